@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: MIT
+
+// The limit for an echo server on one event loop: a bare epoll loop, with nothing of eddy in it.
+//
+//     $ bench_bare_epoll --port 7000        (0, the default, picks a free port)
+//     listening on 127.0.0.1:7000
+//
+// What a runtime is compared with has to be as good as one can make it, so:
+//   - a connection is registered once, for both directions and edge-triggered: no epoll_ctl afterwards;
+//   - one buffer serves all connections; an answer is sent from where it was received;
+//   - a receive that did not fill the buffer has emptied the socket: no second one just to see EAGAIN;
+//   - what is known of a connection lies in a table indexed by its descriptor, made before the first client.
+// A request thus costs one recv, one send, and its share of an epoll_wait.
+//
+// It ends with status 0 on SIGTERM. EINTR is handled nowhere but in epoll_wait: the sockets do not block.
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+// Larger than the largest message (16 KiB), so that a message does not fill it exactly: a full buffer costs a
+// second recv.
+constexpr std::size_t buffer_size = 64UL * 1024;
+constexpr std::size_t events_per_turn = 512;
+// Connections taken per turn. The listener is level-triggered: what is left is reported again.
+constexpr int accepts_per_turn = 64;
+constexpr int backlog = 4096;
+// More descriptors than this would only make the table large.
+constexpr rlim_t most_descriptors = 1 << 20;
+
+/// The part of an answer that the socket did not take. Almost always empty.
+struct unsent {
+    std::unique_ptr<std::byte[]> bytes;  // made when a socket is full for the first time, then kept
+    std::uint32_t from = 0;
+    std::uint32_t to = 0;
+
+    [[nodiscard]] bool empty() const noexcept { return from == to; }
+};
+
+enum class outcome { open, closed };
+
+[[noreturn]] void die(const char* what) {
+    std::perror(what);
+    std::exit(1);
+}
+
+class echo_server {
+public:
+    echo_server(std::uint16_t port, std::size_t descriptors);
+
+    [[nodiscard]] std::uint16_t port() const;
+    [[noreturn]] void run();
+
+private:
+    void accept_some();
+    void serve(int fd, std::uint32_t events);
+    outcome echo(int fd, bool until_empty);
+    outcome flush(int fd);
+    outcome send_or_keep(int fd, std::span<const std::byte> answer);
+    void watch(int fd, std::uint32_t events);
+    void close(int fd);
+
+    int epoll_;
+    int listener_;
+    std::vector<unsent> unsent_;  // by descriptor
+    alignas(64) std::array<std::byte, buffer_size> buffer_;
+};
+
+echo_server::echo_server(std::uint16_t port, std::size_t descriptors)
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      listener_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
+      unsent_(descriptors) {
+    if (epoll_ < 0) die("epoll_create1");
+    if (listener_ < 0) die("socket");
+
+    const int on = 1;
+    ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    // Accepted sockets inherit this on Linux, which saves a system call for each.
+    ::setsockopt(listener_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) die("bind");
+    if (::listen(listener_, backlog) < 0) die("listen");
+    watch(listener_, EPOLLIN);
+}
+
+std::uint16_t echo_server::port() const {
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) < 0) die("getsockname");
+    return ntohs(address.sin_port);
+}
+
+void echo_server::run() {
+    std::array<epoll_event, events_per_turn> events;
+    for (;;) {
+        const int count = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), -1);
+        if (count < 0 && errno != EINTR) die("epoll_wait");
+        for (int i = 0; i < count; ++i) {
+            const int fd = events[i].data.fd;
+            // A descriptor closed in this batch cannot come again in it: epoll reports each once per turn, and
+            // one that accept_some() reuses is registered only for the next turn.
+            if (fd == listener_)
+                accept_some();
+            else
+                serve(fd, events[i].events);
+        }
+    }
+}
+
+void echo_server::accept_some() {
+    for (int i = 0; i < accepts_per_turn; ++i) {
+        const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd < 0) {
+            if (errno == EAGAIN || errno == ECONNABORTED) return;
+            die("accept4");  // out of descriptors, most likely: no figure of such a run is worth having
+        }
+        if (static_cast<std::size_t>(fd) >= unsent_.size()) {
+            ::close(fd);
+            continue;
+        }
+        // EPOLLPRI: a receive stops at urgent data, and would pass for one that emptied the socket.
+        watch(fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET);
+    }
+}
+
+void echo_server::serve(int fd, std::uint32_t events) {
+    const bool was_stuck = !unsent_[fd].empty();
+    if (was_stuck) {
+        if (flush(fd) == outcome::closed) return close(fd);
+        // Nothing more is read meanwhile: a client that does not take its answers waits for itself.
+        if (!unsent_[fd].empty()) return;
+    }
+    // After one of these no further edge may come, and the edge of what arrived while the answer was stuck is gone:
+    // then a buffer that was not filled does not mean that more will be reported.
+    const bool until_empty = was_stuck || (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI)) != 0;
+    if (!until_empty && (events & EPOLLIN) == 0) return;
+    if (echo(fd, until_empty) == outcome::closed) close(fd);
+}
+
+/// Answers what the socket holds. A client that sends faster than this is written stays in the loop until its
+/// answers get stuck; a server for strangers would bound it.
+outcome echo_server::echo(int fd, bool until_empty) {
+    for (;;) {
+        const auto received = ::recv(fd, buffer_.data(), buffer_.size(), 0);
+        if (received > 0) {
+            const auto size = static_cast<std::size_t>(received);
+            if (send_or_keep(fd, std::span(buffer_).first(size)) == outcome::closed) return outcome::closed;
+            if (!unsent_[fd].empty()) return outcome::open;
+            if (size < buffer_.size() && !until_empty) return outcome::open;
+        } else if (received == 0) {
+            return outcome::closed;
+        } else {
+            return errno == EAGAIN ? outcome::open : outcome::closed;
+        }
+    }
+}
+
+outcome echo_server::flush(int fd) {
+    auto& rest = unsent_[fd];
+    const auto sent = ::send(fd, rest.bytes.get() + rest.from, rest.to - rest.from, MSG_NOSIGNAL);
+    if (sent < 0) return errno == EAGAIN ? outcome::open : outcome::closed;
+    rest.from += static_cast<std::uint32_t>(sent);
+    return outcome::open;
+}
+
+/// Sends `answer`; what the socket does not take waits for EPOLLOUT, which comes after a send that took a part as
+/// well as after EAGAIN (epoll(7), question 9). Precondition: nothing waits already.
+outcome echo_server::send_or_keep(int fd, std::span<const std::byte> answer) {
+    const auto sent = ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
+    if (sent == std::ssize(answer)) [[likely]]
+        return outcome::open;
+    if (sent < 0 && errno != EAGAIN) return outcome::closed;
+
+    const auto left = answer.subspan(sent < 0 ? 0 : static_cast<std::size_t>(sent));
+    auto& rest = unsent_[fd];
+    if (!rest.bytes) rest.bytes = std::make_unique_for_overwrite<std::byte[]>(buffer_size);
+    std::memcpy(rest.bytes.get(), left.data(), left.size());
+    rest.from = 0;
+    rest.to = static_cast<std::uint32_t>(left.size());
+    return outcome::open;
+}
+
+void echo_server::watch(int fd, std::uint32_t events) {
+    epoll_event event{};
+    event.events = events;
+    event.data.fd = fd;
+    if (::epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) < 0) die("epoll_ctl");
+}
+
+void echo_server::close(int fd) {
+    unsent_[fd] = {};
+    ::close(fd);
+}
+
+std::size_t raise_descriptor_limit() {
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = std::min(limit.rlim_max, most_descriptors);
+    if (::setrlimit(RLIMIT_NOFILE, &limit) < 0) die("setrlimit");
+    return limit.rlim_cur;
+}
+
+bool parse(std::string_view text, std::uint16_t& value) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc{} && end == text.data() + text.size();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::uint16_t port = 0;
+    const bool understood = argc == 1 || (argc == 3 && argv[1] == std::string_view("--port") && parse(argv[2], port));
+    if (!understood) {
+        std::fprintf(stderr, "usage: %s [--port N]\n", argv[0]);
+        return 2;
+    }
+
+    // _exit() may be called from a signal handler (signal-safety(7)), and there is nothing to put in order.
+    std::signal(SIGTERM, [](int) { ::_exit(0); });
+
+    const auto server = std::make_unique<echo_server>(port, raise_descriptor_limit());
+    std::printf("listening on 127.0.0.1:%u\n", static_cast<unsigned>(server->port()));
+    std::fflush(stdout);
+    server->run();
+}

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: MIT
+"""The processes of the network bench: servers, load generators, and what /proc says of them."""
+
+import json
+import os
+import re
+import selectors
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class BenchError(Exception):
+    """A run that gave no figures, and why."""
+
+
+@dataclass(frozen=True)
+class Processors:
+    """Server and load get one each: together on one, they would take turns and measure the scheduler."""
+
+    server: int
+    load: int
+
+    @staticmethod
+    def pick() -> "Processors":
+        mine = sorted(os.sched_getaffinity(0))
+        return Processors(server=mine[-1], load=mine[0])  # the first one tends to serve the interrupts
+
+    @property
+    def apart(self) -> bool:
+        return self.server != self.load
+
+
+def start(command: list, processor: int, **pipes) -> subprocess.Popen:
+    return subprocess.Popen([str(word) for word in command], text=True,
+                            preexec_fn=lambda: os.sched_setaffinity(0, {processor}), **pipes)
+
+
+def stop(process: subprocess.Popen) -> int:
+    """SIGTERM, then patience, then SIGKILL. Returns the exit status."""
+    process.terminate()
+    try:
+        return process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise BenchError(f"{Path(process.args[0]).name} did not end within 5 s of SIGTERM") from None
+
+
+def line_from(pipe, seconds: float, who: str) -> str:
+    with selectors.DefaultSelector() as selector:
+        selector.register(pipe, selectors.EVENT_READ)
+        if not selector.select(seconds):
+            raise BenchError(f"{who} printed nothing for {seconds:.0f} s")
+    return pipe.readline()
+
+
+class Server:
+    """A fresh server process, on a port of its own choice, for the length of a `with`."""
+
+    def __init__(self, command: list, processor: int):
+        self.name = Path(command[0]).name
+        self.process = start(command, processor, stdout=subprocess.PIPE)
+        try:
+            line = line_from(self.process.stdout, 10, self.name)
+            found = re.match(r"listening on .*:(\d+)$", line.strip())
+            if not found:
+                raise BenchError(f"{self.name} should print 'listening on ADDRESS:PORT', but printed {line!r}")
+        except BenchError:
+            self.process.kill()
+            self.process.wait()
+            raise
+        self.port = int(found.group(1))
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        return self
+
+    def stop(self) -> None:
+        status = stop(self.process)
+        self.process.stdout.close()
+        if status != 0:
+            raise BenchError(f"{self.name} ended with status {status} instead of 0 on SIGTERM")
+
+    def __exit__(self, kind, *_):
+        try:
+            self.stop()
+        except BenchError:
+            if kind is None:  # otherwise what went wrong first is worth more
+                raise
+
+
+def run_load(program: Path, server: Server, processor: int, *arguments) -> dict:
+    """Runs the load generator and returns the figures it prints."""
+    command = [program, "--port", server.port, "--server-pid", server.pid, "--json", *arguments]
+    with start(command, processor, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as load:
+        output, complaints = load.communicate()
+    if load.returncode != 0:
+        raise BenchError(f"{server.name}: {complaints.strip() or f'bench_load: status {load.returncode}'}")
+    return json.loads(output.splitlines()[-1])
+
+
+class IdleClients:
+    """Connections that have sent one request and then fall silent, for the length of a `with`."""
+
+    def __init__(self, program: Path, server: Server, processor: int, connections: int):
+        command = [program, "--port", server.port, "--connections", connections, "--idle", 300, "--touch"]
+        self.server = server
+        # Standard input is a pipe of ours, so the clients go away even if this script dies.
+        self.process = start(command, processor, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                             stderr=subprocess.PIPE)
+
+    def __enter__(self):
+        line = line_from(self.process.stdout, 60, "bench_load")
+        if line.strip() != "ready":
+            raise BenchError(f"{self.server.name}: {self.process.communicate()[1].strip()}")
+        return self
+
+    def __exit__(self, kind, *_):
+        _, complaints = self.process.communicate()  # closes standard input first
+        if self.process.returncode != 0 and kind is None:
+            raise BenchError(f"{self.server.name}: {complaints.strip()}")
+
+
+def calls_under_strace(server: Server, processor: int, work) -> dict[str, int]:
+    """The system calls, by name, that `server` makes during `work()` and while it is then stopped, which it is after
+    this: strace has no figures before the process has ended."""
+    with tempfile.NamedTemporaryFile("r", suffix=".strace") as summary:
+        strace = start(["strace", "-f", "-c", "-o", summary.name, "-p", server.pid], processor,
+                       stderr=subprocess.PIPE)
+        try:
+            line = line_from(strace.stderr, 10, "strace")
+            if "attached" not in line:
+                raise BenchError(f"strace: {line.strip()}")
+            work()
+        finally:
+            stop(server.process)
+            strace.communicate()  # strace ends with the process it traces
+        return parse_strace(summary.read())
+
+
+def parse_strace(summary: str) -> dict[str, int]:
+    # % time, seconds, usecs/call, calls, errors (may be empty), name
+    row = re.compile(r"^\s*[\d.]+\s+[\d.]+\s+\d+\s+(\d+)\s+(?:\d+\s+)?([a-z]\w*)$", re.MULTILINE)
+    return {name: int(calls) for calls, name in row.findall(summary) if name != "total"}
+
+
+def cpu_ns(pid: int) -> int:
+    """The processor time of a process in nanoseconds, where /proc/PID/stat counts in steps of 10 ms."""
+    return time.clock_gettime_ns((~pid << 3) | 2)  # what clock_getcpuclockid(3) makes of a pid; Python lacks it
+
+
+def waited_ns(pid: int) -> int:
+    """How long the process was ready to run while something else held its processor."""
+    return sum(int(path.read_text().split()[1]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+
+
+def resident_bytes(pid: int) -> int:
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()  # exact; statm lags behind by up to 64 pages a thread
+    return int(re.search(r"^Rss:\s+(\d+) kB", rollup, re.MULTILINE).group(1)) * 1024
+
+
+def context_switches(pid: int) -> int:
+    statuses = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/status")]
+    return sum(int(count) for status in statuses for count in re.findall(r"ctxt_switches:\s+(\d+)", status))

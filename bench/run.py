@@ -1,0 +1,116 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the benches and prints tables, with the bars beside the figures.
+
+    ./dev bench                          everything
+    ./dev bench echo --quick             one group, roughly, in a minute
+    ./dev bench --markdown >> bench/RESULTS.md
+
+The programs are looked up in the folder `bench` of the build folder. Progress goes to standard error. Exit status: 0 if
+everything ran, whether or not a bar was missed; 1 if something is missing or went wrong.
+"""
+
+import sys
+
+sys.dont_write_bytecode = True  # no __pycache__ in the source tree
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import echo
+import micro
+from tables import Outcome, Table
+
+GROUPS = {"micro": micro.run, "echo": echo.run}
+DEFAULT_BUILD = Path(__file__).resolve().parent.parent / "build" / "release"
+
+
+def parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"groups to run: {', '.join(GROUPS)} (all of them)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round there")
+    parser.add_argument("--markdown", action="store_true", help="print Markdown, for bench/RESULTS.md")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of the network bench (7; quick: 3)")
+    parser.add_argument("--quick", action="store_true", help="shorter and fewer runs: good enough to see 10 %%")
+    parser.add_argument("--build", type=Path, default=DEFAULT_BUILD, metavar="DIR",
+                        help="the build folder (build/release)")
+    options = parser.parse_args()
+    if unknown := [name for name in options.names if name not in GROUPS]:
+        parser.error(f"there is no group {unknown[0]}; there are {', '.join(GROUPS)}")
+    options.build = options.build.resolve()
+    options.names = options.names or list(GROUPS)
+    options.rounds = options.rounds or (3 if options.quick else 7)
+    return options
+
+
+def describe_machine(build: Path) -> dict[str, str]:
+    cpuinfo = Path("/proc/cpuinfo").read_text()
+    model = re.search(r"^model name\s*:\s*(.*)$", cpuinfo, re.MULTILINE)
+    return {
+        "date": datetime.date.today().isoformat(),
+        "kernel": platform.release(),
+        "cpu": model.group(1) if model else platform.machine(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "compiler": compiler_of(build),
+    }
+
+
+def compiler_of(build: Path) -> str:
+    """The compiler the build folder was configured with, in its own words."""
+    cache = build / "CMakeCache.txt"
+    found = re.search(r"^CMAKE_CXX_COMPILER:\w+=(.*)$", cache.read_text(), re.MULTILINE) if cache.exists() else None
+    if not found:
+        return "unknown"
+    version = subprocess.run([found.group(1), "--version"], stdout=subprocess.PIPE, text=True, check=False).stdout
+    return version.splitlines()[0] if version else found.group(1)
+
+
+def print_results(machine: dict[str, str], outcomes: dict[str, Outcome], markdown: bool) -> None:
+    title = f"{machine['date']}: Linux {machine['kernel']}, {machine['cpu']}, {machine['cores']} cores"
+    print(f"## {title}\n" if markdown else title)
+    print(f"Compiler: {machine['compiler']}\n")
+    tables = [table for outcome in outcomes.values() for table in outcome.tables]
+    bars = [bar for outcome in outcomes.values() for bar in outcome.bars]
+    if bars:
+        tables.append(Table("bars", ["what", "measured", "at most", ""], [bar.row() for bar in bars]))
+    for table in tables:
+        print(table.markdown() if markdown else table.text(), end="\n\n")
+    print_summary(outcomes, len(bars), sum(not bar.met for bar in bars))
+
+
+def print_summary(outcomes: dict[str, Outcome], bars: int, short: int) -> None:
+    for name, outcome in outcomes.items():
+        for what in outcome.missing:
+            print(f"missing ({name}): {what}")
+        for error in outcome.errors:
+            print(f"error ({name}): {error}")
+    missing = sum(len(outcome.missing) for outcome in outcomes.values())
+    errors = sum(len(outcome.errors) for outcome in outcomes.values())
+    print(f"{bars} bars, {short} short; {missing} missing, {errors} errors")
+
+
+def write_json(path: Path, machine: dict[str, str], outcomes: dict[str, Outcome]) -> None:
+    groups = {name: {"data": outcome.data, "missing": outcome.missing, "errors": outcome.errors,
+                     "bars": [{**vars(bar), "verdict": bar.verdict} for bar in outcome.bars]}
+              for name, outcome in outcomes.items()}
+    path.write_text(json.dumps({"machine": machine, "groups": groups}, indent=2) + "\n")
+
+
+def main() -> int:
+    options = parse_options()
+    outcomes = {name: GROUPS[name](options) for name in options.names}
+    machine = describe_machine(options.build)
+    print_results(machine, outcomes, options.markdown)
+    if options.json:
+        write_json(options.json, machine, outcomes)
+    return 1 if any(outcome.missing or outcome.errors for outcome in outcomes.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

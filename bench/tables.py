@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+"""Tables as text and as Markdown, and the bars that measured values are held against."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Table:
+    title: str
+    header: list[str]  # the first column is left-aligned, all others are numbers
+    rows: list[list[str]] = field(default_factory=list)
+    note: str = ""
+
+    def text(self) -> str:
+        widths = [max(len(row[i]) for row in [self.header, *self.rows]) for i in range(len(self.header))]
+
+        def line(row: list[str]) -> str:
+            cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+            return "  " + "   ".join(cells).rstrip()
+
+        lines = [self.title, line(self.header), *map(line, self.rows)]
+        return "\n".join(lines + ["  " + self.note] * bool(self.note))
+
+    def markdown(self) -> str:
+        def line(row: list[str]) -> str:
+            return "| " + " | ".join(row) + " |"
+
+        rule = "|---|" + "--:|" * (len(self.header) - 1)
+        lines = [f"### {self.title}", "", line(self.header), rule, *map(line, self.rows)]
+        return "\n".join(lines + ["", self.note] * bool(self.note))
+
+
+@dataclass
+class Bar:
+    """What was promised of a value: at most `limit`."""
+
+    what: str
+    value: float
+    limit: float
+    unit: str = ""
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.limit
+
+    @property
+    def verdict(self) -> str:
+        return "ok" if self.met else "short"
+
+    def row(self) -> list[str]:
+        return [self.what, number(self.value) + self.unit, number(self.limit) + self.unit, self.verdict]
+
+
+@dataclass
+class Outcome:
+    """What a group of benches hands back."""
+
+    tables: list[Table] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)  # programs that are not built, tools that are not installed
+    errors: list[str] = field(default_factory=list)
+    data: dict = field(default_factory=dict)  # for --json
+
+
+def number(value: float) -> str:
+    """Four digits or so: 0.987, 12.3, 4,321."""
+    if value == int(value) or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 100 else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <optional>
+#include <source_location>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/core_handle.hpp>
+#include <eddy/detail/core_shared.hpp>
+#include <eddy/detail/core_work.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/reactor.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy {
+
+class core_builder;
+
+/// One event loop, for one thread: it owns a driver, a timer wheel and tasks, and runs them while somebody calls run()
+/// or turn(). It belongs to the thread that made it. It may be moved while it does not run.
+///
+/// Destroying it destroys its tasks, on this thread; sockets and timers that outlive it answer errc::runtime_shutdown.
+/// Lifetime: what its tasks borrow must outlive it; a local that is declared after the core dies before it.
+class core {
+public:
+    /// A loop with the defaults. Throws std::system_error if the process has too many descriptors open.
+    core();
+    /// As the constructor, with the error as a value.
+    [[nodiscard]] static result<core> make() noexcept;
+    [[nodiscard]] static core_builder builder() noexcept;
+
+    core(core&& other) noexcept : loop_(std::exchange(other.loop_, nullptr)) {}
+    core& operator=(core&& other) noexcept {
+        std::swap(loop_, other.loop_);
+        return *this;
+    }
+    ~core();
+
+    /// Drives the loop on this thread until `main` is ready, and returns its output or throws what it throws. Runs all
+    /// other work of the loop meanwhile; what is left then stays, and goes on in the next run() or turn(). `main` may
+    /// borrow from the caller's stack: an lvalue is borrowed, an rvalue destroyed before run() returns.
+    /// Preconditions: not inside a loop on this thread (throws `nested_runtime`); the thread that made the core.
+    template <class F>
+    output_t<F> run(F&& main, std::source_location where = std::source_location::current()) {
+        constexpr bool is_future = future<std::remove_cvref_t<F>>;
+        static_assert(is_future, "eddy: core.run takes a future, such as a task: call the coroutine, `core.run(work())`");
+        if constexpr (is_future) {
+            return detail::run_main<std::remove_cvref_t<F>>(*loop_, main, where);
+        }
+    }
+
+    /// One iteration: asks the driver once, waiting up to `max_wait` (nullopt: until something happens; not at all while
+    /// tasks are queued), hands out the events, fires timers, and then runs the tasks that are queued.
+    void turn(std::optional<std::chrono::nanoseconds> max_wait = std::nullopt,
+              std::source_location where = std::source_location::current());
+
+    /// Drives the loop until no task is left.
+    void run_until_idle(std::source_location where = std::source_location::current()) {
+        detail::run_until_idle(*loop_, where);
+    }
+
+    [[nodiscard]] core_handle handle() const noexcept { return core_handle(*loop_); }
+    [[nodiscard]] core_remote remote() const noexcept { return core_remote(*loop_); }
+    [[nodiscard]] std::uint64_t id() const noexcept;
+    [[nodiscard]] core_metrics metrics() const noexcept;
+
+    /// Which driver the loop uses; nothing if it was built without I/O.
+    [[nodiscard]] std::optional<driver_kind> driver() const noexcept;
+    /// How that driver was chosen, in a sentence.
+    [[nodiscard]] std::string_view why_driver() const noexcept;
+
+private:
+    friend class core_builder;
+    explicit core(detail::core_shared& loop) noexcept : loop_(&loop) {}
+
+    detail::core_shared* loop_;
+};
+
+/// The settings of a loop.
+class core_builder {
+public:
+    /// What is called with an exception that leaves a spawned task, and the place of its spawn. It must not throw.
+    using uncaught_handler = std::function<void(std::exception_ptr, const std::source_location&)>;
+
+    core_builder() noexcept = default;
+
+    /// Without I/O the loop makes no descriptors and parks its thread instead; sockets answer errc::io_disabled.
+    core_builder& enable_io(bool enabled) noexcept {
+        enable_io_ = enabled;
+        return *this;
+    }
+    /// Starts with the clock paused: see eddy::test::pause().
+    core_builder& start_paused(bool paused) noexcept {
+        start_paused_ = paused;
+        return *this;
+    }
+    /// Uses this driver and no other. The default is the environment's EDDY_DRIVER, or else the best there is.
+    core_builder& driver(driver_kind kind) noexcept {
+        driver_ = kind;
+        return *this;
+    }
+    /// By default one line on standard error.
+    core_builder& on_uncaught(uncaught_handler handler) {
+        on_uncaught_ = std::move(handler);
+        return *this;
+    }
+
+    /// Errors: too_many_files_open and its like; invalid_argument if EDDY_DRIVER names no driver.
+    [[nodiscard]] result<core> build() const noexcept;
+
+private:
+    bool enable_io_ = true;
+    bool start_paused_ = false;
+    std::optional<driver_kind> driver_;
+    uncaught_handler on_uncaught_;
+};
+
+}  // namespace eddy

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <eddy/detail/call.hpp>
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/owned.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+
+// The one future behind and_then, map, map_err, or_else and then. A rule says what sets one apart:
+//
+//     name                    for the text of misuse
+//     runs_futures            whether a future that the function returns is run, too
+//     argument<In>            what the function is offered of the future's output `In`; void for nothing
+//     output<In, Out>         the adaptor's output, where `Out` is what came of the function (and of its future)
+//     check<In, Fn>()         whether they fit together; says with static_asserts why not
+//     applies(in)             whether the function is to run
+//     offer(in)               the argument
+//     pass<Output>(in)        the output if the function is not to run
+//     settle<Output>(out)     the output if it has run
+
+namespace eddy {
+template <class Self>
+class future_ops;  // its header includes this one
+}
+
+namespace eddy::detail {
+
+/// What comes of a function that returned an `R`: a future's output, or the `R` itself.
+template <class R>
+struct outcome_of {
+    using type = R;
+};
+template <future R>
+struct outcome_of<R> {
+    using type = output_t<R>;
+};
+
+template <class Rule, class F, class Fn, bool Marked>
+class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] adapted
+    : public future_ops<adapted<Rule, F, Fn, Marked>> {
+    using input = output_t<F>;
+    using argument = typename Rule::template argument<input>;
+    using returned = call_result_t<Fn, argument>;
+    static constexpr bool goes_on = Rule::runs_futures && future<returned>;
+    using second = std::conditional_t<goes_on, returned, std::monostate>;
+    using outcome = typename std::conditional_t<goes_on, outcome_of<returned>, std::type_identity<returned>>::type;
+
+public:
+    using output_type = typename Rule::template output<input, outcome>;
+    static constexpr bool took_closure = Marked;
+
+    template <class G>
+    adapted(F inner, G&& f) : step_(std::in_place_index<0>, std::move(inner)), f_(std::in_place, std::forward<G>(f)) {}
+
+    poll_result<output_type> poll(context& cx) {
+        try {
+            auto answer = advance(cx);
+            if (answer.is_ready()) end();
+            return answer;
+        } catch (...) {
+            end();
+            throw;
+        }
+    }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires(cancellable_future<F> || cancellable_future<second>)
+    {
+        if (!poll_cancel_child(std::get_if<0>(&step_), cx)) return not_ready;
+        if (!poll_cancel_child(std::get_if<1>(&step_), cx)) return not_ready;
+        end();
+        return poll_result<void>::ready();
+    }
+
+private:
+    poll_result<output_type> advance(context& cx) {
+        if (auto* const first = std::get_if<0>(&step_)) {
+            auto answer = first->poll(cx);
+            if (!answer.is_ready()) return not_ready;
+            stored_t<input> in = take_output(std::move(answer));
+            step_.template emplace<ended>();  // before the function runs, which may need what the future held
+            if constexpr (requires { Rule::applies(in); }) {
+                if (!Rule::applies(in)) return Rule::template pass<output_type>(in);
+            }
+            if constexpr (goes_on) {
+                step_.template emplace<1>(run_function(in));
+            } else {
+                return settled(run_function(in));
+            }
+        }
+        if constexpr (goes_on) {
+            if (auto* const next = std::get_if<1>(&step_)) {
+                auto answer = next->poll(cx);
+                if (!answer.is_ready()) return not_ready;
+                return settled(take_output(std::move(answer)));
+            }
+        }
+        throw misuse(std::string(Rule::name) + " was polled after it had ended");
+    }
+
+    stored_t<returned> run_function(stored_t<input>& in) {
+        return call_stored<argument>(*std::move(f_), Rule::offer(in));
+    }
+
+    poll_result<output_type> settled(stored_t<outcome>&& out) {
+        return poll_result<output_type>(Rule::template settle<output_type>(std::move(out)));
+    }
+
+    void end() noexcept {
+        step_.template emplace<ended>();
+        f_.reset();
+    }
+
+    static constexpr std::size_t ended = 2;
+    std::variant<F, second, std::monostate> step_;
+    std::optional<Fn> f_;  // lives as long as the future that it returned, which may be a coroutine of a closure
+};
+
+/// Makes the future of a combinator.
+template <class Rule, class F, class Fn>
+auto adapt(F&& inner, Fn&& f) {
+    if constexpr (!check_futures<F>()) {
+        return broken_future();
+    } else if constexpr (!Rule::template check<output_t<owned_t<F>>, std::decay_t<Fn>>()) {
+        return broken_future();
+    } else {
+        using result = adapted<Rule, owned_t<F>, std::decay_t<Fn>, is_fragile<Fn> || is_marked<F>>;
+        return result(owned_t<F>(std::forward<F>(inner)), std::forward<Fn>(f));
+    }
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <coroutine>
+#include <exception>
+#include <expected>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/virtual_stack.hpp>
+#include <eddy/future.hpp>
+#include <eddy/result.hpp>
+#include <eddy/try.hpp>
+
+// What a co_await in a task turns into: one awaiter for a task, which is entered, and one for any other future, which is
+// polled in place; each with a twin for `try_`.
+
+namespace eddy {
+template <class T>
+class task;
+template <class T>
+class boxed_future;
+}  // namespace eddy
+
+namespace eddy::detail {
+
+/// Whether an rvalue of this type is entered (its frame joins the virtual stack, by enter_frame()) and not polled.
+template <class F>
+inline constexpr bool is_entered = false;
+template <class T>
+inline constexpr bool is_entered<task<T>> = true;
+template <class T>
+inline constexpr bool is_entered<boxed_future<T>> = true;
+
+/// Ends `awaiting`, whose output is `Out`, with the error that `outcome` holds.
+template <class Out, class Outcome>
+void end_with_error(frame& awaiting, Outcome& outcome) noexcept {
+    auto& destination = static_cast<slot<Out>&>(*awaiting.outcome);
+    destination.set_value(std::unexpect, convert_error<typename Out::error_type>(std::move(outcome.error())));
+    destination.done = true;
+}
+
+/// Set as a slot's `propagate` by `try_` around a task that did not end at once.
+template <class Out, class In>
+bool propagate_error(slot_base& from, frame& awaiting) noexcept {
+    auto& outcome = static_cast<slot<In>&>(from);
+    if (outcome.state != slot_base::holds::value || outcome.value.has_value()) return false;
+    end_with_error<Out>(awaiting, outcome.value);
+    return true;
+}
+
+// ---- A task is awaited: its frame becomes the innermost ----
+
+template <class T>
+class task_awaiter {
+public:
+    task_awaiter(frame& awaiting, frame* child) noexcept : awaiting_(awaiting), child_(child) {}
+    task_awaiter(const task_awaiter&) = delete;
+    task_awaiter& operator=(const task_awaiter&) = delete;
+
+    bool await_ready() { return start_child(awaiting_, *child_, outcome_); }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
+    T await_resume() { return outcome_.take(awaiting_.where); }
+
+protected:
+    frame& awaiting_;
+    frame* child_;
+    slot<T> outcome_;
+};
+
+template <class Out, class In>
+class try_task_awaiter : task_awaiter<In> {
+public:
+    using task_awaiter<In>::task_awaiter;
+
+    bool await_ready() {
+        this->outcome_.propagate = &propagate_error<Out, In>;
+        if (!start_child(this->awaiting_, *this->child_, this->outcome_)) return false;
+        return this->outcome_.state != slot_base::holds::value || this->outcome_.value.has_value();
+    }
+    void await_suspend(std::coroutine_handle<>) noexcept {
+        if (this->outcome_.done) end_with_error<Out>(this->awaiting_, this->outcome_.value);
+    }
+    typename In::value_type await_resume() {
+        if constexpr (std::is_void_v<typename In::value_type>) {
+            static_cast<void>(this->outcome_.take(this->awaiting_.where));
+        } else {
+            return *this->outcome_.take(this->awaiting_.where);
+        }
+    }
+};
+
+// ---- Any other future is awaited: it is polled where it stands ----
+
+/// `Out` is the awaiting coroutine's output under `try_`, and void for a plain await.
+template <class F, class Out>
+class leaf_awaiter : leaf {
+public:
+    using output = typename F::output_type;
+    static constexpr bool tries = !std::is_void_v<Out>;
+
+    leaf_awaiter(frame& awaiting, F& future) noexcept
+        : leaf{&leaf_awaiter::poll_leaf, cancel_function()}, awaiting_(awaiting), future_(future) {}
+    leaf_awaiter(const leaf_awaiter&) = delete;
+    leaf_awaiter& operator=(const leaf_awaiter&) = delete;
+
+    bool await_ready() { return poll(*awaiting_.root->active) && !failed(); }
+
+    void await_suspend(std::coroutine_handle<>) noexcept {
+        if constexpr (tries) {
+            if (failed()) return end_with_error<Out>(awaiting_, outcome_.value);
+        }
+        wait_for(awaiting_, *this);
+    }
+
+    decltype(auto) await_resume() {
+        if constexpr (!tries) {
+            return outcome_.take(awaiting_.where);
+        } else if constexpr (std::is_void_v<typename output::value_type>) {
+            static_cast<void>(outcome_.take(awaiting_.where));
+        } else {
+            return typename output::value_type(*outcome_.take(awaiting_.where));
+        }
+    }
+
+private:
+    bool failed() const noexcept {
+        if constexpr (tries) {
+            return outcome_.state == slot_base::holds::value && !outcome_.value.has_value();
+        } else {
+            return false;
+        }
+    }
+
+    bool poll(poll_scope& scope) {
+        auto answer = future_.poll(scope.cx);
+        if (!answer.is_ready()) return false;
+        if constexpr (std::is_void_v<output>) {
+            outcome_.set_value();
+        } else {
+            outcome_.set_value(*std::move(answer));
+        }
+        return true;
+    }
+
+    static leaf_answer poll_leaf(leaf& self, context&) noexcept {
+        auto& me = static_cast<leaf_awaiter&>(self);
+        try {
+            if (!me.poll(*me.awaiting_.root->active)) return leaf_answer::not_ready;
+        } catch (...) {
+            me.outcome_.set_exception(std::current_exception());
+            return leaf_answer::ready;
+        }
+        if constexpr (tries) {
+            if (me.failed()) {
+                end_with_error<Out>(me.awaiting_, me.outcome_.value);
+                return leaf_answer::ended;
+            }
+        }
+        return leaf_answer::ready;
+    }
+
+    using cancel_fn = bool (*)(leaf&, context&);
+    static constexpr cancel_fn cancel_function() noexcept {
+        if constexpr (cancellable_future<F>) {
+            return [](leaf& self, context& cx) {
+                return static_cast<leaf_awaiter&>(self).future_.poll_cancel(cx).is_ready();
+            };
+        } else {
+            return nullptr;
+        }
+    }
+
+    frame& awaiting_;
+    F& future_;
+    slot<output> outcome_;
+};
+
+// ---- A plain `expected` under `try_` ----
+
+template <class Out, class In>
+class expected_awaiter {
+public:
+    expected_awaiter(frame& awaiting, In& outcome) noexcept : awaiting_(awaiting), outcome_(outcome) {}
+
+    bool await_ready() const noexcept { return outcome_.has_value(); }
+    void await_suspend(std::coroutine_handle<>) noexcept { end_with_error<Out>(awaiting_, outcome_); }
+    typename In::value_type await_resume() {
+        if constexpr (!std::is_void_v<typename In::value_type>) return *std::move(outcome_);
+    }
+
+private:
+    frame& awaiting_;
+    In& outcome_;
+};
+
+// ---- Dispatch ----
+
+/// Stands for an awaiter after a static_assert has failed, so that no further error follows.
+struct dummy_awaiter {
+    struct anything {
+        template <class T>
+        operator T() const;  // NOLINT(google-explicit-constructor)
+    };
+    bool await_ready() const noexcept { return true; }
+    void await_suspend(std::coroutine_handle<>) const noexcept {}
+    anything await_resume() const noexcept { return {}; }
+};
+
+template <class Out, class A>
+auto make_try_awaiter(frame& awaiting, try_expression<A>& tried) {
+    using F = std::remove_cvref_t<A>;
+    auto& inner = tried.inner();
+    constexpr bool fits = is_expected<Out>;
+    static_assert(fits, "eddy: try_ ends the coroutine with an error, so its output must be a std::expected (result<T>)");
+    if constexpr (!fits) {
+        return dummy_awaiter{};
+    } else if constexpr (is_expected<F>) {
+        return expected_awaiter<Out, std::remove_reference_t<A>>(awaiting, inner);
+    } else if constexpr (is_entered<F> && !std::is_reference_v<A>) {
+        return try_task_awaiter<Out, output_t<F>>(awaiting, enter_frame(inner));
+    } else {
+        return leaf_awaiter<std::remove_reference_t<A>, Out>(awaiting, inner);
+    }
+}
+
+/// `Out` is the output of the coroutine that `awaiting` belongs to.
+template <class Out, class A>
+auto make_awaiter(frame& awaiting, A&& awaited) {
+    using F = std::remove_cvref_t<A>;
+    constexpr bool safe = std::is_lvalue_reference_v<A> || !is_marked<F>;
+    static_assert(safe,
+                  "eddy: GCC 12 destroys a closure's captures twice inside a co_await expression; name the future first: "
+                  "`auto work = ...; co_await work;`");
+    if constexpr (!safe) {
+        return dummy_awaiter{};
+    } else if constexpr (is_try<F>) {
+        return make_try_awaiter<Out>(awaiting, awaited);
+    } else if constexpr (is_entered<F> && !std::is_lvalue_reference_v<A>) {
+        return task_awaiter<output_t<F>>(awaiting, enter_frame(awaited));
+    } else {
+        constexpr bool is_future = future<F>;
+        static_assert(is_future,
+                      "eddy: this cannot be awaited: it is no future (output_type and poll(context&)); a plain result "
+                      "goes through try_");
+        if constexpr (is_future) {
+            return leaf_awaiter<std::remove_reference_t<A>, void>(awaiting, awaited);
+        } else {
+            return dummy_awaiter{};
+        }
+    }
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <source_location>
+
+#include <eddy/detail/core_task.hpp>
+#include <eddy/error.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::detail {
+
+// What the templates of core.hpp call of the loop's shared state; the class itself is in src/core.
+
+void retain(core_shared& loop) noexcept;
+void release(core_shared& loop) noexcept;
+
+/// Whether this is the thread that the loop belongs to.
+[[nodiscard]] bool on_loop_thread(const core_shared& loop) noexcept;
+[[nodiscard]] bool is_closed(const core_shared& loop) noexcept;
+
+/// Throws `wrong_thread` unless this is the loop's thread.
+void check_thread(const core_shared& loop, std::source_location where);
+
+/// Puts a new task into the loop, to be polled at its next turn. On the loop's thread; the loop is not closed.
+void adopt_task(core_shared& loop, core_task& task) noexcept;
+
+/// Sends a job to the loop. False if the loop is gone: the job is still the caller's. Any thread.
+[[nodiscard]] bool send_job(core_shared& loop, inbound_node& job) noexcept;
+
+/// Turns the loop until `main` has ended. `main` is a task whose future stands on the caller's stack.
+void run_until_done(core_shared& loop, core_task& main, const bool& done, std::source_location where);
+
+/// Turns the loop until no task is alive.
+void run_until_idle(core_shared& loop, std::source_location where);
+
+/// The loop that runs on this thread now, or null.
+[[nodiscard]] core_shared* current_loop() noexcept;
+
+/// Whether this thread is inside a loop's run() or turn().
+[[nodiscard]] inline bool inside_loop() noexcept { return current_loop() != nullptr; }
+
+}  // namespace eddy::detail

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <source_location>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/future.hpp>
+
+namespace eddy::detail {
+
+class core_shared;
+
+struct inbound_node;
+struct core_task;
+
+/// What an inbound node is.
+struct inbound_ops {
+    /// The node has reached its loop: on the loop's thread. If the loop is closing, nothing is to be started.
+    void (*arrive)(inbound_node& self, core_shared& loop, bool is_open);
+};
+
+/// Something that reaches a loop from another thread: a task that was woken, or a job to start.
+struct inbound_node {
+    inbound_node* next_inbound = nullptr;
+    const inbound_ops* ops = nullptr;
+};
+
+/// What depends on the type of a task's future.
+struct core_task_ops : inbound_ops {
+    bool (*poll)(core_task& self, context& cx);        ///< true: it has ended. May throw what the future throws.
+    void (*destroy_future)(core_task& self) noexcept;  ///< on the loop's thread, once
+    void (*free_memory)(core_task& self) noexcept;     ///< on any thread, last
+
+    constexpr core_task_ops(bool (*polls)(core_task&, context&), void (*destroys)(core_task&) noexcept,
+                            void (*frees)(core_task&) noexcept) noexcept
+        : inbound_ops{&task_arrives}, poll(polls), destroy_future(destroys), free_memory(frees) {}
+
+private:
+    static void task_arrives(inbound_node& self, core_shared& loop, bool is_open);
+};
+
+/// A task of a `core`: the header in front of its future. An owner half, plain, for the loop's thread, and a remote half,
+/// one atomic word, for all others, so that nothing on the loop's thread pays for atomics.
+///
+///     owner half                                    remote word
+///     queued        stands in the run queue         bit 0   notified   a foreign wake is on its way in the inbound list
+///     alive         the future exists               bit 1   merged     local_refs was added; all count here from now on
+///     local_refs    wakers made here, less those    bit 2.. count      wakers made elsewhere, less those dropped there,
+///                   dropped here (may be negative)                     plus one while in the inbound list (signed)
+///
+///     spawn --> queued --> polled --> waiting --(wake here)--> queued
+///                            |           \--(wake elsewhere: notified)--> inbound list --(drained)--> queued
+///                            v
+///                        ended: the future is destroyed, then the halves are merged
+///
+/// While the future is alive the memory stays. After the merge the word holds the number of all references, and whoever
+/// brings it to zero frees the memory: nothing else is left to destroy.
+struct core_task : inbound_node {
+    static constexpr std::int64_t notified = 1;
+    static constexpr std::int64_t merged = 2;
+    static constexpr std::int64_t one_ref = 4;
+
+    core_shared* shared;  ///< kept alive by the core while `alive`, by a reference of the task's own after the merge
+    core_task* next_queued = nullptr;
+    core_task* previous_live = nullptr;
+    core_task* next_live = nullptr;
+    std::source_location spawned_at;
+    atomic<std::int64_t> remote{0};
+    std::int32_t local_refs = 0;
+    bool queued = false;
+    bool alive = true;
+    bool is_merged = false;  ///< the loop's thread's own copy of the bit
+
+    core_task(const core_task_ops& operations, core_shared& loop, std::source_location where) noexcept
+        : inbound_node{nullptr, &operations}, shared(&loop), spawned_at(where) {}
+
+    [[nodiscard]] const core_task_ops& operations() const noexcept {
+        // SAFETY: set by the constructor above, and never changed.
+        return static_cast<const core_task_ops&>(*ops);
+    }
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <exception>
+#include <functional>
+#include <future>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/core_handle.hpp>
+#include <eddy/detail/core_shared.hpp>
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/slot.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/task.hpp>
+
+// The thin typed skin over the loop: what puts a future, a callable or a main future behind a core_task.
+
+namespace eddy::detail {
+
+template <class W>
+inline constexpr bool takes_handle = std::is_invocable_v<W&, core_handle&>;
+
+/// What a piece of work makes when it is called.
+template <class W>
+auto work_result() {
+    if constexpr (takes_handle<W>) {
+        return std::type_identity<std::invoke_result_t<W&, core_handle&>>();
+    } else {
+        return std::type_identity<std::invoke_result_t<W&>>();
+    }
+}
+template <class W>
+using work_result_t = typename decltype(work_result<W>())::type;
+
+template <class F>
+auto call_with(F& f, core_handle& handle) -> work_result_t<F> {
+    if constexpr (takes_handle<F>) {
+        return std::invoke(f, handle);
+    } else {
+        return std::invoke(f);
+    }
+}
+
+template <class F>
+constexpr bool is_void_future() {
+    if constexpr (future<F>) {
+        return std::is_void_v<output_t<F>>;
+    } else {
+        return false;
+    }
+}
+
+/// Refuses, in one line, what cannot be spawned.
+template <class W>
+constexpr bool check_work() {
+    using work = std::remove_cvref_t<W>;
+    constexpr const bool is_callable = takes_handle<work> || std::is_invocable_v<work&>;
+    constexpr const bool is_work = future<work> || is_callable;
+    static_assert(is_work, "eddy: spawn takes a future, or a callable (of core_handle& or of nothing) that makes one");
+    constexpr const bool is_moved = !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
+    static_assert(is_moved, "eddy: spawn takes over the work: write std::move");
+    if constexpr (future<work>) {
+        constexpr bool handles_its_errors = is_void_future<work>();
+        static_assert(handles_its_errors,
+                      "eddy: nobody sees the output of spawned work, so it must be void: handle errors inside, or use "
+                      "`then`");
+        return handles_its_errors && is_moved;
+    } else if constexpr (is_callable) {
+        using made = work_result_t<work>;
+        constexpr bool handles_its_errors = std::is_void_v<made> || is_void_future<made>();
+        static_assert(handles_its_errors,
+                      "eddy: nobody sees the output of spawned work, so it must be void: handle errors inside, or use "
+                      "`then`");
+        return handles_its_errors && is_moved;
+    } else {
+        return false;
+    }
+}
+
+/// A future as a task.
+template <class F>
+class future_task : public core_task {
+public:
+    template <class W>
+    future_task(core_shared& loop, std::source_location where, W&& work)
+        : core_task(operations, loop, where), future_(std::in_place, std::forward<W>(work)) {}
+
+private:
+    static bool poll(core_task& self, context& cx) {
+        return static_cast<future_task&>(self).future_->poll(cx).is_ready();
+    }
+    static void destroy_future(core_task& self) noexcept { static_cast<future_task&>(self).future_.reset(); }
+    static void free_memory(core_task& self) noexcept { pool_delete(&static_cast<future_task&>(self)); }
+    static constexpr core_task_ops operations{&poll, &destroy_future, &free_memory};
+
+    std::optional<F> future_;
+};
+
+/// A callable as a task: it is called at the first poll, and kept as long as the future that it made.
+template <class Work>
+class callable_task : public core_task {
+public:
+    template <class W>
+    callable_task(core_shared& loop, std::source_location where, W&& work)
+        : core_task(operations, loop, where), state_(std::in_place, loop, std::forward<W>(work)) {}
+
+private:
+    using made = work_result_t<Work>;
+    static constexpr bool makes_future = !std::is_void_v<made>;
+
+    struct state {
+        Work work;
+        core_handle handle;
+        std::optional<stored_t<made>> future;  // declared last: it may borrow both
+
+        template <class W>
+        state(core_shared& loop, W&& given) : work(std::forward<W>(given)), handle(core_access::handle(loop)) {}
+    };
+
+    static bool poll(core_task& self, context& cx) {
+        state& mine = *static_cast<callable_task&>(self).state_;
+        if constexpr (makes_future) {
+            if (!mine.future) mine.future.emplace(call_with(mine.work, mine.handle));
+            return mine.future->poll(cx).is_ready();
+        } else {
+            call_with(mine.work, mine.handle);
+            return true;
+        }
+    }
+    static void destroy_future(core_task& self) noexcept { static_cast<callable_task&>(self).state_.reset(); }
+    static void free_memory(core_task& self) noexcept { pool_delete(&static_cast<callable_task&>(self)); }
+    static constexpr core_task_ops operations{&poll, &destroy_future, &free_memory};
+
+    std::optional<state> state_;
+};
+
+template <class W>
+using task_for = std::conditional_t<future<W>, std::type_identity<future_task<W>>,
+                                    std::type_identity<callable_task<W>>>;
+
+/// Makes the task and hands it to the loop, on the loop's thread.
+template <class W>
+void spawn_work(core_shared& loop, W&& work, std::source_location where) {
+    using cell = typename task_for<std::remove_cvref_t<W>>::type;
+    adopt_task(loop, *pool_new<cell>(loop, where, std::forward<W>(work)));
+}
+
+/// Work on its way to the loop.
+template <class W>
+class work_job : public inbound_node {
+public:
+    template <class G>
+    work_job(std::source_location where, G&& work)
+        : inbound_node{nullptr, &operations}, where_(where), work_(std::forward<G>(work)) {}
+
+private:
+    static void arrive(inbound_node& self, core_shared& loop, bool is_open) {
+        // Owned from here on, so that it is freed, and its work destroyed, also when spawning throws.
+        const std::unique_ptr<work_job, void (*)(work_job*)> mine(&static_cast<work_job&>(self), &pool_delete<work_job>);
+        if (is_open) spawn_work(loop, std::move(mine->work_), mine->where_);
+    }
+    static constexpr inbound_ops operations{&arrive};
+
+    std::source_location where_;
+    W work_;
+};
+
+template <class W>
+[[nodiscard]] bool send_work(core_shared& loop, W&& work, std::source_location where) {
+    using job = work_job<std::remove_cvref_t<W>>;
+    job* const sent = pool_new<job>(where, std::forward<W>(work));
+    if (send_job(loop, *sent)) return true;
+    pool_delete(sent);
+    return false;
+}
+
+/// The future of core::run, which stands on the caller's stack, as a task.
+template <class F>
+class main_task : public core_task {
+public:
+    main_task(core_shared& loop, std::source_location where, F& main, slot<output_t<F>>& outcome, bool& done) noexcept
+        : core_task(operations, loop, where), main_(main), outcome_(outcome), done_(done) {}
+
+private:
+    static bool poll(core_task& self, context& cx) {
+        auto& mine = static_cast<main_task&>(self);
+        try {
+            auto answer = mine.main_.poll(cx);
+            if (!answer.is_ready()) return false;
+            if constexpr (std::is_void_v<output_t<F>>) {
+                mine.outcome_.set_value();
+            } else {
+                mine.outcome_.set_value(*std::move(answer));
+            }
+        } catch (...) {
+            mine.outcome_.set_exception(std::current_exception());
+        }
+        return true;
+    }
+    // The future belongs to the caller of run(), who waits for this.
+    static void destroy_future(core_task& self) noexcept { static_cast<main_task&>(self).done_ = true; }
+    static void free_memory(core_task& self) noexcept { pool_delete(&static_cast<main_task&>(self)); }
+    static constexpr core_task_ops operations{&poll, &destroy_future, &free_memory};
+
+    F& main_;
+    slot<output_t<F>>& outcome_;
+    bool& done_;
+};
+
+template <class F>
+output_t<F> run_main(core_shared& loop, F& main, std::source_location where) {
+    slot<output_t<F>> outcome;
+    bool done = false;
+    run_until_done(loop, *pool_new<main_task<F>>(loop, where, main, outcome, done), done, where);
+    return outcome.take(where);
+}
+
+template <class T>
+struct output_or_self : std::type_identity<T> {};
+template <future F>
+struct output_or_self<F> : std::type_identity<output_t<F>> {};
+
+/// A promise that, left unkept, says that the loop has gone.
+template <class T>
+class loop_promise {
+public:
+    loop_promise() = default;
+    loop_promise(loop_promise&& other) noexcept
+        : promise_(std::move(other.promise_)), is_open_(std::exchange(other.is_open_, false)) {}
+    loop_promise& operator=(loop_promise&&) = delete;
+    ~loop_promise() {
+        if (is_open_) fail(std::make_exception_ptr(std::system_error(make_error_code(errc::runtime_shutdown))));
+    }
+
+    [[nodiscard]] std::future<T> get_future() { return promise_.get_future(); }
+
+    template <class... Value>
+    void keep(Value&&... value) {
+        is_open_ = false;
+        promise_.set_value(std::forward<Value>(value)...);
+    }
+    void fail(std::exception_ptr thrown) noexcept {
+        is_open_ = false;
+        promise_.set_exception(std::move(thrown));
+    }
+
+private:
+    std::promise<T> promise_;
+    bool is_open_ = true;
+};
+
+/// Runs `f` and what it makes, and puts the outcome into the promise.
+template <class T, class F>
+task<void> fulfil(loop_promise<T> promise, F f, core_handle& handle) {
+    using made = work_result_t<F>;
+    try {
+        if constexpr (future<made> && std::is_void_v<T>) {
+            co_await call_with(f, handle);
+            promise.keep();
+        } else if constexpr (future<made>) {
+            promise.keep(co_await call_with(f, handle));
+        } else if constexpr (std::is_void_v<T>) {
+            call_with(f, handle);
+            promise.keep();
+        } else {
+            promise.keep(call_with(f, handle));
+        }
+    } catch (...) {
+        promise.fail(std::current_exception());
+    }
+    co_return;
+}
+
+template <class F>
+auto call_on_loop(const core_remote& remote, F&& f, std::source_location where) {
+    using work = std::remove_cvref_t<F>;
+    constexpr bool is_callable = takes_handle<work> || std::is_invocable_v<work&>;
+    static_assert(is_callable, "eddy: call takes a callable (of core_handle& or of nothing)");
+    if constexpr (is_callable) {
+        using value = typename output_or_self<work_result_t<work>>::type;
+        loop_promise<value> promise;
+        auto answer = promise.get_future();
+        auto job = [promise = std::move(promise), work = work(std::forward<F>(f))](core_handle& handle) mutable {
+            return fulfil<value>(std::move(promise), std::move(work), handle);
+        };
+        // Where the loop is gone the job is destroyed, and its promise says so.
+        static_cast<void>(remote.spawn(std::move(job), where));
+        return answer;
+    }
+}
+
+}  // namespace eddy::detail

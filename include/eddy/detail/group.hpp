@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <string>
+#include <tuple>
+#include <utility>
+
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/maybe_done.hpp>
+
+// The one future behind join, try_join, select and race: several children polled by one task. A rule says what sets one
+// apart:
+//
+//     name                          for the text of misuse
+//     rotates                       whether each poll starts with another child
+//     output<F...>                  the group's output
+//     decides(out)                  whether a child's output is the end of the group
+//     deliver<Output>(kids, which)  the group's output; `which` is the child that decided, or their number if all have ended
+//
+//     running ── a child decides, throws, or is the last to end ──> ending ── the others are gone ──> ended
+//
+// While ending, the children that have a poll_cancel() are polled with it. Then all are destroyed, before the output or
+// the exception comes out.
+
+namespace eddy::detail {
+
+template <class Rule, class... F>
+class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] group
+    : public future_ops<group<Rule, F...>> {
+    using children = std::tuple<maybe_done_future<F>...>;
+    using indexes = std::index_sequence_for<F...>;
+    static constexpr std::size_t count = sizeof...(F);
+
+public:
+    using output_type = typename Rule::template output<F...>;
+    static constexpr bool took_closure = (is_marked<F> || ...);
+
+    explicit group(std::in_place_t, F... f) : children_(std::in_place, std::move(f)...) {}
+
+    poll_result<output_type> poll(context& cx) {
+        if (!children_) throw misuse(std::string(Rule::name) + " was polled after it had ended");
+        if (!decided_) poll_children(cx, indexes());
+        if (!decided_ || !cancel_children(cx)) return not_ready;
+        if (failure_) {
+            children_.reset();
+            std::rethrow_exception(std::exchange(failure_, nullptr));
+        }
+        poll_result<output_type> answer(Rule::template deliver<output_type>(*children_, *decided_));
+        children_.reset();
+        return answer;
+    }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires(cancellable_future<F> || ...)
+    {
+        if (children_ && !cancel_children(cx)) return not_ready;
+        children_.reset();
+        return poll_result<void>::ready();
+    }
+
+private:
+    template <std::size_t... I>
+    void poll_children(context& cx, std::index_sequence<I...>) {
+        const std::size_t first = start_;
+        // A child that is always ready would take the whole budget of each poll: let another be first in the next.
+        if constexpr (Rule::rotates) start_ = (start_ + 1) % count;
+        if (((I >= first && poll_child<I>(cx)) || ...)) return;
+        if (((I < first && poll_child<I>(cx)) || ...)) return;
+        if ((std::get<I>(*children_).is_done() && ...)) decided_ = count;
+    }
+
+    /// Whether the group is decided.
+    template <std::size_t I>
+    bool poll_child(context& cx) {
+        auto& child = std::get<I>(*children_);
+        if (child.is_done()) return false;
+        try {
+            if (!child.poll(cx).is_ready() || !Rule::decides(child.output())) return false;
+        } catch (...) {
+            failure_ = std::current_exception();
+        }
+        decided_ = I;
+        return true;
+    }
+
+    bool cancel_children(context& cx) {
+        bool gone = true;
+        std::apply([&](auto&... child) { ((gone &= poll_cancel_child(&child, cx)), ...); }, *children_);
+        return gone;
+    }
+
+    std::optional<children> children_;  // empty when the group has ended
+    std::size_t start_ = 0;
+    std::optional<std::size_t> decided_;
+    std::exception_ptr failure_;
+};
+
+/// Makes the future of a group.
+template <class Rule, class... F>
+auto make_group(F&&... f) {
+    return group<Rule, owned_t<F>...>(std::in_place, owned_t<F>(std::forward<F>(f))...);
+}
+
+/// What `f` makes of the child of number `which`: `f(std::integral_constant<std::size_t, which>)`.
+template <class R, class Fn, std::size_t... I>
+R with_index(std::size_t which, std::index_sequence<I...>, Fn f) {
+    std::optional<R> made;
+    static_cast<void>(((I == which && (made.emplace(f(std::integral_constant<std::size_t, I>())), true)) || ...));
+    return *std::move(made);
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <source_location>
+#include <span>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include <eddy/detail/scheduled_io.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/io/leased_buffer.hpp>
+#include <eddy/io/registration.hpp>
+#include <eddy/net/socket_addr.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::detail {
+
+/// Who polls an operation: the future, by which its waker is found again, and where the user made it.
+struct io_caller {
+    const void* future;
+    std::source_location where;
+};
+
+/// A socket of a loop: its descriptor, and its registration from the first operation on that would block. Every call
+/// that moves bytes or connections is made here: on a readiness driver it is tried first and waits then; a completing
+/// driver will be asked here in place of that.
+class io_socket {
+public:
+    io_socket() noexcept = default;
+    explicit io_socket(int fd) noexcept : fd_(fd) {}
+    io_socket(io_socket&& other) noexcept
+        : fd_(std::exchange(other.fd_, -1)),
+          registration_(std::move(other.registration_)),
+          home_(std::exchange(other.home_, nullptr)) {
+        other.registration_.reset();
+    }
+    io_socket& operator=(io_socket&& other) noexcept {
+        io_socket old(std::move(*this));
+        fd_ = std::exchange(other.fd_, -1);
+        home_ = std::exchange(other.home_, nullptr);
+        registration_.reset();
+        if (other.registration_) registration_.emplace(std::move(*other.registration_));
+        other.registration_.reset();
+        return *this;
+    }
+    ~io_socket();
+
+    [[nodiscard]] int fd() const noexcept { return fd_; }
+
+    /// Registers with the reactor of `home`, when the time comes, and not with that of the loop that polls.
+    void bind_to(const reactor_handle& home) noexcept;
+
+    /// Deregisters and gives the descriptor up.
+    [[nodiscard]] int release() noexcept;
+
+    // ---- Operations that wait. Each tries first, and registers when it would block. ----
+    poll_result<result<std::size_t>> poll_read(context& cx, io_caller who, std::span<std::byte> into);
+    poll_result<result<std::size_t>> poll_read_vectored(context& cx, io_caller who, std::span<const std::span<std::byte>> into);
+    poll_result<result<io::leased_buffer>> poll_receive(context& cx, io_caller who);
+    poll_result<result<std::size_t>> poll_peek(context& cx, io_caller who, std::span<std::byte> into);
+    poll_result<result<std::size_t>> poll_write(context& cx, io_caller who, std::span<const std::byte> from);
+    poll_result<result<std::size_t>> poll_write_vectored(context& cx, io_caller who, std::span<const std::span<const std::byte>> from);
+    /// Of a socket whose connect(2) is in progress: done when it is writable, has no error, and has a peer.
+    poll_result<result<void>> poll_connected(context& cx, io_caller who);
+    /// A connection's descriptor, and its peer.
+    poll_result<result<std::pair<int, net::socket_addr>>> poll_accept(context& cx, io_caller who);
+
+    /// Registers, if that has not been done: for whoever waits without an operation.
+    result<void> ensure_registered(std::source_location where);
+    [[nodiscard]] const io::registration& registration() const noexcept { return *registration_; }
+
+    /// Takes out the waker that a future has left here.
+    void leave(direction way, const void* future) const noexcept {
+        if (registration_) registration_->source_->leave_slot(way, future);
+    }
+
+    // ---- Operations that do not wait ----
+    result<std::size_t> try_read(std::span<std::byte> into);
+    result<std::size_t> try_write(std::span<const std::byte> from);
+
+private:
+    template <class Call, class IsDrained>
+    auto poll_call(direction way, context& cx, io_caller who, Call call, IsDrained is_drained)
+        -> poll_result<decltype(call())>;
+    template <class Call>
+    auto try_call(direction way, Call call) -> decltype(call());
+    void clear(direction way, const io::ready_event& seen) const noexcept;
+
+    int fd_ = -1;
+    std::optional<io::registration> registration_;
+    io_handle* home_ = nullptr;  // counted; null: whichever loop polls first
+};
+
+/// The future of one operation on an io_socket. `Op` says which: `value_type`, `way`, and
+/// `poll(io_socket&, context&, io_caller)`, which answers a poll_result<result<value_type>>.
+/// It leaves nothing behind when it is dropped: no waker, no byte taken.
+template <class Op>
+class [[nodiscard("an operation does nothing until it is awaited")]] io_operation
+    : public future_ops<io_operation<Op>> {
+public:
+    using output_type = result<typename Op::value_type>;
+
+    template <class... Args>
+    explicit io_operation(io_socket& socket, std::source_location where, Args&&... args) noexcept
+        : socket_(&socket), where_(where), op_(std::forward<Args>(args)...) {}
+    io_operation(io_operation&& other) noexcept
+        : socket_(other.socket_), where_(other.where_), op_(std::move(other.op_)) {
+        EDDY_ASSERT(other.state_ != state::waiting, "an operation was moved while it waits");
+    }
+    io_operation& operator=(io_operation&&) = delete;
+    ~io_operation() {
+        if (state_ != state::fresh) socket_->leave(Op::way, this);
+    }
+
+    poll_result<output_type> poll(context& cx) {
+        if (state_ == state::ended) throw misuse("an I/O operation was polled after it had ended", where_);
+        auto answer = op_.poll(*socket_, cx, io_caller{this, where_});
+        state_ = answer.is_ready() ? state::ended : state::waiting;
+        return answer;
+    }
+
+private:
+    enum class state : unsigned char { fresh, waiting, ended };
+
+    io_socket* socket_;
+    std::source_location where_;
+    Op op_;
+    state state_ = state::fresh;
+};
+
+}  // namespace eddy::detail

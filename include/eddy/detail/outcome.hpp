@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <expected>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <eddy/result.hpp>
+#include <eddy/try.hpp>
+
+// How combinators make one expected of another, whether its value is void or not.
+
+namespace eddy::detail {
+
+template <class Out, class V>
+Out with_value(V&& value) {
+    if constexpr (std::is_void_v<typename Out::value_type>) {
+        return Out();
+    } else {
+        return Out(std::in_place, std::forward<V>(value));
+    }
+}
+
+template <class Out, class E>
+Out with_error(E&& error) {
+    return Out(std::unexpect, convert_error<typename Out::error_type>(std::forward<E>(error)));
+}
+
+/// The value of an expected, to be moved from; std::monostate for void.
+template <class X>
+decltype(auto) value_of(X& x) {
+    if constexpr (std::is_void_v<typename X::value_type>) {
+        return std::monostate();
+    } else {
+        return *std::move(x);
+    }
+}
+
+/// A plain value becomes the value; of an expected, value and error are taken over.
+template <class Out, class X>
+Out flatten(X&& x) {
+    if constexpr (!is_expected<X>) {
+        return with_value<Out>(std::move(x));
+    } else {
+        if (x.has_value()) return with_value<Out>(value_of(x));
+        return with_error<Out>(std::move(x.error()));
+    }
+}
+
+/// Whether convert_error<To>(From) compiles.
+template <class From, class To>
+inline constexpr bool error_converts =
+    std::is_constructible_v<To, From> || (std::is_same_v<To, std::error_code> && std::is_error_code_enum_v<From>) ||
+    requires(const From& error) { { error.to_error_code() } -> std::convertible_to<To>; };
+
+/// The error type of two steps in a row: the second's, if the first's converts to it.
+template <class First, class Second>
+using joint_error_t = std::conditional_t<error_converts<First, Second>, Second, First>;
+
+}  // namespace eddy::detail

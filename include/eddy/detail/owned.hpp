@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/future.hpp>
+
+// What an adaptor is given it owns: an rvalue is moved in. Whoever wants to lend a future says so with std::ref.
+
+namespace eddy::detail {
+
+/// A future that somebody else owns: how an adaptor holds what came as a std::ref.
+template <class F>
+class borrowed {
+public:
+    using output_type = typename F::output_type;
+
+    explicit borrowed(std::reference_wrapper<F> lent) noexcept : lent_(&lent.get()) {}
+
+    poll_result<output_type> poll(context& cx) { return lent_->poll(cx); }
+    poll_result<void> poll_cancel(context& cx)
+        requires cancellable_future<F>
+    {
+        return lent_->poll_cancel(cx);
+    }
+
+private:
+    F* lent_;
+};
+
+template <class F>
+struct owned {
+    using type = F;
+};
+template <class F>
+struct owned<std::reference_wrapper<F>> {
+    using type = borrowed<F>;
+};
+
+/// What an adaptor keeps of an argument deduced as `F`.
+template <class F>
+using owned_t = typename owned<std::remove_cvref_t<F>>::type;
+
+/// Whether adaptors take arguments deduced as `F...`. If not, the text says what to write.
+template <class... F>
+constexpr bool check_futures() {
+    constexpr bool given = (!std::is_lvalue_reference_v<F> && ...);
+    static_assert(given, "eddy: this takes its futures over: write std::move(f), or std::ref(f) to lend it");
+    constexpr bool futures = !given || (future<owned_t<F>> && ...);
+    static_assert(futures, "eddy: this argument is no future (output_type and poll(context&))");
+    return given && futures;
+}
+
+/// Stands for the future of an adaptor after a static_assert has failed, so that no further error follows.
+struct broken_future {
+    struct output_type {
+        template <class T>
+        operator T() const;  // NOLINT(google-explicit-constructor)
+    };
+    poll_result<output_type> poll(context&) { return not_ready; }
+
+    template <class Fn>
+    broken_future and_then(Fn&&) const { return {}; }
+    template <class Fn>
+    broken_future map(Fn&&) const { return {}; }
+    template <class Fn>
+    broken_future map_err(Fn&&) const { return {}; }
+    template <class Fn>
+    broken_future or_else(Fn&&) const { return {}; }
+    template <class Fn>
+    broken_future then(Fn&&) const { return {}; }
+};
+
+/// The output that an answer holds; `std::monostate` for void.
+template <class T>
+stored_t<T> take_output(poll_result<T>&& answer) {
+    if constexpr (std::is_void_v<T>) {
+        return {};
+    } else {
+        return *std::move(answer);
+    }
+}
+
+/// Asks a child to end in an orderly way, if there is one and if it can. True when it may be destroyed.
+template <class F>
+bool poll_cancel_child(F* child, context& cx) {
+    if constexpr (cancellable_future<F>) {
+        return child == nullptr || child->poll_cancel(cx).is_ready();
+    } else {
+        return true;
+    }
+}
+
+}  // namespace eddy::detail

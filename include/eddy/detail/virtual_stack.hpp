@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <coroutine>
+#include <cstddef>
+#include <source_location>
+
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/slot.hpp>
+#include <eddy/future.hpp>
+
+// The virtual stack: a chain of coroutine frames that await each other, polled as one.
+//
+//     task<T>::poll ──> root frame <── frame <── frame <── current (innermost)       parent links point to the left
+//                         │  current ─────────────────────────^
+//                         └─ leaf ──> what `current` waits for: a future that is polled in place, in current's frame
+//
+// A poll asks the leaf, and if that is ready resumes `current` directly: O(1), however long the chain is. Frames are
+// resumed from one loop, run_root(), so the native stack stays flat without relying on tail calls; only a child that is
+// awaited for the first time is started natively, from await_ready(), down to a small depth, since most end at once.
+//
+// A frame is destroyed by whoever resumed it, after it has stopped: never inside its own await_suspend (GCC 15.2).
+
+namespace eddy::detail {
+
+enum class leaf_answer : unsigned char {
+    not_ready,
+    ready,  ///< resume the frame: its outcome, or its exception, is in the awaiter
+    ended,  ///< an error ended the frame (`try_`): its slot is filled
+};
+
+/// A future that a frame awaits in place.
+struct leaf {
+    leaf_answer (*poll)(leaf& self, context& cx) noexcept;
+    bool (*poll_cancel)(leaf& self, context& cx);  ///< null if the future has none
+};
+
+/// What exists only while a root is being polled.
+struct poll_scope {
+    context& cx;
+    unsigned depth = 0;  ///< native nesting of children that were started from await_ready()
+};
+
+/// The base of every promise: one frame of a virtual stack.
+/// Only `root` is set when the coroutine is made: every other store would be paid for by each call of a coroutine.
+struct frame {
+    frame* root = nullptr;  ///< null until the frame is started
+    frame* parent;          ///< whoever awaits this frame; null at the root
+    slot_base* outcome;
+    union {
+        std::source_location where;  ///< the `co_await` at which the frame stands, or began to stand
+    };
+    // Of the root only:
+    frame* current;
+    leaf* waits_for;
+    poll_scope* active;
+
+    frame() noexcept {}  // NOLINT: see above
+
+    [[nodiscard]] std::coroutine_handle<frame> handle() noexcept {
+        // SAFETY: each promise derives from `frame` alone, at offset 0, with its size and alignment (checked in
+        // task.hpp), so the frame's address is the promise's.
+        return std::coroutine_handle<frame>::from_promise(*this);
+    }
+
+    static void* operator new(std::size_t size) { return allocate_block(size); }
+    static void operator delete(void* block, std::size_t size) noexcept { free_block_of(block, size); }
+
+    std::suspend_always initial_suspend() const noexcept { return {}; }
+
+    struct end {
+        bool await_ready() const noexcept { return false; }
+        template <class Promise>
+        void await_suspend(std::coroutine_handle<Promise> stopped) const noexcept {
+            stopped.promise().outcome->done = true;
+        }
+        void await_resume() const noexcept {}
+    };
+    end final_suspend() const noexcept { return {}; }
+};
+
+/// How deep children are started natively before the loop at the root takes over.
+inline constexpr unsigned max_native_depth = 16;
+
+/// Starts `child`, which `parent` awaits. True if it has ended, and its frame is gone; false if it waits, or if its turn
+/// comes from the loop at the root.
+inline bool start_child(frame& parent, frame& child, slot_base& outcome) {
+    frame& root = *parent.root;
+    child.parent = &parent;
+    child.root = &root;
+    child.outcome = &outcome;
+    poll_scope& scope = *root.active;
+    if (scope.depth == max_native_depth) [[unlikely]] {
+        root.current = &child;  // with no leaf: run_root() resumes it
+        return false;
+    }
+    ++scope.depth;
+    child.handle().resume();
+    --scope.depth;
+    if (!outcome.done) return false;
+    child.handle().destroy();
+    return true;
+}
+
+/// Notes that `awaiting` waits for `on`; the frame is about to suspend.
+inline void wait_for(frame& awaiting, leaf& on) noexcept {
+    awaiting.root->current = &awaiting;
+    awaiting.root->waits_for = &on;
+}
+
+/// Polls the stack under `root`. True if the root has ended: `outcome` is filled and the frame is gone.
+[[nodiscard]] bool run_root(frame& root, slot_base& outcome, context& cx);
+
+/// Ends the stack in an orderly way: asks the leaf first, if it has a poll_cancel(). True when all frames are gone.
+[[nodiscard]] bool cancel_root(frame& root, context& cx);
+
+/// Destroys the stack, innermost frame first, in a loop.
+void destroy_root(frame& root) noexcept;
+
+}  // namespace eddy::detail

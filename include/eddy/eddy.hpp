@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The library's table of contents.
+
+// Running
+#include <eddy/core.hpp>         // one event loop, on this thread
+#include <eddy/core_handle.hpp>  // the ways to it: core_handle on its thread, core_remote on others
+#include <eddy/core_thread.hpp>  // a loop on a thread of its own
+#include <eddy/reactor.hpp>      // the reactor alone, turned by hand
+#include <eddy/run.hpp>          // eddy::run for main()
+#include <eddy/wait.hpp>         // a future without any runtime
+
+// Futures
+#include <eddy/boxed_future.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/result.hpp>
+#include <eddy/stream.hpp>
+#include <eddy/task.hpp>
+#include <eddy/try.hpp>
+#include <eddy/waker.hpp>
+
+// Combinators
+#include <eddy/combinators.hpp>  // and_then, map, map_err, or_else, then
+#include <eddy/join.hpp>         // join, try_join
+#include <eddy/maybe_done.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/ready.hpp>   // ready, pending
+#include <eddy/select.hpp>  // select, race
+#include <eddy/yield_now.hpp>
+
+// Network
+#include <eddy/net/socket_addr.hpp>
+#include <eddy/net/tcp_listener.hpp>
+#include <eddy/net/tcp_socket.hpp>
+#include <eddy/net/tcp_stream.hpp>
+
+// Time
+#include <eddy/time/clock.hpp>
+#include <eddy/time/interval.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/time/timeout.hpp>
+
+// Synchronisation
+#include <eddy/sync/oneshot.hpp>
+
+// Under the hood
+#include <eddy/io/async_fd.hpp>
+#include <eddy/io/interest.hpp>
+#include <eddy/io/leased_buffer.hpp>
+#include <eddy/io/poll_evented.hpp>
+#include <eddy/io/ready.hpp>
+#include <eddy/io/registration.hpp>
+#include <eddy/sys/poll.hpp>  // the selector, without futures
+
+// For tests: eddy/test/clock.hpp and eddy/test/by_hand.hpp are included by themselves.

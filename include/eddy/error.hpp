@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+
+namespace eddy {
+
+/// What eddy itself reports beside the system's own codes. Each has a text: `error.message()`.
+enum class errc {
+    runtime_shutdown = 1,  ///< the loop or runtime behind a handle, remote or socket is gone or going
+    io_disabled,           ///< the loop was built with `enable_io(false)`
+    timed_out,             ///< a `timeout` elapsed; equals std::errc::timed_out
+    task_cancelled,        ///< the task was aborted before it had a value; equals std::errc::operation_canceled
+    no_address,            ///< an empty list of addresses; equals std::errc::invalid_argument
+    bad_address,           ///< text that is no socket address; equals std::errc::invalid_argument
+    blocking_descriptor,   ///< a descriptor without O_NONBLOCK was handed in; equals std::errc::invalid_argument
+    unexpected_eof,        ///< the stream ended before as many bytes came as were asked for
+    write_zero,            ///< the sink took no byte of a buffer that was not empty
+    channel_closed,        ///< the other end of a channel is gone
+};
+
+/// The category of `errc`; its name is "eddy".
+[[nodiscard]] const std::error_category& error_category() noexcept;
+
+[[nodiscard]] std::error_code make_error_code(errc code) noexcept;
+
+/// True only for `errc::runtime_shutdown`.
+[[nodiscard]] bool is_runtime_shutdown(const std::error_code& error) noexcept;
+
+/// A wrong use of the library. The text says what to do instead and ends with the caller's file and line.
+class misuse : public std::logic_error {
+public:
+    explicit misuse(std::string_view text, std::source_location where = std::source_location::current());
+
+    [[nodiscard]] const std::source_location& where() const noexcept { return where_; }
+
+private:
+    std::source_location where_;
+};
+
+/// `run` or `turn` was called inside the same loop, or `run` inside a runtime.
+class nested_runtime : public misuse {
+public:
+    using misuse::misuse;
+};
+
+/// Something that belongs to one loop's thread was used on another.
+class wrong_thread : public misuse {
+public:
+    using misuse::misuse;
+};
+
+namespace detail {
+
+/// Ends the program with `text` on standard error: for misuse found where nothing can be thrown (destructors).
+[[noreturn]] void fatal_misuse(std::string_view text) noexcept;
+
+/// Ends the program: an invariant of eddy itself is broken.
+[[noreturn]] void assertion_failed(const char* expression, const char* text, std::source_location where) noexcept;
+
+}  // namespace detail
+}  // namespace eddy
+
+template <>
+struct std::is_error_code_enum<eddy::errc> : std::true_type {};
+
+/// Checks an invariant of eddy's own, in every build: they are few, and cheap beside what they guard.
+#define EDDY_ASSERT(expression, text)                                                              \
+    ((expression) ? static_cast<void>(0)                                                           \
+                  : ::eddy::detail::assertion_failed(#expression, text, ::std::source_location::current()))

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <eddy/waker.hpp>
+
+namespace eddy {
+
+/// The tag for "not yet": `return eddy::not_ready;` in a function that answers a `poll_result`.
+struct not_ready_t {
+    explicit constexpr not_ready_t(int) noexcept {}
+};
+inline constexpr not_ready_t not_ready{0};
+
+/// What polling a future answers: its output, or not yet.
+template <class T>
+class [[nodiscard]] poll_result {
+public:
+    using value_type = T;
+
+    constexpr poll_result(not_ready_t) noexcept {}
+
+    template <class U = T>
+        requires(std::constructible_from<T, U> && !std::same_as<std::remove_cvref_t<U>, poll_result> &&
+                 !std::same_as<std::remove_cvref_t<U>, not_ready_t>)
+    constexpr explicit(!std::convertible_to<U, T>) poll_result(U&& value)
+        : value_(std::in_place, std::forward<U>(value)) {}
+
+    [[nodiscard]] constexpr bool is_ready() const noexcept { return value_.has_value(); }
+    constexpr explicit operator bool() const noexcept { return is_ready(); }
+
+    constexpr T& operator*() & noexcept { return *value_; }
+    constexpr const T& operator*() const& noexcept { return *value_; }
+    constexpr T&& operator*() && noexcept { return *std::move(value_); }
+    constexpr T* operator->() noexcept { return &*value_; }
+    constexpr const T* operator->() const noexcept { return &*value_; }
+
+private:
+    std::optional<T> value_;
+};
+
+template <>
+class [[nodiscard]] poll_result<void> {
+public:
+    using value_type = void;
+
+    constexpr poll_result(not_ready_t) noexcept {}
+
+    [[nodiscard]] static constexpr poll_result ready() noexcept { return poll_result(std::monostate{}); }
+    constexpr explicit poll_result(std::monostate) noexcept : ready_(true) {}
+
+    [[nodiscard]] constexpr bool is_ready() const noexcept { return ready_; }
+    constexpr explicit operator bool() const noexcept { return ready_; }
+    constexpr void operator*() const noexcept {}
+
+private:
+    bool ready_ = false;
+};
+
+/// What an executor hands to a future that it polls: the waker to keep, and the budget of this poll.
+class context {
+public:
+    /// How many operations a task may complete in one poll before it has to let others run (as Tokio's).
+    static constexpr std::uint32_t default_budget = 128;
+
+    explicit context(const eddy::waker& waker, std::uint32_t budget = default_budget) noexcept
+        : waker_(&waker), budget_(budget) {}
+    context(const context&) = delete;
+    context& operator=(const context&) = delete;
+
+    [[nodiscard]] const eddy::waker& waker() const noexcept { return *waker_; }
+
+    /// Takes one unit of this poll's budget. On false the task has had its share: it has been woken already, and the
+    /// leaf answers `not_ready`. Every leaf that can be ready again and again asks this first.
+    [[nodiscard]] bool consume_budget() noexcept {
+        if (budget_ != 0) [[likely]] {
+            --budget_;
+            return true;
+        }
+        waker_->wake_by_ref();
+        return false;
+    }
+
+    /// Gives back what `consume_budget` took, when the operation made no progress after all.
+    void refund_budget() noexcept { ++budget_; }
+
+    [[nodiscard]] std::uint32_t budget() const noexcept { return budget_; }
+
+private:
+    const eddy::waker* waker_;
+    std::uint32_t budget_;
+};
+
+/// Something that will have an output. Polling never blocks; "not yet" means that the context's waker will be woken;
+/// nothing happens before the first poll; once polled it does not move; destroying it cancels it, at any time.
+template <class F>
+concept future = requires(F& f, context& cx) {
+    typename F::output_type;
+    { f.poll(cx) } -> std::same_as<poll_result<typename F::output_type>>;
+};
+
+/// A future whose work can be ended in an orderly way before it is destroyed: poll `poll_cancel` until it is ready.
+template <class F>
+concept cancellable_future = future<F> && requires(F& f, context& cx) {
+    { f.poll_cancel(cx) } -> std::same_as<poll_result<void>>;
+};
+
+/// A sequence of items over time; `std::nullopt` ends it.
+template <class S>
+concept stream = requires(S& s, context& cx) {
+    typename S::item_type;
+    { s.poll_next(cx) } -> std::same_as<poll_result<std::optional<typename S::item_type>>>;
+};
+
+template <class F>
+using output_t = typename std::remove_cvref_t<F>::output_type;
+
+namespace detail {
+
+/// `void` cannot be stored in a tuple or a variant: there it is `std::monostate`.
+template <class T>
+using stored_t = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
+
+}  // namespace detail
+}  // namespace eddy

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/group.hpp>
+#include <eddy/detail/outcome.hpp>
+#include <eddy/joined.hpp>
+
+namespace eddy {
+
+namespace detail {
+struct join_rule;
+struct try_join_rule;
+}  // namespace detail
+
+/// Runs up to eight futures at the same time, on one task, until all have ended. The output is a `joined`, in the order
+/// given, with std::monostate for a future of void: `auto [a, b] = co_await join(x, y);`.
+///
+/// Only futures that have not ended are polled, each once per poll of the join, and each poll starts with another.
+/// An exception of one future ends the others (with `poll_cancel`, where they have it) and is then thrown again.
+/// Cancel safety: that of the futures. Outputs of those that have ended are lost.
+/// Lifetime: futures are moved in, and destroyed as they end; use std::ref to lend one.
+/// Cost: no allocation.
+template <class... F>
+[[nodiscard]] auto join(F&&... futures) {
+    constexpr bool fits = sizeof...(F) >= 1 && sizeof...(F) <= 8;
+    static_assert(fits, "eddy: join takes one to eight futures");
+    if constexpr (!fits || !detail::check_futures<F...>()) {
+        return detail::broken_future();
+    } else {
+        return detail::make_group<detail::join_rule>(std::forward<F>(futures)...);
+    }
+}
+
+/// `join` for futures of expecteds: the output is an expected with a `joined` of the values, or the first error that
+/// comes. Then the futures that have not ended are destroyed; those that have a `poll_cancel` are ended by it before.
+/// Error types must convert to one of them, as by `convert_error`.
+template <class... F>
+[[nodiscard]] auto try_join(F&&... futures) {
+    constexpr bool fits = sizeof...(F) >= 1 && sizeof...(F) <= 8;
+    static_assert(fits, "eddy: try_join takes one to eight futures");
+    if constexpr (!fits || !detail::check_futures<F...>()) {
+        return detail::broken_future();
+    } else {
+        constexpr bool expecteds = (detail::is_expected<output_t<detail::owned_t<F>>> && ...);
+        static_assert(expecteds, "eddy: try_join takes futures of std::expected; use join");
+        if constexpr (expecteds) {
+            return detail::make_group<detail::try_join_rule>(std::forward<F>(futures)...);
+        } else {
+            return detail::broken_future();
+        }
+    }
+}
+
+// ---- Implementation ----
+
+namespace detail {
+
+struct join_rule {
+    static constexpr const char* name = "join";
+    static constexpr bool rotates = true;
+
+    template <class... F>
+    using output = joined<stored_t<output_t<F>>...>;
+
+    template <class Out>
+    static bool decides(const Out&) noexcept { return false; }
+
+    template <class Output, class Children>
+    static Output deliver(Children& children, std::size_t) {
+        return std::apply([](auto&... child) { return Output(child.take_output()...); }, children);
+    }
+};
+
+template <class E, class... Others>
+struct joint_error {
+    using type = E;
+};
+template <class E, class Next, class... Others>
+struct joint_error<E, Next, Others...> : joint_error<joint_error_t<E, Next>, Others...> {};
+
+struct try_join_rule {
+    static constexpr const char* name = "try_join";
+    static constexpr bool rotates = true;
+
+    template <class... F>
+    using output = std::expected<joined<stored_t<typename output_t<F>::value_type>...>,
+                                 typename joint_error<typename output_t<F>::error_type...>::type>;
+
+    template <class Out>
+    static bool decides(const Out& out) noexcept { return !out.has_value(); }
+
+    template <class Output, class... F>
+    static Output deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {
+        if (which == sizeof...(F)) {
+            return std::apply([](auto&... child) { return Output(std::in_place, value_of(child.output())...); }, children);
+        }
+        return with_index<Output>(which, std::index_sequence_for<F...>(), [&](auto i) {
+            return with_error<Output>(std::move(std::get<i>(children).output().error()));
+        });
+    }
+};
+
+}  // namespace detail
+}  // namespace eddy

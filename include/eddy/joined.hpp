@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <tuple>
+#include <utility>
+
+namespace eddy {
+
+/// The outputs of a `join`: a struct with the members `first`, `second`, ... up to `eighth`, made for
+/// `auto [a, b] = co_await join(x, y);`. It is no std::tuple, and does not look like one to the language, since GCC 15
+/// forgets to destroy such bindings in coroutines. `get<I>()` is for generic code.
+template <class... T>
+struct joined;
+
+namespace detail {
+
+/// The member of number `I`.
+template <std::size_t I, class... T>
+auto& pick(T&... members) noexcept {
+    return std::get<I>(std::tie(members...));
+}
+
+}  // namespace detail
+
+// Written out, since a binding takes members from one class only, not from bases.
+
+template <class A>
+struct joined<A> {
+    A first;
+
+    explicit joined(A a) : first(std::move(a)) {}
+    template <std::size_t I>
+    auto& get() noexcept { return detail::pick<I>(first); }
+};
+
+template <class A, class B>
+struct joined<A, B> {
+    A first;
+    B second;
+
+    joined(A a, B b) : first(std::move(a)), second(std::move(b)) {}
+    template <std::size_t I>
+    auto& get() noexcept { return detail::pick<I>(first, second); }
+};
+
+template <class A, class B, class C>
+struct joined<A, B, C> {
+    A first;
+    B second;
+    C third;
+
+    joined(A a, B b, C c) : first(std::move(a)), second(std::move(b)), third(std::move(c)) {}
+    template <std::size_t I>
+    auto& get() noexcept { return detail::pick<I>(first, second, third); }
+};
+
+template <class A, class B, class C, class D>
+struct joined<A, B, C, D> {
+    A first;
+    B second;
+    C third;
+    D fourth;
+
+    joined(A a, B b, C c, D d) : first(std::move(a)), second(std::move(b)), third(std::move(c)), fourth(std::move(d)) {}
+    template <std::size_t I>
+    auto& get() noexcept { return detail::pick<I>(first, second, third, fourth); }
+};
+
+template <class A, class B, class C, class D, class E>
+struct joined<A, B, C, D, E> {
+    A first;
+    B second;
+    C third;
+    D fourth;
+    E fifth;
+
+    joined(A a, B b, C c, D d, E e)
+        : first(std::move(a)), second(std::move(b)), third(std::move(c)), fourth(std::move(d)), fifth(std::move(e)) {}
+    template <std::size_t I>
+    auto& get() noexcept { return detail::pick<I>(first, second, third, fourth, fifth); }
+};
+
+template <class A, class B, class C, class D, class E, class F>
+struct joined<A, B, C, D, E, F> {
+    A first;
+    B second;
+    C third;
+    D fourth;
+    E fifth;
+    F sixth;
+
+    joined(A a, B b, C c, D d, E e, F f)
+        : first(std::move(a)), second(std::move(b)), third(std::move(c)),
+          fourth(std::move(d)), fifth(std::move(e)), sixth(std::move(f)) {}
+    template <std::size_t I>
+    auto& get() noexcept { return detail::pick<I>(first, second, third, fourth, fifth, sixth); }
+};
+
+template <class A, class B, class C, class D, class E, class F, class G>
+struct joined<A, B, C, D, E, F, G> {
+    A first;
+    B second;
+    C third;
+    D fourth;
+    E fifth;
+    F sixth;
+    G seventh;
+
+    joined(A a, B b, C c, D d, E e, F f, G g)
+        : first(std::move(a)), second(std::move(b)), third(std::move(c)), fourth(std::move(d)),
+          fifth(std::move(e)), sixth(std::move(f)), seventh(std::move(g)) {}
+    template <std::size_t I>
+    auto& get() noexcept { return detail::pick<I>(first, second, third, fourth, fifth, sixth, seventh); }
+};
+
+template <class A, class B, class C, class D, class E, class F, class G, class H>
+struct joined<A, B, C, D, E, F, G, H> {
+    A first;
+    B second;
+    C third;
+    D fourth;
+    E fifth;
+    F sixth;
+    G seventh;
+    H eighth;
+
+    joined(A a, B b, C c, D d, E e, F f, G g, H h)
+        : first(std::move(a)), second(std::move(b)), third(std::move(c)), fourth(std::move(d)),
+          fifth(std::move(e)), sixth(std::move(f)), seventh(std::move(g)), eighth(std::move(h)) {}
+    template <std::size_t I>
+    auto& get() noexcept { return detail::pick<I>(first, second, third, fourth, fifth, sixth, seventh, eighth); }
+};
+
+}  // namespace eddy

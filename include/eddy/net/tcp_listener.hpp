@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <string_view>
+#include <system_error>
+#include <tuple>
+#include <utility>
+
+#include <eddy/core_handle.hpp>
+#include <eddy/detail/io_socket.hpp>
+#include <eddy/net/socket_addr.hpp>
+#include <eddy/net/tcp_stream.hpp>
+#include <eddy/result.hpp>
+#include <eddy/stream.hpp>
+#include <eddy/task.hpp>
+#include <eddy/time/sleep.hpp>
+
+namespace eddy::net {
+
+/// A connection that a listener has accepted, and where it came from. A struct and no tuple, so that
+/// `auto [stream, peer] = ...` is safe on each compiler.
+struct accepted {
+    tcp_stream stream;
+    socket_addr peer;
+
+    accepted(tcp_stream&& connection, const socket_addr& from) noexcept : stream(std::move(connection)), peer(from) {}
+
+    /// For functions of two arguments in for_each() and the like.
+    [[nodiscard]] std::tuple<tcp_stream, socket_addr> into_parts() && { return {std::move(stream), peer}; }
+};
+
+class tcp_listener;
+
+/// Accepts one connection. See tcp_listener::accept().
+class [[nodiscard("co_await it")]] accept_future : public future_ops<accept_future> {
+public:
+    using output_type = result<accepted>;
+
+    accept_future(tcp_listener& from, std::source_location where) noexcept : from_(&from), where_(where) {}
+    accept_future(accept_future&& other) noexcept : from_(other.from_), where_(other.where_) {}
+    accept_future& operator=(accept_future&&) = delete;
+    ~accept_future();
+
+    poll_result<result<accepted>> poll(context& cx);
+
+private:
+    tcp_listener* from_;
+    std::source_location where_;
+    bool has_polled_ = false;
+};
+
+/// The connections of a listener, without end. See tcp_listener::incoming().
+class [[nodiscard]] incoming_stream : public stream_ops<incoming_stream> {
+public:
+    using item_type = result<accepted>;
+
+    incoming_stream(tcp_listener& from, std::source_location where) noexcept : from_(&from), where_(where) {}
+    incoming_stream(incoming_stream&& other) noexcept : from_(other.from_), where_(other.where_) {}
+    incoming_stream& operator=(incoming_stream&&) = delete;
+    ~incoming_stream();
+
+    poll_result<std::optional<item_type>> poll_next(context& cx);
+
+private:
+    tcp_listener* from_;
+    std::source_location where_;
+    bool has_polled_ = false;
+};
+
+/// A socket that accepts TCP connections.
+///
+/// Thread safety: one accept may be pending at a time; the last to poll is woken.
+/// Lifetime: it must outlive its futures and streams, and must not move while one waits. Destroying it closes the
+/// socket, and resets connections that nobody has accepted.
+class tcp_listener {
+public:
+    /// Binds and listens at once: with SO_REUSEADDR and a backlog of 1,024. It belongs to the loop behind `handle`, on
+    /// whose thread this is. Port 0 takes a free one: see local_addr().
+    /// Errors: address_in_use, permission_denied, ..., as bind(2); errc::io_disabled; errc::runtime_shutdown.
+    [[nodiscard]] static result<tcp_listener> bind(const socket_addr& at, const core_handle& handle);
+
+    /// The same as a future, on the loop that polls it. Text is an address such as "127.0.0.1:80".
+    /// Errors: besides, errc::bad_address for text that is no address.
+    [[nodiscard]] static task<result<tcp_listener>> bind(
+        const socket_addr& at, std::source_location where = std::source_location::current());
+    [[nodiscard]] static task<result<tcp_listener>> bind(
+        std::string_view at, std::source_location where = std::source_location::current());
+
+    /// Adopts a listening socket. It is owned from here on, also if this fails.
+    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; bad_file_descriptor; invalid_argument if it does not
+    /// listen.
+    [[nodiscard]] static result<tcp_listener> from_native(int fd) noexcept;
+    /// Gives the socket up: a future, since a driver may have accepted connections that belong to it.
+    [[nodiscard]] task<result<released>> into_native() &&;
+    [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
+
+    /// Waits for a connection. Connections that fail before they are accepted are passed over.
+    /// Errors: too_many_files_open and its like (no descriptors, no memory) are returned once; then the next accept waits
+    /// a little before it tries again, so that a loop over accept() neither ends nor spins.
+    /// Cancel safety: safe. No connection is lost.
+    /// Cost: one system call if a connection is there, else one more after the wait.
+    [[nodiscard]] accept_future accept(std::source_location where = std::source_location::current()) noexcept {
+        return {*this, where};
+    }
+
+    /// All connections, one after the other, as a stream of `result<accepted>`: for_each() ends at the first error; a loop
+    /// over next() may go on. Borrows the listener.
+    [[nodiscard]] incoming_stream incoming(std::source_location where = std::source_location::current()) & noexcept {
+        return {*this, where};
+    }
+    incoming_stream incoming() && = delete;  // it would borrow a listener that is gone: give the listener a name
+
+    /// accept() in the form of a poll.
+    poll_result<result<accepted>> poll_accept(context& cx,
+                                              std::source_location where = std::source_location::current());
+
+    [[nodiscard]] result<socket_addr> local_addr() const noexcept;
+    [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
+    [[nodiscard]] result<std::uint32_t> ttl() const noexcept;
+    result<void> set_ttl(std::uint32_t hops) const noexcept;
+
+private:
+    friend class accept_future;
+    friend class incoming_stream;
+    friend class tcp_socket;
+    explicit tcp_listener(int fd) noexcept : socket_(fd) {}
+
+    static task<result<tcp_listener>> bind_here(result<socket_addr> at, std::source_location where);
+    poll_result<result<accepted>> poll_accept(context& cx, detail::io_caller who);
+
+    detail::io_socket socket_;
+    std::unique_ptr<time::sleep_future> back_off_;  // while accepting is pointless: no descriptors are left
+};
+
+}  // namespace eddy::net

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <source_location>
+#include <span>
+
+#include <eddy/detail/io_socket.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/io/leased_buffer.hpp>
+#include <eddy/io/registration.hpp>
+#include <eddy/result.hpp>
+
+// The futures of tcp_stream: what each polls. They are described where they are made, in tcp_stream.hpp.
+
+namespace eddy::net {
+
+class read_op {
+public:
+    using value_type = std::size_t;
+    static constexpr detail::direction way = detail::direction::read;
+
+    explicit read_op(std::span<std::byte> into) noexcept : into_(into) {}
+
+    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
+        if (into_.empty()) return ok(std::size_t{0});
+        return socket.poll_read(cx, who, into_);
+    }
+
+private:
+    std::span<std::byte> into_;
+};
+
+class read_vectored_op {
+public:
+    using value_type = std::size_t;
+    static constexpr detail::direction way = detail::direction::read;
+
+    explicit read_vectored_op(std::span<const std::span<std::byte>> into) noexcept : into_(into) {}
+
+    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
+        return socket.poll_read_vectored(cx, who, into_);
+    }
+
+private:
+    std::span<const std::span<std::byte>> into_;
+};
+
+class read_exact_op {
+public:
+    using value_type = void;
+    static constexpr detail::direction way = detail::direction::read;
+
+    explicit read_exact_op(std::span<std::byte> into) noexcept : left_(into) {}
+
+    poll_result<result<void>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
+        while (!left_.empty()) {
+            auto count = socket.poll_read(cx, who, left_);
+            if (!count) return not_ready;
+            if (!*count) return result<void>(std::unexpect, count->error());
+            if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::unexpected_eof));
+            left_ = left_.subspan(**count);
+        }
+        return ok();
+    }
+
+private:
+    std::span<std::byte> left_;
+};
+
+class receive_op {
+public:
+    using value_type = io::leased_buffer;
+    static constexpr detail::direction way = detail::direction::read;
+
+    poll_result<result<io::leased_buffer>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
+        return socket.poll_receive(cx, who);
+    }
+};
+
+class peek_op {
+public:
+    using value_type = std::size_t;
+    static constexpr detail::direction way = detail::direction::read;
+
+    explicit peek_op(std::span<std::byte> into) noexcept : into_(into) {}
+
+    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
+        if (into_.empty()) return ok(std::size_t{0});
+        return socket.poll_peek(cx, who, into_);
+    }
+
+private:
+    std::span<std::byte> into_;
+};
+
+class write_op {
+public:
+    using value_type = std::size_t;
+    static constexpr detail::direction way = detail::direction::write;
+
+    explicit write_op(std::span<const std::byte> from) noexcept : from_(from) {}
+
+    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
+        if (from_.empty()) return ok(std::size_t{0});
+        return socket.poll_write(cx, who, from_);
+    }
+
+private:
+    std::span<const std::byte> from_;
+};
+
+class write_vectored_op {
+public:
+    using value_type = std::size_t;
+    static constexpr detail::direction way = detail::direction::write;
+
+    explicit write_vectored_op(std::span<const std::span<const std::byte>> from) noexcept : from_(from) {}
+
+    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
+        return socket.poll_write_vectored(cx, who, from_);
+    }
+
+private:
+    std::span<const std::span<const std::byte>> from_;
+};
+
+class write_all_op {
+public:
+    using value_type = void;
+    static constexpr detail::direction way = detail::direction::write;
+
+    explicit write_all_op(std::span<const std::byte> from) noexcept : left_(from) {}
+
+    poll_result<result<void>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
+        while (!left_.empty()) {
+            auto count = socket.poll_write(cx, who, left_);
+            if (!count) return not_ready;
+            if (!*count) return result<void>(std::unexpect, count->error());
+            if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
+            left_ = left_.subspan(**count);
+        }
+        return ok();
+    }
+
+private:
+    std::span<const std::byte> left_;
+};
+
+/// Waits for the readiness of a socket, which it registers first if that is still to be done.
+class [[nodiscard("co_await it")]] socket_readiness : public future_ops<socket_readiness> {
+public:
+    using output_type = result<io::ready>;
+
+    socket_readiness(detail::io_socket& socket, io::interest wanted, std::source_location where) noexcept
+        : socket_(&socket), wanted_(wanted), where_(where) {}
+
+    poll_result<result<io::ready>> poll(context& cx);
+
+private:
+    detail::io_socket* socket_;
+    io::interest wanted_;
+    std::source_location where_;
+    std::optional<io::readiness_future> readiness_;
+};
+
+}  // namespace eddy::net

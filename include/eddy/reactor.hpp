@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <utility>
+
+#include <eddy/result.hpp>
+
+namespace eddy {
+
+namespace detail {
+class io_handle;
+struct reactor_access;
+}  // namespace detail
+
+class core_handle;
+
+/// The event queues of operating systems that eddy can drive.
+enum class driver_kind { epoll };
+
+/// What a driver has counted since it was made.
+struct io_metrics {
+    std::uint64_t fds_registered = 0;
+    std::uint64_t fds_deregistered = 0;
+    std::uint64_t ready_events = 0;
+
+    io_metrics() noexcept = default;
+    io_metrics(std::uint64_t registered, std::uint64_t deregistered, std::uint64_t events) noexcept
+        : fds_registered(registered), fds_deregistered(deregistered), ready_events(events) {}
+};
+
+/// What one turn of a reactor did.
+struct turn_info {
+    std::size_t events = 0;  ///< sources that reported something
+
+    turn_info() noexcept = default;
+    explicit turn_info(std::size_t count) noexcept : events(count) {}
+};
+
+/// A reference to a reactor, for whatever registers with it. It does not keep the reactor turning: once that is gone,
+/// operations answer errc::runtime_shutdown.
+/// Thread safety: any thread.
+class reactor_handle {
+public:
+    reactor_handle(const reactor_handle& other) noexcept;
+    reactor_handle(reactor_handle&& other) noexcept : io_(std::exchange(other.io_, nullptr)) {}
+    reactor_handle& operator=(reactor_handle other) noexcept {
+        std::swap(io_, other.io_);
+        return *this;
+    }
+    ~reactor_handle();
+
+    /// The reactor of the loop that runs on this thread.
+    /// Errors: misuse if there is none; io_disabled if the loop was built without I/O.
+    [[nodiscard]] static result<reactor_handle> current();
+
+    /// Ends the turn in progress, or the next one. Wakes before the reactor looks count as one.
+    /// Cost: one system call, or one atomic exchange if a wake is due already.
+    void wake() const noexcept;
+
+    [[nodiscard]] io_metrics metrics() const noexcept;
+
+private:
+    friend class reactor;
+    friend class core_handle;
+    friend struct detail::reactor_access;
+    explicit reactor_handle(detail::io_handle* io) noexcept : io_(io) {}
+
+    detail::io_handle* io_;
+};
+
+/// The reactor alone, turned by hand: it owns a driver, and forwards what the operating system reports to the tasks that
+/// wait. A `core` has one of its own; this is for a loop that somebody else runs.
+/// Thread safety: turn() from one thread at a time; handle() and its copies anywhere.
+class reactor {
+public:
+    /// Errors: throws std::system_error if the process has too many descriptors open.
+    reactor();
+    /// As the constructor, with the error as a value.
+    [[nodiscard]] static result<reactor> make(driver_kind kind = driver_kind::epoll) noexcept;
+
+    reactor(reactor&& other) noexcept : io_(std::exchange(other.io_, nullptr)) {}
+    reactor& operator=(reactor&& other) noexcept {
+        std::swap(io_, other.io_);
+        return *this;
+    }
+    /// Wakes every task that waits on this reactor; they and all later operations see errc::runtime_shutdown.
+    ~reactor();
+
+    /// One call of the selector, of at most `max_wait`; nullopt waits until something happens. Wakes tasks, runs none.
+    result<turn_info> turn(std::optional<std::chrono::nanoseconds> max_wait);
+
+    [[nodiscard]] reactor_handle handle() const noexcept;
+
+    /// Whether nothing is registered.
+    [[nodiscard]] bool is_idle() const noexcept;
+
+    /// The epoll descriptor; it stays the property of this object.
+    [[nodiscard]] int native_handle() const noexcept;
+
+    [[nodiscard]] io_metrics metrics() const noexcept;
+
+private:
+    friend struct detail::reactor_access;
+    explicit reactor(detail::io_handle* io) noexcept : io_(io) {}
+
+    detail::io_handle* io_;
+};
+
+namespace detail {
+
+/// The library's own way to the driver behind a handle.
+struct reactor_access {
+    static io_handle* get(const reactor_handle& handle) noexcept { return handle.io_; }
+};
+
+}  // namespace detail
+}  // namespace eddy

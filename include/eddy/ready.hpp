@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+
+namespace eddy {
+
+/// A future that has its output from the beginning: see `ready`.
+template <class T>
+class [[nodiscard]] ready_future : public future_ops<ready_future<T>> {
+public:
+    using output_type = T;
+
+    explicit ready_future(detail::stored_t<T> output) : output_(std::move(output)) {}
+
+    poll_result<T> poll(context&) {
+        if (!output_) throw misuse("ready was polled after it had ended");
+        poll_result<T> answer(*std::move(output_));
+        output_.reset();
+        return answer;
+    }
+
+private:
+    std::optional<detail::stored_t<T>> output_;
+};
+
+/// A future that never ends: see `pending`.
+template <class T>
+class [[nodiscard]] pending_future : public future_ops<pending_future<T>> {
+public:
+    using output_type = T;
+
+    pending_future() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+
+    poll_result<T> poll(context&) noexcept { return not_ready; }
+};
+
+/// A future whose output is `value`.
+template <class T>
+[[nodiscard]] ready_future<std::decay_t<T>> ready(T&& value) {
+    return ready_future<std::decay_t<T>>(std::forward<T>(value));
+}
+
+/// A future of nothing, which has it at once.
+[[nodiscard]] inline ready_future<void> ready() { return ready_future<void>(std::monostate()); }
+
+/// A future of a `T` that never comes: it can only be cancelled.
+template <class T = void>
+[[nodiscard]] pending_future<T> pending() noexcept {
+    return {};
+}
+
+}  // namespace eddy

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <source_location>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/core.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy {
+
+namespace detail {
+
+/// Prints `Error: <text>` on standard error.
+void print_error(const std::string& text) noexcept;
+
+/// Errors that have a text: an error code, an error class of the library, an exception's what(), or text itself.
+template <class E>
+void print_error_of(const E& error) {
+    if constexpr (std::is_convertible_v<const E&, std::error_code>) {
+        print_error(std::error_code(error).message());
+    } else if constexpr (requires { { error.to_error_code() } -> std::convertible_to<std::error_code>; }) {
+        print_error(error.to_error_code().message());
+    } else if constexpr (requires { { error.what() } -> std::convertible_to<std::string>; }) {
+        print_error(error.what());
+    } else if constexpr (std::is_convertible_v<const E&, std::string>) {
+        print_error(error);
+    }
+}
+
+template <class T>
+int exit_code(const T& value) {
+    if constexpr (std::is_same_v<T, int>) {
+        return value;
+    } else {
+        return 0;
+    }
+}
+
+/// Throws `nested_runtime` on a thread that runs a loop already.
+void check_not_nested(std::source_location where);
+
+}  // namespace detail
+
+/// Runs a future to its end in a runtime made for it, and returns what main() should: `int main() { return
+/// eddy::run(async_main()); }`. Waits until the runtime is idle: until all that was spawned has ended, too.
+///
+/// Returns the value of a future of int, and else 0. If the output is an `expected` with an error, it does not wait: the
+/// rest is cancelled, an error that has a text is printed as `Error: ...` on standard error, and the code is 1. An
+/// exception that leaves the future leaves run() in the same way, without waiting.
+/// Errors: throws `nested_runtime` inside a runtime; std::system_error if the runtime cannot be made.
+/// Cost: makes an event loop: a few descriptors. (There is one loop yet, on the calling thread.)
+template <class F>
+int run(F&& main, std::source_location where = std::source_location::current()) {
+    constexpr bool is_future = future<std::remove_cvref_t<F>>;
+    static_assert(is_future, "eddy: run takes a future, such as a task: call the coroutine, `eddy::run(async_main())`");
+    if constexpr (is_future) {
+        detail::check_not_nested(where);
+        core loop;
+        using output = output_t<F>;
+        if constexpr (std::is_void_v<output>) {
+            loop.run(std::forward<F>(main), where);
+            loop.run_until_idle(where);
+            return 0;
+        } else {
+            const output answer = loop.run(std::forward<F>(main), where);
+            if constexpr (detail::is_expected<output>) {
+                if (!answer) {
+                    detail::print_error_of(answer.error());
+                    return 1;
+                }
+            }
+            loop.run_until_idle(where);
+            if constexpr (!detail::is_expected<output>) {
+                return detail::exit_code(answer);
+            } else if constexpr (std::is_void_v<typename output::value_type>) {
+                return 0;
+            } else {
+                return detail::exit_code(*answer);
+            }
+        }
+    }
+}
+
+}  // namespace eddy

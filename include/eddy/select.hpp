@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <eddy/detail/group.hpp>
+
+namespace eddy {
+
+namespace detail {
+struct select_rule;
+struct race_rule;
+}  // namespace detail
+
+/// Runs all futures until the first is ready. The output is a std::variant whose index says which it was; with
+/// std::monostate for a future of void.
+///
+/// The futures are polled in the order given, at each poll: if several are ready, the first of them wins. So put what
+/// must not starve (a shutdown signal, a deadline) first.
+/// The losers are destroyed before the output comes out; one that has a `poll_cancel` is ended by it before, and the
+/// select waits for that. An exception of one future ends the others in the same way and is then thrown again.
+/// Cancel safety: that of the futures.
+/// Lifetime: futures are moved in. Use std::ref to lend one that goes on after the select, in a loop for example.
+/// Cost: no allocation.
+template <class... F>
+[[nodiscard]] auto select(F&&... futures) {
+    static_assert(sizeof...(F) > 0, "eddy: select needs at least one future");
+    if constexpr (!detail::check_futures<F...>()) {
+        return detail::broken_future();
+    } else {
+        return detail::make_group<detail::select_rule>(std::forward<F>(futures)...);
+    }
+}
+
+/// `select` for futures of one output type: the output is that of whichever is ready first.
+template <class... F>
+[[nodiscard]] auto race(F&&... futures) {
+    static_assert(sizeof...(F) > 0, "eddy: race needs at least one future");
+    if constexpr (!detail::check_futures<F...>()) {
+        return detail::broken_future();
+    } else {
+        using first = output_t<std::tuple_element_t<0, std::tuple<detail::owned_t<F>...>>>;
+        constexpr bool same = (std::is_same_v<output_t<detail::owned_t<F>>, first> && ...);
+        static_assert(same, "eddy: the futures of a race must have the same output type; use select");
+        if constexpr (same) {
+            return detail::make_group<detail::race_rule>(std::forward<F>(futures)...);
+        } else {
+            return detail::broken_future();
+        }
+    }
+}
+
+// ---- Implementation ----
+
+namespace detail {
+
+struct select_rule {
+    static constexpr const char* name = "select";
+    static constexpr bool rotates = false;
+
+    template <class... F>
+    using output = std::variant<stored_t<output_t<F>>...>;
+
+    template <class Out>
+    static bool decides(const Out&) noexcept { return true; }
+
+    template <class Output, class... F>
+    static Output deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {
+        return with_index<Output>(which, std::index_sequence_for<F...>(), [&](auto i) {
+            return Output(std::in_place_index<i>, std::get<i>(children).take_output());
+        });
+    }
+};
+
+struct race_rule : select_rule {
+    static constexpr const char* name = "race";
+
+    template <class... F>
+    using output = output_t<std::tuple_element_t<0, std::tuple<F...>>>;
+
+    template <class Output, class... F>
+    static stored_t<Output> deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {
+        return with_index<stored_t<Output>>(which, std::index_sequence_for<F...>(),
+                                            [&](auto i) { return std::get<i>(children).take_output(); });
+    }
+};
+
+}  // namespace detail
+}  // namespace eddy

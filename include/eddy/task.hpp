@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <coroutine>
+#include <exception>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/await.hpp>
+#include <eddy/detail/virtual_stack.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+
+namespace eddy {
+
+namespace detail {
+template <class T>
+class promise;
+}  // namespace detail
+
+template <class T>
+detail::frame* enter_frame(task<T>& awaited);
+
+/// A lazy coroutine, and a future. It does nothing until it is awaited, spawned or polled. A chain of tasks that await
+/// each other is polled as one: waking the innermost costs the same at any depth, and native stack is not used up.
+///
+/// An exception that leaves the coroutine is thrown again where it is awaited or polled.
+/// Cancel safety: destroying it at any time destroys the frames of the whole chain, innermost first.
+/// Thread safety: none of its own; whoever polls it may move between threads, as a runtime's workers do.
+/// Lifetime: parameters taken by reference must outlive the task; it keeps copies of the others.
+/// Cost: one block of the frame pool per coroutine; about as much as a malloc and a free for the whole of an await.
+template <class T = void>
+class [[nodiscard("a task does nothing until it is awaited, spawned or run")]] task : public future_ops<task<T>> {
+public:
+    using output_type = T;
+    using promise_type = detail::promise<T>;
+
+    task(task&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
+    task& operator=(task&& other) noexcept {
+        if (this != &other) {
+            if (frame_ != nullptr) detail::destroy_root(*frame_);
+            frame_ = std::exchange(other.frame_, nullptr);
+        }
+        return *this;
+    }
+    ~task() {
+        if (frame_ != nullptr) detail::destroy_root(*frame_);
+    }
+
+    /// Runs the chain until it has to wait. Throws what the coroutine throws, and `misuse` when polled after the end.
+    poll_result<T> poll(context& cx) {
+        if (frame_ == nullptr) throw misuse("a task was polled after it had ended, or after it was moved from");
+        detail::slot<T> outcome;
+        if (!detail::run_root(*frame_, outcome, cx)) return not_ready;
+        frame_ = nullptr;
+        if constexpr (std::is_void_v<T>) {
+            outcome.take();
+            return poll_result<void>::ready();
+        } else {
+            return outcome.take();
+        }
+    }
+
+    /// Ends the work in an orderly way: the innermost future is asked first, then the frames are destroyed.
+    poll_result<void> poll_cancel(context& cx) {
+        if (frame_ != nullptr) {
+            if (!detail::cancel_root(*frame_, cx)) return not_ready;
+            frame_ = nullptr;
+        }
+        return poll_result<void>::ready();
+    }
+
+private:
+    friend detail::promise<T>;
+    template <class U>
+    friend detail::frame* enter_frame(task<U>& awaited);
+
+    explicit task(detail::frame& frame) noexcept : frame_(&frame) {}
+
+    detail::frame* frame_;
+};
+
+// ---- Implementation ----
+
+namespace detail {
+
+template <class T>
+class promise_base : public frame {
+public:
+    void unhandled_exception() noexcept { destination().set_exception(std::current_exception()); }
+
+    template <class A>
+    auto await_transform(A&& awaited, std::source_location here = std::source_location::current()) {
+        where = here;
+        return make_awaiter<T>(*this, std::forward<A>(awaited));
+    }
+
+protected:
+    slot<T>& destination() noexcept { return static_cast<slot<T>&>(*outcome); }
+};
+
+template <class T>
+class promise final : public promise_base<T> {
+public:
+    task<T> get_return_object() noexcept { return task<T>(*this); }
+
+    template <class U = T>
+        requires std::convertible_to<U, T>
+    void return_value(U&& value) {
+        this->destination().set_value(std::forward<U>(value));
+    }
+};
+
+template <>
+class promise<void> final : public promise_base<void> {
+public:
+    task<void> get_return_object() noexcept { return task<void>(*this); }
+    void return_void() { destination().set_value(); }
+};
+
+static_assert(sizeof(promise<int>) == sizeof(frame) && alignof(promise<int>) == alignof(frame));
+
+}  // namespace detail
+
+/// For awaits (found by argument): gives up the task's frame, which the awaiting coroutine takes over.
+template <class T>
+detail::frame* enter_frame(task<T>& awaited) {
+    if (awaited.frame_ == nullptr) throw misuse("a task was awaited after it had ended, or after it was moved from");
+    if (awaited.frame_->root != nullptr) {
+        // Its frames already belong to a virtual stack of its own, which goes on inside a new frame.
+        awaited = [](task<T> begun) -> task<T> { co_return co_await begun; }(std::move(awaited));
+    }
+    return std::exchange(awaited.frame_, nullptr);
+}
+
+}  // namespace eddy

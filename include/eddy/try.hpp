@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <expected>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/future.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy {
+
+namespace detail {
+
+template <class T>
+inline constexpr bool is_expected_future = false;
+template <class T>
+    requires requires { typename T::output_type; }
+inline constexpr bool is_expected_future<T> = is_expected<typename T::output_type>;
+
+/// What `try_` gives: awaited inside a coroutine, and good for nothing else. `X` is a reference if an lvalue was given.
+template <class X>
+class [[nodiscard("co_await what try_ gives")]] try_expression {
+public:
+    static constexpr bool took_closure = is_marked<X>;
+
+    explicit try_expression(X&& inner) : inner_(std::forward<X>(inner)) {}
+
+    std::remove_reference_t<X>& inner() noexcept { return inner_; }
+
+private:
+    X inner_;
+};
+
+template <class X>
+inline constexpr bool is_try = false;
+template <class X>
+inline constexpr bool is_try<try_expression<X>> = true;
+
+}  // namespace detail
+
+/// The `?` of this library. `co_await try_(x)` takes a future of an `expected`, or an `expected`, and yields its value; on
+/// an error it ends the enclosing coroutine, whose output must be an `expected`, with that error: without an exception,
+/// and without resuming the coroutine. The locals are destroyed as by `co_return`.
+///
+/// Errors convert to the coroutine's error type as by `convert_error` (implicitly, through `make_error_code`, or by
+/// what a library type says of itself: `time::elapsed` becomes `errc::timed_out`).
+/// Cancel safety: that of the future that is awaited.
+/// Lifetime: an lvalue is borrowed, an rvalue is moved in.
+/// Cost: nothing beside the await itself.
+template <class X>
+[[nodiscard]] detail::try_expression<X> try_(X&& x) {
+    constexpr bool fits = detail::is_expected_future<std::remove_cvref_t<X>> || detail::is_expected<std::remove_cvref_t<X>>;
+    static_assert(fits, "eddy: try_ takes a std::expected, or a future of one");
+    return detail::try_expression<X>(std::forward<X>(x));
+}
+
+/// How an error becomes another error type: for `try_`, scopes and combinators. An error class of a library says it by a
+/// member `std::error_code to_error_code() const`.
+template <class To, class From>
+[[nodiscard]] To convert_error(From&& from) {
+    using plain = std::remove_cvref_t<From>;
+    if constexpr (std::is_convertible_v<From, To>) {
+        return std::forward<From>(from);
+    } else if constexpr (requires(const plain& e) { { e.to_error_code() } -> std::convertible_to<To>; }) {
+        return from.to_error_code();
+    } else if constexpr (std::is_same_v<To, std::error_code> && std::is_error_code_enum_v<plain>) {
+        return make_error_code(from);
+    } else {
+        constexpr bool converts = std::is_constructible_v<To, From>;
+        static_assert(converts, "eddy: this error does not convert to the coroutine's error type; use map_err first");
+        return To(std::forward<From>(from));
+    }
+}
+
+}  // namespace eddy

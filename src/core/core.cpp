@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/core.hpp>
+
+#include <cstdlib>
+#include <new>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "core/core_shared.hpp"
+
+namespace eddy {
+namespace {
+
+struct driver_choice {
+    driver_kind kind = driver_kind::epoll;
+    std::string_view why = "epoll: the default on Linux";
+};
+
+result<driver_choice> choose_driver(std::optional<driver_kind> wanted) noexcept {
+    if (wanted) return driver_choice{*wanted, "epoll: asked for by the builder"};
+    const char* const named = std::getenv("EDDY_DRIVER");  // NOLINT(concurrency-mt-unsafe): read only
+    if (named == nullptr || *named == '\0') return driver_choice{};
+    if (std::string_view(named) == "epoll") return driver_choice{driver_kind::epoll, "epoll: asked for by EDDY_DRIVER"};
+    return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+}
+
+}  // namespace
+
+// ---- core_handle ----
+
+core_handle core_handle::current(std::source_location where) {
+    if (auto* const loop = detail::current_loop()) return core_handle(*loop);
+    throw misuse("no event loop runs on this thread: call this inside core.run() or eddy::run()", where);
+}
+
+std::optional<core_handle> core_handle::try_current() noexcept {
+    if (auto* const loop = detail::current_loop()) return core_handle(*loop);
+    return std::nullopt;
+}
+
+core_remote core_handle::remote() const noexcept { return core_remote(*loop_); }
+
+result<reactor_handle> core_handle::reactor() const noexcept {
+    if (loop_->is_closed()) return std::unexpected(make_error_code(errc::runtime_shutdown));
+    if (loop_->io() == nullptr) return std::unexpected(make_error_code(errc::io_disabled));
+    loop_->io()->retain();
+    return reactor_handle(loop_->io());
+}
+
+core_metrics core_handle::metrics() const noexcept { return loop_->metrics(); }
+std::uint64_t core_handle::id() const noexcept { return loop_->id(); }
+
+// ---- core_remote ----
+
+std::optional<core_handle> core_remote::try_handle() const noexcept {
+    if (loop_->is_running()) return core_handle(*loop_);
+    return std::nullopt;
+}
+
+std::uint64_t core_remote::id() const noexcept { return loop_->id(); }
+
+// ---- core ----
+
+core::core() : loop_(nullptr) {
+    auto made = make();
+    if (!made) throw std::system_error(made.error(), "eddy::core");
+    loop_ = std::exchange(made->loop_, nullptr);
+}
+
+result<core> core::make() noexcept { return builder().build(); }
+
+core_builder core::builder() noexcept { return {}; }
+
+core::~core() {
+    if (loop_ == nullptr) return;
+    loop_->close();
+    loop_->release();
+}
+
+void core::turn(std::optional<std::chrono::nanoseconds> max_wait, std::source_location where) {
+    loop_->turn(max_wait, where);
+}
+
+std::uint64_t core::id() const noexcept { return loop_->id(); }
+core_metrics core::metrics() const noexcept { return loop_->metrics(); }
+
+std::optional<driver_kind> core::driver() const noexcept {
+    if (loop_->io() == nullptr) return std::nullopt;
+    return loop_->io()->kind();
+}
+
+std::string_view core::why_driver() const noexcept { return loop_->why_driver(); }
+
+// ---- core_builder ----
+
+result<core> core_builder::build() const noexcept try {
+    detail::core_shared::settings chosen;
+    chosen.start_paused = start_paused_;
+    chosen.on_uncaught = on_uncaught_;
+    chosen.why_driver = "none: I/O is not enabled";
+    if (enable_io_) {
+        const auto choice = choose_driver(driver_);
+        if (!choice) return std::unexpected(choice.error());
+        const auto io = detail::io_handle::make(choice->kind);
+        if (!io) return std::unexpected(io.error());
+        chosen.io = *io;
+        chosen.why_driver = choice->why;
+    }
+    return core(*new detail::core_shared(std::move(chosen)));
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+}  // namespace eddy

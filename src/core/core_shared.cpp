@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: MIT
+#include "core/core_shared.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/error.hpp>
+
+#include "core/current.hpp"
+#include "core/this_thread.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// After so many polls in a row the loop looks at its driver and its clock, though tasks remain.
+constexpr std::size_t polls_between_turns = 128;
+
+constinit thread_local core_shared* running_here = nullptr;
+
+atomic<std::uint64_t> next_id{1};
+
+/// The default of core_builder::on_uncaught: the only thing that the library ever prints.
+void print_uncaught(const std::exception_ptr& thrown, const std::source_location& where) noexcept {
+    const char* text = "an exception that is no std::exception";
+    try {
+        std::rethrow_exception(thrown);
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "eddy: a task spawned at %s:%u threw: %s\n", where.file_name(), where.line(), e.what());
+        return;
+    } catch (...) {  // NOLINT(bugprone-empty-catch): reported below
+    }
+    std::fprintf(stderr, "eddy: a task spawned at %s:%u threw: %s\n", where.file_name(), where.line(), text);
+}
+
+// ---- The waker of a core's task ----
+
+core_task& task_of(void* data) noexcept { return *static_cast<core_task*>(data); }
+
+bool is_local(const core_task& task) noexcept { return task.shared->owner() == this_thread_mark(); }
+
+/// Gives up a reference that is counted in the remote word; frees the memory with the last.
+void drop_remote(core_task& task) noexcept {
+    // acq_rel: whoever frees sees what all the others did before they let go, the merge in finish() included.
+    const std::int64_t before = task.remote.fetch_sub(core_task::one_ref, std::memory_order_acq_rel);
+    if ((before & core_task::merged) == 0 || before / core_task::one_ref != 1) return;
+    core_shared& loop = *task.shared;
+    task.operations().free_memory(task);
+    loop.release();  // taken by the merge
+}
+
+bool counts_here(const core_task& task) noexcept { return is_local(task) && !task.is_merged; }
+
+void* clone_waker(void* data) noexcept {
+    core_task& task = task_of(data);
+    if (counts_here(task)) {
+        ++task.local_refs;
+    } else {
+        // relaxed: whoever makes a reference has one already.
+        task.remote.fetch_add(core_task::one_ref, std::memory_order_relaxed);
+    }
+    return data;
+}
+
+void drop_waker(void* data) noexcept {
+    core_task& task = task_of(data);
+    if (counts_here(task)) {
+        --task.local_refs;
+    } else {
+        drop_remote(task);
+    }
+}
+
+void wake_remotely(core_task& task) noexcept {
+    // A read-modify-write also when a wake is due already: so that the task, when it runs, sees what was done before
+    // this wake, too. acq_rel: pairs with task_arrives().
+    const std::int64_t before = task.remote.fetch_or(core_task::notified, std::memory_order_acq_rel);
+    if ((before & (core_task::notified | core_task::merged)) != 0) return;
+    // The list's own reference. relaxed: the caller has one.
+    task.remote.fetch_add(core_task::one_ref, std::memory_order_relaxed);
+    if (!task.shared->send(task)) drop_remote(task);
+}
+
+void wake_by_ref(void* data) noexcept {
+    core_task& task = task_of(data);
+    if (!is_local(task)) return wake_remotely(task);
+    if (task.alive && !task.queued) task.shared->schedule(task);
+}
+
+void wake_and_drop(void* data) noexcept {
+    wake_by_ref(data);
+    drop_waker(data);
+}
+
+constexpr waker_vtable task_waker{&clone_waker, &wake_and_drop, &wake_by_ref, &drop_waker};
+
+}  // namespace
+
+void core_task_ops::task_arrives(inbound_node& self, core_shared& loop, bool) {
+    auto& task = static_cast<core_task&>(self);
+    // acq_rel: pairs with wake_remotely(). From here on a foreign wake sends the task again.
+    task.remote.fetch_and(~core_task::notified, std::memory_order_acq_rel);
+    if (task.alive && !task.queued) loop.schedule(task);
+    drop_remote(task);
+}
+
+// ---- The loop ----
+
+/// Marks the loop as the one that runs on this thread.
+class core_shared::entered {
+public:
+    entered(core_shared& loop, std::source_location where) {
+        check_thread(loop, where);
+        if (running_here == &loop) {
+            throw nested_runtime(
+                "cannot recursively call into core: run() or turn() was called from work of the same loop; spawn the "
+                "work, or await it",
+                where);
+        }
+        if (running_here != nullptr) {
+            throw nested_runtime(
+                "a loop was run from inside another one, which would block that: use a thread of its own (core_thread)",
+                where);
+        }
+        if (loop.io_ != nullptr && loop.io_->is_in_child()) {
+            throw misuse("this loop belongs to the parent process: after a fork, make a new core in the child", where);
+        }
+        running_here = &loop;
+    }
+    entered(const entered&) = delete;
+    entered& operator=(const entered&) = delete;
+    ~entered() { running_here = nullptr; }
+};
+
+core_shared::core_shared(settings&& chosen)
+    : io_(chosen.io),
+      time_(time_driver::make()),
+      buffers_(new buffer_pool),
+      owner_(this_thread_mark()),
+      // relaxed: only distinct numbers are wanted.
+      id_(next_id.fetch_add(1, std::memory_order_relaxed)),
+      why_driver_(chosen.why_driver),
+      on_uncaught_(std::move(chosen.on_uncaught)) {
+    if (chosen.start_paused) time_->pause();
+}
+
+core_shared::~core_shared() {
+    if (io_ != nullptr) io_->release();
+    time_->release();
+}
+
+void core_shared::retain() noexcept {
+    // relaxed: whoever makes a reference has one already.
+    references_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void core_shared::release() noexcept {
+    // acq_rel: the last one out sees all that the others did before they let go.
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+bool core_shared::send(inbound_node& node) noexcept {
+    const auto pushed = inbound_.push(node);
+    if (pushed == inbound_list::pushed::loop_sleeps) {
+        if (io_ != nullptr) {
+            io_->wake();
+        } else {
+            parker_.unpark();
+        }
+    }
+    return pushed != inbound_list::pushed::refused;
+}
+
+bool core_shared::is_running() const noexcept { return running_here == this; }
+
+core_metrics core_shared::metrics() const noexcept {
+    return {live_.size(), polls_, turns_, io_ != nullptr ? io_->metrics() : io_metrics()};
+}
+
+void core_shared::adopt(core_task& task) noexcept {
+    live_.push(task);
+    queue_.push(task);
+}
+
+void core_shared::run_until(const bool& done, std::source_location where) {
+    const entered guard(*this, where);
+    while (!done) {
+        drain_inbound();
+        if (run_some(polls_between_turns, done)) break;
+        if (queue_.is_empty()) {
+            park(std::nullopt, where);
+        } else {
+            look_at_driver(std::chrono::nanoseconds::zero(), where);
+        }
+    }
+}
+
+void core_shared::run_until_idle(std::source_location where) {
+    const entered guard(*this, where);
+    const bool never = false;
+    for (;;) {
+        drain_inbound();
+        static_cast<void>(run_some(polls_between_turns, never));
+        if (live_.size() == 0) return;
+        park(queue_.is_empty() ? max_wait() : std::chrono::nanoseconds::zero(), where);
+    }
+}
+
+void core_shared::turn(max_wait limit, std::source_location where) {
+    const entered guard(*this, where);
+    drain_inbound();
+    const bool never = false;
+    park(queue_.is_empty() ? limit : std::chrono::nanoseconds::zero(), where);
+    drain_inbound();
+    static_cast<void>(run_some(queue_.size(), never));
+}
+
+/// Waits for the driver, the next timer, an inbound node or `limit`, whichever is first.
+void core_shared::park(max_wait limit, std::source_location where) {
+    const bool may_block = limit != std::chrono::nanoseconds::zero();
+    if (may_block && time_->is_paused()) {
+        // Paused time moves only when nothing else can: so look first, and only then go to the next timer.
+        look_at_driver(std::chrono::nanoseconds::zero(), where);
+        drain_inbound();
+        if (!queue_.is_empty() || time_->auto_advance()) {
+            static_cast<void>(time_->fire(time_->now()));
+            return;
+        }
+    }
+    if (may_block) {
+        if (const auto next = time_->next_deadline()) {
+            const auto left = std::max(*next - time_->now(), time_driver::duration::zero());
+            limit = limit ? std::min<std::chrono::nanoseconds>(*limit, left) : left;
+        }
+        flush_freed_blocks();
+        if (!inbound_.fall_asleep()) limit = std::chrono::nanoseconds::zero();
+    }
+    look_at_driver(limit, where);
+}
+
+/// One look at the driver, of at most `limit`, and at the timers.
+void core_shared::look_at_driver(max_wait limit, std::source_location) {
+    ++turns_;
+    if (io_ == nullptr) {
+        parker_.park(limit);
+    } else if (const auto turned = io_->turn(limit); !turned) {
+        throw std::system_error(turned.error(), "eddy: the event queue failed");
+    }
+    static_cast<void>(time_->fire(time_->now()));
+}
+
+void core_shared::drain_inbound() noexcept {
+    for (inbound_node* node = inbound_.take(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
+}
+
+void core_shared::arrive(inbound_node& node) noexcept {
+    try {
+        node.ops->arrive(node, *this, !is_closed_);
+    } catch (...) {
+        report(std::current_exception(), std::source_location::current());
+    }
+}
+
+/// Polls up to `limit` queued tasks. True if `stop` has become true.
+bool core_shared::run_some(std::size_t limit, const bool& stop) noexcept {
+    while (limit-- > 0 && !queue_.is_empty()) {
+        run_task(queue_.pop());
+        if (stop) return true;
+    }
+    return false;
+}
+
+void core_shared::run_task(core_task& task) noexcept {
+    task.queued = false;
+    if (!task.alive) return finish(task);
+    // SAFETY: the loop keeps the task while it is alive, so the waker of this poll can borrow it.
+    const borrowed_waker waker(&task_waker, &task);
+    context cx(waker.get());
+    ++polls_;
+    try {
+        if (!task.operations().poll(task, cx)) return;
+    } catch (...) {
+        report(std::current_exception(), task.spawned_at);
+    }
+    finish(task);
+}
+
+/// The task has ended, or the loop is closing: destroys its future, and merges its counts once no queue has it.
+void core_shared::finish(core_task& task) noexcept {
+    if (task.alive) {
+        task.alive = false;
+        live_.remove(task);
+        task.operations().destroy_future(task);
+    }
+    if (task.queued) return;  // it woke itself while it ended: comes back when it is popped
+    // acquire: pairs with drop_remote(). Mostly nobody else has a reference, and so nobody can make one any more.
+    if (task.local_refs == 0 && task.remote.load(std::memory_order_acquire) == 0) {
+        return task.operations().free_memory(task);
+    }
+    task.is_merged = true;
+    retain();  // for the references that remain: they reach the loop through the task
+    // acq_rel: pairs with drop_remote(). One extra reference, so that this thread is the one that finds zero.
+    task.remote.fetch_add(core_task::merged + core_task::one_ref * (std::int64_t{task.local_refs} + 1),
+                          std::memory_order_acq_rel);
+    drop_remote(task);
+}
+
+void core_shared::report(std::exception_ptr thrown, const std::source_location& where) noexcept {
+    if (on_uncaught_) {
+        on_uncaught_(std::move(thrown), where);
+    } else {
+        print_uncaught(thrown, where);
+    }
+}
+
+void core_shared::close() noexcept {
+    if (owner_ != this_thread_mark()) {
+        fatal_misuse("a core was destroyed on another thread than the one that made it: its tasks belong to that thread");
+    }
+    if (is_running()) fatal_misuse("a core was destroyed by work that it runs");
+    is_closed_ = true;
+    for (inbound_node* node = inbound_.close(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
+    while (core_task* const task = live_.front()) finish(*task);
+    while (!queue_.is_empty()) run_task(queue_.pop());
+    time_->shutdown();
+    if (io_ != nullptr) io_->shut_down();
+    buffers_->close();
+}
+
+// ---- What templates and other files call ----
+
+void retain(core_shared& loop) noexcept { loop.retain(); }
+void release(core_shared& loop) noexcept { loop.release(); }
+bool on_loop_thread(const core_shared& loop) noexcept { return loop.owner() == this_thread_mark(); }
+bool is_closed(const core_shared& loop) noexcept { return loop.is_closed(); }
+void adopt_task(core_shared& loop, core_task& task) noexcept { loop.adopt(task); }
+bool send_job(core_shared& loop, inbound_node& job) noexcept { return loop.send(job); }
+
+void check_thread(const core_shared& loop, std::source_location where) {
+    if (!on_loop_thread(loop)) {
+        throw wrong_thread(
+            "a core and its core_handle belong to the thread that made the core: from other threads send work through "
+            "a core_remote (handle.remote())",
+            where);
+    }
+}
+
+void run_until_done(core_shared& loop, core_task& main, const bool& done, std::source_location where) {
+    loop.adopt(main);
+    loop.run_until(done, where);
+}
+
+void run_until_idle(core_shared& loop, std::source_location where) { loop.run_until_idle(where); }
+
+core_shared* current_loop() noexcept { return running_here; }
+
+time_driver* current_time_driver() noexcept { return running_here == nullptr ? nullptr : &running_here->time(); }
+
+buffer_pool* current_buffer_pool() noexcept { return running_here == nullptr ? nullptr : &running_here->buffers(); }
+
+result<io_handle*> current_io(std::source_location where) {
+    if (running_here == nullptr) {
+        throw misuse(
+            "I/O needs an event loop on this thread: await it inside core.run() or eddy::run(), or inside work that was "
+            "spawned there",
+            where);
+    }
+    if (running_here->io() == nullptr) return std::unexpected(make_error_code(errc::io_disabled));
+    return running_here->io();
+}
+
+}  // namespace eddy::detail

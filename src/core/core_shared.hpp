@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include <eddy/core.hpp>
+#include <eddy/detail/buffer_pool.hpp>
+#include <eddy/detail/core_shared.hpp>
+#include <eddy/detail/time_driver.hpp>
+
+#include "io/io_handle.hpp"
+#include "core/inbound_list.hpp"
+#include "core/parker.hpp"
+#include "core/task_queue.hpp"
+
+namespace eddy::detail {
+
+/// All of a loop but its public face: at a stable address, counted, since handles, remotes and finished tasks whose
+/// wakers are still about may outlive the `core`. What is not said to be shared belongs to the loop's thread.
+class core_shared {
+public:
+    struct settings {
+        io_handle* io = nullptr;  ///< null without I/O
+        bool start_paused = false;
+        std::string_view why_driver;
+        core_builder::uncaught_handler on_uncaught;
+    };
+
+    explicit core_shared(settings&& chosen);
+    core_shared(const core_shared&) = delete;
+    core_shared& operator=(const core_shared&) = delete;
+
+    // ---- Shared: any thread ----
+    void retain() noexcept;
+    void release() noexcept;
+    [[nodiscard]] const void* owner() const noexcept { return owner_; }
+    [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
+    /// Puts `node` on its way to the loop and wakes that if it sleeps. False if the loop is closed.
+    [[nodiscard]] bool send(inbound_node& node) noexcept;
+
+    // ---- The loop's thread ----
+    void adopt(core_task& task) noexcept;
+    void schedule(core_task& task) noexcept { queue_.push(task); }
+    void run_until(const bool& done, std::source_location where);
+    void run_until_idle(std::source_location where);
+    void turn(max_wait limit, std::source_location where);
+    /// Destroys all tasks, then shuts the driver: what ~core does.
+    void close() noexcept;
+
+    [[nodiscard]] bool is_closed() const noexcept { return is_closed_; }
+    [[nodiscard]] bool is_running() const noexcept;
+    [[nodiscard]] io_handle* io() const noexcept { return io_; }
+    [[nodiscard]] time_driver& time() const noexcept { return *time_; }
+    [[nodiscard]] buffer_pool& buffers() const noexcept { return *buffers_; }
+    [[nodiscard]] core_metrics metrics() const noexcept;
+    [[nodiscard]] std::string_view why_driver() const noexcept { return why_driver_; }
+
+private:
+    class entered;
+
+    ~core_shared();
+
+    void park(max_wait limit, std::source_location where);
+    void look_at_driver(max_wait limit, std::source_location where);
+    void drain_inbound() noexcept;
+    void arrive(inbound_node& node) noexcept;
+    bool run_some(std::size_t limit, const bool& stop) noexcept;
+    void run_task(core_task& task) noexcept;
+    void finish(core_task& task) noexcept;
+    void report(std::exception_ptr thrown, const std::source_location& where) noexcept;
+
+    // ---- Shared ----
+    inbound_list inbound_;
+    parker parker_;  // where the loop sleeps without I/O
+    io_handle* const io_;
+    time_driver* const time_;
+    buffer_pool* const buffers_;  // closed, and then freed by its last lease
+    const void* const owner_;
+    const std::uint64_t id_;
+    atomic<std::uint32_t> references_{1};
+
+    // ---- The loop's thread ----
+    task_queue queue_;
+    live_list live_;
+    bool is_closed_ = false;
+    std::uint64_t polls_ = 0;
+    std::uint64_t turns_ = 0;
+    std::string_view why_driver_;
+    core_builder::uncaught_handler on_uncaught_;
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include <eddy/detail/atomic.hpp>
+
+namespace eddy::detail {
+
+/// Where a thread sleeps that has no driver to wait in. One unpark() ends one park(), the one in progress or the next.
+class parker {
+public:
+    void park(std::optional<std::chrono::nanoseconds> limit) {
+        std::unique_lock guard(lock_);
+        if (!limit) {
+            woken_.wait(guard, [this] { return is_due_; });
+        } else if (*limit > std::chrono::nanoseconds::zero()) {
+            // Bounded, so that the sum with the clock's now cannot overflow; who parks looks at the time again anyway.
+            woken_.wait_for(guard, std::min<std::chrono::nanoseconds>(*limit, std::chrono::hours(24)), [this] { return is_due_; });
+        }
+        is_due_ = false;
+    }
+
+    void unpark() noexcept {
+        // Notified under the lock: the sleeper may leave, and destroy this, as soon as it can take it.
+        std::lock_guard guard(lock_);
+        is_due_ = true;
+        woken_.notify_one();
+    }
+
+private:
+    mutex lock_;
+    condition_variable woken_;
+    bool is_due_ = false;
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include <eddy/detail/core_task.hpp>
+
+namespace eddy::detail {
+
+/// The tasks of a loop that are to be polled, first in, first out. For the loop's thread.
+class task_queue {
+public:
+    [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    void push(core_task& task) noexcept {
+        task.queued = true;
+        task.next_queued = nullptr;
+        (first_ == nullptr ? first_ : last_->next_queued) = &task;
+        last_ = &task;
+        ++size_;
+    }
+
+    /// The next task; the queue is not empty. The caller clears `queued`.
+    [[nodiscard]] core_task& pop() noexcept {
+        --size_;
+        return *std::exchange(first_, first_->next_queued);
+    }
+
+private:
+    core_task* first_ = nullptr;
+    core_task* last_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+/// All tasks of a loop whose futures exist. For the loop's thread.
+class live_list {
+public:
+    [[nodiscard]] core_task* front() const noexcept { return first_; }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+
+    void push(core_task& task) noexcept {
+        task.previous_live = nullptr;
+        task.next_live = first_;
+        if (first_ != nullptr) first_->previous_live = &task;
+        first_ = &task;
+        ++size_;
+    }
+
+    void remove(core_task& task) noexcept {
+        (task.previous_live != nullptr ? task.previous_live->next_live : first_) = task.next_live;
+        if (task.next_live != nullptr) task.next_live->previous_live = task.previous_live;
+        --size_;
+    }
+
+private:
+    core_task* first_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+}  // namespace eddy::detail

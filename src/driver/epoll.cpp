@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#include "driver/epoll.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// Events fetched by one call. What does not fit waits in the kernel: sources that are always ready take turns, since
+// the kernel puts a reported source at the end of its list.
+constexpr std::size_t events_per_turn = 1024;
+
+}  // namespace
+
+epoll::epoll(sys::poll&& poll, sys::waker&& waker)
+    : poll_(std::move(poll)),
+      waker_(std::move(waker)),
+      events_(events_per_turn),
+      wake_is_due_(std::make_unique<atomic<bool>>(false)) {}
+
+result<epoll> epoll::make() noexcept {
+    auto poll = sys::poll::make();
+    if (!poll) return std::unexpected(poll.error());
+    auto waker = sys::waker::make(poll->registry(), wake_token);
+    if (!waker) return std::unexpected(waker.error());
+    try {
+        return epoll(std::move(*poll), std::move(*waker));
+    } catch (const std::bad_alloc&) {
+        return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+    }
+}
+
+}  // namespace eddy::detail

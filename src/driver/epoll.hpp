@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/sys/poll.hpp>
+
+#include "driver/driver.hpp"
+
+namespace eddy::detail {
+
+/// Linux's epoll(7), edge-triggered, over sys::poll.
+///
+/// Traps: the kernel knows open file descriptions, not descriptors, so a source is taken out before it is closed (a
+/// duplicate in a child would keep it reporting); events that were fetched already are still handed out after
+/// unwatch(), so a key stays valid until the end of the turn; a regular file is refused with EPERM.
+class epoll {
+public:
+    [[nodiscard]] static result<epoll> make() noexcept;
+
+    [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) const noexcept {
+        return poll_.registry().add(fd, token_of(key), wanted);
+    }
+    result<void> unwatch(int fd) const noexcept { return poll_.registry().remove(fd); }
+
+    /// The number of events, without wakes. (Defined here so that the handing out is inlined.)
+    template <class OnEvent>
+    result<std::size_t> turn(max_wait timeout, OnEvent on_event) {
+        const auto fetched = poll_.wait(events_, timeout);
+        if (!fetched) return fetched;
+        std::size_t count = *fetched;
+        for (const auto& event : events_) {
+            if (event.token() == wake_token) {
+                // acq_rel: pairs with the exchange in wake(). After this, a wake() writes again; and what was published
+                // before a wake() that did not write is seen by whoever runs after this turn.
+                wake_is_due_->exchange(false, std::memory_order_acq_rel);
+                --count;
+                continue;
+            }
+            on_event(key_of(event.token()), event.readiness());
+        }
+        return count;
+    }
+
+    void wake() const noexcept {
+        // acq_rel: pairs with the exchange in turn().
+        if (!wake_is_due_->exchange(true, std::memory_order_acq_rel)) static_cast<void>(waker_.wake());
+    }
+
+    [[nodiscard]] int native_handle() const noexcept { return poll_.native_handle(); }
+
+private:
+    static constexpr sys::token wake_token{0};  // no key: keys are addresses
+
+    static sys::token token_of(source_key key) noexcept { return {reinterpret_cast<std::uintptr_t>(key)}; }
+    static source_key key_of(sys::token token) noexcept { return reinterpret_cast<source_key>(token.value); }
+
+    epoll(sys::poll&& poll, sys::waker&& waker);
+
+    sys::poll poll_;
+    sys::waker waker_;
+    sys::events events_;
+    std::unique_ptr<atomic<bool>> wake_is_due_;
+};
+
+static_assert(driver_like<epoll>);
+
+}  // namespace eddy::detail

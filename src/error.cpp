@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/error.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+namespace eddy {
+namespace {
+
+const char* text_of(errc code) noexcept {
+    switch (code) {
+        case errc::runtime_shutdown: return "the eddy runtime behind this object has shut down or is shutting down";
+        case errc::io_disabled:
+            return "this eddy runtime was built without I/O: remove enable_io(false) from its builder";
+        case errc::timed_out: return "the operation timed out";
+        case errc::task_cancelled: return "the task was cancelled";
+        case errc::no_address: return "could not resolve to any address";
+        case errc::bad_address: return "not a socket address: write it as 127.0.0.1:80 or [::1]:80";
+        case errc::blocking_descriptor:
+            return "the descriptor is in blocking mode: set O_NONBLOCK before you hand it to eddy";
+        case errc::unexpected_eof: return "the stream ended early";
+        case errc::write_zero: return "the sink took no byte of a non-empty buffer";
+        case errc::channel_closed: return "the other end of the channel is gone";
+    }
+    return "unknown eddy error";
+}
+
+class category final : public std::error_category {
+public:
+    const char* name() const noexcept override { return "eddy"; }
+    std::string message(int code) const override { return text_of(static_cast<errc>(code)); }
+    std::error_condition default_error_condition(int code) const noexcept override {
+        switch (static_cast<errc>(code)) {
+            case errc::timed_out: return std::errc::timed_out;
+            case errc::task_cancelled: return std::errc::operation_canceled;
+            case errc::no_address:
+            case errc::bad_address:
+            case errc::blocking_descriptor: return std::errc::invalid_argument;
+            default: return {code, *this};
+        }
+    }
+};
+
+std::string with_place(std::string_view text, const std::source_location& where) {
+    std::string all(text);
+    all += " (at ";
+    all += where.file_name();
+    all += ':';
+    all += std::to_string(where.line());
+    all += ')';
+    return all;
+}
+
+}  // namespace
+
+const std::error_category& error_category() noexcept {
+    // Leaked on purpose: error codes are compared in destructors that run at process exit.
+    static const category& instance = *new category;
+    return instance;
+}
+
+std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), error_category()}; }
+
+bool is_runtime_shutdown(const std::error_code& error) noexcept {
+    return error == make_error_code(errc::runtime_shutdown);
+}
+
+misuse::misuse(std::string_view text, std::source_location where)
+    : std::logic_error(with_place(text, where)), where_(where) {}
+
+namespace detail {
+
+void fatal_misuse(std::string_view text) noexcept {
+    std::fprintf(stderr, "eddy: %.*s\n", static_cast<int>(text.size()), text.data());
+    std::abort();
+}
+
+void assertion_failed(const char* expression, const char* text, std::source_location where) noexcept {
+    std::fprintf(stderr, "eddy: internal error at %s:%u: %s (%s)\n", where.file_name(), where.line(), text, expression);
+    std::abort();
+}
+
+}  // namespace detail
+}  // namespace eddy

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/io_socket.hpp>
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "core/current.hpp"
+#include "io/io_handle.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// PRI is asked for since an urgent byte cuts a read short without a further edge: see note_short_read().
+constexpr io::interest everything = io::interest::readable | io::interest::writable | io::interest::priority;
+
+bool would_block(const std::error_code& error) noexcept {
+    return error.value() == EAGAIN && error.category() == std::generic_category();
+}
+
+/// Errors of accept(2) that concern one connection, which is gone, and not the listener; see its manual page.
+bool is_transient(const std::error_code& error) noexcept {
+    switch (error.value()) {
+        case ECONNABORTED:
+        case EPROTO:
+        case EPERM:  // a firewall's answer
+        case ENETDOWN:
+        case ENOPROTOOPT:
+        case EHOSTDOWN:
+        case ENONET:
+        case EHOSTUNREACH:
+        case ENETUNREACH: return true;
+        default: return false;
+    }
+}
+
+constexpr io::ready mask_of(direction way) noexcept {
+    return io::ready::mask_of(way == direction::read ? io::interest::readable : io::interest::writable);
+}
+
+/// What a vectored call is given at once: more buffers are left for the next.
+class iovec_list {
+public:
+    template <class Byte>
+    explicit iovec_list(std::span<const std::span<Byte>> buffers) noexcept {
+        for (const auto& buffer : buffers) {
+            if (buffer.empty()) continue;
+            if (count_ == list_.size()) break;
+            // SAFETY: sendmsg(2) only reads through the pointer that loses its const here.
+            list_[count_++] = {const_cast<std::byte*>(buffer.data()), buffer.size()};
+            total_ += buffer.size();
+        }
+    }
+    [[nodiscard]] std::span<const iovec> get() const noexcept { return std::span(list_).first(count_); }
+    [[nodiscard]] std::size_t total() const noexcept { return total_; }
+
+private:
+    std::array<iovec, 64> list_;
+    std::size_t count_ = 0;
+    std::size_t total_ = 0;
+};
+
+/// A short read on a TCP socket means that it is drained, which saves the read that would only say so: unless the event
+/// told of a hang-up, an error or urgent data. Those cut a read short, too, and give no further edge.
+auto short_read(std::size_t room) noexcept {
+    return [room](const result<std::size_t>& count, io::ready seen) {
+        return *count < room && (seen - (io::ready::readable | io::ready::writable)).is_empty();
+    };
+}
+
+/// A short write means that the buffer is full.
+auto short_write(std::size_t size) noexcept {
+    return [size](const result<std::size_t>& count, io::ready) { return *count < size; };
+}
+
+constexpr auto never_drained = [](const auto&, io::ready) { return false; };
+
+}  // namespace
+
+io_socket::~io_socket() {
+    // Taken out of the driver before the close: a duplicate elsewhere would keep it reporting.
+    const int fd = release();
+    if (fd >= 0) ::close(fd);
+}
+
+void io_socket::bind_to(const reactor_handle& home) noexcept {
+    home_ = reactor_access::get(home);
+    home_->retain();
+}
+
+int io_socket::release() noexcept {
+    registration_.reset();
+    if (home_ != nullptr) std::exchange(home_, nullptr)->release();
+    return std::exchange(fd_, -1);
+}
+
+result<void> io_socket::ensure_registered(std::source_location where) {
+    if (registration_) return ok();
+    io_handle* io = home_;
+    if (io == nullptr) {
+        const auto current = current_io(where);
+        if (!current) return std::unexpected(current.error());
+        io = *current;
+    }
+    io->retain();
+    auto attached = io::registration::attach_nonblocking(fd_, everything, *io);
+    if (!attached) return std::unexpected(attached.error());
+    registration_.emplace(std::move(*attached));
+    return ok();
+}
+
+/// Says that `seen`, looked at before a call, is over for one direction.
+void io_socket::clear(direction way, const io::ready_event& seen) const noexcept {
+    registration_->source_->clear_readiness(io::ready_event(seen.ready & mask_of(way), seen.tick, seen.is_shutdown));
+}
+
+/// Calls until it does not say that it would block. Readiness is cleared only for the event that was looked at before
+/// the call, by the answer "would block", or by `is_drained(answer)`: all was taken that there was.
+template <class Call, class IsDrained>
+auto io_socket::poll_call(direction way, context& cx, io_caller who, Call call, IsDrained is_drained)
+    -> poll_result<decltype(call())> {
+    using answer_type = decltype(call());
+    for (;;) {
+        // Each round, since what is closed stays ready: a call that would block all the same must not hold the thread.
+        if (!cx.consume_budget()) return not_ready;
+        io::ready_event seen;
+        if (registration_) {
+            if (!registration_->source_->poll_ready(way, cx, who.future)) {
+                cx.refund_budget();
+                return not_ready;
+            }
+            seen = registration_->source_->look(io::ready::all);
+            if (seen.is_shutdown) return answer_type(std::unexpect, make_error_code(errc::runtime_shutdown));
+        }
+        answer_type answer = call();
+        const bool blocked = !answer && would_block(answer.error());
+        if (registration_ && (blocked || (answer && is_drained(answer, seen.ready)))) clear(way, seen);
+        if (!blocked) return answer;
+        if (!registration_) {
+            if (auto registered = ensure_registered(who.where); !registered) {
+                return answer_type(std::unexpect, registered.error());
+            }
+        }
+    }
+}
+
+/// The same once, without waiting.
+template <class Call>
+auto io_socket::try_call(direction way, Call call) -> decltype(call()) {
+    if (!registration_) return call();
+    const auto seen = registration_->source_->look(io::ready::all);
+    if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
+    auto answer = call();
+    if (!answer && would_block(answer.error())) clear(way, seen);
+    return answer;
+}
+
+poll_result<result<std::size_t>> io_socket::poll_read(context& cx, io_caller who, std::span<std::byte> into) {
+    return poll_call(
+        direction::read, cx, who, [&] { return sys::recv(fd_, into.data(), into.size()); }, short_read(into.size()));
+}
+
+poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, io_caller who,
+                                                               std::span<const std::span<std::byte>> into) {
+    const iovec_list list(into);
+    if (list.total() == 0) return ok(std::size_t{0});
+    return poll_call(
+        direction::read, cx, who, [&] { return sys::recv_vectored(fd_, list.get()); }, short_read(list.total()));
+}
+
+poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, io_caller who) {
+    buffer_pool* const pool = current_buffer_pool();
+    if (pool == nullptr) static_cast<void>(current_io(who.where));  // throws what a read would throw
+    const auto receive = [&]() -> result<io::leased_buffer> {
+        std::byte* const buffer = pool->take();
+        const auto count = sys::recv(fd_, buffer, buffer_pool::buffer_size);
+        if (count && *count != 0) return io::leased_buffer(*pool, buffer, *count);
+        pool->give_back(buffer);
+        if (!count) return std::unexpected(count.error());
+        return io::leased_buffer();
+    };
+    return poll_call(direction::read, cx, who, receive, [](const auto& lease, io::ready seen) {
+        return short_read(buffer_pool::buffer_size)(lease->size(), seen);
+    });
+}
+
+poll_result<result<std::size_t>> io_socket::poll_peek(context& cx, io_caller who, std::span<std::byte> into) {
+    return poll_call(
+        direction::read, cx, who, [&] { return sys::recv(fd_, into.data(), into.size(), MSG_PEEK); }, never_drained);
+}
+
+poll_result<result<std::size_t>> io_socket::poll_write(context& cx, io_caller who, std::span<const std::byte> from) {
+    return poll_call(
+        direction::write, cx, who, [&] { return sys::send(fd_, from.data(), from.size()); }, short_write(from.size()));
+}
+
+poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, io_caller who,
+                                                                std::span<const std::span<const std::byte>> from) {
+    const iovec_list list(from);
+    if (list.total() == 0) return ok(std::size_t{0});
+    return poll_call(
+        direction::write, cx, who, [&] { return sys::send_vectored(fd_, list.get()); }, short_write(list.total()));
+}
+
+poll_result<result<void>> io_socket::poll_connected(context& cx, io_caller who) {
+    if (auto registered = ensure_registered(who.where); !registered) return registered;
+    const auto finish = [&]() -> result<void> {
+        const auto error = sys::take_error(fd_);
+        if (!error) return std::unexpected(error.error());
+        if (*error) return std::unexpected(**error);
+        // Writable and no error is not enough: the event may be older than the connect. A peer is the proof.
+        const auto peer = sys::peer_addr(fd_);
+        if (peer) return ok();
+        if (peer.error() != std::errc::not_connected) return std::unexpected(peer.error());
+        return std::unexpected(std::make_error_code(std::errc::operation_would_block));
+    };
+    return poll_call(direction::write, cx, who, finish, never_drained);
+}
+
+poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(context& cx, io_caller who) {
+    const auto accept = [&]() -> result<std::pair<int, net::socket_addr>> {
+        for (;;) {
+            auto accepted = sys::accept(fd_);
+            if (!accepted) {
+                if (is_transient(accepted.error())) continue;
+                return std::unexpected(accepted.error());
+            }
+            const auto peer = sys::from_native(accepted->peer.get(), accepted->peer.size);
+            if (!peer) return std::unexpected(peer.error());
+            return std::pair(accepted->fd.release(), *peer);
+        }
+    };
+    return poll_call(direction::read, cx, who, accept, never_drained);
+}
+
+result<std::size_t> io_socket::try_read(std::span<std::byte> into) {
+    return try_call(direction::read, [&] { return sys::recv(fd_, into.data(), into.size()); });
+}
+
+result<std::size_t> io_socket::try_write(std::span<const std::byte> from) {
+    return try_call(direction::write, [&] { return sys::send(fd_, from.data(), from.size()); });
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/reactor.hpp>
+
+#include <system_error>
+
+#include "core/current.hpp"
+#include "io/io_handle.hpp"
+
+namespace eddy {
+
+reactor_handle::reactor_handle(const reactor_handle& other) noexcept : io_(other.io_) {
+    if (io_ != nullptr) io_->retain();
+}
+
+reactor_handle::~reactor_handle() {
+    if (io_ != nullptr) io_->release();
+}
+
+result<reactor_handle> reactor_handle::current() {
+    auto io = detail::current_io();
+    if (!io) return std::unexpected(io.error());
+    (*io)->retain();
+    return reactor_handle(*io);
+}
+
+void reactor_handle::wake() const noexcept { io_->wake(); }
+
+io_metrics reactor_handle::metrics() const noexcept { return io_->metrics(); }
+
+reactor::reactor() : io_(nullptr) {
+    auto made = detail::io_handle::make(driver_kind::epoll);
+    if (!made) throw std::system_error(made.error(), "eddy::reactor");
+    io_ = *made;
+}
+
+result<reactor> reactor::make(driver_kind kind) noexcept {
+    auto made = detail::io_handle::make(kind);
+    if (!made) return std::unexpected(made.error());
+    return reactor(*made);
+}
+
+reactor::~reactor() {
+    if (io_ == nullptr) return;
+    io_->shut_down();
+    io_->release();
+}
+
+result<turn_info> reactor::turn(std::optional<std::chrono::nanoseconds> max_wait) {
+    auto count = io_->turn(max_wait);
+    if (!count) return std::unexpected(count.error());
+    return turn_info(*count);
+}
+
+reactor_handle reactor::handle() const noexcept {
+    io_->retain();
+    return reactor_handle(io_);
+}
+
+bool reactor::is_idle() const noexcept { return io_->is_idle(); }
+int reactor::native_handle() const noexcept { return io_->native_handle(); }
+io_metrics reactor::metrics() const noexcept { return io_->metrics(); }
+
+}  // namespace eddy

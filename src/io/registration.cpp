@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/io/registration.hpp>
+
+#include <eddy/error.hpp>
+
+#include "core/current.hpp"
+#include "io/io_handle.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::io {
+namespace {
+
+poll_result<result<ready_event>> as_result(const poll_result<ready_event>& seen) {
+    if (!seen) return not_ready;
+    if (seen->is_shutdown) return result<ready_event>(std::unexpect, make_error_code(errc::runtime_shutdown));
+    return result<ready_event>(*seen);
+}
+
+result<void> check_nonblocking(int fd) noexcept {
+    const auto nonblocking = sys::is_nonblocking(fd);
+    if (!nonblocking) return std::unexpected(nonblocking.error());
+    if (!*nonblocking) return std::unexpected(make_error_code(errc::blocking_descriptor));
+    return ok();
+}
+
+}  // namespace
+
+// ---- readiness_future ----
+
+readiness_future::readiness_future(readiness_future&& other) noexcept
+    : source_(std::exchange(other.source_, nullptr)), waiter_(other.waiter_.wanted) {
+    EDDY_ASSERT(!other.has_waited_, "a readiness future was moved while it waits");
+}
+
+readiness_future::~readiness_future() {
+    if (source_ == nullptr) return;
+    if (has_waited_) source_->unlink(waiter_);
+    source_->release();
+}
+
+poll_result<result<ready_event>> readiness_future::poll(context& cx) {
+    if (!cx.consume_budget()) return not_ready;
+    auto seen = source_->look(ready::mask_of(waiter_.wanted));
+    if (!seen.ready.is_empty() || seen.is_shutdown) return as_result(seen);
+    has_waited_ = true;
+    auto answer = source_->poll_waiter(waiter_, cx);
+    if (!answer) cx.refund_budget();
+    return as_result(answer);
+}
+
+// ---- registration ----
+
+result<registration> registration::attach_to_current(int fd, interest wanted, std::source_location where) {
+    const auto io = detail::current_io(where);
+    if (!io) return std::unexpected(io.error());
+    if (const auto checked = check_nonblocking(fd); !checked) return std::unexpected(checked.error());
+    (*io)->retain();
+    return attach_nonblocking(fd, wanted, **io);
+}
+
+result<registration> registration::attach_to(int fd, interest wanted, const reactor_handle& with) {
+    if (const auto checked = check_nonblocking(fd); !checked) return std::unexpected(checked.error());
+    detail::io_handle& io = *detail::reactor_access::get(with);
+    io.retain();
+    return attach_nonblocking(fd, wanted, io);
+}
+
+result<registration> registration::attach_nonblocking(int fd, interest wanted, detail::io_handle& io) noexcept {
+    const auto source = io.add_source(fd, wanted);
+    if (!source) {
+        io.release();
+        return std::unexpected(source.error());
+    }
+    return registration(io, **source, fd);
+}
+
+poll_result<result<ready_event>> registration::poll_read_ready(context& cx) const {
+    return as_result(source_->poll_ready(detail::direction::read, cx, nullptr));
+}
+
+poll_result<result<ready_event>> registration::poll_write_ready(context& cx) const {
+    return as_result(source_->poll_ready(detail::direction::write, cx, nullptr));
+}
+
+result<void> registration::deregister() noexcept {
+    if (source_ == nullptr) return ok();
+    auto removed = io_->remove_source(*std::exchange(source_, nullptr), fd_);
+    std::exchange(io_, nullptr)->release();
+    return removed;
+}
+
+}  // namespace eddy::io

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/scheduled_io.hpp>
+
+#include <eddy/detail/frame_pool.hpp>
+
+#include <mutex>
+#include <utility>
+
+#include "io/wake_list.hpp"
+
+namespace eddy::detail {
+namespace {
+
+constexpr io::ready mask_of(direction way) noexcept {
+    return io::ready::mask_of(way == direction::read ? io::interest::readable : io::interest::writable);
+}
+
+bool has_answer(const io::ready_event& seen) noexcept { return !seen.ready.is_empty() || seen.is_shutdown; }
+
+}  // namespace
+
+void scheduled_io::retain() noexcept {
+    // relaxed: whoever makes a reference has one already.
+    references_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void scheduled_io::release() noexcept {
+    // acq_rel: the last one out sees all that the others did before they let go.
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) pool_delete(this);
+}
+
+void scheduled_io::set_readiness(io::ready what) noexcept {
+    std::uint32_t word = word_.load(std::memory_order_relaxed);
+    std::uint32_t changed = 0;
+    do {
+        const auto tick = static_cast<std::uint16_t>(readiness_word::tick(word) + 1);
+        changed = readiness_word::pack(readiness_word::is_shutdown(word), tick, readiness_word::ready(word) | what);
+        // release: pairs with the acquire in look(). The load above may be relaxed: only its value is used.
+    } while (!word_.compare_exchange_weak(word, changed, std::memory_order_release, std::memory_order_relaxed));
+}
+
+void scheduled_io::shut_down() noexcept {
+    // release: as in set_readiness().
+    word_.fetch_or(readiness_word::shutdown_bit, std::memory_order_release);
+    wake(io::ready::all);
+}
+
+io::ready_event scheduled_io::look(io::ready mask) const noexcept {
+    // acquire: pairs with the release in set_readiness() and shut_down().
+    io::ready_event seen = readiness_word::unpack(word_.load(std::memory_order_acquire));
+    seen.ready &= mask;
+    return seen;
+}
+
+void scheduled_io::clear_readiness(io::ready_event seen) noexcept {
+    const io::ready cleared = seen.ready - (io::ready::read_closed | io::ready::write_closed);
+    std::uint32_t word = word_.load(std::memory_order_relaxed);
+    std::uint32_t changed = 0;
+    do {
+        if (readiness_word::tick(word) != seen.tick) return;  // an event has come since: it wins
+        changed = readiness_word::pack(readiness_word::is_shutdown(word), seen.tick, readiness_word::ready(word) - cleared);
+        // relaxed: nothing is published; who clears is who found out, by a call, that nothing is there.
+    } while (!word_.compare_exchange_weak(word, changed, std::memory_order_relaxed, std::memory_order_relaxed));
+}
+
+poll_result<io::ready_event> scheduled_io::poll_ready(direction way, context& cx, const void* owner) {
+    if (const auto seen = look(mask_of(way)); has_answer(seen)) return seen;
+    eddy::waker mine = cx.waker();  // cloned before the lock, and the old one dropped after it: both may run strangers' code
+    std::lock_guard guard(lock_);
+    if (const auto seen = look(mask_of(way)); has_answer(seen)) return seen;
+    slot& kept = slot_of(way);
+    kept.waker.swap(mine);
+    kept.owner.store(owner, std::memory_order_relaxed);
+    return not_ready;
+}
+
+void scheduled_io::leave_slot(direction way, const void* owner) noexcept {
+    slot& kept = slot_of(way);
+    if (kept.owner.load(std::memory_order_relaxed) != owner) return;
+    eddy::waker dropped;
+    std::lock_guard guard(lock_);
+    if (kept.owner.load(std::memory_order_relaxed) != owner) return;
+    kept.owner.store(nullptr, std::memory_order_relaxed);
+    kept.waker.swap(dropped);
+}
+
+poll_result<io::ready_event> scheduled_io::poll_waiter(io_waiter& waiter, context& cx) {
+    const io::ready mask = io::ready::mask_of(waiter.wanted);
+    eddy::waker mine = cx.waker();
+    std::lock_guard guard(lock_);
+    if (const auto seen = look(mask); has_answer(seen)) return seen;
+    waiter.waker.swap(mine);
+    if (!waiter.linked) {
+        waiter.linked = true;
+        waiter.next = nullptr;
+        waiter.previous = std::exchange(last_waiter_, &waiter);
+        (waiter.previous != nullptr ? waiter.previous->next : first_waiter_) = &waiter;
+    }
+    return not_ready;
+}
+
+void scheduled_io::unlink(io_waiter& waiter) noexcept {
+    std::lock_guard guard(lock_);
+    if (!waiter.linked) return;
+    waiter.linked = false;
+    (waiter.previous != nullptr ? waiter.previous->next : first_waiter_) = waiter.next;
+    (waiter.next != nullptr ? waiter.next->previous : last_waiter_) = waiter.previous;
+}
+
+void scheduled_io::wake(io::ready what) noexcept {
+    wake_list taken;
+    std::unique_lock guard(lock_);
+    for (const direction way : {direction::read, direction::write}) {
+        slot& kept = slot_of(way);
+        if (!what.intersects(mask_of(way)) || kept.waker.is_noop()) continue;
+        kept.owner.store(nullptr, std::memory_order_relaxed);
+        taken.push(std::move(kept.waker));
+    }
+    for (io_waiter* waiter = first_waiter_; waiter != nullptr;) {
+        if (taken.is_full()) {
+            guard.unlock();
+            taken.wake_all();
+            guard.lock();
+            waiter = first_waiter_;  // the list may have changed meanwhile; those who were taken out are not in it
+            continue;
+        }
+        io_waiter& current = *std::exchange(waiter, waiter->next);
+        if (!what.satisfies(current.wanted)) continue;
+        current.linked = false;
+        (current.previous != nullptr ? current.previous->next : first_waiter_) = current.next;
+        (current.next != nullptr ? current.next->previous : last_waiter_) = current.previous;
+        taken.push(std::move(current.waker));
+    }
+}
+
+void scheduled_io::clear_wakers() noexcept {
+    eddy::waker reader;
+    eddy::waker writer;
+    std::lock_guard guard(lock_);
+    reader_.owner.store(nullptr, std::memory_order_relaxed);
+    writer_.owner.store(nullptr, std::memory_order_relaxed);
+    reader_.waker.swap(reader);
+    writer_.waker.swap(writer);
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/net/tcp_listener.hpp>
+
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <chrono>
+
+#include "core/current.hpp"
+#include "net/adopt.hpp"
+#include "net/socket_options.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::net {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr int default_backlog = 1024;  // as Tokio's; the kernel cuts it to net.core.somaxconn
+constexpr auto back_off_time = 50ms;
+
+/// The process or the system has run out: to try again at once would fail at once, with one core at 100 %.
+bool is_exhausted(const std::error_code& error) noexcept {
+    return error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system ||
+           error == std::errc::no_buffer_space || error == std::errc::not_enough_memory;
+}
+
+result<sys::unique_fd> listening_socket(const socket_addr& at) noexcept {
+    auto fd = sys::tcp_socket(at.is_ipv6() ? AF_INET6 : AF_INET);
+    if (!fd) return fd;
+    // So that a server can be restarted while connections of its predecessor are still in TIME_WAIT.
+    if (auto set = set_flag(fd->get(), SOL_SOCKET, SO_REUSEADDR, true); !set) return std::unexpected(set.error());
+    if (auto bound = sys::bind(fd->get(), at); !bound) return std::unexpected(bound.error());
+    if (auto done = sys::listen(fd->get(), default_backlog); !done) return std::unexpected(done.error());
+    return fd;
+}
+
+}  // namespace
+
+result<tcp_listener> tcp_listener::bind(const socket_addr& at, const core_handle& handle) {
+    const auto home = handle.reactor();
+    if (!home) return std::unexpected(home.error());
+    auto fd = listening_socket(at);
+    if (!fd) return std::unexpected(fd.error());
+    tcp_listener listener(fd->release());
+    listener.socket_.bind_to(*home);
+    return listener;
+}
+
+task<result<tcp_listener>> tcp_listener::bind_here(result<socket_addr> at, std::source_location where) {
+    const socket_addr addr = co_await try_(at);
+    // Only checked: the socket is registered when an accept has to wait.
+    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
+    auto fd = co_await try_(listening_socket(addr));
+    co_return tcp_listener(fd.release());
+}
+
+task<result<tcp_listener>> tcp_listener::bind(const socket_addr& at, std::source_location where) {
+    return bind_here(at, where);
+}
+
+task<result<tcp_listener>> tcp_listener::bind(std::string_view at, std::source_location where) {
+    return bind_here(socket_addr::parse(at), where);
+}
+
+result<tcp_listener> tcp_listener::from_native(int fd) noexcept {
+    auto owned = adopt(fd);
+    if (!owned) return std::unexpected(owned.error());
+    const auto listens = get_flag(fd, SOL_SOCKET, SO_ACCEPTCONN);
+    if (!listens) return std::unexpected(listens.error());
+    if (!*listens) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    return tcp_listener(owned->release());
+}
+
+task<result<released>> tcp_listener::into_native() && {
+    return [](detail::io_socket socket) -> task<result<released>> {
+        co_return released(socket.release());
+    }(std::move(socket_));
+}
+
+poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, std::source_location where) {
+    return poll_accept(cx, {nullptr, where});
+}
+
+poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, detail::io_caller who) {
+    if (back_off_) {
+        if (!back_off_->poll(cx)) return not_ready;
+        back_off_.reset();
+    }
+    auto answer = socket_.poll_accept(cx, who);
+    if (!answer) return not_ready;
+    if (!*answer) {
+        if (is_exhausted(answer->error())) {
+            back_off_ = std::make_unique<time::sleep_future>(time::sleep(back_off_time, who.where));
+        }
+        return result<accepted>(std::unexpect, answer->error());
+    }
+    return result<accepted>(std::in_place, tcp_stream((*answer)->first), (*answer)->second);
+}
+
+result<socket_addr> tcp_listener::local_addr() const noexcept { return sys::local_addr(socket_.fd()); }
+result<std::optional<std::error_code>> tcp_listener::take_error() const noexcept {
+    return sys::take_error(socket_.fd());
+}
+result<std::uint32_t> tcp_listener::ttl() const noexcept { return get_ttl(socket_.fd()); }
+result<void> tcp_listener::set_ttl(std::uint32_t hops) const noexcept { return net::set_ttl(socket_.fd(), hops); }
+
+// ---- Futures ----
+
+accept_future::~accept_future() {
+    if (has_polled_) from_->socket_.leave(detail::direction::read, this);
+}
+
+poll_result<result<accepted>> accept_future::poll(context& cx) {
+    has_polled_ = true;
+    return from_->poll_accept(cx, {this, where_});
+}
+
+incoming_stream::~incoming_stream() {
+    if (has_polled_) from_->socket_.leave(detail::direction::read, this);
+}
+
+poll_result<std::optional<result<accepted>>> incoming_stream::poll_next(context& cx) {
+    has_polled_ = true;
+    auto answer = from_->poll_accept(cx, {this, where_});
+    if (!answer) return not_ready;
+    return std::optional<result<accepted>>(*std::move(answer));
+}
+
+}  // namespace eddy::net

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/net/tcp_socket.hpp>
+
+#include <sys/socket.h>
+
+#include "net/adopt.hpp"
+#include "net/socket_options.hpp"
+#include "net/tcp_connect.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::net {
+
+result<tcp_socket> tcp_socket::v4() noexcept {
+    auto fd = sys::tcp_socket(AF_INET);
+    if (!fd) return std::unexpected(fd.error());
+    return tcp_socket(fd->release());
+}
+
+result<tcp_socket> tcp_socket::v6() noexcept {
+    auto fd = sys::tcp_socket(AF_INET6);
+    if (!fd) return std::unexpected(fd.error());
+    return tcp_socket(fd->release());
+}
+
+result<tcp_socket> tcp_socket::from_native(int fd) noexcept {
+    auto owned = adopt(fd);
+    if (!owned) return std::unexpected(owned.error());
+    return tcp_socket(owned->release());
+}
+
+result<void> tcp_socket::bind(const socket_addr& at) const noexcept { return sys::bind(socket_.fd(), at); }
+result<socket_addr> tcp_socket::local_addr() const noexcept { return sys::local_addr(socket_.fd()); }
+
+result<tcp_listener> tcp_socket::listen(int backlog) && noexcept {
+    if (auto done = sys::listen(socket_.fd(), backlog); !done) return std::unexpected(done.error());
+    return tcp_listener(socket_.release());
+}
+
+result<tcp_listener> tcp_socket::listen(int backlog, const core_handle& handle) && {
+    const auto home = handle.reactor();
+    if (!home) return std::unexpected(home.error());
+    auto listener = std::move(*this).listen(backlog);
+    if (listener) listener->socket_.bind_to(*home);
+    return listener;
+}
+
+task<result<tcp_stream>> tcp_socket::connect(const socket_addr& to, std::source_location where) && {
+    return connect_this(std::move(socket_), to, where);
+}
+
+task<result<tcp_stream>> tcp_socket::connect_this(eddy::detail::io_socket socket, socket_addr to,
+                                                  std::source_location where) {
+    co_return tcp_stream(co_await try_(connect_socket(std::move(socket), to, where)));
+}
+
+result<bool> tcp_socket::reuse_addr() const noexcept { return get_flag(socket_.fd(), SOL_SOCKET, SO_REUSEADDR); }
+result<void> tcp_socket::set_reuse_addr(bool on) const noexcept {
+    return set_flag(socket_.fd(), SOL_SOCKET, SO_REUSEADDR, on);
+}
+result<bool> tcp_socket::reuse_port() const noexcept { return get_flag(socket_.fd(), SOL_SOCKET, SO_REUSEPORT); }
+result<void> tcp_socket::set_reuse_port(bool on) const noexcept {
+    return set_flag(socket_.fd(), SOL_SOCKET, SO_REUSEPORT, on);
+}
+result<bool> tcp_socket::keepalive() const noexcept { return get_flag(socket_.fd(), SOL_SOCKET, SO_KEEPALIVE); }
+result<void> tcp_socket::set_keepalive(bool on) const noexcept {
+    return set_flag(socket_.fd(), SOL_SOCKET, SO_KEEPALIVE, on);
+}
+result<bool> tcp_socket::nodelay() const noexcept { return get_flag(socket_.fd(), IPPROTO_TCP, TCP_NODELAY); }
+result<void> tcp_socket::set_nodelay(bool on) const noexcept {
+    return set_flag(socket_.fd(), IPPROTO_TCP, TCP_NODELAY, on);
+}
+result<std::uint32_t> tcp_socket::send_buffer_size() const noexcept {
+    return get_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF);
+}
+result<void> tcp_socket::set_send_buffer_size(std::uint32_t bytes) const noexcept {
+    return set_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF, bytes);
+}
+result<std::uint32_t> tcp_socket::recv_buffer_size() const noexcept {
+    return get_number(socket_.fd(), SOL_SOCKET, SO_RCVBUF);
+}
+result<void> tcp_socket::set_recv_buffer_size(std::uint32_t bytes) const noexcept {
+    return set_number(socket_.fd(), SOL_SOCKET, SO_RCVBUF, bytes);
+}
+
+}  // namespace eddy::net

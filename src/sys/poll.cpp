@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/sys/poll.hpp>
+
+#include <linux/time_types.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <climits>
+#include <cstddef>
+#include <system_error>
+#include <type_traits>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/error.hpp>
+
+#include "sys/fd.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::sys {
+
+using std::chrono::nanoseconds;
+
+/// Holds `event` to the kernel's record.
+struct event_layout {
+    static_assert(event::in == EPOLLIN && event::pri == EPOLLPRI && event::out == EPOLLOUT);
+    static_assert(event::err == EPOLLERR && event::hup == EPOLLHUP && event::rdhup == EPOLLRDHUP);
+    static_assert(std::is_standard_layout_v<event> && std::is_trivially_copyable_v<event>);
+    static_assert(sizeof(event) == sizeof(epoll_event) && alignof(event) >= alignof(epoll_event));
+    static_assert(offsetof(event, bits_) == offsetof(epoll_event, events));
+    static_assert(offsetof(event, data_) == offsetof(epoll_event, data));
+};
+
+namespace {
+
+// ---- Waiting ----
+
+/// The time that is left of a wait. It asks the clock only if there is an end in sight that is not now.
+class countdown {
+public:
+    explicit countdown(std::optional<nanoseconds> timeout) noexcept : left_(timeout) {
+        if (left_) *left_ = std::max(*left_, nanoseconds::zero());
+        if (is_ticking()) end_ = saturating_sum(clock::now(), *left_);
+    }
+
+    /// Nothing if the wait has no end.
+    [[nodiscard]] std::optional<nanoseconds> left() const noexcept { return left_; }
+    [[nodiscard]] bool is_over() const noexcept { return left_ && *left_ == nanoseconds::zero(); }
+
+    void update() noexcept {
+        if (is_ticking()) left_ = std::max<nanoseconds>(end_ - clock::now(), nanoseconds::zero());
+    }
+
+private:
+    using clock = std::chrono::steady_clock;
+
+    [[nodiscard]] bool is_ticking() const noexcept { return left_ && !is_over(); }
+
+    static clock::time_point saturating_sum(clock::time_point now, nanoseconds more) noexcept {
+        return more < clock::time_point::max() - now ? now + more : clock::time_point::max();
+    }
+
+    std::optional<nanoseconds> left_;
+    clock::time_point end_;
+};
+
+#if defined(__SANITIZE_THREAD__)
+constexpr bool under_tsan = true;
+#elif defined(__has_feature)
+constexpr bool under_tsan = __has_feature(thread_sanitizer);
+#else
+constexpr bool under_tsan = false;
+#endif
+
+#if defined(SYS_epoll_pwait2)
+constexpr long pwait2_number = SYS_epoll_pwait2;
+#else
+constexpr long pwait2_number = 441;  // the same on every architecture since they share one table
+#endif
+
+/// Whether epoll_pwait2(2) may be there: it came with Linux 5.11. TSan does not know it and would miss that whoever adds
+/// a descriptor comes before whoever gets its event; of epoll_wait(2) it knows that.
+detail::atomic<bool> has_pwait2{!under_tsan};
+
+/// The call itself: glibc has a wrapper only since 2.35. Returns as epoll_wait(2) does.
+int call_pwait2(int poll_fd, epoll_event* into, int capacity, std::optional<nanoseconds> left) noexcept {
+    __kernel_timespec limit{};
+    if (left) {
+        const auto seconds = std::chrono::floor<std::chrono::seconds>(*left);
+        limit.tv_sec = seconds.count();
+        limit.tv_nsec = (*left - seconds).count();
+    }
+    const long count =
+        ::syscall(pwait2_number, poll_fd, into, capacity, left ? &limit : nullptr, nullptr, std::size_t{0});
+    return static_cast<int>(count);
+}
+
+/// Rounded up: 300 us cut down to 0 would spin the loop. What is too long for an int is waited for in several turns.
+int to_milliseconds(std::optional<nanoseconds> left) noexcept {
+    if (!left) return -1;
+    const auto whole = std::chrono::ceil<std::chrono::milliseconds>(*left).count();
+    return static_cast<int>(std::min<std::int64_t>(whole, INT_MAX));
+}
+
+int wait_once(int poll_fd, epoll_event* into, int capacity, std::optional<nanoseconds> left) noexcept {
+    // relaxed: a guess that nothing else hangs on; whoever reads an old value learns the same from the kernel.
+    if (has_pwait2.load(std::memory_order_relaxed)) {
+        const int count = call_pwait2(poll_fd, into, capacity, left);
+        // EPERM is how seccomp filters that are older than the call refuse it; the call itself never says so.
+        if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
+        has_pwait2.store(false, std::memory_order_relaxed);
+    }
+    return ::epoll_wait(poll_fd, into, capacity, to_milliseconds(left));
+}
+
+// ---- Registering ----
+
+std::uint32_t to_epoll(io::interest wanted) noexcept {
+    std::uint32_t bits = EPOLLET;
+    if (wanted.is_readable()) bits |= EPOLLIN | EPOLLRDHUP;
+    if (wanted.is_writable()) bits |= EPOLLOUT;
+    if (wanted.is_priority()) bits |= EPOLLPRI;
+    return bits;
+}
+
+result<void> control(int poll_fd, int operation, int fd, token name, io::interest wanted) noexcept {
+    epoll_event wish{};
+    wish.events = to_epoll(wanted);
+    wish.data.u64 = name.value;
+    if (::epoll_ctl(poll_fd, operation, fd, &wish) != 0) return std::unexpected(last_error());
+    return ok();
+}
+
+}  // namespace
+
+events::events(std::size_t capacity) : buffer_(capacity) {
+    if (capacity == 0) throw misuse("sys::events(0) can never hold an event: give it room for one or more");
+}
+
+result<void> registry::add(int fd, token name, io::interest wanted) const noexcept {
+    return control(poll_fd_, EPOLL_CTL_ADD, fd, name, wanted);
+}
+
+result<void> registry::modify(int fd, token name, io::interest wanted) const noexcept {
+    return control(poll_fd_, EPOLL_CTL_MOD, fd, name, wanted);
+}
+
+result<void> registry::remove(int fd) const noexcept {
+    if (::epoll_ctl(poll_fd_, EPOLL_CTL_DEL, fd, nullptr) != 0) return std::unexpected(last_error());
+    return ok();
+}
+
+poll::poll() : fd_(::epoll_create1(EPOLL_CLOEXEC)) {
+    if (fd_ < 0) throw std::system_error(last_error(), "epoll_create1");
+}
+
+result<poll> poll::make() noexcept {
+    const int fd = ::epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0) return std::unexpected(last_error());
+    return poll(fd);
+}
+
+poll::~poll() {
+    if (fd_ >= 0) ::close(fd_);
+}
+
+result<std::size_t> poll::wait(events& into, std::optional<nanoseconds> timeout) {
+    // SAFETY: event_layout says that an event is an epoll_event byte for byte. The kernel writes whole records into the
+    // vector's own elements and keeps no pointer; epoll_event itself is never read or written here.
+    auto* const records = reinterpret_cast<epoll_event*>(into.buffer_.data());
+    const int capacity = static_cast<int>(std::min(into.capacity(), std::size_t{INT_MAX} / sizeof(epoll_event)));
+
+    into.clear();
+    for (countdown time(timeout);;) {
+        const int count = wait_once(fd_, records, capacity, time.left());
+        if (count < 0 && errno != EINTR) return std::unexpected(last_error());
+        if (count > 0) return into.size_ = static_cast<std::size_t>(count);
+        // Interrupted, or a long wait came to the end of one turn, or the time is over.
+        time.update();
+        if (time.is_over()) return 0;
+    }
+}
+
+result<waker> waker::make(const sys::registry& where, token name) noexcept {
+    auto counter = make_eventfd();
+    if (!counter) return std::unexpected(counter.error());
+    if (auto added = where.add(counter->get(), name, io::interest::readable); !added) {
+        return std::unexpected(added.error());
+    }
+    return waker(where, counter->release());
+}
+
+waker::~waker() {
+    if (fd_ < 0) return;
+    // Before the close: a child between fork and exec has a copy, which would keep the registration alive. (If the poll is
+    // gone already, no other queue knows this descriptor, and the call does nothing.)
+    [[maybe_unused]] const auto removed = registry_.remove(fd_);
+    ::close(fd_);
+}
+
+result<void> waker::wake() const noexcept {
+    // Each write is an edge, whatever the counter was: nobody has to read it, until after 2^64 - 2 wakes it is full.
+    constexpr std::uint64_t one = 1;
+    while (::write(fd_, &one, sizeof one) < 0) {
+        if (errno != EAGAIN) return std::unexpected(last_error());
+        std::uint64_t discarded = 0;
+        // EAGAIN here means that another thread was faster to empty it, which is as good.
+        if (::read(fd_, &discarded, sizeof discarded) < 0 && errno != EAGAIN) return std::unexpected(last_error());
+    }
+    return ok();
+}
+
+}  // namespace eddy::sys

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include "sys/sockaddr.hpp"
+
+#include <netinet/in.h>
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <optional>
+
+namespace eddy::sys {
+namespace {
+
+native_addr v4_to_native(net::ipv4_addr ip, std::uint16_t port) noexcept {
+    sockaddr_in in{};
+    in.sin_family = AF_INET;
+    in.sin_port = htons(port);
+    in.sin_addr = std::bit_cast<in_addr>(ip.octets());
+
+    native_addr native;
+    std::memcpy(&native.storage, &in, sizeof in);
+    native.size = sizeof in;
+    return native;
+}
+
+native_addr v6_to_native(const net::ipv6_addr& ip, const net::socket_addr& addr) noexcept {
+    sockaddr_in6 in{};
+    in.sin6_family = AF_INET6;
+    in.sin6_port = htons(addr.port());
+    in.sin6_flowinfo = htonl(addr.flowinfo());
+    in.sin6_addr = std::bit_cast<in6_addr>(ip.octets());
+    in.sin6_scope_id = addr.scope_id();  // the only field in the machine's own byte order
+
+    native_addr native;
+    std::memcpy(&native.storage, &in, sizeof in);
+    native.size = sizeof in;
+    return native;
+}
+
+/// Copied, not cast: what the caller has need not be aligned for a T, nor be one.
+template <class T>
+std::optional<T> read_as(const sockaddr* addr, socklen_t size) noexcept {
+    if (size < sizeof(T)) return std::nullopt;
+    T in;
+    std::memcpy(&in, addr, sizeof in);
+    return in;
+}
+
+result<net::socket_addr> v4_from_native(const sockaddr* addr, socklen_t size) noexcept {
+    const auto in = read_as<sockaddr_in>(addr, size);
+    if (!in) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    const auto octets = std::bit_cast<std::array<std::uint8_t, 4>>(in->sin_addr);
+    return net::socket_addr(net::ipv4_addr(octets), ntohs(in->sin_port));
+}
+
+result<net::socket_addr> v6_from_native(const sockaddr* addr, socklen_t size) noexcept {
+    const auto in = read_as<sockaddr_in6>(addr, size);
+    if (!in) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    const auto octets = std::bit_cast<std::array<std::uint8_t, 16>>(in->sin6_addr);
+    return net::socket_addr(net::ipv6_addr(octets), ntohs(in->sin6_port), ntohl(in->sin6_flowinfo), in->sin6_scope_id);
+}
+
+}  // namespace
+
+native_addr to_native(const net::socket_addr& addr) noexcept {
+    if (const auto v4 = addr.ip().as_v4()) return v4_to_native(*v4, addr.port());
+    return v6_to_native(*addr.ip().as_v6(), addr);
+}
+
+result<net::socket_addr> from_native(const sockaddr* addr, socklen_t size) noexcept {
+    // An unnamed peer has no address at all, not even a family.
+    const auto family = size < sizeof(sa_family_t) ? sa_family_t{AF_UNSPEC} : addr->sa_family;
+    switch (family) {
+    case AF_INET: return v4_from_native(addr, size);
+    case AF_INET6: return v6_from_native(addr, size);
+    default: return std::unexpected(std::make_error_code(std::errc::address_family_not_supported));
+    }
+}
+
+}  // namespace eddy::sys

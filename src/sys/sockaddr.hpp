@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/socket.h>
+
+#include <eddy/net/socket_addr.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::sys {
+
+/// A socket address as the kernel writes it. As an out-parameter of a system call it starts with the room there is.
+struct native_addr {
+    sockaddr_storage storage{};
+    socklen_t size = sizeof(sockaddr_storage);
+
+    // SAFETY: sockaddr_storage is made for this cast (RFC 3493, 3.10); only the kernel looks through the pointer.
+    [[nodiscard]] const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
+    [[nodiscard]] sockaddr* get() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
+};
+
+[[nodiscard]] native_addr to_native(const net::socket_addr& addr) noexcept;
+
+/// Errors: address_family_not_supported if it is neither IPv4 nor IPv6, invalid_argument if it is cut short.
+[[nodiscard]] result<net::socket_addr> from_native(const sockaddr* addr, socklen_t size) noexcept;
+
+}  // namespace eddy::sys

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <system_error>
+#include <utility>
+
+#include <eddy/net/socket_addr.hpp>
+#include <eddy/result.hpp>
+
+#include "sys/fd.hpp"
+#include "sys/sockaddr.hpp"
+
+/// System calls as the rest of the library wants them: errors are values, EINTR is retried where it can occur, and what
+/// is opened is non-blocking and closed on exec.
+namespace eddy::sys {
+
+/// What `errno` says. In the generic category, so that it compares equal to an std::errc in that category itself.
+[[nodiscard]] inline std::error_code last_error() noexcept { return {errno, std::generic_category()}; }
+
+/// Repeats `call` while it fails with EINTR; a failure is any negative value.
+template <class Call>
+auto retry_interrupted(Call call) noexcept {
+    for (;;) {
+        const auto answer = call();
+        if (answer >= 0 || errno != EINTR) return answer;
+    }
+}
+
+/// The count that a call returned, or its error.
+[[nodiscard]] inline result<std::size_t> count_or_error(ssize_t count) noexcept {
+    if (count < 0) return std::unexpected(last_error());
+    return static_cast<std::size_t>(count);
+}
+
+// ---- Descriptors ----
+
+/// Whether O_NONBLOCK is set.
+[[nodiscard]] result<bool> is_nonblocking(int fd) noexcept;
+
+/// An eventfd(2) that counts from 0.
+[[nodiscard]] result<unique_fd> make_eventfd() noexcept;
+
+// ---- Sockets ----
+
+/// A connection from accept(), and where it came from.
+struct accepted_fd {
+    unique_fd fd;
+    native_addr peer;
+};
+
+/// `family` is AF_INET or AF_INET6.
+[[nodiscard]] result<unique_fd> tcp_socket(int family) noexcept;
+
+[[nodiscard]] result<void> bind(int fd, const net::socket_addr& addr) noexcept;
+[[nodiscard]] result<void> listen(int fd, int backlog) noexcept;
+
+/// Takes one connection from the queue; operation_would_block if it is empty.
+[[nodiscard]] result<accepted_fd> accept(int fd) noexcept;
+
+/// Starts to connect. No error if it is done at once; operation_in_progress if it will be known once `fd` is writable.
+[[nodiscard]] std::error_code connect(int fd, const net::socket_addr& addr) noexcept;
+
+/// `how` is SHUT_RD, SHUT_WR or SHUT_RDWR.
+result<void> shutdown(int fd, int how) noexcept;
+
+[[nodiscard]] result<net::socket_addr> local_addr(int fd) noexcept;
+[[nodiscard]] result<net::socket_addr> peer_addr(int fd) noexcept;
+
+/// Takes the error that waits in the socket (SO_ERROR), if any. The outer error is that of asking.
+[[nodiscard]] result<std::optional<std::error_code>> take_error(int fd) noexcept;
+
+template <class T>
+[[nodiscard]] result<void> set_option(int fd, int level, int name, const T& value) noexcept {
+    if (::setsockopt(fd, level, name, &value, sizeof value) != 0) return std::unexpected(last_error());
+    return ok();
+}
+
+template <class T>
+[[nodiscard]] result<T> get_option(int fd, int level, int name) noexcept {
+    T value{};
+    socklen_t size = sizeof value;
+    if (::getsockopt(fd, level, name, &value, &size) != 0) return std::unexpected(last_error());
+    return value;
+}
+
+// ---- Moving bytes ----
+// A write to a closed connection is EPIPE and never SIGPIPE: the process's signals are not ours to change.
+
+[[nodiscard]] inline result<std::size_t> recv(int fd, void* into, std::size_t size, int flags = 0) noexcept {
+    return count_or_error(retry_interrupted([&] { return ::recv(fd, into, size, flags); }));
+}
+
+[[nodiscard]] inline result<std::size_t> send(int fd, const void* from, std::size_t size, int flags = 0) noexcept {
+    return count_or_error(retry_interrupted([&] { return ::send(fd, from, size, flags | MSG_NOSIGNAL); }));
+}
+
+/// Fills the buffers one after the other; those beyond the first IOV_MAX are left alone.
+[[nodiscard]] result<std::size_t> recv_vectored(int fd, std::span<const iovec> into) noexcept;
+
+/// Sends the buffers one after the other, as far as there is room; those beyond the first IOV_MAX are left for later.
+[[nodiscard]] result<std::size_t> send_vectored(int fd, std::span<const iovec> from) noexcept;
+
+}  // namespace eddy::sys

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/frame_pool.hpp>
+
+#include <eddy/detail/atomic.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+
+namespace eddy::detail {
+namespace {
+
+// Enough that one compare-exchange on the owner's list is paid for by many frees, few enough that little is held back.
+constexpr std::size_t batch_size = 32;
+
+// How many blocks a refill carves at once: touching memory only as it is needed keeps the resident set small.
+constexpr std::size_t carve_count = 8;
+
+struct owned_heap : frame_heap {
+    // Per class, what is left of the newest chunk.
+    std::byte* fresh[size_class_count] = {};
+    std::byte* fresh_end[size_class_count] = {};
+    // Freed on other threads; only the owner takes them out, all at once, so there is no ABA.
+    atomic<free_block*> returned{nullptr};
+    // Freed on this thread for one other heap, not yet sent.
+    owned_heap* batch_owner = nullptr;
+    free_block* batch = nullptr;
+    free_block* batch_last = nullptr;
+    std::size_t batch_length = 0;
+    owned_heap* next_abandoned = nullptr;
+};
+
+chunk_header* chunk_of(void* block) noexcept {
+    return reinterpret_cast<chunk_header*>(reinterpret_cast<std::uintptr_t>(block) & ~(chunk_size - 1));
+}
+
+// Heaps whose threads have ended. Constant-initialised and never destroyed: threads may end after main's statics.
+constinit mutex abandoned_lock;
+constinit owned_heap* abandoned = nullptr;
+
+owned_heap* adopt_heap() {
+    {
+        std::lock_guard guard(abandoned_lock);
+        if (owned_heap* heap = abandoned) {
+            abandoned = heap->next_abandoned;
+            return heap;
+        }
+    }
+    return new owned_heap;
+}
+
+void abandon_heap(owned_heap* heap) noexcept {
+    std::lock_guard guard(abandoned_lock);
+    heap->next_abandoned = abandoned;
+    abandoned = heap;
+}
+
+void send_home(owned_heap& to, free_block* first, free_block* last) noexcept {
+    // release: pairs with the acquire in take_returned(); the owner sees the links, and what was done with the blocks.
+    // The load may be relaxed: only its value is compared.
+    free_block* head = to.returned.load(std::memory_order_relaxed);
+    do {
+        last->next = head;
+    } while (!to.returned.compare_exchange_weak(head, first, std::memory_order_release, std::memory_order_relaxed));
+}
+
+void flush_batch(owned_heap& heap) noexcept {
+    if (heap.batch == nullptr) return;
+    send_home(*heap.batch_owner, heap.batch, heap.batch_last);
+    heap.batch = nullptr;
+    heap.batch_length = 0;
+}
+
+void take_returned(owned_heap& heap) noexcept {
+    // acquire: pairs with the release in send_home().
+    free_block* block = heap.returned.exchange(nullptr, std::memory_order_acquire);
+    while (block != nullptr) {
+        free_block* const next = block->next;
+        const std::size_t size_class = chunk_of(block)->size_class;
+        block->next = heap.free[size_class];
+        heap.free[size_class] = block;
+        block = next;
+    }
+}
+
+void add_chunk(owned_heap& heap, std::size_t size_class) {
+    auto* const memory = static_cast<std::byte*>(std::aligned_alloc(chunk_size, chunk_size));
+    if (memory == nullptr) throw std::bad_alloc();
+    ::new (memory) chunk_header{&heap, size_class};
+    heap.fresh[size_class] = memory + sizeof(chunk_header);
+    heap.fresh_end[size_class] = memory + chunk_size;
+}
+
+void carve(owned_heap& heap, std::size_t size_class) {
+    const std::size_t size = size_class * size_class_step;
+    if (static_cast<std::size_t>(heap.fresh_end[size_class] - heap.fresh[size_class]) < size) add_chunk(heap, size_class);
+    const std::size_t left = static_cast<std::size_t>(heap.fresh_end[size_class] - heap.fresh[size_class]) / size;
+    const std::size_t count = std::min(left, carve_count);
+    // Pushed from the far end, so that blocks are handed out by rising address.
+    for (std::size_t i = count; i-- > 0;) {
+        auto* const block = reinterpret_cast<free_block*>(heap.fresh[size_class] + i * size);
+        block->next = heap.free[size_class];
+        heap.free[size_class] = block;
+    }
+    heap.fresh[size_class] += count * size;
+}
+
+void* allocate_from(owned_heap& heap, std::size_t size_class) {
+    if (heap.free[size_class] == nullptr) take_returned(heap);
+    if (heap.free[size_class] == nullptr) carve(heap, size_class);
+    free_block* const block = heap.free[size_class];
+    heap.free[size_class] = block->next;
+    return block;
+}
+
+struct thread_end {
+    ~thread_end() {
+        auto* const heap = static_cast<owned_heap*>(this_thread_heap);
+        this_thread_heap = nullptr;
+        flush_batch(*heap);
+        abandon_heap(heap);
+        ended = true;
+    }
+    static inline constinit thread_local bool ended = false;
+};
+
+}  // namespace
+
+void* allocate_block_slowly(std::size_t size) {
+    const std::size_t size_class = (size + size_class_step - 1) / size_class_step;
+    if (size_class >= size_class_count) return ::operator new(size, std::align_val_t(128));
+    if (this_thread_heap == nullptr) {
+        owned_heap* const heap = adopt_heap();
+        if (thread_end::ended) {
+            // A frame made by another thread-local's destructor, after ours: borrow a heap for this one block.
+            void* const block = allocate_from(*heap, size_class);
+            abandon_heap(heap);
+            return block;
+        }
+        this_thread_heap = heap;
+        thread_local thread_end at_exit;
+    }
+    return allocate_from(*static_cast<owned_heap*>(this_thread_heap), size_class);
+}
+
+void free_block_elsewhere(void* block) noexcept {
+    auto* const freed = static_cast<free_block*>(block);
+    auto* const owner = static_cast<owned_heap*>(chunk_of(block)->owner);
+    auto* const heap = static_cast<owned_heap*>(this_thread_heap);
+    if (heap == nullptr) {
+        send_home(*owner, freed, freed);
+        return;
+    }
+    if (heap->batch_owner != owner) flush_batch(*heap);
+    if (heap->batch == nullptr) {
+        heap->batch_owner = owner;
+        heap->batch_last = freed;
+    }
+    freed->next = heap->batch;
+    heap->batch = freed;
+    if (++heap->batch_length == batch_size) flush_batch(*heap);
+}
+
+void flush_freed_blocks() noexcept {
+    if (auto* const heap = static_cast<owned_heap*>(this_thread_heap)) flush_batch(*heap);
+}
+
+}  // namespace eddy::detail

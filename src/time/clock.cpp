@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/time/clock.hpp>
+
+#include <eddy/detail/time_driver.hpp>
+
+namespace eddy::time {
+
+time_point clock::now() noexcept {
+    const detail::time_driver* const driver = detail::current_time_driver();
+    return driver != nullptr ? driver->now() : std::chrono::steady_clock::now();
+}
+
+}  // namespace eddy::time

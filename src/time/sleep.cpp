@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/time/sleep.hpp>
+
+#include <utility>
+
+namespace eddy::time {
+
+using detail::time_driver;
+
+namespace {
+
+time_driver& require_driver(const std::source_location& where) {
+    time_driver* const driver = detail::current_time_driver();
+    if (driver == nullptr) {
+        throw misuse("a sleep needs an event loop on this thread: await it inside eddy::run(), core::run() or a runtime",
+                     where);
+    }
+    return *driver;
+}
+
+}  // namespace
+
+sleep_future sleep_future::after(duration d, std::source_location where) noexcept {
+    const time_driver* const driver = detail::current_time_driver();
+    const time_point now = driver != nullptr ? driver->now() : std::chrono::steady_clock::now();
+    sleep_future made(saturating_add(now, d), where);
+    made.is_ahead_ = driver != nullptr && d > duration::zero();
+    return made;
+}
+
+poll_result<void> sleep_future::poll(context& cx) {
+    if (!cx.consume_budget()) return not_ready;
+    if (poll_deadline(cx.waker())) return poll_result<void>::ready();
+    cx.refund_budget();
+    return not_ready;
+}
+
+bool sleep_future::poll_deadline(const waker& wake) {
+    if (entry_.is_fired()) return true;
+    if (entry_.is_armed()) {
+        if (!time_driver::poll(entry_, wake)) return false;
+        if (entry_.is_fired()) return true;
+    }
+    time_driver& driver = require_driver(where_);
+    const bool may_have_passed = !is_ahead_ || driver.is_paused();
+    if (may_have_passed && deadline_ <= driver.now()) return true;
+    driver.arm(entry_, deadline_, wake);
+    if (entry_.is_gone()) throw misuse("a sleep was polled on an event loop that has shut down", where_);
+    return false;
+}
+
+bool sleep_future::is_elapsed() const noexcept { return entry_.is_fired() || deadline_ <= clock::now(); }
+
+void sleep_future::reset(time_point deadline) noexcept {
+    deadline_ = deadline;
+    is_ahead_ = false;
+    if (!entry_.is_armed()) {
+        static_cast<void>(entry_.disarm());
+        return;
+    }
+    // The reference keeps the driver until the entry is armed again; it may be the last one.
+    time_driver* const former = entry_.driver();
+    time_driver* const current = detail::current_time_driver();
+    former->add_reference();
+    waker kept = entry_.disarm();
+    time_driver* const driver = current != nullptr ? current : former;
+    if (!kept.is_noop()) driver->arm(entry_, deadline, std::move(kept));
+    former->release();
+}
+
+}  // namespace eddy::time

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/time_driver.hpp>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include <eddy/error.hpp>
+#include <eddy/time/clock.hpp>
+
+#include "io/wake_list.hpp"
+
+namespace eddy::detail {
+
+using std::chrono::steady_clock;
+
+// ---- Entries ----
+
+waker timer_entry::disarm() noexcept {
+    if (driver_ == nullptr) return {};
+    // SAFETY: armed, it is kept alive by the owner's reference, else by the entry's own. If it fires between the two
+    // looks at the state, the entry has got its reference before.
+    time_driver& driver = *std::exchange(driver_, nullptr);
+    waker kept;
+    const bool was_armed = is_armed() && driver.unlink(*this, kept);
+    // relaxed: from here on the entry is its owner's alone.
+    state_.store(state::idle, std::memory_order_relaxed);
+    if (!was_armed) driver.release();
+    return kept;
+}
+
+// ---- Lifetime ----
+
+time_driver* time_driver::make(waker unpark) { return new time_driver(std::move(unpark)); }
+
+time_driver::time_driver(waker unpark) noexcept : origin_(steady_clock::now()), unpark_(std::move(unpark)) {}
+
+time_driver::~time_driver() {
+    EDDY_ASSERT(!wheel_.next_expiration() && firing_.is_empty() && endless_.is_empty(), "time_driver: it died before its entries");
+}
+
+void time_driver::add_reference() noexcept {
+    // relaxed: whoever adds one has one already, so the count cannot be falling to zero.
+    references_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void time_driver::release() noexcept {
+    // acq_rel: release, so that what each owner did happens before the deletion; acquire, so that the last one sees it.
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+// ---- Clock ----
+
+time_driver::time_point time_driver::now() const noexcept {
+    // acquire: pairs with the release in resume(), so that offset_ is the one that was stored before.
+    const duration::rep stopped = paused_at_.load(std::memory_order_acquire);
+    if (stopped != running) [[unlikely]] return time_point(duration(stopped));
+    return steady_clock::now() + duration(offset_.load(std::memory_order_relaxed));
+}
+
+bool time_driver::is_paused() const noexcept {
+    // relaxed: nothing is read through it.
+    return paused_at_.load(std::memory_order_relaxed) != running;
+}
+
+void time_driver::pause() noexcept {
+    std::lock_guard guard(lock_);
+    // The stores and loads of paused_at_ in this function, advance() and auto_advance() are ordered by the lock; for
+    // now() on other threads the value is all there is to see.
+    if (!is_paused()) paused_at_.store(now().time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+void time_driver::resume() noexcept {
+    std::lock_guard guard(lock_);
+    if (!is_paused()) return;
+    offset_.store((now() - steady_clock::now()).count(), std::memory_order_relaxed);
+    // release: pairs with the acquire in now().
+    paused_at_.store(running, std::memory_order_release);
+}
+
+void time_driver::advance(duration by) noexcept {
+    std::lock_guard guard(lock_);
+    EDDY_ASSERT(is_paused(), "time_driver: only a paused clock can be advanced");
+    const time_point then = time::saturating_add(now(), std::max(by, duration::zero()));
+    paused_at_.store(then.time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+bool time_driver::auto_advance() noexcept {
+    std::lock_guard guard(lock_);
+    if (!is_paused()) return false;
+    // The wheel may run ahead of the clock here, but by less than a tick: it stops at the first deadline, rounded up.
+    while (wheel_.due().is_empty()) {
+        const auto next = wheel_.next_expiration();
+        if (!next) return false;
+        wheel_.advance(*next);
+    }
+    paused_at_.store(std::max(now(), first_due()).time_since_epoch().count(), std::memory_order_relaxed);
+    publish_next();
+    return true;
+}
+
+// ---- Ticks ----
+
+std::uint64_t time_driver::deadline_tick(time_point deadline) const noexcept {
+    if (deadline <= origin_) return 0;
+    // One added after the division, and not a tick before it: that could overflow.
+    const auto whole = static_cast<std::uint64_t>((deadline - origin_ - duration(1)) / tick);
+    return whole + 1;
+}
+
+std::uint64_t time_driver::due_tick(time_point now) const noexcept {
+    // A paused clock stands at deadlines, not at ticks. What is rounded up to the same tick but lies behind it is held
+    // back by take_due(), which compares the exact deadlines.
+    if (is_paused()) return deadline_tick(now);
+    return now <= origin_ ? 0 : static_cast<std::uint64_t>((now - origin_) / tick);
+}
+
+time_driver::time_point time_driver::instant_of(std::uint64_t at) const noexcept {
+    const auto most = static_cast<std::uint64_t>(duration::max() / tick);
+    return time::saturating_add(origin_, at <= most ? static_cast<duration::rep>(at) * tick : duration::max());
+}
+
+// ---- Arming ----
+
+void time_driver::arm(timer_entry& entry, time_point deadline, waker wake) noexcept {
+    EDDY_ASSERT(!entry.is_armed(), "time_driver: an entry was armed twice");
+    static_cast<void>(entry.disarm());
+    entry.driver_ = this;
+    entry.deadline_ = deadline;
+    entry.waker_ = std::move(wake);
+    std::unique_lock guard(lock_);
+    if (shut_) [[unlikely]] {
+        guard.unlock();
+        settle(entry, timer_entry::state::gone).wake();
+        return;
+    }
+    const bool is_first = link(entry);
+    guard.unlock();
+    if (is_first) unpark_.wake_by_ref();
+}
+
+bool time_driver::poll(timer_entry& entry, const waker& wake) noexcept {
+    if (!entry.is_armed()) return true;
+    time_driver& driver = *entry.driver_;  // SAFETY: as in disarm().
+    {
+        std::lock_guard guard(driver.lock_);
+        if (!entry.is_armed()) return true;
+        if (entry.waker_.will_wake(wake)) return false;
+    }
+    waker replaced = wake;  // cloned here, and the former one dropped at the end: both may run a stranger's code
+    std::lock_guard guard(driver.lock_);
+    if (!entry.is_armed()) return true;
+    entry.waker_.swap(replaced);
+    return false;
+}
+
+/// True if this deadline is now the earliest.
+bool time_driver::link(timer_entry& entry) noexcept {
+    // relaxed: fire() sees it under the lock.
+    entry.state_.store(timer_entry::state::armed, std::memory_order_relaxed);
+    if (entry.deadline_ == time_point::max()) {
+        endless_.push_back(entry);
+        return false;
+    }
+    wheel_.insert(entry, deadline_tick(entry.deadline_));
+    // relaxed, as each access of next_: it is changed under the lock, and nothing is read through it. A loop that reads
+    // the old value without the lock, and parks, is unparked by arm().
+    if (entry.tick >= next_.load(std::memory_order_relaxed)) return false;
+    next_.store(entry.tick, std::memory_order_relaxed);
+    return true;
+}
+
+/// For timer_entry::disarm(): takes the entry and its waker out. False if the driver was faster.
+bool time_driver::unlink(timer_entry& entry, waker& kept) noexcept {
+    std::lock_guard guard(lock_);
+    if (!entry.is_armed()) return false;
+    // SAFETY: armed under the lock, so the entry is in the wheel, in its list of what is due, in firing_ or endless_.
+    wheel_.remove(entry);
+    kept.swap(entry.waker_);
+    return true;
+}
+
+// ---- Firing ----
+
+std::optional<time_driver::time_point> time_driver::next_deadline() noexcept {
+    if (next_.load(std::memory_order_relaxed) == never) return std::nullopt;
+    std::lock_guard guard(lock_);
+    publish_next();
+    if (!wheel_.due().is_empty()) return first_due();
+    const std::uint64_t next = next_.load(std::memory_order_relaxed);
+    return next == never ? std::nullopt : std::optional(instant_of(next));
+}
+
+std::size_t time_driver::fire(time_point now) noexcept {
+    if (due_tick(now) < next_.load(std::memory_order_relaxed)) return 0;
+    std::size_t fired = 0;
+    wake_list wakers;
+    std::unique_lock guard(lock_);
+    wheel_.advance(due_tick(now));
+    // Taken out of the wheel in one go: what is armed from here on, by a waker perhaps, waits for the next call.
+    firing_.take_all(wheel_.due());
+    while (timer_entry* const entry = take_due(now)) {
+        wakers.push(settle(*entry, timer_entry::state::fired));
+        ++fired;
+        if (!wakers.is_full()) continue;
+        guard.unlock();
+        wakers.wake_all();
+        guard.lock();
+    }
+    publish_next();
+    guard.unlock();
+    wakers.wake_all();
+    return fired;
+}
+
+void time_driver::shutdown() noexcept {
+    wake_list wakers;
+    std::unique_lock guard(lock_);
+    shut_ = true;
+    wheel_.advance(never);
+    firing_.take_all(wheel_.due());
+    firing_.take_all(endless_);
+    publish_next();
+    // SAFETY: all that is linked here is a timer_entry.
+    while (auto* const entry = static_cast<timer_entry*>(firing_.pop_front())) {
+        wakers.push(settle(*entry, timer_entry::state::gone));
+        if (!wakers.is_full()) continue;
+        guard.unlock();
+        wakers.wake_all();
+        guard.lock();
+    }
+    guard.unlock();
+    wakers.wake_all();
+}
+
+bool time_driver::is_shut() const noexcept {
+    std::lock_guard guard(lock_);
+    return shut_;
+}
+
+/// Ends the driver's part in `entry`, which is not linked any more. The waker is to be woken or dropped after the lock.
+waker time_driver::settle(timer_entry& entry, timer_entry::state outcome) noexcept {
+    waker taken = std::move(entry.waker_);
+    add_reference();
+    // release: pairs with the acquire in timer_entry::state_of(). The last access: on seeing it the owner may destroy
+    // the entry.
+    entry.state_.store(outcome, std::memory_order_release);
+    return taken;
+}
+
+/// The next entry of firing_ that is due, unlinked. What lies behind `now` by less than a tick goes back.
+timer_entry* time_driver::take_due(time_point now) noexcept {
+    // SAFETY: all that is linked here is a timer_entry.
+    while (auto* const entry = static_cast<timer_entry*>(firing_.pop_front())) {
+        if (entry->deadline_ <= now) return entry;
+        wheel_.due().push_back(*entry);
+    }
+    return nullptr;
+}
+
+time_driver::time_point time_driver::first_due() const noexcept {
+    time_point first = time_point::max();
+    wheel_.due().for_each([&first](const wheel_entry& entry) {
+        // SAFETY: as above.
+        first = std::min(first, static_cast<const timer_entry&>(entry).deadline_);
+    });
+    return first;
+}
+
+void time_driver::publish_next() noexcept {
+    next_.store(wheel_.next_expiration().value_or(never), std::memory_order_relaxed);
+}
+
+}  // namespace eddy::detail

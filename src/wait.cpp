@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/wait.hpp>
+
+#include <eddy/detail/atomic.hpp>
+
+#include <cstdint>
+
+namespace eddy::detail {
+
+/// The state that a waiting thread shares with its wakers.
+class wake_flag {
+public:
+    void add_reference() noexcept {
+        // relaxed: whoever adds one holds one, so nothing is read through this.
+        references_.fetch_add(1, std::memory_order_relaxed);
+    }
+
+    void drop_reference() noexcept {
+        // release: what this thread did with the flag comes before its end. acquire: pairs with the releases of the
+        // others, for the one who deletes.
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+    void raise() noexcept {
+        std::lock_guard guard(lock_);
+        raised_ = true;
+        // Under the lock, and with a reference of our own: the sleeper cannot leave and destroy the condition meanwhile.
+        condition_.notify_one();
+    }
+
+    void await_and_lower() noexcept {
+        std::unique_lock guard(lock_);
+        condition_.wait(guard, [this] { return raised_; });
+        raised_ = false;
+    }
+
+private:
+    mutex lock_;
+    condition_variable condition_;
+    bool raised_ = false;
+    atomic<std::uint32_t> references_{1};
+};
+
+namespace {
+
+// SAFETY: `data` is a wake_flag, of which the waker holds a reference.
+wake_flag& flag_of(void* data) noexcept { return *static_cast<wake_flag*>(data); }
+
+constexpr waker_vtable wake_flag_vtable{
+    .clone =
+        [](void* data) noexcept {
+            flag_of(data).add_reference();
+            return data;
+        },
+    .wake =
+        [](void* data) noexcept {
+            flag_of(data).raise();
+            flag_of(data).drop_reference();
+        },
+    .wake_by_ref = [](void* data) noexcept { flag_of(data).raise(); },
+    .drop = [](void* data) noexcept { flag_of(data).drop_reference(); },
+};
+
+}  // namespace
+
+parking_place::parking_place() : flag_(new wake_flag) {}
+
+parking_place::~parking_place() { flag_->drop_reference(); }
+
+waker parking_place::waker() const noexcept {
+    flag_->add_reference();
+    return {&wake_flag_vtable, flag_};
+}
+
+void parking_place::park() const noexcept { flag_->await_and_lower(); }
+
+}  // namespace eddy::detail

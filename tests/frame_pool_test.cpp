@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/frame_pool.hpp>
+
+#include <eddy/task.hpp>
+#include <eddy/wait.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdint>
+#include <cstring>
+#include <random>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "support/stress.hpp"
+
+namespace {
+
+using eddy::detail::allocate_block;
+using eddy::detail::chunk_size;
+using eddy::detail::free_block_of;
+
+#ifdef EDDY_POOL_IS_MALLOC
+#define SKIP_IF_THE_POOL_IS_MALLOC() GTEST_SKIP() << "under a sanitizer there is no pool"
+#else
+#define SKIP_IF_THE_POOL_IS_MALLOC() static_cast<void>(0)
+#endif
+
+std::uintptr_t address_of(const void* block) { return reinterpret_cast<std::uintptr_t>(block); }
+std::uintptr_t chunk_of(const void* block) { return address_of(block) & ~(chunk_size - 1); }
+
+std::vector<void*> allocate(std::size_t count, std::size_t size) {
+    std::vector<void*> blocks(count);
+    for (void*& block : blocks) block = allocate_block(size);
+    return blocks;
+}
+
+void free_all(const std::vector<void*>& blocks, std::size_t size) {
+    for (void* block : blocks) free_block_of(block, size);
+}
+
+std::set<std::uintptr_t> chunks_of(const std::vector<void*>& blocks) {
+    std::set<std::uintptr_t> chunks;
+    for (void* block : blocks) chunks.insert(chunk_of(block));
+    return chunks;
+}
+
+template <class Fn>
+void on_another_thread(Fn f) {
+    std::thread(std::move(f)).join();
+}
+
+TEST(FramePool, BlocksAreAligned) {
+    for (std::size_t size = 1; size <= 5000; size = size * 3 / 2 + 1) {
+        for (const std::size_t rounded : {size, (size + 127) / 128 * 128}) {
+            const auto blocks = allocate(5, rounded);
+            for (void* block : blocks) EXPECT_EQ(address_of(block) % (rounded % 128 == 0 ? 128 : 32), 0u) << rounded;
+            free_all(blocks, rounded);
+        }
+    }
+}
+
+TEST(FramePool, BlocksDoNotOverlap) {
+    struct filled {
+        unsigned char* bytes;
+        std::size_t size;
+        unsigned char with;
+    };
+    std::mt19937_64 random(support::seed());
+    std::vector<filled> blocks;
+    for (int i = 0; i < 2000; ++i) {
+        const std::size_t size = 1 + random() % 3000;
+        auto* const bytes = static_cast<unsigned char*>(allocate_block(size));
+        const auto with = static_cast<unsigned char>(i);
+        std::memset(bytes, with, size);
+        blocks.push_back({bytes, size, with});
+    }
+    for (const auto& [bytes, size, with] : blocks) {
+        EXPECT_TRUE(bytes[0] == with && bytes[size / 2] == with && bytes[size - 1] == with);
+        free_block_of(bytes, size);
+    }
+}
+
+TEST(FramePool, FreedBlockIsTheNextToBeHandedOut) {
+    SKIP_IF_THE_POOL_IS_MALLOC();
+    void* const first = allocate_block(100);
+    free_block_of(first, 100);
+    void* const second = allocate_block(100);
+    EXPECT_EQ(first, second);
+    free_block_of(second, 100);
+}
+
+TEST(FramePool, TakesNoNewMemoryAfterWarmUp) {
+    SKIP_IF_THE_POOL_IS_MALLOC();
+    auto blocks = allocate(1000, 200);
+    const std::set<void*> known(blocks.begin(), blocks.end());
+    for (int round = 0; round < 10; ++round) {
+        free_all(blocks, 200);
+        blocks = allocate(1000, 200);
+        for (void* block : blocks) ASSERT_TRUE(known.contains(block));
+    }
+    free_all(blocks, 200);
+}
+
+TEST(FramePool, TasksTakeTheirFramesFromIt) {
+    SKIP_IF_THE_POOL_IS_MALLOC();
+    auto returns = [](void** where) -> eddy::task<> {
+        int in_the_frame = 0;
+        *where = &in_the_frame;
+        co_await eddy::task<>([]() -> eddy::task<> { co_return; }());
+        *where = &in_the_frame;
+    };
+    void* first = nullptr;
+    eddy::wait(returns(&first));
+    for (int i = 0; i < 100; ++i) {
+        void* again = nullptr;
+        eddy::wait(returns(&again));
+        EXPECT_EQ(first, again);
+    }
+}
+
+TEST(FramePool, BlocksFreedOnAnotherThreadComeHome) {
+    SKIP_IF_THE_POOL_IS_MALLOC();
+    on_another_thread([] {
+        auto blocks = allocate(10'000, 300);
+        const auto known = chunks_of(blocks);
+        for (int round = 0; round < 10; ++round) {
+            on_another_thread([&] {
+                free_all(blocks, 300);
+                eddy::detail::flush_freed_blocks();
+            });
+            blocks = allocate(10'000, 300);
+            // Nearly all: each round may carve the rest of the newest chunk first.
+            for (const auto chunk : chunks_of(blocks)) EXPECT_TRUE(known.contains(chunk));
+        }
+        free_all(blocks, 300);
+    });
+}
+
+TEST(FramePool, BatchIsFlushedWhenTheFreeingThreadEnds) {
+    SKIP_IF_THE_POOL_IS_MALLOC();
+    on_another_thread([] {
+        void* const block = allocate_block(1500);
+        on_another_thread([&] {
+            free_block_of(allocate_block(64), 64);  // so that it has a heap, and with it a batch
+            free_block_of(block, 1500);
+        });
+        // All that is left in the class is used up, and then what came home.
+        std::vector<void*> blocks;
+        do blocks.push_back(allocate_block(1500));
+        while (blocks.back() != block && blocks.size() < 100);
+        EXPECT_EQ(blocks.back(), block);
+        free_all(blocks, 1500);
+    });
+}
+
+TEST(FramePool, BlocksOutliveTheirThread) {
+    std::vector<void*> blocks;
+    on_another_thread([&] {
+        blocks = allocate(100, 400);
+        for (void* block : blocks) std::memset(block, 7, 400);
+    });
+    for (void* block : blocks) EXPECT_EQ(*static_cast<unsigned char*>(block), 7);
+    free_all(blocks, 400);
+}
+
+TEST(FramePool, R041_ThreadsThatComeAndGoUseTheSameMemory) {
+    SKIP_IF_THE_POOL_IS_MALLOC();
+    std::set<std::uintptr_t> chunks;
+    const auto work = [&] {
+        const auto blocks = allocate(1000, 250);
+        chunks.merge(chunks_of(blocks));
+        free_all(blocks, 250);
+    };
+    on_another_thread(work);
+    const auto after_the_first = chunks.size();
+    for (int i = 0; i < 1000; ++i) on_another_thread(work);
+    EXPECT_EQ(chunks.size(), after_the_first);
+}
+
+/// Makes and frees a block when its thread ends, after the pool's own end if it was made before.
+struct allocates_late {
+    bool armed = false;
+    ~allocates_late() {
+        if (armed) free_block_of(allocate_block(500), 500);
+    }
+};
+thread_local allocates_late late;
+
+TEST(FramePool, BlockMadeByADestructorOfAThreadLocalIsHarmless) {
+    for (int i = 0; i < 100; ++i) {
+        on_another_thread([] {
+            late.armed = true;  // constructed before the heap, so destroyed after it
+            free_block_of(allocate_block(500), 500);
+        });
+    }
+}
+
+TEST(FramePoolStress, BlocksTravelBetweenThreads) {
+    const auto rounds = support::rounds(50'000'000);
+    const auto seed = support::seed();
+    constexpr std::size_t slots = 256;
+    std::vector<std::atomic<std::size_t*>> shared(slots);
+    const auto work = [&](std::uint64_t number) {
+        std::mt19937_64 random(seed + number);
+        for (std::uint64_t i = 0; i < rounds / 4; ++i) {
+            const std::size_t size = sizeof(std::size_t) + random() % 600;
+            auto* const made = static_cast<std::size_t*>(allocate_block(size));
+            *made = size;
+            // acq_rel: what the block says was written by whoever put it there.
+            if (auto* const found = shared[random() % slots].exchange(made, std::memory_order_acq_rel)) {
+                ASSERT_LT(*found, 1000u);
+                free_block_of(found, *found);
+            }
+        }
+    };
+    std::vector<std::thread> threads;
+    for (std::uint64_t i = 0; i < 4; ++i) threads.emplace_back(work, i);
+    for (auto& thread : threads) thread.join();
+    for (auto& slot : shared) {
+        if (auto* const left = slot.load()) free_block_of(left, *left);
+    }
+}
+
+}  // namespace

@@ -1,0 +1,17 @@
+// R129: an adaptor owns what it is given; lending is said with std::ref.
+//
+// expect-error: static assertion failed
+// expect-error: eddy: this takes its futures over: write std::move(f), or std::ref(f) to lend it
+#include <eddy/ready.hpp>
+#include <eddy/select.hpp>
+
+#include <functional>
+
+int main() {
+    auto f = eddy::ready(1);
+#ifdef EDDY_CONTROL
+    static_cast<void>(eddy::select(std::ref(f), eddy::pending()));
+#else
+    static_cast<void>(eddy::select(f, eddy::pending()));
+#endif
+}

@@ -1,0 +1,15 @@
+// and_then asks whether there is a value, which an int does not answer.
+//
+// expect-error: static assertion failed
+// expect-error: eddy: and_then needs a future of a std::expected; `map` and `then` take any output
+#include <eddy/ready.hpp>
+#include <eddy/wait.hpp>
+
+int main() {
+#ifdef EDDY_CONTROL
+    auto number = eddy::ready(eddy::ok(1));
+#else
+    auto number = eddy::ready(1);
+#endif
+    static_cast<void>(eddy::wait(std::move(number).and_then([](int i) { return i; })));
+}

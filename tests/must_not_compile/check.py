@@ -1,0 +1,46 @@
+#!/usr/bin/env python3
+"""Checks that one file is refused by the compiler, and in the words that its comments promise.
+
+    check.py FILE gcc|clang COMPILER [FLAG...]
+
+In FILE:
+    // expect-error: TEXT         the first error line contains TEXT; may stand more than once
+    // expect-error-gcc: TEXT     the same, for this compiler alone (or -clang:)
+    // only: gcc12                for these compilers alone (a prefix: gcc, gcc12, clang, ...); read by CMakeLists.txt
+    #ifdef EDDY_CONTROL           the same code put right. It must compile, so that a typing mistake in the rest of
+                                  the file cannot pass for the error that is expected.
+"""
+import os
+import re
+import subprocess
+import sys
+
+path, family, *compiler = sys.argv[1:]
+
+
+def compile_it(*flags):
+    done = subprocess.run([*compiler, *flags, path], capture_output=True, text=True, env={**os.environ, "LC_ALL": "C"})
+    return done.returncode, done.stderr
+
+
+def fail(reason, output=""):
+    sys.exit(f"{path}: {reason}\n{output}")
+
+
+with open(path, encoding="utf-8") as source:
+    expected = re.findall(rf"^// expect-error(?:-{family})?: *(.*\S)", source.read(), re.MULTILINE)
+if not expected:
+    fail("has no line `// expect-error: TEXT` for this compiler")
+
+code, output = compile_it("-DEDDY_CONTROL")
+if code != 0:
+    fail("the control does not compile", output)
+
+code, output = compile_it()
+if code == 0:
+    fail("compiles, though it must not")
+first = next((line for line in output.splitlines() if re.search(r"\berror: ", line)), "(none)")
+for text in expected:
+    if text not in first:
+        fail(f"the first error does not say: {text}\nit says: {first}\n", output)
+print(first)

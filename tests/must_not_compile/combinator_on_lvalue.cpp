@@ -1,0 +1,14 @@
+// A combinator takes its future over, and that has to be seen where it is called.
+//
+// expect-error: static assertion failed
+// expect-error: eddy: a combinator takes its future over: write std::move(f).and_then(...)
+#include <eddy/ready.hpp>
+
+int main() {
+    auto f = eddy::ready(1);
+#ifdef EDDY_CONTROL
+    static_cast<void>(std::move(f).map([](int i) { return i; }));
+#else
+    static_cast<void>(f.map([](int i) { return i; }));
+#endif
+}

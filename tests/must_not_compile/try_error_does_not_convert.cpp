@@ -1,0 +1,19 @@
+// The error of the future is no std::error_code, and does not say how to become one.
+//
+// expect-error: static assertion failed
+// expect-error: eddy: this error does not convert to the coroutine's error type; use map_err first
+#include <eddy/task.hpp>
+
+#include <string>
+
+#ifdef EDDY_CONTROL
+using error = eddy::errc;
+#else
+using error = std::string;
+#endif
+
+eddy::task<std::expected<int, error>> number();
+
+eddy::task<eddy::result<int>> use() {
+    co_return co_await eddy::try_(number());
+}

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/join.hpp>
+#include <eddy/select.hpp>
+
+#include <eddy/poll_fn.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/wait.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "support/scripted.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+using eddy::ok;
+using eddy::ready;
+using eddy::result;
+using eddy::task;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::cancellable_scripted;
+using support::plan;
+using support::script;
+using support::scripted;
+
+const auto io_error = std::make_error_code(std::errc::io_error);
+
+// ---- join ----
+
+template <class T>
+concept has_tuple_protocol = requires { std::tuple_size<T>::value; };
+
+TEST(Join, OutputIsAStructThatBindsByItsMembers) {
+    static_assert(!has_tuple_protocol<eddy::joined<int, std::string>>);
+    auto work = []() -> task<std::string> {
+        auto [number, text, nothing] = co_await eddy::join(ready(1), ready(std::string("x")), ready());
+        static_assert(std::is_same_v<decltype(nothing), std::monostate>);
+        co_return text + std::to_string(number);
+    };
+    EXPECT_EQ(eddy::wait(work()), "x1");
+}
+
+TEST(Join, TakesUpToEightFutures) {
+    auto all = eddy::wait(eddy::join(ready(1), ready(2), ready(3), ready(4), ready(5), ready(6), ready(7), ready(8)));
+    auto& [a, b, c, d, e, f, g, h] = all;
+    EXPECT_EQ((std::array{a, b, c, d, e, f, g, h}), (std::array{1, 2, 3, 4, 5, 6, 7, 8}));
+    EXPECT_EQ(all.first + all.eighth, 9);
+    EXPECT_EQ(all.get<0>() + all.get<7>(), 9);
+}
+
+TEST(Join, PollsOnlyWhatHasNotEndedAndEachOncePerPoll) {
+    script a, b;
+    by_hand hand(eddy::join(scripted(a), scripted(b)));
+    assert_pending(hand.poll());
+    EXPECT_TRUE(a.polls == 1 && b.polls == 1);
+    a.change(plan::ready);
+    EXPECT_TRUE(hand.is_woken());
+    assert_pending(hand.poll());
+    EXPECT_TRUE(a.polls == 2 && b.polls == 2);
+    EXPECT_FALSE(a.alive);  // destroyed as it ends
+    assert_pending(hand.poll());
+    EXPECT_TRUE(a.polls == 2 && b.polls == 3);
+    b.change(plan::ready);
+    assert_ready(hand.poll());
+}
+
+TEST(Join, R045_EndlessChildDoesNotStarveTheOthers) {
+    auto endless = [](eddy::context& cx) -> eddy::poll_result<void> {
+        while (cx.consume_budget()) {}
+        return eddy::not_ready;
+    };
+    int done = 0;
+    auto finite = [&](eddy::context& cx) -> eddy::poll_result<void> {
+        if (!cx.consume_budget()) return eddy::not_ready;
+        ++done;
+        return eddy::poll_result<void>::ready();
+    };
+    by_hand hand(eddy::join(eddy::poll_fn(endless), eddy::poll_fn(finite), eddy::poll_fn(finite)));
+    for (int i = 0; i < 3; ++i) {
+        assert_pending(hand.poll());
+        EXPECT_TRUE(hand.is_woken());
+    }
+    EXPECT_EQ(done, 2);
+}
+
+TEST(Join, ExceptionEndsTheOthersFirst) {
+    script a, b{.may_end = false};
+    by_hand hand(eddy::join(scripted(a), cancellable_scripted(b)));
+    assert_pending(hand.poll());
+    a.change(plan::throws);
+    assert_pending(hand.poll());
+    EXPECT_TRUE(b.alive);
+    EXPECT_EQ(b.cancel_polls, 1);
+    b.may_end = true;
+    EXPECT_THROW(assert_ready(hand.poll()), std::runtime_error);
+    EXPECT_FALSE(b.alive);
+    EXPECT_THROW(assert_ready(hand.poll()), eddy::misuse);
+}
+
+TEST(TryJoin, GivesAllValues) {
+    auto all = eddy::wait(eddy::try_join(ready(ok(1)), ready(ok()), ready(ok(std::string("x")))));
+    static_assert(std::is_same_v<decltype(all), result<eddy::joined<int, std::monostate, std::string>>>);
+    EXPECT_EQ(all->first, 1);
+    EXPECT_EQ(all->third, "x");
+}
+
+TEST(TryJoin, FirstErrorWinsAndTheRestIsEnded) {
+    script a, b{.may_end = false}, c;
+    by_hand hand(eddy::try_join(scripted(a), cancellable_scripted(b), scripted(c)));
+    assert_pending(hand.poll());
+    a.change(plan::ready);
+    assert_pending(hand.poll());
+    c.change(plan::fails);
+    assert_pending(hand.poll());
+    EXPECT_EQ(b.cancel_polls, 1);
+    const int polls = b.polls;
+    b.may_end = true;
+    EXPECT_EQ(assert_ready(hand.poll()).error(), io_error);
+    EXPECT_FALSE(b.alive);
+    EXPECT_EQ(b.polls, polls);
+}
+
+struct late {
+    [[nodiscard]] std::error_code to_error_code() const { return eddy::errc::timed_out; }
+};
+
+TEST(TryJoin, ErrorsConvertToOneOfTheTypes) {
+    auto first = eddy::wait(eddy::try_join(ready(std::expected<int, late>(std::unexpect)), ready(ok(1))));
+    static_assert(std::is_same_v<decltype(first)::error_type, std::error_code>);
+    EXPECT_EQ(first.error(), eddy::errc::timed_out);
+    auto second = eddy::wait(eddy::try_join(ready(ok(1)), ready(std::expected<int, late>(std::unexpect))));
+    EXPECT_EQ(second.error(), eddy::errc::timed_out);
+}
+
+// ---- select and race ----
+
+TEST(Select, IndexSaysWhichWasFirst) {
+    auto which = eddy::wait(eddy::select(eddy::pending<int>(), ready(std::string("x")), ready()));
+    static_assert(std::is_same_v<decltype(which), std::variant<int, std::string, std::monostate>>);
+    EXPECT_EQ(std::get<1>(which), "x");
+}
+
+TEST(Select, IsInTheOrderGivenWhenSeveralAreReady) {
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(eddy::wait(eddy::select(ready(1), ready(1))).index(), 0u);
+    script a, b, c;
+    by_hand hand(eddy::select(scripted(a), scripted(b), scripted(c)));
+    assert_pending(hand.poll());
+    c.change(plan::ready);
+    b.change(plan::ready);
+    EXPECT_EQ(assert_ready(hand.poll()).index(), 1u);
+    EXPECT_EQ(c.polls, 1);  // after the decision nobody is polled
+}
+
+TEST(Select, LosersAreGoneBeforeTheOutputComes) {
+    script a, b{.may_end = false}, c{.may_end = false};
+    by_hand hand(eddy::select(scripted(a), cancellable_scripted(b), cancellable_scripted(c)));
+    assert_pending(hand.poll());
+    a.value = 3;
+    a.change(plan::ready);
+    assert_pending(hand.poll());
+    EXPECT_TRUE(b.cancel_polls == 1 && c.cancel_polls == 1);
+    b.may_end = true;
+    b.change(plan::ready);  // too late to win
+    EXPECT_TRUE(hand.is_woken());
+    assert_pending(hand.poll());
+    c.may_end = true;
+    EXPECT_EQ(std::get<0>(assert_ready(hand.poll())), 3);
+    EXPECT_FALSE(b.alive || c.alive);
+    EXPECT_EQ(b.polls, 1);
+}
+
+TEST(Select, StdRefLendsAFutureThatGoesOn) {
+    script s;
+    scripted lent(s);
+    EXPECT_EQ(eddy::wait(eddy::select(std::ref(lent), ready())).index(), 1u);
+    EXPECT_TRUE(s.alive);
+    EXPECT_EQ(s.polls, 1);
+    s.now = plan::ready;
+    EXPECT_EQ(eddy::wait(eddy::select(std::ref(lent), ready())).index(), 0u);
+}
+
+TEST(Select, ExceptionEndsTheOthersFirst) {
+    script a{.now = plan::throws}, b;
+    by_hand hand(eddy::select(cancellable_scripted(b), scripted(a)));
+    EXPECT_THROW(assert_ready(hand.poll()), std::runtime_error);
+    EXPECT_EQ(b.cancel_polls, 1);
+    EXPECT_FALSE(b.alive);
+}
+
+TEST(Race, GivesTheOutputOfTheFirst) {
+    EXPECT_EQ(eddy::wait(eddy::race(eddy::pending<int>(), ready(2), ready(3))), 2);
+    eddy::wait(eddy::race(ready(), eddy::pending()));
+    static_assert(std::is_void_v<eddy::output_t<decltype(eddy::race(ready(), eddy::pending()))>>);
+}
+
+// ---- R138: every mix ----
+
+enum class kind { ready, pending, fails, cancelled };  // cancelled: the group is, before this child has ended
+
+template <class Group, std::size_t... I>
+auto make_group(Group group, std::array<script, 4>& scripts, std::index_sequence<I...>) {
+    return group(scripted(scripts[I])...);
+}
+
+const auto join_all = [](auto... f) { return eddy::join(std::move(f)...); };
+const auto try_join_all = [](auto... f) { return eddy::try_join(std::move(f)...); };
+const auto select_all = [](auto... f) { return eddy::select(std::move(f)...); };
+const auto race_all = [](auto... f) { return eddy::race(std::move(f)...); };
+
+/// Calls `check(kinds, scripts, hand)` with a group of N children for each of the 4^N mixes.
+template <std::size_t N, class Group, class Check>
+void for_each_mix(Group group, Check check) {
+    for (std::size_t mix = 0; mix < (std::size_t{1} << (2 * N)); ++mix) {
+        std::array<kind, N> kinds;
+        std::array<script, 4> scripts;
+        for (std::size_t i = 0; i < N; ++i) {
+            kinds[i] = static_cast<kind>((mix >> (2 * i)) & 3);
+            scripts[i].value = static_cast<int>(i);
+            if (kinds[i] == kind::ready) scripts[i].now = plan::ready;
+            if (kinds[i] == kind::fails) scripts[i].now = plan::fails;
+        }
+        by_hand hand(make_group(group, scripts, std::make_index_sequence<N>()));
+        SCOPED_TRACE("mix " + std::to_string(mix) + " of " + std::to_string(N));
+        check(kinds, scripts, hand);
+        hand.drop();
+        for (const script& s : scripts) EXPECT_FALSE(s.alive);
+    }
+}
+
+template <class Check>
+void for_each_count(auto group, Check check) {
+    for_each_mix<1>(group, check);
+    for_each_mix<2>(group, check);
+    for_each_mix<3>(group, check);
+    for_each_mix<4>(group, check);
+}
+
+bool ends(kind k) { return k == kind::ready || k == kind::fails; }
+
+/// The first child that `wanted` holds for; the number of children if there is none.
+template <std::size_t N>
+std::size_t first(const std::array<kind, N>& kinds, auto wanted) {
+    for (std::size_t i = 0; i < N; ++i) {
+        if (wanted(kinds[i])) return i;
+    }
+    return N;
+}
+
+template <class Kinds>
+void expect_outcome(const Kinds& kinds, std::size_t i, const result<int>& outcome) {
+    if (kinds[i] == kind::fails) {
+        EXPECT_EQ(outcome.error(), io_error);
+    } else {
+        EXPECT_EQ(outcome, static_cast<int>(i));
+    }
+}
+
+/// Ends the children that wait; false if one of them says that the group is to be cancelled instead.
+template <std::size_t N>
+bool release(const std::array<kind, N>& kinds, std::array<script, 4>& scripts) {
+    for (std::size_t i = 0; i < N; ++i) {
+        if (kinds[i] == kind::cancelled) return false;
+    }
+    for (std::size_t i = 0; i < N; ++i) {
+        if (kinds[i] == kind::pending) scripts[i].change(plan::ready);
+    }
+    return true;
+}
+
+template <class T, std::size_t... I>
+std::array<result<int>, sizeof...(I)> as_array(T& all, std::index_sequence<I...>) {
+    return {all.template get<I>()...};
+}
+
+TEST(Join, R138_EveryMixOfChildren) {
+    for_each_count(join_all, []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
+        auto answer = hand.poll();
+        for (std::size_t i = 0; i < N; ++i) {
+            EXPECT_EQ(scripts[i].polls, 1);
+            EXPECT_EQ(scripts[i].alive, !ends(kinds[i]));
+        }
+        if (first(kinds, [](kind k) { return !ends(k); }) != N) {
+            assert_pending(answer);
+            if (!release(kinds, scripts)) return;
+            EXPECT_TRUE(hand.is_woken());
+            auto after = assert_ready(hand.poll());
+            const auto all = as_array(after, std::make_index_sequence<N>());
+            for (std::size_t i = 0; i < N; ++i) expect_outcome(kinds, i, all[i]);
+            return;
+        }
+        auto output = assert_ready(std::move(answer));
+        const auto all = as_array(output, std::make_index_sequence<N>());
+        for (std::size_t i = 0; i < N; ++i) expect_outcome(kinds, i, all[i]);
+    });
+}
+
+TEST(TryJoin, R138_EveryMixOfChildren) {
+    for_each_count(try_join_all, []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
+        auto answer = hand.poll();
+        if (first(kinds, [](kind k) { return k == kind::fails; }) != N) {
+            EXPECT_EQ(assert_ready(std::move(answer)).error(), io_error);
+            for (std::size_t i = 0; i < N; ++i) EXPECT_FALSE(scripts[i].alive);
+        } else if (first(kinds, [](kind k) { return k != kind::ready; }) == N) {
+            EXPECT_TRUE(assert_ready(std::move(answer)).has_value());
+        } else {
+            assert_pending(answer);
+            if (release(kinds, scripts)) {
+                EXPECT_EQ(assert_ready(hand.poll())->first, 0);
+            }
+        }
+    });
+}
+
+TEST(Select, R138_EveryMixOfChildren) {
+    for_each_count(select_all, []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
+        auto answer = hand.poll();
+        std::size_t winner = first(kinds, ends);
+        if (winner == N) {
+            assert_pending(answer);
+            if (!release(kinds, scripts)) return;
+            winner = 0;
+            answer = hand.poll();
+        }
+        auto output = assert_ready(std::move(answer));
+        EXPECT_EQ(output.index(), winner);
+        std::visit([&](const result<int>& outcome) { expect_outcome(kinds, winner, outcome); }, output);
+        for (std::size_t i = 0; i < N; ++i) EXPECT_FALSE(scripts[i].alive);
+    });
+}
+
+TEST(Race, R138_EveryMixOfChildren) {
+    for_each_count(race_all, []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
+        auto answer = hand.poll();
+        std::size_t winner = first(kinds, ends);
+        if (winner == N) {
+            assert_pending(answer);
+            if (!release(kinds, scripts)) return;
+            winner = 0;
+            answer = hand.poll();
+        }
+        expect_outcome(kinds, winner, assert_ready(std::move(answer)));
+        for (std::size_t i = 0; i < N; ++i) EXPECT_FALSE(scripts[i].alive);
+    });
+}
+
+TEST(Join, PollCancelGoesToThoseWhoHaveNotEnded) {
+    static_assert(!eddy::cancellable_future<decltype(eddy::join(ready(1)))>);
+    script a{.now = plan::ready}, b{.may_end = false}, c;
+    by_hand hand(eddy::join(cancellable_scripted(a), cancellable_scripted(b), scripted(c)));
+    assert_pending(hand.poll());
+    assert_pending(hand.poll_cancel());
+    EXPECT_EQ(a.cancel_polls, 0);
+    EXPECT_EQ(b.cancel_polls, 1);
+    b.may_end = true;
+    assert_ready(hand.poll_cancel());
+    EXPECT_FALSE(b.alive || c.alive);
+}
+
+TEST(Select, PollCancelWhileTheLosersAreEnding) {
+    script a{.now = plan::ready}, b{.may_end = false};
+    by_hand hand(eddy::select(scripted(a), cancellable_scripted(b)));
+    assert_pending(hand.poll());
+    assert_pending(hand.poll_cancel());
+    b.may_end = true;
+    assert_ready(hand.poll_cancel());
+    EXPECT_FALSE(b.alive);
+    assert_ready(hand.poll_cancel());
+}
+
+// ---- R140: children woken from several threads at once ----
+
+TEST(SelectStress, R140_ChildrenWokenFromFourThreads) {
+    using channel = eddy::sync::oneshot<int>;
+    const auto rounds = support::rounds(20'000);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        std::array<channel::ends, 4> ends;
+        std::atomic<int> ready_to_go{0};
+        std::vector<std::thread> senders;
+        for (int i = 0; i < 4; ++i) {
+            senders.emplace_back([&ready_to_go, i, tx = std::move(ends[static_cast<std::size_t>(i)].sender)]() mutable {
+                ready_to_go.fetch_add(1);
+                while (ready_to_go.load() != 5) std::this_thread::yield();
+                static_cast<void>(tx.send(i));
+            });
+        }
+        while (ready_to_go.load() != 4) std::this_thread::yield();
+        ready_to_go.fetch_add(1);
+        if (round % 2 == 0) {
+            auto won = eddy::wait(eddy::select(std::move(ends[0].receiver), std::move(ends[1].receiver),
+                                               std::move(ends[2].receiver), std::move(ends[3].receiver)));
+            const auto index = static_cast<int>(won.index());
+            std::visit([&](auto& value) { EXPECT_EQ(value.value(), index); }, won);
+        } else {
+            auto all = eddy::wait(eddy::join(std::move(ends[0].receiver), std::move(ends[1].receiver),
+                                             std::move(ends[2].receiver), std::move(ends[3].receiver)));
+            EXPECT_EQ(*all.first + *all.second + *all.third + *all.fourth, 6);
+        }
+        for (auto& sender : senders) sender.join();
+    }
+}
+
+}  // namespace

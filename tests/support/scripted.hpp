@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <stdexcept>
+#include <system_error>
+#include <utility>
+
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/result.hpp>
+
+namespace support {
+
+enum class plan { pending, ready, fails, throws };
+
+/// What a scripted future is to answer, and what has happened to it. Outlives it.
+struct script {
+    plan now = plan::pending;
+    int value = 0;
+    bool may_end = true;  // what poll_cancel answers
+
+    int polls = 0;
+    int cancel_polls = 0;
+    bool alive = false;
+    eddy::waker waker = {};  // of the last poll
+
+    void change(plan next) {
+        now = next;
+        std::exchange(waker, eddy::waker()).wake();
+    }
+};
+
+namespace detail {
+
+class follows_script {
+public:
+    using output_type = eddy::result<int>;
+
+    explicit follows_script(script& s) noexcept : script_(&s) { s.alive = true; }
+    follows_script(follows_script&& other) noexcept : script_(std::exchange(other.script_, nullptr)) {}
+    follows_script& operator=(follows_script&&) = delete;
+    ~follows_script() {
+        if (script_ != nullptr) script_->alive = false;
+    }
+
+    eddy::poll_result<output_type> poll(eddy::context& cx) {
+        ++script_->polls;
+        switch (script_->now) {
+            case plan::ready: return output_type(script_->value);
+            case plan::fails: return output_type(std::unexpect, std::make_error_code(std::errc::io_error));
+            case plan::throws: throw std::runtime_error("scripted");
+            case plan::pending: break;
+        }
+        script_->waker = cx.waker();
+        return eddy::not_ready;
+    }
+
+protected:
+    script* script_;
+};
+
+}  // namespace detail
+
+/// A future of a `result<int>` that does what its script says.
+class scripted : public detail::follows_script, public eddy::future_ops<scripted> {
+public:
+    using follows_script::follows_script;
+};
+
+/// The same with a poll_cancel, which is ready when the script's `may_end` is set.
+class cancellable_scripted : public detail::follows_script, public eddy::future_ops<cancellable_scripted> {
+public:
+    using follows_script::follows_script;
+
+    eddy::poll_result<void> poll_cancel(eddy::context& cx) {
+        ++script_->cancel_polls;
+        if (script_->may_end) return eddy::poll_result<void>::ready();
+        script_->waker = cx.waker();
+        return eddy::not_ready;
+    }
+};
+
+}  // namespace support

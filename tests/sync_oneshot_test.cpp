@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/sync/oneshot.hpp>
+
+#include <eddy/select.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <random>
+#include <thread>
+#include <utility>
+
+#include "support/stress.hpp"
+
+namespace {
+
+using eddy::sync::oneshot;
+using eddy::sync::recv_error;
+using eddy::sync::try_recv_error;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+
+TEST(SyncOneshot, ValueSentBeforeIsThere) {
+    auto [tx, rx] = oneshot<std::unique_ptr<int>>::channel();
+    EXPECT_TRUE(tx.send(std::make_unique<int>(5)).has_value());
+    by_hand hand(std::move(rx));
+    EXPECT_EQ(**assert_ready(hand.poll()), 5);
+    EXPECT_THROW(assert_ready(hand.poll()), eddy::misuse);
+}
+
+TEST(SyncOneshot, SendWakesTheReceiverOnce) {
+    auto [tx, rx] = oneshot<int>::channel();
+    by_hand hand(std::move(rx));
+    assert_pending(hand.poll());
+    assert_pending(hand.poll());
+    EXPECT_EQ(hand.wakers(), 1u);
+    static_cast<void>(tx.send(1));
+    EXPECT_EQ(hand.wakes(), 1u);
+    EXPECT_EQ(hand.wakers(), 0u);
+    EXPECT_EQ(assert_ready(hand.poll()), 1);
+}
+
+TEST(SyncOneshot, SenderThatIsDestroyedLeavesAnError) {
+    auto [tx, rx] = oneshot<int>::channel();
+    by_hand hand(std::move(rx));
+    assert_pending(hand.poll());
+    { auto gone = std::move(tx); }
+    EXPECT_EQ(hand.wakes(), 1u);
+    const auto error = assert_ready(hand.poll()).error();
+    EXPECT_EQ(error, recv_error());
+    EXPECT_EQ(error.to_error_code(), eddy::errc::channel_closed);
+}
+
+TEST(SyncOneshot, TryMakesAnErrorCodeOfIt) {
+    auto receive = [](oneshot<int>::receiver rx) -> eddy::task<eddy::result<int>> { co_return co_await eddy::try_(rx); };
+    auto [tx, rx] = oneshot<int>::channel();
+    { auto gone = std::move(tx); }
+    EXPECT_EQ(eddy::wait(receive(std::move(rx))).error(), eddy::errc::channel_closed);
+}
+
+TEST(SyncOneshot, ValueComesBackWhenTheReceiverIsGone) {
+    auto [tx, rx] = oneshot<std::unique_ptr<int>>::channel();
+    EXPECT_FALSE(tx.is_closed());
+    { auto gone = std::move(rx); }
+    EXPECT_TRUE(tx.is_closed());
+    auto back = tx.send(std::make_unique<int>(6));
+    ASSERT_FALSE(back.has_value());
+    EXPECT_EQ(*back.error(), 6);
+}
+
+TEST(SyncOneshot, SecondSendIsMisuse) {
+    auto [tx, rx] = oneshot<int>::channel();
+    static_cast<void>(tx.send(1));
+    EXPECT_TRUE(tx.is_closed());
+    EXPECT_THROW(static_cast<void>(tx.send(2)), eddy::misuse);
+    EXPECT_EQ(rx.try_recv(), 1);
+}
+
+TEST(SyncOneshot, VoidSaysOnlyThat) {
+    auto [tx, rx] = oneshot<>::channel();
+    EXPECT_EQ(rx.try_recv().error(), try_recv_error::empty);
+    EXPECT_TRUE(tx.send().has_value());
+    EXPECT_TRUE(rx.blocking_recv().has_value());
+}
+
+TEST(SyncOneshot, TryRecvSaysEmptyValueClosed) {
+    auto [tx, rx] = oneshot<int>::channel();
+    EXPECT_EQ(rx.try_recv().error(), try_recv_error::empty);
+    static_cast<void>(tx.send(1));
+    EXPECT_EQ(rx.try_recv(), 1);
+    EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
+
+    auto [tx2, rx2] = oneshot<int>::channel();
+    { auto gone = std::move(tx2); }
+    EXPECT_EQ(rx2.try_recv().error(), try_recv_error::closed);
+}
+
+TEST(SyncOneshot, CloseKeepsWhatWasSentAndLetsNothingElseIn) {
+    auto [tx, rx] = oneshot<int>::channel();
+    static_cast<void>(tx.send(1));
+    rx.close();
+    EXPECT_EQ(rx.try_recv(), 1);
+
+    auto [tx2, rx2] = oneshot<int>::channel();
+    rx2.close();
+    EXPECT_TRUE(tx2.is_closed());
+    EXPECT_EQ(tx2.send(2).error(), 2);
+    EXPECT_EQ(rx2.try_recv().error(), try_recv_error::closed);
+    by_hand hand(std::move(rx2));
+    EXPECT_FALSE(assert_ready(hand.poll()).has_value());
+}
+
+TEST(SyncOneshot, ClosedEndsWhenTheReceiverIsGone) {
+    auto [tx, rx] = oneshot<int>::channel();
+    by_hand hand(tx.closed());
+    assert_pending(hand.poll());
+    { auto gone = std::move(rx); }
+    EXPECT_EQ(hand.wakes(), 1u);
+    EXPECT_EQ(hand.wakers(), 0u);
+    assert_ready(hand.poll());
+    EXPECT_THROW(assert_ready(hand.poll()), eddy::misuse);
+}
+
+TEST(SyncOneshot, ClosedThatIsDroppedGivesItsWakerBack) {
+    auto [tx, rx] = oneshot<int>::channel();
+    by_hand hand(tx.closed());
+    assert_pending(hand.poll());
+    EXPECT_EQ(hand.wakers(), 1u);
+    hand.drop();
+    EXPECT_EQ(hand.wakers(), 0u);
+    rx.close();
+    EXPECT_EQ(hand.wakes(), 0u);
+}
+
+TEST(SyncOneshot, R077_ReceiverDroppedAfterAPollGivesItsWakerBack) {
+    auto [tx, rx] = oneshot<int>::channel();
+    by_hand hand(std::move(rx));
+    assert_pending(hand.poll());
+    EXPECT_EQ(hand.wakers(), 1u);
+    hand.drop();
+    EXPECT_EQ(hand.wakers(), 0u);
+    EXPECT_EQ(tx.send(1).error(), 1);
+    EXPECT_EQ(hand.wakes(), 0u);
+}
+
+TEST(SyncOneshot, R077_ReceiverClosedAfterAPollGivesItsWakerBack) {
+    auto [tx, rx] = oneshot<int>::channel();
+    by_hand hand(std::move(rx));
+    assert_pending(hand.poll());
+    hand.future().close();
+    EXPECT_EQ(hand.wakers(), 0u);
+    EXPECT_FALSE(assert_ready(hand.poll()).has_value());
+}
+
+TEST(SyncOneshot, ValueThatNobodyTakesDiesWithTheReceiver) {
+    auto value = std::make_shared<int>(1);
+    auto [tx, rx] = oneshot<std::shared_ptr<int>>::channel();
+    static_cast<void>(tx.send(value));
+    EXPECT_EQ(value.use_count(), 2);
+    { auto gone = std::move(rx); }
+    EXPECT_EQ(value.use_count(), 1);
+}
+
+TEST(SyncOneshot, LentReceiverThatLosesASelectKeepsItsValue) {
+    auto [tx, rx] = oneshot<int>::channel();
+    auto [go, gone] = oneshot<>::channel();
+    {
+        by_hand hand(eddy::select(std::ref(rx), std::move(gone)));
+        assert_pending(hand.poll());
+        static_cast<void>(go.send());
+        EXPECT_EQ(assert_ready(hand.poll()).index(), 1u);
+    }
+    static_cast<void>(tx.send(3));
+    EXPECT_EQ(rx.blocking_recv(), 3);
+}
+
+TEST(SyncOneshot, TakesBudgetAndGivesItBackWhenThereIsNothing) {
+    auto [tx, rx] = oneshot<int>::channel();
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(noop, 1);
+    assert_pending(rx.poll(cx));
+    EXPECT_EQ(cx.budget(), 1u);
+    static_cast<void>(tx.send(1));
+    by_hand hand(std::move(rx));
+    assert_pending(hand.poll(0));
+    EXPECT_TRUE(hand.is_woken());
+    EXPECT_EQ(assert_ready(hand.poll(1)), 1);
+}
+
+// ---- Two threads ----
+
+/// Lets two threads begin a round at the same moment.
+class starting_line {
+public:
+    void cross() {
+        // Sequentially consistent: a test's own synchronisation is not to hide a missing one.
+        const auto round = arrived_.fetch_add(1) / 2;
+        while (arrived_.load() < (round + 1) * 2) std::this_thread::yield();
+    }
+
+private:
+    std::atomic<std::uint64_t> arrived_{0};
+};
+
+TEST(SyncOneshotStress, R077_SendDropPollAndCloseOnTwoThreads) {
+    const auto rounds = support::rounds(2'000'000);
+    const auto seed = support::seed();
+    auto alive = std::make_shared<int>(0);
+    using channel = oneshot<std::shared_ptr<int>>;
+    std::optional<channel::ends> ends;
+    starting_line line;
+
+    std::thread sending([&] {
+        std::mt19937_64 random(seed);
+        eddy::test::wake_counter wakes;
+        const auto waker = wakes.waker();
+        for (std::uint64_t round = 0; round < rounds; ++round) {
+            line.cross();
+            {
+                auto tx = std::move(ends->sender);
+                const auto what = random() % 4;
+                if (what == 1) {
+                    auto closed = tx.closed();
+                    eddy::context cx(waker);
+                    static_cast<void>(closed.poll(cx));
+                }
+                if (what != 0) {
+                    const auto back = tx.send(alive);
+                    EXPECT_TRUE(back.has_value() || back.error() == alive);
+                }
+            }
+            line.cross();
+            EXPECT_EQ(wakes.wakers(), 1u);
+        }
+    });
+
+    std::mt19937_64 random(seed + 1);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        ends.emplace();
+        eddy::test::wake_counter wakes;
+        {
+            const auto waker = wakes.waker();
+            line.cross();
+            auto rx = std::move(ends->receiver);
+            const auto what = random() % 4;
+            eddy::context cx(waker);
+            bool ended = false;
+            if (what != 0) {
+                auto answer = rx.poll(cx);
+                ended = answer.is_ready();
+                EXPECT_TRUE(!ended || !answer->has_value() || **answer == alive);
+            }
+            if (what == 1) rx.close();
+            if (what == 2 && !ended) {
+                const auto outcome = rx.blocking_recv();
+                EXPECT_TRUE(!outcome.has_value() || *outcome == alive);
+            }
+        }
+        line.cross();
+        ends.reset();
+        EXPECT_EQ(wakes.wakers(), 0u);
+    }
+    sending.join();
+    EXPECT_EQ(alive.use_count(), 1);
+}
+
+TEST(SyncOneshotStress, BlockingReceiveOnAnotherThread) {
+    const auto rounds = support::rounds(20'000);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        auto ends = oneshot<std::uint64_t>::channel();
+        std::thread sender([&round, tx = std::move(ends.sender)]() mutable { static_cast<void>(tx.send(round)); });
+        EXPECT_EQ(ends.receiver.blocking_recv(), round);
+        sender.join();
+    }
+}
+
+}  // namespace

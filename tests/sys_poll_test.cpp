@@ -1,0 +1,748 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/sys/poll.hpp>
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <ctime>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/error.hpp>
+#include <eddy/io/interest.hpp>
+#include <eddy/io/ready.hpp>
+
+// The selector is for people who use nothing else of eddy, so its tests make their sockets themselves.
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::io::interest;
+using eddy::io::ready;
+using eddy::sys::event;
+using eddy::sys::events;
+using eddy::sys::poll;
+using eddy::sys::token;
+using eddy::sys::waker;
+using std::chrono::nanoseconds;
+using clock_type = std::chrono::steady_clock;
+
+constexpr auto both = interest::readable | interest::writable;
+constexpr auto deadline = 20s;  // far more than any test needs: reaching it is a failure
+
+// ---- Descriptors ----
+
+class descriptor {
+public:
+    descriptor() = default;
+    explicit descriptor(int fd) : fd_(fd) {
+        if (fd < 0) throw std::system_error(errno, std::generic_category());
+    }
+    descriptor(descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    descriptor& operator=(descriptor&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    ~descriptor() { close(); }
+
+    void close() {
+        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    }
+    operator int() const { return fd_; }
+
+private:
+    int fd_ = -1;
+};
+
+struct pair {
+    descriptor ours;
+    descriptor theirs;
+};
+
+pair unix_pair() {
+    int fds[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) return {};
+    return {descriptor(fds[0]), descriptor(fds[1])};
+}
+
+/// `ours` is the reading end.
+pair pipe_pair() {
+    int fds[2];
+    if (::pipe2(fds, O_NONBLOCK | O_CLOEXEC) != 0) return {};
+    return {descriptor(fds[0]), descriptor(fds[1])};
+}
+
+pair tcp_pair() {
+    sockaddr_in addr{};
+    addr.sin_family = AF_INET;
+    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof addr;
+    auto* const native = reinterpret_cast<sockaddr*>(&addr);
+
+    const descriptor listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    descriptor client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    EXPECT_EQ(::bind(listener, native, size), 0);
+    EXPECT_EQ(::listen(listener, 1), 0);
+    EXPECT_EQ(::getsockname(listener, native, &size), 0);
+    EXPECT_EQ(::connect(client, native, size), 0);
+    return {std::move(client), descriptor(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC))};
+}
+
+void send_text(int fd, std::string_view text, int flags = 0) {
+    EXPECT_EQ(::send(fd, text.data(), text.size(), flags | MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
+}
+
+// ---- Waiting ----
+
+/// What readiness() says must be what the single questions say.
+void expect_consistent(const event& one) {
+    ready expected;
+    if (one.is_readable()) expected |= ready::readable;
+    if (one.is_writable()) expected |= ready::writable;
+    if (one.is_read_closed()) expected |= ready::read_closed;
+    if (one.is_write_closed()) expected |= ready::write_closed;
+    if (one.is_error()) expected |= ready::error;
+    if (one.is_priority()) expected |= ready::priority;
+    EXPECT_EQ(one.readiness().bits(), expected.bits());
+}
+
+/// Waits for one event, and for nothing beside it.
+event next_event(poll& queue) {
+    events buffer(8);
+    EXPECT_EQ(queue.wait(buffer, deadline), 1u);
+    if (buffer.empty()) return {};
+    expect_consistent(buffer[0]);
+    return buffer[0];
+}
+
+/// Waits until `fd`, which is known as `name`, has reported all of `wanted`.
+void expect_ready(poll& queue, token name, ready wanted) {
+    events buffer(8);
+    ready seen;
+    while (!seen.contains(wanted)) {
+        const auto count = queue.wait(buffer, deadline);
+        ASSERT_TRUE(count && *count > 0) << "of " << +wanted.bits() << " came only " << +seen.bits();
+        for (const auto& one : buffer) {
+            expect_consistent(one);
+            EXPECT_EQ(one.token(), name);
+            seen |= one.readiness();
+        }
+    }
+}
+
+void expect_nothing(poll& queue) {
+    events buffer(8);
+    EXPECT_EQ(queue.wait(buffer, 0ns), 0u);
+    EXPECT_TRUE(buffer.empty());
+}
+
+/// Waits until the thread is blocked in the kernel, or `ended` is set.
+void wait_until_blocked(pid_t thread, const std::atomic<bool>& ended) {
+    const auto give_up = clock_type::now() + deadline;
+    while (!ended && clock_type::now() < give_up) {
+        std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+        std::string number, name, state;
+        if (file >> number >> name >> state && state == "S") return;
+        std::this_thread::yield();
+    }
+}
+
+/// A thread that is inside one wait() when the constructor returns.
+class waiting_thread {
+public:
+    waiting_thread(poll& queue, std::optional<nanoseconds> timeout)
+        : thread_([this, &queue, timeout] {
+              id_ = ::gettid();
+              id_.notify_one();
+              events buffer(8);
+              count_ = queue.wait(buffer, timeout).value_or(99);
+              ended_ = true;
+          }) {
+        id_.wait(0);
+        wait_until_blocked(id_, ended_);
+    }
+    ~waiting_thread() { join(); }
+
+    [[nodiscard]] bool ended() const { return ended_; }
+    void signal(int number) { ::pthread_kill(thread_.native_handle(), number); }
+    void wait_until_blocked_again() { wait_until_blocked(id_, ended_); }
+
+    /// How many events the wait returned.
+    std::size_t join() {
+        if (thread_.joinable()) thread_.join();
+        return count_;
+    }
+
+private:
+    std::atomic<pid_t> id_ = 0;
+    std::atomic<bool> ended_ = false;
+    std::size_t count_ = 0;
+    std::thread thread_;
+};
+
+nanoseconds time_of_empty_wait(poll& queue, nanoseconds timeout) {
+    events buffer(1);
+    const auto start = clock_type::now();
+    EXPECT_EQ(queue.wait(buffer, timeout), 0u);
+    return clock_type::now() - start;
+}
+
+nanoseconds processor_time() {
+    timespec now{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return std::chrono::seconds(now.tv_sec) + nanoseconds(now.tv_nsec);
+}
+
+/// Waits for less than a millisecond, again and again: no time may be cut off, nor made up for by spinning.
+void expect_short_waits_to_sleep(poll& queue) {
+    const auto start = clock_type::now();
+    const auto processor_start = processor_time();
+    for (int i = 0; i < 20; ++i) {
+        for (const nanoseconds timeout : {1ns, 300'000ns, 999'000ns, 1'500'000ns}) {
+            EXPECT_GE(time_of_empty_wait(queue, timeout), timeout);
+        }
+    }
+    EXPECT_LT(2 * (processor_time() - processor_start), clock_type::now() - start);
+}
+
+// ---- Sets of conditions ----
+
+TEST(IoInterest, IsNeverEmpty) {
+    static_assert(both.is_readable() && both.is_writable() && !both.is_priority());
+    static_assert(interest::readable.add(interest::writable) == both);
+    static_assert(both.remove(interest::readable) == interest::writable);
+    static_assert(both.remove(interest::priority) == both);
+    static_assert(!interest::readable.remove(both).has_value());
+    static_assert(both.contains(interest::writable) && !interest::writable.contains(both));
+}
+
+TEST(IoReady, IsASetOfConditions) {
+    static_assert(ready().is_empty() && ready::from_bits(0xff) == ready::all);
+    static_assert(((ready::readable | ready::error) & ready::error) == ready::error);
+    static_assert((ready::all - ready::error).bits() == 47);
+    static_assert(ready::read_closed.is_readable() && !ready::read_closed.is_writable());
+    static_assert(ready::write_closed.is_writable() && !ready::write_closed.is_readable());
+    static_assert(ready::from_bits(37) == (ready::readable | ready::read_closed | ready::priority));
+}
+
+TEST(IoReady, SatisfiesWhoeverWaitsForItOrCannotGoOn) {
+    static_assert(ready::readable.satisfies(interest::readable) && !ready::readable.satisfies(interest::writable));
+    static_assert(ready::read_closed.satisfies(interest::readable) &&
+                  !ready::read_closed.satisfies(interest::writable));
+    static_assert(ready::write_closed.satisfies(interest::writable) &&
+                  !ready::write_closed.satisfies(interest::readable));
+    static_assert(ready::error.satisfies(interest::readable) && ready::error.satisfies(interest::writable));
+    static_assert(ready::priority.satisfies(interest::priority) && !ready::priority.satisfies(interest::readable));
+    static_assert(!ready::none.satisfies(both | interest::priority));
+}
+
+// ---- Registering ----
+
+TEST(SysPoll, ReportsTheTokenOfTheSourceThatBecameReady) {
+    poll queue;
+    const auto idle = unix_pair(), busy = unix_pair();
+    ASSERT_TRUE(queue.registry().add(idle.ours, token{1}, interest::readable));
+    ASSERT_TRUE(queue.registry().add(busy.ours, token{~0ull}, interest::readable));
+    expect_nothing(queue);
+
+    send_text(busy.theirs, "x");
+    const auto one = next_event(queue);
+    EXPECT_EQ(one.token(), token{~0ull});
+    EXPECT_TRUE(one.is_readable());
+    EXPECT_FALSE(one.is_writable() || one.is_error() || one.is_read_closed() || one.is_write_closed());
+}
+
+TEST(SysPoll, ReportsWhatIsTheCaseWhenASourceIsAdded) {
+    poll queue;
+    const auto stream = unix_pair();
+    send_text(stream.theirs, "x");
+    ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, both));
+    EXPECT_EQ(next_event(queue).readiness(), ready::readable | ready::writable);
+}
+
+TEST(SysPoll, ReportsAnEdgeOnce) {
+    poll queue;
+    const auto stream = unix_pair();
+    ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::readable));
+    send_text(stream.theirs, "x");
+    EXPECT_TRUE(next_event(queue).is_readable());
+    expect_nothing(queue);  // though the byte is still there
+
+    send_text(stream.theirs, "y");
+    EXPECT_TRUE(next_event(queue).is_readable());
+}
+
+TEST(SysPoll, R011_AddingTheSameDescriptorTwiceFails) {
+    poll queue;
+    const auto stream = unix_pair();
+    ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::readable));
+    EXPECT_EQ(queue.registry().add(stream.ours, token{2}, both).error(), std::errc::file_exists);
+
+    send_text(stream.theirs, "x");
+    const auto one = next_event(queue);
+    EXPECT_TRUE(one.token() == token{1} && !one.is_writable()) << "the second add() changed the first";
+}
+
+TEST(SysPoll, R010_FilesAndDirectoriesAreRefusedHoweverOften) {
+    poll queue;
+    const descriptor file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    const descriptor directory(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    for (int i = 0; i < 10'000; ++i) {
+        ASSERT_EQ(queue.registry().add(file, token{1}, both).error(), std::errc::operation_not_permitted);
+        ASSERT_EQ(queue.registry().add(directory, token{1}, both).error(), std::errc::operation_not_permitted);
+    }
+    expect_nothing(queue);
+}
+
+TEST(SysPoll, UnknownDescriptorsAreErrors) {
+    poll queue;
+    const auto stream = unix_pair();
+    const auto registry = queue.registry();
+    EXPECT_EQ(registry.modify(stream.ours, token{1}, both).error(), std::errc::no_such_file_or_directory);
+    EXPECT_EQ(registry.remove(stream.ours).error(), std::errc::no_such_file_or_directory);
+    EXPECT_EQ(registry.add(-1, token{1}, both).error(), std::errc::bad_file_descriptor);
+}
+
+TEST(SysPoll, ModifyReplacesTokenAndInterest) {
+    poll queue;
+    const auto stream = unix_pair();
+    ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::readable));
+    ASSERT_TRUE(queue.registry().modify(stream.ours, token{1}, interest::readable));
+    ASSERT_TRUE(queue.registry().modify(stream.ours, token{2}, interest::writable));
+    send_text(stream.theirs, "x");
+    const auto one = next_event(queue);
+    EXPECT_EQ(one.token(), token{2});
+    EXPECT_EQ(one.readiness(), ready::writable);
+}
+
+TEST(SysPoll, ModifyTakesBackAnEventThatNobodyHasFetched) {
+    poll queue;
+    const auto pipe = pipe_pair();
+    ASSERT_TRUE(queue.registry().add(pipe.ours, token{1}, interest::readable));
+    ASSERT_EQ(::write(pipe.theirs, "x", 1), 1);
+    ASSERT_TRUE(queue.registry().modify(pipe.ours, token{1}, interest::writable));
+    expect_nothing(queue);
+}
+
+TEST(SysPoll, ModifyReportsAnewWhatIsStillTheCase) {
+    poll queue;
+    const auto stream = unix_pair();
+    ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::readable));
+    send_text(stream.theirs, "x");
+    EXPECT_EQ(next_event(queue).token(), token{1});
+    ASSERT_TRUE(queue.registry().modify(stream.ours, token{2}, interest::readable));
+    EXPECT_EQ(next_event(queue).token(), token{2});
+}
+
+TEST(SysPoll, ARemovedSourceReportsNothingAndMayBeAddedAgain) {
+    poll queue;
+    const auto stream = unix_pair();
+    ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, both));
+    ASSERT_TRUE(queue.registry().remove(stream.ours));
+    send_text(stream.theirs, "x");
+    expect_nothing(queue);
+
+    ASSERT_TRUE(queue.registry().add(stream.ours, token{2}, interest::readable));
+    EXPECT_EQ(next_event(queue).token(), token{2});
+}
+
+TEST(SysPoll, AClosedSourceReportsNothing) {
+    poll queue;
+    auto stream = unix_pair();
+    ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, both));
+    stream.ours.close();
+    expect_nothing(queue);
+}
+
+TEST(SysPoll, R007_RemovingBeforeTheCloseSilencesADuplicate) {
+    poll queue;
+    auto pipe = pipe_pair();
+    const descriptor duplicate(::dup(pipe.ours));
+    ASSERT_TRUE(queue.registry().add(pipe.ours, token{1}, interest::readable));
+    ASSERT_TRUE(queue.registry().remove(pipe.ours));
+    pipe.ours.close();
+    ASSERT_EQ(::write(pipe.theirs, "x", 1), 1);
+    expect_nothing(queue);
+}
+
+TEST(SysPoll, SourcesMayBeAddedOnAnyThread) {
+    poll queue;
+    const auto registry = queue.registry();
+    const std::array<pair, 3> streams = {unix_pair(), unix_pair(), unix_pair()};
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+        threads.emplace_back([&, i] {
+            const int fd = streams[i].ours;
+            EXPECT_TRUE(registry.add(fd, token{99}, interest::readable));
+            EXPECT_TRUE(registry.remove(fd));
+            EXPECT_TRUE(registry.add(fd, token{99}, interest::readable));
+            EXPECT_TRUE(registry.modify(fd, token{i}, interest::writable));
+        });
+    }
+    for (auto& thread : threads) thread.join();
+
+    std::array<int, 3> seen{};
+    events buffer(8);
+    EXPECT_EQ(queue.wait(buffer, deadline), 3u);
+    for (const auto& one : buffer) ++seen.at(one.token().value);
+    EXPECT_EQ(seen, (std::array{1, 1, 1}));
+}
+
+TEST(SysPoll, ASourceAddedDuringAWaitEndsIt) {
+    poll queue;
+    const auto stream = unix_pair();
+    waiting_thread waiting(queue, std::nullopt);
+    ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::writable));
+    EXPECT_EQ(waiting.join(), 1u);
+}
+
+// ---- Closing, errors, urgent data ----
+
+TEST(SysPoll, R005_AHalfCloseEndsTheReadingSideOnly) {
+    for (const auto& make : {unix_pair, tcp_pair}) {
+        poll queue;
+        const auto stream = make();
+        ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, both));
+        ASSERT_EQ(::shutdown(stream.theirs, SHUT_WR), 0);
+        expect_ready(queue, token{1}, ready::readable | ready::read_closed);
+
+        ASSERT_TRUE(queue.registry().modify(stream.ours, token{2}, both));
+        const auto now = next_event(queue);
+        EXPECT_TRUE(now.is_read_closed() && now.is_writable());
+        EXPECT_FALSE(now.is_write_closed() || now.is_error());
+        send_text(stream.ours, "still there");
+    }
+}
+
+TEST(SysPoll, ClosingOurOwnWritingHalfDoesNotCloseTheReadingSide) {
+    poll queue;
+    const auto stream = tcp_pair();
+    ASSERT_EQ(::shutdown(stream.ours, SHUT_WR), 0);
+    send_text(stream.theirs, "x");
+    ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, both));
+    expect_ready(queue, token{1}, ready::readable);
+    ASSERT_TRUE(queue.registry().modify(stream.ours, token{2}, both));
+    EXPECT_FALSE(next_event(queue).is_read_closed());
+}
+
+TEST(SysPoll, R004_AHangUpWakesBothDirections) {
+    for (const auto& make : {unix_pair, tcp_pair}) {
+        for (const auto wanted : {interest::readable, interest::writable}) {
+            poll queue;
+            auto stream = make();
+            ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, wanted));
+            if (wanted == interest::writable) expect_ready(queue, token{1}, ready::writable);
+            // A reset: the peer closes with a byte unread.
+            send_text(stream.ours, "unread");
+            stream.theirs.close();
+            expect_ready(queue, token{1}, ready::read_closed | ready::write_closed);
+        }
+    }
+}
+
+TEST(SysPoll, R004_TheReaderOfAPipeHearsThatTheWriterIsGone) {
+    poll queue;
+    auto pipe = pipe_pair();
+    ASSERT_TRUE(queue.registry().add(pipe.ours, token{1}, interest::readable));
+    pipe.theirs.close();
+    const auto one = next_event(queue);
+    EXPECT_TRUE(one.is_read_closed() && one.readiness().satisfies(interest::readable));
+}
+
+TEST(SysPoll, R004_TheWriterOfAPipeHearsThatTheReaderIsGone) {
+    poll queue;
+    auto pipe = pipe_pair();
+    ASSERT_TRUE(queue.registry().add(pipe.theirs, token{1}, interest::writable));
+    expect_ready(queue, token{1}, ready::writable);
+    pipe.ours.close();
+    const auto one = next_event(queue);
+    EXPECT_TRUE(one.is_error() && one.is_write_closed() && !one.is_read_closed());
+    EXPECT_TRUE(one.readiness().satisfies(interest::writable));
+}
+
+TEST(SysPoll, R004_AFullPipeWithoutAReaderStillClosesTheWritingSide) {
+    poll queue;
+    auto pipe = pipe_pair();
+    const std::array<char, 4096> page{};
+    while (::write(pipe.theirs, page.data(), page.size()) > 0) continue;
+    ASSERT_TRUE(queue.registry().add(pipe.theirs, token{1}, interest::writable));
+    expect_nothing(queue);
+    pipe.ours.close();
+    EXPECT_TRUE(next_event(queue).is_write_closed());
+}
+
+TEST(SysPoll, UrgentDataIsReportedToWhoeverAskedForIt) {
+    poll queue, other_queue;
+    const auto stream = tcp_pair();
+    ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::priority));
+    ASSERT_TRUE(other_queue.registry().add(stream.ours, token{1}, interest::readable));
+    send_text(stream.theirs, "!", MSG_OOB);
+    expect_ready(queue, token{1}, ready::priority);
+    expect_nothing(other_queue);  // an urgent byte by itself is nothing to read
+}
+
+// ---- Events ----
+
+TEST(SysPoll, EventsThatDoNotFitComeWithTheNextWait) {
+    poll queue;
+    const std::array<pair, 3> streams = {unix_pair(), unix_pair(), unix_pair()};
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+        ASSERT_TRUE(queue.registry().add(streams[i].ours, token{i}, interest::writable));
+    }
+    std::array<int, 3> seen{};
+    events buffer(1);
+    for (std::size_t i = 0; i < streams.size(); ++i) {
+        ASSERT_EQ(queue.wait(buffer, deadline), 1u);
+        ++seen.at(buffer[0].token().value);
+    }
+    EXPECT_EQ(seen, (std::array{1, 1, 1}));
+    EXPECT_EQ(queue.wait(buffer, 0ns), 0u);
+}
+
+TEST(SysPoll, AWaitForgetsTheEventsOfTheOneBefore) {
+    poll queue;
+    const auto stream = unix_pair();
+    ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::writable));
+    events buffer(4);
+    EXPECT_EQ(queue.wait(buffer, deadline), 1u);
+    EXPECT_EQ(queue.wait(buffer, 0ns), 0u);
+    EXPECT_TRUE(buffer.empty() && buffer.begin() == buffer.end() && buffer.capacity() == 4);
+}
+
+TEST(SysPoll, ABufferWithoutRoomIsMisuse) { EXPECT_THROW(events(0), eddy::misuse); }
+
+// ---- Timeouts ----
+
+TEST(SysPoll, R021_AZeroTimeoutDoesNotWait) {
+    poll queue;
+    const auto start = clock_type::now();
+    for (int i = 0; i < 100; ++i) expect_nothing(queue);
+    for (const auto past : {-1ns, -1'000'000'000ns, nanoseconds::min()}) time_of_empty_wait(queue, past);
+    EXPECT_LT(clock_type::now() - start, 1s);
+}
+
+TEST(SysPoll, AZeroTimeoutReportsWhatIsThere) {
+    poll queue;
+    const auto stream = unix_pair();
+    ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::writable));
+    events buffer(4);
+    EXPECT_EQ(queue.wait(buffer, 0ns), 1u);
+}
+
+TEST(SysPoll, R021_AShortTimeoutIsNeitherCutShortNorSpunAway) {
+    poll queue;
+    expect_short_waits_to_sleep(queue);
+}
+
+TEST(SysPoll, R021_AHugeTimeoutWaitsUntilItIsWoken) {
+    poll queue;
+    const auto wake_up = waker::make(queue.registry(), token{1});
+    ASSERT_TRUE(wake_up);
+    const std::optional<nanoseconds> huge[] = {24 * 25h, 24h * 365 * 100, nanoseconds::max(), std::nullopt};
+    for (const auto timeout : huge) {
+        waiting_thread waiting(queue, timeout);
+        EXPECT_FALSE(waiting.ended());
+        EXPECT_TRUE(wake_up->wake());
+        EXPECT_EQ(waiting.join(), 1u);
+    }
+}
+
+TEST(SysPoll, ASignalDoesNotEndTheWait) {
+    struct sigaction quiet{}, before{};
+    quiet.sa_handler = [](int) {};  // without SA_RESTART, which epoll ignores in any case
+    ASSERT_EQ(::sigaction(SIGUSR1, &quiet, &before), 0);
+    poll queue;
+    const auto wake_up = waker::make(queue.registry(), token{1});
+    const std::optional<nanoseconds> timeouts[] = {deadline, nanoseconds::max(), std::nullopt};
+    for (const auto timeout : timeouts) {
+        waiting_thread waiting(queue, timeout);
+        for (int i = 0; i < 10; ++i) {
+            waiting.signal(SIGUSR1);
+            waiting.wait_until_blocked_again();
+        }
+        EXPECT_FALSE(waiting.ended());
+        EXPECT_TRUE(wake_up->wake());
+        EXPECT_EQ(waiting.join(), 1u);
+    }
+    ::sigaction(SIGUSR1, &before, nullptr);
+}
+
+/// From here on epoll_pwait2 fails in this process, as it does on an old kernel (ENOSYS) or in an old container (EPERM).
+bool forbid_epoll_pwait2(int error) {
+    constexpr std::uint32_t epoll_pwait2 = 441;
+    sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, epoll_pwait2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error)),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog filter{std::size(program), program};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+/// Exits with 0 if waiting works when epoll_pwait2 fails with `error`.
+[[noreturn]] void wait_without_epoll_pwait2(int error) {
+    if (!forbid_epoll_pwait2(error)) std::_Exit(2);
+    poll queue;
+    expect_short_waits_to_sleep(queue);
+    const auto wake_up = waker::make(queue.registry(), token{7});
+    {
+        waiting_thread waiting(queue, nanoseconds::max());
+        EXPECT_TRUE(wake_up->wake());
+        EXPECT_EQ(waiting.join(), 1u);
+    }
+    std::_Exit(testing::Test::HasFailure() ? 1 : 0);
+}
+
+TEST(SysPollDeathTest, R021_WithoutEpollPwait2TimeoutsAreRoundedUp) {
+    EXPECT_EXIT(wait_without_epoll_pwait2(ENOSYS), testing::ExitedWithCode(0), "");
+    EXPECT_EXIT(wait_without_epoll_pwait2(EPERM), testing::ExitedWithCode(0), "");
+}
+
+// ---- The waker ----
+
+TEST(SysPollWaker, AWakeBeforeTheWaitIsNotLost) {
+    poll queue;
+    const auto wake_up = waker::make(queue.registry(), token{10});
+    ASSERT_TRUE(wake_up && wake_up->wake());
+    const auto one = next_event(queue);
+    EXPECT_EQ(one.token(), token{10});
+    EXPECT_TRUE(one.is_readable());
+}
+
+TEST(SysPollWaker, ManyWakesAreOneEvent) {
+    poll queue;
+    const auto wake_up = waker::make(queue.registry(), token{10});
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(wake_up->wake());
+    EXPECT_EQ(next_event(queue).token(), token{10});
+    expect_nothing(queue);
+}
+
+TEST(SysPollWaker, R018_WakesTwiceFromAnotherThreadWithAWaitBetweenAndNoDrain) {
+    poll queue;
+    const auto wake_up = waker::make(queue.registry(), token{10});
+    std::atomic<int> turn = 1;
+    std::thread other([&] {
+        EXPECT_TRUE(wake_up->wake());
+        turn.wait(1);
+        EXPECT_TRUE(wake_up->wake());
+    });
+    EXPECT_EQ(next_event(queue).token(), token{10});
+    expect_nothing(queue);
+    turn = 2;
+    turn.notify_one();
+    EXPECT_EQ(next_event(queue).token(), token{10});
+    other.join();
+    expect_nothing(queue);
+}
+
+TEST(SysPollWaker, EndsAWaitThatIsGoingOn) {
+    poll queue;
+    const auto wake_up = waker::make(queue.registry(), token{10});
+    for (int i = 0; i < 20; ++i) {
+        waiting_thread waiting(queue, std::nullopt);
+        ASSERT_TRUE(wake_up->wake());
+        EXPECT_EQ(waiting.join(), 1u);
+    }
+}
+
+TEST(SysPollWaker, R018_GoesOnWakingWhenItsCounterIsFull) {
+    poll queue;
+    const int next_free = descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));  // the number that the waker will get
+    const auto wake_up = waker::make(queue.registry(), token{10});
+    constexpr std::uint64_t full = std::numeric_limits<std::uint64_t>::max() - 1;
+    ASSERT_EQ(::write(next_free, &full, sizeof full), static_cast<ssize_t>(sizeof full));
+    EXPECT_EQ(next_event(queue).token(), token{10});
+
+    for (int i = 0; i < 3; ++i) {
+        ASSERT_TRUE(wake_up->wake());
+        EXPECT_EQ(next_event(queue).token(), token{10});
+    }
+}
+
+TEST(SysPollWaker, ADestroyedWakerReportsNothing) {
+    poll queue;
+    {
+        const auto wake_up = waker::make(queue.registry(), token{10});
+        ASSERT_TRUE(wake_up->wake());
+    }
+    expect_nothing(queue);
+}
+
+TEST(SysPollWaker, MayOutliveItsPollAndBeMoved) {
+    std::optional<poll> queue(std::in_place);
+    auto first = *waker::make(queue->registry(), token{1});
+    auto second = *waker::make(queue->registry(), token{2});
+    first = std::move(second);  // the first one is closed and removed
+    ASSERT_TRUE(first.wake());
+    EXPECT_EQ(next_event(*queue).token(), token{2});
+    queue.reset();
+    EXPECT_TRUE(first.wake());
+}
+
+// ---- The object ----
+
+TEST(SysPoll, KeepsItsSourcesWhenMoved) {
+    poll first;
+    const auto stream = unix_pair();
+    ASSERT_TRUE(first.registry().add(stream.ours, token{1}, interest::writable));
+    poll second(std::move(first));
+    EXPECT_EQ(next_event(second).token(), token{1});
+}
+
+TEST(SysPoll, IsReadableWhenItHasEvents) {
+    poll inner, outer;
+    const auto stream = unix_pair();
+    ASSERT_TRUE(outer.registry().add(inner.native_handle(), token{1}, interest::readable));
+    expect_nothing(outer);
+    ASSERT_TRUE(inner.registry().add(stream.ours, token{2}, interest::writable));
+    EXPECT_EQ(next_event(outer).token(), token{1});
+    EXPECT_EQ(next_event(inner).token(), token{2});
+}
+
+TEST(SysPoll, ClosesItsDescriptor) {
+    const int before = poll().native_handle();
+    for (int i = 0; i < 2000; ++i) {
+        auto queue = poll::make();
+        ASSERT_TRUE(queue);
+        expect_nothing(*queue);
+    }
+    EXPECT_EQ(poll().native_handle(), before);
+}
+
+TEST(SysPoll, ALimitOfDescriptorsIsAnErrorAndAnException) {
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const rlimit none{0, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+    const auto made = poll::make();
+    EXPECT_THROW(poll(), std::system_error);
+    ::setrlimit(RLIMIT_NOFILE, &before);
+    EXPECT_EQ(made.error(), std::errc::too_many_files_open);
+}
+
+}  // namespace

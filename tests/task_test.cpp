@@ -1,0 +1,697 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/task.hpp>
+
+#include <eddy/boxed_future.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <vector>
+
+#include "support/scripted.hpp"
+#include "support/small_stack.hpp"
+
+namespace {
+
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::plan;
+using support::script;
+using support::scripted;
+using support::cancellable_scripted;
+
+const auto io_error = std::make_error_code(std::errc::io_error);
+
+static_assert(eddy::cancellable_future<task<int>> && eddy::cancellable_future<task<>>);
+static_assert(std::is_nothrow_move_constructible_v<task<int>> && std::is_nothrow_move_assignable_v<task<int>>);
+static_assert(!std::is_copy_constructible_v<task<int>> && !std::is_copy_assignable_v<task<int>>);
+
+/// The output of a task that never has to wait.
+template <class F>
+auto output_of(F f) {
+    by_hand hand(std::move(f));
+    return assert_ready(hand.poll());
+}
+
+/// Notes that it is alive; may throw when it dies.
+struct local {
+    explicit local(int& count) noexcept : count_(count) { ++count_; }
+    local(const local&) = delete;
+    local& operator=(const local&) = delete;
+    ~local() { --count_; }
+    int& count_;
+};
+
+task<int> returns(int value) { co_return value; }
+task<result<int>> returns_result(result<int> value) { co_return value; }
+task<int> throws() {
+    throw std::runtime_error("thrown");
+    co_return 0;
+}
+
+// ---- What a task is ----
+
+TEST(Task, DoesNothingBeforeItIsPolled) {
+    bool began = false;
+    auto begin = [](bool& flag) -> task<> {
+        flag = true;
+        co_return;
+    };
+    {
+        auto never_polled = begin(began);
+        EXPECT_FALSE(began);
+    }
+    EXPECT_FALSE(began);
+    output_of(begin(began));
+    EXPECT_TRUE(began);
+}
+
+TEST(Task, ParametersOfATaskThatNeverBeganAreDestroyed) {
+    auto shared = std::make_shared<int>(1);
+    auto keep = [](std::shared_ptr<int>) -> task<> { co_return; };
+    {
+        auto never_polled = keep(shared);
+        EXPECT_EQ(shared.use_count(), 2);
+    }
+    EXPECT_EQ(shared.use_count(), 1);
+}
+
+TEST(Task, YieldsWhatTheChildReturns) {
+    auto sum = []() -> task<int> { co_return co_await returns(1) + co_await returns(2); };
+    EXPECT_EQ(output_of(sum()), 3);
+}
+
+TEST(Task, ReturnsWhatCanOnlyBeMoved) {
+    auto inner = []() -> task<std::unique_ptr<int>> { co_return std::make_unique<int>(7); };
+    auto outer = [&]() -> task<std::unique_ptr<int>> { co_return co_await inner(); };
+    EXPECT_EQ(*output_of(outer()), 7);
+}
+
+TEST(Task, FrameOfAChildIsDestroyedWhenItEndsNotWhenItsTaskIs) {
+    int alive = 0;
+    auto child = [](int& count) -> task<int> {
+        local l(count);
+        co_return 1;
+    };
+    auto parent = [&]() -> task<int> {
+        auto named = child(alive);
+        const int got = co_await std::move(named);
+        EXPECT_EQ(alive, 0);
+        co_return got;
+    };
+    EXPECT_EQ(output_of(parent()), 1);
+}
+
+TEST(Task, LvalueFutureIsBorrowedAndItsStateStays) {
+    script s;
+    auto waits = [](scripted& f) -> task<int> { co_return *co_await f; };
+    scripted f(s);
+    {
+        by_hand hand(waits(f));
+        assert_pending(hand.poll());
+    }
+    EXPECT_TRUE(s.alive);
+    s.now = plan::ready;
+    s.value = 4;
+    EXPECT_EQ(output_of(waits(f)), 4);
+}
+
+TEST(Task, RvalueFutureDiesWithTheTask) {
+    script s;
+    auto waits = [](script& told) -> task<int> { co_return *co_await scripted(told); };
+    by_hand hand(waits(s));
+    EXPECT_FALSE(s.alive);
+    assert_pending(hand.poll());
+    EXPECT_TRUE(s.alive);
+    hand.drop();
+    EXPECT_FALSE(s.alive);
+}
+
+TEST(Task, LvalueTaskIsPolledInPlace) {
+    script s;
+    auto inner = [](script& told) -> task<int> { co_return *co_await scripted(told); };
+    auto borrow = [](task<int>& lent) -> task<int> { co_return co_await lent; };
+    auto lent = inner(s);
+    {
+        by_hand hand(borrow(lent));
+        assert_pending(hand.poll());
+    }
+    EXPECT_TRUE(s.alive);
+    s.now = plan::ready;
+    EXPECT_EQ(output_of(borrow(lent)), 0);
+}
+
+TEST(Task, BegunTaskCanBeAwaited) {
+    script s;
+    auto inner = [](script& told) -> task<int> { co_return *co_await scripted(told) + 1; };
+    auto begun = inner(s);
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(noop);
+    assert_pending(begun.poll(cx));
+
+    auto outer = [](task<int> t) -> task<int> { co_return co_await std::move(t) + 1; };
+    by_hand hand(outer(std::move(begun)));
+    assert_pending(hand.poll());
+    s.value = 40;
+    s.change(plan::ready);
+    EXPECT_TRUE(hand.is_woken());
+    EXPECT_EQ(assert_ready(hand.poll()), 42);
+    EXPECT_EQ(s.polls, 3);
+}
+
+TEST(Task, BoxedFutureIsEnteredAndHoldsAnyFuture) {
+    auto sum = []() -> task<int> {
+        eddy::boxed_future<int> of_task = returns(1);
+        eddy::boxed_future<int> of_other = eddy::ready(2);
+        co_return co_await std::move(of_task) + co_await std::move(of_other);
+    };
+    EXPECT_EQ(output_of(sum()), 3);
+}
+
+// ---- Polling ----
+
+TEST(Task, LeafThatIsWokenForNothingIsPolledAgainWithoutResuming) {
+    script s;
+    int resumed = 0;
+    auto waits = [](script& told, int& count) -> task<> {
+        ++count;
+        static_cast<void>(co_await scripted(told));
+        ++count;
+    };
+    by_hand hand(waits(s, resumed));
+    for (int i = 1; i <= 10; ++i) {
+        assert_pending(hand.poll());
+        EXPECT_EQ(s.polls, i);
+        EXPECT_EQ(resumed, 1);
+    }
+    s.change(plan::ready);
+    assert_ready(hand.poll());
+    EXPECT_EQ(s.polls, 11);
+    EXPECT_EQ(resumed, 2);
+}
+
+TEST(Task, ReadyLeafDoesNotSuspend) {
+    auto waits = []() -> task<int> {
+        int sum = 0;
+        for (int i = 0; i < 1000; ++i) sum += co_await eddy::ready(1);
+        co_return sum;
+    };
+    by_hand hand(waits());
+    EXPECT_EQ(assert_ready(hand.poll()), 1000);
+    EXPECT_EQ(hand.wakes(), 0u);
+}
+
+task<int> deep(int depth, script& s) {
+    if (depth == 0) co_return *co_await scripted(s);
+    co_return co_await deep(depth - 1, s);
+}
+
+TEST(Task, PollingADeepChainCostsTheSameAtAnyDepth) {
+    // 10,000 polls of 100,000 frames: a poll that walked the chain would take minutes.
+    script s;
+    by_hand hand(deep(100'000, s));
+    for (int i = 0; i < 10'000; ++i) assert_pending(hand.poll());
+    EXPECT_EQ(s.polls, 10'000);
+    s.value = 5;
+    s.now = plan::ready;
+    EXPECT_EQ(assert_ready(hand.poll()), 5);
+}
+
+// ---- Constant native stack ----
+
+task<int> recurse(int depth) {
+    if (depth == 0) co_return 0;
+    co_return co_await recurse(depth - 1) + 1;
+}
+
+TEST(Task, AMillionLevelsOfRecursionFitASmallStack) {
+    support::run_on_small_stack([] { EXPECT_EQ(output_of(recurse(1'000'000)), 1'000'000); });
+}
+
+TEST(Task, R128_TenMillionAwaitsOfAReadyChildFitASmallStack) {
+    auto loop = []() -> task<long> {
+        long sum = 0;
+        for (int i = 0; i < 10'000'000; ++i) sum += co_await returns(1);
+        co_return sum;
+    };
+    support::run_on_small_stack([&] { EXPECT_EQ(output_of(loop()), 10'000'000); });
+}
+
+TEST(Task, R128_AlsoWithADestructorInScopeAndUnderTryAndBoxed) {
+    auto child = [](int& alive) -> task<result<int>> {
+        local l(alive);
+        co_return 1;
+    };
+    auto loop = [&](int& alive) -> task<result<long>> {
+        local l(alive);
+        long sum = 0;
+        for (int i = 0; i < 1'000'000; ++i) {
+            local inner(alive);
+            sum += co_await try_(child(alive));
+            sum += *co_await eddy::boxed_future<result<int>>(child(alive));
+        }
+        co_return sum;
+    };
+    support::run_on_small_stack([&] {
+        int alive = 0;
+        EXPECT_EQ(output_of(loop(alive)).value(), 2'000'000);
+        EXPECT_EQ(alive, 0);
+    });
+}
+
+/// Dies only after every frame that it awaits.
+struct in_order {
+    explicit in_order(int& next, int index) noexcept : next_(next), index_(index) { next_ = index; }
+    in_order(const in_order&) = delete;
+    in_order& operator=(const in_order&) = delete;
+    ~in_order() {
+        if (next_ == index_) --next_;
+    }
+    int& next_;
+    int index_;
+};
+
+task<> deep_in_order(int index, int depth, int& next, script& s) {
+    in_order mark(next, index);
+    if (index == depth) {
+        static_cast<void>(co_await scripted(s));
+    } else {
+        co_await deep_in_order(index + 1, depth, next, s);
+    }
+}
+
+TEST(Task, ChainAMillionDeepIsDestroyedInnermostFirstOnASmallStack) {
+    support::run_on_small_stack([] {
+        script s;
+        int next = 0;
+        by_hand hand(deep_in_order(1, 1'000'000, next, s));
+        assert_pending(hand.poll());
+        ASSERT_EQ(next, 1'000'000);
+        hand.drop();
+        EXPECT_EQ(next, 0);
+        EXPECT_FALSE(s.alive);
+    });
+}
+
+// ---- try_ ----
+
+task<result<int>> add_one(result<int> value) {
+    const int got = co_await try_(returns_result(value));
+    co_return got + 1;
+}
+
+TEST(Task, TryYieldsTheValue) { EXPECT_EQ(output_of(add_one(1)), 2); }
+
+TEST(Task, TryEndsTheCoroutineWithTheError) {
+    EXPECT_EQ(output_of(add_one(std::unexpected(io_error))).error(), io_error);
+}
+
+TEST(Task, TryOfAPlainResult) {
+    auto half = [](int i) -> result<int> {
+        if (i % 2 != 0) return std::unexpected(io_error);
+        return i / 2;
+    };
+    auto both = [&](int i) -> task<result<int>> {
+        auto first = half(i);
+        const int once = co_await try_(first);
+        co_return co_await try_(half(once));
+    };
+    EXPECT_EQ(output_of(both(8)), 2);
+    EXPECT_EQ(output_of(both(2)).error(), io_error);
+    EXPECT_EQ(output_of(both(1)).error(), io_error);
+}
+
+TEST(Task, TryOfResultOfVoid) {
+    bool went_on = false;
+    auto inner = [](bool fail) -> task<result<void>> {
+        if (fail) co_return std::unexpected(io_error);
+        co_return {};
+    };
+    auto outer = [&](bool fail) -> task<result<void>> {
+        co_await try_(inner(fail));
+        went_on = true;
+        co_return {};
+    };
+    EXPECT_EQ(output_of(outer(true)).error(), io_error);
+    EXPECT_FALSE(went_on);
+    EXPECT_TRUE(output_of(outer(false)).has_value());
+    EXPECT_TRUE(went_on);
+}
+
+TEST(Task, TryOfAFutureThatIsNoTask) {
+    script s;
+    auto waits = [](script& told) -> task<result<int>> { co_return co_await try_(scripted(told)) + 1; };
+    by_hand succeeds(waits(s));
+    assert_pending(succeeds.poll());
+    s.change(plan::ready);
+    EXPECT_EQ(assert_ready(succeeds.poll()), 1);
+
+    s.now = plan::pending;
+    by_hand fails(waits(s));
+    assert_pending(fails.poll());
+    s.change(plan::fails);
+    EXPECT_EQ(assert_ready(fails.poll()).error(), io_error);
+    EXPECT_FALSE(s.alive);
+
+    EXPECT_EQ(output_of(waits(s)).error(), io_error);  // at once
+}
+
+TEST(Task, TryDestroysTheLocalsWithoutResuming) {
+    script s;
+    int alive = 0;
+    bool resumed = false;
+    auto waits = [&](script& told) -> task<result<void>> {
+        local l(alive);
+        static_cast<void>(co_await try_(scripted(told)));
+        resumed = true;
+        co_return {};
+    };
+    by_hand hand(waits(s));
+    assert_pending(hand.poll());
+    EXPECT_EQ(alive, 1);
+    s.change(plan::fails);
+    EXPECT_FALSE(assert_ready(hand.poll()).has_value());
+    EXPECT_EQ(alive, 0);
+    EXPECT_FALSE(resumed);
+}
+
+/// As time::elapsed: says by itself what std::error_code it is.
+struct late {
+    [[nodiscard]] std::error_code to_error_code() const { return eddy::errc::timed_out; }
+};
+
+TEST(Task, TryConvertsErrors) {
+    auto from = []<class E>(E error) -> task<result<int>> {
+        co_return co_await try_(std::expected<int, E>(std::unexpect, std::move(error)));
+    };
+    EXPECT_EQ(output_of(from(late())).error(), std::errc::timed_out);
+    EXPECT_EQ(output_of(from(eddy::errc::no_address)).error(), std::errc::invalid_argument);
+    EXPECT_EQ(output_of(from(io_error)).error(), io_error);
+
+    auto to_text = []() -> task<std::expected<int, std::string>> {
+        co_return co_await try_(std::expected<int, const char*>(std::unexpect, "text"));
+    };
+    EXPECT_EQ(output_of(to_text()).error(), "text");
+}
+
+task<result<int>> fails_at_depth(int depth, script& s, int& alive) {
+    local l(alive);
+    if (depth == 0) co_return co_await try_(scripted(s));
+    co_return co_await try_(fails_at_depth(depth - 1, s, alive)) + 1;
+}
+
+TEST(Task, R126_TryEndsFramesAtAnyDepth) {
+    for (const int depth : {1, 2, 1000}) {
+        int alive = 0;
+        script at_once{.now = plan::fails};
+        EXPECT_EQ(output_of(fails_at_depth(depth, at_once, alive)).error(), io_error);
+        EXPECT_EQ(alive, 0);
+
+        script later;
+        by_hand hand(fails_at_depth(depth, later, alive));
+        assert_pending(hand.poll());
+        EXPECT_EQ(alive, depth + 1);
+        later.change(plan::fails);
+        EXPECT_EQ(assert_ready(hand.poll()).error(), io_error);
+        EXPECT_EQ(alive, 0);
+        EXPECT_FALSE(later.alive);
+    }
+}
+
+TEST(Task, R126_TryPassesValuesUpFromAnyDepth) {
+    for (const int depth : {1, 2, 1000}) {
+        int alive = 0;
+        script s;
+        by_hand hand(fails_at_depth(depth, s, alive));
+        assert_pending(hand.poll());
+        s.change(plan::ready);
+        EXPECT_EQ(assert_ready(hand.poll()), depth);
+    }
+}
+
+// ---- Exceptions ----
+
+TEST(Task, R141_ExceptionComesOutOfTheAwaitAndOfThePoll) {
+    auto parent = [](bool handle) -> task<std::string> {
+        if (!handle) co_return std::to_string(co_await throws());
+        std::string text;
+        try {
+            static_cast<void>(co_await throws());
+        } catch (const std::runtime_error& e) {
+            text = e.what();
+        }
+        co_return text;
+    };
+    EXPECT_EQ(output_of(parent(true)), "thrown");
+    EXPECT_THROW(output_of(parent(false)), std::runtime_error);
+}
+
+TEST(Task, R141_ThrowAfterTheFirstAwaitFromChildAndLeaf) {
+    script s;
+    auto child = [](script& told) -> task<int> {
+        static_cast<void>(co_await scripted(told));
+        throw std::logic_error("after");
+    };
+    auto parent = [&]() -> task<int> { co_return co_await child(s); };
+    by_hand after(parent());
+    assert_pending(after.poll());
+    s.change(plan::ready);
+    EXPECT_THROW(assert_ready(after.poll()), std::logic_error);
+
+    s.now = plan::pending;
+    by_hand leaf(parent());
+    assert_pending(leaf.poll());
+    s.change(plan::throws);
+    EXPECT_THROW(assert_ready(leaf.poll()), std::runtime_error);
+    EXPECT_FALSE(s.alive);
+
+    EXPECT_THROW(output_of(parent()), std::runtime_error);  // at once
+}
+
+struct throws_when_destroyed {
+    throws_when_destroyed() {}
+    ~throws_when_destroyed() noexcept(false) { throw std::runtime_error("destructor"); }
+};
+
+TEST(Task, R141_DestructorThatThrowsAfterReturnReplacesTheValue) {
+    auto child = []() -> task<std::string> {
+        throws_when_destroyed t;
+        co_return "a value that must not be leaked, and is longer than a small string";
+    };
+    EXPECT_THROW(output_of(child()), std::runtime_error);
+}
+
+TEST(Task, R141_ExceptionThatNobodyTakesDiesWithTheTask) {
+    auto alive = std::make_shared<int>(1);
+    auto child = [](std::shared_ptr<int> p) -> task<> {
+        throw p;
+        co_return;
+    };
+    {
+        by_hand hand(child(alive));
+        EXPECT_THROW(assert_ready(hand.poll()), std::shared_ptr<int>);
+    }
+    EXPECT_EQ(alive.use_count(), 1);
+}
+
+TEST(Task, R136_TaskCancelledAfterACatchDoesNotThrowTheHandledException) {
+    script s;
+    int alive = 0;
+    auto handles = [&](script& told) -> task<int> {
+        local l(alive);
+        try {
+            static_cast<void>(co_await throws());
+        } catch (const std::runtime_error&) {
+            ++alive;
+        }
+        --alive;
+        co_return *co_await scripted(told);
+    };
+    auto outer = [&]() -> task<int> { co_return co_await handles(s); };
+    by_hand dropped(outer());
+    assert_pending(dropped.poll());
+    EXPECT_EQ(alive, 1);
+    dropped.drop();
+    EXPECT_EQ(alive, 0);
+
+    by_hand ended(outer());
+    assert_pending(ended.poll());
+    s.change(plan::ready);
+    EXPECT_EQ(assert_ready(ended.poll()), 0);
+}
+
+TEST(Task, R136_ExceptionIsDeliveredOnce) {
+    by_hand hand(throws());
+    EXPECT_THROW(assert_ready(hand.poll()), std::runtime_error);
+    EXPECT_THROW(assert_ready(hand.poll()), eddy::misuse);
+}
+
+// ---- Cancelling ----
+
+TEST(Task, PollCancelGoesToTheInnermostLeaf) {
+    script s{.may_end = false};
+    int alive = 0;
+    auto inner = [&]() -> task<> {
+        local l(alive);
+        static_cast<void>(co_await cancellable_scripted(s));
+    };
+    auto outer = [&]() -> task<> {
+        local l(alive);
+        co_await inner();
+    };
+    by_hand hand(outer());
+    assert_pending(hand.poll());
+    assert_pending(hand.poll_cancel());
+    EXPECT_EQ(s.cancel_polls, 1);
+    EXPECT_EQ(alive, 2);
+    EXPECT_TRUE(s.alive);
+    s.may_end = true;
+    s.change(plan::pending);
+    EXPECT_TRUE(hand.is_woken());
+    assert_ready(hand.poll_cancel());
+    EXPECT_EQ(s.cancel_polls, 2);
+    EXPECT_EQ(alive, 0);
+    EXPECT_FALSE(s.alive);
+    assert_ready(hand.poll_cancel());  // there is nothing left to end
+    EXPECT_EQ(s.cancel_polls, 2);
+}
+
+TEST(Task, PollCancelOfATaskThatNeverBeganDestroysIt) {
+    auto shared = std::make_shared<int>(1);
+    auto keep = [](std::shared_ptr<int>) -> task<> { co_return; };
+    by_hand hand(keep(shared));
+    assert_ready(hand.poll_cancel());
+    EXPECT_EQ(shared.use_count(), 1);
+}
+
+// ---- Moving ----
+
+TEST(Task, R131_MoveAssignmentDestroysWhatWasThere) {
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(noop);
+    script s;
+    int alive = 0;
+    auto make = [&]() -> task<int> {
+        local l(alive);
+        co_return co_await scripted(s) ? 1 : 0;
+    };
+    auto with_parameter = [](std::shared_ptr<int>) -> task<int> { co_return 2; };
+
+    auto never_begun = std::make_shared<int>(1);
+    task<int> target = with_parameter(never_begun);
+    target = make();
+    EXPECT_EQ(never_begun.use_count(), 1);
+
+    assert_pending(target.poll(cx));  // over one that waits
+    EXPECT_EQ(alive, 1);
+    target = returns(3);
+    EXPECT_EQ(alive, 0);
+    EXPECT_FALSE(s.alive);
+
+    EXPECT_EQ(assert_ready(target.poll(cx)), 3);  // over one that has ended
+    target = throws();
+    EXPECT_THROW(assert_ready(target.poll(cx)), std::runtime_error);  // over one that has failed
+    target = returns(4);
+    task<int> moved = std::move(target);
+    target = returns(5);  // over one that is empty
+    EXPECT_EQ(assert_ready(moved.poll(cx)), 4);
+    EXPECT_EQ(assert_ready(target.poll(cx)), 5);
+}
+
+TEST(Task, R131_MoveAssignmentToItselfChangesNothing) {
+    task<int> t = returns(1);
+    auto& alias = t;
+    t = std::move(alias);
+    EXPECT_EQ(output_of(std::move(t)), 1);
+}
+
+// ---- Misuse ----
+
+TEST(Task, R039_PolledAfterTheEndItSaysSo) {
+    by_hand hand(returns(1));
+    assert_ready(hand.poll());
+    try {
+        static_cast<void>(hand.poll());
+        FAIL() << "no exception";
+    } catch (const eddy::misuse& e) {
+        const std::string text = e.what();
+        EXPECT_NE(text.find("a task was polled after it had ended"), std::string::npos) << text;
+        EXPECT_NE(text.find(std::string(e.where().file_name()) + ":" + std::to_string(e.where().line())), std::string::npos)
+            << text;
+    }
+}
+
+TEST(Task, R039_AwaitedAfterTheEndItSaysSo) {
+    auto outer = [](task<int> t) -> task<int> {
+        static_cast<void>(co_await std::move(t));
+        co_return co_await std::move(t);
+    };
+    EXPECT_THROW(output_of(outer(returns(1))), eddy::misuse);
+}
+
+TEST(Task, R039_WakersThatOutliveTheTaskAreHarmless) {
+    script s;
+    auto waits = [](script& told) -> task<> { static_cast<void>(co_await scripted(told)); };
+    auto hand = std::make_unique<by_hand<task<>>>(waits(s));
+    assert_pending(hand->poll());
+    const eddy::waker kept = s.waker;
+    s.change(plan::ready);
+    assert_ready(hand->poll());
+    hand.reset();
+    const auto wake = [kept] {
+        for (int i = 0; i < 1000; ++i) kept.wake_by_ref();
+    };
+    std::thread first(wake), second(wake);
+    first.join(), second.join();
+}
+
+#if !defined(__clang__)
+// Undefined behaviour by the standard, since a promise cannot have both return_value and return_void. GCC says nothing
+// and goes to the end of the coroutine, so that we can say it; Clang warns.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wreturn-type"
+task<result<void>> falls_off() { co_await eddy::ready(); }
+#pragma GCC diagnostic pop
+
+TEST(Task, FallingOffTheEndIsToldWithThePlaceOfTheAwait) {
+    unsigned line = 0;
+    auto outer = [&]() -> task<> {
+        line = std::source_location::current().line() + 1;
+        static_cast<void>(co_await falls_off());
+    };
+    try {
+        output_of(outer());
+        FAIL() << "no exception";
+    } catch (const eddy::misuse& e) {
+        EXPECT_NE(std::string(e.what()).find("ended without co_return"), std::string::npos) << e.what();
+        EXPECT_EQ(e.where().line(), line);
+        EXPECT_STREQ(e.where().file_name(), __FILE__);
+    }
+}
+#endif
+
+TEST(Task, PolledInsideItsOwnPollItSaysSo) {
+    std::optional<task<int>> self;
+    auto recursive = [&]() -> task<int> {
+        auto again = eddy::poll_fn([&](eddy::context& cx) { return self->poll(cx); });
+        co_return co_await again;
+    };
+    self.emplace(recursive());
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(noop);
+    EXPECT_THROW(assert_ready(self->poll(cx)), eddy::misuse);
+}
+
+}  // namespace

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/wait.hpp>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/task.hpp>
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include "support/stress.hpp"
+
+namespace {
+
+using eddy::wait;
+
+TEST(Wait, ReturnsTheOutput) {
+    EXPECT_EQ(wait(eddy::ready(3)), 3);
+    EXPECT_EQ(*wait(eddy::ready(std::make_unique<int>(4))), 4);
+    wait(eddy::ready());
+    static_assert(std::is_void_v<decltype(wait(eddy::ready()))>);
+}
+
+TEST(Wait, BorrowsAnLvalueAndDestroysAnRvalueBeforeItReturns) {
+    auto held = std::make_shared<int>(1);
+    auto future = eddy::poll_fn([held, polls = 0](eddy::context& cx) mutable -> eddy::poll_result<int> {
+        if (++polls == 2) return polls;
+        cx.waker().wake_by_ref();
+        return eddy::not_ready;
+    });
+    EXPECT_EQ(wait(future), 2);
+
+    struct stays {
+        using output_type = int;
+        std::shared_ptr<int> kept;
+        eddy::poll_result<int> poll(eddy::context&) { return 5; }
+    };
+    stays lent{held};
+    EXPECT_EQ(wait(lent), 5);
+    EXPECT_EQ(held.use_count(), 2);
+    EXPECT_EQ(wait(std::move(lent)), 5);
+    EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST(Wait, ThrowsWhatTheFutureThrows) {
+    auto fails = []() -> eddy::task<> {
+        throw std::runtime_error("thrown");
+        co_return;
+    };
+    EXPECT_THROW(wait(fails()), std::runtime_error);
+}
+
+TEST(Wait, WaitInsideAFutureThatIsWaitedForDoesNotEatItsWakeUp) {
+    auto outer = eddy::poll_fn([polls = 0](eddy::context& cx) mutable -> eddy::poll_result<int> {
+        if (++polls == 2) return polls;
+        cx.waker().wake_by_ref();
+        auto inner = eddy::poll_fn([again = false](eddy::context& inner_cx) mutable -> eddy::poll_result<int> {
+            if (std::exchange(again, true)) return 1;
+            inner_cx.waker().wake_by_ref();
+            return eddy::not_ready;
+        });
+        EXPECT_EQ(wait(inner), 1);
+        return eddy::not_ready;
+    });
+    EXPECT_EQ(wait(outer), 2);
+}
+
+TEST(Wait, R143_WakersThatOutliveTheWaitAreHarmless) {
+    eddy::waker kept;
+    wait(eddy::poll_fn([&](eddy::context& cx) {
+        kept = cx.waker();
+        return eddy::poll_result<void>::ready();
+    }));
+    kept.wake_by_ref();
+    const auto copy = kept;
+    EXPECT_TRUE(copy.will_wake(kept));
+    std::move(kept).wake();
+}
+
+/// Where a waiting future leaves its waker for another thread.
+class mailbox {
+public:
+    void put(eddy::waker waker) {
+        std::lock_guard guard(lock_);
+        waker_ = std::move(waker);
+    }
+    eddy::waker take() {
+        std::lock_guard guard(lock_);
+        return std::exchange(waker_, eddy::waker());
+    }
+
+private:
+    std::mutex lock_;
+    eddy::waker waker_;
+};
+
+TEST(WaitStress, R143_WokenByAnotherThreadAtAnyMoment) {
+    const auto rounds = support::rounds(1'000'000);
+    mailbox box;
+    eddy::detail::atomic<std::uint64_t> opened{0};
+    eddy::detail::atomic<bool> over{false};
+    std::thread waking([&] {
+        while (!over.load(std::memory_order_acquire)) {
+            auto sleeper = box.take();
+            if (sleeper.is_noop()) {
+                std::this_thread::yield();
+                continue;
+            }
+            // The sleeper may go as soon as the round is opened, and again when it is woken: the last wake comes late.
+            opened.fetch_add(1, std::memory_order_release);
+            sleeper.wake_by_ref();
+            std::move(sleeper).wake();
+        }
+    });
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        bool left = false;
+        wait(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+            if (!std::exchange(left, true)) box.put(cx.waker());
+            if (opened.load(std::memory_order_acquire) > round) return eddy::poll_result<void>::ready();
+            return eddy::not_ready;
+        }));
+    }
+    over.store(true, std::memory_order_release);
+    waking.join();
+    EXPECT_EQ(opened.load(), rounds);
+}
+
+}  // namespace
