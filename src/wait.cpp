@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/wait.hpp>
 
-#include <eddy/detail/atomic.hpp>
-
 #include <cstdint>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/core_shared.hpp>
+#include <eddy/error.hpp>
 
 namespace eddy::detail {
 
@@ -63,7 +65,14 @@ constexpr waker_vtable wake_flag_vtable{
 
 }  // namespace
 
-parking_place::parking_place() : flag_(new wake_flag) {}
+parking_place::parking_place(std::source_location where) : flag_(nullptr) {
+    if (inside_loop()) {
+        throw nested_runtime(
+            "wait() was called on a thread that runs an event loop, which would stand still: await the future instead",
+            where);
+    }
+    flag_ = new wake_flag;
+}
 
 parking_place::~parking_place() { flag_->drop_reference(); }
 

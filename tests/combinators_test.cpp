@@ -158,7 +158,8 @@ TEST(Combinators, OrElseReplacesAnErrorByAValueAnExpectedOrAFuture) {
     static_assert(gives<decltype(plain), result<int>>);
     EXPECT_EQ(output_of(std::move(plain)), 7);
 
-    auto another = ready(failed).or_else([](std::error_code e) { return std::expected<int, int>(std::unexpect, e.value()); });
+    auto another =
+        ready(failed).or_else([](std::error_code e) { return std::expected<int, int>(std::unexpect, e.value()); });
     static_assert(gives<decltype(another), std::expected<int, int>>);
     EXPECT_EQ(output_of(std::move(another)).error(), io_error.value());
 
@@ -189,7 +190,8 @@ struct plain_future {  // without the mixin
 TEST(Combinators, FreeFunctionsTakeAnyFuture) {
     EXPECT_EQ(output_of(eddy::map(plain_future(), [](int i) { return i + 1; })), 6);
     EXPECT_EQ(output_of(eddy::then(plain_future(), [](int i) { return ready(i + 2); })), 7);
-    EXPECT_EQ(output_of(eddy::and_then(eddy::map(plain_future(), [](int i) { return ok(i); }), [](int i) { return i; })), 5);
+    EXPECT_EQ(
+        output_of(eddy::and_then(eddy::map(plain_future(), [](int i) { return ok(i); }), [](int i) { return i; })), 5);
     EXPECT_EQ(output_of(eddy::map_err(ready(failed), [](std::error_code) {})).has_value(), false);
     EXPECT_EQ(output_of(eddy::or_else(ready(failed), [](std::error_code) { return 1; })), 1);
 }
@@ -236,10 +238,11 @@ TEST(Combinators, FunctionIsDestroyedAtTheEnd) {
 
 TEST(Combinators, FunctionLivesAsLongAsTheCoroutineThatItIs) {
     script s;
-    by_hand hand(ready(ok(1)).and_then([text = std::string("captured, and longer than a small string"), &s](int) -> task<std::size_t> {
-        static_cast<void>(co_await scripted(s));
-        co_return text.size();
-    }));
+    by_hand hand(ready(ok(1)).and_then(
+        [text = std::string("captured, and longer than a small string"), &s](int) -> task<std::size_t> {
+            static_cast<void>(co_await scripted(s));
+            co_return text.size();
+        }));
     assert_pending(hand.poll());
     s.change(plan::ready);
     EXPECT_EQ(assert_ready(hand.poll()), 40u);
@@ -332,7 +335,8 @@ TEST(Combinators, StdRefLendsFutureAndFunction) {
 
 TEST(Combinators, AwaitedInATaskTheyNest) {
     auto work = []() -> task<result<int>> {
-        const int i = co_await eddy::try_(ready(ok(1)).map([](int n) { return n + 1; }).and_then([](int n) { return n * 2; }));
+        const int i =
+            co_await eddy::try_(ready(ok(1)).map([](int n) { return n + 1; }).and_then([](int n) { return n * 2; }));
         co_return i + co_await ready(1).then([](int n) { return ready(n); });
     };
     EXPECT_EQ(output_of(work()), 5);

@@ -65,7 +65,8 @@ const std::string long_text(100, 'x');
 
 TEST_F(R125, TemporariesOfClassesWithAConstructor) {
     auto work = []() -> task<int> {
-        co_return co_await length_of(std::string(100, 'x')) + co_await number_of(counted{3}) + co_await number_of(counted(4));
+        co_return co_await length_of(std::string(100, 'x')) + co_await number_of(counted{3}) +
+            co_await number_of(counted(4));
     };
     EXPECT_EQ(wait(work()), 107);
 }
@@ -86,8 +87,12 @@ TEST_F(R125, ClosureMadeOutsideOfTheAwait) {
     EXPECT_EQ(wait(work()), 6);
 }
 
-TEST_F(R125, AwaitOfAConditionalExpression) {
-    auto work = [](bool which) -> task<int> { co_return co_await (which ? number_of(counted(7)) : length_of(long_text)); };
+TEST_F(R125, ConditionalExpressionWithAName) {
+    // Written inside the co_await, GCC 12 destroys the chosen future once too often, whatever its class.
+    auto work = [](bool which) -> task<int> {
+        auto chosen = which ? number_of(counted(7)) : length_of(long_text);
+        co_return co_await std::move(chosen);
+    };
     EXPECT_EQ(wait(work(true)), 7);
     EXPECT_EQ(wait(work(false)), 100);
 }
@@ -131,7 +136,8 @@ TEST_F(R125, EveryFutureOfTheLibraryMadeInsideTheAwait) {
         const int a = (co_await ready(counted(1))).number();
         const int b = co_await ready(counted(2)).map([](counted c) { return c.number(); });
         const int c = co_await ready(counted(3)).then([](counted n) { return number_of(std::move(n)); });
-        const int d = co_await eddy::try_(ready(result<counted>(std::in_place, 4)).and_then([](counted n) { return n.number(); }));
+        const int d = co_await eddy::try_(
+            ready(result<counted>(std::in_place, 4)).and_then([](counted n) { return n.number(); }));
         auto e = co_await eddy::select(ready(counted(5)), eddy::pending());
         const int f = (co_await eddy::race(ready(counted(6)), ready(counted(7)))).number();
         auto g = co_await eddy::try_join(ready(result<counted>(std::in_place, 7)), ready(ok(counted(8))));
@@ -150,7 +156,8 @@ TEST_F(R125, AdaptorsWithCapturesThatHaveANameAreAwaited) {
         sum += co_await eddy::try_(chained);
         auto polled = eddy::poll_fn([c = counted(3)](eddy::context&) { return eddy::poll_result<int>(c.number()); });
         sum += co_await polled;
-        auto joined = eddy::join(eddy::poll_fn([c = counted(4)](eddy::context&) { return eddy::poll_result<int>(c.number()); }));
+        auto joined =
+            eddy::join(eddy::poll_fn([c = counted(4)](eddy::context&) { return eddy::poll_result<int>(c.number()); }));
         sum += (co_await joined).first;
         co_return sum;
     };
@@ -167,9 +174,10 @@ TEST_F(R125, FunctionWithANameIsCopiedIntoTheAdaptorOfTheAwait) {
 }
 
 TEST_F(R125, CapturesThatAreTrivialNeedNoName) {
-    auto work = [](int n) -> task<int> { co_return co_await ready(1).map([n, &text = long_text](int i) {
-        return n + i + static_cast<int>(text.size());
-    }); };
+    auto work = [](int n) -> task<int> {
+        co_return co_await ready(1).map(
+            [n, &text = long_text](int i) { return n + i + static_cast<int>(text.size()); });
+    };
     EXPECT_EQ(wait(work(9)), 110);
 }
 

@@ -81,7 +81,8 @@ TEST(Join, PollsOnlyWhatHasNotEndedAndEachOncePerPoll) {
 
 TEST(Join, R045_EndlessChildDoesNotStarveTheOthers) {
     auto endless = [](eddy::context& cx) -> eddy::poll_result<void> {
-        while (cx.consume_budget()) {}
+        while (cx.consume_budget()) {
+        }
         return eddy::not_ready;
     };
     int done = 0;
@@ -288,74 +289,78 @@ std::array<result<int>, sizeof...(I)> as_array(T& all, std::index_sequence<I...>
 }
 
 TEST(Join, R138_EveryMixOfChildren) {
-    for_each_count(join_all, []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
-        auto answer = hand.poll();
-        for (std::size_t i = 0; i < N; ++i) {
-            EXPECT_EQ(scripts[i].polls, 1);
-            EXPECT_EQ(scripts[i].alive, !ends(kinds[i]));
-        }
-        if (first(kinds, [](kind k) { return !ends(k); }) != N) {
-            assert_pending(answer);
-            if (!release(kinds, scripts)) return;
-            EXPECT_TRUE(hand.is_woken());
-            auto after = assert_ready(hand.poll());
-            const auto all = as_array(after, std::make_index_sequence<N>());
-            for (std::size_t i = 0; i < N; ++i) expect_outcome(kinds, i, all[i]);
-            return;
-        }
-        auto output = assert_ready(std::move(answer));
-        const auto all = as_array(output, std::make_index_sequence<N>());
-        for (std::size_t i = 0; i < N; ++i) expect_outcome(kinds, i, all[i]);
-    });
+    for_each_count(join_all,
+                   []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
+                       auto answer = hand.poll();
+                       for (std::size_t i = 0; i < N; ++i) {
+                           EXPECT_EQ(scripts[i].polls, 1);
+                           EXPECT_EQ(scripts[i].alive, !ends(kinds[i]));
+                       }
+                       if (first(kinds, [](kind k) { return !ends(k); }) != N) {
+                           assert_pending(answer);
+                           if (!release(kinds, scripts)) return;
+                           EXPECT_TRUE(hand.is_woken());
+                           auto after = assert_ready(hand.poll());
+                           const auto all = as_array(after, std::make_index_sequence<N>());
+                           for (std::size_t i = 0; i < N; ++i) expect_outcome(kinds, i, all[i]);
+                           return;
+                       }
+                       auto output = assert_ready(std::move(answer));
+                       const auto all = as_array(output, std::make_index_sequence<N>());
+                       for (std::size_t i = 0; i < N; ++i) expect_outcome(kinds, i, all[i]);
+                   });
 }
 
 TEST(TryJoin, R138_EveryMixOfChildren) {
-    for_each_count(try_join_all, []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
-        auto answer = hand.poll();
-        if (first(kinds, [](kind k) { return k == kind::fails; }) != N) {
-            EXPECT_EQ(assert_ready(std::move(answer)).error(), io_error);
-            for (std::size_t i = 0; i < N; ++i) EXPECT_FALSE(scripts[i].alive);
-        } else if (first(kinds, [](kind k) { return k != kind::ready; }) == N) {
-            EXPECT_TRUE(assert_ready(std::move(answer)).has_value());
-        } else {
-            assert_pending(answer);
-            if (release(kinds, scripts)) {
-                EXPECT_EQ(assert_ready(hand.poll())->first, 0);
-            }
-        }
-    });
+    for_each_count(try_join_all,
+                   []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
+                       auto answer = hand.poll();
+                       if (first(kinds, [](kind k) { return k == kind::fails; }) != N) {
+                           EXPECT_EQ(assert_ready(std::move(answer)).error(), io_error);
+                           for (std::size_t i = 0; i < N; ++i) EXPECT_FALSE(scripts[i].alive);
+                       } else if (first(kinds, [](kind k) { return k != kind::ready; }) == N) {
+                           EXPECT_TRUE(assert_ready(std::move(answer)).has_value());
+                       } else {
+                           assert_pending(answer);
+                           if (release(kinds, scripts)) {
+                               EXPECT_EQ(assert_ready(hand.poll())->first, 0);
+                           }
+                       }
+                   });
 }
 
 TEST(Select, R138_EveryMixOfChildren) {
-    for_each_count(select_all, []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
-        auto answer = hand.poll();
-        std::size_t winner = first(kinds, ends);
-        if (winner == N) {
-            assert_pending(answer);
-            if (!release(kinds, scripts)) return;
-            winner = 0;
-            answer = hand.poll();
-        }
-        auto output = assert_ready(std::move(answer));
-        EXPECT_EQ(output.index(), winner);
-        std::visit([&](const result<int>& outcome) { expect_outcome(kinds, winner, outcome); }, output);
-        for (std::size_t i = 0; i < N; ++i) EXPECT_FALSE(scripts[i].alive);
-    });
+    for_each_count(select_all,
+                   []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
+                       auto answer = hand.poll();
+                       std::size_t winner = first(kinds, ends);
+                       if (winner == N) {
+                           assert_pending(answer);
+                           if (!release(kinds, scripts)) return;
+                           winner = 0;
+                           answer = hand.poll();
+                       }
+                       auto output = assert_ready(std::move(answer));
+                       EXPECT_EQ(output.index(), winner);
+                       std::visit([&](const result<int>& outcome) { expect_outcome(kinds, winner, outcome); }, output);
+                       for (std::size_t i = 0; i < N; ++i) EXPECT_FALSE(scripts[i].alive);
+                   });
 }
 
 TEST(Race, R138_EveryMixOfChildren) {
-    for_each_count(race_all, []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
-        auto answer = hand.poll();
-        std::size_t winner = first(kinds, ends);
-        if (winner == N) {
-            assert_pending(answer);
-            if (!release(kinds, scripts)) return;
-            winner = 0;
-            answer = hand.poll();
-        }
-        expect_outcome(kinds, winner, assert_ready(std::move(answer)));
-        for (std::size_t i = 0; i < N; ++i) EXPECT_FALSE(scripts[i].alive);
-    });
+    for_each_count(race_all,
+                   []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
+                       auto answer = hand.poll();
+                       std::size_t winner = first(kinds, ends);
+                       if (winner == N) {
+                           assert_pending(answer);
+                           if (!release(kinds, scripts)) return;
+                           winner = 0;
+                           answer = hand.poll();
+                       }
+                       expect_outcome(kinds, winner, assert_ready(std::move(answer)));
+                       for (std::size_t i = 0; i < N; ++i) EXPECT_FALSE(scripts[i].alive);
+                   });
 }
 
 TEST(Join, PollCancelGoesToThoseWhoHaveNotEnded) {

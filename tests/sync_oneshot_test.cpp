@@ -49,7 +49,9 @@ TEST(SyncOneshot, SenderThatIsDestroyedLeavesAnError) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand hand(std::move(rx));
     assert_pending(hand.poll());
-    { auto gone = std::move(tx); }
+    {
+        auto gone = std::move(tx);
+    }
     EXPECT_EQ(hand.wakes(), 1u);
     const auto error = assert_ready(hand.poll()).error();
     EXPECT_EQ(error, recv_error());
@@ -57,16 +59,22 @@ TEST(SyncOneshot, SenderThatIsDestroyedLeavesAnError) {
 }
 
 TEST(SyncOneshot, TryMakesAnErrorCodeOfIt) {
-    auto receive = [](oneshot<int>::receiver rx) -> eddy::task<eddy::result<int>> { co_return co_await eddy::try_(rx); };
+    auto receive = [](oneshot<int>::receiver rx) -> eddy::task<eddy::result<int>> {
+        co_return co_await eddy::try_(rx);
+    };
     auto [tx, rx] = oneshot<int>::channel();
-    { auto gone = std::move(tx); }
+    {
+        auto gone = std::move(tx);
+    }
     EXPECT_EQ(eddy::wait(receive(std::move(rx))).error(), eddy::errc::channel_closed);
 }
 
 TEST(SyncOneshot, ValueComesBackWhenTheReceiverIsGone) {
     auto [tx, rx] = oneshot<std::unique_ptr<int>>::channel();
     EXPECT_FALSE(tx.is_closed());
-    { auto gone = std::move(rx); }
+    {
+        auto gone = std::move(rx);
+    }
     EXPECT_TRUE(tx.is_closed());
     auto back = tx.send(std::make_unique<int>(6));
     ASSERT_FALSE(back.has_value());
@@ -96,7 +104,9 @@ TEST(SyncOneshot, TryRecvSaysEmptyValueClosed) {
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
 
     auto [tx2, rx2] = oneshot<int>::channel();
-    { auto gone = std::move(tx2); }
+    {
+        auto gone = std::move(tx2);
+    }
     EXPECT_EQ(rx2.try_recv().error(), try_recv_error::closed);
 }
 
@@ -119,7 +129,9 @@ TEST(SyncOneshot, ClosedEndsWhenTheReceiverIsGone) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand hand(tx.closed());
     assert_pending(hand.poll());
-    { auto gone = std::move(rx); }
+    {
+        auto gone = std::move(rx);
+    }
     EXPECT_EQ(hand.wakes(), 1u);
     EXPECT_EQ(hand.wakers(), 0u);
     assert_ready(hand.poll());
@@ -162,7 +174,9 @@ TEST(SyncOneshot, ValueThatNobodyTakesDiesWithTheReceiver) {
     auto [tx, rx] = oneshot<std::shared_ptr<int>>::channel();
     static_cast<void>(tx.send(value));
     EXPECT_EQ(value.use_count(), 2);
-    { auto gone = std::move(rx); }
+    {
+        auto gone = std::move(rx);
+    }
     EXPECT_EQ(value.use_count(), 1);
 }
 

@@ -27,10 +27,10 @@ using eddy::try_;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::cancellable_scripted;
 using support::plan;
 using support::script;
 using support::scripted;
-using support::cancellable_scripted;
 
 const auto io_error = std::make_error_code(std::errc::io_error);
 
@@ -628,7 +628,8 @@ TEST(Task, R039_PolledAfterTheEndItSaysSo) {
     } catch (const eddy::misuse& e) {
         const std::string text = e.what();
         EXPECT_NE(text.find("a task was polled after it had ended"), std::string::npos) << text;
-        EXPECT_NE(text.find(std::string(e.where().file_name()) + ":" + std::to_string(e.where().line())), std::string::npos)
+        EXPECT_NE(text.find(std::string(e.where().file_name()) + ":" + std::to_string(e.where().line())),
+                  std::string::npos)
             << text;
     }
 }

@@ -48,18 +48,23 @@ using eddy::time::time_point;
 using eddy::time::timeout;
 using support::time_loop;
 
-/// A waker that calls a function: what a stranger's executor might do.
+/// A waker that calls a function when it is woken; or, too, when it is cloned and dropped: what a stranger's executor
+/// might do.
 class calling_waker {
 public:
     explicit calling_waker(std::function<void()> f) : f_(std::move(f)) {}
 
-    [[nodiscard]] eddy::waker waker() noexcept { return {&vtable, &f_}; }
+    [[nodiscard]] eddy::waker waker() noexcept { return {&on_wake, &f_}; }
+    [[nodiscard]] eddy::waker waker_that_always_calls() noexcept { return {&always, &f_}; }
 
 private:
-    static void* clone(void* f) noexcept { return f; }
     static void call(void* f) noexcept { (*static_cast<std::function<void()>*>(f))(); }
-    static void drop(void*) noexcept {}
-    static constexpr eddy::waker_vtable vtable{clone, call, call, drop};
+    static void* call_and_clone(void* f) noexcept {
+        call(f);
+        return f;
+    }
+    static constexpr eddy::waker_vtable on_wake{[](void* f) noexcept { return f; }, call, call, [](void*) noexcept {}};
+    static constexpr eddy::waker_vtable always{call_and_clone, call, call, call};
 
     std::function<void()> f_;
 };
@@ -135,6 +140,18 @@ TEST(Sleep, P033_UnderAUsedUpBudgetItGivesWay) {
     assert_pending(nap.poll(0));
     EXPECT_EQ(nap.wakes(), 1u);
     assert_ready(nap.poll(1));
+}
+
+TEST(Sleep, P033_WaitingCostsNoBudget) {
+    time_loop loop;
+    auto nap = sleep(1ms);
+    const auto waker = eddy::waker::noop();
+    eddy::context cx(waker, 1);
+    assert_pending(nap.poll(cx));
+    EXPECT_EQ(cx.budget(), 1u);
+    loop.advance(1ms);
+    assert_ready(nap.poll(cx));
+    EXPECT_EQ(cx.budget(), 0u);
 }
 
 TEST(Sleep, P033_ResetMovesTheDeadlineOfAWaitingSleep) {
@@ -289,6 +306,19 @@ TEST(Sleep, R052_HugeDurationsSaturateAndNeverEnd) {
     EXPECT_EQ(naps[1].future().deadline(), time_point::max());
 }
 
+TEST(Sleep, R052_ResetToNeverAndBackKeepsTheWakerAndLeavesTheNeighboursAlone) {
+    time_loop loop;
+    by_hand nap(sleep(10ms)), neighbour(sleep(10ms));
+    assert_pending(nap.poll());
+    assert_pending(neighbour.poll());
+    nap.future().reset(time_point::max());
+    nap.future().reset(clock::now() + 20ms);
+    EXPECT_EQ(loop.advance(10ms), 1u);
+    EXPECT_EQ(neighbour.wakes(), 1u);
+    EXPECT_EQ(loop.advance(10ms), 1u);
+    EXPECT_EQ(nap.wakes(), 1u);
+}
+
 TEST(Sleep, R052_HugeNegativeDurationsArePast) {
     time_loop loop;
     assert_ready(by_hand(sleep(std::chrono::nanoseconds::min())).poll());
@@ -307,21 +337,21 @@ TEST(Sleep, P037_DurationsAreRoundedUpToTheClocksUnit) {
     EXPECT_EQ(eddy::time::deadline_after(std::chrono::hours::max()), time_point::max());
 }
 
-TEST(Sleep, R054_ATimerThatIsArmedAgainWhileItFiresWaitsForTheNextTurn) {
+TEST(Sleep, R054_TimersThatAreArmedAgainWhileTheyFireWaitForTheNextTurn) {
     time_loop loop;
-    eddy::detail::timer_entry entry;
-    int fired = 0;
+    std::array<eddy::detail::timer_entry, 40> timers;  // more than one batch, so that some still fire meanwhile
     const auto past = clock::now();
+    std::size_t next = 0;
     calling_waker again({});
     again = calling_waker([&] {
-        if (++fired < 3) loop.driver().arm(entry, past, again.waker());
+        if (next < 80) loop.driver().arm(timers[next++ % 40], past, again.waker());
     });
-    loop.driver().arm(entry, past, again.waker());
-    EXPECT_EQ(loop.fire(), 1u);
-    EXPECT_EQ(fired, 1);
-    EXPECT_LE(*loop.driver().next_deadline(), clock::now()) << "the loop must not park";
-    EXPECT_EQ(loop.fire(), 1u);
-    EXPECT_EQ(loop.fire(), 1u);
+    for (auto& timer : timers) loop.driver().arm(timer, past, again.waker());
+    EXPECT_EQ(loop.fire(), 40u);
+    EXPECT_EQ(next, 40u);
+    EXPECT_LE(loop.driver().next_deadline(), clock::now()) << "the loop must not park";
+    EXPECT_EQ(loop.fire(), 40u);
+    EXPECT_EQ(loop.fire(), 40u);
     EXPECT_EQ(loop.fire(), 0u);
 }
 
@@ -352,6 +382,35 @@ TEST(Sleep, R056_R069_TheWakerOfTheLastPollCounts) {
     loop.advance(10ms);
     EXPECT_EQ(first.wakes(), 0u);
     EXPECT_EQ(second.wakes(), 1u);
+}
+
+TEST(Sleep, R068_WakersMayComeBackForTheLockWheneverTheyAreCalled) {
+    time_loop loop;
+    int calls = 0;
+    const auto lock_again = [&] {
+        ++calls;
+        loop.driver().pause();  // it stands already: only the lock counts
+    };
+    calling_waker one(lock_again), other(lock_again);
+    auto nap = sleep(1ms);
+    assert_pending(poll_with(nap, one.waker_that_always_calls()));
+    assert_pending(poll_with(nap, other.waker_that_always_calls()));
+    nap.reset(clock::now() + 2ms);
+    loop.advance(2ms);
+    assert_ready(poll_with(nap, one.waker_that_always_calls()));
+    nap.reset(clock::now() + 1ms);
+    assert_pending(poll_with(nap, one.waker_that_always_calls()));
+    loop.driver().shutdown();
+    // Three clones, one of them dropped when it was replaced and two woken; and the four wakers made here.
+    EXPECT_EQ(calls, 3 + 1 + 2 + 4);
+}
+
+TEST(Sleep, R068_ATimerThatFiresWhileItsNewWakerIsClonedIsReady) {
+    time_loop loop;
+    auto nap = sleep(1ms);
+    assert_pending(poll_with(nap, eddy::test::wake_counter().waker()));
+    calling_waker advancing([&] { loop.advance(1ms); });
+    assert_ready(poll_with(nap, advancing.waker_that_always_calls()));
 }
 
 using nanoseconds = std::chrono::nanoseconds;
@@ -405,11 +464,10 @@ TEST(Sleep, R060_APausedClockFiresAtTheExactDeadlineAndNotBefore) {
 
 TEST(Sleep, R060_ARunningClockRoundsUpToTheTick) {
     constexpr auto tick = eddy::detail::time_driver::tick;
-    time_loop loop(time_loop::clock::running);
-    auto& driver = loop.driver();
-    const auto start = clock::now() + 1h;
     for (const nanoseconds d : std::array<nanoseconds, 7>{0ns, 1ns, 31us, 62'499ns, 62'500ns, 1ms, 4ms}) {
-        const auto deadline = start + d;
+        time_loop loop(time_loop::clock::running);
+        auto& driver = loop.driver();
+        const auto deadline = clock::now() + 1h + d;
         by_hand nap(sleep_until(deadline));
         assert_pending(nap.poll());
         EXPECT_EQ(driver.fire(deadline - 1ns), 0u);
@@ -421,6 +479,38 @@ TEST(Sleep, R060_ARunningClockRoundsUpToTheTick) {
         EXPECT_GE(*next, deadline);
         EXPECT_LT(*next, deadline + tick);
     }
+}
+
+TEST(Sleep, R060_WhatEndsWithinATickFiresTogetherAtItsEnd) {
+    time_loop loop(time_loop::clock::running);
+    auto& driver = loop.driver();
+    // An instant at the edge of a tick.
+    by_hand probe(sleep(1h));
+    assert_pending(probe.poll());
+    auto edge = driver.next_deadline().value();
+    while (driver.fire(edge) == 0) edge = driver.next_deadline().value();
+    edge += 10 * eddy::detail::time_driver::tick;
+    by_hand first(sleep_until(edge - 2ns)), second(sleep_until(edge - 1ns)), third(sleep_until(edge + 1ns));
+    assert_pending(first.poll());
+    assert_pending(second.poll());
+    assert_pending(third.poll());
+    EXPECT_EQ(driver.fire(edge - 1ns), 0u);
+    EXPECT_EQ(driver.fire(edge), 2u);
+    EXPECT_EQ(driver.fire(edge + eddy::detail::time_driver::tick), 1u);
+}
+
+TEST(Sleep, R060_WhatAPausedClockHeldBackWithinATickFiresAtItsDeadlineAfterResume) {
+    time_loop loop;
+    auto& driver = loop.driver();
+    by_hand first(sleep(1us)), second(sleep(2us));
+    assert_pending(first.poll());
+    assert_pending(second.poll());
+    EXPECT_EQ(loop.advance(1us), 1u);
+    driver.resume();
+    const auto next = driver.next_deadline();
+    ASSERT_GE(next, second.future().deadline());
+    EXPECT_EQ(driver.fire(second.future().deadline() - 1ns), 0u);
+    EXPECT_EQ(driver.fire(*next), 1u);
 }
 
 TEST(SleepStress, R060_NothingIsEarlyByTheRealClock) {
@@ -483,6 +573,14 @@ TEST(Sleep, P036_AfterResumeTheClockGoesOnFromWhereItStood) {
     EXPECT_EQ(driver.fire(clock::now() + 1ms), 1u);
 }
 
+TEST(Sleep, R052_AClockThatWasMovedToItsEndStaysThere) {
+    time_loop loop;
+    loop.driver().advance(nanoseconds::max());
+    EXPECT_EQ(clock::now(), time_point::max());
+    loop.driver().resume();
+    EXPECT_EQ(clock::now(), time_point::max());
+}
+
 TEST(Sleep, OutsideALoopTheClockIsTheSteadyClock) {
     const auto before = std::chrono::steady_clock::now();
     const auto now = clock::now();
@@ -490,57 +588,68 @@ TEST(Sleep, OutsideALoopTheClockIsTheSteadyClock) {
     EXPECT_LE(now, std::chrono::steady_clock::now());
 }
 
-/// Hands sleeps from the thread that arms and fires to the one that drops them.
+using naps_under_way = std::vector<std::unique_ptr<sleep_future>>;
+
+/// A place for one thing, through which a thread hands it to another.
 class handover {
 public:
-    void put(std::unique_ptr<sleep_future> nap) {
-        sleep_future* expected = nullptr;
-        while (!place_.compare_exchange_weak(expected, nap.get(), std::memory_order_release)) {
-            expected = nullptr;
+    ~handover() { delete place_.load(std::memory_order_acquire); }
+
+    void put(std::unique_ptr<naps_under_way> naps) {
+        naps_under_way* empty = nullptr;
+        while (!place_.compare_exchange_weak(empty, naps.get(), std::memory_order_release, std::memory_order_relaxed)) {
+            empty = nullptr;
             std::this_thread::yield();
         }
-        static_cast<void>(nap.release());
+        static_cast<void>(naps.release());
     }
-    std::unique_ptr<sleep_future> take() {
-        return std::unique_ptr<sleep_future>(place_.exchange(nullptr, std::memory_order_acquire));
+    std::unique_ptr<naps_under_way> take() {
+        return std::unique_ptr<naps_under_way>(place_.exchange(nullptr, std::memory_order_acquire));
     }
 
 private:
-    std::atomic<sleep_future*> place_{nullptr};
+    std::atomic<naps_under_way*> place_{nullptr};
 };
 
-TEST(SleepStress, R050_ArmedOnOneThreadAndDroppedOnAnotherWhileItFires) {
+/// Tasks that have migrated: polled off their loop, or not, and dropped.
+void poll_and_drop(naps_under_way& naps, const eddy::waker& waker) {
+    for (std::size_t i = 0; i < naps.size(); ++i) {
+        try {
+            if (i % 2 != 0) static_cast<void>(poll_with(*naps[i], waker));
+        } catch (const eddy::misuse&) {  // its loop has just gone
+        }
+        naps[i].reset();
+    }
+}
+
+TEST(SleepStress, R050_ArmedOnOneThreadAndDroppedOnAnotherWhileTheyFire) {
+    const eddy::test::wake_counter arming, dropping;
     handover through;
     std::atomic<bool> over{false};
-    eddy::test::wake_counter counter;
     std::thread dropper([&] {
-        const eddy::test::wake_counter mine;
-        std::uint64_t turn = 0;
+        const auto waker = dropping.waker();
         while (!over.load(std::memory_order_acquire)) {
-            auto nap = through.take();
-            if (nap == nullptr || ++turn % 2 == 0) continue;
-            // A task that has migrated: polled here, off the loop, and then dropped.
-            try {
-                static_cast<void>(poll_with(*nap, mine.waker()));
-            } catch (const eddy::misuse&) {  // its loop has just gone
-            }
+            if (const auto naps = through.take()) poll_and_drop(*naps, waker);
         }
-        through.take().reset();
-        EXPECT_EQ(mine.wakers(), 0u);
     });
-    std::mt19937_64 random(support::seed());
-    const auto rounds = support::rounds(500'000);
-    for (std::uint64_t i = 0; i < rounds;) {
+    for (std::uint64_t round = support::rounds(5'000); round != 0; --round) {
         time_loop loop;
-        for (const auto end = i + 1000; i < end; ++i) {
-            auto nap = std::make_unique<sleep_future>(clock::now() + std::chrono::microseconds(random() % 200));
-            if (!poll_with(*nap, counter.waker()).is_ready()) through.put(std::move(nap));
-            loop.advance(std::chrono::microseconds(random() % 100));
+        const auto waker = arming.waker();
+        for (int batch = 0; batch < 4; ++batch) {
+            auto naps = std::make_unique<naps_under_way>();
+            for (int i = 0; i < 100; ++i) {
+                naps->push_back(std::make_unique<sleep_future>(clock::now() + std::chrono::microseconds(1 + i)));
+                assert_pending(poll_with(*naps->back(), waker));
+            }
+            through.put(std::move(naps));
+            for (int i = 0; i < 11; ++i) loop.advance(10us);
         }
     }
     over.store(true, std::memory_order_release);
     dropper.join();
-    EXPECT_EQ(counter.wakers(), 0u) << "an entry or a waker was left behind";
+    through.take().reset();
+    EXPECT_EQ(arming.wakers(), 0u);
+    EXPECT_EQ(dropping.wakers(), 0u);
 }
 
 TEST(SleepStress, P038_TimersByTheMillion) {
@@ -615,9 +724,9 @@ TEST(Interval, S78_NextIntervalTableOfTokioCore) {
     struct row {
         std::chrono::milliseconds previous, now, period, next;
     };
-    for (const row& r : {row{1ms, 2ms, 10ms, 11ms}, row{7777ms, 7788ms, 100ms, 7877ms}, row{1ms, 1000ms, 2100ms, 2101ms},
-                         row{1ms, 1000ms, 10ms, 1001ms}, row{7777ms, 8888ms, 100ms, 8977ms},
-                         row{1ms, 10'000ms, 2100ms, 10'501ms}}) {
+    for (const row& r :
+         {row{1ms, 2ms, 10ms, 11ms}, row{7777ms, 7788ms, 100ms, 7877ms}, row{1ms, 1000ms, 2100ms, 2101ms},
+          row{1ms, 1000ms, 10ms, 1001ms}, row{7777ms, 8888ms, 100ms, 8977ms}, row{1ms, 10'000ms, 2100ms, 10'501ms}}) {
         EXPECT_EQ(next_tick(missed_tick_behavior::skip, at(r.previous), at(r.now), r.period), at(r.next))
             << r.previous.count() << " at " << r.now.count();
     }
@@ -660,7 +769,9 @@ struct taken {
 taken busy_interval(missed_tick_behavior behavior, std::chrono::milliseconds busy) {
     time_loop loop;
     const auto start = clock::now();
-    const auto since = [start](time_point t) { return std::chrono::duration_cast<std::chrono::milliseconds>(t - start).count(); };
+    const auto since = [start](time_point t) {
+        return std::chrono::duration_cast<std::chrono::milliseconds>(t - start).count();
+    };
     auto every = interval(50ms);
     every.set_missed_tick_behavior(behavior);
     assert_ready(by_hand(every.tick()).poll());
@@ -802,7 +913,8 @@ public:
 
     eddy::poll_result<int> poll(eddy::context& cx) {
         ++probe_->polls;
-        while (probe_->uses_up_budget && cx.consume_budget()) {}
+        while (probe_->uses_up_budget && cx.consume_budget()) {
+        }
         if (probe_->is_ready) return 7;
         return eddy::not_ready;
     }
@@ -848,7 +960,8 @@ TEST(Timeout, P035_GivesElapsedAndHasDestroyedTheWorkByThen) {
 
 TEST(Timeout, P035_TakesVoidAndLentFuturesAndNoLvalues) {
     time_loop loop;
-    static_assert(std::is_same_v<eddy::output_t<decltype(timeout(1s, sleep(1s)))>, std::expected<void, eddy::time::elapsed>>);
+    static_assert(
+        std::is_same_v<eddy::output_t<decltype(timeout(1s, sleep(1s)))>, std::expected<void, eddy::time::elapsed>>);
     by_hand inside(timeout(2ms, sleep(1ms))), outside(timeout(1ms, sleep(2ms)));
     assert_pending(inside.poll());
     assert_pending(outside.poll());

@@ -157,7 +157,8 @@ TEST(TimerWheel, R049_AnEntryCanBeRemovedFromTheListOfWhoeverHandsItOut) {
 
 TEST(TimerWheel, R052_DeadlinesBeyondTheRangeWaitAndDoNotFireEarly) {
     for (const std::uint64_t start : {std::uint64_t{0}, std::uint64_t{777}, range - 1, range + 12'345}) {
-        for (const std::uint64_t deadline : {range, range + 1, 3 * range - 1, 40 * range + 7, 40 * range + (range >> 6)}) {
+        for (const std::uint64_t deadline :
+             {range, range + 1, 3 * range - 1, 40 * range + 7, 40 * range + (range >> 6)}) {
             if (deadline <= start + 100) continue;
             SCOPED_TRACE(testing::Message() << "from " << start << " to " << deadline);
             timer_wheel wheel(start);
@@ -197,7 +198,8 @@ TEST(TimerWheel, R055_WhatIsTakenOutInOneGoLeavesNothingBehind) {
     for (auto& timer : timers) wheel.insert(timer, 50);
     wheel.advance(50);
     EXPECT_EQ(wheel.due().pop_front(), &timers[0]);
-    while (wheel.due().pop_front() != nullptr) {}
+    while (wheel.due().pop_front() != nullptr) {
+    }
     for (const auto& timer : timers) EXPECT_FALSE(timer.is_linked());
     EXPECT_EQ(advance(wheel, 1'000'000), entries{});
 }

@@ -87,7 +87,8 @@ struct and_then_rule {
     };
     template <class In, class V, class E>
     struct output_of<In, std::expected<V, E>> {
-        static constexpr bool agree = error_converts<typename In::error_type, E> || error_converts<E, typename In::error_type>;
+        static constexpr bool agree =
+            error_converts<typename In::error_type, E> || error_converts<E, typename In::error_type>;
         using type = std::expected<V, joint_error_t<typename In::error_type, E>>;
     };
 
@@ -109,20 +110,29 @@ struct and_then_rule {
     }
 
     template <class In>
-    static bool applies(const In& in) { return in.has_value(); }
+    static bool applies(const In& in) {
+        return in.has_value();
+    }
     template <class In>
-    static decltype(auto) offer(In& in) { return value_of(in); }
+    static decltype(auto) offer(In& in) {
+        return value_of(in);
+    }
     template <class Output, class In>
-    static Output pass(In& in) { return with_error<Output>(std::move(in.error())); }
+    static Output pass(In& in) {
+        return with_error<Output>(std::move(in.error()));
+    }
     template <class Output, class Out>
-    static Output settle(Out&& out) { return flatten<Output>(std::forward<Out>(out)); }
+    static Output settle(Out&& out) {
+        return flatten<Output>(std::forward<Out>(out));
+    }
 
 private:
     template <class OutputOf>
     static constexpr bool check_errors() {
         if constexpr (requires { OutputOf::agree; }) {
             constexpr bool agree = OutputOf::agree;
-            static_assert(agree, "eddy: the errors before and after and_then do not convert; use map_err on one of them");
+            static_assert(agree,
+                          "eddy: the errors before and after and_then do not convert; use map_err on one of them");
             return agree;
         }
         return true;
@@ -147,13 +157,21 @@ struct map_value_rule {
     }
 
     template <class In>
-    static bool applies(const In& in) { return in.has_value(); }
+    static bool applies(const In& in) {
+        return in.has_value();
+    }
     template <class In>
-    static decltype(auto) offer(In& in) { return value_of(in); }
+    static decltype(auto) offer(In& in) {
+        return value_of(in);
+    }
     template <class Output, class In>
-    static Output pass(In& in) { return Output(std::unexpect, std::move(in.error())); }
+    static Output pass(In& in) {
+        return Output(std::unexpect, std::move(in.error()));
+    }
     template <class Output, class Out>
-    static Output settle(Out&& out) { return with_value<Output>(std::forward<Out>(out)); }
+    static Output settle(Out&& out) {
+        return with_value<Output>(std::forward<Out>(out));
+    }
 };
 
 struct then_rule {
@@ -173,9 +191,13 @@ struct then_rule {
     }
 
     template <class In>
-    static In&& offer(In& in) { return std::move(in); }
+    static In&& offer(In& in) {
+        return std::move(in);
+    }
     template <class Output, class Out>
-    static Out settle(Out&& out) { return std::forward<Out>(out); }
+    static Out settle(Out&& out) {
+        return std::forward<Out>(out);
+    }
 };
 
 /// `map` on an output that is no expected.
@@ -206,13 +228,21 @@ struct map_err_rule {
     }
 
     template <class In>
-    static bool applies(const In& in) { return !in.has_value(); }
+    static bool applies(const In& in) {
+        return !in.has_value();
+    }
     template <class In>
-    static auto&& offer(In& in) { return std::move(in.error()); }
+    static auto&& offer(In& in) {
+        return std::move(in.error());
+    }
     template <class Output, class In>
-    static Output pass(In& in) { return with_value<Output>(value_of(in)); }
+    static Output pass(In& in) {
+        return with_value<Output>(value_of(in));
+    }
     template <class Output, class Out>
-    static Output settle(Out&& out) { return Output(std::unexpect, std::forward<Out>(out)); }
+    static Output settle(Out&& out) {
+        return Output(std::unexpect, std::forward<Out>(out));
+    }
 };
 
 struct or_else_rule {
@@ -252,13 +282,21 @@ struct or_else_rule {
     }
 
     template <class In>
-    static bool applies(const In& in) { return !in.has_value(); }
+    static bool applies(const In& in) {
+        return !in.has_value();
+    }
     template <class In>
-    static auto&& offer(In& in) { return std::move(in.error()); }
+    static auto&& offer(In& in) {
+        return std::move(in.error());
+    }
     template <class Output, class In>
-    static Output pass(In& in) { return with_value<Output>(value_of(in)); }
+    static Output pass(In& in) {
+        return with_value<Output>(value_of(in));
+    }
     template <class Output, class Out>
-    static Output settle(Out&& out) { return flatten<Output>(std::forward<Out>(out)); }
+    static Output settle(Out&& out) {
+        return flatten<Output>(std::forward<Out>(out));
+    }
 };
 
 }  // namespace detail

@@ -53,7 +53,7 @@ public:
         constexpr bool is_future = future<std::remove_cvref_t<F>>;
         static_assert(is_future, "eddy: core.run takes a future, such as a task: call the coroutine, `core.run(work())`");
         if constexpr (is_future) {
-            return detail::run_main<std::remove_cvref_t<F>>(*loop_, main, where);
+            return detail::run_main<F>(*loop_, std::forward<F>(main), where);
         }
     }
 

@@ -23,7 +23,7 @@ struct core_access;
 template <class W>
 constexpr bool check_work();
 template <class W>
-void spawn_work(core_shared& loop, W&& work, std::source_location where);
+core_task& spawn_work(core_shared& loop, W&& work, std::source_location where);
 template <class W>
 [[nodiscard]] bool send_work(core_shared& loop, W&& work, std::source_location where);
 template <class F>

@@ -63,6 +63,10 @@ private:
     bool ready_ = false;
 };
 
+namespace detail {
+struct native_stack;
+}  // namespace detail
+
 /// What an executor hands to a future that it polls: the waker to keep, and the budget of this poll.
 class context {
 public:
@@ -71,6 +75,7 @@ public:
 
     explicit context(const eddy::waker& waker, std::uint32_t budget = default_budget) noexcept
         : waker_(&waker), budget_(budget) {}
+    context(eddy::waker&&, std::uint32_t = default_budget) = delete;  // it would keep a waker that is gone
     context(const context&) = delete;
     context& operator=(const context&) = delete;
 
@@ -92,9 +97,15 @@ public:
 
     [[nodiscard]] std::uint32_t budget() const noexcept { return budget_; }
 
+    /// For an executor that polls one task after the other with the same context.
+    void restore_budget(std::uint32_t budget = default_budget) noexcept { budget_ = budget; }
+
 private:
+    friend struct detail::native_stack;
+
     const eddy::waker* waker_;
     std::uint32_t budget_;
+    std::uint32_t depth_ = 0;
 };
 
 /// Something that will have an output. Polling never blocks; "not yet" means that the context's waker will be woken;

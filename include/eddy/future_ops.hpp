@@ -35,27 +35,47 @@ template <class Self>
 class future_ops {
 public:
     template <class Fn>
-    [[nodiscard]] auto and_then(Fn&& f) && { return eddy::and_then(static_cast<Self&&>(*this), std::forward<Fn>(f)); }
+    [[nodiscard]] auto and_then(Fn&& f) && {
+        return eddy::and_then(static_cast<Self&&>(*this), std::forward<Fn>(f));
+    }
     template <class Fn>
-    [[nodiscard]] auto map(Fn&& f) && { return eddy::map(static_cast<Self&&>(*this), std::forward<Fn>(f)); }
+    [[nodiscard]] auto map(Fn&& f) && {
+        return eddy::map(static_cast<Self&&>(*this), std::forward<Fn>(f));
+    }
     template <class Fn>
-    [[nodiscard]] auto map_err(Fn&& f) && { return eddy::map_err(static_cast<Self&&>(*this), std::forward<Fn>(f)); }
+    [[nodiscard]] auto map_err(Fn&& f) && {
+        return eddy::map_err(static_cast<Self&&>(*this), std::forward<Fn>(f));
+    }
     template <class Fn>
-    [[nodiscard]] auto or_else(Fn&& f) && { return eddy::or_else(static_cast<Self&&>(*this), std::forward<Fn>(f)); }
+    [[nodiscard]] auto or_else(Fn&& f) && {
+        return eddy::or_else(static_cast<Self&&>(*this), std::forward<Fn>(f));
+    }
     template <class Fn>
-    [[nodiscard]] auto then(Fn&& f) && { return eddy::then(static_cast<Self&&>(*this), std::forward<Fn>(f)); }
+    [[nodiscard]] auto then(Fn&& f) && {
+        return eddy::then(static_cast<Self&&>(*this), std::forward<Fn>(f));
+    }
 
     // Only to say in a short error what to write.
     template <class Fn>
-    auto and_then(Fn&& f) & { return eddy::and_then(detail::must_be_moved(self()), std::forward<Fn>(f)); }
+    auto and_then(Fn&& f) & {
+        return eddy::and_then(detail::must_be_moved(self()), std::forward<Fn>(f));
+    }
     template <class Fn>
-    auto map(Fn&& f) & { return eddy::map(detail::must_be_moved(self()), std::forward<Fn>(f)); }
+    auto map(Fn&& f) & {
+        return eddy::map(detail::must_be_moved(self()), std::forward<Fn>(f));
+    }
     template <class Fn>
-    auto map_err(Fn&& f) & { return eddy::map_err(detail::must_be_moved(self()), std::forward<Fn>(f)); }
+    auto map_err(Fn&& f) & {
+        return eddy::map_err(detail::must_be_moved(self()), std::forward<Fn>(f));
+    }
     template <class Fn>
-    auto or_else(Fn&& f) & { return eddy::or_else(detail::must_be_moved(self()), std::forward<Fn>(f)); }
+    auto or_else(Fn&& f) & {
+        return eddy::or_else(detail::must_be_moved(self()), std::forward<Fn>(f));
+    }
     template <class Fn>
-    auto then(Fn&& f) & { return eddy::then(detail::must_be_moved(self()), std::forward<Fn>(f)); }
+    auto then(Fn&& f) & {
+        return eddy::then(detail::must_be_moved(self()), std::forward<Fn>(f));
+    }
 
 private:
     Self& self() noexcept { return static_cast<Self&>(*this); }

@@ -69,7 +69,9 @@ struct join_rule {
     using output = joined<stored_t<output_t<F>>...>;
 
     template <class Out>
-    static bool decides(const Out&) noexcept { return false; }
+    static bool decides(const Out&) noexcept {
+        return false;
+    }
 
     template <class Output, class Children>
     static Output deliver(Children& children, std::size_t) {
@@ -93,12 +95,15 @@ struct try_join_rule {
                                  typename joint_error<typename output_t<F>::error_type...>::type>;
 
     template <class Out>
-    static bool decides(const Out& out) noexcept { return !out.has_value(); }
+    static bool decides(const Out& out) noexcept {
+        return !out.has_value();
+    }
 
     template <class Output, class... F>
     static Output deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {
         if (which == sizeof...(F)) {
-            return std::apply([](auto&... child) { return Output(std::in_place, value_of(child.output())...); }, children);
+            return std::apply([](auto&... child) { return Output(std::in_place, value_of(child.output())...); },
+                              children);
         }
         return with_index<Output>(which, std::index_sequence_for<F...>(), [&](auto i) {
             return with_error<Output>(std::move(std::get<i>(children).output().error()));

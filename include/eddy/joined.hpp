@@ -31,7 +31,9 @@ struct joined<A> {
 
     explicit joined(A a) : first(std::move(a)) {}
     template <std::size_t I>
-    auto& get() noexcept { return detail::pick<I>(first); }
+    auto& get() noexcept {
+        return detail::pick<I>(first);
+    }
 };
 
 template <class A, class B>
@@ -41,7 +43,9 @@ struct joined<A, B> {
 
     joined(A a, B b) : first(std::move(a)), second(std::move(b)) {}
     template <std::size_t I>
-    auto& get() noexcept { return detail::pick<I>(first, second); }
+    auto& get() noexcept {
+        return detail::pick<I>(first, second);
+    }
 };
 
 template <class A, class B, class C>
@@ -52,7 +56,9 @@ struct joined<A, B, C> {
 
     joined(A a, B b, C c) : first(std::move(a)), second(std::move(b)), third(std::move(c)) {}
     template <std::size_t I>
-    auto& get() noexcept { return detail::pick<I>(first, second, third); }
+    auto& get() noexcept {
+        return detail::pick<I>(first, second, third);
+    }
 };
 
 template <class A, class B, class C, class D>
@@ -64,7 +70,9 @@ struct joined<A, B, C, D> {
 
     joined(A a, B b, C c, D d) : first(std::move(a)), second(std::move(b)), third(std::move(c)), fourth(std::move(d)) {}
     template <std::size_t I>
-    auto& get() noexcept { return detail::pick<I>(first, second, third, fourth); }
+    auto& get() noexcept {
+        return detail::pick<I>(first, second, third, fourth);
+    }
 };
 
 template <class A, class B, class C, class D, class E>
@@ -78,7 +86,9 @@ struct joined<A, B, C, D, E> {
     joined(A a, B b, C c, D d, E e)
         : first(std::move(a)), second(std::move(b)), third(std::move(c)), fourth(std::move(d)), fifth(std::move(e)) {}
     template <std::size_t I>
-    auto& get() noexcept { return detail::pick<I>(first, second, third, fourth, fifth); }
+    auto& get() noexcept {
+        return detail::pick<I>(first, second, third, fourth, fifth);
+    }
 };
 
 template <class A, class B, class C, class D, class E, class F>
@@ -91,10 +101,16 @@ struct joined<A, B, C, D, E, F> {
     F sixth;
 
     joined(A a, B b, C c, D d, E e, F f)
-        : first(std::move(a)), second(std::move(b)), third(std::move(c)),
-          fourth(std::move(d)), fifth(std::move(e)), sixth(std::move(f)) {}
+        : first(std::move(a)),
+          second(std::move(b)),
+          third(std::move(c)),
+          fourth(std::move(d)),
+          fifth(std::move(e)),
+          sixth(std::move(f)) {}
     template <std::size_t I>
-    auto& get() noexcept { return detail::pick<I>(first, second, third, fourth, fifth, sixth); }
+    auto& get() noexcept {
+        return detail::pick<I>(first, second, third, fourth, fifth, sixth);
+    }
 };
 
 template <class A, class B, class C, class D, class E, class F, class G>
@@ -108,10 +124,17 @@ struct joined<A, B, C, D, E, F, G> {
     G seventh;
 
     joined(A a, B b, C c, D d, E e, F f, G g)
-        : first(std::move(a)), second(std::move(b)), third(std::move(c)), fourth(std::move(d)),
-          fifth(std::move(e)), sixth(std::move(f)), seventh(std::move(g)) {}
+        : first(std::move(a)),
+          second(std::move(b)),
+          third(std::move(c)),
+          fourth(std::move(d)),
+          fifth(std::move(e)),
+          sixth(std::move(f)),
+          seventh(std::move(g)) {}
     template <std::size_t I>
-    auto& get() noexcept { return detail::pick<I>(first, second, third, fourth, fifth, sixth, seventh); }
+    auto& get() noexcept {
+        return detail::pick<I>(first, second, third, fourth, fifth, sixth, seventh);
+    }
 };
 
 template <class A, class B, class C, class D, class E, class F, class G, class H>
@@ -126,10 +149,18 @@ struct joined<A, B, C, D, E, F, G, H> {
     H eighth;
 
     joined(A a, B b, C c, D d, E e, F f, G g, H h)
-        : first(std::move(a)), second(std::move(b)), third(std::move(c)), fourth(std::move(d)),
-          fifth(std::move(e)), sixth(std::move(f)), seventh(std::move(g)), eighth(std::move(h)) {}
+        : first(std::move(a)),
+          second(std::move(b)),
+          third(std::move(c)),
+          fourth(std::move(d)),
+          fifth(std::move(e)),
+          sixth(std::move(f)),
+          seventh(std::move(g)),
+          eighth(std::move(h)) {}
     template <std::size_t I>
-    auto& get() noexcept { return detail::pick<I>(first, second, third, fourth, fifth, sixth, seventh, eighth); }
+    auto& get() noexcept {
+        return detail::pick<I>(first, second, third, fourth, fifth, sixth, seventh, eighth);
+    }
 };
 
 }  // namespace eddy

@@ -66,7 +66,9 @@ struct select_rule {
     using output = std::variant<stored_t<output_t<F>>...>;
 
     template <class Out>
-    static bool decides(const Out&) noexcept { return true; }
+    static bool decides(const Out&) noexcept {
+        return true;
+    }
 
     template <class Output, class... F>
     static Output deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {

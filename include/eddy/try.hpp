@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/owned.hpp>
 #include <eddy/future.hpp>
 #include <eddy/result.hpp>
 
@@ -24,7 +25,7 @@ inline constexpr bool is_expected_future<T> = is_expected<typename T::output_typ
 template <class X>
 class [[nodiscard("co_await what try_ gives")]] try_expression {
 public:
-    static constexpr bool took_closure = is_marked<X>;
+    static constexpr bool took_closure = !std::is_lvalue_reference_v<X> && is_marked<X>;
 
     explicit try_expression(X&& inner) : inner_(std::forward<X>(inner)) {}
 
@@ -51,10 +52,14 @@ inline constexpr bool is_try<try_expression<X>> = true;
 /// Lifetime: an lvalue is borrowed, an rvalue is moved in.
 /// Cost: nothing beside the await itself.
 template <class X>
-[[nodiscard]] detail::try_expression<X> try_(X&& x) {
+[[nodiscard]] auto try_(X&& x) {
     constexpr bool fits = detail::is_expected_future<std::remove_cvref_t<X>> || detail::is_expected<std::remove_cvref_t<X>>;
     static_assert(fits, "eddy: try_ takes a std::expected, or a future of one");
-    return detail::try_expression<X>(std::forward<X>(x));
+    if constexpr (fits) {
+        return detail::try_expression<X>(std::forward<X>(x));
+    } else {
+        return detail::broken_future();
+    }
 }
 
 /// How an error becomes another error type: for `try_`, scopes and combinators. An error class of a library says it by a
@@ -71,7 +76,11 @@ template <class To, class From>
     } else {
         constexpr bool converts = std::is_constructible_v<To, From>;
         static_assert(converts, "eddy: this error does not convert to the coroutine's error type; use map_err first");
-        return To(std::forward<From>(from));
+        if constexpr (converts) {
+            return To(std::forward<From>(from));
+        } else {
+            std::unreachable();
+        }
     }
 }
 

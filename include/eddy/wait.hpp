@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -16,7 +17,7 @@ class wake_flag;
 /// Where a thread sleeps between two polls of a future that it waits for.
 class parking_place {
 public:
-    parking_place();
+    explicit parking_place(std::source_location where);
     parking_place(const parking_place&) = delete;
     parking_place& operator=(const parking_place&) = delete;
     ~parking_place();
@@ -35,18 +36,18 @@ private:
 /// Runs `future` on this thread, which sleeps while it has to wait, and returns its output. No runtime is needed, and
 /// nothing but this future is run: an I/O future needs a loop that runs elsewhere.
 ///
-/// Errors: throws what the future throws.
+/// Errors: throws what the future throws; `nested_runtime` on a thread that runs a loop at this time, since that would
+/// stand still.
 /// Thread safety: any thread may wait. Wakers that outlive the wait are harmless.
 /// Lifetime: an lvalue is borrowed, an rvalue is moved in and destroyed before this returns.
-/// Preconditions: not on a thread that runs a loop at this time: the loop would stand still.
 /// Cost: one allocation; a lock and a system call for each time the thread has to sleep.
 template <class F>
-auto wait(F&& future) {
+auto wait(F&& future, std::source_location where = std::source_location::current()) {
     constexpr bool is_future = eddy::future<std::remove_cvref_t<F>>;
     static_assert(is_future, "eddy: wait takes a future (output_type and poll(context&))");
     if constexpr (is_future) {
         F waited(std::forward<F>(future));
-        const detail::parking_place place;
+        const detail::parking_place place(where);
         const waker waker = place.waker();
         for (;;) {
             context cx(waker);

@@ -5,6 +5,10 @@
 
 namespace eddy {
 
+namespace detail {
+class borrowed_waker;
+}  // namespace detail
+
 /// What an executor provides so that its tasks can be woken. All functions may be called on any thread, must not throw,
 /// and must not run a task inline.
 struct waker_vtable {
@@ -69,6 +73,8 @@ public:
     }
 
 private:
+    friend class detail::borrowed_waker;
+
     const waker_vtable* vtable_ = nullptr;
     void* data_ = nullptr;
 };
@@ -84,6 +90,9 @@ public:
     ~borrowed_waker() {}  // NOLINT(modernize-use-equals-default): the union's member must not be destroyed
 
     [[nodiscard]] const waker& get() const noexcept { return waker_; }
+
+    /// Stands for another task of the same executor from now on.
+    void point_to(void* data) noexcept { waker_.data_ = data; }
 
 private:
     union {

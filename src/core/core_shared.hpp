@@ -14,7 +14,7 @@
 
 #include "io/io_handle.hpp"
 #include "core/inbound_list.hpp"
-#include "core/parker.hpp"
+#include "core/sleeping_place.hpp"
 #include "core/task_queue.hpp"
 
 namespace eddy::detail {
@@ -45,7 +45,7 @@ public:
     // ---- The loop's thread ----
     void adopt(core_task& task) noexcept;
     void schedule(core_task& task) noexcept { queue_.push(task); }
-    void run_until(const bool& done, std::source_location where);
+    void run_until(core_task& main, const bool& done, std::source_location where);
     void run_until_idle(std::source_location where);
     void turn(max_wait limit, std::source_location where);
     /// Destroys all tasks, then shuts the driver: what ~core does.
@@ -61,22 +61,28 @@ public:
 
 private:
     class entered;
+    class poller;
 
     ~core_shared();
 
     void park(max_wait limit, std::source_location where);
+    void look_if_due(std::source_location where);
     void look_at_driver(max_wait limit, std::source_location where);
     void drain_inbound() noexcept;
     void arrive(inbound_node& node) noexcept;
-    bool run_some(std::size_t limit, const bool& stop) noexcept;
-    void run_task(core_task& task) noexcept;
+    void run_some(std::size_t limit, const bool& stop) noexcept;
+    void run_queued() noexcept;
+    void run_task(core_task& task, poller& with) noexcept;
+    void poll_future(core_task& task, context& cx) noexcept;
+    void finish_frames(core_task& task, poller& with) noexcept;
     void finish(core_task& task) noexcept;
+    void merge(core_task& task) noexcept;
     void report(std::exception_ptr thrown, const std::source_location& where) noexcept;
 
     // ---- Shared ----
     inbound_list inbound_;
-    parker parker_;  // where the loop sleeps without I/O
     io_handle* const io_;
+    sleeping_place* const place_;  // counted
     time_driver* const time_;
     buffer_pool* const buffers_;  // closed, and then freed by its last lease
     const void* const owner_;
@@ -87,6 +93,7 @@ private:
     task_queue queue_;
     live_list live_;
     bool is_closed_ = false;
+    std::chrono::steady_clock::time_point last_look_{};
     std::uint64_t polls_ = 0;
     std::uint64_t turns_ = 0;
     std::string_view why_driver_;

@@ -11,27 +11,28 @@ namespace eddy::detail {
 /// The tasks of a loop that are to be polled, first in, first out. For the loop's thread.
 class task_queue {
 public:
-    [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
-    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    task_queue() noexcept = default;
+    task_queue(const task_queue&) = delete;
+    task_queue& operator=(const task_queue&) = delete;
 
+    [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
+    /// The task that was pushed last; null if the queue is empty.
+    [[nodiscard]] core_task* back() const noexcept { return first_ == nullptr ? nullptr : last_; }
+
+    /// Takes in a task that is waiting.
     void push(core_task& task) noexcept {
-        task.queued = true;
+        task.state = core_task::phase::queued;
         task.next_queued = nullptr;
         (first_ == nullptr ? first_ : last_->next_queued) = &task;
         last_ = &task;
-        ++size_;
     }
 
-    /// The next task; the queue is not empty. The caller clears `queued`.
-    [[nodiscard]] core_task& pop() noexcept {
-        --size_;
-        return *std::exchange(first_, first_->next_queued);
-    }
+    /// The next task; the queue is not empty. The caller changes its state.
+    [[nodiscard]] core_task& pop() noexcept { return *std::exchange(first_, first_->next_queued); }
 
 private:
     core_task* first_ = nullptr;
     core_task* last_ = nullptr;
-    std::size_t size_ = 0;
 };
 
 /// All tasks of a loop whose futures exist. For the loop's thread.

@@ -64,14 +64,16 @@ void io_handle::release() noexcept {
 result<scheduled_io*> io_handle::add_source(int fd, io::interest wanted) noexcept try {
     if (is_in_child()) return std::unexpected(shutdown_error());
     scheduled_io* const source = pool_new<scheduled_io>();
+    bool is_linked = false;  // its own links are the lock's from here on: the next source to come changes them
     {
         std::lock_guard guard(lock_);
         if (!is_shut_down_) {
             source->retain();  // the set's
             link(set_, *source);
+            is_linked = true;
         }
     }
-    if (source->next == nullptr) {
+    if (!is_linked) {
         source->release();
         return std::unexpected(shutdown_error());
     }

@@ -83,19 +83,28 @@ poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, std::source
 }
 
 poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, detail::io_caller who) {
-    if (back_off_) {
-        if (!back_off_->poll(cx)) return not_ready;
-        back_off_.reset();
-    }
+    if (pause_until_ && !poll_pause(cx, who)) return not_ready;
     auto answer = socket_.poll_accept(cx, who);
     if (!answer) return not_ready;
     if (!*answer) {
-        if (is_exhausted(answer->error())) {
-            back_off_ = std::make_unique<time::sleep_future>(time::sleep(back_off_time, who.where));
-        }
+        if (is_exhausted(answer->error())) pause_until_ = time::clock::now() + back_off_time;
         return result<accepted>(std::unexpect, answer->error());
     }
     return result<accepted>(std::in_place, tcp_stream((*answer)->first), (*answer)->second);
+}
+
+poll_result<void> tcp_listener::poll_pause(context& cx, detail::io_caller who) {
+    if (!pause_) pause_ = std::make_unique<time::sleep_future>(*pause_until_, who.where);
+    pauses_for_ = who.future;
+    if (!pause_->poll(cx)) return not_ready;
+    pause_.reset();
+    pause_until_.reset();
+    return poll_result<void>::ready();
+}
+
+void tcp_listener::leave(const void* future) noexcept {
+    socket_.leave(detail::direction::read, future);
+    if (pauses_for_ == future) pause_.reset();
 }
 
 result<socket_addr> tcp_listener::local_addr() const noexcept { return sys::local_addr(socket_.fd()); }
@@ -108,7 +117,7 @@ result<void> tcp_listener::set_ttl(std::uint32_t hops) const noexcept { return n
 // ---- Futures ----
 
 accept_future::~accept_future() {
-    if (has_polled_) from_->socket_.leave(detail::direction::read, this);
+    if (has_polled_) from_->leave(this);
 }
 
 poll_result<result<accepted>> accept_future::poll(context& cx) {
@@ -117,7 +126,7 @@ poll_result<result<accepted>> accept_future::poll(context& cx) {
 }
 
 incoming_stream::~incoming_stream() {
-    if (has_polled_) from_->socket_.leave(detail::direction::read, this);
+    if (has_polled_) from_->leave(this);
 }
 
 poll_result<std::optional<result<accepted>>> incoming_stream::poll_next(context& cx) {

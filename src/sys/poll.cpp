@@ -16,6 +16,7 @@
 #include <eddy/error.hpp>
 
 #include "sys/fd.hpp"
+#include "sys/fork.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::sys {
@@ -191,11 +192,15 @@ result<waker> waker::make(const sys::registry& where, token name) noexcept {
     return waker(where, counter->release());
 }
 
+waker::waker(const sys::registry& where, int fd) noexcept
+    : registry_(where), fd_(fd), fork_generation_(fork_generation()) {}
+
 waker::~waker() {
     if (fd_ < 0) return;
     // Before the close: a child between fork and exec has a copy, which would keep the registration alive. (If the poll is
-    // gone already, no other queue knows this descriptor, and the call does nothing.)
-    [[maybe_unused]] const auto removed = registry_.remove(fd_);
+    // gone already, no other queue knows this descriptor, and the call does nothing.) Not in the child itself: the queue
+    // and what it watches are one with the parent's, who still needs to be woken.
+    if (fork_generation_ == fork_generation()) static_cast<void>(registry_.remove(fd_));
     ::close(fd_);
 }
 

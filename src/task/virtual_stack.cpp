@@ -1,80 +1,29 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/detail/virtual_stack.hpp>
+#include "task/poll_root.hpp"
 
 namespace eddy::detail {
-namespace {
 
-/// Takes down `ended` and every frame above it that its error ends too. The frame to resume next, or null if the root
-/// has ended.
-frame* unwind(frame* ended) noexcept {
-    for (;;) {
-        slot_base& outcome = *ended->outcome;
-        frame* const parent = ended->parent;
-        ended->handle().destroy();
-        if (parent == nullptr) return nullptr;
-        // SAFETY: the slot stands in the parent's frame, which is still there.
-        if (outcome.propagate == nullptr || !outcome.propagate(outcome, *parent)) return parent;
-        ended = parent;
+frame* unwind(slot_base* outcome, frame* awaiting) noexcept {
+    // SAFETY: the slot stands in the awaiting frame, which is still there.
+    while (awaiting != nullptr && outcome->propagate != nullptr && outcome->propagate(*outcome, *awaiting)) {
+        frame& ended = *awaiting;
+        outcome = ended.outcome;
+        awaiting = ended.parent;
+        ended.handle().destroy();
     }
+    return awaiting;
 }
-
-void begin(frame& root) noexcept {
-    root.root = &root;
-    root.parent = nullptr;
-    root.current = &root;
-    root.waits_for = nullptr;
-    root.active = nullptr;
-}
-
-class polled {
-public:
-    polled(frame& root, poll_scope& scope) noexcept : root_(&root) { root.active = &scope; }
-    polled(const polled&) = delete;
-    polled& operator=(const polled&) = delete;
-    ~polled() {
-        if (root_ != nullptr) root_->active = nullptr;
-    }
-    void root_is_gone() noexcept { root_ = nullptr; }
-
-private:
-    frame* root_;
-};
-
-}  // namespace
 
 bool run_root(frame& root, slot_base& outcome, context& cx) {
-    if (root.root == nullptr) begin(root);
-    if (root.active != nullptr) throw misuse("a task was polled from inside its own poll");
-    poll_scope scope{cx};
-    polled guard(root, scope);
-    root.outcome = &outcome;
-    frame* current = root.current;
-    if (leaf* const waits_for = root.waits_for) {
-        const leaf_answer answer = waits_for->poll(*waits_for, cx);
-        if (answer == leaf_answer::not_ready) return false;
-        root.waits_for = nullptr;
-        if (answer == leaf_answer::ended) current = unwind(current);
-    }
-    while (current != nullptr) {
-        root.current = current;
-        current->handle().resume();
-        if (current->outcome->done) {
-            current = unwind(current);
-        } else if (root.waits_for != nullptr) {
-            return false;
-        } else {
-            current = root.current;  // a child that was too deep to be started natively
-        }
-    }
-    guard.root_is_gone();
-    return true;
+    if (root.root != nullptr && root.active != nullptr) throw misuse("a task was polled from inside its own poll");
+    return advance_root(root, outcome, cx);
 }
 
 bool cancel_root(frame& root, context& cx) {
     if (root.root == nullptr) begin(root);
     if (root.active != nullptr) throw misuse("a task was cancelled from inside its own poll");
     if (leaf* const waits_for = root.waits_for) {
-        if (waits_for->poll_cancel != nullptr && !waits_for->poll_cancel(*waits_for, cx)) return false;
+        if (waits_for->ask(*waits_for, cx, leaf_request::cancel) == leaf_answer::not_ready) return false;
     }
     destroy_root(root);
     return true;

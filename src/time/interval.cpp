@@ -10,7 +10,8 @@ constexpr duration lateness_of_a_loop = std::chrono::milliseconds(5);
 
 duration require_positive(duration period, const std::source_location& where) {
     if (period <= duration::zero()) {
-        throw misuse("an interval needs a period above zero; to let other tasks run in between, use yield_now()", where);
+        throw misuse("an interval needs a period above zero; to let other tasks run in between, use yield_now()",
+                     where);
     }
     return period;
 }
@@ -22,7 +23,8 @@ time_point next_tick(missed_tick_behavior behavior, time_point scheduled, time_p
     switch (behavior) {
     case missed_tick_behavior::burst: break;
     case missed_tick_behavior::delay:
-        if (now > saturating_add(scheduled, lateness_of_a_loop) || now >= on_schedule) return saturating_add(now, period);
+        if (now > saturating_add(scheduled, lateness_of_a_loop) || now >= on_schedule)
+            return saturating_add(now, period);
         break;
     case missed_tick_behavior::skip:
         if (now >= on_schedule) return saturating_add(now, period - (now - scheduled) % period);

@@ -12,8 +12,8 @@ namespace {
 time_driver& require_driver(const std::source_location& where) {
     time_driver* const driver = detail::current_time_driver();
     if (driver == nullptr) {
-        throw misuse("a sleep needs an event loop on this thread: await it inside eddy::run(), core::run() or a runtime",
-                     where);
+        throw misuse(
+            "a sleep needs an event loop on this thread: await it inside eddy::run(), core::run() or a runtime", where);
     }
     return *driver;
 }

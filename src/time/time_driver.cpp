@@ -36,7 +36,8 @@ time_driver* time_driver::make(waker unpark) { return new time_driver(std::move(
 time_driver::time_driver(waker unpark) noexcept : origin_(steady_clock::now()), unpark_(std::move(unpark)) {}
 
 time_driver::~time_driver() {
-    EDDY_ASSERT(!wheel_.next_expiration() && firing_.is_empty() && endless_.is_empty(), "time_driver: it died before its entries");
+    EDDY_ASSERT(!wheel_.next_expiration() && firing_.is_empty() && endless_.is_empty(),
+                "time_driver: it died before its entries");
 }
 
 void time_driver::add_reference() noexcept {
@@ -54,8 +55,9 @@ void time_driver::release() noexcept {
 time_driver::time_point time_driver::now() const noexcept {
     // acquire: pairs with the release in resume(), so that offset_ is the one that was stored before.
     const duration::rep stopped = paused_at_.load(std::memory_order_acquire);
-    if (stopped != running) [[unlikely]] return time_point(duration(stopped));
-    return steady_clock::now() + duration(offset_.load(std::memory_order_relaxed));
+    if (stopped != running) [[unlikely]]
+        return time_point(duration(stopped));
+    return time::saturating_add(steady_clock::now(), duration(offset_.load(std::memory_order_relaxed)));
 }
 
 bool time_driver::is_paused() const noexcept {
@@ -165,8 +167,9 @@ bool time_driver::link(timer_entry& entry) noexcept {
     wheel_.insert(entry, deadline_tick(entry.deadline_));
     // relaxed, as each access of next_: it is changed under the lock, and nothing is read through it. A loop that reads
     // the old value without the lock, and parks, is unparked by arm().
-    if (entry.tick >= next_.load(std::memory_order_relaxed)) return false;
-    next_.store(entry.tick, std::memory_order_relaxed);
+    const std::uint64_t at = wheel_.due().is_empty() ? entry.tick : 0;
+    if (at >= next_.load(std::memory_order_relaxed)) return false;
+    next_.store(at, std::memory_order_relaxed);
     return true;
 }
 
@@ -233,11 +236,6 @@ void time_driver::shutdown() noexcept {
     wakers.wake_all();
 }
 
-bool time_driver::is_shut() const noexcept {
-    std::lock_guard guard(lock_);
-    return shut_;
-}
-
 /// Ends the driver's part in `entry`, which is not linked any more. The waker is to be woken or dropped after the lock.
 waker time_driver::settle(timer_entry& entry, timer_entry::state outcome) noexcept {
     waker taken = std::move(entry.waker_);
@@ -268,7 +266,16 @@ time_driver::time_point time_driver::first_due() const noexcept {
 }
 
 void time_driver::publish_next() noexcept {
-    next_.store(wheel_.next_expiration().value_or(never), std::memory_order_relaxed);
+    // What was held back behind a paused clock may be due within the tick that fire() rounds down: it has to look.
+    next_.store(wheel_.due().is_empty() ? wheel_.next_expiration().value_or(never) : 0, std::memory_order_relaxed);
 }
+
+namespace {
+constinit thread_local time_driver* driver_here = nullptr;
+}  // namespace
+
+time_driver* current_time_driver() noexcept { return driver_here; }
+
+time_driver* exchange_current_time_driver(time_driver* driver) noexcept { return std::exchange(driver_here, driver); }
 
 }  // namespace eddy::detail

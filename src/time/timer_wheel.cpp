@@ -27,7 +27,8 @@ std::optional<timer_wheel::expiration> timer_wheel::next_slot() const noexcept {
         // Counted from the slot after the current one: in the top level the current slot itself comes last, a whole
         // turn later. Below it, no slot up to the current one is occupied, and this is a plain search.
         const unsigned first = (current + 1) % slots;
-        const auto ahead = 1 + static_cast<unsigned>(std::countr_zero(std::rotr(occupied_[level], static_cast<int>(first))));
+        const auto ahead =
+            1 + static_cast<unsigned>(std::countr_zero(std::rotr(occupied_[level], static_cast<int>(first))));
         const std::uint64_t tick = ((elapsed_ >> shift) + ahead) << shift;
         return expiration{.slot = level * slots + (current + ahead) % slots, .tick = tick};
     }

@@ -46,10 +46,10 @@ public:
     eddy::poll_result<output_type> poll(eddy::context& cx) {
         ++script_->polls;
         switch (script_->now) {
-            case plan::ready: return output_type(script_->value);
-            case plan::fails: return output_type(std::unexpect, std::make_error_code(std::errc::io_error));
-            case plan::throws: throw std::runtime_error("scripted");
-            case plan::pending: break;
+        case plan::ready: return output_type(script_->value);
+        case plan::fails: return output_type(std::unexpect, std::make_error_code(std::errc::io_error));
+        case plan::throws: throw std::runtime_error("scripted");
+        case plan::pending: break;
         }
         script_->waker = cx.waker();
         return eddy::not_ready;

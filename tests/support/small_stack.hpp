@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <cstddef>
 #include <pthread.h>
+#include <cstddef>
 #include <stdexcept>
 
 namespace support {

@@ -3,18 +3,12 @@
 
 #include <utility>
 
-namespace {
-thread_local eddy::detail::time_driver* current = nullptr;
-}
-
-namespace eddy::detail {
-time_driver* current_time_driver() noexcept { return current; }
-}  // namespace eddy::detail
+using eddy::detail::exchange_current_time_driver;
 
 namespace support {
 
 time_loop::time_loop(clock how, eddy::waker unpark)
-    : driver_(eddy::detail::time_driver::make(std::move(unpark))), outer_(std::exchange(current, driver_.get())) {
+    : driver_(eddy::detail::time_driver::make(std::move(unpark))), outer_(exchange_current_time_driver(driver_.get())) {
     if (how == clock::paused) driver_->pause();
 }
 
@@ -23,11 +17,11 @@ time_loop::~time_loop() {
 }
 
 void time_loop::end() noexcept {
-    current = outer_;
+    exchange_current_time_driver(outer_);
     driver_.reset();
 }
 
-inside::inside(eddy::detail::time_driver* driver) noexcept : outer_(std::exchange(current, driver)) {}
-inside::~inside() { current = outer_; }
+inside::inside(eddy::detail::time_driver* driver) noexcept : outer_(exchange_current_time_driver(driver)) {}
+inside::~inside() { exchange_current_time_driver(outer_); }
 
 }  // namespace support

@@ -39,15 +39,15 @@ template <class Out, class Outcome>
 void end_with_error(frame& awaiting, Outcome& outcome) noexcept {
     auto& destination = static_cast<slot<Out>&>(*awaiting.outcome);
     destination.set_value(std::unexpect, convert_error<typename Out::error_type>(std::move(outcome.error())));
-    destination.done = true;
+    destination.frame_is = slot_base::fate::ended;
 }
 
 /// Set as a slot's `propagate` by `try_` around a task that did not end at once.
 template <class Out, class In>
 bool propagate_error(slot_base& from, frame& awaiting) noexcept {
     auto& outcome = static_cast<slot<In>&>(from);
-    if (outcome.state != slot_base::holds::value || outcome.value.has_value()) return false;
-    end_with_error<Out>(awaiting, outcome.value);
+    if (!outcome.has_value() || outcome.value().has_value()) return false;
+    end_with_error<Out>(awaiting, outcome.value());
     return true;
 }
 
@@ -78,10 +78,10 @@ public:
     bool await_ready() {
         this->outcome_.propagate = &propagate_error<Out, In>;
         if (!start_child(this->awaiting_, *this->child_, this->outcome_)) return false;
-        return this->outcome_.state != slot_base::holds::value || this->outcome_.value.has_value();
+        return !this->outcome_.has_value() || this->outcome_.value().has_value();
     }
     void await_suspend(std::coroutine_handle<>) noexcept {
-        if (this->outcome_.done) end_with_error<Out>(this->awaiting_, this->outcome_.value);
+        if (this->outcome_.frame_is != slot_base::fate::running) end_with_error<Out>(this->awaiting_, this->outcome_.value());
     }
     typename In::value_type await_resume() {
         if constexpr (std::is_void_v<typename In::value_type>) {
@@ -102,7 +102,7 @@ public:
     static constexpr bool tries = !std::is_void_v<Out>;
 
     leaf_awaiter(frame& awaiting, F& future) noexcept
-        : leaf{&leaf_awaiter::poll_leaf, cancel_function()}, awaiting_(awaiting), future_(future) {}
+        : leaf{&leaf_awaiter::ask}, awaiting_(awaiting), future_(future) {}
     leaf_awaiter(const leaf_awaiter&) = delete;
     leaf_awaiter& operator=(const leaf_awaiter&) = delete;
 
@@ -110,7 +110,7 @@ public:
 
     void await_suspend(std::coroutine_handle<>) noexcept {
         if constexpr (tries) {
-            if (failed()) return end_with_error<Out>(awaiting_, outcome_.value);
+            if (failed()) return end_with_error<Out>(awaiting_, outcome_.value());
         }
         wait_for(awaiting_, *this);
     }
@@ -126,16 +126,16 @@ public:
     }
 
 private:
-    bool failed() const noexcept {
+    bool failed() noexcept {
         if constexpr (tries) {
-            return outcome_.state == slot_base::holds::value && !outcome_.value.has_value();
+            return outcome_.has_value() && !outcome_.value().has_value();
         } else {
             return false;
         }
     }
 
-    bool poll(poll_scope& scope) {
-        auto answer = future_.poll(scope.cx);
+    bool poll(context& cx) {
+        auto answer = future_.poll(cx);
         if (!answer.is_ready()) return false;
         if constexpr (std::is_void_v<output>) {
             outcome_.set_value();
@@ -145,37 +145,37 @@ private:
         return true;
     }
 
-    static leaf_answer poll_leaf(leaf& self, context&) noexcept {
+    static leaf_answer ask(leaf& self, context& cx, leaf_request what) noexcept {
         auto& me = static_cast<leaf_awaiter&>(self);
+        return what == leaf_request::poll ? me.poll_again(cx) : me.cancel(cx);
+    }
+
+    leaf_answer poll_again(context& cx) noexcept {
         try {
-            if (!me.poll(*me.awaiting_.root->active)) return leaf_answer::not_ready;
+            if (!poll(cx)) return leaf_answer::not_ready;
         } catch (...) {
-            me.outcome_.set_exception(std::current_exception());
+            outcome_.set_exception(std::current_exception());
             return leaf_answer::ready;
         }
         if constexpr (tries) {
-            if (me.failed()) {
-                end_with_error<Out>(me.awaiting_, me.outcome_.value);
+            if (failed()) {
+                end_with_error<Out>(awaiting_, outcome_.value());
                 return leaf_answer::ended;
             }
         }
         return leaf_answer::ready;
     }
 
-    using cancel_fn = bool (*)(leaf&, context&);
-    static constexpr cancel_fn cancel_function() noexcept {
+    leaf_answer cancel(context& cx) {
         if constexpr (cancellable_future<F>) {
-            return [](leaf& self, context& cx) {
-                return static_cast<leaf_awaiter&>(self).future_.poll_cancel(cx).is_ready();
-            };
-        } else {
-            return nullptr;
+            if (!future_.poll_cancel(cx).is_ready()) return leaf_answer::not_ready;
         }
+        return leaf_answer::ready;
     }
 
     frame& awaiting_;
     F& future_;
-    slot<output> outcome_;
+    kept<output> outcome_;
 };
 
 // ---- A plain `expected` under `try_` ----

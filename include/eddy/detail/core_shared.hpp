@@ -30,7 +30,10 @@ void adopt_task(core_shared& loop, core_task& task) noexcept;
 /// Sends a job to the loop. False if the loop is gone: the job is still the caller's. Any thread.
 [[nodiscard]] bool send_job(core_shared& loop, inbound_node& job) noexcept;
 
-/// Turns the loop until `main` has ended. `main` is a task whose future stands on the caller's stack.
+/// Throws unless run() and turn() are allowed here: the loop's thread, and not inside a loop.
+void check_entry(const core_shared& loop, std::source_location where);
+
+/// Turns the loop until `done`, which `main` sets. If that throws, `main` is gone.
 void run_until_done(core_shared& loop, core_task& main, const bool& done, std::source_location where);
 
 /// Turns the loop until no task is alive.

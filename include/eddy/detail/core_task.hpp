@@ -10,6 +10,7 @@
 namespace eddy::detail {
 
 class core_shared;
+struct frame;
 
 struct inbound_node;
 struct core_task;
@@ -44,33 +45,36 @@ private:
 /// one atomic word, for all others, so that nothing on the loop's thread pays for atomics.
 ///
 ///     owner half                                    remote word
-///     queued        stands in the run queue         bit 0   notified   a foreign wake is on its way in the inbound list
-///     alive         the future exists               bit 1   merged     local_refs was added; all count here from now on
+///     state         as below                        bit 0   notified   a foreign wake is on its way in the inbound list
+///     is_merged     this thread's copy of bit 1     bit 1   merged     local_refs was added; all count here from now on
 ///     local_refs    wakers made here, less those    bit 2.. count      wakers made elsewhere, less those dropped there,
 ///                   dropped here (may be negative)                     plus one while in the inbound list (signed)
 ///
-///     spawn --> queued --> polled --> waiting --(wake here)--> queued
-///                            |           \--(wake elsewhere: notified)--> inbound list --(drained)--> queued
-///                            v
-///                        ended: the future is destroyed, then the halves are merged
+///                 wake here; or elsewhere, when the inbound list is drained
+///         +--------------------------------------------------+
+///         v                                                  |
+///     queued --popped--> waiting (polled) --not ready--> waiting
+///         |                   |
+///         |                   +--ready--> ended: the future is destroyed, then the halves are merged
+///         +--it woke itself while it ended, or the loop closes--> ended_in_queue --popped--> ended, merged
 ///
-/// While the future is alive the memory stays. After the merge the word holds the number of all references, and whoever
-/// brings it to zero frees the memory: nothing else is left to destroy.
+/// Until the merge the memory stays. After it the word holds the number of all references, and whoever brings it to zero
+/// frees the memory: nothing else is left to destroy.
 struct core_task : inbound_node {
     static constexpr std::int64_t notified = 1;
     static constexpr std::int64_t merged = 2;
     static constexpr std::int64_t one_ref = 4;
 
-    core_shared* shared;  ///< kept alive by the core while `alive`, by a reference of the task's own after the merge
+    frame* root = nullptr;  ///< of a task<void>: polled directly, and not by the operations
+    core_shared* shared;  ///< kept alive by the core until the end, by a reference of the task's own after the merge
     core_task* next_queued = nullptr;
     core_task* previous_live = nullptr;
     core_task* next_live = nullptr;
     std::source_location spawned_at;
     atomic<std::int64_t> remote{0};
     std::int32_t local_refs = 0;
-    bool queued = false;
-    bool alive = true;
-    bool is_merged = false;  ///< the loop's thread's own copy of the bit
+    enum class phase : unsigned char { waiting, queued, ended, ended_in_queue } state = phase::waiting;
+    bool is_merged = false;
 
     core_task(const core_task_ops& operations, core_shared& loop, std::source_location where) noexcept
         : inbound_node{nullptr, &operations}, shared(&loop), spawned_at(where) {}

@@ -83,6 +83,20 @@ constexpr bool check_work() {
     }
 }
 
+/// A coroutine as a task: the loop polls its frames itself.
+class frame_task : public core_task {
+public:
+    frame_task(core_shared& loop, std::source_location where, task<void>&& work)
+        : core_task(operations, loop, where) {
+        root = enter_frame(work);
+    }
+
+private:
+    static void destroy_future(core_task&) noexcept {}
+    static void free_memory(core_task& self) noexcept { pool_delete(&static_cast<frame_task&>(self)); }
+    static constexpr core_task_ops operations{nullptr, &destroy_future, &free_memory};
+};
+
 /// A future as a task.
 template <class F>
 class future_task : public core_task {
@@ -141,14 +155,17 @@ private:
 };
 
 template <class W>
-using task_for = std::conditional_t<future<W>, std::type_identity<future_task<W>>,
-                                    std::type_identity<callable_task<W>>>;
+struct task_for : std::conditional<future<W>, future_task<W>, callable_task<W>> {};
+template <>
+struct task_for<task<void>> : std::type_identity<frame_task> {};
 
 /// Makes the task and hands it to the loop, on the loop's thread.
 template <class W>
-void spawn_work(core_shared& loop, W&& work, std::source_location where) {
+core_task& spawn_work(core_shared& loop, W&& work, std::source_location where) {
     using cell = typename task_for<std::remove_cvref_t<W>>::type;
-    adopt_task(loop, *pool_new<cell>(loop, where, std::forward<W>(work)));
+    core_task& made = *pool_new<cell>(loop, where, std::forward<W>(work));
+    adopt_task(loop, made);
+    return made;
 }
 
 /// Work on its way to the loop.
@@ -180,44 +197,31 @@ template <class W>
     return false;
 }
 
-/// The future of core::run, which stands on the caller's stack, as a task.
-template <class F>
-class main_task : public core_task {
-public:
-    main_task(core_shared& loop, std::source_location where, F& main, slot<output_t<F>>& outcome, bool& done) noexcept
-        : core_task(operations, loop, where), main_(main), outcome_(outcome), done_(done) {}
-
-private:
-    static bool poll(core_task& self, context& cx) {
-        auto& mine = static_cast<main_task&>(self);
-        try {
-            auto answer = mine.main_.poll(cx);
-            if (!answer.is_ready()) return false;
-            if constexpr (std::is_void_v<output_t<F>>) {
-                mine.outcome_.set_value();
-            } else {
-                mine.outcome_.set_value(*std::move(answer));
-            }
-        } catch (...) {
-            mine.outcome_.set_exception(std::current_exception());
+/// The future of core::run, which stands on the caller's stack, as work of the loop. A task given as an rvalue is
+/// entered; all else is awaited as an lvalue, whatever it is marked with, since it stands outside this coroutine.
+template <class Main>
+task<void> drive(Main&& main, kept<output_t<Main>>& outcome, bool& done) {
+    using awaited = std::conditional_t<is_entered<Main>, Main&&, std::remove_reference_t<Main>&>;
+    try {
+        if constexpr (std::is_void_v<output_t<Main>>) {
+            co_await static_cast<awaited>(main);
+            outcome.set_value();
+        } else {
+            outcome.set_value(co_await static_cast<awaited>(main));
         }
-        return true;
+    } catch (...) {
+        outcome.set_exception(std::current_exception());
     }
-    // The future belongs to the caller of run(), who waits for this.
-    static void destroy_future(core_task& self) noexcept { static_cast<main_task&>(self).done_ = true; }
-    static void free_memory(core_task& self) noexcept { pool_delete(&static_cast<main_task&>(self)); }
-    static constexpr core_task_ops operations{&poll, &destroy_future, &free_memory};
+    done = true;
+}
 
-    F& main_;
-    slot<output_t<F>>& outcome_;
-    bool& done_;
-};
-
-template <class F>
-output_t<F> run_main(core_shared& loop, F& main, std::source_location where) {
-    slot<output_t<F>> outcome;
+template <class Main>
+output_t<Main> run_main(core_shared& loop, Main&& main, std::source_location where) {
+    check_entry(loop, where);
+    kept<output_t<Main>> outcome;
     bool done = false;
-    run_until_done(loop, *pool_new<main_task<F>>(loop, where, main, outcome, done), done, where);
+    core_task& driven = spawn_work(loop, drive<Main>(std::forward<Main>(main), outcome, done), where);
+    run_until_done(loop, driven, done, where);
     return outcome.take(where);
 }
 

@@ -53,10 +53,10 @@ void free_block_elsewhere(void* block) noexcept;
 #ifdef EDDY_POOL_IS_MALLOC
 inline namespace from_malloc {
 [[nodiscard]] inline void* allocate_block(std::size_t size) {
-    return ::operator new(size, std::align_val_t(size % 128 == 0 ? 128 : 16));
+    return ::operator new(size, std::align_val_t(size % 128 == 0 ? 128 : size_class_step));
 }
 inline void free_block_of(void* block, std::size_t size) noexcept {
-    ::operator delete(block, std::align_val_t(size % 128 == 0 ? 128 : 16));
+    ::operator delete(block, std::align_val_t(size % 128 == 0 ? 128 : size_class_step));
 }
 }  // namespace from_malloc
 #else

@@ -20,7 +20,7 @@
 //     rotates                       whether each poll starts with another child
 //     output<F...>                  the group's output
 //     decides(out)                  whether a child's output is the end of the group
-//     deliver<Output>(kids, which)  the group's output; `which` is the child that decided, or their number if all have ended
+//     deliver<Output>(kids, which)  the group's output; `which` is the child that decided, or their number if none has
 //
 //     running ── a child decides, throws, or is the last to end ──> ending ── the others are gone ──> ended
 //

@@ -12,16 +12,16 @@
 //     0    complete   the sender      -              the value: the receiver's from then on, and the sender's before.
 //                                                    Never set after `closed`: the value then stays the sender's.
 //     1    closed     the receiver    -
-//     2    rx_waits   the receiver    the receiver   the receiver's waker: it may be read by the sender who sets `complete`
-//     3    tx_waits   the sender      the sender     the sender's waker, for closed(): as above, with `closed`
+//     2    rx_waits   the receiver    the receiver   the receiver's waker: taken by the sender who sets `complete`
+//     3    tx_waits   the sender      the sender     the sender's waker, for closed(): taken by who sets `closed`
 //     4    two_refs   at first        an end leaves  the storage: whoever finds it clear was the last
 //
 //          send(), or the sender is destroyed                  close(), or the receiver is destroyed
 //     open ─────────────────────────────────> complete    open ──────────────────────────────────> closed
 //                                                 └─ close() ─> complete and closed: there may be a value to take
 //
-// A waker's cell belongs to its owner while the `waits` bit is clear. Once the bit is set, the cell belongs to the one who
-// makes the end (`complete`, `closed`), if it finds the bit set when it does. To take the cell back, the owner clears the
+// A waker's cell belongs to its owner while the `waits` bit is clear. Once the bit is set, the cell belongs to the one
+// who makes the end (`complete`, `closed`), if it finds the bit set when it does. To take the cell back, the owner clears the
 // bit, and looks whether the end came first: then the cell is lost to it for good.
 // Each change is one read-modify-write, so the word has a single history.
 

@@ -54,7 +54,9 @@ Out flatten(X&& x) {
 template <class From, class To>
 inline constexpr bool error_converts =
     std::is_constructible_v<To, From> || (std::is_same_v<To, std::error_code> && std::is_error_code_enum_v<From>) ||
-    requires(const From& error) { { error.to_error_code() } -> std::convertible_to<To>; };
+    requires(const From& error) {
+        { error.to_error_code() } -> std::convertible_to<To>;
+    };
 
 /// The error type of two steps in a row: the second's, if the first's converts to it.
 template <class First, class Second>

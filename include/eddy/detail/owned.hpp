@@ -62,15 +62,25 @@ struct broken_future {
     poll_result<output_type> poll(context&) { return not_ready; }
 
     template <class Fn>
-    broken_future and_then(Fn&&) const { return {}; }
+    broken_future and_then(Fn&&) const {
+        return {};
+    }
     template <class Fn>
-    broken_future map(Fn&&) const { return {}; }
+    broken_future map(Fn&&) const {
+        return {};
+    }
     template <class Fn>
-    broken_future map_err(Fn&&) const { return {}; }
+    broken_future map_err(Fn&&) const {
+        return {};
+    }
     template <class Fn>
-    broken_future or_else(Fn&&) const { return {}; }
+    broken_future or_else(Fn&&) const {
+        return {};
+    }
     template <class Fn>
-    broken_future then(Fn&&) const { return {}; }
+    broken_future then(Fn&&) const {
+        return {};
+    }
 };
 
 /// The output that an answer holds; `std::monostate` for void.

@@ -14,68 +14,80 @@ namespace eddy::detail {
 
 struct frame;
 
-/// Where the outcome of a coroutine goes: it stands outside the frame, with whoever awaits, so that the frame can be
-/// destroyed the moment it ends.
-struct slot_base {
-    enum class holds : unsigned char { nothing, value, exception };
-
-    /// Set by `try_`: ends the awaiting frame if the outcome is an error, and says whether it did.
-    bool (*propagate)(slot_base& slot, frame& awaiting) noexcept = nullptr;
-    holds state = holds::nothing;
-    /// The coroutine stands at its end, so its frame may go. (A value alone does not say so: locals die after it.)
-    bool done = false;
-};
-
 [[noreturn]] void ended_without_value(std::source_location awaited_at);
 
+/// What came of a future: nothing yet, a value, or an exception.
 template <class T>
-struct slot : slot_base {
-    static_assert(!std::is_reference_v<T>, "eddy: a task's output cannot be a reference; return a pointer");
+class kept {
+    static_assert(!std::is_reference_v<T>, "eddy: a future's output cannot be a reference; return a pointer");
     using stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
-    union {
-        stored value;
-        std::exception_ptr error;
-    };
+public:
+    kept() noexcept {}  // NOLINT(modernize-use-equals-default): the union starts empty
+    kept(const kept&) = delete;
+    kept& operator=(const kept&) = delete;
+    ~kept() { destroy(); }
 
-    slot() noexcept {}  // NOLINT(modernize-use-equals-default): the union starts empty
-    slot(const slot&) = delete;
-    slot& operator=(const slot&) = delete;
-    ~slot() { reset(); }
+    [[nodiscard]] bool has_value() const noexcept { return state_ == state::value; }
+    [[nodiscard]] stored& value() noexcept { return value_; }
 
     /// Only once: nothing has been set before.
     template <class... Args>
     void set_value(Args&&... args) {
-        std::construct_at(std::addressof(value), std::forward<Args>(args)...);
-        state = holds::value;
+        std::construct_at(std::addressof(value_), std::forward<Args>(args)...);
+        state_ = state::value;
     }
 
     /// Also after a value: a local's destructor may throw after co_return.
     void set_exception(std::exception_ptr thrown) noexcept {
-        reset();
-        std::construct_at(std::addressof(error), std::move(thrown));
-        state = holds::exception;
+        destroy();
+        std::construct_at(std::addressof(error_), std::move(thrown));
+        state_ = state::exception;
     }
 
-    /// The value, or throws what the coroutine threw.
+    /// The value, or throws the exception.
     T take(std::source_location awaited_at = std::source_location::current()) {
-        if (state == holds::value) [[likely]] {
+        if (state_ == state::value) [[likely]] {
             if constexpr (std::is_void_v<T>) {
                 return;
             } else {
-                return std::move(value);
+                return std::move(value_);
             }
         }
-        if (state == holds::nothing) ended_without_value(awaited_at);
-        std::rethrow_exception(error);
+        if (state_ == state::nothing) ended_without_value(awaited_at);
+        std::rethrow_exception(error_);
     }
 
 private:
-    void reset() noexcept {
-        const holds held = std::exchange(state, holds::nothing);
-        if (held == holds::value) std::destroy_at(std::addressof(value));
-        if (held == holds::exception) std::destroy_at(std::addressof(error));
+    enum class state : unsigned char { nothing, value, exception };
+
+    void destroy() noexcept {
+        if (state_ == state::value) std::destroy_at(std::addressof(value_));
+        if (state_ == state::exception) std::destroy_at(std::addressof(error_));
     }
+
+    state state_ = state::nothing;
+    union {
+        stored value_;
+        std::exception_ptr error_;
+    };
 };
+
+/// Where the outcome of a coroutine goes: it stands outside the frame, with whoever awaits, so that the frame can go the
+/// moment it ends.
+struct slot_base {
+    enum class fate : unsigned char {
+        running,
+        gone,   ///< it ran to its end, and its frame has destroyed itself
+        ended,  ///< an error ended it (`try_`): its frame stands still, to be destroyed by whoever resumed it
+    };
+
+    /// Set by `try_`: ends the awaiting frame if the outcome is an error, and says whether it did.
+    bool (*propagate)(slot_base& slot, frame& awaiting) noexcept = nullptr;
+    fate frame_is = fate::running;
+};
+
+template <class T>
+struct slot : slot_base, kept<T> {};
 
 }  // namespace eddy::detail

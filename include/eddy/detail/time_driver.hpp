@@ -119,7 +119,6 @@ public:
 
     /// Wakes all that is armed: those entries are `gone`. Later ones are so at once. The clock goes on.
     void shutdown() noexcept;
-    [[nodiscard]] bool is_shut() const noexcept;
 
     /// Stops the clock at this instant. Nothing happens if it stands already.
     void pause() noexcept;
@@ -165,14 +164,14 @@ private:
     atomic<std::uint32_t> references_{1};
     atomic<duration::rep> paused_at_{running};
     atomic<duration::rep> offset_{0};  // how far the clock is from steady_clock, since it was paused
-    // No entry is due before this tick; `never` without entries. Changed under the lock. It may be too early, since
-    // taking an entry out does not change it.
+    // No entry is due before this tick; `never` without entries, 0 while some lie in the wheel's list of what is due.
+    // Changed under the lock. It may be too early, since taking an entry out does not change it.
     atomic<std::uint64_t> next_{never};
-    mutable mutex lock_;
+    mutex lock_;
     bool shut_ = false;
     timer_wheel wheel_;
-    entry_list firing_;   // taken from the wheel by fire(), not yet handed out
-    entry_list endless_;  // the deadline is time_point::max(): never due, and no reason to move a paused clock
+    entry_list firing_;        // taken from the wheel by fire(), not yet handed out
+    entry_list endless_;       // the deadline is time_point::max(): never due, and no reason to move a paused clock
     const time_point origin_;  // tick 0
     const waker unpark_;
 };
@@ -190,5 +189,8 @@ using owned_time_driver = std::unique_ptr<time_driver, time_driver_owner>;
 
 /// The driver of the event loop that this thread is in, or null.
 [[nodiscard]] time_driver* current_time_driver() noexcept;
+
+/// Makes `driver` the one of this thread, as a loop does that begins or ends to run here. The former one.
+time_driver* exchange_current_time_driver(time_driver* driver) noexcept;
 
 }  // namespace eddy::detail

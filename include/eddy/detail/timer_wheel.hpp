@@ -83,7 +83,8 @@ public:
     template <class Fn>
     void for_each(Fn&& look_at) const {
         // SAFETY: all that is linked between the head and itself is an entry.
-        for (const wheel_links* at = head_.next; at != &head_; at = at->next) look_at(static_cast<const wheel_entry&>(*at));
+        for (const wheel_links* at = head_.next; at != &head_; at = at->next)
+            look_at(static_cast<const wheel_entry&>(*at));
     }
 
     /// Takes an entry out of whichever list it is in. True if it was the only one there.

@@ -3,6 +3,7 @@
 
 #include <coroutine>
 #include <cstddef>
+#include <cstdint>
 #include <source_location>
 
 #include <eddy/detail/frame_pool.hpp>
@@ -19,7 +20,9 @@
 // resumed from one loop, run_root(), so the native stack stays flat without relying on tail calls; only a child that is
 // awaited for the first time is started natively, from await_ready(), down to a small depth, since most end at once.
 //
-// A frame is destroyed by whoever resumed it, after it has stopped: never inside its own await_suspend (GCC 15.2).
+// A frame that runs to its end destroys itself, as a coroutine does that is not suspended at its end; its outcome stands
+// elsewhere and says so. One that an error ends, by `try_`, stands still until whoever resumed it destroys it: never inside
+// its own await_suspend (GCC 15.2).
 
 namespace eddy::detail {
 
@@ -29,16 +32,24 @@ enum class leaf_answer : unsigned char {
     ended,  ///< an error ended the frame (`try_`): its slot is filled
 };
 
-/// A future that a frame awaits in place.
-struct leaf {
-    leaf_answer (*poll)(leaf& self, context& cx) noexcept;
-    bool (*poll_cancel)(leaf& self, context& cx);  ///< null if the future has none
+enum class leaf_request : unsigned char {
+    poll,
+    cancel,  ///< poll_cancel(); ready at once if the future has none
 };
 
-/// What exists only while a root is being polled.
-struct poll_scope {
-    context& cx;
-    unsigned depth = 0;  ///< native nesting of children that were started from await_ready()
+/// A future that a frame awaits in place.
+struct leaf {
+    leaf_answer (*ask)(leaf& self, context& cx, leaf_request what) noexcept;
+};
+
+/// How many children a poll has started natively, one inside the other; counted in its context.
+struct native_stack {
+    /// Where the loop at the root takes over.
+    static constexpr std::uint32_t limit = 16;
+
+    [[nodiscard]] static bool is_full(const context& cx) noexcept { return cx.depth_ == limit; }
+    static void enter(context& cx) noexcept { ++cx.depth_; }
+    static void leave(context& cx) noexcept { --cx.depth_; }
 };
 
 /// The base of every promise: one frame of a virtual stack.
@@ -53,7 +64,7 @@ struct frame {
     // Of the root only:
     frame* current;
     leaf* waits_for;
-    poll_scope* active;
+    context* active;  ///< null but while the root is being polled
 
     frame() noexcept {}  // NOLINT: see above
 
@@ -68,19 +79,11 @@ struct frame {
 
     std::suspend_always initial_suspend() const noexcept { return {}; }
 
-    struct end {
-        bool await_ready() const noexcept { return false; }
-        template <class Promise>
-        void await_suspend(std::coroutine_handle<Promise> stopped) const noexcept {
-            stopped.promise().outcome->done = true;
-        }
-        void await_resume() const noexcept {}
-    };
-    end final_suspend() const noexcept { return {}; }
+    std::suspend_never final_suspend() const noexcept {
+        outcome->frame_is = slot_base::fate::gone;
+        return {};
+    }
 };
-
-/// How deep children are started natively before the loop at the root takes over.
-inline constexpr unsigned max_native_depth = 16;
 
 /// Starts `child`, which `parent` awaits. True if it has ended, and its frame is gone; false if it waits, or if its turn
 /// comes from the loop at the root.
@@ -89,16 +92,16 @@ inline bool start_child(frame& parent, frame& child, slot_base& outcome) {
     child.parent = &parent;
     child.root = &root;
     child.outcome = &outcome;
-    poll_scope& scope = *root.active;
-    if (scope.depth == max_native_depth) [[unlikely]] {
+    context& cx = *root.active;
+    if (native_stack::is_full(cx)) [[unlikely]] {
         root.current = &child;  // with no leaf: run_root() resumes it
         return false;
     }
-    ++scope.depth;
+    native_stack::enter(cx);
     child.handle().resume();
-    --scope.depth;
-    if (!outcome.done) return false;
-    child.handle().destroy();
+    native_stack::leave(cx);
+    if (outcome.frame_is == slot_base::fate::running) return false;
+    if (outcome.frame_is == slot_base::fate::ended) [[unlikely]] child.handle().destroy();
     return true;
 }
 

@@ -17,6 +17,7 @@
 #include <eddy/result.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/task.hpp>
+#include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
 namespace eddy::net {
@@ -131,9 +132,15 @@ private:
 
     static task<result<tcp_listener>> bind_here(result<socket_addr> at, std::source_location where);
     poll_result<result<accepted>> poll_accept(context& cx, detail::io_caller who);
+    poll_result<void> poll_pause(context& cx, detail::io_caller who);
+    /// Takes out the waker that a future has left here.
+    void leave(const void* future) noexcept;
 
     detail::io_socket socket_;
-    std::unique_ptr<time::sleep_future> back_off_;  // while accepting is pointless: no descriptors are left
+    // While accepting is pointless, since no descriptors are left: until when, who waits for that, and with what.
+    std::optional<time::time_point> pause_until_;
+    const void* pauses_for_ = nullptr;
+    std::unique_ptr<time::sleep_future> pause_;
 };
 
 }  // namespace eddy::net

@@ -176,11 +176,13 @@ public:
     /// Errors: those of eventfd(2) and of registry::add().
     [[nodiscard]] static result<waker> make(const registry& where, token name) noexcept;
 
-    waker(waker&& other) noexcept : registry_(other.registry_), fd_(std::exchange(other.fd_, -1)) {}
+    waker(waker&& other) noexcept
+        : registry_(other.registry_), fd_(std::exchange(other.fd_, -1)), fork_generation_(other.fork_generation_) {}
     waker& operator=(waker&& other) noexcept {
         waker taken(std::move(other));
         std::swap(registry_, taken.registry_);
         std::swap(fd_, taken.fd_);
+        std::swap(fork_generation_, taken.fork_generation_);
         return *this;
     }
     ~waker();
@@ -192,10 +194,11 @@ public:
     result<void> wake() const noexcept;
 
 private:
-    waker(const registry& where, int fd) noexcept : registry_(where), fd_(fd) {}
+    waker(const registry& where, int fd) noexcept;
 
     registry registry_;
     int fd_;
+    std::uint64_t fork_generation_;  // of the process that made it
 };
 
 // ---- Implementation ----

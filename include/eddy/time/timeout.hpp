@@ -33,7 +33,8 @@ public:
 
 /// A future with a deadline. Made by timeout() and timeout_at().
 template <class F>
-class [[nodiscard("a timeout does nothing until it is awaited")]] timeout_future : public future_ops<timeout_future<F>> {
+class [[nodiscard("a timeout does nothing until it is awaited")]] timeout_future
+    : public future_ops<timeout_future<F>> {
 public:
     using output_type = std::expected<output_t<F>, elapsed>;
     static constexpr bool took_closure = detail::is_marked<F>;

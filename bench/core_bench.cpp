@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// What the event loop costs: spawns and wake-ups.
+#include <benchmark/benchmark.h>
+
+#include <eddy/prelude.hpp>
+
+namespace {
+
+constexpr int batch = 1000;
+
+eddy::task<void> nothing() { co_return; }
+
+// ns per task that is spawned by the loop's own handle, polled once, and ends.
+void spawn_by_handle(benchmark::State& state) {
+    eddy::core core;
+    const auto handle = core.handle();
+    while (state.KeepRunningBatch(batch)) {
+        for (int i = 0; i < batch; ++i) static_cast<void>(handle.spawn(nothing()));
+        core.run_until_idle();
+    }
+}
+BENCHMARK(spawn_by_handle);
+
+// The same through a remote, on the same thread: what crossing costs without another thread's noise.
+void spawn_by_remote(benchmark::State& state) {
+    eddy::core core;
+    const auto remote = core.remote();
+    while (state.KeepRunningBatch(batch)) {
+        for (int i = 0; i < batch; ++i) static_cast<void>(remote.spawn([] { return nothing(); }));
+        core.turn(std::chrono::nanoseconds::zero());
+    }
+}
+BENCHMARK(spawn_by_remote);
+
+}  // namespace

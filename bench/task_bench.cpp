@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+// What tasks cost: frames, awaits, resumes. malloc_free_128 beside them is the yardstick of the whole table.
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+
+#include <eddy/prelude.hpp>
+
+namespace {
+
+constexpr int batch = 100'000;
+
+// The pair that everything is compared with.
+void malloc_free_128(benchmark::State& state) {
+    for (auto _ : state) {
+        void* block = std::malloc(128);
+        benchmark::DoNotOptimize(block);
+        std::free(block);
+    }
+}
+BENCHMARK(malloc_free_128);
+
+[[gnu::noinline]] eddy::task<int> child(int x) { co_return x + 1; }
+
+eddy::task<long> await_children(int count) {
+    long sum = 0;
+    for (int i = 0; i < count; ++i) sum += co_await child(i);
+    co_return sum;
+}
+
+// ns per child that is made, awaited, ends at once, and is destroyed: each with a frame of its own.
+void await_ready_child(benchmark::State& state) {
+    eddy::core core;
+    while (state.KeepRunningBatch(batch)) benchmark::DoNotOptimize(core.run(await_children(batch)));
+}
+BENCHMARK(await_ready_child);
+
+eddy::task<long> descend(int levels) {
+    if (levels == 0) co_return 0;
+    co_return 1 + co_await descend(levels - 1);
+}
+
+// ns per level of a recursion a thousand deep, of which nothing suspends.
+void await_deep_1000(benchmark::State& state) {
+    eddy::core core;
+    while (state.KeepRunningBatch(1000)) benchmark::DoNotOptimize(core.run(descend(1000)));
+}
+BENCHMARK(await_deep_1000);
+
+eddy::task<void> yield_often(int count) {
+    for (int i = 0; i < count; ++i) co_await eddy::yield_now();
+}
+
+eddy::task<void> yield_below(int levels, int count) {
+    if (levels > 1) {
+        co_await yield_below(levels - 1, count);
+    } else {
+        co_await yield_often(count);
+    }
+}
+
+// ns per yield of the only task of a core: one trip through the run queue, and a resume of the innermost frame.
+void yield(benchmark::State& state) {
+    eddy::core core;
+    while (state.KeepRunningBatch(batch)) core.run(yield_often(batch));
+}
+BENCHMARK(yield);
+
+// The same with that frame below others: it has to cost the same at any depth.
+void resume_at_depth(benchmark::State& state) {
+    eddy::core core;
+    const int depth = static_cast<int>(state.range(0));
+    while (state.KeepRunningBatch(batch)) core.run(yield_below(depth, batch));
+}
+BENCHMARK(resume_at_depth)->Arg(1)->Arg(1000);
+
+}  // namespace

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+// A server on one event loop, all on this thread: the listener is a stream of connections, and each is served by a task.
+//     $ ./event_loop_server              and, in two more terminals,
+//     $ nc 127.0.0.1 8080                what is typed comes back
+// Another address may be given: ./event_loop_server 127.0.0.1:0 takes a free port, which it prints.
+#include <eddy/prelude.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+
+namespace {
+
+// ---- One client ----
+
+eddy::task<void> process(eddy::net::tcp_stream client) {
+    std::array<std::byte, 4096> buffer;  // lives in the coroutine's frame: still there after every await
+    for (;;) {
+        auto n = co_await client.read(buffer);
+        if (!n || *n == 0) co_return;  // its own error handling: the output is void
+        if (!co_await client.write_all(std::span(buffer).first(*n))) co_return;
+    }
+}
+
+// ---- Four steps may fail, and each says which it was ----
+
+/// Ends the program with a sentence if `step` has failed.
+template <class Result>
+Result need(Result step, const char* failure) {
+    if (!step) {
+        std::fprintf(stderr, "%s: %s\n", failure, step.error().message().c_str());
+        std::exit(1);
+    }
+    return step;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const char* const where = argc > 1 ? argv[1] : "127.0.0.1:8080";
+
+    auto core = *need(eddy::core::make(), "failed to make the event loop");
+    auto addr = *need(eddy::net::socket_addr::parse(where), "failed to parse the address");
+    auto handle = core.handle();
+    auto listener = *need(eddy::net::tcp_listener::bind(addr, handle), "failed to bind");  // bound to this loop
+    std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
+    std::fflush(stdout);
+
+    auto server = listener.incoming().for_each([handle](eddy::net::tcp_stream client, eddy::net::socket_addr) {
+        handle.spawn(process(std::move(client)));  // served concurrently, on this thread
+        return eddy::ok();                         // keep accepting connections
+    });
+    need(core.run(std::move(server)), "failed to run");  // drives the loop on this thread until `server` has ended
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+// Echo: a server for many clients on one event loop, in which a client that is silent costs almost nothing.
+//     $ ./tcp_echo                       listening on 127.0.0.1:6142
+//     $ nc 127.0.0.1 6142                in more terminals; or ./tcp_load 127.0.0.1:6142
+// Ctrl-C (SIGINT) or SIGTERM ends it, with exit code 0.
+#include <eddy/prelude.hpp>
+
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <system_error>
+
+namespace {
+
+// ---- One client: one coroutine ----
+
+eddy::task<void> echo(eddy::net::tcp_stream client) {
+    if (!client.set_nodelay(true)) co_return;
+    // receive() waits without a buffer and then leases one of the loop's: ten thousand silent clients hold none.
+    while (auto data = co_await client.receive()) {
+        if (data->empty()) break;  // the peer has closed its side
+        if (!co_await client.write_all(*data)) break;
+    }
+}
+
+// ---- All clients ----
+
+/// Accepts for ever. `for_each` would end at the first error; this loop goes on: when descriptors run out the listener
+/// says so once and pauses by itself before it tries again.
+eddy::task<void> serve(eddy::net::tcp_listener& listener, eddy::core_handle handle) {
+    auto incoming = listener.incoming();
+    while (auto client = co_await incoming.next()) {
+        if (*client) {
+            handle.spawn(echo(std::move((*client)->stream)));
+        } else {
+            std::fprintf(stderr, "accept: %s\n", client->error().message().c_str());
+        }
+    }
+}
+
+// ---- The end: a signal as a source of one's own ----
+
+/// SIGINT and SIGTERM as a descriptor, signalfd(2): readable when one of them has come.
+class ending_signals {
+public:
+    ending_signals() {
+        sigset_t wanted;
+        sigemptyset(&wanted);
+        sigaddset(&wanted, SIGINT);
+        sigaddset(&wanted, SIGTERM);
+        pthread_sigmask(SIG_BLOCK, &wanted, nullptr);  // or they would end the process before anybody can read them
+        fd_ = ::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
+        if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
+    }
+    ending_signals(ending_signals&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    ending_signals& operator=(ending_signals&&) = delete;
+    ~ending_signals() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+
+    [[nodiscard]] int native_handle() const noexcept { return fd_; }
+
+private:
+    int fd_ = -1;
+};
+
+eddy::task<void> told_to_end(ending_signals signals) {
+    eddy::io::async_fd<ending_signals> source(std::move(signals), eddy::io::interest::readable);
+    static_cast<void>(co_await source.readable());
+}
+
+/// Each client takes a descriptor, and the soft limit is often 1,024.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::string where = "127.0.0.1:6142";
+    std::string driver;
+    CLI::App app("An echo server on one event loop.");
+    app.add_option("address", where, "where to listen; port 0 takes a free one")->capture_default_str();
+    app.add_option("--driver", driver, "epoll or io_uring; eddy chooses if this is not given");
+    CLI11_PARSE(app, argc, argv);
+    if (!driver.empty()) ::setenv("EDDY_DRIVER", driver.c_str(), 1);
+
+    try {
+        raise_descriptor_limit();
+        ending_signals signals;
+        eddy::core core;
+        auto addr = eddy::net::socket_addr::parse(where);
+        if (!addr) throw std::system_error(addr.error(), where);
+        auto listener = eddy::net::tcp_listener::bind(*addr, core.handle());
+        if (!listener) throw std::system_error(listener.error(), where);
+
+        std::printf("listening on %s\n", listener->local_addr().value().to_string().c_str());
+        std::fflush(stdout);
+        core.run(eddy::race(serve(*listener, core.handle()), told_to_end(std::move(signals))));
+    } catch (const std::system_error& error) {
+        std::fprintf(stderr, "tcp_echo: %s\n", error.what());
+        return 1;
+    }
+}

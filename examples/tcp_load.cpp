@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT
+// Load: a client with many connections at once, each of which sends a request, waits until the same bytes have come
+// back, compares every one of them, and begins again.
+//     $ ./tcp_echo                                          and, in another terminal,
+//     $ ./tcp_load 127.0.0.1:6142 --connections 5000 --seconds 3
+// The exit code is 0, or 1 if a byte was wrong or a connection was lost.
+#include <eddy/prelude.hpp>
+
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <fmt/format.h>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+using steady = std::chrono::steady_clock;
+
+struct settings {
+    std::string address;
+    unsigned connections = 1000;
+    double seconds = 5;
+    std::size_t size = 64;
+    std::string json;
+    std::string driver;
+};
+
+// ---- Counting ----
+
+/// Latencies in microseconds, to within 1 %: each power of two is cut into 64 buckets.
+class histogram {
+public:
+    void record(std::uint64_t us) noexcept {
+        ++buckets_[bucket_of(us)];
+        ++count_;
+        max_ = std::max(max_, us);
+    }
+    [[nodiscard]] std::uint64_t max() const noexcept { return max_; }
+    [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
+
+    /// The value that a part `quantile` of all recorded ones do not exceed.
+    [[nodiscard]] std::uint64_t at(double quantile) const noexcept {
+        const auto rank = static_cast<std::uint64_t>(std::ceil(quantile * static_cast<double>(count_)));
+        std::uint64_t seen = 0;
+        for (std::size_t i = 0; i < buckets_.size(); ++i) {
+            seen += buckets_[i];
+            if (seen != 0 && seen >= rank) return std::min(largest_in(i), max_);
+        }
+        return max_;
+    }
+
+private:
+    // Up to 127 each value has a bucket; above, the seven leading bits say which.
+    static std::size_t bucket_of(std::uint64_t us) noexcept {
+        const auto shift = static_cast<std::size_t>(std::max(0, static_cast<int>(std::bit_width(us)) - 7));
+        return shift * 64 + static_cast<std::size_t>(us >> shift);
+    }
+    static std::uint64_t largest_in(std::size_t bucket) noexcept {
+        const std::size_t shift = bucket < 128 ? 0 : bucket / 64 - 1;
+        return ((std::uint64_t{bucket} - shift * 64 + 1) << shift) - 1;
+    }
+
+    std::array<std::uint64_t, 64 * 60> buckets_{};
+    std::uint64_t count_ = 0;
+    std::uint64_t max_ = 0;
+};
+
+/// What all connections share. They run on one thread, so these are plain variables.
+struct totals {
+    histogram all;
+    histogram recent;  // since the last line was printed
+    unsigned open = 0;
+    unsigned talking = 0;
+    std::uint64_t errors = 0;
+    steady::time_point end;
+
+    /// Says what went wrong, the first few times.
+    void fail(unsigned connection, const std::string& what) {
+        constexpr std::uint64_t most_told = 10;
+        if (++errors <= most_told) {
+            fmt::print(stderr, "{}tcp_load: connection {}: {}\n", isatty(STDOUT_FILENO) ? "\r\x1b[K" : "", connection, what);
+        } else if (errors == most_told + 1) {
+            fmt::print(stderr, "tcp_load: further errors are only counted\n");
+        }
+    }
+};
+
+// ---- One connection ----
+
+/// Fills `request` with bytes that no other connection sends, and this one never again: splitmix64 (Steele, Lea and
+/// Flood, OOPSLA 2014), started from both numbers.
+void fill(std::vector<std::byte>& request, unsigned connection, std::uint64_t sequence) noexcept {
+    std::uint64_t state = (std::uint64_t{connection} << 40) ^ (sequence * 0xbf58476d1ce4e5b9ULL);
+    for (std::size_t at = 0; at < request.size(); at += sizeof state) {
+        state += 0x9e3779b97f4a7c15ULL;
+        std::uint64_t word = (state ^ (state >> 30)) * 0xbf58476d1ce4e5b9ULL;
+        word = (word ^ (word >> 27)) * 0x94d049bb133111ebULL;
+        word ^= word >> 31;
+        std::memcpy(request.data() + at, &word, std::min(sizeof word, request.size() - at));
+    }
+}
+
+/// One request after the other until the time is over. The first error ends it.
+eddy::task<void> talk(eddy::net::tcp_stream stream, unsigned connection, const settings& wanted, totals& count) {
+    std::vector<std::byte> request(wanted.size);
+    std::vector<std::byte> response(wanted.size);
+    std::string lost;
+    for (std::uint64_t sequence = 1; lost.empty() && steady::now() < count.end; ++sequence) {
+        fill(request, connection, sequence);
+        const auto begin = steady::now();
+        // Both at once: an echo of many bytes comes back while we still send, and would fill both sockets' buffers.
+        const auto answer = co_await eddy::try_join(stream.write_all(request), stream.read_exact(response));
+        if (!answer) {
+            lost = fmt::format("request {}: {}", sequence, answer.error().message());
+        } else if (const auto wrong = std::ranges::mismatch(request, response); wrong.in1 != request.end()) {
+            lost = fmt::format("request {}: byte {} is {:#04x} and not {:#04x}", sequence, wrong.in1 - request.begin(),
+                               static_cast<unsigned>(*wrong.in2), static_cast<unsigned>(*wrong.in1));
+        } else {
+            const auto took = std::chrono::duration_cast<std::chrono::microseconds>(steady::now() - begin);
+            const auto us = static_cast<std::uint64_t>(took.count());
+            count.all.record(us);
+            count.recent.record(us);
+        }
+    }
+    if (!lost.empty()) count.fail(connection, lost);
+    --count.talking;
+}
+
+// ---- Connecting: not all at once, since a listener's queue is finite ----
+
+/// One local address has some 28,000 ports. Above that, a loopback server is called from 127.0.0.2, 127.0.0.3, ...
+eddy::task<eddy::result<eddy::net::tcp_stream>> connect(eddy::net::socket_addr to, unsigned connection) {
+    constexpr unsigned per_address = 25'000;
+    if (connection < per_address || !to.is_ipv4() || !to.ip().is_loopback()) {
+        co_return co_await eddy::net::tcp_stream::connect(to);
+    }
+    auto socket = co_await eddy::try_(eddy::net::tcp_socket::v4());
+    const auto last = static_cast<std::uint8_t>(1 + connection / per_address);
+    co_await eddy::try_(socket.bind({eddy::net::ipv4_addr(127, 0, 0, last), 0}));
+    co_return co_await std::move(socket).connect(to);
+}
+
+struct connecting {
+    eddy::net::socket_addr to;
+    std::vector<std::optional<eddy::net::tcp_stream>> streams;
+    unsigned next = 0;
+    unsigned done = 0;
+
+    connecting(const eddy::net::socket_addr& where, unsigned how_many) : to(where), streams(how_many) {}
+};
+
+eddy::task<void> connect_some(connecting& all, totals& count) {
+    while (all.next < all.streams.size()) {
+        const unsigned mine = all.next++;
+        auto stream = co_await connect(all.to, mine);
+        if (!stream) {
+            count.fail(mine, fmt::format("cannot connect: {}", stream.error().message()));
+        } else if (auto set = stream->set_nodelay(true); !set) {
+            count.fail(mine, fmt::format("cannot set TCP_NODELAY: {}", set.error().message()));
+        } else {
+            all.streams[mine].emplace(*std::move(stream));
+            ++count.open;
+        }
+        ++all.done;
+    }
+}
+
+// ---- The display ----
+
+/// On a terminal one line, written over and over; else one plain line a second.
+class display {
+public:
+    void line(const std::string& text, bool is_new_second) {
+        if (is_terminal_) {
+            fmt::print("\r\x1b[K{}", text);
+        } else if (is_new_second) {
+            fmt::print("{}\n", text);
+        }
+        std::fflush(stdout);
+    }
+    void end() {
+        if (is_terminal_) fmt::print("\r\x1b[K");
+    }
+
+private:
+    bool is_terminal_ = isatty(STDOUT_FILENO) != 0;
+};
+
+std::string in_ms(std::uint64_t us) { return fmt::format("{:.2f} ms", static_cast<double>(us) / 1000); }
+
+/// Twice a second: looks at the counters until `is_over`.
+template <class IsOver>
+eddy::task<void> watch(display& out, totals& count, IsOver is_over) {
+    auto every = eddy::time::interval(500ms);
+    auto last = steady::now();
+    bool half = false;
+    for (co_await every.tick(); !is_over();) {
+        // The end is noticed soon; the line is drawn at each tick.
+        const auto tick = co_await eddy::select(every.tick(), eddy::time::sleep(20ms));
+        if (tick.index() != 0) continue;
+        const bool is_new_second = std::exchange(half, !half);
+        if (!is_new_second && !isatty(STDOUT_FILENO)) continue;
+        const auto now = steady::now();
+        const double seconds = std::chrono::duration<double>(now - std::exchange(last, now)).count();
+        out.line(fmt::format("{} connections, {:.0f} requests/s, p50 {}, p99 {}", count.open,
+                             static_cast<double>(count.recent.count()) / seconds, in_ms(count.recent.at(0.5)),
+                             in_ms(count.recent.at(0.99))),
+                 is_new_second);
+        count.recent = histogram();
+    }
+}
+
+// ---- All of it ----
+
+eddy::task<double> load(const settings& wanted, eddy::net::socket_addr to, eddy::core_handle handle, totals& count) {
+    constexpr unsigned at_once = 200;
+    display out;
+
+    connecting all(to, wanted.connections);
+    for (unsigned i = 0; i < std::min(at_once, wanted.connections); ++i) handle.spawn(connect_some(all, count));
+    co_await watch(out, count, [&] { return all.done == all.streams.size(); });
+
+    const auto begin = steady::now();
+    count.end = begin + std::chrono::duration_cast<steady::duration>(std::chrono::duration<double>(wanted.seconds));
+    count.recent = histogram();
+    count.talking = count.open;
+    for (unsigned i = 0; i < all.streams.size(); ++i) {
+        if (all.streams[i]) handle.spawn(talk(*std::move(all.streams[i]), i, wanted, count));
+    }
+    // The last answers may take a while; one that does not come at all is an error.
+    const auto patience = std::chrono::duration<double>(wanted.seconds) + 10s;
+    const auto talked = co_await eddy::time::timeout(
+        std::chrono::duration_cast<std::chrono::milliseconds>(patience),
+        watch(out, count, [&] { return count.talking == 0; }));
+    const auto took = std::chrono::duration<double>(steady::now() - begin);
+    out.end();
+    if (!talked) {
+        count.errors += count.talking;
+        fmt::print(stderr, "tcp_load: {} connections: no answer within 10 s\n", count.talking);
+    }
+    co_return took.count();
+}
+
+void print_table(const settings& wanted, const std::string& driver, const totals& count, double seconds) {
+    const auto row = [](const char* name, const std::string& value) { fmt::print("  {:<14}{:>14}\n", name, value); };
+    fmt::print("\n");
+    row("driver", driver);
+    row("connections", fmt::format("{}", count.open));
+    row("request size", fmt::format("{} B", wanted.size));
+    row("seconds", fmt::format("{:.2f}", seconds));
+    row("requests", fmt::format("{}", count.all.count()));
+    row("requests/s", fmt::format("{:.0f}", static_cast<double>(count.all.count()) / seconds));
+    row("p50", in_ms(count.all.at(0.5)));
+    row("p99", in_ms(count.all.at(0.99)));
+    row("p99.9", in_ms(count.all.at(0.999)));
+    row("max", in_ms(count.all.max()));
+    row("errors", fmt::format("{}", count.errors));
+    std::fflush(stdout);
+}
+
+bool write_json(const settings& wanted, const std::string& driver, const totals& count, double seconds) {
+    nlohmann::ordered_json figures;
+    figures["driver"] = driver;
+    figures["connections"] = count.open;
+    figures["requests"] = count.all.count();
+    figures["errors"] = count.errors;
+    figures["p50_us"] = count.all.at(0.5);
+    figures["p99_us"] = count.all.at(0.99);
+    figures["p999_us"] = count.all.at(0.999);
+    figures["max_us"] = count.all.max();
+    figures["seconds"] = seconds;
+    figures["requests_per_s"] = static_cast<double>(count.all.count()) / seconds;
+    figures["size"] = wanted.size;
+    std::ofstream file(wanted.json);
+    file << figures.dump() << '\n';
+    return file.flush().good();
+}
+
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    settings wanted;
+    CLI::App app("A client with many connections, for an echo server; every byte is compared.");
+    app.add_option("address", wanted.address, "where the server listens, such as 127.0.0.1:6142")->required();
+    app.add_option("--connections", wanted.connections, "how many at once")->check(CLI::Range(1, 1'000'000))->capture_default_str();
+    app.add_option("--seconds", wanted.seconds, "for how long, once all are connected")->check(CLI::PositiveNumber)->capture_default_str();
+    app.add_option("--size", wanted.size, "bytes in a request")->check(CLI::Range(1, 64 << 20))->capture_default_str();
+    app.add_option("--json", wanted.json, "a file for the figures");
+    app.add_option("--driver", wanted.driver, "epoll or io_uring; eddy chooses if this is not given");
+    CLI11_PARSE(app, argc, argv);
+    if (!wanted.driver.empty()) ::setenv("EDDY_DRIVER", wanted.driver.c_str(), 1);
+
+    try {
+        raise_descriptor_limit();
+        auto addr = eddy::net::socket_addr::parse(wanted.address);
+        if (!addr) throw std::system_error(addr.error(), wanted.address);
+        const auto count = std::make_unique<totals>();
+        eddy::core core;
+        const std::string why(core.why_driver());  // such as "epoll: the default on Linux"
+        const std::string driver = why.substr(0, why.find(':'));
+        const double seconds = core.run(load(wanted, *addr, core.handle(), *count));
+
+        print_table(wanted, driver, *count, seconds);
+        if (!wanted.json.empty() && !write_json(wanted, driver, *count, seconds)) {
+            fmt::print(stderr, "tcp_load: cannot write {}\n", wanted.json);
+            return 1;
+        }
+        return count->errors == 0 ? 0 : 1;
+    } catch (const std::system_error& error) {
+        fmt::print(stderr, "tcp_load: {}\n", error.what());
+        return 1;
+    }
+}

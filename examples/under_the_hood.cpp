@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// Under the hood: what a socket is made of. A source is anything with a descriptor; a registration ties it to the
+// reactor; readiness is what a task waits for. Then the selector itself, without any futures.
+//     $ ./under_the_hood
+//     the future saw 3 ticks
+//     the selector saw token 7: readable
+#include <eddy/prelude.hpp>
+
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <cstdio>
+
+namespace {
+
+// A user's own source: anything with a native handle. This one is an eventfd(2), a counter in the kernel; it owns its
+// descriptor, and so it can be moved and not copied.
+struct counter {
+    counter() = default;
+    counter(counter&& other) noexcept : fd(std::exchange(other.fd, -1)) {}
+    counter& operator=(counter&& other) noexcept {
+        std::swap(fd, other.fd);
+        return *this;
+    }
+    ~counter() {
+        if (fd >= 0) ::close(fd);
+    }
+
+    int native_handle() const { return fd; }
+
+    int fd = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+};
+
+eddy::task<eddy::result<void>> with_futures() {
+    // Registers at once, with the loop on this thread. It throws; make() gives a result.
+    eddy::io::poll_evented<counter> source(counter{}, eddy::io::interest::readable);
+
+    std::jthread other([fd = source.source().native_handle()] { ::eventfd_write(fd, 3); });
+
+    // Any function that polls can be awaited. This one answers "not ready" until the reactor has seen an event.
+    co_await eddy::try_(
+        eddy::poll_fn([&](eddy::context& cx) { return source.registration().poll_read_ready(cx); }));
+
+    eventfd_t ticks = 0;
+    ::eventfd_read(source.source().native_handle(), &ticks);
+    std::printf("the future saw %llu ticks\n", static_cast<unsigned long long>(ticks));
+    co_return {};
+}
+
+void without_futures() {
+    const counter source;
+    ::eventfd_write(source.native_handle(), 1);
+
+    eddy::sys::poll poll;
+    eddy::sys::events events(16);
+    poll.registry().add(source.native_handle(), eddy::sys::token{7}, eddy::io::interest::readable).value();
+    poll.wait(events, std::chrono::seconds(1)).value();
+    for (const auto& event : events) {
+        std::printf("the selector saw token %llu: %s\n", static_cast<unsigned long long>(event.token().value),
+                    event.is_readable() ? "readable" : "something else");
+    }
+}
+
+}  // namespace
+
+int main() {
+    if (const int code = eddy::run(with_futures()); code != 0) return code;
+    without_futures();
+}

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: MIT
+// Work that comes to a loop from other threads, and loops on threads of their own.
+#include <eddy/core_thread.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <barrier>
+#include <chrono>
+#include <cstdint>
+#include <future>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <stdexcept>
+#include <system_error>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <eddy/core.hpp>
+#include <eddy/net/tcp_listener.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/task.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/stress.hpp"
+#include "support/system.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::core_handle;
+using eddy::core_remote;
+using eddy::sync::oneshot;
+
+static_assert(std::is_copy_constructible_v<core_remote> && std::is_copy_assignable_v<core_remote>);  // S74
+
+/// Counts the objects that live.
+class counted {
+public:
+    explicit counted(std::atomic<int>& alive) noexcept : alive_(&alive) { alive_->fetch_add(1); }
+    counted(counted&& other) noexcept : alive_(std::exchange(other.alive_, nullptr)) {}
+    counted& operator=(counted&&) = delete;
+    ~counted() {
+        if (alive_ != nullptr) alive_->fetch_sub(1);
+    }
+
+private:
+    std::atomic<int>* alive_;
+};
+
+eddy::task<void> yields(int times) {
+    for (int i = 0; i < times; ++i) co_await eddy::yield_now();
+}
+
+std::error_code code_thrown_by(std::future<int> answer) {
+    try {
+        answer.get();
+    } catch (const std::system_error& e) {
+        return e.code();
+    }
+    return {};
+}
+
+// ---- CoreRemote ----
+
+TEST(CoreRemote, S75_ClosuresOfOneSenderRunOnTheLoopInOrder) {
+    constexpr int closures = 10'000;
+    eddy::core loop;
+    const auto loop_thread = std::this_thread::get_id();
+    auto [tx, rx] = oneshot<void>::channel();
+    std::vector<int> seen;
+    int elsewhere = 0;
+    std::thread sender([&, remote = loop.remote()] {
+        for (int i = 0; i < closures; ++i) {
+            remote.spawn([&, i](core_handle&) -> eddy::task<void> {
+                if (std::this_thread::get_id() != loop_thread) ++elsewhere;
+                seen.push_back(i);
+                co_return;
+            });
+        }
+        remote.spawn([&] { static_cast<void>(tx.send()); });
+    });
+    static_cast<void>(loop.run(rx));
+    sender.join();
+    ASSERT_EQ(seen.size(), static_cast<std::size_t>(closures));
+    EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+    EXPECT_EQ(elsewhere, 0);
+}
+
+TEST(CoreRemote, S75_FutureThatAClosureMakesNeedNotCrossTheThread) {
+    eddy::core loop;
+    auto [tx, rx] = oneshot<std::uint16_t>::channel();
+    std::thread sender([&, remote = loop.remote()] {
+        remote.spawn([tx = std::move(tx)](core_handle& handle) mutable -> eddy::task<void> {
+            const auto any = eddy::net::socket_addr::parse("127.0.0.1:0").value();
+            auto listener = eddy::net::tcp_listener::bind(any, handle).value();
+            co_await eddy::yield_now();
+            static_cast<void>(tx.send(listener.local_addr().value().port()));
+        });
+    });
+    EXPECT_NE(loop.run(rx).value(), 0);
+    sender.join();
+}
+
+TEST(CoreRemote, R130_ClosureLivesAsLongAsTheFutureThatItMade) {
+    eddy::core loop;
+    std::atomic<int> alive = 0;
+    std::vector<int> seen;
+    loop.remote().spawn([kept = counted(alive), &alive, &seen](core_handle&) -> eddy::task<void> {
+        co_await yields(3);
+        seen.push_back(alive);
+    });
+    loop.run_until_idle();
+    loop.run(yields(5));
+    EXPECT_EQ(seen, std::vector{1});
+    EXPECT_EQ(alive, 0);
+}
+
+TEST(CoreRemote, S76_HandleIsGivenOnlyOnTheLoopsThreadWhileItRuns) {
+    eddy::core loop;
+    eddy::core other;
+    const auto remote = loop.remote();
+    EXPECT_FALSE(remote.try_handle().has_value());
+    EXPECT_NE(loop.id(), other.id());
+    EXPECT_EQ(remote.id(), loop.id());
+    const auto main = [&]() -> eddy::task<void> {
+        EXPECT_EQ(remote.try_handle().value().id(), remote.id());
+        EXPECT_FALSE(other.remote().try_handle().has_value());
+        std::thread([&] { EXPECT_FALSE(remote.try_handle().has_value()); }).join();
+        co_return;
+    };
+    loop.run(main());
+    EXPECT_FALSE(remote.try_handle().has_value());
+}
+
+TEST(CoreRemote, S76_NoTwoLoopsHaveTheSameId) {
+    std::set<std::uint64_t> ids;
+    for (int i = 0; i < 100; ++i) ids.insert(eddy::core().id());
+    EXPECT_EQ(ids.size(), 100u);
+}
+
+TEST(CoreRemote, S77_SpawnAfterTheLoopIsReportedAndDestroysTheWorkHere) {
+    std::optional<eddy::core> loop(std::in_place);
+    const auto remote = loop->remote();
+    loop.reset();
+    std::atomic<int> alive = 0;
+    const auto answer = remote.spawn([kept = counted(alive)] {});
+    EXPECT_EQ(answer.error(), eddy::errc::runtime_shutdown);
+    EXPECT_TRUE(eddy::is_runtime_shutdown(answer.error()));
+    EXPECT_EQ(alive, 0);
+    EXPECT_EQ(code_thrown_by(remote.call([] { return 1; })), eddy::errc::runtime_shutdown);
+}
+
+TEST(CoreRemote, S77_WorkThatWasSentAndNeverArrivedIsDestroyedWithTheLoop) {
+    std::atomic<int> alive = 0;
+    std::future<int> answer;
+    bool has_run = false;
+    {
+        eddy::core loop;
+        std::thread([&, remote = loop.remote()] {
+            EXPECT_TRUE(remote.spawn([kept = counted(alive), &has_run] { has_run = true; }).has_value());
+            answer = remote.call([kept = counted(alive)] { return 1; });
+        }).join();
+        EXPECT_EQ(alive, 2);
+    }
+    EXPECT_EQ(alive, 0);
+    EXPECT_FALSE(has_run);
+    EXPECT_EQ(code_thrown_by(std::move(answer)), eddy::errc::runtime_shutdown);
+}
+
+TEST(CoreRemote, CallOfWorkThatTheLoopLeavesUnfinishedSaysSo) {
+    std::future<int> answer;
+    {
+        eddy::core loop;
+        answer = loop.remote().call([](core_handle&) -> eddy::task<int> {
+            co_await eddy::poll_fn([](eddy::context&) -> eddy::poll_result<void> { return eddy::not_ready; });
+            co_return 1;
+        });
+        loop.run(yields(3));
+    }
+    EXPECT_EQ(code_thrown_by(std::move(answer)), eddy::errc::runtime_shutdown);
+}
+
+// ---- CoreThread ----
+
+TEST(CoreThread, S67_ShipsWorkToTheLoopAndResultsBack) {
+    const eddy::core_thread worker;
+    const auto remote = worker.remote();
+    const auto there = remote.call([] { return std::this_thread::get_id(); }).get();
+    EXPECT_NE(there, std::this_thread::get_id());
+    EXPECT_EQ(remote.call([](core_handle& handle) { return handle.id(); }).get(), remote.id());
+    EXPECT_EQ(*remote.call([](core_handle&) -> eddy::task<std::unique_ptr<int>> {
+                         co_await eddy::yield_now();
+                         co_return std::make_unique<int>(5);
+                     }).get(),
+              5);
+    remote.call([] {}).get();
+    EXPECT_THROW(remote.call([]() -> int { throw std::runtime_error("there"); }).get(), std::runtime_error);
+}
+
+TEST(CoreThread, EndsAfterTheWorkThatWasSentBeforeAndDestroysWhatIsLeftThere) {
+    int run = 0;
+    std::atomic<int> alive = 0;
+    {
+        const eddy::core_thread worker;
+        for (int i = 0; i < 1000; ++i) worker.remote().spawn([&] { ++run; });
+        worker.remote().spawn([kept = counted(alive)](core_handle&) -> eddy::task<void> {
+            co_await eddy::poll_fn([](eddy::context&) -> eddy::poll_result<void> { return eddy::not_ready; });
+        });
+    }
+    EXPECT_EQ(run, 1000);
+    EXPECT_EQ(alive, 0);
+}
+
+TEST(CoreThread, RemoteThatOutlivesItIsAnswered) {
+    std::optional<eddy::core_thread> worker(std::in_place);
+    const auto remote = worker->remote();
+    worker.reset();
+    EXPECT_EQ(remote.spawn([] {}).error(), eddy::errc::runtime_shutdown);
+}
+
+TEST(CoreThread, MayBeMoved) {
+    eddy::core_thread first;
+    const auto id = first.remote().id();
+    eddy::core_thread second(std::move(first));
+    first = eddy::core_thread();
+    second = std::move(first);
+    EXPECT_NE(second.remote().id(), id);
+    EXPECT_EQ(second.remote().call([] { return 4; }).get(), 4);
+}
+
+TEST(CoreThread, S55_MakeReportsThatTheProcessHasTooManyDescriptorsOpen) {
+    const support::few_descriptors none(0);
+    const auto made = eddy::core_thread::make();
+    ASSERT_FALSE(made.has_value());
+    EXPECT_EQ(made.error(), std::errc::too_many_files_open);
+}
+
+TEST(CoreThreadDeathTest, DestroyedOnItsOwnThreadItEndsTheProgramWithASentence) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(
+        {
+            std::optional<eddy::core_thread> worker(std::in_place);
+            worker->remote().call([&] { worker.reset(); }).get();
+        },
+        "destroyed on its own thread");
+}
+
+// ---- Stress ----
+
+TEST(CoreRemoteStress, S67_S74_JobsOfEightThreadsAllComeBack) {
+    constexpr int threads = 8;
+    const auto jobs = support::rounds(125 * 50);
+    const eddy::core_thread worker;
+    std::uint64_t plain = 0;  // touched on the loop only
+    std::barrier start(threads);
+    std::atomic<std::uint64_t> back = 0;
+    std::vector<std::thread> senders;
+    for (int t = 0; t < threads; ++t) {
+        senders.emplace_back([&, remote = worker.remote()] {
+            start.arrive_and_wait();
+            for (std::uint64_t i = 0; i < jobs; ++i) {
+                back += remote
+                            .call([&](core_handle&) -> eddy::task<std::uint64_t> {
+                                ++plain;
+                                co_await eddy::yield_now();
+                                co_return 1;
+                            })
+                            .get();
+            }
+        });
+    }
+    for (auto& sender : senders) sender.join();
+    EXPECT_EQ(back, threads * jobs);
+    EXPECT_EQ(worker.remote().call([&] { return plain; }).get(), threads * jobs);
+}
+
+TEST(CoreRemoteStress, R029_NoWorkIsLostWhileTheLoopFallsAsleep) {
+    // One job at a time, so that the loop goes to sleep between any two.
+    const auto rounds = support::rounds(100'000);
+    for (const bool with_io : {true, false}) {
+        std::thread([&] {
+            auto loop = eddy::core::builder().enable_io(with_io).build().value();
+            auto [tx, rx] = oneshot<void>::channel();
+            std::thread sender([&, remote = loop.remote()] {
+                for (std::uint64_t i = 0; i < rounds; ++i) remote.call([] {}).get();
+                static_cast<void>(tx.send());
+            });
+            static_cast<void>(loop.run(rx));
+            sender.join();
+        }).join();
+    }
+}
+
+TEST(CoreRemoteStress, R034_SpawnRacesWithTheEndOfTheLoop) {
+    constexpr int threads = 4;
+    const auto rounds = support::rounds(10'000);
+    std::atomic<int> alive = 0;
+    std::atomic<std::uint64_t> accepted = 0;
+    std::atomic<std::uint64_t> run = 0;
+    std::mt19937_64 random(support::seed());
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        auto loop = std::make_unique<eddy::core>();
+        std::barrier start(threads + 1);
+        std::vector<std::thread> senders;
+        for (int t = 0; t < threads; ++t) {
+            senders.emplace_back([&, remote = loop->remote()] {
+                start.arrive_and_wait();
+                while (remote.spawn([kept = counted(alive), &run] { ++run; })) ++accepted;
+                EXPECT_EQ(code_thrown_by(remote.call([] { return 1; })), eddy::errc::runtime_shutdown);
+            });
+        }
+        start.arrive_and_wait();
+        for (auto turns = random() % 4; turns > 0; --turns) loop->turn(0ms);
+        loop.reset();
+        for (auto& sender : senders) sender.join();
+        ASSERT_EQ(alive, 0);
+    }
+    EXPECT_LE(run, accepted);
+}
+
+}  // namespace

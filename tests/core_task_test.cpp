@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: MIT
+// A task of a loop and its wakers: here, on other threads, and after both have gone.
+#include <eddy/detail/core_task.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <barrier>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/core.hpp>
+#include <eddy/core_thread.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/task.hpp>
+#include <eddy/wait.hpp>
+
+#include "support/stress.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::sync::oneshot;
+
+/// A future that keeps its waker for others to take, and ends when it is told.
+struct stage {
+    int polls = 0;
+    bool may_end = false;
+    eddy::waker waker;
+
+    auto future() {
+        return eddy::poll_fn([this](eddy::context& cx) -> eddy::poll_result<void> {
+            ++polls;
+            waker = cx.waker();
+            if (may_end) return eddy::poll_result<void>::ready();
+            return eddy::not_ready;
+        });
+    }
+};
+
+template <class Fn>
+void on_threads(int count, Fn f) {
+    std::barrier start(count);
+    std::vector<std::thread> threads;
+    for (int i = 0; i < count; ++i) {
+        threads.emplace_back([&] {
+            start.arrive_and_wait();
+            f();
+        });
+    }
+    for (auto& thread : threads) thread.join();
+}
+
+TEST(CoreTask, S08_WakesFromEightThreadsResumeOnce) {
+    eddy::core loop;
+    stage seen;
+    loop.handle().spawn(seen.future());
+    loop.turn(0ms);
+    ASSERT_EQ(seen.polls, 1);
+    on_threads(8, [&waker = std::as_const(seen.waker)] { eddy::waker(waker).wake(); });
+    EXPECT_EQ(seen.polls, 1);
+    for (int i = 0; i < 5; ++i) loop.turn(0ms);
+    EXPECT_EQ(seen.polls, 2);
+}
+
+TEST(CoreTask, WakesHereAndElsewhereResumeOnceForAll) {
+    eddy::core loop;
+    stage seen;
+    loop.handle().spawn(seen.future());
+    loop.turn(0ms);
+    for (int i = 0; i < 3; ++i) seen.waker.wake_by_ref();
+    on_threads(2, [&waker = std::as_const(seen.waker)] { waker.wake_by_ref(); });
+    loop.turn(0ms);
+    for (int i = 0; i < 5; ++i) loop.turn(0ms);
+    EXPECT_EQ(seen.polls, 2);
+}
+
+TEST(CoreTask, R039_WakesOfATaskThatHasEndedDoNothing) {
+    eddy::core loop;
+    stage seen;
+    loop.handle().spawn(seen.future());
+    loop.turn(0ms);
+    seen.may_end = true;
+    seen.waker.wake_by_ref();
+    loop.turn(0ms);
+    EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
+    EXPECT_EQ(seen.polls, 2);
+    on_threads(2, [&waker = std::as_const(seen.waker)] {
+        for (int i = 0; i < 1000; ++i) eddy::waker(waker).wake();
+    });
+    for (int i = 0; i < 1000; ++i) eddy::waker(seen.waker).wake();
+    loop.turn(0ms);
+    EXPECT_EQ(seen.polls, 2);
+}
+
+TEST(CoreTask, R039_TaskThatWokeItselfWhileItEndedIsNotPolledAgain) {
+    eddy::core loop;
+    int polls = 0;
+    loop.handle().spawn(eddy::poll_fn([&](eddy::context& cx) {
+        ++polls;
+        cx.waker().wake_by_ref();
+        return eddy::poll_result<void>::ready();
+    }));
+    loop.turn(0ms);
+    EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
+    loop.turn(0ms);
+    EXPECT_EQ(polls, 1);
+}
+
+TEST(CoreTask, R039_TheSameForTheMainFutureAndTheNextRun) {
+    eddy::core loop;
+    int polls = 0;
+    const auto main = [&] {
+        return eddy::poll_fn([&](eddy::context& cx) {
+            ++polls;
+            cx.waker().wake_by_ref();
+            return eddy::poll_result<int>(polls);
+        });
+    };
+    for (int run = 1; run <= 10; ++run) EXPECT_EQ(loop.run(main()), run);
+}
+
+TEST(CoreTask, R040_WakesInsideThePollLeadToAnother) {
+    eddy::core loop;
+    int polls = 0;
+    loop.run(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+        if (++polls == 100) return eddy::poll_result<void>::ready();
+        if (polls % 2 == 0) {
+            cx.waker().wake_by_ref();
+        } else {
+            std::thread([&cx] { cx.waker().wake_by_ref(); }).join();
+        }
+        return eddy::not_ready;
+    }));
+    EXPECT_EQ(polls, 100);
+}
+
+TEST(CoreTask, WakersOutliveTheLoopAndEndOnOtherThreads) {
+    std::vector<eddy::waker> kept;
+    {
+        eddy::core loop;
+        for (int i = 0; i < 8; ++i) {
+            loop.handle().spawn(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+                kept.push_back(cx.waker());
+                return eddy::not_ready;
+            }));
+        }
+        loop.turn(0ms);
+    }
+    ASSERT_EQ(kept.size(), 8u);
+    kept.push_back(kept.front());
+    std::vector<std::thread> threads;
+    for (auto& waker : kept) {
+        threads.emplace_back([mine = std::move(waker)]() mutable {
+            const eddy::waker copy = mine;
+            mine.wake_by_ref();
+            std::move(mine).wake();
+        });
+    }
+    for (auto& thread : threads) thread.join();
+}
+
+TEST(CoreTask, WakersOutliveTheLoopsThread) {
+    // The next thread may get the same place for its thread-locals, by which a loop knows its own.
+    std::vector<eddy::waker> kept;
+    std::thread([&] {
+        eddy::core loop;
+        for (int i = 0; i < 3; ++i) {
+            loop.handle().spawn(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+                kept.push_back(cx.waker());
+                return eddy::not_ready;
+            }));
+        }
+        loop.turn(0ms);
+    }).join();
+    std::thread([&] {
+        kept.push_back(kept.front());
+        kept[1].wake_by_ref();
+        kept.clear();
+    }).join();
+}
+
+TEST(CoreTask, WakersThatWereCopiedHereAndDroppedElsewhereAndTheOtherWayRoundAddUp) {
+    eddy::core loop;
+    stage seen;
+    auto watched = std::make_shared<int>(1);
+    const std::weak_ptr<int> watch = watched;
+    loop.handle().spawn([&, watched = std::move(watched)] { return seen.future(); });
+    loop.turn(0ms);
+    std::vector<eddy::waker> made_here(10, seen.waker);
+    std::vector<eddy::waker> made_there;
+    std::thread([&] {
+        made_here.clear();
+        made_there.assign(10, seen.waker);
+    }).join();
+    made_there.resize(5);
+    seen.may_end = true;
+    seen.waker.wake_by_ref();
+    loop.turn(0ms);
+    EXPECT_TRUE(watch.expired());  // the future is gone, though wakers are left
+    made_there.clear();
+    seen.waker = eddy::waker();
+}
+
+TEST(CoreTask, R135_CancelThatComesAfterTheWakeUpEndsTheWorkWithoutAnotherStep) {
+    // The wake-up is queued, then the work is cancelled: it sees that at its next poll, and does not go on.
+    eddy::core loop;
+    stage inner;
+    bool is_cancelled = false;
+    bool went_on = false;
+    const auto work = [&]() -> eddy::task<void> {
+        co_await inner.future();
+        went_on = true;
+    };
+    std::optional<eddy::task<void>> running(work());
+    loop.handle().spawn(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+        if (is_cancelled) running.reset();
+        if (!running) return eddy::poll_result<void>::ready();
+        return running->poll(cx);
+    }));
+    loop.turn(0ms);
+    inner.may_end = true;
+    inner.waker.wake_by_ref();
+    is_cancelled = true;
+    loop.turn(0ms);
+    EXPECT_FALSE(went_on);
+    EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
+}
+
+// ---- Stress ----
+
+TEST(CoreTaskStress, R040_EveryForeignWakeLeadsToALaterPoll) {
+    const auto rounds = support::rounds(100'000);
+    eddy::core loop;
+    std::atomic<std::uint64_t> asked = 0;
+    std::atomic<std::uint64_t> seen = 0;
+    auto [tx, rx] = oneshot<eddy::waker>::channel();
+    std::thread other([&, rx = std::move(rx)]() mutable {
+        const eddy::waker waker = eddy::wait(rx).value();
+        for (std::uint64_t i = 1; i <= rounds; ++i) {
+            asked.store(i, std::memory_order_relaxed);  // published by the wake
+            waker.wake_by_ref();
+            while (seen.load() != i) std::this_thread::yield();
+        }
+    });
+    bool is_first = true;
+    loop.run(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+        if (std::exchange(is_first, false)) static_cast<void>(tx.send(cx.waker()));
+        const auto now = asked.load(std::memory_order_relaxed);
+        seen.store(now);
+        if (now == rounds) return eddy::poll_result<void>::ready();
+        return eddy::not_ready;
+    }));
+    other.join();
+}
+
+TEST(CoreTaskStress, R023_RedundantWakesPublishToo) {
+    // Eight threads each write and wake; wakes coalesce, and yet the last poll sees every write.
+    const auto rounds = support::rounds(10'000);
+    constexpr int threads = 8;
+    eddy::core loop;
+    for (std::uint64_t round = 0; round < rounds / 10 + 1; ++round) {
+        std::vector<std::atomic<int>> written(threads);
+        std::vector<std::thread> wakers;
+        int polls = 0;
+        loop.run(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+            if (++polls == 1) {
+                for (int t = 0; t < threads; ++t) {
+                    wakers.emplace_back([&written, t, waker = cx.waker()]() mutable {
+                        written[t].store(1, std::memory_order_relaxed);
+                        std::move(waker).wake();
+                    });
+                }
+            }
+            int sum = 0;
+            for (const auto& one : written) sum += one.load(std::memory_order_relaxed);
+            if (sum == threads) return eddy::poll_result<void>::ready();
+            return eddy::not_ready;
+        }));
+        EXPECT_LE(polls, threads + 1);
+        for (auto& thread : wakers) thread.join();
+    }
+}
+
+/// Hands its waker to a thread that wakes at once, while the poll still goes on.
+class wakes_early {
+public:
+    using output_type = int;
+
+    explicit wakes_early(std::atomic<eddy::waker*>& mailbox) noexcept : mailbox_(&mailbox) {}
+
+    eddy::poll_result<int> poll(eddy::context& cx) {
+        if (++polls_ > 1) return tail_;
+        mailbox_->store(new eddy::waker(cx.waker()));
+        // From here on the waker is the other thread's. What is this future's own must still be so.
+        for (int i = 0; i < 50; ++i) ++tail_;
+        return eddy::not_ready;
+    }
+
+private:
+    std::atomic<eddy::waker*>* mailbox_;
+    int polls_ = 0;
+    int tail_ = 0;
+};
+
+TEST(CoreTaskStress, R132_WakeThatComesBeforeThePollHasEnded) {
+    const auto rounds = support::rounds(100'000);
+    std::atomic<eddy::waker*> mailbox = nullptr;
+    std::atomic<bool> is_over = false;
+    std::thread other([&] {
+        while (!is_over) {
+            const std::unique_ptr<eddy::waker> waker(mailbox.exchange(nullptr));
+            if (waker == nullptr) {
+                std::this_thread::yield();
+            } else {
+                std::move(*waker).wake();
+            }
+        }
+    });
+    eddy::core loop;
+    const auto main = [&]() -> eddy::task<std::uint64_t> {
+        std::uint64_t sum = 0;
+        for (std::uint64_t i = 0; i < rounds; ++i) sum += static_cast<std::uint64_t>(co_await wakes_early(mailbox));
+        co_return sum;
+    };
+    EXPECT_EQ(loop.run(main()), rounds * 50);
+    is_over = true;
+    other.join();
+}
+
+TEST(CoreTaskStress, R133_FramesEndOnTheLoopWhileTheThreadThatWokeThemIsNotDoneYet) {
+    const auto rounds = support::rounds(20'000);
+    struct local {
+        int& alive;
+        explicit local(int& count) : alive(count) { ++alive; }
+        ~local() { --alive; }
+    };
+    int alive = 0;
+    eddy::core loop;
+    const auto inner = [&](oneshot<int>::receiver rx) -> eddy::task<int> {
+        const local mine(alive);
+        co_return (co_await rx).value();
+    };
+    const auto middle = [&](oneshot<int>::receiver rx) -> eddy::task<int> {
+        const local mine(alive);
+        co_return co_await inner(std::move(rx)) + 1;
+    };
+    const auto main = [&]() -> eddy::task<std::uint64_t> {
+        const eddy::core_thread helper;
+        const auto remote = helper.remote();
+        std::uint64_t sum = 0;
+        for (std::uint64_t i = 0; i < rounds; ++i) {
+            auto [tx, rx] = oneshot<int>::channel();
+            remote.spawn([tx = std::move(tx)]() mutable { static_cast<void>(tx.send(1)); });
+            sum += static_cast<std::uint64_t>(co_await middle(std::move(rx)));
+        }
+        co_return sum;
+    };
+    EXPECT_EQ(loop.run(main()), rounds * 2);
+    EXPECT_EQ(alive, 0);
+}
+
+TEST(CoreTaskStress, WakersOfManyThreadsRaceWithTheEndOfTaskAndLoop) {
+    const auto rounds = support::rounds(10'000);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        auto loop = std::make_unique<eddy::core>();
+        stage seen;
+        loop->handle().spawn(seen.future());
+        loop->turn(0ms);
+        seen.may_end = round % 2 == 0;
+        std::barrier start(4);
+        std::vector<std::thread> threads;
+        for (int t = 0; t < 3; ++t) {
+            threads.emplace_back([&start, mine = seen.waker]() mutable {
+                start.arrive_and_wait();
+                const eddy::waker copy = mine;
+                copy.wake_by_ref();
+                std::move(mine).wake();
+            });
+        }
+        start.arrive_and_wait();
+        loop->turn(0ms);
+        seen.waker = eddy::waker();
+        loop.reset();
+        for (auto& thread : threads) thread.join();
+    }
+}
+
+}  // namespace

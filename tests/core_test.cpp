@@ -1,0 +1,519 @@
+// SPDX-License-Identifier: MIT
+// The loop itself: making it, run(), turn(), what it does between them, and after a fork.
+#include <eddy/core.hpp>
+
+#include <gtest/gtest.h>
+
+#include <ctime>
+#include <unistd.h>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/io/async_fd.hpp>
+#include <eddy/net/tcp_listener.hpp>
+#include <eddy/net/tcp_stream.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/stress.hpp"
+#include "support/system.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::sync::oneshot;
+
+eddy::task<void> count_up(int& count) {
+    ++count;
+    co_return;
+}
+
+/// Counts its turns, for ever.
+eddy::task<void> tick(int& ticks) {
+    for (;;) {
+        ++ticks;
+        co_await eddy::yield_now();
+    }
+}
+
+eddy::task<int> yields(int times) {
+    for (int i = 0; i < times; ++i) co_await eddy::yield_now();
+    co_return times;
+}
+
+eddy::task<eddy::result<int>> fails() {
+    co_return std::unexpected(std::make_error_code(std::errc::io_error));
+}
+
+eddy::task<void> throws() {
+    co_await eddy::yield_now();
+    throw std::runtime_error("from the main future");
+}
+
+template <class Fn>
+std::string text_of_misuse(Fn f) {
+    try {
+        f();
+    } catch (const eddy::misuse& e) {
+        return e.what();
+    }
+    return "(nothing was thrown)";
+}
+
+std::chrono::nanoseconds thread_cpu_time() {
+    timespec used{};
+    ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
+// ---- Making and dropping ----
+
+TEST(Core, S55_MakeReportsThatTheProcessHasTooManyDescriptorsOpen) {
+    const support::few_descriptors none(0);
+    const auto made = eddy::core::make();
+    ASSERT_FALSE(made.has_value());
+    EXPECT_EQ(made.error(), std::errc::too_many_files_open);
+    EXPECT_THROW(eddy::core(), std::system_error);
+}
+
+TEST(Core, S55_MakeThatFailsHalfwayLeavesNoDescriptorBehind) {
+    const auto before = support::count_fds();
+    {
+        const support::few_descriptors one(1);  // enough for the epoll, not for the eventfd
+        EXPECT_FALSE(eddy::core::make().has_value());
+    }
+    EXPECT_EQ(support::count_fds(), before);
+}
+
+TEST(Core, S55_R041_AThousandLoopsLeaveNoDescriptorBehind) {
+    { const eddy::core warm_up; }
+    const auto before = support::count_fds();
+    for (int i = 0; i < 1000; ++i) {
+        eddy::core loop;
+        loop.run(yields(1));
+    }
+    EXPECT_EQ(support::count_fds(), before);
+}
+
+TEST(Core, SaysWhichDriverItHasAndWhy) {
+    const auto loop = eddy::core::builder().driver(eddy::driver_kind::epoll).build().value();
+    EXPECT_EQ(loop.driver(), eddy::driver_kind::epoll);
+    EXPECT_EQ(loop.why_driver(), "epoll: asked for by the builder");
+}
+
+// ---- run ----
+
+TEST(Core, S56_RunGivesTheOutputTheErrorOrTheException) {
+    eddy::core loop;
+    EXPECT_EQ(loop.run(yields(3)), 3);
+    EXPECT_EQ(loop.run(fails()).error(), std::errc::io_error);
+    EXPECT_THROW(loop.run(throws()), std::runtime_error);
+    EXPECT_EQ(loop.run(yields(3)), 3);
+    EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
+}
+
+TEST(Core, S56_RunTakesFuturesThatAreNoTasks) {
+    eddy::core loop;
+    int polls = 0;
+    auto third = eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<std::unique_ptr<int>> {
+        cx.waker().wake_by_ref();
+        if (++polls < 3) return eddy::not_ready;
+        return std::make_unique<int>(polls);
+    });
+    EXPECT_EQ(*loop.run(third), 3);
+}
+
+TEST(Core, S56_SpawnedWorkGoesOnWhileTheMainFutureWaitsAllOnOneThread) {
+    eddy::core loop;
+    int ticks = 0;
+    std::vector<std::thread::id> threads;
+    loop.handle().spawn(tick(ticks));
+    loop.handle().spawn([&] { threads.push_back(std::this_thread::get_id()); });
+    loop.run(yields(10));
+    EXPECT_GE(ticks, 9);
+    EXPECT_LE(ticks, 12);
+    EXPECT_EQ(threads, std::vector{std::this_thread::get_id()});
+}
+
+TEST(Core, S57_MainFutureBorrowsTheCallersStack) {
+    eddy::core loop;
+    int n = 0;
+    const auto add = [&]() -> eddy::task<void> {
+        co_await eddy::yield_now();
+        ++n;
+    };
+    loop.run(add());
+    auto again = add();
+    loop.run(again);
+    EXPECT_EQ(n, 2);
+}
+
+TEST(Core, S58_WaitRunsNothingButItsOwnFuture) {
+    eddy::core loop;
+    int ticks = 0;
+    loop.handle().spawn(tick(ticks));
+    EXPECT_EQ(eddy::wait(yields(10)), 10);
+    EXPECT_EQ(ticks, 0);
+    loop.run(yields(10));
+    EXPECT_GT(ticks, 0);
+}
+
+TEST(Core, S59_WhatIsLeftStandsStillBetweenRunsAndGoesOnInTheNext) {
+    struct my_context {
+        eddy::core loop;
+    } mine;
+    int progress = 0;
+    const auto slow = [&]() -> eddy::task<void> {
+        for (; progress < 100; ++progress) co_await eddy::yield_now();
+    };
+    mine.loop.handle().spawn(slow());
+    for (int last = 0; last < 100;) {
+        mine.loop.run(yields(3));
+        EXPECT_GT(progress, last);
+        last = progress;
+        eddy::wait(yields(10));
+        EXPECT_EQ(progress, last);
+    }
+    EXPECT_EQ(mine.loop.run(yields(2)), 2);
+    EXPECT_EQ(mine.loop.metrics().alive_tasks(), 0u);
+}
+
+TEST(Core, S59_WakeUpsThatComeBetweenRunsAreKept) {
+    eddy::core loop;
+    auto [tx, rx] = oneshot<int>::channel();
+    int got = 0;
+    const auto receives = [&]() -> eddy::task<void> { got = (co_await rx).value(); };
+    loop.handle().spawn(receives());
+    loop.run(yields(2));
+    std::thread([&] { static_cast<void>(tx.send(5)); }).join();
+    EXPECT_EQ(got, 0);
+    loop.run(yields(2));
+    EXPECT_EQ(got, 5);
+}
+
+TEST(Core, S60_RunInsideTheSameLoopIsRefusedAndTheOuterOneGoesOn) {
+    eddy::core loop;
+    int inner = 0;
+    const auto outer = [&]() -> eddy::task<std::string> {
+        auto text = text_of_misuse([&] { loop.run(count_up(inner)); });
+        EXPECT_THROW(loop.turn(), eddy::nested_runtime);
+        EXPECT_THROW(loop.run_until_idle(), eddy::nested_runtime);
+        // The future that was refused is gone by now: the loop must not poll it.
+        co_await yields(10);
+        co_return text;
+    };
+    const auto text = loop.run(outer());
+    EXPECT_NE(text.find("cannot recursively call into core"), std::string::npos) << text;
+    EXPECT_EQ(inner, 0);
+    EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
+}
+
+TEST(Core, S60_RunInsideAnotherLoopIsRefused) {
+    eddy::core loop;
+    eddy::core other;
+    int inner = 0;
+    const auto outer = [&]() -> eddy::task<void> {
+        EXPECT_THROW(other.run(count_up(inner)), eddy::nested_runtime);
+        co_return;
+    };
+    loop.run(outer());
+    other.run(yields(3));
+    EXPECT_EQ(inner, 0);
+}
+
+TEST(Core, RunOnAnotherThreadIsRefusedAndLeavesNothingBehind) {
+    eddy::core loop;
+    int polled = 0;
+    std::thread([&] {
+        EXPECT_THROW(loop.run(count_up(polled)), eddy::wrong_thread);
+        EXPECT_THROW(loop.turn(), eddy::wrong_thread);
+    }).join();
+    EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
+    loop.run(yields(3));
+    EXPECT_EQ(polled, 0);
+}
+
+TEST(Core, RunUntilIdleAlsoRunsWhatTheLastTaskSentThroughARemote) {
+    eddy::core loop;
+    bool has_run = false;
+    loop.handle().spawn([&](eddy::core_handle& handle) { handle.remote().spawn([&] { has_run = true; }); });
+    loop.run_until_idle();
+    EXPECT_TRUE(has_run);
+}
+
+TEST(Core, MayBeMovedWhileItDoesNotRun) {
+    eddy::core loop;
+    const auto remote = loop.remote();
+    const auto id = loop.id();
+    std::vector<int> seen;
+    loop.handle().spawn([&] { seen.push_back(1); });
+    eddy::core moved(std::move(loop));
+    remote.spawn([&] { seen.push_back(2); });
+    eddy::core other;
+    other = std::move(moved);
+    EXPECT_EQ(other.id(), id);
+    other.run_until_idle();
+    other.run(yields(2));
+    EXPECT_EQ(seen, (std::vector{1, 2}));
+}
+
+// ---- turn ----
+
+TEST(Core, S61_TurnRunsWhatWasSpawnedInOrder) {  // simple_core_poll of tokio-core
+    eddy::core loop;
+    std::vector<int> seen;
+    loop.turn(0ms);
+    loop.handle().spawn([&] { seen.push_back(1); });
+    EXPECT_EQ(seen, std::vector<int>());
+    loop.turn(0ms);
+    EXPECT_EQ(seen, std::vector{1});
+    loop.handle().spawn([&] { seen.push_back(2); });
+    loop.handle().spawn([&] { seen.push_back(3); });
+    EXPECT_EQ(seen, std::vector{1});
+    loop.turn();  // does not block: work is queued
+    EXPECT_EQ(seen, (std::vector{1, 2, 3}));
+    loop.turn(0ms);
+    EXPECT_EQ(seen, (std::vector{1, 2, 3}));
+}
+
+TEST(Core, S61_TurnRunsEachQueuedTaskOnce) {
+    eddy::core loop;
+    int first = 0;
+    int second = 0;
+    loop.handle().spawn(tick(first));
+    loop.handle().spawn(tick(second));
+    for (int i = 1; i <= 5; ++i) {
+        loop.turn();
+        EXPECT_EQ(first, i);
+        EXPECT_EQ(second, i);
+    }
+}
+
+TEST(Core, S52_LoopWrittenByHandDoesWhatRunDoes) {
+    eddy::core loop;
+    support::counter events;
+    std::vector<std::string> seen;
+    bool done = false;
+    const auto main = [&]() -> eddy::task<void> {
+        const eddy::io::async_fd<eddy::io::source_fd> fd(eddy::io::source_fd(events.native_handle()),
+                                                         eddy::io::interest::readable);
+        auto [tx, rx] = oneshot<void>::channel();
+        std::thread([&] { events.add(); }).detach();
+        static_cast<void>(co_await fd.registration().readiness(eddy::io::interest::readable));
+        seen.emplace_back("event");
+        std::thread other([&] { static_cast<void>(tx.send()); });
+        static_cast<void>(co_await rx);
+        other.join();
+        seen.emplace_back("thread");
+        co_await eddy::time::sleep(2ms);
+        seen.emplace_back("timer");
+        done = true;
+    };
+    loop.handle().spawn(main());
+    while (!done) loop.turn();
+    EXPECT_EQ(seen, (std::vector<std::string>{"event", "thread", "timer"}));
+}
+
+TEST(Core, S52_LoopThatWaitsUsesNoProcessorTime) {
+    eddy::core loop;
+    loop.run(yields(1));
+    const auto turns = loop.metrics().turns();
+    const auto used = thread_cpu_time();
+    const auto main = []() -> eddy::task<void> { co_await eddy::time::sleep(100ms); };
+    loop.run(main());
+    EXPECT_LE(loop.metrics().turns() - turns, 5u);
+    EXPECT_LT(thread_cpu_time() - used, 20ms);
+}
+
+TEST(Core, S07_TaskIsPolledAtItsStartAndThenOnlyWhenItIsWoken) {
+    eddy::core loop;
+    const pid_t loop_thread = ::gettid();
+    support::counter events;
+    const auto main = [&]() -> eddy::task<void> {
+        const eddy::io::async_fd<eddy::io::source_fd> fd(eddy::io::source_fd(events.native_handle()),
+                                                         eddy::io::interest::readable);
+        static_cast<void>(co_await fd.registration().readiness(eddy::io::interest::readable));
+    };
+    std::thread other([&] {
+        support::wait_until_asleep(loop_thread);
+        events.add();
+    });
+    loop.run(main());
+    other.join();
+    EXPECT_EQ(loop.metrics().polls(), 2u);
+}
+
+TEST(Core, S79_ThreadThatFulfilsAOneshotWakesTheLoopOutOfTheSelector) {
+    eddy::core loop;
+    const pid_t loop_thread = ::gettid();
+    auto [tx, rx] = oneshot<int>::channel();
+    std::thread other([&] {
+        support::wait_until_asleep(loop_thread);
+        static_cast<void>(tx.send(6));
+    });
+    EXPECT_EQ(loop.run(rx).value(), 6);
+    other.join();
+}
+
+TEST(Core, R021_TurnTakesEveryDuration) {
+    eddy::core loop;
+    loop.turn(0ns);
+    loop.turn(1ns);
+    loop.turn(-1ns);
+    loop.turn(999us);
+    loop.turn(std::chrono::nanoseconds::min());
+    for (const std::chrono::nanoseconds long_time : {std::chrono::nanoseconds(25 * 24h), std::chrono::nanoseconds::max()}) {
+        int ticks = 0;
+        const pid_t loop_thread = ::gettid();
+        std::thread other([&, remote = loop.remote()] {
+            support::wait_until_asleep(loop_thread);
+            remote.spawn(count_up(ticks));
+        });
+        loop.turn(long_time);
+        other.join();
+        EXPECT_EQ(ticks, 1);
+    }
+}
+
+// ---- Operations are lazy, and need a loop only when polled ----
+
+TEST(Core, S06_OperationsThatAreNeverPolledOpenNothing) {
+    const auto before = support::count_fds();
+    const auto rounds = support::rounds(1'000'000);
+    for (std::uint64_t i = 0; i < rounds; ++i) static_cast<void>(eddy::net::tcp_stream::connect("127.0.0.1:1"));
+    EXPECT_EQ(support::count_fds(), before);
+}
+
+TEST(Core, S11_OperationThatWasMadeBeforeAnyLoopRunsInOne) {
+    auto listening = eddy::net::tcp_listener::bind(eddy::net::socket_addr::parse("127.0.0.1:0").value());
+    eddy::core loop;
+    auto listener = loop.run(listening).value();
+    EXPECT_TRUE(loop.run(eddy::net::tcp_stream::connect(listener.local_addr().value())).has_value());
+}
+
+TEST(Core, S11_OperationThatIsPolledWithoutALoopSaysWhatItNeeds) {
+    const auto text = text_of_misuse([] {
+        static_cast<void>(eddy::wait(eddy::net::tcp_stream::connect("127.0.0.1:1")));
+    });
+    EXPECT_NE(text.find("event loop"), std::string::npos) << text;
+}
+
+// ---- Without I/O ----
+
+TEST(Core, S42_LoopWithoutIoMakesNoDescriptorsAndRunsTimersAndRemoteWork) {
+    const auto epolls = support::count_fds("eventpoll");
+    const auto all = support::count_fds();
+    auto loop = eddy::core::builder().enable_io(false).build().value();
+    EXPECT_EQ(support::count_fds("eventpoll"), epolls);
+    EXPECT_EQ(support::count_fds(), all);
+    EXPECT_EQ(loop.driver(), std::nullopt);
+
+    const auto before = std::chrono::steady_clock::now();
+    const auto naps = []() -> eddy::task<void> { co_await eddy::time::sleep(5ms); };
+    loop.run(naps());
+    EXPECT_GE(std::chrono::steady_clock::now() - before, 5ms);
+
+    const pid_t loop_thread = ::gettid();
+    auto [tx, rx] = oneshot<int>::channel();
+    std::thread other([&] {
+        support::wait_until_asleep(loop_thread);
+        static_cast<void>(tx.send(6));
+    });
+    EXPECT_EQ(loop.run(rx).value(), 6);
+    other.join();
+    EXPECT_EQ(support::count_fds(), all);
+}
+
+TEST(Core, S42_IoOnALoopWithoutItNamesTheCause) {
+    auto loop = eddy::core::builder().enable_io(false).build().value();
+    const auto any = eddy::net::socket_addr::parse("127.0.0.1:0").value();
+    EXPECT_EQ(eddy::net::tcp_listener::bind(any, loop.handle()).error(), eddy::errc::io_disabled);
+    const auto bound = loop.run(eddy::net::tcp_listener::bind(any));
+    ASSERT_FALSE(bound.has_value());
+    EXPECT_EQ(bound.error(), eddy::errc::io_disabled);
+    EXPECT_NE(bound.error().message().find("enable_io"), std::string::npos) << bound.error().message();
+    EXPECT_EQ(loop.handle().reactor().error(), eddy::errc::io_disabled);
+}
+
+// ---- fork ----
+
+bool echoes_over_a_new_loop() {
+    eddy::core loop;
+    auto ends = support::make_socket_pair();
+    const auto echo = [&]() -> eddy::task<std::size_t> {
+        const eddy::io::async_fd<eddy::io::source_fd> fd(eddy::io::source_fd(ends.reader.native_handle()));
+        loop.handle().spawn([&] { ends.writer.write(3); });
+        static_cast<void>(co_await fd.registration().readiness(eddy::io::interest::readable));
+        co_return ends.reader.read(8).value();
+    };
+    return loop.run(echo()) == 3;
+}
+
+TEST(Core, R020_LoopIsRefusedInAForkedChildWhereANewOneWorks) {
+    eddy::core loop;
+    loop.run(yields(1));
+    int polled = 0;
+    EXPECT_TRUE(support::is_true_in_child([&] {
+        const auto text = text_of_misuse([&] { loop.run(count_up(polled)); });
+        return polled == 0 && text.find("fork") != std::string::npos && echoes_over_a_new_loop();
+    }));
+    EXPECT_TRUE(echoes_over_a_new_loop());
+}
+
+TEST(Core, R020_ForkInsideARunningLoopIsRefusedThereToo) {
+    eddy::core loop;
+    support::counter events;
+    const auto main = [&]() -> eddy::task<bool> {
+        co_return support::is_true_in_child([&] {
+            const eddy::io::source_fd source(events.native_handle());
+            const auto attached = eddy::io::registration::attach(source, eddy::io::interest::readable);
+            return !attached.has_value();
+        });
+    };
+    EXPECT_TRUE(loop.run(main()));
+}
+
+TEST(Core, R020_ChildThatDropsTheLoopLeavesTheParentUnharmed) {
+    auto loop = std::make_unique<eddy::core>();
+    support::counter events;
+    auto attached = std::optional(
+        eddy::io::registration::attach(eddy::io::source_fd(events.native_handle()), eddy::io::interest::readable,
+                                       loop->handle().reactor().value())
+            .value());
+    EXPECT_TRUE(support::is_true_in_child([&] {
+        attached.reset();
+        loop.reset();  // the epoll is the parent's, too
+        return true;
+    }));
+
+    // The parent's registration still reports, and its loop can still be woken.
+    std::thread([&] { events.add(); }).join();
+    static_cast<void>(loop->run(attached->readiness(eddy::io::interest::readable)).value());
+    const pid_t loop_thread = ::gettid();
+    auto [tx, rx] = oneshot<int>::channel();
+    std::thread other([&] {
+        support::wait_until_asleep(loop_thread);
+        static_cast<void>(tx.send(6));
+    });
+    const auto both = [&]() -> eddy::task<int> {
+        // The sleep ends a test that would hang: it must not be what ends this wait.
+        co_return (co_await rx).value();
+    };
+    EXPECT_EQ(loop->run(both()), 6);
+    other.join();
+}
+
+}  // namespace

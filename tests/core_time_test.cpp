@@ -1,0 +1,298 @@
+// SPDX-License-Identifier: MIT
+// Timers under the real loop: its park ends when they are due, and paused time moves when nothing else can.
+#include <eddy/core.hpp>
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/io/async_fd.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/clock.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/stress.hpp"
+#include "support/system.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::sync::oneshot;
+using eddy::time::clock;
+using eddy::time::sleep;
+
+eddy::core paused_loop() { return eddy::core::builder().start_paused(true).build().value(); }
+
+// ---- Paused ----
+
+TEST(CoreTime, PausedLoopGoesToTheNextDeadlineWhenNothingCanRun) {
+    for (const bool with_io : {true, false}) {
+        auto loop = eddy::core::builder().enable_io(with_io).start_paused(true).build().value();
+        const auto real = std::chrono::steady_clock::now();
+        const auto main = []() -> eddy::task<clock::duration> {
+            const auto before = clock::now();
+            co_await sleep(24h);
+            co_return clock::now() - before;
+        };
+        EXPECT_EQ(loop.run(main()), 24h);
+        EXPECT_LT(std::chrono::steady_clock::now() - real, 10s);
+    }
+}
+
+TEST(CoreTime, R059_PausedTimeStandsWhileWorkIsQueued) {
+    auto loop = paused_loop();
+    const auto main = []() -> eddy::task<void> {
+        bool has_slept = false;
+        const auto naps = [&]() -> eddy::task<void> {
+            co_await sleep(1ms);
+            has_slept = true;
+        };
+        eddy::core_handle::current().spawn(naps());
+        const auto before = clock::now();
+        for (int i = 0; i < 1000; ++i) co_await eddy::yield_now();
+        EXPECT_EQ(clock::now(), before);
+        EXPECT_FALSE(has_slept);
+        co_await sleep(2ms);
+        EXPECT_TRUE(has_slept);
+    };
+    loop.run(main());
+}
+
+TEST(CoreTime, R059_PausedTimeStandsWhileAnEventIsWaiting) {
+    auto loop = paused_loop();
+    const support::counter events;
+    events.add();
+    const auto main = [&]() -> eddy::task<void> {
+        const auto before = clock::now();
+        const eddy::io::async_fd<eddy::io::source_fd> fd(eddy::io::source_fd(events.native_handle()),
+                                                         eddy::io::interest::readable);
+        auto nap = sleep(1h);
+        co_await eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+            static_cast<void>(nap.poll(cx));
+            return eddy::poll_result<void>::ready();
+        });
+        static_cast<void>(co_await fd.registration().readiness(eddy::io::interest::readable));
+        EXPECT_EQ(clock::now(), before);
+    };
+    loop.run(main());
+}
+
+TEST(CoreTime, R059_TheSameProgramSeesTheSameInstantsEachTime) {
+    std::optional<std::vector<clock::duration>> first;
+    for (int round = 0; round < 100; ++round) {
+        auto loop = paused_loop();
+        std::vector<clock::duration> seen;
+        const auto main = [&]() -> eddy::task<void> {
+            const auto began = clock::now();
+            const auto naps = [&](int times, clock::duration each) -> eddy::task<void> {
+                for (int i = 0; i < times; ++i) {
+                    co_await sleep(each);
+                    seen.push_back(clock::now() - began);
+                }
+            };
+            eddy::core_handle::current().spawn(naps(5, 300us));
+            eddy::core_handle::current().spawn(naps(5, 700us));
+            co_await naps(5, 1ms);
+        };
+        loop.run(main());
+        if (!first) first = seen;
+        EXPECT_EQ(seen, *first);
+    }
+    EXPECT_EQ(first->front(), 300us);
+    EXPECT_EQ(first->back(), 5ms);
+}
+
+TEST(CoreTime, AdvanceRunsWhatIsDueAndNothingElse) {
+    auto loop = paused_loop();
+    const auto main = []() -> eddy::task<void> {
+        std::vector<int> seen;
+        const auto naps = [&](int ms) -> eddy::task<void> {
+            co_await sleep(std::chrono::milliseconds(ms));
+            seen.push_back(ms);
+        };
+        for (const int ms : {30, 10, 20}) eddy::core_handle::current().spawn(naps(ms));
+        co_await eddy::yield_now();
+        co_await eddy::test::advance(20ms);
+        EXPECT_EQ(seen, (std::vector{10, 20}));
+        co_await eddy::test::advance(10ms);
+        EXPECT_EQ(seen, (std::vector{10, 20, 30}));
+    };
+    loop.run(main());
+}
+
+TEST(CoreTime, TurnOfAPausedLoopWithoutWaitingMovesNothing) {
+    auto loop = paused_loop();
+    bool has_slept = false;
+    const auto naps = [&]() -> eddy::task<void> {
+        co_await sleep(1ms);
+        has_slept = true;
+    };
+    loop.handle().spawn(naps());
+    for (int i = 0; i < 10; ++i) loop.turn(0ms);
+    EXPECT_FALSE(has_slept);
+    loop.turn();
+    loop.turn(0ms);
+    EXPECT_TRUE(has_slept);
+}
+
+// ---- Real time ----
+
+TEST(CoreTime, R051_TimerThatIsEarlierThanThatOfTheParkEndsItWhenAnotherThreadAddsIt) {
+    for (const bool with_io : {true, false}) {
+        auto loop = eddy::core::builder().enable_io(with_io).build().value();
+        const pid_t loop_thread = ::gettid();
+        std::mutex lock;
+        auto nap = sleep(20s);  // NOLINT: shared with the other thread, under the lock
+        const auto real = std::chrono::steady_clock::now();
+        std::thread other([&] {
+            support::wait_until_asleep(loop_thread);
+            const std::lock_guard guard(lock);
+            nap.reset(eddy::time::deadline_after(1ms));
+        });
+        loop.run(eddy::poll_fn([&](eddy::context& cx) {
+            const std::lock_guard guard(lock);
+            return nap.poll(cx);
+        }));
+        EXPECT_LT(std::chrono::steady_clock::now() - real, 10s);
+        other.join();
+    }
+}
+
+TEST(CoreTime, R051_WorkFromAnotherThreadMayArmAnEarlierTimer) {
+    eddy::core loop;
+    const pid_t loop_thread = ::gettid();
+    auto [tx, rx] = oneshot<void>::channel();
+    const auto naps_long = []() -> eddy::task<void> { co_await sleep(1h); };
+    loop.handle().spawn(naps_long());
+    std::thread other([&, tx = std::move(tx), remote = loop.remote()]() mutable {
+        support::wait_until_asleep(loop_thread);
+        remote.spawn([tx = std::move(tx)]() mutable -> eddy::task<void> {
+            co_await sleep(1ms);
+            static_cast<void>(tx.send());
+        });
+    });
+    const auto real = std::chrono::steady_clock::now();
+    static_cast<void>(loop.run(rx));
+    EXPECT_LT(std::chrono::steady_clock::now() - real, 10s);
+    other.join();
+}
+
+TEST(CoreTime, R054_ZeroSleepsInALoopLeaveRoomForOtherWork) {
+    eddy::core loop;
+    const support::counter events;
+    bool is_over = false;
+    std::uint64_t naps = 0;
+    const auto spins = [&]() -> eddy::task<void> {
+        while (!is_over) {
+            co_await sleep(0s);
+            ++naps;
+        }
+    };
+    const auto main = [&]() -> eddy::task<void> {
+        const eddy::io::async_fd<eddy::io::source_fd> fd(eddy::io::source_fd(events.native_handle()),
+                                                         eddy::io::interest::readable);
+        for (int i = 0; i < 10; ++i) {
+            eddy::core_handle::current().spawn([&] { events.add(); });
+            const auto seen = (co_await fd.registration().readiness(eddy::io::interest::readable)).value();
+            static_cast<void>(events.take());
+            fd.registration().clear_readiness(seen);
+            co_await sleep(1ms);
+        }
+        is_over = true;
+    };
+    loop.handle().spawn(spins());
+    loop.run(main());
+    EXPECT_GT(naps, 0u);
+    loop.run_until_idle();
+}
+
+TEST(CoreTimeStress, R060_SleepsNeverEndEarlyAndArePolledAFewTimesOnly) {
+    eddy::core loop;
+    const auto sleeps = support::rounds(1000 * 50) / 10;
+    std::mt19937_64 random(support::seed());
+    std::uint64_t early = 0;
+    std::uint64_t ended = 0;
+    const auto naps = [&](std::chrono::microseconds time) -> eddy::task<void> {
+        const auto due = std::chrono::steady_clock::now() + time;
+        co_await sleep(time);
+        if (std::chrono::steady_clock::now() < due) ++early;
+        ++ended;
+    };
+    for (std::uint64_t i = 0; i < sleeps; ++i) {
+        loop.handle().spawn([&naps, time = std::chrono::microseconds(1000 + random() % 4000)] { return naps(time); });
+    }
+    loop.run_until_idle();
+    EXPECT_EQ(early, 0u);
+    EXPECT_EQ(ended, sleeps);
+    EXPECT_LE(loop.metrics().polls(), sleeps * 3);
+}
+
+TEST(CoreTimeStress, S78_NoTimerOfManyIsEarlyOrLost) {
+    eddy::core loop;
+    const auto timers = support::rounds(100'000);
+    std::mt19937_64 random(support::seed());
+    std::uint64_t early = 0;
+    std::uint64_t ended = 0;
+    const auto until = [&](clock::time_point due) -> eddy::task<void> {
+        co_await eddy::time::sleep_until(due);
+        if (clock::now() < due) ++early;
+        ++ended;
+    };
+    for (std::uint64_t i = 0; i < timers; ++i) {
+        const auto due = clock::now() + std::chrono::microseconds(random() % 200'000);
+        loop.handle().spawn(until(due));
+    }
+    loop.run_until_idle();
+    EXPECT_EQ(early, 0u);
+    EXPECT_EQ(ended, timers);
+}
+
+TEST(CoreTimeStress, R051_ResetsFromAnotherThreadAreNeverLost) {
+    const auto rounds = support::rounds(10'000);
+    for (const bool with_io : {true, false}) {
+        auto loop = eddy::core::builder().enable_io(with_io).build().value();
+        std::mutex lock;
+        std::optional<eddy::time::sleep_future> nap;
+        std::uint64_t round = 0;
+        std::thread other([&] {
+            for (std::uint64_t mine = 1; mine <= rounds;) {
+                const std::lock_guard guard(lock);
+                if (round != mine) continue;
+                nap->reset(clock::now());
+                ++mine;
+            }
+        });
+        const auto main = [&]() -> eddy::task<void> {
+            for (std::uint64_t i = 1; i <= rounds; ++i) {
+                {
+                    const std::lock_guard guard(lock);
+                    nap.emplace(clock::now() + 20s);
+                    round = i;
+                }
+                co_await eddy::poll_fn([&](eddy::context& cx) {
+                    const std::lock_guard guard(lock);
+                    return nap->poll(cx);
+                });
+            }
+        };
+        const auto real = std::chrono::steady_clock::now();
+        loop.run(main());
+        EXPECT_LT(std::chrono::steady_clock::now() - real, 19s);
+        other.join();
+    }
+}
+
+}  // namespace

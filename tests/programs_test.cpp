@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <support/net.hpp>
+
+// The examples, run as a user runs them: as processes, whose output and exit codes are compared.
+
+namespace {
+
+using support::raw_socket;
+
+/// A program that runs, with its output on pipes. It is killed when it is not waited for.
+class process {
+public:
+    struct outcome {
+        int code = -1;  // negative: the signal that ended it
+        std::string out;
+        std::string err;
+    };
+
+    explicit process(std::vector<std::string> command, std::optional<rlim_t> descriptors = {},
+                     std::vector<std::string> environment = {}) {
+        command.front() = std::string(EDDY_EXAMPLES) + "/" + command.front();
+        int out[2];
+        int err[2];
+        if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0) throw std::runtime_error("no pipes");
+        std::vector<char*> arguments;
+        for (auto& word : command) arguments.push_back(word.data());
+        arguments.push_back(nullptr);
+        std::vector<char*> variables;
+        for (auto& word : environment) variables.push_back(word.data());
+        for (char** word = environ; *word != nullptr; ++word) variables.push_back(*word);
+        variables.push_back(nullptr);
+
+        pid_ = ::fork();
+        if (pid_ == 0) {  // only calls that are allowed between fork and exec
+            ::dup2(::open("/dev/null", O_RDONLY), 0);
+            ::dup2(out[1], 1);
+            ::dup2(err[1], 2);
+            for (int fd = 3; fd < 1024; ++fd) ::close(fd);
+            if (descriptors) {
+                const rlimit limit{*descriptors, *descriptors};
+                ::setrlimit(RLIMIT_NOFILE, &limit);
+            }
+            ::execve(arguments[0], arguments.data(), variables.data());
+            ::_exit(127);
+        }
+        ::close(out[1]);
+        ::close(err[1]);
+        out_ = out[0];
+        err_ = err[0];
+    }
+    process(const process&) = delete;
+    process& operator=(const process&) = delete;
+    ~process() {
+        if (pid_ > 0) {
+            ::kill(pid_, SIGKILL);
+            ::waitpid(pid_, nullptr, 0);
+        }
+        ::close(out_);
+        ::close(err_);
+    }
+
+    /// The next line on its standard output, which comes within 10 s.
+    std::string line() {
+        std::string got;
+        for (char c = 0; wait_for(out_) && ::read(out_, &c, 1) == 1 && c != '\n';) got += c;
+        return got;
+    }
+
+    void signal(int number) const { ::kill(pid_, number); }
+
+    outcome wait() {
+        outcome ended;
+        for (bool has_out = true, has_err = true; has_out || has_err;) {
+            pollfd both[2] = {{has_out ? out_ : -1, POLLIN, 0}, {has_err ? err_ : -1, POLLIN, 0}};
+            if (::poll(both, 2, 20'000) <= 0) {
+                ::kill(pid_, SIGKILL);  // shows in the code
+                break;
+            }
+            if (both[0].revents != 0) has_out = read_some(out_, ended.out);
+            if (both[1].revents != 0) has_err = read_some(err_, ended.err);
+        }
+        int status = 0;
+        ::waitpid(std::exchange(pid_, -1), &status, 0);
+        ended.code = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+        return ended;
+    }
+
+private:
+    static bool wait_for(int fd) {
+        pollfd one{fd, POLLIN, 0};
+        return ::poll(&one, 1, 10'000) == 1;
+    }
+    static bool read_some(int fd, std::string& into) {
+        char buffer[4096];
+        const auto count = ::read(fd, buffer, sizeof buffer);
+        if (count > 0) into.append(buffer, static_cast<std::size_t>(count));
+        return count > 0;
+    }
+
+    pid_t pid_ = -1;
+    int out_ = -1;
+    int err_ = -1;
+};
+
+process::outcome run(std::vector<std::string> command) { return process(std::move(command)).wait(); }
+
+/// The port that a server says it listens on.
+eddy::net::socket_addr addr_in(const std::string& line) {
+    const std::string start = "listening on ";
+    if (!line.starts_with(start)) throw std::runtime_error("the server said: " + line);
+    return eddy::net::socket_addr::parse(line.substr(start.size())).value();
+}
+
+// One test for both, since they need the same port.
+TEST(Programs, S12_S13_ConnectCombinatorsSaysHowItWent) {
+    const auto refused = run({"connect_combinators"});
+    raw_socket listener;
+    const int on = 1;
+    ::setsockopt(listener.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    try {
+        listener.bind(9243);
+    } catch (const std::system_error&) {
+        GTEST_SKIP() << "port 9243 is in use";
+    }
+    EXPECT_EQ(refused.out, "failed to connect; err=Connection refused\n");
+    EXPECT_EQ(refused.err, "");
+    EXPECT_EQ(refused.code, 0);
+
+    ::listen(listener.fd(), 8);
+    const auto connected = run({"connect_combinators"});
+    EXPECT_EQ(connected.out, "successfully connected\n");
+    EXPECT_EQ(connected.err, "");
+    EXPECT_EQ(connected.code, 0);
+}
+
+TEST(Programs, S62_EventLoopServerServesAHundredClients) {
+    process server({"event_loop_server", "127.0.0.1:0"});
+    const auto addr = addr_in(server.line());
+    std::vector<raw_socket> clients;
+    for (int i = 0; i < 100; ++i) clients.push_back(raw_socket::connected(addr));
+    for (int i = 0; i < 100; ++i) clients[static_cast<std::size_t>(i)].send("client " + std::to_string(i));
+    for (int i = 99; i >= 0; --i) {
+        const auto text = "client " + std::to_string(i);
+        EXPECT_EQ(clients[static_cast<std::size_t>(i)].receive(text.size()), text);
+    }
+}
+
+TEST(Programs, S62_EventLoopServerNamesWhatFailed) {
+    // One besides the standard streams, which the dynamic linker needs: the loop needs two.
+    const auto no_core = process({"event_loop_server", "127.0.0.1:0"}, 4).wait();
+    EXPECT_EQ(no_core.err, "failed to make the event loop: Too many open files\n");
+    EXPECT_EQ(no_core.code, 1);
+
+    const auto no_address = run({"event_loop_server", "127.0.0.1"});
+    EXPECT_EQ(no_address.err.find("failed to parse the address: "), 0u) << no_address.err;
+    EXPECT_EQ(no_address.code, 1);
+
+    const auto taken = raw_socket::listening();
+    const auto no_bind = run({"event_loop_server", taken.addr().to_string()});
+    EXPECT_EQ(no_bind.err, "failed to bind: Address already in use\n");
+    EXPECT_EQ(no_bind.code, 1);
+
+    // Standard streams, the driver's two, and the listener: none is left for a client.
+    process full({"event_loop_server", "127.0.0.1:0"}, 6);
+    const auto client = raw_socket::connected(addr_in(full.line()));
+    const auto no_run = full.wait();
+    EXPECT_EQ(no_run.err, "failed to run: Too many open files\n");
+    EXPECT_EQ(no_run.code, 1);
+}
+
+TEST(Programs, EventLoopServerSaysThatADriverIsUnknown) {
+    const auto ended = process({"event_loop_server", "127.0.0.1:0"}, {}, {"EDDY_DRIVER=abacus"}).wait();
+    EXPECT_EQ(ended.err, "failed to make the event loop: Invalid argument\n");
+    EXPECT_EQ(ended.code, 1);
+}
+
+TEST(Programs, RemoteWorkRunsOnTheLoop) {
+    const auto ended = run({"remote_work"});
+    EXPECT_EQ(ended.out,
+              "the listener was made on the loop's thread: yes\n"
+              "the loop says: hello from another thread\n"
+              "6 * 7 = 42, computed on a loop of its own\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+}
+
+TEST(Programs, UnderTheHoodSeesItsEvents) {
+    const auto ended = run({"under_the_hood"});
+    EXPECT_EQ(ended.out, "the future saw 3 ticks\nthe selector saw token 7: readable\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+}
+
+TEST(Programs, TcpEchoEndsWithZeroOnASignal) {
+    for (const int number : {SIGINT, SIGTERM}) {
+        process server({"tcp_echo", "127.0.0.1:0"});
+        const auto client = raw_socket::connected(addr_in(server.line()));
+        client.send("hello");
+        EXPECT_EQ(client.receive(5), "hello");
+        server.signal(number);
+        const auto ended = server.wait();
+        EXPECT_EQ(ended.code, 0);
+        EXPECT_EQ(ended.err, "");
+    }
+}
+
+TEST(Programs, R012_TcpEchoLivesThroughALackOfDescriptors) {
+    process server({"tcp_echo", "127.0.0.1:0"}, 16);
+    const auto addr = addr_in(server.line());
+    std::vector<raw_socket> clients;
+    for (int i = 0; i < 30; ++i) clients.push_back(raw_socket::connected(addr));
+    clients.front().send("first");
+    EXPECT_EQ(clients.front().receive(5), "first");
+    clients.back().send("last");
+    clients.erase(clients.begin(), clients.end() - 1);
+    EXPECT_EQ(clients.back().receive(4), "last") << "it did not go on when others had left";
+    server.signal(SIGTERM);
+    const auto ended = server.wait();
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_NE(ended.err.find("accept: Too many open files"), ended.err.npos) << ended.err;
+}
+
+TEST(Programs, TcpEchoSaysWhyItDoesNotStart) {
+    const auto taken = raw_socket::listening();
+    const auto ended = run({"tcp_echo", taken.addr().to_string()});
+    EXPECT_EQ(ended.code, 1);
+    EXPECT_NE(ended.err.find("Address already in use"), ended.err.npos) << ended.err;
+    EXPECT_EQ(run({"tcp_echo", "nowhere"}).code, 1);
+    EXPECT_EQ(run({"tcp_echo", "127.0.0.1:0", "--driver", "abacus"}).code, 1);
+}
+
+TEST(Programs, TcpLoadMeasuresAServer) {
+    process server({"tcp_echo", "127.0.0.1:0"});
+    const auto addr = addr_in(server.line());
+    const std::string json = testing::TempDir() + "/eddy_tcp_load." + std::to_string(::getpid());
+    const auto ended = run({"tcp_load", addr.to_string(), "--connections", "50", "--seconds", "0.3", "--size", "100",
+                            "--json", json});
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(ended.err, "");
+    EXPECT_NE(ended.out.find("requests/s"), ended.out.npos);
+    const int file = ::open(json.c_str(), O_RDONLY | O_CLOEXEC);
+    ASSERT_GE(file, 0);
+    std::string figures(4096, '\0');
+    figures.resize(static_cast<std::size_t>(std::max<ssize_t>(0, ::read(file, figures.data(), figures.size()))));
+    ::close(file);
+    ::unlink(json.c_str());
+    EXPECT_EQ(figures.find(R"({"driver":"epoll","connections":50,"requests":)"), 0u) << figures;
+    EXPECT_NE(figures.find(R"("errors":0)"), figures.npos) << figures;
+    EXPECT_NE(figures.find(R"("size":100})"), figures.npos) << figures;
+}
+
+TEST(Programs, TcpLoadFailsOnAWrongByteAndOnALostConnection) {
+    const auto listener = raw_socket::listening();
+    const std::vector<std::string> command{"tcp_load", listener.addr().to_string(), "--connections", "1",
+                                           "--seconds", "1", "--size", "16"};
+    {
+        process load(command);
+        const auto client = listener.accept();
+        auto answer = client.receive(16);
+        answer[5] = static_cast<char>(answer[5] ^ 1);
+        client.send(answer);
+        const auto ended = load.wait();
+        EXPECT_EQ(ended.code, 1);
+        EXPECT_NE(ended.err.find("connection 0: request 1: byte 5 is "), ended.err.npos) << ended.err;
+    }
+    {
+        process load(command);
+        auto client = listener.accept();
+        client.send(client.receive(16));
+        static_cast<void>(client.receive(16));
+        client.close();
+        const auto ended = load.wait();
+        EXPECT_EQ(ended.code, 1);
+        EXPECT_NE(ended.err.find("connection 0: request 2: "), ended.err.npos) << ended.err;
+    }
+    const auto refused = run({"tcp_load", support::closed_addr().to_string(), "--connections", "2", "--seconds", "1"});
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_NE(refused.err.find("cannot connect: Connection refused"), refused.err.npos) << refused.err;
+}
+
+}  // namespace

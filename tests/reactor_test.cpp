@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: MIT
+// The reactor turned by hand: what a turn does, how it is woken, and what its end does to those who wait.
+#include <eddy/reactor.hpp>
+
+#include <gtest/gtest.h>
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <barrier>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/error.hpp>
+#include <eddy/io/registration.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include "support/stress.hpp"
+#include "support/system.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::io::interest;
+using eddy::io::readiness_future;
+using eddy::io::registration;
+using eddy::io::source_fd;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::counter;
+
+registration attach(const eddy::reactor& to, int fd, interest wanted = interest::readable) {
+    return registration::attach(source_fd(fd), wanted, to.handle()).value();
+}
+
+/// A waker that calls functions: what a stranger's executor might do.
+class calling_waker {
+public:
+    std::function<void()> on_wake;
+    std::function<void()> on_drop;
+
+    [[nodiscard]] eddy::waker waker() noexcept { return {&vtable, this}; }
+
+private:
+    static void* clone(void* self) noexcept { return self; }
+    static void wake(void* self) noexcept {
+        wake_by_ref(self);
+        drop(self);
+    }
+    static void wake_by_ref(void* self) noexcept {
+        if (const auto& f = static_cast<calling_waker*>(self)->on_wake) f();
+    }
+    static void drop(void* self) noexcept {
+        if (const auto& f = static_cast<calling_waker*>(self)->on_drop) f();
+    }
+    static constexpr eddy::waker_vtable vtable{clone, wake, wake_by_ref, drop};
+};
+
+auto poll_read(const registration& tied, const eddy::waker& waker) {
+    eddy::context cx(waker);
+    return tied.poll_read_ready(cx);
+}
+
+// ---- turn ----
+
+TEST(Reactor, S01_OneTurnResumesTheOneWhoWaits) {
+    eddy::reactor reactor;
+    const auto ends = support::make_pipe();
+    const auto others = support::make_pipe();
+    const auto tied = attach(reactor, ends.reader.native_handle());
+    const auto other = attach(reactor, others.reader.native_handle());
+    by_hand reader(tied.readiness(interest::readable));
+    by_hand bystander(other.readiness(interest::readable));
+    assert_pending(reader.poll());
+    assert_pending(bystander.poll());
+    EXPECT_EQ(reactor.turn(0ms).value().events, 0u);
+    ends.writer.write();
+    EXPECT_EQ(reactor.turn(1s).value().events, 1u);
+    EXPECT_EQ(reader.wakes(), 1u);
+    EXPECT_EQ(bystander.wakes(), 0u);
+    EXPECT_EQ(reactor.turn(0ms).value().events, 0u);  // edge-triggered: told once
+    EXPECT_EQ(reader.wakes(), 1u);
+    EXPECT_TRUE(assert_ready(reader.poll()).has_value());
+}
+
+TEST(Reactor, S01_TurnWithoutEventsReturnsAtOnceOrWhenItsTimeIsOver) {
+    eddy::reactor reactor;
+    const auto before = std::chrono::steady_clock::now();
+    EXPECT_EQ(reactor.turn(0ms).value().events, 0u);
+    EXPECT_EQ(reactor.turn(2ms).value().events, 0u);
+    EXPECT_GE(std::chrono::steady_clock::now() - before, 2ms);
+}
+
+TEST(Reactor, R021_TurnTakesEveryDuration) {
+    eddy::reactor reactor;
+    for (const std::chrono::nanoseconds wait : {0ns, 1ns, std::chrono::nanoseconds(999us), -1ns, std::chrono::nanoseconds::min()}) {
+        EXPECT_EQ(reactor.turn(wait).value().events, 0u);
+    }
+    for (const std::chrono::nanoseconds wait : {std::chrono::nanoseconds(25 * 24h), std::chrono::nanoseconds::max()}) {
+        reactor.handle().wake();
+        EXPECT_EQ(reactor.turn(wait).value().events, 0u);
+    }
+}
+
+TEST(Reactor, S20_IsIdleFlipsWithWhatIsRegistered) {
+    eddy::reactor reactor;
+    EXPECT_TRUE(reactor.is_idle());
+    const counter first;
+    const counter second;
+    {
+        const auto one = attach(reactor, first.native_handle());
+        EXPECT_FALSE(reactor.is_idle());
+        { const auto two = attach(reactor, second.native_handle()); }
+        EXPECT_FALSE(reactor.is_idle());
+    }
+    EXPECT_TRUE(reactor.is_idle());
+}
+
+TEST(Reactor, S20_NativeHandleIsTheEpoll) {
+    const eddy::reactor reactor;
+    const counter source;
+    const auto tied = attach(reactor, source.native_handle());
+    EXPECT_TRUE(support::is_watched(reactor.native_handle(), source.native_handle()));
+}
+
+TEST(Reactor, S49_CountsWhatIsRegisteredDeregisteredAndReported) {
+    eddy::reactor reactor;
+    {
+        std::deque<counter> sources(100);
+        std::deque<registration> all;
+        for (const auto& source : sources) {
+            all.push_back(attach(reactor, source.native_handle()));
+            source.add();
+        }
+        while (reactor.metrics().ready_events < 100) reactor.turn(1s).value();
+        EXPECT_EQ(reactor.metrics().fds_registered, 100u);
+        EXPECT_EQ(reactor.metrics().fds_deregistered, 0u);
+    }
+    EXPECT_EQ(reactor.handle().metrics().fds_deregistered, 100u);
+    EXPECT_EQ(reactor.metrics().ready_events, 100u);
+}
+
+TEST(Reactor, MoreEventsThanOneTurnTakesAreAllReported) {
+    eddy::reactor reactor;
+    std::deque<counter> sources;
+    std::deque<registration> all;
+    for (int i = 0; i < 1500; ++i) {
+        try {
+            sources.emplace_back();
+        } catch (const std::system_error&) {
+            GTEST_SKIP() << "the limit of open files is below what this test needs";
+        }
+        all.push_back(attach(reactor, sources.back().native_handle()));
+        sources.back().add();
+    }
+    std::size_t events = 0;
+    for (std::size_t more = 1; more != 0; events += more) more = reactor.turn(0ms).value().events;
+    EXPECT_EQ(events, 1500u);
+}
+
+// ---- wake ----
+
+TEST(Reactor, S48_WakeBeforeTheTurnEndsItAtOnceAndManyCountAsOne) {
+    eddy::reactor reactor;
+    for (int i = 0; i < 100; ++i) reactor.handle().wake();
+    const auto before = std::chrono::steady_clock::now();
+    EXPECT_EQ(reactor.turn(std::nullopt).value().events, 0u);
+    EXPECT_EQ(reactor.turn(5ms).value().events, 0u);
+    EXPECT_GE(std::chrono::steady_clock::now() - before, 5ms);  // the second was not woken
+    EXPECT_EQ(reactor.metrics().ready_events, 0u);
+}
+
+TEST(Reactor, R018_EachWakeBetweenTurnsEndsOne) {
+    eddy::reactor reactor;
+    const auto handle = reactor.handle();
+    for (int i = 0; i < 5; ++i) {
+        std::thread([&] { handle.wake(); }).join();
+        EXPECT_EQ(reactor.turn(std::nullopt).value().events, 0u);
+    }
+}
+
+TEST(Reactor, S48_WakeEndsATurnInProgress) {
+    eddy::reactor reactor;
+    const pid_t turning = ::gettid();
+    std::thread other([&, handle = reactor.handle()] {
+        support::wait_until_asleep(turning);
+        handle.wake();
+    });
+    EXPECT_EQ(reactor.turn(std::nullopt).value().events, 0u);
+    other.join();
+}
+
+TEST(ReactorStress, S48_NoWakeOfManyThreadsIsLost) {
+    constexpr int threads = 8;
+    const auto rounds = support::rounds(1'000'000) / threads;
+    eddy::reactor reactor;
+    std::atomic<std::uint64_t> asked = 0;
+    std::atomic<std::uint64_t> seen = 0;
+    std::atomic<std::uint64_t> turns = 0;
+    std::vector<std::thread> wakers;
+    for (int t = 0; t < threads; ++t) {
+        wakers.emplace_back([&, handle = reactor.handle()] {
+            for (std::uint64_t i = 0; i < rounds; ++i) {
+                const auto mine = asked.fetch_add(1) + 1;
+                handle.wake();
+                // Now and then waits for the turn that this wake has to end: a lost one would hang.
+                if (i % 64 == 0) {
+                    while (seen.load() < mine) std::this_thread::yield();
+                }
+            }
+        });
+    }
+    while (seen < threads * rounds) {
+        EXPECT_EQ(reactor.turn(std::nullopt).value().events, 0u);
+        ++turns;
+        seen = asked.load();
+    }
+    for (auto& waker : wakers) waker.join();
+    EXPECT_LE(turns, threads * rounds + 1);
+}
+
+// ---- Sources that go while a turn is in progress ----
+
+TEST(Reactor, S46_SixteenthDropEndsATurnInProgress) {
+    eddy::reactor reactor;
+    const counter source;
+    std::deque<registration> all;
+    std::deque<counter> sources(16);
+    for (const auto& one : sources) all.push_back(attach(reactor, one.native_handle()));
+    const pid_t turning = ::gettid();
+    std::atomic<bool> has_ended = false;
+    bool ended_before_the_last = true;
+    std::thread other([&] {
+        support::wait_until_asleep(turning);
+        for (int i = 0; i < 15; ++i) all.pop_back();
+        support::wait_until_asleep(turning);
+        ended_before_the_last = has_ended;
+        all.pop_back();
+    });
+    EXPECT_EQ(reactor.turn(std::nullopt).value().events, 0u);
+    has_ended = true;
+    other.join();
+    EXPECT_FALSE(ended_before_the_last);
+    EXPECT_TRUE(reactor.is_idle());
+}
+
+TEST(Reactor, S46_SourcesWhoseDescriptorWasClosedFirstAreFreedToo) {
+    auto reactor = std::make_unique<eddy::reactor>();
+    auto ends = support::make_pipe();
+    auto tied = attach(*reactor, ends.reader.native_handle());
+    ends.reader.close();
+    EXPECT_FALSE(tied.deregister().has_value());
+    reactor->turn(0ms).value();  // ASan's leak check sees to the rest
+}
+
+TEST(ReactorStress, S46_SourcesAreDroppedWhileAnotherThreadTurns) {
+    const auto rounds = support::rounds(100'000);
+    eddy::reactor reactor;
+    std::atomic<bool> is_over = false;
+    std::thread turns([&] {
+        while (!is_over) reactor.turn(std::nullopt).value();
+    });
+    const counter ready;
+    ready.add();
+    for (std::uint64_t i = 0; i < rounds; ++i) {
+        auto tied = attach(reactor, ready.native_handle());
+        by_hand reader(tied.readiness(interest::readable));
+        if (i % 3 != 0 && !reader.poll()) {
+            while (!reader.is_woken()) std::this_thread::yield();
+        }
+    }
+    is_over = true;
+    reactor.handle().wake();
+    turns.join();
+    EXPECT_TRUE(reactor.is_idle());
+}
+
+TEST(Reactor, R006_S23_EventsOfAClosedDescriptorDoNotReachTheNewOwnerOfItsNumber) {
+    eddy::reactor reactor;
+    auto first = std::optional(support::make_pipe());
+    auto second = std::optional(support::make_pipe());
+    const int numbers[2] = {first->reader.native_handle(), second->reader.native_handle()};
+    std::optional<registration> old[2] = {attach(reactor, numbers[0]), attach(reactor, numbers[1])};
+    std::deque<support::fd_pair> news;
+    std::deque<registration> tied;
+    std::deque<by_hand<readiness_future>> readers;
+    // Whoever is told first closes both and opens new ones with the same numbers, in the middle of the turn.
+    calling_waker replaces;
+    replaces.on_wake = [&] {
+        if (!first) return;
+        for (auto& one : old) one.reset();
+        first.reset();
+        second.reset();
+        for (const int number : numbers) {
+            auto fresh = support::make_pipe();
+            const int reader = fresh.reader.native_handle();
+            if (reader != number) {
+                ASSERT_EQ(::dup3(reader, number, O_CLOEXEC), number);
+                fresh.reader = support::owned_fd(number);
+            }
+            news.push_back(std::move(fresh));
+            tied.push_back(attach(reactor, number));
+            readers.emplace_back(tied.back().readiness(interest::readable));
+            assert_pending(readers.back().poll());
+        }
+    };
+    const auto waker = replaces.waker();
+    for (const auto& one : old) assert_pending(poll_read(*one, waker));
+    first->writer.write();
+    second->writer.write();
+    EXPECT_EQ(reactor.turn(1s).value().events, 2u);
+    ASSERT_EQ(readers.size(), 2u);
+    for (auto& reader : readers) EXPECT_EQ(reader.wakes(), 0u);
+    EXPECT_EQ(reactor.turn(0ms).value().events, 0u);
+    news[1].writer.write();
+    EXPECT_EQ(reactor.turn(1s).value().events, 1u);
+    EXPECT_EQ(readers[0].wakes(), 0u);
+    EXPECT_EQ(readers[1].wakes(), 1u);
+}
+
+TEST(ReactorStress, S23_DescriptorsAreClosedAndOpenedAgainUnderTraffic) {
+    const auto rounds = support::rounds(1'000'000);
+    eddy::reactor reactor;
+    std::uint64_t wrong = 0;
+    int last_number = -1;
+    std::uint64_t reused = 0;
+    for (std::uint64_t i = 0; i < rounds; ++i) {
+        const auto ends = support::make_pipe();
+        const auto tied = attach(reactor, ends.reader.native_handle());
+        reused += ends.reader.native_handle() == last_number ? 1 : 0;
+        last_number = ends.reader.native_handle();
+        by_hand reader(tied.readiness(interest::readable));
+        if (reader.poll()) ++wrong;
+        static_cast<void>(reactor.turn(0ms));
+        if (reader.is_woken()) ++wrong;
+        ends.writer.write();  // its event is due when all is closed
+    }
+    EXPECT_EQ(wrong, 0u);
+    EXPECT_GE(reused + 1, rounds);
+}
+
+TEST(Reactor, R009_ReaderThatDropsItsSourceInlineWhileBothDirectionsAreDue) {
+    eddy::reactor reactor;
+    const auto ends = support::make_socket_pair();
+    auto tied = std::optional(attach(reactor, ends.reader.native_handle(), interest::readable | interest::writable));
+    reactor.turn(0ms).value();
+    by_hand drain(tied->readiness(interest::writable));
+    tied->clear_readiness(assert_ready(drain.poll()).value());
+    calling_waker drops;
+    drops.on_wake = [&] { tied.reset(); };
+    calling_waker writer;
+    int told = 0;
+    writer.on_wake = [&] { ++told; };
+    const auto reader_waker = drops.waker();
+    const auto writer_waker = writer.waker();
+    assert_pending(poll_read(*tied, reader_waker));
+    eddy::context cx(writer_waker);
+    assert_pending(tied->poll_write_ready(cx));
+    drain.drop();
+    ends.writer.write();  // an edge reports all that is the case: both directions
+    EXPECT_EQ(reactor.turn(1s).value().events, 1u);
+    EXPECT_FALSE(tied.has_value());
+    EXPECT_LE(told, 1);
+    reactor.turn(0ms).value();
+    EXPECT_TRUE(reactor.is_idle());
+}
+
+TEST(ReactorStress, S22_WakerThatDropsTheSourceThatWakesIt) {  // test_drop_on_notify
+    const auto rounds = support::rounds(100'000);
+    eddy::reactor reactor;
+    std::atomic<bool> is_over = false;
+    std::thread turns([&] {
+        while (!is_over) reactor.turn(std::nullopt).value();
+    });
+    for (std::uint64_t i = 0; i < rounds; ++i) {
+        const counter source;
+        auto tied = std::make_unique<registration>(attach(reactor, source.native_handle()));
+        std::atomic<bool> is_gone = false;
+        calling_waker drops;
+        auto& hook = i % 2 == 0 ? drops.on_wake : drops.on_drop;
+        hook = [&] {
+            if (tied == nullptr) return;
+            auto taken = std::move(tied);
+            taken.reset();
+            is_gone = true;
+        };
+        alignas(eddy::waker) std::byte room[sizeof(eddy::waker)];
+        auto* const waker = ::new (room) eddy::waker(drops.waker());  // never destroyed: only the slot's copy is dropped
+        assert_pending(poll_read(*tied, *waker));
+        source.add();
+        while (!is_gone) std::this_thread::yield();
+    }
+    is_over = true;
+    reactor.handle().wake();
+    turns.join();
+    EXPECT_TRUE(reactor.is_idle());
+}
+
+// ---- The end of the reactor ----
+
+TEST(Reactor, S21_R019_ItsEndEndsAThousandPendingReadsWithTheirOwnError) {
+    constexpr int reads = 1000;
+    auto reactor = std::make_unique<eddy::reactor>();
+    const auto handle = reactor->handle();
+    std::deque<counter> sources;
+    std::deque<registration> all;
+    std::deque<by_hand<readiness_future>> pending;
+    try {
+        for (int i = 0; i < reads; ++i) sources.emplace_back();
+    } catch (const std::system_error&) {
+        GTEST_SKIP() << "the limit of open files is below what this test needs";
+    }
+    for (const auto& source : sources) {
+        all.push_back(attach(*reactor, source.native_handle()));
+        pending.emplace_back(all.back().readiness(interest::readable));
+        assert_pending(pending.back().poll());
+    }
+    const auto before = std::chrono::steady_clock::now();
+    reactor.reset();
+    for (auto& one : pending) {
+        EXPECT_EQ(one.wakes(), 1u);
+        EXPECT_EQ(assert_ready(one.poll()).error(), eddy::errc::runtime_shutdown);
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 1s);
+    // Whatever is asked later gets the same answer at once, on any thread.
+    std::thread([&] {
+        for (const auto& one : all) {
+            by_hand again(one.readiness(interest::readable));
+            EXPECT_EQ(assert_ready(again.poll()).error(), eddy::errc::runtime_shutdown);
+            one.clear_readiness(eddy::io::ready_event(eddy::io::ready::all, 0, true));
+            EXPECT_EQ(one.try_io(interest::readable, [] { return eddy::result<int>(1); }).error(),
+                      eddy::errc::runtime_shutdown);
+        }
+        all.clear();
+    }).join();
+    EXPECT_EQ(handle.metrics().fds_deregistered, std::uint64_t{reads});
+}
+
+TEST(Reactor, S47_SourcesMayGoBeforeOrAfterIt) {
+    const auto fds = support::count_fds();
+    {
+        const counter source;
+        const eddy::reactor reactor;
+        const auto tied = attach(reactor, source.native_handle());
+    }
+    {
+        const counter source;
+        std::optional<registration> tied;
+        {
+            const eddy::reactor reactor;
+            tied.emplace(attach(reactor, source.native_handle()));
+        }
+        tied.reset();
+    }
+    {
+        const counter source;
+        std::optional<eddy::reactor_handle> handle;
+        {
+            const eddy::reactor reactor;
+            handle.emplace(reactor.handle());
+        }
+        handle->wake();  // for nobody
+    }
+    EXPECT_EQ(support::count_fds(), fds);
+}
+
+TEST(Reactor, S47_WakerThatDropsOtherSourcesWhileTheReactorGoes) {
+    auto reactor = std::make_unique<eddy::reactor>();
+    std::deque<counter> sources(20);
+    std::deque<registration> all;
+    for (const auto& source : sources) all.push_back(attach(*reactor, source.native_handle()));
+    calling_waker drops;
+    drops.on_wake = [&] { all.clear(); };
+    const auto waker = drops.waker();
+    assert_pending(poll_read(all[10], waker));
+    reactor.reset();
+    EXPECT_TRUE(all.empty());
+}
+
+TEST(ReactorStress, S47_SourcesComeAndGoOnAnotherThreadWhileItGoes) {
+    const auto rounds = support::rounds(10'000);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        auto reactor = std::make_unique<eddy::reactor>();
+        std::barrier start(2);
+        std::thread user([&, handle = reactor->handle()] {
+            const counter source;
+            start.arrive_and_wait();
+            for (;;) {
+                const auto tied = registration::attach(source, interest::readable, handle);
+                if (!tied) {
+                    EXPECT_EQ(tied.error(), eddy::errc::runtime_shutdown);
+                    return;
+                }
+                by_hand reader(tied->readiness(interest::readable));
+                if (const auto seen = reader.poll()) {
+                    EXPECT_EQ(seen->error(), eddy::errc::runtime_shutdown);
+                }
+            }
+        });
+        start.arrive_and_wait();
+        reactor.reset();
+        user.join();
+    }
+}
+
+TEST(Reactor, MakeReportsThatTheProcessHasTooManyDescriptorsOpen) {
+    const support::few_descriptors none(0);
+    EXPECT_EQ(eddy::reactor::make().error(), std::errc::too_many_files_open);
+    EXPECT_THROW(eddy::reactor(), std::system_error);
+}
+
+TEST(Reactor, MayBeMoved) {
+    eddy::reactor first;
+    const counter source;
+    const auto tied = attach(first, source.native_handle());
+    eddy::reactor second(std::move(first));
+    eddy::reactor third;
+    third = std::move(second);
+    EXPECT_FALSE(third.is_idle());
+    source.add();
+    EXPECT_EQ(third.turn(1s).value().events, 1u);
+}
+
+TEST(Reactor, S18_HandleOfTheCurrentLoopNeedsOne) {
+    EXPECT_THROW(static_cast<void>(eddy::reactor_handle::current()), eddy::misuse);
+}
+
+TEST(Reactor, R020_TurnAndAttachAreRefusedInAForkedChild) {
+    eddy::reactor reactor;
+    const counter source;
+    auto tied = std::optional(attach(reactor, source.native_handle()));
+    EXPECT_TRUE(support::is_true_in_child([&] {
+        const counter mine;
+        const auto turned = reactor.turn(0ms);
+        const auto attached = registration::attach(mine, interest::readable, reactor.handle());
+        tied.reset();  // must not take out the parent's
+        return !turned && turned.error() == eddy::errc::runtime_shutdown && !attached &&
+               attached.error() == eddy::errc::runtime_shutdown;
+    }));
+    EXPECT_TRUE(support::is_watched(reactor.native_handle(), source.native_handle()));
+    source.add();
+    EXPECT_EQ(reactor.turn(1s).value().events, 1u);
+}
+
+}  // namespace

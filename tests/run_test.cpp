@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/prelude.hpp>
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <variant>
+
+#include <support/net.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// What `work` prints on standard error.
+template <class Work>
+std::string printed_by(Work work) {
+    testing::internal::CaptureStderr();
+    work();
+    return testing::internal::GetCapturedStderr();
+}
+
+// ---- Exit codes ----
+
+eddy::task<void> nothing() { co_return; }
+eddy::task<int> number(int value) { co_return value; }
+eddy::task<std::string> text() { co_return "a value that is no number"; }
+eddy::task<eddy::result<void>> good() { co_return eddy::ok(); }
+eddy::task<eddy::result<int>> good_number() { co_return 7; }
+eddy::task<eddy::result<void>> refused() {
+    co_return std::unexpected(std::make_error_code(std::errc::connection_refused));
+}
+
+TEST(Run, TheExitCodeIsZeroOrTheNumber) {
+    EXPECT_EQ(eddy::run(nothing()), 0);
+    EXPECT_EQ(eddy::run(number(0)), 0);
+    EXPECT_EQ(eddy::run(number(42)), 42);
+    EXPECT_EQ(eddy::run(text()), 0);
+    EXPECT_EQ(eddy::run(good()), 0);
+    EXPECT_EQ(eddy::run(good_number()), 7);
+    EXPECT_EQ(eddy::run(eddy::ready(3)), 3);
+    auto named = number(5);
+    EXPECT_EQ(eddy::run(named), 5);
+}
+
+TEST(Run, AnErrorIsPrintedAndTheCodeIsOne) {
+    int code = 0;
+    EXPECT_EQ(printed_by([&] { code = eddy::run(refused()); }), "Error: Connection refused\n");
+    EXPECT_EQ(code, 1);
+}
+
+struct with_what {
+    [[nodiscard]] const char* what() const { return "it has a what"; }
+};
+struct silent {};
+
+template <class E>
+eddy::task<std::expected<void, E>> fail_with(E error) {
+    co_return std::expected<void, E>(std::unexpect, std::move(error));
+}
+
+TEST(Run, WhateverHasATextIsPrinted) {
+    EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(std::string("words"))), 1); }), "Error: words\n");
+    EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(with_what())), 1); }), "Error: it has a what\n");
+    EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(eddy::errc::no_address)), 1); }),
+              "Error: could not resolve to any address\n");
+    EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(std::runtime_error("thrown as a value"))), 1); }),
+              "Error: thrown as a value\n");
+    EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(eddy::time::elapsed())), 1); }).substr(0, 7), "Error: ");
+    EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(std::monostate())), 1); }), "");
+    EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(silent())), 1); }), "");
+}
+
+// ---- Waiting ----
+
+TEST(Run, WaitsUntilAllThatWasSpawnedHasEnded) {
+    int ended = 0;
+    const auto child = [](int& count, int depth) -> eddy::task<void> {
+        const auto again = [](int& c) -> eddy::task<void> {
+            co_await eddy::time::sleep(5ms);
+            ++c;
+        };
+        co_await eddy::time::sleep(5ms);
+        if (depth > 0) eddy::core_handle::current().spawn(again(count)).value();
+        ++count;
+    };
+    const auto main = [&]() -> eddy::task<void> {
+        for (int i = 0; i < 10; ++i) eddy::core_handle::current().spawn(child(ended, 1)).value();
+        co_return;
+    };
+    EXPECT_EQ(eddy::run(main()), 0);
+    EXPECT_EQ(ended, 20);
+}
+
+eddy::task<void> never(std::shared_ptr<int> alive) {
+    co_await eddy::pending<void>();
+    static_cast<void>(alive);
+}
+
+TEST(Run, AnErrorDoesNotWaitAndCancelsTheRest) {
+    const auto alive = std::make_shared<int>();
+    const auto main = [&]() -> eddy::task<eddy::result<void>> {
+        eddy::core_handle::current().spawn(never(alive)).value();
+        co_await eddy::yield_now();
+        co_return std::unexpected(std::make_error_code(std::errc::timed_out));
+    };
+    EXPECT_NE(printed_by([&] { EXPECT_EQ(eddy::run(main()), 1); }), "");
+    EXPECT_EQ(alive.use_count(), 1);
+}
+
+TEST(Run, AnExceptionDoesNotWaitAndCancelsTheRest) {
+    const auto alive = std::make_shared<int>();
+    const auto fds = support::fd_count();
+    const auto main = [&]() -> eddy::task<void> {
+        eddy::core_handle::current().spawn(never(alive)).value();
+        co_await eddy::yield_now();
+        throw std::runtime_error("out");
+    };
+    EXPECT_EQ(printed_by([&] { EXPECT_THROW(static_cast<void>(eddy::run(main())), std::runtime_error); }), "");
+    EXPECT_EQ(alive.use_count(), 1);
+    EXPECT_EQ(support::fd_count(), fds);
+}
+
+TEST(Run, AnExceptionOfASpawnedTaskIsReportedAndTheRestGoesOn) {
+    bool went_on = false;
+    const auto thrower = []() -> eddy::task<void> {
+        throw std::runtime_error("lost");
+        co_return;
+    };
+    const auto other = [&]() -> eddy::task<void> {
+        co_await eddy::yield_now();
+        went_on = true;
+    };
+    const auto main = [&]() -> eddy::task<void> {
+        eddy::core_handle::current().spawn(thrower()).value();
+        eddy::core_handle::current().spawn(other()).value();
+        co_return;
+    };
+    const auto said = printed_by([&] { EXPECT_EQ(eddy::run(main()), 0); });
+    EXPECT_NE(said.find("lost"), said.npos) << said;
+    EXPECT_TRUE(went_on);
+}
+
+TEST(Run, InsideARuntimeItIsRefused) {
+    std::string refusal;
+    const auto main = [&]() -> eddy::task<void> {
+        try {
+            static_cast<void>(eddy::run(nothing()));
+        } catch (const eddy::nested_runtime& error) {
+            refusal = error.what();
+        }
+        co_return;
+    };
+    EXPECT_EQ(eddy::run(main()), 0);
+    EXPECT_NE(refusal.find("inside a runtime"), refusal.npos) << refusal;
+    EXPECT_NE(refusal.find("run_test.cpp:"), refusal.npos) << refusal;
+    EXPECT_EQ(eddy::run(nothing()), 0) << "afterwards it works again";
+}
+
+TEST(Run, ALoopThatCannotBeMadeIsAnException) {
+    const support::descriptor_limit none(0);
+    try {
+        static_cast<void>(eddy::run(nothing()));
+        FAIL() << "it ran without descriptors";
+    } catch (const std::system_error& error) {
+        EXPECT_EQ(error.code(), std::errc::too_many_files_open);
+    }
+}
+
+// ---- The programs of programs.md, in small ----
+
+TEST(Run, TheOutputMayBeAnErrorWithoutAText) {
+    std::string said;
+    auto task = eddy::net::tcp_stream::connect(support::closed_addr())
+                    .and_then([](eddy::net::tcp_stream) { return eddy::ok(); })
+                    .map_err([&](std::error_code error) { said = error.message(); });
+    EXPECT_EQ(printed_by([&] { EXPECT_EQ(eddy::run(std::move(task)), 1); }), "");
+    EXPECT_EQ(said, "Connection refused");
+}
+
+TEST(Run, S31_PollFnIsCalledUntilItIsReady) {
+    int calls = 0;
+    const auto main = [&]() -> eddy::task<int> {
+        auto third = eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<int> {
+            if (++calls == 3) return 30;
+            cx.waker().wake_by_ref();
+            return eddy::not_ready;
+        });
+        co_return co_await third;
+    };
+    EXPECT_EQ(eddy::run(main()), 30);
+    EXPECT_EQ(calls, 3);
+}
+
+}  // namespace

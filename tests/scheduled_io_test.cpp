@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: MIT
+// The state that a registration shares with its driver: the readiness word and those who wait, without a driver.
+#include <eddy/detail/scheduled_io.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <barrier>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <random>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/io/registration.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include "support/stress.hpp"
+
+namespace {
+
+using eddy::detail::direction;
+using eddy::detail::readiness_word;
+using eddy::detail::scheduled_io;
+using eddy::io::interest;
+using eddy::io::readiness_future;
+using eddy::io::ready;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using eddy::test::wake_counter;
+
+// ---- S37: layout ----
+
+static_assert(alignof(scheduled_io) == 128);
+static_assert(sizeof(scheduled_io) % 128 == 0, "two adjacent ones share no pair of cache lines");
+
+struct let_go {
+    void operator()(scheduled_io* source) const noexcept { source->release(); }
+};
+using shared_source = std::unique_ptr<scheduled_io, let_go>;
+
+shared_source make_source() { return shared_source(eddy::detail::pool_new<scheduled_io>()); }
+
+/// What the driver does for one event.
+void report(scheduled_io& source, ready what) {
+    source.set_readiness(what);
+    source.wake(what);
+}
+
+eddy::poll_result<eddy::io::ready_event> poll_slot(scheduled_io& source, direction way, const wake_counter& who,
+                                                   const void* owner = nullptr) {
+    const eddy::waker waker = who.waker();
+    eddy::context cx(waker);
+    return source.poll_ready(way, cx, owner);
+}
+
+// ---- S38: the word ----
+
+TEST(ScheduledIo, S37_EachHasItsOwnCacheLines) {
+    const auto first = make_source();
+    const auto second = make_source();
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first.get()) % 128, 0u);
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(second.get()) % 128, 0u);
+}
+
+TEST(ScheduledIo, S38_WordUnpacksToWhatWasPacked) {
+    std::mt19937_64 random(support::seed());
+    for (int i = 0; i < 100'000; ++i) {
+        const bool shutdown = random() % 2 == 0;
+        const auto tick = static_cast<std::uint16_t>(random() & readiness_word::tick_mask);
+        const auto what = ready::from_bits(static_cast<std::uint8_t>(random()));
+        const auto word = readiness_word::pack(shutdown, tick, what);
+        const auto seen = readiness_word::unpack(word);
+        ASSERT_EQ(seen.is_shutdown, shutdown);
+        ASSERT_EQ(seen.tick, tick);
+        ASSERT_EQ(seen.ready, what);
+        // The fields do not touch each other.
+        ASSERT_EQ(word, readiness_word::pack(shutdown, 0, ready::none) | readiness_word::pack(false, tick, ready::none) |
+                            readiness_word::pack(false, 0, what));
+    }
+}
+
+TEST(ScheduledIo, S38_TickWrapsWithoutTouchingTheShutdownBit) {
+    EXPECT_EQ(readiness_word::pack(false, readiness_word::tick_mask + 1, ready::all),
+              readiness_word::pack(false, 0, ready::all));
+    const auto source = make_source();
+    for (int i = 0; i < 0x8000 + 5; ++i) source->set_readiness(ready::readable);
+    const auto seen = source->look(ready::all);
+    EXPECT_FALSE(seen.is_shutdown);
+    EXPECT_EQ(seen.tick, 5);
+    EXPECT_EQ(seen.ready, ready::readable);
+}
+
+// ---- S39: clearing ----
+
+TEST(ScheduledIo, S39_ClearForgetsWhatWasSeen) {
+    const auto source = make_source();
+    source->set_readiness(ready::readable | ready::writable);
+    source->clear_readiness(source->look(ready::readable));
+    EXPECT_EQ(source->look(ready::all).ready, ready::writable);
+}
+
+TEST(ScheduledIo, S39_R002_EventBetweenWouldBlockAndClearStaysReady) {
+    const auto source = make_source();
+    source->set_readiness(ready::readable);
+    const auto seen = source->look(ready::readable);
+    source->set_readiness(ready::readable);  // after the call that would have blocked
+    source->clear_readiness(seen);
+    EXPECT_EQ(source->look(ready::readable).ready, ready::readable);
+    source->clear_readiness(source->look(ready::readable));
+    EXPECT_TRUE(source->look(ready::readable).ready.is_empty());
+}
+
+TEST(ScheduledIo, S39_R002_EventForTheOtherDirectionCountsAsWell) {
+    const auto source = make_source();
+    source->set_readiness(ready::readable);
+    const auto seen = source->look(ready::readable);
+    source->set_readiness(ready::writable);
+    source->clear_readiness(seen);
+    EXPECT_EQ(source->look(ready::all).ready, ready::readable | ready::writable);
+}
+
+TEST(ScheduledIo, R002_TickOfAQuietSourceDoesNotMoveWithThatOfABusyOne) {
+    const auto quiet = make_source();
+    const auto busy = make_source();
+    quiet->set_readiness(ready::readable);
+    const auto old = quiet->look(ready::readable);
+    quiet->set_readiness(ready::readable);
+    // A tick shared by both would now come round to what `old` shows.
+    for (int i = 0; i < 0x8000 - 1; ++i) busy->set_readiness(ready::readable);
+    quiet->clear_readiness(old);
+    EXPECT_EQ(quiet->look(ready::readable).ready, ready::readable);
+}
+
+TEST(ScheduledIo, S36_WhatIsClosedCannotBeCleared) {
+    const auto source = make_source();
+    source->set_readiness(ready::all);
+    source->clear_readiness(source->look(ready::all));
+    EXPECT_EQ(source->look(ready::all).ready, ready::read_closed | ready::write_closed);
+}
+
+// ---- S40: who waits ----
+
+TEST(ScheduledIo, S40_LastToPollWinsTheSlot) {
+    const auto source = make_source();
+    const wake_counter first;
+    const wake_counter second;
+    assert_pending(poll_slot(*source, direction::read, first));
+    assert_pending(poll_slot(*source, direction::read, second));
+    EXPECT_EQ(first.wakers(), 0u);
+    report(*source, ready::readable);
+    EXPECT_EQ(first.wakes(), 0u);
+    EXPECT_EQ(second.wakes(), 1u);
+    EXPECT_EQ(second.wakers(), 0u);
+    report(*source, ready::readable);
+    EXPECT_EQ(second.wakes(), 1u);
+}
+
+TEST(ScheduledIo, S40_DirectionsHaveASlotEach) {
+    const auto source = make_source();
+    const wake_counter reader;
+    const wake_counter writer;
+    assert_pending(poll_slot(*source, direction::read, reader));
+    assert_pending(poll_slot(*source, direction::write, writer));
+    report(*source, ready::writable);
+    EXPECT_EQ(reader.wakes(), 0u);
+    EXPECT_EQ(writer.wakes(), 1u);
+    report(*source, ready::readable);
+    EXPECT_EQ(reader.wakes(), 1u);
+}
+
+TEST(ScheduledIo, R004_ErrorsAndHangUpsWakeTheirDirections) {
+    for (const ready what : {ready::error, ready::read_closed | ready::write_closed}) {
+        const auto source = make_source();
+        const wake_counter reader;
+        const wake_counter writer;
+        assert_pending(poll_slot(*source, direction::read, reader));
+        assert_pending(poll_slot(*source, direction::write, writer));
+        report(*source, what);
+        EXPECT_EQ(reader.wakes(), 1u);
+        EXPECT_EQ(writer.wakes(), 1u);
+    }
+}
+
+TEST(ScheduledIo, R005_ReadClosedWakesReadersOnly) {
+    const auto source = make_source();
+    const wake_counter reader;
+    const wake_counter writer;
+    assert_pending(poll_slot(*source, direction::read, reader));
+    assert_pending(poll_slot(*source, direction::write, writer));
+    report(*source, ready::read_closed);
+    EXPECT_EQ(reader.wakes(), 1u);
+    EXPECT_EQ(writer.wakes(), 0u);
+}
+
+TEST(ScheduledIo, OwnerThatLeavesTakesItsWakerAlongAndNoOtherOnes) {
+    const auto source = make_source();
+    const wake_counter first;
+    const wake_counter second;
+    const int owners[2] = {};
+    assert_pending(poll_slot(*source, direction::read, first, &owners[0]));
+    assert_pending(poll_slot(*source, direction::read, second, &owners[1]));
+    source->leave_slot(direction::read, &owners[0]);  // it has lost the slot
+    EXPECT_EQ(second.wakers(), 1u);
+    source->leave_slot(direction::write, &owners[1]);  // not that slot
+    EXPECT_EQ(second.wakers(), 1u);
+    source->leave_slot(direction::read, &owners[1]);
+    EXPECT_EQ(second.wakers(), 0u);
+}
+
+TEST(ScheduledIo, S40_AnyNumberOfWaitersAndAllAreWoken) {
+    const auto source = make_source();
+    std::deque<by_hand<readiness_future>> waiters;
+    for (int i = 0; i < 50; ++i) {
+        waiters.emplace_back(readiness_future(*source, interest::readable));
+        assert_pending(waiters.back().poll());
+    }
+    report(*source, ready::readable);
+    for (auto& one : waiters) {
+        EXPECT_EQ(one.wakes(), 1u);
+        EXPECT_EQ(one.wakers(), 0u);
+        EXPECT_EQ(assert_ready(one.poll()).value().ready, ready::readable);
+    }
+}
+
+TEST(ScheduledIo, S40_OnlyThoseWhoWantWhatCameAreWoken) {
+    const auto source = make_source();
+    std::deque<by_hand<readiness_future>> waiters;
+    for (int i = 0; i < 100; ++i) {
+        waiters.emplace_back(readiness_future(*source, i % 2 == 0 ? interest::readable : interest::writable));
+        assert_pending(waiters.back().poll());
+    }
+    report(*source, ready::writable);
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(waiters[i].wakes(), i % 2 == 0 ? 0u : 1u) << i;
+    report(*source, ready::readable);
+    for (int i = 0; i < 100; ++i) EXPECT_EQ(waiters[i].wakes(), 1u) << i;
+}
+
+TEST(ScheduledIo, S40_WaitersThatAreDroppedAtTheFrontInTheMiddleAndAtTheEndAreUnlinked) {
+    const auto source = make_source();
+    std::deque<by_hand<readiness_future>> waiters;
+    for (int i = 0; i < 7; ++i) {
+        waiters.emplace_back(readiness_future(*source, interest::readable));
+        assert_pending(waiters.back().poll());
+    }
+    for (const int gone : {0, 3, 6}) {
+        waiters[gone].drop();
+        EXPECT_EQ(waiters[gone].wakers(), 0u);
+    }
+    report(*source, ready::readable);
+    for (const int there : {1, 2, 4, 5}) EXPECT_EQ(waiters[there].wakes(), 1u);
+    for (const int gone : {0, 3, 6}) EXPECT_EQ(waiters[gone].wakes(), 0u);
+}
+
+TEST(ScheduledIo, S40_WaiterThatIsPolledAgainStandsInTheListOnceWithItsLastWaker) {
+    const auto source = make_source();
+    const wake_counter first;
+    const wake_counter second;
+    readiness_future future(*source, interest::readable);
+    for (const auto* who : {&first, &second, &second}) {
+        const eddy::waker waker = who->waker();
+        eddy::context cx(waker);
+        assert_pending(future.poll(cx));
+    }
+    report(*source, ready::readable);
+    EXPECT_EQ(first.wakes(), 0u);
+    EXPECT_EQ(second.wakes(), 1u);
+}
+
+TEST(ScheduledIo, R135_ReadinessWhoseWaiterIsDroppedAfterItsWakeUpIsThereForTheNext) {
+    const auto source = make_source();
+    by_hand first(readiness_future(*source, interest::readable));
+    assert_pending(first.poll());
+    report(*source, ready::readable);
+    first.drop();  // woken, not polled
+    EXPECT_EQ(assert_ready(by_hand(readiness_future(*source, interest::readable)).poll()).value().ready, ready::readable);
+}
+
+TEST(ScheduledIo, R045_ReadinessTakesBudget) {
+    const auto source = make_source();
+    source->set_readiness(ready::readable);
+    by_hand one(readiness_future(*source, interest::readable));
+    assert_pending(one.poll(0));
+    EXPECT_EQ(one.wakes(), 1u);
+    assert_ready(one.poll(1)).value();
+}
+
+TEST(ScheduledIo, ClearWakersDropsWhatTheSlotsHold) {
+    const auto source = make_source();
+    const wake_counter reader;
+    const wake_counter writer;
+    assert_pending(poll_slot(*source, direction::read, reader));
+    assert_pending(poll_slot(*source, direction::write, writer));
+    source->clear_wakers();
+    EXPECT_EQ(reader.wakers() + writer.wakers(), 0u);
+    EXPECT_EQ(reader.wakes() + writer.wakes(), 0u);
+}
+
+// ---- S41: shutdown ----
+
+TEST(ScheduledIo, S41_ShutdownWakesAllAndIsSticky) {
+    const auto source = make_source();
+    source->set_readiness(ready::readable);
+    const auto old = source->look(ready::readable);
+    source->clear_readiness(old);
+    by_hand reader(readiness_future(*source, interest::readable));
+    by_hand urgent(readiness_future(*source, interest::priority));
+    const wake_counter writer;
+    assert_pending(reader.poll());
+    assert_pending(urgent.poll());
+    assert_pending(poll_slot(*source, direction::write, writer));
+    source->shut_down();
+    EXPECT_EQ(reader.wakes(), 1u);
+    EXPECT_EQ(urgent.wakes(), 1u);
+    EXPECT_EQ(writer.wakes(), 1u);
+    source->clear_readiness(old);
+    source->clear_readiness(source->look(ready::all));
+    source->set_readiness(ready::writable);
+    source->clear_readiness(source->look(ready::all));
+    EXPECT_EQ(assert_ready(reader.poll()).error(), eddy::errc::runtime_shutdown);
+    EXPECT_TRUE(assert_ready(poll_slot(*source, direction::write, writer)).is_shutdown);
+    source->shut_down();  // does nothing
+    EXPECT_EQ(reader.wakes(), 1u);
+    EXPECT_EQ(assert_ready(by_hand(readiness_future(*source, interest::writable)).poll()).error(),
+              eddy::errc::runtime_shutdown);
+}
+
+// ---- Stress ----
+
+TEST(ScheduledIoStress, S38_S39_NoEventIsLostBetweenSetAndClear) {
+    // Ping-pong over a counter that stands for the socket: the reader clears when it finds nothing, the driver sets
+    // after it has put something there. A lost event ends in a hang.
+    const auto rounds = support::rounds(200'000);
+    const auto source = make_source();
+    std::atomic<std::uint64_t> there = 0;
+    std::thread driver([&] {
+        for (std::uint64_t i = 0; i < rounds; ++i) {
+            there.fetch_add(1);
+            report(*source, ready::readable);
+            if (i % 3 == 0) std::this_thread::yield();
+        }
+    });
+    std::uint64_t taken = 0;
+    by_hand next(readiness_future(*source, interest::readable));
+    while (taken < rounds) {
+        const auto seen = next.poll();
+        if (!seen) {
+            while (!next.is_woken()) std::this_thread::yield();
+            continue;
+        }
+        const auto got = there.exchange(0);
+        taken += got;
+        if (got == 0) source->clear_readiness(**seen);
+    }
+    driver.join();
+    EXPECT_EQ(taken, rounds);
+}
+
+TEST(ScheduledIoStress, S40_WaitersComeAndGoWhileEventsAreHandedOut) {
+    constexpr int threads = 4;
+    const auto rounds = support::rounds(50'000);
+    const auto source = make_source();
+    std::barrier start(threads + 1);
+    std::atomic<int> running = threads;
+    std::vector<std::thread> waiters;
+    for (int t = 0; t < threads; ++t) {
+        waiters.emplace_back([&, random = std::mt19937_64(support::seed() + t)]() mutable {
+            start.arrive_and_wait();
+            for (std::uint64_t i = 0; i < rounds; ++i) {
+                by_hand one(readiness_future(*source, random() % 2 == 0 ? interest::readable : interest::writable));
+                if (const auto seen = one.poll()) {
+                    source->clear_readiness(**seen);
+                } else if (random() % 4 == 0) {
+                    while (!one.is_woken()) std::this_thread::yield();
+                }
+            }
+            --running;
+        });
+    }
+    start.arrive_and_wait();
+    while (running != 0) report(*source, ready::readable | ready::writable);
+    for (auto& thread : waiters) thread.join();
+}
+
+}  // namespace

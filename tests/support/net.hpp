@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <ctime>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <eddy/core.hpp>
+#include <eddy/net/socket_addr.hpp>
+#include <eddy/net/tcp_stream.hpp>
+#include <eddy/time/timeout.hpp>
+
+// The other side of a connection, without eddy: plain blocking sockets. All fail by exceptions.
+
+namespace support {
+
+using namespace std::chrono_literals;
+
+inline std::span<const std::byte> bytes_of(std::string_view text) noexcept { return std::as_bytes(std::span(text)); }
+inline std::string text_of(std::span<const std::byte> bytes) {
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// The descriptors that this process has open.
+inline std::vector<int> open_fds() {
+    std::vector<int> fds;
+    DIR* const folder = ::opendir("/proc/self/fd");
+    if (folder == nullptr) throw std::runtime_error("there is no /proc/self/fd");
+    while (const dirent* entry = ::readdir(folder)) {
+        const int fd = std::atoi(entry->d_name);
+        if (entry->d_name[0] != '.' && fd != ::dirfd(folder)) fds.push_back(fd);
+    }
+    ::closedir(folder);
+    return fds;
+}
+inline std::size_t fd_count() { return open_fds().size(); }
+
+/// While it lives, the process may open `more` descriptors and no further one.
+class descriptor_limit {
+public:
+    explicit descriptor_limit(rlim_t more) {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        // The limit is on numbers and not on how many: gaps below the highest number are filled first.
+        const auto fds = open_fds();
+        const int highest = *std::ranges::max_element(fds);
+        for (int fd = 0; fd < highest; ++fd) {
+            if (std::ranges::find(fds, fd) == fds.end()) fillers_.push_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+        }
+        set(static_cast<rlim_t>(highest) + 1 + more);
+    }
+    descriptor_limit(const descriptor_limit&) = delete;
+    descriptor_limit& operator=(const descriptor_limit&) = delete;
+    ~descriptor_limit() {
+        lift();
+        for (const int fd : fillers_) ::close(fd);
+    }
+    void lift() const noexcept { ::setrlimit(RLIMIT_NOFILE, &before_); }
+
+private:
+    void set(rlim_t soft) const {
+        rlimit limit = before_;
+        limit.rlim_cur = soft;
+        if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) throw std::runtime_error("setrlimit failed");
+    }
+    rlimit before_{};
+    std::vector<int> fillers_;
+};
+
+/// A blocking socket, whose reads and writes end after 10 s at the latest.
+class raw_socket {
+public:
+    explicit raw_socket(int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) : fd_(fd) {
+        if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "raw_socket");
+        const timeval limit{10, 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+        ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    }
+    raw_socket(raw_socket&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    raw_socket& operator=(raw_socket&& other) noexcept {
+        std::swap(fd_, other.fd_);
+        return *this;
+    }
+    ~raw_socket() { close(); }
+
+    [[nodiscard]] static raw_socket listening(int backlog = 128) {
+        raw_socket made;
+        made.bind(0);
+        if (::listen(made.fd_, backlog) != 0) throw std::runtime_error("listen failed");
+        return made;
+    }
+    [[nodiscard]] static raw_socket connected(const eddy::net::socket_addr& to) {
+        raw_socket made;
+        made.connect(to);
+        return made;
+    }
+
+    [[nodiscard]] int fd() const noexcept { return fd_; }
+    [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+    void close() noexcept {
+        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
+    }
+
+    void bind(std::uint16_t port) const {
+        const sockaddr_in native = loopback(port);
+        if (::bind(fd_, reinterpret_cast<const sockaddr*>(&native), sizeof native) != 0) {
+            throw std::system_error(errno, std::generic_category(), "bind");
+        }
+    }
+    void connect(const eddy::net::socket_addr& to) const {
+        const sockaddr_in native = loopback(to.port());
+        if (::connect(fd_, reinterpret_cast<const sockaddr*>(&native), sizeof native) != 0 && errno != EINPROGRESS) {
+            throw std::system_error(errno, std::generic_category(), "connect");
+        }
+    }
+    [[nodiscard]] raw_socket accept() const { return raw_socket(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC)); }
+
+    [[nodiscard]] eddy::net::socket_addr addr() const {
+        sockaddr_in native{};
+        socklen_t size = sizeof native;
+        ::getsockname(fd_, reinterpret_cast<sockaddr*>(&native), &size);
+        return {eddy::net::ip_addr::v4_loopback(), ntohs(native.sin_port)};
+    }
+
+    void set_nonblocking() const { ::fcntl(fd_, F_SETFL, ::fcntl(fd_, F_GETFL) | O_NONBLOCK); }
+
+    void send(std::span<const std::byte> bytes) const {
+        while (!bytes.empty()) {
+            const auto count = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+            if (count < 0) throw std::system_error(errno, std::generic_category(), "send");
+            bytes = bytes.subspan(static_cast<std::size_t>(count));
+        }
+    }
+    void send(std::string_view text) const { send(bytes_of(text)); }
+    void send_urgent(char byte) const { ::send(fd_, &byte, 1, MSG_OOB | MSG_NOSIGNAL); }
+
+    /// What comes, until there are `size` bytes or the stream ends.
+    [[nodiscard]] std::string receive(std::size_t size) const {
+        std::string got(size, '\0');
+        std::size_t filled = 0;
+        while (filled < size) {
+            const auto count = ::recv(fd_, got.data() + filled, size - filled, 0);
+            if (count < 0) throw std::system_error(errno, std::generic_category(), "recv");
+            if (count == 0) break;
+            filled += static_cast<std::size_t>(count);
+        }
+        got.resize(filled);
+        return got;
+    }
+
+    void shutdown(int how = SHUT_WR) const { ::shutdown(fd_, how); }
+
+    /// Closes with a reset instead of an orderly end.
+    void reset() {
+        const ::linger now{1, 0};
+        ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        close();
+    }
+
+    /// Waits until the kernel says `events` of this socket.
+    void wait_for(short events) const {
+        pollfd wanted{fd_, events, 0};
+        if (::poll(&wanted, 1, 10'000) != 1) throw std::runtime_error("waited 10 s for a socket");
+    }
+
+private:
+    static sockaddr_in loopback(std::uint16_t port) noexcept {
+        sockaddr_in native{};
+        native.sin_family = AF_INET;
+        native.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        native.sin_port = htons(port);
+        return native;
+    }
+
+    int fd_;
+};
+
+/// A connection: eddy's end, which is not registered yet, and the peer's.
+struct connection {
+    eddy::net::tcp_stream stream;
+    raw_socket peer;
+
+    connection() : connection(raw_socket::listening()) {}
+
+private:
+    explicit connection(const raw_socket& listener) : connection(raw_socket::connected(listener.addr()), listener) {}
+    connection(raw_socket&& made, const raw_socket& listener) : stream(adopted(listener.accept())), peer(std::move(made)) {}
+
+    static eddy::net::tcp_stream adopted(raw_socket accepted) {
+        accepted.set_nonblocking();
+        return eddy::net::tcp_stream::from_native(accepted.release()).value();
+    }
+};
+
+/// An address where nobody listens: it was free a moment ago.
+inline eddy::net::socket_addr closed_addr() {
+    raw_socket free;
+    free.bind(0);
+    return free.addr();
+}
+
+/// A listener that answers no more: its queue is full, so a connect to it stays pending until drain() and, then, until
+/// the kernel repeats its SYN, a second later at most.
+class full_listener {
+public:
+    full_listener() : listener_(raw_socket::listening(0)) {
+        for (;;) {
+            raw_socket one;
+            one.set_nonblocking();
+            one.connect(listener_.addr());
+            pollfd wanted{one.fd(), POLLOUT, 0};
+            const bool answered = ::poll(&wanted, 1, 50) == 1;
+            queued_.push_back(std::move(one));
+            if (!answered) break;
+        }
+    }
+    [[nodiscard]] eddy::net::socket_addr addr() const { return listener_.addr(); }
+    void drain() {
+        queued_.back().close();  // the one without an answer
+        for (std::size_t i = 0; i + 1 < queued_.size(); ++i) accepted_.push_back(listener_.accept());
+    }
+
+private:
+    raw_socket listener_;
+    std::vector<raw_socket> queued_;
+    std::vector<raw_socket> accepted_;
+};
+
+/// Runs `work` on `core`, for 20 s at most, and gives its output.
+template <class F>
+eddy::output_t<std::remove_cvref_t<F>> within(eddy::core& core, F&& work, std::chrono::seconds limit = 20s) {
+    auto limited = eddy::time::timeout(limit, std::forward<F>(work));
+    auto answer = core.run(std::move(limited));
+    if (!answer) throw std::runtime_error("the time of the test is over");
+    if constexpr (!std::is_void_v<eddy::output_t<std::remove_cvref_t<F>>>) return *std::move(answer);
+}
+
+/// The processor time that this process has used.
+inline std::chrono::nanoseconds cpu_time() {
+    timespec used{};
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
+}  // namespace support

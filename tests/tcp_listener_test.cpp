@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/prelude.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <support/net.hpp>
+#include <support/stress.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::net::accepted;
+using eddy::net::socket_addr;
+using eddy::net::tcp_listener;
+using eddy::net::tcp_stream;
+using eddy::test::assert_pending;
+using eddy::test::by_hand;
+using support::raw_socket;
+using support::text_of;
+using support::within;
+
+const socket_addr any(eddy::net::ip_addr::v4_loopback(), 0);
+
+tcp_listener listener_on(const eddy::core& core) { return tcp_listener::bind(any, core.handle()).value(); }
+
+// ---- Binding ----
+
+TEST(TcpListener, S63_PortZeroTakesAFreeOne) {
+    eddy::core core;
+    const auto listener = listener_on(core);
+    EXPECT_NE(listener.local_addr().value().port(), 0);
+    EXPECT_EQ(listener.local_addr().value().ip(), any.ip());
+    EXPECT_FALSE(listener.take_error().value());
+    listener.set_ttl(17).value();
+    EXPECT_EQ(listener.ttl().value(), 17u);
+}
+
+TEST(TcpListener, S63_AnAddressInUseIsAnError) {
+    eddy::core core;
+    const auto fds = support::fd_count();
+    const auto first = listener_on(core);
+    EXPECT_EQ(tcp_listener::bind(first.local_addr().value(), core.handle()).error(), std::errc::address_in_use);
+    EXPECT_EQ(within(core, tcp_listener::bind(first.local_addr().value())).error(), std::errc::address_in_use);
+    EXPECT_EQ(support::fd_count(), fds + 1);
+}
+
+TEST(TcpListener, BindsAsAFutureToo) {
+    eddy::core core;
+    EXPECT_TRUE(within(core, tcp_listener::bind(any)));
+    EXPECT_TRUE(within(core, tcp_listener::bind("127.0.0.1:0")));
+    EXPECT_EQ(within(core, tcp_listener::bind("127.0.0.1")).error(), eddy::errc::bad_address);
+    by_hand nowhere{tcp_listener::bind(any)};
+    EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
+}
+
+TEST(TcpListener, BindReportsWhatIsMissing) {
+    eddy::core core;
+    const auto gone = eddy::core().handle();
+    EXPECT_EQ(tcp_listener::bind(any, gone).error(), eddy::errc::runtime_shutdown);
+    auto without = eddy::core::builder().enable_io(false).build().value();
+    EXPECT_EQ(tcp_listener::bind(any, without.handle()).error(), eddy::errc::io_disabled);
+    EXPECT_EQ(within(without, tcp_listener::bind(any)).error(), eddy::errc::io_disabled);
+    const support::descriptor_limit none(0);
+    EXPECT_EQ(tcp_listener::bind(any, core.handle()).error(), std::errc::too_many_files_open);
+}
+
+TEST(TcpListener, S63_EachOfTwoLoopsAcceptsOnItsOwnThread) {
+    const auto serve = [](eddy::core_handle& handle) -> eddy::task<bool> {
+        const auto here = std::this_thread::get_id();
+        auto listener = tcp_listener::bind(any, handle).value();
+        std::jthread client([to = listener.local_addr().value()] {
+            for (int i = 0; i < 20; ++i) raw_socket::connected(to).send("x");
+        });
+        bool same = true;
+        for (int i = 0; i < 20; ++i) {
+            auto one = co_await listener.accept();
+            same = same && one && std::this_thread::get_id() == here;
+        }
+        co_return same;
+    };
+    eddy::core_thread first;
+    eddy::core_thread second;
+    auto one = first.remote().call(serve);
+    auto other = second.remote().call(serve);
+    EXPECT_TRUE(one.get());
+    EXPECT_TRUE(other.get());
+}
+
+TEST(TcpListener, AListenerBelongsToTheLoopItWasBoundTo) {
+    eddy::core owner;
+    eddy::core other;
+    auto listener = listener_on(owner);
+    // Waiting on another loop registers with the owner's reactor all the same.
+    auto limited = eddy::time::timeout(1ms, listener.accept());
+    EXPECT_FALSE(other.run(std::move(limited)));
+    EXPECT_EQ(owner.metrics().io().fds_registered, 1u);
+    EXPECT_EQ(other.metrics().io().fds_registered, 0u);
+}
+
+// ---- Accepting ----
+
+TEST(TcpListener, AcceptsStreamsThatAreNonBlockingAndClosedOnExec) {
+    eddy::core core;
+    auto listener = listener_on(core);
+    const auto client = raw_socket::connected(listener.local_addr().value());
+    auto [stream, peer] = within(core, listener.accept()).value();
+    EXPECT_NE(::fcntl(stream.native_handle(), F_GETFL) & O_NONBLOCK, 0);
+    EXPECT_NE(::fcntl(stream.native_handle(), F_GETFD) & FD_CLOEXEC, 0);
+    EXPECT_EQ(peer, client.addr());
+    EXPECT_EQ(stream.peer_addr().value(), peer);
+}
+
+TEST(TcpListener, AnAcceptThatIsDroppedLosesNoConnection) {
+    eddy::core core;
+    auto listener = listener_on(core);
+    for (int i = 0; i < 50; ++i) {
+        auto limited = eddy::select(listener.accept(), eddy::yield_now());
+        EXPECT_EQ(within(core, std::move(limited)).index(), 1u);
+        const auto client = raw_socket::connected(listener.local_addr().value());
+        EXPECT_TRUE(within(core, listener.accept()));
+    }
+}
+
+TEST(TcpListener, ADroppedAcceptTakesItsWakerAlong) {
+    eddy::core core;
+    auto listener = listener_on(core);
+    by_hand accept{listener.accept()};
+    auto incoming = std::make_unique<eddy::net::incoming_stream>(listener.incoming());
+    auto poll_once = eddy::poll_fn([&](eddy::context&) {
+        assert_pending(accept.poll());
+        return eddy::poll_result<void>::ready();
+    });
+    within(core, std::move(poll_once));
+    EXPECT_EQ(accept.wakers(), 1u);
+    accept.drop();
+    EXPECT_EQ(accept.wakers(), 0u);
+}
+
+TEST(TcpListener, R013_AConnectionThatWasResetIsPassedOver) {
+    eddy::core core;
+    auto listener = listener_on(core);
+    for (int i = 0; i < 10; ++i) raw_socket::connected(listener.local_addr().value()).reset();
+    const auto good = raw_socket::connected(listener.local_addr().value());
+    good.send("good");
+    // Linux gives reset connections out as accepted ones, whose first read fails; elsewhere they are errors.
+    const auto find_good = [&]() -> eddy::task<bool> {
+        for (;;) {
+            auto one = co_await listener.accept();
+            if (!one) co_return false;
+            std::array<std::byte, 4> buffer{};
+            if (co_await one->stream.read_exact(buffer)) co_return text_of(buffer) == "good";
+        }
+    };
+    EXPECT_TRUE(within(core, find_good()));
+}
+
+TEST(TcpListener, S62_AThousandClientsAtOnceAreAllServed) {
+    eddy::core core;
+    auto listener = listener_on(core);
+    const auto to = listener.local_addr().value();
+    const auto echo = [](tcp_stream client) -> eddy::task<void> {
+        while (auto data = co_await client.receive()) {
+            if (data->empty()) break;
+            if (!co_await client.write_all(*data)) break;
+        }
+    };
+    const auto handle = core.handle();
+    int served = 0;
+    const auto serve = [&]() -> eddy::task<void> {
+        auto incoming = listener.incoming();
+        while (auto one = co_await incoming.next()) {
+            if (!*one) continue;
+            ++served;
+            handle.spawn(echo(std::move((*one)->stream)));
+        }
+    };
+    int right = 0;
+    const auto ask = [&](int number) -> eddy::task<void> {
+        auto stream = co_await tcp_stream::connect(to);
+        if (!stream) co_return;
+        const auto question = "client " + std::to_string(number);
+        co_await stream->write_all(support::bytes_of(question));
+        std::vector<std::byte> answer(question.size());
+        if (co_await stream->read_exact(answer) && text_of(answer) == question) ++right;
+    };
+    rlimit limit{};  // each client takes two descriptors
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+    const int clients = limit.rlim_cur > 2'100 ? 1'000 : 400;
+    const auto all = [&]() -> eddy::task<void> {
+        for (int i = 0; i < clients; ++i) handle.spawn(ask(i));
+        while (right < clients) co_await eddy::time::sleep(1ms);
+    };
+    auto either = eddy::select(serve(), all());
+    EXPECT_EQ(within(core, std::move(either)).index(), 1u);
+    EXPECT_EQ(served, clients);
+    EXPECT_EQ(right, clients);
+}
+
+TEST(TcpListener, AcceptingManyDoesNotHoldUpTheLoop) {
+    eddy::core core;
+    auto listener = listener_on(core);
+    std::vector<raw_socket> clients;
+    for (int i = 0; i < 300; ++i) clients.push_back(raw_socket::connected(listener.local_addr().value()));
+    int accepted = 0;
+    int at_first_turn = -1;
+    const auto accept_all = [&]() -> eddy::task<void> {
+        while (accepted < 300) {
+            if (co_await listener.accept()) ++accepted;
+        }
+    };
+    const auto look = [&]() -> eddy::task<void> {
+        at_first_turn = accepted;
+        co_return;
+    };
+    core.handle().spawn(accept_all()).value();
+    core.handle().spawn(look()).value();
+    core.run_until_idle();
+    EXPECT_EQ(accepted, 300);
+    EXPECT_GT(at_first_turn, 0);
+    EXPECT_LT(at_first_turn, 300) << "one poll accepted them all";
+}
+
+// ---- Streams of connections ----
+
+TEST(TcpListener, S64_ForEachEndsWithTheErrorThatDescriptorsHaveRunOut) {
+    eddy::core core;
+    auto listener = listener_on(core);
+    std::vector<raw_socket> clients;
+    for (int i = 0; i < 3; ++i) clients.push_back(raw_socket::connected(listener.local_addr().value()));
+    std::vector<tcp_stream> kept;
+    auto server = listener.incoming().for_each([&](tcp_stream client, socket_addr) { kept.push_back(std::move(client)); });
+    const support::descriptor_limit two(2);
+    const auto ended = within(core, std::move(server));
+    EXPECT_EQ(ended.error(), std::errc::too_many_files_open);
+    EXPECT_EQ(kept.size(), 2u);
+}
+
+TEST(TcpListener, S64_R012_ANextLoopPausesAndResumesWhenDescriptorsAreFreed) {
+    eddy::core core;
+    auto listener = listener_on(core);
+    std::vector<raw_socket> clients;
+    for (int i = 0; i < 200; ++i) clients.push_back(raw_socket::connected(listener.local_addr().value()));
+    std::vector<tcp_stream> kept;
+    int errors = 0;
+    int all = 0;
+    auto incoming = listener.incoming();
+    const auto accept_all = [&]() -> eddy::task<void> {
+        while (auto one = co_await incoming.next()) {
+            if (*one) {
+                kept.push_back(std::move((*one)->stream));
+                if (++all == 200) co_return;
+            } else {
+                EXPECT_EQ(one->error(), std::errc::too_many_files_open);
+                ++errors;
+            }
+        }
+    };
+    core.handle().spawn(accept_all()).value();
+    const auto pause = [](std::chrono::milliseconds time) -> eddy::task<void> { co_await eddy::time::sleep(time); };
+    {
+        const support::descriptor_limit fifty(50);
+        const auto cpu = support::cpu_time();
+        within(core, pause(600ms));
+        EXPECT_EQ(kept.size(), 50u);
+        EXPECT_GE(errors, 2);
+        EXPECT_LT(errors, 50) << "it must wait before it tries again";
+        EXPECT_LT(support::cpu_time() - cpu, 300ms);
+        // Some descriptors are freed: it goes on by itself.
+        kept.erase(kept.begin(), kept.begin() + 20);
+        within(core, pause(300ms));
+        EXPECT_EQ(all, 70);
+    }
+    kept.clear();
+    for (int i = 0; i < 500 && core.metrics().alive_tasks() > 0; ++i) core.turn(10ms);
+    EXPECT_EQ(all, 200);
+}
+
+TEST(TcpListener, AnAcceptThatIsDroppedWhileItPausesIsForgotten) {
+    eddy::core core;
+    auto listener = listener_on(core);
+    const auto client = raw_socket::connected(listener.local_addr().value());
+    {
+        const support::descriptor_limit none(0);
+        EXPECT_EQ(within(core, listener.accept()).error(), std::errc::too_many_files_open);
+        by_hand accept{listener.accept()};
+        auto poll_once = eddy::poll_fn([&](eddy::context&) {
+            assert_pending(accept.poll());
+            return eddy::poll_result<void>::ready();
+        });
+        within(core, std::move(poll_once));
+        EXPECT_EQ(accept.wakers(), 1u);
+        accept.drop();
+        EXPECT_EQ(accept.wakers(), 0u) << "the pause keeps a waker of a future that is gone";
+    }
+    EXPECT_TRUE(within(core, listener.accept()));
+}
+
+TEST(TcpListener, AListenerOutlivesItsLoopAlsoWhileItPauses) {
+    auto core = std::make_unique<eddy::core>();
+    auto listener = listener_on(*core);
+    const auto client = raw_socket::connected(listener.local_addr().value());
+    {
+        const support::descriptor_limit none(0);
+        EXPECT_EQ(within(*core, listener.accept()).error(), std::errc::too_many_files_open);
+        auto limited = eddy::time::timeout(1ms, listener.accept());
+        EXPECT_FALSE(core->run(std::move(limited)));
+    }
+    core.reset();
+    eddy::core other;
+    // It was never registered, for a connection was there at once; but it is bound to a loop that is gone.
+    auto again = within(other, listener.accept());
+    if (!again) {
+        EXPECT_EQ(again.error(), eddy::errc::runtime_shutdown);
+    }
+    EXPECT_EQ(within(other, listener.accept()).error(), eddy::errc::runtime_shutdown);
+}
+
+TEST(TcpListener, S65_ForEachServesOneAfterTheOther) {
+    eddy::core core;
+    auto listener = listener_on(core);
+    const auto first = raw_socket::connected(listener.local_addr().value());
+    const auto second = raw_socket::connected(listener.local_addr().value());
+    std::string order;
+    const auto body = [&](tcp_stream client, socket_addr) -> eddy::task<eddy::result<void>> {
+        order += "begin ";
+        std::array<std::byte, 4> buffer{};
+        co_await eddy::try_(client.read_exact(buffer));
+        order += text_of(buffer) + " ";
+        if (text_of(buffer) == "stop") co_return std::unexpected(std::make_error_code(std::errc::interrupted));
+        co_return eddy::ok();
+    };
+    auto server = listener.incoming().for_each(body);
+    second.send("stop");  // is there first, and must wait
+    const auto send_later = [&]() -> eddy::task<void> {
+        co_await eddy::time::sleep(20ms);
+        EXPECT_EQ(order, "begin ");
+        first.send("good");
+    };
+    core.handle().spawn(send_later()).value();
+    const auto ended = within(core, std::move(server));
+    EXPECT_EQ(ended.error(), std::errc::interrupted) << "an error of the body ends it";
+    EXPECT_EQ(order, "begin good begin stop ");
+}
+
+TEST(TcpListener, S54_EchoChainedTaskAndTimeoutInOneLoop) {
+    eddy::core core;
+    auto listener = listener_on(core);
+    std::string order;
+    const auto serve = [&]() -> eddy::task<eddy::result<void>> {
+        auto [client, peer] = co_await eddy::try_(listener.accept());
+        order += "accepted ";
+        std::array<std::byte, 16> buffer{};
+        const auto count = co_await eddy::try_(client.read(buffer));  // a write after a read
+        co_await eddy::try_(client.write_all(std::span(buffer).first(count)));
+        order += "echoed ";
+        auto silent = eddy::time::timeout(10ms, client.read(buffer));
+        if (!co_await silent) order += "timeout ";
+        co_return eddy::ok();
+    };
+    const auto ask = [&]() -> eddy::task<eddy::result<std::string>> {
+        auto stream = co_await eddy::try_(tcp_stream::connect(listener.local_addr().value()));
+        co_await eddy::try_(stream.write_all(support::bytes_of("hello")));
+        std::array<std::byte, 5> answer{};
+        co_await eddy::try_(stream.read_exact(answer));
+        order += text_of(answer) + " ";
+        std::array<std::byte, 1> more{};
+        static_cast<void>(co_await stream.read(more));  // until the server has gone
+        order += "end";
+        co_return text_of(answer);
+    };
+    auto both = eddy::try_join(serve(), ask());
+    EXPECT_TRUE(within(core, std::move(both)));
+    EXPECT_EQ(order, "accepted echoed hello timeout end");
+}
+
+// ---- Adopting ----
+
+TEST(TcpListener, S81_AListeningSocketIsAdoptedAndGivenUp) {
+    eddy::core core;
+    auto made_by_hand = raw_socket::listening();
+    const auto addr = made_by_hand.addr();
+    made_by_hand.set_nonblocking();
+    const int fd = made_by_hand.release();
+    auto listener = tcp_listener::from_native(fd).value();
+    auto limited = eddy::time::timeout(1ms, listener.accept());
+    EXPECT_FALSE(core.run(std::move(limited)));
+    const auto client = raw_socket::connected(addr);
+    EXPECT_TRUE(within(core, listener.accept()));
+
+    const auto given_up = within(core, std::move(listener).into_native()).value();
+    EXPECT_EQ(given_up.native_handle, fd);
+    EXPECT_TRUE(given_up.connections.empty());
+    const raw_socket again(given_up.native_handle);
+    const auto other = raw_socket::connected(addr);
+}
+
+TEST(TcpListener, S81_WhatIsNoListenerIsRefused) {
+    const auto fds = support::fd_count();
+    EXPECT_EQ(tcp_listener::from_native(raw_socket::listening().release()).error(), eddy::errc::blocking_descriptor);
+    raw_socket plain;
+    plain.set_nonblocking();
+    EXPECT_EQ(tcp_listener::from_native(plain.release()).error(), std::errc::invalid_argument);
+    EXPECT_EQ(tcp_listener::from_native(::open("/proc/self/exe", O_RDONLY | O_NONBLOCK)).error(),
+              std::errc::not_a_socket);
+    EXPECT_EQ(tcp_listener::from_native(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(support::fd_count(), fds) << "what is refused is closed";
+}
+
+TEST(TcpListener, DroppingItResetsWhoWasNotAccepted) {
+    eddy::core core;
+    auto listener = std::make_unique<tcp_listener>(listener_on(core));
+    const auto client = raw_socket::connected(listener->local_addr().value());
+    listener.reset();
+    EXPECT_THROW(static_cast<void>(client.receive(1)), std::system_error);
+}
+
+TEST(TcpListener, ServersThatAreDroppedWithTheirLoopLeaveNoDescriptor) {
+    const auto fds = support::fd_count();
+    {
+        eddy::core core;
+        const auto handle = core.handle();
+        std::vector<raw_socket> clients;
+        const auto serve = [&](tcp_listener mine) -> eddy::task<void> {
+            auto server = mine.incoming().for_each([handle](tcp_stream client, socket_addr) {
+                handle.spawn([client = std::move(client)]() mutable -> eddy::task<void> {
+                    std::array<std::byte, 4> buffer{};
+                    static_cast<void>(co_await client.read_exact(buffer));
+                });
+            });
+            static_cast<void>(co_await server);
+        };
+        for (int i = 0; i < 3; ++i) {
+            auto listener = listener_on(core);
+            for (int j = 0; j < 3; ++j) clients.push_back(raw_socket::connected(listener.local_addr().value()));
+            core.handle().spawn(serve(std::move(listener))).value();
+        }
+        for (int i = 0; i < 10; ++i) core.turn(0ms);
+        EXPECT_EQ(core.metrics().alive_tasks(), 12u);
+    }
+    EXPECT_EQ(support::fd_count(), fds);
+}
+
+}  // namespace

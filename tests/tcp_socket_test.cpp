@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/prelude.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+
+#include <support/net.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::net::socket_addr;
+using eddy::net::tcp_listener;
+using eddy::net::tcp_socket;
+using eddy::net::tcp_stream;
+using support::raw_socket;
+using support::within;
+
+const socket_addr any(eddy::net::ip_addr::v4_loopback(), 0);
+
+TEST(TcpSocket, OptionsReadBackAsTheyWereSet) {
+    const auto socket = tcp_socket::v4().value();
+    EXPECT_NE(::fcntl(socket.native_handle(), F_GETFL) & O_NONBLOCK, 0);
+    EXPECT_NE(::fcntl(socket.native_handle(), F_GETFD) & FD_CLOEXEC, 0);
+    for (const bool on : {true, false}) {
+        socket.set_reuse_addr(on).value();
+        EXPECT_EQ(socket.reuse_addr().value(), on);
+        socket.set_reuse_port(on).value();
+        EXPECT_EQ(socket.reuse_port().value(), on);
+        socket.set_keepalive(on).value();
+        EXPECT_EQ(socket.keepalive().value(), on);
+        socket.set_nodelay(on).value();
+        EXPECT_EQ(socket.nodelay().value(), on);
+    }
+    socket.set_send_buffer_size(32'768).value();
+    EXPECT_EQ(socket.send_buffer_size().value(), 65'536u);
+    socket.set_recv_buffer_size(32'768).value();
+    EXPECT_EQ(socket.recv_buffer_size().value(), 65'536u);
+    EXPECT_EQ(socket.set_recv_buffer_size(0xffff'ffff).error(), std::errc::invalid_argument);
+}
+
+TEST(TcpSocket, BindsAndListens) {
+    eddy::core core;
+    for (const bool through_handle : {false, true}) {
+        auto socket = tcp_socket::v4().value();
+        socket.bind(any).value();
+        const auto addr = socket.local_addr().value();
+        EXPECT_NE(addr.port(), 0);
+        auto listener =
+            through_handle ? std::move(socket).listen(16, core.handle()).value() : std::move(socket).listen(16).value();
+        const auto client = raw_socket::connected(addr);
+        EXPECT_TRUE(within(core, listener.accept()));
+    }
+}
+
+TEST(TcpSocket, ListenThroughAHandleReportsWhatIsMissing) {
+    const auto gone = eddy::core().handle();
+    auto socket = tcp_socket::v4().value();
+    socket.bind(any).value();
+    EXPECT_EQ(std::move(socket).listen(16, gone).error(), eddy::errc::runtime_shutdown);
+}
+
+TEST(TcpSocket, APortInUseIsAnError) {
+    const auto first = raw_socket::listening();
+    const auto socket = tcp_socket::v4().value();
+    EXPECT_EQ(socket.bind(first.addr()).error(), std::errc::address_in_use);
+}
+
+TEST(TcpSocket, ConnectsFromTheAddressItIsBoundTo) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    auto socket = tcp_socket::v4().value();
+    socket.bind({eddy::net::ipv4_addr(127, 0, 0, 5), 0}).value();
+    const auto from = socket.local_addr().value();
+    const auto stream = within(core, std::move(socket).connect(listener.addr())).value();
+    EXPECT_EQ(stream.local_addr().value(), from);
+}
+
+TEST(TcpSocket, AConnectThatFailsLeavesNoDescriptor) {
+    eddy::core core;
+    const auto fds = support::fd_count();
+    auto socket = tcp_socket::v4().value();
+    EXPECT_EQ(within(core, std::move(socket).connect(support::closed_addr())).error(), std::errc::connection_refused);
+    EXPECT_EQ(support::fd_count(), fds);
+    {
+        auto unused = tcp_socket::v4().value();
+        const auto never_polled = std::move(unused).connect(any);
+    }
+    EXPECT_EQ(support::fd_count(), fds);
+}
+
+TEST(TcpSocket, S81_ASocketMadeByHandWithReusePortIsAdopted) {
+    eddy::core core;
+    const auto made_by_hand = [] {
+        raw_socket made;
+        const int on = 1;
+        ::setsockopt(made.fd(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+        made.set_nonblocking();
+        return made;
+    };
+    auto first_raw = made_by_hand();
+    first_raw.bind(0);
+    const auto addr = first_raw.addr();
+    auto second_raw = made_by_hand();
+    second_raw.bind(addr.port());  // both on one port
+
+    auto first = tcp_socket::from_native(first_raw.release()).value();
+    auto second = tcp_socket::from_native(second_raw.release()).value();
+    EXPECT_TRUE(first.reuse_port().value());
+    auto one = std::move(first).listen(64).value();
+    auto other = std::move(second).listen(64).value();
+    std::vector<raw_socket> clients;
+    for (int i = 0; i < 20; ++i) clients.push_back(raw_socket::connected(addr));
+    int accepted = 0;
+    const auto accept_all = [&]() -> eddy::task<void> {
+        while (accepted < 20) {
+            auto either = eddy::select(one.accept(), other.accept());
+            static_cast<void>(co_await either);
+            ++accepted;
+        }
+    };
+    within(core, accept_all());
+    EXPECT_EQ(accepted, 20);
+}
+
+TEST(TcpSocket, S81_WhatIsBlockingOrNoDescriptorIsRefused) {
+    const auto fds = support::fd_count();
+    EXPECT_EQ(tcp_socket::from_native(raw_socket().release()).error(), eddy::errc::blocking_descriptor);
+    EXPECT_EQ(tcp_socket::from_native(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(support::fd_count(), fds) << "what is refused is closed";
+
+    const auto file = tcp_socket::from_native(::open("/proc/self/exe", O_RDONLY | O_NONBLOCK));
+    if (file) {
+        EXPECT_EQ(file->bind(any).error(), std::errc::not_a_socket);
+    }
+}
+
+TEST(TcpSocket, ReportsThatDescriptorsHaveRunOut) {
+    const support::descriptor_limit none(0);
+    EXPECT_EQ(tcp_socket::v4().error(), std::errc::too_many_files_open);
+    EXPECT_EQ(tcp_socket::v6().error(), std::errc::too_many_files_open);
+}
+
+TEST(TcpSocket, IPv6WorksTheSame) {
+    eddy::core core;
+    auto socket = tcp_socket::v6();
+    if (!socket || !socket->bind({eddy::net::ip_addr::v6_loopback(), 0})) GTEST_SKIP() << "no IPv6 here";
+    auto listener = std::move(*socket).listen(16).value();
+    auto both = eddy::join(listener.accept(), tcp_stream::connect(listener.local_addr().value()));
+    auto [accepted, connected] = within(core, std::move(both));
+    ASSERT_TRUE(accepted && connected);
+    EXPECT_TRUE(accepted->peer.is_ipv6());
+    EXPECT_EQ(accepted->peer, connected->local_addr().value());
+    accepted->stream.set_ttl(33).value();
+    EXPECT_EQ(accepted->stream.ttl().value(), 33u);
+    const auto through_handle = tcp_listener::bind({eddy::net::ip_addr::v6_loopback(), 0}, core.handle());
+    EXPECT_TRUE(through_handle);
+}
+
+}  // namespace

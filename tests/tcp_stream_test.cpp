@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/prelude.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+
+#include <limits>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include <support/net.hpp>
+#include <support/stress.hpp>
+
+// TCP connections: how they begin and end, their options, and what belongs to which loop. The bytes are in
+// tcp_transfer_test.cpp.
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::net::socket_addr;
+using eddy::net::tcp_stream;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::connection;
+using support::raw_socket;
+using support::within;
+
+eddy::task<eddy::result<tcp_stream>> connect_any(std::vector<socket_addr> to) {
+    co_return co_await tcp_stream::connect(std::span<const socket_addr>(to));
+}
+
+// ---- Connecting ----
+
+TEST(TcpStream, ConnectsAndCarriesBytesBothWays) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    auto stream = within(core, tcp_stream::connect(listener.addr())).value();
+    const auto peer = listener.accept();
+
+    within(core, stream.write_all(support::bytes_of("ping"))).value();
+    EXPECT_EQ(peer.receive(4), "ping");
+    peer.send("pong");
+    std::array<std::byte, 16> buffer{};
+    const auto count = within(core, stream.read(buffer)).value();
+    EXPECT_EQ(support::text_of(std::span(buffer).first(count)), "pong");
+    EXPECT_EQ(stream.peer_addr().value(), listener.addr());
+}
+
+TEST(TcpStream, ConnectTakesTextAndHostWithPort) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    const auto addr = listener.addr();
+    EXPECT_TRUE(within(core, tcp_stream::connect(addr.to_string())));
+    EXPECT_TRUE(within(core, tcp_stream::connect("127.0.0.1", addr.port())));
+    EXPECT_TRUE(within(core, tcp_stream::connect(addr.ip(), addr.port())));
+    EXPECT_EQ(within(core, tcp_stream::connect("nonsense")).error(), eddy::errc::bad_address);
+    EXPECT_EQ(within(core, tcp_stream::connect("127.0.0.1")).error(), std::errc::invalid_argument);
+    EXPECT_EQ(within(core, tcp_stream::connect("not an ip", 80)).error(), eddy::errc::bad_address);
+}
+
+TEST(TcpStream, S10_AConnectThatWaitsLeavesTheThreadToOthers) {
+    eddy::core core;
+    support::full_listener listener;
+    std::chrono::nanoseconds worst{};
+    int ticks = 0;
+    const auto tick = [&]() -> eddy::task<void> {
+        auto every = eddy::time::interval(1ms);
+        for (auto last = std::chrono::steady_clock::now();;) {
+            co_await every.tick();
+            const auto now = std::chrono::steady_clock::now();
+            worst = std::max<std::chrono::nanoseconds>(worst, now - std::exchange(last, now));
+            if (++ticks == 100) listener.drain();
+        }
+    };
+    auto either = eddy::select(tcp_stream::connect(listener.addr()), tick());
+    const auto first = within(core, std::move(either));
+    ASSERT_EQ(first.index(), 0u);
+    EXPECT_TRUE(std::get<0>(first)) << std::get<0>(first).error().message();
+    EXPECT_GE(ticks, 100);
+    EXPECT_LT(worst, 500ms) << "the other task stood still for " << worst.count() << " ns";
+}
+
+TEST(TcpStream, S11_AConnectIsBuiltWithoutALoopAndRunsLater) {
+    const auto listener = raw_socket::listening();
+    auto connect = tcp_stream::connect(listener.addr());
+    const auto fds = support::fd_count();
+    eddy::core core;
+    EXPECT_TRUE(within(core, std::move(connect)));
+    EXPECT_GE(support::fd_count(), fds);
+}
+
+TEST(TcpStream, S11_AConnectThatIsPolledWithoutALoopSaysWhy) {
+    const auto fds = support::fd_count();
+    const int line = __LINE__ + 1;
+    by_hand connect{tcp_stream::connect(support::closed_addr())};
+    try {
+        static_cast<void>(connect.poll());
+        FAIL() << "it was polled without a loop";
+    } catch (const eddy::misuse& error) {
+        const std::string text = error.what();
+        EXPECT_NE(text.find("needs an event loop on this thread"), text.npos) << text;
+        EXPECT_NE(text.find("tcp_stream_test.cpp:" + std::to_string(line)), text.npos) << text;
+    }
+    EXPECT_EQ(support::fd_count(), fds);
+}
+
+TEST(TcpStream, AReadThatWouldWaitWithoutALoopSaysWhy) {
+    connection pair;
+    std::array<std::byte, 8> buffer{};
+    pair.peer.send("now");
+    {  // Bytes that are there need no loop.
+        pair.peer.wait_for(POLLOUT);
+        raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLIN);
+        by_hand read{pair.stream.read(buffer)};
+        EXPECT_EQ(assert_ready(read.poll()).value(), 3u);
+    }
+    const int line = __LINE__ + 1;
+    by_hand read{pair.stream.read(buffer)};
+    try {
+        static_cast<void>(read.poll());
+        FAIL() << "it waited without a loop";
+    } catch (const eddy::misuse& error) {
+        const std::string text = error.what();
+        EXPECT_NE(text.find("tcp_stream_test.cpp:" + std::to_string(line)), text.npos) << text;
+    }
+    by_hand receive{pair.stream.receive()};
+    EXPECT_THROW(static_cast<void>(receive.poll()), eddy::misuse);
+    by_hand readable{pair.stream.readable()};
+    EXPECT_THROW(static_cast<void>(readable.poll()), eddy::misuse);
+}
+
+TEST(TcpStream, ALoopWithoutIoRefuses) {
+    auto core = eddy::core::builder().enable_io(false).build().value();
+    const auto listener = raw_socket::listening();
+    EXPECT_EQ(within(core, tcp_stream::connect(listener.addr())).error(), eddy::errc::io_disabled);
+    EXPECT_EQ(within(core, tcp_stream::connect(listener.addr(), core.handle())).error(), eddy::errc::io_disabled);
+    connection pair;
+    std::array<std::byte, 8> buffer{};
+    EXPECT_EQ(within(core, pair.stream.read(buffer)).error(), eddy::errc::io_disabled);
+    EXPECT_EQ(within(core, pair.stream.receive()).error(), eddy::errc::io_disabled);
+    EXPECT_EQ(within(core, pair.stream.readable()).error(), eddy::errc::io_disabled);
+}
+
+TEST(TcpStream, S12_S13_CombinatorsRunOnTheirSideOnly) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    const auto run_to = [&](const socket_addr& addr) {
+        std::string said;
+        auto connecting = tcp_stream::connect(addr)
+                              .and_then([&](tcp_stream) {
+                                  said += "connected";
+                                  return eddy::ok();
+                              })
+                              .map_err([&](std::error_code error) { said += error.message(); });
+        static_cast<void>(within(core, std::move(connecting), 1s));
+        return said;
+    };
+    EXPECT_EQ(run_to(listener.addr()), "connected");
+    EXPECT_EQ(run_to(support::closed_addr()), "Connection refused");
+}
+
+TEST(TcpStream, S28_OfSeveralAddressesTheFirstThatAnswersIsTaken) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    const auto stream = within(core, connect_any({support::closed_addr(), listener.addr()}));
+    ASSERT_TRUE(stream) << stream.error().message();
+    EXPECT_EQ(stream->peer_addr().value(), listener.addr());
+}
+
+TEST(TcpStream, S28_OfSeveralErrorsTheLastIsReported) {
+    eddy::core core;
+    const auto fds = support::fd_count();
+    const auto closed = support::closed_addr();
+    const socket_addr multicast(eddy::net::ipv4_addr(224, 0, 0, 1), 9);  // TCP has no way there: refused at once
+    const auto no_way = within(core, tcp_stream::connect(multicast)).error();
+    ASSERT_NE(no_way, std::errc::connection_refused);
+    EXPECT_EQ(within(core, connect_any({multicast, closed})).error(), std::errc::connection_refused);
+    EXPECT_EQ(within(core, connect_any({closed, multicast})).error(), no_way);
+    EXPECT_EQ(support::fd_count(), fds);
+}
+
+TEST(TcpStream, S28_AnEmptyListIsAnErrorWithAText) {
+    eddy::core core;
+    const auto error = within(core, connect_any({})).error();
+    EXPECT_EQ(error, eddy::errc::no_address);
+    EXPECT_EQ(error, std::errc::invalid_argument);
+    EXPECT_NE(error.message().find("could not resolve to any address"), std::string::npos) << error.message();
+}
+
+TEST(TcpStream, S29_TheSocketIsNonBlockingAndClosedOnExec) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    const auto stream = within(core, tcp_stream::connect(listener.addr())).value();
+    EXPECT_NE(::fcntl(stream.native_handle(), F_GETFL) & O_NONBLOCK, 0);
+    EXPECT_NE(::fcntl(stream.native_handle(), F_GETFD) & FD_CLOEXEC, 0);
+}
+
+TEST(TcpStream, S30_R014_ARefusedConnectIsAnErrorAndLeavesNoDescriptor) {
+    eddy::core core;
+    const auto fds = support::fd_count();
+    const auto stream = within(core, tcp_stream::connect(support::closed_addr()));
+    EXPECT_EQ(stream.error(), std::errc::connection_refused);
+    EXPECT_EQ(support::fd_count(), fds);
+}
+
+TEST(TcpStream, R014_AConnectThatIsGivenUpLeavesNothingBehind) {
+    eddy::core core;
+    support::full_listener listener;
+    const auto fds = support::fd_count();
+    auto limited = eddy::time::timeout(20ms, tcp_stream::connect(listener.addr()));
+    EXPECT_FALSE(core.run(std::move(limited)));
+    EXPECT_EQ(support::fd_count(), fds);
+    const auto io = core.metrics().io();
+    EXPECT_EQ(io.fds_registered, io.fds_deregistered);
+}
+
+TEST(TcpStream, R014_AnEventThatIsOlderThanTheConnectDoesNotCompleteIt) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    raw_socket unconnected;
+    unconnected.set_nonblocking();
+    const int fd = unconnected.fd();
+    eddy::detail::io_socket socket(unconnected.release());
+
+    // epoll says of a socket without a connection at once that it is writable, and hung up.
+    int polls = 0;
+    auto connected = eddy::poll_fn([&](eddy::context& cx) {
+        const auto answer = socket.poll_connected(cx, {nullptr, std::source_location::current()});
+        if (answer.is_ready()) {
+            EXPECT_GE(polls, 3) << "an unconnected socket passed for a connected one";
+        } else if (++polls == 3) {
+            raw_socket same(::dup(fd));
+            same.connect(listener.addr());
+        }
+        return answer;
+    });
+    EXPECT_TRUE(within(core, std::move(connected)));
+}
+
+TEST(TcpStream, ConnectReportsThatDescriptorsHaveRunOut) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    eddy::result<tcp_stream> stream = std::unexpected(std::error_code());
+    {
+        const support::descriptor_limit none(0);
+        stream = within(core, tcp_stream::connect(listener.addr()));
+    }
+    EXPECT_EQ(stream.error(), std::errc::too_many_files_open);
+    EXPECT_TRUE(within(core, tcp_stream::connect(listener.addr())));
+}
+
+TEST(TcpStreamStress, S06_BuildingAndDroppingConnectsOpensNoSocket) {
+    const auto fds = support::fd_count();
+    const socket_addr addr(eddy::net::ip_addr::v4_loopback(), 9);
+    for (auto left = support::rounds(1'000'000); left > 0; --left) {
+        [[maybe_unused]] const auto dropped = tcp_stream::connect(addr);
+        if (left % 10'000 == 0) {
+            EXPECT_EQ(support::fd_count(), fds);
+        }
+    }
+    EXPECT_EQ(support::fd_count(), fds);
+}
+
+TEST(TcpStreamStress, ConnectsThatAreDroppedAtAnyPollLeaveNothing) {
+    eddy::core core;
+    const auto listener = raw_socket::listening(1024);
+    const auto fds = support::fd_count();
+    for (auto left = support::rounds(5'000); left > 0; --left) {
+        auto some = eddy::select(tcp_stream::connect(listener.addr()), eddy::yield_now());
+        static_cast<void>(within(core, std::move(some)));
+        ::close(::accept4(listener.fd(), nullptr, nullptr, SOCK_NONBLOCK));
+    }
+    EXPECT_EQ(support::fd_count(), fds);
+    const auto io = core.metrics().io();
+    EXPECT_EQ(io.fds_registered, io.fds_deregistered);
+}
+
+// ---- The socket ----
+
+TEST(TcpStream, OptionsReadBackAsTheyWereSet) {
+    connection pair;
+    auto& stream = pair.stream;
+    EXPECT_FALSE(stream.nodelay().value());
+    stream.set_nodelay(true).value();
+    EXPECT_TRUE(stream.nodelay().value());
+    EXPECT_FALSE(stream.linger().value());
+    stream.set_linger(3s).value();
+    EXPECT_EQ(stream.linger().value(), 3s);
+    stream.set_linger(std::nullopt).value();
+    EXPECT_FALSE(stream.linger().value());
+    EXPECT_EQ(stream.set_linger(-1s).error(), std::errc::invalid_argument);
+    EXPECT_EQ(stream.set_linger(std::chrono::hours(24)).error(), std::errc::invalid_argument);
+    stream.set_ttl(42).value();
+    EXPECT_EQ(stream.ttl().value(), 42u);
+    EXPECT_EQ(stream.set_ttl(256).error(), std::errc::invalid_argument);
+    EXPECT_EQ(stream.set_ttl(0xffff'ffffu).error(), std::errc::invalid_argument);
+    EXPECT_EQ(stream.peer_addr().value(), pair.peer.addr());
+}
+
+TEST(TcpStream, S32_TakeErrorGivesAnErrorOnce) {
+    connection pair;
+    EXPECT_FALSE(pair.stream.take_error().value());
+    pair.peer.reset();
+    raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLERR);
+    EXPECT_EQ(pair.stream.take_error().value().value(), std::errc::connection_reset);
+    EXPECT_FALSE(pair.stream.take_error().value());
+}
+
+TEST(TcpStream, S81_ASocketIsAdoptedAndGivenUp) {
+    eddy::core core;
+    connection pair;
+    const int fd = pair.stream.native_handle();
+    const auto fds = support::fd_count();
+    std::array<std::byte, 4> buffer{};
+    by_hand read{pair.stream.read(buffer)};
+    auto pending = eddy::poll_fn([&](eddy::context&) {
+        assert_pending(read.poll());  // so that it is registered
+        return eddy::poll_result<void>::ready();
+    });
+    within(core, std::move(pending));
+    read.drop();
+    auto given_up = within(core, std::move(pair.stream).into_native()).value();
+    EXPECT_EQ(given_up.native_handle, fd);
+    EXPECT_TRUE(given_up.bytes.empty());
+    EXPECT_EQ(support::fd_count(), fds) << "it was closed";
+    EXPECT_EQ(core.metrics().io().fds_deregistered, core.metrics().io().fds_registered);
+
+    auto again = tcp_stream::from_native(fd).value();
+    pair.peer.send("back");
+    within(core, again.read_exact(buffer)).value();
+    EXPECT_EQ(support::text_of(buffer), "back");
+}
+
+TEST(TcpStream, S81_ABlockingSocketIsRefused) {
+    raw_socket blocking;
+    const int fd = blocking.release();
+    const auto refused = tcp_stream::from_native(fd);
+    EXPECT_EQ(refused.error(), eddy::errc::blocking_descriptor);
+    EXPECT_EQ(refused.error(), std::errc::invalid_argument);
+    EXPECT_EQ(::fcntl(fd, F_GETFD), -1) << "it is owned from there on, and so closed";
+    EXPECT_EQ(tcp_stream::from_native(-1).error(), std::errc::bad_file_descriptor);
+    EXPECT_EQ(tcp_stream::from_native(100'000).error(), std::errc::bad_file_descriptor);
+}
+
+TEST(TcpStream, S81_ARegularFileIsNoStream) {
+    eddy::core core;
+    const int file = ::open("/proc/self/exe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    auto stream = tcp_stream::from_native(file);
+    if (!stream) return;  // refused at once is as good
+    std::array<std::byte, 4> buffer{};
+    EXPECT_EQ(within(core, stream->read(buffer)).error(), std::errc::not_a_socket);
+    EXPECT_EQ(within(core, stream->readable()).error(), std::errc::operation_not_permitted);
+}
+
+// ---- Streams and loops ----
+
+TEST(TcpStream, S72_AStreamThatIsMadeThroughAHandleBelongsToThatLoop) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    const auto through_handle = [](eddy::core_handle handle, socket_addr to) -> eddy::task<eddy::result<std::size_t>> {
+        auto stream = co_await eddy::try_(tcp_stream::connect(to, handle));
+        std::array<std::byte, 4> buffer{};
+        co_return co_await stream.read(buffer);
+    };
+    std::jthread answer([&] { listener.accept().send("yes"); });
+    EXPECT_EQ(within(core, through_handle(core.handle(), listener.addr())).value(), 3u);
+}
+
+TEST(TcpStream, AConnectThroughTheHandleOfALoopThatIsGoneIsAnError) {
+    eddy::core core;
+    const auto gone = eddy::core().handle();
+    const auto listener = raw_socket::listening();
+    EXPECT_EQ(within(core, tcp_stream::connect(listener.addr(), gone)).error(), eddy::errc::runtime_shutdown);
+}
+
+TEST(TcpStream, AStreamThatOutlivesItsLoopSaysSo) {
+    connection pair;
+    std::array<std::byte, 4> buffer{};
+    by_hand waiting{pair.stream.read(buffer)};
+    {
+        eddy::core core;
+        auto register_it = eddy::poll_fn([&](eddy::context&) {
+            assert_pending(waiting.poll());
+            return eddy::poll_result<void>::ready();
+        });
+        within(core, std::move(register_it));
+    }
+    EXPECT_TRUE(waiting.is_woken());
+    EXPECT_EQ(assert_ready(waiting.poll()).error(), eddy::errc::runtime_shutdown);
+
+    eddy::core other;
+    EXPECT_EQ(within(other, pair.stream.read(buffer)).error(), eddy::errc::runtime_shutdown);
+    EXPECT_EQ(within(other, pair.stream.receive()).error(), eddy::errc::runtime_shutdown);
+    EXPECT_EQ(within(other, pair.stream.write_all(support::bytes_of("x"))).error(), eddy::errc::runtime_shutdown);
+    EXPECT_EQ(within(other, pair.stream.readable()).error(), eddy::errc::runtime_shutdown);
+    EXPECT_EQ(pair.stream.try_read(buffer).error(), eddy::errc::runtime_shutdown);
+    EXPECT_EQ(pair.stream.try_write(support::bytes_of("x")).error(), eddy::errc::runtime_shutdown);
+    const raw_socket given_up(within(other, std::move(pair.stream).into_native()).value().native_handle);
+}
+
+TEST(TcpStream, StreamsMoveAndAreReplacedWithTheirRegistration) {
+    eddy::core core;
+    const auto fds = support::fd_count();
+    {
+        connection first;
+        connection second;
+        std::array<std::byte, 4> buffer{};
+        for (auto* pair : {&first, &second}) {
+            auto limited = eddy::time::timeout(1ms, pair->stream.readable());
+            EXPECT_FALSE(core.run(std::move(limited)));
+        }
+        first.stream = std::move(second.stream);  // the first is closed here
+        EXPECT_EQ(first.peer.receive(1), "");
+        second.peer.send("moved");
+        EXPECT_EQ(within(core, first.stream.read(buffer)).value(), 4u);
+        second.stream = std::move(first.stream);
+        EXPECT_EQ(within(core, second.stream.read(buffer)).value(), 1u);
+    }
+    EXPECT_EQ(support::fd_count(), fds);
+    EXPECT_EQ(core.metrics().io().fds_registered, 2u);
+    EXPECT_EQ(core.metrics().io().fds_deregistered, 2u);
+}
+
+TEST(TcpStream, TasksThatAreDroppedWithTheirLoopLeaveNoDescriptor) {
+    const auto fds = support::fd_count();
+    {
+        eddy::core core;
+        const auto listener = raw_socket::listening();
+        support::full_listener full;
+        const auto talk = [](socket_addr to, bool reads) -> eddy::task<void> {
+            auto stream = co_await tcp_stream::connect(to);
+            if (!stream) co_return;
+            std::array<std::byte, 4> buffer{};
+            while (reads) static_cast<void>(co_await stream->read(buffer));
+            const std::vector<std::byte> much(1 << 20);
+            for (;;) co_await stream->write_all(much);
+        };
+        core.handle().spawn(talk(listener.addr(), true)).value();
+        core.handle().spawn(talk(listener.addr(), false)).value();
+        core.handle().spawn(talk(full.addr(), true)).value();
+        for (int i = 0; i < 20; ++i) core.turn(1ms);
+        core.handle().spawn(talk(listener.addr(), true)).value();  // never polled
+    }
+    EXPECT_EQ(support::fd_count(), fds);
+}
+
+}  // namespace

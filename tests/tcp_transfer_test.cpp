@@ -1,0 +1,672 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/prelude.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+
+#include <cstring>
+#include <memory>
+#include <random>
+#include <string>
+#include <thread>
+
+#include <support/net.hpp>
+#include <support/stress.hpp>
+
+// The bytes of TCP streams: none is lost, none comes twice, and who waits for one is woken.
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::net::tcp_stream;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::bytes_of;
+using support::connection;
+using support::raw_socket;
+using support::text_of;
+using support::within;
+
+/// Bytes without a period that a buffer's size would divide.
+std::string pattern(std::size_t size, unsigned seed = 1) {
+    std::string made(size, '\0');
+    std::uint32_t state = seed;
+    for (char& c : made) {
+        state = state * 1664525u + 1013904223u;
+        c = static_cast<char>(state >> 24);
+    }
+    return made;
+}
+
+/// What comes until the stream ends.
+eddy::task<std::string> read_to_end(tcp_stream& stream, std::size_t at_once = 4096) {
+    std::string got;
+    std::vector<std::byte> buffer(at_once);
+    for (;;) {
+        const auto count = co_await stream.read(buffer);
+        if (!count || *count == 0) co_return got;
+        got += text_of(std::span(buffer).first(*count));
+    }
+}
+
+/// Waits without reading until bytes are there.
+void wait_readable(const tcp_stream& stream) { raw_socket(::dup(stream.native_handle())).wait_for(POLLIN); }
+
+// ---- Reading ----
+
+TEST(TcpTransfer, R001_OneByteAtATimeStillGetsAll) {
+    eddy::core core;
+    connection pair;
+    const auto sent = pattern(64 * 1024);
+    pair.stream.set_nodelay(true).value();
+    std::jthread writer([&] {
+        pair.peer.send(sent);
+        pair.peer.shutdown();
+    });
+    EXPECT_EQ(within(core, read_to_end(pair.stream, 1)), sent);
+}
+
+TEST(TcpTransfer, R003_AnUrgentByteDoesNotHideWhatIsBehindIt) {
+    eddy::core core;
+    for (int round = 0; round < 20; ++round) {
+        connection pair;
+        std::array<std::byte, 1> none{};
+        auto registered = eddy::time::timeout(1ms, pair.stream.read(none));
+        EXPECT_FALSE(core.run(std::move(registered)));
+        // An urgent byte cuts a read short, though more is behind it and no further event comes.
+        pair.peer.send("before");
+        pair.peer.send_urgent('!');
+        pair.peer.send("behind");
+        pair.peer.send_urgent('?');
+        pair.peer.send("the end");
+        raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLPRI);
+        std::string got;
+        const auto read_all = [&]() -> eddy::task<void> {
+            std::array<std::byte, 4096> buffer{};
+            // A later urgent byte takes the place of the first, which is then ordinary.
+            while (got.find("the end") == got.npos) {
+                const auto count = co_await pair.stream.read(buffer);
+                if (!count || *count == 0) co_return;
+                got += text_of(std::span(buffer).first(*count));
+            }
+        };
+        within(core, read_all(), 5s);
+        EXPECT_EQ(got, "before!behindthe end");
+    }
+}
+
+struct pty_end {
+    explicit pty_end(int number) noexcept : fd(number) {}
+    pty_end(pty_end&& other) noexcept : fd(std::exchange(other.fd, -1)) {}
+    pty_end& operator=(pty_end&&) = delete;
+    ~pty_end() {
+        if (fd >= 0) ::close(fd);
+    }
+    [[nodiscard]] int native_handle() const noexcept { return fd; }
+    int fd;
+};
+
+TEST(TcpTransfer, R003_ATerminalIsReadUntilItWouldBlock) {
+    eddy::core core;
+    const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (master < 0) GTEST_SKIP() << "no pseudo-terminals here";
+    ASSERT_EQ(::grantpt(master), 0);
+    ASSERT_EQ(::unlockpt(master), 0);
+    const int slave = ::open(::ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    ASSERT_GE(slave, 0);
+    termios raw{};
+    ::tcgetattr(slave, &raw);
+    ::cfmakeraw(&raw);
+    ::tcsetattr(slave, TCSANOW, &raw);
+
+    const auto sent = pattern(10 * 1024);
+    std::jthread child([&] {
+        for (std::size_t at = 0; at < sent.size();) {
+            const auto count = ::write(slave, sent.data() + at, sent.size() - at);
+            if (count <= 0) break;
+            at += static_cast<std::size_t>(count);
+        }
+        ::close(slave);  // the other end hears of a hang-up, with bytes still to be read
+    });
+    const auto read_all = [&]() -> eddy::task<std::string> {
+        std::string got;
+        eddy::io::async_fd<pty_end> source(pty_end(master), eddy::io::interest::readable);
+        std::array<char, 97> buffer{};
+        for (;;) {
+            auto guard = co_await source.readable();
+            if (!guard) co_return got;
+            const auto read_some = [&](const pty_end& end) -> eddy::result<std::size_t> {
+                const auto count = ::read(end.native_handle(), buffer.data(), buffer.size());
+                if (count < 0) return std::unexpected(std::error_code(errno, std::generic_category()));
+                return static_cast<std::size_t>(count);
+            };
+            const auto count = guard->try_io(read_some);
+            if (count && *count != 0) {
+                got.append(buffer.data(), *count);
+            } else if (count || count.error() != std::errc::operation_would_block) {
+                co_return got;  // a terminal's end is EIO
+            }
+        }
+    };
+    EXPECT_EQ(within(core, read_all()), sent);
+}
+
+TEST(TcpTransfer, R004_AResetWakesReaderAndWriter) {
+    eddy::core core;
+    connection pair;
+    std::error_code read_error;
+    std::error_code write_error;
+    const auto read = [&]() -> eddy::task<void> {
+        std::array<std::byte, 16> buffer{};
+        if (const auto count = co_await pair.stream.read(buffer); !count) read_error = count.error();
+    };
+    const auto write = [&]() -> eddy::task<void> {
+        const std::vector<std::byte> much(64 * 1024);
+        for (;;) {
+            if (const auto done = co_await pair.stream.write_all(much); !done) {
+                write_error = done.error();
+                co_return;
+            }
+        }
+    };
+    core.handle().spawn(read()).value();
+    core.handle().spawn(write()).value();
+    for (int i = 0; i < 50; ++i) core.turn(1ms);
+    EXPECT_EQ(core.metrics().alive_tasks(), 2u) << "both should wait";
+    pair.peer.reset();
+    for (int i = 0; i < 100 && core.metrics().alive_tasks() > 0; ++i) core.turn(10ms);
+    EXPECT_EQ(core.metrics().alive_tasks(), 0u);
+    // The kernel hands the error out once: whoever comes second finds a closed connection.
+    EXPECT_TRUE(read_error == std::errc::connection_reset || write_error == std::errc::connection_reset);
+    EXPECT_TRUE(write_error);
+}
+
+TEST(TcpTransfer, R005_APeerThatSendsNoMoreStillReceives) {
+    eddy::core core;
+    connection pair;
+    pair.peer.send("the rest");
+    pair.peer.shutdown();
+    wait_readable(pair.stream);
+    EXPECT_EQ(within(core, read_to_end(pair.stream, 3)), "the rest");
+    EXPECT_EQ(within(core, read_to_end(pair.stream)), "") << "the end of a stream stays";
+    const auto sent = pattern(1 << 20);
+    std::string got;
+    std::jthread reader([&] { got = pair.peer.receive(sent.size()); });
+    EXPECT_TRUE(within(core, pair.stream.write_all(bytes_of(sent))));
+    reader.join();
+    EXPECT_EQ(got, sent);
+}
+
+TEST(TcpTransfer, R005_AHalfCloseWhileAReaderWaitsEndsTheReadOnly) {
+    eddy::core core;
+    connection pair;
+    bool ended = false;
+    const auto read = [&]() -> eddy::task<void> {
+        EXPECT_EQ(co_await read_to_end(pair.stream), "");
+        ended = true;
+    };
+    core.handle().spawn(read()).value();
+    for (int i = 0; i < 5; ++i) core.turn(0ms);
+    EXPECT_FALSE(ended);
+    pair.peer.shutdown();
+    for (int i = 0; i < 100 && !ended; ++i) core.turn(10ms);
+    EXPECT_TRUE(ended);
+    EXPECT_TRUE(within(core, pair.stream.write_all(bytes_of("still"))));
+    EXPECT_EQ(pair.peer.receive(5), "still");
+}
+
+TEST(TcpTransfer, R005_APeerThatReadsNoMoreStillSends) {
+    eddy::core core;
+    connection pair;
+    pair.peer.shutdown(SHUT_RD);
+    pair.peer.send("words");
+    std::array<std::byte, 5> buffer{};
+    ASSERT_TRUE(within(core, pair.stream.read_exact(buffer)));
+    EXPECT_EQ(text_of(buffer), "words");
+}
+
+TEST(TcpTransfer, R017_ASocketThatNobodyAwaitsDoesNotTurnTheLoop) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    auto stream = within(core, tcp_stream::connect(listener.addr())).value();  // connected through the loop
+    connection pair;
+    const auto before = core.metrics();
+    std::array<std::byte, 16> buffer{};
+    for (int i = 0; i < 1000; ++i) {
+        pair.peer.send("x");
+        wait_readable(pair.stream);
+        EXPECT_EQ(pair.stream.try_read(buffer).value(), 1u);
+    }
+    core.turn(0ms);
+    const auto after = core.metrics();
+    EXPECT_EQ(after.io().ready_events, before.io().ready_events);
+    EXPECT_EQ(after.io().fds_registered, before.io().fds_registered);
+    EXPECT_EQ(after.turns(), before.turns() + 1);
+}
+
+TEST(TcpTransfer, S85_TryReadWouldBlockAndAReaderIsWokenLater) {
+    eddy::core core;
+    connection pair;
+    std::array<std::byte, 16> buffer{};
+    EXPECT_EQ(pair.stream.try_read(buffer).error(), std::errc::operation_would_block);
+    by_hand read{pair.stream.read(buffer)};
+    auto poll_once = eddy::poll_fn([&](eddy::context&) {
+        assert_pending(read.poll());
+        return eddy::poll_result<void>::ready();
+    });
+    within(core, std::move(poll_once));
+    EXPECT_EQ(pair.stream.try_read(buffer).error(), std::errc::operation_would_block);
+    core.turn(0ms);
+    EXPECT_FALSE(read.is_woken()) << "nothing has come";
+    pair.peer.send("!");
+    for (int i = 0; i < 100 && !read.is_woken(); ++i) core.turn(10ms);
+    ASSERT_TRUE(read.is_woken());
+    EXPECT_EQ(assert_ready(read.poll()).value(), 1u);
+    EXPECT_EQ(read.wakers(), 0u) << "it left its waker behind";
+    EXPECT_THROW(static_cast<void>(read.poll()), eddy::misuse) << "polled after it had ended";
+}
+
+TEST(TcpTransfer, R096_APeekThatWouldBlockWaits) {
+    eddy::core core;
+    connection pair;
+    std::array<std::byte, 16> buffer{};
+    std::string seen;
+    const auto peek = [&]() -> eddy::task<void> {
+        const auto count = co_await pair.stream.peek(buffer);
+        seen = text_of(std::span(buffer).first(count.value()));
+    };
+    for (int round = 0; round < 3; ++round) {
+        core.handle().spawn(peek()).value();
+        core.turn(0ms);
+        core.turn(0ms);
+        EXPECT_EQ(seen, "");
+        pair.peer.send("data");
+        for (int i = 0; i < 100 && seen.empty(); ++i) core.turn(10ms);
+        EXPECT_EQ(seen, "data");
+        seen.clear();
+        within(core, peek());
+        EXPECT_EQ(seen, "data") << "what is peeked at stays";
+        EXPECT_EQ(within(core, pair.stream.read(buffer)).value(), 4u);
+        EXPECT_EQ(pair.stream.try_read(buffer).error(), std::errc::operation_would_block);
+        seen.clear();
+    }
+}
+
+TEST(TcpTransfer, EmptyBuffersAreReadyAtOnce) {
+    connection pair;  // no loop is needed either
+    by_hand read{pair.stream.read({})};
+    EXPECT_EQ(assert_ready(read.poll()).value(), 0u);
+    by_hand write{pair.stream.write({})};
+    EXPECT_EQ(assert_ready(write.poll()).value(), 0u);
+    by_hand exact{pair.stream.read_exact({})};
+    EXPECT_TRUE(assert_ready(exact.poll()));
+    by_hand all{pair.stream.write_all({})};
+    EXPECT_TRUE(assert_ready(all.poll()));
+    const std::array<std::span<std::byte>, 2> into{};
+    by_hand vectored{pair.stream.read_vectored(into)};
+    EXPECT_EQ(assert_ready(vectored.poll()).value(), 0u);
+    const std::array<std::span<const std::byte>, 2> from{};
+    by_hand written{pair.stream.write_vectored(from)};
+    EXPECT_EQ(assert_ready(written.poll()).value(), 0u);
+}
+
+TEST(TcpTransfer, ReadExactTellsOfAnEarlyEnd) {
+    eddy::core core;
+    connection pair;
+    pair.peer.send("abc");
+    pair.peer.shutdown();
+    std::array<std::byte, 4> buffer{};
+    EXPECT_EQ(within(core, pair.stream.read_exact(buffer)).error(), eddy::errc::unexpected_eof);
+}
+
+TEST(TcpTransfer, ReadVectoredFillsOneBufferAfterTheOther) {
+    eddy::core core;
+    connection pair;
+    pair.peer.send("abcdefg");
+    wait_readable(pair.stream);
+    std::array<std::byte, 2> first{};
+    std::array<std::byte, 3> second{};
+    std::array<std::byte, 9> third{};
+    const std::array<std::span<std::byte>, 4> into{first, std::span<std::byte>(), second, third};
+    EXPECT_EQ(within(core, pair.stream.read_vectored(into)).value(), 7u);
+    EXPECT_EQ(text_of(first) + text_of(second) + text_of(std::span(third).first(2)), "abcdefg");
+}
+
+TEST(TcpTransfer, R087_AReadThatLosesASelectLosesNoByte) {
+    eddy::core core;
+    connection pair;
+    const auto sent = pattern(20'000);
+    std::jthread writer([&] {
+        for (std::size_t at = 0; at < sent.size(); at += 10) pair.peer.send(std::string_view(sent).substr(at, 10));
+        pair.peer.shutdown();
+    });
+    int lost = 0;
+    const auto read_all = [&]() -> eddy::task<std::string> {
+        std::string got;
+        std::array<std::byte, 64> buffer{};
+        for (bool ended = false; !ended;) {
+            auto either = eddy::select(pair.stream.read(buffer), eddy::yield_now());
+            const auto first = co_await either;
+            if (first.index() == 1) {
+                ++lost;
+                continue;
+            }
+            const auto count = std::get<0>(first);
+            ended = !count || *count == 0;
+            if (!ended) got += text_of(std::span(buffer).first(*count));
+        }
+        co_return got;
+    };
+    EXPECT_EQ(within(core, read_all()), sent);
+    writer.join();
+    EXPECT_GE(lost, 0);
+}
+
+// ---- Writing ----
+
+TEST(TcpTransfer, AWriteToAClosedPeerIsAnErrorAndNoSignal) {
+    // SIGPIPE's default would end the process here.
+    eddy::core core;
+    connection pair;
+    pair.peer.close();
+    std::error_code error;
+    const auto write = [&]() -> eddy::task<void> {
+        for (;;) {
+            const auto count = co_await pair.stream.write(bytes_of("anybody there?"));
+            if (count) continue;
+            // The first write may be answered by a reset, which is reported once; after that it is a broken pipe.
+            if (std::exchange(error, count.error()) == std::errc::broken_pipe) co_return;
+            if (error == std::errc::broken_pipe) co_return;
+        }
+    };
+    within(core, write());
+    EXPECT_EQ(error, std::errc::broken_pipe);
+    const std::array<std::span<const std::byte>, 1> from{bytes_of("x")};
+    EXPECT_EQ(within(core, pair.stream.write_vectored(from)).error(), std::errc::broken_pipe);
+    EXPECT_EQ(pair.stream.try_write(bytes_of("x")).error(), std::errc::broken_pipe);
+}
+
+TEST(TcpTransfer, ShutdownEndsOurSideOnly) {
+    eddy::core core;
+    connection pair;
+    within(core, pair.stream.write_all(bytes_of("last words"))).value();
+    within(core, pair.stream.shutdown()).value();
+    EXPECT_EQ(pair.peer.receive(100), "last words");
+    pair.peer.send("answer");
+    pair.peer.close();
+    EXPECT_EQ(within(core, read_to_end(pair.stream)), "answer");
+    EXPECT_TRUE(within(core, pair.stream.shutdown())) << "a second time does no harm";
+}
+
+TEST(TcpTransfer, R093_ShutdownAfterAResetSucceeds) {
+    eddy::core core;
+    connection pair;
+    pair.peer.reset();
+    raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLERR);
+    EXPECT_TRUE(within(core, pair.stream.shutdown()));
+}
+
+TEST(TcpTransferStress, R083_VectoredWritesGoOnWhereTheyStopped) {
+    eddy::core core;
+    std::mt19937_64 random(support::seed());
+    for (auto left = support::rounds(200); left > 0; --left) {
+        connection pair;
+        const int small = 4096;
+        ::setsockopt(pair.stream.native_handle(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+        // 5,000 buffers, more than IOV_MAX, many of them empty.
+        const auto sent = pattern(200'000, static_cast<unsigned>(random()) | 1u);
+        std::vector<std::span<const std::byte>> buffers;
+        std::size_t at = 0;
+        while (buffers.size() < 4'999) {
+            const auto size = std::min<std::size_t>(random() % 3 == 0 ? 0 : random() % 60, sent.size() - at);
+            buffers.push_back(bytes_of(std::string_view(sent).substr(at, size)));
+            at += size;
+        }
+        buffers.push_back(bytes_of(std::string_view(sent).substr(at)));
+
+        std::string got;
+        std::jthread reader([&] { got = pair.peer.receive(sent.size()); });
+        const auto write = [&]() -> eddy::task<eddy::result<void>> {
+            std::span<std::span<const std::byte>> rest(buffers);
+            for (;;) {
+                while (!rest.empty() && rest.front().empty()) rest = rest.subspan(1);
+                if (rest.empty()) co_return eddy::ok();
+                auto count = co_await eddy::try_(pair.stream.write_vectored(rest));
+                EXPECT_GT(count, 0u);
+                while (count > 0) {
+                    const auto taken = std::min(count, rest.front().size());
+                    rest.front() = rest.front().subspan(taken);
+                    count -= taken;
+                    if (rest.front().empty()) rest = rest.subspan(1);
+                }
+            }
+        };
+        EXPECT_TRUE(within(core, write()));
+        reader.join();
+        ASSERT_EQ(got, sent);
+    }
+}
+
+TEST(TcpTransferStress, LargeTransfersBothWaysAtOnce) {
+    eddy::core core;
+    connection pair;
+    const auto size = std::size_t{1} << 20;
+    const auto megabytes = std::max<std::size_t>(4, support::rounds(400));
+    const auto there = pattern(size, 3);
+    const auto back = pattern(size, 5);
+    std::jthread writer([&] {
+        for (std::size_t i = 0; i < megabytes; ++i) pair.peer.send(back);
+        pair.peer.shutdown();
+    });
+    bool peer_right = true;
+    std::jthread reader([&] {
+        for (std::size_t i = 0; i < megabytes; ++i) peer_right = peer_right && pair.peer.receive(size) == there;
+    });
+    const auto send = [&]() -> eddy::task<eddy::result<void>> {
+        for (std::size_t i = 0; i < megabytes; ++i) {
+            for (auto rest = bytes_of(there); !rest.empty();) {
+                rest = rest.subspan(co_await eddy::try_(pair.stream.write(rest)));
+            }
+        }
+        co_return co_await pair.stream.shutdown();
+    };
+    const auto receive = [&]() -> eddy::task<eddy::result<std::size_t>> {
+        std::size_t at = 0;
+        for (;;) {
+            const auto data = co_await eddy::try_(pair.stream.receive());
+            if (data.empty()) co_return at;
+            for (const std::byte byte : data) {
+                if (byte != static_cast<std::byte>(back[at++ % size])) co_return std::unexpected(std::error_code());
+            }
+        }
+    };
+    auto both = eddy::try_join(send(), receive());
+    const auto done = within(core, std::move(both), 120s);
+    writer.join();
+    reader.join();
+    ASSERT_TRUE(done) << done.error().message();
+    EXPECT_TRUE(peer_right);
+}
+
+// ---- Fairness ----
+
+TEST(TcpTransfer, R022_AFloodDoesNotStarveATimer) {
+    eddy::core core;
+    connection pair;
+    std::atomic<bool> over = false;
+    std::jthread flood([&] {
+        const std::string much(256 * 1024, 'x');
+        try {
+            while (!over) pair.peer.send(much);
+        } catch (const std::system_error&) {
+        }
+    });
+    std::size_t received = 0;
+    const auto drain = [&]() -> eddy::task<void> {
+        while (auto data = co_await pair.stream.receive()) {
+            if (data->empty()) co_return;
+            received += data->size();
+        }
+    };
+    core.handle().spawn(drain()).value();
+    std::chrono::nanoseconds worst{};
+    const auto tick = [&]() -> eddy::task<void> {
+        auto every = eddy::time::interval(10ms);
+        co_await every.tick();
+        for (int i = 0; i < 50; ++i) {
+            const auto due = std::chrono::steady_clock::now() + 10ms;
+            co_await every.tick();
+            worst = std::max<std::chrono::nanoseconds>(worst, std::chrono::steady_clock::now() - due);
+        }
+    };
+    within(core, tick());
+    over = true;
+    ::shutdown(pair.stream.native_handle(), SHUT_RDWR);  // the flood ends, if it waits for room
+    pair.peer.shutdown(SHUT_RDWR);
+    EXPECT_GT(received, 1u << 20);
+    EXPECT_LT(worst, 50ms) << worst.count() << " ns late";
+}
+
+// ---- Readiness ----
+
+TEST(TcpTransfer, AnyNumberOfTasksWaitForReadiness) {
+    eddy::core core;
+    connection pair;
+    int woken = 0;
+    const auto wait = [&]() -> eddy::task<void> {
+        const auto seen = co_await pair.stream.readable();
+        EXPECT_TRUE(seen && seen->is_readable());
+        ++woken;
+    };
+    for (int i = 0; i < 100; ++i) core.handle().spawn(wait()).value();
+    for (int i = 0; i < 5; ++i) core.turn(0ms);
+    EXPECT_EQ(woken, 0);
+    pair.peer.send("x");
+    core.run_until_idle();
+    EXPECT_EQ(woken, 100);
+    EXPECT_TRUE(within(core, pair.stream.writable()));
+}
+
+TEST(TcpTransfer, ReadableAndTryReadMakeALoop) {
+    eddy::core core;
+    connection pair;
+    const auto sent = pattern(300'000);
+    std::jthread writer([&] {
+        pair.peer.send(sent);
+        pair.peer.shutdown();
+    });
+    const auto read_all = [&]() -> eddy::task<std::string> {
+        std::string got;
+        std::array<std::byte, 1000> buffer{};
+        for (;;) {
+            if (!co_await pair.stream.readable()) co_return got;
+            const auto count = pair.stream.try_read(buffer);
+            if (!count && count.error() == std::errc::operation_would_block) continue;
+            if (!count || *count == 0) co_return got;
+            got += text_of(std::span(buffer).first(*count));
+        }
+    };
+    EXPECT_EQ(within(core, read_all()), sent);
+}
+
+TEST(TcpTransfer, ADroppedOperationTakesItsWakerAlong) {
+    eddy::core core;
+    connection pair;
+    std::array<std::byte, 4> buffer{};
+    by_hand read{pair.stream.read(buffer)};
+    by_hand readable{pair.stream.readable()};
+    auto poll_both = eddy::poll_fn([&](eddy::context&) {
+        assert_pending(read.poll());
+        assert_pending(readable.poll());
+        return eddy::poll_result<void>::ready();
+    });
+    within(core, std::move(poll_both));
+    EXPECT_EQ(read.wakers(), 1u);
+    EXPECT_EQ(readable.wakers(), 1u);
+    read.drop();
+    readable.drop();
+    EXPECT_EQ(read.wakers(), 0u);
+    EXPECT_EQ(readable.wakers(), 0u);
+}
+
+// ---- Leases ----
+
+TEST(TcpTransfer, ALeaseOutlivesItsStreamAndItsLoop) {
+    eddy::io::leased_buffer kept;
+    {
+        eddy::core core;
+        connection pair;
+        pair.peer.send("kept");
+        kept = within(core, pair.stream.receive()).value();
+    }
+    ASSERT_EQ(kept.size(), 4u);
+    EXPECT_EQ(text_of(kept), "kept");
+    const auto elsewhere = std::move(kept);
+    EXPECT_EQ(text_of(elsewhere), "kept");
+}
+
+TEST(TcpTransfer, AReceiveAtTheEndIsEmpty) {
+    eddy::core core;
+    connection pair;
+    pair.peer.send("x");
+    pair.peer.shutdown();
+    EXPECT_EQ(within(core, pair.stream.receive()).value().size(), 1u);
+    EXPECT_TRUE(within(core, pair.stream.receive()).value().empty());
+    EXPECT_TRUE(within(core, pair.stream.receive()).value().empty());
+}
+
+TEST(TcpTransferStress, LeasesEndOnOtherThreadsWhileTheirLoopGoes) {
+    for (auto left = support::rounds(500); left > 0; --left) {
+        std::vector<eddy::io::leased_buffer> leases;
+        std::jthread elsewhere;
+        {
+            eddy::core core;
+            connection pair;
+            for (int i = 0; i < 100; ++i) {
+                pair.peer.send("some bytes");
+                leases.push_back(within(core, pair.stream.receive()).value());
+                if (i == 50) {
+                    elsewhere = std::jthread([early = std::move(leases)]() mutable {
+                        for (auto& lease : early) {
+                            EXPECT_EQ(text_of(lease).substr(0, 4), "some");
+                            eddy::io::leased_buffer ended = std::move(lease);
+                        }
+                    });
+                    leases.clear();
+                }
+            }
+        }
+        std::jthread last([late = std::move(leases)]() mutable { late.clear(); });
+    }
+}
+
+// ---- Two threads ----
+
+TEST(TcpTransferStress, OneReadsAndAnotherThreadWrites) {
+    // A read and a write may be pending at the same time, on two loops. The stream belongs to the first.
+    for (auto left = support::rounds(100); left > 0; --left) {
+        eddy::core core;
+        connection pair;
+        const auto sent = pattern(1 << 20);
+        std::jthread echo([&] {
+            for (std::size_t at = 0; at < sent.size(); at += 1 << 16) pair.peer.send(pair.peer.receive(1 << 16));
+            pair.peer.shutdown();
+        });
+        std::array<std::byte, 1> none{};
+        auto registered = eddy::time::timeout(0ms, pair.stream.read(none));
+        static_cast<void>(core.run(std::move(registered)));
+        std::jthread writer([&] {
+            eddy::core own;
+            EXPECT_TRUE(within(own, pair.stream.write_all(bytes_of(sent))));
+        });
+        EXPECT_EQ(within(core, read_to_end(pair.stream)), sent);
+        writer.join();
+    }
+}
+
+}  // namespace
