@@ -35,10 +35,12 @@ eddy::task<void> echo(eddy::net::tcp_stream client) {
 /// says so once and pauses by itself before it tries again.
 eddy::task<void> serve(eddy::net::tcp_listener& listener, eddy::core_handle handle) {
     auto incoming = listener.incoming();
+    bool has_told = false;
     while (auto client = co_await incoming.next()) {
         if (*client) {
             handle.spawn(echo(std::move((*client)->stream)));
-        } else {
+            has_told = false;
+        } else if (!std::exchange(has_told, true)) {
             std::fprintf(stderr, "accept: %s\n", client->error().message().c_str());
         }
     }

@@ -11,15 +11,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <CLI/CLI.hpp>
+#include <fmt/format.h>
 #include <algorithm>
 #include <bit>
+#include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <fmt/format.h>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -83,9 +83,10 @@ private:
 /// What all connections share. They run on one thread, so these are plain variables.
 struct totals {
     histogram all;
-    histogram recent;  // since the last line was printed
-    unsigned open = 0;
-    unsigned talking = 0;
+    histogram recent;      // since the last line was printed
+    unsigned open = 0;     // connections that have been made
+    unsigned talking = 0;  // those that have not ended yet
+    bool is_connecting = true;
     std::uint64_t errors = 0;
     steady::time_point end;
 
@@ -93,7 +94,8 @@ struct totals {
     void fail(unsigned connection, const std::string& what) {
         constexpr std::uint64_t most_told = 10;
         if (++errors <= most_told) {
-            fmt::print(stderr, "{}tcp_load: connection {}: {}\n", isatty(STDOUT_FILENO) ? "\r\x1b[K" : "", connection, what);
+            fmt::print(stderr, "{}tcp_load: connection {}: {}\n", isatty(STDOUT_FILENO) ? "\r\x1b[K" : "", connection,
+                       what);
         } else if (errors == most_told + 1) {
             fmt::print(stderr, "tcp_load: further errors are only counted\n");
         }
@@ -143,9 +145,10 @@ eddy::task<void> talk(eddy::net::tcp_stream stream, unsigned connection, const s
 
 // ---- Connecting: not all at once, since a listener's queue is finite ----
 
-/// One local address has some 28,000 ports. Above that, a loopback server is called from 127.0.0.2, 127.0.0.3, ...
+/// One local address has some 28,000 ports, and the kernel tries the even half first, so that the other half is slow to
+/// find. Above that half, a loopback server is called from 127.0.0.2, 127.0.0.3, ...
 eddy::task<eddy::result<eddy::net::tcp_stream>> connect(eddy::net::socket_addr to, unsigned connection) {
-    constexpr unsigned per_address = 25'000;
+    constexpr unsigned per_address = 12'000;
     if (connection < per_address || !to.is_ipv4() || !to.ip().is_loopback()) {
         co_return co_await eddy::net::tcp_stream::connect(to);
     }
@@ -203,7 +206,7 @@ private:
 
 std::string in_ms(std::uint64_t us) { return fmt::format("{:.2f} ms", static_cast<double>(us) / 1000); }
 
-/// Twice a second: looks at the counters until `is_over`.
+/// Shows the counters until `is_over`.
 template <class IsOver>
 eddy::task<void> watch(display& out, totals& count, IsOver is_over) {
     auto every = eddy::time::interval(500ms);
@@ -217,6 +220,10 @@ eddy::task<void> watch(display& out, totals& count, IsOver is_over) {
         if (!is_new_second && !isatty(STDOUT_FILENO)) continue;
         const auto now = steady::now();
         const double seconds = std::chrono::duration<double>(now - std::exchange(last, now)).count();
+        if (count.is_connecting) {
+            out.line(fmt::format("{} connections, connecting", count.open), is_new_second);
+            continue;
+        }
         out.line(fmt::format("{} connections, {:.0f} requests/s, p50 {}, p99 {}", count.open,
                              static_cast<double>(count.recent.count()) / seconds, in_ms(count.recent.at(0.5)),
                              in_ms(count.recent.at(0.99))),
@@ -237,16 +244,15 @@ eddy::task<double> load(const settings& wanted, eddy::net::socket_addr to, eddy:
 
     const auto begin = steady::now();
     count.end = begin + std::chrono::duration_cast<steady::duration>(std::chrono::duration<double>(wanted.seconds));
-    count.recent = histogram();
+    count.is_connecting = false;
     count.talking = count.open;
     for (unsigned i = 0; i < all.streams.size(); ++i) {
         if (all.streams[i]) handle.spawn(talk(*std::move(all.streams[i]), i, wanted, count));
     }
     // The last answers may take a while; one that does not come at all is an error.
     const auto patience = std::chrono::duration<double>(wanted.seconds) + 10s;
-    const auto talked = co_await eddy::time::timeout(
-        std::chrono::duration_cast<std::chrono::milliseconds>(patience),
-        watch(out, count, [&] { return count.talking == 0; }));
+    const auto talked = co_await eddy::time::timeout(std::chrono::duration_cast<std::chrono::milliseconds>(patience),
+                                                     watch(out, count, [&] { return count.talking == 0; }));
     const auto took = std::chrono::duration<double>(steady::now() - begin);
     out.end();
     if (!talked) {
@@ -304,8 +310,12 @@ int main(int argc, char** argv) {
     settings wanted;
     CLI::App app("A client with many connections, for an echo server; every byte is compared.");
     app.add_option("address", wanted.address, "where the server listens, such as 127.0.0.1:6142")->required();
-    app.add_option("--connections", wanted.connections, "how many at once")->check(CLI::Range(1, 1'000'000))->capture_default_str();
-    app.add_option("--seconds", wanted.seconds, "for how long, once all are connected")->check(CLI::PositiveNumber)->capture_default_str();
+    app.add_option("--connections", wanted.connections, "how many at once")
+        ->check(CLI::Range(1, 1'000'000))
+        ->capture_default_str();
+    app.add_option("--seconds", wanted.seconds, "for how long, once all are connected")
+        ->check(CLI::PositiveNumber)
+        ->capture_default_str();
     app.add_option("--size", wanted.size, "bytes in a request")->check(CLI::Range(1, 64 << 20))->capture_default_str();
     app.add_option("--json", wanted.json, "a file for the figures");
     app.add_option("--driver", wanted.driver, "epoll or io_uring; eddy chooses if this is not given");

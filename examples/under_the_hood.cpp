@@ -39,8 +39,7 @@ eddy::task<eddy::result<void>> with_futures() {
     std::jthread other([fd = source.source().native_handle()] { ::eventfd_write(fd, 3); });
 
     // Any function that polls can be awaited. This one answers "not ready" until the reactor has seen an event.
-    co_await eddy::try_(
-        eddy::poll_fn([&](eddy::context& cx) { return source.registration().poll_read_ready(cx); }));
+    co_await eddy::try_(eddy::poll_fn([&](eddy::context& cx) { return source.registration().poll_read_ready(cx); }));
 
     eventfd_t ticks = 0;
     ::eventfd_read(source.source().native_handle(), &ticks);

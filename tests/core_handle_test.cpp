@@ -149,8 +149,8 @@ TEST(CoreHandle, S70_TasksOfOneLoopTakeTurnsAndShareDataWithoutAtomics) {
         ended = eddy::time::clock::now();
     };
     loop.run(main());
-    EXPECT_EQ(counter, 1000);           // no update was lost, since nothing runs between two awaits
-    EXPECT_EQ(ended - began, 10ms);     // in the time of one
+    EXPECT_EQ(counter, 1000);        // no update was lost, since nothing runs between two awaits
+    EXPECT_EQ(ended - began, 10ms);  // in the time of one
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
@@ -265,8 +265,8 @@ TEST(CoreHandle, S77_PendingTasksAreDestroyedOnceOnTheLoopsThread) {
         eddy::core loop;
         loop.handle().spawn(waits_for_ever(witness(seen[0])));
         loop.run(yields(2));
-        loop.handle().spawn(waits_for_ever(witness(seen[1])));   // never polled
-        loop.remote().spawn(waits_for_ever(witness(seen[2])));   // not even arrived
+        loop.handle().spawn(waits_for_ever(witness(seen[1])));  // never polled
+        loop.remote().spawn(waits_for_ever(witness(seen[2])));  // not even arrived
     }).join();
     for (const auto& one : seen) {
         EXPECT_EQ(one.destroyed, 1);
@@ -425,7 +425,8 @@ TEST(CoreHandle, R141_ExceptionThatNobodyTakesIsReportedOnceAsOneLine) {
     loop.handle().spawn([] { throw std::runtime_error("what it says"); });
     loop.run_until_idle();
     const auto printed = testing::internal::GetCapturedStderr();
-    EXPECT_NE(printed.find("core_handle_test.cpp:" + std::to_string(line) + " threw: what it says\n"), std::string::npos)
+    EXPECT_NE(printed.find("core_handle_test.cpp:" + std::to_string(line) + " threw: what it says\n"),
+              std::string::npos)
         << printed;
     EXPECT_EQ(std::count(printed.begin(), printed.end(), '\n'), 1) << printed;
 }

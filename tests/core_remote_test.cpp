@@ -10,6 +10,7 @@
 #include <chrono>
 #include <cstdint>
 #include <future>
+#include <latch>
 #include <memory>
 #include <optional>
 #include <random>
@@ -97,11 +98,11 @@ TEST(CoreRemote, S75_FutureThatAClosureMakesNeedNotCrossTheThread) {
     eddy::core loop;
     auto [tx, rx] = oneshot<std::uint16_t>::channel();
     std::thread sender([&, remote = loop.remote()] {
-        remote.spawn([tx = std::move(tx)](core_handle& handle) mutable -> eddy::task<void> {
+        remote.spawn([sender_end = std::move(tx)](core_handle& handle) mutable -> eddy::task<void> {
             const auto any = eddy::net::socket_addr::parse("127.0.0.1:0").value();
             auto listener = eddy::net::tcp_listener::bind(any, handle).value();
             co_await eddy::yield_now();
-            static_cast<void>(tx.send(listener.local_addr().value().port()));
+            static_cast<void>(sender_end.send(listener.local_addr().value().port()));
         });
     });
     EXPECT_NE(loop.run(rx).value(), 0);
@@ -195,10 +196,12 @@ TEST(CoreThread, S67_ShipsWorkToTheLoopAndResultsBack) {
     const auto there = remote.call([] { return std::this_thread::get_id(); }).get();
     EXPECT_NE(there, std::this_thread::get_id());
     EXPECT_EQ(remote.call([](core_handle& handle) { return handle.id(); }).get(), remote.id());
-    EXPECT_EQ(*remote.call([](core_handle&) -> eddy::task<std::unique_ptr<int>> {
-                         co_await eddy::yield_now();
-                         co_return std::make_unique<int>(5);
-                     }).get(),
+    EXPECT_EQ(*remote
+                   .call([](core_handle&) -> eddy::task<std::unique_ptr<int>> {
+                       co_await eddy::yield_now();
+                       co_return std::make_unique<int>(5);
+                   })
+                   .get(),
               5);
     remote.call([] {}).get();
     EXPECT_THROW(remote.call([]() -> int { throw std::runtime_error("there"); }).get(), std::runtime_error);
@@ -308,17 +311,21 @@ TEST(CoreRemoteStress, R034_SpawnRacesWithTheEndOfTheLoop) {
     for (std::uint64_t round = 0; round < rounds; ++round) {
         auto loop = std::make_unique<eddy::core>();
         std::barrier start(threads + 1);
+        std::latch closed(1);
         std::vector<std::thread> senders;
         for (int t = 0; t < threads; ++t) {
             senders.emplace_back([&, remote = loop->remote()] {
                 start.arrive_and_wait();
-                while (remote.spawn([kept = counted(alive), &run] { ++run; })) ++accepted;
+                // Bounded: senders that outrun the loop would fill the memory before it comes to its end.
+                for (int n = 0; n < 1000 && remote.spawn([kept = counted(alive), &run] { ++run; }); ++n) ++accepted;
+                closed.wait();
                 EXPECT_EQ(code_thrown_by(remote.call([] { return 1; })), eddy::errc::runtime_shutdown);
             });
         }
         start.arrive_and_wait();
         for (auto turns = random() % 4; turns > 0; --turns) loop->turn(0ms);
         loop.reset();
+        closed.count_down();
         for (auto& sender : senders) sender.join();
         ASSERT_EQ(alive, 0);
     }

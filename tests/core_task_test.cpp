@@ -241,8 +241,8 @@ TEST(CoreTaskStress, R040_EveryForeignWakeLeadsToALaterPoll) {
     std::atomic<std::uint64_t> asked = 0;
     std::atomic<std::uint64_t> seen = 0;
     auto [tx, rx] = oneshot<eddy::waker>::channel();
-    std::thread other([&, rx = std::move(rx)]() mutable {
-        const eddy::waker waker = eddy::wait(rx).value();
+    std::thread other([&, end = std::move(rx)]() mutable {
+        const eddy::waker waker = eddy::wait(end).value();
         for (std::uint64_t i = 1; i <= rounds; ++i) {
             asked.store(i, std::memory_order_relaxed);  // published by the wake
             waker.wake_by_ref();
@@ -357,7 +357,7 @@ TEST(CoreTaskStress, R133_FramesEndOnTheLoopWhileTheThreadThatWokeThemIsNotDoneY
         std::uint64_t sum = 0;
         for (std::uint64_t i = 0; i < rounds; ++i) {
             auto [tx, rx] = oneshot<int>::channel();
-            remote.spawn([tx = std::move(tx)]() mutable { static_cast<void>(tx.send(1)); });
+            remote.spawn([sender_end = std::move(tx)]() mutable { static_cast<void>(sender_end.send(1)); });
             sum += static_cast<std::uint64_t>(co_await middle(std::move(rx)));
         }
         co_return sum;

@@ -177,11 +177,11 @@ TEST(CoreTime, R051_WorkFromAnotherThreadMayArmAnEarlierTimer) {
     auto [tx, rx] = oneshot<void>::channel();
     const auto naps_long = []() -> eddy::task<void> { co_await sleep(1h); };
     loop.handle().spawn(naps_long());
-    std::thread other([&, tx = std::move(tx), remote = loop.remote()]() mutable {
+    std::thread other([&, sender_end = std::move(tx), remote = loop.remote()]() mutable {
         support::wait_until_asleep(loop_thread);
-        remote.spawn([tx = std::move(tx)]() mutable -> eddy::task<void> {
+        remote.spawn([mine = std::move(sender_end)]() mutable -> eddy::task<void> {
             co_await sleep(1ms);
-            static_cast<void>(tx.send());
+            static_cast<void>(mine.send());
         });
     });
     const auto real = std::chrono::steady_clock::now();

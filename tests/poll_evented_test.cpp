@@ -37,9 +37,8 @@ using support::owned_fd;
 
 template <class S>
 auto reads_one(poll_evented<S>& from) {
-    return by_hand(eddy::poll_fn([&from](eddy::context& cx) {
-        return from.poll_read(cx, [](const S& source) { return source.read(1); });
-    }));
+    return by_hand(eddy::poll_fn(
+        [&from](eddy::context& cx) { return from.poll_read(cx, [](const S& source) { return source.read(1); }); }));
 }
 
 // ---- PollEvented ----
@@ -109,7 +108,8 @@ TEST(PollEvented, S33_DropDeregistersBeforeItCloses) {
     const auto duplicate = ends.reader.duplicate();  // would keep the kernel's registration alive
     const int number = ends.reader.native_handle();
     {
-        auto evented = poll_evented<owned_fd>::make(std::move(ends.reader), interest::readable, reactor.handle()).value();
+        auto evented =
+            poll_evented<owned_fd>::make(std::move(ends.reader), interest::readable, reactor.handle()).value();
         EXPECT_TRUE(support::is_watched(reactor.native_handle(), number));
     }
     EXPECT_FALSE(support::is_watched(reactor.native_handle(), number));

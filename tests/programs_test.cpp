@@ -21,6 +21,11 @@ namespace {
 
 using support::raw_socket;
 
+/// An example, or a program by its whole path.
+std::string path_of(const std::string& name) {
+    return name.starts_with('/') ? name : std::string(EDDY_EXAMPLES) + "/" + name;
+}
+
 /// A program that runs, with its output on pipes. It is killed when it is not waited for.
 class process {
 public:
@@ -32,7 +37,7 @@ public:
 
     explicit process(std::vector<std::string> command, std::optional<rlim_t> descriptors = {},
                      std::vector<std::string> environment = {}) {
-        command.front() = std::string(EDDY_EXAMPLES) + "/" + command.front();
+        command.front() = path_of(command.front());
         int out[2];
         int err[2];
         if (::pipe2(out, O_CLOEXEC) != 0 || ::pipe2(err, O_CLOEXEC) != 0) throw std::runtime_error("no pipes");
@@ -147,6 +152,20 @@ TEST(Programs, S12_S13_ConnectCombinatorsSaysHowItWent) {
     EXPECT_EQ(connected.code, 0);
 }
 
+TEST(Programs, S29_AConnectIsOneSocketAndOneConnect) {
+    if (::access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "no strace here";
+    const auto traced = run({"/usr/bin/strace", "-f", "-e", "trace=socket,connect", path_of("connect_combinators")});
+    if (traced.err.find("ptrace") != traced.err.npos) GTEST_SKIP() << "strace is not allowed here";
+    const auto count = [&](std::string_view text) {
+        int found = 0;
+        for (auto at = traced.err.find(text); at != traced.err.npos; at = traced.err.find(text, at + 1)) ++found;
+        return found;
+    };
+    EXPECT_EQ(count("socket(AF_INET, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, "), 1) << traced.err;
+    EXPECT_EQ(count("socket("), 1) << traced.err;
+    EXPECT_EQ(count("connect("), 1) << traced.err;
+}
+
 TEST(Programs, S62_EventLoopServerServesAHundredClients) {
     process server({"event_loop_server", "127.0.0.1:0"});
     const auto addr = addr_in(server.line());
@@ -247,8 +266,8 @@ TEST(Programs, TcpLoadMeasuresAServer) {
     process server({"tcp_echo", "127.0.0.1:0"});
     const auto addr = addr_in(server.line());
     const std::string json = testing::TempDir() + "/eddy_tcp_load." + std::to_string(::getpid());
-    const auto ended = run({"tcp_load", addr.to_string(), "--connections", "50", "--seconds", "0.3", "--size", "100",
-                            "--json", json});
+    const auto ended =
+        run({"tcp_load", addr.to_string(), "--connections", "50", "--seconds", "0.3", "--size", "100", "--json", json});
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.err, "");
     EXPECT_NE(ended.out.find("requests/s"), ended.out.npos);
@@ -265,8 +284,8 @@ TEST(Programs, TcpLoadMeasuresAServer) {
 
 TEST(Programs, TcpLoadFailsOnAWrongByteAndOnALostConnection) {
     const auto listener = raw_socket::listening();
-    const std::vector<std::string> command{"tcp_load", listener.addr().to_string(), "--connections", "1",
-                                           "--seconds", "1", "--size", "16"};
+    const std::vector<std::string> command{
+        "tcp_load", listener.addr().to_string(), "--connections", "1", "--seconds", "1", "--size", "16"};
     {
         process load(command);
         const auto client = listener.accept();

@@ -51,6 +51,7 @@ public:
     std::function<void()> on_drop;
 
     [[nodiscard]] eddy::waker waker() noexcept { return {&vtable, this}; }
+    [[nodiscard]] eddy::detail::borrowed_waker borrowed() noexcept { return {&vtable, this}; }
 
 private:
     static void* clone(void* self) noexcept { return self; }
@@ -104,7 +105,8 @@ TEST(Reactor, S01_TurnWithoutEventsReturnsAtOnceOrWhenItsTimeIsOver) {
 
 TEST(Reactor, R021_TurnTakesEveryDuration) {
     eddy::reactor reactor;
-    for (const std::chrono::nanoseconds wait : {0ns, 1ns, std::chrono::nanoseconds(999us), -1ns, std::chrono::nanoseconds::min()}) {
+    for (const std::chrono::nanoseconds wait :
+         {0ns, 1ns, std::chrono::nanoseconds(999us), -1ns, std::chrono::nanoseconds::min()}) {
         EXPECT_EQ(reactor.turn(wait).value().events, 0u);
     }
     for (const std::chrono::nanoseconds wait : {std::chrono::nanoseconds(25 * 24h), std::chrono::nanoseconds::max()}) {
@@ -121,7 +123,9 @@ TEST(Reactor, S20_IsIdleFlipsWithWhatIsRegistered) {
     {
         const auto one = attach(reactor, first.native_handle());
         EXPECT_FALSE(reactor.is_idle());
-        { const auto two = attach(reactor, second.native_handle()); }
+        {
+            const auto two = attach(reactor, second.native_handle());
+        }
         EXPECT_FALSE(reactor.is_idle());
     }
     EXPECT_TRUE(reactor.is_idle());
@@ -388,16 +392,14 @@ TEST(ReactorStress, S22_WakerThatDropsTheSourceThatWakesIt) {  // test_drop_on_n
         auto tied = std::make_unique<registration>(attach(reactor, source.native_handle()));
         std::atomic<bool> is_gone = false;
         calling_waker drops;
-        auto& hook = i % 2 == 0 ? drops.on_wake : drops.on_drop;
-        hook = [&] {
-            if (tied == nullptr) return;
-            auto taken = std::move(tied);
-            taken.reset();
-            is_gone = true;
+        const auto drop_source = [&] { std::exchange(tied, nullptr).reset(); };
+        if (i % 2 == 0) drops.on_wake = drop_source;
+        drops.on_drop = [&] {
+            if (tied != nullptr) drop_source();
+            is_gone = true;  // the last access: this is the slot's copy, and it has been woken
         };
-        alignas(eddy::waker) std::byte room[sizeof(eddy::waker)];
-        auto* const waker = ::new (room) eddy::waker(drops.waker());  // never destroyed: only the slot's copy is dropped
-        assert_pending(poll_read(*tied, *waker));
+        const auto waker = drops.borrowed();  // not dropped itself: only the copy in the slot is
+        assert_pending(poll_read(*tied, waker.get()));
         source.add();
         while (!is_gone) std::this_thread::yield();
     }

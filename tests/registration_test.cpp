@@ -110,7 +110,8 @@ TEST(Registration, S44_R010_FilesThatCannotBeWaitedForAreRefusedAndLeaveNothing)
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {
         for (const auto* fd : {&file, &directory}) {
-            const auto attached = registration::attach(source_fd(fd->native_handle()), interest::readable, reactor.handle());
+            const auto attached =
+                registration::attach(source_fd(fd->native_handle()), interest::readable, reactor.handle());
             ASSERT_FALSE(attached.has_value());
             ASSERT_EQ(attached.error(), std::errc::operation_not_permitted);
         }
@@ -124,7 +125,8 @@ TEST(Registration, BlockingDescriptorIsRefused) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
     ::fcntl(ends.reader.native_handle(), F_SETFL, 0);
-    const auto attached = registration::attach(source_fd(ends.reader.native_handle()), interest::readable, reactor.handle());
+    const auto attached =
+        registration::attach(source_fd(ends.reader.native_handle()), interest::readable, reactor.handle());
     ASSERT_FALSE(attached.has_value());
     EXPECT_EQ(attached.error(), eddy::errc::blocking_descriptor);
     EXPECT_EQ(attached.error(), std::errc::invalid_argument);

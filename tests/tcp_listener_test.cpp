@@ -68,7 +68,9 @@ TEST(TcpListener, BindReportsWhatIsMissing) {
     EXPECT_EQ(tcp_listener::bind(any, without.handle()).error(), eddy::errc::io_disabled);
     EXPECT_EQ(within(without, tcp_listener::bind(any)).error(), eddy::errc::io_disabled);
     const support::descriptor_limit none(0);
-    EXPECT_EQ(tcp_listener::bind(any, core.handle()).error(), std::errc::too_many_files_open);
+    const auto full = tcp_listener::bind(any, core.handle()).error();
+    none.lift();
+    EXPECT_EQ(full, std::errc::too_many_files_open);
 }
 
 TEST(TcpListener, S63_EachOfTwoLoopsAcceptsOnItsOwnThread) {
@@ -237,11 +239,39 @@ TEST(TcpListener, S64_ForEachEndsWithTheErrorThatDescriptorsHaveRunOut) {
     std::vector<raw_socket> clients;
     for (int i = 0; i < 3; ++i) clients.push_back(raw_socket::connected(listener.local_addr().value()));
     std::vector<tcp_stream> kept;
-    auto server = listener.incoming().for_each([&](tcp_stream client, socket_addr) { kept.push_back(std::move(client)); });
+    auto server =
+        listener.incoming().for_each([&](tcp_stream client, socket_addr) { kept.push_back(std::move(client)); });
     const support::descriptor_limit two(2);
     const auto ended = within(core, std::move(server));
+    two.lift();
     EXPECT_EQ(ended.error(), std::errc::too_many_files_open);
     EXPECT_EQ(kept.size(), 2u);
+}
+
+TEST(TcpListener, R012_WithoutDescriptorsNothingIsSaidBeforeAClientCalls) {
+    // accept(2) fails for want of a descriptor also when there is no connection to accept.
+    eddy::core core;
+    auto listener = listener_on(core);
+    const raw_socket client;
+    std::vector<bool> elapsed;
+    std::error_code error;
+    {
+        const support::descriptor_limit none(0);
+        for (int i = 0; i < 2; ++i) {  // the first registers the listener
+            auto limited = eddy::time::timeout(5ms, listener.accept());
+            elapsed.push_back(!core.run(std::move(limited)));
+        }
+        const auto call = [&]() -> eddy::task<void> {
+            client.connect(listener.local_addr().value());
+            co_return;
+        };
+        core.handle().spawn(call()).value();
+        const auto answer = within(core, listener.accept());
+        error = answer ? std::error_code() : answer.error();
+    }
+    EXPECT_EQ(elapsed, (std::vector<bool>{true, true}));
+    EXPECT_EQ(error, std::errc::too_many_files_open);
+    EXPECT_TRUE(within(core, listener.accept()));
 }
 
 TEST(TcpListener, S64_R012_ANextLoopPausesAndResumesWhenDescriptorsAreFreed) {

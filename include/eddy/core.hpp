@@ -15,6 +15,7 @@
 #include <eddy/core_handle.hpp>
 #include <eddy/detail/core_shared.hpp>
 #include <eddy/detail/core_work.hpp>
+#include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/reactor.hpp>
@@ -46,14 +47,16 @@ public:
 
     /// Drives the loop on this thread until `main` is ready, and returns its output or throws what it throws. Runs all
     /// other work of the loop meanwhile; what is left then stays, and goes on in the next run() or turn(). `main` may
-    /// borrow from the caller's stack: an lvalue is borrowed, an rvalue destroyed before run() returns.
+    /// borrow from the caller's stack. A task given as an rvalue is destroyed before run() returns; all else is borrowed.
     /// Preconditions: not inside a loop on this thread (throws `nested_runtime`); the thread that made the core.
     template <class F>
-    output_t<F> run(F&& main, std::source_location where = std::source_location::current()) {
+    auto run(F&& main, std::source_location where = std::source_location::current()) {
         constexpr bool is_future = future<std::remove_cvref_t<F>>;
         static_assert(is_future, "eddy: core.run takes a future, such as a task: call the coroutine, `core.run(work())`");
         if constexpr (is_future) {
             return detail::run_main<F>(*loop_, std::forward<F>(main), where);
+        } else {
+            return detail::broken_future::output_type();
         }
     }
 

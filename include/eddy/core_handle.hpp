@@ -51,7 +51,8 @@ private:
 
 /// A handle to a loop, for the loop's own thread: to spawn, and to make sockets that belong to the loop. Cheap to copy.
 /// It does not keep the loop running: once the `core` is gone, spawn() answers an error.
-/// Thread safety: the loop's thread only, which each use checks; for other threads there is `core_remote`.
+/// Thread safety: may be copied and destroyed anywhere; used on the loop's thread only, which each use checks (it throws
+/// `wrong_thread`). For other threads there is `core_remote`.
 class core_handle {
 public:
     core_handle(const core_handle& other) noexcept : loop_(other.loop_) { detail::retain(*loop_); }
@@ -86,9 +87,9 @@ public:
 
     /// The reactor of this loop.
     /// Errors: io_disabled if the loop was built without I/O; runtime_shutdown if it is gone.
-    [[nodiscard]] result<reactor_handle> reactor() const noexcept;
+    [[nodiscard]] result<reactor_handle> reactor(std::source_location where = std::source_location::current()) const;
 
-    [[nodiscard]] core_metrics metrics() const noexcept;
+    [[nodiscard]] core_metrics metrics(std::source_location where = std::source_location::current()) const;
 
     /// A number that no other loop of this process has.
     [[nodiscard]] std::uint64_t id() const noexcept;

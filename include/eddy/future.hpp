@@ -4,10 +4,12 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 #include <variant>
 
+#include <eddy/detail/place.hpp>
 #include <eddy/waker.hpp>
 
 namespace eddy {
@@ -65,6 +67,7 @@ private:
 
 namespace detail {
 struct native_stack;
+struct await_place;
 }  // namespace detail
 
 /// What an executor hands to a future that it polls: the waker to keep, and the budget of this poll.
@@ -97,13 +100,18 @@ public:
 
     [[nodiscard]] std::uint32_t budget() const noexcept { return budget_; }
 
+    /// The `co_await` that polls, as far as that is known: for the text of misuse.
+    [[nodiscard]] std::source_location where() const noexcept { return detail::source_location_of(where_); }
+
     /// For an executor that polls one task after the other with the same context.
     void restore_budget(std::uint32_t budget = default_budget) noexcept { budget_ = budget; }
 
 private:
     friend struct detail::native_stack;
+    friend struct detail::await_place;
 
     const eddy::waker* waker_;
+    detail::place where_ = nullptr;
     std::uint32_t budget_;
     std::uint32_t depth_ = 0;
 };

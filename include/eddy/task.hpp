@@ -3,7 +3,6 @@
 
 #include <coroutine>
 #include <exception>
-#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -92,7 +91,7 @@ public:
     void unhandled_exception() noexcept { destination().set_exception(std::current_exception()); }
 
     template <class A>
-    auto await_transform(A&& awaited, std::source_location here = std::source_location::current()) {
+    auto await_transform(A&& awaited, place here = EDDY_HERE) {
         where = here;
         return make_awaiter<T>(*this, std::forward<A>(awaited));
     }

@@ -41,14 +41,18 @@ std::optional<core_handle> core_handle::try_current() noexcept {
 
 core_remote core_handle::remote() const noexcept { return core_remote(*loop_); }
 
-result<reactor_handle> core_handle::reactor() const noexcept {
+result<reactor_handle> core_handle::reactor(std::source_location where) const {
+    detail::check_thread(*loop_, where);
     if (loop_->is_closed()) return std::unexpected(make_error_code(errc::runtime_shutdown));
     if (loop_->io() == nullptr) return std::unexpected(make_error_code(errc::io_disabled));
     loop_->io()->retain();
     return reactor_handle(loop_->io());
 }
 
-core_metrics core_handle::metrics() const noexcept { return loop_->metrics(); }
+core_metrics core_handle::metrics(std::source_location where) const {
+    detail::check_thread(*loop_, where);
+    return loop_->metrics();
+}
 std::uint64_t core_handle::id() const noexcept { return loop_->id(); }
 
 // ---- core_remote ----

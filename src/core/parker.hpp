@@ -20,7 +20,8 @@ public:
             woken_.wait(guard, [this] { return is_due_; });
         } else if (*limit > std::chrono::nanoseconds::zero()) {
             // Bounded, so that the sum with the clock's now cannot overflow; who parks looks at the time again anyway.
-            woken_.wait_for(guard, std::min<std::chrono::nanoseconds>(*limit, std::chrono::hours(24)), [this] { return is_due_; });
+            woken_.wait_for(guard, std::min<std::chrono::nanoseconds>(*limit, std::chrono::hours(24)),
+                            [this] { return is_due_; });
         }
         is_due_ = false;
     }

@@ -147,7 +147,6 @@ result<std::size_t> io_handle::turn(max_wait timeout) noexcept {
         source.set_readiness(what);
         source.wake(what);
     });
-    turning_.store(nullptr, std::memory_order_relaxed);
     if (count && *count != 0) ready_events_.fetch_add(*count, std::memory_order_relaxed);
     return count;
 }

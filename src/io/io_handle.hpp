@@ -63,7 +63,7 @@ private:
     epoll driver_;
     const std::uint64_t fork_generation_;
     atomic<std::uint32_t> references_{1};
-    // The thread inside turn(), so that its own removals need no wake-up; null between turns.
+    // The thread that turned last: its own removals need no wake-up, since it turns again before it sleeps.
     atomic<const void*> turning_{nullptr};
 
     mutable mutex lock_;

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/io_socket.hpp>
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
+#include <thread>
 
 #include "core/current.hpp"
 #include "io/io_handle.hpp"
@@ -25,17 +29,34 @@ bool would_block(const std::error_code& error) noexcept {
 /// Errors of accept(2) that concern one connection, which is gone, and not the listener; see its manual page.
 bool is_transient(const std::error_code& error) noexcept {
     switch (error.value()) {
-        case ECONNABORTED:
-        case EPROTO:
-        case EPERM:  // a firewall's answer
-        case ENETDOWN:
-        case ENOPROTOOPT:
-        case EHOSTDOWN:
-        case ENONET:
-        case EHOSTUNREACH:
-        case ENETUNREACH: return true;
-        default: return false;
+    case ECONNABORTED:
+    case EPROTO:
+    case EPERM:  // a firewall's answer
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH: return true;
+    default: return false;
     }
+}
+
+/// Errors of accept(2) for want of a descriptor or of memory.
+bool is_exhausted(const std::error_code& error) noexcept {
+    switch (error.value()) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM: return true;
+    default: return false;
+    }
+}
+
+/// Whether a connection waits to be accepted, or an error.
+bool has_connection(int fd) noexcept {
+    pollfd listener{fd, POLLIN, 0};
+    return sys::retry_interrupted([&] { return ::poll(&listener, 1, 0); }) != 0;
 }
 
 constexpr io::ready mask_of(direction way) noexcept {
@@ -77,6 +98,22 @@ auto short_write(std::size_t size) noexcept {
     return [size](const result<std::size_t>& count, io::ready) { return *count < size; };
 }
 
+/// How many bytes an operation has moved.
+template <class T>
+std::size_t moved_by(const result<T>&) noexcept {
+    return 0;
+}
+std::size_t moved_by(const result<std::size_t>& count) noexcept { return count.value_or(0); }
+std::size_t moved_by(const result<io::leased_buffer>& lease) noexcept { return lease ? lease->size() : 0; }
+
+/// A large transfer takes as long as many small ones, and is charged as they would be: else a flood of 32 KiB reads would
+/// copy hundreds of megabytes before the loop looks at its timers again.
+void charge(context& cx, std::size_t bytes) noexcept {
+    constexpr std::size_t bytes_per_unit = 4096;
+    const auto units = std::min<std::size_t>(bytes / bytes_per_unit, cx.budget());
+    cx.restore_budget(cx.budget() - static_cast<std::uint32_t>(units));
+}
+
 constexpr auto never_drained = [](const auto&, io::ready) { return false; };
 
 }  // namespace
@@ -88,34 +125,62 @@ io_socket::~io_socket() {
 }
 
 void io_socket::bind_to(const reactor_handle& home) noexcept {
-    home_ = reactor_access::get(home);
-    home_->retain();
+    io_ = reactor_access::get(home);
+    io_->retain();
+    state_.store(state::bound, std::memory_order_relaxed);  // relaxed: it has just been made, and nobody else has it
+}
+
+void io_socket::take(io_socket& other) noexcept {
+    fd_ = std::exchange(other.fd_, -1);
+    io_ = std::exchange(other.io_, nullptr);
+    source_ = std::exchange(other.source_, nullptr);
+    // relaxed: nobody else uses either.
+    state_.store(other.state_.exchange(state::unregistered, std::memory_order_relaxed), std::memory_order_relaxed);
 }
 
 int io_socket::release() noexcept {
-    registration_.reset();
-    if (home_ != nullptr) std::exchange(home_, nullptr)->release();
+    if (source_ != nullptr) static_cast<void>(io_->remove_source(*std::exchange(source_, nullptr), fd_));
+    if (io_ != nullptr) std::exchange(io_, nullptr)->release();
+    state_.store(state::unregistered, std::memory_order_relaxed);  // relaxed: nobody else uses it any more
     return std::exchange(fd_, -1);
 }
 
 result<void> io_socket::ensure_registered(std::source_location where) {
-    if (registration_) return ok();
-    io_handle* io = home_;
-    if (io == nullptr) {
-        const auto current = current_io(where);
-        if (!current) return std::unexpected(current.error());
-        io = *current;
+    io_handle* here = nullptr;
+    // acquire, here and below: pairs with the release at the end, run by the thread of the other direction.
+    state before = state_.load(std::memory_order_acquire);
+    for (;;) {
+        if (before == state::registered) return ok();
+        if (before == state::registering) {
+            std::this_thread::yield();  // for one system call
+            before = state_.load(std::memory_order_acquire);
+            continue;
+        }
+        if (before == state::unregistered && here == nullptr) {
+            const auto current = current_io(where);
+            if (!current) return std::unexpected(current.error());
+            here = *current;
+        }
+        if (state_.compare_exchange_weak(before, state::registering, std::memory_order_acquire)) break;
     }
-    io->retain();
-    auto attached = io::registration::attach_nonblocking(fd_, everything, *io);
-    if (!attached) return std::unexpected(attached.error());
-    registration_.emplace(std::move(*attached));
+    io_handle& io = before == state::bound ? *io_ : *here;
+    const auto source = io.add_source(fd_, everything);
+    if (source) {
+        source_ = *source;
+        if (before == state::unregistered) {
+            io.retain();
+            io_ = &io;
+        }
+    }
+    // release: pairs with the acquire above and in is_registered().
+    state_.store(source ? state::registered : before, std::memory_order_release);
+    if (!source) return std::unexpected(source.error());
     return ok();
 }
 
 /// Says that `seen`, looked at before a call, is over for one direction.
 void io_socket::clear(direction way, const io::ready_event& seen) const noexcept {
-    registration_->source_->clear_readiness(io::ready_event(seen.ready & mask_of(way), seen.tick, seen.is_shutdown));
+    source_->clear_readiness(io::ready_event(seen.ready & mask_of(way), seen.tick, seen.is_shutdown));
 }
 
 /// Calls until it does not say that it would block. Readiness is cleared only for the event that was looked at before
@@ -128,19 +193,23 @@ auto io_socket::poll_call(direction way, context& cx, io_caller who, Call call, 
         // Each round, since what is closed stays ready: a call that would block all the same must not hold the thread.
         if (!cx.consume_budget()) return not_ready;
         io::ready_event seen;
-        if (registration_) {
-            if (!registration_->source_->poll_ready(way, cx, who.future)) {
+        const bool can_wait = is_registered();
+        if (can_wait) {
+            if (!source_->poll_ready(way, cx, who.future)) {
                 cx.refund_budget();
                 return not_ready;
             }
-            seen = registration_->source_->look(io::ready::all);
+            seen = source_->look(io::ready::all);
             if (seen.is_shutdown) return answer_type(std::unexpect, make_error_code(errc::runtime_shutdown));
         }
         answer_type answer = call();
         const bool blocked = !answer && would_block(answer.error());
-        if (registration_ && (blocked || (answer && is_drained(answer, seen.ready)))) clear(way, seen);
-        if (!blocked) return answer;
-        if (!registration_) {
+        if (can_wait && (blocked || (answer && is_drained(answer, seen.ready)))) clear(way, seen);
+        if (!blocked) {
+            charge(cx, moved_by(answer));
+            return answer;
+        }
+        if (!can_wait) {
             if (auto registered = ensure_registered(who.where); !registered) {
                 return answer_type(std::unexpect, registered.error());
             }
@@ -151,8 +220,8 @@ auto io_socket::poll_call(direction way, context& cx, io_caller who, Call call, 
 /// The same once, without waiting.
 template <class Call>
 auto io_socket::try_call(direction way, Call call) -> decltype(call()) {
-    if (!registration_) return call();
-    const auto seen = registration_->source_->look(io::ready::all);
+    if (!is_registered()) return call();
+    const auto seen = source_->look(io::ready::all);
     if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
     auto answer = call();
     if (!answer && would_block(answer.error())) clear(way, seen);
@@ -227,6 +296,11 @@ poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(con
             auto accepted = sys::accept(fd_);
             if (!accepted) {
                 if (is_transient(accepted.error())) continue;
+                // The kernel takes the descriptor before it looks for a connection: with nobody there, too, it says that
+                // it has none. Then nothing is lost yet, and a client is waited for.
+                if (is_exhausted(accepted.error()) && !has_connection(fd_)) {
+                    return std::unexpected(std::make_error_code(std::errc::operation_would_block));
+                }
                 return std::unexpected(accepted.error());
             }
             const auto peer = sys::from_native(accepted->peer.get(), accepted->peer.size);

@@ -4,7 +4,7 @@
 #include <eddy/detail/atomic.hpp>
 
 #include <algorithm>
-#include <cstdlib>
+#include <utility>
 
 namespace eddy::detail {
 namespace {
@@ -15,10 +15,15 @@ constexpr std::size_t batch_size = 32;
 // How many blocks a refill carves at once: touching memory only as it is needed keeps the resident set small.
 constexpr std::size_t carve_count = 8;
 
+constexpr std::size_t region_size = 16 * chunk_size;
+
 struct owned_heap : frame_heap {
     // Per class, what is left of the newest chunk.
     std::byte* fresh[size_class_count] = {};
     std::byte* fresh_end[size_class_count] = {};
+    // What is left of the newest region of chunks.
+    std::byte* region = nullptr;
+    std::byte* region_end = nullptr;
     // Freed on other threads; only the owner takes them out, all at once, so there is no ABA.
     atomic<free_block*> returned{nullptr};
     // Freed on this thread for one other heap, not yet sent.
@@ -82,9 +87,18 @@ void take_returned(owned_heap& heap) noexcept {
     }
 }
 
+/// The next chunk of the heap's newest region. Regions, since malloc puts a header in front of each aligned block, and
+/// so in front of each chunk it would touch one more page.
+std::byte* next_chunk(owned_heap& heap) {
+    if (heap.region == heap.region_end) {
+        heap.region = static_cast<std::byte*>(::operator new(region_size, std::align_val_t(chunk_size)));
+        heap.region_end = heap.region + region_size;
+    }
+    return std::exchange(heap.region, heap.region + chunk_size);
+}
+
 void add_chunk(owned_heap& heap, std::size_t size_class) {
-    auto* const memory = static_cast<std::byte*>(std::aligned_alloc(chunk_size, chunk_size));
-    if (memory == nullptr) throw std::bad_alloc();
+    std::byte* const memory = next_chunk(heap);
     ::new (memory) chunk_header{&heap, size_class};
     heap.fresh[size_class] = memory + sizeof(chunk_header);
     heap.fresh_end[size_class] = memory + chunk_size;

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include <eddy/core.hpp>
+#include <eddy/error.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/time/timeout.hpp>
@@ -63,6 +64,9 @@ class descriptor_limit {
 public:
     explicit descriptor_limit(rlim_t more) {
         ::getrlimit(RLIMIT_NOFILE, &before_);
+        // UBSan needs a pipe when it sees a class with a vtable for the first time: let that be now.
+        if (std::make_error_code(std::errc::io_error) != std::errc::io_error) throw std::logic_error("unequal");
+        if (make_error_code(eddy::errc::no_address) != std::errc::invalid_argument) throw std::logic_error("unequal");
         // The limit is on numbers and not on how many: gaps below the highest number are filled first.
         const auto fds = open_fds();
         const int highest = *std::ranges::max_element(fds);
@@ -206,7 +210,8 @@ struct connection {
 
 private:
     explicit connection(const raw_socket& listener) : connection(raw_socket::connected(listener.addr()), listener) {}
-    connection(raw_socket&& made, const raw_socket& listener) : stream(adopted(listener.accept())), peer(std::move(made)) {}
+    connection(raw_socket&& made, const raw_socket& listener)
+        : stream(adopted(listener.accept())), peer(std::move(made)) {}
 
     static eddy::net::tcp_stream adopted(raw_socket accepted) {
         accepted.set_nonblocking();
@@ -214,12 +219,16 @@ private:
     }
 };
 
-/// An address where nobody listens: it was free a moment ago.
-inline eddy::net::socket_addr closed_addr() {
-    raw_socket free;
-    free.bind(0);
-    return free.addr();
-}
+// Bound as long as the process runs, so that nobody else can take the port: not even the connect itself, which may draw
+// the very port it calls and so reach itself.
+inline const raw_socket port_without_listener = [] {
+    raw_socket made;
+    made.bind(0);
+    return made;
+}();
+
+/// An address where nobody listens.
+inline eddy::net::socket_addr closed_addr() { return port_without_listener.addr(); }
 
 /// A listener that answers no more: its queue is full, so a connect to it stays pending until drain() and, then, until
 /// the kernel repeats its SYN, a second later at most.
@@ -257,11 +266,16 @@ eddy::output_t<std::remove_cvref_t<F>> within(eddy::core& core, F&& work, std::c
     if constexpr (!std::is_void_v<eddy::output_t<std::remove_cvref_t<F>>>) return *std::move(answer);
 }
 
-/// The processor time that this process has used.
-inline std::chrono::nanoseconds cpu_time() {
+namespace detail {
+inline std::chrono::nanoseconds clock_time(clockid_t which) {
     timespec used{};
-    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    ::clock_gettime(which, &used);
     return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
 }
+}  // namespace detail
+
+/// The processor time that this process, or this thread, has used.
+inline std::chrono::nanoseconds cpu_time() { return detail::clock_time(CLOCK_PROCESS_CPUTIME_ID); }
+inline std::chrono::nanoseconds thread_cpu_time() { return detail::clock_time(CLOCK_THREAD_CPUTIME_ID); }
 
 }  // namespace support

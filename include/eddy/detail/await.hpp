@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <coroutine>
 #include <exception>
 #include <expected>
 #include <memory>
@@ -16,6 +15,9 @@
 
 // What a co_await in a task turns into: one awaiter for a task, which is entered, and one for any other future, which is
 // polled in place; each with a twin for `try_`.
+//
+// Every word here is in the frame of each await, and stays while a connection waits. So await_suspend takes its handle by
+// reference: by value GCC keeps a copy in the frame.
 
 namespace eddy {
 template <class T>
@@ -61,8 +63,8 @@ public:
     task_awaiter& operator=(const task_awaiter&) = delete;
 
     bool await_ready() { return start_child(awaiting_, *child_, outcome_); }
-    void await_suspend(std::coroutine_handle<>) const noexcept {}
-    T await_resume() { return outcome_.take(awaiting_.where); }
+    void await_suspend(const auto&) const noexcept {}
+    T await_resume() { return outcome_.take(source_location_of(awaiting_.where)); }
 
 protected:
     frame& awaiting_;
@@ -80,14 +82,14 @@ public:
         if (!start_child(this->awaiting_, *this->child_, this->outcome_)) return false;
         return !this->outcome_.has_value() || this->outcome_.value().has_value();
     }
-    void await_suspend(std::coroutine_handle<>) noexcept {
+    void await_suspend(const auto&) noexcept {
         if (this->outcome_.frame_is != slot_base::fate::running) end_with_error<Out>(this->awaiting_, this->outcome_.value());
     }
     typename In::value_type await_resume() {
         if constexpr (std::is_void_v<typename In::value_type>) {
-            static_cast<void>(this->outcome_.take(this->awaiting_.where));
+            static_cast<void>(this->outcome_.take(source_location_of(this->awaiting_.where)));
         } else {
-            return *this->outcome_.take(this->awaiting_.where);
+            return *this->outcome_.take(source_location_of(this->awaiting_.where));
         }
     }
 };
@@ -108,7 +110,7 @@ public:
 
     bool await_ready() { return poll(*awaiting_.root->active) && !failed(); }
 
-    void await_suspend(std::coroutine_handle<>) noexcept {
+    void await_suspend(const auto&) noexcept {
         if constexpr (tries) {
             if (failed()) return end_with_error<Out>(awaiting_, outcome_.value());
         }
@@ -117,11 +119,11 @@ public:
 
     decltype(auto) await_resume() {
         if constexpr (!tries) {
-            return outcome_.take(awaiting_.where);
+            return outcome_.take(source_location_of(awaiting_.where));
         } else if constexpr (std::is_void_v<typename output::value_type>) {
-            static_cast<void>(outcome_.take(awaiting_.where));
+            static_cast<void>(outcome_.take(source_location_of(awaiting_.where)));
         } else {
-            return typename output::value_type(*outcome_.take(awaiting_.where));
+            return typename output::value_type(*outcome_.take(source_location_of(awaiting_.where)));
         }
     }
 
@@ -135,6 +137,7 @@ private:
     }
 
     bool poll(context& cx) {
+        await_place::set(cx, awaiting_.where);
         auto answer = future_.poll(cx);
         if (!answer.is_ready()) return false;
         if constexpr (std::is_void_v<output>) {
@@ -186,7 +189,7 @@ public:
     expected_awaiter(frame& awaiting, In& outcome) noexcept : awaiting_(awaiting), outcome_(outcome) {}
 
     bool await_ready() const noexcept { return outcome_.has_value(); }
-    void await_suspend(std::coroutine_handle<>) noexcept { end_with_error<Out>(awaiting_, outcome_); }
+    void await_suspend(const auto&) noexcept { end_with_error<Out>(awaiting_, outcome_); }
     typename In::value_type await_resume() {
         if constexpr (!std::is_void_v<typename In::value_type>) return *std::move(outcome_);
     }
@@ -205,7 +208,7 @@ struct dummy_awaiter {
         operator T() const;  // NOLINT(google-explicit-constructor)
     };
     bool await_ready() const noexcept { return true; }
-    void await_suspend(std::coroutine_handle<>) const noexcept {}
+    void await_suspend(const auto&) const noexcept {}
     anything await_resume() const noexcept { return {}; }
 };
 

@@ -29,8 +29,8 @@ struct free_block {
 };
 
 inline constexpr std::size_t chunk_size = 64 * 1024;
-inline constexpr std::size_t size_class_step = 32;
-inline constexpr std::size_t size_class_count = 65;  // up to 2 KiB; larger blocks are malloc's
+inline constexpr std::size_t size_class_step = 16;
+inline constexpr std::size_t size_class_count = 129;  // up to 2 KiB; larger blocks are malloc's
 inline constexpr std::size_t largest_pooled = (size_class_count - 1) * size_class_step;
 
 /// One thread's free lists. What only the owner touches; the rest is in frame_pool.cpp.
@@ -61,7 +61,7 @@ inline void free_block_of(void* block, std::size_t size) noexcept {
 }  // namespace from_malloc
 #else
 inline namespace from_pool {
-/// `size` bytes, aligned to 32, or to 128 if `size` is a multiple of it.
+/// `size` bytes, aligned to 16, or to 128 if `size` is a multiple of it.
 /// Cost: a pop from a plain list after warm-up; malloc's above 2 KiB.
 [[nodiscard]] inline void* allocate_block(std::size_t size) {
     const std::size_t size_class = (size + size_class_step - 1) / size_class_step;

@@ -9,13 +9,14 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/atomic.hpp>
 #include <eddy/detail/scheduled_io.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
 #include <eddy/io/leased_buffer.hpp>
-#include <eddy/io/registration.hpp>
 #include <eddy/net/socket_addr.hpp>
+#include <eddy/reactor.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::detail {
@@ -33,19 +34,10 @@ class io_socket {
 public:
     io_socket() noexcept = default;
     explicit io_socket(int fd) noexcept : fd_(fd) {}
-    io_socket(io_socket&& other) noexcept
-        : fd_(std::exchange(other.fd_, -1)),
-          registration_(std::move(other.registration_)),
-          home_(std::exchange(other.home_, nullptr)) {
-        other.registration_.reset();
-    }
+    io_socket(io_socket&& other) noexcept { take(other); }
     io_socket& operator=(io_socket&& other) noexcept {
         io_socket old(std::move(*this));
-        fd_ = std::exchange(other.fd_, -1);
-        home_ = std::exchange(other.home_, nullptr);
-        registration_.reset();
-        if (other.registration_) registration_.emplace(std::move(*other.registration_));
-        other.registration_.reset();
+        take(other);
         return *this;
     }
     ~io_socket();
@@ -60,23 +52,27 @@ public:
 
     // ---- Operations that wait. Each tries first, and registers when it would block. ----
     poll_result<result<std::size_t>> poll_read(context& cx, io_caller who, std::span<std::byte> into);
-    poll_result<result<std::size_t>> poll_read_vectored(context& cx, io_caller who, std::span<const std::span<std::byte>> into);
+    poll_result<result<std::size_t>> poll_read_vectored(context& cx, io_caller who,
+                                                        std::span<const std::span<std::byte>> into);
     poll_result<result<io::leased_buffer>> poll_receive(context& cx, io_caller who);
     poll_result<result<std::size_t>> poll_peek(context& cx, io_caller who, std::span<std::byte> into);
     poll_result<result<std::size_t>> poll_write(context& cx, io_caller who, std::span<const std::byte> from);
-    poll_result<result<std::size_t>> poll_write_vectored(context& cx, io_caller who, std::span<const std::span<const std::byte>> from);
+    poll_result<result<std::size_t>> poll_write_vectored(context& cx, io_caller who,
+                                                         std::span<const std::span<const std::byte>> from);
     /// Of a socket whose connect(2) is in progress: done when it is writable, has no error, and has a peer.
     poll_result<result<void>> poll_connected(context& cx, io_caller who);
     /// A connection's descriptor, and its peer.
     poll_result<result<std::pair<int, net::socket_addr>>> poll_accept(context& cx, io_caller who);
 
-    /// Registers, if that has not been done: for whoever waits without an operation.
+    /// Registers, if that has not been done: for whoever waits without an operation. Of two threads that come at the same
+    /// moment, one for each direction, one registers and the other waits for it.
     result<void> ensure_registered(std::source_location where);
-    [[nodiscard]] const io::registration& registration() const noexcept { return *registration_; }
+    /// What is shared with the driver, once it is registered.
+    [[nodiscard]] scheduled_io& source() const noexcept { return *source_; }
 
     /// Takes out the waker that a future has left here.
     void leave(direction way, const void* future) const noexcept {
-        if (registration_) registration_->source_->leave_slot(way, future);
+        if (is_registered()) source_->leave_slot(way, future);
     }
 
     // ---- Operations that do not wait ----
@@ -84,6 +80,15 @@ public:
     result<std::size_t> try_write(std::span<const std::byte> from);
 
 private:
+    enum class state : unsigned char { unregistered, bound, registering, registered };
+
+    // acquire: pairs with the release in ensure_registered(), which may be run by the other direction's thread.
+    [[nodiscard]] bool is_registered() const noexcept {
+        return state_.load(std::memory_order_acquire) == state::registered;
+    }
+    /// Takes over what `other` has; this one is empty. Neither is in use elsewhere, as whenever a stream is moved.
+    void take(io_socket& other) noexcept;
+
     template <class Call, class IsDrained>
     auto poll_call(direction way, context& cx, io_caller who, Call call, IsDrained is_drained)
         -> poll_result<decltype(call())>;
@@ -91,9 +96,11 @@ private:
     auto try_call(direction way, Call call) -> decltype(call());
     void clear(direction way, const io::ready_event& seen) const noexcept;
 
+    // A waiting connection has one of these in its frame: so it is small, and holds no io::registration.
     int fd_ = -1;
-    std::optional<io::registration> registration_;
-    io_handle* home_ = nullptr;  // counted; null: whichever loop polls first
+    atomic<state> state_{state::unregistered};
+    io_handle* io_ = nullptr;         // counted; there if bound or registered
+    scheduled_io* source_ = nullptr;  // there if registered
 };
 
 /// The future of one operation on an io_socket. `Op` says which: `value_type`, `way`, and

@@ -4,9 +4,9 @@
 #include <coroutine>
 #include <cstddef>
 #include <cstdint>
-#include <source_location>
 
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/place.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/future.hpp>
 
@@ -52,15 +52,18 @@ struct native_stack {
     static void leave(context& cx) noexcept { --cx.depth_; }
 };
 
+/// Tells the futures of a poll which co_await polls them.
+struct await_place {
+    static void set(context& cx, place where) noexcept { cx.where_ = where; }
+};
+
 /// The base of every promise: one frame of a virtual stack.
 /// Only `root` is set when the coroutine is made: every other store would be paid for by each call of a coroutine.
 struct frame {
     frame* root = nullptr;  ///< null until the frame is started
     frame* parent;          ///< whoever awaits this frame; null at the root
     slot_base* outcome;
-    union {
-        std::source_location where;  ///< the `co_await` at which the frame stands, or began to stand
-    };
+    place where;            ///< the `co_await` at which the frame stands, or began to stand
     // Of the root only:
     frame* current;
     leaf* waits_for;

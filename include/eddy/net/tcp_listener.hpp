@@ -86,10 +86,10 @@ public:
 
     /// The same as a future, on the loop that polls it. Text is an address such as "127.0.0.1:80".
     /// Errors: besides, errc::bad_address for text that is no address.
-    [[nodiscard]] static task<result<tcp_listener>> bind(
-        const socket_addr& at, std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<tcp_listener>> bind(
-        std::string_view at, std::source_location where = std::source_location::current());
+    [[nodiscard]] static task<result<tcp_listener>> bind(const socket_addr& at,
+                                                         std::source_location where = std::source_location::current());
+    [[nodiscard]] static task<result<tcp_listener>> bind(std::string_view at,
+                                                         std::source_location where = std::source_location::current());
 
     /// Adopts a listening socket. It is owned from here on, also if this fails.
     /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; bad_file_descriptor; invalid_argument if it does not

@@ -1,0 +1,15 @@
+// expect-error: static assertion failed
+// expect-error: eddy: core.run takes a future, such as a task: call the coroutine
+#include <eddy/core.hpp>
+#include <eddy/task.hpp>
+
+eddy::task<void> nothing() { co_return; }
+
+int main() {
+    eddy::core loop;
+#ifdef EDDY_CONTROL
+    loop.run(nothing());
+#else
+    loop.run(nothing);
+#endif
+}

@@ -1,0 +1,17 @@
+// S69, for a closure that is sent to the loop.
+// expect-error: static assertion failed
+// expect-error: eddy: nobody sees the output of spawned work, so it must be void
+#include <eddy/core.hpp>
+#include <eddy/task.hpp>
+
+eddy::task<int> answers() { co_return 1; }
+eddy::task<void> handles() { static_cast<void>(co_await answers()); }
+
+int main() {
+    eddy::core loop;
+#ifdef EDDY_CONTROL
+    loop.remote().spawn([](eddy::core_handle&) { return handles(); });
+#else
+    loop.remote().spawn([](eddy::core_handle&) { return answers(); });
+#endif
+}

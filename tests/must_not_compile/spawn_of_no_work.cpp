@@ -1,0 +1,12 @@
+// expect-error: static assertion failed
+// expect-error: eddy: spawn takes a future, or a callable (of core_handle& or of nothing) that makes one
+#include <eddy/core.hpp>
+
+int main() {
+    eddy::core loop;
+#ifdef EDDY_CONTROL
+    loop.handle().spawn([] {});
+#else
+    loop.handle().spawn([](int) {});
+#endif
+}

@@ -1,0 +1,17 @@
+// S69: nobody sees what spawned work returns, so an error in it would be lost.
+// expect-error: static assertion failed
+// expect-error: eddy: nobody sees the output of spawned work, so it must be void
+#include <eddy/core.hpp>
+#include <eddy/task.hpp>
+
+eddy::task<eddy::result<void>> fails() { co_return std::unexpected(eddy::make_error_code(eddy::errc::timed_out)); }
+eddy::task<void> handles() { static_cast<void>(co_await fails()); }
+
+int main() {
+    eddy::core loop;
+#ifdef EDDY_CONTROL
+    loop.handle().spawn(handles());
+#else
+    loop.handle().spawn(fails());
+#endif
+}
