@@ -6,12 +6,11 @@ first is the noise of the measurement. Times are in race.py; here are the counts
 request, and what an idle connection costs.
 """
 
-import shutil
 import time
 from pathlib import Path
 
 from contest import AGAIN, CASES, FIRST, Case, Contest, Contestant, progress
-from processes import calls_under_strace, context_switches, cpu_ns, resident_bytes
+from processes import can_count_calls, context_switches, counted_calls, cpu_ns, resident_bytes
 from race import race
 from tables import Bar, Outcome, Table, number
 
@@ -59,12 +58,10 @@ def find_example(build: Path) -> list[Contestant]:
 
 
 def count_calls(contest: Contest) -> None:
-    if not shutil.which("strace"):
-        contest.outcome.missing.append("strace (system calls are not counted)")
+    if not can_count_calls():
+        contest.outcome.missing.append("perf, or its right to the kernel's tracepoints (system calls are not counted)")
         return
-    table = Table("echo: system calls per request", ["server", "case", "calls", "of these"],
-                  note="Under strace a server is slower and finds more to do in each turn, so the share of waiting is "
-                       "a lower bound.")
+    table = Table("echo: system calls per request", ["server", "case", "calls", "of these"])
     data = contest.outcome.data["calls"] = {}
     for case in (one for one in CASES if one.calls_bar):
         for one in (one for one in contest.contestants if one.name != AGAIN):
@@ -87,8 +84,7 @@ def calls_per_request(contest: Contest, contestant: Contestant, case: Case) -> d
 
 def calls_of_run(contest: Contest, contestant: Contestant, case: Case, requests: int) -> dict[str, int]:
     with contest.server(contestant) as server:
-        return calls_under_strace(server, contest.processors.load,
-                                  lambda: contest.run_load(server, *case.arguments, "--requests", requests))
+        return counted_calls(server, lambda: contest.run_load(server, *case.arguments, "--requests", requests))
 
 
 def calls_row(contest: Contest, case: Case, contestant: Contestant, calls: dict[str, float]) -> list[str]:

@@ -10,18 +10,17 @@ namespace {
 
 const char* text_of(errc code) noexcept {
     switch (code) {
-        case errc::runtime_shutdown: return "the eddy runtime behind this object has shut down or is shutting down";
-        case errc::io_disabled:
-            return "this eddy runtime was built without I/O: remove enable_io(false) from its builder";
-        case errc::timed_out: return "the operation timed out";
-        case errc::task_cancelled: return "the task was cancelled";
-        case errc::no_address: return "could not resolve to any address";
-        case errc::bad_address: return "not a socket address: write it as 127.0.0.1:80 or [::1]:80";
-        case errc::blocking_descriptor:
-            return "the descriptor is in blocking mode: set O_NONBLOCK before you hand it to eddy";
-        case errc::unexpected_eof: return "the stream ended early";
-        case errc::write_zero: return "the sink took no byte of a non-empty buffer";
-        case errc::channel_closed: return "the other end of the channel is gone";
+    case errc::runtime_shutdown: return "the eddy runtime behind this object has shut down or is shutting down";
+    case errc::io_disabled: return "this eddy runtime was built without I/O: remove enable_io(false) from its builder";
+    case errc::timed_out: return "the operation timed out";
+    case errc::task_cancelled: return "the task was cancelled";
+    case errc::no_address: return "could not resolve to any address";
+    case errc::bad_address: return "not a socket address: write it as 127.0.0.1:80 or [::1]:80";
+    case errc::blocking_descriptor:
+        return "the descriptor is in blocking mode: set O_NONBLOCK before you hand it to eddy";
+    case errc::unexpected_eof: return "the stream ended early";
+    case errc::write_zero: return "the sink took no byte of a non-empty buffer";
+    case errc::channel_closed: return "the other end of the channel is gone";
     }
     return "unknown eddy error";
 }
@@ -32,18 +31,19 @@ public:
     std::string message(int code) const override { return text_of(static_cast<errc>(code)); }
     std::error_condition default_error_condition(int code) const noexcept override {
         switch (static_cast<errc>(code)) {
-            case errc::timed_out: return std::errc::timed_out;
-            case errc::task_cancelled: return std::errc::operation_canceled;
-            case errc::no_address:
-            case errc::bad_address:
-            case errc::blocking_descriptor: return std::errc::invalid_argument;
-            default: return {code, *this};
+        case errc::timed_out: return std::errc::timed_out;
+        case errc::task_cancelled: return std::errc::operation_canceled;
+        case errc::no_address:
+        case errc::bad_address:
+        case errc::blocking_descriptor: return std::errc::invalid_argument;
+        default: return {code, *this};
         }
     }
 };
 
 std::string with_place(std::string_view text, const std::source_location& where) {
     std::string all(text);
+    if (*where.file_name() == '\0') return all;  // polled by hand: no co_await is known
     all += " (at ";
     all += where.file_name();
     all += ':';

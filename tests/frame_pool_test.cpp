@@ -57,7 +57,7 @@ TEST(FramePool, BlocksAreAligned) {
     for (std::size_t size = 1; size <= 5000; size = size * 3 / 2 + 1) {
         for (const std::size_t rounded : {size, (size + 127) / 128 * 128}) {
             const auto blocks = allocate(5, rounded);
-            for (void* block : blocks) EXPECT_EQ(address_of(block) % (rounded % 128 == 0 ? 128 : 32), 0u) << rounded;
+            for (void* block : blocks) EXPECT_EQ(address_of(block) % (rounded % 128 == 0 ? 128 : 16), 0u) << rounded;
             free_all(blocks, rounded);
         }
     }

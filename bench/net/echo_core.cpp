@@ -36,5 +36,6 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
     core.run(listener.incoming().for_each([handle](eddy::net::tcp_stream client, eddy::net::socket_addr) {
             handle.spawn(echo(std::move(client)));
-        })).value();
+        }))
+        .value();
 }

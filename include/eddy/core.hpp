@@ -52,7 +52,8 @@ public:
     template <class F>
     auto run(F&& main, std::source_location where = std::source_location::current()) {
         constexpr bool is_future = future<std::remove_cvref_t<F>>;
-        static_assert(is_future, "eddy: core.run takes a future, such as a task: call the coroutine, `core.run(work())`");
+        static_assert(is_future,
+                      "eddy: core.run takes a future, such as a task: call the coroutine, `core.run(work())`");
         if constexpr (is_future) {
             return detail::run_main<F>(*loop_, std::forward<F>(main), where);
         } else {

@@ -38,8 +38,8 @@ public:
         : alive_(alive), polls_(polls), turns_(turns), io_(io) {}
 
     [[nodiscard]] std::size_t alive_tasks() const noexcept { return alive_; }
-    [[nodiscard]] std::uint64_t polls() const noexcept { return polls_; }   ///< of tasks, main futures included
-    [[nodiscard]] std::uint64_t turns() const noexcept { return turns_; }   ///< looks at the driver
+    [[nodiscard]] std::uint64_t polls() const noexcept { return polls_; }  ///< of tasks, main futures included
+    [[nodiscard]] std::uint64_t turns() const noexcept { return turns_; }  ///< looks at the driver
     [[nodiscard]] const io_metrics& io() const noexcept { return io_; }
 
 private:

@@ -69,6 +69,6 @@ template <>
 struct std::is_error_code_enum<eddy::errc> : std::true_type {};
 
 /// Checks an invariant of eddy's own, in every build: they are few, and cheap beside what they guard.
-#define EDDY_ASSERT(expression, text)                                                              \
-    ((expression) ? static_cast<void>(0)                                                           \
+#define EDDY_ASSERT(expression, text)    \
+    ((expression) ? static_cast<void>(0) \
                   : ::eddy::detail::assertion_failed(#expression, text, ::std::source_location::current()))

@@ -24,9 +24,13 @@ template <class E>
 void print_error_of(const E& error) {
     if constexpr (std::is_convertible_v<const E&, std::error_code>) {
         print_error(std::error_code(error).message());
-    } else if constexpr (requires { { error.to_error_code() } -> std::convertible_to<std::error_code>; }) {
+    } else if constexpr (requires {
+                             { error.to_error_code() } -> std::convertible_to<std::error_code>;
+                         }) {
         print_error(error.to_error_code().message());
-    } else if constexpr (requires { { error.what() } -> std::convertible_to<std::string>; }) {
+    } else if constexpr (requires {
+                             { error.what() } -> std::convertible_to<std::string>;
+                         }) {
         print_error(error.what());
     } else if constexpr (std::is_convertible_v<const E&, std::string>) {
         print_error(error);

@@ -53,7 +53,8 @@ inline constexpr bool is_try<try_expression<X>> = true;
 /// Cost: nothing beside the await itself.
 template <class X>
 [[nodiscard]] auto try_(X&& x) {
-    constexpr bool fits = detail::is_expected_future<std::remove_cvref_t<X>> || detail::is_expected<std::remove_cvref_t<X>>;
+    constexpr bool fits =
+        detail::is_expected_future<std::remove_cvref_t<X>> || detail::is_expected<std::remove_cvref_t<X>>;
     static_assert(fits, "eddy: try_ takes a std::expected, or a future of one");
     if constexpr (fits) {
         return detail::try_expression<X>(std::forward<X>(x));
@@ -69,7 +70,9 @@ template <class To, class From>
     using plain = std::remove_cvref_t<From>;
     if constexpr (std::is_convertible_v<From, To>) {
         return std::forward<From>(from);
-    } else if constexpr (requires(const plain& e) { { e.to_error_code() } -> std::convertible_to<To>; }) {
+    } else if constexpr (requires(const plain& e) {
+                             { e.to_error_code() } -> std::convertible_to<To>;
+                         }) {
         return from.to_error_code();
     } else if constexpr (std::is_same_v<To, std::error_code> && std::is_error_code_enum_v<plain>) {
         return make_error_code(from);

@@ -12,10 +12,10 @@ class borrowed_waker;
 /// What an executor provides so that its tasks can be woken. All functions may be called on any thread, must not throw,
 /// and must not run a task inline.
 struct waker_vtable {
-    void* (*clone)(void* data) noexcept;        ///< makes one more reference and returns the data that stands for it
-    void (*wake)(void* data) noexcept;          ///< wakes, and gives up the reference
-    void (*wake_by_ref)(void* data) noexcept;   ///< wakes, and keeps it
-    void (*drop)(void* data) noexcept;          ///< gives up the reference
+    void* (*clone)(void* data) noexcept;       ///< makes one more reference and returns the data that stands for it
+    void (*wake)(void* data) noexcept;         ///< wakes, and gives up the reference
+    void (*wake_by_ref)(void* data) noexcept;  ///< wakes, and keeps it
+    void (*drop)(void* data) noexcept;         ///< gives up the reference
 };
 
 /// Wakes one task, once or often. A future that answers "not yet" keeps a copy of its context's waker and wakes it when

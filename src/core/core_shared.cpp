@@ -380,7 +380,8 @@ void core_shared::report(std::exception_ptr thrown, const std::source_location& 
 
 void core_shared::close() noexcept {
     if (owner_ != this_thread_mark()) {
-        fatal_misuse("a core was destroyed on another thread than the one that made it: its tasks belong to that thread");
+        fatal_misuse(
+            "a core was destroyed on another thread than the one that made it: its tasks belong to that thread");
     }
     if (is_running()) fatal_misuse("a core was destroyed by work that it runs");
     is_closed_ = true;
@@ -441,7 +442,8 @@ buffer_pool* current_buffer_pool() noexcept { return running_here == nullptr ? n
 result<io_handle*> current_io(std::source_location where) {
     if (running_here == nullptr) {
         throw misuse(
-            "I/O needs an event loop on this thread: await it inside core.run() or eddy::run(), or inside work that was "
+            "I/O needs an event loop on this thread: await it inside core.run() or eddy::run(), or inside work that "
+            "was "
             "spawned there",
             where);
     }

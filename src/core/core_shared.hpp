@@ -12,10 +12,10 @@
 #include <eddy/detail/core_shared.hpp>
 #include <eddy/detail/time_driver.hpp>
 
-#include "io/io_handle.hpp"
 #include "core/inbound_list.hpp"
 #include "core/sleeping_place.hpp"
 #include "core/task_queue.hpp"
+#include "io/io_handle.hpp"
 
 namespace eddy::detail {
 

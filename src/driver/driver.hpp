@@ -32,7 +32,9 @@ concept driver_like = requires(D d, int fd, source_key key, io::interest wanted,
     // Any thread; a turn in progress may still report the key.
     { d.unwatch(fd) } -> std::same_as<result<void>>;
     // One thread at a time; retries EINTR inside. Hands each event out as on_event(key, io::ready).
-    { d.turn(timeout, [](source_key, io::ready) {}) } -> std::same_as<result<std::size_t>>;
+    {
+        d.turn(timeout, [](source_key, io::ready) {})
+    } -> std::same_as<result<std::size_t>>;
     // Any thread: ends the turn in progress, or the next one. Wakes that come before the turn looks count as one.
     { d.wake() } noexcept;
     { d.native_handle() } -> std::same_as<int>;

@@ -68,7 +68,7 @@ private:
 
     mutable mutex lock_;
     bool is_shut_down_ = false;
-    source_link set_;                          // a ring through this sentinel; holds a reference to each
+    source_link set_;                         // a ring through this sentinel; holds a reference to each
     source_link* pending_release_ = nullptr;  // taken out of the set, with its reference; linked by `next`
     // How long that list is. Written under the lock; read without it, so that a turn without removals takes no lock.
     atomic<std::size_t> pending_count_{0};

@@ -145,7 +145,7 @@ int io_socket::release() noexcept {
     return std::exchange(fd_, -1);
 }
 
-result<void> io_socket::ensure_registered(std::source_location where) {
+result<void> io_socket::ensure_registered(const context& cx) {
     io_handle* here = nullptr;
     // acquire, here and below: pairs with the release at the end, run by the thread of the other direction.
     state before = state_.load(std::memory_order_acquire);
@@ -157,7 +157,7 @@ result<void> io_socket::ensure_registered(std::source_location where) {
             continue;
         }
         if (before == state::unregistered && here == nullptr) {
-            const auto current = current_io(where);
+            const auto current = current_io(cx.where());
             if (!current) return std::unexpected(current.error());
             here = *current;
         }
@@ -186,7 +186,7 @@ void io_socket::clear(direction way, const io::ready_event& seen) const noexcept
 /// Calls until it does not say that it would block. Readiness is cleared only for the event that was looked at before
 /// the call, by the answer "would block", or by `is_drained(answer)`: all was taken that there was.
 template <class Call, class IsDrained>
-auto io_socket::poll_call(direction way, context& cx, io_caller who, Call call, IsDrained is_drained)
+auto io_socket::poll_call(direction way, context& cx, const void* future, Call call, IsDrained is_drained)
     -> poll_result<decltype(call())> {
     using answer_type = decltype(call());
     for (;;) {
@@ -195,7 +195,7 @@ auto io_socket::poll_call(direction way, context& cx, io_caller who, Call call, 
         io::ready_event seen;
         const bool can_wait = is_registered();
         if (can_wait) {
-            if (!source_->poll_ready(way, cx, who.future)) {
+            if (!source_->poll_ready(way, cx, future)) {
                 cx.refund_budget();
                 return not_ready;
             }
@@ -210,7 +210,7 @@ auto io_socket::poll_call(direction way, context& cx, io_caller who, Call call, 
             return answer;
         }
         if (!can_wait) {
-            if (auto registered = ensure_registered(who.where); !registered) {
+            if (auto registered = ensure_registered(cx); !registered) {
                 return answer_type(std::unexpect, registered.error());
             }
         }
@@ -228,22 +228,22 @@ auto io_socket::try_call(direction way, Call call) -> decltype(call()) {
     return answer;
 }
 
-poll_result<result<std::size_t>> io_socket::poll_read(context& cx, io_caller who, std::span<std::byte> into) {
+poll_result<result<std::size_t>> io_socket::poll_read(context& cx, const void* future, std::span<std::byte> into) {
     return poll_call(
-        direction::read, cx, who, [&] { return sys::recv(fd_, into.data(), into.size()); }, short_read(into.size()));
+        direction::read, cx, future, [&] { return sys::recv(fd_, into.data(), into.size()); }, short_read(into.size()));
 }
 
-poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, io_caller who,
+poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, const void* future,
                                                                std::span<const std::span<std::byte>> into) {
     const iovec_list list(into);
     if (list.total() == 0) return ok(std::size_t{0});
     return poll_call(
-        direction::read, cx, who, [&] { return sys::recv_vectored(fd_, list.get()); }, short_read(list.total()));
+        direction::read, cx, future, [&] { return sys::recv_vectored(fd_, list.get()); }, short_read(list.total()));
 }
 
-poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, io_caller who) {
+poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, const void* future) {
     buffer_pool* const pool = current_buffer_pool();
-    if (pool == nullptr) static_cast<void>(current_io(who.where));  // throws what a read would throw
+    if (pool == nullptr) static_cast<void>(current_io(cx.where()));  // throws what a read would throw
     const auto receive = [&]() -> result<io::leased_buffer> {
         std::byte* const buffer = pool->take();
         const auto count = sys::recv(fd_, buffer, buffer_pool::buffer_size);
@@ -252,31 +252,33 @@ poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, io_c
         if (!count) return std::unexpected(count.error());
         return io::leased_buffer();
     };
-    return poll_call(direction::read, cx, who, receive, [](const auto& lease, io::ready seen) {
+    return poll_call(direction::read, cx, future, receive, [](const auto& lease, io::ready seen) {
         return short_read(buffer_pool::buffer_size)(lease->size(), seen);
     });
 }
 
-poll_result<result<std::size_t>> io_socket::poll_peek(context& cx, io_caller who, std::span<std::byte> into) {
+poll_result<result<std::size_t>> io_socket::poll_peek(context& cx, const void* future, std::span<std::byte> into) {
     return poll_call(
-        direction::read, cx, who, [&] { return sys::recv(fd_, into.data(), into.size(), MSG_PEEK); }, never_drained);
+        direction::read, cx, future, [&] { return sys::recv(fd_, into.data(), into.size(), MSG_PEEK); }, never_drained);
 }
 
-poll_result<result<std::size_t>> io_socket::poll_write(context& cx, io_caller who, std::span<const std::byte> from) {
+poll_result<result<std::size_t>> io_socket::poll_write(context& cx, const void* future,
+                                                       std::span<const std::byte> from) {
     return poll_call(
-        direction::write, cx, who, [&] { return sys::send(fd_, from.data(), from.size()); }, short_write(from.size()));
+        direction::write, cx, future, [&] { return sys::send(fd_, from.data(), from.size()); },
+        short_write(from.size()));
 }
 
-poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, io_caller who,
+poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, const void* future,
                                                                 std::span<const std::span<const std::byte>> from) {
     const iovec_list list(from);
     if (list.total() == 0) return ok(std::size_t{0});
     return poll_call(
-        direction::write, cx, who, [&] { return sys::send_vectored(fd_, list.get()); }, short_write(list.total()));
+        direction::write, cx, future, [&] { return sys::send_vectored(fd_, list.get()); }, short_write(list.total()));
 }
 
-poll_result<result<void>> io_socket::poll_connected(context& cx, io_caller who) {
-    if (auto registered = ensure_registered(who.where); !registered) return registered;
+poll_result<result<void>> io_socket::poll_connected(context& cx, const void* future) {
+    if (auto registered = ensure_registered(cx); !registered) return registered;
     const auto finish = [&]() -> result<void> {
         const auto error = sys::take_error(fd_);
         if (!error) return std::unexpected(error.error());
@@ -287,10 +289,10 @@ poll_result<result<void>> io_socket::poll_connected(context& cx, io_caller who) 
         if (peer.error() != std::errc::not_connected) return std::unexpected(peer.error());
         return std::unexpected(std::make_error_code(std::errc::operation_would_block));
     };
-    return poll_call(direction::write, cx, who, finish, never_drained);
+    return poll_call(direction::write, cx, future, finish, never_drained);
 }
 
-poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(context& cx, io_caller who) {
+poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(context& cx, const void* future) {
     const auto accept = [&]() -> result<std::pair<int, net::socket_addr>> {
         for (;;) {
             auto accepted = sys::accept(fd_);
@@ -308,7 +310,7 @@ poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(con
             return std::pair(accepted->fd.release(), *peer);
         }
     };
-    return poll_call(direction::read, cx, who, accept, never_drained);
+    return poll_call(direction::read, cx, future, accept, never_drained);
 }
 
 result<std::size_t> io_socket::try_read(std::span<std::byte> into) {

@@ -58,14 +58,16 @@ void scheduled_io::clear_readiness(io::ready_event seen) noexcept {
     std::uint32_t changed = 0;
     do {
         if (readiness_word::tick(word) != seen.tick) return;  // an event has come since: it wins
-        changed = readiness_word::pack(readiness_word::is_shutdown(word), seen.tick, readiness_word::ready(word) - cleared);
+        changed =
+            readiness_word::pack(readiness_word::is_shutdown(word), seen.tick, readiness_word::ready(word) - cleared);
         // relaxed: nothing is published; who clears is who found out, by a call, that nothing is there.
     } while (!word_.compare_exchange_weak(word, changed, std::memory_order_relaxed, std::memory_order_relaxed));
 }
 
 poll_result<io::ready_event> scheduled_io::poll_ready(direction way, context& cx, const void* owner) {
     if (const auto seen = look(mask_of(way)); has_answer(seen)) return seen;
-    eddy::waker mine = cx.waker();  // cloned before the lock, and the old one dropped after it: both may run strangers' code
+    eddy::waker mine =
+        cx.waker();  // cloned before the lock, and the old one dropped after it: both may run strangers' code
     std::lock_guard guard(lock_);
     if (const auto seen = look(mask_of(way)); has_answer(seen)) return seen;
     slot& kept = slot_of(way);

@@ -78,13 +78,9 @@ task<result<released>> tcp_listener::into_native() && {
     }(std::move(socket_));
 }
 
-poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, std::source_location where) {
-    return poll_accept(cx, {nullptr, where});
-}
-
-poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, detail::io_caller who) {
-    if (pause_until_ && !poll_pause(cx, who)) return not_ready;
-    auto answer = socket_.poll_accept(cx, who);
+poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, const void* future) {
+    if (pause_until_ && !poll_pause(cx, future)) return not_ready;
+    auto answer = socket_.poll_accept(cx, future);
     if (!answer) return not_ready;
     if (!*answer) {
         if (is_exhausted(answer->error())) pause_until_ = time::clock::now() + back_off_time;
@@ -93,9 +89,9 @@ poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, detail::io_
     return result<accepted>(std::in_place, tcp_stream((*answer)->first), (*answer)->second);
 }
 
-poll_result<void> tcp_listener::poll_pause(context& cx, detail::io_caller who) {
-    if (!pause_) pause_ = std::make_unique<time::sleep_future>(*pause_until_, who.where);
-    pauses_for_ = who.future;
+poll_result<void> tcp_listener::poll_pause(context& cx, const void* future) {
+    if (!pause_) pause_ = std::make_unique<time::sleep_future>(*pause_until_, cx.where());
+    pauses_for_ = future;
     if (!pause_->poll(cx)) return not_ready;
     pause_.reset();
     pause_until_.reset();
@@ -122,7 +118,7 @@ accept_future::~accept_future() {
 
 poll_result<result<accepted>> accept_future::poll(context& cx) {
     has_polled_ = true;
-    return from_->poll_accept(cx, {this, where_});
+    return from_->poll_accept(cx, this);
 }
 
 incoming_stream::~incoming_stream() {
@@ -131,7 +127,7 @@ incoming_stream::~incoming_stream() {
 
 poll_result<std::optional<result<accepted>>> incoming_stream::poll_next(context& cx) {
     has_polled_ = true;
-    auto answer = from_->poll_accept(cx, {this, where_});
+    auto answer = from_->poll_accept(cx, this);
     if (!answer) return not_ready;
     return std::optional<result<accepted>>(*std::move(answer));
 }

@@ -22,7 +22,7 @@ task<result<detail::io_socket>> connect_socket(detail::io_socket socket, socket_
     if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
     if (const std::error_code error = sys::connect(socket.fd(), to)) {
         if (error != std::errc::operation_in_progress) co_return std::unexpected(error);
-        auto connected = poll_fn([&socket, where](context& cx) { return socket.poll_connected(cx, {nullptr, where}); });
+        auto connected = poll_fn([&socket](context& cx) { return socket.poll_connected(cx, nullptr); });
         co_await try_(connected);
     }
     co_return std::move(socket);
@@ -56,8 +56,8 @@ result<std::vector<socket_addr>> one_address(const result<socket_addr>& addr) {
 
 }  // namespace
 
-task<result<tcp_stream>> tcp_stream::connect_to(result<std::vector<socket_addr>> to,
-                                                std::optional<reactor_handle> home, std::source_location where) {
+task<result<tcp_stream>> tcp_stream::connect_to(result<std::vector<socket_addr>> to, std::optional<reactor_handle> home,
+                                                std::source_location where) {
     auto addrs = co_await try_(std::move(to));
     auto socket = co_await try_(connect_each(std::move(addrs), std::move(home), where));
     co_return tcp_stream(std::move(socket));
@@ -106,40 +106,35 @@ task<result<released>> tcp_stream::into_native() && {
 
 // ---- Operations ----
 
-detail::io_operation<read_op> tcp_stream::read(std::span<std::byte> into, std::source_location where) noexcept {
-    return detail::io_operation<read_op>(socket_, where, into);
+detail::io_operation<read_op> tcp_stream::read(std::span<std::byte> into) noexcept {
+    return detail::io_operation<read_op>(socket_, into);
 }
 
-detail::io_operation<read_vectored_op> tcp_stream::read_vectored(std::span<const std::span<std::byte>> into,
-                                                                 std::source_location where) noexcept {
-    return detail::io_operation<read_vectored_op>(socket_, where, into);
+detail::io_operation<read_vectored_op> tcp_stream::read_vectored(std::span<const std::span<std::byte>> into) noexcept {
+    return detail::io_operation<read_vectored_op>(socket_, into);
 }
 
-detail::io_operation<read_exact_op> tcp_stream::read_exact(std::span<std::byte> into,
-                                                           std::source_location where) noexcept {
-    return detail::io_operation<read_exact_op>(socket_, where, into);
+detail::io_operation<read_exact_op> tcp_stream::read_exact(std::span<std::byte> into) noexcept {
+    return detail::io_operation<read_exact_op>(socket_, into);
 }
 
-detail::io_operation<receive_op> tcp_stream::receive(std::source_location where) noexcept {
-    return detail::io_operation<receive_op>(socket_, where);
+detail::io_operation<receive_op> tcp_stream::receive() noexcept { return detail::io_operation<receive_op>(socket_); }
+
+detail::io_operation<peek_op> tcp_stream::peek(std::span<std::byte> into) noexcept {
+    return detail::io_operation<peek_op>(socket_, into);
 }
 
-detail::io_operation<peek_op> tcp_stream::peek(std::span<std::byte> into, std::source_location where) noexcept {
-    return detail::io_operation<peek_op>(socket_, where, into);
+detail::io_operation<write_op> tcp_stream::write(std::span<const std::byte> from) noexcept {
+    return detail::io_operation<write_op>(socket_, from);
 }
 
-detail::io_operation<write_op> tcp_stream::write(std::span<const std::byte> from, std::source_location where) noexcept {
-    return detail::io_operation<write_op>(socket_, where, from);
+detail::io_operation<write_vectored_op> tcp_stream::write_vectored(
+    std::span<const std::span<const std::byte>> from) noexcept {
+    return detail::io_operation<write_vectored_op>(socket_, from);
 }
 
-detail::io_operation<write_vectored_op> tcp_stream::write_vectored(std::span<const std::span<const std::byte>> from,
-                                                                   std::source_location where) noexcept {
-    return detail::io_operation<write_vectored_op>(socket_, where, from);
-}
-
-detail::io_operation<write_all_op> tcp_stream::write_all(std::span<const std::byte> from,
-                                                         std::source_location where) noexcept {
-    return detail::io_operation<write_all_op>(socket_, where, from);
+detail::io_operation<write_all_op> tcp_stream::write_all(std::span<const std::byte> from) noexcept {
+    return detail::io_operation<write_all_op>(socket_, from);
 }
 
 task<result<void>> tcp_stream::shutdown() {
@@ -150,33 +145,25 @@ task<result<void>> tcp_stream::shutdown() {
     }(socket_.fd());
 }
 
-poll_result<result<std::size_t>> tcp_stream::poll_read(context& cx, std::span<std::byte> into,
-                                                       std::source_location where) {
+poll_result<result<std::size_t>> tcp_stream::poll_read(context& cx, std::span<std::byte> into) {
     if (into.empty()) return ok(std::size_t{0});
-    return socket_.poll_read(cx, {nullptr, where}, into);
+    return socket_.poll_read(cx, nullptr, into);
 }
 
-poll_result<result<std::size_t>> tcp_stream::poll_write(context& cx, std::span<const std::byte> from,
-                                                        std::source_location where) {
+poll_result<result<std::size_t>> tcp_stream::poll_write(context& cx, std::span<const std::byte> from) {
     if (from.empty()) return ok(std::size_t{0});
-    return socket_.poll_write(cx, {nullptr, where}, from);
+    return socket_.poll_write(cx, nullptr, from);
 }
 
 // ---- Readiness ----
 
-socket_readiness tcp_stream::readable(std::source_location where) noexcept {
-    return {socket_, io::interest::readable, where};
-}
-socket_readiness tcp_stream::writable(std::source_location where) noexcept {
-    return {socket_, io::interest::writable, where};
-}
-socket_readiness tcp_stream::ready(io::interest wanted, std::source_location where) noexcept {
-    return {socket_, wanted, where};
-}
+socket_readiness tcp_stream::readable() noexcept { return {socket_, io::interest::readable}; }
+socket_readiness tcp_stream::writable() noexcept { return {socket_, io::interest::writable}; }
+socket_readiness tcp_stream::ready(io::interest wanted) noexcept { return {socket_, wanted}; }
 
 poll_result<result<io::ready>> socket_readiness::poll(context& cx) {
     if (!readiness_) {
-        if (auto registered = socket_->ensure_registered(where_); !registered) {
+        if (auto registered = socket_->ensure_registered(cx); !registered) {
             return result<io::ready>(std::unexpect, registered.error());
         }
         readiness_.emplace(socket_->source(), wanted_);

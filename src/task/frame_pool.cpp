@@ -106,7 +106,8 @@ void add_chunk(owned_heap& heap, std::size_t size_class) {
 
 void carve(owned_heap& heap, std::size_t size_class) {
     const std::size_t size = size_class * size_class_step;
-    if (static_cast<std::size_t>(heap.fresh_end[size_class] - heap.fresh[size_class]) < size) add_chunk(heap, size_class);
+    if (static_cast<std::size_t>(heap.fresh_end[size_class] - heap.fresh[size_class]) < size)
+        add_chunk(heap, size_class);
     const std::size_t left = static_cast<std::size_t>(heap.fresh_end[size_class] - heap.fresh[size_class]) / size;
     const std::size_t count = std::min(left, carve_count);
     // Pushed from the far end, so that blocks are handed out by rising address.

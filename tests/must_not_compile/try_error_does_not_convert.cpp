@@ -14,6 +14,4 @@ using error = std::string;
 
 eddy::task<std::expected<int, error>> number();
 
-eddy::task<eddy::result<int>> use() {
-    co_return co_await eddy::try_(number());
-}
+eddy::task<eddy::result<int>> use() { co_return co_await eddy::try_(number()); }

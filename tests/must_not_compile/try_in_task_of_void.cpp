@@ -12,7 +12,5 @@ eddy::task<eddy::result<void>> use() {
     co_return {};
 }
 #else
-eddy::task<void> use() {
-    static_cast<void>(co_await eddy::try_(number()));
-}
+eddy::task<void> use() { static_cast<void>(co_await eddy::try_(number())); }
 #endif

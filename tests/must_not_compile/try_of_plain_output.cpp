@@ -10,6 +10,4 @@ eddy::task<eddy::result<int>> number();
 eddy::task<int> number();
 #endif
 
-eddy::task<eddy::result<int>> use() {
-    co_return co_await eddy::try_(number());
-}
+eddy::task<eddy::result<int>> use() { co_return co_await eddy::try_(number()); }

@@ -11,7 +11,7 @@ namespace eddy::detail {
 
 template <class T>
 using atomic = std::atomic<T>;
-using std::mutex;
 using std::condition_variable;
+using std::mutex;
 
 }  // namespace eddy::detail

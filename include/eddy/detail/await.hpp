@@ -83,7 +83,8 @@ public:
         return !this->outcome_.has_value() || this->outcome_.value().has_value();
     }
     void await_suspend(const auto&) noexcept {
-        if (this->outcome_.frame_is != slot_base::fate::running) end_with_error<Out>(this->awaiting_, this->outcome_.value());
+        if (this->outcome_.frame_is != slot_base::fate::running)
+            end_with_error<Out>(this->awaiting_, this->outcome_.value());
     }
     typename In::value_type await_resume() {
         if constexpr (std::is_void_v<typename In::value_type>) {
@@ -217,7 +218,8 @@ auto make_try_awaiter(frame& awaiting, try_expression<A>& tried) {
     using F = std::remove_cvref_t<A>;
     auto& inner = tried.inner();
     constexpr bool fits = is_expected<Out>;
-    static_assert(fits, "eddy: try_ ends the coroutine with an error, so its output must be a std::expected (result<T>)");
+    static_assert(fits,
+                  "eddy: try_ ends the coroutine with an error, so its output must be a std::expected (result<T>)");
     if constexpr (!fits) {
         return dummy_awaiter{};
     } else if constexpr (is_expected<F>) {
@@ -234,9 +236,10 @@ template <class Out, class A>
 auto make_awaiter(frame& awaiting, A&& awaited) {
     using F = std::remove_cvref_t<A>;
     constexpr bool safe = std::is_lvalue_reference_v<A> || !is_marked<F>;
-    static_assert(safe,
-                  "eddy: GCC 12 destroys a closure's captures twice inside a co_await expression; name the future first: "
-                  "`auto work = ...; co_await work;`");
+    static_assert(
+        safe,
+        "eddy: GCC 12 destroys a closure's captures twice inside a co_await expression; name the future first: "
+        "`auto work = ...; co_await work;`");
     if constexpr (!safe) {
         return dummy_awaiter{};
     } else if constexpr (is_try<F>) {

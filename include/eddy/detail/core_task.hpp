@@ -66,7 +66,7 @@ struct core_task : inbound_node {
     static constexpr std::int64_t one_ref = 4;
 
     frame* root = nullptr;  ///< of a task<void>: polled directly, and not by the operations
-    core_shared* shared;  ///< kept alive by the core until the end, by a reference of the task's own after the merge
+    core_shared* shared;    ///< kept alive by the core until the end, by a reference of the task's own after the merge
     core_task* next_queued = nullptr;
     core_task* previous_live = nullptr;
     core_task* next_live = nullptr;

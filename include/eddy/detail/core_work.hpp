@@ -86,8 +86,7 @@ constexpr bool check_work() {
 /// A coroutine as a task: the loop polls its frames itself.
 class frame_task : public core_task {
 public:
-    frame_task(core_shared& loop, std::source_location where, task<void>&& work)
-        : core_task(operations, loop, where) {
+    frame_task(core_shared& loop, std::source_location where, task<void>&& work) : core_task(operations, loop, where) {
         root = enter_frame(work);
     }
 
@@ -179,7 +178,8 @@ public:
 private:
     static void arrive(inbound_node& self, core_shared& loop, bool is_open) {
         // Owned from here on, so that it is freed, and its work destroyed, also when spawning throws.
-        const std::unique_ptr<work_job, void (*)(work_job*)> mine(&static_cast<work_job&>(self), &pool_delete<work_job>);
+        const std::unique_ptr<work_job, void (*)(work_job*)> mine(&static_cast<work_job&>(self),
+                                                                  &pool_delete<work_job>);
         if (is_open) spawn_work(loop, std::move(mine->work_), mine->where_);
     }
     static constexpr inbound_ops operations{&arrive};

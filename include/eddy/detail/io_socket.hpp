@@ -21,12 +21,6 @@
 
 namespace eddy::detail {
 
-/// Who polls an operation: the future, by which its waker is found again, and where the user made it.
-struct io_caller {
-    const void* future;
-    std::source_location where;
-};
-
 /// A socket of a loop: its descriptor, and its registration from the first operation on that would block. Every call
 /// that moves bytes or connections is made here: on a readiness driver it is tried first and waits then; a completing
 /// driver will be asked here in place of that.
@@ -50,23 +44,24 @@ public:
     /// Deregisters and gives the descriptor up.
     [[nodiscard]] int release() noexcept;
 
-    // ---- Operations that wait. Each tries first, and registers when it would block. ----
-    poll_result<result<std::size_t>> poll_read(context& cx, io_caller who, std::span<std::byte> into);
-    poll_result<result<std::size_t>> poll_read_vectored(context& cx, io_caller who,
+    // ---- Operations that wait. Each tries first, and registers when it would block. `future` is who polls: by it its
+    // waker is found again (see leave()); null if nobody will look for it. ----
+    poll_result<result<std::size_t>> poll_read(context& cx, const void* future, std::span<std::byte> into);
+    poll_result<result<std::size_t>> poll_read_vectored(context& cx, const void* future,
                                                         std::span<const std::span<std::byte>> into);
-    poll_result<result<io::leased_buffer>> poll_receive(context& cx, io_caller who);
-    poll_result<result<std::size_t>> poll_peek(context& cx, io_caller who, std::span<std::byte> into);
-    poll_result<result<std::size_t>> poll_write(context& cx, io_caller who, std::span<const std::byte> from);
-    poll_result<result<std::size_t>> poll_write_vectored(context& cx, io_caller who,
+    poll_result<result<io::leased_buffer>> poll_receive(context& cx, const void* future);
+    poll_result<result<std::size_t>> poll_peek(context& cx, const void* future, std::span<std::byte> into);
+    poll_result<result<std::size_t>> poll_write(context& cx, const void* future, std::span<const std::byte> from);
+    poll_result<result<std::size_t>> poll_write_vectored(context& cx, const void* future,
                                                          std::span<const std::span<const std::byte>> from);
     /// Of a socket whose connect(2) is in progress: done when it is writable, has no error, and has a peer.
-    poll_result<result<void>> poll_connected(context& cx, io_caller who);
+    poll_result<result<void>> poll_connected(context& cx, const void* future);
     /// A connection's descriptor, and its peer.
-    poll_result<result<std::pair<int, net::socket_addr>>> poll_accept(context& cx, io_caller who);
+    poll_result<result<std::pair<int, net::socket_addr>>> poll_accept(context& cx, const void* future);
 
     /// Registers, if that has not been done: for whoever waits without an operation. Of two threads that come at the same
     /// moment, one for each direction, one registers and the other waits for it.
-    result<void> ensure_registered(std::source_location where);
+    result<void> ensure_registered(const context& cx);
     /// What is shared with the driver, once it is registered.
     [[nodiscard]] scheduled_io& source() const noexcept { return *source_; }
 
@@ -90,7 +85,7 @@ private:
     void take(io_socket& other) noexcept;
 
     template <class Call, class IsDrained>
-    auto poll_call(direction way, context& cx, io_caller who, Call call, IsDrained is_drained)
+    auto poll_call(direction way, context& cx, const void* future, Call call, IsDrained is_drained)
         -> poll_result<decltype(call())>;
     template <class Call>
     auto try_call(direction way, Call call) -> decltype(call());
@@ -104,8 +99,8 @@ private:
 };
 
 /// The future of one operation on an io_socket. `Op` says which: `value_type`, `way`, and
-/// `poll(io_socket&, context&, io_caller)`, which answers a poll_result<result<value_type>>.
-/// It leaves nothing behind when it is dropped: no waker, no byte taken.
+/// `poll(io_socket&, context&, future)`, which answers a poll_result<result<value_type>>.
+/// It leaves nothing behind when it is dropped: no waker, no byte taken. Small, since it stays in the frame of whoever waits.
 template <class Op>
 class [[nodiscard("an operation does nothing until it is awaited")]] io_operation
     : public future_ops<io_operation<Op>> {
@@ -113,10 +108,9 @@ public:
     using output_type = result<typename Op::value_type>;
 
     template <class... Args>
-    explicit io_operation(io_socket& socket, std::source_location where, Args&&... args) noexcept
-        : socket_(&socket), where_(where), op_(std::forward<Args>(args)...) {}
-    io_operation(io_operation&& other) noexcept
-        : socket_(other.socket_), where_(other.where_), op_(std::move(other.op_)) {
+    explicit io_operation(io_socket& socket, Args&&... args) noexcept
+        : socket_(&socket), op_(std::forward<Args>(args)...) {}
+    io_operation(io_operation&& other) noexcept : socket_(other.socket_), op_(std::move(other.op_)) {
         EDDY_ASSERT(other.state_ != state::waiting, "an operation was moved while it waits");
     }
     io_operation& operator=(io_operation&&) = delete;
@@ -125,8 +119,8 @@ public:
     }
 
     poll_result<output_type> poll(context& cx) {
-        if (state_ == state::ended) throw misuse("an I/O operation was polled after it had ended", where_);
-        auto answer = op_.poll(*socket_, cx, io_caller{this, where_});
+        if (state_ == state::ended) throw misuse("an I/O operation was polled after it had ended", cx.where());
+        auto answer = op_.poll(*socket_, cx, this);
         state_ = answer.is_ready() ? state::ended : state::waiting;
         return answer;
     }
@@ -135,8 +129,7 @@ private:
     enum class state : unsigned char { fresh, waiting, ended };
 
     io_socket* socket_;
-    std::source_location where_;
-    Op op_;
+    [[no_unique_address]] Op op_;
     state state_ = state::fresh;
 };
 

@@ -63,7 +63,7 @@ struct frame {
     frame* root = nullptr;  ///< null until the frame is started
     frame* parent;          ///< whoever awaits this frame; null at the root
     slot_base* outcome;
-    place where;            ///< the `co_await` at which the frame stands, or began to stand
+    place where;  ///< the `co_await` at which the frame stands, or began to stand
     // Of the root only:
     frame* current;
     leaf* waits_for;
@@ -104,7 +104,8 @@ inline bool start_child(frame& parent, frame& child, slot_base& outcome) {
     child.handle().resume();
     native_stack::leave(cx);
     if (outcome.frame_is == slot_base::fate::running) return false;
-    if (outcome.frame_is == slot_base::fate::ended) [[unlikely]] child.handle().destroy();
+    if (outcome.frame_is == slot_base::fate::ended) [[unlikely]]
+        child.handle().destroy();
     return true;
 }
 

@@ -74,8 +74,8 @@ public:
     /// error nothing is registered.
     /// Cost: a block of 128 bytes, two system calls.
     template <io_source S>
-    [[nodiscard]] static result<registration> attach(
-        const S& source, interest wanted, std::source_location where = std::source_location::current()) {
+    [[nodiscard]] static result<registration> attach(const S& source, interest wanted,
+                                                     std::source_location where = std::source_location::current()) {
         return attach_to_current(source.native_handle(), wanted, where);
     }
     /// The same with a reactor of the caller's choice.

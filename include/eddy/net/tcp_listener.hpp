@@ -41,8 +41,8 @@ class [[nodiscard("co_await it")]] accept_future : public future_ops<accept_futu
 public:
     using output_type = result<accepted>;
 
-    accept_future(tcp_listener& from, std::source_location where) noexcept : from_(&from), where_(where) {}
-    accept_future(accept_future&& other) noexcept : from_(other.from_), where_(other.where_) {}
+    explicit accept_future(tcp_listener& from) noexcept : from_(&from) {}
+    accept_future(accept_future&& other) noexcept : from_(other.from_) {}
     accept_future& operator=(accept_future&&) = delete;
     ~accept_future();
 
@@ -50,7 +50,6 @@ public:
 
 private:
     tcp_listener* from_;
-    std::source_location where_;
     bool has_polled_ = false;
 };
 
@@ -59,8 +58,8 @@ class [[nodiscard]] incoming_stream : public stream_ops<incoming_stream> {
 public:
     using item_type = result<accepted>;
 
-    incoming_stream(tcp_listener& from, std::source_location where) noexcept : from_(&from), where_(where) {}
-    incoming_stream(incoming_stream&& other) noexcept : from_(other.from_), where_(other.where_) {}
+    explicit incoming_stream(tcp_listener& from) noexcept : from_(&from) {}
+    incoming_stream(incoming_stream&& other) noexcept : from_(other.from_) {}
     incoming_stream& operator=(incoming_stream&&) = delete;
     ~incoming_stream();
 
@@ -68,7 +67,6 @@ public:
 
 private:
     tcp_listener* from_;
-    std::source_location where_;
     bool has_polled_ = false;
 };
 
@@ -104,20 +102,15 @@ public:
     /// a little before it tries again, so that a loop over accept() neither ends nor spins.
     /// Cancel safety: safe. No connection is lost.
     /// Cost: one system call if a connection is there, else one more after the wait.
-    [[nodiscard]] accept_future accept(std::source_location where = std::source_location::current()) noexcept {
-        return {*this, where};
-    }
+    [[nodiscard]] accept_future accept() noexcept { return accept_future(*this); }
 
     /// All connections, one after the other, as a stream of `result<accepted>`: for_each() ends at the first error; a loop
     /// over next() may go on. Borrows the listener.
-    [[nodiscard]] incoming_stream incoming(std::source_location where = std::source_location::current()) & noexcept {
-        return {*this, where};
-    }
+    [[nodiscard]] incoming_stream incoming() & noexcept { return incoming_stream(*this); }
     incoming_stream incoming() && = delete;  // it would borrow a listener that is gone: give the listener a name
 
     /// accept() in the form of a poll.
-    poll_result<result<accepted>> poll_accept(context& cx,
-                                              std::source_location where = std::source_location::current());
+    poll_result<result<accepted>> poll_accept(context& cx) { return poll_accept(cx, nullptr); }
 
     [[nodiscard]] result<socket_addr> local_addr() const noexcept;
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
@@ -131,8 +124,8 @@ private:
     explicit tcp_listener(int fd) noexcept : socket_(fd) {}
 
     static task<result<tcp_listener>> bind_here(result<socket_addr> at, std::source_location where);
-    poll_result<result<accepted>> poll_accept(context& cx, detail::io_caller who);
-    poll_result<void> poll_pause(context& cx, detail::io_caller who);
+    poll_result<result<accepted>> poll_accept(context& cx, const void* future);
+    poll_result<void> poll_pause(context& cx, const void* future);
     /// Takes out the waker that a future has left here.
     void leave(const void* future) noexcept;
 

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <optional>
-#include <source_location>
 #include <span>
 
 #include <eddy/detail/io_socket.hpp>
@@ -24,9 +23,9 @@ public:
 
     explicit read_op(std::span<std::byte> into) noexcept : into_(into) {}
 
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
+    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
         if (into_.empty()) return ok(std::size_t{0});
-        return socket.poll_read(cx, who, into_);
+        return socket.poll_read(cx, future, into_);
     }
 
 private:
@@ -40,8 +39,8 @@ public:
 
     explicit read_vectored_op(std::span<const std::span<std::byte>> into) noexcept : into_(into) {}
 
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
-        return socket.poll_read_vectored(cx, who, into_);
+    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
+        return socket.poll_read_vectored(cx, future, into_);
     }
 
 private:
@@ -55,9 +54,9 @@ public:
 
     explicit read_exact_op(std::span<std::byte> into) noexcept : left_(into) {}
 
-    poll_result<result<void>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
+    poll_result<result<void>> poll(detail::io_socket& socket, context& cx, const void* future) {
         while (!left_.empty()) {
-            auto count = socket.poll_read(cx, who, left_);
+            auto count = socket.poll_read(cx, future, left_);
             if (!count) return not_ready;
             if (!*count) return result<void>(std::unexpect, count->error());
             if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::unexpected_eof));
@@ -75,8 +74,8 @@ public:
     using value_type = io::leased_buffer;
     static constexpr detail::direction way = detail::direction::read;
 
-    poll_result<result<io::leased_buffer>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
-        return socket.poll_receive(cx, who);
+    poll_result<result<io::leased_buffer>> poll(detail::io_socket& socket, context& cx, const void* future) {
+        return socket.poll_receive(cx, future);
     }
 };
 
@@ -87,9 +86,9 @@ public:
 
     explicit peek_op(std::span<std::byte> into) noexcept : into_(into) {}
 
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
+    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
         if (into_.empty()) return ok(std::size_t{0});
-        return socket.poll_peek(cx, who, into_);
+        return socket.poll_peek(cx, future, into_);
     }
 
 private:
@@ -103,9 +102,9 @@ public:
 
     explicit write_op(std::span<const std::byte> from) noexcept : from_(from) {}
 
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
+    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
         if (from_.empty()) return ok(std::size_t{0});
-        return socket.poll_write(cx, who, from_);
+        return socket.poll_write(cx, future, from_);
     }
 
 private:
@@ -119,8 +118,8 @@ public:
 
     explicit write_vectored_op(std::span<const std::span<const std::byte>> from) noexcept : from_(from) {}
 
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
-        return socket.poll_write_vectored(cx, who, from_);
+    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
+        return socket.poll_write_vectored(cx, future, from_);
     }
 
 private:
@@ -134,9 +133,9 @@ public:
 
     explicit write_all_op(std::span<const std::byte> from) noexcept : left_(from) {}
 
-    poll_result<result<void>> poll(detail::io_socket& socket, context& cx, detail::io_caller who) {
+    poll_result<result<void>> poll(detail::io_socket& socket, context& cx, const void* future) {
         while (!left_.empty()) {
-            auto count = socket.poll_write(cx, who, left_);
+            auto count = socket.poll_write(cx, future, left_);
             if (!count) return not_ready;
             if (!*count) return result<void>(std::unexpect, count->error());
             if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
@@ -154,15 +153,13 @@ class [[nodiscard("co_await it")]] socket_readiness : public future_ops<socket_r
 public:
     using output_type = result<io::ready>;
 
-    socket_readiness(detail::io_socket& socket, io::interest wanted, std::source_location where) noexcept
-        : socket_(&socket), wanted_(wanted), where_(where) {}
+    socket_readiness(detail::io_socket& socket, io::interest wanted) noexcept : socket_(&socket), wanted_(wanted) {}
 
     poll_result<result<io::ready>> poll(context& cx);
 
 private:
     detail::io_socket* socket_;
     io::interest wanted_;
-    std::source_location where_;
     std::optional<io::readiness_future> readiness_;
 };
 

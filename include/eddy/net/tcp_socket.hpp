@@ -35,8 +35,8 @@ public:
     [[nodiscard]] result<tcp_listener> listen(int backlog) && noexcept;
     [[nodiscard]] result<tcp_listener> listen(int backlog, const core_handle& handle) &&;
     /// Connects, as tcp_stream::connect().
-    [[nodiscard]] task<result<tcp_stream>> connect(
-        const socket_addr& to, std::source_location where = std::source_location::current()) &&;
+    [[nodiscard]] task<result<tcp_stream>> connect(const socket_addr& to,
+                                                   std::source_location where = std::source_location::current()) &&;
 
     [[nodiscard]] result<bool> reuse_addr() const noexcept;
     result<void> set_reuse_addr(bool on) const noexcept;

@@ -63,19 +63,19 @@ public:
     /// Errors: connection_refused, timed_out, ..., as connect(2); errc::bad_address for text that is no address (names
     /// are not looked up); errc::no_address for an empty list. On an error no descriptor is left behind.
     /// Cancel safety: safe; the attempt is given up and its socket closed.
-    [[nodiscard]] static task<result<tcp_stream>> connect(
-        const socket_addr& to, std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<tcp_stream>> connect(
-        std::string_view to, std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<tcp_stream>> connect(
-        const ip_addr& host, std::uint16_t port, std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<tcp_stream>> connect(
-        std::string_view host, std::uint16_t port, std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<tcp_stream>> connect(
-        std::span<const socket_addr> to, std::source_location where = std::source_location::current());
+    [[nodiscard]] static task<result<tcp_stream>> connect(const socket_addr& to,
+                                                          std::source_location where = std::source_location::current());
+    [[nodiscard]] static task<result<tcp_stream>> connect(std::string_view to,
+                                                          std::source_location where = std::source_location::current());
+    [[nodiscard]] static task<result<tcp_stream>> connect(const ip_addr& host, std::uint16_t port,
+                                                          std::source_location where = std::source_location::current());
+    [[nodiscard]] static task<result<tcp_stream>> connect(std::string_view host, std::uint16_t port,
+                                                          std::source_location where = std::source_location::current());
+    [[nodiscard]] static task<result<tcp_stream>> connect(std::span<const socket_addr> to,
+                                                          std::source_location where = std::source_location::current());
     /// The same, registered with the loop behind `handle`.
-    [[nodiscard]] static task<result<tcp_stream>> connect(
-        const socket_addr& to, const core_handle& handle, std::source_location where = std::source_location::current());
+    [[nodiscard]] static task<result<tcp_stream>> connect(const socket_addr& to, const core_handle& handle,
+                                                          std::source_location where = std::source_location::current());
 
     /// Adopts a connected socket. It is owned from here on, also if this fails.
     /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; bad_file_descriptor.
@@ -89,23 +89,19 @@ public:
     /// Reads at least one byte into `into` and returns how many. 0 at the end of the stream, or if `into` is empty.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no byte was taken from the stream.
     /// Cost: one system call if bytes are there, else one more after the wait; no allocation.
-    [[nodiscard]] detail::io_operation<read_op> read(
-        std::span<std::byte> into, std::source_location where = std::source_location::current()) noexcept;
+    [[nodiscard]] detail::io_operation<read_op> read(std::span<std::byte> into) noexcept;
     /// Reads into several buffers, one after the other. Otherwise as read().
     [[nodiscard]] detail::io_operation<read_vectored_op> read_vectored(
-        std::span<const std::span<std::byte>> into, std::source_location where = std::source_location::current()) noexcept;
+        std::span<const std::span<std::byte>> into) noexcept;
     /// Fills `into`. Errors: errc::unexpected_eof if the stream ends before.
     /// Cancel safety: not safe. Bytes already read are lost; loop over read().
-    [[nodiscard]] detail::io_operation<read_exact_op> read_exact(
-        std::span<std::byte> into, std::source_location where = std::source_location::current()) noexcept;
+    [[nodiscard]] detail::io_operation<read_exact_op> read_exact(std::span<std::byte> into) noexcept;
     /// Waits for bytes without holding a buffer, and gives them in a buffer of the loop's. Empty at the end of the stream.
     /// Cancel safety: safe. No byte is lost.
     /// Cost: as read(); the buffer comes from a pool.
-    [[nodiscard]] detail::io_operation<receive_op> receive(
-        std::source_location where = std::source_location::current()) noexcept;
+    [[nodiscard]] detail::io_operation<receive_op> receive() noexcept;
     /// As read(), but the bytes stay in the stream.
-    [[nodiscard]] detail::io_operation<peek_op> peek(
-        std::span<std::byte> into, std::source_location where = std::source_location::current()) noexcept;
+    [[nodiscard]] detail::io_operation<peek_op> peek(std::span<std::byte> into) noexcept;
     /// Reads what is there, without waiting. Errors: operation_would_block if nothing is.
     result<std::size_t> try_read(std::span<std::byte> into) { return socket_.try_read(into); }
 
@@ -114,16 +110,13 @@ public:
     /// Writes at least one byte of `from`, and returns how many. 0 only if `from` is empty.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no byte was written.
     /// Cost: one system call if there is room, else one more after the wait; no allocation.
-    [[nodiscard]] detail::io_operation<write_op> write(
-        std::span<const std::byte> from, std::source_location where = std::source_location::current()) noexcept;
+    [[nodiscard]] detail::io_operation<write_op> write(std::span<const std::byte> from) noexcept;
     /// Writes from several buffers, one after the other. Otherwise as write().
     [[nodiscard]] detail::io_operation<write_vectored_op> write_vectored(
-        std::span<const std::span<const std::byte>> from,
-        std::source_location where = std::source_location::current()) noexcept;
+        std::span<const std::span<const std::byte>> from) noexcept;
     /// Writes all of `from`.
     /// Cancel safety: not safe. How much was written is not known; loop over write().
-    [[nodiscard]] detail::io_operation<write_all_op> write_all(
-        std::span<const std::byte> from, std::source_location where = std::source_location::current()) noexcept;
+    [[nodiscard]] detail::io_operation<write_all_op> write_all(std::span<const std::byte> from) noexcept;
     /// Writes what there is room for, without waiting. Errors: operation_would_block if there is none.
     result<std::size_t> try_write(std::span<const std::byte> from) { return socket_.try_write(from); }
     /// Says that nothing more will be written: the peer reads what is on its way, and then the end of the stream.
@@ -134,18 +127,13 @@ public:
 
     /// Waits until a read (a write) is worth trying, and says for what the stream is ready. Any number of tasks may wait.
     /// Cancel safety: safe. Errors: errc::runtime_shutdown.
-    [[nodiscard]] socket_readiness readable(
-        std::source_location where = std::source_location::current()) noexcept;
-    [[nodiscard]] socket_readiness writable(
-        std::source_location where = std::source_location::current()) noexcept;
+    [[nodiscard]] socket_readiness readable() noexcept;
+    [[nodiscard]] socket_readiness writable() noexcept;
     /// The same for any interest.
-    [[nodiscard]] socket_readiness ready(
-        io::interest wanted, std::source_location where = std::source_location::current()) noexcept;
+    [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept;
     /// For readers and writers of one's own: as read() and write(), in the form of a poll.
-    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into,
-                                               std::source_location where = std::source_location::current());
-    poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from,
-                                                std::source_location where = std::source_location::current());
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
+    poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from);
 
     // ---- The socket ----
 
