@@ -680,4 +680,20 @@ TEST(TcpTransferStress, OneReadsAndAnotherThreadWrites) {
     }
 }
 
+void destroy_a_stream_that_is_read() {
+    eddy::core core;
+    auto pair = std::make_unique<connection>();
+    std::byte byte{};
+    const auto reads = [&]() -> eddy::task<void> {
+        static_cast<void>(co_await pair->stream.read(std::span(&byte, 1)));
+    };
+    static_cast<void>(core.handle().spawn(reads()));
+    core.turn(0ns);
+    pair.reset();
+}
+
+TEST(TcpTransferDeathTest, R139_DestroyingAStreamWhileAnOperationWaitsEndsTheProgramWithASentence) {
+    EXPECT_DEATH(destroy_a_stream_that_is_read(), "destroyed while one of its operations waits");
+}
+
 }  // namespace

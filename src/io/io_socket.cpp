@@ -119,6 +119,10 @@ constexpr auto never_drained = [](const auto&, io::ready) { return false; };
 }  // namespace
 
 io_socket::~io_socket() {
+    if (source_ != nullptr && source_->has_owner()) {
+        fatal_misuse(
+            "a socket was destroyed while one of its operations waits: the operation borrows it, so end that first");
+    }
     // Taken out of the driver before the close: a duplicate elsewhere would keep it reporting.
     const int fd = release();
     if (fd >= 0) ::close(fd);

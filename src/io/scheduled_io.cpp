@@ -86,6 +86,12 @@ void scheduled_io::leave_slot(direction way, const void* owner) noexcept {
     kept.waker.swap(dropped);
 }
 
+bool scheduled_io::has_owner() const noexcept {
+    // relaxed: asked by the owner of the socket, whose futures are gone, or are a mistake.
+    return reader_.owner.load(std::memory_order_relaxed) != nullptr ||
+           writer_.owner.load(std::memory_order_relaxed) != nullptr;
+}
+
 poll_result<io::ready_event> scheduled_io::poll_waiter(io_waiter& waiter, context& cx) {
     const io::ready mask = io::ready::mask_of(waiter.wanted);
     eddy::waker mine = cx.waker();

@@ -100,6 +100,9 @@ public:
     /// Takes the waker that `owner` left in the slot out again, if it is still there.
     void leave_slot(direction way, const void* owner) noexcept;
 
+    /// Whether a future that will call leave_slot() has its waker in a slot.
+    [[nodiscard]] bool has_owner() const noexcept;
+
     /// As poll_ready(), with an entry of the list in place of a slot: any number may wait.
     [[nodiscard]] poll_result<io::ready_event> poll_waiter(io_waiter& waiter, context& cx);
     void unlink(io_waiter& waiter) noexcept;
