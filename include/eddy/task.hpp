@@ -123,13 +123,23 @@ static_assert(sizeof(promise<int>) == sizeof(frame) && alignof(promise<int>) == 
 
 }  // namespace detail
 
+namespace detail {
+
+/// A task that has begun elsewhere: its frames belong to a virtual stack of its own, which goes on inside a new frame.
+template <class T>
+[[gnu::noinline]] task<T> in_a_new_frame(task<T> begun, bool has_ended) {
+    if (has_ended) throw misuse("a task was awaited after it had ended, or after it was moved from");
+    return [](task<T> inner) -> task<T> { co_return co_await inner; }(std::move(begun));
+}
+
+}  // namespace detail
+
 /// For awaits (found by argument): gives up the task's frame, which the awaiting coroutine takes over.
 template <class T>
-detail::frame* enter_frame(task<T>& awaited) {
-    if (awaited.frame_ == nullptr) throw misuse("a task was awaited after it had ended, or after it was moved from");
-    if (awaited.frame_->root != nullptr) {
-        // Its frames already belong to a virtual stack of its own, which goes on inside a new frame.
-        awaited = [](task<T> begun) -> task<T> { co_return co_await begun; }(std::move(awaited));
+inline detail::frame* enter_frame(task<T>& awaited) {
+    const bool has_ended = awaited.frame_ == nullptr;
+    if (has_ended || awaited.frame_->root != nullptr) [[unlikely]] {
+        awaited = detail::in_a_new_frame(std::move(awaited), has_ended);
     }
     return std::exchange(awaited.frame_, nullptr);
 }

@@ -13,6 +13,7 @@ namespace eddy {
 class [[nodiscard("co_await it")]] yield_now : public future_ops<yield_now> {
 public:
     using output_type = void;
+    static constexpr bool ends_when_woken = true;  // an await need not poll it a second time
 
     yield_now() noexcept = default;
 

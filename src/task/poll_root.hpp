@@ -11,14 +11,6 @@ namespace eddy::detail {
 /// null if the root has ended.
 frame* unwind(slot_base* outcome, frame* awaiting) noexcept;
 
-inline void begin(frame& root) noexcept {
-    root.root = &root;
-    root.parent = nullptr;
-    root.current = &root;
-    root.waits_for = nullptr;
-    root.active = nullptr;
-}
-
 /// Destroys a frame that `try_` has ended, and what its error ends with it. The frame to resume next, or null.
 inline frame* end_frame(frame& ended) noexcept {
     slot_base* const outcome = ended.outcome;
@@ -48,14 +40,14 @@ inline bool resume_from(frame& root, frame* current) noexcept {
     return true;
 }
 
-/// Polls the stack under `root`, which is not being polled: asks the leaf, and goes on if that is ready.
+/// Polls the stack under `root`, which has begun and is not being polled: asks the leaf, and goes on if that is ready.
 inline bool advance_root(frame& root, slot_base& outcome, context& cx) noexcept {
-    if (root.root == nullptr) begin(root);
     root.active = &cx;
     root.outcome = &outcome;
     frame* current = root.current;
     if (leaf* const waits_for = root.waits_for) {
-        const leaf_answer answer = waits_for->ask(*waits_for, cx, leaf_request::poll);
+        const leaf_answer answer =
+            waits_for->ask == nullptr ? leaf_answer::ready : waits_for->ask(*waits_for, cx, leaf_request::poll);
         if (answer == leaf_answer::not_ready) {
             root.active = nullptr;
             return false;

@@ -15,15 +15,19 @@ frame* unwind(slot_base* outcome, frame* awaiting) noexcept {
 }
 
 bool run_root(frame& root, slot_base& outcome, context& cx) {
-    if (root.root != nullptr && root.active != nullptr) throw misuse("a task was polled from inside its own poll");
+    if (root.root == nullptr) begin_root(root);
+    if (root.active != nullptr) throw misuse("a task was polled from inside its own poll");
     return advance_root(root, outcome, cx);
 }
 
 bool cancel_root(frame& root, context& cx) {
-    if (root.root == nullptr) begin(root);
+    if (root.root == nullptr) begin_root(root);
     if (root.active != nullptr) throw misuse("a task was cancelled from inside its own poll");
     if (leaf* const waits_for = root.waits_for) {
-        if (waits_for->ask(*waits_for, cx, leaf_request::cancel) == leaf_answer::not_ready) return false;
+        if (waits_for->ask != nullptr &&
+            waits_for->ask(*waits_for, cx, leaf_request::cancel) == leaf_answer::not_ready) {
+            return false;
+        }
     }
     destroy_root(root);
     return true;

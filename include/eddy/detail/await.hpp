@@ -182,6 +182,29 @@ private:
     kept<output> outcome_;
 };
 
+/// Whether a future is ready as soon as its task is woken, by whatever: `static constexpr bool ends_when_woken = true`.
+template <class F>
+concept ends_when_woken = F::ends_when_woken;
+
+/// Such a future, without an output: it is polled once, and not asked again.
+template <class F>
+class wake_awaiter : leaf {
+public:
+    static_assert(std::is_void_v<typename F::output_type>);
+
+    wake_awaiter(frame& awaiting, F& future) noexcept : leaf{nullptr}, awaiting_(awaiting), future_(future) {}
+    wake_awaiter(const wake_awaiter&) = delete;
+    wake_awaiter& operator=(const wake_awaiter&) = delete;
+
+    bool await_ready() { return future_.poll(*awaiting_.root->active).is_ready(); }
+    void await_suspend(const auto&) noexcept { wait_for(awaiting_, *this); }
+    void await_resume() const noexcept {}
+
+private:
+    frame& awaiting_;
+    F& future_;
+};
+
 // ---- A plain `expected` under `try_` ----
 
 template <class Out, class In>
@@ -251,7 +274,9 @@ auto make_awaiter(frame& awaiting, A&& awaited) {
         static_assert(is_future,
                       "eddy: this cannot be awaited: it is no future (output_type and poll(context&)); a plain result "
                       "goes through try_");
-        if constexpr (is_future) {
+        if constexpr (ends_when_woken<F>) {
+            return wake_awaiter<std::remove_reference_t<A>>(awaiting, awaited);
+        } else if constexpr (is_future) {
             return leaf_awaiter<std::remove_reference_t<A>, void>(awaiting, awaited);
         } else {
             return dummy_awaiter{};

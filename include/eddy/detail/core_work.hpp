@@ -88,6 +88,7 @@ class frame_task : public core_task {
 public:
     frame_task(core_shared& loop, std::source_location where, task<void>&& work) : core_task(operations, loop, where) {
         root = enter_frame(work);
+        begin_root(*root);
     }
 
 private:

@@ -39,6 +39,7 @@ enum class leaf_request : unsigned char {
 
 /// A future that a frame awaits in place.
 struct leaf {
+    /// Null if there is nothing to ask: whatever wakes the task, the future is ready then.
     leaf_answer (*ask)(leaf& self, context& cx, leaf_request what) noexcept;
 };
 
@@ -113,6 +114,15 @@ inline bool start_child(frame& parent, frame& child, slot_base& outcome) {
 inline void wait_for(frame& awaiting, leaf& on) noexcept {
     awaiting.root->current = &awaiting;
     awaiting.root->waits_for = &on;
+}
+
+/// Makes a fresh frame the root of a stack of its own.
+inline void begin_root(frame& root) noexcept {
+    root.root = &root;
+    root.parent = nullptr;
+    root.current = &root;
+    root.waits_for = nullptr;
+    root.active = nullptr;
 }
 
 /// Polls the stack under `root`. True if the root has ended: `outcome` is filled and the frame is gone.
