@@ -25,13 +25,14 @@ using eddy::time::sleep;
 using support::calling_waker;
 using support::poll_with;
 using support::text_of_misuse;
+using support::time_loop;
 
 TEST(TestClock, P036_PauseResumeAndAdvanceNeedALoop) {
     by_hand step(eddy::test::advance(1ms));
     for (const auto& text : {text_of_misuse([] { eddy::test::pause(); }), text_of_misuse([] { eddy::test::resume(); }),
                              text_of_misuse([&] { static_cast<void>(step.poll()); })}) {
         EXPECT_NE(text.find("it belongs to an event loop"), std::string::npos) << text;
-        EXPECT_NE(text.find("time_test.cpp"), std::string::npos) << text;
+        EXPECT_NE(text.find("time_clock_test.cpp"), std::string::npos) << text;
     }
 }
 

@@ -26,6 +26,7 @@ using eddy::time::interval;
 using eddy::time::missed_tick_behavior;
 using eddy::time::time_point;
 using support::text_of_misuse;
+using support::time_loop;
 
 constexpr time_point at(std::chrono::nanoseconds since_start) { return time_point(1h + since_start); }
 
@@ -192,7 +193,7 @@ TEST(Interval, P034_ResetsMoveTheNextTick) {
 TEST(Interval, P034_APeriodOfZeroIsMisuse) {
     const std::string text = text_of_misuse([] { static_cast<void>(interval(0ms)); });
     EXPECT_NE(text.find("a period above zero"), std::string::npos) << text;
-    EXPECT_NE(text.find("time_test.cpp"), std::string::npos) << text;
+    EXPECT_NE(text.find("time_interval_test.cpp"), std::string::npos) << text;
     EXPECT_THROW(static_cast<void>(eddy::time::interval_at(clock::now(), -1s)), eddy::misuse);
 }
 

@@ -41,6 +41,7 @@ using eddy::time::time_point;
 using support::calling_waker;
 using support::poll_with;
 using support::text_of_misuse;
+using support::time_loop;
 
 TEST(Sleep, P033_IsReadyAtItsDeadlineAndWokenOnce) {
     time_loop loop;
@@ -163,7 +164,7 @@ TEST(Sleep, NeedsALoopAndSaysWhereItWasMade) {
     by_hand nap(sleep(10ms));
     const std::string text = text_of_misuse([&] { static_cast<void>(nap.poll()); });
     EXPECT_NE(text.find("a sleep needs an event loop on this thread"), std::string::npos) << text;
-    EXPECT_NE(text.find("time_test.cpp:" + std::to_string(line)), std::string::npos) << text;
+    EXPECT_NE(text.find("time_sleep_test.cpp:" + std::to_string(line)), std::string::npos) << text;
 }
 
 TEST(Sleep, StaysInItsWheelWhenItIsPolledOnAnotherLoop) {

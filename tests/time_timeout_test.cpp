@@ -29,6 +29,7 @@ using eddy::time::clock;
 using eddy::time::sleep;
 using eddy::time::timeout;
 using support::text_of_misuse;
+using support::time_loop;
 
 /// A future for the tests: ready when told, counts its polls, and knows when it dies.
 struct probe {
