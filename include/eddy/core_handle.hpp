@@ -57,8 +57,8 @@ class core_handle {
 public:
     core_handle(const core_handle& other) noexcept : loop_(other.loop_) { detail::retain(*loop_); }
     core_handle& operator=(const core_handle& other) noexcept {
-        detail::retain(*other.loop_);
-        detail::release(*std::exchange(loop_, other.loop_));
+        core_handle copy(other);
+        std::swap(loop_, copy.loop_);
         return *this;
     }
     ~core_handle() { detail::release(*loop_); }
@@ -110,8 +110,8 @@ class core_remote {
 public:
     core_remote(const core_remote& other) noexcept : loop_(other.loop_) { detail::retain(*loop_); }
     core_remote& operator=(const core_remote& other) noexcept {
-        detail::retain(*other.loop_);
-        detail::release(*std::exchange(loop_, other.loop_));
+        core_remote copy(other);
+        std::swap(loop_, copy.loop_);
         return *this;
     }
     ~core_remote() { detail::release(*loop_); }

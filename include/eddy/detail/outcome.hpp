@@ -43,7 +43,7 @@ decltype(auto) value_of(X& x) {
 template <class Out, class X>
 Out flatten(X&& x) {
     if constexpr (!is_expected<X>) {
-        return with_value<Out>(std::move(x));
+        return with_value<Out>(std::forward<X>(x));
     } else {
         if (x.has_value()) return with_value<Out>(value_of(x));
         return with_error<Out>(std::move(x.error()));
