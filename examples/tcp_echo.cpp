@@ -92,7 +92,7 @@ int main(int argc, char** argv) {
     std::string driver;
     CLI::App app("An echo server on one event loop.");
     app.add_option("address", where, "where to listen; port 0 takes a free one")->capture_default_str();
-    app.add_option("--driver", driver, "epoll or io_uring; eddy chooses if this is not given");
+    app.add_option("--driver", driver, "epoll; eddy chooses if this is not given");
     CLI11_PARSE(app, argc, argv);
     if (!driver.empty()) ::setenv("EDDY_DRIVER", driver.c_str(), 1);
 

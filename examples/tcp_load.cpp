@@ -318,7 +318,7 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--size", wanted.size, "bytes in a request")->check(CLI::Range(1, 64 << 20))->capture_default_str();
     app.add_option("--json", wanted.json, "a file for the figures");
-    app.add_option("--driver", wanted.driver, "epoll or io_uring; eddy chooses if this is not given");
+    app.add_option("--driver", wanted.driver, "epoll; eddy chooses if this is not given");
     CLI11_PARSE(app, argc, argv);
     if (!wanted.driver.empty()) ::setenv("EDDY_DRIVER", wanted.driver.c_str(), 1);
 

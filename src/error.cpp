@@ -20,6 +20,7 @@ const char* text_of(errc code) noexcept {
         return "the descriptor is in blocking mode: set O_NONBLOCK before you hand it to eddy";
     case errc::unexpected_eof: return "the stream ended early";
     case errc::write_zero: return "the sink took no byte of a non-empty buffer";
+    case errc::unknown_driver: return "the environment's EDDY_DRIVER names no driver of this build: there is epoll";
     case errc::channel_closed: return "the other end of the channel is gone";
     }
     return "unknown eddy error";
@@ -35,7 +36,8 @@ public:
         case errc::task_cancelled: return std::errc::operation_canceled;
         case errc::no_address:
         case errc::bad_address:
-        case errc::blocking_descriptor: return std::errc::invalid_argument;
+        case errc::blocking_descriptor:
+        case errc::unknown_driver: return std::errc::invalid_argument;
         default: return {code, *this};
         }
     }

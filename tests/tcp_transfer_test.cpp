@@ -693,7 +693,7 @@ void destroy_a_stream_that_is_read() {
 }
 
 TEST(TcpTransferDeathTest, R139_DestroyingAStreamWhileAnOperationWaitsEndsTheProgramWithASentence) {
-    EXPECT_DEATH(destroy_a_stream_that_is_read(), "destroyed while one of its operations waits");
+    EXPECT_DEATH(destroy_a_stream_that_is_read(), "destroyed or moved while one of its operations waits");
 }
 
 }  // namespace

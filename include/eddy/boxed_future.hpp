@@ -2,6 +2,7 @@
 #pragma once
 
 #include <concepts>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -30,7 +31,7 @@ public:
 
 private:
     template <class U>
-    friend detail::frame* enter_frame(boxed_future<U>& awaited);
+    friend detail::frame* enter_frame(boxed_future<U>& used, std::source_location where);
 
     template <class F>
     static task<T> in_a_frame(F inner) {
@@ -42,8 +43,8 @@ private:
 
 /// For awaits (found by argument): see the overload for tasks.
 template <class T>
-detail::frame* enter_frame(boxed_future<T>& awaited) {
-    return enter_frame(awaited.inner_);
+detail::frame* enter_frame(boxed_future<T>& used, std::source_location where) {
+    return enter_frame(used.inner_, where);
 }
 
 }  // namespace eddy

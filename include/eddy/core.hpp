@@ -117,7 +117,7 @@ public:
         return *this;
     }
 
-    /// Errors: too_many_files_open and its like; invalid_argument if EDDY_DRIVER names no driver.
+    /// Errors: too_many_files_open and its like; errc::unknown_driver if EDDY_DRIVER names none.
     [[nodiscard]] result<core> build() const noexcept;
 
 private:

@@ -21,6 +21,7 @@ enum class errc {
     unexpected_eof,        ///< the stream ended before as many bytes came as were asked for
     write_zero,            ///< the sink took no byte of a buffer that was not empty
     channel_closed,        ///< the other end of a channel is gone
+    unknown_driver,        ///< EDDY_DRIVER names no driver of this build; equals std::errc::invalid_argument
 };
 
 /// The category of `errc`; its name is "eddy".

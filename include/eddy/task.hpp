@@ -3,6 +3,7 @@
 
 #include <coroutine>
 #include <exception>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -20,7 +21,7 @@ class promise;
 }  // namespace detail
 
 template <class T>
-detail::frame* enter_frame(task<T>& awaited);
+detail::frame* enter_frame(task<T>& used, std::source_location where);
 
 /// A lazy coroutine, and a future. It does nothing until it is awaited, spawned or polled. A chain of tasks that await
 /// each other is polled as one: waking the innermost costs the same at any depth, and native stack is not used up.
@@ -50,7 +51,8 @@ public:
 
     /// Runs the chain until it has to wait. Throws what the coroutine throws, and `misuse` when polled after the end.
     poll_result<T> poll(context& cx) {
-        if (frame_ == nullptr) throw misuse("a task was polled after it had ended, or after it was moved from");
+        if (frame_ == nullptr)
+            throw misuse("a task was polled after it had ended, or after it was moved from", cx.where());
         detail::slot<T> outcome;
         if (!detail::run_root(*frame_, outcome, cx)) return not_ready;
         frame_ = nullptr;
@@ -74,7 +76,7 @@ public:
 private:
     friend detail::promise<T>;
     template <class U>
-    friend detail::frame* enter_frame(task<U>& awaited);
+    friend detail::frame* enter_frame(task<U>& used, std::source_location where);
 
     explicit task(detail::frame& frame) noexcept : frame_(&frame) {}
 
@@ -94,6 +96,13 @@ public:
     auto await_transform(A&& awaited, place here = EDDY_HERE) {
         where = here;
         return make_awaiter<T>(*this, std::forward<A>(awaited));
+    }
+
+    /// In the name of somebody else, who wrote the await at `named.where`.
+    template <class A>
+    auto await_transform(in_name_of<A> named) {
+        where = place_of(named.where);
+        return make_awaiter<T>(*this, static_cast<A>(named.awaited));
     }
 
 protected:
@@ -127,21 +136,20 @@ namespace detail {
 
 /// A task that has begun elsewhere: its frames belong to a virtual stack of its own, which goes on inside a new frame.
 template <class T>
-[[gnu::noinline]] task<T> in_a_new_frame(task<T> begun, bool has_ended) {
-    if (has_ended) throw misuse("a task was awaited after it had ended, or after it was moved from");
+[[gnu::noinline]] task<T> in_a_new_frame(task<T> begun) {
     return [](task<T> inner) -> task<T> { co_return co_await inner; }(std::move(begun));
 }
 
 }  // namespace detail
 
-/// For awaits (found by argument): gives up the task's frame, which the awaiting coroutine takes over.
+/// For awaits and spawns (found by argument): gives up the task's frame, which somebody else takes over.
 template <class T>
-inline detail::frame* enter_frame(task<T>& awaited) {
-    const bool has_ended = awaited.frame_ == nullptr;
-    if (has_ended || awaited.frame_->root != nullptr) [[unlikely]] {
-        awaited = detail::in_a_new_frame(std::move(awaited), has_ended);
-    }
-    return std::exchange(awaited.frame_, nullptr);
+inline detail::frame* enter_frame(task<T>& used, std::source_location where) {
+    if (used.frame_ == nullptr) [[unlikely]]
+        detail::throw_ended_task(where);
+    if (used.frame_->root != nullptr) [[unlikely]]
+        used = detail::in_a_new_frame(std::move(used));
+    return std::exchange(used.frame_, nullptr);
 }
 
 }  // namespace eddy

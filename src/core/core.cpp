@@ -22,7 +22,7 @@ result<driver_choice> choose_driver(std::optional<driver_kind> wanted) noexcept 
     const char* const named = std::getenv("EDDY_DRIVER");  // NOLINT(concurrency-mt-unsafe): read only
     if (named == nullptr || *named == '\0') return driver_choice{};
     if (std::string_view(named) == "epoll") return driver_choice{driver_kind::epoll, "epoll: asked for by EDDY_DRIVER"};
-    return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    return std::unexpected(make_error_code(errc::unknown_driver));
 }
 
 }  // namespace

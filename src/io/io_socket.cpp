@@ -114,15 +114,20 @@ void charge(context& cx, std::size_t bytes) noexcept {
     cx.restore_budget(cx.budget() - static_cast<std::uint32_t>(units));
 }
 
+/// Operations borrow their socket: one that waits must end before the socket is destroyed or moved.
+void check_not_borrowed(const scheduled_io* source) noexcept {
+    if (source != nullptr && source->has_owner()) {
+        fatal_misuse(
+            "a socket was destroyed or moved while one of its operations waits: let it end, or drop it, before");
+    }
+}
+
 constexpr auto never_drained = [](const auto&, io::ready) { return false; };
 
 }  // namespace
 
 io_socket::~io_socket() {
-    if (source_ != nullptr && source_->has_owner()) {
-        fatal_misuse(
-            "a socket was destroyed while one of its operations waits: the operation borrows it, so end that first");
-    }
+    check_not_borrowed(source_);
     // Taken out of the driver before the close: a duplicate elsewhere would keep it reporting.
     const int fd = release();
     if (fd >= 0) ::close(fd);
@@ -135,6 +140,7 @@ void io_socket::bind_to(const reactor_handle& home) noexcept {
 }
 
 void io_socket::take(io_socket& other) noexcept {
+    check_not_borrowed(other.source_);
     fd_ = std::exchange(other.fd_, -1);
     io_ = std::exchange(other.io_, nullptr);
     source_ = std::exchange(other.source_, nullptr);

@@ -29,7 +29,9 @@ result<void> check_nonblocking(int fd) noexcept {
 
 readiness_future::readiness_future(readiness_future&& other) noexcept
     : source_(std::exchange(other.source_, nullptr)), waiter_(other.waiter_.wanted) {
-    EDDY_ASSERT(!other.has_waited_, "a readiness future was moved while it waits");
+    if (other.has_waited_) {
+        detail::fatal_misuse("a readiness future was moved while it waits: move it before its first poll");
+    }
 }
 
 readiness_future::~readiness_future() {

@@ -37,8 +37,8 @@ result<sys::unique_fd> listening_socket(const socket_addr& at) noexcept {
 
 }  // namespace
 
-result<tcp_listener> tcp_listener::bind(const socket_addr& at, const core_handle& handle) {
-    const auto home = handle.reactor();
+result<tcp_listener> tcp_listener::bind(const socket_addr& at, const core_handle& handle, std::source_location where) {
+    const auto home = handle.reactor(where);
     if (!home) return std::unexpected(home.error());
     auto fd = listening_socket(at);
     if (!fd) return std::unexpected(fd.error());

@@ -36,8 +36,8 @@ result<tcp_listener> tcp_socket::listen(int backlog) && noexcept {
     return tcp_listener(socket_.release());
 }
 
-result<tcp_listener> tcp_socket::listen(int backlog, const core_handle& handle) && {
-    const auto home = handle.reactor();
+result<tcp_listener> tcp_socket::listen(int backlog, const core_handle& handle, std::source_location where) && {
+    const auto home = handle.reactor(where);
     if (!home) return std::unexpected(home.error());
     auto listener = std::move(*this).listen(backlog);
     if (listener) listener->socket_.bind_to(*home);

@@ -87,7 +87,7 @@ task<result<tcp_stream>> tcp_stream::connect(std::span<const socket_addr> to, st
 
 task<result<tcp_stream>> tcp_stream::connect(const socket_addr& to, const core_handle& handle,
                                              std::source_location where) {
-    const auto home = handle.reactor();
+    const auto home = handle.reactor(where);
     if (!home) return connect_to(std::unexpected(home.error()), std::nullopt, where);
     return connect_to(one_address(to), *home, where);
 }

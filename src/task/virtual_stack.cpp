@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/detail/closure_guard.hpp>
+
 #include "task/poll_root.hpp"
 
 namespace eddy::detail {
@@ -47,8 +49,19 @@ void destroy_root(frame& root) noexcept {
 }
 
 void ended_without_value(std::source_location awaited_at) {
-    throw misuse("a coroutine ended without co_return: end every path of it with one, `co_return {};` at the least",
-                 awaited_at);
+    throw misuse(
+        "a coroutine ended without co_return: end every path of it with one, `co_return {};` at the least"
+#ifdef EDDY_CLOSURES_DIE_TWICE
+        " (or it met a bug of GCC 12, which skips the whole body of a coroutine that has a co_await in a condition and "
+        "no "
+        "local variable: name the awaited value first)"
+#endif
+        ,
+        awaited_at);
+}
+
+void throw_ended_task(std::source_location where) {
+    throw misuse("a task was awaited, spawned or run after it had ended, or after it was moved from", where);
 }
 
 }  // namespace eddy::detail

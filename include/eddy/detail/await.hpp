@@ -4,6 +4,7 @@
 #include <exception>
 #include <expected>
 #include <memory>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -223,6 +224,15 @@ private:
     In& outcome_;
 };
 
+/// Something that a coroutine of the library awaits for its caller: `A` is a reference.
+template <class A>
+struct in_name_of {
+    A awaited;
+    std::source_location where;
+
+    in_name_of(A what, std::source_location caller) noexcept : awaited(static_cast<A>(what)), where(caller) {}
+};
+
 // ---- Dispatch ----
 
 /// Stands for an awaiter after a static_assert has failed, so that no further error follows.
@@ -248,7 +258,7 @@ auto make_try_awaiter(frame& awaiting, try_expression<A>& tried) {
     } else if constexpr (is_expected<F>) {
         return expected_awaiter<Out, std::remove_reference_t<A>>(awaiting, inner);
     } else if constexpr (is_entered<F> && !std::is_reference_v<A>) {
-        return try_task_awaiter<Out, output_t<F>>(awaiting, enter_frame(inner));
+        return try_task_awaiter<Out, output_t<F>>(awaiting, enter_frame(inner, source_location_of(awaiting.where)));
     } else {
         return leaf_awaiter<std::remove_reference_t<A>, Out>(awaiting, inner);
     }
@@ -268,11 +278,12 @@ auto make_awaiter(frame& awaiting, A&& awaited) {
     } else if constexpr (is_try<F>) {
         return make_try_awaiter<Out>(awaiting, awaited);
     } else if constexpr (is_entered<F> && !std::is_lvalue_reference_v<A>) {
-        return task_awaiter<output_t<F>>(awaiting, enter_frame(awaited));
+        return task_awaiter<output_t<F>>(awaiting, enter_frame(awaited, source_location_of(awaiting.where)));
     } else {
         constexpr bool is_future = future<F>;
         static_assert(is_future,
-                      "eddy: this cannot be awaited: it is no future (output_type and poll(context&)); a plain result "
+                      "eddy: this cannot be awaited: it is no future, which needs output_type and "
+                      "poll_result<output_type> poll(context&); a plain result "
                       "goes through try_");
         if constexpr (ends_when_woken<F>) {
             return wake_awaiter<std::remove_reference_t<A>>(awaiting, awaited);

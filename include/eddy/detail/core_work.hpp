@@ -87,7 +87,7 @@ constexpr bool check_work() {
 class frame_task : public core_task {
 public:
     frame_task(core_shared& loop, std::source_location where, task<void>&& work) : core_task(operations, loop, where) {
-        root = enter_frame(work);
+        root = enter_frame(work, where);
         begin_root(*root);
     }
 
@@ -201,14 +201,14 @@ template <class W>
 /// The future of core::run, which stands on the caller's stack, as work of the loop. A task given as an rvalue is
 /// entered; all else is awaited as an lvalue, whatever it is marked with, since it stands outside this coroutine.
 template <class Main>
-task<void> drive(Main&& main, kept<output_t<Main>>& outcome, bool& done) {
+task<void> drive(Main&& main, kept<output_t<Main>>& outcome, bool& done, std::source_location where) {
     using awaited = std::conditional_t<is_entered<Main>, Main&&, std::remove_reference_t<Main>&>;
     try {
         if constexpr (std::is_void_v<output_t<Main>>) {
-            co_await static_cast<awaited>(main);
+            co_await in_name_of<awaited>(static_cast<awaited>(main), where);
             outcome.set_value();
         } else {
-            outcome.set_value(co_await static_cast<awaited>(main));
+            outcome.set_value(co_await in_name_of<awaited>(static_cast<awaited>(main), where));
         }
     } catch (...) {
         outcome.set_exception(std::current_exception());
@@ -221,7 +221,7 @@ output_t<Main> run_main(core_shared& loop, Main&& main, std::source_location whe
     check_entry(loop, where);
     kept<output_t<Main>> outcome;
     bool done = false;
-    core_task& driven = spawn_work(loop, drive<Main>(std::forward<Main>(main), outcome, done), where);
+    core_task& driven = spawn_work(loop, drive<Main>(std::forward<Main>(main), outcome, done, where), where);
     run_until_done(loop, driven, done, where);
     return outcome.take(where);
 }

@@ -111,7 +111,9 @@ public:
     explicit io_operation(io_socket& socket, Args&&... args) noexcept
         : socket_(&socket), op_(std::forward<Args>(args)...) {}
     io_operation(io_operation&& other) noexcept : socket_(other.socket_), op_(std::move(other.op_)) {
-        EDDY_ASSERT(other.state_ != state::waiting, "an operation was moved while it waits");
+        if (other.state_ == state::waiting) {
+            fatal_misuse("an I/O operation was moved while it waits: move it before its first poll");
+        }
     }
     io_operation& operator=(io_operation&&) = delete;
     ~io_operation() {

@@ -49,7 +49,9 @@ constexpr bool check_futures() {
     constexpr bool given = (!std::is_lvalue_reference_v<F> && ...);
     static_assert(given, "eddy: this takes its futures over: write std::move(f), or std::ref(f) to lend it");
     constexpr bool futures = !given || (future<owned_t<F>> && ...);
-    static_assert(futures, "eddy: this argument is no future (output_type and poll(context&))");
+    static_assert(
+        futures,
+        "eddy: this argument is no future, which needs output_type and poll_result<output_type> poll(context&)");
     return given && futures;
 }
 

@@ -16,6 +16,8 @@ static_assert(sizeof(std::source_location) == sizeof(place), "a source_location 
     return where == nullptr ? std::source_location() : std::bit_cast<std::source_location>(where);
 }
 
+[[nodiscard]] inline place place_of(const std::source_location& where) noexcept { return std::bit_cast<place>(where); }
+
 }  // namespace eddy::detail
 
 /// The place of the call, as a default argument. The builtin is what std::source_location::current() is made of.

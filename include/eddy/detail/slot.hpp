@@ -15,6 +15,7 @@ namespace eddy::detail {
 struct frame;
 
 [[noreturn]] void ended_without_value(std::source_location awaited_at);
+[[noreturn]] void throw_ended_task(std::source_location where);
 
 /// What came of a future: nothing yet, a value, or an exception.
 template <class T>

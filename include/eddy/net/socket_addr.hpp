@@ -173,7 +173,7 @@ public:
         : ip_(ip), port_(port), flowinfo_(flowinfo), scope_id_(scope_id) {}
 
     /// Reads "1.2.3.4:80", "[::1]:80", "[fe80::1%3]:80", and "[fe80::1%eth0]:80" if there is such an interface. Host names
-    /// are not looked up: that is what lookup_host() does.
+    /// are not looked up.
     /// Errors: errc::bad_address.
     /// Cost: no allocation; no system call, but for the name of an interface.
     [[nodiscard]] static result<socket_addr> parse(std::string_view text) noexcept;

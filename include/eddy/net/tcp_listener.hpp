@@ -80,7 +80,8 @@ public:
     /// Binds and listens at once: with SO_REUSEADDR and a backlog of 1,024. It belongs to the loop behind `handle`, on
     /// whose thread this is. Port 0 takes a free one: see local_addr().
     /// Errors: address_in_use, permission_denied, ..., as bind(2); errc::io_disabled; errc::runtime_shutdown.
-    [[nodiscard]] static result<tcp_listener> bind(const socket_addr& at, const core_handle& handle);
+    [[nodiscard]] static result<tcp_listener> bind(const socket_addr& at, const core_handle& handle,
+                                                   std::source_location where = std::source_location::current());
 
     /// The same as a future, on the loop that polls it. Text is an address such as "127.0.0.1:80".
     /// Errors: besides, errc::bad_address for text that is no address.

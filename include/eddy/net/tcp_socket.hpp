@@ -33,7 +33,8 @@ public:
 
     /// Turns it into a listener: of the loop that accepts first, or of the one behind `handle`.
     [[nodiscard]] result<tcp_listener> listen(int backlog) && noexcept;
-    [[nodiscard]] result<tcp_listener> listen(int backlog, const core_handle& handle) &&;
+    [[nodiscard]] result<tcp_listener> listen(int backlog, const core_handle& handle,
+                                              std::source_location where = std::source_location::current()) &&;
     /// Connects, as tcp_stream::connect().
     [[nodiscard]] task<result<tcp_stream>> connect(const socket_addr& to,
                                                    std::source_location where = std::source_location::current()) &&;

@@ -4,6 +4,7 @@
 #include <expected>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -68,8 +69,8 @@ public:
     /// Hands `value` to the receiver and wakes it. If the receiver is gone or closed, the value comes back as the error.
     /// That it was taken does not say that the receiver will ever look at it.
     /// Errors: throws `misuse` when called a second time.
-    std::expected<void, stored> send(stored value) {
-        if (!channel_) throw misuse("a oneshot sends one value: use sync::mpsc for more");
+    std::expected<void, stored> send(stored value, std::source_location where = std::source_location::current()) {
+        if (!channel_) throw misuse("a oneshot sends one value, and this one has sent it", where);
         channel_->value.emplace(std::move(value));
         const share channel = std::move(channel_);
         if (channel->complete()) return {};
@@ -139,7 +140,9 @@ public:
     }
 
     /// Waits for the value on this thread, which sleeps meanwhile: see `eddy::wait`.
-    output_type blocking_recv() { return eddy::wait(*this); }
+    output_type blocking_recv(std::source_location where = std::source_location::current()) {
+        return eddy::wait(*this, where);
+    }
 
     /// Lets no value in any more. One that was sent before can still be received.
     void close() noexcept {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 
@@ -83,10 +84,12 @@ public:
     by_hand(const by_hand&) = delete;
     by_hand& operator=(const by_hand&) = delete;
 
-    /// Polls once, with `budget` for the leaves to use up.
-    poll_result<output_type> poll(std::uint32_t budget = context::default_budget) {
+    /// Polls once, with `budget` for the leaves to use up. Misuse that the poll finds names the place of this call.
+    poll_result<output_type> poll(std::uint32_t budget = context::default_budget,
+                                  std::source_location where = std::source_location::current()) {
         seen_ = wakes();
         context cx(waker_, budget);
+        detail::await_place::set(cx, detail::place_of(where));
         return future_->poll(cx);
     }
 

@@ -8,6 +8,7 @@
 
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
+#include <eddy/stream.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
@@ -49,7 +50,7 @@ private:
 /// Thread safety: as any stream; one tick() at a time.
 /// Lifetime: it must outlive its tick()s, and must not be moved while one of them waits.
 /// Cost: that of a sleep; one that is due already costs no registration.
-class interval_stream {
+class interval_stream : public stream_ops<interval_stream> {
 public:
     using item_type = time_point;
 

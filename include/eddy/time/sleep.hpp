@@ -30,7 +30,8 @@ public:
         : deadline_(deadline), where_(where) {}
     sleep_future(sleep_future&& other) noexcept
         : deadline_(other.deadline_), where_(other.where_), is_ahead_(other.is_ahead_) {
-        EDDY_ASSERT(!other.entry_.is_armed(), "a sleep was moved while it waits");
+        if (other.entry_.is_armed())
+            detail::fatal_misuse("a sleep was moved while it waits: move it before its first poll");
     }
     sleep_future& operator=(sleep_future&&) = delete;
     ~sleep_future() = default;

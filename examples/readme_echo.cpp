@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+// The program of the README: the smallest server that serves many clients at once.
+//     $ ./readme_echo        and, in two more terminals,        $ nc 127.0.0.1 6142
+#include <eddy/prelude.hpp>
+
+eddy::task<void> echo(eddy::net::tcp_stream client) {
+    std::array<std::byte, 4096> buffer;
+    for (;;) {
+        auto n = co_await client.read(buffer);
+        if (!n || *n == 0) co_return;  // an error, or the peer has closed its side
+        auto written = co_await client.write_all(std::span(buffer).first(*n));
+        if (!written) co_return;
+    }
+}
+
+eddy::task<eddy::result<void>> serve() {
+    auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind("127.0.0.1:6142"));
+    auto loop = eddy::core_handle::current();
+    for (;;) {
+        auto client = co_await eddy::try_(listener.accept());
+        loop.spawn(echo(std::move(client.stream)));  // served concurrently
+    }
+}
+
+int main() { return eddy::run(serve()); }  // on an error prints it and returns 1: "Error: Address already in use"
