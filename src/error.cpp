@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/error.hpp>
 
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <new>
 #include <string>
 
 namespace eddy {
@@ -57,8 +59,10 @@ std::string with_place(std::string_view text, const std::source_location& where)
 }  // namespace
 
 const std::error_category& error_category() noexcept {
-    // Leaked on purpose: error codes are compared in destructors that run at process exit.
-    static const category& instance = *new category;
+    // Never destroyed: error codes are compared in destructors that run at process exit. In static storage, so that the
+    // first error needs no memory.
+    alignas(category) static std::byte storage[sizeof(category)];
+    static const category& instance = *::new (storage) category;
     return instance;
 }
 

@@ -25,7 +25,7 @@ public:
 
     poll_result<void> poll(context& cx) {
         auto* const inner = std::get_if<running>(&state_);
-        if (inner == nullptr) throw misuse("maybe_done was polled after it had ended");
+        if (inner == nullptr) throw misuse("maybe_done was polled after it had ended", cx.where());
         try {
             auto answer = inner->poll(cx);
             if (!answer.is_ready()) return not_ready;

@@ -91,6 +91,7 @@ public:
     ~reactor();
 
     /// One call of the selector, of at most `max_wait`; nullopt waits until something happens. Wakes tasks, runs none.
+    /// Errors: resource_deadlock_would_occur if a waker calls it from inside a turn.
     result<turn_info> turn(std::optional<std::chrono::nanoseconds> max_wait);
 
     [[nodiscard]] reactor_handle handle() const noexcept;

@@ -20,8 +20,8 @@ public:
 
     explicit ready_future(detail::stored_t<T> output) : output_(std::move(output)) {}
 
-    poll_result<T> poll(context&) {
-        if (!output_) throw misuse("ready was polled after it had ended");
+    poll_result<T> poll(context& cx) {
+        if (!output_) throw misuse("ready was polled after it had ended", cx.where());
         poll_result<T> answer(*std::move(output_));
         output_.reset();
         return answer;

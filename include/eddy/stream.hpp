@@ -63,21 +63,40 @@ public:
     for_each_future(S items, G&& f) : items_(std::in_place, std::move(items)), f_(std::in_place, std::forward<G>(f)) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (!items_) throw misuse("for_each was polled after it had ended");
+        if (!items_) throw misuse("for_each was polled after it had ended", cx.where());
+        try {
+            auto answer = advance(cx);
+            if (answer.is_ready()) end();
+            return answer;
+        } catch (...) {
+            end();
+            throw;
+        }
+    }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires cancellable_future<body>
+    {
+        if (body_ && !body_->poll_cancel(cx)) return not_ready;
+        end();
+        return poll_result<void>::ready();
+    }
+
+private:
+    poll_result<output_type> advance(context& cx) {
         for (;;) {
             if (auto ended = poll_body(cx); !ended) {
                 return not_ready;
             } else if (!*ended) {
-                return end(std::move(*ended));
+                return ended;
             }
             auto next = items_->poll_next(cx);
             if (!next) return not_ready;
-            if (!next->has_value()) return end(output_type());
-            if (auto started = start(**std::move(next)); !started) return end(std::move(started));
+            if (!next->has_value()) return output_type();
+            if (auto started = start(**std::move(next)); !started) return started;
         }
     }
 
-private:
     /// Calls the function with an item: its answer, or, if that is a future, "go on" with the future in `body_`.
     output_type start(item&& taken) {
         if constexpr (detail::is_expected<item>) {
@@ -128,11 +147,10 @@ private:
     }
 
     /// Destroys what it ran, so that a for_each that somebody has named holds nothing.
-    output_type end(output_type&& answer) noexcept {
+    void end() noexcept {
         body_.reset();
         items_.reset();
         f_.reset();
-        return std::move(answer);
     }
 
     std::optional<S> items_;

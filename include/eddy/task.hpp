@@ -29,7 +29,9 @@ detail::frame* enter_frame(task<T>& used, std::source_location where);
 /// An exception that leaves the coroutine is thrown again where it is awaited or polled.
 /// Cancel safety: destroying it at any time destroys the frames of the whole chain, innermost first.
 /// Thread safety: none of its own; whoever polls it may move between threads, as a runtime's workers do.
-/// Lifetime: parameters taken by reference must outlive the task; it keeps copies of the others.
+/// Lifetime: parameters taken by reference must outlive the task; it keeps copies of the others. A task that is awaited as
+/// an lvalue is borrowed: it is polled as a stack of its own, so that deep recursion should await rvalues. What its
+/// parameters' destructors throw ends the program.
 /// Cost: one block of the frame pool per coroutine; about as much as a malloc and a free for the whole of an await.
 template <class T = void>
 class [[nodiscard("a task does nothing until it is awaited, spawned or run")]] task : public future_ops<task<T>> {
@@ -37,11 +39,11 @@ public:
     using output_type = T;
     using promise_type = detail::promise<T>;
 
-    task(task&& other) noexcept : frame_(std::exchange(other.frame_, nullptr)) {}
+    task(task&& other) noexcept : frame_(other.release()) {}
     task& operator=(task&& other) noexcept {
         if (this != &other) {
             if (frame_ != nullptr) detail::destroy_root(*frame_);
-            frame_ = std::exchange(other.frame_, nullptr);
+            frame_ = other.release();
         }
         return *this;
     }
@@ -79,6 +81,13 @@ private:
     friend detail::frame* enter_frame(task<U>& used, std::source_location where);
 
     explicit task(detail::frame& frame) noexcept : frame_(&frame) {}
+
+    [[nodiscard]] detail::frame* release() noexcept {
+        if (frame_ != nullptr && frame_->root != nullptr && frame_->active != nullptr) [[unlikely]] {
+            detail::fatal_misuse("a task was moved while it runs: its own poll cannot move it");
+        }
+        return std::exchange(frame_, nullptr);
+    }
 
     detail::frame* frame_;
 };

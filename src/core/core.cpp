@@ -108,7 +108,7 @@ result<core> core_builder::build() const noexcept try {
         if (!choice) return std::unexpected(choice.error());
         const auto io = detail::io_handle::make(choice->kind);
         if (!io) return std::unexpected(io.error());
-        chosen.io = *io;
+        chosen.io.reset(*io);
         chosen.why_driver = choice->why;
     }
     return core(*new detail::core_shared(std::move(chosen)));

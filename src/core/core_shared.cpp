@@ -12,6 +12,7 @@
 
 #include "core/current.hpp"
 #include "core/this_thread.hpp"
+#include "sys/fork.hpp"
 #include "task/poll_root.hpp"
 
 namespace eddy::detail {
@@ -104,7 +105,7 @@ constexpr waker_vtable task_waker{&clone_waker, &wake_and_drop, &wake_by_ref, &d
 
 }  // namespace
 
-void core_task_ops::task_arrives(inbound_node& self, core_shared& loop, bool) {
+void core_task_ops::task_arrives(inbound_node& self, core_shared& loop, bool) noexcept {
     auto& task = static_cast<core_task&>(self);
     // acq_rel: pairs with wake_remotely(). From here on a foreign wake sends the task again.
     task.remote.fetch_and(~core_task::notified, std::memory_order_acq_rel);
@@ -120,7 +121,7 @@ public:
     entered(core_shared& loop, std::source_location where) {
         check_entry(loop, where);
         running_here = &loop;
-        exchange_current_time_driver(loop.time_);
+        exchange_current_time_driver(loop.time_.get());
     }
     entered(const entered&) = delete;
     entered& operator=(const entered&) = delete;
@@ -131,11 +132,12 @@ public:
 };
 
 core_shared::core_shared(settings&& chosen)
-    : io_(chosen.io),
-      place_(new sleeping_place(io_)),
+    : io_(std::move(chosen.io)),
+      place_(new sleeping_place(io_.get())),
       time_(time_driver::make(place_->waker())),
       buffers_(new buffer_pool),
       owner_(this_thread_mark()),
+      fork_generation_(sys::fork_generation()),
       // relaxed: only distinct numbers are wanted.
       id_(next_id.fetch_add(1, std::memory_order_relaxed)),
       why_driver_(chosen.why_driver),
@@ -143,11 +145,7 @@ core_shared::core_shared(settings&& chosen)
     if (chosen.start_paused) time_->pause();
 }
 
-core_shared::~core_shared() {
-    time_->release();
-    place_->release();
-    if (io_ != nullptr) io_->release();
-}
+core_shared::~core_shared() = default;
 
 void core_shared::retain() noexcept {
     // relaxed: whoever makes a reference has one already.
@@ -160,6 +158,8 @@ void core_shared::release() noexcept {
 }
 
 bool core_shared::send(inbound_node& node) noexcept {
+    // In a forked child the loop is a copy that nobody runs, and its wake-up would reach the parent's.
+    if (sys::fork_generation() != fork_generation_) return false;
     const auto pushed = inbound_.push(node);
     if (pushed == inbound_list::pushed::loop_sleeps) place_->unpark();
     return pushed != inbound_list::pushed::refused;
@@ -227,7 +227,9 @@ void core_shared::park(max_wait limit, std::source_location where) {
     }
     if (may_block) {
         if (const auto next = time_->next_deadline()) {
-            const auto left = std::max(*next - time_->now(), time_driver::duration::zero());
+            // Compared first: a deadline at the clock's first instant is too far back to be subtracted from.
+            const auto now = time_->now();
+            const auto left = *next <= now ? time_driver::duration::zero() : *next - now;
             limit = limit ? std::min<std::chrono::nanoseconds>(*limit, left) : left;
         }
         flush_freed_blocks();
@@ -260,13 +262,7 @@ void core_shared::drain_inbound() noexcept {
     for (inbound_node* node = inbound_.take(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
 }
 
-void core_shared::arrive(inbound_node& node) noexcept {
-    try {
-        node.ops->arrive(node, *this, !is_closed_);
-    } catch (...) {
-        report(std::current_exception(), std::source_location::current());
-    }
-}
+void core_shared::arrive(inbound_node& node) noexcept { node.ops->arrive(node, *this, !is_closed_); }
 
 /// What a loop polls its tasks with, made once for a number of polls: a waker that borrows the task, and a context. The
 /// outcome of tasks, too, since most polls leave none.
@@ -385,12 +381,18 @@ void core_shared::close() noexcept {
     }
     if (is_running()) fatal_misuse("a core was destroyed by work that it runs");
     is_closed_ = true;
+    // As if it ran: what its tasks' destructors do is refused, or stays local, as inside a run.
+    core_shared* const outer = std::exchange(running_here, this);
+    time_driver* const outer_time = exchange_current_time_driver(time_.get());
     for (inbound_node* node = inbound_.close(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
     while (core_task* const task = live_.front()) finish(*task);
     while (!queue_.is_empty()) merge(queue_.pop());  // all have ended
     time_->shutdown();
     if (io_ != nullptr) io_->shut_down();
-    buffers_->close();
+    on_uncaught_ = nullptr;  // what it holds is destroyed on this thread, and not with the last remote
+    running_here = outer;
+    exchange_current_time_driver(outer_time);
+    buffers_.reset();
 }
 
 // ---- What templates and other files call ----
@@ -400,6 +402,9 @@ void release(core_shared& loop) noexcept { loop.release(); }
 bool on_loop_thread(const core_shared& loop) noexcept { return loop.owner() == this_thread_mark(); }
 bool is_closed(const core_shared& loop) noexcept { return loop.is_closed(); }
 void adopt_task(core_shared& loop, core_task& task) noexcept { loop.adopt(task); }
+void report_uncaught(core_shared& loop, std::exception_ptr thrown, const std::source_location& where) noexcept {
+    loop.report(std::move(thrown), where);
+}
 bool send_job(core_shared& loop, inbound_node& job) noexcept { return loop.send(job); }
 
 void check_thread(const core_shared& loop, std::source_location where) {

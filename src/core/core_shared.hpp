@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
 
@@ -23,8 +24,14 @@ namespace eddy::detail {
 /// wakers are still about may outlive the `core`. What is not said to be shared belongs to the loop's thread.
 class core_shared {
 public:
+    /// Ends a share in something counted; a pool of buffers is closed, and freed by its last lease.
+    struct gives_up {
+        void operator()(auto* shared) const noexcept { shared->release(); }
+        void operator()(buffer_pool* pool) const noexcept { pool->close(); }
+    };
+
     struct settings {
-        io_handle* io = nullptr;  ///< null without I/O
+        std::unique_ptr<io_handle, gives_up> io;  ///< null without I/O
         bool start_paused = false;
         std::string_view why_driver;
         core_builder::uncaught_handler on_uncaught;
@@ -48,12 +55,13 @@ public:
     void run_until(core_task& main, const bool& done, std::source_location where);
     void run_until_idle(std::source_location where);
     void turn(max_wait limit, std::source_location where);
+    void report(std::exception_ptr thrown, const std::source_location& where) noexcept;
     /// Destroys all tasks, then shuts the driver: what ~core does.
     void close() noexcept;
 
     [[nodiscard]] bool is_closed() const noexcept { return is_closed_; }
     [[nodiscard]] bool is_running() const noexcept;
-    [[nodiscard]] io_handle* io() const noexcept { return io_; }
+    [[nodiscard]] io_handle* io() const noexcept { return io_.get(); }
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
     [[nodiscard]] buffer_pool& buffers() const noexcept { return *buffers_; }
     [[nodiscard]] core_metrics metrics() const noexcept;
@@ -77,15 +85,15 @@ private:
     void finish_frames(core_task& task, poller& with) noexcept;
     void finish(core_task& task) noexcept;
     void merge(core_task& task) noexcept;
-    void report(std::exception_ptr thrown, const std::source_location& where) noexcept;
 
     // ---- Shared ----
     inbound_list inbound_;
-    io_handle* const io_;
-    sleeping_place* const place_;  // counted
-    time_driver* const time_;
-    buffer_pool* const buffers_;  // closed, and then freed by its last lease
+    const std::unique_ptr<io_handle, gives_up> io_;
+    const std::unique_ptr<sleeping_place, gives_up> place_;
+    const std::unique_ptr<time_driver, gives_up> time_;
+    std::unique_ptr<buffer_pool, gives_up> buffers_;
     const void* const owner_;
+    const std::uint64_t fork_generation_;
     const std::uint64_t id_;
     atomic<std::uint32_t> references_{1};
 

@@ -138,8 +138,10 @@ void io_handle::release_pending() noexcept {
 
 result<std::size_t> io_handle::turn(max_wait timeout) noexcept {
     if (is_in_child()) return std::unexpected(shutdown_error());
+    if (is_in_turn_) return std::unexpected(std::make_error_code(std::errc::resource_deadlock_would_occur));
     turning_.store(this_thread_mark(), std::memory_order_relaxed);
     release_pending();
+    is_in_turn_ = true;
     auto count = driver_.turn(timeout, [](source_key key, io::ready what) {
         // SAFETY: the key is a source that add_source() has put into the set; it stays allocated until the next
         // release_pending(), which this thread alone calls.
@@ -147,6 +149,7 @@ result<std::size_t> io_handle::turn(max_wait timeout) noexcept {
         source.set_readiness(what);
         source.wake(what);
     });
+    is_in_turn_ = false;
     if (count && *count != 0) ready_events_.fetch_add(*count, std::memory_order_relaxed);
     return count;
 }

@@ -41,13 +41,18 @@ public:
     /// One call of the selector: hands each event to its source, and wakes who waits. The number of events.
     result<std::size_t> turn(max_wait timeout) noexcept;
 
-    void wake() noexcept { driver_.wake(); }
+    /// Nothing in a forked child: the epoll there is the parent's.
+    void wake() noexcept {
+        if (!is_in_child()) driver_.wake();
+    }
 
     /// Ends every wait, pending or later, with runtime_shutdown. A second call does nothing.
     void shut_down() noexcept;
 
     /// Whether this process is a fork of the one that made the driver: then it is refused, since the epoll is shared.
     [[nodiscard]] bool is_in_child() const noexcept;
+    /// Whether this is called from inside a turn: by a waker that runs user code. For the thread that turns.
+    [[nodiscard]] bool is_in_turn() const noexcept { return is_in_turn_; }
     [[nodiscard]] bool is_idle() const noexcept;
     [[nodiscard]] int native_handle() const noexcept { return driver_.native_handle(); }
     [[nodiscard]] driver_kind kind() const noexcept { return driver_kind::epoll; }
@@ -65,6 +70,7 @@ private:
     atomic<std::uint32_t> references_{1};
     // The thread that turned last: its own removals need no wake-up, since it turns again before it sleeps.
     atomic<const void*> turning_{nullptr};
+    bool is_in_turn_ = false;
 
     mutable mutex lock_;
     bool is_shut_down_ = false;

@@ -188,9 +188,11 @@ result<void> io_socket::ensure_registered(const context& cx) {
     return ok();
 }
 
-/// Says that `seen`, looked at before a call, is over for one direction.
-void io_socket::clear(direction way, const io::ready_event& seen) const noexcept {
-    source_->clear_readiness(io::ready_event(seen.ready & mask_of(way), seen.tick, seen.is_shutdown));
+/// What one direction may forget of `seen`, which was looked at before a call. A read that found nothing has passed the
+/// urgent byte, too.
+io::ready_event io_socket::part_of(direction way, const io::ready_event& seen) noexcept {
+    const io::ready over = way == direction::read ? mask_of(way) | io::ready::priority : mask_of(way);
+    return {seen.ready & over, seen.tick, seen.is_shutdown};
 }
 
 /// Calls until it does not say that it would block. Readiness is cleared only for the event that was looked at before
@@ -214,7 +216,8 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, Call c
         }
         answer_type answer = call();
         const bool blocked = !answer && would_block(answer.error());
-        if (can_wait && (blocked || (answer && is_drained(answer, seen.ready)))) clear(way, seen);
+        if (can_wait && blocked) source_->clear_blocked(part_of(way, seen));
+        if (can_wait && answer && is_drained(answer, seen.ready)) source_->clear_readiness(part_of(way, seen));
         if (!blocked) {
             charge(cx, moved_by(answer));
             return answer;
@@ -234,7 +237,7 @@ auto io_socket::try_call(direction way, Call call) -> decltype(call()) {
     const auto seen = source_->look(io::ready::all);
     if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
     auto answer = call();
-    if (!answer && would_block(answer.error())) clear(way, seen);
+    if (!answer && would_block(answer.error())) source_->clear_blocked(part_of(way, seen));
     return answer;
 }
 

@@ -3,6 +3,8 @@
 
 #include <system_error>
 
+#include <eddy/error.hpp>
+
 #include "core/current.hpp"
 #include "io/io_handle.hpp"
 
@@ -41,6 +43,9 @@ result<reactor> reactor::make(driver_kind kind) noexcept {
 
 reactor::~reactor() {
     if (io_ == nullptr) return;
+    if (io_->is_in_turn()) {
+        detail::fatal_misuse("a reactor was destroyed from inside its own turn, by a waker: wakers must only wake");
+    }
     io_->shut_down();
     io_->release();
 }

@@ -53,13 +53,18 @@ io::ready_event scheduled_io::look(io::ready mask) const noexcept {
 }
 
 void scheduled_io::clear_readiness(io::ready_event seen) noexcept {
-    const io::ready cleared = seen.ready - (io::ready::read_closed | io::ready::write_closed);
+    clear(seen, seen.ready - (io::ready::read_closed | io::ready::write_closed));
+}
+
+void scheduled_io::clear_blocked(io::ready_event seen) noexcept { clear(seen, seen.ready); }
+
+void scheduled_io::clear(io::ready_event seen, io::ready over) noexcept {
     std::uint32_t word = word_.load(std::memory_order_relaxed);
     std::uint32_t changed = 0;
     do {
         if (readiness_word::tick(word) != seen.tick) return;  // an event has come since: it wins
         changed =
-            readiness_word::pack(readiness_word::is_shutdown(word), seen.tick, readiness_word::ready(word) - cleared);
+            readiness_word::pack(readiness_word::is_shutdown(word), seen.tick, readiness_word::ready(word) - over);
         // relaxed: nothing is published; who clears is who found out, by a call, that nothing is there.
     } while (!word_.compare_exchange_weak(word, changed, std::memory_order_relaxed, std::memory_order_relaxed));
 }

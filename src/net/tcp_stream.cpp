@@ -138,11 +138,12 @@ detail::io_operation<write_all_op> tcp_stream::write_all(std::span<const std::by
 }
 
 task<result<void>> tcp_stream::shutdown() {
-    return [](int fd) -> task<result<void>> {
-        auto done = sys::shutdown(fd, SHUT_WR);
+    // By the socket, and not by its number, which is somebody else's after the stream.
+    return [](const detail::io_socket& socket) -> task<result<void>> {
+        auto done = sys::shutdown(socket.fd(), SHUT_WR);
         if (!done && done.error() == std::errc::not_connected) co_return {};  // the peer was faster
         co_return done;
-    }(socket_.fd());
+    }(socket_);
 }
 
 poll_result<result<std::size_t>> tcp_stream::poll_read(context& cx, std::span<std::byte> into) {

@@ -22,14 +22,28 @@ bool run_root(frame& root, slot_base& outcome, context& cx) {
     return advance_root(root, outcome, cx);
 }
 
+namespace {
+
+/// Marks a root as being polled.
+class while_active {
+public:
+    while_active(frame& root, context& cx) noexcept : root_(root) { root.active = &cx; }
+    while_active(const while_active&) = delete;
+    while_active& operator=(const while_active&) = delete;
+    ~while_active() { root_.active = nullptr; }
+
+private:
+    frame& root_;
+};
+
+}  // namespace
+
 bool cancel_root(frame& root, context& cx) {
     if (root.root == nullptr) begin_root(root);
     if (root.active != nullptr) throw misuse("a task was cancelled from inside its own poll");
-    if (leaf* const waits_for = root.waits_for) {
-        if (waits_for->ask != nullptr &&
-            waits_for->ask(*waits_for, cx, leaf_request::cancel) == leaf_answer::not_ready) {
-            return false;
-        }
+    if (leaf* const waits_for = root.waits_for; waits_for != nullptr && waits_for->ask != nullptr) {
+        const while_active guard(root, cx);
+        if (waits_for->ask(*waits_for, cx, leaf_request::cancel) == leaf_answer::not_ready) return false;
     }
     destroy_root(root);
     return true;

@@ -18,6 +18,18 @@ duration require_positive(duration period, const std::source_location& where) {
 
 }  // namespace
 
+namespace {
+
+/// How long `then` is past; the longest duration if it is too far back for one.
+duration since(time_point then, time_point now) noexcept {
+    const auto from = then.time_since_epoch().count();
+    const auto to = now.time_since_epoch().count();
+    if (from < 0 && to > duration::max().count() + from) return duration::max();
+    return duration(to - from);
+}
+
+}  // namespace
+
 time_point next_tick(missed_tick_behavior behavior, time_point scheduled, time_point now, duration period) noexcept {
     const time_point on_schedule = saturating_add(scheduled, period);
     switch (behavior) {
@@ -27,7 +39,7 @@ time_point next_tick(missed_tick_behavior behavior, time_point scheduled, time_p
             return saturating_add(now, period);
         break;
     case missed_tick_behavior::skip:
-        if (now >= on_schedule) return saturating_add(now, period - (now - scheduled) % period);
+        if (now >= on_schedule) return saturating_add(now, period - since(scheduled, now) % period);
         break;
     }
     return on_schedule;

@@ -103,7 +103,7 @@ private:
                 return settled(take_output(std::move(answer)));
             }
         }
-        throw misuse(std::string(Rule::name) + " was polled after it had ended");
+        throw misuse(std::string(Rule::name) + " was polled after it had ended", cx.where());
     }
 
     stored_t<returned> run_function(stored_t<input>& in) {

@@ -38,10 +38,16 @@ template <class T>
 inline constexpr bool is_entered<boxed_future<T>> = true;
 
 /// Ends `awaiting`, whose output is `Out`, with the error that `outcome` holds.
+/// If its conversion throws, with that exception.
 template <class Out, class Outcome>
-void end_with_error(frame& awaiting, Outcome& outcome) noexcept {
+void end_with_error(frame& awaiting, Outcome&& outcome) noexcept {
     auto& destination = static_cast<slot<Out>&>(*awaiting.outcome);
-    destination.set_value(std::unexpect, convert_error<typename Out::error_type>(std::move(outcome.error())));
+    try {
+        destination.set_value(std::unexpect,
+                              convert_error<typename Out::error_type>(std::forward<Outcome>(outcome).error()));
+    } catch (...) {
+        destination.set_exception(std::current_exception());
+    }
     destination.frame_is = slot_base::fate::ended;
 }
 
@@ -50,7 +56,7 @@ template <class Out, class In>
 bool propagate_error(slot_base& from, frame& awaiting) noexcept {
     auto& outcome = static_cast<slot<In>&>(from);
     if (!outcome.has_value() || outcome.value().has_value()) return false;
-    end_with_error<Out>(awaiting, outcome.value());
+    end_with_error<Out>(awaiting, std::move(outcome.value()));
     return true;
 }
 
@@ -85,7 +91,7 @@ public:
     }
     void await_suspend(const auto&) noexcept {
         if (this->outcome_.frame_is != slot_base::fate::running)
-            end_with_error<Out>(this->awaiting_, this->outcome_.value());
+            end_with_error<Out>(this->awaiting_, std::move(this->outcome_.value()));
     }
     typename In::value_type await_resume() {
         if constexpr (std::is_void_v<typename In::value_type>) {
@@ -114,7 +120,7 @@ public:
 
     void await_suspend(const auto&) noexcept {
         if constexpr (tries) {
-            if (failed()) return end_with_error<Out>(awaiting_, outcome_.value());
+            if (failed()) return end_with_error<Out>(awaiting_, std::move(outcome_.value()));
         }
         wait_for(awaiting_, *this);
     }
@@ -150,7 +156,7 @@ private:
         return true;
     }
 
-    static leaf_answer ask(leaf& self, context& cx, leaf_request what) noexcept {
+    static leaf_answer ask(leaf& self, context& cx, leaf_request what) {
         auto& me = static_cast<leaf_awaiter&>(self);
         return what == leaf_request::poll ? me.poll_again(cx) : me.cancel(cx);
     }
@@ -164,7 +170,7 @@ private:
         }
         if constexpr (tries) {
             if (failed()) {
-                end_with_error<Out>(awaiting_, outcome_.value());
+                end_with_error<Out>(awaiting_, std::move(outcome_.value()));
                 return leaf_answer::ended;
             }
         }
@@ -208,20 +214,23 @@ private:
 
 // ---- A plain `expected` under `try_` ----
 
+/// `In` is a reference, as it was given: an lvalue is copied from, an rvalue moved.
 template <class Out, class In>
 class expected_awaiter {
+    using plain = std::remove_cvref_t<In>;
+
 public:
-    expected_awaiter(frame& awaiting, In& outcome) noexcept : awaiting_(awaiting), outcome_(outcome) {}
+    expected_awaiter(frame& awaiting, In outcome) noexcept : awaiting_(awaiting), outcome_(static_cast<In>(outcome)) {}
 
     bool await_ready() const noexcept { return outcome_.has_value(); }
-    void await_suspend(const auto&) noexcept { end_with_error<Out>(awaiting_, outcome_); }
-    typename In::value_type await_resume() {
-        if constexpr (!std::is_void_v<typename In::value_type>) return *std::move(outcome_);
+    void await_suspend(const auto&) noexcept { end_with_error<Out>(awaiting_, static_cast<In>(outcome_)); }
+    typename plain::value_type await_resume() {
+        if constexpr (!std::is_void_v<typename plain::value_type>) return *static_cast<In>(outcome_);
     }
 
 private:
     frame& awaiting_;
-    In& outcome_;
+    In outcome_;
 };
 
 /// Something that a coroutine of the library awaits for its caller: `A` is a reference.
@@ -256,7 +265,7 @@ auto make_try_awaiter(frame& awaiting, try_expression<A>& tried) {
     if constexpr (!fits) {
         return dummy_awaiter{};
     } else if constexpr (is_expected<F>) {
-        return expected_awaiter<Out, std::remove_reference_t<A>>(awaiting, inner);
+        return expected_awaiter<Out, A&&>(awaiting, static_cast<A&&>(inner));
     } else if constexpr (is_entered<F> && !std::is_reference_v<A>) {
         return try_task_awaiter<Out, output_t<F>>(awaiting, enter_frame(inner, source_location_of(awaiting.where)));
     } else {

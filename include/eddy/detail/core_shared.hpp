@@ -27,6 +27,9 @@ void check_thread(const core_shared& loop, std::source_location where);
 /// Puts a new task into the loop, to be polled at its next turn. On the loop's thread; the loop is not closed.
 void adopt_task(core_shared& loop, core_task& task) noexcept;
 
+/// Hands an exception to the loop's handler, as one of work that was spawned at `where`.
+void report_uncaught(core_shared& loop, std::exception_ptr thrown, const std::source_location& where) noexcept;
+
 /// Sends a job to the loop. False if the loop is gone: the job is still the caller's. Any thread.
 [[nodiscard]] bool send_job(core_shared& loop, inbound_node& job) noexcept;
 

@@ -18,7 +18,7 @@ struct core_task;
 /// What an inbound node is.
 struct inbound_ops {
     /// The node has reached its loop: on the loop's thread. If the loop is closing, nothing is to be started.
-    void (*arrive)(inbound_node& self, core_shared& loop, bool is_open);
+    void (*arrive)(inbound_node& self, core_shared& loop, bool is_open) noexcept;
 };
 
 /// Something that reaches a loop from another thread: a task that was woken, or a job to start.
@@ -38,7 +38,7 @@ struct core_task_ops : inbound_ops {
         : inbound_ops{&task_arrives}, poll(polls), destroy_future(destroys), free_memory(frees) {}
 
 private:
-    static void task_arrives(inbound_node& self, core_shared& loop, bool is_open);
+    static void task_arrives(inbound_node& self, core_shared& loop, bool is_open) noexcept;
 };
 
 /// A task of a `core`: the header in front of its future. An owner half, plain, for the loop's thread, and a remote half,

@@ -177,11 +177,15 @@ public:
         : inbound_node{nullptr, &operations}, where_(where), work_(std::forward<G>(work)) {}
 
 private:
-    static void arrive(inbound_node& self, core_shared& loop, bool is_open) {
+    static void arrive(inbound_node& self, core_shared& loop, bool is_open) noexcept {
         // Owned from here on, so that it is freed, and its work destroyed, also when spawning throws.
         const std::unique_ptr<work_job, void (*)(work_job*)> mine(&static_cast<work_job&>(self),
                                                                   &pool_delete<work_job>);
-        if (is_open) spawn_work(loop, std::move(mine->work_), mine->where_);
+        try {
+            if (is_open) spawn_work(loop, std::move(mine->work_), mine->where_);
+        } catch (...) {
+            report_uncaught(loop, std::current_exception(), mine->where_);
+        }
     }
     static constexpr inbound_ops operations{&arrive};
 

@@ -104,7 +104,9 @@ void flush_freed_blocks() noexcept;
 template <class T, class... Args>
 [[nodiscard]] T* pool_new(Args&&... args) {
     constexpr std::size_t size = (sizeof(T) + alignof(T) - 1) / alignof(T) * alignof(T);
-    static_assert(alignof(T) <= size_class_step || (alignof(T) == 128 && size % 128 == 0));
+    constexpr bool aligned = alignof(T) <= size_class_step || (alignof(T) == 128 && size % 128 == 0);
+    static_assert(aligned,
+                  "eddy: what is spawned must not be aligned to more than 16 bytes: keep such a member on the heap");
     void* const block = allocate_block(size);
     try {
         return ::new (block) T(static_cast<Args&&>(args)...);

@@ -89,7 +89,7 @@ private:
         -> poll_result<decltype(call())>;
     template <class Call>
     auto try_call(direction way, Call call) -> decltype(call());
-    void clear(direction way, const io::ready_event& seen) const noexcept;
+    static io::ready_event part_of(direction way, const io::ready_event& seen) noexcept;
 
     // A waiting connection has one of these in its frame: so it is small, and holds no io::registration.
     int fd_ = -1;

@@ -11,7 +11,8 @@
 
 namespace eddy::detail {
 
-/// A future that somebody else owns: how an adaptor holds what came as a std::ref.
+/// A future that somebody else owns: how an adaptor holds what came as a std::ref. It has no poll_cancel(): what was lent
+/// goes on when its borrower ends.
 template <class F>
 class borrowed {
 public:
@@ -20,11 +21,6 @@ public:
     explicit borrowed(std::reference_wrapper<F> lent) noexcept : lent_(&lent.get()) {}
 
     poll_result<output_type> poll(context& cx) { return lent_->poll(cx); }
-    poll_result<void> poll_cancel(context& cx)
-        requires cancellable_future<F>
-    {
-        return lent_->poll_cancel(cx);
-    }
 
 private:
     F* lent_;

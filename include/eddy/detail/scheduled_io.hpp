@@ -109,6 +109,8 @@ public:
 
     /// Forgets the readiness that `seen` shows, unless an event has come since. What is closed stays closed.
     void clear_readiness(io::ready_event seen) noexcept;
+    /// The same after a call has said that it would block: which also disproves that its side is closed.
+    void clear_blocked(io::ready_event seen) noexcept;
 
     /// Drops all wakers: the registration is gone.
     void clear_wakers() noexcept;
@@ -120,6 +122,7 @@ private:
         // to its own address. Nobody but that owner stores that address, so it sees its own store or a later one.
         atomic<const void*> owner{nullptr};
     };
+    void clear(io::ready_event seen, io::ready over) noexcept;
     slot& slot_of(direction way) noexcept { return way == direction::read ? reader_ : writer_; }
 
     atomic<std::uint32_t> word_{0};

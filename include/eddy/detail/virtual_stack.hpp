@@ -39,8 +39,9 @@ enum class leaf_request : unsigned char {
 
 /// A future that a frame awaits in place.
 struct leaf {
-    /// Null if there is nothing to ask: whatever wakes the task, the future is ready then.
-    leaf_answer (*ask)(leaf& self, context& cx, leaf_request what) noexcept;
+    /// Null if there is nothing to ask: whatever wakes the task, the future is ready then. Throws only what a future's
+    /// poll_cancel() throws; what its poll() throws is kept for the coroutine.
+    leaf_answer (*ask)(leaf& self, context& cx, leaf_request what);
 };
 
 /// How many children a poll has started natively, one inside the other; counted in its context.

@@ -37,7 +37,7 @@ public:
     template <class Operation>
     std::invoke_result_t<Operation&, S&> try_io(Operation&& operation) {
         auto answer = operation(of_->get());
-        if (!answer && answer.error() == std::errc::operation_would_block) clear_ready();
+        if (!answer && answer.error() == std::errc::operation_would_block) of_->registration().clear_blocked(seen_);
         return answer;
     }
 

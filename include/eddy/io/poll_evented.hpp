@@ -101,7 +101,7 @@ private:
             if (!*seen) return answer_type(std::unexpect, seen->error());
             answer_type answer = operation(source_);
             if (answer || answer.error() != std::errc::operation_would_block) return answer;
-            registration_.clear_readiness(**seen);
+            registration_.clear_blocked(**seen);
         }
     }
 

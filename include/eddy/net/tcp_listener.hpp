@@ -91,7 +91,8 @@ public:
                                                          std::source_location where = std::source_location::current());
 
     /// Adopts a listening socket. It is owned from here on, also if this fails.
-    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; bad_file_descriptor; invalid_argument if it does not
+    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no TCP socket;
+    /// bad_file_descriptor; invalid_argument if it does not
     /// listen.
     [[nodiscard]] static result<tcp_listener> from_native(int fd) noexcept;
     /// Gives the socket up: a future, since a driver may have accepted connections that belong to it.

@@ -78,7 +78,8 @@ public:
                                                           std::source_location where = std::source_location::current());
 
     /// Adopts a connected socket. It is owned from here on, also if this fails.
-    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; bad_file_descriptor.
+    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no TCP socket;
+    /// bad_file_descriptor.
     [[nodiscard]] static result<tcp_stream> from_native(int fd) noexcept;
     /// Gives the socket up: a future, since a driver may have fetched bytes that belong to it.
     [[nodiscard]] task<result<released>> into_native() &&;

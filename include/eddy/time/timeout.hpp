@@ -42,7 +42,7 @@ public:
     timeout_future(F inner, sleep_future deadline) : inner_(std::move(inner)), deadline_(std::move(deadline)) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (!inner_.has_value()) throw misuse("a timeout was polled after it had ended");
+        if (!inner_.has_value()) throw misuse("a timeout was polled after it had ended", cx.where());
         try {
             return is_elapsed_ ? poll_end(cx) : poll_both(cx);
         } catch (...) {
