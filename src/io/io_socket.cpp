@@ -207,11 +207,14 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, Call c
         io::ready_event seen;
         const bool can_wait = is_registered();
         if (can_wait) {
-            if (!source_->poll_ready(way, cx, future)) {
-                cx.refund_budget();
-                return not_ready;
-            }
             seen = source_->look(io::ready::all);
+            if (!seen.is_shutdown && !seen.ready.intersects(mask_of(way))) {
+                if (!source_->poll_ready(way, cx, future)) {
+                    cx.refund_budget();
+                    return not_ready;
+                }
+                seen = source_->look(io::ready::all);
+            }
             if (seen.is_shutdown) return answer_type(std::unexpect, make_error_code(errc::runtime_shutdown));
         }
         answer_type answer = call();

@@ -45,13 +45,6 @@ void scheduled_io::shut_down() noexcept {
     wake(io::ready::all);
 }
 
-io::ready_event scheduled_io::look(io::ready mask) const noexcept {
-    // acquire: pairs with the release in set_readiness() and shut_down().
-    io::ready_event seen = readiness_word::unpack(word_.load(std::memory_order_acquire));
-    seen.ready &= mask;
-    return seen;
-}
-
 void scheduled_io::clear_readiness(io::ready_event seen) noexcept {
     clear(seen, seen.ready - (io::ready::read_closed | io::ready::write_closed));
 }

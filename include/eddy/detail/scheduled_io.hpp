@@ -91,7 +91,12 @@ public:
     // ---- The tasks' side ----
 
     /// What is ready of `mask` now; empty and not shut down if there is nothing.
-    [[nodiscard]] io::ready_event look(io::ready mask) const noexcept;
+    [[nodiscard]] io::ready_event look(io::ready mask) const noexcept {
+        // acquire: pairs with the release in set_readiness() and shut_down().
+        io::ready_event seen = readiness_word::unpack(word_.load(std::memory_order_acquire));
+        seen.ready &= mask;
+        return seen;
+    }
 
     /// As look(), but if there is nothing, keeps the waker in the direction's slot: the last to poll wins it.
     /// `owner` names the future that polls, for leave_slot(); null if nobody will call that.
