@@ -355,15 +355,6 @@ TEST(AdversarialDeathTest, ATaskDestroyedInsideItsOwnCancel) {
         "eddy: a task was destroyed while");
 }
 
-task<int> depth_by_name(int n) {
-    if (n == 0) {
-        co_await eddy::yield_now();
-        co_return 0;
-    }
-    auto child = depth_by_name(n - 1);  // the form that GCC 12's guide asks for
-    co_return 1 + co_await child;
-}
-
 // ---- I/O ----
 
 TEST(Adversarial, OneUrgentByteIsNotReadyForEver) {
