@@ -75,7 +75,10 @@ def count_calls(contest: Contest) -> None:
 
 def calls_per_request(contest: Contest, contestant: Contestant, case: Case) -> dict[str, float]:
     """Two runs that differ only in the number of requests: start-up and connecting cancel out."""
+    # Enough for a second or so: in a shorter run the start, when clients come one by one, is a part of what is counted.
     fewer, more = (1_000, 5_000) if contest.options.quick else (2_000, 12_000)
+    if case.connections > 1:
+        fewer, more = 10 * fewer, 10 * more
     first = calls_of_run(contest, contestant, case, fewer)
     second = calls_of_run(contest, contestant, case, more)
     each = {name: (second.get(name, 0) - first.get(name, 0)) / (more - fewer) for name in {*first, *second}}
