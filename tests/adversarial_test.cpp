@@ -410,14 +410,9 @@ TEST(Adversarial, ASleepThatIsResetToTheFirstInstantEndsAtOnce) {
     loop.handle().spawn(sleeps(nap, ended));
     loop.turn(0ns);
     nap.reset(eddy::time::time_point::min());
-    std::thread alarm([remote = loop.remote()] {
-        std::this_thread::sleep_for(500ms);
-        static_cast<void>(remote.spawn([] {}));
-    });
     const auto before = std::chrono::steady_clock::now();
     loop.turn(2s);
-    EXPECT_LT(std::chrono::steady_clock::now() - before, 400ms) << "it slept until somebody else woke it";
-    alarm.join();
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 400ms) << "it slept until the turn's own limit";
     loop.turn(0ns);
     EXPECT_TRUE(ended);
 }
@@ -535,7 +530,7 @@ TEST(Adversarial, ASocketThatIsRegisteredBeforeItConnectsDoesNotSpin) {
 }
 
 TEST(Adversarial, AFifoThatOpensAgainDoesNotSpin) {
-    char name[] = "/tmp/eddy_breaker_XXXXXX";
+    char name[] = "/tmp/eddy_test_XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     const std::string path = std::string(name) + "/fifo";
     ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);

@@ -183,9 +183,9 @@ void core_shared::run_until(core_task& main, const bool& done, std::source_locat
         run_some(polls_between_turns, done);
         if (done) break;
         if (queue_.is_empty()) {
-            park(std::nullopt, where);
+            park(std::nullopt);
         } else {
-            look_if_due(where);
+            look_if_due();
         }
     }
 } catch (...) {
@@ -201,24 +201,24 @@ void core_shared::run_until_idle(std::source_location where) {
         run_some(polls_between_turns, never);
         drain_inbound();  // what the last task may have sent
         if (live_.size() == 0) return;
-        park(queue_.is_empty() ? max_wait() : std::chrono::nanoseconds::zero(), where);
+        park(queue_.is_empty() ? max_wait() : std::chrono::nanoseconds::zero());
     }
 }
 
 void core_shared::turn(max_wait limit, std::source_location where) {
     const entered guard(*this, where);
     drain_inbound();
-    park(queue_.is_empty() ? limit : std::chrono::nanoseconds::zero(), where);
+    park(queue_.is_empty() ? limit : std::chrono::nanoseconds::zero());
     drain_inbound();
     run_queued();
 }
 
 /// Waits for the driver, the next timer, an inbound node or `limit`, whichever is first.
-void core_shared::park(max_wait limit, std::source_location where) {
+void core_shared::park(max_wait limit) {
     const bool may_block = limit != std::chrono::nanoseconds::zero();
     if (may_block && time_->is_paused()) {
         // Paused time moves only when nothing else can: so look first, and only then go to the next timer.
-        look_at_driver(std::chrono::nanoseconds::zero(), where);
+        look_at_driver(std::chrono::nanoseconds::zero());
         drain_inbound();
         if (!queue_.is_empty() || time_->auto_advance()) {
             static_cast<void>(time_->fire(time_->now()));
@@ -235,20 +235,20 @@ void core_shared::park(max_wait limit, std::source_location where) {
         flush_freed_blocks();
         if (!inbound_.fall_asleep()) limit = std::chrono::nanoseconds::zero();
     }
-    look_at_driver(limit, where);
+    look_at_driver(limit);
 }
 
 /// A look at the driver while tasks are queued: not before some time has passed since the last, since a look costs as
 /// much as many polls.
-void core_shared::look_if_due(std::source_location where) {
+void core_shared::look_if_due() {
     const auto now = std::chrono::steady_clock::now();
     if (now - last_look_ < look_interval) return;
     last_look_ = now;
-    look_at_driver(std::chrono::nanoseconds::zero(), where);
+    look_at_driver(std::chrono::nanoseconds::zero());
 }
 
 /// One look at the driver, of at most `limit`, and at the timers.
-void core_shared::look_at_driver(max_wait limit, std::source_location) {
+void core_shared::look_at_driver(max_wait limit) {
     ++turns_;
     if (io_ == nullptr) {
         place_->park(limit);

@@ -73,9 +73,9 @@ private:
 
     ~core_shared();
 
-    void park(max_wait limit, std::source_location where);
-    void look_if_due(std::source_location where);
-    void look_at_driver(max_wait limit, std::source_location where);
+    void park(max_wait limit);
+    void look_if_due();
+    void look_at_driver(max_wait limit);
     void drain_inbound() noexcept;
     void arrive(inbound_node& node) noexcept;
     void run_some(std::size_t limit, const bool& stop) noexcept;

@@ -17,10 +17,6 @@
 #include <eddy/reactor.hpp>
 #include <eddy/result.hpp>
 
-namespace eddy::detail {
-class io_socket;
-}
-
 namespace eddy::io {
 
 /// What can be registered with a reactor: anything that names its descriptor.
@@ -127,8 +123,6 @@ public:
     result<void> deregister() noexcept;
 
 private:
-    friend class detail::io_socket;
-
     registration(detail::io_handle& io, detail::scheduled_io& source, int fd) noexcept
         : io_(&io), source_(&source), fd_(fd) {}
 
