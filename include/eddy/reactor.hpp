@@ -91,7 +91,8 @@ public:
     ~reactor();
 
     /// One call of the selector, of at most `max_wait`; nullopt waits until something happens. Wakes tasks, runs none.
-    /// Errors: resource_deadlock_would_occur if a waker calls it from inside a turn.
+    /// Errors: resource_deadlock_would_occur if a waker calls it from inside a turn; device_or_resource_busy while another
+    /// thread is in it.
     result<turn_info> turn(std::optional<std::chrono::nanoseconds> max_wait);
 
     [[nodiscard]] reactor_handle handle() const noexcept;

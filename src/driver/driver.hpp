@@ -25,6 +25,12 @@ using source_key = void*;
 /// No timeout means "until something happens".
 using max_wait = std::optional<std::chrono::nanoseconds>;
 
+/// What one turn of a driver did.
+struct driver_turn {
+    std::size_t events = 0;  ///< sources that reported something
+    bool was_woken = false;
+};
+
 template <class D>
 concept driver_like = requires(D d, int fd, source_key key, io::interest wanted, max_wait timeout) {
     // Any thread; fd stays open until unwatch(). Edge-triggered: what is the case already is reported, too.
@@ -34,7 +40,7 @@ concept driver_like = requires(D d, int fd, source_key key, io::interest wanted,
     // One thread at a time; retries EINTR inside. Hands each event out as on_event(key, io::ready).
     {
         d.turn(timeout, [](source_key, io::ready) {})
-    } -> std::same_as<result<std::size_t>>;
+    } -> std::same_as<result<driver_turn>>;
     // Any thread: ends the turn in progress, or the next one. Wakes that come before the turn looks count as one.
     { d.wake() } noexcept;
     { d.native_handle() } -> std::same_as<int>;

@@ -27,23 +27,24 @@ public:
     }
     result<void> unwatch(int fd) const noexcept { return poll_.registry().remove(fd); }
 
-    /// The number of events, without wakes. (Defined here so that the handing out is inlined.)
+    /// (Defined here so that the handing out is inlined.)
     template <class OnEvent>
-    result<std::size_t> turn(max_wait timeout, OnEvent on_event) {
+    result<driver_turn> turn(max_wait timeout, OnEvent on_event) {
         const auto fetched = poll_.wait(events_, timeout);
-        if (!fetched) return fetched;
-        std::size_t count = *fetched;
+        if (!fetched) return std::unexpected(fetched.error());
+        driver_turn done{*fetched, false};
         for (const auto& event : events_) {
             if (event.token() == wake_token) {
                 // acq_rel: pairs with the exchange in wake(). After this, a wake() writes again; and what was published
                 // before a wake() that did not write is seen by whoever runs after this turn.
                 wake_is_due_->exchange(false, std::memory_order_acq_rel);
-                --count;
+                --done.events;
+                done.was_woken = true;
                 continue;
             }
             on_event(key_of(event.token()), event.readiness());
         }
-        return count;
+        return done;
     }
 
     void wake() const noexcept {

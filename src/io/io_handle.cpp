@@ -2,14 +2,15 @@
 #include "io/io_handle.hpp"
 
 #include <cerrno>
+#include <chrono>
 #include <mutex>
 #include <new>
+#include <thread>
 #include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
 
-#include "core/this_thread.hpp"
 #include "sys/fork.hpp"
 
 namespace eddy::detail {
@@ -30,6 +31,12 @@ void unlink(source_link& taken) noexcept {
     taken.previous->next = taken.next;
     taken.next->previous = taken.previous;
     taken.next = nullptr;
+}
+
+/// Adds to a figure that has one writer at a time, so it is no read-modify-write.
+void count(atomic<std::uint64_t>& figure, std::uint64_t more) noexcept {
+    // release: pairs with load(). All else that reads it reads a number only.
+    figure.store(figure.load(std::memory_order_relaxed) + more, std::memory_order_release);
 }
 
 }  // namespace
@@ -64,47 +71,30 @@ void io_handle::release() noexcept {
 result<scheduled_io*> io_handle::add_source(int fd, io::interest wanted) noexcept try {
     if (is_in_child()) return std::unexpected(shutdown_error());
     scheduled_io* const source = pool_new<scheduled_io>();
-    bool is_linked = false;  // its own links are the lock's from here on: the next source to come changes them
-    {
+    const auto added = [&]() -> result<void> {
+        // Also around the system call: shut_down() closes the driver when it has the lock.
         std::lock_guard guard(lock_);
-        if (!is_shut_down_) {
-            source->retain();  // the set's
-            link(set_, *source);
-            is_linked = true;
-        }
-    }
-    if (!is_linked) {
-        source->release();
-        return std::unexpected(shutdown_error());
-    }
-    if (auto watched = driver_.watch(fd, source, wanted); !watched) {
-        forget(*source);
-        return std::unexpected(watched.error());
-    }
-    registered_.fetch_add(1, std::memory_order_relaxed);
-    return source;
+        if (is_shut_down_.load(std::memory_order_relaxed)) return std::unexpected(shutdown_error());
+        if (auto watched = driver_.watch(fd, source, wanted); !watched) return watched;
+        source->retain();  // the set's
+        link(set_, *source);
+        count(registered_, 1);
+        return ok();
+    }();
+    if (added) return source;
+    source->release();
+    return std::unexpected(added.error());
 } catch (const std::bad_alloc&) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
-void io_handle::forget(scheduled_io& source) noexcept {
-    bool was_in_set = false;
-    {
-        std::lock_guard guard(lock_);
-        was_in_set = source.next != nullptr;
-        if (was_in_set) unlink(source);
-    }
-    // The driver never knew it, so nothing has to wait for the end of a turn.
-    if (was_in_set) source.release();
-    source.release();
-}
-
 result<void> io_handle::remove_source(scheduled_io& source, int fd) noexcept {
-    // In a forked child the epoll is the parent's own: its registrations are not ours to remove.
-    const result<void> unwatched = is_in_child() ? result<void>() : driver_.unwatch(fd);
+    result<void> unwatched;
     std::size_t pending = 0;
     {
         std::lock_guard guard(lock_);
+        // In a forked child the epoll is the parent's own: its registrations are not ours to remove.
+        if (!is_in_child()) unwatched = driver_.unwatch(fd);
         if (source.next != nullptr) {  // else shut_down() has taken it out
             unlink(source);
             source.next = std::exchange(pending_release_, &source);
@@ -112,12 +102,15 @@ result<void> io_handle::remove_source(scheduled_io& source, int fd) noexcept {
             // relaxed: written under the lock; the turn that reads it without has a later chance.
             pending_count_.store(pending, std::memory_order_relaxed);
         }
+        count(deregistered_, 1);
     }
     source.clear_wakers();
     source.release();
-    deregistered_.fetch_add(1, std::memory_order_relaxed);
-    // relaxed: compared to this thread's own mark, which only this thread stores.
-    if (pending >= wake_after_releases && turning_.load(std::memory_order_relaxed) != this_thread_mark()) wake();
+    if (pending >= wake_after_releases && !is_in_turn() &&
+        // relaxed: compared to this thread's own mark, which only this thread stores.
+        owner_.load(std::memory_order_relaxed) != this_thread_mark()) {
+        wake();
+    }
     return unwatched;
 }
 
@@ -138,25 +131,72 @@ void io_handle::release_pending() noexcept {
 
 result<std::size_t> io_handle::turn(max_wait timeout) noexcept {
     if (is_in_child()) return std::unexpected(shutdown_error());
-    if (is_in_turn_) return std::unexpected(std::make_error_code(std::errc::resource_deadlock_would_occur));
-    turning_.store(this_thread_mark(), std::memory_order_relaxed);
+    for (;;) {
+        const turn_word holder = begin_turn(this_mark());
+        if (holder == nobody) break;
+        if (holder == closed) return std::unexpected(shutdown_error());
+        if ((holder & ~visit) == this_mark()) {
+            return std::unexpected(std::make_error_code(std::errc::resource_deadlock_would_occur));
+        }
+        if ((holder & visit) == 0) return std::unexpected(std::make_error_code(std::errc::device_or_resource_busy));
+        std::this_thread::yield();  // a visit: one look, and what it hands out
+    }
+    owner_.store(this_thread_mark(), std::memory_order_relaxed);
+    if (wake_is_owed_) timeout = std::chrono::nanoseconds::zero();
+    auto count = poll_events(timeout);
+    wake_is_owed_ = false;
+    end_turn();
+    return count;
+}
+
+std::optional<result<std::size_t>> io_handle::turn_for_other() noexcept {
+    if (is_in_child() || !try_begin_turn()) return std::nullopt;
+    auto count = poll_events(std::chrono::nanoseconds::zero());
+    end_turn();
+    return count;
+}
+
+result<std::size_t> io_handle::poll_events(max_wait timeout) noexcept {
+    // relaxed: see close_turns(), whose wake-up ends the turn that has missed it.
+    if (is_shut_down_.load(std::memory_order_relaxed)) return std::unexpected(shutdown_error());
     release_pending();
-    is_in_turn_ = true;
-    auto count = driver_.turn(timeout, [](source_key key, io::ready what) {
+    const auto turned = driver_.turn(timeout, [](source_key key, io::ready what) {
         // SAFETY: the key is a source that add_source() has put into the set; it stays allocated until the next
-        // release_pending(), which this thread alone calls.
+        // release_pending(), which only whoever has the turn calls.
         auto& source = *static_cast<scheduled_io*>(key);
         source.set_readiness(what);
         source.wake(what);
     });
-    is_in_turn_ = false;
-    if (count && *count != 0) ready_events_.fetch_add(*count, std::memory_order_relaxed);
-    return count;
+    if (!turned) return std::unexpected(turned.error());
+    if (turned->was_woken) wake_is_owed_ = true;
+    if (turned->events != 0) count(ready_events_, turned->events);
+    return turned->events;
+}
+
+/// Takes the turn, for good.
+void io_handle::close_turns() noexcept {
+    if (is_in_child()) {
+        // Whoever had the turn has stayed in the parent.
+        turn_.store(closed, std::memory_order_relaxed);
+        return;
+    }
+    EDDY_ASSERT(!is_in_turn(), "a driver was shut down from inside its own turn");
+    if (begin_turn(closed) == nobody) return;
+    // No later turn sleeps. Whoever ends a turn because of this wake-up, or looks in after a visit that has found it, sees
+    // is_shut_down_, which was set before; and while nobody has found it, none can fall asleep.
+    driver_.wake();
+    while (begin_turn(closed) != nobody) std::this_thread::yield();
 }
 
 void io_handle::shut_down() noexcept {
+    {
+        std::lock_guard guard(lock_);
+        // relaxed: read under the lock, or in poll_events().
+        if (is_shut_down_.load(std::memory_order_relaxed)) return;
+        is_shut_down_.store(true, std::memory_order_relaxed);
+    }
+    close_turns();
     std::unique_lock guard(lock_);
-    is_shut_down_ = true;
     while (set_.next != &set_) {
         auto& source = static_cast<scheduled_io&>(*set_.next);
         unlink(source);
@@ -172,6 +212,12 @@ void io_handle::shut_down() noexcept {
 bool io_handle::is_idle() const noexcept {
     std::lock_guard guard(lock_);
     return set_.next == &set_;
+}
+
+std::size_t io_handle::load() const noexcept {
+    // acquire: pairs with the release in count(), so that of a source that was removed the registration is seen, too.
+    const auto gone = deregistered_.load(std::memory_order_acquire);
+    return static_cast<std::size_t>(registered_.load(std::memory_order_relaxed) - gone);
 }
 
 bool io_handle::is_in_child() const noexcept { return fork_generation_ != sys::fork_generation(); }
