@@ -108,6 +108,15 @@ TEST(Core, S55_R041_AThousandLoopsLeaveNoDescriptorBehind) {
     EXPECT_EQ(support::count_fds(), before);
 }
 
+TEST(Core, S47_RemoteThatOutlivesALoopKeepsNoDescriptorOpen) {
+    const auto before = support::count_fds();
+    auto loop = std::make_unique<eddy::core>();
+    const auto remote = loop->remote();
+    loop.reset();
+    EXPECT_EQ(support::count_fds(), before);
+    EXPECT_EQ(remote.spawn([] {}).error(), eddy::errc::runtime_shutdown);
+}
+
 TEST(Core, SaysWhichDriverItHasAndWhy) {
     const auto loop = eddy::core::builder().driver(eddy::driver_kind::epoll).build().value();
     EXPECT_EQ(loop.driver(), eddy::driver_kind::epoll);

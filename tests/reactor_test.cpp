@@ -477,6 +477,40 @@ TEST(Reactor, S47_SourcesMayGoBeforeOrAfterIt) {
     EXPECT_EQ(support::count_fds(), fds);
 }
 
+TEST(Reactor, S47_WhatOutlivesItKeepsNoDescriptorOpen) {
+    const counter source;
+    const auto fds = support::count_fds();
+    auto reactor = std::make_unique<eddy::reactor>();
+    const auto handle = reactor->handle();
+    auto tied = attach(*reactor, source.native_handle());
+    by_hand reader(tied.readiness(interest::readable));
+    assert_pending(reader.poll());
+    reactor.reset();
+    EXPECT_EQ(support::count_fds(), fds);
+    EXPECT_EQ(assert_ready(reader.poll()).error(), eddy::errc::runtime_shutdown);
+    handle.wake();
+    EXPECT_EQ(registration::attach(source, interest::readable, handle).error(), eddy::errc::runtime_shutdown);
+    EXPECT_TRUE(tied.deregister().has_value());
+}
+
+TEST(ReactorStress, S47_LateWakesDoNotReachTheNewOwnerOfItsDescriptors) {
+    const auto rounds = support::rounds(50'000);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        auto reactor = std::make_unique<eddy::reactor>();
+        std::barrier start(2);
+        std::thread waking([&, handle = reactor->handle()] {
+            start.arrive_and_wait();
+            for (int i = 0; i < 20; ++i) handle.wake();
+        });
+        start.arrive_and_wait();
+        reactor->turn(0ms).value();
+        reactor.reset();
+        std::deque<counter> news(3);
+        waking.join();
+        for (const auto& one : news) EXPECT_EQ(one.take().error(), std::errc::operation_would_block);
+    }
+}
+
 TEST(Reactor, S47_WakerThatDropsOtherSourcesWhileTheReactorGoes) {
     auto reactor = std::make_unique<eddy::reactor>();
     std::deque<counter> sources(20);

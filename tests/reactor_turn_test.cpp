@@ -288,7 +288,10 @@ TEST(ReactorTurnStress, S21_ShutDownWhileTwoThreadsTurn) {
             }
         });
         std::thread visitor([&] {
-            while (!is_over) static_cast<void>(io_of(reactor).turn_for_other());
+            while (!is_over) {
+                static_cast<void>(io_of(reactor).turn_for_other());
+                std::this_thread::yield();
+            }
         });
         source.add();
         io_of(reactor).shut_down();

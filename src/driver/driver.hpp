@@ -44,6 +44,8 @@ concept driver_like = requires(D d, int fd, source_key key, io::interest wanted,
     // Any thread: ends the turn in progress, or the next one. Wakes that come before the turn looks count as one.
     { d.wake() } noexcept;
     { d.native_handle() } -> std::same_as<int>;
+    // Gives back what it has of the system. Only wake() may be called at the same time or later, and does nothing then.
+    { d.close() } noexcept;
 };
 
 }  // namespace eddy::detail

@@ -14,7 +14,7 @@ epoll::epoll(sys::poll&& poll, sys::waker&& waker)
     : poll_(std::move(poll)),
       waker_(std::move(waker)),
       events_(events_per_turn),
-      wake_is_due_(std::make_unique<atomic<bool>>(false)) {}
+      wake_(std::make_unique<wake_state>()) {}
 
 result<epoll> epoll::make() noexcept {
     auto poll = sys::poll::make();
@@ -26,6 +26,15 @@ result<epoll> epoll::make() noexcept {
     } catch (const std::bad_alloc&) {
         return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
     }
+}
+
+void epoll::close() noexcept {
+    std::lock_guard guard(wake_->lock);
+    wake_->is_closed = true;
+    // The waker first: it takes itself out of the poll.
+    static_cast<void>(sys::waker(std::move(waker_)));
+    static_cast<void>(sys::poll(std::move(poll_)));
+    static_cast<void>(sys::events(std::move(events_)));
 }
 
 }  // namespace eddy::detail

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
@@ -37,7 +38,7 @@ public:
             if (event.token() == wake_token) {
                 // acq_rel: pairs with the exchange in wake(). After this, a wake() writes again; and what was published
                 // before a wake() that did not write is seen by whoever runs after this turn.
-                wake_is_due_->exchange(false, std::memory_order_acq_rel);
+                wake_->is_due.exchange(false, std::memory_order_acq_rel);
                 --done.events;
                 done.was_woken = true;
                 continue;
@@ -49,9 +50,14 @@ public:
 
     void wake() const noexcept {
         // acq_rel: pairs with the exchange in turn().
-        if (!wake_is_due_->exchange(true, std::memory_order_acq_rel)) static_cast<void>(waker_.wake());
+        if (wake_->is_due.exchange(true, std::memory_order_acq_rel)) return;
+        std::lock_guard guard(wake_->lock);
+        if (!wake_->is_closed) static_cast<void>(waker_.wake());
     }
 
+    void close() noexcept;
+
+    /// -1 once it is closed.
     [[nodiscard]] int native_handle() const noexcept { return poll_.native_handle(); }
 
 private:
@@ -62,10 +68,18 @@ private:
 
     epoll(sys::poll&& poll, sys::waker&& waker);
 
+    struct wake_state {
+        atomic<bool> is_due{false};
+        // Beside the system call that a wake-up makes, it costs next to nothing, and mostly one thread at a time comes here:
+        // the one that has set `is_due`.
+        mutex lock;
+        bool is_closed = false;
+    };
+
     sys::poll poll_;
     sys::waker waker_;
     sys::events events_;
-    std::unique_ptr<atomic<bool>> wake_is_due_;
+    std::unique_ptr<wake_state> wake_;
 };
 
 static_assert(driver_like<epoll>);

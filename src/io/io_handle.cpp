@@ -93,8 +93,9 @@ result<void> io_handle::remove_source(scheduled_io& source, int fd) noexcept {
     std::size_t pending = 0;
     {
         std::lock_guard guard(lock_);
-        // In a forked child the epoll is the parent's own: its registrations are not ours to remove.
-        if (!is_in_child()) unwatched = driver_.unwatch(fd);
+        // In a forked child the epoll is the parent's own: its registrations are not ours to remove. After shut_down()
+        // there is none.
+        if (!is_in_child() && driver_.native_handle() >= 0) unwatched = driver_.unwatch(fd);
         if (source.next != nullptr) {  // else shut_down() has taken it out
             unlink(source);
             source.next = std::exchange(pending_release_, &source);
@@ -197,6 +198,9 @@ void io_handle::shut_down() noexcept {
     }
     close_turns();
     std::unique_lock guard(lock_);
+    // Nobody is in a turn, and what is registered or removed holds the lock. (A child leaves it open until it goes itself: the
+    // driver's own lock may have been held when it was forked.)
+    if (!is_in_child()) driver_.close();
     while (set_.next != &set_) {
         auto& source = static_cast<scheduled_io&>(*set_.next);
         unlink(source);

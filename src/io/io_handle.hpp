@@ -75,7 +75,8 @@ public:
         if (!is_in_child()) driver_.wake();
     }
 
-    /// Ends every wait, pending or later, with runtime_shutdown. A second call does nothing.
+    /// Ends every wait, pending or later, with runtime_shutdown, and closes the driver's descriptors: also if handles and
+    /// registrations are left, which outlive it. A second call does nothing.
     /// A turn that another thread is in is waited for, after a wake-up. Preconditions: not inside a turn of this thread.
     void shut_down() noexcept;
 
