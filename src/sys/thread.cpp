@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+#include "sys/thread.hpp"
+
+#include <limits.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include <eddy/error.hpp>
+
+namespace eddy::sys {
+namespace {
+
+/// The attributes of a thread, destroyed when they are no longer needed.
+class attributes {
+public:
+    attributes() noexcept : error_(pthread_attr_init(&value_)) {}
+    attributes(const attributes&) = delete;
+    attributes& operator=(const attributes&) = delete;
+    ~attributes() {
+        if (error_ == 0) pthread_attr_destroy(&value_);
+    }
+
+    [[nodiscard]] int error() const noexcept { return error_; }
+    [[nodiscard]] const pthread_attr_t* get() const noexcept { return &value_; }
+
+    int set_stack_size(std::size_t size) noexcept {
+        const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+        const auto least = static_cast<std::size_t>(PTHREAD_STACK_MIN);
+        const auto pages = (std::max(size, least) - 1) / page + 1;
+        return pthread_attr_setstacksize(&value_, pages * page);
+    }
+
+private:
+    pthread_attr_t value_;
+    int error_;
+};
+
+std::error_code code_of(int error) noexcept { return {error, std::generic_category()}; }
+
+}  // namespace
+
+result<thread> thread::start(std::size_t stack_size, void* (*entry)(void*), void* argument) noexcept {
+    pthread_t id{};
+    if (stack_size == 0) {
+        if (const int error = pthread_create(&id, nullptr, entry, argument)) return std::unexpected(code_of(error));
+        return thread(id);
+    }
+    attributes chosen;
+    if (chosen.error() != 0) return std::unexpected(code_of(chosen.error()));
+    if (const int error = chosen.set_stack_size(stack_size)) return std::unexpected(code_of(error));
+    if (const int error = pthread_create(&id, chosen.get(), entry, argument)) return std::unexpected(code_of(error));
+    return thread(id);
+}
+
+thread& thread::operator=(thread&& other) noexcept {
+    EDDY_ASSERT(!id_, "sys::thread: assigned to one that was neither joined nor detached");
+    id_ = std::exchange(other.id_, std::nullopt);
+    return *this;
+}
+
+thread::~thread() { EDDY_ASSERT(!id_, "sys::thread: destroyed without having been joined or detached"); }
+
+void thread::join() noexcept {
+    const int error = pthread_join(*std::exchange(id_, std::nullopt), nullptr);
+    EDDY_ASSERT(error == 0, "sys::thread: a thread that cannot be joined, perhaps by itself");
+}
+
+void thread::detach() noexcept { pthread_detach(*std::exchange(id_, std::nullopt)); }
+
+void name_this_thread(const std::string& name) noexcept {
+    // pthread_setname_np(3) refuses what is longer.
+    std::array<char, 16> cut{};
+    std::ranges::copy(name.substr(0, cut.size() - 1), cut.begin());
+    pthread_setname_np(pthread_self(), cut.data());
+}
+
+}  // namespace eddy::sys
