@@ -1,0 +1,683 @@
+// SPDX-License-Identifier: MIT
+#include "explore/engine.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <exception>
+#include <utility>
+
+namespace explore::detail {
+namespace {
+
+constexpr std::size_t stack_size = 256 * 1024;
+
+// Never destroyed: operator delete asks it until the very end. Null at first, since operator new asks, too.
+constinit engine* the_one = nullptr;
+
+constexpr thread_set only(unsigned thread) noexcept { return thread_set{1} << thread; }
+
+}  // namespace
+
+bool is_exploring() noexcept { return the_one != nullptr && the_one->is_exploring(); }
+
+engine& the_engine() noexcept {
+    if (the_one == nullptr) the_one = new engine;
+    return *the_one;
+}
+
+bool is_of_a_model(const void* address) noexcept { return the_one != nullptr && the_one->owns(address); }
+
+// ---- Executions ----
+
+report engine::explore(const options& chosen, const model& body) {
+    if (current_ != nullptr) std::abort();  // a model that explores
+    options_ = chosen;
+    choices_ = std::make_unique<choices>(choices::bounds{chosen.preemptions, chosen.is_reduced});
+    const char* const path = std::getenv("EDDY_EXPLORE_PATH");
+    if (path != nullptr) choices_->replay(path);
+
+    report result;
+    const auto began = std::chrono::steady_clock::now();
+    bool is_random = false;
+    std::uint64_t random_left = path != nullptr ? 0 : chosen.random_executions;
+    for (;;) {
+        run_once(body);
+        ++result.executions;
+        if (has_failed_) {
+            result.has_failed = true;
+            result.what = failure_;
+            result.path = choices_->text();
+            for (const auto& one : notes_) {
+                event_record event;
+                event.thread = one.thread;
+                event.what = one.what;
+                if (one.object != 0) event.object = name_of(at(one.object));
+                event.has_order = one.order >= 0;
+                event.order = static_cast<std::memory_order>(one.order);
+                event.has_value = one.has_value;
+                event.value = one.value;
+                if (one.remark != nullptr) event.remark = one.remark;
+                std::ranges::copy_if(one.code, std::back_inserter(event.code),
+                                     [](auto* code) { return code != nullptr; });
+                result.events.push_back(std::move(event));
+            }
+            return result;
+        }
+        const bool is_late = std::chrono::steady_clock::now() - began > chosen.time_limit;
+        if (is_random) {
+            if (random_left-- == 0 || is_late) return result;
+            static_cast<void>(choices_->next());
+            continue;
+        }
+        if (!choices_->next()) {
+            result.is_complete = path == nullptr;
+            if (random_left == 0) return result;
+            is_random = true;
+            choices_->randomize(chosen.seed);
+            --random_left;
+        } else if (result.executions >= chosen.max_executions || is_late) {
+            return result;
+        }
+    }
+}
+
+void engine::run_once(const model& body) {
+    heap_.clear();
+    races_.clear();
+    notes_.clear();
+    meetings_.clear();
+    object_count_ = 0;
+    numbers_ = {};
+    steps_ = changes_ = 0;
+    spurious_failures_ = spurious_wakeups_ = 0;
+    has_failed_ = false;
+    thread_count_ = 0;
+
+    is_inside_ = true;
+    current_ = nullptr;
+    start_thread([&body] { body(); }, nullptr);
+    current_ = &threads_[0];
+    static_cast<void>(choices_->choose_thread(only(0), no_thread, 0));
+    outside_.switch_to(*threads_[0].stack);
+    // A failure has left the threads where they were. What they own is forgotten, with the model's heap.
+    current_ = nullptr;
+    is_inside_ = false;
+    for (unsigned t = 0; t < thread_count_; ++t) threads_[t].work = nullptr;
+    if (choices_->is_astray()) {
+        has_failed_ = true;
+        failure_ = "the model did not do the same again: it depends on something else than the explorer's choices";
+    }
+}
+
+/// The last thread has ended.
+void engine::end_execution() {
+    for (const auto& block : heap_.blocks()) {
+        if (!block.is_live) continue;
+        fail("a leak: " + std::to_string(block.size) + " bytes, allocated at " + place_of({block.allocated_at}));
+    }
+    for (std::size_t i = 0; i < object_count_; ++i) {
+        if (objects_[i].what == kind::tracked && objects_[i].is_alive) {
+            fail("a leak: " + name_of(objects_[i]) + " is still alive");
+        }
+    }
+    stop();
+}
+
+void engine::thread_entry() { the_engine().run_thread(); }
+
+void engine::run_thread() {
+    thread_state& self = me();
+    try {
+        is_inside_ = false;
+        self.work();
+        self.work = nullptr;  // what it holds is the model's
+        is_inside_ = true;
+    } catch (const std::exception& thrown) {
+        is_inside_ = true;
+        fail(std::string("an exception left a thread: ") + thrown.what());
+    } catch (...) {
+        is_inside_ = true;
+        fail("an exception left a thread");
+    }
+    self.is_finished = true;
+    self.next = pending::nothing;
+    ++changes_;
+    note("ends", 0, nullptr);
+    dispatch();
+    std::abort();  // nobody switches to a thread that has ended
+}
+
+void engine::stop() {
+    me().stack->switch_to(outside_);
+    std::abort();
+}
+
+void engine::fail(std::string what) {
+    is_inside_ = true;
+    has_failed_ = true;
+    failure_ = std::move(what);
+    stop();
+}
+
+void engine::fail_check(const char* what, const void* code) {
+    note("fails", 0, code);
+    fail(std::string("not so: ") + what);
+}
+
+// ---- Threads ----
+
+unsigned engine::start_thread(std::function<void()> work, const void* code) {
+    if (thread_count_ == max_threads) fail("a model has at most eight threads");
+    const unsigned id = thread_count_++;
+    if (fibers_.size() <= id) fibers_.emplace_back(stack_size);
+    thread_state& made = threads_[id];
+    made.id = id;
+    made.stack = &fibers_[id];
+    made.stack->prepare(&thread_entry);
+    made.work = std::move(work);
+    made.next = pending::step;
+    made.waits_for = 0;
+    made.is_timed = made.is_finished = made.reads_newest = false;
+    made.code = code;
+    made.call_depth = 0;
+    made.seen = {};
+    made.order = {};
+    if (current_ != nullptr) {
+        note("starts thread", 0, code);
+        note_value(id);
+        made.seen = me().seen;
+        made.order = me().order;
+        me().seen.tick(me().id);
+    }
+    made.seen.tick(id);
+    made.order.tick(id);
+    return id;
+}
+
+void engine::join_thread(unsigned id, const void* code) {
+    me().joins = id;
+    step(pending::join, 0, code);
+    me().seen.join(threads_[id].seen);
+    me().order.join(threads_[id].order);
+    note("joins thread", 0, code);
+    note_value(id);
+}
+
+void engine::yield(const void* code) {
+    thread_state& self = me();
+    self.changes_seen = changes_;
+    step(pending::change, 0, code);
+    note("yields", 0, code);
+}
+
+unsigned engine::thread_id() const noexcept { return current_ == nullptr ? 0 : current_->id; }
+
+// ---- Scheduling ----
+
+bool engine::can_go_on(const thread_state& thread) const {
+    switch (thread.next) {
+    case pending::step: return true;
+    case pending::lock: return objects_[thread.waits_for - 1].owner == no_thread;
+    case pending::join: return threads_[thread.joins].is_finished;
+    case pending::notification:
+        return thread.is_timed && options_.early_timeouts && objects_[thread.takes_again - 1].owner == no_thread;
+    case pending::event: return objects_[thread.waits_for - 1].is_set;
+    case pending::change: return changes_ != thread.changes_seen;
+    case pending::nothing: return false;
+    }
+    return false;
+}
+
+thread_set engine::enabled() const {
+    thread_set set = 0;
+    for (unsigned t = 0; t < thread_count_; ++t) {
+        if (can_go_on(threads_[t])) set |= only(t);
+    }
+    return set;
+}
+
+/// Nobody can go on: then a wait with a limit ends, or one who spins looks again, at what is newest.
+void engine::let_time_pass() {
+    for (unsigned t = 0; t < thread_count_; ++t) {
+        thread_state& spinning = threads_[t];
+        if (spinning.next != pending::change || spinning.reads_newest) continue;
+        spinning.reads_newest = true;
+        spinning.next = pending::step;
+        return;
+    }
+    thread_set timed = 0;
+    for (unsigned t = 0; t < thread_count_; ++t) {
+        if (threads_[t].next == pending::notification && threads_[t].is_timed) timed |= only(t);
+    }
+    if (timed == 0) report_deadlock();
+    auto which = std::popcount(timed) > 1 ? choices_->choose_value(static_cast<unsigned>(std::popcount(timed))) : 0;
+    while (which-- > 0) timed &= timed - 1;
+    ready_to_lock(threads_[static_cast<unsigned>(std::countr_zero(timed))]);
+}
+
+/// Its wait on a condition is over, so that it takes the mutex again.
+void engine::ready_to_lock(thread_state& thread) noexcept {
+    thread.next = pending::lock;
+    thread.waits_for = thread.takes_again;
+}
+
+/// Chooses who goes on, and switches to it. Returns when this thread goes on.
+void engine::dispatch() {
+    if (++steps_ > options_.max_steps) fail("an endless loop: the execution takes too many steps");
+    thread_state& self = me();
+    thread_set set = enabled();
+    while (set == 0) {
+        if (std::all_of(threads_.begin(), threads_.begin() + thread_count_, [](auto& t) { return t.is_finished; })) {
+            end_execution();
+        }
+        let_time_pass();
+        set = enabled();
+    }
+    std::uint32_t mark = 0;
+    for (unsigned t = 0; t < thread_count_; ++t) {
+        mark = mark * 31 + threads_[t].waits_for * 8 + static_cast<std::uint32_t>(threads_[t].next);
+    }
+    const unsigned next = choices_->choose_thread(set, self.id, mark);
+    if (choices_->is_astray()) stop();
+    if (next == self.id) return;
+    current_ = &threads_[next];
+    self.stack->switch_to(*threads_[next].stack);
+}
+
+void engine::step(pending next, object_index object, const void* code) {
+    thread_state& self = me();
+    self.next = next;
+    self.waits_for = object;
+    self.code = code;
+    dispatch();
+    self.next = pending::step;
+    if (changes_ != self.changes_seen) self.reads_newest = false;
+}
+
+void engine::report_deadlock() {
+    std::string text = "a deadlock, or a lost wake-up:";
+    for (unsigned t = 0; t < thread_count_; ++t) {
+        if (!threads_[t].is_finished) text += " thread " + std::to_string(t) + ' ' + describe(threads_[t]) + ';';
+    }
+    text.pop_back();
+    fail(std::move(text));
+}
+
+std::string engine::describe(const thread_state& thread) const {
+    const auto object = [&] { return name_of(objects_[thread.waits_for - 1]); };
+    switch (thread.next) {
+    case pending::lock:
+        return "waits for " + object() + " of thread " + std::to_string(objects_[thread.waits_for - 1].owner);
+    case pending::join: return "waits for the end of thread " + std::to_string(thread.joins);
+    case pending::notification:
+    case pending::event: return "sleeps on " + object();
+    case pending::change: return "spins";
+    default: return "runs";
+    }
+}
+
+/// For the reduction: the current thread makes a step on this object, at which another order may lead elsewhere.
+void engine::conflict(object& it, bool is_write) {
+    thread_state& self = me();
+    const auto meet_one = [&](const std::optional<last_access>& other) {
+        if (!other) return;
+        // Not if the other step came before by a chain of conflicts anyway.
+        if (other->thread != self.id && !self.order.covers(other->thread, other->order[other->thread])) {
+            choices_->backtrack(other->step, self.id);
+        }
+    };
+    meet_one(it.writer);
+    if (is_write) {
+        for (const auto& reader : it.readers) meet_one(reader);
+    }
+    if (it.writer) self.order.join(it.writer->order);
+    if (is_write) {
+        for (const auto& reader : it.readers) {
+            if (reader) self.order.join(reader->order);
+        }
+    }
+    self.order.tick(self.id);
+    const last_access made{choices_->last_step(), self.id, self.order};
+    if (is_write) {
+        it.readers = {};
+        it.writer = made;
+    } else {
+        it.readers[self.id] = made;
+    }
+}
+
+// ---- Objects ----
+
+object& engine::make(kind what, const void* address, std::uint64_t value) {
+    if (object_count_ == objects_.size()) objects_.emplace_back();
+    object& made = objects_[object_count_++];
+    made.what = what;
+    made.address = address;
+    made.given_name = nullptr;
+    made.number = ++numbers_[static_cast<std::size_t>(what)];
+    made.is_alive = true;
+    made.born_by = no_thread;
+    made.born_at = 0;
+    made.used = {};
+    made.writer.reset();
+    made.readers = {};
+    made.stores.clear();
+    made.stores.push_back({value, no_thread, 0, {}, {}});
+    made.oldest_for_seq_cst = 0;
+    made.has_mixed_stores = false;
+    made.stale_reads = {};
+    made.owner = no_thread;
+    made.released = {};
+    made.order = {};
+    made.waiters.clear();
+    made.is_set = false;
+    return made;
+}
+
+void engine::construct(object_index& index, kind what, const void* address, std::size_t size, std::uint64_t value) {
+    object& made = make(what, address, value);
+    index = static_cast<object_index>(object_count_);
+    thread_state& self = me();
+    made.born_by = self.id;
+    made.born_at = self.seen[self.id];
+    made.stores[0].thread = self.id;
+    made.stores[0].when = made.born_at;
+    races_.forget(address, size);
+}
+
+void engine::destroy(object_index& index, kind what, const void* address) {
+    object& gone = use(index, what, address);
+    thread_state& self = me();
+    for (unsigned t = 0; t < thread_count_; ++t) {
+        if (self.seen.covers(t, gone.used[t])) continue;
+        note("destroys", index, nullptr);
+        fail("a data race: " + name_of(gone) + " is destroyed, which nothing orders after its use by thread " +
+             std::to_string(t));
+    }
+    if (what == kind::mutex && gone.owner != no_thread) fail(name_of(gone) + " is destroyed while it is locked");
+    if (!gone.waiters.empty()) fail(name_of(gone) + " is destroyed while a thread sleeps on it");
+    gone.is_alive = false;
+}
+
+/// The object's record. Makes sure that the thread may use it.
+object& engine::use(object_index& index, kind what, const void* address, const atomic_ref* initial) {
+    if (index == 0 || index > object_count_ || at(index).address != address || at(index).what != what) {
+        if (heap_.holds(address)) {
+            check_memory(address, 1, "an atomic or a lock");
+            fail("an atomic or a lock is used that was never constructed");
+        }
+        if (is_on_a_stack(address)) fail("an atomic or a lock on a stack is used that is not there any more");
+        // Older than the execution: a static, or the test's own. Each execution finds it as it was at first.
+        std::uint64_t value = 0;
+        if (initial != nullptr)
+            std::copy_n(static_cast<const char*>(initial->value), initial->size, reinterpret_cast<char*>(&value));
+        make(what, address, value);
+        index = static_cast<object_index>(object_count_);
+    }
+    object& it = at(index);
+    if (!it.is_alive) {
+        note("uses", index, me().code);
+        fail(name_of(it) + " is used after its destruction");
+    }
+    if (heap_.holds(address)) check_memory(address, 1, "an atomic or a lock");
+    if (it.born_by != no_thread && !me().seen.covers(it.born_by, it.born_at)) {
+        note("uses", index, me().code);
+        fail("a data race: " + name_of(it) + " is used by thread " + std::to_string(me().id) +
+             ", which nothing orders after its construction by thread " + std::to_string(it.born_by));
+    }
+    it.used.set(me().id, me().seen[me().id]);
+    return it;
+}
+
+void engine::check_memory(const void* address, std::size_t size, const char* what) {
+    switch (heap_.state_of(address, size)) {
+    case heap::state::live: return;
+    case heap::state::freed: fail(std::string("a use of freed memory: ") + what);
+    case heap::state::outside: fail(std::string("a use of memory outside of any block: ") + what);
+    }
+}
+
+bool engine::is_on_a_stack(const void* address) const {
+    return std::ranges::any_of(fibers_, [&](const fiber& one) { return one.holds(address); });
+}
+
+std::string engine::name_of(const object& it) const {
+    if (it.given_name != nullptr) return it.given_name;
+    constexpr std::array names{"atomic ", "mutex ", "condition ", "event ", "tracked "};
+    return names[static_cast<std::size_t>(it.what)] + std::to_string(it.number);
+}
+
+void engine::name(const void* address, const char* text) {
+    for (std::size_t i = object_count_; i-- > 0;) {
+        if (objects_[i].address != address) continue;
+        objects_[i].given_name = text;
+        return;
+    }
+}
+
+/// A step that touches an object begins: lets others go first.
+object& engine::begin(object_index& index, kind what, const void* address, access how, const void* code,
+                      const atomic_ref* initial) {
+    step(pending::step, index, code);
+    object& it = use(index, what, address, initial);
+    conflict(it, how == access::writes || (how == access::reads_in_order && it.has_mixed_stores));
+    thread_state& self = me();
+    self.seen.tick(self.id);
+    return it;
+}
+
+void engine::release_to(object& it) { it.released.join(me().seen); }
+void engine::acquire_from(const object& it) { me().seen.join(it.released); }
+
+// ---- Locks ----
+
+void engine::lock(object_index& mutex, const void* address, const void* code) {
+    if (use(mutex, kind::mutex, address).owner == me().id)
+        fail(name_of(at(mutex)) + " is locked twice by the same thread");
+    step(pending::lock, mutex, code);
+    take(mutex, address, code);
+}
+
+/// The mutex is free, and this thread was chosen to take it.
+void engine::take(object_index& mutex, const void* address, const void* code) {
+    object& it = use(mutex, kind::mutex, address);
+    conflict(it, true);
+    thread_state& self = me();
+    it.owner = self.id;
+    acquire_from(it);
+    self.order.join(it.order);
+    self.seen.tick(self.id);
+    note("locks", mutex, code);
+}
+
+bool engine::try_lock(object_index& mutex, const void* address, const void* code) {
+    object& it = begin(mutex, kind::mutex, address, access::writes, code);
+    const bool is_taken = it.owner == no_thread;
+    if (is_taken) {
+        it.owner = me().id;
+        acquire_from(it);
+        me().order.join(it.order);
+    }
+    note("tries to lock", mutex, code);
+    note_value(is_taken);
+    return is_taken;
+}
+
+/// Not a step by itself: it commutes with all that others can do before, but for a try_lock(), which then fails as it
+/// would have a step earlier.
+void engine::unlock(object_index& mutex, const void* address, const void* code) {
+    object& it = use(mutex, kind::mutex, address);
+    thread_state& self = me();
+    if (it.owner != self.id) fail(name_of(it) + " is unlocked by a thread that does not hold it");
+    it.owner = no_thread;
+    release_to(it);
+    it.order = self.order;
+    self.seen.tick(self.id);
+    ++changes_;
+    note("unlocks", mutex, code);
+}
+
+// ---- Conditions and events ----
+
+bool engine::wait(const condition_ref& ref, bool is_timed, const void* code) {
+    thread_state& self = me();
+    object& it = begin(ref.index, kind::condition, ref.address, access::writes, code);
+    object& held = use(ref.mutex, kind::mutex, ref.mutex_address);
+    if (held.owner != self.id) fail("a wait on " + name_of(it) + " without its mutex");
+    if (spurious_wakeups_ < options_.spurious_wakeups && choices_->choose_value(2) == 1) {
+        ++spurious_wakeups_;
+        note("is woken for nothing", ref.index, code);
+        unlock(ref.mutex, ref.mutex_address, code);
+        lock(ref.mutex, ref.mutex_address, code);
+        return true;
+    }
+    note("waits", ref.index, code);
+    held.owner = no_thread;
+    release_to(held);
+    held.order = self.order;
+    self.seen.tick(self.id);
+    ++changes_;
+    it.waiters.push_back(self.id);
+    self.is_timed = is_timed;
+    self.takes_again = ref.mutex;
+
+    step(pending::notification, ref.index, code);
+    const auto place = std::ranges::find(it.waiters, self.id);
+    const bool is_notified = place == it.waiters.end();
+    if (!is_notified) {
+        it.waiters.erase(place);
+        conflict(it, true);
+        note("waits no longer: its time is over", ref.index, code);
+    }
+    self.is_timed = false;
+    take(ref.mutex, ref.mutex_address, code);
+    return is_notified;
+}
+
+void engine::notify(object_index& condition, const void* address, bool all, const void* code) {
+    object& it = begin(condition, kind::condition, address, access::writes, code);
+    note(all ? "notifies all" : "notifies one", condition, code);
+    ++changes_;
+    while (!it.waiters.empty()) {
+        const auto count = static_cast<unsigned>(it.waiters.size());
+        const unsigned which = !all && count > 1 ? choices_->choose_value(count) : 0;
+        thread_state& woken = threads_[it.waiters[which]];
+        it.waiters.erase(it.waiters.begin() + which);
+        ready_to_lock(woken);
+        woken.order.join(me().order);
+        if (!all) break;
+    }
+}
+
+void engine::set_event(object_index& event, const void* address, bool orders, const void* code) {
+    object& it = begin(event, kind::event, address, access::writes, code);
+    it.is_set = true;
+    if (orders) release_to(it);
+    ++changes_;
+    note("sets", event, code);
+    me().seen.tick(me().id);
+}
+
+void engine::wait_event(object_index& event, const void* address, bool orders, const void* code) {
+    use(event, kind::event, address);
+    note("comes to wait for", event, code);
+    step(pending::event, event, code);
+    object& it = use(event, kind::event, address);
+    conflict(it, true);
+    it.is_set = false;
+    if (orders) acquire_from(it);
+    me().seen.tick(me().id);
+    note("is woken by", event, code);
+}
+
+void engine::touch(object_index& tracked, const void* address, const void* code) {
+    me().code = code;
+    use(tracked, kind::tracked, address);
+}
+
+// ---- Plain memory ----
+
+void engine::plain_access(const void* address, std::size_t size, bool is_write, const void* code) {
+    thread_state& self = me();
+    self.code = code;
+    if (heap_.holds(address) && heap_.state_of(address, size) != heap::state::live) {
+        note(is_write ? "writes to plain memory" : "reads plain memory", 0, code);
+        check_memory(address, size, is_write ? "a write" : "a read");
+    }
+    const auto found = races_.note(address, size, {self.id, self.seen[self.id], code, is_write}, self.seen);
+    if (!found) return;
+    note(is_write ? "writes to plain memory" : "reads plain memory", 0, code);
+    fail(std::string("a data race: thread ") + std::to_string(self.id) + (is_write ? " writes at " : " reads at ") +
+         place_of(code_here(code)) + " what thread " + std::to_string(found->thread) +
+         (found->is_write ? " writes at " : " reads at ") + place_of({found->code}) + ", and nothing orders the two");
+}
+
+void engine::meet(const void* address, bool acquires, bool releases) {
+    auto place = std::ranges::find(meetings_, address, &meeting::address);
+    if (place == meetings_.end()) place = meetings_.insert(meetings_.end(), {address, {}});
+    thread_state& self = me();
+    if (acquires) self.seen.join(place->clock);
+    if (!releases) return;
+    place->clock.join(self.seen);
+    self.seen.tick(self.id);
+}
+
+void* engine::allocate(std::size_t size, std::size_t alignment, const void* code) {
+    void* const memory = heap_.allocate(size, alignment, code);
+    if (memory == nullptr) fail("the model's heap is full");
+    return memory;
+}
+
+void engine::deallocate(void* address, const void* code) {
+    const heap::block* const freed = heap_.free(address);
+    if (freed == nullptr) {
+        note("frees", 0, code);
+        fail("a double free, or a free of what is no block");
+    }
+    thread_state& self = me();
+    // To free is to write to every byte.
+    const auto found = races_.note(freed->address, freed->size, {self.id, self.seen[self.id], code, true}, self.seen);
+    if (found) {
+        note("frees", 0, code);
+        fail("a data race: thread " + std::to_string(self.id) + " frees at " + place_of(code_here(code)) +
+             " what thread " + std::to_string(found->thread) + (found->is_write ? " writes at " : " reads at ") +
+             place_of({found->code}) + ", and nothing orders the two");
+    }
+}
+
+// ---- Notes ----
+
+// Called between steps: they must not allocate.
+void engine::enter_function(const void* code) noexcept {
+    if (current_->call_depth < current_->calls.size()) current_->calls[current_->call_depth] = code;
+    ++current_->call_depth;
+}
+
+void engine::leave_function() noexcept {
+    // A thread that has left its function by an exception does not say so for each: the count may only be too high.
+    if (current_->call_depth > 0) --current_->call_depth;
+}
+
+/// The innermost calls of the current thread, after `code`.
+std::vector<const void*> engine::code_here(const void* code) const {
+    std::vector<const void*> all{code};
+    for (std::size_t i = std::min(current_->call_depth, current_->calls.size()); i-- > 0;)
+        all.push_back(current_->calls[i]);
+    return all;
+}
+
+void engine::note(const char* what, object_index object, const void* code, int order) {
+    event_note made{me().id, what, object, order, false, 0, nullptr, {code}};
+    std::size_t depth = std::min(me().call_depth, me().calls.size());
+    for (std::size_t i = 1; i < made.code.size() && depth > 0; ++i) made.code[i] = me().calls[--depth];
+    notes_.push_back(made);
+}
+
+void engine::note_value(std::uint64_t value, const char* remark) {
+    notes_.back().has_value = true;
+    notes_.back().value = value;
+    notes_.back().remark = remark;
+}
+
+}  // namespace explore::detail

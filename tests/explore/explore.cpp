@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+#include "explore/explore.hpp"
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "explore/engine.hpp"
+
+namespace explore {
+namespace {
+
+std::string name_of_test() {
+    const auto* const test = testing::UnitTest::GetInstance()->current_test_info();
+    return test == nullptr ? "*" : std::string(test->test_suite_name()) + '.' + test->name();
+}
+
+/// For the report of the test, and for whoever wonders where the time goes.
+void record(const report& seen) { testing::Test::RecordProperty("executions", std::to_string(seen.executions)); }
+
+testing::AssertionResult describe(const report& seen) {
+    return testing::AssertionFailure() << "execution " << seen.executions << " went wrong: " << seen.what << '\n'
+                                       << detail::render(seen.events) << "to repeat it alone: EDDY_EXPLORE_PATH='"
+                                       << seen.path << "' explore_tests --gtest_filter=" << name_of_test();
+}
+
+bool is_repeating() { return std::getenv("EDDY_EXPLORE_PATH") != nullptr; }
+
+}  // namespace
+
+report run(const options& chosen, const model& body) { return detail::the_engine().explore(chosen, body); }
+
+testing::AssertionResult holds(const options& chosen, const model& body) {
+    const report seen = run(chosen, body);
+    record(seen);
+    if (seen.has_failed) return describe(seen);
+    if (is_repeating()) return testing::AssertionSuccess() << "this path goes well";
+    if (!seen.is_complete) {
+        return testing::AssertionFailure() << "not all was seen: a limit ended it after " << seen.executions
+                                           << " executions; make the model smaller, or the bounds, or the limit larger";
+    }
+    return testing::AssertionSuccess() << seen.executions << " executions, and nothing went wrong";
+}
+
+testing::AssertionResult holds(const model& body) { return holds(options(), body); }
+
+testing::AssertionResult fails(const options& chosen, const model& body, const char* what) {
+    const report seen = run(chosen, body);
+    record(seen);
+    if (is_repeating() && seen.has_failed) std::fprintf(stderr, "%s\n", describe(seen).message());
+    if (!seen.has_failed) {
+        return testing::AssertionFailure()
+               << seen.executions << " executions, and nothing went wrong: it should have, with " << what;
+    }
+    if (seen.what.find(what) == std::string::npos) return describe(seen) << "\nexpected was: " << what;
+    return testing::AssertionSuccess() << seen.what;
+}
+
+testing::AssertionResult fails(const model& body, const char* what) { return fails(options(), body, what); }
+
+using detail::engine;
+using detail::the_engine;
+
+unsigned thread::start(std::function<void()> work) {
+    const engine::inside guard(the_engine());
+    return the_engine().start_thread(std::move(work), __builtin_return_address(0));
+}
+
+void thread::join() noexcept {
+    if (std::exchange(is_joined_, true)) return;
+    const engine::inside guard(the_engine());
+    the_engine().join_thread(id_, __builtin_return_address(0));
+}
+
+void check(bool is_true, const char* what) noexcept {
+    if (is_true) return;
+    const engine::inside guard(the_engine());
+    the_engine().fail_check(what, __builtin_return_address(0));
+}
+
+void yield() noexcept {
+    const engine::inside guard(the_engine());
+    the_engine().yield(__builtin_return_address(0));
+}
+
+unsigned thread_id() noexcept { return the_engine().thread_id(); }
+
+void name(const void* object, const char* text) noexcept {
+    const engine::inside guard(the_engine());
+    the_engine().name(object, text);
+}
+
+}  // namespace explore

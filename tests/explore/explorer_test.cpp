@@ -1,0 +1,537 @@
+// SPDX-License-Identifier: MIT
+// The explorer itself: small programs of which the C++ memory model says what may happen, and mistakes of each kind that
+// it must find.
+#include "explore/explore.hpp"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+
+#include <eddy/detail/atomic.hpp>
+
+namespace {
+
+using eddy::detail::atomic;
+using eddy::detail::condition_variable;
+using eddy::detail::mutex;
+using explore::check;
+using explore::fails;
+using explore::holds;
+using std::memory_order;
+using enum std::memory_order;
+
+/// What the executions of a model ended with.
+class outcomes {
+public:
+    void add(int first, int second) { seen_.emplace(first, second); }
+    [[nodiscard]] bool has(int first, int second) const { return seen_.contains({first, second}); }
+    [[nodiscard]] std::size_t count() const { return seen_.size(); }
+
+private:
+    std::set<std::pair<int, int>> seen_;
+};
+
+constexpr explore::options everything{.preemptions = 100, .is_reduced = false};
+constexpr explore::options everything_reduced{.preemptions = 100};
+
+// ---- Litmus tests ----
+
+/// Two threads that each store to one atomic and load the other (Dekker).
+outcomes store_buffering(memory_order store, memory_order load, const explore::options& chosen) {
+    outcomes seen;
+    EXPECT_TRUE(holds(chosen, [&] {
+        atomic<int> x{0};
+        atomic<int> y{0};
+        int first = -1;
+        int second = -1;
+        {
+            explore::thread a([&] {
+                x.store(1, store);
+                first = y.load(load);
+            });
+            explore::thread b([&] {
+                y.store(1, store);
+                second = x.load(load);
+            });
+        }
+        explore::outside([&] { seen.add(first, second); });
+    }));
+    return seen;
+}
+
+TEST(ExploreLitmus, StoreBufferingIsSeenUnlessAllIsSeqCst) {
+    for (const auto& chosen : {everything, everything_reduced}) {
+        EXPECT_TRUE(store_buffering(relaxed, relaxed, chosen).has(0, 0));
+        EXPECT_TRUE(store_buffering(release, acquire, chosen).has(0, 0));
+        EXPECT_TRUE(store_buffering(seq_cst, acquire, chosen).has(0, 0));
+        EXPECT_TRUE(store_buffering(release, seq_cst, chosen).has(0, 0));
+        const auto ordered = store_buffering(seq_cst, seq_cst, chosen);
+        EXPECT_FALSE(ordered.has(0, 0));
+        EXPECT_EQ(ordered.count(), 3u);
+    }
+}
+
+outcomes message_passing(memory_order store, memory_order load, const explore::options& chosen) {
+    outcomes seen;
+    EXPECT_TRUE(holds(chosen, [&] {
+        atomic<int> data{0};
+        atomic<int> flag{0};
+        int flag_seen = -1;
+        int data_seen = -1;
+        {
+            explore::thread a([&] {
+                data.store(1, relaxed);
+                flag.store(1, store);
+            });
+            explore::thread b([&] {
+                flag_seen = flag.load(load);
+                data_seen = data.load(relaxed);
+            });
+        }
+        explore::outside([&] { seen.add(flag_seen, data_seen); });
+    }));
+    return seen;
+}
+
+TEST(ExploreLitmus, MessageIsPassedByReleaseAndAcquireOnly) {
+    for (const auto& chosen : {everything, everything_reduced}) {
+        EXPECT_FALSE(message_passing(release, acquire, chosen).has(1, 0));
+        EXPECT_EQ(message_passing(release, acquire, chosen).count(), 3u);
+        EXPECT_TRUE(message_passing(relaxed, acquire, chosen).has(1, 0));
+        EXPECT_TRUE(message_passing(release, relaxed, chosen).has(1, 0));
+    }
+}
+
+TEST(ExploreLitmus, ReleaseSequenceGoesOnThroughModificationsAndNotThroughStores) {
+    for (const bool modifies : {true, false}) {
+        outcomes seen;
+        EXPECT_TRUE(holds(everything_reduced, [&] {
+            atomic<int> data{0};
+            atomic<int> flag{0};
+            int flag_seen = -1;
+            int data_seen = -1;
+            {
+                explore::thread a([&] {
+                    data.store(1, relaxed);
+                    flag.store(1, release);
+                    if (!modifies) flag.store(2, relaxed);  // since C++20 this ends the sequence
+                });
+                explore::thread b([&] {
+                    if (modifies) flag.fetch_add(1, relaxed);
+                });
+                explore::thread c([&] {
+                    flag_seen = flag.load(acquire);
+                    data_seen = data.load(relaxed);
+                });
+            }
+            explore::outside([&] { seen.add(flag_seen, data_seen); });
+        }));
+        EXPECT_TRUE(seen.has(2, 1));
+        EXPECT_EQ(seen.has(2, 0), !modifies);
+    }
+}
+
+TEST(ExploreLitmus, LoadsOfOneThreadNeverGoBack) {
+    outcomes seen;
+    EXPECT_TRUE(holds(everything_reduced, [&] {
+        atomic<int> x{0};
+        int first = -1;
+        int second = -1;
+        {
+            explore::thread a([&] {
+                x.store(1, relaxed);
+                x.store(2, relaxed);
+            });
+            explore::thread b([&] {
+                first = x.load(relaxed);
+                second = x.load(relaxed);
+            });
+        }
+        explore::outside([&] { seen.add(first, second); });
+    }));
+    EXPECT_EQ(seen.count(), 6u);
+    for (const auto& [first, second] : {std::pair(1, 0), std::pair(2, 0), std::pair(2, 1)}) {
+        EXPECT_FALSE(seen.has(first, second));
+    }
+}
+
+/// Two writers, and two readers that may disagree on who came first.
+bool readers_disagree(memory_order store, memory_order load, const explore::options& chosen) {
+    outcomes seen;
+    EXPECT_TRUE(holds(chosen, [&] {
+        atomic<int> x{0};
+        atomic<int> y{0};
+        int first = 0;
+        int second = 0;
+        {
+            explore::thread a([&] { x.store(1, store); });
+            explore::thread b([&] { y.store(1, store); });
+            explore::thread c([&] {
+                first = x.load(load);
+                first = first * 10 + y.load(load);
+            });
+            explore::thread d([&] {
+                second = y.load(load);
+                second = second * 10 + x.load(load);
+            });
+        }
+        explore::outside([&] { seen.add(first, second); });
+    }));
+    return seen.has(10, 10);
+}
+
+TEST(ExploreLitmus, ReadersMayDisagreeUnlessAllIsSeqCst) {
+    EXPECT_TRUE(readers_disagree(release, acquire, everything_reduced));
+    EXPECT_TRUE(readers_disagree(release, acquire, {.preemptions = 1}));
+    EXPECT_FALSE(readers_disagree(seq_cst, seq_cst, everything_reduced));
+}
+
+TEST(ExploreLitmus, ModificationsReadTheNewest) {
+    EXPECT_TRUE(holds(everything, [] {
+        atomic<int> x{0};
+        {
+            explore::thread a([&] { x.fetch_add(1, relaxed); });
+            explore::thread b([&] { x.fetch_add(1, relaxed); });
+        }
+        check(x.load(relaxed) == 2, "no addition is lost");
+    }));
+    EXPECT_TRUE(fails(
+        [] {
+            atomic<int> x{0};
+            {
+                explore::thread a([&] { x.store(x.load(seq_cst) + 1, seq_cst); });
+                explore::thread b([&] { x.store(x.load(seq_cst) + 1, seq_cst); });
+            }
+            check(x.load(relaxed) == 2, "no addition is lost");
+        },
+        "no addition is lost"));
+}
+
+// ---- The reduction leaves out nothing ----
+
+TEST(ExploreReduction, SeesTheSameOutcomesInFewerExecutions) {
+    std::uint64_t executions[2] = {};
+    outcomes seen[2];
+    for (const bool is_reduced : {false, true}) {
+        const auto found = explore::run({.preemptions = 100, .is_reduced = is_reduced}, [&, is_reduced] {
+            atomic<int> x{0};
+            atomic<int> y{0};
+            mutex lock;
+            int in_order = 0;
+            int sum = 0;
+            {
+                explore::thread a([&] {
+                    x.fetch_add(1, relaxed);
+                    std::lock_guard guard(lock);
+                    in_order = in_order * 10 + 1;
+                });
+                explore::thread b([&] {
+                    y.store(1, release);
+                    std::lock_guard guard(lock);
+                    in_order = in_order * 10 + 2;
+                });
+                explore::thread c([&] {
+                    sum = x.exchange(5, relaxed);
+                    sum = sum * 10 + y.load(acquire);
+                });
+            }
+            sum = sum * 10 + x.load(relaxed);
+            explore::outside([&] { seen[is_reduced].add(in_order, sum); });
+        });
+        EXPECT_TRUE(found.is_complete && !found.has_failed) << found.what;
+        executions[is_reduced] = found.executions;
+    }
+    EXPECT_GT(seen[0].count(), 4u);
+    EXPECT_EQ(seen[0].count(), seen[1].count());
+    EXPECT_LT(executions[1] * 3, executions[0]);
+}
+
+// ---- Each kind of mistake is found ----
+
+TEST(ExploreFinds, RaceOnPlainMemory) {
+    EXPECT_TRUE(fails(
+        [] {
+            int data = 0;
+            explore::thread a([&] { data = 1; });
+            explore::thread b([&] { data = 2; });
+        },
+        "a data race"));
+    EXPECT_TRUE(fails(
+        [] {
+            explore::cell<int> data;
+            atomic<bool> flag{false};
+            explore::thread a([&] {
+                data.write(1);
+                flag.store(true, relaxed);
+            });
+            explore::thread b([&] {
+                if (flag.load(acquire)) static_cast<void>(data.read());
+            });
+        },
+        "a data race"));
+    EXPECT_TRUE(holds([] {
+        explore::cell<int> data;
+        atomic<bool> flag{false};
+        explore::thread a([&] {
+            data.write(1);
+            flag.store(true, release);
+        });
+        explore::thread b([&] {
+            if (flag.load(acquire)) static_cast<void>(data.read());
+        });
+    }));
+}
+
+TEST(ExploreFinds, RaceIsNotSeenBetweenNeighbours) {
+    EXPECT_TRUE(holds([] {
+        struct {
+            char first = 0;
+            char second = 0;
+        } both;
+        atomic<bool> flag{false};
+        explore::thread a([&] {
+            both.first = 1;
+            flag.store(true, release);
+            both.second = 1;
+        });
+        explore::thread b([&] {
+            if (flag.load(acquire)) check(both.first == 1, "it is seen");
+        });
+    }));
+}
+
+TEST(ExploreFinds, UseOfFreedMemoryDoubleFreeAndLeak) {
+    EXPECT_TRUE(fails(
+        [] {
+            int* volatile number = new int(1);
+            delete number;
+            check(*number == 1, "it is there");
+        },
+        "a use of freed memory"));
+    EXPECT_TRUE(fails(
+        [] {
+            int* volatile number = new int(1);
+            delete number;
+            delete number;
+        },
+        "a double free"));
+    EXPECT_TRUE(fails(
+        [] {
+            int* volatile number = new int(1);
+            static_cast<void>(number);
+        },
+        "a leak"));
+}
+
+struct counted {
+    atomic<int> references{2};
+    int value = 0;
+};
+
+void let_go(counted* shared, memory_order order) {
+    check(shared->value == 0, "it is as it was made");
+    if (shared->references.fetch_sub(1, order) == 1) delete shared;
+}
+
+TEST(ExploreFinds, DeletionThatIsNotOrderedAfterTheUseOfOthers) {
+    for (const memory_order order : {relaxed, acquire, release}) {
+        EXPECT_TRUE(fails(
+            [&] {
+                auto* const shared = new counted;
+                explore::thread a([=] { let_go(shared, order); });
+                explore::thread b([=] { let_go(shared, order); });
+            },
+            "a data race"));
+    }
+    EXPECT_TRUE(holds([] {
+        auto* const shared = new counted;
+        explore::thread a([=] { let_go(shared, acq_rel); });
+        explore::thread b([=] { let_go(shared, acq_rel); });
+    }));
+}
+
+TEST(ExploreFinds, AtomicThatIsPublishedBeforeItsConstructionIs) {
+    const auto publish = [](memory_order order) {
+        return [order] {
+            struct node {
+                atomic<int> number{7};
+            };
+            node* kept = nullptr;
+            {
+                atomic<node*> place{nullptr};
+                explore::thread a([&] {
+                    kept = new node;
+                    place.store(kept, order);
+                });
+                explore::thread b([&] {
+                    if (node* const seen = place.load(acquire)) static_cast<void>(seen->number.load(relaxed));
+                });
+            }
+            delete kept;
+        };
+    };
+    EXPECT_TRUE(fails(publish(relaxed), "after its construction"));
+    EXPECT_TRUE(holds(publish(release)));
+}
+
+TEST(ExploreFinds, DeadlockOfTwoLocks) {
+    EXPECT_TRUE(fails(
+        [] {
+            mutex a;
+            mutex b;
+            explore::thread first([&] {
+                std::lock_guard one(a);
+                std::lock_guard two(b);
+            });
+            explore::thread second([&] {
+                std::lock_guard one(b);
+                std::lock_guard two(a);
+            });
+        },
+        "a deadlock"));
+}
+
+TEST(ExploreFinds, LostWakeUp) {
+    const auto wait_for_flag = [](bool looks_under_the_lock) {
+        return [=] {
+            mutex lock;
+            condition_variable changed;
+            atomic<bool> flag{false};
+            explore::thread waker([&] {
+                flag.store(true);
+                std::unique_lock guard(lock, std::defer_lock);
+                if (looks_under_the_lock) guard.lock();
+                changed.notify_one();
+            });
+            std::unique_lock guard(lock);
+            while (!flag.load()) changed.wait(guard);
+            guard.unlock();
+        };
+    };
+    EXPECT_TRUE(holds(wait_for_flag(true)));
+    EXPECT_TRUE(fails(wait_for_flag(false), "a lost wake-up"));
+}
+
+TEST(ExploreFinds, SpinningWithoutEnd) {
+    EXPECT_TRUE(fails(
+        [] {
+            atomic<bool> flag{false};
+            while (!flag.load(relaxed)) explore::yield();
+        },
+        "spins"));
+    EXPECT_TRUE(fails(
+        [] {
+            atomic<bool> flag{false};
+            while (!flag.load(relaxed)) {
+            }
+        },
+        "an endless loop"));
+    EXPECT_TRUE(holds([] {
+        atomic<bool> flag{false};
+        explore::thread a([&] { flag.store(true, relaxed); });
+        while (!flag.load(relaxed)) explore::yield();
+    }));
+}
+
+TEST(ExploreFinds, ObjectThatIsDestroyedTwiceOrNeverOrUsedAfterwards) {
+    EXPECT_TRUE(fails(
+        [] {
+            alignas(explore::tracked) std::byte room[sizeof(explore::tracked)];
+            auto* const one = new (room) explore::tracked;
+            one->~tracked();
+            one->~tracked();
+        },
+        "after its destruction"));
+    EXPECT_TRUE(fails(
+        [] {
+            alignas(explore::tracked) std::byte room[sizeof(explore::tracked)];
+            auto* const one = new (room) explore::tracked;
+            one->~tracked();
+            one->touch();
+        },
+        "after its destruction"));
+    EXPECT_TRUE(fails(
+        [] {
+            alignas(explore::tracked) std::byte room[sizeof(explore::tracked)];
+            new (room) explore::tracked;
+        },
+        "still alive"));
+}
+
+TEST(ExploreFinds, WeakCompareExchangeThatIsNotRepeated) {
+    EXPECT_TRUE(fails(
+        [] {
+            atomic<int> x{0};
+            int expected = 0;
+            check(x.compare_exchange_weak(expected, 1), "it was equal");
+        },
+        "it was equal"));
+}
+
+TEST(ExploreFinds, ExceptionThatLeavesAThread) {
+    EXPECT_TRUE(fails([] { explore::thread a([] { throw std::runtime_error("too late"); }); }, "too late"));
+}
+
+TEST(ExploreFinds, ModelThatDependsOnSomethingElse) {
+    int runs = 0;
+    EXPECT_TRUE(fails(
+        [&] {
+            atomic<int> x{0};
+            atomic<int> y{0};
+            explore::thread a([&] { x.fetch_add(1); });
+            if (++runs % 2 == 0) y.fetch_add(1);
+            x.fetch_add(1);
+        },
+        "did not do the same again"));
+}
+
+// ---- Bounds, paths, chance ----
+
+const explore::model needs_two_preemptions = [] {
+    // b sees 1 only if it looks between two steps of a, which looks for that in turn.
+    atomic<int> x{0};
+    atomic<bool> was_seen{false};
+    explore::thread a([&] {
+        x.store(1);
+        x.store(2);
+        check(!was_seen.load(), "not seen");
+    });
+    explore::thread b([&] {
+        if (x.load() == 1) was_seen.store(true);
+    });
+};
+
+TEST(ExploreBounds, FewerPreemptionsSeeLess) {
+    EXPECT_TRUE(holds({.preemptions = 0}, needs_two_preemptions));
+    EXPECT_TRUE(fails({.preemptions = 2}, needs_two_preemptions, "not seen"));
+}
+
+TEST(ExploreBounds, ChanceGoesBeyondTheBounds) {
+    EXPECT_TRUE(fails({.preemptions = 0, .random_executions = 10'000}, needs_two_preemptions, "not seen"));
+}
+
+TEST(ExploreBounds, PathRepeatsWhatWentWrong) {
+    const auto found = explore::run({}, needs_two_preemptions);
+    ASSERT_TRUE(found.has_failed);
+    setenv("EDDY_EXPLORE_PATH", found.path.c_str(), 1);
+    const auto again = explore::run({}, needs_two_preemptions);
+    unsetenv("EDDY_EXPLORE_PATH");
+    EXPECT_EQ(again.what, found.what);
+    EXPECT_EQ(again.executions, 1u);
+    EXPECT_EQ(again.events.size(), found.events.size());
+}
+
+TEST(ExploreBounds, WhatWentWrongIsToldStepByStep) {
+    const std::string told = holds(needs_two_preemptions).message();
+    for (const char* part :
+         {"not so: not seen", "thread 1  stores seq_cst", "explorer_test.cpp:", "EDDY_EXPLORE_PATH='"}) {
+        EXPECT_NE(told.find(part), told.npos) << part << "\n" << told;
+    }
+}
+
+}  // namespace
