@@ -4,12 +4,13 @@
 // The library's table of contents.
 
 // Running
-#include <eddy/core.hpp>         // one event loop, on this thread
-#include <eddy/core_handle.hpp>  // the ways to it: core_handle on its thread, core_remote on others
-#include <eddy/core_thread.hpp>  // a loop on a thread of its own
-#include <eddy/reactor.hpp>      // the reactor alone, turned by hand
-#include <eddy/run.hpp>          // eddy::run for main()
-#include <eddy/wait.hpp>         // a future without any runtime
+#include <eddy/background_reactor.hpp>  // the reactor on a thread of its own
+#include <eddy/core.hpp>                // one event loop, on this thread
+#include <eddy/core_handle.hpp>         // the ways to it: core_handle on its thread, core_remote on others
+#include <eddy/core_thread.hpp>         // a loop on a thread of its own
+#include <eddy/reactor.hpp>             // the reactor alone, turned by hand
+#include <eddy/run.hpp>                 // eddy::run for main()
+#include <eddy/wait.hpp>                // a future without any runtime
 
 // Futures
 #include <eddy/boxed_future.hpp>

@@ -16,6 +16,7 @@ class io_handle;
 struct reactor_access;
 }  // namespace detail
 
+class background_reactor;
 class core_handle;
 
 /// The event queues of operating systems that eddy can drive.
@@ -65,6 +66,7 @@ public:
 
 private:
     friend class reactor;
+    friend class background_reactor;
     friend class core_handle;
     friend struct detail::reactor_access;
     explicit reactor_handle(detail::io_handle* io) noexcept : io_(io) {}
@@ -94,6 +96,12 @@ public:
     /// Errors: resource_deadlock_would_occur if a waker calls it from inside a turn; device_or_resource_busy while another
     /// thread is in it.
     result<turn_info> turn(std::optional<std::chrono::nanoseconds> max_wait);
+
+    /// Hands this reactor over to a thread of its own, which turns it from now on: see background_reactor.hpp. Handles and
+    /// registrations stay valid. After an error the reactor is what it was.
+    /// Errors: resource_unavailable_try_again if the system has no thread left; resource_deadlock_would_occur from inside a
+    /// turn.
+    [[nodiscard]] result<background_reactor> background() && noexcept;
 
     [[nodiscard]] reactor_handle handle() const noexcept;
 

@@ -74,7 +74,7 @@ result<scheduled_io*> io_handle::add_source(int fd, io::interest wanted) noexcep
     const auto added = [&]() -> result<void> {
         // Also around the system call: shut_down() closes the driver when it has the lock.
         std::lock_guard guard(lock_);
-        if (is_shut_down_.load(std::memory_order_relaxed)) return std::unexpected(shutdown_error());
+        if (is_shut_down()) return std::unexpected(shutdown_error());
         if (auto watched = driver_.watch(fd, source, wanted); !watched) return watched;
         source->retain();  // the set's
         link(set_, *source);
@@ -91,6 +91,7 @@ result<scheduled_io*> io_handle::add_source(int fd, io::interest wanted) noexcep
 result<void> io_handle::remove_source(scheduled_io& source, int fd) noexcept {
     result<void> unwatched;
     std::size_t pending = 0;
+    bool is_awaited_last = false;
     {
         std::lock_guard guard(lock_);
         // In a forked child the epoll is the parent's own: its registrations are not ours to remove. After shut_down()
@@ -104,14 +105,13 @@ result<void> io_handle::remove_source(scheduled_io& source, int fd) noexcept {
             pending_count_.store(pending, std::memory_order_relaxed);
         }
         count(deregistered_, 1);
+        is_awaited_last = wakes_when_idle_ && set_.next == &set_;
     }
     source.clear_wakers();
     source.release();
-    if (pending >= wake_after_releases && !is_in_turn() &&
-        // relaxed: compared to this thread's own mark, which only this thread stores.
-        owner_.load(std::memory_order_relaxed) != this_thread_mark()) {
-        wake();
-    }
+    // relaxed: compared to this thread's own mark, which only this thread stores.
+    const bool turns_here = is_in_turn() || owner_.load(std::memory_order_relaxed) == this_thread_mark();
+    if (is_awaited_last || (pending >= wake_after_releases && !turns_here)) wake();
     return unwatched;
 }
 
@@ -158,8 +158,8 @@ std::optional<result<std::size_t>> io_handle::turn_for_other() noexcept {
 }
 
 result<std::size_t> io_handle::poll_events(max_wait timeout) noexcept {
-    // relaxed: see close_turns(), whose wake-up ends the turn that has missed it.
-    if (is_shut_down_.load(std::memory_order_relaxed)) return std::unexpected(shutdown_error());
+    // Whoever misses it is woken: see close_turns().
+    if (is_shut_down()) return std::unexpected(shutdown_error());
     release_pending();
     const auto turned = driver_.turn(timeout, [](source_key key, io::ready what) {
         // SAFETY: the key is a source that add_source() has put into the set; it stays allocated until the next
@@ -192,8 +192,8 @@ void io_handle::close_turns() noexcept {
 void io_handle::shut_down() noexcept {
     {
         std::lock_guard guard(lock_);
-        // relaxed: read under the lock, or in poll_events().
-        if (is_shut_down_.load(std::memory_order_relaxed)) return;
+        if (is_shut_down()) return;
+        // relaxed: see is_shut_down() and poll_events().
         is_shut_down_.store(true, std::memory_order_relaxed);
     }
     close_turns();
@@ -216,6 +216,11 @@ void io_handle::shut_down() noexcept {
 bool io_handle::is_idle() const noexcept {
     std::lock_guard guard(lock_);
     return set_.next == &set_;
+}
+
+void io_handle::wake_when_idle() noexcept {
+    std::lock_guard guard(lock_);
+    wakes_when_idle_ = true;
 }
 
 std::size_t io_handle::load() const noexcept {

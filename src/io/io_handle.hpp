@@ -88,6 +88,12 @@ public:
         return (turn_.load(std::memory_order_relaxed) & ~visit) == this_mark();
     }
     [[nodiscard]] bool is_idle() const noexcept;
+    /// From now on, whoever takes the last source out wakes the driver.
+    void wake_when_idle() noexcept;
+    [[nodiscard]] bool is_shut_down() const noexcept {
+        // relaxed: whoever is told "no" may be too late all the same, which add_source() finds out under the lock.
+        return is_shut_down_.load(std::memory_order_relaxed);
+    }
     [[nodiscard]] int native_handle() const noexcept { return driver_.native_handle(); }
     [[nodiscard]] driver_kind kind() const noexcept { return driver_kind::epoll; }
     [[nodiscard]] io_metrics metrics() const noexcept;
@@ -131,6 +137,7 @@ private:
     mutable mutex lock_;
     // Written under the lock.
     atomic<bool> is_shut_down_{false};
+    bool wakes_when_idle_ = false;
     source_link set_;                         // a ring through this sentinel; holds a reference to each
     source_link* pending_release_ = nullptr;  // taken out of the set, with its reference; linked by `next`
     // How long that list is. Written under the lock; read without it, so that a turn without removals takes no lock.

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/background_reactor.hpp>
+
+#include <cstdint>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <system_error>
+#include <thread>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/error.hpp>
+
+#include "core/this_thread.hpp"
+#include "io/io_handle.hpp"
+
+namespace eddy {
+namespace detail {
+
+/// A thread that turns a driver, shared by itself, the background_reactor and the futures that wait for its end.
+class background_thread {
+public:
+    /// With one reference for the caller.
+    [[nodiscard]] static result<background_thread*> start(io_handle& io) noexcept try {
+        auto* const made = new background_thread(io);
+        try {
+            made->thread_ = std::thread([made] { made->run(); });
+        } catch (...) {
+            delete made;
+            throw;
+        }
+        return made;
+    } catch (const std::system_error& error) {
+        return std::unexpected(error.code());
+    } catch (const std::bad_alloc&) {
+        return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+    }
+    background_thread(const background_thread&) = delete;
+    background_thread& operator=(const background_thread&) = delete;
+
+    void retain() noexcept {
+        // relaxed: whoever makes a reference has one already.
+        references_.fetch_add(1, std::memory_order_relaxed);
+    }
+    void release() noexcept {
+        // acq_rel: the last one out sees all that the others did before they let go.
+        if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+    [[nodiscard]] io_handle& io() const noexcept { return *io_; }
+
+    void ask(shutdown_kind kind) noexcept {
+        // relaxed, also in is_over(): the wake-up orders it. Whoever misses it has not seen that either, and looks again.
+        if (kind == shutdown_kind::now) {
+            ends_now_.store(true, std::memory_order_relaxed);
+        } else {
+            ends_on_idle_.store(true, std::memory_order_relaxed);
+            io_->wake_when_idle();
+        }
+        io_->wake();
+    }
+
+    /// Ready when the thread has nothing left to do but to return.
+    [[nodiscard]] bool poll_end(io_waiter& waiter, context& cx) {
+        return io_->is_in_child() || end_->poll_waiter(waiter, cx).is_ready();
+    }
+    void stop_waiting(io_waiter& waiter) noexcept { end_->unlink(waiter); }
+
+    /// The background_reactor itself always joins or detaches, so that this may leave it alone.
+    void join() noexcept {
+        if (is_here()) return;           // polled by a waker: a thread cannot wait for itself
+        if (io_->is_in_child()) return;  // the thread, and its reference, have stayed in the parent
+        std::lock_guard guard(lock_);
+        if (thread_.joinable()) thread_.join();
+    }
+    void detach() noexcept {
+        if (io_->is_in_child()) return;
+        std::lock_guard guard(lock_);
+        if (thread_.joinable()) thread_.detach();
+    }
+    /// Whether this thread is the one.
+    [[nodiscard]] bool is_here() const noexcept {
+        // relaxed: compared to this thread's own mark, which only this thread stores.
+        return runs_on_.load(std::memory_order_relaxed) == this_thread_mark();
+    }
+
+private:
+    explicit background_thread(io_handle& io) : io_(&io), end_(pool_new<scheduled_io>()) { io_->retain(); }
+    ~background_thread() {
+        end_->release();
+        io_->release();
+    }
+
+    [[nodiscard]] bool is_over() const noexcept {
+        return ends_now_.load(std::memory_order_relaxed) ||
+               (ends_on_idle_.load(std::memory_order_relaxed) && io_->is_idle());
+    }
+
+    void run() noexcept {
+        runs_on_.store(this_thread_mark(), std::memory_order_relaxed);
+        while (!is_over() && io_->turn(std::nullopt)) {
+        }
+        io_->shut_down();
+        end_->shut_down();
+        runs_on_.store(nullptr, std::memory_order_relaxed);  // a later thread may have the same mark
+        release();
+    }
+
+    io_handle* const io_;      // counted
+    scheduled_io* const end_;  // no source: it is shut down when the thread ends, and has a list of those who wait
+    atomic<const void*> runs_on_{nullptr};
+    atomic<bool> ends_now_{false};
+    atomic<bool> ends_on_idle_{false};
+    atomic<std::uint32_t> references_{2};  // the caller's of start(), and the thread's
+    mutex lock_;                           // for join() and detach()
+    std::thread thread_;
+};
+
+}  // namespace detail
+
+// ---- background_shutdown ----
+
+background_shutdown::background_shutdown(detail::background_thread& thread, detail::shutdown_kind kind) noexcept
+    : thread_(&thread), waiter_(io::interest::readable), kind_(kind) {
+    thread.retain();
+}
+
+background_shutdown::background_shutdown(background_shutdown&& other) noexcept
+    : thread_(std::exchange(other.thread_, nullptr)), waiter_(io::interest::readable), kind_(other.kind_) {
+    if (other.has_asked_) {
+        detail::fatal_misuse("the future of a shutdown was moved while it waits: move it before its first poll");
+    }
+}
+
+background_shutdown::~background_shutdown() {
+    if (thread_ == nullptr) return;
+    if (has_asked_) thread_->stop_waiting(waiter_);
+    thread_->release();
+}
+
+poll_result<void> background_shutdown::poll(context& cx) {
+    if (thread_ == nullptr) throw misuse("the future of a shutdown was polled after it had ended", cx.where());
+    if (!std::exchange(has_asked_, true)) thread_->ask(kind_);
+    if (!thread_->poll_end(waiter_, cx)) return not_ready;
+    thread_->join();
+    std::exchange(thread_, nullptr)->release();
+    return poll_result<void>::ready();
+}
+
+// ---- background_reactor ----
+
+result<background_reactor> reactor::background() && noexcept {
+    if (io_->is_in_turn()) return std::unexpected(std::make_error_code(std::errc::resource_deadlock_would_occur));
+    const auto thread = detail::background_thread::start(*io_);
+    if (!thread) return std::unexpected(thread.error());
+    std::exchange(io_, nullptr)->release();
+    return background_reactor(**thread);
+}
+
+background_reactor::~background_reactor() {
+    if (thread_ == nullptr) return;
+    if (thread_->is_here()) {
+        detail::fatal_misuse("a background_reactor was destroyed on its own thread, by a waker: wakers must only wake");
+    }
+    thread_->ask(detail::shutdown_kind::now);
+    thread_->join();
+    thread_->release();
+}
+
+reactor_handle background_reactor::handle() const noexcept {
+    thread_->io().retain();
+    return reactor_handle(&thread_->io());
+}
+
+background_shutdown background_reactor::shutdown_on_idle() noexcept {
+    return {*thread_, detail::shutdown_kind::on_idle};
+}
+
+background_shutdown background_reactor::shutdown_now() noexcept { return {*thread_, detail::shutdown_kind::now}; }
+
+void background_reactor::forget() && noexcept {
+    thread_->detach();
+    std::exchange(thread_, nullptr)->release();
+}
+
+}  // namespace eddy

@@ -1,0 +1,346 @@
+// SPDX-License-Identifier: MIT
+// A reactor on a thread of its own: what it sees, and the ways in which it ends.
+#include <eddy/background_reactor.hpp>
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <cstdlib>
+#include <deque>
+#include <functional>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include <eddy/core.hpp>
+#include <eddy/core_thread.hpp>
+#include <eddy/error.hpp>
+#include <eddy/io/registration.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/wait.hpp>
+
+#include "support/polling.hpp"
+#include "support/stress.hpp"
+#include "support/system.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using clock_type = std::chrono::steady_clock;
+using eddy::background_reactor;
+using eddy::io::interest;
+using eddy::io::readiness_future;
+using eddy::io::registration;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::counter;
+
+background_reactor make_background() { return eddy::reactor().background().value(); }
+
+registration attach(const background_reactor& to, const counter& source) {
+    return registration::attach(source, interest::readable, to.handle()).value();
+}
+
+/// Waits until the future is woken, without turning anything.
+template <class F>
+void wait_until_woken(const by_hand<F>& future) {
+    while (!future.is_woken()) std::this_thread::yield();
+}
+
+bool has_ended(const background_reactor& events) {
+    const counter source;
+    const auto tied = registration::attach(source, interest::readable, events.handle());
+    return !tied && tied.error() == eddy::errc::runtime_shutdown;
+}
+
+TEST(BackgroundReactor, S19_SeesEventsThoughNobodyTurnsIt) {
+    const auto events = make_background();
+    const counter source;
+    const auto tied = attach(events, source);
+    for (int i = 0; i < 3; ++i) {
+        by_hand reader(tied.readiness(interest::readable));
+        assert_pending(reader.poll());
+        source.add();
+        wait_until_woken(reader);
+        const auto seen = assert_ready(reader.poll()).value();
+        EXPECT_EQ(source.take().value(), 1u);
+        tied.clear_readiness(seen);
+    }
+}
+
+TEST(BackgroundReactor, S19_TakesOverWhatIsRegistered) {
+    eddy::reactor reactor;
+    const counter source;
+    const auto tied = registration::attach(source, interest::readable, reactor.handle()).value();
+    by_hand reader(tied.readiness(interest::readable));
+    assert_pending(reader.poll());
+    source.add();
+    const auto events = std::move(reactor).background().value();
+    wait_until_woken(reader);
+    EXPECT_TRUE(assert_ready(reader.poll()).has_value());
+}
+
+TEST(BackgroundReactor, S19_SlowUserCodeOnALoopDoesNotDelayItsEvents) {
+    const auto events = make_background();
+    const counter source;
+    const auto tied = attach(events, source);
+    std::atomic<clock_type::rep> arrived = 0;
+    support::calling_waker notes([&] { arrived = clock_type::now().time_since_epoch().count(); });
+    const auto waker = notes.waker();
+
+    const eddy::core_thread loop;
+    std::atomic<bool> is_busy = false;
+    std::atomic<bool> is_over = false;
+    ASSERT_TRUE(loop.remote()
+                    .spawn([&] {
+                        is_busy = true;
+                        const auto end = clock_type::now() + 500ms;
+                        while (clock_type::now() < end) {
+                        }
+                        is_over = true;
+                    })
+                    .has_value());
+    while (!is_busy) std::this_thread::yield();
+
+    int in_time = 0;
+    auto worst = clock_type::duration::zero();
+    while (!is_over) {
+        arrived = 0;
+        eddy::context cx(waker);
+        assert_pending(tied.poll_read_ready(cx));
+        const auto sent = clock_type::now();
+        source.add();
+        while (arrived == 0) std::this_thread::yield();
+        if (is_over) break;
+        worst = std::max(worst, clock_type::duration(arrived) - sent.time_since_epoch());
+        ++in_time;
+        EXPECT_TRUE(source.take().has_value());
+        by_hand look(tied.readiness(interest::readable));
+        tied.clear_readiness(assert_ready(look.poll()).value());
+    }
+    EXPECT_GE(in_time, 10);
+    EXPECT_LT(worst, 250ms);  // the machine may be busy, too: but nothing waits for the loop
+}
+
+// ---- Its ends ----
+
+TEST(BackgroundReactor, S19_ShutdownOnIdleWaitsForTheLastRegistration) {
+    const auto fds = support::count_fds();
+    auto events = make_background();
+    {
+        const counter source;
+        auto tied = std::optional(attach(events, source));
+        std::atomic<bool> is_gone = false;
+        std::thread other([&, waiting = ::gettid()] {
+            support::wait_until_asleep(waiting);
+            by_hand reader(tied->readiness(interest::readable));
+            assert_pending(reader.poll());
+            source.add();
+            wait_until_woken(reader);  // it still turns
+            reader.drop();
+            is_gone = true;
+            tied.reset();
+        });
+        eddy::wait(events.shutdown_on_idle());
+        EXPECT_TRUE(is_gone);
+        other.join();
+    }
+    EXPECT_EQ(support::count_fds(), fds);
+    EXPECT_TRUE(has_ended(events));
+}
+
+TEST(BackgroundReactor, S19_ShutdownOnIdleEndsAtOnceWithNothingRegistered) {
+    auto events = make_background();
+    eddy::wait(events.shutdown_on_idle());
+    eddy::wait(events.shutdown_on_idle());
+    eddy::wait(events.shutdown_now());
+    EXPECT_TRUE(has_ended(events));
+}
+
+TEST(BackgroundReactor, S19_ShutdownMayBeAwaitedInALoopAndByMany) {
+    auto events = make_background();
+    const counter source;
+    auto tied = attach(events, source);
+    int ended = 0;
+    const auto waits = [&]() -> eddy::task<void> {
+        co_await events.shutdown_on_idle();
+        ++ended;
+    };
+    const auto shuts = [&]() -> eddy::task<void> {
+        EXPECT_EQ(ended, 0);
+        tied.deregister().value();
+        co_return;
+    };
+    eddy::core loop;
+    for (int i = 0; i < 3; ++i) loop.handle().spawn(waits());
+    loop.handle().spawn(shuts());
+    loop.run_until_idle();
+    EXPECT_EQ(ended, 3);
+}
+
+TEST(BackgroundReactor, S19_S21_ShutdownNowEndsAllThatWaits) {
+    auto events = make_background();
+    const counter source;
+    const auto tied = attach(events, source);
+    by_hand reader(tied.readiness(interest::readable));
+    assert_pending(reader.poll());
+    by_hand on_idle(events.shutdown_on_idle());
+    assert_pending(on_idle.poll());
+    eddy::wait(events.shutdown_now());
+    EXPECT_EQ(reader.wakes(), 1u);
+    EXPECT_EQ(assert_ready(reader.poll()).error(), eddy::errc::runtime_shutdown);
+    EXPECT_EQ(on_idle.wakes(), 1u);
+    EXPECT_TRUE(on_idle.poll().is_ready());
+    EXPECT_TRUE(has_ended(events));
+}
+
+TEST(BackgroundReactor, S19_S21_ItsDropEndsAThousandPendingReads) {
+    constexpr int reads = 1000;
+    auto events = std::optional(make_background());
+    const auto handle = events->handle();
+    std::deque<counter> sources;
+    try {
+        for (int i = 0; i < reads; ++i) sources.emplace_back();
+    } catch (const std::system_error&) {
+        GTEST_SKIP() << "the limit of open files is below what this test needs";
+    }
+    std::deque<registration> all;
+    std::deque<by_hand<readiness_future>> pending;
+    for (const auto& source : sources) {
+        all.push_back(attach(*events, source));
+        pending.emplace_back(all.back().readiness(interest::readable));
+        assert_pending(pending.back().poll());
+    }
+    by_hand end(events->shutdown_on_idle());
+    assert_pending(end.poll());
+    const auto before = clock_type::now();
+    events.reset();
+    for (auto& one : pending) {
+        EXPECT_EQ(one.wakes(), 1u);
+        EXPECT_EQ(assert_ready(one.poll()).error(), eddy::errc::runtime_shutdown);
+    }
+    EXPECT_LT(clock_type::now() - before, 1s);
+    EXPECT_TRUE(end.poll().is_ready());
+    handle.wake();
+}
+
+TEST(BackgroundReactor, S19_ShutdownThatIsNotAwaitedAsksForNothing) {
+    auto events = make_background();
+    static_cast<void>(events.shutdown_now());
+    EXPECT_FALSE(has_ended(events));
+    {
+        by_hand dropped(events.shutdown_on_idle());
+        static_cast<void>(dropped.poll());
+    }
+    while (!has_ended(events)) std::this_thread::yield();  // what was asked for stays so
+}
+
+TEST(BackgroundReactor, S19_ForgottenItRunsUntilTheProcessEnds) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process of its own, with an end
+    EXPECT_EXIT(
+        {
+            auto events = make_background();
+            const auto handle = events.handle();
+            std::move(events).forget();
+            const counter source;
+            const auto tied = registration::attach(source, interest::readable, handle).value();
+            by_hand reader(tied.readiness(interest::readable));
+            assert_pending(reader.poll());
+            source.add();
+            wait_until_woken(reader);
+            std::exit(0);
+        },
+        testing::ExitedWithCode(0), "");
+}
+
+TEST(BackgroundReactor, S19_PolledToItsEndByAWakerOnItsOwnThread) {
+    auto events = make_background();
+    auto end = events.shutdown_now();
+    std::atomic<bool> has_ended = false;
+    support::calling_waker polls([&] {
+        const eddy::waker nobody;
+        eddy::context cx(nobody);
+        has_ended = end.poll(cx).is_ready();
+    });
+    const auto waker = polls.waker();
+    // The waker may come while this poll is not over: so it is the last to touch the future here.
+    const counter source;
+    const auto tied = attach(events, source);
+    support::calling_waker starts([&] {
+        eddy::context cx(waker);
+        assert_pending(end.poll(cx));
+    });
+    const auto starter = starts.waker();
+    eddy::context cx(starter);
+    assert_pending(tied.poll_read_ready(cx));
+    source.add();
+    while (!has_ended) std::this_thread::yield();
+    eddy::wait(events.shutdown_now());  // the waker is over, too, when the thread is
+}
+
+TEST(BackgroundReactor, IsRefusedInsideATurn) {
+    eddy::reactor reactor;
+    const counter source;
+    const auto tied = registration::attach(source, interest::readable, reactor.handle()).value();
+    std::error_code refused;
+    support::calling_waker nested([&] { refused = std::move(reactor).background().error(); });
+    const auto waker = nested.waker();
+    eddy::context cx(waker);
+    assert_pending(tied.poll_read_ready(cx));
+    source.add();
+    EXPECT_EQ(reactor.turn(1s).value().events, 1u);
+    EXPECT_EQ(refused, std::errc::resource_deadlock_would_occur);
+    EXPECT_EQ(reactor.turn(0ms).value().events, 0u);  // it is what it was
+}
+
+TEST(BackgroundReactor, R020_IsHarmlessInAForkedChild) {
+    auto events = std::optional(make_background());
+    const counter source;
+    const auto tied = attach(*events, source);
+    EXPECT_TRUE(support::is_true_in_child([&] {
+        const bool is_refused = has_ended(*events);
+        eddy::wait(events->shutdown_on_idle());
+        events.reset();
+        return is_refused;
+    }));
+    by_hand reader(tied.readiness(interest::readable));
+    assert_pending(reader.poll());
+    source.add();
+    wait_until_woken(reader);
+}
+
+TEST(BackgroundReactorStress, S19_SourcesComeAndGoUntilItIsIdle) {
+    const auto rounds = support::rounds(20'000);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        auto events = make_background();
+        std::thread user([&, handle = events.handle()] {
+            const counter source;
+            source.add();
+            for (;;) {
+                const auto tied = registration::attach(source, interest::readable, handle);
+                if (!tied) {
+                    EXPECT_EQ(tied.error(), eddy::errc::runtime_shutdown);
+                    return;
+                }
+                by_hand reader(tied->readiness(interest::readable));
+                static_cast<void>(reader.poll());
+            }
+        });
+        switch (round % 3) {
+        case 0: eddy::wait(events.shutdown_on_idle()); break;
+        case 1: eddy::wait(events.shutdown_now()); break;
+        default: static_cast<void>(background_reactor(std::move(events))); break;
+        }
+        user.join();
+    }
+}
+
+}  // namespace
