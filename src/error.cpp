@@ -23,6 +23,8 @@ const char* text_of(errc code) noexcept {
     case errc::unexpected_eof: return "the stream ended early";
     case errc::write_zero: return "the sink took no byte of a non-empty buffer";
     case errc::unknown_driver: return "the environment's EDDY_DRIVER names no driver of this build: there is epoll";
+    case errc::fallback_is_set:
+        return "a process has one fall-back reactor, and another one has been set: see reactor_handle::set_fallback";
     case errc::channel_closed: return "the other end of the channel is gone";
     }
     return "unknown eddy error";

@@ -55,7 +55,7 @@ public:
     }
     ~background_reactor();
 
-    /// For registrations with this reactor.
+    /// For registrations with this reactor, and for reactor_handle::set_fallback().
     [[nodiscard]] reactor_handle handle() const noexcept;
 
     /// Ends the thread as soon as nothing is registered any more; what registers after that sees errc::runtime_shutdown.

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <source_location>
 #include <utility>
 
 #include <eddy/result.hpp>
@@ -54,9 +55,18 @@ public:
     }
     ~reactor_handle();
 
-    /// The reactor of the loop that runs on this thread.
-    /// Errors: misuse if there is none; io_disabled if the loop was built without I/O.
-    [[nodiscard]] static result<reactor_handle> current();
+    /// The reactor that an operation registers with which is polled on this thread: that of the loop that runs here, else
+    /// the fall-back.
+    /// Errors: misuse if there is neither; io_disabled if the loop was built without I/O; runtime_shutdown if the fall-back
+    /// is gone.
+    [[nodiscard]] static result<reactor_handle> current(std::source_location where = std::source_location::current());
+
+    /// Makes `handle` the reactor for threads that run no loop: an operation that is polled there (by `eddy::wait`, or by
+    /// somebody else's executor) registers with it. For the whole process and for good: the first one wins, also when its
+    /// reactor is gone; then such operations answer runtime_shutdown. A thread must turn it: see reactor::background().
+    /// Errors: fallback_is_set.
+    /// Thread safety: any thread.
+    static result<void> set_fallback(const reactor_handle& handle) noexcept;
 
     /// Ends the turn in progress, or the next one. Wakes before the reactor looks count as one.
     /// Cost: one system call, or one atomic exchange if a wake is due already.

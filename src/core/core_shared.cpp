@@ -10,7 +10,6 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
 
-#include "core/current.hpp"
 #include "core/this_thread.hpp"
 #include "sys/fork.hpp"
 #include "task/poll_root.hpp"
@@ -443,17 +442,5 @@ void run_until_idle(core_shared& loop, std::source_location where) { loop.run_un
 core_shared* current_loop() noexcept { return running_here; }
 
 buffer_pool* current_buffer_pool() noexcept { return running_here == nullptr ? nullptr : &running_here->buffers(); }
-
-result<io_handle*> current_io(std::source_location where) {
-    if (running_here == nullptr) {
-        throw misuse(
-            "I/O needs an event loop on this thread: await it inside core.run() or eddy::run(), or inside work that "
-            "was "
-            "spawned there",
-            where);
-    }
-    if (running_here->io() == nullptr) return std::unexpected(make_error_code(errc::io_disabled));
-    return running_here->io();
-}
 
 }  // namespace eddy::detail

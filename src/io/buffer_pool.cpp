@@ -80,4 +80,13 @@ void buffer_pool::count_out(std::int64_t ended) noexcept {
     if (ended_late_.fetch_add(ended, std::memory_order_acq_rel) + ended == 0) delete this;
 }
 
+buffer_pool& thread_buffer_pool() {
+    struct closed_with_its_thread {
+        buffer_pool* const pool = new buffer_pool;
+        ~closed_with_its_thread() { pool->close(); }
+    };
+    thread_local const closed_with_its_thread mine;
+    return *mine.pool;
+}
+
 }  // namespace eddy::detail

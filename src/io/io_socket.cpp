@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <thread>
 
-#include "core/current.hpp"
+#include "io/current_io.hpp"
 #include "io/io_handle.hpp"
 #include "sys/syscall.hpp"
 
@@ -258,8 +258,8 @@ poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, cons
 }
 
 poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, const void* future) {
-    buffer_pool* const pool = current_buffer_pool();
-    if (pool == nullptr) static_cast<void>(current_io(cx.where()));  // throws what a read would throw
+    buffer_pool* pool = current_buffer_pool();
+    if (pool == nullptr) pool = &thread_buffer_pool();
     const auto receive = [&]() -> result<io::leased_buffer> {
         std::byte* const buffer = pool->take();
         const auto count = sys::recv(fd_, buffer, buffer_pool::buffer_size);

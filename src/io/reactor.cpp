@@ -5,7 +5,7 @@
 
 #include <eddy/error.hpp>
 
-#include "core/current.hpp"
+#include "io/current_io.hpp"
 #include "io/io_handle.hpp"
 
 namespace eddy {
@@ -18,11 +18,16 @@ reactor_handle::~reactor_handle() {
     if (io_ != nullptr) io_->release();
 }
 
-result<reactor_handle> reactor_handle::current() {
-    auto io = detail::current_io();
+result<reactor_handle> reactor_handle::current(std::source_location where) {
+    auto io = detail::current_io(where);
     if (!io) return std::unexpected(io.error());
     (*io)->retain();
     return reactor_handle(*io);
+}
+
+result<void> reactor_handle::set_fallback(const reactor_handle& handle) noexcept {
+    if (!detail::set_fallback_io(*handle.io_)) return std::unexpected(make_error_code(errc::fallback_is_set));
+    return ok();
 }
 
 void reactor_handle::wake() const noexcept { io_->wake(); }

@@ -3,7 +3,7 @@
 
 #include <eddy/error.hpp>
 
-#include "core/current.hpp"
+#include "io/current_io.hpp"
 #include "io/io_handle.hpp"
 #include "sys/syscall.hpp"
 

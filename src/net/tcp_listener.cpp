@@ -6,7 +6,7 @@
 #include <cerrno>
 #include <chrono>
 
-#include "core/current.hpp"
+#include "io/current_io.hpp"
 #include "net/adopt.hpp"
 #include "net/socket_options.hpp"
 #include "sys/syscall.hpp"

@@ -7,7 +7,7 @@
 
 #include <eddy/poll_fn.hpp>
 
-#include "core/current.hpp"
+#include "io/current_io.hpp"
 #include "net/adopt.hpp"
 #include "net/socket_options.hpp"
 #include "net/tcp_connect.hpp"

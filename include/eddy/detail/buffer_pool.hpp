@@ -8,8 +8,8 @@
 
 namespace eddy::detail {
 
-/// The receive buffers of one loop. Taken on the loop's thread, when there is something to put into them; given back on
-/// any thread.
+/// The receive buffers of one loop, or of one thread without a loop. Taken on that thread, when there is something to put
+/// into them; given back on any thread.
 ///
 ///     given back by       goes
 ///     the loop's thread   onto the plain list `free_`, or to malloc if that is full
@@ -60,5 +60,8 @@ private:
 
 /// The pool of the loop on this thread, or null.
 [[nodiscard]] buffer_pool* current_buffer_pool() noexcept;
+
+/// A pool of this thread's own, for receives off any loop. Throws std::bad_alloc.
+[[nodiscard]] buffer_pool& thread_buffer_pool();
 
 }  // namespace eddy::detail

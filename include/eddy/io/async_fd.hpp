@@ -81,8 +81,8 @@ private:
 template <io_source S>
 class async_fd {
 public:
-    /// Registers with the reactor of the loop on this thread. Throws `misuse` if there is none, and std::system_error
-    /// with what registration::attach() reports.
+    /// Registers with reactor_handle::current(). Throws `misuse` if there is none, and std::system_error with what
+    /// registration::attach() reports.
     explicit async_fd(S source, interest wanted = interest::readable | interest::writable,
                       std::source_location where = std::source_location::current())
         : evented_(std::move(source), wanted, where) {}

@@ -23,8 +23,8 @@ namespace eddy::io {
 template <io_source S>
 class poll_evented {
 public:
-    /// Registers with the reactor of the loop on this thread. Throws `misuse` if there is none, and std::system_error
-    /// with what registration::attach() reports.
+    /// Registers with reactor_handle::current(). Throws `misuse` if there is none, and std::system_error with what
+    /// registration::attach() reports.
     explicit poll_evented(S source, interest wanted, std::source_location where = std::source_location::current())
         : poll_evented(registered(std::move(source), wanted, where)) {}
 

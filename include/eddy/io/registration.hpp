@@ -65,7 +65,7 @@ private:
 /// Lifetime: destroy it, or call deregister(), before the descriptor is closed.
 class registration {
 public:
-    /// Registers `source` with the reactor of the loop on this thread. Throws `misuse` if there is none.
+    /// Registers `source` with reactor_handle::current(). Throws `misuse` if there is none.
     /// Errors: blocking_descriptor, if O_NONBLOCK is not set; file_exists, if it is registered there already;
     /// operation_not_permitted for a regular file, which is never waited for; io_disabled; runtime_shutdown. After an
     /// error nothing is registered.

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <source_location>
+
+#include <eddy/result.hpp>
+
+namespace eddy::detail {
+
+class io_handle;
+
+/// The driver that an operation registers with which is polled on this thread: that of the loop that runs here, else the
+/// fall-back. Throws `misuse` if there is neither.
+/// Errors: io_disabled; runtime_shutdown if the fall-back is gone.
+[[nodiscard]] result<io_handle*> current_io(std::source_location where = std::source_location::current());
+
+/// Makes `io` the fall-back of the process, for good. False if there is one. Any thread.
+[[nodiscard]] bool set_fallback_io(io_handle& io) noexcept;
+
+}  // namespace eddy::detail
