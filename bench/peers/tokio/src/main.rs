@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+//! Tokio's side of `./dev bench rt`. Each case does, line for line, what eddy's does (bench/rt/), in the way that Tokio
+//! does it best.
+//!
+//!     tokio_rt list             one `case/flavour` a line
+//!     tokio_rt case/flavour...  runs these; one line `metric/flavour,unit,value` a result
+//!
+//! An unknown name ends it with status 2, a wrong result with an abort.
+
+mod awaits;
+mod blocking;
+mod chain;
+mod idle;
+mod join;
+mod measure;
+mod memory;
+mod remote;
+mod runtimes;
+mod timer_fire;
+mod timers;
+mod trees;
+mod wake;
+mod yields;
+
+use std::process::exit;
+
+use runtimes::Flavour::{self, Ct, W2};
+
+struct Case {
+    name: &'static str,
+    flavours: &'static [Flavour],
+    run: fn(Flavour),
+}
+
+const CASES: &[Case] = &[
+    Case { name: "spawn_join_one", flavours: &[Ct, W2], run: join::one },
+    Case { name: "spawn_join_batch", flavours: &[Ct, W2], run: join::batch },
+    Case { name: "spawn_remote", flavours: &[Ct, W2], run: remote::spawn },
+    Case { name: "chained_spawn", flavours: &[Ct, W2], run: chain::spawn },
+    Case { name: "yield_1", flavours: &[Ct, W2], run: yields::alone },
+    Case { name: "yield_1000", flavours: &[Ct, W2], run: yields::crowd },
+    Case { name: "await_deep", flavours: &[Ct], run: awaits::deep },
+    Case { name: "await_ready", flavours: &[Ct], run: awaits::ready },
+    Case { name: "await_opaque", flavours: &[Ct], run: awaits::opaque },
+    Case { name: "skynet", flavours: &[Ct, W2], run: trees::skynet },
+    Case { name: "fib30", flavours: &[Ct, W2], run: trees::fib30 },
+    Case { name: "timer_arm_cancel", flavours: &[Ct, W2], run: timers::arm_cancel },
+    Case { name: "timer_arm_cancel_live", flavours: &[Ct, W2], run: timers::arm_cancel_live },
+    Case { name: "timer_arm_cancel_100k", flavours: &[Ct, W2], run: timers::arm_cancel_100k },
+    Case { name: "timer_fire", flavours: &[Ct, W2], run: timer_fire::run },
+    Case { name: "mem_spawn", flavours: &[Ct], run: memory::spawn },
+    Case { name: "mem_parked", flavours: &[W2], run: memory::parked },
+    Case { name: "wake_external", flavours: &[Ct, W2], run: wake::external },
+    Case { name: "block_on_spawn", flavours: &[W2], run: wake::block_on_spawn },
+    Case { name: "spawn_blocking", flavours: &[Ct, W2], run: blocking::round_trips },
+    Case { name: "idle", flavours: &[W2], run: idle::run },
+];
+
+fn find(wanted: &str) -> Option<(&'static Case, Flavour)> {
+    CASES
+        .iter()
+        .flat_map(|case| case.flavours.iter().map(move |&flavour| (case, flavour)))
+        .find(|(case, flavour)| format!("{}/{}", case.name, flavour.name()) == wanted)
+}
+
+fn list() {
+    for case in CASES {
+        for flavour in case.flavours {
+            println!("{}/{}", case.name, flavour.name());
+        }
+    }
+}
+
+fn main() {
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    if names == ["list"] {
+        return list();
+    }
+    let mut wanted = Vec::new();
+    for name in &names {
+        match find(name) {
+            Some(found) => wanted.push(found),
+            None => {
+                eprintln!("tokio_rt: there is no case {name}; see tokio_rt list");
+                exit(2);
+            }
+        }
+    }
+    for (case, flavour) in wanted {
+        (case.run)(flavour);
+    }
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+//! What a task costs in memory.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::join::{in_batches, one_at_a_time};
+use crate::measure::{report, resident_bytes};
+use crate::runtimes::{Flavour, run_root};
+
+/// The system's allocator, which counts while it is told to. Else it costs one branch that is always predicted.
+struct Counting;
+
+static IS_COUNTING: AtomicBool = AtomicBool::new(false);
+static CALLS: AtomicU64 = AtomicU64::new(0);
+static BYTES: AtomicU64 = AtomicU64::new(0);
+
+fn count(bytes: usize) {
+    if IS_COUNTING.load(Relaxed) {
+        CALLS.fetch_add(1, Relaxed);
+        BYTES.fetch_add(bytes as u64, Relaxed);
+    }
+}
+
+// SAFETY: all is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size());
+        unsafe { System.alloc_zeroed(layout) }
+    }
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size);
+        unsafe { System.realloc(block, layout, size) }
+    }
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(block, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Allocations, and bytes asked for, per task that is spawned and joined.
+pub fn spawn(flavour: Flavour) {
+    const TASKS: u64 = 100_000;
+    run_root(flavour, async {
+        one_at_a_time(TASKS).await;
+        CALLS.store(0, Relaxed);
+        BYTES.store(0, Relaxed);
+        IS_COUNTING.store(true, Relaxed);
+        one_at_a_time(TASKS).await;
+        IS_COUNTING.store(false, Relaxed);
+    });
+    let per_task = |counter: &AtomicU64| counter.load(Relaxed) as f64 / TASKS as f64;
+    report("mem_allocs_per_spawn", flavour, "count", per_task(&CALLS));
+    report("mem_alloc_bytes_per_spawn", flavour, "bytes", per_task(&BYTES));
+}
+
+// Static, so that a task need not hold a counted reference to it: Tokio at its best.
+static NEVER: Notify = Notify::const_new();
+static STARTED: AtomicU64 = AtomicU64::new(0);
+
+pub async fn park() {
+    STARTED.fetch_add(1, Release);
+    NEVER.notified().await
+}
+
+/// How many tasks have come to park(), in all of the process's time.
+pub fn started() -> u64 {
+    STARTED.load(Acquire)
+}
+
+/// Resident bytes per detached task that waits for what never comes.
+pub fn parked(flavour: Flavour) {
+    const TASKS: u64 = 1_000_000;
+    let bytes = run_root(flavour, async {
+        in_batches(100).await;
+        let (before, expected) = (resident_bytes(), started() + TASKS);
+        for _ in 0..TASKS {
+            tokio::spawn(park());
+        }
+        while started() != expected {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        (resident_bytes() - before) as f64 / TASKS as f64
+    });
+    report("mem_rss_parked_task", flavour, "bytes", bytes);
+}
