@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <vector>
+
+// What a contestant of `./dev bench rt` has to do; the peers in other languages do the same.
+//
+//     PROGRAM list              one `case/flavour` a line; a case that it has no honest equivalent for is left out
+//     PROGRAM case/flavour...   runs these; one line `metric/flavour,unit,value` a result
+//
+// An unknown name ends it with status 2, a wrong result with an abort. A case warms itself up. The runner starts a new
+// process for each case and round, so that heap and runtime are always fresh.
+
+namespace bench {
+
+enum class flavour {
+    ct,  ///< all tasks on one thread, by the runtime that is made for that
+    w2,  ///< the work-stealing runtime, with two workers
+};
+
+enum class runs_on { ct, w2, both };
+
+struct bench_case {
+    std::string_view name;
+    runs_on where;
+    void (*run)(flavour);
+};
+
+/// The whole of main().
+[[nodiscard]] int run_cases(std::span<const bench_case> cases, int argc, char** argv);
+
+void report(std::string_view metric, flavour where, std::string_view unit, double value);
+
+/// Prints the median and the 99th percentile of `times`, in microseconds, as <metric>_p50 and <metric>_p99.
+void report_percentiles(std::string_view metric, flavour where, std::vector<std::chrono::nanoseconds> times);
+
+/// Aborts, with the sentence, if a case came to a wrong result.
+void check(bool is_right, const char* otherwise);
+
+}  // namespace bench

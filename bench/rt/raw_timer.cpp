@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include <array>
+#include <bit>
+#include <memory>
+
+#include "measure.hpp"
+#include "raw_cases.hpp"
+
+namespace bench::raw {
+
+namespace {
+
+constexpr std::uint64_t many = 100'000;
+
+struct timer {
+    timer* previous = this;
+    timer* next = this;
+    std::uint64_t deadline = 0;  // in ticks
+};
+
+/// A hierarchical timing wheel of which nothing ever fires: 7 levels of 64 slots, a tick is a millisecond.
+class wheel {
+public:
+    /// Reads the clock, and links `armed` in so that it would fire `milliseconds` from then.
+    void arm(timer& armed, std::uint64_t milliseconds) noexcept {
+        using std::chrono::duration_cast;
+        const auto since_start = duration_cast<std::chrono::milliseconds>(clock::now() - start_).count();
+        armed.deadline = static_cast<std::uint64_t>(since_start) + milliseconds;
+        timer& slot = slot_of(armed.deadline);
+        armed.previous = slot.previous;
+        armed.next = &slot;
+        armed.previous->next = &armed;
+        slot.previous = &armed;
+    }
+
+    static void cancel(timer& armed) noexcept {
+        armed.previous->next = armed.next;
+        armed.next->previous = armed.previous;
+    }
+
+private:
+    static constexpr int bits_per_level = 6;
+
+    timer& slot_of(std::uint64_t deadline) noexcept {
+        // The level is that of the highest digit in which the deadline differs from the present.
+        const auto level = static_cast<unsigned>(std::bit_width(deadline ^ now_) - 1) / bits_per_level;
+        return levels_[level][deadline >> level * bits_per_level & 63];
+    }
+
+    clock::time_point start_ = clock::now();
+    std::uint64_t now_ = 0;  // only a turn would move it, and there is none
+    std::array<std::array<timer, 64>, 7> levels_;
+};
+
+void arm_and_cancel(wheel& timers, std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+        timer one;
+        timers.arm(one, 30'000 + i % 1000);
+        opaque(&one)->deadline = 0;
+        wheel::cancel(one);
+    }
+}
+
+void arm_many(wheel& timers, timer* all) {
+    for (std::uint64_t i = 0; i < many; ++i) timers.arm(all[i], 30'000 + i % 1000);
+}
+
+void arm_many_and_cancel(wheel& timers, std::uint64_t times) {
+    for (std::uint64_t round = 0; round < times; ++round) {
+        const auto all = std::make_unique<timer[]>(many);
+        arm_many(timers, all.get());
+        for (std::uint64_t i = 0; i < many; ++i) wheel::cancel(all[i]);
+    }
+}
+
+double measure(wheel& timers) {
+    constexpr std::uint64_t operations = 1'000'000;
+    arm_and_cancel(timers, operations / 10);
+    const auto start = clock::now();
+    arm_and_cancel(timers, operations);
+    return per_operation(clock::now() - start, operations);
+}
+
+}  // namespace
+
+void timer_arm_cancel(flavour where) {
+    const auto timers = std::make_unique<wheel>();
+    report("timer_arm_cancel", where, "ns", measure(*timers));
+}
+
+void timer_arm_cancel_live(flavour where) {
+    const auto timers = std::make_unique<wheel>();
+    const auto others = std::make_unique<timer[]>(many);
+    arm_many(*timers, others.get());
+    report("timer_arm_cancel_live", where, "ns", measure(*timers));
+}
+
+void timer_arm_cancel_100k(flavour where) {
+    const auto timers = std::make_unique<wheel>();
+    arm_many_and_cancel(*timers, 1);
+    const auto start = clock::now();
+    arm_many_and_cancel(*timers, 10);
+    report("timer_arm_cancel_100k", where, "ns", per_operation(clock::now() - start, 10 * many));
+}
+
+}  // namespace bench::raw
