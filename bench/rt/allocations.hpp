@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+namespace bench::rt {
+
+/// Counts what the whole process asks of malloc, directly or by operator new, while it exists. One at a time.
+class allocation_count {
+public:
+    allocation_count() noexcept;
+    allocation_count(const allocation_count&) = delete;
+    allocation_count& operator=(const allocation_count&) = delete;
+    ~allocation_count();
+
+    [[nodiscard]] std::uint64_t calls() const noexcept;
+    [[nodiscard]] std::uint64_t bytes() const noexcept;
+};
+
+}  // namespace bench::rt

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#include <array>
+
+#include "eddy_cases.hpp"
+
+int main(int argc, char** argv) {
+    using bench::bench_case;
+    using bench::runs_on;
+    namespace rt = bench::rt;
+
+    static constexpr std::array cases{
+        bench_case{"spawn_join_one", runs_on::both, &rt::spawn_join_one},
+        bench_case{"spawn_join_batch", runs_on::both, &rt::spawn_join_batch},
+        bench_case{"spawn_remote", runs_on::both, &rt::spawn_remote},
+        bench_case{"chained_spawn", runs_on::both, &rt::chained_spawn},
+        bench_case{"yield_1", runs_on::both, &rt::yield_1},
+        bench_case{"yield_1000", runs_on::both, &rt::yield_1000},
+        bench_case{"await_deep", runs_on::ct, &rt::await_deep},
+        bench_case{"await_ready", runs_on::ct, &rt::await_ready},
+        bench_case{"await_opaque", runs_on::ct, &rt::await_opaque},
+        bench_case{"skynet", runs_on::both, &rt::skynet},
+        bench_case{"fib30", runs_on::both, &rt::fib30},
+        bench_case{"skynet_scope", runs_on::both, &rt::skynet_scope},
+        bench_case{"fib30_scope", runs_on::both, &rt::fib30_scope},
+        bench_case{"timer_arm_cancel", runs_on::both, &rt::timer_arm_cancel},
+        bench_case{"timer_arm_cancel_live", runs_on::both, &rt::timer_arm_cancel_live},
+        bench_case{"timer_arm_cancel_100k", runs_on::both, &rt::timer_arm_cancel_100k},
+        bench_case{"timer_fire", runs_on::both, &rt::timer_fire},
+        bench_case{"mem_spawn", runs_on::ct, &rt::mem_spawn},
+        bench_case{"mem_parked", runs_on::w2, &rt::mem_parked},
+        bench_case{"wake_external", runs_on::both, &rt::wake_external},
+        bench_case{"block_on_spawn", runs_on::w2, &rt::block_on_spawn},
+        bench_case{"spawn_blocking", runs_on::both, &rt::spawn_blocking},
+        bench_case{"idle", runs_on::w2, &rt::idle},
+    };
+    return bench::run_cases(cases, argc, argv);
+}

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/spawn.hpp>
+
+#include "allocations.hpp"
+#include "eddy_cases.hpp"
+#include "executor.hpp"
+#include "join.hpp"
+#include "never.hpp"
+
+namespace bench::rt {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+struct per_task {
+    double calls;
+    double bytes;
+};
+
+eddy::task<per_task> count_allocations() {
+    constexpr std::uint64_t tasks = 100'000;
+    co_await join_one_at_a_time(tasks);
+    const allocation_count counted;
+    co_await join_one_at_a_time(tasks);
+    co_return per_task{static_cast<double>(counted.calls()) / tasks, static_cast<double>(counted.bytes()) / tasks};
+}
+
+eddy::task<double> bytes_per_parked_task() {
+    constexpr std::uint64_t tasks = 1'000'000;
+    co_await join_in_batches(100);
+    const std::uint64_t before = resident_bytes();
+    const std::uint64_t expected = parked() + tasks;
+    for (std::uint64_t i = 0; i < tasks; ++i) eddy::spawn(park());
+    while (parked() != expected) co_await eddy::time::sleep(10ms);
+    co_await eddy::time::sleep(50ms);
+    co_return static_cast<double>(resident_bytes() - before) / tasks;
+}
+
+}  // namespace
+
+// Allocations, and bytes asked for, per task that is spawned and joined.
+void mem_spawn(flavour where) {
+    const auto counted = run_root(where, count_allocations());
+    report("mem_allocs_per_spawn", where, "count", counted.calls);
+    report("mem_alloc_bytes_per_spawn", where, "bytes", counted.bytes);
+}
+
+// Resident bytes per detached task that waits for what never comes.
+void mem_parked(flavour where) {
+    report("mem_rss_parked_task", where, "bytes", run_root(where, bytes_per_parked_task()));
+}
+
+}  // namespace bench::rt

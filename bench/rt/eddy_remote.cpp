@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#include <atomic>
+
+#include "eddy_cases.hpp"
+#include "executor.hpp"
+
+namespace bench::rt {
+
+namespace {
+
+std::atomic<std::uint64_t> left = 0;
+
+eddy::task<void> count_down() {
+    // acq_rel: pairs with wait_for_all()'s acquire, and makes a single history of all the tasks.
+    if (left.fetch_sub(1, std::memory_order_acq_rel) == 1) left.notify_one();
+    co_return;
+}
+
+/// Spawns and detaches `tasks` tasks on this thread, and sleeps until the last one has run.
+template <class Spawn>
+void spawn_all(const Spawn& spawn, std::uint64_t tasks) {
+    left.store(tasks, std::memory_order_relaxed);  // relaxed: the first spawn publishes it
+    for (std::uint64_t i = 0; i < tasks; ++i) spawn();
+    // acquire: pairs with the last count_down().
+    while (const auto seen = left.load(std::memory_order_acquire)) left.wait(seen, std::memory_order_acquire);
+}
+
+template <class Spawn>
+double measure(const Spawn& spawn) {
+    constexpr std::uint64_t tasks = 1'000'000;
+    spawn_all(spawn, tasks / 10);
+    const auto start = clock::now();
+    spawn_all(spawn, tasks);
+    return per_operation(clock::now() - start, tasks);
+}
+
+double measure_on_core() {
+    const eddy::core_thread thread;
+    const auto remote = thread.remote();
+    return measure([&remote] { check(remote.spawn(&count_down).has_value(), "the loop is there"); });
+}
+
+double measure_on_pool() {
+    auto pool = make_pool();
+    return measure([&pool] { static_cast<void>(pool.spawn(count_down())); });
+}
+
+}  // namespace
+
+// ns per task that main spawns on a runtime it is no part of, until the last one has run.
+void spawn_remote(flavour where) {
+    report("spawn_remote", where, "ns", where == flavour::ct ? measure_on_core() : measure_on_pool());
+}
+
+}  // namespace bench::rt

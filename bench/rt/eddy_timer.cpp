@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+#include <vector>
+
+#include "eddy_cases.hpp"
+#include "executor.hpp"
+
+namespace bench::rt {
+
+namespace {
+
+constexpr std::uint64_t many = 100'000;
+
+eddy::time::sleep_future long_sleep(std::uint64_t i) {
+    return eddy::time::sleep(std::chrono::milliseconds(30'000 + i % 1000));
+}
+
+/// Polls a sleep once, which puts it into the wheel, and is ready.
+class armed {
+public:
+    using output_type = void;
+
+    explicit armed(eddy::time::sleep_future& sleep) noexcept : sleep_(&sleep) {}
+
+    eddy::poll_result<void> poll(eddy::context& cx) {
+        check(!sleep_->poll(cx).is_ready(), "a long sleep does not end here");
+        return eddy::poll_result<void>::ready();
+    }
+
+private:
+    eddy::time::sleep_future* sleep_;
+};
+
+/// `into` is empty. It gets its room at once, since what waits must not be moved.
+eddy::task<void> arm_many(std::vector<eddy::time::sleep_future>& into) {
+    into.reserve(many);
+    for (std::uint64_t i = 0; i < many; ++i) {
+        auto& sleep = into.emplace_back(long_sleep(i));
+        co_await armed(sleep);
+    }
+}
+
+eddy::task<void> arm_and_drop(std::uint64_t count) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+        auto sleep = long_sleep(i);
+        co_await armed(sleep);
+    }
+}
+
+eddy::task<void> arm_many_and_drop(std::uint64_t times) {
+    for (std::uint64_t i = 0; i < times; ++i) {
+        std::vector<eddy::time::sleep_future> all;
+        co_await arm_many(all);
+    }
+}
+
+eddy::task<double> measure_beside_others() {
+    std::vector<eddy::time::sleep_future> others;
+    co_await arm_many(others);
+    co_return co_await warm_up_and_measure(&arm_and_drop, 1'000'000, 1'000'000);
+}
+
+}  // namespace
+
+// ns per sleep that is armed and dropped, with no other timer.
+void timer_arm_cancel(flavour where) {
+    const double ns = run_root(where, warm_up_and_measure(&arm_and_drop, 1'000'000, 1'000'000));
+    report("timer_arm_cancel", where, "ns", ns);
+}
+
+// The same while 100,000 others stay armed.
+void timer_arm_cancel_live(flavour where) {
+    report("timer_arm_cancel_live", where, "ns", run_root(where, measure_beside_others()));
+}
+
+// The same where 100,000 are armed, and then all dropped in that order.
+void timer_arm_cancel_100k(flavour where) {
+    const double ns = run_root(where, warm_up_and_measure(&arm_many_and_drop, 10, 10 * many));
+    report("timer_arm_cancel_100k", where, "ns", ns);
+}
+
+}  // namespace bench::rt
