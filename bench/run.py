@@ -25,9 +25,10 @@ from pathlib import Path
 
 import echo
 import micro
+import rt
 from tables import Outcome, Table
 
-GROUPS = {"micro": micro.run, "echo": echo.run}
+GROUPS = {"micro": micro.run, "rt": rt.run, "echo": echo.run}
 DEFAULT_BUILD = Path(__file__).resolve().parent.parent / "build" / "release"
 
 
@@ -36,8 +37,9 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"groups to run: {', '.join(GROUPS)} (all of them)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round there")
     parser.add_argument("--markdown", action="store_true", help="print Markdown, for bench/RESULTS.md")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of the network bench (7; quick: 3)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of rt and echo (7; quick: 3)")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer runs: good enough to see 10 %%")
+    parser.add_argument("--only", default="", metavar="TEXT", help="of rt, the cases with this in their names")
     parser.add_argument("--build", type=Path, default=DEFAULT_BUILD, metavar="DIR",
                         help="the build folder (build/release)")
     options = parser.parse_args()

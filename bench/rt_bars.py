@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""What eddy is held against in the group `rt`, by `metric/flavour`."""
+
+# At most so many times what Tokio takes in the same round.
+BARS: dict[str, float] = {
+    "spawn_join_one/ct": 0.35,
+    "spawn_join_one/w2": 0.7,
+    "spawn_join_batch/ct": 0.35,
+    "spawn_join_batch/w2": 0.7,
+    "spawn_remote/ct": 0.4,
+    "spawn_remote/w2": 0.7,
+    "chained_spawn/ct": 0.7,
+    "chained_spawn/w2": 0.7,
+    "yield_1/ct": 0.1,
+    "yield_1/w2": 0.5,
+    "yield_1000/ct": 0.4,
+    "yield_1000/w2": 0.7,
+    "await_deep/ct": 0.8,
+    "await_opaque/ct": 0.8,
+    "skynet/ct": 0.4,
+    "skynet/w2": 0.7,
+    "fib30/ct": 0.4,
+    "fib30/w2": 0.7,
+    "skynet_scope/ct": 0.2,
+    "skynet_scope/w2": 0.2,
+    "fib30_scope/ct": 0.2,
+    "fib30_scope/w2": 0.2,
+    "timer_arm_cancel/ct": 0.2,
+    "timer_arm_cancel/w2": 0.6,
+    "timer_arm_cancel_live/ct": 0.2,
+    "timer_arm_cancel_live/w2": 0.6,
+    "timer_arm_cancel_100k/ct": 0.2,
+    "timer_arm_cancel_100k/w2": 0.6,
+    "timer_fire_cpu/ct": 0.8,
+    "timer_fire_cpu/w2": 0.8,
+    "timer_fire_late_p50/ct": 0.3,
+    "timer_fire_late_p50/w2": 0.3,
+    "mem_rss_parked_task/w2": 1.0,
+    "wake_external_p50/ct": 0.5,
+    "wake_external_p50/w2": 0.5,
+    "block_on_spawn_p50/w2": 0.5,
+    "spawn_blocking/ct": 1.0,
+    "spawn_blocking/w2": 1.0,
+    "idle_cpu_2s/w2": 1.0,
+    "idle_switches_2s/w2": 1.0,
+}
+
+# At most so much.
+ABSOLUTE: dict[str, float] = {
+    "mem_allocs_per_spawn/ct": 0,
+}
+
+# Which of Tokio's figures is the other side, where it is not the one of the same name: Tokio has no scopes.
+AGAINST: dict[str, str] = {
+    "skynet_scope/ct": "skynet/ct",
+    "skynet_scope/w2": "skynet/w2",
+    "fib30_scope/ct": "fib30/ct",
+    "fib30_scope/w2": "fib30/w2",
+}
