@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/spawn.hpp>
+#include <eddy/spawn_blocking.hpp>
 
 #include "eddy_cases.hpp"
 #include "executor.hpp"
@@ -11,7 +11,8 @@ namespace {
 eddy::task<void> call(std::uint64_t times) {
     for (std::uint64_t i = 0; i < times; ++i) {
         const auto add_one = [i] { return i + 1; };
-        auto answer = co_await eddy::spawn_blocking(add_one);
+        auto handle = eddy::spawn_blocking(add_one);
+        const auto answer = co_await handle;
         check(answer.value() == i + 1, "the pool adds one");
     }
 }

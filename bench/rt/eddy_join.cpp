@@ -19,7 +19,8 @@ eddy::task<std::uint64_t> number(std::uint64_t i) { co_return opaque(i); }
 eddy::task<void> join_one_at_a_time(std::uint64_t tasks) {
     std::uint64_t sum = 0;
     for (std::uint64_t i = 0; i < tasks; ++i) {
-        auto joined = co_await eddy::spawn(number(i));
+        auto handle = eddy::spawn(number(i));
+        const auto joined = co_await handle;
         sum += joined.value();
     }
     check(sum == tasks * (tasks - 1) / 2, "each task returns its number");

@@ -3,16 +3,17 @@
 
 #include "eddy_cases.hpp"
 #include "executor.hpp"
+#include "signal.hpp"
 
 namespace bench::rt {
 
 namespace {
 
-std::atomic<std::uint64_t> left = 0;
+constinit std::atomic<std::uint64_t> left = 0;
+constinit signal all_have_run;
 
 eddy::task<void> count_down() {
-    // acq_rel: pairs with wait_for_all()'s acquire, and makes a single history of all the tasks.
-    if (left.fetch_sub(1, std::memory_order_acq_rel) == 1) left.notify_one();
+    if (left.fetch_sub(1, std::memory_order_acq_rel) == 1) all_have_run.set();
     co_return;
 }
 
@@ -21,8 +22,7 @@ template <class Spawn>
 void spawn_all(const Spawn& spawn, std::uint64_t tasks) {
     left.store(tasks, std::memory_order_relaxed);  // relaxed: the first spawn publishes it
     for (std::uint64_t i = 0; i < tasks; ++i) spawn();
-    // acquire: pairs with the last count_down().
-    while (const auto seen = left.load(std::memory_order_acquire)) left.wait(seen, std::memory_order_acquire);
+    all_have_run.wait();
 }
 
 template <class Spawn>

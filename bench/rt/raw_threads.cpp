@@ -7,7 +7,7 @@
 #include "measure.hpp"
 #include "raw_cases.hpp"
 #include "raw_job.hpp"
-#include "raw_signal.hpp"
+#include "signal.hpp"
 
 namespace bench::raw {
 

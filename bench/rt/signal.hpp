@@ -9,7 +9,7 @@
 #include <climits>
 #include <cstdint>
 
-namespace bench::raw {
+namespace bench {
 
 /// What one thread sleeps on until another one says so: a futex, without any spinning.
 class signal {
@@ -47,4 +47,4 @@ private:
     static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
 };
 
-}  // namespace bench::raw
+}  // namespace bench
