@@ -66,9 +66,11 @@ constexpr waker_vtable wake_flag_vtable{
 }  // namespace
 
 parking_place::parking_place(std::source_location where) : flag_(nullptr) {
-    if (inside_loop()) {
+    if (runs_tasks_here()) {
         throw nested_runtime(
-            "wait() was called on a thread that runs an event loop, which would stand still: await the future instead",
+            "wait() was called on a thread that runs an event loop or a runtime's tasks, which would stand still: "
+            "await the "
+            "future instead",
             where);
     }
     flag_ = new wake_flag;

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <exception>
 #include <memory>
 #include <stdexcept>
@@ -77,18 +78,18 @@ TEST(Run, WhateverHasATextIsPrinted) {
 // ---- Waiting ----
 
 TEST(Run, WaitsUntilAllThatWasSpawnedHasEnded) {
-    int ended = 0;
-    const auto child = [](int& count, int depth) -> eddy::task<void> {
-        const auto again = [](int& c) -> eddy::task<void> {
+    std::atomic<int> ended = 0;
+    const auto child = [](std::atomic<int>& count, int depth) -> eddy::task<void> {
+        const auto again = [](std::atomic<int>& c) -> eddy::task<void> {
             co_await eddy::time::sleep(5ms);
             ++c;
         };
         co_await eddy::time::sleep(5ms);
-        if (depth > 0) eddy::core_handle::current().spawn(again(count)).value();
+        if (depth > 0) eddy::spawn(again(count));
         ++count;
     };
     const auto main = [&]() -> eddy::task<void> {
-        for (int i = 0; i < 10; ++i) eddy::core_handle::current().spawn(child(ended, 1)).value();
+        for (int i = 0; i < 10; ++i) eddy::spawn(child(ended, 1));
         co_return;
     };
     EXPECT_EQ(eddy::run(main()), 0);
@@ -103,7 +104,7 @@ eddy::task<void> never(std::shared_ptr<int> alive) {
 TEST(Run, AnErrorDoesNotWaitAndCancelsTheRest) {
     const auto alive = std::make_shared<int>();
     const auto main = [&]() -> eddy::task<eddy::result<void>> {
-        eddy::core_handle::current().spawn(never(alive)).value();
+        eddy::spawn(never(alive));
         co_await eddy::yield_now();
         co_return std::unexpected(std::make_error_code(std::errc::timed_out));
     };
@@ -115,7 +116,7 @@ TEST(Run, AnExceptionDoesNotWaitAndCancelsTheRest) {
     const auto alive = std::make_shared<int>();
     const auto fds = support::fd_count();
     const auto main = [&]() -> eddy::task<void> {
-        eddy::core_handle::current().spawn(never(alive)).value();
+        eddy::spawn(never(alive));
         co_await eddy::yield_now();
         throw std::runtime_error("out");
     };
@@ -125,7 +126,7 @@ TEST(Run, AnExceptionDoesNotWaitAndCancelsTheRest) {
 }
 
 TEST(Run, AnExceptionOfASpawnedTaskIsReportedAndTheRestGoesOn) {
-    bool went_on = false;
+    std::atomic<bool> went_on = false;
     const auto thrower = []() -> eddy::task<void> {
         throw std::runtime_error("lost");
         co_return;
@@ -135,8 +136,8 @@ TEST(Run, AnExceptionOfASpawnedTaskIsReportedAndTheRestGoesOn) {
         went_on = true;
     };
     const auto main = [&]() -> eddy::task<void> {
-        eddy::core_handle::current().spawn(thrower()).value();
-        eddy::core_handle::current().spawn(other()).value();
+        eddy::spawn(thrower());
+        eddy::spawn(other());
         co_return;
     };
     const auto said = printed_by([&] { EXPECT_EQ(eddy::run(main()), 0); });

@@ -20,10 +20,8 @@ int main(int argc, char** argv) {
         bench_case{"await_opaque", runs_on::ct, &rt::await_opaque},
         bench_case{"skynet", runs_on::both, &rt::skynet},
         bench_case{"fib30", runs_on::both, &rt::fib30},
-#if __has_include(<eddy/scope.hpp>)  // until it is there
         bench_case{"skynet_scope", runs_on::both, &rt::skynet_scope},
         bench_case{"fib30_scope", runs_on::both, &rt::fib30_scope},
-#endif
         bench_case{"timer_arm_cancel", runs_on::both, &rt::timer_arm_cancel},
         bench_case{"timer_arm_cancel_live", runs_on::both, &rt::timer_arm_cancel_live},
         bench_case{"timer_arm_cancel_100k", runs_on::both, &rt::timer_arm_cancel_100k},

@@ -8,9 +8,17 @@
 #include <eddy/core.hpp>                // one event loop, on this thread
 #include <eddy/core_handle.hpp>         // the ways to it: core_handle on its thread, core_remote on others
 #include <eddy/core_thread.hpp>         // a loop on a thread of its own
+#include <eddy/handle.hpp>              // a way to a runtime, from anywhere
 #include <eddy/reactor.hpp>             // the reactor alone, turned by hand
 #include <eddy/run.hpp>                 // eddy::run for main()
+#include <eddy/runtime.hpp>             // the work-stealing runtime, its builder
 #include <eddy/wait.hpp>                // a future without any runtime
+
+// Tasks
+#include <eddy/join_handle.hpp>
+#include <eddy/scope.hpp>  // children that borrow, and that are awaited
+#include <eddy/spawn.hpp>
+#include <eddy/spawn_blocking.hpp>  // work that blocks: spawn_blocking, block_in_place
 
 // Futures
 #include <eddy/boxed_future.hpp>

@@ -7,10 +7,10 @@
 #include <type_traits>
 #include <utility>
 
-#include <eddy/core.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/result.hpp>
+#include <eddy/runtime.hpp>
 
 namespace eddy {
 
@@ -46,40 +46,39 @@ int exit_code(const T& value) {
     }
 }
 
-/// Throws `nested_runtime` on a thread that runs a loop already.
-void check_not_nested(std::source_location where);
-
 }  // namespace detail
 
-/// Runs a future to its end in a runtime made for it, and returns what main() should: `int main() { return
-/// eddy::run(async_main()); }`. Waits until the runtime is idle: until all that was spawned has ended, too.
+/// Runs a future to its end in a runtime made for it, with a worker for each processor, and returns what main() should:
+/// `int main() { return eddy::run(async_main()); }`. Waits until the runtime is idle: until all that was spawned has
+/// ended, too, but for spawn_background().
 ///
 /// Returns the value of a future of int, and else 0. If the output is an `expected` with an error, it does not wait: the
 /// rest is cancelled, an error that has a text is printed as `Error: ...` on standard error, and the code is 1. An
 /// exception that leaves the future leaves run() in the same way, without waiting.
 /// Errors: throws `nested_runtime` inside a runtime; std::system_error if the runtime cannot be made.
-/// Cost: makes an event loop: a few descriptors. (There is one loop yet, on the calling thread.)
+/// Lifetime: the future may borrow from the caller's stack.
+/// Cost: makes a runtime: a thread and a few descriptors for each processor.
 template <class F>
 int run(F&& main, std::source_location where = std::source_location::current()) {
     constexpr bool is_future = future<std::remove_cvref_t<F>>;
     static_assert(is_future, "eddy: run takes a future, such as a task: call the coroutine, `eddy::run(async_main())`");
     if constexpr (is_future) {
-        detail::check_not_nested(where);
-        core loop;
+        detail::check_may_block("eddy::run", where);
+        const runtime pool;
         using output = output_t<F>;
         if constexpr (std::is_void_v<output>) {
-            loop.run(std::forward<F>(main), where);
-            loop.run_until_idle(where);
+            pool.block_on(std::forward<F>(main), where);
+            pool.wait_until_idle();
             return 0;
         } else {
-            const output answer = loop.run(std::forward<F>(main), where);
+            const output answer = pool.block_on(std::forward<F>(main), where);
             if constexpr (detail::is_expected<output>) {
                 if (!answer) {
                     detail::print_error_of(answer.error());
                     return 1;
                 }
             }
-            loop.run_until_idle(where);
+            pool.wait_until_idle();
             if constexpr (!detail::is_expected<output>) {
                 return detail::exit_code(answer);
             } else if constexpr (std::is_void_v<typename output::value_type>) {

@@ -1,32 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/core.hpp>
 
-#include <cstdlib>
 #include <new>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "core/core_shared.hpp"
+#include "driver/choose.hpp"
 
 namespace eddy {
-namespace {
-
-struct driver_choice {
-    driver_kind kind = driver_kind::epoll;
-    std::string_view why = "epoll: the default on Linux";
-};
-
-result<driver_choice> choose_driver(std::optional<driver_kind> wanted) noexcept {
-    if (wanted) return driver_choice{*wanted, "epoll: asked for by the builder"};
-    const char* const named = std::getenv("EDDY_DRIVER");  // NOLINT(concurrency-mt-unsafe): read only
-    if (named == nullptr || *named == '\0') return driver_choice{};
-    if (std::string_view(named) == "epoll") return driver_choice{driver_kind::epoll, "epoll: asked for by EDDY_DRIVER"};
-    return std::unexpected(make_error_code(errc::unknown_driver));
-}
-
-}  // namespace
-
 // ---- core_handle ----
 
 core_handle core_handle::current(std::source_location where) {
@@ -104,7 +87,7 @@ result<core> core_builder::build() const noexcept try {
     chosen.on_uncaught = on_uncaught_;
     chosen.why_driver = "none: I/O is not enabled";
     if (enable_io_) {
-        const auto choice = choose_driver(driver_);
+        const auto choice = detail::choose_driver(driver_);
         if (!choice) return std::unexpected(choice.error());
         const auto io = detail::io_handle::make(choice->kind);
         if (!io) return std::unexpected(io.error());

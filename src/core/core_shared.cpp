@@ -2,7 +2,6 @@
 #include "core/core_shared.hpp"
 
 #include <algorithm>
-#include <cstdio>
 #include <exception>
 #include <system_error>
 #include <utility>
@@ -11,6 +10,10 @@
 #include <eddy/error.hpp>
 
 #include "core/this_thread.hpp"
+#include "runtime/current_executor.hpp"
+#include "runtime/pool.hpp"
+#include "runtime/uncaught.hpp"
+#include "runtime/worker_here.hpp"
 #include "sys/fork.hpp"
 #include "task/poll_root.hpp"
 
@@ -25,19 +28,6 @@ constexpr auto look_interval = std::chrono::microseconds(20);
 constinit thread_local core_shared* running_here = nullptr;
 
 atomic<std::uint64_t> next_id{1};
-
-/// The default of core_builder::on_uncaught: the only thing that the library ever prints.
-void print_uncaught(const std::exception_ptr& thrown, const std::source_location& where) noexcept {
-    const char* text = "an exception that is no std::exception";
-    try {
-        std::rethrow_exception(thrown);
-    } catch (const std::exception& e) {
-        std::fprintf(stderr, "eddy: a task spawned at %s:%u threw: %s\n", where.file_name(), where.line(), e.what());
-        return;
-    } catch (...) {  // NOLINT(bugprone-empty-catch): reported below
-    }
-    std::fprintf(stderr, "eddy: a task spawned at %s:%u threw: %s\n", where.file_name(), where.line(), text);
-}
 
 // ---- The waker of a core's task ----
 
@@ -79,10 +69,10 @@ void drop_waker(void* data) noexcept {
     }
 }
 
-[[gnu::noinline]] void wake_remotely(core_task& task) noexcept {
+[[gnu::noinline]] void notify_remotely(core_task& task, std::int64_t marks) noexcept {
     // A read-modify-write also when a wake is due already: so that the task, when it runs, sees what was done before
     // this wake, too. acq_rel: pairs with task_arrives().
-    const std::int64_t before = task.remote.fetch_or(core_task::notified, std::memory_order_acq_rel);
+    const std::int64_t before = task.remote.fetch_or(core_task::notified | marks, std::memory_order_acq_rel);
     if ((before & (core_task::notified | core_task::merged)) != 0) return;
     // The list's own reference. relaxed: the caller has one.
     task.remote.fetch_add(core_task::one_ref, std::memory_order_relaxed);
@@ -91,7 +81,7 @@ void drop_waker(void* data) noexcept {
 
 void wake_by_ref(void* data) noexcept {
     core_task& task = task_of(data);
-    if (!is_local(task)) return wake_remotely(task);
+    if (!is_local(task)) return notify_remotely(task, 0);
     if (task.state == core_task::phase::waiting) task.shared->schedule(task);
 }
 
@@ -106,8 +96,9 @@ constexpr waker_vtable task_waker{&clone_waker, &wake_and_drop, &wake_by_ref, &d
 
 void core_task_ops::task_arrives(inbound_node& self, core_shared& loop, bool) noexcept {
     auto& task = static_cast<core_task&>(self);
-    // acq_rel: pairs with wake_remotely(). From here on a foreign wake sends the task again.
-    task.remote.fetch_and(~core_task::notified, std::memory_order_acq_rel);
+    // acq_rel: pairs with notify_remotely(). From here on a foreign wake sends the task again.
+    const std::int64_t before = task.remote.fetch_and(~core_task::notified, std::memory_order_acq_rel);
+    if ((before & core_task::cancelled) != 0) task.is_cancelled = true;
     if (task.state == core_task::phase::waiting) loop.schedule(task);
     drop_remote(task);
 }
@@ -117,17 +108,21 @@ void core_task_ops::task_arrives(inbound_node& self, core_shared& loop, bool) no
 /// Marks the loop as the one that runs on this thread.
 class core_shared::entered {
 public:
-    entered(core_shared& loop, std::source_location where) {
-        check_entry(loop, where);
+    entered(core_shared& loop, std::source_location where) : checked_((check_entry(loop, where), &loop)) {
         running_here = &loop;
-        exchange_current_time_driver(loop.time_.get());
+        outer_time_ = exchange_current_time_driver(loop.time_.get());
     }
     entered(const entered&) = delete;
     entered& operator=(const entered&) = delete;
     ~entered() {
         running_here = nullptr;
-        exchange_current_time_driver(nullptr);
+        exchange_current_time_driver(outer_time_);
     }
+
+private:
+    core_shared* const checked_;
+    const executor_scope executor_{{.core = checked_}};
+    time_driver* outer_time_ = nullptr;
 };
 
 core_shared::core_shared(settings&& chosen)
@@ -317,6 +312,8 @@ void core_shared::run_queued() noexcept {
     }
     task.state = core_task::phase::waiting;
     context& cx = with.prepare(task);
+    if (task.is_cancelled) [[unlikely]]
+        return cancel(task, cx);
     if (task.root == nullptr) return poll_future(task, cx);
     if (advance_root(*task.root, with.outcome(), cx)) finish_frames(task, with);
 }
@@ -327,6 +324,15 @@ void core_shared::poll_future(core_task& task, context& cx) noexcept {
         if (!task.operations().poll(task, cx)) return;
     } catch (...) {
         report(std::current_exception(), task.spawned_at);
+    }
+    finish(task);
+}
+
+/// The task was aborted: its future is asked to end in an orderly way, as often as it takes, and then destroyed.
+void core_shared::cancel(core_task& task, context& cx) noexcept {
+    try {
+        if (!task.operations().poll_cancel(task, cx)) return;
+    } catch (...) {  // NOLINT(bugprone-empty-catch): it cannot end in an orderly way, so it is destroyed outright
     }
     finish(task);
 }
@@ -349,6 +355,7 @@ void core_shared::finish(core_task& task) noexcept {
     live_.remove(task);
     if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
     task.operations().destroy_future(task);
+    if (task.operations().complete != nullptr) task.operations().complete(task);
     if (!in_queue) merge(task);
 }
 
@@ -383,6 +390,7 @@ void core_shared::close() noexcept {
     // As if it ran: what its tasks' destructors do is refused, or stays local, as inside a run.
     core_shared* const outer = std::exchange(running_here, this);
     time_driver* const outer_time = exchange_current_time_driver(time_.get());
+    const executor_scope executor({.core = this});
     for (inbound_node* node = inbound_.close(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
     while (core_task* const task = live_.front()) finish(*task);
     while (!queue_.is_empty()) merge(queue_.pop());  // all have ended
@@ -395,6 +403,14 @@ void core_shared::close() noexcept {
 }
 
 // ---- What templates and other files call ----
+
+void retain_core_task(core_task& task) noexcept { clone_waker(&task); }
+void release_core_task(core_task& task) noexcept { drop_waker(&task); }
+void cancel_core_task(core_task& task) noexcept {
+    if (!is_local(task)) return notify_remotely(task, core_task::cancelled);
+    task.is_cancelled = true;
+    if (task.state == core_task::phase::waiting) task.shared->schedule(task);
+}
 
 void retain(core_shared& loop) noexcept { loop.retain(); }
 void release(core_shared& loop) noexcept { loop.release(); }
@@ -423,7 +439,7 @@ void check_entry(const core_shared& loop, std::source_location where) {
             "or await it",
             where);
     }
-    if (running_here != nullptr) {
+    if (running_here != nullptr || worker_here != nullptr) {
         throw nested_runtime(
             "a loop was run from inside another one, which would block that: use a thread of its own (core_thread)",
             where);

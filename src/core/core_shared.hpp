@@ -52,6 +52,8 @@ public:
     // ---- The loop's thread ----
     void adopt(core_task& task) noexcept;
     void schedule(core_task& task) noexcept { queue_.push(task); }
+    /// Destroys a task that is not being polled.
+    void destroy(core_task& task) noexcept { finish(task); }
     void run_until(core_task& main, const bool& done, std::source_location where);
     void run_until_idle(std::source_location where);
     void turn(max_wait limit, std::source_location where);
@@ -82,6 +84,7 @@ private:
     void run_queued() noexcept;
     void run_task(core_task& task, poller& with) noexcept;
     void poll_future(core_task& task, context& cx) noexcept;
+    void cancel(core_task& task, context& cx) noexcept;
     void finish_frames(core_task& task, poller& with) noexcept;
     void finish(core_task& task) noexcept;
     void merge(core_task& task) noexcept;

@@ -17,7 +17,7 @@ namespace eddy::detail {
 /// since the time driver, which sleeps that outlive the loop keep alive, wakes it as well.
 class sleeping_place {
 public:
-    /// For the loop of this thread. With one reference; shares `io`, which may be null.
+    /// For a loop of this thread, if nothing else is said. With one reference; shares `io`, which may be null.
     explicit sleeping_place(io_handle* io) noexcept : io_(io), owner_(this_thread_mark()) {
         if (io_ != nullptr) io_->retain();
     }
@@ -27,6 +27,12 @@ public:
     void release() noexcept {
         // acq_rel: whoever frees it sees what the others did before they let go.
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    }
+
+    /// This thread is the one that sleeps here from now on.
+    void set_owner() noexcept {
+        // relaxed: a thread compares it to its own mark only.
+        owner_.store(this_thread_mark(), std::memory_order_relaxed);
     }
 
     /// Without I/O: sleeps here.
@@ -68,13 +74,13 @@ private:
         drop(data);
     }
     static void wake_by_ref(void* data) noexcept {
-        if (of(data).owner_ != this_thread_mark()) of(data).unpark();
+        if (of(data).owner_.load(std::memory_order_relaxed) != this_thread_mark()) of(data).unpark();
     }
     static void drop(void* data) noexcept { of(data).release(); }
     static constexpr waker_vtable vtable{&clone, &wake, &wake_by_ref, &drop};
 
     io_handle* const io_;  // counted
-    const void* const owner_;
+    atomic<const void*> owner_;
     parker parker_;
     atomic<std::uint32_t> references_{1};
 };

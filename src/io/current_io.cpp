@@ -7,6 +7,8 @@
 
 #include "core/core_shared.hpp"
 #include "io/io_handle.hpp"
+#include "runtime/current_executor.hpp"
+#include "runtime/pool.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -27,9 +29,11 @@ bool set_fallback_io(io_handle& io) noexcept {
 }
 
 result<io_handle*> current_io(std::source_location where) {
-    if (core_shared* const loop = current_loop()) {
-        if (loop->io() == nullptr) return std::unexpected(make_error_code(errc::io_disabled));
-        return loop->io();
+    const executor here = executor_here;
+    if (here.core != nullptr || here.pool != nullptr) {
+        io_handle* const io = here.core != nullptr ? here.core->io() : here.pool->io_for_new_source();
+        if (io == nullptr) return std::unexpected(make_error_code(errc::io_disabled));
+        return io;
     }
     // acquire: pairs with the release in set_fallback_io(); the driver is seen as it was made.
     if (io_handle* const io = fallback.load(std::memory_order_acquire)) {
@@ -37,8 +41,9 @@ result<io_handle*> current_io(std::source_location where) {
         return io;
     }
     throw misuse(
-        "I/O needs an event loop on this thread: await it inside core.run() or eddy::run(), or inside work that was "
-        "spawned there; or name a reactor for all threads without a loop, by reactor_handle::set_fallback()",
+        "I/O needs an event loop on this thread, or a runtime: await it inside eddy::run(), a runtime's task or "
+        "core.run(); or enter "
+        "a runtime (handle.enter()), or name a reactor for all other threads, by reactor_handle::set_fallback()",
         where);
 }
 

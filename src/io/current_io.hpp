@@ -9,8 +9,9 @@ namespace eddy::detail {
 
 class io_handle;
 
-/// The driver that an operation registers with which is polled on this thread: that of the loop that runs here, else the
-/// fall-back. Throws `misuse` if there is neither.
+/// The driver that an operation registers with which is polled on this thread: that of the loop that runs here; one of the
+/// runtime whose worker this is, or that was entered, as its balance wants it; else the fall-back. Throws `misuse` if there
+/// is none.
 /// Errors: io_disabled; runtime_shutdown if the fall-back is gone.
 [[nodiscard]] result<io_handle*> current_io(std::source_location where = std::source_location::current());
 

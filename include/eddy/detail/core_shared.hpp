@@ -24,6 +24,11 @@ void release(core_shared& loop) noexcept;
 /// Throws `wrong_thread` unless this is the loop's thread.
 void check_thread(const core_shared& loop, std::source_location where);
 
+// A task's references, and its abort: any thread.
+void retain_core_task(core_task& task) noexcept;
+void release_core_task(core_task& task) noexcept;
+void cancel_core_task(core_task& task) noexcept;
+
 /// Puts a new task into the loop, to be polled at its next turn. On the loop's thread; the loop is not closed.
 void adopt_task(core_shared& loop, core_task& task) noexcept;
 
@@ -45,7 +50,7 @@ void run_until_idle(core_shared& loop, std::source_location where);
 /// The loop that runs on this thread now, or null.
 [[nodiscard]] core_shared* current_loop() noexcept;
 
-/// Whether this thread is inside a loop's run() or turn().
-[[nodiscard]] inline bool inside_loop() noexcept { return current_loop() != nullptr; }
+/// Whether this thread runs the tasks of a loop or of a runtime: then it must not block.
+[[nodiscard]] bool runs_tasks_here() noexcept;
 
 }  // namespace eddy::detail

@@ -32,10 +32,19 @@ struct core_task_ops : inbound_ops {
     bool (*poll)(core_task& self, context& cx);        ///< true: it has ended. May throw what the future throws.
     void (*destroy_future)(core_task& self) noexcept;  ///< on the loop's thread, once
     void (*free_memory)(core_task& self) noexcept;     ///< on any thread, last
+    // Of tasks that have a join handle; else null.
+    bool (*poll_cancel)(core_task& self, context& cx);  ///< true: the future has ended in an orderly way
+    void (*complete)(core_task& self) noexcept;         ///< the future is gone: hands the outcome to the handle
 
     constexpr core_task_ops(bool (*polls)(core_task&, context&), void (*destroys)(core_task&) noexcept,
-                            void (*frees)(core_task&) noexcept) noexcept
-        : inbound_ops{&task_arrives}, poll(polls), destroy_future(destroys), free_memory(frees) {}
+                            void (*frees)(core_task&) noexcept, bool (*cancels)(core_task&, context&) = nullptr,
+                            void (*completes)(core_task&) noexcept = nullptr) noexcept
+        : inbound_ops{&task_arrives},
+          poll(polls),
+          destroy_future(destroys),
+          free_memory(frees),
+          poll_cancel(cancels),
+          complete(completes) {}
 
 private:
     static void task_arrives(inbound_node& self, core_shared& loop, bool is_open) noexcept;
@@ -47,7 +56,8 @@ private:
 ///     owner half                                    remote word
 ///     state         as below                        bit 0   notified   a foreign wake is on its way in the inbound list
 ///     is_merged     this thread's copy of bit 1     bit 1   merged     local_refs was added; all count here from now on
-///     local_refs    wakers made here, less those    bit 2.. count      wakers made elsewhere, less those dropped there,
+///     is_cancelled  this thread's copy of bit 2     bit 2   cancelled  an abort from elsewhere
+///     local_refs    wakers made here, less those    bit 3.. count      wakers made elsewhere, less those dropped there,
 ///                   dropped here (may be negative)                     plus one while in the inbound list (signed)
 ///
 ///                 wake here; or elsewhere, when the inbound list is drained
@@ -63,7 +73,8 @@ private:
 struct core_task : inbound_node {
     static constexpr std::int64_t notified = 1;
     static constexpr std::int64_t merged = 2;
-    static constexpr std::int64_t one_ref = 4;
+    static constexpr std::int64_t cancelled = 4;
+    static constexpr std::int64_t one_ref = 8;
 
     frame* root = nullptr;  ///< of a task<void>: polled directly, and not by the operations
     core_shared* shared;    ///< kept alive by the core until the end, by a reference of the task's own after the merge
@@ -75,6 +86,7 @@ struct core_task : inbound_node {
     std::int32_t local_refs = 0;
     enum class phase : unsigned char { waiting, queued, ended, ended_in_queue } state = phase::waiting;
     bool is_merged = false;
+    bool is_cancelled = false;
 
     core_task(const core_task_ops& operations, core_shared& loop, std::source_location where) noexcept
         : inbound_node{nullptr, &operations}, shared(&loop), spawned_at(where) {}

@@ -30,6 +30,7 @@ public:
     ~kept() { destroy(); }
 
     [[nodiscard]] bool has_value() const noexcept { return state_ == state::value; }
+    [[nodiscard]] bool has_exception() const noexcept { return state_ == state::exception; }
     [[nodiscard]] stored& value() noexcept { return value_; }
 
     /// Only once: nothing has been set before.
@@ -44,6 +45,21 @@ public:
         destroy();
         std::construct_at(std::addressof(error_), std::move(thrown));
         state_ = state::exception;
+    }
+
+    /// Precondition: there is one. It may be null, if who set it gives that a meaning.
+    [[nodiscard]] std::exception_ptr& exception() noexcept { return error_; }
+
+    /// Destroys what is kept. What a value's destructor throws is returned, and goes no further.
+    std::exception_ptr discard() noexcept {
+        try {
+            const state was = std::exchange(state_, state::nothing);
+            if (was == state::value) std::destroy_at(std::addressof(value_));
+            if (was == state::exception) std::destroy_at(std::addressof(error_));
+        } catch (...) {
+            return std::current_exception();
+        }
+        return nullptr;
     }
 
     /// The value, or throws the exception.

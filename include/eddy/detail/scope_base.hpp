@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <exception>
+#include <expected>
+#include <optional>
+#include <source_location>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/core_task.hpp>
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/outcome.hpp>
+#include <eddy/detail/pool.hpp>
+#include <eddy/detail/spawned_cell.hpp>
+#include <eddy/detail/spin_lock.hpp>
+#include <eddy/detail/stored_work.hpp>
+#include <eddy/result.hpp>
+#include <eddy/waker.hpp>
+
+namespace eddy::detail {
+
+class scope_base;
+
+/// A child of a scope, as its scope sees it: linked while its future exists.
+struct scope_link {
+    scope_base& scope;
+    scope_link* previous = nullptr;
+    scope_link* next = nullptr;
+    union {
+        spawned_task* pooled;  // the link is part of that task; which of the two, its scope knows
+        core_task* cored;
+    } task{};
+
+    explicit scope_link(scope_base& its) noexcept : scope(its) {}
+};
+
+/// Why a scope fails: an exception, or an error. Errors that are no error codes travel as the exception that
+/// std::expected::value() would throw.
+struct scope_failure {
+    std::exception_ptr thrown;
+    std::error_code error;
+};
+
+template <class E>
+scope_failure failure_of(const E& error) noexcept {
+    if constexpr (error_converts<E, std::error_code>) {
+        try {
+            return {nullptr, convert_error<std::error_code>(error)};
+        } catch (...) {
+            return {std::current_exception(), {}};
+        }
+    } else {
+        return {std::make_exception_ptr(std::bad_expected_access<E>(error)), {}};
+    }
+}
+
+/// What came of a child, if that fails its scope.
+template <class T>
+std::optional<scope_failure> failure_in(kept<T>& outcome) noexcept {
+    if (outcome.has_exception()) return scope_failure{std::move(outcome.exception()), {}};
+    if constexpr (is_expected<T>) {
+        if (outcome.has_value() && !outcome.value().has_value()) return failure_of(outcome.value().error());
+    }
+    return std::nullopt;
+}
+
+/// The part of a scope that its children share with it; it stands in the scope's future.
+///
+///     who                     may
+///     the scope's future      bind(), set_waker(), poll_empty(), destroy_children(); and what the others may
+///     children, any thread    adopt(), ended(), fail(), cancel()
+///
+/// One small lock guards the list, the failure and the waker; on a core's thread, where all of this is one thread's, it is
+/// not taken. A child's last access to the scope is the unlock in ended(): after it the scope may be gone.
+class scope_base {
+public:
+    scope_base() noexcept = default;
+    scope_base(const scope_base&) = delete;
+    scope_base& operator=(const scope_base&) = delete;
+    ~scope_base();
+
+    /// The children go where spawn() would put a task now. Throws `misuse` if there is no runtime.
+    void bind(std::source_location where);
+    [[nodiscard]] bool is_bound() const noexcept { return pool_ != nullptr || core_ != nullptr; }
+
+    template <class W>
+    void spawn(W&& work, std::source_location where);
+
+    void ended(scope_link& child) noexcept;
+    void fail(scope_failure failure) noexcept;
+    void cancel() noexcept;
+
+    [[nodiscard]] bool has_failed() const noexcept { return has_failed_.load(std::memory_order_acquire); }
+    /// Of a scope that has failed, after its end.
+    [[nodiscard]] scope_failure& failure() noexcept { return *failure_; }
+    [[nodiscard]] bool is_cancelled() const noexcept { return is_cancelled_.load(std::memory_order_relaxed); }
+
+    /// To be woken when the scope fails.
+    void set_waker(const waker& wake);
+    /// Whether no child is left. If not, the waker is woken then.
+    [[nodiscard]] bool poll_empty(const waker& wake);
+    /// Destroys the children that wait, and waits for those that are being polled at this moment.
+    void destroy_children() noexcept;
+
+private:
+    class guard;
+
+    [[nodiscard]] std::vector<spawned_task*> mark_cancelled() noexcept;
+    /// Links the child in. False if the scope is cancelled: then it is to be cancelled, too.
+    [[nodiscard]] bool adopt(scope_link& child) noexcept;
+    void start_pool_child(spawned_task& task, scope_link& link) noexcept;
+    void start_core_child(core_task& task, scope_link& link) noexcept;
+
+    pool* pool_ = nullptr;         // counted
+    core_shared* core_ = nullptr;  // counted
+    spin_lock lock_;
+    bool waits_for_children_ = false;
+    bool is_being_destroyed_ = false;
+    atomic<bool> has_failed_{false};
+    atomic<bool> is_cancelled_{false};
+    scope_link* first_ = nullptr;
+    std::optional<scope_failure> failure_;
+    waker waker_;
+};
+
+/// A child on the pool.
+template <class W>
+class pool_child final : public spawned_output<work_output_t<W>>, public scope_link {
+    using output = work_output_t<W>;
+    using base = spawned_output<output>;
+
+public:
+    template <class G>
+    pool_child(scope_base& its, task_owner& runs, std::source_location where, G&& work)
+        : base(operations, runs, where, false), scope_link(its), work_(std::forward<G>(work), where) {
+        this->root = work_.root();
+    }
+
+private:
+    static pool_child& of(spawned_task& task) noexcept { return static_cast<pool_child&>(task); }
+    static bool poll(spawned_task& task, context& cx) { return of(task).work_.poll(of(task).outcome_, cx); }
+    static bool poll_cancel(spawned_task& task, context& cx) { return of(task).work_.poll_cancel(cx); }
+    static void destroy_future(spawned_task& task) noexcept {
+        auto& me = of(task);
+        me.work_.destroy();
+        if (auto failure = failure_in<output>(me.outcome_)) me.scope.fail(std::move(*failure));
+        me.outcome_.discard();
+        me.scope.ended(me);
+    }
+    static void fail(spawned_task& task, std::exception_ptr thrown) noexcept {
+        // Null says that it was cancelled: no failure.
+        if (thrown != nullptr) base::fail(task, std::move(thrown));
+    }
+    static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
+    static constexpr spawned_ops operations{base::joins,           &poll,        &poll_cancel,
+                                            &destroy_future,       &fail,        &base::exception_of,
+                                            &base::destroy_output, &free_memory, &base::unnamed};
+
+    stored_work<W> work_;
+};
+
+/// A child on a core.
+template <class W>
+class core_child final : public core_task, public scope_link {
+    using output = work_output_t<W>;
+
+public:
+    template <class G>
+    core_child(scope_base& its, core_shared& loop, std::source_location where, G&& work)
+        : core_task(operations, loop, where), scope_link(its), work_(std::forward<G>(work), where) {}
+
+private:
+    static core_child& of(core_task& task) noexcept { return static_cast<core_child&>(task); }
+    static bool poll(core_task& task, context& cx) {
+        auto& me = of(task);
+        try {
+            me.has_ended_ = me.work_.poll(me.outcome_, cx);
+        } catch (...) {
+            me.outcome_.set_exception(std::current_exception());
+            me.has_ended_ = true;
+        }
+        return me.has_ended_;
+    }
+    static bool poll_cancel(core_task& task, context& cx) {
+        auto& me = of(task);
+        if (!me.work_.poll_cancel(cx)) return false;
+        me.has_ended_ = true;
+        return true;
+    }
+    static void destroy_future(core_task& task) noexcept {
+        auto& me = of(task);
+        if (frame* const root = me.work_.root(); root != nullptr && !me.has_ended_) destroy_root(*root);
+        me.work_.destroy();
+        if (auto failure = failure_in<output>(me.outcome_)) me.scope.fail(std::move(*failure));
+        me.scope.ended(me);
+    }
+    static void free_memory(core_task& task) noexcept { pool_delete(&of(task)); }
+    static constexpr core_task_ops operations{&poll, &destroy_future, &free_memory, &poll_cancel};
+
+    bool has_ended_ = false;
+    slot<output> outcome_;
+    stored_work<W> work_;
+};
+
+template <class W>
+void scope_base::spawn(W&& work, std::source_location where) {
+    using plain = std::remove_cvref_t<W>;
+    if (pool_ != nullptr) {
+        auto& made = *pool_new<pool_child<plain>>(*this, owner_of(*pool_), where, std::forward<W>(work));
+        start_pool_child(made, made);
+    } else {
+        auto& made = *pool_new<core_child<plain>>(*this, *core_, where, std::forward<W>(work));
+        start_core_child(made, made);
+    }
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <thread>
+
+#include <eddy/detail/atomic.hpp>
+
+namespace eddy::detail {
+
+/// A lock for a few instructions: one exchange, and a plain store to leave it. Satisfies BasicLockable.
+class spin_lock {
+public:
+    void lock() noexcept {
+        // acquire: pairs with the release in unlock().
+        while (is_locked_.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
+    }
+    void unlock() noexcept { is_locked_.store(false, std::memory_order_release); }
+
+private:
+    atomic<bool> is_locked_{false};
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/owned.hpp>
+#include <eddy/detail/slot.hpp>
+#include <eddy/detail/virtual_stack.hpp>
+#include <eddy/future.hpp>
+#include <eddy/task.hpp>
+
+// What a task cell holds of the work that it was given: a coroutine, another future, or a callable, which is called at
+// the first poll and kept as long as the future that it made.
+
+namespace eddy::detail {
+
+template <class W>
+using called_t = std::invoke_result_t<W&>;
+
+/// What spawned work gives: the output of a future, the output of the future that a callable makes, or what a callable
+/// returns.
+template <class W>
+constexpr auto work_output() {
+    if constexpr (future<W>) {
+        return std::type_identity<output_t<W>>();
+    } else if constexpr (future<std::remove_cvref_t<called_t<W>>>) {
+        return std::type_identity<output_t<called_t<W>>>();
+    } else {
+        return std::type_identity<std::decay_t<called_t<W>>>();
+    }
+}
+template <class W>
+using work_output_t = typename decltype(work_output<std::remove_cvref_t<W>>())::type;
+
+/// Refuses, in one line, what cannot be spawned.
+template <class W>
+constexpr bool check_spawned() {
+    using work = std::remove_cvref_t<W>;
+    constexpr const bool is_work = future<work> || std::is_invocable_v<work&>;
+    static_assert(is_work, "eddy: spawn takes a future, or a callable without parameters that makes one");
+    constexpr const bool is_moved = !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
+    static_assert(is_moved, "eddy: spawn takes over the work: write std::move");
+    return is_work && is_moved;
+}
+
+/// Puts what a poll has answered into the slot. True if it was ready.
+template <class T>
+bool keep_answer(slot<T>& outcome, poll_result<T>&& answer) {
+    if (!answer.is_ready()) return false;
+    if constexpr (std::is_void_v<T>) {
+        outcome.set_value();
+    } else {
+        outcome.set_value(*std::move(answer));
+    }
+    return true;
+}
+
+/// A future that is no coroutine.
+template <class W>
+class stored_work {
+public:
+    using output = output_t<W>;
+
+    template <class G>
+    explicit stored_work(G&& given, std::source_location) : future_(std::in_place, std::forward<G>(given)) {}
+
+    [[nodiscard]] frame* root() const noexcept { return nullptr; }
+    bool poll(slot<output>& outcome, context& cx) { return keep_answer<output>(outcome, future_->poll(cx)); }
+    bool poll_cancel(context& cx) { return poll_cancel_child(future_ ? &*future_ : nullptr, cx); }
+    void destroy() noexcept { future_.reset(); }
+
+private:
+    std::optional<W> future_;
+};
+
+/// A coroutine: its frames belong to the task from here on.
+template <class T>
+class stored_work<task<T>> {
+public:
+    using output = T;
+
+    stored_work(task<T>&& given, std::source_location where) : root_(enter_frame(given, where)) { begin_root(*root_); }
+
+    [[nodiscard]] frame* root() const noexcept { return root_; }
+    bool poll(slot<T>& outcome, context& cx) { return run_root(*root_, outcome, cx); }
+    bool poll_cancel(context& cx) { return cancel_root(*root_, cx); }
+    void destroy() noexcept {}  // whoever holds the root does it
+
+private:
+    frame* root_;
+};
+
+template <class W>
+    requires(!future<W>)
+class stored_work<W> {
+    using made = called_t<W>;
+    static constexpr bool makes_future = future<std::remove_cvref_t<made>>;
+
+public:
+    using output = work_output_t<W>;
+
+    template <class G>
+    explicit stored_work(G&& given, std::source_location) : work_(std::in_place, std::forward<G>(given)) {}
+
+    [[nodiscard]] frame* root() const noexcept { return nullptr; }
+
+    bool poll(slot<output>& outcome, context& cx) {
+        if constexpr (makes_future) {
+            if (!future_) future_.emplace(std::invoke(*work_));
+            return keep_answer<output>(outcome, future_->poll(cx));
+        } else if constexpr (std::is_void_v<output>) {
+            std::invoke(*work_);
+            outcome.set_value();
+            return true;
+        } else {
+            outcome.set_value(std::invoke(*work_));
+            return true;
+        }
+    }
+    bool poll_cancel(context& cx) {
+        if constexpr (makes_future) {
+            return poll_cancel_child(future_ ? &*future_ : nullptr, cx);
+        } else {
+            return true;
+        }
+    }
+    void destroy() noexcept {
+        future_.reset();
+        work_.reset();
+    }
+
+private:
+    std::optional<W> work_;
+    std::optional<std::conditional_t<makes_future, stored_t<made>, std::monostate>> future_;  // may borrow the callable
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+#include <source_location>
+#include <utility>
+
+#include <eddy/detail/owned.hpp>
+#include <eddy/detail/pool.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/join_handle.hpp>
+#include <eddy/runtime_metrics.hpp>
+#include <eddy/wait.hpp>
+
+namespace eddy {
+
+class enter_guard;
+
+namespace detail {
+class time_driver;
+struct runtime_access;
+}  // namespace detail
+
+/// A way to a runtime: to spawn on it, from any thread. Cheap to copy. It does not keep the runtime going: once that shuts
+/// down, what is spawned is cancelled at once.
+/// Thread safety: any thread.
+class handle {
+public:
+    handle(const handle& other) noexcept : pool_(other.pool_) { detail::retain(*pool_); }
+    handle(handle&& other) noexcept : handle(other) {}
+    handle& operator=(const handle& other) noexcept {
+        handle copy(other);
+        std::swap(pool_, copy.pool_);
+        return *this;
+    }
+    handle& operator=(handle&& other) noexcept { return *this = std::as_const(other); }
+    ~handle() { detail::release(*pool_); }
+
+    /// The runtime whose worker this is, or the one that was entered last on this thread. Throws `misuse` if there is none.
+    [[nodiscard]] static handle current(std::source_location where = std::source_location::current());
+    [[nodiscard]] static std::optional<handle> try_current() noexcept;
+
+    /// Makes the runtime this thread's current one while the guard lives: `spawn` goes there, and sockets and timers that
+    /// are used here are its. Guards must end in the reverse order of their making: one that does not ends the program
+    /// with a sentence.
+    [[nodiscard]] enter_guard enter() const;
+
+    /// As eddy::spawn, on this runtime.
+    template <class W>
+    auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
+        if constexpr (detail::check_spawned<W>()) {
+            return detail::spawn_on(*pool_, std::forward<W>(work), where);
+        } else {
+            return detail::broken_future();
+        }
+    }
+
+    /// As runtime::block_on.
+    template <class F>
+    auto block_on(F&& future, std::source_location where = std::source_location::current()) const;
+
+    [[nodiscard]] runtime_metrics metrics() const;
+
+    [[nodiscard]] friend bool operator==(const handle& a, const handle& b) noexcept { return a.pool_ == b.pool_; }
+
+private:
+    friend class enter_guard;
+    friend struct detail::runtime_access;
+    explicit handle(detail::pool& pool) noexcept : pool_(&pool) { detail::retain(pool); }
+
+    detail::pool* pool_;
+};
+
+/// While it lives, its runtime is the thread's current one. See handle::enter().
+class [[nodiscard("the runtime is current while the guard lives")]] enter_guard {
+public:
+    enter_guard(const enter_guard&) = delete;
+    enter_guard& operator=(const enter_guard&) = delete;
+    ~enter_guard();
+
+private:
+    friend class handle;
+    explicit enter_guard(const handle& entered);
+
+    handle entered_;
+    detail::core_shared* outer_core_;
+    detail::pool* outer_pool_;
+    detail::time_driver* outer_time_;
+    enter_guard* outer_guard_;
+};
+
+// ---- Implementation ----
+
+namespace detail {
+
+struct runtime_access {
+    static handle make_handle(pool& shared) noexcept { return handle(shared); }
+    static pool& get(const handle& of) noexcept { return *of.pool_; }
+};
+
+/// Waits on this thread for a task that was spawned for the caller, and gives its output as the future itself would.
+template <class T>
+T wait_for_main(join_handle<T> task, std::source_location where) {
+    auto outcome = wait(task, where);
+    if (!outcome) outcome.error().rethrow();
+    if constexpr (!std::is_void_v<T>) return *std::move(outcome);
+}
+
+/// Runs a future on the pool, which may borrow from the caller's stack: an lvalue is borrowed.
+template <class F>
+output_t<F> block_on(pool& shared, F&& future, std::source_location where) {
+    if constexpr (std::is_lvalue_reference_v<F>) {
+        return wait_for_main<output_t<F>>(
+            spawn_on(shared, borrowed<std::remove_reference_t<F>>(std::ref(future)), where), where);
+    } else {
+        return wait_for_main<output_t<F>>(spawn_on(shared, std::forward<F>(future), where), where);
+    }
+}
+
+}  // namespace detail
+
+template <class F>
+auto handle::block_on(F&& future, std::source_location where) const {
+    constexpr bool is_future = eddy::future<std::remove_cvref_t<F>>;
+    static_assert(is_future, "eddy: block_on takes a future, such as a task: call the coroutine, `block_on(work())`");
+    if constexpr (is_future) {
+        detail::check_may_block("block_on", where);
+        return detail::block_on<F>(*pool_, std::forward<F>(future), where);
+    } else {
+        return detail::broken_future::output_type();
+    }
+}
+
+}  // namespace eddy

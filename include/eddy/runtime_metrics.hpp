@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include <eddy/reactor.hpp>
+
+namespace eddy {
+
+/// What one worker of a runtime has counted since it was made.
+struct worker_metrics {
+    std::uint64_t polls = 0;           ///< of tasks
+    std::uint64_t steals = 0;          ///< tasks taken from other workers
+    std::uint64_t overflows = 0;       ///< tasks that found the run queue full
+    std::uint64_t parks = 0;           ///< times that it went to sleep
+    std::chrono::nanoseconds busy{0};  ///< time not parked, up to its last park
+    std::size_t queued = 0;            ///< tasks in its run queue now
+    std::size_t sources = 0;           ///< descriptors in its driver now
+    io_metrics io;
+
+    worker_metrics() noexcept {}  // NOLINT: as all public types (compilers.md)
+};
+
+/// What a runtime has counted, all at about one moment.
+/// Thread safety: a plain value. Cost of taking it: some loads for each worker; nothing stops meanwhile.
+class runtime_metrics {
+public:
+    /// For the library.
+    explicit runtime_metrics(std::vector<worker_metrics> workers) : workers_(std::move(workers)) {}
+
+    [[nodiscard]] std::size_t workers() const noexcept { return workers_.size(); }
+    [[nodiscard]] const worker_metrics& worker(std::size_t index) const { return workers_.at(index); }
+
+    std::size_t alive_tasks = 0;
+    std::uint64_t spawned_tasks = 0;
+    std::size_t injection_queue_depth = 0;
+    std::size_t blocking_threads = 0;
+    std::size_t idle_blocking_threads = 0;
+    std::size_t blocking_queue_depth = 0;
+
+    /// Sums over the workers.
+    [[nodiscard]] std::uint64_t polls() const noexcept { return sum(&worker_metrics::polls); }
+    [[nodiscard]] std::uint64_t steals() const noexcept { return sum(&worker_metrics::steals); }
+    [[nodiscard]] std::uint64_t overflows() const noexcept { return sum(&worker_metrics::overflows); }
+    [[nodiscard]] std::uint64_t parks() const noexcept { return sum(&worker_metrics::parks); }
+    [[nodiscard]] io_metrics io() const noexcept {
+        io_metrics all;
+        for (const auto& each : workers_) {
+            all.fds_registered += each.io.fds_registered;
+            all.fds_deregistered += each.io.fds_deregistered;
+            all.ready_events += each.io.ready_events;
+        }
+        return all;
+    }
+
+private:
+    [[nodiscard]] std::uint64_t sum(std::uint64_t worker_metrics::* member) const noexcept {
+        std::uint64_t total = 0;
+        for (const auto& each : workers_) total += each.*member;
+        return total;
+    }
+
+    std::vector<worker_metrics> workers_;
+};
+
+}  // namespace eddy

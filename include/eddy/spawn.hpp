@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+#include <source_location>
+#include <utility>
+
+#include <eddy/detail/core_spawn.hpp>
+#include <eddy/detail/pool.hpp>
+#include <eddy/join_handle.hpp>
+
+namespace eddy {
+
+namespace detail {
+
+/// Where spawn() goes on this thread: exactly one is not null. Throws `misuse` if there is neither.
+struct spawn_target {
+    core_shared* core;
+    class pool* pool;
+};
+[[nodiscard]] spawn_target current_spawn_target(std::source_location where);
+
+template <class W>
+join_handle_for<W> spawn_here(W&& work, std::source_location where, spawn_settings chosen) {
+    const spawn_target target = current_spawn_target(where);
+    if (target.pool != nullptr) return spawn_on(*target.pool, std::forward<W>(work), where, chosen);
+    return spawn_on_core(*target.core, std::forward<W>(work), where);
+}
+
+}  // namespace detail
+
+/// Starts a task that runs concurrently, on the current runtime: the innermost one of the runtime whose worker this is, the
+/// loop (`core`) that runs on this thread, and the runtime that was entered. `work` is a future, or a callable without
+/// parameters that makes one (or returns a value), which is called on the runtime and kept as long as its future.
+///
+/// Dropping the handle detaches the task; see join_handle.
+/// Errors: throws `misuse` without a runtime on this thread. If the runtime is shutting down, the work is destroyed and the
+/// handle says that it was cancelled.
+/// Cost: one block of the frame pool, and no system call unless a sleeping worker is to help.
+template <class W>
+auto spawn(W&& work, std::source_location where = std::source_location::current()) {
+    if constexpr (detail::check_spawned<W>()) {
+        return detail::spawn_here(std::forward<W>(work), where, {});
+    } else {
+        return detail::broken_future();
+    }
+}
+
+/// As spawn(), for work that does not keep the runtime going: `eddy::run` and the like return although it is alive, and
+/// cancel it then.
+template <class W>
+auto spawn_background(W&& work, std::source_location where = std::source_location::current()) {
+    if constexpr (detail::check_spawned<W>()) {
+        detail::spawn_settings chosen;
+        chosen.is_background = true;
+        return detail::spawn_here(std::forward<W>(work), where, chosen);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+/// The number of the task that is polled on this thread; nothing outside of tasks.
+[[nodiscard]] std::optional<task_id> current_task_id() noexcept;
+
+}  // namespace eddy

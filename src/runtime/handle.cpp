@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/handle.hpp>
+
+#include <utility>
+
+#include <eddy/spawn.hpp>
+
+#include "runtime/current_executor.hpp"
+#include "runtime/polled_task.hpp"
+#include "runtime/pool.hpp"
+#include "runtime/worker_here.hpp"
+
+namespace eddy {
+
+handle handle::current(std::source_location where) {
+    if (auto found = try_current()) return *std::move(found);
+    throw misuse(
+        "no runtime is current on this thread: call this inside eddy::run() or a runtime's task, or enter a runtime "
+        "first "
+        "(runtime::enter)",
+        where);
+}
+
+std::optional<handle> handle::try_current() noexcept {
+    if (detail::executor_here.pool == nullptr) return std::nullopt;
+    return handle(*detail::executor_here.pool);
+}
+
+runtime_metrics handle::metrics() const { return pool_->metrics(); }
+
+// ---- enter_guard ----
+
+namespace {
+constinit thread_local enter_guard* innermost_guard = nullptr;
+}  // namespace
+
+enter_guard handle::enter() const { return enter_guard(*this); }
+
+enter_guard::enter_guard(const handle& entered)
+    : entered_(entered),
+      outer_core_(detail::executor_here.core),
+      outer_pool_(detail::executor_here.pool),
+      outer_time_(detail::exchange_current_time_driver(&entered.pool_->any_time_driver())),
+      outer_guard_(std::exchange(innermost_guard, this)) {
+    detail::executor_here = {nullptr, entered_.pool_};
+}
+
+enter_guard::~enter_guard() {
+    if (innermost_guard != this) {
+        detail::fatal_misuse(
+            "enter guards ended in another order than the reverse of their making: keep each in a scope of its own");
+    }
+    innermost_guard = outer_guard_;
+    detail::executor_here = {outer_core_, outer_pool_};
+    detail::exchange_current_time_driver(outer_time_);
+}
+
+// ---- What spawn() asks ----
+
+std::optional<task_id> current_task_id() noexcept {
+    if (detail::polled_task_id == 0) return std::nullopt;
+    return detail::polled_task_id;
+}
+
+namespace detail {
+
+spawn_target current_spawn_target(std::source_location where) {
+    const executor here = executor_here;
+    if (here.core == nullptr && here.pool == nullptr) {
+        throw misuse(
+            "spawn needs a runtime on this thread: call it inside eddy::run(), a runtime's task or core.run(), or use "
+            "a "
+            "handle",
+            where);
+    }
+    return {here.core, here.pool};
+}
+
+}  // namespace detail
+}  // namespace eddy

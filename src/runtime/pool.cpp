@@ -1,0 +1,506 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/pool.hpp"
+
+#include <algorithm>
+#include <cstdlib>
+#include <mutex>
+#include <new>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include <eddy/error.hpp>
+
+#include "driver/choose.hpp"
+#include "runtime/current_executor.hpp"
+#include "runtime/polled_task.hpp"
+#include "runtime/uncaught.hpp"
+#include "runtime/worker_here.hpp"
+
+namespace eddy::detail {
+namespace {
+
+constexpr unsigned most_workers = 0x7fff;
+
+// A worker's driver may hold so much more than another before new sockets go there.
+constexpr std::size_t clearly_more = 8;
+
+result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
+    if (!chosen) {
+        chosen = std::max(1u, std::thread::hardware_concurrency());
+        // NOLINTNEXTLINE(concurrency-mt-unsafe): read only
+        if (const char* const named = std::getenv("EDDY_WORKER_THREADS"); named != nullptr && *named != '\0') {
+            char* end = nullptr;
+            const unsigned long count = std::strtoul(named, &end, 10);
+            chosen = *end == '\0' && count <= most_workers ? static_cast<unsigned>(count) : 0;
+        }
+    }
+    if (*chosen == 0 || *chosen > most_workers)
+        return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    return *chosen;
+}
+
+/// A worker that a thread of the blocking pool goes on with.
+class handed_worker final : public blocking_job {
+public:
+    handed_worker(pool& owner, worker& which) noexcept
+        : blocking_job(&run_it, &leave_it), pool_(owner), worker_(which) {
+        pool_.retain();
+    }
+    handed_worker(const handed_worker&) = delete;
+    handed_worker& operator=(const handed_worker&) = delete;
+    ~handed_worker() { pool_.release(); }
+
+private:
+    static void run_it(blocking_job& job) noexcept {
+        const std::unique_ptr<handed_worker> mine(static_cast<handed_worker*>(&job));
+        if (!mine->worker_.accept_offer()) return;
+        mine->worker_.run();
+        worker::leave_thread();
+    }
+    static void leave_it(blocking_job& job) noexcept {
+        // The pool closes, and with it go the threads for blocking work: nobody else ends this worker.
+        run_it(job);
+    }
+
+    pool& pool_;
+    worker& worker_;
+};
+
+}  // namespace
+
+// ---- Making it ----
+
+result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
+    const auto count = worker_count(chosen.worker_threads_);
+    if (!count) return std::unexpected(count.error());
+    std::vector<io_handle*> drivers(*count, nullptr);
+    struct cleaner {
+        std::vector<io_handle*>& made;
+        ~cleaner() {
+            for (auto* const driver : made) {
+                if (driver != nullptr) driver->release();
+            }
+        }
+    } const unused{drivers};
+    if (chosen.enable_io_) {
+        const auto choice = choose_driver(chosen.driver_);
+        if (!choice) return std::unexpected(choice.error());
+        for (auto*& driver : drivers) {
+            const auto made = io_handle::make(choice->kind);
+            if (!made) return std::unexpected(made.error());
+            driver = *made;
+        }
+    }
+    pool* const made = new pool(chosen, drivers);
+    if (auto started = made->start_threads(); !started) {
+        made->wait_until_closed(std::nullopt);
+        made->release();
+        return std::unexpected(started.error());
+    }
+    return made;
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+std::unique_ptr<const runtime_hooks> pool::used(const runtime_hooks& hooks) {
+    const bool any = hooks.thread_start || hooks.thread_stop || hooks.before_park || hooks.after_unpark ||
+                     hooks.task_spawn || hooks.task_terminate || hooks.before_task_poll || hooks.after_task_poll;
+    return any ? std::make_unique<const runtime_hooks>(hooks) : nullptr;
+}
+
+pool::pool(const runtime_builder& chosen, std::vector<io_handle*>& drivers)
+    : hooks_(used(chosen.hooks_)),
+      on_uncaught_(chosen.on_uncaught_),
+      shuts_down_on_uncaught_(chosen.shutdown_on_uncaught_),
+      global_interval_(std::max(1u, chosen.global_interval_)),
+      event_interval_(std::max(1u, chosen.event_interval_)),
+      thread_name_(chosen.thread_name_),
+      stack_size_(chosen.stack_size_),
+      idle_(static_cast<unsigned>(drivers.size())),
+      lists_(std::make_unique<task_list[]>(drivers.size() + 1)) {
+    for (auto*& driver : drivers) {
+        const auto index = static_cast<unsigned>(workers_.size());
+        workers_.push_back(std::make_unique<worker>(*this, index, std::exchange(driver, nullptr), chosen.seed_));
+    }
+    blocking_pool::settings blocking;
+    blocking.max_threads = std::max<std::size_t>(1, chosen.max_blocking_threads_);
+    blocking.keep_alive = chosen.keep_alive_;
+    blocking.stack_size = chosen.stack_size_;
+    blocking.on_thread_start = chosen.hooks_.thread_start;
+    blocking.on_thread_stop = chosen.hooks_.thread_stop;
+    blocking_ = blocking_pool::make(std::move(blocking));
+}
+
+pool::~pool() {
+    // A thread that has woken a task may still be on its way into schedule().
+    await_wakers_outside();
+}
+
+result<void> pool::start_threads() noexcept try {
+    threads_.reserve(workers_.size());
+    for (const auto& each : workers_) {
+        retain();
+        auto started = sys::start_thread(thread_name_ + std::to_string(each->index()), stack_size_,
+                                         [this, which = each.get()]() noexcept {
+                                             if (hooks_ != nullptr && hooks_->thread_start) hooks_->thread_start();
+                                             which->run();
+                                             if (hooks_ != nullptr && hooks_->thread_stop) hooks_->thread_stop();
+                                             worker::leave_thread();
+                                             release();
+                                         });
+        if (!started) {
+            release();
+            // Those without a thread are out before they begin.
+            begin_shutdown();
+            workers_are_out(size() - static_cast<unsigned>(threads_.size()));
+            return std::unexpected(started.error());
+        }
+        threads_.push_back(std::move(*started));
+    }
+    return {};
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+void pool::retain() noexcept {
+    // relaxed: whoever makes a reference has one already.
+    references_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void pool::release() noexcept {
+    // acq_rel: the last one out sees all that the others did before they let go.
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+}
+
+// ---- Tasks ----
+
+void pool::start(spawned_task& task) noexcept {
+    const worker* const here = worker_here;
+    const bool is_mine = here != nullptr && &here->owner() == this;
+    task.id = next_task_id();
+    task.shard = is_mine ? here->index() : size();
+    if (hooks_ != nullptr && hooks_->task_spawn) [[unlikely]]
+        hooks_->task_spawn(task.id);
+    if (lists_[task.shard].add(task)) [[likely]]
+        return schedule(task);
+    // Closing: nobody will run it. It has both the list's reference and the queue's to give up.
+    static_cast<void>(task.state.transition_to_running());
+    destroy(task, 2);
+}
+
+void pool::schedule(spawned_task& task) noexcept {
+    worker* const here = worker_here;
+    if (here != nullptr && &here->owner() == this) return here->schedule(task);
+    inject(task);
+}
+
+void pool::inject(spawned_task& task) noexcept {
+    if (injected_.push(task)) {
+        notify_one();
+    } else {
+        give_up(task);
+    }
+}
+
+void pool::notify_one() noexcept {
+    if (const auto sleeper = idle_.worker_to_notify()) workers_[*sleeper]->unpark();
+}
+
+bool pool::has_queued_work() const noexcept {
+    if (!injected_.is_empty()) return true;
+    return std::any_of(workers_.begin(), workers_.end(), [](const auto& each) { return each->has_queued(); });
+}
+
+void pool::wake_sentry() noexcept {
+    // seq_cst: a worker that leaves this role looks for others that run after that, see worker::park().
+    if (sentry_.load(std::memory_order_seq_cst) >= 0 || idle_.all_awake()) return;
+    if (const auto sleeper = idle_.any_sleeper()) workers_[*sleeper]->unpark();
+}
+
+void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
+    bool has_output = true;
+    const auto drop_output = [&] {
+        if (auto thrown = task.ops().exception(task)) report(std::move(thrown), task.spawned_at);
+        task.ops().destroy_output(task);
+    };
+    if (!task.state.has_join_interest()) {
+        drop_output();
+        has_output = false;
+    }
+    if (hooks_ != nullptr && hooks_->task_terminate) [[unlikely]]
+        hooks_->task_terminate(task.id);
+    if (lists_[task.shard].remove(task)) ++references;
+    switch (task.state.transition_to_complete(references, has_output)) {
+    case task_state::end_action::none: break;
+    case task_state::end_action::free: task.ops().free_memory(task); break;
+    case task_state::end_action::drop_output:
+        drop_output();
+        detail::release(task, references);
+        break;
+    case task_state::end_action::wake_joiner: {
+        waker joiner = std::move(task.join_waker);
+        detail::release(task, references);
+        std::move(joiner).wake();
+        break;
+    }
+    }
+    // acquire: pairs with ask_to_be_told().
+    if (is_awaiting_idle_.load(std::memory_order_acquire)) [[unlikely]]
+        after_end();
+}
+
+void pool::destroy(spawned_task& task, std::uint64_t references) noexcept {
+    const polled_task here(task);
+    if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
+    task.ops().destroy_future(task);
+    task.ops().fail(task, nullptr);
+    complete(task, references);
+}
+
+void pool::give_up(spawned_task& task) noexcept {
+    switch (task.state.transition_to_running()) {
+    case task_state::run_action::poll:
+    case task_state::run_action::cancel: return destroy(task, 1);
+    case task_state::run_action::drop_reference: return;
+    case task_state::run_action::free: return task.ops().free_memory(task);
+    }
+}
+
+void pool::report(std::exception_ptr thrown, const std::source_location& where) noexcept {
+    if (on_uncaught_) {
+        on_uncaught_(std::move(thrown), where);
+    } else {
+        print_uncaught(thrown, where);
+    }
+    if (shuts_down_on_uncaught_) begin_shutdown();
+}
+
+// ---- I/O and time for whoever polls ----
+
+io_handle* pool::io_for_new_source() noexcept {
+    if (workers_[0]->io() == nullptr) return nullptr;
+    const worker* const here = worker_here;
+    const bool is_mine = here != nullptr && &here->owner() == this;
+    // Two others at most are looked at, in turn: enough to keep the balance (the power of two choices), and it costs the
+    // same however many workers there are.
+    // relaxed: any number will do.
+    const unsigned start = next_driver_.fetch_add(1, std::memory_order_relaxed);
+    io_handle* best = is_mine ? here->io() : workers_[start % size()]->io();
+    std::size_t best_load = best->load();
+    if (is_mine) best_load -= std::min(best_load, best_load / 8 + clearly_more);
+    for (unsigned i = 1; i <= std::min(2u, size() - 1); ++i) {
+        io_handle* const other = workers_[(start + i) % size()]->io();
+        if (const std::size_t load = other->load(); other != best && load < best_load) {
+            best = other;
+            best_load = load;
+        }
+    }
+    return best;
+}
+
+time_driver& pool::any_time_driver() noexcept {
+    return workers_[next_driver_.fetch_add(1, std::memory_order_relaxed) % size()]->time();
+}
+
+// ---- Blocking work, and workers that are handed on because of it ----
+
+bool pool::hand_over(worker& which) noexcept {
+    auto* const job = new (std::nothrow) handed_worker(*this, which);
+    if (job == nullptr) return false;
+    which.offer();
+    if (blocking_->submit(*job)) return true;
+    delete job;
+    static_cast<void>(which.accept_offer());
+    return false;
+}
+
+void pool::count_blocking(bool begins) noexcept {
+    // seq_cst: with is_awaiting_idle_, below and in ask_to_be_told(): each side writes, and then reads the other's.
+    (begins ? blocking_begun_ : blocking_ended_).fetch_add(1, std::memory_order_seq_cst);
+    if (!begins && is_awaiting_idle_.load(std::memory_order_seq_cst)) after_end();
+}
+
+// ---- Idle ----
+
+/// How many tasks and blocking jobs are alive. Zero is exact for some moment during the call: what has ended is counted
+/// before what has begun, and neither ever falls (Mattern's counters).
+std::uint64_t pool::alive(bool with_background) const noexcept {
+    std::uint64_t ended = blocking_ended_.load(std::memory_order_seq_cst);
+    for (unsigned i = 0; i <= size(); ++i) {
+        ended += with_background ? lists_[i].ended() : lists_[i].foreground_ended();
+    }
+    std::uint64_t begun = blocking_begun_.load(std::memory_order_seq_cst);
+    for (unsigned i = 0; i <= size(); ++i) {
+        begun += with_background ? lists_[i].spawned() : lists_[i].foreground_spawned();
+    }
+    return begun - ended;
+}
+
+bool pool::is_idle() noexcept { return alive(false) == 0; }
+
+/// From here on whoever ends a task calls after_end().
+void pool::ask_to_be_told() noexcept {
+    is_awaiting_idle_.store(true, std::memory_order_seq_cst);
+    // Whoever took a task out of a list before this is counted; whoever does so after it sees the mark.
+    for (unsigned i = 0; i <= size(); ++i) lists_[i].synchronise();
+}
+
+void pool::after_end() noexcept {
+    if (alive(false) != 0 && alive(true) != 0) return;
+    bool closes = false;
+    {
+        const std::lock_guard guard(lock_);
+        changed_.notify_all();
+        closes = closes_when_idle_ && alive(false) == 0;
+    }
+    if (closes) begin_shutdown();
+}
+
+void pool::wait_until_idle() noexcept {
+    ask_to_be_told();
+    std::unique_lock guard(lock_);
+    changed_.wait(guard, [this] { return is_idle() || phase_.load(std::memory_order_relaxed) == phase::closed; });
+}
+
+void pool::close_when_idle() noexcept {
+    {
+        const std::lock_guard guard(lock_);
+        closes_when_idle_ = true;
+    }
+    ask_to_be_told();
+    after_end();
+}
+
+// ---- The end ----
+
+void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
+    for (unsigned i = 0; i <= size(); ++i) {
+        std::vector<spawned_task*> tasks;
+        lists_[i].for_each([&](spawned_task& task) {
+            task.state.add_reference();
+            tasks.push_back(&task);
+        });
+        for (spawned_task* const task : tasks) {
+            abort_task(*task);
+            detail::release(*task);
+        }
+    }
+    ask_to_be_told();
+    std::unique_lock guard(lock_);
+    changed_.wait_until(guard, deadline, [this] { return alive(true) == 0; });
+}
+
+void pool::begin_shutdown() noexcept {
+    phase expected = phase::open;
+    // acq_rel: pairs with is_closing().
+    if (!phase_.compare_exchange_strong(expected, phase::closing, std::memory_order_acq_rel)) return;
+    for (unsigned i = 0; i <= size(); ++i) lists_[i].close();
+    for (const auto& each : workers_) each->unpark();
+    blocking_->shutdown();
+}
+
+void pool::close_queues() noexcept {
+    // All workers are out, and all tasks have ended: what is in a queue is references only.
+    for (;;) {
+        spawned_task* left = nullptr;
+        injected_.pop(1, [&](spawned_task& task) { left = &task; });
+        if (left == nullptr) break;
+        give_up(*left);
+    }
+    injected_.close();
+    for (const auto& each : workers_) {
+        each->give_up_queue();
+        each->shut_drivers();
+    }
+}
+
+void pool::workers_are_out(unsigned count) noexcept {
+    std::vector<waker> wakers;
+    {
+        const std::lock_guard guard(lock_);
+        workers_out_ += count;
+        if (workers_out_ < size()) return;
+    }
+    close_queues();
+    {
+        const std::lock_guard guard(lock_);
+        phase_.store(phase::closed, std::memory_order_release);
+        wakers.swap(closed_wakers_);
+        changed_.notify_all();
+    }
+    for (auto& each : wakers) std::move(each).wake();
+}
+
+void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point> deadline) noexcept {
+    const auto is_closed = [this] { return phase_.load(std::memory_order_relaxed) == phase::closed; };
+    bool in_time = true;
+    {
+        std::unique_lock guard(lock_);
+        if (deadline) {
+            in_time = changed_.wait_until(guard, *deadline, is_closed);
+        } else {
+            changed_.wait(guard, is_closed);
+        }
+    }
+    if (!in_time) return detach_threads();
+    for (auto& thread : threads_) {
+        if (thread.is_joinable()) thread.join();
+    }
+}
+
+void pool::detach_threads() noexcept {
+    for (auto& thread : threads_) {
+        if (thread.is_joinable()) thread.detach();
+    }
+}
+
+bool pool::poll_closed(const waker& wake) {
+    waker copy = wake;  // cloned before the lock is taken, and dropped after it
+    const std::lock_guard guard(lock_);
+    if (phase_.load(std::memory_order_relaxed) == phase::closed) return true;
+    const bool is_known = std::any_of(closed_wakers_.begin(), closed_wakers_.end(),
+                                      [&](const waker& other) { return other.will_wake(copy); });
+    if (!is_known) closed_wakers_.push_back(std::move(copy));
+    return false;
+}
+
+runtime_metrics pool::metrics() const noexcept {
+    std::vector<worker_metrics> workers;
+    workers.reserve(size());
+    for (const auto& each : workers_) {
+        const auto& counted = each->counters();
+        worker_metrics one;
+        one.polls = counted.polls.load(std::memory_order_relaxed);
+        one.steals = counted.steals.load(std::memory_order_relaxed);
+        one.overflows = counted.overflows.load(std::memory_order_relaxed);
+        one.parks = counted.parks.load(std::memory_order_relaxed);
+        one.busy = std::chrono::nanoseconds(counted.busy_ns.load(std::memory_order_relaxed));
+        one.queued = each->queued();
+        if (each->io() != nullptr) {
+            one.sources = each->io()->load();
+            one.io = each->io()->metrics();
+        }
+        workers.push_back(one);
+    }
+    runtime_metrics all(std::move(workers));
+    std::uint64_t ended = 0;
+    for (unsigned i = 0; i <= size(); ++i) ended += lists_[i].ended();
+    for (unsigned i = 0; i <= size(); ++i) all.spawned_tasks += lists_[i].spawned();
+    all.alive_tasks = all.spawned_tasks - ended;
+    all.injection_queue_depth = injected_.size();
+    const auto blocking = blocking_->count();
+    all.blocking_threads = blocking.threads;
+    all.idle_blocking_threads = blocking.idle;
+    all.blocking_queue_depth = blocking.queued;
+    return all;
+}
+
+// ---- What templates and other files call ----
+
+void retain(pool& shared) noexcept { shared.retain(); }
+void release(pool& shared) noexcept { shared.release(); }
+task_owner& owner_of(pool& shared) noexcept { return shared; }
+void start(pool& shared, spawned_task& task) noexcept { shared.start(task); }
+
+}  // namespace eddy::detail

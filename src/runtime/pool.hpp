@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <vector>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/pool.hpp>
+#include <eddy/detail/spawned_task.hpp>
+#include <eddy/runtime.hpp>
+
+#include "runtime/blocking_pool.hpp"
+#include "runtime/idle_workers.hpp"
+#include "runtime/injection_queue.hpp"
+#include "runtime/task_list.hpp"
+#include "runtime/worker.hpp"
+#include "sys/thread.hpp"
+
+namespace eddy::detail {
+
+/// All of a work-stealing runtime but its public face. Counted: by the runtime, its handles, and its threads.
+///
+///     open ──begin_shutdown()──> closing ──the last worker is out──> closed
+///
+///     closing   nothing is spawned any more. Each worker, when it next looks, destroys what tasks it finds in the lists
+///               and gives up its queue; the last one empties the injection queue and shuts the drivers
+///     closed    no thread of the pool runs; tasks have ended, all of them
+class pool final : public task_owner {
+public:
+    [[nodiscard]] static result<pool*> make(const runtime_builder& chosen) noexcept;
+
+    void retain() noexcept;
+    void release() noexcept;
+
+    // ---- Tasks; any thread ----
+    /// Begins a new task. If the pool is closing, it is cancelled at once.
+    void start(spawned_task& task) noexcept;
+    void schedule(spawned_task& task) noexcept override;
+    void notify_one() noexcept;
+    /// A task has ended, and its future is gone: gives its output to whoever wants it, and up to two references away.
+    void complete(spawned_task& task, std::uint64_t references) noexcept;
+    /// Destroys the future of a task whose running bit the caller has, and completes it as cancelled.
+    void destroy(spawned_task& task, std::uint64_t references) noexcept;
+    void report(std::exception_ptr thrown, const std::source_location& where) noexcept;
+    /// A worker begins to run: wakes a sleeper to watch over it, if none does.
+    void wake_sentry() noexcept;
+    /// Queues a task that is woken for the second time, or where no worker is.
+    void inject(spawned_task& task) noexcept;
+    /// For a queue's reference, when the pool closes: destroys the task if nobody has.
+    void give_up(spawned_task& task) noexcept;
+
+    // ---- Workers ----
+    [[nodiscard]] unsigned size() const noexcept { return static_cast<unsigned>(workers_.size()); }
+    [[nodiscard]] worker& at(unsigned index) noexcept { return *workers_[index]; }
+    /// One for each worker, and a last one for tasks that come from elsewhere.
+    [[nodiscard]] task_list& list(unsigned index) noexcept { return lists_[index]; }
+    /// Whether any queue but a LIFO slot holds a task.
+    [[nodiscard]] bool has_queued_work() const noexcept;
+    [[nodiscard]] injection_queue& injected() noexcept { return injected_; }
+    [[nodiscard]] idle_workers& idle() noexcept { return idle_; }
+    [[nodiscard]] atomic<int>& sentry() noexcept { return sentry_; }
+    [[nodiscard]] bool is_closing() const noexcept { return phase_.load(std::memory_order_acquire) != phase::open; }
+    /// That many workers have ended their run(), since the pool closes.
+    void workers_are_out(unsigned count) noexcept;
+    /// Hands a worker on to another thread, which goes on with it. False if there is none.
+    [[nodiscard]] bool hand_over(worker& which) noexcept;
+    [[nodiscard]] const runtime_hooks* hooks() const noexcept { return hooks_.get(); }
+    [[nodiscard]] unsigned global_interval() const noexcept { return global_interval_; }
+    [[nodiscard]] unsigned event_interval() const noexcept { return event_interval_; }
+
+    // ---- I/O and time for others than workers ----
+    /// Where a socket is registered that a future on this thread waits for: with this worker, or, if that has clearly
+    /// more than its share, or this thread is none, with the one that has least.
+    [[nodiscard]] io_handle* io_for_new_source() noexcept;
+    [[nodiscard]] time_driver& any_time_driver() noexcept;
+
+    // ---- Blocking work ----
+    [[nodiscard]] blocking_pool& blocking() noexcept { return *blocking_; }
+
+    // ---- The end ----
+    /// Asks all tasks to end in an orderly way, and waits for that until `deadline`. (With drivers turning.)
+    void cancel_all(std::chrono::steady_clock::time_point deadline) noexcept;
+    void begin_shutdown() noexcept;
+    /// Waits until all workers are out, and joins their threads. At `deadline` it lets those go that are not.
+    void wait_until_closed(std::optional<std::chrono::steady_clock::time_point> deadline) noexcept;
+    /// Lets the threads go on by themselves.
+    void detach_threads() noexcept;
+    /// Whether no task is alive but background ones, and no blocking work.
+    [[nodiscard]] bool is_idle() noexcept;
+    void wait_until_idle() noexcept;
+    /// Begins the shutdown as soon as the pool is idle.
+    void close_when_idle() noexcept;
+    /// Ready once the pool is closed.
+    [[nodiscard]] bool poll_closed(const waker& wake);
+    /// Blocking work begins or ends, as far as is_idle() is concerned.
+    void count_blocking(bool begins) noexcept;
+
+    [[nodiscard]] runtime_metrics metrics() const noexcept;
+
+private:
+    enum class phase : unsigned char { open, closing, closed };
+
+    explicit pool(const runtime_builder& chosen, std::vector<io_handle*>& drivers);
+    ~pool();
+
+    [[nodiscard]] result<void> start_threads() noexcept;
+    [[nodiscard]] static std::unique_ptr<const runtime_hooks> used(const runtime_hooks& hooks);
+    void after_end() noexcept;
+    [[nodiscard]] std::uint64_t alive(bool with_background) const noexcept;
+    void ask_to_be_told() noexcept;
+    void close_queues() noexcept;
+
+    const std::unique_ptr<const runtime_hooks> hooks_;
+    const std::function<void(std::exception_ptr, const std::source_location&)> on_uncaught_;
+    const bool shuts_down_on_uncaught_;
+    const unsigned global_interval_;
+    const unsigned event_interval_;
+    const std::string thread_name_;
+    const std::size_t stack_size_;
+
+    atomic<std::uint32_t> references_{1};
+    atomic<phase> phase_{phase::open};
+    atomic<bool> is_awaiting_idle_{false};
+    atomic<int> sentry_{-1};
+    atomic<std::uint32_t> next_driver_{0};
+    idle_workers idle_;
+    injection_queue injected_;
+    std::unique_ptr<task_list[]> lists_;
+    std::vector<std::unique_ptr<worker>> workers_;
+    std::vector<sys::thread> threads_;
+    blocking_pool::share blocking_;
+
+    atomic<std::uint64_t> blocking_begun_{0};
+    atomic<std::uint64_t> blocking_ended_{0};
+
+    mutable mutex lock_;
+    condition_variable changed_;
+    unsigned workers_out_ = 0;
+    bool closes_when_idle_ = false;
+    std::vector<waker> closed_wakers_;
+};
+
+}  // namespace eddy::detail

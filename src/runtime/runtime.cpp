@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/runtime.hpp>
+
+#include <system_error>
+#include <utility>
+
+#include <eddy/detail/core_shared.hpp>
+#include <eddy/error.hpp>
+#include <eddy/time/clock.hpp>
+
+#include "runtime/pool.hpp"
+#include "runtime/worker_here.hpp"
+
+namespace eddy {
+
+result<runtime> runtime_builder::build() const noexcept {
+    auto made = detail::pool::make(*this);
+    if (!made) return std::unexpected(made.error());
+    return runtime(**made);
+}
+
+result<runtime> runtime::make() noexcept { return runtime_builder().build(); }
+
+runtime::runtime() : pool_(nullptr) {
+    auto made = make();
+    if (!made) throw std::system_error(made.error(), "eddy::runtime");
+    pool_ = std::exchange(made->pool_, nullptr);
+}
+
+runtime::~runtime() {
+    if (pool_ == nullptr) return;
+    if (detail::worker_owner_here == pool_) {
+        detail::fatal_misuse(
+            "a runtime was destroyed by one of its own tasks, which would wait for itself: move it out, or call "
+            "shutdown_background()");
+    }
+    pool_->begin_shutdown();
+    pool_->wait_until_closed(std::nullopt);
+    pool_->blocking().join_until({});
+    pool_->release();
+}
+
+void runtime::wait_until_idle(std::source_location where) const {
+    detail::check_may_block("wait_until_idle", where);
+    pool_->wait_until_idle();
+}
+
+void runtime::shutdown_timeout(std::chrono::nanoseconds limit, std::source_location where) && {
+    detail::check_may_block("shutdown_timeout", where);
+    auto* const pool = std::exchange(pool_, nullptr);
+    const auto deadline = time::saturating_add(std::chrono::steady_clock::now(), limit);
+    pool->cancel_all(deadline);
+    pool->begin_shutdown();
+    pool->wait_until_closed(deadline);
+    pool->blocking().join_until(deadline);
+    pool->release();
+}
+
+void runtime::shutdown_background() && noexcept {
+    auto* const pool = std::exchange(pool_, nullptr);
+    pool->begin_shutdown();
+    pool->detach_threads();
+    pool->blocking().join_until({});
+    pool->release();
+}
+
+runtime_ended runtime::shutdown_on_idle() && noexcept {
+    auto* const pool = std::exchange(pool_, nullptr);
+    pool->close_when_idle();
+    return runtime_ended(*pool);
+}
+
+runtime_ended runtime::shutdown_now() && noexcept {
+    auto* const pool = std::exchange(pool_, nullptr);
+    pool->begin_shutdown();
+    return runtime_ended(*pool);
+}
+
+// ---- runtime_ended ----
+
+runtime_ended::~runtime_ended() {
+    if (pool_ == nullptr) return;
+    pool_->detach_threads();
+    pool_->blocking().join_until({});
+    pool_->release();
+}
+
+poll_result<void> runtime_ended::poll(context& cx) {
+    return pool_->poll_closed(cx.waker()) ? poll_result<void>::ready() : poll_result<void>(not_ready);
+}
+
+void runtime_ended::wait(std::source_location where) {
+    detail::check_may_block("wait", where);
+    pool_->wait_until_closed(std::nullopt);
+}
+
+namespace detail {
+
+bool runs_tasks_here() noexcept { return worker_here != nullptr || current_loop() != nullptr; }
+
+void check_may_block(const char* what, std::source_location where) {
+    if (!runs_tasks_here()) return;
+    throw nested_runtime(
+        std::string(what) +
+            "() was called inside a runtime, whose thread would stand still: await the future instead, "
+            "or call it in spawn_blocking or on a thread of its own",
+        where);
+}
+
+}  // namespace detail
+}  // namespace eddy

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/scope_base.hpp>
+
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/core_shared.hpp>
+#include <eddy/error.hpp>
+#include <eddy/spawn.hpp>
+
+#include "core/core_shared.hpp"
+#include "runtime/polled_task.hpp"
+#include "runtime/pool.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// For destructors of scopes that wait for a child that is being polled: seldom, so one for all.
+constinit mutex destroyers_lock;
+condition_variable& child_has_ended() {
+    static auto* const never_destroyed = new condition_variable;
+    return *never_destroyed;
+}
+
+}  // namespace
+
+class scope_base::guard {
+public:
+    explicit guard(scope_base& scope) noexcept : lock_(scope.pool_ != nullptr ? &scope.lock_ : nullptr) {
+        if (lock_ != nullptr) lock_->lock();
+    }
+    guard(const guard&) = delete;
+    guard& operator=(const guard&) = delete;
+    ~guard() {
+        if (lock_ != nullptr) lock_->unlock();
+    }
+
+private:
+    spin_lock* const lock_;
+};
+
+scope_base::~scope_base() {
+    if (pool_ != nullptr) pool_->release();
+    if (core_ != nullptr) core_->release();
+}
+
+void scope_base::bind(std::source_location where) {
+    const spawn_target target = current_spawn_target(where);
+    pool_ = target.pool;
+    core_ = target.core;
+    if (pool_ != nullptr) pool_->retain();
+    if (core_ != nullptr) core_->retain();
+}
+
+bool scope_base::adopt(scope_link& child) noexcept {
+    const guard locked(*this);
+    child.next = first_;
+    if (first_ != nullptr) first_->previous = &child;
+    first_ = &child;
+    return !is_cancelled_.load(std::memory_order_relaxed);
+}
+
+void scope_base::start_pool_child(spawned_task& task, scope_link& link) noexcept {
+    link.task.pooled = &task;
+    if (!adopt(link)) static_cast<void>(task.state.transition_to_cancelled());
+    pool_->start(task);
+}
+
+void scope_base::start_core_child(core_task& task, scope_link& link) noexcept {
+    link.task.cored = &task;
+    if (!adopt(link)) task.is_cancelled = true;
+    core_->adopt(task);
+}
+
+void scope_base::ended(scope_link& child) noexcept {
+    waker parent;
+    bool is_watched = false;
+    {
+        const guard locked(*this);
+        (child.previous != nullptr ? child.previous->next : first_) = child.next;
+        if (child.next != nullptr) child.next->previous = child.previous;
+        if (first_ == nullptr && waits_for_children_) parent = std::move(waker_);
+        is_watched = is_being_destroyed_;
+    }
+    // From here on the scope may be gone.
+    std::move(parent).wake();
+    if (is_watched) {
+        const std::lock_guard lock(destroyers_lock);
+        child_has_ended().notify_all();
+    }
+}
+
+void scope_base::fail(scope_failure failure) noexcept {
+    waker parent;
+    {
+        const guard locked(*this);
+        if (failure_) return;
+        failure_ = std::move(failure);
+        // release: pairs with has_failed().
+        has_failed_.store(true, std::memory_order_release);
+        parent = std::move(waker_);
+    }
+    cancel();
+    std::move(parent).wake();
+}
+
+void scope_base::cancel() noexcept {
+    if (pool_ == nullptr) {
+        is_cancelled_.store(true, std::memory_order_relaxed);
+        for (scope_link* child = first_; child != nullptr; child = child->next) cancel_core_task(*child->task.cored);
+        return;
+    }
+    // Aborted after the lock, since an abort wakes.
+    for (spawned_task* const child : mark_cancelled()) {
+        abort_task(*child);
+        detail::release(*child);
+    }
+}
+
+/// From here on each new child is cancelled at once. Those that there are, with a reference of each.
+std::vector<spawned_task*> scope_base::mark_cancelled() noexcept {
+    std::vector<spawned_task*> children;
+    const guard locked(*this);
+    is_cancelled_.store(true, std::memory_order_relaxed);
+    for (scope_link* child = first_; child != nullptr; child = child->next) {
+        children.push_back(child->task.pooled);
+        children.back()->state.add_reference();
+    }
+    return children;
+}
+
+void scope_base::set_waker(const waker& wake) {
+    {
+        const guard locked(*this);
+        // Without children nobody but the body fails.
+        if (first_ == nullptr || waker_.will_wake(wake)) return;
+    }
+    waker copy = wake;  // cloned before the lock is taken, and the former one dropped after it
+    const guard locked(*this);
+    waker_.swap(copy);
+}
+
+bool scope_base::poll_empty(const waker& wake) {
+    {
+        const guard locked(*this);
+        if (first_ == nullptr) return true;
+    }
+    waker copy = wake;
+    const guard locked(*this);
+    if (first_ == nullptr) return true;
+    waits_for_children_ = true;
+    waker_.swap(copy);
+    return false;
+}
+
+void scope_base::destroy_children() noexcept {
+    if (!is_bound()) return;
+    if (pool_ == nullptr) {
+        is_cancelled_.store(true, std::memory_order_relaxed);
+        while (first_ != nullptr) core_->destroy(*first_->task.cored);
+        return;
+    }
+    for (spawned_task* const child : mark_cancelled()) {
+        if (child->id == polled_task_id) {
+            fatal_misuse("a scope was destroyed by one of its own children, which would wait for itself");
+        }
+        if (child->state.transition_to_shutdown()) {
+            pool_->destroy(*child, 1);
+        } else {
+            detail::release(*child);
+        }
+    }
+    {
+        const guard locked(*this);
+        if (first_ == nullptr) return;
+        is_being_destroyed_ = true;
+    }
+    // What is left is being polled on other workers, and destroyed there as soon as it waits.
+    std::unique_lock lock(destroyers_lock);
+    child_has_ended().wait(lock, [this] {
+        const guard locked(*this);
+        return first_ == nullptr;
+    });
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/spawn_blocking.hpp>
+
+#include <memory>
+#include <new>
+#include <utility>
+
+#include <eddy/error.hpp>
+
+#include "runtime/blocking.hpp"
+#include "runtime/current_executor.hpp"
+#include "runtime/polled_task.hpp"
+#include "runtime/pool.hpp"
+#include "runtime/uncaught.hpp"
+#include "runtime/worker_here.hpp"
+
+namespace eddy::detail {
+namespace {
+
+/// Runs blocking work for loops, which have no threads for it, on the threads of the process.
+class process_owner final : public task_owner {
+public:
+    // Aborted before it ran: its job, which is queued already, will see that.
+    void schedule(spawned_task& task) noexcept override { release(task); }
+};
+
+constinit process_owner whole_process;
+
+/// Ends a task of blocking work: its future is gone.
+void complete(spawned_task& task, std::uint64_t references) noexcept {
+    const auto drop_output = [&] {
+        if (auto thrown = task.ops().exception(task)) print_uncaught(thrown, task.spawned_at);
+        task.ops().destroy_output(task);
+    };
+    switch (task.state.transition_to_complete(references, true)) {
+    case task_state::end_action::none: break;
+    case task_state::end_action::free: task.ops().free_memory(task); break;
+    case task_state::end_action::drop_output:
+        drop_output();
+        release(task, references);
+        break;
+    case task_state::end_action::wake_joiner: {
+        waker joiner = std::move(task.join_waker);
+        release(task, references);
+        std::move(joiner).wake();
+        break;
+    }
+    }
+}
+
+/// A piece of blocking work on its way to a thread. Holds the queue's and the list's reference of its task.
+class task_job final : public blocking_job {
+public:
+    task_job(spawned_task& task, pool* counted) noexcept
+        : blocking_job(&run_it, &cancel_it), task_(task), pool_(counted) {
+        if (pool_ == nullptr) return;
+        pool_->retain();
+        pool_->count_blocking(true);
+    }
+    task_job(const task_job&) = delete;
+    task_job& operator=(const task_job&) = delete;
+    ~task_job() {
+        if (pool_ == nullptr) return;
+        pool_->count_blocking(false);
+        pool_->release();
+    }
+
+    void cancel_now() noexcept {
+        static_cast<void>(task_.state.transition_to_running());
+        end(true);
+    }
+
+private:
+    static void run_it(blocking_job& job) noexcept {
+        const std::unique_ptr<task_job> mine(static_cast<task_job*>(&job));
+        const bool is_cancelled = mine->task_.state.transition_to_running() == task_state::run_action::cancel;
+        const executor_scope executor({nullptr, mine->pool_});
+        if (!is_cancelled) mine->call();
+        mine->end(is_cancelled);
+    }
+    static void cancel_it(blocking_job& job) noexcept {
+        const std::unique_ptr<task_job> mine(static_cast<task_job*>(&job));
+        mine->cancel_now();
+    }
+
+    void call() noexcept {
+        const waker none;
+        context cx(none);
+        const polled_task here(task_);
+        try {
+            task_.ops().poll(task_, cx);
+        } catch (...) {
+            task_.ops().fail(task_, std::current_exception());
+        }
+    }
+
+    void end(bool is_cancelled) noexcept {
+        task_.ops().destroy_future(task_);
+        if (is_cancelled) task_.ops().fail(task_, nullptr);
+        complete(task_, 2);
+    }
+
+    spawned_task& task_;
+    pool* const pool_;
+};
+
+}  // namespace
+
+task_owner& current_blocking_owner(std::source_location where) {
+    const executor here = executor_here;
+    if (here.pool != nullptr) return *here.pool;
+    if (here.core != nullptr) return whole_process;
+    throw misuse(
+        "spawn_blocking needs a runtime or a loop on this thread: call it inside eddy::run(), a runtime's task or "
+        "core.run(), or use a handle",
+        where);
+}
+
+void start_blocking(spawned_task& task) noexcept {
+    task.id = next_task_id();
+    pool* const owner = task.owner == &whole_process ? nullptr : executor_here.pool;
+    auto* const job = new (std::nothrow) task_job(task, owner);
+    EDDY_ASSERT(job != nullptr, "spawn_blocking: out of memory");
+    if (owner != nullptr ? owner->blocking().submit(*job) : submit_blocking(*job)) return;
+    const std::unique_ptr<task_job> mine(job);
+    mine->cancel_now();
+}
+
+// ---- block_in_place ----
+
+in_place_scope::in_place_scope(std::source_location where) {
+    if (executor_here.core != nullptr) {
+        throw misuse(
+            "block_in_place would hold up the loop of this thread, whose tasks cannot go elsewhere: use spawn_blocking",
+            where);
+    }
+    worker* const here = worker_here;
+    if (here == nullptr || !here->owner().hand_over(*here)) return;
+    handed_ = here;
+    pool& owner = here->owner();
+    worker::leave_thread();
+    // The rest of this task's poll is not on a worker, but still in the runtime.
+    executor_here = {nullptr, &owner};
+    exchange_current_time_driver(&owner.any_time_driver());
+}
+
+in_place_scope::~in_place_scope() {
+    if (handed_ != nullptr && handed_->accept_offer()) handed_->enter_thread();
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <exception>
+#include <source_location>
+
+namespace eddy::detail {
+
+/// The default for an exception that left a task and that nobody takes: one line on standard error, with its text and the
+/// place of the spawn. It is the only thing that the library prints.
+void print_uncaught(const std::exception_ptr& thrown, const std::source_location& where) noexcept;
+
+class task_owner;
+
+/// Hands an exception to the handler of the pool whose worker this is, if that is `owner`; elsewhere it is printed.
+void report_uncaught(const task_owner& owner, std::exception_ptr thrown, const std::source_location& where) noexcept;
+
+}  // namespace eddy::detail

@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/worker.hpp"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/error.hpp>
+
+#include "runtime/current_executor.hpp"
+#include "runtime/polled_task.hpp"
+#include "runtime/pool.hpp"
+#include "runtime/worker_here.hpp"
+#include "task/poll_root.hpp"
+
+namespace eddy::detail {
+namespace {
+
+using std::chrono::steady_clock;
+
+// A task that was woken by the one before runs next, out of the LIFO slot; so many in a row, with one budget.
+constexpr unsigned lifo_limit = 3;
+
+// While tasks are queued, a look at the driver costs as much as many polls: not before this has passed since the last.
+constexpr auto look_interval = std::chrono::microseconds(20);
+
+// The sentry: how often it looks while others run, and how long it stays after the last activity.
+constexpr auto watch_interval = std::chrono::milliseconds(2);
+constexpr auto sentry_lingers = std::chrono::milliseconds(100);
+
+constexpr int no_sentry = -1;
+
+}  // namespace
+
+worker::worker(pool& owner, unsigned index, io_handle* io, std::uint64_t seed)
+    : pool_(owner),
+      index_(index),
+      io_(io),
+      place_(new sleeping_place(io)),
+      time_(time_driver::make(place_->waker())),
+      random_(seed + index) {}
+
+worker::~worker() = default;
+
+void worker::shut_drivers() noexcept {
+    time_->shutdown();
+    if (io_ != nullptr) io_->shut_down();
+}
+
+void worker::enter_thread() noexcept {
+    worker_here = this;
+    worker_owner_here = &pool_;
+    executor_here = {nullptr, &pool_};
+    exchange_current_time_driver(time_.get());
+    place_->set_owner();
+}
+
+void worker::leave_thread() noexcept {
+    worker_here = nullptr;
+    worker_owner_here = nullptr;
+    executor_here = {};
+    exchange_current_time_driver(nullptr);
+}
+
+void worker::run() noexcept {
+    enter_thread();
+    woke_at_ = steady_clock::now();
+    while (!pool_.is_closing()) {
+        spawned_task* task = next_task();
+        if (task == nullptr) task = search();
+        if (task == nullptr) {
+            park();
+            continue;
+        }
+        stop_searching();
+        run_task(*task);
+        if (worker_here != this) return;  // handed over meanwhile, by block_in_place
+    }
+    for (unsigned i = 0; i <= pool_.size(); ++i) {
+        while (spawned_task* const task = pool_.list(i).pop()) {
+            if (task->state.transition_to_shutdown()) {
+                pool_.destroy(*task, 1);
+            } else {
+                release(*task);  // who runs it sees the mark, and destroys it
+            }
+        }
+    }
+    give_up_queue();
+    flush_freed_blocks();
+    leave_thread();
+    pool_.workers_are_out(1);
+}
+
+void worker::give_up_queue() noexcept {
+    if (spawned_task* const task = lifo_.exchange(nullptr, std::memory_order_acquire)) pool_.give_up(*task);
+    while (spawned_task* const task = queue_.pop()) pool_.give_up(*task);
+}
+
+// ---- Queues ----
+
+void worker::schedule(spawned_task& task) noexcept {
+    // release: pairs with the acquire in relieve(): the sentry that takes the task sees it. (acq_rel, since a former task
+    // is this thread's own, and an exchange costs the same.)
+    spawned_task* const former = lifo_.exchange(&task, std::memory_order_acq_rel);
+    // One task by itself stays here: waking another worker for it costs more than it is likely to take.
+    if (former != nullptr) push_back(*former);
+}
+
+void worker::push_back(spawned_task& task) noexcept {
+    if (!queue_.push(&task)) {
+        worker_counters::add(counters_.overflows, 1);
+        pool_.inject(task);
+        return;
+    }
+    if (!is_parking_) pool_.notify_one();
+}
+
+spawned_task* worker::next_local() noexcept {
+    // relaxed: only this thread puts tasks in.
+    if (lifo_.load(std::memory_order_relaxed) != nullptr) {
+        // acquire: the sentry may have taken it between the two.
+        spawned_task* const task = lifo_.exchange(nullptr, std::memory_order_acquire);
+        if (task != nullptr) {
+            if (lifo_streak_ < lifo_limit && (lifo_streak_ == 0 || budget_left_ != 0)) {
+                ++lifo_streak_;
+                return task;
+            }
+            // Enough in a row (R024): it goes behind the others.
+            push_back(*task);
+        }
+    }
+    lifo_streak_ = 0;
+    return queue_.pop();
+}
+
+spawned_task* worker::next_injected() noexcept {
+    injection_queue& from = pool_.injected();
+    const std::size_t waiting = from.size();
+    if (waiting == 0) return nullptr;
+    // A fair share, and no more than half of what there is room for.
+    const std::size_t share = std::min(waiting / pool_.size() + 1, queue_.room() / 2 + 1);
+    spawned_task* first = nullptr;
+    std::size_t count = 0;
+    from.pop(share, [&](spawned_task& task) {
+        if (first == nullptr) {
+            first = &task;
+        } else {
+            ++count;
+            EDDY_ASSERT(queue_.push(&task), "worker: a ring had less room than it said");
+        }
+    });
+    if (count > 0) pool_.notify_one();
+    return first;
+}
+
+spawned_task* worker::next_task() noexcept {
+    ++tick_;
+    if (tick_ % pool_.event_interval() == 0) look_if_due();
+    if (tick_ % pool_.global_interval() == 0) {
+        if (spawned_task* const task = next_injected()) return task;
+    }
+    if (spawned_task* const task = next_local()) return task;
+    return next_injected();
+}
+
+spawned_task* worker::steal() noexcept {
+    const unsigned count = pool_.size();
+    // Knuth's generator (MMIX): its upper bits are random enough to start anywhere.
+    random_ = random_ * 6364136223846793005u + 1442695040888963407u;
+    const auto start = static_cast<unsigned>((random_ >> 33) % count);
+    for (unsigned i = 0; i < count; ++i) {
+        worker& victim = pool_.at((start + i) % count);
+        if (&victim == this) continue;
+        if (spawned_task* const task = victim.queue_.steal_into(queue_)) {
+            worker_counters::add(counters_.steals, 1 + queue_.size());
+            return task;
+        }
+    }
+    return next_injected();
+}
+
+spawned_task* worker::search() noexcept {
+    if (pool_.size() > 1) {
+        if (!is_searching_) is_searching_ = pool_.idle().transition_to_searching();
+        if (!is_searching_) return nullptr;
+    }
+    return steal();
+}
+
+void worker::stop_searching() noexcept {
+    if (!is_searching_) return;
+    is_searching_ = false;
+    // The last one that searched has found something: there may be more.
+    if (pool_.idle().transition_from_searching()) pool_.notify_one();
+}
+
+bool worker::has_work() const noexcept {
+    return lifo_.load(std::memory_order_relaxed) != nullptr || !queue_.is_empty();
+}
+
+// ---- Running a task ----
+
+void worker::run_task(spawned_task& task) noexcept {
+    switch (task.state.transition_to_running()) {
+    case task_state::run_action::poll: break;
+    case task_state::run_action::cancel: return cancel(task);
+    case task_state::run_action::drop_reference: return;
+    case task_state::run_action::free: return task.ops().free_memory(task);
+    }
+    worker_counters::add(counters_.polls, 1);
+    const runtime_hooks* const hooks = pool_.hooks();
+    const task_id id = task.id;
+    if (hooks != nullptr && hooks->before_task_poll) [[unlikely]]
+        hooks->before_task_poll(id);
+    const bool has_ended = poll(task);
+    if (hooks != nullptr && hooks->after_task_poll) [[unlikely]]
+        hooks->after_task_poll(id);
+    if (!has_ended) return after_pending_poll(task);
+    task.root = nullptr;  // its frames have destroyed themselves
+    task.ops().destroy_future(task);
+    pool_.complete(task, 1);
+}
+
+bool worker::poll(spawned_task& task) noexcept {
+    // SAFETY: the worker has a reference while it runs the task, so the waker need not count.
+    const borrowed_waker waker(&spawned_task_waker, &task);
+    context cx(waker.get(), lifo_streak_ > 1 ? budget_left_ : context::default_budget);
+    const polled_task here(task);
+    bool has_ended = false;
+    if (task.root != nullptr) {
+        has_ended = advance_root(*task.root, task.outcome(), cx);
+    } else {
+        try {
+            has_ended = task.ops().poll(task, cx);
+        } catch (...) {
+            task.ops().fail(task, std::current_exception());
+            has_ended = true;
+        }
+    }
+    if (worker_here == this) budget_left_ = cx.budget();
+    return has_ended;
+}
+
+void worker::after_pending_poll(spawned_task& task) noexcept {
+    switch (task.state.transition_to_idle()) {
+    case task_state::idle_action::none: return;
+    case task_state::idle_action::free: return task.ops().free_memory(task);
+    case task_state::idle_action::cancel: return cancel(task);
+    case task_state::idle_action::submit:
+        // It woke itself: so that it yields, it goes behind the others and not into the LIFO slot.
+        if (worker_here == this) {
+            push_back(task);
+        } else {
+            pool_.inject(task);
+        }
+    }
+}
+
+/// The task is running, and marked as cancelled.
+void worker::cancel(spawned_task& task) noexcept {
+    if (!pool_.is_closing()) {
+        const borrowed_waker waker(&spawned_task_waker, &task);
+        context cx(waker.get());
+        const polled_task here(task);
+        bool has_ended = true;
+        try {
+            if (task.root != nullptr) {
+                has_ended = cancel_root(*task.root, cx);
+                if (has_ended) task.root = nullptr;
+            } else if (task.ops().poll_cancel != nullptr) {
+                has_ended = task.ops().poll_cancel(task, cx);
+            }
+        } catch (...) {
+            has_ended = true;  // what was to end in an orderly way cannot: destroyed outright, below
+        }
+        if (!has_ended) {
+            switch (task.state.transition_to_idle_cancelling()) {
+            case task_state::idle_action::free: return task.ops().free_memory(task);
+            case task_state::idle_action::submit:
+                if (worker_here != this) return pool_.inject(task);
+                return push_back(task);
+            default: return;
+            }
+        }
+    }
+    pool_.destroy(task, 1);
+}
+
+// ---- Waiting ----
+
+void worker::look_if_due() noexcept {
+    const auto now = steady_clock::now();
+    if (now - last_look_ < look_interval) return;
+    last_look_ = now;
+    look_at_driver(std::chrono::nanoseconds::zero());
+}
+
+void worker::look_at_driver(max_wait limit) noexcept {
+    if (io_ == nullptr) {
+        place_->park(limit);
+    } else {
+        const auto turned = io_->turn(limit);
+        EDDY_ASSERT(turned.has_value(), "worker: the event queue failed");
+    }
+    static_cast<void>(time_->fire(time_->now()));
+}
+
+max_wait worker::time_to_sleep(bool as_sentry) const noexcept {
+    max_wait limit;
+    if (as_sentry) limit = watch_interval;
+    if (const auto next = time_->next_deadline()) {
+        const auto now = time_->now();
+        const std::chrono::nanoseconds left = *next <= now ? time_driver::duration::zero() : *next - now;
+        limit = limit ? std::min(*limit, left) : left;
+    }
+    return limit;
+}
+
+void worker::park() noexcept {
+    idle_workers& idle = pool_.idle();
+    flush_freed_blocks();
+    const runtime_hooks* const hooks = pool_.hooks();
+    if (hooks != nullptr && hooks->before_park) hooks->before_park();
+    if (has_work()) return;  // of the hook
+
+    const bool was_last = idle.transition_to_parked(index_, std::exchange(is_searching_, false));
+    if (was_last && pool_.has_queued_work()) pool_.notify_one();
+    const auto now = steady_clock::now();
+    worker_counters::add(counters_.busy_ns, static_cast<std::uint64_t>((now - woke_at_).count()));
+    last_activity_ = now;
+
+    is_parking_ = true;
+    bool is_sentry = false;
+    while (!pool_.is_closing()) {
+        if (!is_sentry && pool_.size() > 1 && idle.awake() > 0) is_sentry = become_sentry();
+        worker_counters::add(counters_.parks, 1);
+        look_at_driver(time_to_sleep(is_sentry));
+        if (is_sentry && !has_work() && idle.is_parked(index_)) {
+            watch_others();
+            if (idle.awake() == 0 && steady_clock::now() - last_activity_ >= sentry_lingers) {
+                resign();
+                is_sentry = false;
+                // Somebody who has begun to run meanwhile has seen a sentry: look once more.
+                continue;
+            }
+        }
+        if (has_work()) {
+            // Notified besides, it counts as searching.
+            is_searching_ = !idle.unpark_itself(index_);
+            break;
+        }
+        if (!idle.is_parked(index_)) {
+            is_searching_ = true;
+            break;
+        }
+    }
+    is_parking_ = false;
+    if (is_sentry) resign();
+    woke_at_ = steady_clock::now();
+    last_look_ = woke_at_;
+    if (hooks != nullptr && hooks->after_unpark) hooks->after_unpark();
+    if (pool_.is_closing()) return;
+    pool_.wake_sentry();
+    // The events of one turn may have woken enough for two.
+    if (queued() > 1) pool_.notify_one();
+}
+
+// ---- The sentry ----
+//
+// One of the workers that sleep keeps an eye on those that run: one that stands still in a long poll can neither hand out
+// the events of its driver nor fire its timers, and nobody else would come to its LIFO slot (R025, R026).
+
+bool worker::become_sentry() noexcept {
+    int none = no_sentry;
+    // seq_cst: pairs with the load in wake_sentry(), as the loop above pairs with the word of idle_workers.
+    if (!pool_.sentry().compare_exchange_strong(none, static_cast<int>(index_), std::memory_order_seq_cst))
+        return false;
+    if (seen_ == nullptr) seen_ = std::make_unique<sight[]>(pool_.size());
+    for (unsigned i = 0; i < pool_.size(); ++i) seen_[i].moves = pool_.at(i).moves();
+    return true;
+}
+
+void worker::resign() noexcept { pool_.sentry().store(no_sentry, std::memory_order_seq_cst); }
+
+void worker::watch_others() noexcept {
+    for (unsigned i = 0; i < pool_.size(); ++i) {
+        worker& other = pool_.at(i);
+        if (&other == this) continue;
+        sight& seen = seen_[i];
+        const std::uint64_t moves = other.moves();
+        if (moves != seen.moves) {
+            seen.moves = moves;
+            last_activity_ = steady_clock::now();
+        } else if (!pool_.idle().is_parked(i)) {
+            last_activity_ = steady_clock::now();
+            relieve(other);
+        }
+    }
+}
+
+/// Does for a worker that stands still what it does not come to.
+void worker::relieve(worker& stuck) noexcept {
+    // acquire: pairs with the exchange in schedule().
+    if (spawned_task* const task = stuck.lifo_.exchange(nullptr, std::memory_order_acquire)) schedule(*task);
+    if (queue_.is_empty()) {
+        if (spawned_task* const task = stuck.queue_.steal_into(queue_)) schedule(*task);
+    }
+    if (stuck.io_ != nullptr) static_cast<void>(stuck.io_->turn_for_other());
+    static_cast<void>(stuck.time_->fire(stuck.time_->now()));
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/spawned_task.hpp>
+#include <eddy/detail/time_driver.hpp>
+#include <eddy/future.hpp>
+#include <eddy/reactor.hpp>
+
+#include "core/sleeping_place.hpp"
+#include "io/io_handle.hpp"
+#include "runtime/run_queue.hpp"
+
+namespace eddy::detail {
+
+class pool;
+
+#ifndef EDDY_RUN_QUEUE_CAPACITY
+#define EDDY_RUN_QUEUE_CAPACITY 256  // test builds use 4, to meet the edges
+#endif
+
+/// What a worker has counted. One writer, any reader; nothing is read through them.
+struct worker_counters {
+    atomic<std::uint64_t> polls{0};
+    atomic<std::uint64_t> steals{0};     ///< tasks taken from other workers
+    atomic<std::uint64_t> overflows{0};  ///< tasks that found the ring full
+    atomic<std::uint64_t> parks{0};
+    atomic<std::uint64_t> busy_ns{0};  ///< up to the last park
+
+    static void add(atomic<std::uint64_t>& counter, std::uint64_t more) noexcept {
+        counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+    }
+};
+
+/// One of the threads of a pool: its run queue, its LIFO slot, its driver and its timers. A worker is run by one thread at
+/// a time, and not always by the same: block_in_place hands it on.
+///
+///     what                     who
+///     queue_                   the thread that runs the worker pushes and takes; others steal
+///     lifo_                    the same; the sentry takes a task that its worker does not come to
+///     io_, time_               the thread that runs it; the sentry while that stands still (io_handle's turn flag)
+///     counters_                written by the thread that runs it, read by all
+class alignas(128) worker {
+public:
+    /// Takes over a reference of `io`, which may be null.
+    worker(pool& owner, unsigned index, io_handle* io, std::uint64_t seed);
+    worker(const worker&) = delete;
+    worker& operator=(const worker&) = delete;
+    ~worker();
+
+    /// Runs tasks until the pool closes, or until another thread has taken the worker over.
+    void run() noexcept;
+
+    // ---- For a thread that hands the worker on (block_in_place) ----
+    /// Another thread may go on with the worker.
+    void offer() noexcept { is_offered_.store(true, std::memory_order_release); }
+    /// True for one thread: the worker is its own now.
+    [[nodiscard]] bool accept_offer() noexcept { return is_offered_.exchange(false, std::memory_order_acq_rel); }
+
+    // ---- On the worker's thread ----
+    /// Queues a task that was woken here: it is likely to find what it needs in the caches, and so comes next.
+    void schedule(spawned_task& task) noexcept;
+    [[nodiscard]] pool& owner() const noexcept { return pool_; }
+    /// Makes this thread the one that runs the worker, or none.
+    void enter_thread() noexcept;
+    static void leave_thread() noexcept;
+
+    // ---- Any thread ----
+    [[nodiscard]] unsigned index() const noexcept { return index_; }
+    [[nodiscard]] io_handle* io() const noexcept { return io_.get(); }
+    [[nodiscard]] time_driver& time() const noexcept { return *time_; }
+    [[nodiscard]] const worker_counters& counters() const noexcept { return counters_; }
+    [[nodiscard]] std::size_t queued() const noexcept {
+        return queue_.size() + (lifo_.load(std::memory_order_relaxed) != nullptr ? 1 : 0);
+    }
+    /// Changes whenever the worker gets on.
+    [[nodiscard]] std::uint64_t moves() const noexcept {
+        return counters_.polls.load(std::memory_order_relaxed) + counters_.parks.load(std::memory_order_relaxed);
+    }
+    /// Whether its ring holds a task, which another worker could take.
+    [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty(); }
+    void unpark() noexcept { place_->unpark(); }
+    /// For a closing pool: on the thread that runs the worker, or after its last run().
+    void give_up_queue() noexcept;
+    /// Ends all waiting on this worker's driver and timers. After the last run().
+    void shut_drivers() noexcept;
+
+private:
+    using ring = run_queue<spawned_task, EDDY_RUN_QUEUE_CAPACITY>;
+    using time_point = std::chrono::steady_clock::time_point;
+
+    // Choosing the next task
+    [[nodiscard]] spawned_task* next_task() noexcept;
+    [[nodiscard]] spawned_task* next_local() noexcept;
+    [[nodiscard]] spawned_task* next_injected() noexcept;
+    [[nodiscard]] spawned_task* search() noexcept;
+    [[nodiscard]] spawned_task* steal() noexcept;
+    void push_back(spawned_task& task) noexcept;
+    [[nodiscard]] bool has_work() const noexcept;
+    void stop_searching() noexcept;
+
+    // Running it
+    void run_task(spawned_task& task) noexcept;
+    [[nodiscard]] bool poll(spawned_task& task) noexcept;
+    void after_pending_poll(spawned_task& task) noexcept;
+    void cancel(spawned_task& task) noexcept;
+
+    // Waiting
+    void look_if_due() noexcept;
+    void look_at_driver(max_wait limit) noexcept;
+    void park() noexcept;
+    [[nodiscard]] max_wait time_to_sleep(bool as_sentry) const noexcept;
+
+    // As sentry
+    [[nodiscard]] bool become_sentry() noexcept;
+    void resign() noexcept;
+    void watch_others() noexcept;
+    void relieve(worker& stuck) noexcept;
+
+    pool& pool_;
+    const unsigned index_;
+
+    struct gives_up {
+        void operator()(auto* shared) const noexcept { shared->release(); }
+    };
+    const std::unique_ptr<io_handle, gives_up> io_;
+    const std::unique_ptr<sleeping_place, gives_up> place_;
+    const std::unique_ptr<time_driver, gives_up> time_;
+
+    ring queue_;
+    atomic<spawned_task*> lifo_{nullptr};
+    worker_counters counters_;
+    // release when it is offered, acquire when it is taken: the next thread sees all that the last one did.
+    atomic<bool> is_offered_{false};
+
+    // Of the thread that runs the worker.
+    std::uint64_t tick_ = 0;
+    unsigned lifo_streak_ = 0;
+    std::uint32_t budget_left_ = 0;
+    std::uint64_t random_;
+    bool is_searching_ = false;
+    bool is_parking_ = false;
+    time_point last_look_{};
+    time_point woke_at_{};
+
+    // As sentry: what it saw of the others.
+    struct sight {
+        std::uint64_t moves = 0;  ///< its polls and parks, the last time
+    };
+    std::unique_ptr<sight[]> seen_;
+    time_point last_activity_{};
+};
+
+}  // namespace eddy::detail
