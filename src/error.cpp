@@ -17,7 +17,8 @@ const char* text_of(errc code) noexcept {
     case errc::timed_out: return "the operation timed out";
     case errc::task_cancelled: return "the task was cancelled";
     case errc::no_address: return "could not resolve to any address";
-    case errc::bad_address: return "not a socket address: write it as 127.0.0.1:80 or [::1]:80";
+    case errc::bad_address:
+        return "not a socket address: write it as 127.0.0.1:80 or [::1]:80, or localhost:80 where names are looked up";
     case errc::blocking_descriptor:
         return "the descriptor is in blocking mode: set O_NONBLOCK before you hand it to eddy";
     case errc::unexpected_eof: return "the stream ended early";

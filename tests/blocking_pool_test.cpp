@@ -8,11 +8,8 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
-#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -22,6 +19,7 @@
 
 #include <eddy/core.hpp>
 #include <eddy/sync/oneshot.hpp>
+#include <support/gate.hpp>
 #include <support/stress.hpp>
 #include <support/system.hpp>
 
@@ -30,8 +28,9 @@ namespace {
 using namespace std::chrono_literals;
 using eddy::detail::blocking_job;
 using eddy::detail::blocking_pool;
-
-using settings = blocking_pool::settings;
+using support::comes_true;
+using support::gate;
+using support::tally;
 
 /// A job of functions; it frees itself.
 class closure_job : public blocking_job {
@@ -56,60 +55,6 @@ bool submit(blocking_pool& pool, std::function<void()> run, std::function<void()
     auto job = std::make_unique<closure_job>(std::move(run), std::move(cancel));
     if (!pool.submit(*job)) return false;
     static_cast<void>(job.release());
-    return true;
-}
-
-/// Opens once, for all who wait.
-class gate {
-public:
-    void open() {
-        const std::lock_guard guard(lock_);
-        is_open_ = true;
-        opened_.notify_all();
-    }
-    /// False if it was not opened for 20 s.
-    [[nodiscard]] bool wait() {
-        std::unique_lock guard(lock_);
-        return opened_.wait_for(guard, 20s, [this] { return is_open_; });
-    }
-
-private:
-    std::mutex lock_;
-    std::condition_variable opened_;
-    bool is_open_ = false;
-};
-
-/// Counts up, and lets wait for a number.
-class tally {
-public:
-    void add() {
-        const std::lock_guard guard(lock_);
-        ++count_;
-        changed_.notify_all();
-    }
-    [[nodiscard]] std::uint64_t count() const {
-        const std::lock_guard guard(lock_);
-        return count_;
-    }
-    [[nodiscard]] bool wait_for(std::uint64_t wanted) {
-        std::unique_lock guard(lock_);
-        return changed_.wait_for(guard, 20s, [&] { return count_ >= wanted; });
-    }
-
-private:
-    mutable std::mutex lock_;
-    std::condition_variable changed_;
-    std::uint64_t count_ = 0;
-};
-
-/// What becomes true without telling anybody: asked again and again, for 20 s at most.
-template <class Fn>
-bool comes_true(Fn f) {
-    const auto limit = std::chrono::steady_clock::now() + 20s;
-    while (!f()) {
-        if (std::chrono::steady_clock::now() > limit) return false;
-        std::this_thread::yield();
-    }
     return true;
 }
 

@@ -152,6 +152,42 @@ TEST(Programs, S12_S13_ConnectCombinatorsSaysHowItWent) {
     EXPECT_EQ(connected.code, 0);
 }
 
+TEST(Programs, ConnectCoroutineSaysHowItWent) {
+    const auto listener = raw_socket::listening();
+    for (const std::string host : {"127.0.0.1:", "localhost:"}) {
+        const auto connected = run({"connect_coroutine", host + std::to_string(listener.addr().port())});
+        EXPECT_EQ(connected.out, "created stream\n");
+        EXPECT_EQ(connected.err, "");
+        EXPECT_EQ(connected.code, 0);
+        const auto refused = run({"connect_coroutine", host + std::to_string(support::closed_addr().port())});
+        EXPECT_EQ(refused.out, "");
+        EXPECT_EQ(refused.err, "Error: Connection refused\n");
+        EXPECT_EQ(refused.code, 1);
+    }
+    const auto wrong = run({"connect_coroutine", "localhost"});
+    EXPECT_EQ(wrong.err.find("Error: not a socket address"), 0u) << wrong.err;
+    EXPECT_EQ(wrong.code, 1);
+}
+
+// By its default address: one test for both, since they need the same port.
+TEST(Programs, ConnectCoroutineTakesLocalhost6142) {
+    raw_socket listener;
+    const int on = 1;
+    ::setsockopt(listener.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    try {
+        listener.bind(6142);
+    } catch (const std::system_error&) {
+        GTEST_SKIP() << "port 6142 is in use";
+    }
+    const auto refused = run({"connect_coroutine"});
+    EXPECT_EQ(refused.err, "Error: Connection refused\n");
+    EXPECT_EQ(refused.code, 1);
+    ::listen(listener.fd(), 8);
+    const auto connected = run({"connect_coroutine"});
+    EXPECT_EQ(connected.out, "created stream\n");
+    EXPECT_EQ(connected.code, 0);
+}
+
 TEST(Programs, S29_AConnectIsOneSocketAndOneConnect) {
     if (::access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "no strace here";
     const auto traced = run({"/usr/bin/strace", "-f", "-e", "trace=socket,connect", path_of("connect_combinators")});

@@ -9,8 +9,10 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include <support/net.hpp>
+#include <support/resolver.hpp>
 #include <support/stress.hpp>
 
 namespace {
@@ -58,6 +60,34 @@ TEST(TcpListener, BindsAsAFutureToo) {
     EXPECT_EQ(within(core, tcp_listener::bind("127.0.0.1")).error(), eddy::errc::bad_address);
     by_hand nowhere{tcp_listener::bind(any)};
     EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
+}
+
+TEST(TcpListener, S27_BindTakesAddressesInEachForm) {
+    eddy::core core;
+    const auto taken = raw_socket::listening().addr();
+    const std::vector<socket_addr> several{any, taken};
+    EXPECT_TRUE(within(core, tcp_listener::bind(any.ip(), 0)));
+    EXPECT_TRUE(within(core, tcp_listener::bind("127.0.0.1", 0)));
+    EXPECT_TRUE(within(core, tcp_listener::bind(several)));
+    EXPECT_TRUE(within(core, tcp_listener::bind("localhost", 0)));
+    EXPECT_TRUE(within(core, tcp_listener::bind("localhost:0")).value().local_addr()->ip().is_loopback());
+    EXPECT_EQ(within(core, tcp_listener::bind(std::vector<socket_addr>())).error(), eddy::errc::no_address);
+}
+
+TEST(TcpListener, OfTheAddressesOfANameTheFirstThatCanBeBoundIsTaken) {
+    eddy::core core;
+    const auto fds = support::fd_count();
+    const auto taken = raw_socket::listening();
+    const socket_addr foreign(eddy::net::ipv4_addr(192, 0, 2, 1), 0);  // of no machine (RFC 5737)
+    const auto bind_to = [&](std::vector<socket_addr> addrs) {
+        const support::stub_resolver stub(std::move(addrs));
+        return within(core, tcp_listener::bind("name:1"));
+    };
+    EXPECT_EQ(bind_to({taken.addr(), any}).value().local_addr().value().ip(), any.ip());
+    EXPECT_EQ(bind_to({taken.addr(), foreign}).error(), std::errc::address_not_available);
+    EXPECT_EQ(bind_to({foreign, taken.addr()}).error(), std::errc::address_in_use);
+    EXPECT_EQ(bind_to({}).error(), eddy::errc::no_address);
+    EXPECT_EQ(support::fd_count(), fds + 1);
 }
 
 TEST(TcpListener, BindReportsWhatIsMissing) {

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include <support/net.hpp>
+#include <support/resolver.hpp>
 #include <support/stress.hpp>
 
 // TCP connections: how they begin and end, their options, and what belongs to which loop. The bytes are in
@@ -50,13 +51,50 @@ TEST(TcpStream, ConnectsAndCarriesBytesBothWays) {
     EXPECT_EQ(stream.peer_addr().value(), listener.addr());
 }
 
-TEST(TcpStream, ConnectTakesTextAndHostWithPort) {
+// Tokio's tests/tcp_connect.rs.
+TEST(TcpStream, S27_ConnectTakesAddressesInEachForm) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     const auto addr = listener.addr();
-    EXPECT_TRUE(within(core, tcp_stream::connect(addr.to_string())));
-    EXPECT_TRUE(within(core, tcp_stream::connect("127.0.0.1", addr.port())));
-    EXPECT_TRUE(within(core, tcp_stream::connect(addr.ip(), addr.port())));
+    const auto reaches = [&](eddy::task<eddy::result<tcp_stream>> connecting) {
+        auto stream = within(core, std::move(connecting));
+        if (!stream) return testing::AssertionFailure() << stream.error().message();
+        const auto peer = listener.accept();
+        within(core, stream->write_all(support::bytes_of("x"))).value();
+        if (peer.receive(1) != "x") return testing::AssertionFailure() << "it has reached somebody else";
+        return testing::AssertionSuccess();
+    };
+    const auto host = "localhost:" + std::to_string(addr.port());
+    const std::vector<socket_addr> several{addr, support::closed_addr()};
+    EXPECT_TRUE(reaches(tcp_stream::connect(addr)));
+    EXPECT_TRUE(reaches(tcp_stream::connect(addr.to_string())));
+    EXPECT_TRUE(reaches(tcp_stream::connect(addr.to_string().c_str())));
+    EXPECT_TRUE(reaches(tcp_stream::connect(host)));
+    EXPECT_TRUE(reaches(tcp_stream::connect(addr.ip(), addr.port())));
+    EXPECT_TRUE(reaches(tcp_stream::connect("127.0.0.1", addr.port())));
+    EXPECT_TRUE(reaches(tcp_stream::connect("localhost", addr.port())));
+    EXPECT_TRUE(reaches(tcp_stream::connect(several)));
+    EXPECT_TRUE(reaches(tcp_stream::connect(std::span(several))));
+    EXPECT_TRUE(reaches(tcp_stream::connect(host, core.handle())));
+}
+
+TEST(TcpStream, S27_ConnectReachesIpv6) {
+    eddy::core core;
+    auto listener = within(core, eddy::net::tcp_listener::bind("::1", 0));
+    if (!listener) GTEST_SKIP() << "no IPv6 here: " << listener.error().message();
+    const auto addr = listener->local_addr().value();
+    const auto reaches = [&](eddy::task<eddy::result<tcp_stream>> connecting) {
+        auto both = eddy::join(std::move(connecting), listener->accept());
+        const auto ends = within(core, std::move(both));
+        return ends.first && ends.second && ends.first->peer_addr() == addr;
+    };
+    EXPECT_TRUE(reaches(tcp_stream::connect(addr)));
+    EXPECT_TRUE(reaches(tcp_stream::connect(addr.to_string())));
+    EXPECT_TRUE(reaches(tcp_stream::connect("::1", addr.port())));
+}
+
+TEST(TcpStream, ConnectSaysWhatIsNoAddress) {
+    eddy::core core;
     EXPECT_EQ(within(core, tcp_stream::connect("nonsense")).error(), eddy::errc::bad_address);
     EXPECT_EQ(within(core, tcp_stream::connect("127.0.0.1")).error(), std::errc::invalid_argument);
     EXPECT_EQ(within(core, tcp_stream::connect("not an ip", 80)).error(), eddy::errc::bad_address);
@@ -191,6 +229,42 @@ TEST(TcpStream, S28_AnEmptyListIsAnErrorWithAText) {
     EXPECT_EQ(error, eddy::errc::no_address);
     EXPECT_EQ(error, std::errc::invalid_argument);
     EXPECT_NE(error.message().find("could not resolve to any address"), std::string::npos) << error.message();
+}
+
+TEST(TcpStream, R124_S28_EachAddressOfANameIsTried) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    const support::stub_resolver stub({support::closed_addr(), listener.addr()});
+    const auto stream = within(core, tcp_stream::connect("name:1"));
+    ASSERT_TRUE(stream) << stream.error().message();
+    EXPECT_EQ(stream->peer_addr().value(), listener.addr());
+}
+
+TEST(TcpStream, R124_S28_OfTheErrorsForANameTheLastIsReported) {
+    eddy::core core;
+    const auto fds = support::fd_count();
+    const auto closed = support::closed_addr();
+    const socket_addr multicast(eddy::net::ipv4_addr(224, 0, 0, 1), 9);
+    const auto error_of = [&](std::vector<socket_addr> addrs) {
+        const support::stub_resolver stub(std::move(addrs));
+        return within(core, tcp_stream::connect("name", 1)).error();
+    };
+    EXPECT_EQ(error_of({multicast, closed}), std::errc::connection_refused);
+    EXPECT_EQ(error_of({closed, multicast}), error_of({multicast}));
+    EXPECT_NE(error_of({closed, multicast}), std::errc::connection_refused);
+    EXPECT_EQ(error_of({}), eddy::errc::no_address);
+    EXPECT_EQ(support::fd_count(), fds);
+}
+
+TEST(TcpStream, AConnectToANameWithoutALoopAsksNobody) {
+    const support::stub_resolver stub([](const std::string& host, std::uint16_t) -> support::stub_resolver::answer {
+        ADD_FAILURE() << "asked for " << host;
+        return {};
+    });
+    by_hand connect{tcp_stream::connect("name:1")};
+    EXPECT_THROW(static_cast<void>(connect.poll()), eddy::misuse);
+    auto core = eddy::core::builder().enable_io(false).build().value();
+    EXPECT_EQ(within(core, tcp_stream::connect("name:1")).error(), eddy::errc::io_disabled);
 }
 
 TEST(TcpStream, S29_TheSocketIsNonBlockingAndClosedOnExec) {

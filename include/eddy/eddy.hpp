@@ -40,10 +40,12 @@
 #include <eddy/yield_now.hpp>
 
 // Network
+#include <eddy/net/lookup_host.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_socket.hpp>
 #include <eddy/net/tcp_stream.hpp>
+#include <eddy/net/to_socket_addrs.hpp>  // what they take: addresses, text, names
 
 // Time
 #include <eddy/time/clock.hpp>

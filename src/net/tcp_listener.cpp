@@ -8,6 +8,7 @@
 
 #include "io/current_io.hpp"
 #include "net/adopt.hpp"
+#include "net/resolver.hpp"
 #include "net/socket_options.hpp"
 #include "sys/syscall.hpp"
 
@@ -47,20 +48,33 @@ result<tcp_listener> tcp_listener::bind(const socket_addr& at, const core_handle
     return listener;
 }
 
-task<result<tcp_listener>> tcp_listener::bind_here(result<socket_addr> at, std::source_location where) {
-    const socket_addr addr = co_await try_(at);
+task<result<tcp_listener>> tcp_listener::bind_here(lookup_request at, std::source_location where) {
     // Only checked: the socket is registered when an accept has to wait.
     if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
-    auto fd = co_await try_(listening_socket(addr));
-    co_return tcp_listener(fd.release());
+    if (at.is_name()) {
+        auto found = co_await try_(resolve_here(std::move(at), where));
+        at = std::move(found);
+    }
+    std::error_code last;
+    const auto addrs = co_await try_(at.addrs());
+    for (const socket_addr& addr : addrs) {
+        auto fd = listening_socket(addr);
+        if (fd) co_return tcp_listener(fd->release());
+        last = fd.error();
+    }
+    co_return std::unexpected(last);
 }
 
-task<result<tcp_listener>> tcp_listener::bind(const socket_addr& at, std::source_location where) {
-    return bind_here(at, where);
+task<result<tcp_listener>> tcp_listener::bind(lookup_request at, std::source_location where) {
+    return bind_here(std::move(at), where);
 }
 
-task<result<tcp_listener>> tcp_listener::bind(std::string_view at, std::source_location where) {
-    return bind_here(socket_addr::parse(at), where);
+task<result<tcp_listener>> tcp_listener::bind(std::string_view host, std::uint16_t port, std::source_location where) {
+    return bind_here(lookup_request(host, port), where);
+}
+
+task<result<tcp_listener>> tcp_listener::bind(const ip_addr& host, std::uint16_t port, std::source_location where) {
+    return bind_here(lookup_request(host, port), where);
 }
 
 result<tcp_listener> tcp_listener::from_native(int fd) noexcept {

@@ -9,6 +9,7 @@
 
 #include "io/current_io.hpp"
 #include "net/adopt.hpp"
+#include "net/resolver.hpp"
 #include "net/socket_options.hpp"
 #include "net/tcp_connect.hpp"
 #include "sys/syscall.hpp"
@@ -31,7 +32,7 @@ task<result<detail::io_socket>> connect_socket(detail::io_socket socket, socket_
 namespace {
 
 /// Tries each address in turn; the last error is the one reported.
-task<result<detail::io_socket>> connect_each(std::vector<socket_addr> to, std::optional<reactor_handle> home,
+task<result<detail::io_socket>> connect_each(std::span<const socket_addr> to, std::optional<reactor_handle> home,
                                              std::source_location where) {
     std::error_code last = make_error_code(errc::no_address);
     for (const socket_addr& addr : to) {
@@ -49,47 +50,34 @@ task<result<detail::io_socket>> connect_each(std::vector<socket_addr> to, std::o
     co_return std::unexpected(last);
 }
 
-result<std::vector<socket_addr>> one_address(const result<socket_addr>& addr) {
-    if (!addr) return std::unexpected(addr.error());
-    return std::vector<socket_addr>{*addr};
-}
-
 }  // namespace
 
-task<result<tcp_stream>> tcp_stream::connect_to(result<std::vector<socket_addr>> to, std::optional<reactor_handle> home,
+task<result<tcp_stream>> tcp_stream::connect_to(lookup_request to, result<std::optional<reactor_handle>> home,
                                                 std::source_location where) {
-    auto addrs = co_await try_(std::move(to));
-    auto socket = co_await try_(connect_each(std::move(addrs), std::move(home), where));
+    auto loop = co_await try_(std::move(home));
+    if (to.is_name()) {
+        auto found = co_await try_(resolve_here(std::move(to), where));
+        to = std::move(found);
+    }
+    const auto addrs = co_await try_(to.addrs());
+    auto socket = co_await try_(connect_each(addrs, std::move(loop), where));
     co_return tcp_stream(std::move(socket));
 }
 
-task<result<tcp_stream>> tcp_stream::connect(const socket_addr& to, std::source_location where) {
-    return connect_to(one_address(to), std::nullopt, where);
-}
-
-task<result<tcp_stream>> tcp_stream::connect(std::string_view to, std::source_location where) {
-    return connect_to(one_address(socket_addr::parse(to)), std::nullopt, where);
-}
-
-task<result<tcp_stream>> tcp_stream::connect(const ip_addr& host, std::uint16_t port, std::source_location where) {
-    return connect_to(one_address(socket_addr(host, port)), std::nullopt, where);
+task<result<tcp_stream>> tcp_stream::connect(lookup_request to, std::source_location where) {
+    return connect_to(std::move(to), std::nullopt, where);
 }
 
 task<result<tcp_stream>> tcp_stream::connect(std::string_view host, std::uint16_t port, std::source_location where) {
-    const auto ip = ip_addr::parse(host);
-    if (!ip) return connect_to(std::unexpected(ip.error()), std::nullopt, where);
-    return connect(*ip, port, where);
+    return connect_to(lookup_request(host, port), std::nullopt, where);
 }
 
-task<result<tcp_stream>> tcp_stream::connect(std::span<const socket_addr> to, std::source_location where) {
-    return connect_to(std::vector<socket_addr>(to.begin(), to.end()), std::nullopt, where);
+task<result<tcp_stream>> tcp_stream::connect(const ip_addr& host, std::uint16_t port, std::source_location where) {
+    return connect_to(lookup_request(host, port), std::nullopt, where);
 }
 
-task<result<tcp_stream>> tcp_stream::connect(const socket_addr& to, const core_handle& handle,
-                                             std::source_location where) {
-    const auto home = handle.reactor(where);
-    if (!home) return connect_to(std::unexpected(home.error()), std::nullopt, where);
-    return connect_to(one_address(to), *home, where);
+task<result<tcp_stream>> tcp_stream::connect(lookup_request to, const core_handle& handle, std::source_location where) {
+    return connect_to(std::move(to), handle.reactor(where), where);
 }
 
 result<tcp_stream> tcp_stream::from_native(int fd) noexcept {

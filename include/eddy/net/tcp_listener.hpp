@@ -14,6 +14,7 @@
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_stream.hpp>
+#include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/task.hpp>
@@ -83,11 +84,15 @@ public:
     [[nodiscard]] static result<tcp_listener> bind(const socket_addr& at, const core_handle& handle,
                                                    std::source_location where = std::source_location::current());
 
-    /// The same as a future, on the loop that polls it. Text is an address such as "127.0.0.1:80".
-    /// Errors: besides, errc::bad_address for text that is no address.
-    [[nodiscard]] static task<result<tcp_listener>> bind(const socket_addr& at,
+    /// The same as a future, on the loop that polls it. `at` is what is `to_socket_addrs`, or a host and a port: of several
+    /// addresses, and of those of a name, the first that can be bound is taken.
+    /// Errors: besides, as lookup_host(). Of several errors the last is reported.
+    /// Cancel safety: safe; only a look-up ever waits.
+    [[nodiscard]] static task<result<tcp_listener>> bind(lookup_request at,
                                                          std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<tcp_listener>> bind(std::string_view at,
+    [[nodiscard]] static task<result<tcp_listener>> bind(std::string_view host, std::uint16_t port,
+                                                         std::source_location where = std::source_location::current());
+    [[nodiscard]] static task<result<tcp_listener>> bind(const ip_addr& host, std::uint16_t port,
                                                          std::source_location where = std::source_location::current());
 
     /// Adopts a listening socket. It is owned from here on, also if this fails.
@@ -125,7 +130,7 @@ private:
     friend class tcp_socket;
     explicit tcp_listener(int fd) noexcept : socket_(fd) {}
 
-    static task<result<tcp_listener>> bind_here(result<socket_addr> at, std::source_location where);
+    static task<result<tcp_listener>> bind_here(lookup_request at, std::source_location where);
     poll_result<result<accepted>> poll_accept(context& cx, const void* future);
     poll_result<void> poll_pause(context& cx, const void* future);
     /// Takes out the waker that a future has left here.

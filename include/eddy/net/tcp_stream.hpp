@@ -18,6 +18,7 @@
 #include <eddy/io/leased_buffer.hpp>
 #include <eddy/io/ready.hpp>
 #include <eddy/net/socket_addr.hpp>
+#include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task.hpp>
 
@@ -57,24 +58,20 @@ class socket_readiness;
 /// Cost: registers with the loop at the first operation that would block, so a stream that never waits costs nothing.
 class tcp_stream {
 public:
-    /// Connects: nothing happens before the future is polled. The address is a `socket_addr`, text such as
-    /// "127.0.0.1:80", or an address or its text and a port; of several addresses each is tried in turn, and the last
-    /// error is the one reported.
-    /// Errors: connection_refused, timed_out, ..., as connect(2); errc::bad_address for text that is no address (names
-    /// are not looked up); errc::no_address for an empty list. On an error no descriptor is left behind.
+    /// Connects: nothing happens before the future is polled. Where to is what is `to_socket_addrs` (an address, text such as
+    /// "127.0.0.1:80" or "localhost:80", several addresses), or a host and a port. Names are resolved off the loop, as
+    /// lookup_host() does it. Each address is tried in turn, and the last error is the one reported.
+    /// Errors: connection_refused, timed_out, ..., as connect(2); errc::no_address for an empty list; else as lookup_host().
+    /// On an error no descriptor is left behind.
     /// Cancel safety: safe; the attempt is given up and its socket closed.
-    [[nodiscard]] static task<result<tcp_stream>> connect(const socket_addr& to,
-                                                          std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<tcp_stream>> connect(std::string_view to,
-                                                          std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<tcp_stream>> connect(const ip_addr& host, std::uint16_t port,
+    [[nodiscard]] static task<result<tcp_stream>> connect(lookup_request to,
                                                           std::source_location where = std::source_location::current());
     [[nodiscard]] static task<result<tcp_stream>> connect(std::string_view host, std::uint16_t port,
                                                           std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<tcp_stream>> connect(std::span<const socket_addr> to,
+    [[nodiscard]] static task<result<tcp_stream>> connect(const ip_addr& host, std::uint16_t port,
                                                           std::source_location where = std::source_location::current());
     /// The same, registered with the loop behind `handle`.
-    [[nodiscard]] static task<result<tcp_stream>> connect(const socket_addr& to, const core_handle& handle,
+    [[nodiscard]] static task<result<tcp_stream>> connect(lookup_request to, const core_handle& handle,
                                                           std::source_location where = std::source_location::current());
 
     /// Adopts a connected socket. It is owned from here on, also if this fails.
@@ -159,7 +156,7 @@ private:
     explicit tcp_stream(int fd) noexcept : socket_(fd) {}
     explicit tcp_stream(detail::io_socket&& socket) noexcept : socket_(std::move(socket)) {}
 
-    static task<result<tcp_stream>> connect_to(result<std::vector<socket_addr>> to, std::optional<reactor_handle> home,
+    static task<result<tcp_stream>> connect_to(lookup_request to, result<std::optional<reactor_handle>> home,
                                                std::source_location where);
 
     detail::io_socket socket_;

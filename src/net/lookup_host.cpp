@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/net/lookup_host.hpp>
+
+#include <memory>
+#include <new>
+#include <string>
+#include <utility>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/error.hpp>
+
+#include "core/current.hpp"
+#include "net/resolver.hpp"
+#include "runtime/blocking.hpp"
+#include "sys/resolve.hpp"
+
+namespace eddy::detail {
+namespace {
+
+constinit atomic<resolver> chosen_resolver{&sys::resolve};
+
+}  // namespace
+
+void set_resolver_for_tests(resolver instead) noexcept {
+    // release: pairs with lookup_job; what the test has prepared is seen by its resolver.
+    chosen_resolver.store(instead != nullptr ? instead : &sys::resolve, std::memory_order_release);
+}
+
+}  // namespace eddy::detail
+
+namespace eddy::net {
+namespace {
+
+using output = lookup_future::output_type;
+
+/// A name on its way to a resolver. It owns all that it needs, so that it can be left alone, and with it the sender's share of
+/// the channel that it answers on.
+class lookup_job : public detail::blocking_job {
+public:
+    lookup_job(std::string_view host, std::uint16_t port, sync::oneshot<output>::sender answer)
+        : blocking_job(&lookup_job::run_it, &lookup_job::cancel_it),
+          host_(host),
+          port_(port),
+          answer_(std::move(answer)) {}
+
+private:
+    // SAFETY, for both: every job of this kind was made in lookup_future::start(), which has let go of it.
+    static void run_it(blocking_job& self) noexcept {
+        const std::unique_ptr<lookup_job> own(static_cast<lookup_job*>(&self));
+        // Nobody waits any more: then the thread is free for others at once.
+        if (!own->answer_.is_closed()) static_cast<void>(own->answer_.send(own->look_up()));
+    }
+    // The receiver learns it from the end of the sender.
+    static void cancel_it(blocking_job& self) noexcept { delete static_cast<lookup_job*>(&self); }
+
+    [[nodiscard]] output look_up() const noexcept try {
+        // acquire: pairs with set_resolver_for_tests().
+        auto found = detail::chosen_resolver.load(std::memory_order_acquire)(host_, port_);
+        if (found && found->empty()) return std::unexpected(make_error_code(errc::no_address));
+        return found;
+    } catch (const std::bad_alloc&) {
+        return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+    }
+
+    std::string host_;
+    std::uint16_t port_;
+    sync::oneshot<output>::sender answer_;
+};
+
+}  // namespace
+
+const std::error_category& resolver_category() noexcept { return sys::resolver_category(); }
+
+poll_result<output> lookup_future::poll(context& cx) {
+    if (has_ended_) throw misuse("a look-up of a host was polled after it had ended", cx.where());
+    if (!answer_) {
+        if (!what_.is_name() || !start()) {
+            has_ended_ = true;
+            return known();
+        }
+    }
+    auto answer = answer_->poll(cx);
+    if (!answer) return not_ready;
+    has_ended_ = true;
+    if (!*answer) return output(std::unexpect, make_error_code(errc::runtime_shutdown));  // the job was cancelled
+    return **std::move(answer);
+}
+
+output lookup_future::known() const {
+    // A name is here only for want of a thread.
+    if (what_.is_name()) return std::unexpected(std::make_error_code(std::errc::resource_unavailable_try_again));
+    const auto addrs = what_.addrs();
+    if (!addrs) return std::unexpected(addrs.error());
+    return std::vector(addrs->begin(), addrs->end());
+}
+
+task<result<lookup_request>> resolve_here(lookup_request named, std::source_location where) {
+    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
+    auto found = co_await try_(lookup_host(std::move(named)));
+    co_return lookup_request(std::move(found));
+}
+
+bool lookup_future::start() {
+    auto [sender, receiver] = channel::channel();
+    auto job = std::make_unique<lookup_job>(what_.host(), what_.port(), std::move(sender));
+    if (!detail::submit_blocking(*job)) return false;
+    static_cast<void>(job.release());
+    answer_.emplace(std::move(receiver));
+    return true;
+}
+
+}  // namespace eddy::net

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/net/to_socket_addrs.hpp>
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+
+#include <eddy/error.hpp>
+
+namespace eddy::net {
+namespace {
+
+constexpr std::string_view decimals = "0123456789";
+constexpr std::string_view hexadecimals = "0123456789abcdefABCDEF";
+
+bool has_only(std::string_view text, std::string_view characters) noexcept {
+    return text.find_first_not_of(characters) == text.npos;
+}
+
+/// Whether getaddrinfo(3) would take the name for one of the old forms of an IPv4 address: 127.1, 0177.0.0.1, 0x7f000001.
+/// The rule is that of the URL standard of WHATWG, "ends in a number checker". No top-level domain is a number.
+bool ends_in_number(std::string_view host) noexcept {
+    if (host.ends_with('.')) host.remove_suffix(1);
+    const auto last = host.substr(host.rfind('.') + 1);
+    if (last.starts_with("0x") || last.starts_with("0X")) return has_only(last.substr(2), hexadecimals);
+    return !last.empty() && has_only(last, decimals);
+}
+
+/// Whether a resolver may be asked for it. The rules for names differ, so only what cannot be one is refused here: most of
+/// that is text with something around the host, such as a URL.
+bool may_be_name(std::string_view host) noexcept {
+    const auto is_foreign = [](char c) {
+        return static_cast<unsigned char>(c) <= ' ' || c == '\x7f' || std::string_view(":/@%[]").contains(c);
+    };
+    return !host.empty() && std::ranges::none_of(host, is_foreign) && !ends_in_number(host);
+}
+
+std::optional<std::uint16_t> read_port(std::string_view digits) noexcept {
+    std::uint16_t port = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
+    return port;
+}
+
+}  // namespace
+
+lookup_request::lookup_request(std::string_view host, std::uint16_t port) : content_(read_host(host, port)) {}
+
+lookup_request::content lookup_request::read_text(std::string_view text) {
+    if (const auto addr = socket_addr::parse(text)) return *addr;
+    const auto colon = text.rfind(':');
+    if (colon == text.npos) return make_error_code(errc::bad_address);
+    const auto host = text.substr(0, colon);
+    const auto port = read_port(text.substr(colon + 1));
+    if (!port || !may_be_name(host)) return make_error_code(errc::bad_address);
+    return name{std::string(host), *port};
+}
+
+lookup_request::content lookup_request::read_host(std::string_view host, std::uint16_t port) {
+    if (const auto ip = ip_addr::parse(host)) return socket_addr(*ip, port);
+    if (may_be_name(host)) return name{std::string(host), port};
+    // One of IPv6 with the name of an interface.
+    if (auto addr = socket_addr::parse("[" + std::string(host) + "]:0")) {
+        addr->set_port(port);
+        return *addr;
+    }
+    return make_error_code(errc::bad_address);
+}
+
+std::string_view lookup_request::host() const noexcept {
+    const auto* named = std::get_if<name>(&content_);
+    return named != nullptr ? std::string_view(named->host) : std::string_view();
+}
+
+std::uint16_t lookup_request::port() const noexcept {
+    const auto* named = std::get_if<name>(&content_);
+    return named != nullptr ? named->port : std::uint16_t{0};
+}
+
+result<std::span<const socket_addr>> lookup_request::addrs() const noexcept {
+    if (const auto* error = std::get_if<std::error_code>(&content_)) return std::unexpected(*error);
+    std::span<const socket_addr> known;
+    if (const auto* one = std::get_if<socket_addr>(&content_)) known = std::span(one, 1);
+    if (const auto* several = std::get_if<std::vector<socket_addr>>(&content_)) known = *several;
+    if (known.empty()) return std::unexpected(make_error_code(errc::no_address));
+    return known;
+}
+
+}  // namespace eddy::net

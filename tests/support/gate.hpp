@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+
+// How tests with several threads wait for each other: for events, and for 20 s at most.
+
+namespace support {
+
+/// Counts up, and lets wait for a number.
+class tally {
+public:
+    void add() {
+        const std::lock_guard guard(lock_);
+        ++count_;
+        changed_.notify_all();
+    }
+    [[nodiscard]] std::uint64_t count() const {
+        const std::lock_guard guard(lock_);
+        return count_;
+    }
+    /// False if it was not reached in time.
+    [[nodiscard]] bool wait_for(std::uint64_t wanted) const {
+        std::unique_lock guard(lock_);
+        return changed_.wait_for(guard, std::chrono::seconds(20), [&] { return count_ >= wanted; });
+    }
+
+private:
+    mutable std::mutex lock_;
+    mutable std::condition_variable changed_;
+    std::uint64_t count_ = 0;
+};
+
+/// Opens once, for all who wait.
+class gate {
+public:
+    void open() { opened_.add(); }
+    /// False if it was not opened in time.
+    [[nodiscard]] bool wait() const { return opened_.wait_for(1); }
+
+private:
+    tally opened_;
+};
+
+/// What becomes true without telling anybody: asked again and again.
+template <class Fn>
+bool comes_true(Fn f) {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!f()) {
+        if (std::chrono::steady_clock::now() > limit) return false;
+        std::this_thread::yield();
+    }
+    return true;
+}
+
+}  // namespace support
