@@ -48,20 +48,7 @@ report engine::explore(const options& chosen, const model& body) {
             result.has_failed = true;
             result.what = failure_;
             result.path = choices_->text();
-            for (const auto& one : notes_) {
-                event_record event;
-                event.thread = one.thread;
-                event.what = one.what;
-                if (one.object != 0) event.object = name_of(at(one.object));
-                event.has_order = one.order >= 0;
-                event.order = static_cast<std::memory_order>(one.order);
-                event.has_value = one.has_value;
-                event.value = one.value;
-                if (one.remark != nullptr) event.remark = one.remark;
-                std::ranges::copy_if(one.code, std::back_inserter(event.code),
-                                     [](auto* code) { return code != nullptr; });
-                result.events.push_back(std::move(event));
-            }
+            for (const auto& one : notes_) result.events.push_back(told(one));
             return result;
         }
         const bool is_late = std::chrono::steady_clock::now() - began > chosen.time_limit;
@@ -87,10 +74,11 @@ void engine::run_once(const model& body) {
     races_.clear();
     notes_.clear();
     meetings_.clear();
+    given_names_.clear();
     object_count_ = 0;
     numbers_ = {};
     steps_ = changes_ = 0;
-    spurious_failures_ = spurious_wakeups_ = 0;
+    stale_reads_ = spurious_failures_ = spurious_wakeups_ = 0;
     has_failed_ = false;
     thread_count_ = 0;
 
@@ -354,7 +342,6 @@ object& engine::make(kind what, const void* address, std::uint64_t value) {
     object& made = objects_[object_count_++];
     made.what = what;
     made.address = address;
-    made.given_name = nullptr;
     made.number = ++numbers_[static_cast<std::size_t>(what)];
     made.is_alive = true;
     made.born_by = no_thread;
@@ -366,7 +353,6 @@ object& engine::make(kind what, const void* address, std::uint64_t value) {
     made.stores.push_back({value, no_thread, 0, {}, {}});
     made.oldest_for_seq_cst = 0;
     made.has_mixed_stores = false;
-    made.stale_reads = {};
     made.owner = no_thread;
     made.released = {};
     made.order = {};
@@ -443,17 +429,16 @@ bool engine::is_on_a_stack(const void* address) const {
 }
 
 std::string engine::name_of(const object& it) const {
-    if (it.given_name != nullptr) return it.given_name;
+    if (const char* const text = given_name(it.address)) return text;
     constexpr std::array names{"atomic ", "mutex ", "condition ", "event ", "tracked "};
     return names[static_cast<std::size_t>(it.what)] + std::to_string(it.number);
 }
 
-void engine::name(const void* address, const char* text) {
-    for (std::size_t i = object_count_; i-- > 0;) {
-        if (objects_[i].address != address) continue;
-        objects_[i].given_name = text;
-        return;
-    }
+void engine::name(const void* address, const char* text) { given_names_.emplace_back(address, text); }
+
+const char* engine::given_name(const void* address) const {
+    const auto place = std::ranges::find(given_names_, address, &std::pair<const void*, const char*>::first);
+    return place == given_names_.end() ? nullptr : place->second;
 }
 
 /// A step that touches an object begins: lets others go first.
@@ -672,6 +657,22 @@ void engine::note(const char* what, object_index object, const void* code, int o
     std::size_t depth = std::min(me().call_depth, me().calls.size());
     for (std::size_t i = 1; i < made.code.size() && depth > 0; ++i) made.code[i] = me().calls[--depth];
     notes_.push_back(made);
+}
+
+event_record engine::told(const event_note& one) const {
+    event_record event;
+    event.thread = one.thread;
+    event.what = one.what;
+    if (one.object != 0) event.object = name_of(objects_[one.object - 1]);
+    event.has_order = one.order >= 0;
+    event.order = static_cast<std::memory_order>(one.order);
+    event.has_value = one.has_value;
+    event.value = one.value;
+    // A pointer to what the model has given a name.
+    if (one.has_value && one.value != 0) event.named_value = given_name(reinterpret_cast<const void*>(one.value));
+    if (one.remark != nullptr) event.remark = one.remark;
+    std::ranges::copy_if(one.code, std::back_inserter(event.code), [](auto* code) { return code != nullptr; });
+    return event;
 }
 
 void engine::note_value(std::uint64_t value, const char* remark) {

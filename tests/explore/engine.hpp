@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "explore/choices.hpp"
@@ -46,7 +47,6 @@ struct last_access {
 struct object {
     kind what;
     const void* address;
-    const char* given_name;
     unsigned number;
     bool is_alive;
     unsigned born_by;
@@ -60,7 +60,6 @@ struct object {
     std::vector<store_record> stores;
     std::size_t oldest_for_seq_cst;  ///< what a seq_cst operation has read or written: the next reads nothing older
     bool has_mixed_stores;           ///< some are not seq_cst
-    std::array<std::uint8_t, max_threads> stale_reads;
 
     // A mutex, a condition, an event.
     unsigned owner;
@@ -182,6 +181,8 @@ private:
     object& use(object_index& index, kind what, const void* address, const atomic_ref* initial = nullptr);
     object& at(object_index index) { return objects_[index - 1]; }
     [[nodiscard]] std::string name_of(const object& it) const;
+    [[nodiscard]] const char* given_name(const void* address) const;
+    [[nodiscard]] event_record told(const event_note& one) const;
     [[nodiscard]] std::string describe(const thread_state& thread) const;
     void check_memory(const void* address, std::size_t size, const char* what);
     object& begin(object_index& index, kind what, const void* address, access how, const void* code,
@@ -216,8 +217,10 @@ private:
     heap heap_;
     races races_;
     std::vector<event_note> notes_;
+    std::vector<std::pair<const void*, const char*>> given_names_;
     std::uint64_t steps_ = 0;
     std::uint64_t changes_ = 0;
+    unsigned stale_reads_ = 0;
     unsigned spurious_failures_ = 0;
     unsigned spurious_wakeups_ = 0;
     bool has_failed_ = false;

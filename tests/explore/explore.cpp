@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "explore/engine.hpp"
+#include "support/stress.hpp"
 
 namespace explore {
 namespace {
@@ -26,6 +27,15 @@ testing::AssertionResult describe(const report& seen) {
 bool is_repeating() { return std::getenv("EDDY_EXPLORE_PATH") != nullptr; }
 
 }  // namespace
+
+options by_chance() {
+    return {.preemptions = 0,
+            .stale_reads = 10,
+            .spurious_failures = 2,
+            .spurious_wakeups = 2,
+            .random_executions = support::rounds(200'000),
+            .seed = support::seed()};
+}
 
 report run(const options& chosen, const model& body) { return detail::the_engine().explore(chosen, body); }
 

@@ -42,16 +42,15 @@
 //     and load buffering is not seen at all;
 //   - fences (the library has none), and consume is acquire;
 //   - a compare-exchange that fails reads the newest store.
-// Old values are given out only so often, see options::stale_reads, so that loops end.
 namespace explore {
 
 struct options {
     /// How often a thread is left that could have gone on, at most, in one execution. Most bugs need one or two.
     unsigned preemptions = 2;
-    /// How often in one execution each thread may read an outdated value from each atomic.
+    /// How many loads read an outdated value, at most, in one execution. Most bugs need one.
     unsigned stale_reads = 2;
     /// How many weak compare-exchanges, and how many waits on conditions, end for nothing in one execution.
-    unsigned spurious_failures = 1;
+    unsigned spurious_failures = 0;
     unsigned spurious_wakeups = 0;
     /// Whether a wait with a limit may end by it although other threads could go on.
     bool early_timeouts = false;
@@ -64,6 +63,10 @@ struct options {
     std::uint64_t random_executions = 0;
     std::uint64_t seed = 1;
 };
+
+/// For the stress tests: at random, without a bound on preemptions, as often as support::rounds() says, from
+/// support::seed().
+[[nodiscard]] options by_chance();
 
 struct report {
     bool has_failed = false;

@@ -88,11 +88,11 @@ std::uint64_t engine::load(const atomic_ref& ref, std::memory_order order, const
     thread_state& self = me();
     const std::size_t newest = it.stores.size() - 1;
     std::size_t age = 0;
-    if (!self.reads_newest && it.stale_reads[self.id] < options_.stale_reads) {
+    if (!self.reads_newest && stale_reads_ < options_.stale_reads) {
         const std::size_t readable = std::min(newest - oldest_readable(it, is_seq_cst) + 1, most_readable);
         if (readable > 1) age = choices_->choose_value(static_cast<unsigned>(readable));
     }
-    if (age != 0) ++it.stale_reads[self.id];
+    if (age != 0) ++stale_reads_;
     const std::uint64_t value = read(it, newest - age, order);
     note("loads", ref.index, code, static_cast<int>(order));
     note_value(value, age != 0 ? "outdated" : nullptr);

@@ -106,6 +106,11 @@ std::string number(std::uint64_t value) {
     return text.data();
 }
 
+std::string value_of(const event_record& event) {
+    if (!event.has_value) return {};
+    return " = " + (event.named_value != nullptr ? std::string(event.named_value) : number(event.value));
+}
+
 std::string padded(std::string text, std::size_t width) {
     if (text.size() < width) text.append(width - text.size(), ' ');
     return text;
@@ -126,7 +131,7 @@ std::string render(const std::vector<event_record>& events) {
         if (std::exchange(previous, event.thread) != event.thread) table += "    ----\n";
         std::string line = "    thread " + std::to_string(event.thread) + "  ";
         line += padded(std::string(event.what) + (event.has_order ? std::string(" ") + name_of(event.order) : ""), 32);
-        line += padded(event.object + (event.has_value ? " = " + number(event.value) : ""), 28);
+        line += padded(event.object + value_of(event), 28);
         line += ' ' + place_in(found, event.code);
         if (!event.remark.empty()) line += "  (" + event.remark + ')';
         table += line + '\n';

@@ -18,7 +18,8 @@ struct event_record {
     bool has_order = false;
     std::memory_order order{};
     bool has_value = false;
-    std::uint64_t value = 0;  ///< that was read or written
+    std::uint64_t value = 0;            ///< that was read or written
+    const char* named_value = nullptr;  ///< the name of what it points to
     std::string remark;
     std::vector<const void*> code;  ///< return addresses, innermost first
 };

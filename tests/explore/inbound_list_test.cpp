@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+// What other threads send to a loop: nothing is lost, the order of each sender is kept, and the loop is always woken.
+#include "core/inbound_list.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "explore/explore.hpp"
+
+namespace {
+
+using eddy::detail::inbound_node;
+using explore::check;
+using explore::fails;
+using explore::holds;
+
+constexpr unsigned senders = 2;
+constexpr unsigned per_sender = 2;
+
+struct item : inbound_node {
+    unsigned sender = 0;
+    unsigned number = 0;
+};
+
+/// The loop and what it sleeps in.
+template <class List>
+struct loop {
+    List inbound;
+    explore::event wake_up{false};  // the list's own orders must do
+    bool is_set_up = false;         // written by the loop before it first sleeps, read by who wakes it
+
+    loop() { explore::name(this, "head"); }
+
+    bool send(item& sent) {
+        const auto pushed = inbound.push(sent);
+        if (pushed == List::pushed::loop_sleeps) {
+            check(is_set_up, "who wakes the loop sees what it did before it slept");
+            wake_up.set();
+        }
+        return pushed != List::pushed::refused;
+    }
+
+    /// Takes what has come; sleeps until there is more.
+    template <class Use>
+    void turn(Use use) {
+        for (inbound_node* node = inbound.take(); node != nullptr;) {
+            auto& arrived = static_cast<item&>(*node);
+            node = node->next_inbound;
+            use(arrived);
+        }
+    }
+
+    void sleep() {
+        if (!is_set_up) is_set_up = true;
+        if (inbound.fall_asleep()) wake_up.wait();
+    }
+};
+
+/// Each item once, and those of a sender in order.
+class checklist {
+public:
+    void add(const item& arrived) {
+        check(arrived.number == next_[arrived.sender], "each arrives once, in the order of its sender");
+        ++next_[arrived.sender];
+        ++count_;
+    }
+    [[nodiscard]] unsigned count() const { return count_; }
+
+private:
+    std::array<unsigned, senders> next_{};
+    unsigned count_ = 0;
+};
+
+template <class List>
+void senders_and_a_loop() {
+    loop<List> home;
+    item items[senders][per_sender];
+    const auto send_all = [&](unsigned sender) {
+        for (unsigned i = 0; i < per_sender; ++i) {
+            items[sender][i].sender = sender;
+            items[sender][i].number = i;
+            check(home.send(items[sender][i]), "an open loop takes all");
+        }
+    };
+    explore::thread first([&] { send_all(0); });
+    explore::thread second([&] { send_all(1); });
+    checklist seen;
+    for (;;) {
+        home.turn([&](const item& arrived) { seen.add(arrived); });
+        if (seen.count() == senders * per_sender) return;
+        home.sleep();
+    }
+}
+
+/// The loop closes while others send: an item is either refused, and its sender's again, or handed to the loop.
+template <class List>
+void senders_and_a_loop_that_closes() {
+    loop<List> home;
+    item items[senders];
+    bool is_taken[senders] = {};
+    bool is_handed_over[senders] = {};
+    {
+        const auto send = [&](unsigned sender) {
+            items[sender].sender = sender;
+            is_taken[sender] = home.send(items[sender]);
+        };
+        explore::thread first([&] { send(0); });
+        explore::thread second([&] { send(1); });
+        const auto note = [&](const item& arrived) { is_handed_over[arrived.sender] = true; };
+        home.turn(note);
+        home.turn(note);
+        for (inbound_node* node = home.inbound.close(); node != nullptr; node = node->next_inbound) {
+            note(static_cast<item&>(*node));
+        }
+    }
+    for (unsigned i = 0; i < senders; ++i) check(is_taken[i] == is_handed_over[i], "taken is what is handed over");
+}
+
+using eddy::detail::inbound_list;
+
+TEST(ExploreInboundList, NothingIsLostAndTheLoopIsWoken) {
+    EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, senders_and_a_loop<inbound_list>));
+    EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1, .spurious_failures = 1}, senders_and_a_loop<inbound_list>));
+}
+
+TEST(ExploreInboundList, ClosingTakesOrRefuses) {
+    EXPECT_TRUE(holds({.preemptions = 4}, senders_and_a_loop_that_closes<inbound_list>));
+}
+
+TEST(ExploreInboundListStress, ByChance) {
+    EXPECT_TRUE(holds(explore::by_chance(), senders_and_a_loop<inbound_list>));
+    EXPECT_TRUE(holds(explore::by_chance(), senders_and_a_loop_that_closes<inbound_list>));
+}
+
+// ---- What is wrong is found: a copy of the list, with a place for each mistake ----
+
+struct as_it_is {
+    static constexpr std::memory_order push = std::memory_order_acq_rel;
+    static constexpr std::memory_order take = std::memory_order_acquire;
+    static constexpr std::memory_order fall_asleep = std::memory_order_release;
+    static constexpr bool tells_of_sleep = true;
+    static constexpr bool sleeps_by_compare_exchange = true;
+    static constexpr bool closes_by_exchange = true;
+    static constexpr bool keeps_order = true;
+};
+
+template <class Choice>
+class changed_list {
+public:
+    using pushed = inbound_list::pushed;
+
+    pushed push(inbound_node& node) noexcept {
+        inbound_node* head = head_.load(std::memory_order_relaxed);
+        do {
+            if (head == &closed_mark_) return pushed::refused;
+            node.next_inbound = head == &asleep_mark_ ? nullptr : head;
+        } while (!head_.compare_exchange_weak(head, &node, Choice::push, std::memory_order_relaxed));
+        return Choice::tells_of_sleep && head == &asleep_mark_ ? pushed::loop_sleeps : pushed::quietly;
+    }
+
+    inbound_node* take() noexcept {
+        if (head_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+        return oldest_first(head_.exchange(nullptr, Choice::take));
+    }
+
+    bool fall_asleep() noexcept {
+        inbound_node* expected = nullptr;
+        if constexpr (Choice::sleeps_by_compare_exchange) {
+            return head_.compare_exchange_strong(expected, &asleep_mark_, Choice::fall_asleep,
+                                                 std::memory_order_relaxed);
+        } else {
+            if (head_.load(std::memory_order_acquire) != nullptr) return false;
+            head_.store(&asleep_mark_, Choice::fall_asleep);
+            return true;
+        }
+    }
+
+    inbound_node* close() noexcept {
+        if constexpr (Choice::closes_by_exchange) {
+            return oldest_first(head_.exchange(&closed_mark_, std::memory_order_acq_rel));
+        } else {
+            inbound_node* const last = head_.load(std::memory_order_acquire);
+            head_.store(&closed_mark_, std::memory_order_release);
+            return oldest_first(last);
+        }
+    }
+
+private:
+    inbound_node* oldest_first(inbound_node* newest) noexcept {
+        if (newest == &asleep_mark_ || newest == &closed_mark_) return nullptr;
+        if (!Choice::keeps_order) return newest;
+        inbound_node* reversed = nullptr;
+        while (newest != nullptr) {
+            inbound_node* const next = newest->next_inbound;
+            newest->next_inbound = reversed;
+            reversed = newest;
+            newest = next;
+        }
+        return reversed;
+    }
+
+    eddy::detail::atomic<inbound_node*> head_{nullptr};
+    inbound_node asleep_mark_;
+    inbound_node closed_mark_;
+};
+
+struct relaxed_push : as_it_is {
+    static constexpr std::memory_order push = std::memory_order_relaxed;
+};
+struct push_that_only_acquires : as_it_is {
+    static constexpr std::memory_order push = std::memory_order_acquire;
+};
+struct push_that_only_releases : as_it_is {
+    static constexpr std::memory_order push = std::memory_order_release;
+};
+struct relaxed_take : as_it_is {
+    static constexpr std::memory_order take = std::memory_order_relaxed;
+};
+struct relaxed_sleep : as_it_is {
+    static constexpr std::memory_order fall_asleep = std::memory_order_relaxed;
+};
+struct silent_about_sleep : as_it_is {
+    static constexpr bool tells_of_sleep = false;
+};
+struct sleep_by_store : as_it_is {
+    static constexpr bool sleeps_by_compare_exchange = false;
+};
+struct close_by_store : as_it_is {
+    static constexpr bool closes_by_exchange = false;
+};
+struct newest_first : as_it_is {
+    static constexpr bool keeps_order = false;
+};
+
+TEST(ExploreInboundList, CopyForTheMistakesHasNone) {
+    EXPECT_TRUE(holds({.stale_reads = 1}, senders_and_a_loop<changed_list<as_it_is>>));
+    EXPECT_TRUE(holds({.stale_reads = 1}, senders_and_a_loop_that_closes<changed_list<as_it_is>>));
+}
+
+TEST(ExploreInboundList, WrongOrdersAreFound) {
+    EXPECT_TRUE(fails(senders_and_a_loop<changed_list<relaxed_push>>, "a data race"));
+    EXPECT_TRUE(fails(senders_and_a_loop<changed_list<push_that_only_acquires>>, "a data race"));
+    EXPECT_TRUE(fails(senders_and_a_loop<changed_list<push_that_only_releases>>, "a data race"));
+    EXPECT_TRUE(fails(senders_and_a_loop<changed_list<relaxed_take>>, "a data race"));
+    EXPECT_TRUE(fails(senders_and_a_loop<changed_list<relaxed_sleep>>, "a data race"));
+}
+
+TEST(ExploreInboundList, WrongTransitionsAreFound) {
+    EXPECT_TRUE(fails(senders_and_a_loop<changed_list<silent_about_sleep>>, "a lost wake-up"));
+    EXPECT_TRUE(fails(senders_and_a_loop<changed_list<sleep_by_store>>, "a lost wake-up"));
+    EXPECT_TRUE(fails(senders_and_a_loop<changed_list<newest_first>>, "in the order of its sender"));
+    EXPECT_TRUE(fails(senders_and_a_loop_that_closes<changed_list<close_by_store>>, "taken is what is handed over"));
+}
+
+}  // namespace

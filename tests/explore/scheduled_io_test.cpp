@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+// The readiness word, the slots and the waiters of a registration: an event is never lost between a call that would
+// block and the clearing that follows (S39, R002), and who waits is always woken (S40).
+#include <eddy/detail/scheduled_io.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include <eddy/detail/frame_pool.hpp>
+
+#include "explore/explore.hpp"
+#include "explore/sleeping_task.hpp"
+
+namespace {
+
+using eddy::context;
+using eddy::detail::atomic;
+using eddy::detail::direction;
+using eddy::detail::io_waiter;
+using eddy::detail::mutex;
+using eddy::detail::readiness_word;
+using eddy::detail::scheduled_io;
+using eddy::io::interest;
+using eddy::io::ready;
+using eddy::io::ready_event;
+using explore::check;
+using explore::fails;
+using explore::holds;
+using explore::sleeping_task;
+
+constexpr explore::options thorough{.preemptions = 3, .stale_reads = 1};
+
+/// The kernel's side: bytes in a socket. Its lock orders what its callers do; here, read-modify-writes.
+class kernel_socket {
+public:
+    void arrive() { bytes_.fetch_add(1, std::memory_order_acq_rel); }
+    /// 0: it would block.
+    int read() { return bytes_.exchange(0, std::memory_order_acq_rel); }
+
+private:
+    atomic<int> bytes_{0};
+};
+
+template <class Io>
+void report(Io& source, ready what) {
+    source.set_readiness(what);
+    source.wake(what);
+}
+
+template <class Io>
+ready_event wait_ready(Io& source, direction way, sleeping_task& self) {
+    for (;;) {
+        const eddy::waker waker = self.waker();
+        context cx(waker);
+        if (auto seen = source.poll_ready(way, cx, nullptr)) return *seen;
+        self.sleep();
+    }
+}
+
+// The tasks of the models are older than the threads that wake them, as an executor sees to. And their wake-ups order
+// nothing: the word itself has to.
+
+/// As a stream's read on an edge-triggered driver: tries, clears when it would block, waits.
+template <class Io>
+void read_until(Io& source, kernel_socket& socket, int wanted, sleeping_task& self) {
+    for (int got = 0; got < wanted;) {
+        const ready_event seen = wait_ready(source, direction::read, self);
+        const int bytes = socket.read();
+        got += bytes;
+        if (bytes == 0) source.clear_blocked(seen);
+    }
+}
+
+/// S39: an edge comes at any moment, also between EWOULDBLOCK and the clearing. None is lost, or the reader sleeps on.
+template <class Io>
+void edges_and_a_reader() {
+    sleeping_task reader(false);
+    Io source;
+    kernel_socket socket;
+    explore::name(&socket, "socket");
+    explore::thread driver([&] {
+        for (int i = 0; i < 2; ++i) {
+            socket.arrive();
+            report(source, ready::readable);
+        }
+    });
+    read_until(source, socket, 2, reader);
+}
+
+/// The event of the other direction counts as well, and takes nothing away.
+template <class Io>
+void edges_of_both_directions() {
+    sleeping_task reader(false);
+    sleeping_task writer(false);
+    Io source;
+    kernel_socket incoming;
+    explore::thread driver([&] {
+        report(source, ready::writable);
+        incoming.arrive();
+        report(source, ready::readable);
+    });
+    explore::thread writing([&] {
+        const ready_event seen = wait_ready(source, direction::write, writer);
+        source.clear_blocked(seen);
+    });
+    read_until(source, incoming, 1, reader);
+}
+
+/// What a driver wrote before it reported is seen by who finds the source ready.
+template <class Io>
+void report_publishes() {
+    sleeping_task reader(false);
+    Io source;
+    int errors = 0;
+    explore::thread driver([&] {
+        errors = 1;
+        report(source, ready::error);
+    });
+    static_cast<void>(wait_ready(source, direction::read, reader));
+    check(errors == 1, "what came before the report is seen");
+}
+
+TEST(ExploreScheduledIo, S39_EventBetweenWouldBlockAndClearStaysReady) {
+    EXPECT_TRUE(holds(thorough, edges_and_a_reader<scheduled_io>));
+}
+
+TEST(ExploreScheduledIo, S39_R002_EventsOfTwoDirectionsDoNotTakeEachOtherAway) {
+    EXPECT_TRUE(holds({.stale_reads = 1}, edges_of_both_directions<scheduled_io>));
+}
+
+TEST(ExploreScheduledIo, ReportPublishesWhatCameBefore) {
+    EXPECT_TRUE(holds(thorough, report_publishes<scheduled_io>));
+}
+
+TEST(ExploreScheduledIo, R002_ClearOfAnOldLookLeavesANewerEventInAllOrders) {
+    EXPECT_TRUE(holds({.preemptions = 100, .stale_reads = 100}, [] {
+        scheduled_io source;
+        source.set_readiness(ready::readable);
+        const ready_event old = source.look(ready::all);
+        explore::thread driver([&] { source.set_readiness(ready::readable); });
+        explore::thread stranger([&] { source.set_readiness(ready::writable); });
+        source.clear_blocked(old);
+        driver.join();
+        stranger.join();
+        check(source.look(ready::all).ready == (ready::readable | ready::writable), "both events are there");
+    }));
+}
+
+TEST(ExploreScheduledIo, S41_ShutdownWakesWhoWaitsAndIsNotCleared) {
+    EXPECT_TRUE(holds(thorough, [] {
+        sleeping_task self(false);
+        scheduled_io source;
+        explore::thread driver([&] {
+            report(source, ready::readable);
+            source.shut_down();
+        });
+        for (;;) {
+            const ready_event seen = wait_ready(source, direction::read, self);
+            if (seen.is_shutdown) break;
+            source.clear_blocked(seen);
+        }
+    }));
+}
+
+TEST(ExploreScheduledIo, S40_LastToPollWinsTheSlotAndWhoLeavesTakesOnlyItsOwn) {
+    EXPECT_TRUE(holds({.stale_reads = 1}, [] {
+        sleeping_task given_up(false);
+        sleeping_task reader(false);
+        scheduled_io source;
+        explore::thread driver([&] { report(source, ready::readable); });
+        explore::thread other([&] {
+            // Polls once, and is then dropped.
+            const eddy::waker waker = given_up.waker();
+            context cx(waker);
+            static_cast<void>(source.poll_ready(direction::read, cx, &given_up));
+            source.leave_slot(direction::read, &given_up);
+        });
+        other.join();
+        static_cast<void>(wait_ready(source, direction::read, reader));
+    }));
+}
+
+TEST(ExploreScheduledIo, S40_OwnerThatLeavesWhileItIsWokenLeavesNothingBehind) {
+    EXPECT_TRUE(holds(thorough, [] {
+        sleeping_task self(false);
+        {
+            scheduled_io source;
+            explore::thread driver([&] { report(source, ready::readable); });
+            const eddy::waker waker = self.waker();
+            context cx(waker);
+            static_cast<void>(source.poll_ready(direction::read, cx, &self));
+            source.leave_slot(direction::read, &self);
+            check(!source.has_owner(), "the slot has no owner any more");
+        }
+    }));
+}
+
+TEST(ExploreScheduledIo, S40_WaiterIsWokenOrGoneInAllOrders) {
+    EXPECT_TRUE(holds(thorough, [] {
+        sleeping_task dropped_task(false);
+        sleeping_task self(false);
+        scheduled_io source;
+        explore::thread driver([&] { report(source, ready::readable); });
+        // SAFETY: as in readiness_future: unlinked before it goes.
+        auto* const dropped = new io_waiter(interest::readable);
+        {
+            const eddy::waker waker = dropped_task.waker();
+            context cx(waker);
+            static_cast<void>(source.poll_waiter(*dropped, cx));
+        }
+        source.unlink(*dropped);
+        delete dropped;
+
+        io_waiter kept(interest::readable);
+        for (;;) {
+            const eddy::waker waker = self.waker();
+            context cx(waker);
+            if (source.poll_waiter(kept, cx)) break;
+            self.sleep();
+        }
+        source.unlink(kept);
+    }));
+}
+
+TEST(ExploreScheduledIo, LastReferenceFreesIt) {
+    EXPECT_TRUE(holds(thorough, [] {
+        auto* const source = eddy::detail::pool_new<scheduled_io>();
+        source->retain();
+        explore::thread driver([=] {
+            report(*source, ready::readable);
+            source->release();
+        });
+        static_cast<void>(source->look(ready::all));
+        source->release();
+    }));
+}
+
+TEST(ExploreScheduledIoStress, ByChance) {
+    EXPECT_TRUE(holds(explore::by_chance(), edges_and_a_reader<scheduled_io>));
+    EXPECT_TRUE(holds(explore::by_chance(), edges_of_both_directions<scheduled_io>));
+}
+
+// ---- What is wrong is found: a copy of the word and one slot, with a place for each mistake ----
+
+struct as_it_is {
+    static constexpr std::memory_order set = std::memory_order_release;
+    static constexpr std::memory_order look = std::memory_order_acquire;
+    static constexpr bool clears_by_tick = true;
+    static constexpr bool counts_ticks = true;
+    static constexpr bool clears_by_compare_exchange = true;
+    static constexpr bool looks_again_under_the_lock = true;
+    static constexpr bool sets_before_it_wakes = true;
+};
+
+template <class Choice>
+class changed_io {
+public:
+    void set_readiness(ready what) {
+        if (!Choice::sets_before_it_wakes) wake_slot();
+        std::uint32_t word = word_.load(std::memory_order_relaxed);
+        std::uint32_t changed = 0;
+        do {
+            const unsigned step = Choice::counts_ticks ? 1 : 0;
+            changed = readiness_word::pack(false, static_cast<std::uint16_t>(readiness_word::tick(word) + step),
+                                           readiness_word::ready(word) | what);
+        } while (!word_.compare_exchange_weak(word, changed, Choice::set, std::memory_order_relaxed));
+    }
+
+    void wake(ready) {
+        if (Choice::sets_before_it_wakes) wake_slot();
+    }
+
+    void clear_blocked(ready_event seen) {
+        std::uint32_t word = word_.load(std::memory_order_relaxed);
+        std::uint32_t changed = 0;
+        do {
+            if (Choice::clears_by_tick && readiness_word::tick(word) != seen.tick) return;
+            changed = readiness_word::pack(false, readiness_word::tick(word), readiness_word::ready(word) - seen.ready);
+            if (!Choice::clears_by_compare_exchange) return word_.store(changed, std::memory_order_relaxed);
+        } while (!word_.compare_exchange_weak(word, changed, std::memory_order_relaxed, std::memory_order_relaxed));
+    }
+
+    eddy::poll_result<ready_event> poll_ready(direction, context& cx, const void*) {
+        const ready mask = ready::mask_of(interest::readable);
+        if (const auto seen = look(mask); !seen.ready.is_empty()) return seen;
+        eddy::waker mine = cx.waker();
+        std::lock_guard guard(lock_);
+        if (Choice::looks_again_under_the_lock) {
+            if (const auto seen = look(mask); !seen.ready.is_empty()) return seen;
+        }
+        kept_.swap(mine);
+        return eddy::not_ready;
+    }
+
+private:
+    ready_event look(ready mask) {
+        ready_event seen = readiness_word::unpack(word_.load(Choice::look));
+        seen.ready &= mask;
+        return seen;
+    }
+    void wake_slot() {
+        eddy::waker taken;
+        {
+            std::lock_guard guard(lock_);
+            taken.swap(kept_);
+        }
+        std::move(taken).wake();
+    }
+
+    atomic<std::uint32_t> word_{0};
+    mutex lock_;
+    eddy::waker kept_;
+};
+
+struct clear_without_tick : as_it_is {
+    static constexpr bool clears_by_tick = false;
+};
+struct tick_that_stands_still : as_it_is {
+    static constexpr bool counts_ticks = false;
+};
+struct clear_by_store : as_it_is {
+    static constexpr bool clears_by_compare_exchange = false;
+};
+struct one_look_only : as_it_is {
+    static constexpr bool looks_again_under_the_lock = false;
+};
+struct wakes_before_it_sets : as_it_is {
+    static constexpr bool sets_before_it_wakes = false;
+};
+struct relaxed_set : as_it_is {
+    static constexpr std::memory_order set = std::memory_order_relaxed;
+};
+struct relaxed_look : as_it_is {
+    static constexpr std::memory_order look = std::memory_order_relaxed;
+};
+
+TEST(ExploreScheduledIo, CopyForTheMistakesHasNone) {
+    EXPECT_TRUE(holds({.stale_reads = 1}, edges_and_a_reader<changed_io<as_it_is>>));
+    EXPECT_TRUE(holds(report_publishes<changed_io<as_it_is>>));
+}
+
+TEST(ExploreScheduledIo, WrongTransitionsAreFound) {
+    EXPECT_TRUE(fails(edges_and_a_reader<changed_io<clear_without_tick>>, "a lost wake-up"));
+    EXPECT_TRUE(fails(edges_and_a_reader<changed_io<tick_that_stands_still>>, "a lost wake-up"));
+    EXPECT_TRUE(fails(edges_and_a_reader<changed_io<clear_by_store>>, "a lost wake-up"));
+    EXPECT_TRUE(fails(edges_and_a_reader<changed_io<one_look_only>>, "a lost wake-up"));
+    EXPECT_TRUE(fails(edges_and_a_reader<changed_io<wakes_before_it_sets>>, "a lost wake-up"));
+}
+
+TEST(ExploreScheduledIo, WrongOrdersAreFound) {
+    EXPECT_TRUE(fails(report_publishes<changed_io<relaxed_set>>, "a data race"));
+    EXPECT_TRUE(fails(report_publishes<changed_io<relaxed_look>>, "a data race"));
+}
+
+}  // namespace
