@@ -9,7 +9,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/error.hpp>
 
-#include "core/current.hpp"
+#include "io/current_io.hpp"
 #include "net/resolver.hpp"
 #include "runtime/blocking.hpp"
 #include "sys/resolve.hpp"
