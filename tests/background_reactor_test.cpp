@@ -180,8 +180,8 @@ TEST(BackgroundReactor, S19_ShutdownMayBeAwaitedInALoopAndByMany) {
         co_return;
     };
     eddy::core loop;
-    for (int i = 0; i < 3; ++i) loop.handle().spawn(waits());
-    loop.handle().spawn(shuts());
+    for (int i = 0; i < 3; ++i) loop.handle().spawn(waits()).value();
+    loop.handle().spawn(shuts()).value();
     loop.run_until_idle();
     EXPECT_EQ(ended, 3);
 }

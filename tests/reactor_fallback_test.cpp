@@ -86,6 +86,7 @@ TEST(ReactorFallback, S18_OfManyThreadsOneSetsIt) {
         const eddy::reactor reactor;
         std::atomic<int> set = 0;
         std::vector<std::thread> all;
+        all.reserve(8);
         for (int i = 0; i < 8; ++i) {
             all.emplace_back([&, handle = reactor.handle()] {
                 if (reactor_handle::set_fallback(handle)) ++set;

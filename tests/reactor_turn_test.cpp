@@ -221,6 +221,7 @@ TEST(ReactorTurnStress, R026_TwoThreadsTurnWhileSourcesComeAndGo) {
         }
     });
     std::vector<std::thread> all;
+    all.reserve(users);
     for (int user = 0; user < users; ++user) {
         all.emplace_back([&] {
             const counter source;
