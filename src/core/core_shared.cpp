@@ -25,6 +25,9 @@ namespace {
 constexpr std::size_t polls_between_turns = 64;
 constexpr auto look_interval = std::chrono::microseconds(20);
 
+// So often the queue comes before the children of scopes.
+constexpr unsigned fork_fairness = 16;
+
 constinit thread_local core_shared* running_here = nullptr;
 
 atomic<std::uint64_t> next_id{1};
@@ -170,13 +173,31 @@ void core_shared::adopt(core_task& task) noexcept {
     queue_.push(task);
 }
 
+void core_shared::adopt_fork(core_task& task) noexcept {
+    live_.push(task);
+    forks_.push(task);
+}
+
+void core_shared::wake_fork(waker&& parent) noexcept {
+    wakes_forks_ = true;
+    std::move(parent).wake();
+    wakes_forks_ = false;
+}
+
+/// Precondition: has_queued(). Now and then the queue comes first, so that scopes that start children for ever do not
+/// starve it.
+core_task& core_shared::pop_queued() noexcept {
+    const bool takes_fork = !forks_.is_empty() && (queue_.is_empty() || ++fork_streak_ % fork_fairness != 0);
+    return takes_fork ? forks_.pop() : queue_.pop();
+}
+
 void core_shared::run_until(core_task& main, const bool& done, std::source_location where) try {
     const entered guard(*this, where);
     while (!done) {
         drain_inbound();
         run_some(polls_between_turns, done);
         if (done) break;
-        if (queue_.is_empty()) {
+        if (!has_queued()) {
             park(std::nullopt);
         } else {
             look_if_due();
@@ -195,14 +216,14 @@ void core_shared::run_until_idle(std::source_location where) {
         run_some(polls_between_turns, never);
         drain_inbound();  // what the last task may have sent
         if (live_.size() == 0) return;
-        park(queue_.is_empty() ? max_wait() : std::chrono::nanoseconds::zero());
+        park(!has_queued() ? max_wait() : std::chrono::nanoseconds::zero());
     }
 }
 
 void core_shared::turn(max_wait limit, std::source_location where) {
     const entered guard(*this, where);
     drain_inbound();
-    park(queue_.is_empty() ? limit : std::chrono::nanoseconds::zero());
+    park(!has_queued() ? limit : std::chrono::nanoseconds::zero());
     drain_inbound();
     run_queued();
 }
@@ -214,7 +235,7 @@ void core_shared::park(max_wait limit) {
         // Paused time moves only when nothing else can: so look first, and only then go to the next timer.
         look_at_driver(std::chrono::nanoseconds::zero());
         drain_inbound();
-        if (!queue_.is_empty() || time_->auto_advance()) {
+        if (has_queued() || time_->auto_advance()) {
             static_cast<void>(time_->fire(time_->now()));
             return;
         }
@@ -288,13 +309,14 @@ private:
 /// Polls up to `limit` queued tasks, or until `stop`.
 void core_shared::run_some(std::size_t limit, const bool& stop) noexcept {
     poller with;
-    for (std::size_t left = limit; left > 0 && !queue_.is_empty() && !stop; --left) run_task(queue_.pop(), with);
+    for (std::size_t left = limit; left > 0 && has_queued() && !stop; --left) run_task(pop_queued(), with);
     polls_ += with.polls();
 }
 
 /// Polls the tasks that are queued now, and none that come meanwhile.
 void core_shared::run_queued() noexcept {
     poller with;
+    while (!forks_.is_empty()) queue_.push(forks_.pop());
     const core_task* const last = queue_.back();
     for (bool more = last != nullptr; more;) {
         core_task& task = queue_.pop();
@@ -393,7 +415,7 @@ void core_shared::close() noexcept {
     const executor_scope executor({.core = this});
     for (inbound_node* node = inbound_.close(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
     while (core_task* const task = live_.front()) finish(*task);
-    while (!queue_.is_empty()) merge(queue_.pop());  // all have ended
+    while (has_queued()) merge(pop_queued());  // all have ended
     time_->shutdown();
     if (io_ != nullptr) io_->shut_down();
     on_uncaught_ = nullptr;  // what it holds is destroyed on this thread, and not with the last remote

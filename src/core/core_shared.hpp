@@ -51,7 +51,12 @@ public:
 
     // ---- The loop's thread ----
     void adopt(core_task& task) noexcept;
-    void schedule(core_task& task) noexcept { queue_.push(task); }
+    void schedule(core_task& task) noexcept { wakes_forks_ ? forks_.push(task) : queue_.push(task); }
+    /// As adopt(), for a child of a scope: newest first, so that a tree of scopes is walked depth first, and few of its
+    /// nodes are alive at a time.
+    void adopt_fork(core_task& task) noexcept;
+    /// Wakes the parent of a scope that has ended, to go on before what its tree has queued.
+    void wake_fork(waker&& parent) noexcept;
     /// Destroys a task that is not being polled.
     void destroy(core_task& task) noexcept { finish(task); }
     void run_until(core_task& main, const bool& done, std::source_location where);
@@ -82,6 +87,8 @@ private:
     void arrive(inbound_node& node) noexcept;
     void run_some(std::size_t limit, const bool& stop) noexcept;
     void run_queued() noexcept;
+    [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !forks_.is_empty(); }
+    [[nodiscard]] core_task& pop_queued() noexcept;
     void run_task(core_task& task, poller& with) noexcept;
     void poll_future(core_task& task, context& cx) noexcept;
     void cancel(core_task& task, context& cx) noexcept;
@@ -102,6 +109,9 @@ private:
 
     // ---- The loop's thread ----
     task_queue queue_;
+    task_stack forks_;  // children of scopes, and parents whose scopes have ended
+    unsigned fork_streak_ = 0;
+    bool wakes_forks_ = false;
     live_list live_;
     bool is_closed_ = false;
     std::chrono::steady_clock::time_point last_look_{};

@@ -35,6 +35,24 @@ private:
     core_task* last_ = nullptr;
 };
 
+/// Tasks that are to be polled, last in, first out. For the loop's thread.
+class task_stack {
+public:
+    [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
+
+    /// Takes in a task that is waiting.
+    void push(core_task& task) noexcept {
+        task.state = core_task::phase::queued;
+        task.next_queued = first_;
+        first_ = &task;
+    }
+
+    [[nodiscard]] core_task& pop() noexcept { return *std::exchange(first_, first_->next_queued); }
+
+private:
+    core_task* first_ = nullptr;
+};
+
 /// All tasks of a loop whose futures exist. For the loop's thread.
 class live_list {
 public:

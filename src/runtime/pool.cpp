@@ -118,7 +118,7 @@ pool::pool(const runtime_builder& chosen, std::vector<io_handle*>& drivers)
       thread_name_(chosen.thread_name_),
       stack_size_(chosen.stack_size_),
       idle_(static_cast<unsigned>(drivers.size())),
-      lists_(std::make_unique<task_list[]>(drivers.size() + 1)) {
+      lists_(std::make_unique<task_list[]>(drivers.size() + lists_for_others)) {
     for (auto*& driver : drivers) {
         const auto index = static_cast<unsigned>(workers_.size());
         workers_.push_back(std::make_unique<worker>(*this, index, std::exchange(driver, nullptr), chosen.seed_));
@@ -175,24 +175,42 @@ void pool::release() noexcept {
 
 // ---- Tasks ----
 
-void pool::start(spawned_task& task) noexcept {
-    const worker* const here = worker_here;
-    const bool is_mine = here != nullptr && &here->owner() == this;
+/// The worker that this thread is, if it is one of `owner`.
+static worker* worker_of(const pool& owner) noexcept {
+    worker* const here = worker_here;
+    return here != nullptr && &here->owner() == &owner ? here : nullptr;
+}
+
+/// Puts a new task into the list. If the pool is closing, it is cancelled at once, and the answer is false.
+bool pool::take_in(spawned_task& task, worker* here) noexcept {
     task.id = next_task_id();
-    task.shard = is_mine ? here->index() : size();
+    task.shard = here != nullptr ? here->index() : size() + static_cast<unsigned>(task.id % lists_for_others);
     if (hooks_ != nullptr && hooks_->task_spawn) [[unlikely]]
         hooks_->task_spawn(task.id);
     if (lists_[task.shard].add(task)) [[likely]]
-        return schedule(task);
-    // Closing: nobody will run it. It has both the list's reference and the queue's to give up.
+        return true;
+    // Nobody will run it. It has both the list's reference and the queue's to give up.
     static_cast<void>(task.state.transition_to_running());
     destroy(task, 2);
+    return false;
+}
+
+void pool::start(spawned_task& task) noexcept {
+    worker* const here = worker_of(*this);
+    if (!take_in(task, here)) return;
+    here != nullptr ? here->schedule(task) : inject(task);
+}
+
+void pool::start_fork(spawned_task& task) noexcept {
+    worker* const here = worker_of(*this);
+    if (!take_in(task, here)) return;
+    here != nullptr ? here->schedule_fork(task) : inject(task);
 }
 
 void pool::schedule(spawned_task& task) noexcept {
-    worker* const here = worker_here;
-    if (here != nullptr && &here->owner() == this) return here->schedule(task);
-    inject(task);
+    worker* const here = worker_of(*this);
+    if (here == nullptr) return inject(task);
+    here->wakes_forks() ? here->schedule_fork(task) : here->schedule(task);
 }
 
 void pool::inject(spawned_task& task) noexcept {
@@ -327,11 +345,11 @@ void pool::count_blocking(bool begins) noexcept {
 /// before what has begun, and neither ever falls (Mattern's counters).
 std::uint64_t pool::alive(bool with_background) const noexcept {
     std::uint64_t ended = blocking_ended_.load(std::memory_order_seq_cst);
-    for (unsigned i = 0; i <= size(); ++i) {
+    for (unsigned i = 0; i < list_count(); ++i) {
         ended += with_background ? lists_[i].ended() : lists_[i].foreground_ended();
     }
     std::uint64_t begun = blocking_begun_.load(std::memory_order_seq_cst);
-    for (unsigned i = 0; i <= size(); ++i) {
+    for (unsigned i = 0; i < list_count(); ++i) {
         begun += with_background ? lists_[i].spawned() : lists_[i].foreground_spawned();
     }
     return begun - ended;
@@ -343,7 +361,7 @@ bool pool::is_idle() noexcept { return alive(false) == 0; }
 void pool::ask_to_be_told() noexcept {
     is_awaiting_idle_.store(true, std::memory_order_seq_cst);
     // Whoever took a task out of a list before this is counted; whoever does so after it sees the mark.
-    for (unsigned i = 0; i <= size(); ++i) lists_[i].synchronise();
+    for (unsigned i = 0; i < list_count(); ++i) lists_[i].synchronise();
 }
 
 void pool::after_end() noexcept {
@@ -375,7 +393,7 @@ void pool::close_when_idle() noexcept {
 // ---- The end ----
 
 void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
-    for (unsigned i = 0; i <= size(); ++i) {
+    for (unsigned i = 0; i < list_count(); ++i) {
         std::vector<spawned_task*> tasks;
         lists_[i].for_each([&](spawned_task& task) {
             task.state.add_reference();
@@ -395,7 +413,7 @@ void pool::begin_shutdown() noexcept {
     phase expected = phase::open;
     // acq_rel: pairs with is_closing().
     if (!phase_.compare_exchange_strong(expected, phase::closing, std::memory_order_acq_rel)) return;
-    for (unsigned i = 0; i <= size(); ++i) lists_[i].close();
+    for (unsigned i = 0; i < list_count(); ++i) lists_[i].close();
     for (const auto& each : workers_) each->unpark();
     blocking_->shutdown();
 }
@@ -485,8 +503,8 @@ runtime_metrics pool::metrics() const noexcept {
     }
     runtime_metrics all(std::move(workers));
     std::uint64_t ended = 0;
-    for (unsigned i = 0; i <= size(); ++i) ended += lists_[i].ended();
-    for (unsigned i = 0; i <= size(); ++i) all.spawned_tasks += lists_[i].spawned();
+    for (unsigned i = 0; i < list_count(); ++i) ended += lists_[i].ended();
+    for (unsigned i = 0; i < list_count(); ++i) all.spawned_tasks += lists_[i].spawned();
     all.alive_tasks = all.spawned_tasks - ended;
     all.injection_queue_depth = injected_.size();
     const auto blocking = blocking_->count();

@@ -44,7 +44,15 @@ public:
     /// Begins a new task. If the pool is closing, it is cancelled at once.
     void start(spawned_task& task) noexcept;
     void schedule(spawned_task& task) noexcept override;
+    /// A task was put where another worker can take it: wakes a sleeper, if nobody looks for work.
     void notify_one() noexcept;
+    /// The same for a worker that has put it into its own queue, and so will come to it: cheaper, and a sleeper that is
+    /// just lying down may be missed. Then the next push wakes it, or the sentry.
+    void notify_if_useful() noexcept {
+        if (!idle_.all_awake() && !idle_.anybody_searches()) notify_one();
+    }
+    /// As start(), and schedule(), for a child of a scope, and for a parent whose scope has ended.
+    void start_fork(spawned_task& task) noexcept;
     /// A task has ended, and its future is gone: gives its output to whoever wants it, and up to two references away.
     void complete(spawned_task& task, std::uint64_t references) noexcept;
     /// Destroys the future of a task whose running bit the caller has, and completes it as cancelled.
@@ -60,8 +68,9 @@ public:
     // ---- Workers ----
     [[nodiscard]] unsigned size() const noexcept { return static_cast<unsigned>(workers_.size()); }
     [[nodiscard]] worker& at(unsigned index) noexcept { return *workers_[index]; }
-    /// One for each worker, and a last one for tasks that come from elsewhere.
+    /// One for each worker, and some for tasks that come from elsewhere.
     [[nodiscard]] task_list& list(unsigned index) noexcept { return lists_[index]; }
+    [[nodiscard]] unsigned list_count() const noexcept { return size() + lists_for_others; }
     /// Whether any queue but a LIFO slot holds a task.
     [[nodiscard]] bool has_queued_work() const noexcept;
     [[nodiscard]] injection_queue& injected() noexcept { return injected_; }
@@ -106,6 +115,8 @@ public:
     [[nodiscard]] runtime_metrics metrics() const noexcept;
 
 private:
+    static constexpr unsigned lists_for_others = 8;  // used in turn: who spawns and who ends tasks seldom meet
+
     enum class phase : unsigned char { open, closing, closed };
 
     explicit pool(const runtime_builder& chosen, std::vector<io_handle*>& drivers);
@@ -113,6 +124,7 @@ private:
 
     [[nodiscard]] result<void> start_threads() noexcept;
     [[nodiscard]] static std::unique_ptr<const runtime_hooks> used(const runtime_hooks& hooks);
+    [[nodiscard]] bool take_in(spawned_task& task, worker* here) noexcept;
     void after_end() noexcept;
     [[nodiscard]] std::uint64_t alive(bool with_background) const noexcept;
     void ask_to_be_told() noexcept;

@@ -12,6 +12,7 @@
 #include "core/core_shared.hpp"
 #include "runtime/polled_task.hpp"
 #include "runtime/pool.hpp"
+#include "runtime/worker_here.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -21,6 +22,17 @@ constinit mutex destroyers_lock;
 condition_variable& child_has_ended() {
     static auto* const never_destroyed = new condition_variable;
     return *never_destroyed;
+}
+
+/// The parent of a scope that has ended goes on before others of its tree begin: what they hold of memory stays small.
+void wake_parent(waker&& parent, core_shared* core) noexcept {
+    if (core != nullptr) {
+        core->wake_fork(std::move(parent));
+    } else if (worker_here != nullptr) {
+        worker_here->wake_fork(std::move(parent));
+    } else {
+        std::move(parent).wake();
+    }
 }
 
 }  // namespace
@@ -64,18 +76,19 @@ bool scope_base::adopt(scope_link& child) noexcept {
 void scope_base::start_pool_child(spawned_task& task, scope_link& link) noexcept {
     link.task.pooled = &task;
     if (!adopt(link)) static_cast<void>(task.state.transition_to_cancelled());
-    pool_->start(task);
+    pool_->start_fork(task);
 }
 
 void scope_base::start_core_child(core_task& task, scope_link& link) noexcept {
     link.task.cored = &task;
     if (!adopt(link)) task.is_cancelled = true;
-    core_->adopt(task);
+    core_->adopt_fork(task);
 }
 
 void scope_base::ended(scope_link& child) noexcept {
     waker parent;
     bool is_watched = false;
+    core_shared* const core = core_;
     {
         const guard locked(*this);
         (child.previous != nullptr ? child.previous->next : first_) = child.next;
@@ -84,7 +97,7 @@ void scope_base::ended(scope_link& child) noexcept {
         is_watched = is_being_destroyed_;
     }
     // From here on the scope may be gone.
-    std::move(parent).wake();
+    if (!parent.is_noop()) wake_parent(std::move(parent), core);
     if (is_watched) {
         const std::lock_guard lock(destroyers_lock);
         child_has_ended().notify_all();

@@ -8,6 +8,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
 
+#include "core/pause_briefly.hpp"
 #include "runtime/current_executor.hpp"
 #include "runtime/polled_task.hpp"
 #include "runtime/pool.hpp"
@@ -22,6 +23,9 @@ using std::chrono::steady_clock;
 // A task that was woken by the one before runs next, out of the LIFO slot; so many in a row, with one budget.
 constexpr unsigned lifo_limit = 3;
 
+// So often the ring comes before the children of scopes.
+constexpr unsigned fork_fairness = 16;
+
 // While tasks are queued, a look at the driver costs as much as many polls: not before this has passed since the last.
 constexpr auto look_interval = std::chrono::microseconds(20);
 
@@ -30,6 +34,10 @@ constexpr auto watch_interval = std::chrono::milliseconds(2);
 constexpr auto sentry_lingers = std::chrono::milliseconds(100);
 
 constexpr int no_sentry = -1;
+
+// Work that comes from elsewhere within that of falling asleep makes a worker spin the next time, for some 5 us.
+constexpr auto soon = std::chrono::microseconds(50);
+const unsigned spin_limit = std::thread::hardware_concurrency() > 1 ? 200 : 0;
 
 }  // namespace
 
@@ -77,7 +85,7 @@ void worker::run() noexcept {
         run_task(*task);
         if (worker_here != this) return;  // handed over meanwhile, by block_in_place
     }
-    for (unsigned i = 0; i <= pool_.size(); ++i) {
+    for (unsigned i = 0; i < pool_.list_count(); ++i) {
         while (spawned_task* const task = pool_.list(i).pop()) {
             if (task->state.transition_to_shutdown()) {
                 pool_.destroy(*task, 1);
@@ -94,6 +102,7 @@ void worker::run() noexcept {
 
 void worker::give_up_queue() noexcept {
     if (spawned_task* const task = lifo_.exchange(nullptr, std::memory_order_acquire)) pool_.give_up(*task);
+    while (spawned_task* const task = forks_.pop()) pool_.give_up(*task);
     while (spawned_task* const task = queue_.pop()) pool_.give_up(*task);
 }
 
@@ -113,7 +122,12 @@ void worker::push_back(spawned_task& task) noexcept {
         pool_.inject(task);
         return;
     }
-    if (!is_parking_) pool_.notify_one();
+    if (!is_parking_) pool_.notify_if_useful();
+}
+
+void worker::schedule_fork(spawned_task& task) noexcept {
+    if (!forks_.push(&task)) return push_back(task);
+    if (!is_parking_ && forks_.size() > 1) pool_.notify_if_useful();
 }
 
 spawned_task* worker::next_local() noexcept {
@@ -131,6 +145,11 @@ spawned_task* worker::next_local() noexcept {
         }
     }
     lifo_streak_ = 0;
+    // Now and then the ring first, so that scopes that start children for ever do not starve it.
+    if (tick_ % fork_fairness == 0) {
+        if (spawned_task* const task = queue_.pop()) return task;
+    }
+    if (spawned_task* const task = forks_.pop()) return task;
     return queue_.pop();
 }
 
@@ -172,6 +191,10 @@ spawned_task* worker::steal() noexcept {
     for (unsigned i = 0; i < count; ++i) {
         worker& victim = pool_.at((start + i) % count);
         if (&victim == this) continue;
+        if (spawned_task* const task = victim.forks_.steal()) {
+            worker_counters::add(counters_.steals, 1);
+            return task;
+        }
         if (spawned_task* const task = victim.queue_.steal_into(queue_)) {
             worker_counters::add(counters_.steals, 1 + queue_.size());
             return task;
@@ -185,18 +208,25 @@ spawned_task* worker::search() noexcept {
         if (!is_searching_) is_searching_ = pool_.idle().transition_to_searching();
         if (!is_searching_) return nullptr;
     }
-    return steal();
+    spawned_task* found = steal();
+    // Work from elsewhere that came soon after the last: likely to do so again, and sooner than a wake-up takes. Who
+    // sends it sees a worker that searches, and makes no system call.
+    for (unsigned spins = std::exchange(spins_, 0); found == nullptr && spins > 0; --spins) {
+        pause_briefly();
+        if (!pool_.injected().is_empty()) found = next_injected();
+    }
+    return found;
 }
 
 void worker::stop_searching() noexcept {
     if (!is_searching_) return;
     is_searching_ = false;
-    // The last one that searched has found something: there may be more.
-    if (pool_.idle().transition_from_searching()) pool_.notify_one();
+    // Whoever pushed while somebody searched has woken nobody: if there is more, another one has to come.
+    if (pool_.idle().transition_from_searching() && pool_.has_queued_work()) pool_.notify_one();
 }
 
 bool worker::has_work() const noexcept {
-    return lifo_.load(std::memory_order_relaxed) != nullptr || !queue_.is_empty();
+    return lifo_.load(std::memory_order_relaxed) != nullptr || !queue_.is_empty() || !forks_.is_empty();
 }
 
 // ---- Running a task ----
@@ -332,6 +362,7 @@ void worker::park() noexcept {
 
     is_parking_ = true;
     bool is_sentry = false;
+    const auto parked_at = now;
     while (!pool_.is_closing()) {
         if (!is_sentry && pool_.size() > 1 && idle.awake() > 0) is_sentry = become_sentry();
         worker_counters::add(counters_.parks, 1);
@@ -352,6 +383,7 @@ void worker::park() noexcept {
         }
         if (!idle.is_parked(index_)) {
             is_searching_ = true;
+            if (steady_clock::now() - parked_at < soon) spins_ = spin_limit;
             break;
         }
     }
@@ -403,6 +435,7 @@ void worker::watch_others() noexcept {
 void worker::relieve(worker& stuck) noexcept {
     // acquire: pairs with the exchange in schedule().
     if (spawned_task* const task = stuck.lifo_.exchange(nullptr, std::memory_order_acquire)) schedule(*task);
+    if (spawned_task* const task = stuck.forks_.steal()) schedule(*task);
     if (queue_.is_empty()) {
         if (spawned_task* const task = stuck.queue_.steal_into(queue_)) schedule(*task);
     }

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
+#include <utility>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/spawned_task.hpp>
@@ -15,6 +15,7 @@
 
 #include "core/sleeping_place.hpp"
 #include "io/io_handle.hpp"
+#include "runtime/fork_queue.hpp"
 #include "runtime/run_queue.hpp"
 
 namespace eddy::detail {
@@ -42,7 +43,7 @@ struct worker_counters {
 /// a time, and not always by the same: block_in_place hands it on.
 ///
 ///     what                     who
-///     queue_                   the thread that runs the worker pushes and takes; others steal
+///     queue_, forks_           the thread that runs the worker pushes and takes; others steal
 ///     lifo_                    the same; the sentry takes a task that its worker does not come to
 ///     io_, time_               the thread that runs it; the sentry while that stands still (io_handle's turn flag)
 ///     counters_                written by the thread that runs it, read by all
@@ -64,9 +65,18 @@ public:
     [[nodiscard]] bool accept_offer() noexcept { return is_offered_.exchange(false, std::memory_order_acq_rel); }
 
     // ---- On the worker's thread ----
+    /// Queues a child of a scope, or the parent of one that has ended: newest first.
+    void schedule_fork(spawned_task& task) noexcept;
     /// Queues a task that was woken here: it is likely to find what it needs in the caches, and so comes next.
     void schedule(spawned_task& task) noexcept;
     [[nodiscard]] pool& owner() const noexcept { return pool_; }
+    /// Whether what is woken at this moment is the parent of a scope that has ended.
+    [[nodiscard]] bool wakes_forks() const noexcept { return wakes_forks_; }
+    void wake_fork(waker&& parent) noexcept {
+        wakes_forks_ = true;
+        std::move(parent).wake();
+        wakes_forks_ = false;
+    }
     /// Makes this thread the one that runs the worker, or none.
     void enter_thread() noexcept;
     static void leave_thread() noexcept;
@@ -77,14 +87,14 @@ public:
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
     [[nodiscard]] const worker_counters& counters() const noexcept { return counters_; }
     [[nodiscard]] std::size_t queued() const noexcept {
-        return queue_.size() + (lifo_.load(std::memory_order_relaxed) != nullptr ? 1 : 0);
+        return queue_.size() + forks_.size() + (lifo_.load(std::memory_order_relaxed) != nullptr ? 1 : 0);
     }
     /// Changes whenever the worker gets on.
     [[nodiscard]] std::uint64_t moves() const noexcept {
         return counters_.polls.load(std::memory_order_relaxed) + counters_.parks.load(std::memory_order_relaxed);
     }
-    /// Whether its ring holds a task, which another worker could take.
-    [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty(); }
+    /// Whether it holds a task that another worker could take.
+    [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !forks_.is_empty(); }
     void unpark() noexcept { place_->unpark(); }
     /// For a closing pool: on the thread that runs the worker, or after its last run().
     void give_up_queue() noexcept;
@@ -134,6 +144,7 @@ private:
     const std::unique_ptr<time_driver, gives_up> time_;
 
     ring queue_;
+    fork_queue<spawned_task, EDDY_RUN_QUEUE_CAPACITY> forks_;
     atomic<spawned_task*> lifo_{nullptr};
     worker_counters counters_;
     // release when it is offered, acquire when it is taken: the next thread sees all that the last one did.
@@ -144,8 +155,10 @@ private:
     unsigned lifo_streak_ = 0;
     std::uint32_t budget_left_ = 0;
     std::uint64_t random_;
+    unsigned spins_ = 0;  // how often to look again before the next sleep
     bool is_searching_ = false;
     bool is_parking_ = false;
+    bool wakes_forks_ = false;
     time_point last_look_{};
     time_point woke_at_{};
 
