@@ -15,10 +15,9 @@ eddy::task<void> echo(eddy::net::tcp_stream client) {
 
 eddy::task<eddy::result<void>> serve() {
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind("127.0.0.1:6142"));
-    auto loop = eddy::core_handle::current();
     for (;;) {
         auto client = co_await eddy::try_(listener.accept());
-        loop.spawn(echo(std::move(client.stream)));  // served concurrently
+        eddy::spawn(echo(std::move(client.stream)));  // served concurrently
     }
 }
 

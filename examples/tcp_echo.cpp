@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Echo: a server for many clients on one event loop, in which a client that is silent costs almost nothing.
-//     $ ./tcp_echo                       listening on 127.0.0.1:6142
+// Echo: a server for many clients, in which a client that is silent costs almost nothing.
+//     $ ./tcp_echo                       listening on 127.0.0.1:6142; on all processors, or, with --loop, on one thread
 //     $ nc 127.0.0.1 6142                in more terminals; or ./tcp_load 127.0.0.1:6142
 // Ctrl-C (SIGINT) or SIGTERM ends it, with exit code 0.
 #include <eddy/prelude.hpp>
@@ -32,13 +32,13 @@ eddy::task<void> echo(eddy::net::tcp_stream client) {
 // ---- All clients ----
 
 /// Accepts for ever. `for_each` would end at the first error; this loop goes on: when descriptors run out the listener
-/// says so once and pauses by itself before it tries again.
-eddy::task<void> serve(eddy::net::tcp_listener& listener, eddy::core_handle handle) {
+/// says so once and pauses by itself before it tries again. One task accepts; the clients are spread over the workers.
+eddy::task<void> serve(eddy::net::tcp_listener& listener) {
     auto incoming = listener.incoming();
     bool has_told = false;
     while (auto client = co_await incoming.next()) {
         if (*client) {
-            handle.spawn(echo(std::move((*client)->stream)));
+            eddy::spawn(echo(std::move((*client)->stream)));
             has_told = false;
         } else if (!std::exchange(has_told, true)) {
             std::fprintf(stderr, "accept: %s\n", client->error().message().c_str());
@@ -77,6 +77,15 @@ eddy::task<void> told_to_end(ending_signals signals) {
     static_cast<void>(co_await source.readable());
 }
 
+/// The whole server: the same on the pool and on one loop.
+eddy::task<eddy::result<void>> run_server(std::string where, ending_signals signals) {
+    auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind(where));
+    std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
+    std::fflush(stdout);
+    co_await eddy::race(serve(listener), told_to_end(std::move(signals)));
+    co_return eddy::ok();
+}
+
 /// Each client takes a descriptor, and the soft limit is often 1,024.
 void raise_descriptor_limit() {
     rlimit limit{};
@@ -90,24 +99,20 @@ void raise_descriptor_limit() {
 int main(int argc, char** argv) {
     std::string where = "127.0.0.1:6142";
     std::string driver;
-    CLI::App app("An echo server on one event loop.");
+    bool is_on_loop = false;
+    CLI::App app("An echo server.");
     app.add_option("address", where, "where to listen; port 0 takes a free one")->capture_default_str();
     app.add_option("--driver", driver, "epoll; eddy chooses if this is not given");
+    app.add_flag("--loop", is_on_loop, "on one event loop, and not on a worker for each processor");
     CLI11_PARSE(app, argc, argv);
     if (!driver.empty()) ::setenv("EDDY_DRIVER", driver.c_str(), 1);
 
     try {
         raise_descriptor_limit();
-        ending_signals signals;
-        eddy::core core;
-        auto addr = eddy::net::socket_addr::parse(where);
-        if (!addr) throw std::system_error(addr.error(), where);
-        auto listener = eddy::net::tcp_listener::bind(*addr, core.handle());
-        if (!listener) throw std::system_error(listener.error(), where);
-
-        std::printf("listening on %s\n", listener->local_addr().value().to_string().c_str());
-        std::fflush(stdout);
-        core.run(eddy::race(serve(*listener, core.handle()), told_to_end(std::move(signals))));
+        auto server = run_server(where, ending_signals());
+        const auto ended =
+            is_on_loop ? eddy::core().run(std::move(server)) : eddy::runtime().block_on(std::move(server));
+        if (!ended) throw std::system_error(ended.error(), where);
     } catch (const std::system_error& error) {
         std::fprintf(stderr, "tcp_echo: %s\n", error.what());
         return 1;

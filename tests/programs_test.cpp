@@ -262,9 +262,29 @@ TEST(Programs, UnderTheHoodSeesItsEvents) {
     EXPECT_EQ(ended.code, 0);
 }
 
+TEST(Programs, S53_EventKindsSeesTheFourKinds) {
+    const auto ended = run({"event_kinds"});
+    EXPECT_EQ(ended.out,
+              "a socket is readable: 5 bytes\n"
+              "a write is finished\n"
+              "work is finished: 6 x 7 = 42\n"
+              "a thread has answered: 43\n"
+              "a timeout\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+}
+
+/// How a server is started: on the pool, and on one loop.
+std::vector<std::string> tcp_echo_command(bool on_loop) {
+    std::vector<std::string> command{"tcp_echo", "127.0.0.1:0"};
+    if (on_loop) command.emplace_back("--loop");
+    return command;
+}
+
 TEST(Programs, TcpEchoEndsWithZeroOnASignal) {
-    for (const int number : {SIGINT, SIGTERM}) {
-        process server({"tcp_echo", "127.0.0.1:0"});
+    for (const auto& [number, on_loop] :
+         {std::pair(SIGINT, false), {SIGTERM, false}, {SIGINT, true}, {SIGTERM, true}}) {
+        process server(tcp_echo_command(on_loop));
         const auto client = raw_socket::connected(addr_in(server.line()));
         client.send("hello");
         EXPECT_EQ(client.receive(5), "hello");
@@ -276,19 +296,22 @@ TEST(Programs, TcpEchoEndsWithZeroOnASignal) {
 }
 
 TEST(Programs, R012_TcpEchoLivesThroughALackOfDescriptors) {
-    process server({"tcp_echo", "127.0.0.1:0"}, 16);
-    const auto addr = addr_in(server.line());
-    std::vector<raw_socket> clients;
-    for (int i = 0; i < 30; ++i) clients.push_back(raw_socket::connected(addr));
-    clients.front().send("first");
-    EXPECT_EQ(clients.front().receive(5), "first");
-    clients.back().send("last");
-    clients.erase(clients.begin(), clients.end() - 1);
-    EXPECT_EQ(clients.back().receive(4), "last") << "it did not go on when others had left";
-    server.signal(SIGTERM);
-    const auto ended = server.wait();
-    EXPECT_EQ(ended.code, 0);
-    EXPECT_NE(ended.err.find("accept: Too many open files"), ended.err.npos) << ended.err;
+    for (const bool on_loop : {false, true}) {
+        // Two descriptors for each worker.
+        process server(tcp_echo_command(on_loop), 20, {"EDDY_WORKER_THREADS=2"});
+        const auto addr = addr_in(server.line());
+        std::vector<raw_socket> clients;
+        for (int i = 0; i < 30; ++i) clients.push_back(raw_socket::connected(addr));
+        clients.front().send("first");
+        EXPECT_EQ(clients.front().receive(5), "first");
+        clients.back().send("last");
+        clients.erase(clients.begin(), clients.end() - 1);
+        EXPECT_EQ(clients.back().receive(4), "last") << "it did not go on when others had left";
+        server.signal(SIGTERM);
+        const auto ended = server.wait();
+        EXPECT_EQ(ended.code, 0);
+        EXPECT_NE(ended.err.find("accept: Too many open files"), ended.err.npos) << ended.err;
+    }
 }
 
 TEST(Programs, TcpEchoSaysWhyItDoesNotStart) {
