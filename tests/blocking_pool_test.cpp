@@ -76,19 +76,6 @@ std::string name_of_this_thread() {
     return name;
 }
 
-constexpr bool under_sanitizer =
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    true;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-    true;
-#else
-    false;
-#endif
-#else
-    false;
-#endif
-
 // ---- Jobs ----
 
 // A job that throws cannot even be written.
@@ -288,7 +275,7 @@ TEST(BlockingPool, AJobForWhichThereIsNoThreadIsRefused) {
 }
 
 TEST(BlockingPool, AJobWaitsForAThreadThatThereIsIfNoOtherCanBeHad) {
-    if (under_sanitizer) GTEST_SKIP() << "a sanitizer cannot live with so little memory";
+    if (support::under_sanitizer) GTEST_SKIP() << "a sanitizer cannot live with so little memory";
     EXPECT_TRUE(support::is_true_in_child([] {
         constexpr std::size_t stack = std::size_t{256} * 1024 * 1024;
         const auto pool = blocking_pool::make({.stack_size = stack});

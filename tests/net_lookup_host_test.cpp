@@ -150,9 +150,8 @@ TEST(LookupHost, ANameAndItsPortGoToTheResolver) {
         asked = host + " " + std::to_string(port);
         return addresses{some_addr};
     });
-    eddy::core core;
     const auto asks = [&](lookup_request what) {
-        EXPECT_EQ(within(core, lookup_host(std::move(what))), addresses{some_addr});
+        EXPECT_EQ(eddy::wait(lookup_host(std::move(what))), addresses{some_addr});
         return asked;
     };
     EXPECT_EQ(asks("localhost:80"), "localhost 80");
@@ -166,10 +165,11 @@ TEST(LookupHost, ANameAndItsPortGoToTheResolver) {
               "b\xc3\xbc"
               "cher.example 1");
     EXPECT_EQ(asks(lookup_request("localhost", 443)), "localhost 443");
-    EXPECT_EQ(within(core, lookup_host("localhost", 1)), addresses{some_addr});
+    EXPECT_EQ(eddy::wait(lookup_host("localhost", 1)), addresses{some_addr});
 }
 
 TEST(LookupHost, S27_LocalhostIsThisMachine) {
+    const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto found = within(core, lookup_host("localhost:6142"));
     ASSERT_TRUE(found) << found.error().message();
@@ -183,8 +183,7 @@ TEST(LookupHost, S27_LocalhostIsThisMachine) {
 TEST(LookupHost, AllAddressesOfANameComeInTheirOrder) {
     const addresses several{some_addr, socket_addr(ipv6_addr::loopback(), 2), some_addr};
     const stub_resolver stub(several);
-    eddy::core core;
-    EXPECT_EQ(within(core, lookup_host("many:1")), several);
+    EXPECT_EQ(eddy::wait(lookup_host("many:1")), several);
 }
 
 TEST(LookupHost, NeedsNoLoop) {
@@ -198,10 +197,16 @@ TEST(LookupHost, TheResolverRunsOnAnotherThread) {
         where = std::this_thread::get_id();
         return addresses{some_addr};
     });
-    eddy::core core;
-    EXPECT_TRUE(within(core, lookup_host("name:1")));
+    EXPECT_TRUE(eddy::wait(lookup_host("name:1")));
     EXPECT_NE(where, std::this_thread::get_id());
     EXPECT_NE(where, std::thread::id());
+}
+
+TEST(LookupHost, AForkedChildHasThreadsOfItsOwn) {
+    if (support::under_sanitizer) GTEST_SKIP() << "ThreadSanitizer forbids threads after such a fork";
+    const stub_resolver stub(addresses{some_addr});
+    EXPECT_TRUE(eddy::wait(lookup_host("name:1")));
+    EXPECT_TRUE(support::is_true_in_child([] { return eddy::wait(lookup_host("name:1")) == addresses{some_addr}; }));
 }
 
 TEST(LookupHost, NothingIsAskedBeforeItIsPolled) {
@@ -278,6 +283,7 @@ TEST(LookupHost, PollingItAfterTheEndIsMisuse) {
 }
 
 TEST(LookupHost, S27_ASlowResolverDoesNotHoldUpATicker) {
+    const support::leaves_no_descriptor guard;
     slow_resolver slow;
     eddy::core core;
     std::chrono::nanoseconds worst{};
@@ -313,6 +319,7 @@ eddy::task<void> begin_and_drop(const slow_resolver& slow) {
 }
 
 TEST(LookupHost, R123_DroppingItReturnsAtOnceAndTheLoopEnds) {
+    const support::leaves_no_descriptor guard;
     slow_resolver slow;
     eddy::core core;
     within(core, begin_and_drop(slow));
@@ -322,6 +329,7 @@ TEST(LookupHost, R123_DroppingItReturnsAtOnceAndTheLoopEnds) {
 }
 
 TEST(LookupHost, R123_TheLoopEndsWhileATaskWaitsForOne) {
+    const support::leaves_no_descriptor guard;
     slow_resolver slow;
     {
         eddy::core core;
@@ -335,6 +343,7 @@ TEST(LookupHost, R123_TheLoopEndsWhileATaskWaitsForOne) {
 }
 
 TEST(LookupHost, R123_RunDoesNotWaitForOneThatWasDropped) {
+    const support::leaves_no_descriptor guard;
     slow_resolver slow;
     EXPECT_EQ(eddy::run(begin_and_drop(slow)), 0);
     EXPECT_EQ(slow.begun.count(), 1u);
@@ -372,6 +381,7 @@ TEST(LookupHost, OneThatIsDroppedBeforeItsTurnIsNotLookedUp) {
 }
 
 TEST(LookupHost, ABurstIsLookedUpInTurns) {
+    const support::leaves_no_descriptor guard;
     std::atomic<int> now = 0;
     std::atomic<int> most = 0;
     const stub_resolver stub([&](const std::string&, std::uint16_t) -> answer {
@@ -398,6 +408,7 @@ TEST(LookupHost, ABurstIsLookedUpInTurns) {
 }
 
 TEST(LookupHostStress, DroppedAtAnyTimeNothingIsLost) {
+    const support::leaves_no_descriptor guard;
     const stub_resolver stub([](const std::string&, std::uint16_t port) -> answer {
         if (port % 3 == 0) std::this_thread::yield();
         return addresses(10, socket_addr(ipv4_addr::loopback(), port));

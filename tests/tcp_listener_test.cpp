@@ -63,6 +63,7 @@ TEST(TcpListener, BindsAsAFutureToo) {
 }
 
 TEST(TcpListener, S27_BindTakesAddressesInEachForm) {
+    const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto taken = raw_socket::listening().addr();
     const std::vector<socket_addr> several{any, taken};
@@ -75,6 +76,7 @@ TEST(TcpListener, S27_BindTakesAddressesInEachForm) {
 }
 
 TEST(TcpListener, OfTheAddressesOfANameTheFirstThatCanBeBoundIsTaken) {
+    const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto fds = support::fd_count();
     const auto taken = raw_socket::listening();

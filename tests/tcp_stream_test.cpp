@@ -53,6 +53,7 @@ TEST(TcpStream, ConnectsAndCarriesBytesBothWays) {
 
 // Tokio's tests/tcp_connect.rs.
 TEST(TcpStream, S27_ConnectTakesAddressesInEachForm) {
+    const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto listener = raw_socket::listening();
     const auto addr = listener.addr();
@@ -232,6 +233,7 @@ TEST(TcpStream, S28_AnEmptyListIsAnErrorWithAText) {
 }
 
 TEST(TcpStream, R124_S28_EachAddressOfANameIsTried) {
+    const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto listener = raw_socket::listening();
     const support::stub_resolver stub({support::closed_addr(), listener.addr()});
@@ -241,6 +243,7 @@ TEST(TcpStream, R124_S28_EachAddressOfANameIsTried) {
 }
 
 TEST(TcpStream, R124_S28_OfTheErrorsForANameTheLastIsReported) {
+    const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto fds = support::fd_count();
     const auto closed = support::closed_addr();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
@@ -33,6 +35,7 @@
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/time/timeout.hpp>
+#include <support/gate.hpp>
 
 // The other side of a connection, without eddy: plain blocking sockets. All fail by exceptions.
 
@@ -58,6 +61,21 @@ inline std::vector<int> open_fds() {
     return fds;
 }
 inline std::size_t fd_count() { return open_fds().size(); }
+
+/// Declared before a loop to which other threads send: at its end as many descriptors are open as before. Whoever has woken
+/// a loop shares its descriptors for a moment longer, and the next test would count them.
+class leaves_no_descriptor {
+public:
+    leaves_no_descriptor() = default;
+    leaves_no_descriptor(const leaves_no_descriptor&) = delete;
+    leaves_no_descriptor& operator=(const leaves_no_descriptor&) = delete;
+    ~leaves_no_descriptor() {
+        EXPECT_TRUE(comes_true([this] { return fd_count() == before_; })) << fd_count() << " and not " << before_;
+    }
+
+private:
+    std::size_t before_ = fd_count();
+};
 
 /// While it lives, the process may open `more` descriptors and no further one.
 class descriptor_limit {

@@ -27,6 +27,20 @@
 
 namespace support {
 
+/// Whether memory or threads are watched: by Clang's sanitizers or GCC's.
+inline constexpr bool under_sanitizer =
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    true;
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+    true;
+#else
+    false;
+#endif
+#else
+    false;
+#endif
+
 /// Owns a descriptor: a source for registrations.
 class owned_fd {
 public:
