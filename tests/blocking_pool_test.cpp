@@ -203,6 +203,27 @@ TEST(BlockingPool, OfIdleThreadsTheLastToBecomeIdleIsWoken) {
     expect_clean_end(*pool);
 }
 
+TEST(BlockingPool, AJobDoesNotWaitForAThreadThatIsSlowToStartIfAnotherIsIdle) {
+    gate slow_start;
+    std::atomic<int> starts = 0;
+    const auto pool = blocking_pool::make({.on_thread_start = [&] {
+        if (++starts == 2) {
+            EXPECT_TRUE(slow_start.wait());
+        }
+    }});
+    gate hold;
+    tally done;
+    ASSERT_TRUE(submit(*pool, [&] { EXPECT_TRUE(hold.wait()); }));
+    ASSERT_TRUE(submit(*pool, [&] { done.add(); }));  // starts the second thread
+    hold.open();
+    ASSERT_TRUE(done.wait_for(1)) << "the first thread takes it";
+    ASSERT_TRUE(comes_true([&] { return pool->count().idle == 1; }));
+    ASSERT_TRUE(submit(*pool, [&] { done.add(); }));
+    EXPECT_TRUE(done.wait_for(2));
+    slow_start.open();
+    expect_clean_end(*pool);
+}
+
 TEST(BlockingPool, ThreadsThatAreIdleForLongEndAndOthersComeWhenNeeded) {
     tally started;
     tally stopped;
@@ -504,6 +525,17 @@ TEST(BlockingPoolStress, R030_AJobThatComesWhileTheLastThreadEndsIsNotForgotten)
         while (std::chrono::steady_clock::now() < until) {
         }
     }
+    expect_clean_end(*pool);
+}
+
+TEST(BlockingPoolStress, OneJobAtATimeNeedsFewThreads) {
+    const auto pool = blocking_pool::make({});
+    for (auto left = support::rounds(200'000); left > 0; --left) {
+        gate done;
+        ASSERT_TRUE(submit(*pool, [&] { done.open(); }));
+        ASSERT_TRUE(done.wait());
+    }
+    EXPECT_LE(pool->count().threads, 16u);  // a thread that is preempted between its job and its being idle is one more
     expect_clean_end(*pool);
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "runtime/blocking_pool.hpp"
 
-#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -54,9 +53,13 @@ bool blocking_pool::submit(blocking_job& job) noexcept {
     {
         const std::lock_guard guard(lock_);
         if (is_shut_down_) return false;
+        // A busy thread that ends its job may take one for which another was woken. That other comes all the same, so a
+        // job needs a thread only if more jobs wait than threads are on their way: else threads would be woken in vain and,
+        // since these are not idle, more and more of them started for one job at a time.
+        const std::size_t waiting = queue_.size() + 1;
         if (idle_ != nullptr) {
-            sleeper = &pop_idle();
-        } else if (threads_ < std::max<std::size_t>(1, settings_.max_threads) && !start_thread() && threads_ == 0) {
+            if (waiting > woken_count_) sleeper = &pop_idle();
+        } else if (waiting > woken_count_ + starting_ && has_room() && !start_thread() && threads_ == 0) {
             return false;
         }
         queue_.push(job);
@@ -121,6 +124,7 @@ bool blocking_pool::start_thread() noexcept {
     fresh.thread = *std::move(started);
     ++threads_;
     ++alive_;
+    ++starting_;
     retain();  // given up in run(), which comes to that after it had the lock
     return true;
 }
@@ -138,6 +142,7 @@ void blocking_pool::run(worker& self) noexcept {
 
 void blocking_pool::work(worker& self) noexcept {
     std::unique_lock guard(lock_);
+    --starting_;
     do {
         while (blocking_job* const job = queue_.pop()) {
             guard.unlock();
@@ -161,6 +166,7 @@ bool blocking_pool::wait_for_job(worker& self, std::unique_lock<mutex>& guard) n
             return false;
         }
     }
+    --woken_count_;
     return true;
 }
 
@@ -169,6 +175,7 @@ blocking_pool::worker& blocking_pool::pop_idle() noexcept {
     worker& last = *idle_;
     remove_idle(last);
     last.is_woken = true;
+    ++woken_count_;
     return last;
 }
 

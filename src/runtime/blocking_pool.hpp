@@ -138,6 +138,7 @@ private:
     ~blocking_pool();
 
     // With the lock held.
+    [[nodiscard]] bool has_room() const noexcept { return threads_ == 0 || threads_ < settings_.max_threads; }
     bool start_thread() noexcept;
     worker& pop_idle() noexcept;
     void remove_idle(worker& self) noexcept;
@@ -159,8 +160,10 @@ private:
     worker* ended_ = nullptr;  // still to be joined
     worker* spare_ = nullptr;  // without a thread
     std::size_t idle_count_ = 0;
-    std::size_t threads_ = 0;  // that will look at the queue again
-    std::size_t alive_ = 0;    // these, and those between their last look at the queue and their end
+    std::size_t woken_count_ = 0;  // taken off the idle list, and still to look at the queue
+    std::size_t starting_ = 0;     // started, and still to look at the queue for the first time
+    std::size_t threads_ = 0;      // that will look at the queue again
+    std::size_t alive_ = 0;        // these, and those between their last look at the queue and their end
     std::uint64_t jobs_ = 0;
     bool is_shut_down_ = false;
     bool is_joined_;
