@@ -151,7 +151,9 @@ private:
     const bool orders_;
 };
 
-/// Plain data of a model. Instrumented code needs no such thing, since its accesses are seen anyway; this says it aloud.
+/// Plain data of a model, of which each access is seen. Elsewhere, what the compiler instruments is seen anyway, and that
+/// is nearly all: but Clang 19 leaves out members of a local variable where it finds, wrongly, that no other thread can
+/// know them (llvm#132739), and GCC 12 leaves out std::memcpy().
 template <class T>
 class cell {
 public:

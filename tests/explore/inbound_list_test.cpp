@@ -30,14 +30,14 @@ template <class List>
 struct loop {
     List inbound;
     explore::event wake_up{false};  // the list's own orders must do
-    bool is_set_up = false;         // written by the loop before it first sleeps, read by who wakes it
+    explore::cell<bool> is_set_up;  // written by the loop before it first sleeps, read by who wakes it
 
     loop() { explore::name(this, "head"); }
 
     bool send(item& sent) {
         const auto pushed = inbound.push(sent);
         if (pushed == List::pushed::loop_sleeps) {
-            check(is_set_up, "who wakes the loop sees what it did before it slept");
+            check(is_set_up.read(), "who wakes the loop sees what it did before it slept");
             wake_up.set();
         }
         return pushed != List::pushed::refused;
@@ -54,7 +54,7 @@ struct loop {
     }
 
     void sleep() {
-        if (!is_set_up) is_set_up = true;
+        if (!is_set_up.read()) is_set_up.write(true);
         if (inbound.fall_asleep()) wake_up.wait();
     }
 };

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+// The state of a oneshot channel: the value and each waker have one owner at a time, the storage is freed once, and who
+// waits is woken.
+#include <eddy/detail/oneshot_state.hpp>
+
+#include <gtest/gtest.h>
+
+#include "explore/explore.hpp"
+#include "explore/sleeping_task.hpp"
+
+namespace {
+
+using eddy::detail::oneshot_state;
+using explore::check;
+using explore::holds;
+using explore::sleeping_task;
+
+constexpr explore::options thorough{.preemptions = 4};
+
+/// As sync::oneshot has it: the value lies beside the state.
+struct channel : oneshot_state {
+    int value = 0;
+};
+
+void leave(channel* shared) {
+    if (shared->leave()) delete shared;
+}
+
+void send(channel* shared, int value) {
+    shared->value = value;
+    if (!shared->complete()) check(shared->value == value, "a value that was not taken is the sender's again");
+    leave(shared);
+}
+
+TEST(ExploreOneshot, ReceiverThatSleepsIsWokenAndSeesTheValue) {
+    EXPECT_TRUE(holds(thorough, [] {
+        sleeping_task receiver(false);
+        auto* const shared = new channel;
+        explore::thread sender([=] { send(shared, 7); });
+        for (;;) {
+            const eddy::waker waker = receiver.waker();
+            if (shared->poll_complete(waker)) break;
+            receiver.sleep();
+        }
+        check(shared->is_complete() && shared->value == 7, "the value has come");
+        leave(shared);
+    }));
+}
+
+TEST(ExploreOneshot, ReceiverMayPollAgainWithAnotherWaker) {
+    EXPECT_TRUE(holds(thorough, [] {
+        sleeping_task first(false);
+        sleeping_task second(false);
+        auto* const shared = new channel;
+        explore::thread sender([=] { send(shared, 7); });
+        const eddy::waker early = first.waker();
+        if (!shared->poll_complete(early)) {
+            const eddy::waker late = second.waker();
+            while (!shared->poll_complete(late)) second.sleep();
+        }
+        check(shared->value == 7, "the value has come");
+        leave(shared);
+    }));
+}
+
+TEST(ExploreOneshot, ReceiverClosesWhileTheSenderSends) {
+    EXPECT_TRUE(holds(thorough, [] {
+        sleeping_task receiver(false);
+        auto* const shared = new channel;
+        explore::thread sender([=] { send(shared, 7); });
+        const eddy::waker waker = receiver.waker();
+        static_cast<void>(shared->poll_complete(waker));
+        if (shared->close()) check(shared->value == 7, "a value that came before is the receiver's");
+        leave(shared);
+    }));
+}
+
+TEST(ExploreOneshot, SenderThatWaitsForTheCloseIsWoken) {
+    EXPECT_TRUE(holds(thorough, [] {
+        sleeping_task sending(false);
+        auto* const shared = new channel;
+        explore::thread receiver([=] {
+            shared->value = 3;  // the receiver's to use, for once: close() publishes it
+            static_cast<void>(shared->close());
+            leave(shared);
+        });
+        for (;;) {
+            const eddy::waker waker = sending.waker();
+            if (shared->poll_closed(waker)) break;
+            sending.sleep();
+        }
+        check(shared->value == 3, "what came before the close is seen");
+        check(!shared->complete(), "a closed channel takes nothing");
+        leave(shared);
+    }));
+}
+
+TEST(ExploreOneshot, BothEndsWaitForEachOtherAndGiveUp) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        sleeping_task sending(false);
+        sleeping_task receiving(false);
+        auto* const shared = new channel;
+        explore::thread sender([&] {
+            const eddy::waker waker = sending.waker();
+            if (!shared->poll_closed(waker)) shared->stop_waiting_for_close();
+            send(shared, 7);
+        });
+        const eddy::waker waker = receiving.waker();
+        if (!shared->poll_complete(waker)) static_cast<void>(shared->close());
+        leave(shared);
+    }));
+}
+
+}  // namespace
