@@ -5,10 +5,10 @@
 #include <chrono>
 #include <mutex>
 #include <new>
-#include <thread>
 #include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/yield_thread.hpp>
 #include <eddy/error.hpp>
 
 #include "sys/fork.hpp"
@@ -140,7 +140,7 @@ result<std::size_t> io_handle::turn(max_wait timeout) noexcept {
             return std::unexpected(std::make_error_code(std::errc::resource_deadlock_would_occur));
         }
         if ((holder & visit) == 0) return std::unexpected(std::make_error_code(std::errc::device_or_resource_busy));
-        std::this_thread::yield();  // a visit: one look, and what it hands out
+        yield_thread();  // a visit: one look, and what it hands out
     }
     owner_.store(this_thread_mark(), std::memory_order_relaxed);
     if (wake_is_owed_) timeout = std::chrono::nanoseconds::zero();
@@ -186,7 +186,7 @@ void io_handle::close_turns() noexcept {
     // No later turn sleeps. Whoever ends a turn because of this wake-up, or looks in after a visit that has found it, sees
     // is_shut_down_, which was set before; and while nobody has found it, none can fall asleep.
     driver_.wake();
-    while (begin_turn(closed) != nobody) std::this_thread::yield();
+    while (begin_turn(closed) != nobody) yield_thread();
 }
 
 void io_handle::shut_down() noexcept {

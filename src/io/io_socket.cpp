@@ -10,7 +10,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdint>
-#include <thread>
+
+#include <eddy/detail/yield_thread.hpp>
 
 #include "io/current_io.hpp"
 #include "io/io_handle.hpp"
@@ -162,7 +163,7 @@ result<void> io_socket::ensure_registered(const context& cx) {
     for (;;) {
         if (before == state::registered) return ok();
         if (before == state::registering) {
-            std::this_thread::yield();  // for one system call
+            yield_thread();  // for one system call
             before = state_.load(std::memory_order_acquire);
             continue;
         }

@@ -3,8 +3,9 @@
 
 #include <array>
 #include <functional>
-#include <thread>
 #include <utility>
+
+#include <eddy/detail/yield_thread.hpp>
 
 #include "core/this_thread.hpp"
 #include "runtime/uncaught.hpp"
@@ -85,7 +86,7 @@ void await_wakers_outside() noexcept {
     for (auto& guard : guards) {
         // acquire: pairs with the release above. A read-modify-write, so that it is ordered after the announcements that
         // came before the last task was complete.
-        while (guard.value.fetch_add(0, std::memory_order_acq_rel) != 0) std::this_thread::yield();
+        while (guard.value.fetch_add(0, std::memory_order_acq_rel) != 0) yield_thread();
     }
 }
 

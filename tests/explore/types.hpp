@@ -16,6 +16,9 @@
 // operation is one at which the explorer may go on with another thread. Outside of a model they work for one thread.
 namespace explore {
 
+/// The thread cannot go on until another has changed something: for loops that spin.
+void yield() noexcept;
+
 template <class T>
 class atomic {
     static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 8);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <thread>
-
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/yield_thread.hpp>
 
 namespace eddy::detail {
 
@@ -12,7 +11,7 @@ class spin_lock {
 public:
     void lock() noexcept {
         // acquire: pairs with the release in unlock().
-        while (is_locked_.exchange(true, std::memory_order_acquire)) std::this_thread::yield();
+        while (is_locked_.exchange(true, std::memory_order_acquire)) yield_thread();
     }
     void unlock() noexcept { is_locked_.store(false, std::memory_order_release); }
 
