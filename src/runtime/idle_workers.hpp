@@ -19,8 +19,8 @@ namespace eddy::detail {
 ///
 ///     who pushes                                   who goes to sleep
 ///     1. puts the task into a queue                1. leaves `awake`, by a read-modify-write on the word
-///     2. reads the word by a read-modify-write;    2. looks into all queues again, if it was the last that searched:
-///        wakes a sleeper if nobody searches           whoever pushed before saw a searcher, and woke nobody
+///     2. reads the word by a read-modify-write;    2. looks into all queues again, if nobody searches now: whoever
+///        wakes a sleeper if nobody searches           pushed before saw a searcher, or none asleep, and woke nobody
 ///
 /// All read-modify-writes on the word are seq_cst and have one order. If 2. of the pusher comes first, the sleeper's look
 /// finds the task; else the pusher sees that nobody searches, and wakes. No fence is needed, as TSan knows none.
@@ -40,13 +40,13 @@ public:
         return worker;
     }
 
-    /// True if it was the last that searched: look into all queues again.
+    /// True if nobody searches now: look into all queues again. (Also if it was not searching itself: whoever has found
+    /// work meanwhile, and has pushed more, may have seen that all are awake, and so woken nobody.)
     [[nodiscard]] bool transition_to_parked(unsigned worker, bool is_searching) noexcept {
         const std::lock_guard guard(lock_);
         sleepers_.push_back(worker);
-        const std::uint32_t before =
-            word_.fetch_sub(awake_one + (is_searching ? searching_one : 0), std::memory_order_seq_cst);
-        return is_searching && searching(before) == 1;
+        const std::uint32_t mine = is_searching ? searching_one : 0;
+        return searching(word_.fetch_sub(awake_one + mine, std::memory_order_seq_cst)) == mine;
     }
 
     /// Allowed for half of the workers at a time: more would only contend for the same queues.
