@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <utility>
@@ -28,6 +29,36 @@ engine& the_engine() noexcept {
 
 bool is_of_a_model(const void* address) noexcept { return the_one != nullptr && the_one->owns(address); }
 
+namespace {
+
+/// While it lives, what would end the program on a thread of a model ends the execution: an assertion, a null pointer.
+class crash_guard {
+public:
+    crash_guard() noexcept {
+        struct sigaction action = {};
+        action.sa_handler = [](int signal) {
+            the_one->crash(signal == SIGABRT ? "abort(): an assertion, or an exception in a noexcept function"
+                                             : "a crash: an address that is none");
+            std::signal(signal, SIG_DFL);  // not on a thread of a model: as ever
+            std::raise(signal);
+        };
+        action.sa_flags = SA_NODEFER;
+        sigaction(SIGABRT, &action, &former_[0]);
+        sigaction(SIGSEGV, &action, &former_[1]);
+    }
+    crash_guard(const crash_guard&) = delete;
+    crash_guard& operator=(const crash_guard&) = delete;
+    ~crash_guard() {
+        sigaction(SIGABRT, &former_[0], nullptr);
+        sigaction(SIGSEGV, &former_[1], nullptr);
+    }
+
+private:
+    struct sigaction former_[2];
+};
+
+}  // namespace
+
 // ---- Executions ----
 
 report engine::explore(const options& chosen, const model& body) {
@@ -37,6 +68,7 @@ report engine::explore(const options& chosen, const model& body) {
     const char* const path = std::getenv("EDDY_EXPLORE_PATH");
     if (path != nullptr) choices_->replay(path);
 
+    const crash_guard guard;
     report result;
     const auto began = std::chrono::steady_clock::now();
     bool is_random = false;
@@ -146,6 +178,13 @@ void engine::fail(std::string what) {
     has_failed_ = true;
     failure_ = std::move(what);
     stop();
+}
+
+void engine::crash(const char* what) {
+    if (current_ == nullptr || is_inside_) return;  // the explorer's own
+    is_inside_ = true;
+    note("crashes", 0, nullptr);
+    fail(what);
 }
 
 void engine::fail_check(const char* what, const void* code) {
@@ -564,14 +603,14 @@ void engine::set_event(object_index& event, const void* address, bool orders, co
     me().seen.tick(me().id);
 }
 
-void engine::wait_event(object_index& event, const void* address, bool orders, const void* code) {
+void engine::wait_event(object_index& event, const void* address, const void* code) {
     use(event, kind::event, address);
     note("comes to wait for", event, code);
     step(pending::event, event, code);
     object& it = use(event, kind::event, address);
     conflict(it, true);
     it.is_set = false;
-    if (orders) acquire_from(it);
+    acquire_from(it);
     me().seen.tick(me().id);
     note("is woken by", event, code);
 }

@@ -94,7 +94,7 @@ public:
     bool wait(const condition_ref& it, bool is_timed, const void* code);
     void notify(object_index& condition, const void* address, bool all, const void* code);
     void set_event(object_index& event, const void* address, bool orders, const void* code);
-    void wait_event(object_index& event, const void* address, bool orders, const void* code);
+    void wait_event(object_index& event, const void* address, const void* code);
     void touch(object_index& tracked, const void* address, const void* code);
     void plain_access(const void* address, std::size_t size, bool is_write, const void* code);
     void meet(const void* address, bool acquires, bool releases);
@@ -109,6 +109,7 @@ public:
     void enter_function(const void* code) noexcept;
     void leave_function() noexcept;
     [[noreturn]] void fail(std::string what);
+    void crash(const char* what);
     [[noreturn]] void fail_check(const char* what, const void* code);
 
     /// Around what the engine does on a thread of the model: its own memory is not the model's.

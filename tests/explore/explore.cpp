@@ -88,6 +88,7 @@ void check(bool is_true, const char* what) noexcept {
 }
 
 void yield() noexcept {
+    if (!detail::is_exploring()) return;
     const engine::inside guard(the_engine());
     the_engine().yield(__builtin_return_address(0));
 }

@@ -114,9 +114,6 @@ private:
 /// Ends the exploration with `what` unless `is_true`.
 void check(bool is_true, const char* what) noexcept;
 
-/// The thread cannot go on until another has changed something: for loops that spin.
-void yield() noexcept;
-
 /// Runs `work` outside of the model: its memory is the program's, and nothing that it does is a step. For a test that
 /// gathers what its executions came to.
 template <class F>
@@ -143,8 +140,9 @@ public:
     event& operator=(const event&) = delete;
     ~event() { detail::destroy(index_, detail::kind::event, this); }
 
-    void set() noexcept { detail::set_event(index_, this, orders_); }
-    void wait() noexcept { detail::wait_event(index_, this, orders_); }
+    void set() noexcept { set(orders_); }
+    void set(bool orders) noexcept { detail::set_event(index_, this, orders); }
+    void wait() noexcept { detail::wait_event(index_, this); }
 
 private:
     detail::object_index index_ = 0;

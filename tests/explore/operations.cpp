@@ -111,10 +111,10 @@ void set_event(object_index& event, const void* address, bool orders) noexcept {
     the_engine().set_event(event, address, orders, __builtin_return_address(0));
 }
 
-void wait_event(object_index& event, const void* address, bool orders) noexcept {
+void wait_event(object_index& event, const void* address) noexcept {
     if (!is_exploring()) return;
     const engine::inside guard(the_engine());
-    the_engine().wait_event(event, address, orders, __builtin_return_address(0));
+    the_engine().wait_event(event, address, __builtin_return_address(0));
 }
 
 void plain_access(const void* address, std::size_t size, bool is_write, const void* code) noexcept {

@@ -62,7 +62,7 @@ bool wait(condition_ref object, bool is_timed) noexcept;
 void notify(object_index& condition, const void* address, bool all) noexcept;
 
 void set_event(object_index& event, const void* address, bool orders) noexcept;
-void wait_event(object_index& event, const void* address, bool orders) noexcept;
+void wait_event(object_index& event, const void* address) noexcept;
 
 // ---- Plain memory ----
 

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: MIT
+// How workers go to sleep and are woken (R029): whatever is pushed is run, although all may be about to sleep.
+#include "runtime/idle_workers.hpp"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <source_location>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/spawned_task.hpp>
+
+#include "explore/explore.hpp"
+#include "runtime/injection_queue.hpp"
+#include "runtime/run_queue.hpp"
+
+namespace {
+
+using eddy::detail::atomic;
+using eddy::detail::idle_workers;
+using eddy::detail::injection_queue;
+using eddy::detail::mutex;
+using eddy::detail::run_queue;
+using eddy::detail::spawned_task;
+using explore::check;
+using explore::fails;
+using explore::holds;
+
+class no_owner final : public eddy::detail::task_owner {
+public:
+    void schedule(spawned_task&) noexcept override {}
+};
+
+constexpr eddy::detail::spawned_ops no_operations{};
+
+template <class Idle, unsigned Size>
+class small_pool;
+
+/// A task: what it does when it is run, once.
+template <class Idle, unsigned Size>
+struct job : spawned_task {
+    using work = void (*)(small_pool<Idle, Size>& pool, unsigned worker);
+
+    job(no_owner& runs, work does)
+        : spawned_task(no_operations, runs, std::source_location::current(), false), run(does) {}
+
+    work run;
+    bool was_run = false;
+};
+
+/// A pool of one or two workers in short: the parts of src/runtime, put together as worker.cpp and pool.cpp do it. No tasks
+/// that wait, no drivers, no sentry.
+template <class Idle, unsigned Size>
+class small_pool {
+    using job = ::job<Idle, Size>;
+
+public:
+    void run(unsigned self) {
+        while (!is_closing.load(std::memory_order_acquire)) {
+            job* task = next(self);
+            if (task == nullptr) task = search(self);
+            if (task == nullptr) {
+                park(self);
+                continue;
+            }
+            stop_searching(self);
+            check(!task->was_run, "each is run once");
+            task->was_run = true;
+            task->run(*this, self);
+        }
+    }
+
+    /// From outside.
+    void inject(job& task) {
+        check(injected.push(task), "the queue is open");
+        notify_one();
+    }
+
+    /// From a task.
+    void push(unsigned self, job& task) {
+        check(workers[self].queue.push(&task), "there is room");
+        notify_one();
+    }
+
+    void close() {
+        is_closing.store(true, std::memory_order_release);
+        for (auto& one : workers) one.place.set(true);  // as a kernel does
+    }
+
+    /// Where the body sleeps, or a task that blocks.
+    explore::event done{false};
+    explore::event other_has_run{false};
+    job* child = nullptr;
+
+private:
+    struct worker {
+        run_queue<job, 4> queue;
+        explore::event place{false};  // the word and the queues must order
+        bool is_searching = false;
+    };
+
+    job* next(unsigned self) {
+        if (auto* const task = workers[self].queue.pop()) return task;
+        return next_injected();
+    }
+
+    job* next_injected() {
+        if (injected.is_empty()) return nullptr;
+        job* found = nullptr;
+        injected.pop(1, [&](spawned_task& task) { found = static_cast<job*>(&task); });
+        return found;
+    }
+
+    job* search(unsigned self) {
+        worker& me = workers[self];
+        if (Size > 1) {
+            if (!me.is_searching) me.is_searching = idle.transition_to_searching();
+            if (!me.is_searching) return nullptr;
+            if (auto* const task = workers[Size - 1 - self].queue.steal_into(me.queue)) return task;
+        }
+        return next_injected();
+    }
+
+    void stop_searching(unsigned self) {
+        if (!std::exchange(workers[self].is_searching, false)) return;
+        if (idle.transition_from_searching()) notify_one();
+    }
+
+    void park(unsigned self) {
+        worker& me = workers[self];
+        const bool was_last = idle.transition_to_parked(self, std::exchange(me.is_searching, false));
+        if (was_last && has_queued_work()) notify_one();
+        while (!is_closing.load(std::memory_order_acquire)) {
+            me.place.wait();
+            if (!idle.is_parked(self)) {
+                me.is_searching = true;
+                break;
+            }
+        }
+    }
+
+    bool has_queued_work() {
+        if (!injected.is_empty()) return true;
+        for (auto& one : workers) {
+            if (!one.queue.is_empty()) return true;
+        }
+        return false;
+    }
+
+    void notify_one() {
+        if (const auto sleeper = idle.worker_to_notify()) workers[*sleeper].place.set();
+    }
+
+    Idle idle{Size};
+    injection_queue injected;
+    std::array<worker, Size> workers;
+    atomic<bool> is_closing{false};
+};
+
+/// Tasks come from outside, one after the other, while the workers are about to sleep, sleep, or search.
+template <class Idle, unsigned Size, unsigned Tasks>
+void tasks_from_outside() {
+    no_owner owner;
+    const auto pool = std::make_unique<small_pool<Idle, Size>>();
+    std::vector<std::unique_ptr<explore::thread>> threads;
+    for (unsigned i = 0; i < Size; ++i) {
+        threads.push_back(std::make_unique<explore::thread>([&pool, i] { pool->run(i); }));
+    }
+    for (unsigned i = 0; i < Tasks; ++i) {
+        job<Idle, Size> one(owner, [](small_pool<Idle, Size>& all, unsigned) { all.done.set(true); });
+        pool->inject(one);
+        pool->done.wait();
+    }
+    pool->close();
+}
+
+/// A task pushes another one and blocks until that has run: the other worker has to come for it.
+template <class Idle>
+void task_that_needs_the_other_worker() {
+    using job = ::job<Idle, 2>;
+    using pool = small_pool<Idle, 2>;
+    no_owner owner;
+    const auto both = std::make_unique<pool>();
+    job child(owner, [](pool& all, unsigned) { all.other_has_run.set(); });
+    job parent(owner, [](pool& all, unsigned self) {
+        all.push(self, *all.child);
+        all.other_has_run.wait();
+        all.done.set();
+    });
+    both->child = &child;
+    explore::thread first([&] { both->run(0); });
+    explore::thread second([&] { both->run(1); });
+    both->inject(parent);
+    both->done.wait();
+    both->close();
+}
+
+TEST(ExploreIdleWorkers, R029_TaskFromOutsideIsRunByTheOnlyWorker) {
+    EXPECT_TRUE(holds({.preemptions = 4}, tasks_from_outside<idle_workers, 1, 2>));
+}
+
+TEST(ExploreIdleWorkers, R029_TaskFromOutsideIsRunByOneOfTwo) {
+    EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, tasks_from_outside<idle_workers, 2, 1>));
+    EXPECT_TRUE(holds({.preemptions = 1, .stale_reads = 1}, tasks_from_outside<idle_workers, 2, 2>));
+}
+
+TEST(ExploreIdleWorkers, R029_TaskThatIsPushedByAnotherFindsAWorker) {
+    EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, task_that_needs_the_other_worker<idle_workers>));
+}
+
+TEST(ExploreIdleWorkersStress, ByChance) {
+    EXPECT_TRUE(holds(explore::by_chance(), tasks_from_outside<idle_workers, 1, 2>));
+    EXPECT_TRUE(holds(explore::by_chance(), tasks_from_outside<idle_workers, 2, 2>));
+    EXPECT_TRUE(holds(explore::by_chance(), task_that_needs_the_other_worker<idle_workers>));
+}
+
+// ---- What is wrong is found: a copy of the word, with a place for each mistake ----
+
+struct as_it_is {
+    static constexpr std::memory_order order = std::memory_order_seq_cst;
+    static constexpr bool reads_by_modifying = true;
+    static constexpr bool asks_a_searcher_only = false;
+    static constexpr bool looks_again = true;
+    static constexpr bool looks_under_the_lock = true;
+};
+
+template <class Choice>
+class changed_idle {
+public:
+    explicit changed_idle(unsigned count) : count_(count), word_(count * awake_one) { sleepers_.reserve(count); }
+
+    std::optional<unsigned> worker_to_notify() {
+        if (!should_wake(read())) return std::nullopt;
+        const std::lock_guard guard(lock_);
+        if (Choice::looks_under_the_lock && (!should_wake(read()) || sleepers_.empty())) return std::nullopt;
+        word_.fetch_add(awake_one + searching_one, Choice::order);
+        const unsigned worker = sleepers_.back();
+        sleepers_.pop_back();
+        return worker;
+    }
+
+    bool transition_to_parked(unsigned worker, bool is_searching) {
+        const std::lock_guard guard(lock_);
+        sleepers_.push_back(worker);
+        const std::uint32_t mine = is_searching ? searching_one : 0;
+        const std::uint32_t before = word_.fetch_sub(awake_one + mine, Choice::order);
+        if (!Choice::looks_again || (Choice::asks_a_searcher_only && !is_searching)) return false;
+        return searching(before) == mine;
+    }
+
+    bool transition_to_searching() {
+        if (2 * searching(word_.load(std::memory_order_relaxed)) >= count_) return false;
+        word_.fetch_add(searching_one, Choice::order);
+        return true;
+    }
+
+    bool transition_from_searching() { return searching(word_.fetch_sub(searching_one, Choice::order)) == 1; }
+
+    bool is_parked(unsigned worker) {
+        const std::lock_guard guard(lock_);
+        return std::find(sleepers_.begin(), sleepers_.end(), worker) != sleepers_.end();
+    }
+
+private:
+    static constexpr std::uint32_t searching_one = 1;
+    static constexpr std::uint32_t awake_one = 1u << 16;
+
+    std::uint32_t read() {
+        return Choice::reads_by_modifying ? word_.fetch_add(0, Choice::order) : word_.load(Choice::order);
+    }
+    static std::uint32_t searching(std::uint32_t word) { return word % awake_one; }
+    bool should_wake(std::uint32_t word) const { return searching(word) == 0 && word / awake_one < count_; }
+
+    const std::uint32_t count_;
+    atomic<std::uint32_t> word_;
+    mutex lock_;
+    std::vector<unsigned> sleepers_;
+};
+
+/// Each push and each sleep is a read-modify-write, but nothing is published by it.
+struct relaxed_word : as_it_is {
+    static constexpr std::memory_order order = std::memory_order_relaxed;
+};
+/// A load, even with seq_cst, is not ordered after the relaxed or releasing push before it.
+struct look_without_modifying : as_it_is {
+    static constexpr bool reads_by_modifying = false;
+};
+/// As it was at first, and as Tokio has it.
+struct only_searchers_look_again : as_it_is {
+    static constexpr bool asks_a_searcher_only = true;
+};
+struct nobody_looks_again : as_it_is {
+    static constexpr bool looks_again = false;
+};
+
+TEST(ExploreIdleWorkers, CopyForTheMistakesHasNone) {
+    EXPECT_TRUE(holds(tasks_from_outside<changed_idle<as_it_is>, 1, 2>));
+    EXPECT_TRUE(holds({.preemptions = 1, .stale_reads = 1}, task_that_needs_the_other_worker<changed_idle<as_it_is>>));
+}
+
+TEST(ExploreIdleWorkers, WrongOrdersAreFound) {
+    EXPECT_TRUE(fails(tasks_from_outside<changed_idle<relaxed_word>, 1, 2>, "a lost wake-up"));
+    EXPECT_TRUE(fails(tasks_from_outside<changed_idle<look_without_modifying>, 1, 2>, "a lost wake-up"));
+}
+
+TEST(ExploreIdleWorkers, WrongTransitionsAreFound) {
+    EXPECT_TRUE(fails(tasks_from_outside<changed_idle<nobody_looks_again>, 2, 1>, "a lost wake-up"));
+    EXPECT_TRUE(fails(tasks_from_outside<changed_idle<only_searchers_look_again>, 1, 2>, "a lost wake-up"));
+    EXPECT_TRUE(fails({.stale_reads = 1}, task_that_needs_the_other_worker<changed_idle<only_searchers_look_again>>,
+                      "a lost wake-up"));
+}
+
+}  // namespace

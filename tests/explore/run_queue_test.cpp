@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+// A worker's ring: every task is taken exactly once, by its owner or by a thief, and whoever takes it sees what was done
+// before it was pushed. With a capacity of 4, so that the ring is full and comes round.
+#include "runtime/run_queue.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <memory>
+
+#include "explore/explore.hpp"
+
+namespace {
+
+using eddy::detail::run_queue;
+using explore::check;
+using explore::fails;
+using explore::holds;
+
+constexpr std::size_t capacity = 4;
+
+/// Plain on purpose: the ring must order all accesses.
+struct item {
+    bool is_written = false;
+    bool is_taken = false;
+
+    void take() {
+        check(is_written, "what was done before the push is seen");
+        check(!is_taken, "each is taken once");
+        is_taken = true;
+    }
+};
+
+/// The rings of an owner and two thieves, and what was pushed. On the heap, where each access is seen.
+template <template <class, std::size_t> class Ring>
+struct rings {
+    using ring = Ring<item, capacity>;
+
+    explicit rings(std::uint64_t first_index) : owned(first_index) {
+        explore::name(&owned, "owner.head");
+        explore::name(reinterpret_cast<const char*>(&owned) + 64, "owner.tail");
+    }
+
+    /// The owner: true if there was room.
+    bool push() {
+        item& next = items[pushed];
+        next.is_written = true;
+        if (!owned.push(&next)) {
+            next.is_written = false;
+            return false;
+        }
+        ++pushed;
+        return true;
+    }
+
+    static bool pop_from(ring& own) {
+        item* const found = own.pop();
+        if (found != nullptr) found->take();
+        return found != nullptr;
+    }
+    bool pop() { return pop_from(owned); }
+
+    /// A thief: takes half of what `victim` has, and all of it out of his own ring.
+    static void steal(ring& victim, ring& own) {
+        item* const first = victim.steal_into(own);
+        if (first == nullptr) return;
+        first->take();
+        while (pop_from(own)) {
+        }
+    }
+
+    /// When all threads have ended.
+    void check_all() {
+        while (pop()) {
+        }
+        for (std::size_t i = 0; i < pushed; ++i) check(items[i].is_taken, "none is lost");
+    }
+
+    ring owned;
+    ring first_thief;
+    ring second_thief;
+    std::array<item, 8> items;
+    std::size_t pushed = 0;
+};
+
+// Where the indices begin: also so that they come round within the model (R033).
+constexpr std::uint64_t beginnings[] = {0, (std::uint64_t{1} << 32) - 3, std::numeric_limits<std::uint64_t>::max() - 2};
+
+/// The ring is full when it begins: the owner pushes on, and pops, while half is stolen.
+template <template <class, std::size_t> class Ring>
+void push_and_pop_while_one_steals(std::uint64_t first_index) {
+    const auto all = std::make_unique<rings<Ring>>(first_index);
+    for (std::size_t i = 0; i < capacity; ++i) check(all->push(), "there is room");
+    {
+        explore::thread thief([&] { all->steal(all->owned, all->first_thief); });
+        static_cast<void>(all->push());
+        static_cast<void>(all->pop());
+        static_cast<void>(all->push());
+        static_cast<void>(all->pop());
+    }
+    all->check_all();
+}
+
+/// Two thieves take from the owner, and one of them from the other.
+template <template <class, std::size_t> class Ring>
+void two_steal(std::uint64_t first_index) {
+    const auto all = std::make_unique<rings<Ring>>(first_index);
+    for (int i = 0; i < 3; ++i) check(all->push(), "there is room");
+    {
+        explore::thread first([&] { all->steal(all->owned, all->first_thief); });
+        explore::thread second([&] {
+            all->steal(all->first_thief, all->second_thief);
+            all->steal(all->owned, all->second_thief);
+        });
+        static_cast<void>(all->pop());
+        static_cast<void>(all->push());
+    }
+    all->check_all();
+}
+
+/// The thief finds what the owner has just pushed, and the ring empty again.
+template <template <class, std::size_t> class Ring>
+void steal_what_is_pushed_now(std::uint64_t first_index) {
+    const auto all = std::make_unique<rings<Ring>>(first_index);
+    {
+        explore::thread thief([&] {
+            all->steal(all->owned, all->first_thief);
+            all->steal(all->owned, all->first_thief);
+        });
+        check(all->push(), "there is room");
+        check(all->push(), "there is room");
+        static_cast<void>(all->pop());
+        check(all->push(), "there is room");
+    }
+    all->check_all();
+}
+
+TEST(ExploreRunQueue, R033_EachTaskIsTakenOnceWhileTheOwnerPushesAndPops) {
+    for (const auto first : beginnings) {
+        EXPECT_TRUE(holds({.preemptions = 3}, [=] { push_and_pop_while_one_steals<run_queue>(first); }));
+        EXPECT_TRUE(holds({.preemptions = 3}, [=] { steal_what_is_pushed_now<run_queue>(first); }));
+    }
+}
+
+TEST(ExploreRunQueue, R033_EachTaskIsTakenOnceByTwoThieves) {
+    for (const auto first : beginnings) {
+        EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] { two_steal<run_queue>(first); }));
+    }
+}
+
+TEST(ExploreRunQueue, SpuriousFailuresChangeNothing) {
+    const explore::options chosen{.preemptions = 2, .stale_reads = 1, .spurious_failures = 2};
+    EXPECT_TRUE(holds(chosen, [] { push_and_pop_while_one_steals<run_queue>(0); }));
+}
+
+TEST(ExploreRunQueueStress, ByChance) {
+    EXPECT_TRUE(holds(explore::by_chance(), [] { push_and_pop_while_one_steals<run_queue>(beginnings[2]); }));
+    EXPECT_TRUE(holds(explore::by_chance(), [] { two_steal<run_queue>(beginnings[2]); }));
+}
+
+// ---- What is wrong is found: a copy of the ring, with a place for each mistake ----
+
+struct as_it_is {
+    static constexpr std::memory_order publish = std::memory_order_release;
+    static constexpr std::memory_order find = std::memory_order_acquire;
+    static constexpr bool refuses_when_full = true;
+    static constexpr bool pops_by_compare_exchange = true;
+    static constexpr bool steals_by_compare_exchange = true;
+    static constexpr bool compares_by_difference = true;
+    static constexpr bool copies_before_it_takes = true;
+};
+
+template <class Choice>
+struct with {
+    template <class T, std::size_t Capacity>
+    class changed_queue {
+    public:
+        explicit changed_queue(std::uint64_t first_index = 0) : head_(first_index), tail_(first_index) {}
+
+        bool push(T* item) noexcept {
+            const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+            if (Choice::refuses_when_full && tail - head_.load(std::memory_order_acquire) >= Capacity) return false;
+            slot(tail).store(item, std::memory_order_relaxed);
+            tail_.store(tail + 1, Choice::publish);
+            return true;
+        }
+
+        T* pop() noexcept {
+            const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
+            std::uint64_t head = head_.load(std::memory_order_relaxed);
+            while (Choice::compares_by_difference ? head != tail : head < tail) {
+                T* const item = slot(head).load(std::memory_order_relaxed);
+                if (!Choice::pops_by_compare_exchange) {
+                    head_.store(head + 1, std::memory_order_release);
+                    return item;
+                }
+                if (head_.compare_exchange_weak(head, head + 1, std::memory_order_release, std::memory_order_relaxed))
+                    return item;
+            }
+            return nullptr;
+        }
+
+        T* steal_into(changed_queue& own) noexcept {
+            std::uint64_t head = head_.load(std::memory_order_acquire);
+            for (;;) {
+                const std::uint64_t tail = tail_.load(Choice::find);
+                const std::uint64_t available = tail - head;
+                if (available == 0) return nullptr;
+                if (available > Capacity) {
+                    head = head_.load(std::memory_order_acquire);
+                    continue;
+                }
+                const std::uint64_t count = available - available / 2;
+                const std::uint64_t own_tail = own.tail_.load(std::memory_order_relaxed);
+                if (Choice::copies_before_it_takes) copy(own, own_tail, head, count);
+                T* first = slot(head).load(std::memory_order_relaxed);
+                if (Choice::steals_by_compare_exchange) {
+                    if (!head_.compare_exchange_weak(head, head + count, std::memory_order_acq_rel,
+                                                     std::memory_order_acquire))
+                        continue;
+                } else {
+                    head_.store(head + count, std::memory_order_release);
+                }
+                if (!Choice::copies_before_it_takes) {
+                    copy(own, own_tail, head, count);
+                    first = slot(head).load(std::memory_order_relaxed);
+                }
+                own.tail_.store(own_tail + count - 1, std::memory_order_release);
+                return first;
+            }
+        }
+
+    private:
+        using place = eddy::detail::atomic<T*>;
+        place& slot(std::uint64_t index) noexcept { return slots_[index & (Capacity - 1)]; }
+        void copy(changed_queue& own, std::uint64_t own_tail, std::uint64_t head, std::uint64_t count) noexcept {
+            for (std::uint64_t i = 1; i < count; ++i) {
+                own.slot(own_tail + i - 1)
+                    .store(slot(head + i).load(std::memory_order_relaxed), std::memory_order_relaxed);
+            }
+        }
+
+        alignas(64) eddy::detail::atomic<std::uint64_t> head_;
+        alignas(64) eddy::detail::atomic<std::uint64_t> tail_;
+        std::array<place, Capacity> slots_{};
+    };
+};
+
+struct relaxed_publish : as_it_is {
+    static constexpr std::memory_order publish = std::memory_order_relaxed;
+};
+struct relaxed_find : as_it_is {
+    static constexpr std::memory_order find = std::memory_order_relaxed;
+};
+struct never_full : as_it_is {
+    static constexpr bool refuses_when_full = false;
+};
+struct pop_by_store : as_it_is {
+    static constexpr bool pops_by_compare_exchange = false;
+};
+struct steal_by_store : as_it_is {
+    static constexpr bool steals_by_compare_exchange = false;
+};
+struct less_than : as_it_is {
+    static constexpr bool compares_by_difference = false;
+};
+struct copies_too_late : as_it_is {
+    static constexpr bool copies_before_it_takes = false;
+};
+
+template <class Choice>
+auto full_ring(std::uint64_t first = 0) {
+    return [=] { push_and_pop_while_one_steals<with<Choice>::template changed_queue>(first); };
+}
+template <class Choice>
+auto fresh_ring() {
+    return [] { steal_what_is_pushed_now<with<Choice>::template changed_queue>(0); };
+}
+
+TEST(ExploreRunQueue, CopyForTheMistakesHasNone) {
+    EXPECT_TRUE(holds(full_ring<as_it_is>()));
+    EXPECT_TRUE(holds(full_ring<as_it_is>(beginnings[2])));
+    EXPECT_TRUE(holds(fresh_ring<as_it_is>()));
+}
+
+TEST(ExploreRunQueue, WrongOrdersAreFound) {
+    EXPECT_TRUE(fails(fresh_ring<relaxed_publish>(), "a data race"));
+    EXPECT_TRUE(fails(fresh_ring<relaxed_find>(), "a data race"));
+}
+
+TEST(ExploreRunQueue, WrongTransitionsAreFound) {
+    EXPECT_TRUE(fails(full_ring<never_full>(), ""));
+    EXPECT_TRUE(fails(full_ring<pop_by_store>(), ""));
+    EXPECT_TRUE(fails(full_ring<steal_by_store>(), ""));
+    EXPECT_TRUE(fails(full_ring<copies_too_late>(), ""));
+    EXPECT_TRUE(fails(full_ring<less_than>(beginnings[2]), "none is lost"));
+}
+
+}  // namespace

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// What the sources that are explored ask of parts of the library that are not.
+#include <cstdio>
+#include <cstdlib>
+
+#include <eddy/error.hpp>
+
+#include "runtime/uncaught.hpp"
+
+namespace eddy::detail {
+
+void report_uncaught(const task_owner&, std::exception_ptr, const std::source_location&) noexcept {}
+
+}  // namespace eddy::detail
