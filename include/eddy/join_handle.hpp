@@ -16,6 +16,10 @@
 
 namespace eddy {
 
+namespace detail {
+struct join_access;
+}  // namespace detail
+
 /// A number that no other task of this process has had; 0 stands for no task.
 using task_id = std::uint64_t;
 
@@ -131,6 +135,8 @@ public:
     explicit join_handle(detail::joinable& task) noexcept : task_(&task) {}
 
 private:
+    friend struct detail::join_access;
+
     output_type take() {
         // SAFETY: made by spawn for a task whose output is a T, so that is what its slot is for.
         auto& outcome = static_cast<detail::slot<T>&>(task_->join->outcome(*task_));
@@ -155,6 +161,20 @@ private:
 };
 
 namespace detail {
+
+/// For those of the library that keep many handles.
+struct join_access {
+    /// Takes the handle's reference of its task out of it. Precondition: it has one.
+    template <class T>
+    [[nodiscard]] static joinable& release(join_handle<T>& handle) noexcept {
+        return *std::exchange(handle.task_, nullptr);
+    }
+    /// The output of a task that has ended, of which the handle's reference is the caller's.
+    template <class T>
+    [[nodiscard]] static typename join_handle<T>::output_type take(joinable& ended) {
+        return join_handle<T>(ended).take();
+    }
+};
 
 /// What spawn returns for a closure that GCC 12 would destroy twice in a co_await expression: awaiting it as an rvalue is
 /// refused, with the remedy.

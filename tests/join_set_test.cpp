@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/join_set.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <eddy/core.hpp>
+#include <eddy/join.hpp>
+#include <eddy/join_map.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/select.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/gate.hpp"
+#include "support/runtimes.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::join_set;
+using eddy::task;
+using eddy::sync::oneshot;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::everywhere;
+
+static_assert(eddy::stream<join_set<int>>);
+static_assert(std::is_nothrow_move_constructible_v<join_set<int>> && !std::is_copy_constructible_v<join_set<int>>);
+
+task<int> gives(int value) { co_return value; }
+task<int> gives_later(int value) {
+    co_await eddy::yield_now();
+    co_return value;
+}
+task<int> throws_later() {
+    co_await eddy::yield_now();
+    throw std::runtime_error("thrown");
+}
+task<int> after(oneshot<int>::receiver rx) { co_return (co_await rx).value(); }
+task<int> never() {
+    co_await eddy::pending<void>();
+    co_return 0;
+}
+
+/// Counts those that are alive.
+class counted {
+public:
+    explicit counted(std::atomic<int>& alive) noexcept : alive_(&alive) { ++*alive_; }
+    counted(counted&& other) noexcept : alive_(std::exchange(other.alive_, nullptr)) {}
+    counted& operator=(counted&&) = delete;
+    ~counted() {
+        if (alive_ != nullptr) --*alive_;
+    }
+
+private:
+    std::atomic<int>* alive_;
+};
+
+task<int> holds(counted) {
+    co_await eddy::pending<void>();
+    co_return 0;
+}
+
+TEST(JoinSet, P019_GivesEachOutputOnce) {
+    everywhere([]() -> task<> {
+        join_set<int> set;
+        for (int i = 0; i < 100; ++i) set.spawn(gives_later(i));
+        EXPECT_EQ(set.len(), 100u);
+        std::set<int> seen;
+        for (;;) {
+            auto output = co_await set.join_next();
+            if (!output) break;
+            seen.insert(output->value());
+        }
+        EXPECT_EQ(seen.size(), 100u);
+        EXPECT_TRUE(set.is_empty());
+        auto none = co_await set.join_next();
+        EXPECT_FALSE(none.has_value());
+    });
+}
+
+TEST(JoinSet, P019_TakesCallablesAndValuesAndVoid) {
+    everywhere([]() -> task<> {
+        join_set<int> set;
+        auto text = std::make_unique<std::string>("four");
+        set.spawn([text = std::move(text)] { return static_cast<int>(text->size()); });
+        set.spawn([] { return gives_later(5); });
+        set.spawn(eddy::ready(6));
+        set.spawn_blocking([] { return 7; });
+        int sum = 0;
+        while (auto output = co_await set.join_next()) sum += output->value();
+        EXPECT_EQ(sum, 22);
+        join_set<> nothing;
+        nothing.spawn([] {});
+        auto ended = co_await nothing.join_next();
+        EXPECT_TRUE(ended.has_value() && ended->has_value());
+    });
+}
+
+TEST(JoinSet, P019_JoinsInTheOrderOfEnds) {
+    everywhere([]() -> task<> {
+        join_set<int> set;
+        std::vector<oneshot<int>::sender> senders;
+        for (int i = 0; i < 5; ++i) {
+            auto ends = oneshot<int>::channel();
+            senders.push_back(std::move(ends.sender));
+            set.spawn(after(std::move(ends.receiver)));
+        }
+        for (const int i : {3, 0, 4, 1, 2}) {
+            static_cast<void>(senders[static_cast<std::size_t>(i)].send(i));
+            auto output = co_await set.join_next();
+            EXPECT_EQ(output->value(), i);
+        }
+    });
+}
+
+TEST(JoinSet, P019_AlternatesBetweenSpawnAndJoin) {
+    everywhere([]() -> task<> {
+        join_set<int> set;
+        set.spawn(gives(0));
+        set.spawn(gives(1));
+        for (int i = 0; i < 16; ++i) {
+            auto output = co_await set.join_next();
+            EXPECT_TRUE(output && output->has_value());
+            EXPECT_EQ(set.len(), 1u);
+            set.spawn(gives_later(i));
+            EXPECT_EQ(set.len(), 2u);
+        }
+    });
+}
+
+TEST(JoinSet, P019_AnExceptionIsAJoinError) {
+    everywhere([]() -> task<> {
+        join_set<int> set;
+        set.spawn(throws_later());
+        auto output = co_await set.join_next();
+        EXPECT_FALSE(output->error().is_cancelled());
+        EXPECT_THROW(output->error().rethrow(), std::runtime_error);
+    });
+}
+
+TEST(JoinSet, P019_AbortsOneTaskByItsHandle) {
+    everywhere([]() -> task<> {
+        join_set<int> set;
+        std::vector<eddy::abort_handle> handles;
+        for (int i = 0; i < 16; ++i) handles.push_back(set.spawn(never()));
+        for (std::size_t i = 0; i < 16; i += 2) handles[i].abort();
+        std::set<eddy::task_id> ended;
+        for (int i = 0; i < 8; ++i) {
+            auto output = co_await set.join_next_with_id();
+            EXPECT_TRUE(output->output.error().is_cancelled());
+            EXPECT_EQ(output->id, output->output.error().id());
+            ended.insert(output->id);
+        }
+        EXPECT_EQ(ended.size(), 8u);
+        for (std::size_t i = 0; i < 16; ++i) EXPECT_EQ(ended.contains(handles[i].id()), i % 2 == 0);
+        EXPECT_EQ(set.len(), 8u);
+        EXPECT_FALSE(set.try_join_next().has_value());
+    });
+}
+
+TEST(JoinSet, P019_DroppingItAbortsAll) {
+    everywhere([]() -> task<> {
+        std::atomic<int> alive = 0;
+        {
+            join_set<int> set;
+            for (int i = 0; i < 16; ++i) set.spawn(holds(counted(alive)));
+            co_await eddy::yield_now();
+        }
+        while (alive != 0) co_await eddy::yield_now();
+    });
+}
+
+TEST(JoinSet, P019_AbortAllLeavesThemToBeJoined) {
+    everywhere([]() -> task<> {
+        join_set<int> set;
+        std::atomic<int> alive = 0;
+        for (int i = 0; i < 5; ++i) set.spawn(holds(counted(alive)));
+        set.spawn(gives(7));
+        while (!set.try_join_next()) co_await eddy::yield_now();
+        set.abort_all();
+        EXPECT_EQ(set.len(), 5u);
+        int cancelled = 0;
+        for (;;) {
+            auto output = co_await set.join_next();
+            if (!output) break;
+            cancelled += !output->has_value() && output->error().is_cancelled() ? 1 : 0;
+        }
+        EXPECT_EQ(cancelled, 5);
+        EXPECT_EQ(alive, 0);
+    });
+}
+
+TEST(JoinSet, P019_ShutdownWaitsForTheEnds) {
+    everywhere([]() -> task<> {
+        join_set<int> set;
+        std::atomic<int> alive = 0;
+        for (int i = 0; i < 5; ++i) set.spawn(holds(counted(alive)));
+        co_await set.shutdown();
+        EXPECT_EQ(alive, 0);
+        EXPECT_TRUE(set.is_empty());
+    });
+}
+
+TEST(JoinSet, P019_DetachAllLetsThemGoOn) {
+    everywhere([]() -> task<> {
+        auto ends = oneshot<int>::channel();
+        auto told = oneshot<int>::channel();
+        {
+            join_set<> set;
+            set.spawn([rx = std::move(ends.receiver), tx = std::move(told.sender)]() mutable -> task<> {
+                static_cast<void>(tx.send((co_await rx).value()));
+            });
+            set.detach_all();
+            EXPECT_TRUE(set.is_empty());
+            auto none = co_await set.join_next();
+            EXPECT_FALSE(none.has_value());
+        }
+        static_cast<void>(ends.sender.send(5));
+        auto answer = co_await told.receiver;
+        EXPECT_EQ(answer.value(), 5);
+    });
+}
+
+TEST(JoinSet, P019_JoinAllGivesTheOutputs) {
+    everywhere([]() -> task<> {
+        join_set<int> set;
+        for (int i = 0; i < 20; ++i) set.spawn(gives_later(i));
+        auto all = co_await std::move(set).join_all();
+        std::sort(all.begin(), all.end());
+        EXPECT_EQ(all.size(), 20u);
+        EXPECT_TRUE(all.front() == 0 && all.back() == 19);
+        join_set<> nothing;
+        nothing.spawn([] {});
+        co_await std::move(nothing).join_all();
+    });
+}
+
+TEST(JoinSet, P019_JoinAllThrowsTheFirstFailureAndAbortsTheRest) {
+    everywhere([]() -> task<> {
+        std::atomic<int> alive = 0;
+        join_set<int> set;
+        for (int i = 0; i < 4; ++i) set.spawn(holds(counted(alive)));
+        set.spawn(throws_later());
+        bool thrown = false;
+        try {
+            co_await std::move(set).join_all();
+        } catch (const std::runtime_error&) {
+            thrown = true;
+        }
+        EXPECT_TRUE(thrown);
+        while (alive != 0) co_await eddy::yield_now();
+    });
+}
+
+TEST(JoinSet, P019_JoinNextIsCancelSafe) {
+    everywhere([]() -> task<> {
+        join_set<int> set;
+        for (int i = 0; i < 50; ++i) set.spawn(gives_later(i));
+        int sum = 0;
+        while (!set.is_empty()) {
+            // Of the two one is dropped each time, mostly when it has begun to wait.
+            auto first = co_await eddy::select(eddy::yield_now(), set.join_next());
+            if (first.index() == 1) sum += std::get<1>(first)->value();
+        }
+        EXPECT_EQ(sum, 49 * 50 / 2);
+    });
+}
+
+TEST(JoinSet, P019_ADroppedJoinNextTakesNothing) {
+    eddy::core core;
+    join_set<int> set;
+    core.run([](join_set<int>& tasks) -> task<> {
+        tasks.spawn(gives(3));
+        co_await eddy::yield_now();
+        co_await eddy::yield_now();
+        {
+            auto unused = tasks.join_next();
+            static_cast<void>(unused);
+        }
+        EXPECT_EQ(tasks.len(), 1u);
+        auto output = tasks.try_join_next_with_id();
+        EXPECT_TRUE(output.has_value());
+        EXPECT_EQ(output->output.value(), 3);
+    }(set));
+}
+
+TEST(JoinSet, P019_WakesWhoeverPolledLast) {
+    eddy::core core;
+    join_set<int> set;
+    auto ends = oneshot<int>::channel();
+    core.run([](join_set<int>& tasks, oneshot<int>::receiver rx) -> task<> {
+        tasks.spawn(after(std::move(rx)));
+        co_return;
+    }(set, std::move(ends.receiver)));
+    by_hand first(set.join_next());
+    assert_pending(first.poll());
+    by_hand second(set.join_next());
+    assert_pending(second.poll());
+    EXPECT_EQ(first.wakers(), 0u);
+    static_cast<void>(ends.sender.send(1));
+    core.run_until_idle();
+    EXPECT_TRUE(second.is_woken());
+    EXPECT_FALSE(first.is_woken());
+    EXPECT_EQ(second.wakers(), 0u);
+    EXPECT_EQ(assert_ready(second.poll())->value(), 1);
+    EXPECT_FALSE(assert_ready(first.poll()).has_value());
+}
+
+TEST(JoinSet, P019_DetachAllWakesWhoeverWaits) {
+    eddy::core core;
+    join_set<int> set;
+    core.run([](join_set<int>& tasks) -> task<> {
+        tasks.spawn(never());
+        co_return;
+    }(set));
+    by_hand next(set.join_next());
+    assert_pending(next.poll());
+    set.detach_all();
+    EXPECT_TRUE(next.is_woken());
+    EXPECT_FALSE(assert_ready(next.poll()).has_value());
+}
+
+TEST(JoinSet, P019_MovingItKeepsTheTasks) {
+    everywhere([]() -> task<> {
+        join_set<int> set;
+        set.spawn(gives_later(1));
+        join_set<int> moved(std::move(set));
+        join_set<int> third;
+        third.spawn(never());
+        third = std::move(moved);
+        EXPECT_EQ(third.len(), 1u);
+        auto output = co_await third.join_next();
+        EXPECT_EQ(output->value(), 1);
+    });
+}
+
+TEST(JoinSet, P019_TasksThatEndedBeforeTheyWereInsertedAreFound) {
+    everywhere([]() -> task<> {
+        auto handle = eddy::spawn(gives(9));
+        while (!handle.is_finished()) co_await eddy::yield_now();
+        join_set<int> set;
+        set.insert(std::move(handle));
+        auto output = co_await set.join_next();
+        EXPECT_EQ(output->value(), 9);
+    });
+}
+
+TEST(JoinSet, P019_SpawnsOnAnotherRuntime) {
+    const eddy::runtime other = support::runtime_with(2);
+    everywhere([handle = other.handle()]() -> task<> {
+        join_set<bool> set;
+        for (int i = 0; i < 10; ++i) {
+            set.spawn_on(handle, [handle] { return eddy::handle::current() == handle; });
+        }
+        while (auto output = co_await set.join_next()) EXPECT_TRUE(output->value());
+    });
+}
+
+TEST(JoinSet, P019_OutlivesItsRuntime) {
+    join_set<int> set;
+    {
+        const eddy::runtime rt = support::runtime_with(2);
+        for (int i = 0; i < 8; ++i) set.spawn_on(rt.handle(), never());
+        set.spawn_on(rt.handle(), gives(1));
+    }
+    int cancelled = 0;
+    while (auto output = eddy::wait(set.join_next())) {
+        cancelled += !output->has_value() && output->error().is_cancelled() ? 1 : 0;
+    }
+    EXPECT_GE(cancelled, 8);
+    EXPECT_TRUE(set.is_empty());
+}
+
+TEST(JoinSet, P019_ARuntimeThatIsGoneCancelsAtOnce) {
+    auto rt = support::runtime_with(1);
+    const eddy::handle handle = rt.handle();
+    std::move(rt).shutdown_now().wait();
+    join_set<int> set;
+    set.spawn_on(handle, never());
+    auto output = set.try_join_next();
+    EXPECT_TRUE(output && output->error().is_cancelled());
+}
+
+TEST(JoinSet, P019_WithoutARuntimeItIsMisuse) {
+    join_set<int> set;
+    EXPECT_THROW(set.spawn(never()), eddy::misuse);
+    EXPECT_TRUE(set.is_empty());
+    EXPECT_FALSE(eddy::wait(set.join_next()).has_value());
+}
+
+TEST(JoinSet, P019_R045_AllReadyOutputsDoNotStarveTheThread) {
+    eddy::core core;
+    int polls = 0;
+    core.run([](int& seen) -> task<> {
+        join_set<int> set;
+        for (int i = 0; i < 1000; ++i) set.spawn(gives(i));
+        for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
+        auto other = eddy::spawn([&seen]() -> task<> {
+            for (int i = 0; i < 5; ++i) {
+                ++seen;
+                co_await eddy::yield_now();
+            }
+        });
+        while (auto output = co_await set.join_next()) EXPECT_TRUE(output->has_value());
+    }(polls));
+    EXPECT_GE(polls, 5);
+}
+
+TEST(JoinSetStress, P019_ManyTasksSpawnedFromManyThreads) {
+    const auto rounds = support::rounds(500);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        const eddy::runtime rt = support::runtime_with(4);
+        const int sum = rt.block_on([]() -> task<int> {
+            join_set<int> set;
+            int total = 0;
+            for (int i = 0; i < 500; ++i) {
+                set.spawn(i % 3 == 0 ? gives(1) : gives_later(1));
+                if (i % 7 == 0) {
+                    if (auto output = set.try_join_next()) total += output->value();
+                }
+            }
+            for (int i = 0; i < 100; ++i) {
+                auto output = co_await set.join_next();
+                total += output->value();
+            }
+            // Dropped with the rest in it, which end at the same time.
+            join_set<int> dropped;
+            for (int i = 0; i < 50; ++i) dropped.spawn(gives_later(1));
+            dropped = join_set<int>();
+            while (auto output = co_await set.join_next()) total += output->value();
+            co_return total;
+        }());
+        EXPECT_EQ(sum, 500);
+    }
+}
+
+// ---- join_map ----
+
+TEST(JoinMap, P019_GivesTheKeysOfItsTasks) {
+    everywhere([]() -> task<> {
+        eddy::join_map<std::string, int> map;
+        map.spawn("one", gives_later(1));
+        map.spawn("two", gives_later(2));
+        EXPECT_EQ(map.len(), 2u);
+        EXPECT_TRUE(map.contains("one"));
+        int sum = 0;
+        for (;;) {
+            auto ended = co_await map.join_next();
+            if (!ended) break;
+            EXPECT_EQ(ended->output.value(), ended->key == "one" ? 1 : 2);
+            sum += ended->output.value();
+        }
+        EXPECT_EQ(sum, 3);
+        EXPECT_FALSE(map.contains("one"));
+        EXPECT_TRUE(map.is_empty());
+    });
+}
+
+TEST(JoinMap, P019_ASecondTaskUnderAKeyReplacesTheFirst) {
+    everywhere([]() -> task<> {
+        eddy::join_map<int, int> map;
+        std::atomic<int> alive = 0;
+        map.spawn(1, holds(counted(alive)));
+        map.spawn(1, gives_later(5));
+        EXPECT_EQ(map.len(), 1u);
+        auto ended = co_await map.join_next();
+        EXPECT_TRUE(ended->key == 1 && ended->output.value() == 5);
+        auto none = co_await map.join_next();
+        EXPECT_FALSE(none.has_value());
+        EXPECT_EQ(alive, 0);
+    });
+}
+
+TEST(JoinMap, P019_AbortsByKey) {
+    everywhere([]() -> task<> {
+        eddy::join_map<int, int> map;
+        map.spawn(1, never());
+        map.spawn(2, never());
+        EXPECT_TRUE(map.abort(1));
+        EXPECT_FALSE(map.abort(3));
+        auto ended = co_await map.join_next();
+        EXPECT_TRUE(ended->key == 1 && ended->output.error().is_cancelled());
+        EXPECT_TRUE(map.contains(2));
+        co_await map.shutdown();
+        EXPECT_TRUE(map.is_empty());
+    });
+}
+
+}  // namespace
