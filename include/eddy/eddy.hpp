@@ -40,6 +40,7 @@
 #include <eddy/poll_fn.hpp>
 #include <eddy/ready.hpp>   // ready, pending
 #include <eddy/select.hpp>  // select, race
+#include <eddy/coop.hpp>      // consume_budget, unconstrained, cooperative
 #include <eddy/yield_now.hpp>
 
 // Network

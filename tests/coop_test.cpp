@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/coop.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <stdexcept>
+#include <utility>
+
+#include <eddy/core.hpp>
+#include <eddy/join.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/select.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/time/timeout.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/runtimes.hpp"
+#include "support/scripted.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::context;
+using eddy::task;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+
+task<> consumes(int count, int& done) {
+    for (done = 0; done < count; ++done) co_await eddy::consume_budget();
+}
+
+TEST(Coop, P024_ConsumeBudgetWaitsOnceTheBudgetIsUsedUp) {
+    int done = 0;
+    by_hand hand(consumes(10, done));
+    assert_pending(hand.poll(4));
+    EXPECT_EQ(done, 4);
+    EXPECT_TRUE(hand.is_woken());
+    assert_pending(hand.poll(5));
+    EXPECT_EQ(done, 9);
+    assert_ready(hand.poll(1));
+}
+
+TEST(Coop, P024_ATaskHasTheDefaultBudgetInEachTurn) {
+    support::everywhere([]() -> task<> {
+        co_await eddy::yield_now();
+        int count = 0;
+        for (;;) {
+            const bool more = co_await eddy::has_budget_remaining();
+            if (!more) break;
+            co_await eddy::consume_budget();
+            ++count;
+        }
+        // An await of something else may have taken some of it, and a worker's LIFO slot shares one.
+        EXPECT_LE(count, static_cast<int>(context::default_budget));
+        EXPECT_GT(count, 0);
+        co_await eddy::consume_budget();
+        const bool renewed = co_await eddy::has_budget_remaining();
+        EXPECT_TRUE(renewed);
+    });
+}
+
+TEST(Coop, P024_HasBudgetRemainingNeverWaits) {
+    by_hand none{eddy::has_budget_remaining()};
+    EXPECT_FALSE(assert_ready(none.poll(0)));
+    EXPECT_FALSE(none.is_woken());
+    by_hand some{eddy::has_budget_remaining()};
+    EXPECT_TRUE(assert_ready(some.poll(1)));
+}
+
+TEST(Coop, P024_ALoopThatConsumesBudgetLetsOthersRun) {
+    eddy::core core;
+    core.run([]() -> task<> {
+        bool stop = false;
+        auto other = eddy::spawn([&stop]() -> task<> {
+            co_await eddy::yield_now();
+            stop = true;
+        });
+        while (!stop) co_await eddy::consume_budget();
+        co_await other;
+    }());
+}
+
+TEST(Coop, P024_UnconstrainedSeesNoLimit) {
+    int done = 0;
+    by_hand hand(eddy::unconstrained(consumes(100'000, done)));
+    assert_ready(hand.poll(4));
+    EXPECT_EQ(done, 100'000);
+}
+
+TEST(Coop, P024_UnconstrainedLeavesTheTasksBudgetAsItWas) {
+    int inner = 0;
+    int outer = 0;
+    by_hand hand([](int& in, int& out) -> task<> {
+        co_await eddy::consume_budget();
+        co_await eddy::unconstrained(consumes(1000, in));
+        co_await consumes(10, out);
+    }(inner, outer));
+    assert_pending(hand.poll(4));
+    EXPECT_EQ(inner, 1000);
+    EXPECT_EQ(outer, 3);
+    by_hand throws(eddy::unconstrained([]() -> task<> {
+        throw std::runtime_error("thrown");
+        co_return;
+    }()));
+    EXPECT_THROW(static_cast<void>(throws.poll()), std::runtime_error);
+}
+
+TEST(Coop, P024_UnconstrainedReachesThroughJoin) {
+    int first = 0;
+    int second = 0;
+    by_hand hand(eddy::unconstrained(eddy::join(consumes(1000, first), consumes(1000, second))));
+    assert_ready(hand.poll(1));
+    EXPECT_EQ(first + second, 2000);
+}
+
+/// Always ready, and asks for no budget: as leaves of others are.
+auto always_ready() {
+    return eddy::poll_fn([](context&) { return eddy::poll_result<int>(1); });
+}
+
+TEST(Coop, P024_CooperativeTakesBudgetForAStranger) {
+    int done = 0;
+    by_hand hand([](int& count) -> task<> {
+        for (; count < 10; ++count) co_await eddy::cooperative(always_ready());
+    }(done));
+    assert_pending(hand.poll(4));
+    EXPECT_EQ(done, 4);
+    EXPECT_TRUE(hand.is_woken());
+    assert_pending(hand.poll(4));
+    assert_ready(hand.poll(4));
+}
+
+TEST(Coop, P024_CooperativeGivesBackWhatItDidNotNeed) {
+    support::script s;
+    int done = 0;
+    auto both = [](support::script& never, int& count) -> task<> {
+        co_await eddy::select(eddy::cooperative(support::scripted(never)), consumes(3, count));
+    };
+    by_hand hand(both(s, done));
+    assert_ready(hand.poll(3));
+    EXPECT_EQ(done, 3);
+}
+
+TEST(Coop, P024_AdaptorsPassPollCancelOn) {
+    support::script s;
+    s.may_end = false;
+    by_hand hand(eddy::unconstrained(eddy::cooperative(support::cancellable_scripted(s))));
+    assert_pending(hand.poll());
+    assert_pending(hand.poll_cancel());
+    EXPECT_EQ(s.cancel_polls, 1);
+    using plain = decltype(eddy::unconstrained(eddy::cooperative(support::scripted(s))));
+    static_assert(!eddy::cancellable_future<plain>);
+}
+
+TEST(Coop, P024_R045_ATimeoutAroundAnEndlessLoopFires) {
+    support::everywhere([]() -> task<> {
+        auto endless = []() -> task<> {
+            for (;;) co_await eddy::cooperative(always_ready());
+        };
+        auto outcome = co_await eddy::time::timeout(20ms, endless());
+        EXPECT_FALSE(outcome.has_value());
+    });
+}
+
+TEST(Coop, P024_R045_AnEndlessChildOfJoinDoesNotStarveAFiniteOne) {
+    support::everywhere([]() -> task<> {
+        bool stop = false;
+        auto endless = [](const bool& told) -> task<> {
+            while (!told) co_await eddy::consume_budget();
+        };
+        auto finite = [](bool& tell) -> task<> {
+            for (int i = 0; i < 1000; ++i) co_await eddy::consume_budget();
+            tell = true;
+        };
+        co_await eddy::join(endless(stop), finite(stop));
+        EXPECT_TRUE(stop);
+    });
+}
+
+TEST(Coop, P023_YieldNowLetsEachTaskHaveItsTurn) {
+    support::everywhere([]() -> task<> {
+        std::atomic<int> turns = 0;
+        auto other = eddy::spawn([&turns]() -> task<> {
+            for (int i = 0; i < 100; ++i) {
+                ++turns;
+                co_await eddy::yield_now();
+            }
+        });
+        while (!other.is_finished()) co_await eddy::yield_now();
+        EXPECT_EQ(turns, 100);
+    });
+}
+
+}  // namespace
