@@ -354,8 +354,8 @@ void worker::park() noexcept {
     if (hooks != nullptr && hooks->before_park) hooks->before_park();
     if (has_work()) return;  // of the hook
 
-    const bool was_last = idle.transition_to_parked(index_, std::exchange(is_searching_, false));
-    if (was_last && pool_.has_queued_work()) pool_.notify_one();
+    const bool nobody_searches = idle.transition_to_parked(index_, std::exchange(is_searching_, false));
+    if (nobody_searches && pool_.has_queued_work()) pool_.notify_one();
     const auto now = steady_clock::now();
     worker_counters::add(counters_.busy_ns, static_cast<std::uint64_t>((now - woke_at_).count()));
     last_activity_ = now;
