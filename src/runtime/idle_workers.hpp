@@ -86,7 +86,11 @@ public:
     }
 
     /// How many are not parked. Out of date as soon as it is read.
-    [[nodiscard]] unsigned awake() const noexcept { return word_.load(std::memory_order_relaxed) / awake_one; }
+    [[nodiscard]] unsigned awake() const noexcept {
+        // seq_cst: a sentry that resigns stores that, and then looks here; a worker that begins to run changes the word, and
+        // then looks for a sentry. One of the two sees the other.
+        return word_.load(std::memory_order_seq_cst) / awake_one;
+    }
     [[nodiscard]] bool all_awake() const noexcept { return awake() == count_; }
     [[nodiscard]] bool anybody_searches() const noexcept {
         return searching(word_.load(std::memory_order_relaxed)) != 0;
