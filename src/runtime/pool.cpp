@@ -339,6 +339,12 @@ void pool::count_blocking(bool begins) noexcept {
     if (!begins && is_awaiting_idle_.load(std::memory_order_seq_cst)) after_end();
 }
 
+void pool::end_blocking(std::chrono::steady_clock::time_point deadline) noexcept {
+    // Whoever has begun the shutdown may not have come to this.
+    blocking_->shutdown();
+    static_cast<void>(blocking_->join_until(deadline));
+}
+
 // ---- Idle ----
 
 /// How many tasks and blocking jobs are alive. Zero is exact for some moment during the call: what has ended is counted

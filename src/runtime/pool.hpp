@@ -93,6 +93,8 @@ public:
 
     // ---- Blocking work ----
     [[nodiscard]] blocking_pool& blocking() noexcept { return *blocking_; }
+    /// In a shutdown that has begun, perhaps just now by another thread: waits for blocking work until `deadline`.
+    void end_blocking(std::chrono::steady_clock::time_point deadline) noexcept;
 
     // ---- The end ----
     /// Asks all tasks to end in an orderly way, and waits for that until `deadline`. (With drivers turning.)

@@ -36,7 +36,7 @@ runtime::~runtime() {
     }
     pool_->begin_shutdown();
     pool_->wait_until_closed(std::nullopt);
-    pool_->blocking().join_until({});
+    pool_->end_blocking({});
     pool_->release();
 }
 
@@ -52,7 +52,7 @@ void runtime::shutdown_timeout(std::chrono::nanoseconds limit, std::source_locat
     pool->cancel_all(deadline);
     pool->begin_shutdown();
     pool->wait_until_closed(deadline);
-    pool->blocking().join_until(deadline);
+    pool->end_blocking(deadline);
     pool->release();
 }
 
@@ -60,7 +60,7 @@ void runtime::shutdown_background() && noexcept {
     auto* const pool = std::exchange(pool_, nullptr);
     pool->begin_shutdown();
     pool->detach_threads();
-    pool->blocking().join_until({});
+    pool->end_blocking({});
     pool->release();
 }
 
@@ -81,7 +81,8 @@ runtime_ended runtime::shutdown_now() && noexcept {
 runtime_ended::~runtime_ended() {
     if (pool_ == nullptr) return;
     pool_->detach_threads();
-    pool_->blocking().join_until({});
+    // Not if the runtime is still waiting to be idle: its blocking threads end with it, and are joined by nobody.
+    if (pool_->is_closing()) pool_->end_blocking({});
     pool_->release();
 }
 
