@@ -67,6 +67,8 @@ public:
     /// As block_on(), and then waits until the runtime is idle, and shuts it down.
     template <class F>
     auto block_on_all(F&& future, std::source_location where = std::source_location::current()) && {
+        // Before anything moves: the wait below cannot throw, in a destructor.
+        detail::check_may_block("block_on_all", where);
         struct end_when_idle {
             runtime mine;
             ~end_when_idle() { mine.wait_until_idle(); }
