@@ -59,8 +59,18 @@ private:
         worker::leave_thread();
     }
     static void leave_it(blocking_job& job) noexcept {
-        // The pool closes, and with it go the threads for blocking work: nobody else ends this worker.
-        run_it(job);
+        // The pool closes, and with it go the threads for blocking work: nobody else ends this worker. The thread that
+        // closes it may run a loop, or another worker, and goes on as that.
+        worker* const outer = worker_here;
+        const task_owner* const outer_owner = worker_owner_here;
+        time_driver* const outer_time = current_time_driver();
+        {
+            const executor_scope executor({});
+            run_it(job);
+        }
+        worker_here = outer;
+        worker_owner_here = outer_owner;
+        exchange_current_time_driver(outer_time);
     }
 
     pool& pool_;
