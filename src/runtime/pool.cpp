@@ -435,14 +435,15 @@ void pool::begin_shutdown() noexcept {
 }
 
 void pool::close_queues() noexcept {
-    // All workers are out, and all tasks have ended: what is in a queue is references only.
+    // All workers are out, and all tasks have ended: what is in a queue is references only. Closed first: a thread that
+    // has notified its task before that ended may come with it only now.
+    injected_.close();
     for (;;) {
         spawned_task* left = nullptr;
         injected_.pop(1, [&](spawned_task& task) { left = &task; });
         if (left == nullptr) break;
         give_up(*left);
     }
-    injected_.close();
     for (const auto& each : workers_) {
         each->give_up_queue();
         each->shut_drivers();
