@@ -381,6 +381,8 @@ void pool::ask_to_be_told() noexcept {
 }
 
 void pool::after_end() noexcept {
+    // acq_rel: of two threads that end the last two tasks, the second here sees the first one's counter, too.
+    ends_.fetch_add(1, std::memory_order_acq_rel);
     if (alive(false) != 0 && alive(true) != 0) return;
     bool closes = false;
     {

@@ -143,6 +143,7 @@ private:
     atomic<std::uint32_t> references_{1};
     atomic<phase> phase_{phase::open};
     atomic<bool> is_awaiting_idle_{false};
+    atomic<std::uint32_t> ends_{0};  // counts nothing of interest: see after_end()
     atomic<int> sentry_{-1};
     atomic<std::uint32_t> next_driver_{0};
     idle_workers idle_;
