@@ -411,6 +411,8 @@ void pool::close_when_idle() noexcept {
 // ---- The end ----
 
 void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
+    // What came later nobody would ask to end.
+    for (unsigned i = 0; i < list_count(); ++i) lists_[i].close();
     for (unsigned i = 0; i < list_count(); ++i) {
         std::vector<spawned_task*> tasks;
         lists_[i].for_each([&](spawned_task& task) {
