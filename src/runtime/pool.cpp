@@ -484,7 +484,9 @@ void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point
     }
     if (!in_time) return detach_threads();
     for (auto& thread : threads_) {
-        if (thread.is_joinable()) thread.join();
+        if (!thread.is_joinable()) continue;
+        // In block_in_place a task may end its own runtime: it is on a worker's former thread.
+        thread.is_this_thread() ? thread.detach() : thread.join();
     }
 }
 
