@@ -26,10 +26,13 @@ public:
 
 constinit process_owner whole_process;
 
-/// Ends a task of blocking work: its future is gone.
-void complete(spawned_task& task, std::uint64_t references) noexcept {
+/// Ends a task of blocking work, of `owner` or of the whole process: its future is gone.
+void complete(spawned_task& task, std::uint64_t references, pool* owner) noexcept {
     const auto drop_output = [&] {
-        if (auto thrown = task.ops().exception(task)) print_uncaught(thrown, task.spawned_at);
+        if (auto thrown = task.ops().exception(task)) {
+            owner != nullptr ? owner->report(std::move(thrown), task.spawned_at)
+                             : print_uncaught(thrown, task.spawned_at);
+        }
         task.ops().destroy_output(task);
     };
     switch (task.state.transition_to_complete(references, true)) {
@@ -97,7 +100,7 @@ private:
     void end(bool is_cancelled) noexcept {
         task_.ops().destroy_future(task_);
         if (is_cancelled) task_.ops().fail(task_, nullptr);
-        complete(task_, 2);
+        complete(task_, 2, pool_);
     }
 
     spawned_task& task_;
