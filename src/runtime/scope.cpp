@@ -145,9 +145,9 @@ std::vector<spawned_task*> scope_base::mark_cancelled() noexcept {
 
 void scope_base::set_waker(const waker& wake) {
     {
+        // Also while there are no children: others than the body may start some.
         const guard locked(*this);
-        // Without children nobody but the body fails.
-        if (first_ == nullptr || waker_.will_wake(wake)) return;
+        if (waker_.will_wake(wake)) return;
     }
     waker copy = wake;  // cloned before the lock is taken, and the former one dropped after it
     const guard locked(*this);
