@@ -94,13 +94,17 @@ private:
     void start() {
         handle_.base_.bind(where_);
         stage_ = stage::body;
-        body_.emplace(f_(handle_));
+        try {
+            body_.emplace(f_(handle_));
+        } catch (...) {
+            outcome_.set_exception(std::current_exception());
+        }
     }
 
     /// True if the body is gone.
     bool poll_body(context& cx) {
         auto& base = handle_.base_;
-        if (!base.has_failed()) {
+        if (body_ && !base.has_failed()) {
             try {
                 auto answer = body_->poll(cx);
                 if (!answer) {
