@@ -196,6 +196,7 @@ private:
         if (frame* const root = me.work_.root(); root != nullptr && !me.has_ended_) destroy_root(*root);
         me.work_.destroy();
         if (auto failure = failure_in<output>(me.outcome_)) me.scope.fail(std::move(*failure));
+        me.outcome_.discard();  // it may borrow what the future borrowed
         me.scope.ended(me);
     }
     static void free_memory(core_task& task) noexcept { pool_delete(&of(task)); }
