@@ -139,23 +139,25 @@ private:
         }
     }
 
+    /// The failure as this scope's error, if it can be: as it is, or as a code. Else it is thrown.
     poll_result<output_type> fail(detail::scope_failure& failure) {
         if constexpr (detail::is_expected<output_type>) {
             using error = typename output_type::error_type;
-            if (failure.thrown == nullptr) {
-                if constexpr (detail::error_converts<std::error_code, error>) {
-                    return output_type(std::unexpect, convert_error<error>(failure.error));
-                }
-            } else {
-                try {
-                    std::rethrow_exception(failure.thrown);
-                } catch (std::bad_expected_access<error>& e) {
-                    return output_type(std::unexpect, std::move(e.error()));
-                }
+            if constexpr (std::is_same_v<error, std::error_code>) {
+                if (failure.code) return output_type(std::unexpect, *failure.code);
+            }
+            try {
+                if (failure.thrown != nullptr) std::rethrow_exception(failure.thrown);
+            } catch (std::bad_expected_access<error>& e) {
+                return output_type(std::unexpect, std::move(e.error()));
+            } catch (...) {  // NOLINT(bugprone-empty-catch): below
+            }
+            if constexpr (detail::error_converts<std::error_code, error>) {
+                if (failure.code) return output_type(std::unexpect, convert_error<error>(*failure.code));
             }
         }
-        if (failure.thrown != nullptr) std::rethrow_exception(failure.thrown);
-        throw std::system_error(failure.error, "a child of a scope failed");
+        if (failure.code) throw std::system_error(*failure.code, "a child of a scope failed");
+        std::rethrow_exception(failure.thrown);
     }
 
     F f_;
@@ -186,8 +188,9 @@ public:
 /// The children run on any worker of the current runtime, or on the current loop.
 ///
 /// Errors: the first failure, of a child or of the body, cancels the rest, which is waited for, and is the scope's: an
-/// exception is thrown; an error becomes the error of the body's `expected`, or is thrown, as std::system_error or
-/// std::bad_expected_access, if the body's output is none. Throws `misuse` without a runtime on this thread.
+/// exception is thrown; an error becomes the error of the body's `expected`, as it is if the types are the same, and else as
+/// an error code. If it cannot, or the body's output is no `expected`, it is thrown: as std::system_error, or, if it is no
+/// error code either, as std::bad_expected_access. Throws `misuse` without a runtime on this thread.
 /// Cancel safety: its children are cancelled with it. In the orderly way (poll_cancel) they are awaited; destroyed outright,
 /// it destroys the children that wait, here and now, and blocks only for those that are being polled at that moment. It
 /// must not be destroyed by one of its own children.

@@ -38,30 +38,33 @@ struct scope_link {
     explicit scope_link(scope_base& its) noexcept : scope(its) {}
 };
 
-/// Why a scope fails: an exception, or an error. Errors that are no error codes travel as the exception that
-/// std::expected::value() would throw.
+/// Why a scope fails: an exception, or an error. An error that is no error code travels as the exception that
+/// std::expected::value() would throw; and, if it converts to a code, as that besides.
 struct scope_failure {
     std::exception_ptr thrown;
-    std::error_code error;
+    std::optional<std::error_code> code;
 };
 
 template <class E>
 scope_failure failure_of(const E& error) noexcept {
-    if constexpr (error_converts<E, std::error_code>) {
-        try {
-            return {nullptr, convert_error<std::error_code>(error)};
-        } catch (...) {
-            return {std::current_exception(), {}};
-        }
+    if constexpr (std::is_same_v<E, std::error_code>) {
+        return {nullptr, error};
     } else {
-        return {std::make_exception_ptr(std::bad_expected_access<E>(error)), {}};
+        try {
+            scope_failure made;
+            if constexpr (error_converts<E, std::error_code>) made.code = convert_error<std::error_code>(error);
+            made.thrown = std::make_exception_ptr(std::bad_expected_access<E>(error));
+            return made;
+        } catch (...) {
+            return {std::current_exception(), std::nullopt};
+        }
     }
 }
 
 /// What came of a child, if that fails its scope.
 template <class T>
 std::optional<scope_failure> failure_in(kept<T>& outcome) noexcept {
-    if (outcome.has_exception()) return scope_failure{std::move(outcome.exception()), {}};
+    if (outcome.has_exception()) return scope_failure{std::move(outcome.exception()), std::nullopt};
     if constexpr (is_expected<T>) {
         if (outcome.has_value() && !outcome.value().has_value()) return failure_of(outcome.value().error());
     }
