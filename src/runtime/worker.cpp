@@ -35,6 +35,9 @@ constexpr auto sentry_lingers = std::chrono::milliseconds(100);
 
 constexpr int no_sentry = -1;
 
+// From the wake-up of another worker to its first poll.
+constexpr std::uint64_t wake_up_cost_ns = 20'000;
+
 // Work that comes from elsewhere within that of falling asleep makes a worker spin the next time, for some 5 us.
 constexpr auto soon = std::chrono::microseconds(50);
 const unsigned spin_limit = std::thread::hardware_concurrency() > 1 ? 200 : 0;
@@ -122,8 +125,11 @@ void worker::push_back(spawned_task& task) noexcept {
         pool_.inject(task);
         return;
     }
-    if (!is_parking_) pool_.notify_if_useful();
+    if (!is_parking_ && is_enough_for_two()) pool_.notify_if_useful();
 }
+
+/// Whether what is queued will take longer than it takes to wake another worker, as far as the past tells.
+bool worker::is_enough_for_two() const noexcept { return queue_.size() * mean_poll_ns_ > wake_up_cost_ns; }
 
 void worker::schedule_fork(spawned_task& task) noexcept {
     if (!forks_.push(&task)) return push_back(task);
@@ -357,7 +363,7 @@ void worker::park() noexcept {
     const bool nobody_searches = idle.transition_to_parked(index_, std::exchange(is_searching_, false));
     if (nobody_searches && pool_.has_queued_work()) pool_.notify_one();
     const auto now = steady_clock::now();
-    worker_counters::add(counters_.busy_ns, static_cast<std::uint64_t>((now - woke_at_).count()));
+    note_busy_period(now);
     last_activity_ = now;
 
     is_parking_ = true;
@@ -395,7 +401,15 @@ void worker::park() noexcept {
     if (pool_.is_closing()) return;
     pool_.wake_sentry();
     // The events of one turn may have woken enough for two.
-    if (queued() > 1) pool_.notify_one();
+    if (queue_.size() > 0 && is_enough_for_two()) pool_.notify_one();
+}
+
+void worker::note_busy_period(time_point now) noexcept {
+    const auto busy = static_cast<std::uint64_t>((now - woke_at_).count());
+    worker_counters::add(counters_.busy_ns, busy);
+    const std::uint64_t polls = counters_.polls.load(std::memory_order_relaxed) - polls_when_woken_;
+    polls_when_woken_ += polls;
+    if (polls != 0) mean_poll_ns_ = (3 * mean_poll_ns_ + busy / polls) / 4;
 }
 
 // ---- The sentry ----

@@ -112,6 +112,7 @@ private:
     [[nodiscard]] spawned_task* search() noexcept;
     [[nodiscard]] spawned_task* steal() noexcept;
     void push_back(spawned_task& task) noexcept;
+    [[nodiscard]] bool is_enough_for_two() const noexcept;
     [[nodiscard]] bool has_work() const noexcept;
     void stop_searching() noexcept;
 
@@ -125,6 +126,7 @@ private:
     void look_if_due() noexcept;
     void look_at_driver(max_wait limit) noexcept;
     void park() noexcept;
+    void note_busy_period(time_point now) noexcept;
     [[nodiscard]] max_wait time_to_sleep(bool as_sentry) const noexcept;
 
     // As sentry
@@ -155,7 +157,9 @@ private:
     unsigned lifo_streak_ = 0;
     std::uint32_t budget_left_ = 0;
     std::uint64_t random_;
-    unsigned spins_ = 0;  // how often to look again before the next sleep
+    std::uint64_t polls_when_woken_ = 0;
+    std::uint64_t mean_poll_ns_ = 10'000;  // of late; at the beginning any two tasks are thought to be enough for two
+    unsigned spins_ = 0;                   // how often to look again before the next sleep
     bool is_searching_ = false;
     bool is_parking_ = false;
     bool wakes_forks_ = false;

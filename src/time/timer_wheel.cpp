@@ -19,16 +19,30 @@ void timer_wheel::advance(std::uint64_t now) noexcept {
     elapsed_ = std::max(elapsed_, now);
 }
 
+/// How many slots after `current` the next one that holds entries is; the current one itself comes last, a whole turn
+/// later. 0 if the level is empty.
+unsigned timer_wheel::distance_to_next(unsigned level, unsigned current) const noexcept {
+    const unsigned first = (current + 1) % slots;
+    const std::uint64_t from_first = ~std::uint64_t{0} << (first % word_bits);
+    for (unsigned i = 0; i <= words; ++i) {
+        const unsigned word = (first / word_bits + i) % words;
+        std::uint64_t bits = occupied_[level * words + word];
+        if (i == 0) bits &= from_first;
+        if (i == words) bits &= ~from_first;
+        if (bits == 0) continue;
+        const unsigned slot = word * word_bits + static_cast<unsigned>(std::countr_zero(bits));
+        return (slot + slots - first) % slots + 1;
+    }
+    return 0;
+}
+
 std::optional<timer_wheel::expiration> timer_wheel::next_slot() const noexcept {
     for (unsigned level = 0; level < levels; ++level) {
-        if (occupied_[level] == 0) continue;
         const unsigned shift = shift_of(level);
         const auto current = static_cast<unsigned>((elapsed_ >> shift) & digit_mask);
-        // Counted from the slot after the current one: in the top level the current slot itself comes last, a whole
-        // turn later. Below it, no slot up to the current one is occupied, and this is a plain search.
-        const unsigned first = (current + 1) % slots;
-        const auto ahead =
-            1 + static_cast<unsigned>(std::countr_zero(std::rotr(occupied_[level], static_cast<int>(first))));
+        // Below the top level no slot up to the current one is occupied, and this is a plain search.
+        const unsigned ahead = distance_to_next(level, current);
+        if (ahead == 0) continue;
         const std::uint64_t tick = ((elapsed_ >> shift) + ahead) << shift;
         return expiration{.slot = level * slots + (current + ahead) % slots, .tick = tick};
     }
@@ -38,10 +52,13 @@ std::optional<timer_wheel::expiration> timer_wheel::next_slot() const noexcept {
 void timer_wheel::empty_slot(unsigned slot) noexcept {
     entry_list taken;
     taken.take_all(slots_[slot]);
-    occupied_[slot / slots] &= ~(std::uint64_t{1} << (slot % slots));
+    occupied_[slot / word_bits] &= ~bit_of(slot);
     // Each goes to a lower level, or is due. (Those beyond the range go back to the top level, which is why the slot
     // has been emptied first.)
-    while (wheel_entry* const entry = taken.pop_front()) insert(*entry, entry->tick);
+    while (wheel_entry* const entry = taken.pop_front()) {
+        taken.prefetch_second();
+        insert(*entry, entry->tick);
+    }
 }
 
 }  // namespace eddy::detail

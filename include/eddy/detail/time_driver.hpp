@@ -9,6 +9,7 @@
 #include <optional>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/timer_wheel.hpp>
 #include <eddy/waker.hpp>
 
@@ -107,8 +108,8 @@ public:
     /// former one. Its owner's call.
     [[nodiscard]] static bool poll(timer_entry& entry, const waker& wake) noexcept;
 
-    /// When to call fire() next, at the latest; nothing without timers. Never later than the first deadline rounded up
-    /// to the tick; for a deadline far ahead it may be earlier: then fire() finds nothing, and the next answer is closer.
+    /// When to call fire() next; nothing without timers. The first deadline rounded up to the tick, or, where many timers
+    /// fire one after the other, up to 250 us later, so that they are fired together. For a deadline far ahead it may be earlier: then fire() finds nothing, and the next answer is closer.
     /// Cost: one load without timers.
     [[nodiscard]] std::optional<time_point> next_deadline() noexcept;
 
@@ -167,8 +168,9 @@ private:
     // No entry is due before this tick; `never` without entries, 0 while some lie in the wheel's list of what is due.
     // Changed under the lock. It may be too early, since taking an entry out does not change it.
     atomic<std::uint64_t> next_{never};
-    mutex lock_;
+    spin_lock lock_;  // held for a few instructions, or for a batch of what fires
     bool shut_ = false;
+    time_point calm_until_{};  // before this next_deadline() wants no wake-up
     timer_wheel wheel_;
     entry_list firing_;        // taken from the wheel by fire(), not yet handed out
     entry_list endless_;       // the deadline is time_point::max(): never due, and no reason to move a paused clock
