@@ -99,11 +99,9 @@ void release(spawned_task& task, std::uint64_t count) noexcept {
 bool poll_join(joinable& joined, const waker& wake) {
     spawned_task& task = task_of(joined);
     if (task.state.is_complete()) return true;
-    if (task.state.has_join_waker()) {
-        // SAFETY: while the task is not complete the field is read by nobody else, and changed by this handle only.
-        if (task.join_waker.will_wake(wake)) return false;
-        if (!task.state.take_join_waker_back()) return true;
-    }
+    // Taken back even to be compared: whoever completes the task moves the waker out.
+    if (task.state.has_join_waker() && !task.state.take_join_waker_back()) return true;
+    // SAFETY: the bit is clear, and only this handle sets it: the field is nobody else's.
     task.join_waker = wake;
     if (task.state.publish_join_waker()) return false;
     task.join_waker = waker();
