@@ -5,6 +5,7 @@
 #include <bit>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <exception>
 #include <utility>
 
@@ -116,14 +117,14 @@ void engine::run_once(const model& body) {
 
     is_inside_ = true;
     current_ = nullptr;
-    start_thread([&body] { body(); }, nullptr);
+    body_ = &body;
+    start_thread(nullptr, nullptr);
     current_ = &threads_[0];
     static_cast<void>(choices_->choose_thread(only(0), no_thread, 0));
     outside_.switch_to(*threads_[0].stack);
     // A failure has left the threads where they were. What they own is forgotten, with the model's heap.
     current_ = nullptr;
     is_inside_ = false;
-    for (unsigned t = 0; t < thread_count_; ++t) threads_[t].work = nullptr;
     if (choices_->is_astray()) {
         has_failed_ = true;
         failure_ = "the model did not do the same again: it depends on something else than the explorer's choices";
@@ -150,8 +151,12 @@ void engine::run_thread() {
     thread_state& self = me();
     try {
         is_inside_ = false;
-        self.work();
-        self.work = nullptr;  // what it holds is the model's
+        if (self.does == nullptr) {
+            (*body_)();
+        } else {
+            self.does->run();
+            delete self.does;
+        }
         is_inside_ = true;
     } catch (const std::exception& thrown) {
         is_inside_ = true;
@@ -194,7 +199,7 @@ void engine::fail_check(const char* what, const void* code) {
 
 // ---- Threads ----
 
-unsigned engine::start_thread(std::function<void()> work, const void* code) {
+unsigned engine::start_thread(work* does, const void* code) {
     if (thread_count_ == max_threads) fail("a model has at most eight threads");
     const unsigned id = thread_count_++;
     if (fibers_.size() <= id) fibers_.emplace_back(stack_size);
@@ -202,7 +207,7 @@ unsigned engine::start_thread(std::function<void()> work, const void* code) {
     made.id = id;
     made.stack = &fibers_[id];
     made.stack->prepare(&thread_entry);
-    made.work = std::move(work);
+    made.does = does;
     made.next = pending::step;
     made.waits_for = 0;
     made.is_timed = made.is_finished = made.reads_newest = false;
@@ -425,21 +430,24 @@ void engine::destroy(object_index& index, kind what, const void* address) {
     gone.is_alive = false;
 }
 
+/// Finds the object's record. One that is older than the execution gets a record now: a static, or the test's own, which
+/// each execution finds as it was at first.
+void engine::find(object_index& index, kind what, const void* address, const atomic_ref* initial) {
+    if (index != 0 && index <= object_count_ && at(index).address == address && at(index).what == what) return;
+    if (heap_.holds(address)) {
+        check_memory(address, 1, "an atomic or a lock");
+        fail("an atomic or a lock is used that was never constructed");
+    }
+    if (is_on_a_stack(address)) fail("an atomic or a lock on a stack is used that is not there any more");
+    std::uint64_t value = 0;
+    if (initial != nullptr) std::memcpy(&value, initial->value, initial->size);
+    make(what, address, value);
+    index = static_cast<object_index>(object_count_);
+}
+
 /// The object's record. Makes sure that the thread may use it.
 object& engine::use(object_index& index, kind what, const void* address, const atomic_ref* initial) {
-    if (index == 0 || index > object_count_ || at(index).address != address || at(index).what != what) {
-        if (heap_.holds(address)) {
-            check_memory(address, 1, "an atomic or a lock");
-            fail("an atomic or a lock is used that was never constructed");
-        }
-        if (is_on_a_stack(address)) fail("an atomic or a lock on a stack is used that is not there any more");
-        // Older than the execution: a static, or the test's own. Each execution finds it as it was at first.
-        std::uint64_t value = 0;
-        if (initial != nullptr)
-            std::copy_n(static_cast<const char*>(initial->value), initial->size, reinterpret_cast<char*>(&value));
-        make(what, address, value);
-        index = static_cast<object_index>(object_count_);
-    }
+    find(index, what, address, initial);
     object& it = at(index);
     if (!it.is_alive) {
         note("uses", index, me().code);
@@ -483,6 +491,7 @@ const char* engine::given_name(const void* address) const {
 /// A step that touches an object begins: lets others go first.
 object& engine::begin(object_index& index, kind what, const void* address, access how, const void* code,
                       const atomic_ref* initial) {
+    find(index, what, address, initial);
     step(pending::step, index, code);
     object& it = use(index, what, address, initial);
     conflict(it, how == access::writes || (how == access::reads_in_order && it.has_mixed_stores));

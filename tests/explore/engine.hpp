@@ -98,7 +98,7 @@ public:
     void touch(object_index& tracked, const void* address, const void* code);
     void plain_access(const void* address, std::size_t size, bool is_write, const void* code);
     void meet(const void* address, bool acquires, bool releases);
-    unsigned start_thread(std::function<void()> work, const void* code);
+    unsigned start_thread(work* does, const void* code);
     void join_thread(unsigned id, const void* code);
     void yield(const void* code);
     void name(const void* address, const char* text);
@@ -134,7 +134,7 @@ private:
     struct thread_state {
         unsigned id;
         fiber* stack;
-        std::function<void()> work;
+        work* does;  // null for the body
         pending next;
         object_index waits_for;
         object_index takes_again;  // the mutex, after a notification
@@ -179,6 +179,7 @@ private:
 
     // ---- Objects ----
     object& make(kind what, const void* address, std::uint64_t value);
+    void find(object_index& index, kind what, const void* address, const atomic_ref* initial);
     object& use(object_index& index, kind what, const void* address, const atomic_ref* initial = nullptr);
     object& at(object_index index) { return objects_[index - 1]; }
     [[nodiscard]] std::string name_of(const object& it) const;
@@ -206,6 +207,7 @@ private:
 
     options options_;
     std::unique_ptr<choices> choices_;
+    const model* body_ = nullptr;
     fiber outside_;
     std::deque<fiber> fibers_;
     std::array<thread_state, max_threads> threads_{};

@@ -70,9 +70,9 @@ testing::AssertionResult fails(const model& body, const char* what) { return fai
 using detail::engine;
 using detail::the_engine;
 
-unsigned thread::start(std::function<void()> work) {
+unsigned thread::start(std::unique_ptr<detail::work> does) {
     const engine::inside guard(the_engine());
-    return the_engine().start_thread(std::move(work), __builtin_return_address(0));
+    return the_engine().start_thread(does.release(), __builtin_return_address(0));
 }
 
 void thread::join() noexcept {

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -92,13 +93,33 @@ using model = std::function<void()>;
 
 // ---- In a model ----
 
+namespace detail {
+
+/// What a thread does: in the model's heap.
+struct work {
+    work() = default;
+    work(const work&) = delete;
+    work& operator=(const work&) = delete;
+    virtual ~work() = default;
+    virtual void run() = 0;
+};
+
+template <class F>
+struct work_of final : work {
+    explicit work_of(F given) : does(std::move(given)) {}
+    void run() override { does(); }
+    F does;
+};
+
+}  // namespace detail
+
 /// A thread of a model, which begins where it stands. Joined by its destructor, at the latest. A model has up to eight, the
 /// body included.
 class thread {
 public:
     template <class F>
         requires std::invocable<F&>
-    explicit thread(F work) : id_(start(std::function<void()>(std::move(work)))) {}
+    explicit thread(F work) : id_(start(std::make_unique<detail::work_of<F>>(std::move(work)))) {}
     thread(const thread&) = delete;
     thread& operator=(const thread&) = delete;
     ~thread() { join(); }
@@ -106,7 +127,7 @@ public:
     void join() noexcept;
 
 private:
-    static unsigned start(std::function<void()> work);
+    static unsigned start(std::unique_ptr<detail::work> does);
     unsigned id_;
     bool is_joined_ = false;
 };

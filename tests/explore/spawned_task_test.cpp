@@ -1,0 +1,551 @@
+// SPDX-License-Identifier: MIT
+// The life of a task that may run on any thread: the word (task_state), the wakers and the join handle (spawned_task.cpp),
+// with a small executor in the place of the pool. No wake-up is lost, it is polled by one thread at a time, its future and
+// its output are destroyed once, and its memory is freed once.
+#include <eddy/detail/spawned_task.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <expected>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <source_location>
+#include <utility>
+
+#include <eddy/detail/spawned_cell.hpp>
+#include <eddy/join_handle.hpp>
+
+#include "explore/explore.hpp"
+#include "explore/sleeping_task.hpp"
+#include "runtime/worker_here.hpp"
+
+namespace {
+
+using eddy::context;
+using eddy::detail::atomic;
+using eddy::detail::mutex;
+using eddy::detail::spawned_task;
+using eddy::detail::task_state;
+using explore::check;
+using explore::fails;
+using explore::holds;
+using explore::sleeping_task;
+
+// ---- An executor in short: what worker.cpp and pool.cpp do with a task, and a queue with a lock ----
+
+class small_executor final : public eddy::detail::task_owner {
+public:
+    void schedule(spawned_task& task) noexcept override {
+        {
+            const std::lock_guard guard(lock_);
+            task.next_queued = nullptr;
+            (first_ == nullptr ? first_ : last_->next_queued) = &task;
+            last_ = &task;
+        }
+        work_.set();
+    }
+
+    /// Runs tasks until one has ended.
+    void run() {
+        while (!has_ended()) {
+            if (spawned_task* const task = take()) {
+                run_task(*task);
+            } else {
+                work_.wait();
+            }
+        }
+        work_.set();  // for another thread that runs this
+    }
+
+    /// As a pool that closes: destroys the task if nobody runs it, then gives up the queue.
+    void shut_down(spawned_task& task) {
+        if (take_out_of_list()) {
+            if (task.state.transition_to_shutdown()) {
+                destroy(task, 1);
+            } else {
+                eddy::detail::release(task);
+            }
+        }
+    }
+    void give_up_queue() {
+        while (spawned_task* const task = take()) {
+            switch (task->state.transition_to_running()) {
+            case task_state::run_action::poll:
+            case task_state::run_action::cancel: destroy(*task, 1); break;
+            case task_state::run_action::drop_reference: break;
+            case task_state::run_action::free: task->ops().free_memory(*task); break;
+            }
+        }
+    }
+
+    spawned_task* take() {
+        const std::lock_guard guard(lock_);
+        spawned_task* const task = first_;
+        if (task != nullptr) first_ = task->next_queued;
+        return task;
+    }
+
+    void run_task(spawned_task& task) {
+        switch (task.state.transition_to_running()) {
+        case task_state::run_action::poll: break;
+        case task_state::run_action::cancel: return destroy(task, 1);
+        case task_state::run_action::drop_reference: return;
+        case task_state::run_action::free: return task.ops().free_memory(task);
+        }
+        // The queue's reference is this thread's while it runs the task, so that the waker need not count.
+        const eddy::detail::borrowed_waker waker(&eddy::detail::spawned_task_waker, &task);
+        context cx(waker.get());
+        if (task.ops().poll(task, cx)) {
+            task.ops().destroy_future(task);
+            return complete(task, 1);
+        }
+        switch (task.state.transition_to_idle()) {
+        case task_state::idle_action::none: return;
+        case task_state::idle_action::free: return task.ops().free_memory(task);
+        case task_state::idle_action::cancel: return destroy(task, 1);
+        case task_state::idle_action::submit: return schedule(task);
+        }
+    }
+
+private:
+    void destroy(spawned_task& task, std::uint64_t references) {
+        task.ops().destroy_future(task);
+        task.ops().fail(task, nullptr);
+        complete(task, references);
+    }
+
+    void complete(spawned_task& task, std::uint64_t references) {
+        bool has_output = true;
+        if (!task.state.has_join_interest()) {
+            task.ops().destroy_output(task);
+            has_output = false;
+        }
+        if (take_out_of_list()) ++references;
+        switch (task.state.transition_to_complete(references, has_output)) {
+        case task_state::end_action::none: break;
+        case task_state::end_action::free: task.ops().free_memory(task); break;
+        case task_state::end_action::drop_output:
+            task.ops().destroy_output(task);
+            eddy::detail::release(task, references);
+            break;
+        case task_state::end_action::wake_joiner: {
+            eddy::waker joiner = std::move(task.join_waker);
+            eddy::detail::release(task, references);
+            std::move(joiner).wake();
+            break;
+        }
+        }
+        const std::lock_guard guard(lock_);
+        has_ended_ = true;
+    }
+
+    bool has_ended() {
+        const std::lock_guard guard(lock_);
+        return has_ended_;
+    }
+    bool take_out_of_list() {
+        const std::lock_guard guard(lock_);
+        return std::exchange(is_in_list_, false);
+    }
+
+    mutex lock_;
+    explore::event work_{false};
+    spawned_task* first_ = nullptr;
+    spawned_task* last_ = nullptr;
+    bool is_in_list_ = true;
+    bool has_ended_ = false;
+};
+
+/// What a task gives: destroyed once.
+struct output {
+    explore::tracked alive;
+    int value = 0;
+
+    explicit output(int given) : value(given) {}
+};
+
+/// Ends when all has been said that it waits for. Each who says something wakes it afterwards; the memory order of what
+/// is said is the wake-up's to see to.
+struct listener {
+    using output_type = output;
+
+    const atomic<int>* said;
+    int wanted;
+    explore::tracked alive{};
+    int polls = 0;  // plain: two polls at a time would race
+
+    listener(const atomic<int>& words, int count) : said(&words), wanted(count) {}
+
+    eddy::poll_result<output> poll(context&) {
+        alive.touch();
+        ++polls;
+        for (int i = 0; i < wanted; ++i) {
+            if (said[i].load(std::memory_order_relaxed) == 0) return eddy::not_ready;
+        }
+        return output(7);
+    }
+};
+
+/// Never ends, and leaves a waker where others find it.
+struct sleeper {
+    using output_type = output;
+    explore::tracked alive{};
+    int polls = 0;
+
+    sleeper() = default;
+    eddy::poll_result<output> poll(context&) {
+        alive.touch();
+        ++polls;
+        return eddy::not_ready;
+    }
+};
+
+/// A task of the executor that lies in its queue, and its handle.
+template <class F>
+std::pair<spawned_task*, eddy::join_handle<output>> spawn(small_executor& executor, F future) {
+    using cell = eddy::detail::spawned_cell<F>;
+    auto* const made = eddy::detail::pool_new<cell>(executor, std::source_location::current(), true, std::move(future));
+    executor.schedule(*made);
+    return {made, eddy::join_handle<output>(*made)};
+}
+
+eddy::waker waker_of(spawned_task& task) {
+    task.state.add_reference();
+    return {&eddy::detail::spawned_task_waker, &task};
+}
+
+/// While it lives, all threads of the model count as the executor's own. (The explorer's threads share what is
+/// thread_local.) Without it each wake-up announces itself before it touches the word: see OwnerOutlivesWakersOutside.
+class all_inside {
+public:
+    explicit all_inside(const small_executor& executor) { eddy::detail::worker_owner_here = &executor; }
+    all_inside(const all_inside&) = delete;
+    all_inside& operator=(const all_inside&) = delete;
+    ~all_inside() { eddy::detail::worker_owner_here = nullptr; }
+};
+
+TEST(ExploreSpawnedTask, R023_R040_EveryWakeUpLeadsToAPollThatSeesWhatCameBeforeIt) {
+    EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
+        small_executor executor;
+        const all_inside inside(executor);
+        atomic<int> said[2] = {0, 0};
+        auto [task, handle] = spawn(executor, listener(said[0], 2));
+        const auto say = [&](int which, eddy::waker waker) {
+            said[which].store(1, std::memory_order_relaxed);
+            std::move(waker).wake();
+        };
+        explore::thread first([&, waker = waker_of(*task)] { say(0, waker); });
+        explore::thread second([&, waker = waker_of(*task)] { say(1, waker); });
+        handle.detach();
+        executor.run();
+    }));
+}
+
+TEST(ExploreSpawnedTask, R040_TwoWorkersNeverPollItAtOnce) {
+    EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
+        small_executor executor;
+        const all_inside inside(executor);
+        atomic<int> said[2] = {0, 0};
+        auto [task, handle] = spawn(executor, listener(said[0], 2));
+        handle.detach();
+        explore::thread waker([&, waker = waker_of(*task)] {
+            said[0].store(1, std::memory_order_relaxed);
+            waker.wake_by_ref();
+            said[1].store(1, std::memory_order_relaxed);
+            waker.wake_by_ref();
+        });
+        explore::thread other([&] { executor.run(); });
+        executor.run();
+    }));
+}
+
+TEST(ExploreSpawnedTask, R036_AbortEndsATaskThatIsRunOrWokenOrSleeps) {
+    EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
+        small_executor executor;
+        const all_inside inside(executor);
+        auto [task, handle] = spawn(executor, sleeper());
+        explore::thread waker([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+        explore::thread owner([handle = std::move(handle)]() mutable {
+            handle.abort();
+            handle.detach();
+        });
+        executor.run();
+    }));
+}
+
+TEST(ExploreSpawnedTask, AbortAgainstTheEndLeavesAValueOrSaysCancelled) {
+    EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
+        small_executor executor;
+        const all_inside inside(executor);
+        sleeping_task joiner(false);
+        atomic<int> said{1};
+        auto [task, handle] = spawn(executor, listener(said, 1));
+        explore::thread aborter([other = handle.abort_handle()] { other.abort(); });
+        explore::thread worker([&] { executor.run(); });
+        for (;;) {
+            const eddy::waker waker = joiner.waker();
+            context cx(waker);
+            if (auto ended = handle.poll(cx)) {
+                check(ended->has_value() ? (*ended)->value == 7 : ended->error().is_cancelled(), "one or the other");
+                break;
+            }
+            joiner.sleep();
+        }
+    }));
+}
+
+TEST(ExploreSpawnedTask, R038_JoinerIsWokenAndTakesTheOutput) {
+    EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
+        small_executor executor;
+        const all_inside inside(executor);
+        sleeping_task joiner(false);
+        atomic<int> said{0};
+        auto [task, handle] = spawn(executor, listener(said, 1));
+        explore::thread speaker([&, waker = waker_of(*task)] {
+            said.store(1, std::memory_order_relaxed);
+            waker.wake_by_ref();
+        });
+        explore::thread worker([&] { executor.run(); });
+        for (;;) {
+            const eddy::waker waker = joiner.waker();
+            context cx(waker);
+            if (auto ended = handle.poll(cx)) {
+                check(ended->has_value() && (*ended)->value == 7, "the output is there");
+                break;
+            }
+            joiner.sleep();
+        }
+    }));
+}
+
+/// The handle is polled twice, with a waker and then with another one, or the same; and it is dropped while the task ends.
+template <bool SameWaker>
+void handle_that_is_polled_twice_and_dropped() {
+    small_executor executor;
+    const all_inside inside(executor);
+    sleeping_task first(false);
+    sleeping_task second(false);
+    atomic<int> said{1};
+    auto [task, handle] = spawn(executor, listener(said, 1));
+    explore::thread worker([&] { executor.run(); });
+    const eddy::waker early = first.waker();
+    const eddy::waker late = second.waker();
+    for (const auto* const waker : {&early, SameWaker ? &early : &late}) {
+        context cx(*waker);
+        if (auto ended = handle.poll(cx)) {
+            check(ended->has_value() && (*ended)->value == 7, "the output is there");
+            break;
+        }
+    }
+    handle.detach();
+}
+
+TEST(ExploreSpawnedTask, R038_HandleIsPolledTwiceAndDroppedWhileTheTaskEnds) {
+    const explore::options chosen{.preemptions = 3, .stale_reads = 1};
+    EXPECT_TRUE(holds(chosen, handle_that_is_polled_twice_and_dropped<false>));
+    EXPECT_TRUE(holds(chosen, handle_that_is_polled_twice_and_dropped<true>));
+}
+
+TEST(ExploreSpawnedTask, R035_ShutdownAgainstARunAndAWakeUp) {
+    EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
+        small_executor executor;
+        const all_inside inside(executor);
+        auto [task, handle] = spawn(executor, sleeper());
+        {
+            explore::thread waker([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+            explore::thread worker([&] {
+                if (spawned_task* const taken = executor.take()) executor.run_task(*taken);
+            });
+            executor.shut_down(*task);
+        }
+        executor.give_up_queue();  // the last worker does that
+        check(handle.is_finished(), "it has ended");
+    }));
+}
+
+/// A thread outside wakes a task, and comes to queue it when the task, and then its owner, may be gone already.
+template <bool Waits>
+void owner_that_goes_with_its_last_task() {
+    auto* const executor = new small_executor;
+    auto [task, handle] = spawn(*executor, sleeper());
+    handle.detach();
+    executor->run_task(*executor->take());  // from now on it sleeps
+    explore::thread outside([&, waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+    executor->shut_down(*task);
+    executor->give_up_queue();
+    if (Waits) eddy::detail::await_wakers_outside();
+    executor->give_up_queue();
+    delete executor;
+}
+
+TEST(ExploreSpawnedTask, OwnerOutlivesWakersOutside) {
+    EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, owner_that_goes_with_its_last_task<true>));
+    EXPECT_TRUE(fails(owner_that_goes_with_its_last_task<false>, "is destroyed, which nothing orders"));
+}
+
+// ---- What is wrong is found ----
+
+/// poll_join() as it was: compares the waker that is there before it takes the field back.
+bool compares_first(spawned_task& task, const eddy::waker& wake) {
+    if (task.state.is_complete()) return true;
+    if (task.state.has_join_waker()) {
+        if (task.join_waker.will_wake(wake)) return false;
+        if (!task.state.take_join_waker_back()) return true;
+    }
+    task.join_waker = wake;
+    if (task.state.publish_join_waker()) return false;
+    task.join_waker = eddy::waker();
+    return true;
+}
+
+/// Does not look whether the task has ended meanwhile.
+bool publishes_blindly(spawned_task& task, const eddy::waker& wake) {
+    if (task.state.is_complete()) return true;
+    if (task.state.has_join_waker() && !task.state.take_join_waker_back()) return true;
+    task.join_waker = wake;
+    static_cast<void>(task.state.publish_join_waker());
+    return false;
+}
+
+template <auto PollJoin>
+void joiner_polls_twice() {
+    small_executor executor;
+    const all_inside inside(executor);
+    sleeping_task joiner(false);
+    atomic<int> said{1};
+    auto [task, handle] = spawn(executor, listener(said, 1));
+    explore::thread worker([&] { executor.run(); });
+    const eddy::waker waker = joiner.waker();
+    for (int i = 0; i < 2 && !PollJoin(*task, waker); ++i) {
+    }
+    handle.detach();
+}
+
+template <auto PollJoin>
+void joiner_sleeps() {
+    small_executor executor;
+    const all_inside inside(executor);
+    sleeping_task joiner(false);
+    atomic<int> said{1};
+    auto [task, handle] = spawn(executor, listener(said, 1));
+    explore::thread worker([&] { executor.run(); });
+    const eddy::waker waker = joiner.waker();
+    while (!PollJoin(*task, waker)) joiner.sleep();
+    handle.detach();
+}
+
+TEST(ExploreSpawnedTask, WrongWaysToJoinAreFound) {
+    EXPECT_TRUE(holds(joiner_polls_twice<&eddy::detail::poll_join>));
+    EXPECT_TRUE(fails(joiner_polls_twice<&compares_first>, "a data race"));
+    EXPECT_TRUE(holds(joiner_sleeps<&eddy::detail::poll_join>));
+    EXPECT_TRUE(fails(joiner_sleeps<&publishes_blindly>, "a lost wake-up"));
+}
+
+/// The part of the word that says who polls, with a place for each mistake.
+struct as_it_is {
+    static constexpr std::memory_order order = std::memory_order_acq_rel;
+    static constexpr bool wakes_by_modifying = true;
+    static constexpr bool sees_wakes_of_the_run = true;
+    static constexpr bool marks_wakes_while_running = true;
+};
+
+template <class Choice>
+class changed_task {
+public:
+    static constexpr unsigned running = 1;
+    static constexpr unsigned notified = 2;
+
+    changed_task() : word_(notified) { queue_.set(); }
+
+    /// Any thread.
+    void wake() {
+        unsigned now = word_.load(std::memory_order_relaxed);
+        for (;;) {
+            if ((now & notified) != 0 && !Choice::wakes_by_modifying) return;
+            const bool submits = (now & (running | notified)) == 0;
+            const unsigned next = (now & running) != 0 && !Choice::marks_wakes_while_running ? now : now | notified;
+            if (!word_.compare_exchange_weak(now, next, Choice::order, std::memory_order_relaxed)) continue;
+            if (submits) queue_.set();
+            return;
+        }
+    }
+
+    /// A worker: polls whenever the task is queued, until it has ended.
+    template <class Poll>
+    void run(Poll poll) {
+        for (;;) {
+            queue_.wait();
+            do {
+                change([](unsigned now) { return (now & ~notified) | running; });
+                if (poll()) return;
+            } while (go_idle());
+        }
+    }
+
+private:
+    template <class Next>
+    unsigned change(Next next) {
+        unsigned now = word_.load(std::memory_order_relaxed);
+        while (!word_.compare_exchange_weak(now, next(now), Choice::order, std::memory_order_relaxed)) {
+        }
+        return now;
+    }
+    /// Whether it was woken meanwhile, so that it is polled again.
+    bool go_idle() {
+        if (!Choice::sees_wakes_of_the_run) {
+            word_.store(0, std::memory_order_release);
+            return false;
+        }
+        return (change([](unsigned now) { return now & ~running; }) & notified) != 0;
+    }
+
+    atomic<unsigned> word_;
+    explore::event queue_{false};
+};
+
+struct relaxed_word : as_it_is {
+    static constexpr std::memory_order order = std::memory_order_relaxed;
+};
+struct word_that_only_acquires : as_it_is {
+    static constexpr std::memory_order order = std::memory_order_acquire;
+};
+struct word_that_only_releases : as_it_is {
+    static constexpr std::memory_order order = std::memory_order_release;
+};
+struct wake_that_finds_a_wake : as_it_is {  // R023
+    static constexpr bool wakes_by_modifying = false;
+};
+struct run_that_forgets_wakes : as_it_is {  // R040
+    static constexpr bool sees_wakes_of_the_run = false;
+};
+struct wake_that_trusts_the_run : as_it_is {
+    static constexpr bool marks_wakes_while_running = false;
+};
+
+template <class Choice>
+void two_say_and_wake() {
+    changed_task<Choice> task;
+    atomic<int> said[2] = {0, 0};
+    const auto say = [&](int which) {
+        said[which].store(1, std::memory_order_relaxed);
+        task.wake();
+    };
+    explore::thread first([&] { say(0); });
+    explore::thread second([&] { say(1); });
+    task.run(
+        [&] { return said[0].load(std::memory_order_relaxed) != 0 && said[1].load(std::memory_order_relaxed) != 0; });
+}
+
+TEST(ExploreSpawnedTask, R023_R040_WrongWordsAreFound) {
+    EXPECT_TRUE(holds({.stale_reads = 1}, two_say_and_wake<as_it_is>));
+    EXPECT_TRUE(fails(two_say_and_wake<relaxed_word>, "a lost wake-up"));
+    EXPECT_TRUE(fails(two_say_and_wake<word_that_only_acquires>, "a lost wake-up"));
+    EXPECT_TRUE(fails(two_say_and_wake<word_that_only_releases>, "a lost wake-up"));
+    EXPECT_TRUE(fails(two_say_and_wake<wake_that_finds_a_wake>, "a lost wake-up"));
+    EXPECT_TRUE(fails(two_say_and_wake<run_that_forgets_wakes>, "a lost wake-up"));
+    EXPECT_TRUE(fails(two_say_and_wake<wake_that_trusts_the_run>, "a lost wake-up"));
+}
+
+}  // namespace
