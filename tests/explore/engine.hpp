@@ -177,7 +177,7 @@ private:
     [[noreturn]] void report_deadlock();
     [[noreturn]] void stop();
 
-    // ---- Objects ----
+    // ---- Objects (objects.cpp) ----
     object& make(kind what, const void* address, std::uint64_t value);
     void find(object_index& index, kind what, const void* address, const atomic_ref* initial);
     object& use(object_index& index, kind what, const void* address, const atomic_ref* initial = nullptr);
@@ -192,7 +192,7 @@ private:
     void conflict(object& it, bool is_write);
     void take(object_index& mutex, const void* address, const void* code);
 
-    // ---- The memory model ----
+    // ---- The memory model (memory_model.cpp) ----
     [[nodiscard]] std::size_t oldest_readable(const object& it, bool is_seq_cst) const;
     std::uint64_t read(object& it, std::size_t which, std::memory_order order);
     void write(object& it, std::uint64_t value, std::memory_order order, bool is_modification);

@@ -250,7 +250,7 @@ TEST(ExploreSpawnedTask, R040_TwoWorkersNeverPollItAtOnce) {
         atomic<int> said[2] = {0, 0};
         auto [task, handle] = spawn(executor, listener(said[0], 2));
         handle.detach();
-        explore::thread waker([&, waker = waker_of(*task)] {
+        explore::thread stranger([&, waker = waker_of(*task)] {
             said[0].store(1, std::memory_order_relaxed);
             waker.wake_by_ref();
             said[1].store(1, std::memory_order_relaxed);
@@ -266,10 +266,10 @@ TEST(ExploreSpawnedTask, R036_AbortEndsATaskThatIsRunOrWokenOrSleeps) {
         small_executor executor;
         const all_inside inside(executor);
         auto [task, handle] = spawn(executor, sleeper());
-        explore::thread waker([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
-        explore::thread owner([handle = std::move(handle)]() mutable {
-            handle.abort();
-            handle.detach();
+        explore::thread stranger([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+        explore::thread owner([mine = std::move(handle)]() mutable {
+            mine.abort();
+            mine.detach();
         });
         executor.run();
     }));
@@ -354,7 +354,7 @@ TEST(ExploreSpawnedTask, R035_ShutdownAgainstARunAndAWakeUp) {
         const all_inside inside(executor);
         auto [task, handle] = spawn(executor, sleeper());
         {
-            explore::thread waker([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+            explore::thread stranger([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
             explore::thread worker([&] {
                 if (spawned_task* const taken = executor.take()) executor.run_task(*taken);
             });
