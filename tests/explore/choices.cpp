@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "explore/choices.hpp"
 
+#include <algorithm>
 #include <bit>
+#include <sstream>
 #include <stdexcept>
 
 namespace explore::detail {
@@ -36,23 +38,12 @@ void choices::replay(std::string_view path) {
     mode_ = mode::replay;
     nodes_.clear();
     wanted_.clear();
-    std::size_t at = 0;
-    const auto number = [&] {
-        unsigned value = 0;
-        for (; at < path.size() && path[at] >= '0' && path[at] <= '9'; ++at) value = value * 10 + (path[at] - '0');
-        return value;
-    };
-    while (at < path.size()) {
-        if (path[at] == ' ') {
-            ++at;
-            continue;
-        }
-        wanted one{number(), false, 0};
-        if (at + 1 >= path.size() || path[at] != ':') throw std::invalid_argument("explore: a path reads 12:t1 20:v2");
-        one.is_thread = path[at + 1] == 't';
-        at += 2;
-        one.chosen = number();
-        wanted_.push_back(one);
+    std::istringstream items{std::string(path)};
+    for (std::string item; items >> item;) {
+        const auto colon = item.find(':');
+        if (colon == item.npos || colon + 2 > item.size())
+            throw std::invalid_argument("explore: a path reads 12:t1 20:v2");
+        wanted_.push_back({std::stoul(item.substr(0, colon)), item[colon + 1], std::stoull(item.substr(colon + 2))});
     }
 }
 
@@ -62,11 +53,15 @@ choices::node& choices::append(node made) {
     if (mode_ == mode::replay) {
         for (const wanted& one : wanted_) {
             if (one.where != nodes_.size()) continue;
-            const bool is_there = made.is_thread ? (made.enabled & only(one.chosen)) != 0 : one.chosen < made.count;
-            if (one.is_thread != made.is_thread || !is_there) {
-                is_astray_ = true;
-            } else {
+            if (one.kind == 'e' && made.may_be_early) {
+                made.early[0] = one.chosen;
+                made.early_count = 1;
+                made.chosen = made.count;
+            } else if (one.kind == (made.is_thread ? 't' : 'v') &&
+                       (made.is_thread ? (made.enabled >> one.chosen & 1) != 0 : one.chosen < made.count)) {
                 made.chosen = static_cast<std::uint8_t>(one.chosen);
+            } else {
+                is_astray_ = true;
             }
         }
     }
@@ -107,6 +102,26 @@ unsigned choices::choose_value(unsigned count) {
     const node& here = nodes_[depth_++];
     if (here.is_thread || here.count != count) is_astray_ = true;
     return here.chosen;
+}
+
+choices::load_choice choices::choose_load(unsigned count, bool may_be_early) {
+    if (depth_ == nodes_.size()) {
+        node made{.is_thread = false, .count = static_cast<std::uint8_t>(count)};
+        made.may_be_early = may_be_early;
+        if (mode_ == mode::random && draw(2)) made.chosen = static_cast<std::uint8_t>(random_() % count);
+        append(made);
+    }
+    const node& here = nodes_[depth_++];
+    if (here.is_thread || here.count != count || here.may_be_early != may_be_early) is_astray_ = true;
+    const bool is_early = here.chosen >= here.count;
+    return {here.chosen, is_early, is_early ? here.early[here.chosen - here.count] : 0};
+}
+
+void choices::offer_early(position where, std::uint64_t value) {
+    node& at = nodes_[where];
+    if (mode_ != mode::depth_first || !at.may_be_early || at.early_count == at.early.size()) return;
+    const auto known = at.early.begin() + at.early_count;
+    if (std::find(at.early.begin(), known, value) == known) at.early[at.early_count++] = value;
 }
 
 /// Some of `threads` are to be tried as well, as far as the bound allows.
@@ -151,7 +166,7 @@ bool choices::next() {
                 last.chosen = static_cast<std::uint8_t>(std::countr_zero(left));
                 return true;
             }
-        } else if (last.chosen + 1u < last.count) {
+        } else if (last.chosen + 1u < last.count + last.early_count) {
             ++last.chosen;
             return true;
         }
@@ -166,7 +181,11 @@ std::string choices::text() const {
         const node& here = nodes_[i];
         if (here.chosen == (here.is_thread ? here.usual() : 0)) continue;
         if (!text.empty()) text += ' ';
-        text += std::to_string(i) + (here.is_thread ? ":t" : ":v") + std::to_string(here.chosen);
+        if (!here.is_thread && here.chosen >= here.count) {
+            text += std::to_string(i) + ":e" + std::to_string(here.early[here.chosen - here.count]);
+        } else {
+            text += std::to_string(i) + (here.is_thread ? ":t" : ":v") + std::to_string(here.chosen);
+        }
     }
     return text;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <random>
@@ -49,6 +50,18 @@ public:
     /// One of `count` alternatives; 0 is the default.
     [[nodiscard]] unsigned choose_value(unsigned count);
 
+    /// Which of `count` stores a relaxed load reads; or, if `may_be_early`, a value that is stored later, see offer_early().
+    struct load_choice {
+        unsigned which;
+        bool is_early;
+        std::uint64_t value;  ///< if it is early
+    };
+    [[nodiscard]] load_choice choose_load(unsigned count, bool may_be_early);
+    /// The load that was chosen at `where` could read `value`, which is stored only now: another execution tries that.
+    void offer_early(position where, std::uint64_t value);
+    /// Where the last choose_load() was made.
+    [[nodiscard]] position last_choice() const noexcept { return depth_ - 1; }
+
     /// Where the step that is being made was chosen.
     [[nodiscard]] position last_step() const noexcept { return last_step_; }
     /// `thread` is about to do what conflicts with the step made at `where`: try it there first.
@@ -61,7 +74,7 @@ public:
 
     /// Goes to the next path. False if there is none.
     [[nodiscard]] bool next();
-    /// The choices of this execution other than the defaults: "12:t1 20:v2", thread 1 at choice 12, ...
+    /// The choices of this execution other than the defaults: "12:t1 20:v2", thread 1 at choice 12, ... (e: an early value)
     [[nodiscard]] std::string text() const;
 
 private:
@@ -75,6 +88,10 @@ private:
         thread_set enabled = 0;
         thread_set todo = 0;
         thread_set done = 0;
+        // Loads: values that are stored later, as far as earlier executions have shown.
+        bool may_be_early = false;
+        std::uint8_t early_count = 0;
+        std::array<std::uint64_t, 4> early = {};
 
         [[nodiscard]] unsigned usual() const noexcept;
         [[nodiscard]] bool preempts(unsigned thread) const noexcept;
@@ -96,8 +113,8 @@ private:
     unsigned switch_one_in_ = 2;
     struct wanted {
         position where;
-        bool is_thread;
-        unsigned chosen;
+        char kind;  // 't', 'v', 'e'
+        std::uint64_t chosen;
     };
     std::vector<wanted> wanted_;  // of a replay
 };

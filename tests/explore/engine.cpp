@@ -108,10 +108,12 @@ void engine::run_once(const model& body) {
     notes_.clear();
     meetings_.clear();
     given_names_.clear();
+    promises_.clear();
+    complaint_.clear();
     object_count_ = 0;
     numbers_ = {};
     steps_ = changes_ = 0;
-    stale_reads_ = spurious_failures_ = spurious_wakeups_ = 0;
+    early_reads_ = stale_reads_ = spurious_failures_ = spurious_wakeups_ = 0;
     has_failed_ = false;
     thread_count_ = 0;
 
@@ -133,6 +135,7 @@ void engine::run_once(const model& body) {
 
 /// The last thread has ended.
 void engine::end_execution() {
+    if (!promises_.empty()) discard();
     for (const auto& block : heap_.blocks()) {
         if (!block.is_live) continue;
         fail("a leak: " + std::to_string(block.size) + " bytes, allocated at " + place_of({block.allocated_at}));
@@ -178,7 +181,20 @@ void engine::stop() {
     std::abort();
 }
 
+/// This execution cannot happen.
+void engine::discard() {
+    is_inside_ = true;
+    stop();
+}
+
+/// Something is wrong, with which the thread can go on: the execution may turn out not to happen.
+void engine::complain(std::string what) {
+    if (promises_.empty()) fail(std::move(what));
+    if (complaint_.empty()) complaint_ = std::move(what);
+}
+
 void engine::fail(std::string what) {
+    if (!promises_.empty()) discard();
     is_inside_ = true;
     has_failed_ = true;
     failure_ = std::move(what);
@@ -194,7 +210,7 @@ void engine::crash(const char* what) {
 
 void engine::fail_check(const char* what, const void* code) {
     note("fails", 0, code);
-    fail(std::string("not so: ") + what);
+    complain(std::string("not so: ") + what);
 }
 
 // ---- Threads ----

@@ -36,6 +36,14 @@ struct store_record {
     std::array<stamp, max_threads> first_read;
 };
 
+/// A relaxed load, for stores that are made later.
+struct relaxed_load {
+    unsigned thread;
+    stamp when;
+    choices::position choice;
+    std::uint64_t value;
+};
+
 /// For the reduction: a step that touched an object, and all that it came after by a chain of conflicts.
 struct last_access {
     choices::position step;
@@ -60,6 +68,7 @@ struct object {
     std::vector<store_record> stores;
     std::size_t oldest_for_seq_cst;  ///< what a seq_cst operation has read or written: the next reads nothing older
     bool has_mixed_stores;           ///< some are not seq_cst
+    std::vector<relaxed_load> relaxed_loads;
 
     // A mutex, a condition, an event.
     unsigned owner;
@@ -110,7 +119,7 @@ public:
     void leave_function() noexcept;
     [[noreturn]] void fail(std::string what);
     void crash(const char* what);
-    [[noreturn]] void fail_check(const char* what, const void* code);
+    void fail_check(const char* what, const void* code);
 
     /// Around what the engine does on a thread of the model: its own memory is not the model's.
     class inside {
@@ -176,6 +185,8 @@ private:
     void switch_to(fiber& to);
     [[noreturn]] void report_deadlock();
     [[noreturn]] void stop();
+    [[noreturn]] void discard();
+    void complain(std::string what);
 
     // ---- Objects (objects.cpp) ----
     object& make(kind what, const void* address, std::uint64_t value);
@@ -196,6 +207,9 @@ private:
     [[nodiscard]] std::size_t oldest_readable(const object& it, bool is_seq_cst) const;
     std::uint64_t read(object& it, std::size_t which, std::memory_order order);
     void write(object& it, std::uint64_t value, std::memory_order order, bool is_modification);
+    [[nodiscard]] std::optional<std::uint64_t> read_early(object& it, object_index index, std::size_t& age);
+    void keep_promises(object& it, std::uint64_t value);
+    void break_promises(const object& it);
     void release_to(object& it);
     void acquire_from(const object& it);
 
@@ -223,6 +237,17 @@ private:
     std::vector<std::pair<const void*, const char*>> given_names_;
     std::uint64_t steps_ = 0;
     std::uint64_t changes_ = 0;
+    // Loads that have read a value which nobody has stored yet: an execution in which nobody does has not happened, and what
+    // goes wrong meanwhile goes wrong only if somebody does.
+    struct promise {
+        const object* of;
+        std::uint64_t value;
+        unsigned thread;
+        stamp when;
+    };
+    std::vector<promise> promises_;
+    unsigned early_reads_ = 0;
+    std::string complaint_;
     unsigned stale_reads_ = 0;
     unsigned spurious_failures_ = 0;
     unsigned spurious_wakeups_ = 0;

@@ -38,9 +38,9 @@
 // The memory model: each atomic keeps the stores made to it, and a load may read any that the thread cannot know to be
 // outdated: by happens-before (vector clocks, made by release and acquire, release sequences, locks, threads), by what it or a
 // thread before it has read, and, for seq_cst, by the one order of all seq_cst operations on that object. What it leaves out:
-//   - a store is always the newest of its object when it is made, and a load never reads a store that is made later. So
-//     relaxed stores that change places with stores to other objects are seen only in so far as readers see old values,
-//     and load buffering is not seen at all;
+//   - a store is always the newest of its object when it is made. So two relaxed stores that another thread sees in the
+//     other order are seen only in so far as that thread reads old values;
+//   - a load reads no store that is made later (load buffering), unless options::early_reads allows it;
 //   - fences (the library has none), and consume is acquire;
 //   - a compare-exchange that fails reads the newest store.
 namespace explore {
@@ -50,6 +50,10 @@ struct options {
     unsigned preemptions = 2;
     /// How many loads read an outdated value, at most, in one execution. Most bugs need one.
     unsigned stale_reads = 2;
+    /// How many relaxed loads read what another thread stores only later, at most, in one execution: where nothing keeps
+    /// the load before what its thread does next. For what relies on reading something before giving it free. It costs,
+    /// and few need it.
+    unsigned early_reads = 0;
     /// How many weak compare-exchanges, and how many waits on conditions, end for nothing in one execution.
     unsigned spurious_failures = 0;
     unsigned spurious_wakeups = 0;

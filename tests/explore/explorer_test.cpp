@@ -214,6 +214,71 @@ TEST(ExploreLitmus, ModificationsReadTheNewest) {
         "no addition is lost"));
 }
 
+/// Each reads what the other writes afterwards (load buffering).
+outcomes load_buffering(memory_order load, memory_order store, unsigned early_reads) {
+    outcomes seen;
+    EXPECT_TRUE(holds({.preemptions = 100, .early_reads = early_reads}, [&] {
+        atomic<int> x{0};
+        atomic<int> y{0};
+        int first = -1;
+        int second = -1;
+        {
+            explore::thread a([&] {
+                first = x.load(load);
+                y.store(1, store);
+            });
+            explore::thread b([&] {
+                second = y.load(load);
+                x.store(1, store);
+            });
+        }
+        explore::outside([&] { seen.add(first, second); });
+    }));
+    return seen;
+}
+
+TEST(ExploreLitmus, LoadsThatNothingKeepsBackMayReadWhatIsStoredLater) {
+    EXPECT_TRUE(load_buffering(relaxed, relaxed, 1).has(1, 1));
+    EXPECT_FALSE(load_buffering(relaxed, relaxed, 0).has(1, 1));
+    EXPECT_FALSE(load_buffering(acquire, relaxed, 1).has(1, 1));
+    // One release is not enough to keep both back: who reads what it stores does not acquire.
+    EXPECT_TRUE(load_buffering(relaxed, release, 1).has(1, 1));
+}
+
+TEST(ExploreLitmus, ValuesDoNotComeOutOfThinAir) {
+    EXPECT_TRUE(holds({.preemptions = 100, .early_reads = 2}, [] {
+        atomic<int> x{0};
+        atomic<int> y{0};
+        explore::thread a([&] { y.store(x.load(relaxed), relaxed); });
+        explore::thread b([&] { x.store(y.load(relaxed), relaxed); });
+        a.join();
+        b.join();
+        check(x.load(relaxed) == 0, "nobody has stored anything else");
+    }));
+}
+
+TEST(ExploreLitmus, LoadIsKeptBeforeTheReleaseThatGivesItsPlaceFree) {
+    for (const bool orders : {true, false}) {
+        const auto model = [=] {
+            atomic<int> place{1};
+            atomic<bool> is_free{false};
+            explore::thread reader([&] {
+                check(place.load(relaxed) == 1, "it was read before it was given free");
+                is_free.store(true, orders ? release : relaxed);
+            });
+            explore::thread writer([&] {
+                if (is_free.load(acquire)) place.store(2, relaxed);
+            });
+        };
+        if (orders) {
+            EXPECT_TRUE(holds({.early_reads = 1}, model));
+        } else {
+            EXPECT_TRUE(holds(model));
+            EXPECT_TRUE(fails({.early_reads = 1}, model, "it was read before"));
+        }
+    }
+}
+
 // ---- The reduction leaves out nothing ----
 
 TEST(ExploreReduction, SeesTheSameOutcomesInFewerExecutions) {

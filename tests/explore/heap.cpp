@@ -10,9 +10,11 @@
 namespace explore::detail {
 namespace {
 
-void* reserve(std::size_t size) {
-    void* const memory =
-        mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+// Where the heap lies, if that is free: so that addresses, and with them paths and traces, repeat in another process.
+void* const usual_place = reinterpret_cast<void*>(std::uintptr_t{0x100000000000});
+
+void* reserve(std::size_t size, void* where) {
+    void* const memory = mmap(where, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "explore: no memory for a heap");
     return memory;
 }
@@ -20,8 +22,8 @@ void* reserve(std::size_t size) {
 }  // namespace
 
 heap::heap()
-    : memory_(static_cast<std::byte*>(reserve(reserved))),
-      block_of_(static_cast<std::uint32_t*>(reserve(reserved / granule * sizeof(std::uint32_t)))) {}
+    : memory_(static_cast<std::byte*>(reserve(reserved, usual_place))),
+      block_of_(static_cast<std::uint32_t*>(reserve(reserved / granule * sizeof(std::uint32_t), nullptr))) {}
 
 heap::~heap() {
     munmap(memory_, reserved);

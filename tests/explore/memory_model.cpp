@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What loads may read, and what they learn by it. The limits are in explore.hpp.
 #include <algorithm>
+#include <optional>
 
 #include "explore/engine.hpp"
 
@@ -64,12 +65,59 @@ std::uint64_t engine::read(object& it, std::size_t which, std::memory_order orde
     return from.value;
 }
 
+/// For a relaxed load: a value that is stored later, if that is what this execution tries. Else `age` says which store it
+/// reads.
+std::optional<std::uint64_t> engine::read_early(object& it, object_index index, std::size_t& age) {
+    thread_state& self = me();
+    const bool may_be_early = early_reads_ < options_.early_reads;
+    const auto chosen = choices_->choose_load(static_cast<unsigned>(age), may_be_early);
+    age = chosen.which;
+    if (!chosen.is_early) {
+        const std::uint64_t value = it.stores[it.stores.size() - 1 - age].value;
+        it.relaxed_loads.push_back({self.id, self.seen[self.id], choices_->last_choice(), value});
+        return std::nullopt;
+    }
+    ++early_reads_;
+    promises_.push_back({&it, chosen.value, self.id, self.seen[self.id]});
+    note("loads", index, self.code, static_cast<int>(std::memory_order_relaxed));
+    note_value(chosen.value, "early: it is stored later");
+    return chosen.value;
+}
+
+/// A store is made: is it one that somebody has read, and could loads that came before have read it?
+void engine::keep_promises(object& it, std::uint64_t value) {
+    const thread_state& self = me();
+    for (const relaxed_load& load : it.relaxed_loads) {
+        const bool is_ordered = load.thread == self.id || self.seen.covers(load.thread, load.when);
+        if (!is_ordered && load.value != value) choices_->offer_early(load.choice, value);
+    }
+    for (std::size_t i = 0; i < promises_.size(); ++i) {
+        const promise one = promises_[i];
+        if (one.of != &it) continue;
+        // The load is older than this store, and so than any that follows: it can have read none of them.
+        if (one.thread == self.id || self.seen.covers(one.thread, one.when)) discard();
+        if (one.value != value) continue;
+        it.stores.back().first_read[one.thread] = one.when;
+        promises_.erase(promises_.begin() + static_cast<std::ptrdiff_t>(i));
+        break;
+    }
+    if (promises_.empty() && !complaint_.empty()) fail(complaint_);
+}
+
+/// A thread reads the object again that it has read early: it would have to read what is not there yet.
+void engine::break_promises(const object& it) {
+    for (const promise& one : promises_) {
+        if (one.of == &it && (one.thread == me().id || me().seen.covers(one.thread, one.when))) discard();
+    }
+}
+
 void engine::write(object& it, std::uint64_t value, std::memory_order order, bool is_modification) {
     thread_state& self = me();
     store_record made{value, self.id, self.seen[self.id], {}, {}};
     if (is_modification) made.released = it.stores.back().released;
     if (releases(order)) made.released.join(self.seen);
     it.stores.push_back(made);
+    if (options_.early_reads != 0) keep_promises(it, value);
     if (order == std::memory_order_seq_cst) {
         it.oldest_for_seq_cst = it.stores.size() - 1;
     } else {
@@ -87,10 +135,17 @@ std::uint64_t engine::load(const atomic_ref& ref, std::memory_order order, const
         begin(ref.index, kind::atomic, ref.address, is_seq_cst ? access::reads_in_order : access::reads, code, &ref);
     thread_state& self = me();
     const std::size_t newest = it.stores.size() - 1;
-    std::size_t age = 0;
+    std::size_t readable = 1;
     if (!self.reads_newest && stale_reads_ < options_.stale_reads) {
-        const std::size_t readable = std::min(newest - oldest_readable(it, is_seq_cst) + 1, most_readable);
-        if (readable > 1) age = choices_->choose_value(static_cast<unsigned>(readable));
+        readable = std::min(newest - oldest_readable(it, is_seq_cst) + 1, most_readable);
+    }
+    break_promises(it);
+    std::size_t age = 0;
+    if (order == std::memory_order_relaxed && options_.early_reads != 0) {
+        age = readable;
+        if (const auto value = read_early(it, ref.index, age)) return *value;
+    } else if (readable > 1) {
+        age = choices_->choose_value(static_cast<unsigned>(readable));
     }
     if (age != 0) ++stale_reads_;
     const std::uint64_t value = read(it, newest - age, order);
@@ -110,6 +165,7 @@ void engine::store(const atomic_ref& ref, std::uint64_t value, std::memory_order
 std::uint64_t engine::modify(const atomic_ref& ref, arithmetic how, std::uint64_t operand, std::memory_order order,
                              const void* code) {
     object& it = begin(ref.index, kind::atomic, ref.address, access::writes, code, &ref);
+    break_promises(it);
     const std::uint64_t before = read(it, it.stores.size() - 1, order);
     const std::uint64_t after = cut(apply(how, before, operand), ref.size);
     write(it, after, order, true);
@@ -124,6 +180,7 @@ bool engine::compare_exchange(const atomic_ref& ref, std::uint64_t& expected, st
     if (releases(failure) && failure != std::memory_order_seq_cst) fail("a compare-exchange that releases on failure");
     object& it = begin(ref.index, kind::atomic, ref.address, access::writes, code, &ref);
     const std::size_t newest = it.stores.size() - 1;
+    break_promises(it);
     const bool is_equal = it.stores[newest].value == expected;
     const bool is_spurious =
         is_equal && is_weak && spurious_failures_ < options_.spurious_failures && choices_->choose_value(2) == 1;

@@ -25,6 +25,7 @@ object& engine::make(kind what, const void* address, std::uint64_t value) {
     made.stores.push_back({value, no_thread, 0, {}, {}});
     made.oldest_for_seq_cst = 0;
     made.has_mixed_stores = false;
+    made.relaxed_loads.clear();
     made.owner = no_thread;
     made.released = {};
     made.order = {};

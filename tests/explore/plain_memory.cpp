@@ -16,9 +16,10 @@ void engine::plain_access(const void* address, std::size_t size, bool is_write, 
     const auto found = races_.note(address, size, {self.id, self.seen[self.id], code, is_write}, self.seen);
     if (!found) return;
     note(is_write ? "writes to plain memory" : "reads plain memory", 0, code);
-    fail(std::string("a data race: thread ") + std::to_string(self.id) + (is_write ? " writes at " : " reads at ") +
-         place_of(code_here(code)) + " what thread " + std::to_string(found->thread) +
-         (found->is_write ? " writes at " : " reads at ") + place_of({found->code}) + ", and nothing orders the two");
+    complain(std::string("a data race: thread ") + std::to_string(self.id) + (is_write ? " writes at " : " reads at ") +
+             place_of(code_here(code)) + " what thread " + std::to_string(found->thread) +
+             (found->is_write ? " writes at " : " reads at ") + place_of({found->code}) +
+             ", and nothing orders the two");
 }
 
 void engine::meet(const void* address, bool acquires, bool releases) {

@@ -140,8 +140,9 @@ void steal_what_is_pushed_now(std::uint64_t first_index) {
 
 TEST(ExploreRunQueue, R033_EachTaskIsTakenOnceWhileTheOwnerPushesAndPops) {
     for (const auto first : beginnings) {
-        EXPECT_TRUE(holds({.preemptions = 3}, [=] { push_and_pop_while_one_steals<run_queue>(first); }));
-        EXPECT_TRUE(holds({.preemptions = 3}, [=] { steal_what_is_pushed_now<run_queue>(first); }));
+        EXPECT_TRUE(
+            holds({.preemptions = 3, .early_reads = 1}, [=] { push_and_pop_while_one_steals<run_queue>(first); }));
+        EXPECT_TRUE(holds({.preemptions = 3, .early_reads = 1}, [=] { steal_what_is_pushed_now<run_queue>(first); }));
     }
 }
 
@@ -166,6 +167,8 @@ TEST(ExploreRunQueueStress, ByChance) {
 struct as_it_is {
     static constexpr std::memory_order publish = std::memory_order_release;
     static constexpr std::memory_order find = std::memory_order_acquire;
+    static constexpr std::memory_order give_free = std::memory_order_acq_rel;
+    static constexpr std::memory_order see_free = std::memory_order_acquire;
     static constexpr bool refuses_when_full = true;
     static constexpr bool pops_by_compare_exchange = true;
     static constexpr bool steals_by_compare_exchange = true;
@@ -182,7 +185,7 @@ struct with {
 
         bool push(T* item) noexcept {
             const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
-            if (Choice::refuses_when_full && tail - head_.load(std::memory_order_acquire) >= Capacity) return false;
+            if (Choice::refuses_when_full && tail - head_.load(Choice::see_free) >= Capacity) return false;
             slot(tail).store(item, std::memory_order_relaxed);
             tail_.store(tail + 1, Choice::publish);
             return true;
@@ -218,8 +221,7 @@ struct with {
                 if (Choice::copies_before_it_takes) copy(own, own_tail, head, count);
                 T* first = slot(head).load(std::memory_order_relaxed);
                 if (Choice::steals_by_compare_exchange) {
-                    if (!head_.compare_exchange_weak(head, head + count, std::memory_order_acq_rel,
-                                                     std::memory_order_acquire))
+                    if (!head_.compare_exchange_weak(head, head + count, Choice::give_free, std::memory_order_acquire))
                         continue;
                 } else {
                     head_.store(head + count, std::memory_order_release);
@@ -255,6 +257,12 @@ struct relaxed_publish : as_it_is {
 struct relaxed_find : as_it_is {
     static constexpr std::memory_order find = std::memory_order_relaxed;
 };
+struct relaxed_give_free : as_it_is {
+    static constexpr std::memory_order give_free = std::memory_order_acquire;
+};
+struct relaxed_see_free : as_it_is {
+    static constexpr std::memory_order see_free = std::memory_order_relaxed;
+};
 struct never_full : as_it_is {
     static constexpr bool refuses_when_full = false;
 };
@@ -289,6 +297,9 @@ TEST(ExploreRunQueue, CopyForTheMistakesHasNone) {
 TEST(ExploreRunQueue, WrongOrdersAreFound) {
     EXPECT_TRUE(fails(fresh_ring<relaxed_publish>(), "a data race"));
     EXPECT_TRUE(fails(fresh_ring<relaxed_find>(), "a data race"));
+    // The thief's copy must have been made before the owner uses the place again.
+    EXPECT_TRUE(fails({.early_reads = 1}, full_ring<relaxed_give_free>(), "a data race"));
+    EXPECT_TRUE(fails({.early_reads = 1}, full_ring<relaxed_see_free>(), "a data race"));
 }
 
 TEST(ExploreRunQueue, WrongTransitionsAreFound) {
