@@ -215,6 +215,38 @@ TEST(ExploreIdleWorkers, R029_TaskThatIsPushedByAnotherFindsAWorker) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, task_that_needs_the_other_worker<idle_workers>));
 }
 
+/// The last sentry resigns, since nobody runs, while a worker begins to run and looks for a sentry (worker.cpp): in the end
+/// somebody watches. Two workers, both parked at first; the second is woken by its driver.
+template <std::memory_order Resign, std::memory_order Look>
+void sentry_resigns_while_a_worker_begins() {
+    constexpr int nobody = -1;
+    idle_workers idle(2);
+    static_cast<void>(idle.transition_to_parked(0, false));
+    static_cast<void>(idle.transition_to_parked(1, false));
+    atomic<int> sentry{0};
+    explore::event place{false};
+    explore::thread begins([&] {
+        check(idle.unpark_itself(1), "nobody has notified it");
+        if (sentry.load(Look) != nobody || idle.all_awake()) return;
+        if (idle.any_sleeper()) place.set();
+    });
+    if (idle.awake() != 0) return;
+    sentry.store(nobody, Resign);
+    for (;;) {
+        int none = nobody;
+        if (idle.awake() > 0 && sentry.compare_exchange_strong(none, 0, std::memory_order_seq_cst)) return;
+        place.wait();
+    }
+}
+
+TEST(ExploreIdleWorkers, R026_SentryThatResignsSeesWhoBeginsOrIsSeen) {
+    constexpr auto seq_cst = std::memory_order_seq_cst;
+    const explore::options all{.preemptions = 100, .stale_reads = 100};
+    EXPECT_TRUE(holds(all, sentry_resigns_while_a_worker_begins<seq_cst, seq_cst>));
+    EXPECT_TRUE(fails(all, sentry_resigns_while_a_worker_begins<std::memory_order_release, seq_cst>, "a lost wake-up"));
+    EXPECT_TRUE(fails(all, sentry_resigns_while_a_worker_begins<seq_cst, std::memory_order_acquire>, "a lost wake-up"));
+}
+
 TEST(ExploreIdleWorkersStress, ByChance) {
     EXPECT_TRUE(holds(explore::by_chance(), tasks_from_outside<idle_workers, 1, 2>));
     EXPECT_TRUE(holds(explore::by_chance(), tasks_from_outside<idle_workers, 2, 2>));
