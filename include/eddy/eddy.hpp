@@ -18,6 +18,7 @@
 #include <eddy/join_handle.hpp>
 #include <eddy/join_map.hpp>  // tasks with keys
 #include <eddy/join_set.hpp>  // many tasks, joined as they end
+#include <eddy/local_set.hpp>  // tasks that stay on one thread: local_set, spawn_local
 #include <eddy/scope.hpp>  // children that borrow, and that are awaited
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>  // work that blocks: spawn_blocking, block_in_place

@@ -8,6 +8,7 @@
 #include <eddy/detail/yield_thread.hpp>
 
 #include "core/this_thread.hpp"
+#include "runtime/local_here.hpp"
 #include "runtime/uncaught.hpp"
 #include "runtime/worker_here.hpp"
 
@@ -28,8 +29,11 @@ atomic<std::uint32_t>& guard_of_this_thread() noexcept {
     return guards[(where >> 12) % guards.size()].value;
 }
 
-/// Whether the owner of `task` is the pool that this thread is a worker of: then it outlives this call.
-bool is_mine(const spawned_task& task) noexcept { return worker_owner_here == task.owner; }
+/// Whether the owner of `task` is the pool that this thread is a worker of, or the local set that is polled on it: then it
+/// outlives this call.
+bool is_mine(const spawned_task& task) noexcept {
+    return worker_owner_here == task.owner || local_polled_here == task.owner;
+}
 
 // ---- The waker ----
 

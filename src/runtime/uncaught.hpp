@@ -12,7 +12,11 @@ void print_uncaught(const std::exception_ptr& thrown, const std::source_location
 
 class task_owner;
 
-/// Hands an exception to the handler of the pool whose worker this is, if that is `owner`; elsewhere it is printed.
+/// Hands an exception to the handler of the runtime or loop that runs on this thread; without one it is printed.
+void report_uncaught_here(std::exception_ptr thrown, const std::source_location& where) noexcept;
+
+/// Hands an exception to the handler of the pool whose worker this is, if that is `owner`, or as
+/// above if `owner` is the local set that is polled here; elsewhere it is printed.
 void report_uncaught(const task_owner& owner, std::exception_ptr thrown, const std::source_location& where) noexcept;
 
 }  // namespace eddy::detail

@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: MIT
+#include "runtime/local_tasks.hpp"
+
+#include <mutex>
+#include <utility>
+
+#include <eddy/detail/core_shared.hpp>
+#include <eddy/error.hpp>
+#include <eddy/local_set.hpp>
+
+#include "runtime/current_executor.hpp"
+#include "runtime/local_here.hpp"
+#include "runtime/polled_task.hpp"
+#include "runtime/uncaught.hpp"
+#include "task/poll_root.hpp"
+#include "task/task_locals_here.hpp"
+
+namespace eddy::detail {
+namespace {
+
+/// So many polls in a row; then whoever drives the set lets others run.
+constexpr unsigned polls_in_a_row = 61;
+
+// What `shard` says of a task here: a task that is sent is adopted when it arrives.
+constexpr std::uint32_t sent = 0;
+constexpr std::uint32_t adopted = 1;
+
+void count(atomic<std::uint64_t>& counter) noexcept {
+    // relaxed: one writer, and nothing is read through it.
+    counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+}
+
+}  // namespace
+
+// ---- Being inside ----
+
+inside_local::inside_local(local_tasks& tasks) noexcept
+    : tasks_(tasks),
+      outer_(std::exchange(local_here, &tasks)),
+      outer_polled_(std::exchange(local_polled_here, &tasks)),
+      was_polled_(std::exchange(tasks.is_polled_, true)) {}
+
+inside_local::~inside_local() {
+    tasks_.is_polled_ = was_polled_;
+    local_polled_here = outer_polled_;
+    local_here = outer_;
+}
+
+// ---- Any thread ----
+
+void local_tasks::retain() noexcept {
+    // relaxed: whoever makes a reference has one already.
+    references_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void local_tasks::release() noexcept {
+    // acq_rel: whoever frees sees what the others did before they let go.
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    // A thread that has woken a task may still be on its way into schedule().
+    await_wakers_outside();
+    delete this;
+}
+
+std::size_t local_tasks::load() const noexcept {
+    // What has ended is counted first, and so the difference does not fall below zero. (acquire: keeps that order.)
+    const std::uint64_t ended = ended_.load(std::memory_order_acquire);
+    return sent_.load(std::memory_order_relaxed) + begun_.load(std::memory_order_relaxed) - ended;
+}
+
+void local_tasks::start(spawned_task& task) noexcept {
+    task.id = next_task_id();
+    if (local_polled_here == this && !is_closing_) {
+        count(begun_);
+        adopt(task);
+        return queue_.push(task);
+    }
+    task.shard = sent;
+    // relaxed: a statistic. Before the task can end.
+    sent_.fetch_add(1, std::memory_order_relaxed);
+    if (local_polled_here != this && send(task)) return;
+    // Nobody will run it: the set is gone, or one of its tasks has spawned this while it was destroyed. It has both the
+    // list's reference and the queue's to give up.
+    sent_.fetch_sub(1, std::memory_order_relaxed);
+    static_cast<void>(task.state.transition_to_running());
+    destroy(task, 2);
+}
+
+void local_tasks::schedule(spawned_task& task) noexcept {
+    if (local_polled_here == this) return queue_.push(task);
+    // Refused: all tasks have been destroyed, and what is left are references.
+    if (!send(task)) give_up(task);
+}
+
+/// False if the set is closed.
+bool local_tasks::send(spawned_task& task) noexcept {
+    waker driver;
+    {
+        const std::lock_guard guard(lock_);
+        if (is_closed_) return false;
+        inbound_.push(task);
+        driver = take_driver();
+    }
+    if (driver.is_noop()) return true;
+    std::move(driver).wake();
+    wake_drivers();
+    return true;
+}
+
+/// The waker of a driver that has not been woken. Under the lock.
+waker local_tasks::take_driver() noexcept {
+    for (local_driver* each = drivers_; each != nullptr; each = each->next) {
+        if (!each->wake.is_noop()) return std::move(each->wake);
+    }
+    return {};
+}
+
+void local_tasks::wake_drivers() noexcept {
+    for (;;) {
+        waker driver;
+        {
+            const std::lock_guard guard(lock_);
+            driver = take_driver();
+        }
+        if (driver.is_noop()) return;
+        std::move(driver).wake();
+    }
+}
+
+// ---- Drivers ----
+
+void local_tasks::leave(local_driver& driver) noexcept {
+    waker dropped;
+    bool has_inbound = false;
+    {
+        const std::lock_guard guard(lock_);
+        if (driver.is_listed) {
+            (driver.previous != nullptr ? driver.previous->next : drivers_) = driver.next;
+            if (driver.next != nullptr) driver.next->previous = driver.previous;
+            driver.previous = driver.next = nullptr;
+            driver.is_listed = false;
+            dropped = std::move(driver.wake);
+        }
+        has_inbound = inbound_.first != nullptr;
+    }
+    // It may have been the only one that was told, or have woken tasks itself.
+    if (has_inbound || queue_.first != nullptr) wake_drivers();
+}
+
+bool local_tasks::wait(local_driver& driver, const waker& wake) noexcept {
+    {
+        const std::lock_guard guard(lock_);
+        if (inbound_.first != nullptr) return false;
+        if (driver.is_listed && driver.wake.will_wake(wake)) return true;
+    }
+    waker copy = wake;  // cloned before the lock is taken, and the former one dropped after it
+    const std::lock_guard guard(lock_);
+    if (inbound_.first != nullptr) return false;
+    driver.wake.swap(copy);
+    if (!driver.is_listed) {
+        driver.is_listed = true;
+        driver.next = drivers_;
+        if (drivers_ != nullptr) drivers_->previous = &driver;
+        drivers_ = &driver;
+    }
+    return true;
+}
+
+void local_tasks::drive(local_driver& driver, context& cx) noexcept {
+    if (is_polled_) return;  // inside one of its own tasks: who polls that drives the set
+    poll_some();
+    if (alive_ == 0) {
+        waker awaits_end;
+        {
+            const std::lock_guard guard(lock_);
+            awaits_end = std::move(end_.wake);
+        }
+        std::move(awaits_end).wake();
+    }
+    if (queue_.first != nullptr || !wait(driver, cx.waker())) cx.waker().wake_by_ref();
+}
+
+bool local_tasks::drive_to_end(context& cx) {
+    if (is_polled_) {
+        throw misuse("a local_set was awaited by one of its own tasks, which would wait for itself", cx.where());
+    }
+    poll_some();
+    if (queue_.first == nullptr && wait(end_, cx.waker())) {
+        if (alive_ != 0) return false;
+        leave(end_);
+        return true;
+    }
+    cx.waker().wake_by_ref();
+    return false;
+}
+
+void local_tasks::cancel_all() noexcept {
+    if (is_polled_) return;
+    const inside_local guard(*this);
+    drain();
+    for (spawned_task* task = first_; task != nullptr; task = task->next_owned) abort_task(*task);
+}
+
+void local_tasks::close() noexcept {
+    if (is_polled_) fatal_misuse("a local_set was destroyed by one of its own tasks, or by what they called");
+    is_closing_ = true;
+    const inside_local guard(*this);
+    const without_task_locals unbound;
+    for (bool is_open = true; is_open;) {
+        drain();
+        if (spawned_task* const task = first_) {
+            static_cast<void>(remove(*task));
+            EDDY_ASSERT(task->state.transition_to_shutdown(), "local_tasks: a task is polled by somebody else");
+            destroy(*task, 1);
+        } else if (spawned_task* const queued = queue_.pop()) {
+            give_up(*queued);
+        } else {
+            const std::lock_guard locked(lock_);
+            is_open = inbound_.first != nullptr;
+            is_closed_ = !is_open;
+        }
+    }
+}
+
+// ---- Tasks ----
+
+/// What others have sent.
+void local_tasks::drain() noexcept {
+    fifo arrived;
+    {
+        const std::lock_guard guard(lock_);
+        arrived = std::exchange(inbound_, fifo());
+    }
+    while (spawned_task* const task = arrived.pop()) {
+        if (task->shard == sent) adopt(*task);
+        queue_.push(*task);
+    }
+}
+
+void local_tasks::adopt(spawned_task& task) noexcept {
+    task.shard = adopted;
+    task.next_owned = first_;
+    if (first_ != nullptr) first_->previous_owned = &task;
+    first_ = &task;
+    task.is_owned = true;
+    ++alive_;
+}
+
+/// Whether it was in the list: then the list's reference is the caller's to give up.
+bool local_tasks::remove(spawned_task& task) noexcept {
+    if (!task.is_owned) return false;
+    (task.previous_owned != nullptr ? task.previous_owned->next_owned : first_) = task.next_owned;
+    if (task.next_owned != nullptr) task.next_owned->previous_owned = task.previous_owned;
+    task.is_owned = false;
+    --alive_;
+    // release: pairs with load(). One writer.
+    ended_.store(ended_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+    return true;
+}
+
+void local_tasks::poll_some() noexcept {
+    const inside_local guard(*this);
+    const without_task_locals unbound;
+    drain();
+    for (unsigned i = 0; i < polls_in_a_row; ++i) {
+        spawned_task* next = queue_.pop();
+        if (next == nullptr) {
+            drain();
+            next = queue_.pop();
+            if (next == nullptr) return;
+        }
+        run_task(*next);
+    }
+}
+
+void local_tasks::run_task(spawned_task& task) noexcept {
+    switch (task.state.transition_to_running()) {
+    case task_state::run_action::poll: break;
+    case task_state::run_action::cancel: return cancel(task);
+    case task_state::run_action::drop_reference: return;
+    case task_state::run_action::free: return task.ops().free_memory(task);
+    }
+    if (!poll(task)) return after_pending_poll(task);
+    task.root = nullptr;  // its frames have destroyed themselves
+    task.ops().destroy_future(task);
+    complete(task, 1);
+}
+
+bool local_tasks::poll(spawned_task& task) noexcept {
+    // SAFETY: the queue's reference is this function's while it runs the task, so the waker need not count.
+    const borrowed_waker waker(&spawned_task_waker, &task);
+    context cx(waker.get());
+    const polled_task here(task);
+    if (task.root != nullptr) return advance_root(*task.root, task.outcome(), cx);
+    try {
+        return task.ops().poll(task, cx);
+    } catch (...) {
+        task.ops().fail(task, std::current_exception());
+        return true;
+    }
+}
+
+void local_tasks::after_pending_poll(spawned_task& task) noexcept {
+    switch (task.state.transition_to_idle()) {
+    case task_state::idle_action::none: return;
+    case task_state::idle_action::free: return task.ops().free_memory(task);
+    case task_state::idle_action::cancel: return cancel(task);
+    case task_state::idle_action::submit: return queue_.push(task);
+    }
+}
+
+/// The task is running, and marked as cancelled: it is asked to end in an orderly way, as often as it takes.
+void local_tasks::cancel(spawned_task& task) noexcept {
+    const borrowed_waker waker(&spawned_task_waker, &task);
+    context cx(waker.get());
+    const polled_task here(task);
+    bool has_ended = true;
+    try {
+        if (task.root != nullptr) {
+            has_ended = cancel_root(*task.root, cx);
+            if (has_ended) task.root = nullptr;
+        } else if (task.ops().poll_cancel != nullptr) {
+            has_ended = task.ops().poll_cancel(task, cx);
+        }
+    } catch (...) {
+        has_ended = true;  // what was to end in an orderly way cannot: destroyed outright, below
+    }
+    if (has_ended) return destroy(task, 1);
+    switch (task.state.transition_to_idle_cancelling()) {
+    case task_state::idle_action::free: return task.ops().free_memory(task);
+    case task_state::idle_action::submit: return queue_.push(task);
+    default: return;
+    }
+}
+
+/// For a queue's reference, when all tasks have been destroyed.
+void local_tasks::give_up(spawned_task& task) noexcept {
+    switch (task.state.transition_to_running()) {
+    case task_state::run_action::drop_reference: return;
+    case task_state::run_action::free: return task.ops().free_memory(task);
+    default: EDDY_ASSERT(false, "local_tasks: a task has outlived its set");
+    }
+}
+
+/// Destroys the future of a task whose running bit the caller has, and completes it as cancelled.
+void local_tasks::destroy(spawned_task& task, std::uint64_t references) noexcept {
+    const polled_task here(task);
+    if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
+    task.ops().destroy_future(task);
+    task.ops().fail(task, nullptr);
+    complete(task, references);
+}
+
+/// The task has ended, and its future is gone: gives its output to whoever wants it, and `references` away.
+void local_tasks::complete(spawned_task& task, std::uint64_t references) noexcept {
+    bool has_output = true;
+    const auto drop_output = [&] {
+        if (auto thrown = task.ops().exception(task)) report_uncaught_here(std::move(thrown), task.spawned_at);
+        task.ops().destroy_output(task);
+    };
+    if (!task.state.has_join_interest()) {
+        drop_output();
+        has_output = false;
+    }
+    if (remove(task)) ++references;
+    switch (task.state.transition_to_complete(references, has_output)) {
+    case task_state::end_action::none: return;
+    case task_state::end_action::free: return task.ops().free_memory(task);
+    case task_state::end_action::drop_output: drop_output(); return detail::release(task, references);
+    case task_state::end_action::wake_joiner: {
+        waker joiner = std::move(task.join_waker);
+        detail::release(task, references);
+        return std::move(joiner).wake();
+    }
+    }
+}
+
+// ---- What templates and other files call ----
+
+local_tasks& make_local_tasks() { return *new local_tasks; }
+void retain(local_tasks& tasks) noexcept { tasks.retain(); }
+void release(local_tasks& tasks) noexcept { tasks.release(); }
+task_owner& owner_of(local_tasks& tasks) noexcept { return tasks; }
+void start(local_tasks& tasks, spawned_task& task) noexcept { tasks.start(task); }
+std::size_t load_of(const local_tasks& tasks) noexcept { return tasks.load(); }
+void close(local_tasks& tasks) noexcept { tasks.close(); }
+void leave(local_tasks& tasks, local_driver& driver) noexcept { tasks.leave(driver); }
+void drive(local_tasks& tasks, local_driver& driver, context& cx) noexcept { tasks.drive(driver, cx); }
+bool drive_to_end(local_tasks& tasks, context& cx) { return tasks.drive_to_end(cx); }
+void cancel_all(local_tasks& tasks) noexcept { tasks.cancel_all(); }
+
+local_target current_local_target(std::source_location where) {
+    if (local_here != nullptr) return {local_here, nullptr};
+    if (core_shared* const loop = executor_here.core) return {nullptr, loop};
+    throw misuse(
+        "spawn_local needs a local_set, or a loop (core), on this thread: call it inside local_set::run_until() or one "
+        "of the set's tasks, or use spawn() if the work may run on any thread",
+        where);
+}
+
+}  // namespace eddy::detail
+
+namespace eddy {
+
+local_enter_guard::local_enter_guard(detail::local_share entered) noexcept
+    : entered_(std::move(entered)), outer_(std::exchange(detail::local_here, entered_.get())) {}
+
+local_enter_guard::~local_enter_guard() {
+    if (detail::local_here != entered_.get()) {
+        detail::fatal_misuse(
+            "guards of local_set::enter() ended in another order than the reverse of their making: keep each in a scope "
+            "of its own, without a co_await");
+    }
+    detail::local_here = outer_;
+}
+
+}  // namespace eddy

@@ -1,0 +1,803 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/local_set.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/core.hpp>
+#include <eddy/core_thread.hpp>
+#include <eddy/join.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/scope.hpp>
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/task.hpp>
+#include <eddy/task_local.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/time/timeout.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/gate.hpp"
+#include "support/polling.hpp"
+#include "support/runtimes.hpp"
+#include "support/scripted.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::local_set;
+using eddy::spawn_local;
+using eddy::task;
+using eddy::sync::oneshot;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::everywhere;
+
+static_assert(eddy::cancellable_future<local_set> && std::is_nothrow_move_constructible_v<local_set>);
+
+task<> yields(int times) {
+    for (int i = 0; i < times; ++i) co_await eddy::yield_now();
+}
+
+/// Sets a flag when it dies.
+class notes_death {
+public:
+    explicit notes_death(int& deaths) noexcept : deaths_(&deaths) {}
+    notes_death(notes_death&& other) noexcept : deaths_(std::exchange(other.deaths_, nullptr)) {}
+    notes_death& operator=(notes_death&&) = delete;
+    ~notes_death() {
+        if (deaths_ != nullptr) ++*deaths_;
+    }
+
+private:
+    int* deaths_;
+};
+task<> waits_forever(notes_death) { co_await eddy::pending<void>(); }
+
+// ---- Driving ----
+
+TEST(LocalSet, P003_RunsItsTasksOneAfterTheOther) {
+    everywhere([]() -> task<> {
+        local_set set;
+        int shared = 0;  // no atomic: the thread sanitizer would see two at a time
+        int inside = 0;
+        co_await set.run_until([](int& count, int& running) -> task<> {
+            std::vector<eddy::join_handle<void>> handles;
+            for (int i = 0; i < 20; ++i) {
+                handles.push_back(spawn_local([&count, &running]() -> task<> {
+                    for (int turn = 0; turn < 50; ++turn) {
+                        EXPECT_EQ(++running, 1);
+                        ++count;
+                        --running;
+                        co_await eddy::yield_now();
+                    }
+                }));
+            }
+            for (auto& handle : handles) {
+                auto output = co_await handle;
+                EXPECT_TRUE(output.has_value());
+            }
+        }(shared, inside));
+        EXPECT_EQ(shared, 1000);
+    });
+}
+
+TEST(LocalSet, P003_GivesOutputsAndExceptionsToWhoeverJoins) {
+    everywhere([]() -> task<> {
+        local_set set;
+        auto value = set.spawn_local([]() -> task<std::string> { co_return "done"; });
+        auto text = std::make_unique<int>(4);
+        auto callable = set.spawn_local([text = std::move(text)] { return *text; });
+        auto failed = set.spawn_local([]() -> task<> {
+            co_await eddy::yield_now();
+            throw std::runtime_error("thrown");
+        });
+        co_await set;
+        auto first = co_await value;
+        EXPECT_EQ(first.value(), "done");
+        auto second = co_await callable;
+        EXPECT_EQ(second.value(), 4);
+        auto third = co_await failed;
+        EXPECT_THROW(third.error().rethrow(), std::runtime_error);
+    });
+}
+
+TEST(LocalSet, P003_AwaitingItWaitsForAllTasks) {
+    everywhere([]() -> task<> {
+        local_set set;
+        int ended = 0;
+        for (int i = 0; i < 5; ++i) {
+            set.spawn_local([&ended, i]() -> task<> {
+                co_await eddy::time::sleep(std::chrono::milliseconds(i));
+                // Those that its tasks spawn, too.
+                spawn_local([&ended]() -> task<> {
+                    co_await eddy::yield_now();
+                    ++ended;
+                });
+            });
+        }
+        co_await set;
+        EXPECT_EQ(ended, 5);
+        co_await set;  // nothing left
+        co_await std::move(set);
+    });
+}
+
+TEST(LocalSet, P003_StaysOnTheThreadOfACore) {
+    eddy::core core;
+    local_set set;
+    const auto here = std::this_thread::get_id();
+    int seen = 0;
+    core.run(set.run_until([](std::thread::id home, int& count) -> task<> {
+        auto handle = spawn_local([home, &count]() -> task<> {
+            for (int i = 0; i < 3; ++i) {
+                count += std::this_thread::get_id() == home ? 1 : 0;
+                auto away = eddy::spawn_blocking([] { return std::this_thread::get_id(); });
+                auto other = co_await away;
+                EXPECT_NE(other.value(), home);
+            }
+        });
+        co_await handle;
+    }(here, seen)));
+    EXPECT_EQ(seen, 3);
+}
+
+TEST(LocalSet, P003_RunsUnderWaitWithoutARuntime) {
+    local_set set;
+    int sum = 0;
+    set.spawn_local([&sum]() -> task<> {
+        co_await yields(10);
+        sum += 1;
+    });
+    eddy::wait(set.run_until(yields(3)));
+    set.spawn_local([&sum] { sum += 2; });
+    eddy::wait(set);
+    EXPECT_EQ(sum, 3);
+}
+
+TEST(LocalSet, P003_TasksStandStillUntilItIsDrivenAgain) {
+    eddy::core core;
+    local_set set;
+    int turns = 0;
+    set.spawn_local([&turns]() -> task<> {
+        for (int i = 0; i < 100; ++i) {
+            ++turns;
+            co_await eddy::yield_now();
+        }
+    });
+    EXPECT_EQ(turns, 0);
+    core.run(set.run_until(eddy::ready()));
+    EXPECT_EQ(turns, 0);  // run_until was ready before it came to the tasks
+    core.run(set.run_until(eddy::yield_now()));
+    EXPECT_GT(turns, 0);
+    EXPECT_LT(turns, 100);
+    core.run(set);
+    EXPECT_EQ(turns, 100);
+}
+
+TEST(LocalSet, P003_SpawnGoesToTheRuntimeStill) {
+    everywhere([]() -> task<> {
+        local_set set;
+        co_await set.run_until([]() -> task<> {
+            auto handle = spawn_local([]() -> task<int> {
+                auto spawned = eddy::spawn([] { return 3; });
+                auto output = co_await spawned;
+                co_return output.value();
+            });
+            auto output = co_await handle;
+            EXPECT_EQ(output.value(), 3);
+        }());
+    });
+}
+
+TEST(LocalSet, P003_LetsOthersRunAfterSomePolls) {
+    local_set set;
+    int polls = 0;
+    for (int i = 0; i < 10; ++i) {
+        set.spawn_local([&polls]() -> task<> {
+            for (;;) {
+                ++polls;
+                co_await eddy::yield_now();
+            }
+        });
+    }
+    by_hand hand(set.run_until(eddy::pending<void>()));
+    assert_pending(hand.poll());
+    EXPECT_GE(polls, 10);
+    EXPECT_LE(polls, 100);
+    EXPECT_TRUE(hand.is_woken());
+    const int before = polls;
+    assert_pending(hand.poll());
+    EXPECT_GT(polls, before);
+    hand.drop();
+    EXPECT_EQ(hand.wakers(), 0u);
+}
+
+TEST(LocalSet, P003_ABusySetDoesNotStarveItsLoop) {
+    eddy::core core;
+    core.run([]() -> task<> {
+        local_set set;
+        set.spawn_local([]() -> task<> {
+            for (;;) co_await eddy::yield_now();
+        });
+        auto outcome = co_await eddy::time::timeout(10ms, set.run_until(eddy::pending<void>()));
+        EXPECT_FALSE(outcome.has_value());
+    }());
+}
+
+TEST(LocalSet, P003_ItsTasksHaveABudgetOfTheirOwn) {
+    local_set set;
+    bool ended = false;
+    set.spawn_local([&ended]() -> task<> {
+        for (int i = 0; i < 100; ++i) {
+            auto ends = oneshot<int>::channel();
+            static_cast<void>(ends.sender.send(1));
+            auto output = co_await ends.receiver;
+            EXPECT_TRUE(output.has_value());
+        }
+        ended = true;
+    });
+    by_hand hand(set.run_until(eddy::pending<void>()));
+    assert_pending(hand.poll(1));
+    EXPECT_TRUE(ended);
+}
+
+// ---- spawn_local elsewhere ----
+
+TEST(LocalSet, P003_SpawnLocalWithoutASetGoesToTheLoop) {
+    eddy::core core;
+    core.run([]() -> task<> {
+        auto handle = spawn_local([home = std::this_thread::get_id()] { return std::this_thread::get_id() == home; });
+        auto output = co_await handle;
+        EXPECT_TRUE(output.value());
+    }());
+}
+
+TEST(LocalSet, P003_SpawnLocalWithoutASetIsMisuseElsewhere) {
+    const auto text = support::text_of_misuse([] { spawn_local(yields(1)); });
+    EXPECT_NE(text.find("local_set::run_until()"), std::string::npos) << text;
+    EXPECT_NE(text.find("local_set_test.cpp"), std::string::npos) << text;
+    support::on_pools([]() -> task<> {
+        EXPECT_THROW(spawn_local(yields(1)), eddy::misuse);
+        local_set set;
+        co_await set.run_until(yields(2));
+        EXPECT_THROW(spawn_local(yields(1)), eddy::misuse);
+    });
+}
+
+TEST(LocalSet, P003_R042_SpawnInsideEnterWakesTheSet) {
+    local_set set;
+    by_hand hand(set.run_until(eddy::pending<void>()));
+    assert_pending(hand.poll());
+    EXPECT_FALSE(hand.is_woken());
+    int ran = 0;
+    {
+        const auto entered = set.enter();
+        spawn_local([&ran] { ++ran; });
+    }
+    EXPECT_TRUE(hand.is_woken());
+    assert_pending(hand.poll());
+    EXPECT_EQ(ran, 1);
+    EXPECT_THROW(spawn_local([] {}), eddy::misuse);
+}
+
+TEST(LocalSet, P003_R042_SpawnFromTheSameThreadWhileItWaitsWakesTheSet) {
+    eddy::core core;
+    core.run([]() -> task<> {
+        local_set set;
+        bool ran = false;
+        auto ends = oneshot<int>::channel();
+        // Another task of the same loop spawns into the set, while that waits.
+        auto other = eddy::spawn([](local_set& into, bool& flag, oneshot<int>::sender tx) -> task<> {
+            co_await eddy::time::sleep(1ms);
+            into.spawn_local([&flag, tx = std::move(tx)]() mutable {
+                flag = true;
+                static_cast<void>(tx.send(1));
+            });
+        }(set, ran, std::move(ends.sender)));
+        auto told = co_await set.run_until(std::move(ends.receiver));
+        EXPECT_TRUE(told.has_value() && ran);
+        co_await other;
+    }());
+}
+
+TEST(LocalSet, P003_R042_ASpawnInTheFutureOfOneDriverWakesTheOther) {
+    local_set set;
+    int ran = 0;
+    by_hand all(set.run_until(eddy::pending<void>()));
+    assert_pending(all.poll());
+    // Ready at once: it does not come to the tasks itself.
+    by_hand brief(set.run_until(eddy::poll_fn([&ran](eddy::context&) {
+        spawn_local([&ran] { ++ran; });
+        return eddy::poll_result<void>::ready();
+    })));
+    assert_ready(brief.poll());
+    EXPECT_TRUE(all.is_woken());
+    assert_pending(all.poll());
+    EXPECT_EQ(ran, 1);
+}
+
+TEST(LocalSet, P003_R042_ADriverThatEndsLeavesTheSetToTheOthers) {
+    local_set set;
+    auto ends = oneshot<int>::channel();
+    auto told = set.spawn_local(std::move(ends.receiver));
+    by_hand first(set.run_until(eddy::pending<void>()));
+    by_hand second(set.run_until(eddy::pending<void>()));
+    assert_pending(first.poll());
+    assert_pending(second.poll());
+    second.drop();
+    EXPECT_EQ(second.wakers(), 0u);
+    static_cast<void>(ends.sender.send(5));
+    EXPECT_TRUE(first.is_woken());
+    assert_pending(first.poll());
+    EXPECT_TRUE(told.is_finished());
+}
+
+TEST(LocalSet, P003_R042_WhoeverAwaitsTheSetHearsOfAnEndThatAnotherDrives) {
+    local_set set;
+    auto ends = oneshot<int>::channel();
+    set.spawn_local(std::move(ends.receiver)).detach();
+    by_hand whole(set.run_until(eddy::pending<void>()));
+    eddy::test::wake_counter counter;
+    const eddy::waker waker = counter.waker();
+    assert_pending(support::poll_with(set, waker));
+    assert_pending(whole.poll());
+    static_cast<void>(ends.sender.send(5));
+    assert_pending(whole.poll());
+    EXPECT_GE(counter.wakes(), 1u);
+    assert_ready(support::poll_with(set, waker));
+}
+
+TEST(LocalSet, P003_TwoDriversOnOneLoop) {
+    eddy::core core;
+    core.run([]() -> task<> {
+        local_set set;
+        auto serve = [](local_set& shared, int number) -> task<int> {
+            co_return co_await shared.run_until([](int n) -> task<int> {
+                auto handle = spawn_local([n]() -> task<int> {
+                    co_await eddy::time::sleep(std::chrono::milliseconds(n));
+                    co_return n;
+                });
+                auto output = co_await handle;
+                co_return output.value();
+            }(number));
+        };
+        std::vector<eddy::join_handle<int>> handles;
+        for (int i = 0; i < 5; ++i) handles.push_back(eddy::spawn(serve(set, 5 - i)));
+        int sum = 0;
+        for (auto& handle : handles) {
+            auto output = co_await handle;
+            sum += output.value();
+        }
+        EXPECT_EQ(sum, 15);
+    }());
+}
+
+TEST(LocalSet, P003_TwoDriversInOneTask) {
+    everywhere([]() -> task<> {
+        local_set set;
+        auto both = co_await eddy::join(set.run_until(yields(5)), set.run_until(yields(50)), std::ref(set));
+        static_cast<void>(both);
+    });
+}
+
+// ---- Nesting ----
+
+TEST(LocalSet, P003_SetsNest) {
+    everywhere([]() -> task<> {
+        local_set outer;
+        std::vector<std::string> log;
+        co_await outer.run_until([](std::vector<std::string>& events) -> task<> {
+            auto handle = spawn_local([&events]() -> task<> {
+                local_set inner;
+                co_await inner.run_until([](std::vector<std::string>& to) -> task<> {
+                    auto nested = spawn_local([&to]() -> task<> {
+                        co_await eddy::yield_now();
+                        to.push_back("inner");
+                    });
+                    co_await nested;
+                }(events));
+                auto sibling = spawn_local([&events] { events.push_back("outer"); });
+                co_await sibling;
+            });
+            co_await handle;
+        }(log));
+        EXPECT_EQ(log, (std::vector<std::string>{"inner", "outer"}));
+    });
+}
+
+TEST(LocalSet, P003_RunUntilInsideOneOfItsOwnTasksIsDrivenFromOutside) {
+    everywhere([]() -> task<> {
+        local_set set;
+        int ran = 0;
+        set.spawn_local([](local_set& own, int& count) -> task<> {
+            co_await own.run_until([](int& n) -> task<> {
+                auto handle = spawn_local([&n] { ++n; });
+                co_await handle;
+            }(count));
+        }(set, ran));
+        co_await set;
+        EXPECT_EQ(ran, 1);
+    });
+}
+
+TEST(LocalSet, P003_AwaitingItInOneOfItsOwnTasksIsMisuse) {
+    everywhere([]() -> task<> {
+        local_set set;
+        auto handle = set.spawn_local([](local_set& own) -> task<> { co_await own; }(set));
+        co_await set;
+        auto output = co_await handle;
+        EXPECT_THROW(output.error().rethrow(), eddy::misuse);
+    });
+}
+
+TEST(LocalSet, P003_P025_ItsTasksDoNotSeeTheTaskLocalsOfWhoeverDrivesIt) {
+    static eddy::task_local<int> number;
+    everywhere([]() -> task<> {
+        local_set set;
+        auto sees = set.spawn_local([] { return number.try_get().has_value(); });
+        auto scoped = set.spawn_local(number.scope(5, []() -> task<int> {
+            co_await eddy::yield_now();
+            co_return number.get();
+        }()));
+        co_await number.scope(4, set.run_until([]() -> task<> {
+            EXPECT_EQ(number.get(), 4);
+            co_await yields(10);
+            EXPECT_EQ(number.get(), 4);
+        }()));
+        auto first = co_await sees;
+        EXPECT_FALSE(first.value());
+        auto second = co_await scoped;
+        EXPECT_EQ(second.value(), 5);
+    });
+}
+
+TEST(LocalSet, P003_P026_ItsTasksHaveNumbers) {
+    everywhere([]() -> task<> {
+        local_set set;
+        auto handle = set.spawn_local([] { return eddy::current_task_id().value_or(0); });
+        const eddy::task_id id = handle.id();
+        co_await set;
+        auto output = co_await handle;
+        EXPECT_EQ(output.value(), id);
+    });
+}
+
+// ---- Other threads ----
+
+TEST(LocalSet, P003_IsWokenFromOtherThreads) {
+    everywhere([]() -> task<> {
+        local_set set;
+        constexpr int count = 20;
+        int sum = 0;
+        std::vector<oneshot<int>::sender> senders;
+        for (int i = 0; i < count; ++i) {
+            auto ends = oneshot<int>::channel();
+            senders.push_back(std::move(ends.sender));
+            set.spawn_local([](oneshot<int>::receiver rx, int& total) -> task<> {
+                auto got = co_await rx;
+                total += got.value();
+            }(std::move(ends.receiver), sum));
+        }
+        std::thread other([&senders] {
+            for (auto& each : senders) {
+                static_cast<void>(each.send(1));
+                std::this_thread::yield();
+            }
+        });
+        co_await set;
+        other.join();
+        EXPECT_EQ(sum, count);
+    });
+}
+
+TEST(LocalSet, P003_ItsTasksAreAbortedAndJoinedFromOtherThreads) {
+    everywhere([]() -> task<> {
+        local_set set;
+        int deaths = 0;
+        auto handle = set.spawn_local(waits_forever(notes_death(deaths)));
+        std::thread other([&handle] {
+            handle.abort();
+            auto output = eddy::wait(handle);
+            EXPECT_TRUE(output.error().is_cancelled());
+        });
+        co_await set;
+        EXPECT_EQ(deaths, 1);
+        other.join();
+    });
+}
+
+TEST(LocalSet, P003_IsSpawnedIntoFromOtherThreads) {
+    everywhere([]() -> task<> {
+        local_set set;
+        auto ends = oneshot<int>::channel();
+        int ran = 0;
+        std::thread other([&set, &ran, tx = std::move(ends.sender)]() mutable {
+            for (int i = 0; i < 100; ++i) set.spawn_local([&ran] { ++ran; });
+            set.spawn_local([tx = std::move(tx)]() mutable { static_cast<void>(tx.send(1)); });
+        });
+        auto told = co_await set.run_until(std::move(ends.receiver));
+        EXPECT_TRUE(told.has_value());
+        EXPECT_EQ(ran, 100);
+        other.join();
+    });
+}
+
+// ---- Cancelling ----
+
+TEST(LocalSet, P003_AnAbortedTaskEndsInAnOrderlyWay) {
+    support::script s;
+    s.may_end = false;
+    local_set set;
+    auto handle = set.spawn_local(support::cancellable_scripted(s));
+    by_hand hand(set.run_until(eddy::pending<void>()));
+    assert_pending(hand.poll());
+    EXPECT_EQ(s.polls, 1);
+    handle.abort();
+    EXPECT_TRUE(hand.is_woken());
+    assert_pending(hand.poll());
+    EXPECT_TRUE(s.cancel_polls == 1 && s.alive);
+    s.may_end = true;
+    std::exchange(s.waker, eddy::waker()).wake();
+    assert_pending(hand.poll());
+    EXPECT_FALSE(s.alive);
+    EXPECT_TRUE(eddy::wait(handle).error().is_cancelled());
+}
+
+TEST(LocalSet, P003_CancellingTheSetAwaitsItsTasks) {
+    support::script s;
+    s.may_end = false;
+    local_set set;
+    set.spawn_local(support::cancellable_scripted(s)).detach();
+    by_hand hand(std::move(set));
+    assert_pending(hand.poll());
+    assert_pending(hand.poll_cancel());
+    EXPECT_TRUE(s.alive);
+    s.may_end = true;
+    std::exchange(s.waker, eddy::waker()).wake();
+    EXPECT_TRUE(hand.is_woken());
+    assert_ready(hand.poll_cancel());
+    EXPECT_FALSE(s.alive);
+}
+
+TEST(LocalSet, P003_DroppingTheSetDestroysEachTaskOnce) {
+    everywhere([]() -> task<> {
+        int deaths = 0;
+        std::optional<eddy::join_handle<void>> waiting;
+        std::optional<eddy::join_handle<void>> fresh;
+        {
+            local_set set;
+            waiting.emplace(set.spawn_local(waits_forever(notes_death(deaths))));
+            set.spawn_local(yields(1000)).detach();
+            co_await set.run_until(yields(3));
+            fresh.emplace(set.spawn_local(waits_forever(notes_death(deaths))));
+        }
+        EXPECT_EQ(deaths, 2);
+        auto first = co_await *waiting;
+        EXPECT_TRUE(first.error().is_cancelled());
+        auto second = co_await *fresh;
+        EXPECT_TRUE(second.error().is_cancelled());
+    });
+}
+
+TEST(LocalSet, P003_WakersAndHandlesThatOutliveTheSetAreHarmless) {
+    eddy::waker kept;
+    std::optional<eddy::abort_handle> aborts;
+    {
+        local_set set;
+        auto handle = set.spawn_local(eddy::poll_fn([&kept](eddy::context& cx) -> eddy::poll_result<void> {
+            kept = cx.waker();
+            return eddy::not_ready;
+        }));
+        aborts.emplace(handle.abort_handle());
+        by_hand hand(set.run_until(eddy::pending<void>()));
+        assert_pending(hand.poll());
+        EXPECT_FALSE(kept.is_noop());
+    }
+    EXPECT_TRUE(aborts->is_finished());
+    aborts->abort();
+    kept.wake_by_ref();
+    const eddy::waker copy = kept;
+    std::move(kept).wake();
+}
+
+TEST(LocalSet, P003_ADestructorMaySpawn) {
+    struct spawns {
+        int* deaths;
+        explicit spawns(int& count) : deaths(&count) {}
+        spawns(spawns&& other) noexcept : deaths(std::exchange(other.deaths, nullptr)) {}
+        spawns& operator=(spawns&&) = delete;
+        ~spawns() {
+            if (deaths == nullptr) return;
+            ++*deaths;
+            auto refused = spawn_local(waits_forever(notes_death(*deaths)));
+            EXPECT_TRUE(refused.is_finished());
+        }
+    };
+    int deaths = 0;
+    {
+        local_set set;
+        set.spawn_local([](spawns) -> task<> { co_await eddy::pending<void>(); }(spawns(deaths)));
+        eddy::wait(set.run_until(yields(2)));
+    }
+    EXPECT_EQ(deaths, 2);
+}
+
+TEST(LocalSet, P003_ADestructorMayWakeASibling) {
+    struct wakes {
+        std::optional<oneshot<int>::sender> tx;
+        explicit wakes(oneshot<int>::sender sender) : tx(std::move(sender)) {}
+    };
+    for (const bool sender_first : {false, true}) {
+        local_set set;
+        auto ends = oneshot<int>::channel();
+        auto holder = [](wakes) -> task<> { co_await eddy::pending<void>(); };
+        if (sender_first) set.spawn_local(holder(wakes(std::move(ends.sender)))).detach();
+        set.spawn_local(std::move(ends.receiver)).detach();
+        if (!sender_first) set.spawn_local(holder(wakes(std::move(ends.sender)))).detach();
+        eddy::wait(set.run_until(yields(2)));
+    }
+}
+
+TEST(LocalSet, P003_ASetMayBeDestroyedByATaskOfAnother) {
+    everywhere([]() -> task<> {
+        int deaths = 0;
+        local_set outer;
+        outer.spawn_local([](int& count) -> task<> {
+            local_set inner;
+            inner.spawn_local(waits_forever(notes_death(count))).detach();
+            co_await inner.run_until(yields(1));
+        }(deaths));
+        co_await outer;
+        EXPECT_EQ(deaths, 1);
+    });
+}
+
+TEST(LocalSet, P003_ALoopThatGoesTakesItsSetWithIt) {
+    int deaths = 0;
+    {
+        eddy::core core;
+        static_cast<void>(core.handle().spawn([](int& count) -> task<> {
+            local_set set;
+            set.spawn_local(waits_forever(notes_death(count))).detach();
+            co_await set;
+        }(deaths)));
+        core.turn(0ns);
+        core.turn(0ns);
+    }
+    EXPECT_EQ(deaths, 1);
+}
+
+TEST(LocalSet, P003_ARuntimeThatGoesTakesItsSetWithIt) {
+    std::atomic<int> deaths = 0;
+    support::gate begun;
+    struct counts {
+        std::atomic<int>* deaths;
+        explicit counts(std::atomic<int>& n) : deaths(&n) {}
+        counts(counts&& other) noexcept : deaths(std::exchange(other.deaths, nullptr)) {}
+        counts& operator=(counts&&) = delete;
+        ~counts() {
+            if (deaths != nullptr) ++*deaths;
+        }
+    };
+    {
+        const eddy::runtime rt = support::runtime_with(2);
+        rt.spawn([](counts mine, support::gate& gate) -> task<> {
+            local_set set;
+            set.spawn_local([](counts, support::gate& inner) -> task<> {
+                inner.open();
+                co_await eddy::pending<void>();
+            }(std::move(mine), gate));
+            co_await set;
+        }(counts(deaths), begun));
+        EXPECT_TRUE(begun.wait());
+    }
+    EXPECT_EQ(deaths, 1);
+}
+
+TEST(LocalSet, P003_AnExceptionThatNobodyTakesGoesToTheHandlerOfTheLoop) {
+    std::vector<std::string> reported;
+    auto core = eddy::core::builder()
+                    .on_uncaught([&reported](std::exception_ptr thrown, const std::source_location&) {
+                        try {
+                            std::rethrow_exception(thrown);
+                        } catch (const std::exception& e) {
+                            reported.emplace_back(e.what());
+                        }
+                    })
+                    .build();
+    core->run([]() -> task<> {
+        local_set set;
+        set.spawn_local([]() -> task<> {
+            co_await eddy::yield_now();
+            throw std::runtime_error("thrown");
+        }).detach();
+        co_await set;
+    }());
+    EXPECT_EQ(reported, std::vector<std::string>{"thrown"});
+}
+
+TEST(LocalSet, P003_MovingItKeepsItsTasks) {
+    local_set set;
+    int ran = 0;
+    set.spawn_local([&ran] { ++ran; });
+    local_set moved(std::move(set));
+    int deaths = 0;
+    local_set third;
+    third.spawn_local(waits_forever(notes_death(deaths))).detach();
+    third = std::move(moved);
+    EXPECT_EQ(deaths, 1);
+    eddy::wait(third);
+    EXPECT_EQ(ran, 1);
+}
+
+TEST(LocalSetDeathTest, P003_DestroyingItInOneOfItsOwnTasksEndsTheProgram) {
+    EXPECT_DEATH(
+        {
+            auto set = std::make_unique<local_set>();
+            local_set& driven = *set;
+            driven.spawn_local([set = std::move(set)]() mutable { set.reset(); });
+            eddy::wait(driven.run_until(yields(3)));
+        },
+        "destroyed by one of its own tasks");
+}
+
+TEST(LocalSetDeathTest, P003_GuardsOutOfOrderEndTheProgram) {
+    EXPECT_DEATH(
+        {
+            local_set first;
+            local_set second;
+            auto* a = new auto(first.enter());
+            auto* b = new auto(second.enter());
+            delete a;
+            delete b;
+        },
+        "guards of local_set::enter");
+}
+
+TEST(LocalSetStress, P003_WakesAndAbortsFromOtherThreadsWhileItGoes) {
+    const auto rounds = support::rounds(2000);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        std::vector<oneshot<int>::sender> senders;
+        std::vector<eddy::abort_handle> aborts;
+        std::thread other;
+        {
+            local_set set;
+            for (int i = 0; i < 20; ++i) {
+                auto ends = oneshot<int>::channel();
+                senders.push_back(std::move(ends.sender));
+                auto handle = set.spawn_local([](oneshot<int>::receiver rx) -> task<> {
+                    auto got = co_await rx;
+                    co_await yields(2);
+                    static_cast<void>(got);
+                }(std::move(ends.receiver)));
+                aborts.push_back(handle.abort_handle());
+            }
+            other = std::thread([&senders, &aborts] {
+                for (std::size_t i = 0; i < senders.size(); ++i) {
+                    if (i % 3 == 0) aborts[i].abort();
+                    static_cast<void>(senders[i].send(1));
+                    if (i % 3 == 1) aborts[i].abort();
+                }
+            });
+            eddy::wait(set.run_until(yields(static_cast<int>(round % 20))));
+        }
+        other.join();
+    }
+}
+
+}  // namespace
