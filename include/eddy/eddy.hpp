@@ -60,6 +60,7 @@
 
 // Synchronisation
 #include <eddy/sync/oneshot.hpp>
+#include <eddy/sync/task_tracker.hpp>
 
 // Under the hood
 #include <eddy/io/async_fd.hpp>

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/owned.hpp>
+#include <eddy/detail/stored_work.hpp>
+#include <eddy/detail/tracker_state.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/handle.hpp>
+#include <eddy/join_handle.hpp>
+#include <eddy/local_set.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/spawn_blocking.hpp>
+
+namespace eddy::sync {
+
+/// One of those that a task_tracker waits for, while it lives. A copy is one more.
+/// Thread safety: as a value.
+class [[nodiscard("it counts while it lives")]] task_tracker_token {
+public:
+    task_tracker_token(const task_tracker_token& other) noexcept : state_(other.state_) {
+        if (state_.get() != nullptr) state_->add();
+    }
+    task_tracker_token(task_tracker_token&& other) noexcept = default;
+    task_tracker_token& operator=(task_tracker_token other) noexcept {
+        std::swap(state_, other.state_);
+        return *this;
+    }
+    ~task_tracker_token() {
+        if (state_.get() != nullptr) state_->remove();
+    }
+
+private:
+    friend class task_tracker;
+    explicit task_tracker_token(detail::tracker_share state) noexcept : state_(std::move(state)) { state_->add(); }
+
+    detail::tracker_share state_;
+};
+
+}  // namespace eddy::sync
+
+namespace eddy::detail {
+
+/// A callable that is tracked as long as whoever runs it keeps it.
+template <class W>
+class tracked_callable {
+public:
+    template <class G>
+    tracked_callable(sync::task_tracker_token token, G&& work)
+        : token_(std::move(token)), work_(std::forward<G>(work)) {}
+
+    decltype(auto) operator()() { return std::invoke(work_); }
+
+private:
+    sync::task_tracker_token token_;  // goes last
+    W work_;
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::sync {
+
+/// A future that is tracked until it ends, or is dropped: see task_tracker::track_future().
+template <class F>
+class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] tracked_future
+    : public future_ops<tracked_future<F>> {
+public:
+    using output_type = output_t<F>;
+    static constexpr bool took_closure = eddy::detail::is_marked<F>;
+
+    tracked_future(task_tracker_token token, F&& inner)
+        : token_(std::move(token)), inner_(std::in_place, std::move(inner)) {}
+
+    poll_result<output_type> poll(context& cx) {
+        if (!inner_) throw misuse("a tracked future was polled after it had ended", cx.where());
+        try {
+            auto answer = inner_->poll(cx);
+            if (answer.is_ready()) end();
+            return answer;
+        } catch (...) {
+            end();
+            throw;
+        }
+    }
+    poll_result<void> poll_cancel(context& cx)
+        requires cancellable_future<F>
+    {
+        if (inner_ && !inner_->poll_cancel(cx).is_ready()) return not_ready;
+        end();
+        return poll_result<void>::ready();
+    }
+
+private:
+    void end() noexcept {
+        inner_.reset();
+        token_.reset();
+    }
+
+    std::optional<task_tracker_token> token_;  // goes last
+    std::optional<F> inner_;
+};
+
+/// Lets a program wait until all its tasks have ended: a server that shuts down, say, together with a cancellation token.
+/// Unlike a join_set it keeps nothing of a task that has ended. Copies are the same tracker.
+///     tracker.spawn(serve(std::move(stream)));
+///     ...
+///     tracker.close();
+///     co_await tracker.wait();
+///
+/// It needs no runtime but for spawn(). Closing it refuses nothing: it says that wait() may end.
+/// Thread safety: any thread.
+/// Cost: two atomic additions for a task's begin, and two for its end.
+class task_tracker {
+public:
+    class wait_future;
+
+    task_tracker() = default;
+
+    /// A future that is ready when the tracker is closed and nothing is tracked, or has been so for a moment since this was
+    /// called.
+    /// Cancel safety: safe.
+    [[nodiscard]] wait_future wait() const noexcept;
+
+    /// From here on wait() may end. False if it was closed already.
+    bool close() noexcept { return state_->close(); }
+    /// Undoes close(). False if it was open.
+    bool reopen() noexcept { return state_->reopen(); }
+    [[nodiscard]] bool is_closed() const noexcept { return state_->is_closed(); }
+
+    /// How many tasks and tokens are tracked.
+    [[nodiscard]] std::size_t len() const noexcept { return state_->count(); }
+    [[nodiscard]] bool is_empty() const noexcept { return len() == 0; }
+
+    /// Counts while it lives: for what is no future.
+    [[nodiscard]] task_tracker_token token() const noexcept { return task_tracker_token(state_); }
+
+    /// The future, tracked until it ends or is dropped.
+    /// Cancel safety: that of the future.
+    template <class F>
+    [[nodiscard]] auto track_future(F&& work) const {
+        if constexpr (!eddy::detail::check_futures<F>()) {
+            return eddy::detail::broken_future();
+        } else {
+            using kept = eddy::detail::owned_t<F>;
+            return tracked_future<kept>(token(), kept(std::forward<F>(work)));
+        }
+    }
+
+    /// As eddy::spawn, tracked.
+    template <class W>
+    auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
+        return start<W>(std::forward<W>(work), [&](auto&& all) { return eddy::spawn(std::move(all), where); });
+    }
+    template <class W>
+    auto spawn_on(const handle& runtime, W&& work,
+                  std::source_location where = std::source_location::current()) const {
+        return start<W>(std::forward<W>(work), [&](auto&& all) { return runtime.spawn(std::move(all), where); });
+    }
+    template <class W>
+    auto spawn_local(W&& work, std::source_location where = std::source_location::current()) const {
+        return start<W>(std::forward<W>(work), [&](auto&& all) { return eddy::spawn_local(std::move(all), where); });
+    }
+    /// As eddy::spawn_blocking, tracked.
+    template <class F>
+    auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) const {
+        return start<F>(std::forward<F>(f), [&](auto&& all) { return eddy::spawn_blocking(std::move(all), where); });
+    }
+
+    /// Whether both are the same tracker.
+    [[nodiscard]] friend bool operator==(const task_tracker& a, const task_tracker& b) noexcept {
+        return a.state_.get() == b.state_.get();
+    }
+
+private:
+    template <class W, class Spawn>
+    auto start(W&& work, Spawn spawn) const {
+        using plain = std::remove_cvref_t<W>;
+        if constexpr (!eddy::detail::check_spawned<W>()) {
+            return eddy::detail::broken_future();
+        } else if constexpr (future<plain>) {
+            return spawn(tracked_future<plain>(token(), plain(std::forward<W>(work))));
+        } else {
+            auto handle = spawn(eddy::detail::tracked_callable<plain>(token(), std::forward<W>(work)));
+            // Marked as what the caller gave is, and not as the wrapper.
+            return eddy::detail::join_handle_for<W>(eddy::detail::join_access::release(handle));
+        }
+    }
+
+    eddy::detail::tracker_share state_;
+};
+
+/// What task_tracker::wait() returns.
+class [[nodiscard("co_await it")]] task_tracker::wait_future : public future_ops<wait_future> {
+public:
+    using output_type = void;
+
+    wait_future(wait_future&& other) noexcept
+        : state_(std::move(other.state_)), seen_(other.seen_), has_ended_(other.has_ended_) {
+        if (other.waiter_.is_listed) eddy::detail::fatal_misuse("task_tracker::wait() was moved after its first poll");
+    }
+    wait_future& operator=(wait_future&&) = delete;
+    ~wait_future() {
+        if (state_.get() != nullptr) state_->leave(waiter_);
+    }
+
+    poll_result<void> poll(context& cx) noexcept {
+        if (has_ended_ || state_->poll_end(seen_, waiter_, cx.waker())) {
+            has_ended_ = true;
+            return poll_result<void>::ready();
+        }
+        return not_ready;
+    }
+
+private:
+    friend task_tracker;
+    explicit wait_future(eddy::detail::tracker_share state) noexcept
+        : state_(std::move(state)), seen_(state_->ends()), has_ended_(state_->is_closed_and_empty()) {}
+
+    eddy::detail::tracker_share state_;
+    std::uint64_t seen_;
+    eddy::detail::tracker_waiter waiter_;
+    bool has_ended_ = false;
+};
+
+inline task_tracker::wait_future task_tracker::wait() const noexcept { return wait_future(state_); }
+
+}  // namespace eddy::sync
