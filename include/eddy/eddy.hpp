@@ -15,6 +15,7 @@
 #include <eddy/wait.hpp>                // a future without any runtime
 
 // Tasks
+#include <eddy/abort_on_drop.hpp>  // a join handle that aborts
 #include <eddy/join_handle.hpp>
 #include <eddy/join_map.hpp>  // tasks with keys
 #include <eddy/join_set.hpp>  // many tasks, joined as they end
