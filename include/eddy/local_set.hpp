@@ -17,6 +17,10 @@
 
 namespace eddy {
 
+namespace detail {
+struct local_access;
+}  // namespace detail
+
 /// A future that drives a local_set besides: what local_set::run_until() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] run_until_future
@@ -173,8 +177,18 @@ public:
     }
 
 private:
+    friend struct detail::local_access;
+
     detail::local_share tasks_;
 };
+
+namespace detail {
+
+struct local_access {
+    static local_share share(const local_set& of) noexcept { return of.tasks_; }
+};
+
+}  // namespace detail
 
 /// Starts a task on this thread, where it stays: a task of the local_set that is driven here, or that was entered; without
 /// one, of the loop (`core`) that runs here. Otherwise as spawn().
