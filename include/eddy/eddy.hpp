@@ -24,6 +24,7 @@
 #include <eddy/scope.hpp>  // children that borrow, and that are awaited
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>  // work that blocks: spawn_blocking, block_in_place
+#include <eddy/task_builder.hpp>  // tasks with a name
 #include <eddy/task_local.hpp>
 
 // Futures

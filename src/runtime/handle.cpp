@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <eddy/spawn.hpp>
+#include <eddy/task_builder.hpp>
 
 #include "runtime/current_executor.hpp"
 #include "runtime/polled_task.hpp"
@@ -58,8 +59,14 @@ enter_guard::~enter_guard() {
 // ---- What spawn() asks ----
 
 std::optional<task_id> current_task_id() noexcept {
-    if (detail::polled_task_id == 0) return std::nullopt;
-    return detail::polled_task_id;
+    if (detail::polled_task_here != nullptr) return detail::polled_task_here->id;
+    if (detail::loop_task_here.id != 0) return detail::loop_task_here.id;
+    return std::nullopt;
+}
+
+std::string_view current_task_name() noexcept {
+    const auto* const task = detail::polled_task_here;
+    return task != nullptr ? task->ops().name(*task) : detail::loop_task_here.name;
 }
 
 namespace detail {

@@ -310,11 +310,11 @@ void local_tasks::after_pending_poll(spawned_task& task) noexcept {
 
 /// The task is running, and marked as cancelled: it is asked to end in an orderly way, as often as it takes.
 void local_tasks::cancel(spawned_task& task) noexcept {
-    const borrowed_waker waker(&spawned_task_waker, &task);
-    context cx(waker.get());
-    const polled_task here(task);
     bool has_ended = true;
     try {
+        const borrowed_waker waker(&spawned_task_waker, &task);
+        context cx(waker.get());
+        const polled_task here(task);
         if (task.root != nullptr) {
             has_ended = cancel_root(*task.root, cx);
             if (has_ended) task.root = nullptr;
@@ -343,9 +343,11 @@ void local_tasks::give_up(spawned_task& task) noexcept {
 
 /// Destroys the future of a task whose running bit the caller has, and completes it as cancelled.
 void local_tasks::destroy(spawned_task& task, std::uint64_t references) noexcept {
-    const polled_task here(task);
-    if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
-    task.ops().destroy_future(task);
+    {
+        const polled_task here(task);
+        if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
+        task.ops().destroy_future(task);
+    }
     task.ops().fail(task, nullptr);
     complete(task, references);
 }

@@ -279,9 +279,11 @@ void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
 }
 
 void pool::destroy(spawned_task& task, std::uint64_t references) noexcept {
-    const polled_task here(task);
-    if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
-    task.ops().destroy_future(task);
+    {
+        const polled_task here(task);
+        if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
+        task.ops().destroy_future(task);
+    }
     task.ops().fail(task, nullptr);
     complete(task, references);
 }

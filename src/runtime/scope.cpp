@@ -175,7 +175,7 @@ void scope_base::destroy_children() noexcept {
         return;
     }
     for (spawned_task* const child : mark_cancelled()) {
-        if (child->id == polled_task_id) {
+        if (child == polled_task_here) {
             fatal_misuse("a scope was destroyed by one of its own children, which would wait for itself");
         }
         if (child->state.transition_to_shutdown()) {

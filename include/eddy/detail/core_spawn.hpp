@@ -77,6 +77,7 @@ private:
 
     static bool poll(core_task& task, context& cx) {
         auto& me = of(task);
+        const polled_loop_task here(me.id);
         try {
             if (!me.work_.poll(me.outcome_, cx)) return false;
         } catch (...) {
@@ -87,6 +88,7 @@ private:
     }
     static bool poll_cancel(core_task& task, context& cx) {
         auto& me = of(task);
+        const polled_loop_task here(me.id);
         if (!me.work_.poll_cancel(cx)) return false;
         if (me.frames != nullptr) me.has_lost_frames_ = true;
         return true;

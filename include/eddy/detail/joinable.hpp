@@ -37,9 +37,20 @@ struct joinable {
 /// Cost: an atomic addition for each 1,024 of a thread.
 [[nodiscard]] std::uint64_t next_task_id() noexcept;
 
-/// What the task that is polled on this thread is called, and its number; 0 outside tasks.
+/// Of the task of a loop that is polled on this thread: its number, 0 outside of such tasks, and its name.
 struct current_task {
     std::uint64_t id = 0;
+    std::string_view name;
+};
+inline constinit thread_local current_task loop_task_here{};
+
+/// Sets the number while it lives: for the poll of a loop's task.
+class polled_loop_task {
+public:
+    explicit polled_loop_task(std::uint64_t id) noexcept { loop_task_here.id = id; }
+    polled_loop_task(const polled_loop_task&) = delete;
+    polled_loop_task& operator=(const polled_loop_task&) = delete;
+    ~polled_loop_task() { loop_task_here.id = 0; }
 };
 
 }  // namespace eddy::detail

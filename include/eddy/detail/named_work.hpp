@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/joinable.hpp>
+#include <eddy/detail/spawned_cell.hpp>
+#include <eddy/detail/stored_work.hpp>
+#include <eddy/future.hpp>
+
+// Work with a name: a cell of its own for tasks of the pool and of local sets, and a wrapper for tasks of a loop. So those
+// without a name pay nothing.
+
+namespace eddy::detail {
+
+/// A future or a callable as a task that has a name.
+template <class W>
+class named_cell final : public spawned_output<work_output_t<W>> {
+    using base = spawned_output<work_output_t<W>>;
+
+public:
+    template <class G>
+    named_cell(task_owner& runs, std::source_location where, std::string name, G&& work)
+        : base(operations, runs, where, true), name_(std::move(name)), work_(std::forward<G>(work), where) {
+        this->root = work_.root();
+    }
+
+private:
+    static named_cell& of(spawned_task& task) noexcept { return static_cast<named_cell&>(task); }
+
+    static bool poll(spawned_task& task, context& cx) { return of(task).work_.poll(of(task).outcome_, cx); }
+    static bool poll_cancel(spawned_task& task, context& cx) { return of(task).work_.poll_cancel(cx); }
+    static void destroy_future(spawned_task& task) noexcept { of(task).work_.destroy(); }
+    static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
+    static std::string_view name_of(const spawned_task& task) noexcept {
+        return static_cast<const named_cell&>(task).name_;
+    }
+    static constexpr spawned_ops operations{base::joins,           &poll,        &poll_cancel,
+                                            &destroy_future,       &base::fail,  &base::exception_of,
+                                            &base::destroy_output, &free_memory, &name_of};
+
+    const std::string name_;
+    stored_work<W> work_;
+};
+
+/// Names the loop's task that is polled on this thread while it lives.
+class naming_loop_task {
+public:
+    explicit naming_loop_task(std::string_view name) noexcept : outer_(std::exchange(loop_task_here.name, name)) {}
+    naming_loop_task(const naming_loop_task&) = delete;
+    naming_loop_task& operator=(const naming_loop_task&) = delete;
+    ~naming_loop_task() { loop_task_here.name = outer_; }
+
+private:
+    const std::string_view outer_;
+};
+
+/// A future that is polled under a name; `Name` is a std::string, or a std::string_view of one that lives longer.
+template <class F, class Name>
+class named_future {
+public:
+    using output_type = output_t<F>;
+
+    named_future(Name name, F&& inner) : name_(std::move(name)), inner_(std::in_place, std::move(inner)) {}
+    named_future(named_future&&) = default;
+    named_future& operator=(named_future&&) = delete;
+    ~named_future() {
+        const naming_loop_task named(name_);
+        inner_.reset();
+    }
+
+    poll_result<output_type> poll(context& cx) {
+        const naming_loop_task named(name_);
+        return inner_->poll(cx);
+    }
+    poll_result<void> poll_cancel(context& cx)
+        requires cancellable_future<F>
+    {
+        const naming_loop_task named(name_);
+        return inner_->poll_cancel(cx);
+    }
+
+private:
+    Name name_;
+    std::optional<F> inner_;
+};
+
+/// A callable that is called, and whose future is polled, under a name.
+template <class W>
+class named_callable {
+public:
+    template <class G>
+    named_callable(std::string name, G&& work) : name_(std::move(name)), work_(std::forward<G>(work)) {}
+
+    auto operator()() {
+        using made = std::decay_t<std::invoke_result_t<W&>>;
+        const naming_loop_task named(name_);
+        if constexpr (future<made>) {
+            return named_future<made, std::string_view>(name_, std::invoke(work_));
+        } else {
+            return std::invoke(work_);
+        }
+    }
+
+private:
+    std::string name_;
+    W work_;
+};
+
+template <class W>
+auto name_work(std::string name, W&& work) {
+    using plain = std::remove_cvref_t<W>;
+    if constexpr (future<plain>) {
+        return named_future<plain, std::string>(std::move(name), plain(std::forward<W>(work)));
+    } else {
+        return named_callable<plain>(std::move(name), std::forward<W>(work));
+    }
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/task_builder.hpp>
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include <eddy/core.hpp>
+#include <eddy/join_set.hpp>
+#include <eddy/local_set.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/scope.hpp>
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/task.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/runtimes.hpp"
+#include "support/scripted.hpp"
+
+namespace {
+
+using eddy::task;
+using eddy::task_builder;
+using support::everywhere;
+
+task<std::string> own_name() {
+    co_await eddy::yield_now();
+    co_return std::string(eddy::current_task_name());
+}
+
+TEST(TaskBuilder, P026_NamesATask) {
+    everywhere([]() -> task<> {
+        auto named = task_builder().name("reader").spawn(own_name());
+        auto callable = task_builder().name("writer").spawn([] { return own_name(); });
+        auto value = task_builder().name("value").spawn([] { return std::string(eddy::current_task_name()); });
+        auto unnamed = task_builder().spawn(own_name());
+        auto plain = eddy::spawn(own_name());
+        auto first = co_await named;
+        EXPECT_EQ(first.value(), "reader");
+        auto second = co_await callable;
+        EXPECT_EQ(second.value(), "writer");
+        auto third = co_await value;
+        EXPECT_EQ(third.value(), "value");
+        auto fourth = co_await unnamed;
+        EXPECT_EQ(fourth.value(), "");
+        auto fifth = co_await plain;
+        EXPECT_EQ(fifth.value(), "");
+        EXPECT_EQ(eddy::current_task_name(), "");
+    });
+    EXPECT_EQ(eddy::current_task_name(), "");
+}
+
+TEST(TaskBuilder, P026_NamesWorkOfEveryKind) {
+    everywhere([]() -> task<> {
+        auto future = task_builder().name("future").spawn(eddy::ready(4));
+        auto text = std::make_unique<int>(5);
+        auto closure = task_builder().name("closure").spawn([text = std::move(text)]() -> task<int> {
+            co_await eddy::yield_now();
+            co_return *text;
+        });
+        auto throws = task_builder().name("throws").spawn([]() -> task<> {
+            co_await eddy::yield_now();
+            throw std::runtime_error("thrown");
+        });
+        auto waits = task_builder().name("waits").spawn([]() -> task<> { co_await eddy::pending<void>(); }());
+        auto nothing = task_builder().name("nothing").spawn([] {});
+        auto first = co_await future;
+        EXPECT_EQ(first.value(), 4);
+        auto second = co_await closure;
+        EXPECT_EQ(second.value(), 5);
+        auto third = co_await throws;
+        EXPECT_THROW(third.error().rethrow(), std::runtime_error);
+        co_await eddy::yield_now();
+        waits.abort();
+        auto fourth = co_await waits;
+        EXPECT_TRUE(fourth.error().is_cancelled());
+        auto fifth = co_await nothing;
+        EXPECT_TRUE(fifth.has_value());
+    });
+}
+
+TEST(TaskBuilder, P026_TheNameIsThereWhileTheTaskIsDestroyed) {
+    struct notes_name {
+        std::string* name;
+        explicit notes_name(std::string& to) : name(&to) {}
+        notes_name(notes_name&& other) noexcept : name(std::exchange(other.name, nullptr)) {}
+        notes_name& operator=(notes_name&&) = delete;
+        ~notes_name() {
+            if (name != nullptr) *name = eddy::current_task_name();
+        }
+    };
+    everywhere([]() -> task<> {
+        std::string seen;
+        auto handle = task_builder().name("mortal").spawn(
+            [](notes_name) -> task<> { co_await eddy::pending<void>(); }(notes_name(seen)));
+        co_await eddy::yield_now();
+        handle.abort();
+        auto output = co_await handle;
+        EXPECT_TRUE(output.error().is_cancelled());
+        EXPECT_EQ(seen, "mortal");
+    });
+}
+
+TEST(TaskBuilder, P026_CancelsInAnOrderlyWay) {
+    everywhere([]() -> task<> {
+        support::script s;
+        s.may_end = false;
+        auto handle = task_builder().name("orderly").spawn(support::cancellable_scripted(s));
+        while (s.polls == 0) co_await eddy::yield_now();
+        handle.abort();
+        while (s.cancel_polls == 0) co_await eddy::yield_now();
+        EXPECT_TRUE(s.alive);
+        s.may_end = true;
+        s.waker.wake_by_ref();
+        auto output = co_await handle;
+        EXPECT_TRUE(output.error().is_cancelled());
+        EXPECT_FALSE(s.alive);
+        s.waker = eddy::waker();
+    });
+}
+
+TEST(TaskBuilder, P026_SpawnsOnAHandleAndOnASet) {
+    const eddy::runtime other = support::runtime_with(2);
+    everywhere([handle = other.handle()]() -> task<> {
+        task_builder builder;
+        builder.name("many");
+        auto remote = builder.spawn_on(handle, own_name());
+        auto output = co_await remote;
+        EXPECT_EQ(output.value(), "many");
+        eddy::local_set set;
+        co_await set.run_until([](task_builder& named) -> task<> {
+            auto local = named.spawn_local(own_name());
+            auto unnamed = task_builder().spawn_local(own_name());
+            auto first = co_await local;
+            EXPECT_EQ(first.value(), "many");
+            auto second = co_await unnamed;
+            EXPECT_EQ(second.value(), "");
+        }(builder));
+    });
+}
+
+TEST(TaskBuilder, P026_ATaskInsideOfANamedOnesPollHasItsOwnName) {
+    everywhere([]() -> task<> {
+        auto handle = task_builder().name("outer").spawn([]() -> task<> {
+            eddy::local_set set;
+            auto inner = set.spawn_local(own_name());
+            auto named = set.run_until(own_name());
+            auto name = co_await std::move(named);
+            EXPECT_EQ(name, "outer");
+            co_await set;
+            auto output = co_await inner;
+            EXPECT_EQ(output.value(), "");
+            EXPECT_EQ(eddy::current_task_name(), "outer");
+        }());
+        auto output = co_await handle;
+        EXPECT_TRUE(output.has_value());
+    });
+}
+
+TEST(TaskBuilder, P026_BackgroundTasksDoNotKeepTheRuntimeGoing) {
+    auto rt = support::runtime_with(2);
+    for (const char* name : {"", "idler"}) {
+        task_builder().name(name).background(true).spawn_on(rt.handle(), eddy::pending<void>()).detach();
+    }
+    std::move(rt).block_on_all([]() -> task<> { co_return; }());
+}
+
+TEST(TaskBuilder, P026_WithoutARuntimeItIsMisuse) {
+    EXPECT_THROW(task_builder().name("nowhere").spawn(own_name()), eddy::misuse);
+    EXPECT_THROW(task_builder().name("nowhere").spawn_local(own_name()), eddy::misuse);
+}
+
+TEST(TaskBuilder, P026_CurrentTaskIdIsTheHandles) {
+    everywhere([]() -> task<> {
+        auto handle = eddy::spawn([]() -> task<eddy::task_id> {
+            co_await eddy::yield_now();
+            co_return eddy::current_task_id().value_or(0);
+        });
+        auto named = task_builder().name("named").spawn([] { return eddy::current_task_id().value_or(0); });
+        const eddy::task_id id = handle.id();
+        const eddy::task_id named_id = named.id();
+        EXPECT_NE(id, named_id);
+        auto output = co_await handle;
+        EXPECT_EQ(output.value(), id);
+        auto second = co_await named;
+        EXPECT_EQ(second.value(), named_id);
+    });
+    EXPECT_FALSE(eddy::current_task_id().has_value());
+}
+
+}  // namespace
