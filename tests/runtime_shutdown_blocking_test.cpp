@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: MIT
+// What becomes of blocking work, and of workers that were handed on, when a runtime ends; and what an uncaught exception does.
+#include <eddy/runtime.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <source_location>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/core.hpp>
+#include <eddy/handle.hpp>
+#include <eddy/join_handle.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/task.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/gate.hpp"
+#include "support/runtime.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using support::hold;
+using support::last_words;
+using support::nothing;
+using support::number;
+using support::wait_until_closing;
+
+class RuntimeShutdownBlocking : public support::on_workers {};
+EDDY_ON_1_2_AND_4_WORKERS(RuntimeShutdownBlocking);
+
+// ---- Blocking work ----
+
+TEST_P(RuntimeShutdownBlocking, DropDoesNotWaitForBlockingWork) {
+    support::gate begun;
+    support::gate go_on;
+    support::gate ended;
+    std::optional<eddy::join_handle<int>> joined;
+    {
+        const auto rt = make();
+        const auto entered = rt.enter();
+        joined = eddy::spawn_blocking([&] {
+            begun.open();
+            EXPECT_TRUE(go_on.wait());
+            ended.open();
+            return 5;
+        });
+        ASSERT_TRUE(begun.wait());
+    }
+    EXPECT_FALSE(joined->is_finished());
+    go_on.open();
+    EXPECT_TRUE(ended.wait());
+    EXPECT_EQ(eddy::wait(*joined).value(), 5) << "it still hands out what it has made";
+}
+
+TEST_P(RuntimeShutdownBlocking, DropCancelsBlockingWorkThatHasNotBegun) {
+    support::gate begun;
+    support::gate go_on;
+    std::atomic<int> ran = 0;
+    std::atomic<int> destroyed = 0;
+    std::vector<eddy::join_handle<void>> queued;
+    std::optional<eddy::join_handle<void>> running;
+    {
+        const auto rt = eddy::runtime::builder().worker_threads(workers()).max_blocking_threads(1).build().value();
+        const auto entered = rt.enter();
+        running = eddy::spawn_blocking([&] {
+            begun.open();
+            EXPECT_TRUE(go_on.wait());
+        });
+        ASSERT_TRUE(begun.wait());
+        for (int i = 0; i < 10; ++i) {
+            queued.push_back(eddy::spawn_blocking([&, words = last_words([&] { ++destroyed; })] { ++ran; }));
+        }
+    }
+    EXPECT_EQ(destroyed, 10);
+    EXPECT_EQ(ran, 0);
+    for (auto& each : queued) EXPECT_TRUE(eddy::wait(each).error().is_cancelled());
+    go_on.open();
+    EXPECT_TRUE(eddy::wait(*running).has_value());
+}
+
+TEST_P(RuntimeShutdownBlocking, SpawnBlockingOnARuntimeThatIsGoneIsCancelled) {
+    std::optional<eddy::runtime> rt(make());
+    const auto handle = rt->handle();
+    rt.reset();
+    const auto entered = handle.enter();
+    std::atomic<int> ran = 0;
+    EXPECT_TRUE(eddy::wait(eddy::spawn_blocking([&] { ++ran; })).error().is_cancelled());
+    EXPECT_EQ(ran, 0);
+}
+
+TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutWaitsForBlockingWorkUpToTheLimit) {
+    const support::watchdog limit("shutdown_timeout", 40s);
+    support::gate begun;
+    std::atomic<bool> go_on = false;
+    std::atomic<bool> ended = false;
+    auto rt = make();
+    {
+        const auto entered = rt.enter();
+        eddy::spawn_blocking([&] {
+            begun.open();
+            support::spin_until([&] { return go_on.load(); });
+            ended = true;
+        });
+    }
+    ASSERT_TRUE(begun.wait());
+    std::thread releaser([&] { go_on = true; });
+    std::move(rt).shutdown_timeout(30s);
+    EXPECT_TRUE(ended);
+    releaser.join();
+}
+
+TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutLetsBlockingWorkGoAtTheLimit) {
+    support::gate begun;
+    support::gate go_on;
+    auto rt = make();
+    std::optional<eddy::join_handle<void>> joined;
+    {
+        const auto entered = rt.enter();
+        joined = eddy::spawn_blocking([&] {
+            begun.open();
+            EXPECT_TRUE(go_on.wait());
+        });
+    }
+    ASSERT_TRUE(begun.wait());
+    const auto began = std::chrono::steady_clock::now();
+    std::move(rt).shutdown_timeout(50ms);
+    EXPECT_GE(std::chrono::steady_clock::now() - began, 50ms);
+    EXPECT_FALSE(joined->is_finished());
+    go_on.open();
+    EXPECT_TRUE(eddy::wait(*joined).has_value());
+}
+
+TEST_P(RuntimeShutdownBlocking, BlockInPlaceDuringTheShutdownEndsOnItsOwnThread) {
+    const support::watchdog limit("a drop while a task is in block_in_place", 40s);
+    support::gate begun;
+    std::atomic<bool> go_on = false;
+    std::atomic<int> destroyed = 0;
+    std::atomic<bool> ended = false;
+    std::thread releaser;
+    {
+        const auto rt = make();
+        rt.spawn([&, words = last_words([&] { ++destroyed; })]() -> eddy::task<void> {
+            eddy::block_in_place([&] {
+                begun.open();
+                support::spin_until([&] { return go_on.load(); });
+                ended = true;
+            });
+            co_await eddy::yield_now();
+            ADD_FAILURE() << "went on in a runtime that is gone";
+        });
+        ASSERT_TRUE(begun.wait());
+        releaser = std::thread([&, handle = rt.handle()] {
+            wait_until_closing(handle);
+            go_on = true;
+        });
+    }
+    releaser.join();
+    EXPECT_TRUE(ended);
+    EXPECT_EQ(destroyed, 1);
+}
+// ---- A worker that is handed on while the runtime ends ----
+
+TEST_P(RuntimeShutdownBlocking, ShutdownByATaskWhileAWorkerWaitsToBeHandedOn) {
+    const support::watchdog limit("a shutdown that finds a worker that was offered", 30s);
+    support::gate blocking_begun;
+    support::gate blocking_goes_on;
+    support::gate in_place;
+    std::atomic<bool> go_on = false;
+    std::atomic<int> destroyed = 0;
+    auto rt = std::make_unique<eddy::runtime>(
+        eddy::runtime::builder().worker_threads(workers() + 1).max_blocking_threads(1).build().value());
+    const auto handle = rt->handle();
+    {
+        const auto entered = handle.enter();
+        eddy::spawn_blocking([&] {
+            blocking_begun.open();
+            EXPECT_TRUE(blocking_goes_on.wait());
+        });
+    }
+    ASSERT_TRUE(blocking_begun.wait());
+    for (int i = 0; i < 10; ++i) handle.spawn(hold(last_words([&] { ++destroyed; })));
+    // No thread is there that could go on with this worker: its offer waits in the queue.
+    handle.spawn([&] {
+        eddy::block_in_place([&] {
+            in_place.open();
+            support::spin_until([&] { return go_on.load(); });
+        });
+    });
+    ASSERT_TRUE(in_place.wait());
+    support::gate begun;
+    auto ended = std::make_shared<std::optional<eddy::runtime_ended>>();
+    handle.spawn([&, ended]() -> eddy::task<void> {
+        ended->emplace(std::move(*rt).shutdown_now());
+        EXPECT_EQ(eddy::handle::try_current(), handle) << "this is still a task of the runtime";
+        begun.open();
+        co_await eddy::yield_now();
+        ADD_FAILURE() << "went on in a runtime that is gone";
+    });
+    ASSERT_TRUE(begun.wait());
+    go_on = true;
+    (*ended)->wait();
+    EXPECT_EQ(destroyed, 10);
+    blocking_goes_on.open();
+}
+
+TEST_P(RuntimeShutdownBlocking, DropByALoopsThreadWhileAWorkerWaitsToBeHandedOn) {
+    const support::watchdog limit("a drop that finds a worker that was offered", 30s);
+    support::gate blocking_begun;
+    support::gate blocking_goes_on;
+    support::gate in_place;
+    std::atomic<bool> go_on = false;
+    std::thread releaser;
+    eddy::core loop;
+    loop.run([&]() -> eddy::task<void> {
+        {
+            const auto rt = eddy::runtime::builder().worker_threads(workers()).max_blocking_threads(1).build().value();
+            {
+                const auto entered = rt.enter();
+                eddy::spawn_blocking([&] {
+                    blocking_begun.open();
+                    EXPECT_TRUE(blocking_goes_on.wait());
+                });
+            }
+            EXPECT_TRUE(blocking_begun.wait());
+            rt.spawn([&] {
+                eddy::block_in_place([&] {
+                    in_place.open();
+                    support::spin_until([&] { return go_on.load(); });
+                });
+            });
+            EXPECT_TRUE(in_place.wait());
+            releaser = std::thread([&, handle = rt.handle()] {
+                wait_until_closing(handle);
+                go_on = true;
+            });
+        }
+        auto child = eddy::spawn(number(3));
+        EXPECT_EQ((co_await child).value(), 3);
+    }());
+    releaser.join();
+    blocking_goes_on.open();
+}
+// ---- What an uncaught exception does ----
+
+TEST_P(RuntimeShutdownBlocking, P012_AnUncaughtExceptionShutsTheRuntimeDownIfItIsToldTo) {
+    std::atomic<int> reported = 0;
+    std::atomic<int> destroyed = 0;
+    const auto rt = eddy::runtime::builder()
+                        .worker_threads(workers())
+                        .on_uncaught([&](std::exception_ptr, const std::source_location&) { ++reported; })
+                        .shutdown_on_uncaught(true)
+                        .build()
+                        .value();
+    rt.spawn(hold(last_words([&] { ++destroyed; })));
+    support::gate detached;
+    rt.spawn([&] {
+          EXPECT_TRUE(detached.wait());
+          throw std::runtime_error("lost");
+      }).detach();
+    detached.open();
+    EXPECT_TRUE(support::comes_true([&] { return destroyed == 1; }));
+    EXPECT_EQ(reported, 1);
+    EXPECT_TRUE(eddy::wait(rt.spawn(nothing())).error().is_cancelled());
+}
+
+TEST_P(RuntimeShutdownBlocking, P012_TheHandlerHearsOfBlockingWorkToo) {
+    std::mutex lock;
+    std::vector<std::string> heard;
+    support::gate detached;
+    const auto rt = eddy::runtime::builder()
+                        .worker_threads(workers())
+                        .on_uncaught([&](std::exception_ptr thrown, const std::source_location& where) {
+                            const std::lock_guard guard(lock);
+                            try {
+                                std::rethrow_exception(std::move(thrown));
+                            } catch (const std::exception& e) {
+                                heard.push_back(std::string(e.what()) + " " + where.file_name());
+                            }
+                        })
+                        .build()
+                        .value();
+    {
+        const auto entered = rt.enter();
+        eddy::spawn_blocking([&] {
+            EXPECT_TRUE(detached.wait());
+            throw std::runtime_error("from blocking work");
+        }).detach();
+        detached.open();
+    }
+    ASSERT_TRUE(support::comes_true([&] {
+        const std::lock_guard guard(lock);
+        return !heard.empty();
+    }));
+    EXPECT_NE(heard[0].find("from blocking work"), std::string::npos) << heard[0];
+    EXPECT_NE(heard[0].find("runtime_shutdown_blocking_test.cpp"), std::string::npos) << heard[0];
+}
+
+}  // namespace

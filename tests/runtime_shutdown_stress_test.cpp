@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+// Runtimes that end while everybody is busy with them.
+#include <eddy/runtime.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/join_handle.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/task.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/waker.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/gate.hpp"
+#include "support/runtime.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using support::last_words;
+using support::number;
+
+// ---- Races ----
+
+class RuntimeShutdownStress : public support::on_workers {};
+EDDY_ON_1_2_AND_4_WORKERS(RuntimeShutdownStress);
+
+TEST_P(RuntimeShutdownStress, R034_SpawnFromManyThreadsWhileItIsDropped) {
+    const auto rounds = support::rounds(2'500);
+    std::atomic<int> alive = 0;
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        std::optional<eddy::runtime> rt(make());
+        const auto handle = rt->handle();
+        std::atomic<unsigned> begun = 0;
+        std::atomic<bool> is_gone = false;
+        const unsigned spawners = 4 + static_cast<unsigned>(round % 5);
+        support::threads all(spawners, [&, handle](unsigned) {
+            std::vector<eddy::join_handle<void>> handles;
+            begun.fetch_add(1);
+            for (int after = 0; after < 5 && handles.size() < 500;) {
+                if (is_gone) ++after;
+                ++alive;
+                handles.push_back(handle.spawn([words = last_words([&] { --alive; })]() -> eddy::task<void> {
+                    co_await eddy::yield_now();
+                    co_await eddy::yield_now();
+                }));
+            }
+            for (auto& each : handles) static_cast<void>(eddy::wait(each));
+        });
+        while (begun < spawners) std::this_thread::yield();
+        rt.reset();
+        is_gone = true;
+        all.join();
+        ASSERT_EQ(alive, 0) << "round " << round;
+    }
+}
+
+TEST_P(RuntimeShutdownStress, WakeFromOutsideWhileItIsDropped) {
+    const auto rounds = support::rounds(20'000);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        std::optional<eddy::runtime> rt(make());
+        std::mutex lock;
+        std::vector<eddy::waker> wakers;
+        support::tally begun;
+        constexpr int count = 8;
+        for (int i = 0; i < count; ++i) {
+            rt->spawn(eddy::poll_fn([&, is_first = true](eddy::context& cx) mutable -> eddy::poll_result<void> {
+                  if (!std::exchange(is_first, false)) return eddy::not_ready;
+                  const std::lock_guard guard(lock);
+                  wakers.push_back(cx.waker());
+                  begun.add();
+                  return eddy::not_ready;
+              }))
+                .detach();
+        }
+        ASSERT_TRUE(begun.wait_for(count));
+        std::atomic<bool> go = false;
+        std::thread waker([&] {
+            while (!go) std::this_thread::yield();
+            for (int i = 0; i < 20; ++i) {
+                for (const auto& each : wakers) each.wake_by_ref();
+            }
+            for (auto& each : wakers) std::move(each).wake();
+        });
+        go = true;
+        rt.reset();
+        waker.join();
+    }
+}
+
+TEST_P(RuntimeShutdownStress, LastTaskEndsWhileSomebodyWaitsForIdle) {
+    const support::watchdog limit("wait_until_idle", 50s);
+    const auto rounds = support::rounds(100'000);
+    const auto rt = make();
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        for (int i = 0; i < 3; ++i) rt.spawn(number(i)).detach();
+        rt.wait_until_idle();
+        ASSERT_EQ(rt.metrics().alive_tasks, 0u);
+    }
+}
+
+TEST_P(RuntimeShutdownStress, ShutdownOnIdleIsDroppedAsTheLastTaskEnds) {
+    const auto rounds = support::rounds(10'000);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        std::atomic<int> destroyed = 0;
+        auto rt = make();
+        rt.spawn([words = last_words([&] { ++destroyed; })] { return eddy::yield_now(); });
+        {
+            const auto entered = rt.enter();
+            eddy::spawn_blocking([words = last_words([&] { ++destroyed; })] {});
+        }
+        auto ended = std::move(rt).shutdown_on_idle();
+        if (round % 2 == 0) ended.wait();
+        {
+            const auto dropped = std::move(ended);
+        }
+        ASSERT_TRUE(support::comes_true([&] { return destroyed == 2; }));
+    }
+}
+
+TEST_P(RuntimeShutdownStress, EndsOfAllKindsWhileTasksComeAndGo) {
+    const auto rounds = support::rounds(5'000);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        std::atomic<int> alive = 0;
+        auto rt = make();
+        support::gate begun;
+        const std::function<void()> grow = [&] {
+            ++alive;
+            eddy::spawn([&, words = last_words([&] { --alive; })]() -> eddy::task<void> {
+                for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
+                if (alive < 50) {
+                    grow();
+                    grow();
+                }
+                begun.open();
+                if (alive % 3 == 0) co_await eddy::time::sleep(1ms);
+            });
+        };
+        {
+            const auto entered = rt.enter();
+            grow();
+        }
+        ASSERT_TRUE(begun.wait());
+        switch (round % 4) {
+        case 0: {
+            const auto dropped = std::move(rt);
+            break;
+        }
+        case 1: std::move(rt).shutdown_now().wait(); break;
+        case 2: {
+            std::move(rt).shutdown_timeout(10s);
+            break;
+        }
+        default: {
+            const auto handle = rt.handle();
+            std::move(rt).shutdown_background();
+        }
+        }
+        ASSERT_TRUE(support::comes_true([&] { return alive == 0; })) << "round " << round;
+    }
+}
+
+}  // namespace

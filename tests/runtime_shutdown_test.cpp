@@ -1,0 +1,629 @@
+// SPDX-License-Identifier: MIT
+// How a work-stealing runtime ends when it is dropped, and what becomes of its tasks, sockets and timers.
+#include <eddy/runtime.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <fstream>
+#include <list>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/core.hpp>
+#include <eddy/error.hpp>
+#include <eddy/handle.hpp>
+#include <eddy/io/interest.hpp>
+#include <eddy/io/registration.hpp>
+#include <eddy/join_handle.hpp>
+#include <eddy/net/tcp_listener.hpp>
+#include <eddy/net/tcp_stream.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/waker.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/gate.hpp"
+#include "support/net.hpp"
+#include "support/polling.hpp"
+#include "support/runtime.hpp"
+#include "support/system.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::sync::oneshot;
+using support::begin_and_hold;
+using support::hold;
+using support::last_words;
+using support::nothing;
+using support::number;
+using support::text_of_misuse;
+using support::wait_until_closing;
+
+class RuntimeShutdown : public support::on_workers {};
+EDDY_ON_1_2_AND_4_WORKERS(RuntimeShutdown);
+
+/// Yields for ever.
+eddy::task<void> spin(support::gate& begun, last_words words) {
+    begun.open();
+    for (;;) co_await eddy::yield_now();
+    static_cast<void>(words);
+}
+
+// ---- Drop ----
+
+TEST_P(RuntimeShutdown, P007_DropDestroysEachTaskOnceInsideTheRuntime) {
+    constexpr int count = 200;
+    support::tally begun;
+    std::atomic<int> destroyed = 0;
+    std::atomic<int> outside = 0;
+    support::thread_set where;
+    {
+        const auto rt = make();
+        for (int i = 0; i < count; ++i) {
+            rt.spawn(begin_and_hold(begun, last_words([&] {
+                                        ++destroyed;
+                                        where.add();
+                                        if (eddy::handle::try_current() != rt.handle()) ++outside;
+                                    })));
+        }
+        ASSERT_TRUE(begun.wait_for(count));
+        EXPECT_EQ(destroyed, 0);
+    }
+    EXPECT_EQ(destroyed, count);
+    EXPECT_EQ(outside, 0);
+    EXPECT_FALSE(where.has(std::this_thread::get_id()));
+    EXPECT_LE(where.size(), workers());
+}
+
+TEST_P(RuntimeShutdown, DropDestroysTasksThatNeverBegan) {
+    std::atomic<int> destroyed = 0;
+    std::atomic<bool> blocked = false;
+    std::atomic<bool> go_on = false;
+    std::thread releaser;
+    {
+        const auto rt = make();
+        // Every worker is held up, so that what is spawned then cannot begin.
+        for (unsigned i = 0; i < workers(); ++i) {
+            rt.spawn([&] {
+                blocked = true;
+                support::spin_until([&] { return go_on.load(); });
+            });
+        }
+        ASSERT_TRUE(support::comes_true([&] { return blocked.load(); }));
+        for (int i = 0; i < 1000; ++i) rt.spawn(hold(last_words([&] { ++destroyed; })));
+        releaser = std::thread([&] { go_on = true; });
+    }
+    releaser.join();
+    EXPECT_EQ(destroyed, 1000);
+}
+
+TEST_P(RuntimeShutdown, DropDestroysTasksThatYieldForEver) {
+    std::atomic<int> destroyed = 0;
+    {
+        const auto rt = make();
+        for (int i = 0; i < 10; ++i) {
+            support::gate begun;
+            rt.spawn(spin(begun, last_words([&] { ++destroyed; })));
+            ASSERT_TRUE(begun.wait());
+        }
+    }
+    EXPECT_EQ(destroyed, 10);
+}
+
+TEST_P(RuntimeShutdown, HandlesOfTasksThatWereDestroyedSayCancelled) {
+    std::optional<eddy::join_handle<void>> kept;
+    std::optional<eddy::join_handle<int>> done;
+    {
+        const auto rt = make();
+        kept = rt.spawn(hold(0));
+        done = rt.spawn(number(7));
+        ASSERT_TRUE(support::comes_true([&] { return done->is_finished(); }));
+    }
+    EXPECT_TRUE(kept->is_finished());
+    const auto id = kept->id();
+    const auto outcome = eddy::wait(*kept);
+    ASSERT_FALSE(outcome);
+    EXPECT_TRUE(outcome.error().is_cancelled());
+    EXPECT_EQ(outcome.error().id(), id);
+    EXPECT_EQ(outcome.error().to_error_code(), eddy::errc::task_cancelled);
+    EXPECT_EQ(eddy::wait(*done).value(), 7) << "what had ended keeps its output";
+}
+
+TEST_P(RuntimeShutdown, JoinerElsewhereIsWokenWhenTheRuntimeGoes) {
+    std::optional<eddy::runtime> rt(make());
+    auto joined = rt->spawn(hold(0));
+    support::gate waits;
+    std::thread joiner([&] {
+        bool is_first = true;
+        const bool is_cancelled = eddy::wait(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<bool> {
+            auto answer = joined.poll(cx);
+            if (std::exchange(is_first, false)) waits.open();
+            if (!answer) return eddy::not_ready;
+            return !answer->has_value() && answer->error().is_cancelled();
+        }));
+        EXPECT_TRUE(is_cancelled);
+    });
+    EXPECT_TRUE(waits.wait());
+    rt.reset();
+    joiner.join();
+}
+
+TEST_P(RuntimeShutdown, TaskOfOneRuntimeJoinsATaskOfAnotherThatGoesAway) {
+    const auto stays = make();
+    std::optional<eddy::runtime> goes(make());
+    auto joined = goes->spawn(hold(0));
+    support::gate waits;
+    auto joiner = stays.spawn([&]() -> eddy::task<bool> {
+        waits.open();
+        const auto outcome = co_await joined;
+        co_return !outcome.has_value() && outcome.error().is_cancelled();
+    });
+    ASSERT_TRUE(waits.wait());
+    goes.reset();
+    EXPECT_TRUE(stays.block_on(std::move(joiner)).value());
+}
+
+TEST_P(RuntimeShutdown, DropWaitsForATaskThatIsBeingPolled) {
+    support::gate begun;
+    std::atomic<bool> go_on = false;
+    std::atomic<bool> ended = false;
+    std::thread releaser;
+    {
+        const auto rt = make();
+        rt.spawn([&] {
+            begun.open();
+            support::spin_until([&] { return go_on.load(); });
+            ended = true;
+        });
+        ASSERT_TRUE(begun.wait());
+        releaser = std::thread([&] { go_on = true; });
+    }
+    EXPECT_TRUE(ended);
+    releaser.join();
+}
+
+TEST_P(RuntimeShutdown, TaskThatIsPolledMeanwhileIsDestroyedAtItsNextWait) {
+    support::gate begun;
+    std::atomic<bool> go_on = false;
+    std::atomic<int> destroyed = 0;
+    std::atomic<bool> went_on = false;
+    std::thread releaser;
+    {
+        const auto rt = make();
+        rt.spawn([&, words = last_words([&] { ++destroyed; })]() -> eddy::task<void> {
+            begun.open();
+            support::spin_until([&] { return go_on.load(); });
+            co_await eddy::yield_now();
+            went_on = true;
+        });
+        ASSERT_TRUE(begun.wait());
+        releaser = std::thread([&, handle = rt.handle()] {
+            wait_until_closing(handle);
+            go_on = true;
+        });
+    }
+    releaser.join();
+    EXPECT_EQ(destroyed, 1);
+    EXPECT_FALSE(went_on) << "it was cancelled at the await";
+}
+
+TEST_P(RuntimeShutdown, AMovedFromRuntimeEndsNothing) {
+    auto first = make();
+    const auto second = std::move(first);
+    {
+        const auto gone = std::move(first);  // NOLINT(bugprone-use-after-move): what is tested
+    }
+    EXPECT_EQ(second.block_on(number(3)), 3);
+}
+
+TEST_P(RuntimeShutdown, AssignmentSwapsAndTheOtherEndsWhereItGoes) {
+    auto mine = make();
+    std::atomic<int> destroyed = 0;
+    mine.spawn(hold(last_words([&] { ++destroyed; })));
+    {
+        auto other = make();
+        mine = std::move(other);
+    }
+    EXPECT_EQ(destroyed, 1);
+    EXPECT_EQ(mine.block_on(number(4)), 4);
+}
+// ---- R035: destructors that do things ----
+
+TEST_P(RuntimeShutdown, R035_DestructorSpawnsOnTheRuntimeThatEnds) {
+    const support::watchdog limit("a destructor that spawns", 20s);
+    std::atomic<int> destroyed = 0;
+    std::atomic<int> ran = 0;
+    std::atomic<int> cancelled = 0;
+    support::tally begun;
+    {
+        const auto rt = make();
+        for (int i = 0; i < 50; ++i) {
+            rt.spawn(begin_and_hold(begun, last_words([&] {
+                                        ++destroyed;
+                                        auto child =
+                                            eddy::spawn([&, words = last_words([&] { ++destroyed; })] { ++ran; });
+                                        if (child.is_finished()) ++cancelled;
+                                    })));
+        }
+        ASSERT_TRUE(begun.wait_for(50));
+    }
+    EXPECT_EQ(destroyed, 100);
+    EXPECT_EQ(ran, 0);
+    EXPECT_EQ(cancelled, 50);
+}
+
+TEST_P(RuntimeShutdown, R035_DestructorWakesOtherTasksAndItself) {
+    const support::watchdog limit("a destructor that wakes", 20s);
+    std::mutex lock;
+    std::vector<eddy::waker> wakers;
+    support::tally begun;
+    std::atomic<int> destroyed = 0;
+    const auto leave_waker = [&](last_words words) -> eddy::task<void> {
+        auto once = eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+            const std::lock_guard guard(lock);
+            wakers.push_back(cx.waker());
+            begun.add();
+            return eddy::not_ready;
+        });
+        co_await std::move(once);
+        static_cast<void>(words);
+    };
+    {
+        const auto rt = make();
+        for (int i = 0; i < 50; ++i) {
+            rt.spawn(leave_waker(last_words([&] {
+                ++destroyed;
+                const std::lock_guard guard(lock);
+                for (const auto& each : wakers) each.wake_by_ref();
+            })));
+        }
+        ASSERT_TRUE(begun.wait_for(50));
+    }
+    EXPECT_EQ(destroyed, 50);
+    for (const auto& each : wakers) each.wake_by_ref();  // of tasks, and a runtime, that are gone
+    wakers.clear();
+}
+
+TEST_P(RuntimeShutdown, R035_DestructorLocksWhatASpawningThreadHolds) {
+    const support::watchdog limit("a destructor that locks", 20s);
+    std::mutex lock;
+    support::tally begun;
+    std::atomic<int> destroyed = 0;
+    {
+        auto rt = make();
+        for (int i = 0; i < 20; ++i) {
+            rt.spawn(begin_and_hold(begun, last_words([&] {
+                                        const std::lock_guard guard(lock);
+                                        ++destroyed;
+                                    })));
+        }
+        ASSERT_TRUE(begun.wait_for(20));
+        std::atomic<bool> is_over = false;
+        const auto handle = rt.handle();
+        std::thread spawner([&, handle] {
+            while (!is_over) {
+                const std::lock_guard guard(lock);
+                handle.spawn(nothing());
+            }
+        });
+        auto ended = std::move(rt).shutdown_now();
+        ended.wait();
+        is_over = true;
+        spawner.join();
+    }
+    EXPECT_EQ(destroyed, 20);
+}
+
+TEST_P(RuntimeShutdown, R035_DestructorEndsAChannelThatAnotherTaskWaitsFor) {
+    const support::watchdog limit("destructors in a chain", 20s);
+    support::tally begun;
+    std::atomic<int> destroyed = 0;
+    const auto link = [&](oneshot<>::sender mine, oneshot<>::receiver next, last_words words) -> eddy::task<void> {
+        begun.add();
+        static_cast<void>(co_await next);
+        static_cast<void>(mine.send());
+        static_cast<void>(words);
+    };
+    {
+        auto rt = make();
+        auto [first, rest] = oneshot<>::channel();
+        for (int i = 0; i < 100; ++i) {
+            auto [tx, rx] = oneshot<>::channel();
+            rt.spawn(link(std::move(tx), std::move(rest), last_words([&] { ++destroyed; })));
+            rest = std::move(rx);
+        }
+        ASSERT_TRUE(begun.wait_for(100));
+        auto end =
+            rt.spawn([&, last = std::move(rest)]() mutable -> eddy::task<void> { static_cast<void>(co_await last); });
+        // `first` lives on: the chain ends because the runtime does, one destructor waking the next task.
+        auto ended = std::move(rt).shutdown_now();
+        ended.wait();
+        EXPECT_TRUE(end.is_finished());
+        EXPECT_TRUE(first.is_closed());
+    }
+    EXPECT_EQ(destroyed, 100);
+}
+
+TEST_P(RuntimeShutdown, R035_DestructorAbortsAndDropsHandlesOfOtherTasks) {
+    const support::watchdog limit("destructors that abort", 20s);
+    support::tally begun;
+    std::atomic<int> destroyed = 0;
+    {
+        const auto rt = make();
+        for (int i = 0; i < 100; ++i) {
+            auto child = rt.spawn(begin_and_hold(begun, last_words([&] { ++destroyed; })));
+            rt.spawn([&, child = std::move(child)]() mutable -> eddy::task<void> {
+                const last_words words([&] {
+                    child.abort();
+                    child.detach();
+                    ++destroyed;
+                });
+                begun.add();
+                co_await eddy::pending<void>();
+            });
+        }
+        ASSERT_TRUE(begun.wait_for(200));
+    }
+    EXPECT_EQ(destroyed, 200);
+}
+
+TEST_P(RuntimeShutdown, R035_LastHandleGoesWithATask) {
+    support::gate begun;
+    {
+        const auto rt = make();
+        rt.spawn([&, self = rt.handle()]() -> eddy::task<void> {
+            begun.open();
+            co_await eddy::pending<void>();
+            static_cast<void>(self);
+        });
+        ASSERT_TRUE(begun.wait());
+    }
+}
+// ---- After the end ----
+
+TEST_P(RuntimeShutdown, R034_SpawnOnARuntimeThatIsGoneIsCancelledAtOnce) {
+    std::optional<eddy::runtime> rt(make());
+    const auto handle = rt->handle();
+    rt.reset();
+    std::atomic<int> destroyed = 0;
+    std::atomic<int> ran = 0;
+    auto joined = handle.spawn([&, words = last_words([&] { ++destroyed; })] { ++ran; });
+    EXPECT_EQ(destroyed, 1);
+    EXPECT_EQ(ran, 0);
+    EXPECT_TRUE(joined.is_finished());
+    EXPECT_TRUE(eddy::wait(std::move(joined)).error().is_cancelled());
+    try {
+        handle.block_on(nothing());
+        ADD_FAILURE() << "nothing was thrown";
+    } catch (const std::system_error& e) {
+        EXPECT_EQ(e.code(), eddy::errc::task_cancelled);
+    }
+}
+
+TEST_P(RuntimeShutdown, BlockOnThatIsUnderWayThrowsWhenTheRuntimeIsShutDown) {
+    auto rt = make();
+    const auto handle = rt.handle();
+    support::gate begun;
+    std::thread blocked([&, handle] {
+        try {
+            handle.block_on([](support::gate& g) -> eddy::task<void> {
+                g.open();
+                co_await eddy::pending<void>();
+            }(begun));
+            ADD_FAILURE() << "nothing was thrown";
+        } catch (const std::system_error& e) {
+            EXPECT_EQ(e.code(), eddy::errc::task_cancelled);
+        }
+    });
+    ASSERT_TRUE(begun.wait());
+    std::move(rt).shutdown_now().wait();
+    blocked.join();
+}
+
+TEST_P(RuntimeShutdown, S21_AThousandReadsThatWaitEndWithRuntimeShutdown) {
+    constexpr int count = 1000;
+    std::optional<eddy::runtime> rt(make());
+    std::list<support::counter> sources;
+    std::list<eddy::io::registration> registered;
+    std::list<eddy::test::by_hand<eddy::io::readiness_future>> waiting;
+    {
+        const auto entered = rt->enter();
+        for (int i = 0; i < count; ++i) {
+            sources.emplace_back();
+            registered.push_back(eddy::io::registration::attach(sources.back(), eddy::io::interest::readable).value());
+            waiting.emplace_back(registered.back().readiness(eddy::io::interest::readable));
+            ASSERT_FALSE(waiting.back().poll().is_ready());
+        }
+    }
+    EXPECT_EQ(rt->metrics().io().fds_registered, 1000u);
+    const auto began = std::chrono::steady_clock::now();
+    rt.reset();
+    EXPECT_LT(std::chrono::steady_clock::now() - began, support::is_sanitized ? 5s : 1s);
+    for (auto& each : waiting) {
+        ASSERT_TRUE(each.is_woken());
+        EXPECT_EQ(eddy::test::assert_ready(each.poll()).error(), eddy::errc::runtime_shutdown);
+    }
+    for (auto& each : registered) {
+        eddy::test::by_hand<eddy::io::readiness_future> again(each.readiness(eddy::io::interest::readable));
+        EXPECT_EQ(eddy::test::assert_ready(again.poll()).error(), eddy::errc::runtime_shutdown);
+    }
+}
+
+TEST_P(RuntimeShutdown, R019_SocketsThatOutliveTheRuntimeAnswerRuntimeShutdown) {
+    std::optional<eddy::runtime> rt(make());
+    std::optional<eddy::net::tcp_listener> listener;
+    std::optional<eddy::net::tcp_stream> stream;
+    support::connection pair;
+    stream.emplace(std::move(pair.stream));
+    rt->block_on([&]() -> eddy::task<void> {
+        listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+        std::array<std::byte, 1> byte{};
+        pair.peer.send("x");
+        EXPECT_EQ((co_await stream->read(byte)).value(), 1u);
+    }());
+    // Begun inside the runtime, and then moved to this thread.
+    std::array<std::byte, 16> into{};
+    eddy::test::by_hand read(stream->read(into));
+    eddy::test::by_hand accept(listener->accept());
+    {
+        const auto entered = rt->enter();
+        EXPECT_FALSE(read.poll().is_ready());
+        EXPECT_FALSE(accept.poll().is_ready());
+    }
+    rt.reset();
+    EXPECT_TRUE(read.is_woken());
+    EXPECT_EQ(eddy::test::assert_ready(read.poll()).error(), eddy::errc::runtime_shutdown);
+    EXPECT_TRUE(accept.is_woken());
+    EXPECT_EQ(eddy::test::assert_ready(accept.poll()).error(), eddy::errc::runtime_shutdown);
+    pair.peer.send("y");
+    EXPECT_EQ(eddy::wait(stream->read(into)).error(), eddy::errc::runtime_shutdown);
+}
+
+TEST_P(RuntimeShutdown, TimerThatOutlivesTheRuntimeIsWokenAndRefusedOrGoesOnElsewhere) {
+    std::optional<eddy::runtime> rt(make());
+    std::optional<eddy::test::by_hand<eddy::time::sleep_future>> refused;
+    std::optional<eddy::test::by_hand<eddy::time::sleep_future>> goes_on;
+    {
+        const auto entered = rt->enter();
+        refused.emplace(eddy::time::sleep(1h));
+        goes_on.emplace(eddy::time::sleep(1ms));
+        EXPECT_FALSE(refused->poll().is_ready());
+        EXPECT_FALSE(goes_on->poll().is_ready());
+    }
+    rt.reset();
+    EXPECT_TRUE(refused->is_woken());
+    EXPECT_NE(text_of_misuse([&] { static_cast<void>(refused->poll()); }), "(nothing was thrown)");
+    EXPECT_TRUE(goes_on->is_woken());
+    const auto other = make();
+    other.block_on([&]() -> eddy::task<void> { co_await goes_on->future(); }());
+}
+
+TEST_P(RuntimeShutdown, WakersJoinHandlesAndHandlesOutliveTheRuntimeInAnyOrder) {
+    std::optional<eddy::runtime> rt(make());
+    std::optional<eddy::handle> handle(rt->handle());
+    eddy::waker kept;
+    support::gate begun;
+    std::optional<eddy::join_handle<void>> joined(
+        rt->spawn(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+            kept = cx.waker();
+            begun.open();
+            return eddy::not_ready;
+        })));
+    std::optional<eddy::abort_handle> aborts(joined->abort_handle());
+    ASSERT_TRUE(begun.wait());
+    rt.reset();
+    handle.reset();
+    kept.wake_by_ref();
+    aborts->abort();
+    EXPECT_TRUE(aborts->is_finished());
+    EXPECT_TRUE(joined->is_finished());
+    joined.reset();
+    kept.wake_by_ref();
+    std::move(kept).wake();
+    aborts.reset();
+}
+// ---- Where it must not be dropped, and where it may ----
+
+TEST(RuntimeShutdownDeathTest, P006_DropInAnOwnTaskIsRefused) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(
+        {
+            auto rt = std::make_shared<std::optional<eddy::runtime>>(support::make_runtime(2));
+            const auto handle = (*rt)->handle();
+            static_cast<void>(eddy::wait(handle.spawn([rt] { rt->reset(); })));
+        },
+        "a runtime was destroyed by one of its own tasks");
+}
+
+TEST_P(RuntimeShutdown, P006_ARuntimeMadeAndDroppedInSpawnBlocking) {
+    const auto outer = make();
+    const int value = outer.block_on([&]() -> eddy::task<int> {
+        auto work = eddy::spawn_blocking([&] { return make().block_on(number(9)); });
+        co_return (co_await work).value();
+    }());
+    EXPECT_EQ(value, 9);
+}
+
+TEST_P(RuntimeShutdown, DroppedOnOneOfItsBlockingThreads) {
+    const support::watchdog limit("a drop on an own blocking thread", 20s);
+    auto rt = std::make_shared<std::optional<eddy::runtime>>(make());
+    std::atomic<int> destroyed = 0;
+    const auto handle = (*rt)->handle();
+    handle.spawn(hold(last_words([&] { ++destroyed; })));
+    eddy::join_handle<void> dropped = [&] {
+        const auto entered = handle.enter();
+        return eddy::spawn_blocking([rt] { rt->reset(); });
+    }();
+    EXPECT_TRUE(eddy::wait(std::move(dropped)).has_value());
+    EXPECT_EQ(destroyed, 1);
+}
+
+TEST_P(RuntimeShutdown, DroppedInBlockInPlaceOfAnOwnTask) {
+    const support::watchdog limit("a drop in block_in_place", 20s);
+    auto rt = std::make_shared<std::optional<eddy::runtime>>(make());
+    std::atomic<int> destroyed = 0;
+    const auto handle = (*rt)->handle();
+    handle.spawn(hold(last_words([&] { ++destroyed; })));
+    auto joined = handle.spawn([rt] { eddy::block_in_place([&] { rt->reset(); }); });
+    EXPECT_TRUE(eddy::wait(std::move(joined)).has_value());
+    EXPECT_EQ(destroyed, 1);
+}
+
+TEST_P(RuntimeShutdown, DroppedOnAThreadThatRunsALoopWhichGoesOnUsingIt) {
+    eddy::core loop;
+    loop.run([&]() -> eddy::task<void> {
+        {
+            const auto inner = make();
+            inner.spawn(hold(0));
+        }
+        // The loop is still the one of this thread.
+        auto child = eddy::spawn(number(3));
+        EXPECT_EQ((co_await child).value(), 3);
+        co_await eddy::time::sleep(1ms);
+    }());
+}
+// ---- Many runtimes ----
+
+std::size_t resident_kib() {
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+        if (line.starts_with("VmRSS:")) return std::stoul(line.substr(6));
+    }
+    return 0;
+}
+
+TEST_P(RuntimeShutdown, R041_ManyRuntimesLeaveNothingBehind) {
+    const auto one = [&] {
+        const auto rt = make();
+        EXPECT_EQ(rt.block_on(number(1)), 1);
+    };
+    for (int i = 0; i < 20; ++i) one();
+    const auto fds = support::count_fds();
+    const auto resident = resident_kib();
+    const int count = support::is_sanitized ? 100 : 1000;
+    for (int i = 0; i < count; ++i) one();
+    EXPECT_EQ(support::count_fds(), fds);
+    // A sanitizer keeps what was freed for a while.
+    if (!support::is_sanitized) {
+        EXPECT_LT(resident_kib(), resident + 2048);
+    }
+}
+
+}  // namespace

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/ready.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/task.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "gate.hpp"
+
+// What the tests of the work-stealing runtime have in common.
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define EDDY_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define EDDY_TEST_SANITIZED 1
+#endif
+#endif
+#ifndef EDDY_TEST_SANITIZED
+#define EDDY_TEST_SANITIZED 0
+#endif
+
+namespace support {
+
+inline constexpr bool is_sanitized = EDDY_TEST_SANITIZED != 0;
+
+[[nodiscard]] inline eddy::runtime make_runtime(unsigned workers) {
+    return eddy::runtime::builder().worker_threads(workers).build().value();
+}
+
+/// A suite that is run with 1, 2 and 4 workers.
+class on_workers : public testing::TestWithParam<unsigned> {
+protected:
+    [[nodiscard]] static unsigned workers() { return GetParam(); }
+    [[nodiscard]] static eddy::runtime make() { return make_runtime(workers()); }
+};
+
+#define EDDY_ON_1_2_AND_4_WORKERS(suite) \
+    INSTANTIATE_TEST_SUITE_P(Workers, suite, testing::Values(1u, 2u, 4u), testing::PrintToStringParamName())
+
+/// Ends the process, with a sentence, if it lives longer than `limit`: for what would hang.
+class watchdog {
+public:
+    explicit watchdog(const char* what, std::chrono::seconds limit = std::chrono::seconds(20))
+        : thread_([this, what, limit] {
+              std::unique_lock guard(lock_);
+              if (ended_.wait_for(guard, limit, [this] { return is_over_; })) return;
+              std::fprintf(stderr, "watchdog: not over after %lld s: %s\n", static_cast<long long>(limit.count()),
+                           what);
+              std::abort();
+          }) {}
+    watchdog(const watchdog&) = delete;
+    watchdog& operator=(const watchdog&) = delete;
+    ~watchdog() {
+        {
+            const std::lock_guard guard(lock_);
+            is_over_ = true;
+            ended_.notify_one();
+        }
+        thread_.join();
+    }
+
+private:
+    std::mutex lock_;
+    std::condition_variable ended_;
+    bool is_over_ = false;
+    std::thread thread_;
+};
+
+/// Calls a function when it is destroyed.
+class last_words {
+public:
+    explicit last_words(std::function<void()> f) : f_(std::move(f)) {}
+    last_words(last_words&& other) noexcept : f_(std::exchange(other.f_, nullptr)) {}
+    last_words& operator=(last_words&&) = delete;
+    ~last_words() {
+        if (f_) f_();
+    }
+
+private:
+    std::function<void()> f_;
+};
+
+/// Waits for ever, and holds something meanwhile.
+template <class T>
+eddy::task<void> hold(T held) {
+    co_await eddy::pending<void>();
+    static_cast<void>(held);
+}
+
+[[nodiscard]] inline eddy::task<void> nothing() { co_return; }
+
+/// Lets others run once.
+[[nodiscard]] inline eddy::task<int> number(int value) {
+    co_await eddy::yield_now();
+    co_return value;
+}
+
+/// Counts that it has begun, and waits for ever.
+[[nodiscard]] inline eddy::task<void> begin_and_hold(tally& begun, last_words words) {
+    begun.add();
+    co_await eddy::pending<void>();
+    static_cast<void>(words);
+}
+
+/// The threads that came by.
+class thread_set {
+public:
+    void add() {
+        const std::lock_guard guard(lock_);
+        seen_.insert(std::this_thread::get_id());
+    }
+    [[nodiscard]] std::size_t size() const {
+        const std::lock_guard guard(lock_);
+        return seen_.size();
+    }
+    [[nodiscard]] bool has(std::thread::id id) const {
+        const std::lock_guard guard(lock_);
+        return seen_.contains(id);
+    }
+
+private:
+    mutable std::mutex lock_;
+    std::set<std::thread::id> seen_;
+};
+
+/// Waits until the runtime is being shut down: what is spawned is cancelled at once.
+inline void wait_until_closing(const eddy::handle& handle) {
+    EXPECT_TRUE(comes_true([&] { return handle.spawn(hold(0)).is_finished(); }));
+}
+
+/// Holds its thread up until `f` is true, for 20 s at most: what a task must not do.
+template <class Fn>
+bool spin_until(Fn f) {
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (!f()) {
+        if (std::chrono::steady_clock::now() > limit) return false;
+        std::this_thread::yield();
+    }
+    return true;
+}
+
+/// Threads that begin together.
+class threads {
+public:
+    template <class Fn>
+    threads(unsigned count, Fn f) {
+        for (unsigned i = 0; i < count; ++i) {
+            all_.emplace_back([this, f, i, count]() mutable {
+                ready_.fetch_add(1);
+                while (ready_.load() < count) std::this_thread::yield();
+                f(i);
+            });
+        }
+    }
+    threads(const threads&) = delete;
+    threads& operator=(const threads&) = delete;
+    ~threads() { join(); }
+    void join() {
+        for (auto& each : all_) {
+            if (each.joinable()) each.join();
+        }
+    }
+
+private:
+    std::atomic<unsigned> ready_{0};
+    std::vector<std::thread> all_;
+};
+
+}  // namespace support
