@@ -183,13 +183,13 @@ TEST_P(RuntimeShutdownBlocking, ShutdownByATaskWhileAWorkerWaitsToBeHandedOn) {
     auto rt = std::make_unique<eddy::runtime>(
         eddy::runtime::builder().worker_threads(workers() + 1).max_blocking_threads(1).build().value());
     const auto handle = rt->handle();
-    {
+    auto blocking = [&] {
         const auto entered = handle.enter();
-        eddy::spawn_blocking([&] {
+        return eddy::spawn_blocking([&] {
             blocking_begun.open();
             EXPECT_TRUE(blocking_goes_on.wait());
         });
-    }
+    }();
     ASSERT_TRUE(blocking_begun.wait());
     for (int i = 0; i < 10; ++i) handle.spawn(hold(last_words([&] { ++destroyed; })));
     // No thread is there that could go on with this worker: its offer waits in the queue.
@@ -214,6 +214,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownByATaskWhileAWorkerWaitsToBeHandedOn) {
     (*ended)->wait();
     EXPECT_EQ(destroyed, 10);
     blocking_goes_on.open();
+    EXPECT_TRUE(eddy::wait(blocking).has_value());
 }
 
 TEST_P(RuntimeShutdownBlocking, DropByALoopsThreadWhileAWorkerWaitsToBeHandedOn) {
@@ -223,13 +224,14 @@ TEST_P(RuntimeShutdownBlocking, DropByALoopsThreadWhileAWorkerWaitsToBeHandedOn)
     support::gate in_place;
     std::atomic<bool> go_on = false;
     std::thread releaser;
+    std::optional<eddy::join_handle<void>> blocking;
     eddy::core loop;
     loop.run([&]() -> eddy::task<void> {
         {
             const auto rt = eddy::runtime::builder().worker_threads(workers()).max_blocking_threads(1).build().value();
             {
                 const auto entered = rt.enter();
-                eddy::spawn_blocking([&] {
+                blocking = eddy::spawn_blocking([&] {
                     blocking_begun.open();
                     EXPECT_TRUE(blocking_goes_on.wait());
                 });
@@ -252,6 +254,7 @@ TEST_P(RuntimeShutdownBlocking, DropByALoopsThreadWhileAWorkerWaitsToBeHandedOn)
     }());
     releaser.join();
     blocking_goes_on.open();
+    EXPECT_TRUE(eddy::wait(*blocking).has_value());
 }
 // ---- What an uncaught exception does ----
 
