@@ -59,13 +59,13 @@ enter_guard::~enter_guard() {
 // ---- What spawn() asks ----
 
 std::optional<task_id> current_task_id() noexcept {
-    if (detail::polled_task_here != nullptr) return detail::polled_task_here->id;
+    if (const auto* const task = detail::polled_task::here()) return task->id;
     if (detail::loop_task_here.id != 0) return detail::loop_task_here.id;
     return std::nullopt;
 }
 
 std::string_view current_task_name() noexcept {
-    const auto* const task = detail::polled_task_here;
+    const auto* const task = detail::polled_task::here();
     return task != nullptr ? task->ops().name(*task) : detail::loop_task_here.name;
 }
 

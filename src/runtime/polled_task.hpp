@@ -7,21 +7,30 @@
 
 namespace eddy::detail {
 
-/// The task of a pool or a local set that is polled on this thread, for those who ask what it is; null outside of such
-/// tasks.
-inline constinit thread_local const spawned_task* polled_task_here = nullptr;
-
-/// Whoever polls a task has one of these, and a reference of the task as long.
-
+/// Says, while it lives, that a task is polled, or destroyed, on this thread. Several can be, one inside the other: what a
+/// task destroys belongs to tasks as well.
 class polled_task {
 public:
-    explicit polled_task(const spawned_task& task) noexcept : outer_(std::exchange(polled_task_here, &task)) {}
+    explicit polled_task(const spawned_task& task) noexcept : task_(task), outer_(std::exchange(innermost, this)) {}
     polled_task(const polled_task&) = delete;
     polled_task& operator=(const polled_task&) = delete;
-    ~polled_task() { polled_task_here = outer_; }
+    ~polled_task() { innermost = outer_; }
+
+    /// The innermost task of a pool or a local set; null outside of such tasks.
+    [[nodiscard]] static const spawned_task* here() noexcept { return innermost == nullptr ? nullptr : &innermost->task_; }
+
+    [[nodiscard]] static bool is_here(const spawned_task& task) noexcept {
+        for (const polled_task* one = innermost; one != nullptr; one = one->outer_) {
+            if (&one->task_ == &task) return true;
+        }
+        return false;
+    }
 
 private:
-    const spawned_task* const outer_;
+    static inline constinit thread_local const polled_task* innermost = nullptr;
+
+    const spawned_task& task_;
+    const polled_task* const outer_;
 };
 
 }  // namespace eddy::detail

@@ -35,6 +35,10 @@ void wake_parent(waker&& parent, core_shared* core) noexcept {
     }
 }
 
+[[noreturn]] void destroyed_by_child() noexcept {
+    fatal_misuse("a scope was destroyed by one of its own children, which would wait for itself");
+}
+
 }  // namespace
 
 class scope_base::guard {
@@ -171,17 +175,23 @@ void scope_base::destroy_children() noexcept {
     if (!is_bound()) return;
     if (pool_ == nullptr) {
         is_cancelled_.store(true, std::memory_order_relaxed);
-        while (first_ != nullptr) core_->destroy(*first_->task.cored);
+        while (first_ != nullptr) {
+            if (first_->is_polled) destroyed_by_child();
+            core_->destroy(*first_->task.cored);
+        }
         return;
     }
-    for (spawned_task* const child : mark_cancelled()) {
-        if (child == polled_task_here) {
-            fatal_misuse("a scope was destroyed by one of its own children, which would wait for itself");
-        }
-        if (child->state.transition_to_shutdown()) {
-            pool_->destroy(*child, 1);
-        } else {
-            detail::release(*child);
+    // Again while there are some, since the destructor of a child may have started another.
+    for (bool more = true; more;) {
+        more = false;
+        for (spawned_task* const child : mark_cancelled()) {
+            if (polled_task::is_here(*child)) destroyed_by_child();
+            if (child->state.transition_to_shutdown()) {
+                pool_->destroy(*child, 1);
+                more = true;
+            } else {
+                detail::release(*child);
+            }
         }
     }
     {

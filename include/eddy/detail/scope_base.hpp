@@ -30,6 +30,7 @@ struct scope_link {
     scope_base& scope;
     scope_link* previous = nullptr;
     scope_link* next = nullptr;
+    bool is_polled = false;  // of a child on a core: at this moment
     union {
         spawned_task* pooled;  // the link is part of that task; which of the two, its scope knows
         core_task* cored;
@@ -177,9 +178,22 @@ public:
         : core_task(operations, loop, where), scope_link(its), work_(std::forward<G>(work), where) {}
 
 private:
+    /// Tells the scope that this child is polled, which then must not be destroyed.
+    class while_polled {
+    public:
+        explicit while_polled(scope_link& child) noexcept : child_(child) { child_.is_polled = true; }
+        while_polled(const while_polled&) = delete;
+        while_polled& operator=(const while_polled&) = delete;
+        ~while_polled() { child_.is_polled = false; }
+
+    private:
+        scope_link& child_;
+    };
+
     static core_child& of(core_task& task) noexcept { return static_cast<core_child&>(task); }
     static bool poll(core_task& task, context& cx) {
         auto& me = of(task);
+        const while_polled here(me);
         try {
             me.has_ended_ = me.work_.poll(me.outcome_, cx);
         } catch (...) {
@@ -190,6 +204,7 @@ private:
     }
     static bool poll_cancel(core_task& task, context& cx) {
         auto& me = of(task);
+        const while_polled here(me);
         if (!me.work_.poll_cancel(cx)) return false;
         me.has_ended_ = true;
         return true;
