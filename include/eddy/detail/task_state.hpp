@@ -180,10 +180,12 @@ public:
     }
 
     /// Marks the task as cancelled, and takes the running bit if nobody has it. True if it was taken: destroy the future
-    /// and complete, with the caller's one reference.
+    /// and complete, with the caller's one reference. If not, who runs it sees the mark: notified besides, since it may be
+    /// asked to end in an orderly way at this moment, and is to be looked at again after that.
     [[nodiscard]] bool transition_to_shutdown() noexcept {
         return change([](std::uint64_t now) {
-            if ((now & (running | complete)) != 0) return step{now | cancelled, false};
+            if ((now & complete) != 0) return step{now | cancelled, false};
+            if ((now & running) != 0) return step{now | cancelled | notified, false};
             return step{now | cancelled | running, true};
         });
     }
