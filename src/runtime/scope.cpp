@@ -98,7 +98,7 @@ void scope_base::ended(scope_link& child) noexcept {
         (child.previous != nullptr ? child.previous->next : first_) = child.next;
         if (child.next != nullptr) child.next->previous = child.previous;
         if (first_ == nullptr && waits_for_children_) parent = std::move(waker_);
-        is_watched = is_being_destroyed_;
+        is_watched = is_awaited_;
     }
     // From here on the scope may be gone.
     if (!parent.is_noop()) wake_parent(std::move(parent), core);
@@ -181,6 +181,7 @@ void scope_base::destroy_children() noexcept {
         }
         return;
     }
+    is_being_destroyed_.store(true, std::memory_order_release);
     // Again while there are some, since the destructor of a child may have started another.
     for (bool more = true; more;) {
         more = false;
@@ -197,7 +198,7 @@ void scope_base::destroy_children() noexcept {
     {
         const guard locked(*this);
         if (first_ == nullptr) return;
-        is_being_destroyed_ = true;
+        is_awaited_ = true;
     }
     // What is left is being polled on other workers, and destroyed there as soon as it waits.
     std::unique_lock lock(destroyers_lock);

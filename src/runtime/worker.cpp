@@ -301,11 +301,11 @@ void worker::cancel(spawned_task& task) noexcept {
         const polled_task here(task);
         bool has_ended = true;
         try {
-            if (task.root != nullptr) {
+            if (task.ops().poll_cancel != nullptr) {
+                has_ended = task.ops().poll_cancel(task, cx);
+            } else if (task.root != nullptr) {
                 has_ended = cancel_root(*task.root, cx);
                 if (has_ended) task.root = nullptr;
-            } else if (task.ops().poll_cancel != nullptr) {
-                has_ended = task.ops().poll_cancel(task, cx);
             }
         } catch (...) {
             has_ended = true;  // what was to end in an orderly way cannot: destroyed outright, below

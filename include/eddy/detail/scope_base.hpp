@@ -109,6 +109,12 @@ public:
     [[nodiscard]] bool poll_empty(const waker& wake);
     /// Destroys the children that wait, and waits for those that are being polled at this moment.
     void destroy_children() noexcept;
+    /// Whether somebody is in there: then a child is not asked to end in an orderly way any more.
+    [[nodiscard]] bool is_being_destroyed() const noexcept {
+        // acquire: pairs with the store in destroy_children(). Whoever comes too early for it is notified after it, by
+        // transition_to_shutdown(), and asks again.
+        return is_being_destroyed_.load(std::memory_order_acquire);
+    }
 
 private:
     class guard;
@@ -123,7 +129,8 @@ private:
     core_shared* core_ = nullptr;  // counted
     spin_lock lock_;
     bool waits_for_children_ = false;
-    bool is_being_destroyed_ = false;
+    bool is_awaited_ = false;  // by destroy_children()
+    atomic<bool> is_being_destroyed_{false};
     atomic<bool> has_failed_{false};
     atomic<bool> is_cancelled_{false};
     scope_link* first_ = nullptr;
@@ -147,7 +154,13 @@ public:
 private:
     static pool_child& of(spawned_task& task) noexcept { return static_cast<pool_child&>(task); }
     static bool poll(spawned_task& task, context& cx) { return of(task).work_.poll(of(task).outcome_, cx); }
-    static bool poll_cancel(spawned_task& task, context& cx) { return of(task).work_.poll_cancel(cx); }
+    static bool poll_cancel(spawned_task& task, context& cx) {
+        auto& me = of(task);
+        if (me.scope.is_being_destroyed()) return true;
+        if (!me.work_.poll_cancel(cx)) return false;
+        task.root = nullptr;
+        return true;
+    }
     static void destroy_future(spawned_task& task) noexcept {
         auto& me = of(task);
         me.work_.destroy();

@@ -21,7 +21,8 @@ struct spawned_task;
 struct spawned_ops : join_ops {
     /// True if it has ended: the outcome is in place. May throw what the future throws. Not called for coroutines.
     bool (*poll)(spawned_task& task, context& cx);
-    /// True if its future has ended in an orderly way. Null: it is destroyed outright.
+    /// True if its future may be destroyed; a coroutine whose frames are gone by then has no `root` any more. Null: a
+    /// coroutine is asked by the worker itself, and other futures are destroyed outright.
     bool (*poll_cancel)(spawned_task& task, context& cx);
     void (*destroy_future)(spawned_task& task) noexcept;
     /// Keeps the exception, or, if it is null, that the task was cancelled.
