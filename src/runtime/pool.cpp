@@ -191,30 +191,31 @@ static worker* worker_of(const pool& owner) noexcept {
     return here != nullptr && &here->owner() == &owner ? here : nullptr;
 }
 
-/// Puts a new task into the list. If the pool is closing, it is cancelled at once, and the answer is false.
-bool pool::take_in(spawned_task& task, worker* here) noexcept {
+void pool::start(spawned_task& task) noexcept {
+    number(task);
+    if (!enlist(task)) return refuse(task);
+    worker* const here = worker_of(*this);
+    here != nullptr ? here->schedule(task) : inject(task);
+}
+
+void pool::number(spawned_task& task) noexcept {
+    const worker* const here = worker_of(*this);
     task.id = next_task_id();
     task.shard = here != nullptr ? here->index() : size() + static_cast<unsigned>(task.id % lists_for_others);
     if (hooks_ != nullptr && hooks_->task_spawn) [[unlikely]]
         hooks_->task_spawn(task.id);
-    if (lists_[task.shard].add(task)) [[likely]]
-        return true;
-    // Nobody will run it. It has both the list's reference and the queue's to give up.
-    static_cast<void>(task.state.transition_to_running());
-    destroy(task, 2);
-    return false;
 }
 
-void pool::start(spawned_task& task) noexcept {
+void pool::launch_fork(spawned_task& task, bool is_listed) noexcept {
+    if (!is_listed) return refuse(task);
     worker* const here = worker_of(*this);
-    if (!take_in(task, here)) return;
-    here != nullptr ? here->schedule(task) : inject(task);
-}
-
-void pool::start_fork(spawned_task& task) noexcept {
-    worker* const here = worker_of(*this);
-    if (!take_in(task, here)) return;
     here != nullptr ? here->schedule_fork(task) : inject(task);
+}
+
+/// Closing: nobody will run it. It has both the list's reference and the queue's to give up.
+void pool::refuse(spawned_task& task) noexcept {
+    detail::release(task);
+    give_up(task);
 }
 
 void pool::schedule(spawned_task& task) noexcept {

@@ -43,6 +43,13 @@ public:
     // ---- Tasks; any thread ----
     /// Begins a new task. If the pool is closing, it is cancelled at once.
     void start(spawned_task& task) noexcept;
+    // The same in steps, for a scope, which links the task at the moment of the second:
+    /// Gives it its number.
+    void number(spawned_task& task) noexcept;
+    /// Takes it into the list of all tasks. False if the pool is closing. Takes a small lock, and calls nothing.
+    [[nodiscard]] bool enlist(spawned_task& task) noexcept { return lists_[task.shard].add(task); }
+    /// Queues it as a child of a scope, or, if it was not taken in, destroys it.
+    void launch_fork(spawned_task& task, bool is_listed) noexcept;
     void schedule(spawned_task& task) noexcept override;
     /// A task was put where another worker can take it: wakes a sleeper, if nobody looks for work.
     void notify_one() noexcept;
@@ -51,8 +58,6 @@ public:
     void notify_if_useful() noexcept {
         if (!idle_.all_awake() && !idle_.anybody_searches()) notify_one();
     }
-    /// As start(), and schedule(), for a child of a scope, and for a parent whose scope has ended.
-    void start_fork(spawned_task& task) noexcept;
     /// A task has ended, and its future is gone: gives its output to whoever wants it, and up to two references away.
     void complete(spawned_task& task, std::uint64_t references) noexcept;
     /// Destroys the future of a task whose running bit the caller has, and completes it as cancelled.
@@ -126,7 +131,7 @@ private:
 
     [[nodiscard]] result<void> start_threads() noexcept;
     [[nodiscard]] static std::unique_ptr<const runtime_hooks> used(const runtime_hooks& hooks);
-    [[nodiscard]] bool take_in(spawned_task& task, worker* here) noexcept;
+    void refuse(spawned_task& task) noexcept;
     void after_end() noexcept;
     [[nodiscard]] std::uint64_t alive(bool with_background) const noexcept;
     void ask_to_be_told() noexcept;

@@ -69,23 +69,30 @@ void scope_base::bind(std::source_location where) {
     if (core_ != nullptr) core_->retain();
 }
 
-bool scope_base::adopt(scope_link& child) noexcept {
-    const guard locked(*this);
+void scope_base::adopt(scope_link& child) noexcept {
     child.next = first_;
     if (first_ != nullptr) first_->previous = &child;
     first_ = &child;
-    return !is_cancelled_.load(std::memory_order_relaxed);
 }
 
 void scope_base::start_pool_child(spawned_task& task, scope_link& link) noexcept {
     link.task.pooled = &task;
-    if (!adopt(link)) static_cast<void>(task.state.transition_to_cancelled());
-    pool_->start_fork(task);
+    pool_->number(task);
+    bool is_listed = false;
+    {
+        // Both at once: from here on it may be destroyed, by who destroys the scope and by who closes the pool.
+        const guard locked(*this);
+        adopt(link);
+        is_listed = pool_->enlist(task);
+        if (is_cancelled()) static_cast<void>(task.state.transition_to_cancelled());
+    }
+    pool_->launch_fork(task, is_listed);
 }
 
 void scope_base::start_core_child(core_task& task, scope_link& link) noexcept {
     link.task.cored = &task;
-    if (!adopt(link)) task.is_cancelled = true;
+    adopt(link);
+    if (is_cancelled()) task.is_cancelled = true;
     core_->adopt_fork(task);
 }
 

@@ -76,7 +76,7 @@ std::optional<scope_failure> failure_in(kept<T>& outcome) noexcept {
 ///
 ///     who                     may
 ///     the scope's future      bind(), set_waker(), poll_empty(), destroy_children(); and what the others may
-///     children, any thread    adopt(), ended(), fail(), cancel()
+///     children, any thread    spawn(), ended(), fail(), cancel()
 ///
 /// One small lock guards the list, the failure and the waker; on a core's thread, where all of this is one thread's, it is
 /// not taken. A child's last access to the scope is the unlock in ended(): after it the scope may be gone.
@@ -120,8 +120,8 @@ private:
     class guard;
 
     [[nodiscard]] std::vector<spawned_task*> mark_cancelled() noexcept;
-    /// Links the child in. False if the scope is cancelled: then it is to be cancelled, too.
-    [[nodiscard]] bool adopt(scope_link& child) noexcept;
+    /// Links the child in. With the lock held.
+    void adopt(scope_link& child) noexcept;
     void start_pool_child(spawned_task& task, scope_link& link) noexcept;
     void start_core_child(core_task& task, scope_link& link) noexcept;
 
