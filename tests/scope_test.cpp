@@ -1,0 +1,682 @@
+// SPDX-License-Identifier: MIT
+// Scopes: children that borrow, the first failure, the ends of a scope that come too early.
+#include <eddy/scope.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/poll_fn.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/select.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/task.hpp>
+#include <eddy/time/timeout.hpp>
+#include <eddy/try.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/executors.hpp"
+#include "support/gate.hpp"
+#include "support/polling.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::scope_handle;
+using eddy::task;
+using support::async_gate;
+using support::census;
+using support::ends_slowly;
+using support::executor;
+
+/// On a loop, and on runtimes of 1, 2 and 4 workers.
+class Scope : public testing::TestWithParam<unsigned> {
+protected:
+    executor on{GetParam()};
+};
+INSTANTIATE_TEST_SUITE_P(, Scope, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
+
+/// What needs several workers.
+class ScopeOnWorkers : public testing::TestWithParam<unsigned> {
+protected:
+    executor on{GetParam()};
+};
+INSTANTIATE_TEST_SUITE_P(, ScopeOnWorkers, testing::Values(2u, 4u), support::name_of_executor);
+
+task<void> add_one_later(std::atomic<int>& to, int yields = 3) {
+    for (int i = 0; i < yields; ++i) co_await eddy::yield_now();
+    ++to;
+}
+
+/// Waits for ever; counted while it lives.
+task<void> wait_for_ever(census& living) {
+    const auto mine = living.begin_life();
+    co_await eddy::pending();
+}
+
+// ---- What a scope gives, and to whom ----
+
+TEST_P(Scope, ChildrenBorrowTheLocalsOfWhoeverAwaitsIt) {
+    const auto main = []() -> task<int> {
+        std::vector<std::atomic<int>> parts(20);
+        co_await eddy::scope([&](auto& s) -> task<void> {
+            for (auto& part : parts) s.spawn(add_one_later(part));
+            co_return;
+        });
+        int sum = 0;
+        for (const auto& part : parts) sum += part;
+        co_return sum;
+    };
+    EXPECT_EQ(on.run(main()), 20);
+}
+
+TEST_P(Scope, GivesTheBodysOutput) {
+    const auto main = []() -> task<void> {
+        EXPECT_EQ(co_await eddy::scope([](scope_handle&) -> task<int> { co_return 7; }), 7);
+        const auto moved = co_await eddy::scope(
+            [](scope_handle&) -> task<std::unique_ptr<int>> { co_return std::make_unique<int>(8); });
+        EXPECT_EQ(*moved, 8);
+        const auto fine =
+            co_await eddy::scope([](scope_handle&) -> task<eddy::result<std::string>> { co_return "nine"; });
+        EXPECT_EQ(fine.value(), "nine");
+        EXPECT_TRUE((co_await eddy::scope([](scope_handle&) { return eddy::ready(eddy::ok()); })).has_value());
+        EXPECT_EQ(co_await eddy::scope([](scope_handle&) { return eddy::ready(10); }), 10);
+    };
+    on.run(main());
+}
+
+TEST_P(Scope, IsAMainFutureToo) {
+    std::atomic<int> count = 0;
+    auto scope = eddy::scope([&](auto& s) -> task<int> {
+        for (int i = 0; i < 5; ++i) s.spawn(add_one_later(count));
+        co_return 1;
+    });
+    EXPECT_EQ(on.run(std::move(scope)), 1);
+    EXPECT_EQ(count, 5);
+}
+
+TEST_P(Scope, DoesNotEndBeforeTheLastChild) {
+    async_gate gate;
+    census living;
+    std::atomic<bool> body_has_ended = false;
+    const auto child = [&]() -> task<void> {
+        const auto mine = living.begin_life();
+        co_await gate.wait();
+        co_await eddy::yield_now();
+    };
+    const auto opener = [&]() -> task<void> {
+        while (!body_has_ended || living.total() < 3) co_await eddy::yield_now();
+        gate.open();
+    };
+    const auto main = [&]() -> task<void> {
+        co_await eddy::scope([&](auto& s) -> task<void> {
+            for (int i = 0; i < 3; ++i) s.spawn(child());
+            s.spawn(opener());
+            body_has_ended = true;
+            co_return;
+        });
+        EXPECT_EQ(living.alive(), 0);
+    };
+    on.run(main());
+    EXPECT_EQ(living.total(), 3);
+}
+
+TEST_P(Scope, R130_CallablesAreKeptAsLongAsTheFuturesThatTheyMake) {
+    const auto main = []() -> task<int> {
+        std::atomic<int> sum = 0;
+        co_await eddy::scope([&](auto& s) -> task<void> {
+            s.spawn([&sum, text = std::string("a text that does not fit into the string itself")]() -> task<void> {
+                co_await eddy::yield_now();
+                sum += static_cast<int>(text.size());
+            });
+            s.spawn([&sum, one = std::make_unique<int>(1)] { sum += *one; });
+            const auto copied = [&sum, kept = std::make_shared<int>(2)]() -> task<void> {
+                co_await eddy::yield_now();
+                sum += *kept;
+            };
+            s.spawn(copied);
+            s.spawn(eddy::ready(5));
+            co_return;
+        });
+        co_return sum;
+    };
+    EXPECT_EQ(on.run(main()), 47 + 1 + 2);
+}
+
+TEST_P(ScopeOnWorkers, ChildrenRunAtTheSameTime) {
+    support::tally arrived;
+    const auto meet = [&]() -> task<bool> {
+        arrived.add();
+        co_return arrived.wait_for(2);
+    };
+    const auto main = [&]() -> task<void> {
+        co_await eddy::scope([&](auto& s) -> task<void> {
+            s.spawn([&]() -> task<void> { EXPECT_TRUE(co_await meet()); });
+            s.spawn([&]() -> task<void> { EXPECT_TRUE(co_await meet()); });
+            co_return;
+        });
+    };
+    on.run(main());
+}
+
+TEST_P(Scope, ChildrenSpawnFurtherOnes) {
+    struct tree {
+        std::atomic<int>& count;
+        task<void> grow(scope_handle& s, int depth) {
+            ++count;
+            if (depth == 0) co_return;
+            s.spawn(grow(s, depth - 1));
+            co_await eddy::yield_now();
+            s.spawn(grow(s, depth - 1));
+        }
+    };
+    std::atomic<int> count = 0;
+    tree planted{count};
+    const auto main = [&]() -> task<void> {
+        co_await eddy::scope([&](auto& s) -> task<void> {
+            s.spawn(planted.grow(s, 9));
+            co_return;
+        });
+    };
+    on.run(main());
+    EXPECT_EQ(count, 1023);
+}
+
+task<void> one_after_the_other(scope_handle& s, std::atomic<int>& count, int left) {
+    ++count;
+    if (left > 0) s.spawn(one_after_the_other(s, count, left - 1));
+    co_return;
+}
+
+TEST_P(Scope, R044_AChainOfChildrenThatSpawnTheNext) {
+    std::atomic<int> count = 0;
+    const auto main = [&]() -> task<void> {
+        co_await eddy::scope([&](auto& s) -> task<void> {
+            s.spawn(one_after_the_other(s, count, 9'999));
+            co_return;
+        });
+    };
+    on.run(main());
+    EXPECT_EQ(count, 10'000);
+}
+
+task<int> nested_in_bodies(int depth) {
+    if (depth == 0) {
+        co_await eddy::yield_now();
+        co_return 0;
+    }
+    co_return co_await eddy::scope([&](auto&) -> task<int> { co_return 1 + co_await nested_in_bodies(depth - 1); });
+}
+
+task<void> nested_in_children(std::atomic<int>& count, int depth) {
+    ++count;
+    if (depth == 0) co_return;
+    co_await eddy::scope([&](auto& s) -> task<void> {
+        s.spawn(nested_in_children(count, depth - 1));
+        co_return;
+    });
+}
+
+TEST_P(Scope, NestsInItsBodyAThousandDeep) { EXPECT_EQ(on.run(nested_in_bodies(1000)), 1000); }
+
+TEST_P(Scope, NestsInItsChildrenAThousandDeep) {
+    std::atomic<int> count = 0;
+    on.run(nested_in_children(count, 1000));
+    EXPECT_EQ(count, 1001);
+}
+
+TEST_P(Scope, AbortOfAThousandNestedScopesEndsAllOfThem) {
+    census living;
+    std::atomic<int> count = 0;
+    struct nest {
+        census& living;
+        std::atomic<int>& count;
+        task<void> down(int depth) {
+            const auto mine = living.begin_life();
+            ++count;
+            if (depth == 0) co_await eddy::pending();
+            co_await eddy::scope([&](auto& s) -> task<void> {
+                s.spawn(down(depth - 1));
+                co_return;
+            });
+        }
+    } nested{living, count};
+    const auto main = [&]() -> task<void> {
+        auto handle = eddy::spawn(nested.down(1000));
+        while (count < 1001) co_await eddy::yield_now();
+        handle.abort();
+        const auto ended = co_await handle;
+        EXPECT_TRUE(!ended && ended.error().is_cancelled());
+        EXPECT_EQ(living.alive(), 0);
+    };
+    on.run(main());
+}
+
+// ---- Failure ----
+
+TEST_P(Scope, ExceptionOfAChildCancelsTheOthersAndIsThrown) {
+    census living;
+    const auto fail = [&]() -> task<void> {
+        while (living.total() < 4) co_await eddy::yield_now();
+        throw std::runtime_error("broken");
+    };
+    const auto main = [&]() -> task<void> {
+        std::string text;
+        try {
+            co_await eddy::scope([&](auto& s) -> task<void> {
+                for (int i = 0; i < 3; ++i) s.spawn(wait_for_ever(living));
+                s.spawn(fail());
+                co_await wait_for_ever(living);
+            });
+        } catch (const std::runtime_error& e) {
+            text = e.what();
+        }
+        EXPECT_EQ(text, "broken");
+        EXPECT_EQ(living.alive(), 0);
+    };
+    on.run(main());
+    EXPECT_EQ(living.total(), 4);
+    EXPECT_TRUE(on.reports().empty());
+}
+
+TEST_P(Scope, FailureOfAChildWaitsForTheOrderlyEndOfTheRest) {
+    async_gate may_end;
+    std::atomic<int> cancels = 0;
+    std::atomic<bool> is_over = false;
+    const auto slow = [&](census& living) -> task<void> {
+        const auto mine = living.begin_life();
+        co_await ends_slowly(may_end, &cancels);
+    };
+    const auto main = [&]() -> task<void> {
+        census living;
+        auto watch = eddy::spawn([&]() -> task<void> {
+            while (cancels < 2) co_await eddy::yield_now();
+            EXPECT_FALSE(is_over);
+            may_end.open();
+        });
+        std::string text;
+        try {
+            co_await eddy::scope([&](auto& s) -> task<void> {
+                s.spawn(slow(living));
+                s.spawn([&]() -> task<void> {
+                    while (living.total() < 2) co_await eddy::yield_now();
+                    throw std::runtime_error("broken");
+                });
+                co_await slow(living);
+            });
+        } catch (const std::runtime_error& e) {
+            text = e.what();
+        }
+        is_over = true;
+        EXPECT_EQ(text, "broken");
+        EXPECT_EQ(living.alive(), 0);
+        static_cast<void>(co_await watch);
+    };
+    on.run(main());
+}
+
+TEST_P(Scope, ErrorOfAChildBecomesTheErrorOfTheBodysExpected) {
+    const auto main = []() -> task<void> {
+        const auto outcome = co_await eddy::scope([](auto& s) -> task<eddy::result<int>> {
+            s.spawn([]() -> task<eddy::result<void>> {
+                co_return std::unexpected(std::make_error_code(std::errc::connection_reset));
+            });
+            co_await eddy::pending();
+            co_return 1;
+        });
+        EXPECT_EQ(outcome.error(), std::errc::connection_reset);
+    };
+    on.run(main());
+}
+
+TEST_P(Scope, ErrorOfAChildIsThrownIfTheBodyHasNoErrors) {
+    const auto main = []() -> task<void> {
+        std::error_code code;
+        try {
+            co_await eddy::scope([](auto& s) -> task<void> {
+                s.spawn([]() -> task<eddy::result<int>> {
+                    co_return std::unexpected(std::make_error_code(std::errc::connection_reset));
+                });
+                co_return;
+            });
+        } catch (const std::system_error& e) {
+            code = e.code();
+        }
+        EXPECT_EQ(code, std::errc::connection_reset);
+    };
+    on.run(main());
+}
+
+enum class fault { one = 1, two };
+
+TEST_P(Scope, ErrorsThatAreNoErrorCodesKeepTheirType) {
+    const auto main = []() -> task<void> {
+        const auto same = co_await eddy::scope([](auto& s) -> task<std::expected<int, fault>> {
+            s.spawn([]() -> task<std::expected<void, fault>> { co_return std::unexpected(fault::two); });
+            co_await eddy::pending();
+            co_return 1;
+        });
+        EXPECT_EQ(same.error(), fault::two);
+
+        std::string text;
+        try {
+            static_cast<void>(co_await eddy::scope([](auto& s) -> task<eddy::result<void>> {
+                s.spawn([]() -> task<std::expected<void, std::string>> { co_return std::unexpected("late"); });
+                co_await eddy::pending();
+                co_return eddy::ok();
+            }));
+        } catch (const std::bad_expected_access<std::string>& e) {
+            text = e.error();
+        }
+        EXPECT_EQ(text, "late");
+    };
+    on.run(main());
+}
+
+TEST_P(Scope, ErrorsThatConvertToErrorCodesKeepTheirTypeWhereItFits) {
+    using elapsed = eddy::time::elapsed;
+    const auto main = []() -> task<void> {
+        // As a code, if that is what the scope has.
+        const auto as_code = co_await eddy::scope([](auto& s) -> task<eddy::result<void>> {
+            s.spawn([]() -> task<std::expected<void, elapsed>> { co_return std::unexpected(elapsed()); });
+            co_await eddy::pending();
+            co_return eddy::ok();
+        });
+        EXPECT_EQ(as_code.error(), eddy::errc::timed_out);
+        // As it is, if the scope has the same; of a child and of the body.
+        const auto of_child = co_await eddy::scope([](auto& s) -> task<std::expected<void, elapsed>> {
+            s.spawn([]() -> task<std::expected<void, elapsed>> { co_return std::unexpected(elapsed()); });
+            co_await eddy::pending();
+            co_return {};
+        });
+        EXPECT_EQ(of_child.error(), elapsed());
+        const auto of_body = co_await eddy::scope(
+            [](auto&) -> task<std::expected<void, eddy::errc>> { co_return std::unexpected(eddy::errc::write_zero); });
+        EXPECT_EQ(of_body.error(), eddy::errc::write_zero);
+    };
+    on.run(main());
+}
+
+TEST_P(Scope, FailureOfTheBodyCancelsTheChildren) {
+    census living;
+    const auto main = [&]() -> task<void> {
+        const auto outcome = co_await eddy::scope([&](auto& s) -> task<eddy::result<void>> {
+            s.spawn(wait_for_ever(living));
+            s.spawn(wait_for_ever(living));
+            while (living.total() < 2) co_await eddy::yield_now();
+            co_return std::unexpected(std::make_error_code(std::errc::broken_pipe));
+        });
+        EXPECT_EQ(outcome.error(), std::errc::broken_pipe);
+        EXPECT_EQ(living.alive(), 0);
+
+        std::string text;
+        try {
+            co_await eddy::scope([&](auto& s) -> task<void> {
+                s.spawn(wait_for_ever(living));
+                throw std::runtime_error("the body");
+                co_return;
+            });
+        } catch (const std::runtime_error& e) {
+            text = e.what();
+        }
+        EXPECT_EQ(text, "the body");
+        EXPECT_EQ(living.alive(), 0);
+    };
+    on.run(main());
+}
+
+TEST_P(Scope, BodyThatThrowsInPlaceCancelsTheChildrenItHasSpawned) {
+    census living;
+    std::atomic<bool> has_run = false;
+    const auto main = [&]() -> task<void> {
+        auto broken = eddy::scope([&](auto& s) -> task<void> {
+            s.spawn([&]() -> task<void> {
+                const auto mine = living.begin_life();
+                has_run = true;
+                co_await eddy::pending();
+            });
+            throw std::runtime_error("in place");
+        });
+        std::string text;
+        try {
+            co_await broken;
+        } catch (const std::runtime_error& e) {
+            text = e.what();
+        }
+        EXPECT_EQ(text, "in place");
+        // The scope is still there, and its children are not.
+        EXPECT_EQ(living.alive(), 0);
+    };
+    on.run(main());
+}
+
+TEST_P(Scope, TheFirstFailureCounts) {
+    struct fails_when_it_dies {
+        scope_handle& s;
+        ~fails_when_it_dies() {
+            s.spawn([]() -> task<void> { throw std::runtime_error("second"); });
+        }
+    };
+    const auto main = [&]() -> task<void> {
+        std::string text;
+        try {
+            co_await eddy::scope([&](auto& s) -> task<void> {
+                s.spawn([&s]() -> task<void> {
+                    const fails_when_it_dies local{s};
+                    co_await eddy::pending();
+                });
+                s.spawn([]() -> task<void> { throw std::runtime_error("first"); });
+                try {
+                    co_await eddy::pending();
+                } catch (...) {
+                    ADD_FAILURE() << "nothing is thrown at a cancelled await";
+                }
+            });
+        } catch (const std::runtime_error& e) {
+            text = e.what();
+        }
+        EXPECT_EQ(text, "first");
+    };
+    on.run(main());
+}
+
+TEST_P(Scope, FailureAfterTheBodyHasEndedCountsAsWell) {
+    const auto main = [&]() -> task<void> {
+        std::atomic<bool> body_has_ended = false;
+        const auto outcome = co_await eddy::scope([&](auto& s) -> task<eddy::result<int>> {
+            s.spawn([&]() -> task<eddy::result<void>> {
+                while (!body_has_ended) co_await eddy::yield_now();
+                co_await eddy::yield_now();
+                co_return std::unexpected(std::make_error_code(std::errc::io_error));
+            });
+            body_has_ended = true;
+            co_return 5;
+        });
+        EXPECT_EQ(outcome.error(), std::errc::io_error);
+    };
+    on.run(main());
+}
+
+TEST_P(Scope, TryInsideTheBodyAndAroundTheScope) {
+    census living;
+    const auto inner = [&]() -> task<eddy::result<int>> {
+        const int value = co_await eddy::try_(eddy::scope([&](auto& s) -> task<eddy::result<int>> {
+            s.spawn(wait_for_ever(living));
+            while (living.total() == 0) co_await eddy::yield_now();
+            const int got = co_await eddy::try_(
+                eddy::ready(eddy::result<int>(std::unexpect, std::make_error_code(std::errc::timed_out))));
+            co_return got;
+        }));
+        ADD_FAILURE() << "went on after an error";
+        co_return value;
+    };
+    EXPECT_EQ(on.run(inner()).error(), std::errc::timed_out);
+    EXPECT_EQ(living.alive(), 0);
+}
+
+TEST_P(Scope, TryInAChildFailsTheScope) {
+    const auto main = []() -> task<eddy::result<void>> {
+        co_await eddy::try_(eddy::scope([](auto& s) -> task<eddy::result<void>> {
+            s.spawn([]() -> task<eddy::result<void>> {
+                co_await eddy::yield_now();
+                const int got = co_await eddy::try_(
+                    eddy::ready(eddy::result<int>(std::unexpect, std::make_error_code(std::errc::no_link))));
+                static_cast<void>(got);
+                co_return eddy::ok();
+            });
+            co_return eddy::ok();
+        }));
+        co_return eddy::ok();
+    };
+    EXPECT_EQ(on.run(main()).error(), std::errc::no_link);
+}
+
+TEST_P(Scope, BodyThatIsSlowToEndIsAwaitedWhenAChildFails) {
+    async_gate may_end;
+    std::atomic<int> cancels = 0;
+    const auto main = [&]() -> task<void> {
+        auto watch = eddy::spawn([&]() -> task<void> {
+            while (cancels == 0) co_await eddy::yield_now();
+            may_end.open();
+        });
+        std::string text;
+        try {
+            co_await eddy::scope([&](auto& s) -> task<void> {
+                s.spawn([]() -> task<void> { throw std::runtime_error("child"); });
+                co_await ends_slowly(may_end, &cancels);
+            });
+        } catch (const std::runtime_error& e) {
+            text = e.what();
+        }
+        EXPECT_EQ(text, "child");
+        EXPECT_TRUE(may_end.is_open());
+        static_cast<void>(co_await watch);
+    };
+    on.run(main());
+}
+
+// A failure wakes the parent even if the child came when nobody else was there.
+TEST_P(Scope, ChildThatSomebodyElseStartsWhileThereIsNoOtherFailsTheScope) {
+    const auto main = []() -> task<void> {
+        async_gate is_waiting;
+        scope_handle* children = nullptr;
+        auto other = eddy::spawn([&]() -> task<void> {
+            co_await is_waiting.wait();
+            children->spawn([]() -> task<void> { throw std::runtime_error("from elsewhere"); });
+        });
+        std::string text;
+        try {
+            co_await eddy::scope([&](auto& s) -> task<void> {
+                children = &s;
+                co_await eddy::yield_now();
+                co_await eddy::poll_fn([&](eddy::context&) -> eddy::poll_result<void> {
+                    is_waiting.open();
+                    return eddy::not_ready;
+                });
+            });
+        } catch (const std::runtime_error& e) {
+            text = e.what();
+        }
+        EXPECT_EQ(text, "from elsewhere");
+        static_cast<void>(co_await other);
+    };
+    on.run(main());
+}
+
+// ---- s.cancel() ----
+
+TEST_P(Scope, CancelEndsTheChildrenAndTheBodyGoesOn) {
+    census living;
+    const auto main = [&]() -> task<int> {
+        co_return co_await eddy::scope([&](auto& s) -> task<int> {
+            for (int i = 0; i < 5; ++i) s.spawn(wait_for_ever(living));
+            while (living.total() < 5) co_await eddy::yield_now();
+            EXPECT_FALSE(s.is_cancelled());
+            s.cancel();
+            s.cancel();
+            EXPECT_TRUE(s.is_cancelled());
+            while (living.alive() > 0) co_await eddy::yield_now();
+            co_return 3;
+        });
+    };
+    EXPECT_EQ(on.run(main()), 3);
+}
+
+TEST_P(Scope, R137_SpawnIntoACancelledScopeNeverRuns) {
+    census living;
+    std::atomic<int> runs = 0;
+    const auto never = [&](census::life) -> task<void> {
+        ++runs;
+        co_return;
+    };
+    const auto main = [&]() -> task<void> {
+        co_await eddy::scope([&](auto& s) -> task<void> {
+            s.cancel();
+            s.spawn(never(living.begin_life()));
+            s.spawn([&, mine = living.begin_life()] { ++runs; });
+            s.spawn([&, mine = living.begin_life()]() -> task<void> { return never(mine); });
+            co_return;
+        });
+        EXPECT_EQ(living.alive(), 0);
+    };
+    on.run(main());
+    EXPECT_EQ(runs, 0);
+}
+
+TEST_P(Scope, R137_ChildThatCancelsItsOwnScopeGoesOnToItsNextAwait) {
+    std::atomic<int> steps = 0;
+    const auto main = [&]() -> task<void> {
+        co_await eddy::scope([&](auto& s) -> task<void> {
+            s.spawn([&]() -> task<void> {
+                s.cancel();
+                ++steps;
+                s.spawn([&] { ++steps; });  // cancelled at once
+                co_await eddy::yield_now();
+                ++steps;
+            });
+            co_return;
+        });
+    };
+    on.run(main());
+    EXPECT_EQ(steps, 1);
+}
+
+TEST_P(Scope, R135_CancelOfAChildThatIsWokenAlreadyKeepsItFromGoingOn) {
+    if (GetParam() > 1) GTEST_SKIP() << "another worker would run the child at once";
+    async_gate gate;
+    census living;
+    bool went_on = false;
+    const auto main = [&]() -> task<void> {
+        co_await eddy::scope([&](auto& s) -> task<void> {
+            s.spawn([&]() -> task<void> {
+                const auto mine = living.begin_life();
+                co_await gate.wait();
+                went_on = true;
+            });
+            while (gate.waiting() == 0) co_await eddy::yield_now();
+            gate.open();
+            s.cancel();
+            co_return;
+        });
+    };
+    on.run(main());
+    EXPECT_FALSE(went_on);
+    EXPECT_EQ(living.alive(), 0);
+}
+
+}  // namespace
