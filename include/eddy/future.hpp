@@ -30,7 +30,7 @@ public:
 
     template <class U = T>
         requires(!std::same_as<std::remove_cvref_t<U>, poll_result> &&
-                 !std::same_as<std::remove_cvref_t<U>, not_ready_t> && std::constructible_from<T, U>)
+                 !std::same_as<std::remove_cvref_t<U>, not_ready_t> && std::is_constructible_v<T, U>)
     constexpr explicit(!std::convertible_to<U, T>) poll_result(U&& value)
         : value_(std::in_place, std::forward<U>(value)) {}
 
