@@ -524,22 +524,27 @@ TEST_P(ScopeEnd, PolledAfterItsEndItSaysSo) {
     on.run(main());
 }
 
-/// A scope in a place where its own child can end it.
-template <class Child>
-void destroy_scope_in_its_child(unsigned workers, Child make_child) {
-    executor on(workers);
-    const auto main = [&]() -> task<void> {
-        using body = std::function<task<void>(scope_handle&)>;
-        std::unique_ptr<decltype(eddy::scope(body()))> scope;
-        body starts = [&](scope_handle& s) -> task<void> {
-            make_child(s, [&] { scope.reset(); });
-            co_await eddy::pending();
-        };
-        scope = std::make_unique<decltype(eddy::scope(body()))>(eddy::scope(std::move(starts)));
-        static_cast<void>(co_await poll_once(*scope));
+using scope_body = std::function<task<void>(scope_handle&)>;
+using scope_of_body = decltype(eddy::scope(scope_body()));
+
+/// Starts a child that calls `end`.
+using child_maker = std::function<void(scope_handle& s, std::function<void()> end)>;
+
+task<void> await_scope_that_a_child_destroys(child_maker make_child) {
+    std::unique_ptr<scope_of_body> scope;
+    scope_body starts = [&](scope_handle& s) -> task<void> {
+        make_child(s, [&] { scope.reset(); });
         co_await eddy::pending();
     };
-    on.run(main());
+    scope = std::make_unique<scope_of_body>(eddy::scope(std::move(starts)));
+    static_cast<void>(co_await poll_once(*scope));
+    co_await eddy::pending();
+}
+
+/// A scope in a place where its own child can end it.
+void destroy_scope_in_its_child(unsigned workers, const child_maker& make_child) {
+    executor on(workers);
+    on.run(await_scope_that_a_child_destroys(make_child));
 }
 
 const auto coroutine_child = [](scope_handle& s, std::function<void()> end) {
