@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -75,8 +76,8 @@ TEST(AbortOnDrop, P028_BorrowedItsTaskGoesOn) {
 TEST(AbortOnDrop, P028_ALoserOfSelectIsAborted) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
-        auto first = co_await eddy::select(abort_on_drop_handle(eddy::spawn(holds(std::move(ends.sender)))),
-                                           eddy::yield_now());
+        auto first =
+            co_await eddy::select(abort_on_drop_handle(eddy::spawn(holds(std::move(ends.sender)))), eddy::yield_now());
         EXPECT_EQ(first.index(), 1u);
         auto told = co_await ends.receiver;
         EXPECT_FALSE(told.has_value());
@@ -112,6 +113,19 @@ TEST(AbortOnDrop, P028_AssigningAbortsTheFormerTask) {
         handle.abort();
         auto output = co_await handle;
         EXPECT_TRUE(output.error().is_cancelled());
+    });
+}
+
+TEST(AbortOnDrop, P028_TakesTheHandleOfAClosure) {
+    everywhere([]() -> task<> {
+        auto text = std::make_unique<int>(4);
+        abort_on_drop_handle handle(eddy::spawn([text = std::move(text)] { return *text; }));
+#ifdef EDDY_CLOSURES_DIE_TWICE
+        static_assert(eddy::detail::is_marked<decltype(handle)>);
+#endif
+        abort_on_drop_handle<int> plain(std::move(handle));
+        auto output = co_await std::move(plain);
+        EXPECT_EQ(output.value(), 4);
     });
 }
 

@@ -372,6 +372,24 @@ TEST(JoinSet, P019_SpawnsOnAnotherRuntime) {
     });
 }
 
+TEST(JoinSet, P019_SpawnsIntoALocalSet) {
+    everywhere([]() -> task<> {
+        eddy::local_set local;
+        join_set<int> set;
+        int count = 0;
+        co_await local.run_until([](join_set<int>& tasks, int& shared) -> task<> {
+            for (int i = 0; i < 10; ++i) {
+                tasks.spawn_local([&shared]() -> task<int> {
+                    co_await eddy::yield_now();
+                    co_return ++shared;
+                });
+            }
+            while (auto output = co_await tasks.join_next()) EXPECT_TRUE(output->has_value());
+        }(set, count));
+        EXPECT_EQ(count, 10);
+    });
+}
+
 TEST(JoinSet, P019_OutlivesItsRuntime) {
     join_set<int> set;
     {

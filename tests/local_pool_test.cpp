@@ -118,7 +118,7 @@ TEST(LocalPool, P027_SpawnLocalAndSpawnStayOnTheThread) {
         auto spawned = eddy::spawn([] { return here(); });
         auto first = co_await local;
         auto second = co_await spawned;
-        co_return first.value() == mine && second.value() == mine;
+        co_return first.value() == mine&& second.value() == mine;
     });
     EXPECT_TRUE(eddy::wait(same).value());
 }

@@ -723,9 +723,10 @@ TEST(LocalSet, P003_AnExceptionThatNobodyTakesGoesToTheHandlerOfTheLoop) {
     core->run([]() -> task<> {
         local_set set;
         set.spawn_local([]() -> task<> {
-            co_await eddy::yield_now();
-            throw std::runtime_error("thrown");
-        }).detach();
+               co_await eddy::yield_now();
+               throw std::runtime_error("thrown");
+           })
+            .detach();
         co_await set;
     }());
     EXPECT_EQ(reported, std::vector<std::string>{"thrown"});

@@ -75,7 +75,9 @@ TEST(SyncTaskTracker, P020_AMovedTokenCountsOnce) {
 TEST(SyncTaskTracker, P020_OpenItIsNeverDone) {
     task_tracker tracker;
     by_hand waits(tracker.wait());
-    { const auto token = tracker.token(); }
+    {
+        const auto token = tracker.token();
+    }
     EXPECT_FALSE(waits.is_woken());
     assert_pending(waits.poll());
 }

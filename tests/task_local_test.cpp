@@ -154,7 +154,8 @@ TEST(TaskLocal, P025_SyncScopeNestsAndEndsWithAnException) {
     EXPECT_EQ(request::id.sync_scope(1, [] { return request::id.sync_scope(2, [] { return request::id.get(); }); }), 2);
     EXPECT_THROW(request::id.sync_scope(1, [] { throw std::runtime_error("thrown"); }), std::runtime_error);
     EXPECT_FALSE(request::id.try_get().has_value());
-    EXPECT_EQ(request::id.sync_scope(1, [] { return request::other.sync_scope(2, [] { return request::id.get(); }); }), 1);
+    EXPECT_EQ(request::id.sync_scope(1, [] { return request::other.sync_scope(2, [] { return request::id.get(); }); }),
+              1);
 }
 
 TEST(TaskLocal, P025_IsBoundInSpawnedScopesOnlyIfTheySaySo) {
@@ -228,7 +229,9 @@ TEST(TaskLocal, P025_IsBoundWhileTheFutureIsDestroyed) {
     }
     EXPECT_EQ(log.events, right_order);
     log.events.clear();
-    { auto never_polled = noted.scope(noted_value(log), waits(notes_end(log), true)); }
+    {
+        auto never_polled = noted.scope(noted_value(log), waits(notes_end(log), true));
+    }
     EXPECT_EQ(log.events, right_order);
 }
 

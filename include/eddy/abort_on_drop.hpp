@@ -16,12 +16,16 @@ namespace eddy {
 /// Cancel safety: dropping it aborts the task; borrowed (`co_await task`), the task goes on.
 /// Thread safety: as a value.
 /// Cost: none of its own.
-template <class T>
-class [[nodiscard("dropping it aborts the task")]] abort_on_drop_handle : public future_ops<abort_on_drop_handle<T>> {
+template <class T, bool Marked = false>
+class [[nodiscard("dropping it aborts the task")]] abort_on_drop_handle
+    : public future_ops<abort_on_drop_handle<T, Marked>> {
 public:
     using output_type = typename join_handle<T>::output_type;
+    static constexpr bool took_closure = Marked;
 
     explicit abort_on_drop_handle(join_handle<T> task) noexcept : task_(std::move(task)) {}
+    /// From the handle of a task that was given a closure; that one is marked for GCC 12, see detail/closure_guard.hpp.
+    abort_on_drop_handle(abort_on_drop_handle<T, !Marked>&& other) noexcept : task_(other.detach()) {}
     abort_on_drop_handle(abort_on_drop_handle&&) noexcept = default;
     abort_on_drop_handle& operator=(abort_on_drop_handle&& other) noexcept {
         abort_on_drop_handle taken(std::move(other));
@@ -44,5 +48,10 @@ public:
 private:
     join_handle<T> task_;
 };
+
+template <class T>
+abort_on_drop_handle(join_handle<T>) -> abort_on_drop_handle<T>;
+template <class T>
+abort_on_drop_handle(detail::marked_join_handle<T>) -> abort_on_drop_handle<T, true>;
 
 }  // namespace eddy

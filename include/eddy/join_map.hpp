@@ -114,8 +114,7 @@ private:
 
 /// What join_map::join_next() returns.
 template <class K, class T, class Hash, class Equal>
-class [[nodiscard("co_await it")]] join_map<K, T, Hash, Equal>::join_next_future
-    : public future_ops<join_next_future> {
+class [[nodiscard("co_await it")]] join_map<K, T, Hash, Equal>::join_next_future : public future_ops<join_next_future> {
 public:
     using output_type = std::optional<joined_entry<K, T>>;
     poll_result<output_type> poll(context& cx) { return map_->poll_next(cx); }

@@ -10,10 +10,13 @@
 #include <vector>
 
 #include <eddy/detail/join_list.hpp>
+#include <eddy/detail/owned.hpp>
+#include <eddy/detail/stored_work.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
 #include <eddy/handle.hpp>
 #include <eddy/join_handle.hpp>
+#include <eddy/local_set.hpp>
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>
 #include <eddy/task.hpp>
@@ -65,10 +68,17 @@ public:
         return add<W>([&] { return runtime.spawn(std::forward<W>(work), where); });
     }
 
+    /// As eddy::spawn_local, into the set.
+    template <class W>
+    abort_handle spawn_local(W&& work, std::source_location where = std::source_location::current()) {
+        return add<W>([&] { return eddy::spawn_local(std::forward<W>(work), where); });
+    }
+
     /// As eddy::spawn_blocking, into the set.
     template <class F>
     abort_handle spawn_blocking(F&& f, std::source_location where = std::source_location::current()) {
-        return add<F>([&] { return eddy::spawn_blocking(std::forward<F>(f), where); });
+        list_.reserve();
+        return insert(eddy::spawn_blocking(std::forward<F>(f), where));
     }
 
     /// Takes over a task that was spawned elsewhere.
@@ -134,18 +144,24 @@ public:
 private:
     template <class W, class Spawn>
     abort_handle add(Spawn spawn) {
-        list_.reserve();
-        join_handle<T> task = take_handle(spawn());
-        eddy::abort_handle aborts = task.abort_handle();
-        list_.add(detail::join_access::release(task));
-        return aborts;
+        if constexpr (check<W>()) {
+            list_.reserve();
+            return insert(spawn());
+        } else {
+            return detail::broken_future::output_type();
+        }
     }
 
-    template <class H>
-    static join_handle<T> take_handle(H&& spawned) {
-        constexpr bool fits = std::is_convertible_v<H, join_handle<T>>;
-        static_assert(fits, "eddy: a join_set<T> holds tasks whose output is T: this work has another one");
-        return std::forward<H>(spawned);
+    /// Refuses, in one line, what cannot be spawned into the set.
+    template <class W>
+    static constexpr bool check() {
+        if constexpr (detail::check_spawned<W>()) {
+            constexpr bool fits = std::is_same_v<detail::work_output_t<W>, T>;
+            static_assert(fits, "eddy: a join_set<T> holds tasks whose output is T, and this work has another one");
+            return fits;
+        } else {
+            return false;
+        }
     }
 
     /// Null if the set is empty.

@@ -53,8 +53,7 @@ public:
 
     /// The same on a certain runtime.
     template <class W>
-    auto spawn_on(const handle& runtime, W&& work,
-                  std::source_location where = std::source_location::current()) const {
+    auto spawn_on(const handle& runtime, W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_spawned<W>()) {
             return on_pool(detail::runtime_access::get(runtime), std::forward<W>(work), where);
         } else {

@@ -409,7 +409,8 @@ local_enter_guard::local_enter_guard(detail::local_share entered) noexcept
 local_enter_guard::~local_enter_guard() {
     if (detail::local_here != entered_.get()) {
         detail::fatal_misuse(
-            "guards of local_set::enter() ended in another order than the reverse of their making: keep each in a scope "
+            "guards of local_set::enter() ended in another order than the reverse of their making: keep each in a "
+            "scope "
             "of its own, without a co_await");
     }
     detail::local_here = outer_;

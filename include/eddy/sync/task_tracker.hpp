@@ -162,8 +162,7 @@ public:
         return start<W>(std::forward<W>(work), [&](auto&& all) { return eddy::spawn(std::move(all), where); });
     }
     template <class W>
-    auto spawn_on(const handle& runtime, W&& work,
-                  std::source_location where = std::source_location::current()) const {
+    auto spawn_on(const handle& runtime, W&& work, std::source_location where = std::source_location::current()) const {
         return start<W>(std::forward<W>(work), [&](auto&& all) { return runtime.spawn(std::move(all), where); });
     }
     template <class W>
