@@ -32,7 +32,7 @@ public:
     run_until_future(detail::local_share tasks, F&& inner)
         : tasks_(std::move(tasks)), inner_(std::in_place, std::move(inner)) {}
     run_until_future(run_until_future&& other) noexcept(std::is_nothrow_move_constructible_v<F>)
-        : tasks_(other.tasks_), inner_(std::move(other.inner_)) {
+        : tasks_(std::move(other.tasks_)), inner_(std::move(other.inner_)) {
         if (other.driver_.is_listed) detail::fatal_misuse("run_until() was moved after its first poll");
         other.inner_.reset();
     }

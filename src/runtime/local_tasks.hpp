@@ -25,6 +25,7 @@ namespace eddy::detail {
 class local_tasks final : public task_owner {
 public:
     local_tasks() noexcept = default;
+    ~local_tasks() = default;
 
     // ---- Any thread ----
     void retain() noexcept;
@@ -62,8 +63,6 @@ private:
             return oldest;
         }
     };
-
-    ~local_tasks() = default;
 
     [[nodiscard]] bool send(spawned_task& task) noexcept;
     [[nodiscard]] waker take_driver() noexcept;

@@ -159,20 +159,20 @@ public:
     /// As eddy::spawn, tracked.
     template <class W>
     auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
-        return start<W>(std::forward<W>(work), [&](auto&& all) { return eddy::spawn(std::move(all), where); });
+        return start<W>(std::forward<W>(work), [&](auto all) { return eddy::spawn(std::move(all), where); });
     }
     template <class W>
     auto spawn_on(const handle& runtime, W&& work, std::source_location where = std::source_location::current()) const {
-        return start<W>(std::forward<W>(work), [&](auto&& all) { return runtime.spawn(std::move(all), where); });
+        return start<W>(std::forward<W>(work), [&](auto all) { return runtime.spawn(std::move(all), where); });
     }
     template <class W>
     auto spawn_local(W&& work, std::source_location where = std::source_location::current()) const {
-        return start<W>(std::forward<W>(work), [&](auto&& all) { return eddy::spawn_local(std::move(all), where); });
+        return start<W>(std::forward<W>(work), [&](auto all) { return eddy::spawn_local(std::move(all), where); });
     }
     /// As eddy::spawn_blocking, tracked.
     template <class F>
     auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) const {
-        return start<F>(std::forward<F>(f), [&](auto&& all) { return eddy::spawn_blocking(std::move(all), where); });
+        return start<F>(std::forward<F>(f), [&](auto all) { return eddy::spawn_blocking(std::move(all), where); });
     }
 
     /// Whether both are the same tracker.
