@@ -363,6 +363,7 @@ TEST_P(RuntimeTasks, S08_WakesFromEightThreadsResumeOnce) {
     EXPECT_EQ(source.polls().count(), 2u);
     source.end();
     EXPECT_TRUE(eddy::wait(task).has_value());
+    rt.wait_until_idle();
 }
 
 TEST_P(RuntimeTasks, S08_ItGoesOnOnAWorkerAndNotWhereItWasWoken) {
@@ -454,8 +455,8 @@ TEST_P(RuntimeTasks, R028_WakeFromAThreadLocalOfAWorkerThatIsGone) {
     auto task = stays.spawn(source.future());
     ASSERT_TRUE(source.polls().wait_for(1));
     {
-        const auto goes = make();
         by_others own;
+        const auto goes = make();
         goes.spawn(own.future()).detach();
         ASSERT_TRUE(own.polls().wait_for(1));
         goes.block_on([&]() -> eddy::task<void> {
@@ -607,10 +608,10 @@ TEST_P(RuntimeTasks, WhatATaskSpawnsBeforeALongComputationDoesNotWaitForItsEnd) 
     if (workers() == 1) GTEST_SKIP() << "there is no other worker";
     const auto rt = make();
     auto all = rt.spawn([] {
-        support::tally begun;
-        for (int i = 0; i < 10; ++i) eddy::spawn([&] { begun.add(); });
+        const auto begun = std::make_shared<std::atomic<int>>(0);
+        for (int i = 0; i < 10; ++i) eddy::spawn([begun] { ++*begun; });
         // Held up here on purpose: the children are run by the others.
-        return begun.wait_for(10);
+        return support::spin_until([&] { return *begun == 10; });
     });
     EXPECT_TRUE(eddy::wait(all).value());
 }

@@ -1,0 +1,505 @@
+// SPDX-License-Identifier: MIT
+// Sockets and timers of the work-stealing runtime: on whichever worker, beside busy ones, off the workers, and without I/O.
+#include <eddy/runtime.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/handle.hpp>
+#include <eddy/net/tcp_listener.hpp>
+#include <eddy/net/tcp_stream.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/task.hpp>
+#include <eddy/time/interval.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/time/timeout.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/gate.hpp"
+#include "support/net.hpp"
+#include "support/runtime.hpp"
+#include "support/stress.hpp"
+#include "support/system.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+using support::bytes_of;
+using support::nothing;
+using support::number;
+
+class RuntimeIo : public support::on_workers {};
+EDDY_ON_1_2_AND_4_WORKERS(RuntimeIo);
+
+/// Sends back what comes, until the end.
+eddy::task<void> echo(eddy::net::tcp_stream stream) {
+    std::array<std::byte, 256> buffer{};
+    for (;;) {
+        const auto count = co_await stream.read(buffer);
+        if (!count || *count == 0) co_return;
+        if (!(co_await stream.write_all(std::span(buffer).first(*count)))) co_return;
+    }
+}
+
+/// Accepts for ever, and echoes each connection in a task of its own.
+eddy::task<void> serve(eddy::net::tcp_listener& listener) {
+    for (;;) {
+        auto accepted = co_await listener.accept();
+        if (!accepted) co_return;
+        eddy::spawn(echo(std::move(accepted->stream))).detach();
+    }
+}
+
+eddy::net::tcp_listener bind_on(const eddy::runtime& rt) {
+    return rt.block_on(eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+}
+
+// ---- R026: a worker that is held up ----
+
+TEST(RuntimeIo, R026_OneWorkerComputesForASecondAndAllElseGoesOn) {
+    std::atomic<bool> stop = false;
+    std::atomic<bool> is_computing = false;
+    std::array<std::atomic<int>, 6> echoes{};
+    std::array<std::atomic<int>, 6> ticks{};
+    std::atomic<std::int64_t> latest_ms = 0;
+    const auto rt = support::make_runtime(2);
+    // Several of each, so that each worker's driver and timers have some: also those of the one that will be held up.
+    std::vector<eddy::join_handle<void>> all;
+    for (auto& count : echoes) {
+        all.push_back(rt.spawn([&]() -> eddy::task<void> {
+            auto listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+            auto near = (co_await eddy::net::tcp_stream::connect(listener.local_addr().value())).value();
+            auto far = (co_await listener.accept()).value();
+            auto other = eddy::spawn(echo(std::move(far.stream)));
+            std::array<std::byte, 8> buffer{};
+            while (!stop) {
+                EXPECT_TRUE((co_await near.write_all(bytes_of("question"))).has_value());
+                EXPECT_TRUE((co_await near.read_exact(buffer)).has_value());
+                if (is_computing) ++count;
+                co_await eddy::time::sleep(1ms);
+            }
+            EXPECT_TRUE((co_await near.shutdown()).has_value());
+            static_cast<void>(co_await other);
+        }));
+    }
+    for (auto& count : ticks) {
+        all.push_back(rt.spawn([&]() -> eddy::task<void> {
+            auto every = eddy::time::interval(5ms);
+            while (!stop) {
+                const auto due = co_await every.tick();
+                const auto late = std::chrono::duration_cast<std::chrono::milliseconds>(steady_clock::now() - due);
+                if (is_computing) {
+                    ++count;
+                    for (auto seen = latest_ms.load(); seen < late.count();) {
+                        if (latest_ms.compare_exchange_weak(seen, late.count())) break;
+                    }
+                }
+            }
+        }));
+    }
+    auto busy = rt.spawn([&] {
+        is_computing = true;
+        const auto until = steady_clock::now() + 1s;
+        while (steady_clock::now() < until) {
+        }
+        is_computing = false;
+    });
+    EXPECT_TRUE(eddy::wait(busy).has_value());
+    stop = true;
+    for (auto& each : all) EXPECT_TRUE(eddy::wait(each).has_value());
+    // 200 ticks and, at best, 1000 echoes in the time. On a machine that does much else besides it is fewer.
+    for (const auto& count : ticks) EXPECT_GE(count, support::is_sanitized ? 20 : 100);
+    for (const auto& count : echoes) EXPECT_GE(count, support::is_sanitized ? 10 : 50);
+    EXPECT_LT(latest_ms, support::is_sanitized ? 500 : 200);
+    RecordProperty("latest_tick_ms", std::to_string(latest_ms.load()));
+}
+
+TEST(RuntimeIo, R026_AllButOneWorkerAreHeldUp) {
+    support::tally held;
+    std::atomic<bool> go_on = false;
+    const auto rt = support::make_runtime(4);
+    auto listener = bind_on(rt);
+    auto server = rt.spawn(serve(listener));
+    // Connections whose sources are spread over all drivers.
+    std::vector<support::raw_socket> clients;
+    for (int i = 0; i < 16; ++i) {
+        clients.push_back(support::raw_socket::connected(listener.local_addr().value()));
+        clients.back().send("x");
+        EXPECT_EQ(clients.back().receive(1), "x");
+    }
+    std::vector<eddy::join_handle<void>> busy;
+    for (int i = 0; i < 3; ++i) {
+        busy.push_back(rt.spawn([&] {
+            held.add();
+            support::spin_until([&] { return go_on.load(); });
+        }));
+    }
+    ASSERT_TRUE(held.wait_for(3));
+    for (int round = 0; round < 5; ++round) {
+        for (auto& each : clients) each.send("ping");
+        for (auto& each : clients) EXPECT_EQ(each.receive(4), "ping");
+    }
+    rt.block_on([]() -> eddy::task<void> { co_await eddy::time::sleep(1ms); }());
+    go_on = true;
+    for (auto& each : busy) EXPECT_TRUE(eddy::wait(each).has_value());
+    server.abort();
+    EXPECT_FALSE(eddy::wait(server).has_value());
+    clients.clear();
+    rt.wait_until_idle();
+}
+
+// ---- Balance ----
+
+TEST(RuntimeIo, ConnectionsOfOneAcceptingTaskAreSharedOutEvenly) {
+    constexpr int count = 200;
+    const auto rt = support::make_runtime(2);
+    auto listener = bind_on(rt);
+    auto server = rt.spawn(serve(listener));
+    std::vector<support::raw_socket> clients;
+    for (int i = 0; i < count; ++i) {
+        clients.push_back(support::raw_socket::connected(listener.local_addr().value()));
+        clients.back().send("x");
+        ASSERT_EQ(clients.back().receive(1), "x");
+    }
+    const auto sources = [&](std::size_t worker) { return rt.metrics().worker(worker).sources; };
+    // The last one's task may be on its way from the write to the read that registers it.
+    EXPECT_TRUE(support::comes_true([&] { return sources(0) + sources(1) >= count; }));
+    const auto all = sources(0) + sources(1);
+    EXPECT_GE(sources(0), all * 40 / 100) << sources(0) << " and " << sources(1);
+    EXPECT_LE(sources(0), all * 60 / 100) << sources(0) << " and " << sources(1);
+    server.abort();
+    EXPECT_FALSE(eddy::wait(server).has_value());
+    clients.clear();
+    rt.wait_until_idle();
+    EXPECT_TRUE(support::comes_true([&] { return sources(0) + sources(1) <= 1; })) << "but for the listener";
+}
+
+TEST(RuntimeIo, AnAcceptingTaskThatKeepsItsConnectionsSharesThemOutToo) {
+    constexpr int count = 200;
+    const auto rt = support::make_runtime(2);
+    rt.block_on([&]() -> eddy::task<void> {
+        auto listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+        std::vector<support::raw_socket> clients;
+        std::vector<eddy::net::tcp_stream> kept;
+        std::array<std::byte, 1> byte{};
+        for (int i = 0; i < count; ++i) {
+            clients.push_back(support::raw_socket::connected(listener.local_addr().value()));
+            kept.push_back((co_await listener.accept()).value().stream);
+            // A read that waits registers it, on the worker that this task happens to be on.
+            EXPECT_FALSE((co_await eddy::time::timeout(0ms, kept.back().read(byte))).has_value());
+        }
+        const auto now = rt.metrics();
+        const auto all = now.worker(0).sources + now.worker(1).sources;
+        EXPECT_GE(all, static_cast<std::size_t>(count));
+        EXPECT_GE(now.worker(0).sources, all * 40 / 100) << now.worker(0).sources << " of " << all;
+        EXPECT_LE(now.worker(0).sources, all * 60 / 100) << now.worker(0).sources << " of " << all;
+    }());
+}
+
+// ---- Sockets and timers in use ----
+
+TEST_P(RuntimeIo, ManyConnectionsEachByteComparedOnAnyWorker) {
+    const auto rt = make();
+    auto listener = bind_on(rt);
+    auto server = rt.spawn(serve(listener));
+    rt.block_on([&]() -> eddy::task<void> {
+        std::vector<eddy::join_handle<void>> all;
+        for (int i = 0; i < 50; ++i) {
+            all.push_back(eddy::spawn([&, i]() -> eddy::task<void> {
+                auto stream = (co_await eddy::net::tcp_stream::connect(listener.local_addr().value())).value();
+                for (int round = 0; round < 20; ++round) {
+                    const auto text = "connection " + std::to_string(i) + " round " + std::to_string(round);
+                    EXPECT_TRUE((co_await stream.write_all(bytes_of(text))).has_value());
+                    std::string back(text.size(), '\0');
+                    EXPECT_TRUE((co_await stream.read_exact(std::as_writable_bytes(std::span(back)))).has_value());
+                    EXPECT_EQ(back, text);
+                    if (round % 5 == i % 5) co_await eddy::yield_now();
+                }
+            }));
+        }
+        for (auto& each : all) EXPECT_TRUE((co_await each).has_value());
+    }());
+    server.abort();
+    EXPECT_FALSE(eddy::wait(server).has_value());
+    rt.wait_until_idle();
+    const auto io = rt.metrics().io();
+    EXPECT_LE(io.fds_registered - io.fds_deregistered, 1u) << "but for the listener";
+}
+
+TEST_P(RuntimeIo, ASocketIsMovedFromTaskToTask) {
+    const auto rt = make();
+    support::connection pair;
+    rt.block_on([&]() -> eddy::task<void> {
+        auto stream = std::make_shared<eddy::net::tcp_stream>(std::move(pair.stream));
+        for (int i = 0; i < 50; ++i) {
+            auto reader = eddy::spawn([stream]() -> eddy::task<char> {
+                std::array<std::byte, 1> byte{};
+                EXPECT_EQ((co_await stream->read(byte)).value(), 1u);
+                co_return static_cast<char>(byte[0]);
+            });
+            co_await eddy::yield_now();
+            pair.peer.send(std::string(1, static_cast<char>('a' + i % 26)));
+            EXPECT_EQ((co_await reader).value(), 'a' + i % 26);
+        }
+    }());
+}
+
+TEST_P(RuntimeIo, ReaderAndWriterAreTwoTasks) {
+    const auto rt = make();
+    auto listener = bind_on(rt);
+    constexpr std::size_t total = 4 * 1024 * 1024;
+    rt.block_on([&]() -> eddy::task<void> {
+        auto near = (co_await eddy::net::tcp_stream::connect(listener.local_addr().value())).value();
+        auto far = (co_await listener.accept()).value();
+        auto server = eddy::spawn(echo(std::move(far.stream)));
+        auto writer = eddy::spawn([&]() -> eddy::task<void> {
+            const std::vector<std::byte> chunk(64 * 1024, std::byte{7});
+            for (std::size_t sent = 0; sent < total; sent += chunk.size()) {
+                EXPECT_TRUE((co_await near.write_all(chunk)).has_value());
+            }
+        });
+        std::vector<std::byte> into(64 * 1024);
+        std::size_t got = 0;
+        while (got < total) {
+            const auto count = co_await near.read(into);
+            if (!count || *count == 0) break;
+            EXPECT_TRUE(
+                std::ranges::all_of(std::span(into).first(*count), [](std::byte b) { return b == std::byte{7}; }));
+            got += *count;
+        }
+        EXPECT_EQ(got, total);
+        static_cast<void>(co_await writer);
+        EXPECT_TRUE((co_await near.shutdown()).has_value());
+        static_cast<void>(co_await server);
+    }());
+}
+
+TEST_P(RuntimeIo, ASocketUsedOffTheWorkersWithAnEnteredHandle) {
+    const auto rt = make();
+    support::connection pair;
+    std::string got;
+    std::thread other([&, handle = rt.handle()] {
+        const auto entered = handle.enter();
+        got = eddy::wait([&]() -> eddy::task<std::string> {
+            std::array<std::byte, 5> into{};
+            EXPECT_TRUE((co_await pair.stream.read_exact(into)).has_value());
+            EXPECT_TRUE((co_await pair.stream.write_all(bytes_of("done"))).has_value());
+            co_return support::text_of(into);
+        }());
+    });
+    EXPECT_TRUE(support::comes_true([&] { return rt.metrics().io().fds_registered == 1; }));
+    pair.peer.send("hello");
+    EXPECT_EQ(pair.peer.receive(4), "done");
+    other.join();
+    EXPECT_EQ(got, "hello");
+}
+
+TEST_P(RuntimeIo, SocketsUsedOffTheWorkersAreSharedOutAmongThem) {
+    const auto rt = make();
+    const auto entered = rt.enter();
+    std::vector<support::connection> pairs(8);
+    std::array<std::byte, 1> byte{};
+    for (auto& each : pairs) {
+        EXPECT_FALSE(eddy::wait(eddy::time::timeout(0ms, each.stream.read(byte))).has_value());
+    }
+    const auto now = rt.metrics();
+    for (std::size_t i = 0; i < now.workers(); ++i) EXPECT_EQ(now.worker(i).sources, 8 / now.workers()) << i;
+}
+
+TEST_P(RuntimeIo, SleepsEndInOrderAndNotEarly) {
+    const auto rt = make();
+    std::atomic<int> early = 0;
+    std::vector<eddy::join_handle<void>> all;
+    for (int i = 0; i < 200; ++i) {
+        all.push_back(rt.spawn([&, i]() -> eddy::task<void> {
+            const auto wanted = std::chrono::microseconds(250 * (i % 40));
+            const auto began = steady_clock::now();
+            co_await eddy::time::sleep(wanted);
+            if (steady_clock::now() - began < wanted) ++early;
+        }));
+    }
+    for (auto& each : all) EXPECT_TRUE(eddy::wait(each).has_value());
+    EXPECT_EQ(early, 0);
+}
+
+TEST_P(RuntimeIo, ATimerThatIsSetFromOutsideEndsTheSleepOfAWorker) {
+    const auto rt = make();
+    rt.wait_until_idle();
+    const auto entered = rt.enter();
+    const auto began = steady_clock::now();
+    for (int i = 0; i < 20; ++i) eddy::wait(eddy::time::sleep(1ms));
+    EXPECT_LT(steady_clock::now() - began, support::is_sanitized ? 10s : 2s);
+}
+
+TEST_P(RuntimeIo, DescriptorsAreBackWhenTheRuntimeIsGone) {
+    const auto before = support::count_fds();
+    {
+        std::optional<eddy::net::tcp_listener> listener;  // outlives the task that waits for it
+        const auto rt = make();
+        listener = bind_on(rt);
+        rt.spawn(serve(*listener)).detach();
+        std::vector<support::raw_socket> clients;
+        for (int i = 0; i < 20; ++i) {
+            clients.push_back(support::raw_socket::connected(listener->local_addr().value()));
+            clients.back().send("x");
+            EXPECT_EQ(clients.back().receive(1), "x");
+        }
+    }
+    EXPECT_EQ(support::count_fds(), before);
+}
+
+// ---- Without I/O ----
+
+eddy::runtime make_without_io(unsigned workers) {
+    return eddy::runtime::builder().worker_threads(workers).enable_io(false).build().value();
+}
+
+TEST_P(RuntimeIo, S42_ARuntimeWithoutIoRunsTasksAndTimersAndHasNoDescriptor) {
+    const auto before = support::count_fds();
+    const auto rt = make_without_io(workers());
+    EXPECT_EQ(support::count_fds(), before);
+    EXPECT_EQ(rt.block_on(number(3)), 3);
+    const auto began = steady_clock::now();
+    rt.block_on([]() -> eddy::task<void> {
+        std::vector<eddy::join_handle<void>> all;
+        for (int i = 0; i < 20; ++i) {
+            all.push_back(eddy::spawn([i]() -> eddy::task<void> {
+                for (int k = 0; k < 3; ++k) co_await eddy::time::sleep(std::chrono::milliseconds(i % 4 + 1));
+            }));
+        }
+        for (auto& each : all) static_cast<void>(co_await each);
+    }());
+    EXPECT_GE(steady_clock::now() - began, 12ms);
+    EXPECT_EQ(support::count_fds(), before);
+}
+
+TEST_P(RuntimeIo, S42_WithoutIoSocketsAnswerIoDisabled) {
+    const auto rt = make_without_io(workers());
+    support::connection pair;
+    std::array<std::byte, 1> byte{};
+    const auto bound = rt.block_on(eddy::net::tcp_listener::bind("127.0.0.1:0"));
+    if (!bound) {
+        EXPECT_EQ(bound.error(), eddy::errc::io_disabled);
+    }
+    const auto accepted = rt.block_on([]() -> eddy::task<std::error_code> {
+        auto listener = co_await eddy::net::tcp_listener::bind("127.0.0.1:0");
+        if (!listener) co_return listener.error();
+        co_return (co_await listener->accept()).error();
+    }());
+    EXPECT_EQ(accepted, eddy::errc::io_disabled);
+    EXPECT_FALSE(accepted.message().empty());
+    EXPECT_EQ(rt.block_on(pair.stream.read(byte)).error(), eddy::errc::io_disabled);
+    const auto entered = rt.enter();
+    EXPECT_EQ(eddy::wait(pair.stream.read(byte)).error(), eddy::errc::io_disabled);
+}
+
+TEST(RuntimeIo, S42_WithoutIoABusyWorkersTimersAreServedByTheOther) {
+    std::atomic<bool> stop = false;
+    std::array<std::atomic<int>, 6> ticks{};
+    support::gate begun;
+    const auto rt = make_without_io(2);
+    std::vector<eddy::join_handle<void>> all;
+    for (auto& count : ticks) {
+        all.push_back(rt.spawn([&]() -> eddy::task<void> {
+            while (!stop) {
+                co_await eddy::time::sleep(1ms);
+                ++count;
+            }
+        }));
+    }
+    auto busy = rt.spawn([&] {
+        begun.open();
+        const auto least = [&] {
+            return std::ranges::min_element(ticks, {}, [](const auto& each) { return each.load(); })->load();
+        };
+        const int before = least();
+        return support::spin_until([&] { return least() >= before + 20; });
+    });
+    EXPECT_TRUE(eddy::wait(busy).value());
+    stop = true;
+    for (auto& each : all) EXPECT_TRUE(eddy::wait(each).has_value());
+}
+
+TEST_P(RuntimeIo, S42_WithoutIoManyThreadsWakeWorkersThatSleep) {
+    const auto rt = make_without_io(workers());
+    const support::threads all(4, [&](unsigned) {
+        for (int i = 0; i < 300; ++i) EXPECT_EQ(rt.block_on(number(i)), i);
+    });
+}
+
+// ---- Races ----
+
+class RuntimeIoStress : public support::on_workers {};
+EDDY_ON_1_2_AND_4_WORKERS(RuntimeIoStress);
+
+TEST_P(RuntimeIoStress, ConnectionsThatComeAndGoWhileTheirTasksAreAborted) {
+    const support::watchdog limit("connections", 50s);
+    const auto rounds = support::rounds(5'000);
+    const auto rt = make();
+    auto listener = bind_on(rt);
+    auto server = rt.spawn(serve(listener));
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        std::vector<eddy::join_handle<void>> all;
+        for (int i = 0; i < 8; ++i) {
+            all.push_back(rt.spawn([&, i]() -> eddy::task<void> {
+                auto stream = (co_await eddy::net::tcp_stream::connect(listener.local_addr().value())).value();
+                std::array<std::byte, 4> into{};
+                for (int k = 0; k < 1 + i % 3; ++k) {
+                    EXPECT_TRUE((co_await stream.write_all(bytes_of("ping"))).has_value());
+                    EXPECT_TRUE((co_await stream.read_exact(into)).has_value());
+                }
+                // No answer comes to this one: it is aborted, or times out.
+                if (i % 2 == 0) static_cast<void>(co_await eddy::time::timeout(1ms, stream.read(into)));
+            }));
+        }
+        for (std::size_t i = 0; i < all.size(); i += 3) all[i].abort();
+        for (auto& each : all) static_cast<void>(eddy::wait(each));
+    }
+    server.abort();
+    EXPECT_FALSE(eddy::wait(server).has_value());
+    rt.wait_until_idle();
+    const auto io = rt.metrics().io();
+    EXPECT_LE(io.fds_registered - io.fds_deregistered, 1u);
+}
+
+TEST_P(RuntimeIoStress, DroppedWhileConnectionsAreBusy) {
+    const support::watchdog limit("a drop beside connections", 50s);
+    const auto rounds = support::rounds(2'000);
+    const auto before = support::count_fds();
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        std::atomic<int> echoes = 0;
+        std::optional<eddy::net::tcp_listener> listener;
+        const auto rt = make();
+        listener = bind_on(rt);
+        rt.spawn(serve(*listener)).detach();
+        for (int i = 0; i < 8; ++i) {
+            rt.spawn([&]() -> eddy::task<void> {
+                  auto stream = co_await eddy::net::tcp_stream::connect(listener->local_addr().value());
+                  std::array<std::byte, 4> into{};
+                  // It fails when the other side's task is destroyed first.
+                  while (stream && (co_await stream->write_all(bytes_of("ping"))).has_value() &&
+                         (co_await stream->read_exact(into)).has_value()) {
+                      ++echoes;
+                  }
+              }).detach();
+        }
+        ASSERT_TRUE(support::comes_true([&] { return echoes > static_cast<int>(round % 50); }));
+    }
+    EXPECT_EQ(support::count_fds(), before);
+}
+
+}  // namespace
