@@ -183,11 +183,11 @@ public:
     explicit cell(T value = T()) : value_(std::move(value)) {}
 
     [[nodiscard]] T read() const noexcept {
-        detail::plain_access(&value_, sizeof(T), false, __builtin_return_address(0));
+        detail::cell_access(&value_, sizeof(T), false);
         return value_;
     }
     void write(T value) noexcept {
-        detail::plain_access(&value_, sizeof(T), true, __builtin_return_address(0));
+        detail::cell_access(&value_, sizeof(T), true);
         value_ = std::move(value);
     }
 

@@ -123,6 +123,10 @@ void plain_access(const void* address, std::size_t size, bool is_write, const vo
     the_engine().plain_access(address, size, is_write, code);
 }
 
+void cell_access(const void* address, std::size_t size, bool is_write) noexcept {
+    plain_access(address, size, is_write, __builtin_return_address(0));
+}
+
 void touch(object_index& tracked, const void* address) noexcept {
     if (!is_exploring()) return;
     const engine::inside guard(the_engine());

@@ -67,6 +67,8 @@ void wait_event(object_index& event, const void* address) noexcept;
 // ---- Plain memory ----
 
 void plain_access(const void* address, std::size_t size, bool is_write, const void* code) noexcept;
+/// The same, for who calls it.
+void cell_access(const void* address, std::size_t size, bool is_write) noexcept;
 void touch(object_index& tracked, const void* address) noexcept;
 
 }  // namespace explore::detail
