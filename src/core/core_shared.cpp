@@ -25,8 +25,8 @@ namespace {
 constexpr std::size_t polls_between_turns = 64;
 constexpr auto look_interval = std::chrono::microseconds(20);
 
-// So often the queue comes before the children of scopes.
-constexpr unsigned fork_fairness = 16;
+// So often the queue comes before the children of scopes, if it holds any task: every other time.
+constexpr unsigned fork_fairness = 2;
 
 constinit thread_local core_shared* running_here = nullptr;
 
@@ -184,8 +184,8 @@ void core_shared::wake_fork(waker&& parent) noexcept {
     wakes_forks_ = false;
 }
 
-/// Precondition: has_queued(). Now and then the queue comes first, so that scopes that start children for ever do not
-/// starve it.
+/// Precondition: has_queued(). In turns, so that children that start further ones, newest first, do not overtake what was
+/// queued before them.
 core_task& core_shared::pop_queued() noexcept {
     const bool takes_fork = !forks_.is_empty() && (queue_.is_empty() || ++fork_streak_ % fork_fairness != 0);
     return takes_fork ? forks_.pop() : queue_.pop();

@@ -23,8 +23,8 @@ using std::chrono::steady_clock;
 // A task that was woken by the one before runs next, out of the LIFO slot; so many in a row, with one budget.
 constexpr unsigned lifo_limit = 3;
 
-// So often the ring comes before the children of scopes.
-constexpr unsigned fork_fairness = 16;
+// So often the ring comes before the children of scopes, if it holds any task: every other time.
+constexpr unsigned fork_fairness = 2;
 
 // While tasks are queued, a look at the driver costs as much as many polls: not before this has passed since the last.
 constexpr auto look_interval = std::chrono::microseconds(20);
@@ -151,7 +151,7 @@ spawned_task* worker::next_local() noexcept {
         }
     }
     lifo_streak_ = 0;
-    // Now and then the ring first, so that scopes that start children for ever do not starve it.
+    // In turns, so that children that start further ones, newest first, do not overtake what was queued before them.
     if (tick_ % fork_fairness == 0) {
         if (spawned_task* const task = queue_.pop()) return task;
     }
