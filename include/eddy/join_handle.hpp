@@ -37,7 +37,7 @@ public:
 
     /// Throws the task's exception; std::system_error with errc::task_cancelled if it was cancelled.
     [[noreturn]] void rethrow() const;
-    /// "task 7 was cancelled", or the exception's text.
+    /// "task 7 was cancelled", or "task 7 threw: " and the exception's text.
     [[nodiscard]] std::string what() const;
 
     /// errc::task_cancelled. An exception that the task has thrown is thrown again: it is no error code. This is how
