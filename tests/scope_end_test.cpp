@@ -613,19 +613,19 @@ TEST_P(ScopeStress, ChildrenThatSpawnWhileTheirScopeIsDestroyed) {
     census living;
     struct spawner {
         census& living;
-        task<void> run(scope_handle& s) {
+        task<void> run(scope_handle& s, int depth) {
             const auto mine = living.begin_life();
-            for (int i = 0; i < 3; ++i) {
-                s.spawn(run(s));
+            for (int i = 0; i < 3 && depth > 0; ++i) {
+                s.spawn(run(s, depth - 1));
                 co_await eddy::yield_now();
             }
         }
-    } endless{living};
+    } tree{living};
     const auto main = [&]() -> task<void> {
         for (std::uint64_t round = 0; round < rounds; ++round) {
             {
                 auto scope = eddy::scope([&](auto& s) -> task<void> {
-                    s.spawn(endless.run(s));
+                    s.spawn(tree.run(s, 3));
                     co_await eddy::pending();
                 });
                 EXPECT_FALSE(co_await poll_once(scope));
