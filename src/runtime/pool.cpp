@@ -157,6 +157,7 @@ result<void> pool::start_threads() noexcept try {
                                              which->run();
                                              if (hooks_ != nullptr && hooks_->thread_stop) hooks_->thread_stop();
                                              worker::leave_thread();
+                                             thread_is_out();
                                              release();
                                          });
         if (!started) {
@@ -474,13 +475,22 @@ void pool::workers_are_out(unsigned count) noexcept {
     for (auto& each : wakers) std::move(each).wake();
 }
 
+void pool::thread_is_out() noexcept {
+    const std::lock_guard guard(lock_);
+    ++threads_out_;
+    changed_.notify_all();
+}
+
 void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point> deadline) noexcept {
     const auto is_closed = [this] { return phase_.load(std::memory_order_relaxed) == phase::closed; };
     bool in_time = true;
     {
         std::unique_lock guard(lock_);
         if (deadline) {
-            in_time = changed_.wait_until(guard, *deadline, is_closed);
+            // A thread that has handed its worker on is out when its task has ended, which may be later: joining it could
+            // take longer than there is time.
+            in_time =
+                changed_.wait_until(guard, *deadline, [&] { return is_closed() && threads_out_ == threads_.size(); });
         } else {
             changed_.wait(guard, is_closed);
         }

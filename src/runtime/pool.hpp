@@ -132,6 +132,7 @@ private:
     [[nodiscard]] result<void> start_threads() noexcept;
     [[nodiscard]] static std::unique_ptr<const runtime_hooks> used(const runtime_hooks& hooks);
     void refuse(spawned_task& task) noexcept;
+    void thread_is_out() noexcept;
     void after_end() noexcept;
     [[nodiscard]] std::uint64_t alive(bool with_background) const noexcept;
     void ask_to_be_told() noexcept;
@@ -164,6 +165,7 @@ private:
     mutable mutex lock_;
     condition_variable changed_;
     unsigned workers_out_ = 0;
+    std::size_t threads_out_ = 0;
     bool closes_when_idle_ = false;
     std::vector<waker> closed_wakers_;
 };
