@@ -143,6 +143,27 @@ TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutLetsBlockingWorkGoAtTheLimit) {
     EXPECT_TRUE(eddy::wait(*joined).has_value());
 }
 
+TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutDoesNotWaitForBlockInPlaceBeyondTheLimit) {
+    const support::watchdog limit("a thread in block_in_place was joined", 20s);
+    for (int i = 0; i < 50; ++i) {
+        support::gate begun;
+        support::gate go_on;
+        support::gate ended;
+        auto rt = make();
+        rt.spawn([&] {
+            eddy::block_in_place([&] {
+                begun.open();
+                EXPECT_TRUE(go_on.wait());
+            });
+            ended.open();
+        });
+        ASSERT_TRUE(begun.wait());
+        std::move(rt).shutdown_timeout(1ms);
+        go_on.open();
+        EXPECT_TRUE(ended.wait());
+    }
+}
+
 TEST_P(RuntimeShutdownBlocking, BlockInPlaceDuringTheShutdownEndsOnItsOwnThread) {
     const support::watchdog limit("a drop while a task is in block_in_place", 40s);
     support::gate begun;
