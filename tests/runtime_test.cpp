@@ -556,7 +556,7 @@ TEST_P(Runtime, R029_WhatIsPushedBetweenAWorkersLastLookAndItsSleepIsSeen) {
     ASSERT_TRUE(has_looked.wait());
     rt.spawn([&] { ran.open(); }).detach();
     is_pushed = true;
-    EXPECT_TRUE(ran.wait());
+    ASSERT_TRUE(ran.wait());
     rt.wait_until_idle();
 }
 
