@@ -315,11 +315,11 @@ void local_tasks::cancel(spawned_task& task) noexcept {
         const borrowed_waker waker(&spawned_task_waker, &task);
         context cx(waker.get());
         const polled_task here(task);
-        if (task.root != nullptr) {
+        if (task.ops().poll_cancel != nullptr) {
+            has_ended = task.ops().poll_cancel(task, cx);
+        } else if (task.root != nullptr) {
             has_ended = cancel_root(*task.root, cx);
             if (has_ended) task.root = nullptr;
-        } else if (task.ops().poll_cancel != nullptr) {
-            has_ended = task.ops().poll_cancel(task, cx);
         }
     } catch (...) {
         has_ended = true;  // what was to end in an orderly way cannot: destroyed outright, below

@@ -35,7 +35,11 @@ private:
     static named_cell& of(spawned_task& task) noexcept { return static_cast<named_cell&>(task); }
 
     static bool poll(spawned_task& task, context& cx) { return of(task).work_.poll(of(task).outcome_, cx); }
-    static bool poll_cancel(spawned_task& task, context& cx) { return of(task).work_.poll_cancel(cx); }
+    static bool poll_cancel(spawned_task& task, context& cx) {
+        if (!of(task).work_.poll_cancel(cx)) return false;
+        task.root = nullptr;  // of a coroutine: its frames are gone
+        return true;
+    }
     static void destroy_future(spawned_task& task) noexcept { of(task).work_.destroy(); }
     static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
     static std::string_view name_of(const spawned_task& task) noexcept {
