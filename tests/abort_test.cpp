@@ -251,8 +251,11 @@ TEST_P(Abort, P017_DropsTheWholeChainInnermostFirst) {
             const notes local{order, left};
             ++depth;
             try {
-                if (left == 0) co_await eddy::pending();
-                co_await down(left - 1);
+                if (left > 0) {
+                    co_await down(left - 1);
+                } else {
+                    co_await eddy::pending();
+                }
             } catch (...) {
                 ADD_FAILURE() << "an abort is no exception";
             }

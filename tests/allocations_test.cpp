@@ -2,6 +2,8 @@
 // What costs no allocation once it is warm. An executable by itself, since it replaces operator new.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdlib>
 #include <new>
@@ -10,6 +12,9 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/join_set.hpp>
 #include <eddy/local_set.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/scope.hpp>
+#include <eddy/spawn.hpp>
 #include <eddy/sync/task_tracker.hpp>
 #include <eddy/task.hpp>
 #include <eddy/wait.hpp>
@@ -19,10 +24,12 @@
 
 namespace {
 
-thread_local std::size_t allocations = 0;
+thread_local std::size_t allocations = 0;  // of this thread
+std::atomic<std::size_t> all_allocations = 0;
 
 void* allocate(std::size_t size, std::size_t alignment) {
     ++allocations;
+    all_allocations.fetch_add(1, std::memory_order_relaxed);
     void* const block = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
     if (block == nullptr) throw std::bad_alloc();
     return block;
@@ -87,6 +94,77 @@ TEST(Allocations, P020_ATaskTrackerMakesNoneForItsTasks) {
         co_await tracker.wait();
     }));
     EXPECT_EQ(made, 0u);
+}
+
+/// The same for all threads: the round is on a runtime.
+template <class Fn>
+task<std::size_t> when_all_are_warm(Fn round) {
+    for (int i = 0; i < 3; ++i) co_await round();
+    const std::size_t before = all_allocations;
+    co_await round();
+    co_return all_allocations - before;
+}
+
+task<void> spawn_and_join() {
+    for (int i = 0; i < 1000; ++i) {
+        auto handle = eddy::spawn(gives(i));
+        EXPECT_EQ((co_await handle).value(), i);
+        eddy::spawn(gives(i));  // detached
+        auto called = eddy::spawn([i] { return i; });
+        EXPECT_EQ((co_await called).value(), i);
+        auto aborted = eddy::spawn(gives(i));
+        aborted.abort();
+        static_cast<void>(co_await aborted);
+    }
+}
+
+task<void> scopes() {
+    for (int i = 0; i < 100; ++i) {
+        co_await eddy::scope([&](auto& s) -> task<void> {
+            for (int n = 0; n < 10; ++n) s.spawn(gives(n));
+            co_return;
+        });
+    }
+}
+
+TEST(Allocations, SpawnMakesNoneOnALoop) {
+    eddy::core core;
+    EXPECT_EQ(core.run(when_warm(spawn_and_join)), 0u);
+}
+
+TEST(Allocations, SpawnMakesNoneOnOneWorker) {
+    const auto rt = eddy::runtime::builder().worker_threads(1).build().value();
+    EXPECT_EQ(rt.block_on(when_all_are_warm(spawn_and_join)), 0u);
+}
+
+TEST(Allocations, ScopesMakeNoneForTheirChildren) {
+    eddy::core core;
+    EXPECT_EQ(core.run(when_warm(scopes)), 0u);
+    const auto rt = eddy::runtime::builder().worker_threads(1).build().value();
+    EXPECT_EQ(rt.block_on(when_all_are_warm(scopes)), 0u);
+}
+
+// A task costs two blocks at most, the frame included: even where the pool has to fetch each from the heap.
+TEST(Allocations, SpawnTakesTwoBlocksOfThePool) {
+    struct large {  // above what the pool holds, so that each block is one of the heap's
+        std::array<std::byte, eddy::detail::largest_pooled> bytes{};
+    };
+    eddy::core core;
+    const auto keeps = [](large kept) -> task<large> {
+        co_await eddy::yield_now();
+        co_return kept;
+    };
+    const auto count = [&]() -> task<std::size_t> {
+        const std::size_t before = allocations;
+        auto handle = eddy::spawn(keeps(large()));
+        const std::size_t made = allocations - before;
+        static_cast<void>(co_await handle);
+        EXPECT_EQ(allocations - before, made) << "the rest of its life costs none";
+        co_return made;
+    };
+    EXPECT_EQ(core.run(count()), 2u);
+    const auto rt = eddy::runtime::builder().worker_threads(1).build().value();
+    EXPECT_EQ(rt.block_on(count()), 2u);
 }
 
 }  // namespace

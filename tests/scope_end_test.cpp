@@ -79,7 +79,6 @@ TEST_P(ScopeEnd, AbortOfTheParentAwaitsTheChildren) {
     async_gate may_end;
     std::atomic<int> cancels = 0;
     census living;
-    census parent;
     const auto work = [&]() -> task<void> {
         struct checks_at_end {
             census& living;
@@ -652,7 +651,7 @@ class mix {
     }
 
 public:
-    mix(census& living, std::uint64_t seed) : living_(living), random_(seed) {}
+    explicit mix(std::uint64_t seed) : random_(seed) {}
 
     task<void> round() {
         census here;
@@ -722,7 +721,6 @@ private:
         }
     }
 
-    census& living_;
     std::mt19937_64 random_;
     int total_ = 0;
 };
@@ -736,7 +734,7 @@ TEST_P(ScopeStress, EveryKindOfEndAtEveryTime) {
         for (unsigned i = 0; i < 4; ++i) {
             running.push_back(eddy::spawn([&, i]() -> task<void> {
                 const auto mine = living.begin_life();
-                mix rounds_of(living, support::seed() + i);
+                mix rounds_of(support::seed() + i);
                 for (std::uint64_t round = 0; round < rounds; ++round) co_await rounds_of.round();
             }));
         }
