@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: MIT
+// The word of a task: each transition from each state, by hand. (How they race is in explore/spawned_task_test.cpp.)
+#include <eddy/detail/task_state.hpp>
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace {
+
+using eddy::detail::task_state;
+using run = task_state::run_action;
+using idle = task_state::idle_action;
+using wake = task_state::wake_action;
+using end = task_state::end_action;
+
+/// How many references there are: gives all of them up.
+unsigned references(task_state& word) {
+    unsigned count = 1;
+    while (!word.release()) ++count;
+    return count;
+}
+
+// ---- The states that a task can be in: with the references of the list, of the handle, and of one waker ----
+
+using recipe = std::function<void(task_state&)>;
+
+void nothing(task_state&) {}
+void make_running(task_state& word) { EXPECT_EQ(word.transition_to_running(), run::poll); }
+void make_idle(task_state& word) {
+    make_running(word);
+    EXPECT_EQ(word.transition_to_idle(), idle::none);
+}
+void make_running_notified(task_state& word) {
+    make_running(word);
+    EXPECT_EQ(word.wake_by_ref(), wake::none);
+}
+void make_queued_cancelled(task_state& word) { EXPECT_EQ(word.transition_to_cancelled(), wake::none); }
+void make_running_cancelled(task_state& word) {
+    make_queued_cancelled(word);
+    EXPECT_EQ(word.transition_to_running(), run::cancel);
+}
+/// Asked to end in an orderly way, and waiting for that.
+void make_idle_cancelled(task_state& word) {
+    make_running_cancelled(word);
+    EXPECT_EQ(word.transition_to_idle_cancelling(), idle::none);
+}
+/// Taken by a shutdown while it waits.
+void make_shut_down(task_state& word) {
+    make_idle(word);
+    EXPECT_TRUE(word.transition_to_shutdown());
+    word.add_reference();  // the caller's
+}
+/// The same while it lies in a queue.
+void make_shut_down_in_queue(task_state& word) {
+    EXPECT_TRUE(word.transition_to_shutdown());
+    word.add_reference();
+}
+void make_complete(task_state& word) {
+    make_running(word);
+    EXPECT_EQ(word.transition_to_complete(1, true), end::none);  // the list's reference is kept for this test
+}
+/// Complete, with a wake-up in a queue: of a task that was shut down there.
+void make_complete_in_queue(task_state& word) {
+    make_shut_down_in_queue(word);
+    EXPECT_EQ(word.transition_to_complete(1, true), end::none);
+}
+
+struct row {
+    const char* name;
+    recipe make;
+    unsigned references;  ///< of list, handle and waker, and of whoever else has one then
+
+    // What each transition answers, and how it changes the number of references.
+    wake by_ref;
+    int by_ref_adds;
+    wake released;
+    int released_adds;
+    wake cancelled;
+    int cancelled_adds;
+    bool is_taken_by_shutdown;
+    bool is_complete;
+};
+
+const std::vector<row> rows = {
+    {"queued", nothing, 4, wake::none, 0, wake::none, -1, wake::none, 0, true, false},
+    {"running", make_running, 4, wake::none, 0, wake::none, -1, wake::none, 0, false, false},
+    {"running_notified", make_running_notified, 4, wake::none, 0, wake::none, -1, wake::none, 0, false, false},
+    {"idle", make_idle, 3, wake::submit, 1, wake::submit, 0, wake::submit, 1, true, false},
+    {"queued_cancelled", make_queued_cancelled, 4, wake::none, 0, wake::none, -1, wake::none, 0, true, false},
+    {"running_cancelled", make_running_cancelled, 4, wake::none, 0, wake::none, -1, wake::none, 0, false, false},
+    {"idle_cancelled", make_idle_cancelled, 3, wake::submit, 1, wake::submit, 0, wake::none, 0, true, false},
+    {"shut_down", make_shut_down, 4, wake::none, 0, wake::none, -1, wake::none, 0, false, false},
+    {"shut_down_in_queue", make_shut_down_in_queue, 5, wake::none, 0, wake::none, -1, wake::none, 0, false, false},
+    {"complete", make_complete, 3, wake::none, 0, wake::none, -1, wake::none, 0, false, true},
+    {"complete_in_queue", make_complete_in_queue, 4, wake::none, 0, wake::none, -1, wake::none, 0, false, true},
+};
+
+class TaskState : public testing::TestWithParam<row> {
+protected:
+    /// A new one in the state of the row.
+    task_state word{true};
+    void SetUp() override {
+        word.add_reference();  // the waker's
+        GetParam().make(word);
+    }
+    [[nodiscard]] unsigned expected(int added) const {
+        return static_cast<unsigned>(static_cast<int>(GetParam().references) + added);
+    }
+};
+INSTANTIATE_TEST_SUITE_P(, TaskState, testing::ValuesIn(rows),
+                         [](const auto& chosen) { return std::string(chosen.param.name); });
+
+TEST_P(TaskState, HasItsReferences) { EXPECT_EQ(references(word), GetParam().references); }
+
+TEST_P(TaskState, SaysWhetherItIsComplete) { EXPECT_EQ(word.is_complete(), GetParam().is_complete); }
+
+TEST_P(TaskState, WakeByRef) {
+    EXPECT_EQ(word.wake_by_ref(), GetParam().by_ref);
+    EXPECT_EQ(word.wake_by_ref(), wake::none) << "a wake-up is owed already, or nobody needs one";
+    EXPECT_EQ(references(word), expected(GetParam().by_ref_adds));
+}
+
+TEST_P(TaskState, WakeAndRelease) {
+    EXPECT_EQ(word.wake_and_release(), GetParam().released);
+    EXPECT_EQ(word.wake_by_ref(), wake::none);
+    EXPECT_EQ(references(word), expected(GetParam().released_adds));
+}
+
+TEST_P(TaskState, WakeAndReleaseOfTheLastReferenceFrees) {
+    // Whoever runs or queues a task has a reference; so only of what is complete can a waker have the last.
+    if (!GetParam().is_complete) return;
+    EXPECT_FALSE(word.release(GetParam().references - 1));
+    EXPECT_EQ(word.wake_and_release(), wake::free);
+}
+
+TEST_P(TaskState, Cancelled) {
+    EXPECT_EQ(word.transition_to_cancelled(), GetParam().cancelled);
+    EXPECT_EQ(word.transition_to_cancelled(), wake::none) << "once";
+    EXPECT_EQ(references(word), expected(GetParam().cancelled_adds));
+}
+
+TEST_P(TaskState, ShutDown) {
+    EXPECT_EQ(word.transition_to_shutdown(), GetParam().is_taken_by_shutdown);
+    EXPECT_FALSE(word.transition_to_shutdown()) << "once";
+    EXPECT_EQ(word.is_complete(), GetParam().is_complete);
+    EXPECT_EQ(references(word), GetParam().references);
+}
+
+TEST_P(TaskState, JoinWaker) {
+    EXPECT_FALSE(word.has_join_waker());
+    EXPECT_EQ(word.publish_join_waker(), !GetParam().is_complete);
+    EXPECT_EQ(word.has_join_waker(), !GetParam().is_complete);
+    EXPECT_EQ(word.take_join_waker_back(), !GetParam().is_complete);
+    EXPECT_FALSE(word.has_join_waker());
+    EXPECT_EQ(references(word), GetParam().references);
+}
+
+TEST_P(TaskState, DroppedHandle) {
+    EXPECT_TRUE(word.has_join_interest());
+    const auto ended = word.drop_interest();
+    EXPECT_EQ(ended.was_complete, GetParam().is_complete);
+    EXPECT_FALSE(ended.owns_the_waker);
+    EXPECT_FALSE(word.has_join_interest());
+    EXPECT_EQ(references(word), GetParam().references);
+}
+
+TEST_P(TaskState, DroppedHandleWithAJoinWaker) {
+    const bool is_published = word.publish_join_waker();
+    const auto ended = word.drop_interest();
+    EXPECT_EQ(ended.owns_the_waker, is_published);
+    EXPECT_FALSE(word.has_join_waker());
+}
+
+// ---- Out of a queue ----
+
+TEST(TaskStateRun, OfATaskThatWasShutDownInItsQueueGivesTheReferenceUp) {
+    task_state word(true);
+    make_shut_down_in_queue(word);
+    EXPECT_EQ(word.transition_to_running(), run::drop_reference);
+    EXPECT_EQ(references(word), 3u);  // list, handle, whoever shuts it down
+}
+
+TEST(TaskStateRun, OfATaskThatIsCompleteFreesItWithTheLastReference) {
+    task_state word(true);
+    make_complete_in_queue(word);
+    EXPECT_FALSE(word.release(2));  // list, handle
+    EXPECT_EQ(word.transition_to_running(), run::free);
+}
+
+TEST(TaskStateRun, OfATaskThatIsWokenWhileItIsCancelledAsksItAgain) {
+    task_state word(true);
+    make_idle_cancelled(word);
+    EXPECT_EQ(word.wake_by_ref(), wake::submit);
+    EXPECT_EQ(word.transition_to_running(), run::cancel);
+}
+
+// ---- After a poll ----
+
+TEST(TaskStateIdle, R040_AWakeUpDuringThePollGoesBackToTheQueue) {
+    task_state word(true);
+    make_running_notified(word);
+    EXPECT_EQ(word.transition_to_idle(), idle::submit);
+    EXPECT_EQ(word.wake_by_ref(), wake::none) << "it is queued";
+    EXPECT_EQ(word.transition_to_running(), run::poll);
+    EXPECT_EQ(references(word), 3u);
+}
+
+TEST(TaskStateIdle, ACancelDuringThePollKeepsItRunning) {
+    for (const bool by_shutdown : {false, true}) {
+        task_state word(true);
+        make_running(word);
+        if (by_shutdown) {
+            EXPECT_FALSE(word.transition_to_shutdown());
+        } else {
+            EXPECT_EQ(word.transition_to_cancelled(), wake::none);
+        }
+        EXPECT_EQ(word.transition_to_idle(), idle::cancel);
+        EXPECT_EQ(word.transition_to_complete(2, true), end::none);
+        EXPECT_EQ(references(word), 1u);
+    }
+}
+
+TEST(TaskStateIdle, AShutdownDuringAnOrderlyEndIsLookedAtAgain) {
+    task_state word(true);
+    make_running_cancelled(word);
+    EXPECT_FALSE(word.transition_to_shutdown());
+    EXPECT_EQ(word.transition_to_idle_cancelling(), idle::submit);
+    EXPECT_EQ(word.transition_to_running(), run::cancel);
+}
+
+TEST(TaskStateIdle, WithTheLastReferenceItIsFreed) {
+    // Nobody can wake it, and the list has let go of it.
+    task_state word(false);
+    make_running(word);
+    EXPECT_FALSE(word.release());
+    EXPECT_EQ(word.transition_to_idle(), idle::free);
+}
+
+// ---- The end ----
+
+TEST(TaskStateEnd, WithAHandleTheOutputIsLeftToIt) {
+    task_state word(true);
+    make_running(word);
+    EXPECT_EQ(word.transition_to_complete(2, true), end::none);
+    EXPECT_TRUE(word.is_complete());
+    EXPECT_EQ(references(word), 1u);
+}
+
+TEST(TaskStateEnd, WithAJoinWakerThatIsToBeWokenBeforeTheReferencesGo) {
+    task_state word(true);
+    make_running(word);
+    EXPECT_TRUE(word.publish_join_waker());
+    EXPECT_EQ(word.transition_to_complete(2, true), end::wake_joiner);
+    EXPECT_FALSE(word.take_join_waker_back()) << "who completes has it";
+    EXPECT_FALSE(word.drop_interest().owns_the_waker);
+    EXPECT_FALSE(word.release(2));
+    EXPECT_EQ(references(word), 1u);
+}
+
+TEST(TaskStateEnd, WithoutAHandleTheOutputIsToBeDestroyed) {
+    task_state word(true);
+    make_running(word);
+    static_cast<void>(word.drop_interest());
+    EXPECT_FALSE(word.release());
+    EXPECT_EQ(word.transition_to_complete(2, true), end::drop_output);
+    EXPECT_EQ(references(word), 2u) << "given up after that";
+}
+
+TEST(TaskStateEnd, WithoutAHandleAndOutputItIsFreed) {
+    task_state word(false);
+    EXPECT_FALSE(word.has_join_interest());
+    make_running(word);
+    EXPECT_EQ(word.transition_to_complete(2, false), end::free);
+}
+
+TEST(TaskStateEnd, WakersThatAreLeftKeepTheMemory) {
+    task_state word(false);
+    make_running(word);
+    word.add_reference();
+    EXPECT_EQ(word.transition_to_complete(2, false), end::none);
+    EXPECT_EQ(word.wake_by_ref(), wake::none);
+    EXPECT_EQ(word.wake_and_release(), wake::free);
+}
+
+// ---- Broken invariants ----
+
+TEST(TaskStateDeathTest, BrokenInvariantsEndTheProgram) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    const auto run_idle = [] {
+        task_state word(true);
+        make_idle(word);
+        static_cast<void>(word.transition_to_running());
+    };
+    const auto end_queued = [] {
+        task_state word(true);
+        static_cast<void>(word.transition_to_complete(2, true));
+    };
+    const auto release_twice = [] {
+        task_state word(false);
+        static_cast<void>(word.release(3));
+    };
+    EXPECT_DEATH(run_idle(), "queued without a wake-up");
+    EXPECT_DEATH(end_queued(), "ended that did not run");
+    EXPECT_DEATH(release_twice(), "dropped twice");
+}
+
+}  // namespace
