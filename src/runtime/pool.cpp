@@ -133,6 +133,7 @@ pool::pool(const runtime_builder& chosen, std::vector<io_handle*>& drivers)
         const auto index = static_cast<unsigned>(workers_.size());
         workers_.push_back(std::make_unique<worker>(*this, index, std::exchange(driver, nullptr), chosen.seed_));
     }
+    threads_.reserve(workers_.size());
     blocking_pool::settings blocking;
     blocking.max_threads = std::max<std::size_t>(1, chosen.max_blocking_threads_);
     blocking.keep_alive = chosen.keep_alive_;
@@ -147,29 +148,34 @@ pool::~pool() {
     await_wakers_outside();
 }
 
-result<void> pool::start_threads() noexcept try {
-    threads_.reserve(workers_.size());
+result<void> pool::start_threads() noexcept {
     for (const auto& each : workers_) {
-        retain();
-        auto started = sys::start_thread(thread_name_ + std::to_string(each->index()), stack_size_,
-                                         [this, which = each.get()]() noexcept {
-                                             if (hooks_ != nullptr && hooks_->thread_start) hooks_->thread_start();
-                                             which->run();
-                                             if (hooks_ != nullptr && hooks_->thread_stop) hooks_->thread_stop();
-                                             worker::leave_thread();
-                                             thread_is_out();
-                                             release();
-                                         });
-        if (!started) {
-            release();
-            // Those without a thread are out before they begin.
-            begin_shutdown();
-            workers_are_out(size() - static_cast<unsigned>(threads_.size()));
-            return std::unexpected(started.error());
+        auto started = start_thread(*each);
+        if (started) {
+            threads_.push_back(std::move(*started));  // reserved
+            continue;
         }
-        threads_.push_back(std::move(*started));
+        // Those without a thread are out before they begin.
+        begin_shutdown();
+        workers_are_out(size() - static_cast<unsigned>(threads_.size()));
+        return std::unexpected(started.error());
     }
     return {};
+}
+
+result<sys::thread> pool::start_thread(worker& which) noexcept try {
+    std::string name = thread_name_ + std::to_string(which.index());
+    retain();  // the thread's
+    auto started = sys::start_thread(std::move(name), stack_size_, [this, &which]() noexcept {
+        if (hooks_ != nullptr && hooks_->thread_start) hooks_->thread_start();
+        which.run();
+        if (hooks_ != nullptr && hooks_->thread_stop) hooks_->thread_stop();
+        worker::leave_thread();
+        thread_is_out();
+        release();
+    });
+    if (!started) release();
+    return started;
 } catch (const std::bad_alloc&) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }

@@ -130,6 +130,7 @@ private:
     ~pool();
 
     [[nodiscard]] result<void> start_threads() noexcept;
+    [[nodiscard]] result<sys::thread> start_thread(worker& which) noexcept;
     [[nodiscard]] static std::unique_ptr<const runtime_hooks> used(const runtime_hooks& hooks);
     void refuse(spawned_task& task) noexcept;
     void thread_is_out() noexcept;
