@@ -343,14 +343,48 @@ time_driver& pool::any_time_driver() noexcept {
 
 // ---- Blocking work, and workers that are handed on because of it ----
 
+namespace {
+
+/// Of which pool this thread polls a task though it is none of its workers any more.
+constinit thread_local const pool* in_place_of = nullptr;
+
+}  // namespace
+
 bool pool::hand_over(worker& which) noexcept {
+    // A worker that ends is not to be handed on: what is destroyed then may block.
+    if (is_closing()) return false;
     auto* const job = new (std::nothrow) handed_worker(*this, which);
     if (job == nullptr) return false;
+    {
+        // Before the worker is offered, so that the pool cannot be closed without knowing of this poll.
+        const std::lock_guard guard(lock_);
+        ++in_place_;
+    }
+    in_place_of = this;
     which.offer();
     if (blocking_->submit(*job)) return true;
     delete job;
     static_cast<void>(which.accept_offer());
+    end_in_place();
     return false;
+}
+
+void pool::end_in_place() noexcept {
+    in_place_of = nullptr;
+    std::vector<waker> wakers;
+    {
+        const std::lock_guard guard(lock_);
+        --in_place_;
+        if (!is_closing()) return;
+        if (is_closed()) wakers.swap(closed_wakers_);
+        changed_.notify_all();
+    }
+    for (auto& each : wakers) std::move(each).wake();
+}
+
+/// All workers are out, and no task is polled any more. With the lock held.
+bool pool::is_closed() const noexcept {
+    return phase_.load(std::memory_order_relaxed) == phase::closed && in_place_ == 0;
 }
 
 void pool::count_blocking(bool begins) noexcept {
@@ -475,7 +509,7 @@ void pool::workers_are_out(unsigned count) noexcept {
     {
         const std::lock_guard guard(lock_);
         phase_.store(phase::closed, std::memory_order_release);
-        wakers.swap(closed_wakers_);
+        if (is_closed()) wakers.swap(closed_wakers_);
         changed_.notify_all();
     }
     for (auto& each : wakers) std::move(each).wake();
@@ -488,7 +522,9 @@ void pool::thread_is_out() noexcept {
 }
 
 void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point> deadline) noexcept {
-    const auto is_closed = [this] { return phase_.load(std::memory_order_relaxed) == phase::closed; };
+    // In block_in_place a task may end its own runtime: then it does not wait for itself.
+    const unsigned self = in_place_of == this ? 1 : 0;
+    const auto has_ended = [&] { return phase_.load(std::memory_order_relaxed) == phase::closed && in_place_ == self; };
     bool in_time = true;
     {
         std::unique_lock guard(lock_);
@@ -496,15 +532,14 @@ void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point
             // A thread that has handed its worker on is out when its task has ended, which may be later: joining it could
             // take longer than there is time.
             in_time =
-                changed_.wait_until(guard, *deadline, [&] { return is_closed() && threads_out_ == threads_.size(); });
+                changed_.wait_until(guard, *deadline, [&] { return has_ended() && threads_out_ == threads_.size(); });
         } else {
-            changed_.wait(guard, is_closed);
+            changed_.wait(guard, has_ended);
         }
     }
     if (!in_time) return detach_threads();
     for (auto& thread : threads_) {
         if (!thread.is_joinable()) continue;
-        // In block_in_place a task may end its own runtime: it is on a worker's former thread.
         thread.is_this_thread() ? thread.detach() : thread.join();
     }
 }
@@ -518,7 +553,7 @@ void pool::detach_threads() noexcept {
 bool pool::poll_closed(const waker& wake) {
     waker copy = wake;  // cloned before the lock is taken, and dropped after it
     const std::lock_guard guard(lock_);
-    if (phase_.load(std::memory_order_relaxed) == phase::closed) return true;
+    if (is_closed()) return true;
     const bool is_known = std::any_of(closed_wakers_.begin(), closed_wakers_.end(),
                                       [&](const waker& other) { return other.will_wake(copy); });
     if (!is_known) closed_wakers_.push_back(std::move(copy));

@@ -86,6 +86,8 @@ public:
     void workers_are_out(unsigned count) noexcept;
     /// Hands a worker on to another thread, which goes on with it. False if there is none.
     [[nodiscard]] bool hand_over(worker& which) noexcept;
+    /// The poll that handed its worker over has ended, or has the worker back. On the thread that called hand_over().
+    void end_in_place() noexcept;
     [[nodiscard]] const runtime_hooks* hooks() const noexcept { return hooks_.get(); }
     [[nodiscard]] unsigned global_interval() const noexcept { return global_interval_; }
     [[nodiscard]] unsigned event_interval() const noexcept { return event_interval_; }
@@ -138,6 +140,7 @@ private:
     [[nodiscard]] std::uint64_t alive(bool with_background) const noexcept;
     void ask_to_be_told() noexcept;
     void close_queues() noexcept;
+    [[nodiscard]] bool is_closed() const noexcept;
 
     const std::unique_ptr<const runtime_hooks> hooks_;
     const std::function<void(std::exception_ptr, const std::source_location&)> on_uncaught_;
@@ -167,6 +170,7 @@ private:
     condition_variable changed_;
     unsigned workers_out_ = 0;
     std::size_t threads_out_ = 0;
+    unsigned in_place_ = 0;  // polls that have handed their worker over
     bool closes_when_idle_ = false;
     std::vector<waker> closed_wakers_;
 };

@@ -148,7 +148,9 @@ in_place_scope::in_place_scope(std::source_location where) {
 }
 
 in_place_scope::~in_place_scope() {
-    if (handed_ != nullptr && handed_->accept_offer()) handed_->enter_thread();
+    if (handed_ == nullptr || !handed_->accept_offer()) return;
+    handed_->enter_thread();
+    handed_->owner().end_in_place();
 }
 
 }  // namespace eddy::detail

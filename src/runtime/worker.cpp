@@ -86,7 +86,7 @@ void worker::run() noexcept {
         }
         stop_searching();
         run_task(*task);
-        if (worker_here != this) return;  // handed over meanwhile, by block_in_place
+        if (worker_here != this) return pool_.end_in_place();  // handed over meanwhile, by block_in_place
     }
     for (unsigned i = 0; i < pool_.list_count(); ++i) {
         while (spawned_task* const task = pool_.list(i).pop()) {
