@@ -344,9 +344,12 @@ void worker::look_at_driver(max_wait limit) noexcept {
 
 max_wait worker::time_to_sleep(bool as_sentry) const noexcept {
     max_wait limit;
-    if (as_sentry) limit = watch_interval;
-    if (const auto next = time_->next_deadline()) {
-        const auto now = time_->now();
+    const auto next = time_->next_deadline();
+    if (!next && !as_sentry) return limit;
+    const auto now = time_->now();
+    if (as_sentry)
+        limit = std::max<std::chrono::nanoseconds>(last_watch_ + watch_interval - now, time_driver::duration::zero());
+    if (next) {
         const std::chrono::nanoseconds left = *next <= now ? time_driver::duration::zero() : *next - now;
         limit = limit ? std::min(*limit, left) : left;
     }
@@ -371,16 +374,16 @@ void worker::park() noexcept {
     const auto parked_at = now;
     while (!pool_.is_closing()) {
         if (!is_sentry && pool_.size() > 1 && idle.awake() > 0) is_sentry = become_sentry();
-        worker_counters::add(counters_.parks, 1);
-        look_at_driver(time_to_sleep(is_sentry));
-        if (is_sentry && !has_work() && idle.is_parked(index_)) {
-            watch_others();
-            if (idle.awake() == 0 && steady_clock::now() - last_activity_ >= sentry_lingers) {
-                resign();
-                is_sentry = false;
-                // Somebody who has begun to run meanwhile has seen a sentry: look once more.
-                continue;
-            }
+        // By the clock, and not after a sleep of that length: events of its own may wake it more often than that.
+        if (is_sentry && watch_if_due()) {
+            resign();
+            is_sentry = false;
+            // Somebody who has begun to run meanwhile has seen a sentry: look once more.
+            continue;
+        }
+        if (!has_work()) {
+            worker_counters::add(counters_.parks, 1);
+            look_at_driver(time_to_sleep(is_sentry));
         }
         if (has_work()) {
             // Notified besides, it counts as searching.
@@ -422,12 +425,24 @@ bool worker::become_sentry() noexcept {
     // seq_cst: pairs with the load in wake_sentry(), as the loop above pairs with the word of idle_workers.
     if (!pool_.sentry().compare_exchange_strong(none, static_cast<int>(index_), std::memory_order_seq_cst))
         return false;
+    const auto now = steady_clock::now();
     if (seen_ == nullptr) seen_ = std::make_unique<sight[]>(pool_.size());
+    if (now - last_watch_ < sentry_lingers) return true;  // goes on where it stopped
+    last_watch_ = now;
     for (unsigned i = 0; i < pool_.size(); ++i) seen_[i].moves = pool_.at(i).moves();
     return true;
 }
 
 void worker::resign() noexcept { pool_.sentry().store(no_sentry, std::memory_order_seq_cst); }
+
+/// Looks after the others if it is time. True if nothing has happened for long: no sentry is needed.
+bool worker::watch_if_due() noexcept {
+    const auto now = steady_clock::now();
+    if (now - last_watch_ < watch_interval) return false;
+    last_watch_ = now;
+    watch_others();
+    return !has_work() && pool_.idle().awake() == 0 && now - last_activity_ >= sentry_lingers;
+}
 
 void worker::watch_others() noexcept {
     for (unsigned i = 0; i < pool_.size(); ++i) {

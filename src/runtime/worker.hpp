@@ -132,6 +132,7 @@ private:
     // As sentry
     [[nodiscard]] bool become_sentry() noexcept;
     void resign() noexcept;
+    [[nodiscard]] bool watch_if_due() noexcept;
     void watch_others() noexcept;
     void relieve(worker& stuck) noexcept;
 
@@ -172,6 +173,7 @@ private:
     };
     std::unique_ptr<sight[]> seen_;
     time_point last_activity_{};
+    time_point last_watch_{};
 };
 
 }  // namespace eddy::detail
