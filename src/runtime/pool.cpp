@@ -54,6 +54,7 @@ public:
 private:
     static void run_it(blocking_job& job) noexcept {
         const std::unique_ptr<handed_worker> mine(static_cast<handed_worker*>(&job));
+        static_cast<void>(mine->worker_.thread_comes());
         if (!mine->worker_.accept_offer()) return;
         mine->worker_.run();
         worker::leave_thread();
@@ -353,8 +354,6 @@ constinit thread_local const pool* in_place_of = nullptr;
 bool pool::hand_over(worker& which) noexcept {
     // A worker that ends is not to be handed on: what is destroyed then may block.
     if (is_closing()) return false;
-    auto* const job = new (std::nothrow) handed_worker(*this, which);
-    if (job == nullptr) return false;
     {
         // Before the worker is offered, so that the pool cannot be closed without knowing of this poll.
         const std::lock_guard guard(lock_);
@@ -362,9 +361,13 @@ bool pool::hand_over(worker& which) noexcept {
     }
     in_place_of = this;
     which.offer();
-    if (blocking_->submit(*job)) return true;
+    // One job of an earlier call may still be on its way, whose worker was taken back: it takes this one.
+    if (which.has_thread_coming()) return true;
+    auto* const job = new (std::nothrow) handed_worker(*this, which);
+    if (job != nullptr && blocking_->submit(*job)) return true;
     delete job;
-    static_cast<void>(which.accept_offer());
+    static_cast<void>(which.thread_comes());
+    if (!which.accept_offer()) return true;
     end_in_place();
     return false;
 }

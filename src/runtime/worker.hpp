@@ -59,10 +59,17 @@ public:
     void run() noexcept;
 
     // ---- For a thread that hands the worker on (block_in_place) ----
+    // seq_cst: who offers, then asks whether a thread is coming; who comes says so, and then looks for an offer.
     /// Another thread may go on with the worker.
-    void offer() noexcept { is_offered_.store(true, std::memory_order_release); }
+    void offer() noexcept { is_offered_.exchange(true, std::memory_order_seq_cst); }
     /// True for one thread: the worker is its own now.
-    [[nodiscard]] bool accept_offer() noexcept { return is_offered_.exchange(false, std::memory_order_acq_rel); }
+    [[nodiscard]] bool accept_offer() noexcept { return is_offered_.exchange(false, std::memory_order_seq_cst); }
+    /// Whether a thread is on its way that will look for an offer. If not, the caller has to send one.
+    [[nodiscard]] bool has_thread_coming() noexcept {
+        return is_thread_coming_.exchange(true, std::memory_order_seq_cst);
+    }
+    /// It is here, or does not come after all.
+    bool thread_comes() noexcept { return is_thread_coming_.exchange(false, std::memory_order_seq_cst); }
 
     // ---- On the worker's thread ----
     /// Queues a child of a scope, or the parent of one that has ended: newest first.
@@ -150,8 +157,8 @@ private:
     fork_queue<spawned_task, EDDY_RUN_QUEUE_CAPACITY> forks_;
     atomic<spawned_task*> lifo_{nullptr};
     worker_counters counters_;
-    // release when it is offered, acquire when it is taken: the next thread sees all that the last one did.
     atomic<bool> is_offered_{false};
+    atomic<bool> is_thread_coming_{false};
 
     // Of the thread that runs the worker.
     std::uint64_t tick_ = 0;
