@@ -17,14 +17,14 @@
 // Tasks
 #include <eddy/abort_on_drop.hpp>  // a join handle that aborts
 #include <eddy/join_handle.hpp>
-#include <eddy/join_map.hpp>  // tasks with keys
-#include <eddy/join_set.hpp>  // many tasks, joined as they end
+#include <eddy/join_map.hpp>    // tasks with keys
+#include <eddy/join_set.hpp>    // many tasks, joined as they end
 #include <eddy/local_pool.hpp>  // threads with a loop each, for tasks that stay where they began
-#include <eddy/local_set.hpp>  // tasks that stay on one thread: local_set, spawn_local
-#include <eddy/scope.hpp>  // children that borrow, and that are awaited
+#include <eddy/local_set.hpp>   // tasks that stay on one thread: local_set, spawn_local
+#include <eddy/scope.hpp>       // children that borrow, and that are awaited
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>  // work that blocks: spawn_blocking, block_in_place
-#include <eddy/task_builder.hpp>  // tasks with a name
+#include <eddy/task_builder.hpp>    // tasks with a name
 #include <eddy/task_local.hpp>
 
 // Futures
@@ -39,12 +39,12 @@
 
 // Combinators
 #include <eddy/combinators.hpp>  // and_then, map, map_err, or_else, then
+#include <eddy/coop.hpp>         // consume_budget, unconstrained, cooperative
 #include <eddy/join.hpp>         // join, try_join
 #include <eddy/maybe_done.hpp>
 #include <eddy/poll_fn.hpp>
 #include <eddy/ready.hpp>   // ready, pending
 #include <eddy/select.hpp>  // select, race
-#include <eddy/coop.hpp>      // consume_budget, unconstrained, cooperative
 #include <eddy/yield_now.hpp>
 
 // Network

@@ -17,7 +17,9 @@ public:
     ~polled_task() { innermost = outer_; }
 
     /// The innermost task of a pool or a local set; null outside of such tasks.
-    [[nodiscard]] static const spawned_task* here() noexcept { return innermost == nullptr ? nullptr : &innermost->task_; }
+    [[nodiscard]] static const spawned_task* here() noexcept {
+        return innermost == nullptr ? nullptr : &innermost->task_;
+    }
 
     [[nodiscard]] static bool is_here(const spawned_task& task) noexcept {
         for (const polled_task* one = innermost; one != nullptr; one = one->outer_) {
