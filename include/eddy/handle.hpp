@@ -28,7 +28,8 @@ struct runtime_access;
 class handle {
 public:
     handle(const handle& other) noexcept : pool_(other.pool_) { detail::retain(*pool_); }
-    handle(handle&& other) noexcept : handle(other) {}
+    /// A copy: a handle is never empty.
+    handle(handle&& other) noexcept : pool_(other.pool_) { detail::retain(*pool_); }
     handle& operator=(const handle& other) noexcept {
         handle copy(other);
         std::swap(pool_, copy.pool_);
