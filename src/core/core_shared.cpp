@@ -6,6 +6,7 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/error.hpp>
 
@@ -45,9 +46,9 @@ void drop_remote(core_task& task) noexcept {
     // acq_rel: whoever frees sees what all the others did before they let go, the merge in finish() included.
     const std::int64_t before = task.remote.fetch_sub(core_task::one_ref, std::memory_order_acq_rel);
     if ((before & core_task::merged) == 0 || before / core_task::one_ref != 1) return;
-    core_shared& loop = *task.shared;
+    core_shared* const loop = task.shared;
     task.operations().free_memory(task);
-    loop.release();  // taken by the merge
+    if (loop != nullptr) loop->release();  // taken by the merge
 }
 
 bool counts_here(const core_task& task) noexcept { return is_local(task) && !task.is_merged; }
@@ -337,6 +338,7 @@ void core_shared::run_queued() noexcept {
     if (task.is_cancelled) [[unlikely]]
         return cancel(task, cx);
     if (task.root == nullptr) return poll_future(task, cx);
+    if (task.is_joined) return poll_joined(static_cast<core_joined&>(task), cx);
     if (advance_root(*task.root, with.outcome(), cx)) finish_frames(task, with);
 }
 
@@ -347,6 +349,17 @@ void core_shared::poll_future(core_task& task, context& cx) noexcept {
     } catch (...) {
         report(std::current_exception(), task.spawned_at);
     }
+    finish(task);
+}
+
+/// Polls a coroutine that has a join handle.
+void core_shared::poll_joined(core_joined& task, context& cx) noexcept {
+    {
+        const polled_loop_task here(task.id);
+        task.has_ended = advance_root(*task.root, task.outcome, cx);
+    }
+    if (!task.has_ended) return;
+    task.root = nullptr;  // its frames have destroyed themselves
     finish(task);
 }
 
@@ -377,7 +390,8 @@ void core_shared::finish(core_task& task) noexcept {
     live_.remove(task);
     if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
     task.operations().destroy_future(task);
-    if (task.operations().complete != nullptr) task.operations().complete(task);
+    // Parted, it is gone from here on.
+    if (task.operations().complete != nullptr && task.operations().complete(task, !in_queue)) return;
     if (!in_queue) merge(task);
 }
 

@@ -20,6 +20,8 @@
 
 namespace eddy::detail {
 
+struct core_joined;
+
 /// All of a loop but its public face: at a stable address, counted, since handles, remotes and finished tasks whose
 /// wakers are still about may outlive the `core`. What is not said to be shared belongs to the loop's thread.
 class core_shared {
@@ -91,6 +93,7 @@ private:
     [[nodiscard]] core_task& pop_queued() noexcept;
     void run_task(core_task& task, poller& with) noexcept;
     void poll_future(core_task& task, context& cx) noexcept;
+    void poll_joined(core_joined& task, context& cx) noexcept;
     void cancel(core_task& task, context& cx) noexcept;
     void finish_frames(core_task& task, poller& with) noexcept;
     void finish(core_task& task) noexcept;

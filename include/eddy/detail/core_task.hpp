@@ -34,11 +34,12 @@ struct core_task_ops : inbound_ops {
     void (*free_memory)(core_task& self) noexcept;     ///< on any thread, last
     // Of tasks that have a join handle; else null.
     bool (*poll_cancel)(core_task& self, context& cx);  ///< true: the future has ended in an orderly way
-    void (*complete)(core_task& self) noexcept;         ///< the future is gone: hands the outcome to the handle
+    /// The future is gone: hands the outcome to the handle. True if the memory went with it, which it may if `may_part`.
+    bool (*complete)(core_task& self, bool may_part) noexcept;
 
     constexpr core_task_ops(bool (*polls)(core_task&, context&), void (*destroys)(core_task&) noexcept,
                             void (*frees)(core_task&) noexcept, bool (*cancels)(core_task&, context&) = nullptr,
-                            void (*completes)(core_task&) noexcept = nullptr) noexcept
+                            bool (*completes)(core_task&, bool) noexcept = nullptr) noexcept
         : inbound_ops{&task_arrives},
           poll(polls),
           destroy_future(destroys),
@@ -69,14 +70,15 @@ private:
 ///         +--it woke itself while it ended, or the loop closes--> ended_in_queue --popped--> ended, merged
 ///
 /// Until the merge the memory stays. After it the word holds the number of all references, and whoever brings it to zero
-/// frees the memory: nothing else is left to destroy.
+/// frees the memory: nothing else is left to destroy. A task of which only the join handle is left is not merged: its
+/// memory becomes the handle's (core_joined).
 struct core_task : inbound_node {
     static constexpr std::int64_t notified = 1;
     static constexpr std::int64_t merged = 2;
     static constexpr std::int64_t cancelled = 4;
     static constexpr std::int64_t one_ref = 8;
 
-    frame* root = nullptr;  ///< of a task<void>: polled directly, and not by the operations
+    frame* root = nullptr;  ///< of a coroutine: polled directly, and not by the operations
     core_shared* shared;    ///< kept alive by the core until the end, by a reference of the task's own after the merge
     core_task* next_queued = nullptr;
     core_task* previous_live = nullptr;
@@ -87,6 +89,7 @@ struct core_task : inbound_node {
     enum class phase : unsigned char { waiting, queued, ended, ended_in_queue } state = phase::waiting;
     bool is_merged = false;
     bool is_cancelled = false;
+    bool is_joined = false;  ///< it is a core_joined
 
     core_task(const core_task_ops& operations, core_shared& loop, std::source_location where) noexcept
         : inbound_node{nullptr, &operations}, shared(&loop), spawned_at(where) {}
