@@ -36,7 +36,6 @@ BARS: dict[str, float] = {
     "timer_fire_late_p50/ct": 0.3,
     "timer_fire_late_p50/w2": 0.3,
     "mem_rss_parked_task/w2": 1.0,
-    "wake_external_p50/ct": 0.5,
     "wake_external_p50/w2": 0.5,
     "block_on_spawn_p50/w2": 0.5,
     "spawn_blocking/ct": 1.0,

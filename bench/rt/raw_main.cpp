@@ -18,9 +18,9 @@ int main(int argc, char** argv) {
         bench_case{"await_deep", runs_on::ct, &raw::await_deep},
         bench_case{"await_ready", runs_on::ct, &raw::await_ready},
         bench_case{"await_opaque", runs_on::ct, &raw::await_opaque},
-        bench_case{"timer_arm_cancel", runs_on::ct, &raw::timer_arm_cancel},
-        bench_case{"timer_arm_cancel_live", runs_on::ct, &raw::timer_arm_cancel_live},
-        bench_case{"timer_arm_cancel_100k", runs_on::ct, &raw::timer_arm_cancel_100k},
+        bench_case{"timer_arm_cancel", runs_on::both, &raw::timer_arm_cancel},
+        bench_case{"timer_arm_cancel_live", runs_on::both, &raw::timer_arm_cancel_live},
+        bench_case{"timer_arm_cancel_100k", runs_on::both, &raw::timer_arm_cancel_100k},
         bench_case{"wake_external", runs_on::ct, &raw::wake_external},
         bench_case{"spawn_blocking", runs_on::ct, &raw::spawn_blocking},
     };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <array>
+#include <atomic>
 #include <bit>
 #include <memory>
 
@@ -18,24 +19,53 @@ struct timer {
     std::uint64_t deadline = 0;  // in ticks
 };
 
+/// What no wheel of a pool can do without: a lock, since tasks migrate and timers do not, and a count of those who will
+/// wake the task. Neither is ever contended here.
+class sharing {
+public:
+    void retain() noexcept { references_.fetch_add(1, std::memory_order_relaxed); }
+    void release() noexcept { references_.fetch_sub(1, std::memory_order_acq_rel); }
+    void lock() noexcept {
+        while (is_locked_.exchange(true, std::memory_order_acquire)) {
+        }
+    }
+    void unlock() noexcept { is_locked_.store(false, std::memory_order_release); }
+
+private:
+    alignas(64) std::atomic<std::uint64_t> references_{1};
+    alignas(64) std::atomic<bool> is_locked_{false};
+};
+
 /// A hierarchical timing wheel of which nothing ever fires: 7 levels of 64 slots, a tick is a millisecond.
 class wheel {
 public:
+    explicit wheel(flavour where) : is_shared_(where != flavour::ct) {}
+
     /// Reads the clock, and links `armed` in so that it would fire `milliseconds` from then.
     void arm(timer& armed, std::uint64_t milliseconds) noexcept {
         using std::chrono::duration_cast;
         const auto since_start = duration_cast<std::chrono::milliseconds>(clock::now() - start_).count();
         armed.deadline = static_cast<std::uint64_t>(since_start) + milliseconds;
+        if (is_shared_) {
+            sharing_.retain();
+            sharing_.lock();
+        }
         timer& slot = slot_of(armed.deadline);
         armed.previous = slot.previous;
         armed.next = &slot;
         armed.previous->next = &armed;
         slot.previous = &armed;
+        if (is_shared_) sharing_.unlock();
     }
 
-    static void cancel(timer& armed) noexcept {
+    void cancel(timer& armed) noexcept {
+        if (is_shared_) sharing_.lock();
         armed.previous->next = armed.next;
         armed.next->previous = armed.previous;
+        if (is_shared_) {
+            sharing_.unlock();
+            sharing_.release();
+        }
     }
 
 private:
@@ -47,6 +77,8 @@ private:
         return levels_[level][deadline >> level * bits_per_level & 63];
     }
 
+    const bool is_shared_;
+    sharing sharing_;
     clock::time_point start_ = clock::now();
     std::uint64_t now_ = 0;  // only a turn would move it, and there is none
     std::array<std::array<timer, 64>, 7> levels_;
@@ -57,7 +89,7 @@ void arm_and_cancel(wheel& timers, std::uint64_t count) {
         timer one;
         timers.arm(one, 30'000 + i % 1000);
         opaque(&one)->deadline = 0;
-        wheel::cancel(one);
+        timers.cancel(one);
     }
 }
 
@@ -69,7 +101,7 @@ void arm_many_and_cancel(wheel& timers, std::uint64_t times) {
     for (std::uint64_t round = 0; round < times; ++round) {
         const auto all = std::make_unique<timer[]>(many);
         arm_many(timers, all.get());
-        for (std::uint64_t i = 0; i < many; ++i) wheel::cancel(all[i]);
+        for (std::uint64_t i = 0; i < many; ++i) timers.cancel(all[i]);
     }
 }
 
@@ -84,19 +116,19 @@ double measure(wheel& timers) {
 }  // namespace
 
 void timer_arm_cancel(flavour where) {
-    const auto timers = std::make_unique<wheel>();
+    const auto timers = std::make_unique<wheel>(where);
     report("timer_arm_cancel", where, "ns", measure(*timers));
 }
 
 void timer_arm_cancel_live(flavour where) {
-    const auto timers = std::make_unique<wheel>();
+    const auto timers = std::make_unique<wheel>(where);
     const auto others = std::make_unique<timer[]>(many);
     arm_many(*timers, others.get());
     report("timer_arm_cancel_live", where, "ns", measure(*timers));
 }
 
 void timer_arm_cancel_100k(flavour where) {
-    const auto timers = std::make_unique<wheel>();
+    const auto timers = std::make_unique<wheel>(where);
     arm_many_and_cancel(*timers, 1);
     const auto start = clock::now();
     arm_many_and_cancel(*timers, 10);

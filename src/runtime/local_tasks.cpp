@@ -10,7 +10,6 @@
 
 #include "runtime/current_executor.hpp"
 #include "runtime/local_here.hpp"
-#include "runtime/polled_task.hpp"
 #include "runtime/uncaught.hpp"
 #include "task/poll_root.hpp"
 #include "task/task_locals_here.hpp"
@@ -279,28 +278,29 @@ void local_tasks::run_task(spawned_task& task) noexcept {
     case task_state::run_action::drop_reference: return;
     case task_state::run_action::free: return task.ops().free_memory(task);
     }
-    if (!poll(task)) return after_pending_poll(task);
+    const poll_end ended = poll(task);
+    if (ended != poll_end::has_ended) return after_pending_poll(task, ended == poll_end::woke_itself);
     task.root = nullptr;  // its frames have destroyed themselves
     task.ops().destroy_future(task);
     complete(task, 1);
 }
 
-bool local_tasks::poll(spawned_task& task) noexcept {
+poll_end local_tasks::poll(spawned_task& task) noexcept {
     // SAFETY: the queue's reference is this function's while it runs the task, so the waker need not count.
     const borrowed_waker waker(&spawned_task_waker, &task);
     context cx(waker.get());
     const polled_task here(task);
-    if (task.root != nullptr) return advance_root(*task.root, task.outcome(), cx);
+    if (task.root != nullptr) return here.end(advance_root(*task.root, task.outcome(), cx));
     try {
-        return task.ops().poll(task, cx);
+        return here.end(task.ops().poll(task, cx));
     } catch (...) {
         task.ops().fail(task, std::current_exception());
-        return true;
+        return poll_end::has_ended;
     }
 }
 
-void local_tasks::after_pending_poll(spawned_task& task) noexcept {
-    switch (task.state.transition_to_idle()) {
+void local_tasks::after_pending_poll(spawned_task& task, bool woke_itself) noexcept {
+    switch (task.state.transition_to_idle(woke_itself)) {
     case task_state::idle_action::none: return;
     case task_state::idle_action::free: return task.ops().free_memory(task);
     case task_state::idle_action::cancel: return cancel(task);
@@ -311,6 +311,7 @@ void local_tasks::after_pending_poll(spawned_task& task) noexcept {
 /// The task is running, and marked as cancelled: it is asked to end in an orderly way, as often as it takes.
 void local_tasks::cancel(spawned_task& task) noexcept {
     bool has_ended = true;
+    bool woke_itself = false;
     try {
         const borrowed_waker waker(&spawned_task_waker, &task);
         context cx(waker.get());
@@ -321,11 +322,12 @@ void local_tasks::cancel(spawned_task& task) noexcept {
             has_ended = cancel_root(*task.root, cx);
             if (has_ended) task.root = nullptr;
         }
+        woke_itself = here.end(has_ended) == poll_end::woke_itself;
     } catch (...) {
         has_ended = true;  // what was to end in an orderly way cannot: destroyed outright, below
     }
     if (has_ended) return destroy(task, 1);
-    switch (task.state.transition_to_idle_cancelling()) {
+    switch (task.state.transition_to_idle_cancelling(woke_itself)) {
     case task_state::idle_action::free: return task.ops().free_memory(task);
     case task_state::idle_action::submit: return queue_.push(task);
     default: return;

@@ -11,6 +11,8 @@
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/spin_lock.hpp>
 
+#include "runtime/polled_task.hpp"
+
 namespace eddy::detail {
 
 /// All of a local set but its public face: tasks that are polled by whoever polls the set, and so never two at a time.
@@ -74,8 +76,8 @@ private:
     [[nodiscard]] bool wait(local_driver& driver, const waker& wake) noexcept;
 
     void run_task(spawned_task& task) noexcept;
-    [[nodiscard]] bool poll(spawned_task& task) noexcept;
-    void after_pending_poll(spawned_task& task) noexcept;
+    [[nodiscard]] poll_end poll(spawned_task& task) noexcept;
+    void after_pending_poll(spawned_task& task, bool woke_itself) noexcept;
     void cancel(spawned_task& task) noexcept;
     void give_up(spawned_task& task) noexcept;
     void destroy(spawned_task& task, std::uint64_t references) noexcept;

@@ -7,6 +7,13 @@
 
 namespace eddy::detail {
 
+/// How the poll of a task has ended.
+enum class poll_end : unsigned char {
+    waits,
+    woke_itself,  ///< waits, and was woken by the poll itself: its word does not know of it
+    has_ended,
+};
+
 /// Says, while it lives, that a task is polled, or destroyed, on this thread. Several can be, one inside the other: what a
 /// task destroys belongs to tasks as well.
 class polled_task {
@@ -28,11 +35,24 @@ public:
         return false;
     }
 
+    /// For a wake of `task` on this thread: true if it is the innermost that is polled here, so that who polls it will
+    /// see the mark. That saves two changes of the task's word, of which the last of the poll makes one.
+    [[nodiscard]] static bool wakes_itself(const spawned_task& task) noexcept {
+        if (innermost == nullptr || &innermost->task_ != &task) return false;
+        innermost->has_woken_itself_ = true;
+        return true;
+    }
+    [[nodiscard]] poll_end end(bool has_ended) const noexcept {
+        if (has_ended) return poll_end::has_ended;
+        return has_woken_itself_ ? poll_end::woke_itself : poll_end::waits;
+    }
+
 private:
-    static inline constinit thread_local const polled_task* innermost = nullptr;
+    static inline constinit thread_local polled_task* innermost = nullptr;
 
     const spawned_task& task_;
-    const polled_task* const outer_;
+    polled_task* const outer_;
+    bool has_woken_itself_ = false;
 };
 
 }  // namespace eddy::detail

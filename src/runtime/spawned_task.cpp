@@ -9,6 +9,7 @@
 
 #include "core/this_thread.hpp"
 #include "runtime/local_here.hpp"
+#include "runtime/polled_task.hpp"
 #include "runtime/uncaught.hpp"
 #include "runtime/worker_here.hpp"
 
@@ -51,7 +52,10 @@ void submit(task_state::wake_action action, spawned_task& task) noexcept {
 
 void wake_by_ref(void* data) noexcept {
     spawned_task& task = task_of(data);
-    if (is_mine(task)) return submit(task.state.wake_by_ref(), task);
+    if (is_mine(task)) {
+        if (!polled_task::wakes_itself(task)) submit(task.state.wake_by_ref(), task);
+        return;
+    }
     const owner_guard guard;
     submit(task.state.wake_by_ref(), task);
 }

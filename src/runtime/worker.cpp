@@ -10,7 +10,6 @@
 
 #include "core/pause_briefly.hpp"
 #include "runtime/current_executor.hpp"
-#include "runtime/polled_task.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/worker_here.hpp"
 #include "task/poll_root.hpp"
@@ -249,16 +248,16 @@ void worker::run_task(spawned_task& task) noexcept {
     const task_id id = task.id;
     if (hooks != nullptr && hooks->before_task_poll) [[unlikely]]
         hooks->before_task_poll(id);
-    const bool has_ended = poll(task);
+    const poll_end ended = poll(task);
     if (hooks != nullptr && hooks->after_task_poll) [[unlikely]]
         hooks->after_task_poll(id);
-    if (!has_ended) return after_pending_poll(task);
+    if (ended != poll_end::has_ended) return after_pending_poll(task, ended == poll_end::woke_itself);
     task.root = nullptr;  // its frames have destroyed themselves
     task.ops().destroy_future(task);
     pool_.complete(task, 1);
 }
 
-bool worker::poll(spawned_task& task) noexcept {
+poll_end worker::poll(spawned_task& task) noexcept {
     // SAFETY: the worker has a reference while it runs the task, so the waker need not count.
     const borrowed_waker waker(&spawned_task_waker, &task);
     context cx(waker.get(), lifo_streak_ > 1 ? budget_left_ : context::default_budget);
@@ -275,11 +274,11 @@ bool worker::poll(spawned_task& task) noexcept {
         }
     }
     if (worker_here == this) budget_left_ = cx.budget();
-    return has_ended;
+    return here.end(has_ended);
 }
 
-void worker::after_pending_poll(spawned_task& task) noexcept {
-    switch (task.state.transition_to_idle()) {
+void worker::after_pending_poll(spawned_task& task, bool woke_itself) noexcept {
+    switch (task.state.transition_to_idle(woke_itself)) {
     case task_state::idle_action::none: return;
     case task_state::idle_action::free: return task.ops().free_memory(task);
     case task_state::idle_action::cancel: return cancel(task);
@@ -311,7 +310,7 @@ void worker::cancel(spawned_task& task) noexcept {
             has_ended = true;  // what was to end in an orderly way cannot: destroyed outright, below
         }
         if (!has_ended) {
-            switch (task.state.transition_to_idle_cancelling()) {
+            switch (task.state.transition_to_idle_cancelling(here.end(false) == poll_end::woke_itself)) {
             case task_state::idle_action::free: return task.ops().free_memory(task);
             case task_state::idle_action::submit:
                 if (worker_here != this) return pool_.inject(task);

@@ -16,6 +16,7 @@
 #include "core/sleeping_place.hpp"
 #include "io/io_handle.hpp"
 #include "runtime/fork_queue.hpp"
+#include "runtime/polled_task.hpp"
 #include "runtime/run_queue.hpp"
 
 namespace eddy::detail {
@@ -125,8 +126,8 @@ private:
 
     // Running it
     void run_task(spawned_task& task) noexcept;
-    [[nodiscard]] bool poll(spawned_task& task) noexcept;
-    void after_pending_poll(spawned_task& task) noexcept;
+    [[nodiscard]] poll_end poll(spawned_task& task) noexcept;
+    void after_pending_poll(spawned_task& task, bool woke_itself) noexcept;
     void cancel(spawned_task& task) noexcept;
 
     // Waiting

@@ -98,18 +98,21 @@ public:
     }
 
     /// After a poll that was not ready. On `submit` the reference goes back to the queue, with `notified` still set; on
-    /// `cancel` the task is still running, and is to be cancelled.
-    idle_action transition_to_idle() noexcept {
-        return change([](std::uint64_t now) {
+    /// `cancel` the task is still running, and is to be cancelled. `has_woken_itself`: during the run, which is a wake-up
+    /// that the word does not know of yet.
+    idle_action transition_to_idle(bool has_woken_itself = false) noexcept {
+        return change([has_woken_itself](std::uint64_t now) {
             EDDY_ASSERT((now & (running | complete)) == running, "task_state: a task ended a run that it was not in");
             if ((now & cancelled) != 0) return step{now, idle_action::cancel};
-            return leave_running(now);
+            return leave_running(has_woken_itself ? now | notified : now);
         });
     }
 
     /// The same for a task that is being cancelled, and waits for that.
-    idle_action transition_to_idle_cancelling() noexcept {
-        return change([](std::uint64_t now) { return leave_running(now); });
+    idle_action transition_to_idle_cancelling(bool has_woken_itself = false) noexcept {
+        return change([has_woken_itself](std::uint64_t now) {
+            return leave_running(has_woken_itself ? now | notified : now);
+        });
     }
 
     /// The future is gone, and its output in place. Gives up `count` references: the list's, and the runner's own. On
