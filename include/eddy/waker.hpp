@@ -7,6 +7,7 @@ namespace eddy {
 
 namespace detail {
 class borrowed_waker;
+class wake_list;
 }  // namespace detail
 
 /// What an executor provides so that its tasks can be woken. All functions may be called on any thread, must not throw,
@@ -74,6 +75,7 @@ public:
 
 private:
     friend class detail::borrowed_waker;
+    friend class detail::wake_list;
 
     const waker_vtable* vtable_ = nullptr;
     void* data_ = nullptr;

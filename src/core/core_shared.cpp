@@ -355,6 +355,8 @@ void core_shared::poll_future(core_task& task, context& cx) noexcept {
 /// Polls a coroutine that has a join handle.
 void core_shared::poll_joined(core_joined& task, context& cx) noexcept {
     {
+        // What the end of the task changes: it comes while the frames run.
+        __builtin_prefetch(&task.join_word, 1);
         const polled_loop_task here(task.id);
         task.has_ended = advance_root(*task.root, task.outcome, cx);
     }

@@ -28,9 +28,20 @@ public:
     }
 
     /// The next task; the queue is not empty. The caller changes its state.
-    [[nodiscard]] core_task& pop() noexcept { return *std::exchange(first_, first_->next_queued); }
+    [[nodiscard]] core_task& pop() noexcept {
+        core_task& next = *std::exchange(first_, first_->next_queued);
+        if (first_ != nullptr) fetch_ahead();
+        return next;
+    }
 
 private:
+    /// While this task is polled, the frame of the next and the head of the one after come into the cache: tasks lie all
+    /// over the memory, and of many that wait each would cost two misses in a row.
+    void fetch_ahead() const noexcept {
+        __builtin_prefetch(first_->root);
+        __builtin_prefetch(first_->next_queued, 1);
+    }
+
     core_task* first_ = nullptr;
     core_task* last_ = nullptr;
 };

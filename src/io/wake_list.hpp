@@ -23,7 +23,10 @@ public:
 
     [[nodiscard]] bool is_full() const noexcept { return count_ == capacity; }
 
-    void push(waker&& taken) noexcept { std::construct_at(&wakers_[count_++], std::move(taken)); }
+    void push(waker&& taken) noexcept {
+        __builtin_prefetch(taken.data_, 1);  // one of many tasks, most likely: it comes while others are looked for
+        std::construct_at(&wakers_[count_++], std::move(taken));
+    }
 
     void wake_all() noexcept {
         const std::size_t count = std::exchange(count_, 0);

@@ -64,8 +64,11 @@ public:
             T* const item = slot(head).load(std::memory_order_relaxed);
             // release: pairs with the acquire in push(), which uses the slot again. The item's contents are the owner's
             // to see: it pushed them.
-            if (head_.compare_exchange_weak(head, head + 1, std::memory_order_release, std::memory_order_relaxed))
+            if (head_.compare_exchange_weak(head, head + 1, std::memory_order_release, std::memory_order_relaxed)) {
+                // Into the cache while the caller runs this one: tasks lie all over the memory.
+                __builtin_prefetch(slot(head + 1).load(std::memory_order_relaxed), 1);
                 return item;
+            }
         }
         return nullptr;
     }

@@ -16,6 +16,16 @@ using std::chrono::steady_clock;
 
 // ---- Entries ----
 
+/// For timer_entry::disarm(): takes the entry and its waker out. False if the driver was faster.
+inline bool time_driver::unlink(timer_entry& entry, waker& kept) noexcept {
+    std::lock_guard guard(lock_);
+    if (!entry.is_armed()) return false;
+    // SAFETY: armed under the lock, so the entry is in the wheel, in its list of what is due, in firing_ or endless_.
+    wheel_.remove(entry);
+    kept.swap(entry.waker_);
+    return true;
+}
+
 waker timer_entry::disarm() noexcept {
     if (driver_ == nullptr) return {};
     // SAFETY: armed, it is kept alive by the owner's reference, else by the entry's own. If it fires between the two
@@ -124,12 +134,29 @@ time_driver::time_point time_driver::instant_of(std::uint64_t at) const noexcept
 
 // ---- Arming ----
 
+/// True if this deadline is now the earliest.
+inline bool time_driver::link(timer_entry& entry) noexcept {
+    // relaxed: fire() sees it under the lock.
+    entry.state_.store(timer_entry::state::armed, std::memory_order_relaxed);
+    if (entry.deadline_ == time_point::max()) {
+        endless_.push_back(entry);
+        return false;
+    }
+    wheel_.insert(entry, deadline_tick(entry.deadline_));
+    // relaxed, as each access of next_: it is changed under the lock, and nothing is read through it. A loop that reads
+    // the old value without the lock, and parks, is unparked by arm().
+    const std::uint64_t at = wheel_.due().is_empty() ? entry.tick : 0;
+    if (at >= next_.load(std::memory_order_relaxed)) return false;
+    next_.store(at, std::memory_order_relaxed);
+    return true;
+}
+
 void time_driver::arm(timer_entry& entry, time_point deadline, waker wake) noexcept {
     EDDY_ASSERT(!entry.is_armed(), "time_driver: an entry was armed twice");
-    static_cast<void>(entry.disarm());
+    if (entry.driver_ != nullptr) static_cast<void>(entry.disarm());
     entry.driver_ = this;
     entry.deadline_ = deadline;
-    entry.waker_ = std::move(wake);
+    entry.waker_.swap(wake);  // which was empty
     std::unique_lock guard(lock_);
     if (shut_) [[unlikely]] {
         guard.unlock();
@@ -156,40 +183,13 @@ bool time_driver::poll(timer_entry& entry, const waker& wake) noexcept {
     return false;
 }
 
-/// True if this deadline is now the earliest.
-bool time_driver::link(timer_entry& entry) noexcept {
-    // relaxed: fire() sees it under the lock.
-    entry.state_.store(timer_entry::state::armed, std::memory_order_relaxed);
-    if (entry.deadline_ == time_point::max()) {
-        endless_.push_back(entry);
-        return false;
-    }
-    wheel_.insert(entry, deadline_tick(entry.deadline_));
-    // relaxed, as each access of next_: it is changed under the lock, and nothing is read through it. A loop that reads
-    // the old value without the lock, and parks, is unparked by arm().
-    const std::uint64_t at = wheel_.due().is_empty() ? entry.tick : 0;
-    if (at >= next_.load(std::memory_order_relaxed)) return false;
-    next_.store(at, std::memory_order_relaxed);
-    return true;
-}
-
-/// For timer_entry::disarm(): takes the entry and its waker out. False if the driver was faster.
-bool time_driver::unlink(timer_entry& entry, waker& kept) noexcept {
-    std::lock_guard guard(lock_);
-    if (!entry.is_armed()) return false;
-    // SAFETY: armed under the lock, so the entry is in the wheel, in its list of what is due, in firing_ or endless_.
-    wheel_.remove(entry);
-    kept.swap(entry.waker_);
-    return true;
-}
-
 // ---- Firing ----
 
 namespace {
 // So many timers at one time are a sign that there are more to come: the next ones wait a little, to be fired together. It
 // saves most of the wake-ups of a loop with thousands of timers; one with few has each at its own tick.
 constexpr std::size_t many = 4;
-constexpr auto gap_when_many = std::chrono::microseconds(250);
+constexpr auto gap_when_many = std::chrono::microseconds(400);
 }  // namespace
 
 std::optional<time_driver::time_point> time_driver::next_deadline() noexcept {

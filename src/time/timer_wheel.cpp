@@ -55,8 +55,11 @@ void timer_wheel::empty_slot(unsigned slot) noexcept {
     occupied_[slot / word_bits] &= ~bit_of(slot);
     // Each goes to a lower level, or is due. (Those beyond the range go back to the top level, which is why the slot
     // has been emptied first.)
+    const wheel_links* last = taken.last();
     while (wheel_entry* const entry = taken.pop_front()) {
-        taken.prefetch_second();
+        // Entries lie in futures all over the memory, so each costs a cache miss before the next is known. From the other
+        // end the later half is fetched meanwhile.
+        last = last == nullptr || last == entry ? nullptr : taken.before(*last);
         insert(*entry, entry->tick);
     }
 }

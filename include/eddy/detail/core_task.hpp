@@ -78,18 +78,19 @@ struct core_task : inbound_node {
     static constexpr std::int64_t cancelled = 4;
     static constexpr std::int64_t one_ref = 8;
 
+    // First what a wake-up and a poll touch.
     frame* root = nullptr;  ///< of a coroutine: polled directly, and not by the operations
     core_shared* shared;    ///< kept alive by the core until the end, by a reference of the task's own after the merge
     core_task* next_queued = nullptr;
-    core_task* previous_live = nullptr;
-    core_task* next_live = nullptr;
-    std::source_location spawned_at;
-    atomic<std::int64_t> remote{0};
     std::int32_t local_refs = 0;
     enum class phase : unsigned char { waiting, queued, ended, ended_in_queue } state = phase::waiting;
     bool is_merged = false;
     bool is_cancelled = false;
     bool is_joined = false;  ///< it is a core_joined
+    atomic<std::int64_t> remote{0};
+    core_task* previous_live = nullptr;
+    core_task* next_live = nullptr;
+    std::source_location spawned_at;
 
     core_task(const core_task_ops& operations, core_shared& loop, std::source_location where) noexcept
         : inbound_node{nullptr, &operations}, shared(&loop), spawned_at(where) {}

@@ -71,8 +71,11 @@ public:
         return first;
     }
 
-    /// Fetches what comes after the first entry into the cache: entries lie in futures all over the memory.
-    void prefetch_second() const noexcept { __builtin_prefetch(head_.next->next, 1); }
+    /// For a walk from the end; null where that is over.
+    [[nodiscard]] const wheel_links* last() const noexcept { return is_empty() ? nullptr : head_.prev; }
+    [[nodiscard]] const wheel_links* before(const wheel_links& entry) const noexcept {
+        return entry.prev == &head_ ? nullptr : entry.prev;
+    }
 
     /// Moves all that `other` holds to the end of this list.
     void take_all(entry_list& other) noexcept {
