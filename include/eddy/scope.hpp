@@ -60,7 +60,7 @@ public:
     }
     scope_future& operator=(scope_future&&) = delete;
     ~scope_future() {
-        if (stage_ == stage::fresh) return;
+        if (stage_ == stage::fresh || stage_ == stage::ended) return;
         body_.reset();
         handle_.base_.destroy_children();
     }

@@ -181,23 +181,34 @@ result<sys::thread> pool::start_thread(worker& which) noexcept try {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
-void pool::retain() noexcept {
+void pool::retain(std::uint32_t count) noexcept {
     // relaxed: whoever makes a reference has one already.
-    references_.fetch_add(1, std::memory_order_relaxed);
+    references_.fetch_add(count, std::memory_order_relaxed);
 }
 
-void pool::release() noexcept {
+void pool::release(std::uint32_t count) noexcept {
     // acq_rel: the last one out sees all that the others did before they let go.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+    if (references_.fetch_sub(count, std::memory_order_acq_rel) == count) delete this;
 }
-
-// ---- Tasks ----
 
 /// The worker that this thread is, if it is one of `owner`.
 static worker* worker_of(const pool& owner) noexcept {
     worker* const here = worker_here;
     return here != nullptr && &here->owner() == &owner ? here : nullptr;
 }
+
+void pool::retain() noexcept {
+    if (worker* const here = worker_of(*this)) return here->retain_pool();
+    retain(1);
+}
+
+void pool::release() noexcept {
+    // A worker's thread has a reference of its own: it never gives up the last one here.
+    if (worker* const here = worker_of(*this)) return here->release_pool();
+    release(1);
+}
+
+// ---- Tasks ----
 
 void pool::start(spawned_task& task) noexcept {
     number(task);

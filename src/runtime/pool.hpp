@@ -39,6 +39,9 @@ public:
 
     void retain() noexcept;
     void release() noexcept;
+    /// Several at once, by the pool's own counter.
+    void retain(std::uint32_t count) noexcept;
+    void release(std::uint32_t count) noexcept;
 
     // ---- Tasks; any thread ----
     /// Begins a new task. If the pool is closing, it is cancelled at once.

@@ -169,6 +169,10 @@ bool scope_base::poll_empty(const waker& wake) {
     {
         const guard locked(*this);
         if (first_ == nullptr) return true;
+        if (waker_.will_wake(wake)) {
+            waits_for_children_ = true;
+            return false;
+        }
     }
     waker copy = wake;
     const guard locked(*this);

@@ -34,6 +34,8 @@ constexpr auto sentry_lingers = std::chrono::milliseconds(100);
 
 constexpr int no_sentry = -1;
 
+constexpr std::uint32_t references_at_once = 1024;
+
 // From the wake-up of another worker to its first poll.
 constexpr std::uint64_t wake_up_cost_ns = 20'000;
 
@@ -99,7 +101,22 @@ void worker::run() noexcept {
     give_up_queue();
     flush_freed_blocks();
     leave_thread();
+    pool_.release(std::exchange(pool_references_, 0));
     pool_.workers_are_out(1);
+}
+
+void worker::retain_pool() noexcept {
+    if (pool_references_ == 0) {
+        pool_.retain(references_at_once);
+        pool_references_ = references_at_once;
+    }
+    --pool_references_;
+}
+
+void worker::release_pool() noexcept {
+    if (++pool_references_ < 2 * references_at_once) return;
+    pool_references_ -= references_at_once;
+    pool_.release(references_at_once);
 }
 
 void worker::give_up_queue() noexcept {
@@ -244,6 +261,7 @@ void worker::run_task(spawned_task& task) noexcept {
     case task_state::run_action::free: return task.ops().free_memory(task);
     }
     worker_counters::add(counters_.polls, 1);
+    __builtin_prefetch(&task.shard, 1);  // what its end changes, behind what a poll touches
     const runtime_hooks* const hooks = pool_.hooks();
     const task_id id = task.id;
     if (hooks != nullptr && hooks->before_task_poll) [[unlikely]]

@@ -85,6 +85,10 @@ public:
         std::move(parent).wake();
         wakes_forks_ = false;
     }
+    /// A reference of the pool, out of those that the worker has in stock: so that the pool's counter, which all threads
+    /// share, changes once for many.
+    void retain_pool() noexcept;
+    void release_pool() noexcept;
     /// Makes this thread the one that runs the worker, or none.
     void enter_thread() noexcept;
     static void leave_thread() noexcept;
@@ -168,6 +172,7 @@ private:
     std::uint64_t random_;
     std::uint64_t polls_when_woken_ = 0;
     std::uint64_t mean_poll_ns_ = 10'000;  // of late; at the beginning any two tasks are thought to be enough for two
+    std::uint32_t pool_references_ = 0;    // in stock
     unsigned spins_ = 0;                   // how often to look again before the next sleep
     bool is_searching_ = false;
     bool is_parking_ = false;
