@@ -200,6 +200,34 @@ TEST_P(RuntimeMetrics, P010_Overflows) {
     }
 }
 
+TEST_P(RuntimeMetrics, P010_PollTimes) {
+    const auto rt = eddy::runtime::builder().worker_threads(workers()).poll_time_histogram(true).build().value();
+    const auto compute_and_yield = []() -> eddy::task<void> {
+        for (int i = 0; i < 3; ++i) {
+            const auto end = std::chrono::steady_clock::now() + 3ms;
+            support::spin_until([end] { return std::chrono::steady_clock::now() >= end; });
+            co_await eddy::yield_now();
+        }
+    };
+    rt.block_on(compute_and_yield());
+    // A worker counts a poll after it, when the caller may have the output already.
+    support::spin_until([&] { return rt.metrics().poll_times().total() == rt.metrics().polls(); });
+    const auto times = rt.metrics().poll_times();
+    EXPECT_GE(times.total(), 4u);
+    std::uint64_t long_ones = 0;
+    for (std::size_t i = eddy::duration_histogram::bucket_of(3ms); i < eddy::duration_histogram::buckets; ++i)
+        long_ones += times.count(i);
+    EXPECT_GE(long_ones, 3u);
+    EXPECT_GE(times.quantile(0.5), 3ms);
+    EXPECT_LT(times.quantile(0), 3ms);  // the last poll finds nothing to do
+}
+
+TEST_P(RuntimeMetrics, P010_PollTimesAreNotTakenUnlessAskedFor) {
+    const auto rt = make();
+    rt.block_on(nothing());
+    EXPECT_EQ(rt.metrics().poll_times().total(), 0u);
+}
+
 TEST_P(RuntimeMetrics, P009_BlockingThreadsAndTheirQueue) {
     const auto rt = eddy::runtime::builder().worker_threads(workers()).max_blocking_threads(2).build().value();
     const auto entered = rt.enter();

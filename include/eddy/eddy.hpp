@@ -12,6 +12,7 @@
 #include <eddy/reactor.hpp>             // the reactor alone, turned by hand
 #include <eddy/run.hpp>                 // eddy::run for main()
 #include <eddy/runtime.hpp>             // the work-stealing runtime, its builder
+#include <eddy/runtime_metrics.hpp>     // what it counts
 #include <eddy/wait.hpp>                // a future without any runtime
 
 // Tasks

@@ -204,6 +204,12 @@ public:
         shutdown_on_uncaught_ = enabled;
         return *this;
     }
+    /// Whether the workers note how long each poll of a task takes (false): see worker_metrics::poll_times. Costs two looks
+    /// at the clock for each poll.
+    runtime_builder& poll_time_histogram(bool enabled) noexcept {
+        poll_time_histogram_ = enabled;
+        return *this;
+    }
     /// The seed of the order in which workers look into each other's queues.
     runtime_builder& rng_seed(std::uint64_t seed) noexcept {
         seed_ = seed;
@@ -261,6 +267,7 @@ private:
     std::optional<driver_kind> driver_;
     uncaught_handler on_uncaught_;
     bool shutdown_on_uncaught_ = false;
+    bool poll_time_histogram_ = false;
     std::uint64_t seed_ = 0x9e3779b97f4a7c15u;
     runtime_hooks hooks_;
 };

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/duration_histogram.hpp>
 #include <eddy/reactor.hpp>
 
 namespace eddy {
@@ -21,6 +22,7 @@ struct worker_metrics {
     std::size_t queued = 0;            ///< tasks in its run queue now
     std::size_t sources = 0;           ///< descriptors in its driver now
     io_metrics io;
+    duration_histogram poll_times;  ///< of tasks; empty unless runtime_builder::poll_time_histogram(true)
 
     worker_metrics() noexcept {}  // NOLINT: as all public types (compilers.md)
 };
@@ -54,6 +56,12 @@ public:
             all.fds_deregistered += each.io.fds_deregistered;
             all.ready_events += each.io.ready_events;
         }
+        return all;
+    }
+
+    [[nodiscard]] duration_histogram poll_times() const noexcept {
+        duration_histogram all;
+        for (const auto& each : workers_) all += each.poll_times;
         return all;
     }
 

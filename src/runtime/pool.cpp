@@ -132,7 +132,8 @@ pool::pool(const runtime_builder& chosen, std::vector<io_handle*>& drivers)
       lists_(std::make_unique<task_list[]>(drivers.size() + lists_for_others)) {
     for (auto*& driver : drivers) {
         const auto index = static_cast<unsigned>(workers_.size());
-        workers_.push_back(std::make_unique<worker>(*this, index, std::exchange(driver, nullptr), chosen.seed_));
+        workers_.push_back(std::make_unique<worker>(*this, index, std::exchange(driver, nullptr), chosen.seed_,
+                                                    chosen.poll_time_histogram_));
     }
     threads_.reserve(workers_.size());
     blocking_pool::settings blocking;
@@ -586,6 +587,7 @@ runtime_metrics pool::metrics() const noexcept {
         one.parks = counted.parks.load(std::memory_order_relaxed);
         one.busy = std::chrono::nanoseconds(counted.busy_ns.load(std::memory_order_relaxed));
         one.queued = each->queued();
+        one.poll_times = each->poll_times();
         if (each->io() != nullptr) {
             one.sources = each->io()->load();
             one.io = each->io()->metrics();

@@ -45,12 +45,13 @@ const unsigned spin_limit = std::thread::hardware_concurrency() > 1 ? 200 : 0;
 
 }  // namespace
 
-worker::worker(pool& owner, unsigned index, io_handle* io, std::uint64_t seed)
+worker::worker(pool& owner, unsigned index, io_handle* io, std::uint64_t seed, bool counts_poll_times)
     : pool_(owner),
       index_(index),
       io_(io),
       place_(new sleeping_place(io)),
       time_(time_driver::make(place_->waker())),
+      poll_times_(counts_poll_times ? std::make_unique<poll_time_counters>() : nullptr),
       random_(seed + index) {}
 
 worker::~worker() = default;
@@ -266,7 +267,7 @@ void worker::run_task(spawned_task& task) noexcept {
     const task_id id = task.id;
     if (hooks != nullptr && hooks->before_task_poll) [[unlikely]]
         hooks->before_task_poll(id);
-    const poll_end ended = poll(task);
+    const poll_end ended = poll_times_ == nullptr ? poll(task) : poll_and_time(task);
     if (hooks != nullptr && hooks->after_task_poll) [[unlikely]]
         hooks->after_task_poll(id);
     if (ended != poll_end::has_ended) return after_pending_poll(task, ended == poll_end::woke_itself);
@@ -293,6 +294,25 @@ poll_end worker::poll(spawned_task& task) noexcept {
     }
     if (worker_here == this) budget_left_ = cx.budget();
     return here.end(has_ended);
+}
+
+poll_end worker::poll_and_time(spawned_task& task) noexcept {
+    const auto began = steady_clock::now();
+    const poll_end ended = poll(task);
+    // Handed on meanwhile, the worker is another thread's, and most of the time was spent in place of a blocking one.
+    if (worker_here == this) {
+        const auto bucket = duration_histogram::bucket_of(steady_clock::now() - began);
+        worker_counters::add((*poll_times_)[bucket], 1);
+    }
+    return ended;
+}
+
+duration_histogram worker::poll_times() const noexcept {
+    duration_histogram found;
+    if (poll_times_ == nullptr) return found;
+    for (std::size_t i = 0; i < poll_times_->size(); ++i)
+        found.add(i, (*poll_times_)[i].load(std::memory_order_relaxed));
+    return found;
 }
 
 void worker::after_pending_poll(spawned_task& task, bool woke_itself) noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/time_driver.hpp>
+#include <eddy/duration_histogram.hpp>
 #include <eddy/future.hpp>
 #include <eddy/reactor.hpp>
 
@@ -40,6 +42,9 @@ struct worker_counters {
     }
 };
 
+/// How long its polls took, as duration_histogram; as worker_counters.
+using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram::buckets>;
+
 /// One of the threads of a pool: its run queue, its LIFO slot, its driver and its timers. A worker is run by one thread at
 /// a time, and not always by the same: block_in_place hands it on.
 ///
@@ -51,7 +56,7 @@ struct worker_counters {
 class alignas(128) worker {
 public:
     /// Takes over a reference of `io`, which may be null.
-    worker(pool& owner, unsigned index, io_handle* io, std::uint64_t seed);
+    worker(pool& owner, unsigned index, io_handle* io, std::uint64_t seed, bool counts_poll_times);
     worker(const worker&) = delete;
     worker& operator=(const worker&) = delete;
     ~worker();
@@ -98,6 +103,7 @@ public:
     [[nodiscard]] io_handle* io() const noexcept { return io_.get(); }
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
     [[nodiscard]] const worker_counters& counters() const noexcept { return counters_; }
+    [[nodiscard]] duration_histogram poll_times() const noexcept;
     [[nodiscard]] std::size_t queued() const noexcept {
         return queue_.size() + forks_.size() + (lifo_.load(std::memory_order_relaxed) != nullptr ? 1 : 0);
     }
@@ -131,6 +137,7 @@ private:
     // Running it
     void run_task(spawned_task& task) noexcept;
     [[nodiscard]] poll_end poll(spawned_task& task) noexcept;
+    [[nodiscard]] poll_end poll_and_time(spawned_task& task) noexcept;
     void after_pending_poll(spawned_task& task, bool woke_itself) noexcept;
     void cancel(spawned_task& task) noexcept;
 
@@ -162,6 +169,7 @@ private:
     fork_queue<spawned_task, EDDY_RUN_QUEUE_CAPACITY> forks_;
     atomic<spawned_task*> lifo_{nullptr};
     worker_counters counters_;
+    const std::unique_ptr<poll_time_counters> poll_times_;  // null if nobody wants them
     atomic<bool> is_offered_{false};
     atomic<bool> is_thread_coming_{false};
 
