@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The work-stealing runtime as a whole: making it, its settings and hooks, block_on, and what it refuses.
 #include <eddy/runtime.hpp>
+#include <eddy/select.hpp>
 
 #include <gtest/gtest.h>
 
@@ -700,6 +701,23 @@ TEST_P(Runtime, TwoRuntimesTalkToEachOther) {
         co_return sum;
     }()),
               4950);
+}
+
+TEST(Runtime, P013_TheSeedDecidesWhatSelectFairChooses) {
+    const auto choices = [](std::uint64_t seed) {
+        const auto choose = []() -> eddy::task<std::vector<std::size_t>> {
+            std::vector<std::size_t> made;
+            for (int i = 0; i < 64; ++i) {
+                auto either = eddy::select_fair(eddy::ready(1), eddy::ready(2));
+                const auto won = co_await std::move(either);
+                made.push_back(won.index());
+            }
+            co_return made;
+        };
+        return eddy::runtime::builder().worker_threads(1).rng_seed(seed).build().value().block_on(choose());
+    };
+    EXPECT_EQ(choices(7), choices(7));
+    EXPECT_NE(choices(7), choices(8));
 }
 
 }  // namespace

@@ -167,6 +167,25 @@ TEST(Select, IsInTheOrderGivenWhenSeveralAreReady) {
     EXPECT_EQ(c.polls, 1);  // after the decision nobody is polled
 }
 
+TEST(Select, P029_FairBeginsWithEachAsOften) {
+    std::array<int, 3> wins{};
+    for (int i = 0; i < 3000; ++i) ++wins.at(eddy::wait(eddy::select_fair(ready(1), ready(1), ready(1))).index());
+    // A binomial distribution: 1,000 each, and a standard deviation of 26.
+    for (const int each : wins) EXPECT_NEAR(each, 1000, 260);
+}
+
+TEST(Select, P029_FairGoesOnInTheOrderGiven) {
+    script a, b;
+    by_hand hand(eddy::select_fair(scripted(a), scripted(b)));
+    for (int i = 1; i <= 20; ++i) {
+        assert_pending(hand.poll());
+        EXPECT_EQ(a.polls, i);
+        EXPECT_EQ(b.polls, i);
+    }
+    b.change(plan::ready);
+    EXPECT_EQ(assert_ready(hand.poll()).index(), 1u);
+}
+
 TEST(Select, LosersAreGoneBeforeTheOutputComes) {
     script a, b{.may_end = false}, c{.may_end = false};
     by_hand hand(eddy::select(scripted(a), cancellable_scripted(b), cancellable_scripted(c)));

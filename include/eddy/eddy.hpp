@@ -45,7 +45,7 @@
 #include <eddy/maybe_done.hpp>
 #include <eddy/poll_fn.hpp>
 #include <eddy/ready.hpp>   // ready, pending
-#include <eddy/select.hpp>  // select, race
+#include <eddy/select.hpp>  // select, select_fair, race
 #include <eddy/yield_now.hpp>
 
 // Network

@@ -63,7 +63,9 @@ namespace detail {
 
 struct join_rule {
     static constexpr const char* name = "join";
-    static constexpr bool rotates = true;
+
+    // A child that is always ready would take the whole budget of each poll: let another be first in the next.
+    static std::size_t first_child(std::size_t last, std::size_t count) noexcept { return (last + 1) % count; }
 
     template <class... F>
     using output = joined<stored_t<output_t<F>>...>;
@@ -88,7 +90,8 @@ struct joint_error<E, Next, Others...> : joint_error<joint_error_t<E, Next>, Oth
 
 struct try_join_rule {
     static constexpr const char* name = "try_join";
-    static constexpr bool rotates = true;
+
+    static std::size_t first_child(std::size_t last, std::size_t count) noexcept { return (last + 1) % count; }
 
     template <class... F>
     using output = std::expected<joined<stored_t<typename output_t<F>::value_type>...>,

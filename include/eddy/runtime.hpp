@@ -210,7 +210,7 @@ public:
         poll_time_histogram_ = enabled;
         return *this;
     }
-    /// The seed of the order in which workers look into each other's queues.
+    /// The seed of what is random on the workers: the order in which they look into each other's queues, and select_fair.
     runtime_builder& rng_seed(std::uint64_t seed) noexcept {
         seed_ = seed;
         return *this;

@@ -8,11 +8,13 @@
 #include <variant>
 
 #include <eddy/detail/group.hpp>
+#include <eddy/detail/random.hpp>
 
 namespace eddy {
 
 namespace detail {
 struct select_rule;
+struct fair_select_rule;
 struct race_rule;
 }  // namespace detail
 
@@ -20,7 +22,7 @@ struct race_rule;
 /// std::monostate for a future of void.
 ///
 /// The futures are polled in the order given, at each poll: if several are ready, the first of them wins. So put what
-/// must not starve (a shutdown signal, a deadline) first.
+/// must not starve (a shutdown signal, a deadline) first; or use `select_fair`.
 /// The losers are destroyed before the output comes out; one that has a `poll_cancel` is ended by it before, and the
 /// select waits for that. An exception of one future ends the others in the same way and is then thrown again.
 /// Cancel safety: that of the futures.
@@ -33,6 +35,20 @@ template <class... F>
         return detail::broken_future();
     } else {
         return detail::make_group<detail::select_rule>(std::forward<F>(futures)...);
+    }
+}
+
+/// `select` in which none of the futures comes first: each poll begins with one that is chosen at random, and goes on in the
+/// order given. So of two that are always ready, such as two channels, neither starves the other.
+/// The choice is that of the thread's generator; runtime_builder::rng_seed() seeds it on the workers.
+/// Cost: that of `select`, and a multiplication for each poll.
+template <class... F>
+[[nodiscard]] auto select_fair(F&&... futures) {
+    static_assert(sizeof...(F) > 0, "eddy: select_fair needs at least one future");
+    if constexpr (!detail::check_futures<F...>()) {
+        return detail::broken_future();
+    } else {
+        return detail::make_group<detail::fair_select_rule>(std::forward<F>(futures)...);
     }
 }
 
@@ -60,7 +76,8 @@ namespace detail {
 
 struct select_rule {
     static constexpr const char* name = "select";
-    static constexpr bool rotates = false;
+
+    static std::size_t first_child(std::size_t, std::size_t) noexcept { return 0; }
 
     template <class... F>
     using output = std::variant<stored_t<output_t<F>>...>;
@@ -76,6 +93,12 @@ struct select_rule {
             return Output(std::in_place_index<i>, std::get<i>(children).take_output());
         });
     }
+};
+
+struct fair_select_rule : select_rule {
+    static constexpr const char* name = "select_fair";
+
+    static std::size_t first_child(std::size_t, std::size_t count) noexcept { return random_here(count); }
 };
 
 struct race_rule : select_rule {

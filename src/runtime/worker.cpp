@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/random.hpp>
 #include <eddy/error.hpp>
 
 #include "core/pause_briefly.hpp"
@@ -52,7 +53,7 @@ worker::worker(pool& owner, unsigned index, io_handle* io, std::uint64_t seed, b
       place_(new sleeping_place(io)),
       time_(time_driver::make(place_->waker())),
       poll_times_(counts_poll_times ? std::make_unique<poll_time_counters>() : nullptr),
-      random_(seed + index) {}
+      seed_(seed + index) {}
 
 worker::~worker() = default;
 
@@ -67,6 +68,7 @@ void worker::enter_thread() noexcept {
     executor_here = {nullptr, &pool_};
     exchange_current_time_driver(time_.get());
     place_->set_owner();
+    seed_random_here(seed_++);
 }
 
 void worker::leave_thread() noexcept {
@@ -208,9 +210,7 @@ spawned_task* worker::next_task() noexcept {
 
 spawned_task* worker::steal() noexcept {
     const unsigned count = pool_.size();
-    // Knuth's generator (MMIX): its upper bits are random enough to start anywhere.
-    random_ = random_ * 6364136223846793005u + 1442695040888963407u;
-    const auto start = static_cast<unsigned>((random_ >> 33) % count);
+    const auto start = static_cast<unsigned>(random_here(count));
     for (unsigned i = 0; i < count; ++i) {
         worker& victim = pool_.at((start + i) % count);
         if (&victim == this) continue;

@@ -177,7 +177,7 @@ private:
     std::uint64_t tick_ = 0;
     unsigned lifo_streak_ = 0;
     std::uint32_t budget_left_ = 0;
-    std::uint64_t random_;
+    std::uint64_t seed_;  // of the thread that runs the worker next
     std::uint64_t polls_when_woken_ = 0;
     std::uint64_t mean_poll_ns_ = 10'000;  // of late; at the beginning any two tasks are thought to be enough for two
     std::uint32_t pool_references_ = 0;    // in stock

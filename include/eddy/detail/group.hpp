@@ -17,7 +17,7 @@
 // apart:
 //
 //     name                          for the text of misuse
-//     rotates                       whether each poll starts with another child
+//     first_child(last, count)      with which child a poll begins, if the last one began with `last`
 //     output<F...>                  the group's output
 //     decides(out)                  whether a child's output is the end of the group
 //     deliver<Output>(kids, which)  the group's output; `which` is the child that decided, or their number if none has
@@ -66,9 +66,7 @@ public:
 private:
     template <std::size_t... I>
     void poll_children(context& cx, std::index_sequence<I...>) {
-        const std::size_t first = start_;
-        // A child that is always ready would take the whole budget of each poll: let another be first in the next.
-        if constexpr (Rule::rotates) start_ = (start_ + 1) % count;
+        const std::size_t first = start_ = Rule::first_child(start_, count);
         if (((I >= first && poll_child<I>(cx)) || ...)) return;
         if (((I < first && poll_child<I>(cx)) || ...)) return;
         if ((std::get<I>(*children_).is_done() && ...)) decided_ = count;
@@ -95,7 +93,7 @@ private:
     }
 
     std::optional<children> children_;  // empty when the group has ended
-    std::size_t start_ = 0;
+    std::size_t start_ = count - 1;
     std::optional<std::size_t> decided_;
     std::exception_ptr failure_;
 };
