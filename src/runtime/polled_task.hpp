@@ -48,11 +48,11 @@ public:
     }
 
 private:
-    static inline constinit thread_local polled_task* innermost = nullptr;
+    static inline constinit thread_local const polled_task* innermost = nullptr;
 
     const spawned_task& task_;
-    polled_task* const outer_;
-    bool has_woken_itself_ = false;
+    const polled_task* const outer_;
+    mutable bool has_woken_itself_ = false;  // mutable: these objects are const where they stand
 };
 
 }  // namespace eddy::detail
