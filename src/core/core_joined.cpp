@@ -63,6 +63,8 @@ core_joined::leaves core_joined::publish(bool may_part) noexcept {
 core_joined::leaves core_joined::leave() noexcept {
     std::uint8_t word = join_word.load(std::memory_order_acquire);  // as in poll_join()
     if ((word & parted) != 0) return leaves::all;
+    // What is counted is not parted with any more. After share_again() there is no loop to ask, either.
+    if ((word & (complete | is_shared)) == (complete | is_shared)) return leaves::outcome;
     if (shared->is_running()) {
         if ((word & complete) != 0) return leaves::outcome;
         join_waker = waker();
@@ -101,8 +103,22 @@ void core_joined::share_again() noexcept {
 
 void core_joined::release(joinable& task) noexcept { release_core_task(of(task)); }
 
-void core_joined::abort(joinable& task) noexcept {
-    if (!is_finished(task)) cancel_core_task(of(task));
+void core_joined::abort(joinable& joined) noexcept {
+    core_joined& task = of(joined);
+    std::uint8_t word = task.join_word.load(std::memory_order_acquire);
+    if ((word & complete) != 0) return;
+    if (!task.shared->is_running()) {
+        // Counted from here on, as if it were shared: the task goes into the inbound list, and a loop that had parted with
+        // it meanwhile would be sent what the handle may have freed, and need not be there any more.
+        // acq_rel: either publish() sees the bit, or this sees that the task has ended. An abort handle finds it set.
+        while ((word & is_shared) == 0) {
+            if (task.join_word.compare_exchange_weak(word, word | is_shared, std::memory_order_acq_rel,
+                                                     std::memory_order_acquire))
+                break;
+            if ((word & complete) != 0) return;
+        }
+    }
+    cancel_core_task(task);
 }
 
 void core_joined::report(std::exception_ptr thrown) noexcept {

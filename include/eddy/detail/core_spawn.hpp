@@ -22,7 +22,8 @@ namespace eddy::detail {
 ///     0    complete  the loop, for good         the outcome, which is the handle's from then on
 ///     1    waker     the handle                 join_waker: the handle's while clear, the loop's while set
 ///     2    gone      the handle, for good       who destroys the outcome: the loop, if this came before complete
-///     3    shared    the handle, for good       there are abort handles, or there were: the references are counted
+///     3    shared    the handle, for good       there are abort handles, or there were, or the handle has aborted the task
+///                                               from another thread: the references are counted
 ///     4    parted    the loop                   all of the task: the handle's, which frees it without a count
 ///
 /// With `complete` comes `parted` if the handle's reference is the last, as it mostly is: no waker is left, and a new
