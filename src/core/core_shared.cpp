@@ -29,8 +29,6 @@ constexpr auto look_interval = std::chrono::microseconds(20);
 // So often the queue comes before the children of scopes, if it holds any task: every other time.
 constexpr unsigned fork_fairness = 2;
 
-constinit thread_local core_shared* running_here = nullptr;
-
 atomic<std::uint64_t> next_id{1};
 
 // ---- The waker of a core's task ----
@@ -162,8 +160,6 @@ bool core_shared::send(inbound_node& node) noexcept {
     if (pushed == inbound_list::pushed::loop_sleeps) place_->unpark();
     return pushed != inbound_list::pushed::refused;
 }
-
-bool core_shared::is_running() const noexcept { return running_here == this; }
 
 core_metrics core_shared::metrics() const noexcept {
     return {live_.size(), polls_, turns_, io_ != nullptr ? io_->metrics() : io_metrics()};

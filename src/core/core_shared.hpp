@@ -14,6 +14,7 @@
 #include <eddy/detail/time_driver.hpp>
 
 #include "core/inbound_list.hpp"
+#include "core/running_here.hpp"
 #include "core/sleeping_place.hpp"
 #include "core/task_queue.hpp"
 #include "io/io_handle.hpp"
@@ -69,7 +70,7 @@ public:
     void close() noexcept;
 
     [[nodiscard]] bool is_closed() const noexcept { return is_closed_; }
-    [[nodiscard]] bool is_running() const noexcept;
+    [[nodiscard]] bool is_running() const noexcept { return running_here == this; }
     [[nodiscard]] io_handle* io() const noexcept { return io_.get(); }
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
     [[nodiscard]] buffer_pool& buffers() const noexcept { return *buffers_; }
