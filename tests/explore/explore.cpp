@@ -93,6 +93,8 @@ void yield() noexcept {
     the_engine().yield(__builtin_return_address(0));
 }
 
+void separate(void* variable) noexcept { detail::fiber::separate(variable); }
+
 unsigned thread_id() noexcept { return the_engine().thread_id(); }
 
 void name(const void* object, const char* text) noexcept {

@@ -147,6 +147,10 @@ void outside(F work) {
     work();
 }
 
+/// Gives each thread of a model its own value of a pointer that is thread_local; of other thread-locals they share one.
+/// Outside of models, before the first that needs it.
+void separate(void* variable) noexcept;
+
 /// Which thread of the model this is; the body is 0.
 [[nodiscard]] unsigned thread_id() noexcept;
 

@@ -5,10 +5,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <system_error>
 
 namespace explore::detail {
+
+constinit std::array<void*, fiber::max_separate> fiber::separated{};
 
 fiber::fiber(std::size_t size) : size_(size) {
     void* const memory =
@@ -30,6 +34,7 @@ void fiber::prepare(void (*entry)()) noexcept {
     context_.uc_link = nullptr;
     makecontext(&context_, entry, 0);
     exceptions_ = {};
+    own_ = {};
 }
 
 void fiber::switch_to(fiber& to) noexcept {
@@ -37,6 +42,10 @@ void fiber::switch_to(fiber& to) noexcept {
     auto* const here = abi::__cxa_get_globals();
     std::memcpy(&exceptions_, here, sizeof(exceptions_));
     std::memcpy(here, &to.exceptions_, sizeof(exceptions_));
+    for (std::size_t i = 0; i < separated.size() && separated[i] != nullptr; ++i) {
+        std::memcpy(&own_[i], separated[i], sizeof(void*));
+        std::memcpy(separated[i], &to.own_[i], sizeof(void*));
+    }
     // Its two system calls for the signal mask cost little: mostly a thread goes on where it is.
     swapcontext(&context_, &to.context_);
 }
@@ -44,6 +53,17 @@ void fiber::switch_to(fiber& to) noexcept {
 bool fiber::holds(const void* address) const noexcept {
     const auto* const at = static_cast<const std::byte*>(address);
     return stack_ != nullptr && at >= stack_ && at < stack_ + size_;
+}
+
+void fiber::separate(void* variable) noexcept {
+    if (is_separate(variable)) return;
+    auto* const place = std::ranges::find(separated, nullptr);
+    if (place == separated.end()) std::abort();
+    *place = variable;
+}
+
+bool fiber::is_separate(const void* address) noexcept {
+    return address != nullptr && std::ranges::find(separated, address) != separated.end();
 }
 
 }  // namespace explore::detail

@@ -3,6 +3,7 @@
 
 #include <ucontext.h>
 
+#include <array>
 #include <cstddef>
 
 namespace explore::detail {
@@ -25,6 +26,11 @@ public:
 
     [[nodiscard]] bool holds(const void* address) const noexcept;
 
+    /// From now on each fiber has its own value of the pointer that lies at `variable`, which is thread_local: null when it
+    /// begins.
+    static void separate(void* variable) noexcept;
+    [[nodiscard]] static bool is_separate(const void* address) noexcept;
+
 private:
     ucontext_t context_{};
     std::byte* stack_ = nullptr;
@@ -34,6 +40,10 @@ private:
         void* caught;
         unsigned uncaught;
     } exceptions_{};
+
+    static constexpr std::size_t max_separate = 4;
+    static constinit std::array<void*, max_separate> separated;
+    std::array<void*, max_separate> own_{};  // values of the separated variables, while it does not run
 };
 
 }  // namespace explore::detail

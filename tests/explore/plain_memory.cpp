@@ -9,6 +9,7 @@ namespace explore::detail {
 void engine::plain_access(const void* address, std::size_t size, bool is_write, const void* code) {
     thread_state& self = me();
     self.code = code;
+    if (fiber::is_separate(address)) return;
     if (heap_.holds(address) && heap_.state_of(address, size) != heap::state::live) {
         note(is_write ? "writes to plain memory" : "reads plain memory", 0, code);
         check_memory(address, size, is_write ? "a write" : "a read");

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// What a loop asks of parts of the library that are not explored: it has no timers and no I/O.
+#include <cstddef>
+#include <cstdlib>
+
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/time_driver.hpp>
+
+#include "io/io_handle.hpp"
+#include "runtime/uncaught.hpp"
+#include "sys/fork.hpp"
+
+namespace eddy::sys {
+
+std::uint64_t fork_generation() noexcept { return 0; }
+result<void> waker::wake() const noexcept { std::abort(); }
+
+}  // namespace eddy::sys
+
+namespace eddy::detail {
+
+void flush_freed_blocks() noexcept {}
+void print_uncaught(const std::exception_ptr&, const std::source_location&) noexcept {}
+
+// ---- A clock that stands, and no timers ----
+
+namespace {
+alignas(time_driver) constinit std::byte no_driver[sizeof(time_driver)]{};
+}  // namespace
+
+// SAFETY: the functions below are all that a loop calls of it, and none of them touches it.
+time_driver* time_driver::make(waker) { return reinterpret_cast<time_driver*>(no_driver); }
+void time_driver::release() noexcept {}
+void time_driver::shutdown() noexcept {}
+void time_driver::pause() noexcept {}
+bool time_driver::is_paused() const noexcept { return false; }
+bool time_driver::auto_advance() noexcept { return false; }
+time_driver::time_point time_driver::now() const noexcept { return {}; }
+std::optional<time_driver::time_point> time_driver::next_deadline() noexcept { return std::nullopt; }
+std::size_t time_driver::fire(time_point) noexcept { return 0; }
+time_driver* exchange_current_time_driver(time_driver*) noexcept { return nullptr; }
+
+// ---- No I/O: never called ----
+
+void io_handle::retain() noexcept { std::abort(); }
+void io_handle::release() noexcept { std::abort(); }
+void io_handle::shut_down() noexcept { std::abort(); }
+bool io_handle::is_in_child() const noexcept { std::abort(); }
+io_metrics io_handle::metrics() const noexcept { std::abort(); }
+result<std::size_t> io_handle::turn(max_wait) noexcept { std::abort(); }
+
+}  // namespace eddy::detail
