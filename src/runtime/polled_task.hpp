@@ -14,22 +14,27 @@ enum class poll_end : unsigned char {
     has_ended,
 };
 
+class polled_task;
+
+/// The innermost that lives on this thread, or null.
+inline constinit thread_local const polled_task* polled_here = nullptr;
+
 /// Says, while it lives, that a task is polled, or destroyed, on this thread. Several can be, one inside the other: what a
 /// task destroys belongs to tasks as well.
 class polled_task {
 public:
-    explicit polled_task(const spawned_task& task) noexcept : task_(task), outer_(std::exchange(innermost, this)) {}
+    explicit polled_task(const spawned_task& task) noexcept : task_(task), outer_(std::exchange(polled_here, this)) {}
     polled_task(const polled_task&) = delete;
     polled_task& operator=(const polled_task&) = delete;
-    ~polled_task() { innermost = outer_; }
+    ~polled_task() { polled_here = outer_; }
 
     /// The innermost task of a pool or a local set; null outside of such tasks.
     [[nodiscard]] static const spawned_task* here() noexcept {
-        return innermost == nullptr ? nullptr : &innermost->task_;
+        return polled_here == nullptr ? nullptr : &polled_here->task_;
     }
 
     [[nodiscard]] static bool is_here(const spawned_task& task) noexcept {
-        for (const polled_task* one = innermost; one != nullptr; one = one->outer_) {
+        for (const polled_task* one = polled_here; one != nullptr; one = one->outer_) {
             if (&one->task_ == &task) return true;
         }
         return false;
@@ -38,8 +43,8 @@ public:
     /// For a wake of `task` on this thread: true if it is the innermost that is polled here, so that who polls it will
     /// see the mark. That saves two changes of the task's word, of which the last of the poll makes one.
     [[nodiscard]] static bool wakes_itself(const spawned_task& task) noexcept {
-        if (innermost == nullptr || &innermost->task_ != &task) return false;
-        innermost->has_woken_itself_ = true;
+        if (polled_here == nullptr || &polled_here->task_ != &task) return false;
+        polled_here->has_woken_itself_ = true;
         return true;
     }
     [[nodiscard]] poll_end end(bool has_ended) const noexcept {
@@ -48,8 +53,6 @@ public:
     }
 
 private:
-    static inline constinit thread_local const polled_task* innermost = nullptr;
-
     const spawned_task& task_;
     const polled_task* const outer_;
     mutable bool has_woken_itself_ = false;  // mutable: these objects are const where they stand
