@@ -646,6 +646,33 @@ TEST(ExploreFinds, ModelThatDependsOnSomethingElse) {
         "did not do the same again"));
 }
 
+// ---- Thread-locals ----
+
+constinit thread_local const int* shared_here = nullptr;
+constinit thread_local const int* separate_here = nullptr;
+
+/// Two threads that set a pointer, and then look at it.
+void two_set(const int*& here) {
+    atomic<int> steps{0};
+    const auto set_and_look = [&] {
+        const int own = 0;
+        check(here == nullptr, "it is null when a thread begins");
+        here = &own;
+        steps.fetch_add(1);
+        check(here == &own, "nobody else has set it");
+        here = nullptr;
+    };
+    explore::thread other(set_and_look);
+    set_and_look();
+}
+
+TEST(ExploreThreadLocals, AreSharedUnlessTheyAreSeparated) {
+    explore::separate(&separate_here);
+    EXPECT_TRUE(holds(everything, [] { two_set(separate_here); }));
+    EXPECT_TRUE(fails(everything, [] { two_set(shared_here); }, "a data race"));
+    shared_here = nullptr;
+}
+
 // ---- Bounds, paths, chance ----
 
 const explore::model needs_two_preemptions = [] {

@@ -19,6 +19,7 @@
 
 #include "explore/explore.hpp"
 #include "explore/sleeping_task.hpp"
+#include "runtime/polled_task.hpp"
 #include "runtime/worker_here.hpp"
 
 namespace {
@@ -26,6 +27,7 @@ namespace {
 using eddy::context;
 using eddy::detail::atomic;
 using eddy::detail::mutex;
+using eddy::detail::poll_end;
 using eddy::detail::spawned_task;
 using eddy::detail::task_state;
 using explore::check;
@@ -35,8 +37,17 @@ using explore::sleeping_task;
 
 // ---- An executor in short: what worker.cpp and pool.cpp do with a task, and a queue with a lock ----
 
+/// What the executor makes of a task's wake of itself, which its word does not know of.
+enum class own_wake {
+    is_passed_on,
+    is_forgotten,   // wrong
+    queues_itself,  // wrong: beside what others have queued
+};
+
 class small_executor final : public eddy::detail::task_owner {
 public:
+    explicit small_executor(own_wake how = own_wake::is_passed_on) noexcept : own_wake_(how) {}
+
     void schedule(spawned_task& task) noexcept override {
         {
             const std::lock_guard guard(lock_);
@@ -90,26 +101,48 @@ public:
     void run_task(spawned_task& task) {
         switch (task.state.transition_to_running()) {
         case task_state::run_action::poll: break;
-        case task_state::run_action::cancel: return destroy(task, 1);
+        case task_state::run_action::cancel: return cancel(task);
         case task_state::run_action::drop_reference: return;
         case task_state::run_action::free: return task.ops().free_memory(task);
         }
-        // The queue's reference is this thread's while it runs the task, so that the waker need not count.
-        const eddy::detail::borrowed_waker waker(&eddy::detail::spawned_task_waker, &task);
-        context cx(waker.get());
-        if (task.ops().poll(task, cx)) {
+        const poll_end ended = poll(task, task.ops().poll);
+        if (ended == poll_end::has_ended) {
             task.ops().destroy_future(task);
             return complete(task, 1);
         }
-        switch (task.state.transition_to_idle()) {
+        const bool woke_itself = ended == poll_end::woke_itself;
+        const auto action = task.state.transition_to_idle(woke_itself && own_wake_ == own_wake::is_passed_on);
+        if (woke_itself && own_wake_ == own_wake::queues_itself) return schedule(task);
+        switch (action) {
         case task_state::idle_action::none: return;
         case task_state::idle_action::free: return task.ops().free_memory(task);
-        case task_state::idle_action::cancel: return destroy(task, 1);
+        case task_state::idle_action::cancel: return cancel(task);
         case task_state::idle_action::submit: return schedule(task);
         }
     }
 
 private:
+    /// By poll or poll_cancel.
+    static poll_end poll(spawned_task& task, bool (*how)(spawned_task&, context&)) {
+        // The queue's reference is this thread's while it runs the task, so that the waker need not count.
+        const eddy::detail::borrowed_waker waker(&eddy::detail::spawned_task_waker, &task);
+        context cx(waker.get());
+        const eddy::detail::polled_task here(task);
+        return here.end(how(task, cx));
+    }
+
+    /// The task is running, and marked as cancelled.
+    void cancel(spawned_task& task) {
+        const poll_end ended = poll(task, task.ops().poll_cancel);
+        if (ended == poll_end::has_ended) return destroy(task, 1);
+        const bool woke_itself = ended == poll_end::woke_itself;
+        switch (task.state.transition_to_idle_cancelling(woke_itself && own_wake_ == own_wake::is_passed_on)) {
+        case task_state::idle_action::free: return task.ops().free_memory(task);
+        case task_state::idle_action::submit: return schedule(task);
+        default: return;
+        }
+    }
+
     void destroy(spawned_task& task, std::uint64_t references) {
         task.ops().destroy_future(task);
         task.ops().fail(task, nullptr);
@@ -150,6 +183,7 @@ private:
         return std::exchange(is_in_list_, false);
     }
 
+    const own_wake own_wake_;
     mutex lock_;
     explore::event work_{false};
     spawned_task* first_ = nullptr;
@@ -202,6 +236,41 @@ struct sleeper {
     }
 };
 
+/// Wakes itself in its first polls, as a task does that yields; then it waits for what is said, if it is to.
+struct yielder {
+    using output_type = output;
+
+    int yields;
+    const atomic<int>* said;   ///< or null: it ends after its yields
+    int yields_to_cancel = 0;  ///< asked to end, it wakes itself so often before it has ended
+    explore::tracked alive{};
+    int polls = 0;
+
+    yielder(int count, const atomic<int>* word, int to_cancel = 0)
+        : yields(count), said(word), yields_to_cancel(to_cancel) {}
+
+    eddy::poll_result<output> poll(context& cx) {
+        alive.touch();
+        ++polls;
+        if (said != nullptr && said->load(std::memory_order_relaxed) != 0) return output(7);
+        if (polls <= yields) {
+            cx.waker().wake_by_ref();
+            return eddy::not_ready;
+        }
+        if (said != nullptr) return eddy::not_ready;
+        return output(7);
+    }
+
+    eddy::poll_result<void> poll_cancel(context& cx) {
+        alive.touch();
+        ++polls;
+        if (yields_to_cancel == 0) return eddy::poll_result<void>::ready();
+        --yields_to_cancel;
+        cx.waker().wake_by_ref();
+        return eddy::not_ready;
+    }
+};
+
 /// A task of the executor that lies in its queue, and its handle.
 template <class F>
 std::pair<spawned_task*, eddy::join_handle<output>> spawn(small_executor& executor, F future) {
@@ -226,7 +295,12 @@ public:
     ~all_inside() { eddy::detail::worker_owner_here = nullptr; }
 };
 
-TEST(ExploreSpawnedTask, R023_R040_EveryWakeUpLeadsToAPollThatSeesWhatCameBeforeIt) {
+class ExploreSpawnedTask : public testing::Test {
+protected:
+    static void SetUpTestSuite() { explore::separate(&eddy::detail::polled_here); }
+};
+
+TEST_F(ExploreSpawnedTask, R023_R040_EveryWakeUpLeadsToAPollThatSeesWhatCameBeforeIt) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -243,7 +317,7 @@ TEST(ExploreSpawnedTask, R023_R040_EveryWakeUpLeadsToAPollThatSeesWhatCameBefore
     }));
 }
 
-TEST(ExploreSpawnedTask, R040_TwoWorkersNeverPollItAtOnce) {
+TEST_F(ExploreSpawnedTask, R040_TwoWorkersNeverPollItAtOnce) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -261,7 +335,7 @@ TEST(ExploreSpawnedTask, R040_TwoWorkersNeverPollItAtOnce) {
     }));
 }
 
-TEST(ExploreSpawnedTask, R036_AbortEndsATaskThatIsRunOrWokenOrSleeps) {
+TEST_F(ExploreSpawnedTask, R036_AbortEndsATaskThatIsRunOrWokenOrSleeps) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -275,7 +349,7 @@ TEST(ExploreSpawnedTask, R036_AbortEndsATaskThatIsRunOrWokenOrSleeps) {
     }));
 }
 
-TEST(ExploreSpawnedTask, AbortAgainstTheEndLeavesAValueOrSaysCancelled) {
+TEST_F(ExploreSpawnedTask, AbortAgainstTheEndLeavesAValueOrSaysCancelled) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -296,7 +370,7 @@ TEST(ExploreSpawnedTask, AbortAgainstTheEndLeavesAValueOrSaysCancelled) {
     }));
 }
 
-TEST(ExploreSpawnedTask, R038_JoinerIsWokenAndTakesTheOutput) {
+TEST_F(ExploreSpawnedTask, R038_JoinerIsWokenAndTakesTheOutput) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -342,13 +416,13 @@ void handle_that_is_polled_twice_and_dropped() {
     handle.detach();
 }
 
-TEST(ExploreSpawnedTask, R038_HandleIsPolledTwiceAndDroppedWhileTheTaskEnds) {
+TEST_F(ExploreSpawnedTask, R038_HandleIsPolledTwiceAndDroppedWhileTheTaskEnds) {
     const explore::options chosen{.preemptions = 3, .stale_reads = 1};
     EXPECT_TRUE(holds(chosen, handle_that_is_polled_twice_and_dropped<false>));
     EXPECT_TRUE(holds(chosen, handle_that_is_polled_twice_and_dropped<true>));
 }
 
-TEST(ExploreSpawnedTask, R035_ShutdownAgainstARunAndAWakeUp) {
+TEST_F(ExploreSpawnedTask, R035_ShutdownAgainstARunAndAWakeUp) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -363,6 +437,102 @@ TEST(ExploreSpawnedTask, R035_ShutdownAgainstARunAndAWakeUp) {
         executor.give_up_queue();  // the last worker does that
         check(handle.is_finished(), "it has ended");
     }));
+}
+
+// ---- A task that wakes itself, which its word does not know of until its run ends ----
+
+TEST_F(ExploreSpawnedTask, R040_TaskThatWakesItselfIsPolledAgain) {
+    for (const int yields : {1, 2}) {
+        EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
+            small_executor executor;
+            const all_inside inside(executor);
+            auto [task, handle] = spawn(executor, yielder(yields, nullptr));
+            explore::thread other([&] { executor.run(); });
+            executor.run();
+            check(handle.is_finished(), "it has ended");
+        }));
+    }
+}
+
+TEST_F(ExploreSpawnedTask, R023_R040_TaskThatWakesItselfSeesWhatOthersSayBeforeTheyWakeIt) {
+    EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
+        small_executor executor;
+        const all_inside inside(executor);
+        atomic<int> said{0};
+        auto [task, handle] = spawn(executor, yielder(1, &said));
+        handle.detach();
+        explore::thread stranger([&, waker = waker_of(*task)]() mutable {
+            said.store(1, std::memory_order_relaxed);
+            std::move(waker).wake();
+        });
+        executor.run();
+    }));
+}
+
+TEST_F(ExploreSpawnedTask, R040_TaskThatWakesItselfIsQueuedOnceWhateverOthersDo) {
+    EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
+        small_executor executor;
+        const all_inside inside(executor);
+        atomic<int> said{0};
+        auto [task, handle] = spawn(executor, yielder(2, &said));
+        handle.detach();
+        explore::thread stranger([&, waker = waker_of(*task)] {
+            waker.wake_by_ref();
+            said.store(1, std::memory_order_relaxed);
+            waker.wake_by_ref();
+        });
+        explore::thread other([&] { executor.run(); });
+        executor.run();
+    }));
+}
+
+TEST_F(ExploreSpawnedTask, R036_AbortOfATaskThatWakesItself) {
+    // Without a word that ends it: the abort must, however often the task asks for another poll while it is cancelled.
+    for (const int to_cancel : {0, 1, 2}) {
+        EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
+            small_executor executor;
+            const all_inside inside(executor);
+            atomic<int> never{0};
+            auto [task, handle] = spawn(executor, yielder(2, &never, to_cancel));
+            explore::thread owner([mine = std::move(handle)]() mutable {
+                mine.abort();
+                mine.detach();
+            });
+            executor.run();
+        })) << to_cancel;
+    }
+}
+
+TEST_F(ExploreSpawnedTask, R036_AbortAndAWakeUpOfATaskThatWakesItself) {
+    EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
+        small_executor executor;
+        const all_inside inside(executor);
+        atomic<int> never{0};
+        auto [task, handle] = spawn(executor, yielder(1, &never, 1));
+        explore::thread stranger([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+        explore::thread owner([mine = std::move(handle)]() mutable { mine.abort(); });
+        executor.run();
+    }));
+}
+
+TEST_F(ExploreSpawnedTask, R035_ShutdownOfATaskThatWakesItself) {
+    for (const int to_cancel : {0, 1}) {
+        EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
+            small_executor executor;
+            const all_inside inside(executor);
+            atomic<int> never{0};
+            auto [task, handle] = spawn(executor, yielder(3, &never, to_cancel));
+            {
+                explore::thread stranger([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+                explore::thread worker([&] {
+                    if (spawned_task* const taken = executor.take()) executor.run_task(*taken);
+                });
+                executor.shut_down(*task);
+            }
+            executor.give_up_queue();
+            check(handle.is_finished(), "it has ended");
+        })) << to_cancel;
+    }
 }
 
 /// A thread outside wakes a task, and comes to queue it when the task, and then its owner, may be gone already.
@@ -380,7 +550,7 @@ void owner_that_goes_with_its_last_task() {
     delete executor;
 }
 
-TEST(ExploreSpawnedTask, OwnerOutlivesWakersOutside) {
+TEST_F(ExploreSpawnedTask, OwnerOutlivesWakersOutside) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, owner_that_goes_with_its_last_task<true>));
     EXPECT_TRUE(fails(owner_that_goes_with_its_last_task<false>, "is destroyed, which nothing orders"));
 }
@@ -436,11 +606,27 @@ void joiner_sleeps() {
     handle.detach();
 }
 
-TEST(ExploreSpawnedTask, WrongWaysToJoinAreFound) {
+TEST_F(ExploreSpawnedTask, WrongWaysToJoinAreFound) {
     EXPECT_TRUE(holds(joiner_polls_twice<&eddy::detail::poll_join>));
     EXPECT_TRUE(fails(joiner_polls_twice<&compares_first>, "a data race"));
     EXPECT_TRUE(holds(joiner_sleeps<&eddy::detail::poll_join>));
     EXPECT_TRUE(fails(joiner_sleeps<&publishes_blindly>, "a lost wake-up"));
+}
+
+template <own_wake How>
+void task_that_yields() {
+    small_executor executor(How);
+    const all_inside inside(executor);
+    auto [task, handle] = spawn(executor, yielder(1, nullptr));
+    handle.detach();
+    explore::thread stranger([waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
+    executor.run();
+}
+
+TEST_F(ExploreSpawnedTask, WrongUsesOfItsOwnWakeAreFound) {
+    EXPECT_TRUE(holds(task_that_yields<own_wake::is_passed_on>));
+    EXPECT_TRUE(fails(task_that_yields<own_wake::is_forgotten>, "a lost wake-up"));
+    EXPECT_TRUE(fails(task_that_yields<own_wake::queues_itself>, "an assertion"));
 }
 
 /// The part of the word that says who polls, with a place for each mistake.
@@ -538,7 +724,7 @@ void two_say_and_wake() {
         [&] { return said[0].load(std::memory_order_relaxed) != 0 && said[1].load(std::memory_order_relaxed) != 0; });
 }
 
-TEST(ExploreSpawnedTask, R023_R040_WrongWordsAreFound) {
+TEST_F(ExploreSpawnedTask, R023_R040_WrongWordsAreFound) {
     EXPECT_TRUE(holds({.stale_reads = 1}, two_say_and_wake<as_it_is>));
     EXPECT_TRUE(fails(two_say_and_wake<relaxed_word>, "a lost wake-up"));
     EXPECT_TRUE(fails(two_say_and_wake<word_that_only_acquires>, "a lost wake-up"));
