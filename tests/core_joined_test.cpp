@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: MIT
+// Join handles of a loop's tasks on other threads: used before the loop ends the task, while it does, after that, and after
+// the loop has gone.
+#include <eddy/join_handle.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <random>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/core.hpp>
+#include <eddy/core_thread.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/executors.hpp"
+#include "support/polling.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+using eddy::join_handle;
+using eddy::task;
+using eddy::test::wake_counter;
+using support::census;
+
+using life = census::life;
+
+/// Ends after that many turns; never, if they are below zero.
+task<life> live(census& living, int turns) {
+    if (turns < 0) co_await eddy::pending<void>();
+    for (; turns > 0; --turns) co_await eddy::yield_now();
+    co_return living.begin_life();
+}
+
+/// The same as a future that is no coroutine.
+auto live_by_hand(census& living, int turns) {
+    return eddy::poll_fn([&living, turns](eddy::context& cx) mutable -> eddy::poll_result<life> {
+        if (turns < 0) return eddy::not_ready;
+        if (turns-- == 0) return living.begin_life();
+        cx.waker().wake_by_ref();
+        return eddy::not_ready;
+    });
+}
+
+join_handle<life> spawn_either(census& living, int turns) {
+    if (turns % 2 != 0) return eddy::spawn(live_by_hand(living, turns));
+    return eddy::spawn(live(living, turns));
+}
+
+void expect_value_or_cancelled(const join_handle<life>::output_type& outcome) {
+    EXPECT_TRUE(outcome.has_value() || outcome.error().is_cancelled());
+}
+
+/// Waits for the outcome; on a loop's own thread that is for tasks that have ended.
+void await(join_handle<life>& handle) {
+    if (handle.is_finished()) {
+        expect_value_or_cancelled(*support::poll_with(handle, eddy::waker::noop()));
+    } else {
+        expect_value_or_cancelled(eddy::wait(handle));
+    }
+}
+
+constexpr unsigned ways = 12;
+
+/// Uses up a handle in one of the ways that there are. `may_wait`: the task ends by itself, or with its loop.
+void use_up(join_handle<life> handle, unsigned way, bool may_wait) {
+    const wake_counter first;
+    const wake_counter second;
+    const eddy::waker one = first.waker();
+    const eddy::waker two = second.waker();
+    const auto poll = [&](const eddy::waker& waker) {
+        const auto ended = support::poll_with(handle, waker);
+        if (ended) expect_value_or_cancelled(*ended);
+        return static_cast<bool>(ended);
+    };
+    switch (way % ways) {
+    case 0: return;
+    case 1: poll(one); return;
+    case 2:  // the last waker takes the place of the others
+        if (!poll(one) && !poll(one) && !poll(two)) poll(one);
+        return;
+    case 3:
+        if (may_wait) await(handle);
+        return;
+    case 4: handle.abort(); return;
+    case 5: handle.abort(); return await(handle);
+    case 6:
+        if (!poll(one)) handle.abort();
+        return;
+    case 7: {  // outlived by abort handles
+        const auto aborts = handle.abort_handle();
+        handle.detach();
+        const auto copy = aborts;  // NOLINT(performance-unnecessary-copy-initialization)
+        copy.abort();
+        return;
+    }
+    case 8: {  // outlives them
+        auto aborts = std::make_unique<eddy::abort_handle>(handle.abort_handle());
+        aborts->abort();
+        aborts.reset();
+        return await(handle);
+    }
+    case 9: {  // the abort handle goes on to another thread
+        std::thread other([aborts = handle.abort_handle()] { aborts.abort(); });
+        poll(one);
+        handle.detach();
+        return other.join();
+    }
+    case 10:  // made when the task has ended, if it does
+        for (int i = 0; i < 50 && !handle.is_finished(); ++i) std::this_thread::yield();
+        static_cast<void>(std::vector<eddy::abort_handle>(3, handle.abort_handle()));
+        poll(two);
+        return;
+    default:  // said to have ended before its joiner is woken
+        if (!may_wait || poll(one)) return;
+        while (first.wakes() == 0) std::this_thread::yield();
+        EXPECT_TRUE(handle.is_finished());
+        EXPECT_TRUE(poll(two));
+    }
+}
+
+// ---- A task that has ended, and of which only the handle is left ----
+
+class CoreJoined : public testing::Test {
+protected:
+    /// Handles of tasks that have ended; their loop is gone.
+    std::vector<join_handle<life>> handles_of_ended(int count) {
+        std::vector<join_handle<life>> handles;
+        eddy::core loop;
+        const auto main = [&]() -> task<void> {
+            for (int i = 0; i < count; ++i) handles.push_back(spawn_either(living, i % 4));
+            co_return;
+        };
+        loop.run(main());
+        loop.run_until_idle();
+        return handles;
+    }
+
+    census living;
+};
+
+TEST_F(CoreJoined, HandleGivesTheOutputWhenTheLoopHasGone) {
+    for (auto& handle : handles_of_ended(8)) {
+        EXPECT_TRUE(handle.is_finished());
+        handle.abort();
+        EXPECT_TRUE(eddy::wait(handle).has_value());
+        EXPECT_TRUE(handle.is_finished());
+    }
+    EXPECT_EQ(living.alive(), 0);
+    EXPECT_EQ(living.total(), 8);
+}
+
+TEST_F(CoreJoined, HandleIsUsedUpInEachWayWhenTheLoopHasGone) {
+    auto handles = handles_of_ended(4 * ways);
+    for (unsigned i = 0; i < 4 * ways; ++i) {
+        if (i % 2 == 0) {
+            use_up(std::move(handles[i]), i / 2, true);
+        } else {
+            std::thread([&] { use_up(std::move(handles[i]), i / 2, true); }).join();
+        }
+    }
+    EXPECT_EQ(living.alive(), 0);
+}
+
+TEST_F(CoreJoined, AbortHandlesThatAreMadeAfterTheEndOutliveIt) {
+    for (auto& handle : handles_of_ended(4)) {
+        const int before = living.alive();
+        auto aborts = std::optional(handle.abort_handle());
+        const auto copy = *aborts;
+        EXPECT_TRUE(copy.is_finished());
+        EXPECT_EQ(copy.id(), handle.id());
+        EXPECT_TRUE(eddy::wait(handle).has_value());
+        EXPECT_EQ(living.alive(), before - 1);
+        copy.abort();
+        aborts.reset();
+        EXPECT_TRUE(copy.is_finished());
+    }
+}
+
+TEST_F(CoreJoined, TheSameInsideTheLoopThatGoesOn) {
+    eddy::core loop;
+    const auto main = [&]() -> task<void> {
+        for (unsigned way = 0; way < ways; ++way) {
+            auto handle = spawn_either(living, static_cast<int>(way % 3));
+            while (!handle.is_finished()) co_await eddy::yield_now();
+            use_up(std::move(handle), way == 9 ? 0 : way, true);
+        }
+    };
+    loop.run(main());
+    EXPECT_EQ(living.alive(), 0);
+}
+
+TEST_F(CoreJoined, HandleOfALoopThatHasGoneIsUsedInsideAnotherLoop) {
+    // The new loop may lie where the former one did.
+    for (int i = 0; i < 3; ++i) {
+        auto handles = handles_of_ended(2 * ways);
+        eddy::core loop;
+        const auto main = [&]() -> task<void> {
+            for (unsigned way = 0; way < 2 * ways; ++way) use_up(std::move(handles[way]), way / 2, true);
+            co_return;
+        };
+        loop.run(main());
+    }
+    EXPECT_EQ(living.alive(), 0);
+}
+
+TEST_F(CoreJoined, ExceptionThatNobodyTakesIsReportedByTheLoopThatItComesFrom) {
+    std::atomic<int> reported = 0;
+    auto loop = eddy::core::builder().on_uncaught([&](auto, const auto&) { ++reported; }).build().value();
+    const auto main = [&]() -> task<void> {
+        for (const bool shares : {false, true}) {
+            auto handle = eddy::spawn([]() -> task<void> {
+                throw std::runtime_error("nobody takes it");
+                co_return;
+            });
+            while (!handle.is_finished()) co_await eddy::yield_now();
+            std::optional<eddy::abort_handle> aborts;
+            if (shares) aborts = handle.abort_handle();
+            handle.detach();
+        }
+    };
+    loop.run(main());
+    EXPECT_EQ(reported, 2);
+}
+
+// ---- Stress ----
+
+class CoreJoinedStress : public testing::Test {
+protected:
+    std::mt19937_64 random{support::seed()};
+    census living;
+};
+
+TEST_F(CoreJoinedStress, R038_HandlesThatAreHandedOverAtOnceAreUsedWhileTheTaskEnds) {
+    // Through a mailbox, so that a handle is used at the very moment of its task's end.
+    const auto rounds = support::rounds(100'000);
+    eddy::core loop;
+    std::atomic<join_handle<life>*> mailbox = nullptr;
+    std::atomic<bool> is_over = false;
+    std::thread other([&] {
+        for (unsigned way = 0; !is_over || mailbox != nullptr; ++way) {
+            const std::unique_ptr<join_handle<life>> handle(mailbox.exchange(nullptr));
+            if (handle != nullptr) {
+                use_up(std::move(*handle), way, true);
+            } else {
+                std::this_thread::yield();
+            }
+        }
+    });
+    const auto is_taken = [&]() -> task<void> {
+        while (mailbox != nullptr) {
+            std::this_thread::yield();
+            co_await eddy::yield_now();
+        }
+    };
+    const auto main = [&]() -> task<void> {
+        for (std::uint64_t round = 0; round < rounds; ++round) {
+            auto handle = std::make_unique<join_handle<life>>(spawn_either(living, static_cast<int>(random() % 4)));
+            if (round % 3 == 0) static_cast<void>(support::poll_with(*handle, eddy::waker::noop()));
+            co_await is_taken();
+            mailbox = handle.release();
+        }
+        is_over = true;
+        co_await is_taken();
+    };
+    loop.run(main());
+    loop.run_until_idle();
+    other.join();
+    loop.run_until_idle();
+    EXPECT_EQ(living.alive(), 0);
+}
+
+TEST_F(CoreJoinedStress, R038_ManyThreadsUseHandlesOfALoopThatGoesOn) {
+    constexpr unsigned threads = 4;
+    const auto rounds = support::rounds(5'000);
+    {
+        const eddy::core_thread worker;
+        std::vector<std::thread> users;
+        for (unsigned t = 0; t < threads; ++t) {
+            users.emplace_back([&, remote = worker.remote(), draw = std::mt19937_64(random())]() mutable {
+                for (std::uint64_t round = 0; round < rounds; ++round) {
+                    const int turns = static_cast<int>(draw() % 20) - 4;  // below zero: it never ends
+                    auto handles = remote
+                                       .call([&, turns] {
+                                           std::vector<join_handle<life>> made;
+                                           for (int i = 0; i < 8; ++i) made.push_back(spawn_either(living, turns));
+                                           return made;
+                                       })
+                                       .get();
+                    for (auto& each : handles) {
+                        use_up(std::move(each), static_cast<unsigned>(draw() % ways), turns >= 0);
+                    }
+                }
+            });
+        }
+        for (auto& user : users) user.join();
+    }
+    EXPECT_EQ(living.alive(), 0);
+}
+
+TEST_F(CoreJoinedStress, R035_R038_HandlesAreUsedWhileTheLoopGoes) {
+    constexpr unsigned threads = 2;
+    constexpr int tasks = 12;
+    const auto rounds = support::rounds(5'000);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        std::optional<eddy::core_thread> worker(std::in_place);
+        std::vector<std::thread> users;
+        for (unsigned t = 0; t < threads; ++t) {
+            auto handles = worker->remote()
+                               .call([&] {
+                                   std::vector<join_handle<life>> made;
+                                   for (int i = 0; i < tasks; ++i) made.push_back(spawn_either(living, i % 6 - 2));
+                                   return made;
+                               })
+                               .get();
+            users.emplace_back([mine = std::move(handles), draw = std::mt19937_64(random())]() mutable {
+                std::ranges::shuffle(mine, draw);
+                for (auto& each : mine) use_up(std::move(each), static_cast<unsigned>(draw() % ways), true);
+            });
+        }
+        if (round % 3 == 0) std::this_thread::yield();
+        worker.reset();
+        for (auto& user : users) user.join();
+        ASSERT_EQ(living.alive(), 0);
+    }
+}
+
+TEST_F(CoreJoinedStress, HandlesAreAwaitedOnARuntimeAndAbortedElsewhere) {
+    const auto rounds = support::rounds(10'000);
+    constexpr int tasks = 16;
+    std::atomic<int> outcomes = 0;
+    {
+        auto runtime = eddy::runtime::builder().worker_threads(2).build().value();
+        std::optional<eddy::core_thread> worker(std::in_place);
+        for (std::uint64_t round = 0; round < rounds; ++round) {
+            auto handles = worker->remote()
+                               .call([&] {
+                                   std::vector<join_handle<life>> made;
+                                   for (int i = 0; i < tasks; ++i) made.push_back(spawn_either(living, i - 2));
+                                   return made;
+                               })
+                               .get();
+            std::vector<eddy::abort_handle> aborts;
+            for (int i = 0; i < tasks; ++i) {
+                if (i % 4 == 0 || i < 2) aborts.push_back(handles[static_cast<std::size_t>(i)].abort_handle());
+            }
+            for (auto& each : handles) {
+                static_cast<void>(runtime.spawn([mine = std::move(each), &outcomes]() mutable -> task<void> {
+                    expect_value_or_cancelled(co_await mine);
+                    ++outcomes;
+                }));
+            }
+            for (const auto& each : aborts) each.abort();
+            if (round % 2 == 0) aborts.clear();
+        }
+        // Some tasks end with their loop.
+        worker.reset();
+        runtime.wait_until_idle();
+    }
+    EXPECT_EQ(outcomes, static_cast<int>(rounds) * tasks);
+    EXPECT_EQ(living.alive(), 0);
+}
+
+}  // namespace
