@@ -5,8 +5,7 @@ namespace eddy::detail {
 
 class core_shared;
 
-/// The loop that runs on this thread now, or null. What it points at may be compared, by whoever has a task that may have
-/// outlived its loop, before it is known to live.
+/// The loop that runs on this thread now, or null. By itself, so that a waker compares one pointer.
 inline constinit thread_local core_shared* running_here = nullptr;
 
 }  // namespace eddy::detail
