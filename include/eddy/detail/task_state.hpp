@@ -110,9 +110,8 @@ public:
 
     /// The same for a task that is being cancelled, and waits for that.
     idle_action transition_to_idle_cancelling(bool has_woken_itself = false) noexcept {
-        return change([has_woken_itself](std::uint64_t now) {
-            return leave_running(has_woken_itself ? now | notified : now);
-        });
+        return change(
+            [has_woken_itself](std::uint64_t now) { return leave_running(has_woken_itself ? now | notified : now); });
     }
 
     /// The future is gone, and its output in place. Gives up `count` references: the list's, and the runner's own. On
