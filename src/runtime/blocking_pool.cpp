@@ -108,6 +108,18 @@ blocking_pool::counts blocking_pool::count() const noexcept {
     return {.threads = threads_, .idle = idle_count_, .queued = queue_.size(), .jobs = jobs_};
 }
 
+void blocking_pool::leave_for_long() noexcept {
+    const std::lock_guard guard(lock_);
+    --threads_;
+    // What was submitted after the job may have counted on this thread.
+    if (idle_ == nullptr && queue_.size() > woken_count_ + starting_ && has_room()) start_thread();
+}
+
+void blocking_pool::come_back() noexcept {
+    const std::lock_guard guard(lock_);
+    ++threads_;
+}
+
 // ---- Threads ----
 
 /// Starts one that takes from the queue. Under the lock, so that threads_ is never right only for the time being: a job

@@ -125,6 +125,12 @@ public:
 
     [[nodiscard]] counts count() const noexcept;
 
+    // ---- In a job, on its thread ----
+    /// The job goes on for as long as the owner of the pool does: its thread is none of the pool's meanwhile, and another
+    /// may come in its place.
+    void leave_for_long() noexcept;
+    void come_back() noexcept;
+
 private:
     /// One thread, and after it another: kept as long as the pool, so that who wakes it need not hold the lock.
     struct worker {

@@ -56,8 +56,12 @@ private:
         const std::unique_ptr<handed_worker> mine(static_cast<handed_worker*>(&job));
         static_cast<void>(mine->worker_.thread_comes());
         if (!mine->worker_.accept_offer()) return;
+        // The thread that had it before ends: without this, there would be one thread less for blocking work, for good.
+        const bool is_lent = mine->lends_;
+        if (is_lent) mine->pool_.blocking().leave_for_long();
         mine->worker_.run();
         worker::leave_thread();
+        if (is_lent) mine->pool_.blocking().come_back();
     }
     static void leave_it(blocking_job& job) noexcept {
         // The pool closes, and with it go the threads for blocking work: nobody else ends this worker. The thread that
@@ -67,6 +71,7 @@ private:
         time_driver* const outer_time = current_time_driver();
         {
             const executor_scope executor({});
+            static_cast<handed_worker&>(job).lends_ = false;  // the thread is not one of the blocking pool's, or not for this
             run_it(job);
         }
         worker_here = outer;
@@ -76,6 +81,7 @@ private:
 
     pool& pool_;
     worker& worker_;
+    bool lends_ = true;
 };
 
 }  // namespace
