@@ -138,7 +138,8 @@ pool::pool(const runtime_builder& chosen, std::vector<io_handle*>& drivers)
       lists_(std::make_unique<task_list[]>(drivers.size() + lists_for_others)) {
     for (auto*& driver : drivers) {
         const auto index = static_cast<unsigned>(workers_.size());
-        workers_.push_back(std::make_unique<worker>(*this, index, std::exchange(driver, nullptr), chosen.seed_,
+        worker::io_share io(std::exchange(driver, nullptr));
+        workers_.push_back(std::make_unique<worker>(*this, index, std::move(io), chosen.seed_,
                                                     chosen.poll_time_histogram_));
     }
     threads_.reserve(workers_.size());

@@ -46,11 +46,11 @@ const unsigned spin_limit = std::thread::hardware_concurrency() > 1 ? 200 : 0;
 
 }  // namespace
 
-worker::worker(pool& owner, unsigned index, io_handle* io, std::uint64_t seed, bool counts_poll_times)
+worker::worker(pool& owner, unsigned index, io_share io, std::uint64_t seed, bool counts_poll_times)
     : pool_(owner),
       index_(index),
-      io_(io),
-      place_(new sleeping_place(io)),
+      io_(std::move(io)),
+      place_(new sleeping_place(io_.get())),
       time_(time_driver::make(place_->waker())),
       poll_times_(counts_poll_times ? std::make_unique<poll_time_counters>() : nullptr),
       seed_(seed + index) {}

@@ -55,8 +55,13 @@ using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram:
 ///     counters_                written by the thread that runs it, read by all
 class alignas(128) worker {
 public:
-    /// Takes over a reference of `io`, which may be null.
-    worker(pool& owner, unsigned index, io_handle* io, std::uint64_t seed, bool counts_poll_times);
+    struct gives_up {
+        void operator()(auto* shared) const noexcept { shared->release(); }
+    };
+    using io_share = std::unique_ptr<io_handle, gives_up>;
+
+    /// `io` may be null.
+    worker(pool& owner, unsigned index, io_share io, std::uint64_t seed, bool counts_poll_times);
     worker(const worker&) = delete;
     worker& operator=(const worker&) = delete;
     ~worker();
@@ -158,10 +163,7 @@ private:
     pool& pool_;
     const unsigned index_;
 
-    struct gives_up {
-        void operator()(auto* shared) const noexcept { shared->release(); }
-    };
-    const std::unique_ptr<io_handle, gives_up> io_;
+    const io_share io_;
     const std::unique_ptr<sleeping_place, gives_up> place_;
     const std::unique_ptr<time_driver, gives_up> time_;
 
