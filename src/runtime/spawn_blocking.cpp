@@ -141,16 +141,25 @@ in_place_scope::in_place_scope(std::source_location where) {
     if (here == nullptr || !here->owner().hand_over(*here)) return;
     handed_ = here;
     pool& owner = here->owner();
+    const executor entered = executor_here;
+    time_driver* const entered_time = current_time_driver();
     worker::leave_thread();
-    // The rest of this task's poll is not on a worker, but still in the runtime.
-    executor_here = {nullptr, &owner};
-    exchange_current_time_driver(&owner.any_time_driver());
+    // The rest of this task's poll is not on a worker, but still in the runtime, or in the one that it has entered.
+    executor_here = entered;
+    exchange_current_time_driver(entered_time == &here->time() ? &owner.any_time_driver() : entered_time);
 }
 
 in_place_scope::~in_place_scope() {
     if (handed_ == nullptr || !handed_->accept_offer()) return;
+    pool& owner = handed_->owner();
+    const executor entered = executor_here;
+    time_driver* const entered_time = current_time_driver();
     handed_->enter_thread();
-    handed_->owner().end_in_place();
+    if (entered.pool != &owner) {  // by a guard that is alive
+        executor_here = entered;
+        exchange_current_time_driver(entered_time);
+    }
+    owner.end_in_place();
 }
 
 }  // namespace eddy::detail
