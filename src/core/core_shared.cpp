@@ -426,11 +426,15 @@ void core_shared::close() noexcept {
     time_driver* const outer_time = exchange_current_time_driver(time_.get());
     const executor_scope executor({.core = this});
     for (inbound_node* node = inbound_.close(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
-    while (core_task* const task = live_.front()) finish(*task);
-    while (has_queued()) merge(pop_queued());  // all have ended
+    const auto destroy_tasks = [this] {
+        while (core_task* const task = live_.front()) finish(*task);
+        while (has_queued()) merge(pop_queued());  // all have ended
+    };
+    destroy_tasks();
     time_->shutdown();
     if (io_ != nullptr) io_->shut_down();
     on_uncaught_ = nullptr;  // what it holds is destroyed on this thread, and not with the last remote
+    destroy_tasks();         // what its end has spawned, or a waker's
     running_here = outer;
     exchange_current_time_driver(outer_time);
     buffers_.reset();
