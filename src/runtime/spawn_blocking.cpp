@@ -123,7 +123,12 @@ void start_blocking(spawned_task& task) noexcept {
     task.id = next_task_id();
     pool* const owner = task.owner == &whole_process ? nullptr : executor_here.pool;
     auto* const job = new (std::nothrow) task_job(task, owner);
-    EDDY_ASSERT(job != nullptr, "spawn_blocking: out of memory");
+    if (job == nullptr) {  // as if no thread could be had
+        static_cast<void>(task.state.transition_to_running());
+        task.ops().destroy_future(task);
+        task.ops().fail(task, nullptr);
+        return complete(task, 2, owner);
+    }
     if (owner != nullptr ? owner->blocking().submit(*job) : submit_blocking(*job)) return;
     const std::unique_ptr<task_job> mine(job);
     mine->cancel_now();
