@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+// What breaks when memory is short. By itself, since it replaces operator new.
+#include <gtest/gtest.h>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <functional>
+#include <new>
+#include <thread>
+
+#include <eddy/core.hpp>
+#include <eddy/core_thread.hpp>
+#include <eddy/handle.hpp>
+#include <eddy/join_handle.hpp>
+#include <eddy/join_set.hpp>
+#include <eddy/local_pool.hpp>
+#include <eddy/local_set.hpp>
+#include <eddy/net/lookup_host.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/scope.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/task.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/net.hpp"
+#include "support/runtime.hpp"
+
+namespace {
+constinit thread_local long allocations_left = -1;
+
+void* allocate(std::size_t size, std::size_t alignment) {
+    if (allocations_left == 0) {
+        allocations_left = -2;
+        throw std::bad_alloc();
+    }
+    if (allocations_left > 0) --allocations_left;
+    void* const block = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    if (block == nullptr) throw std::bad_alloc();
+    return block;
+}
+}  // namespace
+
+[[gnu::noinline]] void* operator new(std::size_t size) { return allocate(size, 16); }
+[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
+    return allocate(size, static_cast<std::size_t>(alignment));
+}
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    try {
+        return allocate(size, 16);
+    } catch (...) {
+        return nullptr;
+    }
+}
+[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
+
+namespace {
+
+/// Lets the 1st, 2nd, ... allocation of `f` on this thread fail, each in a process of its own.
+void fail_each(const char* what, const std::function<void()>& f) {
+    for (long nth = 0; nth < 60; ++nth) {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            ::alarm(20);
+            allocations_left = nth;
+            int code = 0;
+            try {
+                f();
+            } catch (const std::bad_alloc&) {
+            } catch (const std::exception& e) {
+                code = allocations_left == -2 ? 0 : 3;
+                if (code != 0) std::fprintf(stderr, "%s\n", e.what());
+            }
+            if (allocations_left >= 0) code = 7;  // none failed
+            allocations_left = -1;
+            ::_exit(code);
+        }
+        int status = 0;
+        ::waitpid(child, &status, 0);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 7) return;
+        EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0)
+            << what << ": allocation " << nth << (WIFSIGNALED(status) ? ": signal " : ": code ")
+            << (WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    }
+}
+
+TEST(BreakerMemory, ARuntimeThatCannotBeBuiltLeavesNothing) {
+    {
+        const auto warm = support::make_runtime(2);
+    }
+    const auto before = support::fd_count();
+    for (long nth = 0; nth < 100; ++nth) {
+        allocations_left = nth;
+        const bool built = eddy::runtime::builder().worker_threads(2).build().has_value();
+        const bool failed = allocations_left == -2;
+        allocations_left = -1;
+        EXPECT_EQ(support::fd_count(), before) << "allocation " << nth << " failed";
+        if (built && !failed) break;
+    }
+}
+
+TEST(BreakerMemory, OthersThatCannotBeBuilt) {
+    fail_each("core_thread::make", [] { static_cast<void>(eddy::core_thread::make()); });
+    fail_each("local_pool::make", [] { static_cast<void>(eddy::local_pool::make(2)); });
+    fail_each("runtime and block_on", [] {
+        auto rt = eddy::runtime::builder().worker_threads(1).build();
+        if (rt) rt->block_on(eddy::ready());
+    });
+}
+
+template <class Fn>
+void on_loop(const char* what, Fn f) {
+    fail_each(what, [f] {
+        const long nth = std::exchange(allocations_left, -1);
+        eddy::core loop;
+        loop.run([](long after, Fn run) -> eddy::task<> {
+            co_await eddy::yield_now();
+            allocations_left = after;
+            co_await run();
+        }(nth, f));
+    });
+}
+
+TEST(BreakerMemory, OnALoop) {
+    on_loop("spawn", []() -> eddy::task<> { static_cast<void>(co_await eddy::spawn(eddy::ready())); });
+    on_loop("spawn of a callable", []() -> eddy::task<> {
+        auto work = eddy::spawn([]() -> eddy::task<int> { co_return 1; });
+        static_cast<void>(co_await work);
+    });
+    on_loop("scope", []() -> eddy::task<> {
+        co_await eddy::scope([](auto& s) -> eddy::task<> {
+            s.spawn(eddy::ready());
+            s.spawn([]() -> eddy::task<> { co_return; });
+            co_return;
+        });
+    });
+    on_loop("join_set", []() -> eddy::task<> {
+        eddy::join_set<> set;
+        set.spawn(eddy::ready());
+        set.spawn([]() -> eddy::task<> { co_return; });
+        while (co_await set.join_next()) continue;
+    });
+    on_loop("spawn_blocking", []() -> eddy::task<> { static_cast<void>(co_await eddy::spawn_blocking([] {})); });
+    on_loop("lookup_host",
+            []() -> eddy::task<> { static_cast<void>(co_await eddy::net::lookup_host("localhost:80")); });
+    on_loop("local_set", []() -> eddy::task<> {
+        eddy::local_set set;
+        auto first = set.spawn_local([]() -> eddy::task<> { co_await eddy::yield_now(); });
+        co_await set.run_until(std::move(first));
+    });
+}
+
+template <class Fn>
+void on_pool(const char* what, Fn f) {
+    fail_each(what, [f] {
+        const long nth = std::exchange(allocations_left, -1);
+        long left = 0;
+        {
+            const auto rt = support::make_runtime(1);
+            rt.block_on([](long after, Fn run, long& behind) -> eddy::task<> {
+                co_await eddy::yield_now();
+                allocations_left = after;
+                try {
+                    co_await run();
+                } catch (const std::exception&) {
+                }
+                behind = std::exchange(allocations_left, -1);
+            }(nth, f, left));
+        }
+        allocations_left = left;
+    });
+}
+
+TEST(BreakerMemory, OnThePool) {
+    on_pool("spawn", []() -> eddy::task<> { static_cast<void>(co_await eddy::spawn(eddy::ready())); });
+    on_pool("scope", []() -> eddy::task<> {
+        co_await eddy::scope([](auto& s) -> eddy::task<> {
+            s.spawn(eddy::ready());
+            s.spawn([]() -> eddy::task<> { co_return; });
+            co_return;
+        });
+    });
+    on_pool("scope that is cancelled", []() -> eddy::task<> {
+        co_await eddy::scope([](auto& s) -> eddy::task<> {
+            s.spawn([]() -> eddy::task<> { co_await eddy::time::sleep(std::chrono::hours(1)); });
+            s.cancel();
+            co_return;
+        });
+    });
+    on_pool("spawn_blocking", []() -> eddy::task<> { static_cast<void>(co_await eddy::spawn_blocking([] {})); });
+    on_pool("block_in_place", []() -> eddy::task<> {
+        eddy::block_in_place([] {});
+        co_return;
+    });
+}
+
+}  // namespace
