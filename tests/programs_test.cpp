@@ -274,6 +274,80 @@ TEST(Programs, S53_EventKindsSeesTheFourKinds) {
     EXPECT_EQ(ended.code, 0);
 }
 
+TEST(Programs, SpawnAndJoinSeesHowEachTaskEnds) {
+    const auto ended = run({"spawn_and_join"});
+    EXPECT_EQ(ended.out,
+              "6 * 7 = 42\n"
+              "\"17\" is 17\n"
+              "\"seventeen\": Invalid argument\n"
+              "\"\": nothing to parse\n"
+              "try_ gives 18\n"
+              "the nap was cancelled\n"
+              "the squares of 1 to 4 add up to 30\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+}
+
+TEST(Programs, ScopesEndWithTheirFirstFailure) {
+    const auto ended = run({"scopes"});
+    EXPECT_EQ(ended.out,
+              "1 + 2 + ... + 1000 = 500500\n"
+              "a child has failed: Connection refused\n"
+              "a child has thrown: no such table\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+}
+
+TEST(Programs, BlockingWorkLetsTheTickerGoOn) {
+    const auto ended = run({"blocking_work"});
+    EXPECT_EQ(ended.out,
+              "spawn_blocking: the ticker went on\n"
+              "block_in_place: the ticker went on\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+}
+
+TEST(Programs, ShutdownEndsWhenIdleAndOnASignal) {
+    for (const int number : {SIGINT, SIGTERM}) {
+        process program({"shutdown"});
+        EXPECT_EQ(program.line(), "a job is done");
+        EXPECT_EQ(program.line(), "idle: only the heartbeat was left, and it is cancelled");
+        EXPECT_EQ(program.line(), "writing; Ctrl-C ends it");
+        program.signal(number);
+        const auto ended = program.wait();
+        EXPECT_EQ(ended.out,
+                  "the task is destroyed, and tells the writer\n"
+                  "the writer has written the rest\n"
+                  "shut down\n");
+        EXPECT_EQ(ended.err, "");
+        EXPECT_EQ(ended.code, 0);
+    }
+}
+
+TEST(Programs, RuntimeBuilderSeesItsHooksAndMetrics) {
+    // What the environment says is overridden by the program.
+    const auto ended = process({"runtime_builder"}, {}, {"EDDY_WORKER_THREADS=3"}).wait();
+    EXPECT_EQ(ended.out,
+              "a task named \"greeter\" runs on a thread named demo-...\n"
+              "sent from another thread: 42\n"
+              "nobody took the exception: the cat is out\n"
+              "2 workers, 4 tasks spawned, 0 alive\n"
+              "2 threads began, 2 ended\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+}
+
+TEST(Programs, LocalStateNeedsNoLocks) {
+    const auto ended = run({"local_state"});
+    EXPECT_EQ(ended.out,
+              "request 7: hello\n"
+              "request 8: hello\n"
+              "outside of requests: no number\n"
+              "signed by Ada, Bjarne, Grace\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+}
+
 /// How a server is started: on the pool, and on one loop.
 std::vector<std::string> tcp_echo_command(bool on_loop) {
     std::vector<std::string> command{"tcp_echo", "127.0.0.1:0"};

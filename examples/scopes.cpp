@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: MIT
+// Scopes: children that run in parallel and borrow from their parent, which goes on when the last of them has ended.
+//     $ ./scopes
+//     1 + 2 + ... + 1000 = 500500
+//     a child has failed: Connection refused
+//     a child has thrown: no such table
+#include <eddy/prelude.hpp>
+
+#include <cstdio>
+#include <numeric>
+#include <stdexcept>
+#include <vector>
+
+namespace {
+
+using namespace std::chrono_literals;
+
+/// Takes references: in a scope, the task cannot outlive what they refer to.
+eddy::task<void> add_up(std::span<const int> part, int& sum) {
+    sum = std::accumulate(part.begin(), part.end(), 0);
+    co_return;
+}
+
+eddy::task<int> sum_in_parallel(const std::vector<int>& numbers) {
+    std::array<int, 4> sums{};
+    const std::size_t size = numbers.size() / sums.size();
+    co_await eddy::scope([&](auto& s) -> eddy::task<void> {
+        for (std::size_t i = 0; i < sums.size(); ++i) {
+            // `numbers` and `sums` belong to whoever awaits the scope: they may be borrowed. A local of this body may not:
+            // the body ends here, and its children go on. So the span, which is such a local, is handed over by value.
+            const auto part = std::span(numbers).subspan(i * size, size);
+            s.spawn(add_up(part, sums[i]));
+        }
+        co_return;
+    });
+    // All children have ended: no lock, no join handle.
+    co_return std::accumulate(sums.begin(), sums.end(), 0);
+}
+
+eddy::task<eddy::result<void>> refused() {
+    co_await eddy::yield_now();
+    co_return std::unexpected(std::make_error_code(std::errc::connection_refused));
+}
+
+eddy::task<void> throws() {
+    co_await eddy::yield_now();
+    throw std::runtime_error("no such table");
+}
+
+/// The first failure cancels the other children and the body. It is the scope's outcome once all of them have gone.
+eddy::task<void> first_failure() {
+    auto outcome = co_await eddy::scope([](auto& s) -> eddy::task<eddy::result<void>> {
+        s.spawn(refused());
+        s.spawn(eddy::time::sleep(1h));  // cancelled: this program does not take an hour
+        co_return eddy::ok();
+    });
+    // The body's output is a result, so the child's error is the scope's error.
+    if (!outcome) std::printf("a child has failed: %s\n", outcome.error().message().c_str());
+
+    try {
+        co_await eddy::scope([](auto& s) -> eddy::task<void> {
+            s.spawn(throws());
+            co_await eddy::time::sleep(1h);  // the body is cancelled as well
+        });
+    } catch (const std::exception& thrown) {
+        std::printf("a child has thrown: %s\n", thrown.what());
+    }
+}
+
+eddy::task<void> async_main() {
+    std::vector<int> numbers(1000);
+    std::iota(numbers.begin(), numbers.end(), 1);
+    std::printf("1 + 2 + ... + 1000 = %d\n", co_await sum_in_parallel(numbers));
+    co_await first_failure();
+}
+
+}  // namespace
+
+int main() { return eddy::run(async_main()); }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// Shutting down: when all work is done, and when a signal says so.
+//     $ ./shutdown
+//     a job is done
+//     idle: only the heartbeat was left, and it is cancelled
+//     writing; Ctrl-C ends it
+//     ^C
+//     the task is destroyed, and tells the writer
+//     the writer has written the rest
+//     shut down
+#include <eddy/prelude.hpp>
+
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <memory>
+
+namespace {
+
+using namespace std::chrono_literals;
+
+// ---- When all work is done: eddy::run ----
+
+eddy::task<void> job() {
+    co_await eddy::time::sleep(10ms);
+    std::puts("a job is done");
+}
+
+eddy::task<void> beat() {
+    auto every = eddy::time::interval(1s);
+    for (;;) co_await every.tick();
+}
+
+/// eddy::run waits for what this spawns. Spawned with spawn(), the heartbeat would keep it from ever returning.
+eddy::task<void> start_jobs() {
+    eddy::spawn(job());
+    eddy::spawn_background(beat());
+    co_return;
+}
+
+// ---- When a signal says so: shutdown_timeout ----
+
+using flag = std::shared_ptr<std::atomic<bool>>;
+
+/// Blocking work cannot be cancelled: it has to be told. It may outlive the runtime, so it shares the flag.
+void write_until(const flag& is_ending) {
+    std::puts("writing; Ctrl-C ends it");
+    std::fflush(stdout);
+    while (!*is_ending) std::this_thread::sleep_for(1ms);
+    std::puts("the writer has written the rest");
+}
+
+/// Destructors are how a task ends in order: they run wherever it waits at that moment.
+class teller {
+public:
+    explicit teller(flag is_ending) : is_ending_(std::move(is_ending)) {}
+    teller(const teller&) = delete;
+    teller& operator=(const teller&) = delete;
+    ~teller() {
+        std::puts("the task is destroyed, and tells the writer");
+        *is_ending_ = true;
+    }
+
+private:
+    flag is_ending_;
+};
+
+eddy::task<void> own_a_writer() {
+    auto is_ending = std::make_shared<std::atomic<bool>>(false);
+    const teller tells_writer(is_ending);
+    eddy::spawn_blocking([is_ending] { write_until(is_ending); });
+    co_await eddy::pending<void>();  // a server would accept clients here, for ever
+}
+
+/// Blocks the thread until SIGINT or SIGTERM comes. See tcp_echo.cpp for a task that waits for a signal.
+void wait_for(const sigset_t& signals) {
+    int number = 0;
+    sigwait(&signals, &number);
+}
+
+}  // namespace
+
+int main() {
+    // As eddy::run does: a runtime; block_on; wait_until_idle; the destructor, which cancels what is left.
+    if (const int code = eddy::run(start_jobs()); code != 0) return code;
+    std::puts("idle: only the heartbeat was left, and it is cancelled");
+
+    sigset_t ending;
+    sigemptyset(&ending);
+    sigaddset(&ending, SIGINT);
+    sigaddset(&ending, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &ending, nullptr);  // before the runtime's threads begin: they inherit it
+
+    eddy::runtime runtime;
+    runtime.spawn(own_a_writer());
+    wait_for(ending);  // this thread is no worker: it may block
+
+    // Ends the tasks, then waits for blocking work: 5 s in all, at the most. The destructor would not wait for
+    // blocking work. There are also shutdown_background(), which waits for nothing and may be called by a task, and
+    // shutdown_on_idle().wait(), which cancels nothing but background tasks.
+    std::move(runtime).shutdown_timeout(5s);
+    std::puts("shut down");
+}
