@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The loop by hand, and the four kinds of event that it waits for: a readable socket, a finished write, work that is
-// finished on another thread, and a timeout.
+// The loop by hand, and the four kinds of event that it waits for.
+// They are a readable socket, a finished write, work that is finished on another thread, and a timeout.
 //     $ ./event_kinds
 //     a socket is readable: 5 bytes
 //     a write is finished

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Load: a client with many connections at once, each of which sends a request, waits until the same bytes have come
-// back, compares every one of them, and begins again.
+// Load: a client with many connections at once, which compares every byte that comes back.
+// Each connection sends a request, waits until the same bytes have come, compares them, and begins again.
 //     $ ./tcp_echo                                          and, in another terminal,
 //     $ ./tcp_load 127.0.0.1:6142 --connections 5000 --seconds 3
 // The exit code is 0, or 1 if a byte was wrong or a connection was lost.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Under the hood: what a socket is made of. A source is anything with a descriptor; a registration ties it to the
-// reactor; readiness is what a task waits for. Then the selector itself, without any futures.
+// Under the hood: what a socket is made of, and the selector without any futures.
+// A source is anything with a descriptor; a registration ties it to the reactor; readiness is what a task waits for.
 //     $ ./under_the_hood
 //     the future saw 3 ticks
 //     the selector saw token 7: readable
