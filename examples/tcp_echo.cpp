@@ -86,6 +86,15 @@ eddy::task<eddy::result<void>> run_server(std::string where, ending_signals sign
     co_return eddy::ok();
 }
 
+/// On the pool: how the clients were shared out, as far as the workers' counters tell.
+void say_who_did_what(const eddy::runtime_metrics& counted) {
+    for (std::size_t i = 0; i < counted.workers(); ++i) {
+        const double share =
+            100.0 * static_cast<double>(counted.worker(i).polls) / static_cast<double>(counted.polls());
+        std::printf("worker %zu: %.1f %% of the polls\n", i, share);
+    }
+}
+
 /// Each client takes a descriptor, and the soft limit is often 1,024.
 void raise_descriptor_limit() {
     rlimit limit{};
@@ -110,8 +119,14 @@ int main(int argc, char** argv) {
     try {
         raise_descriptor_limit();
         auto server = run_server(where, ending_signals());
-        const auto ended =
-            is_on_loop ? eddy::core().run(std::move(server)) : eddy::runtime().block_on(std::move(server));
+        eddy::result<void> ended;
+        if (is_on_loop) {
+            ended = eddy::core().run(std::move(server));
+        } else {
+            const eddy::runtime pool;
+            ended = pool.block_on(std::move(server));
+            if (ended) say_who_did_what(pool.metrics());
+        }
         if (!ended) throw std::system_error(ended.error(), where);
     } catch (const std::system_error& error) {
         std::fprintf(stderr, "tcp_echo: %s\n", error.what());
