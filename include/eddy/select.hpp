@@ -98,7 +98,7 @@ struct select_rule {
 struct fair_select_rule : select_rule {
     static constexpr const char* name = "select_fair";
 
-    static std::size_t first_child(std::size_t, std::size_t count) noexcept { return random_here(count); }
+    static std::size_t first_child(std::size_t, std::size_t count) noexcept { return random_here.below(count); }
 };
 
 struct race_rule : select_rule {

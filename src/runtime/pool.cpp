@@ -71,7 +71,8 @@ private:
         time_driver* const outer_time = current_time_driver();
         {
             const executor_scope executor({});
-            static_cast<handed_worker&>(job).lends_ = false;  // the thread is not one of the blocking pool's, or not for this
+            static_cast<handed_worker&>(job).lends_ =
+                false;  // the thread is not one of the blocking pool's, or not for this
             run_it(job);
         }
         worker_here = outer;
@@ -139,8 +140,8 @@ pool::pool(const runtime_builder& chosen, std::vector<io_handle*>& drivers)
     for (auto*& driver : drivers) {
         const auto index = static_cast<unsigned>(workers_.size());
         worker::io_share io(std::exchange(driver, nullptr));
-        workers_.push_back(std::make_unique<worker>(*this, index, std::move(io), chosen.seed_,
-                                                    chosen.poll_time_histogram_));
+        workers_.push_back(
+            std::make_unique<worker>(*this, index, std::move(io), chosen.seed_, chosen.poll_time_histogram_));
     }
     threads_.reserve(workers_.size());
     blocking_pool::settings blocking;

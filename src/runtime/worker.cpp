@@ -53,6 +53,7 @@ worker::worker(pool& owner, unsigned index, io_share io, std::uint64_t seed, boo
       place_(new sleeping_place(io_.get())),
       time_(time_driver::make(place_->waker())),
       poll_times_(counts_poll_times ? std::make_unique<poll_time_counters>() : nullptr),
+      random_(seed + index),
       seed_(seed + index) {}
 
 worker::~worker() = default;
@@ -68,7 +69,7 @@ void worker::enter_thread() noexcept {
     executor_here = {nullptr, &pool_};
     exchange_current_time_driver(time_.get());
     place_->set_owner();
-    seed_random_here(seed_++);
+    random_here = random_numbers(seed_++);
 }
 
 void worker::leave_thread() noexcept {
@@ -210,7 +211,7 @@ spawned_task* worker::next_task() noexcept {
 
 spawned_task* worker::steal() noexcept {
     const unsigned count = pool_.size();
-    const auto start = static_cast<unsigned>(random_here(count));
+    const auto start = static_cast<unsigned>(random_.below(count));
     for (unsigned i = 0; i < count; ++i) {
         worker& victim = pool_.at((start + i) % count);
         if (&victim == this) continue;

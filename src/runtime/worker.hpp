@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/random.hpp>
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/time_driver.hpp>
 #include <eddy/duration_histogram.hpp>
@@ -179,7 +180,8 @@ private:
     std::uint64_t tick_ = 0;
     unsigned lifo_streak_ = 0;
     std::uint32_t budget_left_ = 0;
-    std::uint64_t seed_;  // of the thread that runs the worker next
+    random_numbers random_;  // for stealing: how often that is tried is nobody's choice
+    std::uint64_t seed_;     // of the thread that runs the worker next
     std::uint64_t polls_when_woken_ = 0;
     std::uint64_t mean_poll_ns_ = 10'000;  // of late; at the beginning any two tasks are thought to be enough for two
     std::uint32_t pool_references_ = 0;    // in stock

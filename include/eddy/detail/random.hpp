@@ -6,19 +6,24 @@
 
 namespace eddy::detail {
 
-/// The state of this thread's random numbers, which are for spreading things evenly and for nothing secret.
-inline constinit thread_local std::uint64_t random_state_here = 0;
+/// Random numbers for spreading things evenly, and for nothing secret.
+class random_numbers {
+public:
+    constexpr explicit random_numbers(std::uint64_t seed) noexcept : state_(seed) {}
 
-inline void seed_random_here(std::uint64_t seed) noexcept { random_state_here = seed != 0 ? seed : 1; }
+    /// One of the numbers below `limit`, which is at most 2^32.
+    [[nodiscard]] std::size_t below(std::size_t limit) noexcept {
+        // Knuth's generator (MMIX), of which the upper bits are random enough; and Lemire's multiplication in place of a
+        // division (ACM TOMACS 29, 2019).
+        state_ = state_ * 6364136223846793005u + 1442695040888963407u;
+        return static_cast<std::size_t>((state_ >> 32) * limit >> 32);
+    }
 
-/// One of the numbers below `limit`, which must not be 0, and at most 2^32.
-[[nodiscard]] inline std::size_t random_here(std::size_t limit) noexcept {
-    // The address of the state: another one for each thread that nobody has seeded.
-    if (random_state_here == 0) random_state_here = reinterpret_cast<std::uintptr_t>(&random_state_here);
-    // Knuth's generator (MMIX), of which the upper bits are random enough; and Lemire's multiplication in place of a
-    // division (ACM TOMACS 29, 2019).
-    random_state_here = random_state_here * 6364136223846793005u + 1442695040888963407u;
-    return static_cast<std::size_t>((random_state_here >> 32) * limit >> 32);
-}
+private:
+    std::uint64_t state_;
+};
+
+/// Those of this thread, which what it polls may use. A worker seeds them.
+inline constinit thread_local random_numbers random_here{0x9e3779b97f4a7c15u};
 
 }  // namespace eddy::detail
