@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -360,6 +361,106 @@ TEST(LocalSet, P003_R042_WhoeverAwaitsTheSetHearsOfAnEndThatAnotherDrives) {
     assert_pending(whole.poll());
     EXPECT_GE(counter.wakes(), 1u);
     assert_ready(support::poll_with(set, waker));
+}
+
+TEST(LocalSet, P003_TwoTasksThatAwaitItBothEnd) {
+    const auto drive = [](local_set& set, int& ended) -> task<> {
+        co_await set;
+        ++ended;
+    };
+    const auto both = [drive]() -> task<> {
+        local_set set;
+        auto ends = oneshot<int>::channel();
+        set.spawn_local(std::move(ends.receiver)).detach();
+        int ended = 0;
+        auto first = eddy::spawn(drive(set, ended));
+        auto second = eddy::spawn(drive(set, ended));
+        for (int i = 0; i < 3; ++i) co_await eddy::yield_now();  // both are driving it
+        static_cast<void>(ends.sender.send(5));
+        static_cast<void>(co_await first);
+        static_cast<void>(co_await second);
+        EXPECT_EQ(ended, 2);
+    };
+    eddy::core core;
+    core.run(both());
+    // One worker: the set is driven on one thread.
+    support::runtime_with(1).block_on(both());
+}
+
+TEST(LocalSet, P003_AllWhoAwaitItAreWokenAndOneThatIsDroppedHoldsUpNobody) {
+    local_set set;
+    auto ends = oneshot<int>::channel();
+    set.spawn_local(std::move(ends.receiver)).detach();
+    auto goes_on = oneshot<int>::channel();
+    set.spawn_local(std::move(goes_on.receiver)).detach();
+    std::array<eddy::test::wake_counter, 4> counters;
+    for (auto& each : counters) {
+        const eddy::waker waker = each.waker();
+        assert_pending(support::poll_with(set, waker));
+    }
+    static_cast<void>(ends.sender.send(5));
+    for (auto& each : counters) EXPECT_EQ(each.wakes(), 1u);
+    // The first one never polls it again; the others wait once more.
+    for (std::size_t i = 1; i < counters.size(); ++i) {
+        const eddy::waker waker = counters[i].waker();
+        assert_pending(support::poll_with(set, waker));
+    }
+    static_cast<void>(goes_on.sender.send(5));
+    for (std::size_t i = 1; i < counters.size(); ++i) EXPECT_EQ(counters[i].wakes(), 2u);
+    const eddy::waker last = counters[3].waker();
+    assert_ready(support::poll_with(set, last));
+    for (std::size_t i = 1; i < counters.size(); ++i) {
+        const eddy::waker waker = counters[i].waker();
+        assert_ready(support::poll_with(set, waker));
+    }
+}
+
+TEST(LocalSet, P003_WhoeverAwaitsItGoesOnWhenAnotherIsDroppedWithTasksQueued) {
+    local_set set;
+    auto starts = oneshot<int>::channel();
+    set.spawn_local([](oneshot<int>::receiver start) -> task<> {
+           static_cast<void>(co_await start);
+           co_await yields(1000);
+       }(std::move(starts.receiver)))
+        .detach();
+    eddy::test::wake_counter dropped;
+    eddy::test::wake_counter stays;
+    const eddy::waker one = dropped.waker();
+    const eddy::waker other = stays.waker();
+    assert_pending(support::poll_with(set, one));
+    assert_pending(support::poll_with(set, other));
+    static_cast<void>(starts.sender.send(5));
+    EXPECT_EQ(stays.wakes(), 1u);
+    assert_pending(support::poll_with(set, other));  // has not done all
+    assert_pending(support::poll_with(set, one));    // nor has this one, which is dropped now
+    auto before = stays.wakes();
+    EXPECT_GT(before, 1u);
+    while (!support::poll_with(set, other)) {
+        ASSERT_GT(stays.wakes(), before);
+        before = stays.wakes();
+    }
+}
+
+TEST(LocalSet, P003_DrivingItOnTwoThreadsAtOnceIsMisuse) {
+    local_set set;
+    support::gate is_polled;
+    support::gate may_end;
+    set.spawn_local([&] {
+           is_polled.open();
+           EXPECT_TRUE(may_end.wait());
+       })
+        .detach();
+    by_hand other(set.run_until(eddy::pending<void>()));
+    std::thread driver([&] { eddy::wait(set); });
+    EXPECT_TRUE(is_polled.wait());
+    const eddy::waker none;
+    const auto awaited = support::text_of_misuse([&] { static_cast<void>(support::poll_with(set, none)); });
+    const auto run = support::text_of_misuse([&] { static_cast<void>(other.poll()); });
+    may_end.open();
+    driver.join();
+    EXPECT_NE(awaited.find("driven by another thread at this moment"), std::string::npos) << awaited;
+    EXPECT_NE(run.find("driven by another thread at this moment"), std::string::npos) << run;
+    assert_pending(other.poll());
 }
 
 TEST(LocalSet, P003_TwoDriversOnOneLoop) {

@@ -41,6 +41,7 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         if (!inner_) throw misuse("run_until() was polled after it had ended", cx.where());
+        detail::check_driver(*tasks_, cx.where());
         try {
             auto answer = poll_inner(cx);
             if (answer.is_ready()) {
@@ -121,8 +122,10 @@ private:
 /// their tasks were cancelled; wakers that are left do nothing.
 /// Cancel safety: dropping what drives it lets its tasks stand still until it is driven again.
 /// Thread safety: spawn_local() and enter() on any thread. It may be driven by several futures, if these are polled on one
-/// thread, or by one task. Handles of its tasks, and wakers, on any thread.
-/// Cost: one block of the frame pool for each task. To wake a task from another one of the set takes no lock.
+/// thread, or by one task; all who await it are told of the end. Two threads at the same time are misuse, which is thrown
+/// where it is noticed. Handles of its tasks, and wakers, on any thread.
+/// Cost: one block of the frame pool for each task. To wake a task from another one of the set takes no lock. One small
+/// block for each task that awaits the set beside the first.
 class local_set : public future_ops<local_set> {
 public:
     using output_type = void;

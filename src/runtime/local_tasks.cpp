@@ -8,6 +8,7 @@
 #include <eddy/error.hpp>
 #include <eddy/local_set.hpp>
 
+#include "core/this_thread.hpp"
 #include "runtime/current_executor.hpp"
 #include "runtime/local_here.hpp"
 #include "runtime/uncaught.hpp"
@@ -37,10 +38,13 @@ inside_local::inside_local(local_tasks& tasks) noexcept
     : tasks_(tasks),
       outer_(std::exchange(local_here, &tasks)),
       outer_polled_(std::exchange(local_polled_here, &tasks)),
-      was_polled_(std::exchange(tasks.is_polled_, true)) {}
+      // relaxed, here and below: one thread at a time, and another one that looks is told of its mistake, no more.
+      outer_polled_on_(tasks.polled_on_.load(std::memory_order_relaxed)) {
+    tasks.polled_on_.store(this_thread_mark(), std::memory_order_relaxed);
+}
 
 inside_local::~inside_local() {
-    tasks_.is_polled_ = was_polled_;
+    tasks_.polled_on_.store(outer_polled_on_, std::memory_order_relaxed);
     local_polled_here = outer_polled_;
     local_here = outer_;
 }
@@ -164,43 +168,93 @@ bool local_tasks::wait(local_driver& driver, const waker& wake) noexcept {
     return true;
 }
 
+bool local_tasks::is_polled() const noexcept { return polled_on_.load(std::memory_order_relaxed) != nullptr; }
+
+void local_tasks::check_driver(std::source_location where) const {
+    const void* const polled_on = polled_on_.load(std::memory_order_relaxed);
+    if (polled_on == nullptr || polled_on == this_thread_mark()) return;
+    throw misuse(
+        "a local_set was driven although it is driven by another thread at this moment: its tasks belong to one thread "
+        "at a time, so drive it by one task, or by several of one loop (core)",
+        where);
+}
+
 void local_tasks::drive(local_driver& driver, context& cx) noexcept {
-    if (is_polled_) return;  // inside one of its own tasks: who polls that drives the set
+    if (is_polled()) return;  // inside one of its own tasks: who polls that drives the set
     poll_some();
-    if (alive_ == 0) {
-        waker awaits_end;
-        {
-            const std::lock_guard guard(lock_);
-            awaits_end = std::move(end_.wake);
-        }
-        std::move(awaits_end).wake();
-    }
+    if (alive_ == 0) wake_all_at_end(nullptr);
     if (queue_.first != nullptr || !wait(driver, cx.waker())) cx.waker().wake_by_ref();
 }
 
 bool local_tasks::drive_to_end(context& cx) {
-    if (is_polled_) {
-        throw misuse("a local_set was awaited by one of its own tasks, which would wait for itself", cx.where());
+    check_driver(cx.where());
+    if (is_polled()) {
+        throw misuse(
+            "a local_set was awaited by one of its own tasks, which would wait for itself: await it outside, and the "
+            "join handles of single tasks here",
+            cx.where());
     }
     poll_some();
-    if (queue_.first == nullptr && wait(end_, cx.waker())) {
-        if (alive_ != 0) return false;
-        leave(end_);
-        return true;
+    if (alive_ == 0) {
+        // The others who wait for the end are told; this one has it, unless more has been sent meanwhile.
+        wake_all_at_end(&cx.waker());
+        bool has_inbound = false;
+        {
+            const std::lock_guard guard(lock_);
+            has_inbound = inbound_.first != nullptr;
+        }
+        if (!has_inbound && queue_.first == nullptr) return true;
+    } else if (queue_.first == nullptr && wait(end_driver_for(cx.waker()), cx.waker())) {
+        return false;
     }
+    // Whoever else drives the set goes on as well: this one may be dropped before it is polled again.
+    wake_drivers();
     cx.waker().wake_by_ref();
     return false;
 }
 
+/// Where `wake` waits already, or a place that nobody waits in. A future that was dropped keeps its place until the set
+/// wakes it the next time.
+local_driver& local_tasks::end_driver_for(const waker& wake) {
+    end_driver* unused = nullptr;
+    end_driver* last = nullptr;
+    {
+        const std::lock_guard guard(lock_);
+        for (end_driver* each = &end_; each != nullptr; each = each->next_end.get()) {
+            if (each->wake.is_noop()) {
+                if (unused == nullptr) unused = each;
+            } else if (each->wake.will_wake(wake)) {
+                return *each;
+            }
+            last = each;
+        }
+    }
+    if (unused != nullptr) return *unused;
+    last->next_end = std::make_unique<end_driver>();
+    return *last->next_end;
+}
+
+/// No task is left: for all who wait for that, but whoever has found it out.
+void local_tasks::wake_all_at_end(const waker* finder) noexcept {
+    for (end_driver* each = &end_; each != nullptr; each = each->next_end.get()) {
+        waker awaits_end;
+        {
+            const std::lock_guard guard(lock_);
+            awaits_end = std::move(each->wake);
+        }
+        if (finder == nullptr || !awaits_end.will_wake(*finder)) std::move(awaits_end).wake();
+    }
+}
+
 void local_tasks::cancel_all() noexcept {
-    if (is_polled_) return;
+    if (is_polled()) return;
     const inside_local guard(*this);
     drain();
     for (spawned_task* task = first_; task != nullptr; task = task->next_owned) abort_task(*task);
 }
 
 void local_tasks::close() noexcept {
-    if (is_polled_) fatal_misuse("a local_set was destroyed by one of its own tasks, or by what they called");
+    if (is_polled()) fatal_misuse("a local_set was destroyed by one of its own tasks, or by what they called");
     is_closing_ = true;
     const inside_local guard(*this);
     const without_task_locals unbound;
@@ -388,6 +442,7 @@ void start(local_tasks& tasks, spawned_task& task) noexcept { tasks.start(task);
 std::size_t load_of(const local_tasks& tasks) noexcept { return tasks.load(); }
 void close(local_tasks& tasks) noexcept { tasks.close(); }
 void leave(local_tasks& tasks, local_driver& driver) noexcept { tasks.leave(driver); }
+void check_driver(const local_tasks& tasks, std::source_location where) { tasks.check_driver(where); }
 void drive(local_tasks& tasks, local_driver& driver, context& cx) noexcept { tasks.drive(driver, cx); }
 bool drive_to_end(local_tasks& tasks, context& cx) { return tasks.drive_to_end(cx); }
 void cancel_all(local_tasks& tasks) noexcept { tasks.cancel_all(); }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <source_location>
 
 #include <eddy/detail/atomic.hpp>
@@ -42,7 +43,8 @@ public:
     [[nodiscard]] bool drive_to_end(context& cx);
     void cancel_all() noexcept;
     void close() noexcept;
-    [[nodiscard]] bool is_polled() const noexcept { return is_polled_; }
+    /// For whoever is about to poll: throws `misuse` if another thread does at this moment.
+    void check_driver(std::source_location where) const;
 
 private:
     friend class inside_local;
@@ -66,7 +68,16 @@ private:
         }
     };
 
+    /// One of those who wait until no task is left; the set keeps them for the next ones, since nobody says when such a
+    /// future is dropped.
+    struct end_driver : local_driver {
+        std::unique_ptr<end_driver> next_end;
+    };
+
     [[nodiscard]] bool send(spawned_task& task) noexcept;
+    [[nodiscard]] bool is_polled() const noexcept;
+    [[nodiscard]] local_driver& end_driver_for(const waker& wake);
+    void wake_all_at_end(const waker* finder) noexcept;
     [[nodiscard]] waker take_driver() noexcept;
     void wake_drivers() noexcept;
     void drain() noexcept;
@@ -98,9 +109,10 @@ private:
     fifo queue_;
     spawned_task* first_ = nullptr;
     std::size_t alive_ = 0;
-    bool is_polled_ = false;
     bool is_closing_ = false;
-    local_driver end_;  // of whoever waits until no task is left
+    end_driver end_;  // the first of those who wait until no task is left
+    /// The thread that polls, null if none does: others look at it to tell a wrong use.
+    atomic<const void*> polled_on_{nullptr};
 };
 
 }  // namespace eddy::detail

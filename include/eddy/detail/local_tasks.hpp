@@ -67,10 +67,14 @@ struct local_driver {
 /// Takes the driver out of the list. Whoever else drives the set is woken if there is something to do.
 void leave(local_tasks& tasks, local_driver& driver) noexcept;
 
+/// Throws `misuse` if another thread drives the set at this moment.
+void check_driver(const local_tasks& tasks, std::source_location where);
+
 /// Polls some tasks, each with a budget of its own; `driver` is woken when there are more.
 void drive(local_tasks& tasks, local_driver& driver, context& cx) noexcept;
 
-/// The same for whoever waits until no task is left: true then. Throws `misuse` inside one of the set's own tasks.
+/// The same for whoever waits until no task is left: true then. Throws `misuse` inside one of the set's own tasks,
+/// or if another thread drives the set at this moment.
 [[nodiscard]] bool drive_to_end(local_tasks& tasks, context& cx);
 /// Asks all tasks to end.
 void cancel_all(local_tasks& tasks) noexcept;
@@ -87,7 +91,7 @@ private:
     local_tasks& tasks_;
     local_tasks* const outer_;
     const task_owner* const outer_polled_;
-    const bool was_polled_;
+    const void* const outer_polled_on_;
 };
 
 /// Where spawn_local() goes on this thread: exactly one is not null. Throws `misuse` if there is neither.
