@@ -80,6 +80,12 @@ misuse::misuse(std::string_view text, std::source_location where)
 
 namespace detail {
 
+void throw_empty(const char* what, const char* kind, const char* how, std::source_location where) {
+    std::string text = std::string(what) + " on a " + kind + " that was " + how + ", and so is empty: ";
+    text = text + "use the " + kind + " that it was moved into, or make another one";
+    throw misuse(text, where);
+}
+
 void fatal_misuse(std::string_view text) noexcept {
     std::fprintf(stderr, "eddy: %.*s\n", static_cast<int>(text.size()), text.data());
     std::abort();

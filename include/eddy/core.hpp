@@ -26,7 +26,8 @@ namespace eddy {
 class core_builder;
 
 /// One event loop, for one thread: it owns a driver, a timer wheel and tasks, and runs them while somebody calls run()
-/// or turn(). It belongs to the thread that made it. It may be moved while it does not run.
+/// or turn(). It belongs to the thread that made it. It may be moved while it does not run; what is left is empty: its id
+/// is 0, it has neither driver nor metrics, and all other uses throw `misuse`.
 ///
 /// Destroying it destroys its tasks, on this thread; sockets and timers that outlive it answer errc::runtime_shutdown.
 /// Lifetime: what its tasks borrow must outlive it; a local that is declared after the core dies before it.
@@ -55,7 +56,7 @@ public:
         static_assert(is_future,
                       "eddy: core.run takes a future, such as a task: call the coroutine, `core.run(work())`");
         if constexpr (is_future) {
-            return detail::run_main<F>(*loop_, std::forward<F>(main), where);
+            return detail::run_main<F>(own("core::run()", where), std::forward<F>(main), where);
         } else {
             return detail::broken_future::output_type();
         }
@@ -68,11 +69,15 @@ public:
 
     /// Drives the loop until no task is left.
     void run_until_idle(std::source_location where = std::source_location::current()) {
-        detail::run_until_idle(*loop_, where);
+        detail::run_until_idle(own("core::run_until_idle()", where), where);
     }
 
-    [[nodiscard]] core_handle handle() const noexcept { return core_handle(*loop_); }
-    [[nodiscard]] core_remote remote() const noexcept { return core_remote(*loop_); }
+    [[nodiscard]] core_handle handle(std::source_location where = std::source_location::current()) const {
+        return core_handle(own("core::handle()", where));
+    }
+    [[nodiscard]] core_remote remote(std::source_location where = std::source_location::current()) const {
+        return core_remote(own("core::remote()", where));
+    }
     [[nodiscard]] std::uint64_t id() const noexcept;
     [[nodiscard]] core_metrics metrics() const noexcept;
 
@@ -85,7 +90,14 @@ private:
     friend class core_builder;
     explicit core(detail::core_shared& loop) noexcept : loop_(&loop) {}
 
-    detail::core_shared* loop_;
+    /// The loop, for the function `what`.
+    [[nodiscard]] detail::core_shared& own(const char* what, std::source_location where) const {
+        if (loop_ == nullptr) [[unlikely]]
+            detail::throw_empty(what, "core", "moved from", where);
+        return *loop_;
+    }
+
+    detail::core_shared* loop_;  // null: empty
 };
 
 /// The settings of a loop.

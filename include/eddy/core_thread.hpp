@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <source_location>
 
 #include <eddy/core.hpp>
 #include <eddy/core_handle.hpp>
@@ -25,7 +26,8 @@ public:
     core_thread& operator=(core_thread&&) noexcept;
     ~core_thread();
 
-    [[nodiscard]] core_remote remote() const noexcept;
+    /// Throws `misuse` if this was moved from.
+    [[nodiscard]] core_remote remote(std::source_location where = std::source_location::current()) const;
 
 private:
     struct running;

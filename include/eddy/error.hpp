@@ -58,6 +58,10 @@ public:
 
 namespace detail {
 
+/// Throws `misuse`: `what` ("spawn()") was done to a `kind` of object ("runtime") that is empty; `how` says what happened
+/// to it ("moved from").
+[[noreturn]] void throw_empty(const char* what, const char* kind, const char* how, std::source_location where);
+
 /// Ends the program with `text` on standard error: for misuse found where nothing can be thrown (destructors).
 [[noreturn]] void fatal_misuse(std::string_view text) noexcept;
 

@@ -49,11 +49,14 @@ private:
     std::exception_ptr thrown_;
 };
 
-/// Cancels a task, and nothing else: it can be copied, and outlive the join handle.
+/// Cancels a task, and nothing else: it can be copied, and outlive the join handle. One that was moved from is empty: to
+/// abort does nothing, and it is finished; its number is 0.
 /// Thread safety: any thread.
 class abort_handle {
 public:
-    abort_handle(const abort_handle& other) noexcept : task_(other.task_) { task_->join->add_reference(*task_); }
+    abort_handle(const abort_handle& other) noexcept : task_(other.task_) {
+        if (task_ != nullptr) task_->join->add_reference(*task_);
+    }
     abort_handle(abort_handle&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
     abort_handle& operator=(abort_handle other) noexcept {
         std::swap(task_, other.task_);
@@ -64,9 +67,11 @@ public:
     }
 
     /// See join_handle::abort().
-    void abort() const noexcept { task_->join->abort(*task_); }
-    [[nodiscard]] bool is_finished() const noexcept { return task_->join->is_finished(*task_); }
-    [[nodiscard]] task_id id() const noexcept { return task_->join->id(*task_); }
+    void abort() const noexcept {
+        if (task_ != nullptr) task_->join->abort(*task_);
+    }
+    [[nodiscard]] bool is_finished() const noexcept { return task_ == nullptr || task_->join->is_finished(*task_); }
+    [[nodiscard]] task_id id() const noexcept { return task_ == nullptr ? 0 : task_->join->id(*task_); }
 
 private:
     template <class T>

@@ -20,7 +20,8 @@ namespace eddy {
 ///     co_await answer;
 /// eddy::spawn_local and eddy::spawn in such a task stay on its thread.
 ///
-/// Destroying it destroys its tasks, each on its thread, and joins the threads.
+/// Destroying it destroys its tasks, each on its thread, and joins the threads. One that was moved from has no threads:
+/// spawning on it throws `misuse`.
 /// Thread safety: any thread; it must not be destroyed by one of its tasks.
 class local_pool {
 public:
@@ -39,7 +40,7 @@ public:
     template <class W>
     auto spawn_pinned(W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_spawned<W>()) {
-            return detail::spawn_in(least_loaded(), std::forward<W>(work), where);
+            return detail::spawn_in(least_loaded(where), std::forward<W>(work), where);
         } else {
             return detail::broken_future();
         }
@@ -50,7 +51,8 @@ public:
     auto spawn_pinned_by_idx(W&& work, std::size_t index,
                              std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_spawned<W>()) {
-            return detail::spawn_in(at(index, where), std::forward<W>(work), where);
+            return detail::spawn_in(at(index, "local_pool::spawn_pinned_by_idx()", where), std::forward<W>(work),
+                                    where);
         } else {
             return detail::broken_future();
         }
@@ -66,8 +68,8 @@ private:
     struct running;
     explicit local_pool(std::unique_ptr<running> made) noexcept;
 
-    [[nodiscard]] detail::local_tasks& least_loaded() const noexcept;
-    [[nodiscard]] detail::local_tasks& at(std::size_t index, std::source_location where) const;
+    [[nodiscard]] detail::local_tasks& least_loaded(std::source_location where) const;
+    [[nodiscard]] detail::local_tasks& at(std::size_t index, const char* what, std::source_location where) const;
 
     std::unique_ptr<running> threads_;
 };

@@ -118,6 +118,7 @@ private:
 ///
 /// The set is itself a future, which drives it and is ready when no task is left. After some polls in a row it lets others
 /// run. eddy::spawn inside of its tasks still goes to the runtime.
+/// One that was moved from is empty: to spawn into it, to drive or to enter it throws `misuse`.
 /// Dropping it destroys its tasks, on this thread; it must not be dropped by one of them. Join handles that are left say that
 /// their tasks were cancelled; wakers that are left do nothing.
 /// Cancel safety: dropping what drives it lets its tasks stand still until it is driven again.
@@ -145,7 +146,7 @@ public:
     template <class W>
     auto spawn_local(W&& work, std::source_location where = std::source_location::current()) {
         if constexpr (detail::check_spawned<W>()) {
-            return detail::spawn_in(*tasks_, std::forward<W>(work), where);
+            return detail::spawn_in(own("local_set::spawn_local()", where), std::forward<W>(work), where);
         } else {
             return detail::broken_future();
         }
@@ -155,32 +156,43 @@ public:
     /// stay in the set, and stand still until it is driven again.
     /// Cancel safety: that of the future.
     template <class F>
-    [[nodiscard]] auto run_until(F&& work) {
+    [[nodiscard]] auto run_until(F&& work, std::source_location where = std::source_location::current()) {
         if constexpr (!detail::check_futures<F>()) {
             return detail::broken_future();
         } else {
             using kept = detail::owned_t<F>;
+            static_cast<void>(own("local_set::run_until()", where));
             return run_until_future<kept>(tasks_, kept(std::forward<F>(work)));
         }
     }
 
     /// eddy::spawn_local() on this thread goes to this set while the guard lives: outside of its tasks, in what they do not
     /// call. Guards must end in the reverse order of their making, and must not live across a co_await.
-    [[nodiscard]] local_enter_guard enter() const noexcept { return local_enter_guard(tasks_); }
+    [[nodiscard]] local_enter_guard enter(std::source_location where = std::source_location::current()) const {
+        static_cast<void>(own("local_set::enter()", where));
+        return local_enter_guard(tasks_);
+    }
 
     // As a future: drives the set until no task is left.
     poll_result<void> poll(context& cx) {
-        if (!detail::drive_to_end(*tasks_, cx)) return not_ready;
+        if (!detail::drive_to_end(own("co_await", cx.where()), cx)) return not_ready;
         return poll_result<void>::ready();
     }
     /// Asks the tasks to end in an orderly way, and waits for that.
     poll_result<void> poll_cancel(context& cx) {
-        detail::cancel_all(*tasks_);
+        detail::cancel_all(own("co_await", cx.where()));
         return poll(cx);
     }
 
 private:
     friend struct detail::local_access;
+
+    /// The set, for the function `what`.
+    [[nodiscard]] detail::local_tasks& own(const char* what, std::source_location where) const {
+        if (tasks_.get() == nullptr) [[unlikely]]
+            detail::throw_empty(what, "local_set", "moved from", where);
+        return *tasks_;
+    }
 
     detail::local_share tasks_;
 };

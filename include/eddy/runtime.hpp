@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include <eddy/error.hpp>
 #include <eddy/future_ops.hpp>
 #include <eddy/handle.hpp>
 #include <eddy/reactor.hpp>
@@ -29,6 +30,8 @@ class runtime_ended;
 /// Destroying it cancels what still runs: every task is destroyed, on a worker, when it next waits; the workers are
 /// joined. Sockets and timers that outlive it answer errc::runtime_shutdown. Blocking work is not waited for. A task that
 /// never waits holds this up: see shutdown_timeout() and shutdown_background().
+/// One that was moved from, or shut down, is empty: it has no metrics, shutting it down again does nothing, and all other
+/// uses throw `misuse`.
 /// Thread safety: spawn, block_on, handle, metrics on any thread. It must not be destroyed by one of its own tasks.
 class runtime {
 public:
@@ -49,7 +52,7 @@ public:
     template <class W>
     auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_spawned<W>()) {
-            return detail::spawn_on(*pool_, std::forward<W>(work), where);
+            return detail::spawn_on(own("runtime::spawn()", where), std::forward<W>(work), where);
         } else {
             return detail::broken_future();
         }
@@ -61,6 +64,7 @@ public:
     /// errc::task_cancelled if the runtime is shut down meanwhile.
     template <class F>
     auto block_on(F&& future, std::source_location where = std::source_location::current()) const {
+        static_cast<void>(own("runtime::block_on()", where));
         return handle().block_on(std::forward<F>(future), where);
     }
 
@@ -69,6 +73,7 @@ public:
     auto block_on_all(F&& future, std::source_location where = std::source_location::current()) && {
         // Before anything moves: the wait below cannot throw, in a destructor.
         detail::check_may_block("block_on_all", where);
+        static_cast<void>(own("runtime::block_on_all()", where));
         struct end_when_idle {
             runtime mine;
             ~end_when_idle() { mine.wait_until_idle(); }
@@ -79,12 +84,17 @@ public:
     /// Blocks until no task is alive but background ones, and no blocking work.
     void wait_until_idle(std::source_location where = std::source_location::current()) const;
 
-    [[nodiscard]] eddy::handle handle() const noexcept { return detail::runtime_access::make_handle(*pool_); }
+    [[nodiscard]] eddy::handle handle(std::source_location where = std::source_location::current()) const {
+        return detail::runtime_access::make_handle(own("runtime::handle()", where));
+    }
     /// See handle::enter().
-    [[nodiscard]] enter_guard enter() const { return handle().enter(); }
-    [[nodiscard]] runtime_metrics metrics() const { return handle().metrics(); }
+    [[nodiscard]] enter_guard enter(std::source_location where = std::source_location::current()) const {
+        return detail::runtime_access::make_handle(own("runtime::enter()", where)).enter();
+    }
+    /// Of an empty runtime: no workers, and zeros.
+    [[nodiscard]] runtime_metrics metrics() const;
 
-    // ---- Shutting down ----
+    // ---- Shutting down (an empty runtime: does nothing) ----
 
     /// Asks the tasks to end in an orderly way, waits for that up to `limit`, destroys the rest, and waits for blocking
     /// work up to the same limit. What has not ended by then goes on by itself.
@@ -102,11 +112,18 @@ private:
     friend class runtime_builder;
     explicit runtime(detail::pool& pool) noexcept : pool_(&pool) {}
 
-    detail::pool* pool_;
+    /// The pool, for the function `what`.
+    [[nodiscard]] detail::pool& own(const char* what, std::source_location where) const {
+        if (pool_ == nullptr) [[unlikely]]
+            detail::throw_empty(what, "runtime", "moved from, or shut down", where);
+        return *pool_;
+    }
+
+    detail::pool* pool_;  // null: empty
 };
 
 /// A future that is ready once a runtime has shut down: its tasks are destroyed and its workers out. Dropping it waits for
-/// nothing; the shutdown goes on.
+/// nothing; the shutdown goes on. Of an empty runtime it is ready at once.
 class [[nodiscard("await it, or call wait()")]] runtime_ended : public future_ops<runtime_ended> {
 public:
     using output_type = void;
@@ -121,7 +138,7 @@ public:
 
 private:
     friend class runtime;
-    explicit runtime_ended(detail::pool& pool) noexcept : pool_(&pool) {}
+    explicit runtime_ended(detail::pool* pool) noexcept : pool_(pool) {}
 
     detail::pool* pool_;
 };

@@ -66,18 +66,22 @@ core::~core() {
 }
 
 void core::turn(std::optional<std::chrono::nanoseconds> max_wait, std::source_location where) {
-    loop_->turn(max_wait, where);
+    own("core::turn()", where).turn(max_wait, where);
 }
 
-std::uint64_t core::id() const noexcept { return loop_->id(); }
-core_metrics core::metrics() const noexcept { return loop_->metrics(); }
+std::uint64_t core::id() const noexcept { return loop_ == nullptr ? 0 : loop_->id(); }
+core_metrics core::metrics() const noexcept {
+    return loop_ == nullptr ? core_metrics(0, 0, 0, io_metrics()) : loop_->metrics();
+}
 
 std::optional<driver_kind> core::driver() const noexcept {
-    if (loop_->io() == nullptr) return std::nullopt;
+    if (loop_ == nullptr || loop_->io() == nullptr) return std::nullopt;
     return loop_->io()->kind();
 }
 
-std::string_view core::why_driver() const noexcept { return loop_->why_driver(); }
+std::string_view core::why_driver() const noexcept {
+    return loop_ == nullptr ? "none: this core was moved from" : loop_->why_driver();
+}
 
 // ---- core_builder ----
 

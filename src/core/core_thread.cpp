@@ -73,6 +73,9 @@ core_thread::core_thread(core_thread&&) noexcept = default;
 core_thread& core_thread::operator=(core_thread&&) noexcept = default;
 core_thread::~core_thread() = default;
 
-core_remote core_thread::remote() const noexcept { return *thread_->remote; }
+core_remote core_thread::remote(std::source_location where) const {
+    if (thread_ == nullptr) detail::throw_empty("core_thread::remote()", "core_thread", "moved from", where);
+    return *thread_->remote;
+}
 
 }  // namespace eddy

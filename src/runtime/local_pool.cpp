@@ -57,20 +57,22 @@ result<local_pool> local_pool::make(std::size_t count) noexcept try {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
-std::size_t local_pool::size() const noexcept { return threads_->all.size(); }
+std::size_t local_pool::size() const noexcept { return threads_ == nullptr ? 0 : threads_->all.size(); }
 
 std::size_t local_pool::load(std::size_t index, std::source_location where) const {
-    return detail::load_of(at(index, where));
+    return detail::load_of(at(index, "local_pool::load()", where));
 }
 
-detail::local_tasks& local_pool::least_loaded() const noexcept {
+detail::local_tasks& local_pool::least_loaded(std::source_location where) const {
+    if (threads_ == nullptr) detail::throw_empty("local_pool::spawn_pinned()", "local_pool", "moved from", where);
     const auto& all = threads_->all;
     return *std::min_element(all.begin(), all.end(), [](const auto& a, const auto& b) {
                 return detail::load_of(*a.tasks) < detail::load_of(*b.tasks);
             })->tasks;
 }
 
-detail::local_tasks& local_pool::at(std::size_t index, std::source_location where) const {
+detail::local_tasks& local_pool::at(std::size_t index, const char* what, std::source_location where) const {
+    if (threads_ == nullptr) detail::throw_empty(what, "local_pool", "moved from", where);
     if (index >= size()) throw misuse("this local_pool has fewer threads: an index is less than size()", where);
     return *threads_->all[index].tasks;
 }

@@ -42,12 +42,15 @@ runtime::~runtime() {
 
 void runtime::wait_until_idle(std::source_location where) const {
     detail::check_may_block("wait_until_idle", where);
-    pool_->wait_until_idle();
+    own("runtime::wait_until_idle()", where).wait_until_idle();
 }
+
+runtime_metrics runtime::metrics() const { return pool_ != nullptr ? pool_->metrics() : runtime_metrics({}); }
 
 void runtime::shutdown_timeout(std::chrono::nanoseconds limit, std::source_location where) && {
     detail::check_may_block("shutdown_timeout", where);
     auto* const pool = std::exchange(pool_, nullptr);
+    if (pool == nullptr) return;
     const auto deadline = time::saturating_add(std::chrono::steady_clock::now(), limit);
     pool->cancel_all(deadline);
     pool->begin_shutdown();
@@ -58,6 +61,7 @@ void runtime::shutdown_timeout(std::chrono::nanoseconds limit, std::source_locat
 
 void runtime::shutdown_background() && noexcept {
     auto* const pool = std::exchange(pool_, nullptr);
+    if (pool == nullptr) return;
     pool->begin_shutdown();
     pool->detach_threads();
     pool->end_blocking({});
@@ -66,14 +70,14 @@ void runtime::shutdown_background() && noexcept {
 
 runtime_ended runtime::shutdown_on_idle() && noexcept {
     auto* const pool = std::exchange(pool_, nullptr);
-    pool->close_when_idle();
-    return runtime_ended(*pool);
+    if (pool != nullptr) pool->close_when_idle();
+    return runtime_ended(pool);
 }
 
 runtime_ended runtime::shutdown_now() && noexcept {
     auto* const pool = std::exchange(pool_, nullptr);
-    pool->begin_shutdown();
-    return runtime_ended(*pool);
+    if (pool != nullptr) pool->begin_shutdown();
+    return runtime_ended(pool);
 }
 
 // ---- runtime_ended ----
@@ -87,11 +91,13 @@ runtime_ended::~runtime_ended() {
 }
 
 poll_result<void> runtime_ended::poll(context& cx) {
+    if (pool_ == nullptr) return poll_result<void>::ready();
     return pool_->poll_closed(cx.waker()) ? poll_result<void>::ready() : poll_result<void>(not_ready);
 }
 
 void runtime_ended::wait(std::source_location where) {
     detail::check_may_block("wait", where);
+    if (pool_ == nullptr) return;
     pool_->wait_until_closed(std::nullopt);
 }
 

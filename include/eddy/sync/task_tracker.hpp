@@ -125,6 +125,10 @@ public:
     class wait_future;
 
     task_tracker() = default;
+    /// The same tracker; so is one that is moved to: a tracker is never empty.
+    task_tracker(const task_tracker&) = default;
+    task_tracker& operator=(const task_tracker&) = default;
+    ~task_tracker() = default;
 
     /// A future that is ready when the tracker is closed and nothing is tracked, or has been so for a moment since this was
     /// called.

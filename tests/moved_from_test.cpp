@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+// What is left of a runtime, a loop, a set, a pool of threads or a handle that was moved from, or shut down: it says so, with
+// the remedy and the caller's place, or does nothing.
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <optional>
+#include <source_location>
+#include <string>
+#include <utility>
+
+#include <eddy/core.hpp>
+#include <eddy/core_thread.hpp>
+#include <eddy/error.hpp>
+#include <eddy/local_pool.hpp>
+#include <eddy/local_set.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/sync/task_tracker.hpp>
+#include <eddy/task.hpp>
+#include <eddy/wait.hpp>
+
+#include "support/polling.hpp"
+#include "support/runtime.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using support::nothing;
+
+/// The misuse that `f` throws names this file, says `what` and how to do better.
+template <class Fn>
+void expect_misuse(Fn f, const std::string& what, const char* file = std::source_location::current().file_name()) {
+    try {
+        f();
+        ADD_FAILURE() << what << ": nothing was thrown";
+    } catch (const eddy::misuse& e) {
+        const std::string text = e.what();
+        EXPECT_STREQ(e.where().file_name(), file) << text;
+        EXPECT_NE(text.find(what), std::string::npos) << text;
+        EXPECT_NE(text.find("make another one"), std::string::npos) << text;
+    }
+}
+
+void expect_refused(eddy::runtime& empty) {
+    expect_misuse([&] { empty.block_on(nothing()); },
+                  "runtime::block_on() on a runtime that was moved from, or shut down");
+    expect_misuse([&] { static_cast<void>(empty.spawn(nothing())); }, "runtime::spawn()");
+    expect_misuse([&] { static_cast<void>(empty.handle()); }, "runtime::handle()");
+    expect_misuse([&] { const auto entered = empty.enter(); }, "runtime::enter()");
+    expect_misuse([&] { empty.wait_until_idle(); }, "runtime::wait_until_idle()");
+    expect_misuse([&] { std::move(empty).block_on_all(nothing()); }, "runtime::block_on_all()");
+    EXPECT_EQ(empty.metrics().workers(), 0u);
+    EXPECT_EQ(empty.metrics().alive_tasks, 0u);
+    std::move(empty).shutdown_timeout(1s);
+    std::move(empty).shutdown_background();
+    eddy::wait(std::move(empty).shutdown_now());
+    std::move(empty).shutdown_on_idle().wait();
+}
+
+TEST(MovedFrom, RuntimeThatWasShutDownSaysSo) {
+    auto rt = support::make_runtime(1);
+    std::move(rt).shutdown_timeout(1s);
+    expect_refused(rt);
+    rt = support::make_runtime(1);  // it may be filled again
+    EXPECT_EQ(rt.block_on(support::number(5)), 5);
+    std::move(rt).shutdown_background();
+    expect_refused(rt);
+    rt = support::make_runtime(1);
+    rt.block_on(nothing());
+    std::move(rt).shutdown_on_idle().wait();
+    expect_refused(rt);
+}
+
+TEST(MovedFrom, RuntimeThatWasMovedFromSaysSo) {
+    auto rt = support::make_runtime(1);
+    const auto other = std::move(rt);
+    expect_refused(rt);
+    EXPECT_EQ(other.block_on(support::number(5)), 5);
+}
+
+TEST(MovedFrom, CoreSaysSo) {
+    eddy::core empty;
+    eddy::core other(std::move(empty));
+    expect_misuse([&] { empty.run(nothing()); }, "core::run() on a core that was moved from");
+    expect_misuse([&] { empty.turn(0s); }, "core::turn()");
+    expect_misuse([&] { empty.run_until_idle(); }, "core::run_until_idle()");
+    expect_misuse([&] { static_cast<void>(empty.handle()); }, "core::handle()");
+    expect_misuse([&] { static_cast<void>(empty.remote()); }, "core::remote()");
+    EXPECT_EQ(empty.id(), 0u);
+    EXPECT_EQ(empty.metrics().alive_tasks(), 0u);
+    EXPECT_FALSE(empty.driver().has_value());
+    EXPECT_NE(empty.why_driver().find("moved from"), std::string::npos);
+    other.run(nothing());
+}
+
+TEST(MovedFrom, CoreThreadSaysSo) {
+    eddy::core_thread empty;
+    const eddy::core_thread other(std::move(empty));
+    expect_misuse([&] { static_cast<void>(empty.remote()); },
+                  "core_thread::remote() on a core_thread that was moved from");
+    EXPECT_EQ(other.remote().call([] { return 5; }).get(), 5);
+}
+
+TEST(MovedFrom, LocalSetSaysSo) {
+    eddy::local_set empty;
+    eddy::local_set other(std::move(empty));
+    expect_misuse([&] { static_cast<void>(empty.spawn_local(nothing())); },
+                  "local_set::spawn_local() on a local_set that was moved from");
+    expect_misuse([&] { static_cast<void>(empty.run_until(nothing())); }, "local_set::run_until()");
+    expect_misuse([&] { const auto entered = empty.enter(); }, "local_set::enter()");
+    const auto await = [](eddy::local_set& set) -> eddy::task<void> { co_await set; };
+    expect_misuse([&] { eddy::wait(await(empty)); }, "co_await on a local_set that was moved from");
+    eddy::wait(other);
+}
+
+TEST(MovedFrom, LocalPoolSaysSo) {
+    eddy::local_pool empty(1);
+    const eddy::local_pool other(std::move(empty));
+    expect_misuse([&] { static_cast<void>(empty.spawn_pinned([] {})); },
+                  "local_pool::spawn_pinned() on a local_pool that was moved from");
+    expect_misuse([&] { static_cast<void>(empty.spawn_pinned_by_idx([] {}, 0)); }, "local_pool::spawn_pinned_by_idx()");
+    expect_misuse([&] { static_cast<void>(empty.load(0)); }, "local_pool::load()");
+    EXPECT_EQ(empty.size(), 0u);
+    EXPECT_EQ(eddy::wait(other.spawn_pinned([] { return 5; })).value(), 5);
+}
+
+TEST(MovedFrom, AbortHandleDoesNothing) {
+    eddy::core loop;
+    loop.run([]() -> eddy::task<void> {
+        auto task = eddy::spawn(eddy::pending<void>());
+        auto empty = task.abort_handle();
+        auto other = std::move(empty);
+        empty.abort();
+        const auto copy = empty;  // NOLINT(performance-unnecessary-copy-initialization): of one that is empty
+        copy.abort();
+        EXPECT_TRUE(empty.is_finished());
+        EXPECT_EQ(empty.id(), 0u);
+        EXPECT_FALSE(task.is_finished());
+        empty = other;
+        EXPECT_EQ(empty.id(), task.id());
+        other.abort();
+        const auto ended = co_await task;
+        EXPECT_FALSE(ended.has_value());
+    }());
+}
+
+TEST(MovedFrom, TaskTrackerIsNeverEmpty) {
+    eddy::sync::task_tracker tracker;
+    auto other = std::move(tracker);
+    EXPECT_TRUE(tracker == other);  // NOLINT(bugprone-use-after-move): that is the test
+    const auto token = tracker.token();
+    EXPECT_EQ(other.len(), 1u);
+}
+
+}  // namespace
