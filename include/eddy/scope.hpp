@@ -198,7 +198,7 @@ public:
 /// Cost: two small blocks for each child.
 template <class F>
 [[nodiscard]] auto scope(F&& f, std::source_location where = std::source_location::current()) {
-    using plain = std::remove_cvref_t<F>;
+    using plain = std::decay_t<F>;
     constexpr bool is_callable = std::is_invocable_v<plain&, scope_handle&>;
     static_assert(is_callable, "eddy: scope takes a callable like [&](auto& s) -> eddy::task<T>");
     if constexpr (is_callable) {

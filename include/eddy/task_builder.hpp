@@ -95,8 +95,7 @@ private:
 
     template <class W>
     auto& make(detail::task_owner& owner, W&& work, std::source_location where) const {
-        return *detail::pool_new<detail::named_cell<std::remove_cvref_t<W>>>(owner, where, name_,
-                                                                             std::forward<W>(work));
+        return *detail::pool_new<detail::named_cell<std::decay_t<W>>>(owner, where, name_, std::forward<W>(work));
     }
 
     std::string name_;

@@ -6,6 +6,7 @@
 In FILE:
     // expect-error: TEXT         the first error line contains TEXT; may stand more than once
     // expect-error-gcc: TEXT     the same, for this compiler alone (or -clang:)
+    // expect-only-error          there is one error line, and no second one
     // only: gcc12                for these compilers alone (a prefix: gcc, gcc12, clang, ...); read by CMakeLists.txt
     #ifdef EDDY_CONTROL           the same code put right. It must compile, so that a typing mistake in the rest of
                                   the file cannot pass for the error that is expected.
@@ -28,7 +29,8 @@ def fail(reason, output=""):
 
 
 with open(path, encoding="utf-8") as source:
-    expected = re.findall(rf"^// expect-error(?:-{family})?: *(.*\S)", source.read(), re.MULTILINE)
+    text = source.read()
+expected = re.findall(rf"^// expect-error(?:-{family})?: *(.*\S)", text, re.MULTILINE)
 if not expected:
     fail("has no line `// expect-error: TEXT` for this compiler")
 
@@ -39,8 +41,11 @@ if code != 0:
 code, output = compile_it()
 if code == 0:
     fail("compiles, though it must not")
-first = next((line for line in output.splitlines() if re.search(r"\berror: ", line)), "(none)")
-for text in expected:
-    if text not in first:
-        fail(f"the first error does not say: {text}\nit says: {first}\n", output)
+errors = [line for line in output.splitlines() if re.search(r"\berror: ", line)]
+first = errors[0] if errors else "(none)"
+for words in expected:
+    if words not in first:
+        fail(f"the first error does not say: {words}\nit says: {first}\n", output)
+if re.search(r"^// expect-only-error *$", text, re.MULTILINE) and len(errors) != 1:
+    fail(f"there are {len(errors)} errors", output)
 print(first)

@@ -152,7 +152,7 @@ private:
 
 template <class W>
 join_handle_for<W> spawn_on_core(core_shared& loop, W&& work, std::source_location where) {
-    using cell = joined_core_task<std::remove_cvref_t<W>>;
+    using cell = joined_core_task<std::decay_t<W>>;
     cell& made = *pool_new<cell>(loop, where, std::forward<W>(work));
     adopt_task(loop, made);
     return join_handle_for<W>(made);

@@ -56,14 +56,16 @@ constexpr bool is_void_future() {
     }
 }
 
-/// Refuses, in one line, what cannot be spawned.
+/// Refuses, in one line, what cannot be spawned. (Here as elsewhere work is kept decayed: of a function its address.)
 template <class W>
 constexpr bool check_work() {
-    using work = std::remove_cvref_t<W>;
+    using work = std::decay_t<W>;
     constexpr const bool is_callable = takes_handle<work> || std::is_invocable_v<work&>;
     constexpr const bool is_work = future<work> || is_callable;
-    static_assert(is_work, "eddy: spawn takes a future, or a callable (of core_handle& or of nothing) that makes one");
-    constexpr const bool is_moved = !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
+    static_assert(is_work,
+                  "eddy: spawn takes a future, or a callable (of core_handle& or of nothing) that makes one: of a "
+                  "function with parameters spawn what it makes, `spawn(work(x))`");
+    constexpr const bool is_moved = !is_work || !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
     static_assert(is_moved, "eddy: spawn takes over the work: write std::move");
     if constexpr (future<work>) {
         constexpr bool handles_its_errors = is_void_future<work>();
@@ -162,7 +164,7 @@ struct task_for<task<void>> : std::type_identity<frame_task> {};
 /// Makes the task and hands it to the loop, on the loop's thread.
 template <class W>
 core_task& spawn_work(core_shared& loop, W&& work, std::source_location where) {
-    using cell = typename task_for<std::remove_cvref_t<W>>::type;
+    using cell = typename task_for<std::decay_t<W>>::type;
     core_task& made = *pool_new<cell>(loop, where, std::forward<W>(work));
     adopt_task(loop, made);
     return made;
@@ -195,7 +197,7 @@ private:
 
 template <class W>
 [[nodiscard]] bool send_work(core_shared& loop, W&& work, std::source_location where) {
-    using job = work_job<std::remove_cvref_t<W>>;
+    using job = work_job<std::decay_t<W>>;
     job* const sent = pool_new<job>(where, std::forward<W>(work));
     if (send_job(loop, *sent)) return true;
     pool_delete(sent);
@@ -288,7 +290,7 @@ task<void> fulfil(loop_promise<T> promise, F f, core_handle& handle) {
 
 template <class F>
 auto call_on_loop(const core_remote& remote, F&& f, std::source_location where) {
-    using work = std::remove_cvref_t<F>;
+    using work = std::decay_t<F>;
     constexpr bool is_callable = takes_handle<work> || std::is_invocable_v<work&>;
     static_assert(is_callable, "eddy: call takes a callable (of core_handle& or of nothing)");
     if constexpr (is_callable) {

@@ -103,7 +103,7 @@ struct local_target {
 
 template <class W>
 join_handle_for<W> spawn_in(local_tasks& tasks, W&& work, std::source_location where) {
-    using cell = spawned_cell<std::remove_cvref_t<W>>;
+    using cell = spawned_cell<std::decay_t<W>>;
     cell& made = *pool_new<cell>(owner_of(tasks), where, true, std::forward<W>(work));
     start(tasks, made);
     return join_handle_for<W>(made);

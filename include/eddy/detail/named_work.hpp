@@ -119,7 +119,7 @@ private:
 
 template <class W>
 auto name_work(std::string name, W&& work) {
-    using plain = std::remove_cvref_t<W>;
+    using plain = std::decay_t<W>;
     if constexpr (future<plain>) {
         return named_future<plain, std::string>(std::move(name), plain(std::forward<W>(work)));
     } else {

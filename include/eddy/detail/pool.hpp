@@ -33,12 +33,12 @@ struct spawn_settings {
 };
 
 template <class W>
-using join_handle_for = std::conditional_t<is_fragile<W> && !future<std::remove_cvref_t<W>>,
+using join_handle_for = std::conditional_t<is_fragile<W> && !future<std::decay_t<W>>,
                                            marked_join_handle<work_output_t<W>>, join_handle<work_output_t<W>>>;
 
 template <class W>
 join_handle_for<W> spawn_on(pool& shared, W&& work, std::source_location where, spawn_settings chosen = {}) {
-    using cell = spawned_cell<std::remove_cvref_t<W>>;
+    using cell = spawned_cell<std::decay_t<W>>;
     cell& made = *pool_new<cell>(owner_of(shared), where, true, std::forward<W>(work));
     made.is_background = chosen.is_background;
     start(shared, made);

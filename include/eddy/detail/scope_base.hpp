@@ -240,7 +240,7 @@ private:
 
 template <class W>
 void scope_base::spawn(W&& work, std::source_location where) {
-    using plain = std::remove_cvref_t<W>;
+    using plain = std::decay_t<W>;
     if (pool_ != nullptr) {
         auto& made = *pool_new<pool_child<plain>>(*this, owner_of(*pool_), where, std::forward<W>(work));
         start_pool_child(made, made);

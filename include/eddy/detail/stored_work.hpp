@@ -34,15 +34,17 @@ constexpr auto work_output() {
     }
 }
 template <class W>
-using work_output_t = typename decltype(work_output<std::remove_cvref_t<W>>())::type;
+using work_output_t = typename decltype(work_output<std::decay_t<W>>())::type;
 
-/// Refuses, in one line, what cannot be spawned.
+/// Refuses, in one line, what cannot be spawned. Work is kept decayed: of a plain function its address.
 template <class W>
 constexpr bool check_spawned() {
-    using work = std::remove_cvref_t<W>;
+    using work = std::decay_t<W>;
     constexpr const bool is_work = future<work> || std::is_invocable_v<work&>;
-    static_assert(is_work, "eddy: spawn takes a future, or a callable without parameters that makes one");
-    constexpr const bool is_moved = !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
+    static_assert(is_work,
+                  "eddy: spawn takes a future, or a callable without parameters that makes one: of a function with "
+                  "parameters spawn what it makes, `spawn(work(x))`");
+    constexpr const bool is_moved = !is_work || !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
     static_assert(is_moved, "eddy: spawn takes over the work: write std::move");
     return is_work && is_moved;
 }

@@ -187,7 +187,7 @@ public:
 private:
     template <class W, class Spawn>
     auto start(W&& work, Spawn spawn) const {
-        using plain = std::remove_cvref_t<W>;
+        using plain = std::decay_t<W>;
         if constexpr (!eddy::detail::check_spawned<W>()) {
             return eddy::detail::broken_future();
         } else if constexpr (future<plain>) {

@@ -1,0 +1,15 @@
+// expect-error: static assertion failed
+// expect-error: eddy: spawn takes a future, or a callable without parameters that makes one: of a function with parameters
+// expect-only-error
+#include <eddy/spawn.hpp>
+#include <eddy/task.hpp>
+
+eddy::task<void> work(int) { co_return; }
+
+int main() {
+#ifdef EDDY_CONTROL
+    eddy::spawn(work(5)).detach();
+#else
+    eddy::spawn(work);
+#endif
+}
