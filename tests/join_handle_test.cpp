@@ -264,7 +264,15 @@ TEST_P(JoinHandle, TasksHaveNumbersOfTheirOwn) {
         const auto cancelled = co_await third;
         EXPECT_EQ(cancelled.error().id(), number);
         EXPECT_NE(number, id);
-        EXPECT_EQ(cancelled.error().what(), "task " + std::to_string(number) + " was cancelled");
+        const auto text =
+            "task " + std::to_string(number) + " was cancelled, by abort() or since its runtime shut down";
+        EXPECT_EQ(cancelled.error().what(), text);
+        try {
+            cancelled.error().rethrow();
+        } catch (const std::system_error& e) {
+            EXPECT_EQ(e.what(), text);
+            EXPECT_EQ(e.code(), eddy::errc::task_cancelled);
+        }
     };
     on.run(main());
 }

@@ -35,9 +35,10 @@ public:
     [[nodiscard]] const std::exception_ptr& exception() const noexcept { return thrown_; }
     [[nodiscard]] task_id id() const noexcept { return id_; }
 
-    /// Throws the task's exception; std::system_error with errc::task_cancelled if it was cancelled.
+    /// Throws the task's exception; std::system_error with errc::task_cancelled, and what() as its text, if it was
+    /// cancelled.
     [[noreturn]] void rethrow() const;
-    /// "task 7 was cancelled", or "task 7 threw: " and the exception's text.
+    /// "task 7 was cancelled, by abort() or since its runtime shut down", or "task 7 threw: " and the exception's text.
     [[nodiscard]] std::string what() const;
 
     /// errc::task_cancelled. An exception that the task has thrown is thrown again: it is no error code. This is how

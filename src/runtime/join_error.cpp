@@ -1,18 +1,34 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/join_handle.hpp>
 
+#include <stdexcept>
+#include <string>
 #include <system_error>
 
 namespace eddy {
+namespace {
+
+/// A std::system_error without the code's own text, which would only say again that the task was cancelled.
+class task_was_cancelled final : public std::system_error {
+public:
+    explicit task_was_cancelled(const std::string& text)
+        : std::system_error(make_error_code(errc::task_cancelled)), text_(text) {}
+    [[nodiscard]] const char* what() const noexcept override { return text_.what(); }
+
+private:
+    std::runtime_error text_;  // whose copies do not throw
+};
+
+}  // namespace
 
 void join_error::rethrow() const {
-    if (is_cancelled()) throw std::system_error(make_error_code(errc::task_cancelled), what());
+    if (is_cancelled()) throw task_was_cancelled(what());
     std::rethrow_exception(thrown_);
 }
 
 std::string join_error::what() const {
     const std::string task = "task " + std::to_string(id_);
-    if (is_cancelled()) return task + " was cancelled";
+    if (is_cancelled()) return task + " was cancelled, by abort() or since its runtime shut down";
     try {
         std::rethrow_exception(thrown_);
     } catch (const std::exception& thrown) {
