@@ -24,6 +24,9 @@ const char* text_of(errc code) noexcept {
     case errc::unexpected_eof: return "the stream ended early";
     case errc::write_zero: return "the sink took no byte of a non-empty buffer";
     case errc::unknown_driver: return "the environment's EDDY_DRIVER names no driver of this build: there is epoll";
+    case errc::bad_worker_count:
+        return "the environment's EDDY_WORKER_THREADS is no number of workers: set it to one from 1 to 32767, or unset "
+               "it";
     case errc::fallback_is_set:
         return "a process has one fall-back reactor, and another one has been set: see reactor_handle::set_fallback";
     case errc::channel_closed: return "the other end of the channel is gone";
@@ -42,7 +45,8 @@ public:
         case errc::no_address:
         case errc::bad_address:
         case errc::blocking_descriptor:
-        case errc::unknown_driver: return std::errc::invalid_argument;
+        case errc::unknown_driver:
+        case errc::bad_worker_count: return std::errc::invalid_argument;
         default: return {code, *this};
         }
     }

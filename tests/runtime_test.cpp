@@ -261,7 +261,14 @@ TEST(RuntimeBuilder, TheEnvironmentNamesTheDefaultOfWorkers) {
         const auto made = eddy::runtime::make();
         ASSERT_FALSE(made.has_value()) << wrong;
         EXPECT_EQ(made.error(), std::errc::invalid_argument) << wrong;
-        EXPECT_THROW(eddy::runtime(), std::system_error);
+        EXPECT_EQ(made.error(), eddy::errc::bad_worker_count) << wrong;
+        try {
+            const eddy::runtime none;
+            ADD_FAILURE() << wrong;
+        } catch (const std::system_error& e) {
+            EXPECT_NE(std::string(e.what()).find("EDDY_WORKER_THREADS is no number of workers"), std::string::npos);
+        }
+        EXPECT_EQ(support::make_runtime(2).metrics().workers(), 2u) << "the builder's word counts";
     }
 }
 

@@ -22,6 +22,7 @@ enum class errc {
     write_zero,            ///< the sink took no byte of a buffer that was not empty
     channel_closed,        ///< the other end of a channel is gone
     unknown_driver,        ///< EDDY_DRIVER names no driver of this build; equals std::errc::invalid_argument
+    bad_worker_count,      ///< EDDY_WORKER_THREADS is no number of workers; equals std::errc::invalid_argument
     fallback_is_set,       ///< another reactor is the fall-back of this process already
 };
 

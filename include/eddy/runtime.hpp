@@ -166,7 +166,8 @@ public:
 
     runtime_builder() = default;
 
-    /// By default one for each processor that this process may use; the environment's EDDY_WORKER_THREADS overrides that.
+    /// From 1 to 32,767: for others build() answers invalid_argument. By default one for each processor that this process
+    /// may use; the environment's EDDY_WORKER_THREADS overrides that default, and not what is set here.
     runtime_builder& worker_threads(unsigned count) noexcept {
         worker_threads_ = count;
         return *this;
@@ -267,7 +268,8 @@ public:
     }
 
     /// Errors: too_many_files_open and its like; invalid_argument for no workers, or more than 32,767;
-    /// errc::unknown_driver if EDDY_DRIVER names none. Nothing is left behind.
+    /// errc::unknown_driver if EDDY_DRIVER names none; errc::bad_worker_count for an EDDY_WORKER_THREADS that is no number
+    /// of workers. Nothing is left behind.
     [[nodiscard]] result<runtime> build() const noexcept;
 
 private:

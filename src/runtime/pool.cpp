@@ -32,7 +32,10 @@ result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
         if (const char* const named = std::getenv("EDDY_WORKER_THREADS"); named != nullptr && *named != '\0') {
             char* end = nullptr;
             const unsigned long count = std::strtoul(named, &end, 10);
-            chosen = *end == '\0' && count <= most_workers ? static_cast<unsigned>(count) : 0;
+            if (*end != '\0' || count == 0 || count > most_workers) {
+                return std::unexpected(make_error_code(errc::bad_worker_count));
+            }
+            chosen = static_cast<unsigned>(count);
         }
     }
     if (*chosen == 0 || *chosen > most_workers)
