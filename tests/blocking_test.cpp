@@ -201,6 +201,34 @@ TEST_P(SpawnBlocking, NeedsARuntime) {
     EXPECT_EQ(living.alive(), 0);
 }
 
+TEST(SpawnBlockingOn, ARuntimeAndItsHandleTakeItFromAnyThread) {
+    const auto rt = small_runtime().build().value();
+    const auto here = [] { return std::this_thread::get_id(); };
+    EXPECT_NE(eddy::wait(rt.spawn_blocking(here)).value(), std::this_thread::get_id());
+    EXPECT_NE(eddy::wait(rt.handle().spawn_blocking(here)).value(), std::this_thread::get_id());
+    // The runtime is current there.
+    EXPECT_EQ(eddy::wait(rt.handle().spawn_blocking([] { return eddy::handle::current(); })).value(), rt.handle());
+    // It goes to that runtime, and not to the current one.
+    eddy::core loop;
+    loop.run([](eddy::handle other) -> task<void> {
+        auto work = other.spawn_blocking([] { return eddy::handle::current(); });
+        const auto output = co_await work;
+        EXPECT_EQ(output.value(), other);
+    }(rt.handle()));
+    auto throws = rt.spawn_blocking([]() -> int { throw std::runtime_error("broken"); });
+    EXPECT_THROW(eddy::wait(throws).error().rethrow(), std::runtime_error);
+}
+
+TEST(SpawnBlockingOn, ARuntimeThatHasShutDownCancelsIt) {
+    auto rt = small_runtime().build().value();
+    const auto handle = rt.handle();
+    std::move(rt).shutdown_timeout(std::chrono::seconds(20));
+    auto work = handle.spawn_blocking([] { ADD_FAILURE() << "it ran"; });
+    EXPECT_TRUE(eddy::wait(work).error().is_cancelled());
+    const auto text = support::text_of_misuse([&] { rt.spawn_blocking([] {}).detach(); });
+    EXPECT_NE(text.find("runtime::spawn_blocking() on a runtime that was moved from, or shut down"), text.npos) << text;
+}
+
 TEST(SpawnBlockingCap, P021_AbortBeforeItRunsKeepsItFromThat) {
     const auto rt = small_runtime().max_blocking_threads(1).build().value();
     support::gate has_begun;

@@ -5,6 +5,7 @@
 #include <source_location>
 #include <utility>
 
+#include <eddy/detail/blocking_cell.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/pool.hpp>
 #include <eddy/error.hpp>
@@ -52,6 +53,16 @@ public:
     auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_spawned<W>()) {
             return detail::spawn_on(*pool_, std::forward<W>(work), where);
+        } else {
+            return detail::broken_future();
+        }
+    }
+
+    /// As eddy::spawn_blocking, on this runtime. Any thread.
+    template <class F>
+    auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) const {
+        if constexpr (detail::check_blocking<F>()) {
+            return detail::spawn_blocking_on(pool_, std::forward<F>(f), where);
         } else {
             return detail::broken_future();
         }

@@ -58,6 +58,16 @@ public:
         }
     }
 
+    /// As eddy::spawn_blocking, on this runtime. Any thread.
+    template <class F>
+    auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) const {
+        if constexpr (detail::check_blocking<F>()) {
+            return detail::spawn_blocking_on(&own("runtime::spawn_blocking()", where), std::forward<F>(f), where);
+        } else {
+            return detail::broken_future();
+        }
+    }
+
     /// Runs a future on the workers, blocks until it has ended, and returns its output or throws what it throws. The
     /// future may borrow from the caller's stack: an lvalue is borrowed, an rvalue is moved.
     /// Errors: throws `nested_runtime` on a thread that runs a runtime's or a loop's tasks; std::system_error with

@@ -14,7 +14,8 @@
 namespace eddy {
 
 /// Runs a function that blocks, or computes for long, on a thread for such work: of the current runtime, or of the process
-/// where there is none but a loop. The handle gives what it returns.
+/// where there is none but a loop. The handle gives what it returns. On threads without either use handle::spawn_blocking
+/// or runtime::spawn_blocking.
 ///
 /// It cannot be cancelled once it runs: abort() only keeps it from being begun. A runtime that shuts down does not wait for
 /// it, unless it is given a limit.
@@ -23,10 +24,8 @@ namespace eddy {
 /// Cost: one block of the frame pool, and a hand-over to another thread and back.
 template <class F>
 auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) {
-    constexpr bool is_callable = std::is_invocable_v<std::decay_t<F>&>;
-    static_assert(is_callable, "eddy: spawn_blocking takes a function without parameters");
-    if constexpr (is_callable) {
-        return detail::spawn_blocking_here(std::forward<F>(f), where);
+    if constexpr (detail::check_blocking<F>()) {
+        return detail::spawn_blocking_on(detail::current_blocking_pool(where), std::forward<F>(f), where);
     } else {
         return detail::broken_future();
     }

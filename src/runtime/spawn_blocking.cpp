@@ -109,27 +109,30 @@ private:
 
 }  // namespace
 
-task_owner& current_blocking_owner(std::source_location where) {
+pool* current_blocking_pool(std::source_location where) {
     const executor here = executor_here;
-    if (here.pool != nullptr) return *here.pool;
-    if (here.core != nullptr) return whole_process;
+    if (here.pool != nullptr || here.core != nullptr) return here.pool;
     throw misuse(
         "spawn_blocking needs a runtime or a loop on this thread: call it inside eddy::run(), a runtime's task or "
-        "core.run(), or use a handle",
+        "core.run(), or use handle::spawn_blocking",
         where);
 }
 
-void start_blocking(spawned_task& task) noexcept {
+task_owner& blocking_owner(pool* runs) noexcept {
+    if (runs != nullptr) return *runs;
+    return whole_process;
+}
+
+void start_blocking(spawned_task& task, pool* runs) noexcept {
     task.id = next_task_id();
-    pool* const owner = task.owner == &whole_process ? nullptr : executor_here.pool;
-    auto* const job = new (std::nothrow) task_job(task, owner);
+    auto* const job = new (std::nothrow) task_job(task, runs);
     if (job == nullptr) {  // as if no thread could be had
         static_cast<void>(task.state.transition_to_running());
         task.ops().destroy_future(task);
         task.ops().fail(task, nullptr);
-        return complete(task, 2, owner);
+        return complete(task, 2, runs);
     }
-    if (owner != nullptr ? owner->blocking().submit(*job) : submit_blocking(*job)) return;
+    if (runs != nullptr ? runs->blocking().submit(*job) : submit_blocking(*job)) return;
     const std::unique_ptr<task_job> mine(job);
     mine->cancel_now();
 }

@@ -49,19 +49,31 @@ private:
     std::optional<F> f_;
 };
 
-/// Who runs blocking work that is spawned on this thread. Throws `misuse` if there is no runtime and no loop.
-[[nodiscard]] task_owner& current_blocking_owner(std::source_location where);
+/// Who runs blocking work that is spawned on this thread: a pool, or, null, the threads of the process. Throws `misuse` if
+/// there is no runtime and no loop.
+[[nodiscard]] pool* current_blocking_pool(std::source_location where);
 
-/// Sends it to a thread. If there is none, the work is cancelled.
-void start_blocking(spawned_task& task) noexcept;
+/// Who owns the tasks of blocking work for `runs`.
+[[nodiscard]] task_owner& blocking_owner(pool* runs) noexcept;
+
+/// Sends it to a thread of `runs`, its owner. If there is none, the work is cancelled.
+void start_blocking(spawned_task& task, pool* runs) noexcept;
+
+/// Refuses, in one line, what is no blocking work.
+template <class F>
+constexpr bool check_blocking() {
+    constexpr bool is_callable = std::is_invocable_v<std::decay_t<F>&>;
+    static_assert(is_callable, "eddy: spawn_blocking takes a function without parameters");
+    return is_callable;
+}
 
 template <class F>
-auto spawn_blocking_here(F&& f, std::source_location where) {
+auto spawn_blocking_on(pool* runs, F&& f, std::source_location where) {
     using cell = blocking_cell<std::decay_t<F>>;
     using output = std::decay_t<std::invoke_result_t<std::decay_t<F>&>>;
     using handle = std::conditional_t<is_fragile<F>, marked_join_handle<output>, join_handle<output>>;
-    cell& made = *pool_new<cell>(current_blocking_owner(where), where, std::forward<F>(f));
-    start_blocking(made);
+    cell& made = *pool_new<cell>(blocking_owner(runs), where, std::forward<F>(f));
+    start_blocking(made, runs);
     return handle(made);
 }
 
