@@ -90,6 +90,13 @@ void throw_empty(const char* what, const char* kind, const char* how, std::sourc
     throw misuse(text, where);
 }
 
+void throw_empty_handle(const char* what, std::source_location where) {
+    throw misuse(std::string(what) +
+                     " that is empty: it has given its output already, or was moved from, or detached; await a handle "
+                     "once, and keep its output",
+                 where);
+}
+
 void fatal_misuse(std::string_view text) noexcept {
     std::fprintf(stderr, "eddy: %.*s\n", static_cast<int>(text.size()), text.data());
     std::abort();

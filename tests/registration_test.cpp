@@ -28,6 +28,7 @@
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
+#include "support/polling.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"
 
@@ -325,6 +326,13 @@ TEST(Registration, DeregisterMayBeRepeatedAndReportsACloseThatCameFirst) {
     auto tied = attach(reactor, source.native_handle());
     EXPECT_TRUE(tied.deregister().has_value());
     EXPECT_TRUE(tied.deregister().has_value());
+    for (const auto& text : {
+             support::text_of_misuse([&] { static_cast<void>(tied.readiness(interest::readable)); }),
+             support::text_of_misuse([&] { tied.clear_readiness(eddy::io::ready_event()); }),
+         }) {
+        EXPECT_NE(text.find("after it was deregistered"), std::string::npos) << text;
+        EXPECT_NE(text.find("registration_test.cpp:"), std::string::npos) << "the caller's place: " << text;
+    }
 
     auto ends = support::make_pipe();
     auto late = attach(reactor, ends.reader.native_handle());

@@ -504,7 +504,8 @@ TEST_P(ScopeEndOnWorkers, ShutdownTimeoutAwaitsTheChildren) {
 TEST(ScopeMisuse, NeedsARuntime) {
     const auto text =
         support::text_of_misuse([] { eddy::wait(eddy::scope([](scope_handle&) -> task<void> { co_return; })); });
-    EXPECT_NE(text.find("needs a runtime"), std::string::npos) << text;
+    EXPECT_NE(text.find("scope needs a runtime on this thread"), std::string::npos) << text;
+    EXPECT_NE(text.find("or enter a runtime before"), std::string::npos) << text;
     EXPECT_NE(text.find("scope_end_test.cpp"), std::string::npos) << text;
 }
 
@@ -518,7 +519,7 @@ TEST_P(ScopeEnd, PolledAfterItsEndItSaysSo) {
         } catch (const eddy::misuse& e) {
             text = e.what();
         }
-        EXPECT_NE(text.find("a scope was polled after it had ended"), std::string::npos) << text;
+        EXPECT_NE(text.find("a scope was awaited after it had ended: await it once"), std::string::npos) << text;
     };
     on.run(main());
 }

@@ -39,7 +39,9 @@ public:
     /// See join_handle.
     void abort() const noexcept { task_.abort(); }
     [[nodiscard]] bool is_finished() const noexcept { return task_.is_finished(); }
-    [[nodiscard]] eddy::abort_handle abort_handle() const { return task_.abort_handle(); }
+    [[nodiscard]] eddy::abort_handle abort_handle(std::source_location where = std::source_location::current()) const {
+        return task_.abort_handle(where);
+    }
     [[nodiscard]] task_id id() const noexcept { return task_.id(); }
 
     /// The plain handle, which does not abort. This one is empty then.

@@ -45,7 +45,9 @@ private:
     std::source_location where_;
 };
 
-/// `run` or `turn` was called inside the same loop, or `run` inside a runtime.
+/// What blocks its thread was called on one that runs the tasks of a runtime or a loop, which would stand still: `eddy::run`,
+/// `eddy::wait`, `block_on`, `block_on_all`, `wait_until_idle`, `shutdown_timeout` and `runtime_ended::wait`; and `run`,
+/// `run_until_idle` and `turn` of a `core`, also of the one that runs.
 class nested_runtime : public misuse {
 public:
     using misuse::misuse;
@@ -62,6 +64,9 @@ namespace detail {
 /// Throws `misuse`: `what` ("spawn()") was done to a `kind` of object ("runtime") that is empty; `how` says what happened
 /// to it ("moved from").
 [[noreturn]] void throw_empty(const char* what, const char* kind, const char* how, std::source_location where);
+
+/// Throws `misuse`: `what` ("a join handle was awaited") with an empty join handle.
+[[noreturn]] void throw_empty_handle(const char* what, std::source_location where);
 
 /// Ends the program with `text` on standard error: for misuse found where nothing can be thrown (destructors).
 [[noreturn]] void fatal_misuse(std::string_view text) noexcept;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <exception>
 #include <expected>
+#include <source_location>
 #include <string>
 #include <system_error>
 #include <type_traits>
@@ -86,7 +87,7 @@ private:
 /// task, which goes on; an exception that nobody can take any more then goes to the runtime's handler.
 ///
 /// Output: the task's output, or a `join_error`.
-/// Errors: poll throws `misuse` after it was ready.
+/// Errors: poll throws `misuse` after it was ready, and if the handle was moved from or detached.
 /// Cancel safety: safe while it is borrowed (`co_await handle`): the task goes on, and can be awaited again.
 /// Thread safety: as a value; the task may run on another thread.
 /// Cost: no allocation of its own; awaiting it is one atomic operation, or none on a core's own thread.
@@ -103,7 +104,7 @@ public:
     ~join_handle() { detach(); }
 
     poll_result<output_type> poll(context& cx) {
-        if (task_ == nullptr) throw misuse("a join handle was awaited after it had given its output", cx.where());
+        if (task_ == nullptr) detail::throw_empty_handle("a join handle was awaited", cx.where());
         if (!cx.consume_budget()) return not_ready;
         if (!task_->join->poll_join(*task_, cx.waker())) {
             cx.refund_budget();
@@ -126,9 +127,9 @@ public:
         if (auto* const task = std::exchange(task_, nullptr)) task->join->drop_handle(*task);
     }
 
-    /// Precondition: neither awaited to its end nor detached.
-    [[nodiscard]] eddy::abort_handle abort_handle() const {
-        if (task_ == nullptr) throw misuse("abort_handle() of a join handle that was awaited to its end, or detached");
+    /// Errors: throws `misuse` if this is empty: awaited to its end, moved from, or detached.
+    [[nodiscard]] eddy::abort_handle abort_handle(std::source_location where = std::source_location::current()) const {
+        if (task_ == nullptr) detail::throw_empty_handle("abort_handle() was called on a join handle", where);
         return eddy::abort_handle(*task_);
     }
 

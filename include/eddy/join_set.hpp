@@ -81,10 +81,10 @@ public:
         return insert(eddy::spawn_blocking(std::forward<F>(f), where));
     }
 
-    /// Takes over a task that was spawned elsewhere.
-    abort_handle insert(join_handle<T> task) {
+    /// Takes over a task that was spawned elsewhere. Throws `misuse` for an empty handle.
+    abort_handle insert(join_handle<T> task, std::source_location where = std::source_location::current()) {
         list_.reserve();
-        eddy::abort_handle aborts = task.abort_handle();
+        eddy::abort_handle aborts = task.abort_handle(where);
         list_.add(detail::join_access::release(task));
         return aborts;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <source_location>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -25,7 +26,8 @@ public:
 
     poll_result<void> poll(context& cx) {
         auto* const inner = std::get_if<running>(&state_);
-        if (inner == nullptr) throw misuse("maybe_done was polled after it had ended", cx.where());
+        if (inner == nullptr)
+            throw misuse("maybe_done was awaited after it had ended: await it once, and keep its output", cx.where());
         try {
             auto answer = inner->poll(cx);
             if (!answer.is_ready()) return not_ready;
@@ -50,14 +52,14 @@ public:
     [[nodiscard]] bool is_done() const noexcept { return state_.index() == done; }
 
     /// The output; std::monostate for void. Throws `misuse` if it is not there.
-    [[nodiscard]] kept_type& output() {
-        if (!is_done()) throw misuse("maybe_done has no output yet, or no longer: ask is_done() first");
+    [[nodiscard]] kept_type& output(std::source_location where = std::source_location::current()) {
+        if (!is_done()) throw misuse("maybe_done has no output yet, or no longer: ask is_done() first", where);
         return *std::get_if<done>(&state_);
     }
 
     /// Moves the output out.
-    [[nodiscard]] kept_type take_output() {
-        kept_type taken = std::move(output());
+    [[nodiscard]] kept_type take_output(std::source_location where = std::source_location::current()) {
+        kept_type taken = std::move(output(where));
         state_.template emplace<gone>();
         return taken;
     }

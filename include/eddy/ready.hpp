@@ -21,7 +21,8 @@ public:
     explicit ready_future(detail::stored_t<T> output) : output_(std::move(output)) {}
 
     poll_result<T> poll(context& cx) {
-        if (!output_) throw misuse("ready was polled after it had ended", cx.where());
+        if (!output_)
+            throw misuse("ready was awaited after it had ended: await it once, and keep its output", cx.where());
         poll_result<T> answer(*std::move(output_));
         output_.reset();
         return answer;

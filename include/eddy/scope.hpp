@@ -66,7 +66,10 @@ public:
     }
 
     poll_result<output_type> poll(context& cx) {
-        if (stage_ == stage::ended) throw misuse("a scope was polled after it had ended", cx.where());
+        if (stage_ == stage::ended)
+            throw misuse(
+                "a scope was awaited after it had ended: await it once; to do the work again, make another scope",
+                cx.where());
         if (stage_ == stage::fresh) start();
         if (stage_ == stage::body && !poll_body(cx)) return not_ready;
         if (!handle_.base_.poll_empty(cx.waker())) return not_ready;

@@ -13,16 +13,16 @@ namespace eddy {
 
 namespace detail {
 
-/// Where spawn() goes on this thread: exactly one is not null. Throws `misuse` if there is neither.
+/// Where spawn() goes on this thread: exactly one is not null. Throws `misuse` if there is neither, in the name of the
+/// function `what`; `instead` is what can be done without a runtime on this thread.
 struct spawn_target {
     core_shared* core;
     class pool* pool;
 };
-[[nodiscard]] spawn_target current_spawn_target(std::source_location where);
+[[nodiscard]] spawn_target current_spawn_target(const char* what, const char* instead, std::source_location where);
 
 template <class W>
-join_handle_for<W> spawn_here(W&& work, std::source_location where, spawn_settings chosen) {
-    const spawn_target target = current_spawn_target(where);
+join_handle_for<W> spawn_here(spawn_target target, W&& work, std::source_location where, spawn_settings chosen) {
     if (target.pool != nullptr) return spawn_on(*target.pool, std::forward<W>(work), where, chosen);
     return spawn_on_core(*target.core, std::forward<W>(work), where);
 }
@@ -40,7 +40,8 @@ join_handle_for<W> spawn_here(W&& work, std::source_location where, spawn_settin
 template <class W>
 auto spawn(W&& work, std::source_location where = std::source_location::current()) {
     if constexpr (detail::check_spawned<W>()) {
-        return detail::spawn_here(std::forward<W>(work), where, {});
+        const auto target = detail::current_spawn_target("spawn", "use handle::spawn", where);
+        return detail::spawn_here(target, std::forward<W>(work), where, {});
     } else {
         return detail::broken_future();
     }
@@ -53,7 +54,9 @@ auto spawn_background(W&& work, std::source_location where = std::source_locatio
     if constexpr (detail::check_spawned<W>()) {
         detail::spawn_settings chosen;
         chosen.is_background = true;
-        return detail::spawn_here(std::forward<W>(work), where, chosen);
+        const auto target = detail::current_spawn_target(
+            "spawn_background", "use task_builder().background(true).spawn_on() with a handle", where);
+        return detail::spawn_here(target, std::forward<W>(work), where, chosen);
     } else {
         return detail::broken_future();
     }

@@ -63,7 +63,8 @@ public:
     for_each_future(S items, G&& f) : items_(std::in_place, std::move(items)), f_(std::in_place, std::forward<G>(f)) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (!items_) throw misuse("for_each was polled after it had ended", cx.where());
+        if (!items_)
+            throw misuse("for_each was awaited after it had ended: await it once, and keep its output", cx.where());
         try {
             auto answer = advance(cx);
             if (answer.is_ready()) end();

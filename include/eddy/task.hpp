@@ -53,8 +53,7 @@ public:
 
     /// Runs the chain until it has to wait. Throws what the coroutine throws, and `misuse` when polled after the end.
     poll_result<T> poll(context& cx) {
-        if (frame_ == nullptr)
-            throw misuse("a task was polled after it had ended, or after it was moved from", cx.where());
+        if (frame_ == nullptr) detail::throw_ended_task(cx.where());
         detail::slot<T> outcome;
         if (!detail::run_root(*frame_, outcome, cx)) return not_ready;
         frame_ = nullptr;

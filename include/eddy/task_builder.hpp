@@ -43,7 +43,8 @@ public:
     template <class W>
     auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_spawned<W>()) {
-            const detail::spawn_target target = detail::current_spawn_target(where);
+            const detail::spawn_target target =
+                detail::current_spawn_target("task_builder::spawn", "use spawn_on() with a handle", where);
             if (target.pool != nullptr) return on_pool(*target.pool, std::forward<W>(work), where);
             return on_core(*target.core, std::forward<W>(work), where);
         } else {

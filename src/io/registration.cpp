@@ -77,11 +77,11 @@ result<registration> registration::attach_nonblocking(int fd, interest wanted, d
 }
 
 poll_result<result<ready_event>> registration::poll_read_ready(context& cx) const {
-    return as_result(source().poll_ready(detail::direction::read, cx, nullptr));
+    return as_result(source(cx.where()).poll_ready(detail::direction::read, cx, nullptr));
 }
 
 poll_result<result<ready_event>> registration::poll_write_ready(context& cx) const {
-    return as_result(source().poll_ready(detail::direction::write, cx, nullptr));
+    return as_result(source(cx.where()).poll_ready(detail::direction::write, cx, nullptr));
 }
 
 result<void> registration::deregister() noexcept {

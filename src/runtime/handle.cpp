@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/handle.hpp>
 
+#include <string>
 #include <utility>
 
 #include <eddy/spawn.hpp>
@@ -71,14 +72,14 @@ std::string_view current_task_name() noexcept {
 
 namespace detail {
 
-spawn_target current_spawn_target(std::source_location where) {
+spawn_target current_spawn_target(const char* what, const char* instead, std::source_location where) {
     const executor here = executor_here;
     if (here.core == nullptr && here.pool == nullptr) {
-        throw misuse(
-            "spawn needs a runtime on this thread: call it inside eddy::run(), a runtime's task or core.run(), or use "
-            "a "
-            "handle",
-            where);
+        throw misuse(std::string(what) +
+                         " needs a runtime on this thread: call it inside eddy::run(), a runtime's task or core.run(), "
+                         "or " +
+                         instead,
+                     where);
     }
     return {here.core, here.pool};
 }

@@ -62,7 +62,7 @@ scope_base::~scope_base() {
 }
 
 void scope_base::bind(std::source_location where) {
-    const spawn_target target = current_spawn_target(where);
+    const spawn_target target = current_spawn_target("scope", "enter a runtime before (runtime::enter)", where);
     pool_ = target.pool;
     core_ = target.core;
     if (pool_ != nullptr) pool_->retain();

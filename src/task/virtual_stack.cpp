@@ -75,7 +75,10 @@ void ended_without_value(std::source_location awaited_at) {
 }
 
 void throw_ended_task(std::source_location where) {
-    throw misuse("a task was awaited, spawned or run after it had ended, or after it was moved from", where);
+    throw misuse(
+        "a task was awaited, spawned or run after it had ended, or after it was moved from: await a task once and keep "
+        "its output; to do the work again, call the coroutine again",
+        where);
 }
 
 }  // namespace eddy::detail

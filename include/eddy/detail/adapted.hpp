@@ -103,7 +103,8 @@ private:
                 return settled(take_output(std::move(answer)));
             }
         }
-        throw misuse(std::string(Rule::name) + " was polled after it had ended", cx.where());
+        throw misuse(std::string(Rule::name) + " was awaited after it had ended: await it once, and keep its output",
+                     cx.where());
     }
 
     stored_t<returned> run_function(stored_t<input>& in) {

@@ -43,7 +43,10 @@ public:
     explicit group(std::in_place_t, F... f) : children_(std::in_place, std::move(f)...) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (!children_) throw misuse(std::string(Rule::name) + " was polled after it had ended", cx.where());
+        if (!children_)
+            throw misuse(
+                std::string(Rule::name) + " was awaited after it had ended: await it once, and keep its output",
+                cx.where());
         if (!decided_) poll_children(cx, indexes());
         if (!decided_ || !cancel_children(cx)) return not_ready;
         if (failure_) {

@@ -121,7 +121,9 @@ public:
     }
 
     poll_result<output_type> poll(context& cx) {
-        if (state_ == state::ended) throw misuse("an I/O operation was polled after it had ended", cx.where());
+        if (state_ == state::ended)
+            throw misuse("an I/O operation was awaited after it had ended: await it once, and keep its output",
+                         cx.where());
         auto answer = op_.poll(*socket_, cx, this);
         state_ = answer.is_ready() ? state::ended : state::waiting;
         return answer;

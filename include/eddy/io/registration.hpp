@@ -97,25 +97,33 @@ public:
     poll_result<result<ready_event>> poll_write_ready(context& cx) const;
 
     /// Waits until the source is ready for `wanted`. Errors: runtime_shutdown.
-    [[nodiscard]] readiness_future readiness(interest wanted) const { return {source(), wanted}; }
+    [[nodiscard]] readiness_future readiness(interest wanted,
+                                             std::source_location where = std::source_location::current()) const {
+        return {source(where), wanted};
+    }
 
     /// Says that `seen` is over, since a call would have blocked. An event that came after `seen` is kept, and what is
     /// closed stays closed.
-    void clear_readiness(const ready_event& seen) const { source().clear_readiness(seen); }
+    void clear_readiness(const ready_event& seen, std::source_location where = std::source_location::current()) const {
+        source(where).clear_readiness(seen);
+    }
 
     /// Says the same after a call that would have blocked. That disproves a hang-up, too: a FIFO may be opened again, a
     /// socket connected, and whoever waits must not be told for ever that it is closed.
-    void clear_blocked(const ready_event& seen) const { source().clear_blocked(seen); }
+    void clear_blocked(const ready_event& seen, std::source_location where = std::source_location::current()) const {
+        source(where).clear_blocked(seen);
+    }
 
     /// Calls `operation`, which returns a `result`, if the source may be ready for `wanted`, and clears the readiness if
     /// it says that it would block. Errors: those of `operation`; operation_would_block without a call if not ready.
     template <class Operation>
-    std::invoke_result_t<Operation&> try_io(interest wanted, Operation&& operation) const {
-        const ready_event seen = source().look(ready::mask_of(wanted));
+    std::invoke_result_t<Operation&> try_io(interest wanted, Operation&& operation,
+                                            std::source_location where = std::source_location::current()) const {
+        const ready_event seen = source(where).look(ready::mask_of(wanted));
         if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
         if (seen.ready.is_empty()) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
         auto answer = operation();
-        if (!answer && answer.error() == std::errc::operation_would_block) clear_blocked(seen);
+        if (!answer && answer.error() == std::errc::operation_would_block) clear_blocked(seen, where);
         return answer;
     }
 
@@ -132,9 +140,12 @@ private:
     static result<registration> attach_nonblocking(int fd, interest wanted, detail::io_handle& io) noexcept;
 
     /// Throws `misuse` if there is none any more.
-    [[nodiscard]] detail::scheduled_io& source() const {
+    [[nodiscard]] detail::scheduled_io& source(std::source_location where) const {
         if (source_ == nullptr) [[unlikely]] {
-            throw misuse("a registration was used after it was deregistered, or after it was moved from");
+            throw misuse(
+                "a registration was used after it was deregistered, or after it was moved from: attach() makes a new "
+                "one",
+                where);
         }
         return *source_;
     }

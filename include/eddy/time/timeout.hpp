@@ -42,7 +42,8 @@ public:
     timeout_future(F inner, sleep_future deadline) : inner_(std::move(inner)), deadline_(std::move(deadline)) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (!inner_.has_value()) throw misuse("a timeout was polled after it had ended", cx.where());
+        if (!inner_.has_value())
+            throw misuse("a timeout was awaited after it had ended: await it once, and keep its output", cx.where());
         try {
             return is_elapsed_ ? poll_end(cx) : poll_both(cx);
         } catch (...) {
