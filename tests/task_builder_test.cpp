@@ -17,6 +17,7 @@
 #include <eddy/task.hpp>
 #include <eddy/yield_now.hpp>
 
+#include "support/polling.hpp"
 #include "support/runtimes.hpp"
 #include "support/scripted.hpp"
 
@@ -173,8 +174,70 @@ TEST(TaskBuilder, P026_BackgroundTasksDoNotKeepTheRuntimeGoing) {
 }
 
 TEST(TaskBuilder, P026_WithoutARuntimeItIsMisuse) {
-    EXPECT_THROW(task_builder().name("nowhere").spawn(own_name()), eddy::misuse);
+    const auto text = support::text_of_misuse([] { task_builder().name("nowhere").spawn(own_name()); });
+    EXPECT_NE(text.find("task_builder::spawn needs a runtime on this thread"), std::string::npos) << text;
     EXPECT_THROW(task_builder().name("nowhere").spawn_local(own_name()), eddy::misuse);
+}
+
+/// What is printed of an exception that nobody takes.
+std::string printed_of(void (*run)(task<>)) {
+    const auto main = []() -> task<> {
+        for (const char* name : {"reader", ""}) {
+            // The handle goes before the task ends, and after it.
+            task_builder()
+                .name(name)
+                .spawn([]() -> task<> {
+                    co_await eddy::yield_now();
+                    throw std::runtime_error("in a coroutine");
+                }())
+                .detach();
+            auto late = task_builder().name(name).spawn([] { throw std::runtime_error("in a callable"); });
+            while (!late.is_finished()) co_await eddy::yield_now();
+        }
+    };
+    testing::internal::CaptureStderr();
+    run(main());
+    return testing::internal::GetCapturedStderr();
+}
+
+TEST(TaskBuilder, AnExceptionThatNobodyTakesIsPrintedWithTheName) {
+    const auto on_core = [](task<> main) {
+        eddy::core core;
+        core.run(std::move(main));
+        core.run_until_idle();
+    };
+    const auto on_runtime = [](task<> main) {
+        auto rt = support::runtime_with(1);
+        std::move(rt).block_on_all(std::move(main));
+    };
+    for (void (*const run)(task<>) : {+on_core, +on_runtime}) {
+        const std::string text = printed_of(run);
+        for (const char* what : {"in a coroutine", "in a callable"}) {
+            for (const char* who : {"eddy: the task \"reader\" spawned at ", "eddy: a task spawned at "}) {
+                bool is_there = false;
+                for (std::size_t from = 0; (from = text.find(who, from)) != std::string::npos; ++from) {
+                    const auto line = text.substr(from, text.find('\n', from) - from);
+                    is_there = is_there || line.ends_with(std::string("threw: ") + what);
+                }
+                EXPECT_TRUE(is_there) << who << what << " in:\n" << text;
+            }
+        }
+    }
+}
+
+TEST(TaskBuilder, AnExceptionOfALocalSetsTaskIsPrintedWithTheName) {
+    testing::internal::CaptureStderr();
+    {
+        eddy::local_set set;
+        eddy::core core;
+        core.run(set.run_until([]() -> task<> {
+            task_builder().name("local").spawn_local([] { throw std::runtime_error("broken"); }).detach();
+            co_await eddy::yield_now();
+        }()));
+        core.run(set);
+    }
+    const std::string text = testing::internal::GetCapturedStderr();
+    EXPECT_NE(text.find("eddy: the task \"local\" spawned at "), std::string::npos) << text;
 }
 
 TEST(TaskBuilder, P026_CurrentTaskIdIsTheHandles) {

@@ -27,7 +27,8 @@ class task_builder {
 public:
     task_builder() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
-    /// For people: shown where tasks are listed; current_task_name() gives it.
+    /// For people: current_task_name() gives it, and it is printed with an exception that leaves the task and that nobody
+    /// takes.
     task_builder& name(std::string text) {
         name_ = std::move(text);
         return *this;
@@ -90,8 +91,7 @@ private:
     template <class W>
     detail::join_handle_for<W> on_core(detail::core_shared& loop, W&& work, std::source_location where) const {
         if (name_.empty()) return detail::spawn_on_core(loop, std::forward<W>(work), where);
-        auto handle = detail::spawn_on_core(loop, detail::name_work(name_, std::forward<W>(work)), where);
-        return detail::join_handle_for<W>(detail::join_access::release(handle));
+        return detail::spawn_named_on_core(loop, std::forward<W>(work), where, name_);
     }
 
     template <class W>

@@ -122,10 +122,11 @@ void core_joined::abort(joinable& joined) noexcept {
 }
 
 void core_joined::report(std::exception_ptr thrown) noexcept {
+    const std::string_view name = operations().name != nullptr ? operations().name(*this) : std::string_view();
     if (shared != nullptr && shared->is_running()) {
-        shared->report(std::move(thrown), spawned_at);
+        shared->report(std::move(thrown), spawned_at, name);
     } else {
-        print_uncaught(thrown, spawned_at);
+        print_uncaught(thrown, spawned_at, name);
     }
 }
 

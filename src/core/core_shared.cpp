@@ -406,11 +406,11 @@ void core_shared::merge(core_task& task) noexcept {
     drop_remote(task);
 }
 
-void core_shared::report(std::exception_ptr thrown, const std::source_location& where) noexcept {
+void core_shared::report(std::exception_ptr thrown, const std::source_location& where, std::string_view name) noexcept {
     if (on_uncaught_) {
         on_uncaught_(std::move(thrown), where);
     } else {
-        print_uncaught(thrown, where);
+        print_uncaught(thrown, where, name);
     }
 }
 
@@ -455,8 +455,9 @@ void release(core_shared& loop) noexcept { loop.release(); }
 bool on_loop_thread(const core_shared& loop) noexcept { return loop.owner() == this_thread_mark(); }
 bool is_closed(const core_shared& loop) noexcept { return loop.is_closed(); }
 void adopt_task(core_shared& loop, core_task& task) noexcept { loop.adopt(task); }
-void report_uncaught(core_shared& loop, std::exception_ptr thrown, const std::source_location& where) noexcept {
-    loop.report(std::move(thrown), where);
+void report_uncaught(core_shared& loop, std::exception_ptr thrown, const std::source_location& where,
+                     std::string_view name) noexcept {
+    loop.report(std::move(thrown), where, name);
 }
 bool send_job(core_shared& loop, inbound_node& job) noexcept { return loop.send(job); }
 

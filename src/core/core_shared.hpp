@@ -65,7 +65,7 @@ public:
     void run_until(core_task& main, const bool& done, std::source_location where);
     void run_until_idle(std::source_location where);
     void turn(max_wait limit, std::source_location where);
-    void report(std::exception_ptr thrown, const std::source_location& where) noexcept;
+    void report(std::exception_ptr thrown, const std::source_location& where, std::string_view name = {}) noexcept;
     /// Destroys all tasks, then shuts the driver: what ~core does.
     void close() noexcept;
 

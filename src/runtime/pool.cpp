@@ -281,7 +281,7 @@ void pool::wake_sentry() noexcept {
 void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
     bool has_output = true;
     const auto drop_output = [&] {
-        if (auto thrown = task.ops().exception(task)) report(std::move(thrown), task.spawned_at);
+        if (auto thrown = task.ops().exception(task)) report(std::move(thrown), task.spawned_at, task.ops().name(task));
         task.ops().destroy_output(task);
     };
     if (!task.state.has_join_interest()) {
@@ -329,11 +329,11 @@ void pool::give_up(spawned_task& task) noexcept {
     }
 }
 
-void pool::report(std::exception_ptr thrown, const std::source_location& where) noexcept {
+void pool::report(std::exception_ptr thrown, const std::source_location& where, std::string_view name) noexcept {
     if (on_uncaught_) {
         on_uncaught_(std::move(thrown), where);
     } else {
-        print_uncaught(thrown, where);
+        print_uncaught(thrown, where, name);
     }
     if (shuts_down_on_uncaught_) begin_shutdown();
 }

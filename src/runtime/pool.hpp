@@ -10,6 +10,7 @@
 #include <optional>
 #include <source_location>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
@@ -65,7 +66,7 @@ public:
     void complete(spawned_task& task, std::uint64_t references) noexcept;
     /// Destroys the future of a task whose running bit the caller has, and completes it as cancelled.
     void destroy(spawned_task& task, std::uint64_t references) noexcept;
-    void report(std::exception_ptr thrown, const std::source_location& where) noexcept;
+    void report(std::exception_ptr thrown, const std::source_location& where, std::string_view name = {}) noexcept;
     /// A worker begins to run: wakes a sleeper to watch over it, if none does.
     void wake_sentry() noexcept;
     /// Queues a task that is woken for the second time, or where no worker is.

@@ -12,36 +12,43 @@
 
 namespace eddy::detail {
 
-void print_uncaught(const std::exception_ptr& thrown, const std::source_location& where) noexcept {
-    const char* text = "an exception that is no std::exception";
+void print_uncaught(const std::exception_ptr& thrown, const std::source_location& where,
+                    std::string_view name) noexcept {
+    const auto print = [&](const char* text) {
+        const bool is_named = !name.empty();
+        std::fprintf(stderr, "eddy: %s task%s%.*s%s spawned at %s:%u threw: %s\n", is_named ? "the" : "a",
+                     is_named ? " \"" : "", static_cast<int>(name.size()), name.data(), is_named ? "\"" : "",
+                     where.file_name(), where.line(), text);
+    };
     try {
         std::rethrow_exception(thrown);
     } catch (const std::exception& e) {
-        std::fprintf(stderr, "eddy: a task spawned at %s:%u threw: %s\n", where.file_name(), where.line(), e.what());
-        return;
-    } catch (...) {  // NOLINT(bugprone-empty-catch): reported below
+        print(e.what());
+    } catch (...) {
+        print("an exception that is no std::exception");
     }
-    std::fprintf(stderr, "eddy: a task spawned at %s:%u threw: %s\n", where.file_name(), where.line(), text);
 }
 
-void report_uncaught_here(std::exception_ptr thrown, const std::source_location& where) noexcept {
+void report_uncaught_here(std::exception_ptr thrown, const std::source_location& where,
+                          std::string_view name) noexcept {
     if (worker_here != nullptr) {
-        worker_here->owner().report(std::move(thrown), where);
+        worker_here->owner().report(std::move(thrown), where, name);
     } else if (core_shared* const loop = current_loop()) {
-        report_uncaught(*loop, std::move(thrown), where);
+        report_uncaught(*loop, std::move(thrown), where, name);
     } else {
-        print_uncaught(thrown, where);
+        print_uncaught(thrown, where, name);
     }
 }
 
-void report_uncaught(const task_owner& owner, std::exception_ptr thrown, const std::source_location& where) noexcept {
+void report_uncaught(const task_owner& owner, std::exception_ptr thrown, const std::source_location& where,
+                     std::string_view name) noexcept {
     // The handle of a task that has ended may outlive the pool: only a worker knows that it is there.
     if (worker_here != nullptr && worker_owner_here == &owner) {
-        worker_here->owner().report(std::move(thrown), where);
+        worker_here->owner().report(std::move(thrown), where, name);
     } else if (local_polled_here == &owner) {
-        report_uncaught_here(std::move(thrown), where);
+        report_uncaught_here(std::move(thrown), where, name);
     } else {
-        print_uncaught(thrown, where);
+        print_uncaught(thrown, where, name);
     }
 }
 

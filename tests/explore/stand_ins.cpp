@@ -9,6 +9,6 @@
 
 namespace eddy::detail {
 
-void report_uncaught(const task_owner&, std::exception_ptr, const std::source_location&) noexcept {}
+void report_uncaught(const task_owner&, std::exception_ptr, const std::source_location&, std::string_view) noexcept {}
 
 }  // namespace eddy::detail

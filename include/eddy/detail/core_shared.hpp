@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <exception>
 #include <source_location>
+#include <string_view>
 
 #include <eddy/detail/core_task.hpp>
 #include <eddy/error.hpp>
@@ -33,7 +34,8 @@ void cancel_core_task(core_task& task) noexcept;
 void adopt_task(core_shared& loop, core_task& task) noexcept;
 
 /// Hands an exception to the loop's handler, as one of work that was spawned at `where`.
-void report_uncaught(core_shared& loop, std::exception_ptr thrown, const std::source_location& where) noexcept;
+void report_uncaught(core_shared& loop, std::exception_ptr thrown, const std::source_location& where,
+                     std::string_view name = {}) noexcept;
 
 /// Sends a job to the loop. False if the loop is gone: the job is still the caller's. Any thread.
 [[nodiscard]] bool send_job(core_shared& loop, inbound_node& job) noexcept;

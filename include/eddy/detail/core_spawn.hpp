@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <exception>
 #include <source_location>
+#include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <eddy/detail/core_shared.hpp>
@@ -81,16 +83,30 @@ private:
     void share_again() noexcept;
 };
 
-template <class W>
+/// For tasks without a name, which are no larger for it.
+struct no_name {
+    no_name() noexcept = default;
+};
+
+/// `Name` is a std::string for a task that has one: `W` is made with a view of it then, and the work.
+template <class W, class Name = no_name>
 class joined_core_task final : public core_joined {
     using output = work_output_t<W>;
+    static constexpr bool is_named = !std::is_same_v<Name, no_name>;
 
 public:
     template <class G>
     joined_core_task(core_shared& loop, std::source_location where, G&& work)
+        requires(!is_named)
         : core_joined(operations, joins, loop, where, kept_), work_(std::forward<G>(work), where) {
         root = work_.root();
     }
+    template <class G>
+    joined_core_task(core_shared& loop, std::source_location where, G&& work, Name name)
+        requires(is_named)
+        : core_joined(operations, joins, loop, where, kept_),
+          name_(std::move(name)),
+          work_(W(std::string_view(name_), std::forward<G>(work)), where) {}
 
 private:
     static joined_core_task& of(core_task& task) noexcept { return static_cast<joined_core_task&>(task); }
@@ -140,14 +156,23 @@ private:
         kept_.discard();
     }
 
-    static constexpr core_task_ops operations{&poll, &destroy_future, &free_memory, &poll_cancel, &complete};
+    static std::string_view name_of(const core_task& task) noexcept {
+        if constexpr (is_named) {
+            return static_cast<const joined_core_task&>(task).name_;
+        } else {
+            return {};
+        }
+    }
+
+    static constexpr core_task_ops operations{&poll, &destroy_future, &free_memory, &poll_cancel, &complete, &name_of};
     static constexpr join_ops joins{&core_joined::poll_join,   &drop_handle,
                                     &core_joined::outcome_of,  &core_joined::abort,
                                     &core_joined::is_finished, &core_joined::add_reference,
                                     &core_joined::release,     &core_joined::id_of};
 
     slot<output> kept_;
-    stored_work<W> work_;
+    [[no_unique_address]] Name name_;
+    stored_work<W> work_;  // may refer to the name
 };
 
 template <class W>

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <source_location>
+#include <string_view>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/future.hpp>
@@ -36,16 +37,19 @@ struct core_task_ops : inbound_ops {
     bool (*poll_cancel)(core_task& self, context& cx);  ///< true: the future has ended in an orderly way
     /// The future is gone: hands the outcome to the handle. True if the memory went with it, which it may if `may_part`.
     bool (*complete)(core_task& self, bool may_part) noexcept;
+    std::string_view (*name)(const core_task& self) noexcept;  ///< null: it has none
 
     constexpr core_task_ops(bool (*polls)(core_task&, context&), void (*destroys)(core_task&) noexcept,
                             void (*frees)(core_task&) noexcept, bool (*cancels)(core_task&, context&) = nullptr,
-                            bool (*completes)(core_task&, bool) noexcept = nullptr) noexcept
+                            bool (*completes)(core_task&, bool) noexcept = nullptr,
+                            std::string_view (*names)(const core_task&) noexcept = nullptr) noexcept
         : inbound_ops{&task_arrives},
           poll(polls),
           destroy_future(destroys),
           free_memory(frees),
           poll_cancel(cancels),
-          complete(completes) {}
+          complete(completes),
+          name(names) {}
 
 private:
     static void task_arrives(inbound_node& self, core_shared& loop, bool is_open) noexcept;

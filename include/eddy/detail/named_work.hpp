@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/joinable.hpp>
 #include <eddy/detail/spawned_cell.hpp>
 #include <eddy/detail/stored_work.hpp>
@@ -65,13 +66,14 @@ private:
     const std::string_view outer_;
 };
 
-/// A future that is polled under a name; `Name` is a std::string, or a std::string_view of one that lives longer.
-template <class F, class Name>
+/// A future that is polled under a name, which its task keeps.
+template <class F>
 class named_future {
 public:
     using output_type = output_t<F>;
 
-    named_future(Name name, F&& inner) : name_(std::move(name)), inner_(std::in_place, std::move(inner)) {}
+    template <class G>
+    named_future(std::string_view name, G&& inner) : name_(name), inner_(std::in_place, std::forward<G>(inner)) {}
     named_future(named_future&&) = default;
     named_future& operator=(named_future&&) = delete;
     ~named_future() {
@@ -91,40 +93,43 @@ public:
     }
 
 private:
-    Name name_;
+    std::string_view name_;
     std::optional<F> inner_;
 };
 
-/// A callable that is called, and whose future is polled, under a name.
+/// A callable that is called, and whose future is polled, under a name, which its task keeps.
 template <class W>
 class named_callable {
 public:
     template <class G>
-    named_callable(std::string name, G&& work) : name_(std::move(name)), work_(std::forward<G>(work)) {}
+    named_callable(std::string_view name, G&& work) : name_(name), work_(std::forward<G>(work)) {}
 
     auto operator()() {
         using made = std::decay_t<std::invoke_result_t<W&>>;
         const naming_loop_task named(name_);
         if constexpr (future<made>) {
-            return named_future<made, std::string_view>(name_, std::invoke(work_));
+            return named_future<made>(name_, std::invoke(work_));
         } else {
             return std::invoke(work_);
         }
     }
 
 private:
-    std::string name_;
+    std::string_view name_;
     W work_;
 };
 
+/// The work `W` under a name, as a task of a loop.
 template <class W>
-auto name_work(std::string name, W&& work) {
-    using plain = std::decay_t<W>;
-    if constexpr (future<plain>) {
-        return named_future<plain, std::string>(std::move(name), plain(std::forward<W>(work)));
-    } else {
-        return named_callable<plain>(std::move(name), std::forward<W>(work));
-    }
+using named_loop_work =
+    std::conditional_t<future<W>, std::type_identity<named_future<W>>, std::type_identity<named_callable<W>>>::type;
+
+template <class W>
+join_handle_for<W> spawn_named_on_core(core_shared& loop, W&& work, std::source_location where, std::string name) {
+    using cell = joined_core_task<named_loop_work<std::decay_t<W>>, std::string>;
+    cell& made = *pool_new<cell>(loop, where, std::forward<W>(work), std::move(name));
+    adopt_task(loop, made);
+    return join_handle_for<W>(made);
 }
 
 }  // namespace eddy::detail
