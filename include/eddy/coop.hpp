@@ -99,7 +99,7 @@ template <class F>
     if constexpr (!detail::check_futures<F>()) {
         return detail::broken_future();
     } else {
-        return unconstrained_future<detail::owned_t<F>>(detail::owned_t<F>(std::forward<F>(work)));
+        return unconstrained_future<detail::owned_t<F>>(detail::own(std::forward<F>(work)));
     }
 }
 
@@ -138,7 +138,7 @@ template <class F>
     if constexpr (!detail::check_futures<F>()) {
         return detail::broken_future();
     } else {
-        return cooperative_future<detail::owned_t<F>>(detail::owned_t<F>(std::forward<F>(work)));
+        return cooperative_future<detail::owned_t<F>>(detail::own(std::forward<F>(work)));
     }
 }
 

@@ -84,13 +84,13 @@ public:
         for (;;) {
             auto ended = set_.poll_next_with_id(cx);
             if (!ended) return not_ready;
-            if (!*ended) return std::optional<joined_entry<K, T>>();
+            if (!*ended) return std::nullopt;
             const auto key = keys_.find((*ended)->id);
             if (key == keys_.end()) continue;  // another one has taken its place
             joined_entry<K, T> entry(std::move(key->second), std::move((*ended)->output));
             keys_.erase(key);
             tasks_.erase(entry.key);
-            return std::optional<joined_entry<K, T>>(std::move(entry));
+            return poll_result<std::optional<joined_entry<K, T>>>(std::move(entry));
         }
     }
 

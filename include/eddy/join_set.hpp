@@ -131,14 +131,14 @@ public:
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         const auto ended = poll_ended(cx);
         if (!ended) return not_ready;
-        if (*ended == nullptr) return std::optional<item_type>();
-        return std::optional<item_type>(detail::join_access::take<T>(**ended));
+        if (*ended == nullptr) return std::nullopt;
+        return poll_result<std::optional<item_type>>(detail::join_access::take<T>(**ended));
     }
     poll_result<std::optional<joined_task<T>>> poll_next_with_id(context& cx) {
         const auto ended = poll_ended(cx);
         if (!ended) return not_ready;
-        if (*ended == nullptr) return std::optional<joined_task<T>>();
-        return std::optional<joined_task<T>>(with_id(**ended));
+        if (*ended == nullptr) return std::nullopt;
+        return poll_result<std::optional<joined_task<T>>>(with_id(**ended));
     }
 
 private:

@@ -22,7 +22,7 @@ public:
     using kept_type = detail::stored_t<output_t<F>>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
-    explicit maybe_done_future(F inner) : state_(std::in_place_index<running>, std::move(inner)) {}
+    explicit maybe_done_future(F&& inner) : state_(std::in_place_index<running>, std::move(inner)) {}
 
     poll_result<void> poll(context& cx) {
         auto* const inner = std::get_if<running>(&state_);
@@ -78,7 +78,7 @@ template <class F>
     if constexpr (!detail::check_futures<F>()) {
         return detail::broken_future();
     } else {
-        return maybe_done_future<detail::owned_t<F>>(detail::owned_t<F>(std::forward<F>(future)));
+        return maybe_done_future<detail::owned_t<F>>(detail::own(std::forward<F>(future)));
     }
 }
 

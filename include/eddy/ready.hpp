@@ -18,7 +18,8 @@ class [[nodiscard]] ready_future : public future_ops<ready_future<T>> {
 public:
     using output_type = T;
 
-    explicit ready_future(detail::stored_t<T> output) : output_(std::move(output)) {}
+    template <class U>
+    explicit ready_future(std::in_place_t, U&& output) : output_(std::in_place, std::forward<U>(output)) {}
 
     poll_result<T> poll(context& cx) {
         if (!output_)
@@ -46,11 +47,11 @@ public:
 /// A future whose output is `value`.
 template <class T>
 [[nodiscard]] ready_future<std::decay_t<T>> ready(T&& value) {
-    return ready_future<std::decay_t<T>>(std::forward<T>(value));
+    return ready_future<std::decay_t<T>>(std::in_place, std::forward<T>(value));
 }
 
 /// A future of nothing, which has it at once.
-[[nodiscard]] inline ready_future<void> ready() { return ready_future<void>(std::monostate()); }
+[[nodiscard]] inline ready_future<void> ready() { return ready_future<void>(std::in_place, std::monostate()); }
 
 /// A future of a `T` that never comes: it can only be cancelled.
 template <class T = void>

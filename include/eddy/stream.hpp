@@ -60,7 +60,8 @@ public:
     static constexpr bool took_closure = Marked;
 
     template <class G>
-    for_each_future(S items, G&& f) : items_(std::in_place, std::move(items)), f_(std::in_place, std::forward<G>(f)) {}
+    for_each_future(S&& items, G&& f)
+        : items_(std::in_place, std::move(items)), f_(std::in_place, std::forward<G>(f)) {}
 
     poll_result<output_type> poll(context& cx) {
         if (!items_)

@@ -137,8 +137,8 @@ public:
         if constexpr (!detail::check_futures<F>() || !fits) {
             return detail::broken_future();
         } else {
-            using kept = detail::owned_t<F>;
-            return task_local_future<T, kept>(this, std::forward<U>(value), kept(std::forward<F>(work)));
+            return task_local_future<T, detail::owned_t<F>>(this, std::forward<U>(value),
+                                                            detail::own(std::forward<F>(work)));
         }
     }
 

@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: MIT
+#include <exception>
+#include <memory>
+
 #include <eddy/detail/closure_guard.hpp>
 
 #include "task/poll_root.hpp"
@@ -80,5 +83,7 @@ void throw_ended_task(std::source_location where) {
         "its output; to do the work again, call the coroutine again",
         where);
 }
+
+void destroy_exception(std::exception_ptr& thrown) noexcept { std::destroy_at(&thrown); }
 
 }  // namespace eddy::detail

@@ -58,7 +58,8 @@ public:
     static constexpr bool took_closure = Marked;
 
     template <class G>
-    adapted(F inner, G&& f) : step_(std::in_place_index<0>, std::move(inner)), f_(std::in_place, std::forward<G>(f)) {}
+    adapted(F&& inner, G&& f)
+        : step_(std::in_place_index<0>, std::move(inner)), f_(std::in_place, std::forward<G>(f)) {}
 
     poll_result<output_type> poll(context& cx) {
         try {
@@ -134,7 +135,7 @@ auto adapt(F&& inner, Fn&& f) {
         return broken_future();
     } else {
         using result = adapted<Rule, owned_t<F>, std::decay_t<Fn>, is_fragile<Fn> || is_marked<F>>;
-        return result(owned_t<F>(std::forward<F>(inner)), std::forward<Fn>(f));
+        return result(detail::own(std::forward<F>(inner)), std::forward<Fn>(f));
     }
 }
 

@@ -40,7 +40,7 @@ public:
     using output_type = typename Rule::template output<F...>;
     static constexpr bool took_closure = (is_marked<F> || ...);
 
-    explicit group(std::in_place_t, F... f) : children_(std::in_place, std::move(f)...) {}
+    explicit group(std::in_place_t, F&&... f) : children_(std::in_place, std::move(f)...) {}
 
     poll_result<output_type> poll(context& cx) {
         if (!children_)
@@ -104,7 +104,7 @@ private:
 /// Makes the future of a group.
 template <class Rule, class... F>
 auto make_group(F&&... f) {
-    return group<Rule, owned_t<F>...>(std::in_place, owned_t<F>(std::forward<F>(f))...);
+    return group<Rule, owned_t<F>...>(std::in_place, detail::own(std::forward<F>(f))...);
 }
 
 /// What `f` makes of the child of number `which`: `f(std::integral_constant<std::size_t, which>)`.

@@ -39,6 +39,17 @@ struct owned<std::reference_wrapper<F>> {
 template <class F>
 using owned_t = typename owned<std::remove_cvref_t<F>>::type;
 
+/// An adaptor's argument, from which its `owned_t` is made where it is to stay: an rvalue as it is. (A temporary more, and
+/// GCC 12 warns users of what a future has not yet got.)
+template <class F>
+decltype(auto) own(F&& given) {
+    if constexpr (std::is_same_v<owned_t<F>, F>) {
+        return std::forward<F>(given);
+    } else {
+        return owned_t<F>(std::forward<F>(given));
+    }
+}
+
 /// Whether adaptors take arguments deduced as `F...`. If not, the text says what to write.
 template <class... F>
 constexpr bool check_futures() {

@@ -16,6 +16,8 @@ struct frame;
 
 [[noreturn]] void ended_without_value(std::source_location awaited_at);
 [[noreturn]] void throw_ended_task(std::source_location where);
+/// Out of line: it is rare, and where GCC 12 sees into the destructor it warns users of an exception that was never there.
+[[gnu::cold]] void destroy_exception(std::exception_ptr& thrown) noexcept;
 
 /// What came of a future: nothing yet, a value, or an exception.
 template <class T>
@@ -55,7 +57,7 @@ public:
         try {
             const state was = std::exchange(state_, state::nothing);
             if (was == state::value) std::destroy_at(std::addressof(value_));
-            if (was == state::exception) std::destroy_at(std::addressof(error_));
+            if (was == state::exception) destroy_exception(error_);
         } catch (...) {
             return std::current_exception();
         }
@@ -80,7 +82,8 @@ private:
 
     void destroy() noexcept {
         if (state_ == state::value) std::destroy_at(std::addressof(value_));
-        if (state_ == state::exception) std::destroy_at(std::addressof(error_));
+        if (state_ == state::exception) [[unlikely]]
+            destroy_exception(error_);
     }
 
     state state_ = state::nothing;

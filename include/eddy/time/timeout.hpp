@@ -39,7 +39,7 @@ public:
     using output_type = std::expected<output_t<F>, elapsed>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
-    timeout_future(F inner, sleep_future deadline) : inner_(std::move(inner)), deadline_(std::move(deadline)) {}
+    timeout_future(F&& inner, sleep_future deadline) : inner_(std::move(inner)), deadline_(std::move(deadline)) {}
 
     poll_result<output_type> poll(context& cx) {
         if (!inner_.has_value())
@@ -116,8 +116,7 @@ template <class F>
     if constexpr (!detail::check_futures<F>()) {
         return detail::broken_future();
     } else {
-        using inner = detail::owned_t<F>;
-        return timeout_future<inner>(inner(std::forward<F>(work)), sleep_until(deadline, where));
+        return timeout_future<detail::owned_t<F>>(detail::own(std::forward<F>(work)), sleep_until(deadline, where));
     }
 }
 
@@ -129,8 +128,7 @@ template <class Rep, class Period, class F>
     if constexpr (!detail::check_futures<F>()) {
         return detail::broken_future();
     } else {
-        using inner = detail::owned_t<F>;
-        return timeout_future<inner>(inner(std::forward<F>(work)), sleep(d, where));
+        return timeout_future<detail::owned_t<F>>(detail::own(std::forward<F>(work)), sleep(d, where));
     }
 }
 
