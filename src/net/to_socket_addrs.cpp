@@ -46,6 +46,12 @@ std::optional<std::uint16_t> read_port(std::string_view digits) noexcept {
 
 lookup_request::lookup_request(std::string_view host, std::uint16_t port) : content_(read_host(host, port)) {}
 
+lookup_request::lookup_request(const lookup_request& other) = default;
+lookup_request::lookup_request(lookup_request&& other) noexcept = default;
+lookup_request& lookup_request::operator=(const lookup_request& other) = default;
+lookup_request& lookup_request::operator=(lookup_request&& other) noexcept = default;
+lookup_request::~lookup_request() = default;
+
 lookup_request::content lookup_request::read_text(std::string_view text) {
     if (const auto addr = socket_addr::parse(text)) return *addr;
     const auto colon = text.rfind(':');

@@ -49,13 +49,9 @@ public:
                 cx.where());
         if (!decided_) poll_children(cx, indexes());
         if (!decided_ || !cancel_children(cx)) return not_ready;
-        if (failure_) {
-            children_.reset();
-            std::rethrow_exception(std::exchange(failure_, nullptr));
-        }
-        poll_result<output_type> answer(Rule::template deliver<output_type>(*children_, *decided_));
-        children_.reset();
-        return answer;
+        const reset_at_end ended{children_};
+        if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+        return poll_result<output_type>(Rule::template deliver<output_type>(*children_, *decided_));
     }
 
     poll_result<void> poll_cancel(context& cx)
@@ -67,6 +63,12 @@ public:
     }
 
 private:
+    /// The children are gone before the output or the exception comes out.
+    struct reset_at_end {
+        std::optional<children>& which;
+        ~reset_at_end() { which.reset(); }
+    };
+
     template <std::size_t... I>
     void poll_children(context& cx, std::index_sequence<I...>) {
         const std::size_t first = start_ = Rule::first_child(start_, count);

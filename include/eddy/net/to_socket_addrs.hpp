@@ -38,6 +38,13 @@ public:
     /// The host is the text of an address, without brackets, or a name.
     lookup_request(std::string_view host, std::uint16_t port);
 
+    // Out of line: of an argument, GCC 12 would warn users of strings that are not there.
+    lookup_request(const lookup_request& other);
+    lookup_request(lookup_request&& other) noexcept;
+    lookup_request& operator=(const lookup_request& other);
+    lookup_request& operator=(lookup_request&& other) noexcept;
+    ~lookup_request();
+
     /// Whether somebody has to be asked: host() is a name.
     [[nodiscard]] bool is_name() const noexcept { return std::holds_alternative<name>(content_); }
     /// The name to look up. Empty if is_name() is false.
