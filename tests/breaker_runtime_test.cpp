@@ -433,32 +433,4 @@ TEST(BreakerRuntime, ManyRuntimesOneAfterTheOther) {
     EXPECT_EQ(support::fd_count(), before);
 }
 
-// ---- fork ----
-
-TEST(BreakerRuntime, ARuntimeThatIsDestroyedInAForkedChild) {
-    auto* const rt = new eddy::runtime(support::make_runtime(2));
-    rt->block_on(eddy::ready());
-    EXPECT_EQ(in_child([&] { delete rt; }), how::returned);
-    delete rt;
-}
-
-TEST(BreakerRuntime, BlockOnInAForkedChild) {
-    const auto rt = support::make_runtime(2);
-    rt.block_on(eddy::ready());
-    EXPECT_EQ(in_child([&] {
-                  try {
-                      rt.block_on(eddy::ready());
-                  } catch (const std::exception& e) {
-                      std::fprintf(stderr, "in the child: %s\n", e.what());
-                  }
-              }),
-              how::returned);
-}
-
-TEST(BreakerRuntime, ANewRuntimeInAForkedChild) {
-    const auto rt = support::make_runtime(2);
-    rt.block_on(eddy::ready());
-    EXPECT_EQ(in_child([] { support::make_runtime(2).block_on(eddy::ready()); }), how::returned);
-}
-
 }  // namespace

@@ -137,7 +137,7 @@ auto handle::block_on(F&& future, std::source_location where) const {
     constexpr bool is_future = eddy::future<std::remove_cvref_t<F>>;
     static_assert(is_future, "eddy: block_on takes a future, such as a task: call the coroutine, `block_on(work())`");
     if constexpr (is_future) {
-        detail::check_may_block("block_on", where);
+        detail::check_may_block(*pool_, "block_on", where);
         return detail::block_on<F>(*pool_, std::forward<F>(future), where);
     } else {
         return detail::broken_future::output_type();

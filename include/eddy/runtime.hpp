@@ -32,6 +32,10 @@ class runtime_ended;
 /// never waits holds this up: see shutdown_timeout() and shutdown_background().
 /// One that was moved from, or shut down, is empty: it has no metrics, shutting it down again does nothing, and all other
 /// uses throw `misuse`.
+///
+/// The child of a fork has none of the threads. There what is spawned is cancelled at once, what would wait for the runtime
+/// throws `misuse`, and the destructor and the shutdowns just let go: what the tasks hold, and the drivers' descriptors,
+/// stay where they are until the child ends. A new runtime can be made in the child.
 /// Thread safety: spawn, block_on, handle, metrics on any thread. It must not be destroyed by one of its own tasks.
 class runtime {
 public:
@@ -70,8 +74,8 @@ public:
 
     /// Runs a future on the workers, blocks until it has ended, and returns its output or throws what it throws. The
     /// future may borrow from the caller's stack: an lvalue is borrowed, an rvalue is moved.
-    /// Errors: throws `nested_runtime` on a thread that runs a runtime's or a loop's tasks; std::system_error with
-    /// errc::task_cancelled if the runtime is shut down meanwhile.
+    /// Errors: throws `nested_runtime` on a thread that runs a runtime's or a loop's tasks; `misuse` in a forked child;
+    /// std::system_error with errc::task_cancelled if the runtime is shut down meanwhile.
     template <class F>
     auto block_on(F&& future, std::source_location where = std::source_location::current()) const {
         static_cast<void>(own("runtime::block_on()", where));
@@ -82,8 +86,7 @@ public:
     template <class F>
     auto block_on_all(F&& future, std::source_location where = std::source_location::current()) && {
         // Before anything moves: the wait below cannot throw, in a destructor.
-        detail::check_may_block("block_on_all", where);
-        static_cast<void>(own("runtime::block_on_all()", where));
+        detail::check_may_block(own("runtime::block_on_all()", where), "block_on_all", where);
         struct end_when_idle {
             runtime mine;
             ~end_when_idle() { mine.wait_until_idle(); }
@@ -92,6 +95,7 @@ public:
     }
 
     /// Blocks until no task is alive but background ones, and no blocking work.
+    /// Errors: throws as block_on().
     void wait_until_idle(std::source_location where = std::source_location::current()) const;
 
     [[nodiscard]] eddy::handle handle(std::source_location where = std::source_location::current()) const {

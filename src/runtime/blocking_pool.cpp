@@ -49,6 +49,7 @@ void blocking_pool::release() noexcept {
 // ---- From outside ----
 
 bool blocking_pool::submit(blocking_job& job) noexcept {
+    if (is_in_child()) return false;
     worker* sleeper = nullptr;
     {
         const std::lock_guard guard(lock_);
@@ -72,6 +73,7 @@ bool blocking_pool::submit(blocking_job& job) noexcept {
 }
 
 void blocking_pool::shutdown() noexcept {
+    if (is_in_child()) return;
     blocking_queue cancelled;
     {
         const std::lock_guard guard(lock_);
@@ -88,6 +90,7 @@ bool blocking_pool::is_shut_down() const noexcept {
 }
 
 bool blocking_pool::join_until(time_point deadline) noexcept {
+    if (is_in_child()) return true;
     const std::size_t self = own_pool == this ? 1 : 0;
     worker* ended = nullptr;
     bool all_ended = false;
@@ -104,6 +107,7 @@ bool blocking_pool::join_until(time_point deadline) noexcept {
 }
 
 blocking_pool::counts blocking_pool::count() const noexcept {
+    if (is_in_child()) return {};
     const std::lock_guard guard(lock_);
     return {.threads = threads_, .idle = idle_count_, .queued = queue_.size(), .jobs = jobs_};
 }

@@ -71,6 +71,8 @@ private:
 /// Thread safety: any thread, also one of the pool's, also while its thread-locals are destroyed.
 /// Lifetime: counted. Each thread holds a reference, so that nothing has to wait for a thread that hangs. An owner who
 /// just lets go leaves idle threads behind until their keep_alive is over: call shutdown() before.
+/// In the child of a fork there is none of the threads, and the lock may be held for good: no job is taken, nothing is
+/// waited for, and what the pool holds is not freed.
 class blocking_pool {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -110,7 +112,8 @@ public:
 
     /// Runs `job` on a thread of the pool, after those that were submitted before. A thread is started only if none is
     /// idle; if the system has no more threads, the job waits for one of those that there are.
-    /// False, and the job stays the caller's, after shutdown(), or if there is no thread at all and none can be started.
+    /// False, and the job stays the caller's, after shutdown(), in a forked child, or if there is no thread at all and none
+    /// can be started.
     [[nodiscard]] bool submit(blocking_job& job) noexcept;
 
     /// Takes no more jobs, cancels those that wait, and ends the idle threads; the others end after their job. Does not
@@ -124,6 +127,7 @@ public:
     bool join_until(time_point deadline) noexcept;
 
     [[nodiscard]] counts count() const noexcept;
+    [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
 
     // ---- In a job, on its thread ----
     /// The job goes on for as long as the owner of the pool does: its thread is none of the pool's meanwhile, and another
@@ -157,6 +161,7 @@ private:
     void join_all(worker* ended) noexcept;
 
     const settings settings_;
+    const sys::process_mark process_;
     atomic<std::uint32_t> references_{1};
 
     mutable mutex lock_;

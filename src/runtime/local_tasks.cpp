@@ -435,7 +435,10 @@ void local_tasks::complete(spawned_task& task, std::uint64_t references) noexcep
 
 // ---- What templates and other files call ----
 
-local_tasks& make_local_tasks() { return *new local_tasks; }
+local_tasks& make_local_tasks() {
+    forget_wakers_in_children();
+    return *new local_tasks;
+}
 void retain(local_tasks& tasks) noexcept { tasks.retain(); }
 void release(local_tasks& tasks) noexcept { tasks.release(); }
 task_owner& owner_of(local_tasks& tasks) noexcept { return tasks; }

@@ -146,6 +146,7 @@ pool::pool(const runtime_builder& chosen, std::vector<io_handle*>& drivers)
         workers_.push_back(
             std::make_unique<worker>(*this, index, std::move(io), chosen.seed_, chosen.poll_time_histogram_));
     }
+    forget_wakers_in_children();
     threads_.reserve(workers_.size());
     blocking_pool::settings blocking;
     blocking.max_threads = std::max<std::size_t>(1, chosen.max_blocking_threads_);
@@ -256,6 +257,8 @@ void pool::schedule(spawned_task& task) noexcept {
 }
 
 void pool::inject(spawned_task& task) noexcept {
+    // Nobody will run it; nor may it be destroyed, since it may have been in the midst of a poll when the process forked.
+    if (is_in_child()) return;
     if (injected_.push(task)) {
         notify_one();
     } else {
@@ -290,7 +293,7 @@ void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
     }
     if (hooks_ != nullptr && hooks_->task_terminate) [[unlikely]]
         hooks_->task_terminate(task.id);
-    if (lists_[task.shard].remove(task)) ++references;
+    if (!is_in_child() && lists_[task.shard].remove(task)) ++references;
     switch (task.state.transition_to_complete(references, has_output)) {
     case task_state::end_action::none: break;
     case task_state::end_action::free: task.ops().free_memory(task); break;
@@ -376,7 +379,7 @@ constinit thread_local const pool* in_place_of = nullptr;
 
 bool pool::hand_over(worker& which) noexcept {
     // A worker that ends is not to be handed on: what is destroyed then may block.
-    if (is_closing()) return false;
+    if (is_closing() || is_in_child()) return false;
     {
         // Before the worker is offered, so that the pool cannot be closed without knowing of this poll.
         const std::lock_guard guard(lock_);
@@ -397,6 +400,7 @@ bool pool::hand_over(worker& which) noexcept {
 
 void pool::end_in_place() noexcept {
     in_place_of = nullptr;
+    if (is_in_child()) return;
     std::vector<waker> wakers;
     {
         const std::lock_guard guard(lock_);
@@ -451,6 +455,7 @@ void pool::ask_to_be_told() noexcept {
 }
 
 void pool::after_end() noexcept {
+    if (is_in_child()) return;
     // acq_rel: of two threads that end the last two tasks, the second here sees the first one's counter, too.
     ends_.fetch_add(1, std::memory_order_acq_rel);
     if (alive(false) != 0 && alive(true) != 0) return;
@@ -470,6 +475,7 @@ void pool::wait_until_idle() noexcept {
 }
 
 void pool::close_when_idle() noexcept {
+    if (is_in_child()) return;
     {
         const std::lock_guard guard(lock_);
         closes_when_idle_ = true;
@@ -481,6 +487,7 @@ void pool::close_when_idle() noexcept {
 // ---- The end ----
 
 void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
+    if (is_in_child()) return;
     // What came later nobody would ask to end.
     for (unsigned i = 0; i < list_count(); ++i) lists_[i].close();
     for (unsigned i = 0; i < list_count(); ++i) {
@@ -500,6 +507,7 @@ void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
 }
 
 void pool::begin_shutdown() noexcept {
+    if (is_in_child()) return;
     phase expected = phase::open;
     // acq_rel: pairs with is_closing().
     if (!phase_.compare_exchange_strong(expected, phase::closing, std::memory_order_acq_rel)) return;
@@ -548,6 +556,7 @@ void pool::thread_is_out() noexcept {
 }
 
 void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point> deadline) noexcept {
+    if (is_in_child()) return detach_threads();
     // In block_in_place a task may end its own runtime: then it does not wait for itself.
     const unsigned self = in_place_of == this ? 1 : 0;
     const auto has_ended = [&] { return phase_.load(std::memory_order_relaxed) == phase::closed && in_place_ == self; };
@@ -577,6 +586,7 @@ void pool::detach_threads() noexcept {
 }
 
 bool pool::poll_closed(const waker& wake) {
+    if (is_in_child()) return true;
     waker copy = wake;  // cloned before the lock is taken, and dropped after it
     const std::lock_guard guard(lock_);
     if (is_closed()) return true;

@@ -23,6 +23,7 @@
 #include "runtime/injection_queue.hpp"
 #include "runtime/task_list.hpp"
 #include "runtime/worker.hpp"
+#include "sys/fork.hpp"
 #include "sys/thread.hpp"
 
 namespace eddy::detail {
@@ -34,6 +35,10 @@ namespace eddy::detail {
 ///     closing   nothing is spawned any more. Each worker, when it next looks, destroys what tasks it finds in the lists
 ///               and gives up its queue; the last one empties the injection queue and shuts the drivers
 ///     closed    no thread of the pool runs; tasks have ended, all of them
+///
+/// In the child of a fork it is none of these: a copy whose threads are not there, and whose locks may be held by one of
+/// them for good. So nothing is waited for and no lock is taken: a new task is refused, a shutdown does nothing, and what
+/// the pool holds is never freed.
 class pool final : public task_owner {
 public:
     [[nodiscard]] static result<pool*> make(const runtime_builder& chosen) noexcept;
@@ -51,7 +56,7 @@ public:
     /// Gives it its number.
     void number(spawned_task& task) noexcept;
     /// Takes it into the list of all tasks. False if the pool is closing. Takes a small lock, and calls nothing.
-    [[nodiscard]] bool enlist(spawned_task& task) noexcept { return lists_[task.shard].add(task); }
+    [[nodiscard]] bool enlist(spawned_task& task) noexcept { return !is_in_child() && lists_[task.shard].add(task); }
     /// Queues it as a child of a scope, or, if it was not taken in, destroys it.
     void launch_fork(spawned_task& task, bool is_listed) noexcept;
     void schedule(spawned_task& task) noexcept override;
@@ -85,6 +90,7 @@ public:
     [[nodiscard]] injection_queue& injected() noexcept { return injected_; }
     [[nodiscard]] idle_workers& idle() noexcept { return idle_; }
     [[nodiscard]] atomic<int>& sentry() noexcept { return sentry_; }
+    [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
     [[nodiscard]] bool is_closing() const noexcept { return phase_.load(std::memory_order_acquire) != phase::open; }
     /// That many workers have ended their run(), since the pool closes.
     void workers_are_out(unsigned count) noexcept;
@@ -153,6 +159,7 @@ private:
     const unsigned event_interval_;
     const std::string thread_name_;
     const std::size_t stack_size_;
+    const sys::process_mark process_;
 
     atomic<std::uint32_t> references_{1};
     atomic<phase> phase_{phase::open};

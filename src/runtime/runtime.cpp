@@ -29,7 +29,7 @@ runtime::runtime() : pool_(nullptr) {
 
 runtime::~runtime() {
     if (pool_ == nullptr) return;
-    if (detail::worker_owner_here == pool_) {
+    if (detail::worker_owner_here == pool_ && !pool_->is_in_child()) {
         detail::fatal_misuse(
             "a runtime was destroyed by one of its own tasks, which would wait for itself: move it out, or call "
             "shutdown_background()");
@@ -41,8 +41,9 @@ runtime::~runtime() {
 }
 
 void runtime::wait_until_idle(std::source_location where) const {
-    detail::check_may_block("wait_until_idle", where);
-    own("runtime::wait_until_idle()", where).wait_until_idle();
+    auto& pool = own("runtime::wait_until_idle()", where);
+    detail::check_may_block(pool, "wait_until_idle", where);
+    pool.wait_until_idle();
 }
 
 runtime_metrics runtime::metrics() const { return pool_ != nullptr ? pool_->metrics() : runtime_metrics({}); }
@@ -112,6 +113,16 @@ void check_may_block(const char* what, std::source_location where) {
             "() was called inside a runtime, whose thread would stand still: await the future instead, "
             "or call it in spawn_blocking or on a thread of its own",
         where);
+}
+
+void check_may_block(const pool& shared, const char* what, std::source_location where) {
+    if (shared.is_in_child()) {
+        throw misuse(std::string(what) +
+                         "() was called on a runtime of the parent process, whose threads are not in this one: after a "
+                         "fork, make a new runtime in the child",
+                     where);
+    }
+    check_may_block(what, where);
 }
 
 }  // namespace detail

@@ -12,6 +12,7 @@
 #include "runtime/polled_task.hpp"
 #include "runtime/uncaught.hpp"
 #include "runtime/worker_here.hpp"
+#include "sys/fork.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -96,6 +97,17 @@ void await_wakers_outside() noexcept {
         // came before the last task was complete.
         while (guard.value.fetch_add(0, std::memory_order_acq_rel) != 0) yield_thread();
     }
+}
+
+void forget_wakers_in_children() noexcept {
+    // The thread that forks is in none: it is not in the midst of waking.
+    [[maybe_unused]] static const bool installed = [] {
+        sys::call_in_children([] {
+            // relaxed: there is one thread.
+            for (auto& guard : guards) guard.value.store(0, std::memory_order_relaxed);
+        });
+        return true;
+    }();
 }
 
 void release(spawned_task& task, std::uint64_t count) noexcept {

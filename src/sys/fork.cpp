@@ -3,21 +3,18 @@
 
 #include <pthread.h>
 
-#include <atomic>
-
 namespace eddy::sys {
 namespace {
 
-// Relaxed: it changes only in a child that has one thread yet.
-constinit std::atomic<std::uint64_t> generation{0};
-
-void in_child() noexcept { generation.fetch_add(1, std::memory_order_relaxed); }
+void in_child() noexcept { forks_counted.fetch_add(1, std::memory_order_relaxed); }
 
 }  // namespace
 
 std::uint64_t fork_generation() noexcept {
     [[maybe_unused]] static const int installed = pthread_atfork(nullptr, nullptr, &in_child);
-    return generation.load(std::memory_order_relaxed);
+    return forks_counted.load(std::memory_order_relaxed);
 }
+
+void call_in_children(void (*f)()) noexcept { static_cast<void>(pthread_atfork(nullptr, nullptr, f)); }
 
 }  // namespace eddy::sys

@@ -57,17 +57,23 @@ result<thread> thread::start(std::size_t stack_size, void* (*entry)(void*), void
 thread& thread::operator=(thread&& other) noexcept {
     EDDY_ASSERT(!id_, "sys::thread: assigned to one that was neither joined nor detached");
     id_ = std::exchange(other.id_, std::nullopt);
+    process_ = other.process_;
     return *this;
 }
 
 thread::~thread() { EDDY_ASSERT(!id_, "sys::thread: destroyed without having been joined or detached"); }
 
 void thread::join() noexcept {
-    const int error = pthread_join(*std::exchange(id_, std::nullopt), nullptr);
+    const pthread_t id = *std::exchange(id_, std::nullopt);
+    if (process_.is_parent()) return;
+    const int error = pthread_join(id, nullptr);
     EDDY_ASSERT(error == 0, "sys::thread: a thread that cannot be joined, perhaps by itself");
 }
 
-void thread::detach() noexcept { pthread_detach(*std::exchange(id_, std::nullopt)); }
+void thread::detach() noexcept {
+    const pthread_t id = *std::exchange(id_, std::nullopt);
+    if (!process_.is_parent()) pthread_detach(id);
+}
 
 void name_this_thread(const std::string& name) noexcept {
     // pthread_setname_np(3) refuses what is longer.

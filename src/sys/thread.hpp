@@ -14,14 +14,17 @@
 
 #include <eddy/result.hpp>
 
+#include "sys/fork.hpp"
+
 namespace eddy::sys {
 
 /// A thread of the system: std::thread with a choice of its stack's size, and with errors as values.
-/// It must be joined or detached before it is destroyed.
+/// It must be joined or detached before it is destroyed. In the child of a fork, where the thread is not, both just forget
+/// it: its identity means nothing to the system there, or somebody else.
 class thread {
 public:
     thread() noexcept = default;
-    thread(thread&& other) noexcept : id_(std::exchange(other.id_, std::nullopt)) {}
+    thread(thread&& other) noexcept : id_(std::exchange(other.id_, std::nullopt)), process_(other.process_) {}
     thread& operator=(thread&& other) noexcept;
     ~thread();
 
@@ -38,6 +41,7 @@ private:
     explicit thread(pthread_t id) noexcept : id_(id) {}
 
     std::optional<pthread_t> id_;
+    process_mark process_;
 };
 
 /// Names the calling thread, for debuggers and the system's tools. Linux keeps the first 15 bytes.

@@ -20,7 +20,7 @@ result<void> waker::wake() const noexcept { std::abort(); }
 namespace eddy::detail {
 
 void flush_freed_blocks() noexcept {}
-void print_uncaught(const std::exception_ptr&, const std::source_location&) noexcept {}
+void print_uncaught(const std::exception_ptr&, const std::source_location&, std::string_view) noexcept {}
 
 // ---- A clock that stands, and no timers ----
 

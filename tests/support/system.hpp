@@ -41,6 +41,20 @@ inline constexpr bool under_sanitizer =
     false;
 #endif
 
+/// Whether it is Clang's ThreadSanitizer, which cannot start threads in the child of a process that has several.
+inline constexpr bool under_thread_sanitizer =
+#if defined(__SANITIZE_THREAD__)
+    true;
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+    true;
+#else
+    false;
+#endif
+#else
+    false;
+#endif
+
 /// Owns a descriptor: a source for registrations.
 class owned_fd {
 public:

@@ -24,6 +24,8 @@ void start(pool& shared, spawned_task& task) noexcept;
 
 /// Throws `nested_runtime` on a thread whose tasks would stand still if it blocked; `what` is the caller's name.
 void check_may_block(const char* what, std::source_location where);
+/// The same for whoever is about to wait for this pool, and `misuse` in the child of a fork, which has none of its workers.
+void check_may_block(const pool& shared, const char* what, std::source_location where);
 
 /// What spawned work may be given besides.
 struct spawn_settings {

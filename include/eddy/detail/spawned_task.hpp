@@ -65,6 +65,9 @@ private:
 
 /// Waits until every guard that exists now has ended.
 void await_wakers_outside() noexcept;
+/// From now on a forked child begins without guards: those of the parent's other threads would never end there. To be
+/// called by whoever is to await them.
+void forget_wakers_in_children() noexcept;
 
 /// One task of the pool or a local set: the header in front of its outcome and its future. See task_state for its life.
 ///

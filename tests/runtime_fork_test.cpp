@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: MIT
+// A work-stealing runtime in the child of a fork, where none of its threads is.
+#include <eddy/runtime.hpp>
+
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include <eddy/handle.hpp>
+#include <eddy/join_handle.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/scope.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/task.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/wait.hpp>
+
+#include "support/gate.hpp"
+#include "support/polling.hpp"
+#include "support/runtime.hpp"
+#include "support/system.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using support::nothing;
+using support::number;
+using support::text_of_misuse;
+
+/// Runs `f` in a forked child, which is ended if it hangs.
+template <class Fn>
+bool is_true_in_child(Fn f) {
+    return support::is_true_in_child([&] {
+        ::alarm(20);
+        return f();
+    });
+}
+
+/// A runtime in the midst of everything: tasks wait, a thread for blocking work is busy, and another is idle.
+class RuntimeFork : public testing::Test {
+protected:
+    RuntimeFork() {
+        const auto guard = rt->enter();
+        eddy::wait(eddy::spawn_blocking([] {})).value();
+        eddy::spawn_blocking([this] {
+            begun_.open();
+            static_cast<void>(over_.wait());
+        }).detach();
+        rt->spawn(eddy::time::sleep(1h)).detach();
+        static_cast<void>(begun_.wait());
+    }
+    ~RuntimeFork() override { over_.open(); }
+
+private:
+    support::gate begun_;
+    support::gate over_;
+
+protected:
+    std::unique_ptr<eddy::runtime> rt = std::make_unique<eddy::runtime>(support::make_runtime(2));
+};
+
+TEST_F(RuntimeFork, ItsEndInTheChildWaitsForNothing) {
+    EXPECT_TRUE(is_true_in_child([&] {
+        rt.reset();
+        return true;
+    }));
+    EXPECT_EQ(rt->block_on(number(1)), 1);
+}
+
+TEST_F(RuntimeFork, EveryShutdownInTheChildReturnsAtOnce) {
+    EXPECT_TRUE(is_true_in_child([&] {
+        std::move(*rt).shutdown_timeout(1h);
+        return true;
+    }));
+    EXPECT_TRUE(is_true_in_child([&] {
+        std::move(*rt).shutdown_background();
+        return true;
+    }));
+    EXPECT_TRUE(is_true_in_child([&] {
+        std::move(*rt).shutdown_now().wait();
+        return true;
+    }));
+    EXPECT_TRUE(is_true_in_child([&] {
+        eddy::wait(std::move(*rt).shutdown_on_idle());
+        return true;
+    }));
+    EXPECT_EQ(rt->block_on(number(1)), 1);
+}
+
+TEST_F(RuntimeFork, ItsEndInAChildOfATaskWaitsForNothing) {
+    EXPECT_TRUE(rt->block_on([](auto& mine) -> eddy::task<bool> {
+        co_return is_true_in_child([&] {
+            mine.reset();
+            return true;
+        });
+    }(rt)));
+}
+
+TEST_F(RuntimeFork, R020_WaitingForItInTheChildSaysWhatToDo) {
+    const auto says_so = [](const std::string& text) { return text.find("new runtime in the child") != text.npos; };
+    EXPECT_TRUE(is_true_in_child([&] { return says_so(text_of_misuse([&] { rt->block_on(eddy::ready()); })); }));
+    EXPECT_TRUE(is_true_in_child([&] { return says_so(text_of_misuse([&] { rt->wait_until_idle(); })); }));
+    EXPECT_TRUE(
+        is_true_in_child([&] { return says_so(text_of_misuse([&] { std::move(*rt).block_on_all(eddy::ready()); })); }));
+}
+
+TEST_F(RuntimeFork, WhatIsSpawnedInTheChildIsCancelledAtOnce) {
+    const auto is_cancelled = [](auto job) {
+        const bool ended = job.is_finished();
+        const auto outcome = eddy::wait(job);
+        return ended && !outcome && outcome.error().is_cancelled();
+    };
+    EXPECT_TRUE(is_true_in_child([&] { return is_cancelled(rt->spawn(nothing())); }));
+    EXPECT_TRUE(is_true_in_child([&] {
+        const auto guard = rt->enter();
+        return is_cancelled(eddy::spawn_blocking([] {}));
+    }));
+    EXPECT_TRUE(is_true_in_child([&] {
+        const auto guard = rt->enter();
+        eddy::wait(eddy::scope([](auto& s) -> eddy::task<> {
+            s.spawn([]() -> eddy::task<> { co_return; });
+            co_return;
+        }));
+        return true;
+    }));
+}
+
+TEST_F(RuntimeFork, ATaskOfTheParentThatIsAbortedInTheChildStaysWhereItIs) {
+    const auto is_gone = std::make_shared<std::atomic<bool>>(false);
+    auto job = rt->spawn(support::hold(support::last_words([is_gone] { *is_gone = true; })));
+    EXPECT_TRUE(is_true_in_child([&] {
+        job.abort();
+        rt.reset();
+        return !*is_gone && !job.is_finished();
+    }));
+    EXPECT_FALSE(job.is_finished());
+}
+
+TEST_F(RuntimeFork, R020_TheChildMakesARuntimeOfItsOwn) {
+    if (support::under_thread_sanitizer) GTEST_SKIP() << "it ends a child that starts threads";
+    EXPECT_TRUE(is_true_in_child([&] {
+        auto mine = support::make_runtime(2);
+        const bool works = mine.block_on(number(1)) == 1;
+        // Also by a name that was the other one's.
+        *rt = std::move(mine);
+        return works && rt->block_on(number(2)) == 2;
+    }));
+}
+
+}  // namespace
