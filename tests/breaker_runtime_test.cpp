@@ -20,13 +20,11 @@
 #include <eddy/core.hpp>
 #include <eddy/handle.hpp>
 #include <eddy/join_handle.hpp>
-#include <eddy/net/lookup_host.hpp>
 #include <eddy/ready.hpp>
 #include <eddy/scope.hpp>
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>
 #include <eddy/task.hpp>
-#include <eddy/task_local.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
@@ -328,20 +326,6 @@ TEST(BreakerRuntime, NoMoreThreads) {
 
 // ---- Thread-local things ----
 
-eddy::task_local<int> number_here;
-
-TEST(BreakerRuntime, WhatALoopInsideASyncScopeSpawnsInheritsNothing) {
-    eddy::core loop;
-    std::optional<int> seen;
-    number_here.sync_scope(7, [&] {
-        loop.run([](std::optional<int>& out) -> eddy::task<> {
-            auto other = eddy::spawn([&out] { out = number_here.try_get(); });
-            static_cast<void>(co_await other);
-        }(seen));
-    });
-    EXPECT_EQ(seen, std::nullopt);
-}
-
 struct at_thread_exit {
     std::optional<eddy::handle> handle;
     std::optional<eddy::abort_handle> aborts;
@@ -382,22 +366,6 @@ TEST(BreakerRuntime, DestructorsOfThreadLocalsUseTheRuntime) {
                   }),
                   how::returned);
     }
-}
-
-TEST(BreakerRuntime, NamesAreLookedUpThoughLoopsHaveMuchBlockingWork) {
-    const how ended = in_child([] {
-        static support::gate over;
-        std::thread([] {
-            eddy::core loop;
-            loop.run([]() -> eddy::task<> {
-                for (int i = 0; i < 64; ++i) eddy::spawn_blocking([] { static_cast<void>(over.wait()); }).detach();
-                co_return;
-            }());
-        }).join();
-        const auto rt = support::make_runtime(1);
-        static_cast<void>(rt.block_on(eddy::net::lookup_host("localhost:80")));
-    });
-    EXPECT_EQ(ended, how::returned);
 }
 
 TEST(BreakerRuntime, AnUncaughtHandlerWhoseEndSpawnsOnItsLoop) {

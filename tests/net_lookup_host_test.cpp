@@ -306,6 +306,27 @@ TEST(LookupHost, S27_ASlowResolverDoesNotHoldUpATicker) {
     EXPECT_LT(worst, 500ms) << "the ticker stood still for " << worst.count() << " ns";
 }
 
+TEST(LookupHost, DoesNotWaitBehindTheBlockingWorkOfLoops) {
+    constexpr unsigned as_many_as_names = 64;
+    const stub_resolver stub(addresses{some_addr});
+    gate over;
+    tally ended;
+    eddy::core core;
+    within(core, [](const gate& until, tally& count) -> eddy::task<void> {
+        for (unsigned i = 0; i < as_many_as_names; ++i) {
+            eddy::spawn_blocking([&until, &count] {
+                EXPECT_TRUE(until.wait());
+                count.add();
+            }).detach();
+        }
+        const auto found = co_await lookup_host("name:1");
+        EXPECT_TRUE(found.has_value());
+        EXPECT_EQ(count.count(), 0u);
+    }(over, ended));
+    over.open();
+    EXPECT_TRUE(ended.wait_for(as_many_as_names));
+}
+
 /// Begins a look-up and drops it as soon as the resolver is at it.
 eddy::task<void> begin_and_drop(const slow_resolver& slow) {
     const auto before = slow.begun.count();

@@ -14,8 +14,8 @@
 namespace eddy {
 
 /// Runs a function that blocks, or computes for long, on a thread for such work: of the current runtime, or of the process
-/// where there is none but a loop. The handle gives what it returns. On threads without either use handle::spawn_blocking
-/// or runtime::spawn_blocking.
+/// where there is none but a loop (512 of those at most). The handle gives what it returns. On threads without either use
+/// handle::spawn_blocking or runtime::spawn_blocking.
 ///
 /// It cannot be cancelled once it runs: abort() only keeps it from being begun. A runtime that shuts down does not wait for
 /// it, unless it is given a limit.

@@ -105,7 +105,7 @@ task<result<lookup_request>> resolve_here(lookup_request named, std::source_loca
 bool lookup_future::start() {
     auto [sender, receiver] = channel::channel();
     auto job = std::make_unique<lookup_job>(what_.host(), what_.port(), std::move(sender));
-    if (!detail::submit_blocking(*job)) return false;
+    if (!detail::submit_lookup(*job)) return false;
     static_cast<void>(job.release());
     answer_.emplace(std::move(receiver));
     return true;
