@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/core.hpp>
 #include <eddy/join.hpp>
 #include <eddy/join_set.hpp>
 #include <eddy/ready.hpp>
@@ -24,6 +25,7 @@
 #include <eddy/yield_now.hpp>
 
 #include "support/polling.hpp"
+#include "support/runtime.hpp"
 #include "support/runtimes.hpp"
 #include "support/scripted.hpp"
 
@@ -178,6 +180,45 @@ TEST(TaskLocal, P025_SyncScopeReachesIntoBlockInPlace) {
         EXPECT_EQ(eddy::block_in_place([] { return request::id.get(); }), 5);
         co_return;
     }()));
+}
+
+TEST(TaskLocal, P025_ALoopThatRunsInsideASyncScopeSeesNothingOfIt) {
+    eddy::core loop;
+    request::id.sync_scope(7, [&] {
+        loop.run([]() -> task<> {
+            EXPECT_FALSE(request::id.try_get().has_value());
+            auto other = eddy::spawn([] { EXPECT_FALSE(request::id.try_get().has_value()); });
+            static_cast<void>(co_await other);
+        }());
+        EXPECT_EQ(request::id.get(), 7);
+    });
+}
+
+/// Whether 7 was seen when a task that holds this was destroyed.
+support::last_words notes_whether_bound(std::optional<int>& seen) {
+    return support::last_words([&seen] { seen = request::id.try_get().value_or(0); });
+}
+
+TEST(TaskLocal, P025_WhoDestroysOthersTasksKeepsItsValueToItself) {
+    std::optional<int> seen;
+    {
+        auto loop = std::make_unique<eddy::core>();
+        static_cast<void>(loop->handle().spawn(support::hold(notes_whether_bound(seen))));
+        request::id.sync_scope(7, [&] { loop.reset(); });
+    }
+    EXPECT_EQ(seen, 0) << "the end of a loop";
+    everywhere([]() -> task<> {
+        std::optional<int> seen_by_child;
+        {
+            by_hand parent(request::id.scope(7, eddy::scope([&](auto& s) -> task<> {
+                                                 s.spawn(support::hold(notes_whether_bound(seen_by_child)));
+                                                 co_return;
+                                             })));
+            assert_pending(parent.poll());
+        }
+        EXPECT_EQ(seen_by_child, 0) << "the end of a scope";
+        co_return;
+    });
 }
 
 /// A value and a future that note in which order they die, and what the future sees then.

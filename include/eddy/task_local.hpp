@@ -142,7 +142,8 @@ public:
         }
     }
 
-    /// Calls `f` with `value` bound, and returns what it returns.
+    /// Calls `f` with `value` bound, and returns what it returns. A loop that `f` runs polls its tasks, the main future, too,
+    /// without it: bind the value to the future instead.
     template <class F>
     decltype(auto) sync_scope(T value, F&& f) const {
         const detail::bound_task_local bound(this, &value);

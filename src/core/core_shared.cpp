@@ -17,6 +17,7 @@
 #include "runtime/worker_here.hpp"
 #include "sys/fork.hpp"
 #include "task/poll_root.hpp"
+#include "task/task_locals_here.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -107,7 +108,8 @@ void core_task_ops::task_arrives(inbound_node& self, core_shared& loop, bool) no
 
 // ---- The loop ----
 
-/// Marks the loop as the one that runs on this thread.
+/// Marks the loop as the one that runs on this thread. What it polls is not part of what runs it, and so does not see the
+/// task-local values that are bound there.
 class core_shared::entered {
 public:
     entered(core_shared& loop, std::source_location where) : checked_((check_entry(loop, where), &loop)) {
@@ -124,6 +126,7 @@ public:
 private:
     core_shared* const checked_;
     const executor_scope executor_{{.core = checked_}};
+    const without_task_locals unbound_;
     time_driver* outer_time_ = nullptr;
 };
 
@@ -168,6 +171,11 @@ core_metrics core_shared::metrics() const noexcept {
 void core_shared::adopt(core_task& task) noexcept {
     live_.push(task);
     queue_.push(task);
+}
+
+void core_shared::destroy(core_task& task) noexcept {
+    const without_task_locals unbound;
+    finish(task);
 }
 
 void core_shared::adopt_fork(core_task& task) noexcept {
@@ -425,6 +433,7 @@ void core_shared::close() noexcept {
     core_shared* const outer = std::exchange(running_here, this);
     time_driver* const outer_time = exchange_current_time_driver(time_.get());
     const executor_scope executor({.core = this});
+    const without_task_locals unbound;
     for (inbound_node* node = inbound_.close(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
     const auto destroy_tasks = [this] {
         while (core_task* const task = live_.front()) finish(*task);

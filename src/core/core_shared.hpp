@@ -61,7 +61,7 @@ public:
     /// Wakes the parent of a scope that has ended, to go on before what its tree has queued.
     void wake_fork(waker&& parent) noexcept;
     /// Destroys a task that is not being polled.
-    void destroy(core_task& task) noexcept { finish(task); }
+    void destroy(core_task& task) noexcept;
     void run_until(core_task& main, const bool& done, std::source_location where);
     void run_until_idle(std::source_location where);
     void turn(max_wait limit, std::source_location where);

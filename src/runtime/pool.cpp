@@ -16,6 +16,7 @@
 #include "runtime/polled_task.hpp"
 #include "runtime/uncaught.hpp"
 #include "runtime/worker_here.hpp"
+#include "task/task_locals_here.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -74,8 +75,8 @@ private:
         time_driver* const outer_time = current_time_driver();
         {
             const executor_scope executor({});
-            static_cast<handed_worker&>(job).lends_ =
-                false;  // the thread is not one of the blocking pool's, or not for this
+            const without_task_locals unbound;
+            static_cast<handed_worker&>(job).lends_ = false;  // this thread goes on with what it does
             run_it(job);
         }
         worker_here = outer;
@@ -316,6 +317,7 @@ void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
 void pool::destroy(spawned_task& task, std::uint64_t references) noexcept {
     {
         const polled_task here(task);
+        const without_task_locals unbound;  // whoever destroys it may be another task
         if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
         task.ops().destroy_future(task);
     }
