@@ -243,44 +243,6 @@ TEST(BreakerRuntime, ARuntimeThatWasMovedFromSaysSo) {
 
 // ---- Shutdown by a child of a scope ----
 
-TEST(BreakerRuntime, AChildOfAScopeShutsDownWhileAWorkerWaitsToBeHandedOn) {
-    const how ended = in_child([] {
-        auto* const rt =
-            new eddy::runtime(eddy::runtime::builder().worker_threads(2).max_blocking_threads(1).build().value());
-        static support::gate blocked, handed, shut;
-        // The only thread for blocking work has something to do.
-        rt->spawn([]() -> eddy::task<> {
-              eddy::spawn_blocking([] {
-                  blocked.open();
-                  static_cast<void>(shut.wait());
-              }).detach();
-              co_return;
-          }).detach();
-        static_cast<void>(blocked.wait());
-        rt->spawn([]() -> eddy::task<> {
-              eddy::block_in_place([] {
-                  handed.open();
-                  static_cast<void>(shut.wait());
-              });
-              co_return;
-          }).detach();
-        static_cast<void>(handed.wait());
-        rt->spawn([rt]() -> eddy::task<> {
-              co_await eddy::scope([rt](auto& s) -> eddy::task<> {
-                  s.spawn([rt]() -> eddy::task<> {
-                      co_await eddy::yield_now();
-                      std::move(*rt).shutdown_background();
-                      shut.open();
-                      co_await eddy::yield_now();
-                  });
-                  co_return;
-              });
-          }).detach();
-        static_cast<void>(shut.wait());
-    });
-    EXPECT_EQ(ended, how::returned);
-}
-
 TEST(BreakerRuntime, AChildOfAScopeEndsItsRuntimeInBlockInPlace) {
     const how ended = in_child([] {
         auto* const rt = new eddy::runtime(support::make_runtime(2));

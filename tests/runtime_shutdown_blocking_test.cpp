@@ -20,6 +20,7 @@
 #include <eddy/core.hpp>
 #include <eddy/handle.hpp>
 #include <eddy/join_handle.hpp>
+#include <eddy/scope.hpp>
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>
 #include <eddy/task.hpp>
@@ -234,6 +235,63 @@ TEST_P(RuntimeShutdownBlocking, ShutdownByATaskWhileAWorkerWaitsToBeHandedOn) {
     go_on = true;
     (*ended)->wait();
     EXPECT_EQ(destroyed, 10);
+    blocking_goes_on.open();
+    EXPECT_TRUE(eddy::wait(blocking).has_value());
+}
+
+TEST_P(RuntimeShutdownBlocking, ShutdownByAChildOfAScopeDestroysNothingInThatChild) {
+    const support::watchdog limit("a shutdown by a child, that finds a worker that was offered", 30s);
+    support::gate blocking_begun;
+    support::gate blocking_goes_on;
+    support::gate in_place;
+    support::gate in_place_goes_on;
+    std::mutex held;
+    std::atomic<int> destroyed = 0;
+    auto rt = std::make_unique<eddy::runtime>(
+        eddy::runtime::builder().worker_threads(workers() + 1).max_blocking_threads(1).build().value());
+    const auto handle = rt->handle();
+    auto blocking = [&] {
+        const auto entered = handle.enter();
+        return eddy::spawn_blocking([&] {
+            blocking_begun.open();
+            EXPECT_TRUE(blocking_goes_on.wait());
+        });
+    }();
+    ASSERT_TRUE(blocking_begun.wait());
+    handle.spawn(hold(last_words([&] {
+        const std::lock_guard guard(held);
+        ++destroyed;
+    })));
+    // No thread is there that could go on with this worker: its offer waits in the queue.
+    handle.spawn([&] {
+        eddy::block_in_place([&] {
+            in_place.open();
+            EXPECT_TRUE(in_place_goes_on.wait());
+        });
+    });
+    ASSERT_TRUE(in_place.wait());
+    support::gate begun;
+    auto ended = std::make_shared<std::optional<eddy::runtime_ended>>();
+    handle.spawn([&, ended]() -> eddy::task<void> {
+        co_await eddy::scope([&](auto& s) -> eddy::task<void> {
+            s.spawn([&]() -> eddy::task<void> {
+                co_await eddy::yield_now();
+                {
+                    const std::lock_guard guard(held);
+                    ended->emplace(std::move(*rt).shutdown_now());
+                    EXPECT_EQ(destroyed, 0);
+                }
+                begun.open();
+                co_await eddy::yield_now();
+                ADD_FAILURE() << "went on in a runtime that is gone";
+            });
+            co_return;
+        });
+    });
+    ASSERT_TRUE(begun.wait());
+    in_place_goes_on.open();
+    (*ended)->wait();
+    EXPECT_EQ(destroyed, 1);
     blocking_goes_on.open();
     EXPECT_TRUE(eddy::wait(blocking).has_value());
 }

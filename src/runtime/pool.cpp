@@ -61,32 +61,18 @@ private:
         static_cast<void>(mine->worker_.thread_comes());
         if (!mine->worker_.accept_offer()) return;
         // The thread that had it before ends: without this, there would be one thread less for blocking work, for good.
-        const bool is_lent = mine->lends_;
-        if (is_lent) mine->pool_.blocking().leave_for_long();
+        mine->pool_.blocking().leave_for_long();
         mine->worker_.run();
         worker::leave_thread();
-        if (is_lent) mine->pool_.blocking().come_back();
+        mine->pool_.blocking().come_back();
     }
     static void leave_it(blocking_job& job) noexcept {
-        // The pool closes, and with it go the threads for blocking work: nobody else ends this worker. The thread that
-        // closes it may run a loop, or another worker, and goes on as that.
-        worker* const outer = worker_here;
-        const task_owner* const outer_owner = worker_owner_here;
-        time_driver* const outer_time = current_time_driver();
-        {
-            const executor_scope executor({});
-            const without_task_locals unbound;
-            static_cast<handed_worker&>(job).lends_ = false;  // this thread goes on with what it does
-            run_it(job);
-        }
-        worker_here = outer;
-        worker_owner_here = outer_owner;
-        exchange_current_time_driver(outer_time);
+        const std::unique_ptr<handed_worker> mine(static_cast<handed_worker*>(&job));
+        mine->pool_.go_on_without_blocking_threads(mine->worker_);
     }
 
     pool& pool_;
     worker& worker_;
-    bool lends_ = true;
 };
 
 }  // namespace
@@ -403,10 +389,15 @@ bool pool::hand_over(worker& which) noexcept {
 void pool::end_in_place() noexcept {
     in_place_of = nullptr;
     if (is_in_child()) return;
+    one_less(in_place_);
+}
+
+/// Counts one of the two kinds of threads down that the end of the pool waits for beside its workers.
+void pool::one_less(unsigned& counted) noexcept {
     std::vector<waker> wakers;
     {
         const std::lock_guard guard(lock_);
-        --in_place_;
+        --counted;
         if (!is_closing()) return;
         if (is_closed()) wakers.swap(closed_wakers_);
         changed_.notify_all();
@@ -414,9 +405,44 @@ void pool::end_in_place() noexcept {
     for (auto& each : wakers) std::move(each).wake();
 }
 
-/// All workers are out, and no task is polled any more. With the lock held.
+/// All workers are out, no task is polled any more, and no thread calls a hook. With the lock held.
 bool pool::is_closed() const noexcept {
-    return phase_.load(std::memory_order_relaxed) == phase::closed && in_place_ == 0;
+    return phase_.load(std::memory_order_relaxed) == phase::closed && in_place_ == 0 && late_threads_ == 0;
+}
+
+void pool::go_on_without_blocking_threads(worker& which) noexcept {
+    // Called by whoever begins the shutdown, in the poll of a task perhaps, with locks of its own: what the worker
+    // destroys must not be destroyed here. Without another thread it is taken back at the end of the block_in_place.
+    static_cast<void>(which.thread_comes());
+    if (which.is_offered()) static_cast<void>(start_late_thread(which));
+}
+
+/// Starts a thread for a worker that was offered, which nobody joins. False if there is none.
+bool pool::start_late_thread(worker& which) noexcept try {
+    std::string name = thread_name_ + std::to_string(which.index());
+    retain(1);  // the thread's
+    {
+        const std::lock_guard guard(lock_);
+        ++late_threads_;
+    }
+    auto started = sys::start_thread(std::move(name), stack_size_, [this, &which]() noexcept {
+        if (hooks_ != nullptr && hooks_->thread_start) hooks_->thread_start();
+        static_cast<void>(which.thread_comes());
+        if (which.accept_offer()) which.run();
+        if (hooks_ != nullptr && hooks_->thread_stop) hooks_->thread_stop();
+        worker::leave_thread();
+        one_less(late_threads_);
+        release(1);
+    });
+    if (started) {
+        started->detach();
+        return true;
+    }
+    one_less(late_threads_);
+    release(1);
+    return false;
+} catch (const std::bad_alloc&) {
+    return false;
 }
 
 void pool::count_blocking(bool begins) noexcept {
@@ -561,7 +587,9 @@ void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point
     if (is_in_child()) return detach_threads();
     // In block_in_place a task may end its own runtime: then it does not wait for itself.
     const unsigned self = in_place_of == this ? 1 : 0;
-    const auto has_ended = [&] { return phase_.load(std::memory_order_relaxed) == phase::closed && in_place_ == self; };
+    const auto has_ended = [&] {
+        return phase_.load(std::memory_order_relaxed) == phase::closed && in_place_ == self && late_threads_ == 0;
+    };
     bool in_time = true;
     {
         std::unique_lock guard(lock_);

@@ -96,6 +96,9 @@ public:
     void workers_are_out(unsigned count) noexcept;
     /// Hands a worker on to another thread, which goes on with it. False if there is none.
     [[nodiscard]] bool hand_over(worker& which) noexcept;
+    /// For a worker that was offered, when there are no threads for blocking work any more: starts one for it. Without
+    /// one it stays where it is, and is taken back by the poll that has offered it.
+    void go_on_without_blocking_threads(worker& which) noexcept;
     /// The poll that handed its worker over has ended, or has the worker back. On the thread that called hand_over().
     void end_in_place() noexcept;
     [[nodiscard]] const runtime_hooks* hooks() const noexcept { return hooks_.get(); }
@@ -143,6 +146,8 @@ private:
 
     [[nodiscard]] result<void> start_threads() noexcept;
     [[nodiscard]] result<sys::thread> start_thread(worker& which) noexcept;
+    [[nodiscard]] bool start_late_thread(worker& which) noexcept;
+    void one_less(unsigned& counted) noexcept;
     [[nodiscard]] static std::unique_ptr<const runtime_hooks> used(const runtime_hooks& hooks);
     void refuse(spawned_task& task) noexcept;
     void thread_is_out() noexcept;
@@ -181,7 +186,8 @@ private:
     condition_variable changed_;
     unsigned workers_out_ = 0;
     std::size_t threads_out_ = 0;
-    unsigned in_place_ = 0;  // polls that have handed their worker over
+    unsigned in_place_ = 0;      // polls that have handed their worker over
+    unsigned late_threads_ = 0;  // see start_late_thread()
     bool closes_when_idle_ = false;
     std::vector<waker> closed_wakers_;
 };

@@ -74,6 +74,7 @@ public:
     // seq_cst: who offers, then asks whether a thread is coming; who comes says so, and then looks for an offer.
     /// Another thread may go on with the worker.
     void offer() noexcept { is_offered_.exchange(true, std::memory_order_seq_cst); }
+    [[nodiscard]] bool is_offered() const noexcept { return is_offered_.load(std::memory_order_seq_cst); }
     /// True for one thread: the worker is its own now.
     [[nodiscard]] bool accept_offer() noexcept { return is_offered_.exchange(false, std::memory_order_seq_cst); }
     /// Whether a thread is on its way that will look for an offer. If not, the caller has to send one.
