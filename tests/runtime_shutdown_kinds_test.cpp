@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -508,6 +509,99 @@ TEST_P(RuntimeShutdownKinds, WaitUntilIdleReturnsWhenTheRuntimeIsShutDownMeanwhi
       }).detach();
     detached.open();
     waiter.join();
+}
+// ---- What would wait for itself ----
+
+TEST_P(RuntimeShutdownKinds, AWaitForIdleInWorkOfTheSameRuntimeIsRefused) {
+    const support::watchdog limit("a runtime that waits for itself", 20s);
+    auto rt = make();
+    std::map<std::string, std::string> said;
+    const auto ask = [&](const std::string& place) {
+        said["wait_until_idle() " + place] = text_of_misuse([&] { rt.wait_until_idle(); });
+        said["block_on_all() " + place] = text_of_misuse([&] { std::move(rt).block_on_all(nothing()); });
+    };
+    rt.block_on([&]() -> eddy::task<void> {
+        ask("in a task");
+        eddy::block_in_place([&] { ask("in block_in_place"); });
+        auto work = eddy::spawn_blocking([&] { ask("in spawn_blocking"); });
+        EXPECT_TRUE((co_await work).has_value());
+    }());
+    EXPECT_EQ(said.size(), 6u);
+    for (const auto& [what, text] : said) {
+        const std::string begin = what.substr(0, what.find(' ')) + " was called by work of the very runtime";
+        EXPECT_EQ(text.find(begin), 0u) << what << ": " << text;
+        EXPECT_NE(text.find("runtime_shutdown_kinds_test.cpp:"), text.npos) << what << ": " << text;
+    }
+    EXPECT_EQ(rt.block_on(number(1)), 1) << "a refusal leaves it as it was";
+}
+
+TEST_P(RuntimeShutdownKinds, ShutdownOnIdleIsNotAwaitedByWorkOfTheSameRuntime) {
+    const support::watchdog limit("a runtime that waits for itself", 20s);
+    auto rt = make();
+    std::optional<eddy::runtime_ended> ended;
+    std::string said;
+    support::gate refused;
+    {
+        const auto entered = rt.enter();
+        eddy::spawn_blocking([&] {
+            ended.emplace(std::move(rt).shutdown_on_idle());
+            said = text_of_misuse([&] { ended->wait(); });
+            refused.open();
+        });
+    }
+    ASSERT_TRUE(refused.wait());
+    EXPECT_EQ(said.find("wait() was called by work of the very runtime"), 0u) << said;
+    ended->wait();
+}
+
+TEST_P(RuntimeShutdownKinds, ShutdownNowIsAwaitedByWorkOfTheSameRuntime) {
+    const support::watchdog limit("a runtime that waits for itself", 20s);
+    auto rt = make();
+    support::gate over;
+    {
+        const auto entered = rt.enter();
+        eddy::spawn_blocking([&] {
+            std::move(rt).shutdown_now().wait();
+            over.open();
+        });
+    }
+    EXPECT_TRUE(over.wait());
+}
+
+TEST_P(RuntimeShutdownKinds, ABackgroundTaskWaitsForIdleInBlockInPlace) {
+    const auto rt = make();
+    support::gate idle;
+    {
+        const auto entered = rt.enter();
+        eddy::spawn_background([&]() -> eddy::task<void> {
+            eddy::block_in_place([&] { rt.wait_until_idle(); });
+            idle.open();
+            co_return;
+        });
+    }
+    EXPECT_TRUE(idle.wait());
+}
+
+TEST_P(RuntimeShutdownKinds, ShutdownTimeoutDoesNotWaitForTheWorkThatCallsIt) {
+    const support::watchdog limit("a runtime that waits for itself", 20s);
+    for (const bool is_in_place : {false, true}) {
+        auto rt = make();
+        std::atomic<int> destroyed = 0;
+        support::gate over;
+        rt.spawn(hold(last_words([&] { ++destroyed; })));
+        const auto shut_down = [&] {
+            std::move(rt).shutdown_timeout(1h);
+            EXPECT_EQ(destroyed, 1);
+            over.open();
+        };
+        if (is_in_place) {
+            rt.spawn([&] { eddy::block_in_place(shut_down); });
+        } else {
+            const auto entered = rt.enter();
+            eddy::spawn_blocking(shut_down);
+        }
+        ASSERT_TRUE(over.wait());
+    }
 }
 
 }  // namespace

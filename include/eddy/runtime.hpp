@@ -83,10 +83,11 @@ public:
     }
 
     /// As block_on(), and then waits until the runtime is idle, and shuts it down.
+    /// Errors: as block_on(), and those of wait_until_idle().
     template <class F>
     auto block_on_all(F&& future, std::source_location where = std::source_location::current()) && {
         // Before anything moves: the wait below cannot throw, in a destructor.
-        detail::check_may_block(own("runtime::block_on_all()", where), "block_on_all", where);
+        detail::check_may_await_idle(own("runtime::block_on_all()", where), "block_on_all", where);
         struct end_when_idle {
             runtime mine;
             ~end_when_idle() { mine.wait_until_idle(); }
@@ -95,7 +96,8 @@ public:
     }
 
     /// Blocks until no task is alive but background ones, and no blocking work.
-    /// Errors: throws as block_on().
+    /// Errors: throws `nested_runtime` on a thread that runs tasks, and in work of this runtime that it would wait for:
+    /// in its spawn_blocking, and in block_in_place; `misuse` in a forked child.
     void wait_until_idle(std::source_location where = std::source_location::current()) const;
 
     [[nodiscard]] eddy::handle handle(std::source_location where = std::source_location::current()) const {
@@ -112,6 +114,7 @@ public:
 
     /// Asks the tasks to end in an orderly way, waits for that up to `limit`, destroys the rest, and waits for blocking
     /// work up to the same limit. What has not ended by then goes on by itself.
+    /// Blocking work of this runtime may call it, also in block_in_place: that is not waited for.
     /// Errors: throws `nested_runtime` on a thread that runs tasks.
     void shutdown_timeout(std::chrono::nanoseconds limit,
                           std::source_location where = std::source_location::current()) &&;
@@ -148,6 +151,7 @@ public:
 
     poll_result<void> poll(context& cx);
     /// Blocks this thread until then.
+    /// Errors: throws `nested_runtime` on a thread that runs tasks; after shutdown_on_idle() as wait_until_idle().
     void wait(std::source_location where = std::source_location::current());
 
 private:

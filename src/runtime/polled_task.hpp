@@ -33,6 +33,13 @@ public:
         return polled_here == nullptr ? nullptr : &polled_here->task_;
     }
 
+    /// The outermost one; null where none is.
+    [[nodiscard]] static const spawned_task* outermost() noexcept {
+        const polled_task* one = polled_here;
+        while (one != nullptr && one->outer_ != nullptr) one = one->outer_;
+        return one == nullptr ? nullptr : &one->task_;
+    }
+
     [[nodiscard]] static bool is_here(const spawned_task& task) noexcept {
         for (const polled_task* one = polled_here; one != nullptr; one = one->outer_) {
             if (&one->task_ == &task) return true;

@@ -358,13 +358,6 @@ time_driver& pool::any_time_driver() noexcept {
 
 // ---- Blocking work, and workers that are handed on because of it ----
 
-namespace {
-
-/// Of which pool this thread polls a task though it is none of its workers any more.
-constinit thread_local const pool* in_place_of = nullptr;
-
-}  // namespace
-
 bool pool::hand_over(worker& which) noexcept {
     // A worker that ends is not to be handed on: what is destroyed then may block.
     if (is_closing() || is_in_child()) return false;
@@ -475,6 +468,15 @@ std::uint64_t pool::alive(bool with_background) const noexcept {
 
 bool pool::is_idle() noexcept { return alive(false) == 0; }
 
+bool pool::does_blocking_work_here() const noexcept { return in_place_of == this || blocking_work_of == this; }
+
+bool pool::keeps_busy_here() const noexcept {
+    if (worker_of(*this) != nullptr || blocking_work_of == this) return true;
+    if (in_place_of != this) return false;
+    const spawned_task* const task = polled_task::outermost();
+    return task == nullptr || !task->is_background;
+}
+
 /// From here on whoever ends a task calls after_end().
 void pool::ask_to_be_told() noexcept {
     is_awaiting_idle_.store(true, std::memory_order_seq_cst);
@@ -486,7 +488,8 @@ void pool::after_end() noexcept {
     if (is_in_child()) return;
     // acq_rel: of two threads that end the last two tasks, the second here sees the first one's counter, too.
     ends_.fetch_add(1, std::memory_order_acq_rel);
-    if (alive(false) != 0 && alive(true) != 0) return;
+    // seq_cst: pairs with the store in cancel_all(): the one sees the other, as with is_awaiting_idle_.
+    if (alive(false) != 0 && alive(true) > caller_of_cancel_.load(std::memory_order_seq_cst)) return;
     bool closes = false;
     {
         const std::lock_guard guard(lock_);
@@ -516,6 +519,9 @@ void pool::close_when_idle() noexcept {
 
 void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
     if (is_in_child()) return;
+    // Work of the pool itself, which blocks in here, is not waited for.
+    const std::uint64_t self = does_blocking_work_here() ? 1 : 0;
+    caller_of_cancel_.store(self, std::memory_order_seq_cst);
     // What came later nobody would ask to end.
     for (unsigned i = 0; i < list_count(); ++i) lists_[i].close();
     for (unsigned i = 0; i < list_count(); ++i) {
@@ -531,7 +537,7 @@ void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
     }
     ask_to_be_told();
     std::unique_lock guard(lock_);
-    changed_.wait_until(guard, deadline, [this] { return alive(true) == 0; });
+    changed_.wait_until(guard, deadline, [&] { return alive(true) <= self; });
 }
 
 void pool::begin_shutdown() noexcept {
@@ -596,8 +602,10 @@ void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point
         if (deadline) {
             // A thread that has handed its worker on is out when its task has ended, which may be later: joining it could
             // take longer than there is time.
-            in_time =
-                changed_.wait_until(guard, *deadline, [&] { return has_ended() && threads_out_ == threads_.size(); });
+            const auto own = std::count_if(threads_.begin(), threads_.end(),
+                                           [](const sys::thread& each) { return each.is_this_thread(); });
+            const std::size_t others = threads_.size() - static_cast<std::size_t>(own);
+            in_time = changed_.wait_until(guard, *deadline, [&] { return has_ended() && threads_out_ == others; });
         } else {
             changed_.wait(guard, has_ended);
         }

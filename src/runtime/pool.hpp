@@ -126,6 +126,10 @@ public:
     void detach_threads() noexcept;
     /// Whether no task is alive but background ones, and no blocking work.
     [[nodiscard]] bool is_idle() noexcept;
+    /// Whether what runs on this thread is blocking work of the pool, or block_in_place.
+    [[nodiscard]] bool does_blocking_work_here() const noexcept;
+    /// Whether the pool cannot be idle before what runs on this thread has ended.
+    [[nodiscard]] bool keeps_busy_here() const noexcept;
     void wait_until_idle() noexcept;
     /// Begins the shutdown as soon as the pool is idle.
     void close_when_idle() noexcept;
@@ -181,6 +185,7 @@ private:
 
     atomic<std::uint64_t> blocking_begun_{0};
     atomic<std::uint64_t> blocking_ended_{0};
+    atomic<std::uint64_t> caller_of_cancel_{0};  // 1 if that is alive itself
 
     mutable mutex lock_;
     condition_variable changed_;

@@ -42,7 +42,7 @@ runtime::~runtime() {
 
 void runtime::wait_until_idle(std::source_location where) const {
     auto& pool = own("runtime::wait_until_idle()", where);
-    detail::check_may_block(pool, "wait_until_idle", where);
+    detail::check_may_await_idle(pool, "wait_until_idle", where);
     pool.wait_until_idle();
 }
 
@@ -97,8 +97,9 @@ poll_result<void> runtime_ended::poll(context& cx) {
 }
 
 void runtime_ended::wait(std::source_location where) {
-    detail::check_may_block("wait", where);
     if (pool_ == nullptr) return;
+    // Before that it waits for the runtime to be idle.
+    pool_->is_closing() ? detail::check_may_block("wait", where) : detail::check_may_await_idle(*pool_, "wait", where);
     pool_->wait_until_closed(std::nullopt);
 }
 
@@ -123,6 +124,18 @@ void check_may_block(const pool& shared, const char* what, std::source_location 
                      where);
     }
     check_may_block(what, where);
+}
+
+void check_may_await_idle(const pool& awaited, const char* what, std::source_location where) {
+    if (awaited.keeps_busy_here()) {
+        throw nested_runtime(
+            std::string(what) +
+                "() was called by work of the very runtime that it waits for, and would wait for itself: call it on a "
+                "thread of its own, or in another runtime's spawn_blocking (this runtime's, and block_in_place, will "
+                "not do)",
+            where);
+    }
+    check_may_block(awaited, what, where);
 }
 
 }  // namespace detail

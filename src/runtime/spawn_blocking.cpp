@@ -78,8 +78,10 @@ private:
         const std::unique_ptr<task_job> mine(static_cast<task_job*>(&job));
         const bool is_cancelled = mine->task_.state.transition_to_running() == task_state::run_action::cancel;
         const executor_scope executor({nullptr, mine->pool_});
+        blocking_work_of = mine->pool_;
         if (!is_cancelled) mine->call();
         mine->end(is_cancelled);
+        blocking_work_of = nullptr;
     }
     static void cancel_it(blocking_job& job) noexcept {
         const std::unique_ptr<task_job> mine(static_cast<task_job*>(&job));

@@ -26,6 +26,8 @@ void start(pool& shared, spawned_task& task) noexcept;
 void check_may_block(const char* what, std::source_location where);
 /// The same for whoever is about to wait for this pool, and `misuse` in the child of a fork, which has none of its workers.
 void check_may_block(const pool& shared, const char* what, std::source_location where);
+/// The same for what waits until `awaited` is idle: also where that could not be before the caller has ended.
+void check_may_await_idle(const pool& awaited, const char* what, std::source_location where);
 
 /// What spawned work may be given besides.
 struct spawn_settings {
