@@ -171,30 +171,7 @@ TEST(BreakerRuntime, ARuntimeThatWasMovedFromSaysSo) {
     EXPECT_EQ(ended, how::returned);
 }
 
-// ---- Shutdown by a child of a scope ----
-
-TEST(BreakerRuntime, AChildOfAScopeEndsItsRuntimeInBlockInPlace) {
-    const how ended = in_child([] {
-        auto* const rt = new eddy::runtime(support::make_runtime(2));
-        static support::gate over;
-        rt->spawn([rt]() -> eddy::task<> {
-              co_await eddy::scope([rt](auto& s) -> eddy::task<> {
-                  s.spawn([rt]() -> eddy::task<> {
-                      co_await eddy::yield_now();
-                      eddy::block_in_place([rt] {
-                          const auto limit = std::chrono::steady_clock::now() + 100ms;  // until the worker is handed on
-                          while (std::chrono::steady_clock::now() < limit) std::this_thread::yield();
-                          delete rt;
-                      });
-                      over.open();
-                  });
-                  co_return;
-              });
-          }).detach();
-        if (!over.wait()) ::pause();
-    });
-    EXPECT_EQ(ended, how::returned);
-}
+// ---- Threads that cannot be had ----
 
 TEST(BreakerRuntime, NoMoreThreads) {
     for (const unsigned workers : {1u, 4u, 64u}) {

@@ -28,6 +28,7 @@
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/poll_fn.hpp>
 #include <eddy/ready.hpp>
+#include <eddy/scope.hpp>
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>
 #include <eddy/sync/oneshot.hpp>
@@ -584,6 +585,42 @@ TEST_P(RuntimeShutdown, DroppedInBlockInPlaceOfAnOwnTask) {
     auto joined = handle.spawn([rt] { eddy::block_in_place([&] { rt->reset(); }); });
     EXPECT_TRUE(eddy::wait(std::move(joined)).has_value());
     EXPECT_EQ(destroyed, 1);
+}
+
+TEST_P(RuntimeShutdown, DroppedInBlockInPlaceOfAChildWhoseScopesAreDestroyedMeanwhile) {
+    const support::watchdog limit("a drop in block_in_place of a scope's child", 20s);
+    auto rt = std::make_shared<std::optional<eddy::runtime>>(make());
+    support::gate handed;
+    support::tally destroyed;
+    support::tally dropped;
+    const auto handle = (*rt)->handle();
+    const auto drop = [&, rt]() -> eddy::task<void> {
+        co_await eddy::yield_now();
+        auto other = eddy::spawn([&] { handed.open(); });
+        eddy::block_in_place([&] {
+            EXPECT_TRUE(handed.wait());
+            rt->reset();
+            EXPECT_EQ(destroyed.count(), 0u);
+            dropped.add();
+        });
+        co_await eddy::yield_now();
+        ADD_FAILURE() << "went on in a runtime that is gone";
+    };
+    handle.spawn([&]() -> eddy::task<void> {
+        const last_words outer([&] { destroyed.add(); });
+        co_await eddy::scope([&](auto& s) -> eddy::task<void> {
+            s.spawn([&]() -> eddy::task<void> {
+                const last_words inner([&] { destroyed.add(); });
+                co_await eddy::scope([&](auto& s2) -> eddy::task<void> {
+                    s2.spawn(drop());
+                    co_return;
+                });
+            });
+            co_return;
+        });
+    });
+    EXPECT_TRUE(dropped.wait_for(1));
+    EXPECT_TRUE(destroyed.wait_for(2));
 }
 
 TEST_P(RuntimeShutdown, DroppedOnAThreadThatRunsALoopWhichGoesOnUsingIt) {

@@ -375,13 +375,17 @@ bool pool::hand_over(worker& which) noexcept {
     delete job;
     static_cast<void>(which.thread_comes());
     if (!which.accept_offer()) return true;
-    end_in_place();
+    end_in_place(&which);
     return false;
 }
 
-void pool::end_in_place() noexcept {
+void pool::end_in_place(worker* taken_back) noexcept {
     in_place_of = nullptr;
     if (is_in_child()) return;
+    if (taken_back != nullptr) {
+        const std::lock_guard guard(lock_);
+        if (std::exchange(taken_back->is_left_, false)) --left_;
+    }
     one_less(in_place_);
 }
 
@@ -398,6 +402,16 @@ void pool::one_less(unsigned& counted) noexcept {
     for (auto& each : wakers) std::move(each).wake();
 }
 
+/// Whether the end of the pool waits for nothing but a poll in block_in_place, that of the caller. With the lock held.
+bool pool::waits_for_this_poll() const noexcept {
+    if (workers_out_ == size()) return false;
+    unsigned others = size() - workers_out_ - left_ + in_place_ - 1;
+    for (const held_up* one = held_up_; one != nullptr; one = one->next_) {
+        if (one->is_waiting_(one->argument_)) --others;
+    }
+    return others == 0;
+}
+
 /// All workers are out, no task is polled any more, and no thread calls a hook. With the lock held.
 bool pool::is_closed() const noexcept {
     return phase_.load(std::memory_order_relaxed) == phase::closed && in_place_ == 0 && late_threads_ == 0;
@@ -407,7 +421,31 @@ void pool::go_on_without_blocking_threads(worker& which) noexcept {
     // Called by whoever begins the shutdown, in the poll of a task perhaps, with locks of its own: what the worker
     // destroys must not be destroyed here. Without another thread it is taken back at the end of the block_in_place.
     static_cast<void>(which.thread_comes());
-    if (which.is_offered()) static_cast<void>(start_late_thread(which));
+    if (!which.is_offered() || start_late_thread(which)) return;
+    const std::lock_guard guard(lock_);
+    // If it is taken back at this moment, then end_in_place() comes after this.
+    if (!which.is_offered()) return;
+    which.is_left_ = true;
+    ++left_;
+    changed_.notify_all();
+}
+
+pool::held_up::held_up(pool& in, bool (*is_waiting)(void*) noexcept, void* argument) noexcept
+    : pool_(worker_of(in) != nullptr || in_place_of == &in ? &in : nullptr),
+      is_waiting_(is_waiting),
+      argument_(argument) {
+    if (pool_ == nullptr) return;
+    const std::lock_guard guard(pool_->lock_);
+    next_ = std::exchange(pool_->held_up_, this);
+    pool_->changed_.notify_all();
+}
+
+pool::held_up::~held_up() {
+    if (pool_ == nullptr) return;
+    const std::lock_guard guard(pool_->lock_);
+    held_up** link = &pool_->held_up_;
+    while (*link != this) link = &(*link)->next_;
+    *link = next_;
 }
 
 /// Starts a thread for a worker that was offered, which nobody joins. False if there is none.
@@ -571,7 +609,10 @@ void pool::workers_are_out(unsigned count) noexcept {
     {
         const std::lock_guard guard(lock_);
         workers_out_ += count;
-        if (workers_out_ < size()) return;
+        if (workers_out_ < size()) {
+            changed_.notify_all();  // see waits_for_this_poll()
+            return;
+        }
     }
     close_queues();
     {
@@ -599,16 +640,20 @@ void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point
     bool in_time = true;
     {
         std::unique_lock guard(lock_);
+        // Its scopes are destroyed after it, if it is the child of one: then it goes on first, and they end by themselves.
+        const auto is_stuck = [&] { return self == 1 && waits_for_this_poll(); };
         if (deadline) {
             // A thread that has handed its worker on is out when its task has ended, which may be later: joining it could
             // take longer than there is time.
             const auto own = std::count_if(threads_.begin(), threads_.end(),
                                            [](const sys::thread& each) { return each.is_this_thread(); });
             const std::size_t others = threads_.size() - static_cast<std::size_t>(own);
-            in_time = changed_.wait_until(guard, *deadline, [&] { return has_ended() && threads_out_ == others; });
+            in_time = changed_.wait_until(guard, *deadline,
+                                          [&] { return (has_ended() && threads_out_ == others) || is_stuck(); });
         } else {
-            changed_.wait(guard, has_ended);
+            changed_.wait(guard, [&] { return has_ended() || is_stuck(); });
         }
+        in_time = in_time && !is_stuck();
     }
     if (!in_time) return detach_threads();
     for (auto& thread : threads_) {

@@ -100,7 +100,8 @@ public:
     /// one it stays where it is, and is taken back by the poll that has offered it.
     void go_on_without_blocking_threads(worker& which) noexcept;
     /// The poll that handed its worker over has ended, or has the worker back. On the thread that called hand_over().
-    void end_in_place() noexcept;
+    void end_in_place(worker* taken_back = nullptr) noexcept;
+    class held_up;
     [[nodiscard]] const runtime_hooks* hooks() const noexcept { return hooks_.get(); }
     [[nodiscard]] unsigned global_interval() const noexcept { return global_interval_; }
     [[nodiscard]] unsigned event_interval() const noexcept { return event_interval_; }
@@ -160,6 +161,7 @@ private:
     void ask_to_be_told() noexcept;
     void close_queues() noexcept;
     [[nodiscard]] bool is_closed() const noexcept;
+    [[nodiscard]] bool waits_for_this_poll() const noexcept;
 
     const std::unique_ptr<const runtime_hooks> hooks_;
     const std::function<void(std::exception_ptr, const std::source_location&)> on_uncaught_;
@@ -191,10 +193,29 @@ private:
     condition_variable changed_;
     unsigned workers_out_ = 0;
     std::size_t threads_out_ = 0;
-    unsigned in_place_ = 0;      // polls that have handed their worker over
-    unsigned late_threads_ = 0;  // see start_late_thread()
+    unsigned in_place_ = 0;       // polls that have handed their worker over
+    unsigned late_threads_ = 0;   // see start_late_thread()
+    unsigned left_ = 0;           // workers without a thread, that are taken back by the polls that have offered them
+    held_up* held_up_ = nullptr;  // in no order
     bool closes_when_idle_ = false;
     std::vector<waker> closed_wakers_;
+};
+
+/// While it lives, this thread, if it runs a worker of the pool or polls in place of one, waits for the end of other
+/// polls: as long as `is_waiting` says so, which is called under the pool's lock.
+class pool::held_up {
+public:
+    held_up(pool& in, bool (*is_waiting)(void*) noexcept, void* argument) noexcept;
+    held_up(const held_up&) = delete;
+    held_up& operator=(const held_up&) = delete;
+    ~held_up();
+
+private:
+    friend class pool;
+    pool* const pool_;  // null: not counted
+    bool (*const is_waiting_)(void*) noexcept;
+    void* const argument_;
+    held_up* next_ = nullptr;
 };
 
 }  // namespace eddy::detail

@@ -212,6 +212,12 @@ void scope_base::destroy_children() noexcept {
         is_awaited_ = true;
     }
     // What is left is being polled on other workers, and destroyed there as soon as it waits.
+    const auto is_waiting = [](void* scope) noexcept {
+        auto& self = *static_cast<scope_base*>(scope);
+        const guard locked(self);
+        return self.first_ != nullptr;
+    };
+    const pool::held_up here(*pool_, is_waiting, this);
     std::unique_lock lock(destroyers_lock);
     child_has_ended().wait(lock, [this] {
         const guard locked(*this);

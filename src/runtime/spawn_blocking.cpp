@@ -169,7 +169,7 @@ in_place_scope::~in_place_scope() {
         executor_here = entered;
         exchange_current_time_driver(entered_time);
     }
-    owner.end_in_place();
+    owner.end_in_place(handed_);
 }
 
 }  // namespace eddy::detail

@@ -177,6 +177,9 @@ private:
     atomic<bool> is_offered_{false};
     atomic<bool> is_thread_coming_{false};
 
+    friend class pool;
+    bool is_left_ = false;  // under the pool's lock: it was offered, and there is no thread for it
+
     // Of the thread that runs the worker.
     std::uint64_t tick_ = 0;
     unsigned lifo_streak_ = 0;
