@@ -118,29 +118,6 @@ TEST(BreakerRuntime, ATaskThatSleepsAfterBlockInPlaceDuringTheShutdownIsJustCanc
     EXPECT_EQ(uncaught, 0);
 }
 
-TEST(BreakerRuntime, BlockInPlaceDuringTheShutdownMayBlockAsAlways) {
-    const auto other = support::make_runtime(1);
-    auto rt = support::make_runtime(1);
-    support::gate begun;
-    support::gate go_on;
-    std::string text;
-    rt.spawn([&]() -> eddy::task<> {
-          begun.open();
-          static_cast<void>(go_on.wait());
-          try {
-              eddy::block_in_place([&] { other.block_on(eddy::ready()); });
-          } catch (const std::exception& e) {
-              text = e.what();
-          }
-          co_return;
-      }).detach();
-    ASSERT_TRUE(begun.wait());
-    auto ended = std::move(rt).shutdown_now();
-    go_on.open();
-    ended.wait();
-    EXPECT_EQ(text, "");
-}
-
 TEST(BreakerRuntime, AThreadThatHasTakenAWorkerOverIsStillOwedToBlockingWork) {
     const how ended = in_child([] {
         const auto rt = eddy::runtime::builder().worker_threads(1).max_blocking_threads(1).build().value();

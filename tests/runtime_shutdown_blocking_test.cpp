@@ -193,6 +193,50 @@ TEST_P(RuntimeShutdownBlocking, BlockInPlaceDuringTheShutdownEndsOnItsOwnThread)
     EXPECT_TRUE(ended);
     EXPECT_EQ(destroyed, 1);
 }
+
+TEST_P(RuntimeShutdownBlocking, BlockInPlaceAfterTheShutdownHasBegunMayBlockAsEver) {
+    const support::watchdog limit("a block_in_place that waits in a runtime that ends", 20s);
+    const auto other = support::make_runtime(1);
+    auto rt = make();
+    const auto handle = rt.handle();
+    support::gate begun;
+    int answer = 0;
+    bool is_cancelled = false;
+    bool is_refused_after_it = false;
+    rt.spawn([&]() -> eddy::task<void> {
+        auto own = eddy::spawn(hold(0));
+        begun.open();
+        wait_until_closing(handle);
+        eddy::block_in_place([&] {
+            answer = other.block_on(number(7));
+            // By whoever goes on with this worker.
+            is_cancelled = eddy::wait(own).error().is_cancelled();
+        });
+        try {
+            other.block_on(nothing());
+        } catch (const eddy::nested_runtime&) {
+            is_refused_after_it = true;
+        }
+        co_return;
+    });
+    ASSERT_TRUE(begun.wait());
+    std::move(rt).shutdown_now().wait();
+    EXPECT_EQ(answer, 7);
+    EXPECT_TRUE(is_cancelled);
+    EXPECT_TRUE(is_refused_after_it) << "whether or not the worker was handed on";
+}
+
+TEST_P(RuntimeShutdownBlocking, BlockInPlaceInADestructorDuringTheShutdownMayBlockAsEver) {
+    const support::watchdog limit("a block_in_place that waits in a runtime that ends", 20s);
+    const auto other = support::make_runtime(1);
+    int answer = 0;
+    {
+        const auto rt = make();
+        rt.spawn(hold(last_words([&] { answer = eddy::block_in_place([&] { return other.block_on(number(7)); }); })));
+    }
+    EXPECT_EQ(answer, 7);
+}
+
 // ---- A worker that is handed on while the runtime ends ----
 
 TEST_P(RuntimeShutdownBlocking, ShutdownByATaskWhileAWorkerWaitsToBeHandedOn) {

@@ -43,6 +43,9 @@ public:
 
 private:
     class worker* handed_ = nullptr;
+    class worker* hidden_ = nullptr;
+    class time_driver* hidden_time_ = nullptr;
+    bool was_in_call_ = false;
 };
 
 }  // namespace detail

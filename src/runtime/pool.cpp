@@ -359,8 +359,8 @@ time_driver& pool::any_time_driver() noexcept {
 // ---- Blocking work, and workers that are handed on because of it ----
 
 bool pool::hand_over(worker& which) noexcept {
-    // A worker that ends is not to be handed on: what is destroyed then may block.
-    if (is_closing() || is_in_child()) return false;
+    // One that destroys what is left when the pool closes goes on with that itself.
+    if (which.is_ending() || is_in_child()) return false;
     {
         // Before the worker is offered, so that the pool cannot be closed without knowing of this poll.
         const std::lock_guard guard(lock_);
@@ -373,6 +373,8 @@ bool pool::hand_over(worker& which) noexcept {
     auto* const job = new (std::nothrow) handed_worker(*this, which);
     if (job != nullptr && blocking_->submit(*job)) return true;
     delete job;
+    // What runs when the pool closes may block as ever, and the others are not to wait for that.
+    if (is_closing() && start_late_thread(which)) return true;
     static_cast<void>(which.thread_comes());
     if (!which.accept_offer()) return true;
     end_in_place(&which);

@@ -147,19 +147,33 @@ in_place_scope::in_place_scope(std::source_location where) {
             "block_in_place would hold up the loop of this thread, whose tasks cannot go elsewhere: use spawn_blocking",
             where);
     }
+    was_in_call_ = std::exchange(is_in_blocking_call, true);
     worker* const here = worker_here;
-    if (here == nullptr || !here->owner().hand_over(*here)) return;
-    handed_ = here;
+    if (here == nullptr) return;
     pool& owner = here->owner();
     const executor entered = executor_here;
     time_driver* const entered_time = current_time_driver();
-    worker::leave_thread();
-    // The rest of this task's poll is not on a worker, but still in the runtime, or in the one that it has entered.
-    executor_here = entered;
-    exchange_current_time_driver(entered_time == &here->time() ? &owner.any_time_driver() : entered_time);
+    if (owner.hand_over(*here)) {
+        handed_ = here;
+        worker::leave_thread();
+        // The rest of this task's poll is not on a worker, but still in the runtime, or in the one that it has entered.
+        executor_here = entered;
+        exchange_current_time_driver(entered_time == &here->time() ? &owner.any_time_driver() : entered_time);
+    } else if (here->is_ending()) {
+        // What it destroys may block as well; but then nobody fires its timers.
+        hidden_ = std::exchange(worker_here, nullptr);
+        worker_owner_here = nullptr;
+        hidden_time_ = exchange_current_time_driver(nullptr);
+    }
 }
 
 in_place_scope::~in_place_scope() {
+    is_in_blocking_call = was_in_call_;
+    if (hidden_ != nullptr) {
+        worker_here = hidden_;
+        worker_owner_here = &hidden_->owner();
+        exchange_current_time_driver(hidden_time_);
+    }
     if (handed_ == nullptr || !handed_->accept_offer()) return;
     pool& owner = handed_->owner();
     const executor entered = executor_here;

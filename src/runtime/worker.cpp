@@ -93,6 +93,7 @@ void worker::run() noexcept {
         run_task(*task);
         if (worker_here != this) return pool_.end_in_place();  // handed over meanwhile, by block_in_place
     }
+    is_ending_ = true;
     for (unsigned i = 0; i < pool_.list_count(); ++i) {
         while (spawned_task* const task = pool_.list(i).pop()) {
             if (task->state.transition_to_shutdown()) {

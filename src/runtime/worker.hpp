@@ -90,6 +90,8 @@ public:
     /// Queues a task that was woken here: it is likely to find what it needs in the caches, and so comes next.
     void schedule(spawned_task& task) noexcept;
     [[nodiscard]] pool& owner() const noexcept { return pool_; }
+    /// Whether the pool closes, and it polls nothing any more.
+    [[nodiscard]] bool is_ending() const noexcept { return is_ending_; }
     /// Whether what is woken at this moment is the parent of a scope that has ended.
     [[nodiscard]] bool wakes_forks() const noexcept { return wakes_forks_; }
     void wake_fork(waker&& parent) noexcept {
@@ -193,6 +195,7 @@ private:
     bool is_searching_ = false;
     bool is_parking_ = false;
     bool wakes_forks_ = false;
+    bool is_ending_ = false;
     time_point last_look_{};
     time_point woke_at_{};
 

@@ -15,6 +15,9 @@ inline constinit thread_local const task_owner* worker_owner_here = nullptr;
 /// Of which pool this thread polls a task though it is none of its workers any more (block_in_place); null elsewhere.
 inline constinit thread_local const pool* in_place_of = nullptr;
 
+/// Whether this thread is in the function of a block_in_place, where it may block, and not in the rest of such a poll.
+inline constinit thread_local bool is_in_blocking_call = false;
+
 /// Of which pool this thread does blocking work; null elsewhere.
 inline constinit thread_local const pool* blocking_work_of = nullptr;
 
