@@ -81,43 +81,6 @@ TEST(BreakerRuntime, BlockInPlaceKeepsTheRuntimeThatWasEntered) {
     EXPECT_TRUE(after);
 }
 
-TEST(BreakerRuntime, ATaskThatSleepsAfterBlockInPlaceDuringTheShutdownIsJustCancelled) {
-    std::atomic<int> uncaught = 0;
-    support::gate begun;
-    support::gate go_on;
-    std::atomic<bool> gone_on = false;
-    {
-        auto rt = eddy::runtime::builder()
-                      .worker_threads(2)
-                      .on_uncaught([&](const std::exception_ptr& e, const std::source_location&) {
-                          try {
-                              std::rethrow_exception(e);
-                          } catch (const std::exception& what) {
-                              std::fprintf(stderr, "uncaught: %s\n", what.what());
-                          }
-                          ++uncaught;
-                      })
-                      .build()
-                      .value();
-        rt.spawn([&]() -> eddy::task<> {
-              eddy::block_in_place([&] {
-                  begun.open();
-                  static_cast<void>(go_on.wait());
-              });
-              gone_on = true;
-              co_await eddy::time::sleep(1h);
-          }).detach();
-        ASSERT_TRUE(begun.wait());
-        // The workers are out before the call ends.
-        auto ended = std::move(rt).shutdown_now();
-        std::this_thread::sleep_for(200ms);
-        go_on.open();
-        ended.wait();
-    }
-    EXPECT_TRUE(gone_on);
-    EXPECT_EQ(uncaught, 0);
-}
-
 TEST(BreakerRuntime, AThreadThatHasTakenAWorkerOverIsStillOwedToBlockingWork) {
     const how ended = in_child([] {
         const auto rt = eddy::runtime::builder().worker_threads(1).max_blocking_threads(1).build().value();

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <exception>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -24,6 +25,8 @@
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>
 #include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/time/sleep.hpp>
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
@@ -192,6 +195,41 @@ TEST_P(RuntimeShutdownBlocking, BlockInPlaceDuringTheShutdownEndsOnItsOwnThread)
     releaser.join();
     EXPECT_TRUE(ended);
     EXPECT_EQ(destroyed, 1);
+}
+
+TEST_P(RuntimeShutdownBlocking, ATaskThatSleepsAfterBlockInPlaceInARuntimeThatIsGoneIsJustCancelled) {
+    std::atomic<int> uncaught = 0;
+    support::gate begun;
+    support::gate go_on;
+    std::atomic<bool> has_gone_on = false;
+    auto rt = eddy::runtime::builder()
+                  .worker_threads(workers())
+                  .on_uncaught([&](const std::exception_ptr&, const std::source_location&) { ++uncaught; })
+                  .build()
+                  .value();
+    rt.spawn([&]() -> eddy::task<void> {
+        eddy::block_in_place([&] {
+            begun.open();
+            EXPECT_TRUE(go_on.wait());
+        });
+        has_gone_on = true;
+        co_await eddy::time::sleep(1h);
+        ADD_FAILURE() << "went on in a runtime that is gone";
+    });
+    ASSERT_TRUE(begun.wait());
+    // One on each worker: they are woken when all workers are out, and the timers shut down.
+    std::list<eddy::test::by_hand<eddy::time::sleep_future>> timers;
+    for (unsigned i = 0; i < workers(); ++i) {
+        const auto entered = rt.enter();
+        timers.emplace_back(eddy::time::sleep(1h));
+        EXPECT_FALSE(timers.back().poll().is_ready());
+    }
+    auto ended = std::move(rt).shutdown_now();
+    for (auto& each : timers) EXPECT_TRUE(support::comes_true([&] { return each.is_woken(); }));
+    go_on.open();
+    ended.wait();
+    EXPECT_TRUE(has_gone_on);
+    EXPECT_EQ(uncaught, 0);
 }
 
 TEST_P(RuntimeShutdownBlocking, BlockInPlaceAfterTheShutdownHasBegunMayBlockAsEver) {

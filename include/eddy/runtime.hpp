@@ -28,8 +28,9 @@ class runtime_ended;
 /// or lets `eddy::run` make it.
 ///
 /// Destroying it cancels what still runs: every task is destroyed, on a worker, when it next waits; the workers are
-/// joined. Sockets and timers that outlive it answer errc::runtime_shutdown. Blocking work is not waited for. A task that
-/// never waits holds this up: see shutdown_timeout() and shutdown_background().
+/// joined. Sockets that outlive it answer errc::runtime_shutdown; a sleep that does goes on where it is polled next, or
+/// throws `misuse` if no loop or runtime is there. Blocking work is not waited for. A task that never waits holds this up:
+/// see shutdown_timeout() and shutdown_background().
 /// One that was moved from, or shut down, is empty: it has no metrics, shutting it down again does nothing, and all other
 /// uses throw `misuse`.
 ///

@@ -107,8 +107,7 @@ namespace detail {
 
 bool runs_tasks_here() noexcept {
     // After a block_in_place, too, whether or not another thread has the worker by then.
-    const bool is_in_rest_of_poll = in_place_of != nullptr && !is_in_blocking_call;
-    return worker_here != nullptr || is_in_rest_of_poll || current_loop() != nullptr;
+    return worker_here != nullptr || is_in_rest_of_poll() || current_loop() != nullptr;
 }
 
 void check_may_block(const char* what, std::source_location where) {

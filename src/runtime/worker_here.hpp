@@ -18,6 +18,10 @@ inline constinit thread_local const pool* in_place_of = nullptr;
 /// Whether this thread is in the function of a block_in_place, where it may block, and not in the rest of such a poll.
 inline constinit thread_local bool is_in_blocking_call = false;
 
+/// Whether this thread is in what follows a block_in_place in the same poll. That may come after the end of the pool, whose
+/// timers are gone then: the task is cancelled when its poll has ended.
+[[nodiscard]] inline bool is_in_rest_of_poll() noexcept { return in_place_of != nullptr && !is_in_blocking_call; }
+
 /// Of which pool this thread does blocking work; null elsewhere.
 inline constinit thread_local const pool* blocking_work_of = nullptr;
 

@@ -3,6 +3,9 @@
 
 #include <utility>
 
+#include "runtime/current_executor.hpp"
+#include "runtime/worker_here.hpp"
+
 namespace eddy::time {
 
 using detail::time_driver;
@@ -45,8 +48,10 @@ bool sleep_future::poll_deadline(const waker& wake) {
     const bool may_have_passed = !is_ahead_ || driver.is_paused();
     if (may_have_passed && deadline_ <= driver.now()) return true;
     driver.arm(entry_, deadline_, wake);
-    if (entry_.is_gone()) throw misuse("a sleep was polled on an event loop that has shut down", where_);
-    return false;
+    if (!entry_.is_gone()) return false;
+    // The task outlives the timers of its runtime, and is cancelled as soon as it waits.
+    if (detail::is_in_rest_of_poll() && detail::executor_here.pool == detail::in_place_of) return false;
+    throw misuse("a sleep was polled on an event loop that has shut down", where_);
 }
 
 bool sleep_future::is_elapsed() const noexcept { return entry_.is_fired() || deadline_ <= clock::now(); }
