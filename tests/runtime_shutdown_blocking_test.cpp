@@ -4,9 +4,14 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <exception>
+#include <fstream>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -417,6 +422,70 @@ TEST_P(RuntimeShutdownBlocking, DropByALoopsThreadWhileAWorkerWaitsToBeHandedOn)
     blocking_goes_on.open();
     EXPECT_TRUE(eddy::wait(*blocking).has_value());
 }
+
+/// From here on no thread can be started: there is no room for its stack.
+void forbid_threads() {
+    std::size_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    const rlim_t limit = pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) + (std::size_t{1} << 20);
+    const rlimit none{limit, limit};
+    if (::setrlimit(RLIMIT_AS, &none) != 0) std::abort();
+}
+
+/// Ends the process: a worker waits to be handed on, and there is no thread that it could be handed to.
+void end_without_threads(bool ends_in_the_call) {
+    const support::watchdog limit("a shutdown without a thread for a worker that was offered", 20s);
+    support::gate blocking_begun;
+    support::gate in_place;
+    support::gate in_place_goes_on;
+    support::tally destroyed;
+    std::optional<eddy::runtime> rt(
+        eddy::runtime::builder().worker_threads(1).max_blocking_threads(1).thread_stack_size(8 << 20).build().value());
+    const auto handle = rt->handle();
+    {
+        const auto entered = rt->enter();
+        eddy::spawn_blocking([&] {
+            blocking_begun.open();
+            for (;;) ::pause();
+        });
+    }
+    if (!blocking_begun.wait()) std::abort();
+    handle.spawn([&]() -> eddy::task<void> {
+        const last_words words([&] { destroyed.add(); });
+        co_await eddy::scope([&](auto& s) -> eddy::task<void> {
+            s.spawn([&]() -> eddy::task<void> {
+                co_await eddy::yield_now();
+                eddy::block_in_place([&] {
+                    in_place.open();
+                    if (!in_place_goes_on.wait()) std::abort();
+                    if (ends_in_the_call) rt.reset();
+                    if (destroyed.count() != 0) std::abort();
+                });
+                co_await eddy::yield_now();
+                std::abort();
+            });
+            co_return;
+        });
+    });
+    if (!in_place.wait()) std::abort();
+    forbid_threads();
+    if (ends_in_the_call) {
+        in_place_goes_on.open();
+    } else {
+        auto ended = std::move(*rt).shutdown_now();
+        in_place_goes_on.open();
+        ended.wait();
+    }
+    std::_Exit(destroyed.wait_for(1) ? 0 : 1);
+}
+
+TEST(RuntimeShutdownBlockingDeathTest, AWorkerThatNoThreadTakesOverIsEndedByThePollThatHasOfferedIt) {
+    if (support::is_sanitized) GTEST_SKIP() << "a sanitizer ends the program if a thread cannot be started";
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_EXIT(end_without_threads(false), testing::ExitedWithCode(0), "");
+    EXPECT_EXIT(end_without_threads(true), testing::ExitedWithCode(0), "");
+}
+
 // ---- What an uncaught exception does ----
 
 TEST_P(RuntimeShutdownBlocking, P012_AnUncaughtExceptionShutsTheRuntimeDownIfItIsToldTo) {
