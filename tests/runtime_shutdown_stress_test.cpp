@@ -6,9 +6,13 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -26,6 +30,7 @@
 #include "support/gate.hpp"
 #include "support/runtime.hpp"
 #include "support/stress.hpp"
+#include "support/system.hpp"
 
 namespace {
 
@@ -170,6 +175,33 @@ TEST_P(RuntimeShutdownStress, EndsOfAllKindsWhileTasksComeAndGo) {
         }
         }
         ASSERT_TRUE(support::comes_true([&] { return alive == 0; })) << "round " << round;
+    }
+}
+
+// ---- Many, one after the other ----
+
+std::size_t resident_kib() {
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+        if (line.starts_with("VmRSS:")) return std::stoul(line.substr(6));
+    }
+    return 0;
+}
+
+TEST_P(RuntimeShutdownStress, R041_ManyRuntimesLeaveNothingBehind) {
+    const auto one = [&] {
+        const auto rt = make();
+        EXPECT_EQ(rt.block_on(number(1)), 1);
+    };
+    for (int i = 0; i < 20; ++i) one();
+    const auto fds = support::count_fds();
+    const auto resident = resident_kib();
+    const auto rounds = support::rounds(10'000);
+    for (std::uint64_t round = 0; round < rounds; ++round) one();
+    EXPECT_EQ(support::count_fds(), fds);
+    // A sanitizer keeps what was freed for a while.
+    if (!support::is_sanitized) {
+        EXPECT_LT(resident_kib(), resident + 2048);
     }
 }
 

@@ -7,12 +7,10 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <fstream>
 #include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -635,32 +633,6 @@ TEST_P(RuntimeShutdown, DroppedOnAThreadThatRunsALoopWhichGoesOnUsingIt) {
         EXPECT_EQ((co_await child).value(), 3);
         co_await eddy::time::sleep(1ms);
     }());
-}
-// ---- Many runtimes ----
-
-std::size_t resident_kib() {
-    std::ifstream status("/proc/self/status");
-    for (std::string line; std::getline(status, line);) {
-        if (line.starts_with("VmRSS:")) return std::stoul(line.substr(6));
-    }
-    return 0;
-}
-
-TEST_P(RuntimeShutdown, R041_ManyRuntimesLeaveNothingBehind) {
-    const auto one = [&] {
-        const auto rt = make();
-        EXPECT_EQ(rt.block_on(number(1)), 1);
-    };
-    for (int i = 0; i < 20; ++i) one();
-    const auto fds = support::count_fds();
-    const auto resident = resident_kib();
-    const int count = support::is_sanitized ? 100 : 1000;
-    for (int i = 0; i < count; ++i) one();
-    EXPECT_EQ(support::count_fds(), fds);
-    // A sanitizer keeps what was freed for a while.
-    if (!support::is_sanitized) {
-        EXPECT_LT(resident_kib(), resident + 2048);
-    }
 }
 
 }  // namespace
