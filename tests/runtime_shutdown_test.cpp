@@ -635,4 +635,23 @@ TEST_P(RuntimeShutdown, DroppedOnAThreadThatRunsALoopWhichGoesOnUsingIt) {
     }());
 }
 
+TEST_P(RuntimeShutdown, AssigningToARuntimeShutsDownTheOneThatItWas) {
+    std::atomic<bool> is_gone = false;
+    support::tally begun;
+    auto rt = make();
+    const auto former = rt.handle();
+    rt.spawn(begin_and_hold(begun, last_words([&] { is_gone = true; }))).detach();
+    ASSERT_TRUE(begun.wait_for(1));
+    auto other = make();
+    const auto current = other.handle();
+    rt = std::move(other);
+    EXPECT_TRUE(is_gone);
+    EXPECT_TRUE(former.spawn(nothing()).is_finished());
+    EXPECT_EQ(rt.handle(), current);
+    EXPECT_EQ(rt.block_on(number(1)), 1);
+    auto& same = rt;
+    rt = std::move(same);
+    EXPECT_EQ(rt.block_on(number(2)), 2);
+}
+
 }  // namespace

@@ -47,8 +47,10 @@ public:
     [[nodiscard]] static runtime_builder builder();
 
     runtime(runtime&& other) noexcept : pool_(std::exchange(other.pool_, nullptr)) {}
+    /// Shuts the runtime down that this was, as the destructor does.
     runtime& operator=(runtime&& other) noexcept {
-        std::swap(pool_, other.pool_);
+        runtime taken(std::move(other));
+        std::swap(pool_, taken.pool_);
         return *this;
     }
     ~runtime();
