@@ -249,6 +249,7 @@ TEST(Core, RunOnAnotherThreadIsRefusedAndLeavesNothingBehind) {
     std::thread([&] {
         EXPECT_THROW(loop.run(count_up(polled)), eddy::wrong_thread);
         EXPECT_THROW(loop.turn(), eddy::wrong_thread);
+        EXPECT_THROW(static_cast<void>(loop.metrics()), eddy::wrong_thread);
     }).join();
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
     loop.run(yields(3));

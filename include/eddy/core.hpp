@@ -79,7 +79,8 @@ public:
         return core_remote(own("core::remote()", where));
     }
     [[nodiscard]] std::uint64_t id() const noexcept;
-    [[nodiscard]] core_metrics metrics() const noexcept;
+    /// As core_handle::metrics(). Throws `wrong_thread` on another thread than the core's.
+    [[nodiscard]] core_metrics metrics(std::source_location where = std::source_location::current()) const;
 
     /// Which driver the loop uses; nothing if it was built without I/O.
     [[nodiscard]] std::optional<driver_kind> driver() const noexcept;

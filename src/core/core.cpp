@@ -70,8 +70,8 @@ void core::turn(std::optional<std::chrono::nanoseconds> max_wait, std::source_lo
 }
 
 std::uint64_t core::id() const noexcept { return loop_ == nullptr ? 0 : loop_->id(); }
-core_metrics core::metrics() const noexcept {
-    return loop_ == nullptr ? core_metrics(0, 0, 0, io_metrics()) : loop_->metrics();
+core_metrics core::metrics(std::source_location where) const {
+    return loop_ == nullptr ? core_metrics(0, 0, 0, io_metrics()) : handle(where).metrics(where);
 }
 
 std::optional<driver_kind> core::driver() const noexcept {
