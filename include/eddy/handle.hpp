@@ -45,7 +45,8 @@ public:
 
     /// Makes the runtime this thread's current one while the guard lives: `spawn` goes there, and sockets and timers that
     /// are used here are its. Guards must end in the reverse order of their making: one that does not ends the program
-    /// with a sentence.
+    /// with a sentence. A guard must not live across a co_await: the other tasks that this worker polls meanwhile would
+    /// spawn on the wrong runtime, and the task may go on on another thread.
     [[nodiscard]] enter_guard enter() const;
 
     /// As eddy::spawn, on this runtime.
