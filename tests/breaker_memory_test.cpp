@@ -22,6 +22,7 @@
 #include <eddy/ready.hpp>
 #include <eddy/runtime.hpp>
 #include <eddy/scope.hpp>
+#include <eddy/select.hpp>
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>
 #include <eddy/task.hpp>
@@ -108,9 +109,16 @@ TEST(BreakerMemory, ARuntimeThatCannotBeBuiltLeavesNothing) {
     }
 }
 
-TEST(BreakerMemory, OthersThatCannotBeBuilt) {
+TEST(BreakerMemory, WhatCannotBeBuiltOrEndedForWantOfMemoryEndsInAnOrderlyWay) {
     fail_each("core_thread::make", [] { static_cast<void>(eddy::core_thread::make()); });
     fail_each("local_pool::make", [] { static_cast<void>(eddy::local_pool::make(2)); });
+    fail_each("shutdown_timeout", [] {
+        const long nth = std::exchange(allocations_left, -1);
+        auto rt = support::make_runtime(2);
+        for (int i = 0; i < 20; ++i) rt.spawn(eddy::time::sleep(std::chrono::hours(1))).detach();
+        allocations_left = nth;
+        std::move(rt).shutdown_timeout(std::chrono::seconds(10));
+    });
     fail_each("runtime and block_on", [] {
         auto rt = eddy::runtime::builder().worker_threads(1).build();
         if (rt) rt->block_on(eddy::ready());
@@ -130,7 +138,7 @@ void on_loop(const char* what, Fn f) {
     });
 }
 
-TEST(BreakerMemory, OnALoop) {
+TEST(BreakerMemory, WorkOnALoopSurvivesAFailedAllocation) {
     on_loop("spawn", []() -> eddy::task<> { static_cast<void>(co_await eddy::spawn(eddy::ready())); });
     on_loop("spawn of a callable", []() -> eddy::task<> {
         auto work = eddy::spawn([]() -> eddy::task<int> { co_return 1; });
@@ -180,7 +188,7 @@ void on_pool(const char* what, Fn f) {
     });
 }
 
-TEST(BreakerMemory, OnThePool) {
+TEST(BreakerMemory, WorkOnThePoolSurvivesAFailedAllocation) {
     on_pool("spawn", []() -> eddy::task<> { static_cast<void>(co_await eddy::spawn(eddy::ready())); });
     on_pool("scope", []() -> eddy::task<> {
         co_await eddy::scope([](auto& s) -> eddy::task<> {
@@ -195,6 +203,14 @@ TEST(BreakerMemory, OnThePool) {
             s.cancel();
             co_return;
         });
+    });
+    on_pool("scope that is destroyed", []() -> eddy::task<> {
+        auto first = eddy::select(eddy::scope([](auto& s) -> eddy::task<> {
+                                      for (int i = 0; i < 3; ++i) s.spawn(eddy::time::sleep(std::chrono::hours(1)));
+                                      co_return;
+                                  }),
+                                  eddy::yield_now());
+        static_cast<void>(co_await first);
     });
     on_pool("spawn_blocking", []() -> eddy::task<> { static_cast<void>(co_await eddy::spawn_blocking([] {})); });
     on_pool("block_in_place", []() -> eddy::task<> {

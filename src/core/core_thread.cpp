@@ -24,8 +24,11 @@ struct core_thread::running {
         if (thread.get_id() == std::this_thread::get_id()) {
             detail::fatal_misuse("a core_thread was destroyed on its own thread: it cannot wait for itself");
         }
-        // Sent as work, so that it comes after the work that was sent before.
-        static_cast<void>(remote->spawn([stop = std::move(stop)]() mutable { stop.reset(); }));
+        try {
+            // Sent as work, so that it comes after the work that was sent before.
+            static_cast<void>(remote->spawn([stop = std::move(stop)]() mutable { stop.reset(); }));
+        } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the sender has gone with the closure, here
+        }
         thread.join();
     }
 };

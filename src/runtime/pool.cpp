@@ -565,15 +565,8 @@ void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
     // What came later nobody would ask to end.
     for (unsigned i = 0; i < list_count(); ++i) lists_[i].close();
     for (unsigned i = 0; i < list_count(); ++i) {
-        std::vector<spawned_task*> tasks;
-        lists_[i].for_each([&](spawned_task& task) {
-            task.state.add_reference();
-            tasks.push_back(&task);
-        });
-        for (spawned_task* const task : tasks) {
-            abort_task(*task);
-            detail::release(*task);
-        }
+        abort_batch tasks;  // queued after the list's lock
+        lists_[i].for_each([&](spawned_task& task) { tasks.add(task); });
     }
     ask_to_be_told();
     std::unique_lock guard(lock_);
@@ -681,7 +674,7 @@ bool pool::poll_closed(const waker& wake) {
     return false;
 }
 
-runtime_metrics pool::metrics() const noexcept {
+runtime_metrics pool::metrics() const {
     std::vector<worker_metrics> workers;
     workers.reserve(size());
     for (const auto& each : workers_) {

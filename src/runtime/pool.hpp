@@ -139,7 +139,7 @@ public:
     /// Blocking work begins or ends, as far as is_idle() is concerned.
     void count_blocking(bool begins) noexcept;
 
-    [[nodiscard]] runtime_metrics metrics() const noexcept;
+    [[nodiscard]] runtime_metrics metrics() const;
 
 private:
     static constexpr unsigned lists_for_others = 8;  // used in turn: who spawns and who ends tasks seldom meet

@@ -3,7 +3,6 @@
 
 #include <mutex>
 #include <utility>
-#include <vector>
 
 #include <eddy/detail/core_shared.hpp>
 #include <eddy/error.hpp>
@@ -135,23 +134,11 @@ void scope_base::cancel() noexcept {
         for (scope_link* child = first_; child != nullptr; child = child->next) cancel_core_task(*child->task.cored);
         return;
     }
-    // Aborted after the lock, since an abort wakes.
-    for (spawned_task* const child : mark_cancelled()) {
-        abort_task(*child);
-        detail::release(*child);
-    }
-}
-
-/// From here on each new child is cancelled at once. Those that there are, with a reference of each.
-std::vector<spawned_task*> scope_base::mark_cancelled() noexcept {
-    std::vector<spawned_task*> children;
+    abort_batch children;  // queued after the lock, since that wakes
     const guard locked(*this);
+    // From here on each new child is cancelled at once.
     is_cancelled_.store(true, std::memory_order_relaxed);
-    for (scope_link* child = first_; child != nullptr; child = child->next) {
-        children.push_back(child->task.pooled);
-        children.back()->state.add_reference();
-    }
-    return children;
+    for (scope_link* child = first_; child != nullptr; child = child->next) children.add(*child->task.pooled);
 }
 
 void scope_base::set_waker(const waker& wake) {
@@ -182,6 +169,23 @@ bool scope_base::poll_empty(const waker& wake) {
     return false;
 }
 
+/// A child that nobody polls at this moment, with its running bit and a reference; null if there is none. The others are told
+/// to end. From the front each time, since the destructor of a child may have started others: no more than one for each
+/// thread of the pool is passed by, those that are being polled.
+spawned_task* scope_base::take_child_to_destroy() noexcept {
+    const guard locked(*this);
+    is_cancelled_.store(true, std::memory_order_relaxed);
+    for (scope_link* link = first_; link != nullptr; link = link->next) {
+        spawned_task& child = *link->task.pooled;
+        if (polled_task::is_here(child)) destroyed_by_child();
+        if (child.state.transition_to_shutdown()) {
+            child.state.add_reference();
+            return &child;
+        }
+    }
+    return nullptr;
+}
+
 void scope_base::destroy_children() noexcept {
     if (!is_bound()) return;
     if (pool_ == nullptr) {
@@ -193,19 +197,7 @@ void scope_base::destroy_children() noexcept {
         return;
     }
     is_being_destroyed_.store(true, std::memory_order_release);
-    // Again while there are some, since the destructor of a child may have started another.
-    for (bool more = true; more;) {
-        more = false;
-        for (spawned_task* const child : mark_cancelled()) {
-            if (polled_task::is_here(*child)) destroyed_by_child();
-            if (child->state.transition_to_shutdown()) {
-                pool_->destroy(*child, 1);
-                more = true;
-            } else {
-                detail::release(*child);
-            }
-        }
-    }
+    while (spawned_task* const child = take_child_to_destroy()) pool_->destroy(*child, 1);
     {
         const guard locked(*this);
         if (first_ == nullptr) return;

@@ -110,6 +110,19 @@ void forget_wakers_in_children() noexcept {
     }();
 }
 
+void abort_batch::add(spawned_task& task) noexcept {
+    if (task.state.transition_to_cancelled() != task_state::wake_action::submit) return;
+    // SAFETY: it was waiting, and the queue's reference that has just been made is ours: nobody else may queue it.
+    task.next_queued = std::exchange(first_, &task);
+}
+
+abort_batch::~abort_batch() {
+    while (spawned_task* const task = first_) {
+        first_ = task->next_queued;
+        task->owner->schedule(*task);
+    }
+}
+
 void release(spawned_task& task, std::uint64_t count) noexcept {
     if (task.state.release(count)) task.ops().free_memory(task);
 }

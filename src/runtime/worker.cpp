@@ -2,6 +2,7 @@
 #include "runtime/worker.hpp"
 
 #include <algorithm>
+#include <new>
 #include <thread>
 #include <utility>
 
@@ -460,12 +461,14 @@ void worker::note_busy_period(time_point now) noexcept {
 // the events of its driver nor fire its timers, and nobody else would come to its LIFO slot (R025, R026).
 
 bool worker::become_sentry() noexcept {
+    // Without memory nobody watches for the time being.
+    if (seen_ == nullptr) seen_.reset(new (std::nothrow) sight[pool_.size()]);
+    if (seen_ == nullptr) return false;
     int none = no_sentry;
     // seq_cst: pairs with the load in wake_sentry(), as the loop above pairs with the word of idle_workers.
     if (!pool_.sentry().compare_exchange_strong(none, static_cast<int>(index_), std::memory_order_seq_cst))
         return false;
     const auto now = steady_clock::now();
-    if (seen_ == nullptr) seen_ = std::make_unique<sight[]>(pool_.size());
     if (now - last_watch_ < sentry_lingers) return true;  // goes on where it stopped
     last_watch_ = now;
     for (unsigned i = 0; i < pool_.size(); ++i) seen_[i].moves = pool_.at(i).moves();

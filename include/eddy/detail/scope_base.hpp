@@ -9,7 +9,6 @@
 #include <system_error>
 #include <type_traits>
 #include <utility>
-#include <vector>
 
 #include <eddy/detail/core_task.hpp>
 #include <eddy/detail/frame_pool.hpp>
@@ -119,7 +118,7 @@ public:
 private:
     class guard;
 
-    [[nodiscard]] std::vector<spawned_task*> mark_cancelled() noexcept;
+    [[nodiscard]] spawned_task* take_child_to_destroy() noexcept;
     /// Links the child in. With the lock held.
     void adopt(scope_link& child) noexcept;
     void start_pool_child(spawned_task& task, scope_link& link) noexcept;

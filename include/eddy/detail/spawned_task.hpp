@@ -69,11 +69,29 @@ void await_wakers_outside() noexcept;
 /// called by whoever is to await them.
 void forget_wakers_in_children() noexcept;
 
+/// Aborts many tasks: marks them one by one, under the lock of whoever has a list of them, and wakes them after it. Nothing is
+/// allocated: a task that is to be queued is in no queue yet, so its link serves until then.
+class abort_batch {
+public:
+    abort_batch() noexcept = default;
+    abort_batch(const abort_batch&) = delete;
+    abort_batch& operator=(const abort_batch&) = delete;
+    /// Queues those that are to run for it.
+    ~abort_batch();
+
+    /// The caller sees to it that the task is not freed meanwhile. Calls nothing.
+    void add(spawned_task& task) noexcept;
+
+private:
+    const owner_guard guard_;
+    spawned_task* first_ = nullptr;
+};
+
 /// One task of the pool or a local set: the header in front of its outcome and its future. See task_state for its life.
 ///
 ///     field            who may touch it
 ///     state            everybody
-///     next_queued      the queue that holds the task
+///     next_queued      the queue that holds the task, or who is about to queue it
 ///     root, outcome    who has `running`; the outcome after `complete` is the join handle's
 ///     join_waker       as the state's bit of that name says
 ///     list links       the owner's list of tasks, under its lock
