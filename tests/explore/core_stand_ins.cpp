@@ -13,6 +13,7 @@
 namespace eddy::sys {
 
 std::uint64_t fork_generation() noexcept { return 0; }
+void call_in_children(void (*)()) noexcept {}
 result<void> waker::wake() const noexcept { std::abort(); }
 
 }  // namespace eddy::sys
