@@ -97,7 +97,7 @@ poll_result<void> runtime_ended::poll(context& cx) {
 }
 
 void runtime_ended::wait(std::source_location where) {
-    if (pool_ == nullptr) return;
+    if (pool_ == nullptr || pool_->is_in_child()) return;
     // Before that it waits for the runtime to be idle.
     pool_->is_closing() ? detail::check_may_block("wait", where) : detail::check_may_await_idle(*pool_, "wait", where);
     pool_->wait_until_closed(std::nullopt);
