@@ -15,8 +15,7 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   add_compile_options(
     -Wduplicated-cond
     -Wlogical-op
-    # GCC 12 sees ghosts in optimised coroutine frames and in its own std::string (GCC bugs 105562 and 105329).
-    -Wno-maybe-uninitialized
+    # GCC 12 sees ghosts in its own std::string (GCC bug 105329).
     -Wno-restrict)
 elseif(CMAKE_CXX_COMPILER_ID MATCHES "Clang")
   add_compile_options(-Wthread-safety)

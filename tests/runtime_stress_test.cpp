@@ -483,10 +483,12 @@ TEST_P(RuntimeStress, R038_JoinAndCompletionAndDropOfTheHandle) {
     for (std::uint64_t round = 0; round < rounds; ++round) {
         const auto output = std::make_shared<int>(1);
         auto [tx, rx] = oneshot<>::channel();
-        std::optional task(rt.spawn([output, from = std::move(rx)]() mutable -> eddy::task<std::shared_ptr<int>> {
-            static_cast<void>(co_await from);
-            co_return output;
-        }));
+        // (In a std::optional GCC 12 warns of it.)
+        auto task = std::make_unique<eddy::join_handle<std::shared_ptr<int>>>(
+            rt.spawn([output, from = std::move(rx)]() mutable -> eddy::task<std::shared_ptr<int>> {
+                static_cast<void>(co_await from);
+                co_return output;
+            }));
         // Another task awaits it, and is cancelled or not while it ends.
         auto joiner = rt.spawn([mine = std::move(*task)]() mutable -> eddy::task<int> {
             auto got = co_await mine;

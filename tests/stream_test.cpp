@@ -57,7 +57,7 @@ public:
             from_->items.pop_front();
             return item;
         }
-        if (from_->ended) return std::optional<Item>();
+        if (from_->ended) return std::nullopt;
         from_->waker = cx.waker();
         return eddy::not_ready;
     }
