@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/scheduled_io.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
@@ -67,6 +68,11 @@ public:
 
     /// Leaves the thread running until the process ends.
     void forget() && noexcept;
+    // Only to say in a short error what to write.
+    template <class... A>
+    auto forget(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
 
 private:
     friend class reactor;

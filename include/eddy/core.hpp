@@ -58,7 +58,7 @@ public:
         if constexpr (is_future) {
             return detail::run_main<F>(own("core::run()", where), std::forward<F>(main), where);
         } else {
-            return detail::broken_future::output_type();
+            return detail::broken_future();
         }
     }
 

@@ -7,6 +7,7 @@
 #include <source_location>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/core_shared.hpp>
 #include <eddy/error.hpp>
 #include <eddy/reactor.hpp>
@@ -80,6 +81,12 @@ public:
         if (detail::is_closed(*loop_)) return std::unexpected(make_error_code(errc::runtime_shutdown));
         if constexpr (detail::check_work<W>()) detail::spawn_work(*loop_, std::forward<W>(work), where);
         return {};
+    }
+
+    // Only to say in a short error what to write.
+    template <class W, detail::argument_of_work A, class... More>
+    auto spawn(W&&, A&&, More&&...) const {
+        return detail::refuse_arguments<W>();
     }
 
     /// For other threads.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/blocking_cell.hpp>
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/pool.hpp>
 #include <eddy/error.hpp>
@@ -67,6 +68,11 @@ public:
         } else {
             return detail::broken_future();
         }
+    }
+    // Only to say in a short error what to write.
+    template <class W, detail::argument_of_work A, class... More>
+    auto spawn(W&&, A&&, More&&...) const {
+        return detail::refuse_arguments<W>();
     }
 
     /// As runtime::block_on.
@@ -141,7 +147,7 @@ auto handle::block_on(F&& future, std::source_location where) const {
         detail::check_may_block(*pool_, "block_on", where);
         return detail::block_on<F>(*pool_, std::forward<F>(future), where);
     } else {
-        return detail::broken_future::output_type();
+        return detail::broken_future();
     }
 }
 

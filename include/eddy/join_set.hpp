@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/join_list.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/stored_work.hpp>
@@ -59,6 +60,12 @@ public:
     template <class W>
     abort_handle spawn(W&& work, std::source_location where = std::source_location::current()) {
         return add<W>([&] { return eddy::spawn(std::forward<W>(work), where); });
+    }
+
+    // Only to say in a short error what to write.
+    template <class W, detail::argument_of_work A, class... More>
+    auto spawn(W&&, A&&, More&&...) {
+        return detail::refuse_arguments<W>();
     }
 
     /// The same on a certain runtime.
@@ -112,6 +119,11 @@ public:
     /// Errors: the first task that threw, or was aborted, aborts the rest; its exception is thrown (see
     /// join_error::rethrow).
     [[nodiscard]] auto join_all() && { return join_all_of(std::move(*this)); }
+    // Only to say in a short error what to write.
+    template <class... A>
+    auto join_all(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
 
     /// Aborts all tasks. They stay in the set, to be joined.
     void abort_all() noexcept { list_.abort_all(); }
@@ -148,7 +160,7 @@ private:
             list_.reserve();
             return insert(spawn());
         } else {
-            return detail::broken_future::output_type();
+            return detail::broken_future();
         }
     }
 

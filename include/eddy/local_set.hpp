@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/local_tasks.hpp>
 #include <eddy/detail/owned.hpp>
@@ -153,6 +154,12 @@ public:
         }
     }
 
+    // Only to say in a short error what to write.
+    template <class W, detail::argument_of_work A, class... More>
+    auto spawn_local(W&&, A&&, More&&...) {
+        return detail::refuse_arguments<W>();
+    }
+
     /// Runs a future, and the tasks of the set meanwhile; eddy::spawn_local() in it goes to the set. Tasks that are left
     /// stay in the set, and stand still until it is driven again.
     /// Cancel safety: that of the future.
@@ -161,9 +168,8 @@ public:
         if constexpr (!detail::check_futures<F>()) {
             return detail::broken_future();
         } else {
-            using kept = detail::owned_t<F>;
             static_cast<void>(own("local_set::run_until()", where));
-            return run_until_future<kept>(tasks_, kept(std::forward<F>(work)));
+            return run_until_future<detail::owned_t<F>>(tasks_, detail::own(std::forward<F>(work)));
         }
     }
 
@@ -218,6 +224,12 @@ auto spawn_local(W&& work, std::source_location where = std::source_location::cu
     } else {
         return detail::broken_future();
     }
+}
+
+// Only to say in a short error what to write.
+template <class W, detail::argument_of_work A, class... More>
+auto spawn_local(W&&, A&&, More&&...) {
+    return detail::refuse_arguments<W>();
 }
 
 }  // namespace eddy

@@ -8,6 +8,7 @@
 #include <source_location>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy {
@@ -112,6 +113,11 @@ public:
     /// Errors: resource_unavailable_try_again if the system has no thread left; resource_deadlock_would_occur from inside a
     /// turn.
     [[nodiscard]] result<background_reactor> background() && noexcept;
+    // Only to say in a short error what to write.
+    template <class... A>
+    auto background(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
 
     [[nodiscard]] reactor_handle handle() const noexcept;
 

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future_ops.hpp>
 #include <eddy/handle.hpp>
@@ -75,6 +76,12 @@ public:
         }
     }
 
+    // Only to say in a short error what to write.
+    template <class W, detail::argument_of_work A, class... More>
+    auto spawn(W&&, A&&, More&&...) const {
+        return detail::refuse_arguments<W>();
+    }
+
     /// Runs a future on the workers, blocks until it has ended, and returns its output or throws what it throws. The
     /// future may borrow from the caller's stack: an lvalue is borrowed, an rvalue is moved.
     /// Errors: throws `nested_runtime` on a thread that runs a runtime's or a loop's tasks; `misuse` in a forked child;
@@ -127,6 +134,28 @@ public:
     [[nodiscard]] runtime_ended shutdown_on_idle() && noexcept;
     /// Shuts down now, as the destructor does.
     [[nodiscard]] runtime_ended shutdown_now() && noexcept;
+
+    // Only to say in a short error what to write.
+    template <class... A>
+    auto block_on_all(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
+    template <class... A>
+    auto shutdown_timeout(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
+    template <class... A>
+    auto shutdown_background(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
+    template <class... A>
+    auto shutdown_on_idle(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
+    template <class... A>
+    auto shutdown_now(A&&...) & {
+        return detail::refuse_lvalue<A...>();
+    }
 
 private:
     friend class runtime_builder;

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/scope_base.hpp>
@@ -30,6 +31,12 @@ public:
     template <class W>
     void spawn(W&& work, std::source_location where = std::source_location::current()) {
         if constexpr (detail::check_spawned<W>()) base_.spawn(std::forward<W>(work), where);
+    }
+
+    // Only to say in a short error what to write.
+    template <class W, detail::argument_of_work A, class... More>
+    auto spawn(W&&, A&&, More&&...) {
+        return detail::refuse_arguments<W>();
     }
 
     /// Cancels the children, those that are there and those to come. The body goes on.

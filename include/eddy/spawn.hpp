@@ -5,6 +5,7 @@
 #include <source_location>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/core_spawn.hpp>
 #include <eddy/detail/pool.hpp>
 #include <eddy/join_handle.hpp>
@@ -60,6 +61,16 @@ auto spawn_background(W&& work, std::source_location where = std::source_locatio
     } else {
         return detail::broken_future();
     }
+}
+
+// Only to say in a short error what to write.
+template <class W, detail::argument_of_work A, class... More>
+auto spawn(W&&, A&&, More&&...) {
+    return detail::refuse_arguments<W>();
+}
+template <class W, detail::argument_of_work A, class... More>
+auto spawn_background(W&&, A&&, More&&...) {
+    return detail::refuse_arguments<W>();
 }
 
 /// The number of the task that is polled on this thread; nothing outside of tasks.

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/blocking_cell.hpp>
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/pool.hpp>
 #include <eddy/join_handle.hpp>
@@ -29,6 +30,12 @@ auto spawn_blocking(F&& f, std::source_location where = std::source_location::cu
     } else {
         return detail::broken_future();
     }
+}
+
+// Only to say in a short error what to write.
+template <class W, detail::argument_of_work A, class... More>
+auto spawn_blocking(W&&, A&&, More&&...) {
+    return detail::refuse_arguments<W>();
 }
 
 namespace detail {

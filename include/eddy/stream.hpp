@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/error.hpp>
@@ -178,7 +179,14 @@ public:
         if constexpr (fits) {
             using each = for_each_future<Self, std::decay_t<Fn>, detail::is_fragile<Fn>>;
             return each(std::move(static_cast<Self&>(*this)), std::forward<Fn>(f));
+        } else {
+            return detail::broken_future();
         }
+    }
+    // Only to say in a short error what to write.
+    template <class... A>
+    auto for_each(A&&...) & {
+        return detail::refuse_lvalue<A...>();
     }
 };
 

@@ -60,8 +60,10 @@ public:
         if constexpr (std::is_void_v<T>) {
             outcome.take();
             return poll_result<void>::ready();
-        } else {
+        } else if constexpr (std::is_move_constructible_v<T>) {  // else the promise says what is wrong
             return outcome.take();
+        } else {
+            return not_ready;
         }
     }
 
@@ -119,13 +121,18 @@ protected:
 
 template <class T>
 class promise final : public promise_base<T> {
+    static constexpr bool is_movable = std::is_move_constructible_v<T>;
+    static_assert(is_movable,
+                  "eddy: a coroutine's output is moved to whoever awaits it, and this type cannot be moved: return a "
+                  "std::unique_ptr of it");
+
 public:
     task<T> get_return_object() noexcept { return task<T>(*this); }
 
     template <class U = T>
-        requires std::convertible_to<U, T>
+        requires(std::convertible_to<U, T> || !is_movable)
     void return_value(U&& value) {
-        this->destination().set_value(std::forward<U>(value));
+        if constexpr (is_movable) this->destination().set_value(std::forward<U>(value));
     }
 };
 

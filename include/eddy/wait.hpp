@@ -56,7 +56,7 @@ auto wait(F&& future, std::source_location where = std::source_location::current
             place.park();
         }
     } else {
-        return detail::broken_future::output_type();
+        return detail::broken_future();
     }
 }
 

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/future.hpp>
@@ -244,15 +245,21 @@ struct in_name_of {
 
 // ---- Dispatch ----
 
+/// Whether what a future gives can come out of its await.
+template <class F>
+constexpr bool gives_what_moves() {
+    if constexpr (future<F>) {
+        return std::is_void_v<output_t<F>> || std::is_move_constructible_v<output_t<F>>;
+    } else {
+        return true;
+    }
+}
+
 /// Stands for an awaiter after a static_assert has failed, so that no further error follows.
 struct dummy_awaiter {
-    struct anything {
-        template <class T>
-        operator T() const;  // NOLINT(google-explicit-constructor)
-    };
     bool await_ready() const noexcept { return true; }
     void await_suspend(const auto&) const noexcept {}
-    anything await_resume() const noexcept { return {}; }
+    broken_future await_resume() const noexcept { return {}; }
 };
 
 template <class Out, class A>
@@ -282,7 +289,10 @@ auto make_awaiter(frame& awaiting, A&& awaited) {
         safe,
         "eddy: GCC 12 destroys a closure's captures twice inside a co_await expression; name the future first: "
         "`auto work = ...; co_await work;`");
-    if constexpr (!safe) {
+    constexpr bool movable = gives_what_moves<F>();
+    static_assert(movable || is_entered<F>,  // of a coroutine its promise says it
+                  "eddy: this future's output is moved to whoever awaits it, and its type cannot be moved");
+    if constexpr (!safe || !movable) {
         return dummy_awaiter{};
     } else if constexpr (is_try<F>) {
         return make_try_awaiter<Out>(awaiting, awaited);

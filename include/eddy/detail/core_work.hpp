@@ -67,19 +67,23 @@ constexpr bool check_work() {
                   "function with parameters spawn what it makes, `spawn(work(x))`");
     constexpr const bool is_moved = !is_work || !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
     static_assert(is_moved, "eddy: spawn takes over the work: write std::move");
+    constexpr const bool is_movable = !is_work || !is_moved || std::is_constructible_v<work, W>;
+    static_assert(
+        is_movable,
+        "eddy: spawn moves the work to where it runs, and this cannot be moved: spawn a lambda that makes it");
     if constexpr (future<work>) {
         constexpr bool handles_its_errors = is_void_future<work>();
         static_assert(handles_its_errors,
                       "eddy: nobody sees the output of spawned work, so it must be void: handle errors inside, or use "
                       "`then`");
-        return handles_its_errors && is_moved;
+        return handles_its_errors && is_moved && is_movable;
     } else if constexpr (is_callable) {
         using made = work_result_t<work>;
         constexpr bool handles_its_errors = std::is_void_v<made> || is_void_future<made>();
         static_assert(handles_its_errors,
                       "eddy: nobody sees the output of spawned work, so it must be void: handle errors inside, or use "
                       "`then`");
-        return handles_its_errors && is_moved;
+        return handles_its_errors && is_moved && is_movable;
     } else {
         return false;
     }

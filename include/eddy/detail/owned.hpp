@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/future.hpp>
 
 // What an adaptor is given it owns: an rvalue is moved in. Whoever wants to lend a future says so with std::ref.
@@ -59,38 +60,12 @@ constexpr bool check_futures() {
     static_assert(
         futures,
         "eddy: this argument is no future, which needs output_type and poll_result<output_type> poll(context&)");
-    return given && futures;
+    constexpr bool movable = !given || !futures || (std::is_constructible_v<owned_t<F>, F> && ...);
+    static_assert(movable,
+                  "eddy: this moves its futures in, and one of them cannot be moved: give it a name, and lend it with "
+                  "std::ref(f)");
+    return given && futures && movable;
 }
-
-/// Stands for the future of an adaptor after a static_assert has failed, so that no further error follows.
-struct broken_future {
-    struct output_type {
-        template <class T>
-        operator T() const;  // NOLINT(google-explicit-constructor)
-    };
-    poll_result<output_type> poll(context&) { return not_ready; }
-
-    template <class Fn>
-    broken_future and_then(Fn&&) const {
-        return {};
-    }
-    template <class Fn>
-    broken_future map(Fn&&) const {
-        return {};
-    }
-    template <class Fn>
-    broken_future map_err(Fn&&) const {
-        return {};
-    }
-    template <class Fn>
-    broken_future or_else(Fn&&) const {
-        return {};
-    }
-    template <class Fn>
-    broken_future then(Fn&&) const {
-        return {};
-    }
-};
 
 /// The output that an answer holds; `std::monostate` for void.
 template <class T>

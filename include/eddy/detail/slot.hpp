@@ -69,7 +69,7 @@ public:
         if (state_ == state::value) [[likely]] {
             if constexpr (std::is_void_v<T>) {
                 return;
-            } else {
+            } else if constexpr (std::is_move_constructible_v<T>) {
                 return std::move(value_);
             }
         }

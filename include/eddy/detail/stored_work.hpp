@@ -46,7 +46,20 @@ constexpr bool check_spawned() {
                   "parameters spawn what it makes, `spawn(work(x))`");
     constexpr const bool is_moved = !is_work || !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
     static_assert(is_moved, "eddy: spawn takes over the work: write std::move");
-    return is_work && is_moved;
+    constexpr const bool is_movable = !is_work || !is_moved || std::is_constructible_v<work, W>;
+    static_assert(
+        is_movable,
+        "eddy: spawn moves the work to where it runs, and this cannot be moved: spawn a lambda that makes it");
+    if constexpr (is_work && is_moved && is_movable) {
+        using output = work_output_t<work>;
+        constexpr bool moves_output = std::is_void_v<output> || std::is_move_constructible_v<output>;
+        static_assert(moves_output || is_entered<work>,  // of a coroutine its promise says it
+                      "eddy: the output of spawned work is moved to whoever joins it, and this type cannot be moved: "
+                      "return a std::unique_ptr of it");
+        return moves_output;
+    } else {
+        return false;
+    }
 }
 
 /// Puts what a poll has answered into the slot. True if it was ready.

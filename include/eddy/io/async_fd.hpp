@@ -6,6 +6,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
 #include <eddy/io/poll_evented.hpp>
@@ -113,6 +114,11 @@ public:
 
     /// Deregisters and gives the source back.
     [[nodiscard]] S into_inner() && { return std::move(evented_).into_inner(); }
+    // Only to say in a short error what to write.
+    template <class... A>
+    auto into_inner(A&&...) & {
+        return eddy::detail::refuse_lvalue<A...>();
+    }
 
 private:
     explicit async_fd(poll_evented<S>&& evented) noexcept : evented_(std::move(evented)) {}

@@ -5,6 +5,7 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/io/interest.hpp>
@@ -72,6 +73,11 @@ public:
     [[nodiscard]] S into_inner() && {
         static_cast<void>(registration_.deregister());
         return std::move(source_);
+    }
+    // Only to say in a short error what to write.
+    template <class... A>
+    auto into_inner(A&&...) & {
+        return eddy::detail::refuse_lvalue<A...>();
     }
 
 private:

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <eddy/core_handle.hpp>
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_stream.hpp>
@@ -102,6 +103,11 @@ public:
     [[nodiscard]] static result<tcp_listener> from_native(int fd) noexcept;
     /// Gives the socket up: a future, since a driver may have accepted connections that belong to it.
     [[nodiscard]] task<result<released>> into_native() &&;
+    // Only to say in a short error what to write.
+    template <class... A>
+    auto into_native(A&&...) & {
+        return eddy::detail::refuse_lvalue<A...>();
+    }
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
     /// Waits for a connection. Connections that fail before they are accepted are passed over.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/core_handle.hpp>
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
@@ -38,6 +39,15 @@ public:
     /// Connects, as tcp_stream::connect().
     [[nodiscard]] task<result<tcp_stream>> connect(const socket_addr& to,
                                                    std::source_location where = std::source_location::current()) &&;
+    // Only to say in a short error what to write.
+    template <class... A>
+    auto listen(A&&...) & {
+        return eddy::detail::refuse_lvalue<A...>();
+    }
+    template <class... A>
+    auto connect(A&&...) & {
+        return eddy::detail::refuse_lvalue<A...>();
+    }
 
     [[nodiscard]] result<bool> reuse_addr() const noexcept;
     result<void> set_reuse_addr(bool on) const noexcept;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <eddy/core_handle.hpp>
+#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/leased_buffer.hpp>
@@ -80,6 +81,11 @@ public:
     [[nodiscard]] static result<tcp_stream> from_native(int fd) noexcept;
     /// Gives the socket up: a future, since a driver may have fetched bytes that belong to it.
     [[nodiscard]] task<result<released>> into_native() &&;
+    // Only to say in a short error what to write.
+    template <class... A>
+    auto into_native(A&&...) & {
+        return eddy::detail::refuse_lvalue<A...>();
+    }
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
     // ---- Reading ----

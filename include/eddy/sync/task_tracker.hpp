@@ -157,8 +157,7 @@ public:
         if constexpr (!eddy::detail::check_futures<F>()) {
             return eddy::detail::broken_future();
         } else {
-            using kept = eddy::detail::owned_t<F>;
-            return tracked_future<kept>(token(), kept(std::forward<F>(work)));
+            return tracked_future<eddy::detail::owned_t<F>>(token(), eddy::detail::own(std::forward<F>(work)));
         }
     }
 

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <source_location>
+
+#include <eddy/future.hpp>
+
+// What follows a static_assert that has failed: so that the reader sees its sentence, and no further errors.
+
+namespace eddy::detail {
+
+/// Stands for the future that could not be made, for its handle, its output, and whatever is done with them.
+struct broken_future {
+    using output_type = broken_future;
+    poll_result<broken_future> poll(context&) { return not_ready; }
+
+    template <class T>
+    operator T() const;  // NOLINT(google-explicit-constructor)
+
+    // The members of futures and handles ...
+    broken_future and_then(auto&&) const { return {}; }
+    broken_future map(auto&&) const { return {}; }
+    broken_future map_err(auto&&) const { return {}; }
+    broken_future or_else(auto&&) const { return {}; }
+    broken_future then(auto&&) const { return {}; }
+    broken_future abort_handle() const { return {}; }
+    void abort() const {}
+    void detach() const {}
+    void wait() const {}
+    bool is_finished() const { return {}; }
+    bool is_cancelled() const { return {}; }
+    std::size_t id() const { return {}; }
+
+    // ... of results, optionals and errors ...
+    broken_future operator*() const { return {}; }
+    const broken_future* operator->() const { return this; }
+    bool has_value() const { return {}; }
+    broken_future value() const { return {}; }
+    broken_future value_or(auto&&) const { return {}; }
+    broken_future error() const { return {}; }
+    broken_future message() const { return {}; }
+    broken_future what() const { return {}; }
+
+    // ... and of what might be in them.
+    const broken_future* begin() const { return this; }
+    const broken_future* end() const { return this; }
+    std::size_t size() const { return {}; }
+    const char* c_str() const { return {}; }
+};
+
+template <class A, class B>
+concept one_is_broken = std::same_as<A, broken_future> || std::same_as<B, broken_future>;
+
+template <class A, class B>
+    requires one_is_broken<A, B>
+broken_future operator+(const A&, const B&) {
+    return {};
+}
+template <class A, class B>
+    requires one_is_broken<A, B>
+A& operator+=(A& a, const B&) {
+    return a;
+}
+template <class A, class B>
+    requires one_is_broken<A, B>
+A& operator<<(A& a, const B&) {
+    return a;
+}
+template <class A, class B>
+    requires one_is_broken<A, B>
+bool operator==(const A&, const B&) {
+    return {};
+}
+
+/// What a member for rvalues says when it is called on an lvalue.
+template <class... A>
+auto refuse_lvalue() {
+    constexpr bool is_moved = sizeof...(A) == std::size_t(-1);
+    static_assert(is_moved, "eddy: this takes its object over: write std::move(x).f(...), and not x.f(...)");
+    return broken_future();
+}
+
+/// What the spawn functions say when they are called as std::thread is.
+template <class... A>
+auto refuse_arguments() {
+    constexpr bool is_bound = sizeof...(A) == std::size_t(-1);
+    static_assert(is_bound,
+                  "eddy: spawn takes no arguments for the work: call it, spawn(f(x)), or bind them in a lambda, "
+                  "spawn([=] { return f(x); })");
+    return broken_future();
+}
+
+/// What may stand after the work is its place.
+template <class A>
+concept argument_of_work = !std::convertible_to<A, std::source_location>;
+
+}  // namespace eddy::detail

@@ -1,0 +1,30 @@
+// After one of our sentences nothing follows: neither about the output nor about the handle. (The harness looks at the first
+// error only; that there is one is counted by `only-error`.)
+//
+// expect-error: static assertion failed
+// expect-error: eddy: spawn takes over the work: write std::move
+// only-error
+#include <eddy/spawn.hpp>
+#include <eddy/task.hpp>
+
+#include <string>
+
+eddy::task<int> number() { co_return 1; }
+
+eddy::task<int> use() {
+    auto work = number();
+#ifdef EDDY_CONTROL
+    auto handle = eddy::spawn(std::move(work));
+#else
+    auto handle = eddy::spawn(work);
+#endif
+    const auto id = handle.id();
+    handle.abort();
+    auto output = co_await handle;
+    std::string text;
+    if (!output) text += output.error().what();
+    int sum = *output + 1;
+    sum += *output;
+    sum += output.value();
+    co_return sum + static_cast<int>(id + text.size());
+}

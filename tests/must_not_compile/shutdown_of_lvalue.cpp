@@ -1,0 +1,15 @@
+// expect-error: static assertion failed
+// expect-error: eddy: this takes its object over: write std::move(x).f(...), and not x.f(...)
+// only-error
+#include <eddy/runtime.hpp>
+
+using namespace std::chrono_literals;
+
+int main() {
+    eddy::runtime rt;
+#ifdef EDDY_CONTROL
+    std::move(rt).shutdown_timeout(1s);
+#else
+    rt.shutdown_timeout(1s);
+#endif
+}

@@ -1,0 +1,16 @@
+// expect-error: static assertion failed
+// expect-error: eddy: spawn takes no arguments for the work: call it, spawn(f(x)), or bind them in a lambda
+// only-error
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/task.hpp>
+
+int square(int n) { return n * n; }
+
+eddy::task<int> use() {
+#ifdef EDDY_CONTROL
+    auto work = eddy::spawn_blocking([] { return square(3); });
+#else
+    auto work = eddy::spawn_blocking(square, 3);
+#endif
+    co_return (co_await work).value();
+}

@@ -1,0 +1,20 @@
+// expect-error: static assertion failed
+// expect-error: eddy: the output of spawned work is moved to whoever joins it, and this type cannot be moved
+#include <eddy/spawn.hpp>
+#include <eddy/task.hpp>
+
+#include <memory>
+
+struct fixed {
+    fixed() {}
+    fixed(fixed&&) = delete;
+};
+
+eddy::task<void> use() {
+#ifdef EDDY_CONTROL
+    auto work = eddy::spawn([] { return std::make_unique<fixed>(); });
+#else
+    auto work = eddy::spawn([] { return fixed(); });
+#endif
+    co_await work;
+}

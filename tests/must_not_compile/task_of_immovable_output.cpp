@@ -1,0 +1,23 @@
+// expect-error: static assertion failed
+// expect-error: eddy: a coroutine's output is moved to whoever awaits it, and this type cannot be moved: return a std::unique_ptr
+// only-error
+#include <eddy/task.hpp>
+
+#include <memory>
+
+struct fixed {
+    fixed() {}
+    fixed(fixed&&) = delete;
+};
+
+#ifdef EDDY_CONTROL
+eddy::task<std::unique_ptr<fixed>> make() { co_return std::make_unique<fixed>(); }
+#else
+eddy::task<fixed> make() { co_return fixed(); }
+#endif
+
+eddy::task<void> use() {
+    auto borrowed = make();
+    co_await borrowed;
+    co_await make();
+}
