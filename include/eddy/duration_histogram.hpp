@@ -5,6 +5,7 @@
 #include <array>
 #include <bit>
 #include <chrono>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
@@ -13,7 +14,7 @@ namespace eddy {
 
 /// How many durations were how long. Each power of two of nanoseconds is divided into four buckets, so the width of a
 /// bucket is at most a quarter of what is in it (the layout of HdrHistogram, by Gil Tene, with two significant bits).
-/// What is shorter than 128 ns is in the first bucket, what is longer than a minute in the last.
+/// What is shorter than 128 ns is in the first bucket, what is 68.7 s (2^36 ns) or longer in the last.
 /// Thread safety: a plain value.
 class duration_histogram {
 public:
@@ -40,12 +41,13 @@ public:
     [[nodiscard]] std::uint64_t total() const noexcept {
         return std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0});
     }
-    /// A duration that is not shorter than `share` (0 to 1) of all: the end of the bucket in which that one lies, and of
-    /// the last bucket its begin. Zero if there are none.
+    /// The least end of a bucket that at least `share` (0 to 1) of all do not reach; of the last bucket, which is open, its
+    /// begin. Zero if there are none.
     [[nodiscard]] std::chrono::nanoseconds quantile(double share) const noexcept {
         const std::uint64_t all = total();
         if (all == 0) return std::chrono::nanoseconds::zero();
-        const auto wanted = static_cast<std::uint64_t>(std::clamp(share, 0.0, 1.0) * static_cast<double>(all));
+        const auto wanted =
+            static_cast<std::uint64_t>(std::ceil(std::clamp(share, 0.0, 1.0) * static_cast<double>(all)));
         std::uint64_t seen = 0;
         std::size_t bucket = 0;
         for (; bucket < buckets - 1; ++bucket) {

@@ -21,7 +21,7 @@
 #include <eddy/join_map.hpp>    // tasks with keys
 #include <eddy/join_set.hpp>    // many tasks, joined as they end
 #include <eddy/local_pool.hpp>  // threads with a loop each, for tasks that stay where they began
-#include <eddy/local_set.hpp>   // tasks that stay on one thread: local_set, spawn_local
+#include <eddy/local_set.hpp>   // tasks that never run at the same time: local_set, spawn_local
 #include <eddy/scope.hpp>       // children that borrow, and that are awaited
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>  // work that blocks: spawn_blocking, block_in_place

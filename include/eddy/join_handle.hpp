@@ -119,7 +119,7 @@ public:
         if (task_ != nullptr) task_->join->abort(*task_);
     }
 
-    /// Whether the task has ended: the next poll would be ready.
+    /// Whether the task has ended: the next poll would be ready. True of an empty handle, whose poll throws `misuse`.
     [[nodiscard]] bool is_finished() const noexcept { return task_ == nullptr || task_->join->is_finished(*task_); }
 
     /// Lets the task go on by itself. The handle is empty then.

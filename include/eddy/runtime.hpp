@@ -29,7 +29,7 @@ class runtime_ended;
 /// or lets `eddy::run` make it.
 ///
 /// Destroying it cancels what still runs: every task is destroyed, on a worker, when it next waits; the workers are
-/// joined. Sockets that outlive it answer errc::runtime_shutdown; a sleep that does goes on where it is polled next, or
+/// joined. Sockets that outlive it answer errc::runtime_shutdown; a sleep that outlives it goes on where it is polled next, or
 /// throws `misuse` if no loop or runtime is there. Blocking work is not waited for. A task that never waits holds this up:
 /// see shutdown_timeout() and shutdown_background().
 /// One that was moved from, or shut down, is empty: it has no metrics, shutting it down again does nothing, and all other
@@ -38,7 +38,8 @@ class runtime_ended;
 /// The child of a fork has none of the threads. There what is spawned is cancelled at once, what would wait for the runtime
 /// throws `misuse`, and the destructor and the shutdowns just let go: what the tasks hold, and the drivers' descriptors,
 /// stay where they are until the child ends. A new runtime can be made in the child.
-/// Thread safety: spawn, block_on, handle, metrics on any thread. It must not be destroyed by one of its own tasks.
+/// Thread safety: all but moving, destroying and shutting down on any thread. It must not be destroyed by one of its own
+/// tasks, which ends the program; in a task of another runtime that blocks the thread.
 class runtime {
 public:
     /// A worker for each processor. Throws std::system_error if there are too many descriptors or threads.
@@ -128,11 +129,12 @@ public:
     /// Errors: throws `nested_runtime` on a thread that runs tasks.
     void shutdown_timeout(std::chrono::nanoseconds limit,
                           std::source_location where = std::source_location::current()) &&;
-    /// Begins the shutdown and does not wait. The only way that is allowed inside the runtime's own tasks.
+    /// Begins the shutdown and does not wait. Allowed in the runtime's own tasks, as are shutdown_on_idle() and
+    /// shutdown_now() if nobody there waits for what they return.
     void shutdown_background() && noexcept;
     /// Shuts down as soon as the runtime is idle: `std::move(rt).shutdown_on_idle().wait()`, or await it elsewhere.
     [[nodiscard]] runtime_ended shutdown_on_idle() && noexcept;
-    /// Shuts down now, as the destructor does.
+    /// Begins the shutdown at once; what it returns is ready when it has ended. Dropping that waits for nothing.
     [[nodiscard]] runtime_ended shutdown_now() && noexcept;
 
     // Only to say in a short error what to write.

@@ -37,12 +37,12 @@ public:
     [[nodiscard]] std::size_t workers() const noexcept { return workers_.size(); }
     [[nodiscard]] const worker_metrics& worker(std::size_t index) const { return workers_.at(index); }
 
-    std::size_t alive_tasks = 0;
-    std::uint64_t spawned_tasks = 0;
+    std::size_t alive_tasks = 0;      ///< now; background tasks included, blocking work not
+    std::uint64_t spawned_tasks = 0;  ///< since the start; as above
     std::size_t injection_queue_depth = 0;
-    std::size_t blocking_threads = 0;
+    std::size_t blocking_threads = 0;  ///< now, idle ones included
     std::size_t idle_blocking_threads = 0;
-    std::size_t blocking_queue_depth = 0;
+    std::size_t blocking_queue_depth = 0;  ///< jobs that no thread has begun
 
     /// Sums over the workers.
     [[nodiscard]] std::uint64_t polls() const noexcept { return sum(&worker_metrics::polls); }

@@ -28,7 +28,7 @@ constexpr std::size_t clearly_more = 8;
 
 result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
     if (!chosen) {
-        chosen = std::max(1u, std::thread::hardware_concurrency());
+        chosen = sys::processor_count();
         // NOLINTNEXTLINE(concurrency-mt-unsafe): read only
         if (const char* const named = std::getenv("EDDY_WORKER_THREADS"); named != nullptr && *named != '\0') {
             char* end = nullptr;

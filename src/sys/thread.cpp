@@ -2,10 +2,12 @@
 #include "sys/thread.hpp"
 
 #include <limits.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <thread>
 
 #include <eddy/error.hpp>
 
@@ -80,6 +82,15 @@ void name_this_thread(const std::string& name) noexcept {
     std::array<char, 16> cut{};
     std::ranges::copy(name.substr(0, cut.size() - 1), cut.begin());
     pthread_setname_np(pthread_self(), cut.data());
+}
+
+unsigned processor_count() noexcept {
+    // std::thread::hardware_concurrency() does not know of a process that is bound to some of them.
+    cpu_set_t usable;
+    CPU_ZERO(&usable);
+    if (::sched_getaffinity(0, sizeof usable, &usable) == 0)
+        return static_cast<unsigned>(std::max(1, CPU_COUNT(&usable)));
+    return std::max(1u, std::thread::hardware_concurrency());  // more processors than the set has room for
 }
 
 }  // namespace eddy::sys

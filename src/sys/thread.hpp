@@ -44,6 +44,9 @@ private:
     process_mark process_;
 };
 
+/// How many processors this process may use, at least 1.
+[[nodiscard]] unsigned processor_count() noexcept;
+
 /// Names the calling thread, for debuggers and the system's tools. Linux keeps the first 15 bytes.
 void name_this_thread(const std::string& name) noexcept;
 
