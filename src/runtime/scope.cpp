@@ -178,10 +178,11 @@ spawned_task* scope_base::take_child_to_destroy() noexcept {
     for (scope_link* link = first_; link != nullptr; link = link->next) {
         spawned_task& child = *link->task.pooled;
         if (polled_task::is_here(child)) destroyed_by_child();
-        if (child.state.transition_to_shutdown()) {
-            child.state.add_reference();
-            return &child;
-        }
+        // First the reference: the list of the pool may give up the only one, as soon as somebody else has the running bit.
+        child.state.add_reference();
+        if (child.state.transition_to_shutdown()) return &child;
+        // Never the last: who has the running bit has one until ended(), which needs this lock.
+        static_cast<void>(child.state.release());
     }
     return nullptr;
 }
