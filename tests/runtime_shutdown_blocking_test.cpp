@@ -282,6 +282,46 @@ TEST_P(RuntimeShutdownBlocking, BlockInPlaceInADestructorDuringTheShutdownMayBlo
 
 // ---- A worker that is handed on while the runtime ends ----
 
+/// Ends its runtime, in block_in_place, where a worker destroys it because that runtime ends.
+struct last_owner {
+    explicit last_owner(std::shared_ptr<eddy::runtime> of, std::shared_ptr<support::gate> when_gone)
+        : rt(std::move(of)), gone(std::move(when_gone)) {}
+    last_owner(last_owner&&) = default;
+    last_owner& operator=(last_owner&&) = delete;
+    ~last_owner() {
+        if (rt == nullptr) return;
+        eddy::block_in_place([this] { rt.reset(); });
+        gone->open();
+    }
+
+    std::shared_ptr<eddy::runtime> rt;
+    std::shared_ptr<support::gate> gone;  // its own: the thread may be in open() when the test has ended
+};
+
+TEST_P(RuntimeShutdownBlocking, DropByWhatAWorkerDestroysAtItsEndDoesNotWaitForThatWorker) {
+    const auto gone = std::make_shared<support::gate>();
+    auto builder = eddy::runtime::builder();
+    builder.worker_threads(workers()).shutdown_on_uncaught(true).on_uncaught([](auto&&, auto&&) {});
+    auto rt = std::make_shared<eddy::runtime>(builder.build().value());
+    const auto handle = rt->handle();
+    support::gate waits;
+    const auto own = [](last_owner, support::gate& begun) -> eddy::task<void> {
+        begun.open();
+        co_await eddy::time::sleep(1h);
+    };
+    handle.spawn(own(last_owner(std::move(rt), gone), waits)).detach();
+    ASSERT_TRUE(waits.wait());
+    const auto detached = std::make_shared<support::gate>();
+    handle
+        .spawn([detached] {
+            EXPECT_TRUE(detached->wait());
+            throw std::runtime_error("ends the runtime");
+        })
+        .detach();
+    detached->open();
+    EXPECT_TRUE(gone->wait());
+}
+
 TEST_P(RuntimeShutdownBlocking, ShutdownByATaskWhileAWorkerWaitsToBeHandedOn) {
     const support::watchdog limit("a shutdown that finds a worker that was offered", 30s);
     support::gate blocking_begun;

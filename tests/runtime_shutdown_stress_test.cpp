@@ -198,7 +198,7 @@ TEST_P(RuntimeShutdownStress, R041_ManyRuntimesLeaveNothingBehind) {
     const auto resident = resident_kib();
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t round = 0; round < rounds; ++round) one();
-    EXPECT_EQ(support::count_fds(), fds);
+    EXPECT_LE(support::count_fds(), fds);  // less, if an earlier test of this process had not yet closed all
     // A sanitizer keeps what was freed for a while.
     if (!support::is_sanitized) {
         EXPECT_LT(resident_kib(), resident + 2048);

@@ -112,11 +112,14 @@ blocking_pool::counts blocking_pool::count() const noexcept {
     return {.threads = threads_, .idle = idle_count_, .queued = queue_.size(), .jobs = jobs_};
 }
 
-void blocking_pool::leave_for_long() noexcept {
+bool blocking_pool::leave_for_long() noexcept {
     const std::lock_guard guard(lock_);
     --threads_;
-    // What was submitted after the job may have counted on this thread.
-    if (idle_ == nullptr && queue_.size() > woken_count_ + starting_ && has_room()) start_thread();
+    // What was submitted after the job may have counted on this thread. If it is the only one, and stays so, it still does.
+    const bool is_needed = idle_ == nullptr && queue_.size() > woken_count_ + starting_ && has_room();
+    if (!is_needed || start_thread() || threads_ != 0) return true;
+    ++threads_;
+    return false;
 }
 
 void blocking_pool::come_back() noexcept {

@@ -131,8 +131,8 @@ public:
 
     // ---- In a job, on its thread ----
     /// The job goes on for as long as the owner of the pool does: its thread is none of the pool's meanwhile, and another
-    /// may come in its place.
-    void leave_for_long() noexcept;
+    /// may come in its place. False if it has to stay one, since there is no other: then without come_back().
+    [[nodiscard]] bool leave_for_long() noexcept;
     void come_back() noexcept;
 
 private:

@@ -49,11 +49,12 @@ class handed_worker final : public blocking_job {
 public:
     handed_worker(pool& owner, worker& which) noexcept
         : blocking_job(&run_it, &leave_it), pool_(owner), worker_(which) {
-        pool_.retain();
+        // Not out of the worker's stock: the worker is offered already, and may run on another thread.
+        pool_.retain(1);
     }
     handed_worker(const handed_worker&) = delete;
     handed_worker& operator=(const handed_worker&) = delete;
-    ~handed_worker() { pool_.release(); }
+    ~handed_worker() { pool_.release(1); }
 
 private:
     static void run_it(blocking_job& job) noexcept {
@@ -61,10 +62,10 @@ private:
         static_cast<void>(mine->worker_.thread_comes());
         if (!mine->worker_.accept_offer()) return;
         // The thread that had it before ends: without this, there would be one thread less for blocking work, for good.
-        mine->pool_.blocking().leave_for_long();
+        const bool has_left = mine->pool_.blocking().leave_for_long();
         mine->worker_.run();
         worker::leave_thread();
-        mine->pool_.blocking().come_back();
+        if (has_left) mine->pool_.blocking().come_back();
     }
     static void leave_it(blocking_job& job) noexcept {
         const std::unique_ptr<handed_worker> mine(static_cast<handed_worker*>(&job));
@@ -384,11 +385,14 @@ bool pool::hand_over(worker& which) noexcept {
 void pool::end_in_place(worker* taken_back) noexcept {
     in_place_of = nullptr;
     if (is_in_child()) return;
-    if (taken_back != nullptr) {
-        const std::lock_guard guard(lock_);
-        if (std::exchange(taken_back->is_left_, false)) --left_;
-    }
+    if (taken_back != nullptr) forget_left(*taken_back);
     one_less(in_place_);
+}
+
+/// A worker that nobody was to come for goes on.
+void pool::forget_left(worker& which) noexcept {
+    const std::lock_guard guard(lock_);
+    if (std::exchange(which.is_left_, false)) --left_;
 }
 
 /// Counts one of the two kinds of threads down that the end of the pool waits for beside its workers.
@@ -433,7 +437,7 @@ void pool::go_on_without_blocking_threads(worker& which) noexcept {
 }
 
 pool::held_up::held_up(pool& in, bool (*is_waiting)(void*) noexcept, void* argument) noexcept
-    : pool_(worker_of(in) != nullptr || in_place_of == &in ? &in : nullptr),
+    : pool_(worker_of(in) != nullptr || in_place_of == &in || ends_worker_of == &in ? &in : nullptr),
       is_waiting_(is_waiting),
       argument_(argument) {
     if (pool_ == nullptr) return;
@@ -461,7 +465,10 @@ bool pool::start_late_thread(worker& which) noexcept try {
     auto started = sys::start_thread(std::move(name), stack_size_, [this, &which]() noexcept {
         if (hooks_ != nullptr && hooks_->thread_start) hooks_->thread_start();
         static_cast<void>(which.thread_comes());
-        if (which.accept_offer()) which.run();
+        if (which.accept_offer()) {
+            forget_left(which);
+            which.run();
+        }
         if (hooks_ != nullptr && hooks_->thread_stop) hooks_->thread_stop();
         worker::leave_thread();
         one_less(late_threads_);
@@ -511,7 +518,7 @@ bool pool::is_idle() noexcept { return alive(false) == 0; }
 bool pool::does_blocking_work_here() const noexcept { return in_place_of == this || blocking_work_of == this; }
 
 bool pool::keeps_busy_here() const noexcept {
-    if (worker_of(*this) != nullptr || blocking_work_of == this) return true;
+    if (worker_of(*this) != nullptr || blocking_work_of == this || ends_worker_of == this) return true;
     if (in_place_of != this) return false;
     const spawned_task* const task = polled_task::outermost();
     return task == nullptr || !task->is_background;
@@ -626,7 +633,8 @@ void pool::thread_is_out() noexcept {
 }
 
 void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point> deadline) noexcept {
-    if (is_in_child()) return detach_threads();
+    // A worker that destroys what is left does not wait for itself either; it is not a poll that others wait for.
+    if (is_in_child() || ends_worker_of == this) return detach_threads();
     // In block_in_place a task may end its own runtime: then it does not wait for itself.
     const unsigned self = in_place_of == this ? 1 : 0;
     const auto has_ended = [&] {

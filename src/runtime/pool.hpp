@@ -153,6 +153,7 @@ private:
     [[nodiscard]] result<sys::thread> start_thread(worker& which) noexcept;
     [[nodiscard]] bool start_late_thread(worker& which) noexcept;
     void one_less(unsigned& counted) noexcept;
+    void forget_left(worker& which) noexcept;
     [[nodiscard]] static std::unique_ptr<const runtime_hooks> used(const runtime_hooks& hooks);
     void refuse(spawned_task& task) noexcept;
     void thread_is_out() noexcept;

@@ -163,6 +163,7 @@ in_place_scope::in_place_scope(std::source_location where) {
         // What it destroys may block as well; but then nobody fires its timers.
         hidden_ = std::exchange(worker_here, nullptr);
         worker_owner_here = nullptr;
+        ends_worker_of = &owner;
         hidden_time_ = exchange_current_time_driver(nullptr);
     }
 }
@@ -172,6 +173,7 @@ in_place_scope::~in_place_scope() {
     if (hidden_ != nullptr) {
         worker_here = hidden_;
         worker_owner_here = &hidden_->owner();
+        ends_worker_of = nullptr;
         exchange_current_time_driver(hidden_time_);
     }
     if (handed_ == nullptr || !handed_->accept_offer()) return;

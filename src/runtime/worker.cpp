@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <new>
-#include <thread>
 #include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
@@ -14,6 +13,7 @@
 #include "runtime/current_executor.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/worker_here.hpp"
+#include "sys/thread.hpp"
 #include "task/poll_root.hpp"
 
 namespace eddy::detail {
@@ -43,7 +43,7 @@ constexpr std::uint64_t wake_up_cost_ns = 20'000;
 
 // Work that comes from elsewhere within that of falling asleep makes a worker spin the next time, for some 5 us.
 constexpr auto soon = std::chrono::microseconds(50);
-const unsigned spin_limit = std::thread::hardware_concurrency() > 1 ? 200 : 0;
+const unsigned spin_limit = sys::processor_count() > 1 ? 200 : 0;
 
 }  // namespace
 

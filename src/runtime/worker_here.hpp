@@ -22,6 +22,10 @@ inline constinit thread_local bool is_in_blocking_call = false;
 /// timers are gone then: the task is cancelled when its poll has ended.
 [[nodiscard]] inline bool is_in_rest_of_poll() noexcept { return in_place_of != nullptr && !is_in_blocking_call; }
 
+/// Of which pool this thread is a worker that destroys what is left, and is in a block_in_place there, so that worker_here is
+/// null; null elsewhere.
+inline constinit thread_local const pool* ends_worker_of = nullptr;
+
 /// Of which pool this thread does blocking work; null elsewhere.
 inline constinit thread_local const pool* blocking_work_of = nullptr;
 

@@ -109,7 +109,7 @@ public:
     [[nodiscard]] static bool poll(timer_entry& entry, const waker& wake) noexcept;
 
     /// When to call fire() next; nothing without timers. The first deadline rounded up to the tick, or, where many timers
-    /// fire one after the other, up to 250 us later, so that they are fired together. For a deadline far ahead it may be earlier: then fire() finds nothing, and the next answer is closer.
+    /// fire one after the other, up to 400 us later, so that they are fired together. For a deadline far ahead it may be earlier: then fire() finds nothing, and the next answer is closer.
     /// Cost: one load without timers.
     [[nodiscard]] std::optional<time_point> next_deadline() noexcept;
 
