@@ -14,7 +14,10 @@ namespace eddy {
 
 core_handle core_handle::current(std::source_location where) {
     if (auto* const loop = detail::current_loop()) return core_handle(*loop);
-    throw misuse("no event loop runs on this thread: call this inside core.run(); inside eddy::run() or a runtime use eddy::handle::current()", where);
+    throw misuse(
+        "no event loop runs on this thread: call this inside core.run(); inside eddy::run() or a runtime use "
+        "eddy::handle::current()",
+        where);
 }
 
 std::optional<core_handle> core_handle::try_current() noexcept {
