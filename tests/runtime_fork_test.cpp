@@ -49,18 +49,19 @@ protected:
     RuntimeFork() {
         const auto guard = rt->enter();
         eddy::wait(eddy::spawn_blocking([] {})).value();
-        eddy::spawn_blocking([this] {
-            begun_.open();
-            static_cast<void>(over_.wait());
+        eddy::spawn_blocking([begun = begun_, over = over_] {
+            begun->open();
+            static_cast<void>(over->wait());
         }).detach();
         rt->spawn(eddy::time::sleep(1h)).detach();
-        static_cast<void>(begun_.wait());
+        static_cast<void>(begun_->wait());
     }
-    ~RuntimeFork() override { over_.open(); }
+    ~RuntimeFork() override { over_->open(); }
 
 private:
-    support::gate begun_;
-    support::gate over_;
+    // Shared: the end of a runtime does not wait for blocking work.
+    const std::shared_ptr<support::gate> begun_ = std::make_shared<support::gate>();
+    const std::shared_ptr<support::gate> over_ = std::make_shared<support::gate>();
 
 protected:
     std::unique_ptr<eddy::runtime> rt = std::make_unique<eddy::runtime>(support::make_runtime(2));
