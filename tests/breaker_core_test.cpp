@@ -28,21 +28,23 @@ eddy::task<int> yields(int times) {
 
 /// A thread that takes one handle after the other and does something with it at once.
 template <class Fn>
-void on_another_thread(std::uint64_t rounds, int yields_before, Fn use) {
-    const support::watchdog limit("a handle on another thread", std::chrono::seconds(60));
+void on_another_thread(support::handover_rounds rounds, int yields_before, Fn use) {
     std::atomic<eddy::join_handle<int>*> offered{nullptr};
     std::atomic<bool> over = false;
     std::thread other([&] {
         while (!over.load(std::memory_order_acquire)) {
             auto* const mine = offered.exchange(nullptr, std::memory_order_acq_rel);
-            if (mine == nullptr) continue;
+            if (mine == nullptr) {
+                std::this_thread::yield();  // the loop may have no other processor
+                continue;
+            }
             use(std::move(*mine));
             delete mine;
         }
     });
     {
         eddy::core loop;
-        for (std::uint64_t i = 0; i < rounds; ++i) {
+        while (rounds.next()) {
             loop.run([&]() -> eddy::task<> {
                 auto* made = new eddy::join_handle<int>(eddy::spawn(yields(yields_before)));
                 offered.store(made, std::memory_order_release);
@@ -56,13 +58,13 @@ void on_another_thread(std::uint64_t rounds, int yields_before, Fn use) {
 }
 
 TEST(BreakerCoreStress, AbortOnAnotherThreadWhileTheTaskEnds) {
-    on_another_thread(support::rounds(2'500'000), 3, [](eddy::join_handle<int> task) {
+    on_another_thread(support::handover_rounds(2'500'000), 3, [](eddy::join_handle<int> task) {
         const eddy::abort_on_drop_handle<int> dropped(std::move(task));
     });
 }
 
 TEST(BreakerCoreStress, AbortOfOneThatHasBeenPolledElsewhere) {
-    on_another_thread(support::rounds(2'500'000), 5, [](eddy::join_handle<int> task) {
+    on_another_thread(support::handover_rounds(2'500'000), 5, [](eddy::join_handle<int> task) {
         const eddy::waker none;
         eddy::context cx(none);
         if (task.poll(cx)) return;
@@ -72,7 +74,7 @@ TEST(BreakerCoreStress, AbortOfOneThatHasBeenPolledElsewhere) {
 }
 
 TEST(BreakerCoreStress, AbortHandleIsMadeElsewhereWhileTheTaskEnds) {
-    on_another_thread(support::rounds(2'500'000), 3, [](eddy::join_handle<int> task) {
+    on_another_thread(support::handover_rounds(2'500'000), 3, [](eddy::join_handle<int> task) {
         const eddy::abort_handle aborts = task.abort_handle();
         const auto copy = aborts;
         task.detach();

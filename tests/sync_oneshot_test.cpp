@@ -222,19 +222,21 @@ private:
 };
 
 TEST(SyncOneshotStress, R077_SendDropPollAndCloseOnTwoThreads) {
-    const auto rounds = support::rounds(2'000'000);
+    support::handover_rounds rounds(2'000'000);
     const auto seed = support::seed();
     auto alive = std::make_shared<int>(0);
     using channel = oneshot<std::shared_ptr<int>>;
     std::optional<channel::ends> ends;
     starting_line line;
+    bool is_over = false;  // written before a line is crossed, and read after it
 
     std::thread sending([&] {
         std::mt19937_64 random(seed);
         eddy::test::wake_counter wakes;
         const auto waker = wakes.waker();
-        for (std::uint64_t round = 0; round < rounds; ++round) {
+        for (;;) {
             line.cross();
+            if (is_over) return;
             {
                 auto tx = std::move(ends->sender);
                 const auto what = random() % 4;
@@ -254,7 +256,7 @@ TEST(SyncOneshotStress, R077_SendDropPollAndCloseOnTwoThreads) {
     });
 
     std::mt19937_64 random(seed + 1);
-    for (std::uint64_t round = 0; round < rounds; ++round) {
+    while (rounds.next()) {
         ends.emplace();
         eddy::test::wake_counter wakes;
         {
@@ -279,6 +281,8 @@ TEST(SyncOneshotStress, R077_SendDropPollAndCloseOnTwoThreads) {
         ends.reset();
         EXPECT_EQ(wakes.wakers(), 0u);
     }
+    is_over = true;
+    line.cross();
     sending.join();
     EXPECT_EQ(alive.use_count(), 1);
 }

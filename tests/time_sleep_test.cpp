@@ -586,6 +586,7 @@ TEST(SleepStress, R050_ArmedOnOneThreadAndDroppedOnAnotherWhileTheyFire) {
         const auto waker = dropping.waker();
         while (!over.load(std::memory_order_acquire)) {
             if (const auto naps = through.take()) poll_and_drop(*naps, waker);
+            std::this_thread::yield();  // who arms them may have no other processor
         }
     });
     for (std::uint64_t round = support::rounds(5'000); round != 0; --round) {

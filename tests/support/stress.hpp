@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -30,6 +31,24 @@ inline std::uint64_t rounds(std::uint64_t full) {
     const auto percent = env_number("EDDY_STRESS").value_or(2);
     return std::max<std::uint64_t>(1, full / 100 * percent + full % 100 * percent / 100);
 }
+
+/// Rounds in which two threads hand over to each other. On a machine whose processors are busy each of them costs a turn
+/// of the scheduler, so they end early after five seconds for each percent that `rounds` counts by.
+class handover_rounds {
+public:
+    explicit handover_rounds(std::uint64_t full) : left_(rounds(full)) {}
+
+    [[nodiscard]] bool next() {
+        if (left_ == 0 || std::chrono::steady_clock::now() >= end_) return false;
+        --left_;
+        return true;
+    }
+
+private:
+    std::uint64_t left_;
+    const std::chrono::steady_clock::time_point end_ =
+        std::chrono::steady_clock::now() + std::chrono::seconds(5) * env_number("EDDY_STRESS").value_or(2);
+};
 
 /// The seed for whatever a test draws at random: EDDY_TEST_SEED, or a new one in each process. It is printed when it is
 /// first asked for and not after a failure, so that it is known after a crash or a timeout, too; ctest shows it then.
