@@ -2,9 +2,9 @@
 #include <eddy/spawn.hpp>
 
 #include "allocations.hpp"
+#include "bodies.hpp"
 #include "eddy_cases.hpp"
 #include "executor.hpp"
-#include "join.hpp"
 #include "never.hpp"
 
 namespace bench::rt {
