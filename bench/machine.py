@@ -23,9 +23,15 @@ def describe_machine(build: Path) -> dict[str, str]:
 
 def compiler_of(build: Path) -> str:
     """The compiler the build folder was configured with, in its own words."""
+    path = compiler_path(build)
+    return first_line([path, "--version"]) if path else "unknown"
+
+
+def compiler_path(build: Path) -> str:
+    """Empty if the build folder is not configured."""
     cache = build / "CMakeCache.txt"
     found = re.search(r"^CMAKE_CXX_COMPILER:\w+=(.*)$", cache.read_text(), re.MULTILINE) if cache.exists() else None
-    return first_line([found.group(1), "--version"]) if found else "unknown"
+    return found.group(1) if found else ""
 
 
 def first_line(command: list[str]) -> str:

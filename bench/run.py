@@ -18,14 +18,17 @@ import argparse
 import json
 from pathlib import Path
 
+import compile_time
 import counts
 import echo
 import micro
 import rt
+import scale
 from machine import describe_machine
 from tables import Outcome, Table
 
-GROUPS = {"micro": micro.run, "rt": rt.run, "echo": echo.run, "counts": counts.run}
+GROUPS = {"micro": micro.run, "rt": rt.run, "echo": echo.run, "scale": scale.run, "compile": compile_time.run,
+          "counts": counts.run}
 DEFAULT_BUILD = Path(__file__).resolve().parent.parent / "build" / "release"
 
 
@@ -34,7 +37,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"groups to run: {', '.join(GROUPS)} (all of them)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round there")
     parser.add_argument("--markdown", action="store_true", help="print Markdown, for bench/RESULTS.md")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of rt and echo (7; quick: 3)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of rt, echo and scale (7; quick: 3)")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer runs: good enough to see 10 %%")
     parser.add_argument("--only", default="", metavar="TEXT", help="of rt, the cases with this in their names")
     parser.add_argument("--accept", action="store_true", help="of counts: what is counted now becomes the baseline")

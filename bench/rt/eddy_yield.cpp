@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include <eddy/spawn.hpp>
@@ -23,6 +25,40 @@ eddy::task<void> yield_together(std::uint64_t times) {
     }
 }
 
+namespace {
+
+/// What the tasks of scale_yield share, all of them on one thread.
+struct crowd {
+    explicit crowd(std::uint64_t tasks) noexcept : not_begun(tasks), not_ended(tasks) {}
+
+    std::uint64_t not_begun;
+    std::uint64_t not_ended;
+    clock::time_point all_begun;
+    clock::time_point all_ended;
+};
+
+eddy::task<void> yield_among(crowd& others, std::uint64_t times) {
+    if (--others.not_begun == 0) others.all_begun = clock::now();
+    for (std::uint64_t i = 0; i < times; ++i) co_await eddy::yield_now();
+    if (--others.not_ended == 0) others.all_ended = clock::now();
+}
+
+eddy::task<double> ns_per_yield_among(std::uint64_t tasks) {
+    // As many in all, but so many for each that beginning and ending do not count.
+    const std::uint64_t times = std::max<std::uint64_t>(3'000'000 / tasks, 30);
+    crowd all(tasks);
+    std::vector<eddy::join_handle<void>> handles;
+    handles.reserve(tasks);
+    for (std::uint64_t i = 0; i < tasks; ++i) handles.push_back(eddy::spawn(yield_among(all, times)));
+    for (auto& handle : handles) {
+        const auto joined = co_await handle;
+        check(joined.has_value(), "a task that yields ends well");
+    }
+    co_return per_operation(all.all_ended - all.all_begun, tasks * times);
+}
+
+}  // namespace
+
 // ns per yield of a task that is alone.
 void yield_1(flavour where) {
     report("yield_1", where, "ns", run_root(where, warm_up_and_measure(&yield_often, 10'000'000, 10'000'000)));
@@ -32,6 +68,11 @@ void yield_1(flavour where) {
 void yield_1000(flavour where) {
     report("yield_1000", where, "ns",
            run_root(where, warm_up_and_measure(&yield_together, 3000, 3000 * yielding_tasks)));
+}
+
+// The same for another number of tasks; from when all have begun until all have ended.
+void scale_yield(std::uint64_t tasks, flavour where) {
+    report("scale_yield_" + std::to_string(tasks), where, "ns", run_root(where, ns_per_yield_among(tasks)));
 }
 
 }  // namespace bench::rt
