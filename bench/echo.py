@@ -42,7 +42,7 @@ def run(options) -> Outcome:
 def find_contestants(programs: Path, outcome: Outcome) -> list[Contestant]:
     wanted = [Contestant(FIRST, (programs / "bench_bare_epoll", "--port", 0)),
               Contestant(AGAIN, (programs / "bench_bare_epoll", "--port", 0)),
-              Contestant("core", (programs / "bench_echo_core", "--port", 0))]
+              Contestant("core", (programs / "bench_echo_eddy", "--port", 0))]
     there = [one for one in wanted if one.command[0].exists()]
     outcome.missing += sorted({one.command[0].name for one in wanted if one not in there})
     return there
