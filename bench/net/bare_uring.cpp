@@ -29,6 +29,8 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <utility>
@@ -40,12 +42,17 @@ namespace {
 
 constexpr unsigned submission_entries = 4096;
 constexpr unsigned completion_entries = 16384;
-// Two turns' worth; without one a receive ends (ENOBUFS), and has to be submitted again.
-constexpr unsigned buffer_count = 1024;
+// The kernel takes the buffer that was given back longest ago, so all that it has get into the cache in turn: as few as two
+// turns need, and more when a receive has ended for want of one (ENOBUFS). Linux 6.18 hands out some 50 requests a turn, 6.1
+// all there are.
+constexpr unsigned buffers_at_first = 64;
+constexpr unsigned buffers_more = 16;
+constexpr unsigned most_buffers = 1024;
 // 16 KiB messages, and what may come after them. The odd cache line: at a distance of a power of two all buffers would
 // compete for the same few lines of the cache.
 constexpr unsigned buffer_size = 32 * 1024 + 64;
 constexpr int buffer_group = 0;
+constexpr std::size_t huge_page = 2UL * 1024 * 1024;
 constexpr unsigned most_clients = 1 << 16;  // a slot fits into the 16 bits that a tag has for it
 // Of a client that owes us more than this nothing is received meanwhile.
 constexpr std::size_t most_unsent = 256UL * 1024;
@@ -114,6 +121,7 @@ private:
     io_uring_sqe& next_entry();
     void start(io_uring_sqe& prepared, const tag& what, unsigned flags = 0);
     [[nodiscard]] std::byte* address_of(buffer_id buffer) const;
+    void lend_more(unsigned count);
     void give_back(buffer_id buffer);
 
     io_uring ring_{};
@@ -121,6 +129,8 @@ private:
     io_uring_buf_ring* buffer_ring_ = nullptr;
     std::byte* buffers_ = nullptr;
     int given_back_ = 0;  // in this turn, and not yet seen by the kernel
+    unsigned lent_ = 0;   // how many the kernel has had at all
+    bool is_short_of_buffers_ = false;
     std::vector<client> clients_;
     std::uint32_t turn_ = 1;
     turn_end this_turn_;
@@ -133,11 +143,14 @@ void check(int error, const char* what) {
     bench::die(what);
 }
 
-std::byte* map_memory(std::size_t size) {
-    // Populated at once: a page fault would look like a cost of the first requests, and like memory of the first clients.
-    void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-    if (memory == MAP_FAILED) bench::die("mmap");
-    return static_cast<std::byte*>(memory);
+/// In huge pages, where the system has them: each request lies in another buffer. Written at once: page faults would look
+/// like a cost of the first requests, and their pages like memory of the first clients.
+std::byte* make_memory(std::size_t size) {
+    size = (size + huge_page - 1) / huge_page * huge_page;
+    void* memory = std::aligned_alloc(huge_page, size);
+    if (memory == nullptr) bench::die("aligned_alloc");
+    ::madvise(memory, size, MADV_HUGEPAGE);
+    return static_cast<std::byte*>(std::memset(memory, 0, size));
 }
 
 // ---- Start ----
@@ -155,15 +168,15 @@ echo_server::echo_server(int listener) : listener_(listener) {
 }
 
 void echo_server::make_buffers() {
-    buffer_ring_ = reinterpret_cast<io_uring_buf_ring*>(map_memory(buffer_count * sizeof(io_uring_buf)));
-    buffers_ = map_memory(std::size_t{buffer_count} * buffer_size);
+    buffer_ring_ = reinterpret_cast<io_uring_buf_ring*>(make_memory(most_buffers * sizeof(io_uring_buf)));
+    buffers_ = make_memory(std::size_t{most_buffers} * buffer_size);
     io_uring_buf_reg group{};
     group.ring_addr = reinterpret_cast<std::uintptr_t>(buffer_ring_);
-    group.ring_entries = buffer_count;
+    group.ring_entries = most_buffers;
     group.bgid = buffer_group;
     check(::io_uring_register_buf_ring(&ring_, &group, 0), "io_uring_register_buf_ring");
     ::io_uring_buf_ring_init(buffer_ring_);
-    for (unsigned i = 0; i < buffer_count; ++i) give_back(static_cast<buffer_id>(i));
+    lend_more(buffers_at_first);
     ::io_uring_buf_ring_advance(buffer_ring_, std::exchange(given_back_, 0));
 }
 
@@ -221,7 +234,10 @@ void echo_server::on_received(slot at, const io_uring_cqe& completion) {
         return;
     auto& from = clients_[at];
     from.is_receiving = false;
-    if (size == 0 || (size < 0 && size != -ENOBUFS && size != -ECANCELED)) from.has_ended = true;
+    if (size == -ENOBUFS)
+        is_short_of_buffers_ = true;
+    else if (size <= 0 && size != -ECANCELED)
+        from.has_ended = true;
     if (from.answered_in == turn_)
         settle_later(at);
     else
@@ -254,6 +270,7 @@ void echo_server::on_rest_sent(slot at, int result) {
 void echo_server::end_turn() {
     for (const auto buffer : last_turn_.sent) give_back(buffer);
     for (const auto at : last_turn_.clients) settle(at);
+    if (std::exchange(is_short_of_buffers_, false)) lend_more(buffers_more);
     ::io_uring_buf_ring_advance(buffer_ring_, std::exchange(given_back_, 0));
     last_turn_.sent.clear();
     last_turn_.clients.clear();
@@ -370,9 +387,13 @@ void echo_server::start(io_uring_sqe& prepared, const tag& what, unsigned flags)
 
 std::byte* echo_server::address_of(buffer_id buffer) const { return buffers_ + std::size_t{buffer} * buffer_size; }
 
+void echo_server::lend_more(unsigned count) {
+    for (; count > 0 && lent_ < most_buffers; --count) give_back(static_cast<buffer_id>(lent_++));
+}
+
 void echo_server::give_back(buffer_id buffer) {
     ::io_uring_buf_ring_add(buffer_ring_, address_of(buffer), buffer_size, buffer,
-                            ::io_uring_buf_ring_mask(buffer_count), given_back_++);
+                            ::io_uring_buf_ring_mask(most_buffers), given_back_++);
 }
 
 }  // namespace

@@ -9,16 +9,15 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <barrier>
 #include <charconv>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <latch>
 #include <memory>
 #include <string_view>
 #include <thread>
-#include <vector>
 
 /// What the echo servers of the net bench that are written in C++ have in common, and what has nothing to do with
 /// their speed: the command line, the listeners, the first line of output, the end. There is nothing of eddy in it.
@@ -111,28 +110,25 @@ inline int make_listener(std::uint16_t port) {
     return listener;
 }
 
-/// main() of a server whose threads share nothing: each makes a `Server(listener)` and calls its run(), for ever.
+/// main() of a server whose threads share nothing: each makes a `Server(listener)`, and calls its run() for ever. The first
+/// is main's own: in a process of one thread the kernel counts no references of descriptors.
 template <class Server>
 int run_servers(int argc, char** argv) {
     const server_options options = parse_options(argc, argv);
     prepare_process();
-    std::vector<int> listeners{make_listener(options.port)};
-    const auto port = port_of(listeners.front());
-    while (listeners.size() < options.threads) listeners.push_back(make_listener(port));
+    const int listener = make_listener(options.port);
+    const auto port = port_of(listener);
 
-    std::latch ready(options.threads);
-    std::vector<std::jthread> threads;
-    for (const int listener : listeners) {
-        // Made on its own thread: an io_uring, for one, belongs to the thread that made it.
-        threads.emplace_back([listener, &ready] {
-            const auto server = std::make_unique<Server>(listener);
-            ready.count_down();
-            server->run();
-        });
-    }
-    ready.wait();
-    announce(port);
-    return 0;  // not before the threads have ended, and they do not
+    std::barrier ready(options.threads, [port]() noexcept { announce(port); });
+    const auto serve = [&ready](int from) {
+        // Made where it runs: an io_uring, for one, belongs to the thread that made it.
+        const auto server = std::make_unique<Server>(from);
+        ready.arrive_and_wait();
+        server->run();
+    };
+    for (unsigned i = 1; i < options.threads; ++i) std::thread(serve, make_listener(port)).detach();
+    serve(listener);
+    return 1;  // it should not have ended
 }
 
 }  // namespace bench
