@@ -69,7 +69,7 @@ def run(options) -> Outcome:
 
 
 def find_contestants(options, outcome: Outcome) -> list[Contestant]:
-    tokio, why_not = peers.build_tokio(options.build.parent)
+    tokio, why_not = peers.build_tokio(options.build.parent, "tokio_rt")
     programs = options.build / "bench"
     wanted = [Contestant(FIRST, programs / "eddy_rt"), Contestant(AGAIN, programs / "eddy_rt"),
               Contestant(PEER, tokio, why_not), Contestant(LIMIT, programs / "raw_rt")]
