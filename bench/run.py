@@ -3,7 +3,7 @@
 """Runs the benches and prints tables, with the bars beside the figures.
 
     ./dev bench                          everything
-    ./dev bench echo --quick             one group, roughly, in a minute
+    ./dev bench net --quick              one group, roughly, in three minutes
     ./dev bench --markdown >> bench/RESULTS.md
 
 The programs are looked up in the folder `bench` of the build folder. Progress goes to standard error. Exit status: 0 if
@@ -23,12 +23,12 @@ import re
 import subprocess
 from pathlib import Path
 
-import echo
 import micro
+import net
 import rt
 from tables import Outcome, Table
 
-GROUPS = {"micro": micro.run, "rt": rt.run, "echo": echo.run}
+GROUPS = {"micro": micro.run, "rt": rt.run, "net": net.run}
 DEFAULT_BUILD = Path(__file__).resolve().parent.parent / "build" / "release"
 
 
@@ -37,9 +37,11 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"groups to run: {', '.join(GROUPS)} (all of them)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round there")
     parser.add_argument("--markdown", action="store_true", help="print Markdown, for bench/RESULTS.md")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of rt and echo (7; quick: 3)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of rt and net (7; quick: 3)")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer runs: good enough to see 10 %%")
-    parser.add_argument("--only", default="", metavar="TEXT", help="of rt, the cases with this in their names")
+    parser.add_argument("--only", default="", metavar="TEXT",
+                        help="of rt, the cases with this in their names; of net, those in this list (C1,STORM)")
+    parser.add_argument("--peers", default="", metavar="LIST", help="of all peers, only these (tokio,go)")
     parser.add_argument("--build", type=Path, default=DEFAULT_BUILD, metavar="DIR",
                         help="the build folder (build/release)")
     options = parser.parse_args()
@@ -80,7 +82,7 @@ def print_results(machine: dict[str, str], outcomes: dict[str, Outcome], markdow
     tables = [table for outcome in outcomes.values() for table in outcome.tables]
     bars = [bar for outcome in outcomes.values() for bar in outcome.bars]
     if bars:
-        tables.append(Table("bars", ["what", "measured", "at most", ""], [bar.row() for bar in bars]))
+        tables.append(Table("bars", ["what", "measured", "bar", ""], [bar.row() for bar in bars]))
     for table in tables:
         print(table.markdown() if markdown else table.text(), end="\n\n")
     print_summary(outcomes, len(bars), sum(not bar.met for bar in bars))

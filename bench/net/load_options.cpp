@@ -28,8 +28,8 @@ void describe(CLI::App& app, load_options& wanted) {
     how->require_option(0, 1);
 
     auto* end = app.add_option_group("when it ends");
-    end->add_option("--seconds", wanted.seconds, "after this time")->check(CLI::PositiveNumber);
-    end->add_option("--requests", wanted.requests, "after so many answers");
+    end->add_option("--seconds", wanted.seconds, "after this time, which counts from the end of the warm-up")
+        ->check(CLI::PositiveNumber);
     auto* storm = end->add_option("--storm", wanted.storm, "when as many new clients, all at once, were answered");
     auto* idle = end->add_option("--idle", wanted.idle, "after this time of silence, or when standard input is closed");
     end->require_option(1);
@@ -39,8 +39,6 @@ void describe(CLI::App& app, load_options& wanted) {
 void check(const load_options& wanted) {
     if (wanted.active > wanted.connections)
         throw CLI::ValidationError("--active", "there are fewer --connections than that");
-    if (wanted.rate > 0 && wanted.seconds == 0)
-        throw CLI::ValidationError("--rate", "needs --seconds: what comes when is worked out in advance");
 }
 
 }  // namespace

@@ -19,7 +19,6 @@ struct load_options {
 
     // How it ends, one of these:
     double seconds = 0;
-    std::uint64_t requests = 0;
     unsigned storm = 0;
     double idle = 0;
 
