@@ -59,7 +59,7 @@ ONE_THREAD = [
     Case("P16", "100 connections, 64 B, 16 requests in flight on each", ("--connections", 100, "--depth", 16)),
     Case("BIG", "100 connections, 16 KiB", ("--connections", 100, "--size", 16 * 1024)),
     CHURN,
-    Case("STORM", "1,000 clients come at once, while 100 are busy", ("--connections", 100), ("--storm", 1000)),
+    Case("STORM", "1,000 new clients, all at once, while 100 are busy", ("--connections", 100), ("--storm", 1000)),
 ]
 TWO_THREADS = [Case(one.name, one.what, one.arguments, threads=2) for one in (C100, C1000, CHURN)]
 IDLE = "IDLE"

@@ -15,8 +15,8 @@ void describe(CLI::App& app, load_options& wanted) {
     app.add_option("--connections", wanted.connections, "how many at once")->check(CLI::PositiveNumber);
     app.add_option("--size", wanted.size, "bytes in a request")->check(CLI::PositiveNumber);
     app.add_option("--warmup", wanted.warmup, "seconds that do not count, before those that do");
-    app.add_option("--server-pid", wanted.server_pid, "read this process's processor time too");
-    app.add_flag("--count-calls", wanted.count_calls, "and count its system calls")->needs("--server-pid");
+    auto* pid = app.add_option("--server-pid", wanted.server_pid, "read this process's processor time too");
+    app.add_flag("--count-calls", wanted.count_calls, "and count its system calls")->needs(pid);
     app.add_flag("--json", wanted.json, "the figures in one line");
 
     auto* how = app.add_option_group("how the requests come (by default each connection sends the next at once)");
@@ -31,6 +31,7 @@ void describe(CLI::App& app, load_options& wanted) {
     end->add_option("--seconds", wanted.seconds, "after this time, which counts from the end of the warm-up")
         ->check(CLI::PositiveNumber);
     auto* storm = end->add_option("--storm", wanted.storm, "when as many new clients, all at once, were answered");
+    storm->needs(pid);
     auto* idle = end->add_option("--idle", wanted.idle, "after this time of silence, or when standard input is closed");
     end->require_option(1);
     how->excludes(storm)->excludes(idle);

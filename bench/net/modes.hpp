@@ -21,8 +21,8 @@ void open_loop(const load_options& wanted, clients& all, interval& measured);
 /// Each connection is opened, answered once and closed; a latency is that of the three together.
 void churn(const load_options& wanted, clients& all, interval& measured);
 
-/// While `connections` are busy, `storm` more come at the same moment. A latency is the time until one of them has its
-/// answer.
+/// While `connections` are busy, `storm` more come at the same moment: the server is stopped until they all have connected
+/// and sent a request. A latency is the time from there until one of them has its answer.
 void storm(const load_options& wanted, clients& all, interval& measured);
 
 /// Connections that were answered once and then are silent, until standard input is closed or the time is over.

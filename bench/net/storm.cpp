@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: MIT
+#include <csignal>
+
 #include "modes.hpp"
 
 namespace bench {
 
 namespace {
 
-// So many connects in a row, and then the busy clients get their turn, or the server would have nothing else to do.
-constexpr unsigned connects_at_once = 16;
+/// The server stands still. To connect costs a client as much as to accept costs the server: without this the clients
+/// would come one after the other, each to a server that is through with the one before.
+class standstill {
+public:
+    explicit standstill(pid_t server) : server_(server) {
+        if (::kill(server_, SIGSTOP) < 0) throw_errno("kill");
+    }
+    ~standstill() { ::kill(server_, SIGCONT); }
+    standstill(const standstill&) = delete;
+    standstill& operator=(const standstill&) = delete;
+
+private:
+    pid_t server_;
+};
 
 class weather {
 public:
@@ -18,8 +32,8 @@ public:
         for (unsigned i = 0; i < wanted_.connections; ++i) send_next(i);
         const auto calm_until = now() + from_seconds(wanted_.warmup);
         while (all_.time() < calm_until) all_.turn(answered_);
-        measured_.begin();
-        break_loose();
+        missing_ = wanted_.storm;
+        gather_at_the_door();
         while (missing_ > 0) all_.turn(answered_);
         measured_.end();
         stopped_ = true;
@@ -27,12 +41,10 @@ public:
     }
 
 private:
-    void break_loose() {
-        missing_ = wanted_.storm;
-        for (unsigned i = 0; i < wanted_.storm; ++i) {
-            all_.open(wanted_.connections + i);
-            if (i % connects_at_once == connects_at_once - 1) all_.look(answered_);
-        }
+    void gather_at_the_door() {
+        const standstill server(wanted_.server_pid);
+        for (unsigned i = 0; i < wanted_.storm; ++i) all_.open(wanted_.connections + i);
+        measured_.begin();
     }
 
     void send_next(unsigned client) {
@@ -44,7 +56,7 @@ private:
         measured_.count();
         if (client >= wanted_.connections) {
             --missing_;
-            measured_.record(all_.time() - measured_.begun());  // for all the same moment: that is when they wanted in
+            measured_.record(all_.time() - measured_.begun());
         } else if (!stopped_) {
             send_next(client);
         }
