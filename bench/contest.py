@@ -55,7 +55,7 @@ ONE_THREAD = [
     C100,
     LOAD80,  # right after the case that says how much it is: the machine changes its speed
     C1000,
-    Case("C10000", "10,000 connections, 64 B, 100 of them active at a time", ("--connections", 10_000, "--active", 100)),
+    Case("C10000", "10,000 connections, 64 B, 100 active at a time", ("--connections", 10_000, "--active", 100)),
     Case("P16", "100 connections, 64 B, 16 requests in flight on each", ("--connections", 100, "--depth", 16)),
     Case("BIG", "100 connections, 16 KiB", ("--connections", 100, "--size", 16 * 1024)),
     CHURN,

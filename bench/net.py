@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The group `net`: eddy's echo server against other runtimes', and against bare loops without any runtime.
 
-With one thread, server and load generator have a processor each; then once more with two threads, and nothing pinned. The
-bare epoll loop takes part twice: what its second run shows against its first is the noise of the measurement. Times are
-in race.py; what varies less has files of its own: system calls in calls.py, idle connections in idle.py. What eddy is
-held against is in net_bars.py.
+With one thread, server and load generator have a processor each; then once more with two threads, and nothing pinned.
+The bare epoll loop takes part twice: what its second run shows against its first is the noise of the measurement. Times
+are in race.py; what varies less has files of its own: system calls in calls.py, idle connections in idle.py. What eddy
+is held against is in net_bars.py.
 """
 
 import sys

@@ -38,8 +38,8 @@ def run(contest: Contest, cases: list[Case]) -> dict[str, Rounds]:
 
 
 def rate_of(case: Case, results: dict[str, Rounds]) -> tuple:
-    """What LOAD80 asks for: how much slower than the bare loop the slowest is in C100, and how fast that was in this round,
-    moments before."""
+    """What LOAD80 asks for: how much slower than the bare loop the slowest is in C100, and how fast the bare loop was in
+    this round, moments before."""
     if not case.is_open:
         return ()
     rounds = results[C100.name]
@@ -161,8 +161,10 @@ def ratio_columns(rounds: Rounds, name: str, key: str, title: str, spread: str) 
 
 def describe_quality(rounds: Rounds) -> str:
     quiet, there = rounds.count()
-    sentences = ["eddy and the bare loop have more slices than the peers."]
-    sentences += [] if rounds.case.is_storm else [f"Noise: {rounds.noise:.1%} of processor time."]
+    sentences = ["Of peers there are fewer slices."]
+    if not rounds.case.is_storm:
+        sentences.append("User and system are as /proc/PID/stat samples them.")
+        sentences.append(f"Noise: {rounds.noise:.1%} of processor time.")
     if quiet < there:
         sentences.append(f"Other work on this machine disturbed {there - quiet} of {there} figures.")
     if quiet < there / 2:

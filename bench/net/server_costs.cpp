@@ -41,6 +41,7 @@ void server_costs::open_counter(pid_t thread, std::uint64_t tracepoint) {
     wanted.size = sizeof wanted;
     wanted.type = PERF_TYPE_TRACEPOINT;
     wanted.config = tracepoint;
+    wanted.inherit = 1;  // threads that are yet to come
     const auto fd = ::syscall(SYS_perf_event_open, &wanted, thread, -1, -1, PERF_FLAG_FD_CLOEXEC);
     if (fd < 0) throw_errno("perf_event_open");
     counters_.push_back(static_cast<int>(fd));

@@ -34,7 +34,7 @@ private:
 
     std::string stat_;  // /proc/PID/stat
     clockid_t clock_{};
-    std::vector<int> counters_;  // one for each thread
+    std::vector<int> counters_;  // one for each thread that was there
 };
 
 }  // namespace bench
