@@ -86,7 +86,7 @@ def find_contestants(options, outcome: Outcome) -> list[Contestant]:
 
 
 def list_cases(program: Path) -> list[str]:
-    return output_of([program, "list"]).split()
+    return [case for case in output_of([program, "list"]).split() if not case.startswith("scale_")]  # scale.py has those
 
 
 def all_cases(contest: Contest, only: str) -> list[str]:

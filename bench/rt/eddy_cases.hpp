@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
+
 #include "protocol.hpp"
 
 // eddy's cases, each in the file that is named after its subject.
@@ -30,5 +32,9 @@ void wake_external(flavour where);
 void block_on_spawn(flavour where);
 void spawn_blocking(flavour where);
 void idle(flavour where);
+
+// What `./dev bench scale` measures, for some numbers of tasks.
+void scale_yield(std::uint64_t tasks, flavour where);
+void scale_parked(std::uint64_t tasks, flavour where);
 
 }  // namespace bench::rt

@@ -54,6 +54,13 @@ const CASES: &[Case] = &[
     Case { name: "block_on_spawn", flavours: &[W2], run: wake::block_on_spawn },
     Case { name: "spawn_blocking", flavours: &[Ct, W2], run: blocking::round_trips },
     Case { name: "idle", flavours: &[W2], run: idle::run },
+    Case { name: "scale_yield_10", flavours: &[Ct], run: |flavour| yields::scale(flavour, 10) },
+    Case { name: "scale_yield_1000", flavours: &[Ct], run: |flavour| yields::scale(flavour, 1000) },
+    Case { name: "scale_yield_100000", flavours: &[Ct], run: |flavour| yields::scale(flavour, 100_000) },
+    Case { name: "scale_yield_1000000", flavours: &[Ct], run: |flavour| yields::scale(flavour, 1_000_000) },
+    Case { name: "scale_parked_1000", flavours: &[Ct], run: |flavour| memory::scale(flavour, 1000) },
+    Case { name: "scale_parked_100000", flavours: &[Ct], run: |flavour| memory::scale(flavour, 100_000) },
+    Case { name: "scale_parked_1000000", flavours: &[Ct], run: |flavour| memory::scale(flavour, 1_000_000) },
 ];
 
 fn find(wanted: &str) -> Option<(&'static Case, Flavour)> {
