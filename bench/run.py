@@ -37,9 +37,10 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"groups to run: {', '.join(GROUPS)} (all of them)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round there")
     parser.add_argument("--markdown", action="store_true", help="print Markdown, for bench/RESULTS.md")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of rt, echo and scale (7; quick: 3)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of rt, echo and scale (5; quick: 3)")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer runs: good enough to see 10 %%")
     parser.add_argument("--only", default="", metavar="TEXT", help="of rt, the cases with this in their names")
+    parser.add_argument("--peers", default="", metavar="LIST", help="of all peers, only these (tokio,go)")
     parser.add_argument("--accept", action="store_true", help="of counts: what is counted now becomes the baseline")
     parser.add_argument("--build", type=Path, default=DEFAULT_BUILD, metavar="DIR",
                         help="the build folder (build/release)")
@@ -48,7 +49,7 @@ def parse_options() -> argparse.Namespace:
         parser.error(f"there is no group {unknown[0]}; there are {', '.join(GROUPS)}")
     options.build = options.build.resolve()
     options.names = options.names or list(GROUPS)
-    options.rounds = options.rounds or (3 if options.quick else 7)
+    options.rounds = options.rounds or (3 if options.quick else 5)
     return options
 
 
