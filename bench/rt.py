@@ -49,13 +49,10 @@ def run_quickly(contest: Contest, options) -> list[Round]:
         before = time.monotonic()
         run_case(contest, case, 0, rounds[0])
         seconds[case] = time.monotonic() - before
-    runs = dict.fromkeys(seconds, 1)
     for index, into in enumerate(rounds[1:], 1):
         for case in sorted(seconds, key=seconds.get):
             if time.monotonic() - start + seconds[case] < QUICK_SECONDS:
                 run_case(contest, case, index, into)
-                runs[case] += 1
-    contest.cut_short = [case for case, count in runs.items() if count < options.rounds]
     return rounds
 
 

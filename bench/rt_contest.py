@@ -33,7 +33,6 @@ class Contest:
     contestants: list[Contestant]
     outcome: Outcome
     units: dict[str, str] = field(default_factory=dict)  # by `metric/flavour`, in the order of the table
-    cut_short: list[str] = field(default_factory=list)  # the cases that have fewer rounds than others
 
     def has(self, name: str) -> bool:
         return any(one.name == name and one.cases for one in self.contestants)

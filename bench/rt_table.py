@@ -21,18 +21,23 @@ def judge(contest: Contest, rounds: list[Round], is_whole: bool) -> None:
 
 def tabulate(contest: Contest, rounds: list[Round]) -> Table:
     names = [one.name for one in contest.contestants]
-    table = Table(f"rt: {len(rounds)} rounds, a process each",
-                  ["case", "unit", *names, f"{FIRST}/{MAIN_PEER}", "spread", "bar", "", f"{FIRST}/best", "best", ""])
+    table = Table("rt: a process for each case and round",
+                  ["case", "unit", "rounds", *names, f"{FIRST}/{MAIN_PEER}", "spread", "bar", "", f"{FIRST}/best", "best", ""])
     for metric, unit in contest.units.items():
         values = [typical(rounds, name, metric) for name in names]
-        table.rows.append([metric, unit, *map(cell, values), *ratio_cells(ratios_to(MAIN_PEER, rounds, metric)),
-                           *bar_cells(contest, rounds, metric), *best_cells(contest, rounds, metric)])
-    table.note = " ".join([*describe_best(), *describe_noise(contest, rounds), *describe_cuts(contest),
+        table.rows.append([metric, unit, str(rounds_with(rounds, metric)), *map(cell, values),
+                           *ratio_cells(ratios_to(MAIN_PEER, rounds, metric)), *bar_cells(contest, rounds, metric),
+                           *best_cells(contest, rounds, metric)])
+    table.note = " ".join([*describe_best(), *describe_noise(contest, rounds), *describe_cuts(contest, rounds),
                            *describe_absence(contest)])
     return table
 
 
 # ---- What the rounds say ----
+
+
+def rounds_with(rounds: list[Round], metric: str) -> int:
+    return sum(any(metric in figures for figures in one.values()) for one in rounds)
 
 
 def typical(rounds: list[Round], name: str, metric: str) -> float | None:
@@ -139,10 +144,11 @@ def describe_noise(contest: Contest, rounds: list[Round]) -> list[str]:
             f"({worst})."]
 
 
-def describe_cuts(contest: Contest) -> list[str]:
-    if not contest.cut_short:
+def describe_cuts(contest: Contest, rounds: list[Round]) -> list[str]:
+    short = [metric for metric in contest.units if rounds_with(rounds, metric) < len(rounds)]
+    if not short:
         return []
-    return [f"Quick: for all rounds of these there was no time, they have one or two: {', '.join(contest.cut_short)}."]
+    return [f"Time was short: {len(short)} of {len(contest.units)} rows have fewer than {len(rounds)} rounds."]
 
 
 def describe_absence(contest: Contest) -> list[str]:
