@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
+#include "bodies.hpp"
 #include "eddy_cases.hpp"
 #include "executor.hpp"
 
 namespace bench::rt {
 
 namespace {
-
-constexpr std::uint64_t levels = 1000;
 
 eddy::task<std::uint64_t> descend(std::uint64_t left) {
     if (left == 0) co_return opaque(left);
@@ -17,17 +16,19 @@ eddy::task<std::uint64_t> child(std::uint64_t x) { co_return opaque(x) + 1; }
 
 [[gnu::noinline]] eddy::boxed_future<std::uint64_t> boxed_child(std::uint64_t x) { return child(x); }
 
-eddy::task<void> descend_often(std::uint64_t times) {
-    for (std::uint64_t i = 0; i < times; ++i) {
-        const auto depth = co_await descend(levels);
-        check(depth == levels, "a level counts one");
-    }
-}
-
 eddy::task<void> await_children(std::uint64_t count) {
     std::uint64_t sum = 0;
     for (std::uint64_t i = 0; i < count; ++i) sum += co_await child(i);
     check(sum == count * (count + 1) / 2, "a child adds one");
+}
+
+}  // namespace
+
+eddy::task<void> descend_often(std::uint64_t times) {
+    for (std::uint64_t i = 0; i < times; ++i) {
+        const auto depth = co_await descend(await_levels);
+        check(depth == await_levels, "a level counts one");
+    }
 }
 
 eddy::task<void> await_boxed_children(std::uint64_t count) {
@@ -36,11 +37,9 @@ eddy::task<void> await_boxed_children(std::uint64_t count) {
     check(sum == count * (count + 1) / 2, "a child adds one");
 }
 
-}  // namespace
-
 // ns per level of a recursion a thousand deep, of which nothing suspends.
 void await_deep(flavour where) {
-    report("await_deep", where, "ns", run_root(where, warm_up_and_measure(&descend_often, 1000, 1000 * levels)));
+    report("await_deep", where, "ns", run_root(where, warm_up_and_measure(&descend_often, 1000, 1000 * await_levels)));
 }
 
 // ns per child that never suspends, and of which the compiler sees all.

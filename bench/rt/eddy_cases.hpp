@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstdint>
+
 #include "protocol.hpp"
 
 // eddy's cases, each in the file that is named after its subject.
@@ -13,6 +15,7 @@ void spawn_remote(flavour where);
 void chained_spawn(flavour where);
 void yield_1(flavour where);
 void yield_1000(flavour where);
+void oneshot(flavour where);
 void await_deep(flavour where);
 void await_ready(flavour where);
 void await_opaque(flavour where);
@@ -30,5 +33,9 @@ void wake_external(flavour where);
 void block_on_spawn(flavour where);
 void spawn_blocking(flavour where);
 void idle(flavour where);
+
+// What `./dev bench scale` measures, for some numbers of tasks.
+void scale_yield(std::uint64_t tasks, flavour where);
+void scale_parked(std::uint64_t tasks, flavour where);
 
 }  // namespace bench::rt

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/spawn.hpp>
 
+#include "bodies.hpp"
 #include "eddy_cases.hpp"
 #include "executor.hpp"
 
 namespace bench::rt {
 
 namespace {
-
-constexpr std::uint64_t length = 1000;
 
 using oneshot = eddy::sync::oneshot<>;
 
@@ -21,20 +20,20 @@ eddy::task<void> link(std::uint64_t left, oneshot::sender done) {
     co_return;
 }
 
+}  // namespace
+
 eddy::task<void> chains(std::uint64_t count) {
     for (std::uint64_t i = 0; i < count; ++i) {
         oneshot::ends ends = oneshot::channel();
-        eddy::spawn(link(length, std::move(ends.sender)));
+        eddy::spawn(link(chain_length, std::move(ends.sender)));
         const auto end = co_await ends.receiver;
         check(end.has_value(), "each chain has an end");
     }
 }
 
-}  // namespace
-
 // ns per task that spawns its successor and ends.
 void chained_spawn(flavour where) {
-    report("chained_spawn", where, "ns", run_root(where, warm_up_and_measure(&chains, 1000, 1000 * length)));
+    report("chained_spawn", where, "ns", run_root(where, warm_up_and_measure(&chains, 1000, 1000 * chain_length)));
 }
 
 }  // namespace bench::rt

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "join.hpp"
+#include "bodies.hpp"
 
 #include <vector>
 

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
         bench_case{"chained_spawn", runs_on::both, &rt::chained_spawn},
         bench_case{"yield_1", runs_on::both, &rt::yield_1},
         bench_case{"yield_1000", runs_on::both, &rt::yield_1000},
+        bench_case{"oneshot", runs_on::ct, &rt::oneshot},
         bench_case{"await_deep", runs_on::ct, &rt::await_deep},
         bench_case{"await_ready", runs_on::ct, &rt::await_ready},
         bench_case{"await_opaque", runs_on::ct, &rt::await_opaque},
@@ -32,6 +33,14 @@ int main(int argc, char** argv) {
         bench_case{"block_on_spawn", runs_on::w2, &rt::block_on_spawn},
         bench_case{"spawn_blocking", runs_on::both, &rt::spawn_blocking},
         bench_case{"idle", runs_on::w2, &rt::idle},
+        bench_case{"scale_yield_10", runs_on::ct, [](bench::flavour where) { rt::scale_yield(10, where); }},
+        bench_case{"scale_yield_1000", runs_on::ct, [](bench::flavour where) { rt::scale_yield(1000, where); }},
+        bench_case{"scale_yield_100000", runs_on::ct, [](bench::flavour where) { rt::scale_yield(100'000, where); }},
+        bench_case{"scale_yield_1000000", runs_on::ct, [](bench::flavour where) { rt::scale_yield(1'000'000, where); }},
+        bench_case{"scale_parked_1000", runs_on::ct, [](bench::flavour where) { rt::scale_parked(1000, where); }},
+        bench_case{"scale_parked_100000", runs_on::ct, [](bench::flavour where) { rt::scale_parked(100'000, where); }},
+        bench_case{"scale_parked_1000000", runs_on::ct,
+                   [](bench::flavour where) { rt::scale_parked(1'000'000, where); }},
     };
     return bench::run_cases(cases, argc, argv);
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
+#include <string>
+
 #include <eddy/spawn.hpp>
 
 #include "allocations.hpp"
+#include "bodies.hpp"
 #include "eddy_cases.hpp"
 #include "executor.hpp"
-#include "join.hpp"
 #include "never.hpp"
 
 namespace bench::rt {
@@ -26,15 +28,24 @@ eddy::task<per_task> count_allocations() {
     co_return per_task{static_cast<double>(counted.calls()) / tasks, static_cast<double>(counted.bytes()) / tasks};
 }
 
-eddy::task<double> bytes_per_parked_task() {
-    constexpr std::uint64_t tasks = 1'000'000;
-    co_await join_in_batches(100);
+eddy::task<double> bytes_per_parked_task(std::uint64_t tasks) {
     const std::uint64_t before = resident_bytes();
     const std::uint64_t expected = parked() + tasks;
     for (std::uint64_t i = 0; i < tasks; ++i) eddy::spawn(park());
     while (parked() != expected) co_await eddy::time::sleep(10ms);
     co_await eddy::time::sleep(50ms);
-    co_return static_cast<double>(resident_bytes() - before) / tasks;
+    co_return static_cast<double>(resident_bytes() - before) / static_cast<double>(tasks);
+}
+
+eddy::task<double> bytes_per_task_of_many() {
+    co_await join_in_batches(100);
+    co_return co_await bytes_per_parked_task(1'000'000);
+}
+
+/// A single task comes first, for what the first one costs. No more, since what many leave behind would hold a few.
+eddy::task<double> bytes_per_task_of(std::uint64_t tasks) {
+    static_cast<void>(co_await bytes_per_parked_task(1));
+    co_return co_await bytes_per_parked_task(tasks);
 }
 
 }  // namespace
@@ -48,7 +59,12 @@ void mem_spawn(flavour where) {
 
 // Resident bytes per detached task that waits for what never comes.
 void mem_parked(flavour where) {
-    report("mem_rss_parked_task", where, "bytes", run_root(where, bytes_per_parked_task()));
+    report("mem_rss_parked_task", where, "bytes", run_root(where, bytes_per_task_of_many()));
+}
+
+// The same for another number of tasks.
+void scale_parked(std::uint64_t tasks, flavour where) {
+    report("scale_parked_" + std::to_string(tasks), where, "bytes", run_root(where, bytes_per_task_of(tasks)));
 }
 
 }  // namespace bench::rt

@@ -3,7 +3,9 @@
 
 #include <eddy/scope.hpp>
 
+#include "bodies.hpp"
 #include "eddy_cases.hpp"
+#include "executor.hpp"
 #include "tree.hpp"
 
 namespace bench::rt {
@@ -25,11 +27,15 @@ eddy::task<void> skynet_node(std::uint64_t& sum, std::uint64_t first, std::uint6
     sum = std::accumulate(sums.begin(), sums.end(), std::uint64_t{0});
 }
 
-eddy::task<std::uint64_t> skynet_root(std::uint64_t first, std::uint64_t size) {
+}  // namespace
+
+eddy::task<std::uint64_t> scoped_skynet(std::uint64_t first, std::uint64_t size) {
     std::uint64_t sum = 0;
     co_await skynet_node(sum, first, size);
     co_return sum;
 }
+
+namespace {
 
 eddy::task<void> fib(std::uint64_t& number, std::uint64_t n) {
     if (n < 2) {
@@ -46,16 +52,16 @@ eddy::task<void> fib(std::uint64_t& number, std::uint64_t n) {
     number = first + second;
 }
 
-eddy::task<std::uint64_t> fib_root(std::uint64_t n) {
+}  // namespace
+
+eddy::task<std::uint64_t> scoped_fib(std::uint64_t n) {
     std::uint64_t number = 0;
     co_await fib(number, n);
     co_return number;
 }
 
-}  // namespace
+void skynet_scope(flavour where) { measure_skynet<executor>("skynet_scope", where, &scoped_skynet); }
 
-void skynet_scope(flavour where) { measure_skynet("skynet_scope", where, &skynet_root); }
-
-void fib30_scope(flavour where) { measure_fib30("fib30_scope", where, &fib_root); }
+void fib30_scope(flavour where) { measure_fib30<executor>("fib30_scope", where, &scoped_fib); }
 
 }  // namespace bench::rt

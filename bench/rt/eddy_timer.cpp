@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT
 #include <vector>
 
+#include "bodies.hpp"
 #include "eddy_cases.hpp"
 #include "executor.hpp"
 
 namespace bench::rt {
 
 namespace {
-
-constexpr std::uint64_t many = 100'000;
 
 eddy::time::sleep_future long_sleep(std::uint64_t i) {
     return eddy::time::sleep(std::chrono::milliseconds(30'000 + i % 1000));
@@ -30,10 +29,11 @@ private:
     eddy::time::sleep_future* sleep_;
 };
 
-/// `into` is empty. It gets its room at once, since what waits must not be moved.
+}  // namespace
+
 eddy::task<void> arm_many(std::vector<eddy::time::sleep_future>& into) {
-    into.reserve(many);
-    for (std::uint64_t i = 0; i < many; ++i) {
+    into.reserve(many_timers);
+    for (std::uint64_t i = 0; i < many_timers; ++i) {
         auto& sleep = into.emplace_back(long_sleep(i));
         co_await armed(sleep);
     }
@@ -52,6 +52,8 @@ eddy::task<void> arm_many_and_drop(std::uint64_t times) {
         co_await arm_many(all);
     }
 }
+
+namespace {
 
 eddy::task<double> measure_beside_others() {
     std::vector<eddy::time::sleep_future> others;
@@ -74,7 +76,7 @@ void timer_arm_cancel_live(flavour where) {
 
 // The same where 100,000 are armed, and then all dropped in that order.
 void timer_arm_cancel_100k(flavour where) {
-    const double ns = run_root(where, warm_up_and_measure(&arm_many_and_drop, 10, 10 * many));
+    const double ns = run_root(where, warm_up_and_measure(&arm_many_and_drop, 10, 10 * many_timers));
     report("timer_arm_cancel_100k", where, "ns", ns);
 }
 

@@ -14,6 +14,7 @@ mod idle;
 mod join;
 mod measure;
 mod memory;
+mod oneshots;
 mod remote;
 mod runtimes;
 mod timer_fire;
@@ -39,6 +40,7 @@ const CASES: &[Case] = &[
     Case { name: "chained_spawn", flavours: &[Ct, W2], run: chain::spawn },
     Case { name: "yield_1", flavours: &[Ct, W2], run: yields::alone },
     Case { name: "yield_1000", flavours: &[Ct, W2], run: yields::crowd },
+    Case { name: "oneshot", flavours: &[Ct], run: oneshots::to_self },
     Case { name: "await_deep", flavours: &[Ct], run: awaits::deep },
     Case { name: "await_ready", flavours: &[Ct], run: awaits::ready },
     Case { name: "await_opaque", flavours: &[Ct], run: awaits::opaque },
@@ -54,6 +56,13 @@ const CASES: &[Case] = &[
     Case { name: "block_on_spawn", flavours: &[W2], run: wake::block_on_spawn },
     Case { name: "spawn_blocking", flavours: &[Ct, W2], run: blocking::round_trips },
     Case { name: "idle", flavours: &[W2], run: idle::run },
+    Case { name: "scale_yield_10", flavours: &[Ct], run: |flavour| yields::scale(flavour, 10) },
+    Case { name: "scale_yield_1000", flavours: &[Ct], run: |flavour| yields::scale(flavour, 1000) },
+    Case { name: "scale_yield_100000", flavours: &[Ct], run: |flavour| yields::scale(flavour, 100_000) },
+    Case { name: "scale_yield_1000000", flavours: &[Ct], run: |flavour| yields::scale(flavour, 1_000_000) },
+    Case { name: "scale_parked_1000", flavours: &[Ct], run: |flavour| memory::scale(flavour, 1000) },
+    Case { name: "scale_parked_100000", flavours: &[Ct], run: |flavour| memory::scale(flavour, 100_000) },
+    Case { name: "scale_parked_1000000", flavours: &[Ct], run: |flavour| memory::scale(flavour, 1_000_000) },
 ];
 
 fn find(wanted: &str) -> Option<(&'static Case, Flavour)> {

@@ -77,20 +77,33 @@ pub fn started() -> u64 {
     STARTED.load(Acquire)
 }
 
+async fn bytes_per_parked_task(tasks: u64) -> f64 {
+    let (before, expected) = (resident_bytes(), started() + tasks);
+    for _ in 0..tasks {
+        tokio::spawn(park());
+    }
+    while started() != expected {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    (resident_bytes() - before) as f64 / tasks as f64
+}
+
 /// Resident bytes per detached task that waits for what never comes.
 pub fn parked(flavour: Flavour) {
-    const TASKS: u64 = 1_000_000;
     let bytes = run_root(flavour, async {
         in_batches(100).await;
-        let (before, expected) = (resident_bytes(), started() + TASKS);
-        for _ in 0..TASKS {
-            tokio::spawn(park());
-        }
-        while started() != expected {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        (resident_bytes() - before) as f64 / TASKS as f64
+        bytes_per_parked_task(1_000_000).await
     });
     report("mem_rss_parked_task", flavour, "bytes", bytes);
+}
+
+/// The same for another number of tasks. A single one comes first, for what the first one costs; no more, since what many
+/// leave behind would hold a few.
+pub fn scale(flavour: Flavour, tasks: u64) {
+    let bytes = run_root(flavour, async move {
+        bytes_per_parked_task(1).await;
+        bytes_per_parked_task(tasks).await
+    });
+    report(&format!("scale_parked_{tasks}"), flavour, "bytes", bytes);
 }

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! Tasks that let others run. op: one yield.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
 use tokio::task::yield_now;
 
 use crate::measure::{ns_per_operation, report};
@@ -24,6 +28,41 @@ async fn yield_together(times: u64) {
     }
 }
 
+/// What the tasks of `scale` share. They are on one thread, but Tokio cannot know.
+struct Crowd {
+    not_begun: AtomicU64,
+    not_ended: AtomicU64,
+    all_begun: OnceLock<Instant>,
+    all_ended: OnceLock<Instant>,
+}
+
+async fn yield_among(others: Arc<Crowd>, times: u64) {
+    if others.not_begun.fetch_sub(1, Relaxed) == 1 {
+        others.all_begun.set(Instant::now()).unwrap();
+    }
+    yield_often(times).await;
+    if others.not_ended.fetch_sub(1, Relaxed) == 1 {
+        others.all_ended.set(Instant::now()).unwrap();
+    }
+}
+
+async fn ns_per_yield_among(tasks: u64) -> f64 {
+    // As many in all, but so many for each that beginning and ending do not count.
+    let times = (3_000_000 / tasks).max(30);
+    let all = Arc::new(Crowd {
+        not_begun: tasks.into(),
+        not_ended: tasks.into(),
+        all_begun: OnceLock::new(),
+        all_ended: OnceLock::new(),
+    });
+    let handles: Vec<_> = (0..tasks).map(|_| tokio::spawn(yield_among(all.clone(), times))).collect();
+    for handle in handles {
+        handle.await.unwrap();
+    }
+    let taken = *all.all_ended.get().unwrap() - *all.all_begun.get().unwrap();
+    taken.as_nanos() as f64 / (tasks * times) as f64
+}
+
 /// With nothing else to run.
 pub fn alone(flavour: Flavour) {
     let ns = run_root(flavour, async {
@@ -40,4 +79,10 @@ pub fn crowd(flavour: Flavour) {
         ns_per_operation(3000 * TASKS, yield_together(3000)).await
     });
     report("yield_1000", flavour, "ns", ns);
+}
+
+/// The same for another number of tasks; from when all have begun until all have ended.
+pub fn scale(flavour: Flavour, tasks: u64) {
+    let ns = run_root(flavour, ns_per_yield_among(tasks));
+    report(&format!("scale_yield_{tasks}"), flavour, "ns", ns);
 }

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: MIT
+"""The group `counts`: what does not vary from run to run, and may therefore be judged on any machine, under any load.
+
+Instructions and allocations per operation of the runtime's cases, allocations and system calls of the echo server. Each is
+the difference of two runs that differ only in the number of operations, so that start-up cancels out.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from socket import IPPROTO_TCP, MSG_WAITALL, TCP_NODELAY, create_connection, socket
+
+import callgrind
+import strace
+from counts_baseline import Counts, accept, compare
+from processes import BenchError, Processors, Server
+from tables import Outcome
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case of eddy_counts (rt/counts_main.cpp), how often it runs, and how many operations it has each time."""
+
+    name: str
+    fewer: int
+    more: int
+    operations: int = 1
+
+
+CASES = [
+    Case("spawn_join_one", 1_000, 11_000),
+    Case("spawn_join_batch", 2, 12, 1_000),
+    Case("chained_spawn", 2, 12, 1_000),
+    Case("yield_1", 1_000, 101_000),
+    Case("yield_1000", 10, 110, 1_000),
+    Case("await_deep", 2, 22, 1_000),
+    Case("await_opaque", 1_000, 51_000),
+    Case("skynet", 10, 110, 111),  # an operation is a task, as in the other trees
+    Case("skynet_scope", 10, 110, 111),
+    Case("fib", 10, 110, 88),
+    Case("fib_scope", 10, 110, 88),
+    Case("timer_arm_cancel", 1_000, 21_000),
+    Case("timer_arm_cancel_live", 1_000, 21_000),
+    Case("timer_arm_cancel_100k", 1, 2, 100_000),
+]
+
+
+def run(options) -> Outcome:
+    outcome = Outcome()
+    cases, server = options.build / "bench" / "eddy_counts", options.build / "bench" / "bench_echo_eddy"
+    outcome.missing += [program.name for program in (cases, server) if not program.exists()]
+    if not shutil.which("valgrind"):
+        outcome.missing.append("valgrind, which counts instructions and allocations (Debian: valgrind)")
+    if outcome.missing:
+        return outcome
+    unable = strace.why_unable()
+    try:
+        now = count_cases(cases)
+        now.allocations |= {"echo, a request": per_operation(allocations_of(server, ask), 100, 900),
+                            "echo, a connection": per_operation(allocations_of(server, open_more), 100, 900)}
+        if not unable:
+            now.calls = {"echo, a request": per_operation(calls_of(server, ask), 100, 900)}
+    except (BenchError, OSError, subprocess.CalledProcessError) as error:
+        outcome.errors.append(str(error))
+        return outcome
+    if options.accept:
+        accept(now, options.build)
+    compare(outcome, now, options.build, unable)
+    return outcome
+
+
+def per_operation(count: Callable[[int], float], fewer: int, more: int) -> float:
+    return (count(more) - count(fewer)) / (more - fewer)
+
+
+# ---- The runtime's cases ----
+
+
+def count_cases(program: Path) -> Counts:
+    now = Counts()
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as threads:
+        for case, (fewer, more) in zip(CASES, threads.map(lambda case: count_case(program, case), CASES)):
+            operations = (case.more - case.fewer) * case.operations
+            now.instructions[case.name] = (more.instructions - fewer.instructions) / operations
+            now.allocations[case.name] = (more.allocations - fewer.allocations) / operations
+    return now
+
+
+def count_case(program: Path, case: Case) -> list[callgrind.Count]:
+    print(f"counts: {case.name}", file=sys.stderr, flush=True)
+    counts = []
+    for times in (case.fewer, case.more):
+        with tempfile.NamedTemporaryFile(suffix=".callgrind") as report:
+            command = callgrind.command(Path(report.name), [program, case.name, str(times)])
+            done = subprocess.run(command, stderr=subprocess.PIPE, text=True, check=False)
+            if done.returncode != 0:
+                raise BenchError(f"eddy_counts {case.name}: status {done.returncode}, {done.stderr.strip()}")
+            counts.append(callgrind.read(Path(report.name)))
+    return counts
+
+
+# ---- The echo server ----
+
+SETTLING = 0.2  # s; when an answer is here, the server is still on its way to sleep
+
+Load = Callable[[int, int, ExitStack], None]  # the server's port, how many, and what is closed after the server
+
+
+def allocations_of(server: Path, load: Load) -> Callable[[int], float]:
+    return lambda times: count_server(callgrind, server, load, times).allocations
+
+
+def calls_of(server: Path, load: Load) -> Callable[[int], float]:
+    return lambda times: count_server(strace, server, load, times)
+
+
+def count_server(tool, program: Path, load: Load, times: int):
+    """What `tool` (a module with command() and read()) counts of a server that has `times` of `load`."""
+    print(f"counts: {load.__name__} {times} times, {tool.__name__}", file=sys.stderr, flush=True)
+    with tempfile.NamedTemporaryFile(suffix=".count") as report, ExitStack() as cleanup:
+        with Server(tool.command(report.name, [program, "--port", 0]), Processors.pick().server) as server:
+            load(server.port, times, cleanup)
+            time.sleep(SETTLING)
+        return tool.read(Path(report.name))
+
+
+def ask(port: int, requests: int, cleanup: ExitStack) -> None:
+    """So many requests, one after the other on one connection."""
+    client = connect(port, cleanup)
+    echo(client)
+    # The server now comes to wait for this client, and from then on it does so before each request. As long as it finds
+    # each request already there, which a slow one may, it need not wait at all.
+    time.sleep(SETTLING)
+    for _ in range(requests):
+        echo(client)
+
+
+def open_more(port: int, connections: int, cleanup: ExitStack) -> None:
+    """So many connections, each with one request, that stay open."""
+    for _ in range(connections):
+        echo(connect(port, cleanup))
+
+
+def connect(port: int, cleanup: ExitStack) -> socket:
+    client = cleanup.enter_context(create_connection(("127.0.0.1", port), timeout=10))
+    client.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+    return client
+
+
+def echo(client: socket) -> None:
+    message = os.urandom(64)
+    client.sendall(message)
+    if client.recv(len(message), MSG_WAITALL) != message:
+        raise BenchError("the echo server answered something else than it was sent")

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""What the group `counts` has accepted (counts.json), and how a new count is held against it.
+
+Worse by more than the tolerance is an error. Instructions are those of one compiler, C library and valgrind: with others
+they are shown, and not judged. The processor does not matter: valgrind shows programs one of its own, and which memcpy and
+the like glibc takes (GLIBC_TUNABLES) changed no figure by 0.01 %.
+"""
+
+import json
+import platform
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from machine import compiler_of, first_line
+from tables import Outcome, Table
+
+FILE = Path(__file__).resolve().parent / "counts.json"
+TOLERANCE = 0.03
+HOW_TO_ACCEPT = "./dev bench counts --accept"
+
+
+@dataclass
+class Counts:
+    """Each per operation, by what is counted. What comes once in a hundred operations or less is not seen."""
+
+    instructions: dict[str, float] = field(default_factory=dict)
+    allocations: dict[str, float] = field(default_factory=dict)
+    calls: dict[str, float] = field(default_factory=dict)
+
+
+def accept(now: Counts, build: Path) -> None:
+    if not now.calls:
+        now.calls = read()["calls"]  # they cannot be counted here: what was accepted elsewhere stays
+    FILE.write_text(json.dumps({"made_with": made_with(build), **rounded(now)}, indent=2) + "\n")
+
+
+def read() -> dict:
+    return json.loads(FILE.read_text())
+
+
+def made_with(build: Path) -> dict[str, str]:
+    return {"compiler": compiler_of(build), "libc": " ".join(platform.libc_ver()),
+            "valgrind": first_line(["valgrind", "--version"])}
+
+
+def rounded(counts: Counts) -> dict[str, dict[str, float]]:
+    return {kind: {what: round(value, 2) for what, value in values.items()} for kind, values in asdict(counts).items()}
+
+
+def compare(outcome: Outcome, now: Counts, build: Path, why_no_calls: str) -> None:
+    baseline = read()
+    tools = made_with(build)
+    outcome.data = {"made_with": tools, **rounded(now)}
+    others = [f"{tools[one]} where the baseline has {was}" for one, was in baseline["made_with"].items()
+              if tools[one] != was]
+    table = Table("counts per operation", ["what", "unit", "baseline", "now", "ratio", ""])
+    for kind, values in rounded(now).items():
+        for what, value in values.items():
+            judged = not (others and kind == "instructions")
+            table.rows.append(row(outcome, what, kind, baseline[kind].get(what), value, judged))
+    notes = []
+    if any(cells[-1] in ("better", "new") for cells in table.rows):
+        notes.append(f"So that what is better stays so, and what is new is judged: {HOW_TO_ACCEPT}.")
+    if others:
+        notes.append(f"Instructions are NOT judged: {', '.join(others)}.")
+    if why_no_calls:
+        notes.append(f"System calls are NOT checked: {why_no_calls}.")
+    table.note = " ".join(notes)
+    outcome.tables.append(table)
+
+
+def row(outcome: Outcome, what: str, unit: str, was: float | None, value: float, judged: bool) -> list[str]:
+    if was is None:
+        return [what, unit, "-", f"{value:.2f}", "-", "new"]
+    ratio = 1.0 if value == was else value / was if was else float("inf")
+    verdict = "not judged" if not judged else verdict_of(ratio)
+    if verdict == "worse":
+        outcome.errors.append(f"{what}: {value:.2f} {unit} per operation, {ratio:.3f} x the {was:.2f} that were "
+                              f"accepted; mend it, or if it has to be: {HOW_TO_ACCEPT}, and say why in the commit")
+    return [what, unit, f"{was:.2f}", f"{value:.2f}", f"{ratio:.3f}", verdict]
+
+
+def verdict_of(ratio: float) -> str:
+    if ratio > 1 + TOLERANCE:
+        return "worse"
+    return "better" if ratio < 1 - TOLERANCE else "ok"
