@@ -18,7 +18,7 @@ from processes import BenchError
 from tables import Bar, Outcome, Table
 
 BENCH = Path(__file__).resolve().parent
-SOURCES = {"eddy": BENCH / "net" / "echo_core.cpp", "asio": BENCH / "peers" / "asio" / "asio_coroutines.cpp"}
+SOURCES = {"eddy": BENCH / "net" / "echo_eddy.cpp", "asio": BENCH / "peers" / "asio" / "asio_coroutines.cpp"}
 OPTIONS = ["-O2", "-O0 -g"]
 ROUNDS = 3
 SECONDS_BAR = 0.5  # of Asio's

@@ -1,47 +1,69 @@
 # SPDX-License-Identifier: MIT
-"""Who takes part in the group `echo`, and in what."""
+"""Who takes part in the group `net`, and in what."""
 
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import peers
 from processes import BenchError, IdleClients, Processors, Server, run_load
 from tables import Outcome
 
 FIRST = "bare_epoll"
 AGAIN = "bare_epoll again"
+EDDY = "eddy"
+
+SLICE_SECONDS = 0.25
+SLICE_WARMUP = 0.05  # connections are warm already: bench_load lets each be answered once before
 
 
 @dataclass(frozen=True)
 class Contestant:
     name: str
-    command: tuple
+    program: Path
 
-    @property
-    def has_bars(self) -> bool:
-        return self.name not in (FIRST, AGAIN)
+    def command(self, threads: int) -> list:
+        return [self.program, "--port", 0, "--threads", threads]
 
 
 @dataclass(frozen=True)
 class Case:
     name: str
-    connections: int
-    size: int
-    cpu_bar: float = 1.05  # processor time per request, against the bare loop
-    p99_bar: float = 0  # p99, against the bare loop; 0: none
-    calls_bar: float = 0  # system calls per request; 0: not counted
+    what: str
+    arguments: tuple  # of bench_load
+    end: tuple = ("--seconds", SLICE_SECONDS)
+    is_open: bool = False  # the rate is given, and no result
+    threads: int = 1
 
     @property
-    def arguments(self) -> list:
-        return ["--connections", self.connections, "--size", self.size]
+    def title(self) -> str:
+        return self.name if self.threads == 1 else f"{self.name}, {self.threads} threads"
+
+    @property
+    def is_storm(self) -> bool:
+        return "--storm" in self.end
 
 
-CASES = [
-    Case("C1", 1, 64, calls_bar=3.05),
-    Case("C100", 100, 64, calls_bar=2.05),
-    Case("C1000", 1000, 64, p99_bar=1.5),
-    Case("BIG", 100, 16 * 1024),
+C100 = Case("C100", "100 connections, 64 B", ("--connections", 100))
+C1000 = Case("C1000", "1,000 connections, 64 B", ("--connections", 1000))
+CHURN = Case("CHURN", "connect, one echo of 64 B, close; 64 at a time", ("--connections", 64, "--churn"))
+LOAD80 = Case("LOAD80", "100 connections, 64 B, at 80 % of the slowest contestant's C100 rate", ("--connections", 100),
+              is_open=True)
+
+ONE_THREAD = [
+    Case("C1", "1 connection, 64 B", ("--connections", 1)),
+    C100,
+    LOAD80,  # right after the case that says how much it is: the machine changes its speed
+    C1000,
+    Case("C10000", "10,000 connections, 64 B, 100 active at a time", ("--connections", 10_000, "--active", 100)),
+    Case("P16", "100 connections, 64 B, 16 requests in flight on each", ("--connections", 100, "--depth", 16)),
+    Case("BIG", "100 connections, 16 KiB", ("--connections", 100, "--size", 16 * 1024)),
+    CHURN,
+    Case("STORM", "1,000 new clients, all at once, while 100 are busy", ("--connections", 100), ("--storm", 1000)),
 ]
+TWO_THREADS = [Case(one.name, one.what, one.arguments, threads=2) for one in (C100, C1000, CHURN)]
+IDLE = "IDLE"
+NAMES = [one.name for one in ONE_THREAD] + [IDLE]
 
 
 @dataclass
@@ -52,13 +74,21 @@ class Contest:
     load: Path
     contestants: list[Contestant]
     outcome: Outcome
+    wanted: list[str]  # names of cases
     processors: Processors = field(default_factory=Processors.pick)
 
-    def server(self, contestant: Contestant) -> Server:
-        return Server(list(contestant.command), self.processors.server)
+    def cases(self, of: list[Case]) -> list[Case]:
+        return [one for one in of if one.name in self.wanted]
 
-    def run_load(self, server: Server, *arguments) -> dict:
-        return run_load(self.load, server, self.processors.load, *arguments)
+    def has(self, name: str) -> bool:
+        return any(one.name == name for one in self.contestants)
+
+    def server(self, contestant: Contestant, threads: int = 1) -> Server:
+        return Server(contestant.command(threads), self.processors.server if threads == 1 else None)
+
+    def run_load(self, server: Server, case: Case, *arguments) -> dict:
+        return run_load(self.load, server, self.processors.load if case.threads == 1 else None, *case.arguments,
+                        *case.end, "--warmup", SLICE_WARMUP, *arguments)
 
     def idle_clients(self, server: Server, connections: int) -> IdleClients:
         return IdleClients(self.load, server, self.processors.load, connections)
@@ -72,5 +102,28 @@ class Contest:
             return None
 
 
+def find_contestants(options, outcome: Outcome) -> list[Contestant]:
+    """Those who are there; whoever is not is named in `outcome`."""
+    programs = options.build / "bench"
+    own = [(FIRST, "bench_bare_epoll"), (AGAIN, "bench_bare_epoll"), ("bare_uring", "bench_bare_uring"),
+           (EDDY, "bench_echo_eddy")]
+    everybody = [(name, programs / program, "") for name, program in own] + peers.net_peers(options.build)
+    found = []
+    for name, program, why_not in selected(everybody, options.peers):
+        if program and program.exists():
+            found.append(Contestant(name, program))
+        elif name != AGAIN:
+            outcome.missing.append(f"{name}: {why_not or f'{program.name} is not built'}")
+    return found
+
+
+def selected(everybody: list[tuple], names: str) -> list[tuple]:
+    """Of all contestants those in the list; eddy and what it is compared with always take part."""
+    chosen = {FIRST, AGAIN, EDDY, *names.split(",")} if names else {name for name, *_ in everybody}
+    if unknown := [name for name in chosen - {name for name, *_ in everybody} if name]:
+        sys.exit(f"net: there is no peer {unknown[0]}, but: {', '.join(name for name, *_ in everybody)}")
+    return [one for one in everybody if one[0] in chosen]
+
+
 def progress(what: str) -> None:
-    print(f"echo: {what}", file=sys.stderr, flush=True)
+    print(f"net: {what}", file=sys.stderr, flush=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Builds what others than eddy take part with."""
+"""Builds what others than eddy take part with, where CMake does not, and says of each that is not there what to install."""
 
 import os
 import shutil
@@ -7,23 +7,60 @@ import subprocess
 import sys
 from pathlib import Path
 
-MANIFEST = Path(__file__).resolve().parent / "peers" / "tokio" / "Cargo.toml"
+SOURCES = Path(__file__).resolve().parent / "peers"
+
+Peer = tuple[str, Path | None, str]  # its name, and the program, or why there is none
+
+# Built by CMake, if the Debian package is there.
+CMAKE_PEERS = {
+    "asio_callbacks": "libboost1.81-dev",
+    "asio_coroutines": "libboost1.81-dev",
+    "libuv": "libuv1-dev",
+}
 
 
-def build_tokio(folder: Path) -> tuple[Path | None, str]:
-    """The program, built below `folder`, or None and why there is none."""
+def net_peers(build: Path) -> list[Peer]:
+    """The echo servers of the group `net`. `build` is the build folder of CMake."""
+    return [*(cmake_peer(name, package, build) for name, package in CMAKE_PEERS.items()),
+            ("tokio", *build_tokio(build.parent, "tokio_echo")),
+            ("go", *build_go(build.parent, "echo"))]
+
+
+def cmake_peer(name: str, package: str, build: Path) -> Peer:
+    program = build / "bench" / f"bench_peer_{name}"
+    if program.exists():
+        return name, program, ""
+    return name, None, f"{program.name} is not built: install {package}, then build again"
+
+
+def build_tokio(folder: Path, program: str) -> tuple[Path | None, str]:
+    """A program of peers/tokio, built below `folder`, or None and why there is none."""
     if not shutil.which("cargo"):
-        return None, "cargo is not installed"
-    print("rt: building tokio_rt ...", file=sys.stderr, flush=True)
+        return None, "cargo is not installed: install cargo-web, or Rust by rustup"
     target = folder / "peers" / "tokio"
-    done = subprocess.run(["cargo", "build", "--release", "--quiet", "--manifest-path", str(MANIFEST)],
-                          env={**os.environ, "CARGO_TARGET_DIR": str(target)}, stderr=subprocess.PIPE, text=True,
-                          check=False)
+    command = ["cargo", "build", "--release", "--quiet", "--bin", program]
+    return build_peer(command, SOURCES / "tokio", {"CARGO_TARGET_DIR": target}, target / "release" / program)
+
+
+def build_go(folder: Path, name: str) -> tuple[Path | None, str]:
+    """The program peers/go/NAME, built as `go_NAME` below `folder`, or None and why there is none."""
+    if not shutil.which("go"):
+        return None, "go is not installed: install golang-go"
+    program = folder / "peers" / f"go_{name}"
+    # The compiler that is here, and no other that it would fetch.
+    return build_peer(["go", "build", "-o", program, "."], SOURCES / "go" / name, {"GOTOOLCHAIN": "local"}, program)
+
+
+def build_peer(command: list, where: Path, environment: dict, program: Path) -> tuple[Path | None, str]:
+    print(f"bench: building {program.name} ...", file=sys.stderr, flush=True)
+    done = subprocess.run(list(map(str, command)), cwd=where, stderr=subprocess.PIPE, text=True, check=False,
+                          env=os.environ | {name: str(value) for name, value in environment.items()})
     if done.returncode != 0:
-        return None, f"cargo could not build it: {first_error(done.stderr)}"
-    return target / "release" / "tokio_rt", ""
+        return None, f"{command[0]} could not build it: {first_error(done.stderr)}"
+    return program, ""
 
 
 def first_error(complaints: str) -> str:
-    lines = complaints.strip().splitlines()
+    # Go begins with a line that only names the package.
+    lines = [line for line in complaints.strip().splitlines() if not line.startswith("# ")]
     return next((line for line in lines if line.startswith("error")), lines[0] if lines else "it does not say why")

@@ -5,10 +5,7 @@ import json
 import os
 import re
 import selectors
-import shutil
-import signal
 import subprocess
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +32,11 @@ class Processors:
         return self.server != self.load
 
 
-def start(command: list, processor: int, **pipes) -> subprocess.Popen:
+def start(command: list, processor: int | None, **pipes) -> subprocess.Popen:
+    """On this processor, or on whichever the scheduler finds."""
+    processors = {processor} if processor is not None else os.sched_getaffinity(0)
     return subprocess.Popen([str(word) for word in command], text=True,
-                            preexec_fn=lambda: os.sched_setaffinity(0, {processor}), **pipes)
+                            preexec_fn=lambda: os.sched_setaffinity(0, processors), **pipes)
 
 
 def stop(process: subprocess.Popen) -> int:
@@ -62,7 +61,7 @@ def line_from(pipe, seconds: float, who: str) -> str:
 class Server:
     """A fresh server process, on a port of its own choice, for the length of a `with`."""
 
-    def __init__(self, command: list, processor: int):
+    def __init__(self, command: list, processor: int | None):
         self.name = Path(command[0]).name
         self.process = start(command, processor, stdout=subprocess.PIPE)
         try:
@@ -86,6 +85,14 @@ class Server:
         if status != 0:
             raise BenchError(f"{self.name} ended with status {status} instead of 0 on SIGTERM")
 
+    def settle(self) -> None:
+        """Waits until the server has nothing to do: it may still be closing its last clients."""
+        before, now = -1, cpu_ns(self.pid)
+        deadline = time.monotonic() + 5
+        while now != before and time.monotonic() < deadline:
+            time.sleep(0.005)
+            before, now = now, cpu_ns(self.pid)
+
     def __exit__(self, kind, *_):
         try:
             self.stop()
@@ -94,7 +101,7 @@ class Server:
                 raise
 
 
-def run_load(program: Path, server: Server, processor: int, *arguments) -> dict:
+def run_load(program: Path, server: Server, processor: int | None, *arguments) -> dict:
     """Runs the load generator and returns the figures it prints."""
     command = [program, "--port", server.port, "--server-pid", server.pid, "--json", *arguments]
     with start(command, processor, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as load:
@@ -108,7 +115,7 @@ class IdleClients:
     """Connections that have sent one request and then fall silent, for the length of a `with`."""
 
     def __init__(self, program: Path, server: Server, processor: int, connections: int):
-        command = [program, "--port", server.port, "--connections", connections, "--idle", 300, "--touch"]
+        command = [program, "--port", server.port, "--connections", connections, "--idle", 300]
         self.server = server
         # Standard input is a pipe of ours, so the clients go away even if this script dies.
         self.process = start(command, processor, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -124,40 +131,6 @@ class IdleClients:
         _, complaints = self.process.communicate()  # closes standard input first
         if self.process.returncode != 0 and kind is None:
             raise BenchError(f"{self.server.name}: {complaints.strip()}")
-
-
-# What the two servers call for each request; the kernel counts all others together.
-NAMED_CALLS = ("epoll_wait", "epoll_pwait2", "recvfrom", "sendto", "recvmsg", "sendmsg")
-
-
-def can_count_calls() -> bool:
-    """Whether the kernel counts system calls for us (perf_event_open(2) on its tracepoints)."""
-    probe = ["perf", "stat", "-e", "raw_syscalls:sys_enter", "true"]
-    return bool(shutil.which("perf")) and subprocess.run(probe, capture_output=True).returncode == 0
-
-
-def counted_calls(server: Server, work) -> dict[str, int]:
-    """The system calls, by name, that `server` makes during `work()`. Counted by the kernel: strace slows a server down
-    so much that it finds its next request each time before it has to wait, and so never waits."""
-    events = ["raw_syscalls:sys_enter"] + [f"syscalls:sys_enter_{name}" for name in NAMED_CALLS]
-    with tempfile.NamedTemporaryFile("r", suffix=".perf") as counts:
-        perf = subprocess.Popen(["perf", "stat", "-x,", "-o", counts.name, "-p", str(server.pid),
-                                 *(word for event in events for word in ("-e", event))], stderr=subprocess.DEVNULL)
-        time.sleep(0.3)  # perf does not say when it has begun; what it misses cancels out in the difference of two runs
-        try:
-            work()
-        finally:
-            perf.send_signal(signal.SIGINT)
-            perf.wait()
-        return parse_perf(counts.read())
-
-
-def parse_perf(report: str) -> dict[str, int]:
-    # count,unit,event,...
-    counts = {event: int(count) for count, event in re.findall(r"^(\d+),[^,]*,([a-z_:0-9]+),", report, re.MULTILINE)}
-    total = counts.pop("raw_syscalls:sys_enter")
-    named = {event.removeprefix("syscalls:sys_enter_"): count for event, count in counts.items()}
-    return {**named, "others": total - sum(named.values())}
 
 
 def cpu_ns(pid: int) -> int:

@@ -6,139 +6,167 @@ server processes) the contestants take turns in slices of a quarter of a second,
 one, and a ratio is taken between neighbours only. The servers whose turn it is not are blocked in their event loops,
 and their clients are gone.
 
-A slice in which something else took the processor from a server does not count, and another one is made for it.
+Figures of a slice in which something else took the processor from a server, or from the bare loop that it is compared
+with, do not count, and another slice is made for them.
 """
 
 import statistics
+import time
 from contextlib import ExitStack
 
-from contest import AGAIN, CASES, FIRST, Case, Contest, Contestant, progress
-from processes import Server, waited_ns
-from tables import Bar, Table, number
+from contest import AGAIN, C100, EDDY, FIRST, Case, Contest, Contestant, progress
+from processes import BenchError, Server, waited_ns
+from rounds import Rounds, Slice
+from tables import Table, number
 
-SLICE_SECONDS = 0.25
-SLICE_WARMUP = 0.1
-SLICES_PER_ROUND = 8  # 2 s for each contestant
-SLICES_PER_QUICK_ROUND = 3
-
-# A server alone on its processor waits for it about 2 % of the time, which includes starting and connecting.
-DISTURBED = 0.05
-
-Slice = dict[str, dict]  # the figures of bench_load by contestant
+# In each round. eddy and the bare loop have bars that a peer has not, and so more slices.
+MORE_SLICES = (FIRST, AGAIN, EDDY)
 
 
-def race(contest: Contest) -> None:
-    rounds = {case.name: [] for case in CASES}  # a round is a list of slices
+def run(contest: Contest, cases: list[Case]) -> dict[str, Rounds]:
+    """By the names of the cases."""
+    results = {case.name: Rounds(case) for case in contest.cases(cases)}
     for index in range(contest.options.rounds):
-        for case in CASES:
-            progress(f"{case.name} round {index + 1}/{contest.options.rounds}")
-            rounds[case.name].append(run_round(contest, case, index))
-    contest.outcome.data["race"] = rounds
-    for case in CASES:
-        contest.outcome.tables.append(tabulate(contest, case, rounds[case.name]))
+        for rounds in results.values():
+            progress(f"{rounds.case.title} round {index + 1}/{contest.options.rounds}")
+            more = contest.attempt(rounds.case.title, lambda: rate_of(rounds.case, results))
+            rounds.slices.append(run_round(contest, rounds, index, more) if more is not None else [])
+    for rounds in results.values():
+        contest.outcome.data.setdefault("race", {})[rounds.case.title] = rounds.slices
+        contest.outcome.tables.append(tabulate(contest, rounds))
+    return results
 
 
-def run_round(contest: Contest, case: Case, index: int) -> list[Slice]:
+def rate_of(case: Case, results: dict[str, Rounds]) -> tuple:
+    """What LOAD80 asks for: how much slower than the bare loop the slowest is in C100, and how fast the bare loop was in
+    this round, moments before."""
+    if not case.is_open:
+        return ()
+    rounds = results[C100.name]
+    now = [one[FIRST]["requests_per_s"] for one in rounds.slices[-1] if FIRST in one]
+    if not now:
+        raise BenchError(f"no rate is known: {C100.name} gave no figures")
+    slowest = min(rounds.ratio(name, "requests_per_s") for name in rounds.names())
+    return "--rate", round(0.8 * slowest * statistics.median(now))
+
+
+# ---- Slices ----
+
+
+def run_round(contest: Contest, rounds: Rounds, index: int, more: tuple) -> list[Slice]:
     slices: list[Slice] = []
-    wanted = slices_per_round(contest)
+    wanted = {one.name: slices_of(contest, one.name, index) for one in contest.contestants}
     with ExitStack() as cleanup:
-        servers = start_servers(contest, case, cleanup)
-        while sum(map(undisturbed, slices)) < wanted and len(slices) < 2 * wanted:
-            slices.append(run_slice(contest, case, servers, index + len(slices)))
+        servers = start_servers(contest, rounds.case, [one for one in contest.contestants if wanted[one.name]], cleanup)
+        while FIRST in servers and len(slices) < 2 * wanted[FIRST]:  # or the machine is too busy
+            lacking = [name for name in servers if sum(rounds.quiet(one, name) for one in slices) < wanted[name]]
+            if not lacking:
+                break
+            names = [name for name in servers if name in lacking or name == FIRST]
+            slices.append(run_slice(contest, rounds.case, servers, names, index + len(slices), more))
     return slices
 
 
-def slices_per_round(contest: Contest) -> int:
-    return SLICES_PER_QUICK_ROUND if contest.options.quick else SLICES_PER_ROUND
+def slices_of(contest: Contest, name: str, index: int) -> int:
+    """In the round of this index."""
+    if contest.options.quick:
+        return 1 if name in MORE_SLICES or index % 2 == 0 else 0
+    return 3 if name in MORE_SLICES else 2
 
 
-def start_servers(contest: Contest, case: Case, cleanup: ExitStack) -> dict[str, Server]:
+def start_servers(contest: Contest, case: Case, wanted: list[Contestant], cleanup: ExitStack) -> dict[str, Server]:
     servers = {}
-    for one in contest.contestants:
-        if server := contest.attempt(f"{case.name} {one.name}", lambda: contest.server(one)):
+    for one in wanted:
+        what = f"{case.title} {one.name}"
+        if server := contest.attempt(what, lambda: contest.server(one, case.threads)):
             servers[one.name] = server
-            cleanup.callback(contest.attempt, f"{case.name} {one.name}", server.stop)
+            cleanup.callback(contest.attempt, what, server.stop)
     return servers
 
 
-def run_slice(contest: Contest, case: Case, servers: dict[str, Server], turn: int) -> Slice:
+def run_slice(contest: Contest, case: Case, servers: dict[str, Server], names: list[str], turn: int,
+              more: tuple) -> Slice:
     figures = {}
-    names = list(servers)
-    start = turn % max(1, len(names))
+    start = turn % len(names)
     for name in names[start:] + names[:start]:
-        result = contest.attempt(f"{case.name} {name}", lambda: measure(contest, case, servers[name]))
-        if result:
+        if result := contest.attempt(f"{case.title} {name}", lambda: measure(contest, case, servers[name], more)):
             figures[name] = result
         else:
             del servers[name]  # once a round is enough; start_servers() has seen to its end
     return figures
 
 
-def measure(contest: Contest, case: Case, server: Server) -> dict:
-    waited = waited_ns(server.pid)
-    figures = contest.run_load(server, *case.arguments, "--seconds", SLICE_SECONDS, "--warmup", SLICE_WARMUP)
-    figures["waited"] = (waited_ns(server.pid) - waited) / 1e9 / (SLICE_SECONDS + SLICE_WARMUP)
-    figures["cpu_ns_per_request"] = figures["server_cpu_ns"] / figures["requests"]
+def measure(contest: Contest, case: Case, server: Server, more: tuple) -> dict:
+    waited, start = waited_ns(server.pid), time.monotonic_ns()
+    figures = contest.run_load(server, case, *more)
+    figures["waited"] = (waited_ns(server.pid) - waited) / (time.monotonic_ns() - start)
+    figures["load_busy"] = figures["load_cpu_ns"] / 1e9 / figures["seconds"]
+    figures["cpu_us_per_request"] = figures["server_cpu_ns"] / 1e3 / figures["requests"]
+    server.settle()
     return figures
 
 
-def undisturbed(figures: Slice) -> bool:
-    return all(one["waited"] <= DISTURBED for one in figures.values())
+# ---- Tables ----
 
 
-# ---- From slices to tables ----
-
-
-def tabulate(contest: Contest, case: Case, rounds: list[list[Slice]]) -> Table:
-    plural = "s" * (case.connections != 1)
-    table = Table(f"echo {case.name}: {case.connections:,} connection{plural}, {case.size:,} B, {len(rounds)} rounds",
-                  ["server", "CPU ns/request", "ratio", "spread", "requests/s", "p50 us", "p99 us", "p99.9 us",
-                   "p99 ratio", "spread"])
-    quiet = [[one for one in slices if undisturbed(one)] for slices in rounds]
-    usable = quiet if any(quiet) else rounds
-    for contestant in contest.contestants:
-        if row := tabulate_one(contest, case, usable, contestant):
-            table.rows.append(row)
-    table.note = describe_quality(usable, rounds, sum(map(len, quiet)), slices_per_round(contest) * len(rounds))
+def tabulate(contest: Contest, rounds: Rounds) -> Table:
+    case = rounds.case
+    columns = storm_columns if case.is_storm else columns_of_requests
+    table = Table(f"net {case.title}: {case.what}, {len(rounds.slices)} rounds", ["server"])
+    for one in contest.contestants:
+        if rounds.has(one.name):
+            cells = columns(rounds, one.name)
+            table.header = ["server", *cells]
+            table.rows.append([one.name, *cells.values()])
+    table.note = describe_quality(rounds)
     return table
 
 
-def describe_quality(usable: list[list[Slice]], rounds: list[list[Slice]], quiet: int, wanted: int) -> str:
-    sentences = []
-    if noise := round_ratios(usable, AGAIN, "cpu_ns_per_request"):
-        sentences.append(f"Noise: {abs(statistics.median(noise) - 1):.1%} of processor time.")
-    if disturbed := sum(map(len, rounds)) - quiet:
-        sentences.append(f"Other work on this machine disturbed {disturbed} slices; {quiet} of {wanted} were quiet.")
-    if quiet < wanted / 2:
-        sentences.append("That is too few: do not rely on these figures.")
+def columns_of_requests(rounds: Rounds, name: str) -> dict[str, str]:
+    # Microseconds a request are seconds for a million of them. The kernel only samples where the time was spent.
+    cpu = rounds.typical(name, "cpu_us_per_request")
+    ticks = {key: sum(rounds.values(name, f"server_{key}_ticks")) for key in ("user", "system")}
+    user = cpu * ticks["user"] / max(1, sum(ticks.values()))
+    return {
+        "CPU s/M": number(cpu),
+        "user": number(user),
+        "system": number(cpu - user),
+        **ratio_columns(rounds, name, "cpu_us_per_request", "ratio", "spread"),
+        "requests/s": number(rounds.typical(name, "requests_per_s")),
+        "rate ratio": f"{rounds.ratio(name, 'requests_per_s'):.2f}",
+        "p50 us": number(rounds.typical(name, "p50_us")),
+        "p99": number(rounds.typical(name, "p99_us")),
+        "p99.9": number(rounds.typical(name, "p999_us")),
+        **ratio_columns(rounds, name, "p99_us", "p99 ratio", "p99 spread"),
+        "p99.9 ratio": f"{rounds.ratio(name, 'p999_us'):.2f}",
+        # It does not sleep in an open loop.
+        "load busy": "" if rounds.case.is_open else f"{rounds.typical(name, 'load_busy'):.0%}",
+    }
+
+
+def storm_columns(rounds: Rounds, name: str) -> dict[str, str]:
+    return {
+        "p50 ms": number(rounds.typical(name, "p50_us") / 1e3),
+        "p99": number(rounds.typical(name, "p99_us") / 1e3),
+        "max": number(rounds.typical(name, "max_us") / 1e3),
+        **ratio_columns(rounds, name, "p99_us", "p99 ratio", "p99 spread"),
+        **ratio_columns(rounds, name, "max_us", "max ratio", "max spread"),
+    }
+
+
+def ratio_columns(rounds: Rounds, name: str, key: str, title: str, spread: str) -> dict[str, str]:
+    ratios = rounds.ratios(name, key)
+    return {title: f"{rounds.ratio(name, key):.3f}", spread: f"{min(ratios):.2f}-{max(ratios):.2f}"}
+
+
+def describe_quality(rounds: Rounds) -> str:
+    quiet, there = rounds.count()
+    sentences = ["Of peers there are fewer slices."]
+    if not rounds.case.is_storm:
+        sentences.append("User and system are as /proc/PID/stat samples them.")
+        sentences.append(f"Noise: {rounds.noise:.1%} of processor time.")
+    if quiet < there:
+        sentences.append(f"Other work on this machine disturbed {there - quiet} of {there} figures.")
+    if quiet < there / 2:
+        sentences.append("That is too much: do not rely on them.")
     return " ".join(sentences)
-
-
-def tabulate_one(contest: Contest, case: Case, rounds: list[list[Slice]], one: Contestant) -> list[str] | None:
-    cpu = round_ratios(rounds, one.name, "cpu_ns_per_request")
-    p99 = round_ratios(rounds, one.name, "p99_us")
-    if not cpu:
-        return None
-    cpu_ratio, p99_ratio = statistics.median(cpu), statistics.median(p99)
-    if one.has_bars:
-        contest.outcome.bars.append(Bar(f"{case.name} {one.name}: CPU per request, x bare", cpu_ratio, case.cpu_bar))
-    if one.has_bars and case.p99_bar:
-        contest.outcome.bars.append(Bar(f"{case.name} {one.name}: p99, x bare", p99_ratio, case.p99_bar))
-
-    def typical(key: str) -> str:
-        return number(statistics.median(each[one.name][key] for slices in rounds for each in slices
-                                        if one.name in each))
-
-    return [one.name, typical("cpu_ns_per_request"), f"{cpu_ratio:.3f}", spread(cpu), typical("requests_per_s"),
-            typical("p50_us"), typical("p99_us"), typical("p999_us"), f"{p99_ratio:.2f}", spread(p99)]
-
-
-def round_ratios(rounds: list[list[Slice]], name: str, key: str) -> list[float]:
-    """For each round the median over its slices of the contestant's figure against the bare loop's."""
-    ratios = [[one[name][key] / one[FIRST][key] for one in slices if name in one and FIRST in one]
-              for slices in rounds]
-    return [statistics.median(each) for each in ratios if each]
-
-
-def spread(values: list[float]) -> str:
-    return f"{min(values):.2f}-{max(values):.2f}"

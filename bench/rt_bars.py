@@ -44,6 +44,43 @@ BARS: dict[str, float] = {
     "idle_switches_2s/w2": 1.0,
 }
 
+# At most so many times what the best of all peers takes in the same round, on one thread. Aside: await_ready, where Rust
+# makes one state machine of both functions, so that nothing is awaited; and the 99th percentiles, which are those of the
+# machine that this one is a guest of.
+BEST = 1.0
+
+
+def is_held_against_best(metric: str) -> bool:
+    return metric.endswith("/ct") and metric != "await_ready/ct" and not metric.endswith("_p99/ct")
+
+
+# The geometric mean of what eddy takes against Tokio, by flavour.
+MEANS: dict[str, float] = {"ct": 0.4, "w2": 0.7}
+
+# What it is taken of: of each case that costs time the one row that says how much, and the median where that is a
+# distribution. So not await_ready (see above), 99th percentiles, timer_fire_late (how finely time is told, not what it
+# costs), the scopes (the same trees a second time), idle (where nothing is done), nor memory, which is not time.
+MEASURES_OF_TIME = (
+    "spawn_join_one",
+    "spawn_join_batch",
+    "spawn_remote",
+    "chained_spawn",
+    "yield_1",
+    "yield_1000",
+    "oneshot",
+    "await_deep",
+    "await_opaque",
+    "skynet",
+    "fib30",
+    "timer_arm_cancel",
+    "timer_arm_cancel_live",
+    "timer_arm_cancel_100k",
+    "timer_fire_cpu",
+    "wake_external_p50",
+    "block_on_spawn_p50",
+    "spawn_blocking",
+)
+
 # At most so much.
 ABSOLUTE: dict[str, float] = {
     "mem_allocs_per_spawn/ct": 0,

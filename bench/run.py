@@ -3,7 +3,7 @@
 """Runs the benches and prints tables, with the bars beside the figures.
 
     ./dev bench                          everything
-    ./dev bench echo --quick             one group, roughly, in a minute
+    ./dev bench net --quick              one group, roughly, in three minutes
     ./dev bench --markdown >> bench/RESULTS.md
 
 The programs are looked up in the folder `bench` of the build folder. Progress goes to standard error. Exit status: 0 if
@@ -20,14 +20,14 @@ from pathlib import Path
 
 import compile_time
 import counts
-import echo
 import micro
+import net
 import rt
 import scale
 from machine import describe_machine
 from tables import Outcome, Table
 
-GROUPS = {"micro": micro.run, "rt": rt.run, "echo": echo.run, "scale": scale.run, "compile": compile_time.run,
+GROUPS = {"micro": micro.run, "rt": rt.run, "net": net.run, "scale": scale.run, "compile": compile_time.run,
           "counts": counts.run}
 DEFAULT_BUILD = Path(__file__).resolve().parent.parent / "build" / "release"
 
@@ -37,9 +37,11 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"groups to run: {', '.join(GROUPS)} (all of them)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round there")
     parser.add_argument("--markdown", action="store_true", help="print Markdown, for bench/RESULTS.md")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of rt, echo and scale (7; quick: 3)")
+    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of rt, net and scale (5; quick: 3)")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer runs: good enough to see 10 %%")
-    parser.add_argument("--only", default="", metavar="TEXT", help="of rt, the cases with this in their names")
+    parser.add_argument("--only", default="", metavar="TEXT",
+                        help="of rt, the cases with this in their names; of net, those in this list (C1,STORM)")
+    parser.add_argument("--peers", default="", metavar="LIST", help="of all peers, only these (tokio,go)")
     parser.add_argument("--accept", action="store_true", help="of counts: what is counted now becomes the baseline")
     parser.add_argument("--build", type=Path, default=DEFAULT_BUILD, metavar="DIR",
                         help="the build folder (build/release)")
@@ -48,7 +50,7 @@ def parse_options() -> argparse.Namespace:
         parser.error(f"there is no group {unknown[0]}; there are {', '.join(GROUPS)}")
     options.build = options.build.resolve()
     options.names = options.names or list(GROUPS)
-    options.rounds = options.rounds or (3 if options.quick else 7)
+    options.rounds = options.rounds or (3 if options.quick else 5)
     return options
 
 
@@ -59,7 +61,7 @@ def print_results(machine: dict[str, str], outcomes: dict[str, Outcome], markdow
     tables = [table for outcome in outcomes.values() for table in outcome.tables]
     bars = [bar for outcome in outcomes.values() for bar in outcome.bars]
     if bars:
-        tables.append(Table("bars", ["what", "measured", "at most", ""], [bar.row() for bar in bars]))
+        tables.append(Table("bars", ["what", "measured", "bar", ""], [bar.row() for bar in bars]))
     for table in tables:
         print(table.markdown() if markdown else table.text(), end="\n\n")
     print_summary(outcomes, len(bars), sum(not bar.met for bar in bars))

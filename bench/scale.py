@@ -68,7 +68,7 @@ def add_row(outcome: Outcome, table: Table, row: str, rounds: list[Pair], bar: f
 
 def scale_connections(options, outcome: Outcome) -> None:
     programs = options.build / "bench"
-    ours, bare, load = (programs / name for name in ("bench_echo_core", "bench_bare_epoll", "bench_load"))
+    ours, bare, load = (programs / name for name in ("bench_echo_eddy", "bench_bare_epoll", "bench_load"))
     if absent := [program.name for program in (ours, bare, load) if not program.exists()]:
         outcome.missing += absent
         return

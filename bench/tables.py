@@ -32,23 +32,25 @@ class Table:
 
 @dataclass
 class Bar:
-    """What was promised of a value: at most `limit`."""
+    """What was promised of a value: at most `limit`, or at least."""
 
     what: str
     value: float
     limit: float
     unit: str = ""
+    at_least: bool = False
 
     @property
     def met(self) -> bool:
-        return self.value <= self.limit
+        return self.value >= self.limit if self.at_least else self.value <= self.limit
 
     @property
     def verdict(self) -> str:
         return "ok" if self.met else "short"
 
     def row(self) -> list[str]:
-        return [self.what, number(self.value) + self.unit, number(self.limit) + self.unit, self.verdict]
+        sign = ">=" if self.at_least else "<="
+        return [self.what, number(self.value) + self.unit, f"{sign} {number(self.limit)}{self.unit}", self.verdict]
 
 
 @dataclass

@@ -43,7 +43,7 @@ auto reads_one(poll_evented<S>& from) {
 
 // ---- PollEvented ----
 
-TEST(PollEvented, S33_S34_TheProgramUnderTheHood) {  // programs.md, part 6
+TEST(PollEvented, S33_S34_TheProgramUnderTheHood) {  // as in examples/under_the_hood.cpp
     eddy::core loop;
     const auto main = [&]() -> eddy::task<eddy::result<std::uint64_t>> {
         poll_evented<counter> source(counter{}, interest::readable);

@@ -179,7 +179,7 @@ TEST(Run, ALoopThatCannotBeMadeIsAnException) {
     }
 }
 
-// ---- The programs of programs.md, in small ----
+// ---- Whole programs, in small ----
 
 TEST(Run, TheOutputMayBeAnErrorWithoutAText) {
     std::string said;

@@ -2,42 +2,35 @@
 
 // The limit for an echo server on one event loop: a bare epoll loop, with nothing of eddy in it.
 //
-//     $ bench_bare_epoll --port 7000        (0, the default, picks a free port)
-//     listening on 127.0.0.1:7000
+//     $ bench_bare_epoll --port 7000 --threads 1
 //
 // What a runtime is compared with has to be as good as one can make it, so:
 //   - a connection is registered once, for both directions and edge-triggered: no epoll_ctl afterwards;
 //   - one buffer serves all connections; an answer is sent from where it was received;
 //   - a receive that did not fill the buffer has emptied the socket: no second one just to see EAGAIN;
 //   - what is known of a connection lies in a table indexed by its descriptor, made before the first client.
-// A request thus costs one recv, one send, and its share of an epoll_wait.
+// A request thus costs one recv, one send, and its share of an epoll_wait. Several threads share nothing.
 //
-// It ends with status 0 on SIGTERM. EINTR is handled nowhere but in epoll_wait: the sockets do not block.
+// EINTR is handled nowhere but in epoll_wait: the sockets do not block.
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <charconv>
-#include <csignal>
 #include <cstddef>
 #include <cstdint>
-#include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <span>
-#include <string_view>
 #include <vector>
 
+#include "server_process.hpp"
+
 namespace {
+
+using bench::die;
 
 // Larger than the largest message (16 KiB), so that a message does not fill it exactly: a full buffer costs a
 // second recv.
@@ -45,9 +38,6 @@ constexpr std::size_t buffer_size = 64UL * 1024;
 constexpr std::size_t events_per_turn = 512;
 // Connections taken per turn. The listener is level-triggered: what is left is reported again.
 constexpr int accepts_per_turn = 64;
-constexpr int backlog = 4096;
-// More descriptors than this would only make the table large.
-constexpr rlim_t most_descriptors = 1 << 20;
 
 /// The part of an answer that the socket did not take. Almost always empty.
 struct unsent {
@@ -60,16 +50,9 @@ struct unsent {
 
 enum class outcome { open, closed };
 
-[[noreturn]] void die(const char* what) {
-    std::perror(what);
-    std::exit(1);
-}
-
 class echo_server {
 public:
-    echo_server(std::uint16_t port, std::size_t descriptors);
-
-    [[nodiscard]] std::uint16_t port() const;
+    explicit echo_server(int listener);
     [[noreturn]] void run();
 
 private:
@@ -87,32 +70,10 @@ private:
     alignas(64) std::array<std::byte, buffer_size> buffer_;
 };
 
-echo_server::echo_server(std::uint16_t port, std::size_t descriptors)
-    : epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-      listener_(::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)),
-      unsent_(descriptors) {
+echo_server::echo_server(int listener)
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)), listener_(listener), unsent_(::sysconf(_SC_OPEN_MAX)) {
     if (epoll_ < 0) die("epoll_create1");
-    if (listener_ < 0) die("socket");
-
-    const int on = 1;
-    ::setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    // Accepted sockets inherit this on Linux, which saves a system call for each.
-    ::setsockopt(listener_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(port);
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (::bind(listener_, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) die("bind");
-    if (::listen(listener_, backlog) < 0) die("listen");
     watch(listener_, EPOLLIN);
-}
-
-std::uint16_t echo_server::port() const {
-    sockaddr_in address{};
-    socklen_t size = sizeof address;
-    if (::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) < 0) die("getsockname");
-    return ntohs(address.sin_port);
 }
 
 void echo_server::run() {
@@ -217,34 +178,6 @@ void echo_server::close(int fd) {
     ::close(fd);
 }
 
-std::size_t raise_descriptor_limit() {
-    rlimit limit{};
-    ::getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = std::min(limit.rlim_max, most_descriptors);
-    if (::setrlimit(RLIMIT_NOFILE, &limit) < 0) die("setrlimit");
-    return limit.rlim_cur;
-}
-
-bool parse(std::string_view text, std::uint16_t& value) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc{} && end == text.data() + text.size();
-}
-
 }  // namespace
 
-int main(int argc, char** argv) {
-    std::uint16_t port = 0;
-    const bool understood = argc == 1 || (argc == 3 && argv[1] == std::string_view("--port") && parse(argv[2], port));
-    if (!understood) {
-        std::fprintf(stderr, "usage: %s [--port N]\n", argv[0]);
-        return 2;
-    }
-
-    // _exit() may be called from a signal handler (signal-safety(7)), and there is nothing to put in order.
-    std::signal(SIGTERM, [](int) { ::_exit(0); });
-
-    const auto server = std::make_unique<echo_server>(port, raise_descriptor_limit());
-    std::printf("listening on 127.0.0.1:%u\n", static_cast<unsigned>(server->port()));
-    std::fflush(stdout);
-    server->run();
-}
+int main(int argc, char** argv) { return bench::run_servers<echo_server>(argc, argv); }

@@ -15,6 +15,7 @@ void spawn_remote(flavour where);
 void chained_spawn(flavour where);
 void yield_1(flavour where);
 void yield_1000(flavour where);
+void oneshot(flavour where);
 void await_deep(flavour where);
 void await_ready(flavour where);
 void await_opaque(flavour where);

@@ -15,6 +15,7 @@ int main(int argc, char** argv) {
         bench_case{"chained_spawn", runs_on::both, &rt::chained_spawn},
         bench_case{"yield_1", runs_on::both, &rt::yield_1},
         bench_case{"yield_1000", runs_on::both, &rt::yield_1000},
+        bench_case{"oneshot", runs_on::ct, &rt::oneshot},
         bench_case{"await_deep", runs_on::ct, &rt::await_deep},
         bench_case{"await_ready", runs_on::ct, &rt::await_ready},
         bench_case{"await_opaque", runs_on::ct, &rt::await_opaque},

@@ -5,6 +5,7 @@
 
 #include "bodies.hpp"
 #include "eddy_cases.hpp"
+#include "executor.hpp"
 #include "tree.hpp"
 
 namespace bench::rt {
@@ -59,8 +60,8 @@ eddy::task<std::uint64_t> scoped_fib(std::uint64_t n) {
     co_return number;
 }
 
-void skynet_scope(flavour where) { measure_skynet("skynet_scope", where, &scoped_skynet); }
+void skynet_scope(flavour where) { measure_skynet<executor>("skynet_scope", where, &scoped_skynet); }
 
-void fib30_scope(flavour where) { measure_fib30("fib30_scope", where, &scoped_fib); }
+void fib30_scope(flavour where) { measure_fib30<executor>("fib30_scope", where, &scoped_fib); }
 
 }  // namespace bench::rt

@@ -5,6 +5,7 @@
 
 #include "bodies.hpp"
 #include "eddy_cases.hpp"
+#include "executor.hpp"
 #include "tree.hpp"
 
 namespace bench::rt {
@@ -32,8 +33,8 @@ eddy::task<std::uint64_t> spawned_fib(std::uint64_t n) {
     co_return joined.value() + second;
 }
 
-void skynet(flavour where) { measure_skynet("skynet", where, &spawned_skynet); }
+void skynet(flavour where) { measure_skynet<executor>("skynet", where, &spawned_skynet); }
 
-void fib30(flavour where) { measure_fib30("fib30", where, &spawned_fib); }
+void fib30(flavour where) { measure_fib30<executor>("fib30", where, &spawned_fib); }
 
 }  // namespace bench::rt

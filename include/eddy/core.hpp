@@ -29,7 +29,8 @@ class core_builder;
 /// or turn(). It belongs to the thread that made it. It may be moved while it does not run; what is left is empty: its id
 /// is 0, it has neither driver nor metrics, and all other uses throw `misuse`.
 ///
-/// Destroying it destroys its tasks, on this thread; sockets and timers that outlive it answer errc::runtime_shutdown.
+/// Destroying it destroys its tasks, on this thread; sockets that outlive it answer errc::runtime_shutdown; a sleep that
+/// outlives it goes on where it is polled next.
 /// Lifetime: what its tasks borrow must outlive it; a local that is declared after the core dies before it.
 class core {
 public:

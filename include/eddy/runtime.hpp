@@ -206,7 +206,7 @@ struct runtime_hooks {
     std::function<void(task_id)> before_task_poll;
     std::function<void(task_id)> after_task_poll;
 
-    runtime_hooks() {}  // NOLINT: as all public types (compilers.md)
+    runtime_hooks() {}  // NOLINT: GCC 12 destroys an aggregate in a co_await twice
 };
 
 /// The settings of a runtime.

@@ -24,7 +24,7 @@ struct worker_metrics {
     io_metrics io;
     duration_histogram poll_times;  ///< of tasks; empty unless runtime_builder::poll_time_histogram(true)
 
-    worker_metrics() noexcept {}  // NOLINT: as all public types (compilers.md)
+    worker_metrics() noexcept {}  // NOLINT: GCC 12 destroys an aggregate in a co_await twice
 };
 
 /// What a runtime has counted, all at about one moment.

@@ -210,7 +210,7 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, Call c
         if (can_wait) {
             seen = source_->look(io::ready::all);
             if (!seen.is_shutdown && !seen.ready.intersects(mask_of(way))) {
-                if (!source_->poll_ready(way, cx, future)) {
+                if (!source_->wait(way, cx, future)) {
                     cx.refund_budget();
                     return not_ready;
                 }

@@ -64,8 +64,12 @@ void scheduled_io::clear(io::ready_event seen, io::ready over) noexcept {
 
 poll_result<io::ready_event> scheduled_io::poll_ready(direction way, context& cx, const void* owner) {
     if (const auto seen = look(mask_of(way)); has_answer(seen)) return seen;
-    eddy::waker mine =
-        cx.waker();  // cloned before the lock, and the old one dropped after it: both may run strangers' code
+    return wait(way, cx, owner);
+}
+
+poll_result<io::ready_event> scheduled_io::wait(direction way, context& cx, const void* owner) {
+    // Cloned before the lock, and the old one dropped after it: both may run strangers' code.
+    eddy::waker mine = cx.waker();
     std::lock_guard guard(lock_);
     if (const auto seen = look(mask_of(way)); has_answer(seen)) return seen;
     slot& kept = slot_of(way);
@@ -114,14 +118,28 @@ void scheduled_io::unlink(io_waiter& waiter) noexcept {
 }
 
 void scheduled_io::wake(io::ready what) noexcept {
+    std::unique_lock guard(lock_);
+    eddy::waker reader = take_slot(direction::read, what);
+    eddy::waker writer = take_slot(direction::write, what);
+    const bool has_waiters = first_waiter_ != nullptr;
+    guard.unlock();
+    std::move(reader).wake();
+    std::move(writer).wake();
+    if (has_waiters) [[unlikely]]
+        wake_waiters(what);
+}
+
+/// The waker that waits in this direction, if it is among `what`. Under the lock.
+eddy::waker scheduled_io::take_slot(direction way, io::ready what) noexcept {
+    slot& kept = slot_of(way);
+    if (!what.intersects(mask_of(way)) || kept.waker.is_noop()) return {};
+    kept.owner.store(nullptr, std::memory_order_relaxed);
+    return std::move(kept.waker);
+}
+
+void scheduled_io::wake_waiters(io::ready what) noexcept {
     wake_list taken;
     std::unique_lock guard(lock_);
-    for (const direction way : {direction::read, direction::write}) {
-        slot& kept = slot_of(way);
-        if (!what.intersects(mask_of(way)) || kept.waker.is_noop()) continue;
-        kept.owner.store(nullptr, std::memory_order_relaxed);
-        taken.push(std::move(kept.waker));
-    }
     for (io_waiter* waiter = first_waiter_; waiter != nullptr;) {
         if (taken.is_full()) {
             guard.unlock();

@@ -26,7 +26,7 @@ namespace eddy::sys {
 
 /// Repeats `call` while it fails with EINTR; a failure is any negative value.
 template <class Call>
-auto retry_interrupted(Call call) noexcept {
+[[gnu::always_inline]] inline auto retry_interrupted(Call call) noexcept {
     for (;;) {
         const auto answer = call();
         if (answer >= 0 || errno != EINTR) return answer;

@@ -117,7 +117,7 @@ public:
     }
     io_operation& operator=(io_operation&&) = delete;
     ~io_operation() {
-        if (state_ != state::fresh) socket_->leave(Op::way, this);
+        if (has_waited_) socket_->leave(Op::way, this);
     }
 
     poll_result<output_type> poll(context& cx) {
@@ -125,7 +125,12 @@ public:
             throw misuse("an I/O operation was awaited after it had ended: await it once, and keep its output",
                          cx.where());
         auto answer = op_.poll(*socket_, cx, this);
-        state_ = answer.is_ready() ? state::ended : state::waiting;
+        if (answer.is_ready()) {
+            state_ = state::ended;
+        } else {
+            state_ = state::waiting;
+            has_waited_ = true;
+        }
         return answer;
     }
 
@@ -135,6 +140,7 @@ private:
     io_socket* socket_;
     [[no_unique_address]] Op op_;
     state state_ = state::fresh;
+    bool has_waited_ = false;  // so its waker may be with the socket
 };
 
 }  // namespace eddy::detail

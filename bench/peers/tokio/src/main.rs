@@ -14,6 +14,7 @@ mod idle;
 mod join;
 mod measure;
 mod memory;
+mod oneshots;
 mod remote;
 mod runtimes;
 mod timer_fire;
@@ -39,6 +40,7 @@ const CASES: &[Case] = &[
     Case { name: "chained_spawn", flavours: &[Ct, W2], run: chain::spawn },
     Case { name: "yield_1", flavours: &[Ct, W2], run: yields::alone },
     Case { name: "yield_1000", flavours: &[Ct, W2], run: yields::crowd },
+    Case { name: "oneshot", flavours: &[Ct], run: oneshots::to_self },
     Case { name: "await_deep", flavours: &[Ct], run: awaits::deep },
     Case { name: "await_ready", flavours: &[Ct], run: awaits::ready },
     Case { name: "await_opaque", flavours: &[Ct], run: awaits::opaque },

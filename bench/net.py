@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: MIT
+"""The group `net`: eddy's echo server against other runtimes', and against bare loops without any runtime.
+
+With one thread, server and load generator have a processor each; then once more with two threads, and nothing pinned.
+The bare epoll loop takes part twice: what its second run shows against its first is the noise of the measurement. Times
+are in race.py; what varies less has files of its own: system calls in calls.py, idle connections in idle.py. What eddy
+is held against is in net_bars.py.
+"""
+
+import sys
+
+import calls
+import idle
+import net_bars
+import race
+from contest import C100, FIRST, IDLE, LOAD80, NAMES, ONE_THREAD, TWO_THREADS, Contest, find_contestants
+from tables import Outcome
+
+
+def run(options) -> Outcome:
+    outcome = Outcome()
+    load = options.build / "bench" / "bench_load"
+    contest = Contest(options, load, find_contestants(options, outcome), outcome, wanted_cases(options.only))
+    if not load.exists():
+        outcome.missing.append(f"{load.name} is not built")
+    if not load.exists() or not contest.has(FIRST):
+        return outcome  # nothing to measure with, or to compare to
+    if not contest.processors.apart:
+        outcome.errors.append("only one processor: server and load disturb each other, so believe no figure")
+
+    results = race.run(contest, ONE_THREAD)
+    counted = calls.count(contest)
+    connections = idle.measure(contest) if IDLE in contest.wanted else {}
+    race.run(contest, TWO_THREADS)
+    outcome.bars += net_bars.judge(results, counted, connections)
+    return outcome
+
+
+def wanted_cases(only: str) -> list[str]:
+    names = only.split(",") if only else NAMES
+    if unknown := [name for name in names if name not in NAMES]:
+        sys.exit(f"net: there is no case {unknown[0]}, but: {', '.join(NAMES)}")
+    return names + [C100.name] * (LOAD80.name in names and C100.name not in names)  # whose rate it goes by

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <barrier>
+#include <charconv>
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+#include <thread>
+
+/// What the echo servers of the net bench that are written in C++ have in common, and what has nothing to do with
+/// their speed: the command line, the listeners, the first line of output, the end. There is nothing of eddy in it.
+///
+///     $ SERVER --port 7000 --threads 2     (0, the default, picks a free port; one thread if nothing is said)
+///     listening on 127.0.0.1:7000
+///
+/// A server ends with status 0 on SIGTERM.
+namespace bench {
+
+constexpr int backlog = 4096;
+
+struct server_options {
+    std::uint16_t port = 0;
+    unsigned threads = 1;
+    const char* driver = nullptr;  // of a server that has several: which one
+};
+
+[[noreturn]] inline void die(const char* what) {
+    std::perror(what);
+    std::exit(1);
+}
+
+template <class Number>
+bool parse_number(std::string_view text, Number& value) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    return error == std::errc{} && end == text.data() + text.size();
+}
+
+/// Ends the program with status 2 where the command line is not understood.
+inline server_options parse_options(int argc, char** argv, bool has_drivers = false) {
+    server_options options;
+    bool understood = argc % 2 == 1;
+    for (int i = 1; understood && i < argc; i += 2) {
+        const std::string_view name = argv[i];
+        if (name == "--port")
+            understood = parse_number(argv[i + 1], options.port);
+        else if (name == "--threads")
+            understood = parse_number(argv[i + 1], options.threads) && options.threads > 0;
+        else if (name == "--driver" && has_drivers)
+            options.driver = argv[i + 1];
+        else
+            understood = false;
+    }
+    if (understood) return options;
+    std::fprintf(stderr, "usage: %s [--port N] [--threads N]%s\n", argv[0], has_drivers ? " [--driver D]" : "");
+    std::exit(2);
+}
+
+/// What concerns the process as a whole, before anything else: the end, and as many descriptors as are allowed.
+inline void prepare_process() {
+    // _exit() may be called from a signal handler (signal-safety(7)), and there is nothing to put in order.
+    std::signal(SIGTERM, [](int) { ::_exit(0); });
+
+    rlimit limit{};
+    ::getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = std::min<rlim_t>(limit.rlim_max, 1 << 20);  // more would only make tables large
+    if (::setrlimit(RLIMIT_NOFILE, &limit) < 0) die("setrlimit");
+}
+
+inline void announce(unsigned port) {
+    std::printf("listening on 127.0.0.1:%u\n", port);
+    std::fflush(stdout);
+}
+
+inline std::uint16_t port_of(int listener) {
+    sockaddr_in address{};
+    socklen_t size = sizeof address;
+    if (::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size) < 0) die("getsockname");
+    return ntohs(address.sin_port);
+}
+
+/// A listener that does not block, on a port that other listeners of this process may share: the kernel spreads the
+/// connections over them by a hash, and no thread ever hands one to another.
+inline int make_listener(std::uint16_t port) {
+    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (listener < 0) die("socket");
+    const int on = 1;
+    ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    ::setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    // Accepted sockets inherit this on Linux, which saves a system call for each.
+    ::setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(port);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0) die("bind");
+    if (::listen(listener, backlog) < 0) die("listen");
+    return listener;
+}
+
+/// main() of a server whose threads share nothing: each makes a `Server(listener)`, and calls its run() for ever. The first
+/// is main's own: in a process of one thread the kernel counts no references of descriptors.
+template <class Server>
+int run_servers(int argc, char** argv) {
+    const server_options options = parse_options(argc, argv);
+    prepare_process();
+    const int listener = make_listener(options.port);
+    const auto port = port_of(listener);
+
+    std::barrier ready(options.threads, [port]() noexcept { announce(port); });
+    const auto serve = [&ready](int from) {
+        // Made where it runs: an io_uring, for one, belongs to the thread that made it.
+        const auto server = std::make_unique<Server>(from);
+        ready.arrive_and_wait();
+        server->run();
+    };
+    for (unsigned i = 1; i < options.threads; ++i) std::thread(serve, make_listener(port)).detach();
+    serve(listener);
+    return 1;  // it should not have ended
+}
+
+}  // namespace bench

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: MIT
+// Not in the header: with link-time optimisation GCC 12 takes the frames of one inline coroutine for different types.
+#include "runtime.hpp"
+
+namespace bench::peer {
+
+task<double> ns_per_operation(std::uint64_t operations, task<void> work) {
+    const auto start = clock::now();
+    co_await std::move(work);
+    co_return per_operation(clock::now() - start, operations);
+}
+
+task<double> warm_up_and_measure(task<void> (*body)(std::uint64_t), std::uint64_t times, std::uint64_t operations) {
+    co_await body(times / 10);
+    co_return co_await ns_per_operation(operations, body(times));
+}
+
+}  // namespace bench::peer

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+
+// Go's side of `./dev bench rt`. Each case does what eddy's does (bench/rt/), in the way that Go does it best: a task is
+// a goroutine, its handle a channel or a place in a slice beside a sync.WaitGroup, a child that is awaited a call.
+//
+//	go_rt list             one `case/flavour` a line
+//	go_rt case/flavour...  runs these; one line `metric/flavour,unit,value` a result
+//
+// An unknown name ends it with status 2, a wrong result with 134, as an abort would. Left out is what Go has no honest
+// equivalent for: it has no futures, so nothing is awaited or put on a pool for calls that may block; and no scopes. The
+// garbage collector is as it comes.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+)
+
+type benchCase struct {
+	name     string
+	flavours []flavour
+	run      func(flavour)
+}
+
+var both = []flavour{ct, w2}
+
+var cases = []benchCase{
+	{"spawn_join_one", both, spawnJoinOne},
+	{"spawn_join_batch", both, spawnJoinBatch},
+	{"spawn_remote", both, spawnRemote},
+	{"chained_spawn", both, chainedSpawn},
+	{"yield_1", both, yieldAlone},
+	{"yield_1000", both, yieldInCrowd},
+	{"oneshot", []flavour{ct}, oneshot},
+	{"skynet", both, skynet},
+	{"fib30", both, fib30},
+	{"timer_arm_cancel", both, timerArmCancel},
+	{"timer_arm_cancel_live", both, timerArmCancelLive},
+	{"timer_arm_cancel_100k", both, timerArmCancel100k},
+	{"timer_fire", both, timerFire},
+	{"mem_spawn", []flavour{ct}, memSpawn},
+	{"mem_parked", []flavour{w2}, memParked},
+	{"wake_external", both, wakeExternal},
+	{"block_on_spawn", []flavour{w2}, blockOnSpawn},
+	{"idle", []flavour{w2}, idle},
+}
+
+type choice struct {
+	benchCase
+	where flavour
+}
+
+func find(wanted string) (choice, bool) {
+	for _, one := range cases {
+		for _, where := range one.flavours {
+			if one.name+"/"+where.name == wanted {
+				return choice{one, where}, true
+			}
+		}
+	}
+	return choice{}, false
+}
+
+func list() {
+	for _, one := range cases {
+		for _, where := range one.flavours {
+			fmt.Println(one.name + "/" + where.name)
+		}
+	}
+}
+
+func main() {
+	names := os.Args[1:]
+	if len(names) == 1 && names[0] == "list" {
+		list()
+		return
+	}
+	var wanted []choice
+	for _, name := range names {
+		found, ok := find(name)
+		if !ok {
+			fmt.Fprintf(os.Stderr, "go_rt: there is no case %s; see go_rt list\n", name)
+			os.Exit(2)
+		}
+		wanted = append(wanted, found)
+	}
+	for _, one := range wanted {
+		runtime.GOMAXPROCS(one.where.processors)
+		one.run(one.where)
+	}
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"sync"
+	"time"
+)
+
+const sleepers = 100_000
+
+func lateness(deadline time.Time) time.Duration {
+	time.Sleep(time.Until(deadline))
+	late := time.Since(deadline)
+	check(late >= 0, "a sleep does not end early")
+	return late
+}
+
+func sleepAll() []time.Duration {
+	start := time.Now()
+	late := make([]time.Duration, sleepers)
+	var all sync.WaitGroup
+	all.Add(sleepers)
+	for i := range late {
+		// Evenly spread over a second, in no order.
+		deadline := start.Add(200*time.Millisecond + time.Duration(i*7919%sleepers)*10*time.Microsecond)
+		i := i
+		go func() {
+			late[i] = lateness(deadline)
+			all.Done()
+		}()
+	}
+	all.Wait()
+	return late
+}
+
+// What 100,000 sleeps that do fire cost, in ms of processor time, and how late they are, in us.
+func timerFire(where flavour) {
+	before := cpuTime()
+	late := sleepAll()
+	report("timer_fire_cpu", where, "ms", milliseconds(cpuTime()-before))
+	reportPercentiles("timer_fire_late", where, late)
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"runtime"
+	"time"
+)
+
+// How old the time is that a thread sends to a runtime that sleeps, in us. The thread is a goroutine that has it alone,
+// since Go has no outside.
+func wakeExternal(where flavour) {
+	const times = 2000
+	channels := make([]chan time.Time, times)
+	for i := range channels {
+		channels[i] = make(chan time.Time, 1)
+	}
+	go func() {
+		runtime.LockOSThread()
+		time.Sleep(20 * time.Millisecond)
+		for _, channel := range channels {
+			time.Sleep(300 * time.Microsecond)
+			channel <- time.Now()
+		}
+	}()
+	ages := make(chan []time.Duration)
+	go func() {
+		found := make([]time.Duration, times)
+		for i, channel := range channels {
+			found[i] = time.Since(<-channel)
+		}
+		ages <- found
+	}()
+	reportPercentiles("wake_external", where, <-ages)
+}
+
+func spawnAndBlock(times int) []time.Duration {
+	taken := make([]time.Duration, times)
+	result := make(chan uint64)
+	for i := range taken {
+		number := uint64(i)
+		start := time.Now()
+		go func() { result <- opaque(number) }()
+		answer := <-result
+		taken[i] = time.Since(start)
+		check(answer == number, "a task returns its number")
+	}
+	return taken
+}
+
+// How long main takes to spawn a task and block for its result, in us: from a thread of its own, as above.
+func blockOnSpawn(where flavour) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	spawnAndBlock(500)
+	reportPercentiles("block_on_spawn", where, spawnAndBlock(5000))
+}

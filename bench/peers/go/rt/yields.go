@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+
+package main
+
+import (
+	"runtime"
+	"sync"
+)
+
+const yieldTasks = 1000
+
+func yieldOften(times int) {
+	for i := 0; i < times; i++ {
+		runtime.Gosched()
+	}
+}
+
+func yieldTogether(times int) {
+	var all sync.WaitGroup
+	all.Add(yieldTasks)
+	for i := 0; i < yieldTasks; i++ {
+		go func() {
+			yieldOften(times)
+			all.Done()
+		}()
+	}
+	all.Wait()
+}
+
+// op: one yield, with nothing else to run.
+func yieldAlone(where flavour) { measure("yield_1", where, 10_000_000, 10_000_000, yieldOften) }
+
+// op: one yield, while a thousand tasks do so; spawning and joining them is included.
+func yieldInCrowd(where flavour) { measure("yield_1000", where, 3000, 3000*yieldTasks, yieldTogether) }

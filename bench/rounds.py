@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: MIT
+"""What the rounds of a case say, when they are over."""
+
+import statistics
+from dataclasses import dataclass, field
+
+from contest import AGAIN, FIRST, Case
+
+# A server alone on its processor waits for it about 2 % of the time, which includes starting and connecting.
+DISTURBED = 0.05
+
+Slice = dict[str, dict]  # the figures of bench_load by contestant
+
+
+@dataclass
+class Rounds:
+    case: Case
+    slices: list[list[Slice]] = field(default_factory=list)  # by round
+
+    def quiet(self, figures: Slice, name: str) -> bool:
+        """Whether this contestant has figures in the slice that can be compared with the bare loop's."""
+        return all(one in figures and self.is_quiet(figures[one]) for one in (FIRST, name))
+
+    def is_quiet(self, one: dict) -> bool:
+        return self.case.threads > 1 or one["waited"] <= DISTURBED
+
+    def usable(self, name: str) -> list[list[Slice]]:
+        """By round; the disturbed ones too if there are no others."""
+        quiet = [[one for one in slices if self.quiet(one, name)] for slices in self.slices]
+        return quiet if any(quiet) else [[one for one in slices if name in one and FIRST in one]
+                                         for slices in self.slices]
+
+    def has(self, name: str) -> bool:
+        return any(self.usable(name))
+
+    def names(self) -> list[str]:
+        """Of those who can be compared."""
+        return [name for name in dict.fromkeys(name for slices in self.slices for one in slices for name in one)
+                if self.has(name)]
+
+    def values(self, name: str, key: str) -> list[float]:
+        return [one[name][key] for slices in self.usable(name) for one in slices]
+
+    def typical(self, name: str, key: str) -> float:
+        return statistics.median(self.values(name, key))
+
+    def ratios(self, name: str, key: str) -> list[float]:
+        """For each round the median over its slices of the contestant's figure against the bare loop's."""
+        return [statistics.median(one[name][key] / one[FIRST][key] for one in slices)
+                for slices in self.usable(name) if slices]
+
+    def ratio(self, name: str, key: str) -> float:
+        return statistics.median(self.ratios(name, key))
+
+    @property
+    def noise(self) -> float:
+        """How far the bare loop is from itself."""
+        return abs(self.ratio(AGAIN, "cpu_us_per_request") - 1) if self.has(AGAIN) else 0
+
+    def count(self) -> tuple[int, int]:
+        """Of all figures, how many are quiet, and how many there are."""
+        each = [self.quiet(one, name) for slices in self.slices for one in slices for name in one]
+        return sum(each), len(each)
