@@ -12,9 +12,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import peers
 from processes import BenchError, Processors, Server, run_load
-from rt import output_of, parse
+from rt import parse
+from rt_contest import output_of, program_of
 from tables import Bar, Outcome, Table, number
 
 CONNECTIONS = [10, 100, 1_000, 10_000, 20_000]
@@ -100,13 +100,9 @@ def ns_per_request(program: Path, load: Path, connections: int) -> float:
 
 
 def scale_tasks(options, outcome: Outcome) -> None:
-    ours = options.build / "bench" / "eddy_rt"
-    tokio, why_not = peers.build_tokio(options.build.parent)
-    if not ours.exists():
-        outcome.missing.append(ours.name)
-    if not tokio:
-        outcome.missing.append(f"tokio: {why_not}")
-    if not ours.exists() or not tokio:
+    (ours, no_eddy), (tokio, no_tokio) = (program_of(name, options.build) for name in ("eddy", "tokio"))
+    outcome.missing += [f"{name}: {why}" for name, why in (("eddy", no_eddy), ("tokio", no_tokio)) if why]
+    if no_eddy or no_tokio:
         return
     yields = Table("scale: ns per yield, one thread", ["tasks", "eddy", "tokio", "ratio", "spread"])
     parked = Table("scale: bytes of memory per waiting task, one thread",
