@@ -33,7 +33,8 @@ def run(options) -> Outcome:
     return outcome
 
 
-def measure(outcome: Outcome, rounds: int, row: str, ours: Callable[[], float], theirs: Callable[[], float]) -> list[Pair]:
+def measure(outcome: Outcome, rounds: int, row: str, ours: Callable[[], float],
+            theirs: Callable[[], float]) -> list[Pair]:
     """The rounds in which both gave a figure; who begins changes with each."""
     found = []
     for index in range(rounds):
@@ -66,7 +67,8 @@ def add_row(outcome: Outcome, table: Table, row: str, rounds: list[Pair], bar: f
 
 
 def scale_connections(options, outcome: Outcome) -> None:
-    ours, bare, load = (options.build / "bench" / name for name in ("bench_echo_eddy", "bench_bare_epoll", "bench_load"))
+    programs = options.build / "bench"
+    ours, bare, load = (programs / name for name in ("bench_echo_eddy", "bench_bare_epoll", "bench_load"))
     if absent := [program.name for program in (ours, bare, load) if not program.exists()]:
         outcome.missing += absent
         return
@@ -109,7 +111,8 @@ def scale_tasks(options, outcome: Outcome) -> None:
     yields = Table("scale: ns per yield, one thread", ["tasks", "eddy", "tokio", "ratio", "spread"])
     parked = Table("scale: bytes of memory per waiting task, one thread",
                    ["waiting tasks", "eddy", "tokio", "ratio", "spread"])
-    for table, metric, counts, bar in ((yields, "scale_yield", YIELDING, 0), (parked, "scale_parked", PARKED, BYTES_BAR)):
+    for table, metric, counts, bar in ((yields, "scale_yield", YIELDING, 0),
+                                       (parked, "scale_parked", PARKED, BYTES_BAR)):
         for tasks in counts:
             case = f"{metric}_{tasks}/ct"
             rounds = measure(outcome, options.rounds, case, lambda: figure(ours, case), lambda: figure(tokio, case))

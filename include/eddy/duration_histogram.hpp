@@ -5,10 +5,8 @@
 #include <array>
 #include <bit>
 #include <chrono>
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
 
 namespace eddy {
 
@@ -38,24 +36,10 @@ public:
     }
 
     [[nodiscard]] std::uint64_t count(std::size_t bucket) const { return counts_.at(bucket); }
-    [[nodiscard]] std::uint64_t total() const noexcept {
-        return std::accumulate(counts_.begin(), counts_.end(), std::uint64_t{0});
-    }
+    [[nodiscard]] std::uint64_t total() const noexcept;
     /// The least end of a bucket that at least `share` (0 to 1) of all do not reach; of the last bucket, which is open, its
     /// begin. Zero if there are none.
-    [[nodiscard]] std::chrono::nanoseconds quantile(double share) const noexcept {
-        const std::uint64_t all = total();
-        if (all == 0) return std::chrono::nanoseconds::zero();
-        const auto wanted =
-            static_cast<std::uint64_t>(std::ceil(std::clamp(share, 0.0, 1.0) * static_cast<double>(all)));
-        std::uint64_t seen = 0;
-        std::size_t bucket = 0;
-        for (; bucket < buckets - 1; ++bucket) {
-            seen += counts_[bucket];
-            if (seen != 0 && seen >= wanted) break;
-        }
-        return begin_of(std::min(bucket + 1, buckets - 1));
-    }
+    [[nodiscard]] std::chrono::nanoseconds quantile(double share) const noexcept;
 
     void add(std::size_t bucket, std::uint64_t count) { counts_.at(bucket) += count; }
     duration_histogram& operator+=(const duration_histogram& other) noexcept {
