@@ -8,7 +8,9 @@
 
 #include <eddy/prelude.hpp>
 
+#include <cstdio>
 #include <cstdlib>
+#include <expected>
 
 #include "server_process.hpp"
 
@@ -22,20 +24,35 @@ eddy::task<void> echo(eddy::net::tcp_stream client) {
     }
 }
 
-/// The same on a core and on a runtime: the socket belongs to the loop that accepts first, a client's task to whoever
-/// runs this one.
-eddy::task<void> serve(std::uint16_t port) {
-    auto socket = eddy::net::tcp_socket::v4().value();
-    socket.set_reuse_addr(true).value();
-    socket.set_nodelay(true).value();  // the accepted ones inherit it
-    socket.bind({eddy::net::ip_addr::v4_loopback(), port}).value();
-    auto listener = std::move(socket).listen(bench::backlog).value();
-    bench::announce(listener.local_addr().value().port());
+/// The same on a core and on a runtime, but for `spawn`.
+template <class Spawn>
+eddy::task<eddy::result<void>> serve(std::uint16_t port, Spawn spawn) {
+    auto socket = co_await eddy::try_(eddy::net::tcp_socket::v4());
+    co_await eddy::try_(socket.set_reuse_addr(true));
+    co_await eddy::try_(socket.set_nodelay(true));  // the accepted ones inherit it
+    co_await eddy::try_(socket.bind({eddy::net::ip_addr::v4_loopback(), port}));
+    auto listener = co_await eddy::try_(std::move(socket).listen(bench::backlog));
+    const auto address = co_await eddy::try_(listener.local_addr());
+    bench::announce(address.port());
     auto incoming = listener.incoming();
     while (auto client = co_await incoming.next()) {
         // An error is of one connection, or passes when others are closed: the listener itself pauses meanwhile.
-        if (*client) eddy::spawn(echo(std::move((*client)->stream)));
+        if (*client) spawn(echo(std::move((*client)->stream)));
     }
+    co_return eddy::ok();
+}
+
+eddy::result<void> run_on_core(std::uint16_t port) {
+    auto core = eddy::core::make();
+    if (!core) return std::unexpected(core.error());
+    // A task of core_handle::spawn() has no join handle, nor memory for one.
+    return core->run(serve(port, [handle = core->handle()](auto client) { handle.spawn(std::move(client)); }));
+}
+
+eddy::result<void> run_on_runtime(std::uint16_t port, unsigned workers) {
+    const auto runtime = eddy::runtime::builder().worker_threads(workers).build();
+    if (!runtime) return std::unexpected(runtime.error());
+    return runtime->block_on(serve(port, [](auto client) { eddy::spawn(std::move(client)); }));
 }
 
 }  // namespace
@@ -44,8 +61,7 @@ int main(int argc, char** argv) {
     const auto options = bench::parse_options(argc, argv, true);
     bench::prepare_process();
     if (options.driver != nullptr) ::setenv("EDDY_DRIVER", options.driver, 1);
-    if (options.threads == 1)
-        eddy::core().run(serve(options.port));
-    else
-        eddy::runtime::builder().worker_threads(options.threads).build().value().block_on(serve(options.port));
+    const auto ended = options.threads == 1 ? run_on_core(options.port) : run_on_runtime(options.port, options.threads);
+    std::fprintf(stderr, "%s: %s\n", argv[0], ended ? "ended by itself" : ended.error().message().c_str());
+    return 1;
 }

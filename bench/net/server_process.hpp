@@ -90,14 +90,14 @@ inline std::uint16_t port_of(int listener) {
     return ntohs(address.sin_port);
 }
 
-/// A listener that does not block, on a port that other listeners of this process may share: the kernel spreads the
-/// connections over them by a hash, and no thread ever hands one to another.
-inline int make_listener(std::uint16_t port) {
+/// A listener that does not block. A shared port has several: the kernel spreads the connections over them by a hash, and
+/// no thread ever hands one to another.
+inline int make_listener(std::uint16_t port, bool is_shared) {
     const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener < 0) die("socket");
     const int on = 1;
     ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    ::setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (is_shared) ::setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     // Accepted sockets inherit this on Linux, which saves a system call for each.
     ::setsockopt(listener, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 
@@ -116,7 +116,7 @@ template <class Server>
 int run_servers(int argc, char** argv) {
     const server_options options = parse_options(argc, argv);
     prepare_process();
-    const int listener = make_listener(options.port);
+    const int listener = make_listener(options.port, options.threads > 1);
     const auto port = port_of(listener);
 
     std::barrier ready(options.threads, [port]() noexcept { announce(port); });
@@ -126,7 +126,7 @@ int run_servers(int argc, char** argv) {
         ready.arrive_and_wait();
         server->run();
     };
-    for (unsigned i = 1; i < options.threads; ++i) std::thread(serve, make_listener(port)).detach();
+    for (unsigned i = 1; i < options.threads; ++i) std::thread(serve, make_listener(port, true)).detach();
     serve(listener);
     return 1;  // it should not have ended
 }
