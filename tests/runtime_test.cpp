@@ -319,8 +319,8 @@ TEST(RuntimeBuilder, S50_BuildWithTooFewDescriptorsFailsAndLeavesNothing) {
         const auto warm_up = support::make_runtime(4);
     }
     const auto fds = support::count_fds();
-    // A worker needs an epoll and an eventfd: from none to one too few for four workers.
-    for (std::size_t spare = 0; spare < 8; ++spare) {
+    // A worker needs an epoll, an eventfd and a timerfd: from none to one too few for four workers.
+    for (std::size_t spare = 0; spare < 12; ++spare) {
         std::optional<std::error_code> error;
         {
             const support::few_descriptors few(spare);
@@ -332,7 +332,7 @@ TEST(RuntimeBuilder, S50_BuildWithTooFewDescriptorsFailsAndLeavesNothing) {
         EXPECT_EQ(support::count_fds(), fds) << spare;
     }
     {
-        const support::few_descriptors just_enough(8);
+        const support::few_descriptors just_enough(12);
         const auto made = eddy::runtime::builder().worker_threads(4).build();
         ASSERT_TRUE(made.has_value());
         EXPECT_EQ(made->block_on(number(1)), 1);

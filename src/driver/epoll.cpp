@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "driver/epoll.hpp"
 
+#include "sys/syscall.hpp"
+
 namespace eddy::detail {
 namespace {
 
@@ -28,9 +30,25 @@ result<epoll> epoll::make() noexcept {
     }
 }
 
+result<void> epoll::make_alarm() noexcept {
+    auto timer = sys::make_timerfd();
+    if (!timer) return std::unexpected(timer.error());
+    if (auto added = poll_.registry().add(timer->get(), alarm_token, io::interest::readable); !added) return added;
+    alarm_ = std::move(*timer);
+    return ok();
+}
+
+void epoll::set_alarm(std::chrono::nanoseconds delay) noexcept {
+    if (wake_->is_alarm_set.exchange(true, std::memory_order_relaxed)) return;
+    // It is never read: watched for edges, each expiry is reported as one.
+    sys::set_timerfd(alarm_.get(), delay);
+}
+
 void epoll::close() noexcept {
     std::lock_guard guard(wake_->lock);
     wake_->is_closed = true;
+    if (alarm_) static_cast<void>(poll_.registry().remove(alarm_.get()));
+    alarm_.reset();
     // The waker first: it takes itself out of the poll.
     static_cast<void>(sys::waker(std::move(waker_)));
     static_cast<void>(sys::poll(std::move(poll_)));

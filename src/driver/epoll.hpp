@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <eddy/sys/poll.hpp>
 
 #include "driver/driver.hpp"
+#include "sys/fd.hpp"
 
 namespace eddy::detail {
 
@@ -43,6 +45,11 @@ public:
                 done.was_woken = true;
                 continue;
             }
+            if (event.token() == alarm_token) {
+                wake_->is_alarm_set.store(false, std::memory_order_relaxed);  // see set_alarm()
+                --done.events;
+                continue;
+            }
             on_event(key_of(event.token()), event.readiness());
         }
         return done;
@@ -55,13 +62,22 @@ public:
         if (!wake_->is_closed) static_cast<void>(waker_.wake());
     }
 
+    /// Makes what set_alarm() needs. Before the first turn.
+    [[nodiscard]] result<void> make_alarm() noexcept;
+
+    /// Ends one turn, this one or a later one, once `delay` is over; does nothing while an alarm is set. In contrast to a
+    /// turn's timeout it stays set when turns end for other reasons: the timeout is set and taken back at each sleep, and on
+    /// a virtual machine that costs as much as a system call. On the thread that turns.
+    void set_alarm(std::chrono::nanoseconds delay) noexcept;
+
     void close() noexcept;
 
     /// -1 once it is closed.
     [[nodiscard]] int native_handle() const noexcept { return poll_.native_handle(); }
 
 private:
-    static constexpr sys::token wake_token{0};  // no key: keys are addresses
+    static constexpr sys::token wake_token{0};  // no keys: keys are addresses
+    static constexpr sys::token alarm_token{1};
 
     static sys::token token_of(source_key key) noexcept { return {reinterpret_cast<std::uintptr_t>(key)}; }
     static source_key key_of(sys::token token) noexcept { return reinterpret_cast<source_key>(token.value); }
@@ -74,10 +90,13 @@ private:
         // the one that has set `is_due`.
         mutex lock;
         bool is_closed = false;
+        // relaxed: if a visitor's turn has taken the alarm, the owner runs, and will look before it sleeps.
+        atomic<bool> is_alarm_set{false};
     };
 
     sys::poll poll_;
     sys::waker waker_;
+    sys::unique_fd alarm_;  // a timerfd(2), if make_alarm() was called
     sys::events events_;
     std::unique_ptr<wake_state> wake_;
 };

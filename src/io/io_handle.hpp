@@ -70,6 +70,10 @@ public:
         turn_.store(nobody, std::memory_order_release);
     }
 
+    /// See epoll::make_alarm() and set_alarm(). The owner.
+    [[nodiscard]] result<void> make_alarm() noexcept { return driver_.make_alarm(); }
+    void set_alarm(std::chrono::nanoseconds delay) noexcept { driver_.set_alarm(delay); }
+
     /// Nothing in a forked child: the epoll there is the parent's.
     void wake() noexcept {
         if (!is_in_child()) driver_.wake();

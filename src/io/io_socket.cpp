@@ -115,38 +115,27 @@ void charge(context& cx, std::size_t bytes) noexcept {
     cx.restore_budget(cx.budget() - static_cast<std::uint32_t>(units));
 }
 
-/// Operations borrow their socket: one that waits must end before the socket is destroyed or moved.
-void check_not_borrowed(const scheduled_io* source) noexcept {
-    if (source != nullptr && source->has_owner()) {
+constexpr auto never_drained = [](const auto&, io::ready) { return false; };
+
+}  // namespace
+
+void io_socket::check_not_borrowed(const scheduled_io& source) noexcept {
+    if (source.has_owner()) {
         fatal_misuse(
             "a socket was destroyed or moved while one of its operations waits: let it end, or drop it, before");
     }
 }
 
-constexpr auto never_drained = [](const auto&, io::ready) { return false; };
-
-}  // namespace
-
-io_socket::~io_socket() {
-    check_not_borrowed(source_);
+void io_socket::close() noexcept {
+    if (source_ != nullptr) check_not_borrowed(*source_);
     // Taken out of the driver before the close: a duplicate elsewhere would keep it reporting.
-    const int fd = release();
-    if (fd >= 0) ::close(fd);
+    ::close(release());
 }
 
 void io_socket::bind_to(const reactor_handle& home) noexcept {
     io_ = reactor_access::get(home);
     io_->retain();
     state_.store(state::bound, std::memory_order_relaxed);  // relaxed: it has just been made, and nobody else has it
-}
-
-void io_socket::take(io_socket& other) noexcept {
-    check_not_borrowed(other.source_);
-    fd_ = std::exchange(other.fd_, -1);
-    io_ = std::exchange(other.io_, nullptr);
-    source_ = std::exchange(other.source_, nullptr);
-    // relaxed: nobody else uses either.
-    state_.store(other.state_.exchange(state::unregistered, std::memory_order_relaxed), std::memory_order_relaxed);
 }
 
 int io_socket::release() noexcept {
@@ -217,11 +206,19 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, Call c
                 seen = source_->look(io::ready::all);
             }
             if (seen.is_shutdown) return answer_type(std::unexpect, make_error_code(errc::runtime_shutdown));
+        } else if (way == direction::read && is_drained_) {
+            // Who registers is told of what is there already; so no call is made that would only say "would block".
+            if (auto registered = ensure_registered(cx); !registered) {
+                return answer_type(std::unexpect, registered.error());
+            }
+            continue;
         }
         answer_type answer = call();
         const bool blocked = !answer && would_block(answer.error());
+        const bool drained = answer && is_drained(answer, seen.ready);
         if (can_wait && blocked) source_->clear_blocked(part_of(way, seen));
-        if (can_wait && answer && is_drained(answer, seen.ready)) source_->clear_readiness(part_of(way, seen));
+        if (can_wait && drained) source_->clear_readiness(part_of(way, seen));
+        if (!can_wait && drained && way == direction::read) is_drained_ = true;
         if (!blocked) {
             charge(cx, moved_by(answer));
             return answer;

@@ -99,6 +99,9 @@ result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
             const auto made = io_handle::make(choice->kind);
             if (!made) return std::unexpected(made.error());
             driver = *made;
+            // For its time as sentry; a single worker has nobody to watch.
+            if (drivers.size() == 1) continue;
+            if (auto alarm = driver->make_alarm(); !alarm) return std::unexpected(alarm.error());
         }
     }
     pool* const made = new pool(chosen, drivers);
@@ -264,8 +267,11 @@ bool pool::has_queued_work() const noexcept {
 }
 
 void pool::wake_sentry() noexcept {
-    // seq_cst: a worker that leaves this role looks for others that run after that, see worker::park().
-    if (sentry_.load(std::memory_order_seq_cst) >= 0 || idle_.all_awake()) return;
+    // seq_cst: a worker that leaves its post looks for others that run after that, see worker::park().
+    for (const auto& post : posts_) {
+        if (post.load(std::memory_order_seq_cst) >= 0) return;
+    }
+    if (idle_.all_awake()) return;
     if (const auto sleeper = idle_.any_sleeper()) workers_[*sleeper]->unpark();
 }
 

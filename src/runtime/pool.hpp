@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -89,7 +90,8 @@ public:
     [[nodiscard]] bool has_queued_work() const noexcept;
     [[nodiscard]] injection_queue& injected() noexcept { return injected_; }
     [[nodiscard]] idle_workers& idle() noexcept { return idle_; }
-    [[nodiscard]] atomic<int>& sentry() noexcept { return sentry_; }
+    /// The posts of the sentries: who holds each, or -1. See worker::take_post().
+    [[nodiscard]] std::array<atomic<int>, 2>& posts() noexcept { return posts_; }
     [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
     [[nodiscard]] bool is_closing() const noexcept { return phase_.load(std::memory_order_acquire) != phase::open; }
     /// That many workers have ended their run(), since the pool closes.
@@ -177,7 +179,7 @@ private:
     atomic<phase> phase_{phase::open};
     atomic<bool> is_awaiting_idle_{false};
     atomic<std::uint32_t> ends_{0};  // counts nothing of interest: see after_end()
-    atomic<int> sentry_{-1};
+    std::array<atomic<int>, 2> posts_{-1, -1};
     atomic<std::uint32_t> next_driver_{0};
     idle_workers idle_;
     injection_queue injected_;

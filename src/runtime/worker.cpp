@@ -30,11 +30,12 @@ constexpr unsigned fork_fairness = 2;
 // While tasks are queued, a look at the driver costs as much as many polls: not before this has passed since the last.
 constexpr auto look_interval = std::chrono::microseconds(20);
 
-// The sentry: how often it looks while others run, and how long it stays after the last activity.
-constexpr auto watch_interval = std::chrono::milliseconds(2);
+// How often the sentry looks while others run, and the second one; and how long they stay after the last activity.
+constexpr auto sentry_interval = std::chrono::milliseconds(2);
+constexpr auto second_sentry_interval = std::chrono::milliseconds(8);
 constexpr auto sentry_lingers = std::chrono::milliseconds(100);
 
-constexpr int no_sentry = -1;
+constexpr int vacant = -1;
 
 constexpr std::uint32_t references_at_once = 1024;
 
@@ -382,13 +383,13 @@ void worker::look_at_driver(max_wait limit) noexcept {
     static_cast<void>(time_->fire(time_->now()));
 }
 
-max_wait worker::time_to_sleep(bool as_sentry) const noexcept {
+max_wait worker::time_to_sleep() const noexcept {
     max_wait limit;
     const auto next = time_->next_deadline();
-    if (!next && !as_sentry) return limit;
+    const bool is_sentry_without_alarm = is_sentry() && io_ == nullptr;
+    if (!next && !is_sentry_without_alarm) return limit;
     const auto now = time_->now();
-    if (as_sentry)
-        limit = std::max<std::chrono::nanoseconds>(last_watch_ + watch_interval - now, time_driver::duration::zero());
+    if (is_sentry_without_alarm) limit = time_to_watch();
     if (next) {
         const std::chrono::nanoseconds left = *next <= now ? time_driver::duration::zero() : *next - now;
         limit = limit ? std::min(*limit, left) : left;
@@ -410,20 +411,19 @@ void worker::park() noexcept {
     last_activity_ = now;
 
     is_parking_ = true;
-    bool is_sentry = false;
     const auto parked_at = now;
     while (!pool_.is_closing()) {
-        if (!is_sentry && pool_.size() > 1 && idle.awake() > 0) is_sentry = become_sentry();
+        if (!is_sentry() && pool_.size() > 1) take_post();
         // By the clock, and not after a sleep of that length: events of its own may wake it more often than that.
-        if (is_sentry && watch_if_due()) {
-            resign();
-            is_sentry = false;
+        if (is_sentry() && watch_if_due()) {
+            leave_post();
             // Somebody who has begun to run meanwhile has seen a sentry: look once more.
             continue;
         }
         if (!has_work()) {
             worker_counters::add(counters_.parks, 1);
-            look_at_driver(time_to_sleep(is_sentry));
+            if (is_sentry() && io_ != nullptr) io_->set_alarm(time_to_watch());
+            look_at_driver(time_to_sleep());
         }
         if (has_work()) {
             // Notified besides, it counts as searching.
@@ -437,7 +437,7 @@ void worker::park() noexcept {
         }
     }
     is_parking_ = false;
-    if (is_sentry) resign();
+    if (is_sentry()) leave_post();
     woke_at_ = steady_clock::now();
     last_look_ = woke_at_;
     if (hooks != nullptr && hooks->after_unpark) hooks->after_unpark();
@@ -459,46 +459,71 @@ void worker::note_busy_period(time_point now) noexcept {
 //
 // One of the workers that sleep keeps an eye on those that run: one that stands still in a long poll can neither hand out
 // the events of its driver nor fire its timers, and nobody else would come to its LIFO slot (R025, R026).
+//
+// There are two posts, and who lies down takes the first that is vacant. So when the sentry gets work of its own, a second
+// one is there, which looks more rarely, and takes its place; nobody is woken for that. With one post, of two workers with
+// sockets each would wake the other whenever it gets events: at 100 connections a fifth of the processor's time.
 
-bool worker::become_sentry() noexcept {
+void worker::take_post() noexcept {
+    // After its own activity, too: others will begin to run that see a sentry, and wake nobody.
+    if (pool_.idle().awake() == 0 && steady_clock::now() - last_activity_ >= sentry_lingers) return;
     // Without memory nobody watches for the time being.
     if (seen_ == nullptr) seen_.reset(new (std::nothrow) sight[pool_.size()]);
-    if (seen_ == nullptr) return false;
-    int none = no_sentry;
-    // seq_cst: pairs with the load in wake_sentry(), as the loop above pairs with the word of idle_workers.
-    if (!pool_.sentry().compare_exchange_strong(none, static_cast<int>(index_), std::memory_order_seq_cst))
-        return false;
+    if (seen_ == nullptr) return;
+    auto& posts = pool_.posts();
+    for (std::size_t i = 0; i < posts.size() && !is_sentry(); ++i) {
+        int before = vacant;
+        // seq_cst, here too: pairs with the loads in wake_sentry(), as park()'s loop pairs with the word of idle_workers.
+        if (posts[i].load(std::memory_order_seq_cst) != vacant) continue;
+        if (posts[i].compare_exchange_strong(before, static_cast<int>(index_), std::memory_order_seq_cst)) post_ = i;
+    }
     const auto now = steady_clock::now();
-    if (now - last_watch_ < sentry_lingers) return true;  // goes on where it stopped
+    if (!is_sentry() || now - last_watch_ < sentry_lingers) return;  // or it goes on where it stopped
     last_watch_ = now;
-    for (unsigned i = 0; i < pool_.size(); ++i) seen_[i].moves = pool_.at(i).moves();
-    return true;
+    for (unsigned i = 0; i < pool_.size(); ++i) seen_[i] = look_at(pool_.at(i));
 }
 
-void worker::resign() noexcept { pool_.sentry().store(no_sentry, std::memory_order_seq_cst); }
+void worker::leave_post() noexcept {
+    pool_.posts()[std::exchange(post_, no_post)].store(vacant, std::memory_order_seq_cst);
+}
+
+std::chrono::nanoseconds worker::watch_interval() const noexcept {
+    return post_ == 0 ? sentry_interval : second_sentry_interval;
+}
+
+std::chrono::nanoseconds worker::time_to_watch() const noexcept {
+    constexpr std::chrono::nanoseconds at_once{1};  // zero would unset an alarm
+    return std::max<std::chrono::nanoseconds>(last_watch_ + watch_interval() - steady_clock::now(), at_once);
+}
 
 /// Looks after the others if it is time. True if nothing has happened for long: no sentry is needed.
 bool worker::watch_if_due() noexcept {
     const auto now = steady_clock::now();
-    if (now - last_watch_ < watch_interval) return false;
+    if (now - last_watch_ < watch_interval()) return false;
     last_watch_ = now;
     watch_others();
+    if (post_ != 0 && pool_.posts()[0].load(std::memory_order_relaxed) == vacant) {
+        leave_post();
+        take_post();  // the first one, most likely; who takes it before this does what is needed
+        if (!is_sentry()) return false;
+    }
     return !has_work() && pool_.idle().awake() == 0 && now - last_activity_ >= sentry_lingers;
+}
+
+worker::sight worker::look_at(const worker& other) noexcept {
+    return {other.counters_.polls.load(std::memory_order_relaxed),
+            other.counters_.parks.load(std::memory_order_relaxed)};
 }
 
 void worker::watch_others() noexcept {
     for (unsigned i = 0; i < pool_.size(); ++i) {
         worker& other = pool_.at(i);
         if (&other == this) continue;
-        sight& seen = seen_[i];
-        const std::uint64_t moves = other.moves();
-        if (moves != seen.moves) {
-            seen.moves = moves;
-            last_activity_ = steady_clock::now();
-        } else if (!pool_.idle().is_parked(i)) {
-            last_activity_ = steady_clock::now();
-            relieve(other);
-        }
+        const sight seen = std::exchange(seen_[i], look_at(other));
+        const bool is_parked = pool_.idle().is_parked(i);
+        // That it lay down again is no activity: it may be a sentry, too.
+        if (!is_parked || seen.polls != seen_[i].polls) last_activity_ = steady_clock::now();
+        if (!is_parked && seen == seen_[i]) relieve(other);
     }
 }
 

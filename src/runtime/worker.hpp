@@ -116,10 +116,6 @@ public:
     [[nodiscard]] std::size_t queued() const noexcept {
         return queue_.size() + forks_.size() + (lifo_.load(std::memory_order_relaxed) != nullptr ? 1 : 0);
     }
-    /// Changes whenever the worker gets on.
-    [[nodiscard]] std::uint64_t moves() const noexcept {
-        return counters_.polls.load(std::memory_order_relaxed) + counters_.parks.load(std::memory_order_relaxed);
-    }
     /// Whether it holds a task that another worker could take.
     [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !forks_.is_empty(); }
     void unpark() noexcept { place_->unpark(); }
@@ -155,11 +151,14 @@ private:
     void look_at_driver(max_wait limit) noexcept;
     void park() noexcept;
     void note_busy_period(time_point now) noexcept;
-    [[nodiscard]] max_wait time_to_sleep(bool as_sentry) const noexcept;
+    [[nodiscard]] max_wait time_to_sleep() const noexcept;
 
     // As sentry
-    [[nodiscard]] bool become_sentry() noexcept;
-    void resign() noexcept;
+    void take_post() noexcept;
+    void leave_post() noexcept;
+    [[nodiscard]] bool is_sentry() const noexcept { return post_ != no_post; }
+    [[nodiscard]] std::chrono::nanoseconds watch_interval() const noexcept;
+    [[nodiscard]] std::chrono::nanoseconds time_to_watch() const noexcept;
     [[nodiscard]] bool watch_if_due() noexcept;
     void watch_others() noexcept;
     void relieve(worker& stuck) noexcept;
@@ -199,10 +198,16 @@ private:
     time_point last_look_{};
     time_point woke_at_{};
 
-    // As sentry: what it saw of the others.
+    // As sentry: what it saw of the others, the last time. It changes whenever a worker gets on.
     struct sight {
-        std::uint64_t moves = 0;  ///< its polls and parks, the last time
+        std::uint64_t polls = 0;
+        std::uint64_t parks = 0;
+
+        bool operator==(const sight&) const = default;
     };
+    static sight look_at(const worker& other) noexcept;
+    static constexpr std::size_t no_post = ~std::size_t{0};
+    std::size_t post_ = no_post;
     std::unique_ptr<sight[]> seen_;
     time_point last_activity_{};
     time_point last_watch_{};

@@ -5,6 +5,7 @@
 #include <sys/uio.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -46,6 +47,12 @@ template <class Call>
 
 /// An eventfd(2) that counts from 0.
 [[nodiscard]] result<unique_fd> make_eventfd() noexcept;
+
+/// A timerfd(2) of the monotonic clock, which is not set.
+[[nodiscard]] result<unique_fd> make_timerfd() noexcept;
+
+/// Lets it expire once, after `delay`, and never if that is not positive.
+void set_timerfd(int fd, std::chrono::nanoseconds delay) noexcept;
 
 // ---- Sockets ----
 

@@ -34,7 +34,9 @@ public:
         take(other);
         return *this;
     }
-    ~io_socket();
+    ~io_socket() {
+        if (fd_ >= 0) close();
+    }
 
     [[nodiscard]] int fd() const noexcept { return fd_; }
 
@@ -81,8 +83,20 @@ private:
     [[nodiscard]] bool is_registered() const noexcept {
         return state_.load(std::memory_order_acquire) == state::registered;
     }
-    /// Takes over what `other` has; this one is empty. Neither is in use elsewhere, as whenever a stream is moved.
-    void take(io_socket& other) noexcept;
+    /// Takes over what `other` has; this one is empty. Neither is in use elsewhere, as whenever a stream is moved: hence
+    /// relaxed, and no exchange.
+    void take(io_socket& other) noexcept {
+        if (other.source_ != nullptr) check_not_borrowed(*other.source_);
+        fd_ = std::exchange(other.fd_, -1);
+        is_drained_ = other.is_drained_;
+        io_ = std::exchange(other.io_, nullptr);
+        source_ = std::exchange(other.source_, nullptr);
+        state_.store(other.state_.load(std::memory_order_relaxed), std::memory_order_relaxed);
+        other.state_.store(state::unregistered, std::memory_order_relaxed);
+    }
+    /// Operations borrow their socket: one that waits must end before the socket is destroyed or moved.
+    static void check_not_borrowed(const scheduled_io& source) noexcept;
+    void close() noexcept;
 
     template <class Call, class IsDrained>
     auto poll_call(direction way, context& cx, const void* future, Call call, IsDrained is_drained)
@@ -94,6 +108,8 @@ private:
     // A waiting connection has one of these in its frame: so it is small, and holds no io::registration.
     int fd_ = -1;
     atomic<state> state_{state::unregistered};
+    // The last read, before it was registered, has taken all there was. Of the reading direction only.
+    bool is_drained_ = false;
     io_handle* io_ = nullptr;         // counted; there if bound or registered
     scheduled_io* source_ = nullptr;  // there if registered
 };
