@@ -34,6 +34,17 @@ bool oneshot_state::complete() noexcept {
     return true;
 }
 
+bool oneshot_state::complete_and_leave() noexcept {
+    word now = bits_.load(std::memory_order_relaxed);
+    while ((now & (closed | rx_waits)) == 0) {
+        // Not closed, so the receiver is there, and will be the last. release, as in complete() and leave(); no acquire,
+        // since nothing of the receiver's is read.
+        const word after = (now | completed) & ~two_refs;
+        if (bits_.compare_exchange_weak(now, after, std::memory_order_release, std::memory_order_relaxed)) return true;
+    }
+    return false;
+}
+
 bool oneshot_state::is_closed() const noexcept {
     // acquire: pairs with the release in close(): who sees it closed sees what the receiver did before.
     return (bits_.load(std::memory_order_acquire) & closed) != 0;
@@ -64,7 +75,9 @@ bool oneshot_state::close() noexcept {
 }
 
 bool oneshot_state::leave() noexcept {
-    // release: what this end did with the channel comes before its destruction. acquire: pairs with that, for the last.
+    // acquire, twice: pairs with the release below and in complete_and_leave(), for the last.
+    if ((bits_.load(std::memory_order_acquire) & two_refs) == 0) return true;
+    // release: what this end did with the channel comes before its destruction.
     return (bits_.fetch_and(~two_refs, std::memory_order_acq_rel) & two_refs) == 0;
 }
 

@@ -37,6 +37,9 @@ public:
 
     /// False if the receiver has closed before: the value, if any, is still the sender's.
     bool complete() noexcept;
+    /// complete() and leave() in one step. False, and nothing is changed, if the receiver waits or has closed: then each has
+    /// to be done by itself.
+    [[nodiscard]] bool complete_and_leave() noexcept;
     [[nodiscard]] bool is_closed() const noexcept;
     /// True if closed; else `waker` will be woken.
     [[nodiscard]] bool poll_closed(const waker& waker) noexcept;

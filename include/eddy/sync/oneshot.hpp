@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/oneshot_state.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
@@ -21,13 +22,32 @@ template <class T>
 struct oneshot_channel : oneshot_state {
     struct leave_it {
         void operator()(oneshot_channel* channel) const noexcept {
-            if (channel->leave()) delete channel;
+            if (channel->leave()) destroy(channel);
         }
     };
     /// What each end holds.
     using share = std::unique_ptr<oneshot_channel, leave_it>;
 
+    /// In a block of the frame pool, whose blocks are aligned to 16.
+    static oneshot_channel* make() {
+        if constexpr (fits_pool()) {
+            return pool_new<oneshot_channel>();
+        } else {
+            return new oneshot_channel;
+        }
+    }
+    static void destroy(oneshot_channel* channel) noexcept {
+        if constexpr (fits_pool()) {
+            pool_delete(channel);
+        } else {
+            delete channel;
+        }
+    }
+
     std::optional<stored_t<T>> value;
+
+private:
+    static constexpr bool fits_pool() noexcept { return alignof(oneshot_channel) <= 16; }
 };
 
 }  // namespace eddy::detail
@@ -37,7 +57,8 @@ namespace eddy::sync {
 /// A channel for one value, from one task or thread to another: `auto [tx, rx] = sync::oneshot<int>::channel();`.
 /// It needs no runtime. `T` may be void, and need only be movable.
 /// Thread safety: the two ends may be used on two threads at the same time; each by itself, on one at a time.
-/// Cost: one allocation for the channel; to send and to receive are a few atomic operations.
+/// Cost: one block of the frame pool for the channel; to send and to receive a value that is there already, one
+/// read-modify-write. An alignment of more than 16 makes it one allocation.
 template <class T = void>
 class oneshot {
     using stored = eddy::detail::stored_t<T>;
@@ -72,6 +93,10 @@ public:
     std::expected<void, stored> send(stored value, std::source_location where = std::source_location::current()) {
         if (!channel_) throw misuse("a oneshot sends one value, and this one has sent it", where);
         channel_->value.emplace(std::move(value));
+        if (channel_->complete_and_leave()) {
+            static_cast<void>(channel_.release());
+            return {};
+        }
         const share channel = std::move(channel_);
         if (channel->complete()) return {};
         std::expected<void, stored> returned(std::unexpect, *std::move(channel->value));
@@ -203,7 +228,7 @@ private:
 /// Both ends of a new channel.
 template <class T>
 struct oneshot<T>::ends {
-    ends() : ends(new channel_type) {}
+    ends() : ends(channel_type::make()) {}
 
     oneshot::sender sender;
     oneshot::receiver receiver;
