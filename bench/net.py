@@ -17,8 +17,15 @@ from contest import C100, FIRST, IDLE, LOAD80, NAMES, ONE_THREAD, TWO_THREADS, C
 from tables import Outcome
 
 
+LEGEND = ("CPU s/M: seconds of the server's processor for a million requests. ratio: that against bare_epoll in the same slice (a quarter of "
+          "a second of load), the median over the rounds, so not the quotient of the columns; below 1 is better, of rates above. "
+          "load busy: how much of its own processor the load generator used; near 100 % it is the limit. disturbed: the server, or "
+          "bare_epoll, waited for its processor for more than 5 % of a slice, whose figures then do not count if there are others. "
+          "bar: what eddy is held against; short: it is not met.")
+
+
 def run(options) -> Outcome:
-    outcome = Outcome()
+    outcome = Outcome(legend=LEGEND)
     load = options.build / "bench" / "bench_load"
     contest = Contest(options, load, find_contestants(options, outcome), outcome, wanted_cases(options.only))
     if not load.exists():

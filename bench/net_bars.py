@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What eddy is held against in the group `net`, with one thread: mostly the bare epoll loop in the same rounds."""
 
+from dataclasses import replace
+
 from contest import EDDY
 from rounds import Rounds
 from tables import Bar
@@ -22,7 +24,8 @@ LOAD_IS_LIMIT = 0.95
 
 
 def judge(results: dict[str, Rounds], calls: dict[str, dict[str, float]], idle: dict[str, dict]) -> list[Bar]:
-    bars = [bar for rounds in results.values() if rounds.has(EDDY) for bar in judge_case(rounds)]
+    bars = [replace(bar, is_judged=rounds.is_reliable) for rounds in results.values() if rounds.has(EDDY)
+            for bar in judge_case(rounds)]
     bars += [Bar(f"{case}: system calls per request", counted[EDDY], CALLS[case])
              for case, counted in calls.items() if case in CALLS and EDDY in counted]
     return bars + (judge_idle(idle) if EDDY in idle else [])

@@ -2,6 +2,7 @@
 """Builds what others than eddy take part with, where CMake does not, and says of each that is not there what to install."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -49,6 +50,24 @@ def build_go(folder: Path, name: str) -> tuple[Path | None, str]:
     program = folder / "peers" / f"go_{name}"
     # The compiler that is here, and no other that it would fetch.
     return build_peer(["go", "build", "-o", program, "."], SOURCES / "go" / name, {"GOTOOLCHAIN": "local"}, program)
+
+
+def versions() -> str:
+    """Of the peers that are here, in a line."""
+    tokio = re.search(r'^tokio = \{ version = "=([^"]+)"', (SOURCES / "tokio" / "Cargo.toml").read_text(), re.MULTILINE)
+    found = {"Tokio": tokio.group(1) if tokio else ""}
+    if shutil.which("go"):
+        found["Go"] = output_of(["go", "env", "GOVERSION"]).removeprefix("go")
+    for package, library in {"libboost1.81-dev": "Boost", "libuv1-dev": "libuv", "liburing-dev": "liburing"}.items():
+        found[library] = output_of(["dpkg-query", "-W", "-f=${Version}", package])
+    return ", ".join(f"{name} {version}" for name, version in found.items() if version)
+
+
+def output_of(command: list[str]) -> str:
+    """Empty if it cannot be run."""
+    if not shutil.which(command[0]):
+        return ""
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def build_peer(command: list, where: Path, environment: dict, program: Path) -> tuple[Path | None, str]:

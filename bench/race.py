@@ -167,6 +167,8 @@ def describe_quality(rounds: Rounds) -> str:
         sentences.append(f"Noise: {rounds.noise:.1%} of processor time.")
     if quiet < there:
         sentences.append(f"Other work on this machine disturbed {there - quiet} of {there} figures.")
-    if quiet < there / 2:
+    if not rounds.is_reliable:
         sentences.append("That is too much: do not rely on them.")
+    if rounds.case.threads > 1:
+        sentences.append("With more threads than processors nobody can say what was disturbed, and nothing is judged.")
     return " ".join(sentences)

@@ -54,8 +54,15 @@ class Rounds:
 
     @property
     def noise(self) -> float:
-        """How far the bare loop is from itself."""
-        return abs(self.ratio(AGAIN, "cpu_us_per_request") - 1) if self.has(AGAIN) else 0
+        """How far the bare loop is from itself in a round, on average."""
+        if not self.has(AGAIN):
+            return 0
+        return statistics.mean(abs(ratio - 1) for ratio in self.ratios(AGAIN, "cpu_us_per_request"))
+
+    @property
+    def is_reliable(self) -> bool:
+        quiet, there = self.count()
+        return quiet >= there / 2
 
     def count(self) -> tuple[int, int]:
         """Of all figures, how many are quiet, and how many there are."""

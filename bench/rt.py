@@ -22,8 +22,12 @@ from tables import Outcome
 QUICK_SECONDS = 150
 
 
+LEGEND = ("ct: one thread; w2: two workers. raw: the same by hand, without a runtime. eddy/tokio: the median over the rounds. "
+          "best: the peer that eddy looks worst beside. bar: what eddy is held against; short: it is not met.")
+
+
 def run(options) -> Outcome:
-    outcome = Outcome()
+    outcome = Outcome(legend=LEGEND)
     contest = Contest(find_contestants(options, outcome), outcome)
     rounds = run_quickly(contest, options) if options.quick else run_rounds(contest, options)
     outcome.data = {"units": contest.units, "rounds": rounds}

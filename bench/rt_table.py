@@ -91,6 +91,8 @@ def ratio_cells(ratios: list[float]) -> list[str]:
     if not ratios:
         return ["-", "-"]
     median = statistics.median(ratios)
+    if len(ratios) == 1:
+        return [f"{median:.3f}", "-"]
     digits = 3 if median < 0.1 else 2
     return [f"{median:.3f}", f"{min(ratios):.{digits}f}-{max(ratios):.{digits}f}"]
 

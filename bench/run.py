@@ -22,6 +22,7 @@ import compile_time
 import counts
 import micro
 import net
+import peers
 import rt
 import scale
 from machine import describe_machine
@@ -57,14 +58,17 @@ def parse_options() -> argparse.Namespace:
 def print_results(machine: dict[str, str], outcomes: dict[str, Outcome], markdown: bool) -> None:
     title = f"{machine['date']}: Linux {machine['kernel']}, {machine['cpu']}, {machine['cores']} cores"
     print(f"## {title}\n" if markdown else title)
-    print(f"Compiler: {machine['compiler']}\n")
+    print(f"Compiler: {machine['compiler']}; peers: {machine['peers']}\n")
     tables = [table for outcome in outcomes.values() for table in outcome.tables]
     bars = [bar for outcome in outcomes.values() for bar in outcome.bars]
     if bars:
         tables.append(Table("bars", ["what", "measured", "bar", ""], [bar.row() for bar in bars]))
     for table in tables:
         print(table.markdown() if markdown else table.text(), end="\n\n")
-    print_summary(outcomes, len(bars), sum(not bar.met for bar in bars))
+    for name, outcome in outcomes.items():
+        if outcome.legend:
+            print(f"{name}: {outcome.legend}\n")
+    print_summary(outcomes, len(bars), sum(bar.verdict == "short" for bar in bars))
 
 
 def print_summary(outcomes: dict[str, Outcome], bars: int, short: int) -> None:
@@ -88,7 +92,7 @@ def write_json(path: Path, machine: dict[str, str], outcomes: dict[str, Outcome]
 def main() -> int:
     options = parse_options()
     outcomes = {name: GROUPS[name](options) for name in options.names}
-    machine = describe_machine(options.build)
+    machine = describe_machine(options.build) | {"peers": peers.versions()}
     print_results(machine, outcomes, options.markdown)
     if options.json:
         write_json(options.json, machine, outcomes)

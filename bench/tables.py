@@ -39,6 +39,7 @@ class Bar:
     limit: float
     unit: str = ""
     at_least: bool = False
+    is_judged: bool = True  # or what it was measured with cannot be relied on
 
     @property
     def met(self) -> bool:
@@ -46,6 +47,8 @@ class Bar:
 
     @property
     def verdict(self) -> str:
+        if not self.is_judged:
+            return "not judged"
         return "ok" if self.met else "short"
 
     def row(self) -> list[str]:
@@ -59,6 +62,7 @@ class Outcome:
 
     tables: list[Table] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
+    legend: str = ""  # what the columns mean
     missing: list[str] = field(default_factory=list)  # programs that are not built, tools that are not installed
     errors: list[str] = field(default_factory=list)
     data: dict = field(default_factory=dict)  # for --json
