@@ -62,6 +62,8 @@ def run(options) -> Outcome:
     if outcome.missing:
         return outcome
     unable = strace.why_unable()
+    if not shutil.which("strace"):
+        outcome.missing.append(unable)
     try:
         now = count_cases(cases)
         now.allocations |= {"echo, a request": per_operation(allocations_of(server, ask), 100, 900),

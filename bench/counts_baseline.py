@@ -58,6 +58,8 @@ def compare(outcome: Outcome, now: Counts, build: Path, why_no_calls: str) -> No
         for what, value in values.items():
             judged = not (others and kind == "instructions")
             table.rows.append(row(outcome, what, kind, baseline[kind].get(what), value, judged))
+        if lost := [what for what in baseline[kind] if what not in values and not (kind == "calls" and why_no_calls)]:
+            outcome.errors.append(f"{', '.join(lost)}: {kind} are in {FILE.name}, and were not counted; if that has to be: {HOW_TO_ACCEPT}")
     notes = []
     if any(cells[-1] in ("better", "new") for cells in table.rows):
         notes.append(f"So that what is better stays so, and what is new is judged: {HOW_TO_ACCEPT}.")

@@ -101,14 +101,24 @@ class Server:
                 raise
 
 
+LOAD_SECONDS = 120  # it takes some at most
+
+
 def run_load(program: Path, server: Server, processor: int | None, *arguments) -> dict:
     """Runs the load generator and returns the figures it prints."""
     command = [program, "--port", server.port, "--server-pid", server.pid, "--json", *arguments]
     with start(command, processor, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as load:
-        output, complaints = load.communicate()
+        try:
+            output, complaints = load.communicate(timeout=LOAD_SECONDS)
+        except subprocess.TimeoutExpired:
+            load.kill()
+            raise BenchError(f"{server.name}: bench_load did not end within {LOAD_SECONDS} s") from None
     if load.returncode != 0:
         raise BenchError(f"{server.name}: {complaints.strip() or f'bench_load: status {load.returncode}'}")
-    return json.loads(output.splitlines()[-1])
+    figures = json.loads(output.splitlines()[-1])
+    if figures.get("requests") == 0:
+        raise BenchError(f"{server.name}: no request was answered in time")
+    return figures
 
 
 class IdleClients:

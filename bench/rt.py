@@ -29,6 +29,8 @@ LEGEND = ("ct: one thread; w2: two workers. raw: the same by hand, without a run
 def run(options) -> Outcome:
     outcome = Outcome(legend=LEGEND)
     contest = Contest(find_contestants(options, outcome), outcome)
+    if not contest.cases(options.only):
+        outcome.errors.append(f"no case has {options.only!r} in its name")
     rounds = run_quickly(contest, options) if options.quick else run_rounds(contest, options)
     outcome.data = {"units": contest.units, "rounds": rounds}
     rt_table.judge(contest, rounds, is_whole=not options.only)

@@ -66,6 +66,8 @@ def find(name: str, build: Path) -> Contestant:
     one = Contestant(name, *program_of(name, build))
     try:
         one.cases = list_cases(one.program) if one.program else []
+        if one.program and not one.cases:
+            one.why_not = "it lists no case"
     except (BenchError, OSError) as error:
         one.why_not = str(error)
     return one

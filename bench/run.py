@@ -16,6 +16,7 @@ sys.dont_write_bytecode = True  # no __pycache__ in the source tree
 
 import argparse
 import json
+import signal
 from pathlib import Path
 
 import compile_time
@@ -33,12 +34,18 @@ GROUPS = {"micro": micro.run, "rt": rt.run, "net": net.run, "scale": scale.run, 
 DEFAULT_BUILD = Path(__file__).resolve().parent.parent / "build" / "release"
 
 
+def positive(text: str) -> int:
+    if not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return int(text)
+
+
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"groups to run: {', '.join(GROUPS)} (all of them)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round there")
     parser.add_argument("--markdown", action="store_true", help="print Markdown, for bench/RESULTS.md")
-    parser.add_argument("--rounds", type=int, metavar="N", help="rounds of rt, net and scale (5; quick: 3)")
+    parser.add_argument("--rounds", type=positive, metavar="N", help="rounds of rt, net and scale (5; quick: 3)")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer runs: good enough to see 10 %%")
     parser.add_argument("--only", default="", metavar="TEXT",
                         help="of rt, the cases with this in their names; of net, those in this list (C1,STORM)")
@@ -90,7 +97,21 @@ def write_json(path: Path, machine: dict[str, str], outcomes: dict[str, Outcome]
 
 
 def main() -> int:
-    options = parse_options()
+    # As a Ctrl-C: the servers end with this program.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return measure(parse_options())
+    except KeyboardInterrupt:
+        print("bench: interrupted; nothing is kept", file=sys.stderr)
+        return 130
+
+
+def measure(options: argparse.Namespace) -> int:
+    if options.json:
+        try:
+            options.json.touch()  # before an hour of measuring
+        except OSError as error:
+            sys.exit(f"bench: {options.json} cannot be written: {error.strerror}")
     outcomes = {name: GROUPS[name](options) for name in options.names}
     machine = describe_machine(options.build) | {"peers": peers.versions()}
     print_results(machine, outcomes, options.markdown)

@@ -85,7 +85,7 @@ def scale_connections(options, outcome: Outcome) -> None:
 def numbers_of_connections() -> list[int]:
     """The last one as large as the limit of descriptors allows, less what else a process has open."""
     soft_and_hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return [min(one, soft_and_hard[1] - 100) for one in CONNECTIONS]
+    return list(dict.fromkeys(min(one, soft_and_hard[1] - 100) for one in CONNECTIONS))
 
 
 def ns_per_request(program: Path, load: Path, connections: int) -> float:

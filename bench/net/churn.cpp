@@ -19,7 +19,7 @@ public:
         run_until(measured_.begun() + from_seconds(wanted_.seconds));
         measured_.end();
         stopped_ = true;
-        all_.drain(answered_);
+        all_.drain(answered_);  // how long these took counts, too: who stops here forgets the slowest
     }
 
 private:
@@ -35,7 +35,7 @@ private:
     void answered(unsigned client) {
         measured_.count();
         all_.close(client);
-        if (measured_.running()) measured_.record(now() - starts_[client]);
+        if (measured_.running() || stopped_) measured_.record(now() - starts_[client]);
         if (!stopped_) open(client);
     }
 

@@ -26,7 +26,7 @@ public:
         run_until(measured_.begun() + from_seconds(wanted_.seconds));
         measured_.end();
         stopped_ = true;
-        all_.drain(answered_);  // this is still checked, though no longer counted
+        all_.drain(answered_);  // how long these took counts, too: who stops here forgets the slowest
     }
 
 private:
@@ -36,7 +36,7 @@ private:
 
     void answered(unsigned client) {
         measured_.count();
-        if (measured_.running()) measured_.record(all_.time() - start_of(client, all_.answered(client) - 1));
+        if (measured_.running() || stopped_) measured_.record(all_.time() - start_of(client, all_.answered(client) - 1));
         if (stopped_) return;
         if (!moves_on_) return begin(client);
         const auto next = next_idle();

@@ -39,7 +39,9 @@ result<void> epoll::make_alarm() noexcept {
 }
 
 void epoll::set_alarm(std::chrono::nanoseconds delay) noexcept {
-    if (wake_->is_alarm_set.exchange(true, std::memory_order_relaxed)) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (now < alarm_at_) return;
+    alarm_at_ = now + delay;
     // It is never read: watched for edges, each expiry is reported as one.
     sys::set_timerfd(alarm_.get(), delay);
 }

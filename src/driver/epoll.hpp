@@ -45,8 +45,7 @@ public:
                 done.was_woken = true;
                 continue;
             }
-            if (event.token() == alarm_token) {
-                wake_->is_alarm_set.store(false, std::memory_order_relaxed);  // see set_alarm()
+            if (event.token() == alarm_token) {  // it has ended the sleep, which is all that was wanted
                 --done.events;
                 continue;
             }
@@ -65,9 +64,10 @@ public:
     /// Makes what set_alarm() needs. Before the first turn.
     [[nodiscard]] result<void> make_alarm() noexcept;
 
-    /// Ends one turn, this one or a later one, once `delay` is over; does nothing while an alarm is set. In contrast to a
-    /// turn's timeout it stays set when turns end for other reasons: the timeout is set and taken back at each sleep, and on
-    /// a virtual machine that costs as much as a system call. On the thread that turns.
+    /// Ends the next turn, or a later one, once `delay` is over, or earlier if an alarm is set already that has not gone off.
+    /// In contrast to a turn's timeout it stays set when turns end for other reasons: the timeout is set and taken back at
+    /// each sleep, and on a virtual machine that costs as much as a system call. For who is about to turn, and is the only
+    /// one who may: an alarm that goes off in another's turn is lost.
     void set_alarm(std::chrono::nanoseconds delay) noexcept;
 
     void close() noexcept;
@@ -90,13 +90,12 @@ private:
         // the one that has set `is_due`.
         mutex lock;
         bool is_closed = false;
-        // relaxed: if a visitor's turn has taken the alarm, the owner runs, and will look before it sleeps.
-        atomic<bool> is_alarm_set{false};
     };
 
     sys::poll poll_;
     sys::waker waker_;
     sys::unique_fd alarm_;  // a timerfd(2), if make_alarm() was called
+    std::chrono::steady_clock::time_point alarm_at_{};
     sys::events events_;
     std::unique_ptr<wake_state> wake_;
 };

@@ -28,6 +28,8 @@ bool set_fallback_io(io_handle& io) noexcept {
     return false;
 }
 
+bool has_current_io() noexcept { return executor_here.core != nullptr || executor_here.pool != nullptr; }
+
 result<io_handle*> current_io(std::source_location where) {
     const executor here = executor_here;
     if (here.core != nullptr || here.pool != nullptr) {

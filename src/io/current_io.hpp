@@ -15,6 +15,9 @@ class io_handle;
 /// Errors: io_disabled; runtime_shutdown if the fall-back is gone.
 [[nodiscard]] result<io_handle*> current_io(std::source_location where = std::source_location::current());
 
+/// Whether current_io() has a loop or a runtime here, with or without I/O, and will not throw.
+[[nodiscard]] bool has_current_io() noexcept;
+
 /// Makes `io` the fall-back of the process, for good. False if there is one. Any thread.
 [[nodiscard]] bool set_fallback_io(io_handle& io) noexcept;
 

@@ -130,7 +130,7 @@ void io_handle::release_pending() noexcept {
     }
 }
 
-result<std::size_t> io_handle::turn(max_wait timeout) noexcept {
+result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
     if (is_in_child()) return std::unexpected(shutdown_error());
     for (;;) {
         const turn_word holder = begin_turn(this_mark());
@@ -144,6 +144,7 @@ result<std::size_t> io_handle::turn(max_wait timeout) noexcept {
     }
     owner_.store(this_thread_mark(), std::memory_order_relaxed);
     if (wake_is_owed_) timeout = std::chrono::nanoseconds::zero();
+    if (alarm) driver_.set_alarm(*alarm);
     auto count = poll_events(timeout);
     wake_is_owed_ = false;
     end_turn();

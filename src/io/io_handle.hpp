@@ -52,11 +52,11 @@ public:
     result<void> remove_source(scheduled_io& source, int fd) noexcept;
 
     /// The owner: one call of the selector: hands each event to its source, and wakes who waits. The number of events.
-    /// Waits, briefly, for the end of a visit.
+    /// Waits, briefly, for the end of a visit. An `alarm` is set first, see epoll::set_alarm().
     /// Errors: runtime_shutdown; resource_deadlock_would_occur from inside a turn of this thread; device_or_resource_busy
     /// while another thread is in turn().
     /// Cost: one uncontended compare-exchange beside the system call.
-    result<std::size_t> turn(max_wait timeout) noexcept;
+    result<std::size_t> turn(max_wait timeout, max_wait alarm = std::nullopt) noexcept;
 
     /// Any thread, for an owner that is busy: the same without waiting for anything. Nothing if somebody has the turn:
     /// then it is not needed. A wake-up that is found here still ends the owner's next turn.
@@ -70,9 +70,8 @@ public:
         turn_.store(nobody, std::memory_order_release);
     }
 
-    /// See epoll::make_alarm() and set_alarm(). The owner.
+    /// See epoll::make_alarm(). Before the first turn.
     [[nodiscard]] result<void> make_alarm() noexcept { return driver_.make_alarm(); }
-    void set_alarm(std::chrono::nanoseconds delay) noexcept { driver_.set_alarm(delay); }
 
     /// Nothing in a forked child: the epoll there is the parent's.
     void wake() noexcept {

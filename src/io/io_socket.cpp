@@ -207,11 +207,10 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, Call c
             }
             if (seen.is_shutdown) return answer_type(std::unexpect, make_error_code(errc::runtime_shutdown));
         } else if (way == direction::read && is_drained_) {
-            // Who registers is told of what is there already; so no call is made that would only say "would block".
-            if (auto registered = ensure_registered(cx); !registered) {
-                return answer_type(std::unexpect, registered.error());
-            }
-            continue;
+            // Who registers is told of what is there already; so no call is made that would only say "would block". Where
+            // nothing can be registered, the call may succeed all the same.
+            is_drained_ = false;
+            if (has_current_io() && ensure_registered(cx)) continue;
         }
         answer_type answer = call();
         const bool blocked = !answer && would_block(answer.error());

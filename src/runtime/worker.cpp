@@ -373,28 +373,22 @@ void worker::look_if_due() noexcept {
     look_at_driver(std::chrono::nanoseconds::zero());
 }
 
-void worker::look_at_driver(max_wait limit) noexcept {
+/// Both are ends of a sleep: `alarm` is one that is dear to set, and stays set.
+void worker::look_at_driver(max_wait limit, max_wait alarm) noexcept {
     if (io_ == nullptr) {
-        place_->park(limit);
+        place_->park(alarm && limit ? std::min(*limit, *alarm) : limit ? limit : alarm);
     } else {
-        const auto turned = io_->turn(limit);
+        const auto turned = io_->turn(limit, alarm);
         EDDY_ASSERT(turned.has_value(), "worker: the event queue failed");
     }
     static_cast<void>(time_->fire(time_->now()));
 }
 
 max_wait worker::time_to_sleep() const noexcept {
-    max_wait limit;
     const auto next = time_->next_deadline();
-    const bool is_sentry_without_alarm = is_sentry() && io_ == nullptr;
-    if (!next && !is_sentry_without_alarm) return limit;
+    if (!next) return std::nullopt;
     const auto now = time_->now();
-    if (is_sentry_without_alarm) limit = time_to_watch();
-    if (next) {
-        const std::chrono::nanoseconds left = *next <= now ? time_driver::duration::zero() : *next - now;
-        limit = limit ? std::min(*limit, left) : left;
-    }
-    return limit;
+    return *next <= now ? time_driver::duration::zero() : *next - now;
 }
 
 void worker::park() noexcept {
@@ -422,8 +416,7 @@ void worker::park() noexcept {
         }
         if (!has_work()) {
             worker_counters::add(counters_.parks, 1);
-            if (is_sentry() && io_ != nullptr) io_->set_alarm(time_to_watch());
-            look_at_driver(time_to_sleep());
+            look_at_driver(time_to_sleep(), is_sentry() ? max_wait(time_to_watch()) : std::nullopt);
         }
         if (has_work()) {
             // Notified besides, it counts as searching.

@@ -148,7 +148,7 @@ private:
 
     // Waiting
     void look_if_due() noexcept;
-    void look_at_driver(max_wait limit) noexcept;
+    void look_at_driver(max_wait limit, max_wait alarm = std::nullopt) noexcept;
     void park() noexcept;
     void note_busy_period(time_point now) noexcept;
     [[nodiscard]] max_wait time_to_sleep() const noexcept;

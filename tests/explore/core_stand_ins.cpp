@@ -48,6 +48,6 @@ void io_handle::release() noexcept { std::abort(); }
 void io_handle::shut_down() noexcept { std::abort(); }
 bool io_handle::is_in_child() const noexcept { std::abort(); }
 io_metrics io_handle::metrics() const noexcept { std::abort(); }
-result<std::size_t> io_handle::turn(max_wait) noexcept { std::abort(); }
+result<std::size_t> io_handle::turn(max_wait, max_wait) noexcept { std::abort(); }
 
 }  // namespace eddy::detail
