@@ -36,7 +36,8 @@ private:
 
     void answered(unsigned client) {
         measured_.count();
-        if (measured_.running() || stopped_) measured_.record(all_.time() - start_of(client, all_.answered(client) - 1));
+        if (measured_.running() || stopped_)
+            measured_.record(all_.time() - start_of(client, all_.answered(client) - 1));
         if (stopped_) return;
         if (!moves_on_) return begin(client);
         const auto next = next_idle();
