@@ -82,12 +82,13 @@ struct slow_waker {
         std::this_thread::sleep_for(lasts);
         then->call();
     }
-    static constexpr eddy::waker_vtable table{
-        [](void* data) noexcept { return data; },
-        [](void* data) noexcept { static_cast<slow_waker*>(data)->run(); },
-        [](void* data) noexcept { static_cast<slow_waker*>(data)->run(); },
-        [](void*) noexcept {},
-    };
+    static const eddy::waker_vtable table;
+};
+const eddy::waker_vtable slow_waker::table{
+    [](void* data) noexcept { return data; },
+    [](void* data) noexcept { static_cast<slow_waker*>(data)->run(); },
+    [](void* data) noexcept { static_cast<slow_waker*>(data)->run(); },
+    [](void*) noexcept {},
 };
 
 /// How long a task waits that another one has woken before a long computation; nothing if the attempt has not come to it.
