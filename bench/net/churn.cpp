@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "modes.hpp"
+#include "run_measured.hpp"
 
 namespace bench {
 
@@ -14,19 +15,10 @@ public:
 
     void run() {
         for (unsigned i = 0; i < wanted_.connections; ++i) open(i);
-        run_until(now() + from_seconds(wanted_.warmup));
-        measured_.begin();
-        run_until(measured_.begun() + from_seconds(wanted_.seconds));
-        measured_.end();
-        stopped_ = true;
-        all_.drain(answered_);  // how long these took counts, too: who stops here forgets the slowest
+        run_measured(wanted_, all_, measured_, answered_);
     }
 
 private:
-    void run_until(nanoseconds end) {
-        while (all_.time() < end) all_.turn(answered_);
-    }
-
     void open(unsigned client) {
         starts_[client] = now();
         all_.open(client);
@@ -35,8 +27,8 @@ private:
     void answered(unsigned client) {
         measured_.count();
         all_.close(client);
-        if (measured_.running() || stopped_) measured_.record(now() - starts_[client]);
-        if (!stopped_) open(client);
+        if (measured_.has_begun()) measured_.record(now() - starts_[client]);
+        if (!measured_.is_over()) open(client);
     }
 
     const load_options& wanted_;
@@ -44,7 +36,6 @@ private:
     interval& measured_;
     std::vector<nanoseconds> starts_;
     clients::on_answer answered_ = [this](unsigned client) { answered(client); };
-    bool stopped_ = false;
 };
 
 }  // namespace

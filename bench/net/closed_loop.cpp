@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "modes.hpp"
+#include "run_measured.hpp"
 
 namespace bench {
 
@@ -21,24 +22,14 @@ public:
             for (std::size_t i = 0; i < wanted_.depth; ++i) begin(next_);
             all_.flush(next_);
         }
-        run_until(now() + from_seconds(wanted_.warmup));
-        measured_.begin();
-        run_until(measured_.begun() + from_seconds(wanted_.seconds));
-        measured_.end();
-        stopped_ = true;
-        all_.drain(answered_);  // how long these took counts, too: who stops here forgets the slowest
+        run_measured(wanted_, all_, measured_, answered_);
     }
 
 private:
-    void run_until(nanoseconds end) {
-        while (all_.time() < end) all_.turn(answered_);
-    }
-
     void answered(unsigned client) {
         measured_.count();
-        if (measured_.running() || stopped_)
-            measured_.record(all_.time() - start_of(client, all_.answered(client) - 1));
-        if (stopped_) return;
+        if (measured_.has_begun()) measured_.record(all_.time() - start_of(client, all_.answered(client) - 1));
+        if (measured_.is_over()) return;
         if (!moves_on_) return begin(client);
         const auto next = next_idle();
         begin(next);
@@ -67,7 +58,6 @@ private:
     clients::on_answer answered_ = [this](unsigned client) { answered(client); };
     bool moves_on_ = false;
     unsigned next_ = 0;
-    bool stopped_ = false;
 };
 
 }  // namespace

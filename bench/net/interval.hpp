@@ -25,7 +25,8 @@ public:
         running_ = false;
     }
 
-    [[nodiscard]] bool running() const noexcept { return running_; }
+    [[nodiscard]] bool has_begun() const noexcept { return running_ || is_over(); }
+    [[nodiscard]] bool is_over() const noexcept { return last_.time != 0; }
     [[nodiscard]] nanoseconds begun() const noexcept { return first_.time; }
 
     /// An answer has come. Those outside of the interval do not count.

@@ -36,7 +36,6 @@ public:
         gather_at_the_door();
         while (missing_ > 0) all_.turn(answered_);
         measured_.end();
-        stopped_ = true;
         all_.drain(answered_);
     }
 
@@ -57,7 +56,7 @@ private:
         if (client >= wanted_.connections) {
             --missing_;
             measured_.record(all_.time() - measured_.begun());
-        } else if (!stopped_) {
+        } else if (!measured_.is_over()) {
             send_next(client);
         }
     }
@@ -67,7 +66,6 @@ private:
     interval& measured_;
     unsigned missing_ = 0;  // of the new clients, those without an answer
     clients::on_answer answered_ = [this](unsigned client) { answered(client); };
-    bool stopped_ = false;
 };
 
 }  // namespace

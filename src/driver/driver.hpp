@@ -43,6 +43,9 @@ concept driver_like = requires(D d, int fd, source_key key, io::interest wanted,
     } -> std::same_as<result<driver_turn>>;
     // Any thread: ends the turn in progress, or the next one. Wakes that come before the turn looks count as one.
     { d.wake() } noexcept;
+    // Before the first turn; then, by who is about to turn: ends a turn once the delay is over, and stays set until then.
+    { d.make_alarm() } -> std::same_as<result<void>>;
+    { d.set_alarm(std::chrono::nanoseconds{}) } noexcept;
     { d.native_handle() } -> std::same_as<int>;
     // Gives back what it has of the system. Only wake() may be called at the same time or later, and does nothing then.
     { d.close() } noexcept;

@@ -139,7 +139,7 @@ private:
     atomic<std::uint32_t> references_{1};
     spin_lock lock_;
     slot reader_;
-    // Up to here one cache line: all that is touched when a reader waits and is woken, and nobody else waits.
+    // Up to here one cache line: what a reader touches that begins to wait. Its wake-up looks at the rest, too.
     slot writer_;
     io_waiter* first_waiter_ = nullptr;
     io_waiter* last_waiter_ = nullptr;
