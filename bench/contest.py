@@ -3,15 +3,30 @@
 
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import peers
-from processes import BenchError, IdleClients, Processors, Server, run_load
+from processes import BenchError, IdleClients, Processors, Server, run_load, why_no_server
 from tables import Outcome
 
 FIRST = "bare_epoll"
 AGAIN = "bare_epoll again"
+BARE_URING = "bare_uring"
+BARE_URING_FDS = "bare_uring_fds"  # with descriptors, as a library's users have them, in place of slots of the ring
 EDDY = "eddy"
+EDDY_URING = "eddy_uring"
+
+# By name, the program of each who always takes part: eddy on both drivers, and the loops that it is compared with.
+OURS = {
+    FIRST: "bench_bare_epoll",
+    AGAIN: "bench_bare_epoll",
+    BARE_URING: "bench_bare_uring",
+    BARE_URING_FDS: "bench_bare_uring_fds",
+    EDDY: "bench_echo_eddy",
+    EDDY_URING: "bench_echo_eddy",
+}
+DRIVERS = {EDDY: "epoll", EDDY_URING: "io_uring"}
 
 SLICE_SECONDS = 0.25
 SLICE_WARMUP = 0.05  # connections are warm already: bench_load lets each be answered once before
@@ -23,7 +38,8 @@ class Contestant:
     program: Path
 
     def command(self, threads: int) -> list:
-        return [self.program, "--port", 0, "--threads", threads]
+        driver = ["--driver", DRIVERS[self.name]] if self.name in DRIVERS else []
+        return [self.program, "--port", 0, "--threads", threads, *driver]
 
 
 @dataclass(frozen=True)
@@ -103,26 +119,33 @@ class Contest:
 
 
 def find_contestants(options, outcome: Outcome) -> list[Contestant]:
-    """Those who are there; whoever is not is named in `outcome`."""
-    programs = options.build / "bench"
-    own = [(FIRST, "bench_bare_epoll"), (AGAIN, "bench_bare_epoll"), ("bare_uring", "bench_bare_uring"),
-           (EDDY, "bench_echo_eddy")]
-    everybody = [(name, programs / program, "") for name, program in own] + peers.net_peers(options.build)
+    """Those who are there and can run here; whoever is not is named in `outcome`."""
+    everybody = {name: partial(own_server, options.build, program) for name, program in OURS.items()}
+    everybody |= peers.net_peers(options.build)
     found = []
-    for name, program, why_not in selected(everybody, options.peers):
-        if program and program.exists():
-            found.append(Contestant(name, program))
+    for name in selected(list(everybody), options.peers):
+        program, why_not = everybody[name]()
+        if program:
+            contestant = Contestant(name, program)
+            why_not = why_no_server(contestant.command(1))
+        if not why_not:
+            found.append(contestant)
         elif name != AGAIN:
-            outcome.missing.append(f"{name}: {why_not or f'{program.name} is not built'}")
+            outcome.missing.append(f"{name}: {why_not}")
     return found
 
 
-def selected(everybody: list[tuple], names: str) -> list[tuple]:
-    """Of all contestants those in the list; eddy and what it is compared with always take part."""
-    chosen = {FIRST, AGAIN, EDDY, *names.split(",")} if names else {name for name, *_ in everybody}
-    if unknown := [name for name in chosen - {name for name, *_ in everybody} if name]:
-        sys.exit(f"net: there is no peer {unknown[0]}, but: {', '.join(name for name, *_ in everybody)}")
-    return [one for one in everybody if one[0] in chosen]
+def own_server(build: Path, name: str) -> peers.Built:
+    program = build / "bench" / name
+    return (program, "") if program.exists() else (None, f"{name} is not built")
+
+
+def selected(everybody: list[str], names: str) -> list[str]:
+    """Of the names of all contestants those that take part."""
+    chosen = {*OURS, *names.split(",")} if names else {*everybody}
+    if unknown := [name for name in chosen - {*everybody} if name]:
+        sys.exit(f"net: there is no peer {unknown[0]}, but: {', '.join(everybody)}")
+    return [name for name in everybody if name in chosen]
 
 
 def progress(what: str) -> None:

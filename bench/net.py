@@ -3,8 +3,8 @@
 
 With one thread, server and load generator have a processor each; then once more with two threads, and nothing pinned.
 The bare epoll loop takes part twice: what its second run shows against its first is the noise of the measurement. Times
-are in race.py; what varies less has files of its own: system calls in calls.py, idle connections in idle.py. What eddy
-is held against is in net_bars.py.
+are in race.py; what varies less has files of its own: system calls in calls.py, idle connections in idle.py. eddy takes
+part twice, too, once on each driver: what it is held against is in net_bars.py for epoll, in uring_bars.py for io_uring.
 """
 
 import sys
@@ -13,6 +13,7 @@ import calls
 import idle
 import net_bars
 import race
+import uring_bars
 from contest import C100, FIRST, IDLE, LOAD80, NAMES, ONE_THREAD, TWO_THREADS, Contest, find_contestants
 from tables import Outcome
 
@@ -39,7 +40,8 @@ def run(options) -> Outcome:
     counted = calls.count(contest)
     connections = idle.measure(contest) if IDLE in contest.wanted else {}
     race.run(contest, TWO_THREADS)
-    outcome.bars += net_bars.judge(results, counted, connections)
+    for bars in (net_bars, uring_bars):
+        outcome.bars += bars.judge(results, counted, connections)
     return outcome
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What eddy is held against in the group `net`, with one thread: mostly the bare epoll loop in the same rounds."""
+"""What eddy on epoll is held against in the group `net`, with one thread: mostly the bare loop in the same rounds."""
 
 from dataclasses import replace
 
@@ -46,12 +46,11 @@ def judge_case(rounds: Rounds) -> list[Bar]:
 
 
 def against_best_peer(rounds: Rounds) -> list[Bar]:
-    ratios = {peer: rounds.ratio(peer, "cpu_us_per_request") for peer in BEST_PEERS if rounds.has(peer)}
-    if not ratios:
+    best = rounds.best(BEST_PEERS)
+    if best is None or not rounds.has(EDDY, best):
         return []
-    best = min(ratios, key=ratios.get)
     return [Bar(f"{rounds.case.name}: CPU per request, x {best}, the best peer",
-                rounds.ratio(EDDY, "cpu_us_per_request") / ratios[best], 1 + rounds.noise)]
+                rounds.ratio(EDDY, "cpu_us_per_request", best), 1 + rounds.noise)]
 
 
 def judge_idle(idle: dict[str, dict]) -> list[Bar]:

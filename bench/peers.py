@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent / "peers"
 
-Peer = tuple[str, Path | None, str]  # its name, and the program, or why there is none
+Built = tuple[Path | None, str]  # the program, or why there is none
 
 # Built by CMake, if the Debian package is there.
 CMAKE_PEERS = {
@@ -19,31 +21,36 @@ CMAKE_PEERS = {
     "libuv": "libuv1-dev",
 }
 
-
-def net_peers(build: Path) -> list[Peer]:
-    """The echo servers of the group `net`. `build` is the build folder of CMake."""
-    return [*(cmake_peer(name, package, build) for name, package in CMAKE_PEERS.items()),
-            ("tokio", *build_tokio(build.parent, "tokio_echo")),
-            ("go", *build_go(build.parent, "echo"))]
+# By the names that are printed: folders of `peers`, with a crate of the same name and a program NAME_echo.
+CARGO_PEERS = {"Tokio": "tokio", "monoio": "monoio", "glommio": "glommio", "compio": "compio"}
 
 
-def cmake_peer(name: str, package: str, build: Path) -> Peer:
+def net_peers(build: Path) -> dict[str, Callable[[], Built]]:
+    """By name, what builds each echo server of the group `net`. `build` is the build folder of CMake."""
+    by_cmake = {name: partial(cmake_peer, name, package, build) for name, package in CMAKE_PEERS.items()}
+    by_cargo = {name: partial(build_cargo, build.parent, name, f"{name}_echo") for name in CARGO_PEERS.values()}
+    return by_cmake | by_cargo | {"go": partial(build_go, build.parent, "echo")}
+
+
+def cmake_peer(name: str, package: str, build: Path) -> Built:
     program = build / "bench" / f"bench_peer_{name}"
     if program.exists():
-        return name, program, ""
-    return name, None, f"{program.name} is not built: install {package}, then build again"
+        return program, ""
+    return None, f"{program.name} is not built: install {package}, then build again"
 
 
-def build_tokio(folder: Path, program: str) -> tuple[Path | None, str]:
-    """A program of peers/tokio, built below `folder`, or None and why there is none."""
+def build_cargo(folder: Path, package: str, program: str) -> Built:
+    """A program of peers/PACKAGE, built below `folder`, or None and why there is none."""
     if not shutil.which("cargo"):
         return None, "cargo is not installed: install cargo-web, or Rust by rustup"
-    target = folder / "peers" / "tokio"
+    target = folder / "peers" / package
     command = ["cargo", "build", "--release", "--quiet", "--bin", program]
-    return build_peer(command, SOURCES / "tokio", {"CARGO_TARGET_DIR": target}, target / "release" / program)
+    # glommio's build script updates the submodules of the git repository around it, which is meant to be its own: it finds none.
+    environment = {"CARGO_TARGET_DIR": target, "GIT_DIR": os.devnull}
+    return build_peer(command, SOURCES / package, environment, target / "release" / program)
 
 
-def build_go(folder: Path, name: str) -> tuple[Path | None, str]:
+def build_go(folder: Path, name: str) -> Built:
     """The program peers/go/NAME, built as `go_NAME` below `folder`, or None and why there is none."""
     if not shutil.which("go"):
         return None, "go is not installed: install golang-go"
@@ -54,13 +61,18 @@ def build_go(folder: Path, name: str) -> tuple[Path | None, str]:
 
 def versions() -> str:
     """Of the peers that are here, in a line."""
-    tokio = re.search(r'^tokio = \{ version = "=([^"]+)"', (SOURCES / "tokio" / "Cargo.toml").read_text(), re.MULTILINE)
-    found = {"Tokio": tokio.group(1) if tokio else ""}
+    found = {title: crate_version(name) for title, name in CARGO_PEERS.items()}
     if shutil.which("go"):
         found["Go"] = output_of(["go", "env", "GOVERSION"]).removeprefix("go")
     for package, library in {"libboost1.81-dev": "Boost", "libuv1-dev": "libuv", "liburing-dev": "liburing"}.items():
         found[library] = output_of(["dpkg-query", "-W", "-f=${Version}", package])
     return ", ".join(f"{name} {version}" for name, version in found.items() if version)
+
+
+def crate_version(name: str) -> str:
+    """The one that the peer of this name asks for."""
+    wanted = (SOURCES / name / "Cargo.toml").read_text()
+    return re.search(rf'^{name} = (?:\{{ version = )?"=([^"]+)"', wanted, re.MULTILINE).group(1)
 
 
 def output_of(command: list[str]) -> str:
@@ -70,7 +82,7 @@ def output_of(command: list[str]) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-def build_peer(command: list, where: Path, environment: dict, program: Path) -> tuple[Path | None, str]:
+def build_peer(command: list, where: Path, environment: dict, program: Path) -> Built:
     print(f"bench: building {program.name} ...", file=sys.stderr, flush=True)
     done = subprocess.run(list(map(str, command)), cwd=where, stderr=subprocess.PIPE, text=True, check=False,
                           env=os.environ | {name: str(value) for name, value in environment.items()})

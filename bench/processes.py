@@ -121,6 +121,21 @@ def run_load(program: Path, server: Server, processor: int | None, *arguments) -
     return figures
 
 
+def why_no_server(command: list) -> str:
+    """Why this server does not start here, in its own words: io_uring may be forbidden, say. Empty if it does start."""
+    with start(command, None, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            if line_from(process.stdout, 10, process.args[0]).startswith("listening on "):
+                stop(process)
+                return ""
+        except BenchError as error:
+            return str(error)
+        finally:
+            process.kill()  # which does nothing to one that has ended
+        complaints = process.stderr.read().strip().splitlines()
+        return complaints[-1].removeprefix(f"{command[0]}: ") if complaints else "it ends at once, and does not say why"
+
+
 class IdleClients:
     """Connections that have sent one request and then fall silent, for the length of a `with`."""
 

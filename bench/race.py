@@ -14,13 +14,10 @@ import statistics
 import time
 from contextlib import ExitStack
 
-from contest import AGAIN, C100, EDDY, FIRST, Case, Contest, Contestant, progress
+from contest import C100, FIRST, OURS, Case, Contest, Contestant, progress
 from processes import BenchError, Server, waited_ns
 from rounds import Rounds, Slice
 from tables import Table, number
-
-# In each round. eddy and the bare loop have bars that a peer has not, and so more slices.
-MORE_SLICES = (FIRST, AGAIN, EDDY)
 
 
 def run(contest: Contest, cases: list[Case]) -> dict[str, Rounds]:
@@ -68,10 +65,10 @@ def run_round(contest: Contest, rounds: Rounds, index: int, more: tuple) -> list
 
 
 def slices_of(contest: Contest, name: str, index: int) -> int:
-    """In the round of this index."""
+    """In the round of this index. Between our own figures are most bars, and so they have more."""
     if contest.options.quick:
-        return 1 if name in MORE_SLICES or index % 2 == 0 else 0
-    return 3 if name in MORE_SLICES else 2
+        return 1 if name in OURS or index % 2 == 0 else 0
+    return 3 if name in OURS else 2
 
 
 def start_servers(contest: Contest, case: Case, wanted: list[Contestant], cleanup: ExitStack) -> dict[str, Server]:

@@ -2,6 +2,7 @@
 """What the rounds of a case say, when they are over."""
 
 import statistics
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from contest import AGAIN, FIRST, Case
@@ -17,21 +18,21 @@ class Rounds:
     case: Case
     slices: list[list[Slice]] = field(default_factory=list)  # by round
 
-    def quiet(self, figures: Slice, name: str) -> bool:
-        """Whether this contestant has figures in the slice that can be compared with the bare loop's."""
-        return all(one in figures and self.is_quiet(figures[one]) for one in (FIRST, name))
+    def quiet(self, figures: Slice, name: str, against: str = FIRST) -> bool:
+        """Whether this contestant has figures in the slice that can be compared with the other's."""
+        return all(one in figures and self.is_quiet(figures[one]) for one in (against, name))
 
     def is_quiet(self, one: dict) -> bool:
         return self.case.threads > 1 or one["waited"] <= DISTURBED
 
-    def usable(self, name: str) -> list[list[Slice]]:
+    def usable(self, name: str, against: str = FIRST) -> list[list[Slice]]:
         """By round; the disturbed ones too if there are no others."""
-        quiet = [[one for one in slices if self.quiet(one, name)] for slices in self.slices]
-        return quiet if any(quiet) else [[one for one in slices if name in one and FIRST in one]
+        quiet = [[one for one in slices if self.quiet(one, name, against)] for slices in self.slices]
+        return quiet if any(quiet) else [[one for one in slices if name in one and against in one]
                                          for slices in self.slices]
 
-    def has(self, name: str) -> bool:
-        return any(self.usable(name))
+    def has(self, name: str, against: str = FIRST) -> bool:
+        return any(self.usable(name, against))
 
     def names(self) -> list[str]:
         """Of those who can be compared."""
@@ -44,13 +45,18 @@ class Rounds:
     def typical(self, name: str, key: str) -> float:
         return statistics.median(self.values(name, key))
 
-    def ratios(self, name: str, key: str) -> list[float]:
-        """For each round the median over its slices of the contestant's figure against the bare loop's."""
-        return [statistics.median(one[name][key] / one[FIRST][key] for one in slices)
-                for slices in self.usable(name) if slices]
+    def ratios(self, name: str, key: str, against: str = FIRST) -> list[float]:
+        """For each round the median over its slices of the contestant's figure against the other's."""
+        return [statistics.median(one[name][key] / one[against][key] for one in slices)
+                for slices in self.usable(name, against) if slices]
 
-    def ratio(self, name: str, key: str) -> float:
-        return statistics.median(self.ratios(name, key))
+    def ratio(self, name: str, key: str, against: str = FIRST) -> float:
+        return statistics.median(self.ratios(name, key, against))
+
+    def best(self, names: Iterable[str]) -> str | None:
+        """Of these contestants the one with the least processor time per request; None if there is none of them."""
+        ratios = {name: self.ratio(name, "cpu_us_per_request") for name in names if self.has(name)}
+        return min(ratios, key=ratios.get, default=None)
 
     @property
     def noise(self) -> float:

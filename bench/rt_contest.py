@@ -76,7 +76,7 @@ def find(name: str, build: Path) -> Contestant:
 def program_of(name: str, build: Path) -> tuple[Path | None, str]:
     """The program, or None and why there is none."""
     if name == "tokio":
-        return peers.build_tokio(build.parent, "tokio_rt")
+        return peers.build_cargo(build.parent, "tokio", "tokio_rt")
     if name == "go":
         return peers.build_go(build.parent, "rt")
     program = build / "bench" / f"{FIRST if name == AGAIN else name}_rt"

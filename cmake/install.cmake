@@ -15,3 +15,6 @@ configure_package_config_file(
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/eddyConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/eddyConfig.cmake ${PROJECT_BINARY_DIR}/eddyConfigVersion.cmake
         DESTINATION ${package_dir})
+if(liburing_FOUND)
+  install(FILES ${CMAKE_CURRENT_LIST_DIR}/Findliburing.cmake DESTINATION ${package_dir})
+endif()

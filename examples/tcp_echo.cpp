@@ -77,10 +77,11 @@ eddy::task<void> told_to_end(ending_signals signals) {
     static_cast<void>(co_await source.readable());
 }
 
-/// The whole server: the same on the pool and on one loop.
-eddy::task<eddy::result<void>> run_server(std::string where, ending_signals signals) {
+/// The whole server: the same on the pool and on one loop. `why_driver` is what that says of its driver.
+eddy::task<eddy::result<void>> run_server(std::string where, ending_signals signals, std::string why_driver) {
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
+    std::printf("driver %s\n", why_driver.c_str());
     std::fflush(stdout);
     co_await eddy::race(serve(listener), told_to_end(std::move(signals)));
     co_return eddy::ok();
@@ -111,20 +112,21 @@ int main(int argc, char** argv) {
     bool is_on_loop = false;
     CLI::App app("An echo server.");
     app.add_option("address", where, "where to listen; port 0 takes a free one")->capture_default_str();
-    app.add_option("--driver", driver, "epoll; eddy chooses if this is not given");
+    app.add_option("--driver", driver, "epoll, io_uring, or auto for io_uring where it can be had");
     app.add_flag("--loop", is_on_loop, "on one event loop, and not on a worker for each processor");
     CLI11_PARSE(app, argc, argv);
     if (!driver.empty()) ::setenv("EDDY_DRIVER", driver.c_str(), 1);
 
     try {
         raise_descriptor_limit();
-        auto server = run_server(where, ending_signals());
+        ending_signals signals;  // before there are threads, which inherit what is blocked
         eddy::result<void> ended;
         if (is_on_loop) {
-            ended = eddy::core().run(std::move(server));
+            eddy::core loop;
+            ended = loop.run(run_server(where, std::move(signals), std::string(loop.why_driver())));
         } else {
             const eddy::runtime pool;
-            ended = pool.block_on(std::move(server));
+            ended = pool.block_on(run_server(where, std::move(signals), std::string(pool.why_driver())));
             if (ended) say_who_did_what(pool.metrics());
         }
         if (!ended) throw std::system_error(ended.error(), where);

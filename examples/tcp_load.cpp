@@ -262,10 +262,9 @@ eddy::task<double> load(const settings& wanted, eddy::net::socket_addr to, eddy:
     co_return took.count();
 }
 
-void print_table(const settings& wanted, const std::string& driver, const totals& count, double seconds) {
+void print_table(const settings& wanted, std::string_view why_driver, const totals& count, double seconds) {
     const auto row = [](const char* name, const std::string& value) { fmt::print("  {:<14}{:>14}\n", name, value); };
-    fmt::print("\n");
-    row("driver", driver);
+    fmt::print("\n  {:<14}{}\n", "driver", why_driver);
     row("connections", fmt::format("{}", count.open));
     row("request size", fmt::format("{} B", wanted.size));
     row("seconds", fmt::format("{:.2f}", seconds));
@@ -318,7 +317,7 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--size", wanted.size, "bytes in a request")->check(CLI::Range(1, 64 << 20))->capture_default_str();
     app.add_option("--json", wanted.json, "a file for the figures");
-    app.add_option("--driver", wanted.driver, "epoll; eddy chooses if this is not given");
+    app.add_option("--driver", wanted.driver, "epoll, io_uring, or auto for io_uring where it can be had");
     CLI11_PARSE(app, argc, argv);
     if (!wanted.driver.empty()) ::setenv("EDDY_DRIVER", wanted.driver.c_str(), 1);
 
@@ -328,11 +327,11 @@ int main(int argc, char** argv) {
         if (!addr) throw std::system_error(addr.error(), wanted.address);
         const auto count = std::make_unique<totals>();
         eddy::core core;
-        const std::string why(core.why_driver());  // such as "epoll: the default on Linux"
-        const std::string driver = why.substr(0, why.find(':'));
+        const auto why = core.why_driver();  // such as "epoll: the default on Linux"
+        const std::string driver(why.substr(0, why.find(':')));
         const double seconds = core.run(load(wanted, *addr, core.handle(), *count));
 
-        print_table(wanted, driver, *count, seconds);
+        print_table(wanted, why, *count, seconds);
         if (!wanted.json.empty() && !write_json(wanted, driver, *count, seconds)) {
             fmt::print(stderr, "tcp_load: cannot write {}\n", wanted.json);
             return 1;

@@ -23,13 +23,21 @@ const char* text_of(errc code) noexcept {
         return "the descriptor is in blocking mode: set O_NONBLOCK before you hand it to eddy";
     case errc::unexpected_eof: return "the stream ended early";
     case errc::write_zero: return "the sink took no byte of a non-empty buffer";
-    case errc::unknown_driver: return "the environment's EDDY_DRIVER names no driver of this build: there is epoll";
+    case errc::unknown_driver:
+        return "the environment's EDDY_DRIVER names no driver: there are epoll, io_uring and auto";
     case errc::bad_worker_count:
         return "the environment's EDDY_WORKER_THREADS is no number of workers: set it to one from 1 to 32767, or unset "
                "it";
     case errc::fallback_is_set:
         return "a process has one fall-back reactor, and another one has been set: see reactor_handle::set_fallback";
+    case errc::driver_unavailable:
+        return "io_uring was asked for and cannot be used: this kernel's lacks what eddy needs (Linux 6.1 has it), or "
+               "eddy "
+               "was built without liburing; ask for `auto`, and why_driver() says what is missing";
     case errc::channel_closed: return "the other end of the channel is gone";
+    case errc::semaphore_closed: return "the semaphore is closed";
+    case errc::receiver_lagged:
+        return "the receiver lagged behind, and values were overwritten before it had read them";
     }
     return "unknown eddy error";
 }
@@ -47,6 +55,7 @@ public:
         case errc::blocking_descriptor:
         case errc::unknown_driver:
         case errc::bad_worker_count: return std::errc::invalid_argument;
+        case errc::driver_unavailable: return std::errc::not_supported;
         default: return {code, *this};
         }
     }

@@ -57,6 +57,13 @@ void* allocate(std::size_t size, std::size_t alignment) {
 [[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
     return allocate(size, std::max<std::size_t>(static_cast<std::size_t>(alignment), 16));
 }
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    try {
+        return allocate(size, 16);
+    } catch (const std::bad_alloc&) {
+        return nullptr;
+    }
+}
 [[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
 [[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
 [[gnu::noinline]] void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
@@ -452,7 +459,7 @@ int in_child(Fn f, std::chrono::seconds limit = 3s) {
         ::_exit(f());
     }
     int status = 0;
-    ::waitpid(child, &status, 0);
+    support::repeated([&] { return ::waitpid(child, &status, 0); });
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 

@@ -10,11 +10,14 @@
 
 #include <eddy/core.hpp>
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/join.hpp>
 #include <eddy/join_set.hpp>
 #include <eddy/local_set.hpp>
 #include <eddy/runtime.hpp>
 #include <eddy/scope.hpp>
 #include <eddy/spawn.hpp>
+#include <eddy/sync/mpsc.hpp>
+#include <eddy/sync/mutex.hpp>
 #include <eddy/sync/task_tracker.hpp>
 #include <eddy/task.hpp>
 #include <eddy/wait.hpp>
@@ -81,6 +84,51 @@ TEST(Allocations, P003_ALocalSetMakesNoneForItsTasks) {
         for (int i = 0; i < 1000; ++i) set.spawn_local(gives(i));
         co_await set;
     }));
+    EXPECT_EQ(made, 0u);
+}
+
+TEST(Allocations, P084_WaitingForAMutexTakesNone) {
+    eddy::core core;
+    const auto made = core.run(when_warm([]() -> task<> {
+        eddy::sync::mutex<int> m;
+        auto work = [](eddy::sync::mutex<int>& shared) -> task<> {
+            for (int i = 0; i < 100; ++i) {
+                auto guard = co_await shared.lock();
+                ++*guard;
+                co_await eddy::yield_now();
+            }
+        };
+        const auto four = [&] { return eddy::join(work(m), work(m), work(m), work(m)); };
+        co_await four();
+        EXPECT_EQ(m.get_mut(), 400);
+    }));
+    EXPECT_EQ(made, 0u);
+}
+
+TEST(Allocations, P079_WaitingForAChannelTakesNone) {
+    eddy::core core;
+    const auto made = core.run([]() -> task<std::size_t> {
+        auto [tx, rx] = eddy::sync::mpsc<int>::channel(2);
+        const auto all = [&] {
+            auto send = [](eddy::sync::mpsc<int>::sender& to) -> task<> {
+                for (int i = 0; i < 100; ++i) {
+                    const auto sent = co_await to.send(i);
+                    EXPECT_TRUE(sent.has_value());
+                }
+            };
+            auto receive = [](eddy::sync::mpsc<int>::receiver& from) -> task<> {
+                for (int i = 0; i < 200; ++i) {
+                    const auto value = co_await from.recv();
+                    EXPECT_TRUE(value.has_value());
+                }
+            };
+            return eddy::join(send(tx), send(tx), receive(rx));
+        };
+        co_await all();
+        const std::size_t before = allocations;
+        co_await all();
+        co_return allocations - before;
+    }());
     EXPECT_EQ(made, 0u);
 }
 

@@ -16,20 +16,14 @@
 #include <eddy/time/timeout.hpp>
 #include <eddy/wait.hpp>
 
+#include "support/driver.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
-
-/// What one read says: the bytes, or the error.
-eddy::task<std::string> read_some(eddy::net::tcp_stream& stream) {
-    std::array<std::byte, 64> into{};
-    const auto count = co_await stream.read(into);
-    if (!count) co_return "error: " + count.error().message();
-    co_return support::text_of(std::span(into).first(*count));
-}
+using support::read_some;
 
 // Whoever has data gets them, as the first read does: a socket waits only when it has nothing.
 TEST(BreakerDrained, WithoutIoASecondReadFindsWhatIsThere) {
@@ -67,11 +61,12 @@ TEST(BreakerDrained, UrgentDataBeforeTheFirstRegistrationLosesNothing) {
 }
 
 TEST(BreakerDrained, ARuntimeThatCannotHaveItsDescriptorsLeavesNone) {
-    for (rlim_t more = 0; more < 8; ++more) {
+    const rlim_t needed = support::has_ring() ? 8 : 6;
+    for (rlim_t more = 0; more < needed + 2; ++more) {
         const support::leaves_no_descriptor check;
         const support::descriptor_limit limit(more);
         const auto rt = eddy::runtime::builder().worker_threads(2).build();
-        EXPECT_EQ(rt.has_value(), more >= 6) << more;
+        EXPECT_EQ(rt.has_value(), more >= needed) << more;
     }
 }
 

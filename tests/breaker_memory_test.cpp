@@ -86,7 +86,7 @@ void fail_each(const char* what, const std::function<void()>& f) {
             ::_exit(code);
         }
         int status = 0;
-        ::waitpid(child, &status, 0);
+        support::repeated([&] { return ::waitpid(child, &status, 0); });
         if (WIFEXITED(status) && WEXITSTATUS(status) == 7) return;
         EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0)
             << what << ": allocation " << nth << (WIFSIGNALED(status) ? ": signal " : ": code ")

@@ -80,6 +80,14 @@ TEST(MovedFrom, RuntimeThatWasMovedFromSaysSo) {
     EXPECT_EQ(other.block_on(support::number(5)), 5);
 }
 
+TEST(MovedFrom, RuntimeHasNoDriver) {
+    auto rt = support::make_runtime(1);
+    EXPECT_TRUE(rt.driver().has_value());
+    const auto other = std::move(rt);
+    EXPECT_FALSE(rt.driver().has_value());
+    EXPECT_NE(rt.why_driver().find("moved from"), std::string::npos);
+}
+
 TEST(MovedFrom, CoreSaysSo) {
     eddy::core empty;
     eddy::core other(std::move(empty));

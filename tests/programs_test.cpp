@@ -13,7 +13,11 @@
 #include <string>
 #include <vector>
 
+#include <eddy/core.hpp>
+
 #include <support/net.hpp>
+
+#include "support/driver.hpp"
 
 // The examples, run as a user runs them: as processes, whose output and exit codes are compared.
 
@@ -229,8 +233,8 @@ TEST(Programs, S62_EventLoopServerNamesWhatFailed) {
     EXPECT_EQ(no_bind.err, "failed to bind: Address already in use\n");
     EXPECT_EQ(no_bind.code, 1);
 
-    // Standard streams, the driver's two, and the listener: none is left for a client.
-    process full({"event_loop_server", "127.0.0.1:0"}, 6);
+    // Standard streams, the driver's two or three, and the listener: none is left for a client.
+    process full({"event_loop_server", "127.0.0.1:0"}, support::has_ring() ? 7 : 6);
     const auto client = raw_socket::connected(addr_in(full.line()));
     const auto no_run = full.wait();
     EXPECT_EQ(no_run.err, "failed to run: Too many open files\n");
@@ -239,10 +243,48 @@ TEST(Programs, S62_EventLoopServerNamesWhatFailed) {
 
 TEST(Programs, EventLoopServerSaysThatADriverIsUnknown) {
     const auto ended = process({"event_loop_server", "127.0.0.1:0"}, {}, {"EDDY_DRIVER=abacus"}).wait();
-    EXPECT_EQ(
-        ended.err,
-        "failed to make the event loop: the environment's EDDY_DRIVER names no driver of this build: there is epoll\n");
+    EXPECT_EQ(ended.err,
+              "failed to make the event loop: the environment's EDDY_DRIVER names no driver: there are epoll, io_uring "
+              "and auto\n");
     EXPECT_EQ(ended.code, 1);
+}
+
+TEST(Programs, JobsDoesThemAll) {
+    const auto ended = run({"jobs"});
+    EXPECT_EQ(ended.out,
+              "half of the jobs are done\n"
+              "100 jobs: 100 done, 0 cancelled; the sum of the results is 328350\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_EQ(run({"jobs", "--jobs", "0"}).code, 0);
+}
+
+// At moments that nobody has chosen: each job is done or cancelled, and progress agrees, or it says so and fails.
+TEST(Programs, JobsCanBeStoppedAtAnyMoment) {
+    for (int us = 0; us < 3000; us += 150) {
+        const auto ended = run({"jobs", "--jobs", "500", "--stop-after-us", std::to_string(us)});
+        EXPECT_TRUE(ended.out.starts_with("500 jobs: ")) << ended.out;
+        EXPECT_EQ(ended.err, "");
+        EXPECT_EQ(ended.code, 0);
+    }
+}
+
+TEST(Programs, PipelineMovesAllWithBoundedStages) {
+    const auto ended = run({"pipeline"});
+    EXPECT_TRUE(
+        ended.out.starts_with("1000 of 1000 items came out, with the sum 332833500; at most 8 were fetched and "))
+        << ended.out;
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+}
+
+TEST(Programs, PipelineCanBeStoppedAtAnyMoment) {
+    for (int us = 0; us < 3000; us += 150) {
+        const auto ended = run({"pipeline", "--items", "5000", "--stop-after-us", std::to_string(us)});
+        EXPECT_NE(ended.out.find("nothing is left running"), ended.out.npos) << ended.out;
+        EXPECT_EQ(ended.err, "");
+        EXPECT_EQ(ended.code, 0);
+    }
 }
 
 TEST(Programs, RemoteWorkRunsOnTheLoop) {
@@ -397,14 +439,39 @@ TEST(Programs, TcpEchoSaysWhyItDoesNotStart) {
     EXPECT_EQ(run({"tcp_echo", "127.0.0.1:0", "--driver", "abacus"}).code, 1);
 }
 
+/// What auto means here: the driver's name, and the sentence that begins with it.
+std::pair<std::string, std::string> automatic_driver() {
+    const auto loop = eddy::core::builder().driver(eddy::driver_kind::automatic).build().value();
+    const std::string why(loop.why_driver());
+    return {why.substr(0, why.find(':')), why};
+}
+
+TEST(Programs, TcpEchoSaysWhichDriverItHasAndWhy) {
+    for (const bool on_loop : {false, true}) {
+        const auto says = [&](const std::string& driver, const std::string& why) {
+            auto command = tcp_echo_command(on_loop);
+            command.insert(command.end(), {"--driver", driver});
+            process server(command);
+            static_cast<void>(addr_in(server.line()));
+            EXPECT_EQ(server.line(), "driver " + why);
+        };
+        says("epoll", "epoll: asked for by EDDY_DRIVER");
+        const auto [name, why] = automatic_driver();
+        says("auto", why);
+        if (name == "io_uring") says("io_uring", "io_uring: asked for by EDDY_DRIVER");
+    }
+}
+
 TEST(Programs, TcpLoadMeasuresAServer) {
+    const auto [driver, why] = automatic_driver();
     process server({"tcp_echo", "127.0.0.1:0"});
     const auto addr = addr_in(server.line());
     const std::string json = testing::TempDir() + "/eddy_tcp_load." + std::to_string(::getpid());
-    const auto ended =
-        run({"tcp_load", addr.to_string(), "--connections", "50", "--seconds", "0.3", "--size", "100", "--json", json});
+    const auto ended = run({"tcp_load", addr.to_string(), "--connections", "50", "--seconds", "0.3", "--size", "100",
+                            "--json", json, "--driver", "auto"});
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.err, "");
+    EXPECT_NE(ended.out.find("driver        " + why + "\n"), ended.out.npos) << ended.out;
     EXPECT_NE(ended.out.find("requests/s"), ended.out.npos);
     const int file = ::open(json.c_str(), O_RDONLY | O_CLOEXEC);
     ASSERT_GE(file, 0);
@@ -412,7 +479,7 @@ TEST(Programs, TcpLoadMeasuresAServer) {
     figures.resize(static_cast<std::size_t>(std::max<ssize_t>(0, ::read(file, figures.data(), figures.size()))));
     ::close(file);
     ::unlink(json.c_str());
-    EXPECT_EQ(figures.find(R"({"driver":"epoll","connections":50,"requests":)"), 0u) << figures;
+    EXPECT_EQ(figures.find(R"({"driver":")" + driver + R"(","connections":50,"requests":)"), 0u) << figures;
     EXPECT_NE(figures.find(R"("errors":0)"), figures.npos) << figures;
     EXPECT_NE(figures.find(R"("size":100})"), figures.npos) << figures;
 }

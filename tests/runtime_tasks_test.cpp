@@ -668,6 +668,7 @@ TEST_P(RuntimeTasks, TimersAndSocketsAreServedThoughTasksYieldForEver) {
         std::array<std::byte, 1> byte{};
         for (int i = 0; i < 20; ++i) {
             EXPECT_TRUE((co_await pair.stream.write_all(support::bytes_of("x"))).has_value());
+            EXPECT_TRUE((co_await pair.stream.flush()).has_value());  // since this task blocks next
             EXPECT_EQ(pair.peer.receive(1), "x");
             pair.peer.send("y");
             EXPECT_EQ((co_await pair.stream.read(byte)).value(), 1u);

@@ -4,12 +4,12 @@
 
 #include <gtest/gtest.h>
 
-#include <deque>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <tuple>
 
+#include <support/items.hpp>
 #include <support/scripted.hpp>
 
 namespace {
@@ -17,54 +17,9 @@ namespace {
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::items_of;
 using support::plan;
-
-/// What a stream is to give, and whether it is alive. Outlives it.
-template <class Item>
-struct source {
-    std::deque<Item> items;
-    bool ended = false;
-    bool alive = false;
-    int polls = 0;
-    eddy::waker waker = {};
-
-    void give(Item item) {
-        items.push_back(std::move(item));
-        std::exchange(waker, eddy::waker()).wake();
-    }
-    void end() {
-        ended = true;
-        std::exchange(waker, eddy::waker()).wake();
-    }
-};
-
-template <class Item>
-class items_of : public eddy::stream_ops<items_of<Item>> {
-public:
-    using item_type = Item;
-
-    explicit items_of(source<Item>& from) noexcept : from_(&from) { from.alive = true; }
-    items_of(items_of&& other) noexcept : from_(std::exchange(other.from_, nullptr)) {}
-    items_of& operator=(items_of&&) = delete;
-    ~items_of() {
-        if (from_ != nullptr) from_->alive = false;
-    }
-
-    eddy::poll_result<std::optional<Item>> poll_next(eddy::context& cx) {
-        ++from_->polls;
-        if (!from_->items.empty()) {
-            std::optional<Item> item(std::move(from_->items.front()));
-            from_->items.pop_front();
-            return item;
-        }
-        if (from_->ended) return std::nullopt;
-        from_->waker = cx.waker();
-        return eddy::not_ready;
-    }
-
-private:
-    source<Item>* from_;
-};
+using support::source;
 
 using fallible = eddy::result<int>;
 const std::error_code broken = std::make_error_code(std::errc::io_error);

@@ -15,6 +15,8 @@
 #include <support/resolver.hpp>
 #include <support/stress.hpp>
 
+#include "support/driver.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -259,7 +261,9 @@ TEST(TcpListener, AcceptingManyDoesNotHoldUpTheLoop) {
     core.handle().spawn(look()).value();
     core.run_until_idle();
     EXPECT_EQ(accepted, 300);
-    EXPECT_GT(at_first_turn, 0);
+    if (!support::has_ring()) {  // which has not begun to accept then
+        EXPECT_GT(at_first_turn, 0);
+    }
     EXPECT_LT(at_first_turn, 300) << "one poll accepted them all";
 }
 

@@ -624,6 +624,114 @@ TEST(TcpTransfer, AReceiveAtTheEndIsEmpty) {
     EXPECT_TRUE(within(core, pair.stream.receive()).value().empty());
 }
 
+/// Receives so much, and writes each lease back as it is.
+eddy::task<void> return_leases(tcp_stream& stream, std::size_t size) {
+    for (std::size_t done = 0; done < size;) {
+        auto lease = co_await stream.receive();
+        EXPECT_TRUE(lease.has_value());
+        if (!lease || lease->empty()) co_return;
+        done += lease->size();
+        const auto written = co_await stream.write_owned(*std::move(lease));
+        EXPECT_TRUE(written.has_value());
+    }
+}
+
+TEST(TcpTransfer, WriteOwnedSendsAllOfALease) {
+    eddy::core core;
+    connection pair;
+    for (const std::size_t size : {1, 511, 512, 513, 4096, 8192, 8193, 16'384, 32'768, 200'000}) {
+        const auto sent = pattern(size);
+        std::string got;
+        std::jthread peer([&] {
+            pair.peer.send(sent);
+            got = pair.peer.receive(size);
+        });
+        within(core, return_leases(pair.stream, size));
+        within(core, pair.stream.flush()).value();
+        peer.join();
+        EXPECT_EQ(got, sent);
+    }
+}
+
+TEST(TcpTransfer, WhatIsWrittenAroundALeaseKeepsItsOrder) {
+    eddy::core core;
+    connection pair;
+    const auto sent = pattern(1000);
+    pair.peer.send(sent);
+    const auto write_around = [&]() -> eddy::task<void> {
+        auto lease = co_await pair.stream.receive();
+        EXPECT_EQ(lease->size(), 1000u);
+        const auto head = co_await pair.stream.write_all(bytes_of("head "));
+        EXPECT_TRUE(head.has_value());
+        const auto body = co_await pair.stream.write_owned(*std::move(lease));
+        EXPECT_TRUE(body.has_value());
+        const auto tail = co_await pair.stream.write_all(bytes_of(" tail"));
+        EXPECT_TRUE(tail.has_value());
+    };
+    within(core, write_around());
+    within(core, pair.stream.flush()).value();
+    EXPECT_EQ(pair.peer.receive(1010), "head " + sent + " tail");
+
+    // First of all, so that the lease itself is queued.
+    pair.peer.send(sent);
+    const auto write_behind = [&]() -> eddy::task<void> {
+        auto lease = co_await pair.stream.receive();
+        const auto body = co_await pair.stream.write_owned(*std::move(lease));
+        EXPECT_TRUE(body.has_value());
+        const auto tail = co_await pair.stream.write_all(bytes_of(" tail"));
+        EXPECT_TRUE(tail.has_value());
+    };
+    within(core, write_behind());
+    within(core, pair.stream.flush()).value();
+    EXPECT_EQ(pair.peer.receive(1005), sent + " tail");
+}
+
+TEST(TcpTransfer, AnEmptyLeaseIsWrittenAtOnce) {
+    connection pair;
+    by_hand write{pair.stream.write_owned(eddy::io::leased_buffer())};
+    EXPECT_TRUE(assert_ready(write.poll()).has_value());
+}
+
+TEST(TcpTransfer, ALeaseThatThePeerDoesNotTakeYetIsSentWhenItDoes) {
+    eddy::core core;
+    connection from;
+    connection to;
+    const auto sent = pattern(1000);
+    to.peer.send("x");
+    const auto filled = within(core, support::read_and_fill(to.stream), 30s);
+    from.peer.send(sent);
+    const auto hand_over = [&]() -> eddy::task<void> {
+        auto lease = co_await from.stream.receive();
+        EXPECT_EQ(lease->size(), 1000u);
+        const auto written = co_await to.stream.write_owned(*std::move(lease));
+        EXPECT_TRUE(written.has_value());
+        const auto flushed = co_await to.stream.flush();
+        EXPECT_TRUE(flushed.has_value());
+    };
+    std::string got;
+    std::jthread peer([&] { got = to.peer.receive(filled + 1000); });
+    within(core, hand_over(), 30s);
+    peer.join();
+    ASSERT_EQ(got.size(), filled + 1000);
+    EXPECT_EQ(got.substr(filled), sent);
+}
+
+TEST(TcpTransfer, AStreamThatIsDroppedSendsTheLeaseThatItWasGiven) {
+    eddy::core core;
+    connection pair;
+    const auto sent = pattern(2000);
+    pair.peer.send(sent);
+    const auto write_and_drop = [&]() -> eddy::task<void> {
+        auto stream = std::move(pair.stream);
+        auto lease = co_await stream.receive();
+        EXPECT_EQ(lease->size(), 2000u);
+        const auto written = co_await stream.write_owned(*std::move(lease));
+        EXPECT_TRUE(written.has_value());
+    };
+    within(core, write_and_drop());
+    EXPECT_EQ(pair.peer.receive(2001), sent);
+}
+
 TEST(TcpTransferStress, LeasesEndOnOtherThreadsWhileTheirLoopGoes) {
     for (auto left = support::rounds(500); left > 0; --left) {
         std::vector<eddy::io::leased_buffer> leases;

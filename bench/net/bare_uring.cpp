@@ -7,7 +7,9 @@
 // What makes it as fast as the kernel allows:
 //   - one io_uring_enter a turn: it submits the answers of the last turn, and waits for the requests of the next;
 //   - one multishot accept, one multishot receive for each client, into buffers that the kernel picks from a ring;
-//   - sockets are slots in the ring's own table and never descriptors: no reference is counted for an operation;
+//   - sockets are slots in the ring's own table and never descriptors: no reference is counted for an operation, and
+//     nothing is entered into the process's table (bench_bare_uring_fds does without that: its sockets are descriptors, as those
+//     of a library are, whose users set options on them, ask for their addresses, or take them away);
 //   - an answer is sent from where it was received, and there is no completion if all of it was taken.
 //
 // When may a buffer be lent to the kernel again, if nothing says that the answer has been sent? With MSG_DONTWAIT a send
@@ -42,6 +44,13 @@ namespace {
 
 constexpr unsigned submission_entries = 4096;
 constexpr unsigned completion_entries = 16384;
+#ifdef BARE_URING_DESCRIPTORS
+constexpr bool has_descriptors = true;
+#else
+constexpr bool has_descriptors = false;
+#endif
+constexpr unsigned file_flag = has_descriptors ? 0 : IOSQE_FIXED_FILE;
+
 // The kernel takes the buffer that was given back longest ago, so all that it has get into the cache in turn: as few as two
 // turns need, and more when a receive has ended for want of one (ENOBUFS). Linux 6.18 hands out some 50 requests a turn, 6.1
 // all there are.
@@ -162,7 +171,10 @@ echo_server::echo_server(int listener) : listener_(listener) {
     check(::io_uring_queue_init_params(submission_entries, &ring_, &params), "io_uring_setup (it needs Linux 6.1)");
     check(::io_uring_register_ring_fd(&ring_), "io_uring_register_ring_fd");
     clients_.resize(std::min<std::size_t>(most_clients, ::sysconf(_SC_OPEN_MAX)));
-    check(::io_uring_register_files_sparse(&ring_, static_cast<unsigned>(clients_.size())), "io_uring_register_files");
+    if (!has_descriptors) {
+        check(::io_uring_register_files_sparse(&ring_, static_cast<unsigned>(clients_.size())),
+              "io_uring_register_files");
+    }
     make_buffers();
     accept();
 }
@@ -328,7 +340,11 @@ void echo_server::give_up(slot at) {
 
 void echo_server::accept() {
     auto& entry = next_entry();
-    ::io_uring_prep_multishot_accept_direct(&entry, listener_, nullptr, nullptr, 0);
+    if (has_descriptors) {
+        ::io_uring_prep_multishot_accept(&entry, listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    } else {
+        ::io_uring_prep_multishot_accept_direct(&entry, listener_, nullptr, nullptr, 0);
+    }
     start(entry, {operation::accept});
 }
 
@@ -336,7 +352,7 @@ void echo_server::receive(slot at) {
     auto& entry = next_entry();
     ::io_uring_prep_recv_multishot(&entry, at, nullptr, 0, 0);
     entry.buf_group = buffer_group;
-    start(entry, {operation::receive, at}, IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT);
+    start(entry, {operation::receive, at}, file_flag | IOSQE_BUFFER_SELECT);
     clients_[at].is_receiving = true;
 }
 
@@ -349,7 +365,7 @@ void echo_server::stop_receiving(slot at) {
 void echo_server::send(slot at, buffer_id buffer, std::uint16_t size) {
     auto& entry = next_entry();
     ::io_uring_prep_send(&entry, at, address_of(buffer), size, MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL);
-    start(entry, {operation::send, at, buffer, size}, IOSQE_FIXED_FILE | IOSQE_CQE_SKIP_SUCCESS);
+    start(entry, {operation::send, at, buffer, size}, file_flag | IOSQE_CQE_SKIP_SUCCESS);
     this_turn_.sent.push_back(buffer);
 }
 
@@ -358,12 +374,16 @@ void echo_server::send_rest(slot at) {
     std::swap(unsent.sending, unsent.waiting);
     auto& entry = next_entry();
     ::io_uring_prep_send(&entry, at, unsent.sending.data(), unsent.sending.size(), MSG_WAITALL | MSG_NOSIGNAL);
-    start(entry, {operation::send_rest, at}, IOSQE_FIXED_FILE);
+    start(entry, {operation::send_rest, at}, file_flag);
 }
 
 void echo_server::close(slot at) {
     auto& entry = next_entry();
-    ::io_uring_prep_close_direct(&entry, at);
+    if (has_descriptors) {
+        ::io_uring_prep_close(&entry, at);
+    } else {
+        ::io_uring_prep_close_direct(&entry, at);
+    }
     start(entry, {operation::close, at}, IOSQE_CQE_SKIP_SUCCESS);
     clients_[at].is_open = false;
 }

@@ -20,7 +20,7 @@ eddy::task<void> echo(eddy::net::tcp_stream client) {
     for (;;) {
         auto data = co_await client.receive();
         if (!data || data->empty()) co_return;
-        if (!co_await client.write_all(*data)) co_return;
+        if (!co_await client.write_owned(*std::move(data))) co_return;
     }
 }
 

@@ -83,9 +83,10 @@ public:
     /// As core_handle::metrics(). Throws `wrong_thread` on another thread than the core's.
     [[nodiscard]] core_metrics metrics(std::source_location where = std::source_location::current()) const;
 
-    /// Which driver the loop uses; nothing if it was built without I/O.
+    /// Which driver the loop uses, and never `automatic`; nothing if it was built without I/O.
     [[nodiscard]] std::optional<driver_kind> driver() const noexcept;
-    /// How that driver was chosen, in a sentence.
+    /// Why it is that one, in a sentence that begins with its name: "epoll: this kernel has no io_uring (ENOSYS)".
+    /// Lifetime: the text is static.
     [[nodiscard]] std::string_view why_driver() const noexcept;
 
 private:
@@ -120,7 +121,8 @@ public:
         start_paused_ = paused;
         return *this;
     }
-    /// Uses this driver and no other. The default is the environment's EDDY_DRIVER, or else the best there is.
+    /// Uses this driver and no other, or with `automatic` whichever can be had. The default is what the environment's
+    /// EDDY_DRIVER names, or else epoll.
     core_builder& driver(driver_kind kind) noexcept {
         driver_ = kind;
         return *this;
@@ -131,7 +133,9 @@ public:
         return *this;
     }
 
-    /// Errors: too_many_files_open and its like; errc::unknown_driver if EDDY_DRIVER names none.
+    /// Errors: too_many_files_open and its like; errc::unknown_driver if EDDY_DRIVER names none. For io_uring that was asked
+    /// for by name: operation_not_permitted where it is forbidden, function_not_supported where the kernel has none,
+    /// not_enough_memory if no more may be locked, and errc::driver_unavailable.
     [[nodiscard]] result<core> build() const noexcept;
 
 private:

@@ -33,7 +33,6 @@
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/result.hpp>
-#include <eddy/stream.hpp>
 #include <eddy/task.hpp>
 #include <eddy/try.hpp>
 #include <eddy/waker.hpp>
@@ -41,12 +40,26 @@
 // Combinators
 #include <eddy/combinators.hpp>  // and_then, map, map_err, or_else, then
 #include <eddy/coop.hpp>         // consume_budget, unconstrained, cooperative
-#include <eddy/join.hpp>         // join, try_join
+#include <eddy/deadline.hpp>     // with_deadline, current_deadline
+#include <eddy/finally.hpp>
+#include <eddy/futures_ordered.hpp>
+#include <eddy/futures_unordered.hpp>
+#include <eddy/join.hpp>  // join, try_join
+#include <eddy/join_all.hpp>
 #include <eddy/maybe_done.hpp>
+#include <eddy/pinned_future.hpp>
 #include <eddy/poll_fn.hpp>
 #include <eddy/ready.hpp>   // ready, pending
 #include <eddy/select.hpp>  // select, select_fair, race
+#include <eddy/select_all.hpp>
+#include <eddy/shielded.hpp>
+#include <eddy/when.hpp>  // branches of a select
 #include <eddy/yield_now.hpp>
+
+// Streams and sinks
+#include <eddy/sink.hpp>    // what takes items: send, feed, send_all, with, buffer, split
+#include <eddy/stream.hpp>  // what gives them: next, map, filter, ..., streams::iter, async_generator
+#include <eddy/stream_map.hpp>
 
 // Network
 #include <eddy/net/lookup_host.hpp>
@@ -58,13 +71,27 @@
 
 // Time
 #include <eddy/time/clock.hpp>
+#include <eddy/time/delay_queue.hpp>
 #include <eddy/time/interval.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
 
 // Synchronisation
+#include <eddy/sync/barrier.hpp>
+#include <eddy/sync/broadcast.hpp>
+#include <eddy/sync/cancellation_token.hpp>
+#include <eddy/sync/mpsc.hpp>   // many senders, one receiver; bounded or not
+#include <eddy/sync/mutex.hpp>  // mutex<T>: stays locked across a co_await
+#include <eddy/sync/notify.hpp>
+#include <eddy/sync/once_cell.hpp>
 #include <eddy/sync/oneshot.hpp>
+#include <eddy/sync/poll_semaphore.hpp>  // for poll functions written by hand
+#include <eddy/sync/poll_sender.hpp>
+#include <eddy/sync/rwlock.hpp>
+#include <eddy/sync/semaphore.hpp>
+#include <eddy/sync/set_once.hpp>
 #include <eddy/sync/task_tracker.hpp>
+#include <eddy/sync/watch.hpp>
 
 // Under the hood
 #include <eddy/io/async_fd.hpp>

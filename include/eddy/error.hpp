@@ -21,9 +21,13 @@ enum class errc {
     unexpected_eof,        ///< the stream ended before as many bytes came as were asked for
     write_zero,            ///< the sink took no byte of a buffer that was not empty
     channel_closed,        ///< the other end of a channel is gone
-    unknown_driver,        ///< EDDY_DRIVER names no driver of this build; equals std::errc::invalid_argument
+    semaphore_closed,      ///< the semaphore that was waited for is closed
+    unknown_driver,        ///< EDDY_DRIVER names no driver that there is; equals std::errc::invalid_argument
     bad_worker_count,      ///< EDDY_WORKER_THREADS is no number of workers; equals std::errc::invalid_argument
     fallback_is_set,       ///< another reactor is the fall-back of this process already
+    driver_unavailable,    ///< the driver asked for is not in this build, or this kernel too old for it; equals
+                           ///< std::errc::not_supported
+    receiver_lagged,       ///< a broadcast receiver was too slow, and values that it had not read were overwritten
 };
 
 /// The category of `errc`; its name is "eddy".

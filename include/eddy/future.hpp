@@ -2,7 +2,9 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <optional>
 #include <source_location>
 #include <type_traits>
@@ -130,11 +132,48 @@ concept cancellable_future = future<F> && requires(F& f, context& cx) {
     { f.poll_cancel(cx) } -> std::same_as<poll_result<void>>;
 };
 
-/// A sequence of items over time; `std::nullopt` ends it.
+/// A sequence of items over time; `std::nullopt` ends it, and unless a stream says more it is not asked again then.
+/// "Not yet", laziness and cancellation are as with futures. Once it has answered "not yet" it does not move until it has given
+/// an item; between two items it may. It may offer `size_hint() -> size_bounds`, and `poll_cancel`, as a future does.
 template <class S>
 concept stream = requires(S& s, context& cx) {
     typename S::item_type;
     { s.poll_next(cx) } -> std::same_as<poll_result<std::optional<typename S::item_type>>>;
+};
+
+/// A stream that can be ended in an orderly way before it is destroyed: poll `poll_cancel` until it is ready.
+template <class S>
+concept cancellable_stream = stream<S> && requires(S& s, context& cx) {
+    { s.poll_cancel(cx) } -> std::same_as<poll_result<void>>;
+};
+
+/// How many items a stream will still give: what its `size_hint()` says. For reserving memory; nothing relies on it.
+struct size_bounds {
+    std::size_t at_least = 0;
+    std::optional<std::size_t> at_most = std::nullopt;  ///< nothing: not known, or without end
+
+    constexpr size_bounds() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    constexpr size_bounds(std::size_t lower, std::optional<std::size_t> upper) noexcept
+        : at_least(lower), at_most(upper) {}
+
+    friend constexpr bool operator==(const size_bounds&, const size_bounds&) noexcept = default;
+};
+
+/// What takes items of type `T` over time.
+///
+///     poll_ready    whether it takes an item; "not yet" as with futures. Holds until the item is given.
+///     start_send    gives it one. Only after poll_ready has said yes, once for each yes. The item may wait in the sink.
+///     poll_flush    ready when all items have arrived
+///     poll_close    flushes, and ends the sink: nothing is sent after it was begun
+///
+/// Each answers an `expected`; after an error the sink is of no further use, unless it says more.
+template <class S, class T>
+concept sink = requires(S& s, T&& item, context& cx) {
+    typename S::error_type;
+    { s.poll_ready(cx) } -> std::same_as<poll_result<std::expected<void, typename S::error_type>>>;
+    { s.start_send(std::move(item)) } -> std::same_as<std::expected<void, typename S::error_type>>;
+    { s.poll_flush(cx) } -> std::same_as<poll_result<std::expected<void, typename S::error_type>>>;
+    { s.poll_close(cx) } -> std::same_as<poll_result<std::expected<void, typename S::error_type>>>;
 };
 
 template <class F>

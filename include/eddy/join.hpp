@@ -10,6 +10,7 @@
 #include <eddy/detail/group.hpp>
 #include <eddy/detail/outcome.hpp>
 #include <eddy/joined.hpp>
+#include <eddy/when.hpp>
 
 namespace eddy {
 
@@ -30,7 +31,7 @@ template <class... F>
 [[nodiscard]] auto join(F&&... futures) {
     constexpr bool fits = sizeof...(F) >= 1 && sizeof...(F) <= 8;
     static_assert(fits, "eddy: join takes one to eight futures");
-    if constexpr (!fits || !detail::check_futures<F...>()) {
+    if constexpr (!fits || !detail::check_futures<F...>() || !detail::has_no_branches<F...>()) {
         return detail::broken_future();
     } else {
         return detail::make_group<detail::join_rule>(std::forward<F>(futures)...);
@@ -44,7 +45,7 @@ template <class... F>
 [[nodiscard]] auto try_join(F&&... futures) {
     constexpr bool fits = sizeof...(F) >= 1 && sizeof...(F) <= 8;
     static_assert(fits, "eddy: try_join takes one to eight futures");
-    if constexpr (!fits || !detail::check_futures<F...>()) {
+    if constexpr (!fits || !detail::check_futures<F...>() || !detail::has_no_branches<F...>()) {
         return detail::broken_future();
     } else {
         constexpr bool expecteds = (detail::is_expected<output_t<detail::owned_t<F>>> && ...);

@@ -21,8 +21,13 @@ struct reactor_access;
 class background_reactor;
 class core_handle;
 
-/// The event queues of operating systems that eddy can drive.
-enum class driver_kind { epoll };
+/// The event queues of operating systems that eddy can drive. The environment's EDDY_DRIVER names them for a whole process,
+/// by the same words; `auto` there is `automatic`, since C++ keeps that word for itself.
+enum class driver_kind {
+    epoll,
+    io_uring,  ///< Linux 6.1 and later; often forbidden in containers
+    automatic,  ///< io_uring where it is allowed and has what is needed, else epoll; a wish, and never what something has
+};
 
 /// What a driver has counted since it was made.
 struct io_metrics {
@@ -92,7 +97,9 @@ class reactor {
 public:
     /// Errors: throws std::system_error if the process has too many descriptors open.
     reactor();
-    /// As the constructor, with the error as a value.
+    /// As the constructor, with the error as a value. A reactor may be turned by any thread and a ring of io_uring by one
+    /// only: so that is refused, and `automatic` means epoll.
+    /// Errors: too_many_files_open and its like; std::errc::not_supported for io_uring.
     [[nodiscard]] static result<reactor> make(driver_kind kind = driver_kind::epoll) noexcept;
 
     reactor(reactor&& other) noexcept : io_(std::exchange(other.io_, nullptr)) {}

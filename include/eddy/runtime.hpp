@@ -121,6 +121,13 @@ public:
     /// Of an empty runtime: no workers, and zeros.
     [[nodiscard]] runtime_metrics metrics() const;
 
+    /// Which driver the workers use, and never `automatic`; nothing if the runtime was built without I/O, or is empty. (In a
+    /// program of eddy::run: `eddy::handle::current().metrics().driver`.)
+    [[nodiscard]] std::optional<driver_kind> driver() const noexcept;
+    /// Why it is that one, in a sentence that begins with its name: "epoll: this kernel has no io_uring (ENOSYS)".
+    /// Lifetime: the text is static.
+    [[nodiscard]] std::string_view why_driver() const noexcept;
+
     // ---- Shutting down (an empty runtime: does nothing) ----
 
     /// Asks the tasks to end in an orderly way, waits for that up to `limit`, destroys the rest, and waits for blocking
@@ -259,7 +266,8 @@ public:
         enable_io_ = enabled;
         return *this;
     }
-    /// Uses this driver and no other. The default is the environment's EDDY_DRIVER, or else the best there is.
+    /// Uses this driver and no other, or with `automatic` whichever can be had. The default is what the environment's
+    /// EDDY_DRIVER names, or else epoll.
     runtime_builder& driver(driver_kind kind) noexcept {
         driver_ = kind;
         return *this;
@@ -321,7 +329,7 @@ public:
 
     /// Errors: too_many_files_open and its like; invalid_argument for no workers, or more than 32,767;
     /// errc::unknown_driver if EDDY_DRIVER names none; errc::bad_worker_count for an EDDY_WORKER_THREADS that is no number
-    /// of workers. Nothing is left behind.
+    /// of workers; for io_uring that was asked for by name, the errors of core_builder::build(). Nothing is left behind.
     [[nodiscard]] result<runtime> build() const noexcept;
 
 private:

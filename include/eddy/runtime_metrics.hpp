@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -36,6 +38,9 @@ public:
 
     [[nodiscard]] std::size_t workers() const noexcept { return workers_.size(); }
     [[nodiscard]] const worker_metrics& worker(std::size_t index) const { return workers_.at(index); }
+
+    std::optional<driver_kind> driver;  ///< what all workers wait with; nothing without I/O
+    std::string_view why_driver;        ///< why it is that one, in a sentence; the text is static
 
     std::size_t alive_tasks = 0;      ///< now; background tasks included, blocking work not
     std::uint64_t spawned_tasks = 0;  ///< since the start; as above

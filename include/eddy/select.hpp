@@ -9,6 +9,7 @@
 
 #include <eddy/detail/group.hpp>
 #include <eddy/detail/random.hpp>
+#include <eddy/when.hpp>
 
 namespace eddy {
 
@@ -25,7 +26,10 @@ struct race_rule;
 /// must not starve (a shutdown signal, a deadline) first; or use `select_fair`.
 /// The losers are destroyed before the output comes out; one that has a `poll_cancel` is ended by it before, and the
 /// select waits for that. An exception of one future ends the others in the same way and is then thrown again.
-/// Cancel safety: that of the futures.
+/// A branch can have a condition: `when(condition, future)`; `otherwise()` is taken if none of them holds (when.hpp). If all are
+/// disabled and there is no otherwise(), it throws `misuse`.
+/// Cancel safety: that of the futures. In a loop, an item of a stream is not lost if its next() loses, as long as the stream's
+/// own next() is cancel safe, as those of this library are: `select(lines.next(), std::ref(deadline))`, over and over.
 /// Lifetime: futures are moved in. Use std::ref to lend one that goes on after the select, in a loop for example.
 /// Cost: no allocation.
 template <class... F>
@@ -34,6 +38,7 @@ template <class... F>
     if constexpr (!detail::check_futures<F...>()) {
         return detail::broken_future();
     } else {
+        detail::settle_branches(futures...);
         return detail::make_group<detail::select_rule>(std::forward<F>(futures)...);
     }
 }
@@ -48,6 +53,7 @@ template <class... F>
     if constexpr (!detail::check_futures<F...>()) {
         return detail::broken_future();
     } else {
+        detail::settle_branches(futures...);
         return detail::make_group<detail::fair_select_rule>(std::forward<F>(futures)...);
     }
 }
@@ -63,6 +69,7 @@ template <class... F>
         constexpr bool same = (std::is_same_v<output_t<detail::owned_t<F>>, first> && ...);
         static_assert(same, "eddy: the futures of a race must have the same output type; use select");
         if constexpr (same) {
+            detail::settle_branches(futures...);
             return detail::make_group<detail::race_rule>(std::forward<F>(futures)...);
         } else {
             return detail::broken_future();

@@ -77,10 +77,7 @@ core_metrics core::metrics(std::source_location where) const {
     return loop_ == nullptr ? core_metrics(0, 0, 0, io_metrics()) : handle(where).metrics(where);
 }
 
-std::optional<driver_kind> core::driver() const noexcept {
-    if (loop_ == nullptr || loop_->io() == nullptr) return std::nullopt;
-    return loop_->io()->kind();
-}
+std::optional<driver_kind> core::driver() const noexcept { return loop_ == nullptr ? std::nullopt : loop_->driver(); }
 
 std::string_view core::why_driver() const noexcept {
     return loop_ == nullptr ? "none: this core was moved from" : loop_->why_driver();
@@ -94,11 +91,14 @@ result<core> core_builder::build() const noexcept try {
     chosen.on_uncaught = on_uncaught_;
     chosen.why_driver = "none: I/O is not enabled";
     if (enable_io_) {
-        const auto choice = detail::choose_driver(driver_);
+        const auto choice = detail::choose_and_make(driver_, [&](driver_kind kind) -> result<void> {
+            const auto io = detail::io_handle::make(kind);
+            if (!io) return std::unexpected(io.error());
+            chosen.io.reset(*io);
+            return ok();
+        });
         if (!choice) return std::unexpected(choice.error());
-        const auto io = detail::io_handle::make(choice->kind);
-        if (!io) return std::unexpected(io.error());
-        chosen.io.reset(*io);
+        chosen.driver = choice->kind;
         chosen.why_driver = choice->why;
     }
     return core(*new detail::core_shared(std::move(chosen)));

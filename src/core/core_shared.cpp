@@ -119,6 +119,8 @@ public:
     entered(const entered&) = delete;
     entered& operator=(const entered&) = delete;
     ~entered() {
+        // What its tasks have written goes out before the thread does something else.
+        if (checked_->io_ != nullptr) checked_->io_->flush_ring();
         running_here = nullptr;
         exchange_current_time_driver(outer_time_);
     }
@@ -139,6 +141,7 @@ core_shared::core_shared(settings&& chosen)
       fork_generation_(sys::fork_generation()),
       // relaxed: only distinct numbers are wanted.
       id_(next_id.fetch_add(1, std::memory_order_relaxed)),
+      driver_(chosen.driver),
       why_driver_(chosen.why_driver),
       on_uncaught_(std::move(chosen.on_uncaught)) {
     if (chosen.start_paused) time_->pause();

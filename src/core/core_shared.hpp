@@ -36,6 +36,7 @@ public:
     struct settings {
         std::unique_ptr<io_handle, gives_up> io;  ///< null without I/O
         bool start_paused = false;
+        std::optional<driver_kind> driver;  ///< what `io` uses
         std::string_view why_driver;
         core_builder::uncaught_handler on_uncaught;
     };
@@ -75,6 +76,7 @@ public:
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
     [[nodiscard]] buffer_pool& buffers() const noexcept { return *buffers_; }
     [[nodiscard]] core_metrics metrics() const noexcept;
+    [[nodiscard]] std::optional<driver_kind> driver() const noexcept { return driver_; }
     [[nodiscard]] std::string_view why_driver() const noexcept { return why_driver_; }
 
 private:
@@ -121,7 +123,8 @@ private:
     std::chrono::steady_clock::time_point last_look_{};
     std::uint64_t polls_ = 0;
     std::uint64_t turns_ = 0;
-    std::string_view why_driver_;
+    const std::optional<driver_kind> driver_;
+    const std::string_view why_driver_;
     core_builder::uncaught_handler on_uncaught_;
 };
 

@@ -5,14 +5,53 @@
 
 #include <eddy/error.hpp>
 
+#include "driver/locked_memory.hpp"
+
 namespace eddy::detail {
+namespace {
+
+/// What why_driver() says where a driver was asked for by name.
+struct asked_by {
+    std::string_view epoll;
+    std::string_view io_uring;
+};
+
+constexpr asked_by builder{"epoll: asked for by the builder", "io_uring: asked for by the builder"};
+constexpr asked_by environment{"epoll: asked for by EDDY_DRIVER", "io_uring: asked for by EDDY_DRIVER"};
+
+result<driver_choice> choose(driver_kind kind, const asked_by& who, ring_answer (*ask)() noexcept) noexcept {
+    if (kind == driver_kind::epoll) return driver_choice{kind, who.epoll, false};
+    if (kind == driver_kind::io_uring) {
+        const ring_answer answer = until_memory_is_back(
+            ask, [](const ring_answer& each) { return !each && each.error().error == std::errc::not_enough_memory; });
+        if (!answer) return std::unexpected(answer.error().error);
+        return driver_choice{kind, who.io_uring, false};
+    }
+    const ring_answer answer = ask();
+    if (!answer) return driver_choice{driver_kind::epoll, answer.error().why, false};
+    return driver_choice{driver_kind::io_uring, "io_uring: it is allowed here, and has what is needed", true};
+}
+
+}  // namespace
+
+result<driver_choice> decide_driver(std::optional<driver_kind> wanted, std::string_view named,
+                                    ring_answer (*ask)() noexcept) noexcept {
+    if (wanted) return choose(*wanted, builder, ask);
+    if (named.empty()) return driver_choice{driver_kind::epoll, "epoll: the default on Linux", false};
+    if (named == "epoll") return choose(driver_kind::epoll, environment, ask);
+    if (named == "io_uring") return choose(driver_kind::io_uring, environment, ask);
+    if (named == "auto") return choose(driver_kind::automatic, environment, ask);
+    return std::unexpected(make_error_code(errc::unknown_driver));
+}
 
 result<driver_choice> choose_driver(std::optional<driver_kind> wanted) noexcept {
-    if (wanted) return driver_choice{*wanted, "epoll: asked for by the builder"};
     const char* const named = std::getenv("EDDY_DRIVER");  // NOLINT(concurrency-mt-unsafe): read only
-    if (named == nullptr || *named == '\0') return driver_choice{};
-    if (std::string_view(named) == "epoll") return driver_choice{driver_kind::epoll, "epoll: asked for by EDDY_DRIVER"};
-    return std::unexpected(make_error_code(errc::unknown_driver));
+    return decide_driver(wanted, named != nullptr ? named : "", ring_support);
+}
+
+result<driver_choice> choose_after(const driver_choice& refused, const std::error_code& error) noexcept {
+    if (!refused.may_be_epoll) return std::unexpected(error);
+    return driver_choice{driver_kind::epoll, refusal_for(error).why, false};
 }
 
 }  // namespace eddy::detail

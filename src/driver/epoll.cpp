@@ -4,14 +4,6 @@
 #include "sys/syscall.hpp"
 
 namespace eddy::detail {
-namespace {
-
-// Events fetched by one call. What does not fit waits in the kernel: sources that are always ready take turns, since
-// the kernel puts a reported source at the end of its list.
-constexpr std::size_t events_per_turn = 1024;
-
-}  // namespace
-
 epoll::epoll(sys::poll&& poll, sys::waker&& waker)
     : poll_(std::move(poll)),
       waker_(std::move(waker)),

@@ -23,10 +23,18 @@ namespace eddy::detail {
 /// unwatch(), so a key stays valid until the end of the turn; a regular file is refused with EPERM.
 class epoll {
 public:
+    /// Events fetched by one call. What does not fit waits in the kernel: sources that are always ready take turns, since
+    /// the kernel puts a reported source at the end of its list.
+    static constexpr std::size_t events_per_turn = 1024;
+
     [[nodiscard]] static result<epoll> make() noexcept;
 
     [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) const noexcept {
         return poll_.registry().add(fd, token_of(key), wanted);
+    }
+    /// Changes what a watched descriptor is watched for; what is the case already is reported again.
+    [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) const noexcept {
+        return poll_.registry().modify(fd, token_of(key), wanted);
     }
     result<void> unwatch(int fd) const noexcept { return poll_.registry().remove(fd); }
 

@@ -9,6 +9,8 @@
 #include "io/io_handle.hpp"
 #include "runtime/current_executor.hpp"
 #include "runtime/pool.hpp"
+#include "runtime/worker.hpp"
+#include "runtime/worker_here.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -29,6 +31,22 @@ bool set_fallback_io(io_handle& io) noexcept {
 }
 
 bool has_current_io() noexcept { return executor_here.core != nullptr || executor_here.pool != nullptr; }
+
+bool has_streams_here() noexcept {
+    const executor here = executor_here;
+    // (The fall-back is an epoll: it is for threads without a loop, and a ring is for one thread.)
+    const io_handle* const io = here.core != nullptr   ? here.core->io()
+                                : here.pool != nullptr ? here.pool->any_io()
+                                                       : nullptr;
+    return io != nullptr && io->has_streams();
+}
+
+uring* ring_here() noexcept {
+    const io_handle* const io = executor_here.core != nullptr ? executor_here.core->io()
+                                : worker_here != nullptr      ? worker_here->io()
+                                                              : nullptr;
+    return io == nullptr ? nullptr : io->own_ring();
+}
 
 result<io_handle*> current_io(std::source_location where) {
     const executor here = executor_here;

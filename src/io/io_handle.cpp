@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "io/io_handle.hpp"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <mutex>
@@ -11,7 +14,7 @@
 #include <eddy/detail/yield_thread.hpp>
 #include <eddy/error.hpp>
 
-#include "sys/fork.hpp"
+#include "driver/locked_memory.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -39,19 +42,45 @@ void count(atomic<std::uint64_t>& figure, std::uint64_t more) noexcept {
     figure.store(figure.load(std::memory_order_relaxed) + more, std::memory_order_release);
 }
 
-}  // namespace
+// How long a destroyed stream is kept for what it has written and the peer does not take.
+#ifndef EDDY_LINGER_LIMIT_MS
+#define EDDY_LINGER_LIMIT_MS 30'000  // test builds use less
+#endif
+constexpr auto linger_limit = std::chrono::milliseconds(EDDY_LINGER_LIMIT_MS);
 
-result<io_handle*> io_handle::make(driver_kind) noexcept {
-    auto driver = epoll::make();
-    if (!driver) return std::unexpected(driver.error());
-    try {
-        return new io_handle(std::move(*driver));
-    } catch (const std::bad_alloc&) {
-        return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
-    }
+/// In place of a list of posted streams: there is nobody any more who would look.
+alignas(stream_source) constinit std::byte nobody_looks[1]{};
+
+stream_source* closed_list() noexcept { return reinterpret_cast<stream_source*>(nobody_looks); }
+
+io::interest interest_of(std::uint8_t watched) noexcept {
+    constexpr std::uint8_t urgent = stream_source::for_all | stream_source::for_bulk;
+    io::interest wanted = io::interest::writable;
+    if ((watched & (stream_source::for_reading | urgent)) != 0) wanted = wanted | io::interest::readable;
+    if ((watched & urgent) != 0) wanted = wanted | io::interest::priority;
+    return wanted;
 }
 
-io_handle::io_handle(epoll&& driver) : driver_(std::move(driver)), fork_generation_(sys::fork_generation()) {
+}  // namespace
+
+result<io_handle*> io_handle::make(driver_kind kind) noexcept try {
+    auto driver = epoll::make();
+    if (!driver) return std::unexpected(driver.error());
+    std::unique_ptr<io_handle, gives_up> made(new io_handle(std::move(*driver), kind));
+    if (kind == driver_kind::io_uring) {
+        // Here, and not by the thread that will own it: so whoever builds a loop is told what the kernel refuses.
+        auto ring = until_memory_is_back(
+            [&] { return uring::make(*made); },
+            [](const auto& answer) { return !answer && answer.error() == std::errc::not_enough_memory; });
+        if (!ring) return std::unexpected(ring.error());
+        made->ring_ = std::move(*ring);
+    }
+    return made.release();
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+io_handle::io_handle(epoll&& driver, driver_kind kind) : driver_(std::move(driver)), kind_(kind) {
     set_.previous = &set_;
     set_.next = &set_;
 }
@@ -88,15 +117,19 @@ result<scheduled_io*> io_handle::add_source(int fd, io::interest wanted) noexcep
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
-result<void> io_handle::remove_source(scheduled_io& source, int fd) noexcept {
+result<void> io_handle::remove_source(scheduled_io& source, int fd) noexcept { return take_out(source, fd); }
+
+result<void> io_handle::take_out(scheduled_io& source, int fd) noexcept {
     result<void> unwatched;
     std::size_t pending = 0;
     bool is_awaited_last = false;
     {
         std::lock_guard guard(lock_);
+        const bool is_watched = !source.is_stream() || std::exchange(stream_source::of(source).watched,
+                                                                     stream_source::never_again) != std::uint8_t{0};
         // In a forked child the epoll is the parent's own: its registrations are not ours to remove. After shut_down()
         // there is none.
-        if (!is_in_child() && driver_.native_handle() >= 0) unwatched = driver_.unwatch(fd);
+        if (is_watched && !is_in_child() && driver_.native_handle() >= 0) unwatched = driver_.unwatch(fd);
         if (source.next != nullptr) {  // else shut_down() has taken it out
             unlink(source);
             source.next = std::exchange(pending_release_, &source);
@@ -130,6 +163,249 @@ void io_handle::release_pending() noexcept {
     }
 }
 
+// ---- Streams ----
+
+result<stream_source*> io_handle::add_stream(int fd, stream_source::brings what) noexcept try {
+    if (is_in_child()) return std::unexpected(shutdown_error());
+    auto* const stream = pool_new<stream_source>(fd, what);
+    {
+        std::lock_guard guard(lock_);
+        if (!is_shut_down()) {
+            stream->retain();  // the set's
+            link(set_, *stream);
+            count(registered_, 1);
+            return stream;
+        }
+    }
+    stream->release();
+    return std::unexpected(shutdown_error());
+} catch (const std::bad_alloc&) {
+    return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+}
+
+result<bool> io_handle::watch_stream(stream_source& stream, std::uint8_t what) noexcept {
+    std::lock_guard guard(lock_);
+    if (is_shut_down() || is_in_child()) return std::unexpected(shutdown_error());
+    if (stream.watched == stream_source::never_again) {
+        return std::unexpected(std::make_error_code(std::errc::bad_file_descriptor));
+    }
+    const auto wanted = static_cast<std::uint8_t>(stream.watched | what);
+    if (wanted == stream.watched) return false;
+    const source_key key = static_cast<scheduled_io*>(&stream);
+    const auto done = stream.watched == 0 ? driver_.watch(stream.fd(), key, interest_of(wanted))
+                                          : driver_.watch_again(stream.fd(), key, interest_of(wanted));
+    if (!done) return std::unexpected(done.error());
+    stream.watched = wanted;
+    return true;
+}
+
+void io_handle::close_stream(stream_source& stream) noexcept {
+    stream.clear_wakers();
+    auto action = is_in_child() ? stream_source::end_action::close : stream.end();
+    if (action == stream_source::end_action::cancel_first) {
+        if (uring* const ring = own_ring(); ring != nullptr && ring->stop_now(stream)) {
+            action = stream_source::end_action::close;
+        }
+    }
+    retain();  // until finish_closing()
+    if (action == stream_source::end_action::close) return finish_closing(stream);
+    stream.retain();  // it may be closed by another thread, at once
+    // Who shuts down looks after those that it finds here; after that there is nobody but this thread.
+    if (stream.leave_to_driver(*this) || (is_shut_down() && stream.give_up_now())) {
+        finish_closing(stream);
+    } else if (action == stream_source::end_action::wait_for_send) {
+        linger(stream);
+    }
+    stream.release();
+}
+
+/// A peer that takes nothing any more must not keep the socket for ever.
+void io_handle::linger(stream_source& stream) noexcept {
+    const auto until = std::chrono::steady_clock::now() + linger_limit;
+    stream.linger(until);
+    {
+        std::lock_guard guard(lock_);
+        if (linger_until_.load(std::memory_order_relaxed) <= until) return;
+        linger_until_.store(until, std::memory_order_seq_cst);  // see wake_if_turned_elsewhere()
+    }
+    wake_if_turned_elsewhere();
+}
+
+max_wait io_handle::until_lingering_ends(max_wait timeout) const noexcept {
+    const auto until = linger_until_.load(std::memory_order_seq_cst);  // see wake_if_turned_elsewhere()
+    if (until == time_point::max()) return timeout;
+    const std::chrono::nanoseconds left =
+        std::max(until - std::chrono::steady_clock::now(), time_point::duration::zero());
+    return timeout ? std::min(*timeout, left) : left;
+}
+
+/// In the turn. Rare, so that the set is searched, and no list is kept.
+void io_handle::give_up_lingering() noexcept {
+    const auto until = linger_until_.load(std::memory_order_relaxed);
+    if (until == time_point::max()) return;
+    const auto now = std::chrono::steady_clock::now();
+    if (until > now) return;
+    std::unique_lock guard(lock_);
+    for (;;) {
+        auto next = time_point::max();
+        stream_source* given_up = nullptr;
+        for (auto* link = set_.next; link != &set_ && given_up == nullptr; link = link->next) {
+            auto& source = static_cast<scheduled_io&>(*link);
+            if (source.is_stream() && stream_source::of(source).give_up(now, next))
+                given_up = &stream_source::of(source);
+        }
+        if (given_up == nullptr) return linger_until_.store(next, std::memory_order_relaxed);
+        given_up->retain();  // before another thread closes it
+        guard.unlock();
+        finish_closing(*given_up);
+        given_up->release();
+        guard.lock();
+    }
+}
+
+void io_handle::finish_closing(stream_source& stream) noexcept {
+    if (!stream.mark_gone()) return;
+    const int fd = stream.fd();
+    static_cast<void>(take_out(stream, fd));  // which may free it
+    ::close(fd);
+    release();
+}
+
+void io_handle::post(stream_source& stream) noexcept {
+    stream_source* before = posted_.load(std::memory_order_relaxed);
+    do {
+        if (before == closed_list()) {
+            static_cast<void>(stream.take_wanted());
+            return stream.release();
+        }
+        stream.next_posted = before;
+        // seq_cst: see wake_if_turned_elsewhere().
+    } while (!posted_.compare_exchange_weak(before, &stream, std::memory_order_seq_cst, std::memory_order_relaxed));
+    wake_if_turned_elsewhere();
+}
+
+/// After something was left for who turns: on this thread that comes before it sleeps.
+void io_handle::wake_if_turned_elsewhere() noexcept {
+    // seq_cst, as the store before it, and the store and the load of who takes the turns over (turn(), and serve_posted() or
+    // until_lingering_ends()): each side stores, and then loads the other's word. Else this thread, which has turned here
+    // before, could think that it still does, while the other one sees nothing new, and sleeps.
+    if (owner_.load(std::memory_order_seq_cst) != this_thread_mark()) wake();
+}
+
+/// In the turn.
+void io_handle::serve_posted() noexcept {
+    for (stream_source* stream = std::exchange(waits_for_room_, nullptr); stream != nullptr;) {
+        serve(*std::exchange(stream, stream->next_posted));
+    }
+    // A look, so that no read-modify-write is paid where nothing came. seq_cst: see wake_if_turned_elsewhere().
+    if (posted_.load(std::memory_order_seq_cst) == nullptr) return;
+    // acquire: pairs with the exchange in post().
+    for (stream_source* stream = posted_.exchange(nullptr, std::memory_order_acquire); stream != nullptr;) {
+        serve(*std::exchange(stream, stream->next_posted));
+    }
+}
+
+void io_handle::serve(stream_source& stream) noexcept {
+    uring* const ring = own_ring();
+    const auto wanted = stream.take_wanted();
+    if (wanted.close) finish_closing(stream);
+    if (wanted.receive) {
+        if (ring != nullptr && !wanted.itself && ring->receive(stream)) {
+            unwatch_reading(stream);
+        } else {
+            stream.read_itself();
+            const bool is_bulky = wanted.itself && !stream.is_listener();
+            const auto what = is_bulky ? stream_source::for_bulk : stream_source::for_reading;
+            const auto watched = watch_stream(stream, what);
+            if (!watched) stream.fail(watched.error());
+            // It was watched already, and what came meanwhile was left to the ring.
+            if (is_bulky && watched && !*watched) stream.on_ready(*this, io::ready::readable);
+        }
+    }
+    if (wanted.stop && (ring == nullptr || !ring->stop(stream)) && stream.wants_stop_again()) {
+        // There is no room in the ring at the moment.
+        stream.next_posted = std::exchange(waits_for_room_, &stream);
+        return;  // with the reference
+    }
+    stream.release();
+}
+
+/// What a ring has begun to receive, the epoll need not tell any more.
+void io_handle::unwatch_reading(stream_source& stream) noexcept {
+    std::lock_guard guard(lock_);
+    constexpr std::uint8_t reading = stream_source::for_reading | stream_source::for_bulk;
+    if (stream.watched == stream_source::never_again || (stream.watched & reading) == 0 || is_shut_down()) return;
+    const auto left = static_cast<std::uint8_t>((stream.watched & ~reading) | stream_source::for_writing);
+    if (driver_.watch_again(stream.fd(), static_cast<scheduled_io*>(&stream), interest_of(left))) stream.watched = left;
+}
+
+/// Nobody turns any more.
+void io_handle::close_posted() noexcept {
+    // acquire: pairs with the exchange in post().
+    stream_source* stream = posted_.exchange(closed_list(), std::memory_order_acquire);
+    if (stream == closed_list()) return;
+    for (stream_source* list : {stream, std::exchange(waits_for_room_, nullptr)}) {
+        while (list != nullptr) {
+            stream_source& each = *std::exchange(list, list->next_posted);
+            static_cast<void>(each.take_wanted());
+            each.release();
+        }
+    }
+}
+
+// ---- The ring ----
+
+/// In the turn: makes this thread the owner of the ring, if there is none. Without one all goes by the epoll.
+void io_handle::prepare_ring() noexcept {
+    // acquire: pairs with the release in retire_ring(): the former owner has done with ring_.
+    if (ring_owner_.load(std::memory_order_acquire) != nullptr || has_no_ring_ || is_shut_down()) return;
+    if (ring_ == nullptr) {
+        auto made = uring::make(*this);
+        // To try again in each turn would cost more than a ring saves.
+        has_no_ring_ = !made;
+        if (has_no_ring_) return;
+        ring_ = std::move(*made);
+    }
+    has_no_ring_ = !ring_->enable(driver_.native_handle());
+    if (has_no_ring_) return ring_.reset();
+    ring_owner_.store(this_thread_mark(), std::memory_order_relaxed);
+}
+
+result<std::size_t> io_handle::turn_ring(uring& ring, max_wait timeout) noexcept {
+    if (is_shut_down()) return std::unexpected(shutdown_error());
+    release_pending();
+    const auto turned = ring.turn(timeout);
+    if (!turned) return std::unexpected(turned.error());
+    if (turned->events != 0) count(ready_events_, turned->events);
+    if (!turned->epoll_is_ready) return turned->events;
+    auto polled = poll_events(std::chrono::nanoseconds::zero());
+    if (!polled) return polled;
+    // What did not fit is no news to the ring. (Two events at most were for the driver itself.)
+    if (*polled + 2 >= epoll::events_per_turn) ring.look_at_epoll_again();
+    *polled += turned->events;
+    return polled;
+}
+
+void io_handle::flush_ring() noexcept {
+    uring* const ring = own_ring();
+    if (ring == nullptr || is_in_turn()) return;
+    for (turn_word holder = begin_turn(this_mark()); holder != nobody; holder = begin_turn(this_mark())) {
+        if (holder == closed || (holder & visit) == 0) return;
+        yield_thread();  // a visit: one look, and what it hands out
+    }
+    ring->flush();
+    end_turn();
+}
+
+void io_handle::retire_ring() noexcept {
+    uring* const ring = own_ring();
+    if (ring == nullptr) return;
+    ring->retire();
+    ring_.reset();
+    // release: pairs with the acquire in prepare_ring().
+    ring_owner_.store(nullptr, std::memory_order_release);
+}
+
 result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
     if (is_in_child()) return std::unexpected(shutdown_error());
     for (;;) {
@@ -142,11 +418,21 @@ result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
         if ((holder & visit) == 0) return std::unexpected(std::make_error_code(std::errc::device_or_resource_busy));
         yield_thread();  // a visit: one look, and what it hands out
     }
-    owner_.store(this_thread_mark(), std::memory_order_relaxed);
+    // seq_cst: see wake_if_turned_elsewhere(). It is mostly there already.
+    if (owner_.load(std::memory_order_relaxed) != this_thread_mark()) {
+        owner_.store(this_thread_mark(), std::memory_order_seq_cst);
+    }
     if (wake_is_owed_) timeout = std::chrono::nanoseconds::zero();
     if (alarm) driver_.set_alarm(*alarm);
-    auto count = poll_events(timeout);
+    if (has_streams()) {
+        prepare_ring();
+        serve_posted();
+        timeout = until_lingering_ends(timeout);
+    }
+    uring* const ring = own_ring();
+    auto count = ring != nullptr ? turn_ring(*ring, timeout) : poll_events(timeout);
     wake_is_owed_ = false;
+    if (has_streams()) give_up_lingering();
     end_turn();
     return count;
 }
@@ -162,10 +448,11 @@ result<std::size_t> io_handle::poll_events(max_wait timeout) noexcept {
     // Whoever misses it is woken: see close_turns().
     if (is_shut_down()) return std::unexpected(shutdown_error());
     release_pending();
-    const auto turned = driver_.turn(timeout, [](source_key key, io::ready what) {
+    const auto turned = driver_.turn(timeout, [this](source_key key, io::ready what) {
         // SAFETY: the key is a source that add_source() has put into the set; it stays allocated until the next
         // release_pending(), which only whoever has the turn calls.
         auto& source = *static_cast<scheduled_io*>(key);
+        if (source.is_stream()) return stream_source::of(source).on_ready(*this, what);
         source.set_readiness(what);
         source.wake(what);
     });
@@ -191,6 +478,7 @@ void io_handle::close_turns() noexcept {
 }
 
 void io_handle::shut_down() noexcept {
+    retire_ring();
     {
         std::lock_guard guard(lock_);
         if (is_shut_down()) return;
@@ -201,16 +489,25 @@ void io_handle::shut_down() noexcept {
     std::unique_lock guard(lock_);
     // Nobody is in a turn, and what is registered or removed holds the lock. (A child leaves it open until it goes itself: the
     // driver's own lock may have been held when it was forked.)
-    if (!is_in_child()) driver_.close();
+    if (!is_in_child()) {
+        driver_.close();
+        // One that nobody has ever turned. acquire: pairs with the release in retire_ring().
+        if (ring_owner_.load(std::memory_order_acquire) == nullptr) ring_.reset();
+    }
     while (set_.next != &set_) {
         auto& source = static_cast<scheduled_io&>(*set_.next);
         unlink(source);
         guard.unlock();
         source.shut_down();
+        // What has left its descriptor to the driver is not waited for any longer; nothing is received, since the ring is gone.
+        if (source.is_stream() && stream_source::of(source).is_closing() && stream_source::of(source).give_up_now()) {
+            finish_closing(stream_source::of(source));
+        }
         source.release();
         guard.lock();
     }
     guard.unlock();
+    close_posted();
     release_pending();
 }
 
@@ -229,8 +526,6 @@ std::size_t io_handle::load() const noexcept {
     const auto gone = deregistered_.load(std::memory_order_acquire);
     return static_cast<std::size_t>(registered_.load(std::memory_order_relaxed) - gone);
 }
-
-bool io_handle::is_in_child() const noexcept { return fork_generation_ != sys::fork_generation(); }
 
 io_metrics io_handle::metrics() const noexcept {
     return {registered_.load(std::memory_order_relaxed), deregistered_.load(std::memory_order_relaxed),

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include <eddy/detail/atomic.hpp>
@@ -13,6 +15,9 @@
 
 #include "core/this_thread.hpp"
 #include "driver/epoll.hpp"
+#include "driver/uring.hpp"
+#include "io/stream_source.hpp"
+#include "sys/fork.hpp"
 
 namespace eddy::detail {
 
@@ -21,7 +26,8 @@ namespace eddy::detail {
 ///
 ///     who                     may
 ///     the owner               turn(), shut_down()
-///     any thread              add_source(), remove_source(), wake(), metrics(), load(), turn_for_other()
+///     any thread              add_source(), add_stream(), remove_source(), close_stream(), post(), wake(), metrics(),
+///                             load(), turn_for_other()
 ///     whoever has the turn    poll_events()
 ///
 /// The turn is a try-lock, in one word:
@@ -33,6 +39,13 @@ namespace eddy::detail {
 ///     closed        shut down                                                -
 ///
 /// So another thread can hand out the events of an owner that is busy, and an owner that sleeps is not disturbed.
+///
+/// With io_uring there is a ring beside the epoll (driver/uring.hpp). It belongs to one thread, the first that is in turn()
+/// while there is none:
+///
+///     ring_owner_   ring_                                    changed by
+///     null          none, or not enabled yet                 who is in turn(): makes it, if need be, and owns it
+///     a thread      that thread's: no other looks at it      that thread: retire_ring(), before another one turns
 ///
 /// A source that is removed while its events are being handed out stays allocated until the turn has ended: it goes to
 /// `pending_release_`, which only whoever has the turn empties, before it polls.
@@ -50,6 +63,33 @@ public:
 
     /// Takes `fd` out of the driver, and gives up the caller's reference. `fd` is still open.
     result<void> remove_source(scheduled_io& source, int fd) noexcept;
+
+    // ---- Connections whose bytes move through a ring ----
+
+    /// Whether connections are added by add_stream().
+    [[nodiscard]] bool has_streams() const noexcept { return kind_ == driver_kind::io_uring; }
+    /// The ring, if it is this thread's.
+    [[nodiscard]] uring* own_ring() const noexcept {
+        // relaxed: compared to this thread's own mark, which only this thread stores.
+        if (ring_owner_.load(std::memory_order_relaxed) != this_thread_mark() || is_in_child()) return nullptr;
+        return ring_.get();
+    }
+    /// As add_source(). Nothing is asked of the system before the first operation.
+    [[nodiscard]] result<stream_source*> add_stream(int fd, stream_source::brings what) noexcept;
+    /// Gives up the caller's reference, and closes the descriptor: now, or when its operations have ended and what was
+    /// written has been sent.
+    void close_stream(stream_source& stream) noexcept;
+    /// A stream whose descriptor was left to the driver has nothing in flight any more.
+    void finish_closing(stream_source& stream) noexcept;
+    /// Has the epoll tell of it, in addition to what it tells already. Whether that is new.
+    result<bool> watch_stream(stream_source& stream, std::uint8_t what) noexcept;
+    /// Has whoever turns look what the stream wants. Takes over a reference.
+    void post(stream_source& stream) noexcept;
+    /// Sends what is queued with the ring, if it is this thread's: before the thread does something else than turn.
+    void flush_ring() noexcept;
+    /// Submits what is queued and retires the ring, if it is this thread's: before the thread ends, or the turns become
+    /// another's.
+    void retire_ring() noexcept;
 
     /// The owner: one call of the selector: hands each event to its source, and wakes who waits. The number of events.
     /// Waits, briefly, for the end of a visit. An `alarm` is set first, see epoll::set_alarm().
@@ -84,7 +124,7 @@ public:
     void shut_down() noexcept;
 
     /// Whether this process is a fork of the one that made the driver: then it is refused, since the epoll is shared.
-    [[nodiscard]] bool is_in_child() const noexcept;
+    [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
     /// Whether this is called from inside a turn of this thread: by a waker that runs user code.
     [[nodiscard]] bool is_in_turn() const noexcept {
         // relaxed: compared to this thread's own mark, which only this thread stores.
@@ -98,7 +138,6 @@ public:
         return is_shut_down_.load(std::memory_order_relaxed);
     }
     [[nodiscard]] int native_handle() const noexcept { return driver_.native_handle(); }
-    [[nodiscard]] driver_kind kind() const noexcept { return driver_kind::epoll; }
     [[nodiscard]] io_metrics metrics() const noexcept;
 
     /// How many sources are registered now.
@@ -106,12 +145,16 @@ public:
     [[nodiscard]] std::size_t load() const noexcept;
 
 private:
+    struct gives_up {
+        void operator()(io_handle* shared) const noexcept { shared->release(); }
+    };
+    using time_point = std::chrono::steady_clock::time_point;
     using turn_word = std::uintptr_t;
     static constexpr turn_word nobody = 0;
     static constexpr turn_word visit = 1;
     static constexpr turn_word closed = ~turn_word{0};
 
-    explicit io_handle(epoll&& driver);
+    io_handle(epoll&& driver, driver_kind kind);
     ~io_handle();
 
     [[nodiscard]] static turn_word this_mark() noexcept { return reinterpret_cast<turn_word>(this_thread_mark()); }
@@ -125,9 +168,21 @@ private:
     }
     void close_turns() noexcept;
     void release_pending() noexcept;
+    result<void> take_out(scheduled_io& source, int fd) noexcept;
+    void prepare_ring() noexcept;
+    result<std::size_t> turn_ring(uring& ring, max_wait timeout) noexcept;
+    void serve_posted() noexcept;
+    void serve(stream_source& stream) noexcept;
+    void unwatch_reading(stream_source& stream) noexcept;
+    void close_posted() noexcept;
+    void wake_if_turned_elsewhere() noexcept;
+    void linger(stream_source& stream) noexcept;
+    [[nodiscard]] max_wait until_lingering_ends(max_wait timeout) const noexcept;
+    void give_up_lingering() noexcept;
 
     epoll driver_;
-    const std::uint64_t fork_generation_;
+    const driver_kind kind_;
+    const sys::process_mark process_;
     atomic<std::uint32_t> references_{1};
 
     // ---- The turn ----
@@ -135,6 +190,17 @@ private:
     bool wake_is_owed_ = false;  // a visit has found a wake-up that was meant for the owner
     // The thread that was in turn() last: its own removals need no wake-up, since it turns again before it sleeps.
     atomic<const void*> owner_{nullptr};
+
+    // ---- The ring ----
+    std::unique_ptr<uring> ring_;
+    atomic<const void*> ring_owner_{nullptr};
+    bool has_no_ring_ = false;  // none could be made: of who turns
+    // What was posted, newest first; a mark once it is closed.
+    atomic<stream_source*> posted_{nullptr};
+    stream_source* waits_for_room_ = nullptr;  // posted, and the ring had no room for it; of who turns
+
+    // When the first of the streams that were destroyed, and have something to send, is given up. Written under the lock.
+    atomic<time_point> linger_until_{time_point::max()};
 
     // ---- What is registered ----
     mutable mutex lock_;

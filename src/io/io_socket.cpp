@@ -3,18 +3,22 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdint>
+#include <cstring>
 
+#include <eddy/detail/buffer_pool.hpp>
 #include <eddy/detail/yield_thread.hpp>
 
+#include "driver/received_chunk.hpp"
 #include "io/current_io.hpp"
 #include "io/io_handle.hpp"
+#include "io/iovec_list.hpp"
+#include "io/stream_source.hpp"
+#include "sys/fd.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::detail {
@@ -64,34 +68,14 @@ constexpr io::ready mask_of(direction way) noexcept {
     return io::ready::mask_of(way == direction::read ? io::interest::readable : io::interest::writable);
 }
 
-/// What a vectored call is given at once: more buffers are left for the next.
-class iovec_list {
-public:
-    template <class Byte>
-    explicit iovec_list(std::span<const std::span<Byte>> buffers) noexcept {
-        for (const auto& buffer : buffers) {
-            if (buffer.empty()) continue;
-            if (count_ == list_.size()) break;
-            // SAFETY: sendmsg(2) only reads through the pointer that loses its const here.
-            list_[count_++] = {const_cast<std::byte*>(buffer.data()), buffer.size()};
-            total_ += buffer.size();
-        }
-    }
-    [[nodiscard]] std::span<const iovec> get() const noexcept { return std::span(list_).first(count_); }
-    [[nodiscard]] std::size_t total() const noexcept { return total_; }
-
-private:
-    std::array<iovec, 64> list_;
-    std::size_t count_ = 0;
-    std::size_t total_ = 0;
-};
-
 /// A short read on a TCP socket means that it is drained, which saves the read that would only say so: unless the event
 /// told of a hang-up, an error or urgent data. Those cut a read short, too, and give no further edge.
+bool may_cut_short(io::ready seen) noexcept { return !(seen - (io::ready::readable | io::ready::writable)).is_empty(); }
 auto short_read(std::size_t room) noexcept {
-    return [room](const result<std::size_t>& count, io::ready seen) {
-        return *count < room && (seen - (io::ready::readable | io::ready::writable)).is_empty();
-    };
+    return [room](const result<std::size_t>& count, io::ready seen) { return *count < room && !may_cut_short(seen); };
+}
+auto unless_cut_short(const bool& is_drained) noexcept {
+    return [&is_drained](const auto&, io::ready seen) { return is_drained && !may_cut_short(seen); };
 }
 
 /// A short write means that the buffer is full.
@@ -115,6 +99,12 @@ void charge(context& cx, std::size_t bytes) noexcept {
     cx.restore_budget(cx.budget() - static_cast<std::uint32_t>(units));
 }
 
+/// For what has become a stream in the middle of a poll (before, there was no memory for that): the next poll asks the ring.
+not_ready_t once_more(context& cx) noexcept {
+    cx.waker().wake_by_ref();
+    return not_ready;
+}
+
 constexpr auto never_drained = [](const auto&, io::ready) { return false; };
 
 }  // namespace
@@ -128,6 +118,14 @@ void io_socket::check_not_borrowed(const scheduled_io& source) noexcept {
 
 void io_socket::close() noexcept {
     if (source_ != nullptr) check_not_borrowed(*source_);
+    if (is_stream_ && source_ != nullptr) {
+        // The descriptor is the driver's to close: its operations end before, and what was written is sent.
+        io_->close_stream(stream());
+        source_ = nullptr;
+        fd_ = -1;
+        static_cast<void>(release());
+        return;
+    }
     // Taken out of the driver before the close: a duplicate elsewhere would keep it reporting.
     ::close(release());
 }
@@ -138,6 +136,14 @@ void io_socket::bind_to(const reactor_handle& home) noexcept {
     state_.store(state::bound, std::memory_order_relaxed);  // relaxed: it has just been made, and nobody else has it
 }
 
+bool io_socket::could_be_stream() const noexcept {
+    // relaxed: that it is bound was stored by this thread, or before it was given the socket.
+    if (state_.load(std::memory_order_relaxed) == state::bound) return io_->has_streams();
+    return has_streams_here();
+}
+
+stream_source& io_socket::stream() const noexcept { return stream_source::of(*source_); }
+
 int io_socket::release() noexcept {
     if (source_ != nullptr) static_cast<void>(io_->remove_source(*std::exchange(source_, nullptr), fd_));
     if (io_ != nullptr) std::exchange(io_, nullptr)->release();
@@ -145,7 +151,7 @@ int io_socket::release() noexcept {
     return std::exchange(fd_, -1);
 }
 
-result<void> io_socket::ensure_registered(const context& cx) {
+result<void> io_socket::ensure_registered(const context& cx, registers_as what) {
     io_handle* here = nullptr;
     // acquire, here and below: pairs with the release at the end, run by the thread of the other direction.
     state before = state_.load(std::memory_order_acquire);
@@ -164,9 +170,15 @@ result<void> io_socket::ensure_registered(const context& cx) {
         if (state_.compare_exchange_weak(before, state::registering, std::memory_order_acquire)) break;
     }
     io_handle& io = before == state::bound ? *io_ : *here;
-    const auto source = io.add_source(fd_, everything);
+    const bool as_stream = io.has_streams();
+    const auto source = [&]() -> result<scheduled_io*> {
+        using enum stream_source::brings;
+        if (as_stream) return io.add_stream(fd_, what == registers_as::listener ? connections : bytes);
+        return io.add_source(fd_, everything);
+    }();
     if (source) {
         source_ = *source;
+        is_stream_ = as_stream;
         if (before == state::unregistered) {
             io.retain();
             io_ = &io;
@@ -188,8 +200,8 @@ io::ready_event io_socket::part_of(direction way, const io::ready_event& seen) n
 /// Calls until it does not say that it would block. Readiness is cleared only for the event that was looked at before
 /// the call, by the answer "would block", or by `is_drained(answer)`: all was taken that there was.
 template <class Call, class IsDrained>
-auto io_socket::poll_call(direction way, context& cx, const void* future, Call call, IsDrained is_drained)
-    -> poll_result<decltype(call())> {
+auto io_socket::poll_call(direction way, context& cx, const void* future, Call call, IsDrained is_drained,
+                          registers_as what) -> poll_result<decltype(call())> {
     using answer_type = decltype(call());
     for (;;) {
         // Each round, since what is closed stays ready: a call that would block all the same must not hold the thread.
@@ -210,7 +222,10 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, Call c
             // Who registers is told of what is there already; so no call is made that would only say "would block". Where
             // nothing can be registered, the call may succeed all the same.
             is_drained_ = false;
-            if (has_current_io() && ensure_registered(cx)) continue;
+            if (has_current_io() && ensure_registered(cx, what)) {
+                if (is_stream_) return once_more(cx);
+                continue;
+            }
         }
         answer_type answer = call();
         const bool blocked = !answer && would_block(answer.error());
@@ -223,9 +238,10 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, Call c
             return answer;
         }
         if (!can_wait) {
-            if (auto registered = ensure_registered(cx); !registered) {
+            if (auto registered = ensure_registered(cx, what); !registered) {
                 return answer_type(std::unexpect, registered.error());
             }
+            if (is_stream_) return once_more(cx);
         }
     }
 }
@@ -241,7 +257,57 @@ auto io_socket::try_call(direction way, Call call) -> decltype(call()) {
     return answer;
 }
 
+// ---- From a ring ----
+
+/// What take() says, in the form of the call that it stands for. An empty chunk is the end of the stream.
+template <class FromChunk, class Directly>
+auto io_socket::receive_from_ring(FromChunk from_chunk, Directly directly, std::size_t room, bool& is_drained)
+    -> decltype(directly()) {
+    using answer_type = decltype(directly());
+    const auto taken = stream().take(*io_);
+    is_drained = taken.was_last;
+    switch (taken.what) {
+    case stream_source::received::chunk: return from_chunk(taken.chunk);
+    case stream_source::received::end: return from_chunk(nullptr);
+    case stream_source::received::error: return answer_type(std::unexpect, taken.error);
+    case stream_source::received::read_it_yourself: {
+        auto answer = directly();
+        is_drained = taken.was_last && answer && moved_by(answer) < room;
+        if (answer) stream().has_read(moved_by(answer));
+        if (!answer && would_block(answer.error())) stream().request_receive(*io_);
+        return answer;
+    }
+    case stream_source::received::nothing: break;
+    }
+    return answer_type(std::unexpect, std::make_error_code(std::errc::operation_would_block));
+}
+
+result<std::size_t> io_socket::read_from_ring(std::span<std::byte> into, bool& is_drained) {
+    const auto copy = [&](received_chunk* chunk) -> result<std::size_t> {
+        if (chunk == nullptr) return std::size_t{0};
+        const std::size_t count = std::min(chunk->size(), into.size());
+        std::memcpy(into.data(), chunk->data(), count);
+        chunk->begin += static_cast<std::uint32_t>(count);
+        if (chunk->size() == 0) {
+            chunk->give_back();
+        } else {
+            stream().put_back(*chunk);
+            is_drained = false;
+        }
+        return count;
+    };
+    return receive_from_ring(copy, [&] { return sys::recv(fd_, into.data(), into.size()); }, into.size(), is_drained);
+}
+
+// ---- Operations ----
+
 poll_result<result<std::size_t>> io_socket::poll_read(context& cx, const void* future, std::span<std::byte> into) {
+    if (is_stream(cx)) {
+        bool is_drained = false;
+        return poll_call(
+            direction::read, cx, future, [&] { return read_from_ring(into, is_drained); },
+            unless_cut_short(is_drained));
+    }
     return poll_call(
         direction::read, cx, future, [&] { return sys::recv(fd_, into.data(), into.size()); }, short_read(into.size()));
 }
@@ -250,48 +316,162 @@ poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, cons
                                                                std::span<const std::span<std::byte>> into) {
     const iovec_list list(into);
     if (list.total() == 0) return ok(std::size_t{0});
+    if (is_stream(cx)) {
+        bool is_drained = false;
+        const auto scatter = [&]() -> result<std::size_t> {
+            std::size_t total = 0;
+            for (const auto& each : list.get()) {
+                // What stands behind the bytes, an error perhaps, is told once: so it is left for the next read.
+                if (total != 0 && !stream().has_chunk()) break;
+                const std::span to(static_cast<std::byte*>(each.iov_base), each.iov_len);
+                const auto count = read_from_ring(to, is_drained);
+                if (!count) return count;
+                total += *count;
+                if (*count != each.iov_len) break;
+            }
+            return total;
+        };
+        return poll_call(direction::read, cx, future, scatter, unless_cut_short(is_drained));
+    }
     return poll_call(
         direction::read, cx, future, [&] { return sys::recv_vectored(fd_, list.get()); }, short_read(list.total()));
 }
 
 poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, const void* future) {
-    buffer_pool* pool = current_buffer_pool();
-    if (pool == nullptr) pool = &thread_buffer_pool();
     const auto receive = [&]() -> result<io::leased_buffer> {
+        buffer_pool* pool = current_buffer_pool();
+        if (pool == nullptr) pool = &thread_buffer_pool();
         std::byte* const buffer = pool->take();
         const auto count = sys::recv(fd_, buffer, buffer_pool::buffer_size);
-        if (count && *count != 0) return io::leased_buffer(*pool, buffer, *count);
+        if (count && *count != 0) return io::leased_buffer(*pool, buffer, {buffer, *count});
         pool->give_back(buffer);
         if (!count) return std::unexpected(count.error());
         return io::leased_buffer();
     };
+    if (is_stream(cx)) {
+        bool is_drained = false;
+        const auto lease = [](received_chunk* chunk) -> result<io::leased_buffer> {
+            if (chunk == nullptr) return io::leased_buffer();
+            return io::leased_buffer(*chunk->from, chunk->buffer, {chunk->data(), chunk->size()});
+        };
+        return poll_call(
+            direction::read, cx, future,
+            [&] { return receive_from_ring(lease, receive, buffer_pool::buffer_size, is_drained); },
+            unless_cut_short(is_drained));
+    }
     return poll_call(direction::read, cx, future, receive, [](const auto& lease, io::ready seen) {
         return short_read(buffer_pool::buffer_size)(lease->size(), seen);
     });
 }
 
 poll_result<result<std::size_t>> io_socket::poll_peek(context& cx, const void* future, std::span<std::byte> into) {
-    return poll_call(
-        direction::read, cx, future, [&] { return sys::recv(fd_, into.data(), into.size(), MSG_PEEK); }, never_drained);
+    const auto look = [&] { return sys::recv(fd_, into.data(), into.size(), MSG_PEEK); };
+    if (is_stream(cx)) {
+        bool is_drained = false;
+        const auto copy = [&](received_chunk* chunk) -> result<std::size_t> {
+            if (chunk == nullptr) return std::size_t{0};
+            const std::size_t count = std::min(chunk->size(), into.size());
+            std::memcpy(into.data(), chunk->data(), count);
+            stream().put_back(*chunk);
+            return count;
+        };
+        return poll_call(
+            direction::read, cx, future, [&] { return receive_from_ring(copy, look, into.size(), is_drained); },
+            never_drained);
+    }
+    return poll_call(direction::read, cx, future, look, never_drained);
 }
 
 poll_result<result<std::size_t>> io_socket::poll_write(context& cx, const void* future,
                                                        std::span<const std::byte> from) {
+    if (is_stream(cx)) {
+        const auto write = [&] { return stream().write(*io_, ring_here(), std::span(&from, 1)); };
+        return poll_call(direction::write, cx, future, write, never_drained);
+    }
     return poll_call(
         direction::write, cx, future, [&] { return sys::send(fd_, from.data(), from.size()); },
         short_write(from.size()));
+}
+
+poll_result<result<std::size_t>> io_socket::poll_write_leased(context& cx, const void* future, io::leased_buffer& lease,
+                                                              std::span<const std::byte> from) {
+    if (!is_stream(cx)) return poll_write(cx, future, from);
+    const auto write = [&] { return stream().write_leased(*io_, ring_here(), lease, from); };
+    return poll_call(direction::write, cx, future, write, never_drained);
 }
 
 poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, const void* future,
                                                                 std::span<const std::span<const std::byte>> from) {
     const iovec_list list(from);
     if (list.total() == 0) return ok(std::size_t{0});
+    if (is_stream(cx)) {
+        const auto write = [&] { return stream().write(*io_, ring_here(), from); };
+        return poll_call(direction::write, cx, future, write, never_drained);
+    }
     return poll_call(
         direction::write, cx, future, [&] { return sys::send_vectored(fd_, list.get()); }, short_write(list.total()));
 }
 
+poll_result<result<void>> io_socket::poll_flush(context& cx, const void* future) {
+    if (!is_registered() || !is_stream_) return ok();
+    const auto flush = [&]() -> result<void> {
+        const auto done = stream().flush();
+        if (!done) return std::unexpected(done.error());
+        if (!*done) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
+        return ok();
+    };
+    // Before anything is waited for: it can be done here, mostly, and also when the loop is gone.
+    if (auto done = flush(); done || !would_block(done.error())) return done;
+    return poll_call(direction::write, cx, future, flush, never_drained);
+}
+
+poll_result<result<void>> io_socket::poll_stopped(context& cx, const void* future) {
+    if (!is_registered() || !is_stream_) return ok();
+    const auto stop = [&]() -> result<void> {
+        if (stream().stop_receiving(*io_)) return ok();
+        return std::unexpected(std::make_error_code(std::errc::operation_would_block));
+    };
+    if (auto done = stop()) return done;
+    return poll_call(direction::read, cx, future, stop, never_drained);
+}
+
+std::vector<std::byte> io_socket::take_received() {
+    std::vector<std::byte> bytes;
+    if (!is_registered() || !is_stream_) return bytes;
+    while (received_chunk* const chunk = stream().take_chunk()) {
+        bytes.insert(bytes.end(), chunk->data(), chunk->data() + chunk->size());
+        chunk->give_back();
+    }
+    return bytes;
+}
+
+std::vector<int> io_socket::take_connections() {
+    std::vector<int> connections;
+    if (!is_registered() || !is_stream_) return connections;
+    while (received_chunk* const chunk = stream().take_chunk()) connections.push_back(chunk->take_connection());
+    return connections;
+}
+
+result<void> io_socket::ensure_ready_for(const context& cx, io::interest wanted) {
+    if (auto registered = ensure_registered(cx); !registered || !is_stream_) return registered;
+    if (wanted.is_priority()) {
+        if (auto watched = io_->watch_stream(stream(), stream_source::for_all); !watched) {
+            return std::unexpected(watched.error());
+        }
+    }
+    if (wanted.is_readable()) stream().request_readiness(*io_);
+    return ok();
+}
+
 poll_result<result<void>> io_socket::poll_connected(context& cx, const void* future) {
     if (auto registered = ensure_registered(cx); !registered) return registered;
+    if (is_stream_) {
+        // A stream is writable until it is known better. Looked at before it is watched: what is told then counts.
+        const auto seen = source_->look(io::ready::writable);
+        const auto is_new = io_->watch_stream(stream(), stream_source::for_writing);
+        if (!is_new) return result<void>(std::unexpect, is_new.error());
+        if (*is_new) source_->clear_blocked(seen);
+    }
     const auto finish = [&]() -> result<void> {
         const auto error = sys::take_error(fd_);
         if (!error) return std::unexpected(error.error());
@@ -305,32 +485,68 @@ poll_result<result<void>> io_socket::poll_connected(context& cx, const void* fut
     return poll_call(direction::write, cx, future, finish, never_drained);
 }
 
-poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(context& cx, const void* future) {
-    const auto accept = [&]() -> result<std::pair<int, net::socket_addr>> {
-        for (;;) {
-            auto accepted = sys::accept(fd_);
-            if (!accepted) {
-                if (is_transient(accepted.error())) continue;
-                // The kernel takes the descriptor before it looks for a connection: with nobody there, too, it says that
-                // it has none. Then nothing is lost yet, and a client is waited for.
-                if (is_exhausted(accepted.error()) && !has_connection(fd_)) {
-                    return std::unexpected(std::make_error_code(std::errc::operation_would_block));
-                }
-                return std::unexpected(accepted.error());
+/// Takes a connection from the kernel's queue.
+result<std::pair<int, net::socket_addr>> io_socket::accept() {
+    for (;;) {
+        auto accepted = sys::accept(fd_);
+        if (!accepted) {
+            if (is_transient(accepted.error())) continue;
+            // The kernel takes the descriptor before it looks for a connection: with nobody there, too, it says that
+            // it has none. Then nothing is lost yet, and a client is waited for.
+            if (is_exhausted(accepted.error()) && !has_connection(fd_)) {
+                return std::unexpected(std::make_error_code(std::errc::operation_would_block));
             }
-            const auto peer = sys::from_native(accepted->peer.get(), accepted->peer.size);
-            if (!peer) return std::unexpected(peer.error());
-            return std::pair(accepted->fd.release(), *peer);
+            return std::unexpected(accepted.error());
         }
-    };
-    return poll_call(direction::read, cx, future, accept, never_drained);
+        const auto peer = sys::from_native(accepted->peer.get(), accepted->peer.size);
+        if (!peer) return std::unexpected(peer.error());
+        return std::pair(accepted->fd.release(), *peer);
+    }
+}
+
+/// The same from what a ring has accepted, which knows no addresses.
+result<std::pair<int, net::socket_addr>> io_socket::accept_from_ring() {
+    using answer_type = result<std::pair<int, net::socket_addr>>;
+    for (;;) {
+        bool is_drained = false;
+        bool has_gone = false;
+        const auto with_peer = [&](received_chunk* chunk) -> answer_type {
+            sys::unique_fd fd(chunk->take_connection());
+            const auto peer = sys::peer_addr(fd.get());
+            has_gone = !peer;  // reset before anybody asked for it, as ECONNABORTED
+            if (has_gone) return std::unexpected(peer.error());
+            return std::pair(fd.release(), *peer);
+        };
+        const auto directly = [&] {
+            auto accepted = accept();
+            if (accepted) stream().accepts_again();
+            return accepted;
+        };
+        auto answer = receive_from_ring(with_peer, directly, 0, is_drained);
+        if (!has_gone) return answer;
+    }
+}
+
+poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(context& cx, const void* future) {
+    using enum registers_as;
+    if (is_stream(cx, listener)) {
+        return poll_call(direction::read, cx, future, [&] { return accept_from_ring(); }, never_drained, listener);
+    }
+    return poll_call(direction::read, cx, future, [&] { return accept(); }, never_drained, listener);
 }
 
 result<std::size_t> io_socket::try_read(std::span<std::byte> into) {
+    if (is_registered() && is_stream_) {
+        bool is_drained = false;
+        return try_call(direction::read, [&] { return read_from_ring(into, is_drained); });
+    }
     return try_call(direction::read, [&] { return sys::recv(fd_, into.data(), into.size()); });
 }
 
 result<std::size_t> io_socket::try_write(std::span<const std::byte> from) {
+    if (is_registered() && is_stream_) {
+        return try_call(direction::write, [&] { return stream().write(*io_, ring_here(), std::span(&from, 1)); });
+    }
     return try_call(direction::write, [&] { return sys::send(fd_, from.data(), from.size()); });
 }
 

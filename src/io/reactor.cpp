@@ -41,7 +41,8 @@ reactor::reactor() : io_(nullptr) {
 }
 
 result<reactor> reactor::make(driver_kind kind) noexcept {
-    auto made = detail::io_handle::make(kind);
+    if (kind == driver_kind::io_uring) return std::unexpected(std::make_error_code(std::errc::not_supported));
+    auto made = detail::io_handle::make(driver_kind::epoll);
     if (!made) return std::unexpected(made.error());
     return reactor(*made);
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/scheduled_io.hpp>
 
-#include <eddy/detail/frame_pool.hpp>
-
 #include <mutex>
 #include <utility>
 
-#include "io/wake_list.hpp"
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/wake_list.hpp>
 
 namespace eddy::detail {
 namespace {
@@ -26,7 +25,12 @@ void scheduled_io::retain() noexcept {
 
 void scheduled_io::release() noexcept {
     // acq_rel: the last one out sees all that the others did before they let go.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) pool_delete(this);
+    if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (is_stream_) {
+        free_stream(*this);
+    } else {
+        pool_delete(this);
+    }
 }
 
 void scheduled_io::set_readiness(io::ready what) noexcept {
@@ -72,14 +76,14 @@ poll_result<io::ready_event> scheduled_io::wait(direction way, context& cx, cons
     eddy::waker mine = cx.waker();
     std::lock_guard guard(lock_);
     if (const auto seen = look(mask_of(way)); has_answer(seen)) return seen;
-    slot& kept = slot_of(way);
+    waker_slot& kept = slot_of(way);
     kept.waker.swap(mine);
     kept.owner.store(owner, std::memory_order_relaxed);
     return not_ready;
 }
 
 void scheduled_io::leave_slot(direction way, const void* owner) noexcept {
-    slot& kept = slot_of(way);
+    waker_slot& kept = slot_of(way);
     if (kept.owner.load(std::memory_order_relaxed) != owner) return;
     eddy::waker dropped;
     std::lock_guard guard(lock_);
@@ -99,30 +103,23 @@ poll_result<io::ready_event> scheduled_io::poll_waiter(io_waiter& waiter, contex
     eddy::waker mine = cx.waker();
     std::lock_guard guard(lock_);
     if (const auto seen = look(mask); has_answer(seen)) return seen;
-    waiter.waker.swap(mine);
-    if (!waiter.linked) {
-        waiter.linked = true;
-        waiter.next = nullptr;
-        waiter.previous = std::exchange(last_waiter_, &waiter);
-        (waiter.previous != nullptr ? waiter.previous->next : first_waiter_) = &waiter;
-    }
+    waiter.wake.swap(mine);
+    if (!waiter.is_listed) waiters_.push_back(waiter);
     return not_ready;
 }
 
 void scheduled_io::unlink(io_waiter& waiter) noexcept {
     std::lock_guard guard(lock_);
-    if (!waiter.linked) return;
-    waiter.linked = false;
-    (waiter.previous != nullptr ? waiter.previous->next : first_waiter_) = waiter.next;
-    (waiter.next != nullptr ? waiter.next->previous : last_waiter_) = waiter.previous;
+    waiters_.remove(waiter);
 }
 
-void scheduled_io::wake(io::ready what) noexcept {
-    std::unique_lock guard(lock_);
+void scheduled_io::wake(io::ready what) noexcept { wake_unlocked(std::unique_lock(lock_), what); }
+
+void scheduled_io::wake_unlocked(std::unique_lock<spin_lock>&& held, io::ready what) noexcept {
     eddy::waker reader = take_slot(direction::read, what);
     eddy::waker writer = take_slot(direction::write, what);
-    const bool has_waiters = first_waiter_ != nullptr;
-    guard.unlock();
+    const bool has_waiters = !waiters_.is_empty();
+    held.unlock();
     std::move(reader).wake();
     std::move(writer).wake();
     if (has_waiters) [[unlikely]]
@@ -131,7 +128,7 @@ void scheduled_io::wake(io::ready what) noexcept {
 
 /// The waker that waits in this direction, if it is among `what`. Under the lock.
 eddy::waker scheduled_io::take_slot(direction way, io::ready what) noexcept {
-    slot& kept = slot_of(way);
+    waker_slot& kept = slot_of(way);
     if (!what.intersects(mask_of(way)) || kept.waker.is_noop()) return {};
     kept.owner.store(nullptr, std::memory_order_relaxed);
     return std::move(kept.waker);
@@ -140,20 +137,18 @@ eddy::waker scheduled_io::take_slot(direction way, io::ready what) noexcept {
 void scheduled_io::wake_waiters(io::ready what) noexcept {
     wake_list taken;
     std::unique_lock guard(lock_);
-    for (io_waiter* waiter = first_waiter_; waiter != nullptr;) {
+    for (waiter* each = waiters_.front(); each != nullptr;) {
         if (taken.is_full()) {
             guard.unlock();
             taken.wake_all();
             guard.lock();
-            waiter = first_waiter_;  // the list may have changed meanwhile; those who were taken out are not in it
+            each = waiters_.front();  // the list may have changed meanwhile; those who were taken out are not in it
             continue;
         }
-        io_waiter& current = *std::exchange(waiter, waiter->next);
+        auto& current = static_cast<io_waiter&>(*std::exchange(each, each->next));
         if (!what.satisfies(current.wanted)) continue;
-        current.linked = false;
-        (current.previous != nullptr ? current.previous->next : first_waiter_) = current.next;
-        (current.next != nullptr ? current.next->previous : last_waiter_) = current.previous;
-        taken.push(std::move(current.waker));
+        waiters_.remove(current);
+        taken.push(std::move(current.wake));
     }
 }
 

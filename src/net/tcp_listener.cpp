@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <chrono>
 
+#include <eddy/poll_fn.hpp>
+
 #include "io/current_io.hpp"
 #include "net/adopt.hpp"
 #include "net/resolver.hpp"
@@ -88,7 +90,12 @@ result<tcp_listener> tcp_listener::from_native(int fd) noexcept {
 
 task<result<released>> tcp_listener::into_native() && {
     return [](detail::io_socket socket) -> task<result<released>> {
-        co_return released(socket.release());
+        auto stopped = poll_fn([&socket](context& cx) { return socket.poll_stopped(cx, nullptr); });
+        co_await try_(stopped);
+        auto connections = socket.take_connections();
+        released parts(socket.release());
+        parts.connections = std::move(connections);
+        co_return parts;
     }(std::move(socket_));
 }
 

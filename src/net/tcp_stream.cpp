@@ -88,7 +88,14 @@ result<tcp_stream> tcp_stream::from_native(int fd) noexcept {
 
 task<result<released>> tcp_stream::into_native() && {
     return [](detail::io_socket socket) -> task<result<released>> {
-        co_return released(socket.release());
+        auto flushed = poll_fn([&socket](context& cx) { return socket.poll_flush(cx, nullptr); });
+        co_await try_(flushed);
+        auto stopped = poll_fn([&socket](context& cx) { return socket.poll_stopped(cx, nullptr); });
+        co_await try_(stopped);
+        auto bytes = socket.take_received();
+        released parts(socket.release());
+        parts.bytes = std::move(bytes);
+        co_return parts;
     }(std::move(socket_));
 }
 
@@ -124,13 +131,25 @@ detail::io_operation<write_vectored_op> tcp_stream::write_vectored(
 detail::io_operation<write_all_op> tcp_stream::write_all(std::span<const std::byte> from) noexcept {
     return detail::io_operation<write_all_op>(socket_, from);
 }
+detail::io_operation<write_owned_op> tcp_stream::write_owned(io::leased_buffer from) noexcept {
+    return detail::io_operation<write_owned_op>(socket_, std::move(from));
+}
 
 task<result<void>> tcp_stream::shutdown() {
     // By the socket, and not by its number, which is somebody else's after the stream.
-    return [](const detail::io_socket& socket) -> task<result<void>> {
+    return [](detail::io_socket& socket) -> task<result<void>> {
+        auto flushed = poll_fn([&socket](context& cx) { return socket.poll_flush(cx, nullptr); });
+        co_await try_(flushed);
         auto done = sys::shutdown(socket.fd(), SHUT_WR);
         if (!done && done.error() == std::errc::not_connected) co_return {};  // the peer was faster
         co_return done;
+    }(socket_);
+}
+
+task<result<void>> tcp_stream::flush() {
+    return [](detail::io_socket& socket) -> task<result<void>> {
+        auto flushed = poll_fn([&socket](context& cx) { return socket.poll_flush(cx, nullptr); });
+        co_return co_await flushed;
     }(socket_);
 }
 
@@ -152,7 +171,7 @@ socket_readiness tcp_stream::ready(io::interest wanted) noexcept { return {socke
 
 poll_result<result<io::ready>> socket_readiness::poll(context& cx) {
     if (!readiness_) {
-        if (auto registered = socket_->ensure_registered(cx); !registered) {
+        if (auto registered = socket_->ensure_ready_for(cx, wanted_); !registered) {
             return result<io::ready>(std::unexpect, registered.error());
         }
         readiness_.emplace(socket_->source(), wanted_);

@@ -83,28 +83,15 @@ private:
 result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
     const auto count = worker_count(chosen.worker_threads_);
     if (!count) return std::unexpected(count.error());
-    std::vector<io_handle*> drivers(*count, nullptr);
-    struct cleaner {
-        std::vector<io_handle*>& made;
-        ~cleaner() {
-            for (auto* const driver : made) {
-                if (driver != nullptr) driver->release();
-            }
-        }
-    } const unused{drivers};
+    std::vector<worker::io_share> drivers(*count);
+    used_driver used;
     if (chosen.enable_io_) {
-        const auto choice = choose_driver(chosen.driver_);
+        const auto choice =
+            choose_and_make(chosen.driver_, [&](driver_kind kind) { return make_drivers(drivers, kind); });
         if (!choice) return std::unexpected(choice.error());
-        for (auto*& driver : drivers) {
-            const auto made = io_handle::make(choice->kind);
-            if (!made) return std::unexpected(made.error());
-            driver = *made;
-            // For its time as sentry; a single worker has nobody to watch.
-            if (drivers.size() == 1) continue;
-            if (auto alarm = driver->make_alarm(); !alarm) return std::unexpected(alarm.error());
-        }
+        used = {choice->kind, choice->why};
     }
-    pool* const made = new pool(chosen, drivers);
+    pool* const made = new pool(chosen, drivers, used);
     if (auto started = made->start_threads(); !started) {
         made->wait_until_closed(std::nullopt);
         made->release();
@@ -115,27 +102,40 @@ result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
-std::unique_ptr<const runtime_hooks> pool::used(const runtime_hooks& hooks) {
+result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind) noexcept {
+    for (auto& driver : drivers) driver.reset();  // what an attempt with another kind has made
+    for (auto& driver : drivers) {
+        const auto made = io_handle::make(kind);
+        if (!made) return std::unexpected(made.error());
+        driver.reset(*made);
+        // For its time as sentry; a single worker has nobody to watch.
+        if (drivers.size() == 1) continue;
+        if (auto alarm = driver->make_alarm(); !alarm) return std::unexpected(alarm.error());
+    }
+    return ok();
+}
+
+std::unique_ptr<const runtime_hooks> pool::used_hooks(const runtime_hooks& hooks) {
     const bool any = hooks.thread_start || hooks.thread_stop || hooks.before_park || hooks.after_unpark ||
                      hooks.task_spawn || hooks.task_terminate || hooks.before_task_poll || hooks.after_task_poll;
     return any ? std::make_unique<const runtime_hooks>(hooks) : nullptr;
 }
 
-pool::pool(const runtime_builder& chosen, std::vector<io_handle*>& drivers)
-    : hooks_(used(chosen.hooks_)),
+pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers, const used_driver& used)
+    : hooks_(used_hooks(chosen.hooks_)),
       on_uncaught_(chosen.on_uncaught_),
       shuts_down_on_uncaught_(chosen.shutdown_on_uncaught_),
       global_interval_(std::max(1u, chosen.global_interval_)),
       event_interval_(std::max(1u, chosen.event_interval_)),
       thread_name_(chosen.thread_name_),
       stack_size_(chosen.stack_size_),
+      driver_(used),
       idle_(static_cast<unsigned>(drivers.size())),
       lists_(std::make_unique<task_list[]>(drivers.size() + lists_for_others)) {
-    for (auto*& driver : drivers) {
+    for (auto& driver : drivers) {
         const auto index = static_cast<unsigned>(workers_.size());
-        worker::io_share io(std::exchange(driver, nullptr));
         workers_.push_back(
-            std::make_unique<worker>(*this, index, std::move(io), chosen.seed_, chosen.poll_time_histogram_));
+            std::make_unique<worker>(*this, index, std::move(driver), chosen.seed_, chosen.poll_time_histogram_));
     }
     forget_wakers_in_children();
     threads_.reserve(workers_.size());
@@ -373,6 +373,9 @@ bool pool::hand_over(worker& which) noexcept {
         const std::lock_guard guard(lock_);
         ++in_place_;
     }
+    // Nobody else can turn its ring, and what this thread is about to wait for may come through that. So who goes on with the
+    // worker makes one of his own, to which the sockets move; or this thread itself, if it is the first to turn again.
+    if (which.io() != nullptr) which.io()->retire_ring();
     in_place_of = this;
     which.offer();
     // One job of an earlier call may still be on its way, whose worker was taken back: it takes this one.
@@ -708,6 +711,8 @@ runtime_metrics pool::metrics() const {
         workers.push_back(one);
     }
     runtime_metrics all(std::move(workers));
+    all.driver = driver_.kind;
+    all.why_driver = driver_.why;
     std::uint64_t ended = 0;
     for (unsigned i = 0; i < list_count(); ++i) ended += lists_[i].ended();
     for (unsigned i = 0; i < list_count(); ++i) all.spawned_tasks += lists_[i].spawned();

@@ -112,6 +112,8 @@ public:
     /// Where a socket is registered that a future on this thread waits for: with this worker, or, if that has clearly
     /// more than its share, or this thread is none, with the one that has least.
     [[nodiscard]] io_handle* io_for_new_source() noexcept;
+    /// Null if there is no I/O: for what is the same for all workers.
+    [[nodiscard]] io_handle* any_io() const noexcept { return workers_[0]->io(); }
     [[nodiscard]] time_driver& any_time_driver() noexcept;
 
     // ---- Blocking work ----
@@ -141,6 +143,8 @@ public:
     /// Blocking work begins or ends, as far as is_idle() is concerned.
     void count_blocking(bool begins) noexcept;
 
+    [[nodiscard]] std::optional<driver_kind> driver() const noexcept { return driver_.kind; }
+    [[nodiscard]] std::string_view why_driver() const noexcept { return driver_.why; }
     [[nodiscard]] runtime_metrics metrics() const;
 
 private:
@@ -148,7 +152,13 @@ private:
 
     enum class phase : unsigned char { open, closing, closed };
 
-    explicit pool(const runtime_builder& chosen, std::vector<io_handle*>& drivers);
+    /// What all workers wait with.
+    struct used_driver {
+        std::optional<driver_kind> kind;  // none without I/O
+        std::string_view why = "none: I/O is not enabled";
+    };
+
+    explicit pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers, const used_driver& used);
     ~pool();
 
     [[nodiscard]] result<void> start_threads() noexcept;
@@ -156,7 +166,8 @@ private:
     [[nodiscard]] bool start_late_thread(worker& which) noexcept;
     void one_less(unsigned& counted) noexcept;
     void forget_left(worker& which) noexcept;
-    [[nodiscard]] static std::unique_ptr<const runtime_hooks> used(const runtime_hooks& hooks);
+    [[nodiscard]] static result<void> make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind) noexcept;
+    [[nodiscard]] static std::unique_ptr<const runtime_hooks> used_hooks(const runtime_hooks& hooks);
     void refuse(spawned_task& task) noexcept;
     void thread_is_out() noexcept;
     void after_end() noexcept;
@@ -173,6 +184,7 @@ private:
     const unsigned event_interval_;
     const std::string thread_name_;
     const std::size_t stack_size_;
+    const used_driver driver_;
     const sys::process_mark process_;
 
     atomic<std::uint32_t> references_{1};

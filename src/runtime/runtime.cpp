@@ -48,6 +48,14 @@ void runtime::wait_until_idle(std::source_location where) const {
 
 runtime_metrics runtime::metrics() const { return pool_ != nullptr ? pool_->metrics() : runtime_metrics({}); }
 
+std::optional<driver_kind> runtime::driver() const noexcept {
+    return pool_ != nullptr ? pool_->driver() : std::nullopt;
+}
+
+std::string_view runtime::why_driver() const noexcept {
+    return pool_ != nullptr ? pool_->why_driver() : "none: this runtime was moved from, or has been shut down";
+}
+
 void runtime::shutdown_timeout(std::chrono::nanoseconds limit, std::source_location where) && {
     detail::check_may_block("shutdown_timeout", where);
     auto* const pool = std::exchange(pool_, nullptr);

@@ -66,6 +66,7 @@ void scope_base::bind(std::source_location where) {
     core_ = target.core;
     if (pool_ != nullptr) pool_->retain();
     if (core_ != nullptr) core_->retain();
+    deadline_ = deadline_here();
 }
 
 void scope_base::adopt(scope_link& child) noexcept {

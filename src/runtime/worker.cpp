@@ -106,6 +106,7 @@ void worker::run() noexcept {
         }
     }
     give_up_queue();
+    if (io_ != nullptr) io_->retire_ring();
     flush_freed_blocks();
     leave_thread();
     pool_.release(std::exchange(pool_references_, 0));

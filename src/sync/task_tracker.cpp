@@ -31,46 +31,34 @@ void tracker_state::tell() noexcept {
         waker next;
         {
             const std::lock_guard guard(lock_);
-            tracker_waiter* const waiter = first_;
-            if (waiter == nullptr) return;
-            first_ = waiter->next;
-            if (first_ != nullptr) first_->previous = nullptr;
-            waiter->next = nullptr;
-            waiter->is_listed = false;
-            next = std::move(waiter->wake);
+            waiter* const one = waiters_.pop_back();
+            if (one == nullptr) return;
+            next = std::move(one->wake);
         }
         std::move(next).wake();
     }
 }
 
-bool tracker_state::poll_end(std::uint64_t seen, tracker_waiter& waiter, const waker& wake) noexcept {
+bool tracker_state::poll_end(std::uint64_t seen, waiter& one, const waker& wake) noexcept {
     {
         const std::lock_guard guard(lock_);
         if (ends_ != seen) return true;
-        if (waiter.is_listed && waiter.wake.will_wake(wake)) return false;
+        if (one.is_listed && one.wake.will_wake(wake)) return false;
     }
     waker copy = wake;  // cloned before the lock is taken, and the former one dropped after it
     const std::lock_guard guard(lock_);
     if (ends_ != seen) return true;
-    waiter.wake.swap(copy);
-    if (!waiter.is_listed) {
-        waiter.is_listed = true;
-        waiter.next = first_;
-        if (first_ != nullptr) first_->previous = &waiter;
-        first_ = &waiter;
-    }
+    one.wake.swap(copy);
+    if (!one.is_listed) waiters_.push_back(one);
     return false;
 }
 
-void tracker_state::leave(tracker_waiter& waiter) noexcept {
+void tracker_state::leave(waiter& one) noexcept {
     waker dropped;
     const std::lock_guard guard(lock_);
-    if (!waiter.is_listed) return;
-    (waiter.previous != nullptr ? waiter.previous->next : first_) = waiter.next;
-    if (waiter.next != nullptr) waiter.next->previous = waiter.previous;
-    waiter.previous = waiter.next = nullptr;
-    waiter.is_listed = false;
-    dropped = std::move(waiter.wake);
+    if (!one.is_listed) return;
+    waiters_.remove(one);
+    dropped = std::move(one.wake);
 }
 
 }  // namespace eddy::detail

@@ -5,10 +5,9 @@
 #include <mutex>
 #include <utility>
 
+#include <eddy/detail/wake_list.hpp>
 #include <eddy/error.hpp>
 #include <eddy/time/clock.hpp>
-
-#include "io/wake_list.hpp"
 
 namespace eddy::detail {
 

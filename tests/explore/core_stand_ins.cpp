@@ -46,7 +46,7 @@ time_driver* exchange_current_time_driver(time_driver*) noexcept { return nullpt
 void io_handle::retain() noexcept { std::abort(); }
 void io_handle::release() noexcept { std::abort(); }
 void io_handle::shut_down() noexcept { std::abort(); }
-bool io_handle::is_in_child() const noexcept { std::abort(); }
+void io_handle::flush_ring() noexcept { std::abort(); }
 io_metrics io_handle::metrics() const noexcept { std::abort(); }
 result<std::size_t> io_handle::turn(max_wait, max_wait) noexcept { std::abort(); }
 

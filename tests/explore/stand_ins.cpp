@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include <eddy/detail/scheduled_io.hpp>
 #include <eddy/error.hpp>
 
 #include "runtime/uncaught.hpp"
@@ -10,5 +11,7 @@
 namespace eddy::detail {
 
 void report_uncaught(const task_owner&, std::exception_ptr, const std::source_location&, std::string_view) noexcept {}
+
+void free_stream(scheduled_io&) noexcept {}
 
 }  // namespace eddy::detail

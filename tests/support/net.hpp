@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -34,7 +35,9 @@
 #include <eddy/error.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_stream.hpp>
+#include <eddy/task.hpp>
 #include <eddy/time/timeout.hpp>
+#include <eddy/yield_now.hpp>
 #include <support/gate.hpp>
 
 // The other side of a connection, without eddy: plain blocking sockets. All fail by exceptions.
@@ -111,6 +114,16 @@ private:
     std::vector<int> fillers_;
 };
 
+/// Calls again what was interrupted. Seen without a signal on Linux 6.18, by whoever has used a ring that is closed now, and while
+/// another thread's ring accepts, and the table of descriptors grows for it.
+template <class Call>
+auto repeated(Call call) {
+    for (;;) {
+        const auto answer = call();
+        if (answer >= 0 || errno != EINTR) return answer;
+    }
+}
+
 /// A blocking socket, whose reads and writes end after 10 s at the latest.
 class raw_socket {
 public:
@@ -157,7 +170,9 @@ public:
             throw std::system_error(errno, std::generic_category(), "connect");
         }
     }
-    [[nodiscard]] raw_socket accept() const { return raw_socket(::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC)); }
+    [[nodiscard]] raw_socket accept() const {
+        return raw_socket(repeated([this] { return ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC); }));
+    }
 
     [[nodiscard]] eddy::net::socket_addr addr() const {
         sockaddr_in native{};
@@ -170,7 +185,7 @@ public:
 
     void send(std::span<const std::byte> bytes) const {
         while (!bytes.empty()) {
-            const auto count = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+            const auto count = repeated([&] { return ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL); });
             if (count < 0) throw std::system_error(errno, std::generic_category(), "send");
             bytes = bytes.subspan(static_cast<std::size_t>(count));
         }
@@ -183,7 +198,7 @@ public:
         std::string got(size, '\0');
         std::size_t filled = 0;
         while (filled < size) {
-            const auto count = ::recv(fd_, got.data() + filled, size - filled, 0);
+            const auto count = repeated([&] { return ::recv(fd_, got.data() + filled, size - filled, 0); });
             if (count < 0) throw std::system_error(errno, std::generic_category(), "recv");
             if (count == 0) break;
             filled += static_cast<std::size_t>(count);
@@ -204,7 +219,8 @@ public:
     /// Waits until the kernel says `events` of this socket.
     void wait_for(short events) const {
         pollfd wanted{fd_, events, 0};
-        if (::poll(&wanted, 1, 10'000) != 1) throw std::runtime_error("waited 10 s for a socket");
+        if (repeated([&] { return ::poll(&wanted, 1, 10'000); }) != 1)
+            throw std::runtime_error("waited 10 s for a socket");
     }
 
 private:
@@ -295,5 +311,33 @@ inline std::chrono::nanoseconds clock_time(clockid_t which) {
 /// The processor time that this process, or this thread, has used.
 inline std::chrono::nanoseconds cpu_time() { return detail::clock_time(CLOCK_PROCESS_CPUTIME_ID); }
 inline std::chrono::nanoseconds thread_cpu_time() { return detail::clock_time(CLOCK_THREAD_CPUTIME_ID); }
+
+/// What one read of at most 64 bytes says: the bytes, or the error.
+inline eddy::task<std::string> read_some(eddy::net::tcp_stream& stream) {
+    std::array<std::byte, 64> into{};
+    const auto count = co_await stream.read(into);
+    if (!count) co_return "error: " + count.error().message();
+    co_return text_of(std::span(into).first(*count));
+}
+
+/// Writes until the socket takes nothing more, in large pieces and then in small ones, and says how much was accepted.
+inline eddy::task<std::size_t> fill(eddy::net::tcp_stream& stream) {
+    const std::vector<std::byte> large(256 * 1024, std::byte{'l'});
+    const std::vector<std::byte> small(100, std::byte{'s'});
+    std::size_t accepted = 0;
+    pollfd room{stream.native_handle(), POLLOUT, 0};
+    do {
+        co_await eddy::yield_now();
+        while (const auto count = stream.try_write(large)) accepted += *count;
+    } while (::poll(&room, 1, 20) == 1);  // what is on its way to the peer makes room once more
+    while (const auto count = stream.try_write(small)) accepted += *count;
+    co_return accepted;
+}
+
+/// The same after a byte that the peer has sent: from then on the loop's driver has a part in all that.
+inline eddy::task<std::size_t> read_and_fill(eddy::net::tcp_stream& stream) {
+    static_cast<void>(co_await read_some(stream));
+    co_return co_await fill(stream);
+}
 
 }  // namespace support

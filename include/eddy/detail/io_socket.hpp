@@ -8,6 +8,7 @@
 #include <string>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/scheduled_io.hpp>
@@ -20,6 +21,8 @@
 #include <eddy/result.hpp>
 
 namespace eddy::detail {
+
+class stream_source;
 
 /// A socket of a loop: its descriptor, and its registration from the first operation on that would block. Every call
 /// that moves bytes or connections is made here: on a readiness driver it is tried first and waits then; a completing
@@ -54,6 +57,9 @@ public:
     poll_result<result<io::leased_buffer>> poll_receive(context& cx, const void* future);
     poll_result<result<std::size_t>> poll_peek(context& cx, const void* future, std::span<std::byte> into);
     poll_result<result<std::size_t>> poll_write(context& cx, const void* future, std::span<const std::byte> from);
+    /// `from` is a part of the lease, which may be taken over, and is empty then.
+    poll_result<result<std::size_t>> poll_write_leased(context& cx, const void* future, io::leased_buffer& lease,
+                                                       std::span<const std::byte> from);
     poll_result<result<std::size_t>> poll_write_vectored(context& cx, const void* future,
                                                          std::span<const std::span<const std::byte>> from);
     /// Of a socket whose connect(2) is in progress: done when it is writable, has no error, and has a peer.
@@ -61,9 +67,16 @@ public:
     /// A connection's descriptor, and its peer.
     poll_result<result<std::pair<int, net::socket_addr>>> poll_accept(context& cx, const void* future);
 
-    /// Registers, if that has not been done: for whoever waits without an operation. Of two threads that come at the same
+    /// Done when what was written has been handed to the system.
+    poll_result<result<void>> poll_flush(context& cx, const void* future);
+    /// Done when the driver receives nothing any more, and take_received() gives all that is left.
+    poll_result<result<void>> poll_stopped(context& cx, const void* future);
+    [[nodiscard]] std::vector<std::byte> take_received();
+    [[nodiscard]] std::vector<int> take_connections();
+
+    /// Registers, if that has not been done, so that what is `wanted` is told. Of two threads that come at the same
     /// moment, one for each direction, one registers and the other waits for it.
-    result<void> ensure_registered(const context& cx);
+    result<void> ensure_ready_for(const context& cx, io::interest wanted);
     /// What is shared with the driver, once it is registered.
     [[nodiscard]] scheduled_io& source() const noexcept { return *source_; }
 
@@ -78,6 +91,7 @@ public:
 
 private:
     enum class state : unsigned char { unregistered, bound, registering, registered };
+    enum class registers_as : unsigned char { connection, listener };
 
     // acquire: pairs with the release in ensure_registered(), which may be run by the other direction's thread.
     [[nodiscard]] bool is_registered() const noexcept {
@@ -89,6 +103,7 @@ private:
         if (other.source_ != nullptr) check_not_borrowed(*other.source_);
         fd_ = std::exchange(other.fd_, -1);
         is_drained_ = other.is_drained_;
+        is_stream_ = other.is_stream_;
         io_ = std::exchange(other.io_, nullptr);
         source_ = std::exchange(other.source_, nullptr);
         state_.store(other.state_.load(std::memory_order_relaxed), std::memory_order_relaxed);
@@ -97,12 +112,26 @@ private:
     /// Operations borrow their socket: one that waits must end before the socket is destroyed or moved.
     static void check_not_borrowed(const scheduled_io& source) noexcept;
     void close() noexcept;
+    result<void> ensure_registered(const context& cx, registers_as what = registers_as::connection);
+    /// Whether its bytes, or its connections, come through a ring, or will: then it is registered.
+    [[nodiscard]] bool is_stream(const context& cx, registers_as what = registers_as::connection) {
+        if (is_registered()) return is_stream_;
+        return could_be_stream() && ensure_registered(cx, what).has_value() && is_stream_;
+    }
+    [[nodiscard]] bool could_be_stream() const noexcept;
+    [[nodiscard]] stream_source& stream() const noexcept;
 
     template <class Call, class IsDrained>
-    auto poll_call(direction way, context& cx, const void* future, Call call, IsDrained is_drained)
-        -> poll_result<decltype(call())>;
+    auto poll_call(direction way, context& cx, const void* future, Call call, IsDrained is_drained,
+                   registers_as what = registers_as::connection) -> poll_result<decltype(call())>;
     template <class Call>
     auto try_call(direction way, Call call) -> decltype(call());
+    template <class FromChunk, class Directly>
+    auto receive_from_ring(FromChunk from_chunk, Directly directly, std::size_t room, bool& is_drained)
+        -> decltype(directly());
+    result<std::pair<int, net::socket_addr>> accept();
+    result<std::pair<int, net::socket_addr>> accept_from_ring();
+    result<std::size_t> read_from_ring(std::span<std::byte> into, bool& is_drained);
     static io::ready_event part_of(direction way, const io::ready_event& seen) noexcept;
 
     // A waiting connection has one of these in its frame: so it is small, and holds no io::registration.
@@ -110,6 +139,7 @@ private:
     atomic<state> state_{state::unregistered};
     // The last read, before it was registered, has taken all there was. Of the reading direction only.
     bool is_drained_ = false;
+    bool is_stream_ = false;          // source_ is a stream_source
     io_handle* io_ = nullptr;         // counted; there if bound or registered
     scheduled_io* source_ = nullptr;  // there if registered
 };

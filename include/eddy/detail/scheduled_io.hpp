@@ -3,9 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <mutex>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/spin_lock.hpp>
+#include <eddy/detail/waiter_list.hpp>
 #include <eddy/future.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/ready_event.hpp>
@@ -41,12 +43,8 @@ struct readiness_word {
 enum class direction : unsigned char { read, write };
 
 /// One entry of the list of waiters: stands in the future that waits.
-struct io_waiter {
-    io_waiter* previous = nullptr;
-    io_waiter* next = nullptr;
-    eddy::waker waker;
+struct io_waiter : waiter {
     io::interest wanted;
-    bool linked = false;  ///< guarded by the scheduled_io's lock
 
     explicit io_waiter(io::interest what) noexcept : wanted(what) {}
 };
@@ -74,11 +72,16 @@ struct source_link {
 class alignas(128) scheduled_io : public source_link {
 public:
     scheduled_io() noexcept = default;
+    /// The base of a stream_source.
+    explicit scheduled_io(int fd) noexcept : is_stream_(true), fd_(fd) {}
     scheduled_io(const scheduled_io&) = delete;
     scheduled_io& operator=(const scheduled_io&) = delete;
 
     void retain() noexcept;
     void release() noexcept;
+
+    /// Whether this is a stream_source, whose bytes come from a ring.
+    [[nodiscard]] bool is_stream() const noexcept { return is_stream_; }
 
     // ---- The driver's side ----
 
@@ -124,7 +127,7 @@ public:
     void clear_wakers() noexcept;
 
 private:
-    struct slot {
+    struct waker_slot {
         eddy::waker waker;
         // Relaxed throughout: it is written under the lock, and read without it only by leave_slot(), which compares it
         // to its own address. Nobody but that owner stores that address, so it sees its own store or a later one.
@@ -133,17 +136,32 @@ private:
     void clear(io::ready_event seen, io::ready over) noexcept;
     eddy::waker take_slot(direction way, io::ready what) noexcept;
     void wake_waiters(io::ready what) noexcept;
-    slot& slot_of(direction way) noexcept { return way == direction::read ? reader_ : writer_; }
+    waker_slot& slot_of(direction way) noexcept { return way == direction::read ? reader_ : writer_; }
 
     atomic<std::uint32_t> word_{0};
     atomic<std::uint32_t> references_{1};
+
+protected:
+    /// The end of wake(), whose lock is held; it is left here, before anything is woken.
+    void wake_unlocked(std::unique_lock<spin_lock>&& held, io::ready what) noexcept;
+
     spin_lock lock_;
-    slot reader_;
+
+private:
+    const bool is_stream_ = false;
+
+protected:
+    const int fd_ = -1;  // of a stream_source
+
+private:
+    waker_slot reader_;
     // Up to here one cache line: what a reader touches that begins to wait. Its wake-up looks at the rest, too.
-    slot writer_;
-    io_waiter* first_waiter_ = nullptr;
-    io_waiter* last_waiter_ = nullptr;
+    waker_slot writer_;
+    waiter_list<io_waiter> waiters_;
 };
+
+/// Frees what release() has found to be a stream_source.
+void free_stream(scheduled_io& stream) noexcept;
 
 static_assert(alignof(scheduled_io) == 128 && sizeof(scheduled_io) % 128 == 0);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <exception>
 #include <expected>
@@ -10,6 +11,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/bound_deadline.hpp>
 #include <eddy/detail/core_task.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/outcome.hpp>
@@ -90,6 +92,10 @@ public:
     void bind(std::source_location where);
     [[nodiscard]] bool is_bound() const noexcept { return pool_ != nullptr || core_ != nullptr; }
 
+    /// The deadline that was in sight in bind(), which the children inherit; `no_deadline` if there was none. It does not change
+    /// while there are children.
+    [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept { return deadline_; }
+
     template <class W>
     void spawn(W&& work, std::source_location where);
 
@@ -126,6 +132,7 @@ private:
 
     pool* pool_ = nullptr;         // counted
     core_shared* core_ = nullptr;  // counted
+    std::chrono::steady_clock::time_point deadline_ = no_deadline;
     spin_lock lock_;
     bool waits_for_children_ = false;
     bool is_awaited_ = false;  // by destroy_children()
@@ -137,7 +144,19 @@ private:
     waker waker_;
 };
 
-/// A child on the pool.
+/// While a child is polled: the deadline that its scope hands down is in sight, if there is one.
+class inherited_deadline {
+public:
+    explicit inherited_deadline(const scope_base& scope) noexcept {
+        if (scope.deadline() != no_deadline) [[unlikely]]
+            bound_.emplace(scope.deadline());
+    }
+
+private:
+    std::optional<bound_deadline> bound_;
+};
+
+/// A child on the pool. A coroutine is polled by the worker directly, unless there is a deadline to be put in sight before.
 template <class W>
 class pool_child final : public spawned_output<work_output_t<W>>, public scope_link {
     using output = work_output_t<W>;
@@ -147,21 +166,34 @@ public:
     template <class G>
     pool_child(scope_base& its, task_owner& runs, std::source_location where, G&& work)
         : base(operations, runs, where, false), scope_link(its), work_(std::forward<G>(work), where) {
-        this->root = work_.root();
+        if (its.deadline() == no_deadline) {
+            this->root = work_.root();
+        } else {
+            holds_frames_ = work_.root() != nullptr;
+        }
     }
 
 private:
     static pool_child& of(spawned_task& task) noexcept { return static_cast<pool_child&>(task); }
-    static bool poll(spawned_task& task, context& cx) { return of(task).work_.poll(of(task).outcome_, cx); }
+    static bool poll(spawned_task& task, context& cx) {
+        auto& me = of(task);
+        const inherited_deadline here(me.scope);
+        if (!me.work_.poll(me.outcome_, cx)) return false;
+        me.holds_frames_ = false;  // they have destroyed themselves
+        return true;
+    }
     static bool poll_cancel(spawned_task& task, context& cx) {
         auto& me = of(task);
         if (me.scope.is_being_destroyed()) return true;
+        const inherited_deadline here(me.scope);
         if (!me.work_.poll_cancel(cx)) return false;
+        me.holds_frames_ = false;
         task.root = nullptr;
         return true;
     }
     static void destroy_future(spawned_task& task) noexcept {
         auto& me = of(task);
+        if (me.holds_frames_) destroy_root(*me.work_.root());
         me.work_.destroy();
         if (auto failure = failure_in<output>(me.outcome_)) me.scope.fail(std::move(*failure));
         me.outcome_.discard();
@@ -176,6 +208,7 @@ private:
                                             &destroy_future,       &fail,        &base::exception_of,
                                             &base::destroy_output, &free_memory, &base::unnamed};
 
+    bool holds_frames_ = false;  // a coroutine's, which are not the worker's to destroy
     stored_work<W> work_;
 };
 
@@ -206,6 +239,7 @@ private:
     static bool poll(core_task& task, context& cx) {
         auto& me = of(task);
         const while_polled here(me);
+        const inherited_deadline deadline(me.scope);
         try {
             me.has_ended_ = me.work_.poll(me.outcome_, cx);
         } catch (...) {
@@ -217,6 +251,7 @@ private:
     static bool poll_cancel(core_task& task, context& cx) {
         auto& me = of(task);
         const while_polled here(me);
+        const inherited_deadline deadline(me.scope);
         if (!me.work_.poll_cancel(cx)) return false;
         me.has_ended_ = true;
         return true;

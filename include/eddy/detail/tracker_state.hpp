@@ -7,17 +7,10 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/spin_lock.hpp>
+#include <eddy/detail/waiter_list.hpp>
 #include <eddy/waker.hpp>
 
 namespace eddy::detail {
-
-/// Someone who waits for a tracker to be closed and empty. Its links are under the tracker's lock.
-struct tracker_waiter {
-    waker wake;
-    tracker_waiter* previous = nullptr;
-    tracker_waiter* next = nullptr;
-    bool is_listed = false;
-};
 
 /// What the copies of a task_tracker, and its tokens, share.
 ///
@@ -53,8 +46,8 @@ public:
     /// How often it has become closed and empty.
     [[nodiscard]] std::uint64_t ends() noexcept;
     /// Whether it has become so since `seen`. If not, `wake` is woken when it does.
-    [[nodiscard]] bool poll_end(std::uint64_t seen, tracker_waiter& waiter, const waker& wake) noexcept;
-    void leave(tracker_waiter& waiter) noexcept;
+    [[nodiscard]] bool poll_end(std::uint64_t seen, waiter& one, const waker& wake) noexcept;
+    void leave(waiter& one) noexcept;
 
 private:
     static constexpr std::uint64_t closed = 1;
@@ -68,7 +61,7 @@ private:
     atomic<std::uint32_t> references_{1};
     spin_lock lock_;
     std::uint64_t ends_ = 0;
-    tracker_waiter* first_ = nullptr;
+    waiter_list<> waiters_;
 };
 
 /// A reference.

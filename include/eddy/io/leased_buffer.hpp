@@ -5,7 +5,7 @@
 #include <span>
 #include <utility>
 
-#include <eddy/detail/buffer_pool.hpp>
+#include <eddy/detail/buffer_home.hpp>
 
 namespace eddy::detail {
 class io_socket;
@@ -21,17 +21,19 @@ public:
     /// An empty lease.
     leased_buffer() noexcept = default;
     leased_buffer(leased_buffer&& other) noexcept
-        : pool_(std::exchange(other.pool_, nullptr)),
+        : home_(std::exchange(other.home_, nullptr)),
+          buffer_(std::exchange(other.buffer_, nullptr)),
           data_(std::exchange(other.data_, nullptr)),
           size_(std::exchange(other.size_, 0)) {}
     leased_buffer& operator=(leased_buffer&& other) noexcept {
-        std::swap(pool_, other.pool_);
+        std::swap(home_, other.home_);
+        std::swap(buffer_, other.buffer_);
         std::swap(data_, other.data_);
         std::swap(size_, other.size_);
         return *this;
     }
     ~leased_buffer() {
-        if (data_ != nullptr) pool_->give_back(data_);
+        if (buffer_ != nullptr) home_->give_back(buffer_);
     }
 
     [[nodiscard]] std::byte* data() noexcept { return data_; }
@@ -47,10 +49,12 @@ public:
 private:
     friend class detail::io_socket;
 
-    leased_buffer(detail::buffer_pool& pool, std::byte* data, std::size_t size) noexcept
-        : pool_(&pool), data_(data), size_(size) {}
+    /// `bytes` lie in `buffer`, which goes back to `home`.
+    leased_buffer(detail::buffer_home& home, std::byte* buffer, std::span<std::byte> bytes) noexcept
+        : home_(&home), buffer_(buffer), data_(bytes.data()), size_(bytes.size()) {}
 
-    detail::buffer_pool* pool_ = nullptr;  // kept alive by the lease
+    detail::buffer_home* home_ = nullptr;  // kept alive by the lease
+    std::byte* buffer_ = nullptr;
     std::byte* data_ = nullptr;
     std::size_t size_ = 0;
 };

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/future.hpp>
@@ -126,6 +127,19 @@ private:
     std::span<const std::span<const std::byte>> from_;
 };
 
+/// Writes what is `left`, some at a time, and takes off what was written.
+template <class WriteSome>
+poll_result<result<void>> poll_write_rest(std::span<const std::byte>& left, WriteSome write_some) {
+    while (!left.empty()) {
+        poll_result<result<std::size_t>> count = write_some(left);
+        if (!count) return not_ready;
+        if (!*count) return result<void>(std::unexpect, count->error());
+        if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
+        left = left.subspan(**count);
+    }
+    return ok();
+}
+
 class write_all_op {
 public:
     using value_type = void;
@@ -134,17 +148,30 @@ public:
     explicit write_all_op(std::span<const std::byte> from) noexcept : left_(from) {}
 
     poll_result<result<void>> poll(detail::io_socket& socket, context& cx, const void* future) {
-        while (!left_.empty()) {
-            auto count = socket.poll_write(cx, future, left_);
-            if (!count) return not_ready;
-            if (!*count) return result<void>(std::unexpect, count->error());
-            if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
-            left_ = left_.subspan(**count);
-        }
-        return ok();
+        return poll_write_rest(left_, [&](auto some) { return socket.poll_write(cx, future, some); });
     }
 
 private:
+    std::span<const std::byte> left_;
+};
+
+class write_owned_op {
+public:
+    using value_type = void;
+    static constexpr detail::direction way = detail::direction::write;
+
+    explicit write_owned_op(io::leased_buffer from) noexcept
+        : lease_(std::move(from)), left_(lease_.data(), lease_.size()) {}
+
+    poll_result<result<void>> poll(detail::io_socket& socket, context& cx, const void* future) {
+        auto done =
+            poll_write_rest(left_, [&](auto some) { return socket.poll_write_leased(cx, future, lease_, some); });
+        if (left_.empty()) lease_ = io::leased_buffer();
+        return done;
+    }
+
+private:
+    io::leased_buffer lease_;
     std::span<const std::byte> left_;
 };
 

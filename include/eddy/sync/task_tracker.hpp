@@ -232,7 +232,7 @@ private:
 
     eddy::detail::tracker_share state_;
     std::uint64_t seen_;
-    eddy::detail::tracker_waiter waiter_;
+    eddy::detail::waiter waiter_;
     bool has_ended_ = false;
 };
 

@@ -18,6 +18,11 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
 
+namespace eddy {
+template <class F>
+class with_deadline_future;
+}  // namespace eddy
+
 namespace eddy::time {
 
 /// The error of a timeout: the deadline came first. Under `try_` it becomes errc::timed_out.
@@ -61,6 +66,9 @@ public:
     }
 
 private:
+    template <class G>
+    friend class eddy::with_deadline_future;
+
     poll_result<output_type> poll_both(context& cx) {
         auto answer = inner_->poll(cx);
         if (answer.is_ready()) {

@@ -7,15 +7,11 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::exit;
 
+use server_process::{BACKLOG, BUFFER_SIZE, Options, prepare_process};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
-
-// Larger than a message: one that is filled costs another read.
-const BUFFER_SIZE: usize = 32 * 1024;
-const BACKLOG: u32 = 4096;
 
 async fn echo(mut client: TcpStream) {
     // read_buf() does not want its memory zeroed before: of a quiet client's buffer only one page is ever touched.
@@ -53,41 +49,8 @@ fn runtime(threads: usize) -> io::Result<Runtime> {
     }
 }
 
-fn prepare_process() {
-    extern "C" fn end(_: libc::c_int) {
-        // SAFETY: may be called from a signal handler (signal-safety(7)).
-        unsafe { libc::_exit(0) }
-    }
-    // SAFETY: plain system calls; the limit is filled in before it is read, and the handler is a function for ever.
-    unsafe {
-        libc::signal(libc::SIGTERM, end as extern "C" fn(libc::c_int) as libc::sighandler_t);
-        let mut limit = std::mem::zeroed::<libc::rlimit>();
-        libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit);
-        limit.rlim_cur = limit.rlim_max;
-        libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
-    }
-}
-
-/// The values of `--port` and `--threads`.
-fn parse_options() -> Option<(u16, usize)> {
-    let (mut port, mut threads) = (0, 1);
-    let mut words = std::env::args().skip(1);
-    while let Some(name) = words.next() {
-        let value = words.next()?;
-        match name.as_str() {
-            "--port" => port = value.parse().ok()?,
-            "--threads" => threads = value.parse().ok().filter(|&count| count > 0)?,
-            _ => return None,
-        }
-    }
-    Some((port, threads))
-}
-
 fn main() -> io::Result<()> {
-    let Some((port, threads)) = parse_options() else {
-        eprintln!("usage: tokio_echo [--port N] [--threads N]");
-        exit(2);
-    };
+    let Options { port, threads } = Options::parse();
     prepare_process();
     // As a task, not on main's thread: on the pool that would be a thread beside the workers.
     runtime(threads)?.block_on(async move { tokio::spawn(serve(port)).await.expect("a server that does not panic") })

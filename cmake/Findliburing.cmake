@@ -1,0 +1,22 @@
+# liburing 2.3 or later, which eddy's io_uring driver needs: the target liburing::liburing. Installed with eddy, since a program
+# that links a static eddy needs it as well.
+find_path(EDDY_LIBURING_INCLUDE_DIR liburing.h)
+find_library(EDDY_LIBURING_LIBRARY uring)
+mark_as_advanced(EDDY_LIBURING_INCLUDE_DIR EDDY_LIBURING_LIBRARY)
+
+# Versions before 2.4 do not say which they are; this function came with 2.3.
+if(EDDY_LIBURING_INCLUDE_DIR)
+  file(STRINGS ${EDDY_LIBURING_INCLUDE_DIR}/liburing.h liburing_since_2_3 REGEX "io_uring_get_events\\(" LIMIT_COUNT 1)
+endif()
+
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(liburing
+  REQUIRED_VARS EDDY_LIBURING_LIBRARY EDDY_LIBURING_INCLUDE_DIR liburing_since_2_3
+  REASON_FAILURE_MESSAGE "eddy needs liburing 2.3 or later (Debian: liburing-dev)")
+
+if(liburing_FOUND AND NOT TARGET liburing::liburing)
+  add_library(liburing::liburing UNKNOWN IMPORTED)
+  set_target_properties(liburing::liburing PROPERTIES
+    IMPORTED_LOCATION ${EDDY_LIBURING_LIBRARY}
+    INTERFACE_INCLUDE_DIRECTORIES ${EDDY_LIBURING_INCLUDE_DIR})
+endif()

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+// A pool of workers: jobs come by mpsc, results go by oneshot, progress by watch; a cancellation_token stops it, and a
+// task_tracker waits until all have ended.
+//     $ ./jobs
+//     half of the jobs are done
+//     100 jobs: 100 done, 0 cancelled; the sum of the results is 328350
+//     $ ./jobs --stop-after-us 2000
+//     100 jobs: 31 done, 69 cancelled; the sum of the results is 9455
+#include <eddy/prelude.hpp>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <optional>
+#include <vector>
+
+#include <eddy/sync/cancellation_token.hpp>
+#include <eddy/sync/mpsc.hpp>
+#include <eddy/sync/mutex.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/sync/task_tracker.hpp>
+#include <eddy/sync/watch.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+namespace sync = eddy::sync;
+
+struct options {
+    int jobs = 100;
+    int workers = 4;
+    std::optional<std::int64_t> stop_after_us;
+};
+
+using answer = sync::oneshot<long>;
+using progress = sync::watch<int>;
+
+/// What is to be done, and whom to tell. Destroyed without an answer, it tells that, too.
+struct job {
+    job(int n, answer::sender to) noexcept : number(n), reply(std::move(to)) {}
+
+    int number;
+    answer::sender reply;
+};
+
+using job_queue = sync::mpsc<job>;
+
+eddy::task<long> compute(int number) {
+    for (int step = 0; step < 20; ++step) co_await eddy::yield_now();
+    co_return long{number} * number;
+}
+
+/// The next job. Of several workers one waits for it, and the others for that one.
+eddy::task<std::optional<job>> next_of(sync::mutex<job_queue::receiver>& queue) {
+    auto receiver = co_await queue.lock();
+    co_return co_await receiver->recv();
+}
+
+/// Takes jobs until there are no more, or until it is told to stop. A job that was begun is done.
+eddy::task<void> work(sync::mutex<job_queue::receiver>& queue, progress::sender done, sync::cancellation_token stop) {
+    for (;;) {
+        auto next = co_await stop.run_until_cancelled(next_of(queue));
+        if (!next || !*next) co_return;
+        job taken = **std::move(next);
+        const long result = co_await compute(taken.number);
+        static_cast<void>(taken.reply.send(result));
+        done.send_modify([](int& count) { ++count; });
+    }
+}
+
+/// Hands out the jobs; with the queue full it waits for room. The ends where the results will come.
+eddy::task<std::vector<answer::receiver>> hand_out(int count, job_queue::sender queue, sync::cancellation_token stop) {
+    std::vector<answer::receiver> results;
+    for (int number = 0; number < count; ++number) {
+        auto ends = answer::channel();
+        results.push_back(std::move(ends.receiver));
+        // Told to stop, it sends nothing more: the job is dropped, and its receiver hears of that.
+        static_cast<void>(co_await stop.run_until_cancelled(queue.send(job(number, std::move(ends.sender)))));
+    }
+    co_return results;
+}
+
+eddy::task<void> say_when_half_is_done(progress::receiver done, int half) {
+    const auto reached = co_await done.wait_for([half](int count) { return count >= half; });
+    if (reached) fmt::print("half of the jobs are done\n");
+}
+
+eddy::task<int> run_jobs(options chosen) {
+    const sync::cancellation_token stop;
+    sync::task_tracker running;
+    auto done = progress::channel(0);
+    auto ends = job_queue::channel(8);
+    std::optional<sync::mutex<job_queue::receiver>> queue(std::in_place, std::move(ends.receiver));
+
+    for (int i = 0; i < chosen.workers; ++i) running.spawn(work(*queue, done.sender, stop.child_token())).detach();
+    if (!chosen.stop_after_us) running.spawn(say_when_half_is_done(std::move(done.receiver), chosen.jobs / 2)).detach();
+    if (chosen.stop_after_us) {
+        const auto delay = std::chrono::microseconds(*chosen.stop_after_us);
+        running
+            .spawn([](std::chrono::microseconds wait, sync::cancellation_token token) -> eddy::task<void> {
+                co_await eddy::time::sleep(wait);
+                token.cancel();
+            }(delay, stop))
+            .detach();
+    }
+
+    auto results = co_await hand_out(chosen.jobs, std::move(ends.sender), stop);
+    // The queue has no sender any more: the workers end when it is empty, and all of them within the deadline.
+    running.close();
+    if (!co_await eddy::time::timeout(20s, running.wait())) {
+        fmt::print(stderr, "the workers have not ended in 20 s\n");
+        co_return 1;
+    }
+    queue.reset();  // and with it the jobs that nobody has begun
+
+    int finished = 0;
+    long sum = 0;
+    for (auto& each : results) {
+        const auto result = co_await each;
+        if (!result) continue;
+        ++finished;
+        sum += *result;
+    }
+    fmt::print("{} jobs: {} done, {} cancelled; the sum of the results is {}\n", chosen.jobs, finished,
+               chosen.jobs - finished, sum);
+    const int counted = *done.sender.borrow();
+    if (counted != finished) {
+        fmt::print(stderr, "{} results, but progress says {}\n", finished, counted);
+        co_return 1;
+    }
+    co_return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    options chosen;
+    CLI::App app("a pool of workers fed by a channel");
+    app.add_option("--jobs", chosen.jobs, "how many jobs there are")->check(CLI::NonNegativeNumber);
+    app.add_option("--workers", chosen.workers, "how many take them")->check(CLI::PositiveNumber);
+    app.add_option("--stop-after-us", chosen.stop_after_us, "stop after so many microseconds");
+    CLI11_PARSE(app, argc, argv);
+    return eddy::run(run_jobs(chosen));
+}

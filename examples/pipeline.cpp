@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+// A stream of work through four stages. Each takes what it has room for and no more, so that a slow stage holds up those
+// before it, and memory stays bounded however many items there are.
+//     $ ./pipeline
+//     1000 of 1000 items came out, with the sum 332833500; at most 8 were fetched and 2 hashed at a time
+//     $ ./pipeline --stop-after-us 3000
+//     stopped: 212 of 1000 items came out; nothing is left running
+#include <eddy/prelude.hpp>
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <atomic>
+#include <optional>
+#include <ranges>
+
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/stream.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+
+struct options {
+    int items = 1000;
+    std::optional<std::int64_t> stop_after_us;
+};
+
+/// How many are at work in a stage, and how many there were at most.
+class stage {
+public:
+    void enter() noexcept {
+        const int here = ++count_;
+        for (int before = most_; before < here && !most_.compare_exchange_weak(before, here);) continue;
+    }
+    void leave() noexcept { --count_; }
+    [[nodiscard]] int count() const noexcept { return count_; }
+    [[nodiscard]] int most() const noexcept { return most_; }
+
+private:
+    std::atomic<int> count_ = 0;
+    std::atomic<int> most_ = 0;
+};
+
+class visit {
+public:
+    explicit visit(stage& where) noexcept : where_(where) { where_.enter(); }
+    visit(const visit&) = delete;
+    visit& operator=(const visit&) = delete;
+    ~visit() { where_.leave(); }
+
+private:
+    stage& where_;
+};
+
+struct pipeline {
+    stage fetching;
+    stage hashing;
+    int came_out = 0;
+    long sum = 0;
+};
+
+/// What would be a request to another machine.
+eddy::task<long> fetch(long item, stage& here) {
+    const visit counted(here);
+    for (long step = 0; step <= item % 5; ++step) co_await eddy::yield_now();
+    co_return item;
+}
+
+/// What keeps a processor busy, and so is done on a thread of its own.
+long hash(long item, stage& here) {
+    const visit counted(here);
+    return item * item;
+}
+
+constexpr std::size_t fetched_at_once = 8;
+constexpr std::size_t hashed_at_once = 2;
+
+eddy::task<void> run_through(pipeline& all, int items) {
+    auto hashed =
+        eddy::streams::iter(std::views::iota(0L, long{items}))
+            .map([&all](long item) { return fetch(item, all.fetching); })
+            .buffer_unordered(fetched_at_once)  // in the order in which they are done
+            .map([&all](long item) { return eddy::spawn_blocking([item, &all] { return hash(item, all.hashing); }); })
+            .buffered(hashed_at_once);  // in the order in which they came
+    while (auto each = co_await hashed.next()) {
+        all.sum += each->value();
+        ++all.came_out;
+    }
+}
+
+/// Blocking work cannot be cancelled: what has begun goes on to its end, and refers to the pipeline.
+eddy::task<void> until_nobody_is_at_work(const pipeline& all) {
+    while (all.fetching.count() + all.hashing.count() != 0) co_await eddy::time::sleep(1ms);
+}
+
+eddy::task<int> run_pipeline(options chosen) {
+    // Shared with blocking work that may go on when it is stopped; so it lives as long as the process.
+    static pipeline all;
+    if (!chosen.stop_after_us) {
+        co_await run_through(all, chosen.items);
+        fmt::print("{} of {} items came out, with the sum {}; at most {} were fetched and {} hashed at a time\n",
+                   all.came_out, chosen.items, all.sum, all.fetching.most(), all.hashing.most());
+        const bool is_bounded = all.fetching.most() <= static_cast<int>(fetched_at_once) &&
+                                all.hashing.most() <= static_cast<int>(hashed_at_once);
+        co_return is_bounded&& all.came_out == chosen.items ? 0 : 1;
+    }
+    const std::chrono::microseconds limit(*chosen.stop_after_us);
+    const auto ended = co_await eddy::time::timeout(limit, run_through(all, chosen.items));
+    co_await until_nobody_is_at_work(all);
+    fmt::print("{}: {} of {} items came out; nothing is left running\n", ended ? "done" : "stopped", all.came_out,
+               chosen.items);
+    co_return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    options chosen;
+    CLI::App app("a stream of work through four stages");
+    app.add_option("--items", chosen.items, "how many items there are")->check(CLI::NonNegativeNumber);
+    app.add_option("--stop-after-us", chosen.stop_after_us, "stop after so many microseconds");
+    CLI11_PARSE(app, argc, argv);
+    return eddy::run(run_pipeline(chosen));
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include <eddy/detail/future_set.hpp>
+#include <eddy/future.hpp>
+
+namespace eddy::detail {
+
+/// Chooses which children of a future with a fixed number of them are polled: up to 30 all, as join() does; of more those
+/// that were woken, each by a waker of its own.
+class child_polls {
+    using numbers = future_set<std::size_t>;
+
+public:
+    static constexpr std::size_t few = 30;
+
+    /// What has come of the poll of one child: it waits; it has ended; or it has, and decides for all.
+    using polled = numbers::polled;
+    enum class outcome : unsigned char { waits, all_ended, decided };
+
+    explicit child_polls(std::size_t count) noexcept : count_(count) {}
+
+    /// Calls `poll_child(number, context&)` for children, where all are polled beginning with `first`. Up to 30 it is called
+    /// for those that have ended, too.
+    template <class Fn>
+    outcome poll(context& cx, std::size_t first, Fn&& poll_child) {
+        return count_ <= few ? poll_all(cx, first, poll_child) : poll_woken(cx, poll_child);
+    }
+
+    /// All are to be polled once, though they were not woken.
+    void queue_all() noexcept { numbers_.queue_all(); }
+
+private:
+    template <class Fn>
+    outcome poll_all(context& cx, std::size_t first, Fn& poll_child) {
+        bool has_all_ended = true;
+        for (std::size_t i = 0; i < count_; ++i) {
+            const std::size_t number = (first + i) % count_;
+            const polled answer = poll_child(number, cx);
+            if (answer == polled::last) return outcome::decided;
+            if (answer == polled::waits) has_all_ended = false;
+        }
+        return has_all_ended ? outcome::all_ended : outcome::waits;
+    }
+
+    template <class Fn>
+    outcome poll_woken(context& cx, Fn& poll_child) {
+        if (!std::exchange(has_begun_, true)) {
+            for (std::size_t i = 0; i < count_; ++i) numbers_.push(std::size_t{i});
+        }
+        bool is_decided = false;
+        const auto poll_one = [&](numbers::node& one, context& its) {
+            const polled answer = poll_child(one.future, its);
+            if (answer == polled::waits) return answer;
+            is_decided = answer == polled::last;
+            numbers_.release(one);
+            return is_decided || numbers_.is_empty() ? polled::last : polled::ended;
+        };
+        if (numbers_.is_empty()) return outcome::all_ended;
+        if (!numbers_.poll_woken(cx, poll_one).is_ready()) return outcome::waits;
+        return is_decided ? outcome::decided : outcome::all_ended;
+    }
+
+    std::size_t count_;
+    bool has_begun_ = false;
+    numbers numbers_;
+};
+
+}  // namespace eddy::detail

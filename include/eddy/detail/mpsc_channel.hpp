@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/detail/mpsc_state.hpp>
+#include <eddy/waker.hpp>
+
+// The channels with their values. To the receiver both look alike: peek() gives the next value, drop_front() leaves it behind.
+
+namespace eddy::detail {
+
+/// A ring of as many places as the capacity, rounded up to a power of two.
+/// The tail of the state says who writes where; a place is free again before its permit is. A place is `empty`, or has a
+/// value, or is a `hole`: the move of its value threw.
+template <class T>
+class bounded_channel : public bounded_state {
+public:
+    using value_type = T;
+
+    explicit bounded_channel(std::size_t capacity)
+        : bounded_state(capacity), mask_(std::bit_ceil(capacity) - 1), slots_(new slot[mask_ + 1]) {}
+    bounded_channel(const bounded_channel&) = delete;
+    bounded_channel& operator=(const bounded_channel&) = delete;
+    /// What is still there was sent after the receiver had gone.
+    ~bounded_channel() { clear(); }
+
+    // ---- The senders' side ----
+
+    /// Writes the value into a place that was claimed, and wakes the receiver. If the move throws, the place is passed over.
+    void put(const claim& mine, T&& value) noexcept(std::is_nothrow_move_constructible_v<T>) {
+        if (mine.is_to_wake) [[unlikely]] {
+            wake_at_end wakes{take_receiver()};
+            write(mine, std::move(value));
+        } else {
+            write(mine, std::move(value));
+        }
+    }
+
+    // ---- The receiver's side ----
+
+    /// The next value, if there is one.
+    [[nodiscard]] T* peek() noexcept {
+        for (;;) {
+            slot& front = slots_[head_ & mask_];
+            // acquire: pairs with write(); the value is seen.
+            const std::uint8_t holds = front.holds.load(std::memory_order_acquire);
+            if (holds == has_value) [[likely]]
+                return &front.value;
+            if (holds == empty) return nullptr;
+            leave_behind(front);
+            static_cast<void>(release(1));
+        }
+    }
+    /// Destroys the next value, and gives its place to the next sender: at once, or with others by give_places().
+    void drop_front() noexcept {
+        drop_value();
+        static_cast<void>(release(1));
+    }
+    void drop_value() noexcept {
+        slot& front = slots_[head_ & mask_];
+        std::destroy_at(&front.value);
+        leave_behind(front);
+    }
+    void give_places(std::size_t count) noexcept {
+        if (count != 0) static_cast<void>(release(count));
+    }
+
+    [[nodiscard]] nothing wait_for_more(const waker& wake) noexcept { return wait(head_, wake); }
+    [[nodiscard]] nothing look_for_more() const noexcept { return look(head_); }
+    [[nodiscard]] std::size_t len() const noexcept { return claimed_after(head_); }
+    [[nodiscard]] bool is_empty() const noexcept { return len() == 0; }
+
+    void clear() noexcept {
+        while (peek() != nullptr) drop_front();
+    }
+
+    // ---- Memory ----
+
+    static bounded_channel* make(std::size_t capacity) { return pool_new<bounded_channel>(capacity); }
+    static void destroy(bounded_channel* channel) noexcept { pool_delete(channel); }
+
+private:
+    static constexpr std::uint8_t empty = 0;
+    static constexpr std::uint8_t has_value = 1;
+    static constexpr std::uint8_t hole = 2;
+
+    struct slot {
+        slot() noexcept {}  // NOLINT(modernize-use-equals-default): the value begins when it is sent
+        ~slot() {}          // NOLINT(modernize-use-equals-default): and ends when it is received
+        slot(const slot&) = delete;
+        slot& operator=(const slot&) = delete;
+
+        union {
+            T value;
+        };
+        atomic<std::uint8_t> holds{empty};
+    };
+
+    struct wake_at_end {
+        waker receiver;
+        ~wake_at_end() { std::move(receiver).wake(); }
+    };
+
+    void write(const claim& mine, T&& value) noexcept(std::is_nothrow_move_constructible_v<T>) {
+        slot& target = slots_[mine.place & mask_];
+        // release, here and below: pairs with peek().
+        if constexpr (std::is_nothrow_move_constructible_v<T>) {
+            std::construct_at(&target.value, std::move(value));
+        } else {
+            try {
+                std::construct_at(&target.value, std::move(value));
+            } catch (...) {
+                target.holds.store(hole, std::memory_order_release);
+                throw;
+            }
+        }
+        target.holds.store(has_value, std::memory_order_release);
+    }
+    void leave_behind(slot& front) noexcept {
+        // relaxed: the release of the place's permit, which comes after it, publishes it to the next sender.
+        front.holds.store(empty, std::memory_order_relaxed);
+        head_ = (head_ + 1) & head_mask;
+    }
+
+    static constexpr std::size_t head_mask = (std::size_t{1} << 31) - 1;  // as the tail wraps around
+
+    const std::size_t mask_;
+    const std::unique_ptr<slot[]> slots_;
+    std::size_t head_ = 0;  // the receiver's
+};
+
+/// A list of nodes from the frame pool, one a value; the first has none any more.
+template <class T>
+class unbounded_channel : public unbounded_state {
+public:
+    using value_type = T;
+
+    unbounded_channel() : unbounded_channel(make_node()) {}
+    unbounded_channel(const unbounded_channel&) = delete;
+    unbounded_channel& operator=(const unbounded_channel&) = delete;
+    ~unbounded_channel() {
+        clear();
+        free(first_);
+    }
+
+    // ---- The senders' side ----
+
+    /// Nothing if it was sent; the value, if the channel is closed.
+    [[nodiscard]] std::optional<T> put(T&& value) {
+        if (is_closed()) return std::optional<T>(std::in_place, std::move(value));
+        const auto fresh = make_with(std::move(value));
+        if (push(*fresh)) [[likely]]
+            return std::nullopt;
+        // Closed in between.
+        const unsent back{fresh};
+        return std::optional<T>(std::in_place, std::move(fresh->value));
+    }
+
+    // ---- The receiver's side ----
+
+    [[nodiscard]] T* peek() noexcept {
+        // SAFETY: all nodes are `node`: make_node() made them.
+        auto* const next = static_cast<node*>(next_of(*first_));
+        return next != nullptr ? &next->value : nullptr;
+    }
+    void drop_front() noexcept {
+        auto* const next = static_cast<node*>(next_of(*first_));
+        std::destroy_at(&next->value);
+        free(std::exchange(first_, next));
+    }
+    void drop_value() noexcept { drop_front(); }
+    void give_places(std::size_t) noexcept {}
+
+    [[nodiscard]] nothing wait_for_more(const waker& wake) noexcept { return wait(*first_, wake); }
+    [[nodiscard]] nothing look_for_more() const noexcept { return look(*first_); }
+    [[nodiscard]] std::size_t len() const noexcept {
+        std::size_t count = 0;
+        for (const mpsc_node* at = next_of(*first_); at != nullptr; at = next_of(*at)) ++count;
+        return count;
+    }
+    [[nodiscard]] bool is_empty() const noexcept {
+        return next_of(*first_) == nullptr && look_for_more() != nothing::claimed;
+    }
+
+    void clear() noexcept {
+        while (peek() != nullptr) drop_front();
+    }
+
+    // ---- Memory ----
+
+    static unbounded_channel* make() { return pool_new<unbounded_channel>(); }
+    static void destroy(unbounded_channel* channel) noexcept { pool_delete(channel); }
+
+private:
+    struct node : mpsc_node {
+        node() noexcept {}  // NOLINT(modernize-use-equals-default): the value begins when it is sent
+        ~node() {}          // NOLINT(modernize-use-equals-default): and ends when it is received
+        node(const node&) = delete;
+        node& operator=(const node&) = delete;
+
+        union {
+            T value;
+        };
+    };
+    static constexpr bool fits_pool = alignof(node) <= 16;
+
+    explicit unbounded_channel(node* first) noexcept : unbounded_state(*first), first_(first) {}
+
+    static node* make_node() {
+        if constexpr (fits_pool) {
+            return pool_new<node>();
+        } else {
+            return new node;
+        }
+    }
+    static void free(node* one) noexcept {
+        if constexpr (fits_pool) {
+            pool_delete(one);
+        } else {
+            delete one;
+        }
+    }
+    static node* make_with(T&& value) {
+        node* const fresh = make_node();
+        if constexpr (std::is_nothrow_move_constructible_v<T>) {
+            std::construct_at(&fresh->value, std::move(value));
+        } else {
+            try {
+                std::construct_at(&fresh->value, std::move(value));
+            } catch (...) {
+                free(fresh);
+                throw;
+            }
+        }
+        return fresh;
+    }
+    /// A node that was not taken.
+    struct unsent {
+        node* one;
+        ~unsent() {
+            std::destroy_at(&one->value);
+            free(one);
+        }
+    };
+
+    node* first_;  // the receiver's
+};
+
+/// A receiver's hold of the value that it moves out: the value is gone after it, even if the move throws.
+template <class Channel>
+class front_value {
+public:
+    explicit front_value(Channel& channel) noexcept : channel_(&channel) {}
+    front_value(const front_value&) = delete;
+    front_value& operator=(const front_value&) = delete;
+    ~front_value() { channel_->drop_front(); }
+
+private:
+    Channel* channel_;
+};
+
+/// A sender's share of a channel; the last one closes it.
+template <class Channel>
+class sender_share {
+public:
+    explicit sender_share(Channel* channel) noexcept : channel_(channel) {}
+    sender_share(const sender_share& other) noexcept : channel_(other.channel_) {
+        if (channel_ != nullptr) channel_->add_sender();
+    }
+    sender_share(sender_share&& other) noexcept : channel_(std::exchange(other.channel_, nullptr)) {}
+    sender_share& operator=(sender_share other) noexcept {
+        std::swap(channel_, other.channel_);
+        return *this;
+    }
+    ~sender_share() {
+        if (channel_ == nullptr || !channel_->drop_sender()) return;
+        channel_->end_senders();
+        if (channel_->leave()) Channel::destroy(channel_);
+    }
+
+    [[nodiscard]] Channel* get() const noexcept { return channel_; }
+
+private:
+    Channel* channel_;
+};
+
+/// A weak sender's.
+template <class Channel>
+class weak_share {
+public:
+    explicit weak_share(Channel* channel) noexcept : channel_(channel) {
+        if (channel_ != nullptr) channel_->add_weak();
+    }
+    weak_share(const weak_share& other) noexcept : weak_share(other.channel_) {}
+    weak_share(weak_share&& other) noexcept : channel_(std::exchange(other.channel_, nullptr)) {}
+    weak_share& operator=(weak_share other) noexcept {
+        std::swap(channel_, other.channel_);
+        return *this;
+    }
+    ~weak_share() {
+        if (channel_ != nullptr && channel_->drop_weak()) Channel::destroy(channel_);
+    }
+
+    [[nodiscard]] Channel* get() const noexcept { return channel_; }
+
+private:
+    Channel* channel_;
+};
+
+/// The receiver's: it closes the channel, and destroys what is there.
+template <class Channel>
+struct leave_channel {
+    void operator()(Channel* channel) const noexcept {
+        channel->close_receiver();
+        channel->clear();
+        if (channel->leave()) Channel::destroy(channel);
+    }
+};
+
+}  // namespace eddy::detail

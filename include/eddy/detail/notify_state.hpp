@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/spin_lock.hpp>
+#include <eddy/detail/waiter_list.hpp>
+#include <eddy/error.hpp>
+#include <eddy/waker.hpp>
+
+// What is behind sync::notify, and behind all that wakes everybody who waits: watch, set_once, cancellation_token.
+//
+//     word   bits 0 and 1   idle, waiting or permit: see below
+//            the rest       how often all were notified ("calls")
+//     rest   under the lock
+//
+//              a future waits                     notify_one(), while nobody waits
+//     waiting <────────────── idle ───────────────────────────────────────────────> permit
+//        └── the last one is notified, or leaves ──^ ^────────── a future takes it ───┘
+//
+// While it says `waiting`, the word is changed under the lock only. So without waiters nothing takes the lock.
+// `waiting_` holds those whose `calls` are the word's. When all are notified, the word counts one more, and they are moved to
+// `leaving_`, as one: they are ready from then on, whether they have been told or not, and are told in batches, so that wakers
+// are not woken under the lock. Who comes meanwhile has the new number, and is in the other list.
+
+namespace eddy::detail {
+
+/// A future's part. Not moved once it waits.
+struct notify_waiter : waiter {
+    enum class stages : std::uint8_t { fresh, waiting, ended };
+    enum class gifts : std::uint8_t { none, to_first, to_last, to_all };
+
+    /// How often all had been notified when this began.
+    std::uint64_t calls = 0;
+    /// What it was handed: written under the lock, after which nobody else touches this any more.
+    atomic<gifts> gift{gifts::none};
+    /// The future's own.
+    stages stage = stages::ended;
+
+    /// For the future's move constructor: `misuse` says what was moved.
+    void check_may_move(const char* misuse) const noexcept {
+        if (stage == stages::waiting) fatal_misuse(misuse);
+    }
+};
+
+class notify_state {
+public:
+    notify_state() noexcept = default;
+    notify_state(const notify_state&) = delete;
+    notify_state& operator=(const notify_state&) = delete;
+    /// Waits for notifiers that are about to leave. True if nobody waits; else it is misuse, and the caller says so.
+    [[nodiscard]] bool may_be_destroyed() noexcept;
+
+    void notify_one() noexcept {
+        if (!leave_permit()) notify_waiting(notify_waiter::gifts::to_first);
+    }
+    void notify_last() noexcept {
+        if (!leave_permit()) notify_waiting(notify_waiter::gifts::to_last);
+    }
+    void notify_waiters() noexcept {
+        if (!count_call()) notify_all_waiting();
+    }
+
+    /// What `one` waits for is what is notified from now on. It must not be waiting.
+    /// Who reads after this, and before poll(), what a notifier writes before it notifies, misses nothing.
+    void begin(notify_waiter& one) const noexcept {
+        // acquire: pairs with the release in count_call() and notify_all_waiting(). A call that counts as former has
+        // published what it tells of.
+        one.calls = calls_in(word_.load(std::memory_order_acquire));
+        one.gift.store(notify_waiter::gifts::none, std::memory_order_relaxed);  // nobody else looks at it
+        one.stage = notify_waiter::stages::fresh;
+    }
+
+    /// Whether `one` was notified. If not, it waits; and if there is a `wake`, that will be woken.
+    [[nodiscard]] bool poll(notify_waiter& one, const waker* wake) noexcept {
+        switch (one.stage) {
+        case notify_waiter::stages::ended: return true;
+        case notify_waiter::stages::waiting: return poll_waiting(one, wake);
+        case notify_waiter::stages::fresh: break;
+        }
+        // acquire, here and below: pairs with the release of who notified.
+        word now = word_.load(std::memory_order_acquire);
+        if (calls_in(now) != one.calls) return end(one);  // a permit is not its own, then
+        if (state_in(now) == permit &&
+            word_.compare_exchange_strong(now, now - permit, std::memory_order_acquire, std::memory_order_relaxed))
+            return end(one);
+        return poll_fresh(one, wake);
+    }
+
+    /// `one` waits no more. What it was handed by notify_one() or notify_last() goes to the next.
+    void leave(notify_waiter& one) noexcept {
+        if (one.stage == notify_waiter::stages::waiting) leave_waiting(one);
+    }
+
+private:
+    using word = std::uint64_t;
+    static constexpr word idle = 0;
+    static constexpr word waiting = 1;
+    static constexpr word permit = 2;
+    static constexpr word state_bits = 3;
+    static constexpr word one_call = 4;
+
+    static word state_in(word w) noexcept { return w & state_bits; }
+    static word calls_in(word w) noexcept { return w / one_call; }
+    static bool end(notify_waiter& one) noexcept {
+        one.stage = notify_waiter::stages::ended;
+        return true;
+    }
+
+    /// False, and nothing is done, if somebody waits.
+    bool leave_permit() noexcept {
+        word now = word_.load(std::memory_order_relaxed);  // nothing is read through it
+        do {
+            if (state_in(now) == waiting) return false;
+            // release: pairs with the acquire of who takes the permit. Done even if there is one already: who takes it is to
+            // see what this caller wrote, too.
+        } while (!word_.compare_exchange_weak(now, (now & ~state_bits) | permit, std::memory_order_release,
+                                              std::memory_order_relaxed));
+        return true;
+    }
+
+    /// False, and nothing is done, if somebody waits.
+    bool count_call() noexcept {
+        word now = word_.load(std::memory_order_relaxed);  // nothing is read through it
+        do {
+            if (state_in(now) == waiting) return false;
+            // release: pairs with the acquire in begin(), poll() and poll_fresh().
+        } while (
+            !word_.compare_exchange_weak(now, now + one_call, std::memory_order_release, std::memory_order_relaxed));
+        return true;
+    }
+
+    void notify_waiting(notify_waiter::gifts gift) noexcept;
+    void notify_all_waiting() noexcept;
+    bool poll_fresh(notify_waiter& one, const waker* wake) noexcept;
+    bool poll_waiting(notify_waiter& one, const waker* wake) noexcept;
+    void leave_waiting(notify_waiter& one) noexcept;
+
+    // Under the lock.
+    [[nodiscard]] bool is_waiting(const notify_waiter& one) const noexcept;
+    bool enlist(notify_waiter& one, waker& wake) noexcept;
+    waker hand(notify_waiter& one, notify_waiter::gifts gift) noexcept;
+    waker hand_to_next(notify_waiter::gifts gift) noexcept;
+    void unlist(notify_waiter& one) noexcept;
+    void rest_if_alone() noexcept;
+
+    atomic<word> word_{idle};
+    spin_lock lock_;
+    waiter_list<notify_waiter> waiting_;
+    waiter_list<notify_waiter> leaving_;
+    std::uint32_t tellers_ = 0;  ///< who notify all, and have left the lock between two batches
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,540 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <eddy/detail/adapted.hpp>
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/call.hpp>
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/owned.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/result.hpp>
+
+// What the adaptors of streams are made of.
+
+namespace eddy {
+template <class Self>
+class stream_ops;
+}  // namespace eddy
+
+namespace eddy::detail {
+
+template <class S>
+using item_t = typename S::item_type;
+
+/// The value of an item that is an `expected`, or the item itself.
+template <class Item>
+struct item_value : std::type_identity<Item> {};
+template <class T, class E>
+struct item_value<std::expected<T, E>> : std::type_identity<T> {};
+template <class Item>
+using item_value_t = typename item_value<Item>::type;
+
+template <class Item>
+struct item_error : std::type_identity<std::error_code> {};
+template <class T, class E>
+struct item_error<std::expected<T, E>> : std::type_identity<E> {};
+template <class Item>
+using item_error_t = typename item_error<Item>::type;
+
+// ---- How many ----
+
+template <class S>
+size_bounds bounds_of(const S& items) noexcept {
+    if constexpr (requires { items.size_hint(); }) {
+        return items.size_hint();
+    } else {
+        return {};
+    }
+}
+
+constexpr std::size_t saturating_add(std::size_t a, std::size_t b) noexcept {
+    return b > std::numeric_limits<std::size_t>::max() - a ? std::numeric_limits<std::size_t>::max() : a + b;
+}
+
+constexpr size_bounds add(size_bounds a, size_bounds b) noexcept {
+    size_bounds sum(saturating_add(a.at_least, b.at_least), std::nullopt);
+    if (a.at_most && b.at_most && *b.at_most <= std::numeric_limits<std::size_t>::max() - *a.at_most)
+        sum.at_most = *a.at_most + *b.at_most;
+    return sum;
+}
+
+/// With an item that is held back.
+constexpr size_bounds one_more_if(bool is_held, size_bounds rest) noexcept {
+    return is_held ? add(rest, size_bounds(1, 1)) : rest;
+}
+
+/// That of a stream which leaves items out.
+constexpr size_bounds at_most(size_bounds of) noexcept { return {0, of.at_most}; }
+
+// ---- The budget ----
+
+/// Makes each item cost a unit of the budget, so that a loop over a source that is always ready comes to an end. Mostly
+/// the source has taken it.
+class toll {
+public:
+    explicit toll(context& cx) noexcept : cx_(cx), before_(cx.budget()) {}
+
+    /// After an item. False if the budget is used up: the task has been woken, and the loop answers `not_ready`.
+    [[nodiscard]] bool is_paid() noexcept { return cx_.budget() != before_ || cx_.consume_budget(); }
+
+private:
+    context& cx_;
+    const std::uint32_t before_;
+};
+
+// ---- What an adaptor reads, and what it runs ----
+
+/// The stream that an adaptor reads. It is destroyed when it has ended, and not asked again: so every adaptor that ends is
+/// one that stays at its end.
+template <class S>
+class inner_stream {
+public:
+    using item_type = item_t<S>;
+
+    explicit inner_stream(S&& items) : items_(std::in_place, std::move(items)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if (!items_) return std::nullopt;
+        auto next = items_->poll_next(cx);
+        if (next && !next->has_value()) items_.reset();
+        return next;
+    }
+
+    [[nodiscard]] bool has_ended() const noexcept { return !items_; }
+    void end() noexcept { items_.reset(); }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept { return items_ ? bounds_of(*items_) : size_bounds(0, 0); }
+
+    /// Asks the stream to end in an orderly way, if it can. True when it is gone.
+    [[nodiscard]] bool cancel(context& cx) {
+        if constexpr (cancellable_stream<S>) {
+            if (items_ && !items_->poll_cancel(cx)) return false;
+        }
+        items_.reset();
+        return true;
+    }
+
+private:
+    std::optional<S> items_;
+};
+
+/// What a function has returned for an item: its value, or a future that is to be run for it.
+template <class R>
+class running {
+public:
+    static constexpr bool is_future = future<R>;
+    using output_type = stored_t<typename outcome_of<R>::type>;
+    static constexpr bool can_be_cancelled = cancellable_future<stored_t<R>>;
+
+    [[nodiscard]] explicit operator bool() const noexcept { return returned_.has_value(); }
+
+    /// Calls `f` with `value` (in parts, if it takes those).
+    template <class Fn, class... V>
+    void start(Fn& f, V&&... value) {
+        if constexpr (std::is_void_v<R>) {
+            detail::call(f, std::forward<V>(value)...);
+            returned_.emplace();
+        } else {
+            returned_.emplace(detail::call(f, std::forward<V>(value)...));
+        }
+    }
+
+    /// Precondition: it was started. Ready once.
+    poll_result<output_type> poll(context& cx) {
+        if constexpr (is_future) {
+            const end_unless_waiting guard(*this);
+            auto answer = returned_->poll(cx);
+            if (!answer) return guard.goes_on();
+            return poll_result<output_type>(take_output(std::move(answer)));
+        } else {
+            static_cast<void>(cx);
+            return poll_result<output_type>(take());
+        }
+    }
+
+    /// What was returned, if it is no future. Precondition: it was started.
+    output_type take()
+        requires(!is_future)
+    {
+        output_type value(*std::move(returned_));
+        returned_.reset();
+        return value;
+    }
+
+    void end() noexcept { returned_.reset(); }
+
+    [[nodiscard]] bool cancel(context& cx) {
+        if (returned_ && !poll_cancel_child(&*returned_, cx)) return false;
+        returned_.reset();
+        return true;
+    }
+
+private:
+    /// The future is gone when it is ready, and when it throws.
+    class end_unless_waiting {
+    public:
+        explicit end_unless_waiting(running& of) noexcept : of_(&of) {}
+        end_unless_waiting(const end_unless_waiting&) = delete;
+        end_unless_waiting& operator=(const end_unless_waiting&) = delete;
+        ~end_unless_waiting() {
+            if (of_ != nullptr) of_->end();
+        }
+        not_ready_t goes_on() const noexcept {
+            of_ = nullptr;
+            return not_ready;
+        }
+
+    private:
+        mutable running* of_;
+    };
+
+    std::optional<stored_t<R>> returned_;
+};
+
+/// The base of an adaptor of one stream. `Marked`: it took a closure that GCC 12 could destroy twice.
+template <class Self, class S, bool Marked = false>
+class stream_adaptor : public stream_ops<Self> {
+public:
+    static constexpr bool took_closure = Marked || is_marked<S>;
+
+    /// As many as the inner stream gives; an adaptor that changes that hides it.
+    [[nodiscard]] size_bounds size_hint() const noexcept { return items_.size_hint(); }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires cancellable_stream<S>
+    {
+        if (!items_.cancel(cx)) return not_ready;
+        return poll_result<void>::ready();
+    }
+
+protected:
+    explicit stream_adaptor(S&& items) : items_(std::move(items)) {}
+
+    inner_stream<S> items_;
+};
+
+/// The base of a future that reads a whole stream. `Self` has `advance(cx)`, which answers the output or "not yet"; `end()`,
+/// which destroys what it holds besides; and a `name`, for the text of misuse.
+template <class Self, class S, class Out, bool Marked = false>
+class stream_consumer : public future_ops<Self> {
+public:
+    using output_type = Out;
+    static constexpr bool took_closure = Marked || is_marked<S>;
+
+    poll_result<Out> poll(context& cx) {
+        if (!items_)
+            throw misuse(
+                std::string(Self::name) + " was awaited after it had ended: await it once, and keep its output",
+                cx.where());
+        try {
+            auto answer = self().advance(cx);
+            if (answer.is_ready()) end_all();
+            return answer;
+        } catch (...) {
+            end_all();
+            throw;
+        }
+    }
+
+    static constexpr bool body_can_be_cancelled = false;
+
+    poll_result<void> poll_cancel(context& cx)
+        requires(cancellable_stream<S> || Self::body_can_be_cancelled)
+    {
+        if (!self().cancel_body(cx)) return not_ready;
+        if constexpr (cancellable_stream<S>) {
+            if (items_ && !items_->poll_cancel(cx)) return not_ready;
+        }
+        end_all();
+        return poll_result<void>::ready();
+    }
+
+protected:
+    explicit stream_consumer(S&& items) : items_(std::in_place, std::move(items)) {}
+
+    bool cancel_body(context&) noexcept { return true; }
+
+    std::optional<S> items_;
+
+private:
+    /// Destroys what it ran, so that a future that somebody has named holds nothing.
+    void end_all() noexcept {
+        self().end();
+        items_.reset();
+    }
+
+    Self& self() noexcept { return static_cast<Self&>(*this); }
+};
+
+/// A stream with a function that judges its items: that returns a bool, or a future of one.
+template <class S, class Fn>
+class judged_items {
+    using item = item_t<S>;
+    using returned = std::remove_cvref_t<std::invoke_result_t<Fn&, const item&>>;
+    using body = running<returned>;
+
+public:
+    static constexpr bool can_be_cancelled = cancellable_stream<S> || body::can_be_cancelled;
+
+    struct verdict {
+        item judged;
+        bool holds;
+
+        verdict(item&& i, bool h) : judged(std::move(i)), holds(h) {}
+    };
+
+    template <class G>
+    judged_items(S&& items, G&& f) : items_(std::move(items)), f_(std::forward<G>(f)) {}
+
+    [[nodiscard]] inner_stream<S>& items() noexcept { return items_; }
+
+    poll_result<std::optional<verdict>> poll_next(context& cx) {
+        if (!held_) {
+            auto next = items_.poll_next(cx);
+            if (!next) return not_ready;
+            if (!next->has_value()) return std::nullopt;
+            if constexpr (!body::is_future) {
+                const bool holds = static_cast<bool>(std::invoke(f_, std::as_const(**next)));
+                return std::optional<verdict>(std::in_place, **std::move(next), holds);
+            }
+            held_.emplace(**std::move(next));
+        }
+        return poll_body(cx);
+    }
+
+    [[nodiscard]] bool cancel(context& cx) {
+        if (!body_.cancel(cx)) return false;
+        held_.reset();
+        return items_.cancel(cx);
+    }
+
+    /// With the item that is being judged.
+    [[nodiscard]] size_bounds size_hint() const noexcept { return one_more_if(held_.has_value(), items_.size_hint()); }
+
+private:
+    poll_result<std::optional<verdict>> poll_body(context& cx) {
+        try {
+            if (!body_) body_.start(f_, std::as_const(*held_));
+            auto answer = body_.poll(cx);
+            if (!answer) return not_ready;
+            std::optional<verdict> judged(std::in_place, *std::move(held_), static_cast<bool>(*answer));
+            held_.reset();
+            return judged;
+        } catch (...) {
+            held_.reset();
+            throw;
+        }
+    }
+
+    inner_stream<S> items_;
+    Fn f_;
+    std::optional<item> held_;
+    body body_;  // declared last: it may borrow the item, and the function's captures
+};
+
+/// The base of an adaptor that leaves items out by a function.
+template <class Self, class S, class Fn, bool Marked>
+class judging_adaptor : public stream_ops<Self> {
+public:
+    using item_type = item_t<S>;
+    static constexpr bool took_closure = Marked || is_marked<S>;
+
+    [[nodiscard]] size_bounds size_hint() const noexcept { return at_most(judged_.size_hint()); }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires judged_items<S, Fn>::can_be_cancelled
+    {
+        if (!judged_.cancel(cx)) return not_ready;
+        return poll_result<void>::ready();
+    }
+
+protected:
+    template <class G>
+    judging_adaptor(S&& items, G&& f) : judged_(std::move(items), std::forward<G>(f)) {}
+
+    judged_items<S, Fn> judged_;
+};
+
+// ---- Checks ----
+
+/// Stands for the stream, or the sink, that could not be made; for its futures, too. See broken_future.
+// clang-format off
+struct broken_stream : broken_future {
+    using item_type = broken_future;
+    poll_result<std::optional<broken_future>> poll_next(context&) { return not_ready; }
+
+    broken_stream map(auto&&...) const { return {}; }
+    broken_stream filter_map(auto&&...) const { return {}; }
+    broken_stream then(auto&&...) const { return {}; }
+    broken_stream inspect(auto&&...) const { return {}; }
+    broken_stream scan(auto&&...) const { return {}; }
+    broken_stream enumerate(auto&&...) const { return {}; }
+    broken_stream filter(auto&&...) const { return {}; }
+    broken_stream take_while(auto&&...) const { return {}; }
+    broken_stream skip_while(auto&&...) const { return {}; }
+    broken_stream map_while(auto&&...) const { return {}; }
+    broken_stream take(auto&&...) const { return {}; }
+    broken_stream skip(auto&&...) const { return {}; }
+    broken_stream fuse(auto&&...) const { return {}; }
+    broken_stream peekable(auto&&...) const { return {}; }
+    broken_stream chain(auto&&...) const { return {}; }
+    broken_stream merge(auto&&...) const { return {}; }
+    broken_stream zip(auto&&...) const { return {}; }
+    broken_stream chunks(auto&&...) const { return {}; }
+    broken_stream buffered(auto&&...) const { return {}; }
+    broken_stream buffer_unordered(auto&&...) const { return {}; }
+    broken_stream timeout(auto&&...) const { return {}; }
+    broken_stream throttle(auto&&...) const { return {}; }
+    broken_stream chunks_timeout(auto&&...) const { return {}; }
+    broken_stream for_each(auto&&...) const { return {}; }
+    broken_stream for_each_concurrent(auto&&...) const { return {}; }
+    broken_stream fold(auto&&...) const { return {}; }
+    broken_stream forward(auto&&...) const { return {}; }
+    broken_stream all(auto&&...) const { return {}; }
+    broken_stream any(auto&&...) const { return {}; }
+    broken_stream count(auto&&...) const { return {}; }
+    broken_stream next(auto&&...) const { return {}; }
+    broken_stream try_next(auto&&...) const { return {}; }
+    broken_stream by_ref(auto&&...) const { return {}; }
+    template <class...> broken_stream collect() const { return {}; }
+    template <class...> broken_stream with(auto&&...) const { return {}; }
+    template <class...> broken_stream buffer(auto&&...) const { return {}; }
+    broken_stream fanout(auto&&...) const { return {}; }
+};
+// clang-format on
+
+/// What a member for rvalues says when it is called on an lvalue.
+template <class... A>
+broken_stream refuse_lvalue_stream() {
+    static_cast<void>(refuse_lvalue<A...>());
+    return {};
+}
+
+/// Whether a function deduced as `Fn` takes a `V`.
+template <class Fn, class V>
+constexpr bool takes_item() {
+    constexpr bool fits = takes<std::decay_t<Fn>&, V>;
+    static_assert(fits, "eddy: this needs a function that takes an item of the stream (or its parts)");
+    return fits;
+}
+
+/// Whether it takes an item by const reference.
+template <class Fn, class V>
+constexpr bool sees_item() {
+    constexpr bool takes_it = std::is_invocable_v<std::decay_t<Fn>&, const V&>;
+    static_assert(takes_it, "eddy: this needs a function that takes an item of the stream by const reference");
+    return takes_it;
+}
+
+/// Whether it judges an item: takes a `const V&`, and returns a bool or a future of one.
+template <class Fn, class V>
+constexpr bool judges_item() {
+    if constexpr (sees_item<Fn, V>()) {
+        using returned = std::invoke_result_t<std::decay_t<Fn>&, const V&>;
+        constexpr bool says = std::is_convertible_v<typename outcome_of<std::remove_cvref_t<returned>>::type, bool>;
+        static_assert(says, "eddy: this needs a function that returns a bool, or a future of one");
+        return says;
+    } else {
+        return false;
+    }
+}
+
+/// Whether items may be errors.
+template <class Item>
+constexpr bool has_errors() {
+    constexpr bool has = is_expected<Item>;
+    static_assert(has, "eddy: try_next() needs a stream whose items are a std::expected; take next()");
+    return has;
+}
+
+/// Whether items are futures.
+template <class Item>
+constexpr bool runs_items() {
+    constexpr bool runs = future<Item>;
+    static_assert(runs, "eddy: this needs a stream whose items are futures: map() them to some, with a coroutine, say");
+    return runs;
+}
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
+/// Whether it takes an item, and returns a std::optional or a future of one.
+template <class Fn, class V>
+constexpr bool makes_optional() {
+    if constexpr (!takes_item<Fn, V>()) {
+        return false;
+    } else {
+        constexpr bool makes = is_optional<typename outcome_of<call_result_t<std::decay_t<Fn>&, V>>::type>;
+        static_assert(makes, "eddy: this needs a function that returns a std::optional");
+        return makes;
+    }
+}
+
+/// Whether it takes an item, and returns a future.
+template <class Fn, class V>
+constexpr bool makes_future() {
+    if constexpr (!takes_item<Fn, V>()) {
+        return false;
+    } else {
+        constexpr bool makes = future<call_result_t<std::decay_t<Fn>&, V>>;
+        static_assert(makes, "eddy: this needs a function that returns a future; map() and for_each() take any other");
+        return makes;
+    }
+}
+
+/// Whether it takes a state, by value or by reference, and an item.
+template <class Fn, class State, class V>
+inline constexpr bool takes_state =
+    std::is_invocable_v<std::decay_t<Fn>&, State&, V> || std::is_invocable_v<std::decay_t<Fn>&, State, V>;
+
+/// Whether an argument deduced as `S` is a stream that can be taken over.
+template <class S>
+constexpr bool is_given_stream() {
+    constexpr bool given = !std::is_lvalue_reference_v<S>;
+    static_assert(given, "eddy: this takes its streams over: write std::move(s), or s.by_ref() to lend it");
+    constexpr bool streams = !given || stream<std::remove_cvref_t<S>>;
+    static_assert(streams,
+                  "eddy: this argument is no stream, which needs item_type and "
+                  "poll_result<std::optional<item_type>> poll_next(context&)");
+    return given && streams;
+}
+
+/// The same, and its items are `Item`s.
+template <class S, class Item>
+constexpr bool is_stream_of() {
+    if constexpr (!is_given_stream<S>()) {
+        return false;
+    } else {
+        constexpr bool same = std::is_same_v<item_t<std::remove_cvref_t<S>>, Item>;
+        static_assert(same, "eddy: the two streams must have the same type of items; map() one of them");
+        return same;
+    }
+}
+
+/// Whether a sink takes items of type `T`; the text says why not.
+template <class S, class T>
+constexpr bool is_sink_of() {
+    constexpr bool fits = sink<S, T>;
+    static_assert(fits,
+                  "eddy: this is no sink for that item: it needs error_type, poll_ready(cx), start_send(item), "
+                  "poll_flush(cx) and poll_close(cx)");
+    return fits;
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <deque>
+#include <expected>
+#include <optional>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/call.hpp>
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/result.hpp>
+#include <eddy/sink/sink_ops.hpp>
+#include <eddy/try.hpp>
+
+// Sinks in front of sinks. sink_ops says what they do.
+
+namespace eddy::sinks {
+
+/// See sink_ops::with().
+template <class S, class In, class Fn, bool Marked>
+class [[nodiscard]] with_sink : public sink_ops<with_sink<S, In, Fn, Marked>> {
+    using body = detail::running<detail::call_result_t<Fn&, In>>;
+    using answer = typename body::output_type;
+
+public:
+    using error_type = typename S::error_type;
+    using outcome = std::expected<void, error_type>;
+    static constexpr bool took_closure = Marked || detail::is_marked<S>;
+
+    template <class G>
+    with_sink(S&& inner, G&& f) : inner_(std::move(inner)), f_(std::forward<G>(f)) {}
+
+    poll_result<outcome> poll_ready(context& cx) {
+        auto sent = poll_body(cx);
+        if (!sent || !*sent) return sent;
+        return inner_.poll_ready(cx);
+    }
+
+    /// With a function that returns a future, this begins it; poll_ready, poll_flush and poll_close see to its end.
+    outcome start_send(In item, std::source_location where = std::source_location::current()) {
+        if (body_) throw misuse("an item is waiting here already: start_send needs a poll_ready that said yes", where);
+        body_.start(f_, std::move(item));
+        if constexpr (body::is_future) {
+            return {};
+        } else {
+            return pass_on(body_.take());
+        }
+    }
+
+    poll_result<outcome> poll_flush(context& cx) {
+        auto sent = poll_body(cx);
+        if (!sent || !*sent) return sent;
+        return inner_.poll_flush(cx);
+    }
+
+    poll_result<outcome> poll_close(context& cx) {
+        auto sent = poll_body(cx);
+        if (!sent || !*sent) return sent;
+        return inner_.poll_close(cx);
+    }
+
+private:
+    /// Ready when no function runs. (Its item finds the inner sink ready: that was so when the function began.)
+    poll_result<outcome> poll_body(context& cx) {
+        if (!body_) return outcome();
+        auto ended = body_.poll(cx);
+        if (!ended) return not_ready;
+        return pass_on(*std::move(ended));
+    }
+
+    outcome pass_on(answer&& made) {
+        if constexpr (detail::is_expected<answer>) {
+            if (!made) return outcome(std::unexpect, convert_error<error_type>(std::move(made).error()));
+            return inner_.start_send(*std::move(made));
+        } else {
+            return inner_.start_send(std::move(made));
+        }
+    }
+
+    S inner_;
+    Fn f_;
+    body body_;  // declared last: it may borrow the function's captures
+};
+
+/// See sink_ops::buffer().
+template <class S, class T>
+class [[nodiscard]] buffer_sink : public sink_ops<buffer_sink<S, T>> {
+public:
+    using error_type = typename S::error_type;
+    using outcome = std::expected<void, error_type>;
+    static constexpr bool took_closure = detail::is_marked<S>;
+
+    buffer_sink(S&& inner, std::size_t size) : inner_(std::move(inner)), size_(size) {}
+
+    /// Ready while there is room; what the inner sink takes meanwhile goes there.
+    poll_result<outcome> poll_ready(context& cx) {
+        if (size_ == 0) return inner_.poll_ready(cx);
+        auto emptied = poll_empty(cx);
+        if (emptied && !*emptied) return emptied;
+        if (waiting_.size() >= size_) return not_ready;
+        return outcome();
+    }
+
+    outcome start_send(T item) {
+        if (size_ == 0) return inner_.start_send(std::move(item));
+        waiting_.push_back(std::move(item));
+        return {};
+    }
+
+    poll_result<outcome> poll_flush(context& cx) {
+        auto emptied = poll_empty(cx);
+        if (!emptied || !*emptied) return emptied;
+        return inner_.poll_flush(cx);
+    }
+
+    poll_result<outcome> poll_close(context& cx) {
+        auto emptied = poll_empty(cx);
+        if (!emptied || !*emptied) return emptied;
+        return inner_.poll_close(cx);
+    }
+
+    /// How many items wait here.
+    [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
+
+private:
+    /// Ready when nothing waits here any more.
+    poll_result<outcome> poll_empty(context& cx) {
+        while (!waiting_.empty()) {
+            auto is_ready = inner_.poll_ready(cx);
+            if (!is_ready || !*is_ready) return is_ready;
+            T item = std::move(waiting_.front());
+            waiting_.pop_front();
+            auto sent = inner_.start_send(std::move(item));
+            if (!sent) return sent;
+        }
+        return outcome();
+    }
+
+    S inner_;
+    std::size_t size_;
+    std::deque<T> waiting_;
+};
+
+/// See sink_ops::fanout().
+template <class A, class B>
+class [[nodiscard]] fanout_sink : public sink_ops<fanout_sink<A, B>> {
+    static_assert(std::same_as<typename A::error_type, typename B::error_type>,
+                  "eddy: the two sinks of a fanout must have the same type of errors");
+
+public:
+    using error_type = typename A::error_type;
+    using outcome = std::expected<void, error_type>;
+    static constexpr bool took_closure = detail::is_marked<A> || detail::is_marked<B>;
+
+    fanout_sink(A&& first, B&& second) : first_(std::move(first)), second_(std::move(second)) {}
+
+    /// Ready when both are. Both are asked, so that they become ready at the same time.
+    poll_result<outcome> poll_ready(context& cx) { return both(first_.poll_ready(cx), second_.poll_ready(cx)); }
+
+    template <class T>
+    outcome start_send(T&& item) {
+        auto sent = first_.start_send(std::decay_t<T>(std::as_const(item)));
+        if (!sent) return sent;
+        return second_.start_send(std::forward<T>(item));
+    }
+
+    poll_result<outcome> poll_flush(context& cx) { return both(first_.poll_flush(cx), second_.poll_flush(cx)); }
+
+    poll_result<outcome> poll_close(context& cx) {
+        if (!first_is_closed_) {
+            auto closed = first_.poll_close(cx);
+            if (closed && !*closed) return closed;
+            first_is_closed_ = closed.is_ready();
+        }
+        if (!second_is_closed_) {
+            auto closed = second_.poll_close(cx);
+            if (closed && !*closed) return closed;
+            second_is_closed_ = closed.is_ready();
+        }
+        if (!first_is_closed_ || !second_is_closed_) return not_ready;
+        return outcome();
+    }
+
+private:
+    static poll_result<outcome> both(poll_result<outcome>&& a, poll_result<outcome>&& b) {
+        if (a && !*a) return std::move(a);
+        if (b && !*b) return std::move(b);
+        if (!a || !b) return not_ready;
+        return outcome();
+    }
+
+    A first_;
+    B second_;
+    bool first_is_closed_ = false;
+    bool second_is_closed_ = false;
+};
+
+}  // namespace eddy::sinks

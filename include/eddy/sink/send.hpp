@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/sink/sink_ops.hpp>
+#include <eddy/try.hpp>
+
+namespace eddy::sinks {
+
+/// See sink_ops::feed().
+template <class S, class T>
+class [[nodiscard("co_await it")]] feed_future : public future_ops<feed_future<S, T>> {
+public:
+    using output_type = outcome_t<S>;
+
+    template <class U>
+    feed_future(S& into, U&& item) : into_(&into), item_(std::in_place, std::forward<U>(item)) {}
+
+    poll_result<output_type> poll(context& cx) {
+        if (!item_) throw misuse("feed was awaited after it had ended: await it once, and keep its output", cx.where());
+        if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
+        detail::toll cost(cx);
+        auto is_ready = into_->poll_ready(cx);
+        if (!is_ready) return not_ready;
+        static_cast<void>(cx.budget() != 0 && cost.is_paid());
+        std::optional<T> item(std::move(item_));
+        item_.reset();
+        if (!*is_ready) return is_ready;
+        return into_->start_send(*std::move(item));
+    }
+
+private:
+    S* into_;
+    std::optional<T> item_;
+};
+
+/// See sink_ops::send().
+template <class S, class T>
+class [[nodiscard("co_await it")]] send_future : public future_ops<send_future<S, T>> {
+public:
+    using output_type = outcome_t<S>;
+
+    template <class U>
+    send_future(S& into, U&& item) : into_(&into), feed_(std::in_place, into, std::forward<U>(item)) {}
+
+    poll_result<output_type> poll(context& cx) {
+        if (has_ended_)
+            throw misuse("send was awaited after it had ended: await it once, and keep its output", cx.where());
+        if (feed_) {
+            auto fed = feed_->poll(cx);
+            if (!fed) return not_ready;
+            feed_.reset();
+            if (!*fed) return end(std::move(fed));
+        }
+        auto flushed = into_->poll_flush(cx);
+        if (!flushed) return not_ready;
+        return end(std::move(flushed));
+    }
+
+private:
+    poll_result<output_type> end(poll_result<output_type>&& with) noexcept {
+        has_ended_ = true;
+        return std::move(with);
+    }
+
+    S* into_;
+    std::optional<feed_future<S, T>> feed_;  // until the sink has the item
+    bool has_ended_ = false;
+};
+
+/// See sink_ops::flush().
+template <class S>
+class [[nodiscard("co_await it")]] flush_future : public future_ops<flush_future<S>> {
+public:
+    using output_type = outcome_t<S>;
+
+    explicit flush_future(S& of) noexcept : of_(&of) {}
+
+    poll_result<output_type> poll(context& cx) { return of_->poll_flush(cx); }
+
+private:
+    S* of_;
+};
+
+/// See sink_ops::close().
+template <class S>
+class [[nodiscard("co_await it")]] close_future : public future_ops<close_future<S>> {
+public:
+    using output_type = outcome_t<S>;
+
+    explicit close_future(S& of) noexcept : of_(&of) {}
+
+    poll_result<output_type> poll(context& cx) { return of_->poll_close(cx); }
+
+private:
+    S* of_;
+};
+
+/// What send_all() and forward() do: items of a stream into a sink, one at a time.
+template <class Items, class S>
+class transfer {
+    using item = detail::item_t<Items>;
+
+public:
+    using output_type = outcome_t<S>;
+
+    explicit transfer(Items&& items) : items_(std::move(items)) {}
+
+    /// Ready when the stream has ended, and all of it is in the sink; or with an error.
+    poll_result<output_type> poll(S& into, context& cx) {
+        for (;;) {
+            detail::toll cost(cx);
+            if (!held_) {
+                auto next = items_.poll_next(cx);
+                if (!next) return flush_meanwhile(into, cx);
+                if (!next->has_value()) return output_type();
+                if constexpr (detail::is_expected<item>) {
+                    if (!**next) return as_error(std::move(**next).error());
+                    held_.emplace(*std::move(**next));
+                } else {
+                    held_.emplace(**std::move(next));
+                }
+            }
+            auto is_ready = into.poll_ready(cx);
+            if (!is_ready) return not_ready;
+            if (!*is_ready) return is_ready;
+            auto sent = send_held(into);
+            if (!sent) return sent;
+            if (!cost.is_paid()) return not_ready;
+        }
+    }
+
+    [[nodiscard]] bool cancel(context& cx) { return items_.cancel(cx); }
+
+private:
+    output_type send_held(S& into) {
+        detail::item_value_t<item> sent = *std::move(held_);
+        held_.reset();
+        return into.start_send(std::move(sent));
+    }
+
+    /// The stream waits: what is in the sink is not to wait with it.
+    static poll_result<output_type> flush_meanwhile(S& into, context& cx) {
+        auto flushed = into.poll_flush(cx);
+        if (flushed && !*flushed) return flushed;
+        return not_ready;
+    }
+
+    template <class E>
+    static output_type as_error(E&& error) {
+        return output_type(std::unexpect, convert_error<typename S::error_type>(std::forward<E>(error)));
+    }
+
+    detail::inner_stream<Items> items_;
+    std::optional<detail::item_value_t<item>> held_;
+};
+
+/// What send_all() and forward() return: a transfer, and then what `Last` asks of the sink. `Into` is a pointer to the sink, or an
+/// std::optional with it; empty when it has ended.
+template <class Items, class Into, class Last>
+class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] transfer_future
+    : public future_ops<transfer_future<Items, Into, Last>> {
+    using sink_type = std::remove_reference_t<decltype(*std::declval<Into&>())>;
+
+public:
+    using output_type = outcome_t<sink_type>;
+    static constexpr bool took_closure = detail::is_marked<Items>;
+
+    transfer_future(Into&& into, Items&& items) : into_(std::move(into)), transfer_(std::in_place, std::move(items)) {}
+
+    poll_result<output_type> poll(context& cx) {
+        if (!into_)
+            throw misuse(
+                std::string(Last::name) + " was awaited after it had ended: await it once, and keep its output",
+                cx.where());
+        try {
+            auto answer = advance(cx);
+            if (answer) end();
+            return answer;
+        } catch (...) {
+            end();
+            throw;
+        }
+    }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires cancellable_stream<Items>
+    {
+        if (transfer_ && !transfer_->cancel(cx)) return not_ready;
+        end();
+        return poll_result<void>::ready();
+    }
+
+private:
+    poll_result<output_type> advance(context& cx) {
+        if (transfer_) {
+            auto moved = transfer_->poll(*into_, cx);
+            if (!moved || !*moved) return moved;
+            transfer_.reset();
+        }
+        return Last::poll(*into_, cx);
+    }
+
+    void end() noexcept {
+        transfer_.reset();
+        let_go(into_);
+    }
+    static void let_go(sink_type*& lent) noexcept { lent = nullptr; }
+    static void let_go(std::optional<sink_type>& owned) noexcept { owned.reset(); }
+
+    Into into_;
+    std::optional<transfer<Items, sink_type>> transfer_;  // until the stream has ended
+};
+
+/// How send_all() ends.
+struct then_flush {
+    static constexpr const char* name = "send_all";
+    template <class S>
+    static poll_result<outcome_t<S>> poll(S& into, context& cx) {
+        return into.poll_flush(cx);
+    }
+};
+
+}  // namespace eddy::sinks

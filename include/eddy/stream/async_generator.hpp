@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <coroutine>
+#include <exception>
+#include <optional>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/await.hpp>
+#include <eddy/detail/virtual_stack.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/result.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+namespace eddy {
+
+namespace detail {
+template <class T>
+class generator_promise;
+}  // namespace detail
+
+template <class T>
+class elements_of;
+
+/// A lazy coroutine that is a stream: it gives items by `co_yield`, and may await futures between them.
+///
+///     eddy::async_generator<eddy::result<std::string>> lines(eddy::net::tcp_stream from) {
+///         for (;;) {
+///             auto line = co_await eddy::try_(read_line(from));     // an error is the last item
+///             if (line.empty()) co_return;
+///             co_yield std::move(line);
+///         }
+///     }
+///
+/// It begins when the first item is asked for, and runs only while one is. It ends when the coroutine does; an exception that
+/// leaves it is thrown to whoever asks, and ends it, too. If `T` is an `expected`, it may use `try_`: an error is its last item.
+/// `co_yield elements_of(other(...))` gives all items of another one in its place, at the same cost at any depth.
+/// Cancel safety: destroying it at any time destroys its frames, innermost first. No item is lost when somebody stops waiting
+/// for one.
+/// Thread safety, lifetime: as those of a task; it may be moved between two items, also after it has begun. Moved from, it
+/// has ended.
+/// Cost: one block of the frame pool; for an item, that of resuming the innermost frame.
+template <class T>
+class [[nodiscard("a generator does nothing until its items are asked for")]] async_generator
+    : public stream_ops<async_generator<T>> {
+    static_assert(std::is_object_v<T> && std::is_move_constructible_v<T>,
+                  "eddy: the items of an async_generator are moved out of it; yield a pointer or a std::unique_ptr");
+
+public:
+    using item_type = T;
+    using promise_type = detail::generator_promise<T>;
+
+    async_generator(async_generator&& other) noexcept : frame_(other.release()) {}
+    async_generator& operator=(async_generator&& other) noexcept {
+        if (this != &other) {
+            if (frame_ != nullptr) detail::destroy_root(*frame_);
+            frame_ = other.release();
+        }
+        return *this;
+    }
+    ~async_generator() {
+        if (frame_ != nullptr) detail::destroy_root(*frame_);
+    }
+
+    poll_result<std::optional<T>> poll_next(context& cx) {
+        if (frame_ == nullptr) return std::nullopt;
+        if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
+        detail::toll cost(cx);
+        detail::slot<T> outcome;
+        if (detail::run_root(*frame_, outcome, cx)) {
+            frame_ = nullptr;
+        } else if (!outcome.has_value()) {
+            return not_ready;
+        }
+        if (outcome.has_exception()) std::rethrow_exception(outcome.exception());
+        if (!outcome.has_value()) return std::nullopt;
+        // What the coroutine awaited may have used up the budget: then that has paid.
+        static_cast<void>(cx.budget() != 0 && cost.is_paid());
+        return std::optional<T>(std::move(outcome.value()));
+    }
+
+    /// Ends the work in an orderly way: the innermost future is asked first, then the frames are destroyed.
+    poll_result<void> poll_cancel(context& cx) {
+        if (frame_ != nullptr) {
+            if (!detail::cancel_root(*frame_, cx)) return not_ready;
+            frame_ = nullptr;
+        }
+        return poll_result<void>::ready();
+    }
+
+private:
+    friend detail::generator_promise<T>;
+    friend elements_of<T>;
+
+    explicit async_generator(detail::frame& frame) noexcept : frame_(&frame) {}
+
+    [[nodiscard]] detail::frame* release() noexcept {
+        if (frame_ != nullptr && frame_->root != nullptr && frame_->active != nullptr) [[unlikely]] {
+            detail::fatal_misuse("a generator was moved while it runs: its own poll_next cannot move it");
+        }
+        return std::exchange(frame_, nullptr);
+    }
+
+    detail::frame* frame_;
+};
+
+/// All items of another generator, which is taken over: `co_yield elements_of(walk(child))` in a generator of the same type.
+/// An exception of the other one comes out of the co_yield; an error by which `try_` has ended it is the last item of both.
+/// Errors: throws misuse, where it is yielded, if the other has begun already: loop over its items then.
+template <class T>
+class [[nodiscard("co_yield it")]] elements_of {
+public:
+    explicit elements_of(async_generator<T>&& of) noexcept : of_(std::move(of)) {}
+
+private:
+    friend detail::generator_promise<T>;
+
+    /// The fresh frame, which joins the virtual stack of whoever yields this. Null if the generator has ended.
+    detail::frame* enter(std::source_location where) {
+        if (of_.frame_ != nullptr && of_.frame_->root != nullptr)
+            throw misuse(
+                "elements_of was given a generator that has begun: loop over the rest, `while (auto item = co_await "
+                "g.next()) co_yield ...`",
+                where);
+        return std::exchange(of_.frame_, nullptr);
+    }
+
+    async_generator<T> of_;
+};
+
+template <class T>
+elements_of(async_generator<T>&&) -> elements_of<T>;
+
+// ---- Implementation ----
+
+namespace detail {
+
+/// What a frame that has yielded waits for: that the next item is asked for. Never written to.
+inline leaf yielded{nullptr};
+
+struct yield_awaiter {
+    frame& yielding;
+
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(const auto&) const noexcept { wait_for(yielding, yielded); }
+    void await_resume() const noexcept {}
+};
+
+/// Awaits the frame of an inner generator, whose items go to the root. Its slot takes its end only: an exception, or the
+/// error by which try_ has ended it.
+template <class T>
+class elements_awaiter {
+public:
+    elements_awaiter(frame& yielding, frame* inner) noexcept : yielding_(yielding), inner_(inner) {}
+    elements_awaiter(const elements_awaiter&) = delete;
+    elements_awaiter& operator=(const elements_awaiter&) = delete;
+
+    bool await_ready() {
+        if (inner_ == nullptr) return true;
+        if constexpr (is_expected<T>) outcome_.propagate = &propagate_error<T, T>;
+        return start_child(yielding_, *inner_, outcome_) && !outcome_.has_value();
+    }
+    void await_suspend(const auto&) noexcept {
+        if constexpr (is_expected<T>) {
+            if (outcome_.has_value()) end_with_error<T>(yielding_, std::move(outcome_.value()));
+        }
+    }
+    void await_resume() {
+        if (outcome_.has_exception()) std::rethrow_exception(outcome_.exception());
+    }
+
+private:
+    frame& yielding_;
+    frame* inner_;
+    slot<T> outcome_;
+};
+
+template <class T>
+class generator_promise final : public frame {
+public:
+    async_generator<T> get_return_object() noexcept { return async_generator<T>(*this); }
+
+    void return_void() const noexcept {}
+    void unhandled_exception() noexcept { static_cast<slot<T>&>(*outcome).set_exception(std::current_exception()); }
+
+    template <class U = T>
+        requires std::is_constructible_v<T, U>
+    yield_awaiter yield_value(U&& item) {
+        // SAFETY: the root's slot is that of the poll in which we run, and is a slot<T>: a generator's frame is a root, or
+        // under one by elements_of, which takes generators of the same T only.
+        static_cast<slot<T>&>(*root->outcome).set_value(std::forward<U>(item));
+        return yield_awaiter{*this};
+    }
+
+    elements_awaiter<T> yield_value(elements_of<T> other, place here = EDDY_HERE) {
+        where = here;
+        return elements_awaiter<T>(*this, other.enter(source_location_of(here)));
+    }
+
+    template <class A>
+    auto await_transform(A&& awaited, place here = EDDY_HERE) {
+        where = here;
+        return make_awaiter<T>(*this, std::forward<A>(awaited));
+    }
+};
+
+static_assert(sizeof(generator_promise<int>) == sizeof(frame) && alignof(generator_promise<int>) == alignof(frame));
+
+}  // namespace detail
+}  // namespace eddy

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <exception>
+#include <expected>
+#include <optional>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <eddy/detail/call.hpp>
+#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/result.hpp>
+#include <eddy/stream/stream_ops.hpp>
+#include <eddy/try.hpp>
+
+// Streams whose items run: several at a time, on the task that reads. stream_ops says what they do.
+
+namespace eddy::detail {
+
+inline void check_limit(std::size_t limit, std::source_location where) {
+    if (limit == 0) throw misuse("no future can run with a limit of zero: allow one at least", where);
+}
+
+}  // namespace eddy::detail
+
+namespace eddy::streams {
+
+/// See stream_ops::buffered() and stream_ops::buffer_unordered(): `Running` is futures_ordered or futures_unordered.
+template <class S, class Running>
+class [[nodiscard]] buffered_stream : public detail::stream_adaptor<buffered_stream<S, Running>, S> {
+    using item = detail::item_t<S>;
+
+public:
+    using item_type = typename Running::item_type;
+
+    buffered_stream(S&& items, std::size_t limit, std::source_location where)
+        : buffered_stream::stream_adaptor(std::move(items)), limit_(limit) {
+        detail::check_limit(limit, where);
+    }
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        while (running_.size() < limit_) {
+            detail::toll cost(cx);
+            auto next = this->items_.poll_next(cx);
+            if (!next || !next->has_value()) break;
+            running_.push(**std::move(next));
+            if (!cost.is_paid()) break;
+        }
+        if (running_.is_empty()) {
+            if (this->items_.has_ended()) return std::nullopt;
+            return not_ready;
+        }
+        return running_.poll_next(cx);
+    }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires(cancellable_stream<S> || cancellable_future<item>)
+    {
+        const bool stream_is_gone = this->items_.cancel(cx);
+        if constexpr (cancellable_future<item>) {
+            if (!running_.poll_cancel(cx)) return not_ready;
+        }
+        running_.clear();
+        if (!stream_is_gone) return not_ready;
+        return poll_result<void>::ready();
+    }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept {
+        return detail::add(this->items_.size_hint(), size_bounds(running_.size(), running_.size()));
+    }
+
+private:
+    std::size_t limit_;
+    Running running_;
+};
+
+/// See stream_ops::for_each_concurrent().
+template <class S, class Fn, bool Marked>
+class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] for_each_concurrent_future
+    : public future_ops<for_each_concurrent_future<S, Fn, Marked>> {
+    using item = detail::item_t<S>;
+    using body = detail::call_result_t<Fn&, detail::item_value_t<item>>;
+    using answer = detail::stored_t<output_t<body>>;
+    static constexpr bool may_fail = detail::is_expected<answer>;
+    static_assert(may_fail || std::is_same_v<answer, std::monostate>,
+                  "eddy: the future of for_each_concurrent gives nothing, or a std::expected");
+
+public:
+    using output_type = std::expected<void, detail::item_error_t<item>>;
+    static constexpr bool took_closure = Marked || detail::is_marked<S>;
+
+    template <class G>
+    for_each_concurrent_future(S&& items, std::size_t limit, G&& f, std::source_location where)
+        : items_(std::move(items)), limit_(limit), f_(std::in_place, std::forward<G>(f)) {
+        detail::check_limit(limit, where);
+    }
+
+    poll_result<output_type> poll(context& cx) {
+        if (!f_)
+            throw misuse("for_each_concurrent was awaited after it had ended: await it once, and keep its output",
+                         cx.where());
+        try {
+            if (!outcome_) advance(cx);
+        } catch (...) {
+            failure_ = std::current_exception();
+            outcome_.emplace();
+        }
+        if (!outcome_ || !cancel_all(cx)) return not_ready;
+        f_.reset();
+        if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+        return *std::move(outcome_);
+    }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires(cancellable_stream<S> || cancellable_future<body>)
+    {
+        if (!cancel_all(cx)) return not_ready;
+        f_.reset();
+        return poll_result<void>::ready();
+    }
+
+private:
+    /// Begins what there is room for, and runs it; until it has to wait, or `outcome_` is there.
+    void advance(context& cx) {
+        for (;;) {
+            detail::toll cost(cx);
+            const bool has_begun = begin_next(cx);
+            if (outcome_) return;
+            const bool has_ended = take_ended(cx);  // in each round: items that come without end starve no future
+            if (outcome_ || !(has_begun || has_ended)) return;
+            if (!cost.is_paid()) return;
+        }
+    }
+
+    /// Whether an item came, and its future runs.
+    bool begin_next(context& cx) {
+        if (running_.size() >= limit_ || items_.has_ended()) return false;
+        auto next = items_.poll_next(cx);
+        if (!next || !next->has_value()) return false;
+        if constexpr (!detail::is_expected<item>) {
+            running_.push(detail::call(*f_, **std::move(next)));
+        } else {
+            if (!**next) {
+                outcome_.emplace(std::unexpect, std::move(**next).error());
+            } else if constexpr (std::is_void_v<typename item::value_type>) {
+                running_.push(detail::call(*f_));
+            } else {
+                running_.push(detail::call(*f_, *std::move(**next)));
+            }
+        }
+        return true;
+    }
+
+    /// Whether a future has ended, or all is over.
+    bool take_ended(context& cx) {
+        auto ended = running_.poll_next(cx);
+        if (!ended) return false;
+        if (!ended->has_value()) {
+            if (!items_.has_ended()) return false;
+            outcome_.emplace();
+            return true;
+        }
+        if constexpr (may_fail) {
+            if (!**ended)
+                outcome_.emplace(std::unexpect,
+                                 convert_error<typename output_type::error_type>((**std::move(ended)).error()));
+        }
+        return true;
+    }
+
+    /// Ends what still runs. True when it is gone.
+    bool cancel_all(context& cx) {
+        const bool stream_is_gone = items_.cancel(cx);
+        if constexpr (cancellable_future<body>) {
+            if (!running_.poll_cancel(cx)) return false;
+        }
+        running_.clear();
+        return stream_is_gone;
+    }
+
+    detail::inner_stream<S> items_;
+    std::size_t limit_;
+    std::optional<Fn> f_;
+    std::optional<output_type> outcome_;
+    std::exception_ptr failure_;
+    futures_unordered<body> running_;  // declared last: they may borrow the function's captures
+};
+
+}  // namespace eddy::streams

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <source_location>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+namespace eddy::detail {
+
+/// Items that are collected until they are as many as asked for.
+template <class Item>
+class chunk {
+public:
+    chunk(std::size_t size, std::source_location where) : size_(size) {
+        if (size == 0) throw misuse("a chunk of a stream has at least one item: give it a size above zero", where);
+    }
+
+    [[nodiscard]] bool is_empty() const noexcept { return items_.empty(); }
+    [[nodiscard]] std::size_t count() const noexcept { return items_.size(); }
+
+    /// Whether it is full now.
+    [[nodiscard]] bool add(Item&& item) {
+        if (items_.empty()) items_.reserve(std::min(size_, largest_reserve));
+        items_.push_back(std::move(item));
+        return items_.size() >= size_;
+    }
+
+    [[nodiscard]] std::vector<Item> take() noexcept { return std::exchange(items_, {}); }
+
+    /// How many chunks these items and what is here make.
+    [[nodiscard]] size_bounds chunks_of(size_bounds items) const noexcept {
+        items = detail::add(items, size_bounds(items_.size(), items_.size()));
+        size_bounds chunks(rounded_up(items.at_least), std::nullopt);
+        if (items.at_most) chunks.at_most = rounded_up(*items.at_most);
+        return chunks;
+    }
+
+private:
+    // A size may be "as many as there are"; more than this grows as it fills.
+    static constexpr std::size_t largest_reserve = 1024;
+
+    [[nodiscard]] std::size_t rounded_up(std::size_t items) const noexcept {
+        return items / size_ + (items % size_ != 0 ? 1 : 0);
+    }
+
+    std::size_t size_;
+    std::vector<Item> items_;
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::streams {
+
+/// See stream_ops::chunks().
+template <class S>
+class [[nodiscard]] chunks_stream : public detail::stream_adaptor<chunks_stream<S>, S> {
+public:
+    using item_type = std::vector<detail::item_t<S>>;
+
+    chunks_stream(S&& items, std::size_t size, std::source_location where)
+        : chunks_stream::stream_adaptor(std::move(items)), chunk_(size, where) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        for (;;) {
+            detail::toll cost(cx);
+            auto next = this->items_.poll_next(cx);
+            if (!next) return not_ready;
+            if (!next->has_value()) {
+                if (chunk_.is_empty()) return std::nullopt;
+                return std::optional<item_type>(chunk_.take());
+            }
+            if (chunk_.add(**std::move(next))) return std::optional<item_type>(chunk_.take());
+            if (!cost.is_paid()) return not_ready;
+        }
+    }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept { return chunk_.chunks_of(this->items_.size_hint()); }
+
+private:
+    detail::chunk<detail::item_t<S>> chunk_;
+};
+
+}  // namespace eddy::streams

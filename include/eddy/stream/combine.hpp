@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/future.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+// Two streams in one. stream_ops says what they do.
+
+namespace eddy::streams {
+
+/// The base of an adaptor of two streams.
+template <class Self, class A, class B>
+class adaptor_of_two : public stream_ops<Self> {
+public:
+    static constexpr bool took_closure = detail::is_marked<A> || detail::is_marked<B>;
+
+    [[nodiscard]] size_bounds size_hint() const noexcept {
+        return detail::add(first_.size_hint(), second_.size_hint());
+    }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires(cancellable_stream<A> || cancellable_stream<B>)
+    {
+        const bool first_is_gone = first_.cancel(cx);
+        if (!second_.cancel(cx) || !first_is_gone) return not_ready;
+        return poll_result<void>::ready();
+    }
+
+protected:
+    adaptor_of_two(A&& first, B&& second) : first_(std::move(first)), second_(std::move(second)) {}
+
+    detail::inner_stream<A> first_;
+    detail::inner_stream<B> second_;
+};
+
+/// See stream_ops::chain().
+template <class A, class B>
+class [[nodiscard]] chain_stream : public adaptor_of_two<chain_stream<A, B>, A, B> {
+public:
+    using item_type = detail::item_t<A>;
+
+    chain_stream(A&& first, B&& second) : chain_stream::adaptor_of_two(std::move(first), std::move(second)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if (!this->first_.has_ended()) {
+            auto next = this->first_.poll_next(cx);
+            if (!next || next->has_value()) return next;
+        }
+        return this->second_.poll_next(cx);
+    }
+};
+
+/// See stream_ops::merge().
+template <class A, class B>
+class [[nodiscard]] merge_stream : public adaptor_of_two<merge_stream<A, B>, A, B> {
+public:
+    using item_type = detail::item_t<A>;
+
+    merge_stream(A&& first, B&& second) : merge_stream::adaptor_of_two(std::move(first), std::move(second)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        second_comes_first_ = !second_comes_first_;
+        return second_comes_first_ ? poll_in_order(this->first_, this->second_, cx)
+                                   : poll_in_order(this->second_, this->first_, cx);
+    }
+
+private:
+    static poll_result<std::optional<item_type>> poll_in_order(auto& one, auto& other, context& cx) {
+        auto next = one.poll_next(cx);
+        if (next && next->has_value()) return next;
+        auto after = other.poll_next(cx);
+        if (after && (after->has_value() || next.is_ready())) return after;
+        return not_ready;
+    }
+
+    bool second_comes_first_ = false;
+};
+
+/// An item of stream_ops::zip().
+template <class A, class B>
+struct zipped {
+    A first;
+    B second;
+
+    zipped(A&& a, B&& b) : first(std::move(a)), second(std::move(b)) {}
+
+    std::tuple<A, B> into_parts() && { return {std::move(first), std::move(second)}; }
+};
+
+/// See stream_ops::zip(). Both are asked at the same time; what one has given before the other is kept.
+template <class A, class B>
+class [[nodiscard]] zip_stream : public adaptor_of_two<zip_stream<A, B>, A, B> {
+public:
+    using item_type = zipped<detail::item_t<A>, detail::item_t<B>>;
+
+    zip_stream(A&& first, B&& second) : zip_stream::adaptor_of_two(std::move(first), std::move(second)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if (!fill(first_item_, this->first_, cx) || !fill(second_item_, this->second_, cx)) {
+            end();
+            return std::nullopt;
+        }
+        if (!first_item_ || !second_item_) return not_ready;
+        std::optional<item_type> both(std::in_place, *std::move(first_item_), *std::move(second_item_));
+        first_item_.reset();
+        second_item_.reset();
+        return both;
+    }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept {
+        const size_bounds a = detail::one_more_if(first_item_.has_value(), this->first_.size_hint());
+        const size_bounds b = detail::one_more_if(second_item_.has_value(), this->second_.size_hint());
+        if (!a.at_most || !b.at_most) return {std::min(a.at_least, b.at_least), a.at_most ? a.at_most : b.at_most};
+        return {std::min(a.at_least, b.at_least), std::min(*a.at_most, *b.at_most)};
+    }
+
+private:
+    /// False if the stream has ended, and so there is no further pair.
+    static bool fill(auto& into, auto& from, context& cx) {
+        if (into) return true;
+        auto next = from.poll_next(cx);
+        if (!next) return true;
+        if (!next->has_value()) return false;
+        into.emplace(**std::move(next));
+        return true;
+    }
+
+    void end() noexcept {
+        this->first_.end();
+        this->second_.end();
+        first_item_.reset();
+        second_item_.reset();
+    }
+
+    std::optional<detail::item_t<A>> first_item_;
+    std::optional<detail::item_t<B>> second_item_;
+};
+
+}  // namespace eddy::streams

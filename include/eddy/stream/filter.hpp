@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <utility>
+
+#include <eddy/detail/call.hpp>
+#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/future.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+// Adaptors that leave items out. stream_ops says what they do.
+
+namespace eddy::streams {
+
+/// See stream_ops::filter().
+template <class S, class Fn, bool Marked>
+class [[nodiscard]] filter_stream : public detail::judging_adaptor<filter_stream<S, Fn, Marked>, S, Fn, Marked> {
+public:
+    using item_type = detail::item_t<S>;
+
+    template <class G>
+    filter_stream(S&& items, G&& f) : filter_stream::judging_adaptor(std::move(items), std::forward<G>(f)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        for (;;) {
+            detail::toll cost(cx);
+            auto next = this->judged_.poll_next(cx);
+            if (!next) return not_ready;
+            if (!next->has_value()) return std::nullopt;
+            if ((**next).holds) return std::optional<item_type>(std::move((**next).judged));
+            if (!cost.is_paid()) return not_ready;
+        }
+    }
+};
+
+/// See stream_ops::take_while().
+template <class S, class Fn, bool Marked>
+class [[nodiscard]] take_while_stream
+    : public detail::judging_adaptor<take_while_stream<S, Fn, Marked>, S, Fn, Marked> {
+public:
+    using item_type = detail::item_t<S>;
+
+    template <class G>
+    take_while_stream(S&& items, G&& f) : take_while_stream::judging_adaptor(std::move(items), std::forward<G>(f)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        auto next = this->judged_.poll_next(cx);
+        if (!next) return not_ready;
+        if (!next->has_value()) return std::nullopt;
+        if ((**next).holds) return std::optional<item_type>(std::move((**next).judged));
+        this->judged_.items().end();
+        return std::nullopt;
+    }
+};
+
+/// See stream_ops::skip_while().
+template <class S, class Fn, bool Marked>
+class [[nodiscard]] skip_while_stream
+    : public detail::judging_adaptor<skip_while_stream<S, Fn, Marked>, S, Fn, Marked> {
+public:
+    using item_type = detail::item_t<S>;
+
+    template <class G>
+    skip_while_stream(S&& items, G&& f) : skip_while_stream::judging_adaptor(std::move(items), std::forward<G>(f)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        while (skips_) {
+            detail::toll cost(cx);
+            auto next = this->judged_.poll_next(cx);
+            if (!next) return not_ready;
+            if (!next->has_value()) return std::nullopt;
+            if (!(**next).holds) {
+                skips_ = false;
+                return std::optional<item_type>(std::move((**next).judged));
+            }
+            if (!cost.is_paid()) return not_ready;
+        }
+        return this->judged_.items().poll_next(cx);
+    }
+
+private:
+    bool skips_ = true;
+};
+
+/// See stream_ops::map_while().
+template <class S, class Fn, bool Marked>
+class [[nodiscard]] map_while_stream : public detail::stream_adaptor<map_while_stream<S, Fn, Marked>, S, Marked> {
+public:
+    using item_type = typename detail::call_result_t<Fn&, detail::item_t<S>>::value_type;
+
+    template <class G>
+    map_while_stream(S&& items, G&& f) : map_while_stream::stream_adaptor(std::move(items)), f_(std::forward<G>(f)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        auto next = this->items_.poll_next(cx);
+        if (!next) return not_ready;
+        if (!next->has_value()) return std::nullopt;
+        std::optional<item_type> made = detail::call(f_, **std::move(next));
+        if (!made) this->items_.end();
+        return made;
+    }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept { return detail::at_most(this->items_.size_hint()); }
+
+private:
+    Fn f_;
+};
+
+/// See stream_ops::take().
+template <class S>
+class [[nodiscard]] take_stream : public detail::stream_adaptor<take_stream<S>, S> {
+public:
+    using item_type = detail::item_t<S>;
+
+    take_stream(S&& items, std::size_t count) : take_stream::stream_adaptor(std::move(items)), left_(count) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if (left_ == 0) {
+            this->items_.end();
+            return std::nullopt;
+        }
+        auto next = this->items_.poll_next(cx);
+        if (next && next->has_value()) --left_;
+        return next;
+    }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept {
+        const size_bounds all = this->items_.size_hint();
+        return {std::min(all.at_least, left_), std::min(all.at_most.value_or(left_), left_)};
+    }
+
+private:
+    std::size_t left_;
+};
+
+/// See stream_ops::skip().
+template <class S>
+class [[nodiscard]] skip_stream : public detail::stream_adaptor<skip_stream<S>, S> {
+public:
+    using item_type = detail::item_t<S>;
+
+    skip_stream(S&& items, std::size_t count) : skip_stream::stream_adaptor(std::move(items)), left_(count) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        for (;;) {
+            detail::toll cost(cx);
+            auto next = this->items_.poll_next(cx);
+            if (left_ == 0 || !next || !next->has_value()) return next;
+            --left_;
+            if (!cost.is_paid()) return not_ready;
+        }
+    }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept {
+        size_bounds left = this->items_.size_hint();
+        left.at_least -= std::min(left.at_least, left_);
+        if (left.at_most) *left.at_most -= std::min(*left.at_most, left_);
+        return left;
+    }
+
+private:
+    std::size_t left_;
+};
+
+/// See stream_ops::fuse().
+template <class S>
+class [[nodiscard]] fuse_stream : public detail::stream_adaptor<fuse_stream<S>, S> {
+public:
+    using item_type = detail::item_t<S>;
+
+    explicit fuse_stream(S&& items) : fuse_stream::stream_adaptor(std::move(items)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) { return this->items_.poll_next(cx); }
+
+    /// Whether the stream has said that it has ended, and is gone.
+    [[nodiscard]] bool has_ended() const noexcept { return this->items_.has_ended(); }
+};
+
+}  // namespace eddy::streams

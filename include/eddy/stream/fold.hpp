@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <expected>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/future.hpp>
+#include <eddy/result.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+// Futures that make one value of all items. stream_ops says what they do.
+
+namespace eddy::streams {
+
+/// See stream_ops::fold().
+template <class S, class State, class Fn, bool Marked>
+class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] fold_future
+    : public detail::stream_consumer<fold_future<S, State, Fn, Marked>, S, State, Marked> {
+    using base = typename fold_future::stream_consumer;
+    friend base;
+
+    using item = detail::item_t<S>;
+    using body = detail::running<std::invoke_result_t<Fn&, State, item>>;
+    static_assert(std::is_convertible_v<typename body::output_type, State>,
+                  "eddy: the function of fold returns the next state, or a future of it");
+
+public:
+    static constexpr bool body_can_be_cancelled = body::can_be_cancelled;
+
+    template <class G>
+    fold_future(S&& items, State&& first, G&& f)
+        : base(std::move(items)), state_(std::in_place, std::move(first)), f_(std::in_place, std::forward<G>(f)) {}
+
+private:
+    static constexpr const char* name = "fold";
+
+    poll_result<State> advance(context& cx) {
+        for (;;) {
+            detail::toll cost(cx);
+            if (!body_) {
+                auto next = this->items_->poll_next(cx);
+                if (!next) return not_ready;
+                if (!next->has_value()) return *std::move(state_);
+                auto call = [&] { return std::invoke(*f_, *std::move(state_), **std::move(next)); };
+                body_.start(call);
+            }
+            auto ended = body_.poll(cx);
+            if (!ended) return not_ready;
+            state_.emplace(*std::move(ended));
+            if (!cost.is_paid()) return not_ready;
+        }
+    }
+
+    bool cancel_body(context& cx) { return body_.cancel(cx); }
+
+    void end() noexcept {
+        body_.end();
+        f_.reset();
+        state_.reset();
+    }
+
+    std::optional<State> state_;
+    std::optional<Fn> f_;
+    body body_;  // declared last: it may borrow the function's captures
+};
+
+template <class S, class Container>
+struct collected {
+    using item = detail::item_t<S>;
+
+    /// Whether values are taken out of the items: if the container is not of `expected`s itself.
+    static constexpr bool unwraps = [] {
+        if constexpr (detail::is_expected<item>) return !std::is_same_v<typename Container::value_type, item>;
+        return false;
+    }();
+    using type =
+        typename std::conditional_t<unwraps, std::type_identity<std::expected<Container, detail::item_error_t<item>>>,
+                                    std::type_identity<Container>>::type;
+};
+
+/// See stream_ops::collect().
+template <class S, class Container>
+class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] collect_future
+    : public detail::stream_consumer<collect_future<S, Container>, S, typename collected<S, Container>::type> {
+    using base = typename collect_future::stream_consumer;
+    friend base;
+    static constexpr bool unwraps = collected<S, Container>::unwraps;
+
+public:
+    using output_type = typename base::output_type;
+
+    explicit collect_future(S&& items) : base(std::move(items)) {}
+
+private:
+    static constexpr const char* name = "collect";
+    // A hint may be any number: beyond this the container grows by itself.
+    static constexpr std::size_t largest_reserve = 1 << 16;
+
+    poll_result<output_type> advance(context& cx) {
+        if (!into_) begin();
+        for (;;) {
+            detail::toll cost(cx);
+            auto next = this->items_->poll_next(cx);
+            if (!next) return not_ready;
+            if (!next->has_value()) return output_type(*std::move(into_));
+            if constexpr (unwraps) {
+                if (!**next) return output_type(std::unexpect, std::move(**next).error());
+                put(*std::move(**next));
+            } else {
+                put(**std::move(next));
+            }
+            if (!cost.is_paid()) return not_ready;
+        }
+    }
+
+    void begin() {
+        into_.emplace();
+        if constexpr (requires { into_->reserve(std::size_t()); })
+            into_->reserve(std::min(detail::bounds_of(*this->items_).at_least, largest_reserve));
+    }
+
+    template <class V>
+    void put(V&& value) {
+        if constexpr (requires { into_->push_back(std::forward<V>(value)); }) {
+            into_->push_back(std::forward<V>(value));
+        } else if constexpr (requires { into_->insert(std::forward<V>(value)); }) {
+            into_->insert(std::forward<V>(value));
+        } else {
+            constexpr bool adds = requires { *into_ += std::forward<V>(value); };
+            static_assert(adds, "eddy: collect needs a container that takes the items by push_back, insert or +=");
+            if constexpr (adds) *into_ += std::forward<V>(value);
+        }
+    }
+
+    void end() noexcept { into_.reset(); }
+
+    std::optional<Container> into_;
+};
+
+/// What all() and any() are: the first item of which the function says `Stop` is the end.
+template <class Self, class S, class Fn, bool Marked, bool Stop>
+class judging_future : public future_ops<Self> {
+    using judged = detail::judged_items<S, Fn>;
+
+public:
+    using output_type = bool;
+    static constexpr bool took_closure = Marked || detail::is_marked<S>;
+
+    poll_result<bool> poll(context& cx) {
+        if (!judged_)
+            throw misuse(
+                std::string(Self::name) + " was awaited after it had ended: await it once, and keep its output",
+                cx.where());
+        try {
+            auto answer = advance(cx);
+            if (answer) judged_.reset();
+            return answer;
+        } catch (...) {
+            judged_.reset();
+            throw;
+        }
+    }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires judged::can_be_cancelled
+    {
+        if (judged_ && !judged_->cancel(cx)) return not_ready;
+        judged_.reset();
+        return poll_result<void>::ready();
+    }
+
+protected:
+    template <class G>
+    judging_future(S&& items, G&& f) : judged_(std::in_place, std::move(items), std::forward<G>(f)) {}
+
+private:
+    poll_result<bool> advance(context& cx) {
+        for (;;) {
+            detail::toll cost(cx);
+            auto next = judged_->poll_next(cx);
+            if (!next) return not_ready;
+            if (!next->has_value()) return !Stop;
+            if ((**next).holds == Stop) return Stop;
+            if (!cost.is_paid()) return not_ready;
+        }
+    }
+
+    std::optional<judged> judged_;
+};
+
+/// See stream_ops::all().
+template <class S, class Fn, bool Marked>
+class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] all_future
+    : public judging_future<all_future<S, Fn, Marked>, S, Fn, Marked, false> {
+public:
+    static constexpr const char* name = "all";
+
+    template <class G>
+    all_future(S&& items, G&& f) : all_future::judging_future(std::move(items), std::forward<G>(f)) {}
+};
+
+/// See stream_ops::any().
+template <class S, class Fn, bool Marked>
+class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] any_future
+    : public judging_future<any_future<S, Fn, Marked>, S, Fn, Marked, true> {
+public:
+    static constexpr const char* name = "any";
+
+    template <class G>
+    any_future(S&& items, G&& f) : any_future::judging_future(std::move(items), std::forward<G>(f)) {}
+};
+
+/// See stream_ops::count().
+template <class S>
+class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] count_future
+    : public detail::stream_consumer<count_future<S>, S, std::size_t> {
+    using base = typename count_future::stream_consumer;
+    friend base;
+
+public:
+    explicit count_future(S&& items) : base(std::move(items)) {}
+
+private:
+    static constexpr const char* name = "count";
+
+    poll_result<std::size_t> advance(context& cx) {
+        for (;;) {
+            detail::toll cost(cx);
+            auto next = this->items_->poll_next(cx);
+            if (!next) return not_ready;
+            if (!next->has_value()) return count_;
+            ++count_;
+            if (!cost.is_paid()) return not_ready;
+        }
+    }
+
+    void end() noexcept {}
+
+    std::size_t count_ = 0;
+};
+
+}  // namespace eddy::streams

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/sink/send.hpp>
+#include <eddy/sink/sink_ops.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+namespace eddy::sinks {
+
+/// A sink that somebody else owns: how forward() holds what came as a std::ref.
+template <class S>
+class borrowed_sink : public sink_ops<borrowed_sink<S>> {
+public:
+    using error_type = typename S::error_type;
+
+    explicit borrowed_sink(std::reference_wrapper<S> lent) noexcept : lent_(&lent.get()) {}
+
+    poll_result<outcome_t<S>> poll_ready(context& cx) { return lent_->poll_ready(cx); }
+    template <class T>
+    outcome_t<S> start_send(T&& item) {
+        return lent_->start_send(std::forward<T>(item));
+    }
+    poll_result<outcome_t<S>> poll_flush(context& cx) { return lent_->poll_flush(cx); }
+    poll_result<outcome_t<S>> poll_close(context& cx) { return lent_->poll_close(cx); }
+
+private:
+    S* lent_;
+};
+
+template <class S>
+struct owned_sink : std::type_identity<S> {};
+template <class S>
+struct owned_sink<std::reference_wrapper<S>> : std::type_identity<borrowed_sink<S>> {};
+
+/// How forward() ends.
+struct then_close {
+    static constexpr const char* name = "forward";
+    template <class S>
+    static poll_result<outcome_t<S>> poll(S& into, context& cx) {
+        return into.poll_close(cx);
+    }
+};
+
+}  // namespace eddy::sinks

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <utility>
+
+#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+namespace eddy {
+
+/// The next item of a stream: `while (auto item = co_await items.next()) ...`; nothing at the end.
+/// Cancel safety: that of the stream. Lifetime: borrows the stream.
+template <class S>
+class [[nodiscard("co_await it")]] next_future : public future_ops<next_future<S>> {
+public:
+    using output_type = std::optional<typename S::item_type>;
+
+    explicit next_future(S& from) noexcept : from_(&from) {}
+
+    poll_result<output_type> poll(context& cx) {
+        if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
+        detail::toll cost(cx);
+        auto next = from_->poll_next(cx);
+        if (next) static_cast<void>(cost.is_paid());  // there was one unit left
+        return next;
+    }
+
+private:
+    S* from_;
+};
+
+/// See stream_ops::try_next().
+template <class S>
+class [[nodiscard("co_await it")]] try_next_future : public future_ops<try_next_future<S>> {
+    using item = typename S::item_type;
+
+public:
+    using output_type = std::expected<std::optional<typename item::value_type>, typename item::error_type>;
+
+    explicit try_next_future(S& from) noexcept : next_(from) {}
+
+    poll_result<output_type> poll(context& cx) {
+        auto next = next_.poll(cx);
+        if (!next) return not_ready;
+        if (!next->has_value()) return output_type(std::in_place);
+        if (!**next) return output_type(std::unexpect, std::move(**next).error());
+        return output_type(std::in_place, std::in_place, *std::move(**next));
+    }
+
+private:
+    next_future<S> next_;
+};
+
+namespace streams {
+
+/// A stream that somebody else owns: see stream_ops::by_ref(). It has no poll_cancel(): what was lent goes on when its
+/// borrower ends.
+template <class S>
+class [[nodiscard]] borrowed_stream : public stream_ops<borrowed_stream<S>> {
+public:
+    using item_type = typename S::item_type;
+
+    explicit borrowed_stream(S& lent) noexcept : lent_(&lent) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) { return lent_->poll_next(cx); }
+    [[nodiscard]] size_bounds size_hint() const noexcept { return detail::bounds_of(*lent_); }
+
+private:
+    S* lent_;
+};
+
+}  // namespace streams
+}  // namespace eddy

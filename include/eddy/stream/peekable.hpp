@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+namespace eddy::streams {
+
+/// See peekable_stream::peek().
+template <class S>
+class [[nodiscard("co_await it")]] peek_future : public future_ops<peek_future<S>> {
+public:
+    using output_type = detail::item_t<S>*;
+
+    explicit peek_future(peekable_stream<S>& of) noexcept : of_(&of) {}
+
+    poll_result<output_type> poll(context& cx) { return of_->poll_peek(cx); }
+
+private:
+    peekable_stream<S>* of_;
+};
+
+/// See peekable_stream::next_if().
+template <class S, class Fn, bool Marked>
+class [[nodiscard("co_await it")]] next_if_future : public future_ops<next_if_future<S, Fn, Marked>> {
+public:
+    using output_type = std::optional<detail::item_t<S>>;
+    static constexpr bool took_closure = Marked;
+
+    template <class G>
+    next_if_future(peekable_stream<S>& of, G&& f) : of_(&of), f_(std::forward<G>(f)) {}
+
+    poll_result<output_type> poll(context& cx) {
+        auto seen = of_->poll_peek(cx);
+        if (!seen) return not_ready;
+        if (*seen == nullptr || !static_cast<bool>(std::invoke(f_, std::as_const(**seen)))) return std::nullopt;
+        return of_->take_peeked();
+    }
+
+private:
+    peekable_stream<S>* of_;
+    Fn f_;
+};
+
+/// A stream whose next item can be looked at before it is taken. Made by stream_ops::peekable().
+template <class S>
+class [[nodiscard]] peekable_stream : public detail::stream_adaptor<peekable_stream<S>, S> {
+public:
+    using item_type = detail::item_t<S>;
+
+    explicit peekable_stream(S&& items) : peekable_stream::stream_adaptor(std::move(items)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if (peeked_) return take_peeked();
+        return this->items_.poll_next(cx);
+    }
+
+    /// A pointer to the next item, which stays in the stream and may be changed there; null at the end.
+    /// Cancel safety: safe. Lifetime: the pointer is good until the item is taken, or the stream is moved.
+    [[nodiscard]] peek_future<S> peek() noexcept { return peek_future<S>(*this); }
+
+    /// Takes the next item if `f` says true of it; nothing if it does not, or at the end. Cancel safety: safe.
+    template <class Fn>
+    [[nodiscard]] auto next_if(Fn&& f) {
+        if constexpr (!detail::sees_item<Fn, item_type>()) {
+            return detail::broken_future();
+        } else {
+            return next_if_future<S, std::decay_t<Fn>, detail::is_fragile<Fn>>(*this, std::forward<Fn>(f));
+        }
+    }
+
+    poll_result<item_type*> poll_peek(context& cx) {
+        if (!peeked_) {
+            auto next = this->items_.poll_next(cx);
+            if (!next) return not_ready;
+            if (!next->has_value()) return nullptr;
+            peeked_.emplace(**std::move(next));
+        }
+        return &*peeked_;
+    }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept {
+        return detail::one_more_if(peeked_.has_value(), this->items_.size_hint());
+    }
+
+private:
+    template <class, class, bool>
+    friend class next_if_future;
+
+    std::optional<item_type> take_peeked() {
+        std::optional<item_type> taken(std::move(peeked_));
+        peeked_.reset();
+        return taken;
+    }
+
+    std::optional<item_type> peeked_;
+};
+
+}  // namespace eddy::streams

@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/owned.hpp>
+#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/future.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+// Where streams begin. Each item takes a unit of the task's budget, so that a loop over a source that is always ready lets
+// others run.
+
+namespace eddy::streams {
+
+/// The elements of a range. See iter().
+template <class Range>
+class [[nodiscard]] iter_stream : public stream_ops<iter_stream<Range>> {
+    using range = std::unwrap_reference_t<Range>;
+    static constexpr bool is_owned = std::is_same_v<range, Range> && !std::ranges::view<Range>;
+
+    /// By their number, so that the stream can be moved with its range between two items.
+    class by_index {
+    public:
+        explicit by_index(Range&& over) : over_(std::move(over)) {}
+
+        [[nodiscard]] bool has_ended() { return next_ >= std::ranges::size(get()); }
+        decltype(auto) element() {
+            return std::ranges::begin(get())[static_cast<std::ranges::range_difference_t<range>>(next_)];
+        }
+        void advance() noexcept { ++next_; }
+        [[nodiscard]] size_bounds left() const noexcept {
+            const auto size = static_cast<std::size_t>(std::ranges::size(const_cast<by_index*>(this)->get()));
+            const std::size_t count = size > next_ ? size - next_ : 0;
+            return {count, count};
+        }
+
+    private:
+        range& get() noexcept { return over_; }
+
+        Range over_;
+        std::size_t next_ = 0;
+    };
+
+    /// By an iterator: the range stays where it is, since iterators may point into it.
+    class by_iterator {
+        struct state {
+            explicit state(Range&& r) : over(std::move(r)), next(std::ranges::begin(get())) {}
+            range& get() noexcept { return over; }
+
+            Range over;
+            std::ranges::iterator_t<range> next;
+        };
+
+    public:
+        explicit by_iterator(Range&& over) : state_(std::make_unique<state>(std::move(over))) {}
+
+        [[nodiscard]] bool has_ended() { return state_->next == std::ranges::end(state_->get()); }
+        decltype(auto) element() { return *state_->next; }
+        void advance() { ++state_->next; }
+        [[nodiscard]] size_bounds left() const noexcept { return {}; }
+
+    private:
+        std::unique_ptr<state> state_;
+    };
+
+    using position = std::conditional_t<std::ranges::random_access_range<range> && std::ranges::sized_range<range>,
+                                        by_index, by_iterator>;
+
+public:
+    using item_type = std::ranges::range_value_t<range>;
+
+    explicit iter_stream(Range&& over) : at_(std::move(over)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if (at_.has_ended()) return std::nullopt;
+        if (!cx.consume_budget()) return not_ready;
+        auto take = [&]() -> std::optional<item_type> {
+            if constexpr (is_owned) {
+                return std::optional<item_type>(std::in_place, std::move(at_.element()));
+            } else {
+                return std::optional<item_type>(std::in_place, at_.element());
+            }
+        };
+        std::optional<item_type> item = take();
+        at_.advance();
+        return item;
+    }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept { return at_.left(); }
+
+private:
+    position at_;
+};
+
+/// A stream of the elements of a range, which are moved out of it. An lvalue is copied; `iter(std::ref(range))` lends it, and
+/// leaves its elements there.
+/// Cost: one allocation for a range without random access.
+///     streams::iter(std::move(names))   streams::iter(std::views::iota(0, 10))
+template <class Range>
+[[nodiscard]] auto iter(Range&& range) {
+    using kept = std::decay_t<Range>;
+    constexpr bool is_range = std::ranges::input_range<std::unwrap_reference_t<kept>>;
+    static_assert(is_range, "eddy: iter() makes a stream of a range: of something with begin() and end()");
+    if constexpr (is_range) {
+        return iter_stream<kept>(kept(std::forward<Range>(range)));
+    } else {
+        return detail::broken_stream();
+    }
+}
+/// A stream of the items given. (In a co_await expression GCC 12 refuses `iter({1, 2, 3})`, and not this.)
+template <class T, class... More>
+[[nodiscard]] auto of(T&& first, More&&... more) {
+    using item = std::common_type_t<std::decay_t<T>, std::decay_t<More>...>;
+    using items = std::array<item, 1 + sizeof...(More)>;
+    return iter_stream<items>(items{std::forward<T>(first), std::forward<More>(more)...});
+}
+
+/// One item. See once().
+template <class T>
+class [[nodiscard]] once_stream : public stream_ops<once_stream<T>> {
+public:
+    using item_type = T;
+
+    template <class U>
+    explicit once_stream(std::in_place_t, U&& item) : item_(std::in_place, std::forward<U>(item)) {}
+
+    poll_result<std::optional<T>> poll_next(context& cx) {
+        if (!item_) return std::nullopt;
+        if (!cx.consume_budget()) return not_ready;
+        std::optional<T> item(std::move(item_));
+        item_.reset();
+        return item;
+    }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept { return item_ ? size_bounds(1, 1) : size_bounds(0, 0); }
+
+private:
+    std::optional<T> item_;
+};
+
+/// A stream of one item.
+template <class T>
+[[nodiscard]] once_stream<std::decay_t<T>> once(T&& item) {
+    return once_stream<std::decay_t<T>>(std::in_place, std::forward<T>(item));
+}
+
+/// No item. See empty().
+template <class T>
+class [[nodiscard]] empty_stream : public stream_ops<empty_stream<T>> {
+public:
+    using item_type = T;
+
+    empty_stream() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+
+    poll_result<std::optional<T>> poll_next(context&) noexcept { return std::nullopt; }
+    [[nodiscard]] size_bounds size_hint() const noexcept { return {0, 0}; }
+};
+
+/// A stream that has ended.
+template <class T>
+[[nodiscard]] empty_stream<T> empty() noexcept {
+    return {};
+}
+
+/// An item that never comes. See pending().
+template <class T>
+class [[nodiscard]] pending_stream : public stream_ops<pending_stream<T>> {
+public:
+    using item_type = T;
+
+    pending_stream() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+
+    poll_result<std::optional<T>> poll_next(context&) noexcept { return not_ready; }
+};
+
+/// A stream that never gives an item and never ends.
+template <class T>
+[[nodiscard]] pending_stream<T> pending() noexcept {
+    return {};
+}
+
+/// What a function returns, again and again. See repeat_with().
+template <class Fn, bool Marked>
+class [[nodiscard]] repeat_with_stream : public stream_ops<repeat_with_stream<Fn, Marked>> {
+public:
+    using item_type = std::remove_cvref_t<std::invoke_result_t<Fn&>>;
+    static constexpr bool took_closure = Marked;
+
+    template <class G>
+    explicit repeat_with_stream(std::in_place_t, G&& f) : f_(std::forward<G>(f)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if (!cx.consume_budget()) return not_ready;
+        return std::optional<item_type>(std::in_place, std::invoke(f_));
+    }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept {
+        return {std::numeric_limits<std::size_t>::max(), std::nullopt};
+    }
+
+private:
+    Fn f_;
+};
+
+/// A stream without end, of what `f` returns each time.
+template <class Fn>
+[[nodiscard]] auto repeat_with(Fn&& f) {
+    return repeat_with_stream<std::decay_t<Fn>, detail::is_fragile<Fn>>(std::in_place, std::forward<Fn>(f));
+}
+
+/// Items made one from the other. See unfold().
+template <class State, class Fn, bool Marked>
+class [[nodiscard]] unfold_stream : public stream_ops<unfold_stream<State, Fn, Marked>> {
+    using body = detail::running<std::invoke_result_t<Fn&, State&>>;
+    static_assert(detail::is_optional<typename body::output_type>,
+                  "eddy: the function of unfold returns a std::optional, or a future of one");
+
+public:
+    using item_type = typename body::output_type::value_type;
+    static constexpr bool took_closure = Marked;
+
+    template <class G>
+    unfold_stream(State&& first, G&& f) : state_(std::move(first)), f_(std::forward<G>(f)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if (has_ended_) return std::nullopt;
+        if (!body_) {
+            if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
+            body_.start(f_, state_);
+        }
+        detail::toll cost(cx);
+        auto item = body_.poll(cx);
+        if (!item) return not_ready;
+        if (!item->has_value()) has_ended_ = true;
+        // What a future used up may have been the last: then the source of its values has paid.
+        static_cast<void>(cx.budget() != 0 && cost.is_paid());
+        return item;
+    }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires body::can_be_cancelled
+    {
+        if (!body_.cancel(cx)) return not_ready;
+        has_ended_ = true;
+        return poll_result<void>::ready();
+    }
+
+private:
+    State state_;
+    Fn f_;
+    bool has_ended_ = false;
+    body body_;  // declared last: it may borrow the state, and the function's captures
+};
+
+/// A stream of the values of the optionals that `f(State&)` returns, until one is empty. `f` may return a future, such as a
+/// coroutine, which may refer to the state.
+/// While such a future runs, the stream does not move.
+template <class State, class Fn>
+[[nodiscard]] auto unfold(State first, Fn&& f) {
+    constexpr bool takes = std::is_invocable_v<std::decay_t<Fn>&, State&>;
+    static_assert(takes, "eddy: unfold needs a function that takes the state by reference");
+    if constexpr (takes) {
+        return unfold_stream<State, std::decay_t<Fn>, detail::is_fragile<Fn>>(std::move(first), std::forward<Fn>(f));
+    } else {
+        return detail::broken_stream();
+    }
+}
+
+/// A stream that polls by a function. See poll_fn().
+template <class Fn, bool Marked>
+class [[nodiscard]] poll_fn_stream : public stream_ops<poll_fn_stream<Fn, Marked>> {
+    using answer = std::invoke_result_t<Fn&, context&>;
+
+public:
+    using item_type = typename answer::value_type::value_type;
+    static constexpr bool took_closure = Marked;
+
+    template <class G>
+    explicit poll_fn_stream(std::in_place_t, G&& f) : f_(std::forward<G>(f)) {}
+
+    answer poll_next(context& cx) { return std::invoke(f_, cx); }
+
+private:
+    Fn f_;
+};
+
+/// A stream from a function that takes a `context&` and returns a `poll_result<std::optional<T>>`. When it answers
+/// `not_ready`, it has to have arranged that the context's waker is woken.
+template <class Fn>
+[[nodiscard]] auto poll_fn(Fn&& f) {
+    return poll_fn_stream<std::decay_t<Fn>, detail::is_fragile<Fn>>(std::in_place, std::forward<Fn>(f));
+}
+
+/// The output of a future. See from_future().
+template <class F>
+class [[nodiscard]] future_stream : public stream_ops<future_stream<F>> {
+public:
+    using item_type = detail::stored_t<output_t<F>>;
+    static constexpr bool took_closure = detail::is_marked<F>;
+
+    explicit future_stream(F&& inner) : inner_(std::in_place, std::move(inner)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if (!inner_) return std::nullopt;
+        auto answer = inner_->poll(cx);
+        if (!answer) return not_ready;
+        std::optional<item_type> item(std::in_place, detail::take_output(std::move(answer)));
+        inner_.reset();
+        return item;
+    }
+
+    poll_result<void> poll_cancel(context& cx)
+        requires cancellable_future<F>
+    {
+        if (inner_ && !inner_->poll_cancel(cx)) return not_ready;
+        inner_.reset();
+        return poll_result<void>::ready();
+    }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept { return inner_ ? size_bounds(1, 1) : size_bounds(0, 0); }
+
+private:
+    std::optional<F> inner_;
+};
+
+/// A stream of one item: the output of `future` (std::ref lends it), which is run when the item is asked for.
+/// Lifetime: what holds for the future: once it has been polled the stream does not move.
+template <class F>
+[[nodiscard]] auto from_future(F&& future) {
+    if constexpr (!detail::check_futures<F>()) {
+        return detail::broken_stream();
+    } else {
+        return future_stream<detail::owned_t<F>>(detail::own(std::forward<F>(future)));
+    }
+}
+
+}  // namespace eddy::streams

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <optional>
+#include <source_location>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/future.hpp>
+#include <eddy/stream/chunks.hpp>
+#include <eddy/stream/stream_ops.hpp>
+#include <eddy/time/clock.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/time/timeout.hpp>
+
+// Streams and time. stream_ops says what they do. They wait in the loop of whoever polls them, as a sleep does.
+
+namespace eddy::streams {
+
+/// A sleep that is there only while somebody waits for it: between two items the stream can be moved.
+class stream_deadline {
+public:
+    stream_deadline(time::duration after, std::source_location where) noexcept : after_(after), where_(where) {}
+
+    /// It is `after` from now.
+    void begin() noexcept {
+        sleep_.reset();
+        at_ = time::deadline_after(after_);
+    }
+
+    [[nodiscard]] time::duration after() const noexcept { return after_; }
+
+    /// Whether it has been reached. If not, the context's waker is woken then.
+    [[nodiscard]] bool poll(context& cx) {
+        if (!sleep_) sleep_.emplace(at_, where_);
+        if (!poll_sleep(cx)) return false;
+        sleep_.reset();
+        return true;
+    }
+
+    /// Nobody waits any more.
+    void stop() noexcept { sleep_.reset(); }
+
+private:
+    bool poll_sleep(context& cx) {
+        if (cx.budget() != 0) return sleep_->poll(cx).is_ready();
+        // The items have used the budget up, perhaps in every poll: the deadline has one of its own, or would never come.
+        context own(cx.waker());
+        return sleep_->poll(own).is_ready();
+    }
+
+    time::duration after_;
+    std::source_location where_;
+    time::time_point at_;
+    std::optional<time::sleep_future> sleep_;
+};
+
+/// See stream_ops::timeout().
+template <class S>
+class [[nodiscard]] timeout_stream : public detail::stream_adaptor<timeout_stream<S>, S> {
+public:
+    using item_type = std::expected<detail::item_t<S>, time::elapsed>;
+
+    timeout_stream(S&& items, time::duration after, std::source_location where)
+        : timeout_stream::stream_adaptor(std::move(items)), deadline_(after, where) {
+        deadline_.begin();
+    }
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        auto next = this->items_.poll_next(cx);
+        if (next) {
+            deadline_.begin();
+            is_elapsed_ = false;
+            if (!next->has_value()) return std::nullopt;
+            return std::optional<item_type>(std::in_place, std::in_place, **std::move(next));
+        }
+        if (is_elapsed_ || !deadline_.poll(cx)) return not_ready;
+        is_elapsed_ = true;
+        return std::optional<item_type>(nothing_came());
+    }
+
+    /// Between two items there may be an `elapsed`.
+    [[nodiscard]] size_bounds size_hint() const noexcept { return {this->items_.size_hint().at_least, std::nullopt}; }
+
+private:
+    // Not inlined: GCC 12 would warn users of the value that this has not got.
+    [[gnu::noinline]] static item_type nothing_came() noexcept { return item_type(std::unexpect); }
+
+    stream_deadline deadline_;
+    bool is_elapsed_ = false;
+};
+
+/// See stream_ops::throttle().
+template <class S>
+class [[nodiscard]] throttle_stream : public detail::stream_adaptor<throttle_stream<S>, S> {
+public:
+    using item_type = detail::item_t<S>;
+
+    throttle_stream(S&& items, time::duration apart, std::source_location where)
+        : throttle_stream::stream_adaptor(std::move(items)), next_(apart, where) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if (waits_) {
+            if (!next_.poll(cx)) return not_ready;
+            waits_ = false;
+        }
+        auto next = this->items_.poll_next(cx);
+        if (next && next->has_value() && next_.after() > time::duration::zero()) {
+            next_.begin();
+            waits_ = true;
+        }
+        return next;
+    }
+
+private:
+    stream_deadline next_;
+    bool waits_ = false;
+};
+
+/// See stream_ops::chunks_timeout().
+template <class S>
+class [[nodiscard]] chunks_timeout_stream : public detail::stream_adaptor<chunks_timeout_stream<S>, S> {
+public:
+    using item_type = std::vector<detail::item_t<S>>;
+
+    chunks_timeout_stream(S&& items, std::size_t size, time::duration after, std::source_location where)
+        : chunks_timeout_stream::stream_adaptor(std::move(items)), chunk_(size, where), deadline_(after, where) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        for (;;) {
+            detail::toll cost(cx);
+            auto next = this->items_.poll_next(cx);
+            if (!next) break;
+            if (!next->has_value()) return chunk_.is_empty() ? nothing() : give();
+            if (chunk_.is_empty()) deadline_.begin();
+            if (chunk_.add(**std::move(next))) return give();
+            if (!cost.is_paid()) break;
+        }
+        if (chunk_.is_empty() || !deadline_.poll(cx)) return not_ready;
+        return give();
+    }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept {
+        const size_bounds items = this->items_.size_hint();
+        // Each chunk may have a single item; and the lower bound is that of full ones.
+        return {chunk_.chunks_of(items).at_least, detail::one_more_if(!chunk_.is_empty(), items).at_most};
+    }
+
+private:
+    static std::optional<item_type> nothing() noexcept { return std::nullopt; }
+    std::optional<item_type> give() {
+        deadline_.stop();
+        return chunk_.take();
+    }
+
+    detail::chunk<detail::item_t<S>> chunk_;
+    stream_deadline deadline_;
+};
+
+}  // namespace eddy::streams

@@ -1,0 +1,595 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <expected>
+#include <optional>
+#include <source_location>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/acquisition.hpp>
+#include <eddy/detail/mpsc_channel.hpp>
+#include <eddy/detail/mpsc_state.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/sync/mpsc_receiver.hpp>
+#include <eddy/sync/send_error.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/wait.hpp>
+
+namespace eddy::sync {
+
+/// What a sender's `closed` returns: ends when the receiver is closed or gone.
+/// Cancel safety: safe. Lifetime: the sender must outlive it.
+class [[nodiscard("co_await it")]] mpsc_closed_future : public future_ops<mpsc_closed_future> {
+public:
+    using output_type = void;
+
+    /// For the channels' own use.
+    explicit mpsc_closed_future(eddy::detail::close_waiters& waiters) noexcept : waiters_(&waiters) {}
+    mpsc_closed_future(mpsc_closed_future&& other) noexcept : waiters_(other.waiters_) {
+        if (std::exchange(other.is_polled_, false))
+            eddy::detail::fatal_misuse("a sender's closed() was moved after its first poll: keep it where it is");
+    }
+    mpsc_closed_future& operator=(mpsc_closed_future&&) = delete;
+    ~mpsc_closed_future() {
+        if (is_polled_) waiters_->leave(waiter_);
+    }
+
+    poll_result<void> poll(context& cx) noexcept {
+        is_polled_ = true;
+        if (!waiters_->poll(waiter_, cx.waker())) return not_ready;
+        return poll_result<void>::ready();
+    }
+
+private:
+    eddy::detail::close_waiters* waiters_;
+    eddy::detail::waiter waiter_;
+    bool is_polled_ = false;
+};
+
+/// A channel from many tasks or threads to one: `auto [tx, rx] = sync::mpsc<int>::channel(32);` with room for 32 values, so that
+/// senders wait for a receiver that is slower than they; `unbounded_channel()` lets them never wait, and takes memory instead.
+/// It needs no runtime, but for send_timeout(). `T` need only be movable.
+/// Senders that wait are served in the order in which they came; the values of one sender arrive in their order.
+/// Cost: to send, and to receive from a bounded channel, one read-modify-write. A bounded channel takes its memory when
+/// it is made: room for `capacity` values, rounded up to a power of two. An unbounded one takes a block of the frame pool a value.
+template <class T>
+class mpsc {
+    using bounded = eddy::detail::bounded_channel<T>;
+    using unbounded = eddy::detail::unbounded_channel<T>;
+    using claim = eddy::detail::bounded_state::claim;
+    using acquired = eddy::detail::acquired;
+    using share = eddy::detail::sender_share<bounded>;
+    using unbounded_share = eddy::detail::sender_share<unbounded>;
+
+public:
+    class sender;
+    class weak_sender;
+    class permit;
+    class permits;
+    class owned_permit;
+    class send_future;
+    class send_timeout_future;
+    class reserve_future;
+    class reserve_many_future;
+    class reserve_owned_future;
+    class unbounded_sender;
+    class weak_unbounded_sender;
+    struct ends;
+    struct unbounded_ends;
+    using receiver = mpsc_receiver<bounded>;
+    using unbounded_receiver = mpsc_receiver<unbounded>;
+    using closed_future = mpsc_closed_future;
+
+    static constexpr std::size_t max_capacity = eddy::detail::bounded_state::max_capacity;
+
+    /// Both ends of a new channel with room for `capacity` values.
+    /// Errors: throws `misuse` if that is 0, or more than `max_capacity`.
+    [[nodiscard]] static ends channel(std::size_t capacity,
+                                      std::source_location where = std::source_location::current()) {
+        if (capacity == 0)
+            throw misuse("a channel needs room for one value at least: for a hand-over, give it a capacity of 1",
+                         where);
+        if (capacity > max_capacity)
+            throw misuse("a bounded channel has room for mpsc::max_capacity at most: use unbounded_channel()", where);
+        return ends(bounded::make(capacity));
+    }
+    [[nodiscard]] static unbounded_ends unbounded_channel() { return unbounded_ends(unbounded::make()); }
+};
+
+/// Room for one value in a channel. Destroyed without having sent, it gives the room to who waits for it.
+/// Lifetime: the sender must outlive it.
+template <class T>
+class [[nodiscard("it is given back when it is destroyed")]] mpsc<T>::permit {
+public:
+    permit(permit&& other) noexcept : channel_(std::exchange(other.channel_, nullptr)) {}
+    permit& operator=(permit&& other) noexcept {
+        permit taken(std::move(other));
+        std::swap(channel_, taken.channel_);
+        return *this;
+    }
+    ~permit() {
+        if (channel_ != nullptr) channel_->give_back(1);
+    }
+
+    /// Sends, at once, also if the receiver has been closed since; if it has gone, the value dies with the channel.
+    /// Errors: throws `misuse` when called a second time.
+    void send(T value, std::source_location where = std::source_location::current()) {
+        if (channel_ == nullptr) throw misuse("a permit sends one value, and this one has sent it", where);
+        claim mine;
+        channel_->use_permit(mine);
+        std::exchange(channel_, nullptr)->put(mine, std::move(value));
+    }
+
+private:
+    friend mpsc;
+    explicit permit(bounded* channel) noexcept : channel_(channel) {}
+
+    bounded* channel_;
+};
+
+/// Room for several values. What is not used goes to who waits for it when this is destroyed.
+/// Lifetime: the sender must outlive it.
+template <class T>
+class [[nodiscard("they are given back when it is destroyed")]] mpsc<T>::permits {
+public:
+    permits(permits&& other) noexcept : channel_(other.channel_), count_(std::exchange(other.count_, 0)) {}
+    permits& operator=(permits&& other) noexcept {
+        permits taken(std::move(other));
+        std::swap(channel_, taken.channel_);
+        std::swap(count_, taken.count_);
+        return *this;
+    }
+    ~permits() {
+        if (count_ != 0) channel_->give_back(count_);
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return count_; }
+
+    /// One of them; nothing if none is left.
+    [[nodiscard]] std::optional<permit> next() noexcept {
+        if (count_ == 0) return std::nullopt;
+        --count_;
+        return std::optional<permit>(permit(channel_));
+    }
+    /// Sends by one of them.
+    /// Errors: throws `misuse` if none is left.
+    void send(T value, std::source_location where = std::source_location::current()) {
+        auto one = next();
+        if (!one) throw misuse("these permits are used up: reserve as many as there are values", where);
+        one->send(std::move(value), where);
+    }
+
+private:
+    friend mpsc;
+    permits(bounded* channel, std::size_t count) noexcept : channel_(channel), count_(count) {}
+
+    bounded* channel_;
+    std::size_t count_;
+};
+
+/// The end that sends. A copy is one more; when the last one is gone, the receiver gets what is there, and then nothing.
+/// Thread safety: as a value; copies are for other threads.
+template <class T>
+class [[nodiscard]] mpsc<T>::sender {
+public:
+    using value_type = T;
+
+    /// Sends `value`, when there is room for it. A future; if the receiver is gone or closed, of the value as the error.
+    /// Cancel safety: if it is dropped before it is ready, nothing was sent, the value is gone, and so is its place in the line:
+    /// reserve() keeps the value with the caller. On GCC 12 name a value that is an aggregate, and move it in.
+    /// Lifetime: the sender must outlive it.
+    [[nodiscard]] send_future send(T value, std::source_location where = std::source_location::current()) const {
+        return send_future(at("send()", where), std::move(value));
+    }
+
+    /// Sends if there is room and nobody waits for it. Never waits.
+    std::expected<void, try_send_error<T>> try_send(
+        T value, std::source_location where = std::source_location::current()) const {
+        bounded* const channel = at("try_send()", where);
+        claim mine;
+        const acquired answer = channel->try_claim(mine);
+        if (answer == acquired::yes) {
+            channel->put(mine, std::move(value));
+            return {};
+        }
+        return std::unexpected(try_send_error<T>(reason(answer), std::move(value)));
+    }
+
+    /// As send(), for `limit` at most. It needs a runtime or loop with a clock.
+    /// Cancel safety: that of send().
+    template <class Rep, class Period>
+    [[nodiscard]] send_timeout_future send_timeout(T value, std::chrono::duration<Rep, Period> limit,
+                                                   std::source_location where = std::source_location::current()) const {
+        return send_timeout_future(send(std::move(value), where), time::sleep(limit, where));
+    }
+
+    /// Waits on this thread, which sleeps meanwhile: see `eddy::wait`.
+    std::expected<void, send_error<T>> blocking_send(
+        T value, std::source_location where = std::source_location::current()) const {
+        return eddy::wait(send(std::move(value), where), where);
+    }
+
+    /// A future of room for one value: to make the value only when it can be sent, or to keep it if the wait is given up.
+    /// Cancel safety: safe. Who drops it loses its place; room that it was given already goes to the next.
+    /// Lifetime: the sender must outlive it, and the permit.
+    [[nodiscard]] reserve_future reserve(std::source_location where = std::source_location::current()) const {
+        return reserve_future(at("reserve()", where), 1);
+    }
+    /// The same for `count` values at once.
+    /// Errors: throws `misuse` for more than max_capacity().
+    [[nodiscard]] reserve_many_future reserve_many(std::size_t count,
+                                                   std::source_location where = std::source_location::current()) const {
+        return reserve_many_future(fitting(count, where), count);
+    }
+    /// The same for one value, with a sender in the permit, which may then go anywhere.
+    [[nodiscard]] reserve_owned_future reserve_owned(
+        std::source_location where = std::source_location::current()) const& {
+        return reserve_owned_future(sender(*this), at("reserve_owned()", where));
+    }
+    [[nodiscard]] reserve_owned_future reserve_owned(std::source_location where = std::source_location::current()) && {
+        bounded* const channel = at("reserve_owned()", where);
+        return reserve_owned_future(std::move(*this), channel);
+    }
+
+    /// The same, without waiting.
+    [[nodiscard]] std::expected<permit, try_send_reason> try_reserve(
+        std::source_location where = std::source_location::current()) const {
+        bounded* const channel = at("try_reserve()", where);
+        const acquired answer = channel->try_acquire(1);
+        if (answer != acquired::yes) return std::unexpected(reason(answer));
+        return permit(channel);
+    }
+    [[nodiscard]] std::expected<permits, try_send_reason> try_reserve_many(
+        std::size_t count, std::source_location where = std::source_location::current()) const {
+        bounded* const channel = fitting(count, where);
+        const acquired answer = channel->try_acquire(count);
+        if (answer != acquired::yes) return std::unexpected(reason(answer));
+        return permits(channel, count);
+    }
+    [[nodiscard]] std::expected<owned_permit, try_send_reason> try_reserve_owned(
+        std::source_location where = std::source_location::current()) const {
+        const acquired answer = at("try_reserve_owned()", where)->try_acquire(1);
+        if (answer != acquired::yes) return std::unexpected(reason(answer));
+        return owned_permit(sender(*this));
+    }
+
+    /// A future that ends when the receiver is closed or gone: to stop work that nobody waits for.
+    [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
+        return closed_future(at("closed()", where)->closing());
+    }
+    [[nodiscard]] bool is_closed() const noexcept { return share_.get() == nullptr || share_.get()->is_closed(); }
+
+    /// How many values can be sent at this time without waiting.
+    [[nodiscard]] std::size_t capacity() const noexcept { return share_.get() ? share_.get()->available() : 0; }
+    /// What the channel was made with.
+    [[nodiscard]] std::size_t max_capacity() const noexcept { return share_.get() ? share_.get()->capacity() : 0; }
+
+    [[nodiscard]] bool same_channel(const sender& other) const noexcept { return share_.get() == other.share_.get(); }
+
+    /// A way to the channel that does not keep it open.
+    [[nodiscard]] weak_sender downgrade() const noexcept { return weak_sender(share_.get()); }
+    [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_.get()->senders() : 0; }
+    [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_.get()->weak() : 0; }
+
+private:
+    friend mpsc;
+    explicit sender(share owned) noexcept : share_(std::move(owned)) {}
+
+    bounded* at(const char* what, const std::source_location& where) const {
+        if (share_.get() == nullptr) [[unlikely]]
+            eddy::detail::throw_empty(what, "sender", "moved from", where);
+        return share_.get();
+    }
+    bounded* fitting(std::size_t count, const std::source_location& where) const {
+        bounded* const channel = at("reserve_many()", where);
+        if (count > channel->capacity())
+            throw misuse("this channel never has room for so many: reserve no more than max_capacity()", where);
+        return channel;
+    }
+    static try_send_reason reason(acquired answer) noexcept {
+        return answer == acquired::closed ? try_send_reason::closed : try_send_reason::full;
+    }
+
+    share share_;
+};
+
+/// Does not keep the channel open, but leads to a sender while there is one.
+template <class T>
+class [[nodiscard]] mpsc<T>::weak_sender {
+public:
+    /// A sender; nothing if all have gone.
+    [[nodiscard]] std::optional<sender> upgrade() const noexcept {
+        bounded* const channel = share_.get();
+        if (channel == nullptr || !channel->upgrade()) return std::nullopt;
+        return sender(share(channel));
+    }
+    [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_.get()->senders() : 0; }
+    [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_.get()->weak() : 0; }
+
+private:
+    friend mpsc;
+    explicit weak_sender(bounded* channel) noexcept : share_(channel) {}
+
+    eddy::detail::weak_share<bounded> share_;
+};
+
+/// Room for one value, with a sender of its own.
+template <class T>
+class [[nodiscard("it is given back when it is destroyed")]] mpsc<T>::owned_permit {
+public:
+    owned_permit(owned_permit&& other) noexcept = default;
+    owned_permit& operator=(owned_permit&& other) noexcept {
+        owned_permit taken(std::move(other));
+        std::swap(sender_, taken.sender_);
+        return *this;
+    }
+    ~owned_permit() {
+        if (auto* const channel = sender_.share_.get()) channel->give_back(1);
+    }
+
+    /// Sends, as permit::send(), and gives the sender back.
+    sender send(T value, std::source_location where = std::source_location::current()) {
+        if (sender_.share_.get() == nullptr) throw misuse("a permit sends one value, and this one has sent it", where);
+        sender back = std::move(sender_);
+        claim mine;
+        back.share_.get()->use_permit(mine);
+        back.share_.get()->put(mine, std::move(value));
+        return back;
+    }
+    /// Gives the room back, and the sender.
+    /// Errors: throws `misuse` if it has sent.
+    sender release(std::source_location where = std::source_location::current()) {
+        if (sender_.share_.get() == nullptr) throw misuse("this permit has sent its value", where);
+        sender_.share_.get()->give_back(1);
+        return std::move(sender_);
+    }
+
+private:
+    friend mpsc;
+    explicit owned_permit(sender with) noexcept : sender_(std::move(with)) {}
+
+    sender sender_;
+};
+
+/// What `send` returns.
+/// Cancel safety: if it is dropped before it is ready, nothing was sent and the value is gone.
+template <class T>
+class [[nodiscard("co_await it")]] mpsc<T>::send_future : public future_ops<send_future> {
+public:
+    using output_type = std::expected<void, send_error<T>>;
+
+    send_future(send_future&& other) noexcept(std::is_nothrow_move_constructible_v<T>) = default;
+    send_future& operator=(send_future&&) = delete;
+    ~send_future() = default;
+
+    poll_result<output_type> poll(context& cx) {
+        claim mine;
+        if (wait_.is_fresh()) [[likely]] {  // a permit, and its use, in one step
+            if (!cx.consume_budget()) return not_ready;
+            const acquired answer = channel_->try_claim(mine);
+            if (answer != acquired::not_yet) {
+                wait_.end();
+                return answer == acquired::yes ? put(mine) : output_type(std::unexpect, std::move(value_));
+            }
+            cx.refund_budget();
+        }
+        switch (wait_.poll(cx, "a sender's send()")) {
+        case acquired::yes: channel_->use_permit(mine); return put(mine);
+        case acquired::closed: return output_type(std::unexpect, std::move(value_));
+        case acquired::not_yet: break;
+        }
+        return not_ready;
+    }
+
+private:
+    friend sender;
+    friend send_timeout_future;
+    send_future(bounded* channel, T&& value) : channel_(channel), wait_(channel, {}), value_(std::move(value)) {}
+
+    output_type put(claim& mine) {
+        channel_->put(mine, std::move(value_));
+        return {};
+    }
+
+    bounded* channel_;
+    eddy::detail::acquisition<eddy::detail::bounded_state, eddy::detail::one_permit> wait_;
+    T value_;
+};
+
+/// What `send_timeout` returns.
+/// Cancel safety: that of send().
+template <class T>
+class [[nodiscard("co_await it")]] mpsc<T>::send_timeout_future : public future_ops<send_timeout_future> {
+public:
+    using output_type = std::expected<void, send_timeout_error<T>>;
+
+    poll_result<output_type> poll(context& cx) {
+        auto sent = send_.poll(cx);
+        if (sent) {
+            deadline_.reset();
+            if (*sent) return output_type();
+            return output_type(std::unexpect, true, std::move(sent->error().value));
+        }
+        if (!is_over(cx)) return not_ready;
+        deadline_.reset();
+        send_.wait_.stop();
+        return output_type(std::unexpect, false, std::move(send_.value_));
+    }
+
+private:
+    friend sender;
+    send_timeout_future(send_future&& sending, time::sleep_future deadline)
+        : send_(std::move(sending)), deadline_(std::move(deadline)) {}
+
+    bool is_over(context& cx) {
+        if (cx.budget() != 0) return deadline_->poll(cx).is_ready();
+        // As in time::timeout: others have used the budget up, perhaps in every poll.
+        context own(cx.waker());
+        return deadline_->poll(own).is_ready();
+    }
+
+    send_future send_;
+    std::optional<time::sleep_future> deadline_;
+};
+
+/// What `reserve` returns.
+/// Cancel safety: safe. Who drops it loses its place; room that it was given already goes to the next.
+template <class T>
+class [[nodiscard("co_await it")]] mpsc<T>::reserve_future : public future_ops<reserve_future> {
+public:
+    using output_type = std::expected<permit, send_error<void>>;
+
+    poll_result<output_type> poll(context& cx) {
+        switch (wait_.poll(cx, "a sender's reserve()")) {
+        case acquired::yes: return output_type(permit(channel_));
+        case acquired::closed: return output_type(std::unexpect);
+        case acquired::not_yet: break;
+        }
+        return not_ready;
+    }
+
+private:
+    friend sender;
+    reserve_future(bounded* channel, std::size_t count) noexcept : channel_(channel), wait_(channel, count) {}
+
+    bounded* channel_;
+    eddy::detail::acquisition<eddy::detail::bounded_state> wait_;
+};
+
+/// What `reserve_many` returns.
+/// Cancel safety: as reserve().
+template <class T>
+class [[nodiscard("co_await it")]] mpsc<T>::reserve_many_future : public future_ops<reserve_many_future> {
+public:
+    using output_type = std::expected<permits, send_error<void>>;
+
+    poll_result<output_type> poll(context& cx) {
+        switch (wait_.poll(cx, "a sender's reserve_many()")) {
+        case acquired::yes: return output_type(permits(channel_, wait_.count()));
+        case acquired::closed: return output_type(std::unexpect);
+        case acquired::not_yet: break;
+        }
+        return not_ready;
+    }
+
+private:
+    friend sender;
+    reserve_many_future(bounded* channel, std::size_t count) noexcept : channel_(channel), wait_(channel, count) {}
+
+    bounded* channel_;
+    eddy::detail::acquisition<eddy::detail::bounded_state> wait_;
+};
+
+/// What `reserve_owned` returns. It holds a sender.
+/// Cancel safety: as reserve().
+template <class T>
+class [[nodiscard("co_await it")]] mpsc<T>::reserve_owned_future : public future_ops<reserve_owned_future> {
+public:
+    using output_type = std::expected<owned_permit, send_error<void>>;
+
+    poll_result<output_type> poll(context& cx) {
+        switch (wait_.poll(cx, "a sender's reserve_owned()")) {
+        case acquired::yes: return output_type(owned_permit(std::move(sender_)));
+        case acquired::closed: return output_type(std::unexpect);
+        case acquired::not_yet: break;
+        }
+        return not_ready;
+    }
+
+private:
+    friend sender;
+    reserve_owned_future(sender with, bounded* channel) noexcept : sender_(std::move(with)), wait_(channel, 1) {}
+
+    sender sender_;  // goes last: it keeps what is waited for
+    eddy::detail::acquisition<eddy::detail::bounded_state> wait_;
+};
+
+/// The end of an unbounded channel that sends: as `sender`, but that it never waits.
+/// Thread safety: as a value; copies are for other threads.
+template <class T>
+class [[nodiscard]] mpsc<T>::unbounded_sender {
+public:
+    using value_type = T;
+
+    /// Sends, at once. If the receiver is gone or closed, the value comes back.
+    std::expected<void, send_error<T>> send(T value,
+                                            std::source_location where = std::source_location::current()) const {
+        if (auto back = at("send()", where)->put(std::move(value)))
+            return std::unexpected(send_error<T>(*std::move(back)));
+        return {};
+    }
+
+    /// A future that ends when the receiver is closed or gone: to stop work that nobody waits for.
+    [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
+        return closed_future(at("closed()", where)->closing());
+    }
+    [[nodiscard]] bool is_closed() const noexcept { return share_.get() == nullptr || share_.get()->is_closed(); }
+    [[nodiscard]] bool same_channel(const unbounded_sender& other) const noexcept {
+        return share_.get() == other.share_.get();
+    }
+
+    /// A way to the channel that does not keep it open.
+    [[nodiscard]] weak_unbounded_sender downgrade() const noexcept { return weak_unbounded_sender(share_.get()); }
+    [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_.get()->senders() : 0; }
+    [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_.get()->weak() : 0; }
+
+private:
+    friend mpsc;
+    explicit unbounded_sender(unbounded_share owned) noexcept : share_(std::move(owned)) {}
+
+    unbounded* at(const char* what, const std::source_location& where) const {
+        if (share_.get() == nullptr) [[unlikely]]
+            eddy::detail::throw_empty(what, "sender", "moved from", where);
+        return share_.get();
+    }
+
+    unbounded_share share_;
+};
+
+/// Does not keep the channel open, but leads to a sender while there is one.
+template <class T>
+class [[nodiscard]] mpsc<T>::weak_unbounded_sender {
+public:
+    /// A sender; nothing if all have gone.
+    [[nodiscard]] std::optional<unbounded_sender> upgrade() const noexcept {
+        unbounded* const channel = share_.get();
+        if (channel == nullptr || !channel->upgrade()) return std::nullopt;
+        return unbounded_sender(unbounded_share(channel));
+    }
+    [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_.get()->senders() : 0; }
+    [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_.get()->weak() : 0; }
+
+private:
+    friend mpsc;
+    explicit weak_unbounded_sender(unbounded* channel) noexcept : share_(channel) {}
+
+    eddy::detail::weak_share<unbounded> share_;
+};
+
+/// Both ends of a new channel.
+template <class T>
+struct mpsc<T>::ends {
+    mpsc::sender sender;
+    mpsc::receiver receiver;
+
+private:
+    friend mpsc;
+    explicit ends(bounded* channel) noexcept : sender(share(channel)), receiver(channel) {}
+};
+
+template <class T>
+struct mpsc<T>::unbounded_ends {
+    mpsc::unbounded_sender sender;
+    mpsc::unbounded_receiver receiver;
+
+private:
+    friend mpsc;
+    explicit unbounded_ends(unbounded* channel) noexcept : sender(unbounded_share(channel)), receiver(channel) {}
+};
+
+}  // namespace eddy::sync

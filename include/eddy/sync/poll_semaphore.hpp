@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <source_location>
+#include <utility>
+
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/stream.hpp>
+#include <eddy/sync/semaphore.hpp>
+
+namespace eddy::sync {
+
+/// A semaphore for those who write a `poll` function themselves: it keeps the place in the line from one poll to the next.
+/// Also a stream of permits, which ends when the semaphore is closed.
+///     poll_result<...> poll(context& cx) {
+///         auto permit = limit_.poll_acquire(cx);
+///         if (!permit) return not_ready;
+/// Thread safety: none; each task has one of its own, on a semaphore that they share.
+/// Lifetime: holds a share of the semaphore. Once it waits it does not move.
+/// Cost: as of semaphore::acquire_owned; no allocation.
+class poll_semaphore : public stream_ops<poll_semaphore> {
+public:
+    using item_type = semaphore::owned_permit;
+
+    /// Errors: throws `misuse` for a null pointer.
+    explicit poll_semaphore(std::shared_ptr<semaphore> from,
+                            std::source_location where = std::source_location::current())
+        : from_(std::move(from)) {
+        if (from_ == nullptr)
+            throw misuse("a poll_semaphore needs a semaphore: make one with std::make_shared<semaphore>(n)", where);
+    }
+
+    /// `count` permits; nothing if the semaphore is closed. With another count than the last poll's, which has not been
+    /// answered, it goes to the end of the line.
+    /// Errors: throws `misuse` for more than `semaphore::max_permits`.
+    poll_result<std::optional<item_type>> poll_acquire(context& cx, std::size_t count = 1) {
+        if (wait_ && count_ != count) wait_.reset();
+        if (!wait_) {
+            wait_.emplace(semaphore::acquire_owned(from_, count, cx.where()));
+            count_ = count;
+        }
+        auto answer = wait_->poll(cx);
+        if (!answer) return not_ready;
+        wait_.reset();
+        if (!*answer) return std::optional<item_type>();
+        return std::optional<item_type>(std::move(**answer));
+    }
+    poll_result<std::optional<item_type>> poll_next(context& cx) { return poll_acquire(cx); }
+
+    /// Gives up the place in the line, if there is one.
+    void stop_waiting() noexcept { wait_.reset(); }
+
+    void close() const noexcept { from_->close(); }
+    [[nodiscard]] bool is_closed() const noexcept { return from_->is_closed(); }
+    [[nodiscard]] std::size_t available_permits() const noexcept { return from_->available_permits(); }
+    [[nodiscard]] const std::shared_ptr<semaphore>& shared() const noexcept { return from_; }
+
+private:
+    std::shared_ptr<semaphore> from_;
+    std::optional<semaphore::acquire_owned_future> wait_;
+    std::size_t count_ = 0;
+};
+
+}  // namespace eddy::sync

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <utility>
+
+#include <eddy/detail/once_value.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+
+namespace eddy::sync {
+
+/// A value that is set once, and that any number of tasks may wait for. To have whoever needs it first make it, see once_cell;
+/// for one receiver who is given the value, see oneshot. It needs no runtime.
+/// Thread safety: any thread. The value is read by many at a time.
+/// Lifetime: it must outlive its wait() futures and the calls of its functions. Destroying it while one waits ends the program.
+/// Cost: no allocation. get() is a load.
+template <class T>
+class set_once {
+public:
+    class wait_future;
+
+    set_once() noexcept = default;
+    explicit set_once(T value) { static_cast<void>(set(std::move(value))); }
+    set_once(const set_once&) = delete;
+    set_once& operator=(const set_once&) = delete;
+    ~set_once() {
+        if (!value_.changes.may_be_destroyed())
+            eddy::detail::fatal_misuse(
+                "a sync::set_once was destroyed while a task waits for it: keep it until its wait() "
+                "futures are gone");
+    }
+
+    /// Sets the value, and wakes all who wait for it. If it was set before, or is being set, `value` comes back as the error.
+    /// If moving it throws, that passes through, and nothing is set.
+    std::expected<void, T> set(T value) {
+        if (!value_.claim()) return std::expected<void, T>(std::unexpect, std::move(value));
+        static_cast<void>(value_.set_value(std::move(value)));
+        return {};
+    }
+
+    [[nodiscard]] bool is_set() const noexcept { return value_.is_set(); }
+    /// The value; null if it is not set. It stays where it is.
+    [[nodiscard]] const T* get() const noexcept { return value_.get(); }
+
+    /// A future of the value, which is never null: `const auto& config = *co_await shared.wait();`.
+    /// Cancel safety: safe.
+    [[nodiscard]] wait_future wait() noexcept { return wait_future(value_); }
+
+    /// The value, moved out, if it is set. Nobody may wait for it, or use it any more.
+    [[nodiscard]] std::optional<T> into_inner() && { return value_.take(); }
+
+private:
+    eddy::detail::once_value<T> value_;
+};
+
+/// What set_once::wait() returns.
+template <class T>
+class [[nodiscard("co_await it")]] set_once<T>::wait_future : public future_ops<wait_future> {
+public:
+    using output_type = const T*;
+
+    wait_future(wait_future&& other) noexcept : of_(other.of_) {
+        other.waiter_.check_may_move("a set_once's wait() was moved after its first poll");
+    }
+    wait_future& operator=(wait_future&&) = delete;
+    ~wait_future() { of_->changes.leave(waiter_); }
+
+    poll_result<const T*> poll(context& cx) noexcept {
+        if (!cx.consume_budget()) return not_ready;
+        for (;;) {
+            // First ask to be told, then look: what comes between the two is told.
+            if (waiter_.stage != eddy::detail::notify_waiter::stages::waiting) of_->changes.begin(waiter_);
+            if (const T* const value = of_->get()) {
+                of_->changes.leave(waiter_);
+                return value;
+            }
+            if (of_->changes.poll(waiter_, &cx.waker())) continue;
+            cx.refund_budget();
+            return not_ready;
+        }
+    }
+
+private:
+    friend set_once;
+    explicit wait_future(eddy::detail::once_value<T>& of) noexcept : of_(&of) {}
+
+    eddy::detail::once_value<T>* of_;
+    eddy::detail::notify_waiter waiter_;
+};
+
+}  // namespace eddy::sync

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <source_location>
+#include <type_traits>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/deadline_heap.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/stream.hpp>
+#include <eddy/time/clock.hpp>
+#include <eddy/time/sleep.hpp>
+
+namespace eddy::time {
+
+/// Names what was inserted into a delay_queue, until it is removed or comes out. Keys are not used again.
+class delay_key {
+public:
+    friend bool operator==(const delay_key&, const delay_key&) noexcept = default;
+
+private:
+    template <class T>
+    friend class delay_queue;
+    friend struct std::hash<delay_key>;
+
+    delay_key(std::size_t slot, std::uint64_t number) noexcept : slot_(slot), number_(number) {}
+
+    std::size_t slot_;      // where it was inserted
+    std::uint64_t number_;  // how many were inserted before it
+};
+
+/// Values that each come out at a time of its own, for caches and sessions that expire: a stream of what has expired, in
+/// the order of the deadlines, and of the inserts where they are equal.
+///
+///     eddy::time::delay_queue<session_id> expiring;
+///     auto key = expiring.insert(id, 30s);
+///     expiring.reset(key, 30s);                                            // it was used
+///     while (auto gone = co_await expiring.next()) forget(gone->value);    // ends when the queue is empty
+///
+/// Nothing comes out before its deadline. The stream ends when the queue is empty, and goes on after the next insert.
+/// Where a next() waits in another branch of the task, an insert, a reset or a remove of what it waits for is noticed.
+/// Errors: what takes a key throws `misuse` if its value has come out or was removed, unless it says otherwise; keys of another
+/// queue are not always noticed. next() needs an event loop, as a sleep does.
+/// Cancel safety: safe. A next() that is dropped before it is ready takes nothing out.
+/// Thread safety: one thread at a time.
+/// Lifetime: it must outlive its next()s, and must not be moved while one of them waits. Values are moved in and out.
+/// Cost: one timer for the whole queue. Insert, remove and reset are O(1) on average and O(log n) at most; to take out is
+/// O(log n). No allocation beyond that of three vectors.
+template <class T>
+class delay_queue : public stream_ops<delay_queue<T>> {
+public:
+    using value_type = T;
+    using key = delay_key;
+
+    /// What comes out.
+    struct expired {
+        T value;
+        time_point deadline;  ///< when it was due
+        delay_key key;        ///< under which it was inserted; of no use any more
+
+        expired(T&& what, time_point when, delay_key under) : value(std::move(what)), deadline(when), key(under) {}
+    };
+    using item_type = expired;
+
+    explicit delay_queue(std::source_location where = std::source_location::current()) noexcept
+        : wait_(time_point::max(), where), where_(where) {}
+    /// Empty, with room for `capacity` values.
+    explicit delay_queue(std::size_t capacity, std::source_location where = std::source_location::current())
+        : delay_queue(where) {
+        reserve(capacity);
+    }
+    // The timer stays where it is, and the next poll sets another: so it may be moved though it has been polled.
+    delay_queue(delay_queue&& other) noexcept : delay_queue(other.where_) { swap(other); }
+    delay_queue& operator=(delay_queue&& other) noexcept {
+        delay_queue taken(std::move(other));
+        swap(taken);
+        return *this;
+    }
+    ~delay_queue() = default;
+
+    /// Inserts `value`, to come out `d` from now. Zero and less: at once; a duration that is too long for the clock: never.
+    template <class Rep, class Period>
+    delay_key insert(T value, std::chrono::duration<Rep, Period> d) {
+        return insert_at(std::move(value), deadline_after(d));
+    }
+    /// Inserts `value`, to come out at `deadline`. Past deadlines come out at once, time_point::max() never does.
+    delay_key insert_at(T value, time_point deadline);
+
+    /// Takes a value out before its time.
+    expired remove(delay_key which, std::source_location where = std::source_location::current()) {
+        return take(find(which, where));
+    }
+    /// As remove(); nothing if it is not there any more.
+    std::optional<expired> try_remove(delay_key which) {
+        const std::size_t at = slot_of(which);
+        return at == none ? std::optional<expired>() : std::optional<expired>(take(at));
+    }
+
+    /// It comes out `d` from now instead.
+    template <class Rep, class Period>
+    void reset(delay_key which, std::chrono::duration<Rep, Period> d,
+               std::source_location where = std::source_location::current()) {
+        reset_at(which, deadline_after(d), where);
+    }
+    /// It comes out at `deadline` instead.
+    void reset_at(delay_key which, time_point deadline, std::source_location where = std::source_location::current()) {
+        order_.change(find(which, where), deadline);
+        follow_first();
+    }
+
+    /// Whether the value is in the queue.
+    [[nodiscard]] bool contains(delay_key which) const noexcept { return slot_of(which) != none; }
+    /// When it is to come out.
+    [[nodiscard]] time_point deadline(delay_key which,
+                                      std::source_location where = std::source_location::current()) const {
+        return order_.deadline_of(find(which, where));
+    }
+    /// What comes out next; nothing if the queue is empty.
+    [[nodiscard]] std::optional<delay_key> peek() const noexcept {
+        if (is_empty()) return std::nullopt;
+        return slots_[order_.first()].key;
+    }
+
+    [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
+    [[nodiscard]] bool is_empty() const noexcept { return order_.is_empty(); }
+
+    /// Destroys all values.
+    void clear() noexcept;
+
+    /// How many values there is room for without an allocation.
+    [[nodiscard]] std::size_t capacity() const noexcept { return slots_.capacity(); }
+    /// Makes room for `additional` values more.
+    void reserve(std::size_t additional) {
+        slots_.reserve(size() + additional);
+        order_.reserve(size() + additional);
+    }
+    /// Gives back the memory of what is gone. Keys stay good. O(n); where the queue has become small and goes on, keys that
+    /// were given out before cost one look into a table from then on.
+    void compact();
+
+    /// As a stream's: what has expired; nothing if the queue is empty.
+    poll_result<std::optional<expired>> poll_next(context& cx);
+
+private:
+    static constexpr std::size_t none = detail::deadline_heap::nowhere;
+
+    struct slot {
+        std::optional<T> value;  // empty if it is free
+        delay_key key{none, 0};
+        std::size_t next_free = none;
+    };
+
+    /// `none` if the key's value is gone.
+    [[nodiscard]] std::size_t slot_of(delay_key which) const noexcept;
+    [[nodiscard]] std::size_t find(delay_key which, const std::source_location& where) const;
+    expired take(std::size_t at);
+    void follow_first() noexcept;
+    void swap(delay_queue& other) noexcept;
+
+    std::vector<slot> slots_;
+    detail::deadline_heap order_;
+    std::unordered_map<std::uint64_t, std::size_t>
+        moved_;  // by a key's number: the slot to which compact() has moved it
+    std::size_t first_free_ = none;
+    std::uint64_t next_number_ = 0;
+    sleep_future wait_;
+    std::source_location where_;
+};
+
+// ---- Implementation ----
+
+template <class T>
+delay_key delay_queue<T>::insert_at(T value, time_point deadline) {
+    if (first_free_ == none) {
+        slots_.emplace_back();
+        first_free_ = slots_.size() - 1;
+    }
+    const std::size_t at = first_free_;
+    order_.push(at, deadline);
+    slot& into = slots_[at];
+    try {
+        into.value.emplace(std::move(value));
+    } catch (...) {
+        order_.remove(at);
+        throw;
+    }
+    first_free_ = std::exchange(into.next_free, none);
+    into.key = delay_key(at, next_number_++);
+    follow_first();
+    return into.key;
+}
+
+template <class T>
+auto delay_queue<T>::take(std::size_t at) -> expired {
+    slot& from = slots_[at];
+    expired taken(*std::move(from.value), order_.deadline_of(at), from.key);
+    from.value.reset();
+    order_.remove(at);
+    if (!moved_.empty()) moved_.erase(from.key.number_);
+    from.next_free = std::exchange(first_free_, at);
+    follow_first();
+    return taken;
+}
+
+template <class T>
+poll_result<std::optional<typename delay_queue<T>::expired>> delay_queue<T>::poll_next(context& cx) {
+    if (is_empty()) return poll_result<std::optional<expired>>(std::nullopt);
+    if (!cx.consume_budget()) return not_ready;
+    if (order_.first_deadline() > clock::now()) {
+        cx.refund_budget();
+        follow_first();
+        if (!wait_.poll(cx).is_ready()) return not_ready;  // it takes the unit if it is
+    }
+    return std::optional<expired>(take(order_.first()));
+}
+
+/// Has the timer wake whoever waits for it when the first value is due; at once, when there is none any more.
+template <class T>
+void delay_queue<T>::follow_first() noexcept {
+    const time_point first = is_empty() ? time_point::min() : order_.first_deadline();
+    if (wait_.deadline() != first) wait_.reset(first);
+}
+
+template <class T>
+std::size_t delay_queue<T>::slot_of(delay_key which) const noexcept {
+    const auto holds = [&](std::size_t at) {
+        return at < slots_.size() && slots_[at].value.has_value() && slots_[at].key.number_ == which.number_;
+    };
+    if (holds(which.slot_)) return which.slot_;
+    if (moved_.empty()) return none;
+    const auto moved = moved_.find(which.number_);
+    return moved != moved_.end() && holds(moved->second) ? moved->second : none;
+}
+
+template <class T>
+std::size_t delay_queue<T>::find(delay_key which, const std::source_location& where) const {
+    const std::size_t at = slot_of(which);
+    if (at == none)
+        throw misuse(
+            "the key of a delay_queue is stale: its value has come out or was removed; ask contains() first, or "
+            "use try_remove()",
+            where);
+    return at;
+}
+
+template <class T>
+void delay_queue<T>::clear() noexcept {
+    slots_.clear();
+    order_.clear();
+    moved_.clear();
+    first_free_ = none;
+    follow_first();
+}
+
+template <class T>
+void delay_queue<T>::compact() {
+    std::vector<std::size_t> to(slots_.size(), none);
+    std::unordered_map<std::uint64_t, std::size_t> moved;
+    std::size_t count = 0;
+    for (std::size_t at = 0; at < slots_.size(); ++at) {
+        if (!slots_[at].value.has_value()) continue;
+        if (slots_[at].key.slot_ != count) moved.emplace(slots_[at].key.number_, count);
+        to[at] = count++;
+    }
+    std::vector<slot> kept;
+    kept.reserve(count);
+    order_.renumber(to);  // the last that can fail
+    for (slot& one : slots_) {
+        if (one.value.has_value()) kept.push_back(std::move(one));
+    }
+    slots_.swap(kept);
+    moved_.swap(moved);
+    first_free_ = none;
+}
+
+/// All but the timers, which stay where they are.
+template <class T>
+void delay_queue<T>::swap(delay_queue& other) noexcept {
+    std::swap(slots_, other.slots_);
+    std::swap(order_, other.order_);
+    std::swap(moved_, other.moved_);
+    std::swap(first_free_, other.first_free_);
+    std::swap(next_number_, other.next_number_);
+    follow_first();
+    other.follow_first();
+}
+
+}  // namespace eddy::time
+
+template <>
+struct std::hash<eddy::time::delay_key> {
+    std::size_t operator()(const eddy::time::delay_key& key) const noexcept {
+        return std::hash<std::uint64_t>()(key.number_);
+    }
+};

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// In place of uring.cpp, in a build without liburing: there is never a ring.
+#include <cstdlib>
+
+#include <eddy/error.hpp>
+
+#include "driver/uring.hpp"
+
+namespace eddy::detail {
+
+class ring {};
+
+result<std::unique_ptr<uring>> uring::make(io_handle&) noexcept {
+    return std::unexpected(make_error_code(errc::driver_unavailable));
+}
+uring::~uring() = default;
+result<void> uring::enable(int) noexcept { std::abort(); }
+result<uring_turn> uring::turn(max_wait) noexcept { std::abort(); }
+void uring::flush() noexcept { std::abort(); }
+bool uring::receive(stream_source&) noexcept { std::abort(); }
+bool uring::stop(stream_source&) noexcept { std::abort(); }
+bool uring::stop_now(stream_source&) noexcept { std::abort(); }
+void uring::queue(send_slot&) noexcept { std::abort(); }
+void uring::retire() noexcept { std::abort(); }
+
+}  // namespace eddy::detail

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: MIT
+#include "driver/uring.hpp"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <new>
+#include <utility>
+
+#include <eddy/error.hpp>
+
+#include "driver/ring.hpp"
+#include "driver/ring_buffers.hpp"
+#include "io/io_handle.hpp"
+#include "io/stream_source.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// A turn of Linux 6.18 brings some 50 completions. Rings with more operations than these submit twice, and completions that
+// find no room wait in the kernel. (Ring memory counts against RLIMIT_MEMLOCK: together some 100 KiB.)
+constexpr ring::sizes wanted_sizes{.submissions = 512, .completions = 4096};
+
+enum class kind : std::uintptr_t { none = 0, receive = 1, send = 2, epoll = 3 };
+
+constexpr std::uint64_t kind_mask = 127;  // streams are aligned to 128
+
+std::uint64_t tag(kind what, stream_source* stream = nullptr) noexcept {
+    return reinterpret_cast<std::uintptr_t>(stream) | static_cast<std::uintptr_t>(what);
+}
+
+/// SAFETY: the operation that this is the completion of holds a reference of the stream.
+stream_source& stream_of(const ring_completion& what) noexcept {
+    return *reinterpret_cast<stream_source*>(static_cast<std::uintptr_t>(what.user_data & ~kind_mask));
+}
+
+}  // namespace
+
+uring::uring(io_handle& home) noexcept : home_(home) {}
+
+uring::~uring() {
+    ring_.reset();
+    if (buffers_ != nullptr) buffers_->close();
+}
+
+result<std::unique_ptr<uring>> uring::make(io_handle& home) noexcept {
+    std::unique_ptr<uring> made(new (std::nothrow) uring(home));
+    if (!made) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+    made->ring_.reset(new (std::nothrow) ring);
+    if (!made->ring_) return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
+    std::error_code error = made->ring_->open(wanted_sizes);
+    if (!error) made->buffers_ = ring_buffers::make(made->ring_->native(), error).release();
+    if (error) return std::unexpected(error);
+    return made;
+}
+
+result<void> uring::enable(int epoll_fd) noexcept {
+    if (const auto error = ring_->enable()) return std::unexpected(error);
+    buffers_->set_owner();
+    epoll_fd_ = epoll_fd;
+    return ok();
+}
+
+// ---- A turn ----
+
+result<uring_turn> uring::turn(max_wait timeout) noexcept {
+    uring_turn done;
+    done.epoll_is_ready = std::exchange(epoll_was_ready_, false);
+    if (!watches_epoll_) watch_epoll();
+    // Sends of an earlier turn that the kernel has not taken yet (it had no memory): somebody may wait for them.
+    const bool has_late_sends = submitted_.first != nullptr;
+    submit_sends();
+    if (is_short_of_buffers_) {
+        is_short_of_buffers_ = false;
+        static_cast<void>(buffers_->lend_more());
+    }
+    buffers_->publish();
+    // That a send is done is known when the call ends: whoever waits for one waits for nothing else.
+    // Nor does it sleep where the epoll could not wake it, since the ring had no room for its watch.
+    const bool has_news =
+        ring_->has_completion() || queued_.first != nullptr || has_late_sends || done.epoll_is_ready || !watches_epoll_;
+    const bool waits = timeout != std::chrono::nanoseconds::zero() && !has_news && !std::exchange(is_awaited_, false);
+    if (waits || ring_->has_entries() || ring_->has_work()) {
+        if (const auto error = ring_->enter(waits, timeout)) return std::unexpected(error);
+    }
+    dispatch_all(done);
+    settle_sends();
+    return done;
+}
+
+void uring::dispatch_all(uring_turn& done) noexcept {
+    ring_completion what;
+    // A waker may run code that comes back to this ring: each completion is taken out before it is told.
+    while (ring_->next(what)) dispatch(what, done);
+    // What the queue had no room for is in the kernel: a send that has failed may be among it.
+    while (ring_->has_overflown()) {
+        if (ring_->enter(false, max_wait())) return;
+        while (ring_->next(what)) dispatch(what, done);
+    }
+}
+
+void uring::dispatch(const ring_completion& what, uring_turn& done) noexcept {
+    switch (static_cast<kind>(what.user_data & kind_mask)) {
+    case kind::receive: ++done.events; return on_received(stream_of(what), what);
+    case kind::send: return stream_of(what).send_completed(what.result);
+    case kind::epoll:
+        done.epoll_is_ready = true;
+        if (!what.has_more()) watches_epoll_ = false;
+        return;
+    case kind::none: return;
+    }
+}
+
+/// What the operation has brought; null if that is nothing.
+received_chunk* uring::chunk_of(const stream_source& stream, const ring_completion& what) noexcept {
+    if (stream.is_listener()) {
+        if (what.result < 0) return nullptr;
+        received_chunk* const connection = received_chunk::make(what.result);
+        if (connection == nullptr) ::close(what.result);  // reset, for want of memory
+        return connection;
+    }
+    if ((what.flags & IORING_CQE_F_BUFFER) == 0) return nullptr;
+    received_chunk& chunk =
+        buffers_->take(what.flags >> IORING_CQE_BUFFER_SHIFT, static_cast<std::uint32_t>(std::max(what.result, 0)));
+    if (what.result > 0) return &chunk;
+    chunk.give_back();
+    return nullptr;
+}
+
+void uring::on_received(stream_source& stream, const ring_completion& what) noexcept {
+    received_chunk* const chunk = chunk_of(stream, what);
+    if (chunk != nullptr && stream.deliver(*chunk) && what.has_more()) {
+        static_cast<void>(stop(stream));  // if not now, then with the next chunk
+    }
+    if (what.has_more()) return;
+    --in_flight_;
+    if (what.result == -ENOBUFS) is_short_of_buffers_ = true;
+    if (stream.receive_ended(what.result)) home_.finish_closing(stream);
+    stream.release();  // the operation's
+}
+
+void uring::watch_epoll() noexcept {
+    io_uring_sqe* const entry = is_retiring_ ? nullptr : ring_->next_entry();
+    if (entry == nullptr) return;
+    ::io_uring_prep_poll_multishot(entry, epoll_fd_, POLLIN);
+    entry->user_data = tag(kind::epoll);
+    watches_epoll_ = true;
+}
+
+// ---- Receiving ----
+
+bool uring::receive(stream_source& stream) noexcept {
+    if (is_retiring_) return false;
+    if (!stream.is_listener() && !buffers_->has_free() && !buffers_->lend_more()) return false;
+    io_uring_sqe* const entry = ring_->next_entry();
+    if (entry == nullptr) return false;
+    if (!stream.begin_receive()) return true;  // the entry does nothing
+    if (stream.is_listener()) {
+        ::io_uring_prep_multishot_accept(entry, stream.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    } else {
+        ::io_uring_prep_recv_multishot(entry, stream.fd(), nullptr, 0, 0);
+        entry->flags |= IOSQE_BUFFER_SELECT;
+        entry->buf_group = ring_buffers::group;
+    }
+    entry->user_data = tag(kind::receive, &stream);
+    ++in_flight_;
+    return true;
+}
+
+bool uring::stop(stream_source& stream) noexcept {
+    if (!stream.begin_stop()) return true;
+    io_uring_sqe* const entry = ring_->next_entry();
+    if (entry == nullptr) {
+        stream.stop_failed();
+        return false;
+    }
+    ::io_uring_prep_cancel64(entry, tag(kind::receive, &stream), 0);
+    entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    return true;
+}
+
+bool uring::stop_now(stream_source& stream) noexcept {
+    if (!stop(stream)) return false;
+    // The completion is told in the next turn; now the kernel lets go of the socket. It does so behind what else it has put off
+    // for this thread, some operations at a time.
+    constexpr int most_enters = 16;
+    for (int i = 0; i < most_enters; ++i) {
+        if (ring_->enter(false, max_wait()) || !ring_->has_work()) break;
+    }
+    return true;
+}
+
+// ---- Sending ----
+
+void uring::queue(send_slot& slot) noexcept {
+    slot.sender = &home_;
+    queued_.push(slot);
+}
+
+void uring::submit_sends() noexcept {
+    while (queued_.first != nullptr) {
+        io_uring_sqe* const entry = ring_->next_entry();
+        if (entry == nullptr) return;
+        send_slot* const slot = queued_.pop();
+        const auto bytes = slot->stream->begin_send(*slot, is_awaited_);
+        if (bytes.empty()) {  // sent by its stream's flush; the entry does nothing
+            settle(*slot);
+            continue;
+        }
+        ::io_uring_prep_send(entry, slot->stream->fd(), bytes.data(), bytes.size(),
+                             MSG_DONTWAIT | MSG_WAITALL | MSG_NOSIGNAL);
+        entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+        entry->user_data = tag(kind::send, slot->stream);
+        slot->position = ring_->position();
+        submitted_.push(*slot);
+    }
+}
+
+void uring::flush() noexcept {
+    if (queued_.first == nullptr && submitted_.first == nullptr) return;
+    submit_sends();
+    static_cast<void>(ring_->enter(false, max_wait()));
+    // Those that have failed have a completion; and among what else has come there may be what they stand behind.
+    uring_turn done;
+    dispatch_all(done);
+    if (done.epoll_is_ready) epoll_was_ready_ = true;
+    settle_sends();
+}
+
+void uring::settle_sends() noexcept {
+    // In the order of their entries: those behind one that was not taken were not taken either.
+    while (submitted_.first != nullptr && ring_->was_taken(submitted_.first->position)) settle(*submitted_.pop());
+}
+
+void uring::settle(send_slot& slot) noexcept {
+    stream_source& stream = *slot.stream;
+    io_handle& home = *slot.home;
+    switch (stream.settle(slot)) {
+    case stream_source::sent::all: break;
+    case stream_source::sent::rest: {
+        const auto is_new = home.watch_stream(stream, stream_source::for_writing);
+        // Watched before, it may have become writable meanwhile, and will not be told again: so that is tried. If it cannot
+        // be watched, too.
+        if (!is_new || !*is_new) stream.on_ready(home, io::ready::writable);
+        home.release();
+        break;
+    }
+    case stream_source::sent::close:
+        home.finish_closing(stream);
+        home.release();
+        break;
+    }
+    stream.release();  // the queue's
+}
+
+// ---- The end ----
+
+void uring::retire() noexcept {
+    is_retiring_ = true;
+    submit_sends();
+    uring_turn last;
+    // Repeated, since an operation that is being done at this moment is not found.
+    while (in_flight_ != 0 || submitted_.first != nullptr || queued_.first != nullptr) {
+        if (io_uring_sqe* const entry = ring_->next_entry()) {
+            ::io_uring_prep_cancel64(entry, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
+        }
+        static_cast<void>(ring_->enter(true, std::chrono::milliseconds(10)));  // the cancel has a completion at least
+        dispatch_all(last);
+        settle_sends();
+        submit_sends();
+    }
+}
+
+}  // namespace eddy::detail

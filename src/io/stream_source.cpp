@@ -1,0 +1,540 @@
+// SPDX-License-Identifier: MIT
+#include "io/stream_source.hpp"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include <eddy/detail/frame_pool.hpp>
+#include <eddy/error.hpp>
+
+#include "driver/received_chunk.hpp"
+#include "driver/send_slot.hpp"
+#include "driver/uring.hpp"
+#include "io/io_handle.hpp"
+#include "io/iovec_list.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::detail {
+namespace {
+
+// With so many chunks unread, the receive is stopped until they are: the peer has to wait, as with a full socket. And so many
+// connections are accepted before anybody asks for them: those behind them wait in the kernel's queue.
+constexpr unsigned most_unread = 8;
+constexpr unsigned most_unaccepted = 64;
+
+// A piece of this size is better read by recv(2) into a buffer that the processor's cache has, as the epoll loop does it: what
+// the ring receives into goes through all of its buffers in turn. So after a streak of them; and until small ones come.
+constexpr std::size_t large_piece = 8 * 1024;
+constexpr std::size_t small_piece = 2 * 1024;
+constexpr unsigned large_streak = 8;
+constexpr unsigned small_streak = 16;
+
+constexpr io::ready read_side = io::ready::readable | io::ready::read_closed;
+
+std::error_code system_error(int number) noexcept { return {number, std::generic_category()}; }
+
+std::error_code would_block() noexcept { return system_error(EAGAIN); }
+
+/// Whether the operation is to be repeated, by the ring or without it.
+bool is_of_the_moment(int error) noexcept {
+    switch (error) {
+    case EAGAIN:
+    case EINTR:
+    case ECANCELED:
+    case ENOBUFS:
+    case ENOMEM:
+    case ENOSPC: return true;  // of epoll_ctl(2)
+    default: return false;
+    }
+}
+
+}  // namespace
+
+// What is asked for first finds that nothing receives yet; and there is room to write.
+stream_source::stream_source(int fd, brings what) noexcept : scheduled_io(fd), what_(what) {
+    set_readiness(io::ready::readable | io::ready::writable);
+}
+
+stream_source::~stream_source() {
+    drop_received();
+    free_slot();
+}
+
+void free_stream(scheduled_io& stream) noexcept { pool_delete(&stream_source::of(stream)); }
+
+/// Has the driver look at what is wanted. Gives the lock back: the list is the io_handle's.
+void stream_source::post_to(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
+    if (has(posted)) return guard.unlock();
+    set(posted);
+    retain();  // the list's
+    guard.unlock();
+    home.post(*this);
+}
+
+/// Under the lock.
+bool stream_source::has_unsent() const noexcept { return slot_ != nullptr && !slot_->is_empty(); }
+
+// ---- Reading ----
+
+stream_source::taken stream_source::take(io_handle& home) noexcept {
+    std::unique_lock guard(lock_);
+    if (received_chunk* const chunk = pop_oldest()) {
+        return {received::chunk, chunk, {}, newest_ == nullptr && end_ == 0 && has(receives)};
+    }
+    if (end_ == end_of_stream) {
+        // The system tells a reset once, and told it to the send that was first. (EPIPE is no reset: the peer ended before.)
+        if (send_error_ == 0 || send_error_ == EPIPE) return {received::end};
+        return {received::error, nullptr, system_error(std::exchange(send_error_, std::uint8_t{0}))};
+    }
+    if (end_ != 0) {
+        const int error = std::exchange(end_, std::uint8_t{0});
+        if (!is_of_the_moment(error)) end_ = end_of_stream;
+        return {received::error, nullptr, system_error(error)};
+    }
+    if (has(receives) || has(wants_receive)) return {};
+    if (has(reads_itself)) return {received::read_it_yourself, nullptr, {}, has(is_bulky)};
+    set(wants_receive);
+    post_to(home, std::move(guard));
+    return {};
+}
+
+/// Under the lock; null if there is none.
+received_chunk* stream_source::pop_oldest() noexcept {
+    if (newest_ == nullptr) return nullptr;
+    received_chunk* const oldest = newest_->next;
+    if (oldest == newest_) {
+        newest_ = nullptr;
+    } else {
+        newest_->next = oldest->next;
+    }
+    --queued_;
+    return oldest;
+}
+
+bool stream_source::has_chunk() noexcept {
+    const std::lock_guard guard(lock_);
+    return newest_ != nullptr;
+}
+
+received_chunk* stream_source::take_chunk() noexcept {
+    const std::lock_guard guard(lock_);
+    return pop_oldest();
+}
+
+void stream_source::put_back(received_chunk& rest) noexcept {
+    const std::lock_guard guard(lock_);
+    if (newest_ == nullptr) {
+        rest.next = &rest;
+        newest_ = &rest;
+    } else {
+        rest.next = std::exchange(newest_->next, &rest);
+    }
+    ++queued_;
+}
+
+void stream_source::request_receive(io_handle& home) noexcept {
+    std::unique_lock guard(lock_);
+    if (has(receives) || has(wants_receive)) return;
+    if (has(is_bulky) && has(reads_itself)) return;  // it is watched
+    set(wants_receive);
+    post_to(home, std::move(guard));
+}
+
+void stream_source::accepts_again() noexcept {
+    const std::lock_guard guard(lock_);
+    clear(reads_itself);
+}
+
+void stream_source::has_read(std::size_t count) noexcept {
+    const std::lock_guard guard(lock_);
+    if (!has(is_bulky)) return;
+    if (!has_streak(count < small_piece, small_streak)) return;
+    clear(is_bulky);
+    clear(reads_itself);  // the next read asks the ring
+}
+
+/// Whether it is to be read without the ring from here on. Under the lock.
+bool stream_source::becomes_bulky(std::size_t count) noexcept {
+    if (is_listener() || has(is_bulky) || !has_streak(count >= large_piece, large_streak)) return false;
+    set(is_bulky);
+    return true;
+}
+
+/// Whether this makes `length` of a kind in a row. Under the lock.
+bool stream_source::has_streak(bool one_more, unsigned length) noexcept {
+    const unsigned so_far = one_more ? streak_ + 1u : 0;
+    streak_ = so_far % length & 31;
+    return so_far == length;
+}
+
+void stream_source::request_readiness(io_handle& home) noexcept {
+    // Looked at before the request: what comes after it counts.
+    const auto seen = look(read_side);
+    {
+        const std::lock_guard guard(lock_);
+        if (newest_ != nullptr || end_ != 0 || has(receives) || has(wants_receive) || has(reads_itself)) return;
+    }
+    clear_blocked(seen);
+    request_receive(home);
+}
+
+bool stream_source::stop_receiving(io_handle& home) noexcept {
+    std::unique_lock guard(lock_);
+    clear(wants_receive);
+    if (!has(receives)) return true;
+    set(wants_stop);
+    post_to(home, std::move(guard));
+    return false;
+}
+
+void stream_source::drop_received() noexcept {
+    received_chunk* chunk = std::exchange(newest_, nullptr);
+    for (; queued_ != 0; --queued_) std::exchange(chunk, chunk->next)->give_back();
+}
+
+// ---- Writing ----
+
+result<std::size_t> stream_source::write(io_handle& home, uring* ring, send_list from) noexcept {
+    std::size_t size = 0;
+    for (const auto& each : from) size += each.size();
+    std::unique_lock guard(lock_);
+    if (send_error_ != 0 || slot_ != nullptr) return append(from);
+    // (Memory is taken under the lock: the only other one who comes here is the ring's owner, mostly this thread.)
+    send_slot* const slot = ring != nullptr && size <= send_slot::most ? send_slot::make(*this, home, size) : nullptr;
+    if (slot == nullptr) {
+        guard.unlock();
+        return write_directly(home, from);
+    }
+    for (const auto& each : from) slot->append(each);
+    queue(*ring, *slot, std::move(guard));
+    return size;
+}
+
+result<std::size_t> stream_source::write_leased(io_handle& home, uring* ring, io::leased_buffer& lease,
+                                                std::span<const std::byte> from) noexcept {
+    if (ring == nullptr || from.size() < send_slot::least_leased || from.size() > send_slot::most_leased) {
+        return write(home, ring, std::span(&from, 1));
+    }
+    std::unique_lock guard(lock_);
+    if (send_error_ != 0 || slot_ != nullptr) return append(std::span(&from, 1));
+    send_slot* const slot = send_slot::make(*this, home, lease, from);
+    if (slot == nullptr) {
+        guard.unlock();
+        return write_directly(home, std::span(&from, 1));
+    }
+    queue(*ring, *slot, std::move(guard));
+    return from.size();
+}
+
+/// Under the lock, if there is an error to be told, or a slot: what there is room for in that.
+result<std::size_t> stream_source::append(send_list from) noexcept {
+    if (send_error_ != 0) return std::unexpected(system_error(std::exchange(send_error_, std::uint8_t{0})));
+    if (slot_->where != send_slot::place::queued || !slot_->has_room()) {
+        await_slot();
+        return std::unexpected(would_block());
+    }
+    std::size_t count = 0;
+    for (const auto& each : from) count += slot_->append(each);
+    return count;
+}
+
+/// Gives the lock back.
+void stream_source::queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept {
+    slot_ = &slot;
+    retain();  // the queue's
+    guard.unlock();
+    ring.queue(slot);
+}
+
+result<std::size_t> stream_source::write_directly(io_handle& home, send_list from) noexcept {
+    const iovec_list list(from);
+    auto count = list.get().size() == 1 ? sys::send(fd_, list.get()[0].iov_base, list.get()[0].iov_len)
+                                        : sys::send_vectored(fd_, list.get());
+    if (count || count.error() != would_block()) return count;
+    // From here on its edges are told, and what is the case already.
+    if (auto added = home.watch_stream(*this, for_writing); !added) return std::unexpected(added.error());
+    return count;
+}
+
+result<bool> stream_source::flush() noexcept {
+    const std::lock_guard guard(lock_);
+    if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
+    if (send_error_ != 0) return std::unexpected(system_error(std::exchange(send_error_, std::uint8_t{0})));
+    if (!has_unsent()) return true;
+    await_slot();
+    return false;
+}
+
+/// "writable" is owed when the slot is free. Under the lock.
+void stream_source::await_slot() noexcept {
+    set(writer_waits);
+    // The owner of that ring sleeps in the call that has sent it, perhaps, and would look after it when that ends. (Under the
+    // lock, without which it may have done so, and be gone.)
+    if (slot_->where == send_slot::place::submitted) slot_->sender->wake();
+}
+
+/// Sends the slot's rest as far as the socket takes it. Under the lock.
+void stream_source::send_now() noexcept {
+    while (!slot_->is_empty()) {
+        const auto count = sys::send(fd_, slot_->rest().data(), slot_->rest().size(), MSG_DONTWAIT);
+        if (!count && is_of_the_moment(count.error().value())) return;
+        if (count) {
+            slot_->begin += static_cast<std::uint32_t>(*count);
+        } else {
+            send_error_ = static_cast<std::uint8_t>(count.error().value());
+            slot_->begin = slot_->end;
+        }
+    }
+    slot_->begin = slot_->end = 0;
+}
+
+void stream_source::free_slot() noexcept {
+    if (slot_ != nullptr) std::exchange(slot_, nullptr)->free();
+}
+
+/// Wakes whoever found the slot full. Gives the lock back.
+void stream_source::slot_is_free(std::unique_lock<spin_lock>&& guard) noexcept {
+    if (!has(writer_waits)) return guard.unlock();
+    clear(writer_waits);
+    set_readiness(io::ready::writable);
+    wake_unlocked(std::move(guard), io::ready::writable);
+}
+
+// ---- The socket's end ----
+
+stream_source::end_action stream_source::end() noexcept {
+    const std::lock_guard guard(lock_);
+    set(closing);
+    clear(wants_receive);
+    drop_received();
+    if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
+    if (has_unsent()) return end_action::wait_for_send;
+    return has(receives) ? end_action::cancel_first : end_action::close;
+}
+
+bool stream_source::leave_to_driver(io_handle& home) noexcept {
+    std::unique_lock guard(lock_);
+    if (!has_unsent() && !has(receives)) return true;
+    set(wants_close);
+    if (has(receives)) set(wants_stop);
+    if (has_unsent()) await_slot();
+    post_to(home, std::move(guard));
+    return false;
+}
+
+void stream_source::linger(std::chrono::steady_clock::time_point until) noexcept {
+    const std::lock_guard guard(lock_);
+    if (slot_ != nullptr) slot_->linger_until = until;
+}
+
+bool stream_source::give_up(std::chrono::steady_clock::time_point now,
+                            std::chrono::steady_clock::time_point& earliest) noexcept {
+    const std::lock_guard guard(lock_);
+    if (!has(wants_close) || has(gone) || slot_ == nullptr) return false;
+    if (slot_->linger_until > now) {
+        earliest = std::min(earliest, slot_->linger_until);
+        return false;
+    }
+    if (slot_->where != send_slot::place::blocked) return false;  // it is being sent
+    reset_and_drop_rest();
+    return !has(receives);
+}
+
+bool stream_source::give_up_now() noexcept {
+    const std::lock_guard guard(lock_);
+    if (!has_unsent()) return true;
+    if (slot_->where == send_slot::place::submitted) {
+        await_slot();
+        return false;
+    }
+    reset_and_drop_rest();
+    return true;
+}
+
+/// Under the lock.
+void stream_source::reset_and_drop_rest() noexcept {
+    // The peer must not take what it has got for all.
+    static_cast<void>(sys::set_option(fd_, SOL_SOCKET, SO_LINGER, ::linger{1, 0}));
+    slot_->begin = slot_->end;
+    if (slot_->where == send_slot::place::blocked) free_slot();
+}
+
+bool stream_source::mark_gone() noexcept {
+    const std::lock_guard guard(lock_);
+    if (has(gone)) return false;
+    set(gone);
+    return true;
+}
+
+bool stream_source::is_closing() noexcept {
+    const std::lock_guard guard(lock_);
+    return has(wants_close);
+}
+
+// ---- The driver ----
+
+stream_source::wanted stream_source::take_wanted() noexcept {
+    const std::lock_guard guard(lock_);
+    const bool has_ended = !has(receives) && !has_unsent();
+    const wanted found{has(wants_receive), is_listener() ? has(reads_itself) : has(is_bulky),
+                       has(wants_stop) && has(receives), has(wants_close) && has_ended && !has(gone)};
+    clear(wants_stop);
+    clear(posted);
+    return found;
+}
+
+bool stream_source::wants_stop_again() noexcept {
+    const std::lock_guard guard(lock_);
+    if (!has(receives)) return false;
+    set(wants_stop);
+    set(posted);
+    return true;
+}
+
+bool stream_source::begin_receive() noexcept {
+    const std::lock_guard guard(lock_);
+    // Whoever gave it up meanwhile reads the socket himself from then on.
+    const bool is_wanted = has(wants_receive) && !has(receives) && !has(closing);
+    clear(wants_receive);
+    if (!is_wanted) return false;
+    clear(reads_itself);
+    set(receives);
+    retain();  // the operation's
+    return true;
+}
+
+void stream_source::read_itself() noexcept {
+    const std::lock_guard guard(lock_);
+    clear(wants_receive);
+    set(reads_itself);
+}
+
+void stream_source::fail(const std::error_code& error) noexcept {
+    std::unique_lock guard(lock_);
+    end_ = static_cast<std::uint8_t>(error.value());
+    set_readiness(io::ready::readable);
+    wake_unlocked(std::move(guard), io::ready::readable);
+}
+
+bool stream_source::begin_stop() noexcept {
+    const std::lock_guard guard(lock_);
+    if (!has(receives) || has(stops)) return false;
+    set(stops);
+    return true;
+}
+
+void stream_source::stop_failed() noexcept {
+    const std::lock_guard guard(lock_);
+    clear(stops);
+}
+
+bool stream_source::deliver(received_chunk& chunk) noexcept {
+    std::unique_lock guard(lock_);
+    if (has(closing)) {
+        guard.unlock();
+        chunk.give_back();
+        return false;
+    }
+    if (newest_ == nullptr) {
+        chunk.next = &chunk;
+    } else {
+        chunk.next = std::exchange(newest_->next, &chunk);
+    }
+    newest_ = &chunk;
+    ++queued_;
+    const bool is_enough =
+        (becomes_bulky(chunk.size()) || queued_ >= (is_listener() ? most_unaccepted : most_unread)) && !has(stops);
+    set_readiness(io::ready::readable);
+    wake_unlocked(std::move(guard), io::ready::readable);
+    return is_enough;
+}
+
+bool stream_source::receive_ended(int result) noexcept {
+    io::ready now = io::ready::readable;
+    std::unique_lock guard(lock_);
+    clear(receives);
+    clear(stops);
+    if (is_listener()) {
+        // What is wrong, accept(2) will tell.
+        if (result < 0 && result != -ECANCELED) set(reads_itself);
+    } else if (result == 0) {
+        end_ = end_of_stream;
+        now |= io::ready::read_closed;
+    } else if (result == -ENOBUFS) {
+        if (!has(is_bulky)) set(reads_itself);  // else once it is watched
+    } else if (result < 0 && !is_of_the_moment(-result)) {
+        end_ = static_cast<std::uint8_t>(-result);
+        now |= io::ready::read_closed | io::ready::error;
+    }
+    const bool closes = has(wants_close) && !has(gone) && !has_unsent();
+    set_readiness(now);
+    wake_unlocked(std::move(guard), now);
+    return closes;
+}
+
+void stream_source::on_ready(io_handle& home, io::ready what) noexcept {
+    std::unique_lock guard(lock_);
+    if (has(gone)) return;
+    if (has(receives)) what -= read_side;  // the ring tells
+    bool closes = false;
+    if (slot_ != nullptr) {
+        if (slot_->where == send_slot::place::blocked) send_now();
+        if (slot_->where == send_slot::place::blocked && slot_->is_empty()) {
+            free_slot();
+            clear(writer_waits);
+            what |= io::ready::writable;
+            closes = has(wants_close) && !has(receives);
+        } else if (what.intersects(io::ready::writable)) {
+            what -= io::ready::writable;
+            set(writer_waits);  // it is told when the slot is free
+        }
+    }
+    if (!what.is_empty()) set_readiness(what);
+    wake_unlocked(std::move(guard), what);
+    if (closes) home.finish_closing(*this);
+}
+
+std::span<const std::byte> stream_source::begin_send(send_slot& slot, bool& is_awaited) noexcept {
+    const std::lock_guard guard(lock_);
+    if (has(writer_waits)) is_awaited = true;
+    if (has(gone)) slot.begin = slot.end;  // the descriptor's number may be somebody else's
+    slot.where = send_slot::place::submitted;
+    slot.has_failed = false;
+    return slot.rest();
+}
+
+void stream_source::send_completed(int result) noexcept {
+    const std::lock_guard guard(lock_);
+    EDDY_ASSERT(slot_ != nullptr, "a send has completed that nobody knows");
+    slot_->result = result;
+    slot_->has_failed = true;
+    // Here and not when the slot is settled: before the end of what is received, which comes next, is told.
+    if (result < 0 && !is_of_the_moment(-result)) send_error_ = static_cast<std::uint8_t>(-result);
+}
+
+stream_source::sent stream_source::settle(send_slot& slot) noexcept {
+    std::unique_lock guard(lock_);
+    if (!slot.has_failed || has(gone)) {
+        slot.begin = slot.end;
+    } else if (slot.result > 0) {
+        slot.begin += static_cast<std::uint32_t>(slot.result);
+    } else if (!is_of_the_moment(-slot.result)) {
+        slot.begin = slot.end;
+    }
+    // The home is there while the stream is not gone; what the caller does with it comes after the lock.
+    if (!slot.is_empty()) {
+        slot.where = send_slot::place::blocked;
+        slot.home->retain();
+        return sent::rest;
+    }
+    const bool closes = has(wants_close) && !has(receives) && !has(gone);
+    if (closes) slot.home->retain();
+    free_slot();
+    slot_is_free(std::move(guard));
+    return closes ? sent::close : sent::all;
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/barrier_state.hpp>
+
+#include <mutex>
+#include <utility>
+
+#include <eddy/detail/wake_list.hpp>
+#include <eddy/detail/yield_thread.hpp>
+
+namespace eddy::detail {
+
+using stages = barrier_waiter::stages;
+
+bool barrier_state::may_be_destroyed() noexcept {
+    std::unique_lock guard(lock_);
+    while (tellers_ != 0) {
+        guard.unlock();
+        yield_thread();
+        guard.lock();
+    }
+    return waiting_.is_empty();
+}
+
+/// Leaves the lock.
+template <class Guard>
+void barrier_state::wake_former_rounds(Guard& guard) noexcept {
+    wake_list wakes;
+    for (;;) {
+        barrier_waiter* const first = waiting_.front();
+        const bool is_last = first == nullptr || first->round == rounds_;
+        if (is_last) {
+            guard.unlock();
+            return wakes.wake_all();
+        }
+        waiting_.remove(*first);
+        wakes.push(std::move(first->wake));
+        if (!wakes.is_full()) continue;
+        ++tellers_;
+        guard.unlock();
+        wakes.wake_all();
+        guard.lock();
+        --tellers_;
+    }
+}
+
+barrier_state::answers barrier_state::arrive(barrier_waiter& one, const waker& wake) noexcept {
+    waker copy = wake;  // not under the lock: a waker's code is a stranger's
+    std::unique_lock guard(lock_);
+    if (here_ + 1 == count_) {
+        here_ = 0;
+        ++rounds_;
+        one.stage = stages::ended;
+        wake_former_rounds(guard);
+        return answers::all_here_and_leads;
+    }
+    ++here_;
+    one.round = rounds_;
+    one.stage = stages::waiting;
+    one.wake.swap(copy);
+    waiting_.push_back(one);
+    return answers::not_yet;
+}
+
+barrier_state::answers barrier_state::poll(barrier_waiter& one, const waker& wake) noexcept {
+    if (one.stage == stages::fresh) return arrive(one, wake);
+    waker other;
+    waker dropped;  // after the lock
+    for (bool is_copied = false;; is_copied = true) {
+        {
+            const std::lock_guard guard(lock_);
+            if (one.round != rounds_) {
+                waiting_.remove(one);
+                one.stage = stages::ended;
+                dropped = std::move(one.wake);
+                return answers::all_here;
+            }
+            if (one.wake.will_wake(wake)) return answers::not_yet;
+            if (is_copied) {
+                one.wake.swap(other);
+                return answers::not_yet;
+            }
+        }
+        other = wake;
+    }
+}
+
+bool barrier_state::leave(barrier_waiter& one) noexcept {
+    if (one.stage != stages::waiting) return one.stage == stages::ended;
+    one.stage = stages::ended;
+    waker dropped;
+    const std::lock_guard guard(lock_);
+    const bool had_come = one.round != rounds_;
+    if (!had_come) --here_;
+    waiting_.remove(one);
+    dropped = std::move(one.wake);
+    return had_come;
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/mpsc_state.hpp>
+
+#include <mutex>
+
+#include <eddy/detail/wake_list.hpp>
+
+namespace eddy::detail {
+
+// ---- Who waits for the receiver to go ----
+
+bool close_waiters::poll(waiter& who, const waker& wake) noexcept {
+    {
+        const std::lock_guard guard(lock_);
+        if (is_closed_) return true;
+        if (who.is_listed && who.wake.will_wake(wake)) return false;
+    }
+    waker kept = wake;  // cloned before the lock is taken; the former one is dropped after it
+    const std::lock_guard guard(lock_);
+    if (is_closed_) return true;
+    who.wake.swap(kept);
+    if (!who.is_listed) waiters_.push_back(who);
+    return false;
+}
+
+void close_waiters::leave(waiter& who) noexcept {
+    waker dropped;
+    const std::lock_guard guard(lock_);
+    waiters_.remove(who);
+    dropped = std::move(who.wake);
+}
+
+void close_waiters::close() noexcept {
+    bool is_more = true;
+    while (is_more) {
+        wake_list woken;
+        const std::lock_guard guard(lock_);
+        is_closed_ = true;
+        while (!waiters_.is_empty() && !woken.is_full()) woken.push(std::move(waiters_.pop_front()->wake));
+        is_more = !waiters_.is_empty();
+    }
+}
+
+// ---- Bounded ----
+
+nothing bounded_state::look(std::size_t head) const noexcept {
+    // acquire: pairs with give_back() and end_senders(): at the end what the senders did is seen.
+    const word now = word_.load(std::memory_order_acquire);
+    if (tail_of(now) != head) return nothing::claimed;
+    return has_ended(now) ? nothing::ended : nothing::waits;
+}
+
+nothing bounded_state::wait(std::size_t head, const waker& wake) noexcept {
+    // acquire, here and below: as in look().
+    word now = word_.load(std::memory_order_acquire);
+    // The cell is to be the receiver's again. Who clears the mark in its stead has claimed something, or has ended it all.
+    if ((now & mark) != 0) now = word_.fetch_and(~mark, std::memory_order_acquire) & ~mark;
+    for (bool is_stored = false;;) {
+        if (tail_of(now) != head) return nothing::claimed;
+        if (has_ended(now)) return nothing::ended;
+        if (!is_stored) rx_waker_ = wake;
+        is_stored = true;
+        // release: pairs with try_claim(), use_permit() and wake_if_ended(), which take the cell over.
+        if (word_.compare_exchange_weak(now, now | mark, std::memory_order_acq_rel, std::memory_order_acquire)) {
+            return nothing::waits;
+        }
+    }
+}
+
+/// For whoever may have given back the last permit of a closed channel: the receiver may wait for that.
+void bounded_state::wake_if_ended() noexcept {
+    // relaxed: the caller has changed the word. Whoever sets the mark after that sees the change, and does not wait.
+    word now = word_.load(std::memory_order_relaxed);
+    if (!has_ended(now) || (now & mark) == 0) return;
+    // acquire: pairs with wait(); the waker is seen.
+    now = word_.fetch_and(~mark, std::memory_order_acquire);
+    if ((now & mark) == 0) return;
+    waker receiver = std::move(rx_waker_);
+    std::move(receiver).wake();
+}
+
+// ---- Unbounded ----
+
+nothing unbounded_state::look(const mpsc_node& received) const noexcept {
+    // acquire: pairs with close(): at the end what the senders did is seen.
+    const word now = last_.load(std::memory_order_acquire);
+    if (!is_last(now, received)) return nothing::claimed;
+    return (now & closed) != 0 ? nothing::ended : nothing::waits;
+}
+
+nothing unbounded_state::wait(const mpsc_node& received, const waker& wake) noexcept {
+    // acquire, here and below: as in look().
+    word now = last_.load(std::memory_order_acquire);
+    if ((now & mark) != 0) now = last_.fetch_and(~mark, std::memory_order_acquire) & ~mark;
+    for (bool is_stored = false;;) {
+        if (!is_last(now, received)) return nothing::claimed;
+        if ((now & closed) != 0) return nothing::ended;
+        if (!is_stored) rx_waker_ = wake;
+        is_stored = true;
+        // release: pairs with push() and wake_if_ended(), which take the cell over.
+        if (last_.compare_exchange_weak(now, now | mark, std::memory_order_acq_rel, std::memory_order_acquire)) {
+            return nothing::waits;
+        }
+    }
+}
+
+/// For whoever has closed it. What is still in the list the receiver finds by itself: it does not wait then.
+void unbounded_state::wake_if_ended() noexcept {
+    // acquire: pairs with wait(); the waker is seen.
+    if ((last_.fetch_and(~mark, std::memory_order_acquire) & mark) == 0) return;
+    waker receiver = std::move(rx_waker_);
+    std::move(receiver).wake();
+}
+
+}  // namespace eddy::detail

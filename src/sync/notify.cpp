@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/notify_state.hpp>
+
+#include <mutex>
+#include <utility>
+
+#include <eddy/detail/wake_list.hpp>
+#include <eddy/detail/yield_thread.hpp>
+
+namespace eddy::detail {
+
+using gifts = notify_waiter::gifts;
+
+bool notify_state::may_be_destroyed() noexcept {
+    // A waiter may have seen its gift while who gave it still has the lock; after that it touches nothing of this, unless it
+    // tells many.
+    std::unique_lock guard(lock_);
+    while (tellers_ != 0) {
+        guard.unlock();
+        yield_thread();
+        guard.lock();
+    }
+    return waiting_.is_empty() && leaving_.is_empty();
+}
+
+/// Whether it was in nobody's eyes yet: neither handed anything, nor among those that are ready.
+bool notify_state::is_waiting(const notify_waiter& one) const noexcept {
+    // relaxed, twice: a listed waiter's gift, and the word while somebody is listed in `waiting_`, change under the lock.
+    // (With nobody there the word may change beside us; but then `one` is in `leaving_`, and no number is its own again.)
+    return one.gift.load(std::memory_order_relaxed) == gifts::none &&
+           one.calls == calls_in(word_.load(std::memory_order_relaxed));
+}
+
+/// Takes `one`, which is in a list, out of it and hands it `gift`: what is returned is to be woken after the lock.
+waker notify_state::hand(notify_waiter& one, gifts gift) noexcept {
+    waker wake = std::move(one.wake);
+    // release: pairs with the acquire in poll_waiting() and leave_waiting(), which look without the lock. It sees what the
+    // notifier wrote, and that nobody touches the waiter any more.
+    one.gift.store(gift, std::memory_order_release);
+    return wake;
+}
+
+void notify_state::rest_if_alone() noexcept {
+    // acquire, though it changes under the lock only: the store below must not hide from begin() what was published by
+    // former calls. release: so that it passes that on.
+    const word now = word_.load(std::memory_order_acquire);
+    if (waiting_.is_empty() && state_in(now) == waiting) word_.store(now - waiting, std::memory_order_release);
+}
+
+/// To the first or the last of those who wait; to whoever comes, if nobody does.
+waker notify_state::hand_to_next(gifts gift) noexcept {
+    notify_waiter* const next = gift == gifts::to_last ? waiting_.pop_back() : waiting_.pop_front();
+    if (next == nullptr) {
+        static_cast<void>(leave_permit());  // nobody waits, and nobody begins to while we have the lock
+        return {};
+    }
+    waker wake = hand(*next, gift);
+    rest_if_alone();
+    return wake;
+}
+
+void notify_state::notify_waiting(gifts gift) noexcept {
+    waker wake;
+    {
+        const std::lock_guard guard(lock_);
+        wake = hand_to_next(gift);
+    }
+    std::move(wake).wake();
+}
+
+void notify_state::notify_all_waiting() noexcept {
+    wake_list wakes;
+    std::unique_lock guard(lock_);
+    if (count_call()) return;  // they have left meanwhile
+    // acquire, release: as in rest_if_alone(), and pairs with begin(), poll() and poll_fresh().
+    const word now = word_.load(std::memory_order_acquire);
+    word_.store(now - waiting + one_call, std::memory_order_release);
+    leaving_.append(waiting_);
+    for (;;) {
+        while (!wakes.is_full()) {
+            notify_waiter* const next = leaving_.pop_front();
+            if (next == nullptr) {
+                guard.unlock();
+                return wakes.wake_all();
+            }
+            wakes.push(hand(*next, gifts::to_all));
+        }
+        // Without the lock any of those that are left may leave by itself, which is why they are in a list of this.
+        ++tellers_;
+        guard.unlock();
+        wakes.wake_all();
+        guard.lock();
+        --tellers_;
+    }
+}
+
+/// Begins to wait, with the lock. False if it was notified meanwhile.
+bool notify_state::enlist(notify_waiter& one, waker& wake) noexcept {
+    // acquire, here and below: pairs with the release of who notified.
+    word now = word_.load(std::memory_order_acquire);
+    for (;;) {
+        if (calls_in(now) != one.calls) return false;
+        if (state_in(now) == waiting) break;
+        const bool takes = state_in(now) == permit;
+        const word after = takes ? now - permit : now + waiting;
+        // No release: nobody reads anything through `waiting`, but takes the lock.
+        if (word_.compare_exchange_weak(now, after, std::memory_order_acquire, std::memory_order_acquire)) {
+            if (takes) return false;
+            break;
+        }
+    }
+    one.wake.swap(wake);
+    waiting_.push_back(one);
+    return true;
+}
+
+bool notify_state::poll_fresh(notify_waiter& one, const waker* wake) noexcept {
+    waker copy = wake != nullptr ? *wake : waker();  // cloned before the lock is taken
+    const std::lock_guard guard(lock_);
+    if (!enlist(one, copy)) return end(one);
+    one.stage = notify_waiter::stages::waiting;
+    return false;
+}
+
+bool notify_state::poll_waiting(notify_waiter& one, const waker* wake) noexcept {
+    // acquire: pairs with the release in hand().
+    if (one.gift.load(std::memory_order_acquire) != gifts::none) return end(one);
+    waker other;  // what is dropped after the lock
+    {
+        const std::lock_guard guard(lock_);
+        if (!is_waiting(one)) {
+            unlist(one);
+            other = std::move(one.wake);
+            return end(one);
+        }
+        if (wake == nullptr || one.wake.will_wake(*wake)) return false;
+    }
+    other = *wake;
+    const std::lock_guard guard(lock_);
+    if (!is_waiting(one)) {
+        unlist(one);
+        one.wake.swap(other);
+        return end(one);
+    }
+    one.wake.swap(other);
+    return false;
+}
+
+void notify_state::unlist(notify_waiter& one) noexcept {
+    // acquire: who is ready because all were notified sees what the notifier wrote. Which list it is in: see is_waiting().
+    const bool is_ready = one.calls != calls_in(word_.load(std::memory_order_acquire));
+    (is_ready ? leaving_ : waiting_).remove(one);
+}
+
+void notify_state::leave_waiting(notify_waiter& one) noexcept {
+    one.stage = notify_waiter::stages::ended;
+    // acquire: pairs with the release in hand(), after which nobody touches `one`.
+    if (one.gift.load(std::memory_order_acquire) == gifts::to_all) return;
+    waker dropped;
+    waker next;
+    {
+        const std::lock_guard guard(lock_);
+        // relaxed: written under the lock.
+        const gifts gift = one.gift.load(std::memory_order_relaxed);
+        if (gift == gifts::none) {
+            unlist(one);
+            dropped = std::move(one.wake);
+            rest_if_alone();
+        } else if (gift != gifts::to_all) {
+            next = hand_to_next(gift);
+        }
+    }
+    std::move(next).wake();
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/watch_state.hpp>
+
+namespace eddy::detail {
+
+watch_state::news watch_state::poll_news(version_type& seen, notify_waiter& one, const waker& wake) noexcept {
+    for (;;) {
+        // First ask to be told, then look: what comes between the two is told.
+        if (one.stage != notify_waiter::stages::waiting) changes_.begin(one);
+        const word now = load();
+        if (now / one_version != seen || (now & closed) != 0) {
+            changes_.leave(one);
+            if (now / one_version == seen) return news::closed;
+            seen = now / one_version;
+            return news::value;
+        }
+        if (!changes_.poll(one, &wake)) return news::none;
+    }
+}
+
+bool watch_state::poll_left(notify_waiter& one, const waker& wake) noexcept {
+    for (;;) {
+        if (one.stage != notify_waiter::stages::waiting) leavings_.begin(one);
+        if (receivers() == 0) {
+            leavings_.leave(one);
+            return true;
+        }
+        if (!leavings_.poll(one, &wake)) return false;
+        // There may be a new one by now.
+    }
+}
+
+bool watch_state::drop_sender() noexcept {
+    // acq_rel: what the other senders did comes before the closing.
+    if (senders_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        // release: pairs with load().
+        word_.fetch_or(closed, std::memory_order_release);
+        changes_.notify_waiters();
+    }
+    return release();
+}
+
+bool watch_state::drop_receiver() noexcept {
+    // release: pairs with the acquire of notify_waiters(), by way of which a sender sees it.
+    if (receivers_.fetch_sub(1, std::memory_order_acq_rel) == 1) leavings_.notify_waiters();
+    return release();
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/deadline_heap.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace eddy::detail {
+
+void deadline_heap::reserve(std::size_t count) {
+    items_.reserve(count);
+    places_.reserve(count);
+}
+
+void deadline_heap::push(std::size_t slot, time_point deadline) {
+    if (slot >= places_.size()) places_.resize(slot + 1, nowhere);
+    items_.emplace_back();
+    sift_up(items_.size() - 1, item{.deadline = deadline, .order = next_order_++, .slot = slot});
+}
+
+void deadline_heap::remove(std::size_t slot) noexcept {
+    const std::size_t place = std::exchange(places_[slot], nowhere);
+    const item last = items_.back();
+    items_.pop_back();
+    if (place == items_.size()) return;
+    // The last item takes the place. It may belong further up, if it comes from another branch.
+    if (place != 0 && comes_before(last, items_[(place - 1) / arity])) {
+        sift_up(place, last);
+    } else {
+        sift_down(place, last);
+    }
+}
+
+void deadline_heap::change(std::size_t slot, time_point deadline) noexcept {
+    const std::size_t place = places_[slot];
+    const item changed{.deadline = deadline, .order = next_order_++, .slot = slot};
+    if (comes_before(changed, items_[place])) {
+        sift_up(place, changed);
+    } else {
+        sift_down(place, changed);
+    }
+}
+
+void deadline_heap::clear() noexcept {
+    items_.clear();
+    places_.clear();
+}
+
+void deadline_heap::renumber(const std::vector<std::size_t>& to) {
+    std::vector<item> items;
+    items.reserve(items_.size());
+    std::vector<std::size_t> places(items_.size());
+    for (const item& one : items_) {
+        places[to[one.slot]] = items.size();
+        items.push_back(item{.deadline = one.deadline, .order = one.order, .slot = to[one.slot]});
+    }
+    items_.swap(items);
+    places_.swap(places);
+}
+
+void deadline_heap::put(std::size_t place, const item& what) noexcept {
+    items_[place] = what;
+    places_[what.slot] = place;
+}
+
+/// Puts `what` at `place`, which is free, or above it.
+void deadline_heap::sift_up(std::size_t place, const item& what) noexcept {
+    while (place != 0) {
+        const std::size_t parent = (place - 1) / arity;
+        if (!comes_before(what, items_[parent])) break;
+        put(place, items_[parent]);
+        place = parent;
+    }
+    put(place, what);
+}
+
+/// Puts `what` at `place`, which is free, or below it.
+void deadline_heap::sift_down(std::size_t place, const item& what) noexcept {
+    for (;;) {
+        const std::size_t begin = place * arity + 1;
+        if (begin >= items_.size()) break;
+        const std::size_t end = std::min(begin + arity, items_.size());
+        std::size_t first = begin;
+        for (std::size_t child = begin + 1; child < end; ++child) {
+            if (comes_before(items_[child], items_[first])) first = child;
+        }
+        if (!comes_before(items_[first], what)) break;
+        put(place, items_[first]);
+        place = first;
+    }
+    put(place, what);
+}
+
+}  // namespace eddy::detail

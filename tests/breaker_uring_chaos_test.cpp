@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+// Connections whose operations are dropped at random, on any worker, while others block in place: each byte is compared.
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <random>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/io/leased_buffer.hpp>
+#include <eddy/net/tcp_listener.hpp>
+#include <eddy/net/tcp_stream.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/select.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/task.hpp>
+#include <eddy/time/timeout.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/net.hpp"
+#include "support/runtime.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+
+using draw = std::mt19937_64;
+
+/// The byte that stands at `offset` in what connection `id` sends.
+std::byte byte_at(std::uint64_t id, std::size_t offset) {
+    return static_cast<std::byte>((offset * 31 + offset / 251 + id * 7) & 0xff);
+}
+
+struct outcome {
+    std::atomic<std::size_t> bytes{0};
+    std::atomic<int> wrong{0};
+    std::atomic<int> errors{0};
+};
+
+/// Writes `size` bytes in pieces of random sizes, and ends the stream; or reads until the end and compares.
+eddy::task<void> send_all(std::shared_ptr<eddy::net::tcp_stream> to, std::uint64_t id, std::size_t size, draw random,
+                          outcome& told) {
+    std::vector<std::byte> piece;
+    for (std::size_t sent = 0; sent < size;) {
+        piece.resize(
+            std::min<std::size_t>(size - sent, random() % 16 == 0 ? random() % 60'000 + 1 : random() % 700 + 1));
+        for (std::size_t i = 0; i < piece.size(); ++i) piece[i] = byte_at(id, sent + i);
+        switch (random() % 8) {
+        case 0: {  // dropped, if it is not ready at once
+            auto limited = eddy::time::timeout(0ms, to->write(piece));
+            const auto count = co_await limited;
+            if (count && !*count) ++told.errors;
+            if (count && *count) sent += **count;
+            break;
+        }
+        case 1: {
+            const auto count = to->try_write(piece);
+            if (count) sent += *count;
+            break;
+        }
+        case 2: static_cast<void>(co_await to->flush()); break;
+        case 3: co_await eddy::yield_now(); break;
+        default: {
+            const auto count = co_await to->write(piece);
+            if (!count) {
+                ++told.errors;
+                co_return;
+            }
+            sent += *count;
+        }
+        }
+        if (random() % 512 == 0) eddy::block_in_place([] { std::this_thread::yield(); });
+    }
+    if (!co_await to->shutdown()) ++told.errors;
+}
+
+eddy::task<void> receive_all(std::shared_ptr<eddy::net::tcp_stream> from, std::uint64_t id, draw random,
+                             outcome& told) {
+    std::array<std::byte, 9000> into{};
+    std::size_t offset = 0;
+    const auto compare = [&](std::span<const std::byte> bytes) {
+        for (const std::byte each : bytes) told.wrong += each == byte_at(id, offset++) ? 0 : 1;
+    };
+    std::vector<eddy::io::leased_buffer> kept;
+    for (;;) {
+        const auto room = std::span(into).first(random() % into.size() + 1);
+        switch (random() % 8) {
+        case 0: {
+            auto limited = eddy::time::timeout(0ms, from->read(room));
+            const auto count = co_await limited;
+            if (!count) break;
+            if (!*count) co_return static_cast<void>(++told.errors);
+            if (**count == 0) co_return static_cast<void>(told.bytes += offset);
+            compare(room.first(**count));
+            break;
+        }
+        case 1: {
+            auto lease = co_await from->receive();
+            if (!lease) co_return static_cast<void>(++told.errors);
+            if (lease->empty()) co_return static_cast<void>(told.bytes += offset);
+            compare(*lease);
+            if (kept.size() == 4) kept.clear();
+            kept.push_back(std::move(*lease));
+            break;
+        }
+        case 2: {
+            const auto count = from->try_read(room);
+            if (count && *count == 0) co_return static_cast<void>(told.bytes += offset);
+            if (count) compare(room.first(*count));
+            break;
+        }
+        case 3: {
+            auto limited = eddy::time::timeout(1ms, from->readable());
+            static_cast<void>(co_await limited);
+            break;
+        }
+        case 4: {
+            const auto count = co_await from->peek(room);
+            const std::size_t before = offset;
+            if (count) compare(room.first(*count));
+            offset = before;
+            break;
+        }
+        case 5: {
+            const std::array<std::span<std::byte>, 2> halves{room.first(room.size() / 2),
+                                                             room.subspan(room.size() / 2)};
+            const auto count = co_await from->read_vectored(halves);
+            if (!count) co_return static_cast<void>(++told.errors);
+            if (*count == 0) co_return static_cast<void>(told.bytes += offset);
+            compare(room.first(*count));
+            break;
+        }
+        default: {
+            const auto count = co_await from->read(room);
+            if (!count) co_return static_cast<void>(++told.errors);
+            if (*count == 0) co_return static_cast<void>(told.bytes += offset);
+            compare(room.first(*count));
+        }
+        }
+        if (random() % 512 == 0) eddy::block_in_place([] { std::this_thread::yield(); });
+    }
+}
+
+TEST(BreakerUringChaosStress, EachByteArrivesOnceAndInOrderWhateverIsDropped) {
+    const support::watchdog guard("bytes in both directions", 300s);
+    const support::leaves_no_descriptor check;
+    constexpr std::uint64_t connections = 12;
+    const std::uint64_t rounds = support::rounds(200);
+    draw seeds(support::seed());
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        const std::size_t size = 300'000;
+        outcome told;
+        const auto rt = support::make_runtime(round % 4 + 1);
+        rt.block_on([](outcome& result, draw& random) -> eddy::task<void> {
+            auto bound = co_await eddy::net::tcp_listener::bind("127.0.0.1:0");
+            auto listener = std::move(bound.value());
+            const auto addr = listener.local_addr().value();
+            std::vector<eddy::join_handle<void>> all;
+            for (std::uint64_t id = 0; id < connections; ++id) {
+                auto connected = co_await eddy::net::tcp_stream::connect(addr);
+                auto accepted = co_await listener.accept();
+                auto a = std::make_shared<eddy::net::tcp_stream>(std::move(connected.value()));
+                auto b = std::make_shared<eddy::net::tcp_stream>(std::move(accepted.value().stream));
+                all.push_back(eddy::spawn(send_all(a, id, size, draw(random()), result)));
+                all.push_back(eddy::spawn(send_all(b, id + 100, size, draw(random()), result)));
+                all.push_back(eddy::spawn(receive_all(a, id + 100, draw(random()), result)));
+                all.push_back(eddy::spawn(receive_all(b, id, draw(random()), result)));
+            }
+            for (auto& each : all) static_cast<void>(co_await each);
+        }(told, seeds));
+        ASSERT_EQ(told.wrong, 0) << "round " << round;
+        ASSERT_EQ(told.errors, 0) << "round " << round;
+        ASSERT_EQ(told.bytes, 2 * connections * size) << "round " << round;
+    }
+}
+
+}  // namespace

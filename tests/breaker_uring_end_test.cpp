@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+// What breaks connections at their end: dropped late, dropped with bytes that the system has not taken, after a fork.
+#include <gtest/gtest.h>
+
+#include <poll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/core.hpp>
+#include <eddy/net/tcp_stream.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/task.hpp>
+#include <eddy/time/timeout.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/driver.hpp"
+#include "support/net.hpp"
+#include "support/runtime.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using support::fill;
+using support::read_and_fill;
+using support::read_some;
+
+/// A task that ends, and its stream with it, while not all was handed to the system.
+eddy::task<std::size_t> fill_and_drop(eddy::net::tcp_stream stream) { co_return co_await read_and_fill(stream); }
+
+/// Whether all that was accepted comes before the stream ends. What a loop had not handed to the system when it ended is given up
+/// (a ring's slots: docs/io_uring.md): then the connection is reset, so that the peer does not take a part for all.
+testing::AssertionResult arrives_or_is_reset(const support::raw_socket& peer, std::size_t accepted) {
+    std::size_t total = 0;
+    try {
+        for (;;) {
+            const std::size_t count = peer.receive(65536).size();
+            if (count == 0) break;
+            total += count;
+        }
+    } catch (const std::system_error& ended) {
+        if (support::has_ring() && ended.code() == std::errc::connection_reset) return testing::AssertionSuccess();
+        return testing::AssertionFailure() << ended.what();
+    }
+    if (total == accepted) return testing::AssertionSuccess();
+    return testing::AssertionFailure() << total << " of " << accepted << " have come";
+}
+
+TEST(BreakerUringEnd, AStreamDroppedAfterItsLoopIsClosedThoughItHasBytesLeft) {
+    support::connection pair;
+    pair.peer.send("x");
+    std::size_t accepted = 0;
+    {
+        eddy::core loop;
+        accepted = loop.run(read_and_fill(pair.stream));
+    }
+    const auto before = support::fd_count();
+    {
+        const auto dropped = std::move(pair.stream);
+    }
+    EXPECT_EQ(support::fd_count(), before - 1) << "the descriptor is still open";
+    EXPECT_TRUE(arrives_or_is_reset(pair.peer, accepted));
+}
+
+TEST(BreakerUringEnd, WhatWasAcceptedArrivesThoughTheLoopEnds) {
+    support::connection pair;
+    pair.peer.send("x");
+    std::size_t accepted = 0;
+    {
+        eddy::core loop;
+        accepted = loop.run(fill_and_drop(std::move(pair.stream)));
+    }
+    EXPECT_TRUE(arrives_or_is_reset(pair.peer, accepted));
+}
+
+TEST(BreakerUringEnd, WhatWasAcceptedArrivesThoughTheRuntimeEnds) {
+    support::connection pair;
+    pair.peer.send("x");
+    std::size_t accepted = 0;
+    {
+        const auto rt = support::make_runtime(2);
+        accepted = rt.block_on(fill_and_drop(std::move(pair.stream)));
+    }
+    EXPECT_TRUE(arrives_or_is_reset(pair.peer, accepted));
+}
+
+// The stream is of one loop, and what it has written lies with another one when the first one ends.
+TEST(BreakerUringEnd, BytesOfAClosedStreamNeverReachAnotherConnection) {
+    support::connection pair;
+    support::connection stranger;
+    std::optional<eddy::net::tcp_stream> stream;
+    support::gate is_registered;
+    support::gate may_end;
+    std::thread other([&] {
+        eddy::core home;
+        pair.peer.send("x");
+        EXPECT_EQ(home.run(read_some(pair.stream)), "x");
+        stream.emplace(std::move(pair.stream));
+        is_registered.open();
+        EXPECT_TRUE(may_end.wait());
+    });
+    ASSERT_TRUE(is_registered.wait());
+    const int number = stream->native_handle();
+    {
+        eddy::core here;
+        here.turn(0ms);
+        auto work = [&]() -> eddy::task<void> {
+            const auto accepted = co_await fill(*stream);
+            static_cast<void>(accepted);
+            stream.reset();
+            may_end.open();
+            other.join();  // the stream's loop is gone, and its descriptor is closed
+            if (::fcntl(number, F_GETFD) < 0) ::dup2(stranger.stream.native_handle(), number);
+            co_return;
+        };
+        here.run(work());
+    }
+    stranger.stream = eddy::net::tcp_stream(std::move(pair.stream));
+    ::close(number);
+    EXPECT_EQ(stranger.peer.receive(1), "") << "it was sent to somebody else";
+}
+
+TEST(BreakerUringEnd, InAForkedChildTheOldLoopCanBeDestroyedBesideANewOne) {
+    support::connection pair;
+    auto loop = std::make_unique<eddy::core>();
+    pair.peer.send("x");
+    ASSERT_EQ(loop->run(read_some(pair.stream)), "x");
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(20);
+        int code = 1;
+        try {
+            eddy::core mine;
+            {
+                const auto dropped = std::move(pair.stream);
+            }
+            loop.reset();
+            support::connection other;
+            other.peer.send("y");
+            code = mine.run(read_some(other.stream)) == "y" ? 0 : 2;
+        } catch (...) {
+            code = 3;
+        }
+        ::_exit(code);
+    }
+    int status = 0;
+    ASSERT_EQ(support::repeated([&] { return ::waitpid(child, &status, 0); }), child);
+    EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+    EXPECT_EQ(WEXITSTATUS(status), 0);
+    pair.peer.send("z");
+    EXPECT_EQ(loop->run(read_some(pair.stream)), "z") << "the parent goes on";
+}
+
+TEST(BreakerUringEnd, InAForkedChildANewLoopWorksAfterTheOldOneWasDestroyed) {
+    support::connection pair;
+    auto loop = std::make_unique<eddy::core>();
+    pair.peer.send("x");
+    ASSERT_EQ(loop->run(read_some(pair.stream)), "x");
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(20);
+        {
+            const auto dropped = std::move(pair.stream);
+        }
+        loop.reset();
+        eddy::core mine;
+        support::connection other;
+        other.peer.send("y");
+        ::_exit(mine.run(read_some(other.stream)) == "y" ? 0 : 2);
+    }
+    int status = 0;
+    ASSERT_EQ(support::repeated([&] { return ::waitpid(child, &status, 0); }), child);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
+    pair.peer.send("z");
+    EXPECT_EQ(loop->run(read_some(pair.stream)), "z") << "the parent goes on";
+}
+
+}  // namespace

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: MIT
+// What a peer does that a connection's reader or writer is then told wrongly, or not at all.
+#include <gtest/gtest.h>
+
+#include <linux/sockios.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+
+#include <array>
+#include <string>
+#include <system_error>
+
+#include <eddy/core.hpp>
+#include <eddy/net/tcp_stream.hpp>
+#include <eddy/task.hpp>
+#include <eddy/time/timeout.hpp>
+
+#include "support/net.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using support::read_some;
+
+eddy::task<std::string> read_at_least(eddy::net::tcp_stream& stream, std::size_t size) {
+    std::string all;
+    while (all.size() < size) {
+        const std::string some = co_await read_some(stream);
+        if (some.empty()) break;
+        all += some;
+    }
+    co_return all;
+}
+
+/// Until the system knows that the peer is gone.
+void wait_for_hang_up(const eddy::net::tcp_stream& stream) {
+    pollfd wanted{stream.native_handle(), 0, 0};
+    ASSERT_EQ(support::repeated([&] { return ::poll(&wanted, 1, 10'000); }), 1);
+}
+
+/// Until all that was sent has arrived at the other side.
+void wait_until_arrived(const support::raw_socket& sender) {
+    EXPECT_TRUE(support::comes_true([&] {
+        int left = 0;
+        return ::ioctl(sender.fd(), SIOCOUTQ, &left) == 0 && left == 0;
+    }));
+}
+
+/// Reads once, so that a driver that receives by itself does so from here on.
+void begin(eddy::core& loop, support::connection& pair) {
+    pair.peer.send("x");
+    ASSERT_EQ(loop.run(read_some(pair.stream)), "x");
+}
+
+TEST(BreakerUringPeer, AReadIntoSeveralBuffersDoesNotSwallowTheReset) {
+    support::connection pair;
+    eddy::core loop;
+    begin(loop, pair);
+    pair.peer.send("abc");
+    wait_until_arrived(pair.peer);
+    pair.peer.reset();
+    wait_for_hang_up(pair.stream);
+    for (int i = 0; i < 4; ++i) loop.turn(0ms);  // so that the driver has fetched what it fetches
+    std::array<std::byte, 64> first{};
+    std::array<std::byte, 64> second{};
+    const std::array<std::span<std::byte>, 2> into{std::span(first).first(3), std::span(second)};
+    const auto count = loop.run(pair.stream.read_vectored(into));
+    ASSERT_EQ(count, 3u);
+    const auto next = loop.run(pair.stream.read(second));
+    EXPECT_FALSE(next.has_value()) << "a connection that was reset seems to have ended in order";
+}
+
+TEST(BreakerUringPeer, AResetIsToldToWhoeverWritesAndThenReads) {
+    support::connection pair;
+    eddy::core loop;
+    begin(loop, pair);
+    pair.peer.reset();
+    wait_for_hang_up(pair.stream);
+    const bool told = loop.run([](eddy::net::tcp_stream& stream) -> eddy::task<bool> {
+        const auto written = co_await stream.write_all(support::bytes_of("question"));
+        if (!written) co_return true;
+        std::array<std::byte, 64> into{};
+        const auto count = co_await stream.read(into);
+        co_return !count.has_value();
+    }(pair.stream));
+    EXPECT_TRUE(told) << "the reader takes the reset for the end of the answer";
+}
+
+TEST(BreakerUringPeer, WhatComesBehindAnUrgentByteIsNotHeldBack) {
+    for (const bool ends : {false, true}) {
+        support::connection pair;
+        eddy::core loop;
+        begin(loop, pair);
+        pair.peer.send("abc");
+        pair.peer.send_urgent('!');
+        ends ? pair.peer.shutdown() : pair.peer.send("def");
+        wait_until_arrived(pair.peer);
+        auto got = loop.run(eddy::time::timeout(2s, read_at_least(pair.stream, 6)));
+        EXPECT_EQ(got ? *got : "late", ends ? "abc" : "abcdef");
+    }
+}
+
+TEST(BreakerUringPeer, AnUrgentByteByItselfHoldsNothingBack) {
+    support::connection pair;
+    eddy::core loop;
+    begin(loop, pair);
+    for (int i = 0; i < 20; ++i) {
+        pair.peer.send_urgent('!');
+        wait_until_arrived(pair.peer);
+        if (i % 2 == 0) loop.turn(0ms);
+        pair.peer.send("d");
+        wait_until_arrived(pair.peer);
+        auto got = loop.run(eddy::time::timeout(2s, read_some(pair.stream)));
+        ASSERT_EQ(got ? *got : "late", "d") << i;
+    }
+}
+
+}  // namespace

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: MIT
+// What two threads do to one stream between two steps of the ring's owner, step by step: on the driver's own parts.
+#include <gtest/gtest.h>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <span>
+#include <thread>
+
+#include <eddy/reactor.hpp>
+
+#include "driver/uring.hpp"
+#include "io/io_handle.hpp"
+#include "io/stream_source.hpp"
+#include "support/net.hpp"
+#include "support/runtime.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::detail::io_handle;
+using eddy::detail::stream_source;
+
+struct shuts_down {
+    void operator()(io_handle* io) const noexcept {
+        io->shut_down();
+        io->release();
+    }
+};
+
+/// A driver with a ring of this thread.
+class BreakerUringWindow : public testing::Test {
+protected:
+    void SetUp() override {
+        auto made = io_handle::make(eddy::driver_kind::io_uring);
+        if (!made) GTEST_SKIP() << "there is no io_uring: " << made.error().message();
+        io.reset(*made);
+        ASSERT_TRUE(io->turn(0ms).has_value());
+        ASSERT_NE(io->own_ring(), nullptr);
+    }
+
+    /// A stream of `io`, with a descriptor of its own.
+    stream_source& add() {
+        return **io->add_stream(::dup(pair.stream.native_handle()), eddy::detail::stream_source::brings::bytes);
+    }
+
+    /// Whether a receive would be begun now. It ends at once.
+    static bool begins(stream_source& stream) {
+        if (!stream.begin_receive()) return false;
+        static_cast<void>(stream.receive_ended(-ECANCELED));
+        stream.release();
+        return true;
+    }
+
+    support::connection pair;
+    std::unique_ptr<io_handle, shuts_down> io;
+};
+
+// The owner has taken the stream out of the list, and is about to begin a receive; meanwhile the task gives the socket up.
+TEST_F(BreakerUringWindow, NoReceiveBeginsOnceItWasStopped) {
+    stream_source& stream = add();
+    ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+    ASSERT_TRUE(stream.take_wanted().receive);
+    ASSERT_TRUE(stream.stop_receiving(*io)) << "the bytes are the caller's from here on";
+    EXPECT_FALSE(begins(stream));
+    io->close_stream(stream);
+}
+
+// The same moment, when the task reads itself: two that receive at once would bring the bytes in the wrong order.
+TEST_F(BreakerUringWindow, NobodyReadsItselfWhileAReceiveBegins) {
+    stream_source& stream = add();
+    stream.read_itself();
+    ASSERT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
+    stream.request_receive(*io);
+    ASSERT_TRUE(stream.take_wanted().receive);
+    const auto what = stream.take(*io).what;
+    EXPECT_FALSE(what == stream_source::received::read_it_yourself && begins(stream));
+    io->close_stream(stream);
+}
+
+// The owner is about to watch the descriptor; meanwhile the stream is dropped, and the number is somebody else's.
+TEST_F(BreakerUringWindow, AClosedStreamIsNotWatchedAnyMore) {
+    stream_source& stream = add();
+    stream.retain();  // as the list of posted ones does
+    const int number = stream.fd();
+    io->close_stream(stream);
+    ASSERT_LT(::fcntl(number, F_GETFD), 0);
+    const support::connection other;
+    const int reused = ::dup2(other.stream.native_handle(), number);
+    EXPECT_FALSE(io->watch_stream(stream, stream_source::for_reading)) << "it watches a descriptor of somebody else";
+    ::close(reused);
+    stream.release();
+}
+
+// Another worker looks in at the moment when this one has to hand out what it has written.
+TEST_F(BreakerUringWindow, AVisitDoesNotKeepWhatIsQueuedFromGoingOut) {
+    stream_source& stream = add();
+    const auto text = support::bytes_of("hello");
+    ASSERT_EQ(stream.write(*io, io->own_ring(), std::span(&text, 1)), 5u);
+    support::gate visits;
+    std::thread visitor([&] {
+        EXPECT_TRUE(io->try_begin_turn());
+        visits.open();
+        pollfd nothing{-1, 0, 0};
+        ::poll(&nothing, 1, 50);
+        io->end_turn();
+    });
+    ASSERT_TRUE(visits.wait());
+    io->flush_ring();
+    pollfd wanted{pair.peer.fd(), POLLIN, 0};
+    EXPECT_EQ(support::repeated([&] { return ::poll(&wanted, 1, 1'000); }), 1) << "it still lies in the queue";
+    visitor.join();
+    io->close_stream(stream);
+}
+
+}  // namespace

@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: MIT
+#include "driver/choose.hpp"
+
+#include <grp.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <barrier>
+#include <cerrno>
+#include <cstddef>
+#include <cstdlib>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/prelude.hpp>
+
+#include <support/deny_io_uring.hpp>
+#include <support/environment.hpp>
+#include <support/net.hpp>
+#include <support/system.hpp>
+
+#include "driver/ring_support.hpp"
+
+// Which driver is taken, and what is said about it: the decision alone, the kernel's answers (true ones, ones that a filter
+// gives, and those of kernels without this or that), and the whole in processes that may have no ring.
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::driver_kind;
+using eddy::errc;
+using eddy::detail::choose_after;
+using eddy::detail::choose_and_make;
+using eddy::detail::decide_driver;
+using eddy::detail::driver_choice;
+using eddy::detail::probe_ring;
+using eddy::detail::refusal_for;
+using eddy::detail::ring_answer;
+using eddy::detail::ring_need;
+using eddy::detail::ring_needs;
+using eddy::detail::ring_refusal;
+using eddy::detail::ring_support;
+using support::environment;
+
+std::error_code code(std::errc error) { return std::make_error_code(error); }
+
+// ---- The decision ----
+
+int asked = 0;
+
+ring_answer allowed() noexcept {
+    ++asked;
+    return {};
+}
+
+ring_answer forbidden() noexcept {
+    ++asked;
+    return std::unexpected(refusal_for(std::make_error_code(std::errc::operation_not_permitted)));
+}
+
+constexpr std::string_view why_forbidden =
+    "epoll: io_uring is forbidden here (EPERM: a container's seccomp filter, or kernel.io_uring_disabled)";
+
+void expect_choice(const eddy::result<driver_choice>& choice, driver_kind kind, std::string_view why) {
+    ASSERT_TRUE(choice.has_value()) << choice.error().message();
+    EXPECT_EQ(choice->kind, kind);
+    EXPECT_EQ(choice->why, why);
+}
+
+TEST(DriverChoice, ByDefaultItIsEpoll) {
+    asked = 0;
+    expect_choice(decide_driver({}, "", allowed), driver_kind::epoll, "epoll: the default on Linux");
+    EXPECT_EQ(asked, 0);
+}
+
+TEST(DriverChoice, TheEnvironmentNamesTheDriver) {
+    expect_choice(decide_driver({}, "epoll", forbidden), driver_kind::epoll, "epoll: asked for by EDDY_DRIVER");
+    expect_choice(decide_driver({}, "io_uring", allowed), driver_kind::io_uring, "io_uring: asked for by EDDY_DRIVER");
+    expect_choice(decide_driver({}, "auto", allowed), driver_kind::io_uring,
+                  "io_uring: it is allowed here, and has what is needed");
+    expect_choice(decide_driver({}, "auto", forbidden), driver_kind::epoll, why_forbidden);
+    for (const auto* unknown : {"abacus", "automatic", "Epoll", "epoll ", "iouring", "kqueue"}) {
+        EXPECT_EQ(decide_driver({}, unknown, allowed).error(), errc::unknown_driver) << unknown;
+    }
+    EXPECT_EQ(make_error_code(errc::unknown_driver).message(),
+              "the environment's EDDY_DRIVER names no driver: there are epoll, io_uring and auto");
+}
+
+TEST(DriverChoice, TheBuilderWinsOverTheEnvironment) {
+    for (const auto* named : {"", "epoll", "io_uring", "auto", "abacus"}) {
+        expect_choice(decide_driver(driver_kind::epoll, named, forbidden), driver_kind::epoll,
+                      "epoll: asked for by the builder");
+        expect_choice(decide_driver(driver_kind::io_uring, named, allowed), driver_kind::io_uring,
+                      "io_uring: asked for by the builder");
+        expect_choice(decide_driver(driver_kind::automatic, named, allowed), driver_kind::io_uring,
+                      "io_uring: it is allowed here, and has what is needed");
+        expect_choice(decide_driver(driver_kind::automatic, named, forbidden), driver_kind::epoll, why_forbidden);
+    }
+}
+
+TEST(DriverChoice, IoUringByNameIsAnErrorWhereItIsRefused) {
+    EXPECT_EQ(decide_driver(driver_kind::io_uring, "", forbidden).error(), std::errc::operation_not_permitted);
+    EXPECT_EQ(decide_driver({}, "io_uring", forbidden).error(), std::errc::operation_not_permitted);
+}
+
+TEST(DriverChoice, TheKernelIsAskedOnlyIfIoUringComesIntoQuestion) {
+    asked = 0;
+    static_cast<void>(decide_driver({}, "epoll", allowed));
+    static_cast<void>(decide_driver(driver_kind::epoll, "auto", allowed));
+    static_cast<void>(decide_driver({}, "abacus", allowed));
+    EXPECT_EQ(asked, 0);
+    static_cast<void>(decide_driver({}, "auto", allowed));
+    static_cast<void>(decide_driver(driver_kind::io_uring, "epoll", allowed));
+    EXPECT_EQ(asked, 2);
+}
+
+TEST(DriverChoice, EachRefusalHasASentenceOfItsOwn) {
+    const std::vector<std::pair<std::errc, std::string_view>> known = {
+        {std::errc::operation_not_permitted, why_forbidden},
+        {std::errc::permission_denied, "epoll: io_uring is forbidden here (EACCES: a security module of the kernel)"},
+        {std::errc::function_not_supported, "epoll: this kernel has no io_uring (ENOSYS)"},
+        {std::errc::not_enough_memory, "epoll: no memory may be locked for a ring (ENOMEM: RLIMIT_MEMLOCK)"},
+        {std::errc::too_many_files_open, "epoll: there was no descriptor left for a ring (EMFILE or ENFILE)"},
+        {std::errc::too_many_files_open_in_system, "epoll: there was no descriptor left for a ring (EMFILE or ENFILE)"},
+        {std::errc::io_error, "epoll: the kernel refused a ring, with an error that eddy does not know"},
+    };
+    for (const auto& [error, why] : known) {
+        EXPECT_EQ(refusal_for(code(error)).why, why);
+        EXPECT_EQ(refusal_for(code(error)).error, error) << why;
+    }
+}
+
+// ---- What was chosen cannot be made ----
+
+constexpr driver_choice automatic_ring{driver_kind::io_uring, "io_uring: it is allowed here, and has what is needed",
+                                       true};
+
+TEST(DriverChoice, AutomaticTakesEpollIfTheRingsCannotBeMadeAfterAll) {
+    expect_choice(choose_after(automatic_ring, code(std::errc::not_enough_memory)), driver_kind::epoll,
+                  "epoll: no memory may be locked for a ring (ENOMEM: RLIMIT_MEMLOCK)");
+    const auto by_name = decide_driver({}, "io_uring", allowed).value();
+    EXPECT_EQ(choose_after(by_name, code(std::errc::not_enough_memory)).error(), std::errc::not_enough_memory);
+}
+
+/// Makes epoll and no rings, and notes what it was asked for.
+struct maker {
+    std::vector<driver_kind> asked_for;
+    bool has_epoll = true;
+
+    eddy::result<void> operator()(driver_kind kind) {
+        asked_for.push_back(kind);
+        if (kind == driver_kind::io_uring) return std::unexpected(code(std::errc::not_enough_memory));
+        if (!has_epoll) return std::unexpected(code(std::errc::too_many_files_open));
+        return eddy::ok();
+    }
+};
+
+TEST(DriverChoice, WhatCannotBeMadeIsTriedOnceMoreWithEpoll) {
+    if (const auto ring = ring_support(); !ring) GTEST_SKIP() << ring.error().why;
+    const auto make = [](maker& with, driver_kind wanted) { return choose_and_make(wanted, std::ref(with)); };
+    maker no_rings;
+    expect_choice(make(no_rings, driver_kind::automatic), driver_kind::epoll,
+                  "epoll: no memory may be locked for a ring (ENOMEM: RLIMIT_MEMLOCK)");
+    EXPECT_EQ(no_rings.asked_for, (std::vector{driver_kind::io_uring, driver_kind::epoll}));
+    maker by_name;
+    EXPECT_EQ(make(by_name, driver_kind::io_uring).error(), std::errc::not_enough_memory);
+    EXPECT_EQ(by_name.asked_for, std::vector{driver_kind::io_uring});
+    maker nothing;
+    nothing.has_epoll = false;
+    EXPECT_EQ(make(nothing, driver_kind::automatic).error(), std::errc::too_many_files_open);
+    EXPECT_EQ(nothing.asked_for, (std::vector{driver_kind::io_uring, driver_kind::epoll}));
+}
+
+// ---- What the kernel has ----
+
+struct named_need {
+    ring_need need;
+    std::string name;
+};
+
+const std::vector<named_need> all_needs = {
+    {ring_need::cq_size, "IORING_SETUP_CQSIZE"},
+    {ring_need::starts_disabled, "IORING_SETUP_R_DISABLED"},
+    {ring_need::submit_all, "IORING_SETUP_SUBMIT_ALL"},
+    {ring_need::single_issuer, "IORING_SETUP_SINGLE_ISSUER"},
+    {ring_need::deferred_taskrun, "IORING_SETUP_DEFER_TASKRUN"},
+    {ring_need::taskrun_flag, "IORING_SETUP_TASKRUN_FLAG"},
+    {ring_need::no_drop, "IORING_FEAT_NODROP"},
+    {ring_need::ext_arg, "IORING_FEAT_EXT_ARG"},
+    {ring_need::cqe_skip, "IORING_FEAT_CQE_SKIP"},
+    {ring_need::nop, "IORING_OP_NOP"},
+    {ring_need::poll_add, "IORING_OP_POLL_ADD"},
+    {ring_need::timeout, "IORING_OP_TIMEOUT"},
+    {ring_need::accept, "IORING_OP_ACCEPT"},
+    {ring_need::async_cancel, "IORING_OP_ASYNC_CANCEL"},
+    {ring_need::close, "IORING_OP_CLOSE"},
+    {ring_need::send, "IORING_OP_SEND"},
+    {ring_need::recv, "IORING_OP_RECV"},
+    {ring_need::buffer_ring, "IORING_REGISTER_PBUF_RING"},
+    {ring_need::enable_rings, "IORING_REGISTER_ENABLE_RINGS"},
+};
+
+/// The sentence for the kernel without `name`.
+std::string lacks(const std::string& name) {
+    return "epoll: this kernel's io_uring lacks " + name + " (Linux 6.1 has it)";
+}
+
+class RingSupport : public testing::Test {
+protected:
+    void SetUp() override {
+        if (const auto ring = ring_support(); !ring) GTEST_SKIP() << ring.error().why;
+    }
+};
+
+TEST_F(RingSupport, R108_EachThingThatAKernelLacksHasASentenceOfItsOwn) {
+    ASSERT_EQ(all_needs.size(), static_cast<std::size_t>(ring_need::enable_rings) + 1);
+    for (const auto& [need, name] : all_needs) {
+        const auto answer = probe_ring({need});
+        ASSERT_FALSE(answer.has_value()) << name;
+        EXPECT_EQ(answer.error().why, lacks(name));
+        EXPECT_EQ(answer.error().error, errc::driver_unavailable);
+        EXPECT_EQ(answer.error().error, std::errc::not_supported);
+    }
+    EXPECT_TRUE(probe_ring().has_value());
+}
+
+TEST_F(RingSupport, R108_OfAnOldKernelTheOldestLackIsNamed) {
+    const auto linux_5_15 = probe_ring({ring_need::cqe_skip, ring_need::submit_all, ring_need::single_issuer,
+                                        ring_need::deferred_taskrun, ring_need::taskrun_flag, ring_need::buffer_ring});
+    ASSERT_FALSE(linux_5_15.has_value());
+    EXPECT_EQ(linux_5_15.error().why, lacks("IORING_SETUP_SUBMIT_ALL"));
+    const auto linux_6_0 = probe_ring({ring_need::deferred_taskrun});
+    ASSERT_FALSE(linux_6_0.has_value());
+    EXPECT_EQ(linux_6_0.error().why, lacks("IORING_SETUP_DEFER_TASKRUN"));
+}
+
+TEST_F(RingSupport, R108_AKernelThatLacksSomethingMeansEpollOrAnError) {
+    const auto ask = []() noexcept { return probe_ring({ring_need::recv}); };
+    expect_choice(decide_driver({}, "auto", ask), driver_kind::epoll, lacks("IORING_OP_RECV"));
+    EXPECT_EQ(decide_driver({}, "io_uring", ask).error(), errc::driver_unavailable);
+}
+
+TEST_F(RingSupport, AskingLeavesNoDescriptorBehind) {
+    const auto before = support::count_fds();
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_TRUE(probe_ring().has_value());
+        for (const auto& each : all_needs) EXPECT_FALSE(probe_ring({each.need}).has_value());
+    }
+    EXPECT_EQ(support::count_fds(), before);
+}
+
+// Not of the suite above, whose preparation asks first.
+TEST(RingSupportThreads, MayAskForTheFirstTimeTogether) {
+    std::array<ring_answer, 8> answers;
+    std::barrier start(static_cast<std::ptrdiff_t>(answers.size()));
+    std::vector<std::thread> threads;
+    for (auto& answer : answers) {
+        threads.emplace_back([&] {
+            start.arrive_and_wait();
+            answer = ring_support();
+        });
+    }
+    for (auto& each : threads) each.join();
+    for (const auto& answer : answers) {
+        ASSERT_EQ(answer.has_value(), answers[0].has_value());
+        if (!answer) {
+            EXPECT_EQ(answer.error().why, answers[0].error().why);
+        }
+    }
+}
+
+// ---- The whole ----
+
+const std::string sent(1000, 'x');
+
+eddy::task<eddy::result<void>> serve_one(eddy::net::tcp_listener& listener) {
+    auto client = co_await eddy::try_(listener.accept());
+    std::array<std::byte, 16> buffer;
+    for (;;) {
+        const auto count = co_await eddy::try_(client.stream.read(buffer));
+        if (count == 0) co_return eddy::ok();
+        co_await eddy::try_(client.stream.write_all(std::span(buffer).first(count)));
+    }
+}
+
+eddy::task<eddy::result<std::string>> talk(eddy::net::socket_addr to) {
+    auto stream = co_await eddy::try_(eddy::net::tcp_stream::connect(to));
+    std::string got(sent.size(), '\0');
+    co_await eddy::try_(stream.write_all(std::as_bytes(std::span(sent))));
+    co_await eddy::try_(stream.read_exact(std::as_writable_bytes(std::span(got))));
+    co_return got;
+}
+
+/// An accept that is dropped for a timer, and then a client whose bytes come back: what came.
+eddy::task<eddy::result<std::string>> echo() {
+    auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind("127.0.0.1:0"));
+    auto first = co_await eddy::select(eddy::time::sleep(1ms), listener.accept());
+    if (first.index() != 0) co_return std::unexpected(code(std::errc::io_error));
+    auto both = co_await eddy::try_(eddy::try_join(serve_one(listener), talk(listener.local_addr().value())));
+    co_return std::move(both.second);
+}
+
+/// A loop and a runtime use that driver, say that it is for this reason, and work.
+void expect_works(eddy::result<eddy::core> loop, eddy::result<eddy::runtime> pool, driver_kind kind,
+                  std::string_view why) {
+    ASSERT_TRUE(loop.has_value()) << loop.error().message();
+    EXPECT_EQ(loop->driver(), kind);
+    EXPECT_EQ(loop->why_driver(), why);
+    EXPECT_EQ(loop->run(eddy::time::timeout(20s, echo())), sent);
+    ASSERT_TRUE(pool.has_value()) << pool.error().message();
+    EXPECT_EQ(pool->driver(), kind);
+    EXPECT_EQ(pool->why_driver(), why);
+    EXPECT_EQ(pool->metrics().driver, kind);
+    EXPECT_EQ(pool->metrics().why_driver, why);
+    EXPECT_EQ(pool->block_on(eddy::time::timeout(20s, echo())), sent);
+}
+
+void expect_works(driver_kind asked_for, driver_kind kind, std::string_view why) {
+    expect_works(eddy::core::builder().driver(asked_for).build(),
+                 eddy::runtime::builder().worker_threads(2).driver(asked_for).build(), kind, why);
+}
+
+/// As above, with what EDDY_DRIVER says.
+void expect_works(const char* named, driver_kind kind, std::string_view why) {
+    const environment it("EDDY_DRIVER", named);
+    expect_works(eddy::core::make(), eddy::runtime::builder().worker_threads(2).build(), kind, why);
+}
+
+/// Neither a loop nor a runtime can be made with io_uring, if it is asked for by name.
+void expect_refused(const std::error_code& error) {
+    const auto by_name = driver_kind::io_uring;
+    EXPECT_EQ(eddy::core::builder().driver(by_name).build().error(), error);
+    EXPECT_EQ(eddy::runtime::builder().worker_threads(2).driver(by_name).build().error(), error);
+    const environment it("EDDY_DRIVER", "io_uring");
+    EXPECT_EQ(eddy::core::make().error(), error);
+    EXPECT_EQ(eddy::runtime::make().error(), error);
+    expect_works(driver_kind::epoll, driver_kind::epoll, "epoll: asked for by the builder");
+}
+
+TEST(DriverInUse, IsSaidByLoopsAndRuntimes) {
+    expect_works(nullptr, driver_kind::epoll, "epoll: the default on Linux");
+    expect_works("", driver_kind::epoll, "epoll: the default on Linux");
+    expect_works("epoll", driver_kind::epoll, "epoll: asked for by EDDY_DRIVER");
+    expect_works(driver_kind::epoll, driver_kind::epoll, "epoll: asked for by the builder");
+}
+
+TEST(DriverInUse, IsNeverAutomatic) {
+    const auto ring = ring_support();
+    const auto kind = ring ? driver_kind::io_uring : driver_kind::epoll;
+    const auto why = ring ? "io_uring: it is allowed here, and has what is needed" : ring.error().why;
+    expect_works("auto", kind, why);
+    expect_works(driver_kind::automatic, kind, why);
+}
+
+TEST(DriverInUse, IsIoUringWhereThatIsAskedForAndAllowed) {
+    if (const auto ring = ring_support(); !ring) {
+        expect_refused(ring.error().error);
+        return;
+    }
+    expect_works("io_uring", driver_kind::io_uring, "io_uring: asked for by EDDY_DRIVER");
+    expect_works(driver_kind::io_uring, driver_kind::io_uring, "io_uring: asked for by the builder");
+}
+
+TEST(DriverInUse, IsNoneWithoutIo) {
+    const auto loop = eddy::core::builder().enable_io(false).driver(driver_kind::io_uring).build().value();
+    EXPECT_EQ(loop.driver(), std::nullopt);
+    EXPECT_EQ(loop.why_driver(), "none: I/O is not enabled");
+    const auto pool = eddy::runtime::builder().worker_threads(1).enable_io(false).build().value();
+    EXPECT_EQ(pool.driver(), std::nullopt);
+    EXPECT_EQ(pool.why_driver(), "none: I/O is not enabled");
+}
+
+TEST(DriverInUse, OfAReactorIsEpoll) {
+    EXPECT_EQ(eddy::reactor::make(driver_kind::io_uring).error(), std::errc::not_supported);
+    EXPECT_TRUE(eddy::reactor::make(driver_kind::automatic).has_value());
+    EXPECT_TRUE(eddy::reactor::make(driver_kind::epoll).has_value());
+}
+
+// ---- Where there may be none: processes of their own, executed anew, which have asked for nothing yet ----
+
+/// Exits with 0 if `auto` is epoll, for this reason, and io_uring by name this error.
+[[noreturn]] void do_without_ring(const ring_refusal& refusal) {
+    expect_works("auto", driver_kind::epoll, refusal.why);
+    expect_works(driver_kind::automatic, driver_kind::epoll, refusal.why);
+    expect_refused(refusal.error);
+    std::_Exit(testing::Test::HasFailure() ? 1 : 0);
+}
+
+[[noreturn]] void do_with_filter(std::errc error) {
+    if (!support::deny_io_uring(static_cast<int>(error))) std::_Exit(2);
+    do_without_ring(refusal_for(code(error)));
+}
+
+class DriverDeathTest : public testing::Test {
+protected:
+    void SetUp() override {
+        GTEST_FLAG_SET(death_test_style, "threadsafe");
+        // Not ring_support(), which would keep its answer: this runs in those processes, too, before anything is denied.
+        if (const auto ring = probe_ring(); !ring) GTEST_SKIP() << ring.error().why;
+    }
+};
+
+TEST_F(DriverDeathTest, R107_WhereAContainerForbidsIoUringAutoIsEpollAndSaysSo) {
+    EXPECT_EXIT(do_with_filter(std::errc::operation_not_permitted), testing::ExitedWithCode(0), "");
+}
+
+TEST_F(DriverDeathTest, R107_WhereTheKernelHasNoIoUringAutoIsEpollAndSaysSo) {
+    EXPECT_EXIT(do_with_filter(std::errc::function_not_supported), testing::ExitedWithCode(0), "");
+}
+
+/// Takes from this process the right to lock memory: root may lock as much as it likes, and so gives itself up.
+bool lock_no_memory() {
+    const rlimit none{0, 0};
+    if (::setrlimit(RLIMIT_MEMLOCK, &none) != 0) return false;
+    if (::geteuid() != 0) return true;
+    constexpr uid_t nobody = 65534;
+    return ::setgroups(0, nullptr) == 0 && ::setgid(nobody) == 0 && ::setuid(nobody) == 0;
+}
+
+/// What making a ring answers in a process that may lock no memory; -1 if there is none.
+int error_without_locked_memory() {
+    const pid_t child = ::fork();
+    if (child == 0) ::_exit(lock_no_memory() ? support::error_of_io_uring() : 255);
+    int status = 0;
+    support::repeated([&] { return ::waitpid(child, &status, 0); });
+    return WIFEXITED(status) && WEXITSTATUS(status) != 255 ? WEXITSTATUS(status) : -1;
+}
+
+[[noreturn]] void do_without_locked_memory() {
+    if (!lock_no_memory()) std::_Exit(2);
+    do_without_ring(refusal_for(code(std::errc::not_enough_memory)));
+}
+
+TEST_F(DriverDeathTest, R107_WhereNoMemoryMayBeLockedAutoIsEpollAndSaysSo) {
+    const int error = error_without_locked_memory();
+    if (error == -1) GTEST_SKIP() << "this process cannot become one that may lock no memory";
+    if (error == 0) GTEST_SKIP() << "this process may lock memory whatever its limit";
+    ASSERT_EQ(error, ENOMEM);
+    EXPECT_EXIT(do_without_locked_memory(), testing::ExitedWithCode(0), "");
+}
+
+}  // namespace

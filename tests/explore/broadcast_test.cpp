@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// A broadcast channel: who waits is woken, a value is read whole by each who is to have it, and is destroyed once, by the last.
+#include <eddy/detail/broadcast_state.hpp>
+
+#include <gtest/gtest.h>
+
+#include "explore/explore.hpp"
+#include "explore/sleeping_task.hpp"
+
+namespace {
+
+using eddy::detail::broadcast_item;
+using eddy::detail::broadcast_state;
+using eddy::detail::broadcast_waiter;
+using eddy::detail::notify_waiter;
+using explore::cell;
+using explore::check;
+using explore::fails;
+using explore::holds;
+using explore::sleeping_task;
+using kinds = broadcast_state::kinds;
+
+struct message : broadcast_item {
+    explicit message(int given) : broadcast_item(1), value(given) {}
+    cell<int> value;
+};
+
+void drop(broadcast_item* item, std::uint32_t shares) {
+    if (item != nullptr && item->drop(shares)) delete static_cast<message*>(item);
+}
+
+std::uint32_t send(broadcast_state& to, int value) {
+    auto* const item = new message(value);
+    const auto done = to.send(*item);
+    if (done.receivers == 0) {
+        drop(item, 1);
+    } else {
+        drop(done.overwritten, done.shares);
+    }
+    return done.receivers;
+}
+
+int read(broadcast_item* item) {
+    auto& one = *static_cast<message*>(item);
+    const int value = one.value.read();
+    if (one.is_alone()) one.value.write(0);  // the last may take the value itself
+    drop(item, 1);
+    return value;
+}
+
+/// What comes next: a value, the negative of how many were missed, or 0 for the end.
+int receive(broadcast_state& from, broadcast_state::position& next, sleeping_task& task) {
+    broadcast_waiter one;
+    const eddy::waker waker = task.waker();
+    for (;;) {
+        const auto found = from.poll(next, one, waker);
+        switch (found.kind) {
+        case kinds::item: return read(found.item);
+        case kinds::lagged: return -static_cast<int>(found.missed);
+        case kinds::closed: return 0;
+        case kinds::empty: task.sleep();
+        }
+    }
+}
+
+void leave(broadcast_state& from, broadcast_state::position next) {
+    const auto until = from.drop_receiver();
+    while (next < until) drop(from.take(next).item, 1);
+}
+
+TEST(ExploreBroadcast, TwoWhoWaitGetTheValue) {
+    EXPECT_TRUE(holds([] {
+        broadcast_state channel(1);
+        broadcast_state::position second = channel.add_receiver();
+        sleeping_task one(false);
+        sleeping_task two(false);
+        explore::thread sending([&] { check(send(channel, 7) == 2, "two receive"); });
+        explore::thread receiving([&] { check(receive(channel, second, two) == 7, "the value arrives"); });
+        broadcast_state::position first = 0;
+        check(receive(channel, first, one) == 7, "the value arrives");
+    }));
+}
+
+TEST(ExploreBroadcast, WhoIsOvertakenIsToldAndGoesOn) {
+    EXPECT_TRUE(holds([] {
+        broadcast_state channel(1);
+        sleeping_task task(false);
+        explore::thread sending([&] {
+            static_cast<void>(send(channel, 1));
+            static_cast<void>(send(channel, 2));
+            channel.drop_sender();
+        });
+        broadcast_state::position next = 0;
+        int received = 0;
+        int missed = 0;
+        for (;;) {
+            const int answer = receive(channel, next, task);
+            if (answer == 0) break;
+            if (answer < 0) {
+                missed -= answer;
+            } else {
+                check(answer == received + missed + 1, "in order, and none twice");
+                ++received;
+            }
+        }
+        check(received + missed == 2, "what was not received was told");
+    }));
+}
+
+TEST(ExploreBroadcast, AReceiverThatLeavesGivesItsSharesBack) {
+    EXPECT_TRUE(holds([] {
+        broadcast_state channel(1);
+        const broadcast_state::position second = channel.add_receiver();
+        explore::thread sending([&] {
+            static_cast<void>(send(channel, 1));
+            static_cast<void>(send(channel, 2));
+        });
+        explore::thread leaving([&] { leave(channel, second); });
+        leave(channel, 0);
+        // What is left is found as a leak.
+    }));
+}
+
+TEST(ExploreBroadcast, WhoGivesUpWaitingLeavesTheList) {
+    EXPECT_TRUE(holds([] {
+        broadcast_state channel(1);
+        sleeping_task task(false);
+        explore::thread sending([&] { static_cast<void>(send(channel, 1)); });
+        broadcast_state::position next = 0;
+        {
+            broadcast_waiter one;
+            const eddy::waker waker = task.waker();
+            const auto found = channel.poll(next, one, waker);
+            if (found.kind == kinds::item) check(read(found.item) == 1, "the value arrives");
+            channel.stop_waiting(one);
+        }
+        leave(channel, next);
+    }));
+}
+
+TEST(ExploreBroadcast, WhoWaitsForTheReceiversToGoIsWoken) {
+    EXPECT_TRUE(holds([] {
+        broadcast_state channel(1);
+        sleeping_task task(false);
+        explore::thread leaving([&] { leave(channel, 0); });
+        notify_waiter one;
+        const eddy::waker waker = task.waker();
+        while (!channel.poll_left(one, waker)) task.sleep();
+        check(send(channel, 1) == 0, "nobody receives");
+    }));
+}
+
+// ---- What is wrong is found: how the shares of a value are counted ----
+
+template <std::memory_order Order, bool TakesUnderTheLock>
+void two_read() {
+    struct item {
+        eddy::detail::atomic<int> shares{2};
+        cell<int> value;
+    };
+    auto* const shared = new item;
+    eddy::detail::spin_lock lock;
+    item* slot = shared;
+    int unread = 2;
+    const auto read = [&] {
+        item* mine = nullptr;
+        {
+            if (TakesUnderTheLock) lock.lock();
+            mine = slot;
+            if (--unread == 0) slot = nullptr;
+            if (TakesUnderTheLock) lock.unlock();
+        }
+        static_cast<void>(mine->value.read());
+        if (mine->shares.fetch_sub(1, Order) == 1) delete mine;
+    };
+    explore::thread other(read);
+    read();
+}
+
+TEST(ExploreBroadcast, MistakesOfACopyAreFound) {
+    EXPECT_TRUE(holds(two_read<std::memory_order_acq_rel, true>));
+    EXPECT_TRUE(fails(two_read<std::memory_order_relaxed, true>, "race"));
+    EXPECT_TRUE(fails(two_read<std::memory_order_acq_rel, false>, "race"));
+}
+
+}  // namespace

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// The tree of cancellation tokens: whoever waits below a token that is cancelled is woken, however the tree changes meanwhile;
+// nodes are freed once; and who finds a token cancelled finds those below it so.
+#include <eddy/detail/token_node.hpp>
+
+#include <gtest/gtest.h>
+
+#include <optional>
+
+#include "explore/explore.hpp"
+#include "explore/sleeping_task.hpp"
+
+namespace {
+
+using eddy::detail::notify_waiter;
+using eddy::detail::token_node;
+using eddy::detail::token_share;
+using explore::cell;
+using explore::check;
+using explore::fails;
+using explore::holds;
+using explore::sleeping_task;
+
+token_share child_of(const token_share& parent) { return token_share(token_node::make_child(*parent.get())); }
+
+void wait_for_cancel(const token_share& token, sleeping_task& task) {
+    notify_waiter one;
+    token->begin(one);
+    const eddy::waker waker = task.waker();
+    while (!token->poll_cancelled(one, waker)) task.sleep();
+    token->leave(one);
+}
+
+TEST(ExploreCancellationToken, WhoWaitsIsWokenAndSeesWhatWasWritten) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        const token_share token;
+        sleeping_task task(false);
+        cell<int> reason;
+        explore::thread cancelling([&] {
+            reason.write(7);
+            token->cancel();
+        });
+        wait_for_cancel(token, task);
+        check(reason.read() == 7, "what was done before the cancel is seen");
+    }));
+}
+
+TEST(ExploreCancellationToken, AChildThatIsMadeMeanwhileIsCancelled) {
+    EXPECT_TRUE(holds([] {
+        const token_share root;
+        sleeping_task task(false);
+        explore::thread cancelling([&] { root->cancel(); });
+        const token_share child = child_of(root);
+        wait_for_cancel(child, task);
+    }));
+}
+
+TEST(ExploreCancellationToken, AGrandchildIsReachedWhileItsParentGoes) {
+    EXPECT_TRUE(holds([] {
+        std::optional<token_share> root(std::in_place);
+        std::optional<token_share> middle(child_of(*root));
+        const token_share grandchild = child_of(*middle);
+        sleeping_task task(false);
+        explore::thread cancelling([&] { (*root)->cancel(); });
+        explore::thread leaving([&] { middle.reset(); });
+        wait_for_cancel(grandchild, task);
+    }));
+}
+
+TEST(ExploreCancellationToken, TwoCancelsMeetInATree) {
+    EXPECT_TRUE(holds([] {
+        const token_share root;
+        const token_share middle = child_of(root);
+        const token_share grandchild = child_of(middle);
+        explore::thread above([&] {
+            root->cancel();
+            check(grandchild->is_cancelled(), "all below are cancelled when cancel() returns");
+        });
+        middle->cancel();
+        check(grandchild->is_cancelled(), "all below are cancelled when cancel() returns");
+    }));
+}
+
+TEST(ExploreCancellationToken, AllHandlesGoWhileItIsCancelled) {
+    EXPECT_TRUE(holds([] {
+        std::optional<token_share> root(std::in_place);
+        std::optional<token_share> first(child_of(*root));
+        std::optional<token_share> second(child_of(*first));
+        explore::thread cancelling([&] {
+            (*root)->cancel();
+            root.reset();
+        });
+        explore::thread leaving([&] { first.reset(); });
+        second.reset();
+    }));
+}
+
+// ---- What is wrong is found ----
+
+/// Two nodes as they are marked: the child first, or its parent, and with which order.
+template <bool ChildFirst, std::memory_order Order>
+void mark_and_look() {
+    eddy::detail::atomic<bool> parent(false);
+    eddy::detail::atomic<bool> child(false);
+    cell<int> reason;
+    explore::thread cancelling([&] {
+        reason.write(7);
+        (ChildFirst ? child : parent).store(true, Order);
+        (ChildFirst ? parent : child).store(true, Order);
+    });
+    if (!parent.load(std::memory_order_acquire)) return;
+    check(reason.read() == 7, "what was done before the cancel is seen");
+    check(child.load(std::memory_order_acquire), "who finds a token cancelled finds those below it so");
+}
+
+TEST(ExploreCancellationToken, MistakesOfACopyAreFound) {
+    EXPECT_TRUE(holds(mark_and_look<true, std::memory_order_release>));
+    EXPECT_TRUE(fails(mark_and_look<false, std::memory_order_release>, "finds those below it so"));
+    EXPECT_TRUE(fails(mark_and_look<true, std::memory_order_relaxed>, "race"));
+}
+
+}  // namespace

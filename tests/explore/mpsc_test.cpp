@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+// The states of the channels: each value is seen as it was written, the receiver's waker has one owner at a time, and who waits is
+// woken by what it waits for: a value, the last sender's end, the last permit's return.
+#include <eddy/detail/mpsc_state.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <memory>
+
+#include "explore/explore.hpp"
+#include "explore/sleeping_task.hpp"
+
+namespace {
+
+using eddy::detail::acquired;
+using eddy::detail::bounded_state;
+using eddy::detail::mpsc_node;
+using eddy::detail::nothing;
+using eddy::detail::permit_waiter;
+using eddy::detail::unbounded_state;
+using explore::check;
+using explore::fails;
+using explore::holds;
+using explore::sleeping_task;
+
+/// As bounded_channel, with an int a value.
+template <class State, std::size_t Capacity>
+struct ring : State {
+    ring() : State(Capacity) {}
+
+    void put(const bounded_state::claim& mine, int value) {
+        eddy::waker receiver;
+        if (mine.is_to_wake) receiver = this->take_receiver();
+        slot& target = slots[mine.place % Capacity];
+        target.value.write(value);
+        target.is_there.store(true, std::memory_order_release);
+        std::move(receiver).wake();
+    }
+    /// As a task, by a thread that sleeps. False if closed.
+    bool send(int value, sleeping_task& task) {
+        bounded_state::claim mine;
+        acquired answer = this->try_claim(mine);
+        if (answer == acquired::not_yet) {
+            permit_waiter who;
+            {
+                const eddy::waker waker = task.waker();
+                answer = this->acquire_or_wait(1, who, waker);
+            }
+            while (answer == acquired::not_yet) {
+                task.sleep();
+                const eddy::waker waker = task.waker();
+                answer = this->poll_again(who, waker);
+            }
+            if (answer == acquired::yes) this->use_permit(mine);
+        }
+        if (answer == acquired::closed) return false;
+        put(mine, value);
+        return true;
+    }
+    void drop_sender() {
+        if (State::drop_sender()) this->end_senders();
+    }
+
+    /// 0 at the end.
+    int receive(sleeping_task& task) {
+        for (;;) {
+            slot& front = slots[head % Capacity];
+            if (front.is_there.load(std::memory_order_acquire)) {
+                const int value = front.value.read();
+                front.is_there.store(false, std::memory_order_relaxed);
+                ++head;
+                static_cast<void>(this->release(1));
+                return value;
+            }
+            const eddy::waker waker = task.waker();
+            switch (this->wait(head, waker)) {
+            case nothing::ended: return 0;
+            case nothing::waits: task.sleep(); break;
+            case nothing::claimed: explore::yield(); break;
+            }
+        }
+    }
+
+    struct slot {
+        explore::cell<int> value{0};
+        eddy::detail::atomic<bool> is_there{false};
+    };
+    slot slots[Capacity];
+    std::size_t head = 0;
+    sleeping_task tasks[3]{sleeping_task(false), sleeping_task(false), sleeping_task(false)};  // they order nothing
+};
+
+template <class State, std::size_t Capacity>
+void two_senders() {
+    const auto shared = std::make_unique<ring<State, Capacity>>();
+    shared->add_sender();
+    {
+        const explore::thread first([&] {
+            check(shared->send(1, shared->tasks[1]), "it is open");
+            shared->drop_sender();
+        });
+        const explore::thread second([&] {
+            check(shared->send(2, shared->tasks[2]), "it is open");
+            shared->drop_sender();
+        });
+        int sum = 0;
+        while (const int value = shared->receive(shared->tasks[0])) sum += value;
+        check(sum == 3, "each value arrives, once");
+    }
+}
+
+TEST(ExploreMpsc, P079_TwoSendersWithRoomForBoth) {
+    EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 2>));
+}
+
+TEST(ExploreMpsc, P079_TwoSendersWithRoomForOne) {
+    EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 1>));
+}
+
+TEST(ExploreMpsc, P079_OneSenderThatFillsTheRingAgain) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        const auto shared = std::make_unique<ring<bounded_state, 1>>();
+        const explore::thread sender([&] {
+            for (int value = 1; value <= 3; ++value) check(shared->send(value, shared->tasks[1]), "it is open");
+            shared->drop_sender();
+        });
+        for (int value = 1; value <= 3; ++value) check(shared->receive(shared->tasks[0]) == value, "in their order");
+        check(shared->receive(shared->tasks[0]) == 0, "and then nothing");
+    }));
+}
+
+/// Takes a value that is about to come for none, and relies on being woken for it.
+struct sleeps_on_a_claim : bounded_state {
+    using bounded_state::bounded_state;
+    nothing wait(std::size_t after, const eddy::waker& waker) noexcept {
+        const nothing found = bounded_state::wait(after, waker);
+        return found == nothing::claimed ? nothing::waits : found;
+    }
+};
+
+TEST(ExploreMpsc, P079_ReceiverThatSleepsOnAClaimIsFound) {
+    EXPECT_TRUE(fails({.preemptions = 2}, two_senders<sleeps_on_a_claim, 2>, "deadlock"));
+}
+
+/// Says nothing of the place that it leaves.
+struct leaves_without_a_word : bounded_state {
+    using bounded_state::bounded_state;
+    bool release(std::size_t count) noexcept {
+        word now = word_.load(std::memory_order_relaxed);
+        do {
+            if ((now & bounded_state::waiting) != 0) return bounded_state::release(count);
+        } while (!word_.compare_exchange_weak(now, now + count * one, std::memory_order_relaxed));
+        return true;
+    }
+};
+
+TEST(ExploreMpsc, P079_ReceiverThatDoesNotPublishThePlaceIsFound) {
+    EXPECT_TRUE(fails({.preemptions = 2}, two_senders<leaves_without_a_word, 1>, "race"));
+}
+
+TEST(ExploreMpsc, R071_LastPermitOfAClosedChannelEndsTheReceiver) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        const auto shared = std::make_unique<ring<bounded_state, 2>>();
+        check(shared->try_acquire(2) == acquired::yes, "there is room");
+        const explore::thread first([&] { shared->give_back(1); });
+        const explore::thread second([&] {
+            bounded_state::claim mine;
+            shared->use_permit(mine);
+            shared->put(mine, 1);
+        });
+        shared->close_receiver();
+        check(shared->receive(shared->tasks[0]) == 1, "what was sent arrives");
+        check(shared->receive(shared->tasks[0]) == 0, "and then nothing");
+    }));
+}
+
+TEST(ExploreMpsc, R071_ReservationThatIsDroppedAgainstTheClose) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        const auto shared = std::make_unique<ring<bounded_state, 1>>();
+        check(shared->try_acquire(1) == acquired::yes, "there is room");
+        const explore::thread first([&] { shared->give_back(1); });
+        const explore::thread second([&] {
+            permit_waiter who;
+            const eddy::waker waker = shared->tasks[1].waker();
+            switch (shared->acquire_or_wait(1, who, waker)) {
+            case acquired::yes: shared->give_back(1); break;
+            case acquired::not_yet: shared->leave(who); break;
+            case acquired::closed: break;
+            }
+        });
+        shared->close_receiver();
+        check(shared->receive(shared->tasks[0]) == 0, "nothing was sent");
+    }));
+}
+
+TEST(ExploreMpsc, P079_ReceiverClosesWhileASenderWaits) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        const auto shared = std::make_unique<ring<bounded_state, 1>>();
+        bool was_sent = false;
+        {
+            const explore::thread sender([&] {
+                check(shared->send(1, shared->tasks[1]), "it is open");
+                was_sent = shared->send(2, shared->tasks[1]);
+                shared->drop_sender();
+            });
+            check(shared->receive(shared->tasks[0]) == 1, "it is open");
+            shared->close_receiver();
+            const int last = shared->receive(shared->tasks[0]);
+            check(last == 0 || last == 2, "what it was closed for may have come before");
+            if (last == 2) check(shared->receive(shared->tasks[0]) == 0, "and then nothing");
+        }
+    }));
+}
+
+// ---- Unbounded ----
+
+struct node : mpsc_node {
+    explicit node(int holds) : value(holds) {}
+    int value;
+};
+
+struct list : unbounded_state {
+    list() : list(new node(0)) {}
+    list(const list&) = delete;
+    list& operator=(const list&) = delete;
+    ~list() { delete received; }
+
+    void send(int value) {
+        auto* const fresh = new node(value);
+        if (!push(*fresh)) delete fresh;
+    }
+    void drop_sender() {
+        if (unbounded_state::drop_sender()) end_senders();
+    }
+    int receive(sleeping_task& task) {
+        for (;;) {
+            if (auto* const next = static_cast<node*>(next_of(*received))) {
+                delete received;
+                received = next;
+                return next->value;
+            }
+            const eddy::waker waker = task.waker();
+            switch (wait(*received, waker)) {
+            case nothing::ended: return 0;
+            case nothing::waits: task.sleep(); break;
+            case nothing::claimed: explore::yield(); break;
+            }
+        }
+    }
+
+    node* received;
+    sleeping_task receiver{false};
+
+private:
+    explicit list(node* first) : unbounded_state(*first), received(first) {}
+};
+
+TEST(ExploreMpsc, P080_TwoSendersOfAnUnboundedOne) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        const auto shared = std::make_unique<list>();
+        shared->add_sender();
+        const explore::thread first([&] {
+            shared->send(1);
+            shared->drop_sender();
+        });
+        const explore::thread second([&] {
+            shared->send(2);
+            shared->drop_sender();
+        });
+        int sum = 0;
+        while (const int value = shared->receive(shared->receiver)) sum += value;
+        check(sum == 3, "each value arrives, once");
+    }));
+}
+
+TEST(ExploreMpsc, P080_OneSenderTwiceAndTheClose) {
+    EXPECT_TRUE(holds({.preemptions = 4}, [] {
+        const auto shared = std::make_unique<list>();
+        const explore::thread sender([&] {
+            shared->send(1);
+            shared->send(2);
+            shared->drop_sender();
+        });
+        check(shared->receive(shared->receiver) == 1, "in their order");
+        shared->close_receiver();
+        const int last = shared->receive(shared->receiver);
+        check(last == 0 || last == 2, "what it was closed for may have come before");
+        if (last == 2) check(shared->receive(shared->receiver) == 0, "and then nothing");
+    }));
+}
+
+TEST(ExploreMpsc, P079_LastShareFreesTheMemory) {
+    EXPECT_TRUE(holds({.preemptions = 4}, [] {
+        struct shares : eddy::detail::mpsc_shares {
+            int value = 0;
+        };
+        auto* const shared = new shares;
+        shared->add_weak();
+        const explore::thread weak([=] {
+            if (shared->upgrade()) {
+                if (shared->drop_sender() && shared->leave()) delete shared;
+            }
+            if (shared->drop_weak()) delete shared;
+        });
+        const explore::thread sender([=] {
+            shared->value = 1;
+            if (shared->drop_sender() && shared->leave()) delete shared;
+        });
+        if (shared->leave()) delete shared;
+    }));
+}
+
+}  // namespace

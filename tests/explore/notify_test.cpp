@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+// A notify: no notification is lost, whoever is told sees what was written before, and what a dropped future was given goes to
+// the next.
+#include <eddy/detail/notify_state.hpp>
+
+#include <gtest/gtest.h>
+
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "explore/explore.hpp"
+#include "explore/sleeping_task.hpp"
+
+namespace {
+
+using eddy::detail::notify_state;
+using eddy::detail::notify_waiter;
+using explore::cell;
+using explore::check;
+using explore::fails;
+using explore::holds;
+using explore::sleeping_task;
+
+/// A future of sync::notify.
+template <class Notify = notify_state, class Waiter = notify_waiter>
+class future {
+public:
+    explicit future(Notify& of) : of_(of) { of.begin(one_); }
+    future(const future&) = delete;
+    future& operator=(const future&) = delete;
+    ~future() { of_.leave(one_); }
+
+    bool poll(sleeping_task& task) {
+        const eddy::waker waker = task.waker();
+        return of_.poll(one_, &waker);
+    }
+    void wait(sleeping_task& task) {
+        while (!poll(task)) task.sleep();
+    }
+
+private:
+    Notify& of_;
+    Waiter one_;
+};
+
+TEST(ExploreNotify, WhoWaitsIsWokenAndSeesWhatWasWritten) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        notify_state n;
+        sleeping_task task(false);
+        cell<int> value;
+        explore::thread notifying([&] {
+            value.write(7);
+            n.notify_one();
+        });
+        future waits(n);
+        waits.wait(task);
+        check(value.read() == 7, "what was written before is seen");
+    }));
+}
+
+TEST(ExploreNotify, AllIsSeenByAFutureThatWasMadeBefore) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        notify_state n;
+        sleeping_task task(false);
+        cell<int> value;
+        future waits(n);
+        explore::thread notifying([&] {
+            value.write(7);
+            n.notify_waiters();
+        });
+        waits.wait(task);
+        check(value.read() == 7, "what was written before is seen");
+    }));
+}
+
+TEST(ExploreNotify, WhoLooksAfterTheMakingMissesNothing) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        notify_state n;
+        sleeping_task task(false);
+        eddy::detail::atomic<bool> is_set(false);
+        explore::thread notifying([&] {
+            is_set.store(true, std::memory_order_relaxed);
+            n.notify_waiters();
+        });
+        for (;;) {
+            future waits(n);
+            if (is_set.load(std::memory_order_relaxed)) break;
+            waits.wait(task);
+        }
+    }));
+}
+
+TEST(ExploreNotify, TwoNotificationsReachTwoWhoWait) {
+    EXPECT_TRUE(holds([] {
+        notify_state n;
+        sleeping_task one(false);
+        sleeping_task two(false);
+        // Enlisted before: so neither can become a permit that the other notification is lost in.
+        future first(n);
+        future second(n);
+        check(!first.poll(one) && !second.poll(two), "nobody has been notified");
+        explore::thread notifying([&] { n.notify_one(); });
+        explore::thread also([&] { n.notify_last(); });
+        first.wait(one);
+        second.wait(two);
+    }));
+}
+
+TEST(ExploreNotify, WhatADroppedFutureWasGivenReachesAnother) {
+    EXPECT_TRUE(holds([] {
+        notify_state n;
+        sleeping_task one(false);
+        sleeping_task two(false);
+        explore::thread notifying([&] { n.notify_one(); });
+        explore::thread gives_up([&] {
+            future first(n);
+            if (first.poll(one)) n.notify_one();  // it was its own: back to whoever needs it
+        });
+        future second(n);
+        second.wait(two);
+    }));
+}
+
+TEST(ExploreNotify, AllAndOneAtTheSameTimeReachTwo) {
+    EXPECT_TRUE(holds([] {
+        notify_state n;
+        sleeping_task one(false);
+        sleeping_task two(false);
+        future first(n);
+        check(!first.poll(one), "nobody has been notified");
+        explore::thread all([&] { n.notify_waiters(); });
+        explore::thread drops([&] { future(n).poll(two); });
+        first.wait(one);
+    }));
+}
+
+TEST(ExploreNotify, ItMayBeDestroyedWhenItsNotificationHasCome) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        auto* const n = new notify_state;
+        sleeping_task task(false);
+        explore::thread notifying([=] { n->notify_one(); });
+        {
+            future waits(*n);
+            waits.wait(task);
+        }
+        check(n->may_be_destroyed(), "nobody waits");
+        delete n;
+    }));
+}
+
+// ---- What is wrong is found: a copy for one waiter, with a place for each mistake ----
+
+struct as_it_is {
+    static constexpr auto permit_order = std::memory_order_release;
+    static constexpr auto gift_order = std::memory_order_release;
+    static constexpr bool enlists_by_exchange = true;
+    static constexpr bool hands_on = true;
+};
+struct permit_that_publishes_nothing : as_it_is {
+    static constexpr auto permit_order = std::memory_order_relaxed;
+};
+struct gift_that_publishes_nothing : as_it_is {
+    static constexpr auto gift_order = std::memory_order_relaxed;
+};
+struct enlists_over_a_permit : as_it_is {
+    static constexpr bool enlists_by_exchange = false;
+};
+struct keeps_what_it_was_given : as_it_is {
+    static constexpr bool hands_on = false;
+};
+
+template <class How>
+class small_notify {
+public:
+    struct waiter {
+        eddy::waker wake;
+        eddy::detail::atomic<bool> gift{false};
+        bool is_listed = false;
+    };
+
+    void begin(waiter&) noexcept {}
+    void notify_one() {
+        eddy::waker wake;
+        {
+            int now = idle;
+            if (word_.compare_exchange_strong(now, permit, How::permit_order, std::memory_order_relaxed)) return;
+            if (now == permit) return;
+            const std::lock_guard guard(lock_);
+            if (waiting_ == nullptr) {
+                word_.store(permit, std::memory_order_release);
+                return;
+            }
+            wake = std::move(waiting_->wake);
+            word_.store(idle, std::memory_order_release);
+            std::exchange(waiting_, nullptr)->gift.store(true, How::gift_order);
+        }
+        std::move(wake).wake();
+    }
+    bool poll(waiter& one, const eddy::waker* wake) {
+        if (one.gift.load(std::memory_order_acquire)) return true;
+        int now = permit;
+        if (word_.compare_exchange_strong(now, idle, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+        eddy::waker copy = *wake;
+        const std::lock_guard guard(lock_);
+        if (one.gift.load(std::memory_order_relaxed)) return true;
+        if (How::enlists_by_exchange) {
+            now = idle;
+            if (!word_.compare_exchange_strong(now, waits, std::memory_order_acquire, std::memory_order_acquire) &&
+                now == permit) {
+                word_.store(idle, std::memory_order_relaxed);
+                return true;
+            }
+        } else {
+            word_.store(waits, std::memory_order_relaxed);
+        }
+        one.wake.swap(copy);
+        one.is_listed = true;
+        waiting_ = &one;
+        return false;
+    }
+    void leave(waiter& one) {
+        if (!one.is_listed) return;
+        eddy::waker dropped;
+        bool is_given = false;
+        {
+            const std::lock_guard guard(lock_);
+            is_given = one.gift.load(std::memory_order_relaxed);
+            if (waiting_ == &one) {
+                waiting_ = nullptr;
+                word_.store(idle, std::memory_order_relaxed);
+            }
+            dropped = std::move(one.wake);
+        }
+        if (is_given && How::hands_on) notify_one();
+    }
+
+private:
+    static constexpr int idle = 0;
+    static constexpr int waits = 1;
+    static constexpr int permit = 2;
+
+    eddy::detail::atomic<int> word_{idle};
+    eddy::detail::spin_lock lock_;
+    waiter* waiting_ = nullptr;
+};
+
+template <class How>
+void one_waits() {
+    using waiter = typename small_notify<How>::waiter;
+    small_notify<How> n;
+    sleeping_task task(false);
+    cell<int> value;
+    explore::thread notifying([&] {
+        value.write(7);
+        n.notify_one();
+    });
+    const eddy::waker waker = task.waker();
+    waiter one;
+    while (!n.poll(one, &waker)) task.sleep();
+    check(value.read() == 7, "what was written before is seen");
+}
+
+template <class How>
+void one_gives_up() {
+    using waiter = typename small_notify<How>::waiter;
+    small_notify<How> n;
+    sleeping_task task(false);
+    const eddy::waker waker = task.waker();
+    explore::thread notifying([&] { n.notify_one(); });
+    {
+        waiter first;
+        if (n.poll(first, &waker)) return;
+        n.leave(first);
+    }
+    waiter second;
+    while (!n.poll(second, &waker)) task.sleep();
+}
+
+TEST(ExploreNotify, MistakesOfACopyAreFound) {
+    EXPECT_TRUE(holds({.preemptions = 3}, one_waits<as_it_is>));
+    EXPECT_TRUE(holds({.preemptions = 3}, one_gives_up<as_it_is>));
+    EXPECT_TRUE(fails(one_waits<permit_that_publishes_nothing>, "race"));
+    EXPECT_TRUE(fails(one_waits<gift_that_publishes_nothing>, "race"));
+    EXPECT_TRUE(fails(one_waits<enlists_over_a_permit>, "lost wake-up"));
+    EXPECT_TRUE(fails(one_gives_up<keeps_what_it_was_given>, "lost wake-up"));
+}
+
+}  // namespace

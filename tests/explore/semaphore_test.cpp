@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: MIT
+// The core of semaphore, mutex, rwlock and the bounded channel: permits are had by one at a time, what their holder did is seen by
+// the next, and who waits is woken, or gone without a trace.
+#include <eddy/detail/semaphore_state.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <memory>
+
+#include "explore/explore.hpp"
+#include "explore/sleeping_task.hpp"
+
+namespace {
+
+using eddy::detail::acquired;
+using eddy::detail::permit_state;
+using eddy::detail::permit_waiter;
+using explore::check;
+using explore::fails;
+using explore::holds;
+using explore::sleeping_task;
+
+/// As a task would, by a thread that sleeps.
+template <class State>
+acquired acquire(State& state, std::size_t count, sleeping_task& task) {
+    acquired answer = state.try_acquire(count);
+    if (answer != acquired::not_yet) return answer;
+    permit_waiter who;
+    {
+        const eddy::waker waker = task.waker();
+        answer = state.acquire_or_wait(count, who, waker);
+    }
+    while (answer == acquired::not_yet) {
+        task.sleep();
+        const eddy::waker waker = task.waker();
+        answer = state.poll_again(who, waker);
+    }
+    return answer;
+}
+
+template <class State>
+struct locked {
+    explicit locked(std::size_t permits) : state(permits) {}
+
+    /// What a mutex is for; `task` is the caller's.
+    void add_one(sleeping_task& task) {
+        check(acquire(state, 1, task) == acquired::yes, "it is never closed");
+        value.write(value.read() + 1);
+        static_cast<void>(state.release(1));
+    }
+
+    State state;
+    explore::cell<int> value{0};
+    sleeping_task tasks[3]{sleeping_task(false), sleeping_task(false), sleeping_task(false)};  // they order nothing
+};
+
+template <class State>
+void two_that_lock() {
+    const auto shared = std::make_unique<locked<State>>(1);
+    {
+        const explore::thread other([&] { shared->add_one(shared->tasks[1]); });
+        shared->add_one(shared->tasks[0]);
+    }
+    check(shared->value.read() == 2, "none has overwritten the other");
+    check(shared->state.available() == 1, "it is free again");
+}
+
+TEST(ExploreSemaphore, R066_LockedByOneAtATime) { EXPECT_TRUE(holds({.preemptions = 3}, two_that_lock<permit_state>)); }
+
+TEST(ExploreSemaphore, R065_ThreeThatLock) {
+    EXPECT_TRUE(holds({.preemptions = 2}, [] {
+        const auto shared = std::make_unique<locked<permit_state>>(1);
+        {
+            const explore::thread first([&] { shared->add_one(shared->tasks[1]); });
+            const explore::thread second([&] { shared->add_one(shared->tasks[2]); });
+            shared->add_one(shared->tasks[0]);
+        }
+        check(shared->value.read() == 3, "none has overwritten the other");
+    }));
+}
+
+/// Does not look whether somebody waits.
+struct never_wakes : permit_state {
+    using permit_state::permit_state;
+    bool release(std::size_t count) noexcept {
+        word_.fetch_add(count * one, std::memory_order_release);
+        return true;
+    }
+};
+
+/// Says nothing of what its holder did.
+struct forgets_to_publish : permit_state {
+    using permit_state::permit_state;
+    bool release(std::size_t count) noexcept {
+        word now = word_.load(std::memory_order_relaxed);
+        do {
+            if ((now & waiting) != 0) return permit_state::release(count);
+        } while (!word_.compare_exchange_weak(now, now + count * one, std::memory_order_relaxed));
+        return true;
+    }
+};
+
+TEST(ExploreSemaphore, R065_ReleaseThatDoesNotLookForWaitersIsFound) {
+    EXPECT_TRUE(fails(two_that_lock<never_wakes>, "deadlock"));
+}
+
+TEST(ExploreSemaphore, R066_ReleaseThatDoesNotPublishIsFound) {
+    EXPECT_TRUE(fails(two_that_lock<forgets_to_publish>, "race"));
+}
+
+TEST(ExploreSemaphore, R063_WhoIsDroppedPassesOnWhatItWasGiven) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        const auto shared = std::make_unique<locked<permit_state>>(0);
+        {
+            const explore::thread dropped([&] {
+                permit_waiter who;
+                const eddy::waker waker = shared->tasks[1].waker();
+                if (shared->state.acquire_or_wait(1, who, waker) == acquired::yes) {
+                    static_cast<void>(shared->state.release(1));
+                } else {
+                    static_cast<void>(shared->state.leave(who));
+                }
+            });
+            const explore::thread releasing([&] {
+                shared->value.write(1);
+                static_cast<void>(shared->state.release(1));
+            });
+            check(acquire(shared->state, 1, shared->tasks[0]) == acquired::yes, "given");
+            check(shared->value.read() == 1, "what the holder did is seen");
+        }
+        check(shared->state.available() == 0, "one was given, one is held");
+    }));
+}
+
+TEST(ExploreSemaphore, P086_LargeRequestGetsWhatTwoGiveBack) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        const auto shared = std::make_unique<locked<permit_state>>(0);
+        explore::cell<int> other_value{0};
+        const explore::thread first([&] {
+            shared->value.write(1);
+            static_cast<void>(shared->state.release(1));
+        });
+        const explore::thread second([&] {
+            other_value.write(1);
+            static_cast<void>(shared->state.release(1));
+        });
+        check(acquire(shared->state, 2, shared->tasks[0]) == acquired::yes, "given");
+        check(shared->value.read() + other_value.read() == 2, "what both did is seen");
+    }));
+}
+
+TEST(ExploreSemaphore, P086_CloseEndsWhoWaits) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        const auto shared = std::make_unique<locked<permit_state>>(0);
+        const explore::thread closing([&] {
+            shared->value.write(1);
+            shared->state.close();
+        });
+        const explore::thread releasing([&] { static_cast<void>(shared->state.release(1)); });
+        if (acquire(shared->state, 1, shared->tasks[0]) == acquired::closed) {
+            check(shared->value.read() == 1, "what came before the close is seen");
+        }
+    }));
+}
+
+TEST(ExploreSemaphore, R070_ForgetAgainstAReleaseAndAWaiter) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        const auto shared = std::make_unique<locked<permit_state>>(1);
+        std::size_t forgotten = 0;
+        {
+            const explore::thread forgetting([&] { forgotten = shared->state.forget(1); });
+            const explore::thread releasing([&] { static_cast<void>(shared->state.release(1)); });
+            check(acquire(shared->state, 1, shared->tasks[0]) == acquired::yes, "one is left");
+        }
+        check(shared->state.available() + forgotten == 1, "two in all, and one is held");
+    }));
+}
+
+}  // namespace

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/join_all.hpp>
+#include <eddy/pinned_future.hpp>
+#include <eddy/select_all.hpp>
+
+#include <eddy/poll_fn.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/yield_now.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include "support/polling.hpp"
+#include "support/scripted.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+using eddy::ok;
+using eddy::ready;
+using eddy::result;
+using eddy::task;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::cancellable_scripted;
+using support::plan;
+using support::script;
+using support::scripted;
+
+const auto io_error = std::make_error_code(std::errc::io_error);
+
+std::vector<script> numbered(std::size_t count) {
+    std::vector<script> made(count);
+    for (std::size_t i = 0; i < count; ++i) made[i].value = static_cast<int>(i);
+    return made;
+}
+
+template <class F = scripted>
+std::vector<F> following(std::vector<script>& scripts) {
+    std::vector<F> made;
+    for (auto& s : scripts) made.emplace_back(s);
+    return made;
+}
+
+/// Up to 30 futures all are polled, and beyond only what was woken: what holds for both is tested with both.
+class JoinAllOf : public testing::TestWithParam<std::size_t> {};
+class TryJoinAllOf : public JoinAllOf {};
+class SelectAllOf : public JoinAllOf {};
+const auto few_and_many = testing::Values(3u, 30u, 31u, 100u);
+INSTANTIATE_TEST_SUITE_P(Futures, JoinAllOf, few_and_many);
+INSTANTIATE_TEST_SUITE_P(Futures, TryJoinAllOf, few_and_many);
+INSTANTIATE_TEST_SUITE_P(Futures, SelectAllOf, few_and_many);
+
+// ---- join_all ----
+
+TEST_P(JoinAllOf, P030_GivesTheOutputsInTheOrderOfTheRange) {
+    auto scripts = numbered(GetParam());
+    by_hand hand(eddy::join_all(following(scripts)));
+    assert_pending(hand.poll());
+    for (std::size_t i = GetParam(); i-- > 1;) scripts[i].change(plan::ready);
+    assert_pending(hand.poll());
+    for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(scripts[i].alive, i == 0);  // destroyed as it ends
+    scripts[0].change(plan::ready);
+    EXPECT_TRUE(hand.is_woken());
+    const std::vector<result<int>> all = assert_ready(hand.poll());
+    ASSERT_EQ(all.size(), GetParam());
+    for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(all[i], static_cast<int>(i));
+    EXPECT_THROW(assert_ready(hand.poll()), eddy::misuse);
+}
+
+TEST_P(JoinAllOf, ExceptionEndsTheOthersFirst) {
+    auto scripts = numbered(GetParam());
+    for (auto& s : scripts) s.may_end = false;
+    by_hand hand(eddy::join_all(following<cancellable_scripted>(scripts)));
+    assert_pending(hand.poll());
+    scripts[1].change(plan::throws);
+    assert_pending(hand.poll());
+    for (auto& s : scripts) EXPECT_EQ(s.cancel_polls, &s == &scripts[1] ? 0 : 1);
+    for (auto& s : scripts) {
+        s.may_end = true;
+        s.waker.wake_by_ref();
+    }
+    EXPECT_THROW(assert_ready(hand.poll()), std::runtime_error);
+    for (auto& s : scripts) EXPECT_FALSE(s.alive);
+}
+
+TEST_P(JoinAllOf, PollCancelGoesToThoseWhoHaveNotEnded) {
+    auto scripts = numbered(GetParam());
+    scripts[0].now = plan::ready;
+    scripts[1].may_end = false;
+    by_hand hand(eddy::join_all(following<cancellable_scripted>(scripts)));
+    assert_pending(hand.poll());
+    assert_pending(hand.poll_cancel());
+    for (auto& s : scripts) EXPECT_EQ(s.cancel_polls, &s == &scripts[0] ? 0 : 1);
+    scripts[1].may_end = true;
+    scripts[1].waker.wake_by_ref();
+    EXPECT_TRUE(hand.is_woken());
+    assert_ready(hand.poll_cancel());
+    for (auto& s : scripts) EXPECT_FALSE(s.alive);
+    assert_ready(hand.poll_cancel());
+}
+
+TEST(JoinAll, P030_RunsTasksAndTakesAnyRange) {
+    auto work = [](int value) -> task<std::string> {
+        for (int i = 0; i < value; ++i) co_await eddy::yield_now();
+        co_return std::to_string(value);
+    };
+    auto view = std::views::iota(0, 40) | std::views::transform(work);
+    const auto all = eddy::wait(eddy::join_all(std::move(view)));
+    for (std::size_t i = 0; i < all.size(); ++i) EXPECT_EQ(all[i], std::to_string(i));
+    const auto of_array = eddy::wait(eddy::join_all(std::array{ready(1), ready(2)}));
+    EXPECT_EQ(of_array, (std::vector{1, 2}));
+    const auto of_void = eddy::wait(eddy::join_all(std::array{ready(), ready()}));
+    static_assert(std::is_same_v<decltype(of_void), const std::vector<std::monostate>>);
+    EXPECT_EQ(of_void.size(), 2u);
+}
+
+TEST(JoinAll, IsReadyAtOnceWithoutFutures) {
+    EXPECT_TRUE(eddy::wait(eddy::join_all(std::vector<task<int>>())).empty());
+    EXPECT_TRUE(eddy::wait(eddy::try_join_all(std::vector<task<result<int>>>()))->empty());
+}
+
+TEST(JoinAll, LendsWhatItIsGivenByReference) {
+    script s;
+    scripted lent(s);
+    {
+        by_hand hand(eddy::join_all(std::vector{std::ref(lent)}));
+        assert_pending(hand.poll());
+    }
+    EXPECT_TRUE(s.alive);
+    s.now = plan::ready;
+    s.value = 5;
+    EXPECT_EQ(eddy::wait(eddy::join_all(std::vector{std::ref(lent)})).at(0), 5);
+}
+
+TEST(JoinAll, BeyondThirtyOnlyWhatWasWokenIsPolled) {
+    auto scripts = numbered(31);
+    by_hand hand(eddy::join_all(following(scripts)));
+    assert_pending(hand.poll());
+    scripts[7].waker.wake_by_ref();
+    assert_pending(hand.poll());
+    assert_pending(hand.poll());
+    for (auto& s : scripts) EXPECT_EQ(s.polls, &s == &scripts[7] ? 2 : 1);
+}
+
+TEST(JoinAll, R045_EndlessChildDoesNotStarveTheOthers) {
+    for (const std::size_t count : {3u, 40u}) {
+        std::size_t done = 0;
+        auto make = [&done](bool is_endless) {
+            return eddy::poll_fn([&done, is_endless](eddy::context& cx) -> eddy::poll_result<void> {
+                if (is_endless) {
+                    while (cx.consume_budget()) {
+                    }
+                    return eddy::not_ready;
+                }
+                if (!cx.consume_budget()) return eddy::not_ready;
+                ++done;
+                return eddy::poll_result<void>::ready();
+            });
+        };
+        std::vector<decltype(make(true))> children;
+        for (std::size_t i = 0; i < count; ++i) children.push_back(make(i == 0));
+        by_hand hand(eddy::join_all(std::move(children)));
+        for (int i = 0; i < 3; ++i) {
+            assert_pending(hand.poll());
+            EXPECT_TRUE(hand.is_woken());
+        }
+        EXPECT_EQ(done, count - 1);
+    }
+}
+
+// ---- try_join_all ----
+
+TEST_P(TryJoinAllOf, P030_GivesAllValues) {
+    auto scripts = numbered(GetParam());
+    for (auto& s : scripts) s.now = plan::ready;
+    const result<std::vector<int>> all = eddy::wait(eddy::try_join_all(following(scripts)));
+    for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(all->at(i), static_cast<int>(i));
+}
+
+TEST_P(TryJoinAllOf, P030_FirstErrorWinsAndTheRestIsEnded) {
+    auto scripts = numbered(GetParam());
+    scripts[0].may_end = false;
+    by_hand hand(eddy::try_join_all(following<cancellable_scripted>(scripts)));
+    assert_pending(hand.poll());
+    scripts[2].change(plan::ready);
+    assert_pending(hand.poll());
+    scripts[1].change(plan::fails);
+    assert_pending(hand.poll());
+    EXPECT_EQ(scripts[0].cancel_polls, 1);
+    const int polls = scripts[0].polls;
+    scripts[0].may_end = true;
+    scripts[0].waker.wake_by_ref();
+    EXPECT_EQ(assert_ready(hand.poll()).error(), io_error);
+    EXPECT_EQ(scripts[0].polls, polls);
+    for (auto& s : scripts) EXPECT_FALSE(s.alive);
+}
+
+TEST(TryJoinAll, OfVoidGivesMonostates) {
+    const auto all = eddy::wait(eddy::try_join_all(std::array{ready(ok()), ready(ok())}));
+    static_assert(std::is_same_v<decltype(all), const result<std::vector<std::monostate>>>);
+    EXPECT_EQ(all->size(), 2u);
+}
+
+// ---- select_all ----
+
+TEST_P(SelectAllOf, P029_GivesTheFirstAndTheOthersGoOn) {
+    auto scripts = numbered(GetParam());
+    by_hand hand(eddy::select_all(following(scripts)));
+    assert_pending(hand.poll());
+    scripts[2].change(plan::ready);
+    EXPECT_TRUE(hand.is_woken());
+    auto first = assert_ready(hand.poll());
+    EXPECT_EQ(first.output.value(), 2);
+    EXPECT_EQ(first.index, 2u);
+    ASSERT_EQ(first.remaining.size(), GetParam() - 1);
+    for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(scripts[i].alive, i != 2);
+    EXPECT_THROW(assert_ready(hand.poll()), eddy::misuse);
+    by_hand again(eddy::select_all(std::move(first.remaining)));
+    assert_pending(again.poll());
+    scripts[0].change(plan::ready);
+    auto second = assert_ready(again.poll());
+    EXPECT_EQ(second.output.value(), 0);
+    EXPECT_EQ(second.index, 0u);
+    static_assert(std::is_same_v<decltype(second.remaining), std::vector<eddy::pinned_future<scripted>>>);
+    static_assert(std::is_same_v<decltype(first.remaining), decltype(second.remaining)>);
+    second.remaining.clear();
+    for (auto& s : scripts) EXPECT_FALSE(s.alive);
+}
+
+TEST_P(SelectAllOf, ExceptionEndsTheOthersFirst) {
+    auto scripts = numbered(GetParam());
+    for (auto& s : scripts) s.may_end = false;
+    by_hand hand(eddy::select_all(following<cancellable_scripted>(scripts)));
+    assert_pending(hand.poll());
+    scripts[1].change(plan::throws);
+    assert_pending(hand.poll());
+    for (auto& s : scripts) EXPECT_EQ(s.cancel_polls, &s == &scripts[1] ? 0 : 1);
+    for (auto& s : scripts) {
+        s.may_end = true;
+        s.waker.wake_by_ref();
+    }
+    EXPECT_THROW(assert_ready(hand.poll()), std::runtime_error);
+    for (auto& s : scripts) EXPECT_FALSE(s.alive);
+}
+
+TEST_P(SelectAllOf, PollCancelEndsAll) {
+    auto scripts = numbered(GetParam());
+    scripts[1].may_end = false;
+    by_hand hand(eddy::select_all(following<cancellable_scripted>(scripts)));
+    assert_pending(hand.poll());
+    assert_pending(hand.poll_cancel());
+    scripts[1].may_end = true;
+    scripts[1].waker.wake_by_ref();
+    assert_ready(hand.poll_cancel());
+    for (auto& s : scripts) EXPECT_FALSE(s.alive);
+}
+
+TEST(SelectAll, P029_TasksComeBackAsTasks) {
+    auto work = []() -> task<int> {
+        std::vector<task<int>> all;
+        for (int i = 0; i < 5; ++i) {
+            all.push_back([](int turns) -> task<int> {
+                for (int turn = 0; turn < turns; ++turn) co_await eddy::yield_now();
+                co_return turns;
+            }(5 - i));
+        }
+        int in_order = 0;
+        while (!all.empty()) {
+            auto first = co_await eddy::select_all(std::move(all));
+            in_order = in_order * 10 + first.output;
+            all = std::move(first.remaining);
+        }
+        co_return in_order;
+    };
+    EXPECT_EQ(eddy::wait(work()), 12345);
+}
+
+TEST(SelectAll, OfSeveralThatAreReadyTheFirstWins) {
+    auto first = eddy::wait(eddy::select_all(std::vector{ready(1), ready(2)}));
+    EXPECT_EQ(first.index, 0u);
+    auto second = eddy::wait(eddy::select_all(std::move(first.remaining)));
+    EXPECT_EQ(second.output, 2);
+    EXPECT_TRUE(second.remaining.empty());
+}
+
+TEST(SelectAll, NeedsAFuture) {
+    EXPECT_NE(support::text_of_misuse([] {
+                  static_cast<void>(eddy::select_all(std::vector<task<int>>()));
+              }).find("select_all needs at least one future"),
+              std::string::npos);
+}
+
+// ---- pin ----
+
+TEST(Pin, AFutureMayBeMovedAfterItHasBegun) {
+    script s;
+    auto pinned = eddy::pin(cancellable_scripted(s));
+    eddy::test::wake_counter counter;
+    const eddy::waker waker = counter.waker();
+    eddy::context cx(waker);
+    assert_pending(pinned.poll(cx));
+    auto moved = std::move(pinned);
+    s.change(plan::ready);
+    EXPECT_EQ(counter.wakes(), 1u);
+    EXPECT_TRUE(assert_ready(moved.poll(cx)).has_value());
+    EXPECT_THROW(static_cast<void>(pinned.poll(cx)), eddy::misuse);  // NOLINT(bugprone-use-after-move): it says so
+    s.may_end = false;
+    assert_pending(moved.poll_cancel(cx));
+    s.may_end = true;
+    assert_ready(moved.poll_cancel(cx));
+    EXPECT_FALSE(s.alive);
+}
+
+struct alignas(64) wide {
+    using output_type = bool;
+    wide() noexcept {}  // NOLINT(modernize-use-equals-default)
+    eddy::poll_result<bool> poll(eddy::context&) { return reinterpret_cast<std::uintptr_t>(this) % 64 == 0; }
+};
+
+TEST(Pin, TakesFuturesThatAreAlignedToMoreThanThePoolGives) {
+    EXPECT_TRUE(eddy::wait(eddy::pin(wide())));
+    std::vector<wide> many(40);
+    const auto all = eddy::wait(eddy::join_all(std::move(many)));
+    EXPECT_TRUE(std::ranges::all_of(all, [](bool is_aligned) { return is_aligned; }));
+}
+
+// ---- Stress ----
+
+TEST(JoinAllStress, R140_ChildrenWokenFromOtherThreads) {
+    using channel = eddy::sync::oneshot<int>;
+    const auto rounds = support::rounds(5'000);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        for (const std::size_t count : {8u, 64u}) {
+            std::vector<channel::receiver> receivers;
+            std::vector<channel::sender> senders;
+            for (std::size_t i = 0; i < count; ++i) {
+                auto ends = channel::channel();
+                receivers.push_back(std::move(ends.receiver));
+                senders.push_back(std::move(ends.sender));
+            }
+            std::vector<std::thread> threads;
+            for (std::size_t of = 0; of < 2; ++of) {
+                threads.emplace_back([&senders, of] {
+                    for (std::size_t i = of; i < senders.size(); i += 2)
+                        static_cast<void>(senders[i].send(static_cast<int>(i)));
+                });
+            }
+            if (round % 2 == 0) {
+                const auto all = eddy::wait(eddy::join_all(std::move(receivers)));
+                for (std::size_t i = 0; i < count; ++i) EXPECT_EQ(all[i], static_cast<int>(i));
+            } else {
+                const auto first = eddy::wait(eddy::select_all(std::move(receivers)));
+                EXPECT_EQ(first.output, static_cast<int>(first.index));
+            }
+            for (auto& thread : threads) thread.join();
+        }
+    }
+}
+
+}  // namespace

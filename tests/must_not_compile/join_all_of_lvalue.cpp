@@ -1,0 +1,16 @@
+// expect-error: static assertion failed
+// expect-error: eddy: this takes a range of futures over: write std::move(futures)
+#include <eddy/join_all.hpp>
+#include <eddy/task.hpp>
+
+#include <utility>
+#include <vector>
+
+int main() {
+    std::vector<eddy::task<int>> work;
+#ifdef EDDY_CONTROL
+    static_cast<void>(eddy::join_all(std::move(work)));
+#else
+    static_cast<void>(eddy::join_all(work));
+#endif
+}

@@ -1,0 +1,13 @@
+// expect-error: static assertion failed
+// expect-error: eddy: when() and otherwise() are branches of a select: here each future is waited for
+#include <eddy/join.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/select.hpp>
+
+int main() {
+#ifdef EDDY_CONTROL
+    static_cast<void>(eddy::select(eddy::ready(1), eddy::when(true, eddy::ready(2))));
+#else
+    static_cast<void>(eddy::join(eddy::ready(1), eddy::when(true, eddy::ready(2))));
+#endif
+}

@@ -1,0 +1,15 @@
+// An adaptor takes its stream over; lending it is said with by_ref().
+//
+// expect-error: static assertion failed
+// expect-error: eddy: this takes its object over: write std::move(x).f(...), and not x.f(...)
+// only-error
+#include <eddy/stream.hpp>
+#include <eddy/task.hpp>
+
+eddy::task<int> use(eddy::streams::once_stream<int> items) {
+#ifdef EDDY_CONTROL
+    co_return co_await std::move(items).map([](int i) { return i; }).fold(0, [](int a, int b) { return a + b; });
+#else
+    co_return co_await items.map([](int i) { return i; }).fold(0, [](int a, int b) { return a + b; });
+#endif
+}

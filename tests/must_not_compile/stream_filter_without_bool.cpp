@@ -1,0 +1,15 @@
+// What filter() is given has to judge.
+//
+// expect-error: static assertion failed
+// expect-error: eddy: this needs a function that returns a bool, or a future of one
+// only-error
+#include <eddy/stream.hpp>
+#include <eddy/task.hpp>
+
+eddy::task<std::size_t> use(eddy::streams::once_stream<int> items) {
+#ifdef EDDY_CONTROL
+    co_return co_await std::move(items).filter([](int i) -> eddy::task<bool> { co_return i > 3; }).count();
+#else
+    co_return co_await std::move(items).filter([](int i) -> eddy::task<void> { co_return; }).count();
+#endif
+}

@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/sink.hpp>
+#include <eddy/stream.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/wait.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/items.hpp"
+#include "support/polling.hpp"
+#include "support/scripted.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+namespace streams = eddy::streams;
+namespace sinks = eddy::sinks;
+using eddy::result;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::items_of;
+using support::plan;
+using support::source;
+using support::stream_by_hand;
+
+const std::error_code broken = std::make_error_code(std::errc::io_error);
+const std::error_code refused = std::make_error_code(std::errc::connection_refused);
+
+/// What a sink is to do, and what has been done to it. Outlives it. It takes items while there is room, and holds them until
+/// the test lets them arrive.
+template <class Item>
+struct drain {
+    std::size_t room = 0;
+    std::deque<Item> held = {};
+    std::vector<Item> arrived = {};
+    std::optional<std::error_code> error = {};
+    bool flushes = true;  // whether a flush lets all arrive
+    bool closed = false;
+    bool alive = false;
+    bool promised = false;  // poll_ready has said yes
+    int flushed = 0;
+    eddy::waker waker = {};
+
+    void change() { std::exchange(waker, eddy::waker()).wake(); }
+    void make_room(std::size_t more) {
+        room += more;
+        change();
+    }
+};
+
+template <class Item>
+class into : public eddy::sink_ops<into<Item>> {
+public:
+    using error_type = std::error_code;
+
+    explicit into(drain<Item>& to) noexcept : to_(&to) { to.alive = true; }
+    into(into&& other) noexcept : to_(std::exchange(other.to_, nullptr)) {}
+    into& operator=(into&&) = delete;
+    ~into() {
+        if (to_ != nullptr) to_->alive = false;
+    }
+
+    eddy::poll_result<result<void>> poll_ready(eddy::context& cx) {
+        if (to_->error) return result<void>(std::unexpect, *to_->error);
+        if (to_->room == 0) return wait(cx);
+        to_->promised = true;
+        return eddy::ok();
+    }
+    result<void> start_send(Item item) {
+        EXPECT_TRUE(std::exchange(to_->promised, false)) << "an item without asking poll_ready";
+        EXPECT_FALSE(to_->closed);
+        --to_->room;
+        to_->held.push_back(std::move(item));
+        return {};
+    }
+    eddy::poll_result<result<void>> poll_flush(eddy::context& cx) {
+        if (to_->error) return result<void>(std::unexpect, *to_->error);
+        if (!to_->flushes && !to_->held.empty()) return wait(cx);
+        ++to_->flushed;
+        for (auto& item : to_->held) to_->arrived.push_back(std::move(item));
+        to_->held.clear();
+        return eddy::ok();
+    }
+    eddy::poll_result<result<void>> poll_close(eddy::context& cx) {
+        auto flushed = poll_flush(cx);
+        if (flushed && *flushed) to_->closed = true;
+        return flushed;
+    }
+
+private:
+    eddy::not_ready_t wait(eddy::context& cx) {
+        to_->waker = cx.waker();
+        return eddy::not_ready;
+    }
+
+    drain<Item>* to_;
+};
+
+using ints = std::vector<int>;
+
+static_assert(eddy::sink<into<int>, int>);
+static_assert(eddy::sink<into<std::string>, std::string>);
+static_assert(!eddy::sink<into<int>, std::string>);
+static_assert(!eddy::sink<int, int>);
+
+TEST(Sink, P098_SendWaitsForRoomAndUntilTheItemHasArrived) {
+    drain<int> to;
+    to.flushes = false;
+    into<int> sink(to);
+    by_hand send{sink.send(7)};
+    assert_pending(send.poll());
+    EXPECT_TRUE(to.held.empty());
+    to.make_room(1);
+    EXPECT_TRUE(send.is_woken());
+    assert_pending(send.poll());
+    EXPECT_EQ(to.held.size(), 1u);
+    to.flushes = true;
+    to.change();
+    EXPECT_TRUE(send.is_woken());
+    EXPECT_TRUE(assert_ready(send.poll()));
+    EXPECT_EQ(to.arrived, ints{7});
+    EXPECT_TRUE(support::text_of_misuse([&] { static_cast<void>(send.poll()); }).starts_with("send was awaited after"));
+}
+
+TEST(Sink, P098_FeedDoesNotWaitUntilTheItemHasArrived) {
+    drain<int> to{.room = 2};
+    into<int> sink(to);
+    EXPECT_TRUE(assert_ready(by_hand{sink.feed(1)}.poll()));
+    by_hand feed{sink.feed(2)};
+    EXPECT_TRUE(assert_ready(feed.poll()));
+    EXPECT_THROW(static_cast<void>(feed.poll()), eddy::misuse);
+    EXPECT_EQ(to.arrived, ints());
+    EXPECT_TRUE(assert_ready(by_hand{sink.flush()}.poll()));
+    EXPECT_EQ(to.arrived, (ints{1, 2}));
+    EXPECT_FALSE(to.closed);
+    EXPECT_TRUE(assert_ready(by_hand{sink.close()}.poll()));
+    EXPECT_TRUE(to.closed);
+}
+
+TEST(Sink, AnErrorComesOutOfWhateverAsks) {
+    drain<int> to{.room = 1, .error = broken};
+    into<int> sink(to);
+    EXPECT_EQ(assert_ready(by_hand{sink.send(1)}.poll()).error(), broken);
+    EXPECT_EQ(assert_ready(by_hand{sink.feed(1)}.poll()).error(), broken);
+    EXPECT_EQ(assert_ready(by_hand{sink.flush()}.poll()).error(), broken);
+    EXPECT_EQ(assert_ready(by_hand{sink.close()}.poll()).error(), broken);
+    EXPECT_TRUE(to.held.empty());
+}
+
+TEST(Sink, ADroppedSendHasSentAllOrNothing) {
+    drain<std::shared_ptr<int>> to;
+    const auto item = std::make_shared<int>(1);
+    into<std::shared_ptr<int>> sink(to);
+    {
+        by_hand send{sink.send(item)};
+        assert_pending(send.poll());
+    }
+    EXPECT_EQ(item.use_count(), 1);
+    EXPECT_TRUE(to.held.empty());
+    to.flushes = false;
+    to.make_room(1);
+    {
+        by_hand send{sink.send(item)};
+        assert_pending(send.poll());
+    }
+    EXPECT_EQ(to.held.size(), 1u);
+}
+
+TEST(Sink, EachItemTakesAUnitOfTheBudget) {
+    drain<int> to{.room = 10'000};
+    into<int> sink(to);
+    by_hand one{sink.send(1)};
+    assert_pending(one.poll(0));
+    EXPECT_TRUE(one.is_woken());
+    by_hand all{sink.send_all(streams::repeat_with([] { return 1; }).take(1000))};
+    int polls = 1;
+    for (; !all.poll(); ++polls) EXPECT_TRUE(all.is_woken());
+    EXPECT_EQ(polls, 8);
+}
+
+TEST(Sink, P098_SendAllSendsAndFlushesAndLeavesItOpen) {
+    drain<int> to{.room = 2};
+    into<int> sink(to);
+    source<int> from;
+    by_hand all{sink.send_all(items_of<int>(from))};
+    from.give(1);
+    assert_pending(all.poll());
+    EXPECT_EQ(to.arrived, ints{1}) << "flushed while the stream waits";
+    for (const int i : {2, 3, 4}) from.give(i);
+    assert_pending(all.poll());
+    EXPECT_EQ(to.held.size(), 1u);
+    EXPECT_EQ(from.items.size(), 1u) << "one is held, no more";
+    from.end();
+    to.make_room(5);
+    EXPECT_TRUE(assert_ready(all.poll()));
+    EXPECT_EQ(to.arrived, (ints{1, 2, 3, 4}));
+    EXPECT_FALSE(from.alive);
+    EXPECT_FALSE(to.closed);
+    EXPECT_THROW(static_cast<void>(all.poll()), eddy::misuse);
+}
+
+TEST(Sink, SendAllUnwrapsItemsAndEndsAtTheFirstError) {
+    drain<int> to{.room = 9};
+    into<int> sink(to);
+    source<result<int>> from;
+    by_hand all{sink.send_all(items_of<result<int>>(from))};
+    from.give(1);
+    from.give(std::unexpected(refused));
+    from.give(2);
+    EXPECT_EQ(assert_ready(all.poll()).error(), refused);
+    EXPECT_EQ(to.held.size(), 1u);
+    EXPECT_FALSE(from.alive);
+}
+
+TEST(Sink, S91_ForwardSendsAllAndCloses) {
+    drain<int> to{.room = 1};
+    source<int> from;
+    by_hand all{items_of<int>(from).forward(into<int>(to))};
+    for (int i = 0; i < 100; ++i) from.give(i);
+    assert_pending(all.poll());
+    EXPECT_EQ(from.items.size(), 98u) << "bounded memory: one in the sink, one held";
+    from.end();
+    to.flushes = false;
+    to.make_room(1000);
+    assert_pending(all.poll());
+    EXPECT_FALSE(from.alive) << "the stream is gone before the sink is closed";
+    EXPECT_FALSE(to.closed);
+    to.flushes = true;
+    to.change();
+    EXPECT_TRUE(all.is_woken());
+    EXPECT_TRUE(assert_ready(all.poll()));
+    EXPECT_TRUE(to.closed);
+    EXPECT_FALSE(to.alive);
+    EXPECT_EQ(to.arrived.size(), 100u);
+    EXPECT_THROW(static_cast<void>(all.poll()), eddy::misuse);
+}
+
+TEST(Sink, ForwardEndsWithTheSinksErrorAndHoldsNothing) {
+    drain<int> to;
+    source<int> from;
+    by_hand all{items_of<int>(from).forward(into<int>(to))};
+    from.give(1);
+    assert_pending(all.poll());
+    to.error = broken;
+    to.change();
+    EXPECT_EQ(assert_ready(all.poll()).error(), broken);
+    EXPECT_FALSE(from.alive || to.alive);
+
+    drain<int> other;
+    source<int> quiet;
+    by_hand waits{items_of<int>(quiet).forward(into<int>(other))};
+    other.error = broken;
+    EXPECT_EQ(assert_ready(waits.poll()).error(), broken) << "found while the stream waits";
+}
+
+TEST(Sink, ForwardMayBorrowItsSink) {
+    drain<int> to{.room = 9};
+    into<int> sink(to);
+    EXPECT_TRUE(assert_ready(by_hand{streams::of(1, 2).forward(std::ref(sink))}.poll()));
+    EXPECT_TRUE(to.closed);
+    EXPECT_TRUE(to.alive);
+}
+
+TEST(Sink, WithMakesItemsOfOthers) {
+    drain<std::string> to{.room = 9};
+    auto sink = into<std::string>(to).with<int>([](int i) { return std::to_string(i); });
+    EXPECT_TRUE(assert_ready(by_hand{sink.send(12)}.poll()));
+    EXPECT_EQ(to.arrived, std::vector<std::string>{"12"});
+}
+
+TEST(Sink, WithMayFail) {
+    drain<int> to{.room = 9};
+    auto sink = into<int>(to).with<int>([](int i) -> result<int> {
+        if (i < 0) return std::unexpected(refused);
+        return i;
+    });
+    EXPECT_TRUE(assert_ready(by_hand{sink.send(1)}.poll()));
+    EXPECT_EQ(assert_ready(by_hand{sink.send(-1)}.poll()).error(), refused);
+    EXPECT_EQ(to.arrived, ints{1});
+}
+
+TEST(Sink, WithMayAwait) {
+    drain<int> to{.room = 9};
+    support::script work;
+    auto sink = into<int>(to).with<int>([&](int i) -> eddy::task<result<int>> {
+        const auto more = co_await support::scripted(work);
+        if (!more) co_return std::unexpected(more.error());
+        co_return i + *more;
+    });
+    by_hand send{sink.send(1)};
+    assert_pending(send.poll());
+    EXPECT_TRUE(to.held.empty());
+    work.value = 10;
+    work.change(plan::ready);
+    EXPECT_TRUE(send.is_woken());
+    EXPECT_TRUE(assert_ready(send.poll()));
+    EXPECT_EQ(to.arrived, ints{11});
+    EXPECT_TRUE(assert_ready(by_hand{sink.feed(2)}.poll()));
+    EXPECT_TRUE(assert_ready(by_hand{sink.close()}.poll()));
+    EXPECT_EQ(to.arrived, (ints{11, 12}));
+    work.now = plan::fails;
+    to.closed = false;
+    EXPECT_EQ(assert_ready(by_hand{sink.send(1)}.poll()).error(), std::errc::io_error);
+}
+
+TEST(Sink, AnItemThatWasNotAskedForIsRefusedAndNotLost) {
+    drain<int> to{.room = 9};
+    support::script work;
+    auto sink = into<int>(to).with<int>([&](int i) -> eddy::task<int> {
+        co_await support::scripted(work);
+        co_return i;
+    });
+    EXPECT_TRUE(sink.start_send(1));
+    EXPECT_THROW(static_cast<void>(sink.start_send(2)), eddy::misuse);
+    to.promised = true;
+    work.now = plan::ready;
+    EXPECT_TRUE(assert_ready(by_hand{sink.flush()}.poll()));
+    EXPECT_EQ(to.arrived, ints{1});
+}
+
+TEST(Sink, BufferTakesWhatTheSinkDoesNotTakeYet) {
+    drain<int> to;
+    auto sink = into<int>(to).buffer<int>(2);
+    EXPECT_TRUE(assert_ready(by_hand{sink.feed(1)}.poll()));
+    EXPECT_TRUE(assert_ready(by_hand{sink.feed(2)}.poll()));
+    by_hand third{sink.feed(3)};
+    assert_pending(third.poll());
+    EXPECT_EQ(sink.waiting(), 2u);
+    to.make_room(1);
+    EXPECT_TRUE(third.is_woken());
+    EXPECT_TRUE(assert_ready(third.poll()));
+    EXPECT_EQ(sink.waiting(), 2u);
+    by_hand flush{sink.flush()};
+    assert_pending(flush.poll());
+    to.make_room(9);
+    EXPECT_TRUE(assert_ready(flush.poll()));
+    EXPECT_EQ(to.arrived, (ints{1, 2, 3}));
+    EXPECT_TRUE(assert_ready(by_hand{sink.feed(4)}.poll()));
+    EXPECT_TRUE(assert_ready(by_hand{sink.close()}.poll()));
+    EXPECT_EQ(to.arrived.back(), 4);
+    EXPECT_TRUE(to.closed);
+}
+
+TEST(Sink, ABufferOfNothingIsNone) {
+    drain<int> to;
+    auto sink = into<int>(to).buffer<int>(0);
+    by_hand feed{sink.feed(1)};
+    assert_pending(feed.poll());
+    to.make_room(1);
+    EXPECT_TRUE(assert_ready(feed.poll()));
+    EXPECT_EQ(to.held.size(), 1u);
+}
+
+TEST(Sink, FanoutSendsToBoth) {
+    drain<std::string> left{.room = 9};
+    drain<std::string> right;
+    auto sink = into<std::string>(left).fanout(into<std::string>(right));
+    const std::string item = "a long text that does not fit into the string itself";
+    by_hand send{sink.send(item)};
+    assert_pending(send.poll());
+    EXPECT_TRUE(left.held.empty());
+    right.make_room(9);
+    EXPECT_TRUE(send.is_woken());
+    EXPECT_TRUE(assert_ready(send.poll()));
+    EXPECT_EQ(left.arrived, std::vector<std::string>{item});
+    EXPECT_EQ(right.arrived, std::vector<std::string>{item});
+    right.flushes = false;
+    EXPECT_TRUE(assert_ready(by_hand{sink.feed(item)}.poll()));
+    by_hand close{sink.close()};
+    assert_pending(close.poll());
+    EXPECT_TRUE(left.closed);
+    right.flushes = true;
+    right.change();
+    EXPECT_TRUE(assert_ready(close.poll()));
+    EXPECT_TRUE(right.closed);
+    right.error = broken;
+    EXPECT_EQ(assert_ready(by_hand{sink.send(item)}.poll()).error(), broken);
+}
+
+TEST(Sink, NeedsNoRuntime) {
+    drain<int> to{.room = 100};
+    EXPECT_TRUE(eddy::wait(streams::of(1, 2, 3).forward(into<int>(to))));
+    EXPECT_EQ(to.arrived, (ints{1, 2, 3}));
+}
+
+/// Adaptors and buffers in front of a sink that makes room and flushes at random: all items arrive, in order.
+TEST(SinkStress, AllThatWasSentArrivesInOrder) {
+    std::mt19937_64 random(support::seed());
+    for (std::uint64_t round = support::rounds(20'000); round > 0; --round) {
+        drain<int> to;
+        ints items(random() % 20);
+        for (std::size_t i = 0; i < items.size(); ++i) items[i] = static_cast<int>(i);
+        const auto twice = [](int i) { return 2 * i; };
+        by_hand all{streams::iter(items).forward(into<int>(to).with<int>(twice).buffer<int>(random() % 4))};
+        ints expected = items;
+        for (int& i : expected) i *= 2;
+        for (;;) {
+            auto answer = all.poll(static_cast<std::uint32_t>(random() % 4));
+            if (answer) break;
+            to.flushes = random() % 2 == 0;
+            to.make_room(random() % 3);
+            ASSERT_TRUE(std::equal(to.arrived.begin(), to.arrived.end(), expected.begin()));
+        }
+        ASSERT_EQ(to.arrived, expected);
+        ASSERT_TRUE(to.closed);
+    }
+}
+
+}  // namespace

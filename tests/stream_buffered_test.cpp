@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/stream.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/yield_now.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <random>
+#include <ranges>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/items.hpp"
+#include "support/polling.hpp"
+#include "support/scripted.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+namespace streams = eddy::streams;
+using eddy::size_bounds;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::cancellable_scripted;
+using support::items_of;
+using support::plan;
+using support::script;
+using support::scripted;
+using support::source;
+using support::stream_by_hand;
+
+const std::error_code broken = std::make_error_code(std::errc::io_error);
+
+/// A stream of futures, one for each script.
+auto all_of(std::deque<script>& scripts) {
+    return streams::iter(std::ref(scripts)).map([](auto&&) { return 0; });
+}
+
+/// The numbers from 0 on, each turned into the future of its script.
+auto futures_of(std::deque<script>& scripts) {
+    return streams::unfold(std::size_t(0),
+                           [&](std::size_t& next) -> std::optional<std::size_t> {
+                               if (next == scripts.size()) return std::nullopt;
+                               return next++;
+                           })
+        .map([&](std::size_t i) { return scripted(scripts[i]); });
+}
+
+void finish(script& one, int value) {
+    one.value = value;
+    one.change(plan::ready);
+}
+
+TEST(StreamBuffered, P093_RunsSoManyAndGivesThemInOrder) {
+    std::deque<script> scripts(4);
+    stream_by_hand items{futures_of(scripts).buffered(2)};
+    assert_pending(items.poll());
+    EXPECT_TRUE(scripts[0].alive && scripts[1].alive);
+    EXPECT_FALSE(scripts[2].alive);
+    finish(scripts[1], 1);
+    EXPECT_TRUE(items.is_woken());
+    assert_pending(items.poll());
+    EXPECT_FALSE(scripts[2].alive) << "an output that is kept takes up room";
+    finish(scripts[0], 0);
+    EXPECT_EQ(**assert_ready(items.poll()), 0);
+    EXPECT_EQ(**assert_ready(items.poll()), 1);
+    assert_pending(items.poll());
+    EXPECT_TRUE(scripts[2].alive && scripts[3].alive);
+    finish(scripts[2], 2);
+    finish(scripts[3], 3);
+    EXPECT_EQ(items.take_ready().size(), 2u);
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+}
+
+TEST(StreamBuffered, P093_UnorderedGivesWhateverIsReadyFirst) {
+    std::deque<script> scripts(3);
+    stream_by_hand items{futures_of(scripts).buffer_unordered(2)};
+    assert_pending(items.poll());
+    finish(scripts[1], 1);
+    EXPECT_EQ(**assert_ready(items.poll()), 1);
+    assert_pending(items.poll());
+    EXPECT_TRUE(scripts[2].alive) << "the next takes its place";
+    finish(scripts[2], 2);
+    EXPECT_EQ(**assert_ready(items.poll()), 2);
+    const int polls = scripts[0].polls;
+    assert_pending(items.poll());
+    EXPECT_EQ(scripts[0].polls, polls) << "only what was woken is polled";
+    finish(scripts[0], 0);
+    EXPECT_EQ(**assert_ready(items.poll()), 0);
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+}
+
+TEST(StreamBuffered, WaitsForItsStreamWhenNothingRuns) {
+    source<int> from;
+    stream_by_hand items{items_of<int>(from).map([](int i) -> eddy::task<int> { co_return i; }).buffered(3)};
+    assert_pending(items.poll());
+    from.give(1);
+    EXPECT_TRUE(items.is_woken());
+    EXPECT_EQ(assert_ready(items.poll()), 1);
+    from.end();
+    EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
+}
+
+TEST(StreamBuffered, ALimitOfZeroIsRefused) {
+    std::deque<script> none;
+    EXPECT_TRUE(
+        support::text_of_misuse([&] { static_cast<void>(futures_of(none).buffered(0)); }).contains("limit of zero"));
+    EXPECT_THROW(static_cast<void>(futures_of(none).buffer_unordered(0)), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(all_of(none).for_each_concurrent(0, [](int) -> eddy::task<void> { co_return; })),
+                 eddy::misuse);
+}
+
+TEST(StreamBuffered, DroppingItDropsWhatRuns) {
+    std::deque<script> scripts(3);
+    stream_by_hand items{futures_of(scripts).buffer_unordered(2)};
+    assert_pending(items.poll());
+    items.drop();
+    for (const script& each : scripts) EXPECT_FALSE(each.alive);
+}
+
+TEST(StreamBuffered, AnExceptionComesOutAndTheOthersGoOn) {
+    std::deque<script> scripts(2);
+    stream_by_hand items{futures_of(scripts).buffer_unordered(2)};
+    scripts[0].now = plan::throws;
+    EXPECT_THROW(static_cast<void>(items.poll()), std::runtime_error);
+    assert_pending(items.poll());
+    finish(scripts[1], 1);
+    EXPECT_EQ(**assert_ready(items.poll()), 1);
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+}
+
+// ---- for_each_concurrent ----
+
+auto run_all(std::deque<script>& scripts, std::size_t limit) {
+    return streams::iter(std::views::iota(std::size_t(0), scripts.size()))
+        .for_each_concurrent(limit, [&](std::size_t i) { return scripted(scripts[i]).map([](int) {}); });
+}
+
+TEST(StreamBuffered, P093_ForEachConcurrentRunsSoManyAtATime) {
+    std::deque<script> scripts(4);
+    by_hand each{run_all(scripts, 2)};
+    assert_pending(each.poll());
+    EXPECT_TRUE(scripts[0].alive && scripts[1].alive && !scripts[2].alive);
+    finish(scripts[1], 0);
+    EXPECT_TRUE(each.is_woken());
+    assert_pending(each.poll());
+    EXPECT_TRUE(scripts[2].alive && !scripts[1].alive && !scripts[3].alive);
+    for (const std::size_t i : {0, 2, 3}) {
+        finish(scripts[i], 0);
+        scripts[i].now = plan::ready;
+    }
+    EXPECT_TRUE(assert_ready(each.poll()).has_value());
+    EXPECT_TRUE(support::text_of_misuse([&] {
+                    static_cast<void>(each.poll());
+                }).starts_with("for_each_concurrent was awaited"));
+}
+
+TEST(StreamBuffered, ForEachConcurrentEndsAtTheFirstErrorAndDropsTheOthers) {
+    std::deque<script> scripts(3);
+    by_hand each{run_all(scripts, 2)};
+    assert_pending(each.poll());
+    scripts[1].change(plan::fails);
+    EXPECT_EQ(assert_ready(each.poll()).error(), std::errc::io_error);
+    for (const script& one : scripts) EXPECT_FALSE(one.alive);
+}
+
+TEST(StreamBuffered, ForEachConcurrentEndsAtAnErrorOfTheStream) {
+    source<eddy::result<int>> from;
+    script work;
+    by_hand each{
+        items_of<eddy::result<int>>(from).for_each_concurrent(5, [&](int) { return scripted(work).map([](int) {}); })};
+    from.give(1);
+    assert_pending(each.poll());
+    EXPECT_TRUE(work.alive);
+    from.give(std::unexpected(broken));
+    EXPECT_EQ(assert_ready(each.poll()).error(), broken);
+    EXPECT_FALSE(work.alive || from.alive);
+}
+
+TEST(StreamBuffered, ForEachConcurrentEndsTheOthersInAnOrderlyWayFirst) {
+    std::deque<script> scripts(2);
+    scripts[0].may_end = false;
+    by_hand each{streams::of(0, 1).for_each_concurrent(2, [&](int i) -> eddy::task<void> {
+        const auto outcome = co_await cancellable_scripted(scripts[static_cast<std::size_t>(i)]);
+        if (!outcome) throw std::runtime_error("failed");
+    })};
+    assert_pending(each.poll());
+    scripts[1].change(plan::fails);
+    assert_pending(each.poll());
+    EXPECT_TRUE(scripts[0].alive);
+    EXPECT_EQ(scripts[0].cancel_polls, 1);
+    scripts[0].may_end = true;
+    scripts[0].change(plan::pending);
+    EXPECT_TRUE(each.is_woken());
+    EXPECT_THROW(static_cast<void>(each.poll()), std::runtime_error);
+    EXPECT_FALSE(scripts[0].alive);
+}
+
+TEST(StreamBuffered, ForEachConcurrentKeepsItsFunctionWhileItsFuturesRun) {
+    auto text = std::make_shared<std::string>("item");
+    std::size_t sum = 0;
+    by_hand each{streams::of(1, 2, 3).for_each_concurrent(2, [text, &sum](int i) -> eddy::task<void> {
+        co_await eddy::yield_now();
+        sum += text->size() * static_cast<std::size_t>(i);
+    })};
+    while (!each.poll()) EXPECT_TRUE(each.is_woken());
+    EXPECT_EQ(sum, 24u);
+    EXPECT_EQ(text.use_count(), 1);
+}
+
+TEST(StreamBuffered, ForEachConcurrentEndsItsTurn) {
+    std::size_t run = 0;
+    by_hand each{
+        streams::repeat_with([] { return 1; }).take(1000).for_each_concurrent(10, [&](int) -> eddy::task<void> {
+            ++run;
+            co_return;
+        })};
+    int polls = 1;
+    for (; !each.poll(); ++polls) ASSERT_TRUE(each.is_woken());
+    EXPECT_EQ(run, 1000u);
+    EXPECT_GE(polls, 8);
+    EXPECT_LE(polls, 40);
+}
+
+TEST(StreamBufferedStress, AllOutputsComeInOrderOrAsTheyAreReady) {
+    std::mt19937_64 random(support::seed());
+    for (std::uint64_t round = support::rounds(5'000); round > 0; --round) {
+        const std::size_t count = random() % 40;
+        const std::size_t limit = 1 + random() % 8;
+        const bool ordered = random() % 2 == 0;
+        std::deque<script> scripts(count);
+        std::vector<int> seen;
+        const auto read = [&](auto stream) {
+            stream_by_hand items{std::move(stream)};
+            for (;;) {
+                if (random() % 2 == 0 && count != 0) {
+                    const std::size_t which = random() % count;
+                    if (scripts[which].alive && scripts[which].now == plan::pending)
+                        finish(scripts[which], static_cast<int>(which));
+                }
+                auto next = items.poll(static_cast<std::uint32_t>(random() % 5));
+                std::size_t alive = 0;
+                for (const script& each : scripts) alive += each.alive ? 1 : 0;
+                ASSERT_LE(alive, limit);
+                if (!next) continue;
+                if (!next->has_value()) break;
+                seen.push_back(***next);
+            }
+        };
+        if (ordered) {
+            read(futures_of(scripts).buffered(limit));
+        } else {
+            read(futures_of(scripts).buffer_unordered(limit));
+            std::ranges::sort(seen);
+        }
+        ASSERT_EQ(seen.size(), count);
+        for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(seen[i], static_cast<int>(i));
+    }
+}
+
+}  // namespace

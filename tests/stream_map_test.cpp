@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/stream.hpp>
+#include <eddy/stream/select_all.hpp>
+#include <eddy/stream_map.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <set>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "support/items.hpp"
+#include "support/scripted.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+namespace streams = eddy::streams;
+using eddy::size_bounds;
+using eddy::stream_map;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::items_of;
+using support::source;
+using support::stream_by_hand;
+
+using int_map = stream_map<std::string, items_of<int>>;
+
+/// The next item as text: "key value", "wait" or "end".
+std::string next_of(int_map& map) {
+    by_hand next{map.next()};
+    auto answer = next.poll();
+    if (!answer) return "wait";
+    if (!answer->has_value()) return "end";
+    return (**answer).key + " " + std::to_string((**answer).value);
+}
+
+TEST(StreamMap, P094_GivesItemsWithTheirKeys) {
+    source<int> a;
+    source<int> b;
+    int_map map;
+    EXPECT_EQ(next_of(map), "end") << "an empty one has ended";
+    EXPECT_TRUE(map.insert("a", items_of<int>(a)));
+    EXPECT_TRUE(map.insert("b", items_of<int>(b)));
+    EXPECT_EQ(map.size(), 2u);
+    EXPECT_TRUE(map.contains("a") && !map.contains("c"));
+    by_hand next{map.next()};
+    assert_pending(next.poll());
+    b.give(1);
+    EXPECT_TRUE(next.is_woken());
+    const auto item = assert_ready(next.poll());
+    EXPECT_TRUE(item->key == "b" && item->value == 1);
+    a.give(2);
+    EXPECT_EQ(next_of(map), "a 2");
+    EXPECT_EQ(next_of(map), "wait");
+}
+
+TEST(StreamMap, AStreamThatEndsIsRemovedAndTheMapEndsWithTheLast) {
+    source<int> a;
+    source<int> b;
+    source<int> c;
+    int_map map;
+    map.insert("a", items_of<int>(a));
+    map.insert("b", items_of<int>(b));
+    a.end();
+    EXPECT_EQ(next_of(map), "wait");
+    EXPECT_FALSE(map.contains("a"));
+    EXPECT_FALSE(a.alive);
+    b.give(7);
+    b.end();
+    EXPECT_EQ(next_of(map), "b 7");
+    EXPECT_EQ(next_of(map), "end");
+    EXPECT_TRUE(map.is_empty());
+    map.insert("c", items_of<int>(c));
+    c.give(1);
+    EXPECT_EQ(next_of(map), "c 1") << "it goes on after its end";
+}
+
+TEST(StreamMap, AKeyTakesTheNewStreamInPlaceOfTheOld) {
+    source<int> old_one;
+    source<int> new_one;
+    int_map map;
+    map.insert("a", items_of<int>(old_one));
+    EXPECT_EQ(next_of(map), "wait");
+    EXPECT_FALSE(map.insert("a", items_of<int>(new_one)));
+    EXPECT_FALSE(old_one.alive);
+    EXPECT_EQ(map.size(), 1u);
+    new_one.give(5);
+    EXPECT_EQ(next_of(map), "a 5");
+}
+
+TEST(StreamMap, RemoveDestroysAStreamAlsoIfItWasWoken) {
+    source<int> a;
+    source<int> b;
+    int_map map;
+    map.insert("a", items_of<int>(a));
+    map.insert("b", items_of<int>(b));
+    EXPECT_EQ(next_of(map), "wait");
+    EXPECT_NE(map.find("a"), nullptr);
+    a.give(1);
+    EXPECT_TRUE(map.remove("a"));
+    EXPECT_FALSE(map.remove("a"));
+    EXPECT_EQ(map.find("a"), nullptr);
+    EXPECT_FALSE(a.alive);
+    EXPECT_EQ(next_of(map), "wait");
+    b.give(2);
+    map.clear();
+    EXPECT_FALSE(b.alive);
+    EXPECT_EQ(next_of(map), "end");
+}
+
+TEST(StreamMap, OnlyWhatWasWokenIsPolled) {
+    std::deque<source<int>> sources(1000);
+    stream_map<std::size_t, items_of<int>> map;
+    for (std::size_t i = 0; i < sources.size(); ++i) map.insert(i, items_of<int>(sources[i]));
+    stream_by_hand items{std::move(map)};
+    while (!items.poll().is_ready() && items.is_woken()) {
+    }
+    sources[700].give(1);
+    EXPECT_EQ(assert_ready(items.poll())->key, 700u);
+    assert_pending(items.poll());
+    for (std::size_t i = 0; i < sources.size(); ++i) EXPECT_EQ(sources[i].polls, i == 700 ? 3 : 1);
+}
+
+TEST(StreamMap, StreamsThatAreAlwaysReadyTakeTurns) {
+    const auto ready = [] { return streams::repeat_with([] { return 1; }); };
+    stream_map<int, decltype(ready())> map;
+    for (int i = 0; i < 3; ++i) map.insert(i, ready());
+    std::string order;
+    for (int i = 0; i < 9; ++i) order += std::to_string(assert_ready(by_hand{map.next()}.poll())->key);
+    EXPECT_EQ(order, "012012012");
+}
+
+TEST(StreamMap, AStreamThatIsAlwaysReadyDoesNotSpinForEver) {
+    const auto ready = [] { return streams::repeat_with([] { return 1; }); };
+    stream_map<int, decltype(ready())> map;
+    map.insert(0, ready());
+    by_hand count{std::move(map).take(1000).count()};
+    int polls = 1;
+    for (; !count.poll(); ++polls) ASSERT_TRUE(count.is_woken());
+    EXPECT_EQ(polls, 8);
+}
+
+TEST(StreamMap, AnExceptionComesOutAndTheStreamStays) {
+    int asked = 0;
+    auto throws_once = [&] {
+        return streams::repeat_with([&] {
+            if (++asked == 1) throw std::runtime_error("first");
+            return asked;
+        });
+    };
+    stream_map<int, decltype(throws_once())> map;
+    map.insert(0, throws_once());
+    EXPECT_THROW(static_cast<void>(by_hand{map.next()}.poll()), std::runtime_error);
+    EXPECT_EQ(assert_ready(by_hand{map.next()}.poll())->value, 2);
+}
+
+TEST(StreamMap, MayBeMovedWhileItsStreamsWait) {
+    source<int> a;
+    int_map first;
+    first.insert("a", items_of<int>(a));
+    EXPECT_EQ(next_of(first), "wait");
+    int_map second = std::move(first);
+    a.give(1);
+    EXPECT_EQ(next_of(second), "a 1");
+    a.end();
+    EXPECT_EQ(next_of(second), "end");
+}
+
+TEST(StreamMap, ItsItemsHaveParts) {
+    stream_map<char, streams::once_stream<int>> map;
+    map.insert('x', streams::once(1));
+    std::string seen;
+    by_hand each{std::move(map).for_each([&](char key, int value) { (seen += key) += std::to_string(value); })};
+    EXPECT_TRUE(assert_ready(each.poll()));
+    EXPECT_EQ(seen, "x1");
+}
+
+TEST(StreamMap, ItsHintIsThatOfAll) {
+    stream_map<int, streams::once_stream<int>> map;
+    EXPECT_EQ(map.size_hint(), size_bounds(0, 0));
+    for (int i = 0; i < 3; ++i) map.insert(i, streams::once(i));
+    EXPECT_EQ(map.size_hint(), size_bounds(3, 3));
+}
+
+TEST(StreamMap, ForwardsPollCancel) {
+    std::deque<support::script> scripts(3);
+    using one = decltype(streams::from_future(support::cancellable_scripted(scripts[0])));
+    stream_map<int, one> map;
+    for (int i = 0; i < 3; ++i) {
+        scripts[static_cast<std::size_t>(i)].may_end = i != 1;
+        map.insert(i, streams::from_future(support::cancellable_scripted(scripts[static_cast<std::size_t>(i)])));
+    }
+    stream_by_hand items{std::move(map)};
+    assert_pending(items.poll());
+    EXPECT_FALSE(items.poll_cancel().is_ready());
+    EXPECT_TRUE(!scripts[0].alive && scripts[1].alive && !scripts[2].alive);
+    scripts[1].may_end = true;
+    scripts[1].change(support::plan::pending);
+    EXPECT_TRUE(items.is_woken());
+    EXPECT_TRUE(items.poll_cancel().is_ready());
+    EXPECT_FALSE(scripts[1].alive);
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+}
+
+TEST(StreamSelectAll, P094_GivesWhatComes) {
+    source<int> a;
+    source<int> b;
+    source<int> c;
+    std::vector<items_of<int>> both;
+    both.emplace_back(a);
+    both.emplace_back(b);
+    auto all = streams::select_all(std::move(both));
+    stream_by_hand items{std::move(all)};
+    assert_pending(items.poll());
+    b.give(1);
+    a.give(2);
+    EXPECT_TRUE(items.is_woken());
+    EXPECT_EQ(items.take_ready(), (std::vector<int>{1, 2})) << "in the order of the wakes";
+    items.stream().push(items_of<int>(c));
+    EXPECT_EQ(items.stream().size(), 3u);
+    c.give(3);
+    EXPECT_EQ(assert_ready(items.poll()), 3);
+    for (source<int>* each : {&a, &b, &c}) each->end();
+    EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
+    EXPECT_TRUE(items.stream().is_empty());
+}
+
+/// Against a model: queues of items by key.
+TEST(StreamMapStress, AgreesWithQueuesByKey) {
+    std::mt19937_64 random(support::seed());
+    for (std::uint64_t round = support::rounds(5'000); round > 0; --round) {
+        std::deque<source<int>> sources;  // outlive the map
+        std::map<int, source<int>*> live;
+        stream_map<int, items_of<int>> map;
+        eddy::test::wake_counter counter;
+        const eddy::waker waker = counter.waker();
+        std::uint64_t seen_wakes = 0;
+        bool waits = false;
+        int given = 0;
+        for (int step = 0; step < 60; ++step) {
+            const int key = static_cast<int>(random() % 5);
+            const auto at = live.find(key);
+            switch (random() % 8) {
+            case 0:
+                sources.emplace_back();
+                EXPECT_EQ(map.insert(key, items_of<int>(sources.back())), at == live.end());
+                live[key] = &sources.back();
+                waits = false;
+                break;
+            case 1:
+                EXPECT_EQ(map.remove(key), at != live.end());
+                if (at != live.end()) live.erase(at);
+                break;
+            case 2:
+                if (at != live.end() && !at->second->ended) at->second->end();
+                break;
+            case 3:
+            case 4:
+                if (at != live.end() && !at->second->ended) at->second->give(++given);
+                break;
+            default: {
+                bool has_item = false;
+                for (const auto& [k, s] : live) has_item |= !s->items.empty();
+                for (const auto& [k, s] : live)
+                    if (waits && (!s->items.empty() || s->ended)) {
+                        EXPECT_NE(counter.wakes(), seen_wakes);
+                    }
+                seen_wakes = counter.wakes();
+                eddy::context cx(waker);
+                std::map<int, int> fronts;
+                for (const auto& [k, s] : live)
+                    if (!s->items.empty()) fronts[k] = s->items.front();
+                auto next = map.poll_next(cx);
+                for (auto it = live.begin(); it != live.end();) {
+                    it = it->second->ended && it->second->items.empty() && !it->second->alive ? live.erase(it)
+                                                                                              : std::next(it);
+                }
+                waits = !next;
+                if (!next) {
+                    EXPECT_FALSE(has_item);
+                } else if (next->has_value()) {
+                    ASSERT_TRUE(fronts.contains((**next).key));
+                    EXPECT_EQ((**next).value, fronts[(**next).key]);
+                } else {
+                    EXPECT_TRUE(live.empty());
+                }
+                break;
+            }
+            }
+            ASSERT_EQ(map.size(), live.size());
+        }
+    }
+}
+
+}  // namespace

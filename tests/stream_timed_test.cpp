@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// Streams and time, on a time driver without its loop, polled by hand.
+#include <eddy/stream.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/time/interval.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <optional>
+#include <vector>
+
+#include "support/items.hpp"
+#include "support/polling.hpp"
+#include "support/time_loop.hpp"
+
+namespace {
+
+namespace streams = eddy::streams;
+using namespace std::chrono_literals;
+using eddy::size_bounds;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using support::items_of;
+using support::source;
+using support::stream_by_hand;
+using support::time_loop;
+
+using ints = std::vector<int>;
+
+TEST(StreamTimed, P096_TimeoutGivesItemsThatComeInTime) {
+    const time_loop loop;
+    source<int> from;
+    stream_by_hand items{items_of<int>(from).timeout(100ms)};
+    from.give(1);
+    EXPECT_EQ(**assert_ready(items.poll()), 1);
+    assert_pending(items.poll());
+    from.give(2);
+    EXPECT_TRUE(items.is_woken());
+    EXPECT_EQ(**assert_ready(items.poll()), 2);
+    from.end();
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+}
+
+TEST(StreamTimed, P096_TimeoutSaysOnceThatNothingCameAndGoesOn) {
+    time_loop loop;
+    source<int> from;
+    stream_by_hand items{items_of<int>(from).timeout(100ms)};
+    assert_pending(items.poll());
+    loop.advance(99ms);
+    EXPECT_FALSE(items.is_woken());
+    assert_pending(items.poll());
+    loop.advance(1ms);
+    EXPECT_TRUE(items.is_woken());
+    EXPECT_EQ(assert_ready(items.poll())->error(), eddy::time::elapsed());
+    assert_pending(items.poll());
+    loop.advance(10s);
+    EXPECT_FALSE(items.is_woken()) << "once";
+    from.give(1);
+    EXPECT_EQ(**assert_ready(items.poll()), 1);
+    assert_pending(items.poll());
+    loop.advance(100ms);
+    EXPECT_EQ(assert_ready(items.poll())->error(), eddy::time::elapsed()) << "it counts again from the item on";
+}
+
+TEST(StreamTimed, TimeoutCountsFromTheLastItem) {
+    time_loop loop;
+    source<int> from;
+    stream_by_hand items{items_of<int>(from).timeout(100ms)};
+    loop.advance(60ms);
+    from.give(1);
+    static_cast<void>(items.poll());
+    loop.advance(60ms);
+    assert_pending(items.poll());
+    loop.advance(40ms);
+    EXPECT_FALSE(assert_ready(items.poll())->has_value());
+}
+
+TEST(StreamTimed, TimeoutMayBeMovedBetweenTwoItems) {
+    time_loop loop;
+    source<int> from;
+    eddy::test::wake_counter counter;
+    const eddy::waker waker = counter.waker();
+    eddy::context cx(waker);
+    auto first = items_of<int>(from).timeout(100ms);
+    assert_pending(first.poll_next(cx));
+    from.give(1);
+    EXPECT_EQ(**assert_ready(first.poll_next(cx)), 1);
+    auto second = std::move(first);
+    assert_pending(second.poll_next(cx));
+    loop.advance(100ms);
+    EXPECT_FALSE(assert_ready(second.poll_next(cx))->has_value());
+}
+
+TEST(StreamTimed, ATimeoutComesAlthoughTheItemsUseTheBudgetUp) {
+    time_loop loop;
+    stream_by_hand items{streams::repeat_with([] { return 1; }).filter([](int) { return false; }).timeout(100ms)};
+    assert_pending(items.poll());
+    EXPECT_TRUE(items.is_woken());
+    loop.advance(100ms);
+    EXPECT_FALSE(assert_ready(items.poll())->has_value());
+}
+
+TEST(StreamTimed, P096_ThrottleKeepsItemsApart) {
+    time_loop loop;
+    stream_by_hand items{streams::iter(ints{1, 2, 3}).throttle(100ms)};
+    EXPECT_EQ(assert_ready(items.poll()), 1) << "the first comes at once";
+    assert_pending(items.poll());
+    loop.advance(99ms);
+    assert_pending(items.poll());
+    loop.advance(1ms);
+    EXPECT_TRUE(items.is_woken());
+    EXPECT_EQ(assert_ready(items.poll()), 2);
+    loop.advance(1s);
+    EXPECT_EQ(assert_ready(items.poll()), 3) << "what is late is not made up for";
+    assert_pending(items.poll());
+    loop.advance(100ms);
+    EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
+}
+
+TEST(StreamTimed, ThrottleByNothingIsNone) {
+    stream_by_hand items{streams::iter(ints{1, 2}).throttle(0ms)};  // not even a loop is needed
+    EXPECT_EQ(items.take_ready(), (ints{1, 2}));
+}
+
+TEST(StreamTimed, P096_ChunksTimeoutGivesAFullChunkAtOnce) {
+    const time_loop loop;
+    source<int> from;
+    stream_by_hand items{items_of<int>(from).chunks_timeout(2, 100ms)};
+    for (const int i : {1, 2, 3}) from.give(i);
+    EXPECT_EQ(assert_ready(items.poll()), (ints{1, 2}));
+    assert_pending(items.poll());
+    from.end();
+    EXPECT_EQ(assert_ready(items.poll()), (ints{3}));
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+}
+
+TEST(StreamTimed, P096_ChunksTimeoutGivesWhatItHasWhenItsTimeIsOver) {
+    time_loop loop;
+    source<int> from;
+    stream_by_hand items{items_of<int>(from).chunks_timeout(4, 100ms)};
+    assert_pending(items.poll());
+    loop.advance(1s);
+    EXPECT_FALSE(items.is_woken()) << "an empty chunk waits for its first item";
+    from.give(1);
+    assert_pending(items.poll());
+    loop.advance(60ms);
+    from.give(2);
+    assert_pending(items.poll());
+    loop.advance(40ms);
+    EXPECT_TRUE(items.is_woken());
+    EXPECT_EQ(assert_ready(items.poll()), (ints{1, 2})) << "counted from the first";
+    assert_pending(items.poll());
+    for (const int i : {3, 4, 5, 6}) from.give(i);
+    EXPECT_EQ(assert_ready(items.poll()), (ints{3, 4, 5, 6}));
+    assert_pending(items.poll());
+    loop.advance(1s);
+    EXPECT_FALSE(items.is_woken()) << "a full chunk has stopped its clock";
+}
+
+TEST(StreamTimed, ChunksOfNoItemsAreRefused) {
+    EXPECT_TRUE(support::text_of_misuse([] {
+                    static_cast<void>(streams::of(1).chunks_timeout(0, 1s));
+                }).contains("size above zero"));
+}
+
+TEST(StreamTimed, ChunksTimeoutComesAlthoughTheItemsUseTheBudgetUp) {
+    time_loop loop;
+    stream_by_hand items{streams::repeat_with([] { return 1; }).chunks_timeout(100'000, 100ms)};
+    assert_pending(items.poll());
+    EXPECT_TRUE(items.is_woken());
+    loop.advance(100ms);
+    EXPECT_EQ(assert_ready(items.poll())->size(), 256u);
+}
+
+TEST(StreamTimed, AnIntervalIsAStream) {
+    time_loop loop;
+    stream_by_hand ticks{eddy::time::interval(100ms).enumerate().map([](std::size_t i, auto) { return i; }).take(3)};
+    EXPECT_EQ(assert_ready(ticks.poll()), 0u);
+    assert_pending(ticks.poll());
+    loop.advance(100ms);
+    EXPECT_EQ(assert_ready(ticks.poll()), 1u);
+    EXPECT_EQ(ticks.stream().size_hint(), size_bounds(0, 1));
+}
+
+}  // namespace

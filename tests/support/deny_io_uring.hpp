@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <linux/filter.h>
+#include <linux/io_uring.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <iterator>
+
+namespace support {
+
+/// What making a ring answers in this process: 0, or the error.
+[[nodiscard]] inline int error_of_io_uring() {
+    io_uring_params params{};
+    const auto fd = ::syscall(SYS_io_uring_setup, 1, &params);
+    if (fd < 0) return errno;
+    ::close(static_cast<int>(fd));
+    return 0;
+}
+
+/// From here on the system calls of io_uring fail with `error` on this thread, on those that it starts and in what it
+/// executes: with EPERM as in a container, with ENOSYS as on an old kernel. False if that is not so.
+[[nodiscard]] inline bool deny_io_uring(int error) {
+    static_assert(SYS_io_uring_setup + 1 == SYS_io_uring_enter && SYS_io_uring_enter + 1 == SYS_io_uring_register);
+    sock_filter program[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, SYS_io_uring_setup, 0, 2),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, SYS_io_uring_register, 1, 0),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error)),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    const sock_fprog filter{std::size(program), program};
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0 && error_of_io_uring() == error;
+}
+
+}  // namespace support

@@ -1,0 +1,651 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/sync/broadcast.hpp>
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <optional>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/try.hpp>
+#include <eddy/wait.hpp>
+
+#include "support/meddling_waker.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+using eddy::sync::broadcast;
+using eddy::sync::broadcast_error;
+using eddy::sync::broadcast_stream;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+
+broadcast_error lagged(std::uint64_t missed) { return broadcast_error(broadcast_error::kinds::lagged, missed); }
+const broadcast_error closed(broadcast_error::kinds::closed);
+const broadcast_error empty(broadcast_error::kinds::empty);
+
+template <class End>
+void let_go(End& end) {
+    const auto gone = std::move(end);
+}
+
+TEST(SyncBroadcast, P082_EachReceiverGetsEachValue) {
+    auto [tx, rx] = broadcast<std::string>::channel(16);
+    auto other = tx.subscribe();
+    EXPECT_EQ(tx.send("one"), 2u);
+    EXPECT_EQ(rx.try_recv(), "one");
+    EXPECT_EQ(tx.send("two"), 2u);
+    EXPECT_EQ(other.try_recv(), "one");
+    EXPECT_EQ(other.try_recv(), "two");
+    EXPECT_EQ(other.try_recv().error(), empty);
+    EXPECT_EQ(rx.try_recv(), "two");
+    EXPECT_EQ(rx.try_recv().error(), empty);
+}
+
+TEST(SyncBroadcast, P082_WhoWaitsIsWoken) {
+    auto [tx, rx] = broadcast<int>::channel(16);
+    auto other = tx.subscribe();
+    by_hand first(rx.recv());
+    by_hand second(other.recv());
+    assert_pending(first.poll());
+    assert_pending(first.poll());
+    assert_pending(second.poll());
+    EXPECT_EQ(tx.send(1), 2u);
+    EXPECT_EQ(first.wakes(), 1u);
+    EXPECT_EQ(second.wakes(), 1u);
+    EXPECT_EQ(first.wakers() + second.wakers(), 0u);
+    EXPECT_EQ(assert_ready(first.poll()), 1);
+    EXPECT_EQ(tx.send(2), 2u);
+    EXPECT_EQ(second.wakes(), 1u);
+    EXPECT_EQ(assert_ready(second.poll()), 1);
+    assert_ready(second.poll());  // it may be polled again, for the next
+    assert_pending(second.poll());
+}
+
+TEST(SyncBroadcast, P082_ASubscriberGetsWhatIsSentFromThenOn) {
+    auto [tx, rx] = broadcast<int>::channel(4);
+    static_cast<void>(tx.send(1));
+    auto late = tx.subscribe();
+    auto again = rx.resubscribe();
+    EXPECT_EQ(tx.receiver_count(), 3u);
+    static_cast<void>(tx.send(2));
+    EXPECT_EQ(late.try_recv(), 2);
+    EXPECT_EQ(again.try_recv(), 2);
+    EXPECT_EQ(rx.try_recv(), 1);
+}
+
+TEST(SyncBroadcast, P082_AValueComesBackWhenNobodyReceives) {
+    auto [tx, rx] = broadcast<std::string>::channel(2);
+    let_go(rx);
+    EXPECT_EQ(tx.send("one").error(), "one");
+    auto again = tx.subscribe();
+    EXPECT_EQ(tx.send("two"), 1u);
+    EXPECT_EQ(again.try_recv(), "two");
+}
+
+TEST(SyncBroadcast, P082_CapacityIsAtLeastOneAndAPowerOfTwo) {
+    EXPECT_THROW(static_cast<void>(broadcast<int>::channel(0)), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(broadcast<int>::channel((std::size_t{1} << 31) + 1)), eddy::misuse);
+    auto [tx, rx] = broadcast<int>::channel(3);
+    for (int i = 0; i < 4; ++i) static_cast<void>(tx.send(i));
+    EXPECT_EQ(rx.try_recv(), 0);  // 4 are kept
+}
+
+TEST(SyncBroadcast, R075_LagSaysHowManyAndGoesOnWithTheOldest) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    for (int i = 1; i <= 5; ++i) static_cast<void>(tx.send(i));
+    EXPECT_EQ(rx.len(), 5u);
+    EXPECT_EQ(rx.try_recv().error(), lagged(3));
+    EXPECT_EQ(rx.len(), 2u);
+    EXPECT_EQ(rx.try_recv(), 4);
+    EXPECT_EQ(rx.try_recv(), 5);
+    EXPECT_EQ(rx.try_recv().error(), empty);
+    for (int i = 6; i <= 9; ++i) static_cast<void>(tx.send(i));
+    EXPECT_EQ(rx.try_recv().error(), lagged(2));
+    static_cast<void>(tx.send(10));  // lags once more before it has read one
+    EXPECT_EQ(rx.try_recv().error(), lagged(1));
+    by_hand recv(rx.recv());
+    EXPECT_EQ(assert_ready(recv.poll()), 9);
+}
+
+TEST(SyncBroadcast, R075_LagIsEachReceiversOwn) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    auto fast = tx.subscribe();
+    for (int i = 1; i <= 3; ++i) {
+        static_cast<void>(tx.send(i));
+        EXPECT_EQ(fast.try_recv(), i);
+    }
+    by_hand slow(rx.recv());
+    EXPECT_EQ(assert_ready(slow.poll()).error(), lagged(1));
+    EXPECT_EQ(assert_ready(slow.poll()), 2);
+}
+
+TEST(SyncBroadcast, R075_WithOneSlotAReceiverLagsByTheSecond) {
+    auto [tx, rx] = broadcast<int>::channel(1);
+    static_cast<void>(tx.send(1));
+    EXPECT_EQ(rx.try_recv(), 1);
+    static_cast<void>(tx.send(2));
+    static_cast<void>(tx.send(3));
+    EXPECT_EQ(rx.try_recv().error(), lagged(1));
+    EXPECT_EQ(rx.try_recv(), 3);
+}
+
+TEST(SyncBroadcast, P082_WhatIsLeftComesBeforeTheEnd) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    for (int i = 1; i <= 3; ++i) static_cast<void>(tx.send(i));
+    EXPECT_FALSE(rx.is_closed());
+    let_go(tx);
+    EXPECT_TRUE(rx.is_closed());
+    EXPECT_EQ(rx.try_recv().error(), lagged(1));
+    EXPECT_EQ(rx.try_recv(), 2);
+    EXPECT_EQ(rx.blocking_recv(), 3);
+    EXPECT_EQ(rx.try_recv().error(), closed);
+    by_hand recv(rx.recv());
+    EXPECT_EQ(assert_ready(recv.poll()).error(), closed);
+}
+
+TEST(SyncBroadcast, P082_TheLastSenderThatGoesWakesWhoWaits) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    std::optional copy(tx);
+    EXPECT_EQ(rx.sender_count(), 2u);
+    by_hand recv(rx.recv());
+    assert_pending(recv.poll());
+    copy.reset();
+    EXPECT_FALSE(recv.is_woken());
+    let_go(tx);
+    EXPECT_TRUE(recv.is_woken());
+    EXPECT_EQ(recv.wakers(), 0u);
+    EXPECT_EQ(assert_ready(recv.poll()).error(), closed);
+}
+
+TEST(SyncBroadcast, R074_AReceiverMadeAfterTheCloseIsClosed) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    static_cast<void>(tx.send(1));
+    let_go(tx);
+    auto again = rx.resubscribe();
+    EXPECT_EQ(again.try_recv().error(), closed);
+    by_hand recv(again.recv());
+    EXPECT_EQ(assert_ready(recv.poll()).error(), closed);
+    EXPECT_EQ(rx.try_recv(), 1);
+}
+
+TEST(SyncBroadcast, P082_AWeakSenderDoesNotKeepItOpen) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    const auto weak = tx.downgrade();
+    auto copy = weak;
+    {
+        const auto strong = weak.upgrade();
+        ASSERT_TRUE(strong.has_value());
+        EXPECT_TRUE(strong->same_channel(tx));
+        EXPECT_EQ(tx.sender_count(), 2u);
+        static_cast<void>(strong->send(1));
+    }
+    let_go(tx);
+    EXPECT_FALSE(copy.upgrade().has_value());
+    EXPECT_EQ(rx.try_recv(), 1);
+    EXPECT_EQ(rx.try_recv().error(), closed);
+    let_go(rx);
+    EXPECT_FALSE(weak.upgrade().has_value());  // the last reference of all
+}
+
+TEST(SyncBroadcast, P082_ClosedEndsWhenTheLastReceiverGoes) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    by_hand waits(tx.closed());
+    assert_pending(waits.poll());
+    let_go(rx);
+    EXPECT_TRUE(waits.is_woken());
+    auto again = tx.subscribe();
+    assert_pending(waits.poll());
+    let_go(again);
+    EXPECT_TRUE(waits.is_woken());
+    assert_ready(waits.poll());
+    EXPECT_EQ(waits.wakers(), 0u);
+}
+
+TEST(SyncBroadcast, P082_RecvThatIsDroppedHasTakenNothing) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    by_hand recv(rx.recv());
+    assert_pending(recv.poll());
+    EXPECT_EQ(recv.wakers(), 1u);
+    static_cast<void>(tx.send(1));
+    recv.drop();
+    EXPECT_EQ(rx.try_recv(), 1);
+    by_hand leaves(rx.recv());
+    assert_pending(leaves.poll());
+    leaves.drop();
+    EXPECT_EQ(leaves.wakers(), 0u);
+    static_cast<void>(tx.send(2));
+    EXPECT_EQ(leaves.wakes(), 0u);
+}
+
+TEST(SyncBroadcast, P082_AValueGoesWithItsLastReader) {
+    auto value = std::make_shared<int>(1);
+    auto [tx, rx] = broadcast<std::shared_ptr<int>>::channel(2);
+    auto second = tx.subscribe();
+    static_cast<void>(tx.send(value));
+    EXPECT_EQ(value.use_count(), 2);
+    EXPECT_EQ(rx.try_recv(), value);
+    EXPECT_EQ(value.use_count(), 2);
+    {
+        const auto last = second.try_recv();
+        EXPECT_EQ(value.use_count(), 2);  // it was given the value itself
+    }
+    EXPECT_EQ(value.use_count(), 1);
+
+    static_cast<void>(tx.send(value));
+    let_go(second);
+    EXPECT_EQ(value.use_count(), 2);
+    let_go(rx);  // gives up what it has not received
+    EXPECT_EQ(value.use_count(), 1);
+}
+
+TEST(SyncBroadcast, P082_AValueThatIsOverwrittenGoesAtOnce) {
+    auto value = std::make_shared<int>(1);
+    auto [tx, rx] = broadcast<std::shared_ptr<int>>::channel(1);
+    static_cast<void>(tx.send(value));
+    static_cast<void>(tx.send(nullptr));
+    EXPECT_EQ(value.use_count(), 1);
+    EXPECT_EQ(rx.try_recv().error(), lagged(1));
+    EXPECT_EQ(rx.try_recv(), nullptr);
+}
+
+TEST(SyncBroadcast, P082_LenCountsWhatSomebodyHasYetToReceive) {
+    auto [tx, rx] = broadcast<int>::channel(4);
+    EXPECT_TRUE(tx.is_empty() && rx.is_empty());
+    static_cast<void>(tx.send(1));
+    auto second = tx.subscribe();
+    static_cast<void>(tx.send(2));
+    static_cast<void>(tx.send(3));
+    EXPECT_EQ(tx.len(), 3u);
+    EXPECT_EQ(second.len(), 2u);
+    static_cast<void>(second.try_recv());
+    EXPECT_EQ(tx.len(), 3u);
+    static_cast<void>(rx.try_recv());
+    static_cast<void>(rx.try_recv());
+    EXPECT_EQ(tx.len(), 1u);
+    for (int i = 0; i < 9; ++i) static_cast<void>(tx.send(i));
+    EXPECT_EQ(tx.len(), 4u);
+    let_go(rx);
+    let_go(second);
+    EXPECT_TRUE(tx.is_empty());
+}
+
+struct copies_badly {
+    explicit copies_badly(int given) : value(given) {}
+    copies_badly(const copies_badly& other) : value(other.value) {
+        if (value == 2) throw std::runtime_error("no copy");
+    }
+    copies_badly(copies_badly&& other) noexcept(false) : value(other.value) {}
+    int value;
+};
+
+TEST(SyncBroadcast, P082_WhatACopyThrowsPassesAndTheNextValueCanBeHad) {
+    auto [tx, rx] = broadcast<copies_badly>::channel(4);
+    auto second = tx.subscribe();
+    for (int i = 1; i <= 3; ++i) static_cast<void>(tx.send(copies_badly(i)));
+    EXPECT_EQ(rx.try_recv()->value, 1);
+    EXPECT_THROW(static_cast<void>(rx.try_recv()), std::runtime_error);
+    by_hand recv(rx.recv());
+    EXPECT_EQ(assert_ready(recv.poll())->value, 3);
+    EXPECT_EQ(second.len(), 3u);
+}
+
+struct copies_by_sending {
+    const broadcast<copies_by_sending>::sender* tx = nullptr;
+    copies_by_sending() = default;
+    explicit copies_by_sending(const broadcast<copies_by_sending>::sender& with) : tx(&with) {}
+    copies_by_sending(const copies_by_sending& other) {
+        if (other.tx != nullptr) static_cast<void>(other.tx->send(copies_by_sending()));
+    }
+    copies_by_sending(copies_by_sending&& other) noexcept : tx(other.tx) {}
+    copies_by_sending& operator=(copies_by_sending&&) = delete;
+    ~copies_by_sending() = default;
+};
+
+TEST(SyncBroadcast, R068_ACopyMayUseTheChannel) {
+    auto [tx, rx] = broadcast<copies_by_sending>::channel(1);
+    auto second = tx.subscribe();
+    static_cast<void>(tx.send(copies_by_sending(tx)));
+    EXPECT_TRUE(rx.try_recv().has_value());  // and overwrites what it copies
+    EXPECT_EQ(second.try_recv().error(), lagged(1));
+    EXPECT_EQ(rx.len(), 1u);
+}
+
+TEST(SyncBroadcast, P082_AnEndThatWasMovedFromIsEmpty) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    auto other = std::move(tx);
+    auto takes = std::move(rx);
+    EXPECT_THROW(static_cast<void>(tx.send(1)), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(rx.try_recv()), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(rx.recv()), eddy::misuse);
+    tx = other;
+    rx = std::move(takes);
+    EXPECT_EQ(tx.send(5), 1u);
+    EXPECT_EQ(rx.try_recv(), 5);
+}
+
+TEST(SyncBroadcast, P082_TakesBudgetAndGivesItBackWhenThereIsNothing) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(noop, 1);
+    by_hand recv(rx.recv());
+    assert_pending(recv.future().poll(cx));
+    EXPECT_EQ(cx.budget(), 1u);
+    static_cast<void>(tx.send(1));
+    assert_pending(recv.poll(0));
+    EXPECT_TRUE(recv.is_woken());
+    EXPECT_EQ(assert_ready(recv.poll(1)), 1);
+}
+
+TEST(SyncBroadcast, R069_TheWakerOfTheLastPollCounts) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    auto recv = rx.recv();
+    eddy::test::wake_counter former;
+    eddy::test::wake_counter latter;
+    const auto a = former.waker();
+    const auto b = latter.waker();
+    eddy::context with_a(a);
+    eddy::context with_b(b);
+    assert_pending(recv.poll(with_a));
+    assert_pending(recv.poll(with_b));
+    EXPECT_EQ(former.wakers(), 1u);
+    static_cast<void>(tx.send(1));
+    EXPECT_EQ(former.wakes(), 0u);
+    EXPECT_EQ(latter.wakes(), 1u);
+}
+
+TEST(SyncBroadcast, R068_WakersMayComeBackForTheSame) {
+    auto ends = broadcast<int>::channel(2);
+    auto& tx = ends.sender;
+    auto& rx = ends.receiver;
+    support::meddling_waker meddler([&] {
+        auto inner = tx.subscribe();
+        static_cast<void>(tx.send(7));
+        by_hand recv(inner.recv());
+        static_cast<void>(recv.poll());
+        static_cast<void>(recv.poll());
+    });
+    const auto waker = meddler.waker();
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(waker);
+    eddy::context with_other(noop);
+    for (int i = 0; i < 5; ++i) {
+        auto second = tx.subscribe();
+        auto recv = rx.recv();
+        while (recv.poll(cx).is_ready()) {
+        }
+        auto other = second.recv();
+        static_cast<void>(other.poll(cx));
+        static_cast<void>(other.poll(with_other));
+        static_cast<void>(tx.send(i));
+    }
+    EXPECT_GT(meddler.calls(), 5);
+}
+
+TEST(SyncBroadcast, P082_ManyAreWokenInBatchesThoughSomeLeaveMeanwhile) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    constexpr std::size_t count = 100;
+    using hand = by_hand<broadcast<int>::recv_future>;
+    std::vector<broadcast<int>::receiver> ends;
+    for (std::size_t i = 0; i < count; ++i) ends.push_back(tx.subscribe());
+    std::vector<std::unique_ptr<hand>> all;
+    int calls = 0;
+    support::meddling_waker meddler([&] {
+        if (++calls != 2) return;  // the first is the clone
+        all[50]->drop();
+        EXPECT_EQ(assert_ready(all[60]->poll()), 1);
+        assert_pending(all[60]->poll());  // waits anew, and is not woken by this send
+    });
+    auto first = rx.recv();
+    const auto waker = meddler.waker();
+    eddy::context cx(waker);
+    assert_pending(first.poll(cx));
+    for (auto& end : ends) {
+        all.push_back(std::make_unique<hand>(end.recv()));
+        assert_pending(all.back()->poll());
+    }
+    EXPECT_EQ(tx.send(1), count + 1);
+    for (std::size_t i = 0; i < count; ++i) {
+        EXPECT_EQ(all[i]->wakes(), i == 50 || i == 60 ? 0u : 1u) << i;
+        if (i == 50 || i == 60) continue;
+        EXPECT_EQ(assert_ready(all[i]->poll()), 1);
+    }
+    EXPECT_EQ(tx.send(2), count + 1);
+    EXPECT_TRUE(all[60]->is_woken());
+}
+
+TEST(SyncBroadcastDeathTest, P082_AFutureThatWaitsIsNotMoved) {
+    EXPECT_DEATH(
+        {
+            auto ends = broadcast<int>::channel(2);
+            by_hand recv(ends.receiver.recv());
+            static_cast<void>(recv.poll());
+            auto moved = std::move(recv.future());
+        },
+        "moved after its first poll");
+}
+
+TEST(SyncBroadcast, P082_AStreamGivesValuesAndWhatWasMissed) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    broadcast_stream<int> items(std::move(rx));
+    {
+        by_hand next(items.next());
+        assert_pending(next.poll());
+        static_cast<void>(tx.send(1));
+        EXPECT_TRUE(next.is_woken());
+        EXPECT_EQ(assert_ready(next.poll()).value(), 1);
+    }
+    for (int i = 2; i <= 5; ++i) static_cast<void>(tx.send(i));
+    let_go(tx);
+    auto moved = std::move(items);
+    EXPECT_EQ(eddy::wait(moved.next()).value().error(), lagged(2));
+    EXPECT_EQ(eddy::wait(moved.next()).value(), 4);
+    EXPECT_EQ(eddy::wait(moved.next()).value(), 5);
+    EXPECT_FALSE(eddy::wait(moved.next()).has_value());
+}
+
+TEST(SyncBroadcast, P082_TryMakesErrorCodesOfItsErrors) {
+    auto receive = [](broadcast<int>::receiver& rx) -> eddy::task<eddy::result<int>> {
+        const int value = co_await eddy::try_(rx.recv());
+        co_return value;
+    };
+    auto [tx, rx] = broadcast<int>::channel(1);
+    static_cast<void>(tx.send(1));
+    static_cast<void>(tx.send(2));
+    EXPECT_EQ(eddy::wait(receive(rx)).error(), eddy::errc::receiver_lagged);
+    EXPECT_EQ(eddy::wait(receive(rx)), 2);
+    let_go(tx);
+    EXPECT_EQ(eddy::wait(receive(rx)).error(), eddy::errc::channel_closed);
+    EXPECT_EQ(empty.to_error_code(), std::errc::resource_unavailable_try_again);
+    EXPECT_NE(std::error_code(eddy::errc::receiver_lagged).message(), "unknown eddy error");
+}
+
+// ---- Against a model ----
+
+TEST(SyncBroadcastStress, P082_DoesWhatTheModelDoes) {
+    std::mt19937_64 random(support::seed());
+    const auto rounds = support::rounds(30'000);
+    const auto live = std::make_shared<int>(0);
+    struct message {
+        std::uint64_t number;
+        std::shared_ptr<int> counts;
+    };
+    using channel = broadcast<message>;
+    struct end {
+        channel::receiver rx;
+        std::uint64_t next;  // the model: the number of the message that it receives next
+        std::unique_ptr<by_hand<channel::recv_future>> waits = nullptr;
+    };
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        const std::size_t capacity = std::size_t{1} << (random() % 4);
+        auto ends = channel::channel(capacity);
+        std::optional<channel::sender> tx(std::move(ends.sender));
+        std::vector<std::unique_ptr<end>> all;
+        all.push_back(std::make_unique<end>(std::move(ends.receiver), 0));
+        std::uint64_t sent = 0;
+        const auto check = [&](end& one, const std::expected<message, broadcast_error>& answer) {
+            if (sent - one.next > capacity) {
+                ASSERT_EQ(answer.error(), lagged(sent - capacity - one.next)) << "round " << round;
+                one.next = sent - capacity;
+            } else if (one.next == sent) {
+                ASSERT_EQ(answer.error(), tx ? empty : closed) << "round " << round;
+            } else {
+                ASSERT_TRUE(answer.has_value()) << "round " << round;
+                ASSERT_EQ(answer->number, one.next++) << "round " << round;
+            }
+        };
+        for (int step = 0; step < 80; ++step) {
+            const auto i = all.empty() ? 0 : random() % all.size();
+            switch (random() % 12) {
+            case 0:
+            case 1:
+            case 2:
+                if (!tx) break;
+                if (all.empty()) {
+                    ASSERT_FALSE(tx->send({sent, live}).has_value());
+                } else {
+                    ASSERT_EQ(tx->send({sent++, live}), all.size());
+                }
+                break;
+            case 3:
+                if (tx && all.size() < 5) all.push_back(std::make_unique<end>(tx->subscribe(), sent));
+                break;
+            case 4:
+                if (random() % 4 == 0 && !all.empty()) all.erase(all.begin() + static_cast<std::ptrdiff_t>(i));
+                break;
+            case 5:
+                if (random() % 16 == 0) tx.reset();
+                break;
+            case 6:
+                if (!all.empty()) all[i]->waits.reset();
+                break;
+            case 7:
+                if (tx) {
+                    std::uint64_t oldest = sent;
+                    for (const auto& one : all) oldest = std::min(oldest, one->next);
+                    ASSERT_EQ(tx->len(), std::min<std::uint64_t>(sent - oldest, capacity)) << "round " << round;
+                }
+                break;
+            case 8:
+                if (!all.empty()) check(*all[i], all[i]->rx.try_recv());
+                break;
+            default:
+                if (all.empty()) break;
+                auto& one = *all[i];
+                if (!one.waits) one.waits = std::make_unique<by_hand<channel::recv_future>>(one.rx.recv());
+                auto answer = one.waits->poll();
+                if (!answer.is_ready()) {
+                    ASSERT_TRUE(one.next == sent && tx) << "round " << round;
+                } else {
+                    check(one, *std::move(answer));
+                }
+            }
+            // Who waits is woken when there is something for it.
+            for (const auto& one : all) {
+                if (!one->waits || one->waits->wakers() == 0) continue;
+                ASSERT_TRUE(one->next == sent && tx) << "round " << round;
+            }
+        }
+        // What is kept is what somebody has yet to receive.
+        std::uint64_t oldest = sent;
+        for (const auto& one : all) oldest = std::min(oldest, one->next);
+        const auto kept = std::min<std::uint64_t>(sent - oldest, capacity);
+        ASSERT_EQ(static_cast<std::uint64_t>(live.use_count()), kept + 1) << "round " << round;
+    }
+    EXPECT_EQ(live.use_count(), 1);
+}
+
+// ---- Several threads ----
+
+TEST(SyncBroadcastStress, R075_P092_ReceiversSeeEachSendersOrderAndCountWhatTheyMiss) {
+    const std::uint64_t each = support::rounds(1'000'000);
+    struct message {
+        std::uint64_t sender;
+        std::uint64_t number;
+        std::shared_ptr<std::uint64_t> copy;
+    };
+    using channel = broadcast<message>;
+    auto ends = channel::channel(64);
+    const auto receive = [each](channel::receiver rx) {
+        std::uint64_t seen = 0;
+        std::uint64_t last[2] = {};
+        for (;;) {
+            const auto item = rx.blocking_recv();
+            if (item) {
+                EXPECT_GT(item->number, last[item->sender]);
+                EXPECT_EQ(*item->copy, item->number);
+                last[item->sender] = item->number;
+                ++seen;
+            } else if (item.error().is_lagged()) {
+                EXPECT_GT(item.error().missed(), 0u);
+                seen += item.error().missed();
+            } else {
+                break;
+            }
+        }
+        EXPECT_EQ(seen, 2 * each);
+    };
+    std::thread first(receive, ends.sender.subscribe());
+    std::thread second(receive, std::move(ends.receiver));
+    const auto send = [each](channel::sender tx, std::uint64_t self) {
+        for (std::uint64_t i = 1; i <= each; ++i) {
+            EXPECT_EQ(tx.send({self, i, std::make_shared<std::uint64_t>(i)}), 2u);
+        }
+    };
+    {
+        std::thread other(send, ends.sender, 0);
+        send(std::move(ends.sender), 1);
+        other.join();
+    }
+    first.join();
+    second.join();
+}
+
+TEST(SyncBroadcastStress, P082_ReceiversComeAndGo) {
+    const auto seed = support::seed();
+    const auto rounds = support::rounds(400'000);
+    const auto value = std::make_shared<int>(1);
+    {
+        auto ends = broadcast<std::shared_ptr<int>>::channel(4);
+        std::atomic<bool> over = false;
+        const auto come_and_go = [&](std::uint64_t own_seed) {
+            std::mt19937_64 random(own_seed);
+            for (std::uint64_t i = 0; i < rounds; ++i) {
+                auto rx = ends.sender.subscribe();
+                auto recv = rx.recv();
+                const auto noop = eddy::waker::noop();
+                eddy::context cx(noop);
+                static_cast<void>(recv.poll(cx));
+                if (random() % 8 == 0) eddy::wait(recv);
+                if (random() % 4 == 0) static_cast<void>(rx.try_recv());
+                static_cast<void>(ends.sender.len());
+            }
+        };
+        std::thread first(come_and_go, seed);
+        std::thread second(come_and_go, seed + 1);
+        std::thread sends([&] {
+            while (!over) static_cast<void>(ends.sender.send(value));
+        });
+        first.join();
+        second.join();
+        over = true;
+        sends.join();
+    }
+    EXPECT_EQ(value.use_count(), 1);
+}
+
+}  // namespace

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: MIT
+// Channels between threads, with a runtime and without.
+#include <eddy/sync/mpsc.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <random>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/join_handle.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/wait.hpp>
+
+#include "support/runtimes.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+using eddy::sync::mpsc;
+using eddy::test::by_hand;
+
+constexpr unsigned senders = 3;
+
+/// Counts those that live, and says who sent it as which.
+struct message {
+    message(std::atomic<std::int64_t>& count, unsigned from, std::uint64_t as)
+        : alive(&count), sender(from), number(as) {
+        alive->fetch_add(1, std::memory_order_relaxed);
+    }
+    message(message&& other) noexcept : alive(other.alive), sender(other.sender), number(other.number) {
+        alive->fetch_add(1, std::memory_order_relaxed);
+    }
+    message& operator=(message&& other) noexcept {
+        sender = other.sender;
+        number = other.number;
+        return *this;
+    }
+    ~message() { alive->fetch_sub(1, std::memory_order_relaxed); }
+
+    std::atomic<std::int64_t>* alive;
+    unsigned sender;
+    std::uint64_t number;
+};
+
+/// Checks that the values of each sender come in their order.
+class order {
+public:
+    void see(const message& one) {
+        EXPECT_LT(last_.at(one.sender), one.number);
+        last_.at(one.sender) = one.number;
+        ++count_;
+    }
+    [[nodiscard]] std::uint64_t count() const { return count_; }
+
+private:
+    std::array<std::uint64_t, senders> last_{};
+    std::uint64_t count_ = 0;
+};
+
+TEST(SyncMpscStress, P092_ThreadsWithoutARuntimeSendAndReceiveInEveryWay) {
+    const auto rounds = support::rounds(300'000);
+    const auto seed = support::seed();
+    for (const std::size_t capacity : {1u, 3u, 64u}) {
+        std::atomic<std::int64_t> alive{0};
+        std::atomic<std::uint64_t> sent{0};
+        order seen;
+        {
+            auto [tx, rx] = mpsc<message>::channel(capacity);
+            std::vector<std::thread> threads;
+            for (unsigned id = 0; id < senders; ++id) {
+                threads.emplace_back([&, id, to = tx] {
+                    std::mt19937_64 random(seed + id);
+                    for (std::uint64_t round = 1; round <= rounds; ++round) {
+                        bool was_sent = false;
+                        switch (random() % 6) {
+                        case 0: was_sent = to.try_send(message(alive, id, round)).has_value(); break;
+                        case 1: {  // dropped wherever it is after one poll
+                            by_hand hand(to.send(message(alive, id, round)));
+                            const auto answer = hand.poll();
+                            was_sent = answer.is_ready() && answer->has_value();
+                            break;
+                        }
+                        case 2: {
+                            by_hand hand(to.reserve());
+                            auto answer = hand.poll();
+                            if (answer.is_ready() && random() % 2 == 0) {
+                                (*answer)->send(message(alive, id, round));
+                                was_sent = true;
+                            }
+                            break;
+                        }
+                        default: was_sent = to.blocking_send(message(alive, id, round)).has_value(); break;
+                        }
+                        if (was_sent) sent.fetch_add(1, std::memory_order_relaxed);
+                    }
+                });
+            }
+            {
+                auto gone = std::move(tx);
+            }
+            std::mt19937_64 random(seed + senders);
+            std::vector<message> some;
+            for (;;) {
+                const auto what = random() % 4;
+                if (what == 0) {
+                    auto one = rx.try_recv();
+                    if (one) seen.see(*one);
+                    if (!one && one.error() == eddy::sync::try_recv_error::closed) break;
+                } else if (what == 1) {
+                    by_hand hand(rx.recv());
+                    auto answer = hand.poll();
+                    if (answer.is_ready() && answer->has_value()) seen.see(**answer);
+                } else if (what == 2) {
+                    some.clear();
+                    rx.blocking_recv_many(some, 1 + random() % 4);
+                    for (const auto& one : some) seen.see(one);
+                } else if (const auto one = rx.blocking_recv()) {
+                    seen.see(*one);
+                } else {
+                    break;
+                }
+            }
+            for (auto& thread : threads) thread.join();
+            EXPECT_EQ(rx.capacity(), capacity);
+        }
+        EXPECT_EQ(seen.count(), sent.load());
+        EXPECT_EQ(alive.load(), 0);
+    }
+}
+
+TEST(SyncMpscStress, P092_UnboundedBetweenThreads) {
+    const auto rounds = support::rounds(1'000'000);
+    std::atomic<std::int64_t> alive{0};
+    order seen;
+    {
+        auto [tx, rx] = mpsc<message>::unbounded_channel();
+        std::vector<std::thread> threads;
+        for (unsigned id = 0; id < senders; ++id) {
+            threads.emplace_back([&, id, to = tx] {
+                for (std::uint64_t round = 1; round <= rounds; ++round) {
+                    EXPECT_TRUE(to.send(message(alive, id, round)).has_value());
+                }
+            });
+        }
+        {
+            auto gone = std::move(tx);
+        }
+        while (const auto one = rx.blocking_recv()) seen.see(*one);
+        for (auto& thread : threads) thread.join();
+    }
+    EXPECT_EQ(seen.count(), senders * rounds);
+    EXPECT_EQ(alive.load(), 0);
+}
+
+TEST(SyncMpscStress, P079_ReceiverGoesWhileOthersSend) {
+    const auto rounds = support::rounds(20'000);
+    const auto seed = support::seed();
+    std::mt19937_64 random(seed);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        std::atomic<std::int64_t> alive{0};
+        {
+            auto [tx, rx] = mpsc<message>::channel(2);
+            auto [utx, urx] = mpsc<message>::unbounded_channel();
+            std::vector<std::thread> threads;
+            for (unsigned id = 0; id < 2; ++id) {
+                threads.emplace_back([&alive, id, to = tx, unbounded = utx] {
+                    for (std::uint64_t i = 1; to.blocking_send(message(alive, id, i)).has_value(); ++i) {
+                    }
+                    while (unbounded.send(message(alive, id, 0)).has_value()) {
+                    }
+                    eddy::wait(to.closed());
+                });
+            }
+            for (auto left = random() % 5; left > 0; --left) static_cast<void>(rx.blocking_recv());
+            if (random() % 2 == 0) {
+                rx.close();
+                while (rx.blocking_recv()) {
+                }
+            }
+            {
+                auto gone = std::move(rx);
+            }
+            {
+                auto gone = std::move(urx);
+            }
+            for (auto& thread : threads) thread.join();
+        }
+        EXPECT_EQ(alive.load(), 0);
+    }
+}
+
+TEST(SyncMpscStress, P079_TasksOnWorkersSendToOne) {
+    const auto rounds = support::rounds(500'000);
+    support::everywhere([&]() -> eddy::task<void> {
+        auto [tx, rx] = mpsc<std::uint64_t>::channel(8);
+        auto produce = [](mpsc<std::uint64_t>::sender to, std::uint64_t count) -> eddy::task<void> {
+            for (std::uint64_t i = 1; i <= count; ++i) {
+                const auto sent = co_await to.send(i);
+                EXPECT_TRUE(sent.has_value());
+            }
+        };
+        for (unsigned id = 0; id < senders; ++id) eddy::spawn(produce(tx, rounds)).detach();
+        {
+            auto gone = std::move(tx);
+        }
+        std::uint64_t sum = 0;
+        while (const auto value = co_await rx.recv()) sum += *value;
+        EXPECT_EQ(sum, senders * (rounds * (rounds + 1) / 2));
+    });
+}
+
+}  // namespace

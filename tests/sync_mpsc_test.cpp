@@ -1,0 +1,815 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/sync/mpsc.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <list>
+#include <memory>
+#include <optional>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <eddy/core.hpp>
+#include <eddy/select.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/test/clock.hpp>
+#include <eddy/try.hpp>
+#include <eddy/wait.hpp>
+
+#include "support/stress.hpp"
+
+namespace {
+
+using eddy::sync::mpsc;
+using eddy::sync::try_recv_error;
+using eddy::sync::try_send_reason;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+
+/// Destroys what it is given.
+template <class T>
+void drop(T given) {
+    static_cast<void>(given);
+}
+
+/// Receives what is there by polling once.
+template <class Receiver>
+auto receive(Receiver& rx) {
+    by_hand hand(rx.recv());
+    return assert_ready(hand.poll());
+}
+
+TEST(SyncMpsc, P079_ValuesArriveInTheirOrder) {
+    auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(16);
+    for (int i = 0; i < 16; ++i) {
+        by_hand sends(tx.send(std::make_unique<int>(i)));
+        EXPECT_TRUE(assert_ready(sends.poll()).has_value());
+        EXPECT_THROW(static_cast<void>(sends.poll()), eddy::misuse);
+    }
+    for (int i = 0; i < 16; ++i) EXPECT_EQ(**receive(rx), i);
+    by_hand waits(rx.recv());
+    assert_pending(waits.poll());
+}
+
+TEST(SyncMpsc, P079_SendWakesTheReceiverOnce) {
+    auto [tx, rx] = mpsc<int>::channel(4);
+    by_hand waits(rx.recv());
+    assert_pending(waits.poll());
+    assert_pending(waits.poll());
+    EXPECT_EQ(waits.wakers(), 1u);
+    EXPECT_TRUE(tx.try_send(1).has_value());
+    EXPECT_TRUE(tx.try_send(2).has_value());
+    EXPECT_EQ(waits.wakes(), 1u);
+    EXPECT_EQ(waits.wakers(), 0u);
+    EXPECT_EQ(assert_ready(waits.poll()), 1);
+    EXPECT_EQ(receive(rx), 2);
+}
+
+TEST(SyncMpsc, P079_FullChannelLetsItsSendersWaitInOrder) {
+    auto [tx, rx] = mpsc<int>::channel(1);
+    by_hand first(tx.send(1));
+    by_hand second(tx.send(2));
+    by_hand third(tx.send(3));
+    EXPECT_TRUE(assert_ready(first.poll()).has_value());
+    assert_pending(second.poll());
+    assert_pending(third.poll());
+    EXPECT_EQ(receive(rx), 1);
+    EXPECT_TRUE(second.wakes() == 1 && third.wakes() == 0);
+    EXPECT_TRUE(tx.try_send(4).error().is_full());  // the room is the second one's
+    EXPECT_TRUE(assert_ready(second.poll()).has_value());
+    EXPECT_EQ(receive(rx), 2);
+    EXPECT_TRUE(third.is_woken());
+    EXPECT_TRUE(assert_ready(third.poll()).has_value());
+    EXPECT_EQ(receive(rx), 3);
+}
+
+TEST(SyncMpsc, P079_SendThatIsDroppedSendsNothingAndPassesItsRoomOn) {
+    auto [tx, rx] = mpsc<int>::channel(1);
+    EXPECT_TRUE(tx.try_send(1).has_value());
+    by_hand dropped(tx.send(2));
+    by_hand next(tx.send(3));
+    assert_pending(dropped.poll());
+    assert_pending(next.poll());
+    EXPECT_EQ(receive(rx), 1);
+    ASSERT_TRUE(dropped.is_woken());
+    dropped.drop();
+    EXPECT_TRUE(next.is_woken());
+    EXPECT_TRUE(assert_ready(next.poll()).has_value());
+    EXPECT_EQ(receive(rx), 3);
+}
+
+TEST(SyncMpsc, P079_TrySendSaysFullOrClosedAndGivesTheValueBack) {
+    auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(1);
+    EXPECT_TRUE(tx.try_send(nullptr).has_value());
+    auto full = tx.try_send(std::make_unique<int>(5));
+    ASSERT_FALSE(full.has_value());
+    EXPECT_TRUE(full.error().is_full());
+    EXPECT_EQ(*full.error().value, 5);
+    rx.close();
+    auto closed = tx.try_send(std::make_unique<int>(6));
+    EXPECT_TRUE(closed.error().is_closed());
+    EXPECT_EQ(*closed.error().value, 6);
+}
+
+TEST(SyncMpsc, P079_ValueComesBackWhenTheReceiverIsGone) {
+    auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(1);
+    EXPECT_TRUE(tx.try_send(nullptr).has_value());
+    by_hand waits(tx.send(std::make_unique<int>(5)));
+    assert_pending(waits.poll());
+    drop(std::move(rx));
+    EXPECT_EQ(waits.wakes(), 1u);
+    EXPECT_EQ(*assert_ready(waits.poll()).error().value, 5);
+    by_hand late(tx.send(std::make_unique<int>(6)));
+    auto answer = assert_ready(late.poll());
+    EXPECT_EQ(*answer.error().value, 6);
+    EXPECT_EQ(answer.error().to_error_code(), eddy::errc::channel_closed);
+    EXPECT_TRUE(tx.is_closed());
+}
+
+TEST(SyncMpsc, P079_WhenTheSendersAreGoneTheRestIsReceivedAndThenNothing) {
+    auto [tx, rx] = mpsc<int>::channel(4);
+    auto other = tx;
+    EXPECT_TRUE(tx.same_channel(other));
+    EXPECT_EQ(rx.sender_strong_count(), 2u);
+    EXPECT_TRUE(tx.try_send(1).has_value());
+    drop(std::move(tx));
+    EXPECT_FALSE(rx.is_closed());
+    EXPECT_TRUE(other.try_send(2).has_value());
+    drop(std::move(other));
+    EXPECT_TRUE(rx.is_closed());
+    EXPECT_EQ(receive(rx), 1);
+    EXPECT_EQ(rx.try_recv(), 2);
+    EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
+    EXPECT_EQ(receive(rx), std::nullopt);
+    EXPECT_EQ(receive(rx), std::nullopt);  // and again
+}
+
+TEST(SyncMpsc, P079_LastSenderThatGoesWakesTheReceiver) {
+    auto [tx, rx] = mpsc<int>::channel(4);
+    by_hand waits(rx.recv());
+    assert_pending(waits.poll());
+    drop(std::move(tx));
+    EXPECT_EQ(waits.wakes(), 1u);
+    EXPECT_EQ(waits.wakers(), 0u);
+    EXPECT_EQ(assert_ready(waits.poll()), std::nullopt);
+}
+
+TEST(SyncMpsc, P079_CloseLetsNothingInAndGivesWhatWasSent) {
+    auto [tx, rx] = mpsc<int>::channel(4);
+    EXPECT_TRUE(tx.try_send(1).has_value());
+    EXPECT_FALSE(tx.is_closed());
+    rx.close();
+    rx.close();
+    EXPECT_TRUE(tx.is_closed());
+    EXPECT_TRUE(tx.try_send(2).error().is_closed());
+    EXPECT_EQ(receive(rx), 1);
+    EXPECT_EQ(receive(rx), std::nullopt);
+}
+
+TEST(SyncMpsc, P079_CloseWaitsForPermitsThatAreOut) {
+    auto [tx, rx] = mpsc<int>::channel(4);
+    auto permit = tx.try_reserve();
+    auto unused = tx.try_reserve();
+    rx.close();
+    EXPECT_EQ(rx.try_recv().error(), try_recv_error::empty);
+    by_hand waits(rx.recv());
+    assert_pending(waits.poll());
+    permit->send(7);
+    EXPECT_EQ(waits.wakes(), 1u);
+    EXPECT_EQ(assert_ready(waits.poll()), 7);
+    by_hand last(rx.recv());
+    assert_pending(last.poll());
+    drop(std::move(*unused));
+    EXPECT_EQ(last.wakes(), 1u);
+    EXPECT_EQ(assert_ready(last.poll()), std::nullopt);
+}
+
+TEST(SyncMpsc, R071_ReservationThatFailsOnAClosedChannelLetsTheReceiverEnd) {
+    auto [tx, rx] = mpsc<int>::channel(2);
+    auto held = tx.try_reserve();
+    by_hand waits(tx.reserve_many(2));
+    assert_pending(waits.poll());
+    rx.close();
+    by_hand receives(rx.recv());
+    assert_pending(receives.poll());
+    drop(std::move(*held));
+    EXPECT_TRUE(receives.is_woken());
+    EXPECT_FALSE(assert_ready(waits.poll()).has_value());
+    EXPECT_EQ(assert_ready(receives.poll()), std::nullopt);
+}
+
+TEST(SyncMpsc, R071_RoomThatWasGivenToAFutureThatIsDroppedLetsTheReceiverEnd) {
+    auto [tx, rx] = mpsc<int>::channel(1);
+    auto held = tx.try_reserve();
+    by_hand waits(tx.reserve());
+    assert_pending(waits.poll());
+    drop(std::move(*held));
+    ASSERT_TRUE(waits.is_woken());
+    rx.close();
+    by_hand receives(rx.recv());
+    assert_pending(receives.poll());
+    waits.drop();
+    EXPECT_TRUE(receives.is_woken());
+    EXPECT_EQ(assert_ready(receives.poll()), std::nullopt);
+}
+
+TEST(SyncMpsc, P079_CloseByAnotherPartOfTheSameTaskWakesIt) {
+    auto [tx, rx] = mpsc<int>::channel(1);
+    by_hand receives(rx.recv());
+    assert_pending(receives.poll());
+    rx.close();
+    EXPECT_TRUE(receives.is_woken());
+    EXPECT_EQ(assert_ready(receives.poll()), std::nullopt);
+}
+
+TEST(SyncMpsc, P079_PermitsSendOrGiveTheirRoomBack) {
+    auto [tx, rx] = mpsc<int>::channel(2);
+    by_hand reserves(tx.reserve());
+    auto first = std::move(*assert_ready(reserves.poll()));
+    auto second = tx.try_reserve();
+    EXPECT_EQ(tx.capacity(), 0u);
+    EXPECT_EQ(tx.try_reserve().error(), try_send_reason::full);
+    EXPECT_EQ(rx.try_recv().error(), try_recv_error::empty);
+    second->send(2);  // the order of sending counts
+    first.send(1);
+    EXPECT_THROW(first.send(3), eddy::misuse);
+    EXPECT_EQ(receive(rx), 2);
+    EXPECT_EQ(receive(rx), 1);
+    drop(std::move(first));
+    EXPECT_EQ(tx.capacity(), 2u);
+    drop(std::move(*tx.try_reserve()));
+    EXPECT_EQ(tx.capacity(), 2u);
+    rx.close();
+    EXPECT_EQ(tx.try_reserve().error(), try_send_reason::closed);
+}
+
+TEST(SyncMpsc, P079_ReserveManyGivesAllAtOnce) {
+    auto [tx, rx] = mpsc<int>::channel(3);
+    EXPECT_TRUE(tx.try_send(0).has_value());
+    by_hand reserves(tx.reserve_many(3));
+    assert_pending(reserves.poll());
+    EXPECT_EQ(tx.try_reserve_many(2).error(), try_send_reason::full);  // who waits is first
+    EXPECT_EQ(receive(rx), 0);
+    auto permits = std::move(*assert_ready(reserves.poll()));
+    EXPECT_EQ(permits.size(), 3u);
+    permits.send(1);
+    permits.next()->send(2);
+    EXPECT_EQ(permits.size(), 1u);
+    EXPECT_EQ(tx.capacity(), 0u);
+    drop(std::move(permits));
+    EXPECT_EQ(tx.capacity(), 1u);
+    EXPECT_EQ(receive(rx), 1);
+    EXPECT_EQ(receive(rx), 2);
+    auto two = tx.try_reserve_many(2);
+    two->send(3);
+    two->send(4);
+    EXPECT_THROW(two->send(5), eddy::misuse);
+    EXPECT_FALSE(two->next().has_value());
+    EXPECT_THROW(static_cast<void>(tx.reserve_many(4)), eddy::misuse);
+}
+
+TEST(SyncMpsc, R063_RoomOfAReservationThatIsDroppedGoesToTheNext) {
+    auto [tx, rx] = mpsc<int>::channel(1);
+    auto held = tx.try_reserve();
+    by_hand first(tx.reserve());
+    by_hand second(tx.reserve());
+    assert_pending(first.poll());
+    assert_pending(second.poll());
+    drop(std::move(*held));
+    ASSERT_TRUE(first.is_woken());
+    first.drop();
+    EXPECT_TRUE(second.is_woken());
+    assert_ready(second.poll())->send(1);
+    EXPECT_EQ(receive(rx), 1);
+}
+
+TEST(SyncMpsc, P079_OwnedPermitsAreSenders) {
+    auto [tx, rx] = mpsc<int>::channel(2);
+    by_hand reserves(std::move(tx).reserve_owned());
+    auto permit = std::move(*assert_ready(reserves.poll()));
+    reserves.drop();
+    EXPECT_EQ(rx.sender_strong_count(), 1u);
+    auto back = permit.send(1);
+    EXPECT_THROW(static_cast<void>(permit.send(2)), eddy::misuse);
+    auto other = back.try_reserve_owned();
+    EXPECT_EQ(rx.sender_strong_count(), 2u);
+    EXPECT_EQ(rx.capacity(), 0u);
+    drop(other->release());
+    EXPECT_EQ(rx.capacity(), 1u);
+    EXPECT_EQ(rx.sender_strong_count(), 1u);
+    {
+        by_hand again(back.reserve_owned());
+        const auto unused = assert_ready(again.poll());
+        drop(std::move(back));
+        EXPECT_FALSE(rx.is_closed());
+    }
+    EXPECT_TRUE(rx.is_closed());
+    EXPECT_EQ(receive(rx), 1);
+    EXPECT_EQ(receive(rx), std::nullopt);
+}
+
+TEST(SyncMpsc, P079_WeakSendersDoNotKeepItOpen) {
+    auto [tx, rx] = mpsc<int>::channel(1);
+    auto weak = tx.downgrade();
+    auto copy = weak;
+    EXPECT_TRUE(tx.strong_count() == 1 && tx.weak_count() == 2);
+    {
+        auto strong = weak.upgrade();
+        ASSERT_TRUE(strong.has_value());
+        EXPECT_TRUE(strong->try_send(1).has_value());
+        EXPECT_EQ(copy.strong_count(), 2u);
+    }
+    drop(std::move(tx));
+    EXPECT_FALSE(weak.upgrade().has_value());
+    EXPECT_EQ(receive(rx), 1);
+    EXPECT_EQ(receive(rx), std::nullopt);
+    drop(std::move(rx));
+    EXPECT_FALSE(copy.upgrade().has_value());  // the last to know the channel
+    EXPECT_EQ(weak.weak_count(), 2u);
+}
+
+TEST(SyncMpsc, P079_ClosedEndsWhenTheReceiverIsGone) {
+    auto [tx, rx] = mpsc<int>::channel(1);
+    by_hand first(tx.closed());
+    by_hand second(tx.closed());
+    auto dropped = std::make_unique<by_hand<mpsc<int>::closed_future>>(tx.closed());
+    assert_pending(first.poll());
+    assert_pending(first.poll());
+    assert_pending(second.poll());
+    by_hand last(tx.closed());
+    assert_pending(dropped->poll());
+    assert_pending(last.poll());
+    dropped->drop();
+    EXPECT_EQ(dropped->wakers(), 0u);
+    dropped.reset();
+    dropped = std::make_unique<by_hand<mpsc<int>::closed_future>>(tx.closed());
+    assert_pending(dropped->poll());  // in the same memory, most likely
+    drop(std::move(rx));
+    EXPECT_TRUE(first.wakes() == 1 && second.wakes() == 1 && last.wakes() == 1);
+    EXPECT_EQ(dropped->wakes(), 1u);
+    assert_ready(first.poll());
+    assert_ready(second.poll());
+    by_hand late(tx.closed());
+    assert_ready(late.poll());
+}
+
+TEST(SyncMpsc, P079_ValuesThatNobodyTakesDieWithTheReceiver) {
+    auto value = std::make_shared<int>();
+    auto [tx, rx] = mpsc<std::shared_ptr<int>>::channel(4);
+    auto permit = tx.try_reserve();
+    EXPECT_TRUE(tx.try_send(value).has_value());
+    EXPECT_TRUE(tx.try_send(value).has_value());
+    EXPECT_EQ(value.use_count(), 3);
+    drop(std::move(rx));
+    EXPECT_EQ(value.use_count(), 1);
+    permit->send(value);  // is never received
+    drop(std::move(tx));
+    EXPECT_EQ(value.use_count(), 1);
+}
+
+TEST(SyncMpsc, P079_ChannelThatHoldsItsOwnSenderEndsWithTheReceiver) {
+    struct message {
+        std::optional<mpsc<std::unique_ptr<message>>::sender> back;
+    };
+    auto [tx, rx] = mpsc<std::unique_ptr<message>>::channel(1);
+    auto holds = std::make_unique<message>();
+    holds->back = tx;
+    EXPECT_TRUE(tx.try_send(std::move(holds)).has_value());
+    drop(std::move(tx));
+    drop(std::move(rx));  // AddressSanitizer would find what is left
+}
+
+TEST(SyncMpsc, P079_RecvManyTakesWhatIsThere) {
+    auto [tx, rx] = mpsc<int>::channel(8);
+    std::vector<int> all{0};
+    {
+        by_hand none(rx.recv_many(all, 0));
+        EXPECT_EQ(assert_ready(none.poll()), 0u);
+    }
+    by_hand waits(rx.recv_many(all, 3));
+    assert_pending(waits.poll());
+    for (int i = 1; i <= 5; ++i) EXPECT_TRUE(tx.try_send(i).has_value());
+    EXPECT_EQ(waits.wakes(), 1u);
+    EXPECT_EQ(assert_ready(waits.poll()), 3u);
+    EXPECT_EQ(tx.capacity(), 6u);
+    drop(std::move(tx));
+    EXPECT_EQ(rx.blocking_recv_many(all, 100), 2u);
+    EXPECT_EQ(all, (std::vector{0, 1, 2, 3, 4, 5}));
+    EXPECT_EQ(rx.blocking_recv_many(all, 100), 0u);  // R072: with something in it, at the end
+    EXPECT_EQ(all.size(), 6u);
+}
+
+TEST(SyncMpsc, P079_RecvManyMakesRoomForAllWhoWait) {
+    auto [tx, rx] = mpsc<int>::channel(2);
+    EXPECT_TRUE(tx.try_send(1).has_value());
+    EXPECT_TRUE(tx.try_send(2).has_value());
+    by_hand first(tx.send(3));
+    by_hand second(tx.send(4));
+    assert_pending(first.poll());
+    assert_pending(second.poll());
+    std::vector<int> all;
+    EXPECT_EQ(rx.blocking_recv_many(all, 10), 2u);
+    EXPECT_TRUE(first.is_woken() && second.is_woken());
+}
+
+TEST(SyncMpsc, R072_SizesAreExactWhereTheRingAndTheListEnd) {
+    for (const std::size_t count : {0u, 1u, 31u, 32u, 33u, 64u}) {
+        auto [tx, rx] = mpsc<std::size_t>::channel(64);
+        auto [utx, urx] = mpsc<std::size_t>::unbounded_channel();
+        for (int round = 0; round < 3; ++round) {
+            for (std::size_t i = 0; i < count; ++i) {
+                EXPECT_TRUE(tx.try_send(i).has_value());
+                EXPECT_TRUE(utx.send(i).has_value());
+                EXPECT_EQ(rx.len(), i + 1);
+                EXPECT_EQ(urx.len(), i + 1);
+            }
+            EXPECT_EQ(rx.is_empty(), count == 0);
+            EXPECT_EQ(urx.is_empty(), count == 0);
+            EXPECT_EQ(rx.capacity(), 64 - count);
+            if (round == 2) {
+                rx.close();
+                drop(std::move(utx));
+            }
+            for (std::size_t i = 0; i < count; ++i) {
+                EXPECT_EQ(rx.len(), count - i);
+                EXPECT_EQ(urx.len(), count - i);
+                EXPECT_EQ(rx.try_recv(), i);
+                EXPECT_EQ(urx.try_recv(), i);
+            }
+            EXPECT_TRUE(rx.is_empty() && urx.is_empty());
+            EXPECT_TRUE(rx.len() == 0 && urx.len() == 0);
+        }
+        EXPECT_TRUE(rx.is_closed() && urx.is_closed());
+        EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
+        EXPECT_EQ(urx.try_recv().error(), try_recv_error::closed);
+    }
+}
+
+TEST(SyncMpsc, P079_CapacityThatIsNoPowerOfTwoIsKept) {
+    auto [tx, rx] = mpsc<int>::channel(5);
+    EXPECT_EQ(rx.max_capacity(), 5u);
+    EXPECT_EQ(tx.max_capacity(), 5u);
+    for (int round = 0; round < 20; ++round) {
+        for (int i = 0; i < 5; ++i) EXPECT_TRUE(tx.try_send(round * 5 + i).has_value());
+        EXPECT_TRUE(tx.try_send(0).error().is_full());
+        for (int i = 0; i < 5; ++i) EXPECT_EQ(rx.try_recv(), round * 5 + i);
+    }
+    EXPECT_THROW(static_cast<void>(mpsc<int>::channel(0)), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(mpsc<int>::channel(mpsc<int>::max_capacity + 1)), eddy::misuse);
+}
+
+/// Throws when it is moved while `is_on`.
+struct throws_when_moved {
+    explicit throws_when_moved(int number) : value(number) {}
+    throws_when_moved(throws_when_moved&& other) : value(other.value) {
+        if (is_on) throw std::runtime_error("moved");
+    }
+    throws_when_moved& operator=(throws_when_moved&&) = delete;
+    ~throws_when_moved() = default;
+
+    int value;
+    static inline bool is_on = false;
+};
+
+TEST(SyncMpsc, P079_ValueWhoseMoveThrowsIsPassedOver) {
+    auto [tx, rx] = mpsc<throws_when_moved>::channel(2);
+    auto permit = tx.try_reserve();
+    auto other = tx.try_reserve();
+    by_hand waits(rx.recv());
+    assert_pending(waits.poll());
+    throws_when_moved::is_on = true;
+    EXPECT_THROW(permit->send(throws_when_moved(1)), std::runtime_error);
+    throws_when_moved::is_on = false;
+    EXPECT_TRUE(waits.is_woken());
+    assert_pending(waits.poll());
+    other->send(throws_when_moved(2));
+    EXPECT_EQ(tx.capacity(), 1u);
+    auto received = waits.poll();
+    EXPECT_EQ((*received)->value, 2);
+    EXPECT_EQ(tx.capacity(), 2u);
+}
+
+TEST(SyncMpsc, P079_ValueWhoseMoveThrowsWhenItIsReceivedIsGone) {
+    auto [tx, rx] = mpsc<throws_when_moved>::channel(2);
+    auto [utx, urx] = mpsc<throws_when_moved>::unbounded_channel();
+    tx.try_reserve()->send(throws_when_moved(1));
+    EXPECT_TRUE(utx.send(throws_when_moved(1)).has_value());
+    throws_when_moved::is_on = true;
+    EXPECT_THROW(static_cast<void>(rx.try_recv()), std::runtime_error);
+    EXPECT_THROW(static_cast<void>(urx.try_recv()), std::runtime_error);
+    throws_when_moved::is_on = false;
+    EXPECT_EQ(tx.capacity(), 2u);
+    EXPECT_TRUE(rx.is_empty() && urx.is_empty());
+}
+
+TEST(SyncMpsc, P079_ValuesMayBeAlignedToMoreThanUsual) {
+    struct alignas(64) wide {
+        std::unique_ptr<int> value;
+    };
+    const auto is_aligned = [](const wide& one) { return reinterpret_cast<std::uintptr_t>(&one) % 64 == 0; };
+    auto [tx, rx] = mpsc<wide>::channel(2);
+    auto [utx, urx] = mpsc<wide>::unbounded_channel();
+    EXPECT_TRUE(tx.try_send(wide{std::make_unique<int>(1)}).has_value());
+    EXPECT_TRUE(utx.send(wide{std::make_unique<int>(2)}).has_value());
+    const auto one = rx.try_recv();
+    const auto two = urx.try_recv();
+    EXPECT_TRUE(is_aligned(*one) && is_aligned(*two));
+    EXPECT_EQ(*one->value + *two->value, 3);
+}
+
+/// A channel's state that has had 2^31 - 1 values.
+struct late_state : eddy::detail::bounded_state {
+    late_state() : bounded_state(2) { word_.fetch_or(~word{0} << extra_shift); }
+};
+
+TEST(SyncMpsc, P079_CountOfValuesWrapsAroundAndTouchesNothingElse) {
+    using eddy::detail::acquired;
+    using eddy::detail::nothing;
+    late_state state;
+    const std::size_t last = (std::size_t{1} << 31) - 1;
+    eddy::detail::bounded_state::claim mine;
+    EXPECT_EQ(state.look(last), nothing::waits);
+    EXPECT_EQ(state.try_claim(mine), acquired::yes);
+    EXPECT_EQ(mine.place, last);
+    EXPECT_EQ(state.available(), 1u);
+    EXPECT_EQ(state.claimed_after(last), 1u);
+    EXPECT_EQ(state.look(0), nothing::waits);
+    EXPECT_EQ(state.wait(0, eddy::waker::noop()), nothing::waits);
+    EXPECT_EQ(state.try_acquire(1), acquired::yes);
+    state.use_permit(mine);
+    EXPECT_TRUE(mine.place == 0 && mine.is_to_wake);
+    EXPECT_EQ(state.claimed_after(last), 2u);
+    EXPECT_EQ(state.try_claim(mine), acquired::not_yet);
+    EXPECT_FALSE(state.is_closed());
+    EXPECT_TRUE(state.release(2));
+    EXPECT_EQ(state.available(), 2u);
+    state.end_senders();
+    EXPECT_EQ(state.look(1), nothing::ended);
+}
+
+TEST(SyncMpsc, P079_TakesBudgetAndGivesItBackWhenThereIsNothing) {
+    auto [tx, rx] = mpsc<int>::channel(1);
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(noop, 1);
+    assert_pending(rx.poll_recv(cx));
+    EXPECT_EQ(cx.budget(), 1u);
+    by_hand sends(tx.send(1));
+    assert_pending(sends.poll(0));
+    EXPECT_TRUE(sends.is_woken());
+    EXPECT_TRUE(assert_ready(sends.poll(1)).has_value());
+    by_hand waits(tx.send(2));
+    auto full = tx.send(2);
+    assert_pending(full.poll(cx));
+    EXPECT_EQ(cx.budget(), 1u);
+    by_hand receives(rx.recv());
+    assert_pending(receives.poll(0));
+    EXPECT_TRUE(receives.is_woken());
+    EXPECT_EQ(assert_ready(receives.poll(1)), 1);
+}
+
+TEST(SyncMpsc, P079_ReceiverIsAStream) {
+    auto sum_up = [](mpsc<int>::receiver rx) -> eddy::task<int> {
+        int sum = 0;
+        const auto add = [&](int value) { sum += value; };
+        auto all = std::move(rx).for_each(add);
+        static_cast<void>(co_await all);
+        co_return sum;
+    };
+    auto [tx, rx] = mpsc<int>::channel(4);
+    for (int i = 1; i <= 4; ++i) EXPECT_TRUE(tx.try_send(i).has_value());
+    drop(std::move(tx));
+    EXPECT_EQ(eddy::wait(sum_up(std::move(rx))), 10);
+}
+
+TEST(SyncMpsc, P079_RecvThatLosesASelectLosesNoValue) {
+    auto [tx, rx] = mpsc<int>::channel(4);
+    auto [go, gone] = eddy::sync::oneshot<>::channel();
+    {
+        by_hand either(eddy::select(rx.recv(), std::move(gone)));
+        assert_pending(either.poll());
+        static_cast<void>(go.send());
+        EXPECT_EQ(assert_ready(either.poll()).index(), 1u);
+    }
+    EXPECT_TRUE(tx.try_send(1).has_value());
+    EXPECT_EQ(receive(rx), 1);
+}
+
+TEST(SyncMpsc, P079_SendTimeoutGivesTheValueBack) {
+    using namespace std::chrono_literals;
+    auto core = eddy::core::builder().start_paused(true).build();
+    auto work = []() -> eddy::task<void> {
+        auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(1);
+        EXPECT_TRUE((co_await tx.send_timeout(std::make_unique<int>(1), 10ms)).has_value());
+        auto late = co_await tx.send_timeout(std::make_unique<int>(2), 10ms);
+        EXPECT_TRUE(late.error().is_elapsed());
+        EXPECT_EQ(*late.error().value, 2);
+        EXPECT_EQ(late.error().to_error_code(), eddy::errc::timed_out);
+        EXPECT_EQ(**rx.try_recv(), 1);
+        EXPECT_TRUE(rx.is_empty());
+        EXPECT_EQ(tx.capacity(), 1u);  // it does not wait any more
+        rx.close();
+        auto closed = co_await tx.send_timeout(std::make_unique<int>(3), 10ms);
+        EXPECT_TRUE(closed.error().is_closed);
+        EXPECT_EQ(*closed.error().value, 3);
+    };
+    core->run(work());
+}
+
+TEST(SyncMpsc, P079_MovedFromEndsSaySo) {
+    auto [tx, rx] = mpsc<int>::channel(1);
+    auto sender = std::move(tx);
+    auto receiver = std::move(rx);
+    // NOLINTBEGIN(bugprone-use-after-move): that is what is shown
+    EXPECT_THROW(static_cast<void>(tx.send(1)), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(tx.try_send(1)), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(tx.reserve()), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(rx.try_recv()), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(receive(rx)), eddy::misuse);
+    EXPECT_TRUE(tx.is_closed() && rx.is_closed());
+    EXPECT_TRUE(tx.capacity() == 0 && rx.len() == 0);
+    rx.close();
+    // NOLINTEND(bugprone-use-after-move)
+    sender = mpsc<int>::channel(1).sender;
+    EXPECT_EQ(receive(receiver), std::nullopt);
+}
+
+// ---- Unbounded ----
+
+TEST(SyncMpsc, P080_UnboundedNeverWaits) {
+    auto [tx, rx] = mpsc<std::unique_ptr<int>>::unbounded_channel();
+    by_hand waits(rx.recv());
+    assert_pending(waits.poll());
+    assert_pending(waits.poll());
+    for (int i = 0; i < 1000; ++i) EXPECT_TRUE(tx.send(std::make_unique<int>(i)).has_value());
+    EXPECT_EQ(waits.wakes(), 1u);
+    EXPECT_EQ(waits.wakers(), 0u);
+    EXPECT_EQ(**assert_ready(waits.poll()), 0);
+    for (int i = 1; i < 1000; ++i) EXPECT_EQ(**receive(rx), i);
+    EXPECT_EQ(rx.try_recv().error(), try_recv_error::empty);
+}
+
+TEST(SyncMpsc, P080_UnboundedEndsAndCloses) {
+    auto [tx, rx] = mpsc<std::unique_ptr<int>>::unbounded_channel();
+    EXPECT_TRUE(tx.send(nullptr).has_value());
+    by_hand closed(tx.closed());
+    assert_pending(closed.poll());
+    rx.close();
+    assert_ready(closed.poll());
+    EXPECT_EQ(*tx.send(std::make_unique<int>(5)).error().value, 5);
+    EXPECT_TRUE(tx.is_closed());
+    EXPECT_EQ(*receive(rx), nullptr);
+    EXPECT_EQ(receive(rx), std::nullopt);
+
+    auto [tx2, rx2] = mpsc<int>::unbounded_channel();
+    by_hand waits(rx2.recv());
+    assert_pending(waits.poll());
+    auto copy = tx2;
+    EXPECT_TRUE(copy.same_channel(tx2));
+    auto weak = tx2.downgrade();
+    EXPECT_EQ(weak.upgrade()->strong_count(), 3u);
+    drop(std::move(tx2));
+    EXPECT_FALSE(waits.is_woken());
+    drop(std::move(copy));
+    EXPECT_EQ(waits.wakes(), 1u);
+    EXPECT_EQ(assert_ready(waits.poll()), std::nullopt);
+    EXPECT_FALSE(weak.upgrade().has_value());
+}
+
+TEST(SyncMpsc, P080_UnboundedValuesThatNobodyTakesDieWithTheReceiver) {
+    auto value = std::make_shared<int>();
+    auto [tx, rx] = mpsc<std::shared_ptr<int>>::unbounded_channel();
+    for (int i = 0; i < 10; ++i) EXPECT_TRUE(tx.send(value).has_value());
+    EXPECT_EQ(*rx.try_recv(), value);
+    std::vector<std::shared_ptr<int>> some;
+    EXPECT_EQ(rx.blocking_recv_many(some, 3), 3u);
+    drop(std::move(rx));
+    EXPECT_EQ(value.use_count(), 4);
+}
+
+// ---- Against a model ----
+
+TEST(SyncMpsc, P079_DoesWhatItsModelDoes) {
+    // The model: a queue, how much room there is, and who waits for some. A request is granted when it is the first and there is
+    // room; it sends when it is polled after that.
+    struct request {
+        request(const mpsc<int>::sender& tx, int sent) : value(sent), hand(tx.send(sent)) {}
+
+        int value;
+        by_hand<mpsc<int>::send_future> hand;
+        bool is_granted = false;
+    };
+    std::mt19937_64 random(support::seed());
+    const auto below = [&](std::size_t end) { return static_cast<std::size_t>(random() % end); };
+    for (int run = 0; run < 300; ++run) {
+        const std::size_t capacity = 1 + below(4);
+        auto [tx, rx] = mpsc<int>::channel(capacity);
+        std::size_t room = capacity;
+        std::deque<int> queue;
+        std::list<request> line;
+        std::vector<mpsc<int>::permit> permits;
+        bool is_closed = false;
+        int next = 0;
+        const auto somebody_waits = [&] {
+            for (const auto& one : line) {
+                if (!one.is_granted) return true;
+            }
+            return false;
+        };
+        const auto serve = [&] {
+            for (auto& one : line) {
+                if (one.is_granted || is_closed) continue;
+                if (room == 0) return;
+                --room;
+                one.is_granted = true;
+            }
+        };
+        for (int step = 0; step < 150; ++step) {
+            const auto what = below(9);
+            if (what < 2) {
+                auto& one = line.emplace_back(tx, ++next);
+                one.is_granted = true;  // not in the line while it is asked who waits
+                const bool is_open = !is_closed && room > 0 && !somebody_waits();
+                auto answer = one.hand.poll();
+                ASSERT_EQ(answer.is_ready(), is_open || is_closed);
+                if (is_open) {
+                    --room;
+                    queue.push_back(next);
+                }
+                if (answer.is_ready()) {
+                    ASSERT_EQ(answer->has_value(), !is_closed);
+                    line.pop_back();
+                } else {
+                    one.is_granted = false;
+                }
+            } else if (what == 2) {
+                const bool is_open = !is_closed && room > 0 && !somebody_waits();
+                ASSERT_EQ(tx.try_send(++next).has_value(), is_open);
+                if (is_open) {
+                    --room;
+                    queue.push_back(next);
+                }
+            } else if (what == 3) {
+                const bool is_open = !is_closed && room > 0 && !somebody_waits();
+                auto permit = tx.try_reserve();
+                ASSERT_EQ(permit.has_value(), is_open);
+                if (is_open) {
+                    --room;
+                    permits.push_back(std::move(*permit));
+                }
+            } else if (what == 4 && !permits.empty()) {
+                if (below(2) == 0) {
+                    permits.back().send(++next);
+                    queue.push_back(next);
+                } else {
+                    ++room;
+                }
+                permits.pop_back();
+                serve();
+            } else if (what == 5 && !line.empty()) {
+                const auto at = std::next(line.begin(), static_cast<std::ptrdiff_t>(below(line.size())));
+                if (below(2) == 0) {
+                    auto answer = at->hand.poll();
+                    ASSERT_EQ(answer.is_ready(), at->is_granted || is_closed);
+                    if (!answer.is_ready()) continue;
+                    ASSERT_EQ(answer->has_value(), at->is_granted);
+                    if (at->is_granted) queue.push_back(at->value);
+                } else if (at->is_granted) {
+                    ++room;
+                }
+                line.erase(at);
+                serve();
+            } else if (what < 8) {
+                auto value = rx.try_recv();
+                ASSERT_EQ(value.has_value(), !queue.empty());
+                if (value) {
+                    ASSERT_EQ(*value, queue.front());
+                    queue.pop_front();
+                    ++room;
+                    serve();
+                } else {
+                    ASSERT_EQ(value.error() == try_recv_error::closed, is_closed && room == capacity);
+                }
+            } else if (below(30) == 0) {
+                rx.close();
+                is_closed = true;
+            }
+            ASSERT_EQ(tx.capacity(), room);
+            ASSERT_EQ(rx.len(), queue.size());
+            for (const auto& one : line) ASSERT_EQ(one.hand.is_woken(), one.is_granted || is_closed);
+        }
+        line.clear();
+        permits.clear();
+    }
+}
+
+}  // namespace

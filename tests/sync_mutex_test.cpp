@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/sync/mutex.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/core.hpp>
+#include <eddy/join.hpp>
+#include <eddy/sync/oneshot.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/runtimes.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+using eddy::sync::mutex;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+
+struct person {
+    std::string name;
+    int age = 0;
+};
+
+TEST(SyncMutex, P084_FreeOneIsLockedAtOnce) {
+    mutex<int> m(7);
+    by_hand locks(m.lock());
+    auto guard = assert_ready(locks.poll());
+    EXPECT_EQ(*guard, 7);
+    *guard = 8;
+    EXPECT_FALSE(m.try_lock().has_value());
+    guard.unlock();
+    EXPECT_FALSE(guard.owns_lock());
+    guard.unlock();
+    EXPECT_EQ(**m.try_lock(), 8);
+    EXPECT_THROW(static_cast<void>(locks.poll()), eddy::misuse);
+}
+
+TEST(SyncMutex, P084_IsHandedOverInTheOrderOfArrival) {
+    mutex m;
+    by_hand owner(m.lock());
+    by_hand first(m.lock());
+    by_hand second(m.lock());
+    auto guard = assert_ready(owner.poll());
+    assert_pending(first.poll());
+    assert_pending(second.poll());
+    guard.unlock();
+    EXPECT_TRUE(first.wakes() == 1 && second.wakes() == 0);
+    EXPECT_FALSE(m.try_lock().has_value());  // it is the first one's already
+    by_hand late(m.lock());
+    assert_pending(late.poll());
+    guard = assert_ready(first.poll());
+    EXPECT_EQ(second.wakes(), 0u);
+    guard.unlock();
+    EXPECT_TRUE(second.wakes() == 1 && late.wakes() == 0);
+}
+
+TEST(SyncMutex, R063_LockOfAFutureThatIsDroppedGoesToTheNext) {
+    mutex<int> m;
+    auto guard = m.try_lock();
+    by_hand first(m.lock());
+    by_hand second(m.lock());
+    assert_pending(first.poll());
+    assert_pending(second.poll());
+    guard.reset();
+    ASSERT_TRUE(first.is_woken());
+    first.drop();
+    EXPECT_TRUE(second.is_woken());
+    assert_ready(second.poll()).unlock();
+    EXPECT_TRUE(m.try_lock().has_value());
+}
+
+TEST(SyncMutex, R063_WhoIsDroppedWhileItWaitsLeavesNothing) {
+    mutex<int> m;
+    auto guard = m.try_lock();
+    by_hand first(m.lock());
+    by_hand second(m.lock());
+    assert_pending(first.poll());
+    assert_pending(second.poll());
+    first.drop();
+    EXPECT_EQ(first.wakers(), 0u);
+    guard.reset();
+    EXPECT_EQ(first.wakes(), 0u);
+    EXPECT_TRUE(second.is_woken());
+    second.drop();
+    EXPECT_TRUE(m.try_lock().has_value());
+}
+
+TEST(SyncMutex, P084_ExceptionUnlocksAndDoesNotPoison) {
+    mutex<int> m(1);
+    auto fails = [&]() -> eddy::task<void> {
+        auto guard = co_await m.lock();
+        *guard = 2;
+        throw std::runtime_error("half way");
+    };
+    EXPECT_THROW(eddy::wait(fails()), std::runtime_error);
+    EXPECT_EQ(**m.try_lock(), 2);
+}
+
+TEST(SyncMutex, P084_GuardMovesAndUnlocksOnce) {
+    mutex<int> m;
+    mutex<int> other;
+    auto guard = std::move(*m.try_lock());
+    auto moved = std::move(guard);
+    EXPECT_FALSE(guard.owns_lock());  // NOLINT(bugprone-use-after-move): that is asked here
+    EXPECT_FALSE(m.try_lock().has_value());
+    moved = *other.try_lock();  // unlocks what it had
+    EXPECT_TRUE(m.try_lock().has_value());
+    EXPECT_FALSE(other.try_lock().has_value());
+}
+
+TEST(SyncMutex, P084_MappedGuardIsOfAPartAndKeepsTheLock) {
+    mutex<person> m(person{"Ada", 36});
+    {
+        auto name = m.blocking_lock().map(&person::name);
+        *name += " Lovelace";
+        EXPECT_FALSE(m.try_lock().has_value());
+        auto initial = std::move(name).map([](std::string& all) -> char& { return all[0]; });
+        *initial = 'a';
+        EXPECT_FALSE(m.try_lock().has_value());
+    }
+    EXPECT_EQ(m.try_lock().value()->name, "ada Lovelace");
+}
+
+TEST(SyncMutex, P084_TryMapGivesTheGuardBackIfThereIsNothing) {
+    mutex<std::vector<int>> m(std::vector<int>{1, 2});
+    const auto at = [](std::size_t index) {
+        return [index](std::vector<int>& all) { return index < all.size() ? &all[index] : nullptr; };
+    };
+    auto none = m.blocking_lock().try_map(at(2));
+    ASSERT_FALSE(none.has_value());
+    EXPECT_EQ(none.error()->size(), 2u);
+    auto second = std::move(none.error()).try_map(at(1));
+    EXPECT_EQ(**second, 2);
+    EXPECT_FALSE(m.try_lock().has_value());
+}
+
+TEST(SyncMutex, P084_MapThatThrowsLeavesTheGuardAsItWas) {
+    mutex<int> m(1);
+    auto guard = m.blocking_lock();
+    const auto fails = [](int&) -> int& { throw std::runtime_error("no part"); };
+    EXPECT_THROW(static_cast<void>(std::move(guard).map(fails)), std::runtime_error);
+    EXPECT_TRUE(guard.owns_lock());  // NOLINT(bugprone-use-after-move): that is asked here
+    guard.unlock();
+    EXPECT_TRUE(m.try_lock().has_value());
+}
+
+TEST(SyncMutex, P084_OwnedGuardsKeepTheMutexAlive) {
+    auto shared = std::make_shared<mutex<std::string>>("text");
+    const std::weak_ptr seen = shared;
+    {
+        auto guard = mutex<std::string>::blocking_lock_owned(shared);
+        by_hand waits(mutex<std::string>::lock_owned(shared));
+        assert_pending(waits.poll());
+        EXPECT_FALSE(mutex<std::string>::try_lock_owned(shared).has_value());
+        shared.reset();
+        auto size = std::move(guard).map([](std::string& text) -> char& { return text[0]; });
+        EXPECT_EQ(*size, 't');
+        size.unlock();
+        EXPECT_EQ(*assert_ready(waits.poll()), "text");
+    }
+    EXPECT_TRUE(seen.expired());
+    EXPECT_THROW(static_cast<void>(mutex<int>::lock_owned(nullptr)), eddy::misuse);
+}
+
+TEST(SyncMutex, P084_GetMutAndIntoInnerNeedItForThemselves) {
+    mutex<std::unique_ptr<int>> m(std::in_place, new int(5));
+    *m.get_mut() = 6;
+    auto guard = m.try_lock();
+    EXPECT_THROW(static_cast<void>(m.get_mut()), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(std::move(m).into_inner()), eddy::misuse);
+    guard.reset();
+    EXPECT_EQ(*std::move(m).into_inner(), 6);
+}
+
+TEST(SyncMutex, P084_BlockingLockIsRefusedOnALoop) {
+    mutex<int> m;
+    auto blocks = [&]() -> eddy::task<void> {
+        static_cast<void>(m.blocking_lock());
+        co_return;
+    };
+    eddy::core core;
+    EXPECT_THROW(core.run(blocks()), eddy::nested_runtime);
+    EXPECT_TRUE(m.try_lock().has_value());
+}
+
+TEST(SyncMutex, P084_TakesBudgetAndGivesItBackWhenItWaits) {
+    mutex m;
+    by_hand locks(m.lock());
+    assert_pending(locks.poll(0));
+    EXPECT_TRUE(locks.is_woken());
+    const auto guard = assert_ready(locks.poll(1));
+    auto waits = m.lock();
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(noop, 1);
+    assert_pending(waits.poll(cx));
+    EXPECT_EQ(cx.budget(), 1u);
+}
+
+TEST(SyncMutexDeathTest, P084_FutureThatIsMovedAfterItsFirstPollSaysSo) {
+    EXPECT_DEATH(
+        {
+            mutex m;
+            const auto guard = m.try_lock();
+            auto waits = m.lock();
+            const auto noop = eddy::waker::noop();
+            eddy::context cx(noop);
+            static_cast<void>(waits.poll(cx));
+            auto moved = std::move(waits);
+        },
+        "moved after its first poll");
+}
+
+TEST(SyncMutex, P084_TasksThatYieldInsideKeepTheOthersOut) {
+    support::everywhere([]() -> eddy::task<void> {
+        mutex<int> m;
+        int inside = 0;
+        auto work = [&]() -> eddy::task<void> {
+            for (int i = 0; i < 100; ++i) {
+                auto guard = co_await m.lock();
+                EXPECT_EQ(++inside, 1);
+                ++*guard;
+                co_await eddy::yield_now();
+                --inside;
+            }
+        };
+        const auto all = [&]() { return eddy::join(work(), work(), work(), work()); };
+        co_await all();
+        EXPECT_EQ(m.get_mut(), 400);
+    });
+}
+
+// ---- Many threads ----
+
+TEST(SyncMutexStress, P092_ThreadsWithoutARuntimeTakeTurns) {
+    mutex<std::uint64_t> m;
+    const auto rounds = support::rounds(60'000);
+    const auto seed = support::seed();
+    std::atomic<std::uint64_t> locked{0};
+    std::vector<std::thread> threads;
+    for (unsigned id = 0; id < 4; ++id) {
+        threads.emplace_back([&, id] {
+            std::mt19937_64 random(seed + id);
+            for (std::uint64_t round = 0; round < rounds; ++round) {
+                const auto what = random() % 4;
+                if (what == 0) {  // dropped wherever it is after one poll: waiting, granted, or ready
+                    by_hand hand(m.lock());
+                    if (auto guard = hand.poll()) {
+                        ++**guard;
+                        locked.fetch_add(1, std::memory_order_relaxed);
+                    }
+                } else if (what == 1) {
+                    if (auto guard = m.try_lock()) {
+                        ++**guard;
+                        locked.fetch_add(1, std::memory_order_relaxed);
+                    }
+                } else {
+                    auto guard = m.blocking_lock();
+                    ++*guard;
+                    locked.fetch_add(1, std::memory_order_relaxed);
+                }
+            }
+        });
+    }
+    for (auto& thread : threads) thread.join();
+    EXPECT_EQ(m.get_mut(), locked.load());
+}
+
+TEST(SyncMutexStress, P084_LastUnlockerMayBeTheOneWhoFreesIt) {
+    // Who has locked it after the other may destroy it: the other is done with it by then.
+    const auto rounds = support::rounds(20'000);
+    for (std::uint64_t round = 0; round < rounds; ++round) {
+        auto m = std::make_unique<mutex<bool>>(false);
+        std::atomic<bool> is_locked{false};
+        std::thread other([&is_locked, &m = *m] {
+            auto guard = m.blocking_lock();
+            is_locked = true;
+            *guard = true;
+        });
+        while (!is_locked) std::this_thread::yield();
+        EXPECT_TRUE(*m->blocking_lock());
+        m.reset();
+        other.join();
+    }
+}
+
+}  // namespace

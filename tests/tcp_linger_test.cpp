@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// What a stream has written, and its socket does not take, when the stream is destroyed: with a ring it is the driver's then.
+#include <eddy/core.hpp>
+
+#include <gtest/gtest.h>
+
+#include <poll.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <optional>
+#include <system_error>
+#include <vector>
+
+#include <eddy/net/tcp_stream.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/driver.hpp"
+#include "support/net.hpp"
+#include "support/system.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+/// Of a stream that was filled and destroyed.
+struct TcpLinger : testing::Test {
+    TcpLinger() {
+        pair->peer.send("x");
+        accepted = loop.run(support::read_and_fill(pair->stream));
+        static_cast<void>(eddy::net::tcp_stream(std::move(pair->stream)));
+    }
+
+    eddy::core loop;
+    std::optional<support::connection> pair{std::in_place};
+    std::size_t accepted = 0;
+};
+
+TEST_F(TcpLinger, WhatWasAcceptedArrives) {
+    std::size_t got = 0;
+    // The loop turns while the peer reads, since it is the loop that sends on.
+    while (got < accepted) {
+        const std::size_t count = pair->peer.receive(std::min<std::size_t>(accepted - got, 4096)).size();
+        ASSERT_NE(count, 0u) << got << " of " << accepted;
+        got += count;
+        loop.turn(0ms);
+    }
+    for (int i = 0; i < 3; ++i) loop.turn(0ms);
+    EXPECT_EQ(pair->peer.receive(1), "") << "and then the end";
+}
+
+TEST_F(TcpLinger, APeerThatTakesNothingIsResetAfterAWhile_NeedsARing) {
+    if (!support::has_ring()) GTEST_SKIP() << "without a ring nothing is kept: the system lingers as it likes";
+    const auto fds = support::fd_count();
+    const auto deadline = steady_clock::now() + 10s;  // EDDY_LINGER_LIMIT_MS is a fraction of a second here
+    while (support::fd_count() == fds && steady_clock::now() < deadline) loop.turn(deadline - steady_clock::now());
+    EXPECT_EQ(support::fd_count(), fds - 1) << "its descriptor is still open";
+    EXPECT_LT(steady_clock::now(), deadline);
+    try {
+        while (!pair->peer.receive(65536).empty()) continue;
+        ADD_FAILURE() << "the peer takes a part for all";
+    } catch (const std::system_error& ended) {
+        EXPECT_EQ(ended.code(), std::errc::connection_reset);
+    }
+}
+
+}  // namespace

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: MIT
+// What many connections take that do nothing, or that nobody reads.
+#include <gtest/gtest.h>
+
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <support/conversation.hpp>
+#include <support/net.hpp>
+#include <support/ring_faults.hpp>
+#include <support/stress.hpp>
+#include <support/system.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::net::tcp_stream;
+using support::once;
+using support::raw_socket;
+using support::within;
+
+constexpr std::size_t many = support::under_sanitizer ? 2'000 : 10'000;
+constexpr std::size_t ring_buffers = 1024;
+constexpr std::size_t buffer_size = 32 * 1024;
+
+/// Bytes of memory that this process has touched and not given back.
+std::size_t resident() {
+    std::ifstream file("/proc/self/statm");
+    std::size_t all = 0;
+    std::size_t pages = 0;
+    file >> all >> pages;
+    return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+/// The other ends, in a process of their own: so that neither its descriptors nor its memory count here.
+class crowd {
+public:
+    explicit crowd(const raw_socket& listener) : commands_(support::make_socket_pair()) {
+        for (const auto* end : {&commands_.reader, &commands_.writer}) {
+            ::fcntl(end->native_handle(), F_SETFL, ::fcntl(end->native_handle(), F_GETFL) & ~O_NONBLOCK);
+        }
+        const auto to = listener.addr();
+        child_ = ::fork();
+        if (child_ == 0) {
+            ::alarm(120);
+            obey(to);
+            ::_exit(0);
+        }
+    }
+    crowd(const crowd&) = delete;
+    crowd& operator=(const crowd&) = delete;
+    ~crowd() {
+        commands_.writer.close();
+        int status = 0;
+        ::waitpid(child_, &status, 0);
+        EXPECT_EQ(status, 0);
+    }
+
+    /// Does it for `count` of them, and waits until that is done. 'c': connects so many more; 's': sends 64 bytes each;
+    /// 'f': sends each as much as it takes.
+    void tell(char what, std::size_t count) const {
+        const command wanted{what, count};
+        char done = 0;
+        ASSERT_EQ(::write(commands_.writer.native_handle(), &wanted, sizeof wanted), sizeof wanted);
+        ASSERT_EQ(::read(commands_.writer.native_handle(), &done, 1), 1);
+    }
+
+private:
+    struct command {
+        char what;
+        std::size_t count;
+    };
+
+    void obey(const eddy::net::socket_addr& to) {
+        commands_.writer.close();
+        std::vector<raw_socket> sockets;
+        command wanted{};
+        const std::string flood(64 * 1024, 'f');
+        while (::read(commands_.reader.native_handle(), &wanted, sizeof wanted) == sizeof wanted) {
+            for (std::size_t i = 0; i < wanted.count; ++i) {
+                if (wanted.what == 'c') {
+                    sockets.push_back(raw_socket::connected(to));
+                    // What is in the system's buffers is not what this is about, and its memory for TCP has an end.
+                    const int little = 8 * 1024;
+                    ::setsockopt(sockets.back().fd(), SOL_SOCKET, SO_SNDBUF, &little, sizeof little);
+                }
+                if (wanted.what == 's') sockets.at(i).send(std::string(64, 's'));
+                if (wanted.what == 'f') {
+                    while (::send(sockets.at(i).fd(), flood.data(), flood.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+                    }
+                }
+            }
+            if (::write(commands_.reader.native_handle(), &wanted.what, 1) != 1) return;
+        }
+    }
+
+    support::fd_pair commands_;
+    pid_t child_ = -1;
+};
+
+class UringMemory : public testing::Test {
+protected:
+    void SetUp() override {
+        rlimit limit{};
+        ::getrlimit(RLIMIT_NOFILE, &limit);
+        limit.rlim_cur = limit.rlim_max;
+        ::setrlimit(RLIMIT_NOFILE, &limit);
+        if (limit.rlim_cur < many + 200) GTEST_SKIP() << "only " << limit.rlim_cur << " descriptors are allowed here";
+        listener_.emplace(raw_socket::listening());
+        const int little = 8 * 1024;
+        ::setsockopt(listener_->fd(), SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
+        crowd_.emplace(*listener_);
+        loop_.emplace(eddy::core::builder().driver(eddy::driver_kind::io_uring).build().value());
+    }
+
+    void connect_all() {
+        streams_.reserve(many);
+        while (streams_.size() < many) {
+            const auto more = std::min<std::size_t>(100, many - streams_.size());
+            crowd_->tell('c', more);
+            for (std::size_t i = 0; i < more; ++i) {
+                auto accepted = listener_->accept();
+                accepted.set_nonblocking();
+                streams_.push_back(tcp_stream::from_native(accepted.release()).value());
+            }
+        }
+    }
+
+    /// A request and its answer on a connection of its own, again and again, within the loop's usual time.
+    void expect_others_are_served() { within(*loop_, support::ask_all(4, 100'000, support::seed())); }
+
+    static void say(const char* what, std::size_t bytes) {
+        std::printf("%s: %zu KiB in all, %zu bytes a connection\n", what, bytes / 1024, bytes / many);
+    }
+
+    std::optional<raw_socket> listener_;
+    std::optional<crowd> crowd_;
+    std::optional<eddy::core> loop_;
+    std::vector<tcp_stream> streams_;
+};
+
+TEST_F(UringMemory, IdleConnectionsHoldNoBuffer) {
+    connect_all();
+    expect_others_are_served();  // what the first connections touch, and keep
+    const auto before = resident();
+    const auto begin_reads = [&]() -> eddy::task<void> {
+        std::array<std::byte, 1> into{};
+        for (auto& each : streams_) {
+            const auto nothing = co_await once(each.read(into));
+            EXPECT_FALSE(nothing.has_value());
+        }
+        co_await eddy::time::sleep(1ms);  // the turn that hands the last ones to the ring
+    };
+    within(*loop_, begin_reads());
+    const auto grown = resident() - std::min(before, resident());
+    say("idle", grown);
+    // A stream and its receive, 128 bytes, and what the queue of posted ones and the allocator need; the kernel's own
+    // memory is not in it.
+    if (!support::under_sanitizer) {
+        EXPECT_LE(grown / many, 512u);
+    }
+    EXPECT_EQ(support::mapped_buffers(), 1u);
+    expect_others_are_served();
+    streams_.clear();
+}
+
+TEST_F(UringMemory, SlowConnectionsHoldNoMoreThanTheRingHas) {
+    connect_all();
+    expect_others_are_served();
+    const auto before = resident();
+    const auto read_one_byte_each = [&]() -> eddy::task<void> {
+        std::array<std::byte, 1> into{};
+        for (auto& each : streams_) {
+            const auto nothing = co_await once(each.read(into));
+            EXPECT_FALSE(nothing.has_value());
+        }
+        co_await eddy::time::sleep(1ms);
+        crowd_->tell('s', many);
+        for (auto& each : streams_) {
+            const auto count = co_await each.read(into);
+            EXPECT_EQ(count, 1u);
+        }
+    };
+    within(*loop_, read_one_byte_each());
+    const auto after_64 = resident();
+    say("slow, 64 bytes each", after_64 - std::min(before, after_64));
+    expect_others_are_served();
+
+    crowd_->tell('f', many);
+    expect_others_are_served();
+    const auto after_flood = resident();
+    say("slow, flooded", after_flood - std::min(before, after_flood));
+    // Of the ring's buffers all may be in use, and of each connection what an idle one has.
+    if (!support::under_sanitizer) {
+        EXPECT_LE(after_flood, before + ring_buffers * (buffer_size + 64) + many * 512);
+    }
+    EXPECT_EQ(support::mapped_buffers(), 1u);
+
+    // They are still right: the rest of the 64 bytes, and then the flood.
+    const auto read_on = [&]() -> eddy::task<void> {
+        std::array<std::byte, 64> into{};
+        for (std::size_t i = 0; i < streams_.size(); i += 10) {
+            const auto done = co_await streams_[i].read_exact(into);
+            EXPECT_TRUE(done.has_value());
+            EXPECT_EQ(support::text_of(into), std::string(63, 's') + "f");
+        }
+    };
+    within(*loop_, read_on());
+    streams_.clear();
+}
+
+}  // namespace
