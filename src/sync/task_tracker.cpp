@@ -31,34 +31,34 @@ void tracker_state::tell() noexcept {
         waker next;
         {
             const std::lock_guard guard(lock_);
-            waiter* const one = waiters_.pop_back();
-            if (one == nullptr) return;
-            next = std::move(one->wake);
+            waiter* const last = waiters_.pop_back();
+            if (last == nullptr) return;
+            next = std::move(last->wake);
         }
         std::move(next).wake();
     }
 }
 
-bool tracker_state::poll_end(std::uint64_t seen, waiter& one, const waker& wake) noexcept {
+bool tracker_state::poll_end(std::uint64_t seen, waiter& mine, const waker& wake) noexcept {
     {
         const std::lock_guard guard(lock_);
         if (ends_ != seen) return true;
-        if (one.is_listed && one.wake.will_wake(wake)) return false;
+        if (mine.is_listed && mine.wake.will_wake(wake)) return false;
     }
     waker copy = wake;  // cloned before the lock is taken, and the former one dropped after it
     const std::lock_guard guard(lock_);
     if (ends_ != seen) return true;
-    one.wake.swap(copy);
-    if (!one.is_listed) waiters_.push_back(one);
+    mine.wake.swap(copy);
+    if (!mine.is_listed) waiters_.push_back(mine);
     return false;
 }
 
-void tracker_state::leave(waiter& one) noexcept {
+void tracker_state::leave(waiter& mine) noexcept {
     waker dropped;
     const std::lock_guard guard(lock_);
-    if (!one.is_listed) return;
-    waiters_.remove(one);
-    dropped = std::move(one.wake);
+    if (!mine.is_listed) return;
+    waiters_.remove(mine);
+    dropped = std::move(mine.wake);
 }
 
 }  // namespace eddy::detail

@@ -46,8 +46,8 @@ public:
     /// How often it has become closed and empty.
     [[nodiscard]] std::uint64_t ends() noexcept;
     /// Whether it has become so since `seen`. If not, `wake` is woken when it does.
-    [[nodiscard]] bool poll_end(std::uint64_t seen, waiter& one, const waker& wake) noexcept;
-    void leave(waiter& one) noexcept;
+    [[nodiscard]] bool poll_end(std::uint64_t seen, waiter& mine, const waker& wake) noexcept;
+    void leave(waiter& mine) noexcept;
 
 private:
     static constexpr std::uint64_t closed = 1;
