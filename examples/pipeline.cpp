@@ -15,12 +15,10 @@
 #include <optional>
 #include <ranges>
 
-#include <eddy/spawn_blocking.hpp>
 #include <eddy/stream.hpp>
+#include <eddy/sync/task_tracker.hpp>
 
 namespace {
-
-using namespace std::chrono_literals;
 
 struct options {
     int items = 1000;
@@ -35,7 +33,6 @@ public:
         for (int before = most_; before < here && !most_.compare_exchange_weak(before, here);) continue;
     }
     void leave() noexcept { --count_; }
-    [[nodiscard]] int count() const noexcept { return count_; }
     [[nodiscard]] int most() const noexcept { return most_; }
 
 private:
@@ -57,6 +54,7 @@ private:
 struct pipeline {
     stage fetching;
     stage hashing;
+    eddy::sync::task_tracker hashes;
     int came_out = 0;
     long sum = 0;
 };
@@ -78,21 +76,23 @@ constexpr std::size_t fetched_at_once = 8;
 constexpr std::size_t hashed_at_once = 2;
 
 eddy::task<void> run_through(pipeline& all, int items) {
-    auto hashed =
-        eddy::streams::iter(std::views::iota(0L, long{items}))
-            .map([&all](long item) { return fetch(item, all.fetching); })
-            .buffer_unordered(fetched_at_once)  // in the order in which they are done
-            .map([&all](long item) { return eddy::spawn_blocking([item, &all] { return hash(item, all.hashing); }); })
-            .buffered(hashed_at_once);  // in the order in which they came
+    auto hashed = eddy::streams::iter(std::views::iota(0L, long{items}))
+                      .map([&all](long item) { return fetch(item, all.fetching); })
+                      .buffer_unordered(fetched_at_once)  // in the order in which they are done
+                      .map([&all](long item) {
+                          return all.hashes.spawn_blocking([item, &all] { return hash(item, all.hashing); });
+                      })
+                      .buffered(hashed_at_once);  // in the order in which they came
     while (auto each = co_await hashed.next()) {
         all.sum += each->value();
         ++all.came_out;
     }
 }
 
-/// Blocking work cannot be cancelled: what has begun goes on to its end, and refers to the pipeline.
-eddy::task<void> until_nobody_is_at_work(const pipeline& all) {
-    while (all.fetching.count() + all.hashing.count() != 0) co_await eddy::time::sleep(1ms);
+/// Blocking work cannot be cancelled: what has begun, or is queued, goes on to its end, and refers to the pipeline.
+eddy::task<void> until_nobody_hashes(pipeline& all) {
+    all.hashes.close();
+    co_await all.hashes.wait();
 }
 
 eddy::task<int> run_pipeline(options chosen) {
@@ -104,11 +104,12 @@ eddy::task<int> run_pipeline(options chosen) {
                    all.came_out, chosen.items, all.sum, all.fetching.most(), all.hashing.most());
         const bool is_bounded = all.fetching.most() <= static_cast<int>(fetched_at_once) &&
                                 all.hashing.most() <= static_cast<int>(hashed_at_once);
-        co_return is_bounded&& all.came_out == chosen.items ? 0 : 1;
+        const bool is_whole = all.came_out == chosen.items;
+        co_return (is_bounded && is_whole) ? 0 : 1;
     }
     const std::chrono::microseconds limit(*chosen.stop_after_us);
     const auto ended = co_await eddy::time::timeout(limit, run_through(all, chosen.items));
-    co_await until_nobody_is_at_work(all);
+    co_await until_nobody_hashes(all);
     fmt::print("{}: {} of {} items came out; nothing is left running\n", ended ? "done" : "stopped", all.came_out,
                chosen.items);
     co_return 0;
