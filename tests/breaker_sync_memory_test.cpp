@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: MIT
+// What breaks channels, queues, streams and many futures of one task when memory is short: each allocation fails once, and all
+// goes on after that, with nothing lost but what could not be kept. By itself, since it replaces operator new. (Blocks of the
+// frame pool are single allocations under AddressSanitizer only.)
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <eddy/error.hpp>
+#include <eddy/futures_ordered.hpp>
+#include <eddy/futures_unordered.hpp>
+#include <eddy/join_all.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/select_all.hpp>
+#include <eddy/sink.hpp>
+#include <eddy/stream.hpp>
+#include <eddy/stream_map.hpp>
+#include <eddy/sync/broadcast.hpp>
+#include <eddy/sync/cancellation_token.hpp>
+#include <eddy/sync/mpsc.hpp>
+#include <eddy/sync/task_tracker.hpp>
+#include <eddy/sync/watch.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/time/delay_queue.hpp>
+
+#include "support/executors.hpp"
+#include "support/items.hpp"
+#include "support/scripted.hpp"
+#include "support/time_loop.hpp"
+
+namespace {
+constinit thread_local long allocations_left = -1;
+
+void* allocate(std::size_t size, std::size_t alignment) {
+    if (allocations_left == 0) {
+        allocations_left = -2;
+        throw std::bad_alloc();
+    }
+    if (allocations_left > 0) --allocations_left;
+    void* const block = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
+    if (block == nullptr) throw std::bad_alloc();
+    return block;
+}
+}  // namespace
+
+[[gnu::noinline]] void* operator new(std::size_t size) { return allocate(size, 16); }
+[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
+    return allocate(size, static_cast<std::size_t>(alignment));
+}
+[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+    try {
+        return allocate(size, 16);
+    } catch (...) {
+        return nullptr;
+    }
+}
+[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::plan;
+using support::script;
+using support::stream_by_hand;
+namespace streams = eddy::streams;
+namespace sync = eddy::sync;
+
+/// Calls `f` while the allocation after `nth` others fails. Whether one did.
+template <class Fn>
+bool fails(long nth, Fn&& f) {
+    allocations_left = nth;
+    bool has_failed = false;
+    try {
+        f();
+    } catch (const std::bad_alloc&) {
+        has_failed = true;
+    }
+    has_failed |= allocations_left == -2;
+    allocations_left = -1;
+    return has_failed;
+}
+
+/// What `f(nth)` says for 0, 1, ... until it says that nothing failed.
+template <class Fn>
+void fail_each(Fn f) {
+    for (long nth = 0; nth < 200; ++nth) {
+        SCOPED_TRACE("allocation " + std::to_string(nth));
+        if (!f(nth) || ::testing::Test::HasFailure()) return;
+    }
+}
+
+/// More than a join_all polls all of.
+constexpr std::size_t many = 40;
+
+std::vector<support::scripted> futures_of(std::vector<script>& scripts) {
+    std::vector<support::scripted> futures;
+    futures.reserve(scripts.size());
+    for (auto& one : scripts) futures.emplace_back(one);
+    return futures;
+}
+
+TEST(BreakerSyncMemory, AJoinAllThatIsAwaitedAgainAfterBadAllocWaitsForAll) {
+    fail_each([](long nth) {
+        std::vector<script> scripts(many);
+        by_hand all(eddy::join_all(futures_of(scripts)));
+        const bool has_failed = fails(nth, [&] { assert_pending(all.poll()); });
+        for (auto& one : scripts) one.change(plan::ready);
+        try {
+            const auto answer = all.poll();
+            EXPECT_TRUE(answer.is_ready()) << "all are ready, and it waits for ever";
+            EXPECT_EQ(answer ? answer->size() : 0, many);
+        } catch (const eddy::misuse& e) {
+            EXPECT_NE(std::string(e.what()).find("join_all was awaited after it had ended"), std::string::npos)
+                << "neither does it go on, nor has it ended: " << e.what();
+        }
+        return has_failed;
+    });
+}
+
+TEST(BreakerSyncMemory, ASelectAllThatIsAwaitedAgainAfterBadAllocLooksAtAll) {
+    fail_each([](long nth) {
+        std::vector<script> scripts(many);
+        by_hand first(eddy::select_all(futures_of(scripts)));
+        const bool has_failed = fails(nth, [&] { assert_pending(first.poll()); });
+        scripts.back().change(plan::ready);
+        try {
+            const auto answer = first.poll();
+            EXPECT_TRUE(answer.is_ready()) << "the last one is ready, and it waits for ever";
+            EXPECT_EQ(answer ? answer->index : 0, many - 1);
+        } catch (const eddy::misuse& e) {
+            EXPECT_NE(std::string(e.what()).find("select_all was awaited after it had ended"), std::string::npos)
+                << "neither does it go on, nor has it ended: " << e.what();
+        }
+        return has_failed;
+    });
+}
+
+TEST(BreakerSyncMemory, ASelectAllWhoseOutputCannotBeMadeGivesItLater) {
+    fail_each([](long nth) {
+        std::vector<script> scripts(3);
+        const auto follow = [](script& s) -> eddy::task<int> {
+            const auto value = co_await support::scripted(s);
+            co_return value.value_or(-1);
+        };
+        std::vector<eddy::task<int>> tasks;
+        tasks.reserve(scripts.size());
+        for (auto& one : scripts) tasks.push_back(follow(one));
+        by_hand first(eddy::select_all(std::move(tasks)));
+        assert_pending(first.poll());
+        scripts[1].change(plan::ready);
+        const bool has_failed = fails(nth, [&] { static_cast<void>(first.poll()); });
+        if (!has_failed) return false;
+        try {
+            const auto answer = first.poll();
+            EXPECT_TRUE(answer.is_ready());
+            EXPECT_EQ(answer ? answer->index : 0, 1u);
+        } catch (const eddy::misuse& e) {
+            EXPECT_NE(std::string(e.what()).find("select_all was awaited after it had ended"), std::string::npos)
+                << "neither is its output there, nor has it ended: " << e.what();
+        }
+        return true;
+    });
+}
+
+template <class Jobs>
+void push_without_memory() {
+    fail_each([](long nth) {
+        std::vector<script> scripts(4);
+        Jobs jobs;
+        jobs.push(support::scripted(scripts[0]));
+        support::scripted second(scripts[1]);
+        const bool has_failed = fails(nth, [&] { jobs.push(std::move(second)); });
+        jobs.push(support::scripted(scripts[2]));
+        EXPECT_EQ(jobs.size(), has_failed ? 2u : 3u);
+        stream_by_hand items(std::move(jobs));
+        for (auto& one : scripts) one.now = plan::ready;
+        EXPECT_EQ(items.take_ready().size(), has_failed ? 2u : 3u);
+        for (auto& one : scripts) one.alive = one.alive && &one == &scripts[3];
+        return has_failed;
+    });
+}
+
+TEST(BreakerSyncMemory, AFutureThatFindsNoRoomInASetIsGone) {
+    push_without_memory<eddy::futures_unordered<support::scripted>>();
+    push_without_memory<eddy::futures_ordered<support::scripted>>();
+}
+
+TEST(BreakerSyncMemory, ADelayQueueStaysInOrder) {
+    for (const bool compacts : {false, true}) {
+        fail_each([&](long nth) {
+            support::time_loop loop;
+            eddy::time::delay_queue<std::string> queue;
+            std::vector<eddy::time::delay_key> keys;
+            keys.reserve(8);
+            for (int i = 0; i < 8; ++i) keys.push_back(queue.insert(std::to_string(i), std::chrono::seconds(20 - i)));
+            for (const int i : {0, 3, 6}) static_cast<void>(queue.remove(keys[static_cast<std::size_t>(i)]));
+            std::size_t extra = 0;
+            const bool has_failed = fails(nth, [&] {
+                if (compacts) {
+                    queue.compact();
+                } else {
+                    for (; extra < 20; ++extra) queue.insert("x", 1h);
+                }
+            });
+            EXPECT_EQ(queue.size(), 5 + extra);
+            EXPECT_TRUE(queue.contains(keys[1]));
+            queue.insert("8", 1s);
+            stream_by_hand items(std::move(queue));
+            loop.advance(30s);
+            std::string got;
+            for (auto& one : items.take_ready()) got += one.value;
+            EXPECT_EQ(got, "875421");
+            loop.advance(1h);
+            EXPECT_EQ(items.take_ready().size(), extra);
+            return has_failed;
+        });
+    }
+}
+
+TEST(BreakerSyncMemory, AMapOfStreamsKnowsWhatIsInIt) {
+    fail_each([](long nth) {
+        eddy::stream_map<std::string, streams::once_stream<int>> all;
+        all.insert("a", streams::once(1));
+        bool was_new = false;
+        const bool has_failed = fails(nth, [&] { was_new = all.insert("b", streams::once(2)); });
+        EXPECT_EQ(all.contains("b"), was_new);
+        const bool has_failed_again = fails(nth, [&] { all.insert("a", streams::once(3)); });
+        const std::size_t count = all.size();
+        EXPECT_EQ(count, std::size_t{all.contains("a")} + std::size_t{all.contains("b")});
+        stream_by_hand items(std::move(all));
+        EXPECT_EQ(items.take_ready().size(), count);
+        return has_failed || has_failed_again;
+    });
+}
+
+TEST(BreakerSyncMemory, ChannelsGoOn) {
+    fail_each([](long nth) {
+        support::census values;
+        using life = support::census::life;
+        struct value {
+            life alive;
+            char space[3000];  // not of the frame pool
+        };
+        bool has_failed = false;
+        {
+            auto [tx, rx] = sync::mpsc<value>::unbounded_channel();
+            has_failed |= fails(nth, [&, &to = tx] { static_cast<void>(to.send(value{values.begin_life(), {}})); });
+            EXPECT_TRUE(tx.send(value{values.begin_life(), {}}).has_value());
+            EXPECT_TRUE(rx.try_recv().has_value());
+            EXPECT_EQ(rx.try_recv().has_value(), !has_failed);
+            EXPECT_EQ(values.alive(), 0);
+        }
+        {
+            auto [tx, rx] = sync::broadcast<value>::channel(2);
+            const bool failed =
+                fails(nth, [&, &to = tx] { static_cast<void>(to.send(value{values.begin_life(), {}})); });
+            EXPECT_EQ(rx.len(), failed ? 0u : 1u);
+            EXPECT_TRUE(tx.send(value{values.begin_life(), {}}).has_value());
+            EXPECT_TRUE(rx.try_recv().has_value());
+            has_failed |= failed;
+        }
+        {
+            has_failed |= fails(nth, [] { auto ends = sync::mpsc<value>::channel(4); });
+            has_failed |= fails(nth, [] { auto ends = sync::mpsc<value>::unbounded_channel(); });
+            has_failed |= fails(nth, [] { auto ends = sync::broadcast<int>::channel(4); });
+            has_failed |= fails(nth, [] { auto ends = sync::watch<int>::channel(4); });
+            has_failed |= fails(nth, [] { const sync::cancellation_token token; });
+            has_failed |= fails(nth, [] { const sync::task_tracker tracker; });
+        }
+        EXPECT_EQ(values.alive(), 0);
+        return has_failed;
+    });
+}
+
+TEST(BreakerSyncMemory, WhatIsReceivedManyAtATimeIsNotLost) {
+    fail_each([](long nth) {
+        auto [tx, rx] = sync::mpsc<std::unique_ptr<int>>::channel(8);
+        for (int i = 0; i < 8; ++i) EXPECT_TRUE(tx.try_send(std::make_unique<int>(i)).has_value());
+        std::vector<std::unique_ptr<int>> into;
+        by_hand receiving(rx.recv_many(into, 8));
+        const bool has_failed = fails(nth, [&] { static_cast<void>(receiving.poll()); });
+        EXPECT_EQ(tx.capacity(), into.size());
+        while (auto rest = rx.try_recv()) into.push_back(std::move(*rest));
+        EXPECT_EQ(into.size(), 8u);
+        for (int i = 0; const auto& one : into) EXPECT_EQ(*one, i++);
+        return has_failed;
+    });
+}
+
+TEST(BreakerSyncMemory, ATreeOfTokensStaysWhole) {
+    fail_each([](long nth) {
+        const sync::cancellation_token root;
+        const auto one = root.child_token();
+        std::optional<sync::cancellation_token> two;
+        const bool has_failed = fails(nth, [&] { two = one.child_token(); });
+        const auto three = one.child_token();
+        root.cancel();
+        EXPECT_TRUE(one.is_cancelled() && three.is_cancelled());
+        EXPECT_EQ(has_failed, !two.has_value());
+        return has_failed;
+    });
+}
+
+TEST(BreakerSyncMemory, AdaptorsLoseOneItemAtMost) {
+    const auto check = [](const char* what, auto make, std::size_t least) {
+        SCOPED_TRACE(what);
+        fail_each([&](long nth) {
+            stream_by_hand items(make());
+            std::size_t count = 0;
+            allocations_left = nth;
+            for (int i = 0; i < 40; ++i) {
+                try {
+                    auto next = items.poll();
+                    if (next && !next->has_value()) break;
+                    if (!next) continue;
+                    if constexpr (requires { (*next)->size(); }) {
+                        count += (*next)->size();
+                    } else {
+                        ++count;
+                    }
+                } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): an item less
+                }
+            }
+            const bool has_failed = allocations_left == -2;
+            allocations_left = -1;
+            EXPECT_GE(count, least);
+            EXPECT_FALSE(assert_ready(items.poll()).has_value());
+            return has_failed;
+        });
+    };
+    const auto numbers = [] { return streams::of(1, 2, 3, 4, 5); };
+    check("chunks", [&] { return numbers().chunks(2); }, 4);
+    check("buffered", [&] { return numbers().map([](int i) { return eddy::ready(i); }).buffered(2); }, 4);
+    check(
+        "buffer_unordered", [&] { return numbers().map([](int i) { return eddy::ready(i); }).buffer_unordered(2); }, 4);
+}
+
+}  // namespace
