@@ -873,4 +873,58 @@ TEST(SyncMpsc, P097_AnUnboundedReceiverIsAStreamToo) {
     EXPECT_EQ(assert_ready(sum.poll()), 4);
 }
 
+// ---- The sender of an unbounded channel as a sink ----
+
+TEST(SyncMpsc, P098_AnUnboundedSenderIsASinkThatAlwaysHasRoom) {
+    static_assert(eddy::sink<mpsc<int>::unbounded_sender, int>);
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    auto kept = tx;
+    by_hand sent(eddy::streams::iter(std::vector{1, 2, 3}).forward(std::move(tx)));
+    EXPECT_TRUE(assert_ready(sent.poll()).has_value());
+    EXPECT_EQ(rx.len(), 3u);
+    EXPECT_EQ(kept.strong_count(), 1u) << "the one that forward was given is gone";
+    EXPECT_TRUE(assert_ready(by_hand(kept.send_all(eddy::streams::once(4))).poll()).has_value());
+    EXPECT_TRUE(assert_ready(by_hand(kept.feed(5)).poll()).has_value());
+    EXPECT_FALSE(rx.is_closed());
+    EXPECT_TRUE(assert_ready(by_hand(kept.close()).poll()).has_value());
+    EXPECT_TRUE(kept.is_closed());
+    EXPECT_EQ(assert_ready(by_hand(std::move(rx).collect()).poll()), (std::vector<int>{1, 2, 3, 4, 5}));
+}
+
+TEST(SyncMpsc, P098_AnUnboundedSenderSaysThatTheReceiverIsGone) {
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    auto [more, numbers] = mpsc<int>::channel(4);
+    by_hand sent(tx.send_all(std::move(numbers)));
+    EXPECT_TRUE(more.try_send(1).has_value());
+    assert_pending(sent.poll());
+    drop(std::move(rx));
+    EXPECT_TRUE(more.try_send(2).has_value());
+    EXPECT_TRUE(sent.is_woken());
+    EXPECT_FALSE(assert_ready(sent.poll()).has_value());
+    EXPECT_TRUE(more.is_closed()) << "what it read is gone with its end";
+    EXPECT_FALSE(assert_ready(by_hand(tx.feed(1)).poll()).has_value());
+    EXPECT_FALSE(tx.start_send(1).has_value());
+}
+
+TEST(SyncMpsc, P098_AnUnboundedSenderThatWasClosedSendsNothing) {
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    EXPECT_TRUE(assert_ready(by_hand(tx.close()).poll()).has_value());
+    EXPECT_FALSE(assert_ready(by_hand(tx.feed(1)).poll()).has_value());
+    EXPECT_FALSE(tx.start_send(1).has_value());
+    EXPECT_THROW(static_cast<void>(tx.send(1)), eddy::misuse);
+    EXPECT_TRUE(assert_ready(by_hand(tx.close()).poll()).has_value());
+    EXPECT_EQ(receive(rx), std::nullopt);
+}
+
+TEST(SyncMpsc, P098_SendingWithoutEndEndsItsTurn) {
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    int given = 0;
+    auto endless = eddy::streams::poll_fn(
+        [&](eddy::context&) { return eddy::poll_result<std::optional<int>>(std::optional(++given)); });
+    by_hand sent(tx.send_all(std::move(endless)));
+    assert_pending(sent.poll());
+    EXPECT_TRUE(sent.is_woken());
+    EXPECT_LE(rx.len(), 129u);
+}
+
 }  // namespace
