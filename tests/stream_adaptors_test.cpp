@@ -2,6 +2,7 @@
 #include <eddy/ready.hpp>
 #include <eddy/select.hpp>
 #include <eddy/stream.hpp>
+#include <eddy/sync/recv_error.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
@@ -11,6 +12,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <expected>
 #include <functional>
 #include <map>
 #include <memory>
@@ -384,6 +386,57 @@ TEST(StreamAdaptors, ChunksAreFullButTheLast) {
     EXPECT_TRUE(support::text_of_misuse([] { static_cast<void>(one_to(5).chunks(0)); }).contains("size above zero"));
 }
 
+TEST(StreamAdaptors, ReadyChunksWaitForTheirFirstItemOnly) {
+    source<int> from;
+    stream_by_hand chunks{items_of<int>(from).ready_chunks(3)};
+    assert_pending(chunks.poll());
+    from.give(1);
+    EXPECT_TRUE(chunks.is_woken());
+    EXPECT_EQ(assert_ready(chunks.poll()), ints{1});
+    for (int i = 2; i <= 6; ++i) from.give(i);
+    EXPECT_EQ(assert_ready(chunks.poll()), (ints{2, 3, 4}));
+    EXPECT_EQ(assert_ready(chunks.poll()), (ints{5, 6}));
+    assert_pending(chunks.poll());
+    from.give(7);
+    from.end();
+    EXPECT_EQ(assert_ready(chunks.poll()), ints{7});
+    EXPECT_FALSE(assert_ready(chunks.poll()).has_value());
+    EXPECT_FALSE(from.alive);
+    EXPECT_FALSE(assert_ready(chunks.poll()).has_value());
+    EXPECT_THROW(static_cast<void>(one_to(3).ready_chunks(0)), eddy::misuse);
+}
+
+TEST(StreamAdaptors, ReadyChunksLeaveTheirWakerWhereTheyLookedLast) {
+    source<int> from;
+    stream_by_hand chunks{items_of<int>(from).ready_chunks(3)};
+    from.give(1);
+    EXPECT_EQ(assert_ready(chunks.poll()), ints{1});
+    from.give(2);
+    EXPECT_TRUE(chunks.is_woken()) << "it has seen that nothing more was there";
+}
+
+TEST(StreamAdaptors, ReadyChunksKeepWhatCameBeforeAnException) {
+    const auto throws_at_two = [](int i) {
+        if (i == 2) throw std::runtime_error("two");
+        return i;
+    };
+    stream_by_hand chunks{one_to(3).map(throws_at_two).ready_chunks(5)};
+    EXPECT_THROW(static_cast<void>(chunks.poll()), std::runtime_error);
+    EXPECT_EQ(chunks.stream().size_hint(), size_bounds(1, 2));
+    EXPECT_EQ(assert_ready(chunks.poll()), (ints{1, 3}));
+    EXPECT_FALSE(assert_ready(chunks.poll()).has_value());
+}
+
+TEST(StreamAdaptors, ReadyChunksGiveWhatABudgetBought) {
+    int given = 0;
+    stream_by_hand chunks{ever_ready(given).ready_chunks(1'000'000)};
+    EXPECT_EQ(assert_ready(chunks.poll(10))->size(), 11u) << "the item that was there when it was used up, too";
+    EXPECT_TRUE(chunks.is_woken());
+    stream_by_hand paying{streams::repeat_with([] { return 1; }).ready_chunks(1'000'000)};
+    EXPECT_EQ(assert_ready(paying.poll(10))->size(), 10u);
+    EXPECT_TRUE(paying.is_woken());
+}
+
 TEST(StreamAdaptors, ByRefLendsAStream) {
     auto items = one_to(5);
     EXPECT_EQ(assert_ready(by_hand{items.by_ref().take(2).collect()}.poll()), (ints{1, 2}));
@@ -417,6 +470,87 @@ TEST(StreamAdaptors, FoldMayAwait) {
     work.change(plan::ready);
     EXPECT_TRUE(sum.is_woken());
     EXPECT_EQ(assert_ready(sum.poll()), 203);
+}
+
+TEST(StreamAdaptors, P095_TryFoldUnwrapsItemsAndStopsAtTheFirstError) {
+    using numbers = std::vector<eddy::result<int>>;
+    const auto add = [](int a, int b) { return a + b; };
+    EXPECT_EQ(assert_ready(by_hand{streams::iter(numbers{1, 2, 3}).try_fold(0, add)}.poll()), 6);
+    EXPECT_EQ(assert_ready(by_hand{streams::iter(numbers{}).try_fold(5, add)}.poll()), 5);
+    source<eddy::result<int>> from;
+    by_hand sum{items_of<eddy::result<int>>(from).try_fold(0, add)};
+    from.give(1);
+    assert_pending(sum.poll());
+    from.give(std::unexpected(std::make_error_code(std::errc::io_error)));
+    from.give(2);
+    EXPECT_TRUE(sum.is_woken());
+    EXPECT_EQ(assert_ready(sum.poll()).error(), std::errc::io_error);
+    EXPECT_FALSE(from.alive);
+    EXPECT_EQ(from.items.size(), 1u) << "nothing is read after the error";
+    EXPECT_TRUE(support::text_of_misuse([&] { static_cast<void>(sum.poll()); }).starts_with("try_fold was awaited"));
+}
+
+TEST(StreamAdaptors, P095_TryFoldStopsWhenItsFunctionFails) {
+    const auto divide = [](int a, int b) -> std::expected<int, std::string> {
+        if (b == 0) return std::unexpected("by zero");
+        return a / b;
+    };
+    EXPECT_EQ(assert_ready(by_hand{streams::iter(ints{2, 5}).try_fold(100, divide)}.poll()), 10);
+    source<int> from;
+    by_hand quotient{items_of<int>(from).try_fold(100, divide)};
+    for (const int by : {5, 0, 2}) from.give(by);
+    EXPECT_EQ(assert_ready(quotient.poll()).error(), "by zero");
+    EXPECT_EQ(from.items.size(), 1u);
+}
+
+TEST(StreamAdaptors, TryFoldMayAwaitAndConvertsErrors) {
+    source<eddy::result<int>> from;
+    support::script work;
+    by_hand sum{items_of<eddy::result<int>>(from).try_fold(0, [&](int, int) { return support::scripted(work); })};
+    from.give(1);
+    assert_pending(sum.poll());
+    EXPECT_TRUE(work.alive);
+    work.value = 7;
+    work.change(plan::ready);
+    EXPECT_TRUE(sum.is_woken());
+    assert_pending(sum.poll());
+    EXPECT_FALSE(work.alive);
+    work.change(plan::fails);
+    from.give(2);
+    EXPECT_EQ(assert_ready(sum.poll()).error(), std::errc::io_error);
+    const auto closed = [](int, int) -> std::expected<int, eddy::sync::recv_error> {
+        return std::unexpected(eddy::sync::recv_error());
+    };
+    using numbers = std::vector<eddy::result<int>>;
+    EXPECT_EQ(assert_ready(by_hand{streams::iter(numbers{1}).try_fold(0, closed)}.poll()).error(),
+              eddy::errc::channel_closed);
+}
+
+TEST(StreamAdaptors, TryFoldMovesItsState) {
+    using numbers = std::vector<eddy::result<int>>;
+    const auto push = [](std::unique_ptr<ints> all, int i) {
+        all->push_back(i);
+        return all;
+    };
+    by_hand all{streams::iter(numbers{1, 2}).try_fold(std::make_unique<ints>(), push)};
+    EXPECT_EQ(**assert_ready(all.poll()), (ints{1, 2}));
+    const std::vector<eddy::result<void>> steps(3);
+    by_hand count{streams::iter(steps).try_fold(0, [](int done) { return done + 1; })};
+    EXPECT_EQ(assert_ready(count.poll()), 3);
+}
+
+TEST(StreamAdaptors, TryFoldPassesPollCancelOn) {
+    source<eddy::result<int>> from;
+    support::script work{.may_end = false};
+    by_hand sum{
+        items_of<eddy::result<int>>(from).try_fold(0, [&](int, int) { return support::cancellable_scripted(work); })};
+    from.give(1);
+    assert_pending(sum.poll());
+    assert_pending(sum.poll_cancel());
+    EXPECT_TRUE(work.alive && from.alive);
+    work.may_end = true;
+    EXPECT_TRUE(sum.poll_cancel().is_ready());
+    EXPECT_FALSE(work.alive || from.alive);
 }
 
 TEST(StreamAdaptors, P095_CollectTakesEveryKindOfContainer) {
@@ -622,8 +756,8 @@ private:
 
 /// All items, with the hints checked on the way. Now and then nobody waits any more.
 template <class S>
-ints read_all(S stream) {
-    ints all;
+std::vector<typename S::item_type> read_all(S stream) {
+    std::vector<typename S::item_type> all;
     std::vector<std::pair<std::size_t, size_bounds>> hints;
     for (;;) {
         if constexpr (requires { stream.size_hint(); }) hints.emplace_back(all.size(), stream.size_hint());
@@ -700,6 +834,12 @@ TEST(StreamAdaptorsStress, EachGivesWhatTheSameOnAVectorGives) {
         EXPECT_EQ(
             read_all(from().chunks(n + 1).map([](const ints& c) { return std::accumulate(c.begin(), c.end(), 0); })),
             model);
+        model.clear();
+        for (const ints& chunk : read_all(from().ready_chunks(n + 1))) {
+            EXPECT_TRUE(!chunk.empty() && chunk.size() <= n + 1);
+            model.insert(model.end(), chunk.begin(), chunk.end());
+        }
+        EXPECT_EQ(model, items);
         if (HasFailure()) return;
     }
 }
