@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <expected>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -188,6 +189,18 @@ TEST(StreamAdaptors, ScanHasAStateAndMayEnd) {
     EXPECT_FALSE(assert_ready(sums.poll()).has_value());
 }
 
+TEST(StreamAdaptors, ScanStaysAtTheEndThatItsFunctionSays) {
+    source<int> from;
+    stream_by_hand items{items_of<int>(from).scan(0, [](int&, int i) -> std::optional<int> {
+        if (i == 2) return std::nullopt;
+        return i;
+    })};
+    for (const int i : {1, 2, 3}) from.give(i);
+    EXPECT_EQ(items.take_ready(), ints{1});
+    EXPECT_FALSE(from.alive);
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+}
+
 TEST(StreamAdaptors, EnumerateCountsAndZipPairs) {
     std::string seen;
     by_hand numbered{
@@ -219,6 +232,35 @@ TEST(StreamAdaptors, ZipKeepsWhatOneHasGivenBeforeTheOther) {
     right.end();
     EXPECT_EQ(assert_ready(pairs.poll()), std::nullopt);
     EXPECT_FALSE(left.alive || right.alive);
+}
+
+TEST(StreamAdaptors, ZipAsksBothAtTheSameTime) {
+    source<int> left;
+    source<int> right;
+    stream_by_hand pairs{items_of<int>(left).zip(items_of<int>(right))};
+    assert_pending(pairs.poll());
+    EXPECT_TRUE(left.polls == 1 && right.polls == 1) << "they work side by side";
+    right.give(1);
+    EXPECT_TRUE(pairs.is_woken());
+    assert_pending(pairs.poll());
+    EXPECT_EQ(pairs.stream().size_hint(), size_bounds(0, std::nullopt));
+    left.end();
+    EXPECT_FALSE(assert_ready(pairs.poll()).has_value());
+    EXPECT_FALSE(left.alive || right.alive) << "neither is kept after the end of one";
+    EXPECT_FALSE(assert_ready(pairs.poll()).has_value());
+}
+
+TEST(StreamAdaptors, ZipsHintIsThatOfTheShorterOne) {
+    const auto endless = [] { return streams::repeat_with([] { return 1; }); };
+    EXPECT_EQ(one_to(3).zip(endless()).size_hint(), size_bounds(3, 3));
+    EXPECT_EQ(endless().zip(one_to(3)).size_hint(), size_bounds(3, 3));
+    source<int> from;
+    stream_by_hand pairs{one_to(2).zip(items_of<int>(from))};
+    assert_pending(pairs.poll());
+    EXPECT_EQ(pairs.stream().size_hint(), size_bounds(0, 2)) << "one is held";
+    stream_by_hand turned{items_of<int>(from).zip(one_to(2))};
+    assert_pending(turned.poll());
+    EXPECT_EQ(turned.stream().size_hint(), size_bounds(0, 2));
 }
 
 // ---- Some of them ----
@@ -404,6 +446,9 @@ TEST(StreamAdaptors, ReadyChunksWaitForTheirFirstItemOnly) {
     EXPECT_FALSE(from.alive);
     EXPECT_FALSE(assert_ready(chunks.poll()).has_value());
     EXPECT_THROW(static_cast<void>(one_to(3).ready_chunks(0)), eddy::misuse);
+    constexpr auto all = std::numeric_limits<std::size_t>::max();
+    EXPECT_EQ(assert_ready(stream_by_hand{one_to(3).ready_chunks(all)}.poll()), (ints{1, 2, 3}));
+    EXPECT_EQ(assert_ready(stream_by_hand{one_to(3).chunks(all)}.poll()), (ints{1, 2, 3}));
 }
 
 TEST(StreamAdaptors, ReadyChunksLeaveTheirWakerWhereTheyLookedLast) {
@@ -655,6 +700,58 @@ TEST(StreamAdaptors, PollCancelReachesWhatRuns) {
     EXPECT_FALSE(inner.alive);
 }
 
+/// A stream of one item that can be cancelled.
+auto one_of(support::script& s) { return streams::from_future(support::cancellable_scripted(s)); }
+
+TEST(StreamAdaptors, PollCancelReachesBothOfTwoStreamsAtTheSameTime) {
+    support::script first;
+    support::script second;
+    first.may_end = second.may_end = false;
+    stream_by_hand both{one_of(first).merge(one_of(second))};
+    assert_pending(both.poll());
+    assert_pending(both.poll_cancel());
+    EXPECT_TRUE(first.cancel_polls == 1 && second.cancel_polls == 1);
+    first.may_end = true;
+    assert_pending(both.poll_cancel());
+    EXPECT_TRUE(!first.alive && second.alive);
+    second.may_end = true;
+    EXPECT_TRUE(both.poll_cancel().is_ready());
+    EXPECT_FALSE(second.alive);
+}
+
+TEST(StreamAdaptors, PollCancelReachesTheStreamAfterWhatRunsForItsItem) {
+    support::script from;
+    support::script work;
+    work.may_end = from.may_end = false;
+    from.now = plan::ready;
+    const auto run = [&](auto&&) { return support::cancellable_scripted(work); };
+    stream_by_hand items{one_of(from).merge(streams::pending<fallible>()).then(run)};
+    assert_pending(items.poll());
+    work.may_end = true;
+    EXPECT_TRUE(items.poll_cancel().is_ready());
+    EXPECT_FALSE(work.alive);
+
+    from.now = plan::pending;
+    stream_by_hand waits{one_of(from).then(run)};
+    assert_pending(waits.poll());
+    assert_pending(waits.poll_cancel());
+    EXPECT_TRUE(from.alive && from.cancel_polls == 1);
+    from.may_end = true;
+    EXPECT_TRUE(waits.poll_cancel().is_ready());
+    EXPECT_FALSE(from.alive);
+}
+
+TEST(StreamAdaptors, AStreamThatWasCancelledIsGone) {
+    source<int> from;
+    support::script work;
+    stream_by_hand items{items_of<int>(from).then([&](int) { return support::cancellable_scripted(work); })};
+    from.give(1);
+    assert_pending(items.poll());
+    EXPECT_TRUE(items.poll_cancel().is_ready());
+    EXPECT_FALSE(work.alive || from.alive);
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+}
+
 TEST(StreamAdaptors, WhatCannotBeCancelledIsNotCancellable) {
     static_assert(!eddy::cancellable_future<decltype(one_to(1).filter(is_even).count())>);
     static_assert(eddy::cancellable_stream<decltype(one_to(1).then([](int i) -> eddy::task<int> { co_return i; }))>);
@@ -695,6 +792,8 @@ TEST(StreamAdaptors, ALoopOverASourceThatKnowsNoBudgetEndsItsPolls) {
     EXPECT_EQ(polls_until_ready(items().take(1000).fold(0, [](int, int i) { return i; })), 8);
     EXPECT_EQ(polls_until_ready(items().take(1000).for_each([](int) {})), 8);
     EXPECT_EQ(polls_until_ready(items().chunks(1000).take(1).count()), 8);
+    const auto next = [](int, int i) -> fallible { return i; };
+    EXPECT_EQ(polls_until_ready(items().take(1000).try_fold(0, next)), 8);
 }
 
 TEST(StreamAdaptors, AnItemCostsOneUnitThroughAllAdaptors) {
@@ -801,6 +900,15 @@ TEST(StreamAdaptorsStress, EachGivesWhatTheSameOnAVectorGives) {
         EXPECT_EQ(read_all(from().filter(small_later)), model);
         EXPECT_EQ(read_all(from().filter_map([&](int i) { return small(i) ? std::optional(i) : std::nullopt; })),
                   model);
+        EXPECT_EQ(read_all(from().filter_map([&](int i) -> eddy::task<std::optional<int>> {
+                      co_await eddy::yield_now();
+                      if (i < bound) co_return i;
+                      co_return std::nullopt;
+                  })),
+                  model);
+        const auto while_small = [&](int i) { return small(i) ? std::optional(i) : std::nullopt; };
+        EXPECT_EQ(read_all(from().map_while(while_small)), ints(items.begin(), split));
+        EXPECT_EQ(read_all(from().scan(0, [&](int&, int i) { return while_small(i); })), ints(items.begin(), split));
         EXPECT_EQ(read_all(from().take_while(small)), ints(items.begin(), split));
         EXPECT_EQ(read_all(from().take_while(small_later)), ints(items.begin(), split));
         EXPECT_EQ(read_all(from().skip_while(small)), ints(split, items.end()));

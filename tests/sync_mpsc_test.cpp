@@ -904,6 +904,9 @@ TEST(SyncMpsc, P098_AnUnboundedSenderSaysThatTheReceiverIsGone) {
     EXPECT_TRUE(more.is_closed()) << "what it read is gone with its end";
     EXPECT_FALSE(assert_ready(by_hand(tx.feed(1)).poll()).has_value());
     EXPECT_FALSE(tx.start_send(1).has_value());
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(noop);
+    EXPECT_FALSE(assert_ready(tx.poll_ready(cx)).has_value()) << "before an item is made for it";
 }
 
 TEST(SyncMpsc, P098_AnUnboundedSenderThatWasClosedSendsNothing) {

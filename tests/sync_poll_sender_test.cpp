@@ -250,4 +250,17 @@ TEST(SyncPollSenderStress, P098_ThreadsForwardIntoOneChannel) {
     EXPECT_EQ(sum, std::int64_t{senders} * each * (each - 1) / 2);
 }
 
+TEST(SyncPollSender, P098_CloseGivesUpTheRoomThatIsKept) {
+    auto [tx, rx] = mpsc<int>::channel(1);
+    poll_sender out(tx);
+    polling task;
+    EXPECT_TRUE(assert_ready(out.poll_ready(task.cx)).has_value());
+    by_hand waits(tx.send(1));
+    assert_pending(waits.poll());
+    EXPECT_TRUE(assert_ready(by_hand(out.close()).poll()).has_value());
+    EXPECT_TRUE(waits.is_woken());
+    EXPECT_TRUE(assert_ready(waits.poll()).has_value());
+    EXPECT_EQ(rx.try_recv(), 1);
+}
+
 }  // namespace
