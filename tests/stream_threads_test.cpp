@@ -54,6 +54,7 @@ private:
 /// A thread for each channel, that sends the numbers from 0 to `count` and lets go of it.
 std::vector<std::thread> counting(std::vector<mpsc<numbered>::sender> senders, int count, starting_line& line) {
     std::vector<std::thread> threads;
+    threads.reserve(senders.size());
     for (std::size_t i = 0; i < senders.size(); ++i) {
         threads.emplace_back([count, &line, id = static_cast<int>(i), tx = std::move(senders[i])]() mutable {
             line.arrive_and_wait();
@@ -138,6 +139,7 @@ TEST(StreamBufferedStress, P093_OutputsOfFuturesThatOtherThreadsWakeAllCome) {
         }
         starting_line line(threads + 1);
         std::vector<std::thread> running;
+        running.reserve(threads);
         for (auto& mine : senders) {
             running.emplace_back([&line, &mine] {
                 line.arrive_and_wait();

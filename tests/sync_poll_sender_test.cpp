@@ -235,6 +235,7 @@ TEST(SyncPollSenderStress, P098_ThreadsForwardIntoOneChannel) {
     const int each = static_cast<int>(support::rounds(20'000));
     auto ends = mpsc<int>::channel(4);
     std::vector<std::thread> threads;
+    threads.reserve(senders);
     for (int i = 0; i < senders; ++i) {
         threads.emplace_back([each, tx = ends.sender] {
             auto numbers = eddy::streams::iter(std::views::iota(0, each));
