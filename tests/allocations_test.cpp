@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+#include <optional>
 
 #include <eddy/core.hpp>
 #include <eddy/detail/frame_pool.hpp>
@@ -16,10 +17,12 @@
 #include <eddy/runtime.hpp>
 #include <eddy/scope.hpp>
 #include <eddy/spawn.hpp>
+#include <eddy/sync/cancellation_token.hpp>
 #include <eddy/sync/mpsc.hpp>
 #include <eddy/sync/mutex.hpp>
 #include <eddy/sync/task_tracker.hpp>
 #include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
@@ -28,14 +31,21 @@
 namespace {
 
 thread_local std::size_t allocations = 0;  // of this thread
+thread_local std::ptrdiff_t live = 0;      // blocks that this thread has allocated, less those that it has freed
 std::atomic<std::size_t> all_allocations = 0;
 
 void* allocate(std::size_t size, std::size_t alignment) {
     ++allocations;
+    ++live;
     all_allocations.fetch_add(1, std::memory_order_relaxed);
     void* const block = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
     if (block == nullptr) throw std::bad_alloc();
     return block;
+}
+
+void release(void* block) noexcept {
+    if (block != nullptr) --live;
+    std::free(block);
 }
 
 }  // namespace
@@ -44,10 +54,10 @@ void* allocate(std::size_t size, std::size_t alignment) {
 [[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
     return allocate(size, static_cast<std::size_t>(alignment));
 }
-[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
+[[gnu::noinline]] void operator delete(void* block) noexcept { release(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { release(block); }
+[[gnu::noinline]] void operator delete(void* block, std::align_val_t) noexcept { release(block); }
+[[gnu::noinline]] void operator delete(void* block, std::size_t, std::align_val_t) noexcept { release(block); }
 
 namespace {
 
@@ -130,6 +140,41 @@ TEST(Allocations, P079_WaitingForAChannelTakesNone) {
         co_return allocations - before;
     }());
     EXPECT_EQ(made, 0u);
+}
+
+TEST(Allocations, P090_AMillionChildrenThatAreGoneLeaveNothingWithTheirParent) {
+    const eddy::sync::cancellation_token parent;
+    const std::ptrdiff_t before = live;
+    for (int i = 0; i < 1'000'000; ++i) {
+        const auto child = parent.child_token();
+        if (i % 1000 != 0) continue;
+        ASSERT_EQ(live - before, 1);
+        eddy::test::by_hand waits(child.cancelled());
+        eddy::test::assert_pending(waits.poll());
+    }
+    EXPECT_EQ(live, before);
+    parent.cancel();
+    EXPECT_TRUE(parent.child_token().is_cancelled());
+    EXPECT_EQ(live, before) << "nor does a child that was cancelled from the beginning";
+}
+
+// What is alive at one time decides, and not in which order it goes: also where children are handed up to their grandparent.
+TEST(Allocations, P090_ATokensMemoryIsThatOfThoseThatAreAlive) {
+    using eddy::sync::cancellation_token;
+    const cancellation_token root;
+    const std::ptrdiff_t before = live;
+    {
+        std::array<std::optional<cancellation_token>, 64> window;
+        for (std::size_t i = 0; i < 1'000'000; ++i) {
+            auto& place = window.at(i * 37 % window.size());  // goes at another place of the family than it came to
+            const auto& above = window.at(i * 11 % window.size());
+            place = above ? above->child_token() : root.child_token();
+            ASSERT_LE(live - before, static_cast<std::ptrdiff_t>(window.size()) + 1);
+        }
+        root.cancel();
+        for (const auto& token : window) EXPECT_TRUE(token->is_cancelled());
+    }
+    EXPECT_EQ(live, before);
 }
 
 TEST(Allocations, P020_ATaskTrackerMakesNoneForItsTasks) {

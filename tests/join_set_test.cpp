@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <expected>
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <stdexcept>
 #include <string>
@@ -517,6 +520,80 @@ TEST(JoinMap, P019_AbortsByKey) {
         EXPECT_TRUE(map.contains(2));
         co_await map.shutdown();
         EXPECT_TRUE(map.is_empty());
+    });
+}
+
+// ---- As streams ----
+
+TEST(JoinSet, P097_TakesAdaptors) {
+    everywhere([]() -> task<> {
+        join_set<int> set;
+        for (int i = 1; i <= 4; ++i) set.spawn(gives_later(i));
+        EXPECT_EQ(set.size_hint(), eddy::size_bounds(4, std::nullopt));
+        auto two = co_await set.by_ref().take(2).collect();
+        EXPECT_EQ(two.value().size(), 2u);
+        EXPECT_EQ(set.len(), 2u) << "the others are still to be joined";
+        int sum = two.value().at(0) + two.value().at(1);
+        auto ended = co_await std::move(set).for_each([&](int output) { sum += output; });
+        EXPECT_TRUE(ended.has_value());
+        EXPECT_EQ(sum, 10);
+    });
+}
+
+TEST(JoinSet, P097_TheFirstErrorEndsAForEachAndAbortsTheRest) {
+    everywhere([]() -> task<> {
+        std::atomic<int> alive = 0;
+        join_set<int> set;
+        set.spawn(holds(counted(alive)));
+        set.spawn(throws_later());
+        auto ended = co_await std::move(set).for_each([](int) {});
+        EXPECT_FALSE(ended.has_value());
+        while (alive != 0) co_await eddy::yield_now();
+    });
+}
+
+TEST(JoinSet, P097_TryNextUnwrapsOutputs) {
+    everywhere([]() -> task<> {
+        join_set<int> set;
+        set.spawn(gives(7));
+        auto seven = co_await set.try_next();
+        EXPECT_EQ(seven.value(), 7);
+        auto none = co_await set.try_next();
+        EXPECT_EQ(none.value(), std::nullopt);
+        set.spawn(throws_later());
+        auto failed = co_await set.try_next();
+        EXPECT_FALSE(failed.has_value());
+    });
+}
+
+TEST(JoinSet, P097_AStreamThatIsDroppedHalfWayHasTakenNothing) {
+    everywhere([]() -> task<> {
+        auto [tx, rx] = oneshot<int>::channel();
+        join_set<int> set;
+        set.spawn(after(std::move(rx)));
+        auto raced = eddy::select(set.by_ref().count(), eddy::yield_now());
+        auto first = co_await std::move(raced);
+        EXPECT_EQ(first.index(), 1u);
+        EXPECT_EQ(set.len(), 1u);
+        EXPECT_TRUE(tx.send(3).has_value());
+        auto output = co_await set.next();
+        EXPECT_EQ(output->value(), 3);
+    });
+}
+
+TEST(JoinMap, P097_IsAStreamWhoseItemsHaveParts) {
+    static_assert(eddy::stream<eddy::join_map<std::string, int>>);
+    everywhere([]() -> task<> {
+        eddy::join_map<std::string, int> map;
+        map.spawn("one", gives_later(1));
+        map.spawn("two", gives(2));
+        std::map<std::string, int> seen;
+        auto each = [&](const std::string& key, std::expected<int, eddy::join_error> output) {
+            seen[key] = output.value();
+        };
+        auto ended = co_await std::move(map).for_each(each);
+        EXPECT_TRUE(ended.has_value());
+        EXPECT_EQ(seen, (std::map<std::string, int>{{"one", 1}, {"two", 2}}));
     });
 }
 

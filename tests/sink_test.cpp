@@ -390,6 +390,119 @@ TEST(Sink, FanoutSendsToBoth) {
     EXPECT_EQ(assert_ready(by_hand{sink.send(item)}.poll()).error(), broken);
 }
 
+TEST(Sink, FanoutAsksBothAtTheSameTimeAndClosesEachOnce) {
+    drain<int> left;
+    drain<int> right;
+    auto sink = into<int>(left).fanout(into<int>(right));
+    by_hand feed{sink.feed(1)};
+    assert_pending(feed.poll());
+    right.make_room(1);
+    EXPECT_TRUE(feed.is_woken()) << "the second was asked although the first had no room";
+    assert_pending(feed.poll());
+    left.make_room(1);
+    EXPECT_TRUE(assert_ready(feed.poll()));
+    left.flushes = false;
+    by_hand close{sink.close()};
+    assert_pending(close.poll());
+    EXPECT_TRUE(right.closed && !left.closed);
+    left.flushes = true;
+    left.change();
+    EXPECT_TRUE(assert_ready(close.poll()));
+    EXPECT_TRUE(left.closed);
+    EXPECT_EQ(right.flushed, 1) << "what is closed is not closed again";
+}
+
+TEST(Sink, ABufferTellsTheErrorOfItsSinkAtOnce) {
+    drain<int> to;
+    auto sink = into<int>(to).buffer<int>(4);
+    EXPECT_TRUE(assert_ready(by_hand{sink.feed(1)}.poll()));
+    to.error = broken;
+    EXPECT_EQ(assert_ready(by_hand{sink.feed(2)}.poll()).error(), broken);
+    EXPECT_EQ(sink.waiting(), 1u);
+}
+
+TEST(Sink, ABufferClosesWhenItIsEmpty) {
+    drain<int> to;
+    auto sink = into<int>(to).buffer<int>(4);
+    for (const int i : {1, 2}) EXPECT_TRUE(assert_ready(by_hand{sink.feed(i)}.poll()));
+    by_hand close{sink.close()};
+    assert_pending(close.poll());
+    EXPECT_FALSE(to.closed);
+    to.make_room(1);
+    EXPECT_TRUE(close.is_woken());
+    assert_pending(close.poll());
+    to.make_room(1);
+    EXPECT_TRUE(assert_ready(close.poll()));
+    EXPECT_EQ(to.arrived, (ints{1, 2}));
+}
+
+TEST(Sink, ABufferPassesOnWhatItHoldsAlsoWhenThereIsRoom) {
+    drain<int> to;
+    auto sink = into<int>(to).buffer<int>(4);
+    EXPECT_TRUE(assert_ready(by_hand{sink.feed(1)}.poll()));
+    to.make_room(9);
+    EXPECT_TRUE(assert_ready(by_hand{sink.feed(2)}.poll()));
+    EXPECT_EQ(to.held.size(), 1u);
+    EXPECT_EQ(sink.waiting(), 1u);
+}
+
+TEST(Sink, WithWaitsForItsFunctionBeforeTheNextItem) {
+    drain<int> to{.room = 9};
+    support::script work;
+    auto sink = into<int>(to).with<int>([&](int i) -> eddy::task<int> {
+        static_cast<void>(co_await support::scripted(work));
+        co_return i;
+    });
+    EXPECT_TRUE(assert_ready(by_hand{sink.feed(1)}.poll()));
+    by_hand second{sink.feed(2)};
+    assert_pending(second.poll());
+    by_hand close{sink.close()};
+    assert_pending(close.poll());
+    EXPECT_FALSE(to.closed);
+    work.change(plan::ready);
+    EXPECT_TRUE(assert_ready(second.poll()));
+    EXPECT_EQ(to.held.size(), 1u);
+    EXPECT_TRUE(assert_ready(close.poll()));
+    EXPECT_EQ(to.arrived, (ints{1, 2}));
+    EXPECT_TRUE(to.closed);
+}
+
+TEST(Sink, AnErrorOfGivingAnItemEndsATransfer) {
+    drain<int> to{.room = 9};
+    source<int> from;
+    const auto refuses_two = [](int i) -> result<int> {
+        if (i == 2) return std::unexpected(refused);
+        return i;
+    };
+    by_hand all{items_of<int>(from).forward(into<int>(to).with<int>(refuses_two))};
+    for (const int i : {1, 2, 3}) from.give(i);
+    EXPECT_EQ(assert_ready(all.poll()).error(), refused);
+    EXPECT_EQ(from.items.size(), 1u) << "nothing is read after the error";
+    EXPECT_FALSE(to.closed || to.alive || from.alive);
+}
+
+TEST(Sink, AFeedTakesAUnitOfTheBudget) {
+    drain<int> to{.room = 9};
+    into<int> sink(to);
+    auto feed = sink.feed(1);
+    const eddy::waker waker = eddy::waker::noop();
+    eddy::context cx(waker, 5);
+    EXPECT_TRUE(assert_ready(feed.poll(cx)));
+    EXPECT_EQ(cx.budget(), 4u);
+}
+
+TEST(Sink, ATransferBetweenTwoThatKnowNoBudgetEndsItsTurn) {
+    drain<int> to{.room = 1'000'000};
+    into<int> sink(to);
+    int given = 0;
+    auto ever_ready =
+        streams::poll_fn([&](eddy::context&) { return eddy::poll_result<std::optional<int>>(std::optional(++given)); });
+    by_hand all{sink.send_all(std::move(ever_ready).take(100'000))};
+    assert_pending(all.poll());
+    EXPECT_TRUE(all.is_woken());
+    EXPECT_LE(given, 129);
+}
+
 TEST(Sink, NeedsNoRuntime) {
     drain<int> to{.room = 100};
     EXPECT_TRUE(eddy::wait(streams::of(1, 2, 3).forward(into<int>(to))));

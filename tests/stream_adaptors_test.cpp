@@ -2,6 +2,7 @@
 #include <eddy/ready.hpp>
 #include <eddy/select.hpp>
 #include <eddy/stream.hpp>
+#include <eddy/sync/recv_error.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
@@ -11,7 +12,9 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <expected>
 #include <functional>
+#include <limits>
 #include <map>
 #include <memory>
 #include <numeric>
@@ -186,6 +189,18 @@ TEST(StreamAdaptors, ScanHasAStateAndMayEnd) {
     EXPECT_FALSE(assert_ready(sums.poll()).has_value());
 }
 
+TEST(StreamAdaptors, ScanStaysAtTheEndThatItsFunctionSays) {
+    source<int> from;
+    stream_by_hand items{items_of<int>(from).scan(0, [](int&, int i) -> std::optional<int> {
+        if (i == 2) return std::nullopt;
+        return i;
+    })};
+    for (const int i : {1, 2, 3}) from.give(i);
+    EXPECT_EQ(items.take_ready(), ints{1});
+    EXPECT_FALSE(from.alive);
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+}
+
 TEST(StreamAdaptors, EnumerateCountsAndZipPairs) {
     std::string seen;
     by_hand numbered{
@@ -217,6 +232,35 @@ TEST(StreamAdaptors, ZipKeepsWhatOneHasGivenBeforeTheOther) {
     right.end();
     EXPECT_EQ(assert_ready(pairs.poll()), std::nullopt);
     EXPECT_FALSE(left.alive || right.alive);
+}
+
+TEST(StreamAdaptors, ZipAsksBothAtTheSameTime) {
+    source<int> left;
+    source<int> right;
+    stream_by_hand pairs{items_of<int>(left).zip(items_of<int>(right))};
+    assert_pending(pairs.poll());
+    EXPECT_TRUE(left.polls == 1 && right.polls == 1) << "they work side by side";
+    right.give(1);
+    EXPECT_TRUE(pairs.is_woken());
+    assert_pending(pairs.poll());
+    EXPECT_EQ(pairs.stream().size_hint(), size_bounds(0, std::nullopt));
+    left.end();
+    EXPECT_FALSE(assert_ready(pairs.poll()).has_value());
+    EXPECT_FALSE(left.alive || right.alive) << "neither is kept after the end of one";
+    EXPECT_FALSE(assert_ready(pairs.poll()).has_value());
+}
+
+TEST(StreamAdaptors, ZipsHintIsThatOfTheShorterOne) {
+    const auto endless = [] { return streams::repeat_with([] { return 1; }); };
+    EXPECT_EQ(one_to(3).zip(endless()).size_hint(), size_bounds(3, 3));
+    EXPECT_EQ(endless().zip(one_to(3)).size_hint(), size_bounds(3, 3));
+    source<int> from;
+    stream_by_hand pairs{one_to(2).zip(items_of<int>(from))};
+    assert_pending(pairs.poll());
+    EXPECT_EQ(pairs.stream().size_hint(), size_bounds(0, 2)) << "one is held";
+    stream_by_hand turned{items_of<int>(from).zip(one_to(2))};
+    assert_pending(turned.poll());
+    EXPECT_EQ(turned.stream().size_hint(), size_bounds(0, 2));
 }
 
 // ---- Some of them ----
@@ -384,6 +428,60 @@ TEST(StreamAdaptors, ChunksAreFullButTheLast) {
     EXPECT_TRUE(support::text_of_misuse([] { static_cast<void>(one_to(5).chunks(0)); }).contains("size above zero"));
 }
 
+TEST(StreamAdaptors, ReadyChunksWaitForTheirFirstItemOnly) {
+    source<int> from;
+    stream_by_hand chunks{items_of<int>(from).ready_chunks(3)};
+    assert_pending(chunks.poll());
+    from.give(1);
+    EXPECT_TRUE(chunks.is_woken());
+    EXPECT_EQ(assert_ready(chunks.poll()), ints{1});
+    for (int i = 2; i <= 6; ++i) from.give(i);
+    EXPECT_EQ(assert_ready(chunks.poll()), (ints{2, 3, 4}));
+    EXPECT_EQ(assert_ready(chunks.poll()), (ints{5, 6}));
+    assert_pending(chunks.poll());
+    from.give(7);
+    from.end();
+    EXPECT_EQ(assert_ready(chunks.poll()), ints{7});
+    EXPECT_FALSE(assert_ready(chunks.poll()).has_value());
+    EXPECT_FALSE(from.alive);
+    EXPECT_FALSE(assert_ready(chunks.poll()).has_value());
+    EXPECT_THROW(static_cast<void>(one_to(3).ready_chunks(0)), eddy::misuse);
+    constexpr auto all = std::numeric_limits<std::size_t>::max();
+    EXPECT_EQ(assert_ready(stream_by_hand{one_to(3).ready_chunks(all)}.poll()), (ints{1, 2, 3}));
+    EXPECT_EQ(assert_ready(stream_by_hand{one_to(3).chunks(all)}.poll()), (ints{1, 2, 3}));
+}
+
+TEST(StreamAdaptors, ReadyChunksLeaveTheirWakerWhereTheyLookedLast) {
+    source<int> from;
+    stream_by_hand chunks{items_of<int>(from).ready_chunks(3)};
+    from.give(1);
+    EXPECT_EQ(assert_ready(chunks.poll()), ints{1});
+    from.give(2);
+    EXPECT_TRUE(chunks.is_woken()) << "it has seen that nothing more was there";
+}
+
+TEST(StreamAdaptors, ReadyChunksKeepWhatCameBeforeAnException) {
+    const auto throws_at_two = [](int i) {
+        if (i == 2) throw std::runtime_error("two");
+        return i;
+    };
+    stream_by_hand chunks{one_to(3).map(throws_at_two).ready_chunks(5)};
+    EXPECT_THROW(static_cast<void>(chunks.poll()), std::runtime_error);
+    EXPECT_EQ(chunks.stream().size_hint(), size_bounds(1, 2));
+    EXPECT_EQ(assert_ready(chunks.poll()), (ints{1, 3}));
+    EXPECT_FALSE(assert_ready(chunks.poll()).has_value());
+}
+
+TEST(StreamAdaptors, ReadyChunksGiveWhatABudgetBought) {
+    int given = 0;
+    stream_by_hand chunks{ever_ready(given).ready_chunks(1'000'000)};
+    EXPECT_EQ(assert_ready(chunks.poll(10))->size(), 11u) << "the item that was there when it was used up, too";
+    EXPECT_TRUE(chunks.is_woken());
+    stream_by_hand paying{streams::repeat_with([] { return 1; }).ready_chunks(1'000'000)};
+    EXPECT_EQ(assert_ready(paying.poll(10))->size(), 10u);
+    EXPECT_TRUE(paying.is_woken());
+}
+
 TEST(StreamAdaptors, ByRefLendsAStream) {
     auto items = one_to(5);
     EXPECT_EQ(assert_ready(by_hand{items.by_ref().take(2).collect()}.poll()), (ints{1, 2}));
@@ -417,6 +515,87 @@ TEST(StreamAdaptors, FoldMayAwait) {
     work.change(plan::ready);
     EXPECT_TRUE(sum.is_woken());
     EXPECT_EQ(assert_ready(sum.poll()), 203);
+}
+
+TEST(StreamAdaptors, P095_TryFoldUnwrapsItemsAndStopsAtTheFirstError) {
+    using numbers = std::vector<eddy::result<int>>;
+    const auto add = [](int a, int b) { return a + b; };
+    EXPECT_EQ(assert_ready(by_hand{streams::iter(numbers{1, 2, 3}).try_fold(0, add)}.poll()), 6);
+    EXPECT_EQ(assert_ready(by_hand{streams::iter(numbers{}).try_fold(5, add)}.poll()), 5);
+    source<eddy::result<int>> from;
+    by_hand sum{items_of<eddy::result<int>>(from).try_fold(0, add)};
+    from.give(1);
+    assert_pending(sum.poll());
+    from.give(std::unexpected(std::make_error_code(std::errc::io_error)));
+    from.give(2);
+    EXPECT_TRUE(sum.is_woken());
+    EXPECT_EQ(assert_ready(sum.poll()).error(), std::errc::io_error);
+    EXPECT_FALSE(from.alive);
+    EXPECT_EQ(from.items.size(), 1u) << "nothing is read after the error";
+    EXPECT_TRUE(support::text_of_misuse([&] { static_cast<void>(sum.poll()); }).starts_with("try_fold was awaited"));
+}
+
+TEST(StreamAdaptors, P095_TryFoldStopsWhenItsFunctionFails) {
+    const auto divide = [](int a, int b) -> std::expected<int, std::string> {
+        if (b == 0) return std::unexpected("by zero");
+        return a / b;
+    };
+    EXPECT_EQ(assert_ready(by_hand{streams::iter(ints{2, 5}).try_fold(100, divide)}.poll()), 10);
+    source<int> from;
+    by_hand quotient{items_of<int>(from).try_fold(100, divide)};
+    for (const int by : {5, 0, 2}) from.give(by);
+    EXPECT_EQ(assert_ready(quotient.poll()).error(), "by zero");
+    EXPECT_EQ(from.items.size(), 1u);
+}
+
+TEST(StreamAdaptors, TryFoldMayAwaitAndConvertsErrors) {
+    source<eddy::result<int>> from;
+    support::script work;
+    by_hand sum{items_of<eddy::result<int>>(from).try_fold(0, [&](int, int) { return support::scripted(work); })};
+    from.give(1);
+    assert_pending(sum.poll());
+    EXPECT_TRUE(work.alive);
+    work.value = 7;
+    work.change(plan::ready);
+    EXPECT_TRUE(sum.is_woken());
+    assert_pending(sum.poll());
+    EXPECT_FALSE(work.alive);
+    work.change(plan::fails);
+    from.give(2);
+    EXPECT_EQ(assert_ready(sum.poll()).error(), std::errc::io_error);
+    const auto closed = [](int, int) -> std::expected<int, eddy::sync::recv_error> {
+        return std::unexpected(eddy::sync::recv_error());
+    };
+    using numbers = std::vector<eddy::result<int>>;
+    EXPECT_EQ(assert_ready(by_hand{streams::iter(numbers{1}).try_fold(0, closed)}.poll()).error(),
+              eddy::errc::channel_closed);
+}
+
+TEST(StreamAdaptors, TryFoldMovesItsState) {
+    using numbers = std::vector<eddy::result<int>>;
+    const auto push = [](std::unique_ptr<ints> all, int i) {
+        all->push_back(i);
+        return all;
+    };
+    by_hand all{streams::iter(numbers{1, 2}).try_fold(std::make_unique<ints>(), push)};
+    EXPECT_EQ(**assert_ready(all.poll()), (ints{1, 2}));
+    const std::vector<eddy::result<void>> steps(3);
+    by_hand count{streams::iter(steps).try_fold(0, [](int done) { return done + 1; })};
+    EXPECT_EQ(assert_ready(count.poll()), 3);
+}
+
+TEST(StreamAdaptors, TryFoldPassesPollCancelOn) {
+    source<eddy::result<int>> from;
+    support::script work{.may_end = false};
+    by_hand sum{
+        items_of<eddy::result<int>>(from).try_fold(0, [&](int, int) { return support::cancellable_scripted(work); })};
+    from.give(1);
+    assert_pending(sum.poll());
+    assert_pending(sum.poll_cancel());
+    EXPECT_TRUE(work.alive && from.alive);
+    work.may_end = true;
+    EXPECT_TRUE(sum.poll_cancel().is_ready());
+    EXPECT_FALSE(work.alive || from.alive);
 }
 
 TEST(StreamAdaptors, P095_CollectTakesEveryKindOfContainer) {
@@ -521,6 +700,58 @@ TEST(StreamAdaptors, PollCancelReachesWhatRuns) {
     EXPECT_FALSE(inner.alive);
 }
 
+/// A stream of one item that can be cancelled.
+auto one_of(support::script& s) { return streams::from_future(support::cancellable_scripted(s)); }
+
+TEST(StreamAdaptors, PollCancelReachesBothOfTwoStreamsAtTheSameTime) {
+    support::script first;
+    support::script second;
+    first.may_end = second.may_end = false;
+    stream_by_hand both{one_of(first).merge(one_of(second))};
+    assert_pending(both.poll());
+    assert_pending(both.poll_cancel());
+    EXPECT_TRUE(first.cancel_polls == 1 && second.cancel_polls == 1);
+    first.may_end = true;
+    assert_pending(both.poll_cancel());
+    EXPECT_TRUE(!first.alive && second.alive);
+    second.may_end = true;
+    EXPECT_TRUE(both.poll_cancel().is_ready());
+    EXPECT_FALSE(second.alive);
+}
+
+TEST(StreamAdaptors, PollCancelReachesTheStreamAfterWhatRunsForItsItem) {
+    support::script from;
+    support::script work;
+    work.may_end = from.may_end = false;
+    from.now = plan::ready;
+    const auto run = [&](auto&&) { return support::cancellable_scripted(work); };
+    stream_by_hand items{one_of(from).merge(streams::pending<fallible>()).then(run)};
+    assert_pending(items.poll());
+    work.may_end = true;
+    EXPECT_TRUE(items.poll_cancel().is_ready());
+    EXPECT_FALSE(work.alive);
+
+    from.now = plan::pending;
+    stream_by_hand waits{one_of(from).then(run)};
+    assert_pending(waits.poll());
+    assert_pending(waits.poll_cancel());
+    EXPECT_TRUE(from.alive && from.cancel_polls == 1);
+    from.may_end = true;
+    EXPECT_TRUE(waits.poll_cancel().is_ready());
+    EXPECT_FALSE(from.alive);
+}
+
+TEST(StreamAdaptors, AStreamThatWasCancelledIsGone) {
+    source<int> from;
+    support::script work;
+    stream_by_hand items{items_of<int>(from).then([&](int) { return support::cancellable_scripted(work); })};
+    from.give(1);
+    assert_pending(items.poll());
+    EXPECT_TRUE(items.poll_cancel().is_ready());
+    EXPECT_FALSE(work.alive || from.alive);
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+}
+
 TEST(StreamAdaptors, WhatCannotBeCancelledIsNotCancellable) {
     static_assert(!eddy::cancellable_future<decltype(one_to(1).filter(is_even).count())>);
     static_assert(eddy::cancellable_stream<decltype(one_to(1).then([](int i) -> eddy::task<int> { co_return i; }))>);
@@ -561,6 +792,8 @@ TEST(StreamAdaptors, ALoopOverASourceThatKnowsNoBudgetEndsItsPolls) {
     EXPECT_EQ(polls_until_ready(items().take(1000).fold(0, [](int, int i) { return i; })), 8);
     EXPECT_EQ(polls_until_ready(items().take(1000).for_each([](int) {})), 8);
     EXPECT_EQ(polls_until_ready(items().chunks(1000).take(1).count()), 8);
+    const auto next = [](int, int i) -> fallible { return i; };
+    EXPECT_EQ(polls_until_ready(items().take(1000).try_fold(0, next)), 8);
 }
 
 TEST(StreamAdaptors, AnItemCostsOneUnitThroughAllAdaptors) {
@@ -622,8 +855,8 @@ private:
 
 /// All items, with the hints checked on the way. Now and then nobody waits any more.
 template <class S>
-ints read_all(S stream) {
-    ints all;
+std::vector<typename S::item_type> read_all(S stream) {
+    std::vector<typename S::item_type> all;
     std::vector<std::pair<std::size_t, size_bounds>> hints;
     for (;;) {
         if constexpr (requires { stream.size_hint(); }) hints.emplace_back(all.size(), stream.size_hint());
@@ -667,6 +900,15 @@ TEST(StreamAdaptorsStress, EachGivesWhatTheSameOnAVectorGives) {
         EXPECT_EQ(read_all(from().filter(small_later)), model);
         EXPECT_EQ(read_all(from().filter_map([&](int i) { return small(i) ? std::optional(i) : std::nullopt; })),
                   model);
+        EXPECT_EQ(read_all(from().filter_map([&](int i) -> eddy::task<std::optional<int>> {
+                      co_await eddy::yield_now();
+                      if (i < bound) co_return i;
+                      co_return std::nullopt;
+                  })),
+                  model);
+        const auto while_small = [&](int i) { return small(i) ? std::optional(i) : std::nullopt; };
+        EXPECT_EQ(read_all(from().map_while(while_small)), ints(items.begin(), split));
+        EXPECT_EQ(read_all(from().scan(0, [&](int&, int i) { return while_small(i); })), ints(items.begin(), split));
         EXPECT_EQ(read_all(from().take_while(small)), ints(items.begin(), split));
         EXPECT_EQ(read_all(from().take_while(small_later)), ints(items.begin(), split));
         EXPECT_EQ(read_all(from().skip_while(small)), ints(split, items.end()));
@@ -700,6 +942,12 @@ TEST(StreamAdaptorsStress, EachGivesWhatTheSameOnAVectorGives) {
         EXPECT_EQ(
             read_all(from().chunks(n + 1).map([](const ints& c) { return std::accumulate(c.begin(), c.end(), 0); })),
             model);
+        model.clear();
+        for (const ints& chunk : read_all(from().ready_chunks(n + 1))) {
+            EXPECT_TRUE(!chunk.empty() && chunk.size() <= n + 1);
+            model.insert(model.end(), chunk.begin(), chunk.end());
+        }
+        EXPECT_EQ(model, items);
         if (HasFailure()) return;
     }
 }

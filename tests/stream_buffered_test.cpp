@@ -268,4 +268,120 @@ TEST(StreamBufferedStress, AllOutputsComeInOrderOrAsTheyAreReady) {
     }
 }
 
+TEST(StreamBuffered, BeginningFuturesEndsItsTurnToo) {
+    const auto ever_ready = [](int& given) {
+        return streams::poll_fn(
+            [&given](eddy::context&) { return eddy::poll_result<std::optional<int>>(std::optional(++given)); });
+    };
+    script never;
+    int begun = 0;
+    stream_by_hand items{ever_ready(begun).map([&](int) { return scripted(never); }).buffer_unordered(1'000'000)};
+    assert_pending(items.poll());
+    EXPECT_TRUE(items.is_woken());
+    EXPECT_LE(begun, 300);
+    int called = 0;
+    by_hand each{ever_ready(called).for_each_concurrent(1'000'000, [&](int) { return scripted(never); })};
+    assert_pending(each.poll());
+    EXPECT_TRUE(each.is_woken());
+    EXPECT_LE(called, 300);
+}
+
+TEST(StreamBuffered, ItsHintCountsWhatRuns) {
+    std::deque<script> scripts(3);
+    auto futures =
+        streams::iter(std::vector<std::size_t>{0, 1, 2}).map([&](std::size_t i) { return scripted(scripts[i]); });
+    stream_by_hand items{std::move(futures).buffered(2)};
+    EXPECT_EQ(items.stream().size_hint(), size_bounds(3, 3));
+    assert_pending(items.poll());
+    EXPECT_EQ(items.stream().size_hint(), size_bounds(3, 3));
+    finish(scripts[0], 0);
+    EXPECT_TRUE(assert_ready(items.poll()).has_value());
+    EXPECT_EQ(items.stream().size_hint(), size_bounds(2, 2));
+}
+
+TEST(StreamBuffered, PollCancelEndsTheStreamAndWhatRunsAtTheSameTime) {
+    script from{.may_end = false};
+    script work{.may_end = false};
+    const auto item_of = [&](support::script& s) { return streams::from_future(cancellable_scripted(s)); };
+    script first{.now = plan::ready};
+    stream_by_hand items{
+        item_of(first).chain(item_of(from)).map([&](auto&&) { return cancellable_scripted(work); }).buffered(2)};
+    assert_pending(items.poll());
+    EXPECT_TRUE(work.alive && from.alive);
+    assert_pending(items.poll_cancel());
+    EXPECT_TRUE(from.cancel_polls == 1 && work.cancel_polls == 1);
+    work.may_end = true;
+    work.change(plan::pending);
+    EXPECT_TRUE(items.is_woken());
+    assert_pending(items.poll_cancel());
+    EXPECT_FALSE(work.alive);
+    from.may_end = true;
+    EXPECT_TRUE(items.poll_cancel().is_ready());
+    EXPECT_FALSE(from.alive);
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+}
+
+TEST(StreamBuffered, PollCancelDropsFuturesThatCannotBeCancelled) {
+    script from{.now = plan::ready};
+    script work;
+    auto first = streams::from_future(cancellable_scripted(from));
+    stream_by_hand items{std::move(first).map([&](auto&&) { return scripted(work); }).buffer_unordered(2)};
+    assert_pending(items.poll());
+    EXPECT_TRUE(work.alive);
+    EXPECT_TRUE(items.poll_cancel().is_ready());
+    EXPECT_FALSE(work.alive);
+}
+
+/// Polled only when it was woken, with a source that gives items now and then: no wake is missing.
+TEST(StreamBufferedStress, AWakeComesForWhateverCanGoOn) {
+    std::mt19937_64 random(support::seed());
+    for (std::uint64_t round = support::rounds(20'000); round > 0; --round) {
+        const std::size_t count = random() % 20;
+        const std::size_t limit = 1 + random() % 5;
+        std::deque<script> scripts(count);
+        source<std::size_t> from;
+        std::size_t given = 0;
+        std::vector<int> seen;
+        const auto read = [&](auto stream) {
+            stream_by_hand items{std::move(stream)};
+            bool has_ended = false;
+            const auto poll = [&] {
+                for (;;) {
+                    auto next = items.poll(1 + static_cast<std::uint32_t>(random() % 4));
+                    if (!next && items.is_woken()) continue;
+                    if (!next) return;
+                    has_ended = !next->has_value();
+                    if (has_ended) return;
+                    seen.push_back(***next);
+                }
+            };
+            poll();
+            for (int steps = 0; !has_ended; ++steps) {
+                ASSERT_LT(steps, 10'000) << "a wake is missing";
+                if (random() % 2 == 0 && !from.ended) {
+                    if (given == count) {
+                        from.end();
+                    } else {
+                        from.give(given++);
+                    }
+                } else if (given != 0) {
+                    const std::size_t which = random() % given;
+                    if (scripts[which].alive && scripts[which].now == plan::pending)
+                        finish(scripts[which], static_cast<int>(which));
+                }
+                if (items.is_woken()) poll();
+            }
+        };
+        auto futures = items_of<std::size_t>(from).map([&](std::size_t i) { return scripted(scripts[i]); });
+        if (random() % 2 == 0) {
+            read(std::move(futures).buffered(limit));
+        } else {
+            read(std::move(futures).buffer_unordered(limit));
+            std::ranges::sort(seen);
+        }
+        ASSERT_EQ(seen.size(), count);
+        for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(seen[i], static_cast<int>(i));
+    }
+}
+
 }  // namespace

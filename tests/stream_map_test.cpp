@@ -304,4 +304,20 @@ TEST(StreamMapStress, AgreesWithQueuesByKey) {
     }
 }
 
+TEST(StreamMap, AnItemTakesAUnitOfTheBudgetThatItsStreamHasNotTaken) {
+    source<int> from;
+    stream_map<int, items_of<int>> map;
+    map.insert(1, items_of<int>(from));
+    for (const int i : {1, 2}) from.give(i);
+    eddy::test::wake_counter counter;
+    const eddy::waker waker = counter.waker();
+    eddy::context none(waker, 0);
+    assert_pending(map.poll_next(none));
+    EXPECT_EQ(counter.wakes(), 1u);
+    EXPECT_EQ(from.items.size(), 2u);
+    eddy::context some(waker, 5);
+    EXPECT_EQ(assert_ready(map.poll_next(some))->value, 1);
+    EXPECT_EQ(some.budget(), 4u);
+}
+
 }  // namespace

@@ -193,4 +193,35 @@ TEST(StreamSources, PollFnAsksItsFunction) {
     EXPECT_EQ(assert_ready(items.poll()), 2);
 }
 
+TEST(StreamSources, UnfoldDoesNotCallItsFunctionAgainAfterTheEnd) {
+    int calls = 0;
+    stream_by_hand items{streams::unfold(0, [&](int&) -> std::optional<int> {
+        if (++calls == 2) return std::nullopt;
+        return calls;
+    })};
+    EXPECT_EQ(items.take_ready(), ints{1});
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+    EXPECT_EQ(calls, 2);
+}
+
+TEST(StreamSources, UnfoldPaysForEachItemAndCallsNothingWithoutBudget) {
+    int calls = 0;
+    auto items = streams::unfold(0, [&](int&) { return std::optional(++calls); });
+    eddy::test::wake_counter counter;
+    const eddy::waker waker = counter.waker();
+    eddy::context none(waker, 0);
+    assert_pending(items.poll_next(none));
+    EXPECT_EQ(calls, 0);
+    EXPECT_EQ(counter.wakes(), 1u);
+    eddy::context two(waker, 2);
+    EXPECT_EQ(assert_ready(items.poll_next(two)), 1);
+    EXPECT_EQ(two.budget(), 1u);
+}
+
+TEST(StreamSources, AnEndCostsNothing) {
+    stream_by_hand items{streams::iter(ints{1})};
+    EXPECT_EQ(assert_ready(items.poll(1)), 1);
+    EXPECT_FALSE(assert_ready(items.poll(0)).has_value());
+}
+
 }  // namespace

@@ -178,4 +178,22 @@ TEST(StreamSplitStress, TwoThreadsSendAndReceive) {
     EXPECT_EQ(expected, count);
 }
 
+TEST(StreamSplit, FlushAndCloseWaitUntilTheObjectHasTakenWhatIsKept) {
+    auto halves = streams::split<std::uint64_t>(echo(1));
+    EXPECT_TRUE(assert_ready(by_hand{halves.writer.send(std::uint64_t{1})}.poll()));
+    EXPECT_TRUE(assert_ready(by_hand{halves.writer.feed(std::uint64_t{2})}.poll())) << "kept in the half";
+    by_hand flush{halves.writer.flush()};
+    assert_pending(flush.poll());
+    EXPECT_EQ(assert_ready(by_hand{halves.reader.next()}.poll()), 1u);
+    EXPECT_TRUE(flush.is_woken());
+    EXPECT_TRUE(assert_ready(flush.poll()));
+    EXPECT_TRUE(assert_ready(by_hand{halves.writer.feed(std::uint64_t{3})}.poll()));
+    by_hand close{halves.writer.close()};
+    assert_pending(close.poll());
+    EXPECT_EQ(assert_ready(by_hand{halves.reader.next()}.poll()), 2u);
+    EXPECT_TRUE(assert_ready(close.poll()));
+    EXPECT_EQ(assert_ready(by_hand{halves.reader.next()}.poll()), 3u);
+    EXPECT_EQ(assert_ready(by_hand{halves.reader.next()}.poll()), std::nullopt);
+}
+
 }  // namespace

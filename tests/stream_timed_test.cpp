@@ -21,6 +21,7 @@ using namespace std::chrono_literals;
 using eddy::size_bounds;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
+using eddy::test::by_hand;
 using support::items_of;
 using support::source;
 using support::stream_by_hand;
@@ -181,6 +182,43 @@ TEST(StreamTimed, AnIntervalIsAStream) {
     loop.advance(100ms);
     EXPECT_EQ(assert_ready(ticks.poll()), 1u);
     EXPECT_EQ(ticks.stream().size_hint(), size_bounds(0, 1));
+}
+
+TEST(StreamTimed, ChunksTimeoutOverASourceThatKnowsNoBudgetEndsItsPolls) {
+    time_loop loop;
+    int given = 0;
+    auto ever_ready =
+        streams::poll_fn([&](eddy::context&) { return eddy::poll_result<std::optional<int>>(std::optional(++given)); });
+    stream_by_hand items{std::move(ever_ready).chunks_timeout(1'000'000, 100ms)};
+    assert_pending(items.poll());
+    EXPECT_TRUE(items.is_woken());
+    EXPECT_LE(given, 129);
+}
+
+TEST(StreamTimed, ChunksTimeoutMayBeMovedBetweenTwoItems) {
+    time_loop loop;
+    source<int> from;
+    auto items = items_of<int>(from).chunks_timeout(2, 100ms);
+    from.give(1);
+    assert_pending(by_hand{items.next()}.poll());
+    from.give(2);
+    EXPECT_EQ(assert_ready(by_hand{items.next()}.poll()), (ints{1, 2}));
+    EXPECT_EQ(loop.driver().next_deadline(), std::nullopt) << "nobody waits for the time of what was given";
+    stream_by_hand moved{std::move(items)};
+    from.give(3);
+    assert_pending(moved.poll());
+    loop.advance(100ms);
+    EXPECT_EQ(assert_ready(moved.poll()), ints{3});
+    EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
+}
+
+TEST(StreamTimed, ThrottleEndsAtOnce) {
+    time_loop loop;
+    source<int> from;
+    stream_by_hand items{items_of<int>(from).throttle(100ms)};
+    from.end();
+    EXPECT_FALSE(assert_ready(items.poll()).has_value());
+    EXPECT_FALSE(assert_ready(items.poll()).has_value()) << "after an end there is nothing to keep apart";
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 
 #include <eddy/core.hpp>
 #include <eddy/select.hpp>
+#include <eddy/stream.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
@@ -810,6 +811,123 @@ TEST(SyncMpsc, P079_DoesWhatItsModelDoes) {
         line.clear();
         permits.clear();
     }
+}
+
+// ---- The receiver as a stream ----
+
+TEST(SyncMpsc, P097_AReceiverIsAStreamThatLosesNothingWhenAnAdaptorIsDropped) {
+    auto [tx, rx] = mpsc<int>::channel(4);
+    {
+        by_hand next(rx.next());
+        assert_pending(next.poll());
+        EXPECT_TRUE(tx.try_send(1).has_value());
+        EXPECT_TRUE(next.is_woken());
+    }  // woken, and dropped before it has looked
+    {
+        by_hand two(rx.by_ref().take(2).collect());
+        assert_pending(two.poll());
+        EXPECT_TRUE(tx.try_send(2).has_value());
+        EXPECT_EQ(assert_ready(two.poll()), (std::vector<int>{1, 2}));
+    }
+    EXPECT_FALSE(tx.is_closed()) << "it was lent";
+    EXPECT_TRUE(tx.try_send(3).has_value());
+    EXPECT_EQ(receive(rx), 3);
+}
+
+TEST(SyncMpsc, P097_AStreamOfAClosedReceiverGivesWhatWasSentBefore) {
+    auto [tx, rx] = mpsc<int>::channel(4);
+    for (int i = 1; i <= 3; ++i) EXPECT_TRUE(tx.try_send(i).has_value());
+    auto permit = tx.try_reserve();
+    rx.close();
+    by_hand all(std::move(rx).map([](int i) { return i * 10; }).collect());
+    assert_pending(all.poll());  // a permit is out
+    permit->send(4);
+    EXPECT_TRUE(all.is_woken());
+    EXPECT_EQ(assert_ready(all.poll()), (std::vector<int>{10, 20, 30, 40}));
+}
+
+TEST(SyncMpsc, P097_AnAdaptorThatHasEnoughLetsItsSendersGo) {
+    auto [tx, rx] = mpsc<int>::channel(1);
+    by_hand first(std::move(rx).take(1).collect());
+    assert_pending(first.poll());
+    EXPECT_TRUE(tx.try_send(1).has_value());
+    by_hand second(tx.send(2));
+    by_hand third(tx.send(3));
+    assert_pending(second.poll());
+    assert_pending(third.poll());
+    EXPECT_EQ(assert_ready(first.poll()), std::vector<int>{1});
+    EXPECT_TRUE(tx.is_closed());
+    EXPECT_TRUE(assert_ready(second.poll()).has_value()) << "it was given the room of the first";
+    EXPECT_TRUE(third.is_woken());
+    EXPECT_EQ(assert_ready(third.poll()).error().value, 3);
+}
+
+TEST(SyncMpsc, P097_AnUnboundedReceiverIsAStreamToo) {
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    by_hand sum(std::move(rx).filter([](int i) { return i != 2; }).fold(0, [](int a, int b) { return a + b; }));
+    assert_pending(sum.poll());
+    for (int i = 1; i <= 3; ++i) EXPECT_TRUE(tx.send(i).has_value());
+    EXPECT_EQ(sum.wakes(), 1u);
+    assert_pending(sum.poll());
+    drop(std::move(tx));
+    EXPECT_EQ(assert_ready(sum.poll()), 4);
+}
+
+// ---- The sender of an unbounded channel as a sink ----
+
+TEST(SyncMpsc, P098_AnUnboundedSenderIsASinkThatAlwaysHasRoom) {
+    static_assert(eddy::sink<mpsc<int>::unbounded_sender, int>);
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    auto kept = tx;
+    by_hand sent(eddy::streams::iter(std::vector{1, 2, 3}).forward(std::move(tx)));
+    EXPECT_TRUE(assert_ready(sent.poll()).has_value());
+    EXPECT_EQ(rx.len(), 3u);
+    EXPECT_EQ(kept.strong_count(), 1u) << "the one that forward was given is gone";
+    EXPECT_TRUE(assert_ready(by_hand(kept.send_all(eddy::streams::once(4))).poll()).has_value());
+    EXPECT_TRUE(assert_ready(by_hand(kept.feed(5)).poll()).has_value());
+    EXPECT_FALSE(rx.is_closed());
+    EXPECT_TRUE(assert_ready(by_hand(kept.close()).poll()).has_value());
+    EXPECT_TRUE(kept.is_closed());
+    EXPECT_EQ(assert_ready(by_hand(std::move(rx).collect()).poll()), (std::vector<int>{1, 2, 3, 4, 5}));
+}
+
+TEST(SyncMpsc, P098_AnUnboundedSenderSaysThatTheReceiverIsGone) {
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    auto [more, numbers] = mpsc<int>::channel(4);
+    by_hand sent(tx.send_all(std::move(numbers)));
+    EXPECT_TRUE(more.try_send(1).has_value());
+    assert_pending(sent.poll());
+    drop(std::move(rx));
+    EXPECT_TRUE(more.try_send(2).has_value());
+    EXPECT_TRUE(sent.is_woken());
+    EXPECT_FALSE(assert_ready(sent.poll()).has_value());
+    EXPECT_TRUE(more.is_closed()) << "what it read is gone with its end";
+    EXPECT_FALSE(assert_ready(by_hand(tx.feed(1)).poll()).has_value());
+    EXPECT_FALSE(tx.start_send(1).has_value());
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(noop);
+    EXPECT_FALSE(assert_ready(tx.poll_ready(cx)).has_value()) << "before an item is made for it";
+}
+
+TEST(SyncMpsc, P098_AnUnboundedSenderThatWasClosedSendsNothing) {
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    EXPECT_TRUE(assert_ready(by_hand(tx.close()).poll()).has_value());
+    EXPECT_FALSE(assert_ready(by_hand(tx.feed(1)).poll()).has_value());
+    EXPECT_FALSE(tx.start_send(1).has_value());
+    EXPECT_THROW(static_cast<void>(tx.send(1)), eddy::misuse);
+    EXPECT_TRUE(assert_ready(by_hand(tx.close()).poll()).has_value());
+    EXPECT_EQ(receive(rx), std::nullopt);
+}
+
+TEST(SyncMpsc, P098_SendingWithoutEndEndsItsTurn) {
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    int given = 0;
+    auto endless = eddy::streams::poll_fn(
+        [&](eddy::context&) { return eddy::poll_result<std::optional<int>>(std::optional(++given)); });
+    by_hand sent(tx.send_all(std::move(endless)));
+    assert_pending(sent.poll());
+    EXPECT_TRUE(sent.is_woken());
+    EXPECT_LE(rx.len(), 129u);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <eddy/sync/oneshot.hpp>
 
 #include <eddy/select.hpp>
+#include <eddy/stream.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
@@ -295,6 +296,41 @@ TEST(SyncOneshotStress, BlockingReceiveOnAnotherThread) {
         EXPECT_EQ(ends.receiver.blocking_recv(), round);
         sender.join();
     }
+}
+
+TEST(SyncOneshot, P097_AsAStreamItGivesOneItem) {
+    auto [tx, rx] = oneshot<std::unique_ptr<int>>::channel();
+    auto items = eddy::streams::from_future(std::move(rx));
+    {
+        by_hand next(items.next());
+        assert_pending(next.poll());
+        EXPECT_TRUE(tx.send(std::make_unique<int>(5)).has_value());
+        EXPECT_TRUE(next.is_woken());
+    }  // dropped before it has looked: the value stays
+    EXPECT_EQ(***assert_ready(by_hand(items.next()).poll()), 5);
+    EXPECT_FALSE(assert_ready(by_hand(items.next()).poll()).has_value());
+}
+
+TEST(SyncOneshot, P097_AStreamOfOneWithoutAValueGivesTheError) {
+    auto [tx, rx] = oneshot<int>::channel();
+    by_hand all(eddy::streams::from_future(std::move(rx)).collect());
+    assert_pending(all.poll());
+    {
+        const auto gone = std::move(tx);
+    }
+    EXPECT_TRUE(all.is_woken());
+    EXPECT_FALSE(assert_ready(all.poll()).has_value());
+}
+
+TEST(SyncOneshot, P097_DroppingAStreamOfOneClosesTheChannel) {
+    auto [tx, rx] = oneshot<int>::channel();
+    by_hand closed(tx.closed());
+    assert_pending(closed.poll());
+    {
+        const auto gone = eddy::streams::from_future(std::move(rx));
+    }
+    EXPECT_TRUE(closed.is_woken());
+    EXPECT_TRUE(tx.is_closed());
 }
 
 }  // namespace

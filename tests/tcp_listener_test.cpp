@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -513,6 +514,24 @@ TEST(TcpListener, ServersThatAreDroppedWithTheirLoopLeaveNoDescriptor) {
         EXPECT_EQ(core.metrics().alive_tasks(), 12u);
     }
     EXPECT_EQ(support::fd_count(), fds);
+}
+
+TEST(TcpListener, P097_TheStreamOfConnectionsTakesAdaptorsAndLosesNone) {
+    eddy::core core;
+    auto listener = listener_on(core);
+    {
+        auto limited = eddy::select(listener.incoming().take(1).count(), eddy::yield_now());
+        EXPECT_EQ(within(core, std::move(limited)).index(), 1u);  // nobody has called yet
+    }
+    std::vector<raw_socket> clients;
+    for (int i = 0; i < 3; ++i) clients.push_back(raw_socket::connected(listener.local_addr().value()));
+    const auto port_of = [](eddy::result<accepted> one) { return one.value().peer.port(); };
+    std::vector<std::uint16_t> ports = within(core, listener.incoming().map(port_of).take(2).collect());
+    const auto last = within(core, listener.incoming().try_next());
+    ports.push_back(last.value()->peer.port());
+    std::vector<std::uint16_t> expected;
+    for (const auto& client : clients) expected.push_back(client.addr().port());
+    EXPECT_EQ(ports, expected);
 }
 
 }  // namespace

@@ -197,4 +197,22 @@ TEST(Interval, P034_APeriodOfZeroIsMisuse) {
     EXPECT_THROW(static_cast<void>(eddy::time::interval_at(clock::now(), -1s)), eddy::misuse);
 }
 
+TEST(Interval, P097_ADroppedNextOfTheStreamTakesNoTick) {
+    time_loop loop;
+    const auto start = clock::now();
+    auto every = interval(10ms);
+    EXPECT_EQ(assert_ready(by_hand(every.next()).poll()), start);
+    {
+        by_hand next(every.next());
+        assert_pending(next.poll());
+        loop.advance(10ms);
+        EXPECT_TRUE(next.is_woken());
+    }
+    EXPECT_EQ(assert_ready(by_hand(every.next()).poll()), start + 10ms);
+    by_hand third(every.by_ref().skip(1).take(1).collect());
+    assert_pending(third.poll());
+    loop.advance(20ms);
+    EXPECT_EQ(assert_ready(third.poll()), std::vector<time_point>{start + 30ms});
+}
+
 }  // namespace

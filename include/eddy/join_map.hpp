@@ -6,12 +6,14 @@
 #include <functional>
 #include <optional>
 #include <source_location>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
 #include <eddy/join_set.hpp>
+#include <eddy/stream.hpp>
 
 namespace eddy {
 
@@ -22,15 +24,21 @@ struct joined_entry {
     std::expected<T, join_error> output;
 
     joined_entry(K its, std::expected<T, join_error>&& out) : key(std::move(its)), output(std::move(out)) {}
+
+    /// For functions of two arguments in for_each() and the like.
+    [[nodiscard]] std::tuple<K, std::expected<T, join_error>> into_parts() && {
+        return {std::move(key), std::move(output)};
+    }
 };
 
 /// A join_set whose tasks have keys. A task that is spawned under the key of another one takes its place: that one is
-/// aborted, and is not joined any more. Dropping the map aborts all.
+/// aborted, and is not joined any more. Dropping the map aborts all. It is a stream of joined_entry, as a join_set is of outputs.
 /// Thread safety: as a value.
 /// Cost: as join_set's, and two nodes of hash tables for each task.
 template <class K, class T = void, class Hash = std::hash<K>, class Equal = std::equal_to<K>>
-class join_map {
+class join_map : public stream_ops<join_map<K, T, Hash, Equal>> {
 public:
+    using item_type = joined_entry<K, T>;
     class join_next_future;
 
     /// As eddy::spawn, under `key`.

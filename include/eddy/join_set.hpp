@@ -20,6 +20,7 @@
 #include <eddy/local_set.hpp>
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>
+#include <eddy/stream.hpp>
 #include <eddy/task.hpp>
 
 namespace eddy {
@@ -39,12 +40,14 @@ struct joined_task {
 ///     while (auto output = co_await set.join_next()) use(*output);
 /// For children that borrow from their parent there is eddy::scope.
 ///
-/// It is also a stream of outputs, which ends when the set is empty.
+/// It is also a stream of outputs, which ends when the set is empty, and goes on when a task is spawned after that:
+///     co_await std::move(set).for_each([](int output) { use(output); });
+/// What is done with an rvalue owns the set: a future or adaptor that is dropped half-way aborts the tasks; by_ref() lends it.
 /// Errors: a task that was aborted, or that threw, is joined with a `join_error`.
 /// Thread safety: as a value.
 /// Cost: a task's end is found in O(1), however many there are. One small block of the frame pool for each task.
 template <class T = void>
-class join_set {
+class join_set : public stream_ops<join_set<T>> {
 public:
     using item_type = std::expected<T, join_error>;
     class join_next_future;
@@ -138,6 +141,9 @@ public:
     /// How many tasks have not been joined, those that have ended included.
     [[nodiscard]] std::size_t len() const noexcept { return list_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return len() == 0; }
+
+    /// As many as the tasks that have not been joined; more, if more are spawned.
+    [[nodiscard]] size_bounds size_hint() const noexcept { return {len(), std::nullopt}; }
 
     // ---- For those who write futures ----
     poll_result<std::optional<item_type>> poll_next(context& cx) {

@@ -395,6 +395,7 @@ struct broken_stream : broken_future {
     broken_stream merge(auto&&...) const { return {}; }
     broken_stream zip(auto&&...) const { return {}; }
     broken_stream chunks(auto&&...) const { return {}; }
+    broken_stream ready_chunks(auto&&...) const { return {}; }
     broken_stream buffered(auto&&...) const { return {}; }
     broken_stream buffer_unordered(auto&&...) const { return {}; }
     broken_stream timeout(auto&&...) const { return {}; }
@@ -403,6 +404,7 @@ struct broken_stream : broken_future {
     broken_stream for_each(auto&&...) const { return {}; }
     broken_stream for_each_concurrent(auto&&...) const { return {}; }
     broken_stream fold(auto&&...) const { return {}; }
+    broken_stream try_fold(auto&&...) const { return {}; }
     broken_stream forward(auto&&...) const { return {}; }
     broken_stream all(auto&&...) const { return {}; }
     broken_stream any(auto&&...) const { return {}; }
@@ -502,6 +504,29 @@ constexpr bool makes_future() {
 template <class Fn, class State, class V>
 inline constexpr bool takes_state =
     std::is_invocable_v<std::decay_t<Fn>&, State&, V> || std::is_invocable_v<std::decay_t<Fn>&, State, V>;
+
+/// What a function of a state, by value, and a value returns; nothing else is passed where `V` is void.
+template <class Fn, class State, class V>
+struct step_result : std::invoke_result<Fn&, State, V> {};
+template <class Fn, class State>
+struct step_result<Fn, State, void> : std::invoke_result<Fn&, State> {};
+
+/// Whether a fold that may fail can be made of a function deduced as `Fn`: it makes the next state of the state and the value of an
+/// item, and the item or what it returns is an `expected`.
+template <class Fn, class State, class Item>
+constexpr bool folds_values() {
+    using result = step_result<std::decay_t<Fn>, State, item_value_t<Item>>;
+    constexpr bool takes_both = requires { typename result::type; };
+    static_assert(takes_both, "eddy: try_fold needs a function that takes the state, and the value of an item");
+    if constexpr (takes_both) {
+        constexpr bool may_fail = is_expected<Item> || is_expected<typename outcome_of<typename result::type>::type>;
+        static_assert(may_fail,
+                      "eddy: nothing here is a std::expected, the items or what the function returns; take fold()");
+        return may_fail;
+    } else {
+        return false;
+    }
+}
 
 /// Whether an argument deduced as `S` is a stream that can be taken over.
 template <class S>

@@ -88,4 +88,37 @@ private:
     detail::chunk<detail::item_t<S>> chunk_;
 };
 
+/// See stream_ops::ready_chunks(). Between two polls it holds nothing, unless the stream has thrown.
+template <class S>
+class [[nodiscard]] ready_chunks_stream : public detail::stream_adaptor<ready_chunks_stream<S>, S> {
+public:
+    using item_type = std::vector<detail::item_t<S>>;
+
+    ready_chunks_stream(S&& items, std::size_t size, std::source_location where)
+        : ready_chunks_stream::stream_adaptor(std::move(items)), chunk_(size, where) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        for (;;) {
+            detail::toll cost(cx);
+            auto next = this->items_.poll_next(cx);
+            if (!next || !next->has_value()) {
+                if (!chunk_.is_empty()) break;
+                if (!next) return not_ready;
+                return std::nullopt;
+            }
+            if (chunk_.add(**std::move(next)) || !cost.is_paid()) break;
+        }
+        return std::optional<item_type>(chunk_.take());
+    }
+
+    [[nodiscard]] size_bounds size_hint() const noexcept {
+        const size_bounds items = this->items_.size_hint();
+        // Each chunk may have a single item; and the lower bound is that of full ones.
+        return {chunk_.chunks_of(items).at_least, detail::one_more_if(!chunk_.is_empty(), items).at_most};
+    }
+
+private:
+    detail::chunk<detail::item_t<S>> chunk_;
+};
+
 }  // namespace eddy::streams

@@ -13,6 +13,7 @@
 #include <eddy/future.hpp>
 #include <eddy/result.hpp>
 #include <eddy/stream/stream_ops.hpp>
+#include <eddy/try.hpp>
 
 // Futures that make one value of all items. stream_ops says what they do.
 
@@ -55,6 +56,99 @@ private:
             state_.emplace(*std::move(ended));
             if (!cost.is_paid()) return not_ready;
         }
+    }
+
+    bool cancel_body(context& cx) { return body_.cancel(cx); }
+
+    void end() noexcept {
+        body_.end();
+        f_.reset();
+        state_.reset();
+    }
+
+    std::optional<State> state_;
+    std::optional<Fn> f_;
+    body body_;  // declared last: it may borrow the function's captures
+};
+
+/// See stream_ops::try_fold().
+template <class S, class State, class Fn>
+struct try_folded {
+    using item = detail::item_t<S>;
+    using returned = typename detail::step_result<Fn, State, detail::item_value_t<item>>::type;
+    using body = detail::running<returned>;
+    using answer = typename body::output_type;
+
+    /// Whether the function may fail. (An `expected` that is the state itself is none that is unwrapped.)
+    static constexpr bool may_fail = detail::is_expected<answer> && !std::is_same_v<answer, State>;
+    static_assert(
+        std::is_convertible_v<detail::item_value_t<std::conditional_t<may_fail, answer, State>>, State> &&
+            (may_fail || std::is_convertible_v<answer, State>),
+        "eddy: the function of try_fold returns the next state, a std::expected of it, or a future of either");
+    using error = detail::item_error_t<std::conditional_t<detail::is_expected<item>, item, answer>>;
+    using type = std::expected<State, error>;
+};
+
+/// See stream_ops::try_fold().
+template <class S, class State, class Fn, bool Marked>
+class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] try_fold_future
+    : public detail::stream_consumer<try_fold_future<S, State, Fn, Marked>, S, typename try_folded<S, State, Fn>::type,
+                                     Marked> {
+    using base = typename try_fold_future::stream_consumer;
+    friend base;
+
+    using kinds = try_folded<S, State, Fn>;
+    using item = typename kinds::item;
+    using body = typename kinds::body;
+
+public:
+    using output_type = typename base::output_type;
+    static constexpr bool body_can_be_cancelled = body::can_be_cancelled;
+
+    template <class G>
+    try_fold_future(S&& items, State&& first, G&& f)
+        : base(std::move(items)), state_(std::in_place, std::move(first)), f_(std::in_place, std::forward<G>(f)) {}
+
+private:
+    static constexpr const char* name = "try_fold";
+
+    poll_result<output_type> advance(context& cx) {
+        for (;;) {
+            detail::toll cost(cx);
+            if (!body_) {
+                auto next = this->items_->poll_next(cx);
+                if (!next) return not_ready;
+                if (!next->has_value()) return output_type(std::in_place, *std::move(state_));
+                if constexpr (detail::is_expected<item>) {
+                    if (!**next) return output_type(std::unexpect, std::move(**next).error());
+                }
+                start(**std::move(next));
+            }
+            auto ended = body_.poll(cx);
+            if (!ended) return not_ready;
+            if constexpr (kinds::may_fail) {
+                if (!*ended)
+                    return output_type(std::unexpect,
+                                       convert_error<typename output_type::error_type>((*std::move(ended)).error()));
+                state_.emplace(**std::move(ended));
+            } else {
+                state_.emplace(*std::move(ended));
+            }
+            if (!cost.is_paid()) return not_ready;
+        }
+    }
+
+    void start(item&& taken) {
+        auto call = [&] {
+            if constexpr (!detail::is_expected<item>) {
+                return std::invoke(*f_, *std::move(state_), std::move(taken));
+            } else if constexpr (std::is_void_v<typename item::value_type>) {
+                return std::invoke(*f_, *std::move(state_));
+            } else {
+                return std::invoke(*f_, *std::move(state_), *std::move(taken));
+            }
+        };
+        body_.start(call);
     }
 
     bool cancel_body(context& cx) { return body_.cancel(cx); }

@@ -167,7 +167,7 @@ template <class T, class S>
     } else if constexpr (!detail::is_sink_of<S, T>()) {
         return detail::broken_stream();
     } else {
-        return halves<S, T>(std::move(whole));
+        return halves<S, T>(std::forward<S>(whole));
     }
 }
 

@@ -56,6 +56,8 @@ class peekable_stream;
 template <class S>
 class chunks_stream;
 template <class S>
+class ready_chunks_stream;
+template <class S>
 class borrowed_stream;
 template <class S>
 class timeout_stream;
@@ -65,6 +67,8 @@ template <class S>
 class chunks_timeout_stream;
 template <class S, class State, class Fn, bool Marked>
 class fold_future;
+template <class S, class State, class Fn, bool Marked>
+class try_fold_future;
 template <class S, class Container>
 class collect_future;
 template <class S, class Fn, bool Marked>
@@ -260,6 +264,12 @@ public:
     [[nodiscard]] auto chunks(std::size_t size, std::source_location where = std::source_location::current()) && {
         return streams::chunks_stream<Self>(std::move(self()), size, where);
     }
+    /// Vectors of the items that are ready, up to `size`: it waits for the first of each, and for no other. (And what a task may
+    /// take in one turn, its budget, ends a vector, too.)
+    /// Errors: throws misuse if `size` is zero. Cost: one vector each.
+    [[nodiscard]] auto ready_chunks(std::size_t size, std::source_location where = std::source_location::current()) && {
+        return streams::ready_chunks_stream<Self>(std::move(self()), size, where);
+    }
 
     // ---- Items that run ----
 
@@ -341,6 +351,19 @@ public:
     [[nodiscard]] auto fold(State first, Fn&& f) && {
         return adapt_with_state<streams::fold_future>(std::move(first), std::forward<Fn>(f));
     }
+    /// The same, where something may fail: items that are `expected` are unwrapped, and `f` may return an `expected` state, or a
+    /// future of one. The first error, of either, ends it. The output is an `expected` of the state; its error type is that of
+    /// the items, or else that of what `f` returns.
+    ///     auto sum = co_await try_(std::move(numbers).try_fold(0, std::plus()));
+    template <class State, class Fn>
+    [[nodiscard]] auto try_fold(State first, Fn&& f) && {
+        if constexpr (!detail::folds_values<Fn, State, detail::item_t<Self>>()) {
+            return detail::broken_stream();
+        } else {
+            return streams::try_fold_future<Self, State, std::decay_t<Fn>, detail::is_fragile<Fn>>(
+                std::move(self()), std::move(first), std::forward<Fn>(f));
+        }
+    }
     /// All items in a container (a vector, if none is named): anything with push_back or insert, or `+=`. If they are `expected`, and the container is
     /// of values, the first error ends it and is its output; otherwise the output is an `expected` with the container.
     /// For other items the output is the container itself.
@@ -406,6 +429,7 @@ public:
     template <class... A> auto merge(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto zip(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto chunks(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
+    template <class... A> auto ready_chunks(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto buffered(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto buffer_unordered(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto for_each_concurrent(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
@@ -414,6 +438,7 @@ public:
     template <class... A> auto chunks_timeout(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto for_each(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto fold(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
+    template <class... A> auto try_fold(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto forward(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto all(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto any(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }

@@ -15,6 +15,7 @@
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
+#include <eddy/sink.hpp>
 #include <eddy/sync/mpsc_receiver.hpp>
 #include <eddy/sync/send_error.hpp>
 #include <eddy/time/sleep.hpp>
@@ -510,13 +511,16 @@ private:
 };
 
 /// The end of an unbounded channel that sends: as `sender`, but that it never waits.
+/// It is also a sink, which always has room; to close that lets go of the channel, as destroying this does. Its errors are
+/// told when an item is sent. (The sink of a bounded channel is poll_sender.)
 /// Thread safety: as a value; copies are for other threads.
 template <class T>
-class [[nodiscard]] mpsc<T>::unbounded_sender {
+class [[nodiscard]] mpsc<T>::unbounded_sender : public sink_ops<unbounded_sender> {
 public:
     using value_type = T;
+    using error_type = send_error<void>;
 
-    /// Sends, at once. If the receiver is gone or closed, the value comes back.
+    /// Sends, at once; no future, unlike the send() of other sinks. If the receiver is gone or closed, the value comes back.
     std::expected<void, send_error<T>> send(T value,
                                             std::source_location where = std::source_location::current()) const {
         if (auto back = at("send()", where)->put(std::move(value)))
@@ -538,13 +542,32 @@ public:
     [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_.get()->senders() : 0; }
     [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_.get()->weak() : 0; }
 
+    // ---- As a sink ----
+
+    poll_result<std::expected<void, error_type>> poll_ready(context&) noexcept {
+        if (is_closed()) return std::expected<void, error_type>(std::unexpect);
+        return std::expected<void, error_type>();
+    }
+    std::expected<void, error_type> start_send(T&& value) {
+        if (share_.get() == nullptr || share_.get()->put(std::move(value)))
+            return std::expected<void, error_type>(std::unexpect);
+        return {};
+    }
+    poll_result<std::expected<void, error_type>> poll_flush(context&) noexcept {
+        return std::expected<void, error_type>();
+    }
+    poll_result<std::expected<void, error_type>> poll_close(context&) noexcept {
+        share_ = unbounded_share(nullptr);
+        return std::expected<void, error_type>();
+    }
+
 private:
     friend mpsc;
     explicit unbounded_sender(unbounded_share owned) noexcept : share_(std::move(owned)) {}
 
     unbounded* at(const char* what, const std::source_location& where) const {
         if (share_.get() == nullptr) [[unlikely]]
-            eddy::detail::throw_empty(what, "sender", "moved from", where);
+            eddy::detail::throw_empty(what, "sender", "moved from or closed", where);
         return share_.get();
     }
 

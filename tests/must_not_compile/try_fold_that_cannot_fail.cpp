@@ -1,0 +1,17 @@
+// Where nothing can fail, fold() will do.
+//
+// expect-error: static assertion failed
+// expect-error: eddy: nothing here is a std::expected, the items or what the function returns; take fold()
+// only-error
+#include <eddy/stream.hpp>
+#include <eddy/task.hpp>
+
+#include <functional>
+
+eddy::task<int> use(eddy::streams::once_stream<int> items) {
+#ifdef EDDY_CONTROL
+    co_return co_await std::move(items).fold(0, std::plus());
+#else
+    co_return co_await std::move(items).try_fold(0, std::plus());
+#endif
+}
