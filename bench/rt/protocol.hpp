@@ -18,11 +18,17 @@
 namespace bench {
 
 enum class flavour {
-    ct,  ///< all tasks on one thread, by the runtime that is made for that
-    w2,  ///< the work-stealing runtime, with two workers
+    ct,     ///< all tasks on one thread, by the runtime that is made for that
+    w2,     ///< the work-stealing runtime, with two workers
+    cross,  ///< two of those for one thread, on two threads, and one end of the conversation on each
 };
 
-enum class runs_on { ct, w2, both };
+enum class runs_on {
+    ct,
+    w2,
+    both,  ///< ct and w2
+    all,
+};
 
 struct bench_case {
     std::string_view name;
