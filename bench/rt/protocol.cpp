@@ -86,9 +86,8 @@ void report_percentiles(std::string_view metric, flavour where, std::vector<std:
     }
 }
 
-void check(bool is_right, const char* otherwise) {
-    if (is_right) return;
-    std::fprintf(stderr, "wrong result: %s\n", otherwise);
+void end_wrongly(const char* why) {
+    std::fprintf(stderr, "wrong result: %s\n", why);
     std::abort();
 }
 
