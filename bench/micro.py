@@ -19,6 +19,8 @@ BARS: dict[str, tuple[float, str]] = {
     "await_ready_child": (1.2, YARDSTICK),
     "yield": (1.0, YARDSTICK),
     "resume_at_depth/1000": (1.2, "resume_at_depth/1"),
+    "futures_unordered_wake/1000": (1.2, "futures_unordered_wake/10"),
+    "futures_unordered_wake/10000": (1.2, "futures_unordered_wake/10"),
     "sleep_arm_drop_100k_live": (10.0, YARDSTICK),
 }
 

@@ -2,9 +2,14 @@
 // What tasks cost: frames, awaits, resumes. malloc_free_128 beside them is the yardstick of the whole table.
 #include <benchmark/benchmark.h>
 
+#include <cstdint>
 #include <cstdlib>
+#include <utility>
+#include <vector>
 
+#include <eddy/futures_unordered.hpp>
 #include <eddy/prelude.hpp>
+#include <eddy/sync/oneshot.hpp>
 
 namespace {
 
@@ -73,5 +78,43 @@ void resume_at_depth(benchmark::State& state) {
     while (state.KeepRunningBatch(batch)) core.run(yield_below(depth, batch));
 }
 BENCHMARK(resume_at_depth)->Arg(1)->Arg(1000);
+
+using channel = eddy::sync::oneshot<int>;
+
+/// So many futures that wait, and a way to wake them.
+struct crowd {
+    eddy::futures_unordered<channel::receiver> futures;
+    std::vector<channel::sender> senders;
+
+    explicit crowd(std::int64_t count) {
+        for (std::int64_t i = 0; i < count; ++i) add();
+    }
+    void add() {
+        channel::ends ends = channel::channel();
+        futures.push(std::move(ends.receiver));
+        senders.push_back(std::move(ends.sender));
+    }
+};
+
+// ns per future that is added, waits, is woken and taken out, while so many others wait: as much however many these are.
+void futures_unordered_wake(benchmark::State& state) {
+    crowd all(state.range(0));
+    const eddy::waker nobody;
+    eddy::context cx(nobody);
+    const auto is_ready = [&] {
+        cx.restore_budget();
+        return all.futures.poll_next(cx).is_ready();
+    };
+    // A poll gets round to 128 of those that are new.
+    for (std::int64_t i = 0; i <= state.range(0) / 128; ++i) benchmark::DoNotOptimize(is_ready());
+    for (auto _ : state) {
+        all.add();
+        if (is_ready()) state.SkipWithError("a future was ready that nobody has woken");
+        benchmark::DoNotOptimize(all.senders.back().send(1));
+        all.senders.pop_back();
+        if (!is_ready()) state.SkipWithError("the future that was woken was not ready");
+    }
+}
+BENCHMARK(futures_unordered_wake)->Arg(10)->Arg(1000)->Arg(10'000);
 
 }  // namespace

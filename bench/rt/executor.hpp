@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include <eddy/prelude.hpp>
 #include <eddy/runtime.hpp>
+#include <eddy/spawn.hpp>
 
 #include "measure.hpp"
 #include "protocol.hpp"
@@ -16,7 +18,7 @@ namespace bench::rt {
 /// The work-stealing runtime of the flavour w2.
 [[nodiscard]] inline eddy::runtime make_pool() { return eddy::runtime::builder().worker_threads(2).build().value(); }
 
-/// What a flavour stands for: a loop on this thread, or a pool with two workers.
+/// What ct and w2 stand for: a loop on this thread, or a pool with two workers.
 class executor {
 public:
     explicit executor(flavour where) {
@@ -57,6 +59,23 @@ inline eddy::task<double> warm_up_and_measure(eddy::task<void> (*body)(std::uint
                                               std::uint64_t operations) {
     co_await body(times / 10);
     co_return co_await ns_per_operation(operations, body(times));
+}
+
+/// Spawns both, and joins both. The output is that of `asking`.
+inline eddy::task<double> join_two(eddy::task<double> asking, eddy::task<void> answering) {
+    auto answerer = eddy::spawn(std::move(answering));
+    auto asker = eddy::spawn(std::move(asking));
+    const auto asked = co_await asker;
+    const auto answered = co_await answerer;
+    check(answered.has_value(), "who answers ends well");
+    co_return asked.value();
+}
+
+/// Runs two tasks that talk to each other, where the flavour says, and returns the output of `asking`.
+inline double talk(flavour where, eddy::task<double> asking, eddy::task<void> answering) {
+    if (where != flavour::cross) return run_root(where, join_two(std::move(asking), std::move(answering)));
+    std::jthread other([&answering] { eddy::core().run(std::move(answering)); });
+    return eddy::core().run(std::move(asking));
 }
 
 }  // namespace bench::rt

@@ -13,12 +13,25 @@ namespace bench {
 
 namespace {
 
-constexpr std::array both{flavour::ct, flavour::w2};
+constexpr std::array flavours{flavour::ct, flavour::w2, flavour::cross};
 
-std::string_view name_of(flavour where) { return where == flavour::ct ? "ct" : "w2"; }
+std::string_view name_of(flavour where) {
+    switch (where) {
+    case flavour::ct: return "ct";
+    case flavour::w2: return "w2";
+    case flavour::cross: break;
+    }
+    return "cross";
+}
 
 bool has(const bench_case& one, flavour where) {
-    return one.where == runs_on::both || (one.where == runs_on::ct) == (where == flavour::ct);
+    switch (one.where) {
+    case runs_on::ct: return where == flavour::ct;
+    case runs_on::w2: return where == flavour::w2;
+    case runs_on::both: return where != flavour::cross;
+    case runs_on::all: break;
+    }
+    return true;
 }
 
 using choice = std::pair<const bench_case*, flavour>;
@@ -26,7 +39,7 @@ using choice = std::pair<const bench_case*, flavour>;
 std::vector<choice> all_of(std::span<const bench_case> cases) {
     std::vector<choice> all;
     for (const auto& one : cases) {
-        for (const auto where : both) {
+        for (const auto where : flavours) {
             if (has(one, where)) all.emplace_back(&one, where);
         }
     }
@@ -73,9 +86,8 @@ void report_percentiles(std::string_view metric, flavour where, std::vector<std:
     }
 }
 
-void check(bool is_right, const char* otherwise) {
-    if (is_right) return;
-    std::fprintf(stderr, "wrong result: %s\n", otherwise);
+void end_wrongly(const char* why) {
+    std::fprintf(stderr, "wrong result: %s\n", why);
     std::abort();
 }
 

@@ -18,11 +18,17 @@
 namespace bench {
 
 enum class flavour {
-    ct,  ///< all tasks on one thread, by the runtime that is made for that
-    w2,  ///< the work-stealing runtime, with two workers
+    ct,     ///< all tasks on one thread, by the runtime that is made for that
+    w2,     ///< the work-stealing runtime, with two workers
+    cross,  ///< two of those for one thread, on two threads, and one end of the conversation on each
 };
 
-enum class runs_on { ct, w2, both };
+enum class runs_on {
+    ct,
+    w2,
+    both,  ///< ct and w2
+    all,
+};
 
 struct bench_case {
     std::string_view name;
@@ -38,7 +44,12 @@ void report(std::string_view metric, flavour where, std::string_view unit, doubl
 /// Prints the median and the 99th percentile of `times`, in microseconds, as <metric>_p50 and <metric>_p99.
 void report_percentiles(std::string_view metric, flavour where, std::vector<std::chrono::nanoseconds> times);
 
-/// Aborts, with the sentence, if a case came to a wrong result.
-void check(bool is_right, const char* otherwise);
+[[noreturn, gnu::cold]] void end_wrongly(const char* why);
+
+/// Aborts, with the sentence, if a case came to a wrong result. Inline: peers ask as often, and within what is timed.
+inline void check(bool is_right, const char* otherwise) {
+    if (!is_right) [[unlikely]]
+        end_wrongly(otherwise);
+}
 
 }  // namespace bench

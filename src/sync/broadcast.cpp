@@ -54,31 +54,17 @@ broadcast_state::sent broadcast_state::send(broadcast_item& item) noexcept {
     return done;
 }
 
-broadcast_state::taken broadcast_state::take(position& next) noexcept {
-    for (;;) {
-        {
-            slot& from = slot_of(next);
-            const std::lock_guard guard(from.lock);
-            if (from.at == next) {
-                broadcast_item* const item = from.item;
-                if (--from.unread == 0) from.item = nullptr;  // its last share is the caller's
-                ++next;
-                return {kinds::item, item};
-            }
-        }
-        const std::lock_guard guard(tail_lock_);
-        if (next == tail_) return {is_closed_ ? kinds::closed : kinds::empty};
-        const position oldest = tail_ - capacity_;
-        if (tail_ - next > capacity_) {
-            const std::uint64_t missed = oldest - next;
-            next = oldest;
-            return {kinds::lagged, nullptr, missed};
-        }
-        // It has come between the two locks.
-    }
+broadcast_state::taken broadcast_state::look_at_tail(position& next) noexcept {
+    const std::lock_guard guard(tail_lock_);
+    if (next == tail_) return {is_closed_ ? kinds::closed : kinds::empty};
+    const position oldest = tail_ - capacity_;
+    if (tail_ - next <= capacity_) return {kinds::item};  // it has come between the two locks
+    const std::uint64_t missed = oldest - next;
+    next = oldest;
+    return {kinds::lagged, false, nullptr, missed};
 }
 
-broadcast_state::taken broadcast_state::poll(position& next, broadcast_waiter& one, const waker& wake) noexcept {
+bool broadcast_state::wait(position next, broadcast_waiter& one, const waker& wake) noexcept {
     waker copy;
     bool is_copied = false;
     // Not under the lock: a waker's code is a stranger's.
@@ -86,24 +72,17 @@ broadcast_state::taken broadcast_state::poll(position& next, broadcast_waiter& o
         copy = wake;
         is_copied = true;
     };
-    // acquire: pairs with the release in wake_due(). What is found below may be the end of the waiter.
-    if (!one.is_shared.load(std::memory_order_acquire)) {
-        if (const taken found = take(next); found.kind != kinds::empty) return found;
-        make_copy();
-    }
+    // acquire: pairs with the release in wake_due(), after which the waiter is this caller's alone.
+    if (!one.is_shared.load(std::memory_order_acquire)) make_copy();
     for (;;) {
-        if (const taken found = take(next); found.kind != kinds::empty) {
-            stop_waiting(one);
-            return found;
-        }
         {
             const std::lock_guard guard(tail_lock_);
-            if (next != tail_ || is_closed_) continue;  // it has come meanwhile
-            if (one.is_listed && one.wake.will_wake(wake)) return {kinds::empty};
+            if (next != tail_ || is_closed_) return false;
+            if (one.is_listed && one.wake.will_wake(wake)) return true;
             if (is_copied) {
                 one.wake.swap(copy);
                 if (!one.is_listed) enlist(one);
-                return {kinds::empty};
+                return true;
             }
         }
         make_copy();
@@ -118,9 +97,7 @@ void broadcast_state::enlist(broadcast_waiter& one) noexcept {
     waiting_.push_back(one);
 }
 
-void broadcast_state::stop_waiting(broadcast_waiter& one) noexcept {
-    // acquire: pairs with the release in wake_due(), after which nobody touches it.
-    if (!one.is_shared.load(std::memory_order_acquire)) return;
+void broadcast_state::unlist(broadcast_waiter& one) noexcept {
     waker dropped;
     const std::lock_guard guard(tail_lock_);
     if (!one.is_listed) return;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/by_parts.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/future.hpp>
@@ -152,7 +153,7 @@ private:
         if constexpr (std::is_void_v<output>) {
             outcome_.set_value();
         } else {
-            outcome_.set_value(*std::move(answer));
+            by_parts(*answer, [this](auto&&... parts) { outcome_.set_value(std::forward<decltype(parts)>(parts)...); });
         }
         return true;
     }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/notify_state.hpp>
@@ -21,6 +22,8 @@
 // receivers. Who reads takes its share under the slot's lock, and copies the value after it; who overwrites a slot gives back
 // the shares that nobody will take any more. So no user's code runs under a lock, nobody waits for a copy, and the last to
 // read may move the value out.
+// A value whose copy is that of a few bytes is copied under the slot's lock instead, which saves a read-modify-write: then
+// nobody has a share outside of the slots, and an item goes with the one who leaves its slot empty.
 //
 // Who waits does so for a position that is the tail. So when the tail has moved on, those to be woken are the first of the list,
 // as long as they wait for another position than it; they can be told in batches, whoever comes or leaves meanwhile.
@@ -56,6 +59,7 @@ public:
     enum class kinds : std::uint8_t { item, empty, lagged, closed };
     struct taken {
         kinds kind;
+        bool is_last = false;            ///< nobody else has to read the item, or will find it
         broadcast_item* item = nullptr;  ///< a share of it
         std::uint64_t missed = 0;
     };
@@ -72,11 +76,48 @@ public:
 
     /// Sends what `item` points to; its shares are set here.
     [[nodiscard]] sent send(broadcast_item& item) noexcept;
-    /// What is at `next`, which then is the next to read.
-    [[nodiscard]] taken take(position& next) noexcept;
+    /// What is at `next`; if that is an item, `next` moves on. `read(item)` looks at it under the slot's lock: a few instructions.
+    template <class Read>
+    [[nodiscard]] taken take(position& next, Read& read) noexcept {
+        for (;;) {
+            {
+                slot& from = slot_of(next);
+                const std::lock_guard guard(from.lock);
+                if (from.at == next) [[likely]] {
+                    broadcast_item* const item = from.item;
+                    read(*item);
+                    ++next;
+                    const bool is_last = --from.unread == 0;
+                    if (is_last) from.item = nullptr;  // its last share is the caller's
+                    return {kinds::item, is_last, item};
+                }
+            }
+            if (const taken found = look_at_tail(next); found.kind != kinds::item) return found;
+        }
+    }
+    [[nodiscard]] taken take(position& next) noexcept {
+        read_later later;
+        return take(next, later);
+    }
     /// take(); if there is nothing, `wake` will be woken when there may be.
-    [[nodiscard]] taken poll(position& next, broadcast_waiter& one, const waker& wake) noexcept;
-    void stop_waiting(broadcast_waiter& one) noexcept;
+    template <class Read>
+    [[nodiscard]] taken poll(position& next, broadcast_waiter& one, const waker& wake, Read& read) noexcept {
+        for (;;) {
+            if (const taken found = take(next, read); found.kind != kinds::empty) {
+                stop_waiting(one);
+                return found;
+            }
+            if (wait(next, one, wake)) return {kinds::empty};
+        }
+    }
+    [[nodiscard]] taken poll(position& next, broadcast_waiter& one, const waker& wake) noexcept {
+        read_later later;
+        return poll(next, one, wake, later);
+    }
+    void stop_waiting(broadcast_waiter& one) noexcept {
+        // acquire: pairs with the release in wake_due(), after which nobody touches it.
+        if (one.is_shared.load(std::memory_order_acquire)) unlist(one);
+    }
 
     /// One more receiver, who reads first what is returned.
     [[nodiscard]] position add_receiver() noexcept;
@@ -126,7 +167,15 @@ private:
     [[nodiscard]] bool is_due(const broadcast_waiter& one) const noexcept {
         return is_closed_ || one.position != tail_;
     }
+    struct read_later {
+        void operator()(const broadcast_item&) const noexcept {}
+    };
+    /// Why there is nothing at `next`. kinds::item: it has come meanwhile.
+    [[nodiscard]] taken look_at_tail(position& next) noexcept;
+    /// False, and nothing is done, if there may be something at `next` by now.
+    [[nodiscard]] bool wait(position next, broadcast_waiter& one, const waker& wake) noexcept;
     void enlist(broadcast_waiter& one) noexcept;
+    void unlist(broadcast_waiter& one) noexcept;
     template <class Guard>
     void wake_due(Guard& guard) noexcept;
 

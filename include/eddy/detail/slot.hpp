@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include <eddy/detail/by_parts.hpp>
 #include <eddy/error.hpp>
 
 namespace eddy::detail {
@@ -70,7 +71,7 @@ public:
             if constexpr (std::is_void_v<T>) {
                 return;
             } else if constexpr (std::is_move_constructible_v<T>) {
-                return std::move(value_);
+                return by_parts(value_, [](auto&&... parts) { return T(std::forward<decltype(parts)>(parts)...); });
             }
         }
         if (state_ == state::nothing) ended_without_value(awaited_at);

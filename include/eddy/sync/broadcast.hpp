@@ -36,7 +36,9 @@ struct broadcast_value : broadcast_item {
     }
     /// Gives back shares of `item`.
     static void drop(broadcast_item* item, std::uint32_t shares) noexcept {
-        if (item == nullptr || !item->drop(shares)) return;
+        if (item != nullptr && item->drop(shares)) destroy(item);
+    }
+    static void destroy(broadcast_item* item) noexcept {
         auto* const all = static_cast<broadcast_value*>(item);
         if constexpr (fits_pool()) {
             pool_delete(all);
@@ -71,6 +73,51 @@ public:
 private:
     broadcast_value<T>* item_;
 };
+
+/// Whether a value is copied under its slot's lock: only if that runs no user's code, and is a matter of a few instructions.
+template <class T>
+inline constexpr bool is_copied_in_slot =
+    std::is_trivially_copyable_v<T> && std::is_trivially_copy_constructible_v<T> && sizeof(T) <= 64;
+
+/// How a receiver comes by the value that it finds: it copies its share's value, and gives the share back then.
+template <class T, bool InSlot>
+class broadcast_reader_of {
+public:
+    void operator()(const broadcast_item&) const noexcept {}
+    [[nodiscard]] T take(const broadcast_state::taken& found) const { return broadcast_share<T>(found.item).take(); }
+
+    /// For a value that nobody takes.
+    static void skip(const broadcast_state::taken& found) noexcept { broadcast_value<T>::drop(found.item, 1); }
+    /// For a sender that has taken `item` out of its slot, with so many shares.
+    static void drop(broadcast_item* item, std::uint32_t shares) noexcept { broadcast_value<T>::drop(item, shares); }
+};
+
+/// The same for what is copied in its slot: shares are not counted, whoever leaves the slot empty has the item.
+template <class T>
+class broadcast_reader_of<T, true> {
+public:
+    void operator()(const broadcast_item& item) noexcept {
+        value_.emplace(static_cast<const broadcast_value<T>&>(item).value);
+    }
+    [[nodiscard]] T take(const broadcast_state::taken& found) const noexcept {
+        skip(found);
+        return *value_;
+    }
+
+    static void skip(const broadcast_state::taken& found) noexcept {
+        if (found.is_last) broadcast_value<T>::destroy(found.item);
+    }
+    static void drop(broadcast_item* item, std::uint32_t) noexcept {
+        if (item != nullptr) broadcast_value<T>::destroy(item);
+    }
+
+private:
+    std::optional<T> value_;
+};
+
+/// Asks for the kind only where it is used: a channel may be named in its value's own class.
+template <class T>
+class broadcast_reader : public broadcast_reader_of<T, is_copied_in_slot<T>> {};
 
 /// A reference to a channel, with whatever else an end is.
 template <class T>
@@ -134,12 +181,14 @@ class broadcast_stream;
 /// members on any number.
 /// Lifetime: futures refer to the end that made them. An end that was moved from is empty: to use it throws `misuse`.
 /// Cost: two allocations for the channel, of 32 bytes for each value that it may keep; a block of the frame pool for a value
-/// that is sent. To receive one, two read-modify-writes.
+/// that is sent. To receive one, two read-modify-writes; one if `T` is trivially
+/// copyable, and of 64 bytes at most.
 template <class T>
 class broadcast {
     using channel_type = eddy::detail::broadcast_channel<T>;
     using value_type = eddy::detail::broadcast_value<T>;
     using state = eddy::detail::broadcast_state;
+    using reader = eddy::detail::broadcast_reader<T>;
 
 public:
     class sender;
@@ -198,7 +247,7 @@ public:
         value_type* const item = value_type::make(std::move(value));
         const state::sent done = to.send(*item);
         if (done.receivers == 0) return give_back(item);
-        value_type::drop(done.overwritten, done.shares);
+        reader::drop(done.overwritten, done.shares);
         return done.receivers;
     }
 
@@ -281,7 +330,7 @@ public:
         const auto until = channel_->drop_receiver();
         while (next_ < until) {
             const state::taken found = channel_->take(next_);
-            value_type::drop(found.item, 1);
+            if (found.kind == state::kinds::item) reader::skip(found);
         }
         channel_type::drop(channel_);
     }
@@ -293,7 +342,11 @@ public:
     [[nodiscard]] recv_future recv() { return recv_future(*this); }
 
     /// The next value, if it is there. Never waits.
-    [[nodiscard]] std::expected<T, broadcast_error> try_recv() { return outcome_of(channel().take(next_)); }
+    [[nodiscard]] std::expected<T, broadcast_error> try_recv() {
+        reader how;
+        const state::taken found = channel().take(next_, how);
+        return outcome_of(found, how);
+    }
 
     /// Waits for the next value on this thread, which sleeps meanwhile: see `eddy::wait`.
     std::expected<T, broadcast_error> blocking_recv(std::source_location where = std::source_location::current()) {
@@ -322,14 +375,11 @@ private:
 
     [[nodiscard]] channel_type& channel() const { return of(channel_, "broadcast receiver"); }
 
-    /// Takes over the share that `found` holds.
-    static std::expected<T, broadcast_error> outcome_of(const state::taken& found) {
+    /// Takes over the share that `found` holds, or what `how` has read of it.
+    static std::expected<T, broadcast_error> outcome_of(const state::taken& found, const reader& how) {
         using kinds = state::kinds;
         switch (found.kind) {
-        case kinds::item: {
-            const eddy::detail::broadcast_share<T> share(found.item);
-            return std::expected<T, broadcast_error>(std::in_place, share.take());
-        }
+        case kinds::item: return std::expected<T, broadcast_error>(std::in_place, how.take(found));
         case kinds::lagged: return std::unexpected(broadcast_error(broadcast_error::kinds::lagged, found.missed));
         case kinds::closed: return std::unexpected(broadcast_error(broadcast_error::kinds::closed));
         case kinds::empty: break;
@@ -357,8 +407,11 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         if (!cx.consume_budget()) return not_ready;
-        const state::taken found = channel_->poll(of_->next_, waiter_, cx.waker());
-        if (found.kind != state::kinds::empty) return receiver::outcome_of(found);
+        reader how;
+        const state::taken found = channel_->poll(of_->next_, waiter_, cx.waker(), how);
+        if (found.kind == state::kinds::item) [[likely]]
+            return output_type(std::in_place, how.take(found));
+        if (found.kind != state::kinds::empty) return receiver::outcome_of(found, how);
         cx.refund_budget();
         return not_ready;
     }
@@ -408,9 +461,10 @@ public:
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         using kinds = state::kinds;
         if (!cx.consume_budget()) return not_ready;
-        const state::taken found = from_.channel().poll(from_.next_, waiter_, cx.waker());
+        eddy::detail::broadcast_reader<T> how;
+        const state::taken found = from_.channel().poll(from_.next_, waiter_, cx.waker(), how);
         if (found.kind == kinds::closed) return std::nullopt;
-        if (found.kind != kinds::empty) return std::optional<item_type>(from_.outcome_of(found));
+        if (found.kind != kinds::empty) return std::optional<item_type>(from_.outcome_of(found, how));
         cx.refund_budget();
         return not_ready;
     }

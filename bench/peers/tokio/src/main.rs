@@ -9,23 +9,31 @@
 
 mod awaits;
 mod blocking;
+mod broadcasts;
 mod chain;
 mod idle;
 mod join;
 mod measure;
 mod memory;
+mod mpscs;
+mod mutexes;
+mod notifies;
 mod oneshots;
+mod pingpongs;
 mod remote;
 mod runtimes;
+mod selects;
+mod semaphores;
 mod timer_fire;
 mod timers;
 mod trees;
 mod wake;
+mod watches;
 mod yields;
 
 use std::process::exit;
 
-use runtimes::Flavour::{self, Ct, W2};
+use runtimes::Flavour::{self, Cross, Ct, W2};
 
 struct Case {
     name: &'static str,
@@ -40,10 +48,26 @@ const CASES: &[Case] = &[
     Case { name: "chained_spawn", flavours: &[Ct, W2], run: chain::spawn },
     Case { name: "yield_1", flavours: &[Ct, W2], run: yields::alone },
     Case { name: "yield_1000", flavours: &[Ct, W2], run: yields::crowd },
+    Case { name: "pingpong_chan", flavours: &[Ct, W2, Cross], run: pingpongs::channels },
+    Case { name: "pingpong_oneshot", flavours: &[Ct, W2, Cross], run: pingpongs::oneshots },
+    Case { name: "notify_pingpong", flavours: &[Ct, W2], run: notifies::pingpong },
+    Case { name: "watch_pingpong", flavours: &[Ct, W2], run: watches::pingpong },
+    Case { name: "broadcast_1x8", flavours: &[Ct, W2], run: broadcasts::to_eight },
+    Case { name: "mpsc_bounded_p1", flavours: &[Ct, W2], run: mpscs::bounded::<1> },
+    Case { name: "mpsc_bounded_p4", flavours: &[Ct, W2], run: mpscs::bounded::<4> },
+    Case { name: "mpsc_unbounded_p1", flavours: &[Ct, W2], run: mpscs::unbounded::<1> },
+    Case { name: "mpsc_unbounded_p4", flavours: &[Ct, W2], run: mpscs::unbounded::<4> },
     Case { name: "oneshot", flavours: &[Ct], run: oneshots::to_self },
+    Case { name: "mutex_uncontended", flavours: &[Ct, W2], run: mutexes::uncontended },
+    Case { name: "mutex_4", flavours: &[Ct, W2], run: mutexes::by_four },
+    Case { name: "mutex_4_yield", flavours: &[Ct, W2], run: mutexes::by_four_who_yield },
+    Case { name: "semaphore_uncontended", flavours: &[Ct, W2], run: semaphores::uncontended },
+    Case { name: "notify_permit", flavours: &[Ct], run: notifies::permits },
     Case { name: "await_deep", flavours: &[Ct], run: awaits::deep },
     Case { name: "await_ready", flavours: &[Ct], run: awaits::ready },
     Case { name: "await_opaque", flavours: &[Ct], run: awaits::opaque },
+    Case { name: "select_ready", flavours: &[Ct], run: selects::ready },
+    Case { name: "select_pending", flavours: &[Ct], run: selects::pending },
     Case { name: "skynet", flavours: &[Ct, W2], run: trees::skynet },
     Case { name: "fib30", flavours: &[Ct, W2], run: trees::fib30 },
     Case { name: "timer_arm_cancel", flavours: &[Ct, W2], run: timers::arm_cancel },

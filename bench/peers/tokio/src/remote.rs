@@ -53,7 +53,7 @@ fn beside<T>(runtime: Runtime, body: impl FnOnce(&Handle) -> T) -> T {
 /// op: one task, from its spawn in main to its end, as seen by main.
 pub fn spawn(flavour: Flavour) {
     let ns = match flavour {
-        Flavour::Ct => beside(runtime(flavour), measure),
+        Flavour::Ct | Flavour::Cross => beside(runtime(flavour), measure),
         Flavour::W2 => measure(runtime(flavour).handle()),
     };
     report("spawn_remote", flavour, "ns", ns);

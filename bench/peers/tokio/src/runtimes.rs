@@ -2,6 +2,7 @@
 //! The runtimes that the cases run on.
 
 use std::future::Future;
+use std::thread;
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -11,6 +12,8 @@ pub enum Flavour {
     Ct,
     /// The multi-thread scheduler with two workers.
     W2,
+    /// Two of the schedulers for one thread, on two threads, and one end of the conversation on each.
+    Cross,
 }
 
 impl Flavour {
@@ -18,13 +21,14 @@ impl Flavour {
         match self {
             Flavour::Ct => "ct",
             Flavour::W2 => "w2",
+            Flavour::Cross => "cross",
         }
     }
 }
 
 pub fn runtime(flavour: Flavour) -> Runtime {
     let built = match flavour {
-        Flavour::Ct => Builder::new_current_thread().enable_all().build(),
+        Flavour::Ct | Flavour::Cross => Builder::new_current_thread().enable_all().build(),
         Flavour::W2 => Builder::new_multi_thread().worker_threads(2).enable_all().build(),
     };
     built.expect("a runtime")
@@ -44,4 +48,25 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     on.block_on(async { tokio::spawn(root).await.unwrap() })
+}
+
+/// Runs two tasks that talk to each other, where the flavour says, and returns the output of `asking`.
+pub fn talk<A, B>(flavour: Flavour, asking: A, answering: B) -> A::Output
+where
+    A: Future<Output: Send> + Send + 'static,
+    B: Future<Output = ()> + Send + 'static,
+{
+    if let Flavour::Cross = flavour {
+        let other = thread::spawn(move || run_root(flavour, answering));
+        let asked = run_root(flavour, asking);
+        other.join().unwrap();
+        return asked;
+    }
+    run_root(flavour, async {
+        let answerer = tokio::spawn(answering);
+        let asker = tokio::spawn(asking);
+        let asked = asker.await.unwrap();
+        answerer.await.unwrap();
+        asked
+    })
 }

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+//! Two tasks, of which one asks and the other answers. The clock is with the one who asks. op: one round trip.
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::measure::{ns_per_operation, report};
+use crate::runtimes::{Flavour, talk};
+
+fn round_trips(flavour: Flavour) -> u64 {
+    match flavour {
+        Flavour::Cross => 50_000,
+        _ => 200_000,
+    }
+}
+
+async fn ask(to: &mpsc::Sender<u64>, from: &mut mpsc::Receiver<u64>, times: u64) {
+    for i in 0..times {
+        to.send(i).await.unwrap();
+        assert_eq!(from.recv().await, Some(i + 1));
+    }
+}
+
+async fn answer_by_channel(mut from: mpsc::Receiver<u64>, to: mpsc::Sender<u64>) {
+    while let Some(asked) = from.recv().await {
+        to.send(asked + 1).await.unwrap();
+    }
+}
+
+/// A number, and where to send its successor.
+type Question = (u64, oneshot::Sender<u64>);
+
+async fn ask_with_oneshots(to: &mpsc::Sender<Question>, times: u64) {
+    for i in 0..times {
+        let (sender, receiver) = oneshot::channel();
+        to.send((i, sender)).await.unwrap();
+        assert_eq!(receiver.await, Ok(i + 1));
+    }
+}
+
+async fn answer_by_oneshots(mut from: mpsc::Receiver<Question>) {
+    while let Some((number, back)) = from.recv().await {
+        back.send(number + 1).unwrap();
+    }
+}
+
+/// Over two channels with room for one value each.
+pub fn channels(flavour: Flavour) {
+    let times = round_trips(flavour);
+    let (asking, asked) = mpsc::channel(1);
+    let (answering, mut answered) = mpsc::channel(1);
+    let asker = async move {
+        ask(&asking, &mut answered, times / 10).await;
+        ns_per_operation(times, ask(&asking, &mut answered, times)).await
+    };
+    report("pingpong_chan", flavour, "ns", talk(flavour, asker, answer_by_channel(asked, answering)));
+}
+
+/// The way back is a oneshot, which goes along with the question.
+pub fn oneshots(flavour: Flavour) {
+    let times = round_trips(flavour);
+    let (asking, asked) = mpsc::channel(1);
+    let asker = async move {
+        ask_with_oneshots(&asking, times / 10).await;
+        ns_per_operation(times, ask_with_oneshots(&asking, times)).await
+    };
+    report("pingpong_oneshot", flavour, "ns", talk(flavour, asker, answer_by_oneshots(asked)));
+}

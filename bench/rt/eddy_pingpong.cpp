@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+#include <utility>
+
+#include <eddy/sync/mpsc.hpp>
+#include <eddy/sync/oneshot.hpp>
+
+#include "eddy_cases.hpp"
+#include "executor.hpp"
+
+// Two tasks, of which one asks and the other answers. The clock is with the one who asks.
+
+namespace bench::rt {
+
+namespace {
+
+using channel = eddy::sync::mpsc<std::uint64_t>;
+using answer = eddy::sync::oneshot<std::uint64_t>;
+
+/// A number, and where to send its successor. Not an aggregate, because of GCC 12.
+struct question {
+    question(std::uint64_t of, answer::sender to) noexcept : number(of), back(std::move(to)) {}
+
+    std::uint64_t number;
+    answer::sender back;
+};
+
+using questions = eddy::sync::mpsc<question>;
+
+std::uint64_t round_trips(flavour where) { return where == flavour::cross ? 50'000 : 200'000; }
+
+// ---- Two channels ----
+
+eddy::task<void> ask(channel::sender& to, channel::receiver& from, std::uint64_t times) {
+    for (std::uint64_t i = 0; i < times; ++i) {
+        const auto sent = co_await to.send(i);
+        check(sent.has_value(), "who answers is there");
+        const auto answered = co_await from.recv();
+        check(answered == i + 1, "the answer is the next number");
+    }
+}
+
+eddy::task<double> ask_by_the_clock(channel::sender to, channel::receiver from, std::uint64_t times) {
+    co_await ask(to, from, times / 10);
+    co_return co_await ns_per_operation(times, ask(to, from, times));
+}
+
+eddy::task<void> answer_by_channel(channel::receiver from, channel::sender to) {
+    for (;;) {
+        const auto asked = co_await from.recv();
+        if (!asked) co_return;
+        const auto sent = co_await to.send(*asked + 1);
+        check(sent.has_value(), "who asks waits for the answer");
+    }
+}
+
+// ---- A oneshot for each answer ----
+
+eddy::task<void> ask_with_oneshots(questions::sender& to, std::uint64_t times) {
+    for (std::uint64_t i = 0; i < times; ++i) {
+        answer::ends ends = answer::channel();
+        const auto sent = co_await to.send(question(i, std::move(ends.sender)));
+        check(sent.has_value(), "who answers is there");
+        const auto answered = co_await ends.receiver;
+        check(answered == i + 1, "the answer is the next number");
+    }
+}
+
+eddy::task<double> ask_with_oneshots_by_the_clock(questions::sender to, std::uint64_t times) {
+    co_await ask_with_oneshots(to, times / 10);
+    co_return co_await ns_per_operation(times, ask_with_oneshots(to, times));
+}
+
+eddy::task<void> answer_by_oneshots(questions::receiver from) {
+    for (;;) {
+        auto asked = co_await from.recv();
+        if (!asked) co_return;
+        check(asked->back.send(asked->number + 1).has_value(), "who asks waits for the answer");
+    }
+}
+
+}  // namespace
+
+// ns per round trip over two channels with room for one value each.
+void pingpong_chan(flavour where) {
+    auto asked = channel::channel(1);
+    auto answered = channel::channel(1);
+    report("pingpong_chan", where, "ns",
+           talk(where, ask_by_the_clock(std::move(asked.sender), std::move(answered.receiver), round_trips(where)),
+                answer_by_channel(std::move(asked.receiver), std::move(answered.sender))));
+}
+
+// ns per round trip of which the way back is a oneshot, which goes along with the question.
+void pingpong_oneshot(flavour where) {
+    auto asked = questions::channel(1);
+    report("pingpong_oneshot", where, "ns",
+           talk(where, ask_with_oneshots_by_the_clock(std::move(asked.sender), round_trips(where)),
+                answer_by_oneshots(std::move(asked.receiver))));
+}
+
+}  // namespace bench::rt

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <expected>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+// GCC copies a trivial optional or expected as one block. Where its parts were written a moment ago, one by one, the load of the
+// block cannot be served from the processor's store buffer, and waits until those stores have left it: some 5 ns, in each
+// await of a channel. So these are made anew from their parts.
+
+namespace eddy::detail {
+
+template <class T>
+inline constexpr bool is_trivial_part = std::is_void_v<T> || std::is_trivially_copyable_v<T>;
+
+/// What `make` makes of the arguments with which a `T` like `from` is constructed. `from` is moved from.
+template <class T, class Make>
+decltype(auto) by_parts(T& from, Make make) {
+    return make(std::move(from));
+}
+template <class T, class Make>
+    requires is_trivial_part<T>
+decltype(auto) by_parts(std::optional<T>& from, Make make) {
+    return from ? make(std::in_place, *std::move(from)) : make(std::nullopt);
+}
+template <class T, class E, class Make>
+    requires(is_trivial_part<T> && is_trivial_part<E>)
+decltype(auto) by_parts(std::expected<T, E>& from, Make make) {
+    if (!from) [[unlikely]]
+        return make(std::unexpect, std::move(from).error());
+    if constexpr (std::is_void_v<T>) {
+        return make(std::in_place);
+    } else {
+        return make(std::in_place, *std::move(from));
+    }
+}
+
+}  // namespace eddy::detail
