@@ -46,9 +46,7 @@ public:
         driver_turn done{*fetched, false};
         for (const auto& event : events_) {
             if (event.token() == wake_token) {
-                // acq_rel: pairs with the exchange in wake(). After this, a wake() writes again; and what was published
-                // before a wake() that did not write is seen by whoever runs after this turn.
-                wake_->is_due.exchange(false, std::memory_order_acq_rel);
+                take_wake();
                 --done.events;
                 done.was_woken = true;
                 continue;
@@ -62,8 +60,22 @@ public:
         return done;
     }
 
+    /// Whether a wake-up ends this epoll's turns: not while a ring watches waker_handle(). By who is about to turn.
+    void hear_wakes(bool here) const noexcept {
+        // An eventfd has no priority data. (Refused it would be heard twice, which does no harm.)
+        static_cast<void>(poll_.registry().modify(waker_.native_handle(), wake_token,
+                                                  here ? io::interest::readable : io::interest::priority));
+    }
+    [[nodiscard]] int waker_handle() const noexcept { return waker_.native_handle(); }
+
+    /// A wake-up was heard: the next wake() is another.
+    void take_wake() const noexcept {
+        // acq_rel: pairs with the exchange in wake(). After this, a wake() writes again; and what was published before a
+        // wake() that did not write is seen by whoever runs after this turn.
+        wake_->is_due.exchange(false, std::memory_order_acq_rel);
+    }
     void wake() const noexcept {
-        // acq_rel: pairs with the exchange in turn().
+        // acq_rel: pairs with the exchange in take_wake().
         if (wake_->is_due.exchange(true, std::memory_order_acq_rel)) return;
         std::lock_guard guard(wake_->lock);
         if (!wake_->is_closed) static_cast<void>(waker_.wake());

@@ -23,7 +23,7 @@ namespace {
 // find no room wait in the kernel. (Ring memory counts against RLIMIT_MEMLOCK: together some 100 KiB.)
 constexpr ring::sizes wanted_sizes{.submissions = 512, .completions = 4096};
 
-enum class kind : std::uintptr_t { none = 0, receive = 1, send = 2, epoll = 3 };
+enum class kind : std::uintptr_t { none = 0, receive = 1, send = 2, epoll = 3, waker = 4 };
 
 constexpr std::uint64_t kind_mask = 127;  // streams are aligned to 128
 
@@ -56,19 +56,19 @@ result<std::unique_ptr<uring>> uring::make(io_handle& home) noexcept {
     return made;
 }
 
-result<void> uring::enable(int epoll_fd) noexcept {
+result<void> uring::enable(int epoll_fd, int waker_fd) noexcept {
     if (const auto error = ring_->enable()) return std::unexpected(error);
     buffers_->set_owner();
     epoll_fd_ = epoll_fd;
+    waker_fd_ = waker_fd;
     return ok();
 }
 
 // ---- A turn ----
 
 result<uring_turn> uring::turn(max_wait timeout) noexcept {
-    uring_turn done;
-    done.epoll_is_ready = std::exchange(epoll_was_ready_, false);
-    if (!watches_epoll_) watch_epoll();
+    uring_turn done = std::exchange(early_, uring_turn());
+    watch_both();
     // Sends of an earlier turn that the kernel has not taken yet (it had no memory): somebody may wait for them.
     const bool has_late_sends = submitted_.first != nullptr;
     submit_sends();
@@ -78,9 +78,10 @@ result<uring_turn> uring::turn(max_wait timeout) noexcept {
     }
     buffers_->publish();
     // That a send is done is known when the call ends: whoever waits for one waits for nothing else.
-    // Nor does it sleep where the epoll could not wake it, since the ring had no room for its watch.
-    const bool has_news =
-        ring_->has_completion() || queued_.first != nullptr || has_late_sends || done.epoll_is_ready || !watches_epoll_;
+    // Nor does it sleep where nobody could wake it, since the ring had no room for its watches.
+    const bool is_reachable = watches_epoll_ && watches_waker_;
+    const bool has_news = ring_->has_completion() || queued_.first != nullptr || has_late_sends ||
+                          done.epoll_is_ready || done.was_woken || !is_reachable;
     const bool waits = timeout != std::chrono::nanoseconds::zero() && !has_news && !std::exchange(is_awaited_, false);
     if (waits || ring_->has_entries() || ring_->has_work()) {
         if (const auto error = ring_->enter(waits, timeout)) return std::unexpected(error);
@@ -108,6 +109,10 @@ void uring::dispatch(const ring_completion& what, uring_turn& done) noexcept {
     case kind::epoll:
         done.epoll_is_ready = true;
         if (!what.has_more()) watches_epoll_ = false;
+        return;
+    case kind::waker:
+        done.was_woken = true;
+        if (!what.has_more()) watches_waker_ = false;
         return;
     case kind::none: return;
     }
@@ -141,12 +146,18 @@ void uring::on_received(stream_source& stream, const ring_completion& what) noex
     stream.release();  // the operation's
 }
 
-void uring::watch_epoll() noexcept {
+void uring::watch_both() noexcept {
+    if (!watches_epoll_) watches_epoll_ = watch(epoll_fd_, tag(kind::epoll));
+    if (!watches_waker_) watches_waker_ = watch(waker_fd_, tag(kind::waker));
+}
+
+/// What is the case already is told, too.
+bool uring::watch(int fd, std::uint64_t tag) noexcept {
     io_uring_sqe* const entry = is_retiring_ ? nullptr : ring_->next_entry();
-    if (entry == nullptr) return;
-    ::io_uring_prep_poll_multishot(entry, epoll_fd_, POLLIN);
-    entry->user_data = tag(kind::epoll);
-    watches_epoll_ = true;
+    if (entry == nullptr) return false;
+    ::io_uring_prep_poll_multishot(entry, fd, POLLIN);
+    entry->user_data = tag;
+    return true;
 }
 
 // ---- Receiving ----
@@ -223,9 +234,7 @@ void uring::flush() noexcept {
     submit_sends();
     static_cast<void>(ring_->enter(false, max_wait()));
     // Those that have failed have a completion; and among what else has come there may be what they stand behind.
-    uring_turn done;
-    dispatch_all(done);
-    if (done.epoll_is_ready) epoll_was_ready_ = true;
+    dispatch_all(early_);
     settle_sends();
 }
 

@@ -23,6 +23,7 @@ struct ring_completion;
 struct uring_turn {
     std::size_t events = 0;
     bool epoll_is_ready = false;
+    bool was_woken = false;
 };
 
 /// Linux's io_uring(7), for the bytes of connections. It completes what epoll would only announce, and stands beside an epoll
@@ -35,6 +36,7 @@ struct uring_turn {
 ///     accept               multishot; one a listener                                       the same
 ///     send                 of a slot, MSG_DONTWAIT | MSG_WAITALL, CQE_SKIP_SUCCESS         enter() has taken it
 ///     watch the epoll      multishot poll                                                  the ring is closed
+///     watch its waker      multishot poll, so that a wake-up costs no look at the epoll    the ring is closed
 ///     cancel               by the receive's user_data                                      enter() has taken it
 ///
 /// No send is in flight between two turns: with MSG_DONTWAIT it is over when the enter that submits it has taken it, and only
@@ -55,13 +57,13 @@ public:
     ~uring();
 
     /// This thread is its owner, who alone may call what follows.
-    [[nodiscard]] result<void> enable(int epoll_fd) noexcept;
+    [[nodiscard]] result<void> enable(int epoll_fd, int waker_fd) noexcept;
 
     /// One system call, if there is anything to do.
     result<uring_turn> turn(max_wait timeout) noexcept;
 
     /// The next turn says that the epoll is ready, and does not wait.
-    void look_at_epoll_again() noexcept { epoll_was_ready_ = true; }
+    void look_at_epoll_again() noexcept { early_.epoll_is_ready = true; }
 
     /// Sends what is queued, and nothing else, if there is any.
     void flush() noexcept;
@@ -85,7 +87,8 @@ private:
     void dispatch(const ring_completion& what, uring_turn& done) noexcept;
     received_chunk* chunk_of(const stream_source& stream, const ring_completion& what) noexcept;
     void on_received(stream_source& stream, const ring_completion& what) noexcept;
-    void watch_epoll() noexcept;
+    void watch_both() noexcept;
+    [[nodiscard]] bool watch(int fd, std::uint64_t tag) noexcept;
     void submit_sends() noexcept;
     void settle_sends() noexcept;
     void settle(send_slot& slot) noexcept;
@@ -113,8 +116,10 @@ private:
     ring_buffers* buffers_ = nullptr;
     std::unique_ptr<ring> ring_;
     int epoll_fd_ = -1;
+    int waker_fd_ = -1;
     bool watches_epoll_ = false;
-    bool epoll_was_ready_ = false;  // before the turn
+    bool watches_waker_ = false;
+    uring_turn early_;  // what a flush has found, for the next turn to tell
     bool is_retiring_ = false;
     bool is_short_of_buffers_ = false;
     bool is_awaited_ = false;    // a send that is to be submitted

@@ -366,9 +366,16 @@ void io_handle::prepare_ring() noexcept {
         if (has_no_ring_) return;
         ring_ = std::move(*made);
     }
-    has_no_ring_ = !ring_->enable(driver_.native_handle());
+    has_no_ring_ = !ring_->enable(driver_.native_handle(), driver_.waker_handle());
     if (has_no_ring_) return ring_.reset();
     ring_owner_.store(this_thread_mark(), std::memory_order_relaxed);
+}
+
+/// In the turn: who is about to sleep hears wake-ups where it sleeps. Another thread than the ring's sleeps in the epoll.
+void io_handle::hear_wakes(bool by_ring) noexcept {
+    if (by_ring == wakes_by_ring_) return;
+    wakes_by_ring_ = by_ring;
+    driver_.hear_wakes(!by_ring);
 }
 
 result<std::size_t> io_handle::turn_ring(uring& ring, max_wait timeout) noexcept {
@@ -377,6 +384,7 @@ result<std::size_t> io_handle::turn_ring(uring& ring, max_wait timeout) noexcept
     const auto turned = ring.turn(timeout);
     if (!turned) return std::unexpected(turned.error());
     if (turned->events != 0) count(ready_events_, turned->events);
+    if (turned->was_woken) driver_.take_wake();
     if (!turned->epoll_is_ready) return turned->events;
     auto polled = poll_events(std::chrono::nanoseconds::zero());
     if (!polled) return polled;
@@ -430,6 +438,7 @@ result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
         timeout = until_lingering_ends(timeout);
     }
     uring* const ring = own_ring();
+    hear_wakes(ring != nullptr);
     auto count = ring != nullptr ? turn_ring(*ring, timeout) : poll_events(timeout);
     wake_is_owed_ = false;
     if (has_streams()) give_up_lingering();

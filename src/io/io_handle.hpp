@@ -170,6 +170,7 @@ private:
     void release_pending() noexcept;
     result<void> take_out(scheduled_io& source, int fd) noexcept;
     void prepare_ring() noexcept;
+    void hear_wakes(bool by_ring) noexcept;
     result<std::size_t> turn_ring(uring& ring, max_wait timeout) noexcept;
     void serve_posted() noexcept;
     void serve(stream_source& stream) noexcept;
@@ -194,7 +195,8 @@ private:
     // ---- The ring ----
     std::unique_ptr<uring> ring_;
     atomic<const void*> ring_owner_{nullptr};
-    bool has_no_ring_ = false;  // none could be made: of who turns
+    bool has_no_ring_ = false;    // none could be made: of who turns
+    bool wakes_by_ring_ = false;  // of who turns
     // What was posted, newest first; a mark once it is closed.
     atomic<stream_source*> posted_{nullptr};
     stream_source* waits_for_room_ = nullptr;  // posted, and the ring had no room for it; of who turns

@@ -193,6 +193,9 @@ public:
     /// Cost: one system call.
     result<void> wake() const noexcept;
 
+    /// The eventfd(2), for another queue to watch for edges; -1 if it was moved from. Do not read it or close it.
+    [[nodiscard]] int native_handle() const noexcept { return fd_; }
+
 private:
     waker(const registry& where, int fd) noexcept;
 
