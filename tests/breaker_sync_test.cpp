@@ -214,7 +214,7 @@ TEST(BreakerSync, APollSenderThatWasClosedStaysSoWhenItsLastSendThrows) {
             eddy::context cx(none);
             EXPECT_TRUE(out.poll_reserve(cx).is_ready());
         }
-        out.close();
+        out.disconnect();
         try {
             fragile value(1);
             const failing_move fails(nth);
@@ -223,7 +223,8 @@ TEST(BreakerSync, APollSenderThatWasClosedStaysSoWhenItsLastSendThrows) {
         }
         // A throw while the argument was made has not reached it: the room is kept still.
         static_cast<void>(out.abort_send());
-        EXPECT_TRUE(out.is_closed()) << "close() was to let the sender go after this item; move " << nth << " threw";
+        EXPECT_TRUE(out.is_closed()) << "disconnect() was to let the sender go after this item; move " << nth
+                                     << " threw";
         EXPECT_EQ(rx.sender_strong_count(), 0u) << nth;
     }
 }
@@ -235,7 +236,7 @@ TEST(BreakerSync, APollSenderThatWasClosedReservesNothingAfterASendThatThrew) {
     const eddy::waker none;
     eddy::context cx(none);
     EXPECT_TRUE(out.poll_reserve(cx).is_ready());
-    out.close();
+    out.disconnect();
     fragile value(1);
     {
         const failing_move fails(1);  // the first makes the argument
@@ -403,7 +404,7 @@ struct unbounded_ends {
     } sender;
 };
 
-TEST(BreakerSyncDeathTest, AValueThatReceivesInItsDestructorGetsTheNextOne) {
+TEST(BreakerSyncDeathTest, AValueThatReceivesInItsDestructorLosesNone) {
     EXPECT_COMES_BACK([] {
         auto [tx, rx] = sync::mpsc<calls_at_its_end>::channel(4);
         receive_in_a_destructor(bounded_ends{std::move(rx), {std::move(tx)}});
@@ -411,7 +412,7 @@ TEST(BreakerSyncDeathTest, AValueThatReceivesInItsDestructorGetsTheNextOne) {
     });
 }
 
-TEST(BreakerSyncDeathTest, AValueThatReceivesInItsDestructorGetsTheNextOneOfAnUnboundedChannel) {
+TEST(BreakerSyncDeathTest, AValueThatReceivesInItsDestructorLosesNoneOfAnUnboundedChannel) {
     EXPECT_COMES_BACK([] {
         auto [tx, rx] = sync::mpsc<calls_at_its_end>::unbounded_channel();
         receive_in_a_destructor(unbounded_ends{std::move(rx), {std::move(tx)}});

@@ -5,19 +5,14 @@
 #include <utility>
 
 #include <eddy/detail/wake_list.hpp>
-#include <eddy/detail/yield_thread.hpp>
 
 namespace eddy::detail {
 
 using stages = barrier_waiter::stages;
 
 bool barrier_state::may_be_destroyed() noexcept {
-    std::unique_lock guard(lock_);
-    while (tellers_ != 0) {
-        guard.unlock();
-        yield_thread();
-        guard.lock();
-    }
+    const std::lock_guard guard(lock_);
+    tellers_.end(lock_);
     return waiting_.is_empty();
 }
 
@@ -25,6 +20,7 @@ bool barrier_state::may_be_destroyed() noexcept {
 template <class Guard>
 void barrier_state::wake_former_rounds(Guard& guard) noexcept {
     wake_list wakes;
+    tellers::teller teller;
     for (;;) {
         barrier_waiter* const first = waiting_.front();
         const bool is_last = first == nullptr || first->round == rounds_;
@@ -35,11 +31,12 @@ void barrier_state::wake_former_rounds(Guard& guard) noexcept {
         waiting_.remove(*first);
         wakes.push(std::move(first->wake));
         if (!wakes.is_full()) continue;
-        ++tellers_;
+        tellers_.add(teller);
         guard.unlock();
         wakes.wake_all();
+        if (teller.is_left_behind()) return;
         guard.lock();
-        --tellers_;
+        tellers_.remove(teller);
     }
 }
 

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include <eddy/detail/wake_list.hpp>
-#include <eddy/detail/yield_thread.hpp>
 
 namespace eddy::detail {
 
@@ -14,12 +13,8 @@ using gifts = notify_waiter::gifts;
 bool notify_state::may_be_destroyed() noexcept {
     // A waiter may have seen its gift while who gave it still has the lock; after that it touches nothing of this, unless it
     // tells many.
-    std::unique_lock guard(lock_);
-    while (tellers_ != 0) {
-        guard.unlock();
-        yield_thread();
-        guard.lock();
-    }
+    const std::lock_guard guard(lock_);
+    tellers_.end(lock_);
     return waiting_.is_empty() && leaving_.is_empty();
 }
 
@@ -70,6 +65,7 @@ void notify_state::notify_waiting(gifts gift) noexcept {
 
 void notify_state::notify_all_waiting() noexcept {
     wake_list wakes;
+    tellers::teller teller;
     std::unique_lock guard(lock_);
     if (count_call()) return;  // they have left meanwhile
     // acquire, release: as in rest_if_alone(), and pairs with begin(), poll() and poll_fresh().
@@ -86,11 +82,12 @@ void notify_state::notify_all_waiting() noexcept {
             wakes.push(hand(*next, gifts::to_all));
         }
         // Without the lock any of those that are left may leave by itself, which is why they are in a list of this.
-        ++tellers_;
+        tellers_.add(teller);
         guard.unlock();
         wakes.wake_all();
+        if (teller.is_left_behind()) return;
         guard.lock();
-        --tellers_;
+        tellers_.remove(teller);
     }
 }
 

@@ -45,16 +45,16 @@ void deadline_heap::clear() noexcept {
     places_.clear();
 }
 
-void deadline_heap::renumber(const std::vector<std::size_t>& to) {
-    std::vector<item> items;
-    items.reserve(items_.size());
-    std::vector<std::size_t> places(items_.size());
-    for (const item& one : items_) {
-        places[to[one.slot]] = items.size();
-        items.push_back(item{.deadline = one.deadline, .order = one.order, .slot = to[one.slot]});
-    }
-    items_.swap(items);
-    places_.swap(places);
+void deadline_heap::move(std::size_t from, std::size_t to) noexcept {
+    const std::size_t place = std::exchange(places_[from], nowhere);
+    places_[to] = place;
+    items_[place].slot = to;
+}
+
+void deadline_heap::shrink_to(std::size_t slots) {
+    places_.resize(std::min(slots, places_.size()));
+    places_.shrink_to_fit();
+    items_.shrink_to_fit();
 }
 
 void deadline_heap::put(std::size_t place, const item& what) noexcept {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "explore/explore.hpp"
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 
@@ -96,6 +97,10 @@ void yield() noexcept {
 void separate(void* variable) noexcept { detail::fiber::separate(variable); }
 
 unsigned thread_id() noexcept { return the_engine().thread_id(); }
+const void* thread_mark() noexcept {
+    static constexpr std::array<char, detail::max_threads> marks{};
+    return &marks[thread_id()];
+}
 
 void name(const void* object, const char* text) noexcept {
     const engine::inside guard(the_engine());

@@ -19,6 +19,9 @@ namespace explore {
 /// The thread cannot go on until another has changed something: for loops that spin.
 void yield() noexcept;
 
+/// An address that differs for each thread of a model.
+[[nodiscard]] const void* thread_mark() noexcept;
+
 template <class T>
 class atomic {
     static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= 8);

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <eddy/detail/spin_lock.hpp>
+#include <eddy/detail/tellers.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/waker.hpp>
 
@@ -33,7 +34,8 @@ public:
     explicit barrier_state(std::size_t count) noexcept : count_(count == 0 ? 1 : count) {}
     barrier_state(const barrier_state&) = delete;
     barrier_state& operator=(const barrier_state&) = delete;
-    /// Waits for a leader that is about to leave. True if nobody waits; else it is misuse, and the caller says so.
+    /// Waits for leaders that are about to leave, on other threads. True if nobody waits; else it is misuse, and the caller
+    /// says so.
     [[nodiscard]] bool may_be_destroyed() noexcept;
 
     /// The first time, `one` arrives.
@@ -50,7 +52,7 @@ private:
     spin_lock lock_;
     std::size_t here_ = 0;
     std::uint64_t rounds_ = 0;
-    std::uint32_t tellers_ = 0;  ///< who wake, and have left the lock between two batches
+    tellers tellers_;
     waiter_list<barrier_waiter> waiting_;
 };
 

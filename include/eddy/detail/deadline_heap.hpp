@@ -34,8 +34,10 @@ public:
     void change(std::size_t slot, time_point deadline) noexcept;
     void clear() noexcept;
 
-    /// Slot `i` is now `to[i]`; gives back memory.
-    void renumber(const std::vector<std::size_t>& to);
+    /// What is at slot `from` is at slot `to` from now on, which was in it before, if not at the moment.
+    void move(std::size_t from, std::size_t to) noexcept;
+    /// Gives back memory. Preconditions: only the first `slots` are in it.
+    void shrink_to(std::size_t slots);
 
 private:
     struct item {

@@ -18,6 +18,29 @@
 
 namespace eddy::detail {
 
+/// Destroys a received value. Its destructor is a stranger's code, which may look for more: until it is through, the channel
+/// looks empty to the receiver, so that nobody gets that value again.
+template <class T>
+class value_dropper {
+public:
+    void drop(T& value) noexcept {
+        if constexpr (std::is_trivially_destructible_v<T>) {
+            std::destroy_at(&value);
+        } else {
+            is_dropping_ = true;
+            std::destroy_at(&value);
+            is_dropping_ = false;
+        }
+    }
+    [[nodiscard]] bool is_dropping() const noexcept {
+        if constexpr (std::is_trivially_destructible_v<T>) return false;
+        return is_dropping_;
+    }
+
+private:
+    bool is_dropping_ = false;
+};
+
 /// A ring of as many places as the capacity, rounded up to a power of two.
 /// The tail of the state says who writes where; a place is free again before its permit is. A place is `empty`, or has a
 /// value, or is a `hole`: the move of its value threw.
@@ -49,6 +72,8 @@ public:
 
     /// The next value, if there is one.
     [[nodiscard]] T* peek() noexcept {
+        if (dropper_.is_dropping()) [[unlikely]]
+            return nullptr;
         for (;;) {
             slot& front = slots_[head_ & mask_];
             // acquire: pairs with write(); the value is seen.
@@ -67,7 +92,7 @@ public:
     }
     void drop_value() noexcept {
         slot& front = slots_[head_ & mask_];
-        std::destroy_at(&front.value);
+        dropper_.drop(front.value);
         leave_behind(front);
     }
     void give_places(std::size_t count) noexcept {
@@ -75,7 +100,9 @@ public:
     }
 
     [[nodiscard]] nothing wait_for_more(const waker& wake) noexcept { return wait(head_, wake); }
-    [[nodiscard]] nothing look_for_more() const noexcept { return look(head_); }
+    [[nodiscard]] nothing look_for_more() const noexcept {
+        return dropper_.is_dropping() ? nothing::waits : look(head_);
+    }
     [[nodiscard]] std::size_t len() const noexcept { return claimed_after(head_); }
     [[nodiscard]] bool is_empty() const noexcept { return len() == 0; }
 
@@ -135,7 +162,9 @@ private:
 
     const std::size_t mask_;
     const std::unique_ptr<slot[]> slots_;
-    std::size_t head_ = 0;  // the receiver's
+    // The receiver's:
+    std::size_t head_ = 0;
+    value_dropper<T> dropper_;
 };
 
 /// A list of nodes from the frame pool, one a value; the first has none any more.
@@ -168,20 +197,24 @@ public:
     // ---- The receiver's side ----
 
     [[nodiscard]] T* peek() noexcept {
+        if (dropper_.is_dropping()) [[unlikely]]
+            return nullptr;
         // SAFETY: all nodes are `node`: make_node() made them.
         auto* const next = static_cast<node*>(next_of(*first_));
         return next != nullptr ? &next->value : nullptr;
     }
     void drop_front() noexcept {
         auto* const next = static_cast<node*>(next_of(*first_));
-        std::destroy_at(&next->value);
+        dropper_.drop(next->value);
         free(std::exchange(first_, next));
     }
     void drop_value() noexcept { drop_front(); }
     void give_places(std::size_t) noexcept {}
 
     [[nodiscard]] nothing wait_for_more(const waker& wake) noexcept { return wait(*first_, wake); }
-    [[nodiscard]] nothing look_for_more() const noexcept { return look(*first_); }
+    [[nodiscard]] nothing look_for_more() const noexcept {
+        return dropper_.is_dropping() ? nothing::waits : look(*first_);
+    }
     [[nodiscard]] std::size_t len() const noexcept {
         std::size_t count = 0;
         for (const mpsc_node* at = next_of(*first_); at != nullptr; at = next_of(*at)) ++count;
@@ -252,7 +285,9 @@ private:
         }
     };
 
-    node* first_;  // the receiver's
+    // The receiver's:
+    node* first_;
+    value_dropper<T> dropper_;
 };
 
 /// A receiver's hold of the value that it moves out: the value is gone after it, even if the move throws.

@@ -5,6 +5,7 @@
 
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/spin_lock.hpp>
+#include <eddy/detail/tellers.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/error.hpp>
 #include <eddy/waker.hpp>
@@ -49,7 +50,8 @@ public:
     notify_state() noexcept = default;
     notify_state(const notify_state&) = delete;
     notify_state& operator=(const notify_state&) = delete;
-    /// Waits for notifiers that are about to leave. True if nobody waits; else it is misuse, and the caller says so.
+    /// Waits for notifiers that are about to leave, on other threads. True if nobody waits; else it is misuse, and the caller
+    /// says so.
     [[nodiscard]] bool may_be_destroyed() noexcept;
 
     void notify_one() noexcept {
@@ -149,7 +151,7 @@ private:
     spin_lock lock_;
     waiter_list<notify_waiter> waiting_;
     waiter_list<notify_waiter> leaving_;
-    std::uint32_t tellers_ = 0;  ///< who notify all, and have left the lock between two batches
+    tellers tellers_;
 };
 
 }  // namespace eddy::detail

@@ -27,6 +27,7 @@ class mpsc_recv_many_future;
 /// Destroying it closes the channel and destroys the values that are there; one that a permit sends later dies with
 /// the last sender.
 /// Thread safety: one thread at a time; the senders may be on others.
+/// The destructor of a T may send; to receive there finds nothing, as until it is through its value is not gone.
 template <class Channel>
 class [[nodiscard]] mpsc_receiver : public stream_ops<mpsc_receiver<Channel>> {
 public:

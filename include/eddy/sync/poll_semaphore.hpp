@@ -54,9 +54,13 @@ public:
     /// Gives up the place in the line, if there is one.
     void stop_waiting() noexcept { wait_.reset(); }
 
-    void close() const noexcept { from_->close(); }
-    [[nodiscard]] bool is_closed() const noexcept { return from_->is_closed(); }
-    [[nodiscard]] std::size_t available_permits() const noexcept { return from_->available_permits(); }
+    void close() const noexcept {
+        if (from_ != nullptr) from_->close();
+    }
+    [[nodiscard]] bool is_closed() const noexcept { return from_ == nullptr || from_->is_closed(); }
+    [[nodiscard]] std::size_t available_permits() const noexcept {
+        return from_ == nullptr ? 0 : from_->available_permits();
+    }
     [[nodiscard]] const std::shared_ptr<semaphore>& shared() const noexcept { return from_; }
 
 private:

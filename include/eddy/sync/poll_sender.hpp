@@ -57,10 +57,11 @@ public:
             if (!sender_) return std::unexpected(send_error<T>(std::move(value)));
             throw misuse("send_item() needs room for the value: call poll_reserve() until it is ready", where);
         }
+        std::optional<sender> let_go;  // goes last, as in this class
         typename mpsc<T>::permit used = std::move(*permit_);
         permit_.reset();
+        if (closes_after_send_) let_go.swap(sender_);
         used.send(std::move(value), where);
-        if (closes_after_send_) sender_.reset();
         return {};
     }
 

@@ -209,7 +209,7 @@ public:
     using output_type = void;
 
     wait_future(wait_future&& other) noexcept
-        : state_(std::move(other.state_)), seen_(other.seen_), has_ended_(other.has_ended_) {
+        : state_(std::move(other.state_)), seen_(other.seen_), has_ended_(std::exchange(other.has_ended_, true)) {
         if (other.waiter_.is_listed) eddy::detail::fatal_misuse("task_tracker::wait() was moved after its first poll");
     }
     wait_future& operator=(wait_future&&) = delete;

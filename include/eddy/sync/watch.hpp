@@ -136,13 +136,15 @@ public:
         return {};
     }
 
-    /// Puts `value` in the place of the one that is there, which it returns; also without a receiver.
+    /// Puts `value` in the place of the one that is there, which it returns; also without a receiver. The destructor of a T may
+    /// use the channel, its moves must not.
     T send_replace(T value) const {
+        std::optional<T> old;
         send_modify([&](T& kept) {
-            using std::swap;
-            swap(kept, value);
+            old.emplace(std::move(kept));
+            kept = std::move(value);
         });
-        return value;
+        return *std::move(old);
     }
 
     /// Has `f` change the value where it is, `f(T&)`, and tells the receivers. If `f` throws, nobody is told; what it has changed

@@ -8,12 +8,12 @@
 #include <limits>
 #include <optional>
 #include <source_location>
-#include <type_traits>
+#include <stdexcept>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include <eddy/detail/deadline_heap.hpp>
+#include <eddy/detail/slot_chunks.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/stream.hpp>
@@ -39,7 +39,7 @@ private:
 };
 
 /// Values that each come out at a time of its own, for caches and sessions that expire: a stream of what has expired, in
-/// the order of the deadlines, and of the inserts where they are equal.
+/// the order of the deadlines; where they are equal, of the last insert or reset.
 ///
 ///     eddy::time::delay_queue<session_id> expiring;
 ///     auto key = expiring.insert(id, 30s);
@@ -49,12 +49,14 @@ private:
 /// Nothing comes out before its deadline. The stream ends when the queue is empty, and goes on after the next insert.
 /// Where a next() waits in another branch of the task, an insert, a reset or a remove of what it waits for is noticed.
 /// Errors: what takes a key throws `misuse` if its value has come out or was removed, unless it says otherwise; keys of another
-/// queue are not always noticed. next() needs an event loop, as a sleep does.
+/// queue are not always noticed. next() needs an event loop, as a sleep does. If a move of a T throws, the one value that is
+/// moved may be lost, and the queue goes on.
 /// Cancel safety: safe. A next() that is dropped before it is ready takes nothing out.
 /// Thread safety: one thread at a time.
-/// Lifetime: it must outlive its next()s, and must not be moved while one of them waits. Values are moved in and out.
+/// Lifetime: it must outlive its next()s, and must not be moved while one of them waits. Values are moved in and out. The
+/// destructor of a T may insert and remove; it must not clear() or compact().
 /// Cost: one timer for the whole queue. Insert, remove and reset are O(1) on average and O(log n) at most; to take out is
-/// O(log n). No allocation beyond that of three vectors.
+/// O(log n). An allocation for each 16 values that there is no room for yet.
 template <class T>
 class delay_queue : public stream_ops<delay_queue<T>> {
 public:
@@ -133,16 +135,13 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return order_.is_empty(); }
 
-    /// Destroys all values.
+    /// Destroys all values, and keeps their room.
     void clear() noexcept;
 
     /// How many values there is room for without an allocation.
-    [[nodiscard]] std::size_t capacity() const noexcept { return slots_.capacity(); }
-    /// Makes room for `additional` values more.
-    void reserve(std::size_t additional) {
-        slots_.reserve(size() + additional);
-        order_.reserve(size() + additional);
-    }
+    [[nodiscard]] std::size_t capacity() const noexcept { return slots_.size(); }
+    /// Makes room for `additional` values more. Throws std::length_error if there can be no such number.
+    void reserve(std::size_t additional);
     /// Gives back the memory of what is gone. Keys stay good. O(n); where the queue has become small and goes on, keys that
     /// were given out before cost one look into a table from then on.
     void compact();
@@ -152,24 +151,31 @@ public:
 
 private:
     static constexpr std::size_t none = detail::deadline_heap::nowhere;
+    static constexpr std::uint64_t no_number = std::numeric_limits<std::uint64_t>::max();
 
+    // Free: no value, no number. In use: both. In between, while code of T runs: one of them, and then in no list.
     struct slot {
-        std::optional<T> value;  // empty if it is free
-        delay_key key{none, 0};
+        std::optional<T> value;
+        delay_key key{none, no_number};
         std::size_t next_free = none;
+
+        [[nodiscard]] bool is_used() const noexcept { return key.number_ != no_number; }
     };
+    class rebuilt_free_list;
 
     /// `none` if the key's value is gone.
     [[nodiscard]] std::size_t slot_of(delay_key which) const noexcept;
     [[nodiscard]] std::size_t find(delay_key which, const std::source_location& where) const;
+    [[nodiscard]] std::size_t take_free();
+    void put_free(std::size_t at) noexcept { slots_[at].next_free = std::exchange(first_free_, at); }
     expired take(std::size_t at);
+    void move_value(std::size_t from, std::size_t to);
     void follow_first() noexcept;
     void swap(delay_queue& other) noexcept;
 
-    std::vector<slot> slots_;
-    detail::deadline_heap order_;
-    std::unordered_map<std::uint64_t, std::size_t>
-        moved_;  // by a key's number: the slot to which compact() has moved it
+    detail::slot_chunks<slot> slots_;
+    detail::deadline_heap order_;                           // of the slots that are used
+    std::unordered_map<std::uint64_t, std::size_t> moved_;  // by number: the slot to which compact() has moved it
     std::size_t first_free_ = none;
     std::uint64_t next_number_ = 0;
     sleep_future wait_;
@@ -177,23 +183,32 @@ private:
 };
 
 // ---- Implementation ----
+// A T's destructor and moves may use the queue: where they run, nothing is half done, and no slot is in two places.
+
+template <class T>
+std::size_t delay_queue<T>::take_free() {
+    if (first_free_ == none) {
+        const std::size_t before = slots_.size();
+        slots_.grow();
+        for (std::size_t at = slots_.size(); at-- > before;) put_free(at);
+    }
+    const std::size_t at = first_free_;
+    first_free_ = slots_[at].next_free;
+    return at;
+}
 
 template <class T>
 delay_key delay_queue<T>::insert_at(T value, time_point deadline) {
-    if (first_free_ == none) {
-        slots_.emplace_back();
-        first_free_ = slots_.size() - 1;
-    }
-    const std::size_t at = first_free_;
-    order_.push(at, deadline);
+    const std::size_t at = take_free();
     slot& into = slots_[at];
     try {
         into.value.emplace(std::move(value));
+        order_.push(at, deadline);
     } catch (...) {
-        order_.remove(at);
+        into.value.reset();
+        put_free(at);
         throw;
     }
-    first_free_ = std::exchange(into.next_free, none);
     into.key = delay_key(at, next_number_++);
     follow_first();
     return into.key;
@@ -203,11 +218,12 @@ template <class T>
 auto delay_queue<T>::take(std::size_t at) -> expired {
     slot& from = slots_[at];
     expired taken(*std::move(from.value), order_.deadline_of(at), from.key);
-    from.value.reset();
     order_.remove(at);
     if (!moved_.empty()) moved_.erase(from.key.number_);
-    from.next_free = std::exchange(first_free_, at);
+    from.key.number_ = no_number;
     follow_first();
+    from.value.reset();
+    put_free(at);
     return taken;
 }
 
@@ -233,7 +249,7 @@ void delay_queue<T>::follow_first() noexcept {
 template <class T>
 std::size_t delay_queue<T>::slot_of(delay_key which) const noexcept {
     const auto holds = [&](std::size_t at) {
-        return at < slots_.size() && slots_[at].value.has_value() && slots_[at].key.number_ == which.number_;
+        return at < slots_.size() && slots_[at].is_used() && slots_[at].key.number_ == which.number_;
     };
     if (holds(which.slot_)) return which.slot_;
     if (moved_.empty()) return none;
@@ -254,32 +270,73 @@ std::size_t delay_queue<T>::find(delay_key which, const std::source_location& wh
 
 template <class T>
 void delay_queue<T>::clear() noexcept {
-    slots_.clear();
     order_.clear();
     moved_.clear();
-    first_free_ = none;
+    for (std::size_t at = 0; at < slots_.size(); ++at) slots_[at].key.number_ = no_number;
     follow_first();
+    for (std::size_t at = 0; at < slots_.size(); ++at) {
+        if (slots_[at].is_used() || !slots_[at].value.has_value()) continue;
+        slots_[at].value.reset();
+        put_free(at);
+    }
 }
 
 template <class T>
+void delay_queue<T>::reserve(std::size_t additional) {
+    if (additional > std::numeric_limits<std::size_t>::max() - size())
+        throw std::length_error("delay_queue::reserve(): there can be no room for so many values");
+    order_.reserve(size() + additional);  // first, since it refuses at once what no memory can hold
+    const rebuilt_free_list when_done(*this);
+    slots_.grow_to(size() + additional);
+}
+
+/// Takes all free slots out of use while it lives: what is inserted meanwhile comes into new ones, at the end.
+template <class T>
+class delay_queue<T>::rebuilt_free_list {
+public:
+    explicit rebuilt_free_list(delay_queue& of) noexcept : queue_(of) { queue_.first_free_ = none; }
+    rebuilt_free_list(const rebuilt_free_list&) = delete;
+    rebuilt_free_list& operator=(const rebuilt_free_list&) = delete;
+    ~rebuilt_free_list() {
+        queue_.first_free_ = none;
+        for (std::size_t at = queue_.slots_.size(); at-- > 0;) {
+            if (!queue_.slots_[at].is_used() && !queue_.slots_[at].value.has_value()) queue_.put_free(at);
+        }
+    }
+
+private:
+    delay_queue& queue_;
+};
+
+/// To the first slots go the values of the last ones, one by one: if the move of one throws, the others are where they are said
+/// to be.
+template <class T>
 void delay_queue<T>::compact() {
-    std::vector<std::size_t> to(slots_.size(), none);
-    std::unordered_map<std::uint64_t, std::size_t> moved;
-    std::size_t count = 0;
-    for (std::size_t at = 0; at < slots_.size(); ++at) {
-        if (!slots_[at].value.has_value()) continue;
-        if (slots_[at].key.slot_ != count) moved.emplace(slots_[at].key.number_, count);
-        to[at] = count++;
+    const rebuilt_free_list when_done(*this);
+    std::size_t to = 0;
+    std::size_t from = slots_.size();
+    for (;;) {
+        while (to < from && slots_[to].is_used()) ++to;
+        while (from > to && !slots_[from - 1].is_used()) --from;
+        if (to == from) break;
+        move_value(from - 1, to);
     }
-    std::vector<slot> kept;
-    kept.reserve(count);
-    order_.renumber(to);  // the last that can fail
-    for (slot& one : slots_) {
-        if (one.value.has_value()) kept.push_back(std::move(one));
-    }
-    slots_.swap(kept);
-    moved_.swap(moved);
-    first_free_ = none;
+    std::size_t kept = slots_.size();
+    while (kept > 0 && !slots_[kept - 1].is_used()) --kept;
+    slots_.shrink_to(kept);
+    order_.shrink_to(kept);
+}
+
+template <class T>
+void delay_queue<T>::move_value(std::size_t from, std::size_t to) {
+    slot& source = slots_[from];
+    slot& target = slots_[to];
+    const auto place = moved_.try_emplace(source.key.number_, from).first;
+    target.value.emplace(std::move(*source.value));
+    place->second = to;
+    target.key = std::exchange(source.key, delay_key(none, no_number));
+    order_.move(from, to);
+    source.value.reset();
 }
 
 /// All but the timers, which stay where they are.
