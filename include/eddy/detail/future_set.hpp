@@ -64,8 +64,9 @@ public:
 
     /// Destroys a future. Its memory goes with the last of its wakers.
     void release(node& one) noexcept {
+        woken_.take_out(one);  // first: the future's destructor may come back, to push others or to clear all
         std::destroy_at(&one.future);
-        woken_.release(one);
+        woken_queue::drop_reference(one);
     }
 
     /// Destroys all, in the order in which they stand, one after the other.
