@@ -214,7 +214,7 @@ TEST(BreakerSync, APollSenderThatWasClosedStaysSoWhenItsLastSendThrows) {
             eddy::context cx(none);
             EXPECT_TRUE(out.poll_reserve(cx).is_ready());
         }
-        out.close();
+        out.disconnect();
         try {
             fragile value(1);
             const failing_move fails(nth);
@@ -235,7 +235,7 @@ TEST(BreakerSync, APollSenderThatWasClosedReservesNothingAfterASendThatThrew) {
     const eddy::waker none;
     eddy::context cx(none);
     EXPECT_TRUE(out.poll_reserve(cx).is_ready());
-    out.close();
+    out.disconnect();
     fragile value(1);
     {
         const failing_move fails(1);  // the first makes the argument
