@@ -322,6 +322,16 @@ TEST(BreakerStream, AnEndOfManyFuturesThatThrewIsAskedAgain) {
     EXPECT_EQ(asked, 4);
 }
 
+TEST(BreakerStream, AnEndOfAJoinOfManyThatThrewIsAskedAgain) {
+    int asked = 0;
+    std::vector<throws_when_told> futures(40, throws_when_told(asked));
+    by_hand all(eddy::join_all(std::move(futures)));
+    assert_pending(all.poll());
+    EXPECT_THROW(static_cast<void>(all.poll_cancel()), std::runtime_error);
+    EXPECT_TRUE(all.poll_cancel().is_ready()) << "nobody asks the first one again, and this waits for it for ever";
+    EXPECT_EQ(asked, 41);
+}
+
 TEST(BreakerStream, ACleanupRunsThoughTheWorkThrowsInItsEnd) {
     int asked = 0;
     bool cleaned = false;
@@ -398,6 +408,47 @@ TEST(BreakerStreamDeathTest, AFutureThatClearsItsSetInItsDestructorIsDestroyedOn
         EXPECT_EQ(calls, 1);
         EXPECT_TRUE(jobs.is_empty());
     });
+}
+
+TEST(BreakerStream, AFutureThatPollsItsSetInItsDestructorDoesNotMeetItself) {
+    int alive = 0;
+    int got = 0;
+    eddy::futures_unordered<calls_at_its_end> jobs;
+    const auto poll = [&] {
+        by_hand next(jobs.next());
+        got = assert_ready(next.poll()).value_or(0);
+    };
+    jobs.push(calls_at_its_end(true, poll, alive));
+    jobs.push(calls_at_its_end(true, {}, alive));
+    jobs.clear();
+    EXPECT_EQ(got, 1) << "the other one was still there";
+    EXPECT_EQ(alive, 0);
+}
+
+/// A stream that calls back when it is destroyed.
+class calls_when_removed : public eddy::stream_ops<calls_when_removed> {
+public:
+    using item_type = int;
+
+    explicit calls_when_removed(std::function<void()> call) : call_(std::move(call)) {}
+    calls_when_removed(calls_when_removed&& other) noexcept : call_(std::exchange(other.call_, {})) {}
+    calls_when_removed& operator=(calls_when_removed&&) = delete;
+    ~calls_when_removed() {
+        if (call_) call_();
+    }
+
+    static eddy::poll_result<std::optional<int>> poll_next(eddy::context&) { return eddy::not_ready; }
+
+private:
+    std::function<void()> call_;
+};
+
+TEST(BreakerStream, AStreamIsNotFoundAnyMoreByItsDestructor) {
+    eddy::stream_map<int, calls_when_removed> all;
+    bool was_there = true;
+    all.insert(1, calls_when_removed([&] { was_there = all.contains(1) || all.remove(1); }));
+    EXPECT_TRUE(all.remove(1));
+    EXPECT_FALSE(was_there);
 }
 
 /// A value of a queue that calls back when it is destroyed; its move is a copy.

@@ -412,6 +412,18 @@ TEST(Sink, FanoutAsksBothAtTheSameTimeAndClosesEachOnce) {
     EXPECT_EQ(right.flushed, 1) << "what is closed is not closed again";
 }
 
+TEST(Sink, FanoutClosesTheSecondThoughTheFirstHasAnError) {
+    drain<int> left{.room = 1, .error = broken};
+    drain<int> right{.room = 1};
+    auto sink = into<int>(left).fanout(into<int>(right));
+    EXPECT_EQ(assert_ready(by_hand{sink.close()}.poll()).error(), broken);
+    EXPECT_TRUE(right.closed);
+    left.error.reset();
+    EXPECT_TRUE(assert_ready(by_hand{sink.close()}.poll()));
+    EXPECT_TRUE(left.closed);
+    EXPECT_EQ(right.flushed, 1) << "what is closed is not closed again";
+}
+
 TEST(Sink, ABufferTellsTheErrorOfItsSinkAtOnce) {
     drain<int> to;
     auto sink = into<int>(to).buffer<int>(4);

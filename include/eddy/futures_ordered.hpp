@@ -61,6 +61,7 @@ public:
     }
 
     /// Ends all in an orderly way: ready when they are gone. Then this is empty.
+    /// Errors: what a future's end throws comes out. The future stays, and is asked again by the next poll_cancel.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {

@@ -54,6 +54,7 @@ public:
     explicit select_all_future(std::vector<F>&& futures, std::source_location where)
         : futures_(std::in_place, std::move(futures)), polls_(futures_->size()) {
         if (futures_->empty()) throw misuse("select_all needs at least one future, and the range has none", where);
+        remaining_.reserve(futures_->size() - 1);  // now: an output that is there is not to fail for want of memory
     }
 
     poll_result<output_type> poll(context& cx) {
@@ -91,13 +92,11 @@ private:
     }
 
     output_type deliver() {
-        std::vector<F> others;
-        others.reserve(futures_->size() - 1);
         for (std::size_t i = 0; i < futures_->size(); ++i) {
-            if (i != which_) others.push_back(std::move((*futures_)[i]));
+            if (i != which_) remaining_.push_back(std::move((*futures_)[i]));
         }
         futures_.reset();
-        return output_type(*std::move(output_), which_, std::move(others));
+        return output_type(*std::move(output_), which_, std::move(remaining_));
     }
 
     bool cancel_all(context& cx) {
@@ -114,6 +113,7 @@ private:
     }
 
     std::optional<std::vector<F>> futures_;  // empty when it has ended
+    std::vector<F> remaining_;               // empty until then, with room for them
     detail::child_polls polls_;
     std::size_t which_ = 0;
     std::optional<detail::stored_t<output_t<F>>> output_;

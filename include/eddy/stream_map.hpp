@@ -77,8 +77,9 @@ public:
     bool remove(const K& key) {
         const auto at = by_key_.find(key);
         if (at == by_key_.end()) return false;
-        streams_.release(*at->second);
-        by_key_.erase(at);
+        auto& removed = *at->second;
+        by_key_.erase(at);  // first, as its destructor may look
+        streams_.release(removed);
         return true;
     }
 
@@ -100,16 +101,15 @@ public:
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         return streams_.template poll_next<item_type>(
             cx, [](entry& from, detail::item_t<S>&& item) { return item_type(*from.key, std::move(item)); },
-            [this](entry& ended) { by_key_.erase(by_key_.find(*ended.key)); });
+            [this](entry& ended) { forget(ended); });
     }
 
-    /// Ends all in an orderly way: ready when they are gone. Then this is empty.
+    /// Ends all in an orderly way: ready when they are gone. Then this is empty; before, it has those that are left.
+    /// Errors: what a stream's end throws comes out. The stream stays, and is asked again by the next poll_cancel.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_stream<S>
     {
-        if (!streams_.poll_cancel(cx)) return not_ready;
-        by_key_.clear();
-        return poll_result<void>::ready();
+        return streams_.poll_cancel(cx, [this](entry& ended) { forget(ended); });
     }
 
     [[nodiscard]] size_bounds size_hint() const noexcept {
@@ -119,6 +119,9 @@ public:
     }
 
 private:
+    /// Takes the key of a stream out, which is gone next.
+    void forget(const entry& ended) { by_key_.erase(by_key_.find(*ended.key)); }
+
     std::unordered_map<K, typename set::node*, Hash, Equal> by_key_;
     set streams_;
 };

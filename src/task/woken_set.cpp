@@ -168,16 +168,17 @@ void woken_set::hold(woken_node& node, bool at_front) noexcept {
     append_to_poll(node);
 }
 
-void woken_set::release(woken_node& node) noexcept {
+void woken_set::take_out(woken_node& node) noexcept {
     (node.previous != nullptr ? node.previous->next : first_) = node.next;
     (node.next != nullptr ? node.next->previous : last_) = node.previous;
     node.is_held = false;
     --size_;
     // Set, so that nobody queues it from now on. If it was set, the reference is the queue's, which gives it up where the node
-    // comes out: in next_to_poll(), close() or a push that is refused.
-    // release: pairs with the acquire of whoever drops the last reference (the future is gone); acquire: pairs with wake().
-    if ((node.word.fetch_or(woken_node::queued, std::memory_order_acq_rel) & woken_node::queued) == 0)
-        woken_queue::drop_reference(node);
+    // comes out: in next_to_poll(), close() or a push that is refused. The future's destructor may get there, so the caller has
+    // another one.
+    // acquire: pairs with wake(). Not release: the drop_reference() that follows says that the future is gone.
+    if ((node.word.fetch_or(woken_node::queued, std::memory_order_acquire) & woken_node::queued) != 0)
+        woken_queue::add_reference(node);
 }
 
 woken_node* woken_set::next_to_poll() noexcept {

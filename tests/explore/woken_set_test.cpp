@@ -44,7 +44,12 @@ struct group {
     group(const group&) = delete;
     group& operator=(const group&) = delete;
     ~group() {
-        while (set.first() != nullptr) set.release(*set.first());
+        while (set.first() != nullptr) release(*set.first());
+    }
+
+    void release(woken_node& node) {
+        set.take_out(node);
+        eddy::detail::woken_queue::drop_reference(node);
     }
 
     [[nodiscard]] eddy::waker waker_of(std::size_t which) {
@@ -67,7 +72,7 @@ struct group {
 void run(group& jobs, sleeping_task& owner) {
     const auto poll_job = [&jobs](job& one) {
         check(one.value.read() == 7, "a job sees what was written before it was woken");
-        jobs.set.release(one);
+        jobs.release(one);
         return jobs.set.size() == 0;
     };
     for (;;) {
@@ -195,14 +200,14 @@ TEST(ExploreWokenSet, AJobIsReleasedWhileItIsWoken) {
         const eddy::waker waker = owner.waker();
         check(!jobs.set.fetch(waker), "nothing was woken");
         explore::thread one([&] { std::move(of_first).wake(); });
-        jobs.set.release(*jobs.jobs[0]);
+        jobs.release(*jobs.jobs[0]);
         check(!jobs.poll(waker, [](job&) { return true; }), "what was released is not polled");
     }));
 }
 
 // ---- Broken on purpose ----
 
-/// release() as it would be if it did not claim the queue's bit.
+/// take_out() as it would be if it did not claim the queue's bit.
 TEST(ExploreWokenSet, AReleaseThatDoesNotClaimTheBitIsFound) {
     EXPECT_TRUE(fails(
         thorough,
@@ -211,9 +216,9 @@ TEST(ExploreWokenSet, AReleaseThatDoesNotClaimTheBitIsFound) {
             group jobs(1);
             eddy::waker of_first = jobs.waker_of(0);
             explore::thread one([&] { std::move(of_first).wake(); });
-            // As release(), but for the bit: the reference is dropped though the node may be queued.
+            // As take_out(), but for the bit: the reference is dropped though the node may be queued.
             jobs.jobs[0]->word.fetch_and(~woken_node::queued, std::memory_order_acq_rel);
-            jobs.set.release(*jobs.jobs[0]);
+            jobs.release(*jobs.jobs[0]);
         },
         ""));
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <utility>
 
 #include <eddy/detail/future_set.hpp>
 #include <eddy/future.hpp>
@@ -24,7 +23,7 @@ public:
     explicit child_polls(std::size_t count) noexcept : count_(count) {}
 
     /// Calls `poll_child(number, context&)` for children, where all are polled beginning with `first`. Up to 30 it is called
-    /// for those that have ended, too.
+    /// for those that have ended, too. What it throws comes out; that child is asked again.
     template <class Fn>
     outcome poll(context& cx, std::size_t first, Fn&& poll_child) {
         return count_ <= few ? poll_all(cx, first, poll_child) : poll_woken(cx, poll_child);
@@ -48,12 +47,11 @@ private:
 
     template <class Fn>
     outcome poll_woken(context& cx, Fn& poll_child) {
-        if (!std::exchange(has_begun_, true)) {
-            for (std::size_t i = 0; i < count_; ++i) numbers_.push(std::size_t{i});
-        }
+        // Without memory for all, those that are missing come with the next poll.
+        for (; begun_ < count_; ++begun_) numbers_.push(std::size_t{begun_});
         bool is_decided = false;
         const auto poll_one = [&](numbers::node& one, context& its) {
-            const polled answer = poll_child(one.future, its);
+            const polled answer = asked_again_if_it_throws(its, [&] { return poll_child(one.future, its); });
             if (answer == polled::waits) return answer;
             is_decided = answer == polled::last;
             numbers_.release(one);
@@ -65,7 +63,7 @@ private:
     }
 
     std::size_t count_;
-    bool has_begun_ = false;
+    std::size_t begun_ = 0;  // so many have a number in the set, or had one
     numbers numbers_;
 };
 

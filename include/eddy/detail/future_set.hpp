@@ -31,6 +31,17 @@ struct future_node : woken_node {
     }
 };
 
+/// What `poll()` answers. If it throws, that comes out, and the future that it polls with `its` is queued: nobody else wakes it.
+template <class Fn>
+auto asked_again_if_it_throws(context& its, Fn&& poll) {
+    try {
+        return poll();
+    } catch (...) {
+        its.waker().wake_by_ref();
+        throw;
+    }
+}
+
 /// Any number of futures of one type, of which only those are polled that were woken. (Or of numbers: of futures that are kept
 /// elsewhere, then.)
 /// Movable at any time. Must not be moved, cleared or destroyed by the poll of one of its futures.
@@ -64,8 +75,9 @@ public:
 
     /// Destroys a future. Its memory goes with the last of its wakers.
     void release(node& one) noexcept {
+        woken_.take_out(one);  // first: the future's destructor may come back, to push others or to clear all
         std::destroy_at(&one.future);
-        woken_.release(one);
+        woken_queue::drop_reference(one);
     }
 
     /// Destroys all, in the order in which they stand, one after the other.
@@ -101,11 +113,12 @@ public:
     /// All are to be polled once, though they were not woken.
     void queue_all() noexcept { woken_.queue_all(); }
 
-    /// Ends all in an orderly way. Ready when they are gone.
+    /// Ends all in an orderly way. Ready when they are gone. What a future throws comes out; it stays, and is asked again.
     poll_result<void> poll_cancel(context& cx) {
         if (!std::exchange(is_ending_, true)) woken_.queue_all();
         const auto end_one = [this](node& one, context& its) {
-            if (!poll_cancel_child(&one.future, its)) return polled::waits;
+            const bool is_over = asked_again_if_it_throws(its, [&] { return poll_cancel_child(&one.future, its); });
+            if (!is_over) return polled::waits;
             release(one);
             return is_empty() ? polled::last : polled::ended;
         };

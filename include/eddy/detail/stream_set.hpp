@@ -39,7 +39,7 @@ public:
         toll cost(cx);
         std::optional<Item> item;
         const auto poll_one = [&](node& one, context& its) {
-            auto next = poll_stream(one, its);
+            auto next = asked_again_if_it_throws(its, [&] { return one.future.items.poll_next(its); });
             if (!next) return set::polled::waits;
             if (!next->has_value()) {
                 ended(one.future);
@@ -55,13 +55,17 @@ public:
         return item;
     }
 
-    /// Ends all in an orderly way. Ready when they are gone.
-    poll_result<void> poll_cancel(context& cx)
+    /// Ends all in an orderly way. Ready when they are gone, each of which was told to `ended(entry)`. What a stream throws comes
+    /// out; it stays, and is asked again.
+    template <class Ended>
+    poll_result<void> poll_cancel(context& cx, Ended ended)
         requires cancellable_stream<stream_type>
     {
         if (!std::exchange(is_ending_, true)) streams_.queue_all();
-        const auto end_one = [this](node& one, context& its) {
-            if (!one.future.items.poll_cancel(its)) return set::polled::waits;
+        const auto end_one = [&](node& one, context& its) {
+            const auto is_over = asked_again_if_it_throws(its, [&] { return one.future.items.poll_cancel(its); });
+            if (!is_over) return set::polled::waits;
+            ended(one.future);
             release(one);
             return is_empty() ? set::polled::last : set::polled::ended;
         };
@@ -71,15 +75,6 @@ public:
     }
 
 private:
-    auto poll_stream(node& one, context& its) {
-        try {
-            return one.future.items.poll_next(its);
-        } catch (...) {
-            its.waker().wake_by_ref();
-            throw;
-        }
-    }
-
     set streams_;
     bool is_ending_ = false;
 };

@@ -16,12 +16,12 @@
 //                  │            ^ wakers of the future in it
 //                  └──> woken_queue: the nodes that were woken, and the waker of whoever polls the owner
 //
-// A node is one reference-counted block: the owner has a reference from hold() to release(), each waker has one. The future in
-// it is the owner's, and gone after release(); so a waker that comes later frees memory, at most.
+// A node is one reference-counted block: the owner has a reference from hold() to take_out(), each waker has one. The future in
+// it is the owner's, and gone soon after take_out(); so a waker that comes later frees memory, at most.
 //
 //     bit  name    set by                            cleared by          what it means
 //     0    queued  the waker that queues the node,   the owner, before   it is in the queue, or on its way there, or to be polled;
-//                  release()                         it polls            after release(): the queue has the owner's reference
+//                  take_out()                        it polls            after take_out(): the queue has the owner's reference
 //     1..  refs    whoever makes a waker             -                   the block
 //
 // The queue's head is one word, as in core/inbound_list.hpp:
@@ -151,8 +151,8 @@ public:
     /// Takes over a new node, at the end (or the beginning) of all, to be polled.
     void hold(woken_node& node, bool at_front = false) noexcept;
 
-    /// Gives up a node whose future is gone.
-    void release(woken_node& node) noexcept;
+    /// Gives up a node: nothing here finds it any more. Its future is destroyed after that, and then its reference dropped.
+    void take_out(woken_node& node) noexcept;
 
     /// The next one to be polled, and is not queued any more; null if all that was woken has been.
     [[nodiscard]] woken_node* next_to_poll() noexcept;

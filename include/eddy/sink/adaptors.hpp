@@ -44,13 +44,16 @@ public:
     }
 
     /// With a function that returns a future, this begins it; poll_ready, poll_flush and poll_close see to its end.
-    outcome start_send(In item, std::source_location where = std::source_location::current()) {
-        if (body_) throw misuse("an item is waiting here already: start_send needs a poll_ready that said yes", where);
-        body_.start(f_, std::move(item));
+    outcome start_send(In item, [[maybe_unused]] std::source_location where = std::source_location::current()) {
         if constexpr (body::is_future) {
+            if (body_)
+                throw misuse("an item is waiting here already: start_send needs a poll_ready that said yes", where);
+            body_.start(f_, std::move(item));
             return {};
         } else {
-            return pass_on(body_.take());
+            body at_once;  // not body_: GCC 12 would warn, where a sink is made and polled, of what is not in there
+            at_once.start(f_, std::move(item));
+            return pass_on(at_once.take());
         }
     }
 
@@ -69,10 +72,15 @@ public:
 private:
     /// Ready when no function runs. (Its item finds the inner sink ready: that was so when the function began.)
     poll_result<outcome> poll_body(context& cx) {
-        if (!body_) return outcome();
-        auto ended = body_.poll(cx);
-        if (!ended) return not_ready;
-        return pass_on(*std::move(ended));
+        if constexpr (body::is_future) {
+            if (!body_) return outcome();
+            auto ended = body_.poll(cx);
+            if (!ended) return not_ready;
+            return pass_on(*std::move(ended));
+        } else {
+            static_cast<void>(cx);
+            return outcome();
+        }
     }
 
     outcome pass_on(answer&& made) {
@@ -174,21 +182,19 @@ public:
     poll_result<outcome> poll_flush(context& cx) { return both(first_.poll_flush(cx), second_.poll_flush(cx)); }
 
     poll_result<outcome> poll_close(context& cx) {
-        if (!first_is_closed_) {
-            auto closed = first_.poll_close(cx);
-            if (closed && !*closed) return closed;
-            first_is_closed_ = closed.is_ready();
-        }
-        if (!second_is_closed_) {
-            auto closed = second_.poll_close(cx);
-            if (closed && !*closed) return closed;
-            second_is_closed_ = closed.is_ready();
-        }
-        if (!first_is_closed_ || !second_is_closed_) return not_ready;
-        return outcome();
+        return both(close_once(first_, first_is_closed_, cx), close_once(second_, second_is_closed_, cx));
     }
 
 private:
+    /// What is closed is not asked again.
+    template <class S>
+    static poll_result<outcome> close_once(S& sink, bool& is_closed, context& cx) {
+        if (is_closed) return outcome();
+        auto closed = sink.poll_close(cx);
+        is_closed = closed && *closed;
+        return closed;
+    }
+
     static poll_result<outcome> both(poll_result<outcome>&& a, poll_result<outcome>&& b) {
         if (a && !*a) return std::move(a);
         if (b && !*b) return std::move(b);

@@ -44,10 +44,11 @@ public:
     }
 
     /// Ends all in an orderly way: ready when they are gone. Then this is empty.
+    /// Errors: what a stream's end throws comes out. The stream stays, and is asked again by the next poll_cancel.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_stream<S>
     {
-        return streams_.poll_cancel(cx);
+        return streams_.poll_cancel(cx, [](entry&) {});
     }
 
 private:

@@ -86,14 +86,13 @@ public:
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         if (at_.has_ended()) return std::nullopt;
         if (!cx.consume_budget()) return not_ready;
-        auto take = [&]() -> std::optional<item_type> {
-            if constexpr (is_owned) {
-                return std::optional<item_type>(std::in_place, std::move(at_.element()));
-            } else {
-                return std::optional<item_type>(std::in_place, at_.element());
-            }
-        };
-        std::optional<item_type> item = take();
+        std::optional<item_type> item;
+        try {
+            take_into(item);
+        } catch (...) {
+            at_.advance();  // that element is lost, and no other
+            throw;
+        }
         at_.advance();
         return item;
     }
@@ -101,11 +100,21 @@ public:
     [[nodiscard]] size_bounds size_hint() const noexcept { return at_.left(); }
 
 private:
+    void take_into(std::optional<item_type>& item) {
+        if constexpr (is_owned) {
+            item.emplace(std::move(at_.element()));
+        } else {
+            item.emplace(at_.element());
+        }
+    }
+
     position at_;
 };
 
 /// A stream of the elements of a range, which are moved out of it. An lvalue is copied; `iter(std::ref(range))` lends it, and
 /// leaves its elements there.
+/// Errors: what an element throws (a view computes its elements, and copies may throw) comes out of the poll. That element is
+/// lost; the stream goes on with the next.
 /// Cost: one allocation for a range without random access.
 ///     streams::iter(std::move(names))   streams::iter(std::views::iota(0, 10))
 template <class Range>
@@ -314,9 +323,15 @@ public:
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         if (!inner_) return std::nullopt;
-        auto answer = inner_->poll(cx);
-        if (!answer) return not_ready;
-        std::optional<item_type> item(std::in_place, detail::take_output(std::move(answer)));
+        std::optional<item_type> item;
+        try {
+            auto answer = inner_->poll(cx);
+            if (!answer) return not_ready;
+            item.emplace(detail::take_output(std::move(answer)));
+        } catch (...) {
+            inner_.reset();  // it has ended: whoever asks again finds the end of the stream
+            throw;
+        }
         inner_.reset();
         return item;
     }
@@ -336,6 +351,7 @@ private:
 };
 
 /// A stream of one item: the output of `future` (std::ref lends it), which is run when the item is asked for.
+/// Errors: what the future throws comes out of the poll, and the stream has ended.
 /// Lifetime: what holds for the future: once it has been polled the stream does not move.
 template <class F>
 [[nodiscard]] auto from_future(F&& future) {

@@ -54,7 +54,7 @@ template <class T>
 class once_cell {
 public:
     once_cell() noexcept = default;
-    explicit once_cell(T value) { static_cast<void>(set(std::move(value))); }
+    explicit once_cell(T value) { [[maybe_unused]] const auto was_empty = set(std::move(value)); }
     once_cell(const once_cell&) = delete;
     once_cell& operator=(const once_cell&) = delete;
     ~once_cell() {

@@ -23,7 +23,7 @@ public:
     class wait_future;
 
     set_once() noexcept = default;
-    explicit set_once(T value) { static_cast<void>(set(std::move(value))); }
+    explicit set_once(T value) { [[maybe_unused]] const auto was_empty = set(std::move(value)); }
     set_once(const set_once&) = delete;
     set_once& operator=(const set_once&) = delete;
     ~set_once() {
