@@ -36,6 +36,11 @@ public:
     constexpr explicit(!std::convertible_to<U, T>) poll_result(U&& value)
         : value_(std::in_place, std::forward<U>(value)) {}
 
+    /// Ready, with an output that is made where it stands.
+    template <class... A>
+        requires std::is_constructible_v<T, A...>
+    constexpr explicit poll_result(std::in_place_t, A&&... args) : value_(std::in_place, std::forward<A>(args)...) {}
+
     [[nodiscard]] constexpr bool is_ready() const noexcept { return value_.has_value(); }
     constexpr explicit operator bool() const noexcept { return is_ready(); }
 

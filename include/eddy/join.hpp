@@ -77,8 +77,9 @@ struct join_rule {
     }
 
     template <class Output, class Children>
-    static Output deliver(Children& children, std::size_t) {
-        return std::apply([](auto&... child) { return Output(child.take_output()...); }, children);
+    static poll_result<Output> deliver(Children& children, std::size_t) {
+        return std::apply([](auto&... child) { return poll_result<Output>(std::in_place, child.take_output()...); },
+                          children);
     }
 };
 
@@ -104,13 +105,16 @@ struct try_join_rule {
     }
 
     template <class Output, class... F>
-    static Output deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {
+    static poll_result<Output> deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {
         if (which == sizeof...(F)) {
-            return std::apply([](auto&... child) { return Output(std::in_place, value_of(child.output())...); },
-                              children);
+            return std::apply(
+                [](auto&... child) {
+                    return poll_result<Output>(std::in_place, std::in_place, value_of(child.output())...);
+                },
+                children);
         }
-        return with_index<Output>(which, std::index_sequence_for<F...>(), [&](auto i) {
-            return with_error<Output>(std::move(std::get<i>(children).output().error()));
+        return with_index<sizeof...(F)>(which, [&](auto i) {
+            return poll_result<Output>(with_error<Output>(std::move(std::get<i>(children).output().error())));
         });
     }
 };

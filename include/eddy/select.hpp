@@ -95,9 +95,9 @@ struct select_rule {
     }
 
     template <class Output, class... F>
-    static Output deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {
-        return with_index<Output>(which, std::index_sequence_for<F...>(), [&](auto i) {
-            return Output(std::in_place_index<i>, std::get<i>(children).take_output());
+    static poll_result<Output> deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {
+        return with_index<sizeof...(F)>(which, [&](auto i) {
+            return poll_result<Output>(std::in_place, std::in_place_index<i>, std::get<i>(children).take_output());
         });
     }
 };
@@ -115,9 +115,9 @@ struct race_rule : select_rule {
     using output = output_t<std::tuple_element_t<0, std::tuple<F...>>>;
 
     template <class Output, class... F>
-    static stored_t<Output> deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {
-        return with_index<stored_t<Output>>(which, std::index_sequence_for<F...>(),
-                                            [&](auto i) { return std::get<i>(children).take_output(); });
+    static poll_result<Output> deliver(std::tuple<maybe_done_future<F>...>& children, std::size_t which) {
+        return with_index<sizeof...(F)>(
+            which, [&](auto i) { return poll_result<Output>(std::get<i>(children).take_output()); });
     }
 };
 

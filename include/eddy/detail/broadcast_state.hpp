@@ -102,13 +102,11 @@ public:
     /// take(); if there is nothing, `wake` will be woken when there may be.
     template <class Read>
     [[nodiscard]] taken poll(position& next, broadcast_waiter& one, const waker& wake, Read& read) noexcept {
-        for (;;) {
-            if (const taken found = take(next, read); found.kind != kinds::empty) {
-                stop_waiting(one);
-                return found;
-            }
-            if (wait(next, one, wake)) return {kinds::empty};
-        }
+        taken found = take(
+            next, read);  // made where the caller wants it: as a block, its parts would be copied late (by_parts.hpp)
+        while (found.kind == kinds::empty && !wait(next, one, wake)) found = take(next, read);
+        if (found.kind != kinds::empty) stop_waiting(one);
+        return found;
     }
     [[nodiscard]] taken poll(position& next, broadcast_waiter& one, const waker& wake) noexcept {
         read_later later;

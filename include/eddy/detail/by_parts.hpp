@@ -5,8 +5,11 @@
 #include <optional>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
-// GCC copies a trivial optional or expected as one block. Where its parts were written a moment ago, one by one, the load of the
+#include <eddy/detail/with_index.hpp>
+
+// GCC copies a trivial optional, expected or variant as one block. Where its parts were written a moment ago, one by one, the load of the
 // block cannot be served from the processor's store buffer, and waits until those stores have left it: some 5 ns, in each
 // await of a channel. So these are made anew from their parts.
 
@@ -35,6 +38,13 @@ decltype(auto) by_parts(std::expected<T, E>& from, Make make) {
     } else {
         return make(std::in_place, *std::move(from));
     }
+}
+template <class... T, class Make>
+    requires(sizeof...(T) <= 8 && (is_trivial_part<T> && ...))
+decltype(auto) by_parts(std::variant<T...>& from, Make make) {
+    return with_index<sizeof...(T)>(from.index(), [&](auto i) -> decltype(auto) {
+        return make(std::in_place_index<i>, std::move(*std::get_if<i>(&from)));
+    });
 }
 
 }  // namespace eddy::detail

@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include <eddy/detail/with_index.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
@@ -20,7 +21,8 @@
 //     first_child(last, count)      with which child a poll begins, if the last one began with `last`
 //     output<F...>                  the group's output
 //     decides(out)                  whether a child's output is the end of the group
-//     deliver<Output>(kids, which)  the group's output; `which` is the child that decided, or their number if none has
+//     deliver<Output>(kids, which)  the poll_result with the group's output; `which` is the child that decided, or their
+//                                   number if none has
 //
 //     running ── a child decides, throws, or is the last to end ──> ending ── the others are gone ──> ended
 //
@@ -51,7 +53,7 @@ public:
         if (!decided_ || !cancel_children(cx)) return not_ready;
         const reset_at_end ended{children_};
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
-        return poll_result<output_type>(Rule::template deliver<output_type>(*children_, *decided_));
+        return Rule::template deliver<output_type>(*children_, *decided_);
     }
 
     poll_result<void> poll_cancel(context& cx)
@@ -107,14 +109,6 @@ private:
 template <class Rule, class... F>
 auto make_group(F&&... f) {
     return group<Rule, owned_t<F>...>(std::in_place, detail::own(std::forward<F>(f))...);
-}
-
-/// What `f` makes of the child of number `which`: `f(std::integral_constant<std::size_t, which>)`.
-template <class R, class Fn, std::size_t... I>
-R with_index(std::size_t which, std::index_sequence<I...>, Fn f) {
-    std::optional<R> made;
-    static_cast<void>(((I == which && (made.emplace(f(std::integral_constant<std::size_t, I>())), true)) || ...));
-    return *std::move(made);
 }
 
 }  // namespace eddy::detail
