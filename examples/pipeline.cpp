@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A stream of work through four stages. Each takes what it has room for and no more, so that a slow stage holds up those
-// before it, and memory stays bounded however many items there are.
+// A stream of work through four stages, with back-pressure: a slow stage holds up those before it.
+// Each takes what it has room for and no more, so that memory stays bounded however many items there are.
 //     $ ./pipeline
 //     1000 of 1000 items came out, with the sum 332833500; at most 8 were fetched and 2 hashed at a time
 //     $ ./pipeline --stop-after-us 3000

@@ -140,6 +140,11 @@ concept cancellable_future = future<F> && requires(F& f, context& cx) {
 /// A sequence of items over time; `std::nullopt` ends it, and unless a stream says more it is not asked again then.
 /// "Not yet", laziness and cancellation are as with futures. Once it has answered "not yet" it does not move until it has given
 /// an item; between two items it may. It may offer `size_hint() -> size_bounds`, and `poll_cancel`, as a future does.
+/// A class of yours has next(), map() and the other members if it derives from `stream_ops<itself>`:
+///     class countdown : public eddy::stream_ops<countdown> {
+///     public:
+///         using item_type = int;
+///         eddy::poll_result<std::optional<int>> poll_next(eddy::context& cx);
 template <class S>
 concept stream = requires(S& s, context& cx) {
     typename S::item_type;
@@ -172,6 +177,7 @@ struct size_bounds {
 ///     poll_close    flushes, and ends the sink: nothing is sent after it was begun
 ///
 /// Each answers an `expected`; after an error the sink is of no further use, unless it says more.
+/// A class of yours has send(), with() and the other members if it derives from `sink_ops<itself>`.
 template <class S, class T>
 concept sink = requires(S& s, T&& item, context& cx) {
     typename S::error_type;

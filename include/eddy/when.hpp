@@ -21,6 +21,12 @@
 //                                      eddy::when(retries < 3, std::ref(retry)),
 //                                      eddy::otherwise());
 //
+// There are no patterns, as in `Some(x) = rx.recv()` there: the branch ends with whatever its future gives, and what says that it
+// is over is a flag.
+//
+//     auto got = co_await eddy::select(eddy::when(is_open, rx.recv()), ticks.tick());
+//     if (auto* item = std::get_if<0>(&got); item != nullptr && !*item) is_open = false;
+//
 // A branch that is disabled is not polled, and its place in the variant stays empty. `otherwise` is ready at once if all when()
 // branches are disabled and no other branch is there; else it is as good as absent.
 

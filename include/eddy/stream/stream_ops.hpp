@@ -374,7 +374,7 @@ public:
         using into = std::conditional_t<std::is_void_v<Container>, vector, Container>;
         return streams::collect_future<Self, into>(std::move(self()));
     }
-    /// Sends all items into a sink, which it takes over (std::ref lends it), and closes that. One item at a time is held; while
+    /// Sends all items into a sink, which it takes over (an lvalue is copied, std::ref lends it), and closes that. One item at a time is held; while
     /// the stream waits, what is in the sink is flushed. Items that are `expected` are unwrapped; the first error, of the
     /// stream or of the sink, ends it and is its output. The sink is then not closed.
     template <class Sink>

@@ -438,6 +438,7 @@ private:
 
 /// What a broadcast receiver gets, as a stream: items are std::expected<T, broadcast_error>, where the error says that values
 /// were missed. It ends when the senders are gone. (So for_each() ends when it lags; a loop over next() goes on.)
+///     sync::broadcast_stream<event> events(std::move(rx));
 /// Cancel safety: safe.
 template <class T>
 class [[nodiscard]] broadcast_stream : public stream_ops<broadcast_stream<T>> {

@@ -174,6 +174,7 @@ private:
 };
 
 /// The end that sends. A copy is one more; when the last one is gone, the receiver gets what is there, and then nothing.
+/// It is no sink: to put it at the end of a stream, write `sync::poll_sender(tx)`.
 /// Thread safety: as a value; copies are for other threads.
 template <class T>
 class [[nodiscard]] mpsc<T>::sender {

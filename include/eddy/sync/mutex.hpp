@@ -20,7 +20,9 @@
 
 namespace eddy::sync {
 
-/// A locked mutex, and the way to its value (`*guard`, `guard->...`). The destructor unlocks, which only wakes the next.
+/// A locked mutex, and the way to its value (`*guard`, `guard->...`). The destructor unlocks, or unlock() before it, which only
+/// wakes the next. A guard without a name unlocks at its semicolon: `int& x = *co_await m.lock();` refers to what is not locked.
+/// One that was moved from or unlocked is empty (owns_lock()), and has no value.
 /// Thread safety: as a value; it may end on another thread than the one that locked.
 template <class T, class Home>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_mutex_guard

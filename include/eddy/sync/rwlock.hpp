@@ -21,7 +21,8 @@
 
 namespace eddy::sync {
 
-/// An rwlock that is locked for reading, and the way to its value. The destructor unlocks, which only wakes who is next.
+/// An rwlock that is locked for reading, and the way to its value. The destructor unlocks, or unlock() before it, which only
+/// wakes who is next. As with a mutex, a guard without a name unlocks at its semicolon.
 /// Thread safety: as a value; it may end on another thread than the one that locked.
 template <class T, class Home>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_read_guard

@@ -34,7 +34,8 @@ enum class try_acquire_error {
     closed,
 };
 
-/// Permits that were taken from a semaphore. The destructor gives them back, and wakes who waits for them.
+/// Permits that were taken from a semaphore. The destructor gives them back, and wakes who waits for them. To give them back
+/// before the scope ends, move them into one that ends at once: `{ auto back = std::move(permit); }`.
 /// `Home` is what leads back there: a pointer, or a share of the semaphore.
 /// Thread safety: as a value; it may end on another thread than the one that acquired it.
 template <class Home>

@@ -44,7 +44,7 @@ class watch_stream;
 /// at the value when it likes, and can wait for it to change; values that came and went between two looks are not seen.
 ///     auto [tx, rx] = sync::watch<config>::channel(config());
 ///     ...
-///     while (co_await rx.changed()) apply(*rx.borrow_and_update());
+///     while (auto news = co_await rx.changed()) apply(*rx.borrow_and_update());   // (GCC 12 wants the name)
 ///
 /// Any number of senders and receivers, which are copied. It needs no runtime. `T` need only be movable.
 /// The value lives as long as the channel does, which is until all ends are gone.
@@ -388,6 +388,7 @@ private:
 
 /// The values of a watch as a stream: the one that is there first, or with from_changes() the next one, and then each that is
 /// there when it is looked for. It ends when the senders are gone. `T` is copied, under the channel's lock.
+///     sync::watch_stream<config> versions(std::move(rx));
 /// Cancel safety: safe.
 template <class T>
 class [[nodiscard]] watch_stream : public stream_ops<watch_stream<T>> {
