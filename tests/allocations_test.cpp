@@ -9,6 +9,8 @@
 #include <new>
 #include <optional>
 
+#include <eddy/bytes.hpp>
+#include <eddy/bytes_mut.hpp>
 #include <eddy/core.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/join.hpp>
@@ -75,6 +77,24 @@ task<std::size_t> when_warm(Fn round) {
     const std::size_t before = allocations;
     co_await round();
     co_return allocations - before;
+}
+
+TEST(Allocations, S89_AMillionSplitsMakeNone) {
+    eddy::bytes_mut row(1 << 20);
+    const std::size_t after_one = allocations;
+    row.put_bytes(std::byte{7}, 1 << 20);
+    std::size_t sum = 0;
+    while (!row.empty()) {
+        const eddy::bytes one = row.split_to(1).freeze();
+        const eddy::bytes part = one.slice(0, 1);
+        sum += static_cast<std::size_t>(part[0]);
+    }
+    EXPECT_EQ(sum, 7u << 20);
+    row.reserve(1 << 20);
+    EXPECT_EQ(allocations, after_one) << "the room is there again";
+    const std::size_t before = allocations;
+    const eddy::bytes block = eddy::bytes::copy_of("header and data together");
+    EXPECT_EQ(allocations, before + 1);
 }
 
 TEST(Allocations, P019_AJoinSetMakesNone) {

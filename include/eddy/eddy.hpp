@@ -61,6 +61,10 @@
 #include <eddy/stream.hpp>  // what gives them: next, map, filter, ..., streams::iter, async_generator
 #include <eddy/stream_map.hpp>
 
+// Bytes, readers and writers
+#include <eddy/bytes.hpp>      // windows of bytes that share their memory
+#include <eddy/bytes_mut.hpp>  // and of bytes that are written
+
 // Network
 #include <eddy/net/lookup_host.hpp>
 #include <eddy/net/socket_addr.hpp>
