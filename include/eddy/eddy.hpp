@@ -64,6 +64,7 @@
 // Bytes, readers and writers
 #include <eddy/bytes.hpp>      // windows of bytes that share their memory
 #include <eddy/bytes_mut.hpp>  // and of bytes that are written
+#include <eddy/io.hpp>         // what can be done with any reader or writer, and what is made of them
 
 // Network
 #include <eddy/net/lookup_host.hpp>
