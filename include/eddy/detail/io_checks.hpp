@@ -19,6 +19,20 @@
 
 namespace eddy::detail {
 
+/// Stands for an adapter that could not be made, so that nothing follows the sentence.
+struct broken_io : broken_future {
+    poll_result<result<std::size_t>> poll_read(context&, std::span<std::byte>) { return not_ready; }
+    poll_result<result<std::span<const std::byte>>> poll_fill_buf(context&) { return not_ready; }
+    void consume(std::size_t) {}
+    poll_result<result<std::size_t>> poll_write(context&, std::span<const std::byte>) { return not_ready; }
+    poll_result<result<void>> poll_flush(context&) { return not_ready; }
+    poll_result<result<void>> poll_shutdown(context&) { return not_ready; }
+};
+struct broken_halves {
+    broken_io reader;
+    broken_io writer;
+};
+
 /// Whether an argument deduced as `T` can be borrowed.
 template <class T>
 constexpr bool check_borrowed() {

@@ -31,13 +31,12 @@ inline constexpr std::size_t default_buffer = 8 * 1024;
 /// Cost: one allocation, at the first read. A read of at least the buffer's size goes past it when it is empty.
 template <class R>
 class buf_reader : public detail::forwards_write<buf_reader<R>> {
-    static constexpr bool fits = detail::check_reader<R>();
-
 public:
     using inner_type = R;
 
     explicit buf_reader(R inner, std::size_t capacity = default_buffer)
         : inner_(std::move(inner)), capacity_(capacity) {
+        detail::check_reader<R>();
         if (capacity == 0) throw misuse("a buf_reader needs a buffer of at least one byte");
     }
 

@@ -27,13 +27,12 @@ namespace eddy::io {
 /// Cost: one allocation, at the first write. A write of at least the buffer's size goes past it when it is empty.
 template <class W>
 class buf_writer : public detail::forwards_read<buf_writer<W>>, public detail::forwards_buf_read<buf_writer<W>> {
-    static constexpr bool fits = detail::check_writer<W>();
-
 public:
     using inner_type = W;
 
     explicit buf_writer(W inner, std::size_t capacity = default_buffer)
         : inner_(std::move(inner)), capacity_(capacity) {
+        detail::check_writer<W>();
         if (capacity == 0) throw misuse("a buf_writer needs a buffer of at least one byte");
     }
 

@@ -66,7 +66,7 @@ template <class A, class B>
         using b = detail::kept_io_t<B>;
         return chain_reader<a, b>(a(std::forward<A>(first)), b(std::forward<B>(second)));
     } else {
-        return detail::broken_future();
+        return detail::broken_io();
     }
 }
 

@@ -88,7 +88,7 @@ template <class R, class Fn>
         using r = detail::kept_io_t<R>;
         return inspect_reader<r, std::decay_t<Fn>>(r(std::forward<R>(from)), std::forward<Fn>(f));
     } else {
-        return detail::broken_future();
+        return detail::broken_io();
     }
 }
 
@@ -101,7 +101,7 @@ template <class W, class Fn>
         using w = detail::kept_io_t<W>;
         return inspect_writer<w, std::decay_t<Fn>>(w(std::forward<W>(to)), std::forward<Fn>(f));
     } else {
-        return detail::broken_future();
+        return detail::broken_io();
     }
 }
 

@@ -65,7 +65,7 @@ template <class R, class W>
         using w = detail::kept_io_t<W>;
         return joined_stream<r, w>(r(std::forward<R>(reader)), w(std::forward<W>(writer)));
     } else {
-        return detail::broken_future();
+        return detail::broken_io();
     }
 }
 

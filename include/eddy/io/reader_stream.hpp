@@ -27,12 +27,11 @@ namespace eddy::io {
 /// Cost: one allocation for `capacity` bytes; pieces share it until it is full, and it is used again when they have gone.
 template <class R>
 class [[nodiscard]] reader_stream : public stream_ops<reader_stream<R>> {
-    static constexpr bool fits = detail::check_reader<R>();
-
 public:
     using item_type = result<bytes>;
 
     explicit reader_stream(R inner, std::size_t capacity = 4096) : inner_(std::move(inner)), capacity_(capacity) {
+        detail::check_reader<R>();
         if (capacity == 0) throw misuse("a reader_stream needs room for at least one byte");
     }
 

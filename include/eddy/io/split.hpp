@@ -112,7 +112,7 @@ template <class S>
     if constexpr (detail::check_given_io<S>() && detail::check_reader<S>() && detail::check_writer<S>()) {
         return halves<detail::kept_io_t<S>>(detail::kept_io_t<S>(std::forward<S>(whole)));
     } else {
-        return detail::broken_future();
+        return detail::broken_halves();
     }
 }
 

@@ -48,7 +48,7 @@ namespace eddy::io {
 /// Cancel safety: that of the stream. Cost: none of its own; the bytes are copied once, or not at all (fill_buf).
 template <class S>
 class [[nodiscard]] stream_reader {
-    static constexpr bool fits = detail::check_stream_of_bytes<S>();
+    static_assert(detail::check_stream_of_bytes<S>());
     using item = typename S::item_type;
     using chunk = detail::item_value_t<item>;
 

@@ -66,7 +66,7 @@ template <class R>
     if constexpr (detail::check_given_io<R>() && detail::check_reader<detail::kept_io_t<R>>()) {
         return take_reader<detail::kept_io_t<R>>(detail::kept_io_t<R>(std::forward<R>(from)), limit);
     } else {
-        return detail::broken_future();
+        return detail::broken_io();
     }
 }
 
