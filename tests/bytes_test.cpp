@@ -95,7 +95,7 @@ TEST(Bytes, P103_AnOwnerLivesAsLongAsAWindow) {
     EXPECT_FALSE(gone);
     EXPECT_EQ(part, "ep"sv);
     EXPECT_FALSE(std::move(part).try_into_mut()) << "it gives its bytes for reading only";
-    part.clear();
+    part = bytes();
     EXPECT_TRUE(gone);
 }
 
@@ -347,8 +347,8 @@ TEST(BytesStress, S89_WindowsOnManyThreadsFreeTheirMemoryOnce) {
             threads.emplace_back([mine = row.split_to(4)]() mutable {
                 std::ranges::fill(mine, std::byte{'x'});
                 const bytes frozen = std::move(mine).freeze();
-                const bytes copy = frozen;
-                EXPECT_EQ(copy, "xxxx"sv);
+                const bytes part = frozen.slice(1);
+                EXPECT_EQ(part, "xxx"sv);
             });
         }
         for (auto& each : threads) each.join();

@@ -7,10 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <random>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -35,7 +37,6 @@ namespace {
 
 namespace io = eddy::io;
 using eddy::bytes;
-using eddy::errc;
 using eddy::result;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
@@ -180,6 +181,34 @@ TEST(IoTake, P047_EndsAfterSoManyBytesAndLeavesTheRest) {
     EXPECT_EQ(finish(io::read_to_string(more)).value(), "abc");
 }
 
+TEST(IoTake, R086_TheLargestLimitAndOneThatIsSetLater) {
+    auto all = io::take(io::buf_reader(choppy_reader("abc")), std::numeric_limits<std::uint64_t>::max());
+    EXPECT_EQ(finish(io::read_u8(all)), 'a');
+    EXPECT_EQ(all.limit(), std::numeric_limits<std::uint64_t>::max() - 1);
+    all.set_limit(1);
+    EXPECT_EQ(as_text(finish(io::fill_buf(all)).value()), "b");
+    EXPECT_THROW(all.consume(2), std::out_of_range);
+    all.consume(1);
+    EXPECT_TRUE(finish(io::fill_buf(all))->empty());
+    all.set_limit(std::numeric_limits<std::uint64_t>::max());
+    EXPECT_EQ(finish(io::read_to_string(all)).value(), "c");
+}
+
+TEST(IoChain, R085_AReadIntoNothingIsNotTheEnd) {
+    auto both = io::chain(choppy_reader("a"), choppy_reader("b"));
+    EXPECT_EQ(finish(io::read(both, {})), 0u);
+    EXPECT_EQ(finish(io::read_to_string(both)).value(), "ab");
+    io::buf_reader buffered(choppy_reader("abc", large_pieces()));
+    EXPECT_EQ(finish(io::read(buffered, {})), 0u);
+    EXPECT_EQ(buffered.inner().polls(), 0u);
+    EXPECT_EQ(finish(io::fill_buf(buffered))->size(), 3u);
+    EXPECT_EQ(finish(io::fill_buf(buffered))->size(), 3u);
+    EXPECT_EQ(buffered.inner().polls(), 1u) << "what is there is not asked for again";
+    auto nothing = io::take(choppy_reader("abc"), 0);
+    EXPECT_EQ(finish(io::read_to_string(nothing)).value(), "");
+    EXPECT_EQ(nothing.inner().polls(), 0u);
+}
+
 TEST(IoChain, P047_OneAfterTheOther) {
     for (const chop& how : all_chops()) {
         auto both = io::chain(choppy_reader("first, ", how), choppy_reader("second", how));
@@ -278,7 +307,7 @@ TEST(IoSimplex, P047_OneWayAndItsEnds) {
         const auto gone = std::move(other.reader);
     }
     EXPECT_EQ(finish(io::write_all(other.writer, "x")).error(), std::errc::broken_pipe);
-    EXPECT_THROW(std::ignore = io::duplex(0), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(io::duplex(0)), eddy::misuse);
 }
 
 TEST(IoDuplex, P047_NoWakerIsLeftWhenItIsGone) {
@@ -343,7 +372,7 @@ TEST(IoSplit, S86_UnsplitTakesTheTwoHalvesOfOneObject) {
     EXPECT_EQ(whole.position(), 1u);
     auto third = io::split(io::cursor(std::string("third")));
     try {
-        std::ignore = io::unsplit(std::move(third.reader), std::move(other.writer));
+        static_cast<void>(io::unsplit(std::move(third.reader), std::move(other.writer)));
         FAIL();
     } catch (const eddy::misuse& e) {
         EXPECT_NE(std::string(e.what()).find("two halves of one split object"), std::string::npos);

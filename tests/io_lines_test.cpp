@@ -25,7 +25,6 @@ namespace {
 namespace io = eddy::io;
 using eddy::errc;
 using eddy::test::assert_pending;
-using eddy::test::assert_ready;
 using eddy::test::by_hand;
 using support::all_chops;
 using support::as_text;
@@ -141,6 +140,16 @@ TEST(IoLines, P044_ALineWithoutEndDoesNotGrowMemory) {
 TEST(IoLines, P044_InvalidTextIsOneError) {
     EXPECT_EQ(all_of(io::lines(reader_of("good\n\xc0\nalso good"))),
               (texts{"good", "<the bytes are not UTF-8>", "also good"}));
+}
+
+TEST(IoLines, R089_CharactersAreCutByReadsAnywhere) {
+    const std::string text = "\xc3\xa9\r\n\xe2\x82\xac\n\xf0\x9f\x98\x80\r\nab\xc3";
+    for (const chop& how : all_chops()) {
+        for (std::size_t capacity = 1; capacity < 9; ++capacity) {
+            EXPECT_EQ(all_of(io::lines(reader_of(text, how, capacity))),
+                      (texts{"\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "<the bytes are not UTF-8>"}));
+        }
+    }
 }
 
 TEST(IoLines, P044_AnErrorOfTheReaderIsTheLastItem) {

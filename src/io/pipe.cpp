@@ -53,7 +53,7 @@ poll_result<result<std::size_t>> pipe::poll_moved(context& cx, waker& mine, wake
             const std::lock_guard guard(access_);
             moved = move();
             if (moved) {
-                wakes = std::move(others);
+                wakes.swap(others);
             } else if (has_clone) {
                 mine.swap(clone);
             }

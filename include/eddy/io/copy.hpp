@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 
@@ -15,7 +16,7 @@
 
 namespace eddy::detail {
 
-/// Where copying from one to the other stands, and the bytes that were read and not yet written.
+/// Where copying from one to the other stands, and the bytes that were read and not yet written: [begin_, end_) of the buffer.
 class copying {
 public:
     explicit copying(std::size_t buffer_size) : size_(buffer_size) {
@@ -27,17 +28,16 @@ public:
     poll_result<result<std::uint64_t>> poll(context& cx, R& from, W& to) {
         for (;;) {
             toll cost(cx);
-            if (left_.empty() && !has_ended_) {
-                const auto read = poll_fill(cx, from, to);
-                if (!read) return not_ready;
-                if (!*read) return failure(read->error());
+            if (begin_ == end_) {
+                begin_ = end_ = 0;
+                if (!has_ended_ && !poll_fill(cx, from)) return poll_flush_meanwhile(cx, to);
+                if (has_ended_ && begin_ == end_) return poll_end(cx, to);
             }
-            if (has_ended_ && left_.empty()) return poll_end(cx, to);
-            const auto count = poll_write_checked(to, cx, left_);
-            if (!count) return not_ready;
+            const auto count = poll_write_checked(to, cx, std::span(buffer_.get() + begin_, end_ - begin_));
+            if (!count) return poll_read_meanwhile(cx, from);
             if (!*count) return failure(count->error());
             if (**count == 0) return failure(make_error_code(errc::write_zero));
-            left_ = left_.subspan(**count);
+            begin_ += **count;
             written_ += **count;
             is_unflushed_ = true;
             if (!cost.is_paid()) return not_ready;
@@ -48,41 +48,55 @@ public:
 private:
     static result<std::uint64_t> failure(std::error_code error) { return result<std::uint64_t>(std::unexpect, error); }
 
-    template <class R, class W>
-    poll_result<result<void>> poll_fill(context& cx, R& from, W& to) {
+    /// Reads to the end of what is in the buffer. False if the reader waits. An error is kept until all before it is written.
+    template <class R>
+    [[nodiscard]] bool poll_fill(context& cx, R& from) {
         // Not before it is needed: a future that is never polled costs nothing.
         if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(size_);
-        const auto count = poll_read_checked(from, cx, std::span(buffer_.get(), size_));
-        if (!count) return poll_flush_meanwhile(cx, to);
-        if (!*count) return result<void>(std::unexpect, count->error());
-        left_ = std::span(buffer_.get(), **count);
-        has_ended_ = **count == 0;
-        return ok();
+        const auto count = poll_read_checked(from, cx, std::span(buffer_.get() + end_, size_ - end_));
+        if (!count) return false;
+        has_ended_ = !*count || **count == 0;
+        if (!*count) {
+            error_ = count->error();
+        } else {
+            end_ += **count;
+        }
+        return true;
+    }
+
+    /// While the writer waits, what the reader has is taken as far as there is room: it may be what the writer waits for.
+    template <class R>
+    not_ready_t poll_read_meanwhile(context& cx, R& from) {
+        while (!has_ended_ && end_ != size_ && poll_fill(cx, from)) {
+        }
+        return not_ready;
     }
 
     /// While the reader waits, what was written shall not wait with it: the other side may answer to it.
     template <class W>
-    poll_result<result<void>> poll_flush_meanwhile(context& cx, W& to) {
+    poll_result<result<std::uint64_t>> poll_flush_meanwhile(context& cx, W& to) {
         if (!is_unflushed_) return not_ready;
-        auto flushed = to.poll_flush(cx);
-        if (!flushed) return not_ready;
-        if (!*flushed) return flushed;
-        is_unflushed_ = false;
-        return not_ready;  // the reader will wake
+        const auto flushed = to.poll_flush(cx);
+        if (flushed && !*flushed) return failure(flushed->error());
+        if (flushed) is_unflushed_ = false;
+        return not_ready;
     }
 
     template <class W>
     poll_result<result<std::uint64_t>> poll_end(context& cx, W& to) {
         const auto flushed = to.poll_flush(cx);
         if (!flushed) return not_ready;
+        if (error_) return failure(error_);
         if (!*flushed) return failure(flushed->error());
         return ok(written_);
     }
 
     std::unique_ptr<std::byte[]> buffer_;
     std::size_t size_;
-    std::span<const std::byte> left_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
     std::uint64_t written_ = 0;
+    std::error_code error_;  // of the reader
     bool has_ended_ = false;
     bool is_unflushed_ = false;
 };
@@ -160,8 +174,8 @@ private:
 };
 
 /// Writes all that a reader gives until its end, and flushes. Gives how many bytes. While the reader waits, what was written is
-/// flushed.
-/// Errors: those of both; errc::write_zero, errc::count_too_large. Throws misuse for a buffer of 0 bytes.
+/// flushed; while the writer waits, it reads on as far as its buffer has room.
+/// Errors: those of both, that of the reader when all before it has been written; errc::write_zero, errc::count_too_large. Throws misuse for a buffer of 0 bytes.
 /// Cancel safety: not safe. Up to a buffer of bytes was read and not yet written, and is lost. With copy_buf() none is.
 /// Cost: one allocation, for the buffer.
 template <class R, class W>

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include <eddy/detail/byte_window.hpp>
 #include <eddy/detail/io_checks.hpp>
 #include <eddy/future.hpp>
 #include <eddy/io/lent.hpp>
@@ -35,9 +36,11 @@ public:
         if (there && *there) **there = within_limit(**there);
         return there;
     }
+    /// Errors: throws std::out_of_range for more than the limit.
     void consume(std::size_t count)
         requires async_buf_read<R>
     {
+        if (count > limit_) detail::throw_out_of_window("take_reader::consume", count, limit_);
         inner_.consume(count);
         limit_ -= count;
     }
