@@ -41,6 +41,9 @@
 #include <eddy/io/sync_io_bridge.hpp>
 #include <eddy/io/take.hpp>
 
+// Of the process
+#include <eddy/io/standard.hpp>  // standard_input, standard_output, standard_error
+
 // In memory
 #include <eddy/io/cursor.hpp>
 #include <eddy/io/duplex.hpp>  // and simplex
