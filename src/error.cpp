@@ -38,6 +38,9 @@ const char* text_of(errc code) noexcept {
     case errc::semaphore_closed: return "the semaphore is closed";
     case errc::receiver_lagged:
         return "the receiver lagged behind, and values were overwritten before it had read them";
+    case errc::count_too_large: return "a reader or writer says that it moved more bytes than it was given";
+    case errc::invalid_utf8: return "the bytes are not UTF-8";
+    case errc::line_too_long: return "no delimiter came within the limit of a line";
     }
     return "unknown eddy error";
 }
@@ -56,6 +59,8 @@ public:
         case errc::unknown_driver:
         case errc::bad_worker_count: return std::errc::invalid_argument;
         case errc::driver_unavailable: return std::errc::not_supported;
+        case errc::invalid_utf8: return std::errc::illegal_byte_sequence;
+        case errc::line_too_long: return std::errc::message_size;
         default: return {code, *this};
         }
     }

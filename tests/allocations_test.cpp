@@ -8,9 +8,13 @@
 #include <cstdlib>
 #include <new>
 #include <optional>
+#include <span>
 
+#include <eddy/bytes.hpp>
+#include <eddy/bytes_mut.hpp>
 #include <eddy/core.hpp>
 #include <eddy/detail/frame_pool.hpp>
+#include <eddy/io.hpp>
 #include <eddy/join.hpp>
 #include <eddy/join_set.hpp>
 #include <eddy/local_set.hpp>
@@ -75,6 +79,53 @@ task<std::size_t> when_warm(Fn round) {
     const std::size_t before = allocations;
     co_await round();
     co_return allocations - before;
+}
+
+TEST(Allocations, S89_AMillionSplitsMakeNone) {
+    eddy::bytes_mut row(1 << 20);
+    const std::size_t after_one = allocations;
+    row.put_bytes(std::byte{7}, 1 << 20);
+    std::size_t sum = 0;
+    while (!row.empty()) {
+        const eddy::bytes one = row.split_to(1).freeze();
+        const eddy::bytes part = one.slice(0, 1);
+        sum += static_cast<std::size_t>(part[0]);
+    }
+    EXPECT_EQ(sum, 7u << 20);
+    row.reserve(1 << 20);
+    EXPECT_EQ(allocations, after_one) << "the room is there again";
+    const std::size_t before = allocations;
+    const eddy::bytes block = eddy::bytes::copy_of("header and data together");
+    EXPECT_EQ(allocations, before + 1);
+}
+
+template <class F>
+eddy::output_t<F> at_once(F future) {
+    const eddy::waker nobody;
+    eddy::context cx(nobody);
+    return *future.poll(cx);
+}
+
+TEST(Allocations, P041_P043_ReadingAndWritingMakesNone) {
+    namespace io = eddy::io;
+    auto [near, far] = io::duplex(64);
+    std::array<std::byte, 40> row{};
+    std::array<std::byte, 40> got{};
+    const std::size_t before = allocations;
+    EXPECT_TRUE(at_once(io::write_all(near, row)));
+    EXPECT_TRUE(at_once(io::read_exact(far, got)));
+    EXPECT_TRUE(at_once(io::write_u64(near, 7)));
+    EXPECT_EQ(at_once(io::read_u64(far)), 7u);
+    std::array<std::span<const std::byte>, 2> parts{std::span(row).first(20), std::span(row).last(20)};
+    EXPECT_TRUE(at_once(io::write_all_vectored(near, parts)));
+    EXPECT_EQ(allocations, before);
+    // Pieces of a stream share a block, which is used again.
+    io::reader_stream pieces(io::take(io::repeat(std::byte{1}), 1 << 20), 4096);
+    EXPECT_TRUE(at_once(pieces.next()));
+    const std::size_t with_block = allocations;
+    while (at_once(pieces.next())) {
+    }
+    EXPECT_EQ(allocations, with_block);
 }
 
 TEST(Allocations, P019_AJoinSetMakesNone) {

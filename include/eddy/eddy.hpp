@@ -61,6 +61,11 @@
 #include <eddy/stream.hpp>  // what gives them: next, map, filter, ..., streams::iter, async_generator
 #include <eddy/stream_map.hpp>
 
+// Bytes, readers and writers
+#include <eddy/bytes.hpp>      // windows of bytes that share their memory
+#include <eddy/bytes_mut.hpp>  // and of bytes that are written
+#include <eddy/io.hpp>         // what can be done with any reader or writer, and what is made of them
+
 // Network
 #include <eddy/net/lookup_host.hpp>
 #include <eddy/net/socket_addr.hpp>

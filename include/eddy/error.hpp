@@ -28,6 +28,9 @@ enum class errc {
     driver_unavailable,    ///< the driver asked for is not in this build, or this kernel too old for it; equals
                            ///< std::errc::not_supported
     receiver_lagged,       ///< a broadcast receiver was too slow, and values that it had not read were overwritten
+    count_too_large,       ///< a reader or writer of somebody's said that it moved more bytes than it was given
+    invalid_utf8,          ///< bytes that were to be text are not UTF-8; equals std::errc::illegal_byte_sequence
+    line_too_long,         ///< no delimiter within the limit; equals std::errc::message_size
 };
 
 /// The category of `errc`; its name is "eddy".

@@ -55,7 +55,9 @@ template <class X>
 [[nodiscard]] auto try_(X&& x) {
     constexpr bool fits =
         detail::is_expected_future<std::remove_cvref_t<X>> || detail::is_expected<std::remove_cvref_t<X>>;
-    static_assert(fits, "eddy: try_ takes a std::expected, or a future of one");
+    // What could not be made has said why.
+    constexpr bool is_broken = std::is_base_of_v<detail::broken_future, std::remove_cvref_t<X>>;
+    static_assert(fits || is_broken, "eddy: try_ takes a std::expected, or a future of one");
     if constexpr (fits) {
         return detail::try_expression<X>(std::forward<X>(x));
     } else {

@@ -50,6 +50,14 @@ task<result<detail::io_socket>> connect_each(std::span<const socket_addr> to, st
     co_return std::unexpected(last);
 }
 
+poll_result<result<void>> poll_shutdown_of(detail::io_socket& socket, context& cx) {
+    auto flushed = socket.poll_flush(cx, nullptr);
+    if (!flushed || !*flushed) return flushed;
+    auto done = sys::shutdown(socket.fd(), SHUT_WR);
+    if (!done && done.error() == std::errc::not_connected) return ok();  // the peer was faster
+    return done;
+}
+
 }  // namespace
 
 task<result<tcp_stream>> tcp_stream::connect_to(lookup_request to, result<std::optional<reactor_handle>> home,
@@ -138,11 +146,8 @@ detail::io_operation<write_owned_op> tcp_stream::write_owned(io::leased_buffer f
 task<result<void>> tcp_stream::shutdown() {
     // By the socket, and not by its number, which is somebody else's after the stream.
     return [](detail::io_socket& socket) -> task<result<void>> {
-        auto flushed = poll_fn([&socket](context& cx) { return socket.poll_flush(cx, nullptr); });
-        co_await try_(flushed);
-        auto done = sys::shutdown(socket.fd(), SHUT_WR);
-        if (!done && done.error() == std::errc::not_connected) co_return {};  // the peer was faster
-        co_return done;
+        auto done = poll_fn([&socket](context& cx) { return poll_shutdown_of(socket, cx); });
+        co_return co_await done;
     }(socket_);
 }
 
@@ -162,6 +167,20 @@ poll_result<result<std::size_t>> tcp_stream::poll_write(context& cx, std::span<c
     if (from.empty()) return ok(std::size_t{0});
     return socket_.poll_write(cx, nullptr, from);
 }
+
+poll_result<result<std::size_t>> tcp_stream::poll_read_vectored(context& cx,
+                                                                std::span<const std::span<std::byte>> into) {
+    return socket_.poll_read_vectored(cx, nullptr, into);
+}
+
+poll_result<result<std::size_t>> tcp_stream::poll_write_vectored(context& cx,
+                                                                 std::span<const std::span<const std::byte>> from) {
+    return socket_.poll_write_vectored(cx, nullptr, from);
+}
+
+poll_result<result<void>> tcp_stream::poll_flush(context& cx) { return socket_.poll_flush(cx, nullptr); }
+
+poll_result<result<void>> tcp_stream::poll_shutdown(context& cx) { return poll_shutdown_of(socket_, cx); }
 
 // ---- Readiness ----
 

@@ -18,6 +18,7 @@
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/toll.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
@@ -79,22 +80,6 @@ constexpr size_bounds one_more_if(bool is_held, size_bounds rest) noexcept {
 
 /// That of a stream which leaves items out.
 constexpr size_bounds at_most(size_bounds of) noexcept { return {0, of.at_most}; }
-
-// ---- The budget ----
-
-/// Makes each item cost a unit of the budget, so that a loop over a source that is always ready comes to an end. Mostly
-/// the source has taken it.
-class toll {
-public:
-    explicit toll(context& cx) noexcept : cx_(cx), before_(cx.budget()) {}
-
-    /// After an item. False if the budget is used up: the task has been woken, and the loop answers `not_ready`.
-    [[nodiscard]] bool is_paid() noexcept { return cx_.budget() != before_ || cx_.consume_budget(); }
-
-private:
-    context& cx_;
-    const std::uint32_t before_;
-};
 
 // ---- What an adaptor reads, and what it runs ----
 

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/atomic.hpp>
+
+namespace eddy::detail {
+
+/// The memory behind windows of bytes, and how many windows there are. Either the bytes lie behind this header, in the same
+/// allocation, or in an object that was adopted.
+/// Thread safety: the count; the bytes are the business of the windows.
+class byte_block {
+public:
+    /// A block with room for `capacity` bytes, and its first reference. Cost: one allocation.
+    [[nodiscard]] static byte_block* make(std::size_t capacity);
+
+    /// A block whose bytes are those of `owner`, which is kept until the last reference goes.
+    template <class Owner>
+    [[nodiscard]] static byte_block* adopt(Owner owner);
+
+    byte_block(const byte_block&) = delete;
+    byte_block& operator=(const byte_block&) = delete;
+
+    [[nodiscard]] std::byte* begin() const noexcept { return begin_; }
+    [[nodiscard]] std::byte* end() const noexcept { return begin_ + capacity_; }
+    [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+    /// Whether a window that has the block for itself may write to it.
+    [[nodiscard]] bool is_writable() const noexcept { return is_writable_; }
+
+    // relaxed: whoever adds a reference has one.
+    void add_ref() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
+
+    void drop_ref() noexcept {
+        // acq_rel: release, so that what this window read and wrote comes before the end of the block, or before the writes
+        // of the window that is left; acquire, for whoever destroys.
+        if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy_(this);
+    }
+
+    // acquire: pairs with the release in drop_ref() of the windows that have gone.
+    [[nodiscard]] bool is_unique() const noexcept { return refs_.load(std::memory_order_acquire) == 1; }
+
+protected:
+    using destroy_function = void (*)(byte_block*) noexcept;
+
+    byte_block(std::byte* begin, std::size_t capacity, bool is_writable, destroy_function destroy) noexcept
+        : begin_(begin), capacity_(capacity), destroy_(destroy), is_writable_(is_writable) {}
+    ~byte_block() = default;
+
+    void set_bytes(std::byte* begin, std::size_t capacity) noexcept {
+        begin_ = begin;
+        capacity_ = capacity;
+    }
+
+private:
+    static void free_with_bytes(byte_block* block) noexcept;
+
+    atomic<std::size_t> refs_{1};
+    std::byte* begin_;
+    std::size_t capacity_;
+    destroy_function destroy_;
+    bool is_writable_;
+};
+
+/// Whether what owns bytes gives them for writing.
+template <class Owner>
+inline constexpr bool gives_writable_bytes =
+    !std::is_const_v<std::remove_pointer_t<decltype(std::data(std::declval<Owner&>()))>>;
+
+template <class Owner>
+class adopting_block final : public byte_block {
+public:
+    explicit adopting_block(Owner&& owner)
+        : byte_block(nullptr, 0, gives_writable_bytes<Owner>, &destroy), owner_(std::move(owner)) {
+        // SAFETY: the elements are bytes of some name (checked in `bytes`). What is const is never written: is_writable().
+        auto* const data = const_cast<void*>(static_cast<const void*>(std::data(owner_)));
+        set_bytes(static_cast<std::byte*>(data), std::size(owner_));
+    }
+
+private:
+    ~adopting_block() = default;
+    static void destroy(byte_block* block) noexcept { delete static_cast<adopting_block*>(block); }
+
+    Owner owner_;
+};
+
+template <class Owner>
+byte_block* byte_block::adopt(Owner owner) {
+    return new adopting_block<Owner>(std::move(owner));
+}
+
+/// A share of a block, or of none. As a value.
+class byte_share {
+public:
+    byte_share() noexcept = default;
+    /// Takes over the reference.
+    explicit byte_share(byte_block* block) noexcept : block_(block) {}
+    byte_share(const byte_share& other) noexcept : block_(other.block_) {
+        if (block_ != nullptr) block_->add_ref();
+    }
+    byte_share(byte_share&& other) noexcept : block_(std::exchange(other.block_, nullptr)) {}
+    byte_share& operator=(byte_share other) noexcept {
+        std::swap(block_, other.block_);
+        return *this;
+    }
+    ~byte_share() {
+        if (block_ != nullptr) block_->drop_ref();
+    }
+
+    [[nodiscard]] byte_block* get() const noexcept { return block_; }
+    byte_block* operator->() const noexcept { return block_; }
+
+    /// Whether nobody else sees the bytes, and they may be written.
+    [[nodiscard]] bool is_own() const noexcept {
+        return block_ != nullptr && block_->is_writable() && block_->is_unique();
+    }
+
+private:
+    byte_block* block_ = nullptr;
+};
+
+}  // namespace eddy::detail

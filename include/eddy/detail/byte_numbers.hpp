@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <eddy/detail/byte_order.hpp>
+#include <eddy/detail/byte_window.hpp>
+
+// Numbers in windows of bytes: the network's order, and `_le` for the other one. No allocation but a growing window's.
+
+namespace eddy::detail {
+
+/// Numbers from the front of a window, for a class that derives from `takes_numbers<itself>`. Each takes its bytes off.
+/// Errors: throws std::out_of_range if fewer bytes are there, and takes none.
+template <class Self>
+class takes_numbers {
+public:
+    std::uint8_t get_u8() { return get<std::uint8_t, std::endian::big>("get_u8"); }
+    std::int8_t get_i8() { return get<std::int8_t, std::endian::big>("get_i8"); }
+    std::uint16_t get_u16() { return get<std::uint16_t, std::endian::big>("get_u16"); }
+    std::uint16_t get_u16_le() { return get<std::uint16_t, std::endian::little>("get_u16_le"); }
+    std::int16_t get_i16() { return get<std::int16_t, std::endian::big>("get_i16"); }
+    std::int16_t get_i16_le() { return get<std::int16_t, std::endian::little>("get_i16_le"); }
+    std::uint32_t get_u32() { return get<std::uint32_t, std::endian::big>("get_u32"); }
+    std::uint32_t get_u32_le() { return get<std::uint32_t, std::endian::little>("get_u32_le"); }
+    std::int32_t get_i32() { return get<std::int32_t, std::endian::big>("get_i32"); }
+    std::int32_t get_i32_le() { return get<std::int32_t, std::endian::little>("get_i32_le"); }
+    std::uint64_t get_u64() { return get<std::uint64_t, std::endian::big>("get_u64"); }
+    std::uint64_t get_u64_le() { return get<std::uint64_t, std::endian::little>("get_u64_le"); }
+    std::int64_t get_i64() { return get<std::int64_t, std::endian::big>("get_i64"); }
+    std::int64_t get_i64_le() { return get<std::int64_t, std::endian::little>("get_i64_le"); }
+    float get_f32() { return get<float, std::endian::big>("get_f32"); }
+    float get_f32_le() { return get<float, std::endian::little>("get_f32_le"); }
+    double get_f64() { return get<double, std::endian::big>("get_f64"); }
+    double get_f64_le() { return get<double, std::endian::little>("get_f64_le"); }
+
+private:
+    template <class T, std::endian Order>
+    T get(const char* what) {
+        auto& self = static_cast<Self&>(*this);
+        if (self.size() < sizeof(T)) throw_out_of_window(what, sizeof(T), self.size());
+        std::array<std::byte, sizeof(T)> bytes;
+        std::copy_n(self.data(), sizeof(T), bytes.begin());
+        self.advance(sizeof(T));
+        return number_of<T, Order>(bytes);
+    }
+};
+
+/// Numbers to the end of a window that grows, for a class that derives from `puts_numbers<itself>`.
+template <class Self>
+class puts_numbers {
+public:
+    void put_u8(std::uint8_t value) { put_number<std::endian::big>(value); }
+    void put_i8(std::int8_t value) { put_number<std::endian::big>(value); }
+    void put_u16(std::uint16_t value) { put_number<std::endian::big>(value); }
+    void put_u16_le(std::uint16_t value) { put_number<std::endian::little>(value); }
+    void put_i16(std::int16_t value) { put_number<std::endian::big>(value); }
+    void put_i16_le(std::int16_t value) { put_number<std::endian::little>(value); }
+    void put_u32(std::uint32_t value) { put_number<std::endian::big>(value); }
+    void put_u32_le(std::uint32_t value) { put_number<std::endian::little>(value); }
+    void put_i32(std::int32_t value) { put_number<std::endian::big>(value); }
+    void put_i32_le(std::int32_t value) { put_number<std::endian::little>(value); }
+    void put_u64(std::uint64_t value) { put_number<std::endian::big>(value); }
+    void put_u64_le(std::uint64_t value) { put_number<std::endian::little>(value); }
+    void put_i64(std::int64_t value) { put_number<std::endian::big>(value); }
+    void put_i64_le(std::int64_t value) { put_number<std::endian::little>(value); }
+    void put_f32(float value) { put_number<std::endian::big>(value); }
+    void put_f32_le(float value) { put_number<std::endian::little>(value); }
+    void put_f64(double value) { put_number<std::endian::big>(value); }
+    void put_f64_le(double value) { put_number<std::endian::little>(value); }
+
+private:
+    template <std::endian Order, class T>
+    void put_number(T value) {
+        const auto bytes = bytes_of<Order>(value);
+        static_cast<Self&>(*this).put(std::span<const std::byte>(bytes));
+    }
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <span>
+#include <string>
+#include <type_traits>
+#include <vector>
+
+#include <eddy/bytes_mut.hpp>
+
+namespace eddy::detail {
+
+template <class C>
+inline constexpr bool is_growing =
+    std::same_as<C, std::string> || std::same_as<C, std::vector<std::byte>> || std::same_as<C, std::vector<char>> ||
+    std::same_as<C, std::vector<unsigned char>> || std::same_as<C, bytes_mut>;
+
+template <class C>
+constexpr bool check_growing() {
+    static_assert(is_growing<C>,
+                  "eddy: this reads into what grows: a std::string, std::vector<std::byte> or eddy::bytes_mut");
+    return is_growing<C>;
+}
+
+/// Bytes at the end of a container that are there to be written. Those that are not kept are gone with this.
+template <class C>
+class byte_room {
+public:
+    byte_room(C& into, std::size_t size) : into_(into), size_(into.size()) { into.resize(size_ + size); }
+    byte_room(const byte_room&) = delete;
+    byte_room& operator=(const byte_room&) = delete;
+    ~byte_room() { into_.resize(size_); }  // smaller, or as it is: that does not throw
+
+    [[nodiscard]] std::span<std::byte> get() noexcept {
+        return std::as_writable_bytes(std::span(into_.data(), into_.size())).subspan(size_);
+    }
+    void keep(std::size_t count) noexcept { size_ += count; }
+
+private:
+    C& into_;
+    std::size_t size_;
+};
+
+/// A window need not write its room before it is read into.
+template <>
+class byte_room<bytes_mut> {
+public:
+    byte_room(bytes_mut& into, std::size_t size) : into_(into) {
+        into.reserve(size);
+        room_ = into.chunk_mut();
+    }
+
+    [[nodiscard]] std::span<std::byte> get() const noexcept { return room_; }
+    void keep(std::size_t count) { into_.advance_mut(count); }
+
+private:
+    bytes_mut& into_;
+    std::span<std::byte> room_;
+};
+
+template <class C>
+void append_bytes(C& into, std::span<const std::byte> from) {
+    if constexpr (std::same_as<C, bytes_mut>) {
+        into.put(from);
+    } else {
+        // SAFETY: any object may be read as characters, or as bytes.
+        const auto* const first = reinterpret_cast<const typename C::value_type*>(from.data());
+        into.insert(into.end(), first, first + from.size());
+    }
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstring>
+#include <span>
+#include <string_view>
+
+namespace eddy::detail {
+
+/// Throws std::out_of_range: `what` ("bytes::split_to") was asked for `wanted`, and there is `there`.
+[[noreturn]] void throw_out_of_window(const char* what, std::size_t wanted, std::size_t there);
+
+/// Some bytes that lie together: what `bytes` and `bytes_mut` have in common.
+class byte_window {
+public:
+    [[nodiscard]] const std::byte* data() const noexcept { return data_; }
+    [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+
+    [[nodiscard]] const std::byte* begin() const noexcept { return data_; }
+    [[nodiscard]] const std::byte* end() const noexcept { return data_ + size_; }
+    /// Precondition: `index` < size().
+    const std::byte& operator[](std::size_t index) const noexcept { return data_[index]; }
+
+    /// All of them, for functions that take their bytes in pieces.
+    [[nodiscard]] std::span<const std::byte> chunk() const noexcept { return {data_, size_}; }
+    /// The same as characters. Their encoding is not checked.
+    explicit operator std::string_view() const noexcept { return text(); }
+    [[nodiscard]] std::string_view text() const noexcept {
+        // SAFETY: any object may be read as characters.
+        return {reinterpret_cast<const char*>(data_), size_};
+    }
+
+    /// Byte by byte.
+    friend bool operator==(const byte_window& a, const byte_window& b) noexcept { return a.text() == b.text(); }
+    friend bool operator==(const byte_window& a, std::span<const std::byte> b) noexcept {
+        return a.size_ == b.size() && (b.empty() || std::memcmp(a.data_, b.data(), b.size()) == 0);
+    }
+    friend bool operator==(const byte_window& a, std::string_view b) noexcept { return a.text() == b; }
+    /// As of words in a dictionary; a byte counts as a number from 0 to 255.
+    friend std::strong_ordering operator<=>(const byte_window& a, const byte_window& b) noexcept {
+        return a.text() <=> b.text();
+    }
+
+protected:
+    byte_window() noexcept = default;
+    byte_window(std::byte* data, std::size_t size) noexcept : data_(data), size_(size) {}
+    byte_window(const byte_window&) noexcept = default;
+    byte_window& operator=(const byte_window&) noexcept = default;
+    ~byte_window() = default;
+
+    void forget_window() noexcept {
+        data_ = nullptr;
+        size_ = 0;
+    }
+
+    // Only bytes_mut writes through this pointer.
+    std::byte* data_ = nullptr;
+    std::size_t size_ = 0;
+};
+
+}  // namespace eddy::detail

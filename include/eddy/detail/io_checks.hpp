@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <system_error>
+#include <type_traits>
+
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/error.hpp>
+#include <eddy/io/async_buf_read.hpp>
+#include <eddy/io/async_read.hpp>
+#include <eddy/io/async_seek.hpp>
+#include <eddy/io/async_write.hpp>
+#include <eddy/result.hpp>
+
+// What each algorithm asks at its door, so that a wrong argument is one sentence; and how readers and writers of somebody's are
+// called, so that a wrong count goes no further.
+
+namespace eddy::detail {
+
+/// Stands for an adapter that could not be made, so that nothing follows the sentence.
+struct broken_io : broken_future {
+    poll_result<result<std::size_t>> poll_read(context&, std::span<std::byte>) { return not_ready; }
+    poll_result<result<std::span<const std::byte>>> poll_fill_buf(context&) { return not_ready; }
+    void consume(std::size_t) {}
+    poll_result<result<std::size_t>> poll_write(context&, std::span<const std::byte>) { return not_ready; }
+    poll_result<result<void>> poll_flush(context&) { return not_ready; }
+    poll_result<result<void>> poll_shutdown(context&) { return not_ready; }
+};
+struct broken_halves {
+    broken_io reader;
+    broken_io writer;
+};
+
+/// Whether an argument deduced as `T` can be borrowed.
+template <class T>
+constexpr bool check_borrowed() {
+    constexpr bool is_named = std::is_lvalue_reference_v<T>;
+    static_assert(is_named, "eddy: this borrows what it reads or writes: give it a name, and pass that");
+    return is_named;
+}
+
+template <class R>
+constexpr bool check_reader() {
+    constexpr bool fits = io::async_read<std::remove_reference_t<R>>;
+    static_assert(fits,
+                  "eddy: this is no reader, which needs "
+                  "poll_result<result<std::size_t>> poll_read(context&, std::span<std::byte>)");
+    return fits;
+}
+
+template <class R>
+constexpr bool check_buf_reader() {
+    constexpr bool fits = io::async_buf_read<std::remove_reference_t<R>>;
+    static_assert(fits,
+                  "eddy: this needs a reader with a buffer (poll_fill_buf, consume): "
+                  "write io::buf_reader(std::move(reader)), or io::buf_reader(std::ref(reader)) to lend it");
+    return fits;
+}
+
+template <class W>
+constexpr bool check_writer() {
+    constexpr bool fits = io::async_write<std::remove_reference_t<W>>;
+    static_assert(fits,
+                  "eddy: this is no writer, which needs poll_write(context&, std::span<const std::byte>), "
+                  "poll_flush(context&) and poll_shutdown(context&)");
+    return fits;
+}
+
+template <class S>
+constexpr bool check_seekable() {
+    constexpr bool fits = io::async_seek<std::remove_reference_t<S>>;
+    static_assert(fits, "eddy: this cannot seek: it has no start_seek(io::seek_from) and poll_seek_complete(context&)");
+    return fits;
+}
+
+inline result<std::size_t> io_failure(errc code) noexcept {
+    return result<std::size_t>(std::unexpect, make_error_code(code));
+}
+
+/// An answer, unless it counts more bytes than there were.
+inline poll_result<result<std::size_t>> checked_count(poll_result<result<std::size_t>> answer, std::size_t most) {
+    if (answer && *answer && **answer > most) return io_failure(errc::count_too_large);
+    return answer;
+}
+
+template <class R>
+poll_result<result<std::size_t>> poll_read_checked(R& from, context& cx, std::span<std::byte> into) {
+    return checked_count(from.poll_read(cx, into), into.size());
+}
+
+template <class W>
+poll_result<result<std::size_t>> poll_write_checked(W& to, context& cx, std::span<const std::byte> from) {
+    return checked_count(to.poll_write(cx, from), from.size());
+}
+
+/// Writes what is `left`, some at a time, and takes off what was written.
+template <class W>
+poll_result<result<void>> poll_write_all(W& to, context& cx, std::span<const std::byte>& left) {
+    while (!left.empty()) {
+        const auto count = poll_write_checked(to, cx, left);
+        if (!count) return not_ready;
+        if (!*count) return result<void>(std::unexpect, count->error());
+        if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
+        left = left.subspan(**count);
+    }
+    return ok();
+}
+
+template <class Byte>
+std::size_t size_of_all(std::span<const std::span<Byte>> parts) noexcept {
+    std::size_t sum = 0;
+    for (const auto& part : parts) sum += part.size();
+    return sum;
+}
+
+/// The first part that is not empty, or an empty one.
+template <class Byte>
+std::span<Byte> first_part(std::span<const std::span<Byte>> parts) noexcept {
+    for (const auto& part : parts) {
+        if (!part.empty()) return part;
+    }
+    return {};
+}
+
+/// Into several buffers if the reader can do that, else into the first that has room.
+template <class R>
+poll_result<result<std::size_t>> poll_read_parts(R& from, context& cx, std::span<const std::span<std::byte>> into) {
+    if constexpr (io::vectored_read<R>) {
+        return checked_count(from.poll_read_vectored(cx, into), size_of_all(into));
+    } else {
+        return poll_read_checked(from, cx, first_part(into));
+    }
+}
+
+template <class W>
+poll_result<result<std::size_t>> poll_write_parts(W& to, context& cx,
+                                                  std::span<const std::span<const std::byte>> from) {
+    if constexpr (io::vectored_write<W>) {
+        return checked_count(to.poll_write_vectored(cx, from), size_of_all(from));
+    } else {
+        return poll_write_checked(to, cx, first_part(from));
+    }
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The door to readers and writers: what they are, what can be done with any of them, and what is made of them.
+
+// What they are
+#include <eddy/io/async_buf_read.hpp>
+#include <eddy/io/async_read.hpp>
+#include <eddy/io/async_seek.hpp>
+#include <eddy/io/async_write.hpp>
+#include <eddy/io/boxed.hpp>  // one type for any of them
+#include <eddy/io/buf.hpp>    // bytes that are taken, room that is filled
+
+// What is done with them
+#include <eddy/io/copy.hpp>
+#include <eddy/io/copy_bidirectional.hpp>
+#include <eddy/io/lines.hpp>  // lines, split
+#include <eddy/io/read.hpp>
+#include <eddy/io/read_buf.hpp>
+#include <eddy/io/read_exact.hpp>
+#include <eddy/io/read_numbers.hpp>  // read_u8 ... read_f64_le
+#include <eddy/io/read_to_end.hpp>   // read_to_end, read_to_string
+#include <eddy/io/read_until.hpp>    // read_until, read_line, fill_buf
+#include <eddy/io/seek.hpp>
+#include <eddy/io/write.hpp>  // write, flush, shutdown
+#include <eddy/io/write_all.hpp>
+#include <eddy/io/write_buf.hpp>
+#include <eddy/io/write_numbers.hpp>
+
+// What is made of them
+#include <eddy/io/buf_reader.hpp>
+#include <eddy/io/buf_writer.hpp>  // and buf_stream
+#include <eddy/io/chain.hpp>
+#include <eddy/io/inspect.hpp>
+#include <eddy/io/join.hpp>
+#include <eddy/io/lent.hpp>
+#include <eddy/io/reader_stream.hpp>
+#include <eddy/io/sink_writer.hpp>  // and copy_to_bytes
+#include <eddy/io/split.hpp>        // two halves
+#include <eddy/io/stream_reader.hpp>
+#include <eddy/io/sync_io_bridge.hpp>
+#include <eddy/io/take.hpp>
+
+// Of the process
+#include <eddy/io/standard.hpp>  // standard_input, standard_output, standard_error
+
+// In memory
+#include <eddy/io/cursor.hpp>
+#include <eddy/io/duplex.hpp>  // and simplex
+#include <eddy/io/empty.hpp>   // empty, sink, repeat

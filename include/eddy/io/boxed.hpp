@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/forwards_io.hpp>
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::detail {
+
+// ---- What is behind the boxes ----
+
+struct reader_face {
+    virtual poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) = 0;
+    virtual poll_result<result<std::size_t>> poll_read_vectored(context& cx,
+                                                                std::span<const std::span<std::byte>> into) = 0;
+    virtual ~reader_face() = default;
+};
+struct buf_reader_face : reader_face {
+    virtual poll_result<result<std::span<const std::byte>>> poll_fill_buf(context& cx) = 0;
+    virtual void consume(std::size_t count) = 0;
+};
+struct seeker_face : reader_face {
+    virtual result<void> start_seek(io::seek_from to) = 0;
+    virtual poll_result<result<std::uint64_t>> poll_seek_complete(context& cx) = 0;
+};
+struct writer_face {
+    virtual poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) = 0;
+    virtual poll_result<result<std::size_t>> poll_write_vectored(context& cx,
+                                                                 std::span<const std::span<const std::byte>> from) = 0;
+    virtual poll_result<result<void>> poll_flush(context& cx) = 0;
+    virtual poll_result<result<void>> poll_shutdown(context& cx) = 0;
+    virtual ~writer_face() = default;
+};
+struct stream_face : reader_face, writer_face {};
+
+template <class Face, class T>
+struct boxed_io_base : Face {
+    explicit boxed_io_base(T&& inner) : object(std::move(inner)) {}
+    T object;
+};
+
+template <class Base>
+struct boxed_read : Base {
+    using Base::Base;
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) final {
+        return this->object.poll_read(cx, into);
+    }
+    poll_result<result<std::size_t>> poll_read_vectored(context& cx, std::span<const std::span<std::byte>> into) final {
+        return poll_read_parts(this->object, cx, into);
+    }
+};
+template <class Base>
+struct boxed_buf_read : boxed_read<Base> {
+    using boxed_read<Base>::boxed_read;
+    poll_result<result<std::span<const std::byte>>> poll_fill_buf(context& cx) final {
+        return this->object.poll_fill_buf(cx);
+    }
+    void consume(std::size_t count) final { this->object.consume(count); }
+};
+template <class Base>
+struct boxed_seek : boxed_read<Base> {
+    using boxed_read<Base>::boxed_read;
+    result<void> start_seek(io::seek_from to) final { return this->object.start_seek(to); }
+    poll_result<result<std::uint64_t>> poll_seek_complete(context& cx) final {
+        return this->object.poll_seek_complete(cx);
+    }
+};
+template <class Base>
+struct boxed_write : Base {
+    using Base::Base;
+    poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) final {
+        return this->object.poll_write(cx, from);
+    }
+    poll_result<result<std::size_t>> poll_write_vectored(context& cx,
+                                                         std::span<const std::span<const std::byte>> from) final {
+        return poll_write_parts(this->object, cx, from);
+    }
+    poll_result<result<void>> poll_flush(context& cx) final { return this->object.poll_flush(cx); }
+    poll_result<result<void>> poll_shutdown(context& cx) final { return this->object.poll_shutdown(cx); }
+};
+
+/// The pointer of a box.
+template <class Face>
+class io_box {
+public:
+    using inner_type = Face;
+
+    explicit io_box(std::unique_ptr<Face> inner) noexcept : inner_(std::move(inner)) {}
+
+    [[nodiscard]] Face& inner() const {
+        if (!inner_) throw misuse("a boxed reader or writer was used after it had been moved from");
+        return *inner_;
+    }
+
+private:
+    std::unique_ptr<Face> inner_;
+};
+
+/// The box of an object that fits; else there was a sentence, and nothing follows.
+template <bool Fits, class Face, template <class> class Offers, class T>
+std::unique_ptr<Face> make_io_box(T&& inner) {
+    if constexpr (Fits) {
+        return std::make_unique<Offers<boxed_io_base<Face, T>>>(std::forward<T>(inner));
+    } else {
+        return nullptr;
+    }
+}
+template <class Base>
+using boxed_read_write = boxed_read<boxed_write<Base>>;
+
+template <class Box, class T>
+concept may_be_boxed = !std::is_lvalue_reference_v<T> && !std::derived_from<std::remove_cvref_t<T>, Box>;
+
+}  // namespace eddy::detail
+
+namespace eddy::io {
+
+// One type each for any reader, any writer, ...: for containers and interfaces.
+// Errors, cancel safety, thread safety: those of the object inside. One that was moved from throws `misuse`.
+// Cost: one allocation; an indirect call for each poll.
+
+/// Any reader.
+class boxed_reader : public detail::io_box<detail::reader_face>, public detail::forwards_read<boxed_reader> {
+public:
+    template <class R>
+        requires detail::may_be_boxed<boxed_reader, R>
+    boxed_reader(R&& inner)
+        : io_box(detail::make_io_box<detail::check_reader<R>(), detail::reader_face, detail::boxed_read>(
+              std::forward<R>(inner))) {}
+};
+
+/// Any reader with a buffer.
+class boxed_buf_reader : public detail::io_box<detail::buf_reader_face>,
+                         public detail::forwards_read<boxed_buf_reader>,
+                         public detail::forwards_buf_read<boxed_buf_reader> {
+public:
+    template <class R>
+        requires detail::may_be_boxed<boxed_buf_reader, R>
+    boxed_buf_reader(R&& inner)
+        : io_box(detail::make_io_box<detail::check_buf_reader<R>(), detail::buf_reader_face, detail::boxed_buf_read>(
+              std::forward<R>(inner))) {}
+};
+
+/// Any reader that can seek.
+class boxed_seeker : public detail::io_box<detail::seeker_face>,
+                     public detail::forwards_read<boxed_seeker>,
+                     public detail::forwards_seek<boxed_seeker> {
+public:
+    template <class R>
+        requires detail::may_be_boxed<boxed_seeker, R>
+    boxed_seeker(R&& inner)
+        : io_box(detail::make_io_box<detail::check_reader<R>() && detail::check_seekable<R>(), detail::seeker_face,
+                                     detail::boxed_seek>(std::forward<R>(inner))) {}
+};
+
+/// Any writer.
+class boxed_writer : public detail::io_box<detail::writer_face>, public detail::forwards_write<boxed_writer> {
+public:
+    template <class W>
+        requires detail::may_be_boxed<boxed_writer, W>
+    boxed_writer(W&& inner)
+        : io_box(detail::make_io_box<detail::check_writer<W>(), detail::writer_face, detail::boxed_write>(
+              std::forward<W>(inner))) {}
+};
+
+/// Anything that is read and written: a TCP connection, one through TLS, a duplex.
+class boxed_stream : public detail::io_box<detail::stream_face>,
+                     public detail::forwards_read<boxed_stream>,
+                     public detail::forwards_write<boxed_stream> {
+public:
+    template <class S>
+        requires detail::may_be_boxed<boxed_stream, S>
+    boxed_stream(S&& inner)
+        : io_box(detail::make_io_box<detail::check_reader<S>() && detail::check_writer<S>(), detail::stream_face,
+                                     detail::boxed_read_write>(std::forward<S>(inner))) {}
+};
+
+}  // namespace eddy::io

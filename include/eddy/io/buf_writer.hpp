@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include <eddy/detail/forwards_io.hpp>
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/io/buf_reader.hpp>
+#include <eddy/io/lent.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::io {
+
+/// A writer with a buffer: many small writes become few large ones. Reading goes through unchanged.
+/// Errors: throws misuse for a buffer of 0 bytes. An error of the writer is told to whoever writes or flushes next.
+/// Cancel safety: that of the writer; what is in the buffer stays there.
+/// Lifetime: what was not flushed is lost with it: a destructor cannot wait. io::flush() it, or io::shutdown().
+/// Cost: one allocation, at the first write. A write of at least the buffer's size goes past it when it is empty.
+template <class W>
+class buf_writer : public detail::forwards_read<buf_writer<W>>, public detail::forwards_buf_read<buf_writer<W>> {
+public:
+    using inner_type = W;
+
+    explicit buf_writer(W inner, std::size_t capacity = default_buffer)
+        : inner_(std::move(inner)), capacity_(capacity) {
+        detail::check_writer<W>();
+        if (capacity == 0) throw misuse("a buf_writer needs a buffer of at least one byte");
+    }
+
+    poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
+        if (from.size() > capacity_ - end_) {
+            const auto emptied = poll_empty(cx);
+            if (!emptied) return not_ready;
+            if (!*emptied) return result<std::size_t>(std::unexpect, emptied->error());
+        }
+        if (from.size() >= capacity_) return detail::poll_write_checked(inner_, cx, from);
+        if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(capacity_);
+        std::copy_n(from.begin(), from.size(), buffer_.get() + end_);
+        end_ += from.size();
+        return ok(from.size());
+    }
+
+    poll_result<result<void>> poll_flush(context& cx) {
+        auto emptied = poll_empty(cx);
+        if (!emptied || !*emptied) return emptied;
+        return inner_.poll_flush(cx);
+    }
+
+    poll_result<result<void>> poll_shutdown(context& cx) {
+        auto emptied = poll_empty(cx);
+        if (!emptied || !*emptied) return emptied;
+        return inner_.poll_shutdown(cx);
+    }
+
+    /// What is in the buffer is written first.
+    result<void> start_seek(seek_from to)
+        requires async_seek<W>
+    {
+        seek_ = to;
+        return {};
+    }
+    poll_result<result<std::uint64_t>> poll_seek_complete(context& cx)
+        requires async_seek<W>
+    {
+        const auto emptied = poll_empty(cx);
+        if (!emptied) return not_ready;
+        if (!*emptied) return result<std::uint64_t>(std::unexpect, emptied->error());
+        if (const auto to = std::exchange(seek_, std::nullopt)) {
+            if (auto begun = inner_.start_seek(*to); !begun) return result<std::uint64_t>(std::unexpect, begun.error());
+        }
+        return inner_.poll_seek_complete(cx);
+    }
+
+    /// What was not yet written.
+    [[nodiscard]] std::span<const std::byte> buffered() const noexcept {
+        return {buffer_.get() + begin_, end_ - begin_};
+    }
+    [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
+    /// The writer. What is written to it directly overtakes what is in the buffer.
+    [[nodiscard]] W& inner() noexcept { return inner_; }
+    /// The writer again. What is in the buffer is lost.
+    [[nodiscard]] W into_inner() && { return std::move(inner_); }
+
+private:
+    /// Ready when the buffer is empty.
+    poll_result<result<void>> poll_empty(context& cx) {
+        auto left = buffered();
+        auto done = detail::poll_write_all(inner_, cx, left);
+        begin_ = end_ - left.size();
+        if (begin_ == end_) begin_ = end_ = 0;
+        return done;
+    }
+
+    W inner_;
+    std::unique_ptr<std::byte[]> buffer_;
+    std::size_t capacity_;
+    std::size_t begin_ = 0;  // of what is in the buffer
+    std::size_t end_ = 0;
+    std::optional<seek_from> seek_;
+};
+
+template <class W>
+buf_writer(std::reference_wrapper<W>) -> buf_writer<lent<W>>;
+template <class W>
+buf_writer(std::reference_wrapper<W>, std::size_t) -> buf_writer<lent<W>>;
+
+/// Something that is read and written, with a buffer for each way: see buf_reader and buf_writer.
+template <class S>
+class buf_stream : public buf_reader<buf_writer<S>> {
+public:
+    explicit buf_stream(S inner, std::size_t read_capacity = default_buffer,
+                        std::size_t write_capacity = default_buffer)
+        : buf_reader<buf_writer<S>>(buf_writer<S>(std::move(inner), write_capacity), read_capacity) {}
+};
+
+template <class S>
+buf_stream(std::reference_wrapper<S>) -> buf_stream<lent<S>>;
+template <class S>
+buf_stream(std::reference_wrapper<S>, std::size_t) -> buf_stream<lent<S>>;
+template <class S>
+buf_stream(std::reference_wrapper<S>, std::size_t, std::size_t) -> buf_stream<lent<S>>;
+
+}  // namespace eddy::io

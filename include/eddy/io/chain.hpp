@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/future.hpp>
+#include <eddy/io/lent.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::io {
+
+/// Two readers, one after the other: see chain().
+template <class A, class B>
+class [[nodiscard]] chain_reader {
+public:
+    chain_reader(A&& first, B&& second) : first_(std::move(first)), second_(std::move(second)) {}
+
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
+        if (!first_has_ended_) {
+            auto count = detail::poll_read_checked(first_, cx, into);
+            if (!count || !*count || **count != 0 || into.empty()) return count;
+            first_has_ended_ = true;
+        }
+        return detail::poll_read_checked(second_, cx, into);
+    }
+
+    poll_result<result<std::span<const std::byte>>> poll_fill_buf(context& cx)
+        requires async_buf_read<A> && async_buf_read<B>
+    {
+        if (!first_has_ended_) {
+            auto there = first_.poll_fill_buf(cx);
+            if (!there || !*there || !(*there)->empty()) return there;
+            first_has_ended_ = true;
+        }
+        return second_.poll_fill_buf(cx);
+    }
+    void consume(std::size_t count)
+        requires async_buf_read<A> && async_buf_read<B>
+    {
+        if (first_has_ended_) {
+            second_.consume(count);
+        } else {
+            first_.consume(count);
+        }
+    }
+
+    [[nodiscard]] A& first() noexcept { return first_; }
+    [[nodiscard]] B& second() noexcept { return second_; }
+
+private:
+    A first_;
+    B second_;
+    bool first_has_ended_ = false;
+};
+
+/// A reader of what the first gives until its end, and then of what the second gives.
+/// Cancel safety: that of the readers.
+template <class A, class B>
+[[nodiscard]] auto chain(A&& first, B&& second) {
+    if constexpr (detail::check_given_io<A>() && detail::check_given_io<B>() &&
+                  detail::check_reader<detail::kept_io_t<A>>() && detail::check_reader<detail::kept_io_t<B>>()) {
+        using a = detail::kept_io_t<A>;
+        using b = detail::kept_io_t<B>;
+        return chain_reader<a, b>(a(std::forward<A>(first)), b(std::forward<B>(second)));
+    } else {
+        return detail::broken_io();
+    }
+}
+
+}  // namespace eddy::io

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/toll.hpp>
+#include <eddy/error.hpp>
+#include <eddy/io/operation.hpp>
+
+namespace eddy::detail {
+
+/// Where copying from one to the other stands, and the bytes that were read and not yet written: [begin_, end_) of the buffer.
+class copying {
+public:
+    explicit copying(std::size_t buffer_size) : size_(buffer_size) {
+        if (buffer_size == 0) throw misuse("copying needs a buffer of at least one byte");
+    }
+
+    /// Ready when the reader has ended, and all has been written and flushed. Gives how many bytes that were.
+    template <class R, class W>
+    poll_result<result<std::uint64_t>> poll(context& cx, R& from, W& to) {
+        for (;;) {
+            toll cost(cx);
+            if (begin_ == end_) {
+                begin_ = end_ = 0;
+                if (!has_ended_ && !poll_fill(cx, from)) return poll_flush_meanwhile(cx, to);
+                if (has_ended_ && begin_ == end_) return poll_end(cx, to);
+            }
+            const auto count = poll_write_checked(to, cx, std::span(buffer_.get() + begin_, end_ - begin_));
+            if (!count) return poll_read_meanwhile(cx, from);
+            if (!*count) return failure(count->error());
+            if (**count == 0) return failure(make_error_code(errc::write_zero));
+            begin_ += **count;
+            written_ += **count;
+            is_unflushed_ = true;
+            if (!cost.is_paid()) return not_ready;
+        }
+    }
+    [[nodiscard]] std::uint64_t written() const noexcept { return written_; }
+
+private:
+    static result<std::uint64_t> failure(std::error_code error) { return result<std::uint64_t>(std::unexpect, error); }
+
+    /// Reads to the end of what is in the buffer. False if the reader waits. An error is kept until all before it is written.
+    template <class R>
+    [[nodiscard]] bool poll_fill(context& cx, R& from) {
+        // Not before it is needed: a future that is never polled costs nothing.
+        if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(size_);
+        const auto count = poll_read_checked(from, cx, std::span(buffer_.get() + end_, size_ - end_));
+        if (!count) return false;
+        has_ended_ = !*count || **count == 0;
+        if (!*count) {
+            error_ = count->error();
+        } else {
+            end_ += **count;
+        }
+        return true;
+    }
+
+    /// While the writer waits, what the reader has is taken as far as there is room: it may be what the writer waits for.
+    template <class R>
+    not_ready_t poll_read_meanwhile(context& cx, R& from) {
+        while (!has_ended_ && end_ != size_ && poll_fill(cx, from)) {
+        }
+        return not_ready;
+    }
+
+    /// While the reader waits, what was written shall not wait with it: the other side may answer to it.
+    template <class W>
+    poll_result<result<std::uint64_t>> poll_flush_meanwhile(context& cx, W& to) {
+        if (!is_unflushed_) return not_ready;
+        const auto flushed = to.poll_flush(cx);
+        if (flushed && !*flushed) return failure(flushed->error());
+        if (flushed) is_unflushed_ = false;
+        return not_ready;
+    }
+
+    template <class W>
+    poll_result<result<std::uint64_t>> poll_end(context& cx, W& to) {
+        const auto flushed = to.poll_flush(cx);
+        if (!flushed) return not_ready;
+        if (error_) return failure(error_);
+        if (!*flushed) return failure(flushed->error());
+        return ok(written_);
+    }
+
+    std::unique_ptr<std::byte[]> buffer_;
+    std::size_t size_;
+    std::size_t begin_ = 0;
+    std::size_t end_ = 0;
+    std::uint64_t written_ = 0;
+    std::error_code error_;  // of the reader
+    bool has_ended_ = false;
+    bool is_unflushed_ = false;
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::io {
+
+/// What copy() reads into, if nothing else is said.
+inline constexpr std::size_t default_copy_buffer = 8 * 1024;
+
+template <class R, class W>
+class copy_op {
+public:
+    using output_type = result<std::uint64_t>;
+
+    copy_op(R& from, W& to, std::size_t buffer_size) : from_(&from), to_(&to), copying_(buffer_size) {}
+
+    poll_result<output_type> poll(context& cx) { return copying_.poll(cx, *from_, *to_); }
+    [[nodiscard]] std::size_t count() const noexcept { return copying_.written(); }
+
+private:
+    R* from_;
+    W* to_;
+    detail::copying copying_;
+};
+
+template <class R, class W>
+class copy_buf_op {
+public:
+    using output_type = result<std::uint64_t>;
+
+    copy_buf_op(R& from, W& to) noexcept : from_(&from), to_(&to) {}
+
+    poll_result<output_type> poll(context& cx) {
+        for (;;) {
+            detail::toll cost(cx);
+            const auto there = from_->poll_fill_buf(cx);
+            if (!there) return poll_flush_meanwhile(cx);
+            if (!*there) return failure(there->error());
+            if ((*there)->empty()) return poll_end(cx);
+            const auto count = detail::poll_write_checked(*to_, cx, **there);
+            if (!count) return not_ready;
+            if (!*count) return failure(count->error());
+            if (**count == 0) return failure(make_error_code(errc::write_zero));
+            from_->consume(**count);
+            written_ += **count;
+            is_unflushed_ = true;
+            if (!cost.is_paid()) return not_ready;
+        }
+    }
+    [[nodiscard]] std::size_t count() const noexcept { return written_; }
+
+private:
+    static output_type failure(std::error_code error) { return output_type(std::unexpect, error); }
+
+    poll_result<output_type> poll_flush_meanwhile(context& cx) {
+        if (!is_unflushed_) return not_ready;
+        const auto flushed = to_->poll_flush(cx);
+        if (flushed && !*flushed) return failure(flushed->error());
+        if (flushed) is_unflushed_ = false;
+        return not_ready;
+    }
+    poll_result<output_type> poll_end(context& cx) {
+        const auto flushed = to_->poll_flush(cx);
+        if (!flushed) return not_ready;
+        if (!*flushed) return failure(flushed->error());
+        return ok(written_);
+    }
+
+    R* from_;
+    W* to_;
+    std::uint64_t written_ = 0;
+    bool is_unflushed_ = false;
+};
+
+/// Writes all that a reader gives until its end, and flushes. Gives how many bytes. While the reader waits, what was written is
+/// flushed; while the writer waits, it reads on as far as its buffer has room.
+/// Errors: those of both, that of the reader when all before it has been written; errc::write_zero, errc::count_too_large. Throws misuse for a buffer of 0 bytes.
+/// Cancel safety: not safe. Up to a buffer of bytes was read and not yet written, and is lost. With copy_buf() none is.
+/// Cost: one allocation, for the buffer.
+template <class R, class W>
+[[nodiscard]] auto copy(R&& from, W&& to, std::size_t buffer_size = default_copy_buffer) {
+    if constexpr (detail::check_borrowed<R>() && detail::check_borrowed<W>() && detail::check_reader<R>() &&
+                  detail::check_writer<W>()) {
+        return operation<copy_op<std::remove_reference_t<R>, std::remove_reference_t<W>>>(std::in_place, from, to,
+                                                                                          buffer_size);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+/// The same from a reader with a buffer, whose bytes are written from where they lie.
+/// Errors: as copy(). Cancel safety: safe; what was not written is still in the reader. Cost: no allocation.
+template <class R, class W>
+[[nodiscard]] auto copy_buf(R&& from, W&& to) {
+    if constexpr (detail::check_borrowed<R>() && detail::check_borrowed<W>() && detail::check_buf_reader<R>() &&
+                  detail::check_writer<W>()) {
+        return operation<copy_buf_op<std::remove_reference_t<R>, std::remove_reference_t<W>>>(std::in_place, from, to);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+}  // namespace eddy::io

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/io/copy.hpp>
+#include <eddy/io/operation.hpp>
+
+namespace eddy::io {
+
+/// How many bytes copy_bidirectional() has moved.
+struct copied {
+    std::uint64_t a_to_b = 0;
+    std::uint64_t b_to_a = 0;
+
+    copied() noexcept = default;
+    copied(std::uint64_t there, std::uint64_t back) noexcept : a_to_b(there), b_to_a(back) {}
+
+    friend bool operator==(const copied&, const copied&) noexcept = default;
+};
+
+}  // namespace eddy::io
+
+namespace eddy::detail {
+
+/// One direction: copies, and hands the end of the reader on.
+///     running --end of the reader--> shutting down --> done
+class copy_direction {
+public:
+    explicit copy_direction(std::size_t buffer_size) : copying_(buffer_size) {}
+
+    template <class R, class W>
+    poll_result<result<void>> poll(context& cx, R& from, W& to) {
+        if (state_ == state::running) {
+            const auto all = copying_.poll(cx, from, to);
+            if (!all) return not_ready;
+            if (!*all) return result<void>(std::unexpect, all->error());
+            state_ = state::shutting_down;
+        }
+        if (state_ == state::shutting_down) {
+            auto ended = to.poll_shutdown(cx);
+            if (!ended || !*ended) return ended;
+            state_ = state::done;
+        }
+        return ok();
+    }
+    [[nodiscard]] std::uint64_t written() const noexcept { return copying_.written(); }
+
+private:
+    enum class state : unsigned char { running, shutting_down, done };
+
+    copying copying_;
+    state state_ = state::running;
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::io {
+
+template <class A, class B>
+class copy_bidirectional_op {
+public:
+    using output_type = result<copied>;
+
+    copy_bidirectional_op(A& a, B& b, std::size_t a_to_b_size, std::size_t b_to_a_size)
+        : a_(&a), b_(&b), a_to_b_(a_to_b_size), b_to_a_(b_to_a_size) {}
+
+    poll_result<output_type> poll(context& cx) {
+        const auto there = a_to_b_.poll(cx, *a_, *b_);
+        if (there && !*there) return output_type(std::unexpect, there->error());
+        const auto back = b_to_a_.poll(cx, *b_, *a_);
+        if (back && !*back) return output_type(std::unexpect, back->error());
+        if (!there || !back) return not_ready;
+        return output_type(std::in_place, a_to_b_.written(), b_to_a_.written());
+    }
+    [[nodiscard]] std::size_t count() const noexcept { return a_to_b_.written() + b_to_a_.written(); }
+
+private:
+    A* a_;
+    B* b_;
+    detail::copy_direction a_to_b_;
+    detail::copy_direction b_to_a_;
+};
+
+/// Copies from each of two streams to the other, at the same time. When one ends, the other is shut down for writing, and the
+/// opposite direction goes on until it ends, too. Gives how many bytes went each way.
+/// Errors: the first error of either direction ends both; the other streams' side is not shut down then. As copy().
+/// Cancel safety: not safe; as copy().
+/// Cost: two allocations, for the buffers.
+template <class A, class B>
+[[nodiscard]] auto copy_bidirectional(A&& a, B&& b, std::size_t a_to_b_size = default_copy_buffer,
+                                      std::size_t b_to_a_size = default_copy_buffer) {
+    if constexpr (detail::check_borrowed<A>() && detail::check_borrowed<B>() && detail::check_reader<A>() &&
+                  detail::check_reader<B>() && detail::check_writer<A>() && detail::check_writer<B>()) {
+        return operation<copy_bidirectional_op<std::remove_reference_t<A>, std::remove_reference_t<B>>>(
+            std::in_place, a, b, a_to_b_size, b_to_a_size);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+}  // namespace eddy::io

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <utility>
+
+#include <eddy/detail/pipe.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/result.hpp>
+
+// Connections in memory: for tests, and between tasks that speak in bytes.
+
+namespace eddy::io {
+
+/// The end of a simplex that reads. When it is destroyed, the writer gets broken_pipe.
+class [[nodiscard]] simplex_reader {
+public:
+    explicit simplex_reader(std::shared_ptr<detail::pipe> from) noexcept : pipe_(std::move(from)) {}
+    simplex_reader(simplex_reader&&) noexcept = default;
+    simplex_reader& operator=(simplex_reader&& other) noexcept {
+        simplex_reader(std::move(other)).pipe_.swap(pipe_);
+        return *this;
+    }
+    ~simplex_reader() {
+        if (pipe_) pipe_->end_reading();
+    }
+
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
+        if (!pipe_) throw misuse("this reader was moved from", cx.where());
+        return pipe_->poll_read(cx, into);
+    }
+
+private:
+    std::shared_ptr<detail::pipe> pipe_;
+};
+
+/// The end of a simplex that writes. When it is shut down or destroyed, the reader gets what is on its way, and then the end.
+class [[nodiscard]] simplex_writer {
+public:
+    explicit simplex_writer(std::shared_ptr<detail::pipe> to) noexcept : pipe_(std::move(to)) {}
+    simplex_writer(simplex_writer&&) noexcept = default;
+    simplex_writer& operator=(simplex_writer&& other) noexcept {
+        simplex_writer(std::move(other)).pipe_.swap(pipe_);
+        return *this;
+    }
+    ~simplex_writer() {
+        if (pipe_) pipe_->end_writing();
+    }
+
+    poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
+        return pipe(cx).poll_write(cx, from);
+    }
+    poll_result<result<void>> poll_flush(context&) { return ok(); }
+    poll_result<result<void>> poll_shutdown(context& cx) {
+        pipe(cx).end_writing();
+        return ok();
+    }
+
+private:
+    [[nodiscard]] detail::pipe& pipe(const context& cx) const {
+        if (!pipe_) throw misuse("this writer was moved from", cx.where());
+        return *pipe_;
+    }
+
+    std::shared_ptr<detail::pipe> pipe_;
+};
+
+/// One end of a duplex: what is written here is read at the other one.
+class [[nodiscard]] duplex_stream : public simplex_reader, public simplex_writer {
+public:
+    duplex_stream(simplex_reader&& reader, simplex_writer&& writer) noexcept
+        : simplex_reader(std::move(reader)), simplex_writer(std::move(writer)) {}
+};
+
+/// Both ends of a way for bytes.
+struct simplex_ends {
+    simplex_reader reader;
+    simplex_writer writer;
+
+    explicit simplex_ends(std::size_t capacity) : simplex_ends(std::make_shared<detail::pipe>(capacity)) {}
+
+private:
+    explicit simplex_ends(std::shared_ptr<detail::pipe> shared) noexcept : reader(shared), writer(std::move(shared)) {}
+};
+
+/// Both ends of a connection.
+struct duplex_ends {
+    duplex_stream first;
+    duplex_stream second;
+
+    explicit duplex_ends(std::size_t capacity) : duplex_ends(simplex_ends(capacity), simplex_ends(capacity)) {}
+
+private:
+    duplex_ends(simplex_ends&& there, simplex_ends&& back) noexcept
+        : first(std::move(back.reader), std::move(there.writer)),
+          second(std::move(there.reader), std::move(back.writer)) {}
+};
+
+/// A way for bytes within the program, with room for `capacity` of them: a writer waits while it is full, a reader while it is
+/// empty. `auto [reader, writer] = io::simplex(4096);`
+/// Errors: broken_pipe for who writes after a shutdown, or when the reader has gone. Throws misuse for no capacity.
+/// Cancel safety: safe. Thread safety: each end on one thread at a time.
+/// Cost: two allocations.
+[[nodiscard]] inline simplex_ends simplex(std::size_t capacity) { return simplex_ends(capacity); }
+
+/// The same in both directions: a connection without a network. `auto [client, server] = io::duplex(4096);`
+/// Each end goes to one task; for two see split(). Cost: four allocations.
+[[nodiscard]] inline duplex_ends duplex(std::size_t capacity) { return duplex_ends(capacity); }
+
+}  // namespace eddy::io

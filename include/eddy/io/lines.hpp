@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/utf8.hpp>
+#include <eddy/future.hpp>
+#include <eddy/io/lent.hpp>
+#include <eddy/io/read_until.hpp>
+#include <eddy/result.hpp>
+#include <eddy/stream/next.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+namespace eddy::detail {
+
+/// The parts of what a reader gives, without their delimiters. What has come of one is kept here until it is complete.
+template <class R, class C>
+class delimited_parts {
+public:
+    delimited_parts(R&& from, std::byte delimiter, std::size_t limit)
+        : from_(std::move(from)), limit_(limit), delimiter_(delimiter) {}
+
+    /// With its delimiter, which the last one may lack; nothing at the end.
+    poll_result<std::optional<result<C>>> poll_next(context& cx) {
+        if (has_ended_) return std::nullopt;
+        if (is_skipping_) {
+            const auto skipped = poll_skip_until(from_, cx, delimiter_);
+            if (!skipped) return not_ready;
+            if (!*skipped) return end_with(skipped->error());
+            is_skipping_ = false;
+        }
+        const auto done = poll_read_until(from_, cx, delimiter_, part_, read_, limit_);
+        if (!done) return not_ready;
+        if (!*done && done->error() == errc::line_too_long) return too_long();
+        if (!*done) return end_with(done->error());
+        if (read_ == 0) {
+            has_ended_ = true;
+            return std::nullopt;
+        }
+        return std::optional(result<C>(take()));
+    }
+
+    [[nodiscard]] R& reader() noexcept { return from_; }
+
+private:
+    C take() noexcept {
+        read_ = 0;
+        return std::exchange(part_, C());
+    }
+    std::optional<result<C>> too_long() {
+        static_cast<void>(take());
+        is_skipping_ = true;
+        return failure(make_error_code(errc::line_too_long));
+    }
+    std::optional<result<C>> end_with(std::error_code error) {
+        has_ended_ = true;
+        return failure(error);
+    }
+    static std::optional<result<C>> failure(std::error_code error) { return result<C>(std::unexpect, error); }
+
+    R from_;
+    C part_;
+    std::size_t read_ = 0;
+    std::size_t limit_;
+    std::byte delimiter_;
+    bool is_skipping_ = false;  // the rest of one that was too long
+    bool has_ended_ = false;
+};
+
+/// With room for what a limit does not count.
+constexpr std::size_t with_end(std::size_t limit, std::size_t size_of_end) noexcept {
+    return limit > io::no_limit - size_of_end ? io::no_limit : limit + size_of_end;
+}
+
+}  // namespace eddy::detail
+
+namespace eddy::io {
+
+/// A stream of the lines of a reader: see lines().
+template <class R>
+class [[nodiscard]] lines_stream : public stream_ops<lines_stream<R>> {
+public:
+    using item_type = result<std::string>;
+
+    lines_stream(R&& from, std::size_t limit)
+        : parts_(std::move(from), std::byte{'\n'}, detail::with_end(limit, 2)), limit_(limit) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        auto next = parts_.poll_next(cx);
+        if (!next || !*next || !**next) return next;
+        std::string& line = ***next;
+        if (line.ends_with('\n')) line.pop_back();
+        if (line.ends_with('\r')) line.pop_back();
+        if (line.size() > limit_) return failure(errc::line_too_long);
+        if (!detail::is_utf8(line)) return failure(errc::invalid_utf8);
+        return next;
+    }
+
+    /// Where it reads.
+    [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
+
+private:
+    static std::optional<item_type> failure(errc code) { return item_type(std::unexpect, make_error_code(code)); }
+
+    detail::delimited_parts<R, std::string> parts_;
+    std::size_t limit_;
+};
+
+/// A stream of what stands between delimiters: see split().
+template <class R>
+class [[nodiscard]] split_stream : public stream_ops<split_stream<R>> {
+public:
+    using item_type = result<std::vector<std::byte>>;
+
+    split_stream(R&& from, std::byte delimiter, std::size_t limit)
+        : parts_(std::move(from), delimiter, detail::with_end(limit, 1)), limit_(limit), delimiter_(delimiter) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        auto next = parts_.poll_next(cx);
+        if (!next || !*next || !**next) return next;
+        std::vector<std::byte>& part = ***next;
+        if (part.back() == delimiter_) part.pop_back();
+        if (part.size() > limit_) return std::optional(item_type(std::unexpect, make_error_code(errc::line_too_long)));
+        return next;
+    }
+
+    /// Where it reads.
+    [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
+
+private:
+    detail::delimited_parts<R, std::vector<std::byte>> parts_;
+    std::size_t limit_;
+    std::byte delimiter_;
+};
+
+/// A stream of the lines of a reader with a buffer, without their ends ("\n" or "\r\n"); the last one may lack it:
+///     auto lines = io::lines(io::buf_reader(std::ref(peer)), 1024);
+///     while (auto line = co_await lines.next()) use(co_await try_(std::move(*line)));
+/// Errors: errc::line_too_long for a line of more than `limit` bytes, of which the rest is skipped, and errc::invalid_utf8: the
+/// next line is the next item. An error of the reader is the last item.
+/// Cancel safety: safe: what has come of a line is kept in the stream.
+/// Cost: an allocation for a line that is longer than 15 bytes.
+template <class R>
+[[nodiscard]] auto lines(R&& from, std::size_t limit = no_limit) {
+    if constexpr (detail::check_given_io<R>() && detail::check_buf_reader<detail::kept_io_t<R>>()) {
+        return lines_stream<detail::kept_io_t<R>>(detail::kept_io_t<R>(std::forward<R>(from)), limit);
+    } else {
+        return detail::broken_stream();
+    }
+}
+
+/// A stream of what stands between delimiters, without these, as vectors of bytes. Two delimiters have an empty vector between
+/// them; after the last one comes nothing, if the reader ends there.
+/// Errors, cancel safety: as lines(); the bytes are not checked.
+template <class R>
+[[nodiscard]] auto split(R&& from, std::byte delimiter, std::size_t limit = no_limit) {
+    if constexpr (detail::check_given_io<R>() && detail::check_buf_reader<detail::kept_io_t<R>>()) {
+        return split_stream<detail::kept_io_t<R>>(detail::kept_io_t<R>(std::forward<R>(from)), delimiter, limit);
+    } else {
+        return detail::broken_stream();
+    }
+}
+
+}  // namespace eddy::io

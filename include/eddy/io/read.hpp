@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/io/operation.hpp>
+
+namespace eddy::io {
+
+template <class R>
+class read_op {
+public:
+    using output_type = result<std::size_t>;
+
+    read_op(R& from, std::span<std::byte> into) noexcept : from_(&from), into_(into) {}
+
+    poll_result<output_type> poll(context& cx) { return detail::poll_read_checked(*from_, cx, into_); }
+
+private:
+    R* from_;
+    std::span<std::byte> into_;
+};
+
+template <class R>
+class read_vectored_op {
+public:
+    using output_type = result<std::size_t>;
+
+    read_vectored_op(R& from, std::span<const std::span<std::byte>> into) noexcept : from_(&from), into_(into) {}
+
+    poll_result<output_type> poll(context& cx) { return detail::poll_read_parts(*from_, cx, into_); }
+
+private:
+    R* from_;
+    std::span<const std::span<std::byte>> into_;
+};
+
+/// Reads at least one byte into `into`, and gives how many. 0 at the end, or if `into` is empty.
+/// Errors: those of the reader; errc::count_too_large for one that says that it has read more than there was room for.
+/// Cancel safety: safe. If the future is dropped before it is ready, no byte was taken.
+template <class R>
+[[nodiscard]] auto read(R&& from, std::span<std::byte> into) {
+    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
+        return operation<read_op<std::remove_reference_t<R>>>(std::in_place, from, into);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+/// Reads into several buffers, one after the other: at once if the reader can do that, else into the first that is not empty.
+/// Otherwise as read().
+template <class R>
+[[nodiscard]] auto read_vectored(R&& from, std::span<const std::span<std::byte>> into) {
+    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
+        return operation<read_vectored_op<std::remove_reference_t<R>>>(std::in_place, from, into);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+}  // namespace eddy::io

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/io/operation.hpp>
+
+namespace eddy::detail {
+
+/// Fills `into` from `filled` on.
+template <class R>
+poll_result<result<void>> poll_read_exact(R& from, context& cx, std::span<std::byte> into, std::size_t& filled) {
+    while (filled < into.size()) {
+        const auto count = poll_read_checked(from, cx, into.subspan(filled));
+        if (!count) return not_ready;
+        if (!*count) return result<void>(std::unexpect, count->error());
+        if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::unexpected_eof));
+        filled += **count;
+    }
+    return ok();
+}
+
+}  // namespace eddy::detail
+
+namespace eddy::io {
+
+template <class R>
+class read_exact_op {
+public:
+    using output_type = result<void>;
+
+    read_exact_op(R& from, std::span<std::byte> into) noexcept : from_(&from), into_(into) {}
+
+    poll_result<output_type> poll(context& cx) { return detail::poll_read_exact(*from_, cx, into_, filled_); }
+    [[nodiscard]] std::size_t count() const noexcept { return filled_; }
+
+private:
+    R* from_;
+    std::span<std::byte> into_;
+    std::size_t filled_ = 0;
+};
+
+/// Fills `into`. How many bytes have come, also when it fails, is the operation's count():
+///     auto header = io::read_exact(peer, bytes);
+///     if (auto done = co_await header; !done) log(header.count(), "of", bytes.size());
+/// Errors: errc::unexpected_eof if the reader ends before; those of the reader; errc::count_too_large.
+/// Cancel safety: not safe. The bytes that have come are in `into`, and taken from the reader; count() says how many.
+template <class R>
+[[nodiscard]] auto read_exact(R&& from, std::span<std::byte> into) {
+    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
+        return operation<read_exact_op<std::remove_reference_t<R>>>(std::in_place, from, into);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+}  // namespace eddy::io

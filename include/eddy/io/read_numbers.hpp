@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/byte_order.hpp>
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/io/operation.hpp>
+#include <eddy/io/read_exact.hpp>
+
+namespace eddy::io {
+
+template <class R, class T, std::endian Order>
+class read_number_op {
+public:
+    using output_type = result<T>;
+
+    explicit read_number_op(R& from) noexcept : from_(&from) {}
+
+    poll_result<output_type> poll(context& cx) {
+        const auto done = detail::poll_read_exact(*from_, cx, bytes_, filled_);
+        if (!done) return not_ready;
+        if (!*done) return output_type(std::unexpect, done->error());
+        return output_type(detail::number_of<T, Order>(bytes_));
+    }
+    [[nodiscard]] std::size_t count() const noexcept { return filled_; }
+
+private:
+    R* from_;
+    std::array<std::byte, sizeof(T)> bytes_{};
+    std::size_t filled_ = 0;
+};
+
+}  // namespace eddy::io
+
+namespace eddy::detail {
+
+template <class T, std::endian Order, class R>
+auto read_number(R&& from) {
+    if constexpr (check_borrowed<R>() && check_reader<R>()) {
+        using op = io::read_number_op<std::remove_reference_t<R>, T, Order>;
+        return io::operation<op>(std::in_place, from);
+    } else {
+        return broken_future();
+    }
+}
+
+}  // namespace eddy::detail
+
+namespace eddy::io {
+
+// Numbers, in the network's order, and `_le` in the other one; f32 and f64 are IEEE 754.
+// Each gives a result of the number.
+// Errors: errc::unexpected_eof if the reader ends before, or within it; those of the reader.
+// Cancel safety: not safe, but for one byte. The bytes that have come are lost.
+// Cost: no allocation. They are short: read from a buf_reader.
+
+template <class R>
+[[nodiscard]] auto read_u8(R&& from) {
+    return detail::read_number<std::uint8_t, std::endian::big>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_i8(R&& from) {
+    return detail::read_number<std::int8_t, std::endian::big>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_u16(R&& from) {
+    return detail::read_number<std::uint16_t, std::endian::big>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_u16_le(R&& from) {
+    return detail::read_number<std::uint16_t, std::endian::little>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_i16(R&& from) {
+    return detail::read_number<std::int16_t, std::endian::big>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_i16_le(R&& from) {
+    return detail::read_number<std::int16_t, std::endian::little>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_u32(R&& from) {
+    return detail::read_number<std::uint32_t, std::endian::big>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_u32_le(R&& from) {
+    return detail::read_number<std::uint32_t, std::endian::little>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_i32(R&& from) {
+    return detail::read_number<std::int32_t, std::endian::big>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_i32_le(R&& from) {
+    return detail::read_number<std::int32_t, std::endian::little>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_u64(R&& from) {
+    return detail::read_number<std::uint64_t, std::endian::big>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_u64_le(R&& from) {
+    return detail::read_number<std::uint64_t, std::endian::little>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_i64(R&& from) {
+    return detail::read_number<std::int64_t, std::endian::big>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_i64_le(R&& from) {
+    return detail::read_number<std::int64_t, std::endian::little>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_f32(R&& from) {
+    return detail::read_number<float, std::endian::big>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_f32_le(R&& from) {
+    return detail::read_number<float, std::endian::little>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_f64(R&& from) {
+    return detail::read_number<double, std::endian::big>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_f64_le(R&& from) {
+    return detail::read_number<double, std::endian::little>(std::forward<R>(from));
+}
+
+}  // namespace eddy::io

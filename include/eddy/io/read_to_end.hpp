@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+#include <eddy/detail/byte_room.hpp>
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/toll.hpp>
+#include <eddy/detail/utf8.hpp>
+#include <eddy/io/operation.hpp>
+
+namespace eddy::detail {
+
+/// Reads on to the end, with room that grows with what comes.
+template <class R, class C>
+class reading_to_end {
+public:
+    explicit reading_to_end(R& from) noexcept : from_(&from) {}
+
+    poll_result<result<std::size_t>> poll(context& cx, C& into) {
+        for (;;) {
+            toll cost(cx);
+            byte_room<C> room(into, room_);
+            const auto bytes = room.get();
+            const auto count = poll_read_checked(*from_, cx, bytes);
+            if (!count) return not_ready;
+            if (!*count) return *count;
+            if (**count == 0) return ok(read_);
+            room.keep(**count);
+            read_ += **count;
+            if (**count == bytes.size()) room_ = std::min(room_ * 2, largest_room);
+            if (!cost.is_paid()) return not_ready;
+        }
+    }
+    [[nodiscard]] std::size_t count() const noexcept { return read_; }
+
+private:
+    static constexpr std::size_t largest_room = 64 * 1024;
+
+    R* from_;
+    std::size_t read_ = 0;
+    std::size_t room_ = 1024;  // whoever sends little shall not cost much
+};
+
+/// What was appended to a text, if it is UTF-8; else that is gone.
+inline result<std::size_t> only_utf8(std::string& text, std::size_t before) {
+    if (is_utf8(std::string_view(text).substr(before))) return text.size() - before;
+    text.resize(before);
+    return io_failure(errc::invalid_utf8);
+}
+
+}  // namespace eddy::detail
+
+namespace eddy::io {
+
+template <class R, class C>
+class read_to_end_op {
+public:
+    using output_type = result<std::size_t>;
+
+    read_to_end_op(R& from, C& into) noexcept : reading_(from), into_(&into) {}
+
+    poll_result<output_type> poll(context& cx) { return reading_.poll(cx, *into_); }
+    [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
+
+private:
+    detail::reading_to_end<R, C> reading_;
+    C* into_;
+};
+
+template <class R, class C>
+class read_all_op {
+public:
+    using output_type = result<C>;
+
+    explicit read_all_op(R& from) noexcept : reading_(from) {}
+
+    poll_result<output_type> poll(context& cx) {
+        const auto count = reading_.poll(cx, got_);
+        if (!count) return not_ready;
+        if (!*count) return output_type(std::unexpect, count->error());
+        return output_type(std::move(got_));
+    }
+    [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
+
+private:
+    detail::reading_to_end<R, C> reading_;
+    C got_;
+};
+
+template <class R>
+class read_to_string_op {
+public:
+    using output_type = result<std::size_t>;
+
+    read_to_string_op(R& from, std::string& into) noexcept : reading_(from), into_(&into), before_(into.size()) {}
+
+    poll_result<output_type> poll(context& cx) {
+        auto count = reading_.poll(cx, *into_);
+        if (!count || !*count) return count;
+        return detail::only_utf8(*into_, before_);
+    }
+    [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
+
+private:
+    detail::reading_to_end<R, std::string> reading_;
+    std::string* into_;
+    std::size_t before_;
+};
+
+template <class R>
+class read_text_op {
+public:
+    using output_type = result<std::string>;
+
+    explicit read_text_op(R& from) noexcept : reading_(from) {}
+
+    poll_result<output_type> poll(context& cx) {
+        const auto count = reading_.poll(cx, got_);
+        if (!count) return not_ready;
+        if (!*count) return output_type(std::unexpect, count->error());
+        if (auto text = detail::only_utf8(got_, 0); !text) return output_type(std::unexpect, text.error());
+        return output_type(std::move(got_));
+    }
+    [[nodiscard]] std::size_t count() const noexcept { return reading_.count(); }
+
+private:
+    detail::reading_to_end<R, std::string> reading_;
+    std::string got_;
+};
+
+/// Reads until the end and appends to `into`: a std::string, a vector of bytes, a bytes_mut. Gives how many bytes. To set a
+/// limit, read from a take().
+/// Errors: those of the reader; errc::count_too_large. What has come before an error is in `into`.
+/// Cancel safety: safe if `into` is kept: what has come is in it. Call it again to go on.
+/// Cost: `into` grows, by a quarter of a page first and by 64 KiB at most.
+template <class R, class C>
+[[nodiscard]] auto read_to_end(R&& from, C& into) {
+    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>() && detail::check_growing<C>()) {
+        return operation<read_to_end_op<std::remove_reference_t<R>, C>>(std::in_place, from, into);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+/// The same, and gives the bytes. Cancel safety: not safe; what has come is lost, also after an error.
+template <class R>
+[[nodiscard]] auto read_to_end(R&& from) {
+    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
+        return operation<read_all_op<std::remove_reference_t<R>, std::vector<std::byte>>>(std::in_place, from);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+/// Reads text until the end and appends it to `into`. Gives how many bytes.
+/// Errors: errc::invalid_utf8, and `into` is what it was before: what was read is lost; else as read_to_end().
+/// Cancel safety: not safe: what has come is in `into`, and was not checked.
+template <class R>
+[[nodiscard]] auto read_to_string(R&& from, std::string& into) {
+    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
+        return operation<read_to_string_op<std::remove_reference_t<R>>>(std::in_place, from, into);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+/// The same, and gives the text. Cancel safety: not safe; what has come is lost.
+template <class R>
+[[nodiscard]] auto read_to_string(R&& from) {
+    if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
+        return operation<read_text_op<std::remove_reference_t<R>>>(std::in_place, from);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+}  // namespace eddy::io

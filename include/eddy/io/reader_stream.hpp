@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include <eddy/bytes.hpp>
+#include <eddy/bytes_mut.hpp>
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/io/lent.hpp>
+#include <eddy/io/read_buf.hpp>
+#include <eddy/result.hpp>
+#include <eddy/stream/next.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+namespace eddy::io {
+
+/// A stream of what a reader gives, as `bytes`, piece by piece as it comes, of at most `capacity` bytes. It ends with the
+/// reader, or after its first error.
+///     io::reader_stream pieces(std::move(file));
+///     while (auto piece = co_await pieces.next()) co_await try_(send(co_await try_(std::move(*piece))));
+/// Cancel safety: that of the reader.
+/// Cost: one allocation for `capacity` bytes; pieces share it until it is full, and it is used again when they have gone.
+template <class R>
+class [[nodiscard]] reader_stream : public stream_ops<reader_stream<R>> {
+public:
+    using item_type = result<bytes>;
+
+    explicit reader_stream(R inner, std::size_t capacity = 4096) : inner_(std::move(inner)), capacity_(capacity) {
+        detail::check_reader<R>();
+        if (capacity == 0) throw misuse("a reader_stream needs room for at least one byte");
+    }
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if (has_ended_) return std::nullopt;
+        if (room_.capacity() == 0) room_.reserve(capacity_);
+        const auto count = detail::poll_read_buf(inner_, cx, room_);
+        if (!count) return not_ready;
+        has_ended_ = !*count || **count == 0;
+        if (!*count) return std::optional(item_type(std::unexpect, count->error()));
+        if (**count == 0) return std::nullopt;
+        return std::optional(item_type(room_.split().freeze()));
+    }
+
+    [[nodiscard]] R& inner() noexcept { return inner_; }
+    [[nodiscard]] R into_inner() && { return std::move(inner_); }
+
+private:
+    R inner_;
+    bytes_mut room_;
+    std::size_t capacity_;
+    bool has_ended_ = false;
+};
+
+template <class R>
+reader_stream(std::reference_wrapper<R>) -> reader_stream<lent<R>>;
+template <class R>
+reader_stream(std::reference_wrapper<R>, std::size_t) -> reader_stream<lent<R>>;
+
+}  // namespace eddy::io

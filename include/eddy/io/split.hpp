@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <source_location>
+#include <span>
+#include <utility>
+
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/io/lent.hpp>
+#include <eddy/result.hpp>
+#include <eddy/stream/split.hpp>
+
+namespace eddy::io {
+
+template <class S>
+class write_half;
+
+/// The half that reads. Made by split(); it is no matter whether the other one still lives.
+template <class S>
+class [[nodiscard]] read_half {
+    using shared = detail::split_object<S>;
+
+public:
+    explicit read_half(shared* of) noexcept : shared_(of) {}
+
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
+        return ask(cx, [&](S& object) { return object.poll_read(cx, into); });
+    }
+    poll_result<result<std::size_t>> poll_read_vectored(context& cx, std::span<const std::span<std::byte>> into)
+        requires vectored_read<S>
+    {
+        return ask(cx, [&](S& object) { return object.poll_read_vectored(cx, into); });
+    }
+
+    /// Whether the two are halves of one object, so that unsplit() takes them.
+    [[nodiscard]] bool is_pair_of(const write_half<S>& writer) const noexcept {
+        return shared_ && shared_.get() == writer.shared_.get();
+    }
+
+private:
+    template <class U>
+    friend U unsplit(read_half<U> reader, write_half<U> writer, std::source_location where);
+
+    template <class Fn>
+    auto ask(context& cx, Fn f) {
+        if (!shared_) throw misuse("this half of a split object was moved from", cx.where());
+        return detail::with_split(*shared_, cx, f);
+    }
+
+    typename shared::share shared_;
+};
+
+/// The half that writes. Made by split(). Destroying it does not shut the object down.
+template <class S>
+class [[nodiscard]] write_half {
+    using shared = detail::split_object<S>;
+
+public:
+    explicit write_half(shared* of) noexcept : shared_(of) {}
+
+    poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
+        return ask(cx, [&](S& object) { return object.poll_write(cx, from); });
+    }
+    poll_result<result<std::size_t>> poll_write_vectored(context& cx, std::span<const std::span<const std::byte>> from)
+        requires vectored_write<S>
+    {
+        return ask(cx, [&](S& object) { return object.poll_write_vectored(cx, from); });
+    }
+    poll_result<result<void>> poll_flush(context& cx) {
+        return ask(cx, [&](S& object) { return object.poll_flush(cx); });
+    }
+    poll_result<result<void>> poll_shutdown(context& cx) {
+        return ask(cx, [&](S& object) { return object.poll_shutdown(cx); });
+    }
+
+private:
+    friend class read_half<S>;
+    template <class U>
+    friend U unsplit(read_half<U> reader, write_half<U> writer, std::source_location where);
+
+    template <class Fn>
+    auto ask(context& cx, Fn f) {
+        if (!shared_) throw misuse("this half of a split object was moved from", cx.where());
+        return detail::with_split(*shared_, cx, f);
+    }
+
+    typename shared::share shared_;
+};
+
+/// What split() returns.
+template <class S>
+struct halves {
+    read_half<S> reader;
+    write_half<S> writer;
+
+    explicit halves(S&& whole) : halves(new detail::split_object<S>(std::move(whole))) {}
+
+private:
+    explicit halves(detail::split_object<S>* shared) noexcept : reader(shared), writer(shared) {}
+};
+
+/// Splits what is read and written into two halves for two tasks, which may run on two threads. One half at a time is polled:
+/// the other waits meanwhile, without blocking its thread. The object lives as long as one of the halves.
+///     auto [reader, writer] = io::split(std::move(tcp));
+/// Cancel safety, errors: those of the object.
+/// Cost: one allocation; an uncontended lock for each poll.
+template <class S>
+[[nodiscard]] auto split(S&& whole) {
+    if constexpr (detail::check_given_io<S>() && detail::check_reader<S>() && detail::check_writer<S>()) {
+        return halves<detail::kept_io_t<S>>(detail::kept_io_t<S>(std::forward<S>(whole)));
+    } else {
+        return detail::broken_halves();
+    }
+}
+
+/// The object again, of its two halves.
+/// Errors: throws misuse if they are not the two halves of one object; both are gone then (see read_half::is_pair_of()).
+template <class S>
+[[nodiscard]] S unsplit(read_half<S> reader, write_half<S> writer,
+                        std::source_location where = std::source_location::current()) {
+    if (!reader.is_pair_of(writer))
+        throw misuse("unsplit takes the two halves of one split object, and these are of different ones", where);
+    return std::move(reader.shared_->object);
+}
+
+}  // namespace eddy::io

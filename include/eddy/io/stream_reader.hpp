@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <iterator>
+#include <optional>
+#include <span>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/bytes.hpp>
+#include <eddy/detail/byte_window.hpp>
+#include <eddy/detail/stream_adaptor.hpp>
+#include <eddy/future.hpp>
+#include <eddy/result.hpp>
+#include <eddy/stream/next.hpp>
+
+namespace eddy::detail {
+
+/// Whether a stream's items are bytes, or results of bytes.
+template <class S>
+constexpr bool check_stream_of_bytes() {
+    constexpr bool is_stream = eddy::stream<S>;
+    static_assert(is_stream, "eddy: this reads from a stream, which needs item_type and poll_next(context&)");
+    if constexpr (is_stream) {
+        using item = item_value_t<item_t<S>>;
+        constexpr bool fits = (owner_of_bytes<item> || std::derived_from<item, byte_window>) &&
+                              std::same_as<item_error_t<item_t<S>>, std::error_code>;
+        static_assert(
+            fits,
+            "eddy: this reads from a stream of eddy::bytes (or strings, or vectors of bytes), or of results of them");
+        return fits;
+    }
+    return false;
+}
+
+}  // namespace eddy::detail
+
+namespace eddy::io {
+
+/// A reader, with a buffer, of what a stream gives: of `bytes`, strings or vectors of bytes, or results of them.
+///     io::stream_reader body(std::move(pieces));
+/// It ends with the stream, which is not asked again then. Errors: those in the stream's items.
+/// Cancel safety: that of the stream. Cost: none of its own; the bytes are copied once, or not at all (fill_buf).
+template <class S>
+class [[nodiscard]] stream_reader {
+    static_assert(detail::check_stream_of_bytes<S>());
+    using item = typename S::item_type;
+    using chunk = detail::item_value_t<item>;
+
+public:
+    explicit stream_reader(S from) : from_(std::move(from)) {}
+
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
+        if (into.empty()) return ok(std::size_t{0});
+        const auto there = poll_fill_buf(cx);
+        if (!there) return not_ready;
+        if (!*there) return result<std::size_t>(std::unexpect, there->error());
+        const std::size_t count = std::min(into.size(), (*there)->size());
+        std::copy_n((*there)->begin(), count, into.begin());
+        used_ += count;
+        return ok(count);
+    }
+
+    poll_result<result<std::span<const std::byte>>> poll_fill_buf(context& cx) {
+        while (left().empty() && !has_ended_) {
+            detail::toll cost(cx);
+            auto next = from_.poll_next(cx);
+            if (!next) return not_ready;
+            has_ended_ = !next->has_value();
+            if (has_ended_) break;
+            if (auto error = take(**std::move(next))) return result<std::span<const std::byte>>(std::unexpect, *error);
+            if (!cost.is_paid()) return not_ready;  // its bytes are kept
+        }
+        return ok(left());
+    }
+
+    /// Errors: throws std::out_of_range for more than there is.
+    void consume(std::size_t count) {
+        if (count > left().size()) detail::throw_out_of_window("stream_reader::consume", count, left().size());
+        used_ += count;
+    }
+
+    [[nodiscard]] S& inner() noexcept { return from_; }
+    [[nodiscard]] S into_inner() && { return std::move(from_); }
+
+private:
+    [[nodiscard]] std::span<const std::byte> left() const noexcept {
+        if (!chunk_) return {};
+        return std::as_bytes(std::span(std::data(*chunk_), std::size(*chunk_))).subspan(used_);
+    }
+    std::optional<std::error_code> take(item&& next) {
+        used_ = 0;
+        if constexpr (detail::is_expected<item>) {
+            chunk_.reset();
+            if (!next) return next.error();
+            chunk_.emplace(*std::move(next));
+        } else {
+            chunk_.emplace(std::move(next));
+        }
+        return std::nullopt;
+    }
+
+    S from_;
+    std::optional<chunk> chunk_;
+    std::size_t used_ = 0;  // of the chunk
+    bool has_ended_ = false;
+};
+
+}  // namespace eddy::io

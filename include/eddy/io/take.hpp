@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+
+#include <eddy/detail/byte_window.hpp>
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/future.hpp>
+#include <eddy/io/lent.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::io {
+
+/// A reader that ends after so many bytes of another one: see take().
+template <class R>
+class [[nodiscard]] take_reader {
+public:
+    take_reader(R&& inner, std::uint64_t limit) : inner_(std::move(inner)), limit_(limit) {}
+
+    poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
+        if (limit_ == 0) return ok(std::size_t{0});
+        auto count = detail::poll_read_checked(inner_, cx, within_limit(into));
+        if (count && *count) limit_ -= **count;
+        return count;
+    }
+
+    poll_result<result<std::span<const std::byte>>> poll_fill_buf(context& cx)
+        requires async_buf_read<R>
+    {
+        if (limit_ == 0) return ok(std::span<const std::byte>());
+        auto there = inner_.poll_fill_buf(cx);
+        if (there && *there) **there = within_limit(**there);
+        return there;
+    }
+    /// Errors: throws std::out_of_range for more than the limit.
+    void consume(std::size_t count)
+        requires async_buf_read<R>
+    {
+        if (count > limit_) detail::throw_out_of_window("take_reader::consume", count, limit_);
+        inner_.consume(count);
+        limit_ -= count;
+    }
+
+    /// How many bytes may still come.
+    [[nodiscard]] std::uint64_t limit() const noexcept { return limit_; }
+    void set_limit(std::uint64_t limit) noexcept { limit_ = limit; }
+    [[nodiscard]] R& inner() noexcept { return inner_; }
+    [[nodiscard]] R into_inner() && { return std::move(inner_); }
+
+private:
+    template <class Byte>
+    std::span<Byte> within_limit(std::span<Byte> bytes) const noexcept {
+        return bytes.first(static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), limit_)));
+    }
+
+    R inner_;
+    std::uint64_t limit_;
+};
+
+/// A reader of the first `limit` bytes of another one. That is not read further, so that what follows is left for others.
+/// Cancel safety: that of the reader.
+///     auto body = io::take(std::ref(peer), length);
+template <class R>
+[[nodiscard]] auto take(R&& from, std::uint64_t limit) {
+    if constexpr (detail::check_given_io<R>() && detail::check_reader<detail::kept_io_t<R>>()) {
+        return take_reader<detail::kept_io_t<R>>(detail::kept_io_t<R>(std::forward<R>(from)), limit);
+    } else {
+        return detail::broken_io();
+    }
+}
+
+}  // namespace eddy::io

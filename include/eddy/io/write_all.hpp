@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/io/operation.hpp>
+
+namespace eddy::io {
+
+template <class W>
+class write_all_op {
+public:
+    using output_type = result<void>;
+
+    write_all_op(W& to, std::span<const std::byte> from) noexcept : to_(&to), left_(from), size_(from.size()) {}
+
+    poll_result<output_type> poll(context& cx) { return detail::poll_write_all(*to_, cx, left_); }
+    [[nodiscard]] std::size_t count() const noexcept { return size_ - left_.size(); }
+
+private:
+    W* to_;
+    std::span<const std::byte> left_;
+    std::size_t size_;
+};
+
+template <class W>
+class write_all_vectored_op {
+public:
+    using output_type = result<void>;
+
+    write_all_vectored_op(W& to, std::span<std::span<const std::byte>> from) noexcept : to_(&to), left_(from) {}
+
+    poll_result<output_type> poll(context& cx) {
+        for (skip_empty(); !left_.empty(); skip_empty()) {
+            const auto count = detail::poll_write_parts(*to_, cx, std::span<const std::span<const std::byte>>(left_));
+            if (!count) return not_ready;
+            if (!*count) return output_type(std::unexpect, count->error());
+            if (**count == 0) return output_type(std::unexpect, make_error_code(errc::write_zero));
+            take_off(**count);
+        }
+        return ok();
+    }
+    [[nodiscard]] std::size_t count() const noexcept { return written_; }
+
+private:
+    void skip_empty() noexcept {
+        while (!left_.empty() && left_.front().empty()) left_ = left_.subspan(1);
+    }
+    void take_off(std::size_t count) noexcept {
+        written_ += count;
+        for (; count >= left_.front().size(); left_ = left_.subspan(1)) {
+            count -= left_.front().size();
+            if (left_.size() == 1) {
+                left_ = {};
+                return;
+            }
+        }
+        left_.front() = left_.front().subspan(count);
+    }
+
+    W* to_;
+    std::span<std::span<const std::byte>> left_;
+    std::size_t written_ = 0;
+};
+
+/// Writes all of `from`. How much has been written, also when it fails, is the operation's count(). It does not flush.
+/// Errors: errc::write_zero if the writer takes no more; those of the writer; errc::count_too_large.
+/// Cancel safety: not safe. How much was written only count() knows; with write_all_buf() the buffer knows it.
+template <class W>
+[[nodiscard]] auto write_all(W&& to, std::span<const std::byte> from) {
+    if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {
+        return operation<write_all_op<std::remove_reference_t<W>>>(std::in_place, to, from);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+/// The same of text.
+template <class W>
+[[nodiscard]] auto write_all(W&& to, std::string_view from) {
+    return eddy::io::write_all(std::forward<W>(to), std::as_bytes(std::span(from)));
+}
+
+/// Writes all of several buffers, one after the other, and many at once if the writer can do that. The spans in `from` are moved
+/// on as it goes, so that they say what is left.
+/// Errors, cancel safety: as write_all(); if `from` is kept, another call goes on where this one was.
+template <class W>
+[[nodiscard]] auto write_all_vectored(W&& to, std::span<std::span<const std::byte>> from) {
+    if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {
+        return operation<write_all_vectored_op<std::remove_reference_t<W>>>(std::in_place, to, from);
+    } else {
+        return detail::broken_future();
+    }
+}
+
+}  // namespace eddy::io

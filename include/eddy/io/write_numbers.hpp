@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/byte_order.hpp>
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/io/operation.hpp>
+
+namespace eddy::io {
+
+template <class W, std::size_t Size>
+class write_number_op {
+public:
+    using output_type = result<void>;
+
+    write_number_op(W& to, const std::array<std::byte, Size>& bytes) noexcept : to_(&to), bytes_(bytes) {}
+
+    poll_result<output_type> poll(context& cx) {
+        auto left = std::span<const std::byte>(bytes_).subspan(written_);
+        auto done = detail::poll_write_all(*to_, cx, left);
+        written_ = Size - left.size();
+        return done;
+    }
+    [[nodiscard]] std::size_t count() const noexcept { return written_; }
+
+private:
+    W* to_;
+    std::array<std::byte, Size> bytes_;
+    std::size_t written_ = 0;
+};
+
+}  // namespace eddy::io
+
+namespace eddy::detail {
+
+template <std::endian Order, class W, class T>
+auto write_number(W&& to, T value) {
+    if constexpr (check_borrowed<W>() && check_writer<W>()) {
+        using op = io::write_number_op<std::remove_reference_t<W>, sizeof(T)>;
+        return io::operation<op>(std::in_place, to, bytes_of<Order>(value));
+    } else {
+        return broken_future();
+    }
+}
+
+}  // namespace eddy::detail
+
+namespace eddy::io {
+
+// Numbers, in the network's order, and `_le` in the other one; f32 and f64 are IEEE 754.
+// Errors: as write_all().
+// Cancel safety: not safe, but for one byte. How many bytes were written only count() knows.
+// Cost: no allocation. They are short: write to a buf_writer.
+
+template <class W>
+[[nodiscard]] auto write_u8(W&& to, std::uint8_t value) {
+    return detail::write_number<std::endian::big>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_i8(W&& to, std::int8_t value) {
+    return detail::write_number<std::endian::big>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_u16(W&& to, std::uint16_t value) {
+    return detail::write_number<std::endian::big>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_u16_le(W&& to, std::uint16_t value) {
+    return detail::write_number<std::endian::little>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_i16(W&& to, std::int16_t value) {
+    return detail::write_number<std::endian::big>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_i16_le(W&& to, std::int16_t value) {
+    return detail::write_number<std::endian::little>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_u32(W&& to, std::uint32_t value) {
+    return detail::write_number<std::endian::big>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_u32_le(W&& to, std::uint32_t value) {
+    return detail::write_number<std::endian::little>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_i32(W&& to, std::int32_t value) {
+    return detail::write_number<std::endian::big>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_i32_le(W&& to, std::int32_t value) {
+    return detail::write_number<std::endian::little>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_u64(W&& to, std::uint64_t value) {
+    return detail::write_number<std::endian::big>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_u64_le(W&& to, std::uint64_t value) {
+    return detail::write_number<std::endian::little>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_i64(W&& to, std::int64_t value) {
+    return detail::write_number<std::endian::big>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_i64_le(W&& to, std::int64_t value) {
+    return detail::write_number<std::endian::little>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_f32(W&& to, float value) {
+    return detail::write_number<std::endian::big>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_f32_le(W&& to, float value) {
+    return detail::write_number<std::endian::little>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_f64(W&& to, double value) {
+    return detail::write_number<std::endian::big>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_f64_le(W&& to, double value) {
+    return detail::write_number<std::endian::little>(std::forward<W>(to), value);
+}
+
+}  // namespace eddy::io

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/byte_block.hpp>
+
+#include <limits>
+#include <new>
+#include <stdexcept>
+
+namespace eddy::detail {
+
+byte_block* byte_block::make(std::size_t capacity) {
+    if (capacity > std::numeric_limits<std::size_t>::max() / 2 - sizeof(byte_block)) {
+        throw std::length_error("eddy::bytes_mut: more room was asked for than there is memory");
+    }
+    void* const memory = ::operator new(sizeof(byte_block) + capacity);
+    // SAFETY: the bytes begin behind the header, in the same allocation.
+    auto* const bytes = static_cast<std::byte*>(memory) + sizeof(byte_block);
+    return ::new (memory) byte_block(bytes, capacity, true, &free_with_bytes);
+}
+
+void byte_block::free_with_bytes(byte_block* block) noexcept {
+    block->~byte_block();
+    ::operator delete(block);
+}
+
+}  // namespace eddy::detail

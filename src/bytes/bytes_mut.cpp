@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/bytes_mut.hpp>
+
+#include <algorithm>
+#include <cstring>
+#include <limits>
+#include <stdexcept>
+
+namespace eddy {
+namespace {
+
+constexpr std::size_t largest_usual_block = 64 * 1024;
+
+}  // namespace
+
+bytes_mut::bytes_mut(bytes&& from) {
+    if (auto same = std::move(from).try_into_mut()) {
+        *this = *std::move(same);
+    } else {
+        put(same.error().chunk());
+    }
+}
+
+bytes_mut bytes_mut::copy_of(std::span<const std::byte> from) {
+    bytes_mut copy;
+    copy.put(from);
+    return copy;
+}
+
+bytes_mut bytes_mut::copy_of(std::string_view from) { return copy_of(std::as_bytes(std::span(from))); }
+
+bool bytes_mut::try_reclaim(std::size_t additional) {
+    if (capacity_ - size_ >= additional) return true;
+    if (!share_.is_own()) return false;
+    // What was behind this window has gone, and so may have what was before it.
+    const auto behind = static_cast<std::size_t>(share_->end() - data_);
+    if (behind - size_ >= additional) {
+        capacity_ = behind;
+        return true;
+    }
+    const auto before = static_cast<std::size_t>(data_ - share_->begin());
+    // Only if as much is free as must be moved: else a window that grows by a byte and loses one would move all of them
+    // each time.
+    if (share_->capacity() - size_ < additional || before < size_) return false;
+    if (size_ != 0) std::memcpy(share_->begin(), data_, size_);
+    data_ = share_->begin();
+    capacity_ = share_->capacity();
+    return true;
+}
+
+void bytes_mut::make_room(std::size_t additional) {
+    if (try_reclaim(additional)) return;
+    if (additional > std::numeric_limits<std::size_t>::max() / 2 - size_) {
+        throw std::length_error("eddy: bytes_mut::reserve() was asked for " + std::to_string(additional) + " bytes");
+    }
+    // Twice what it was, so that many small additions together cost no more than the last one; and no less than the block was,
+    // up to a limit, since what is left of that after a split says nothing about what will come.
+    const std::size_t usual = share_.get() == nullptr ? 0 : std::min(share_->capacity(), largest_usual_block);
+    const std::size_t capacity = std::max({size_ + additional, capacity_ * 2, usual});
+    detail::byte_share larger(detail::byte_block::make(capacity));
+    if (size_ != 0) std::memcpy(larger->begin(), data_, size_);
+    data_ = larger->begin();
+    capacity_ = larger->capacity();
+    share_ = std::move(larger);
+}
+
+void bytes_mut::advance_mut(std::size_t count) {
+    if (count > capacity_ - size_) detail::throw_out_of_window("bytes_mut::advance_mut", count, capacity_ - size_);
+    size_ += count;
+}
+
+void bytes_mut::put(std::span<const std::byte> from) {
+    if (from.empty()) return;
+    reserve(from.size());
+    std::memcpy(data_ + size_, from.data(), from.size());
+    size_ += from.size();
+}
+
+void bytes_mut::put(std::string_view from) { put(std::as_bytes(std::span(from))); }
+
+void bytes_mut::put_bytes(std::byte value, std::size_t count) {
+    reserve(count);
+    std::fill_n(data_ + size_, count, value);
+    size_ += count;
+}
+
+void bytes_mut::resize(std::size_t size, std::byte fill) {
+    if (size > size_) put_bytes(fill, size - size_);
+    truncate(size);
+}
+
+bytes_mut bytes_mut::split_to(std::size_t count) {
+    if (count > size_) detail::throw_out_of_window("bytes_mut::split_to", count, size_);
+    bytes_mut front(share_, data_, count, count);
+    advance(count);
+    return front;
+}
+
+bytes_mut bytes_mut::split_off(std::size_t count) {
+    if (count > capacity_) detail::throw_out_of_window("bytes_mut::split_off", count, capacity_);
+    bytes_mut back(share_, data_ + count, size_ > count ? size_ - count : 0, capacity_ - count);
+    capacity_ = count;
+    size_ = std::min(size_, count);
+    return back;
+}
+
+void bytes_mut::unsplit(bytes_mut other) {
+    if (empty()) {
+        *this = std::move(other);
+    } else if (data_ + size_ == other.data_ && share_.get() == other.share_.get()) {
+        // This window is full: `other` begins where its room would be, and no two windows have a byte in common.
+        size_ += other.size_;
+        capacity_ += other.capacity_;
+    } else {
+        put(other.chunk());
+    }
+}
+
+void bytes_mut::advance(std::size_t count) {
+    if (count > size_) detail::throw_out_of_window("bytes_mut::advance", count, size_);
+    data_ += count;
+    size_ -= count;
+    capacity_ -= count;
+}
+
+bytes bytes_mut::freeze() && {
+    bytes frozen(std::move(share_), data_, size_);
+    forget();
+    return frozen;
+}
+
+}  // namespace eddy

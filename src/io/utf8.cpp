@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/detail/utf8.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace eddy::detail {
+namespace {
+
+/// Of a first byte: how many follow, and the least and the largest second one (Unicode 15, table 3-7: by the second byte alone
+/// overlong forms, surrogates and what is too large are told).
+struct sequence {
+    std::size_t following;
+    unsigned char least;
+    unsigned char most;
+};
+
+constexpr sequence sequence_of(unsigned char first) noexcept {
+    if (first >= 0xc2 && first <= 0xdf) return {1, 0x80, 0xbf};
+    if (first == 0xe0) return {2, 0xa0, 0xbf};
+    if (first == 0xed) return {2, 0x80, 0x9f};
+    if (first >= 0xe1 && first <= 0xef) return {2, 0x80, 0xbf};
+    if (first == 0xf0) return {3, 0x90, 0xbf};
+    if (first >= 0xf1 && first <= 0xf3) return {3, 0x80, 0xbf};
+    if (first == 0xf4) return {3, 0x80, 0x8f};
+    return {0, 0, 0};
+}
+
+/// How many bytes the sequence at the front of `text` has; 0 if it is none. `text` is not empty.
+std::size_t length_of_first(std::string_view text) noexcept {
+    const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    if (byte(0) < 0x80) return 1;
+    const auto [following, least, most] = sequence_of(byte(0));
+    if (following == 0 || text.size() <= following || byte(1) < least || byte(1) > most) return 0;
+    for (std::size_t i = 2; i <= following; ++i) {
+        if ((byte(i) & 0xc0) != 0x80) return 0;
+    }
+    return following + 1;
+}
+
+}  // namespace
+
+bool is_utf8(std::string_view text) noexcept {
+    while (!text.empty()) {
+        // Most text is ASCII: eight bytes at a time.
+        std::uint64_t eight = 0;
+        if (text.size() >= sizeof(eight)) {
+            std::memcpy(&eight, text.data(), sizeof(eight));
+            if ((eight & 0x8080808080808080) == 0) {
+                text.remove_prefix(sizeof(eight));
+                continue;
+            }
+        }
+        const std::size_t length = length_of_first(text);
+        if (length == 0) return false;
+        text.remove_prefix(length);
+    }
+    return true;
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/io.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <random>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <eddy/bytes.hpp>
+#include <eddy/error.hpp>
+#include <eddy/join.hpp>
+#include <eddy/stream.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
+#include <eddy/wait.hpp>
+
+#include "support/choppy_io.hpp"
+#include "support/items.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+namespace io = eddy::io;
+using eddy::bytes;
+using eddy::result;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::all_chops;
+using support::as_bytes;
+using support::as_text;
+using support::chop;
+using support::choppy_reader;
+using support::choppy_writer;
+using support::finish;
+
+const std::string some_text = "From the ashes a fire shall be woken, a light from the shadows shall spring.";
+
+chop large_pieces() {
+    chop how;
+    how.most = 1000;
+    how.waits_between = false;
+    return how;
+}
+
+// ---- Buffers ----
+
+TEST(IoBufReader, P044_SmallReadsBecomeFewLargeOnes) {
+    io::buf_reader from(choppy_reader(some_text, large_pieces()), 64);
+    std::string got;
+    std::array<std::byte, 3> some{};
+    for (;;) {
+        const std::size_t count = finish(io::read(from, some)).value();
+        if (count == 0) break;
+        got += as_text(std::span(some).first(count));
+    }
+    EXPECT_EQ(got, some_text);
+    EXPECT_EQ(from.inner().polls(), 3u) << "64 bytes, the rest, the end";
+}
+
+TEST(IoBufReader, P044_ALargeReadGoesPastTheBuffer) {
+    io::buf_reader from(choppy_reader(some_text, large_pieces()), 8);
+    std::array<std::byte, 70> large{};
+    EXPECT_EQ(finish(io::read(from, large)), 70u);
+    EXPECT_TRUE(from.buffered().empty());
+    EXPECT_EQ(finish(io::read_u8(from)), 'p');
+    EXPECT_EQ(as_text(from.buffered()), "ring.");
+    EXPECT_EQ(finish(io::read(from, large)), 5u) << "what is in the buffer comes first";
+}
+
+TEST(IoBufReader, P044_SeeksFromWhereItsUserIs) {
+    io::buf_reader from(io::cursor(std::string("0123456789")), 4);
+    EXPECT_EQ(finish(io::read_u8(from)), '0');
+    EXPECT_EQ(finish(io::stream_position(from)), 1u);
+    EXPECT_EQ(finish(io::seek(from, io::seek_from::current(2))), 3u);
+    EXPECT_EQ(finish(io::read_u8(from)), '3');
+    EXPECT_EQ(finish(io::seek(from, io::seek_from::end(-1))), 9u);
+    EXPECT_EQ(finish(io::read_to_string(from)).value(), "9");
+}
+
+TEST(IoBufWriter, P044_SmallWritesBecomeFewLargeOnes) {
+    choppy_writer kept(large_pieces());
+    io::buf_writer to(std::ref(kept), 16);
+    for (const char c : some_text) EXPECT_TRUE(finish(io::write_all(to, std::string_view(&c, 1))));
+    EXPECT_EQ(kept.polls(), some_text.size() / 16);
+    EXPECT_EQ(to.buffered().size(), some_text.size() % 16);
+    EXPECT_TRUE(finish(io::flush(to)));
+    EXPECT_EQ(kept.got(), some_text);
+    EXPECT_EQ(kept.flushed(), some_text.size());
+    EXPECT_TRUE(finish(io::write_all(to, "tail")));
+    EXPECT_TRUE(finish(io::shutdown(to)));
+    EXPECT_EQ(kept.got(), some_text + "tail");
+    EXPECT_TRUE(kept.is_shut_down());
+}
+
+TEST(IoBufWriter, P044_AnyPiecesInAnyOrder) {
+    for (const chop& how : all_chops()) {
+        for (const std::size_t capacity : {1u, 2u, 7u, 64u, 1000u}) {
+            choppy_writer kept(how);
+            io::buf_writer to(std::ref(kept), capacity);
+            std::string_view left = some_text;
+            for (std::size_t piece = 1; !left.empty(); ++piece) {
+                const auto some = left.substr(0, piece);
+                EXPECT_TRUE(finish(io::write_all(to, some)));
+                left.remove_prefix(some.size());
+            }
+            EXPECT_TRUE(finish(io::flush(to)));
+            EXPECT_EQ(kept.got(), some_text);
+        }
+    }
+}
+
+TEST(IoBufWriter, P044_ErrorsAreToldAndWhatWasNotWrittenIsThere) {
+    chop bad = large_pieces();
+    bad.fails_at = 3;
+    io::buf_writer to(choppy_writer(bad), 16);
+    EXPECT_TRUE(finish(io::write_all(to, "12345")));
+    EXPECT_EQ(finish(io::flush(to)).error(), std::errc::io_error);
+    EXPECT_EQ(as_text(to.buffered()), "45");
+    EXPECT_THROW(io::buf_writer(choppy_writer(), 0), eddy::misuse);
+    EXPECT_THROW(io::buf_reader(choppy_reader(""), 0), eddy::misuse);
+}
+
+TEST(IoBufWriter, P044_WritesBeforeItSeeks) {
+    io::buf_writer to(io::cursor(std::string("..........")), 8);
+    EXPECT_TRUE(finish(io::write_all(to, "ab")));
+    EXPECT_EQ(finish(io::seek(to, io::seek_from::start(5))), 5u);
+    EXPECT_TRUE(finish(io::write_all(to, "cd")));
+    EXPECT_TRUE(finish(io::flush(to)));
+    EXPECT_EQ(to.inner().inner(), "ab...cd...");
+}
+
+TEST(IoBufStream, P044_BothWays) {
+    auto [near, far] = io::duplex(64);
+    io::buf_stream buffered(std::move(near));
+    EXPECT_TRUE(finish(io::write_all(buffered, "hello\n")));
+    std::array<std::byte, 8> some{};
+    assert_pending(by_hand(io::read(far, some)).poll());
+    EXPECT_TRUE(finish(io::flush(buffered)));
+    EXPECT_EQ(finish(io::read(far, some)), 6u);
+    EXPECT_TRUE(finish(io::write_all(far, "one\ntwo\n")));
+    std::string line;
+    EXPECT_EQ(finish(io::read_line(buffered, line)), 4u);
+    EXPECT_EQ(line, "one\n");
+}
+
+// ---- take, chain ----
+
+TEST(IoTake, P047_EndsAfterSoManyBytesAndLeavesTheRest) {
+    for (const chop& how : all_chops()) {
+        choppy_reader from(some_text, how);
+        auto head = io::take(std::ref(from), 10);
+        EXPECT_EQ(finish(io::read_to_string(head)).value(), some_text.substr(0, 10));
+        EXPECT_EQ(head.limit(), 0u);
+        EXPECT_EQ(from.position(), 10u);
+        head.set_limit(5);
+        EXPECT_EQ(finish(io::read_to_string(head)).value(), some_text.substr(10, 5));
+    }
+    io::buf_reader lines(choppy_reader("one\ntwo\nthree"));
+    auto head = io::take(std::ref(lines), 6);
+    std::string line;
+    EXPECT_EQ(finish(io::read_line(head, line)), 4u);
+    EXPECT_EQ(finish(io::read_line(head, line)), 2u);
+    EXPECT_EQ(line, "one\ntw");
+    auto more = io::take(choppy_reader("abc"), 100);
+    EXPECT_EQ(finish(io::read_to_string(more)).value(), "abc");
+}
+
+TEST(IoTake, R086_TheLargestLimitAndOneThatIsSetLater) {
+    auto all = io::take(io::buf_reader(choppy_reader("abc")), std::numeric_limits<std::uint64_t>::max());
+    EXPECT_EQ(finish(io::read_u8(all)), 'a');
+    EXPECT_EQ(all.limit(), std::numeric_limits<std::uint64_t>::max() - 1);
+    all.set_limit(1);
+    EXPECT_EQ(as_text(finish(io::fill_buf(all)).value()), "b");
+    EXPECT_THROW(all.consume(2), std::out_of_range);
+    all.consume(1);
+    EXPECT_TRUE(finish(io::fill_buf(all))->empty());
+    all.set_limit(std::numeric_limits<std::uint64_t>::max());
+    EXPECT_EQ(finish(io::read_to_string(all)).value(), "c");
+}
+
+TEST(IoChain, R085_AReadIntoNothingIsNotTheEnd) {
+    auto both = io::chain(choppy_reader("a"), choppy_reader("b"));
+    EXPECT_EQ(finish(io::read(both, {})), 0u);
+    EXPECT_EQ(finish(io::read_to_string(both)).value(), "ab");
+    io::buf_reader buffered(choppy_reader("abc", large_pieces()));
+    EXPECT_EQ(finish(io::read(buffered, {})), 0u);
+    EXPECT_EQ(buffered.inner().polls(), 0u);
+    EXPECT_EQ(finish(io::fill_buf(buffered))->size(), 3u);
+    EXPECT_EQ(finish(io::fill_buf(buffered))->size(), 3u);
+    EXPECT_EQ(buffered.inner().polls(), 1u) << "what is there is not asked for again";
+    auto nothing = io::take(choppy_reader("abc"), 0);
+    EXPECT_EQ(finish(io::read_to_string(nothing)).value(), "");
+    EXPECT_EQ(nothing.inner().polls(), 0u);
+}
+
+TEST(IoChain, P047_OneAfterTheOther) {
+    for (const chop& how : all_chops()) {
+        auto both = io::chain(choppy_reader("first, ", how), choppy_reader("second", how));
+        EXPECT_EQ(finish(io::read_to_string(both)).value(), "first, second");
+        auto lines = io::chain(io::buf_reader(choppy_reader("a\nb", how)), io::buf_reader(choppy_reader("c\nd", how)));
+        std::string line;
+        EXPECT_EQ(finish(io::read_line(lines, line)), 2u);
+        EXPECT_EQ(finish(io::read_line(lines, line)), 3u) << "a line may lie in both";
+        EXPECT_EQ(line, "a\nbc\n");
+    }
+}
+
+// ---- Nothing, and in memory ----
+
+TEST(IoEmpty, P047_EndsAtOnceAndTakesAll) {
+    io::empty nothing;
+    EXPECT_EQ(finish(io::read_to_string(nothing)).value(), "");
+    EXPECT_TRUE(finish(io::write_all(nothing, "gone")));
+    std::string line;
+    EXPECT_EQ(finish(io::read_line(nothing, line)), 0u);
+    auto ten = io::take(io::repeat(std::byte{'x'}), 10);
+    EXPECT_EQ(finish(io::read_to_string(ten)).value(), "xxxxxxxxxx");
+    io::sink sink;
+    const std::array<std::span<const std::byte>, 2> parts{as_bytes("12"), as_bytes("345")};
+    EXPECT_EQ(finish(io::write_vectored(sink, parts)), 5u);
+}
+
+// ---- duplex, simplex ----
+
+TEST(IoDuplex, P047_BytesArriveInOrderAndWakeTheOtherEnd) {
+    auto [near, far] = io::duplex(8);
+    std::array<std::byte, 16> some{};
+    by_hand reading(io::read(far, some));
+    assert_pending(reading.poll());
+    EXPECT_TRUE(finish(io::write_all(near, "abc")));
+    EXPECT_TRUE(reading.is_woken());
+    EXPECT_EQ(assert_ready(reading.poll()), 3u);
+    EXPECT_EQ(as_text(std::span(some).first(3)), "abc");
+    EXPECT_TRUE(finish(io::write_all(far, "back")));
+    EXPECT_EQ(finish(io::read(near, some)), 4u);
+}
+
+TEST(IoDuplex, P047_AWriterWaitsWhileItIsFull) {
+    auto [near, far] = io::duplex(4);
+    by_hand writing(io::write_all(near, "123456"));
+    assert_pending(writing.poll());
+    EXPECT_EQ(writing.future().count(), 4u);
+    std::array<std::byte, 3> some{};
+    EXPECT_EQ(finish(io::read(far, some)), 3u);
+    EXPECT_TRUE(writing.is_woken());
+    EXPECT_TRUE(assert_ready(writing.poll()));
+    EXPECT_EQ(finish(io::read_exact(far, some)), result<void>());
+    EXPECT_EQ(as_text(some), "456");
+}
+
+TEST(IoDuplex, P047_AShutdownIsTheEndForTheReaderOnly) {
+    auto [near, far] = io::duplex(8);
+    EXPECT_TRUE(finish(io::write_all(near, "last")));
+    by_hand reading(io::read_to_string(far));
+    assert_pending(reading.poll());
+    EXPECT_TRUE(finish(io::shutdown(near)));
+    EXPECT_TRUE(reading.is_woken());
+    EXPECT_EQ(assert_ready(reading.poll()).value(), "last");
+    EXPECT_EQ(finish(io::write_all(near, "x")).error(), std::errc::broken_pipe);
+    EXPECT_TRUE(finish(io::shutdown(near)));
+    EXPECT_TRUE(finish(io::write_all(far, "still")));
+    std::array<std::byte, 5> some{};
+    EXPECT_TRUE(finish(io::read_exact(near, some)));
+}
+
+TEST(IoDuplex, P047_DroppingAnEndWakesTheOther) {
+    std::optional ends(io::duplex(2));
+    auto far = std::move(ends->second);
+    std::array<std::byte, 1> some{};
+    by_hand reading(io::read(far, some));
+    by_hand writing(io::write_all(far, "123"));
+    assert_pending(reading.poll());
+    assert_pending(writing.poll());
+    ends.reset();
+    EXPECT_TRUE(reading.is_woken());
+    EXPECT_EQ(assert_ready(reading.poll()), 0u);
+    EXPECT_TRUE(writing.is_woken());
+    EXPECT_EQ(assert_ready(writing.poll()).error(), std::errc::broken_pipe);
+}
+
+TEST(IoSimplex, P047_OneWayAndItsEnds) {
+    auto [reader, writer] = io::simplex(4);
+    EXPECT_TRUE(finish(io::write_all(writer, "abc")));
+    {
+        const auto gone = std::move(writer);
+    }
+    EXPECT_EQ(finish(io::read_to_string(reader)).value(), "abc");
+    EXPECT_THROW(finish(io::write_all(writer, "x")), eddy::misuse);
+    auto other = io::simplex(4);
+    {
+        const auto gone = std::move(other.reader);
+    }
+    EXPECT_EQ(finish(io::write_all(other.writer, "x")).error(), std::errc::broken_pipe);
+    EXPECT_THROW(static_cast<void>(io::duplex(0)), eddy::misuse);
+}
+
+TEST(IoDuplex, P047_NoWakerIsLeftWhenItIsGone) {
+    auto ends = std::make_optional(io::duplex(2));
+    std::array<std::byte, 1> some{};
+    by_hand reading(io::read(ends->first, some));
+    assert_pending(reading.poll());
+    EXPECT_EQ(reading.wakers(), 1u);
+    reading.drop();
+    ends.reset();
+    EXPECT_EQ(reading.wakers(), 0u);
+}
+
+TEST(IoDuplexStress, P047_TwoThreadsThroughOnePipe) {
+    const auto rounds = support::rounds(5'000'000);
+    auto ends = io::duplex(13);
+    std::jthread writer([&, to = std::move(ends.first)]() mutable {
+        std::mt19937_64 random(1);
+        std::string text;
+        for (std::uint64_t at = 0; at < rounds;) {
+            text.clear();
+            for (std::size_t n = 1 + random() % 40; n != 0 && at < rounds; --n, ++at)
+                text += static_cast<char>(at % 251);
+            EXPECT_TRUE(eddy::wait(io::write_all(to, text)));
+        }
+    });
+    std::array<std::byte, 17> some{};
+    std::uint64_t at = 0;
+    for (;;) {
+        const std::size_t count = eddy::wait(io::read(ends.second, some)).value();
+        if (count == 0) break;
+        for (const std::byte b : std::span(some).first(count)) {
+            ASSERT_EQ(static_cast<std::uint64_t>(b), at % 251) << at;
+            ++at;
+        }
+    }
+    EXPECT_EQ(at, rounds);
+}
+
+// ---- split, unsplit, join ----
+
+TEST(IoSplit, S86_TheHalvesAreForTwoTasks) {
+    auto [near, far] = io::duplex(8);
+    auto [reader, writer] = io::split(std::move(near));
+    std::array<std::byte, 4> some{};
+    by_hand reading(io::read(reader, some));
+    assert_pending(reading.poll());
+    EXPECT_TRUE(finish(io::write_all(writer, "out")));
+    EXPECT_EQ(finish(io::read(far, some)), 3u);
+    EXPECT_TRUE(finish(io::write_all(far, "in")));
+    EXPECT_TRUE(reading.is_woken());
+    EXPECT_EQ(assert_ready(reading.poll()), 2u);
+}
+
+TEST(IoSplit, S86_UnsplitTakesTheTwoHalvesOfOneObject) {
+    auto one = io::split(io::cursor(std::string("one")));
+    auto other = io::split(io::cursor(std::string("other")));
+    EXPECT_TRUE(one.reader.is_pair_of(one.writer));
+    EXPECT_FALSE(one.reader.is_pair_of(other.writer));
+    EXPECT_EQ(finish(io::read_u8(one.reader)), 'o');
+    auto whole = io::unsplit(std::move(one.reader), std::move(one.writer));
+    EXPECT_EQ(whole.position(), 1u);
+    auto third = io::split(io::cursor(std::string("third")));
+    try {
+        static_cast<void>(io::unsplit(std::move(third.reader), std::move(other.writer)));
+        FAIL();
+    } catch (const eddy::misuse& e) {
+        EXPECT_NE(std::string(e.what()).find("two halves of one split object"), std::string::npos);
+    }
+    EXPECT_THROW(finish(io::read_u8(third.reader)), eddy::misuse);
+}
+
+TEST(IoSplit, S86_AHalfGoesOnWithoutTheOther) {
+    auto [near, far] = io::duplex(8);
+    {
+        auto halves = std::make_optional(io::split(std::move(near)));
+        auto reader = std::move(halves->reader);
+        halves.reset();
+        EXPECT_TRUE(finish(io::write_all(far, "x")));
+        EXPECT_EQ(finish(io::read_u8(reader)), 'x');
+    }
+    EXPECT_EQ(finish(io::write_all(far, "x")).error(), std::errc::broken_pipe) << "the object goes with the last half";
+}
+
+TEST(IoSplitStress, S86_HalvesOnTwoThreads) {
+    const std::size_t size = support::rounds(20'000'000);
+    auto [near, far] = io::duplex(1000);
+    auto halves = io::split(std::move(near));
+    std::jthread echo([other = std::move(far)]() mutable {
+        auto own = io::split(std::move(other));
+        EXPECT_TRUE(eddy::wait(io::copy(own.reader, own.writer, 64)));
+        EXPECT_TRUE(eddy::wait(io::shutdown(own.writer)));
+    });
+    std::jthread writer([size, to = std::move(halves.writer)]() mutable {
+        auto all = io::take(io::repeat(std::byte{'x'}), size);
+        EXPECT_EQ(eddy::wait(io::copy(all, to, 777)), size);
+        EXPECT_TRUE(eddy::wait(io::shutdown(to)));
+    });
+    io::sink sink;
+    EXPECT_EQ(eddy::wait(io::copy(halves.reader, sink)), size);
+}
+
+TEST(IoJoin, P046_AReaderAndAWriterAreOneStream) {
+    choppy_writer kept;
+    auto both = io::join(io::buf_reader(choppy_reader("in\n")), std::ref(kept));
+    static_assert(io::async_buf_read<decltype(both)> && io::async_write<decltype(both)>);
+    std::string line;
+    EXPECT_EQ(finish(io::read_line(both, line)), 3u);
+    EXPECT_TRUE(finish(io::write_all(both, "out")));
+    EXPECT_TRUE(finish(io::shutdown(both)));
+    EXPECT_TRUE(kept.is_shut_down());
+}
+
+// ---- Streams and sinks ----
+
+TEST(IoReaderStream, P051_PiecesAsTheyCome) {
+    for (const chop& how : all_chops()) {
+        io::reader_stream pieces(choppy_reader(some_text, how), 16);
+        std::string got;
+        std::vector<bytes> kept;
+        while (auto piece = finish(pieces.next())) {
+            EXPECT_LE(piece->value().size(), 64u);
+            got += piece->value().text();
+            kept.push_back(std::move(*piece).value());
+        }
+        EXPECT_EQ(got, some_text);
+        std::string again;
+        for (const auto& piece : kept) again += piece.text();
+        EXPECT_EQ(again, some_text) << "a piece stays what it was";
+    }
+    chop bad;
+    bad.fails_at = 1;
+    io::reader_stream fails(choppy_reader(some_text, bad));
+    EXPECT_EQ(finish(fails.next())->value(), "F");
+    EXPECT_EQ(finish(fails.next())->error(), std::errc::io_error);
+    EXPECT_FALSE(finish(fails.next()));
+}
+
+TEST(IoStreamReader, P051_ReadsWhatAStreamGives) {
+    std::vector<std::string> texts{"one", "", " two", " three\nfour"};
+    io::stream_reader from(eddy::streams::iter(texts));
+    std::string line;
+    EXPECT_EQ(finish(io::read_line(from, line)), 14u);
+    EXPECT_EQ(line, "one two three\n");
+    EXPECT_EQ(finish(io::read_to_string(from)).value(), "four");
+
+    std::vector<result<bytes>> items{bytes::from_static("abc"),
+                                     std::unexpected(std::make_error_code(std::errc::io_error)),
+                                     bytes::from_static("def")};
+    io::stream_reader fails(eddy::streams::iter(std::move(items)));
+    std::vector<std::byte> into;
+    EXPECT_EQ(finish(io::read_to_end(fails, into)).error(), std::errc::io_error);
+    EXPECT_EQ(as_text(into), "abc");
+    EXPECT_EQ(finish(io::read_to_string(fails)).value(), "def") << "the stream decides whether it goes on";
+    EXPECT_EQ(finish(io::read_to_string(fails)).value(), "");
+
+    io::stream_reader back{io::reader_stream(choppy_reader(some_text))};
+    EXPECT_EQ(finish(io::read_to_string(back)).value(), some_text);
+}
+
+TEST(IoStreamReader, P051_WaitsForTheStream) {
+    support::source<bytes> source;
+    io::stream_reader from{support::items_of<bytes>(source)};
+    by_hand reading(io::read_u16(from));
+    assert_pending(reading.poll());
+    source.give(bytes::from_static("\x01"));
+    EXPECT_TRUE(reading.is_woken());
+    assert_pending(reading.poll());
+    source.give(bytes::from_static("\x02\x03"));
+    EXPECT_EQ(assert_ready(reading.poll()), 0x0102);
+}
+
+/// A sink of bytes that takes one item, and the next when it was flushed.
+class slow_sink : public eddy::sink_ops<slow_sink> {
+public:
+    using error_type = std::error_code;
+
+    explicit slow_sink(std::vector<std::string>& into) : into_(&into) {}
+
+    eddy::poll_result<result<void>> poll_ready(eddy::context& cx) {
+        if (std::exchange(has_waited_, !has_waited_)) return eddy::ok();
+        cx.waker().wake_by_ref();
+        return eddy::not_ready;
+    }
+    result<void> start_send(bytes item) {
+        if (item == std::string_view("bad")) return std::unexpected(std::make_error_code(std::errc::io_error));
+        into_->emplace_back(item.text());
+        return {};
+    }
+    eddy::poll_result<result<void>> poll_flush(eddy::context&) { return eddy::ok(); }
+    eddy::poll_result<result<void>> poll_close(eddy::context&) {
+        into_->emplace_back("closed");
+        return eddy::ok();
+    }
+
+private:
+    std::vector<std::string>* into_;
+    bool has_waited_ = false;
+};
+
+TEST(IoSinkWriter, P051_EachWriteIsAnItem) {
+    std::vector<std::string> items;
+    io::sink_writer to(io::copy_to_bytes(slow_sink{items}));
+    EXPECT_TRUE(finish(io::write_all(to, "one")));
+    EXPECT_TRUE(finish(io::write_all(to, "two")));
+    EXPECT_EQ(finish(io::write(to, {})), 0u);
+    EXPECT_EQ(finish(io::write_all(to, "bad")).error(), std::errc::io_error);
+    EXPECT_TRUE(finish(io::flush(to)));
+    EXPECT_TRUE(finish(io::shutdown(to)));
+    EXPECT_EQ(items, (std::vector<std::string>{"one", "two", "closed"}));
+}
+
+// ---- inspect ----
+
+TEST(IoInspect, P051_ShowsWhatGoesThrough) {
+    std::string seen;
+    const auto note = [&](std::span<const std::byte> bytes) { seen += as_text(bytes) + "|"; };
+    chop twos;
+    twos.most = 2;
+    auto from = io::inspect_read(choppy_reader("abcde", twos), note);
+    EXPECT_EQ(finish(io::read_to_string(from)).value(), "abcde");
+    EXPECT_EQ(seen, "ab|cd|e|");
+    seen.clear();
+    auto to = io::inspect_write(choppy_writer(twos), note);
+    EXPECT_TRUE(finish(io::write_all(to, "xyz")));
+    EXPECT_TRUE(finish(io::shutdown(to)));
+    EXPECT_EQ(seen, "xy|z|") << "what was written, and not what was offered";
+    EXPECT_TRUE(to.inner().is_shut_down());
+}
+
+// ---- Code that blocks ----
+
+TEST(IoSyncIoBridge, P051_BlockingCodeTalksToATask) {
+    auto [near, far] = io::duplex(4);
+    std::jthread blocking([bridge = io::sync_io_bridge(io::buf_stream(std::move(near)))]() mutable {
+        std::string line;
+        EXPECT_EQ(bridge.read_line(line), 9u);
+        EXPECT_EQ(line, "question\n");
+        std::array<std::byte, 2> some{};
+        EXPECT_TRUE(bridge.read_exact(some));
+        EXPECT_TRUE(bridge.write_all("the answer"));
+        EXPECT_TRUE(bridge.flush());
+        EXPECT_EQ(bridge.read_to_string().value(), "rest");
+        EXPECT_TRUE(bridge.shutdown());
+    });
+    EXPECT_TRUE(eddy::wait(io::write_all(far, "question\n42")));
+    std::array<std::byte, 10> answer{};
+    EXPECT_TRUE(eddy::wait(io::read_exact(far, answer)));
+    EXPECT_EQ(as_text(answer), "the answer");
+    EXPECT_TRUE(eddy::wait(io::write_all(far, "rest")));
+    EXPECT_TRUE(eddy::wait(io::shutdown(far)));
+    EXPECT_EQ(eddy::wait(io::read_to_string(far)).value(), "");
+}
+
+}  // namespace

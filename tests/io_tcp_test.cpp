@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+// What eddy::io does with sockets of a loop.
+#include <eddy/io.hpp>
+#include <eddy/net/tcp_stream.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <eddy/core.hpp>
+#include <eddy/error.hpp>
+#include <eddy/join.hpp>
+#include <eddy/net/tcp_listener.hpp>
+#include <eddy/runtime.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/task.hpp>
+#include <eddy/try.hpp>
+
+#include "support/choppy_io.hpp"
+#include "support/runtime.hpp"
+#include "support/stress.hpp"
+
+namespace {
+
+namespace io = eddy::io;
+using eddy::result;
+using eddy::task;
+using eddy::net::tcp_listener;
+using eddy::net::tcp_stream;
+using support::as_bytes;
+using support::as_text;
+
+static_assert(io::async_read<tcp_stream> && io::async_write<tcp_stream>);
+static_assert(io::vectored_read<tcp_stream> && io::vectored_write<tcp_stream>);
+
+struct connected {
+    tcp_stream client;
+    tcp_stream server;
+    connected(tcp_stream&& c, tcp_stream&& s) noexcept : client(std::move(c)), server(std::move(s)) {}
+};
+
+task<connected> connect() {
+    auto listener = tcp_listener::bind(eddy::net::socket_addr::parse("127.0.0.1:0").value());
+    auto bound = (co_await listener).value();
+    const auto to = bound.local_addr().value();
+    auto both = eddy::join(bound.accept(), tcp_stream::connect(to));
+    auto made = co_await both;
+    auto& [accepted, stream] = made;
+    co_return connected(std::move(stream).value(), std::move(accepted.value().stream));
+}
+
+/// Runs `work` on a loop, and on a pool.
+template <class Fn>
+void on_both(Fn work) {
+    eddy::core loop;
+    loop.run(work());
+    support::make_runtime(2).block_on(work());
+}
+
+task<void> talk() {
+    auto pair = co_await connect();
+    const std::array<std::span<const std::byte>, 2> parts{as_bytes("head"), as_bytes("er\n")};
+    const auto written = co_await io::write_vectored(pair.client, parts);
+    EXPECT_EQ(written, 7u);
+    const auto number = co_await io::write_u32(pair.client, 7);
+    EXPECT_TRUE(number);
+    const auto ended = co_await io::shutdown(pair.client);
+    EXPECT_TRUE(ended);
+    io::buf_reader from(std::ref(pair.server));
+    std::string line;
+    const auto read = co_await io::read_line(from, line);
+    EXPECT_EQ(read, 7u);
+    EXPECT_EQ(line, "header\n");
+    const auto got = co_await io::read_u32(from);
+    EXPECT_EQ(got, 7u);
+    const auto early = co_await io::read_u32(from);
+    EXPECT_EQ(early.error(), eddy::errc::unexpected_eof);
+    const auto again = co_await io::shutdown(pair.client);
+    EXPECT_TRUE(again);
+}
+
+TEST(IoTcp, S90_TheAlgorithmsOverASocket) { on_both(talk); }
+
+task<void> send_pattern(io::write_half<tcp_stream> to, std::size_t size) {
+    auto all = io::take(io::repeat(std::byte{'x'}), size);
+    const auto moved = co_await io::copy(all, to, 64 * 1024);
+    EXPECT_EQ(moved, size);
+    const auto ended = co_await io::shutdown(to);
+    EXPECT_TRUE(ended);
+}
+
+task<void> count_pattern(io::read_half<tcp_stream> from, std::size_t size) {
+    std::size_t others = 0;
+    auto looked_at = io::inspect_read(std::move(from), [&others](std::span<const std::byte> bytes) {
+        for (const std::byte b : bytes) others += b != std::byte{'x'} ? 1u : 0u;
+    });
+    io::sink to;
+    const auto moved = co_await io::copy(looked_at, to, 64 * 1024);
+    EXPECT_EQ(moved, size);
+    EXPECT_EQ(others, 0u);
+}
+
+task<void> pump(std::size_t size) {
+    auto pair = co_await connect();
+    auto client = io::split(std::move(pair.client));
+    auto server = io::split(std::move(pair.server));
+    std::vector<eddy::join_handle<void>> tasks;
+    tasks.push_back(eddy::spawn(send_pattern(std::move(client.writer), size)));
+    tasks.push_back(eddy::spawn(send_pattern(std::move(server.writer), size)));
+    tasks.push_back(eddy::spawn(count_pattern(std::move(client.reader), size)));
+    tasks.push_back(eddy::spawn(count_pattern(std::move(server.reader), size)));
+    for (auto& each : tasks) {
+        const auto done = co_await each;
+        EXPECT_TRUE(done);
+    }
+}
+
+TEST(IoTcpStress, S86_HalvesOfASocketPumpInBothDirections) {
+    const std::size_t size = support::rounds(std::uint64_t{1} << 30);  // a GiB in `./dev soak`
+    on_both([size] { return pump(size); });
+}
+
+task<void> relay(tcp_stream client, tcp_stream server) {
+    const auto moved = co_await io::copy_bidirectional(client, server);
+    EXPECT_EQ(moved.value(), io::copied(5, 11));
+}
+
+task<void> through_a_relay() {
+    auto outer = co_await connect();
+    auto inner = co_await connect();
+    auto relaying = eddy::spawn(relay(std::move(outer.server), std::move(inner.client)));
+    const auto asked = co_await io::write_all(outer.client, "hello");
+    EXPECT_TRUE(asked);
+    const auto ended = co_await io::shutdown(outer.client);
+    EXPECT_TRUE(ended);
+    const auto heard = co_await io::read_to_string(inner.server);
+    EXPECT_EQ(heard.value(), "hello") << "the half-close came through";
+    const auto answered = co_await io::write_all(inner.server, "hello again");
+    EXPECT_TRUE(answered);
+    const auto closed = co_await io::shutdown(inner.server);
+    EXPECT_TRUE(closed);
+    const auto answer = co_await io::read_to_string(outer.client);
+    EXPECT_EQ(answer.value(), "hello again");
+    const auto done = co_await relaying;
+    EXPECT_TRUE(done);
+}
+
+TEST(IoTcp, P045_ARelayHandsTheEndsOn) { on_both(through_a_relay); }
+
+task<void> with_blocking_code() {
+    auto pair = co_await connect();
+    auto work = eddy::spawn_blocking(
+        [bridge = io::sync_io_bridge(io::buf_stream(std::move(pair.server)))]() mutable -> std::string {
+            std::string line;
+            EXPECT_EQ(bridge.read_line(line), 5u);
+            EXPECT_TRUE(bridge.write_all("done"));
+            EXPECT_TRUE(bridge.shutdown());
+            return line;
+        });
+    const auto written = co_await io::write_all(pair.client, "line\n");
+    EXPECT_TRUE(written);
+    const auto answer = co_await io::read_to_string(pair.client);
+    EXPECT_EQ(answer.value(), "done");
+    const auto line = co_await work;
+    EXPECT_EQ(line.value(), "line\n");
+}
+
+TEST(IoTcp, P051_BlockingCodeUsesASocketOfTheRuntime) { support::make_runtime(2).block_on(with_blocking_code()); }
+
+}  // namespace

@@ -1,0 +1,23 @@
+// expect-error: static assertion failed
+// expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to lend it
+// only-error
+#include <eddy/io.hpp>
+#include <eddy/task.hpp>
+#include <eddy/try.hpp>
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <utility>
+
+eddy::task<eddy::result<std::string>> use(eddy::io::duplex_stream& peer) {
+#ifdef EDDY_CONTROL
+    auto head = eddy::io::take(std::ref(peer), 10);
+#else
+    auto head = eddy::io::take(peer, 10);
+#endif
+    auto text = eddy::io::read_to_string(head);
+    co_return co_await text;
+}

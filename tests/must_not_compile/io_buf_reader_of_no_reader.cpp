@@ -1,0 +1,22 @@
+// expect-error: static assertion failed
+// expect-error: eddy: this is no reader, which needs poll_result<result<std::size_t>> poll_read(context&, std::span<std::byte>)
+// only-error
+#include <eddy/io.hpp>
+#include <eddy/task.hpp>
+#include <eddy/try.hpp>
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <utility>
+
+int main() {
+#ifdef EDDY_CONTROL
+    eddy::io::buf_reader from{eddy::io::empty()};
+#else
+    eddy::io::buf_reader from{eddy::io::sink()};
+#endif
+    static_cast<void>(from.capacity());
+}

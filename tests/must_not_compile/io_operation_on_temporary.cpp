@@ -1,0 +1,22 @@
+// expect-error: static assertion failed
+// expect-error: eddy: this borrows what it reads or writes: give it a name, and pass that
+// only-error
+#include <eddy/io.hpp>
+#include <eddy/task.hpp>
+#include <eddy/try.hpp>
+
+#include <array>
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <string>
+#include <utility>
+
+eddy::task<eddy::result<std::string>> use() {
+#ifdef EDDY_CONTROL
+    eddy::io::empty from;
+    co_return co_await eddy::io::read_to_string(from);
+#else
+    co_return co_await eddy::io::read_to_string(eddy::io::empty());
+#endif
+}
