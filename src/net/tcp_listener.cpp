@@ -8,6 +8,7 @@
 
 #include <eddy/poll_fn.hpp>
 
+#include "io/accept.hpp"
 #include "io/current_io.hpp"
 #include "net/adopt.hpp"
 #include "net/resolver.hpp"
@@ -21,12 +22,6 @@ using namespace std::chrono_literals;
 
 constexpr int default_backlog = 1024;  // as Tokio's; the kernel cuts it to net.core.somaxconn
 constexpr auto back_off_time = 50ms;
-
-/// The process or the system has run out: to try again at once would fail at once, with one core at 100 %.
-bool is_exhausted(const std::error_code& error) noexcept {
-    return error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system ||
-           error == std::errc::no_buffer_space || error == std::errc::not_enough_memory;
-}
 
 result<sys::unique_fd> listening_socket(const socket_addr& at) noexcept {
     auto fd = sys::tcp_socket(at.is_ipv6() ? AF_INET6 : AF_INET);
@@ -104,7 +99,7 @@ poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, const void*
     auto answer = socket_.poll_accept(cx, future);
     if (!answer) return not_ready;
     if (!*answer) {
-        if (is_exhausted(answer->error())) pause_until_ = time::clock::now() + back_off_time;
+        if (detail::is_exhausted(answer->error())) pause_until_ = time::clock::now() + back_off_time;
         return result<accepted>(std::unexpect, answer->error());
     }
     return result<accepted>(std::in_place, tcp_stream((*answer)->first), (*answer)->second);

@@ -3,10 +3,14 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <csignal>
+#include <ctime>
 
 namespace eddy::sys {
 namespace {
@@ -29,6 +33,41 @@ msghdr message_of(std::span<const iovec> buffers) noexcept {
     message.msg_iovlen = std::min<std::size_t>(buffers.size(), IOV_MAX);
     return message;
 }
+
+int count_of(std::span<const iovec> buffers) noexcept {
+    return static_cast<int>(std::min<std::size_t>(buffers.size(), IOV_MAX));
+}
+
+/// While it lives, this thread gets no SIGPIPE; the one that comes meanwhile is taken back, unless one was pending before.
+class no_sigpipe {
+public:
+    no_sigpipe() noexcept {
+        sigemptyset(&pipe_);
+        sigaddset(&pipe_, SIGPIPE);
+        pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+    }
+    no_sigpipe(const no_sigpipe&) = delete;
+    no_sigpipe& operator=(const no_sigpipe&) = delete;
+    ~no_sigpipe() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+    template <class Write>
+    result<std::size_t> run(Write write) noexcept {
+        auto count = count_or_error(retry_interrupted(write));
+        if (!count && count.error() == std::errc::broken_pipe) take_back();
+        return count;
+    }
+
+private:
+    void take_back() const noexcept {
+        // A thread that blocks it itself may have had one pending before: those are not counted, so it is left.
+        if (sigismember(&before_, SIGPIPE) != 0) return;
+        const timespec now{};
+        static_cast<void>(retry_interrupted([&] { return sigtimedwait(&pipe_, nullptr, &now); }));
+    }
+
+    sigset_t pipe_;
+    sigset_t before_;
+};
 
 /// `ask` is getsockname(2) or getpeername(2).
 template <class Ask>
@@ -99,6 +138,22 @@ result<std::optional<std::error_code>> take_error(int fd) noexcept {
     if (!code) return std::unexpected(code.error());
     if (*code == 0) return std::optional<std::error_code>();
     return std::error_code(*code, std::generic_category());
+}
+
+result<std::size_t> read(int fd, void* into, std::size_t size) noexcept {
+    return count_or_error(retry_interrupted([&] { return ::read(fd, into, size); }));
+}
+
+result<std::size_t> read_vectored(int fd, std::span<const iovec> into) noexcept {
+    return count_or_error(retry_interrupted([&] { return ::readv(fd, into.data(), count_of(into)); }));
+}
+
+result<std::size_t> write_pipe(int fd, const void* from, std::size_t size) noexcept {
+    return no_sigpipe().run([&] { return ::write(fd, from, size); });
+}
+
+result<std::size_t> write_pipe_vectored(int fd, std::span<const iovec> from) noexcept {
+    return no_sigpipe().run([&] { return ::writev(fd, from.data(), count_of(from)); });
 }
 
 result<std::size_t> recv_vectored(int fd, std::span<const iovec> into) noexcept {

@@ -108,6 +108,16 @@ template <class T>
     return count_or_error(retry_interrupted([&] { return ::send(fd, from, size, flags | MSG_NOSIGNAL); }));
 }
 
+/// As recv(), of what is no socket.
+[[nodiscard]] result<std::size_t> read(int fd, void* into, std::size_t size) noexcept;
+[[nodiscard]] result<std::size_t> read_vectored(int fd, std::span<const iovec> into) noexcept;
+
+/// As send(), into a pipe. There is no flag that says so there: SIGPIPE is blocked for the time of the call, on this thread, and
+/// the one that it has raised is taken back.
+/// Cost: two system calls besides.
+[[nodiscard]] result<std::size_t> write_pipe(int fd, const void* from, std::size_t size) noexcept;
+[[nodiscard]] result<std::size_t> write_pipe_vectored(int fd, std::span<const iovec> from) noexcept;
+
 /// Fills the buffers one after the other; those beyond the first IOV_MAX are left alone.
 [[nodiscard]] result<std::size_t> recv_vectored(int fd, std::span<const iovec> into) noexcept;
 
