@@ -68,6 +68,7 @@
 #include <eddy/net/tcp_socket.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/net/to_socket_addrs.hpp>  // what they take: addresses, text, names
+#include <eddy/net/udp_socket.hpp>
 
 // Time
 #include <eddy/time/clock.hpp>

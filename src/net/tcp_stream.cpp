@@ -169,19 +169,6 @@ socket_readiness tcp_stream::readable() noexcept { return {socket_, io::interest
 socket_readiness tcp_stream::writable() noexcept { return {socket_, io::interest::writable}; }
 socket_readiness tcp_stream::ready(io::interest wanted) noexcept { return {socket_, wanted}; }
 
-poll_result<result<io::ready>> socket_readiness::poll(context& cx) {
-    if (!readiness_) {
-        if (auto registered = socket_->ensure_ready_for(cx, wanted_); !registered) {
-            return result<io::ready>(std::unexpect, registered.error());
-        }
-        readiness_.emplace(socket_->source(), wanted_);
-    }
-    auto seen = readiness_->poll(cx);
-    if (!seen) return not_ready;
-    if (!*seen) return result<io::ready>(std::unexpect, seen->error());
-    return ok((*seen)->ready);
-}
-
 // ---- The socket ----
 
 result<socket_addr> tcp_stream::local_addr() const noexcept { return sys::local_addr(socket_.fd()); }

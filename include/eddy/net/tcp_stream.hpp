@@ -10,7 +10,6 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include <eddy/core_handle.hpp>
 #include <eddy/detail/broken_future.hpp>
@@ -18,23 +17,14 @@
 #include <eddy/io/interest.hpp>
 #include <eddy/io/leased_buffer.hpp>
 #include <eddy/io/ready.hpp>
+#include <eddy/net/released.hpp>
 #include <eddy/net/socket_addr.hpp>
+#include <eddy/net/socket_readiness.hpp>
 #include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task.hpp>
 
 namespace eddy::net {
-
-/// What into_native() gives: the descriptor, which is the caller's to close from now on, and what the driver had fetched
-/// already and has not handed out.
-struct released {
-    int native_handle = -1;
-    std::vector<std::byte> bytes;
-    std::vector<int> connections;
-
-    released() noexcept = default;
-    explicit released(int fd) noexcept : native_handle(fd) {}
-};
 
 /// The futures that a tcp_stream makes. None allocates; each borrows the stream and the bytes it is given.
 class read_op;
@@ -46,7 +36,6 @@ class write_op;
 class write_vectored_op;
 class write_all_op;
 class write_owned_op;
-class socket_readiness;
 
 /// A TCP connection.
 ///
