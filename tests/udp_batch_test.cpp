@@ -46,6 +46,7 @@ struct batch {
 /// Sends all of `texts`, by as many calls as it takes, and how many that were.
 eddy::task<int> send_all(udp_socket& socket, std::vector<std::string> texts, std::optional<socket_addr> to) {
     std::vector<outgoing_datagram> all;
+    all.reserve(texts.size());
     for (const auto& each : texts) {
         if (to) {
             all.emplace_back(bytes_of(each), *to);
@@ -110,6 +111,7 @@ TEST(UdpBatch, OneCallTakes64AtMost) {
     auto one = bound(core);
     auto other = bound(core);
     std::vector<std::string> texts;
+    texts.reserve(150);
     for (int i = 0; i < 150; ++i) texts.push_back(std::to_string(1000 + i));
     EXPECT_EQ(within(core, send_all(one, texts, addr_of(other))), 3);
     batch into(100);
@@ -139,8 +141,10 @@ TEST(UdpBatch, ReceivingWaitsForTheFirst) {
 TEST(UdpBatch, EachHasItsOwnReceiverAndSender) {
     eddy::core core;
     std::vector<udp_socket> sockets;
+    sockets.reserve(4);
     for (int i = 0; i < 4; ++i) sockets.push_back(bound(core));
     std::vector<outgoing_datagram> all;
+    all.reserve(8);
     for (int i = 0; i < 8; ++i) all.emplace_back(bytes_of("same size"), addr_of(sockets[1 + i % 3]));
     EXPECT_EQ(sockets[0].try_send_many(all).value(), 8u);
     batch into(8);

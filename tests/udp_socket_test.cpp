@@ -25,7 +25,6 @@ using eddy::net::ipv4_addr;
 using eddy::net::ipv6_addr;
 using eddy::net::socket_addr;
 using eddy::net::udp_socket;
-using eddy::test::assert_pending;
 using eddy::test::by_hand;
 using support::bytes_of;
 using support::text_of;
@@ -50,7 +49,9 @@ int raw_udp(int flags = SOCK_NONBLOCK) {
     sockaddr_in at{};
     at.sin_family = AF_INET;
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at);
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) {
+        throw std::system_error(errno, std::generic_category(), "bind");
+    }
     return fd;
 }
 

@@ -308,6 +308,25 @@ poll_result<result<void>> io_socket::poll_flush(context& cx, const void* future)
     return poll_call(direction::write, cx, future, flush, never_drained);
 }
 
+poll_result<result<void>> io_socket::poll_shutdown(context& cx, const void* future) {
+    const auto flushed = poll_flush(cx, future);
+    if (!flushed) return not_ready;
+    if (!*flushed) return result<void>(std::unexpect, flushed->error());
+    return shut_down_now();
+}
+
+result<void> io_socket::shut_down_now() const noexcept {
+    if (is_pipe()) return ok();
+    auto done = sys::shutdown(fd_, SHUT_WR);
+    if (!done && done.error() == std::errc::not_connected) return ok();  // the peer was faster
+    return done;
+}
+
+void io_socket::shut_down_soon() noexcept {
+    if (is_registered() && is_stream_ && !stream().shut_down_when_sent()) return;
+    static_cast<void>(shut_down_now());  // it fails only where there is nothing to shut down
+}
+
 poll_result<result<void>> io_socket::poll_stopped(context& cx, const void* future) {
     if (!is_registered() || !is_stream_) return ok();
     const auto stop = [&]() -> result<void> {

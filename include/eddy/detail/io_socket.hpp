@@ -79,6 +79,10 @@ public:
 
     /// Done when what was written has been handed to the system.
     poll_result<result<void>> poll_flush(context& cx, const void* future);
+    /// Done when that has been done and the writing side has been shut down. Nothing of a pipe.
+    poll_result<result<void>> poll_shutdown(context& cx, const void* future);
+    /// Shuts the writing side down when what was written has been handed to the system: now, mostly.
+    void shut_down_soon() noexcept;
     /// Done when the driver receives nothing any more, and take_received() gives all that is left.
     poll_result<result<void>> poll_stopped(context& cx, const void* future);
     [[nodiscard]] std::vector<std::byte> take_received();
@@ -138,6 +142,7 @@ private:
     [[nodiscard]] bool could_be_stream() const noexcept;
     [[nodiscard]] stream_source& stream() const noexcept;
 
+    result<void> shut_down_now() const noexcept;
     [[nodiscard]] bool is_pipe() const noexcept { return kind_ == descriptor_kind::pipe; }
     result<std::size_t> recv_some(std::span<std::byte> into) const noexcept;
     result<std::size_t> send_some(std::span<const std::byte> from) const noexcept;

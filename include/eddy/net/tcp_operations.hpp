@@ -10,7 +10,7 @@
 #include <eddy/io/leased_buffer.hpp>
 #include <eddy/result.hpp>
 
-// The futures of tcp_stream: what each polls. They are described where they are made, in tcp_stream.hpp.
+// The futures of streams: what each polls. They are described where they are made, in reading.hpp and writing.hpp.
 
 namespace eddy::net {
 
