@@ -28,6 +28,9 @@ enum class errc {
     driver_unavailable,    ///< the driver asked for is not in this build, or this kernel too old for it; equals
                            ///< std::errc::not_supported
     receiver_lagged,       ///< a broadcast receiver was too slow, and values that it had not read were overwritten
+    bad_path,              ///< an empty path, or one with a NUL in it; equals std::errc::invalid_argument
+    unix_name_too_long,    ///< a path or abstract name of a Unix socket; equals std::errc::filename_too_long
+    not_a_pipe,            ///< a file that was to be opened as a pipe is none; equals std::errc::invalid_argument
 };
 
 /// The category of `errc`; its name is "eddy".

@@ -5,20 +5,27 @@
 
 #include <cstddef>
 #include <span>
+#include <type_traits>
 
 #include <eddy/net/datagram.hpp>
 #include <eddy/result.hpp>
 
 #include "io/poll_call.hpp"
+#include "net/unix_calls.hpp"
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
 
-// Receiving with the sender's address, in all its forms. `Addr` has a function from_native() for it, found by overload.
+// Receiving with the sender's address, in all its forms.
 
 namespace eddy::net {
 
-[[nodiscard]] inline result<socket_addr> addr_of(const sys::native_addr& native, socket_addr*) noexcept {
-    return sys::from_native(native.get(), native.size);
+template <class Addr>
+[[nodiscard]] result<Addr> sender_of(const sys::native_addr& native) noexcept {
+    if constexpr (std::is_same_v<Addr, unix_addr>) {
+        return unix_sender(native);
+    } else {
+        return sys::from_native(native.get(), native.size);
+    }
 }
 
 template <class Addr>
@@ -26,7 +33,7 @@ result<basic_recv_info<Addr>> recv_from(int fd, std::span<std::byte> into, takes
     sys::native_addr native;
     const auto got = sys::recv_from(fd, into, native, takes == takes_it::yes ? 0 : MSG_PEEK);
     if (!got) return std::unexpected(got.error());
-    const auto from = addr_of(native, static_cast<Addr*>(nullptr));
+    const auto from = sender_of<Addr>(native);
     if (!from) return std::unexpected(from.error());
     return basic_recv_info<Addr>(got->size, *from, got->is_truncated);
 }

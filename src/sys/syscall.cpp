@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -90,6 +91,29 @@ result<bool> is_nonblocking(int fd) noexcept {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0) return std::unexpected(last_error());
     return (flags & O_NONBLOCK) != 0;
+}
+
+result<int> access_mode(int fd) noexcept {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags < 0) return std::unexpected(last_error());
+    return flags & O_ACCMODE;
+}
+
+result<bool> is_fifo(int fd) noexcept {
+    struct stat about{};
+    if (::fstat(fd, &about) != 0) return std::unexpected(last_error());
+    return S_ISFIFO(about.st_mode);
+}
+
+result<unique_fd> open(const std::string& path, int mode) noexcept {
+    return own_or_error(
+        retry_interrupted([&] { return ::open(path.c_str(), mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY); }));
+}
+
+result<std::pair<unique_fd, unique_fd>> make_pipe() noexcept {
+    std::array<int, 2> fds{};
+    if (::pipe2(fds.data(), O_NONBLOCK | O_CLOEXEC) != 0) return std::unexpected(last_error());
+    return std::pair(unique_fd(fds[0]), unique_fd(fds[1]));
 }
 
 result<unique_fd> make_eventfd() noexcept { return own_or_error(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }

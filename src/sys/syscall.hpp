@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -44,6 +45,17 @@ template <class Call>
 
 /// Whether O_NONBLOCK is set.
 [[nodiscard]] result<bool> is_nonblocking(int fd) noexcept;
+
+/// O_RDONLY, O_WRONLY or O_RDWR.
+[[nodiscard]] result<int> access_mode(int fd) noexcept;
+/// Whether it is a pipe, with a name or without.
+[[nodiscard]] result<bool> is_fifo(int fd) noexcept;
+
+/// Opens a file that exists; `mode` is as access_mode() says. Waits for nobody who would open a FIFO's other end.
+[[nodiscard]] result<unique_fd> open(const std::string& path, int mode) noexcept;
+
+/// A pipe(2): the end to read from, and the one to write to.
+[[nodiscard]] result<std::pair<unique_fd, unique_fd>> make_pipe() noexcept;
 
 /// An eventfd(2) that counts from 0.
 [[nodiscard]] result<unique_fd> make_eventfd() noexcept;
