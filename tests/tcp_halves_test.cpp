@@ -16,7 +16,6 @@ namespace {
 using eddy::net::tcp_stream;
 using support::bytes_of;
 using support::connection;
-using support::raw_socket;
 using support::text_of;
 using support::within;
 using reader_half = eddy::net::owned_read_half<tcp_stream>;

@@ -66,6 +66,7 @@
 #include <eddy/net/listener.hpp>  // the concept
 #include <eddy/net/lookup_host.hpp>
 #include <eddy/net/pipe.hpp>
+#include <eddy/net/serve.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_socket.hpp>
