@@ -125,7 +125,7 @@ TEST(Pipe, P062_AWriteThatNobodyReadsIsAnErrorAndNoSignal) {
     EXPECT_EQ(sigismember(&blocked, SIGPIPE), 0);
 }
 
-TEST(Pipe, P062_AWriterThatWaitsHearsThatTheReaderIsGone) {
+TEST(Pipe, R004_AWriterThatWaitsHearsThatTheReaderIsGone) {
     eddy::core core;
     auto [tx, rx] = pipe::make().value();
     const auto leave = [](pipe::receiver mine) -> eddy::task<void> {

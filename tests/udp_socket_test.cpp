@@ -211,6 +211,40 @@ TEST(UdpSocket, P058_PeekLeavesTheDatagramWhereItIs) {
     EXPECT_EQ(other.try_peek_from(into).error(), std::errc::operation_would_block);
 }
 
+TEST(UdpSocket, R096_APeekThatWaitsIsWoken) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    std::array<std::byte, 8> into{};
+    const auto later = [&]() -> eddy::task<void> {
+        co_await eddy::yield_now();
+        static_cast<void>(co_await one.send_to(bytes_of("seen"), addr_of(other)));
+    };
+    for (int i = 0; i < 5; ++i) {
+        auto both = eddy::join(other.peek(into), later());
+        EXPECT_EQ(within(core, std::move(both)).first.value(), 4u);
+        EXPECT_EQ(within(core, other.peek(into)).value(), 4u);
+        EXPECT_EQ(within(core, receive(other)), "seen");
+    }
+}
+
+TEST(UdpSocket, R009_AReaderThatIsWokenMayDropItsSocket) {
+    eddy::core core;
+    auto one = bound(core);
+    const auto once = [](udp_socket mine) -> eddy::task<bool> {
+        std::array<std::byte, 8> into{};
+        auto both = eddy::join(mine.recv(into), mine.writable());
+        const auto done = co_await std::move(both);
+        co_return done.first.has_value();
+    };
+    for (int i = 0; i < 20; ++i) {
+        auto other = bound(core);
+        const auto to = addr_of(other);
+        auto both = eddy::join(once(std::move(other)), one.send_to(bytes_of("x"), to));
+        EXPECT_TRUE(within(core, std::move(both)).first);
+    }
+}
+
 TEST(UdpSocket, P058_TryNeverWaits) {
     eddy::core core;
     auto one = bound(core);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/un.h>
 
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -95,6 +96,17 @@ TEST(UnixStream, P060_ConnectsByAnAbstractName) {
     EXPECT_TRUE(ends.second);
 }
 
+TEST(UnixStream, R095_AnAbstractNameMayBeginWithANul) {
+    eddy::core core;
+    const auto name = unix_addr::abstract(std::string(1, '\0') + *abstract_name("nul").as_abstract()).value();
+    auto listener = unix_listener::bind(name, core.handle()).value();
+    EXPECT_EQ(listener.local_addr().value(), name);
+    auto both = eddy::join(unix_stream::connect(name), listener.accept());
+    auto ends = within(core, std::move(both));
+    EXPECT_EQ(ends.first.value().peer_addr().value(), name);
+    EXPECT_TRUE(ends.second.value().peer.is_unnamed());
+}
+
 TEST(UnixStream, ConnectReportsWhatIsMissing) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
@@ -113,17 +125,17 @@ TEST(UnixStream, ConnectReportsWhatIsMissing) {
     EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
 }
 
-TEST(UnixStream, AConnectWaitsWhileTheListenersQueueIsFull) {
+TEST(UnixStream, R015_AConnectWaitsWhileTheListenersQueueIsFull) {
     const support::temp_dir dir;
     eddy::core core;
-    // One that takes a single connection into its queue.
+    // One that takes two connections into its queue.
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     sockaddr_un at{};
     at.sun_family = AF_UNIX;
     const auto path = dir / "full";
     path.copy(at.sun_path, sizeof at.sun_path - 1);
     ASSERT_EQ(::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at), 0);
-    ASSERT_EQ(::listen(fd, 0), 0);
+    ASSERT_EQ(::listen(fd, 1), 0);
     auto listener = unix_listener::from_native(fd).value();
     const auto work = [&]() -> eddy::task<int> {
         eddy::join_set<bool> connecting;
@@ -131,13 +143,13 @@ TEST(UnixStream, AConnectWaitsWhileTheListenersQueueIsFull) {
             auto made = co_await unix_stream::connect(path);
             co_return made.has_value();
         };
-        for (int i = 0; i < 5; ++i) connecting.spawn(one());
-        for (int i = 0; i < 5; ++i) static_cast<void>(co_await listener.accept());
+        for (int i = 0; i < 50; ++i) connecting.spawn(one());
+        for (int i = 0; i < 50; ++i) static_cast<void>(co_await listener.accept());
         int connected = 0;
         for (const bool each : co_await std::move(connecting).join_all()) connected += each ? 1 : 0;
         co_return connected;
     };
-    EXPECT_EQ(within(core, work()), 5);
+    EXPECT_EQ(within(core, work()), 50);
 }
 
 TEST(UnixStream, P061_SaysWhoThePeerIs) {
@@ -198,6 +210,52 @@ TEST(UnixStream, R003_AReaderIsWokenAfterShortReads) {
     std::size_t wanted = 0;
     for (std::size_t i = 0; i < 100; ++i) wanted += i % 7 + 1;
     EXPECT_EQ(within(core, std::move(both)).second, wanted);
+}
+
+TEST(UnixStream, R003_ADescriptorThatComesAlongHidesNothingBehindIt) {
+    eddy::core core;
+    auto [one, other] = unix_stream::pair().value();
+    const auto talk = [&]() -> eddy::task<void> {
+        co_await eddy::yield_now();  // the reader waits by then
+        char bytes[] = "with";
+        iovec buffer{bytes, 4};
+        const int sent = 0;
+        alignas(cmsghdr) char control[CMSG_SPACE(sizeof sent)] = {};
+        msghdr message{};
+        message.msg_iov = &buffer;
+        message.msg_iovlen = 1;
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        cmsghdr* const header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof sent);
+        std::memcpy(CMSG_DATA(header), &sent, sizeof sent);
+        // The kernel ends a read after what came with a descriptor, and tells of nothing more.
+        EXPECT_EQ(::sendmsg(one.native_handle(), &message, 0), 4);
+        EXPECT_EQ(one.try_write(bytes_of("behind")).value(), 6u);
+    };
+    std::array<std::byte, 10> into{};
+    auto both = eddy::join(other.read_exact(into), talk());
+    EXPECT_TRUE(within(core, std::move(both)).first);
+    EXPECT_EQ(text_of(into), "withbehind");
+}
+
+TEST(UnixStream, R004_TheEndOfThePeerEndsWhatWaitsInEachDirection) {
+    eddy::core core;
+    auto [one, other] = unix_stream::pair().value();
+    const std::vector<std::byte> large(64 * 1024);
+    while (one.try_write(large)) {
+    }
+    const auto leave = [&]() -> eddy::task<void> {
+        for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
+        const auto closed = std::move(other);
+    };
+    auto all = eddy::join(read_some(one), one.write_all(large), leave());
+    const auto done = within(core, std::move(all));
+    EXPECT_EQ(done.second.error(), std::errc::broken_pipe);
+    // Linux tells the reader of a peer that has left bytes unread by an error, and else by the end.
+    EXPECT_EQ(done.first, "error: " + std::make_error_code(std::errc::connection_reset).message());
 }
 
 TEST(UnixStream, AReadThatIsDroppedLosesNothing) {
