@@ -41,6 +41,10 @@ const char* text_of(errc code) noexcept {
     case errc::count_too_large: return "a reader or writer says that it moved more bytes than it was given";
     case errc::invalid_utf8: return "the bytes are not UTF-8";
     case errc::line_too_long: return "no delimiter came within the limit of a line";
+    case errc::bad_path: return "a path must not be empty, and have no NUL in it";
+    case errc::unix_name_too_long:
+        return "a Unix socket's path or abstract name has 107 bytes at most: use a shorter one, or a relative path";
+    case errc::not_a_pipe: return "the file is no pipe: make it with mkfifo(3), or check its name";
     }
     return "unknown eddy error";
 }
@@ -57,7 +61,10 @@ public:
         case errc::bad_address:
         case errc::blocking_descriptor:
         case errc::unknown_driver:
-        case errc::bad_worker_count: return std::errc::invalid_argument;
+        case errc::bad_worker_count:
+        case errc::bad_path:
+        case errc::not_a_pipe: return std::errc::invalid_argument;
+        case errc::unix_name_too_long: return std::errc::filename_too_long;
         case errc::driver_unavailable: return std::errc::not_supported;
         case errc::invalid_utf8: return std::errc::illegal_byte_sequence;
         case errc::line_too_long: return std::errc::message_size;

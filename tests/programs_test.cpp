@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +17,7 @@
 #include <eddy/core.hpp>
 
 #include <support/net.hpp>
+#include <support/temp_dir.hpp>
 
 #include "support/driver.hpp"
 
@@ -437,6 +439,29 @@ TEST(Programs, TcpEchoSaysWhyItDoesNotStart) {
     EXPECT_NE(ended.err.find("Address already in use"), ended.err.npos) << ended.err;
     EXPECT_EQ(run({"tcp_echo", "nowhere"}).code, 1);
     EXPECT_EQ(run({"tcp_echo", "127.0.0.1:0", "--driver", "abacus"}).code, 1);
+}
+
+TEST(Programs, P066_ServeEchoServesBothKindsAndEndsOnASignal) {
+    process server({"serve_echo", "127.0.0.1:0"});
+    auto client = raw_socket::connected(addr_in(server.line()));
+    client.send("hello");
+    EXPECT_EQ(client.receive(5), "hello");
+    server.signal(SIGTERM);
+    client.send("still");
+    EXPECT_EQ(client.receive(5), "still") << "a client that is connected may finish";
+    client.close();
+    const auto ended = server.wait();
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_EQ(ended.out, "1 served, 0 cut off\n");
+    EXPECT_EQ(ended.err, "");
+
+    const support::temp_dir dir;
+    process by_path({"serve_echo", dir / "socket"});
+    EXPECT_EQ(by_path.line(), "listening on " + (dir / "socket"));
+    by_path.signal(SIGINT);
+    EXPECT_EQ(by_path.wait().out, "0 served, 0 cut off\n");
+    EXPECT_FALSE(std::filesystem::exists(dir / "socket"));
+    EXPECT_EQ(run({"serve_echo", "nowhere"}).code, 1);
 }
 
 /// What auto means here: the driver's name, and the sentence that begins with it.

@@ -31,6 +31,9 @@ enum class errc {
     count_too_large,       ///< a reader or writer of somebody's said that it moved more bytes than it was given
     invalid_utf8,          ///< bytes that were to be text are not UTF-8; equals std::errc::illegal_byte_sequence
     line_too_long,         ///< no delimiter within the limit; equals std::errc::message_size
+    bad_path,              ///< an empty path, or one with a NUL in it; equals std::errc::invalid_argument
+    unix_name_too_long,    ///< a path or abstract name of a Unix socket; equals std::errc::filename_too_long
+    not_a_pipe,            ///< a file that was to be opened as a pipe is none; equals std::errc::invalid_argument
 };
 
 /// The category of `errc`; its name is "eddy".

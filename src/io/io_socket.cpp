@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/io_socket.hpp>
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,9 +13,11 @@
 #include <eddy/detail/yield_thread.hpp>
 
 #include "driver/received_chunk.hpp"
+#include "io/accept.hpp"
 #include "io/current_io.hpp"
 #include "io/io_handle.hpp"
 #include "io/iovec_list.hpp"
+#include "io/poll_call.hpp"
 #include "io/stream_source.hpp"
 #include "sys/fd.hpp"
 #include "sys/syscall.hpp"
@@ -27,85 +28,24 @@ namespace {
 // PRI is asked for since an urgent byte cuts a read short without a further edge: see note_short_read().
 constexpr io::interest everything = io::interest::readable | io::interest::writable | io::interest::priority;
 
-bool would_block(const std::error_code& error) noexcept {
-    return error.value() == EAGAIN && error.category() == std::generic_category();
-}
-
-/// Errors of accept(2) that concern one connection, which is gone, and not the listener; see its manual page.
-bool is_transient(const std::error_code& error) noexcept {
-    switch (error.value()) {
-    case ECONNABORTED:
-    case EPROTO:
-    case EPERM:  // a firewall's answer
-    case ENETDOWN:
-    case ENOPROTOOPT:
-    case EHOSTDOWN:
-    case ENONET:
-    case EHOSTUNREACH:
-    case ENETUNREACH: return true;
-    default: return false;
-    }
-}
-
-/// Errors of accept(2) for want of a descriptor or of memory.
-bool is_exhausted(const std::error_code& error) noexcept {
-    switch (error.value()) {
-    case EMFILE:
-    case ENFILE:
-    case ENOBUFS:
-    case ENOMEM: return true;
-    default: return false;
-    }
-}
-
-/// Whether a connection waits to be accepted, or an error.
-bool has_connection(int fd) noexcept {
-    pollfd listener{fd, POLLIN, 0};
-    return sys::retry_interrupted([&] { return ::poll(&listener, 1, 0); }) != 0;
-}
-
-constexpr io::ready mask_of(direction way) noexcept {
-    return io::ready::mask_of(way == direction::read ? io::interest::readable : io::interest::writable);
-}
-
 /// A short read on a TCP socket means that it is drained, which saves the read that would only say so: unless the event
 /// told of a hang-up, an error or urgent data. Those cut a read short, too, and give no further edge.
 bool may_cut_short(io::ready seen) noexcept { return !(seen - (io::ready::readable | io::ready::writable)).is_empty(); }
-auto short_read(std::size_t room) noexcept {
-    return [room](const result<std::size_t>& count, io::ready seen) { return *count < room && !may_cut_short(seen); };
+auto short_read(std::size_t room, descriptor_kind kind) noexcept {
+    return [room, kind](const result<std::size_t>& count, io::ready seen) {
+        return *count < room && kind == descriptor_kind::tcp && !may_cut_short(seen);
+    };
 }
 auto unless_cut_short(const bool& is_drained) noexcept {
     return [&is_drained](const auto&, io::ready seen) { return is_drained && !may_cut_short(seen); };
 }
 
 /// A short write means that the buffer is full.
-auto short_write(std::size_t size) noexcept {
-    return [size](const result<std::size_t>& count, io::ready) { return *count < size; };
+auto short_write(std::size_t size, descriptor_kind kind) noexcept {
+    return [size, kind](const result<std::size_t>& count, io::ready) {
+        return *count < size && kind == descriptor_kind::tcp;
+    };
 }
-
-/// How many bytes an operation has moved.
-template <class T>
-std::size_t moved_by(const result<T>&) noexcept {
-    return 0;
-}
-std::size_t moved_by(const result<std::size_t>& count) noexcept { return count.value_or(0); }
-std::size_t moved_by(const result<io::leased_buffer>& lease) noexcept { return lease ? lease->size() : 0; }
-
-/// A large transfer takes as long as many small ones, and is charged as they would be: else a flood of 32 KiB reads would
-/// copy hundreds of megabytes before the loop looks at its timers again.
-void charge(context& cx, std::size_t bytes) noexcept {
-    constexpr std::size_t bytes_per_unit = 4096;
-    const auto units = std::min<std::size_t>(bytes / bytes_per_unit, cx.budget());
-    cx.restore_budget(cx.budget() - static_cast<std::uint32_t>(units));
-}
-
-/// For what has become a stream in the middle of a poll (before, there was no memory for that): the next poll asks the ring.
-not_ready_t once_more(context& cx) noexcept {
-    cx.waker().wake_by_ref();
-    return not_ready;
-}
-
-constexpr auto never_drained = [](const auto&, io::ready) { return false; };
 
 }  // namespace
 
@@ -137,6 +77,7 @@ void io_socket::bind_to(const reactor_handle& home) noexcept {
 }
 
 bool io_socket::could_be_stream() const noexcept {
+    if (kind_ != descriptor_kind::tcp) return false;
     // relaxed: that it is bound was stored by this thread, or before it was given the socket.
     if (state_.load(std::memory_order_relaxed) == state::bound) return io_->has_streams();
     return has_streams_here();
@@ -170,7 +111,7 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
         if (state_.compare_exchange_weak(before, state::registering, std::memory_order_acquire)) break;
     }
     io_handle& io = before == state::bound ? *io_ : *here;
-    const bool as_stream = io.has_streams();
+    const bool as_stream = kind_ == descriptor_kind::tcp && io.has_streams();
     const auto source = [&]() -> result<scheduled_io*> {
         using enum stream_source::brings;
         if (as_stream) return io.add_stream(fd_, what == registers_as::listener ? connections : bytes);
@@ -188,73 +129,6 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
     state_.store(source ? state::registered : before, std::memory_order_release);
     if (!source) return std::unexpected(source.error());
     return ok();
-}
-
-/// What one direction may forget of `seen`, which was looked at before a call. A read that found nothing has passed the
-/// urgent byte, too.
-io::ready_event io_socket::part_of(direction way, const io::ready_event& seen) noexcept {
-    const io::ready over = way == direction::read ? mask_of(way) | io::ready::priority : mask_of(way);
-    return {seen.ready & over, seen.tick, seen.is_shutdown};
-}
-
-/// Calls until it does not say that it would block. Readiness is cleared only for the event that was looked at before
-/// the call, by the answer "would block", or by `is_drained(answer)`: all was taken that there was.
-template <class Call, class IsDrained>
-auto io_socket::poll_call(direction way, context& cx, const void* future, Call call, IsDrained is_drained,
-                          registers_as what) -> poll_result<decltype(call())> {
-    using answer_type = decltype(call());
-    for (;;) {
-        // Each round, since what is closed stays ready: a call that would block all the same must not hold the thread.
-        if (!cx.consume_budget()) return not_ready;
-        io::ready_event seen;
-        const bool can_wait = is_registered();
-        if (can_wait) {
-            seen = source_->look(io::ready::all);
-            if (!seen.is_shutdown && !seen.ready.intersects(mask_of(way))) {
-                if (!source_->wait(way, cx, future)) {
-                    cx.refund_budget();
-                    return not_ready;
-                }
-                seen = source_->look(io::ready::all);
-            }
-            if (seen.is_shutdown) return answer_type(std::unexpect, make_error_code(errc::runtime_shutdown));
-        } else if (way == direction::read && is_drained_) {
-            // Who registers is told of what is there already; so no call is made that would only say "would block". Where
-            // nothing can be registered, the call may succeed all the same.
-            is_drained_ = false;
-            if (has_current_io() && ensure_registered(cx, what)) {
-                if (is_stream_) return once_more(cx);
-                continue;
-            }
-        }
-        answer_type answer = call();
-        const bool blocked = !answer && would_block(answer.error());
-        const bool drained = answer && is_drained(answer, seen.ready);
-        if (can_wait && blocked) source_->clear_blocked(part_of(way, seen));
-        if (can_wait && drained) source_->clear_readiness(part_of(way, seen));
-        if (!can_wait && drained && way == direction::read) is_drained_ = true;
-        if (!blocked) {
-            charge(cx, moved_by(answer));
-            return answer;
-        }
-        if (!can_wait) {
-            if (auto registered = ensure_registered(cx, what); !registered) {
-                return answer_type(std::unexpect, registered.error());
-            }
-            if (is_stream_) return once_more(cx);
-        }
-    }
-}
-
-/// The same once, without waiting.
-template <class Call>
-auto io_socket::try_call(direction way, Call call) -> decltype(call()) {
-    if (!is_registered()) return call();
-    const auto seen = source_->look(io::ready::all);
-    if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
-    auto answer = call();
-    if (!answer && would_block(answer.error())) source_->clear_blocked(part_of(way, seen));
-    return answer;
 }
 
 // ---- From a ring ----
@@ -296,10 +170,18 @@ result<std::size_t> io_socket::read_from_ring(std::span<std::byte> into, bool& i
         }
         return count;
     };
-    return receive_from_ring(copy, [&] { return sys::recv(fd_, into.data(), into.size()); }, into.size(), is_drained);
+    return receive_from_ring(copy, [&] { return recv_some(into); }, into.size(), is_drained);
 }
 
 // ---- Operations ----
+
+result<std::size_t> io_socket::recv_some(std::span<std::byte> into) const noexcept {
+    return is_pipe() ? sys::read(fd_, into.data(), into.size()) : sys::recv(fd_, into.data(), into.size());
+}
+
+result<std::size_t> io_socket::send_some(std::span<const std::byte> from) const noexcept {
+    return is_pipe() ? sys::write_pipe(fd_, from.data(), from.size()) : sys::send(fd_, from.data(), from.size());
+}
 
 poll_result<result<std::size_t>> io_socket::poll_read(context& cx, const void* future, std::span<std::byte> into) {
     if (is_stream(cx)) {
@@ -308,8 +190,7 @@ poll_result<result<std::size_t>> io_socket::poll_read(context& cx, const void* f
             direction::read, cx, future, [&] { return read_from_ring(into, is_drained); },
             unless_cut_short(is_drained));
     }
-    return poll_call(
-        direction::read, cx, future, [&] { return sys::recv(fd_, into.data(), into.size()); }, short_read(into.size()));
+    return poll_call(direction::read, cx, future, [&] { return recv_some(into); }, short_read(into.size(), kind_));
 }
 
 poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, const void* future,
@@ -334,7 +215,9 @@ poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, cons
         return poll_call(direction::read, cx, future, scatter, unless_cut_short(is_drained));
     }
     return poll_call(
-        direction::read, cx, future, [&] { return sys::recv_vectored(fd_, list.get()); }, short_read(list.total()));
+        direction::read, cx, future,
+        [&] { return is_pipe() ? sys::read_vectored(fd_, list.get()) : sys::recv_vectored(fd_, list.get()); },
+        short_read(list.total(), kind_));
 }
 
 poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, const void* future) {
@@ -342,7 +225,7 @@ poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, cons
         buffer_pool* pool = current_buffer_pool();
         if (pool == nullptr) pool = &thread_buffer_pool();
         std::byte* const buffer = pool->take();
-        const auto count = sys::recv(fd_, buffer, buffer_pool::buffer_size);
+        const auto count = recv_some({buffer, buffer_pool::buffer_size});
         if (count && *count != 0) return io::leased_buffer(*pool, buffer, {buffer, *count});
         pool->give_back(buffer);
         if (!count) return std::unexpected(count.error());
@@ -359,8 +242,8 @@ poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, cons
             [&] { return receive_from_ring(lease, receive, buffer_pool::buffer_size, is_drained); },
             unless_cut_short(is_drained));
     }
-    return poll_call(direction::read, cx, future, receive, [](const auto& lease, io::ready seen) {
-        return short_read(buffer_pool::buffer_size)(lease->size(), seen);
+    return poll_call(direction::read, cx, future, receive, [this](const auto& lease, io::ready seen) {
+        return short_read(buffer_pool::buffer_size, kind_)(lease->size(), seen);
     });
 }
 
@@ -388,9 +271,7 @@ poll_result<result<std::size_t>> io_socket::poll_write(context& cx, const void* 
         const auto write = [&] { return stream().write(*io_, ring_here(), std::span(&from, 1)); };
         return poll_call(direction::write, cx, future, write, never_drained);
     }
-    return poll_call(
-        direction::write, cx, future, [&] { return sys::send(fd_, from.data(), from.size()); },
-        short_write(from.size()));
+    return poll_call(direction::write, cx, future, [&] { return send_some(from); }, short_write(from.size(), kind_));
 }
 
 poll_result<result<std::size_t>> io_socket::poll_write_leased(context& cx, const void* future, io::leased_buffer& lease,
@@ -409,7 +290,9 @@ poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, con
         return poll_call(direction::write, cx, future, write, never_drained);
     }
     return poll_call(
-        direction::write, cx, future, [&] { return sys::send_vectored(fd_, list.get()); }, short_write(list.total()));
+        direction::write, cx, future,
+        [&] { return is_pipe() ? sys::write_pipe_vectored(fd_, list.get()) : sys::send_vectored(fd_, list.get()); },
+        short_write(list.total(), kind_));
 }
 
 poll_result<result<void>> io_socket::poll_flush(context& cx, const void* future) {
@@ -423,6 +306,25 @@ poll_result<result<void>> io_socket::poll_flush(context& cx, const void* future)
     // Before anything is waited for: it can be done here, mostly, and also when the loop is gone.
     if (auto done = flush(); done || !would_block(done.error())) return done;
     return poll_call(direction::write, cx, future, flush, never_drained);
+}
+
+poll_result<result<void>> io_socket::poll_shutdown(context& cx, const void* future) {
+    const auto flushed = poll_flush(cx, future);
+    if (!flushed) return not_ready;
+    if (!*flushed) return result<void>(std::unexpect, flushed->error());
+    return shut_down_now();
+}
+
+result<void> io_socket::shut_down_now() const noexcept {
+    if (is_pipe()) return ok();
+    auto done = sys::shutdown(fd_, SHUT_WR);
+    if (!done && done.error() == std::errc::not_connected) return ok();  // the peer was faster
+    return done;
+}
+
+void io_socket::shut_down_soon() noexcept {
+    if (is_registered() && is_stream_ && !stream().shut_down_when_sent()) return;
+    static_cast<void>(shut_down_now());  // it fails only where there is nothing to shut down
 }
 
 poll_result<result<void>> io_socket::poll_stopped(context& cx, const void* future) {
@@ -487,21 +389,11 @@ poll_result<result<void>> io_socket::poll_connected(context& cx, const void* fut
 
 /// Takes a connection from the kernel's queue.
 result<std::pair<int, net::socket_addr>> io_socket::accept() {
-    for (;;) {
-        auto accepted = sys::accept(fd_);
-        if (!accepted) {
-            if (is_transient(accepted.error())) continue;
-            // The kernel takes the descriptor before it looks for a connection: with nobody there, too, it says that
-            // it has none. Then nothing is lost yet, and a client is waited for.
-            if (is_exhausted(accepted.error()) && !has_connection(fd_)) {
-                return std::unexpected(std::make_error_code(std::errc::operation_would_block));
-            }
-            return std::unexpected(accepted.error());
-        }
-        const auto peer = sys::from_native(accepted->peer.get(), accepted->peer.size);
-        if (!peer) return std::unexpected(peer.error());
-        return std::pair(accepted->fd.release(), *peer);
-    }
+    auto accepted = accept_one(fd_);
+    if (!accepted) return std::unexpected(accepted.error());
+    const auto peer = sys::from_native(accepted->peer.get(), accepted->peer.size);
+    if (!peer) return std::unexpected(peer.error());
+    return std::pair(accepted->fd.release(), *peer);
 }
 
 /// The same from what a ring has accepted, which knows no addresses.
@@ -540,14 +432,14 @@ result<std::size_t> io_socket::try_read(std::span<std::byte> into) {
         bool is_drained = false;
         return try_call(direction::read, [&] { return read_from_ring(into, is_drained); });
     }
-    return try_call(direction::read, [&] { return sys::recv(fd_, into.data(), into.size()); });
+    return try_call(direction::read, [&] { return recv_some(into); });
 }
 
 result<std::size_t> io_socket::try_write(std::span<const std::byte> from) {
     if (is_registered() && is_stream_) {
         return try_call(direction::write, [&] { return stream().write(*io_, ring_here(), std::span(&from, 1)); });
     }
-    return try_call(direction::write, [&] { return sys::send(fd_, from.data(), from.size()); });
+    return try_call(direction::write, [&] { return send_some(from); });
 }
 
 }  // namespace eddy::detail

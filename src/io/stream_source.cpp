@@ -268,6 +268,15 @@ result<bool> stream_source::flush() noexcept {
     return false;
 }
 
+bool stream_source::shut_down_when_sent() noexcept {
+    const std::lock_guard guard(lock_);
+    if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
+    if (!has_unsent()) return true;
+    shuts_down_ = 1;
+    await_slot();
+    return false;
+}
+
 /// "writable" is owed when the slot is free. Under the lock.
 void stream_source::await_slot() noexcept {
     set(writer_waits);
@@ -295,8 +304,16 @@ void stream_source::free_slot() noexcept {
     if (slot_ != nullptr) std::exchange(slot_, nullptr)->free();
 }
 
+/// Under the lock, when the slot is free.
+void stream_source::shut_down_if_owed() noexcept {
+    // (Of a stream that is gone, the descriptor's number may be somebody else's.)
+    if (shuts_down_ != 0 && !has(gone)) static_cast<void>(sys::shutdown(fd_, SHUT_WR));
+    shuts_down_ = 0;
+}
+
 /// Wakes whoever found the slot full. Gives the lock back.
 void stream_source::slot_is_free(std::unique_lock<spin_lock>&& guard) noexcept {
+    shut_down_if_owed();
     if (!has(writer_waits)) return guard.unlock();
     clear(writer_waits);
     set_readiness(io::ready::writable);
@@ -484,6 +501,7 @@ void stream_source::on_ready(io_handle& home, io::ready what) noexcept {
         if (slot_->where == send_slot::place::blocked) send_now();
         if (slot_->where == send_slot::place::blocked && slot_->is_empty()) {
             free_slot();
+            shut_down_if_owed();
             clear(writer_waits);
             what |= io::ready::writable;
             closes = has(wants_close) && !has(receives);

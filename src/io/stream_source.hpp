@@ -103,6 +103,10 @@ public:
     /// Whether all has been handed to the system; if not, "writable" is owed. Sends what waits for the end of a turn.
     [[nodiscard]] result<bool> flush() noexcept;
 
+    /// Nothing more will be written: true if all has been handed to the system. If not, the writing side is shut down when it has
+    /// been, or has failed.
+    [[nodiscard]] bool shut_down_when_sent() noexcept;
+
     // ---- The socket's end ----
 
     enum class end_action { close, cancel_first, wait_for_send };
@@ -201,6 +205,7 @@ private:
     void send_now() noexcept;
     void await_slot() noexcept;
     void free_slot() noexcept;
+    void shut_down_if_owed() noexcept;
     void reset_and_drop_rest() noexcept;
     void slot_is_free(std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] result<std::size_t> write_directly(io_handle& home, send_list from) noexcept;
@@ -213,7 +218,8 @@ private:
     std::uint8_t send_error_ = 0;  // the same of write()
     std::uint16_t flags_ : 11 = 0;
     std::uint16_t streak_ : 5 = 0;      // of large pieces; while is_bulky, of small ones
-    std::uint16_t queued_ = 0;          // chunks
+    std::uint16_t queued_ : 15 = 0;     // chunks
+    std::uint16_t shuts_down_ : 1 = 0;  // the writing side, when the slot is free
     received_chunk* newest_ = nullptr;  // the queue is a ring: its next is the oldest
     send_slot* slot_ = nullptr;
 };

@@ -12,8 +12,8 @@
 
 namespace eddy::net {
 
-/// Takes over a TCP socket that a user hands in; it is closed if it is refused.
-inline result<sys::unique_fd> adopt(int fd) noexcept {
+/// Takes over a descriptor that a user hands in, if it does not block; it is closed if it is refused.
+inline result<sys::unique_fd> adopt_nonblocking(int fd) noexcept {
     sys::unique_fd owned(fd);
     const auto nonblocking = sys::is_nonblocking(fd);
     if (!nonblocking) {
@@ -21,10 +21,33 @@ inline result<sys::unique_fd> adopt(int fd) noexcept {
         return std::unexpected(nonblocking.error());
     }
     if (!*nonblocking) return std::unexpected(make_error_code(errc::blocking_descriptor));
-    // Only of TCP is a short read the end of what is there: another kind of socket would lose wake-ups.
-    const auto protocol = sys::get_option<int>(fd, SOL_SOCKET, SO_PROTOCOL);
-    if (!protocol) return std::unexpected(protocol.error());
-    if (*protocol != IPPROTO_TCP) return std::unexpected(std::make_error_code(std::errc::wrong_protocol_type));
+    return owned;
+}
+
+/// The same, if the socket's option `name` (SO_PROTOCOL, SO_TYPE, SO_DOMAIN) is `wanted`.
+inline result<void> check_socket(int fd, int name, int wanted) noexcept {
+    const auto is = sys::get_option<int>(fd, SOL_SOCKET, name);
+    if (!is) return std::unexpected(is.error());
+    if (*is != wanted) return std::unexpected(std::make_error_code(std::errc::wrong_protocol_type));
+    return ok();
+}
+
+inline result<sys::unique_fd> adopt_protocol(int fd, int protocol) noexcept {
+    auto owned = adopt_nonblocking(fd);
+    if (!owned) return owned;
+    if (const auto fits = check_socket(fd, SO_PROTOCOL, protocol); !fits) return std::unexpected(fits.error());
+    return owned;
+}
+
+/// Only of TCP is a short read the end of what is there: another kind of socket would lose wake-ups.
+inline result<sys::unique_fd> adopt(int fd) noexcept { return adopt_protocol(fd, IPPROTO_TCP); }
+
+/// A Unix socket of this type (SOCK_STREAM, SOCK_DGRAM).
+inline result<sys::unique_fd> adopt_unix(int fd, int type) noexcept {
+    auto owned = adopt_nonblocking(fd);
+    if (!owned) return owned;
+    if (const auto fits = check_socket(fd, SO_DOMAIN, AF_UNIX); !fits) return std::unexpected(fits.error());
+    if (const auto fits = check_socket(fd, SO_TYPE, type); !fits) return std::unexpected(fits.error());
     return owned;
 }
 

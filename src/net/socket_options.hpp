@@ -34,29 +34,35 @@ inline result<void> set_number(int fd, int level, int name, std::uint32_t value)
     return sys::set_option<int>(fd, level, name, static_cast<int>(value));
 }
 
-/// The hop limit has an option of its own for each family.
-struct ttl_option {
-    int level = IPPROTO_IP;
-    int name = IP_TTL;
+/// What has an option of its own for each family.
+struct ip_option {
+    int v4;
+    int v6;
 };
+constexpr ip_option hop_limit{IP_TTL, IPV6_UNICAST_HOPS};
+constexpr ip_option service_type{IP_TOS, IPV6_TCLASS};
 
-inline result<ttl_option> ttl_option_of(int fd) noexcept {
+inline result<bool> is_ipv6(int fd) noexcept {
     const auto family = sys::get_option<int>(fd, SOL_SOCKET, SO_DOMAIN);
     if (!family) return std::unexpected(family.error());
-    if (*family == AF_INET6) return ttl_option{IPPROTO_IPV6, IPV6_UNICAST_HOPS};
-    return ttl_option{};
+    return *family == AF_INET6;
 }
 
-inline result<std::uint32_t> get_ttl(int fd) noexcept {
-    const auto option = ttl_option_of(fd);
-    if (!option) return std::unexpected(option.error());
-    return get_number(fd, option->level, option->name);
+inline result<std::uint32_t> get_ip_option(int fd, ip_option option) noexcept {
+    const auto v6 = is_ipv6(fd);
+    if (!v6) return std::unexpected(v6.error());
+    return *v6 ? get_number(fd, IPPROTO_IPV6, option.v6) : get_number(fd, IPPROTO_IP, option.v4);
 }
 
-inline result<void> set_ttl(int fd, std::uint32_t hops) noexcept {
-    const auto option = ttl_option_of(fd);
-    if (!option) return std::unexpected(option.error());
-    return set_number(fd, option->level, option->name, hops);
+inline result<void> set_ip_option(int fd, ip_option option, std::uint32_t value) noexcept {
+    const auto v6 = is_ipv6(fd);
+    if (!v6) return std::unexpected(v6.error());
+    return *v6 ? set_number(fd, IPPROTO_IPV6, option.v6, value) : set_number(fd, IPPROTO_IP, option.v4, value);
 }
+
+inline result<std::uint32_t> get_ttl(int fd) noexcept { return get_ip_option(fd, hop_limit); }
+inline result<void> set_ttl(int fd, std::uint32_t hops) noexcept { return set_ip_option(fd, hop_limit, hops); }
+inline result<std::uint32_t> get_tos(int fd) noexcept { return get_ip_option(fd, service_type); }
+inline result<void> set_tos(int fd, std::uint32_t tos) noexcept { return set_ip_option(fd, service_type, tos); }
 
 }  // namespace eddy::net

@@ -3,9 +3,6 @@
 
 #include <sys/socket.h>
 
-#include <cerrno>
-#include <chrono>
-
 #include <eddy/poll_fn.hpp>
 
 #include "io/current_io.hpp"
@@ -17,16 +14,7 @@
 namespace eddy::net {
 namespace {
 
-using namespace std::chrono_literals;
-
 constexpr int default_backlog = 1024;  // as Tokio's; the kernel cuts it to net.core.somaxconn
-constexpr auto back_off_time = 50ms;
-
-/// The process or the system has run out: to try again at once would fail at once, with one core at 100 %.
-bool is_exhausted(const std::error_code& error) noexcept {
-    return error == std::errc::too_many_files_open || error == std::errc::too_many_files_open_in_system ||
-           error == std::errc::no_buffer_space || error == std::errc::not_enough_memory;
-}
 
 result<sys::unique_fd> listening_socket(const socket_addr& at) noexcept {
     auto fd = sys::tcp_socket(at.is_ipv6() ? AF_INET6 : AF_INET);
@@ -100,28 +88,14 @@ task<result<released>> tcp_listener::into_native() && {
 }
 
 poll_result<result<accepted>> tcp_listener::poll_accept(context& cx, const void* future) {
-    if (pause_until_ && !poll_pause(cx, future)) return not_ready;
+    if (!pause_.poll(cx, future)) return not_ready;
     auto answer = socket_.poll_accept(cx, future);
     if (!answer) return not_ready;
     if (!*answer) {
-        if (is_exhausted(answer->error())) pause_until_ = time::clock::now() + back_off_time;
+        pause_.begin_if_exhausted(answer->error());
         return result<accepted>(std::unexpect, answer->error());
     }
     return result<accepted>(std::in_place, tcp_stream((*answer)->first), (*answer)->second);
-}
-
-poll_result<void> tcp_listener::poll_pause(context& cx, const void* future) {
-    if (!pause_) pause_ = std::make_unique<time::sleep_future>(*pause_until_, cx.where());
-    pauses_for_ = future;
-    if (!pause_->poll(cx)) return not_ready;
-    pause_.reset();
-    pause_until_.reset();
-    return poll_result<void>::ready();
-}
-
-void tcp_listener::leave(const void* future) noexcept {
-    socket_.leave(detail::direction::read, future);
-    if (pauses_for_ == future) pause_.reset();
 }
 
 result<socket_addr> tcp_listener::local_addr() const noexcept { return sys::local_addr(socket_.fd()); }
@@ -130,27 +104,5 @@ result<std::optional<std::error_code>> tcp_listener::take_error() const noexcept
 }
 result<std::uint32_t> tcp_listener::ttl() const noexcept { return get_ttl(socket_.fd()); }
 result<void> tcp_listener::set_ttl(std::uint32_t hops) const noexcept { return net::set_ttl(socket_.fd(), hops); }
-
-// ---- Futures ----
-
-accept_future::~accept_future() {
-    if (has_polled_) from_->leave(this);
-}
-
-poll_result<result<accepted>> accept_future::poll(context& cx) {
-    has_polled_ = true;
-    return from_->poll_accept(cx, this);
-}
-
-incoming_stream::~incoming_stream() {
-    if (has_polled_) from_->leave(this);
-}
-
-poll_result<std::optional<result<accepted>>> incoming_stream::poll_next(context& cx) {
-    has_polled_ = true;
-    auto answer = from_->poll_accept(cx, this);
-    if (!answer) return not_ready;
-    return std::optional<result<accepted>>(*std::move(answer));
-}
 
 }  // namespace eddy::net

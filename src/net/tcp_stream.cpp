@@ -50,14 +50,6 @@ task<result<detail::io_socket>> connect_each(std::span<const socket_addr> to, st
     co_return std::unexpected(last);
 }
 
-poll_result<result<void>> poll_shutdown_of(detail::io_socket& socket, context& cx) {
-    auto flushed = socket.poll_flush(cx, nullptr);
-    if (!flushed || !*flushed) return flushed;
-    auto done = sys::shutdown(socket.fd(), SHUT_WR);
-    if (!done && done.error() == std::errc::not_connected) return ok();  // the peer was faster
-    return done;
-}
-
 }  // namespace
 
 task<result<tcp_stream>> tcp_stream::connect_to(lookup_request to, result<std::optional<reactor_handle>> home,
@@ -94,118 +86,10 @@ result<tcp_stream> tcp_stream::from_native(int fd) noexcept {
     return tcp_stream(owned->release());
 }
 
-task<result<released>> tcp_stream::into_native() && {
-    return [](detail::io_socket socket) -> task<result<released>> {
-        auto flushed = poll_fn([&socket](context& cx) { return socket.poll_flush(cx, nullptr); });
-        co_await try_(flushed);
-        auto stopped = poll_fn([&socket](context& cx) { return socket.poll_stopped(cx, nullptr); });
-        co_await try_(stopped);
-        auto bytes = socket.take_received();
-        released parts(socket.release());
-        parts.bytes = std::move(bytes);
-        co_return parts;
-    }(std::move(socket_));
-}
-
-// ---- Operations ----
-
-detail::io_operation<read_op> tcp_stream::read(std::span<std::byte> into) noexcept {
-    return detail::io_operation<read_op>(socket_, into);
-}
-
-detail::io_operation<read_vectored_op> tcp_stream::read_vectored(std::span<const std::span<std::byte>> into) noexcept {
-    return detail::io_operation<read_vectored_op>(socket_, into);
-}
-
-detail::io_operation<read_exact_op> tcp_stream::read_exact(std::span<std::byte> into) noexcept {
-    return detail::io_operation<read_exact_op>(socket_, into);
-}
-
-detail::io_operation<receive_op> tcp_stream::receive() noexcept { return detail::io_operation<receive_op>(socket_); }
-
-detail::io_operation<peek_op> tcp_stream::peek(std::span<std::byte> into) noexcept {
-    return detail::io_operation<peek_op>(socket_, into);
-}
-
-detail::io_operation<write_op> tcp_stream::write(std::span<const std::byte> from) noexcept {
-    return detail::io_operation<write_op>(socket_, from);
-}
-
-detail::io_operation<write_vectored_op> tcp_stream::write_vectored(
-    std::span<const std::span<const std::byte>> from) noexcept {
-    return detail::io_operation<write_vectored_op>(socket_, from);
-}
-
-detail::io_operation<write_all_op> tcp_stream::write_all(std::span<const std::byte> from) noexcept {
-    return detail::io_operation<write_all_op>(socket_, from);
-}
-detail::io_operation<write_owned_op> tcp_stream::write_owned(io::leased_buffer from) noexcept {
-    return detail::io_operation<write_owned_op>(socket_, std::move(from));
-}
-
-task<result<void>> tcp_stream::shutdown() {
-    // By the socket, and not by its number, which is somebody else's after the stream.
-    return [](detail::io_socket& socket) -> task<result<void>> {
-        auto done = poll_fn([&socket](context& cx) { return poll_shutdown_of(socket, cx); });
-        co_return co_await done;
-    }(socket_);
-}
-
-task<result<void>> tcp_stream::flush() {
-    return [](detail::io_socket& socket) -> task<result<void>> {
-        auto flushed = poll_fn([&socket](context& cx) { return socket.poll_flush(cx, nullptr); });
-        co_return co_await flushed;
-    }(socket_);
-}
-
-poll_result<result<std::size_t>> tcp_stream::poll_read(context& cx, std::span<std::byte> into) {
-    if (into.empty()) return ok(std::size_t{0});
-    return socket_.poll_read(cx, nullptr, into);
-}
-
-poll_result<result<std::size_t>> tcp_stream::poll_write(context& cx, std::span<const std::byte> from) {
-    if (from.empty()) return ok(std::size_t{0});
-    return socket_.poll_write(cx, nullptr, from);
-}
-
-poll_result<result<std::size_t>> tcp_stream::poll_read_vectored(context& cx,
-                                                                std::span<const std::span<std::byte>> into) {
-    return socket_.poll_read_vectored(cx, nullptr, into);
-}
-
-poll_result<result<std::size_t>> tcp_stream::poll_write_vectored(context& cx,
-                                                                 std::span<const std::span<const std::byte>> from) {
-    return socket_.poll_write_vectored(cx, nullptr, from);
-}
-
-poll_result<result<void>> tcp_stream::poll_flush(context& cx) { return socket_.poll_flush(cx, nullptr); }
-
-poll_result<result<void>> tcp_stream::poll_shutdown(context& cx) { return poll_shutdown_of(socket_, cx); }
-
-// ---- Readiness ----
-
-socket_readiness tcp_stream::readable() noexcept { return {socket_, io::interest::readable}; }
-socket_readiness tcp_stream::writable() noexcept { return {socket_, io::interest::writable}; }
-socket_readiness tcp_stream::ready(io::interest wanted) noexcept { return {socket_, wanted}; }
-
-poll_result<result<io::ready>> socket_readiness::poll(context& cx) {
-    if (!readiness_) {
-        if (auto registered = socket_->ensure_ready_for(cx, wanted_); !registered) {
-            return result<io::ready>(std::unexpect, registered.error());
-        }
-        readiness_.emplace(socket_->source(), wanted_);
-    }
-    auto seen = readiness_->poll(cx);
-    if (!seen) return not_ready;
-    if (!*seen) return result<io::ready>(std::unexpect, seen->error());
-    return ok((*seen)->ready);
-}
-
 // ---- The socket ----
 
 result<socket_addr> tcp_stream::local_addr() const noexcept { return sys::local_addr(socket_.fd()); }
 result<socket_addr> tcp_stream::peer_addr() const noexcept { return sys::peer_addr(socket_.fd()); }
-result<std::optional<std::error_code>> tcp_stream::take_error() const noexcept { return sys::take_error(socket_.fd()); }
 result<bool> tcp_stream::nodelay() const noexcept { return get_flag(socket_.fd(), IPPROTO_TCP, TCP_NODELAY); }
 result<void> tcp_stream::set_nodelay(bool on) const noexcept {
     return set_flag(socket_.fd(), IPPROTO_TCP, TCP_NODELAY, on);
@@ -230,6 +114,11 @@ result<void> tcp_stream::set_linger(std::optional<std::chrono::seconds> limit) c
         value.l_linger = static_cast<int>(limit->count());
     }
     return sys::set_option(socket_.fd(), SOL_SOCKET, SO_LINGER, value);
+}
+
+result<bool> tcp_stream::quickack() const noexcept { return get_flag(socket_.fd(), IPPROTO_TCP, TCP_QUICKACK); }
+result<void> tcp_stream::set_quickack(bool on) const noexcept {
+    return set_flag(socket_.fd(), IPPROTO_TCP, TCP_QUICKACK, on);
 }
 
 }  // namespace eddy::net

@@ -2,12 +2,16 @@
 #include "sys/sockaddr.hpp"
 
 #include <netinet/in.h>
+#include <sys/un.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <string_view>
 
 namespace eddy::sys {
 namespace {
@@ -76,6 +80,39 @@ result<net::socket_addr> from_native(const sockaddr* addr, socklen_t size) noexc
     case AF_INET6: return v6_from_native(addr, size);
     default: return std::unexpected(std::make_error_code(std::errc::address_family_not_supported));
     }
+}
+
+native_addr to_native(const net::unix_addr& addr) noexcept {
+    constexpr std::size_t path_begins = offsetof(sockaddr_un, sun_path);
+    sockaddr_un un{};
+    un.sun_family = AF_UNIX;
+    native_addr native;
+    native.size = path_begins;  // that is all of one without a name
+    if (const auto path = addr.as_path()) {
+        path->copy(un.sun_path, sizeof un.sun_path - 1);
+        native.size = static_cast<socklen_t>(path_begins + path->size() + 1);  // with the NUL that ends it
+    } else if (const auto name = addr.as_abstract()) {
+        name->copy(un.sun_path + 1, sizeof un.sun_path - 1);  // after the NUL that says so
+        native.size = static_cast<socklen_t>(path_begins + 1 + name->size());
+    }
+    std::memcpy(&native.storage, &un, sizeof un);
+    return native;
+}
+
+result<net::unix_addr> unix_from_native(const native_addr& addr) noexcept {
+    // A datagram from a socket without a name comes with no address at all.
+    if (addr.size == 0) return net::unix_addr();
+    if (addr.get()->sa_family != AF_UNIX) {
+        return std::unexpected(std::make_error_code(std::errc::address_family_not_supported));
+    }
+    constexpr std::size_t path_begins = offsetof(sockaddr_un, sun_path);
+    if (addr.size <= path_begins) return net::unix_addr();
+    sockaddr_un un{};
+    std::memcpy(&un, &addr.storage, std::min<std::size_t>(addr.size, sizeof un));
+    const std::string_view text(un.sun_path, std::min<std::size_t>(addr.size - path_begins, sizeof un.sun_path));
+    if (text.front() == '\0') return net::unix_addr::abstract(text.substr(1));
+    // The kernel counts the NUL that ends it, or not: who has bound the socket decides. 108 bytes are a path without one.
+    return net::unix_addr::path(text.substr(0, text.find('\0')));
 }
 
 }  // namespace eddy::sys

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <eddy/net/socket_addr.hpp>
+#include <eddy/net/unix_addr.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::sys {
@@ -22,5 +23,10 @@ struct native_addr {
 
 /// Errors: address_family_not_supported if it is neither IPv4 nor IPv6, invalid_argument if it is cut short.
 [[nodiscard]] result<net::socket_addr> from_native(const sockaddr* addr, socklen_t size) noexcept;
+
+[[nodiscard]] native_addr to_native(const net::unix_addr& addr) noexcept;
+
+/// Errors: address_family_not_supported if it is no Unix socket's.
+[[nodiscard]] result<net::unix_addr> unix_from_native(const native_addr& addr) noexcept;
 
 }  // namespace eddy::sys

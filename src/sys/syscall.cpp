@@ -3,10 +3,17 @@
 
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
+#include <pthread.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <csignal>
+#include <ctime>
 
 namespace eddy::sys {
 namespace {
@@ -30,12 +37,52 @@ msghdr message_of(std::span<const iovec> buffers) noexcept {
     return message;
 }
 
+int count_of(std::span<const iovec> buffers) noexcept {
+    return static_cast<int>(std::min<std::size_t>(buffers.size(), IOV_MAX));
+}
+
+/// While it lives, this thread gets no SIGPIPE; the one that comes meanwhile is taken back, unless one was pending before.
+class no_sigpipe {
+public:
+    no_sigpipe() noexcept {
+        sigemptyset(&pipe_);
+        sigaddset(&pipe_, SIGPIPE);
+        pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+    }
+    no_sigpipe(const no_sigpipe&) = delete;
+    no_sigpipe& operator=(const no_sigpipe&) = delete;
+    ~no_sigpipe() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+    template <class Write>
+    result<std::size_t> run(Write write) noexcept {
+        auto count = count_or_error(retry_interrupted(write));
+        if (!count && count.error() == std::errc::broken_pipe) take_back();
+        return count;
+    }
+
+private:
+    void take_back() const noexcept {
+        // A thread that blocks it itself may have had one pending before: those are not counted, so it is left.
+        if (sigismember(&before_, SIGPIPE) != 0) return;
+        const timespec now{};
+        static_cast<void>(retry_interrupted([&] { return sigtimedwait(&pipe_, nullptr, &now); }));
+    }
+
+    sigset_t pipe_;
+    sigset_t before_;
+};
+
 /// `ask` is getsockname(2) or getpeername(2).
 template <class Ask>
-result<net::socket_addr> addr_from(int fd, Ask ask) noexcept {
+result<native_addr> addr_from(int fd, Ask ask) noexcept {
     native_addr native;
     if (ask(fd, native.get(), &native.size) != 0) return std::unexpected(last_error());
-    return from_native(native.get(), native.size);
+    return native;
+}
+
+result<net::socket_addr> as_socket_addr(const result<native_addr>& native) noexcept {
+    if (!native) return std::unexpected(native.error());
+    return from_native(native->get(), native->size);
 }
 
 }  // namespace
@@ -44,6 +91,29 @@ result<bool> is_nonblocking(int fd) noexcept {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0) return std::unexpected(last_error());
     return (flags & O_NONBLOCK) != 0;
+}
+
+result<int> access_mode(int fd) noexcept {
+    const int flags = ::fcntl(fd, F_GETFL);
+    if (flags < 0) return std::unexpected(last_error());
+    return flags & O_ACCMODE;
+}
+
+result<bool> is_fifo(int fd) noexcept {
+    struct stat about{};
+    if (::fstat(fd, &about) != 0) return std::unexpected(last_error());
+    return S_ISFIFO(about.st_mode);
+}
+
+result<unique_fd> open(const std::string& path, int mode) noexcept {
+    return own_or_error(
+        retry_interrupted([&] { return ::open(path.c_str(), mode | O_NONBLOCK | O_CLOEXEC | O_NOCTTY); }));
+}
+
+result<std::pair<unique_fd, unique_fd>> make_pipe() noexcept {
+    std::array<int, 2> fds{};
+    if (::pipe2(fds.data(), O_NONBLOCK | O_CLOEXEC) != 0) return std::unexpected(last_error());
+    return std::pair(unique_fd(fds[0]), unique_fd(fds[1]));
 }
 
 result<unique_fd> make_eventfd() noexcept { return own_or_error(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
@@ -63,10 +133,25 @@ result<unique_fd> tcp_socket(int family) noexcept {
     return own_or_error(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
 }
 
-result<void> bind(int fd, const net::socket_addr& addr) noexcept {
-    const native_addr native = to_native(addr);
-    return done_or_error(::bind(fd, native.get(), native.size));
+result<unique_fd> udp_socket(int family) noexcept {
+    return own_or_error(::socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_UDP));
 }
+
+result<unique_fd> unix_socket(int type) noexcept {
+    return own_or_error(::socket(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+}
+
+result<std::pair<unique_fd, unique_fd>> unix_pair(int type) noexcept {
+    std::array<int, 2> fds{};
+    if (::socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()) != 0) {
+        return std::unexpected(last_error());
+    }
+    return std::pair(unique_fd(fds[0]), unique_fd(fds[1]));
+}
+
+result<void> bind(int fd, const native_addr& addr) noexcept { return done_or_error(::bind(fd, addr.get(), addr.size)); }
+
+result<void> bind(int fd, const net::socket_addr& addr) noexcept { return bind(fd, to_native(addr)); }
 
 result<void> listen(int fd, int backlog) noexcept { return done_or_error(::listen(fd, backlog)); }
 
@@ -80,25 +165,67 @@ result<accepted_fd> accept(int fd) noexcept {
     return accepted_fd{unique_fd(accepted), peer};
 }
 
-std::error_code connect(int fd, const net::socket_addr& addr) noexcept {
-    const native_addr native = to_native(addr);
-    if (::connect(fd, native.get(), native.size) == 0) return {};
+std::error_code connect(int fd, const native_addr& addr) noexcept {
+    if (::connect(fd, addr.get(), addr.size) == 0) return {};
     // Not retried: after EINTR the connection goes on by itself, and a second call would be EALREADY (connect(2)).
     if (errno == EINTR) return std::make_error_code(std::errc::operation_in_progress);
     return last_error();
 }
 
+std::error_code connect(int fd, const net::socket_addr& addr) noexcept { return connect(fd, to_native(addr)); }
+
 result<void> shutdown(int fd, int how) noexcept { return done_or_error(::shutdown(fd, how)); }
 
-result<net::socket_addr> local_addr(int fd) noexcept { return addr_from(fd, ::getsockname); }
+result<native_addr> native_local_addr(int fd) noexcept { return addr_from(fd, ::getsockname); }
 
-result<net::socket_addr> peer_addr(int fd) noexcept { return addr_from(fd, ::getpeername); }
+result<native_addr> native_peer_addr(int fd) noexcept { return addr_from(fd, ::getpeername); }
+
+result<net::socket_addr> local_addr(int fd) noexcept { return as_socket_addr(native_local_addr(fd)); }
+
+result<net::socket_addr> peer_addr(int fd) noexcept { return as_socket_addr(native_peer_addr(fd)); }
 
 result<std::optional<std::error_code>> take_error(int fd) noexcept {
     const auto code = get_option<int>(fd, SOL_SOCKET, SO_ERROR);
     if (!code) return std::unexpected(code.error());
     if (*code == 0) return std::optional<std::error_code>();
     return std::error_code(*code, std::generic_category());
+}
+
+result<received> recv_from(int fd, std::span<std::byte> into, native_addr& from, int flags) noexcept {
+    iovec buffer{into.data(), into.size()};
+    msghdr message{};
+    const auto count = retry_interrupted([&] {
+        message = {};
+        message.msg_name = from.get();
+        message.msg_namelen = sizeof from.storage;
+        message.msg_iov = &buffer;
+        message.msg_iovlen = 1;
+        return ::recvmsg(fd, &message, flags);
+    });
+    if (count < 0) return std::unexpected(last_error());
+    from.size = message.msg_namelen;
+    return received{static_cast<std::size_t>(count), (message.msg_flags & MSG_TRUNC) != 0};
+}
+
+result<std::size_t> send_to(int fd, std::span<const std::byte> from, const native_addr& to) noexcept {
+    return count_or_error(
+        retry_interrupted([&] { return ::sendto(fd, from.data(), from.size(), MSG_NOSIGNAL, to.get(), to.size); }));
+}
+
+result<std::size_t> read(int fd, void* into, std::size_t size) noexcept {
+    return count_or_error(retry_interrupted([&] { return ::read(fd, into, size); }));
+}
+
+result<std::size_t> read_vectored(int fd, std::span<const iovec> into) noexcept {
+    return count_or_error(retry_interrupted([&] { return ::readv(fd, into.data(), count_of(into)); }));
+}
+
+result<std::size_t> write_pipe(int fd, const void* from, std::size_t size) noexcept {
+    return no_sigpipe().run([&] { return ::write(fd, from, size); });
+}
+
+result<std::size_t> write_pipe_vectored(int fd, std::span<const iovec> from) noexcept {
+    return no_sigpipe().run([&] { return ::writev(fd, from.data(), count_of(from)); });
 }
 
 result<std::size_t> recv_vectored(int fd, std::span<const iovec> into) noexcept {

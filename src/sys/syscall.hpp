@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -45,6 +46,17 @@ template <class Call>
 /// Whether O_NONBLOCK is set.
 [[nodiscard]] result<bool> is_nonblocking(int fd) noexcept;
 
+/// O_RDONLY, O_WRONLY or O_RDWR.
+[[nodiscard]] result<int> access_mode(int fd) noexcept;
+/// Whether it is a pipe, with a name or without.
+[[nodiscard]] result<bool> is_fifo(int fd) noexcept;
+
+/// Opens a file that exists; `mode` is as access_mode() says. Waits for nobody who would open a FIFO's other end.
+[[nodiscard]] result<unique_fd> open(const std::string& path, int mode) noexcept;
+
+/// A pipe(2): the end to read from, and the one to write to.
+[[nodiscard]] result<std::pair<unique_fd, unique_fd>> make_pipe() noexcept;
+
 /// An eventfd(2) that counts from 0.
 [[nodiscard]] result<unique_fd> make_eventfd() noexcept;
 
@@ -64,7 +76,13 @@ struct accepted_fd {
 
 /// `family` is AF_INET or AF_INET6.
 [[nodiscard]] result<unique_fd> tcp_socket(int family) noexcept;
+[[nodiscard]] result<unique_fd> udp_socket(int family) noexcept;
+/// `type` is SOCK_STREAM or SOCK_DGRAM.
+[[nodiscard]] result<unique_fd> unix_socket(int type) noexcept;
+/// Two that are connected to each other.
+[[nodiscard]] result<std::pair<unique_fd, unique_fd>> unix_pair(int type) noexcept;
 
+[[nodiscard]] result<void> bind(int fd, const native_addr& addr) noexcept;
 [[nodiscard]] result<void> bind(int fd, const net::socket_addr& addr) noexcept;
 [[nodiscard]] result<void> listen(int fd, int backlog) noexcept;
 
@@ -72,11 +90,14 @@ struct accepted_fd {
 [[nodiscard]] result<accepted_fd> accept(int fd) noexcept;
 
 /// Starts to connect. No error if it is done at once; operation_in_progress if it will be known once `fd` is writable.
+[[nodiscard]] std::error_code connect(int fd, const native_addr& addr) noexcept;
 [[nodiscard]] std::error_code connect(int fd, const net::socket_addr& addr) noexcept;
 
 /// `how` is SHUT_RD, SHUT_WR or SHUT_RDWR.
 result<void> shutdown(int fd, int how) noexcept;
 
+[[nodiscard]] result<native_addr> native_local_addr(int fd) noexcept;
+[[nodiscard]] result<native_addr> native_peer_addr(int fd) noexcept;
 [[nodiscard]] result<net::socket_addr> local_addr(int fd) noexcept;
 [[nodiscard]] result<net::socket_addr> peer_addr(int fd) noexcept;
 
@@ -107,6 +128,27 @@ template <class T>
 [[nodiscard]] inline result<std::size_t> send(int fd, const void* from, std::size_t size, int flags = 0) noexcept {
     return count_or_error(retry_interrupted([&] { return ::send(fd, from, size, flags | MSG_NOSIGNAL); }));
 }
+
+/// How much of a datagram was received, and whether it was larger.
+struct received {
+    std::size_t size = 0;
+    bool is_truncated = false;
+};
+
+/// Receives a datagram, and writes to `from` where it comes from.
+[[nodiscard]] result<received> recv_from(int fd, std::span<std::byte> into, native_addr& from, int flags) noexcept;
+
+[[nodiscard]] result<std::size_t> send_to(int fd, std::span<const std::byte> from, const native_addr& to) noexcept;
+
+/// As recv(), of what is no socket.
+[[nodiscard]] result<std::size_t> read(int fd, void* into, std::size_t size) noexcept;
+[[nodiscard]] result<std::size_t> read_vectored(int fd, std::span<const iovec> into) noexcept;
+
+/// As send(), into a pipe. There is no flag that says so there: SIGPIPE is blocked for the time of the call, on this thread, and
+/// the one that it has raised is taken back.
+/// Cost: two system calls besides.
+[[nodiscard]] result<std::size_t> write_pipe(int fd, const void* from, std::size_t size) noexcept;
+[[nodiscard]] result<std::size_t> write_pipe_vectored(int fd, std::span<const iovec> from) noexcept;
 
 /// Fills the buffers one after the other; those beyond the first IOV_MAX are left alone.
 [[nodiscard]] result<std::size_t> recv_vectored(int fd, std::span<const iovec> into) noexcept;

@@ -24,13 +24,23 @@ namespace eddy::detail {
 
 class stream_source;
 
+/// What a descriptor is, which says how it is read and written. Only of TCP the bytes come through a ring, where there is one, and
+/// only there a short read means that no more is there.
+enum class descriptor_kind : unsigned char {
+    tcp,
+    socket,  ///< any other, also of datagrams
+    pipe,
+};
+
 /// A socket of a loop: its descriptor, and its registration from the first operation on that would block. Every call
 /// that moves bytes or connections is made here: on a readiness driver it is tried first and waits then; a completing
 /// driver will be asked here in place of that.
 class io_socket {
 public:
+    enum class registers_as : unsigned char { connection, listener };
+
     io_socket() noexcept = default;
-    explicit io_socket(int fd) noexcept : fd_(fd) {}
+    explicit io_socket(int fd, descriptor_kind kind = descriptor_kind::tcp) noexcept : fd_(fd), kind_(kind) {}
     io_socket(io_socket&& other) noexcept { take(other); }
     io_socket& operator=(io_socket&& other) noexcept {
         io_socket old(std::move(*this));
@@ -69,6 +79,10 @@ public:
 
     /// Done when what was written has been handed to the system.
     poll_result<result<void>> poll_flush(context& cx, const void* future);
+    /// Done when that has been done and the writing side has been shut down. Nothing of a pipe.
+    poll_result<result<void>> poll_shutdown(context& cx, const void* future);
+    /// Shuts the writing side down when what was written has been handed to the system: now, mostly.
+    void shut_down_soon() noexcept;
     /// Done when the driver receives nothing any more, and take_received() gives all that is left.
     poll_result<result<void>> poll_stopped(context& cx, const void* future);
     [[nodiscard]] std::vector<std::byte> take_received();
@@ -89,9 +103,15 @@ public:
     result<std::size_t> try_read(std::span<std::byte> into);
     result<std::size_t> try_write(std::span<const std::byte> from);
 
+    // ---- Any other call, which answers a result: see io/poll_call.hpp ----
+    template <class Call, class IsDrained>
+    auto poll_call(direction way, context& cx, const void* future, Call call, IsDrained is_drained,
+                   registers_as what = registers_as::connection) -> poll_result<decltype(call())>;
+    template <class Call>
+    auto try_call(direction way, Call call) -> decltype(call());
+
 private:
     enum class state : unsigned char { unregistered, bound, registering, registered };
-    enum class registers_as : unsigned char { connection, listener };
 
     // acquire: pairs with the release in ensure_registered(), which may be run by the other direction's thread.
     [[nodiscard]] bool is_registered() const noexcept {
@@ -104,6 +124,7 @@ private:
         fd_ = std::exchange(other.fd_, -1);
         is_drained_ = other.is_drained_;
         is_stream_ = other.is_stream_;
+        kind_ = other.kind_;
         io_ = std::exchange(other.io_, nullptr);
         source_ = std::exchange(other.source_, nullptr);
         state_.store(other.state_.load(std::memory_order_relaxed), std::memory_order_relaxed);
@@ -121,11 +142,10 @@ private:
     [[nodiscard]] bool could_be_stream() const noexcept;
     [[nodiscard]] stream_source& stream() const noexcept;
 
-    template <class Call, class IsDrained>
-    auto poll_call(direction way, context& cx, const void* future, Call call, IsDrained is_drained,
-                   registers_as what = registers_as::connection) -> poll_result<decltype(call())>;
-    template <class Call>
-    auto try_call(direction way, Call call) -> decltype(call());
+    result<void> shut_down_now() const noexcept;
+    [[nodiscard]] bool is_pipe() const noexcept { return kind_ == descriptor_kind::pipe; }
+    result<std::size_t> recv_some(std::span<std::byte> into) const noexcept;
+    result<std::size_t> send_some(std::span<const std::byte> from) const noexcept;
     template <class FromChunk, class Directly>
     auto receive_from_ring(FromChunk from_chunk, Directly directly, std::size_t room, bool& is_drained)
         -> decltype(directly());
@@ -139,7 +159,8 @@ private:
     atomic<state> state_{state::unregistered};
     // The last read, before it was registered, has taken all there was. Of the reading direction only.
     bool is_drained_ = false;
-    bool is_stream_ = false;          // source_ is a stream_source
+    bool is_stream_ = false;  // source_ is a stream_source
+    descriptor_kind kind_ = descriptor_kind::tcp;
     io_handle* io_ = nullptr;         // counted; there if bound or registered
     scheduled_io* source_ = nullptr;  // there if registered
 };

@@ -2,75 +2,34 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <optional>
 #include <source_location>
 #include <string_view>
 #include <system_error>
-#include <tuple>
 #include <utility>
 
 #include <eddy/core_handle.hpp>
+#include <eddy/detail/accept_pause.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/net/listener.hpp>
+#include <eddy/net/released.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>
-#include <eddy/stream.hpp>
 #include <eddy/task.hpp>
-#include <eddy/time/clock.hpp>
-#include <eddy/time/sleep.hpp>
 
 namespace eddy::net {
 
-/// A connection that a listener has accepted, and where it came from. A struct and no tuple, so that
-/// `auto [stream, peer] = ...` is safe on each compiler.
-struct accepted {
-    tcp_stream stream;
-    socket_addr peer;
-
-    accepted(tcp_stream&& connection, const socket_addr& from) noexcept : stream(std::move(connection)), peer(from) {}
-
-    /// For functions of two arguments in for_each() and the like.
-    [[nodiscard]] std::tuple<tcp_stream, socket_addr> into_parts() && { return {std::move(stream), peer}; }
+/// A connection, `stream`, and where it came from, `peer`.
+struct accepted : basic_accepted<tcp_stream, socket_addr> {
+    using basic_accepted::basic_accepted;
 };
 
 class tcp_listener;
-
-/// Accepts one connection. See tcp_listener::accept().
-class [[nodiscard("co_await it")]] accept_future : public future_ops<accept_future> {
-public:
-    using output_type = result<accepted>;
-
-    explicit accept_future(tcp_listener& from) noexcept : from_(&from) {}
-    accept_future(accept_future&& other) noexcept : from_(other.from_) {}
-    accept_future& operator=(accept_future&&) = delete;
-    ~accept_future();
-
-    poll_result<result<accepted>> poll(context& cx);
-
-private:
-    tcp_listener* from_;
-    bool has_polled_ = false;
-};
-
-/// The connections of a listener, without end. See tcp_listener::incoming().
-class [[nodiscard]] incoming_stream : public stream_ops<incoming_stream> {
-public:
-    using item_type = result<accepted>;
-
-    explicit incoming_stream(tcp_listener& from) noexcept : from_(&from) {}
-    incoming_stream(incoming_stream&& other) noexcept : from_(other.from_) {}
-    incoming_stream& operator=(incoming_stream&&) = delete;
-    ~incoming_stream();
-
-    poll_result<std::optional<item_type>> poll_next(context& cx);
-
-private:
-    tcp_listener* from_;
-    bool has_polled_ = false;
-};
+using accept_future = basic_accept_future<tcp_listener>;
+using incoming_stream = basic_incoming_stream<tcp_listener>;
 
 /// A socket that accepts TCP connections.
 ///
@@ -79,6 +38,8 @@ private:
 /// socket, and resets connections that nobody has accepted.
 class tcp_listener {
 public:
+    using accepted_type = accepted;
+
     /// Binds and listens at once: with SO_REUSEADDR and a backlog of 1,024. It belongs to the loop behind `handle`, on
     /// whose thread this is. Port 0 takes a free one: see local_addr().
     /// Errors: address_in_use, permission_denied, ..., as bind(2); errc::io_disabled; errc::runtime_shutdown.
@@ -131,22 +92,23 @@ public:
     result<void> set_ttl(std::uint32_t hops) const noexcept;
 
 private:
-    friend class accept_future;
-    friend class incoming_stream;
+    friend accept_future;
+    friend incoming_stream;
     friend class tcp_socket;
     explicit tcp_listener(int fd) noexcept : socket_(fd) {}
 
     static task<result<tcp_listener>> bind_here(lookup_request at, std::source_location where);
     poll_result<result<accepted>> poll_accept(context& cx, const void* future);
-    poll_result<void> poll_pause(context& cx, const void* future);
     /// Takes out the waker that a future has left here.
-    void leave(const void* future) noexcept;
+    void leave(const void* future) noexcept {
+        socket_.leave(detail::direction::read, future);
+        pause_.leave(future);
+    }
 
     detail::io_socket socket_;
-    // While accepting is pointless, since no descriptors are left: until when, who waits for that, and with what.
-    std::optional<time::time_point> pause_until_;
-    const void* pauses_for_ = nullptr;
-    std::unique_ptr<time::sleep_future> pause_;
+    detail::accept_pause pause_;
 };
+
+static_assert(listener<tcp_listener>);
 
 }  // namespace eddy::net

@@ -2,18 +2,15 @@
 #pragma once
 
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <utility>
 
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/future.hpp>
-#include <eddy/future_ops.hpp>
 #include <eddy/io/leased_buffer.hpp>
-#include <eddy/io/registration.hpp>
 #include <eddy/result.hpp>
 
-// The futures of tcp_stream: what each polls. They are described where they are made, in tcp_stream.hpp.
+// The futures of streams: what each polls. They are described where they are made, in reading.hpp and writing.hpp.
 
 namespace eddy::net {
 
@@ -173,21 +170,6 @@ public:
 private:
     io::leased_buffer lease_;
     std::span<const std::byte> left_;
-};
-
-/// Waits for the readiness of a socket, which it registers first if that is still to be done.
-class [[nodiscard("co_await it")]] socket_readiness : public future_ops<socket_readiness> {
-public:
-    using output_type = result<io::ready>;
-
-    socket_readiness(detail::io_socket& socket, io::interest wanted) noexcept : socket_(&socket), wanted_(wanted) {}
-
-    poll_result<result<io::ready>> poll(context& cx);
-
-private:
-    detail::io_socket* socket_;
-    io::interest wanted_;
-    std::optional<io::readiness_future> readiness_;
 };
 
 }  // namespace eddy::net

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <optional>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/result.hpp>
+#include <eddy/stream.hpp>
+
+namespace eddy::net {
+
+/// A connection that a listener has accepted, and where it came from. A struct and no tuple, so that
+/// `auto [stream, peer] = ...` is safe on each compiler.
+template <class Stream, class Addr>
+struct basic_accepted {
+    Stream stream;
+    Addr peer;
+
+    basic_accepted(Stream&& connection, const Addr& from) noexcept : stream(std::move(connection)), peer(from) {}
+
+    /// For functions of two arguments in for_each() and the like.
+    [[nodiscard]] std::tuple<Stream, Addr> into_parts() && { return {std::move(stream), peer}; }
+};
+
+/// What accepts connections of one kind: tcp_listener, unix_listener, and a user's own. Its `accepted_type` has a `stream` and a
+/// `peer`; `poll_accept` gives the next connection with
+/// its peer, or says that there is none yet, and wakes the context's waker when there is. It may be asked again after an error, and
+/// waits by itself then if that is needed.
+template <class L>
+concept listener = requires(L& l, const L& asked, typename L::accepted_type& connection, context& cx) {
+    { l.poll_accept(cx) } -> std::same_as<poll_result<result<typename L::accepted_type>>>;
+    connection.stream;
+    { asked.local_addr() } -> std::same_as<result<std::remove_cvref_t<decltype(connection.peer)>>>;
+};
+
+/// Accepts one connection. See accept() of a listener.
+template <class Listener>
+class [[nodiscard("co_await it")]] basic_accept_future : public future_ops<basic_accept_future<Listener>> {
+public:
+    using output_type = result<typename Listener::accepted_type>;
+
+    explicit basic_accept_future(Listener& from) noexcept : from_(&from) {}
+    basic_accept_future(basic_accept_future&& other) noexcept : from_(other.from_) {}
+    basic_accept_future& operator=(basic_accept_future&&) = delete;
+    ~basic_accept_future() {
+        if (has_polled_) from_->leave(this);
+    }
+
+    poll_result<output_type> poll(context& cx) {
+        has_polled_ = true;
+        return from_->poll_accept(cx, this);
+    }
+
+private:
+    Listener* from_;
+    bool has_polled_ = false;
+};
+
+/// The connections of a listener, without end. See incoming() of a listener.
+template <class Listener>
+class [[nodiscard]] basic_incoming_stream : public stream_ops<basic_incoming_stream<Listener>> {
+public:
+    using item_type = result<typename Listener::accepted_type>;
+
+    explicit basic_incoming_stream(Listener& from) noexcept : from_(&from) {}
+    basic_incoming_stream(basic_incoming_stream&& other) noexcept : from_(other.from_) {}
+    basic_incoming_stream& operator=(basic_incoming_stream&&) = delete;
+    ~basic_incoming_stream() {
+        if (has_polled_) from_->leave(this);
+    }
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        has_polled_ = true;
+        auto answer = from_->poll_accept(cx, this);
+        if (!answer) return not_ready;
+        return std::optional<item_type>(*std::move(answer));
+    }
+
+private:
+    Listener* from_;
+    bool has_polled_ = false;
+};
+
+}  // namespace eddy::net

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+namespace eddy::net {
+
+/// What into_native() gives: the descriptor, which is the caller's to close from now on, and what the driver had fetched
+/// already and has not handed out.
+struct released {
+    int native_handle = -1;
+    std::vector<std::byte> bytes;
+    std::vector<int> connections;
+
+    released() noexcept = default;
+    explicit released(int fd) noexcept : native_handle(fd) {}
+};
+
+}  // namespace eddy::net

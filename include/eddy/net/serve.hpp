@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/stored_work.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/join_set.hpp>
+#include <eddy/net/listener.hpp>
+#include <eddy/result.hpp>
+#include <eddy/sync/cancellation_token.hpp>
+#include <eddy/time/sleep.hpp>
+
+namespace eddy::net {
+
+/// How serve() serves: `serve_options().max_connections(1000).shutdown(token).drain(5s)`.
+class serve_options {
+public:
+    serve_options() noexcept = default;
+
+    /// How many connections are served at the same time. Further ones wait in the listener's queue, and are refused by the system
+    /// when that is full. No limit by default. 0 is taken for 1.
+    serve_options& max_connections(std::size_t most) noexcept {
+        most_ = most == 0 ? 1 : most;
+        return *this;
+    }
+    /// When this is cancelled, no further connection is accepted, and serve() ends when those that are there have. Handlers that are
+    /// to hear of it have a copy of the token.
+    serve_options& shutdown(const sync::cancellation_token& token) {
+        shutdown_ = token;
+        return *this;
+    }
+    /// How long after that, or after a listener's failure, connections may go on before they are aborted. 30 s by default.
+    serve_options& drain(std::chrono::nanoseconds limit) noexcept {
+        drain_ = limit;
+        return *this;
+    }
+
+    [[nodiscard]] std::size_t max_connections() const noexcept { return most_; }
+    [[nodiscard]] const std::optional<sync::cancellation_token>& shutdown() const noexcept { return shutdown_; }
+    [[nodiscard]] std::chrono::nanoseconds drain() const noexcept { return drain_; }
+
+private:
+    std::size_t most_ = std::numeric_limits<std::size_t>::max();
+    std::optional<sync::cancellation_token> shutdown_;
+    std::chrono::nanoseconds drain_ = std::chrono::seconds(30);
+};
+
+/// What serve() has done.
+struct serve_report {
+    std::uint64_t accepted = 0;
+    std::uint64_t failed = 0;         ///< of these: the handler has thrown, or answered a result with an error
+    std::uint64_t aborted = 0;        ///< of these: not at their end when the time to drain was over
+    std::uint64_t accept_errors = 0;  ///< how often there was no descriptor, or no memory, for a connection
+
+    serve_report() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+};
+
+}  // namespace eddy::net
+
+namespace eddy::detail {
+
+/// Whether an accept that has failed so may succeed later.
+[[nodiscard]] bool may_accept_later(const std::error_code& error) noexcept;
+
+/// The work of one connection: calls the handler where it runs, and keeps it for as long.
+template <class H, class Accepted>
+class served_connection {
+public:
+    served_connection(std::shared_ptr<H> handler, Accepted&& connection)
+        : handler_(std::move(handler)), connection_(std::move(connection)) {}
+
+    decltype(auto) operator()() {
+        if constexpr (std::is_invocable_v<H&, decltype(Accepted::stream), decltype(Accepted::peer)>) {
+            return std::invoke(*handler_, std::move(connection_.stream), std::move(connection_.peer));
+        } else {
+            return std::invoke(*handler_, std::move(connection_.stream));
+        }
+    }
+
+private:
+    std::shared_ptr<H> handler_;
+    Accepted connection_;
+};
+
+}  // namespace eddy::detail
+
+namespace eddy::net {
+
+/// The future of serve().
+template <class L, class H, bool Marked>
+class [[nodiscard("a server does nothing until it is awaited")]] serve_future
+    : public future_ops<serve_future<L, H, Marked>> {
+    using work = detail::served_connection<H, typename L::accepted_type>;
+    using served = detail::work_output_t<work>;
+
+public:
+    using output_type = result<serve_report>;
+    static constexpr bool took_closure = Marked;
+
+    template <class G>
+    serve_future(L&& from, G&& handler, serve_options&& options)
+        : listener_(std::move(from)),
+          handler_(std::make_shared<H>(std::forward<G>(handler))),
+          options_(std::move(options)) {}
+
+    poll_result<output_type> poll(context& cx) {
+        if (has_ended_) throw misuse("serve() was awaited after it had ended: await it once", cx.where());
+        do {
+            accept_all(cx);
+        } while (reap(cx) && listener_);  // whoever has ended makes room
+        if (listener_) return not_ready;
+        if (!connections_.is_empty()) {
+            abort_when_late(cx);
+            return not_ready;
+        }
+        has_ended_ = true;
+        if (failure_) return output_type(std::unexpect, failure_);
+        return output_type(report_);
+    }
+
+private:
+    void accept_all(context& cx) {
+        if (!listener_ || is_told_to_end(cx)) return;
+        while (connections_.len() < options_.max_connections() && cx.consume_budget()) {
+            auto answer = listener_->poll_accept(cx);
+            if (!answer) return cx.refund_budget();
+            if (!*answer) return refused(answer->error(), cx);
+            ++report_.accepted;
+            connections_.spawn(work(handler_, *std::move(*answer)));
+        }
+    }
+
+    bool is_told_to_end(context& cx) {
+        if (!options_.shutdown()) return false;
+        if (!told_) told_.emplace(options_.shutdown()->cancelled_owned());
+        if (!told_->poll(cx)) return false;
+        begin_drain();
+        return true;
+    }
+
+    void refused(const std::error_code& error, context& cx) {
+        if (!detail::may_accept_later(error)) {
+            failure_ = error;
+            return begin_drain();
+        }
+        // The listener waits by itself when it is asked the next time: in the next poll, in case it does not.
+        ++report_.accept_errors;
+        cx.waker().wake_by_ref();
+    }
+
+    void begin_drain() {
+        listener_.reset();
+        drained_.emplace(time::sleep(options_.drain()));
+    }
+
+    /// Takes note of connections that have ended: whether there was one.
+    bool reap(context& cx) {
+        for (bool has_one = false;; has_one = true) {
+            const auto ended = connections_.poll_next(cx);
+            if (!ended || !*ended) return has_one;
+            count(**ended);
+        }
+    }
+
+    void count(const std::expected<served, join_error>& ended) noexcept {
+        if (!ended) {
+            ++(ended.error().is_cancelled() ? report_.aborted : report_.failed);
+        } else if constexpr (detail::is_expected<served>) {
+            if (!*ended) ++report_.failed;
+        }
+    }
+
+    void abort_when_late(context& cx) {
+        if (!drained_ || !drained_->poll(cx)) return;
+        drained_.reset();
+        connections_.abort_all();
+    }
+
+    std::optional<L> listener_;  // until it is told to end
+    std::shared_ptr<H> handler_;
+    serve_options options_;
+    join_set<served> connections_;
+    std::optional<sync::cancellation_token::owned_cancelled_future> told_;
+    std::optional<time::sleep_future> drained_;
+    std::error_code failure_;
+    serve_report report_;
+    bool has_ended_ = false;
+};
+
+/// Accepts connections, and runs `handler(stream, peer)`, or `handler(stream)`, for each as a task of its own, until it is told to
+/// end: then no further connection is accepted, and it waits until those that are there have ended, for some time. Gives a
+/// serve_report. The handler is called on the threads of those tasks, perhaps at the same time. What it throws ends its connection
+/// only, and is counted.
+/// Errors: what the listener fails with for good, after the same wait. A lack of descriptors or memory is waited for, and counted.
+/// Cancel safety: safe; all connections are aborted.
+/// Lifetime: the listener and the handler are moved in.
+/// Cost: an allocation for the handler; for each connection that of a task.
+template <class L, class H>
+[[nodiscard]] auto serve(L listener_in, H&& handler, serve_options options = serve_options()) {
+    constexpr bool listens = listener<L>;
+    static_assert(listens, "eddy: serve takes a listener: poll_accept(context&), local_addr(), accepted_type");
+    if constexpr (listens) {
+        using accepted_type = typename L::accepted_type;
+        using kept = std::decay_t<H>;
+        constexpr bool fits =
+            std::is_invocable_v<kept&, decltype(accepted_type::stream), decltype(accepted_type::peer)> ||
+            std::is_invocable_v<kept&, decltype(accepted_type::stream)>;
+        static_assert(fits,
+                      "eddy: the handler given to serve must take a stream and an address, or a stream, by value");
+        if constexpr (fits) {
+            return serve_future<L, kept, detail::is_fragile<H>>(std::move(listener_in), std::forward<H>(handler),
+                                                                std::move(options));
+        } else {
+            return eddy::detail::broken_future();
+        }
+    } else {
+        return eddy::detail::broken_future();
+    }
+}
+
+}  // namespace eddy::net

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+
+#include <eddy/detail/io_socket.hpp>
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/io/interest.hpp>
+#include <eddy/io/ready.hpp>
+#include <eddy/io/registration.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::net {
+
+/// Waits for the readiness of a socket, which it registers first if that is still to be done.
+class [[nodiscard("co_await it")]] socket_readiness : public future_ops<socket_readiness> {
+public:
+    using output_type = result<io::ready>;
+
+    socket_readiness(detail::io_socket& socket, io::interest wanted) noexcept : socket_(&socket), wanted_(wanted) {}
+
+    poll_result<result<io::ready>> poll(context& cx);
+
+private:
+    detail::io_socket* socket_;
+    io::interest wanted_;
+    std::optional<io::readiness_future> readiness_;
+};
+
+}  // namespace eddy::net

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+#include <source_location>
+#include <string_view>
+#include <system_error>
+
+#include <eddy/core_handle.hpp>
+#include <eddy/detail/accept_pause.hpp>
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/io_socket.hpp>
+#include <eddy/net/listener.hpp>
+#include <eddy/net/released.hpp>
+#include <eddy/net/unix_addr.hpp>
+#include <eddy/net/unix_stream.hpp>
+#include <eddy/result.hpp>
+#include <eddy/task.hpp>
+
+namespace eddy::net {
+
+/// A connection, `stream`, and where it came from, `peer`.
+struct unix_accepted : basic_accepted<unix_stream, unix_addr> {
+    using basic_accepted::basic_accepted;
+};
+
+class unix_listener;
+using unix_accept_future = basic_accept_future<unix_listener>;
+using unix_incoming_stream = basic_incoming_stream<unix_listener>;
+
+/// A Unix socket that accepts connections.
+///
+/// The file of its path stays when it is destroyed: who wants it gone removes it; who finds it there from an earlier run removes
+/// it before binding. (An abstract name is gone with the socket.)
+/// Thread safety: one accept may be pending at a time; the last to poll is woken.
+/// Lifetime: it must outlive its futures and streams, and must not move while one waits. Destroying it closes the
+/// socket, and resets connections that nobody has accepted.
+class unix_listener {
+public:
+    using accepted_type = unix_accepted;
+
+    /// Binds to a path, or to any address but none, and listens at once, with a backlog of 1,024. It belongs to the loop behind
+    /// `handle`, on whose thread this is.
+    /// Errors: address_in_use, also if the path is that of a file of any kind; permission_denied, ..., as bind(2); as
+    /// unix_addr::path(); errc::io_disabled; errc::runtime_shutdown.
+    [[nodiscard]] static result<unix_listener> bind(const unix_addr& at, const core_handle& handle,
+                                                    std::source_location where = std::source_location::current());
+    [[nodiscard]] static result<unix_listener> bind(std::string_view path, const core_handle& handle,
+                                                    std::source_location where = std::source_location::current());
+    /// The same as a future, on the loop that polls it. It never waits.
+    [[nodiscard]] static task<result<unix_listener>> bind(const unix_addr& at,
+                                                          std::source_location where = std::source_location::current());
+    [[nodiscard]] static task<result<unix_listener>> bind(std::string_view path,
+                                                          std::source_location where = std::source_location::current());
+
+    /// Adopts a listening socket. It is owned from here on, also if this fails.
+    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no Unix stream socket;
+    /// bad_file_descriptor; invalid_argument if it does not listen.
+    [[nodiscard]] static result<unix_listener> from_native(int fd) noexcept;
+    /// Gives the socket up. (A future, as of all sockets; this one never waits.)
+    [[nodiscard]] task<result<released>> into_native() &&;
+    // Only to say in a short error what to write.
+    template <class... A>
+    auto into_native(A&&...) & {
+        return eddy::detail::refuse_lvalue<A...>();
+    }
+    [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
+
+    /// Waits for a connection; its peer has no name, unless it has bound one.
+    /// Errors: too_many_files_open and its like (no descriptors, no memory) are returned once; then the next accept waits
+    /// a little before it tries again, so that a loop over accept() neither ends nor spins.
+    /// Cancel safety: safe. No connection is lost.
+    /// Cost: one system call if a connection is there, else one more after the wait.
+    [[nodiscard]] unix_accept_future accept() noexcept { return unix_accept_future(*this); }
+    /// All connections, one after the other, as a stream of `result<unix_accepted>`: for_each() ends at the first error; a loop
+    /// over next() may go on. Borrows the listener.
+    [[nodiscard]] unix_incoming_stream incoming() & noexcept { return unix_incoming_stream(*this); }
+    unix_incoming_stream incoming() && = delete;  // it would borrow a listener that is gone: give the listener a name
+    /// accept() in the form of a poll.
+    poll_result<result<unix_accepted>> poll_accept(context& cx) { return poll_accept(cx, nullptr); }
+
+    [[nodiscard]] result<unix_addr> local_addr() const noexcept;
+    [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
+
+private:
+    friend unix_accept_future;
+    friend unix_incoming_stream;
+    explicit unix_listener(int fd) noexcept : socket_(fd, detail::descriptor_kind::socket) {}
+
+    static result<unix_listener> bind_now(const result<unix_addr>& at) noexcept;
+    static result<unix_listener> bind_for(const result<unix_addr>& at, const core_handle& handle,
+                                          std::source_location where);
+    static task<result<unix_listener>> bind_here(result<unix_addr> at, std::source_location where);
+    poll_result<result<unix_accepted>> poll_accept(context& cx, const void* future);
+    /// Takes out the waker that a future has left here.
+    void leave(const void* future) noexcept {
+        socket_.leave(detail::direction::read, future);
+        pause_.leave(future);
+    }
+
+    detail::io_socket socket_;
+    detail::accept_pause pause_;
+};
+
+static_assert(listener<unix_listener>);
+
+}  // namespace eddy::net

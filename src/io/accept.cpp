@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+#include "io/accept.hpp"
+
+#include <poll.h>
+
+#include <cerrno>
+
+namespace eddy::detail {
+namespace {
+
+/// Errors of accept(2) that concern one connection, which is gone, and not the listener; see its manual page.
+bool is_transient(const std::error_code& error) noexcept {
+    switch (error.value()) {
+    case ECONNABORTED:
+    case EPROTO:
+    case EPERM:  // a firewall's answer
+    case ENETDOWN:
+    case ENOPROTOOPT:
+    case EHOSTDOWN:
+    case ENONET:
+    case EHOSTUNREACH:
+    case ENETUNREACH: return true;
+    default: return false;
+    }
+}
+
+/// Whether a connection waits to be accepted, or an error.
+bool has_connection(int fd) noexcept {
+    pollfd listener{fd, POLLIN, 0};
+    return sys::retry_interrupted([&] { return ::poll(&listener, 1, 0); }) != 0;
+}
+
+}  // namespace
+
+bool is_exhausted(const std::error_code& error) noexcept {
+    switch (error.value()) {
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM: return true;
+    default: return false;
+    }
+}
+
+result<sys::accepted_fd> accept_one(int listener) noexcept {
+    for (;;) {
+        auto accepted = sys::accept(listener);
+        if (accepted || !is_transient(accepted.error())) {
+            // The kernel takes the descriptor before it looks for a connection: with nobody there, too, it says that
+            // it has none. Then nothing is lost yet, and a client is waited for.
+            if (!accepted && is_exhausted(accepted.error()) && !has_connection(listener)) {
+                return std::unexpected(std::make_error_code(std::errc::operation_would_block));
+            }
+            return accepted;
+        }
+    }
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/net/basic_stream.hpp>
+
+#include <eddy/poll_fn.hpp>
+
+#include "sys/syscall.hpp"
+
+namespace eddy::detail {
+
+task<result<void>> flush_socket(io_socket& socket) {
+    auto flushed = poll_fn([&socket](context& cx) { return socket.poll_flush(cx, nullptr); });
+    co_return co_await flushed;
+}
+
+task<result<void>> shut_down_socket(io_socket& socket) {
+    auto done = poll_fn([&socket](context& cx) { return socket.poll_shutdown(cx, nullptr); });
+    co_return co_await done;
+}
+
+task<result<net::released>> release_stream(io_socket socket) {
+    auto flushed = poll_fn([&socket](context& cx) { return socket.poll_flush(cx, nullptr); });
+    co_await try_(flushed);
+    auto stopped = poll_fn([&socket](context& cx) { return socket.poll_stopped(cx, nullptr); });
+    co_await try_(stopped);
+    auto bytes = socket.take_received();
+    net::released parts(socket.release());
+    parts.bytes = std::move(bytes);
+    co_return parts;
+}
+
+result<std::optional<std::error_code>> take_error_of(const io_socket& socket) noexcept {
+    return sys::take_error(socket.fd());
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/net/pipe.hpp>
+
+#include <fcntl.h>
+
+#include <eddy/error.hpp>
+
+#include "net/adopt.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::net::pipe {
+namespace {
+
+result<void> check_pipe(int fd) noexcept {
+    const auto is = sys::is_fifo(fd);
+    if (!is) return std::unexpected(is.error());
+    if (!*is) return std::unexpected(make_error_code(errc::not_a_pipe));
+    return ok();
+}
+
+/// `mode` is O_RDONLY or O_WRONLY, which it has to be open for.
+result<sys::unique_fd> adopt_pipe(int fd, int mode) noexcept {
+    auto owned = adopt_nonblocking(fd);
+    if (!owned) return owned;
+    if (const auto fits = check_pipe(fd); !fits) return std::unexpected(fits.error());
+    const auto is = sys::access_mode(fd);
+    if (!is) return std::unexpected(is.error());
+    if (*is != mode && *is != O_RDWR) return std::unexpected(std::make_error_code(std::errc::permission_denied));
+    return owned;
+}
+
+task<result<released>> release(eddy::detail::io_socket socket) { co_return released(socket.release()); }
+
+}  // namespace
+
+result<ends> make() noexcept {
+    auto fds = sys::make_pipe();
+    if (!fds) return std::unexpected(fds.error());
+    return ends(sender(fds->second.release()), receiver(fds->first.release()));
+}
+
+result<sender> sender::from_native(int fd) noexcept {
+    auto owned = adopt_pipe(fd, O_WRONLY);
+    if (!owned) return std::unexpected(owned.error());
+    return sender(owned->release());
+}
+
+result<receiver> receiver::from_native(int fd) noexcept {
+    auto owned = adopt_pipe(fd, O_RDONLY);
+    if (!owned) return std::unexpected(owned.error());
+    return receiver(owned->release());
+}
+
+task<result<released>> sender::into_native() && { return release(std::move(socket_)); }
+task<result<released>> receiver::into_native() && { return release(std::move(socket_)); }
+
+result<int> open_options::open(std::string_view path, int mode) const {
+    if (path.empty() || path.contains('\0')) return std::unexpected(make_error_code(errc::bad_path));
+    auto fd = sys::open(std::string(path), read_write_ ? O_RDWR : mode);
+    if (!fd) return std::unexpected(fd.error());
+    if (!unchecked_) {
+        if (const auto fits = check_pipe(fd->get()); !fits) return std::unexpected(fits.error());
+    }
+    return fd->release();
+}
+
+result<receiver> open_options::open_receiver(std::string_view path) const {
+    const auto fd = open(path, O_RDONLY);
+    if (!fd) return std::unexpected(fd.error());
+    return receiver(*fd);
+}
+
+result<sender> open_options::open_sender(std::string_view path) const {
+    const auto fd = open(path, O_WRONLY);
+    if (!fd) return std::unexpected(fd.error());
+    return sender(*fd);
+}
+
+result<receiver> open_receiver(std::string_view path) { return open_options().open_receiver(path); }
+result<sender> open_sender(std::string_view path) { return open_options().open_sender(path); }
+
+}  // namespace eddy::net::pipe

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+#include "net/udp_batch.hpp"
+
+#include <netinet/in.h>
+#include <netinet/udp.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstring>
+
+#include "sys/sockaddr.hpp"
+#include "sys/syscall.hpp"
+
+// What a batch saves: on loopback, and on many devices, most of a datagram's cost is its way through the kernel's layers and
+// not the system call. So sendmmsg(2) alone saves next to nothing; datagrams in a row that have one receiver and one size are handed
+// over as one message with UDP_SEGMENT (udp(7)), which goes through the layers once and is cut up at the end.
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+namespace eddy::net {
+namespace {
+
+constexpr std::size_t most_at_once = 64;        // as UDP_MAX_SEGMENTS was, before it was 128
+constexpr std::size_t most_bytes_cut = 65'000;  // what goes through the layers at once is one packet of IP
+
+// ---- Receiving ----
+
+struct receiving {
+    std::array<mmsghdr, most_at_once> messages;
+    std::array<iovec, most_at_once> buffers;
+    std::array<sockaddr_in6, most_at_once> senders;  // an IPv4 address is smaller
+};
+
+void prepare(receiving& all, std::size_t i, std::span<std::byte> into) noexcept {
+    all.buffers[i] = {into.data(), into.size()};
+    msghdr& message = all.messages[i].msg_hdr;
+    message = {};
+    message.msg_name = &all.senders[i];
+    message.msg_namelen = sizeof(sockaddr_in6);
+    message.msg_iov = &all.buffers[i];
+    message.msg_iovlen = 1;
+}
+
+// ---- Sending ----
+
+/// How many of the first datagrams can be handed over as one.
+std::size_t run_length(std::span<const outgoing_datagram> all) noexcept {
+    const std::size_t size = all[0].bytes.size();
+    if (size == 0) return 1;
+    std::size_t total = size;
+    std::size_t length = 1;
+    while (length < all.size()) {
+        const outgoing_datagram& next = all[length];
+        total += next.bytes.size();
+        if (next.bytes.empty() || next.bytes.size() > size || next.to != all[0].to || total > most_bytes_cut) break;
+        ++length;
+        if (next.bytes.size() < size) break;  // a smaller one ends the run
+    }
+    return length;
+}
+
+class sending {
+public:
+    explicit sending(std::span<const outgoing_datagram> all, bool cuts) noexcept {
+        for (std::size_t i = 0; i < all.size();) {
+            const std::size_t length = cuts ? run_length(all.subspan(i)) : 1;
+            add(all.subspan(i, length));
+            i += length;
+        }
+    }
+
+    /// How many datagrams were sent.
+    result<std::size_t> send(int fd) noexcept {
+        const int sent = sys::retry_interrupted(
+            [&] { return ::sendmmsg(fd, messages_.data(), static_cast<unsigned>(count_), MSG_NOSIGNAL); });
+        if (sent < 0) return std::unexpected(sys::last_error());
+        std::size_t datagrams = 0;
+        for (std::size_t i = 0; i < static_cast<std::size_t>(sent); ++i) datagrams += messages_[i].msg_hdr.msg_iovlen;
+        return datagrams;
+    }
+    [[nodiscard]] bool begins_with_a_run() const noexcept { return messages_[0].msg_hdr.msg_iovlen > 1; }
+
+private:
+    static constexpr std::size_t control_size = CMSG_SPACE(sizeof(std::uint16_t));
+
+    void add(std::span<const outgoing_datagram> run) noexcept {
+        msghdr& message = messages_[count_].msg_hdr;
+        message = {};
+        if (run[0].to) {
+            const auto native = sys::to_native(*run[0].to);
+            std::memcpy(&receivers_[count_], native.get(), native.size);
+            message.msg_name = &receivers_[count_];
+            message.msg_namelen = native.size;
+        }
+        message.msg_iov = &buffers_[buffer_count_];
+        message.msg_iovlen = run.size();
+        for (const outgoing_datagram& each : run) {
+            // SAFETY: sendmmsg(2) only reads through the pointer that loses its const here.
+            buffers_[buffer_count_++] = {const_cast<std::byte*>(each.bytes.data()), each.bytes.size()};
+        }
+        if (run.size() > 1) cut(message, static_cast<std::uint16_t>(run[0].bytes.size()));
+        ++count_;
+    }
+
+    /// Says that the message is to be cut into datagrams of this size.
+    void cut(msghdr& message, std::uint16_t size) noexcept {
+        message.msg_control = controls_[count_].data;
+        message.msg_controllen = control_size;
+        cmsghdr* const header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = IPPROTO_UDP;
+        header->cmsg_type = UDP_SEGMENT;
+        header->cmsg_len = CMSG_LEN(sizeof size);
+        std::memcpy(CMSG_DATA(header), &size, sizeof size);
+    }
+
+    struct control {
+        alignas(cmsghdr) std::byte data[control_size];
+    };
+
+    // Not initialised: only what is used is touched.
+    std::array<mmsghdr, most_at_once> messages_;
+    std::array<iovec, most_at_once> buffers_;
+    std::array<control, most_at_once> controls_;
+    std::array<sockaddr_in6, most_at_once> receivers_;
+    std::size_t count_ = 0;
+    std::size_t buffer_count_ = 0;
+};
+
+/// What the kernel says of a run that would be no error of its datagrams: they are too large for a packet each (they would be
+/// cut into fragments, by themselves), the device cannot do it, or the kernel is older than 4.18.
+bool cannot_cut(const std::error_code& error) noexcept {
+    switch (error.value()) {
+    case EINVAL:
+    case EIO:
+    case EMSGSIZE:
+    case EOPNOTSUPP: return true;
+    default: return false;
+    }
+}
+
+}  // namespace
+
+result<std::size_t> recv_batch(int fd, std::span<incoming_datagram> all) noexcept {
+    receiving state;
+    const std::size_t most = std::min(all.size(), most_at_once);
+    const int got = sys::retry_interrupted([&] {
+        for (std::size_t i = 0; i < most; ++i) prepare(state, i, all[i].buffer);
+        return ::recvmmsg(fd, state.messages.data(), static_cast<unsigned>(most), 0, nullptr);
+    });
+    if (got < 0) return std::unexpected(sys::last_error());
+    const auto count = static_cast<std::size_t>(got);
+    for (std::size_t i = 0; i < count; ++i) {
+        const mmsghdr& message = state.messages[i];
+        all[i].size = message.msg_len;
+        all[i].is_truncated = (message.msg_hdr.msg_flags & MSG_TRUNC) != 0;
+        // SAFETY: the kernel has written an address there; it is copied out, and read as what its family says.
+        all[i].from =
+            sys::from_native(reinterpret_cast<const sockaddr*>(&state.senders[i]), message.msg_hdr.msg_namelen)
+                .value_or(socket_addr());
+    }
+    return count;
+}
+
+result<std::size_t> send_batch(int fd, std::span<const outgoing_datagram> all) noexcept {
+    const auto first = all.first(std::min(all.size(), most_at_once));
+    sending runs(first, true);
+    auto sent = runs.send(fd);
+    if (sent || !runs.begins_with_a_run() || !cannot_cut(sent.error())) return sent;
+    return sending(first, false).send(fd);
+}
+
+}  // namespace eddy::net

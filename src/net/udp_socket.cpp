@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/net/udp_socket.hpp>
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <bit>
+
+#include "io/current_io.hpp"
+#include "net/adopt.hpp"
+#include "net/datagram_calls.hpp"
+#include "net/resolver.hpp"
+#include "net/socket_options.hpp"
+#include "net/udp_batch.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::net {
+namespace {
+
+using detail::direction;
+using detail::never_drained;
+
+result<sys::unique_fd> bound_socket(const socket_addr& at) noexcept {
+    auto fd = sys::udp_socket(at.is_ipv6() ? AF_INET6 : AF_INET);
+    if (!fd) return fd;
+    if (auto bound = sys::bind(fd->get(), at); !bound) return std::unexpected(bound.error());
+    return fd;
+}
+
+result<std::size_t> send_to_now(int fd, std::span<const std::byte> from, const socket_addr& to) noexcept {
+    return sys::send_to(fd, from, sys::to_native(to));
+}
+
+poll_result<result<std::size_t>> poll_send_to_now(detail::io_socket& socket, context& cx, const void* future,
+                                                  std::span<const std::byte> from, const socket_addr& to) {
+    return socket.poll_call(
+        direction::write, cx, future, [&] { return send_to_now(socket.fd(), from, to); }, never_drained);
+}
+
+}  // namespace
+
+// ---- Making one ----
+
+result<udp_socket> udp_socket::bind(const socket_addr& at, const core_handle& handle, std::source_location where) {
+    const auto home = handle.reactor(where);
+    if (!home) return std::unexpected(home.error());
+    auto fd = bound_socket(at);
+    if (!fd) return std::unexpected(fd.error());
+    udp_socket bound(fd->release());
+    bound.socket_.bind_to(*home);
+    return bound;
+}
+
+task<result<udp_socket>> udp_socket::bind_here(lookup_request at, std::source_location where) {
+    // Only checked: the socket is registered when something has to wait.
+    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
+    if (at.is_name()) {
+        auto found = co_await try_(resolve_here(std::move(at), where));
+        at = std::move(found);
+    }
+    std::error_code last = make_error_code(errc::no_address);
+    const auto addrs = co_await try_(at.addrs());
+    for (const socket_addr& addr : addrs) {
+        auto fd = bound_socket(addr);
+        if (fd) co_return udp_socket(fd->release());
+        last = fd.error();
+    }
+    co_return std::unexpected(last);
+}
+
+task<result<udp_socket>> udp_socket::bind(lookup_request at, std::source_location where) {
+    return bind_here(std::move(at), where);
+}
+
+task<result<udp_socket>> udp_socket::bind(std::string_view host, std::uint16_t port, std::source_location where) {
+    return bind_here(lookup_request(host, port), where);
+}
+
+task<result<udp_socket>> udp_socket::bind(const ip_addr& host, std::uint16_t port, std::source_location where) {
+    return bind_here(lookup_request(host, port), where);
+}
+
+result<udp_socket> udp_socket::from_native(int fd) noexcept {
+    auto owned = adopt_protocol(fd, IPPROTO_UDP);
+    if (!owned) return std::unexpected(owned.error());
+    return udp_socket(owned->release());
+}
+
+task<result<released>> udp_socket::into_native() && {
+    return [](detail::io_socket socket) -> task<result<released>> {
+        co_return released(socket.release());
+    }(std::move(socket_));
+}
+
+// ---- Connecting ----
+
+task<result<void>> udp_socket::connect_to(detail::io_socket& socket, lookup_request to, std::source_location where) {
+    if (to.is_name()) {
+        auto found = co_await try_(resolve_here(std::move(to), where));
+        to = std::move(found);
+    }
+    std::error_code last = make_error_code(errc::no_address);
+    const auto addrs = co_await try_(to.addrs());
+    for (const socket_addr& addr : addrs) {
+        last = sys::connect(socket.fd(), addr);
+        if (!last) co_return ok();
+    }
+    co_return std::unexpected(last);
+}
+
+task<result<void>> udp_socket::connect(lookup_request to, std::source_location where) {
+    return connect_to(socket_, std::move(to), where);
+}
+
+task<result<void>> udp_socket::connect(std::string_view host, std::uint16_t port, std::source_location where) {
+    return connect_to(socket_, lookup_request(host, port), where);
+}
+
+task<result<void>> udp_socket::connect(const ip_addr& host, std::uint16_t port, std::source_location where) {
+    return connect_to(socket_, lookup_request(host, port), where);
+}
+
+// ---- Sending ----
+
+detail::io_operation<datagram_send_op> udp_socket::send(std::span<const std::byte> from) noexcept {
+    return detail::io_operation<datagram_send_op>(socket_, from);
+}
+
+detail::io_operation<send_to_op> udp_socket::send_to(std::span<const std::byte> from, const socket_addr& to) noexcept {
+    return detail::io_operation<send_to_op>(socket_, from, to);
+}
+
+poll_result<result<std::size_t>> send_to_op::poll(detail::io_socket& socket, context& cx, const void* future) {
+    return poll_send_to_now(socket, cx, future, from_, to_);
+}
+
+task<result<std::size_t>> udp_socket::send_to(std::span<const std::byte> from, lookup_request to,
+                                              std::source_location where) {
+    return send_to_named(socket_, from, std::move(to), where);
+}
+
+task<result<std::size_t>> udp_socket::send_to_named(detail::io_socket& socket, std::span<const std::byte> from,
+                                                    lookup_request to, std::source_location where) {
+    if (to.is_name()) {
+        auto found = co_await try_(resolve_here(std::move(to), where));
+        to = std::move(found);
+    }
+    const auto addrs = co_await try_(to.addrs());
+    if (addrs.empty()) co_return std::unexpected(make_error_code(errc::no_address));
+    co_return co_await detail::io_operation<send_to_op>(socket, from, addrs.front());
+}
+
+detail::io_operation<send_many_op> udp_socket::send_many(std::span<const outgoing_datagram> all) noexcept {
+    return detail::io_operation<send_many_op>(socket_, all);
+}
+
+poll_result<result<std::size_t>> send_many_op::poll(detail::io_socket& socket, context& cx, const void* future) {
+    if (all_.empty()) return ok(std::size_t{0});
+    return socket.poll_call(direction::write, cx, future, [&] { return send_batch(socket.fd(), all_); }, never_drained);
+}
+
+result<std::size_t> udp_socket::try_send(std::span<const std::byte> from) { return socket_.try_write(from); }
+
+result<std::size_t> udp_socket::try_send_to(std::span<const std::byte> from, const socket_addr& to) {
+    return socket_.try_call(direction::write, [&] { return send_to_now(socket_.fd(), from, to); });
+}
+
+result<std::size_t> udp_socket::try_send_many(std::span<const outgoing_datagram> all) {
+    if (all.empty()) return std::size_t{0};
+    return socket_.try_call(direction::write, [&] { return send_batch(socket_.fd(), all); });
+}
+
+poll_result<result<std::size_t>> udp_socket::poll_send(context& cx, std::span<const std::byte> from) {
+    return socket_.poll_write(cx, nullptr, from);
+}
+
+poll_result<result<std::size_t>> udp_socket::poll_send_to(context& cx, std::span<const std::byte> from,
+                                                          const socket_addr& to) {
+    return poll_send_to_now(socket_, cx, nullptr, from, to);
+}
+
+// ---- Receiving ----
+
+detail::io_operation<datagram_recv_op> udp_socket::recv(std::span<std::byte> into) noexcept {
+    return detail::io_operation<datagram_recv_op>(socket_, into);
+}
+
+detail::io_operation<recv_from_op<socket_addr>> udp_socket::recv_from(std::span<std::byte> into) noexcept {
+    return detail::io_operation<recv_from_op<socket_addr>>(socket_, into, takes_it::yes);
+}
+
+template <>
+poll_result<result<recv_info>> recv_from_op<socket_addr>::poll(detail::io_socket& socket, context& cx,
+                                                               const void* future) {
+    return net::poll_recv_from<socket_addr>(socket, cx, future, into_, takes_);
+}
+
+detail::io_operation<recv_many_op> udp_socket::recv_many(std::span<incoming_datagram> all) noexcept {
+    return detail::io_operation<recv_many_op>(socket_, all);
+}
+
+poll_result<result<std::size_t>> recv_many_op::poll(detail::io_socket& socket, context& cx, const void* future) {
+    if (all_.empty()) return ok(std::size_t{0});
+    return socket.poll_call(direction::read, cx, future, [&] { return recv_batch(socket.fd(), all_); }, never_drained);
+}
+
+detail::io_operation<datagram_peek_op> udp_socket::peek(std::span<std::byte> into) noexcept {
+    return detail::io_operation<datagram_peek_op>(socket_, into);
+}
+
+detail::io_operation<recv_from_op<socket_addr>> udp_socket::peek_from(std::span<std::byte> into) noexcept {
+    return detail::io_operation<recv_from_op<socket_addr>>(socket_, into, takes_it::no);
+}
+
+result<std::size_t> udp_socket::try_recv(std::span<std::byte> into) { return socket_.try_read(into); }
+
+result<recv_info> udp_socket::try_recv_from(std::span<std::byte> into) {
+    return net::try_recv_from<socket_addr>(socket_, into, takes_it::yes);
+}
+
+result<std::size_t> udp_socket::try_recv_many(std::span<incoming_datagram> all) {
+    if (all.empty()) return std::size_t{0};
+    return socket_.try_call(direction::read, [&] { return recv_batch(socket_.fd(), all); });
+}
+
+result<std::size_t> udp_socket::try_peek(std::span<std::byte> into) { return net::try_peek(socket_, into); }
+
+result<recv_info> udp_socket::try_peek_from(std::span<std::byte> into) {
+    return net::try_recv_from<socket_addr>(socket_, into, takes_it::no);
+}
+
+poll_result<result<std::size_t>> udp_socket::poll_recv(context& cx, std::span<std::byte> into) {
+    return socket_.poll_read(cx, nullptr, into);
+}
+
+poll_result<result<recv_info>> udp_socket::poll_recv_from(context& cx, std::span<std::byte> into) {
+    return net::poll_recv_from<socket_addr>(socket_, cx, nullptr, into, takes_it::yes);
+}
+
+poll_result<result<std::size_t>> udp_socket::poll_peek(context& cx, std::span<std::byte> into) {
+    return socket_.poll_peek(cx, nullptr, into);
+}
+
+poll_result<result<recv_info>> udp_socket::poll_peek_from(context& cx, std::span<std::byte> into) {
+    return net::poll_recv_from<socket_addr>(socket_, cx, nullptr, into, takes_it::no);
+}
+
+// ---- The socket ----
+
+result<socket_addr> udp_socket::local_addr() const noexcept { return sys::local_addr(socket_.fd()); }
+result<socket_addr> udp_socket::peer_addr() const noexcept { return sys::peer_addr(socket_.fd()); }
+result<std::optional<std::error_code>> udp_socket::take_error() const noexcept { return sys::take_error(socket_.fd()); }
+
+result<bool> udp_socket::broadcast() const noexcept { return get_flag(socket_.fd(), SOL_SOCKET, SO_BROADCAST); }
+result<void> udp_socket::set_broadcast(bool on) const noexcept {
+    return set_flag(socket_.fd(), SOL_SOCKET, SO_BROADCAST, on);
+}
+result<std::uint32_t> udp_socket::ttl() const noexcept { return get_ttl(socket_.fd()); }
+result<void> udp_socket::set_ttl(std::uint32_t hops) const noexcept { return net::set_ttl(socket_.fd(), hops); }
+result<std::uint32_t> udp_socket::tos() const noexcept { return get_tos(socket_.fd()); }
+result<void> udp_socket::set_tos(std::uint32_t tos) const noexcept { return net::set_tos(socket_.fd(), tos); }
+result<std::uint32_t> udp_socket::send_buffer_size() const noexcept {
+    return get_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF);
+}
+result<void> udp_socket::set_send_buffer_size(std::uint32_t bytes) const noexcept {
+    return set_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF, bytes);
+}
+result<std::uint32_t> udp_socket::recv_buffer_size() const noexcept {
+    return get_number(socket_.fd(), SOL_SOCKET, SO_RCVBUF);
+}
+result<void> udp_socket::set_recv_buffer_size(std::uint32_t bytes) const noexcept {
+    return set_number(socket_.fd(), SOL_SOCKET, SO_RCVBUF, bytes);
+}
+
+result<std::optional<std::string>> udp_socket::device() const {
+    const auto name = sys::get_option<std::array<char, IFNAMSIZ>>(socket_.fd(), SOL_SOCKET, SO_BINDTODEVICE);
+    if (!name) return std::unexpected(name.error());
+    if (name->front() == '\0') return std::nullopt;
+    return std::string(name->data());  // the kernel ends it with a NUL
+}
+
+result<void> udp_socket::bind_device(std::optional<std::string_view> interface) const noexcept {
+    std::array<char, IFNAMSIZ> name{};
+    if (interface) {
+        const bool fits = !interface->empty() && interface->size() < name.size() && !interface->contains('\0');
+        if (!fits) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+        interface->copy(name.data(), name.size());
+    }
+    return sys::set_option(socket_.fd(), SOL_SOCKET, SO_BINDTODEVICE, name);
+}
+
+// ---- Multicast ----
+
+result<bool> udp_socket::multicast_loop_v4() const noexcept {
+    return get_flag(socket_.fd(), IPPROTO_IP, IP_MULTICAST_LOOP);
+}
+result<void> udp_socket::set_multicast_loop_v4(bool on) const noexcept {
+    return set_flag(socket_.fd(), IPPROTO_IP, IP_MULTICAST_LOOP, on);
+}
+result<bool> udp_socket::multicast_loop_v6() const noexcept {
+    return get_flag(socket_.fd(), IPPROTO_IPV6, IPV6_MULTICAST_LOOP);
+}
+result<void> udp_socket::set_multicast_loop_v6(bool on) const noexcept {
+    return set_flag(socket_.fd(), IPPROTO_IPV6, IPV6_MULTICAST_LOOP, on);
+}
+result<std::uint32_t> udp_socket::multicast_ttl_v4() const noexcept {
+    return get_number(socket_.fd(), IPPROTO_IP, IP_MULTICAST_TTL);
+}
+result<void> udp_socket::set_multicast_ttl_v4(std::uint32_t hops) const noexcept {
+    return set_number(socket_.fd(), IPPROTO_IP, IP_MULTICAST_TTL, hops);
+}
+result<std::uint32_t> udp_socket::multicast_hops_v6() const noexcept {
+    return get_number(socket_.fd(), IPPROTO_IPV6, IPV6_MULTICAST_HOPS);
+}
+result<void> udp_socket::set_multicast_hops_v6(std::uint32_t hops) const noexcept {
+    return set_number(socket_.fd(), IPPROTO_IPV6, IPV6_MULTICAST_HOPS, hops);
+}
+
+result<ipv4_addr> udp_socket::multicast_if_v4() const noexcept {
+    const auto addr = sys::get_option<in_addr>(socket_.fd(), IPPROTO_IP, IP_MULTICAST_IF);
+    if (!addr) return std::unexpected(addr.error());
+    return ipv4_addr(std::bit_cast<ipv4_addr::octets_type>(*addr));
+}
+result<void> udp_socket::set_multicast_if_v4(const ipv4_addr& interface) const noexcept {
+    return sys::set_option(socket_.fd(), IPPROTO_IP, IP_MULTICAST_IF, std::bit_cast<in_addr>(interface.octets()));
+}
+result<std::uint32_t> udp_socket::multicast_if_v6() const noexcept {
+    return get_number(socket_.fd(), IPPROTO_IPV6, IPV6_MULTICAST_IF);
+}
+result<void> udp_socket::set_multicast_if_v6(std::uint32_t interface) const noexcept {
+    return set_number(socket_.fd(), IPPROTO_IPV6, IPV6_MULTICAST_IF, interface);
+}
+
+namespace {
+
+result<void> membership(int fd, int name, const ipv4_addr& group, const ipv4_addr& interface) noexcept {
+    const ip_mreq request{std::bit_cast<in_addr>(group.octets()), std::bit_cast<in_addr>(interface.octets())};
+    return sys::set_option(fd, IPPROTO_IP, name, request);
+}
+
+result<void> membership(int fd, int name, const ipv6_addr& group, std::uint32_t interface) noexcept {
+    const ipv6_mreq request{std::bit_cast<in6_addr>(group.octets()), interface};
+    return sys::set_option(fd, IPPROTO_IPV6, name, request);
+}
+
+}  // namespace
+
+result<void> udp_socket::join_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const noexcept {
+    return membership(socket_.fd(), IP_ADD_MEMBERSHIP, group, interface);
+}
+result<void> udp_socket::join_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept {
+    return membership(socket_.fd(), IPV6_ADD_MEMBERSHIP, group, interface);
+}
+result<void> udp_socket::leave_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const noexcept {
+    return membership(socket_.fd(), IP_DROP_MEMBERSHIP, group, interface);
+}
+result<void> udp_socket::leave_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept {
+    return membership(socket_.fd(), IPV6_DROP_MEMBERSHIP, group, interface);
+}
+
+}  // namespace eddy::net

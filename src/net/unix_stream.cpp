@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/net/unix_stream.hpp>
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <chrono>
+
+#include <eddy/time/sleep.hpp>
+
+#include "io/current_io.hpp"
+#include "net/adopt.hpp"
+#include "net/unix_calls.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::net {
+
+task<result<unix_stream>> unix_stream::connect_to(result<unix_addr> to, std::source_location where) {
+    // A connect is done at once, or refused; but that must not decide whether a program is right.
+    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
+    const auto addr = co_await try_(std::move(to));
+    auto fd = co_await try_(sys::unix_socket(SOCK_STREAM));
+    detail::io_socket socket(fd.release(), detail::descriptor_kind::socket);
+    const auto native = sys::to_native(addr);
+    // The listener's queue is full: the kernel says EAGAIN, and nothing tells when there is room (unix(7)). So it is asked again.
+    for (auto pause = std::chrono::milliseconds(1);; pause = std::min(pause * 2, std::chrono::milliseconds(16))) {
+        const std::error_code error = sys::connect(socket.fd(), native);
+        if (!error) break;
+        if (error != std::errc::resource_unavailable_try_again) co_return std::unexpected(error);
+        co_await time::sleep(pause);
+    }
+    co_return unix_stream(std::move(socket));
+}
+
+task<result<unix_stream>> unix_stream::connect(const unix_addr& to, std::source_location where) {
+    return connect_to(to, where);
+}
+
+task<result<unix_stream>> unix_stream::connect(std::string_view path, std::source_location where) {
+    return connect_to(unix_addr::path(path), where);
+}
+
+result<unix_stream_pair> unix_stream::pair() noexcept {
+    auto fds = sys::unix_pair(SOCK_STREAM);
+    if (!fds) return std::unexpected(fds.error());
+    return unix_stream_pair(unix_stream(fds->first.release()), unix_stream(fds->second.release()));
+}
+
+result<unix_stream> unix_stream::from_native(int fd) noexcept {
+    auto owned = adopt_unix(fd, SOCK_STREAM);
+    if (!owned) return std::unexpected(owned.error());
+    return unix_stream(owned->release());
+}
+
+result<unix_addr> unix_stream::local_addr() const noexcept { return unix_local_addr(socket_.fd()); }
+result<unix_addr> unix_stream::peer_addr() const noexcept { return unix_peer_addr(socket_.fd()); }
+
+result<peer_credentials> unix_stream::peer_cred() const noexcept {
+    const auto cred = sys::get_option<ucred>(socket_.fd(), SOL_SOCKET, SO_PEERCRED);
+    if (!cred) return std::unexpected(cred.error());
+    const auto pid = cred->pid > 0 ? std::optional<std::int32_t>(cred->pid) : std::nullopt;
+    return peer_credentials(pid, cred->uid, cred->gid);
+}
+
+}  // namespace eddy::net

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/prelude.hpp>
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <fstream>
+#include <string>
+#include <vector>
+
+#include <support/net.hpp>
+#include <support/temp_dir.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+namespace pipe = eddy::net::pipe;
+using support::bytes_of;
+using support::text_of;
+using support::within;
+
+eddy::task<std::string> read_some(pipe::receiver& rx) {
+    std::array<std::byte, 64> into{};
+    const auto count = co_await rx.read(into);
+    if (!count) co_return "error: " + count.error().message();
+    co_return text_of(std::span(into).first(*count));
+}
+
+eddy::task<std::size_t> count_all(pipe::receiver rx) {
+    std::vector<std::byte> into(10'000);
+    for (std::size_t total = 0;;) {
+        const auto count = co_await rx.read(into);
+        if (!count || *count == 0) co_return total;
+        total += *count;
+    }
+}
+
+eddy::task<bool> write_many(pipe::sender tx, std::size_t total) {
+    const std::vector<std::byte> bytes(total, std::byte{'p'});
+    const auto written = co_await tx.write_all(bytes);
+    co_return written.has_value();
+}
+
+std::string fifo_in(const support::temp_dir& dir) {
+    auto path = dir / "fifo";
+    EXPECT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    return path;
+}
+
+TEST(Pipe, P062_CarriesBytesAndEnds) {
+    const support::leaves_no_descriptor guard;
+    eddy::core core;
+    auto [tx, rx] = pipe::make().value();
+    EXPECT_NE(::fcntl(tx.native_handle(), F_GETFL) & O_NONBLOCK, 0);
+    EXPECT_NE(::fcntl(rx.native_handle(), F_GETFD) & FD_CLOEXEC, 0);
+    within(core, tx.write_all(bytes_of("hello"))).value();
+    EXPECT_EQ(within(core, read_some(rx)), "hello");
+    const std::array<std::span<const std::byte>, 2> parts{bytes_of("vec"), bytes_of("tored")};
+    EXPECT_EQ(within(core, tx.write_vectored(parts)).value(), 8u);
+    EXPECT_EQ(within(core, rx.receive()).value().size(), 8u);
+    EXPECT_TRUE(within(core, tx.shutdown()));
+    EXPECT_TRUE(within(core, tx.flush()));
+    {
+        const auto dropped = std::move(tx);
+    }
+    EXPECT_EQ(within(core, read_some(rx)), "");
+}
+
+TEST(Pipe, P062_BothSidesWaitForEachOther) {
+    eddy::core core;
+    auto [tx, rx] = pipe::make().value();
+    constexpr std::size_t size = 2'000'000;
+    auto both = eddy::join(write_many(std::move(tx), size), count_all(std::move(rx)));
+    const auto done = within(core, std::move(both));
+    EXPECT_TRUE(done.first);
+    EXPECT_EQ(done.second, size);
+}
+
+TEST(Pipe, P062_TryNeverWaits) {
+    eddy::core core;
+    auto [tx, rx] = pipe::make().value();
+    std::array<std::byte, 64> into{};
+    EXPECT_EQ(rx.try_read(into).error(), std::errc::operation_would_block);
+    EXPECT_EQ(tx.try_write(bytes_of("x")).value(), 1u);
+    EXPECT_TRUE(within(core, rx.readable()).value().is_readable());
+    EXPECT_EQ(rx.try_read(into).value(), 1u);
+    EXPECT_EQ(rx.try_read(into).error(), std::errc::operation_would_block);
+    EXPECT_TRUE(within(core, tx.writable()));
+    const std::vector<std::byte> large(100'000);
+    while (tx.try_write(large)) {
+    }
+    EXPECT_EQ(tx.try_write(bytes_of("x")).error(), std::errc::operation_would_block);
+}
+
+/// While it lives, SIGPIPE would end the process, as it does by default.
+class deadly_sigpipe {
+public:
+    deadly_sigpipe() : before_(std::signal(SIGPIPE, SIG_DFL)) {}
+    deadly_sigpipe(const deadly_sigpipe&) = delete;
+    deadly_sigpipe& operator=(const deadly_sigpipe&) = delete;
+    ~deadly_sigpipe() { static_cast<void>(std::signal(SIGPIPE, before_)); }
+
+private:
+    void (*before_)(int);
+};
+
+TEST(Pipe, P062_AWriteThatNobodyReadsIsAnErrorAndNoSignal) {
+    const deadly_sigpipe deadly;
+    eddy::core core;
+    auto [tx, rx] = pipe::make().value();
+    {
+        const auto dropped = std::move(rx);
+    }
+    EXPECT_EQ(within(core, tx.write(bytes_of("x"))).error(), std::errc::broken_pipe);
+    const std::array<std::span<const std::byte>, 2> parts{bytes_of("x"), bytes_of("y")};
+    EXPECT_EQ(within(core, tx.write_vectored(parts)).error(), std::errc::broken_pipe);
+    sigset_t pending;
+    sigpending(&pending);
+    EXPECT_EQ(sigismember(&pending, SIGPIPE), 0);
+    sigset_t blocked;
+    pthread_sigmask(SIG_SETMASK, nullptr, &blocked);
+    EXPECT_EQ(sigismember(&blocked, SIGPIPE), 0);
+}
+
+TEST(Pipe, R004_AWriterThatWaitsHearsThatTheReaderIsGone) {
+    eddy::core core;
+    auto [tx, rx] = pipe::make().value();
+    const auto leave = [](pipe::receiver mine) -> eddy::task<void> {
+        co_await eddy::yield_now();
+        const auto dropped = std::move(mine);
+    };
+    auto both = eddy::join(write_many(std::move(tx), 1'000'000), leave(std::move(rx)));
+    EXPECT_FALSE(within(core, std::move(both)).first);
+}
+
+// ---- FIFOs ----
+
+TEST(Pipe, P062_AFifoConnectsTwoWhoOpenIt) {
+    const support::temp_dir dir;
+    eddy::core core;
+    const auto path = fifo_in(dir);
+    EXPECT_EQ(pipe::open_sender(path).error(), std::errc::no_such_device_or_address) << "nobody reads yet";
+    auto rx = pipe::open_receiver(path).value();
+    auto tx = pipe::open_sender(path).value();
+    auto both = eddy::join(read_some(rx), tx.write_all(bytes_of("fifo")));
+    EXPECT_EQ(within(core, std::move(both)).first, "fifo");
+    {
+        const auto dropped = std::move(tx);
+    }
+    EXPECT_EQ(within(core, read_some(rx)), "");
+    auto again = pipe::open_sender(path).value();
+    auto more = eddy::join(read_some(rx), again.write_all(bytes_of("again")));
+    EXPECT_EQ(within(core, std::move(more)).first, "again") << "a FIFO that is opened again";
+}
+
+TEST(Pipe, P062_OpenForBothWaysItNeverEnds) {
+    const support::temp_dir dir;
+    eddy::core core;
+    const auto path = fifo_in(dir);
+    auto rx = pipe::open_options().read_write(true).open_receiver(path).value();
+    for (int i = 0; i < 2; ++i) {
+        auto tx = pipe::open_sender(path).value();
+        within(core, tx.write_all(bytes_of("x"))).value();
+        EXPECT_EQ(within(core, read_some(rx)), "x");
+    }
+    auto limited = eddy::select(read_some(rx), eddy::yield_now());
+    EXPECT_EQ(within(core, std::move(limited)).index(), 1u);
+    EXPECT_TRUE(pipe::open_options().read_write(true).open_sender(path));
+}
+
+TEST(Pipe, P062_WhatIsNoFifoIsRefused) {
+    const support::leaves_no_descriptor guard;
+    const support::temp_dir dir;
+    const auto path = dir / "file";
+    std::ofstream(path) << "text";
+    EXPECT_EQ(pipe::open_receiver(path).error(), eddy::errc::not_a_pipe);
+    EXPECT_EQ(pipe::open_sender(path).error(), std::errc::invalid_argument);
+    EXPECT_TRUE(pipe::open_options().unchecked(true).open_receiver(path));
+    EXPECT_EQ(pipe::open_receiver(dir / "nothing").error(), std::errc::no_such_file_or_directory);
+    EXPECT_EQ(pipe::open_receiver("").error(), eddy::errc::bad_path);
+    EXPECT_EQ(pipe::open_receiver(std::string_view("a\0b", 3)).error(), eddy::errc::bad_path);
+}
+
+TEST(Pipe, P062_EndsMadeByHandAreAdoptedAndGivenUp) {
+    const support::leaves_no_descriptor guard;
+    eddy::core core;
+    std::array<int, 2> fds{};
+    ASSERT_EQ(::pipe2(fds.data(), O_NONBLOCK | O_CLOEXEC), 0);
+    auto rx = pipe::receiver::from_native(fds[0]).value();
+    auto tx = pipe::sender::from_native(fds[1]).value();
+    EXPECT_EQ(pipe::sender::from_native(::dup(fds[0])).error(), std::errc::permission_denied);
+    EXPECT_EQ(pipe::receiver::from_native(::dup(fds[1])).error(), std::errc::permission_denied);
+    within(core, tx.write_all(bytes_of("x"))).value();
+    EXPECT_EQ(within(core, read_some(rx)), "x");
+    const auto parts = within(core, std::move(tx).into_native()).value();
+    EXPECT_EQ(parts.native_handle, fds[1]);
+    ::close(fds[1]);
+    ASSERT_EQ(::pipe(fds.data()), 0);
+    EXPECT_EQ(pipe::receiver::from_native(fds[0]).error(), eddy::errc::blocking_descriptor);
+    ::close(fds[1]);
+    auto socket = support::raw_socket::listening();
+    socket.set_nonblocking();
+    EXPECT_EQ(pipe::receiver::from_native(socket.release()).error(), eddy::errc::not_a_pipe);
+}
+
+TEST(Pipe, ItsLoopsEndEndsWhatWaits) {
+    auto [tx, rx] = pipe::make().value();
+    {
+        eddy::core core;
+        auto limited = eddy::select(read_some(rx), eddy::yield_now());
+        EXPECT_EQ(within(core, std::move(limited)).index(), 1u);
+    }
+    eddy::core core;
+    std::array<std::byte, 4> into{};
+    EXPECT_EQ(within(core, rx.read(into)).error(), eddy::errc::runtime_shutdown);
+}
+
+}  // namespace

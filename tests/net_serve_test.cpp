@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/prelude.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <support/net.hpp>
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::net::ip_addr;
+using eddy::net::serve;
+using eddy::net::serve_options;
+using eddy::net::socket_addr;
+using eddy::net::tcp_listener;
+using eddy::net::tcp_stream;
+using eddy::net::unix_listener;
+using eddy::net::unix_stream;
+using eddy::sync::cancellation_token;
+using support::bytes_of;
+using support::within;
+
+const socket_addr any(ip_addr::v4_loopback(), 0);
+
+static_assert(eddy::net::listener<tcp_listener> && eddy::net::listener<unix_listener>);
+static_assert(!eddy::net::listener<tcp_stream>);
+
+template <class Stream>
+eddy::task<void> echo(Stream stream) {
+    while (auto data = co_await stream.receive()) {
+        if (data->empty()) break;
+        if (!co_await stream.write_all(*data)) break;
+    }
+}
+
+/// Whether a client that connects to `to` gets its byte back.
+eddy::task<bool> ask(socket_addr to) {
+    auto stream = co_await tcp_stream::connect(to);
+    if (!stream || !co_await stream->write_all(bytes_of("x"))) co_return false;
+    std::array<std::byte, 1> back{};
+    const auto read = co_await stream->read_exact(back);
+    co_return read.has_value();
+}
+
+TEST(NetServe, P066_ServesEachConnectionAndEndsWhenItIsTold) {
+    const support::leaves_no_descriptor guard;
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto at = listener.local_addr().value();
+    const cancellation_token end;
+    const auto clients = [&]() -> eddy::task<int> {
+        int served = 0;
+        for (int i = 0; i < 20; ++i) served += co_await ask(at) ? 1 : 0;
+        end.cancel();
+        co_return served;
+    };
+    auto both = eddy::join(serve(std::move(listener), echo<tcp_stream>, serve_options().shutdown(end)), clients());
+    const auto done = within(core, std::move(both));
+    EXPECT_EQ(done.second, 20);
+    EXPECT_EQ(done.first.value().accepted, 20u);
+    EXPECT_EQ(done.first.value().failed, 0u);
+    EXPECT_EQ(done.first.value().aborted, 0u);
+    EXPECT_EQ(within(core, tcp_stream::connect(at)).error(), std::errc::connection_refused);
+}
+
+TEST(NetServe, P066_UnixListenersToo) {
+    eddy::core core;
+    const auto name = eddy::net::unix_addr::abstract("eddy.serve." + std::to_string(::getpid())).value();
+    const cancellation_token end;
+    const auto client = [&]() -> eddy::task<bool> {
+        auto stream = co_await unix_stream::connect(name);
+        if (!stream || !co_await stream->write_all(bytes_of("x"))) co_return false;
+        std::array<std::byte, 1> back{};
+        const auto read = co_await stream->read_exact(back);
+        end.cancel();
+        co_return read.has_value();
+    };
+    const auto handler = [](unix_stream stream, const eddy::net::unix_addr& peer) {
+        EXPECT_TRUE(peer.is_unnamed());
+        return echo(std::move(stream));
+    };
+    auto both = eddy::join(
+        serve(unix_listener::bind(name, core.handle()).value(), handler, serve_options().shutdown(end)), client());
+    const auto done = within(core, std::move(both));
+    EXPECT_TRUE(done.second);
+    EXPECT_TRUE(done.first);
+}
+
+TEST(NetServe, P066_NoMoreConnectionsAtATimeThanAllowed) {
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto at = listener.local_addr().value();
+    const cancellation_token end;
+    int now = 0;
+    int most = 0;
+    const auto handler = [&](tcp_stream stream, const socket_addr&) -> eddy::task<void> {
+        most = std::max(most, ++now);
+        co_await echo(std::move(stream));
+        --now;
+    };
+    const auto clients = [&]() -> eddy::task<int> {
+        std::vector<eddy::task<bool>> asking;
+        for (int i = 0; i < 10; ++i) asking.push_back(ask(at));
+        int served = 0;
+        for (const bool each : co_await eddy::join_all(std::move(asking))) served += each ? 1 : 0;
+        end.cancel();
+        co_return served;
+    };
+    auto both =
+        eddy::join(serve(std::move(listener), handler, serve_options().shutdown(end).max_connections(3)), clients());
+    const auto done = within(core, std::move(both));
+    EXPECT_EQ(done.second, 10);
+    EXPECT_EQ(done.first.value().accepted, 10u);
+    EXPECT_EQ(most, 3);
+}
+
+TEST(NetServe, P066_WhatHasBegunMayEnd) {
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto at = listener.local_addr().value();
+    const cancellation_token end;
+    const auto client = [&]() -> eddy::task<std::string> {
+        auto stream = co_await tcp_stream::connect(at);
+        if (!stream || !co_await stream->write_all(bytes_of("a"))) co_return "not served";
+        std::array<std::byte, 1> back{};
+        if (!co_await stream->read_exact(back)) co_return "no answer";
+        end.cancel();
+        co_await eddy::yield_now();
+        auto late = co_await tcp_stream::connect(at);
+        if (late) co_return "a late one was served";
+        if (!co_await stream->write_all(bytes_of("b"))) co_return "cut off";
+        if (!co_await stream->read_exact(back)) co_return "cut off";
+        co_return "served to the end";
+    };
+    auto both = eddy::join(serve(std::move(listener), echo<tcp_stream>, serve_options().shutdown(end)), client());
+    const auto done = within(core, std::move(both));
+    EXPECT_EQ(done.second, "served to the end");
+    EXPECT_EQ(done.first.value().aborted, 0u);
+}
+
+TEST(NetServe, P066_WhatDoesNotEndInTimeIsAborted) {
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto at = listener.local_addr().value();
+    const cancellation_token end;
+    const auto held = std::make_shared<int>();
+    const auto handler = [&](tcp_stream stream, const socket_addr&) -> eddy::task<void> {
+        const auto mine = held;
+        end.cancel();
+        co_await echo(std::move(stream));
+    };
+    const auto client = [&]() -> eddy::task<bool> {
+        auto stream = co_await tcp_stream::connect(at);
+        std::array<std::byte, 1> into{};
+        co_return stream&& co_await stream->read(into) == 0u;
+    };
+    auto both = eddy::join(serve(std::move(listener), handler, serve_options().shutdown(end).drain(5ms)), client());
+    const auto done = within(core, std::move(both));
+    EXPECT_TRUE(done.second);
+    EXPECT_EQ(done.first.value().aborted, 1u);
+    EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST(NetServe, P066_AHandlerThatFailsEndsItsConnectionOnly) {
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto at = listener.local_addr().value();
+    const cancellation_token end;
+    int number = 0;
+    const auto handler = [&](tcp_stream stream) -> eddy::task<eddy::result<void>> {
+        const int mine = ++number;
+        if (mine == 1) throw std::runtime_error("the first");
+        if (mine == 2) co_return std::unexpected(std::make_error_code(std::errc::protocol_error));
+        co_await echo(std::move(stream));
+        co_return eddy::ok();
+    };
+    const auto clients = [&]() -> eddy::task<int> {
+        int served = 0;
+        for (int i = 0; i < 5; ++i) served += co_await ask(at) ? 1 : 0;
+        end.cancel();
+        co_return served;
+    };
+    auto both = eddy::join(serve(std::move(listener), handler, serve_options().shutdown(end)), clients());
+    const auto done = within(core, std::move(both));
+    EXPECT_EQ(done.second, 3);
+    EXPECT_EQ(done.first.value().accepted, 5u);
+    EXPECT_EQ(done.first.value().failed, 2u);
+}
+
+/// A listener that lifts a limit of descriptors when it has failed twice.
+class lifting_listener {
+public:
+    using accepted_type = tcp_listener::accepted_type;
+
+    lifting_listener(tcp_listener&& inner, support::descriptor_limit& limit) noexcept
+        : inner_(std::move(inner)), limit_(&limit) {}
+
+    eddy::poll_result<eddy::result<accepted_type>> poll_accept(eddy::context& cx) {
+        auto answer = inner_.poll_accept(cx);
+        if (answer && !*answer && ++failures_ == 2) limit_->lift();
+        return answer;
+    }
+    [[nodiscard]] eddy::result<socket_addr> local_addr() const noexcept { return inner_.local_addr(); }
+
+private:
+    tcp_listener inner_;
+    support::descriptor_limit* limit_;
+    int failures_ = 0;
+};
+
+TEST(NetServe, R012_ALackOfDescriptorsIsWaitedFor) {
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto client = support::raw_socket::connected(listener.local_addr().value());
+    const cancellation_token end;
+    const auto handler = [&](tcp_stream stream) -> eddy::task<void> {
+        end.cancel();
+        const auto closed = std::move(stream);
+        co_return;
+    };
+    support::descriptor_limit none(0);
+    lifting_listener lifting(std::move(listener), none);
+    const auto done = within(core, serve(std::move(lifting), handler, serve_options().shutdown(end)));
+    EXPECT_EQ(done.value().accepted, 1u);
+    EXPECT_EQ(done.value().accept_errors, 2u);
+}
+
+/// A listener of a user's own: gives streams of a pair, and then fails.
+class scripted_listener {
+public:
+    struct accepted_type {
+        unix_stream stream;
+        int peer;
+    };
+
+    explicit scripted_listener(int connections) noexcept : left_(connections) {}
+
+    eddy::poll_result<eddy::result<accepted_type>> poll_accept(eddy::context&) {
+        if (left_ == 0) {
+            const auto failed = std::make_error_code(std::errc::not_supported);
+            return eddy::result<accepted_type>(std::unexpect, failed);
+        }
+        auto pair = unix_stream::pair().value();
+        return eddy::result<accepted_type>(accepted_type{std::move(pair.first), left_--});
+    }
+    [[nodiscard]] eddy::result<int> local_addr() const noexcept { return 7; }
+
+private:
+    int left_;
+};
+
+TEST(NetServe, P066_AListenerOfAUsersOwnAndItsFailure) {
+    eddy::core core;
+    std::vector<int> peers;
+    const auto handler = [&](unix_stream, int peer) { peers.push_back(peer); };  // no coroutine
+    EXPECT_EQ(within(core, serve(scripted_listener(3), handler)).error(), std::errc::not_supported);
+    EXPECT_EQ(peers, (std::vector{3, 2, 1}));
+}
+
+TEST(NetServe, P066_DroppingItAbortsAllConnections) {
+    const support::leaves_no_descriptor guard;
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    const auto at = listener.local_addr().value();
+    const auto client = [&]() -> eddy::task<bool> {
+        auto stream = co_await tcp_stream::connect(at);
+        if (!stream || !co_await stream->write_all(bytes_of("x"))) co_return false;
+        std::array<std::byte, 1> back{};
+        const auto read = co_await stream->read_exact(back);
+        co_return read.has_value();
+    };
+    auto either = eddy::select(serve(std::move(listener), echo<tcp_stream>), client());
+    EXPECT_EQ(within(core, std::move(either)).index(), 1u);
+    EXPECT_EQ(within(core, tcp_stream::connect(at)).error(), std::errc::connection_refused);
+}
+
+TEST(NetServeStress, P066_OnAPool) {
+    eddy::runtime pool;
+    const cancellation_token end;
+    std::atomic<int> calls{0};
+    const auto all = [&]() -> eddy::task<int> {
+        auto listener = co_await tcp_listener::bind(any);
+        const auto at = listener->local_addr().value();
+        const auto handler = [&calls](tcp_stream stream, const socket_addr&) {
+            ++calls;
+            return echo(std::move(stream));
+        };
+        auto serving =
+            eddy::spawn(serve(*std::move(listener), handler, serve_options().shutdown(end).max_connections(50)));
+        eddy::join_set<bool> clients;
+        for (int i = 0; i < 200; ++i) clients.spawn(ask(at));
+        int served = 0;
+        for (const bool each : co_await std::move(clients).join_all()) served += each ? 1 : 0;
+        end.cancel();
+        auto ended = co_await serving;
+        co_return ended.value() && (*ended)->accepted == 200 ? served : -1;
+    };
+    auto limited = eddy::time::timeout(20s, all());
+    EXPECT_EQ(pool.block_on(std::move(limited)), 200);
+    EXPECT_EQ(calls, 200);
+}
+
+}  // namespace

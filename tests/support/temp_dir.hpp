@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace support {
+
+/// A folder of the test's own, which is removed with all that is in it.
+class temp_dir {
+public:
+    temp_dir() : path_(testing::TempDir() + "eddy.XXXXXX") {
+        if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no folder could be made");
+    }
+    temp_dir(const temp_dir&) = delete;
+    temp_dir& operator=(const temp_dir&) = delete;
+    ~temp_dir() {
+        std::error_code ignored;
+        std::filesystem::remove_all(path_, ignored);
+    }
+
+    [[nodiscard]] std::string operator/(std::string_view name) const { return path_ + "/" + std::string(name); }
+
+private:
+    std::string path_;
+};
+
+}  // namespace support

@@ -1,0 +1,588 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/prelude.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include <gtest/gtest.h>
+
+#include <fcntl.h>
+#include <net/if.h>
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <support/net.hpp>
+#include <support/polling.hpp>
+#include <support/resolver.hpp>
+
+// One datagram at a time, and the options. Batches are in udp_batch_test.cpp.
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::net::ip_addr;
+using eddy::net::ipv4_addr;
+using eddy::net::ipv6_addr;
+using eddy::net::socket_addr;
+using eddy::net::udp_socket;
+using eddy::test::by_hand;
+using support::bytes_of;
+using support::text_of;
+using support::within;
+
+const socket_addr any(ip_addr::v4_loopback(), 0);
+
+udp_socket bound(const eddy::core& core) { return udp_socket::bind(any, core.handle()).value(); }
+socket_addr addr_of(const udp_socket& socket) { return socket.local_addr().value(); }
+
+/// What one receive of at most 64 bytes says: the bytes, or the error.
+eddy::task<std::string> receive(udp_socket& socket) {
+    std::array<std::byte, 64> into{};
+    const auto count = co_await socket.recv(into);
+    if (!count) co_return "error: " + count.error().message();
+    co_return text_of(std::span(into).first(*count));
+}
+
+/// A UDP socket of the system, bound to a free port.
+int raw_udp(int flags = SOCK_NONBLOCK) {
+    const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC | flags, 0);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (::bind(fd, reinterpret_cast<const sockaddr*>(&at), sizeof at) != 0) {
+        throw std::system_error(errno, std::generic_category(), "bind");
+    }
+    return fd;
+}
+
+/// An address that nobody has, for the moment.
+socket_addr closed_port(const eddy::core& core) { return addr_of(bound(core)); }
+
+// ---- Making one ----
+
+TEST(UdpSocket, S82_PortZeroTakesAFreeOne) {
+    eddy::core core;
+    const auto socket = bound(core);
+    EXPECT_NE(addr_of(socket).port(), 0);
+    EXPECT_EQ(addr_of(socket).ip(), any.ip());
+    EXPECT_EQ(socket.peer_addr().error(), std::errc::not_connected);
+    EXPECT_NE(::fcntl(socket.native_handle(), F_GETFL) & O_NONBLOCK, 0);
+    EXPECT_NE(::fcntl(socket.native_handle(), F_GETFD) & FD_CLOEXEC, 0);
+}
+
+TEST(UdpSocket, S82_BindTakesAddressesInEachForm) {
+    const support::leaves_no_descriptor guard;
+    eddy::core core;
+    const std::vector<socket_addr> several{any, any};
+    EXPECT_TRUE(within(core, udp_socket::bind(any)));
+    EXPECT_TRUE(within(core, udp_socket::bind("127.0.0.1:0")));
+    EXPECT_TRUE(within(core, udp_socket::bind("localhost:0")));
+    EXPECT_TRUE(within(core, udp_socket::bind("localhost", 0)));
+    EXPECT_TRUE(within(core, udp_socket::bind(any.ip(), 0)));
+    EXPECT_TRUE(within(core, udp_socket::bind(several)));
+    EXPECT_EQ(within(core, udp_socket::bind(std::vector<socket_addr>())).error(), eddy::errc::no_address);
+    EXPECT_EQ(within(core, udp_socket::bind("127.0.0.1")).error(), eddy::errc::bad_address);
+    by_hand nowhere{udp_socket::bind(any)};
+    EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
+}
+
+TEST(UdpSocket, BindReportsWhatIsMissing) {
+    eddy::core core;
+    const auto fds = support::fd_count();
+    const auto first = bound(core);
+    EXPECT_EQ(udp_socket::bind(addr_of(first), core.handle()).error(), std::errc::address_in_use);
+    EXPECT_EQ(within(core, udp_socket::bind(addr_of(first))).error(), std::errc::address_in_use);
+    EXPECT_EQ(support::fd_count(), fds + 1);
+    const auto gone = eddy::core().handle();
+    EXPECT_EQ(udp_socket::bind(any, gone).error(), eddy::errc::runtime_shutdown);
+    auto without = eddy::core::builder().enable_io(false).build().value();
+    EXPECT_EQ(within(without, udp_socket::bind(any)).error(), eddy::errc::io_disabled);
+}
+
+TEST(UdpSocket, ASocketMadeByHandIsAdoptedAndGivenUp) {
+    eddy::core core;
+    const int fd = raw_udp();
+    auto socket = udp_socket::from_native(fd).value();
+    EXPECT_EQ(socket.native_handle(), fd);
+    auto peer = bound(core);
+    within(core, peer.send_to(bytes_of("hello"), addr_of(socket))).value();
+    EXPECT_EQ(within(core, receive(socket)), "hello");
+    const auto parts = within(core, std::move(socket).into_native()).value();
+    EXPECT_EQ(parts.native_handle, fd);
+    EXPECT_EQ(::fcntl(fd, F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+    ::close(fd);
+}
+
+TEST(UdpSocket, WhatIsNoUdpSocketIsRefusedAndClosed) {
+    const support::leaves_no_descriptor guard;
+    EXPECT_EQ(udp_socket::from_native(raw_udp(0)).error(), eddy::errc::blocking_descriptor);
+    auto tcp = support::raw_socket::listening();
+    tcp.set_nonblocking();
+    EXPECT_EQ(udp_socket::from_native(tcp.release()).error(), std::errc::wrong_protocol_type);
+    EXPECT_EQ(udp_socket::from_native(-1).error(), std::errc::bad_file_descriptor);
+}
+
+// ---- Sending and receiving ----
+
+TEST(UdpSocket, S82_SendToAndRecvFromSayWhereADatagramComesFrom) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    EXPECT_EQ(within(core, one.send_to(bytes_of("ping"), addr_of(other))).value(), 4u);
+    std::array<std::byte, 16> into{};
+    const auto got = within(core, other.recv_from(into)).value();
+    EXPECT_EQ(text_of(std::span(into).first(got.size)), "ping");
+    EXPECT_EQ(got.from, addr_of(one));
+    EXPECT_FALSE(got.is_truncated);
+}
+
+TEST(UdpSocket, P058_AReceiverThatWaitsIsWoken) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    const auto work = [&]() -> eddy::task<std::string> {
+        const auto reply = [&]() -> eddy::task<void> {
+            co_await eddy::yield_now();
+            static_cast<void>(co_await one.send_to(bytes_of("late"), addr_of(other)));
+        };
+        auto both = eddy::join(receive(other), reply());
+        auto ended = co_await std::move(both);
+        co_return ended.first;
+    };
+    for (int i = 0; i < 20; ++i) EXPECT_EQ(within(core, work()), "late");
+    EXPECT_EQ(core.metrics().io().fds_registered, 1u) << "a send that has room needs no registration";
+}
+
+TEST(UdpSocket, P058_AReceiveThatIsDroppedLosesNothing) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    for (int i = 0; i < 50; ++i) {
+        const auto text = std::to_string(i);
+        auto limited = eddy::select(receive(other), eddy::yield_now());
+        EXPECT_EQ(within(core, std::move(limited)).index(), 1u);
+        within(core, one.send_to(bytes_of(text), addr_of(other))).value();
+        EXPECT_EQ(within(core, receive(other)), text);
+    }
+}
+
+TEST(UdpSocket, AnEmptyDatagramIsADatagram) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    EXPECT_EQ(within(core, one.send_to({}, addr_of(other))).value(), 0u);
+    within(core, one.connect(addr_of(other))).value();
+    EXPECT_EQ(within(core, one.send({})).value(), 0u);
+    within(core, one.send(bytes_of("x"))).value();
+    EXPECT_EQ(within(core, receive(other)), "");
+    std::array<std::byte, 4> into{};
+    EXPECT_EQ(within(core, other.recv_from(into)).value().from, addr_of(one));
+    EXPECT_EQ(within(core, receive(other)), "x");
+}
+
+TEST(UdpSocket, S82_ADatagramThatDoesNotFitIsSaidToBeTruncated) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    for (int i = 0; i < 3; ++i) within(core, one.send_to(bytes_of("0123456789"), addr_of(other))).value();
+    std::array<std::byte, 4> into{};
+    EXPECT_EQ(within(core, other.recv(into)).value(), 4u);
+    const auto cut = within(core, other.recv_from(into)).value();
+    EXPECT_TRUE(cut.is_truncated);
+    EXPECT_EQ(text_of(std::span(into).first(cut.size)), "0123");
+    const auto none = within(core, other.recv_from({})).value();
+    EXPECT_TRUE(none.is_truncated);
+    EXPECT_EQ(none.size, 0u);
+    EXPECT_EQ(other.try_recv(into).error(), std::errc::operation_would_block) << "the rest is not received later";
+}
+
+TEST(UdpSocket, P058_PeekLeavesTheDatagramWhereItIs) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    std::array<std::byte, 8> into{};
+    EXPECT_EQ(other.try_peek(into).error(), std::errc::operation_would_block);
+    within(core, one.send_to(bytes_of("twice"), addr_of(other))).value();
+    EXPECT_EQ(within(core, other.peek(into)).value(), 5u);
+    EXPECT_EQ(within(core, other.peek_from(into)).value().from, addr_of(one));
+    EXPECT_EQ(other.try_peek(into).value(), 5u);
+    EXPECT_EQ(other.try_peek_from(into).value().size, 5u);
+    EXPECT_EQ(within(core, receive(other)), "twice");
+    EXPECT_EQ(other.try_peek_from(into).error(), std::errc::operation_would_block);
+}
+
+TEST(UdpSocket, R096_APeekThatWaitsIsWoken) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    std::array<std::byte, 8> into{};
+    const auto later = [&]() -> eddy::task<void> {
+        co_await eddy::yield_now();
+        static_cast<void>(co_await one.send_to(bytes_of("seen"), addr_of(other)));
+    };
+    for (int i = 0; i < 5; ++i) {
+        auto both = eddy::join(other.peek(into), later());
+        EXPECT_EQ(within(core, std::move(both)).first.value(), 4u);
+        EXPECT_EQ(within(core, other.peek(into)).value(), 4u);
+        EXPECT_EQ(within(core, receive(other)), "seen");
+    }
+}
+
+TEST(UdpSocket, R009_AReaderThatIsWokenMayDropItsSocket) {
+    eddy::core core;
+    auto one = bound(core);
+    const auto once = [](udp_socket mine) -> eddy::task<bool> {
+        std::array<std::byte, 8> into{};
+        auto both = eddy::join(mine.recv(into), mine.writable());
+        const auto done = co_await std::move(both);
+        co_return done.first.has_value();
+    };
+    for (int i = 0; i < 20; ++i) {
+        auto other = bound(core);
+        const auto to = addr_of(other);
+        auto both = eddy::join(once(std::move(other)), one.send_to(bytes_of("x"), to));
+        EXPECT_TRUE(within(core, std::move(both)).first);
+    }
+}
+
+TEST(UdpSocket, P058_TryNeverWaits) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    std::array<std::byte, 8> into{};
+    EXPECT_EQ(other.try_recv(into).error(), std::errc::operation_would_block);
+    EXPECT_EQ(other.try_recv_from(into).error(), std::errc::operation_would_block);
+    EXPECT_EQ(one.try_send_to(bytes_of("a"), addr_of(other)).value(), 1u);
+    within(core, one.connect(addr_of(other))).value();
+    EXPECT_EQ(one.try_send(bytes_of("bc")).value(), 2u);
+    EXPECT_TRUE(within(core, other.readable()).value().is_readable());
+    EXPECT_EQ(other.try_recv(into).value(), 1u);
+    EXPECT_EQ(other.try_recv_from(into).value().size, 2u);
+    EXPECT_EQ(other.try_recv(into).error(), std::errc::operation_would_block);
+    EXPECT_TRUE(within(core, other.writable()).value().is_writable());
+    EXPECT_TRUE(within(core, other.ready(eddy::io::interest::writable)));
+    auto limited = eddy::select(other.readable(), eddy::yield_now());
+    EXPECT_EQ(within(core, std::move(limited)).index(), 1u) << "readable after a try that would block";
+}
+
+TEST(UdpSocket, P058_PollFormsDoTheSame) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    std::array<std::byte, 8> into{};
+    const auto run = [&](auto poll) {
+        auto future = eddy::poll_fn([poll](eddy::context& cx) { return poll(cx); });
+        return within(core, std::move(future)).value();
+    };
+    run([&](auto& cx) { return one.poll_send_to(cx, bytes_of("one"), addr_of(other)); });
+    within(core, one.connect(addr_of(other))).value();
+    run([&](auto& cx) { return one.poll_send(cx, bytes_of("four")); });
+    EXPECT_EQ(run([&](auto& cx) { return other.poll_peek(cx, into); }), 3u);
+    EXPECT_EQ(run([&](auto& cx) { return other.poll_peek_from(cx, into); }).from, addr_of(one));
+    EXPECT_EQ(run([&](auto& cx) { return other.poll_recv_from(cx, into); }).size, 3u);
+    EXPECT_EQ(run([&](auto& cx) { return other.poll_recv(cx, into); }), 4u);
+}
+
+TEST(UdpSocket, S82_AConnectedSocketHearsItsPeerOnly) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    auto stranger = bound(core);
+    within(core, one.connect(addr_of(other))).value();
+    EXPECT_EQ(one.peer_addr().value(), addr_of(other));
+    within(core, stranger.send_to(bytes_of("no"), addr_of(one))).value();
+    within(core, other.send_to(bytes_of("yes"), addr_of(one))).value();
+    EXPECT_EQ(within(core, receive(one)), "yes");
+    within(core, one.send(bytes_of("to other"))).value();
+    EXPECT_EQ(within(core, receive(other)), "to other");
+    within(core, one.connect(addr_of(stranger).to_string())).value();
+    within(core, one.connect("localhost", addr_of(stranger).port())).value();
+    within(core, one.connect(any.ip(), addr_of(stranger).port())).value();
+    within(core, one.send(bytes_of("to stranger"))).value();
+    EXPECT_EQ(within(core, receive(stranger)), "to stranger");
+}
+
+TEST(UdpSocket, ASocketThatIsNotConnectedNeedsAnAddress) {
+    eddy::core core;
+    auto one = bound(core);
+    EXPECT_EQ(within(core, one.send(bytes_of("x"))).error(), std::errc::destination_address_required);
+    EXPECT_EQ(within(core, one.connect(std::vector<socket_addr>())).error(), eddy::errc::no_address);
+}
+
+TEST(UdpSocket, SendToLooksNamesUp) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    const support::stub_resolver stub({addr_of(other)});
+    EXPECT_EQ(within(core, one.send_to(bytes_of("named"), "name:1")).value(), 5u);
+    EXPECT_EQ(within(core, receive(other)), "named");
+    EXPECT_EQ(within(core, one.send_to(bytes_of("x"), "nonsense")).error(), eddy::errc::bad_address);
+    EXPECT_EQ(within(core, one.send_to(bytes_of("x"), std::vector<socket_addr>())).error(), eddy::errc::no_address);
+}
+
+TEST(UdpSocket, S82_ThatNobodyHasThePortIsToldToAConnectedSocketOnce) {
+    eddy::core core;
+    auto one = bound(core);
+    const auto nobody = closed_port(core);
+    within(core, one.connect(nobody)).value();
+    std::array<std::byte, 8> into{};
+    for (int i = 0; i < 3; ++i) {
+        within(core, one.send(bytes_of("x"))).value();
+        EXPECT_EQ(within(core, one.recv(into)).error(), std::errc::connection_refused);
+    }
+    within(core, one.send(bytes_of("x"))).value();
+    EXPECT_TRUE(within(core, one.ready(eddy::io::interest::readable)).value().is_error());
+    EXPECT_EQ(one.take_error().value(), std::make_error_code(std::errc::connection_refused));
+    EXPECT_FALSE(one.take_error().value());
+    // It is of use as before.
+    auto other = bound(core);
+    within(core, one.connect(addr_of(other))).value();
+    within(core, one.send(bytes_of("alive"))).value();
+    EXPECT_EQ(within(core, receive(other)), "alive");
+    within(core, other.send_to(bytes_of("too"), addr_of(one))).value();
+    EXPECT_EQ(within(core, receive(one)), "too");
+}
+
+TEST(UdpSocket, ASocketThatIsNotConnectedIsNotTold) {
+    eddy::core core;
+    auto one = bound(core);
+    const auto nobody = closed_port(core);
+    for (int i = 0; i < 3; ++i) within(core, one.send_to(bytes_of("x"), nobody)).value();
+    std::array<std::byte, 8> into{};
+    EXPECT_EQ(one.try_recv(into).error(), std::errc::operation_would_block);
+}
+
+TEST(UdpSocket, S83_ADatagramThatIsTooLargeIsAnError) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    const std::vector<std::byte> large(65'508);
+    EXPECT_EQ(within(core, one.send_to(large, addr_of(other))).error(), std::errc::message_size);
+    EXPECT_EQ(within(core, one.send_to(std::span(large).first(65'507), addr_of(other))).value(), 65'507u);
+    std::vector<std::byte> into(65'507);
+    EXPECT_EQ(within(core, other.recv(into)).value(), 65'507u);
+}
+
+TEST(UdpSocket, S82_Ipv6) {
+    eddy::core core;
+    auto one = within(core, udp_socket::bind("::1", 0));
+    if (!one) GTEST_SKIP() << "no IPv6 here: " << one.error().message();
+    auto other = within(core, udp_socket::bind("[::1]:0")).value();
+    within(core, one->send_to(bytes_of("six"), addr_of(other))).value();
+    std::array<std::byte, 8> into{};
+    EXPECT_EQ(within(core, other.recv_from(into)).value().from, addr_of(*one));
+    one->set_ttl(9).value();
+    EXPECT_EQ(one->ttl().value(), 9u);
+    one->set_tos(0x28).value();
+    EXPECT_EQ(one->tos().value(), 0x28u);
+}
+
+// ---- By value ----
+
+TEST(UdpSocket, S83_SocketAndBufferComeBack) {
+    eddy::core core;
+    const auto work = [](udp_socket from, udp_socket to) -> eddy::task<bool> {
+        const auto target = to.local_addr().value();
+        const auto source = from.local_addr().value();
+        std::vector<std::byte> message(3, std::byte{'m'});
+        const std::byte* const where = message.data();
+        auto [sender, sent_buffer, sent] = co_await std::move(from).send_dgram(std::move(message), target);
+        if (!sent || sent_buffer.data() != where) co_return false;
+        std::vector<std::byte> room(10);
+        auto [sock, buf, n, peer] = co_await std::move(to).recv_dgram(std::move(room));
+        if (n != 3u || peer != source || buf.size() != 10 || buf[2] != std::byte{'m'}) co_return false;
+        std::string text = "back";
+        auto answered = co_await std::move(sock).send_dgram(std::move(text), peer);
+        if (!answered.sent) co_return false;
+        std::array<std::byte, 16> into{};
+        co_return co_await sender.recv(into) == 4u;
+    };
+    EXPECT_TRUE(within(core, work(bound(core), bound(core))));
+}
+
+TEST(UdpSocket, S83_SocketAndBufferComeBackWithAnError) {
+    eddy::core core;
+    auto socket = bound(core);
+    const auto at = addr_of(socket);
+    auto back = within(core, std::move(socket).send_dgram(std::vector<std::byte>(70'000), at));
+    EXPECT_EQ(back.sent.error(), std::errc::message_size);
+    EXPECT_EQ(back.buf.size(), 70'000u);
+    EXPECT_EQ(addr_of(back.sock), at);
+    within(core, back.sock.connect(closed_port(core))).value();
+    within(core, back.sock.send(bytes_of("x"))).value();
+    const auto received = within(core, std::move(back.sock).recv_dgram(std::move(back.buf)));
+    EXPECT_EQ(received.n.error(), std::errc::connection_refused);
+    EXPECT_EQ(received.buf.size(), 70'000u);
+    EXPECT_EQ(addr_of(received.sock), at);
+}
+
+TEST(UdpSocket, S83_AShortSendIsAnError) {
+    EXPECT_TRUE(eddy::detail::check_whole(7u, 7));
+    EXPECT_EQ(eddy::detail::check_whole(6u, 7).error(), std::errc::io_error);
+    const auto refused = std::make_error_code(std::errc::connection_refused);
+    EXPECT_EQ(eddy::detail::check_whole(std::unexpected(refused), 7).error(), refused);
+}
+
+// ---- Options ----
+
+TEST(UdpSocket, P059_OptionsAreReadBackAsTheyWereSet) {
+    eddy::core core;
+    const auto one = bound(core);
+    EXPECT_FALSE(one.broadcast().value());
+    one.set_broadcast(true).value();
+    EXPECT_TRUE(one.broadcast().value());
+    one.set_ttl(17).value();
+    EXPECT_EQ(one.ttl().value(), 17u);
+    one.set_tos(0x10).value();
+    EXPECT_EQ(one.tos().value(), 0x10u);
+    EXPECT_TRUE(one.multicast_loop_v4().value());
+    one.set_multicast_loop_v4(false).value();
+    EXPECT_FALSE(one.multicast_loop_v4().value());
+    EXPECT_EQ(one.multicast_ttl_v4().value(), 1u);
+    one.set_multicast_ttl_v4(5).value();
+    EXPECT_EQ(one.multicast_ttl_v4().value(), 5u);
+    one.set_multicast_if_v4(ipv4_addr::loopback()).value();
+    EXPECT_EQ(one.multicast_if_v4().value(), ipv4_addr::loopback());
+    one.set_send_buffer_size(20'000).value();
+    EXPECT_EQ(one.send_buffer_size().value(), 40'000u);
+    one.set_recv_buffer_size(20'000).value();
+    EXPECT_EQ(one.recv_buffer_size().value(), 40'000u);
+    EXPECT_FALSE(one.take_error().value());
+    EXPECT_EQ(one.set_ttl(0x80000000).error(), std::errc::invalid_argument);
+}
+
+TEST(UdpSocket, P059_OptionsOfIpv6) {
+    eddy::core core;
+    const auto made = within(core, udp_socket::bind("::1", 0));
+    if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message();
+    EXPECT_TRUE(made->multicast_loop_v6().value());
+    made->set_multicast_loop_v6(false).value();
+    EXPECT_FALSE(made->multicast_loop_v6().value());
+    made->set_multicast_hops_v6(3).value();
+    EXPECT_EQ(made->multicast_hops_v6().value(), 3u);
+    const auto loopback = ::if_nametoindex("lo");
+    made->set_multicast_if_v6(loopback).value();
+    EXPECT_EQ(made->multicast_if_v6().value(), loopback);
+}
+
+TEST(UdpSocket, P059_ToABroadcastAddressOneSendsOnlyIfThatIsAllowed) {
+    eddy::core core;
+    auto one = bound(core);
+    const socket_addr everybody(ipv4_addr(127, 255, 255, 255), 9);
+    EXPECT_EQ(within(core, one.send_to(bytes_of("x"), everybody)).error(), std::errc::permission_denied);
+    one.set_broadcast(true).value();
+    EXPECT_TRUE(within(core, one.send_to(bytes_of("x"), everybody)));
+}
+
+TEST(UdpSocket, P059_MulticastReachesThoseWhoHaveJoined) {
+    eddy::core core;
+    const ipv4_addr group(239, 255, 77, 7);
+    auto receiver = within(core, udp_socket::bind(ip_addr::v4_any(), 0)).value();
+    if (const auto joined = receiver.join_multicast_v4(group, ipv4_addr::loopback()); !joined) {
+        GTEST_SKIP() << "no multicast here: " << joined.error().message();
+    }
+    EXPECT_EQ(receiver.join_multicast_v4(group, ipv4_addr::loopback()).error(), std::errc::address_in_use);
+    EXPECT_EQ(receiver.join_multicast_v4(ipv4_addr::loopback(), ipv4_addr::any()).error(), std::errc::invalid_argument);
+    auto sender = bound(core);
+    sender.set_multicast_if_v4(ipv4_addr::loopback()).value();
+    within(core, sender.send_to(bytes_of("all"), socket_addr(group, addr_of(receiver).port()))).value();
+    EXPECT_EQ(within(core, receive(receiver)), "all");
+    receiver.leave_multicast_v4(group, ipv4_addr::loopback()).value();
+    EXPECT_EQ(receiver.leave_multicast_v4(group, ipv4_addr::loopback()).error(), std::errc::address_not_available);
+}
+
+TEST(UdpSocket, P059_MulticastOfIpv6) {
+    eddy::core core;
+    auto made = within(core, udp_socket::bind(ip_addr::v6_any(), 0));
+    if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message();
+    const auto group = ipv6_addr::parse("ff11::77:7").value();
+    const auto loopback = ::if_nametoindex("lo");
+    if (const auto joined = made->join_multicast_v6(group, loopback); !joined) {
+        GTEST_SKIP() << "no multicast here: " << joined.error().message();
+    }
+    EXPECT_EQ(made->join_multicast_v6(group, loopback).error(), std::errc::address_in_use);
+    made->leave_multicast_v6(group, loopback).value();
+    EXPECT_EQ(made->leave_multicast_v6(group, loopback).error(), std::errc::address_not_available);
+}
+
+TEST(UdpSocket, P059_BindsToADevice) {
+    eddy::core core;
+    const auto one = bound(core);
+    EXPECT_EQ(one.device().value(), std::nullopt);
+    if (const auto done = one.bind_device("lo"); !done) GTEST_SKIP() << done.error().message();
+    EXPECT_EQ(one.device().value(), "lo");
+    EXPECT_EQ(one.bind_device("no such one").error(), std::errc::no_such_device);
+    EXPECT_EQ(one.bind_device("a name that is too long").error(), std::errc::invalid_argument);
+    EXPECT_EQ(one.bind_device(std::string_view("l\0o", 3)).error(), std::errc::invalid_argument);
+    if (!one.bind_device(std::nullopt)) GTEST_SKIP() << "to unbind it needs a privilege";
+    EXPECT_EQ(one.device().value(), std::nullopt);
+}
+
+// ---- Loops ----
+
+TEST(UdpSocket, ItsLoopsEndEndsWhatWaits) {
+    eddy::core other;
+    std::optional<udp_socket> socket;
+    {
+        eddy::core core;
+        socket.emplace(bound(core));
+        auto limited = eddy::select(receive(*socket), eddy::yield_now());
+        EXPECT_EQ(within(core, std::move(limited)).index(), 1u);
+    }
+    std::array<std::byte, 4> into{};
+    EXPECT_EQ(within(other, socket->recv(into)).error(), eddy::errc::runtime_shutdown);
+    EXPECT_EQ(socket->try_recv_from(into).error(), eddy::errc::runtime_shutdown);
+}
+
+TEST(UdpSocket, WaitingWithoutALoopIsMisuse) {
+    auto socket = udp_socket::from_native(raw_udp()).value();
+    std::array<std::byte, 4> into{};
+    by_hand waiting{socket.recv(into)};
+    EXPECT_NE(support::text_of_misuse([&] { static_cast<void>(waiting.poll()); }).find("event loop"),
+              std::string::npos);
+}
+
+TEST(UdpSocketStress, P058_ManyTasksPlayPingPongOnAPool) {
+    eddy::runtime pool;
+    constexpr int rounds = 200;
+    const auto answer = [](udp_socket socket) -> eddy::task<void> {
+        std::array<std::byte, 64> buffer{};
+        for (;;) {
+            const auto got = co_await socket.recv_from(buffer);
+            if (!got || got->size == 0) co_return;
+            if (!co_await socket.send_to(std::span(buffer).first(got->size), got->from)) co_return;
+        }
+    };
+    const auto ask = [](socket_addr to) -> eddy::task<int> {
+        auto made = co_await udp_socket::bind(any);
+        if (!made || !co_await made->connect(to)) co_return -1;
+        int right = 0;
+        for (int i = 0; i < rounds; ++i) {
+            const auto text = std::to_string(i);
+            std::array<std::byte, 64> buffer{};
+            if (!co_await made->send(bytes_of(text))) break;
+            const auto got = co_await made->recv(buffer);
+            right += got && text_of(std::span(buffer).first(*got)) == text ? 1 : 0;
+        }
+        static_cast<void>(co_await made->send({}));
+        co_return right;
+    };
+    const auto all = [&]() -> eddy::task<int> {
+        eddy::join_set<int> asking;
+        eddy::join_set<void> answering;
+        for (int i = 0; i < 16; ++i) {
+            auto server = co_await udp_socket::bind(any);
+            const auto at = server->local_addr().value();
+            answering.spawn(answer(*std::move(server)));
+            asking.spawn(ask(at));
+        }
+        int right = 0;
+        for (const int each : co_await std::move(asking).join_all()) right += each;
+        co_await std::move(answering).join_all();
+        co_return right;
+    };
+    auto limited = eddy::time::timeout(20s, all());
+    EXPECT_EQ(pool.block_on(std::move(limited)), 16 * rounds);
+}
+
+}  // namespace
