@@ -125,7 +125,9 @@ private:
 /// the cleanup. Nothing but its own end ends the cleanup: it is shielded, also from deadlines (with_deadline); so give it a
 /// timeout, if it may take long. What it borrows of the coroutine that awaits this is still there.
 /// When it does not run: if `work` has never been polled; and if this is destroyed outright, since a destructor cannot wait: a
-/// shutdown that has no time left, or a poll by hand that drops it. What must be done even then belongs into a destructor.
+/// shutdown that has no time left, or a poll by hand that drops it; or, where it was only lent to whoever is cancelled, with the
+/// coroutine that has it: lent by std::ref, or inside a stream of which a loop awaits next() (for_each() and its like end the
+/// stream in order). What must be done even then belongs into a destructor.
 /// Several of them nest: the innermost runs first.
 /// Errors: what the cleanup gives is dropped; what it throws is thrown, unless `work` has thrown, or was cancelled.
 /// Cancel safety: that of `work`. Lifetime: both are moved in; std::ref lends the work. Captures live until the cleanup has ended.

@@ -120,7 +120,9 @@ template <class Self>
 class stream_ops {
 public:
     /// The next item: `while (auto item = co_await items.next()) ...`; nothing at the end.
-    /// Cancel safety: safe. Lifetime: borrows the stream.
+    /// Cancel safety: safe. If the task is cancelled here, the stream is not ended in order, but destroyed with the coroutine that
+    /// has it: shielded() and finally() inside the stream are cut off. for_each() ends it in order.
+    /// Lifetime: borrows the stream.
     [[nodiscard]] next_future<Self> next() noexcept { return next_future<Self>(self()); }
 
     /// For items that are `expected`: the next value, nothing at the end, or the error.
