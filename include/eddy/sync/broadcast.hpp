@@ -410,7 +410,7 @@ public:
         reader how;
         const state::taken found = channel_->poll(of_->next_, waiter_, cx.waker(), how);
         if (found.kind == state::kinds::item) [[likely]]
-            return output_type(std::in_place, how.take(found));
+            return poll_result<output_type>(std::in_place, std::in_place, how.take(found));
         if (found.kind != state::kinds::empty) return receiver::outcome_of(found, how);
         cx.refund_budget();
         return not_ready;

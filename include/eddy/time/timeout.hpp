@@ -76,7 +76,7 @@ private:
             if constexpr (std::is_void_v<output_t<F>>) {
                 return output_type();
             } else {
-                return output_type(std::in_place, *std::move(answer));
+                return poll_result<output_type>(std::in_place, std::in_place, *std::move(answer));
             }
         }
         if (!poll_deadline(cx)) return not_ready;
