@@ -148,8 +148,7 @@ public:
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from);
     poll_result<result<std::size_t>> poll_read_vectored(context& cx, std::span<const std::span<std::byte>> into);
-    poll_result<result<std::size_t>> poll_write_vectored(context& cx,
-                                                         std::span<const std::span<const std::byte>> from);
+    poll_result<result<std::size_t>> poll_write_vectored(context& cx, std::span<const std::span<const std::byte>> from);
     poll_result<result<void>> poll_flush(context& cx);
     poll_result<result<void>> poll_shutdown(context& cx);
 
