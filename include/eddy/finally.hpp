@@ -125,7 +125,9 @@ private:
 /// the cleanup. Nothing but its own end ends the cleanup: it is shielded, also from deadlines (with_deadline); so give it a
 /// timeout, if it may take long. What it borrows of the coroutine that awaits this is still there.
 /// When it does not run: if `work` has never been polled; and if this is destroyed outright, since a destructor cannot wait: a
-/// shutdown that has no time left, or a poll by hand that drops it. What must be done even then belongs into a destructor.
+/// shutdown that has no time left, a poll by hand that drops it, or a task that is cancelled and has only lent it to what it
+/// awaits (by std::ref, or in a stream that is its local: `jobs.next()`). What must be done even then belongs into a destructor.
+/// A cleanup in a shutdown spawns nothing any more, nor in a scope.
 /// Several of them nest: the innermost runs first.
 /// Errors: what the cleanup gives is dropped; what it throws is thrown, unless `work` has thrown, or was cancelled.
 /// Cancel safety: that of `work`. Lifetime: both are moved in; std::ref lends the work. Captures live until the cleanup has ended.

@@ -67,6 +67,10 @@ private:
 /// cut it off: if it may take too long, put a timeout inside.
 /// It does not help where futures are destroyed outright, as they may be at any time: by a shutdown that has no time left, or by a
 /// poll by hand that drops it. Work that has to outlive even that is spawned.
+/// The same happens, in a task that is cancelled, to what the task only lends to what it awaits: futures in std::ref, and in
+/// streams that are its locals (`jobs.next()`).
+/// The children of a scope in `work` are tasks of their own: a shutdown cancels each, and the scope goes on to its end without
+/// them; so shield in them what has to be finished.
 /// `work` that has not been polled when it is cancelled does not begin.
 /// Cancel safety: safe, in the orderly way; destroyed outright, that of `work`.
 /// Lifetime: `work` is moved in; use std::ref to lend it.
