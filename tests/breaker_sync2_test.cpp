@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What breaks what tasks wait for each other with, the second time: what takes the whole budget of its task in each poll, and by
 // that starves what stands beside it; streams that are moved while something inside waits; destructors of streams that change
-// the map that they are in.
+// the map that they are in; memory of what was given up.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -9,12 +9,14 @@
 #include <expected>
 #include <functional>
 #include <optional>
+#include <set>
 #include <string>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include <eddy/boxed_future.hpp>
+#include <eddy/futures_unordered.hpp>
 #include <eddy/join_all.hpp>
 #include <eddy/poll_fn.hpp>
 #include <eddy/ready.hpp>
@@ -29,6 +31,7 @@
 #include <eddy/time/interval.hpp>
 
 #include "support/items.hpp"
+#include "support/runtime.hpp"
 #include "support/scripted.hpp"
 #include "support/time_loop.hpp"
 
@@ -286,6 +289,61 @@ TEST(BreakerStreamMap, StreamsThatAreClearedMayChangeTheMap) {
     EXPECT_EQ(all.size(), 1u) << "what a destructor has put there";
     EXPECT_TRUE(all.remove(3));
     EXPECT_TRUE(all.is_empty());
+}
+
+// ---- Memory that is kept too long ----
+
+/// A future that notes where it has been.
+class noted_future : public eddy::future_ops<noted_future> {
+public:
+    using output_type = void;
+
+    explicit noted_future(std::set<const void*>& places) : places_(&places) {}
+    noted_future(noted_future&& other) noexcept : places_(other.places_) { places_->insert(this); }
+    noted_future& operator=(noted_future&&) = delete;
+    ~noted_future() = default;
+
+    static eddy::poll_result<void> poll(eddy::context&) { return eddy::not_ready; }
+
+private:
+    std::set<const void*>* places_;
+};
+
+TEST(BreakerMemory, FuturesThatAreGivenUpBeforeTheyWerePolledLeaveNoMemoryBehind) {
+    if (support::is_sanitized) GTEST_SKIP() << "blocks are not used again at once";
+    std::set<const void*> places;
+    eddy::futures_unordered<noted_future> jobs;
+    for (int i = 0; i < 10'000; ++i) {
+        jobs.push(noted_future(places));
+        jobs.clear();
+    }
+    EXPECT_LT(places.size(), 1000u);
+}
+
+TEST(BreakerMemory, WhatIsHeldIsPolledThoughManyOthersWereGivenUp) {
+    std::vector<support::script> scripts(10);
+    eddy::futures_unordered<support::scripted> jobs;
+    support::script others;
+    for (auto& mine : scripts) {
+        mine.now = support::plan::ready;
+        mine.value = static_cast<int>(&mine - scripts.data());
+        jobs.push(support::scripted(mine));
+    }
+    eddy::stream_map<int, streams::future_stream<support::scripted>> map;
+    for (int i = 0; i < 10; ++i)
+        map.insert(i, streams::from_future(support::scripted(scripts[static_cast<std::size_t>(i)])));
+    for (int i = 10; i < 1000; ++i) {
+        map.insert(i, streams::from_future(support::scripted(others)));
+        if (i % 3 != 0) map.remove(i);
+    }
+    for (int i = 12; i < 1000; i += 3) map.remove(i);
+    stream_by_hand items(std::move(map));
+    std::vector<int> keys;
+    for (auto& item : items.take_ready()) keys.push_back(item.key);
+    EXPECT_EQ(keys, (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+    EXPECT_EQ(others.polls, 0);
+    stream_by_hand outputs(std::move(jobs));
+    EXPECT_EQ(outputs.take_ready().size(), 10u);
 }
 
 }  // namespace
