@@ -152,6 +152,9 @@ public:
     template <class Fn>
         requires std::invocable<Fn, T&>
     void send_modify(Fn&& f) const {
+        static_assert(!future<std::remove_cvref_t<std::invoke_result_t<Fn, T&>>>,
+                      "eddy: send_modify changes the value at once, under a lock, and would drop the future that this "
+                      "function makes: await first, and then send_modify()");
         static_cast<void>(send_if_modified([&](T& value) {
             std::invoke(std::forward<Fn>(f), value);
             return true;
