@@ -243,4 +243,74 @@ TEST(Stream, S64_ALoopOverNextMayGoOnAfterAnError) {
     EXPECT_EQ(assert_ready(rest.poll()).value(), 2);
 }
 
+/// Gives 1, and then waits for what the script says; with a cleanup.
+eddy::async_generator<int> one_and_then(support::script& work, support::script& cleanup) {
+    co_yield 1;
+    const auto clean_up = [&cleanup] { return support::scripted(cleanup); };
+    static_cast<void>(co_await eddy::finally(support::scripted(work), clean_up));
+    co_yield 2;
+}
+
+TEST(Stream, CancelEndsAStreamInAnOrderlyWay) {
+    support::script work;
+    support::script cleanup;
+    auto items = one_and_then(work, cleanup);
+    EXPECT_EQ(assert_ready(by_hand{items.next()}.poll()), 1);
+    assert_pending(by_hand{items.next()}.poll());
+    EXPECT_TRUE(work.alive);
+
+    by_hand end{items.cancel()};
+    assert_pending(end.poll());
+    EXPECT_FALSE(work.alive);
+    EXPECT_TRUE(cleanup.alive);
+    cleanup.change(plan::ready);
+    EXPECT_TRUE(end.is_woken());
+    assert_ready(end.poll());
+    EXPECT_FALSE(cleanup.alive);
+}
+
+TEST(Stream, CancelGoesOnWhenItsTaskIsCancelled) {
+    support::script work;
+    support::script cleanup;
+    auto items = one_and_then(work, cleanup);
+    EXPECT_EQ(assert_ready(by_hand{items.next()}.poll()), 1);
+    assert_pending(by_hand{items.next()}.poll());
+    by_hand end{items.cancel()};
+    assert_pending(end.poll());
+    assert_pending(end.poll_cancel());
+    cleanup.change(plan::ready);
+    EXPECT_TRUE(end.poll_cancel().is_ready());
+    EXPECT_FALSE(cleanup.alive);
+}
+
+TEST(Stream, CancelOfAStreamWithoutPollCancelIsReadyAtOnce) {
+    source<int> from;
+    items_of<int> items(from);
+    assert_ready(by_hand{items.cancel()}.poll());
+    EXPECT_EQ(from.polls, 0);
+}
+
+TEST(Stream, CancelIsTheCleanupOfALoopThatIsCancelled) {
+    support::script work;
+    support::script cleanup;
+    int seen = 0;
+    const auto read = [&seen](auto& items) -> eddy::task<> {
+        while (auto item = co_await items.next()) seen += *item;
+    };
+    const auto loop = [&]() -> eddy::task<> {
+        auto items = one_and_then(work, cleanup);
+        const auto end = [&items] { return items.cancel(); };
+        co_await eddy::finally(read(items), end);
+    };
+    by_hand all{loop()};
+    assert_pending(all.poll());
+    EXPECT_EQ(seen, 1);
+    assert_pending(all.poll_cancel());
+    EXPECT_FALSE(work.alive);
+    EXPECT_TRUE(cleanup.alive) << "it was not cut off";
+    cleanup.change(plan::ready);
+    EXPECT_TRUE(all.poll_cancel().is_ready());
+    EXPECT_FALSE(cleanup.alive);
+}
+
 }  // namespace

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -336,6 +337,34 @@ TEST(SyncBroadcast, P082_AnEndThatWasMovedFromIsEmpty) {
     rx = std::move(takes);
     EXPECT_EQ(tx.send(5), 1u);
     EXPECT_EQ(rx.try_recv(), 5);
+}
+
+template <class Fn>
+void expect_misuse_here(Fn f, std::uint_least32_t line = std::source_location::current().line()) {
+    try {
+        f();
+        ADD_FAILURE() << "no misuse";
+    } catch (const eddy::misuse& e) {
+        EXPECT_STREQ(e.where().file_name(), __FILE__);
+        EXPECT_EQ(e.where().line(), line);
+    }
+}
+
+TEST(SyncBroadcast, P082_MisuseOfAnEndThatWasMovedFromNamesTheCaller) {
+    auto [tx, rx] = broadcast<int>::channel(2);
+    auto other = std::move(tx);
+    auto takes = std::move(rx);
+    auto& sender = tx;
+    auto& receiver = rx;
+    expect_misuse_here([&] { static_cast<void>(sender.send(1)); });
+    expect_misuse_here([&] { static_cast<void>(sender.subscribe()); });
+    expect_misuse_here([&] { static_cast<void>(sender.downgrade()); });
+    expect_misuse_here([&] { static_cast<void>(sender.closed()); });
+    expect_misuse_here([&] { static_cast<void>(receiver.recv()); });
+    expect_misuse_here([&] { static_cast<void>(receiver.try_recv()); });
+    expect_misuse_here([&] { static_cast<void>(receiver.blocking_recv()); });
+    expect_misuse_here([&] { static_cast<void>(receiver.resubscribe()); });
+    expect_misuse_here([&] { eddy::sync::broadcast_stream<int> stream(std::move(receiver)); });
 }
 
 TEST(SyncBroadcast, P082_TakesBudgetAndGivesItBackWhenThereIsNothing) {

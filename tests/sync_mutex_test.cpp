@@ -213,6 +213,25 @@ TEST(SyncMutex, P084_TakesBudgetAndGivesItBackWhenItWaits) {
     EXPECT_EQ(cx.budget(), 1u);
 }
 
+TEST(SyncMutexDeathTest, P084_AGuardThatIsEmptyHasNoValueAndSaysSo) {
+    EXPECT_DEATH(
+        {
+            mutex<int> m(1);
+            auto guard = std::move(*m.try_lock());
+            const auto moved = std::move(guard);
+            ++*guard;  // NOLINT(bugprone-use-after-move): that is shown here
+        },
+        "a guard that was unlocked or moved from");
+    EXPECT_DEATH(
+        {
+            mutex<std::string> m("1");
+            auto guard = std::move(*m.try_lock());
+            guard.unlock();
+            guard->clear();
+        },
+        "a guard that was unlocked or moved from");
+}
+
 TEST(SyncMutexDeathTest, P084_FutureThatIsMovedAfterItsFirstPollSaysSo) {
     EXPECT_DEATH(
         {

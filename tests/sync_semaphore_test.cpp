@@ -237,6 +237,22 @@ TEST(SyncSemaphore, R070_MorePermitsThanItHoldsAreRefused) {
     EXPECT_EQ(permits.try_acquire(semaphore::max_permits).value().num_permits(), semaphore::max_permits);
 }
 
+TEST(SyncSemaphore, P086_APermitIsGivenBackBeforeItsScopeEnds) {
+    semaphore permits(3);
+    by_hand waits(permits.acquire(2));
+    {
+        auto held = std::move(*permits.try_acquire(2));
+        assert_pending(waits.poll());
+        held.release();
+        EXPECT_EQ(held.num_permits(), 0u);
+        EXPECT_TRUE(waits.is_woken());
+        held.release();
+    }
+    EXPECT_EQ(permits.available_permits(), 1u);
+    EXPECT_TRUE(assert_ready(waits.poll()).has_value());
+    EXPECT_EQ(permits.available_permits(), 3u);
+}
+
 TEST(SyncSemaphore, P086_ForgetTakesFreePermitsOnly) {
     semaphore permits(5);
     const auto held = permits.try_acquire(3).value();

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <random>
+#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -337,6 +338,35 @@ TEST(SyncWatch, P083_AnEndThatWasMovedFromIsEmpty) {
     rx = *&rx;
     EXPECT_EQ(tx.receiver_count(), 2u);
     EXPECT_EQ(tx.sender_count(), 2u);
+}
+
+template <class Fn>
+void expect_misuse_here(Fn f, std::uint_least32_t line = std::source_location::current().line()) {
+    try {
+        f();
+        ADD_FAILURE() << "no misuse";
+    } catch (const eddy::misuse& e) {
+        EXPECT_STREQ(e.where().file_name(), __FILE__);
+        EXPECT_EQ(e.where().line(), line);
+    }
+}
+
+TEST(SyncWatch, P083_MisuseOfAnEndThatWasMovedFromNamesTheCaller) {
+    auto [tx, rx] = watch<int>::channel(1);
+    auto other = std::move(tx);
+    auto looks = std::move(rx);
+    auto& sender = tx;  // GCC 12: a closure cannot have the name of a binding
+    auto& receiver = rx;
+    expect_misuse_here([&] { static_cast<void>(sender.send(1)); });
+    expect_misuse_here([&] { sender.send_modify([](int& value) { ++value; }); });
+    expect_misuse_here([&] { static_cast<void>(sender.subscribe()); });
+    expect_misuse_here([&] { static_cast<void>(sender.closed()); });
+    expect_misuse_here([&] { static_cast<void>(receiver.get()); });
+    expect_misuse_here([&] { static_cast<void>(receiver.borrow_and_update()); });
+    expect_misuse_here([&] { static_cast<void>(receiver.changed()); });
+    expect_misuse_here([&] { static_cast<void>(receiver.wait_for([](int value) { return value > 1; })); });
+    expect_misuse_here([&] { receiver.mark_changed(); });
+    expect_misuse_here([&] { eddy::sync::watch_stream<int> stream(std::move(receiver)); });
 }
 
 TEST(SyncWatch, P083_TheValueLivesAsLongAsAnEnd) {

@@ -7,10 +7,15 @@
 #include <utility>
 
 #include <eddy/detail/acquisition.hpp>
+#include <eddy/detail/held_lock.hpp>
 #include <eddy/detail/wake_list.hpp>
 #include <eddy/error.hpp>
 
 namespace eddy::detail {
+
+void guard_is_empty() noexcept {
+    fatal_misuse("a guard that was unlocked or moved from has no value any more: use the one that it was moved to");
+}
 
 void throw_has_ended(const char* what, const context& cx) {
     throw misuse(std::string(what) + " was awaited after it had ended: await it once, and keep its output", cx.where());

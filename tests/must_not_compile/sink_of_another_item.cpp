@@ -2,6 +2,7 @@
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this is no sink for that item
+// expect-error: map() the items of a stream to others
 // only-error
 #include <eddy/sink.hpp>
 #include <eddy/stream.hpp>

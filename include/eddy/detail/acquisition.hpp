@@ -27,7 +27,9 @@ public:
     acquisition(State* from, Count count) noexcept : from_(from), count_(count) {}
     acquisition(acquisition&& other) noexcept : from_(other.from_), count_(other.count_), phase_(other.phase_) {
         if (phase_ == phase::waits)
-            fatal_misuse("a future that waits for a permit was moved after its first poll: keep it where it is");
+            fatal_misuse(
+                "a future that waits for a mutex, an rwlock, a semaphore or room in a channel was moved after its "
+                "first poll: keep it where it is");
         other.phase_ = phase::ended;
     }
     acquisition& operator=(acquisition&&) = delete;

@@ -301,7 +301,9 @@ auto make_awaiter(frame& awaiting, A&& awaited) {
         return task_awaiter<output_t<F>>(awaiting, enter_frame(awaited, source_location_of(awaiting.where)));
     } else {
         constexpr bool is_future = future<F>;
-        static_assert(is_future,
+        constexpr bool is_only_stream = stream<F> && !is_future;
+        static_assert(!is_only_stream, "eddy: this is a stream, and no future: await its next()");
+        static_assert(is_future || is_only_stream,
                       "eddy: this cannot be awaited: it is no future, which needs output_type and "
                       "poll_result<output_type> poll(context&); a plain result "
                       "goes through try_");

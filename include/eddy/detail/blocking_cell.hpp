@@ -64,7 +64,16 @@ template <class F>
 constexpr bool check_blocking() {
     constexpr bool is_callable = std::is_invocable_v<std::decay_t<F>&>;
     static_assert(is_callable, "eddy: spawn_blocking takes a function without parameters");
-    return is_callable;
+    if constexpr (is_callable) {
+        // A handle or a receiver may well come of it: what is refused is what would not even have begun.
+        constexpr bool is_done = !is_entered<std::remove_cvref_t<std::invoke_result_t<std::decay_t<F>&>>>;
+        static_assert(is_done,
+                      "eddy: this function makes a task, which spawn_blocking would not run: spawn() it, and give "
+                      "spawn_blocking the part that blocks");
+        return is_done;
+    } else {
+        return false;
+    }
 }
 
 template <class F>

@@ -11,6 +11,9 @@
 
 namespace eddy::detail {
 
+/// Ends the program: an empty guard was used. Out of line, as it is never called.
+[[noreturn]] void guard_is_empty() noexcept;
+
 /// What the guards of mutex and rwlock have in common: a way to the value, and permits that are given back at the end.
 /// `Home` is what leads to the permits: a pointer, or a share of what they belong to.
 /// `Count` is a number, or one_permit.
@@ -34,9 +37,13 @@ public:
     }
     ~held_lock() { unlock(); }
 
-    /// The value that is locked. Preconditions, here and below: owns_lock().
-    [[nodiscard]] T& operator*() const noexcept { return *value_; }
-    [[nodiscard]] T* operator->() const noexcept { return value_; }
+    /// The value that is locked. Preconditions, here and below: owns_lock(); without it the program ends, with a sentence.
+    [[nodiscard]] T& operator*() const noexcept { return *operator->(); }
+    [[nodiscard]] T* operator->() const noexcept {
+        if (home_ == nullptr) [[unlikely]]
+            guard_is_empty();
+        return value_;
+    }
 
     /// False once it was unlocked or moved from.
     [[nodiscard]] bool owns_lock() const noexcept { return home_ != nullptr; }
@@ -55,7 +62,7 @@ protected:
         using found = std::invoke_result_t<Fn, T&>;
         static_assert(std::is_lvalue_reference_v<found>,
                       "eddy: map takes a pointer to a member, or a function that returns a reference into the value");
-        found part = std::invoke(std::forward<Fn>(fn), *value_);
+        found part = std::invoke(std::forward<Fn>(fn), **this);
         return hand_over(part);
     }
     template <class U>
@@ -64,8 +71,9 @@ protected:
     }
     /// Gives back all but one permit.
     held_lock<const T, Home, Count> downgraded() noexcept {
+        T& value = **this;
         static_cast<void>(home_->release(std::exchange(count_, 1) - 1));
-        return hand_over(std::as_const(*value_));
+        return hand_over(std::as_const(value));
     }
 
     template <class Fn>

@@ -51,20 +51,25 @@ decltype(auto) own(F&& given) {
     }
 }
 
+template <class F>
+inline constexpr bool is_only_stream = stream<F> && !future<F>;
+
 /// Whether adaptors take arguments deduced as `F...`. If not, the text says what to write.
 template <class... F>
 constexpr bool check_futures() {
-    constexpr bool given = (!std::is_lvalue_reference_v<F> && ...);
+    constexpr bool no_streams = (!is_only_stream<std::remove_cvref_t<F>> && ...);
+    static_assert(no_streams, "eddy: this is a stream, and no future: give its next(), f(items.next())");
+    constexpr bool given = !no_streams || (!std::is_lvalue_reference_v<F> && ...);
     static_assert(given, "eddy: this takes its futures over: write std::move(f), or std::ref(f) to lend it");
-    constexpr bool futures = !given || (future<owned_t<F>> && ...);
+    constexpr bool futures = !no_streams || !given || (future<owned_t<F>> && ...);
     static_assert(
         futures,
         "eddy: this argument is no future, which needs output_type and poll_result<output_type> poll(context&)");
-    constexpr bool movable = !given || !futures || (std::is_constructible_v<owned_t<F>, F> && ...);
+    constexpr bool movable = !no_streams || !given || !futures || (std::is_constructible_v<owned_t<F>, F> && ...);
     static_assert(movable,
                   "eddy: this moves its futures in, and one of them cannot be moved: give it a name, and lend it with "
                   "std::ref(f)");
-    return given && futures && movable;
+    return no_streams && given && futures && movable;
 }
 
 /// The output that an answer holds; `std::monostate` for void.

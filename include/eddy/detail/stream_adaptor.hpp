@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -33,8 +34,17 @@ class stream_ops;
 
 namespace eddy::detail {
 
+/// What is asked for the items of a stream: if it is none, the first that the reader sees is what it lacks. (Where items are asked
+/// for and the class is not complete yet, it would seem to be none.)
 template <class S>
-using item_t = typename S::item_type;
+struct checked_stream {
+    static_assert(stream<S>,
+                  "eddy: this is no stream: it needs item_type, and poll_next must return "
+                  "poll_result<std::optional<item_type>>");
+    using item_type = typename S::item_type;
+};
+template <class S>
+using item_t = typename checked_stream<S>::item_type;
 
 /// The value of an item that is an `expected`, or the item itself.
 template <class Item>
@@ -396,6 +406,7 @@ struct broken_stream : broken_future {
     broken_stream count(auto&&...) const { return {}; }
     broken_stream next(auto&&...) const { return {}; }
     broken_stream try_next(auto&&...) const { return {}; }
+    broken_stream cancel(auto&&...) const { return {}; }
     broken_stream by_ref(auto&&...) const { return {}; }
     template <class...> broken_stream collect() const { return {}; }
     template <class...> broken_stream with(auto&&...) const { return {}; }
@@ -537,13 +548,50 @@ constexpr bool is_stream_of() {
     }
 }
 
+/// What a sink answers with.
+template <class S>
+using sink_answer_t = poll_result<std::expected<void, typename S::error_type>>;
+
+/// What there is of a sink whatever its items are.
+template <class S>
+concept polled_as_sink = requires(S& s, context& cx) {
+    { s.poll_ready(cx) } -> std::same_as<sink_answer_t<S>>;
+    { s.poll_flush(cx) } -> std::same_as<sink_answer_t<S>>;
+    { s.poll_close(cx) } -> std::same_as<sink_answer_t<S>>;
+};
+
+/// What is asked for the errors of a sink, as checked_stream for the items of a stream.
+template <class S>
+struct checked_sink {
+    static_assert(polled_as_sink<S>,
+                  "eddy: this is no sink: it needs error_type, and poll_ready, poll_flush and poll_close must return "
+                  "poll_result<std::expected<void, error_type>>");
+    using error_type = typename S::error_type;
+};
+template <class S>
+using sink_error_t = typename checked_sink<S>::error_type;
+
+/// A channel's end that waits for room by futures: as much as can be known of it here.
+template <class S>
+concept reserves_room = requires(S& s) {
+    s.reserve();
+    s.max_capacity();
+};
+
 /// Whether a sink takes items of type `T`; the text says why not.
 template <class S, class T>
 constexpr bool is_sink_of() {
+    constexpr bool waits_for_room = reserves_room<S> && !polled_as_sink<S>;
+    static_assert(!waits_for_room,
+                  "eddy: a bounded sender is no sink by itself: put it behind one, sync::poll_sender(tx)");
+    constexpr bool polled = waits_for_room || polled_as_sink<S>;
+    static_assert(polled,
+                  "eddy: this is no sink: it needs error_type, and poll_ready, poll_flush and poll_close must return "
+                  "poll_result<std::expected<void, error_type>>");
     constexpr bool fits = sink<S, T>;
-    static_assert(fits,
-                  "eddy: this is no sink for that item: it needs error_type, poll_ready(cx), start_send(item), "
-                  "poll_flush(cx) and poll_close(cx)");
+    static_assert(fits || waits_for_room || !polled,
+                  "eddy: this is no sink for that item: start_send(item) must take it, and return std::expected<void, "
+                  "error_type>; map() the items of a stream to others, or put with<In>(f) before the sink");
     return fits;
 }
 

@@ -30,7 +30,7 @@ class [[nodiscard]] with_sink : public sink_ops<with_sink<S, In, Fn, Marked>> {
     using answer = typename body::output_type;
 
 public:
-    using error_type = typename S::error_type;
+    using error_type = detail::sink_error_t<S>;
     using outcome = std::expected<void, error_type>;
     static constexpr bool took_closure = Marked || detail::is_marked<S>;
 
@@ -101,7 +101,7 @@ private:
 template <class S, class T>
 class [[nodiscard]] buffer_sink : public sink_ops<buffer_sink<S, T>> {
 public:
-    using error_type = typename S::error_type;
+    using error_type = detail::sink_error_t<S>;
     using outcome = std::expected<void, error_type>;
     static constexpr bool took_closure = detail::is_marked<S>;
 
@@ -159,7 +159,7 @@ private:
 /// See sink_ops::fanout().
 template <class A, class B>
 class [[nodiscard]] fanout_sink : public sink_ops<fanout_sink<A, B>> {
-    static_assert(std::same_as<typename A::error_type, typename B::error_type>,
+    static_assert(std::same_as<detail::sink_error_t<A>, detail::sink_error_t<B>>,
                   "eddy: the two sinks of a fanout must have the same type of errors");
 
 public:

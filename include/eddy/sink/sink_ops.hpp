@@ -35,7 +35,7 @@ class fanout_sink;
 
 /// What a sink's operations answer with.
 template <class S>
-using outcome_t = std::expected<void, typename S::error_type>;
+using outcome_t = std::expected<void, detail::sink_error_t<S>>;
 
 }  // namespace sinks
 

@@ -17,7 +17,7 @@ namespace eddy {
 template <class S>
 class [[nodiscard("co_await it")]] next_future : public future_ops<next_future<S>> {
 public:
-    using output_type = std::optional<typename S::item_type>;
+    using output_type = std::optional<detail::item_t<S>>;
 
     explicit next_future(S& from) noexcept : from_(&from) {}
 
@@ -36,7 +36,7 @@ private:
 /// See stream_ops::try_next().
 template <class S>
 class [[nodiscard("co_await it")]] try_next_future : public future_ops<try_next_future<S>> {
-    using item = typename S::item_type;
+    using item = detail::item_t<S>;
 
 public:
     using output_type = std::expected<std::optional<typename item::value_type>, typename item::error_type>;
@@ -55,6 +55,33 @@ private:
     next_future<S> next_;
 };
 
+/// See stream_ops::cancel().
+template <class S>
+class [[nodiscard("co_await it")]] cancel_future : public future_ops<cancel_future<S>> {
+    static_assert(stream<S>,  // else it would seem to have no poll_cancel, whatever it has
+                  "eddy: this is no stream: it needs item_type, and poll_next must return "
+                  "poll_result<std::optional<item_type>>");
+
+public:
+    using output_type = void;
+
+    explicit cancel_future(S& of) noexcept : of_(&of) {}
+
+    poll_result<void> poll([[maybe_unused]] context& cx) {
+        if constexpr (cancellable_stream<S>) {
+            return of_->poll_cancel(cx);
+        } else {
+            return poll_result<void>::ready();
+        }
+    }
+
+    /// As poll(): the stream is not left half ended.
+    poll_result<void> poll_cancel(context& cx) { return poll(cx); }
+
+private:
+    S* of_;
+};
+
 namespace streams {
 
 /// A stream that somebody else owns: see stream_ops::by_ref(). It has no poll_cancel(): what was lent goes on when its
@@ -62,7 +89,7 @@ namespace streams {
 template <class S>
 class [[nodiscard]] borrowed_stream : public stream_ops<borrowed_stream<S>> {
 public:
-    using item_type = typename S::item_type;
+    using item_type = detail::item_t<S>;
 
     explicit borrowed_stream(S& lent) noexcept : lent_(&lent) {}
 

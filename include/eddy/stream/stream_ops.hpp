@@ -100,6 +100,8 @@ template <class S>
 class next_future;
 template <class S>
 class try_next_future;
+template <class S>
+class cancel_future;
 template <class S, class Fn, bool Marked>
 class for_each_future;
 
@@ -124,7 +126,7 @@ class stream_ops {
 public:
     /// The next item: `while (auto item = co_await items.next()) ...`; nothing at the end.
     /// Cancel safety: safe. If the task is cancelled here, the stream is not ended in order, but destroyed with the coroutine that
-    /// has it: shielded() and finally() inside the stream are cut off. for_each() ends it in order.
+    /// has it: shielded() and finally() inside the stream are cut off. for_each() ends it in order; a loop does with cancel().
     /// Lifetime: borrows the stream.
     [[nodiscard]] next_future<Self> next() noexcept { return next_future<Self>(self()); }
 
@@ -137,6 +139,14 @@ public:
             return try_next_future<Self>(self());
         }
     }
+
+    /// Ends the stream in an orderly way before its end, so that shielded() and finally() inside it have the time that they need;
+    /// then it is only good for its destructor. Of a stream that has no poll_cancel it is ready at once. A loop that may itself be
+    /// cancelled has it as its cleanup:
+    ///     co_await eddy::finally(read(items), [&] { return items.cancel(); });   // co_await items.next() is in read()
+    /// Errors: what the stream throws. Cancel safety: if the task is cancelled here, it goes on until the stream has ended.
+    /// Lifetime: borrows the stream, of which no other future may be polled any more.
+    [[nodiscard]] cancel_future<Self> cancel() noexcept { return cancel_future<Self>(self()); }
 
     /// The stream, lent: to put adaptors on it that leave the rest to its owner. `co_await items.by_ref().take(3).collect()`
     /// Lifetime: the stream outlives it, and stays where it is.
@@ -447,6 +457,8 @@ public:
     template <class... A> auto forward(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto all(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto any(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
+    template <class Container = void, class... A> auto collect(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
+    template <class... A> auto count(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     // clang-format on
 
 private:

@@ -213,8 +213,8 @@ public:
 
 private:
     /// The channel of an end.
-    static channel_type& of(channel_type* channel, const char* kind) {
-        if (channel == nullptr) eddy::detail::throw_empty("an operation", kind, "moved from", std::source_location());
+    static channel_type& of(channel_type* channel, const char* kind, const std::source_location& where) {
+        if (channel == nullptr) eddy::detail::throw_empty("an operation", kind, "moved from", where);
         return *channel;
     }
 };
@@ -241,8 +241,8 @@ public:
 
     /// Sends `value` to all receivers that there are, and returns how many that is. Never waits. If there is none, `value` comes
     /// back as the error. That it was sent does not say that they will look at it.
-    std::expected<std::size_t, T> send(T value) const {
-        channel_type& to = channel();
+    std::expected<std::size_t, T> send(T value, std::source_location where = std::source_location::current()) const {
+        channel_type& to = channel(where);
         if (to.receivers() == 0) return std::unexpected<T>(std::move(value));
         value_type* const item = value_type::make(std::move(value));
         const state::sent done = to.send(*item);
@@ -252,20 +252,35 @@ public:
     }
 
     /// A receiver of all that is sent from now on.
-    [[nodiscard]] receiver subscribe() const { return receiver(channel(), channel().add_receiver()); }
+    [[nodiscard]] receiver subscribe(std::source_location where = std::source_location::current()) const {
+        channel_type& of = channel(where);
+        return receiver(of, of.add_receiver());
+    }
 
     /// A reference that does not keep the channel open.
-    [[nodiscard]] weak_sender downgrade() const { return weak_sender(channel()); }
+    [[nodiscard]] weak_sender downgrade(std::source_location where = std::source_location::current()) const {
+        return weak_sender(channel(where));
+    }
 
     /// How many values there are that some receiver has yet to receive.
-    [[nodiscard]] std::size_t len() const { return channel().unread(); }
-    [[nodiscard]] bool is_empty() const { return len() == 0; }
-    [[nodiscard]] std::size_t receiver_count() const { return channel().receivers(); }
-    [[nodiscard]] std::size_t sender_count() const { return channel().senders(); }
+    [[nodiscard]] std::size_t len(std::source_location where = std::source_location::current()) const {
+        return channel(where).unread();
+    }
+    [[nodiscard]] bool is_empty(std::source_location where = std::source_location::current()) const {
+        return len(where) == 0;
+    }
+    [[nodiscard]] std::size_t receiver_count(std::source_location where = std::source_location::current()) const {
+        return channel(where).receivers();
+    }
+    [[nodiscard]] std::size_t sender_count(std::source_location where = std::source_location::current()) const {
+        return channel(where).senders();
+    }
 
     /// A future that ends when there is no receiver: to stop work that nobody waits for.
     /// Cancel safety: safe.
-    [[nodiscard]] closed_future closed() const { return closed_future(channel()); }
+    [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
+        return closed_future(channel(where));
+    }
 
     [[nodiscard]] bool same_channel(const sender& other) const noexcept { return channel_ == other.channel_; }
 
@@ -273,7 +288,9 @@ private:
     friend broadcast;
     explicit sender(channel_type* taken_over) noexcept : channel_(taken_over) {}
 
-    [[nodiscard]] channel_type& channel() const { return of(channel_, "broadcast sender"); }
+    [[nodiscard]] channel_type& channel(const std::source_location& where) const {
+        return of(channel_, "broadcast sender", where);
+    }
 
     static std::expected<std::size_t, T> give_back(value_type* item) {
         const eddy::detail::broadcast_share<T> share(item);
@@ -300,8 +317,8 @@ public:
     }
 
     /// A sender, if there is one still.
-    [[nodiscard]] std::optional<sender> upgrade() const {
-        channel_type& to = of(channel_, "weak broadcast sender");
+    [[nodiscard]] std::optional<sender> upgrade(std::source_location where = std::source_location::current()) const {
+        channel_type& to = of(channel_, "weak broadcast sender", where);
         if (!to.try_add_sender()) return std::nullopt;
         to.add_reference();
         return sender(&to);
@@ -339,29 +356,43 @@ public:
     /// that it comes to that, or that the senders are gone and all was received. One at a time.
     /// If copying the value throws, that passes through, and the value is lost to this receiver.
     /// Cancel safety: safe. Dropped before it is ready, it has received nothing.
-    [[nodiscard]] recv_future recv() { return recv_future(*this); }
+    [[nodiscard]] recv_future recv(std::source_location where = std::source_location::current()) {
+        return recv_future(*this, where);
+    }
 
     /// The next value, if it is there. Never waits.
-    [[nodiscard]] std::expected<T, broadcast_error> try_recv() {
+    [[nodiscard]] std::expected<T, broadcast_error> try_recv(
+        std::source_location where = std::source_location::current()) {
         reader how;
-        const state::taken found = channel().take(next_, how);
+        const state::taken found = channel(where).take(next_, how);
         return outcome_of(found, how);
     }
 
     /// Waits for the next value on this thread, which sleeps meanwhile: see `eddy::wait`.
     std::expected<T, broadcast_error> blocking_recv(std::source_location where = std::source_location::current()) {
-        return eddy::wait(recv(), where);
+        return eddy::wait(recv(where), where);
     }
 
     /// A receiver of all that is sent from now on. (A copy of this one's place cannot be had.)
-    [[nodiscard]] receiver resubscribe() const { return receiver(channel(), channel().add_receiver()); }
+    [[nodiscard]] receiver resubscribe(std::source_location where = std::source_location::current()) const {
+        channel_type& of = channel(where);
+        return receiver(of, of.add_receiver());
+    }
 
     /// How many values it has not received, those included that it will have missed.
-    [[nodiscard]] std::uint64_t len() const { return channel().sent_since(next_); }
-    [[nodiscard]] bool is_empty() const { return len() == 0; }
+    [[nodiscard]] std::uint64_t len(std::source_location where = std::source_location::current()) const {
+        return channel(where).sent_since(next_);
+    }
+    [[nodiscard]] bool is_empty(std::source_location where = std::source_location::current()) const {
+        return len(where) == 0;
+    }
     /// Whether the senders are gone. There may be values to receive still.
-    [[nodiscard]] bool is_closed() const { return channel().senders() == 0; }
-    [[nodiscard]] std::size_t sender_count() const { return channel().senders(); }
+    [[nodiscard]] bool is_closed(std::source_location where = std::source_location::current()) const {
+        return channel(where).senders() == 0;
+    }
+    [[nodiscard]] std::size_t sender_count(std::source_location where = std::source_location::current()) const {
+        return channel(where).senders();
+    }
     [[nodiscard]] bool same_channel(const receiver& other) const noexcept { return channel_ == other.channel_; }
 
 private:
@@ -373,7 +404,9 @@ private:
     }
     explicit receiver(channel_type* taken_over) noexcept : channel_(taken_over) {}
 
-    [[nodiscard]] channel_type& channel() const { return of(channel_, "broadcast receiver"); }
+    [[nodiscard]] channel_type& channel(const std::source_location& where) const {
+        return of(channel_, "broadcast receiver", where);
+    }
 
     /// Takes over the share that `found` holds, or what `how` has read of it.
     static std::expected<T, broadcast_error> outcome_of(const state::taken& found, const reader& how) {
@@ -418,7 +451,7 @@ public:
 
 private:
     friend receiver;
-    explicit recv_future(receiver& from) : of_(&from), channel_(&from.channel()) {}
+    recv_future(receiver& from, const std::source_location& where) : of_(&from), channel_(&from.channel(where)) {}
 
     receiver* of_;
     channel_type* channel_;
@@ -447,8 +480,10 @@ class [[nodiscard]] broadcast_stream : public stream_ops<broadcast_stream<T>> {
 public:
     using item_type = std::expected<T, broadcast_error>;
 
-    explicit broadcast_stream(typename broadcast<T>::receiver from) : from_(std::move(from)) {
-        static_cast<void>(from_.channel());
+    explicit broadcast_stream(typename broadcast<T>::receiver from,
+                              std::source_location where = std::source_location::current())
+        : from_(std::move(from)) {
+        static_cast<void>(from_.channel(where));
     }
     // It may wait: an adaptor around it, such as merge(), may have an item all the same, and be moved then. The next poll waits
     // again.
@@ -460,7 +495,7 @@ public:
         using kinds = state::kinds;
         if (!cx.consume_budget()) return not_ready;
         eddy::detail::broadcast_reader<T> how;
-        const state::taken found = from_.channel().poll(from_.next_, waiter_, cx.waker(), how);
+        const state::taken found = from_.channel(cx.where()).poll(from_.next_, waiter_, cx.waker(), how);
         if (found.kind == kinds::closed) return std::nullopt;
         if (found.kind != kinds::empty) return std::optional<item_type>(from_.outcome_of(found, how));
         cx.refund_budget();

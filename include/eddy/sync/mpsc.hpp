@@ -67,6 +67,11 @@ class mpsc {
     using share = eddy::detail::sender_share<bounded>;
     using unbounded_share = eddy::detail::sender_share<unbounded>;
 
+    static constexpr bool carries_values = std::is_object_v<T> && !std::is_const_v<T>;
+    static_assert(carries_values,
+                  "eddy: a channel carries values: a reference, void or const cannot be sent; send a pointer, or see "
+                  "sync::notify");
+
 public:
     class sender;
     class weak_sender;

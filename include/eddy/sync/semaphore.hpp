@@ -34,8 +34,8 @@ enum class try_acquire_error {
     closed,
 };
 
-/// Permits that were taken from a semaphore. The destructor gives them back, and wakes who waits for them. To give them back
-/// before the scope ends, move them into one that ends at once: `{ auto back = std::move(permit); }`.
+/// Permits that were taken from a semaphore. The destructor gives them back, and wakes who waits for them. release() does so
+/// before the scope ends.
 /// `Home` is what leads back there: a pointer, or a share of the semaphore.
 /// Thread safety: as a value; it may end on another thread than the one that acquired it.
 template <class Home>
@@ -49,10 +49,7 @@ public:
         std::swap(count_, taken.count_);
         return *this;
     }
-    ~basic_permit() {
-        if (count_ != 0 && !home_->release(count_))
-            eddy::detail::fatal_misuse("a semaphore got more permits back than it can hold: add fewer to it");
-    }
+    ~basic_permit() { release(); }
 
     [[nodiscard]] std::size_t num_permits() const noexcept { return count_; }
 
@@ -70,6 +67,12 @@ public:
         if (state() != other.state())
             throw misuse("a permit can be merged with one of the same semaphore only: keep the two apart", where);
         count_ += std::exchange(other.count_, 0);
+    }
+
+    /// Gives them back before its scope ends; a second time it does nothing.
+    void release() noexcept {
+        if (const std::size_t count = std::exchange(count_, 0); count != 0 && !home_->release(count))
+            eddy::detail::fatal_misuse("a semaphore got more permits back than it can hold: add fewer to it");
     }
 
     /// Gives them up without giving them back: the semaphore has so many fewer from now on.

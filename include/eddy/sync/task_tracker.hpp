@@ -180,6 +180,24 @@ public:
         return start<F>(std::forward<F>(f), [&](auto all) { return eddy::spawn_blocking(std::move(all), where); });
     }
 
+    // Only to say in a short error what to write.
+    template <class W, eddy::detail::argument_of_work A, class... More>
+    auto spawn(W&&, A&&, More&&...) const {
+        return eddy::detail::refuse_arguments<W>();
+    }
+    template <class W, eddy::detail::argument_of_work A, class... More>
+    auto spawn_on(const handle&, W&&, A&&, More&&...) const {
+        return eddy::detail::refuse_arguments<W>();
+    }
+    template <class W, eddy::detail::argument_of_work A, class... More>
+    auto spawn_local(W&&, A&&, More&&...) const {
+        return eddy::detail::refuse_arguments<W>();
+    }
+    template <class W, eddy::detail::argument_of_work A, class... More>
+    auto spawn_blocking(W&&, A&&, More&&...) const {
+        return eddy::detail::refuse_arguments<W>();
+    }
+
     /// Whether both are the same tracker.
     [[nodiscard]] friend bool operator==(const task_tracker& a, const task_tracker& b) noexcept {
         return a.state_.get() == b.state_.get();

@@ -130,20 +130,21 @@ public:
     /// Puts `value` in the place of the one that is there, and tells the receivers. If there is no receiver, nothing is done and
     /// `value` comes back as the error.
     /// Thread safety: it waits on its thread for guards. So do the three that follow.
-    std::expected<void, T> send(T value) const {
-        if (channel().receivers() == 0) return std::expected<void, T>(std::unexpect, std::move(value));
-        static_cast<void>(send_replace(std::move(value)));
+    std::expected<void, T> send(T value, std::source_location where = std::source_location::current()) const {
+        if (channel(where).receivers() == 0) return std::expected<void, T>(std::unexpect, std::move(value));
+        static_cast<void>(send_replace(std::move(value), where));
         return {};
     }
 
     /// Puts `value` in the place of the one that is there, which it returns; also without a receiver. The destructor of a T may
     /// use the channel, its moves must not.
-    T send_replace(T value) const {
+    T send_replace(T value, std::source_location where = std::source_location::current()) const {
         std::optional<T> old;
-        send_modify([&](T& kept) {
+        const auto put = [&](T& kept) {
             old.emplace(std::move(kept));
             kept = std::move(value);
-        });
+        };
+        send_modify(put, where);
         return *std::move(old);
     }
 
@@ -151,18 +152,22 @@ public:
     /// by then stays changed. It must not use the channel.
     template <class Fn>
         requires std::invocable<Fn, T&>
-    void send_modify(Fn&& f) const {
-        static_cast<void>(send_if_modified([&](T& value) {
+    void send_modify(Fn&& f, std::source_location where = std::source_location::current()) const {
+        static_assert(!future<std::remove_cvref_t<std::invoke_result_t<Fn, T&>>>,
+                      "eddy: send_modify changes the value at once, under a lock, and would drop the future that this "
+                      "function makes: await first, and then send_modify()");
+        const auto change = [&](T& value) {
             std::invoke(std::forward<Fn>(f), value);
             return true;
-        }));
+        };
+        static_cast<void>(send_if_modified(change, where));
     }
 
     /// As send_modify(), but the receivers are told only if `f(T&)` answers true, which is returned.
     template <class Fn>
         requires std::predicate<Fn, T&>
-    bool send_if_modified(Fn&& f) const {
-        channel_type& to = channel();
+    bool send_if_modified(Fn&& f, std::source_location where = std::source_location::current()) const {
+        channel_type& to = channel(where);
         {
             const std::lock_guard guard(to.lock());
             if (!std::invoke(std::forward<Fn>(f), to.value)) return false;
@@ -173,29 +178,39 @@ public:
     }
 
     /// A look at the value.
-    [[nodiscard]] guard borrow() const { return guard(channel()); }
+    [[nodiscard]] guard borrow(std::source_location where = std::source_location::current()) const {
+        return guard(channel(where));
+    }
     /// A copy of the value.
-    [[nodiscard]] T get() const
+    [[nodiscard]] T get(std::source_location where = std::source_location::current()) const
         requires std::copy_constructible<T>
     {
-        return *borrow();
+        return *borrow(where);
     }
 
     /// One more receiver, which counts the value that is there as seen.
-    [[nodiscard]] receiver subscribe() const {
-        channel_type& of = channel();
+    [[nodiscard]] receiver subscribe(std::source_location where = std::source_location::current()) const {
+        channel_type& of = channel(where);
         of.add_receiver();
         return receiver(of, of.version());
     }
 
     /// Whether there is no receiver at this moment.
-    [[nodiscard]] bool is_closed() const { return channel().receivers() == 0; }
+    [[nodiscard]] bool is_closed(std::source_location where = std::source_location::current()) const {
+        return channel(where).receivers() == 0;
+    }
     /// A future that ends when there is no receiver: to stop work that nobody looks at.
     /// Cancel safety: safe.
-    [[nodiscard]] closed_future closed() const { return closed_future(channel()); }
+    [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
+        return closed_future(channel(where));
+    }
 
-    [[nodiscard]] std::size_t receiver_count() const { return channel().receivers(); }
-    [[nodiscard]] std::size_t sender_count() const { return channel().senders(); }
+    [[nodiscard]] std::size_t receiver_count(std::source_location where = std::source_location::current()) const {
+        return channel(where).receivers();
+    }
+    [[nodiscard]] std::size_t sender_count(std::source_location where = std::source_location::current()) const {
+        return channel(where).senders();
+    }
     [[nodiscard]] bool same_channel(const sender& other) const noexcept { return channel_ == other.channel_; }
 
 private:
@@ -203,9 +218,8 @@ private:
     friend eddy::detail::watch_access;
     explicit sender(channel_type* channel) noexcept : channel_(channel) {}
 
-    channel_type& channel() const {
-        if (channel_ == nullptr)
-            eddy::detail::throw_empty("an operation", "watch sender", "moved from", std::source_location());
+    channel_type& channel(const std::source_location& where) const {
+        if (channel_ == nullptr) eddy::detail::throw_empty("an operation", "watch sender", "moved from", where);
         return *channel_;
     }
 
@@ -230,20 +244,20 @@ public:
     }
 
     /// A look at the value, which does not count as seen: changed() still ends at once, if it was new.
-    [[nodiscard]] guard borrow() const {
-        guard look(channel());
+    [[nodiscard]] guard borrow(std::source_location where = std::source_location::current()) const {
+        guard look(channel(where));
         look.has_changed_ = channel_->version() != seen_;
         return look;
     }
     /// A copy of the value, which does not count as seen.
-    [[nodiscard]] T get() const
+    [[nodiscard]] T get(std::source_location where = std::source_location::current()) const
         requires std::copy_constructible<T>
     {
-        return *borrow();
+        return *borrow(where);
     }
     /// A look at the value, which counts as seen.
-    [[nodiscard]] guard borrow_and_update() {
-        guard look = borrow();
+    [[nodiscard]] guard borrow_and_update(std::source_location where = std::source_location::current()) {
+        guard look = borrow(where);
         seen_ = channel_->version();
         return look;
     }
@@ -251,33 +265,40 @@ public:
     /// A future that ends when there is a value that was not seen, which counts as seen then; or with `recv_error` if the senders
     /// are gone, and the value was seen. One at a time.
     /// Cancel safety: safe. Dropped before it is ready, it has seen nothing.
-    [[nodiscard]] changed_future changed() { return changed_future(*this); }
+    [[nodiscard]] changed_future changed(std::source_location where = std::source_location::current()) {
+        return changed_future(*this, where);
+    }
 
     /// A future that ends with a guard of the first value for which `predicate(const T&)` is true, beginning with the one that is
     /// there; or with `recv_error` if the senders are gone and it is not true of the last value. What it was asked about counts
     /// as seen. The predicate is called under the lock, and must not use the channel; what it throws passes through.
     /// Cancel safety: safe; but values that it was asked about are seen.
     template <class Predicate>
-    [[nodiscard]] auto wait_for(Predicate&& predicate) {
+    [[nodiscard]] auto wait_for(Predicate&& predicate, std::source_location where = std::source_location::current()) {
         constexpr bool fits = std::predicate<std::decay_t<Predicate>&, const T&>;
         static_assert(fits, "eddy: wait_for needs a function that takes a const T& and answers true or false");
         if constexpr (fits) {
             return wait_for_future<std::decay_t<Predicate>, eddy::detail::is_fragile<Predicate>>(
-                *this, std::forward<Predicate>(predicate));
+                *this, std::forward<Predicate>(predicate), where);
         } else {
             return eddy::detail::broken_future();
         }
     }
 
     /// Whether there is a value that was not seen; `recv_error` if the senders are gone.
-    [[nodiscard]] std::expected<bool, recv_error> has_changed() const {
-        if (channel().is_closed()) return std::unexpected(recv_error());
+    [[nodiscard]] std::expected<bool, recv_error> has_changed(
+        std::source_location where = std::source_location::current()) const {
+        if (channel(where).is_closed()) return std::unexpected(recv_error());
         return channel_->version() != seen_;
     }
     /// From here on the value counts as not seen.
-    void mark_changed() { seen_ = channel_type::before(channel().version()); }
+    void mark_changed(std::source_location where = std::source_location::current()) {
+        seen_ = channel_type::before(channel(where).version());
+    }
     /// From here on the value counts as seen.
-    void mark_unchanged() { seen_ = channel().version(); }
+    void mark_unchanged(std::source_location where = std::source_location::current()) {
+        seen_ = channel(where).version();
+    }
 
     [[nodiscard]] bool same_channel(const receiver& other) const noexcept { return channel_ == other.channel_; }
 
@@ -287,9 +308,8 @@ private:
     friend class watch_stream;
     explicit receiver(channel_type& channel, version_type seen) noexcept : channel_(&channel), seen_(seen) {}
 
-    channel_type& channel() const {
-        if (channel_ == nullptr)
-            eddy::detail::throw_empty("an operation", "watch receiver", "moved from", std::source_location());
+    channel_type& channel(const std::source_location& where) const {
+        if (channel_ == nullptr) eddy::detail::throw_empty("an operation", "watch receiver", "moved from", where);
         return *channel_;
     }
 
@@ -323,7 +343,7 @@ public:
 
 private:
     friend receiver;
-    explicit changed_future(receiver& of) : of_(&of), channel_(&of.channel()) {}
+    changed_future(receiver& of, const std::source_location& where) : of_(&of), channel_(&of.channel(where)) {}
 
     receiver* of_;
     channel_type* channel_;
@@ -339,8 +359,8 @@ public:
     static constexpr bool took_closure = Marked;
 
     template <class P>
-    wait_for_future(receiver& of, P&& predicate)
-        : of_(&of), channel_(&of.channel()), predicate_(std::forward<P>(predicate)) {}
+    wait_for_future(receiver& of, P&& predicate, const std::source_location& where)
+        : of_(&of), channel_(&of.channel(where)), predicate_(std::forward<P>(predicate)) {}
     wait_for_future(wait_for_future&& other) noexcept(std::is_nothrow_move_constructible_v<Predicate>)
         : of_(other.of_), channel_(other.channel_), predicate_(std::move(other.predicate_)), is_new_(other.is_new_) {
         other.waiter_.check_may_move("a watch's wait_for() was moved after its first poll");
@@ -353,7 +373,7 @@ public:
         if (!cx.consume_budget()) return not_ready;
         for (;;) {
             if (is_new_) {
-                guard look = of_->borrow_and_update();
+                guard look = of_->borrow_and_update(cx.where());
                 if (std::invoke(predicate_, std::as_const(*look))) return output_type(std::in_place, std::move(look));
                 is_new_ = false;
             }
@@ -397,12 +417,15 @@ class [[nodiscard]] watch_stream : public stream_ops<watch_stream<T>> {
 public:
     using item_type = T;
 
-    explicit watch_stream(typename watch<T>::receiver from) : watch_stream(std::in_place, std::move(from)) {
+    explicit watch_stream(typename watch<T>::receiver from,
+                          std::source_location where = std::source_location::current())
+        : watch_stream(std::in_place, std::move(from), where) {
         from_.mark_changed();
     }
     /// Without the value that is there, if it was seen.
-    [[nodiscard]] static watch_stream from_changes(typename watch<T>::receiver from) {
-        return watch_stream(std::in_place, std::move(from));
+    [[nodiscard]] static watch_stream from_changes(typename watch<T>::receiver from,
+                                                   std::source_location where = std::source_location::current()) {
+        return watch_stream(std::in_place, std::move(from), where);
     }
     // It may wait: as a broadcast_stream.
     watch_stream(watch_stream&& other) noexcept : from_(std::move(other.stop_waiting())) {}
@@ -412,7 +435,7 @@ public:
     poll_result<std::optional<T>> poll_next(context& cx) {
         using news = eddy::detail::watch_state::news;
         if (!cx.consume_budget()) return not_ready;
-        switch (from_.channel().poll_news(from_.seen_, waiter_, cx.waker())) {
+        switch (from_.channel(cx.where()).poll_news(from_.seen_, waiter_, cx.waker())) {
         case news::value: return std::optional<T>(*from_.borrow_and_update());
         case news::closed: return std::nullopt;  // as it is: a temporary more, and GCC 12 warns users
         case news::none: break;
@@ -422,8 +445,9 @@ public:
     }
 
 private:
-    watch_stream(std::in_place_t, typename watch<T>::receiver from) : from_(std::move(from)) {
-        static_cast<void>(from_.channel());
+    watch_stream(std::in_place_t, typename watch<T>::receiver from, const std::source_location& where)
+        : from_(std::move(from)) {
+        static_cast<void>(from_.channel(where));
     }
 
     typename watch<T>::receiver& stop_waiting() noexcept {

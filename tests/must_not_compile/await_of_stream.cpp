@@ -1,0 +1,13 @@
+// expect-error: static assertion failed
+// expect-error: eddy: this is a stream, and no future: await its next()
+// only-error
+#include <eddy/stream.hpp>
+#include <eddy/task.hpp>
+
+eddy::task<void> use(eddy::streams::once_stream<int> items) {
+#ifdef EDDY_CONTROL
+    static_cast<void>(co_await items.next());
+#else
+    static_cast<void>(co_await items);
+#endif
+}

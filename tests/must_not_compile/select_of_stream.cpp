@@ -1,0 +1,17 @@
+// Combinators of futures take the next item of a stream, and not the stream.
+//
+// expect-error: static assertion failed
+// expect-error: eddy: this is a stream, and no future: give its next()
+// only-error
+#include <eddy/select.hpp>
+#include <eddy/stream.hpp>
+#include <eddy/sync/mpsc.hpp>
+#include <eddy/task.hpp>
+
+eddy::task<void> use(eddy::sync::mpsc<int>::receiver rx, eddy::task<int> other) {
+#ifdef EDDY_CONTROL
+    static_cast<void>(co_await eddy::select(rx.next(), std::move(other)));
+#else
+    static_cast<void>(co_await eddy::select(rx, std::move(other)));
+#endif
+}

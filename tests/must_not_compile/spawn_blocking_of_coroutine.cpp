@@ -1,0 +1,18 @@
+// A task does nothing until it is awaited: to make one on a thread for blocking work does not run it there.
+//
+// expect-error: static assertion failed
+// expect-error: eddy: this function makes a task, which spawn_blocking would not run: spawn() it
+// only-error
+#include <eddy/spawn.hpp>
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/task.hpp>
+
+eddy::task<int> use() {
+#ifdef EDDY_CONTROL
+    auto work = eddy::spawn([]() -> eddy::task<int> { co_return 1; });
+#else
+    auto work = eddy::spawn_blocking([]() -> eddy::task<int> { co_return 1; });
+#endif
+    auto output = co_await work;
+    co_return *output + 1;
+}

@@ -1,0 +1,15 @@
+// expect-error: static assertion failed
+// expect-error: eddy: this takes its object over: write std::move(x).f(...), and not x.f(...)
+// only-error
+#include <eddy/stream.hpp>
+#include <eddy/task.hpp>
+
+#include <utility>
+
+eddy::task<void> use(eddy::streams::once_stream<int> items) {
+#ifdef EDDY_CONTROL
+    static_cast<void>(co_await std::move(items).count());
+#else
+    static_cast<void>(co_await items.count());
+#endif
+}
