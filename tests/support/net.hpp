@@ -166,7 +166,10 @@ public:
     }
     void connect(const eddy::net::socket_addr& to) const {
         const sockaddr_in native = loopback(to.port());
-        if (::connect(fd_, reinterpret_cast<const sockaddr*>(&native), sizeof native) != 0 && errno != EINPROGRESS) {
+        // A ring of this thread may interrupt it; asked again, it says when the connection is there.
+        const auto done =
+            repeated([&] { return ::connect(fd_, reinterpret_cast<const sockaddr*>(&native), sizeof native); });
+        if (done != 0 && errno != EINPROGRESS && errno != EISCONN) {
             throw std::system_error(errno, std::generic_category(), "connect");
         }
     }
