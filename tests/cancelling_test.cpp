@@ -413,9 +413,30 @@ TEST_P(Cancelling, AnAbortedTaskCleansUpWithItsLocalsAlive) {
     on.run(main());
 }
 
+/// Counts itself when it is first asked to end.
+template <class F>
+class counts_cancel : public eddy::future_ops<counts_cancel<F>> {
+public:
+    using output_type = eddy::output_t<F>;
+
+    counts_cancel(F&& inner, std::atomic<int>& asked) : inner_(std::move(inner)), asked_(&asked) {}
+
+    eddy::poll_result<output_type> poll(eddy::context& cx) { return inner_.poll(cx); }
+    eddy::poll_result<void> poll_cancel(eddy::context& cx) {
+        if (!std::exchange(is_counted_, true)) ++*asked_;
+        return inner_.poll_cancel(cx);
+    }
+
+private:
+    F inner_;
+    std::atomic<int>* asked_;
+    bool is_counted_ = false;
+};
+
 TEST_P(Cancelling, AFailingScopeWaitsForWhatIsShieldedInIt) {
     async_gate may_end;
     std::atomic<int> begun = 0;
+    std::atomic<int> asked = 0;
     std::atomic<int> done = 0;
     const auto commit = [&]() -> task<> {
         ++begun;
@@ -423,7 +444,7 @@ TEST_P(Cancelling, AFailingScopeWaitsForWhatIsShieldedInIt) {
         ++done;
     };
     const auto child = [&]() -> task<> {
-        co_await shielded(commit());
+        co_await counts_cancel(shielded(commit()), asked);
         ADD_FAILURE() << "went on after it was cancelled";
     };
     const auto main = [&]() -> task<> {
@@ -434,7 +455,7 @@ TEST_P(Cancelling, AFailingScopeWaitsForWhatIsShieldedInIt) {
                 s.spawn([&]() -> task<> {
                     while (begun < 5) co_await eddy::yield_now();
                     eddy::spawn([&]() -> task<> {
-                        for (int i = 0; i < 10; ++i) co_await eddy::yield_now();
+                        while (asked < 5) co_await eddy::yield_now();
                         may_end.open();
                     });
                     throw std::runtime_error("the scope fails");

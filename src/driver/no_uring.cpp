@@ -14,7 +14,7 @@ result<std::unique_ptr<uring>> uring::make(io_handle&) noexcept {
     return std::unexpected(make_error_code(errc::driver_unavailable));
 }
 uring::~uring() = default;
-result<void> uring::enable(int) noexcept { std::abort(); }
+result<void> uring::enable(int, int) noexcept { std::abort(); }
 result<uring_turn> uring::turn(max_wait) noexcept { std::abort(); }
 void uring::flush() noexcept { std::abort(); }
 bool uring::receive(stream_source&) noexcept { std::abort(); }
