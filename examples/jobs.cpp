@@ -14,13 +14,6 @@
 #include <optional>
 #include <vector>
 
-#include <eddy/sync/cancellation_token.hpp>
-#include <eddy/sync/mpsc.hpp>
-#include <eddy/sync/mutex.hpp>
-#include <eddy/sync/oneshot.hpp>
-#include <eddy/sync/task_tracker.hpp>
-#include <eddy/sync/watch.hpp>
-
 namespace {
 
 using namespace std::chrono_literals;
@@ -85,26 +78,30 @@ eddy::task<void> say_when_half_is_done(progress::receiver done, int half) {
     if (reached) fmt::print("half of the jobs are done\n");
 }
 
+/// Stops the work after a while, unless all of it has been handed out by then: a task that only sleeps would keep the program going.
+eddy::task<void> stop_after(std::chrono::microseconds delay, sync::cancellation_token stop,
+                            sync::cancellation_token handed_out) {
+    const auto slept = co_await handed_out.run_until_cancelled(eddy::time::sleep(delay));
+    if (slept) stop.cancel();
+}
+
 eddy::task<int> run_jobs(options chosen) {
     const sync::cancellation_token stop;
+    const sync::cancellation_token handed_out;
     sync::task_tracker running;
     auto done = progress::channel(0);
     auto ends = job_queue::channel(8);
     std::optional<sync::mutex<job_queue::receiver>> queue(std::in_place, std::move(ends.receiver));
 
-    for (int i = 0; i < chosen.workers; ++i) running.spawn(work(*queue, done.sender, stop.child_token())).detach();
-    if (!chosen.stop_after_us) running.spawn(say_when_half_is_done(std::move(done.receiver), chosen.jobs / 2)).detach();
+    for (int i = 0; i < chosen.workers; ++i) running.spawn(work(*queue, done.sender, stop.child_token()));
     if (chosen.stop_after_us) {
-        const auto delay = std::chrono::microseconds(*chosen.stop_after_us);
-        running
-            .spawn([](std::chrono::microseconds wait, sync::cancellation_token token) -> eddy::task<void> {
-                co_await eddy::time::sleep(wait);
-                token.cancel();
-            }(delay, stop))
-            .detach();
+        running.spawn(stop_after(std::chrono::microseconds(*chosen.stop_after_us), stop, handed_out));
+    } else {
+        running.spawn(say_when_half_is_done(std::move(done.receiver), chosen.jobs / 2));
     }
 
     auto results = co_await hand_out(chosen.jobs, std::move(ends.sender), stop);
+    handed_out.cancel();
     // The queue has no sender any more: the workers end when it is empty, and all of them within the deadline.
     running.close();
     if (!co_await eddy::time::timeout(20s, running.wait())) {

@@ -15,9 +15,6 @@
 #include <optional>
 #include <ranges>
 
-#include <eddy/stream.hpp>
-#include <eddy/sync/task_tracker.hpp>
-
 namespace {
 
 struct options {

@@ -263,12 +263,54 @@ TEST(Programs, JobsDoesThemAll) {
 
 // At moments that nobody has chosen: each job is done or cancelled, and progress agrees, or it says so and fails.
 TEST(Programs, JobsCanBeStoppedAtAnyMoment) {
+    int cut_short = 0;
     for (int us = 0; us < 3000; us += 150) {
-        const auto ended = run({"jobs", "--jobs", "500", "--stop-after-us", std::to_string(us)});
-        EXPECT_TRUE(ended.out.starts_with("500 jobs: ")) << ended.out;
+        const auto ended = run({"jobs", "--jobs", "10000", "--stop-after-us", std::to_string(us)});
+        EXPECT_TRUE(ended.out.starts_with("10000 jobs: ")) << ended.out;
         EXPECT_EQ(ended.err, "");
         EXPECT_EQ(ended.code, 0);
+        if (ended.out.find(", 0 cancelled") == ended.out.npos) ++cut_short;
     }
+    EXPECT_GT(cut_short, 0);
+}
+
+TEST(Programs, JobsEndsWithItsWorkAndDoesNotWaitForTheMomentToStop) {
+    const auto ended = run({"jobs", "--stop-after-us", "86400000000"});
+    EXPECT_EQ(ended.out, "100 jobs: 100 done, 0 cancelled; the sum of the results is 328350\n");
+    EXPECT_EQ(ended.code, 0);
+}
+
+TEST(Programs, CleanupFinishesWhatItHasBegun) {
+    const auto ended = run({"cleanup"});
+    EXPECT_EQ(ended.out,
+              "a quick request\n"
+              "  one account is charged\n"
+              "  the other one is paid\n"
+              "  a receipt is written\n"
+              "  logged out\n"
+              "  answered in time\n"
+              "a slow request\n"
+              "  one account is charged\n"
+              "  the other one is paid\n"
+              "  logged out\n"
+              "  too late for an answer\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
+}
+
+TEST(Programs, ExpiringForgetsInTheOrderOfTheDeadlines) {
+    const auto ended = run({"expiring"});
+    EXPECT_EQ(ended.out,
+              "Ada is asked for, and stays longer\n"
+              "expired: Bob\n"
+              "expired: Cid\n"
+              "expired: Dora\n"
+              "expired: Ada\n"
+              "the slow reader has missed 2\n"
+              "the slow reader hears of Dora\n"
+              "the slow reader hears of Ada\n");
+    EXPECT_EQ(ended.err, "");
+    EXPECT_EQ(ended.code, 0);
 }
 
 TEST(Programs, PipelineMovesAllWithBoundedStages) {
