@@ -18,6 +18,7 @@
 #include <eddy/join.hpp>
 #include <eddy/join_set.hpp>
 #include <eddy/local_set.hpp>
+#include <eddy/net/udp_socket.hpp>
 #include <eddy/runtime.hpp>
 #include <eddy/scope.hpp>
 #include <eddy/spawn.hpp>
@@ -135,6 +136,31 @@ TEST(Allocations, P019_AJoinSetMakesNone) {
         for (int i = 0; i < 1000; ++i) set.spawn(gives(i));
         while (auto output = co_await set.join_next()) EXPECT_TRUE(output->has_value());
         for (int i = 0; i < 1000; ++i) set.spawn(gives(i));
+    }));
+    EXPECT_EQ(made, 0u);
+}
+
+TEST(Allocations, P058_DatagramsTakeNone) {
+    using eddy::net::udp_socket;
+    eddy::core core;
+    const eddy::net::socket_addr any(eddy::net::ip_addr::v4_loopback(), 0);
+    auto one = udp_socket::bind(any, core.handle()).value();
+    auto other = udp_socket::bind(any, core.handle()).value();
+    const auto to = other.local_addr().value();
+    const auto made = core.run(when_warm([&]() -> task<> {
+        std::array<std::byte, 100> room{};
+        const std::array<std::byte, 5> bytes{};
+        for (int i = 0; i < 100; ++i) {
+            auto both = eddy::join(other.recv_from(room), one.send_to(bytes, to));
+            EXPECT_TRUE((co_await std::move(both)).first);
+            std::array outgoing{eddy::net::outgoing_datagram(bytes, to), eddy::net::outgoing_datagram(bytes, to)};
+            std::array incoming{eddy::net::incoming_datagram(std::span(room).first(50)),
+                                eddy::net::incoming_datagram(std::span(room).last(50))};
+            const auto sent = co_await one.send_many(outgoing);
+            EXPECT_EQ(sent, 2u);
+            const auto received = co_await other.recv_many(incoming);
+            EXPECT_EQ(received, 2u);
+        }
     }));
     EXPECT_EQ(made, 0u);
 }

@@ -123,8 +123,10 @@ TEST(Bytes, P103_TheLastWindowIsWrittenInPlace) {
     bytes window = bytes::copy_of("unique");
     const std::byte* const at = window.data();
     {
-        const bytes other = window;
+        const bytes other = window.slice(1);
+        EXPECT_FALSE(window.is_unique());
     }
+    EXPECT_TRUE(window.is_unique());
     window.advance(2);
     auto writable = std::move(window).try_into_mut();
     ASSERT_TRUE(writable);

@@ -36,7 +36,6 @@ using eddy::task;
 using eddy::net::tcp_listener;
 using eddy::net::tcp_stream;
 using support::as_bytes;
-using support::as_text;
 
 static_assert(io::async_read<tcp_stream> && io::async_write<tcp_stream>);
 static_assert(io::vectored_read<tcp_stream> && io::vectored_write<tcp_stream>);

@@ -106,6 +106,7 @@ TEST(NetServe, P066_NoMoreConnectionsAtATimeThanAllowed) {
     };
     const auto clients = [&]() -> eddy::task<int> {
         std::vector<eddy::task<bool>> asking;
+        asking.reserve(10);
         for (int i = 0; i < 10; ++i) asking.push_back(ask(at));
         int served = 0;
         for (const bool each : co_await eddy::join_all(std::move(asking))) served += each ? 1 : 0;
@@ -151,7 +152,7 @@ TEST(NetServe, P066_WhatDoesNotEndInTimeIsAborted) {
     const cancellation_token end;
     const auto held = std::make_shared<int>();
     const auto handler = [&](tcp_stream stream, const socket_addr&) -> eddy::task<void> {
-        const auto mine = held;
+        const std::shared_ptr<const int> mine = held;  // gone with the frame
         end.cancel();
         co_await echo(std::move(stream));
     };

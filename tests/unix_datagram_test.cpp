@@ -116,7 +116,7 @@ TEST(UnixDatagram, ErrorsOfSending) {
 }
 
 /// As many as fit, and then more, which wait until `other` receives.
-eddy::task<int> send_many(unix_datagram& socket, const std::optional<unix_addr>& to, int count) {
+eddy::task<int> send_many(unix_datagram& socket, std::optional<unix_addr> to, int count) {
     for (int i = 0; i < count; ++i) {
         const auto text = std::to_string(i);
         if (to) {

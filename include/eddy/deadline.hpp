@@ -70,7 +70,7 @@ public:
     static constexpr bool took_closure = detail::is_marked<F>;
 
     with_deadline_future(F&& inner, time::time_point deadline, std::source_location where)
-        : work_(detail::sees_deadline<F>(deadline, std::move(inner)), time::sleep_until(deadline, where)) {}
+        : work_(std::in_place, time::sleep_until(deadline, where), deadline, std::move(inner)) {}
 
     poll_result<output_type> poll(context& cx) {
         if (!std::exchange(has_begun_, true)) {  // only now is it known what is around it

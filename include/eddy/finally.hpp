@@ -128,6 +128,7 @@ private:
 /// shutdown that has no time left, or a poll by hand that drops it; or, where it was only lent to whoever is cancelled, with the
 /// coroutine that has it: lent by std::ref, or inside a stream of which a loop awaits next() (for_each() and its like end the
 /// stream in order). What must be done even then belongs into a destructor.
+/// A cleanup in a shutdown spawns nothing any more, nor in a scope.
 /// Several of them nest: the innermost runs first.
 /// Errors: what the cleanup gives is dropped; what it throws is thrown, unless `work` has thrown, or was cancelled.
 /// Cancel safety: that of `work`. Lifetime: both are moved in; std::ref lends the work. Captures live until the cleanup has ended.

@@ -28,7 +28,8 @@ struct race_rule;
 /// select waits for that. An exception of one future ends the others in the same way and is then thrown again.
 /// A branch can have a condition: `when(condition, future)`; `otherwise()` is taken if none of them holds (when.hpp). If all are
 /// disabled and there is no otherwise(), it throws `misuse`.
-/// Cancel safety: that of the futures. In a loop, an item of a stream is not lost if its next() loses, as long as the stream's
+/// Cancel safety: that of the futures. But while it waits for losers to end it holds the output that has won, which is lost if it
+/// is cancelled or dropped then. In a loop, an item of a stream is not lost if its next() loses, as long as the stream's
 /// own next() is cancel safe, as those of this library are: `select(lines.next(), std::ref(deadline))`, over and over.
 /// Lifetime: futures are moved in. Use std::ref to lend one that goes on after the select, in a loop for example.
 /// Cost: no allocation.

@@ -70,6 +70,8 @@ private:
 /// Nor does it help in what is only lent to whoever is cancelled: a future given as std::ref, and what runs inside a stream (in a
 /// generator, by buffered(), in a futures_unordered) of which a loop awaits next(). Those are destroyed with the coroutine that
 /// has them. for_each() and its like have their stream, and end it in order: `co_await std::move(items).for_each(...)`.
+/// The children of a scope in `work` are tasks of their own: a shutdown cancels each, and the scope goes on to its end without
+/// them; so shield in them what has to be finished.
 /// `work` that has not been polled when it is cancelled does not begin.
 /// Cancel safety: safe, in the orderly way; destroyed outright, that of `work`.
 /// Lifetime: `work` is moved in; use std::ref to lend it.

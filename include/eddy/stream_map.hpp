@@ -41,7 +41,7 @@ struct keyed {
 /// Cancel safety: safe. A next() that is dropped takes no item with it.
 /// Thread safety: one thread at a time; the streams may be woken on any.
 /// Lifetime: streams are moved in, and stay at one address until they are removed; the map itself may be moved at any time. The
-/// poll of a stream must not touch the map.
+/// poll of a stream must not touch the map; its destructor may, and does not find the stream there any more.
 /// Cost: one block of the frame pool and one node of a hash map for each stream.
 template <class K, stream S, class Hash = std::hash<K>, class Equal = std::equal_to<K>>
 class [[nodiscard]] stream_map : public stream_ops<stream_map<K, S, Hash, Equal>> {
@@ -62,8 +62,9 @@ public:
     /// Adds a stream. False if another one had that key, which is destroyed. It is polled by the next poll of the map,
     /// which nothing is woken for.
     bool insert(K key, S items) {
-        const auto [at, is_new] = by_key_.try_emplace(std::move(key), nullptr);
-        if (!is_new) streams_.release(*std::exchange(at->second, nullptr));
+        bool is_new = true;
+        while (remove(key)) is_new = false;  // again, if the destructor has put another one there
+        const auto at = by_key_.try_emplace(std::move(key), nullptr).first;
         try {
             at->second = &streams_.push(entry{std::move(items), &at->first});
         } catch (...) {
@@ -94,7 +95,8 @@ public:
     [[nodiscard]] bool is_empty() const noexcept { return by_key_.empty(); }
 
     void clear() noexcept {
-        streams_.clear();
+        // Destroyed last: the destructors of streams may look, and insert others.
+        const set gone = std::move(streams_);
         by_key_.clear();
     }
 

@@ -154,6 +154,7 @@ void woken_set::swap(woken_set& other) noexcept {
     std::swap(to_poll_, other.to_poll_);
     std::swap(last_to_poll_, other.last_to_poll_);
     std::swap(size_, other.size_);
+    std::swap(given_up_, other.given_up_);
 }
 
 void woken_set::hold(woken_node& node, bool at_front) noexcept {
@@ -177,8 +178,24 @@ void woken_set::take_out(woken_node& node) noexcept {
     // comes out: in next_to_poll(), close() or a push that is refused. The future's destructor may get there, so the caller has
     // another one.
     // acquire: pairs with wake(). Not release: the drop_reference() that follows says that the future is gone.
-    if ((node.word.fetch_or(woken_node::queued, std::memory_order_acquire) & woken_node::queued) != 0)
-        woken_queue::add_reference(node);
+    if ((node.word.fetch_or(woken_node::queued, std::memory_order_acquire) & woken_node::queued) == 0) return;
+    woken_queue::add_reference(node);
+    // Not only in next_to_poll(), or who pushes and releases many without a poll would pile up their blocks. By this rule it costs
+    // as much as the releases before it.
+    if (++given_up_ > size_ + 64) forget_given_up();
+}
+
+/// Gives up what is to be polled and is not held any more.
+void woken_set::forget_given_up() noexcept {
+    given_up_ = 0;
+    for (woken_node* rest = std::exchange(to_poll_, nullptr); rest != nullptr;) {
+        woken_node& node = *std::exchange(rest, rest->next_woken);
+        if (node.is_held) {
+            append_to_poll(node);
+        } else {
+            woken_queue::drop_reference(node);
+        }
+    }
 }
 
 woken_node* woken_set::next_to_poll() noexcept {

@@ -46,7 +46,7 @@ time_point next_tick(missed_tick_behavior behavior, time_point scheduled, time_p
 }
 
 interval_stream::interval_stream(time_point start, duration period, std::source_location where)
-    : wait_(start, where), period_(require_positive(period, where)) {}
+    : wait_(start, where), where_(where), period_(require_positive(period, where)) {}
 
 poll_result<time_point> interval_stream::poll_tick(context& cx) {
     if (!wait_.poll(cx).is_ready()) return not_ready;

@@ -9,6 +9,7 @@
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_socket.hpp>
 #include <eddy/net/tcp_stream.hpp>
+#include <eddy/net/udp_socket.hpp>
 #include <eddy/reactor.hpp>
 #include <eddy/runtime.hpp>
 #include <eddy/task.hpp>
@@ -23,7 +24,8 @@ eddy::task<void> use(eddy::join_set<int> set) {
 
 #ifdef EDDY_CONTROL
 eddy::task<void> use_all(eddy::runtime a, eddy::runtime b, eddy::runtime c, eddy::runtime d, eddy::net::tcp_stream s,
-                         eddy::net::tcp_listener l, eddy::net::tcp_socket e, eddy::net::tcp_socket f, eddy::reactor r) {
+                         eddy::net::tcp_listener l, eddy::net::tcp_socket e, eddy::net::tcp_socket f, eddy::reactor r,
+                         eddy::net::tcp_stream t, eddy::net::udp_socket u) {
     std::move(a).shutdown_background();
     co_await std::move(b).shutdown_on_idle();
     co_await std::move(c).shutdown_now();
@@ -32,6 +34,9 @@ eddy::task<void> use_all(eddy::runtime a, eddy::runtime b, eddy::runtime c, eddy
     static_cast<void>(co_await std::move(l).into_native());
     static_cast<void>(std::move(e).listen(5));
     static_cast<void>(co_await std::move(f).connect(eddy::net::socket_addr()));
+    auto halves = std::move(t).into_split();
+    static_cast<void>(std::move(halves.reader).reunite(std::move(halves.writer)));
+    static_cast<void>(co_await std::move(u).into_native());
     if (auto threaded = std::move(r).background()) std::move(*threaded).forget();
 }
 #endif

@@ -73,6 +73,18 @@ eddy::task<int> a_timeout_around_a_scope() {
     co_return ended && !elapsed ? std::accumulate(parts.begin(), parts.end(), 0) : -100;  // 4
 }
 
+eddy::task<void> nothing() { co_return; }
+
+eddy::task<int> deadlines_around_scopes() {
+    const auto ended = co_await eddy::with_deadline(1h, eddy::scope([](auto& s) -> eddy::task<int> {
+                                                        s.spawn(eddy::time::sleep(1us));
+                                                        co_return 3;
+                                                    }));
+    const auto cleaned = co_await eddy::with_deadline(
+        1h, eddy::shielded(eddy::finally(eddy::scope([](auto&) -> eddy::task<int> { co_return 4; }), nothing)));
+    co_return ended.value_or(-100) + cleaned.value_or(-100);  // 7
+}
+
 eddy::task<int> tasks_with_a_name() {
     auto all = numbers(4);
     int sum = 0;
@@ -116,6 +128,7 @@ eddy::task<eddy::result<int>> combined() {
 eddy::task<int> everything() {
     int sum = co_await a_join_set_of_results();
     sum += co_await a_timeout_around_a_scope();
+    sum += co_await deadlines_around_scopes();
     sum += co_await tasks_with_a_name();
     sum += co_await spawned();
     sum += (co_await combined()).value_or(-100);
@@ -129,5 +142,5 @@ int main() {
     eddy::core loop;
     const auto on_a_loop = loop.run(eddy::time::timeout(1h, text("abc")));
     const auto waited = eddy::wait(eddy::select(numbers(2), eddy::pending<std::string>()));
-    return sum == 50 && on_a_loop && *on_a_loop && waited.index() == 0 ? 0 : 1;
+    return sum == 57 && on_a_loop && *on_a_loop && waited.index() == 0 ? 0 : 1;
 }

@@ -93,9 +93,18 @@ private:
         return true;
     }
 
-    bool cancel_children(context& cx) {
+    bool cancel_children(context& cx) { return cancel_in_turn(cx, indexes()); }
+
+    /// One of them may use up the budget of each poll, until another has ended: let another be the first each time.
+    template <std::size_t... I>
+    bool cancel_in_turn(context& cx, std::index_sequence<I...>) {
+        const std::size_t first = start_ = (start_ + 1) % count;
         bool gone = true;
-        std::apply([&](auto&... child) { ((gone &= poll_cancel_child(&child, cx)), ...); }, *children_);
+        const auto cancel = [&](bool is_its_turn, auto& child) {
+            if (is_its_turn && !poll_cancel_child(&child, cx)) gone = false;
+        };
+        (cancel(I >= first, std::get<I>(*children_)), ...);
+        (cancel(I < first, std::get<I>(*children_)), ...);
         return gone;
     }
 

@@ -95,10 +95,15 @@ private:
     };
 
     void poll_children(context& cx) {
-        const std::size_t count = children_->size();
-        if (count != 0) start_ = (start_ + 1) % count;  // R045: as join() does, let another one be the first
         const auto poll_child = [&](std::size_t number, context& its) { return this->poll_child(number, its); };
-        if (polls_.poll(cx, start_, poll_child) == child_polls::outcome::all_ended) decided_ = count;
+        if (polls_.poll(cx, next_to_begin(), poll_child) == child_polls::outcome::all_ended)
+            decided_ = children_->size();
+    }
+
+    /// R045: as join() does, lets another one be the first each time.
+    std::size_t next_to_begin() noexcept {
+        const std::size_t count = children_->size();
+        return start_ = count == 0 ? 0 : (start_ + 1) % count;
     }
 
     polled poll_child(std::size_t number, context& its) {
@@ -120,7 +125,7 @@ private:
             const auto cancel_child = [&](std::size_t number, context& its) {
                 return (*children_)[number].poll_cancel(its).is_ready() ? polled::ended : polled::waits;
             };
-            return polls_.poll(cx, 0, cancel_child) == child_polls::outcome::all_ended;
+            return polls_.poll(cx, next_to_begin(), cancel_child) == child_polls::outcome::all_ended;
         } else {
             return true;
         }

@@ -133,7 +133,8 @@ public:
           last_(std::exchange(other.last_, nullptr)),
           to_poll_(std::exchange(other.to_poll_, nullptr)),
           last_to_poll_(std::exchange(other.last_to_poll_, nullptr)),
-          size_(std::exchange(other.size_, 0)) {}
+          size_(std::exchange(other.size_, 0)),
+          given_up_(std::exchange(other.given_up_, 0)) {}
     woken_set& operator=(woken_set&&) = delete;
     /// Preconditions: nothing is held.
     ~woken_set() { close(); }
@@ -166,6 +167,7 @@ public:
 private:
     void append_to_poll(woken_node& node) noexcept;
     void append_all(woken_node* oldest) noexcept;
+    void forget_given_up() noexcept;
     void close() noexcept;
 
     woken_queue* queue_ = nullptr;
@@ -174,6 +176,7 @@ private:
     woken_node* to_poll_ = nullptr;  // taken from the queue
     woken_node* last_to_poll_ = nullptr;
     std::size_t size_ = 0;
+    std::size_t given_up_ = 0;  // so many, at most, may still be queued
 };
 
 }  // namespace eddy::detail

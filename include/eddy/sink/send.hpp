@@ -151,9 +151,15 @@ private:
 
     /// The stream waits: what is in the sink is not to wait with it.
     static poll_result<output_type> flush_meanwhile(S& into, context& cx) {
-        auto flushed = into.poll_flush(cx);
+        auto flushed = poll_flush(into, cx);
         if (flushed && !*flushed) return flushed;
         return not_ready;
+    }
+    static poll_result<output_type> poll_flush(S& into, context& cx) {
+        if (cx.budget() != 0) return into.poll_flush(cx);
+        // As in time::timeout: the stream has used the budget up, perhaps in every poll.
+        context own(cx.waker());
+        return into.poll_flush(own);
     }
 
     template <class E>

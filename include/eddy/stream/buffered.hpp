@@ -45,6 +45,10 @@ public:
     }
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
+        const bool futures_first = std::exchange(futures_come_first_, false);
+        if (futures_first && !running_.is_empty()) {
+            if (auto ended = running_.poll_next(cx)) return ended;
+        }
         while (running_.size() < limit_) {
             detail::toll cost(cx);
             auto next = this->items_.poll_next(cx);
@@ -52,6 +56,7 @@ public:
             running_.push(**std::move(next));
             if (!cost.is_paid()) break;
         }
+        futures_come_first_ = !futures_first && cx.budget() == 0;
         if (running_.is_empty()) {
             if (this->items_.has_ended()) return std::nullopt;
             return not_ready;
@@ -78,6 +83,8 @@ public:
 private:
     std::size_t limit_;
     Running running_;
+    // After a poll in which the stream has used up the budget: a filter, say, may do so without an item, and in every poll.
+    bool futures_come_first_ = false;
 };
 
 /// See stream_ops::for_each_concurrent().
@@ -128,9 +135,13 @@ public:
 private:
     /// Begins what there is room for, and runs it; until it has to wait, or `outcome_` is there.
     void advance(context& cx) {
-        for (;;) {
+        const bool futures_first = std::exchange(futures_come_first_, false);
+        while (futures_first && !outcome_ && take_ended(cx)) {
+        }
+        while (!outcome_) {
             detail::toll cost(cx);
             const bool has_begun = begin_next(cx);
+            futures_come_first_ = !futures_first && cx.budget() == 0;
             if (outcome_) return;
             const bool has_ended = take_ended(cx);  // in each round: items that come without end starve no future
             if (outcome_ || !(has_begun || has_ended)) return;
@@ -189,6 +200,7 @@ private:
     std::optional<Fn> f_;
     std::optional<output_type> outcome_;
     std::exception_ptr failure_;
+    bool futures_come_first_ = false;  // as in a buffered_stream
     futures_unordered<body> running_;  // declared last: they may borrow the function's captures
 };
 

@@ -114,6 +114,9 @@ class for_each_future;
 /// stream goes on with the next.
 /// Cancel safety: nothing is lost when somebody stops waiting for an item of an adaptor: what it holds stays in it. A
 /// future that reads the stream to its end, such as fold(), takes what it has read with it.
+/// Lifetime: merge(), ready_chunks(), timeout(), chunks_timeout(), buffered() and buffer_unordered() may give an item while a stream
+/// inside waits. So they may be moved between two items if that one may be moved at any time, as those of channels, timers and
+/// generators may; else they stay where they are, and by_ref() lends them.
 /// Thread safety: as any future.
 /// Cost: no allocation, unless a member says so. An item takes a unit of the budget (of its source, or else of whoever reads).
 template <class Self>

@@ -20,10 +20,15 @@
 
 namespace eddy::streams {
 
-/// A sleep that is there only while somebody waits for it: between two items the stream can be moved.
+/// A sleep that is there only while somebody waits for it.
 class stream_deadline {
 public:
     stream_deadline(time::duration after, std::source_location where) noexcept : after_(after), where_(where) {}
+    // The sleep stays where it is, and the next poll begins another: an adaptor around the stream, such as merge(), may have an
+    // item while this waits, and be moved then.
+    stream_deadline(stream_deadline&& other) noexcept : after_(other.after_), where_(other.where_), at_(other.at_) {}
+    stream_deadline& operator=(stream_deadline&&) = delete;
+    ~stream_deadline() = default;
 
     /// It is `after` from now.
     void begin() noexcept {

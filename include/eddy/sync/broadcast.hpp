@@ -410,7 +410,7 @@ public:
         reader how;
         const state::taken found = channel_->poll(of_->next_, waiter_, cx.waker(), how);
         if (found.kind == state::kinds::item) [[likely]]
-            return output_type(std::in_place, how.take(found));
+            return poll_result<output_type>(std::in_place, std::in_place, how.take(found));
         if (found.kind != state::kinds::empty) return receiver::outcome_of(found, how);
         cx.refund_budget();
         return not_ready;
@@ -450,14 +450,11 @@ public:
     explicit broadcast_stream(typename broadcast<T>::receiver from) : from_(std::move(from)) {
         static_cast<void>(from_.channel());
     }
-    broadcast_stream(broadcast_stream&& other) noexcept : from_(std::move(other.from_)) {
-        if (other.waiter_.is_shared.load(std::memory_order_relaxed))  // as of recv_future
-            eddy::detail::fatal_misuse("a broadcast_stream was moved while it waits");
-    }
+    // It may wait: an adaptor around it, such as merge(), may have an item all the same, and be moved then. The next poll waits
+    // again.
+    broadcast_stream(broadcast_stream&& other) noexcept : from_(std::move(other.stop_waiting())) {}
     broadcast_stream& operator=(broadcast_stream&&) = delete;
-    ~broadcast_stream() {
-        if (from_.channel_ != nullptr) from_.channel_->stop_waiting(waiter_);
-    }
+    ~broadcast_stream() { stop_waiting(); }
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         using kinds = state::kinds;
@@ -471,6 +468,11 @@ public:
     }
 
 private:
+    typename broadcast<T>::receiver& stop_waiting() noexcept {
+        if (from_.channel_ != nullptr) from_.channel_->stop_waiting(waiter_);
+        return from_;
+    }
+
     typename broadcast<T>::receiver from_;
     eddy::detail::broadcast_waiter waiter_;
 };

@@ -161,7 +161,7 @@ private:
         auto answer = inner_->poll(cx);
         if (answer.is_ready()) {
             end();
-            return output_type(std::in_place, eddy::detail::take_output(std::move(answer)));
+            return poll_result<output_type>(std::in_place, std::in_place, eddy::detail::take_output(std::move(answer)));
         }
         // Only now, so that a future that is ready at once costs no place in the queue.
         if (!of_->poll_cancelled(waiter_, cx.waker())) return not_ready;

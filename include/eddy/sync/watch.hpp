@@ -404,13 +404,10 @@ public:
     [[nodiscard]] static watch_stream from_changes(typename watch<T>::receiver from) {
         return watch_stream(std::in_place, std::move(from));
     }
-    watch_stream(watch_stream&& other) noexcept : from_(std::move(other.from_)) {
-        other.waiter_.check_may_move("a watch_stream was moved while it waits");
-    }
+    // It may wait: as a broadcast_stream.
+    watch_stream(watch_stream&& other) noexcept : from_(std::move(other.stop_waiting())) {}
     watch_stream& operator=(watch_stream&&) = delete;
-    ~watch_stream() {
-        if (from_.channel_ != nullptr) from_.channel_->stop_waiting_for_news(waiter_);
-    }
+    ~watch_stream() { stop_waiting(); }
 
     poll_result<std::optional<T>> poll_next(context& cx) {
         using news = eddy::detail::watch_state::news;
@@ -427,6 +424,11 @@ public:
 private:
     watch_stream(std::in_place_t, typename watch<T>::receiver from) : from_(std::move(from)) {
         static_cast<void>(from_.channel());
+    }
+
+    typename watch<T>::receiver& stop_waiting() noexcept {
+        if (from_.channel_ != nullptr) from_.channel_->stop_waiting_for_news(waiter_);
+        return from_;
     }
 
     typename watch<T>::receiver from_;

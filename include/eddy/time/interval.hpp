@@ -56,6 +56,15 @@ public:
 
     /// Errors: throws misuse if `period` is zero or less.
     interval_stream(time_point start, duration period, std::source_location where = std::source_location::current());
+    // The timer stays where it is, and the next poll sets another: an adaptor around this, such as merge(), may have an item
+    // while this waits, and be moved then.
+    interval_stream(interval_stream&& other) noexcept
+        : wait_(other.wait_.deadline(), other.where_),
+          where_(other.where_),
+          period_(other.period_),
+          behavior_(other.behavior_) {}
+    interval_stream& operator=(interval_stream&&) = delete;
+    ~interval_stream() = default;
 
     /// The next tick: its value is the instant at which it was due.
     [[nodiscard]] tick_future tick() noexcept { return tick_future(*this); }
@@ -82,6 +91,7 @@ public:
 
 private:
     sleep_future wait_;
+    std::source_location where_;
     duration period_;
     time::missed_tick_behavior behavior_ = time::missed_tick_behavior::burst;
 };

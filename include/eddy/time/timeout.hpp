@@ -45,6 +45,10 @@ public:
     static constexpr bool took_closure = detail::is_marked<F>;
 
     timeout_future(F&& inner, sleep_future deadline) : inner_(std::move(inner)), deadline_(std::move(deadline)) {}
+    /// The future is made of `parts` where it stays.
+    template <class... Parts>
+    timeout_future(std::in_place_t, sleep_future deadline, Parts&&... parts)
+        : inner_(std::in_place, std::forward<Parts>(parts)...), deadline_(std::move(deadline)) {}
 
     poll_result<output_type> poll(context& cx) {
         if (!inner_.has_value())
@@ -76,7 +80,7 @@ private:
             if constexpr (std::is_void_v<output_t<F>>) {
                 return output_type();
             } else {
-                return output_type(std::in_place, *std::move(answer));
+                return poll_result<output_type>(std::in_place, std::in_place, *std::move(answer));
             }
         }
         if (!poll_deadline(cx)) return not_ready;
