@@ -86,6 +86,9 @@
 #include <eddy/net/unix_listener.hpp>
 #include <eddy/net/unix_stream.hpp>
 
+// Signals
+#include <eddy/signal.hpp>  // ctrl_c, stream
+
 // Time
 #include <eddy/time/clock.hpp>
 #include <eddy/time/delay_queue.hpp>
