@@ -122,4 +122,4 @@
 #include <eddy/io/registration.hpp>
 #include <eddy/sys/poll.hpp>  // the selector, without futures
 
-// For tests: eddy/test/clock.hpp and eddy/test/by_hand.hpp are included by themselves.
+// For tests: eddy/test.hpp is included by itself.
