@@ -34,6 +34,8 @@ BARS: dict[str, float] = {
     "mpsc_unbounded_p4/ct": 0.6,
     "mpsc_unbounded_p4/w2": 0.7,
     "oneshot/ct": 0.8,
+    "codec_lines/ct": 0.667,  # 1.5 times the throughput of tokio-util
+    "codec_lengths/ct": 0.667,
     "mutex_uncontended/ct": 0.5,
     "mutex_uncontended/w2": 0.5,
     "mutex_4/ct": 0.6,

@@ -25,6 +25,8 @@ void mpsc_bounded_p4(flavour where);
 void mpsc_unbounded_p1(flavour where);
 void mpsc_unbounded_p4(flavour where);
 void oneshot(flavour where);
+void codec_lines(flavour where);
+void codec_lengths(flavour where);
 void mutex_uncontended(flavour where);
 void mutex_4(flavour where);
 void mutex_4_yield(flavour where);

@@ -25,6 +25,8 @@ int main(int argc, char** argv) {
         bench_case{"mpsc_unbounded_p1", runs_on::both, &rt::mpsc_unbounded_p1},
         bench_case{"mpsc_unbounded_p4", runs_on::both, &rt::mpsc_unbounded_p4},
         bench_case{"oneshot", runs_on::ct, &rt::oneshot},
+        bench_case{"codec_lines", runs_on::ct, &rt::codec_lines},
+        bench_case{"codec_lengths", runs_on::ct, &rt::codec_lengths},
         bench_case{"mutex_uncontended", runs_on::both, &rt::mutex_uncontended},
         bench_case{"mutex_4", runs_on::both, &rt::mutex_4},
         bench_case{"mutex_4_yield", runs_on::both, &rt::mutex_4_yield},

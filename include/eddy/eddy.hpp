@@ -66,6 +66,9 @@
 #include <eddy/bytes_mut.hpp>  // and of bytes that are written
 #include <eddy/io.hpp>         // what can be done with any reader or writer, and what is made of them
 
+// Frames
+#include <eddy/codec.hpp>  // framed, udp_framed, lines_codec, length_delimited_codec, ...
+
 // Network
 #include <eddy/net/halves.hpp>    // split, into_split, reunite
 #include <eddy/net/listener.hpp>  // the concept
@@ -82,6 +85,9 @@
 #include <eddy/net/unix_datagram.hpp>
 #include <eddy/net/unix_listener.hpp>
 #include <eddy/net/unix_stream.hpp>
+
+// Signals
+#include <eddy/signal.hpp>  // ctrl_c, stream
 
 // Time
 #include <eddy/time/clock.hpp>
@@ -116,4 +122,4 @@
 #include <eddy/io/registration.hpp>
 #include <eddy/sys/poll.hpp>  // the selector, without futures
 
-// For tests: eddy/test/clock.hpp and eddy/test/by_hand.hpp are included by themselves.
+// For tests: eddy/test.hpp is included by itself.

@@ -11,6 +11,7 @@
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
+#include <eddy/test/assert.hpp>  // IWYU pragma: export
 
 namespace eddy::test {
 
@@ -123,18 +124,5 @@ private:
     eddy::waker waker_;
     std::uint64_t seen_ = 0;
 };
-
-/// The output of a poll that must be ready. Throws `misuse` with the caller's place if it is not: a failed test.
-template <class T>
-T assert_ready(poll_result<T> answer, std::source_location where = std::source_location::current()) {
-    if (!answer.is_ready()) throw misuse("assert_ready: the future answered not_ready", where);
-    return *std::move(answer);
-}
-
-/// Throws `misuse` with the caller's place if the poll was ready.
-template <class T>
-void assert_pending(const poll_result<T>& answer, std::source_location where = std::source_location::current()) {
-    if (answer.is_ready()) throw misuse("assert_pending: the future was ready", where);
-}
 
 }  // namespace eddy::test

@@ -11,6 +11,7 @@ mod awaits;
 mod blocking;
 mod broadcasts;
 mod chain;
+mod codecs;
 mod idle;
 mod join;
 mod measure;
@@ -58,6 +59,8 @@ const CASES: &[Case] = &[
     Case { name: "mpsc_unbounded_p1", flavours: &[Ct, W2], run: mpscs::unbounded::<1> },
     Case { name: "mpsc_unbounded_p4", flavours: &[Ct, W2], run: mpscs::unbounded::<4> },
     Case { name: "oneshot", flavours: &[Ct], run: oneshots::to_self },
+    Case { name: "codec_lines", flavours: &[Ct], run: codecs::lines },
+    Case { name: "codec_lengths", flavours: &[Ct], run: codecs::lengths },
     Case { name: "mutex_uncontended", flavours: &[Ct, W2], run: mutexes::uncontended },
     Case { name: "mutex_4", flavours: &[Ct, W2], run: mutexes::by_four },
     Case { name: "mutex_4_yield", flavours: &[Ct, W2], run: mutexes::by_four_who_yield },

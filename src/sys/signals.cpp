@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: MIT
+#include "sys/signals.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <mutex>
+#include <system_error>
+
+#include <eddy/error.hpp>
+
+#include "sys/syscall.hpp"
+
+namespace eddy::sys {
+namespace {
+
+constexpr int signals = 65;  // Linux counts from 1 to 64
+
+// What the handler touches is set before it is installed, or lock-free.
+struct counted_signal {
+    std::atomic<std::uint64_t> count{0};
+    struct sigaction before{};  // what was there before the handler
+    bool is_counted = false;    // guarded by the lock of count_signal()
+};
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+constinit std::array<counted_signal, signals> all;
+constinit std::atomic<int> bell{-1};  // an eventfd, which is never closed: the handler may run to the very end
+
+void call_former(const struct sigaction& former, int number, siginfo_t* info, void* place) {
+    if ((former.sa_flags & SA_SIGINFO) != 0) {
+        former.sa_sigaction(number, info, place);
+    } else if (former.sa_handler != SIG_DFL && former.sa_handler != SIG_IGN) {
+        former.sa_handler(number);
+    }
+}
+
+// Only what signal-safety(7) allows. It does not read the eventfd, and a forked child that has the same one wakes its parent for
+// nothing, no more.
+void on_signal(int number, siginfo_t* info, void* place) {
+    const int saved = errno;
+    auto& mine = all[static_cast<std::size_t>(number)];
+    // release: pairs with signals_counted(). The bell is rung after, so who hears it sees the count.
+    mine.count.fetch_add(1, std::memory_order_release);
+    const std::uint64_t one = 1;
+    // relaxed: the descriptor was stored before the handler was set.
+    [[maybe_unused]] const auto written = ::write(bell.load(std::memory_order_relaxed), &one, sizeof one);
+    call_former(mine.before, number, info, place);
+    errno = saved;
+}
+
+bool may_be_counted(int number) noexcept {
+    switch (number) {
+    case SIGKILL:
+    case SIGSTOP:
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGILL:
+    case SIGFPE: return false;
+    default: return number > 0 && number < signals;
+    }
+}
+
+result<void> make_bell() {
+    // relaxed: under the lock of count_signal().
+    if (bell.load(std::memory_order_relaxed) >= 0) return {};
+    auto made = make_eventfd();
+    if (!made) return std::unexpected(made.error());
+    bell.store(made->release(), std::memory_order_relaxed);
+    return {};
+}
+
+}  // namespace
+
+result<void> count_signal(int number) {
+    if (!may_be_counted(number)) return std::unexpected(make_error_code(errc::forbidden_signal));
+    static constinit std::mutex lock;
+    const std::scoped_lock guard(lock);
+    auto& mine = all[static_cast<std::size_t>(number)];
+    if (mine.is_counted) return {};
+    if (auto made = make_bell(); !made) return made;
+    struct sigaction ours{};
+    ours.sa_sigaction = on_signal;
+    ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
+    ::sigemptyset(&ours.sa_mask);
+    // Asked first, since the handler may run before sigaction(2) has returned.
+    if (::sigaction(number, nullptr, &mine.before) != 0 || ::sigaction(number, &ours, nullptr) != 0) {
+        // The C library keeps a few for itself.
+        if (errno == EINVAL) return std::unexpected(make_error_code(errc::forbidden_signal));
+        return std::unexpected(last_error());
+    }
+    mine.is_counted = true;
+    return {};
+}
+
+std::uint64_t signals_counted(int number) noexcept {
+    // acquire: pairs with on_signal().
+    return all[static_cast<std::size_t>(number)].count.load(std::memory_order_acquire);
+}
+
+result<unique_fd> open_bell() noexcept {
+    // relaxed: stored before count_signal() has returned to whoever calls this.
+    const int copy = ::fcntl(bell.load(std::memory_order_relaxed), F_DUPFD_CLOEXEC, 3);
+    if (copy < 0) return std::unexpected(last_error());
+    return unique_fd(copy);
+}
+
+}  // namespace eddy::sys

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/test/io_mock.hpp>
+
+#include <algorithm>
+
+#include <eddy/error.hpp>
+
+namespace eddy::test {
+namespace {
+
+std::string_view text_of(std::span<const std::byte> bytes) noexcept {
+    // SAFETY: any object may be read as characters.
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// As it would stand in a program, and not too long.
+std::string quoted(std::string_view bytes) {
+    constexpr std::size_t most = 60;
+    constexpr std::string_view digits = "0123456789abcdef";
+    std::string text = "\"";
+    for (const char c : bytes.substr(0, most)) {
+        const auto code = static_cast<unsigned char>(c);
+        if (c == '\n') {
+            text += "\\n";
+        } else if (c == '\r') {
+            text += "\\r";
+        } else if (c == '"' || c == '\\') {
+            text += {'\\', c};
+        } else if (code < 0x20 || code > 0x7e) {
+            text += {'\\', 'x', digits[code / 16], digits[code % 16]};
+        } else {
+            text += c;
+        }
+    }
+    return text + (bytes.size() > most ? "\"..." : "\"");
+}
+
+void wake(std::optional<waker>& waiting) {
+    if (auto woken = std::exchange(waiting, std::nullopt)) std::move(*woken).wake();
+}
+
+}  // namespace
+
+bool io_mock::poll_pauses(context& cx) {
+    while (!script_.empty() && script_.front().kind == step_kind::wait) {
+        if (!pause_) pause_ = std::make_unique<time::sleep_future>(time::sleep(script_.front().pause));
+        if (!pause_->poll(cx)) return false;
+        pause_.reset();
+        end_of(script_.front());
+    }
+    return true;
+}
+
+/// Whoever waited for it, or for what comes behind it, looks again.
+void io_mock::end_of(const step& over) {
+    const auto at = std::ranges::find_if(script_, [&](const step& one) { return &one == &over; });
+    script_.erase(at);
+    wake(reader_);
+    wake(writer_);
+}
+
+io_mock::step* io_mock::next_write() noexcept {
+    for (step& one : script_) {
+        if (one.kind != step_kind::read && one.kind != step_kind::read_error) return &one;
+    }
+    return nullptr;
+}
+
+poll_result<result<std::size_t>> io_mock::poll_read(context& cx, std::span<std::byte> into) {
+    if (into.empty()) return ok(std::size_t{0});
+    if (poll_pauses(cx)) {
+        if (script_.empty()) return ok(std::size_t{0});
+        step& next = script_.front();
+        if (next.kind == step_kind::read) {
+            const std::size_t count = std::min(into.size(), next.bytes.size());
+            std::ranges::copy(std::as_bytes(std::span(next.bytes)).first(count), into.begin());
+            next.bytes.erase(0, count);
+            if (next.bytes.empty()) end_of(next);
+            return ok(count);
+        }
+        if (next.kind == step_kind::read_error) {
+            const auto error = next.error;
+            end_of(next);
+            return result<std::size_t>(std::unexpect, error);
+        }
+    }
+    reader_ = cx.waker();
+    return not_ready;
+}
+
+poll_result<result<std::size_t>> io_mock::poll_write(context& cx, std::span<const std::byte> from) {
+    if (from.empty()) return ok(std::size_t{0});
+    step* const next = poll_pauses(cx) ? next_write() : &script_.front();
+    if (next == nullptr) {
+        throw misuse("io_mock: " + quoted(text_of(from)) + " was written, and nothing more was expected", cx.where());
+    }
+    if (next->kind == step_kind::wait) {
+        writer_ = cx.waker();
+        return not_ready;
+    }
+    if (next->kind == step_kind::write_error) {
+        const auto error = next->error;
+        end_of(*next);
+        return result<std::size_t>(std::unexpect, error);
+    }
+    const std::size_t count = std::min(from.size(), next->bytes.size());
+    const auto got = text_of(from.first(count));
+    const auto same = static_cast<std::size_t>(std::ranges::mismatch(got, next->bytes).in1 - got.begin());
+    if (same != count) {
+        throw misuse("io_mock: " + quoted(text_of(from.subspan(same))) + " was written where " +
+                         quoted(std::string_view(next->bytes).substr(same)) + " was expected, after " +
+                         std::to_string(same) + " bytes as expected",
+                     cx.where());
+    }
+    next->bytes.erase(0, count);
+    if (next->bytes.empty()) end_of(*next);
+    return ok(count);
+}
+
+poll_result<result<void>> io_mock::poll_shutdown(context&) {
+    is_shut_down_ = true;
+    return ok();
+}
+
+void io_mock::assert_done(std::source_location where) const {
+    if (script_.empty()) return;
+    const step& next = script_.front();
+    std::string text = "io_mock: " + std::to_string(script_.size()) + " steps of the script are left; the next is ";
+    switch (next.kind) {
+    case step_kind::read: text += "to read " + quoted(next.bytes); break;
+    case step_kind::write: text += "to write " + quoted(next.bytes); break;
+    case step_kind::wait: text += "to wait"; break;
+    case step_kind::read_error: text += "a read that fails"; break;
+    case step_kind::write_error: text += "a write that fails"; break;
+    }
+    throw misuse(text, where);
+}
+
+}  // namespace eddy::test

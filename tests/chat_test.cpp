@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <span>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include <eddy/codec/framed.hpp>
+#include <eddy/codec/lines_codec.hpp>
+#include <eddy/core.hpp>
+#include <eddy/io/write_all.hpp>
+#include <eddy/join_all.hpp>
+#include <eddy/net/tcp_stream.hpp>
+#include <eddy/sync/barrier.hpp>
+#include <eddy/task.hpp>
+#include <eddy/try.hpp>
+
+#include "support/net.hpp"
+#include "support/process.hpp"
+
+// The chat of the examples, driven by clients that come, talk and vanish.
+
+namespace {
+
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+using eddy::net::socket_addr;
+using eddy::net::tcp_stream;
+using eddy::sync::barrier;
+using support::process;
+using support::within;
+
+using lines = eddy::codec::framed<tcp_stream, eddy::codec::lines_codec>;
+using texts = std::vector<std::string>;
+
+/// Somebody in the lobby, who notes what is said there.
+class guest {
+public:
+    guest(lines&& connection, std::string name) : lines_(std::move(connection)), name_(std::move(name)) {}
+
+    static task<result<guest>> enter(socket_addr at, std::string name) {
+        auto stream = co_await try_(tcp_stream::connect(at));
+        guest self(lines(std::move(stream), eddy::codec::lines_codec()), std::move(name));
+        co_await try_(self.lines_.send(self.name_));
+        co_await try_(self.read_until("* " + self.name_ + " is here"));
+        self.heard_.clear();
+        co_return std::move(self);
+    }
+    /// Says it, and waits until it is said.
+    task<result<void>> say(std::string text) {
+        co_await try_(lines_.send(text));
+        co_return co_await read_until(name_ + ": " + text);
+    }
+    task<result<void>> read_until(std::string text) {
+        while (heard_.empty() || heard_.back() != text) co_await try_(hear());
+        co_return eddy::ok();
+    }
+    /// Until so many messages of guests were heard, in all.
+    task<result<void>> read_messages(std::size_t count) {
+        while (messages_ < count) co_await try_(hear());
+        co_return eddy::ok();
+    }
+    task<result<void>> hear() {
+        auto next = co_await lines_.next();
+        if (!next) co_return std::unexpected(make_error_code(eddy::errc::unexpected_eof));
+        heard_.push_back(co_await try_(std::move(*next)));
+        if (heard_.back().find(": ") != std::string::npos) ++messages_;
+        co_return eddy::ok();
+    }
+    [[nodiscard]] bool is_told_that_he_missed_some() const {
+        return !heard_.empty() && heard_.back().ends_with(" messages were missed");
+    }
+    lines& connection() { return lines_; }
+    const texts& heard() const { return heard_; }
+
+private:
+    lines lines_;
+    std::string name_;
+    texts heard_;
+    std::size_t messages_ = 0;
+};
+
+struct party {
+    socket_addr at;
+    int stayers;
+    int vanishers;
+    int says;  // each
+    barrier all_are_here;
+    barrier all_was_heard;
+
+    party(const socket_addr& where, int stay, int vanish, int messages)
+        : at(where),
+          stayers(stay),
+          vanishers(vanish),
+          says(messages),
+          all_are_here(static_cast<std::size_t>(stay + 1)),
+          all_was_heard(static_cast<std::size_t>(stay + 1)) {}
+    [[nodiscard]] std::size_t messages() const { return static_cast<std::size_t>((stayers + vanishers) * says); }
+};
+
+task<result<texts>> stay(party& with, int number) {
+    auto me = co_await try_(guest::enter(with.at, "s" + std::to_string(number)));
+    co_await with.all_are_here.wait();
+    for (int i = 0; i < with.says; ++i) co_await try_(me.say(std::to_string(i)));
+    co_await try_(me.read_messages(with.messages()));
+    co_await with.all_was_heard.wait();
+    co_await try_(me.read_until("* the server goes down"));
+    auto end = co_await me.connection().next();
+    EXPECT_FALSE(end.has_value());
+    co_return me.heard();
+}
+
+// Comes, talks, and vanishes: with a good-bye, or without, or in the middle of a line, with a reset.
+task<result<void>> vanish(party& with, int number) {
+    auto me = co_await try_(guest::enter(with.at, "v" + std::to_string(number)));
+    for (int i = 0; i < with.says; ++i) co_await try_(me.say(std::to_string(i)));
+    if (number % 3 == 0) co_await try_(me.connection().send("/quit"));
+    if (number % 3 == 1) {
+        const std::string half = "half a li";
+        co_await try_(eddy::io::write_all(me.connection().inner(), std::as_bytes(std::span(half))));
+        co_await try_(me.connection().inner().set_zero_linger());
+    }
+    co_return eddy::ok();
+}
+
+/// What each has said, in the order in which it was heard.
+std::map<std::string, texts> by_speaker(const texts& heard) {
+    std::map<std::string, texts> all;
+    for (const auto& line : heard) {
+        if (const auto colon = line.find(": "); colon != line.npos)
+            all[line.substr(0, colon)].push_back(line.substr(colon + 2));
+    }
+    return all;
+}
+
+task<result<std::vector<texts>>> celebrate(party& all, process& server) {
+    std::vector<task<result<texts>>> staying;
+    for (int i = 0; i < all.stayers; ++i) staying.push_back(stay(all, i));
+    std::vector<task<result<void>>> vanishing;
+    for (int i = 0; i < all.vanishers; ++i) vanishing.push_back(vanish(all, i));
+    const auto direct = [](party& of, std::vector<task<result<void>>> guests,
+                           process& chat) -> task<result<std::monostate>> {
+        co_await of.all_are_here.wait();
+        auto gone = co_await eddy::try_join_all(std::move(guests));
+        if (!gone) co_return std::unexpected(gone.error());
+        co_await of.all_was_heard.wait();
+        chat.signal(SIGINT);
+        co_return std::monostate();
+    };
+    auto directed = direct(all, std::move(vanishing), server);
+    auto stayed = eddy::try_join_all(std::move(staying));
+    auto both = co_await eddy::try_join(std::move(stayed), std::move(directed));
+    if (!both) co_return std::unexpected(both.error());
+    co_return std::get<0>(*std::move(both));
+}
+
+TEST(Chat, TwoHundredClientsAndNoMessageIsLostForThoseWhoStay) {
+    process server({"chat", "127.0.0.1:0", "10000"});
+    party all(support::addr_in(server.line()), 50, 150, 5);
+    eddy::core core;
+    const auto heard = within(core, celebrate(all, server), std::chrono::seconds(50));
+    ASSERT_TRUE(heard) << heard.error().message();
+    texts expected;
+    for (int i = 0; i < all.says; ++i) expected.push_back(std::to_string(i));
+    for (const auto& one : *heard) {
+        const auto said = by_speaker(one);
+        EXPECT_EQ(said.size(), 200u);
+        for (const auto& [speaker, messages] : said) EXPECT_EQ(messages, expected) << speaker;
+    }
+    const auto ended = server.wait();
+    EXPECT_EQ(ended.code, 0);
+    EXPECT_EQ(ended.out, "200 came, 0 were cut off\n");
+    EXPECT_EQ(ended.err, "");
+}
+
+TEST(Chat, RoomsAreApartAndALineThatIsTooLongIsSaid) {
+    process server({"chat", "127.0.0.1:0"});
+    const auto at = support::addr_in(server.line());
+    eddy::core core;
+    const auto work = [](socket_addr where) -> task<result<texts>> {
+        auto ann = co_await try_(guest::enter(where, "ann"));
+        auto bob = co_await try_(guest::enter(where, "bob"));
+        co_await try_(bob.connection().send("/join kitchen"));
+        co_await try_(bob.read_until("* bob is here"));
+        co_await try_(bob.say("nobody hears me"));
+        co_await try_(ann.connection().send(std::string(5000, 'x')));
+        co_await try_(ann.say("still here"));
+        co_await try_(ann.connection().send("/quit"));
+        auto end = co_await ann.connection().next();
+        EXPECT_FALSE(end.has_value());
+        co_return ann.heard();
+    };
+    const auto heard = within(core, work(at));
+    ASSERT_TRUE(heard) << heard.error().message();
+    EXPECT_EQ(*heard, (texts{"* bob is here", "* bob has gone to kitchen",
+                             "! no delimiter came within the limit of a line", "ann: still here"}));
+    server.signal(SIGTERM);
+    EXPECT_EQ(server.wait().out, "2 came, 0 were cut off\n");
+}
+
+TEST(Chat, WhoIsTooSlowIsToldThatHeMissedSome) {
+    process server({"chat", "127.0.0.1:0", "4"});
+    const auto at = support::addr_in(server.line());
+    eddy::core core;
+    const auto work = [](socket_addr where) -> task<result<void>> {
+        auto slow = co_await try_(guest::enter(where, "slow"));
+        auto fast = co_await try_(guest::enter(where, "fast"));
+        const std::string text(900, 'x');
+        for (int i = 0; i < 20'000; ++i) co_await try_(fast.say(text));  // more than all buffers take
+        while (!slow.is_told_that_he_missed_some()) co_await try_(slow.hear());
+        co_return eddy::ok();
+    };
+    const auto done = within(core, work(at), std::chrono::seconds(50));
+    EXPECT_TRUE(done) << done.error().message();
+}
+
+}  // namespace

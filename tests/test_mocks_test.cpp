@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/test.hpp>
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/codec/framed.hpp>
+#include <eddy/codec/lines_codec.hpp>
+#include <eddy/core.hpp>
+#include <eddy/error.hpp>
+#include <eddy/io.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/stream.hpp>
+#include <eddy/task.hpp>
+#include <eddy/time/clock.hpp>
+#include <eddy/try.hpp>
+
+#include "support/net.hpp"
+#include "support/polling.hpp"
+
+// What eddy gives to users for their tests.
+
+namespace {
+
+namespace io = eddy::io;
+namespace test = eddy::test;
+using namespace std::chrono_literals;
+using support::text_of_misuse;
+using support::within;
+using test::assert_pending;
+using test::assert_ready;
+using test::assert_ready_error;
+using test::assert_ready_ok;
+using test::by_hand;
+
+/// A server to be tested: answers each line, until it reads "quit".
+template <class S>
+eddy::task<eddy::result<int>> answer_lines(S& peer) {
+    eddy::codec::framed lines(std::ref(peer), eddy::codec::lines_codec());
+    int answered = 0;
+    while (auto line = co_await lines.next()) {
+        const auto text = co_await eddy::try_(std::move(*line));
+        if (text == "quit") break;
+        co_await eddy::try_(lines.send("got " + text));
+        ++answered;
+    }
+    co_return answered;
+}
+
+TEST(IoMock, P109_AScriptIsTheOtherSide) {
+    eddy::core core;
+    auto peer = test::io_builder().read("a\nb").read("c\n").write("got a\n").write("got bc\n").read("quit\n").build();
+    EXPECT_EQ(within(core, answer_lines(peer)).value(), 2);
+    EXPECT_TRUE(peer.is_done());
+    peer.assert_done();
+}
+
+TEST(IoMock, P109_AWriteThatWasNotExpectedSaysWhatDiffers) {
+    auto peer = test::io_builder().write("hello\nworld").build();
+    by_hand wrong(io::write_all(peer, support::bytes_of("hello\nWORLD")));
+    const auto text = text_of_misuse([&] { static_cast<void>(wrong.poll()); });
+    EXPECT_NE(text.find(R"("WORLD" was written where "world" was expected, after 6 bytes)"), text.npos) << text;
+    auto silent = test::io_builder().read("x").build();
+    by_hand more(io::write_all(silent, support::bytes_of("\x01\"")));
+    const auto none = text_of_misuse([&] { static_cast<void>(more.poll()); });
+    EXPECT_NE(none.find(R"("\x01\"" was written, and nothing more was expected)"), none.npos) << none;
+}
+
+TEST(IoMock, P109_AReadWaitsForTheWritesBeforeIt) {
+    auto peer = test::io_builder().write("ask").read("answer").build();
+    std::string got(6, '\0');
+    by_hand read(io::read_exact(peer, std::as_writable_bytes(std::span(got))));
+    assert_pending(read.poll());
+    by_hand half(io::write_all(peer, support::bytes_of("as")));
+    assert_ready_ok(half.poll());
+    EXPECT_FALSE(read.is_woken());
+    by_hand rest(io::write_all(peer, support::bytes_of("k")));
+    assert_ready_ok(rest.poll());
+    EXPECT_TRUE(read.is_woken());
+    assert_ready_ok(read.poll());
+    EXPECT_EQ(got, "answer");
+}
+
+TEST(IoMock, P109_ErrorsComeWhereTheScriptHasThem) {
+    auto peer = test::io_builder()
+                    .read("x")
+                    .read_error(std::errc::connection_reset)
+                    .write_error(std::errc::broken_pipe)
+                    .build();
+    std::string got;
+    by_hand read(io::read_to_string(peer, got));
+    EXPECT_EQ(assert_ready_error(read.poll()), std::errc::connection_reset);
+    by_hand write(io::write_all(peer, support::bytes_of("x")));
+    EXPECT_EQ(assert_ready_error(write.poll()), std::errc::broken_pipe);
+    peer.assert_done();
+    by_hand end(io::read_to_string(peer, got));
+    EXPECT_EQ(assert_ready_ok(end.poll()), 0u) << "behind the script is the end";
+    by_hand ended(io::shutdown(peer));
+    assert_ready_ok(ended.poll());
+    EXPECT_TRUE(peer.is_shut_down());
+}
+
+TEST(IoMock, P109_PausesTakeNoTimeOnAPausedClock) {
+    eddy::core core;
+    const auto work = []() -> eddy::task<bool> {
+        test::pause();
+        const auto begin = eddy::time::clock::now();
+        auto peer = test::io_builder().wait(1h).read("late").wait(1h).write("later").build();
+        std::string got(4, '\0');
+        EXPECT_TRUE((co_await io::read_exact(peer, std::as_writable_bytes(std::span(got)))).has_value());
+        EXPECT_EQ(eddy::time::clock::now() - begin, 1h);
+        EXPECT_TRUE((co_await io::write_all(peer, support::bytes_of("later"))).has_value());
+        EXPECT_EQ(eddy::time::clock::now() - begin, 2h);
+        co_return peer.is_done();
+    };
+    EXPECT_TRUE(within(core, work(), 24h));
+}
+
+TEST(IoMock, P109_ReaderAndWriterMayWaitForTheSamePause) {
+    eddy::core core;
+    const auto work = []() -> eddy::task<bool> {
+        test::pause();
+        auto [reader, writer] = io::split(test::io_builder().wait(1s).read("in").write("out").build());
+        const auto write = [](auto& to) -> eddy::task<bool> {
+            co_return (co_await io::write_all(to, support::bytes_of("out"))).has_value();
+        };
+        auto written = eddy::spawn(write(writer));
+        std::string got(2, '\0');
+        EXPECT_TRUE((co_await io::read_exact(reader, std::as_writable_bytes(std::span(got)))).has_value());
+        auto done = co_await std::move(written);
+        co_return done.value();
+    };
+    EXPECT_TRUE(within(core, work(), 24h));
+}
+
+TEST(IoMock, P109_WhatIsLeftIsSaidAtTheEnd) {
+    const auto peer = test::io_builder().write("never").read("x").build();
+    EXPECT_FALSE(peer.is_done());
+    const auto text = text_of_misuse([&] { peer.assert_done(); });
+    EXPECT_NE(text.find(R"(2 steps of the script are left; the next is to write "never")"), text.npos) << text;
+    EXPECT_NE(text.find("test_mocks_test.cpp"), text.npos);
+}
+
+TEST(StreamMock, P109_GivesItemsWhenTheScriptSays) {
+    eddy::core core;
+    const auto work = []() -> eddy::task<bool> {
+        test::pause();
+        const auto begin = eddy::time::clock::now();
+        auto numbers = test::stream_builder<int>().item(1).wait(5s).item(2).item(3).build();
+        EXPECT_EQ(co_await numbers.next(), 1);
+        EXPECT_EQ(eddy::time::clock::now(), begin);
+        EXPECT_EQ(co_await numbers.next(), 2);
+        EXPECT_EQ(eddy::time::clock::now() - begin, 5s);
+        EXPECT_EQ(co_await numbers.next(), 3);
+        EXPECT_EQ(co_await numbers.next(), std::nullopt);
+        co_return numbers.is_done();
+    };
+    EXPECT_TRUE(within(core, work(), 24h));
+}
+
+TEST(TestAssert, P109_SaysWhatIsNotSo) {
+    using eddy::poll_result;
+    using eddy::result;
+    const auto good = [] { return poll_result<result<int>>(eddy::ok(1)); };
+    const auto bad = [] {
+        return poll_result<result<int>>(result<int>(std::unexpect, std::make_error_code(std::errc::io_error)));
+    };
+    const auto none = [] { return poll_result<result<int>>(eddy::not_ready); };
+    EXPECT_EQ(assert_ready_ok(good()), 1);
+    EXPECT_EQ(assert_ready_error(bad()), std::errc::io_error);
+    assert_pending(none());
+    EXPECT_THROW(assert_pending(good()), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(assert_ready(none())), eddy::misuse);
+    EXPECT_THROW(static_cast<void>(assert_ready_error(good())), eddy::misuse);
+    const auto text = text_of_misuse([&] { static_cast<void>(assert_ready_ok(bad())); });
+    EXPECT_NE(text.find("ready with an error: Input/output error (at "), text.npos) << text;
+}
+
+}  // namespace
