@@ -19,6 +19,24 @@ result<T> take(reply&& from) {
     return std::unexpected(std::make_error_code(std::errc::invalid_argument));
 }
 
+result<std::optional<std::string>> take_text(reply&& from) {
+    if (from.is_nil()) return std::optional<std::string>();
+    auto text = take<std::string>(std::move(from));
+    if (!text) return std::unexpected(text.error());
+    return std::optional<std::string>(*std::move(text));
+}
+
+task<result<std::optional<std::string>>> as_text(task<result<reply>> call) {
+    auto got = co_await eddy::try_(std::move(call));
+    co_return take_text(std::move(got));
+}
+
+task<result<void>> as_status(task<result<reply>> call) {
+    auto got = co_await eddy::try_(std::move(call));
+    co_await eddy::try_(take<reply::status>(std::move(got)));
+    co_return eddy::ok();
+}
+
 template <class T>
 task<result<T>> as(task<result<reply>> call) {
     auto got = co_await eddy::try_(std::move(call));
@@ -75,34 +93,21 @@ task<result<reply>> client::receive() {
 
 // ---- Some commands ----
 
-task<result<std::optional<std::string>>> client::get(std::string_view key) {
-    auto got = call({"GET", key});
-    return [](task<result<reply>> asked) -> task<result<std::optional<std::string>>> {
-        auto is = co_await eddy::try_(std::move(asked));
-        if (is.is_nil()) co_return std::optional<std::string>();
-        auto text = co_await eddy::try_(take<std::string>(std::move(is)));
-        co_return std::optional<std::string>(std::move(text));
-    }(std::move(got));
-}
+task<result<std::optional<std::string>>> client::get(std::string_view key) { return as_text(call("GET", key)); }
 
 task<result<void>> client::set(std::string_view key, std::string_view value) {
-    auto got = call({"SET", key, value});
-    return [](task<result<reply>> asked) -> task<result<void>> {
-        auto is = co_await eddy::try_(std::move(asked));
-        co_await eddy::try_(take<reply::status>(std::move(is)));
-        co_return eddy::ok();
-    }(std::move(got));
+    return as_status(call("SET", key, value));
 }
 
-task<result<std::int64_t>> client::incr(std::string_view key) { return as<std::int64_t>(call({"INCR", key})); }
+task<result<std::int64_t>> client::incr(std::string_view key) { return as<std::int64_t>(call("INCR", key)); }
 
 task<result<std::int64_t>> client::publish(std::string_view channel, std::string_view message) {
-    return as<std::int64_t>(call({"PUBLISH", channel, message}));
+    return as<std::int64_t>(call("PUBLISH", channel, message));
 }
 
 task<result<subscriber>> client::subscribe(std::vector<std::string> channels) && {
     client self(std::move(*this));
-    for (const auto& each : channels) self.queue({"SUBSCRIBE", each});
+    for (const auto& each : channels) self.queue("SUBSCRIBE", each);
     const auto replies = co_await eddy::try_(self.run_queued());
     for (const auto& each : replies) {
         if (each.get_if<reply::array>() == nullptr) {

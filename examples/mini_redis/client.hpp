@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
-#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -27,7 +28,7 @@ class subscriber;
 /// A connection to a server, mini_redis or Redis.
 ///
 ///     auto redis = co_await eddy::try_(client::connect("127.0.0.1:6379"));
-///     co_await eddy::try_(redis.call({"SET", "greeting", "hello"}));
+///     co_await eddy::try_(redis.call("SET", "greeting", "hello"));
 ///     auto greeting = co_await eddy::try_(redis.get("greeting"));
 ///
 /// Errors: those of the connection; resp_errc; errc::unexpected_eof when the server has closed it. What the server refuses is a
@@ -40,14 +41,19 @@ public:
 
     [[nodiscard]] static eddy::task<eddy::result<client>> connect(std::string where);
 
-    /// Sends one request, and gives its reply. The words are copied before this returns.
-    [[nodiscard]] eddy::task<eddy::result<reply>> call(std::initializer_list<std::string_view> request) {
-        return call(words(request.begin(), request.size()));
+    /// Sends one request, and gives its reply. The words are copied before this returns. (They are no initializer list: GCC 12
+    /// refuses those in an expression with co_await.)
+    template <std::convertible_to<std::string_view>... Word>
+    [[nodiscard]] eddy::task<eddy::result<reply>> call(const Word&... word) {
+        return call(words(std::array<std::string_view, sizeof...(word)>{word...}));
     }
     [[nodiscard]] eddy::task<eddy::result<reply>> call(words request);
 
     /// Pipelining: notes a request, which is sent with the others by run_queued().
-    void queue(std::initializer_list<std::string_view> request) { queue(words(request.begin(), request.size())); }
+    template <std::convertible_to<std::string_view>... Word>
+    void queue(const Word&... word) {
+        queue(words(std::array<std::string_view, sizeof...(word)>{word...}));
+    }
     void queue(words request);
     /// Sends all that is queued with one write, and gives the replies in the same order.
     [[nodiscard]] eddy::task<eddy::result<std::vector<reply>>> run_queued();

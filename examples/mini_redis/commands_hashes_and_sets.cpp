@@ -86,8 +86,8 @@ outcome smembers(call& request) {
 
 using kind = command::kind;
 constexpr std::array all{
-    command{"hset", -4, hset, kind::grows, 1, 1, 1},      command{"hget", 3, hget, kind::reads, 1, 1, 1},
-    command{"hgetall", 2, hgetall, kind::reads, 1, 1, 1}, command{"sadd", -3, sadd, kind::grows, 1, 1, 1},
+    command{"hset", -4, hset, kind::grows, 1, 1, 1},        command{"hget", 3, hget, kind::reads, 1, 1, 1},
+    command{"hgetall", 2, hgetall, kind::reads, 1, 1, 1},   command{"sadd", -3, sadd, kind::grows, 1, 1, 1},
     command{"smembers", 2, smembers, kind::reads, 1, 1, 1},
 };
 

@@ -28,9 +28,9 @@ outcome exists(call& request) {
 // ---- EXPIRE key seconds [NX | XX | GT | LT] ----
 
 struct expire_conditions {
-    bool is_new = false;      // only if it does not expire yet
-    bool is_change = false;   // only if it does
-    bool is_later = false;    // only if that is later
+    bool is_new = false;     // only if it does not expire yet
+    bool is_change = false;  // only if it does
+    bool is_later = false;   // only if that is later
     bool is_earlier = false;
 
     expire_conditions() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
@@ -81,7 +81,8 @@ outcome expire(call& request) {
         return {};
     }
     const auto key = request.word(1);
-    const bool does = request.keys().find(key) != nullptr && hold(*conditions, request.keys().deadline_of(key), *deadline);
+    const bool does =
+        request.keys().find(key) != nullptr && hold(*conditions, request.keys().deadline_of(key), *deadline);
     if (does && *seconds <= 0) {
         request.keys().erase(key);
     } else if (does) {
@@ -96,7 +97,8 @@ outcome ttl(call& request) {
     if (request.keys().find(request.word(1)) == nullptr) {
         request.out.integer(-2);
     } else if (const auto deadline = request.keys().deadline_of(request.word(1))) {
-        request.out.integer(std::chrono::floor<std::chrono::seconds>(*deadline - eddy::time::clock::now() + 500ms).count());
+        request.out.integer(
+            std::chrono::floor<std::chrono::seconds>(*deadline - eddy::time::clock::now() + 500ms).count());
     } else {
         request.out.integer(-1);
     }
@@ -111,7 +113,8 @@ outcome dbsize(call& request) {
 }
 
 outcome flushall(call& request) {
-    const bool has_mode = request.words.size() == 2 && (is_word(request.word(1), "sync") || is_word(request.word(1), "async"));
+    const bool has_mode =
+        request.words.size() == 2 && (is_word(request.word(1), "sync") || is_word(request.word(1), "async"));
     if (request.words.size() > 1 && !has_mode) return std::unexpected(fault::syntax);
     request.keys().clear();
     request.out.literal("+OK\r\n");
@@ -120,9 +123,12 @@ outcome flushall(call& request) {
 
 using kind = command::kind;
 constexpr std::array all{
-    command{"del", -2, del, kind::writes, 1, -1, 1},      command{"exists", -2, exists, kind::reads, 1, -1, 1},
-    command{"expire", -3, expire, kind::writes, 1, 1, 1}, command{"ttl", 2, ttl, kind::reads, 1, 1, 1},
-    command{"dbsize", 1, dbsize, kind::reads},            command{"flushall", -1, flushall, kind::writes},
+    command{"del", -2, del, kind::writes, 1, -1, 1},
+    command{"exists", -2, exists, kind::reads, 1, -1, 1},
+    command{"expire", -3, expire, kind::writes, 1, 1, 1},
+    command{"ttl", 2, ttl, kind::reads, 1, 1, 1},
+    command{"dbsize", 1, dbsize, kind::reads},
+    command{"flushall", -1, flushall, kind::writes},
 };
 
 }  // namespace

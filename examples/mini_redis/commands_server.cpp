@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // PING, ECHO, QUIT, and what tools ask before they start: INFO, COMMAND, CONFIG GET.
-#include <fnmatch.h>
 #include <fmt/format.h>
+#include <fnmatch.h>
 #include <unistd.h>
 
 #include <array>
@@ -52,16 +52,15 @@ std::vector<section> sections(const server_state& server) {
     all.emplace_back("Server", fmt::format("redis_version:7.0.0\r\nredis_mode:standalone\r\nserver_name:mini_redis\r\n"
                                            "process_id:{}\r\ntcp_port:{}\r\nuptime_in_seconds:{}\r\n",
                                            ::getpid(), server.port, up));
-    all.emplace_back("Clients", fmt::format("connected_clients:{}\r\nmaxclients:{}\r\n", server.clients,
-                                            server.limits.clients));
+    all.emplace_back("Clients",
+                     fmt::format("connected_clients:{}\r\nmaxclients:{}\r\n", server.clients, server.limits.clients));
     all.emplace_back("Stats", fmt::format("total_connections_received:{}\r\ntotal_commands_processed:{}\r\n"
                                           "pubsub_channels:{}\r\n",
                                           server.connections, server.commands, server.topics.size()));
     all.emplace_back("Replication", "role:master\r\nconnected_slaves:0\r\n");
-    all.emplace_back("Keyspace", server.keys.size() == 0
-                                     ? std::string()
-                                     : fmt::format("db0:keys={},expires={},avg_ttl=0\r\n", server.keys.size(),
-                                                   server.keys.expiring()));
+    all.emplace_back("Keyspace", server.keys.size() == 0 ? std::string()
+                                                         : fmt::format("db0:keys={},expires={},avg_ttl=0\r\n",
+                                                                       server.keys.size(), server.keys.expiring()));
     return all;
 }
 
@@ -111,7 +110,7 @@ outcome describe_named(call& request) {
         if (const command* const found = find_command(name)) {
             describe(request.out, *found);
         } else {
-            request.out.literal("*-1\r\n");
+            request.out.nil();
         }
     }
     return {};

@@ -114,7 +114,8 @@ outcome append(call& request) {
     const auto found = request.keys().make_as<std::string>(request.word(1));
     if (!found) return std::unexpected(found.error());
     std::string& text = **found;
-    if (request.word(2).size() > request.server.limits.request.word - std::min(text.size(), request.server.limits.request.word)) {
+    if (request.word(2).size() >
+        request.server.limits.request.word - std::min(text.size(), request.server.limits.request.word)) {
         return std::unexpected(fault::too_long);
     }
     text.append(request.word(2));
@@ -147,8 +148,8 @@ outcome mset(call& request) {
 
 using kind = command::kind;
 constexpr std::array all{
-    command{"get", 2, get, kind::reads, 1, 1, 1},      command{"set", -3, set_key, kind::grows, 1, 1, 1},
-    command{"incr", 2, incr, kind::grows, 1, 1, 1},    command{"decr", 2, decr, kind::grows, 1, 1, 1},
+    command{"get", 2, get, kind::reads, 1, 1, 1},       command{"set", -3, set_key, kind::grows, 1, 1, 1},
+    command{"incr", 2, incr, kind::grows, 1, 1, 1},     command{"decr", 2, decr, kind::grows, 1, 1, 1},
     command{"append", 3, append, kind::grows, 1, 1, 1}, command{"mget", -2, mget, kind::reads, 1, -1, 1},
     command{"mset", -3, mset, kind::grows, 1, -1, 2},
 };

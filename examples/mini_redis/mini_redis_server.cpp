@@ -86,6 +86,7 @@ int main(int argc, char** argv) {
     std::string where = "127.0.0.1:6379";
     std::string driver;
     mini_redis::server_limits limits;
+    auto drain = limits.drain.count();
     CLI::App app("A server that speaks RESP2.");
     app.add_option("address", where, "where to listen; port 0 takes a free one")->capture_default_str();
     app.add_option("--driver", driver, "epoll, io_uring, or auto for io_uring where it can be had");
@@ -96,7 +97,10 @@ int main(int argc, char** argv) {
     app.add_option("--max-request", limits.request.frame, "bytes of one request")->capture_default_str();
     app.add_option("--subscriber-limit", limits.subscriber, "bytes that may wait for a subscriber that is slow")
         ->capture_default_str();
+    app.add_option("--drain", drain, "seconds for which clients may take their answers at the end")
+        ->capture_default_str();
     CLI11_PARSE(app, argc, argv);
+    limits.drain = std::chrono::seconds(drain);
     if (!driver.empty()) ::setenv("EDDY_DRIVER", driver.c_str(), 1);
 
     try {

@@ -55,8 +55,8 @@ private:
     void close_arrays();
 
     reply_limits limits_;
-    std::size_t at_ = 0;                 // all before this is understood
-    std::size_t searched_ = 0;           // there is no end of line before this
+    std::size_t at_ = 0;                  // all before this is understood
+    std::size_t searched_ = 0;            // there is no end of line before this
     std::vector<std::uint64_t> missing_;  // items that are to come, of each array that is open
 };
 

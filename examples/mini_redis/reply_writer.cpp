@@ -34,6 +34,7 @@ void append(eddy::bytes_mut& into, std::size_t most, Write write) {
 }  // namespace
 
 void reply_writer::error(std::string_view text) {
+    text = text.substr(0, text.find_last_not_of("\r\n") + 1);
     if (text.find_first_of("\r\n") == text.npos) return line('-', text);
     std::string flat(text);
     std::ranges::replace_if(flat, [](char c) { return c == '\r' || c == '\n'; }, ' ');

@@ -82,6 +82,9 @@ result<bool> request_codec::scan_word_length(std::string_view text) {
     if (is_in_word_) return true;
     if (at_ >= text.size()) return false;
     if (text[at_] != '$') {
+        const auto end = find_line_end(text, resp_errc::bulk_length_too_long);  // first, as Redis does
+        if (!end) return std::unexpected(end.error());
+        if (*end == 0) return false;
         const int byte = static_cast<unsigned char>(text[at_]);
         return std::unexpected(static_cast<resp_errc>(static_cast<int>(resp_errc::no_dollar) + byte));
     }
@@ -112,9 +115,9 @@ result<bool> request_codec::scan_number(std::string_view text, resp_errc too_lon
     for (; at < last && text[at] >= '0' && text[at] <= '9'; ++at) value = value * 10 + (text[at] - '0');
     const bool is_plain = at > at_ + 1 && at + 1 < text.size() && text[at] == '\r' && text[at_ + 1] != '0';
     if (!is_plain) {
-        const auto end = find('\r', text);
-        if (!end && text.size() - at_ > limits_.line) return std::unexpected(too_long);
-        if (!end || *end + 1 >= text.size()) return false;
+        const auto end = find_line_end(text, too_long);
+        if (!end) return std::unexpected(end.error());
+        if (*end == 0) return false;
         const auto parsed = parse_integer(text.substr(at_ + 1, *end - at_ - 1));
         if (!parsed) return std::unexpected(no_number);
         value = *parsed;
@@ -123,6 +126,13 @@ result<bool> request_codec::scan_number(std::string_view text, resp_errc too_lon
     number_ = value;
     at_ = searched_ = at + 2;
     return true;
+}
+
+/// The end of the line that begins at `at_`; 0 if it has not come.
+result<std::size_t> request_codec::find_line_end(std::string_view text, resp_errc too_long) {
+    const auto end = find('\r', text);
+    if (!end && text.size() - at_ > limits_.line) return std::unexpected(too_long);
+    return end && *end + 1 < text.size() ? *end : 0;
 }
 
 /// Where `wanted` is, which is not before `searched_`.

@@ -18,10 +18,10 @@ namespace mini_redis {
 
 /// What a request may be at most. The defaults are Redis' own, but for the number of words.
 struct request_limits {
-    std::size_t word = 512U << 20;   ///< bytes of one word
-    std::size_t words = 1U << 20;    ///< of one request
-    std::size_t frame = 1U << 30;    ///< bytes of one request, as it came
-    std::size_t line = 64U << 10;    ///< bytes of a line: of a length, or of a request typed by hand
+    std::size_t word = 512U << 20;  ///< bytes of one word
+    std::size_t words = 1U << 20;   ///< of one request
+    std::size_t frame = 1U << 30;   ///< bytes of one request, as it came
+    std::size_t line = 64U << 10;   ///< bytes of a line: of a length, or of a request typed by hand
 
     request_limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
@@ -66,6 +66,7 @@ private:
     eddy::result<bool> scan_word_length(std::string_view text);
     bool scan_word(std::string_view text);
     eddy::result<bool> scan_number(std::string_view text, resp_errc too_long, resp_errc no_number);
+    eddy::result<std::size_t> find_line_end(std::string_view text, resp_errc too_long);
     std::optional<std::size_t> find(char wanted, std::string_view text);
     item take(eddy::bytes_mut& from, std::size_t size);
 

@@ -12,7 +12,8 @@ public:
 
     [[nodiscard]] std::string message(int value) const override {
         constexpr int dollar = static_cast<int>(resp_errc::no_dollar);
-        if (value >= dollar) return std::string("Protocol error: expected '$', got '") + printable(value - dollar) + "'";
+        if (value >= dollar)
+            return std::string("Protocol error: expected '$', got '") + printable(value - dollar) + "'";
         return "Protocol error: " + what(static_cast<resp_errc>(value));
     }
 

@@ -22,7 +22,7 @@ struct server_limits {
     std::size_t keys = std::numeric_limits<std::size_t>::max();  ///< commands that add some are refused then
     std::size_t clients = 10'000;                                ///< further ones wait to be accepted
     std::size_t subscriber = 32U << 20;                          ///< bytes that wait for a slow subscriber
-    std::chrono::seconds drain{5};  ///< how long clients may finish at the end
+    std::chrono::seconds drain{5};                               ///< how long clients may finish at the end
 
     server_limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
