@@ -24,13 +24,14 @@ import counts
 import micro
 import net
 import peers
+import redis
 import rt
 import scale
 from machine import describe_machine
 from tables import Outcome, Table
 
 GROUPS = {"micro": micro.run, "rt": rt.run, "net": net.run, "scale": scale.run, "compile": compile_time.run,
-          "counts": counts.run}
+          "counts": counts.run, "redis": redis.run}
 DEFAULT_BUILD = Path(__file__).resolve().parent.parent / "build" / "release"
 
 
@@ -45,7 +46,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"groups to run: {', '.join(GROUPS)} (all of them)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure of every round there")
     parser.add_argument("--markdown", action="store_true", help="print Markdown, for bench/RESULTS.md")
-    parser.add_argument("--rounds", type=positive, metavar="N", help="rounds of rt, net and scale (5; quick: 3)")
+    parser.add_argument("--rounds", type=positive, metavar="N", help="rounds of rt, net, scale and redis (5; quick: 3)")
     parser.add_argument("--quick", action="store_true", help="shorter and fewer runs: good enough to see 10 %%")
     parser.add_argument("--only", default="", metavar="TEXT",
                         help="of rt, the cases with this in their names; of net, those in this list (C1,STORM)")

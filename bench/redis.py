@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: MIT
+"""The group `redis`: examples/mini_redis against the real redis-server, under redis-benchmark.
+
+Each server has one thread and a processor of its own, redis-benchmark the other one. Both servers are there all the time, and take
+turns case by case; who begins changes with each round. All programs are in Debian's package redis-tools: the server is redis-check-rdb
+under another name. At -P 1 redis-benchmark is slower than either server, so the rate says little there: the processor time that
+the server takes for a request says more.
+"""
+
+import csv
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from processes import BenchError, Processors, Server, cpu_ns, start, stop
+from tables import Bar, Outcome, Table
+
+CLIENTS = 50
+PIPELINES = {1: 150_000, 16: 1_500_000}  # requests, for about 4 s
+COMMANDS = ["SET", "GET"]
+BAR = 1.0  # of redis-server's requests/s
+LEGEND = (f"req/s: what redis-benchmark reports, -c {CLIENTS}, values of 3 bytes. CPU us: of the server's processor, for a request. ratio: "
+          "mini_redis against redis-server, the median over the rounds; above 1 is better of req/s, below 1 of CPU.")
+
+
+@dataclass(frozen=True)
+class Figures:
+    rate: float
+    cpu_us: float
+
+
+class RealServer:
+    """redis-server on a free port, for the length of a `with`."""
+
+    def __init__(self, processor: int):
+        self.folder = tempfile.TemporaryDirectory(prefix="eddy.")
+        program = Path(self.folder.name) / "redis-server"
+        program.symlink_to(shutil.which("redis-check-rdb"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        command = [program, "--port", self.port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder.name]
+        self.process = start(command, processor, stdout=subprocess.DEVNULL)
+        self.pid = self.process.pid
+
+    def __enter__(self):
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return self
+            time.sleep(0.02)
+        self.__exit__()
+        raise BenchError("redis-server did not start within 10 s")
+
+    def __exit__(self, *_):
+        stop(self.process)
+        self.folder.cleanup()
+
+
+def run(options) -> Outcome:
+    outcome = Outcome(legend=LEGEND)
+    ours = options.build / "examples" / "mini_redis_server"
+    if not ours.exists():
+        outcome.missing.append(f"{ours.name} is not built")
+    outcome.missing += [f"{name} is not installed (Debian: redis-tools)"
+                        for name in ("redis-check-rdb", "redis-benchmark") if not shutil.which(name)]
+    if outcome.missing:
+        return outcome
+    processors = Processors.pick()
+    if not processors.apart:
+        outcome.errors.append("only one processor: server and load disturb each other, so believe no figure")
+    for driver in ("epoll", "io_uring"):
+        try:
+            compare(driver, [ours, "127.0.0.1:0", "--driver", driver], processors, options, outcome)
+        except (BenchError, OSError) as error:
+            outcome.errors.append(f"redis, {driver}: {error}")
+    return outcome
+
+
+def compare(driver: str, ours: list, processors: Processors, options, outcome: Outcome) -> None:
+    rounds: dict[tuple[str, int], list[tuple[Figures, Figures]]] = {}
+    with Server(ours, processors.server) as mini, RealServer(processors.server) as real:
+        for index in range(options.rounds):
+            print(f"redis: {driver}, round {index + 1}/{options.rounds}", file=sys.stderr, flush=True)
+            for pipeline, requests in PIPELINES.items():
+                for command in COMMANDS:
+                    requests_now = requests // 3 if options.quick else requests
+                    servers = [mini, real] if index % 2 == 0 else [real, mini]
+                    found = {server: load(server, command, pipeline, requests_now, processors.load) for server in servers}
+                    rounds.setdefault((command, pipeline), []).append((found[mini], found[real]))
+    add_table(driver, rounds, options.rounds, outcome)
+
+
+def load(server, command: str, pipeline: int, requests: int, processor: int) -> Figures:
+    before = cpu_ns(server.pid)
+    program = ["redis-benchmark", "-p", server.port, "-c", CLIENTS, "-P", pipeline, "-n", requests, "-t", command.lower(), "--csv"]
+    with start(program, processor, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        try:
+            output, complaints = running.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            raise BenchError("redis-benchmark did not end within 120 s") from None
+    rows = {row[0]: row for row in csv.reader(output.splitlines()) if row}
+    if running.returncode != 0 or command not in rows:
+        raise BenchError(f"redis-benchmark: {complaints.strip() or f'status {running.returncode}'}")
+    return Figures(rate=float(rows[command][1]), cpu_us=(cpu_ns(server.pid) - before) / 1000 / requests)
+
+
+def add_table(driver: str, rounds: dict, count: int, outcome: Outcome) -> None:
+    table = Table(f"redis, mini_redis on {driver}: {CLIENTS} clients, {count} rounds",
+                  ["case", "mini_redis req/s", "redis-server req/s", "ratio", "spread", "CPU us", "CPU us, redis-server", "ratio"])
+    for (command, pipeline), pairs in rounds.items():
+        case = f"{command} -P {pipeline}"
+        rates = [mini.rate / real.rate for mini, real in pairs]
+        costs = [mini.cpu_us / real.cpu_us for mini, real in pairs]
+        table.rows.append([case, *(f"{statistics.median(side.rate for side in sides):,.0f}" for sides in zip(*pairs)),
+                           f"{statistics.median(rates):.3f}", f"{min(rates):.2f} to {max(rates):.2f}",
+                           *(f"{statistics.median(side.cpu_us for side in sides):.2f}" for sides in zip(*pairs)),
+                           f"{statistics.median(costs):.3f}"])
+        outcome.bars.append(Bar(f"redis, {driver}: {case}, req/s of redis-server's", statistics.median(rates), BAR, "x", at_least=True))
+        outcome.data[f"{driver} {case}"] = [[vars(one) for one in pair] for pair in pairs]
+    outcome.tables.append(table)

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <string_view>
+#include <vector>
+
+#include "mailbox.hpp"
+#include "value.hpp"
+
+namespace mini_redis {
+
+/// Who has subscribed to which channel.
+class channels {
+public:
+    /// Each mailbox must leave before it is destroyed.
+    void subscribe(std::string_view channel, mailbox& who) { subscribers_[std::string(channel)].push_back(&who); }
+    void unsubscribe(std::string_view channel, mailbox& who) {
+        const auto at = subscribers_.find(channel);
+        if (at == subscribers_.end()) return;
+        std::erase(at->second, &who);
+        if (at->second.empty()) subscribers_.erase(at);
+    }
+    /// How many there are; those who cannot take the message are disconnected by their connections.
+    std::size_t publish(std::string_view channel, std::string_view message);
+
+    [[nodiscard]] std::size_t size() const noexcept { return subscribers_.size(); }
+
+private:
+    text_map<std::vector<mailbox*>> subscribers_;
+};
+
+/// The channels of one client. Its mailbox leaves them all with it.
+class subscriptions {
+public:
+    subscriptions(channels& all, std::size_t limit) noexcept : all_(&all), mail_(limit) {}
+    subscriptions(const subscriptions&) = delete;
+    subscriptions& operator=(const subscriptions&) = delete;
+    ~subscriptions() {
+        for (const auto& each : names_) all_->unsubscribe(each, mail_);
+    }
+
+    void add(std::string_view channel);
+    void remove(std::string_view channel);
+
+    [[nodiscard]] const set& names() const noexcept { return names_; }
+    [[nodiscard]] mailbox& mail() noexcept { return mail_; }
+
+private:
+    channels* all_;
+    mailbox mail_;
+    set names_;
+};
+
+}  // namespace mini_redis

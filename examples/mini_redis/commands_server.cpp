@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+// PING, ECHO, QUIT, and what tools ask before they start: INFO, COMMAND, CONFIG GET.
+#include <fmt/format.h>
+#include <fnmatch.h>
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "command.hpp"
+
+namespace mini_redis {
+namespace {
+
+outcome ping(call& request) {
+    if (request.words.size() > 2) {
+        request.out.error("ERR wrong number of arguments for 'ping' command");
+    } else if (request.client.is_subscriber()) {
+        request.out.array(2);
+        request.out.bulk("pong");
+        request.out.bulk(request.words.size() == 2 ? request.word(1) : "");
+    } else if (request.words.size() == 2) {
+        request.out.bulk(request.word(1));
+    } else {
+        request.out.literal("+PONG\r\n");
+    }
+    return {};
+}
+
+outcome echo(call& request) {
+    request.out.bulk(request.word(1));
+    return {};
+}
+
+outcome quit(call& request) {
+    request.client.wants_end = true;
+    request.out.literal("+OK\r\n");
+    return {};
+}
+
+// ---- INFO [section ...] ----
+
+using section = std::pair<std::string_view, std::string>;
+
+std::vector<section> sections(const server_state& server) {
+    const auto up = std::chrono::floor<std::chrono::seconds>(eddy::time::clock::now() - server.started).count();
+    std::vector<section> all;
+    all.emplace_back("Server", fmt::format("redis_version:7.0.0\r\nredis_mode:standalone\r\nserver_name:mini_redis\r\n"
+                                           "process_id:{}\r\ntcp_port:{}\r\nuptime_in_seconds:{}\r\n",
+                                           ::getpid(), server.port, up));
+    all.emplace_back("Clients",
+                     fmt::format("connected_clients:{}\r\nmaxclients:{}\r\n", server.clients, server.limits.clients));
+    all.emplace_back("Stats", fmt::format("total_connections_received:{}\r\ntotal_commands_processed:{}\r\n"
+                                          "pubsub_channels:{}\r\n",
+                                          server.connections, server.commands, server.topics.size()));
+    all.emplace_back("Replication", "role:master\r\nconnected_slaves:0\r\n");
+    all.emplace_back("Keyspace", server.keys.size() == 0 ? std::string()
+                                                         : fmt::format("db0:keys={},expires={},avg_ttl=0\r\n",
+                                                                       server.keys.size(), server.keys.expiring()));
+    return all;
+}
+
+bool wants(const call& request, std::string_view name) {
+    std::string lower(name);
+    lower.front() = static_cast<char>(lower.front() - 'A' + 'a');
+    for (const auto word : request.words.subspan(1)) {
+        if (is_word(word, lower) || is_word(word, "all") || is_word(word, "default") || is_word(word, "everything")) {
+            return true;
+        }
+    }
+    return request.words.size() == 1;
+}
+
+outcome info(call& request) {
+    std::string text;
+    for (const auto& [name, lines] : sections(request.server)) {
+        if (!wants(request, name)) continue;
+        text += fmt::format("{}# {}\r\n{}", text.empty() ? "" : "\r\n", name, lines);
+    }
+    request.out.bulk(text);
+    return {};
+}
+
+// ---- COMMAND [COUNT | DOCS | INFO name ...] ----
+
+/// The ten things that Redis 7 says of a command; the last four are lists of what we do not have.
+void describe(reply_writer& out, const command& what) {
+    out.array(10);
+    out.bulk(what.name);
+    out.integer(what.arity);
+    out.array(1);
+    out.status(what.what == command::kind::reads ? "readonly" : "write");
+    for (const int number : {what.first_key, what.last_key, what.key_step}) out.integer(number);
+    for (int i = 0; i < 4; ++i) out.array(0);
+}
+
+outcome say_subcommand_unknown(call& request, std::string_view of) {
+    request.out.error(fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", request.word(1).substr(0, 128), of));
+    return {};
+}
+
+outcome describe_named(call& request) {
+    const auto names = request.words.subspan(2);
+    request.out.array(names.size());
+    for (const auto name : names) {
+        if (const command* const found = find_command(name)) {
+            describe(request.out, *found);
+        } else {
+            request.out.nil();
+        }
+    }
+    return {};
+}
+
+outcome tell_commands(call& request) {
+    if (request.words.size() == 1) {
+        request.out.array(count_commands());
+        for_each_command([&](const command& each) { describe(request.out, each); });
+        return {};
+    }
+    if (is_word(request.word(1), "info")) return describe_named(request);
+    if (is_word(request.word(1), "docs")) {
+        request.out.array(0);  // redis-cli does without
+    } else if (is_word(request.word(1), "count")) {
+        request.out.integer(static_cast<std::int64_t>(count_commands()));
+    } else {
+        return say_subcommand_unknown(request, "COMMAND");
+    }
+    return {};
+}
+
+// ---- CONFIG GET pattern ... ----
+
+using setting = std::pair<std::string, std::string>;
+
+std::vector<setting> settings(const server_state& server) {
+    return {{"appendonly", "no"},
+            {"databases", "1"},
+            {"maxclients", std::to_string(server.limits.clients)},
+            {"port", std::to_string(server.port)},
+            {"proto-max-bulk-len", std::to_string(server.limits.request.word)},
+            {"save", ""}};
+}
+
+bool is_asked_for(const call& request, const setting& what) {
+    for (const auto pattern : request.words.subspan(2)) {
+        if (::fnmatch(std::string(pattern).c_str(), what.first.c_str(), FNM_CASEFOLD) == 0) return true;
+    }
+    return false;
+}
+
+outcome config(call& request) {
+    if (!is_word(request.word(1), "get")) return say_subcommand_unknown(request, "CONFIG");
+    if (request.words.size() < 3) {
+        request.out.error("ERR wrong number of arguments for 'config|get' command");
+        return {};
+    }
+    auto asked = settings(request.server);
+    std::erase_if(asked, [&](const setting& each) { return !is_asked_for(request, each); });
+    request.out.array(asked.size() * 2);
+    for (const auto& [name, is] : asked) {
+        request.out.bulk(name);
+        request.out.bulk(is);
+    }
+    return {};
+}
+
+using kind = command::kind;
+constexpr std::array all{
+    command{"ping", -1, ping, kind::reads, 0, 0, 0, true}, command{"echo", 2, echo, kind::reads},
+    command{"quit", -1, quit, kind::reads, 0, 0, 0, true}, command{"info", -1, info, kind::reads},
+    command{"command", -1, tell_commands, kind::reads},    command{"config", -2, config, kind::reads},
+};
+
+}  // namespace
+
+std::span<const command> server_commands() noexcept { return all; }
+
+}  // namespace mini_redis

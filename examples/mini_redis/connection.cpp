@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: MIT
+#include "connection.hpp"
+
+#include <cstddef>
+#include <functional>
+#include <span>
+#include <utility>
+#include <variant>
+
+#include <eddy/bytes_mut.hpp>
+#include <eddy/select.hpp>
+
+#include "command.hpp"
+
+namespace mini_redis {
+namespace {
+
+constexpr std::size_t read_size = 16 * 1024;   // room for each read, at least
+constexpr std::size_t flush_size = 64 * 1024;  // answers are sent when they are more
+constexpr std::size_t kept_size = 256 * 1024;  // larger buffers are given back
+
+/// The part of a connection that does not wait.
+class dialogue {
+public:
+    explicit dialogue(server_state& server) : server_(&server), codec_(server.limits.request) {
+        ++server_->connections;
+        ++server_->clients;
+    }
+    dialogue(const dialogue&) = delete;
+    dialogue& operator=(const dialogue&) = delete;
+    ~dialogue() { --server_->clients; }
+
+    /// Where the next bytes go.
+    std::span<std::byte> room() {
+        if (in_.empty() && in_.capacity() > kept_size) in_ = eddy::bytes_mut();
+        in_.reserve(read_size);
+        return in_.chunk_mut();
+    }
+    /// False at the end of the stream.
+    bool received(const eddy::result<std::size_t>& count) {
+        if (!count || *count == 0) return false;
+        in_.advance_mut(*count);
+        return true;
+    }
+
+    /// Executes requests until none is left, or the answers are many: then it is to be called again.
+    void execute_some() {
+        has_more_ = true;
+        while (out_.size() < flush_size && has_more_ && !client_.wants_end) has_more_ = execute_next();
+        if (client_.subscribed) client_.subscribed->mail().take(out_);
+    }
+    [[nodiscard]] bool has_more() const noexcept { return has_more_ && !client_.wants_end; }
+
+    [[nodiscard]] std::span<const std::byte> answers() const noexcept { return out_.chunk(); }
+    void answered() {
+        out_.clear();
+        if (out_.capacity() > kept_size) out_ = eddy::bytes_mut();
+    }
+
+    [[nodiscard]] bool wants_end() const noexcept { return client_.wants_end; }
+    /// Null as long as it has subscribed to nothing.
+    [[nodiscard]] mailbox* mail() noexcept { return client_.subscribed ? &client_.subscribed->mail() : nullptr; }
+
+private:
+    bool execute_next() {
+        const auto words = codec_.decode(in_);
+        if (words && !*words) return false;
+        call request{*server_, client_, reply_writer(out_), words ? **words : request_codec::item()};
+        if (words) {
+            execute(request);
+        } else {
+            request.out.error("ERR " + words.error().message());
+            client_.wants_end = true;
+        }
+        return true;
+    }
+
+    server_state* server_;
+    client_state client_;
+    request_codec codec_;
+    eddy::bytes_mut in_;
+    eddy::bytes_mut out_;
+    bool has_more_ = false;
+};
+
+}  // namespace
+
+eddy::task<void> serve_client(server_state& server, eddy::net::tcp_stream stream,
+                              eddy::sync::cancellation_token ending) {
+    if (!stream.set_nodelay(true)) co_return;
+    dialogue client(server);
+    auto told = ending.cancelled();
+    while (!client.wants_end()) {
+        if (mailbox* const mail = client.mail(); mail == nullptr) {
+            const auto event = co_await eddy::select(std::ref(told), stream.read(client.room()));
+            if (event.index() == 0 || !client.received(std::get<1>(event))) co_return;
+        } else {
+            const auto event = co_await eddy::select(std::ref(told), stream.read(client.room()), mail->posted());
+            if (event.index() == 0 || (event.index() == 1 && !client.received(std::get<1>(event)))) co_return;
+        }
+        do {
+            client.execute_some();
+            if (client.answers().empty()) break;
+            if (mailbox* const mail = client.mail(); mail == nullptr) {
+                if (!co_await stream.write_all(client.answers())) co_return;
+            } else {
+                const auto event = co_await eddy::select(mail->overflowed(), stream.write_all(client.answers()));
+                if (event.index() == 0 || !std::get<1>(event)) co_return;
+            }
+            client.answered();
+        } while (client.has_more());
+    }
+}
+
+}  // namespace mini_redis

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <optional>
+
+#include <eddy/time/clock.hpp>
+
+namespace mini_redis {
+
+enum class time_unit { seconds, milliseconds };
+
+/// When `count` of the unit have passed; nothing if that is more than Redis can count in milliseconds since 1970. What is more than
+/// the loop's clock can count is as far away as that can.
+[[nodiscard]] inline std::optional<eddy::time::time_point> deadline_in(std::int64_t count, time_unit unit) {
+    using std::chrono::milliseconds;
+    constexpr auto most = std::numeric_limits<std::int64_t>::max();
+    const std::int64_t factor = unit == time_unit::seconds ? 1000 : 1;
+    if (count > most / factor || count < -most / factor) return std::nullopt;
+    const auto since_1970 =
+        std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    if (count * factor > most - since_1970) return std::nullopt;
+
+    const auto now = eddy::time::clock::now();
+    const auto left = std::chrono::floor<milliseconds>(eddy::time::time_point::max() - now).count();
+    if (count * factor > left) return eddy::time::time_point::max();
+    if (count <= 0) return now;
+    return now + milliseconds(count * factor);
+}
+
+}  // namespace mini_redis

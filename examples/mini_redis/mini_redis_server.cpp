@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// mini_redis: a server that redis-cli, redis-benchmark and other clients of Redis take for one.
+//     $ ./mini_redis_server 127.0.0.1:6379         and, in another terminal,
+//     $ redis-cli SET greeting hello                or: ./mini_redis_cli SET greeting hello
+// Ctrl-C (SIGINT) or SIGTERM ends it, with exit code 0: what has come by then is answered.
+//
+// All of it runs on one loop, on this thread, as Redis does: so there are no locks. What to read, in this order:
+//     request_codec, reply_codec    bytes into requests and replies, and back: the protocol, without any waiting
+//     database, value               the keys and their values; expire_keys() is a task on a delay_queue
+//     command, commands_*           the table of commands, and a file a family
+//     mailbox, channels             publish and subscribe, and what becomes of slow subscribers
+//     connection                    one client: a coroutine that reads, executes, writes
+//     server, and this file         all clients, signals, options
+//     client, mini_redis_cli        the other side
+#include <eddy/prelude.hpp>
+
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <system_error>
+
+#include "server.hpp"
+
+namespace {
+
+using eddy::sync::cancellation_token;
+
+/// SIGINT and SIGTERM as a descriptor, signalfd(2): readable when one of them has come.
+class ending_signals {
+public:
+    ending_signals() {
+        sigset_t wanted;
+        sigemptyset(&wanted);
+        sigaddset(&wanted, SIGINT);
+        sigaddset(&wanted, SIGTERM);
+        pthread_sigmask(SIG_BLOCK, &wanted, nullptr);  // or they would end the process before anybody can read them
+        fd_ = ::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
+        if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
+    }
+    ending_signals(ending_signals&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    ending_signals& operator=(ending_signals&&) = delete;
+    ~ending_signals() {
+        if (fd_ >= 0) ::close(fd_);
+    }
+
+    [[nodiscard]] int native_handle() const noexcept { return fd_; }
+
+private:
+    int fd_ = -1;
+};
+
+eddy::task<void> cancel_at_signal(ending_signals signals, cancellation_token end) {
+    eddy::io::async_fd<ending_signals> source(std::move(signals), eddy::io::interest::readable);
+    static_cast<void>(co_await source.readable());
+    end.cancel();
+}
+
+eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::string where, ending_signals signals) {
+    auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind(where));
+    std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
+    std::fflush(stdout);
+    const cancellation_token end;
+    eddy::spawn(cancel_at_signal(std::move(signals), end));
+    const auto report = co_await eddy::try_(mini_redis::serve(state, std::move(listener), end));
+    std::printf("%llu clients served\n", static_cast<unsigned long long>(report.accepted));
+    co_return eddy::ok();
+}
+
+/// Each client takes a descriptor, and the soft limit is often 1,024.
+void raise_descriptor_limit() {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    std::string where = "127.0.0.1:6379";
+    std::string driver;
+    mini_redis::server_limits limits;
+    auto drain = limits.drain.count();
+    CLI::App app("A server that speaks RESP2.");
+    app.add_option("address", where, "where to listen; port 0 takes a free one")->capture_default_str();
+    app.add_option("--driver", driver, "epoll, io_uring, or auto for io_uring where it can be had");
+    app.add_option("--max-clients", limits.clients, "further ones wait")->capture_default_str();
+    app.add_option("--max-keys", limits.keys, "commands that add keys are refused when there are as many");
+    app.add_option("--max-word", limits.request.word, "bytes of a key or value")->capture_default_str();
+    app.add_option("--max-words", limits.request.words, "of one request")->capture_default_str();
+    app.add_option("--max-request", limits.request.frame, "bytes of one request")->capture_default_str();
+    app.add_option("--subscriber-limit", limits.subscriber, "bytes that may wait for a subscriber that is slow")
+        ->capture_default_str();
+    app.add_option("--drain", drain, "seconds for which clients may take their answers at the end")
+        ->capture_default_str();
+    CLI11_PARSE(app, argc, argv);
+    limits.drain = std::chrono::seconds(drain);
+    if (!driver.empty()) ::setenv("EDDY_DRIVER", driver.c_str(), 1);
+
+    try {
+        raise_descriptor_limit();
+        ending_signals signals;
+        mini_redis::server_state state(limits);
+        eddy::core loop;
+        const auto ended = loop.run(run_server(state, where, std::move(signals)));
+        if (!ended) throw std::system_error(ended.error(), where);
+    } catch (const std::system_error& error) {
+        std::fprintf(stderr, "mini_redis_server: %s\n", error.what());
+        return 1;
+    }
+}

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "resp_error.hpp"
+
+namespace mini_redis {
+
+/// A reply, as a client has it and tests compare it. The server writes its own without making one: see reply_writer.
+class reply {
+public:
+    struct nil {
+        friend bool operator==(nil, nil) noexcept = default;
+    };
+    /// `+OK`
+    struct status {
+        std::string text;
+        explicit status(std::string what) : text(std::move(what)) {}
+        friend bool operator==(const status&, const status&) = default;
+    };
+    /// `-ERR syntax error`: the first word says what kind of error it is.
+    struct error {
+        std::string text;
+        explicit error(std::string what) : text(std::move(what)) {}
+        friend bool operator==(const error&, const error&) = default;
+    };
+    using array = std::vector<reply>;
+
+    reply() noexcept = default;
+    reply(status what) : value_(std::move(what)) {}
+    reply(error what) : value_(std::move(what)) {}
+    reply(std::int64_t number) noexcept : value_(number) {}
+    reply(std::string bulk) noexcept : value_(std::move(bulk)) {}
+    reply(array items) noexcept : value_(std::move(items)) {}
+
+    [[nodiscard]] bool is_nil() const noexcept { return std::holds_alternative<nil>(value_); }
+    /// Null if it is something else. The types: nil, status, error, std::int64_t, std::string, array.
+    template <class T>
+    [[nodiscard]] const T* get_if() const noexcept {
+        return std::get_if<T>(&value_);
+    }
+    template <class T>
+    [[nodiscard]] T* get_if() noexcept {
+        return std::get_if<T>(&value_);
+    }
+    template <class V>
+    decltype(auto) visit(V&& visitor) const {
+        return std::visit(std::forward<V>(visitor), value_);
+    }
+
+    friend bool operator==(const reply&, const reply&) = default;
+
+private:
+    std::variant<nil, status, error, std::int64_t, std::string, array> value_;
+};
+
+}  // namespace mini_redis

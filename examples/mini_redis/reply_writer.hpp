@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include <eddy/bytes_mut.hpp>
+
+namespace mini_redis {
+
+/// Appends replies, or their parts, to a buffer that outlives it.
+class reply_writer {
+public:
+    explicit reply_writer(eddy::bytes_mut& into) noexcept : into_(&into) {}
+
+    void status(std::string_view text) { line('+', text); }
+    /// `text` begins with the kind, as in "ERR syntax error". It is made one line.
+    void error(std::string_view text);
+    void integer(std::int64_t value) { number(':', value); }
+    void bulk(std::string_view bytes);
+    void nil() { literal("$-1\r\n"); }
+    /// `count` replies follow.
+    void array(std::size_t count) { number('*', static_cast<std::int64_t>(count)); }
+    /// What is RESP already.
+    void literal(std::string_view text);
+
+private:
+    void line(char type, std::string_view text);
+    void number(char type, std::int64_t value);
+
+    eddy::bytes_mut* into_;
+};
+
+}  // namespace mini_redis

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+#include "split_words.hpp"
+
+#include <algorithm>
+#include <charconv>
+
+namespace mini_redis {
+namespace {
+
+constexpr std::string_view blanks = " \n\r\t\v\f";
+
+bool is_blank(char c) noexcept { return blanks.find(c) != blanks.npos; }
+
+/// Reads one word after the other off the front of a line.
+class word_reader {
+public:
+    explicit word_reader(std::string_view line) noexcept : rest_(line) {}
+
+    /// Whether there is a further word.
+    bool skip_blanks() {
+        rest_.remove_prefix(std::min(rest_.find_first_not_of(blanks), rest_.size()));
+        return !rest_.empty();
+    }
+
+    /// False if its quotes are unbalanced.
+    bool read(std::string& word) {
+        while (!rest_.empty() && !is_blank(rest_.front())) {
+            const char first = take();
+            if (first != '"' && first != '\'') {
+                word += first;
+            } else {
+                if (!(first == '"' ? read_double(word) : read_single(word))) return false;
+                return rest_.empty() || is_blank(rest_.front());
+            }
+        }
+        return true;
+    }
+
+private:
+    char take() noexcept {
+        const char first = rest_.front();
+        rest_.remove_prefix(1);
+        return first;
+    }
+
+    // Each reads up to the closing quote, and that.
+    bool read_single(std::string& word) {
+        while (!rest_.empty()) {
+            const char c = take();
+            if (c == '\'') return true;
+            const bool is_quote = c == '\\' && rest_.starts_with('\'');
+            word += is_quote ? take() : c;
+        }
+        return false;
+    }
+    bool read_double(std::string& word) {
+        while (!rest_.empty()) {
+            const char c = take();
+            if (c == '"') return true;
+            if (c == '\\' && !rest_.empty()) {
+                word += read_escape();
+            } else {
+                word += c;
+            }
+        }
+        return false;
+    }
+
+    char read_escape() {
+        if (rest_.size() >= 3 && rest_.front() == 'x') {
+            unsigned char byte = 0;
+            const char* const digits = rest_.data() + 1;
+            if (std::from_chars(digits, digits + 2, byte, 16).ptr == digits + 2) {
+                rest_.remove_prefix(3);
+                return static_cast<char>(byte);
+            }
+        }
+        switch (const char c = take()) {
+        case 'n': return '\n';
+        case 'r': return '\r';
+        case 't': return '\t';
+        case 'b': return '\b';
+        case 'a': return '\a';
+        default: return c;
+        }
+    }
+
+    std::string_view rest_;
+};
+
+}  // namespace
+
+std::optional<std::vector<std::string>> split_words(std::string_view line) {
+    std::vector<std::string> words;
+    word_reader reader(line);
+    while (reader.skip_blanks()) {
+        if (!reader.read(words.emplace_back())) return std::nullopt;
+    }
+    return words;
+}
+
+}  // namespace mini_redis

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <string>
+#include <variant>
+
+#include <eddy/core.hpp>
+#include <eddy/select.hpp>
+#include <eddy/task.hpp>
+#include <eddy/test/clock.hpp>
+
+#include "mini_redis/channels.hpp"
+#include "mini_redis/database.hpp"
+
+// The database of mini_redis, on the paused clock.
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::time::clock;
+using mini_redis::database;
+using mini_redis::fault;
+
+/// Runs `work` beside the task that erases what has expired.
+void run_with(database& keys, eddy::task<void> work) {
+    auto core = eddy::core::builder().start_paused(true).build().value();
+    auto both = eddy::select(std::move(work), keys.expire_keys());
+    core.run(std::move(both));
+}
+
+std::string text_at(database& keys, std::string_view key) {
+    const auto found = keys.find_as<std::string>(key);
+    return found && *found != nullptr ? **found : "none";
+}
+
+TEST(MiniRedisDatabase, AKeyThatHasExpiredIsGoneAndItsMemoryIsGivenBack) {
+    database keys;
+    const auto work = [&]() -> eddy::task<void> {
+        keys.set("a", "1");
+        keys.set("b", "2");
+        keys.expire_at("a", clock::now() + 10s);
+        EXPECT_EQ(keys.expiring(), 1u);
+        co_await eddy::test::advance(9s);
+        EXPECT_EQ(text_at(keys, "a"), "1");
+        co_await eddy::test::advance(2s);
+        EXPECT_EQ(keys.size(), 1u) << "nobody had to ask for it";
+        EXPECT_EQ(keys.expiring(), 0u);
+        EXPECT_EQ(text_at(keys, "a"), "none");
+        EXPECT_EQ(text_at(keys, "b"), "2");
+        // Once more, after the queue was empty.
+        keys.expire_at("b", clock::now() + 1s);
+        co_await eddy::test::advance(2s);
+        EXPECT_EQ(keys.size(), 0u);
+    };
+    run_with(keys, work());
+}
+
+TEST(MiniRedisDatabase, AKeyIsGoneForWhoAsksThoughNoTaskErasesIt) {
+    database keys;
+    auto core = eddy::core::builder().start_paused(true).build().value();
+    const auto work = [&]() -> eddy::task<void> {
+        keys.set("a", "1");
+        keys.expire_at("a", clock::now() + 10s);
+        co_await eddy::test::advance(10s);
+        EXPECT_EQ(keys.size(), 1u);
+        EXPECT_EQ(text_at(keys, "a"), "none");
+        EXPECT_EQ(keys.size(), 0u);
+        EXPECT_EQ(keys.expiring(), 0u);
+    };
+    core.run(work());
+}
+
+TEST(MiniRedisDatabase, SettingAKeyMakesItStayAndATimeCanBeChanged) {
+    database keys;
+    const auto work = [&]() -> eddy::task<void> {
+        keys.set("set again", "1");
+        keys.expire_at("set again", clock::now() + 1s);
+        keys.set("set again", "2");
+        keys.set("later", "3");
+        keys.expire_at("later", clock::now() + 1s);
+        keys.expire_at("later", clock::now() + 3s);
+        co_await eddy::test::advance(2s);
+        EXPECT_EQ(text_at(keys, "set again"), "2");
+        EXPECT_EQ(text_at(keys, "later"), "3");
+        co_await eddy::test::advance(2s);
+        EXPECT_EQ(text_at(keys, "later"), "none");
+        EXPECT_EQ(text_at(keys, "set again"), "2");
+    };
+    run_with(keys, work());
+}
+
+TEST(MiniRedisDatabase, ClearedKeysDoNotExpireWhoeverHasTheirNamesNow) {
+    database keys;
+    const auto work = [&]() -> eddy::task<void> {
+        keys.set("a", "1");
+        keys.expire_at("a", clock::now() + 1s);
+        keys.clear();
+        keys.set("a", "2");
+        EXPECT_TRUE(keys.erase("a"));
+        keys.set("a", "3");
+        co_await eddy::test::advance(2s);
+        EXPECT_EQ(text_at(keys, "a"), "3");
+    };
+    run_with(keys, work());
+}
+
+TEST(MiniRedisDatabase, AValueHasOneType) {
+    database keys;
+    keys.set("text", "1");
+    EXPECT_EQ(keys.find_as<mini_redis::list>("text").error(), fault::wrong_type);
+    EXPECT_EQ(keys.make_as<mini_redis::hash>("text").error(), fault::wrong_type);
+    EXPECT_EQ(keys.find_as<mini_redis::set>("none").value(), nullptr);
+    EXPECT_TRUE(keys.make_as<mini_redis::hash>("hash").value()->set("f", "1"));
+    EXPECT_FALSE(keys.make_as<mini_redis::hash>("hash").value()->set("f", "2"));
+    EXPECT_EQ(*keys.find_as<mini_redis::hash>("hash").value()->get("f"), "2");
+    keys.set("hash", "text now");
+    EXPECT_EQ(text_at(keys, "hash"), "text now");
+}
+
+TEST(MiniRedisChannels, AMailboxThatIsFullTakesNothingMore) {
+    mini_redis::channels all;
+    mini_redis::subscriptions slow(all, 100);
+    mini_redis::subscriptions fast(all, 100);
+    slow.add("news");
+    fast.add("news");
+    eddy::bytes_mut sent;
+    EXPECT_EQ(all.publish("news", std::string(40, 'x')), 2u);
+    fast.mail().take(sent);
+    EXPECT_EQ(sent.text(), "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$40\r\n" + std::string(40, 'x') + "\r\n");
+    EXPECT_EQ(all.publish("news", std::string(40, 'y')), 1u);
+    EXPECT_TRUE(slow.mail().has_overflowed());
+    EXPECT_FALSE(fast.mail().has_overflowed());
+    eddy::bytes_mut first;
+    slow.mail().take(first);
+    fast.mail().take(sent);
+    EXPECT_EQ(all.publish("news", "z"), 1u) << "a hole in what it is told would be a lie";
+    EXPECT_TRUE(slow.mail().empty());
+}
+
+TEST(MiniRedisChannels, WhoGoesLeavesItsChannels) {
+    mini_redis::channels all;
+    {
+        mini_redis::subscriptions one(all, 100);
+        one.add("a");
+        one.add("a");
+        one.add("b");
+        EXPECT_EQ(one.names().size(), 2u);
+        one.remove("b");
+        one.remove("never");
+        EXPECT_EQ(all.size(), 1u);
+        EXPECT_EQ(all.publish("a", "x"), 1u);
+    }
+    EXPECT_EQ(all.size(), 0u);
+    EXPECT_EQ(all.publish("a", "x"), 0u);
+}
+
+}  // namespace
