@@ -93,9 +93,7 @@ task<result<void>> write_much(Writer& to) {
 
 task<result<void>> show_halves(tcp_stream tcp) {
     auto [reader, writer] = eddy::io::split(std::move(tcp));
-    auto both = co_await eddy::try_join(write_much(writer), eddy::io::read_to_end(reader));
-    if (!both) co_return std::unexpected(both.error());
-    const auto& back = std::get<1>(*both);
+    auto [written, back] = co_await try_(eddy::try_join(write_much(writer), eddy::io::read_to_end(reader)));
     std::printf("halves: %zu bytes went and came\n", back.size());
     co_return eddy::ok();
 }
@@ -118,10 +116,8 @@ template <class Serve, class Use>
 task<result<void>> between(Serve serve, Use use) {
     auto listener = co_await try_(tcp_listener::bind("127.0.0.1:0"));
     auto dialled = tcp_stream::connect(co_await try_(listener.local_addr()));
-    auto met = co_await eddy::try_join(listener.accept(), std::move(dialled));
-    if (!met) co_return std::unexpected(met.error());
-    auto ended = co_await eddy::try_join(serve(std::move(std::get<0>(*met).stream)), use(std::move(std::get<1>(*met))));
-    if (!ended) co_return std::unexpected(ended.error());
+    auto [here, there] = co_await try_(eddy::try_join(listener.accept(), std::move(dialled)));
+    co_await try_(eddy::try_join(serve(std::move(here.stream)), use(std::move(there))));
     co_return eddy::ok();
 }
 

@@ -7,13 +7,13 @@
 #include <span>
 #include <string>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <eddy/codec/framed.hpp>
 #include <eddy/codec/lines_codec.hpp>
 #include <eddy/core.hpp>
 #include <eddy/io/write_all.hpp>
+#include <eddy/join.hpp>
 #include <eddy/join_all.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/sync/barrier.hpp>
@@ -144,20 +144,17 @@ task<result<std::vector<texts>>> celebrate(party& all, process& server) {
     for (int i = 0; i < all.stayers; ++i) staying.push_back(stay(all, i));
     std::vector<task<result<void>>> vanishing;
     for (int i = 0; i < all.vanishers; ++i) vanishing.push_back(vanish(all, i));
-    const auto direct = [](party& of, std::vector<task<result<void>>> guests,
-                           process& chat) -> task<result<std::monostate>> {
+    const auto direct = [](party& of, std::vector<task<result<void>>> guests, process& chat) -> task<result<void>> {
         co_await of.all_are_here.wait();
-        auto gone = co_await eddy::try_join_all(std::move(guests));
-        if (!gone) co_return std::unexpected(gone.error());
+        co_await try_(eddy::try_join_all(std::move(guests)));
         co_await of.all_was_heard.wait();
         chat.signal(SIGINT);
-        co_return std::monostate();
+        co_return eddy::ok();
     };
     auto directed = direct(all, std::move(vanishing), server);
     auto stayed = eddy::try_join_all(std::move(staying));
-    auto both = co_await eddy::try_join(std::move(stayed), std::move(directed));
-    if (!both) co_return std::unexpected(both.error());
-    co_return std::get<0>(*std::move(both));
+    auto [heard, none] = co_await try_(eddy::try_join(std::move(stayed), std::move(directed)));
+    co_return std::move(heard);
 }
 
 TEST(Chat, TwoHundredClientsAndNoMessageIsLostForThoseWhoStay) {

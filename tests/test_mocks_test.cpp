@@ -128,7 +128,7 @@ TEST(IoMock, P109_ReaderAndWriterMayWaitForTheSamePause) {
     const auto work = []() -> eddy::task<bool> {
         test::pause();
         auto [reader, writer] = io::split(test::io_builder().wait(1s).read("in").write("out").build());
-        const auto write = [](auto& to) -> eddy::task<bool> {
+        const auto write = [](io::write_half<test::io_mock>& to) -> eddy::task<bool> {
             co_return (co_await io::write_all(to, support::bytes_of("out"))).has_value();
         };
         auto written = eddy::spawn(write(writer));

@@ -84,7 +84,7 @@ public:
     /// Nothing is read or written for so long: with a paused clock that takes no time.
     template <class Rep, class Period>
     io_builder& wait(std::chrono::duration<Rep, Period> pause) {
-        add(io_mock::step_kind::wait, {}).script_.back().pause = time::round_up(pause);
+        add(io_mock::step_kind::wait, std::string_view()).script_.back().pause = time::round_up(pause);
         return *this;
     }
     /// A read, or a write, that fails.
