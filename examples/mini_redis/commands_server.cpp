@@ -146,11 +146,25 @@ std::vector<setting> settings(const server_state& server) {
             {"save", ""}};
 }
 
-bool is_asked_for(const call& request, const setting& what) {
-    for (const auto pattern : request.words.subspan(2)) {
-        if (::fnmatch(std::string(pattern).c_str(), what.first.c_str(), FNM_CASEFOLD) == 0) return true;
+bool is_pattern(std::string_view word) { return word.find_first_of("[*?") != word.npos; }
+
+bool is_meant(const std::string& name, std::string_view word) {
+    return is_pattern(word) ? ::fnmatch(std::string(word).c_str(), name.c_str(), FNM_CASEFOLD) == 0
+                            : is_word(word, name);
+}
+
+/// Once each. A name is answered as it was typed, a pattern with the names as they are: so does Redis.
+std::vector<setting> asked_for(const call& request) {
+    auto left = settings(request.server);
+    std::vector<setting> asked;
+    for (const auto word : request.words.subspan(2)) {
+        std::erase_if(left, [&](const setting& each) {
+            if (!is_meant(each.first, word)) return false;
+            asked.emplace_back(is_pattern(word) ? each.first : word, each.second);
+            return true;
+        });
     }
-    return false;
+    return asked;
 }
 
 outcome config(call& request) {
@@ -159,8 +173,7 @@ outcome config(call& request) {
         request.out.error("ERR wrong number of arguments for 'config|get' command");
         return {};
     }
-    auto asked = settings(request.server);
-    std::erase_if(asked, [&](const setting& each) { return !is_asked_for(request, each); });
+    const auto asked = asked_for(request);
     request.out.array(asked.size() * 2);
     for (const auto& [name, is] : asked) {
         request.out.bulk(name);

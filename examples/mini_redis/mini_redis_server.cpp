@@ -13,13 +13,11 @@
 //     server, and this file         all clients, signals, options
 //     client, mini_redis_cli        the other side
 #include <eddy/prelude.hpp>
+#include <eddy/signal.hpp>
 
 #include <sys/resource.h>
-#include <sys/signalfd.h>
-#include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -31,42 +29,22 @@ namespace {
 
 using eddy::sync::cancellation_token;
 
-/// SIGINT and SIGTERM as a descriptor, signalfd(2): readable when one of them has come.
-class ending_signals {
-public:
-    ending_signals() {
-        sigset_t wanted;
-        sigemptyset(&wanted);
-        sigaddset(&wanted, SIGINT);
-        sigaddset(&wanted, SIGTERM);
-        pthread_sigmask(SIG_BLOCK, &wanted, nullptr);  // or they would end the process before anybody can read them
-        fd_ = ::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
-        if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
-    }
-    ending_signals(ending_signals&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    ending_signals& operator=(ending_signals&&) = delete;
-    ~ending_signals() {
-        if (fd_ >= 0) ::close(fd_);
-    }
-
-    [[nodiscard]] int native_handle() const noexcept { return fd_; }
-
-private:
-    int fd_ = -1;
-};
-
-eddy::task<void> cancel_at_signal(ending_signals signals, cancellation_token end) {
-    eddy::io::async_fd<ending_signals> source(std::move(signals), eddy::io::interest::readable);
-    static_cast<void>(co_await source.readable());
-    end.cancel();
+eddy::task<void> cancel_at(eddy::signal::signal_stream signals, cancellation_token end) {
+    const auto next = co_await signals.next();
+    if (next) end.cancel();
 }
 
-eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::string where, ending_signals signals) {
+eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::string where) {
+    // Before anybody can know that we are there.
+    const cancellation_token end;
+    auto interrupts = co_await eddy::try_(eddy::signal::stream(eddy::signal::kind::interrupt()));
+    auto terminations = co_await eddy::try_(eddy::signal::stream(eddy::signal::kind::terminate()));
+    eddy::spawn_background(cancel_at(std::move(interrupts), end));
+    eddy::spawn_background(cancel_at(std::move(terminations), end));
+
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);
-    const cancellation_token end;
-    eddy::spawn(cancel_at_signal(std::move(signals), end));
     const auto report = co_await eddy::try_(mini_redis::serve(state, std::move(listener), end));
     std::printf("%llu clients served\n", static_cast<unsigned long long>(report.accepted));
     co_return eddy::ok();
@@ -105,10 +83,9 @@ int main(int argc, char** argv) {
 
     try {
         raise_descriptor_limit();
-        ending_signals signals;
         mini_redis::server_state state(limits);
         eddy::core loop;
-        const auto ended = loop.run(run_server(state, where, std::move(signals)));
+        const auto ended = loop.run(run_server(state, where));
         if (!ended) throw std::system_error(ended.error(), where);
     } catch (const std::system_error& error) {
         std::fprintf(stderr, "mini_redis_server: %s\n", error.what());
