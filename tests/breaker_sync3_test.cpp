@@ -95,4 +95,81 @@ TEST(BreakerLosers, ANotificationThatALoserWasHandedGoesToTheNextAtOnce) {
     EXPECT_TRUE(other.poll().is_ready());
 }
 
+// ---- What was ended half way, and is used again ----
+
+TEST(BreakerHalfEnded, FuturesThatWereClearedWhileTheyEndedAreEndedAgain) {
+    script former;
+    former.may_end = false;
+    script later;
+    eddy::futures_unordered<cancellable_scripted> jobs;
+    jobs.push(cancellable_scripted(former));
+    {
+        by_hand ends(jobs.cancel());
+        assert_pending(ends.poll());
+    }
+    jobs.clear();
+    jobs.push(cancellable_scripted(later));
+    assert_pending(by_hand(jobs.next()).poll());
+    by_hand ends(jobs.cancel());
+    EXPECT_TRUE(ends.poll().is_ready());
+    EXPECT_EQ(later.cancel_polls, 1);
+}
+
+/// A stream with a poll_cancel that does what its script says.
+class ending_stream : public eddy::stream_ops<ending_stream> {
+public:
+    using item_type = int;
+    explicit ending_stream(script& of) noexcept : of_(&of) {}
+
+    eddy::poll_result<std::optional<int>> poll_next(eddy::context& cx) {
+        ++of_->polls;
+        of_->waker = cx.waker();
+        return eddy::not_ready;
+    }
+    eddy::poll_result<void> poll_cancel(eddy::context& cx) {
+        ++of_->cancel_polls;
+        if (of_->may_end) return eddy::poll_result<void>::ready();
+        of_->waker = cx.waker();
+        return eddy::not_ready;
+    }
+
+private:
+    script* of_;
+};
+
+TEST(BreakerHalfEnded, StreamsThatWereClearedWhileTheyEndedAreEndedAgain) {
+    script former;
+    former.may_end = false;
+    script later;
+    eddy::stream_map<int, ending_stream> all;
+    all.insert(1, ending_stream(former));
+    {
+        by_hand ends(all.cancel());
+        assert_pending(ends.poll());
+    }
+    all.clear();
+    all.insert(2, ending_stream(later));
+    assert_pending(by_hand(all.next()).poll());
+    by_hand ends(all.cancel());
+    EXPECT_TRUE(ends.poll().is_ready());
+    EXPECT_EQ(later.cancel_polls, 1);
+}
+
+TEST(BreakerHalfEnded, StreamsOfWhichTheLastWasRemovedWhileItEndedAreEndedAgain) {
+    script former;
+    former.may_end = false;
+    script later;
+    eddy::stream_map<int, ending_stream> all;
+    all.insert(1, ending_stream(former));
+    {
+        by_hand ends(all.cancel());
+        assert_pending(ends.poll());
+    }
+    EXPECT_TRUE(all.remove(1));
+    all.insert(2, ending_stream(later));
+    assert_pending(by_hand(all.next()).poll());
+    by_hand ends(all.cancel());
+    EXPECT_TRUE(ends.poll().is_ready());
+}
+
 }  // namespace
