@@ -172,4 +172,73 @@ TEST(BreakerHalfEnded, StreamsOfWhichTheLastWasRemovedWhileItEndedAreEndedAgain)
     EXPECT_TRUE(ends.poll().is_ready());
 }
 
+// ---- Keys whose copies fail ----
+
+/// Copied, also where it is to be moved; the last copy that `copies_left` allows for throws.
+struct brittle_key {
+    int number = 0;
+    int* copies_left = nullptr;
+
+    brittle_key(int n, int& copies) noexcept : number(n), copies_left(&copies) {}
+    brittle_key(const brittle_key& other) : number(other.number), copies_left(other.copies_left) {
+        if (--*copies_left == 0) throw std::runtime_error("a key was copied");
+    }
+    brittle_key& operator=(const brittle_key&) = delete;
+    ~brittle_key() = default;
+    friend bool operator==(const brittle_key& a, const brittle_key& b) noexcept { return a.number == b.number; }
+};
+struct key_hash {
+    std::size_t operator()(const brittle_key& key) const noexcept { return std::hash<int>()(key.number); }
+};
+
+TEST(BreakerJoinMap, AShutdownThatIsNeverAwaitedDoesNothing) {
+    auto rt = support::make_runtime(1);
+    rt.block_on([]() -> eddy::task<void> {
+        eddy::join_map<int, int> tasks;
+        tasks.spawn(1, [] { return 7; });
+        {
+            [[maybe_unused]] const auto never = tasks.shutdown();
+        }
+        EXPECT_TRUE(tasks.contains(1));
+        auto ended = co_await tasks.join_next();
+        EXPECT_TRUE(ended.has_value());
+    }());
+}
+
+/// How many of `tasks` it joins, whatever their keys throw; -1 if it does not come to an end.
+eddy::task<int> join_what_is_there(eddy::join_map<brittle_key, int, key_hash>& tasks) {
+    for (int joined = 0, tries = 0; tries < 100; ++tries) {
+        try {
+            const auto ended = co_await tasks.join_next();
+            if (!ended) co_return joined;
+            ++joined;
+        } catch (const std::runtime_error&) {
+        }
+    }
+    co_return -1;
+}
+
+TEST(BreakerJoinMap, KnowsWhatIsInItWhicheverCopyOfAKeyThrows) {
+    auto rt = support::make_runtime(1);
+    rt.block_on([]() -> eddy::task<void> {
+        for (int throwing = 1; throwing < 20; ++throwing) {
+            int copies = throwing;
+            eddy::join_map<brittle_key, int, key_hash> tasks;
+            int spawned = 0;
+            for (const int number : {1, 2, 1}) {
+                try {
+                    tasks.spawn(brittle_key(number, copies), [] { return 1; });
+                    ++spawned;
+                } catch (const std::runtime_error&) {
+                }
+            }
+            const auto known = tasks.len();
+            EXPECT_GE(known, 1u) << throwing;
+            const int joined = co_await join_what_is_there(tasks);
+            EXPECT_TRUE(joined == static_cast<int>(known) || joined + 1 == static_cast<int>(known)) << throwing;
+            EXPECT_TRUE(tasks.is_empty()) << throwing;
+        }
+    }());
+}
+
 }  // namespace
