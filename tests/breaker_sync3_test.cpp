@@ -172,6 +172,90 @@ TEST(BreakerHalfEnded, StreamsOfWhichTheLastWasRemovedWhileItEndedAreEndedAgain)
     EXPECT_TRUE(ends.poll().is_ready());
 }
 
+// ---- What takes the whole budget of each poll while it ends ----
+
+/// Takes all there is to take in each poll, until `until` has ended.
+class greedy_end : public eddy::stream_ops<greedy_end> {
+public:
+    using item_type = int;
+    explicit greedy_end(const int& until) noexcept : until_(&until) {}
+
+    eddy::poll_result<std::optional<int>> poll_next(eddy::context&) { return eddy::not_ready; }
+    eddy::poll_result<void> poll_cancel(eddy::context& cx) {
+        if (*until_ != 0) return eddy::poll_result<void>::ready();
+        while (cx.consume_budget()) {
+        }
+        return eddy::not_ready;
+    }
+
+private:
+    const int* until_;
+};
+
+/// Ends when it gets a unit of the budget.
+class modest_end : public eddy::stream_ops<modest_end> {
+public:
+    using item_type = int;
+    explicit modest_end(int& ended) noexcept : ended_(&ended) {}
+
+    eddy::poll_result<std::optional<int>> poll_next(eddy::context&) { return eddy::not_ready; }
+    eddy::poll_result<void> poll_cancel(eddy::context& cx) {
+        if (!cx.consume_budget()) return eddy::not_ready;
+        ++*ended_;
+        return eddy::poll_result<void>::ready();
+    }
+
+private:
+    int* ended_;
+};
+
+/// Whether it ends, which no more than a few polls are needed for.
+bool comes_to_its_end(auto& what) {
+    for (int i = 0; i < 10; ++i) {
+        if (what.poll_cancel().is_ready()) return true;
+    }
+    return false;
+}
+
+TEST(BreakerStarving, TwoStreamsTakeTurnsInTheirEnd) {
+    for (const bool greedy_first : {true, false}) {
+        int ended = 0;
+        const auto begins_to_end = [](auto both) {
+            stream_by_hand polled(std::move(both));
+            assert_pending(polled.poll());
+            return comes_to_its_end(polled);
+        };
+        EXPECT_TRUE(greedy_first ? begins_to_end(greedy_end(ended).merge(modest_end(ended)))
+                                 : begins_to_end(modest_end(ended).merge(greedy_end(ended))));
+    }
+}
+
+/// Ends as modest_end does.
+class modest_job : public eddy::future_ops<modest_job> {
+public:
+    using output_type = void;
+    explicit modest_job(int& ended) noexcept : ends_(ended) {}
+
+    eddy::poll_result<void> poll(eddy::context&) { return eddy::not_ready; }
+    eddy::poll_result<void> poll_cancel(eddy::context& cx) { return ends_.poll_cancel(cx); }
+
+private:
+    modest_end ends_;
+};
+
+TEST(BreakerStarving, AStreamAndWhatRunsOfItTakeTurnsInTheirEnd) {
+    int ended = 0;
+    const auto one_and_then_greed = [&] { return streams::once(1).merge(greedy_end(ended)); };
+    const auto start = [&](int) { return modest_job(ended); };
+    stream_by_hand some(one_and_then_greed().map(start).buffer_unordered(4));
+    assert_pending(some.poll());
+    EXPECT_TRUE(comes_to_its_end(some));
+    ended = 0;
+    by_hand all(one_and_then_greed().for_each_concurrent(4, start));
+    assert_pending(all.poll());
+    EXPECT_TRUE(comes_to_its_end(all));
+}
+
 // ---- Keys whose copies fail ----
 
 /// Copied, also where it is to be moved; the last copy that `copies_left` allows for throws.

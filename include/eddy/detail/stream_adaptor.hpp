@@ -127,6 +127,25 @@ private:
     std::optional<S> items_;
 };
 
+/// Asks two to end in an orderly way, each with a function that answers whether it is gone: whether both are. They take turns at
+/// being the first: one of them may use up the budget of each poll, until the other has ended.
+class end_in_turn {
+public:
+    template <class First, class Second>
+    [[nodiscard]] bool operator()(First&& first, Second&& second) {
+        return std::exchange(second_is_next_, !second_is_next_) ? both(second, first) : both(first, second);
+    }
+
+private:
+    template <class One, class Other>
+    static bool both(One& one, Other& other) {
+        const bool one_is_gone = one();
+        return other() && one_is_gone;
+    }
+
+    bool second_is_next_ = false;
+};
+
 /// What a function has returned for an item: its value, or a future that is to be run for it.
 template <class R>
 class running {

@@ -28,16 +28,23 @@ public:
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_stream<A> || cancellable_stream<B>)
     {
-        const bool first_is_gone = first_.cancel(cx);
-        if (!second_.cancel(cx) || !first_is_gone) return not_ready;
+        if (!end_both(cx)) return not_ready;
         return poll_result<void>::ready();
     }
 
 protected:
     adaptor_of_two(A&& first, B&& second) : first_(std::move(first)), second_(std::move(second)) {}
 
+    /// True when both are gone.
+    [[nodiscard]] bool end_both(context& cx) {
+        return in_turn_([&] { return first_.cancel(cx); }, [&] { return second_.cancel(cx); });
+    }
+
     detail::inner_stream<A> first_;
     detail::inner_stream<B> second_;
+
+private:
+    detail::end_in_turn in_turn_;
 };
 
 /// See stream_ops::chain().
