@@ -172,6 +172,92 @@ TEST(BreakerHalfEnded, StreamsOfWhichTheLastWasRemovedWhileItEndedAreEndedAgain)
     EXPECT_TRUE(ends.poll().is_ready());
 }
 
+// ---- Streams that end before their items do ----
+
+/// Futures, some of which are ready at once.
+auto jobs_of(std::vector<script*> scripts) {
+    return streams::iter(std::move(scripts)).map([](script* each) { return cancellable_scripted(*each); });
+}
+
+/// Whether what `read` makes of the outputs of two jobs, of which one is ready, waits for the other one's end.
+template <class Read>
+void waits_for_the_other_job(const char* what, Read read, plan first = plan::ready) {
+    SCOPED_TRACE(what);
+    script quick{.now = first};
+    script slow;
+    slow.may_end = false;
+    by_hand reader(read(jobs_of({&quick, &slow}).buffer_unordered(2)));
+    assert_pending(reader.poll());
+    EXPECT_TRUE(slow.alive);
+    EXPECT_EQ(slow.cancel_polls, 1);
+    slow.may_end = true;
+    slow.change(plan::pending);
+    try {
+        static_cast<void>(assert_ready(reader.poll()));
+    } catch (const std::runtime_error&) {
+        EXPECT_EQ(first, plan::throws);
+    }
+    EXPECT_FALSE(slow.alive);
+}
+
+TEST(BreakerEarlyEnd, StreamsThatEndBeforeTheirSourceEndThatInOrder) {
+    using outcome = eddy::result<int>;
+    const auto no = [](const outcome&) { return false; };
+    const auto nothing = [](const outcome&) { return std::optional<int>(); };
+    waits_for_the_other_job("take", [](auto all) { return std::move(all).take(1).count(); });
+    waits_for_the_other_job("take_while", [&](auto all) { return std::move(all).take_while(no).count(); });
+    waits_for_the_other_job("map_while", [&](auto all) { return std::move(all).map_while(nothing).count(); });
+    const auto stop = [](int&, const outcome&) { return std::optional<int>(); };
+    waits_for_the_other_job("scan", [&](auto all) { return std::move(all).scan(0, stop).count(); });
+    waits_for_the_other_job("zip", [](auto all) { return std::move(all).zip(streams::once(1)).count(); });
+    waits_for_the_other_job("zip", [](auto all) { return streams::once(1).zip(std::move(all)).count(); });
+}
+
+TEST(BreakerEarlyEnd, FuturesThatEndBeforeTheirStreamEndThatInOrder) {
+    const auto yes = [](const eddy::result<int>&) { return true; };
+    const auto fails = [](int) { return eddy::result<void>(std::unexpect, std::make_error_code(std::errc::io_error)); };
+    waits_for_the_other_job("any", [&](auto all) { return std::move(all).any(yes); });
+    waits_for_the_other_job("all", [&](auto all) { return std::move(all).all(std::not_fn(yes)); });
+    waits_for_the_other_job("for_each", [&](auto all) { return std::move(all).for_each(fails); });
+    waits_for_the_other_job("an error", [](auto all) { return std::move(all).for_each([](int) {}); }, plan::fails);
+    waits_for_the_other_job(
+        "collect", [](auto all) { return std::move(all).template collect<std::vector<int>>(); }, plan::fails);
+    waits_for_the_other_job("try_fold", [](auto all) { return std::move(all).try_fold(0, std::plus()); }, plan::fails);
+    waits_for_the_other_job("an exception", [](auto all) { return std::move(all).count(); }, plan::throws);
+}
+
+TEST(BreakerEarlyEnd, AnExceptionOfAFunctionWaitsForTheEndOfItsStream) {
+    script quick{.now = plan::ready};
+    script slow;
+    slow.may_end = false;
+    by_hand all(
+        jobs_of({&quick, &slow}).buffer_unordered(2).for_each([](int) { throw std::runtime_error("for_each"); }));
+    assert_pending(all.poll());
+    assert_pending(all.poll());
+    slow.may_end = true;
+    slow.change(plan::pending);
+    EXPECT_THROW(static_cast<void>(all.poll()), std::runtime_error);
+    EXPECT_THROW(static_cast<void>(all.poll()), eddy::misuse);
+}
+
+/// Takes nothing.
+class closed_sink : public eddy::sink_ops<closed_sink> {
+public:
+    using error_type = std::error_code;
+    using outcome = std::expected<void, std::error_code>;
+    static outcome no() { return outcome(std::unexpect, std::make_error_code(std::errc::broken_pipe)); }
+    eddy::poll_result<outcome> poll_ready(eddy::context&) { return no(); }
+    outcome start_send(int) { return no(); }
+    eddy::poll_result<outcome> poll_flush(eddy::context&) { return outcome(); }
+    eddy::poll_result<outcome> poll_close(eddy::context&) { return outcome(); }
+};
+
+TEST(BreakerEarlyEnd, ASinkThatFailsWaitsForTheEndOfTheStream) {
+    closed_sink into;
+    waits_for_the_other_job("forward", [](auto all) { return std::move(all).forward(closed_sink()); });
+    waits_for_the_other_job("send_all", [&](auto all) { return into.send_all(std::move(all)); });
+}
+
 // ---- What takes the whole budget of each poll while it ends ----
 
 /// Takes all there is to take in each poll, until `until` has ended.
