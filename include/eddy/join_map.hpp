@@ -40,8 +40,10 @@ class join_map : public stream_ops<join_map<K, T, Hash, Equal>> {
 public:
     using item_type = joined_entry<K, T>;
     class join_next_future;
+    class shutdown_future;
 
     /// As eddy::spawn, under `key`.
+    /// Errors: if copying the key throws, that passes through, and the task is aborted.
     template <class W>
     void spawn(K key, W&& work, std::source_location where = std::source_location::current()) {
         keep(std::move(key), set_.spawn(std::forward<W>(work), where));
@@ -72,11 +74,7 @@ public:
 
     /// Aborts all tasks, and waits until they have ended.
     /// Cancel safety: safe: the tasks stay aborted.
-    [[nodiscard]] auto shutdown() noexcept {
-        tasks_.clear();
-        keys_.clear();
-        return set_.shutdown();
-    }
+    [[nodiscard]] shutdown_future shutdown() noexcept { return shutdown_future(*this); }
     void detach_all() noexcept {
         tasks_.clear();
         keys_.clear();
@@ -93,26 +91,29 @@ public:
             auto ended = set_.poll_next_with_id(cx);
             if (!ended) return not_ready;
             if (!*ended) return std::nullopt;
-            const auto key = keys_.find((*ended)->id);
-            if (key == keys_.end()) continue;  // another one has taken its place
-            joined_entry<K, T> entry(std::move(key->second), std::move((*ended)->output));
-            keys_.erase(key);
-            tasks_.erase(entry.key);
-            return poll_result<std::optional<joined_entry<K, T>>>(std::move(entry));
+            auto key = keys_.extract((*ended)->id);
+            if (key.empty()) continue;   // another one has taken its place
+            tasks_.erase(key.mapped());  // first: if the key's move throws, only this entry is lost
+            return poll_result<std::optional<joined_entry<K, T>>>(std::in_place, std::in_place, std::move(key.mapped()),
+                                                                  std::move((*ended)->output));
         }
     }
 
 private:
-    void keep(K key, abort_handle task) {
-        const task_id id = task.id();
-        if (const auto former = tasks_.find(key); former != tasks_.end()) {
-            former->second.abort();
-            keys_.erase(former->second.id());
-            former->second = std::move(task);
-        } else {
-            tasks_.emplace(key, std::move(task));
+    /// All of it or, if that throws, nothing.
+    void keep(K key, const abort_handle& task) {
+        try {
+            keys_.emplace(task.id(), key);
+            const auto [entry, is_new] = tasks_.try_emplace(std::move(key), task);
+            if (is_new) return;
+            entry->second.abort();
+            keys_.erase(entry->second.id());
+            entry->second = task;
+        } catch (...) {
+            keys_.erase(task.id());
+            task.abort();
+            throw;
         }
-        keys_.emplace(id, std::move(key));
     }
 
     join_set<T> set_;
@@ -132,6 +133,28 @@ private:
     explicit join_next_future(join_map& map) noexcept : map_(&map) {}
 
     join_map* map_;
+};
+
+/// What join_map::shutdown() returns.
+template <class K, class T, class Hash, class Equal>
+class [[nodiscard("co_await it")]] join_map<K, T, Hash, Equal>::shutdown_future : public future_ops<shutdown_future> {
+public:
+    using output_type = void;
+    poll_result<void> poll(context& cx) {
+        if (!std::exchange(has_begun_, true)) {
+            map_->tasks_.clear();
+            map_->keys_.clear();
+        }
+        return ends_.poll(cx);
+    }
+
+private:
+    friend join_map;
+    explicit shutdown_future(join_map& map) noexcept : map_(&map), ends_(map.set_.shutdown()) {}
+
+    join_map* map_;
+    typename join_set<T>::shutdown_future ends_;
+    bool has_begun_ = false;
 };
 
 }  // namespace eddy

@@ -48,6 +48,9 @@ public:
         return poll_result<void>::ready();
     }
 
+    /// Destroys what is there, the future or its output.
+    void drop() noexcept { state_.template emplace<gone>(); }
+
     /// Whether the output is there, and has not been taken.
     [[nodiscard]] bool is_done() const noexcept { return state_.index() == done; }
 

@@ -25,7 +25,7 @@ struct race_rule;
 /// The futures are polled in the order given, at each poll: if several are ready, the first of them wins. So put what
 /// must not starve (a shutdown signal, a deadline) first; or use `select_fair`.
 /// The losers are destroyed before the output comes out; one that has a `poll_cancel` is ended by it before, and the
-/// select waits for that. An exception of one future ends the others in the same way and is then thrown again.
+/// select waits for that. The others are destroyed at once, so that they keep nothing from those. An exception of one future ends the others in the same way and is then thrown again.
 /// A branch can have a condition: `when(condition, future)`; `otherwise()` is taken if none of them holds (when.hpp). If all are
 /// disabled and there is no otherwise(), it throws `misuse`.
 /// Cancel safety: that of the futures. But while it waits for losers to end it holds the output that has won, which is lost if it

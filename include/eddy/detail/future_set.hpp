@@ -66,6 +66,7 @@ public:
     [[nodiscard]] node* first() const noexcept { return of(woken_.first()); }
 
     node& push(F&& future, bool at_front = false) {
+        if (is_empty()) is_ending_ = false;  // of those that were cleared half way
         woken_.open(&node::free);
         auto made = make_pool_box<node>();
         std::construct_at(&made->future, std::move(future));

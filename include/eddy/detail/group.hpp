@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 #include <eddy/detail/with_index.hpp>
@@ -26,8 +27,9 @@
 //
 //     running ── a child decides, throws, or is the last to end ──> ending ── the others are gone ──> ended
 //
-// While ending, the children that have a poll_cancel() are polled with it. Then all are destroyed, before the output or
-// the exception comes out.
+// While ending, the children that have a poll_cancel() are polled with it. What has none is destroyed at once, and so are the
+// outputs that nobody will take: what they hold, or are given while they wait (a lock, a permit, a notification), may be what
+// another one needs for its end. Then all are destroyed, before the output or the exception comes out.
 
 namespace eddy::detail {
 
@@ -50,7 +52,7 @@ public:
                 std::string(Rule::name) + " was awaited after it had ended: await it once, and keep its output",
                 cx.where());
         if (!decided_) poll_children(cx, indexes());
-        if (!decided_ || !cancel_children(cx)) return not_ready;
+        if (!decided_ || !end_losers(cx)) return not_ready;
         const reset_at_end ended{children_};
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
         return Rule::template deliver<output_type>(*children_, *decided_);
@@ -59,12 +61,15 @@ public:
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_future<F> || ...)
     {
-        if (children_ && !cancel_children(cx)) return not_ready;
+        if (children_ && !cancel_in_turn(cx, nobody, indexes())) return not_ready;
         children_.reset();
         return poll_result<void>::ready();
     }
 
 private:
+    /// The number of no child.
+    static constexpr std::size_t nobody = count;
+
     /// The children are gone before the output or the exception comes out.
     struct reset_at_end {
         std::optional<children>& which;
@@ -93,11 +98,16 @@ private:
         return true;
     }
 
-    bool cancel_children(context& cx) { return cancel_in_turn(cx, indexes()); }
+    bool end_losers(context& cx) {
+        if (failure_) return cancel_in_turn(cx, nobody, indexes());
+        return *decided_ == count || cancel_in_turn(cx, *decided_, indexes());
+    }
 
+    /// Ends all but the output of `winner`.
     /// One of them may use up the budget of each poll, until another has ended: let another be the first each time.
     template <std::size_t... I>
-    bool cancel_in_turn(context& cx, std::index_sequence<I...>) {
+    bool cancel_in_turn(context& cx, std::size_t winner, std::index_sequence<I...>) {
+        (drop_unless_it_ends<I>(winner), ...);
         const std::size_t first = start_ = (start_ + 1) % count;
         bool gone = true;
         const auto cancel = [&](bool is_its_turn, auto& child) {
@@ -106,6 +116,13 @@ private:
         (cancel(I >= first, std::get<I>(*children_)), ...);
         (cancel(I < first, std::get<I>(*children_)), ...);
         return gone;
+    }
+
+    template <std::size_t I>
+    void drop_unless_it_ends(std::size_t winner) noexcept {
+        auto& child = std::get<I>(*children_);
+        constexpr bool ends_in_order = cancellable_future<std::remove_reference_t<decltype(child)>>;
+        if (I != winner && (!ends_in_order || child.is_done())) child.drop();
     }
 
     std::optional<children> children_;  // empty when the group has ended

@@ -73,7 +73,7 @@ public:
                 std::string(Rule::name) + " was awaited after it had ended: await it once, and keep its output",
                 cx.where());
         if (!decided_) poll_children(cx);
-        if (!decided_ || !cancel_children(cx)) return not_ready;
+        if (!decided_ || !end_losers(cx)) return not_ready;
         const reset_at_end ended{children_};
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
         return poll_result<output_type>(Rule::template deliver<output_type>(*children_, *decided_));
@@ -82,7 +82,7 @@ public:
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {
-        if (children_ && !cancel_children(cx)) return not_ready;
+        if (children_ && !cancel_children(cx, nobody)) return not_ready;
         children_.reset();
         return poll_result<void>::ready();
     }
@@ -119,9 +119,18 @@ private:
         return polled::last;
     }
 
-    bool cancel_children(context& cx) {
+    bool end_losers(context& cx) {
+        if (failure_) return cancel_children(cx, nobody);
+        return *decided_ == children_->size() || cancel_children(cx, *decided_);
+    }
+
+    /// Ends all but the output of `winner`. As in a group, outputs that nobody will take are gone first.
+    bool cancel_children(context& cx, std::size_t winner) {
         if constexpr (cancellable_future<F>) {
-            if (!std::exchange(is_ending_, true)) polls_.queue_all();
+            if (!std::exchange(is_ending_, true)) {
+                drop_outputs(winner);
+                polls_.queue_all();
+            }
             const auto cancel_child = [&](std::size_t number, context& its) {
                 return (*children_)[number].poll_cancel(its).is_ready() ? polled::ended : polled::waits;
             };
@@ -130,6 +139,15 @@ private:
             return true;
         }
     }
+
+    void drop_outputs(std::size_t winner) noexcept {
+        for (std::size_t i = 0; i < children_->size(); ++i) {
+            if (child& one = (*children_)[i]; i != winner && one.is_done()) one.drop();
+        }
+    }
+
+    /// The number of no child.
+    static constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
     std::optional<std::vector<child>> children_;  // empty when the group has ended
     child_polls polls_;

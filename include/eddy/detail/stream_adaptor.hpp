@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <expected>
 #include <functional>
 #include <limits>
@@ -110,11 +111,11 @@ public:
     }
 
     [[nodiscard]] bool has_ended() const noexcept { return !items_; }
-    void end() noexcept { items_.reset(); }
 
     [[nodiscard]] size_bounds size_hint() const noexcept { return items_ ? bounds_of(*items_) : size_bounds(0, 0); }
 
-    /// Asks the stream to end in an orderly way, if it can. True when it is gone.
+    /// Asks the stream to end in an orderly way, if it can. True when it is gone. Also for who has enough of it: what runs in
+    /// it (in buffered(), say) may be shielded, or have a cleanup.
     [[nodiscard]] bool cancel(context& cx) {
         if constexpr (cancellable_stream<S>) {
             if (items_ && !items_->poll_cancel(cx)) return false;
@@ -125,6 +126,25 @@ public:
 
 private:
     std::optional<S> items_;
+};
+
+/// Asks two to end in an orderly way, each with a function that answers whether it is gone: whether both are. They take turns at
+/// being the first: one of them may use up the budget of each poll, until the other has ended.
+class end_in_turn {
+public:
+    template <class First, class Second>
+    [[nodiscard]] bool operator()(First&& first, Second&& second) {
+        return std::exchange(second_is_next_, !second_is_next_) ? both(second, first) : both(first, second);
+    }
+
+private:
+    template <class One, class Other>
+    static bool both(One& one, Other& other) {
+        const bool one_is_gone = one();
+        return other() && one_is_gone;
+    }
+
+    bool second_is_next_ = false;
 };
 
 /// What a function has returned for an item: its value, or a future that is to be run for it.
@@ -235,14 +255,13 @@ public:
             throw misuse(
                 std::string(Self::name) + " was awaited after it had ended: await it once, and keep its output",
                 cx.where());
-        try {
-            auto answer = self().advance(cx);
-            if (answer.is_ready()) end_all();
-            return answer;
-        } catch (...) {
-            end_all();
-            throw;
-        }
+        if (!outcome_ && !failure_ && !poll_outcome(cx)) return not_ready;
+        if (!items_->cancel(cx)) return not_ready;  // it has not always come to its end
+        items_.reset();
+        if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+        poll_result<Out> answer(*std::move(outcome_));
+        outcome_.reset();
+        return answer;
     }
 
     static constexpr bool body_can_be_cancelled = false;
@@ -251,10 +270,9 @@ public:
         requires(cancellable_stream<S> || Self::body_can_be_cancelled)
     {
         if (!self().cancel_body(cx)) return not_ready;
-        if constexpr (cancellable_stream<S>) {
-            if (items_ && !items_->poll_cancel(cx)) return not_ready;
-        }
-        end_all();
+        if (items_ && !items_->cancel(cx)) return not_ready;
+        self().end();
+        items_.reset();
         return poll_result<void>::ready();
     }
 
@@ -263,16 +281,26 @@ protected:
 
     bool cancel_body(context&) noexcept { return true; }
 
-    std::optional<S> items_;
+    std::optional<inner_stream<S>> items_;  // empty when this has ended
 
 private:
-    /// Destroys what it ran, so that a future that somebody has named holds nothing.
-    void end_all() noexcept {
+    /// True if it has come to its output, or has thrown. Then what it ran is gone.
+    bool poll_outcome(context& cx) {
+        try {
+            auto answer = self().advance(cx);
+            if (!answer.is_ready()) return false;
+            outcome_.emplace(*std::move(answer));
+        } catch (...) {
+            failure_ = std::current_exception();
+        }
         self().end();
-        items_.reset();
+        return true;
     }
 
     Self& self() noexcept { return static_cast<Self&>(*this); }
+
+    std::optional<Out> outcome_;
+    std::exception_ptr failure_;
 };
 
 /// A stream with a function that judges its items: that returns a bool, or a future of one.

@@ -26,7 +26,10 @@ public:
     [[nodiscard]] bool is_empty() const noexcept { return streams_.is_empty(); }
     [[nodiscard]] node* first() const noexcept { return streams_.first(); }
 
-    node& push(Entry&& entry) { return streams_.push(std::move(entry)); }
+    node& push(Entry&& entry) {
+        if (is_empty()) is_ending_ = false;  // of those that were cleared half way
+        return streams_.push(std::move(entry));
+    }
     void release(node& one) noexcept { streams_.release(one); }
     void clear() noexcept { streams_.clear(); }
 

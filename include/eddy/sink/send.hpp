@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <exception>
 #include <expected>
 #include <optional>
 #include <string>
@@ -189,14 +190,11 @@ public:
             throw misuse(
                 std::string(Last::name) + " was awaited after it had ended: await it once, and keep its output",
                 cx.where());
-        try {
-            auto answer = advance(cx);
-            if (answer) end();
-            return answer;
-        } catch (...) {
-            end();
-            throw;
-        }
+        if (!outcome_ && !failure_ && !poll_outcome(cx)) return not_ready;
+        if (transfer_ && !transfer_->cancel(cx)) return not_ready;  // the sink has failed before the stream's end
+        end();
+        if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+        return *std::move(outcome_);
     }
 
     poll_result<void> poll_cancel(context& cx)
@@ -208,6 +206,18 @@ public:
     }
 
 private:
+    /// True if it has come to its output, or has thrown.
+    bool poll_outcome(context& cx) {
+        try {
+            auto answer = advance(cx);
+            if (!answer) return false;
+            outcome_.emplace(*std::move(answer));
+        } catch (...) {
+            failure_ = std::current_exception();
+        }
+        return true;
+    }
+
     poll_result<output_type> advance(context& cx) {
         if (transfer_) {
             auto moved = transfer_->poll(*into_, cx);
@@ -226,6 +236,8 @@ private:
 
     Into into_;
     std::optional<transfer<Items, sink_type>> transfer_;  // until the stream has ended
+    std::optional<output_type> outcome_;
+    std::exception_ptr failure_;
 };
 
 /// How send_all() ends.

@@ -27,6 +27,17 @@ inline void check_limit(std::size_t limit, std::source_location where) {
     if (limit == 0) throw misuse("no future can run with a limit of zero: allow one at least", where);
 }
 
+/// True when the futures of a futures_unordered, or the like, are gone.
+template <class Running>
+[[nodiscard]] bool end_running(Running& running, context& cx) {
+    if constexpr (cancellable_future<typename Running::future_type>) {
+        return running.poll_cancel(cx).is_ready();
+    } else {
+        running.clear();
+        return true;
+    }
+}
+
 }  // namespace eddy::detail
 
 namespace eddy::streams {
@@ -67,12 +78,8 @@ public:
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_stream<S> || cancellable_future<item>)
     {
-        const bool stream_is_gone = this->items_.cancel(cx);
-        if constexpr (cancellable_future<item>) {
-            if (!running_.poll_cancel(cx)) return not_ready;
-        }
-        running_.clear();
-        if (!stream_is_gone) return not_ready;
+        const auto end_running = [&] { return detail::end_running(running_, cx); };
+        if (!in_turn_([&] { return this->items_.cancel(cx); }, end_running)) return not_ready;
         return poll_result<void>::ready();
     }
 
@@ -85,6 +92,7 @@ private:
     Running running_;
     // After a poll in which the stream has used up the budget: a filter, say, may do so without an item, and in every poll.
     bool futures_come_first_ = false;
+    detail::end_in_turn in_turn_;
 };
 
 /// See stream_ops::for_each_concurrent().
@@ -187,12 +195,8 @@ private:
 
     /// Ends what still runs. True when it is gone.
     bool cancel_all(context& cx) {
-        const bool stream_is_gone = items_.cancel(cx);
-        if constexpr (cancellable_future<body>) {
-            if (!running_.poll_cancel(cx)) return false;
-        }
-        running_.clear();
-        return stream_is_gone;
+        const auto end_running = [&] { return detail::end_running(running_, cx); };
+        return in_turn_([&] { return items_.cancel(cx); }, end_running);
     }
 
     detail::inner_stream<S> items_;
@@ -201,6 +205,7 @@ private:
     std::optional<output_type> outcome_;
     std::exception_ptr failure_;
     bool futures_come_first_ = false;  // as in a buffered_stream
+    detail::end_in_turn in_turn_;
     futures_unordered<body> running_;  // declared last: they may borrow the function's captures
 };
 

@@ -28,16 +28,23 @@ public:
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_stream<A> || cancellable_stream<B>)
     {
-        const bool first_is_gone = first_.cancel(cx);
-        if (!second_.cancel(cx) || !first_is_gone) return not_ready;
+        if (!end_both(cx)) return not_ready;
         return poll_result<void>::ready();
     }
 
 protected:
     adaptor_of_two(A&& first, B&& second) : first_(std::move(first)), second_(std::move(second)) {}
 
+    /// True when both are gone.
+    [[nodiscard]] bool end_both(context& cx) {
+        return in_turn_([&] { return first_.cancel(cx); }, [&] { return second_.cancel(cx); });
+    }
+
     detail::inner_stream<A> first_;
     detail::inner_stream<B> second_;
+
+private:
+    detail::end_in_turn in_turn_;
 };
 
 /// See stream_ops::chain().
@@ -103,8 +110,12 @@ public:
     zip_stream(A&& first, B&& second) : zip_stream::adaptor_of_two(std::move(first), std::move(second)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
-        if (!fill(first_item_, this->first_, cx) || !fill(second_item_, this->second_, cx)) {
-            end();
+        if (!is_over_ && !(fill(first_item_, this->first_, cx) && fill(second_item_, this->second_, cx)))
+            is_over_ = true;
+        if (is_over_) {
+            first_item_.reset();
+            second_item_.reset();
+            if (!this->end_both(cx)) return not_ready;
             return std::nullopt;
         }
         if (!first_item_ || !second_item_) return not_ready;
@@ -132,15 +143,9 @@ private:
         return true;
     }
 
-    void end() noexcept {
-        this->first_.end();
-        this->second_.end();
-        first_item_.reset();
-        second_item_.reset();
-    }
-
     std::optional<detail::item_t<A>> first_item_;
     std::optional<detail::item_t<B>> second_item_;
+    bool is_over_ = false;
 };
 
 }  // namespace eddy::streams

@@ -47,13 +47,19 @@ public:
     take_while_stream(S&& items, G&& f) : take_while_stream::judging_adaptor(std::move(items), std::forward<G>(f)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
-        auto next = this->judged_.poll_next(cx);
-        if (!next) return not_ready;
-        if (!next->has_value()) return std::nullopt;
-        if ((**next).holds) return std::optional<item_type>(std::move((**next).judged));
-        this->judged_.items().end();
+        if (!is_over_) {
+            auto next = this->judged_.poll_next(cx);
+            if (!next) return not_ready;
+            if (!next->has_value()) return std::nullopt;
+            if ((**next).holds) return std::optional<item_type>(std::move((**next).judged));
+            is_over_ = true;
+        }
+        if (!this->judged_.items().cancel(cx)) return not_ready;
         return std::nullopt;
     }
+
+private:
+    bool is_over_ = false;
 };
 
 /// See stream_ops::skip_while().
@@ -95,18 +101,23 @@ public:
     map_while_stream(S&& items, G&& f) : map_while_stream::stream_adaptor(std::move(items)), f_(std::forward<G>(f)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
-        auto next = this->items_.poll_next(cx);
-        if (!next) return not_ready;
-        if (!next->has_value()) return std::nullopt;
-        std::optional<item_type> made = detail::call(f_, **std::move(next));
-        if (!made) this->items_.end();
-        return made;
+        if (!is_over_) {
+            auto next = this->items_.poll_next(cx);
+            if (!next) return not_ready;
+            if (!next->has_value()) return std::nullopt;
+            std::optional<item_type> made = detail::call(f_, **std::move(next));
+            if (made) return made;
+            is_over_ = true;
+        }
+        if (!this->items_.cancel(cx)) return not_ready;
+        return std::nullopt;
     }
 
     [[nodiscard]] size_bounds size_hint() const noexcept { return detail::at_most(this->items_.size_hint()); }
 
 private:
     Fn f_;
+    bool is_over_ = false;
 };
 
 /// See stream_ops::take().
@@ -119,7 +130,7 @@ public:
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         if (left_ == 0) {
-            this->items_.end();
+            if (!this->items_.cancel(cx)) return not_ready;
             return std::nullopt;
         }
         auto next = this->items_.poll_next(cx);

@@ -3,6 +3,7 @@
 
 #include <concepts>
 #include <cstddef>
+#include <exception>
 #include <expected>
 #include <functional>
 #include <optional>
@@ -251,14 +252,11 @@ public:
             throw misuse(
                 std::string(Self::name) + " was awaited after it had ended: await it once, and keep its output",
                 cx.where());
-        try {
-            auto answer = advance(cx);
-            if (answer) judged_.reset();
-            return answer;
-        } catch (...) {
-            judged_.reset();
-            throw;
-        }
+        if (!outcome_ && !failure_ && !poll_outcome(cx)) return not_ready;
+        if (!judged_->items().cancel(cx)) return not_ready;  // as a stream_consumer
+        judged_.reset();
+        if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+        return *outcome_;
     }
 
     poll_result<void> poll_cancel(context& cx)
@@ -274,6 +272,18 @@ protected:
     judging_future(S&& items, G&& f) : judged_(std::in_place, std::move(items), std::forward<G>(f)) {}
 
 private:
+    /// True if it has come to its output, or has thrown.
+    bool poll_outcome(context& cx) {
+        try {
+            const auto answer = advance(cx);
+            if (!answer) return false;
+            outcome_ = *answer;
+        } catch (...) {
+            failure_ = std::current_exception();
+        }
+        return true;
+    }
+
     poll_result<bool> advance(context& cx) {
         for (;;) {
             detail::toll cost(cx);
@@ -285,7 +295,9 @@ private:
         }
     }
 
-    std::optional<judged> judged_;
+    std::optional<judged> judged_;  // empty when this has ended
+    std::optional<bool> outcome_;
+    std::exception_ptr failure_;
 };
 
 /// See stream_ops::all().

@@ -152,12 +152,16 @@ public:
         : scan_stream::stream_adaptor(std::move(items)), state_(std::move(first)), f_(std::forward<G>(f)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
-        auto next = this->items_.poll_next(cx);
-        if (!next) return not_ready;
-        if (!next->has_value()) return std::nullopt;
-        std::optional<item_type> made = std::invoke(f_, state_, **std::move(next));
-        if (!made) this->items_.end();
-        return made;
+        if (!is_over_) {
+            auto next = this->items_.poll_next(cx);
+            if (!next) return not_ready;
+            if (!next->has_value()) return std::nullopt;
+            std::optional<item_type> made = std::invoke(f_, state_, **std::move(next));
+            if (made) return made;
+            is_over_ = true;
+        }
+        if (!this->items_.cancel(cx)) return not_ready;
+        return std::nullopt;
     }
 
     [[nodiscard]] size_bounds size_hint() const noexcept { return detail::at_most(this->items_.size_hint()); }
@@ -165,6 +169,7 @@ public:
 private:
     State state_;
     Fn f_;
+    bool is_over_ = false;
 };
 
 /// An item of stream_ops::enumerate().

@@ -114,6 +114,8 @@ class for_each_future;
 /// not take the item itself.
 /// Errors: what a function or a future of it throws comes out where the stream is awaited; the item is lost, and the
 /// stream goes on with the next.
+/// What ends before its stream does (take(), zip(), any(), all that ends at an error) ends that in an orderly way first, and waits
+/// until it is gone: in buffered(), say, something may still run.
 /// Cancel safety: nothing is lost when somebody stops waiting for an item of an adaptor: what it holds stays in it. A
 /// future that reads the stream to its end, such as fold(), takes what it has read with it.
 /// Lifetime: merge(), ready_chunks(), timeout(), chunks_timeout(), buffered() and buffer_unordered() may give an item while a stream

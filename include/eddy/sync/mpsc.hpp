@@ -419,13 +419,14 @@ public:
         auto sent = send_.poll(cx);
         if (sent) {
             deadline_.reset();
-            if (*sent) return output_type();
-            return output_type(std::unexpect, true, std::move(sent->error().value));
+            // Made in place, here and below: of a temporary more, GCC 12 warns users.
+            if (*sent) return poll_result<output_type>(std::in_place);
+            return poll_result<output_type>(std::in_place, std::unexpect, true, std::move(sent->error().value));
         }
         if (!is_over(cx)) return not_ready;
         deadline_.reset();
         send_.wait_.stop();
-        return output_type(std::unexpect, false, std::move(send_.value_));
+        return poll_result<output_type>(std::in_place, std::unexpect, false, std::move(send_.value_));
     }
 
 private:
