@@ -44,6 +44,12 @@ const char* text_of(errc code) noexcept {
     case errc::bad_path: return "a path must not be empty, and have no NUL in it";
     case errc::unix_name_too_long:
         return "a Unix socket's path or abstract name has 107 bytes at most: use a shorter one, or a relative path";
+    case errc::bytes_remaining: return "bytes remaining on stream: it ended in the middle of a frame";
+    case errc::frame_too_large: return "the frame is larger than the limit, or than its length field can say";
+    case errc::bad_frame_length: return "the length field says what no frame can have: less than nothing, or too much";
+    case errc::forbidden_signal:
+        return "there is no such signal, or nobody can wait for it: KILL, STOP, and those of broken programs (SEGV, "
+               "ILL, FPE, BUS)";
     case errc::not_a_pipe: return "the file is no pipe: make it with mkfifo(3), or check its name";
     }
     return "unknown eddy error";
@@ -63,11 +69,14 @@ public:
         case errc::unknown_driver:
         case errc::bad_worker_count:
         case errc::bad_path:
+        case errc::forbidden_signal:
         case errc::not_a_pipe: return std::errc::invalid_argument;
         case errc::unix_name_too_long: return std::errc::filename_too_long;
         case errc::driver_unavailable: return std::errc::not_supported;
         case errc::invalid_utf8: return std::errc::illegal_byte_sequence;
+        case errc::frame_too_large:
         case errc::line_too_long: return std::errc::message_size;
+        case errc::bad_frame_length: return std::errc::bad_message;
         default: return {code, *this};
         }
     }

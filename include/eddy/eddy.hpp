@@ -66,6 +66,9 @@
 #include <eddy/bytes_mut.hpp>  // and of bytes that are written
 #include <eddy/io.hpp>         // what can be done with any reader or writer, and what is made of them
 
+// Frames
+#include <eddy/codec.hpp>  // framed, udp_framed, lines_codec, length_delimited_codec, ...
+
 // Network
 #include <eddy/net/halves.hpp>    // split, into_split, reunite
 #include <eddy/net/listener.hpp>  // the concept

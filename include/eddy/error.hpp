@@ -34,6 +34,10 @@ enum class errc {
     bad_path,              ///< an empty path, or one with a NUL in it; equals std::errc::invalid_argument
     unix_name_too_long,    ///< a path or abstract name of a Unix socket; equals std::errc::filename_too_long
     not_a_pipe,            ///< a file that was to be opened as a pipe is none; equals std::errc::invalid_argument
+    bytes_remaining,       ///< the bytes ended in the middle of a frame
+    frame_too_large,  ///< a frame of more bytes than the limit, or its length field, allows; equals std::errc::message_size
+    bad_frame_length,  ///< a length field that no frame can have; equals std::errc::bad_message
+    forbidden_signal,  ///< a signal that cannot be waited for; equals std::errc::invalid_argument
 };
 
 /// The category of `errc`; its name is "eddy".

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <concepts>
+#include <expected>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include <eddy/bytes_mut.hpp>
+#include <eddy/error.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::detail {
+
+/// What decode() answers, taken apart.
+template <class Answer>
+struct decoded {
+    static constexpr bool fits = false;
+    using item_type = result<bytes_mut>;  // stands for what is missing, so that one sentence says so
+    using error_type = std::error_code;
+};
+template <class T, class E>
+struct decoded<std::expected<std::optional<T>, E>> {
+    static constexpr bool fits = std::constructible_from<E, std::error_code>;
+    using item_type = std::expected<T, E>;
+    using error_type = E;
+};
+
+template <class C>
+struct decoder_answer {
+    using type = void;
+};
+template <class C>
+    requires requires(C& codec, bytes_mut& from) { codec.decode(from); }
+struct decoder_answer<C> {
+    using type = decltype(std::declval<C&>().decode(std::declval<bytes_mut&>()));
+};
+template <class C>
+using decoded_by = decoded<typename decoder_answer<C>::type>;
+
+}  // namespace eddy::detail
+
+namespace eddy::codec {
+
+/// What makes frames of bytes.
+///
+///     decode(from)       takes the next frame off the front of `from`, a `bytes_mut`, and answers it as `result<std::optional<T>>`;
+///                        nothing while it is not complete: it is called again when more bytes have come
+///     decode_eof(from)   the same when no more will come, until it answers nothing. If there is none: what decode() does, and
+///                        errc::bytes_remaining if bytes are left.
+///     goes_on_after(e)   whether there are frames to be had after its error `e`. If there is none: no.
+///
+/// In place of std::error_code the error may be any type that can be made of one.
+template <class C>
+concept decoder = detail::decoded_by<C>::fits;
+
+}  // namespace eddy::codec
+
+namespace eddy::detail {
+
+template <class C>
+typename decoder_answer<C>::type decode_eof(C& codec, bytes_mut& from) {
+    if constexpr (requires { codec.decode_eof(from); }) {
+        return codec.decode_eof(from);
+    } else {
+        auto frame = codec.decode(from);
+        if (!frame || *frame || from.empty()) return frame;
+        using error = typename decoded_by<C>::error_type;
+        return typename decoder_answer<C>::type(std::unexpect, error(make_error_code(errc::bytes_remaining)));
+    }
+}
+
+template <class C, class E>
+bool goes_on_after(C& codec, const E& error) {
+    if constexpr (requires { codec.goes_on_after(error); }) {
+        return codec.goes_on_after(error);
+    } else {
+        return false;
+    }
+}
+
+template <class C>
+constexpr bool check_decoder() {
+    constexpr bool fits = codec::decoder<C>;
+    static_assert(fits, "eddy: this codec decodes nothing: it needs result<std::optional<T>> decode(bytes_mut&)");
+    return fits;
+}
+
+}  // namespace eddy::detail

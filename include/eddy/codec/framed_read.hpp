@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/codec/decoder.hpp>
+#include <eddy/codec/framed_parts.hpp>
+#include <eddy/detail/frame_reader.hpp>
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/future.hpp>
+#include <eddy/io/lent.hpp>
+#include <eddy/stream/next.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+namespace eddy::codec {
+
+/// A stream of the frames that a decoder finds in what a reader gives: see `framed`, which writes, too.
+///     codec::framed_read lines(io::standard_input(), codec::lines_codec(1024));
+template <class R, class D>
+class [[nodiscard]] framed_read : public stream_ops<framed_read<R, D>> {
+    static constexpr bool fits = detail::check_reader<R>() && detail::check_decoder<D>();
+
+public:
+    using item_type = typename detail::decoded_by<D>::item_type;
+
+    /// Reads up to `capacity` bytes at once. Throws misuse for none.
+    explicit framed_read(R from, D decoder, std::size_t capacity = default_buffer)
+        : from_(std::move(from)), codec_(std::move(decoder)), frames_(capacity) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if constexpr (fits) {
+            return frames_.poll_next(cx, from_, codec_);
+        } else {
+            return not_ready;
+        }
+    }
+
+    [[nodiscard]] D& codec() noexcept { return codec_; }
+    [[nodiscard]] const D& codec() const noexcept { return codec_; }
+    /// The reader. What is read from it by hand, the decoder never sees.
+    [[nodiscard]] R& inner() noexcept { return from_; }
+    /// What was read, and not yet decoded.
+    [[nodiscard]] const bytes_mut& read_buffer() const noexcept { return frames_.buffer(); }
+    [[nodiscard]] bytes_mut& read_buffer() noexcept { return frames_.buffer(); }
+
+    /// With the decoder that `f` makes of this one; what was read stays.
+    template <class F>
+    [[nodiscard]] auto map_codec(F&& f) && {
+        using other = std::invoke_result_t<F, D&&>;
+        return framed_read<R, other>(std::move(from_), std::invoke(std::forward<F>(f), std::move(codec_)),
+                                     std::move(frames_));
+    }
+    [[nodiscard]] R into_inner() && { return std::move(from_); }
+
+private:
+    template <class, class>
+    friend class framed_read;
+
+    framed_read(R&& from, D&& decoder, detail::frame_reader&& frames)
+        : from_(std::move(from)), codec_(std::move(decoder)), frames_(std::move(frames)) {}
+
+    R from_;
+    D codec_;
+    detail::frame_reader frames_;
+};
+
+template <class R, class D>
+framed_read(std::reference_wrapper<R>, D) -> framed_read<io::lent<R>, D>;
+template <class R, class D>
+framed_read(std::reference_wrapper<R>, D, std::size_t) -> framed_read<io::lent<R>, D>;
+
+}  // namespace eddy::codec

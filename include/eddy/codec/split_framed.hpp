@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <type_traits>
+#include <utility>
+
+#include <eddy/codec/decoder.hpp>
+#include <eddy/stream/split.hpp>
+
+namespace eddy::codec {
+
+/// What split() of a `framed` or `udp_framed` returns: `auto [sink, stream] = std::move(frames).split();`
+/// The whole again: streams::reunite(std::move(stream), std::move(sink)).
+template <class F, class T>
+struct framed_halves {
+    streams::sink_half<F, T> sink;
+    streams::stream_half<F> stream;
+
+    explicit framed_halves(streams::halves<F, T>&& of) : sink(std::move(of.writer)), stream(std::move(of.reader)) {}
+};
+
+}  // namespace eddy::codec
+
+namespace eddy::detail {
+
+/// What a half of a codec's frames keeps until it is sent, unless somebody says: what the codec names, or what it decodes.
+template <class C>
+struct sent_by : std::type_identity<typename decoded_by<C>::item_type::value_type> {};
+template <class C>
+    requires requires { typename C::sent_type; }
+struct sent_by<C> : std::type_identity<typename C::sent_type> {};
+
+/// `T`, or if that is void what the codec sends.
+template <class T, class C>
+using sent_or = typename std::conditional_t<std::is_void_v<T>, sent_by<C>, std::type_identity<T>>::type;
+
+}  // namespace eddy::detail

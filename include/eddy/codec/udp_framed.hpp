@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/bytes_mut.hpp>
+#include <eddy/codec/decoder.hpp>
+#include <eddy/codec/encoder.hpp>
+#include <eddy/codec/split_framed.hpp>
+#include <eddy/detail/toll.hpp>
+#include <eddy/error.hpp>
+#include <eddy/future.hpp>
+#include <eddy/net/udp_socket.hpp>
+#include <eddy/sink.hpp>
+#include <eddy/stream/next.hpp>
+#include <eddy/stream/stream_ops.hpp>
+
+namespace eddy::codec {
+
+/// A message, and where it has come from or goes to: `auto [text, peer] = ...`, `udp_message("hello", peer)`.
+template <class T>
+struct udp_message {
+    T message;
+    net::socket_addr peer;
+
+    udp_message(T what, const net::socket_addr& who) : message(std::move(what)), peer(who) {}
+};
+udp_message(const char*, const net::socket_addr&) -> udp_message<std::string>;
+
+}  // namespace eddy::codec
+
+namespace eddy::detail {
+
+template <class D>
+struct udp_item {
+    using message = typename decoded_by<D>::item_type::value_type;
+    using error = typename decoded_by<D>::error_type;
+    using type = std::expected<codec::udp_message<message>, error>;
+};
+
+/// What a socket is held as: itself, or a reference to one that somebody else owns.
+inline net::udp_socket& socket_of(net::udp_socket& socket) noexcept { return socket; }
+inline net::udp_socket& socket_of(std::reference_wrapper<net::udp_socket> socket) noexcept { return socket; }
+
+}  // namespace eddy::detail
+
+namespace eddy::codec {
+
+/// A UDP socket as a stream and a sink of messages with addresses. Each datagram is decoded by itself, and may hold several
+/// messages; each message that is sent is a datagram of its own. `Socket` is a net::udp_socket, or std::ref of one.
+///
+///     codec::udp_framed pings(std::move(socket), my_codec());
+///     auto [sink, stream] = std::move(pings).split();
+///
+/// Errors, of the stream: those of the socket and the decoder are items, and it goes on with the next datagram: what was left of the
+/// one that has failed is dropped. errc::bytes_remaining for one that ends in the middle of a message. It never ends, but after an error of the socket that will come again
+/// (errc::runtime_shutdown, errc::io_disabled).
+/// Errors, of the sink: those of the encoder, whose message is not sent; message_size for what does not fit into a datagram: that
+/// one is dropped, and the sink goes on. Of an address of the other family: what the system says of it.
+/// Cancel safety: safe. Thread safety: as any object; for two tasks see split().
+/// Cost: a buffer of 64 KiB, allocated at the first receive, from which each datagram is copied; a system call for each.
+template <class C, class Socket = net::udp_socket>
+class [[nodiscard]] udp_framed : public stream_ops<udp_framed<C, Socket>>, public sink_ops<udp_framed<C, Socket>> {
+    static constexpr bool fits = detail::check_decoder<C>();
+    using message = typename detail::udp_item<C>::message;
+
+public:
+    using item_type = typename detail::udp_item<C>::type;
+    using error_type = detail::codec_error_t<C>;
+    using outcome = std::expected<void, error_type>;
+
+    explicit udp_framed(Socket socket, C with) : socket_(std::move(socket)), codec_(std::move(with)) {}
+
+    poll_result<std::optional<item_type>> poll_next(context& cx) {
+        if constexpr (fits) {
+            return poll_message(cx);
+        } else {
+            return not_ready;
+        }
+    }
+
+    /// Ready when the message before has been sent.
+    poll_result<outcome> poll_ready(context& cx) {
+        if (!goes_to_) return outcome();
+        return poll_flush(cx);
+    }
+    template <class T>
+        requires encoder<C, T>
+    outcome start_send(udp_message<T> what) {
+        out_.clear();
+        auto encoded = codec_.encode(std::move(what.message), out_);
+        if (encoded) goes_to_ = what.peer;
+        return encoded;
+    }
+    poll_result<outcome> poll_flush(context& cx) {
+        if (!goes_to_) return outcome();
+        const auto sent = detail::socket_of(socket_).poll_send_to(cx, out_.chunk(), *goes_to_);
+        if (!sent) return not_ready;
+        goes_to_.reset();
+        if (!*sent) return failure(sent->error());
+        if (**sent != out_.size()) return failure(std::make_error_code(std::errc::message_size));
+        return outcome();
+    }
+    /// There is nothing to be shut down: as poll_flush().
+    poll_result<outcome> poll_close(context& cx) { return poll_flush(cx); }
+
+    [[nodiscard]] C& codec() noexcept { return codec_; }
+    [[nodiscard]] const C& codec() const noexcept { return codec_; }
+    [[nodiscard]] net::udp_socket& inner() noexcept { return detail::socket_of(socket_); }
+
+    /// A half that sends and one that receives: see framed::split(). The sink takes udp_message<T>.
+    template <class T = void>
+    [[nodiscard]] auto split() && {
+        using sent = udp_message<detail::sent_or<T, C>>;
+        constexpr bool takes = sink<udp_framed, sent>;
+        static_assert(takes,
+                      "eddy: this codec does not encode what it decodes: write split<T>(), with what it encodes");
+        return framed_halves<udp_framed, sent>(streams::halves<udp_framed, sent>(std::move(*this)));
+    }
+    /// The socket. A message that was not flushed is lost.
+    [[nodiscard]] Socket into_inner() && { return std::move(socket_); }
+
+private:
+    static constexpr std::size_t largest_datagram = 64 * 1024;
+
+    poll_result<std::optional<item_type>> poll_message(context& cx) {
+        if (has_ended_) return std::nullopt;
+        for (;;) {
+            detail::toll cost(cx);
+            if (!is_decoding_ && !poll_datagram(cx)) return not_ready;
+            if (error_) return next_error();
+            auto next = detail::decode_eof(codec_, in_);
+            if (!next) {
+                if (!detail::goes_on_after(codec_, next.error())) drop_datagram();
+                return std::optional<item_type>(std::in_place, std::unexpect, std::move(next).error());
+            }
+            if (*next) {
+                return std::optional<item_type>(std::in_place, std::in_place, std::move(**next), from_);
+            }
+            drop_datagram();
+            if (!cost.is_paid()) return not_ready;
+        }
+    }
+
+    /// Ready when there is a datagram to be decoded, or `error_`.
+    bool poll_datagram(context& cx) {
+        if (!room_) room_ = std::make_unique_for_overwrite<std::byte[]>(largest_datagram);
+        const auto got = detail::socket_of(socket_).poll_recv_from(cx, std::span(room_.get(), largest_datagram));
+        if (!got) return false;
+        if (!*got) {
+            error_ = got->error();
+            has_ended_ = error_ == errc::runtime_shutdown || error_ == errc::io_disabled;
+        } else {
+            in_.put(std::span(room_.get(), (*got)->size));  // a message that is kept shall not keep 64 KiB
+            from_ = (*got)->from;
+            is_decoding_ = true;
+        }
+        return true;
+    }
+    std::optional<item_type> next_error() {
+        using error = typename detail::decoded_by<C>::error_type;
+        return std::optional<item_type>(std::in_place, std::unexpect, error(std::exchange(error_, {})));
+    }
+    void drop_datagram() noexcept {
+        in_.clear();
+        is_decoding_ = false;
+    }
+    static outcome failure(std::error_code error) { return outcome(std::unexpect, error_type(error)); }
+
+    Socket socket_;
+    C codec_;
+    std::unique_ptr<std::byte[]> room_;
+    bytes_mut in_;  // what is left of a datagram, if one is being decoded
+    bytes_mut out_;
+    net::socket_addr from_;
+    std::optional<net::socket_addr> goes_to_;  // of the message in out_
+    std::error_code error_;                    // of the socket, to be told
+    bool is_decoding_ = false;
+    bool has_ended_ = false;
+};
+
+template <class C>
+udp_framed(net::udp_socket, C) -> udp_framed<C>;
+template <class C>
+udp_framed(std::reference_wrapper<net::udp_socket>, C) -> udp_framed<C, std::reference_wrapper<net::udp_socket>>;
+
+}  // namespace eddy::codec

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <expected>
+#include <utility>
+
+#include <eddy/bytes_mut.hpp>
+#include <eddy/codec/encoder.hpp>
+#include <eddy/detail/io_checks.hpp>
+#include <eddy/future.hpp>
+
+namespace eddy::detail {
+
+/// Frames that wait to be written. `E` is the codec's error.
+template <class E>
+class frame_writer {
+public:
+    using outcome = std::expected<void, E>;
+
+    explicit frame_writer(std::size_t boundary) noexcept : boundary_(boundary) {}
+    frame_writer(bytes_mut&& buffer, std::size_t boundary) noexcept : buffer_(std::move(buffer)), boundary_(boundary) {}
+
+    /// Ready while fewer bytes wait than the boundary says; else some are written first.
+    template <class W>
+    poll_result<outcome> poll_ready(context& cx, W& to) {
+        if (buffer_.size() < boundary_) return outcome();
+        return poll_flush(cx, to);
+    }
+
+    template <class C, class T>
+    outcome start_send(C& codec, T&& frame) {
+        undo half(buffer_);
+        auto encoded = codec.encode(std::forward<T>(frame), buffer_);
+        if (encoded) half.keep();
+        return encoded;
+    }
+
+    template <class W>
+    poll_result<outcome> poll_flush(context& cx, W& to) {
+        auto left = buffer_.chunk();
+        const auto written = poll_write_all(to, cx, left);
+        buffer_.advance(buffer_.size() - left.size());
+        if (!written) return not_ready;
+        if (!*written) return outcome(std::unexpect, E(written->error()));
+        return as_outcome(to.poll_flush(cx));
+    }
+
+    template <class W>
+    poll_result<outcome> poll_close(context& cx, W& to) {
+        if (!buffer_.empty()) {
+            auto flushed = poll_flush(cx, to);
+            if (!flushed || !*flushed) return flushed;
+        }
+        return as_outcome(to.poll_shutdown(cx));  // which flushes
+    }
+
+    [[nodiscard]] std::size_t boundary() const noexcept { return boundary_; }
+    void set_boundary(std::size_t bytes) noexcept { boundary_ = bytes; }
+    [[nodiscard]] bytes_mut& buffer() noexcept { return buffer_; }
+    [[nodiscard]] const bytes_mut& buffer() const noexcept { return buffer_; }
+
+private:
+    /// Takes out what an encoder that has failed, or thrown, has put in.
+    class undo {
+    public:
+        explicit undo(bytes_mut& in) noexcept : in_(&in), size_(in.size()) {}
+        undo(const undo&) = delete;
+        undo& operator=(const undo&) = delete;
+        ~undo() {
+            if (in_ != nullptr) in_->truncate(size_);
+        }
+        void keep() noexcept { in_ = nullptr; }
+
+    private:
+        bytes_mut* in_;
+        std::size_t size_;
+    };
+
+    static poll_result<outcome> as_outcome(poll_result<result<void>>&& answer) {
+        if (!answer) return not_ready;
+        if (!*answer) return outcome(std::unexpect, E(answer->error()));
+        return outcome();
+    }
+
+    bytes_mut buffer_;
+    std::size_t boundary_;
+};
+
+}  // namespace eddy::detail

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/codec/length_delimited_codec.hpp>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <system_error>
+
+#include <eddy/detail/byte_order.hpp>
+#include <eddy/error.hpp>
+
+namespace eddy::codec {
+namespace {
+
+constexpr std::size_t largest_field = sizeof(std::uint64_t);
+
+std::uint64_t number_in(std::span<const std::byte> field, std::endian order) noexcept {
+    std::array<std::byte, largest_field> eight{};
+    if (order == std::endian::little) {
+        std::ranges::copy(field, eight.begin());
+        return detail::number_of<std::uint64_t, std::endian::little>(eight);
+    }
+    std::ranges::copy_backward(field, eight.end());
+    return detail::number_of<std::uint64_t, std::endian::big>(eight);
+}
+
+void put_number(bytes_mut& into, std::uint64_t number, std::size_t size, std::endian order) {
+    if (order == std::endian::little) {
+        const auto eight = detail::bytes_of<std::endian::little>(number);
+        into.put(std::span<const std::byte>(eight).first(size));
+    } else {
+        const auto eight = detail::bytes_of<std::endian::big>(number);
+        into.put(std::span<const std::byte>(eight).last(size));
+    }
+}
+
+/// `number` with `adjustment` added; nothing if no size is like that.
+std::optional<std::uint64_t> adjusted(std::uint64_t number, std::int64_t adjustment) noexcept {
+    const auto by = static_cast<std::uint64_t>(adjustment);
+    const std::uint64_t sum = number + by;
+    const bool is_too_little = adjustment < 0 && sum > number;
+    const bool is_too_much = adjustment > 0 && sum < number;
+    if (is_too_little || is_too_much) return std::nullopt;
+    return sum;
+}
+
+/// The other way.
+std::optional<std::uint64_t> unadjusted(std::uint64_t size, std::int64_t adjustment) noexcept {
+    const std::uint64_t number = size - static_cast<std::uint64_t>(adjustment);
+    const bool is_too_little = adjustment > 0 && number > size;
+    const bool is_too_much = adjustment < 0 && number < size;
+    if (is_too_little || is_too_much) return std::nullopt;
+    return number;
+}
+
+bool fits_into(std::uint64_t number, std::size_t bytes) noexcept {
+    return bytes == largest_field || number >> (8 * bytes) == 0;
+}
+
+std::unexpected<std::error_code> failure(errc code) { return std::unexpected(make_error_code(code)); }
+
+}  // namespace
+
+length_delimited_codec length_delimited_options::build(std::source_location where) const {
+    if (length_ == 0 || length_ > largest_field)
+        throw misuse("a length field has from 1 to 8 bytes: see length_field_length", where);
+    constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max();
+    if (offset_ > most || skip_.value_or(0) > most)
+        throw misuse("length_field_offset and num_skip are numbers of bytes before a frame, and these are absurd",
+                     where);
+    return length_delimited_codec(*this);
+}
+
+result<std::size_t> length_delimited_codec::frame_size(std::span<const std::byte> field) const {
+    const auto size = adjusted(number_in(field, options_.order_), options_.adjustment_);
+    if (!size) return failure(errc::bad_frame_length);
+    if (*size > options_.most_) return failure(errc::frame_too_large);
+    if (*size > std::numeric_limits<std::size_t>::max() / 2) return failure(errc::bad_frame_length);
+    // A frame that ends before its own length field: it would be met again and again.
+    if (*size + options_.skipped() < options_.head()) return failure(errc::bad_frame_length);
+    return static_cast<std::size_t>(*size);
+}
+
+result<std::optional<bytes_mut>> length_delimited_codec::decode(bytes_mut& from) {
+    // The head stays in the buffer until all of its frame is there: half a frame at the end is seen as bytes that remain.
+    if (from.size() < options_.head()) return std::optional<bytes_mut>();
+    const auto size = frame_size(from.chunk().subspan(options_.offset_, options_.length_));
+    if (!size) return std::unexpected(size.error());
+    const std::size_t skip = options_.skipped();
+    if (from.size() < skip || from.size() - skip < *size) return std::optional<bytes_mut>();
+    from.advance(skip);
+    return std::optional(from.split_to(*size));
+}
+
+result<void> length_delimited_codec::encode(std::span<const std::byte> frame, bytes_mut& into) {
+    if (frame.size() > options_.most_) return failure(errc::frame_too_large);
+    const auto number = unadjusted(frame.size(), options_.adjustment_);
+    if (!number) return failure(errc::bad_frame_length);
+    if (!fits_into(*number, options_.length_)) return failure(errc::frame_too_large);
+    into.reserve(options_.length_ + frame.size());
+    put_number(into, *number, options_.length_, options_.order_);
+    into.put(frame);
+    return {};
+}
+
+}  // namespace eddy::codec

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/codec.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <random>
+#include <string>
+#include <vector>
+
+#include <eddy/error.hpp>
+
+#include "support/frames.hpp"
+#include "support/stress.hpp"
+
+// Codecs whose frames end with a delimiter, and the one that has no frames.
+
+namespace {
+
+namespace codec = eddy::codec;
+using eddy::bytes_mut;
+using eddy::errc;
+using support::decode_all;
+using texts = std::vector<std::string>;
+
+const std::string too_long = "<no delimiter came within the limit of a line>";
+const std::string no_text = "<the bytes are not UTF-8>";
+
+TEST(LinesCodec, P100_LinesWithEitherEndAndTheRest) {
+    const std::string text = "one\ntwo\r\n\n\r\nthe rest";
+    for (std::size_t step = 1; step <= text.size(); ++step) {
+        EXPECT_EQ(decode_all(codec::lines_codec(), text, step), (texts{"one", "two", "", "", "the rest"})) << step;
+    }
+    EXPECT_EQ(decode_all(codec::lines_codec(), "", 1), texts());
+    EXPECT_EQ(decode_all(codec::lines_codec(), "a\n", 1), texts{"a"});
+    EXPECT_EQ(decode_all(codec::lines_codec(), "a\rb\n", 1), texts{"a\rb"}) << "a return inside is a character";
+}
+
+TEST(LinesCodec, P100_R090_ALineThatIsTooLongIsOneErrorAndTheNextIsRead) {
+    const std::string text = "1234\n12345\n1234\r\n12345\r\n123456\n1234567890\nok\n12345678";
+    for (std::size_t step = 1; step <= text.size(); ++step) {
+        EXPECT_EQ(decode_all(codec::lines_codec(4), text, step),
+                  (texts{"1234", too_long, "1234", too_long, too_long, too_long, "ok", too_long}))
+            << step;
+    }
+    EXPECT_EQ(decode_all(codec::lines_codec(0), "\n\n\r\nx\n\n", 2), (texts{"", "", "", too_long, ""}));
+    EXPECT_EQ(decode_all(codec::lines_codec(4), "12345", 1), texts{too_long}) << "also of the rest";
+}
+
+TEST(LinesCodec, R090_ALineWithoutEndKeepsNoMemory) {
+    codec::lines_codec lines(1024);
+    bytes_mut buffer;
+    const std::string block(64 * 1024, 'x');
+    int errors = 0;
+    for (int i = 0; i < 160; ++i) {  // 10 MiB
+        buffer.put(block);
+        for (auto line = lines.decode(buffer); !line; line = lines.decode(buffer)) ++errors;
+        ASSERT_TRUE(buffer.empty());
+        ASSERT_LE(buffer.capacity(), 4 * block.size());
+    }
+    EXPECT_EQ(errors, 1) << "one line, one error";
+    buffer.put("\ngood\n");
+    EXPECT_EQ(lines.decode(buffer).value(), "good");
+}
+
+TEST(LinesCodec, R089_CharactersAreCutAnywhereAndABadOneIsAnErrorAlsoAtTheEnd) {
+    const std::string text = "\xc3\xa9\r\n\xe2\x82\xac\n\xff\n\xf0\x9f\x98\x80\r\nab\xc3";
+    for (std::size_t step = 1; step <= text.size(); ++step) {
+        EXPECT_EQ(decode_all(codec::lines_codec(), text, step),
+                  (texts{"\xc3\xa9", "\xe2\x82\xac", no_text, "\xf0\x9f\x98\x80", no_text}))
+            << step;
+    }
+}
+
+TEST(LinesCodec, P100_WritesLinesWithTheirEnds) {
+    codec::lines_codec lines;
+    bytes_mut into;
+    ASSERT_TRUE(lines.encode("one", into));
+    ASSERT_TRUE(lines.encode("", into));
+    EXPECT_EQ(into, "one\n\n");
+}
+
+TEST(LinesCodecStress, P100_AreLikeAStringCutByHand) {
+    std::mt19937_64 random(1);
+    const auto rounds = support::rounds(50'000);
+    for (std::uint64_t i = 0; i < rounds; ++i) {
+        std::string text;
+        texts expected;
+        const std::size_t limit = random() % 12;
+        for (std::size_t n = random() % 8; n != 0; --n) {
+            const std::string line(random() % 16, static_cast<char>('a' + random() % 26));
+            expected.push_back(line.size() > limit ? too_long : line);
+            text += line + (random() % 2 == 0 ? "\n" : "\r\n");
+        }
+        ASSERT_EQ(decode_all(codec::lines_codec(limit), text, 1 + random() % 9), expected) << i;
+    }
+}
+
+TEST(AnyDelimiterCodec, P100_EndsFramesAtEachOfThem) {
+    const std::string text = "one,two;three\n,rest";
+    for (std::size_t step = 1; step <= text.size(); ++step) {
+        EXPECT_EQ(decode_all(codec::any_delimiter_codec(), text, step), (texts{"one", "two", "three", "", "rest"}));
+        EXPECT_EQ(decode_all(codec::any_delimiter_codec(";"), text, step), (texts{"one,two", "three\n,rest"}));
+    }
+    EXPECT_EQ(decode_all(codec::any_delimiter_codec("\xff"),
+                         "a\xff"
+                         "b",
+                         1),
+              (texts{"a", "b"}))
+        << "any byte may be one";
+    EXPECT_EQ(decode_all(codec::any_delimiter_codec(""), "a,b", 1), texts{"a,b"});
+}
+
+TEST(AnyDelimiterCodec, P100_R090_AFrameThatIsTooLongIsOneError) {
+    const std::string text = "1234;12345;1234567;ok;123456";
+    for (std::size_t step = 1; step <= text.size(); ++step) {
+        EXPECT_EQ(decode_all(codec::any_delimiter_codec(";", ";", 4), text, step),
+                  (texts{"1234", too_long, too_long, "ok", too_long}))
+            << step;
+    }
+}
+
+TEST(AnyDelimiterCodec, P100_WritesItsOwnSequence) {
+    codec::any_delimiter_codec parts(",;", "--");
+    bytes_mut into;
+    ASSERT_TRUE(parts.encode("one", into));
+    ASSERT_TRUE(parts.encode(bytes_mut::copy_of("two"), into));
+    EXPECT_EQ(into, "one--two--");
+}
+
+TEST(BytesCodec, P100_BytesAsTheyCome) {
+    EXPECT_EQ(decode_all(codec::bytes_codec(), "abcde", 2), (texts{"ab", "cd", "e"}));
+    codec::bytes_codec bytes;
+    bytes_mut into;
+    ASSERT_TRUE(bytes.encode("one", into));
+    ASSERT_TRUE(bytes.encode(bytes_mut::copy_of("two"), into));
+    EXPECT_EQ(into, "onetwo");
+}
+
+}  // namespace

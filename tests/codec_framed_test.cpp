@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/codec.hpp>
+
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <limits>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/error.hpp>
+#include <eddy/io/duplex.hpp>
+#include <eddy/io/empty.hpp>
+#include <eddy/io/join.hpp>
+#include <eddy/stream.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include "support/frames.hpp"
+
+// Frames over any reader and writer. After tokio-util's framed_read.rs, framed_write.rs, framed.rs and framed_stream.rs.
+
+namespace {
+
+namespace codec = eddy::codec;
+namespace io = eddy::io;
+using eddy::bytes_mut;
+using eddy::errc;
+using eddy::result;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::chop;
+using support::choppy_reader;
+using support::choppy_writer;
+using support::finish;
+using support::items_of;
+using texts = std::vector<std::string>;
+
+const std::string remaining = "<bytes remaining on stream: it ended in the middle of a frame>";
+
+/// Numbers of four bytes. Counts how often it is asked. 666 cannot be decoded, nor encoded; and 665 is half encoded first.
+class number_codec {
+public:
+    result<std::optional<std::uint32_t>> decode(bytes_mut& from) {
+        ++asked;
+        if (from.size() < 4) return std::optional<std::uint32_t>();
+        const auto number = from.get_u32();
+        if (number == 666) return std::unexpected(std::make_error_code(std::errc::bad_message));
+        return std::optional(number);
+    }
+    result<void> encode(std::uint32_t number, bytes_mut& into) {
+        if (number == 666) return std::unexpected(std::make_error_code(std::errc::bad_message));
+        into.put_u32(number);
+        if (number == 665) throw std::runtime_error("half a number");
+        if (number == 667) return std::unexpected(std::make_error_code(std::errc::bad_message));
+        return {};
+    }
+    int asked = 0;
+};
+
+/// A reader that answers what the test says, call by call.
+class scripted_reader {
+public:
+    using answer = eddy::poll_result<result<std::size_t>>;
+    struct step {
+        std::string bytes = {};
+        std::error_code error = {};
+        bool waits = false;
+    };
+
+    explicit scripted_reader(std::vector<step> steps) : steps_(std::move(steps)) {}
+
+    answer poll_read(eddy::context& cx, std::span<std::byte> into) {
+        ++polls;
+        EXPECT_FALSE(into.empty()) << "a read into nothing says nothing";
+        if (at_ == steps_.size()) return eddy::ok(std::size_t{0});
+        const step& now = steps_[at_++];
+        if (now.waits) {
+            cx.waker().wake_by_ref();
+            return eddy::not_ready;
+        }
+        if (now.error) return result<std::size_t>(std::unexpect, now.error);
+        std::ranges::copy(support::as_bytes(now.bytes), into.begin());
+        return eddy::ok(now.bytes.size());
+    }
+
+    int polls = 0;
+
+private:
+    std::vector<step> steps_;
+    std::size_t at_ = 0;
+};
+
+std::string number(std::uint32_t value) {
+    bytes_mut bytes;
+    bytes.put_u32(value);
+    return support::as_text(bytes.chunk());
+}
+using items = std::vector<std::optional<std::uint32_t>>;  // nothing: an error
+
+template <class S>
+items numbers_of(S& frames) {
+    items all;
+    while (auto item = finish(frames.next())) all.push_back(*item ? std::optional(**item) : std::nullopt);
+    return all;
+}
+
+TEST(FramedRead, S88_ManyFramesInOneReadAndOneFrameInManyReads) {
+    codec::framed_read many(scripted_reader({{number(1) + number(2) + number(3)}}), number_codec());
+    EXPECT_EQ(numbers_of(many), (items{1, 2, 3}));
+    EXPECT_EQ(many.inner().polls, 2) << "one with bytes, and one at the end";
+
+    codec::framed_read pieces(
+        scripted_reader({{number(1).substr(0, 1)}, {number(1).substr(1, 2)}, {number(1).substr(3)}}), number_codec());
+    EXPECT_EQ(numbers_of(pieces), items{1});
+}
+
+TEST(FramedRead, S88_NoFrameIsDecodedTwice) {
+    codec::framed_read frames(scripted_reader({{number(1) + number(2)}, {.waits = true}, {number(3)}}), number_codec());
+    EXPECT_EQ(finish(frames.next()).value().value(), 1u);
+    EXPECT_EQ(frames.codec().asked, 1);
+    EXPECT_EQ(finish(frames.next()).value().value(), 2u);
+    EXPECT_EQ(frames.codec().asked, 2);
+    by_hand third(frames.next());
+    assert_pending(third.poll());
+    EXPECT_EQ(frames.codec().asked, 3) << "nothing is there";
+    EXPECT_EQ(assert_ready(third.poll()).value().value(), 3u);
+    EXPECT_EQ(frames.codec().asked, 4) << "not while the reader waits";
+}
+
+TEST(FramedRead, S88_WhatWasReadIsKeptWhenAFutureIsDropped) {
+    codec::framed_read frames(scripted_reader({{number(7).substr(0, 3)}, {.waits = true}, {number(7).substr(3)}}),
+                              number_codec());
+    {
+        by_hand dropped(frames.next());
+        assert_pending(dropped.poll());
+    }
+    EXPECT_EQ(finish(frames.next()).value().value(), 7u);
+}
+
+TEST(FramedRead, S87_BytesThatRemainAreAnErrorAndThenTheEnd) {
+    codec::framed_read frames(scripted_reader({{number(1) + "ab"}}), number_codec());
+    EXPECT_EQ(finish(frames.next()).value().value(), 1u);
+    EXPECT_EQ(finish(frames.next()).value().error(), errc::bytes_remaining);
+    EXPECT_FALSE(finish(frames.next()));
+}
+
+TEST(FramedRead, S87_FedByteByByteAndCutOffAtEveryByte) {
+    const std::string text = "first\nsecond\r\nthird";
+    for (const chop& how : support::all_chops()) {
+        codec::framed_read lines(choppy_reader(text, how), codec::lines_codec());
+        EXPECT_EQ(items_of(lines), (texts{"first", "second", "third"}));
+    }
+    const std::string frame = number(5) + "hello";
+    for (std::size_t size = 1; size < frame.size(); ++size) {
+        codec::framed_read frames(choppy_reader(frame.substr(0, size)), codec::length_delimited_codec());
+        EXPECT_EQ(items_of(frames), texts{remaining}) << size;
+    }
+}
+
+TEST(FramedRead, P099_AnErrorOfTheReaderIsAnItemTheStreamEndsAndMayBeAskedAgain) {
+    const auto broken = std::make_error_code(std::errc::io_error);
+    codec::framed_read frames(scripted_reader({{number(1) + "\0"}, {.error = broken}, {number(2).substr(1)}}),
+                              number_codec());
+    EXPECT_EQ(finish(frames.next()).value().value(), 1u);
+    EXPECT_EQ(finish(frames.next()).value().error(), broken);
+    EXPECT_FALSE(finish(frames.next()));
+}
+
+TEST(FramedRead, P099_AfterAFatalErrorOfTheDecoderTheStreamEndsAndMayBeAskedAgain) {
+    codec::framed_read frames(scripted_reader({{number(1) + number(666) + number(2)}, {number(3)}}), number_codec());
+    EXPECT_EQ(finish(frames.next()).value().value(), 1u);
+    EXPECT_EQ(finish(frames.next()).value().error(), std::errc::bad_message);
+    EXPECT_FALSE(finish(frames.next()));
+    EXPECT_EQ(frames.inner().polls, 1);
+    EXPECT_EQ(finish(frames.next()).value().value(), 2u) << "R089: what is in the buffer is not forgotten";
+    EXPECT_EQ(finish(frames.next()).value().value(), 3u);
+    EXPECT_FALSE(finish(frames.next()));
+}
+
+TEST(FramedRead, P099_ADecoderThatCanGoOnDoesNotEndTheStream) {
+    codec::framed_read lines(choppy_reader("good\nmuch too long\n\xff\nlast"), codec::lines_codec(5));
+    EXPECT_EQ(items_of(lines),
+              (texts{"good", "<no delimiter came within the limit of a line>", "<the bytes are not UTF-8>", "last"}));
+}
+
+TEST(FramedRead, P099_AfterTheEndItReadsOnWhenMoreHasCome) {
+    codec::framed_read lines(scripted_reader({{"one\n"}, {""}, {"two\n"}, {""}, {""}}), codec::lines_codec());
+    EXPECT_EQ(finish(lines.next()).value().value(), "one");
+    EXPECT_FALSE(finish(lines.next()));
+    EXPECT_EQ(finish(lines.next()).value().value(), "two");
+    EXPECT_FALSE(finish(lines.next()));
+    EXPECT_FALSE(finish(lines.next()));
+}
+
+TEST(FramedRead, R085_AFullBufferIsNotTheEnd) {
+    for (const std::size_t capacity : {1u, 2u, 3u, 8u}) {
+        chop how;
+        how.most = 100;
+        how.waits_between = false;
+        codec::framed_read lines(choppy_reader("0123456789\nx\n", how), codec::lines_codec(), capacity);
+        EXPECT_EQ(items_of(lines), (texts{"0123456789", "x"}));
+    }
+    codec::framed_parts parts(io::join(choppy_reader("89\n"), choppy_writer()), codec::lines_codec());
+    parts.read_buffer = bytes_mut(8);
+    parts.read_buffer.put(std::string(parts.read_buffer.capacity(), '7'));
+    const std::string expected = std::string(parts.read_buffer.size(), '7') + "89";
+    codec::framed full(std::move(parts));
+    EXPECT_EQ(items_of(full), texts{expected});
+    EXPECT_THROW(codec::framed_read(choppy_reader(""), codec::lines_codec(), 0), eddy::misuse);
+}
+
+TEST(FramedRead, P099_AReaderThatLiesIsFoundOut) {
+    chop how;
+    how.lies_by = 100'000;
+    codec::framed_read lines(choppy_reader("x\n", how), codec::lines_codec());
+    by_hand next(lines.next());
+    assert_pending(next.poll());
+    EXPECT_EQ(assert_ready(next.poll()).value().error(), errc::count_too_large);
+}
+
+TEST(FramedRead, P099_AReaderThatIsAlwaysReadyYields) {
+    codec::framed_read frames(io::repeat(std::byte{0}),
+                              codec::length_delimited_options().length_field_length(8).build());
+    auto all = std::move(frames).for_each([](auto&&) {});
+    by_hand endless(std::move(all));
+    assert_pending(endless.poll());
+    EXPECT_TRUE(endless.is_woken());
+}
+
+TEST(FramedWrite, S88_FramesWaitForAFlush) {
+    chop how;
+    how.most = 3;
+    codec::framed_write lines(choppy_writer(how), codec::lines_codec{});
+    ASSERT_TRUE(finish(lines.feed("one")));
+    ASSERT_TRUE(finish(lines.feed(std::string("two"))));
+    EXPECT_EQ(lines.inner().got(), "");
+    EXPECT_EQ(lines.write_buffer(), "one\ntwo\n");
+    ASSERT_TRUE(finish(lines.flush()));
+    EXPECT_EQ(lines.inner().got(), "one\ntwo\n");
+    EXPECT_EQ(lines.inner().flushed(), 8u);
+    ASSERT_TRUE(finish(lines.send("three")));
+    EXPECT_EQ(lines.inner().flushed(), 14u);
+}
+
+TEST(FramedWrite, S88_AtTheBoundaryAFrameWaitsUntilSomeIsWritten) {
+    codec::framed_write numbers(choppy_writer(), number_codec{});
+    EXPECT_EQ(numbers.backpressure_boundary(), 8192u);
+    numbers.set_backpressure_boundary(8);
+    ASSERT_TRUE(finish(numbers.feed(1u)));
+    ASSERT_TRUE(finish(numbers.feed(2u)));
+    EXPECT_EQ(numbers.inner().polls(), 0u) << "below the boundary nothing is written";
+    by_hand third(numbers.feed(3u));
+    assert_pending(third.poll());
+    EXPECT_EQ(numbers.write_buffer().size(), 8u);
+    ASSERT_TRUE(third.is_woken());
+    assert_pending(third.poll());  // a byte is written
+    ASSERT_TRUE(assert_ready(third.poll()));
+    EXPECT_EQ(numbers.write_buffer().size(), 11u) << "one byte below the boundary is enough";
+    ASSERT_TRUE(finish(numbers.flush()));
+    EXPECT_EQ(numbers.inner().got(), number(1) + number(2) + number(3));
+}
+
+TEST(FramedWrite, S88_AWriterThatTakesNothingIsAnError) {
+    chop how;
+    how.full_at = 2;
+    codec::framed_write lines(choppy_writer(how), codec::lines_codec{});
+    EXPECT_EQ(finish(lines.send("one")).error(), errc::write_zero);
+    how.full_at = how.fails_at = 2;
+    codec::framed_write broken(choppy_writer(how), codec::lines_codec{});
+    EXPECT_EQ(finish(broken.send("one")).error(), std::errc::io_error);
+}
+
+TEST(FramedWrite, P099_WhatCannotBeEncodedIsNotSent) {
+    codec::framed_write numbers(choppy_writer(), number_codec{});
+    EXPECT_EQ(finish(numbers.feed(666u)).error(), std::errc::bad_message);
+    EXPECT_EQ(finish(numbers.feed(667u)).error(), std::errc::bad_message);
+    EXPECT_THROW(static_cast<void>(finish(numbers.feed(665u))), std::runtime_error);
+    ASSERT_TRUE(finish(numbers.send(1u)));
+    EXPECT_EQ(numbers.inner().got(), number(1)) << "nor half of it";
+}
+
+TEST(FramedWrite, S88_ClosingFlushesAndShutsDown) {
+    codec::framed_write lines(choppy_writer(), codec::lines_codec{});
+    ASSERT_TRUE(finish(lines.feed("last words")));
+    ASSERT_TRUE(finish(lines.close()));
+    EXPECT_EQ(lines.inner().got(), "last words\n");
+    EXPECT_TRUE(lines.inner().is_shut_down());
+}
+
+TEST(FramedWrite, P099_TheCodecCanBeChanged) {
+    codec::framed_write lines(choppy_writer(), codec::lines_codec{});
+    ASSERT_TRUE(finish(lines.feed("hello")));
+    auto numbers = std::move(lines).map_codec([](codec::lines_codec) { return number_codec(); });
+    ASSERT_TRUE(finish(numbers.send(1u)));
+    EXPECT_EQ(std::move(numbers).into_inner().got(), "hello\n" + number(1));
+}
+
+TEST(Framed, S88_AConnectionOfLines) {
+    auto [near, far] = io::duplex(16);
+    codec::framed client(std::move(near), codec::lines_codec());
+    codec::framed server(std::move(far), codec::lines_codec(1024));
+    ASSERT_TRUE(finish(client.send("hello")));
+    EXPECT_EQ(finish(server.next()).value().value(), "hello");
+    ASSERT_TRUE(finish(server.send("welcome")));
+    EXPECT_EQ(finish(client.next()).value().value(), "welcome");
+    ASSERT_TRUE(finish(client.close()));
+    EXPECT_FALSE(finish(server.next()));
+    ASSERT_TRUE(finish(server.send("too late?"))) << "only one side is shut down";
+    EXPECT_EQ(finish(client.next()).value().value(), "too late?");
+}
+
+TEST(Framed, S88_AStreamIsForwardedIntoIt) {
+    auto [near, far] = io::duplex(10'000);
+    codec::framed to(std::move(near), codec::lines_codec());
+    ASSERT_TRUE(finish(eddy::streams::iter(texts{"a", "b", "c"}).forward(std::ref(to))));
+    codec::framed from(std::move(far), codec::lines_codec());
+    EXPECT_EQ(items_of(from), (texts{"a", "b", "c"}));
+}
+
+TEST(Framed, S88_TwoHalvesForTwoTasks) {
+    auto [near, far] = io::duplex(64);
+    auto [sink, stream] = codec::framed(std::move(near), codec::lines_codec()).split();
+    codec::framed peer(std::move(far), codec::lines_codec());
+    ASSERT_TRUE(finish(sink.send("ping")));
+    EXPECT_EQ(finish(peer.next()).value().value(), "ping");
+    ASSERT_TRUE(finish(peer.send("pong")));
+    EXPECT_EQ(finish(stream.next()).value().value(), "pong");
+    auto whole = eddy::streams::reunite(std::move(stream), std::move(sink));
+    ASSERT_TRUE(finish(whole.send("again")));
+    EXPECT_EQ(finish(peer.next()).value().value(), "again");
+}
+
+TEST(Framed, P099_PartsLoseNothingAndTheCodecCanBeChanged) {
+    auto [near, far] = io::duplex(1000);
+    codec::framed peer(std::move(far), codec::bytes_codec());
+    ASSERT_TRUE(finish(peer.send("first\nsecond\n" + number(3) + number(4))));
+    codec::framed lines(std::ref(near), codec::lines_codec());
+    EXPECT_EQ(finish(lines.next()).value().value(), "first");
+    ASSERT_TRUE(finish(lines.feed("answer")));
+    auto parts = std::move(lines).into_parts();
+    EXPECT_EQ(parts.read_buffer, "second\n" + number(3) + number(4));
+    EXPECT_EQ(parts.write_buffer, "answer\n");
+    codec::framed again(std::move(parts));
+    EXPECT_EQ(finish(again.next()).value().value(), "second");
+    auto numbers = std::move(again).map_codec([](codec::lines_codec) { return number_codec(); });
+    EXPECT_EQ(finish(numbers.next()).value().value(), 3u) << "without a read: it is in the buffer";
+    EXPECT_EQ(finish(numbers.next()).value().value(), 4u);
+    ASSERT_TRUE(finish(numbers.flush()));
+    EXPECT_EQ(support::shown(finish(peer.next()).value()), "answer\n");
+}
+
+TEST(Framed, P099_FramesMayKeepTheBuffer) {
+    chop how;
+    how.most = 50'000;
+    std::string text;
+    for (int i = 0; i < 5000; ++i) text += number(8) + std::to_string(10'000'000 + i);
+    codec::framed_read frames(choppy_reader(text, how), codec::length_delimited_codec());
+    std::vector<bytes_mut> all;
+    while (auto item = finish(frames.next())) all.push_back(item->value());
+    ASSERT_EQ(all.size(), 5000u);
+    for (int i = 0; i < 5000; ++i) ASSERT_EQ(all[static_cast<std::size_t>(i)], std::to_string(10'000'000 + i));
+}
+
+/// An error of one's own, of which the stream and the sink speak.
+struct own_error {
+    explicit own_error(std::error_code from) : code(from) {}
+    std::error_code code;
+};
+struct own_codec {
+    std::expected<std::optional<char>, own_error> decode(bytes_mut& from) {
+        if (from.empty()) return std::optional<char>();
+        return std::optional(static_cast<char>(from.get_u8()));
+    }
+    std::expected<void, own_error> encode(char c, bytes_mut& into) {
+        into.put_u8(static_cast<std::uint8_t>(c));
+        return {};
+    }
+};
+
+TEST(Framed, P099_ACodecMayHaveItsOwnErrors) {
+    chop how;
+    how.fails_at = 1;
+    codec::framed frames(io::join(choppy_reader("ab", how), choppy_writer(how)), own_codec());
+    EXPECT_EQ(finish(frames.next()).value().value(), 'a');
+    EXPECT_EQ(finish(frames.next()).value().error().code, std::errc::io_error);
+    ASSERT_TRUE(finish(frames.send('x')));
+    EXPECT_EQ(finish(frames.send('y')).error().code, std::errc::io_error);
+}
+
+static_assert(codec::decoder<codec::lines_codec> && codec::encoder<codec::lines_codec, const char*>);
+static_assert(codec::decoder<own_codec> && !codec::encoder<own_codec, std::string>);
+static_assert(!codec::decoder<int> && !codec::encoder<int, int>);
+
+}  // namespace

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include <eddy/bytes_mut.hpp>
+#include <eddy/codec/decoder.hpp>
+
+#include "support/choppy_io.hpp"
+
+// Frames as lists of texts.
+
+namespace support {
+
+inline std::string as_text(const std::string& text) { return text; }
+
+/// An item of a stream of frames; an error as "<text>".
+template <class Item>
+std::string shown(const Item& item) {
+    if (!item) return "<" + item.error().message() + ">";
+    return as_text(*item);
+}
+
+/// All items of a stream, with how it has ended, and what it says when it is asked again.
+template <class S>
+std::vector<std::string> items_of(S& frames) {
+    std::vector<std::string> all;
+    while (auto item = finish(frames.next())) all.push_back(shown(*item));
+    return all;
+}
+
+/// The frames that a decoder finds, fed `step` bytes at a time. Ends at the first error that it cannot go on from.
+template <class D>
+std::vector<std::string> decode_all(D decoder, std::string_view text, std::size_t step) {
+    std::vector<std::string> all;
+    eddy::bytes_mut buffer;
+    const auto drain = [&](auto&& decode) {
+        for (;;) {
+            auto frame = decode();
+            if (frame && !*frame) return true;
+            all.push_back(frame ? as_text(**frame) : "<" + frame.error().message() + ">");
+            if (!frame && !eddy::detail::goes_on_after(decoder, frame.error())) return false;
+        }
+    };
+    for (std::size_t at = 0; at < text.size(); at += step) {
+        buffer.put(text.substr(at, step));
+        if (!drain([&] { return decoder.decode(buffer); })) return all;
+    }
+    static_cast<void>(drain([&] { return eddy::detail::decode_eof(decoder, buffer); }));
+    return all;
+}
+
+}  // namespace support
