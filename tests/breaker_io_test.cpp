@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// What breaks readers, writers, pipes and servers: seeks that are refused, writers that throw half way, floods in one direction,
+// listeners that fail for a moment.
+#include <gtest/gtest.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <csignal>
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include <eddy/io.hpp>
+#include <eddy/prelude.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include "support/choppy_io.hpp"
+#include "support/net.hpp"
+
+namespace {
+
+namespace io = eddy::io;
+using eddy::net::serve;
+using eddy::net::serve_options;
+using eddy::net::unix_stream;
+using eddy::sync::cancellation_token;
+using eddy::test::assert_pending;
+using eddy::test::by_hand;
+using support::finish;
+using support::within;
+
+// ---- Seeking ----
+
+/// A buf_reader that has the first of ten bytes taken out, and the others in its buffer.
+io::buf_reader<io::cursor<std::string>> reader_after_one_byte() {
+    io::buf_reader from(io::cursor(std::string("0123456789")));
+    std::array<std::byte, 1> first{};
+    EXPECT_EQ(finish(io::read(from, first)), 1u);
+    return from;
+}
+
+TEST(BreakerBufReader, ASeekThatIsRefusedTakesNoBytes) {
+    for (const auto refused : {io::seek_from::current(-2), io::seek_from::end(-11),
+                               io::seek_from::start(std::numeric_limits<std::uint64_t>::max())}) {
+        auto from = reader_after_one_byte();
+        EXPECT_EQ(finish(io::seek(from, refused)).error(), std::errc::invalid_argument);
+        EXPECT_EQ(finish(io::stream_position(from)), 1u);
+        EXPECT_EQ(finish(io::read_to_string(from)), "123456789");
+    }
+}
+
+TEST(BreakerBufReader, TheLargestStepsBackAndForth) {
+    for (const auto offset : {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::min() + 8,
+                              std::numeric_limits<std::int64_t>::max()}) {
+        auto from = reader_after_one_byte();
+        EXPECT_EQ(finish(io::seek(from, io::seek_from::current(offset))).error(), std::errc::invalid_argument)
+            << offset;
+        EXPECT_EQ(finish(io::read_to_string(from)), "123456789");
+    }
+}
+
+TEST(BreakerBufReader, ASeekThatFailsLaterTakesNoBytesEither) {
+    // Below a buf_writer a seek is begun when what was written has gone: so that it is refused is told by poll_seek_complete().
+    io::buf_stream both(io::cursor(std::string("0123456789")));
+    std::array<std::byte, 1> first{};
+    EXPECT_EQ(finish(io::read(both, first)), 1u);
+    EXPECT_EQ(finish(io::seek(both, io::seek_from::current(-2))).error(), std::errc::invalid_argument);
+    EXPECT_EQ(finish(io::read_to_string(both)), "123456789");
+    EXPECT_EQ(finish(io::seek(both, io::seek_from::end(-3))), 7u);
+    EXPECT_EQ(finish(io::read_to_string(both)), "789");
+}
+
+TEST(BreakerBufReader, ASeekThatIsDroppedIsInNoDoubt) {
+    auto from = reader_after_one_byte();
+    EXPECT_TRUE(from.start_seek(io::seek_from::start(5)));  // and nobody asks how it ends
+    EXPECT_EQ(finish(io::read_to_string(from)), "56789");
+}
+
+}  // namespace
