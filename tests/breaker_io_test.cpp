@@ -87,4 +87,34 @@ TEST(BreakerBufReader, ASeekThatIsDroppedIsInNoDoubt) {
     EXPECT_EQ(finish(io::read_to_string(from)), "56789");
 }
 
+// ---- Writers that throw ----
+
+/// Takes three bytes at a time, and throws at the second call, once.
+class throwing_writer {
+public:
+    eddy::poll_result<eddy::result<std::size_t>> poll_write(eddy::context&, std::span<const std::byte> from) {
+        if (++calls_ == 2) throw std::runtime_error("the second write");
+        const std::size_t count = std::min<std::size_t>(from.size(), 3);
+        got += support::as_text(from.first(count));
+        return eddy::ok(count);
+    }
+    eddy::poll_result<eddy::result<void>> poll_flush(eddy::context&) { return eddy::ok(); }
+    eddy::poll_result<eddy::result<void>> poll_shutdown(eddy::context&) { return eddy::ok(); }
+
+    std::string got;
+
+private:
+    int calls_ = 0;
+};
+
+TEST(BreakerBufWriter, AWriterThatThrowsGetsNoByteTwice) {
+    throwing_writer to;
+    io::buf_writer buffered(std::ref(to));
+    EXPECT_TRUE(finish(io::write_all(buffered, "123456789")));
+    EXPECT_THROW(static_cast<void>(finish(io::flush(buffered))), std::runtime_error);
+    EXPECT_EQ(support::as_text(buffered.buffered()), "456789");
+    EXPECT_TRUE(finish(io::flush(buffered)));
+    EXPECT_EQ(to.got, "123456789");
+}
+
 }  // namespace

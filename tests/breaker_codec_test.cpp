@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// What breaks frames and codecs: writers and decoders that throw, and codecs that take over from each other.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <functional>
+#include <optional>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <eddy/codec.hpp>
+#include <eddy/io.hpp>
+#include <eddy/prelude.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include "support/frames.hpp"
+#include "support/net.hpp"
+
+namespace {
+
+namespace codec = eddy::codec;
+namespace io = eddy::io;
+using eddy::bytes_mut;
+using eddy::result;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::finish;
+using support::within;
+
+/// Takes three bytes at a time, and throws at the second call, once.
+class throwing_writer {
+public:
+    eddy::poll_result<result<std::size_t>> poll_write(eddy::context&, std::span<const std::byte> from) {
+        if (++calls_ == 2) throw std::runtime_error("the second write");
+        const std::size_t count = std::min<std::size_t>(from.size(), 3);
+        got += support::as_text(from.first(count));
+        return eddy::ok(count);
+    }
+    eddy::poll_result<result<void>> poll_flush(eddy::context&) { return eddy::ok(); }
+    eddy::poll_result<result<void>> poll_shutdown(eddy::context&) { return eddy::ok(); }
+
+    std::string got;
+
+private:
+    int calls_ = 0;
+};
+
+TEST(BreakerFramedWrite, AWriterThatThrowsGetsNoByteTwice) {
+    throwing_writer to;
+    codec::framed_write lines(std::ref(to), codec::lines_codec());
+    EXPECT_THROW(static_cast<void>(finish(lines.send("12345678"))), std::runtime_error);
+    EXPECT_EQ(lines.write_buffer(), "45678\n");
+    EXPECT_TRUE(finish(lines.flush()));
+    EXPECT_EQ(to.got, "12345678\n");
+}
+
+}  // namespace
