@@ -117,4 +117,13 @@ TEST(BreakerBufWriter, AWriterThatThrowsGetsNoByteTwice) {
     EXPECT_EQ(to.got, "123456789");
 }
 
+// ---- Lines ----
+
+TEST(BreakerLines, AReturnAtTheEndOfTheTextEndsNoLine) {
+    auto lines = io::lines(io::buf_reader(support::choppy_reader("a\r\nb\r")));
+    EXPECT_EQ(finish(lines.next()).value(), "a");
+    EXPECT_EQ(finish(lines.next()).value(), "b\r");
+    EXPECT_FALSE(finish(lines.next()));
+}
+
 }  // namespace
