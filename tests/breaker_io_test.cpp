@@ -145,4 +145,42 @@ TEST(BreakerCopyBidirectional, AFloodInOneDirectionLetsTheOtherPass) {
     }
 }
 
+// ---- Pipes ----
+
+TEST(BreakerPipeDeathTest, NoSignalIsLeftForAThreadThatBlocksIt) {
+    EXPECT_EXIT(
+        {
+            sigset_t pipe;
+            sigemptyset(&pipe);
+            sigaddset(&pipe, SIGPIPE);
+            std::signal(SIGPIPE, SIG_DFL);
+            pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+            auto ends = eddy::net::pipe::make();
+            static_cast<void>(eddy::net::pipe::receiver(std::move(ends->rx)));
+            const auto count = ends->tx.try_write(support::as_bytes("x"));
+            const bool is_told = !count && count.error() == std::errc::broken_pipe;
+            pthread_sigmask(SIG_UNBLOCK, &pipe, nullptr);
+            std::_Exit(is_told ? EXIT_SUCCESS : EXIT_FAILURE);
+        },
+        ::testing::ExitedWithCode(EXIT_SUCCESS), "");
+}
+
+TEST(BreakerPipeDeathTest, ASignalThatWasPendingBeforeStays) {
+    EXPECT_EXIT(
+        {
+            sigset_t pipe;
+            sigemptyset(&pipe);
+            sigaddset(&pipe, SIGPIPE);
+            pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+            ::raise(SIGPIPE);
+            auto ends = eddy::net::pipe::make();
+            static_cast<void>(eddy::net::pipe::receiver(std::move(ends->rx)));
+            static_cast<void>(ends->tx.try_write(support::as_bytes("x")));
+            sigset_t pending;
+            sigpending(&pending);
+            std::_Exit(sigismember(&pending, SIGPIPE) == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
+        },
+        ::testing::ExitedWithCode(EXIT_SUCCESS), "");
+}
+
 }  // namespace
