@@ -183,4 +183,46 @@ TEST(BreakerPipeDeathTest, ASignalThatWasPendingBeforeStays) {
         ::testing::ExitedWithCode(EXIT_SUCCESS), "");
 }
 
+// ---- Serving ----
+
+/// A listener of a user's own: `script` says what each accept answers, and then there is nobody for ever.
+class scripted_listener {
+public:
+    struct accepted_type {
+        unix_stream stream;
+        int peer;
+    };
+    using script = std::function<eddy::poll_result<eddy::result<accepted_type>>(int)>;
+
+    explicit scripted_listener(script says) : says_(std::move(says)) {}
+
+    eddy::poll_result<eddy::result<accepted_type>> poll_accept(eddy::context&) { return says_(calls_++); }
+    [[nodiscard]] eddy::result<int> local_addr() const noexcept { return 7; }
+
+    static accepted_type connection(int peer) {
+        auto pair = unix_stream::pair().value();
+        return {std::move(pair.first), peer};
+    }
+
+private:
+    script says_;
+    int calls_ = 0;
+};
+
+TEST(BreakerServe, ConnectionsThatHaveEndedAreLetGoDuringAFlood) {
+    eddy::core core;
+    const cancellation_token end;
+    const auto held = std::make_shared<int>();
+    long most = 0;
+    const auto flood = [&](int call) -> eddy::poll_result<eddy::result<scripted_listener::accepted_type>> {
+        most = std::max(most, held.use_count());
+        if (call == 5000) end.cancel();
+        return eddy::result<scripted_listener::accepted_type>(scripted_listener::connection(call));
+    };
+    const auto handler = [&](unix_stream) -> eddy::task<std::shared_ptr<int>> { co_return held; };
+    const auto done = within(core, serve(scripted_listener(flood), handler, serve_options().shutdown(end)));
+    EXPECT_GE(done.value().accepted, 5000u);
+    EXPECT_LT(most, 1000);
+}
+
 }  // namespace

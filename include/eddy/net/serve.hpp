@@ -120,6 +120,7 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         if (has_ended_) throw misuse("serve() was awaited after it had ended: await it once", cx.where());
+        reap(cx);  // before any is accepted: a flood of them would use the budget up, and never let one go
         do {
             accept_all(cx);
         } while (reap(cx) && listener_);  // whoever has ended makes room
