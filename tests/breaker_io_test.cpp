@@ -225,4 +225,21 @@ TEST(BreakerServe, ConnectionsThatHaveEndedAreLetGoDuringAFlood) {
     EXPECT_LT(most, 1000);
 }
 
+TEST(BreakerServe, AConnectionThatIsGoneBeforeItIsAcceptedEndsNoServer) {
+    for (const auto gone : {std::errc::connection_aborted, std::errc::connection_reset}) {
+        eddy::core core;
+        const cancellation_token end;
+        const auto says = [&](int call) -> eddy::poll_result<eddy::result<scripted_listener::accepted_type>> {
+            using answer = eddy::result<scripted_listener::accepted_type>;
+            if (call == 0) return answer(std::unexpect, std::make_error_code(gone));
+            if (call == 1) return answer(scripted_listener::connection(call));
+            return eddy::not_ready;
+        };
+        const auto handler = [&](unix_stream) { end.cancel(); };
+        const auto done = within(core, serve(scripted_listener(says), handler, serve_options().shutdown(end)));
+        ASSERT_TRUE(done) << done.error().message();
+        EXPECT_EQ(done->accepted, 1u);
+    }
+}
+
 }  // namespace
