@@ -59,4 +59,31 @@ TEST(BreakerFramedWrite, AWriterThatThrowsGetsNoByteTwice) {
     EXPECT_EQ(to.got, "12345678\n");
 }
 
+TEST(BreakerFramed, TheNextCodecSeesWhatTheFirstOneHasLeft) {
+    auto [near, far] = io::duplex(64);
+    codec::framed lines(std::move(near), codec::lines_codec());
+    EXPECT_TRUE(finish(io::write_all(far, "upgrade\nraw")));
+    EXPECT_EQ(finish(lines.next()).value(), "upgrade");
+    {
+        by_hand next(lines.next());
+        assert_pending(next.poll());  // "raw" is no line
+    }
+    auto raw = std::move(lines).map_codec([](codec::lines_codec&&) { return codec::bytes_codec(); });
+    by_hand next(raw.next());
+    EXPECT_EQ(support::shown(*assert_ready(next.poll())), "raw");
+}
+
+TEST(BreakerFramedRead, TheNextDecoderSeesWhatTheFirstOneHasLeft) {
+    auto [near, far] = io::duplex(64);
+    codec::framed_read lines(std::move(near), codec::lines_codec());
+    EXPECT_TRUE(finish(io::write_all(far, "raw")));
+    {
+        by_hand next(lines.next());
+        assert_pending(next.poll());
+    }
+    auto raw = std::move(lines).map_codec([](codec::lines_codec&&) { return codec::bytes_codec(); });
+    by_hand next(raw.next());
+    EXPECT_EQ(support::shown(*assert_ready(next.poll())), "raw");
+}
+
 }  // namespace

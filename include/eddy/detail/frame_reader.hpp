@@ -61,6 +61,9 @@ public:
         }
     }
 
+    /// From now on another decoder is asked, to which what is in the buffer may be a frame.
+    void decoder_has_changed() noexcept { may_have_frame_ = may_have_frame_ || !buffer_.empty(); }
+
     [[nodiscard]] bytes_mut& buffer() noexcept { return buffer_; }
     [[nodiscard]] const bytes_mut& buffer() const noexcept { return buffer_; }
 
