@@ -86,4 +86,15 @@ TEST(BreakerFramedRead, TheNextDecoderSeesWhatTheFirstOneHasLeft) {
     EXPECT_EQ(support::shown(*assert_ready(next.poll())), "raw");
 }
 
+TEST(BreakerLinesCodec, AReturnAloneAtTheEndIsNoLine) {
+    for (const std::size_t step : {1u, 2u, 100u}) {
+        EXPECT_EQ(support::decode_all(codec::lines_codec(), "a\r\n\r", step), std::vector<std::string>{"a"});
+    }
+    codec::lines_codec lines;
+    auto buffer = bytes_mut::copy_of("\r");
+    EXPECT_FALSE(lines.decode_eof(buffer).value());
+    buffer.put("k");
+    EXPECT_EQ(lines.decode_eof(buffer).value(), "\rk") << "what was no end is a character";
+}
+
 }  // namespace
