@@ -97,4 +97,43 @@ TEST(BreakerLinesCodec, AReturnAloneAtTheEndIsNoLine) {
     EXPECT_EQ(lines.decode_eof(buffer).value(), "\rk") << "what was no end is a character";
 }
 
+/// Texts; throws at one that begins with an exclamation mark.
+class throwing_codec {
+public:
+    using sent_type = std::string;
+    result<std::optional<std::string>> decode(bytes_mut& from) {
+        if (from.empty()) return std::optional<std::string>();
+        if (from.text().starts_with('!')) throw std::runtime_error("an exclamation mark");
+        return std::optional<std::string>(std::string(from.split().text()));
+    }
+    result<void> encode(const std::string& text, bytes_mut& into) {
+        into.put(text);
+        return {};
+    }
+};
+
+TEST(BreakerUdpFramed, ADatagramThatADecoderThrowsAtIsGone) {
+    eddy::core core;
+    const eddy::net::socket_addr any(eddy::net::ip_addr::v4_loopback(), 0);
+    auto receiver = eddy::net::udp_socket::bind(any, core.handle()).value();
+    auto sender = eddy::net::udp_socket::bind(any, core.handle()).value();
+    const auto to = receiver.local_addr().value();
+    codec::udp_framed messages(std::move(receiver), throwing_codec());
+    const auto talk = [&]() -> eddy::task<std::string> {
+        for (const std::string_view text : {"!bad", "good"}) {
+            const auto sent = co_await sender.send_to(support::bytes_of(text), to);
+            EXPECT_TRUE(sent);
+        }
+        for (int i = 0; i < 2; ++i) {
+            try {
+                const auto item = co_await messages.next();
+                if (item && *item) co_return (*item)->message;
+            } catch (const std::runtime_error&) {
+            }
+        }
+        co_return "(nothing but exceptions)";
+    };
+    EXPECT_EQ(within(core, talk()), "good");
+}
+
 }  // namespace
