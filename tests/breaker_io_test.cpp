@@ -132,7 +132,7 @@ TEST(BreakerCopyBidirectional, AFloodInOneDirectionLetsTheOtherPass) {
     for (const bool is_reversed : {false, true}) {
         auto flood = io::join(io::repeat(std::byte{'f'}), io::cursor(std::string()));
         auto quiet = io::join(io::cursor(std::string("ping")), io::sink());
-        const auto poll_often = [](auto&& both) {
+        const auto poll_often = [](auto both) {
             by_hand copying(std::move(both));
             for (int i = 0; i < 100; ++i) assert_pending(copying.poll());
         };
