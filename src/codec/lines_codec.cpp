@@ -34,7 +34,8 @@ result<std::optional<std::string>> lines_codec::decode_eof(bytes_mut& from) {
     auto line = decode(from);
     if (!line || *line) return line;
     search_.end(from);
-    if (from.empty()) return line;
+    // A "\r" alone is half an end, and no line. It stays: more may come.
+    if (from.empty() || from == "\r") return line;
     line = checked(from.text());
     from.clear();
     return line;

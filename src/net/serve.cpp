@@ -6,7 +6,10 @@
 namespace eddy::detail {
 
 bool may_accept_later(const std::error_code& error) noexcept {
-    return error.category() == std::generic_category() && is_exhausted(error);
+    if (error.category() != std::generic_category()) return false;
+    // Our listeners pass over a connection that has gone. One of a user's own need not: its handshake meets a reset, say.
+    const bool has_gone = error == std::errc::connection_aborted || error == std::errc::connection_reset;
+    return has_gone || is_exhausted(error);
 }
 
 }  // namespace eddy::detail

@@ -48,6 +48,8 @@ public:
         sigemptyset(&pipe_);
         sigaddset(&pipe_, SIGPIPE);
         pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
+        // Only where it was blocked can one have been pending.
+        was_pending_ = sigismember(&before_, SIGPIPE) != 0 && is_pending();
     }
     no_sigpipe(const no_sigpipe&) = delete;
     no_sigpipe& operator=(const no_sigpipe&) = delete;
@@ -61,15 +63,21 @@ public:
     }
 
 private:
+    static bool is_pending() noexcept {
+        sigset_t pending;
+        sigpending(&pending);
+        return sigismember(&pending, SIGPIPE) != 0;
+    }
+
     void take_back() const noexcept {
-        // A thread that blocks it itself may have had one pending before: those are not counted, so it is left.
-        if (sigismember(&before_, SIGPIPE) != 0) return;
+        if (was_pending_) return;  // pending signals are not counted: there is one, which is not ours
         const timespec now{};
         static_cast<void>(retry_interrupted([&] { return sigtimedwait(&pipe_, nullptr, &now); }));
     }
 
     sigset_t pipe_;
     sigset_t before_;
+    bool was_pending_ = false;
 };
 
 /// `ask` is getsockname(2) or getpeername(2).

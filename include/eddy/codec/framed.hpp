@@ -142,7 +142,9 @@ private:
     friend class framed;
 
     framed(S&& io, C&& with, detail::frame_reader&& in, bytes_mut&& out, std::size_t boundary)
-        : io_(std::move(io)), codec_(std::move(with)), in_(std::move(in)), out_(std::move(out), boundary) {}
+        : io_(std::move(io)), codec_(std::move(with)), in_(std::move(in)), out_(std::move(out), boundary) {
+        in_.decoder_has_changed();
+    }
 
     S io_;
     C codec_;

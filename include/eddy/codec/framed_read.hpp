@@ -61,7 +61,9 @@ private:
     friend class framed_read;
 
     framed_read(R&& from, D&& decoder, detail::frame_reader&& frames)
-        : from_(std::move(from)), codec_(std::move(decoder)), frames_(std::move(frames)) {}
+        : from_(std::move(from)), codec_(std::move(decoder)), frames_(std::move(frames)) {
+        frames_.decoder_has_changed();
+    }
 
     R from_;
     D codec_;

@@ -14,7 +14,7 @@
 
 namespace eddy::codec {
 
-/// Lines of text. What comes may end with "\n" or "\r\n", and the last line with nothing; what goes is ended with "\n".
+/// Lines of text. What comes may end with "\n" or "\r\n", and the last line with "\r" or nothing; what goes is ended with "\n".
 /// Errors, both of one line only: the next one is the next frame. errc::line_too_long for more than `max_length` bytes, as soon
 /// as so many have come: the rest is dropped as it comes. errc::invalid_utf8.
 /// Cost: an allocation for a line of more than 15 bytes. No byte is searched twice.

@@ -138,7 +138,7 @@ private:
             detail::toll cost(cx);
             if (!is_decoding_ && !poll_datagram(cx)) return not_ready;
             if (error_) return next_error();
-            auto next = detail::decode_eof(codec_, in_);
+            auto next = decode();
             if (!next) {
                 if (!detail::goes_on_after(codec_, next.error())) drop_datagram();
                 return std::optional<item_type>(std::in_place, std::unexpect, std::move(next).error());
@@ -165,6 +165,15 @@ private:
             is_decoding_ = true;
         }
         return true;
+    }
+    /// What the decoder says. A datagram that it throws at is dropped: else it would be met again and again.
+    auto decode() {
+        try {
+            return detail::decode_eof(codec_, in_);
+        } catch (...) {
+            drop_datagram();
+            throw;
+        }
     }
     std::optional<item_type> next_error() {
         using error = typename detail::decoded_by<C>::error_type;

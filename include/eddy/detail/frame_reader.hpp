@@ -21,7 +21,7 @@ namespace eddy::detail {
 //     may_have_frame_ -------------> has to read ---------------------------> may_have_frame_
 //          |  ^                                                     (at the end decode_eof is asked)
 //   error  v  | asked again
-//       ends_now_: answers "no item" once
+//       ends_now_: answers "no item" once, and after an error at the end of the bytes reads before it decodes
 //
 class frame_reader {
 public:
@@ -37,10 +37,12 @@ public:
         using error = typename decoded_by<D>::error_type;
         if (std::exchange(ends_now_, false)) return std::nullopt;
         for (;;) {
-            if (may_have_frame_) {
+            if (may_have_frame_ && !reads_first_) {
                 auto frame = at_end_ ? detail::decode_eof(decoder, buffer_) : decoder.decode(buffer_);
                 if (!frame) {
                     ends_now_ = !detail::goes_on_after(decoder, frame.error());
+                    // What is half here may have got its other half, if it is asked again.
+                    reads_first_ = ends_now_ && at_end_;
                     return std::optional<item>(std::in_place, std::unexpect, std::move(frame).error());
                 }
                 if (*frame) return std::optional<item>(std::in_place, std::move(**frame));
@@ -54,12 +56,16 @@ public:
                 ends_now_ = true;
                 return std::optional<item>(std::in_place, std::unexpect, error(count->error()));
             }
+            reads_first_ = false;
             const bool was_at_end = std::exchange(at_end_, **count == 0);
-            if (at_end_ && was_at_end) return std::nullopt;
+            if (at_end_ && was_at_end && !may_have_frame_) return std::nullopt;
             may_have_frame_ = true;
             if (!cost.is_paid()) return not_ready;  // its bytes are kept
         }
     }
+
+    /// From now on another decoder is asked, to which what is in the buffer may be a frame.
+    void decoder_has_changed() noexcept { may_have_frame_ = may_have_frame_ || !buffer_.empty(); }
 
     [[nodiscard]] bytes_mut& buffer() noexcept { return buffer_; }
     [[nodiscard]] const bytes_mut& buffer() const noexcept { return buffer_; }
@@ -77,8 +83,9 @@ private:
     bytes_mut buffer_;
     std::size_t capacity_;
     bool may_have_frame_;
-    bool at_end_ = false;    // the last read gave nothing
-    bool ends_now_ = false;  // an error was given
+    bool at_end_ = false;       // the last read gave nothing
+    bool ends_now_ = false;     // an error was given
+    bool reads_first_ = false;  // that was at the end
 };
 
 }  // namespace eddy::detail

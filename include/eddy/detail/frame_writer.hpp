@@ -38,9 +38,7 @@ public:
 
     template <class W>
     poll_result<outcome> poll_flush(context& cx, W& to) {
-        auto left = buffer_.chunk();
-        const auto written = poll_write_all(to, cx, left);
-        buffer_.advance(buffer_.size() - left.size());
+        const auto written = poll_write_all_buf(to, cx, buffer_);
         if (!written) return not_ready;
         if (!*written) return outcome(std::unexpect, E(written->error()));
         return as_outcome(to.poll_flush(cx));

@@ -108,6 +108,19 @@ poll_result<result<void>> poll_write_all(W& to, context& cx, std::span<const std
     return ok();
 }
 
+/// The same from the front of a buffer: what was written is taken off at once, so that it is gone also if the next write throws.
+template <class W, class B>
+poll_result<result<void>> poll_write_all_buf(W& to, context& cx, B& from) {
+    for (auto chunk = from.chunk(); !chunk.empty(); chunk = from.chunk()) {
+        const auto count = poll_write_checked(to, cx, chunk);
+        if (!count) return not_ready;
+        if (!*count) return result<void>(std::unexpect, count->error());
+        if (**count == 0) return result<void>(std::unexpect, make_error_code(errc::write_zero));
+        from.advance(**count);
+    }
+    return ok();
+}
+
 template <class Byte>
 std::size_t size_of_all(std::span<const std::span<Byte>> parts) noexcept {
     std::size_t sum = 0;

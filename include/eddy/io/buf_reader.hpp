@@ -5,8 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
+#include <system_error>
 #include <utility>
 
 #include <eddy/detail/byte_window.hpp>
@@ -41,6 +43,7 @@ public:
     }
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
+        drop_if_seeking();
         if (left_.empty() && into.size() >= capacity_) return detail::poll_read_checked(inner_, cx, into);
         if (into.empty()) return ok(std::size_t{0});
         const auto there = poll_fill_buf(cx);
@@ -53,6 +56,7 @@ public:
     }
 
     poll_result<result<std::span<const std::byte>>> poll_fill_buf(context& cx) {
+        drop_if_seeking();
         if (left_.empty()) {
             if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(capacity_);
             const auto count = detail::poll_read_checked(inner_, cx, std::span(buffer_.get(), capacity_));
@@ -72,17 +76,26 @@ public:
     result<void> start_seek(seek_from to)
         requires async_seek<R>
     {
-        // The reader itself is further on, by what is in the buffer.
-        if (to.from() == seek_from::origin::current)
-            to = seek_from::current(to.offset() - static_cast<std::int64_t>(left_.size()));
-        left_ = {};
-        return inner_.start_seek(to);
+        drop_if_seeking();
+        if (to.from() == seek_from::origin::current) {
+            // The reader itself is further on, by what is in the buffer.
+            const auto further = static_cast<std::int64_t>(left_.size());
+            if (to.offset() < std::numeric_limits<std::int64_t>::min() + further)
+                return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+            to = seek_from::current(to.offset() - further);
+        }
+        auto begun = inner_.start_seek(to);
+        is_seeking_ = begun.has_value();
+        return begun;
     }
     poll_result<result<std::uint64_t>> poll_seek_complete(context& cx)
         requires async_seek<R>
     {
         auto place = inner_.poll_seek_complete(cx);
-        if (place && *place) **place -= left_.size();
+        if (!place) return not_ready;
+        if (*place) drop_if_seeking();
+        is_seeking_ = false;  // one that has failed takes nothing: the reader is where it was
+        if (*place) **place -= left_.size();
         return place;
     }
 
@@ -95,10 +108,16 @@ public:
     [[nodiscard]] R into_inner() && { return std::move(inner_); }
 
 private:
+    /// What is in the buffer is of the place that is left.
+    void drop_if_seeking() noexcept {
+        if (std::exchange(is_seeking_, false)) left_ = {};
+    }
+
     R inner_;
     std::unique_ptr<std::byte[]> buffer_;
     std::size_t capacity_;
     std::span<const std::byte> left_;  // of the buffer
+    bool is_seeking_ = false;          // a seek was begun, and has not yet said how it ends
 };
 
 template <class R>

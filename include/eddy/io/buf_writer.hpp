@@ -37,15 +37,15 @@ public:
     }
 
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
-        if (from.size() > capacity_ - end_) {
+        if (from.size() > capacity_ - kept_.end) {
             const auto emptied = poll_empty(cx);
             if (!emptied) return not_ready;
             if (!*emptied) return result<std::size_t>(std::unexpect, emptied->error());
         }
         if (from.size() >= capacity_) return detail::poll_write_checked(inner_, cx, from);
-        if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(capacity_);
-        std::copy_n(from.begin(), from.size(), buffer_.get() + end_);
-        end_ += from.size();
+        if (!kept_.buffer) kept_.buffer = std::make_unique_for_overwrite<std::byte[]>(capacity_);
+        std::copy_n(from.begin(), from.size(), kept_.buffer.get() + kept_.end);
+        kept_.end += from.size();
         return ok(from.size());
     }
 
@@ -81,9 +81,7 @@ public:
     }
 
     /// What was not yet written.
-    [[nodiscard]] std::span<const std::byte> buffered() const noexcept {
-        return {buffer_.get() + begin_, end_ - begin_};
-    }
+    [[nodiscard]] std::span<const std::byte> buffered() const noexcept { return kept_.chunk(); }
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
     /// The writer. What is written to it directly overtakes what is in the buffer.
     [[nodiscard]] W& inner() noexcept { return inner_; }
@@ -91,20 +89,25 @@ public:
     [[nodiscard]] W into_inner() && { return std::move(inner_); }
 
 private:
+    /// What was taken, and not yet written: from `begin` to `end` in the buffer.
+    struct kept_bytes {
+        std::unique_ptr<std::byte[]> buffer;
+        std::size_t begin = 0;
+        std::size_t end = 0;
+
+        [[nodiscard]] std::span<const std::byte> chunk() const noexcept { return {buffer.get() + begin, end - begin}; }
+        void advance(std::size_t count) noexcept {
+            begin += count;
+            if (begin == end) begin = end = 0;
+        }
+    };
+
     /// Ready when the buffer is empty.
-    poll_result<result<void>> poll_empty(context& cx) {
-        auto left = buffered();
-        auto done = detail::poll_write_all(inner_, cx, left);
-        begin_ = end_ - left.size();
-        if (begin_ == end_) begin_ = end_ = 0;
-        return done;
-    }
+    poll_result<result<void>> poll_empty(context& cx) { return detail::poll_write_all_buf(inner_, cx, kept_); }
 
     W inner_;
-    std::unique_ptr<std::byte[]> buffer_;
     std::size_t capacity_;
-    std::size_t begin_ = 0;  // of what is in the buffer
-    std::size_t end_ = 0;
+    kept_bytes kept_;
     std::optional<seek_from> seek_;
 };
 

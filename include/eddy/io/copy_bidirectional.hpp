@@ -70,20 +70,26 @@ public:
         : a_(&a), b_(&b), a_to_b_(a_to_b_size), b_to_a_(b_to_a_size) {}
 
     poll_result<output_type> poll(context& cx) {
-        const auto there = a_to_b_.poll(cx, *a_, *b_);
-        if (there && !*there) return output_type(std::unexpect, there->error());
-        const auto back = b_to_a_.poll(cx, *b_, *a_);
-        if (back && !*back) return output_type(std::unexpect, back->error());
-        if (!there || !back) return not_ready;
+        // In turns, since the first one takes what it needs of the budget: a flood leaves nothing to the other.
+        is_back_first_ = !is_back_first_;
+        const auto first = is_back_first_ ? poll_back(cx) : poll_there(cx);
+        if (first && !*first) return output_type(std::unexpect, first->error());
+        const auto second = is_back_first_ ? poll_there(cx) : poll_back(cx);
+        if (second && !*second) return output_type(std::unexpect, second->error());
+        if (!first || !second) return not_ready;
         return output_type(std::in_place, a_to_b_.written(), b_to_a_.written());
     }
     [[nodiscard]] std::size_t count() const noexcept { return a_to_b_.written() + b_to_a_.written(); }
 
 private:
+    poll_result<result<void>> poll_there(context& cx) { return a_to_b_.poll(cx, *a_, *b_); }
+    poll_result<result<void>> poll_back(context& cx) { return b_to_a_.poll(cx, *b_, *a_); }
+
     A* a_;
     B* b_;
     detail::copy_direction a_to_b_;
     detail::copy_direction b_to_a_;
+    bool is_back_first_ = true;  // in the last poll
 };
 
 /// Copies from each of two streams to the other, at the same time. When one ends, the other is shut down for writing, and the

@@ -95,8 +95,10 @@ public:
         auto next = parts_.poll_next(cx);
         if (!next || !*next || !**next) return next;
         std::string& line = ***next;
-        if (line.ends_with('\n')) line.pop_back();
-        if (line.ends_with('\r')) line.pop_back();
+        if (line.ends_with('\n')) {
+            line.pop_back();
+            if (line.ends_with('\r')) line.pop_back();
+        }
         if (line.size() > limit_) return failure(errc::line_too_long);
         if (!detail::is_utf8(line)) return failure(errc::invalid_utf8);
         return next;

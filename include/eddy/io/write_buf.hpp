@@ -47,16 +47,7 @@ public:
 
     write_all_buf_op(W& to, B& from) noexcept : to_(&to), from_(&from) {}
 
-    poll_result<output_type> poll(context& cx) {
-        for (auto chunk = from_->chunk(); !chunk.empty(); chunk = from_->chunk()) {
-            const auto count = detail::poll_write_checked(*to_, cx, chunk);
-            if (!count) return not_ready;
-            if (!*count) return output_type(std::unexpect, count->error());
-            if (**count == 0) return output_type(std::unexpect, make_error_code(errc::write_zero));
-            from_->advance(**count);
-        }
-        return ok();
-    }
+    poll_result<output_type> poll(context& cx) { return detail::poll_write_all_buf(*to_, cx, *from_); }
 
 private:
     W* to_;

@@ -24,7 +24,7 @@ struct ends;
 /// The end of a pipe that is written to. Otherwise as the writing side of a stream.
 ///
 /// A write to a pipe that nobody reads from is broken_pipe; SIGPIPE is not raised, whatever the process does with it: for that, each
-/// write has a cost of two system calls more. shutdown() does nothing: the reader sees the end when the last sender is destroyed.
+/// write has a cost of two system calls more, and of three on a thread that blocks SIGPIPE itself. shutdown() does nothing: the reader sees the end when the last sender is destroyed.
 class sender : public writing<sender> {
 public:
     /// Adopts the writing end of a pipe, or of a FIFO. It is owned from here on, also if this fails.

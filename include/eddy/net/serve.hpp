@@ -63,9 +63,10 @@ private:
 /// What serve() has done.
 struct serve_report {
     std::uint64_t accepted = 0;
-    std::uint64_t failed = 0;         ///< of these: the handler has thrown, or answered a result with an error
-    std::uint64_t aborted = 0;        ///< of these: not at their end when the time to drain was over
-    std::uint64_t accept_errors = 0;  ///< how often there was no descriptor, or no memory, for a connection
+    std::uint64_t failed = 0;   ///< of these: the handler has thrown, or answered a result with an error
+    std::uint64_t aborted = 0;  ///< of these: not at their end when the time to drain was over
+    std::uint64_t accept_errors =
+        0;  ///< how often there was no descriptor, or no memory, for a connection, or it was gone before
 
     serve_report() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
@@ -120,6 +121,7 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         if (has_ended_) throw misuse("serve() was awaited after it had ended: await it once", cx.where());
+        reap(cx);  // before any is accepted: a flood of them would use the budget up, and never let one go
         do {
             accept_all(cx);
         } while (reap(cx) && listener_);  // whoever has ended makes room
@@ -206,7 +208,8 @@ private:
 /// end: then no further connection is accepted, and it waits until those that are there have ended, for some time. Gives a
 /// serve_report. The handler is called on the threads of those tasks, perhaps at the same time. What it throws ends its connection
 /// only, and is counted.
-/// Errors: what the listener fails with for good, after the same wait. A lack of descriptors or memory is waited for, and counted.
+/// Errors: what the listener fails with for good, after the same wait. A lack of descriptors or memory is waited for, and counted, and
+/// so is a connection that is gone before it is accepted (connection_aborted, connection_reset).
 /// Cancel safety: safe; all connections are aborted.
 /// Lifetime: the listener and the handler are moved in.
 /// Cost: an allocation for the handler; for each connection that of a task.
