@@ -720,7 +720,7 @@ TEST(Runtime, P013_TheSeedDecidesWhatSelectFairChooses) {
         const auto choose = []() -> eddy::task<std::vector<std::size_t>> {
             std::vector<std::size_t> made;
             for (int i = 0; i < 64; ++i) {
-                auto either = eddy::select_fair(eddy::ready(1), eddy::ready(2));
+                auto either = eddy::select(eddy::ready(1), eddy::ready(2));
                 const auto won = co_await std::move(either);
                 made.push_back(won.index());
             }

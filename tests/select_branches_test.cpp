@@ -87,7 +87,7 @@ TEST(SelectBranches, P029_OtherwiseIsTakenIfAllAreDisabled) {
     EXPECT_EQ(std::get<2>(output), "x");
     EXPECT_EQ(a.polls + b.polls, 0);
     EXPECT_EQ(eddy::wait(eddy::select(otherwise(), when(false, ready(1)))).index(), 0u);
-    EXPECT_EQ(eddy::wait(eddy::select_fair(otherwise(), when(false, ready(1)))).index(), 0u);
+    EXPECT_EQ(eddy::wait(eddy::select(otherwise(), when(false, ready(1)))).index(), 0u);
     EXPECT_EQ(eddy::wait(eddy::race(when(false, ready(1)), otherwise(2))), 2);
     EXPECT_EQ(eddy::wait(eddy::select(otherwise(3))).index(), 0u);
 }
@@ -204,7 +204,7 @@ TEST(SelectBranches, P029_TwoStreamsInALoopUntilBothHaveEnded) {
             bool has_b = true;
             int items = 0;
             for (;;) {
-                auto got = co_await eddy::select_fair(when(has_a, a.next()), when(has_b, b.next()), otherwise());
+                auto got = co_await eddy::select(when(has_a, a.next()), when(has_b, b.next()), otherwise());
                 if (got.index() == 2) break;
                 if (auto* const first = std::get_if<0>(&got)) has_a = first->has_value();
                 if (auto* const second = std::get_if<1>(&got)) has_b = second->has_value();

@@ -156,10 +156,10 @@ TEST(Select, IndexSaysWhichWasFirst) {
     EXPECT_EQ(std::get<1>(which), "x");
 }
 
-TEST(Select, IsInTheOrderGivenWhenSeveralAreReady) {
-    for (int i = 0; i < 10; ++i) EXPECT_EQ(eddy::wait(eddy::select(ready(1), ready(1))).index(), 0u);
+TEST(Select, P029_BiasedIsInTheOrderGivenWhenSeveralAreReady) {
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(eddy::wait(eddy::select_biased(ready(1), ready(1))).index(), 0u);
     script a, b, c;
-    by_hand hand(eddy::select(scripted(a), scripted(b), scripted(c)));
+    by_hand hand(eddy::select_biased(scripted(a), scripted(b), scripted(c)));
     assert_pending(hand.poll());
     c.change(plan::ready);
     b.change(plan::ready);
@@ -167,16 +167,16 @@ TEST(Select, IsInTheOrderGivenWhenSeveralAreReady) {
     EXPECT_EQ(c.polls, 1);  // after the decision nobody is polled
 }
 
-TEST(Select, P029_FairBeginsWithEachAsOften) {
+TEST(Select, P029_BeginsAtRandomAndWithEachAsOften) {
     std::array<int, 3> wins{};
-    for (int i = 0; i < 3000; ++i) ++wins.at(eddy::wait(eddy::select_fair(ready(1), ready(1), ready(1))).index());
+    for (int i = 0; i < 3000; ++i) ++wins.at(eddy::wait(eddy::select(ready(1), ready(1), ready(1))).index());
     // A binomial distribution: 1,000 each, and a standard deviation of 26.
     for (const int each : wins) EXPECT_NEAR(each, 1000, 260);
 }
 
-TEST(Select, P029_FairGoesOnInTheOrderGiven) {
+TEST(Select, P029_GoesOnInTheOrderGiven) {
     script a, b;
-    by_hand hand(eddy::select_fair(scripted(a), scripted(b)));
+    by_hand hand(eddy::select(scripted(a), scripted(b)));
     for (int i = 1; i <= 20; ++i) {
         assert_pending(hand.poll());
         EXPECT_EQ(a.polls, i);

@@ -50,7 +50,7 @@
 #include <eddy/pinned_future.hpp>
 #include <eddy/poll_fn.hpp>
 #include <eddy/ready.hpp>   // ready, pending
-#include <eddy/select.hpp>  // select, select_fair, race
+#include <eddy/select.hpp>  // select, select_biased, race
 #include <eddy/select_all.hpp>
 #include <eddy/shielded.hpp>
 #include <eddy/when.hpp>  // branches of a select

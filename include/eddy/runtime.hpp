@@ -288,7 +288,8 @@ public:
         poll_time_histogram_ = enabled;
         return *this;
     }
-    /// The seed of what is random on the workers: the order in which they look into each other's queues, and select_fair.
+    /// The seed of what is random on the workers: the order in which they look into each other's queues, and the branch with
+    /// which a select begins.
     runtime_builder& rng_seed(std::uint64_t seed) noexcept {
         seed_ = seed;
         return *this;

@@ -15,15 +15,16 @@ namespace eddy {
 
 namespace detail {
 struct select_rule;
-struct fair_select_rule;
+struct biased_select_rule;
 struct race_rule;
 }  // namespace detail
 
 /// Runs all futures until the first is ready. The output is a std::variant whose index says which it was; with
 /// std::monostate for a future of void.
 ///
-/// The futures are polled in the order given, at each poll: if several are ready, the first of them wins. So put what
-/// must not starve (a shutdown signal, a deadline) first; or use `select_fair`.
+/// Each poll begins with a future chosen at random, and goes on in the order given. So of several that are always ready, such as
+/// two channels, none starves the others. If the order is to decide, use `select_biased`. The choice is that of the thread's
+/// generator: runtime_builder::rng_seed() seeds it on the workers, so that a run can be repeated.
 /// The losers are destroyed before the output comes out; one that has a `poll_cancel` is ended by it before, and the
 /// select waits for that. The others are destroyed at once, so that they keep nothing from those. An exception of one future ends the others in the same way and is then thrown again.
 /// A branch can have a condition: `when(condition, future)`; `otherwise()` is taken if none of them holds (when.hpp). If all are
@@ -44,18 +45,16 @@ template <class... F>
     }
 }
 
-/// `select` in which none of the futures comes first: each poll begins with one that is chosen at random, and goes on in the
-/// order given. So of two that are always ready, such as two channels, neither starves the other.
-/// The choice is that of the thread's generator; runtime_builder::rng_seed() seeds it on the workers.
-/// Cost: that of `select`, and a multiplication for each poll.
+/// `select` that polls the futures in the order given: if several are ready, the first of them wins. So put first what must not
+/// starve (a shutdown signal, a deadline), and last what is always ready.
 template <class... F>
-[[nodiscard]] auto select_fair(F&&... futures) {
-    static_assert(sizeof...(F) > 0, "eddy: select_fair needs at least one future");
+[[nodiscard]] auto select_biased(F&&... futures) {
+    static_assert(sizeof...(F) > 0, "eddy: select_biased needs at least one future");
     if constexpr (!detail::check_futures<F...>()) {
         return detail::broken_future();
     } else {
         detail::settle_branches(futures...);
-        return detail::make_group<detail::fair_select_rule>(std::forward<F>(futures)...);
+        return detail::make_group<detail::biased_select_rule>(std::forward<F>(futures)...);
     }
 }
 
@@ -85,7 +84,7 @@ namespace detail {
 struct select_rule {
     static constexpr const char* name = "select";
 
-    static std::size_t first_child(std::size_t, std::size_t) noexcept { return 0; }
+    static std::size_t first_child(std::size_t, std::size_t count) noexcept { return random_here.below(count); }
 
     template <class... F>
     using output = std::variant<stored_t<output_t<F>>...>;
@@ -103,10 +102,10 @@ struct select_rule {
     }
 };
 
-struct fair_select_rule : select_rule {
-    static constexpr const char* name = "select_fair";
+struct biased_select_rule : select_rule {
+    static constexpr const char* name = "select_biased";
 
-    static std::size_t first_child(std::size_t, std::size_t count) noexcept { return random_here.below(count); }
+    static std::size_t first_child(std::size_t, std::size_t) noexcept { return 0; }
 };
 
 struct race_rule : select_rule {

@@ -14,7 +14,7 @@
 #include <eddy/future_ops.hpp>
 #include <eddy/ready.hpp>
 
-// Branches of select, select_fair and race that are there only sometimes: what Tokio's select! writes as `, if condition` and
+// Branches of select, select_biased and race that are there only sometimes: what Tokio's select! writes as `, if condition` and
 // `else`.
 //
 //     auto got = co_await eddy::select(eddy::when(!paused, lines.next()),
@@ -42,7 +42,7 @@ enum class branch_state : std::uint8_t { enabled, absent, unsettled };
     throw misuse(
         "a select has nothing to wait for: all its when() branches are disabled, and it has no otherwise(): add one "
         "(and "
-        "await when() and otherwise() as branches of select, select_fair or race only)",
+        "await when() and otherwise() as branches of select, select_biased or race only)",
         where);
 }
 
@@ -113,7 +113,7 @@ private:
     detail::branch_state state_ = detail::branch_state::unsettled;
 };
 
-/// A branch of select, select_fair or race that is there only if `condition` is true now. Its output is that of the future.
+/// A branch of select, select_biased or race that is there only if `condition` is true now. Its output is that of the future.
 /// If it is not, the future is destroyed without having been polled. Instead of a future, a function that returns one can be
 /// given: it is called only if the condition is true.
 ///     eddy::when(listener.has_value(), [&] { return listener->accept(); })
@@ -139,7 +139,7 @@ template <class F>
     }
 }
 
-/// The branch of a select, select_fair or race that is taken, at once, if all others are when() branches whose conditions are
+/// The branch of a select, select_biased or race that is taken, at once, if all others are when() branches whose conditions are
 /// false. Its output is `value`.
 template <class T>
 [[nodiscard]] otherwise_future<std::decay_t<T>> otherwise(T&& value) {

@@ -13,17 +13,19 @@ using gifts = notify_waiter::gifts;
 bool notify_state::may_be_destroyed() noexcept {
     // A waiter may have seen its gift while who gave it still has the lock; after that it touches nothing of this, unless it
     // tells many.
-    const std::lock_guard guard(lock_);
-    tellers_.end(lock_);
+    const std::lock_guard guard(word_);
+    tellers_.end(word_);
     return waiting_.is_empty() && leaving_.is_empty();
+}
+
+notify_state::word notify_state::current() const noexcept {
+    return word_.load(std::memory_order_relaxed);  // the lock has seen all that changed it
 }
 
 /// Whether it was in nobody's eyes yet: neither handed anything, nor among those that are ready.
 bool notify_state::is_waiting(const notify_waiter& one) const noexcept {
-    // relaxed, twice: a listed waiter's gift, and the word while somebody is listed in `waiting_`, change under the lock.
-    // (With nobody there the word may change beside us; but then `one` is in `leaving_`, and no number is its own again.)
-    return one.gift.load(std::memory_order_relaxed) == gifts::none &&
-           one.calls == calls_in(word_.load(std::memory_order_relaxed));
+    // relaxed: a listed waiter's gift changes under the lock.
+    return one.gift.load(std::memory_order_relaxed) == gifts::none && one.calls == calls_in(current());
 }
 
 /// Takes `one`, which is in a list, out of it and hands it `gift`: what is returned is to be woken after the lock.
@@ -36,17 +38,14 @@ waker notify_state::hand(notify_waiter& one, gifts gift) noexcept {
 }
 
 void notify_state::rest_if_alone() noexcept {
-    // acquire, though it changes under the lock only: the store below must not hide from begin() what was published by
-    // former calls. release: so that it passes that on.
-    const word now = word_.load(std::memory_order_acquire);
-    if (waiting_.is_empty() && state_in(now) == waiting) word_.store(now - waiting, std::memory_order_release);
+    if (const word now = current(); waiting_.is_empty() && state_in(now) == waiting) word_.set(now - waiting);
 }
 
 /// To the first or the last of those who wait; to whoever comes, if nobody does.
 waker notify_state::hand_to_next(gifts gift) noexcept {
     notify_waiter* const next = gift == gifts::to_last ? waiting_.pop_back() : waiting_.pop_front();
     if (next == nullptr) {
-        static_cast<void>(leave_permit());  // nobody waits, and nobody begins to while we have the lock
+        word_.set(with_permit(current()));
         return {};
     }
     waker wake = hand(*next, gift);
@@ -57,7 +56,7 @@ waker notify_state::hand_to_next(gifts gift) noexcept {
 void notify_state::notify_waiting(gifts gift) noexcept {
     waker wake;
     {
-        const std::lock_guard guard(lock_);
+        const std::lock_guard guard(word_);
         wake = hand_to_next(gift);
     }
     std::move(wake).wake();
@@ -66,12 +65,10 @@ void notify_state::notify_waiting(gifts gift) noexcept {
 void notify_state::notify_all_waiting() noexcept {
     wake_list wakes;
     tellers::teller teller;
-    std::unique_lock guard(lock_);
-    if (count_call()) return;  // they have left meanwhile
-    // acquire, release: as in rest_if_alone(), and pairs with begin(), poll() and poll_fresh().
-    const word now = word_.load(std::memory_order_acquire);
-    word_.store(now - waiting + one_call, std::memory_order_release);
+    std::unique_lock guard(word_);
+    word_.set(current() + one_call);
     leaving_.append(waiting_);
+    rest_if_alone();
     for (;;) {
         while (!wakes.is_full()) {
             notify_waiter* const next = leaving_.pop_front();
@@ -91,21 +88,15 @@ void notify_state::notify_all_waiting() noexcept {
     }
 }
 
-/// Begins to wait, with the lock. False if it was notified meanwhile.
+/// Begins to wait. False if it was notified meanwhile.
 bool notify_state::enlist(notify_waiter& one, waker& wake) noexcept {
-    // acquire, here and below: pairs with the release of who notified.
-    word now = word_.load(std::memory_order_acquire);
-    for (;;) {
-        if (calls_in(now) != one.calls) return false;
-        if (state_in(now) == waiting) break;
-        const bool takes = state_in(now) == permit;
-        const word after = takes ? now - permit : now + waiting;
-        // No release: nobody reads anything through `waiting`, but takes the lock.
-        if (word_.compare_exchange_weak(now, after, std::memory_order_acquire, std::memory_order_acquire)) {
-            if (takes) return false;
-            break;
-        }
+    const word now = current();
+    if (calls_in(now) != one.calls) return false;
+    if (state_in(now) == permit) {
+        word_.set(now - permit);
+        return false;
     }
+    if (state_in(now) == idle) word_.set(now + waiting);
     one.wake.swap(wake);
     waiting_.push_back(one);
     return true;
@@ -113,7 +104,7 @@ bool notify_state::enlist(notify_waiter& one, waker& wake) noexcept {
 
 bool notify_state::poll_fresh(notify_waiter& one, const waker* wake) noexcept {
     waker copy = wake != nullptr ? *wake : waker();  // cloned before the lock is taken
-    const std::lock_guard guard(lock_);
+    const std::lock_guard guard(word_);
     if (!enlist(one, copy)) return end(one);
     one.stage = notify_waiter::stages::waiting;
     return false;
@@ -124,7 +115,7 @@ bool notify_state::poll_waiting(notify_waiter& one, const waker* wake) noexcept 
     if (one.gift.load(std::memory_order_acquire) != gifts::none) return end(one);
     waker other;  // what is dropped after the lock
     {
-        const std::lock_guard guard(lock_);
+        const std::lock_guard guard(word_);
         if (!is_waiting(one)) {
             unlist(one);
             other = std::move(one.wake);
@@ -133,7 +124,7 @@ bool notify_state::poll_waiting(notify_waiter& one, const waker* wake) noexcept 
         if (wake == nullptr || one.wake.will_wake(*wake)) return false;
     }
     other = *wake;
-    const std::lock_guard guard(lock_);
+    const std::lock_guard guard(word_);
     if (!is_waiting(one)) {
         unlist(one);
         one.wake.swap(other);
@@ -144,8 +135,7 @@ bool notify_state::poll_waiting(notify_waiter& one, const waker* wake) noexcept 
 }
 
 void notify_state::unlist(notify_waiter& one) noexcept {
-    // acquire: who is ready because all were notified sees what the notifier wrote. Which list it is in: see is_waiting().
-    const bool is_ready = one.calls != calls_in(word_.load(std::memory_order_acquire));
+    const bool is_ready = one.calls != calls_in(current());
     (is_ready ? leaving_ : waiting_).remove(one);
 }
 
@@ -156,7 +146,7 @@ void notify_state::leave_waiting(notify_waiter& one) noexcept {
     waker dropped;
     waker next;
     {
-        const std::lock_guard guard(lock_);
+        const std::lock_guard guard(word_);
         // relaxed: written under the lock.
         const gifts gift = one.gift.load(std::memory_order_relaxed);
         if (gift == gifts::none) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/detail/tellers.hpp>
 
-#include <eddy/detail/yield_thread.hpp>
-
 #ifndef EDDY_EXPLORE
 #include "core/this_thread.hpp"
 #endif
@@ -44,15 +42,6 @@ void tellers::leave_own_behind() noexcept {
         } else {
             place = &one.next_;
         }
-    }
-}
-
-void tellers::end(spin_lock& lock) noexcept {
-    leave_own_behind();
-    while (first_ != nullptr) {
-        lock.unlock();
-        yield_thread();
-        lock.lock();
     }
 }
 

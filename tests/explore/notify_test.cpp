@@ -154,7 +154,8 @@ TEST(ExploreNotify, ItMayBeDestroyedWhenItsNotificationHasCome) {
 struct as_it_is {
     static constexpr auto permit_order = std::memory_order_release;
     static constexpr auto gift_order = std::memory_order_release;
-    static constexpr bool enlists_by_exchange = true;
+    static constexpr bool looks_with_the_lock = true;
+    static constexpr bool leaves_a_held_word_alone = true;
     static constexpr bool hands_on = true;
 };
 struct permit_that_publishes_nothing : as_it_is {
@@ -164,7 +165,10 @@ struct gift_that_publishes_nothing : as_it_is {
     static constexpr auto gift_order = std::memory_order_relaxed;
 };
 struct enlists_over_a_permit : as_it_is {
-    static constexpr bool enlists_by_exchange = false;
+    static constexpr bool looks_with_the_lock = false;
+};
+struct changes_a_word_that_is_held : as_it_is {
+    static constexpr bool leaves_a_held_word_alone = false;
 };
 struct keeps_what_it_was_given : as_it_is {
     static constexpr bool hands_on = false;
@@ -179,41 +183,30 @@ public:
         bool is_listed = false;
     };
 
-    void begin(waiter&) noexcept {}
     void notify_one() {
+        if (leave_permit()) return;
         eddy::waker wake;
         {
-            int now = idle;
-            if (word_.compare_exchange_strong(now, permit, How::permit_order, std::memory_order_relaxed)) return;
-            if (now == permit) return;
-            const std::lock_guard guard(lock_);
-            if (waiting_ == nullptr) {
-                word_.store(permit, std::memory_order_release);
-                return;
-            }
+            const std::lock_guard guard(word_);
+            if (waiting_ == nullptr) return word_.set(permit);
             wake = std::move(waiting_->wake);
-            word_.store(idle, std::memory_order_release);
+            word_.set(idle);
             std::exchange(waiting_, nullptr)->gift.store(true, How::gift_order);
         }
         std::move(wake).wake();
     }
     bool poll(waiter& one, const eddy::waker* wake) {
         if (one.gift.load(std::memory_order_acquire)) return true;
-        int now = permit;
-        if (word_.compare_exchange_strong(now, idle, std::memory_order_acquire, std::memory_order_relaxed)) return true;
+        word now = word_.snapshot(std::memory_order_acquire);
+        if (now == permit && word_.replace(now, idle, std::memory_order_acquire)) return true;
         eddy::waker copy = *wake;
-        const std::lock_guard guard(lock_);
+        const std::lock_guard guard(word_);
         if (one.gift.load(std::memory_order_relaxed)) return true;
-        if (How::enlists_by_exchange) {
-            now = idle;
-            if (!word_.compare_exchange_strong(now, waits, std::memory_order_acquire, std::memory_order_acquire) &&
-                now == permit) {
-                word_.store(idle, std::memory_order_relaxed);
-                return true;
-            }
-        } else {
-            word_.store(waits, std::memory_order_relaxed);
+        if (How::looks_with_the_lock && word_.load(std::memory_order_relaxed) == permit) {
+            word_.set(idle);
+            return true;
         }
+        word_.set(waits);
         one.wake.swap(copy);
         one.is_listed = true;
         waiting_ = &one;
@@ -224,11 +217,11 @@ public:
         eddy::waker dropped;
         bool is_given = false;
         {
-            const std::lock_guard guard(lock_);
+            const std::lock_guard guard(word_);
             is_given = one.gift.load(std::memory_order_relaxed);
             if (waiting_ == &one) {
                 waiting_ = nullptr;
-                word_.store(idle, std::memory_order_relaxed);
+                word_.set(idle);
             }
             dropped = std::move(one.wake);
         }
@@ -236,12 +229,21 @@ public:
     }
 
 private:
-    static constexpr int idle = 0;
-    static constexpr int waits = 1;
-    static constexpr int permit = 2;
+    using word = eddy::detail::lock_word::value_type;
+    static constexpr word idle = 0;
+    static constexpr word waits = eddy::detail::lock_word::unit;
+    static constexpr word permit = 2 * eddy::detail::lock_word::unit;
 
-    eddy::detail::atomic<int> word_{idle};
-    eddy::detail::spin_lock lock_;
+    bool leave_permit() {
+        word now = word_.snapshot(std::memory_order_relaxed);
+        do {
+            if (How::leaves_a_held_word_alone && eddy::detail::lock_word::is_held(now)) return false;
+            if ((now & waits) != 0) return false;
+        } while (!word_.replace(now, permit, How::permit_order));
+        return true;
+    }
+
+    eddy::detail::lock_word word_{idle};
     waiter* waiting_ = nullptr;
 };
 
@@ -283,6 +285,7 @@ TEST(ExploreNotify, MistakesOfACopyAreFound) {
     EXPECT_TRUE(fails(one_waits<permit_that_publishes_nothing>, "race"));
     EXPECT_TRUE(fails(one_waits<gift_that_publishes_nothing>, "race"));
     EXPECT_TRUE(fails(one_waits<enlists_over_a_permit>, "lost wake-up"));
+    EXPECT_TRUE(fails(one_waits<changes_a_word_that_is_held>, "lost wake-up"));
     EXPECT_TRUE(fails(one_gives_up<keeps_what_it_was_given>, "lost wake-up"));
 }
 

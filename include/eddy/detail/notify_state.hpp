@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
-#include <eddy/detail/spin_lock.hpp>
+#include <eddy/detail/lock_word.hpp>
 #include <eddy/detail/tellers.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/error.hpp>
@@ -12,7 +12,8 @@
 
 // What is behind sync::notify, and behind all that wakes everybody who waits: watch, set_once, cancellation_token.
 //
-//     word   bits 0 and 1   idle, waiting or permit: see below
+//     word   bit 0          the lock (lock_word.hpp)
+//            bits 1 and 2   idle, waiting or permit: see below
 //            the rest       how often all were notified ("calls")
 //     rest   under the lock
 //
@@ -20,7 +21,8 @@
 //     waiting <────────────── idle ───────────────────────────────────────────────> permit
 //        └── the last one is notified, or leaves ──^ ^────────── a future takes it ───┘
 //
-// While it says `waiting`, the word is changed under the lock only. So without waiters nothing takes the lock.
+// Without waiters nothing takes the lock, but those who begin to wait; while it says `waiting`, the word is changed under the
+// lock only.
 // `waiting_` holds those whose `calls` are the word's. When all are notified, the word counts one more, and they are moved to
 // `leaving_`, as one: they are ready from then on, whether they have been told or not, and are told in batches, so that wakers
 // are not woken under the lock. Who comes meanwhile has the new number, and is in the other list.
@@ -82,10 +84,10 @@ public:
         case notify_waiter::stages::fresh: break;
         }
         // acquire, here and below: pairs with the release of who notified.
-        word now = word_.load(std::memory_order_acquire);
+        word now = word_.snapshot(std::memory_order_acquire);
         if (calls_in(now) != one.calls) return end(one);  // a permit is not its own, then
-        if (state_in(now) == permit &&
-            word_.compare_exchange_strong(now, now - permit, std::memory_order_acquire, std::memory_order_relaxed))
+        if (state_in(now) == permit && !lock_word::is_held(now) &&
+            word_.replace(now, now - permit, std::memory_order_acquire))
             return end(one);
         return poll_fresh(one, wake);
     }
@@ -96,40 +98,44 @@ public:
     }
 
 private:
-    using word = std::uint64_t;
+    using word = lock_word::value_type;
     static constexpr word idle = 0;
-    static constexpr word waiting = 1;
-    static constexpr word permit = 2;
-    static constexpr word state_bits = 3;
-    static constexpr word one_call = 4;
+    static constexpr word waiting = lock_word::unit;
+    static constexpr word permit = 2 * lock_word::unit;
+    static constexpr word state_bits = waiting | permit;
+    static constexpr word one_call = 4 * lock_word::unit;
 
     static word state_in(word w) noexcept { return w & state_bits; }
+    static word with_permit(word w) noexcept { return (w & ~state_bits) | permit; }
     static word calls_in(word w) noexcept { return w / one_call; }
     static bool end(notify_waiter& one) noexcept {
         one.stage = notify_waiter::stages::ended;
         return true;
     }
 
-    /// False, and nothing is done, if somebody waits.
+    /// Whether it takes the lock to change it: somebody waits, or is about to.
+    static bool is_engaged(word snapshot) noexcept {
+        return state_in(snapshot) == waiting || lock_word::is_held(snapshot);
+    }
+
+    /// False, and nothing is done, if that takes the lock.
     bool leave_permit() noexcept {
-        word now = word_.load(std::memory_order_relaxed);  // nothing is read through it
+        word now = word_.snapshot(std::memory_order_relaxed);  // nothing is read through it
         do {
-            if (state_in(now) == waiting) return false;
+            if (is_engaged(now)) return false;
             // release: pairs with the acquire of who takes the permit. Done even if there is one already: who takes it is to
             // see what this caller wrote, too.
-        } while (!word_.compare_exchange_weak(now, (now & ~state_bits) | permit, std::memory_order_release,
-                                              std::memory_order_relaxed));
+        } while (!word_.replace(now, with_permit(now), std::memory_order_release));
         return true;
     }
 
-    /// False, and nothing is done, if somebody waits.
+    /// False, and nothing is done, if that takes the lock.
     bool count_call() noexcept {
-        word now = word_.load(std::memory_order_relaxed);  // nothing is read through it
+        word now = word_.snapshot(std::memory_order_relaxed);  // nothing is read through it
         do {
-            if (state_in(now) == waiting) return false;
-            // release: pairs with the acquire in begin(), poll() and poll_fresh().
-        } while (
-            !word_.compare_exchange_weak(now, now + one_call, std::memory_order_release, std::memory_order_relaxed));
+            if (is_engaged(now)) return false;
+            // release: pairs with the acquire in begin(), poll() and lock().
+        } while (!word_.replace(now, now + one_call, std::memory_order_release));
         return true;
     }
 
@@ -140,6 +146,7 @@ private:
     void leave_waiting(notify_waiter& one) noexcept;
 
     // Under the lock.
+    [[nodiscard]] word current() const noexcept;
     [[nodiscard]] bool is_waiting(const notify_waiter& one) const noexcept;
     bool enlist(notify_waiter& one, waker& wake) noexcept;
     waker hand(notify_waiter& one, notify_waiter::gifts gift) noexcept;
@@ -147,8 +154,7 @@ private:
     void unlist(notify_waiter& one) noexcept;
     void rest_if_alone() noexcept;
 
-    atomic<word> word_{idle};
-    spin_lock lock_;
+    lock_word word_{idle};
     waiter_list<notify_waiter> waiting_;
     waiter_list<notify_waiter> leaving_;
     tellers tellers_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <eddy/detail/spin_lock.hpp>
+#include <eddy/detail/yield_thread.hpp>
 
 namespace eddy::detail {
 
@@ -37,7 +37,15 @@ public:
     void remove(teller& one) noexcept;
 
     /// With the lock, which it leaves while it waits: none is left when it returns.
-    void end(spin_lock& lock) noexcept;
+    template <class Lock>
+    void end(Lock& lock) noexcept {
+        leave_own_behind();
+        while (first_ != nullptr) {
+            lock.unlock();
+            yield_thread();
+            lock.lock();
+        }
+    }
 
 private:
     void leave_own_behind() noexcept;
