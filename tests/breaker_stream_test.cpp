@@ -3,20 +3,16 @@
 // ends that are broken off, numbers that are too large.
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <deque>
 #include <expected>
 #include <functional>
 #include <limits>
 #include <map>
 #include <memory>
-#include <new>
 #include <optional>
 #include <random>
 #include <ranges>
@@ -44,6 +40,8 @@
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/delay_queue.hpp>
 
+#include "support/comes_back.hpp"
+#include "support/fragile.hpp"
 #include "support/items.hpp"
 #include "support/polling.hpp"
 #include "support/scripted.hpp"
@@ -58,55 +56,12 @@ using eddy::async_generator;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::failing_move;
+using support::fragile;
 using support::plan;
 using support::stream_by_hand;
 namespace streams = eddy::streams;
 using ints = std::vector<int>;
-
-/// Runs `f` in a process of its own, which has to come to its end within five seconds, without a failure.
-#define EXPECT_COMES_BACK(...)                                      \
-    EXPECT_EXIT(                                                    \
-        {                                                           \
-            ::alarm(5);                                             \
-            (__VA_ARGS__)();                                        \
-            std::_Exit(HasFailure() ? EXIT_FAILURE : EXIT_SUCCESS); \
-        },                                                          \
-        ::testing::ExitedWithCode(EXIT_SUCCESS), "")
-
-/// A value whose moves throw when they are told to.
-struct fragile {
-    static inline int moves_left = -1;  ///< the one after so many throws; -1: none
-
-    int number = 0;
-
-    explicit fragile(int n) noexcept : number(n) {}
-    fragile(fragile&& other) : number(other.number) {  // NOLINT(performance-noexcept-move-constructor): it throws
-        count();
-        other.number = -1;
-    }
-    fragile& operator=(fragile&& other) {  // NOLINT(performance-noexcept-move-constructor): it throws
-        count();
-        number = std::exchange(other.number, -1);
-        return *this;
-    }
-    ~fragile() = default;
-
-    static void count() {
-        if (moves_left == 0) {
-            moves_left = -1;
-            throw std::runtime_error("this move throws");
-        }
-        if (moves_left > 0) --moves_left;
-    }
-};
-
-/// While it lives, the move after so many throws.
-struct failing_move {
-    explicit failing_move(int after) { fragile::moves_left = after; }
-    failing_move(const failing_move&) = delete;
-    failing_move& operator=(const failing_move&) = delete;
-    ~failing_move() { fragile::moves_left = -1; }
-};
 
 // ---- Streams whose sources throw ----
 
