@@ -88,12 +88,6 @@ result<udp_socket> udp_socket::from_native(int fd) noexcept {
     return udp_socket(owned->release());
 }
 
-task<result<released>> udp_socket::into_native() && {
-    return [](detail::io_socket socket) -> task<result<released>> {
-        co_return released(socket.release());
-    }(std::move(socket_));
-}
-
 // ---- Connecting ----
 
 task<result<void>> udp_socket::connect_to(detail::io_socket& socket, lookup_request to, std::source_location where) {

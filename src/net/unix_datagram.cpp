@@ -81,12 +81,6 @@ result<unix_datagram> unix_datagram::from_native(int fd) noexcept {
     return unix_datagram(owned->release());
 }
 
-task<result<released>> unix_datagram::into_native() && {
-    return [](detail::io_socket socket) -> task<result<released>> {
-        co_return released(socket.release());
-    }(std::move(socket_));
-}
-
 result<void> unix_datagram::connect(const unix_addr& to) const noexcept {
     if (const std::error_code error = sys::connect(socket_.fd(), sys::to_native(to))) return std::unexpected(error);
     return ok();

@@ -70,12 +70,6 @@ result<unix_listener> unix_listener::from_native(int fd) noexcept {
     return unix_listener(owned->release());
 }
 
-task<result<released>> unix_listener::into_native() && {
-    return [](detail::io_socket socket) -> task<result<released>> {
-        co_return released(socket.release());
-    }(std::move(socket_));
-}
-
 poll_result<result<unix_accepted>> unix_listener::poll_accept(context& cx, const void* future) {
     if (!pause_.poll(cx, future)) return not_ready;
     auto answer = socket_.poll_call(

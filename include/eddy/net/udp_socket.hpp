@@ -16,8 +16,8 @@
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/net/datagram.hpp>
-#include <eddy/net/released.hpp>
 #include <eddy/net/socket_addr.hpp>
+#include <eddy/net/socket_owner.hpp>
 #include <eddy/net/socket_readiness.hpp>
 #include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>
@@ -73,7 +73,7 @@ using dgram_received = basic_dgram_received<udp_socket, B, socket_addr>;
 /// Lifetime: the socket must outlive its futures, and must not move while one of them waits. Destroying it closes it.
 /// Cost: registers with the loop at the first operation that would block. None of the futures allocates, but where a name is
 /// looked up, and those that take the socket over.
-class udp_socket {
+class udp_socket : public socket_owner {
 public:
     /// Binds at once. It belongs to the loop behind `handle`, on whose thread this is. Port 0 takes a free one: see
     /// local_addr().
@@ -96,14 +96,6 @@ public:
     /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no UDP socket;
     /// bad_file_descriptor.
     [[nodiscard]] static result<udp_socket> from_native(int fd) noexcept;
-    /// Gives the socket up. (A future, as of all sockets; this one never waits.)
-    [[nodiscard]] task<result<released>> into_native() &&;
-    // Only to say in a short error what to write.
-    template <class... A>
-    auto into_native(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
-    [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
     /// From now on, send() goes there, and only what comes from there is received. Of several addresses, and of those of a name,
     /// the first is taken to which there is a way. Nothing is sent. Connecting once more changes the peer.
@@ -248,7 +240,7 @@ public:
     result<void> leave_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept;
 
 private:
-    explicit udp_socket(int fd) noexcept : socket_(fd, detail::descriptor_kind::socket) {}
+    explicit udp_socket(int fd) noexcept : socket_owner(fd, detail::descriptor_kind::socket) {}
 
     static task<result<udp_socket>> bind_here(lookup_request at, std::source_location where);
     static task<result<void>> connect_to(detail::io_socket& socket, lookup_request to, std::source_location where);
@@ -258,8 +250,6 @@ private:
     static task<dgram_sent<B>> send_dgram_of(udp_socket socket, B buffer, socket_addr to);
     template <class B>
     static task<dgram_received<B>> recv_dgram_of(udp_socket socket, B buffer);
-
-    detail::io_socket socket_;
 };
 
 // ---- Implementation ----

@@ -11,11 +11,10 @@
 #include <utility>
 
 #include <eddy/core_handle.hpp>
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/net/datagram.hpp>
-#include <eddy/net/released.hpp>
+#include <eddy/net/socket_owner.hpp>
 #include <eddy/net/socket_readiness.hpp>
 #include <eddy/net/unix_addr.hpp>
 #include <eddy/result.hpp>
@@ -36,7 +35,7 @@ struct unix_datagram_pair;
 /// direction only the last to be polled is woken. readable() and writable() may be awaited by any number.
 /// Lifetime: the socket must outlive its futures, and must not move while one of them waits. Destroying it closes it, and leaves
 /// the file of its path.
-class unix_datagram {
+class unix_datagram : public socket_owner {
 public:
     /// Binds to a path, or to any address. It belongs to the loop behind `handle`, on whose thread this is.
     /// Errors: address_in_use, also if the path is that of a file of any kind; ..., as bind(2); as unix_addr::path();
@@ -59,14 +58,6 @@ public:
     /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no Unix datagram socket;
     /// bad_file_descriptor.
     [[nodiscard]] static result<unix_datagram> from_native(int fd) noexcept;
-    /// Gives the socket up. (A future, as of all sockets; this one never waits.)
-    [[nodiscard]] task<result<released>> into_native() &&;
-    // Only to say in a short error what to write.
-    template <class... A>
-    auto into_native(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
-    [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
     /// From now on, send() goes there, and only what comes from there is received. Connecting once more changes the peer.
     /// Errors: no_such_file_or_directory, connection_refused, ..., as connect(2); as unix_addr::path().
@@ -129,7 +120,7 @@ public:
     result<void> set_send_buffer_size(std::uint32_t bytes) const noexcept;
 
 private:
-    explicit unix_datagram(int fd) noexcept : socket_(fd, detail::descriptor_kind::socket) {}
+    explicit unix_datagram(int fd) noexcept : socket_owner(fd, detail::descriptor_kind::socket) {}
 
     static result<unix_datagram> bind_now(const result<unix_addr>& at) noexcept;
     static result<unix_datagram> bind_for(const result<unix_addr>& at, const core_handle& handle,
@@ -137,8 +128,6 @@ private:
     static task<result<unix_datagram>> bind_here(result<unix_addr> at, std::source_location where);
     static task<result<std::size_t>> send_again(detail::io_socket& socket, std::span<const std::byte> from,
                                                 result<unix_addr> to);
-
-    detail::io_socket socket_;
 };
 
 /// What unix_datagram::pair() gives.

@@ -8,10 +8,9 @@
 
 #include <eddy/core_handle.hpp>
 #include <eddy/detail/accept_pause.hpp>
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/listener.hpp>
-#include <eddy/net/released.hpp>
+#include <eddy/net/socket_owner.hpp>
 #include <eddy/net/unix_addr.hpp>
 #include <eddy/net/unix_stream.hpp>
 #include <eddy/result.hpp>
@@ -35,7 +34,7 @@ using unix_incoming_stream = basic_incoming_stream<unix_listener>;
 /// Thread safety: one accept may be pending at a time; the last to poll is woken.
 /// Lifetime: it must outlive its futures and streams, and must not move while one waits. Destroying it closes the
 /// socket, and resets connections that nobody has accepted.
-class unix_listener {
+class unix_listener : public socket_owner {
 public:
     using accepted_type = unix_accepted;
 
@@ -57,14 +56,6 @@ public:
     /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no Unix stream socket;
     /// bad_file_descriptor; invalid_argument if it does not listen.
     [[nodiscard]] static result<unix_listener> from_native(int fd) noexcept;
-    /// Gives the socket up. (A future, as of all sockets; this one never waits.)
-    [[nodiscard]] task<result<released>> into_native() &&;
-    // Only to say in a short error what to write.
-    template <class... A>
-    auto into_native(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
-    [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
     /// Waits for a connection; its peer has no name, unless it has bound one.
     /// Errors: too_many_files_open and its like (no descriptors, no memory) are returned once; then the next accept waits
@@ -85,7 +76,7 @@ public:
 private:
     friend unix_accept_future;
     friend unix_incoming_stream;
-    explicit unix_listener(int fd) noexcept : socket_(fd, detail::descriptor_kind::socket) {}
+    explicit unix_listener(int fd) noexcept : socket_owner(fd, detail::descriptor_kind::socket) {}
 
     static result<unix_listener> bind_now(const result<unix_addr>& at) noexcept;
     static result<unix_listener> bind_for(const result<unix_addr>& at, const core_handle& handle,
@@ -98,7 +89,6 @@ private:
         pause_.leave(future);
     }
 
-    detail::io_socket socket_;
     detail::accept_pause pause_;
 };
 
