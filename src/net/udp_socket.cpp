@@ -8,9 +8,9 @@
 #include <array>
 #include <bit>
 
-#include "io/current_io.hpp"
 #include "net/adopt.hpp"
 #include "net/datagram_calls.hpp"
+#include "net/first_of.hpp"
 #include "net/resolver.hpp"
 #include "net/socket_options.hpp"
 #include "net/udp_batch.hpp"
@@ -21,13 +21,6 @@ namespace {
 
 using detail::direction;
 using detail::never_drained;
-
-result<sys::unique_fd> bound_socket(const socket_addr& at) noexcept {
-    auto fd = sys::udp_socket(at.is_ipv6() ? AF_INET6 : AF_INET);
-    if (!fd) return fd;
-    if (auto bound = sys::bind(fd->get(), at); !bound) return std::unexpected(bound.error());
-    return fd;
-}
 
 result<std::size_t> send_to_now(int fd, std::span<const std::byte> from, const socket_addr& to) noexcept {
     return sys::send_to(fd, from, sys::to_native(to));
@@ -43,43 +36,11 @@ poll_result<result<std::size_t>> poll_send_to_now(detail::io_socket& socket, con
 
 // ---- Making one ----
 
-result<udp_socket> udp_socket::bind(const socket_addr& at, const core_handle& handle, std::source_location where) {
-    const auto home = handle.reactor(where);
-    if (!home) return std::unexpected(home.error());
-    auto fd = bound_socket(at);
+result<udp_socket> udp_socket::bind_now(const socket_addr& at) noexcept {
+    auto fd = sys::udp_socket(at.is_ipv6() ? AF_INET6 : AF_INET);
     if (!fd) return std::unexpected(fd.error());
-    udp_socket bound(fd->release());
-    bound.socket_.bind_to(*home);
-    return bound;
-}
-
-task<result<udp_socket>> udp_socket::bind_here(lookup_request at, std::source_location where) {
-    // Only checked: the socket is registered when something has to wait.
-    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
-    if (at.is_name()) {
-        auto found = co_await try_(resolve_here(std::move(at), where));
-        at = std::move(found);
-    }
-    std::error_code last = make_error_code(errc::no_address);
-    const auto addrs = co_await try_(at.addrs());
-    for (const socket_addr& addr : addrs) {
-        auto fd = bound_socket(addr);
-        if (fd) co_return udp_socket(fd->release());
-        last = fd.error();
-    }
-    co_return std::unexpected(last);
-}
-
-task<result<udp_socket>> udp_socket::bind(lookup_request at, std::source_location where) {
-    return bind_here(std::move(at), where);
-}
-
-task<result<udp_socket>> udp_socket::bind(std::string_view host, std::uint16_t port, std::source_location where) {
-    return bind_here(lookup_request(host, port), where);
-}
-
-task<result<udp_socket>> udp_socket::bind(const ip_addr& host, std::uint16_t port, std::source_location where) {
-    return bind_here(lookup_request(host, port), where);
+    if (auto bound = sys::bind(fd->get(), at); !bound) return std::unexpected(bound.error());
+    return udp_socket(fd->release());
 }
 
 result<udp_socket> udp_socket::from_native(int fd) noexcept {
@@ -95,13 +56,11 @@ task<result<void>> udp_socket::connect_to(detail::io_socket& socket, lookup_requ
         auto found = co_await try_(resolve_here(std::move(to), where));
         to = std::move(found);
     }
-    std::error_code last = make_error_code(errc::no_address);
     const auto addrs = co_await try_(to.addrs());
-    for (const socket_addr& addr : addrs) {
-        last = sys::connect(socket.fd(), addr);
-        if (!last) co_return ok();
-    }
-    co_return std::unexpected(last);
+    co_return first_of(addrs, [&socket](const socket_addr& addr) -> result<void> {
+        if (const std::error_code error = sys::connect(socket.fd(), addr)) return std::unexpected(error);
+        return ok();
+    });
 }
 
 task<result<void>> udp_socket::connect(lookup_request to, std::source_location where) {
@@ -142,7 +101,6 @@ task<result<std::size_t>> udp_socket::send_to_named(detail::io_socket& socket, s
         to = std::move(found);
     }
     const auto addrs = co_await try_(to.addrs());
-    if (addrs.empty()) co_return std::unexpected(make_error_code(errc::no_address));
     co_return co_await detail::io_operation<send_to_op>(socket, from, addrs.front());
 }
 

@@ -8,7 +8,6 @@
 
 #include <eddy/time/sleep.hpp>
 
-#include "io/current_io.hpp"
 #include "net/adopt.hpp"
 #include "net/datagram_calls.hpp"
 #include "net/socket_options.hpp"
@@ -21,46 +20,13 @@ using detail::direction;
 
 // ---- Making one ----
 
-result<unix_datagram> unix_datagram::bind_now(const result<unix_addr>& at) noexcept {
-    if (!at) return std::unexpected(at.error());
+result<unix_datagram> unix_datagram::bind_now(const unix_addr& at) noexcept {
     auto made = unbound();
-    if (!made || at->is_unnamed()) return made;
-    if (auto bound = sys::bind(made->native_handle(), sys::to_native(*at)); !bound) {
+    if (!made || at.is_unnamed()) return made;
+    if (auto bound = sys::bind(made->native_handle(), sys::to_native(at)); !bound) {
         return std::unexpected(bound.error());
     }
     return made;
-}
-
-result<unix_datagram> unix_datagram::bind_for(const result<unix_addr>& at, const core_handle& handle,
-                                              std::source_location where) {
-    const auto home = handle.reactor(where);
-    if (!home) return std::unexpected(home.error());
-    auto bound = bind_now(at);
-    if (bound) bound->socket_.bind_to(*home);
-    return bound;
-}
-
-task<result<unix_datagram>> unix_datagram::bind_here(result<unix_addr> at, std::source_location where) {
-    // Only checked: the socket is registered when something has to wait.
-    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
-    co_return bind_now(at);
-}
-
-result<unix_datagram> unix_datagram::bind(const unix_addr& at, const core_handle& handle, std::source_location where) {
-    return bind_for(at, handle, where);
-}
-
-result<unix_datagram> unix_datagram::bind(std::string_view path, const core_handle& handle,
-                                          std::source_location where) {
-    return bind_for(unix_addr::path(path), handle, where);
-}
-
-task<result<unix_datagram>> unix_datagram::bind(const unix_addr& at, std::source_location where) {
-    return bind_here(at, where);
-}
-
-task<result<unix_datagram>> unix_datagram::bind(std::string_view path, std::source_location where) {
-    return bind_here(unix_addr::path(path), where);
 }
 
 result<unix_datagram> unix_datagram::unbound() noexcept {

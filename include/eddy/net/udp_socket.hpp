@@ -11,11 +11,11 @@
 #include <system_error>
 #include <utility>
 
-#include <eddy/core_handle.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/net/datagram.hpp>
+#include <eddy/net/ip_binding.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/socket_owner.hpp>
 #include <eddy/net/socket_readiness.hpp>
@@ -73,24 +73,8 @@ using dgram_received = basic_dgram_received<udp_socket, B, socket_addr>;
 /// Lifetime: the socket must outlive its futures, and must not move while one of them waits. Destroying it closes it.
 /// Cost: registers with the loop at the first operation that would block. None of the futures allocates, but where a name is
 /// looked up, and those that take the socket over.
-class udp_socket : public socket_owner {
+class udp_socket : public socket_owner, public ip_binding<udp_socket> {
 public:
-    /// Binds at once. It belongs to the loop behind `handle`, on whose thread this is. Port 0 takes a free one: see
-    /// local_addr().
-    /// Errors: address_in_use, permission_denied, ..., as bind(2); errc::io_disabled; errc::runtime_shutdown.
-    [[nodiscard]] static result<udp_socket> bind(const socket_addr& at, const core_handle& handle,
-                                                 std::source_location where = std::source_location::current());
-    /// The same as a future, on the loop that polls it. `at` is what is `to_socket_addrs`, or a host and a port: of several
-    /// addresses, and of those of a name, the first that can be bound is taken.
-    /// Errors: besides, as lookup_host(). Of several errors the last is reported.
-    /// Cancel safety: safe; only a look-up ever waits.
-    [[nodiscard]] static task<result<udp_socket>> bind(lookup_request at,
-                                                       std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<udp_socket>> bind(std::string_view host, std::uint16_t port,
-                                                       std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<udp_socket>> bind(const ip_addr& host, std::uint16_t port,
-                                                       std::source_location where = std::source_location::current());
-
     /// Adopts a UDP socket, bound or not: with options that must be set before, say. It is owned from here on, also if this
     /// fails.
     /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no UDP socket;
@@ -240,9 +224,10 @@ public:
     result<void> leave_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept;
 
 private:
+    friend ip_binding<udp_socket>;
     explicit udp_socket(int fd) noexcept : socket_owner(fd, detail::descriptor_kind::socket) {}
 
-    static task<result<udp_socket>> bind_here(lookup_request at, std::source_location where);
+    static result<udp_socket> bind_now(const socket_addr& at) noexcept;
     static task<result<void>> connect_to(detail::io_socket& socket, lookup_request to, std::source_location where);
     static task<result<std::size_t>> send_to_named(detail::io_socket& socket, std::span<const std::byte> from,
                                                    lookup_request to, std::source_location where);

@@ -4,19 +4,18 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <source_location>
 #include <span>
 #include <string_view>
 #include <system_error>
 #include <utility>
 
-#include <eddy/core_handle.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/net/datagram.hpp>
 #include <eddy/net/socket_owner.hpp>
 #include <eddy/net/socket_readiness.hpp>
 #include <eddy/net/unix_addr.hpp>
+#include <eddy/net/unix_binding.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task.hpp>
 
@@ -35,20 +34,8 @@ struct unix_datagram_pair;
 /// direction only the last to be polled is woken. readable() and writable() may be awaited by any number.
 /// Lifetime: the socket must outlive its futures, and must not move while one of them waits. Destroying it closes it, and leaves
 /// the file of its path.
-class unix_datagram : public socket_owner {
+class unix_datagram : public socket_owner, public unix_binding<unix_datagram> {
 public:
-    /// Binds to a path, or to any address. It belongs to the loop behind `handle`, on whose thread this is.
-    /// Errors: address_in_use, also if the path is that of a file of any kind; ..., as bind(2); as unix_addr::path();
-    /// errc::io_disabled; errc::runtime_shutdown.
-    [[nodiscard]] static result<unix_datagram> bind(const unix_addr& at, const core_handle& handle,
-                                                    std::source_location where = std::source_location::current());
-    [[nodiscard]] static result<unix_datagram> bind(std::string_view path, const core_handle& handle,
-                                                    std::source_location where = std::source_location::current());
-    /// The same as a future, on the loop that polls it. It never waits.
-    [[nodiscard]] static task<result<unix_datagram>> bind(const unix_addr& at,
-                                                          std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<unix_datagram>> bind(std::string_view path,
-                                                          std::source_location where = std::source_location::current());
     /// One without a name, which sends, and receives nothing before it is connected or bound.
     [[nodiscard]] static result<unix_datagram> unbound() noexcept;
     /// Two that are connected to each other, without a name.
@@ -120,12 +107,10 @@ public:
     result<void> set_send_buffer_size(std::uint32_t bytes) const noexcept;
 
 private:
+    friend unix_binding<unix_datagram>;
     explicit unix_datagram(int fd) noexcept : socket_owner(fd, detail::descriptor_kind::socket) {}
 
-    static result<unix_datagram> bind_now(const result<unix_addr>& at) noexcept;
-    static result<unix_datagram> bind_for(const result<unix_addr>& at, const core_handle& handle,
-                                          std::source_location where);
-    static task<result<unix_datagram>> bind_here(result<unix_addr> at, std::source_location where);
+    static result<unix_datagram> bind_now(const unix_addr& at) noexcept;
     static task<result<std::size_t>> send_again(detail::io_socket& socket, std::span<const std::byte> from,
                                                 result<unix_addr> to);
 };
