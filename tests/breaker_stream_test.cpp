@@ -418,53 +418,50 @@ struct session {
     }
 };
 
+using sessions = eddy::time::delay_queue<session>;
+
+/// What a session does at its end: it inserts a hundred others, when it is told that it may, and once. (Not before, since some end
+/// while they are inserted.)
+std::function<void()> inserts_others(sessions& queue, bool& may) {
+    return [&] {
+        if (!std::exchange(may, false)) return;
+        for (int i = 0; i < 100; ++i) queue.insert(session({}), 1h);
+    };
+}
+
+/// Takes all out, of 200 at most, and says how many.
+std::size_t empty(sessions& queue) {
+    std::size_t out = 0;
+    for (; out < 200 && !queue.is_empty(); ++out) static_cast<void>(queue.remove(*queue.peek()));
+    return out;
+}
+
 TEST(BreakerStreamDeathTest, AValueThatInsertsAnotherWhenItIsTakenOut) {
     EXPECT_COMES_BACK([] {
         support::time_loop loop;
-        eddy::time::delay_queue<session> queue;
-        int inserted = -1;
-        const auto insert = [&] {
-            if (inserted != 0) return;
-            inserted = 1;
-            for (int i = 0; i < 100; ++i) queue.insert(session({}), 1h);
-        };
-        const auto key = queue.insert(session(insert), 1s);
-        inserted = 0;
-        {
-            auto taken = queue.try_remove(key);
-            EXPECT_TRUE(taken.has_value());
-        }
+        sessions queue;
+        bool may_insert = false;
+        const auto key = queue.insert(session(inserts_others(queue, may_insert)), 1s);
+        may_insert = true;
+        EXPECT_TRUE(queue.try_remove(key).has_value());
         EXPECT_EQ(queue.size(), 100u);
         EXPECT_FALSE(queue.contains(key));
-        int out = 0;
-        while (auto first = queue.peek()) {
-            static_cast<void>(queue.remove(*first));
-            if (++out > 200) break;
-        }
-        EXPECT_EQ(out, 100);
+        EXPECT_EQ(empty(queue), 100u);
     });
 }
 
 TEST(BreakerStreamDeathTest, AValueThatInsertsAnotherWhenAllAreCleared) {
     EXPECT_COMES_BACK([] {
         support::time_loop loop;
-        eddy::time::delay_queue<session> queue;
-        int inserted = -1;
-        const auto insert = [&] {
-            if (inserted != 0) return;
-            inserted = 1;
-            for (int i = 0; i < 100; ++i) queue.insert(session({}), 1h);
-        };
-        queue.insert(session(insert), 1s);
+        sessions queue;
+        bool may_insert = false;
+        queue.insert(session(inserts_others(queue, may_insert)), 1s);
         queue.insert(session({}), 1s);
-        inserted = 0;
+        may_insert = true;
         queue.clear();
-        EXPECT_TRUE(queue.size() == 0 || queue.size() == 100) << "those of the destructor are gone, or there";
-        int out = 0;
-        while (auto first = queue.peek()) {
-            static_cast<void>(queue.remove(*first));
-            if (++out > 200) break;
-        }
+        const std::size_t left = queue.size();
+        EXPECT_TRUE(left == 0 || left == 100) << "those of the destructor are gone, or there";
+        EXPECT_EQ(empty(queue), left);
     });
 }
 
