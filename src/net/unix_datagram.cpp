@@ -8,9 +8,8 @@
 
 #include <eddy/time/sleep.hpp>
 
+#include "io/poll_call.hpp"
 #include "net/adopt.hpp"
-#include "net/datagram_calls.hpp"
-#include "net/socket_options.hpp"
 #include "net/unix_calls.hpp"
 #include "sys/syscall.hpp"
 
@@ -60,10 +59,6 @@ result<void> unix_datagram::connect(std::string_view path) const noexcept {
 
 // ---- Sending ----
 
-detail::io_operation<datagram_send_op> unix_datagram::send(std::span<const std::byte> from) noexcept {
-    return detail::io_operation<datagram_send_op>(socket_, from);
-}
-
 task<result<std::size_t>> unix_datagram::send_again(detail::io_socket& socket, std::span<const std::byte> from,
                                                     result<unix_addr> to) {
     const auto addr = co_await try_(std::move(to));
@@ -83,72 +78,13 @@ task<result<std::size_t>> unix_datagram::send_to(std::span<const std::byte> from
     return send_again(socket_, from, unix_addr::path(path));
 }
 
-result<std::size_t> unix_datagram::try_send(std::span<const std::byte> from) { return socket_.try_write(from); }
-
 result<std::size_t> unix_datagram::try_send_to(std::span<const std::byte> from, const unix_addr& to) {
     return socket_.try_call(direction::write, [&] { return sys::send_to(socket_.fd(), from, sys::to_native(to)); });
-}
-
-poll_result<result<std::size_t>> unix_datagram::poll_send(context& cx, std::span<const std::byte> from) {
-    return socket_.poll_write(cx, nullptr, from);
-}
-
-// ---- Receiving ----
-
-detail::io_operation<datagram_recv_op> unix_datagram::recv(std::span<std::byte> into) noexcept {
-    return detail::io_operation<datagram_recv_op>(socket_, into);
-}
-
-detail::io_operation<recv_from_op<unix_addr>> unix_datagram::recv_from(std::span<std::byte> into) noexcept {
-    return detail::io_operation<recv_from_op<unix_addr>>(socket_, into, takes_it::yes);
-}
-
-template <>
-poll_result<result<unix_recv_info>> recv_from_op<unix_addr>::poll(detail::io_socket& socket, context& cx,
-                                                                  const void* future) {
-    return net::poll_recv_from<unix_addr>(socket, cx, future, into_, takes_);
-}
-
-detail::io_operation<datagram_peek_op> unix_datagram::peek(std::span<std::byte> into) noexcept {
-    return detail::io_operation<datagram_peek_op>(socket_, into);
-}
-
-detail::io_operation<recv_from_op<unix_addr>> unix_datagram::peek_from(std::span<std::byte> into) noexcept {
-    return detail::io_operation<recv_from_op<unix_addr>>(socket_, into, takes_it::no);
-}
-
-result<std::size_t> unix_datagram::try_recv(std::span<std::byte> into) { return socket_.try_read(into); }
-
-result<unix_recv_info> unix_datagram::try_recv_from(std::span<std::byte> into) {
-    return net::try_recv_from<unix_addr>(socket_, into, takes_it::yes);
-}
-
-result<std::size_t> unix_datagram::try_peek(std::span<std::byte> into) { return net::try_peek(socket_, into); }
-
-result<unix_recv_info> unix_datagram::try_peek_from(std::span<std::byte> into) {
-    return net::try_recv_from<unix_addr>(socket_, into, takes_it::no);
-}
-
-poll_result<result<std::size_t>> unix_datagram::poll_recv(context& cx, std::span<std::byte> into) {
-    return socket_.poll_read(cx, nullptr, into);
-}
-
-poll_result<result<unix_recv_info>> unix_datagram::poll_recv_from(context& cx, std::span<std::byte> into) {
-    return net::poll_recv_from<unix_addr>(socket_, cx, nullptr, into, takes_it::yes);
 }
 
 // ---- The socket ----
 
 result<unix_addr> unix_datagram::local_addr() const noexcept { return unix_local_addr(socket_.fd()); }
 result<unix_addr> unix_datagram::peer_addr() const noexcept { return unix_peer_addr(socket_.fd()); }
-result<std::optional<std::error_code>> unix_datagram::take_error() const noexcept {
-    return sys::take_error(socket_.fd());
-}
-result<std::uint32_t> unix_datagram::send_buffer_size() const noexcept {
-    return get_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF);
-}
-result<void> unix_datagram::set_send_buffer_size(std::uint32_t bytes) const noexcept {
-    return set_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF, bytes);
-}
 
 }  // namespace eddy::net

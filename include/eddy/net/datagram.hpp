@@ -11,7 +11,7 @@
 #include <eddy/future.hpp>
 #include <eddy/result.hpp>
 
-// What udp_socket and unix_datagram have in common. The futures are described where they are made, in those classes.
+// The futures of datagram_socket.hpp, where they are described, and what they give.
 
 namespace eddy::net {
 
