@@ -10,14 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <any>
 #include <chrono>
-#include <cstdlib>
 #include <functional>
 #include <future>
 #include <memory>
-#include <new>
 #include <optional>
 #include <string>
 #include <thread>
@@ -27,48 +24,6 @@
 #include "support/scripted.hpp"
 #include "support/small_stack.hpp"
 #include "support/system.hpp"
-
-#if defined(__SANITIZE_THREAD__)
-#define CAN_REPLACE_NEW 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CAN_REPLACE_NEW 0  // its operator new cannot be replaced
-#endif
-#endif
-#ifndef CAN_REPLACE_NEW
-#define CAN_REPLACE_NEW 1
-#endif
-
-#if CAN_REPLACE_NEW
-namespace {
-thread_local int allocations_left = -1;  // no limit
-
-void* allocate(std::size_t size, std::size_t alignment) {
-    if (allocations_left == 0) throw std::bad_alloc();
-    if (allocations_left > 0) --allocations_left;
-    void* const block =
-        std::aligned_alloc(alignment, (std::max<std::size_t>(size, 1) + alignment - 1) / alignment * alignment);
-    if (block == nullptr) throw std::bad_alloc();
-    return block;
-}
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t size) { return allocate(size, 16); }
-[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
-    return allocate(size, std::max<std::size_t>(static_cast<std::size_t>(alignment), 16));
-}
-[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    try {
-        return allocate(size, 16);
-    } catch (const std::bad_alloc&) {
-        return nullptr;
-    }
-}
-[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
-#endif
 
 namespace {
 
@@ -646,24 +601,6 @@ TEST(Adversarial, MisuseOfATaskNamesTheCallersPlace) {
 
 // With Clang the constraints of poll_result once asked for themselves.
 TEST(Adversarial, AFutureOfAnAnyCompiles) { EXPECT_TRUE(eddy::wait(eddy::ready(std::any(1))).has_value()); }
-
-// ---- No memory ----
-
-#if CAN_REPLACE_NEW
-TEST(Adversarial, ALoopThatCannotBeBuiltLeavesNoDescriptors) {
-    {
-        core warm;
-    }
-    const auto before = support::count_fds();
-    for (int nth = 0; nth < 20; ++nth) {
-        allocations_left = nth;
-        const bool built = core::make().has_value();
-        allocations_left = -1;
-        EXPECT_EQ(support::count_fds(), before) << "allocation " << nth << " failed";
-        if (built) break;
-    }
-}
-#endif
 
 }  // namespace
 

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <functional>
 #include <new>
 #include <thread>
@@ -30,41 +29,15 @@
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
+#include "support/failing_allocations.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
 
 namespace {
-constinit thread_local long allocations_left = -1;
 
-void* allocate(std::size_t size, std::size_t alignment) {
-    if (allocations_left == 0) {
-        allocations_left = -2;
-        throw std::bad_alloc();
-    }
-    if (allocations_left > 0) --allocations_left;
-    void* const block = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-    if (block == nullptr) throw std::bad_alloc();
-    return block;
-}
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t size) { return allocate(size, 16); }
-[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
-    return allocate(size, static_cast<std::size_t>(alignment));
-}
-[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    try {
-        return allocate(size, 16);
-    } catch (...) {
-        return nullptr;
-    }
-}
-[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
-
-namespace {
+using support::allocations_left;
+using support::no_limit;
+using support::one_has_failed;
 
 /// Lets the 1st, 2nd, ... allocation of `f` on this thread fail, each in a process of its own.
 void fail_each(const char* what, const std::function<void()>& f) {
@@ -76,13 +49,13 @@ void fail_each(const char* what, const std::function<void()>& f) {
             int code = 0;
             try {
                 f();
-            } catch (const std::bad_alloc&) {
+            } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): expected
             } catch (const std::exception& e) {
-                code = allocations_left == -2 ? 0 : 3;
+                code = allocations_left == one_has_failed ? 0 : 3;
                 if (code != 0) std::fprintf(stderr, "%s\n", e.what());
             }
             if (allocations_left >= 0) code = 7;  // none failed
-            allocations_left = -1;
+            allocations_left = no_limit;
             ::_exit(code);
         }
         int status = 0;
@@ -102,18 +75,34 @@ TEST(BreakerMemory, ARuntimeThatCannotBeBuiltLeavesNothing) {
     for (long nth = 0; nth < 100; ++nth) {
         allocations_left = nth;
         const bool built = eddy::runtime::builder().worker_threads(2).build().has_value();
-        const bool failed = allocations_left == -2;
-        allocations_left = -1;
+        const bool failed = allocations_left == one_has_failed;
+        allocations_left = no_limit;
         EXPECT_EQ(support::fd_count(), before) << "allocation " << nth << " failed";
         if (built && !failed) break;
     }
+}
+
+TEST(BreakerMemory, ALoopThatCannotBeBuiltLeavesNoDescriptors) {
+    {
+        const eddy::core warm;
+    }
+    const auto before = support::fd_count();
+    support::memory_stays_short = true;
+    for (long nth = 0; nth < 20; ++nth) {
+        allocations_left = nth;
+        const bool built = eddy::core::make().has_value();
+        allocations_left = no_limit;
+        EXPECT_EQ(support::fd_count(), before) << "allocation " << nth << " failed";
+        if (built) break;
+    }
+    support::memory_stays_short = false;
 }
 
 TEST(BreakerMemory, WhatCannotBeBuiltOrEndedForWantOfMemoryEndsInAnOrderlyWay) {
     fail_each("core_thread::make", [] { static_cast<void>(eddy::core_thread::make()); });
     fail_each("local_pool::make", [] { static_cast<void>(eddy::local_pool::make(2)); });
     fail_each("shutdown_timeout", [] {
-        const long nth = std::exchange(allocations_left, -1);
+        const long nth = std::exchange(allocations_left, no_limit);
         auto rt = support::make_runtime(2);
         for (int i = 0; i < 20; ++i) rt.spawn(eddy::time::sleep(std::chrono::hours(1))).detach();
         allocations_left = nth;
@@ -128,7 +117,7 @@ TEST(BreakerMemory, WhatCannotBeBuiltOrEndedForWantOfMemoryEndsInAnOrderlyWay) {
 template <class Fn>
 void on_loop(const char* what, Fn f) {
     fail_each(what, [f] {
-        const long nth = std::exchange(allocations_left, -1);
+        const long nth = std::exchange(allocations_left, no_limit);
         eddy::core loop;
         loop.run([](long after, Fn run) -> eddy::task<> {
             co_await eddy::yield_now();
@@ -170,7 +159,7 @@ TEST(BreakerMemory, WorkOnALoopSurvivesAFailedAllocation) {
 template <class Fn>
 void on_pool(const char* what, Fn f) {
     fail_each(what, [f] {
-        const long nth = std::exchange(allocations_left, -1);
+        const long nth = std::exchange(allocations_left, no_limit);
         long left = 0;
         {
             const auto rt = support::make_runtime(1);
@@ -179,9 +168,9 @@ void on_pool(const char* what, Fn f) {
                 allocations_left = after;
                 try {
                     co_await run();
-                } catch (const std::exception&) {
+                } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch): it may end so
                 }
-                behind = std::exchange(allocations_left, -1);
+                behind = std::exchange(allocations_left, no_limit);
             }(nth, f, left));
         }
         allocations_left = left;

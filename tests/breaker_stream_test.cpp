@@ -3,20 +3,16 @@
 // ends that are broken off, numbers that are too large.
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <deque>
 #include <expected>
 #include <functional>
 #include <limits>
 #include <map>
 #include <memory>
-#include <new>
 #include <optional>
 #include <random>
 #include <ranges>
@@ -44,6 +40,8 @@
 #include <eddy/test/by_hand.hpp>
 #include <eddy/time/delay_queue.hpp>
 
+#include "support/comes_back.hpp"
+#include "support/fragile.hpp"
 #include "support/items.hpp"
 #include "support/polling.hpp"
 #include "support/scripted.hpp"
@@ -58,55 +56,12 @@ using eddy::async_generator;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::failing_move;
+using support::fragile;
 using support::plan;
 using support::stream_by_hand;
 namespace streams = eddy::streams;
 using ints = std::vector<int>;
-
-/// Runs `f` in a process of its own, which has to come to its end within five seconds, without a failure.
-#define EXPECT_COMES_BACK(...)                                      \
-    EXPECT_EXIT(                                                    \
-        {                                                           \
-            ::alarm(5);                                             \
-            (__VA_ARGS__)();                                        \
-            std::_Exit(HasFailure() ? EXIT_FAILURE : EXIT_SUCCESS); \
-        },                                                          \
-        ::testing::ExitedWithCode(EXIT_SUCCESS), "")
-
-/// A value whose moves throw when they are told to.
-struct fragile {
-    static inline int moves_left = -1;  ///< the one after so many throws; -1: none
-
-    int number = 0;
-
-    explicit fragile(int n) noexcept : number(n) {}
-    fragile(fragile&& other) : number(other.number) {  // NOLINT(performance-noexcept-move-constructor): it throws
-        count();
-        other.number = -1;
-    }
-    fragile& operator=(fragile&& other) {  // NOLINT(performance-noexcept-move-constructor): it throws
-        count();
-        number = std::exchange(other.number, -1);
-        return *this;
-    }
-    ~fragile() = default;
-
-    static void count() {
-        if (moves_left == 0) {
-            moves_left = -1;
-            throw std::runtime_error("this move throws");
-        }
-        if (moves_left > 0) --moves_left;
-    }
-};
-
-/// While it lives, the move after so many throws.
-struct failing_move {
-    explicit failing_move(int after) { fragile::moves_left = after; }
-    failing_move(const failing_move&) = delete;
-    failing_move& operator=(const failing_move&) = delete;
-    ~failing_move() { fragile::moves_left = -1; }
-};
 
 // ---- Streams whose sources throw ----
 
@@ -463,53 +418,50 @@ struct session {
     }
 };
 
+using sessions = eddy::time::delay_queue<session>;
+
+/// What a session does at its end: it inserts a hundred others, when it is told that it may, and once. (Not before, since some end
+/// while they are inserted.)
+std::function<void()> inserts_others(sessions& queue, bool& may) {
+    return [&] {
+        if (!std::exchange(may, false)) return;
+        for (int i = 0; i < 100; ++i) queue.insert(session({}), 1h);
+    };
+}
+
+/// Takes all out, of 200 at most, and says how many.
+std::size_t empty(sessions& queue) {
+    std::size_t out = 0;
+    for (; out < 200 && !queue.is_empty(); ++out) static_cast<void>(queue.remove(*queue.peek()));
+    return out;
+}
+
 TEST(BreakerStreamDeathTest, AValueThatInsertsAnotherWhenItIsTakenOut) {
     EXPECT_COMES_BACK([] {
         support::time_loop loop;
-        eddy::time::delay_queue<session> queue;
-        int inserted = -1;
-        const auto insert = [&] {
-            if (inserted != 0) return;
-            inserted = 1;
-            for (int i = 0; i < 100; ++i) queue.insert(session({}), 1h);
-        };
-        const auto key = queue.insert(session(insert), 1s);
-        inserted = 0;
-        {
-            auto taken = queue.try_remove(key);
-            EXPECT_TRUE(taken.has_value());
-        }
+        sessions queue;
+        bool may_insert = false;
+        const auto key = queue.insert(session(inserts_others(queue, may_insert)), 1s);
+        may_insert = true;
+        EXPECT_TRUE(queue.try_remove(key).has_value());
         EXPECT_EQ(queue.size(), 100u);
         EXPECT_FALSE(queue.contains(key));
-        int out = 0;
-        while (auto first = queue.peek()) {
-            static_cast<void>(queue.remove(*first));
-            if (++out > 200) break;
-        }
-        EXPECT_EQ(out, 100);
+        EXPECT_EQ(empty(queue), 100u);
     });
 }
 
 TEST(BreakerStreamDeathTest, AValueThatInsertsAnotherWhenAllAreCleared) {
     EXPECT_COMES_BACK([] {
         support::time_loop loop;
-        eddy::time::delay_queue<session> queue;
-        int inserted = -1;
-        const auto insert = [&] {
-            if (inserted != 0) return;
-            inserted = 1;
-            for (int i = 0; i < 100; ++i) queue.insert(session({}), 1h);
-        };
-        queue.insert(session(insert), 1s);
+        sessions queue;
+        bool may_insert = false;
+        queue.insert(session(inserts_others(queue, may_insert)), 1s);
         queue.insert(session({}), 1s);
-        inserted = 0;
+        may_insert = true;
         queue.clear();
-        EXPECT_TRUE(queue.size() == 0 || queue.size() == 100) << "those of the destructor are gone, or there";
-        int out = 0;
-        while (auto first = queue.peek()) {
-            static_cast<void>(queue.remove(*first));
-            if (++out > 200) break;
-        }
+        const std::size_t left = queue.size();
+        EXPECT_TRUE(left == 0 || left == 100) << "those of the destructor are gone, or there";
+        EXPECT_EQ(empty(queue), left);
     });
 }
 

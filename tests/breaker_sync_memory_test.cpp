@@ -6,7 +6,6 @@
 
 #include <chrono>
 #include <cstddef>
-#include <cstdlib>
 #include <memory>
 #include <new>
 #include <optional>
@@ -33,40 +32,10 @@
 #include <eddy/time/delay_queue.hpp>
 
 #include "support/executors.hpp"
+#include "support/failing_allocations.hpp"
 #include "support/items.hpp"
 #include "support/scripted.hpp"
 #include "support/time_loop.hpp"
-
-namespace {
-constinit thread_local long allocations_left = -1;
-
-void* allocate(std::size_t size, std::size_t alignment) {
-    if (allocations_left == 0) {
-        allocations_left = -2;
-        throw std::bad_alloc();
-    }
-    if (allocations_left > 0) --allocations_left;
-    void* const block = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-    if (block == nullptr) throw std::bad_alloc();
-    return block;
-}
-}  // namespace
-
-[[gnu::noinline]] void* operator new(std::size_t size) { return allocate(size, 16); }
-[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
-    return allocate(size, static_cast<std::size_t>(alignment));
-}
-[[gnu::noinline]] void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
-    try {
-        return allocate(size, 16);
-    } catch (...) {
-        return nullptr;
-    }
-}
-[[gnu::noinline]] void operator delete(void* block) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::size_t) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::align_val_t) noexcept { std::free(block); }
-[[gnu::noinline]] void operator delete(void* block, std::size_t, std::align_val_t) noexcept { std::free(block); }
 
 namespace {
 
@@ -74,6 +43,9 @@ using namespace std::chrono_literals;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::allocations_left;
+using support::no_limit;
+using support::one_has_failed;
 using support::plan;
 using support::script;
 using support::stream_by_hand;
@@ -90,8 +62,8 @@ bool fails(long nth, Fn&& f) {
     } catch (const std::bad_alloc&) {
         has_failed = true;
     }
-    has_failed |= allocations_left == -2;
-    allocations_left = -1;
+    has_failed |= allocations_left == one_has_failed;
+    allocations_left = no_limit;
     return has_failed;
 }
 
@@ -336,8 +308,8 @@ TEST(BreakerSyncMemory, AdaptorsLoseOneItemAtMost) {
                 } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): an item less
                 }
             }
-            const bool has_failed = allocations_left == -2;
-            allocations_left = -1;
+            const bool has_failed = allocations_left == one_has_failed;
+            allocations_left = no_limit;
             EXPECT_GE(count, least);
             EXPECT_FALSE(assert_ready(items.poll()).has_value());
             return has_failed;

@@ -4,18 +4,14 @@
 // of numbers.
 #include <gtest/gtest.h>
 
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <functional>
 #include <limits>
 #include <memory>
 #include <mutex>
-#include <new>
 #include <optional>
 #include <random>
 #include <stdexcept>
@@ -42,7 +38,9 @@
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
+#include "support/comes_back.hpp"
 #include "support/executors.hpp"
+#include "support/fragile.hpp"
 #include "support/polling.hpp"
 #include "support/scripted.hpp"
 #include "support/small_stack.hpp"
@@ -53,17 +51,9 @@ namespace {
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::failing_move;
+using support::fragile;
 namespace sync = eddy::sync;
-
-/// Runs `f` in a process of its own, which has to come to its end within five seconds.
-#define EXPECT_COMES_BACK(...) \
-    EXPECT_EXIT(               \
-        {                      \
-            ::alarm(5);        \
-            (__VA_ARGS__)();   \
-            std::_Exit(0);     \
-        },                     \
-        ::testing::ExitedWithCode(0), "")
 
 // ---- Wakers that destroy what they were told of ----
 
@@ -169,41 +159,6 @@ TEST(BreakerSync, ManyBroadcastReceiversGoInTheFirstWake) {
 }
 
 // ---- Values whose moves and ends are code ----
-
-/// A value whose moves throw when they are told to.
-struct fragile {
-    static inline int moves_left = -1;  ///< the one after so many throws; -1: none
-
-    int number = 0;
-
-    explicit fragile(int n) noexcept : number(n) {}
-    fragile(fragile&& other) : number(other.number) {  // NOLINT(performance-noexcept-move-constructor): it throws
-        count();
-        other.number = -1;
-    }
-    fragile& operator=(fragile&& other) {  // NOLINT(performance-noexcept-move-constructor): it throws
-        count();
-        number = std::exchange(other.number, -1);
-        return *this;
-    }
-    ~fragile() = default;
-
-    static void count() {
-        if (moves_left == 0) {
-            moves_left = -1;
-            throw std::runtime_error("this move throws");
-        }
-        if (moves_left > 0) --moves_left;
-    }
-};
-
-/// While it lives, the move after so many throws.
-struct failing_move {
-    explicit failing_move(int after) { fragile::moves_left = after; }
-    failing_move(const failing_move&) = delete;
-    failing_move& operator=(const failing_move&) = delete;
-    ~failing_move() { fragile::moves_left = -1; }
-};
 
 TEST(BreakerSync, APollSenderThatWasClosedStaysSoWhenItsLastSendThrows) {
     for (int nth = 0; nth < 6; ++nth) {
@@ -408,7 +363,6 @@ TEST(BreakerSyncDeathTest, AValueThatReceivesInItsDestructorLosesNone) {
     EXPECT_COMES_BACK([] {
         auto [tx, rx] = sync::mpsc<calls_at_its_end>::channel(4);
         receive_in_a_destructor(bounded_ends{std::move(rx), {std::move(tx)}});
-        if (::testing::Test::HasFailure()) std::_Exit(1);
     });
 }
 
@@ -416,7 +370,6 @@ TEST(BreakerSyncDeathTest, AValueThatReceivesInItsDestructorLosesNoneOfAnUnbound
     EXPECT_COMES_BACK([] {
         auto [tx, rx] = sync::mpsc<calls_at_its_end>::unbounded_channel();
         receive_in_a_destructor(unbounded_ends{std::move(rx), {std::move(tx)}});
-        if (::testing::Test::HasFailure()) std::_Exit(1);
     });
 }
 
@@ -451,7 +404,7 @@ TEST(BreakerSyncDeathTest, AWatchedValueMayLookAtItsChannelInItsDestructor) {
         look = [&, &from = rx] { seen = from.borrow()->number(); };
         static_cast<void>(tx.send(calls_at_its_end(2, &none, &alive)));
         look = nullptr;
-        if (seen != 2) std::_Exit(1);
+        EXPECT_EQ(seen, 2);
     });
 }
 

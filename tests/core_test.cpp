@@ -28,6 +28,7 @@
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
+#include "support/polling.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"
 
@@ -59,16 +60,6 @@ eddy::task<eddy::result<int>> fails() { co_return std::unexpected(std::make_erro
 eddy::task<void> throws() {
     co_await eddy::yield_now();
     throw std::runtime_error("from the main future");
-}
-
-template <class Fn>
-std::string text_of_misuse(Fn f) {
-    try {
-        f();
-    } catch (const eddy::misuse& e) {
-        return e.what();
-    }
-    return "(nothing was thrown)";
 }
 
 std::chrono::nanoseconds thread_cpu_time() {
@@ -217,7 +208,7 @@ TEST(Core, S60_RunInsideTheSameLoopIsRefusedAndTheOuterOneGoesOn) {
     eddy::core loop;
     int inner = 0;
     const auto outer = [&]() -> eddy::task<std::string> {
-        auto text = text_of_misuse([&] { loop.run(count_up(inner)); });
+        auto text = support::text_of_misuse([&] { loop.run(count_up(inner)); });
         EXPECT_THROW(loop.turn(), eddy::nested_runtime);
         EXPECT_THROW(loop.run_until_idle(), eddy::nested_runtime);
         // The future that was refused is gone by now: the loop must not poll it.
@@ -449,7 +440,7 @@ TEST(Core, S11_OperationThatWasMadeBeforeAnyLoopRunsInOne) {
 
 TEST(Core, S11_OperationThatIsPolledWithoutALoopSaysWhatItNeeds) {
     const auto text =
-        text_of_misuse([] { static_cast<void>(eddy::wait(eddy::net::tcp_stream::connect("127.0.0.1:1"))); });
+        support::text_of_misuse([] { static_cast<void>(eddy::wait(eddy::net::tcp_stream::connect("127.0.0.1:1"))); });
     EXPECT_NE(text.find("event loop"), std::string::npos) << text;
 }
 
@@ -509,7 +500,7 @@ TEST(Core, R020_LoopIsRefusedInAForkedChildWhereANewOneWorks) {
     loop.run(yields(1));
     int polled = 0;
     EXPECT_TRUE(support::is_true_in_child([&] {
-        const auto text = text_of_misuse([&] { loop.run(count_up(polled)); });
+        const auto text = support::text_of_misuse([&] { loop.run(count_up(polled)); });
         return polled == 0 && text.find("fork") != std::string::npos && echoes_over_a_new_loop();
     }));
     EXPECT_TRUE(echoes_over_a_new_loop());

@@ -32,15 +32,12 @@ using support::nothing;
 /// The misuse that `f` throws names this file, says `what` and how to do better.
 template <class Fn>
 void expect_misuse(Fn f, const std::string& what, const char* file = std::source_location::current().file_name()) {
-    try {
-        f();
-        ADD_FAILURE() << what << ": nothing was thrown";
-    } catch (const eddy::misuse& e) {
-        const std::string text = e.what();
-        EXPECT_STREQ(e.where().file_name(), file) << text;
-        EXPECT_NE(text.find(what), std::string::npos) << text;
-        EXPECT_NE(text.find("make another one"), std::string::npos) << text;
-    }
+    const auto thrown = support::misuse_of(f);
+    ASSERT_TRUE(thrown.has_value()) << what << ": nothing was thrown";
+    const std::string text = thrown->what();
+    EXPECT_STREQ(thrown->where().file_name(), file) << text;
+    EXPECT_NE(text.find(what), std::string::npos) << text;
+    EXPECT_NE(text.find("make another one"), std::string::npos) << text;
 }
 
 void expect_refused(eddy::runtime& empty) {

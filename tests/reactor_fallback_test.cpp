@@ -25,6 +25,7 @@
 #include <eddy/try.hpp>
 #include <eddy/wait.hpp>
 
+#include "support/polling.hpp"
 #include "support/system.hpp"
 
 namespace {
@@ -51,17 +52,8 @@ void in_own_process(F test) {
 
 eddy::background_reactor make_background() { return eddy::reactor().background().value(); }
 
-std::string misuse_of_current() {
-    try {
-        static_cast<void>(reactor_handle::current());
-    } catch (const eddy::misuse& error) {
-        return error.what();
-    }
-    return "";
-}
-
 TEST(ReactorFallback, S18_WithoutOneMisuseNamesTheRemedies) {
-    const auto text = misuse_of_current();
+    const auto text = support::text_of_misuse([] { static_cast<void>(reactor_handle::current()); });
     EXPECT_NE(text.find("event loop"), std::string::npos) << text;
     EXPECT_NE(text.find("set_fallback"), std::string::npos) << text;
     EXPECT_NE(text.find("reactor_fallback_test.cpp"), std::string::npos) << text;

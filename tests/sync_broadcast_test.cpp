@@ -11,7 +11,6 @@
 #include <memory>
 #include <optional>
 #include <random>
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -24,6 +23,7 @@
 #include <eddy/wait.hpp>
 
 #include "support/meddling_waker.hpp"
+#include "support/polling.hpp"
 #include "support/stress.hpp"
 
 namespace {
@@ -34,6 +34,7 @@ using eddy::sync::broadcast_stream;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::expect_misuse_here;
 
 broadcast_error lagged(std::uint64_t missed) { return broadcast_error(broadcast_error::kinds::lagged, missed); }
 const broadcast_error closed(broadcast_error::kinds::closed);
@@ -337,17 +338,6 @@ TEST(SyncBroadcast, P082_AnEndThatWasMovedFromIsEmpty) {
     rx = std::move(takes);
     EXPECT_EQ(tx.send(5), 1u);
     EXPECT_EQ(rx.try_recv(), 5);
-}
-
-template <class Fn>
-void expect_misuse_here(Fn f, std::uint_least32_t line = std::source_location::current().line()) {
-    try {
-        f();
-        ADD_FAILURE() << "no misuse";
-    } catch (const eddy::misuse& e) {
-        EXPECT_STREQ(e.where().file_name(), __FILE__);
-        EXPECT_EQ(e.where().line(), line);
-    }
 }
 
 TEST(SyncBroadcast, P082_MisuseOfAnEndThatWasMovedFromNamesTheCaller) {

@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <random>
-#include <source_location>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -22,6 +21,7 @@
 #include <eddy/wait.hpp>
 
 #include "support/meddling_waker.hpp"
+#include "support/polling.hpp"
 #include "support/stress.hpp"
 
 namespace eddy::detail {
@@ -43,6 +43,7 @@ using eddy::sync::watch_stream;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::expect_misuse_here;
 
 TEST(SyncWatch, P083_ShowsTheNewestValue) {
     auto [tx, rx] = watch<std::string>::channel("one");
@@ -338,17 +339,6 @@ TEST(SyncWatch, P083_AnEndThatWasMovedFromIsEmpty) {
     rx = *&rx;
     EXPECT_EQ(tx.receiver_count(), 2u);
     EXPECT_EQ(tx.sender_count(), 2u);
-}
-
-template <class Fn>
-void expect_misuse_here(Fn f, std::uint_least32_t line = std::source_location::current().line()) {
-    try {
-        f();
-        ADD_FAILURE() << "no misuse";
-    } catch (const eddy::misuse& e) {
-        EXPECT_STREQ(e.where().file_name(), __FILE__);
-        EXPECT_EQ(e.where().line(), line);
-    }
 }
 
 TEST(SyncWatch, P083_MisuseOfAnEndThatWasMovedFromNamesTheCaller) {

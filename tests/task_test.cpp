@@ -16,6 +16,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "support/polling.hpp"
 #include "support/scripted.hpp"
 #include "support/small_stack.hpp"
 
@@ -622,16 +623,11 @@ TEST(Task, R131_MoveAssignmentToItselfChangesNothing) {
 TEST(Task, R039_PolledAfterTheEndItSaysSo) {
     by_hand hand(returns(1));
     assert_ready(hand.poll());
-    const int line = __LINE__ + 2;
-    try {
-        static_cast<void>(hand.poll());
-        FAIL() << "no exception";
-    } catch (const eddy::misuse& e) {
-        const std::string text = e.what();
-        EXPECT_NE(text.find("a task was awaited, spawned or run after it had ended"), std::string::npos) << text;
-        EXPECT_NE(text.find("await a task once and keep its output"), std::string::npos) << text;
-        EXPECT_NE(text.find("task_test.cpp:" + std::to_string(line)), std::string::npos) << text;
-    }
+    const int line = __LINE__ + 1;
+    const auto text = support::text_of_misuse([&] { static_cast<void>(hand.poll()); });
+    EXPECT_NE(text.find("a task was awaited, spawned or run after it had ended"), std::string::npos) << text;
+    EXPECT_NE(text.find("await a task once and keep its output"), std::string::npos) << text;
+    EXPECT_NE(text.find("task_test.cpp:" + std::to_string(line)), std::string::npos) << text;
 }
 
 TEST(Task, R039_AwaitedAfterTheEndItSaysSo) {
@@ -672,14 +668,11 @@ TEST(Task, FallingOffTheEndIsToldWithThePlaceOfTheAwait) {
         line = std::source_location::current().line() + 1;
         static_cast<void>(co_await falls_off());
     };
-    try {
-        output_of(outer());
-        FAIL() << "no exception";
-    } catch (const eddy::misuse& e) {
-        EXPECT_NE(std::string(e.what()).find("ended without co_return"), std::string::npos) << e.what();
-        EXPECT_EQ(e.where().line(), line);
-        EXPECT_STREQ(e.where().file_name(), __FILE__);
-    }
+    const auto thrown = support::misuse_of([&] { output_of(outer()); });
+    ASSERT_TRUE(thrown.has_value());
+    EXPECT_NE(std::string(thrown->what()).find("ended without co_return"), std::string::npos) << thrown->what();
+    EXPECT_EQ(thrown->where().line(), line);
+    EXPECT_STREQ(thrown->where().file_name(), __FILE__);
 }
 #endif
 

@@ -77,6 +77,10 @@ TEST(UnixDatagram, P060_APairAndItsForms) {
     EXPECT_EQ(other.try_recv_from(into).value().size, 5u);
     auto sending = eddy::poll_fn([&](eddy::context& cx) { return one.poll_send(cx, bytes_of("67")); });
     EXPECT_EQ(within(core, std::move(sending)).value(), 2u);
+    auto peeking = eddy::poll_fn([&](eddy::context& cx) { return other.poll_peek(cx, into); });
+    EXPECT_EQ(within(core, std::move(peeking)).value(), 2u);
+    auto peeking_from = eddy::poll_fn([&](eddy::context& cx) { return other.poll_peek_from(cx, into); });
+    EXPECT_EQ(within(core, std::move(peeking_from)).value().size, 2u);
     auto receiving = eddy::poll_fn([&](eddy::context& cx) { return other.poll_recv(cx, into); });
     EXPECT_EQ(within(core, std::move(receiving)).value(), 2u);
     EXPECT_EQ(one.try_send({}).value(), 0u);

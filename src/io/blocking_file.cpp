@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include <eddy/detail/byte_window.hpp>
+#include <eddy/detail/read_filled.hpp>
 #include <eddy/error.hpp>
 #include <eddy/spawn_blocking.hpp>
 
@@ -46,13 +47,7 @@ poll_result<result<std::span<const std::byte>>> blocking_input::poll_fill_buf(co
 
 poll_result<result<std::size_t>> blocking_input::poll_read(context& cx, std::span<std::byte> into) {
     if (into.empty()) return ok(std::size_t{0});
-    const auto there = poll_fill_buf(cx);
-    if (!there) return not_ready;
-    if (!*there) return result<std::size_t>(std::unexpect, there->error());
-    const std::size_t count = std::min(into.size(), (*there)->size());
-    std::copy_n((*there)->begin(), count, into.begin());
-    begin_ += count;
-    return ok(count);
+    return poll_read_filled(*this, cx, into);
 }
 
 void blocking_input::consume(std::size_t count) {

@@ -85,28 +85,19 @@ poll_result<result<std::size_t>> pipe::poll_write(context& cx, std::span<const s
     });
 }
 
-void pipe::end_writing() noexcept {
-    waker reader;
-    waker writer;
-    {
-        const std::lock_guard guard(access_);
-        no_more_written_ = true;
-        reader.swap(reader_);
-        writer.swap(writer_);
-    }
-    std::move(reader).wake();
-}
+void pipe::end_writing() noexcept { end(no_more_written_, writer_, reader_); }
+void pipe::end_reading() noexcept { end(no_more_read_, reader_, writer_); }
 
-void pipe::end_reading() noexcept {
-    waker reader;
-    waker writer;
+void pipe::end(bool& is_over, waker& mine, waker& others) noexcept {
+    waker dropped;
+    waker woken;
     {
         const std::lock_guard guard(access_);
-        no_more_read_ = true;
-        reader.swap(reader_);
-        writer.swap(writer_);
+        is_over = true;
+        dropped.swap(mine);
+        woken.swap(others);
     }
-    std::move(writer).wake();
+    std::move(woken).wake();
 }
 
 }  // namespace eddy::detail

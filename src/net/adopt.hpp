@@ -24,14 +24,20 @@ inline result<sys::unique_fd> adopt_nonblocking(int fd) noexcept {
     return owned;
 }
 
-/// The same, if the socket's option `name` (SO_PROTOCOL, SO_TYPE, SO_DOMAIN) is `wanted`.
-inline result<void> check_socket(int fd, int name, int wanted) noexcept {
+/// Whether the socket's option `name` (SO_PROTOCOL, SO_TYPE, SO_DOMAIN) is `wanted`.
+inline result<void> check_socket(int fd, int name, int wanted,
+                                 std::errc otherwise = std::errc::wrong_protocol_type) noexcept {
     const auto is = sys::get_option<int>(fd, SOL_SOCKET, name);
     if (!is) return std::unexpected(is.error());
-    if (*is != wanted) return std::unexpected(std::make_error_code(std::errc::wrong_protocol_type));
+    if (*is != wanted) return std::unexpected(std::make_error_code(otherwise));
     return ok();
 }
 
+inline result<void> check_listens(int fd) noexcept {
+    return check_socket(fd, SO_ACCEPTCONN, 1, std::errc::invalid_argument);
+}
+
+/// adopt_nonblocking(), if the socket is of this protocol.
 inline result<sys::unique_fd> adopt_protocol(int fd, int protocol) noexcept {
     auto owned = adopt_nonblocking(fd);
     if (!owned) return owned;

@@ -17,17 +17,6 @@ task<result<void>> shut_down_socket(io_socket& socket) {
     co_return co_await done;
 }
 
-task<result<net::released>> release_stream(io_socket socket) {
-    auto flushed = poll_fn([&socket](context& cx) { return socket.poll_flush(cx, nullptr); });
-    co_await try_(flushed);
-    auto stopped = poll_fn([&socket](context& cx) { return socket.poll_stopped(cx, nullptr); });
-    co_await try_(stopped);
-    auto bytes = socket.take_received();
-    net::released parts(socket.release());
-    parts.bytes = std::move(bytes);
-    co_return parts;
-}
-
 result<std::optional<std::error_code>> take_error_of(const io_socket& socket) noexcept {
     return sys::take_error(socket.fd());
 }

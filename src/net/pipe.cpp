@@ -29,8 +29,6 @@ result<sys::unique_fd> adopt_pipe(int fd, int mode) noexcept {
     return owned;
 }
 
-task<result<released>> release(eddy::detail::io_socket socket) { co_return released(socket.release()); }
-
 }  // namespace
 
 result<ends> make() noexcept {
@@ -50,9 +48,6 @@ result<receiver> receiver::from_native(int fd) noexcept {
     if (!owned) return std::unexpected(owned.error());
     return receiver(owned->release());
 }
-
-task<result<released>> sender::into_native() && { return release(std::move(socket_)); }
-task<result<released>> receiver::into_native() && { return release(std::move(socket_)); }
 
 result<int> open_options::open(std::string_view path, int mode) const {
     if (path.empty() || path.contains('\0')) return std::unexpected(make_error_code(errc::bad_path));

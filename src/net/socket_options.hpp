@@ -13,6 +13,8 @@
 
 namespace eddy::net {
 
+inline constexpr int default_backlog = 1024;  // as Tokio's; the kernel cuts it to net.core.somaxconn
+
 inline result<bool> get_flag(int fd, int level, int name) noexcept {
     const auto value = sys::get_option<int>(fd, level, name);
     if (!value) return std::unexpected(value.error());

@@ -5,74 +5,27 @@
 
 #include <eddy/poll_fn.hpp>
 
-#include "io/current_io.hpp"
 #include "net/adopt.hpp"
 #include "net/resolver.hpp"
 #include "net/socket_options.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::net {
-namespace {
 
-constexpr int default_backlog = 1024;  // as Tokio's; the kernel cuts it to net.core.somaxconn
-
-result<sys::unique_fd> listening_socket(const socket_addr& at) noexcept {
+result<tcp_listener> tcp_listener::bind_now(const socket_addr& at) noexcept {
     auto fd = sys::tcp_socket(at.is_ipv6() ? AF_INET6 : AF_INET);
-    if (!fd) return fd;
+    if (!fd) return std::unexpected(fd.error());
     // So that a server can be restarted while connections of its predecessor are still in TIME_WAIT.
     if (auto set = set_flag(fd->get(), SOL_SOCKET, SO_REUSEADDR, true); !set) return std::unexpected(set.error());
     if (auto bound = sys::bind(fd->get(), at); !bound) return std::unexpected(bound.error());
     if (auto done = sys::listen(fd->get(), default_backlog); !done) return std::unexpected(done.error());
-    return fd;
-}
-
-}  // namespace
-
-result<tcp_listener> tcp_listener::bind(const socket_addr& at, const core_handle& handle, std::source_location where) {
-    const auto home = handle.reactor(where);
-    if (!home) return std::unexpected(home.error());
-    auto fd = listening_socket(at);
-    if (!fd) return std::unexpected(fd.error());
-    tcp_listener listener(fd->release());
-    listener.socket_.bind_to(*home);
-    return listener;
-}
-
-task<result<tcp_listener>> tcp_listener::bind_here(lookup_request at, std::source_location where) {
-    // Only checked: the socket is registered when an accept has to wait.
-    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
-    if (at.is_name()) {
-        auto found = co_await try_(resolve_here(std::move(at), where));
-        at = std::move(found);
-    }
-    std::error_code last;
-    const auto addrs = co_await try_(at.addrs());
-    for (const socket_addr& addr : addrs) {
-        auto fd = listening_socket(addr);
-        if (fd) co_return tcp_listener(fd->release());
-        last = fd.error();
-    }
-    co_return std::unexpected(last);
-}
-
-task<result<tcp_listener>> tcp_listener::bind(lookup_request at, std::source_location where) {
-    return bind_here(std::move(at), where);
-}
-
-task<result<tcp_listener>> tcp_listener::bind(std::string_view host, std::uint16_t port, std::source_location where) {
-    return bind_here(lookup_request(host, port), where);
-}
-
-task<result<tcp_listener>> tcp_listener::bind(const ip_addr& host, std::uint16_t port, std::source_location where) {
-    return bind_here(lookup_request(host, port), where);
+    return tcp_listener(fd->release());
 }
 
 result<tcp_listener> tcp_listener::from_native(int fd) noexcept {
     auto owned = adopt(fd);
     if (!owned) return std::unexpected(owned.error());
-    const auto listens = get_flag(fd, SOL_SOCKET, SO_ACCEPTCONN);
-    if (!listens) return std::unexpected(listens.error());
-    if (!*listens) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    if (const auto listens = check_listens(fd); !listens) return std::unexpected(listens.error());
     return tcp_listener(owned->release());
 }
 

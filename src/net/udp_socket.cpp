@@ -8,9 +8,9 @@
 #include <array>
 #include <bit>
 
-#include "io/current_io.hpp"
+#include "io/poll_call.hpp"
 #include "net/adopt.hpp"
-#include "net/datagram_calls.hpp"
+#include "net/first_of.hpp"
 #include "net/resolver.hpp"
 #include "net/socket_options.hpp"
 #include "net/udp_batch.hpp"
@@ -21,13 +21,6 @@ namespace {
 
 using detail::direction;
 using detail::never_drained;
-
-result<sys::unique_fd> bound_socket(const socket_addr& at) noexcept {
-    auto fd = sys::udp_socket(at.is_ipv6() ? AF_INET6 : AF_INET);
-    if (!fd) return fd;
-    if (auto bound = sys::bind(fd->get(), at); !bound) return std::unexpected(bound.error());
-    return fd;
-}
 
 result<std::size_t> send_to_now(int fd, std::span<const std::byte> from, const socket_addr& to) noexcept {
     return sys::send_to(fd, from, sys::to_native(to));
@@ -43,55 +36,17 @@ poll_result<result<std::size_t>> poll_send_to_now(detail::io_socket& socket, con
 
 // ---- Making one ----
 
-result<udp_socket> udp_socket::bind(const socket_addr& at, const core_handle& handle, std::source_location where) {
-    const auto home = handle.reactor(where);
-    if (!home) return std::unexpected(home.error());
-    auto fd = bound_socket(at);
+result<udp_socket> udp_socket::bind_now(const socket_addr& at) noexcept {
+    auto fd = sys::udp_socket(at.is_ipv6() ? AF_INET6 : AF_INET);
     if (!fd) return std::unexpected(fd.error());
-    udp_socket bound(fd->release());
-    bound.socket_.bind_to(*home);
-    return bound;
-}
-
-task<result<udp_socket>> udp_socket::bind_here(lookup_request at, std::source_location where) {
-    // Only checked: the socket is registered when something has to wait.
-    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
-    if (at.is_name()) {
-        auto found = co_await try_(resolve_here(std::move(at), where));
-        at = std::move(found);
-    }
-    std::error_code last = make_error_code(errc::no_address);
-    const auto addrs = co_await try_(at.addrs());
-    for (const socket_addr& addr : addrs) {
-        auto fd = bound_socket(addr);
-        if (fd) co_return udp_socket(fd->release());
-        last = fd.error();
-    }
-    co_return std::unexpected(last);
-}
-
-task<result<udp_socket>> udp_socket::bind(lookup_request at, std::source_location where) {
-    return bind_here(std::move(at), where);
-}
-
-task<result<udp_socket>> udp_socket::bind(std::string_view host, std::uint16_t port, std::source_location where) {
-    return bind_here(lookup_request(host, port), where);
-}
-
-task<result<udp_socket>> udp_socket::bind(const ip_addr& host, std::uint16_t port, std::source_location where) {
-    return bind_here(lookup_request(host, port), where);
+    if (auto bound = sys::bind(fd->get(), at); !bound) return std::unexpected(bound.error());
+    return udp_socket(fd->release());
 }
 
 result<udp_socket> udp_socket::from_native(int fd) noexcept {
     auto owned = adopt_protocol(fd, IPPROTO_UDP);
     if (!owned) return std::unexpected(owned.error());
     return udp_socket(owned->release());
-}
-
-task<result<released>> udp_socket::into_native() && {
-    return [](detail::io_socket socket) -> task<result<released>> {
-        co_return released(socket.release());
-    }(std::move(socket_));
 }
 
 // ---- Connecting ----
@@ -101,13 +56,11 @@ task<result<void>> udp_socket::connect_to(detail::io_socket& socket, lookup_requ
         auto found = co_await try_(resolve_here(std::move(to), where));
         to = std::move(found);
     }
-    std::error_code last = make_error_code(errc::no_address);
     const auto addrs = co_await try_(to.addrs());
-    for (const socket_addr& addr : addrs) {
-        last = sys::connect(socket.fd(), addr);
-        if (!last) co_return ok();
-    }
-    co_return std::unexpected(last);
+    co_return first_of(addrs, [&socket](const socket_addr& addr) -> result<void> {
+        if (const std::error_code error = sys::connect(socket.fd(), addr)) return std::unexpected(error);
+        return ok();
+    });
 }
 
 task<result<void>> udp_socket::connect(lookup_request to, std::source_location where) {
@@ -123,10 +76,6 @@ task<result<void>> udp_socket::connect(const ip_addr& host, std::uint16_t port, 
 }
 
 // ---- Sending ----
-
-detail::io_operation<datagram_send_op> udp_socket::send(std::span<const std::byte> from) noexcept {
-    return detail::io_operation<datagram_send_op>(socket_, from);
-}
 
 detail::io_operation<send_to_op> udp_socket::send_to(std::span<const std::byte> from, const socket_addr& to) noexcept {
     return detail::io_operation<send_to_op>(socket_, from, to);
@@ -148,7 +97,6 @@ task<result<std::size_t>> udp_socket::send_to_named(detail::io_socket& socket, s
         to = std::move(found);
     }
     const auto addrs = co_await try_(to.addrs());
-    if (addrs.empty()) co_return std::unexpected(make_error_code(errc::no_address));
     co_return co_await detail::io_operation<send_to_op>(socket, from, addrs.front());
 }
 
@@ -161,8 +109,6 @@ poll_result<result<std::size_t>> send_many_op::poll(detail::io_socket& socket, c
     return socket.poll_call(direction::write, cx, future, [&] { return send_batch(socket.fd(), all_); }, never_drained);
 }
 
-result<std::size_t> udp_socket::try_send(std::span<const std::byte> from) { return socket_.try_write(from); }
-
 result<std::size_t> udp_socket::try_send_to(std::span<const std::byte> from, const socket_addr& to) {
     return socket_.try_call(direction::write, [&] { return send_to_now(socket_.fd(), from, to); });
 }
@@ -172,30 +118,12 @@ result<std::size_t> udp_socket::try_send_many(std::span<const outgoing_datagram>
     return socket_.try_call(direction::write, [&] { return send_batch(socket_.fd(), all); });
 }
 
-poll_result<result<std::size_t>> udp_socket::poll_send(context& cx, std::span<const std::byte> from) {
-    return socket_.poll_write(cx, nullptr, from);
-}
-
 poll_result<result<std::size_t>> udp_socket::poll_send_to(context& cx, std::span<const std::byte> from,
                                                           const socket_addr& to) {
     return poll_send_to_now(socket_, cx, nullptr, from, to);
 }
 
 // ---- Receiving ----
-
-detail::io_operation<datagram_recv_op> udp_socket::recv(std::span<std::byte> into) noexcept {
-    return detail::io_operation<datagram_recv_op>(socket_, into);
-}
-
-detail::io_operation<recv_from_op<socket_addr>> udp_socket::recv_from(std::span<std::byte> into) noexcept {
-    return detail::io_operation<recv_from_op<socket_addr>>(socket_, into, takes_it::yes);
-}
-
-template <>
-poll_result<result<recv_info>> recv_from_op<socket_addr>::poll(detail::io_socket& socket, context& cx,
-                                                               const void* future) {
-    return net::poll_recv_from<socket_addr>(socket, cx, future, into_, takes_);
-}
 
 detail::io_operation<recv_many_op> udp_socket::recv_many(std::span<incoming_datagram> all) noexcept {
     return detail::io_operation<recv_many_op>(socket_, all);
@@ -206,52 +134,15 @@ poll_result<result<std::size_t>> recv_many_op::poll(detail::io_socket& socket, c
     return socket.poll_call(direction::read, cx, future, [&] { return recv_batch(socket.fd(), all_); }, never_drained);
 }
 
-detail::io_operation<datagram_peek_op> udp_socket::peek(std::span<std::byte> into) noexcept {
-    return detail::io_operation<datagram_peek_op>(socket_, into);
-}
-
-detail::io_operation<recv_from_op<socket_addr>> udp_socket::peek_from(std::span<std::byte> into) noexcept {
-    return detail::io_operation<recv_from_op<socket_addr>>(socket_, into, takes_it::no);
-}
-
-result<std::size_t> udp_socket::try_recv(std::span<std::byte> into) { return socket_.try_read(into); }
-
-result<recv_info> udp_socket::try_recv_from(std::span<std::byte> into) {
-    return net::try_recv_from<socket_addr>(socket_, into, takes_it::yes);
-}
-
 result<std::size_t> udp_socket::try_recv_many(std::span<incoming_datagram> all) {
     if (all.empty()) return std::size_t{0};
     return socket_.try_call(direction::read, [&] { return recv_batch(socket_.fd(), all); });
-}
-
-result<std::size_t> udp_socket::try_peek(std::span<std::byte> into) { return net::try_peek(socket_, into); }
-
-result<recv_info> udp_socket::try_peek_from(std::span<std::byte> into) {
-    return net::try_recv_from<socket_addr>(socket_, into, takes_it::no);
-}
-
-poll_result<result<std::size_t>> udp_socket::poll_recv(context& cx, std::span<std::byte> into) {
-    return socket_.poll_read(cx, nullptr, into);
-}
-
-poll_result<result<recv_info>> udp_socket::poll_recv_from(context& cx, std::span<std::byte> into) {
-    return net::poll_recv_from<socket_addr>(socket_, cx, nullptr, into, takes_it::yes);
-}
-
-poll_result<result<std::size_t>> udp_socket::poll_peek(context& cx, std::span<std::byte> into) {
-    return socket_.poll_peek(cx, nullptr, into);
-}
-
-poll_result<result<recv_info>> udp_socket::poll_peek_from(context& cx, std::span<std::byte> into) {
-    return net::poll_recv_from<socket_addr>(socket_, cx, nullptr, into, takes_it::no);
 }
 
 // ---- The socket ----
 
 result<socket_addr> udp_socket::local_addr() const noexcept { return sys::local_addr(socket_.fd()); }
 result<socket_addr> udp_socket::peer_addr() const noexcept { return sys::peer_addr(socket_.fd()); }
-result<std::optional<std::error_code>> udp_socket::take_error() const noexcept { return sys::take_error(socket_.fd()); }
 
 result<bool> udp_socket::broadcast() const noexcept { return get_flag(socket_.fd(), SOL_SOCKET, SO_BROADCAST); }
 result<void> udp_socket::set_broadcast(bool on) const noexcept {
@@ -261,12 +152,6 @@ result<std::uint32_t> udp_socket::ttl() const noexcept { return get_ttl(socket_.
 result<void> udp_socket::set_ttl(std::uint32_t hops) const noexcept { return net::set_ttl(socket_.fd(), hops); }
 result<std::uint32_t> udp_socket::tos() const noexcept { return get_tos(socket_.fd()); }
 result<void> udp_socket::set_tos(std::uint32_t tos) const noexcept { return net::set_tos(socket_.fd(), tos); }
-result<std::uint32_t> udp_socket::send_buffer_size() const noexcept {
-    return get_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF);
-}
-result<void> udp_socket::set_send_buffer_size(std::uint32_t bytes) const noexcept {
-    return set_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF, bytes);
-}
 result<std::uint32_t> udp_socket::recv_buffer_size() const noexcept {
     return get_number(socket_.fd(), SOL_SOCKET, SO_RCVBUF);
 }

@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 
 #include "io/accept.hpp"
-#include "io/current_io.hpp"
 #include "io/poll_call.hpp"
 #include "net/adopt.hpp"
 #include "net/socket_options.hpp"
@@ -12,68 +11,22 @@
 #include "sys/syscall.hpp"
 
 namespace eddy::net {
-namespace {
 
-constexpr int default_backlog = 1024;  // as Tokio's; the kernel cuts it to net.core.somaxconn
-
-}  // namespace
-
-result<unix_listener> unix_listener::bind_now(const result<unix_addr>& at) noexcept {
-    if (!at) return std::unexpected(at.error());
+result<unix_listener> unix_listener::bind_now(const unix_addr& at) noexcept {
     // The kernel would give it a name of its own choice, which nobody knows.
-    if (at->is_unnamed()) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    if (at.is_unnamed()) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
     auto fd = sys::unix_socket(SOCK_STREAM);
     if (!fd) return std::unexpected(fd.error());
-    if (auto bound = sys::bind(fd->get(), sys::to_native(*at)); !bound) return std::unexpected(bound.error());
+    if (auto bound = sys::bind(fd->get(), sys::to_native(at)); !bound) return std::unexpected(bound.error());
     if (auto done = sys::listen(fd->get(), default_backlog); !done) return std::unexpected(done.error());
     return unix_listener(fd->release());
-}
-
-result<unix_listener> unix_listener::bind_for(const result<unix_addr>& at, const core_handle& handle,
-                                              std::source_location where) {
-    const auto home = handle.reactor(where);
-    if (!home) return std::unexpected(home.error());
-    auto bound = bind_now(at);
-    if (bound) bound->socket_.bind_to(*home);
-    return bound;
-}
-
-task<result<unix_listener>> unix_listener::bind_here(result<unix_addr> at, std::source_location where) {
-    // Only checked: the socket is registered when an accept has to wait.
-    if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
-    co_return bind_now(at);
-}
-
-result<unix_listener> unix_listener::bind(const unix_addr& at, const core_handle& handle, std::source_location where) {
-    return bind_for(at, handle, where);
-}
-
-result<unix_listener> unix_listener::bind(std::string_view path, const core_handle& handle,
-                                          std::source_location where) {
-    return bind_for(unix_addr::path(path), handle, where);
-}
-
-task<result<unix_listener>> unix_listener::bind(const unix_addr& at, std::source_location where) {
-    return bind_here(at, where);
-}
-
-task<result<unix_listener>> unix_listener::bind(std::string_view path, std::source_location where) {
-    return bind_here(unix_addr::path(path), where);
 }
 
 result<unix_listener> unix_listener::from_native(int fd) noexcept {
     auto owned = adopt_unix(fd, SOCK_STREAM);
     if (!owned) return std::unexpected(owned.error());
-    const auto listens = get_flag(fd, SOL_SOCKET, SO_ACCEPTCONN);
-    if (!listens) return std::unexpected(listens.error());
-    if (!*listens) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+    if (const auto listens = check_listens(fd); !listens) return std::unexpected(listens.error());
     return unix_listener(owned->release());
-}
-
-task<result<released>> unix_listener::into_native() && {
-    return [](detail::io_socket socket) -> task<result<released>> {
-        co_return released(socket.release());
-    }(std::move(socket_));
 }
 
 poll_result<result<unix_accepted>> unix_listener::poll_accept(context& cx, const void* future) {

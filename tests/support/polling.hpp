@@ -2,8 +2,12 @@
 #pragma once
 
 #include <functional>
+#include <optional>
+#include <source_location>
 #include <string>
 #include <utility>
+
+#include <gtest/gtest.h>
 
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
@@ -38,14 +42,30 @@ auto poll_with(F& future, const eddy::waker& waker) {
     return future.poll(cx);
 }
 
+/// What `f` throws of that kind, if it does.
 template <class Fn>
-std::string text_of_misuse(Fn&& f) {
+std::optional<eddy::misuse> misuse_of(Fn&& f) {
     try {
         std::forward<Fn>(f)();
     } catch (const eddy::misuse& e) {
-        return e.what();
+        return e;
     }
-    return "(nothing was thrown)";
+    return std::nullopt;
+}
+
+template <class Fn>
+std::string text_of_misuse(Fn&& f) {
+    const auto thrown = misuse_of(std::forward<Fn>(f));
+    return thrown ? thrown->what() : "(nothing was thrown)";
+}
+
+/// That `f`, which is to be written on the line of this call, throws a misuse that names this line.
+template <class Fn>
+void expect_misuse_here(Fn&& f, const std::source_location& here = std::source_location::current()) {
+    const auto thrown = misuse_of(std::forward<Fn>(f));
+    ASSERT_TRUE(thrown.has_value()) << "nothing was thrown on line " << here.line();
+    EXPECT_STREQ(thrown->where().file_name(), here.file_name());
+    EXPECT_EQ(thrown->where().line(), here.line());
 }
 
 }  // namespace support

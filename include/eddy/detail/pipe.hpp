@@ -32,6 +32,7 @@ private:
     std::size_t put(std::span<const std::byte> from) noexcept;
     template <class Move>
     poll_result<result<std::size_t>> poll_moved(context& cx, waker& mine, waker& others, Move move);
+    void end(bool& is_over, waker& mine, waker& others) noexcept;
 
     mutex access_;  // guards all below
     std::unique_ptr<std::byte[]> ring_;

@@ -21,10 +21,6 @@ public:
 
     /// Adds a chunk of slots at the end.
     void grow() { chunks_.push_back(std::make_unique<Slot[]>(per_chunk)); }
-    /// Makes it at least `slots` in all; if that fails, some are made.
-    void grow_to(std::size_t slots) {
-        while (size() < slots) grow();
-    }
     /// Destroys the chunks at the end that none of the first `slots` are in.
     void shrink_to(std::size_t slots) noexcept {
         const std::size_t kept = (slots + per_chunk - 1) / per_chunk;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -14,6 +13,7 @@
 #include <eddy/detail/byte_window.hpp>
 #include <eddy/detail/forwards_io.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/detail/read_filled.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/io/lent.hpp>
@@ -46,13 +46,7 @@ public:
         drop_if_seeking();
         if (left_.empty() && into.size() >= capacity_) return detail::poll_read_checked(inner_, cx, into);
         if (into.empty()) return ok(std::size_t{0});
-        const auto there = poll_fill_buf(cx);
-        if (!there) return not_ready;
-        if (!*there) return result<std::size_t>(std::unexpect, there->error());
-        const std::size_t count = std::min(into.size(), left_.size());
-        std::copy_n(left_.begin(), count, into.begin());
-        consume(count);
-        return ok(count);
+        return detail::poll_read_filled(*this, cx, into);
     }
 
     poll_result<result<std::span<const std::byte>>> poll_fill_buf(context& cx) {

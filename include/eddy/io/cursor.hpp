@@ -14,6 +14,7 @@
 #include <eddy/bytes.hpp>
 #include <eddy/detail/byte_room.hpp>
 #include <eddy/detail/byte_window.hpp>
+#include <eddy/detail/read_filled.hpp>
 #include <eddy/future.hpp>
 #include <eddy/io/async_seek.hpp>
 #include <eddy/result.hpp>
@@ -35,12 +36,7 @@ public:
     explicit cursor(T over) : over_(std::move(over)) {}
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
-        const auto there = poll_fill_buf(cx);
-        if (!there) return not_ready;
-        const std::size_t count = std::min(into.size(), (*there)->size());
-        std::copy_n((*there)->begin(), count, into.begin());
-        at_ += count;
-        return ok(count);
+        return detail::poll_read_filled(*this, cx, into);
     }
     poll_result<result<std::span<const std::byte>>> poll_fill_buf(context& cx) {
         if (!cx.consume_budget()) return not_ready;

@@ -27,12 +27,12 @@ public:
     explicit read_half(shared* of) noexcept : shared_(of) {}
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
-        return ask(cx, [&](S& object) { return object.poll_read(cx, into); });
+        return detail::with_split(shared_, cx, [&](S& object) { return object.poll_read(cx, into); });
     }
     poll_result<result<std::size_t>> poll_read_vectored(context& cx, std::span<const std::span<std::byte>> into)
         requires vectored_read<S>
     {
-        return ask(cx, [&](S& object) { return object.poll_read_vectored(cx, into); });
+        return detail::with_split(shared_, cx, [&](S& object) { return object.poll_read_vectored(cx, into); });
     }
 
     /// Whether the two are halves of one object, so that unsplit() takes them.
@@ -43,12 +43,6 @@ public:
 private:
     template <class U>
     friend U unsplit(read_half<U> reader, write_half<U> writer, std::source_location where);
-
-    template <class Fn>
-    auto ask(context& cx, Fn f) {
-        if (!shared_) throw misuse("this half of a split object was moved from", cx.where());
-        return detail::with_split(*shared_, cx, f);
-    }
 
     typename shared::share shared_;
 };
@@ -62,30 +56,24 @@ public:
     explicit write_half(shared* of) noexcept : shared_(of) {}
 
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
-        return ask(cx, [&](S& object) { return object.poll_write(cx, from); });
+        return detail::with_split(shared_, cx, [&](S& object) { return object.poll_write(cx, from); });
     }
     poll_result<result<std::size_t>> poll_write_vectored(context& cx, std::span<const std::span<const std::byte>> from)
         requires vectored_write<S>
     {
-        return ask(cx, [&](S& object) { return object.poll_write_vectored(cx, from); });
+        return detail::with_split(shared_, cx, [&](S& object) { return object.poll_write_vectored(cx, from); });
     }
     poll_result<result<void>> poll_flush(context& cx) {
-        return ask(cx, [&](S& object) { return object.poll_flush(cx); });
+        return detail::with_split(shared_, cx, [&](S& object) { return object.poll_flush(cx); });
     }
     poll_result<result<void>> poll_shutdown(context& cx) {
-        return ask(cx, [&](S& object) { return object.poll_shutdown(cx); });
+        return detail::with_split(shared_, cx, [&](S& object) { return object.poll_shutdown(cx); });
     }
 
 private:
     friend class read_half<S>;
     template <class U>
     friend U unsplit(read_half<U> reader, write_half<U> writer, std::source_location where);
-
-    template <class Fn>
-    auto ask(context& cx, Fn f) {
-        if (!shared_) throw misuse("this half of a split object was moved from", cx.where());
-        return detail::with_split(*shared_, cx, f);
-    }
 
     typename shared::share shared_;
 };

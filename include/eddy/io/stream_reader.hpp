@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <functional>
@@ -14,6 +13,7 @@
 
 #include <eddy/bytes.hpp>
 #include <eddy/detail/byte_window.hpp>
+#include <eddy/detail/read_filled.hpp>
 #include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/future.hpp>
 #include <eddy/result.hpp>
@@ -57,13 +57,7 @@ public:
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         if (into.empty()) return ok(std::size_t{0});
-        const auto there = poll_fill_buf(cx);
-        if (!there) return not_ready;
-        if (!*there) return result<std::size_t>(std::unexpect, there->error());
-        const std::size_t count = std::min(into.size(), (*there)->size());
-        std::copy_n((*there)->begin(), count, into.begin());
-        used_ += count;
-        return ok(count);
+        return detail::poll_read_filled(*this, cx, into);
     }
 
     poll_result<result<std::span<const std::byte>>> poll_fill_buf(context& cx) {

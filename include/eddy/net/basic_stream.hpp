@@ -11,16 +11,12 @@
 #include <eddy/io/interest.hpp>
 #include <eddy/net/halves.hpp>
 #include <eddy/net/reading.hpp>
-#include <eddy/net/released.hpp>
+#include <eddy/net/socket_owner.hpp>
 #include <eddy/net/socket_readiness.hpp>
 #include <eddy/net/writing.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
 
 namespace eddy::detail {
-
-/// The task behind into_native() of streams.
-[[nodiscard]] task<result<net::released>> release_stream(io_socket socket);
 
 /// The error that waits in a socket.
 [[nodiscard]] result<std::optional<std::error_code>> take_error_of(const io_socket& socket) noexcept;
@@ -31,17 +27,8 @@ namespace eddy::net {
 
 /// What tcp_stream and unix_stream have in common: reading and writing, in one piece or in halves.
 template <class Self>
-class basic_stream : public reading<Self>, public peeking<Self>, public writing<Self> {
+class basic_stream : public reading<Self>, public peeking<Self>, public writing<Self>, public socket_owner {
 public:
-    /// Gives the socket up: a future, since a driver may have fetched bytes that belong to it.
-    [[nodiscard]] task<result<released>> into_native() && { return detail::release_stream(std::move(socket_)); }
-    // Only to say in a short error what to write.
-    template <class... A>
-    auto into_native(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
-    [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
-
     /// As readable() and writable(), for any interest.
     [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }
     /// The error that waits in the socket, if any; it is cleared by asking.
@@ -64,12 +51,7 @@ public:
     }
 
 protected:
-    explicit basic_stream(detail::io_socket&& socket) noexcept : socket_(std::move(socket)) {}
-
-    friend detail::socket_access;
-    detail::io_socket& socket() noexcept { return socket_; }
-
-    detail::io_socket socket_;
+    using socket_owner::socket_owner;
 };
 
 }  // namespace eddy::net

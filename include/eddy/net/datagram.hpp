@@ -9,9 +9,10 @@
 
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/future.hpp>
+#include <eddy/net/buffer_op.hpp>
 #include <eddy/result.hpp>
 
-// What udp_socket and unix_datagram have in common. The futures are described where they are made, in those classes.
+// The futures of datagram_socket.hpp, where they are described, and what they give.
 
 namespace eddy::net {
 
@@ -26,50 +27,12 @@ struct basic_recv_info {
         : size(count), from(sender), is_truncated(truncated) {}
 };
 
-class datagram_send_op {
-public:
-    using value_type = std::size_t;
-    static constexpr detail::direction way = detail::direction::write;
-
-    explicit datagram_send_op(std::span<const std::byte> from) noexcept : from_(from) {}
-
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
-        return socket.poll_write(cx, future, from_);
-    }
-
-private:
-    std::span<const std::byte> from_;
-};
-
-class datagram_recv_op {
-public:
-    using value_type = std::size_t;
-    static constexpr detail::direction way = detail::direction::read;
-
-    explicit datagram_recv_op(std::span<std::byte> into) noexcept : into_(into) {}
-
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
-        return socket.poll_read(cx, future, into_);
-    }
-
-private:
-    std::span<std::byte> into_;
-};
-
-class datagram_peek_op {
-public:
-    using value_type = std::size_t;
-    static constexpr detail::direction way = detail::direction::read;
-
-    explicit datagram_peek_op(std::span<std::byte> into) noexcept : into_(into) {}
-
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
-        return socket.poll_peek(cx, future, into_);
-    }
-
-private:
-    std::span<std::byte> into_;
-};
+using datagram_send_op =
+    buffer_op<&detail::io_socket::poll_write, detail::direction::write, std::span<const std::byte>, if_empty::call>;
+using datagram_recv_op =
+    buffer_op<&detail::io_socket::poll_read, detail::direction::read, std::span<std::byte>, if_empty::call>;
+using datagram_peek_op =
+    buffer_op<&detail::io_socket::poll_peek, detail::direction::read, std::span<std::byte>, if_empty::call>;
 
 enum class takes_it : bool { no, yes };
 

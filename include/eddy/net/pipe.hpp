@@ -5,15 +5,13 @@
 #include <string_view>
 #include <utility>
 
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/net/reading.hpp>
-#include <eddy/net/released.hpp>
+#include <eddy/net/socket_owner.hpp>
 #include <eddy/net/socket_readiness.hpp>
 #include <eddy/net/writing.hpp>
 #include <eddy/result.hpp>
-#include <eddy/task.hpp>
 
 /// Pipes: without a name, as pipe(2) makes them, and FIFOs, which a path in the file system stands for.
 namespace eddy::net::pipe {
@@ -24,59 +22,36 @@ struct ends;
 /// The end of a pipe that is written to. Otherwise as the writing side of a stream.
 ///
 /// A write to a pipe that nobody reads from is broken_pipe; SIGPIPE is not raised, whatever the process does with it: for that, each
-/// write has a cost of two system calls more, and of three on a thread that blocks SIGPIPE itself. shutdown() does nothing: the reader sees the end when the last sender is destroyed.
-class sender : public writing<sender> {
+/// write has a cost of two system calls more, and of three on a thread that blocks SIGPIPE itself. shutdown() does nothing: the
+/// reader sees the end when the last sender is destroyed.
+class sender : public writing<sender>, public socket_owner {
 public:
     /// Adopts the writing end of a pipe, or of a FIFO. It is owned from here on, also if this fails.
     /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; errc::not_a_pipe; permission_denied, if it is not open for
     /// writing; bad_file_descriptor.
     [[nodiscard]] static result<sender> from_native(int fd) noexcept;
-    /// Gives the end up. (A future, as of all that is like it; this one never waits.)
-    [[nodiscard]] task<result<released>> into_native() &&;
-    // Only to say in a short error what to write.
-    template <class... A>
-    auto into_native(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
-    [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
     /// As writable(), for any interest: writable without being asked for is that nobody reads any more.
     [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }
 
 private:
-    friend eddy::detail::socket_access;
     friend open_options;
     friend result<ends> make() noexcept;
-    explicit sender(int fd) noexcept : socket_(fd, eddy::detail::descriptor_kind::pipe) {}
-    eddy::detail::io_socket& socket() noexcept { return socket_; }
-
-    eddy::detail::io_socket socket_;
+    explicit sender(int fd) noexcept : socket_owner(fd, eddy::detail::descriptor_kind::pipe) {}
 };
 
 /// The end of a pipe that is read from. Otherwise as the reading side of a stream; its end is when no sender is left. Of a FIFO: a
 /// read while nobody has it open for writing gives 0, too, and a later one may give bytes again.
-class receiver : public reading<receiver> {
+class receiver : public reading<receiver>, public socket_owner {
 public:
     /// Adopts the reading end of a pipe, or of a FIFO. It is owned from here on, also if this fails.
     /// Errors: as sender::from_native().
     [[nodiscard]] static result<receiver> from_native(int fd) noexcept;
-    /// Gives the end up. (A future, as of all that is like it; this one never waits.)
-    [[nodiscard]] task<result<released>> into_native() &&;
-    // Only to say in a short error what to write.
-    template <class... A>
-    auto into_native(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
-    [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
     [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }
 
 private:
-    friend eddy::detail::socket_access;
     friend open_options;
     friend result<ends> make() noexcept;
-    explicit receiver(int fd) noexcept : socket_(fd, eddy::detail::descriptor_kind::pipe) {}
-    eddy::detail::io_socket& socket() noexcept { return socket_; }
-
-    eddy::detail::io_socket socket_;
+    explicit receiver(int fd) noexcept : socket_owner(fd, eddy::detail::descriptor_kind::pipe) {}
 };
 
 /// What make() gives.

@@ -3,15 +3,13 @@
 
 #include <cstdint>
 #include <optional>
-#include <source_location>
-#include <string_view>
 #include <system_error>
 #include <utility>
 
-#include <eddy/core_handle.hpp>
 #include <eddy/detail/accept_pause.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/net/ip_binding.hpp>
 #include <eddy/net/listener.hpp>
 #include <eddy/net/released.hpp>
 #include <eddy/net/socket_addr.hpp>
@@ -31,31 +29,14 @@ class tcp_listener;
 using accept_future = basic_accept_future<tcp_listener>;
 using incoming_stream = basic_incoming_stream<tcp_listener>;
 
-/// A socket that accepts TCP connections.
+/// A socket that accepts TCP connections: once it is bound, with SO_REUSEADDR and a backlog of 1,024.
 ///
 /// Thread safety: one accept may be pending at a time; the last to poll is woken.
 /// Lifetime: it must outlive its futures and streams, and must not move while one waits. Destroying it closes the
 /// socket, and resets connections that nobody has accepted.
-class tcp_listener {
+class tcp_listener : public ip_binding<tcp_listener> {
 public:
     using accepted_type = accepted;
-
-    /// Binds and listens at once: with SO_REUSEADDR and a backlog of 1,024. It belongs to the loop behind `handle`, on
-    /// whose thread this is. Port 0 takes a free one: see local_addr().
-    /// Errors: address_in_use, permission_denied, ..., as bind(2); errc::io_disabled; errc::runtime_shutdown.
-    [[nodiscard]] static result<tcp_listener> bind(const socket_addr& at, const core_handle& handle,
-                                                   std::source_location where = std::source_location::current());
-
-    /// The same as a future, on the loop that polls it. `at` is what is `to_socket_addrs`, or a host and a port: of several
-    /// addresses, and of those of a name, the first that can be bound is taken.
-    /// Errors: besides, as lookup_host(). Of several errors the last is reported.
-    /// Cancel safety: safe; only a look-up ever waits.
-    [[nodiscard]] static task<result<tcp_listener>> bind(lookup_request at,
-                                                         std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<tcp_listener>> bind(std::string_view host, std::uint16_t port,
-                                                         std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<tcp_listener>> bind(const ip_addr& host, std::uint16_t port,
-                                                         std::source_location where = std::source_location::current());
 
     /// Adopts a listening socket. It is owned from here on, also if this fails.
     /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no TCP socket;
@@ -92,12 +73,13 @@ public:
     result<void> set_ttl(std::uint32_t hops) const noexcept;
 
 private:
+    friend ip_binding<tcp_listener>;
     friend accept_future;
     friend incoming_stream;
     friend class tcp_socket;
     explicit tcp_listener(int fd) noexcept : socket_(fd) {}
 
-    static task<result<tcp_listener>> bind_here(lookup_request at, std::source_location where);
+    static result<tcp_listener> bind_now(const socket_addr& at) noexcept;
     poll_result<result<accepted>> poll_accept(context& cx, const void* future);
     /// Takes out the waker that a future has left here.
     void leave(const void* future) noexcept {

@@ -8,42 +8,18 @@
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/future.hpp>
 #include <eddy/io/leased_buffer.hpp>
+#include <eddy/net/buffer_op.hpp>
 #include <eddy/result.hpp>
 
 // The futures of streams: what each polls. They are described where they are made, in reading.hpp and writing.hpp.
 
 namespace eddy::net {
 
-class read_op {
-public:
-    using value_type = std::size_t;
-    static constexpr detail::direction way = detail::direction::read;
+using read_op =
+    buffer_op<&detail::io_socket::poll_read, detail::direction::read, std::span<std::byte>, if_empty::nothing>;
 
-    explicit read_op(std::span<std::byte> into) noexcept : into_(into) {}
-
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
-        if (into_.empty()) return ok(std::size_t{0});
-        return socket.poll_read(cx, future, into_);
-    }
-
-private:
-    std::span<std::byte> into_;
-};
-
-class read_vectored_op {
-public:
-    using value_type = std::size_t;
-    static constexpr detail::direction way = detail::direction::read;
-
-    explicit read_vectored_op(std::span<const std::span<std::byte>> into) noexcept : into_(into) {}
-
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
-        return socket.poll_read_vectored(cx, future, into_);
-    }
-
-private:
-    std::span<const std::span<std::byte>> into_;
-};
+using read_vectored_op = buffer_op<&detail::io_socket::poll_read_vectored, detail::direction::read,
+                                   std::span<const std::span<std::byte>>, if_empty::call>;
 
 class read_exact_op {
 public:
@@ -77,52 +53,14 @@ public:
     }
 };
 
-class peek_op {
-public:
-    using value_type = std::size_t;
-    static constexpr detail::direction way = detail::direction::read;
+using peek_op =
+    buffer_op<&detail::io_socket::poll_peek, detail::direction::read, std::span<std::byte>, if_empty::nothing>;
 
-    explicit peek_op(std::span<std::byte> into) noexcept : into_(into) {}
+using write_op =
+    buffer_op<&detail::io_socket::poll_write, detail::direction::write, std::span<const std::byte>, if_empty::nothing>;
 
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
-        if (into_.empty()) return ok(std::size_t{0});
-        return socket.poll_peek(cx, future, into_);
-    }
-
-private:
-    std::span<std::byte> into_;
-};
-
-class write_op {
-public:
-    using value_type = std::size_t;
-    static constexpr detail::direction way = detail::direction::write;
-
-    explicit write_op(std::span<const std::byte> from) noexcept : from_(from) {}
-
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
-        if (from_.empty()) return ok(std::size_t{0});
-        return socket.poll_write(cx, future, from_);
-    }
-
-private:
-    std::span<const std::byte> from_;
-};
-
-class write_vectored_op {
-public:
-    using value_type = std::size_t;
-    static constexpr detail::direction way = detail::direction::write;
-
-    explicit write_vectored_op(std::span<const std::span<const std::byte>> from) noexcept : from_(from) {}
-
-    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
-        return socket.poll_write_vectored(cx, future, from_);
-    }
-
-private:
-    std::span<const std::span<const std::byte>> from_;
-};
+using write_vectored_op = buffer_op<&detail::io_socket::poll_write_vectored, detail::direction::write,
+                                    std::span<const std::span<const std::byte>>, if_empty::call>;
 
 /// Writes what is `left`, some at a time, and takes off what was written.
 template <class WriteSome>

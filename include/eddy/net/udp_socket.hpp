@@ -8,17 +8,14 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 
-#include <eddy/core_handle.hpp>
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
-#include <eddy/io/interest.hpp>
 #include <eddy/net/datagram.hpp>
-#include <eddy/net/released.hpp>
+#include <eddy/net/datagram_socket.hpp>
+#include <eddy/net/ip_binding.hpp>
 #include <eddy/net/socket_addr.hpp>
-#include <eddy/net/socket_readiness.hpp>
 #include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task.hpp>
@@ -73,37 +70,13 @@ using dgram_received = basic_dgram_received<udp_socket, B, socket_addr>;
 /// Lifetime: the socket must outlive its futures, and must not move while one of them waits. Destroying it closes it.
 /// Cost: registers with the loop at the first operation that would block. None of the futures allocates, but where a name is
 /// looked up, and those that take the socket over.
-class udp_socket {
+class udp_socket : public datagram_socket<socket_addr>, public ip_binding<udp_socket> {
 public:
-    /// Binds at once. It belongs to the loop behind `handle`, on whose thread this is. Port 0 takes a free one: see
-    /// local_addr().
-    /// Errors: address_in_use, permission_denied, ..., as bind(2); errc::io_disabled; errc::runtime_shutdown.
-    [[nodiscard]] static result<udp_socket> bind(const socket_addr& at, const core_handle& handle,
-                                                 std::source_location where = std::source_location::current());
-    /// The same as a future, on the loop that polls it. `at` is what is `to_socket_addrs`, or a host and a port: of several
-    /// addresses, and of those of a name, the first that can be bound is taken.
-    /// Errors: besides, as lookup_host(). Of several errors the last is reported.
-    /// Cancel safety: safe; only a look-up ever waits.
-    [[nodiscard]] static task<result<udp_socket>> bind(lookup_request at,
-                                                       std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<udp_socket>> bind(std::string_view host, std::uint16_t port,
-                                                       std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<udp_socket>> bind(const ip_addr& host, std::uint16_t port,
-                                                       std::source_location where = std::source_location::current());
-
     /// Adopts a UDP socket, bound or not: with options that must be set before, say. It is owned from here on, also if this
     /// fails.
     /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no UDP socket;
     /// bad_file_descriptor.
     [[nodiscard]] static result<udp_socket> from_native(int fd) noexcept;
-    /// Gives the socket up. (A future, as of all sockets; this one never waits.)
-    [[nodiscard]] task<result<released>> into_native() &&;
-    // Only to say in a short error what to write.
-    template <class... A>
-    auto into_native(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
-    [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
     /// From now on, send() goes there, and only what comes from there is received. Of several addresses, and of those of a name,
     /// the first is taken to which there is a way. Nothing is sent. Connecting once more changes the peer.
@@ -115,13 +88,9 @@ public:
     [[nodiscard]] task<result<void>> connect(const ip_addr& host, std::uint16_t port,
                                              std::source_location where = std::source_location::current());
 
-    // ---- Sending. All are safe to cancel: a future that is destroyed before it is ready has sent nothing. ----
+    // ---- Besides what datagram_socket has. All are safe to cancel. ----
 
-    /// Sends a datagram, which may be empty, to where the socket is connected, and returns its size.
-    /// Errors: destination_address_required if it is not connected; message_size.
-    /// Cost: one system call if there is room, else one more after the wait.
-    [[nodiscard]] detail::io_operation<datagram_send_op> send(std::span<const std::byte> from) noexcept;
-    /// The same to `to`.
+    /// As send(), but to `to`.
     [[nodiscard]] detail::io_operation<send_to_op> send_to(std::span<const std::byte> from,
                                                            const socket_addr& to) noexcept;
     /// The same to the first address of what is `to_socket_addrs`, which may have to be looked up.
@@ -135,39 +104,17 @@ public:
     /// Cost: one system call for all.
     [[nodiscard]] detail::io_operation<send_many_op> send_many(std::span<const outgoing_datagram> all) noexcept;
     /// Without waiting. Errors: operation_would_block if there is no room.
-    result<std::size_t> try_send(std::span<const std::byte> from);
     result<std::size_t> try_send_to(std::span<const std::byte> from, const socket_addr& to);
     result<std::size_t> try_send_many(std::span<const outgoing_datagram> all);
-    /// In the form of polls.
-    poll_result<result<std::size_t>> poll_send(context& cx, std::span<const std::byte> from);
+    /// In the form of a poll.
     poll_result<result<std::size_t>> poll_send_to(context& cx, std::span<const std::byte> from, const socket_addr& to);
 
-    // ---- Receiving. All are safe to cancel: no datagram is lost with a future that is destroyed before it is ready. ----
-
-    /// Receives a datagram, and returns how much of it has been put into `into`; 0 may be an empty datagram. The rest of one
-    /// that is larger is lost: see recv_from(), which says so, and may be used if the socket is connected, too.
-    /// Cost: one system call if one is there, else one more after the wait.
-    [[nodiscard]] detail::io_operation<datagram_recv_op> recv(std::span<std::byte> into) noexcept;
-    /// The same, and says where it has come from, and whether it was larger.
-    [[nodiscard]] detail::io_operation<recv_from_op<socket_addr>> recv_from(std::span<std::byte> into) noexcept;
     /// Receives what is there, as many as there are in `all` and 64 at most, and returns how many: at least one, since it waits
     /// for the first. 0 only if `all` is empty.
     /// Cost: one system call for all.
     [[nodiscard]] detail::io_operation<recv_many_op> recv_many(std::span<incoming_datagram> all) noexcept;
-    /// As recv() and recv_from(), but the datagram stays where it is, and is the next one to be received.
-    [[nodiscard]] detail::io_operation<datagram_peek_op> peek(std::span<std::byte> into) noexcept;
-    [[nodiscard]] detail::io_operation<recv_from_op<socket_addr>> peek_from(std::span<std::byte> into) noexcept;
     /// Without waiting. Errors: operation_would_block if none is there.
-    result<std::size_t> try_recv(std::span<std::byte> into);
-    result<recv_info> try_recv_from(std::span<std::byte> into);
     result<std::size_t> try_recv_many(std::span<incoming_datagram> all);
-    result<std::size_t> try_peek(std::span<std::byte> into);
-    result<recv_info> try_peek_from(std::span<std::byte> into);
-    /// In the form of polls.
-    poll_result<result<std::size_t>> poll_recv(context& cx, std::span<std::byte> into);
-    poll_result<result<recv_info>> poll_recv_from(context& cx, std::span<std::byte> into);
-    poll_result<result<std::size_t>> poll_peek(context& cx, std::span<std::byte> into);
-    poll_result<result<recv_info>> poll_peek_from(context& cx, std::span<std::byte> into);
 
     // ---- With the socket and the buffer handed over, and given back ----
 
@@ -189,21 +136,11 @@ public:
         return eddy::detail::refuse_lvalue<A...>();
     }
 
-    // ---- Readiness ----
-
-    /// Waits until a receive (a send) is worth trying, and says for what the socket is ready. Any number of tasks may wait.
-    /// Cancel safety: safe. Errors: errc::runtime_shutdown.
-    [[nodiscard]] socket_readiness readable() noexcept { return {socket_, io::interest::readable}; }
-    [[nodiscard]] socket_readiness writable() noexcept { return {socket_, io::interest::writable}; }
-    [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }
-
     // ---- The socket. Errors: what getsockopt(2) and setsockopt(2) report. ----
 
     [[nodiscard]] result<socket_addr> local_addr() const noexcept;
     /// Errors: not_connected.
     [[nodiscard]] result<socket_addr> peer_addr() const noexcept;
-    /// The error that waits in the socket, if any; it is cleared by asking.
-    [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
 
     /// Whether datagrams may be sent to broadcast addresses (SO_BROADCAST).
     [[nodiscard]] result<bool> broadcast() const noexcept;
@@ -214,9 +151,7 @@ public:
     /// The type of service of what is sent (IP_TOS; the traffic class on IPv6).
     [[nodiscard]] result<std::uint32_t> tos() const noexcept;
     result<void> set_tos(std::uint32_t tos) const noexcept;
-    /// In bytes; the kernel answers twice what was set, since it counts its own bookkeeping.
-    [[nodiscard]] result<std::uint32_t> send_buffer_size() const noexcept;
-    result<void> set_send_buffer_size(std::uint32_t bytes) const noexcept;
+    /// As send_buffer_size().
     [[nodiscard]] result<std::uint32_t> recv_buffer_size() const noexcept;
     result<void> set_recv_buffer_size(std::uint32_t bytes) const noexcept;
     /// The interface that it is bound to, by its name, if it is bound to one (SO_BINDTODEVICE).
@@ -248,9 +183,10 @@ public:
     result<void> leave_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept;
 
 private:
-    explicit udp_socket(int fd) noexcept : socket_(fd, detail::descriptor_kind::socket) {}
+    friend ip_binding<udp_socket>;
+    using datagram_socket::datagram_socket;
 
-    static task<result<udp_socket>> bind_here(lookup_request at, std::source_location where);
+    static result<udp_socket> bind_now(const socket_addr& at) noexcept;
     static task<result<void>> connect_to(detail::io_socket& socket, lookup_request to, std::source_location where);
     static task<result<std::size_t>> send_to_named(detail::io_socket& socket, std::span<const std::byte> from,
                                                    lookup_request to, std::source_location where);
@@ -258,15 +194,9 @@ private:
     static task<dgram_sent<B>> send_dgram_of(udp_socket socket, B buffer, socket_addr to);
     template <class B>
     static task<dgram_received<B>> recv_dgram_of(udp_socket socket, B buffer);
-
-    detail::io_socket socket_;
 };
 
 // ---- Implementation ----
-
-template <>
-poll_result<result<recv_info>> recv_from_op<socket_addr>::poll(detail::io_socket& socket, context& cx,
-                                                               const void* future);
 
 class send_to_op {
 public:

@@ -2,17 +2,14 @@
 #pragma once
 
 #include <optional>
-#include <source_location>
-#include <string_view>
 #include <system_error>
 
-#include <eddy/core_handle.hpp>
 #include <eddy/detail/accept_pause.hpp>
-#include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/listener.hpp>
-#include <eddy/net/released.hpp>
+#include <eddy/net/socket_owner.hpp>
 #include <eddy/net/unix_addr.hpp>
+#include <eddy/net/unix_binding.hpp>
 #include <eddy/net/unix_stream.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task.hpp>
@@ -28,43 +25,21 @@ class unix_listener;
 using unix_accept_future = basic_accept_future<unix_listener>;
 using unix_incoming_stream = basic_incoming_stream<unix_listener>;
 
-/// A Unix socket that accepts connections.
+/// A Unix socket that accepts connections: once it is bound, with a backlog of 1,024.
 ///
 /// The file of its path stays when it is destroyed: who wants it gone removes it; who finds it there from an earlier run removes
 /// it before binding. (An abstract name is gone with the socket.)
 /// Thread safety: one accept may be pending at a time; the last to poll is woken.
 /// Lifetime: it must outlive its futures and streams, and must not move while one waits. Destroying it closes the
 /// socket, and resets connections that nobody has accepted.
-class unix_listener {
+class unix_listener : public socket_owner, public unix_binding<unix_listener> {
 public:
     using accepted_type = unix_accepted;
-
-    /// Binds to a path, or to any address but none, and listens at once, with a backlog of 1,024. It belongs to the loop behind
-    /// `handle`, on whose thread this is.
-    /// Errors: address_in_use, also if the path is that of a file of any kind; permission_denied, ..., as bind(2); as
-    /// unix_addr::path(); errc::io_disabled; errc::runtime_shutdown.
-    [[nodiscard]] static result<unix_listener> bind(const unix_addr& at, const core_handle& handle,
-                                                    std::source_location where = std::source_location::current());
-    [[nodiscard]] static result<unix_listener> bind(std::string_view path, const core_handle& handle,
-                                                    std::source_location where = std::source_location::current());
-    /// The same as a future, on the loop that polls it. It never waits.
-    [[nodiscard]] static task<result<unix_listener>> bind(const unix_addr& at,
-                                                          std::source_location where = std::source_location::current());
-    [[nodiscard]] static task<result<unix_listener>> bind(std::string_view path,
-                                                          std::source_location where = std::source_location::current());
 
     /// Adopts a listening socket. It is owned from here on, also if this fails.
     /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no Unix stream socket;
     /// bad_file_descriptor; invalid_argument if it does not listen.
     [[nodiscard]] static result<unix_listener> from_native(int fd) noexcept;
-    /// Gives the socket up. (A future, as of all sockets; this one never waits.)
-    [[nodiscard]] task<result<released>> into_native() &&;
-    // Only to say in a short error what to write.
-    template <class... A>
-    auto into_native(A&&...) & {
-        return eddy::detail::refuse_lvalue<A...>();
-    }
-    [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
     /// Waits for a connection; its peer has no name, unless it has bound one.
     /// Errors: too_many_files_open and its like (no descriptors, no memory) are returned once; then the next accept waits
@@ -83,14 +58,12 @@ public:
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
 
 private:
+    friend unix_binding<unix_listener>;
     friend unix_accept_future;
     friend unix_incoming_stream;
-    explicit unix_listener(int fd) noexcept : socket_(fd, detail::descriptor_kind::socket) {}
+    explicit unix_listener(int fd) noexcept : socket_owner(fd, detail::descriptor_kind::socket) {}
 
-    static result<unix_listener> bind_now(const result<unix_addr>& at) noexcept;
-    static result<unix_listener> bind_for(const result<unix_addr>& at, const core_handle& handle,
-                                          std::source_location where);
-    static task<result<unix_listener>> bind_here(result<unix_addr> at, std::source_location where);
+    static result<unix_listener> bind_now(const unix_addr& at) noexcept;
     poll_result<result<unix_accepted>> poll_accept(context& cx, const void* future);
     /// Takes out the waker that a future has left here.
     void leave(const void* future) noexcept {
@@ -98,7 +71,6 @@ private:
         pause_.leave(future);
     }
 
-    detail::io_socket socket_;
     detail::accept_pause pause_;
 };
 

@@ -41,15 +41,16 @@ struct split_object {
 };
 
 /// What a half does with the object: `f(object)` under the lock, or "not yet".
-template <class S, class Fn>
-auto with_split(split_object<S>& shared, context& cx, Fn&& f) -> decltype(f(shared.object)) {
-    if (!shared.lock.poll_lock(cx.waker())) return not_ready;
+template <class Share, class Fn>
+auto with_split(const Share& shared, context& cx, Fn&& f) -> decltype(f(shared->object)) {
+    if (!shared) throw misuse("this half of what was split was moved from", cx.where());
+    if (!shared->lock.poll_lock(cx.waker())) return not_ready;
     struct unlock_at_end {
         two_way_lock& lock;
         ~unlock_at_end() { lock.unlock(); }
     };
-    const unlock_at_end guard{shared.lock};
-    return f(shared.object);
+    const unlock_at_end guard{shared->lock};
+    return f(shared->object);
 }
 
 }  // namespace eddy::detail
@@ -68,8 +69,7 @@ public:
     explicit stream_half(shared* of) noexcept : shared_(of) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
-        if (!shared_) throw misuse("this half of a split stream was moved from", cx.where());
-        return detail::with_split(*shared_, cx, [&](S& object) { return object.poll_next(cx); });
+        return detail::with_split(shared_, cx, [&](S& object) { return object.poll_next(cx); });
     }
 
 private:
@@ -94,7 +94,7 @@ public:
 
     poll_result<outcome> poll_ready(context& cx) {
         if (!held_) return outcome();
-        return ask(cx, [&](S& object) { return poll_held(object, cx); });
+        return detail::with_split(shared_, cx, [&](S& object) { return poll_held(object, cx); });
     }
 
     outcome start_send(T item, std::source_location where = std::source_location::current()) {
@@ -104,7 +104,7 @@ public:
     }
 
     poll_result<outcome> poll_flush(context& cx) {
-        return ask(cx, [&](S& object) -> poll_result<outcome> {
+        return detail::with_split(shared_, cx, [&](S& object) -> poll_result<outcome> {
             auto sent = poll_held(object, cx);
             if (!sent || !*sent) return sent;
             return object.poll_flush(cx);
@@ -112,7 +112,7 @@ public:
     }
 
     poll_result<outcome> poll_close(context& cx) {
-        return ask(cx, [&](S& object) -> poll_result<outcome> {
+        return detail::with_split(shared_, cx, [&](S& object) -> poll_result<outcome> {
             auto sent = poll_held(object, cx);
             if (!sent || !*sent) return sent;
             return object.poll_close(cx);
@@ -122,12 +122,6 @@ public:
 private:
     template <class U, class V>
     friend U reunite(stream_half<U> reader, sink_half<U, V> writer, std::source_location where);
-
-    template <class Fn>
-    poll_result<outcome> ask(context& cx, Fn&& f) {
-        if (!shared_) throw misuse("this half of a split sink was moved from", cx.where());
-        return detail::with_split(*shared_, cx, std::forward<Fn>(f));
-    }
 
     /// Ready when no item is kept here.
     poll_result<outcome> poll_held(S& object, context& cx) {

@@ -177,6 +177,7 @@ private:
     detail::deadline_heap order_;                           // of the slots that are used
     std::unordered_map<std::uint64_t, std::size_t> moved_;  // by number: the slot to which compact() has moved it
     std::size_t first_free_ = none;
+    std::size_t first_unused_ = 0;  // from here on, all slots are free, and in no list yet
     std::uint64_t next_number_ = 0;
     sleep_future wait_;
     std::source_location where_;
@@ -187,14 +188,9 @@ private:
 
 template <class T>
 std::size_t delay_queue<T>::take_free() {
-    if (first_free_ == none) {
-        const std::size_t before = slots_.size();
-        slots_.grow();
-        for (std::size_t at = slots_.size(); at-- > before;) put_free(at);
-    }
-    const std::size_t at = first_free_;
-    first_free_ = slots_[at].next_free;
-    return at;
+    if (first_free_ != none) return std::exchange(first_free_, slots_[first_free_].next_free);
+    if (first_unused_ == slots_.size()) slots_.grow();
+    return first_unused_++;
 }
 
 template <class T>
@@ -286,25 +282,29 @@ void delay_queue<T>::reserve(std::size_t additional) {
     if (additional > std::numeric_limits<std::size_t>::max() - size())
         throw std::length_error("delay_queue::reserve(): there can be no room for so many values");
     order_.reserve(size() + additional);  // first, since it refuses at once what no memory can hold
-    const rebuilt_free_list when_done(*this);
-    slots_.grow_to(size() + additional);
+    while (slots_.size() < size() + additional) slots_.grow();
 }
 
 /// Takes all free slots out of use while it lives: what is inserted meanwhile comes into new ones, at the end.
 template <class T>
 class delay_queue<T>::rebuilt_free_list {
 public:
-    explicit rebuilt_free_list(delay_queue& of) noexcept : queue_(of) { queue_.first_free_ = none; }
+    explicit rebuilt_free_list(delay_queue& of) noexcept : queue_(of) { forget(); }
     rebuilt_free_list(const rebuilt_free_list&) = delete;
     rebuilt_free_list& operator=(const rebuilt_free_list&) = delete;
     ~rebuilt_free_list() {
-        queue_.first_free_ = none;
+        forget();
         for (std::size_t at = queue_.slots_.size(); at-- > 0;) {
             if (!queue_.slots_[at].is_used() && !queue_.slots_[at].value.has_value()) queue_.put_free(at);
         }
     }
 
 private:
+    void forget() noexcept {
+        queue_.first_free_ = none;
+        queue_.first_unused_ = queue_.slots_.size();
+    }
+
     delay_queue& queue_;
 };
 
@@ -346,6 +346,7 @@ void delay_queue<T>::swap(delay_queue& other) noexcept {
     std::swap(order_, other.order_);
     std::swap(moved_, other.moved_);
     std::swap(first_free_, other.first_free_);
+    std::swap(first_unused_, other.first_unused_);
     std::swap(next_number_, other.next_number_);
     follow_first();
     other.follow_first();

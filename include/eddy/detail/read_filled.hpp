@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <span>
+
+#include <eddy/future.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::detail {
+
+/// poll_read() of a reader with a buffer: takes what is there, or comes, by its poll_fill_buf() and consume().
+template <class R>
+poll_result<result<std::size_t>> poll_read_filled(R& from, context& cx, std::span<std::byte> into) {
+    const auto there = from.poll_fill_buf(cx);
+    if (!there) return not_ready;
+    if (!*there) return result<std::size_t>(std::unexpect, there->error());
+    const std::size_t count = std::min(into.size(), (*there)->size());
+    std::copy_n((*there)->begin(), count, into.begin());
+    from.consume(count);
+    return ok(count);
+}
+
+}  // namespace eddy::detail

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <cstddef>
+
+#include <eddy/detail/io_socket.hpp>
+#include <eddy/future.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::net {
+
+/// What is done with an empty buffer: nothing, or the call all the same, since it may be an empty datagram.
+enum class if_empty : bool { nothing, call };
+
+/// An operation that is one call of its socket, with a buffer or a list of buffers.
+template <auto Call, detail::direction Way, class Buffer, if_empty Empty>
+class buffer_op {
+public:
+    using value_type = std::size_t;
+    static constexpr detail::direction way = Way;
+
+    explicit buffer_op(Buffer buffer) noexcept : buffer_(buffer) {}
+
+    poll_result<result<std::size_t>> poll(detail::io_socket& socket, context& cx, const void* future) {
+        if (Empty == if_empty::nothing && buffer_.empty()) return ok(std::size_t{0});
+        return (socket.*Call)(cx, future, buffer_);
+    }
+
+private:
+    Buffer buffer_;
+};
+
+}  // namespace eddy::net

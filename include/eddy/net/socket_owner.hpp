@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <utility>
+
+#include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/io_socket.hpp>
+#include <eddy/net/released.hpp>
+#include <eddy/result.hpp>
+#include <eddy/task.hpp>
+
+namespace eddy::detail {
+
+struct socket_access;
+
+/// The task behind into_native().
+[[nodiscard]] task<result<net::released>> release_socket(io_socket socket);
+
+}  // namespace eddy::detail
+
+namespace eddy::net {
+
+/// What streams, ends of pipes, sockets for datagrams and listeners have in common: they own a descriptor, which can be given up.
+class socket_owner {
+public:
+    /// Gives the descriptor up: a future, since a driver may have fetched bytes that belong to it. Of all but TCP it never waits.
+    [[nodiscard]] task<result<released>> into_native() && { return detail::release_socket(std::move(socket_)); }
+    // Only to say in a short error what to write.
+    template <class... A>
+    auto into_native(A&&...) & {
+        return eddy::detail::refuse_lvalue<A...>();
+    }
+    [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
+
+protected:
+    explicit socket_owner(detail::io_socket&& socket) noexcept : socket_(std::move(socket)) {}
+    socket_owner(int fd, detail::descriptor_kind kind) noexcept : socket_(fd, kind) {}
+    socket_owner(socket_owner&&) noexcept = default;
+    socket_owner& operator=(socket_owner&&) noexcept = default;
+    ~socket_owner() = default;
+
+    friend detail::socket_access;
+    detail::io_socket& socket() noexcept { return socket_; }
+
+    detail::io_socket socket_;
+};
+
+}  // namespace eddy::net

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/net/datagram_socket.hpp>
+
+#include <sys/socket.h>
+
+#include <type_traits>
+
+#include <eddy/net/socket_addr.hpp>
+#include <eddy/net/unix_addr.hpp>
+
+#include "io/poll_call.hpp"
+#include "net/socket_options.hpp"
+#include "net/unix_calls.hpp"
+#include "sys/sockaddr.hpp"
+#include "sys/syscall.hpp"
+
+namespace eddy::net {
+namespace {
+
+using detail::direction;
+
+template <class Addr>
+result<Addr> sender_of(const sys::native_addr& native) noexcept {
+    if constexpr (std::is_same_v<Addr, unix_addr>) {
+        return unix_sender(native);
+    } else {
+        return sys::from_native(native.get(), native.size);
+    }
+}
+
+template <class Addr>
+result<basic_recv_info<Addr>> recv_from_now(int fd, std::span<std::byte> into, takes_it takes) noexcept {
+    sys::native_addr native;
+    const auto got = sys::recv_from(fd, into, native, takes == takes_it::yes ? 0 : MSG_PEEK);
+    if (!got) return std::unexpected(got.error());
+    const auto from = sender_of<Addr>(native);
+    if (!from) return std::unexpected(from.error());
+    return basic_recv_info<Addr>(got->size, *from, got->is_truncated);
+}
+
+}  // namespace
+
+template <class Addr>
+poll_result<result<basic_recv_info<Addr>>> recv_from_op<Addr>::poll(detail::io_socket& socket, context& cx,
+                                                                    const void* future) {
+    return socket.poll_call(
+        direction::read, cx, future, [&] { return recv_from_now<Addr>(socket.fd(), into_, takes_); },
+        detail::never_drained);
+}
+
+template <class Addr>
+auto datagram_socket<Addr>::try_recv_from(std::span<std::byte> into) -> result<recv_info_type> {
+    return socket_.try_call(direction::read, [&] { return recv_from_now<Addr>(socket_.fd(), into, takes_it::yes); });
+}
+
+template <class Addr>
+result<std::size_t> datagram_socket<Addr>::try_peek(std::span<std::byte> into) {
+    return socket_.try_call(direction::read,
+                            [&] { return sys::recv(socket_.fd(), into.data(), into.size(), MSG_PEEK); });
+}
+
+template <class Addr>
+auto datagram_socket<Addr>::try_peek_from(std::span<std::byte> into) -> result<recv_info_type> {
+    return socket_.try_call(direction::read, [&] { return recv_from_now<Addr>(socket_.fd(), into, takes_it::no); });
+}
+
+template <class Addr>
+result<std::optional<std::error_code>> datagram_socket<Addr>::take_error() const noexcept {
+    return sys::take_error(socket_.fd());
+}
+
+template <class Addr>
+result<std::uint32_t> datagram_socket<Addr>::send_buffer_size() const noexcept {
+    return get_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF);
+}
+
+template <class Addr>
+result<void> datagram_socket<Addr>::set_send_buffer_size(std::uint32_t bytes) const noexcept {
+    return set_number(socket_.fd(), SOL_SOCKET, SO_SNDBUF, bytes);
+}
+
+template class recv_from_op<socket_addr>;
+template class recv_from_op<unix_addr>;
+template class datagram_socket<socket_addr>;
+template class datagram_socket<unix_addr>;
+
+}  // namespace eddy::net

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#include <eddy/net/socket_owner.hpp>
+
+#include <eddy/poll_fn.hpp>
+#include <eddy/try.hpp>
+
+namespace eddy::detail {
+
+task<result<net::released>> release_socket(io_socket socket) {
+    auto flushed = poll_fn([&socket](context& cx) { return socket.poll_flush(cx, nullptr); });
+    co_await try_(flushed);
+    auto stopped = poll_fn([&socket](context& cx) { return socket.poll_stopped(cx, nullptr); });
+    co_await try_(stopped);
+    auto bytes = socket.take_received();
+    net::released parts(socket.release());
+    parts.bytes = std::move(bytes);
+    co_return parts;
+}
+
+}  // namespace eddy::detail
