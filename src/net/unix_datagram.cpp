@@ -179,6 +179,15 @@ poll_result<result<unix_recv_info>> unix_datagram::poll_recv_from(context& cx, s
 
 // ---- The socket ----
 
+result<void> unix_datagram::shutdown(shutdown_side which) const noexcept {
+    switch (which) {
+    case shutdown_side::receiving: return sys::shutdown(socket_.fd(), SHUT_RD);
+    case shutdown_side::sending: return sys::shutdown(socket_.fd(), SHUT_WR);
+    case shutdown_side::both: break;
+    }
+    return sys::shutdown(socket_.fd(), SHUT_RDWR);
+}
+
 result<unix_addr> unix_datagram::local_addr() const noexcept { return unix_local_addr(socket_.fd()); }
 result<unix_addr> unix_datagram::peer_addr() const noexcept { return unix_peer_addr(socket_.fd()); }
 result<std::optional<std::error_code>> unix_datagram::take_error() const noexcept {

@@ -9,6 +9,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
+#include <eddy/net/any_call.hpp>
 #include <eddy/net/halves.hpp>
 #include <eddy/net/reading.hpp>
 #include <eddy/net/released.hpp>
@@ -31,7 +32,7 @@ namespace eddy::net {
 
 /// What tcp_stream and unix_stream have in common: reading and writing, in one piece or in halves.
 template <class Self>
-class basic_stream : public reading<Self>, public peeking<Self>, public writing<Self> {
+class basic_stream : public reading<Self>, public peeking<Self>, public writing<Self>, public any_call<Self> {
 public:
     /// Gives the socket up: a future, since a driver may have fetched bytes that belong to it.
     [[nodiscard]] task<result<released>> into_native() && { return detail::release_stream(std::move(socket_)); }

@@ -15,6 +15,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
+#include <eddy/net/any_call.hpp>
 #include <eddy/net/datagram.hpp>
 #include <eddy/net/released.hpp>
 #include <eddy/net/socket_addr.hpp>
@@ -73,7 +74,7 @@ using dgram_received = basic_dgram_received<udp_socket, B, socket_addr>;
 /// Lifetime: the socket must outlive its futures, and must not move while one of them waits. Destroying it closes it.
 /// Cost: registers with the loop at the first operation that would block. None of the futures allocates, but where a name is
 /// looked up, and those that take the socket over.
-class udp_socket {
+class udp_socket : public any_call<udp_socket> {
 public:
     /// Binds at once. It belongs to the loop behind `handle`, on whose thread this is. Port 0 takes a free one: see
     /// local_addr().
@@ -248,6 +249,8 @@ public:
     result<void> leave_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept;
 
 private:
+    friend detail::socket_access;
+    detail::io_socket& socket() noexcept { return socket_; }
     explicit udp_socket(int fd) noexcept : socket_(fd, detail::descriptor_kind::socket) {}
 
     static task<result<udp_socket>> bind_here(lookup_request at, std::source_location where);

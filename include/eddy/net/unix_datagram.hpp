@@ -14,6 +14,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
+#include <eddy/net/any_call.hpp>
 #include <eddy/net/datagram.hpp>
 #include <eddy/net/released.hpp>
 #include <eddy/net/socket_readiness.hpp>
@@ -26,6 +27,9 @@ namespace eddy::net {
 using unix_recv_info = basic_recv_info<unix_addr>;
 struct unix_datagram_pair;
 
+/// What unix_datagram::shutdown() ends.
+enum class shutdown_side : unsigned char { receiving, sending, both };
+
 /// A Unix socket for datagrams. None is lost and all are in order, so a sender waits while its receiver's queue is full. A datagram
 /// is received as a whole: what does not fit into the buffer is lost, and recv_from() says so.
 ///
@@ -36,7 +40,7 @@ struct unix_datagram_pair;
 /// direction only the last to be polled is woken. readable() and writable() may be awaited by any number.
 /// Lifetime: the socket must outlive its futures, and must not move while one of them waits. Destroying it closes it, and leaves
 /// the file of its path.
-class unix_datagram {
+class unix_datagram : public any_call<unix_datagram> {
 public:
     /// Binds to a path, or to any address. It belongs to the loop behind `handle`, on whose thread this is.
     /// Errors: address_in_use, also if the path is that of a file of any kind; ..., as bind(2); as unix_addr::path();
@@ -119,6 +123,10 @@ public:
 
     // ---- The socket ----
 
+    /// Ends what is received, what is sent, or both: from then on a receive gives 0 when what has come is taken, and a send
+    /// is broken_pipe; so is one of the peer to whom receiving has been ended. Who waits is woken.
+    /// Errors: not_connected.
+    result<void> shutdown(shutdown_side which) const noexcept;
     [[nodiscard]] result<unix_addr> local_addr() const noexcept;
     /// Errors: not_connected.
     [[nodiscard]] result<unix_addr> peer_addr() const noexcept;
@@ -129,6 +137,8 @@ public:
     result<void> set_send_buffer_size(std::uint32_t bytes) const noexcept;
 
 private:
+    friend detail::socket_access;
+    detail::io_socket& socket() noexcept { return socket_; }
     explicit unix_datagram(int fd) noexcept : socket_(fd, detail::descriptor_kind::socket) {}
 
     static result<unix_datagram> bind_now(const result<unix_addr>& at) noexcept;
