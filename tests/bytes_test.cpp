@@ -186,6 +186,24 @@ TEST(Bytes, P103_ComparesAndHashesByItsBytes) {
     EXPECT_EQ(std::string_view(b), "abc");
 }
 
+#ifdef EDDY_HAS_INT128
+TEST(Bytes, P043_NumbersOf128Bits) {
+    constexpr auto large = eddy::uint128_t{1} << 127 | 2;
+    bytes_mut row;
+    row.put_u128(large);
+    row.put_u128_le(large);
+    row.put_i128(-5);
+    row.put_i128_le(-5);
+    EXPECT_EQ(row.text().substr(15, 2), "\x02\x02"sv);
+    EXPECT_TRUE(row.get_u128() == large);
+    EXPECT_TRUE(row.get_u128_le() == large);
+    EXPECT_TRUE(row.get_i128() == -5);
+    EXPECT_TRUE(row.get_i128_le() == -5);
+    row.put_u64(1);
+    EXPECT_THROW(row.get_u128(), std::out_of_range);
+}
+#endif
+
 TEST(Bytes, P043_NumbersInBothOrders) {
     bytes_mut row;
     row.put_u8(0xfe);

@@ -482,6 +482,23 @@ TEST(IoNumbers, P043_InBothOrdersByteByByte) {
     EXPECT_EQ(number.count(), 3u);
 }
 
+#ifdef EDDY_HAS_INT128
+TEST(IoNumbers, P043_Of128Bits) {
+    constexpr auto large = eddy::uint128_t{0x0102030405060708} << 64 | 0x090a0b0c0d0e0f10;
+    choppy_writer to;
+    ASSERT_TRUE(finish(io::write_u128(to, large)));
+    ASSERT_TRUE(finish(io::write_u128_le(to, large)));
+    ASSERT_TRUE(finish(io::write_i128(to, -2)));
+    ASSERT_TRUE(finish(io::write_i128_le(to, -2)));
+    EXPECT_EQ(to.got().substr(0, 17), "\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\x0c\x0d\x0e\x0f\x10\x10"sv);
+    choppy_reader from(to.got());
+    EXPECT_TRUE(finish(io::read_u128(from)) == large);
+    EXPECT_TRUE(finish(io::read_u128_le(from)) == large);
+    EXPECT_TRUE(finish(io::read_i128(from)) == -2);
+    EXPECT_TRUE(finish(io::read_i128_le(from)) == -2);
+}
+#endif
+
 // ---- Seeking ----
 
 TEST(IoSeek, P040_GoesToAPlaceInMemory) {

@@ -100,6 +100,67 @@ TEST(UnixDatagram, P060_ADatagramThatDoesNotFitIsSaidToBeTruncated) {
     EXPECT_EQ(other.try_recv(into).error(), std::errc::operation_would_block);
 }
 
+TEST(UnixDatagram, P060_ShutdownEndsOneSideOrBoth) {
+    using eddy::net::shutdown_side;
+    eddy::core core;
+    auto [one, other] = unix_datagram::pair().value();
+    one.try_send(bytes_of("last")).value();
+    EXPECT_TRUE(one.shutdown(shutdown_side::sending));
+    EXPECT_EQ(one.try_send(bytes_of("x")).error(), std::errc::broken_pipe);
+    EXPECT_EQ(within(core, receive(other)), "last") << "what was sent before comes";
+    EXPECT_TRUE(other.try_send(bytes_of("back"))) << "the other way is open";
+    EXPECT_EQ(within(core, receive(one)), "back");
+    EXPECT_TRUE(one.shutdown(shutdown_side::receiving));
+    EXPECT_EQ(within(core, receive(one)), "");
+    EXPECT_EQ(other.try_send(bytes_of("x")).error(), std::errc::broken_pipe);
+    EXPECT_TRUE(other.shutdown(shutdown_side::both));
+    EXPECT_EQ(unix_datagram::unbound().value().shutdown(shutdown_side::both).error(), std::errc::not_connected);
+}
+
+TEST(UnixDatagram, P060_ShutdownWakesWhoReceives) {
+    eddy::core core;
+    auto [one, other] = unix_datagram::pair().value();
+    auto waits = eddy::join(receive(other), eddy::poll_fn([&](eddy::context&) {
+                                one.shutdown(eddy::net::shutdown_side::both).value();
+                                return eddy::poll_result<int>(0);
+                            }));
+    EXPECT_EQ(within(core, std::move(waits)).first, "");
+}
+
+// A call of one's own: the size of the datagram that is next.
+eddy::result<std::size_t> size_of_next(const unix_datagram& socket) {
+    const auto size = ::recv(socket.native_handle(), nullptr, 0, MSG_PEEK | MSG_TRUNC);
+    if (size < 0) return std::unexpected(std::error_code(errno, std::generic_category()));
+    return static_cast<std::size_t>(size);
+}
+
+TEST(UnixDatagram, P049_AnyCallOnASocketIsTriedAndWaitedFor) {
+    using eddy::io::interest;
+    eddy::core core;
+    auto [one, other] = unix_datagram::pair().value();
+    const auto look = [&] { return size_of_next(other); };
+    EXPECT_EQ(other.try_io(interest::readable, look).error(), std::errc::operation_would_block);
+    auto waits = other.async_io(interest::readable, look);
+    auto both = eddy::join(std::move(waits), one.send(bytes_of("12345")));
+    EXPECT_EQ(within(core, std::move(both)).first, 5u);
+    EXPECT_EQ(other.try_io(interest::readable, look), 5u);
+    const auto fails = []() -> eddy::result<void> { return std::unexpected(make_error_code(std::errc::timed_out)); };
+    EXPECT_EQ(within(core, other.async_io(interest::writable, fails)).error(), std::errc::timed_out);
+}
+
+TEST(UnixDatagram, P049_ACallThatIsDroppedLosesNothing) {
+    using eddy::io::interest;
+    eddy::core core;
+    auto [one, other] = unix_datagram::pair().value();
+    const auto look = [&] { return size_of_next(other); };
+    const auto never = other.try_io(interest::readable, look);
+    EXPECT_FALSE(never);
+    EXPECT_EQ(within(core, eddy::select(other.async_io(interest::readable, look), eddy::ready(1))).index(), 1u);
+    within(core, one.send(bytes_of("123"))).value();
+    EXPECT_EQ(within(core, other.async_io(interest::readable, look)), 3u);
+    EXPECT_EQ(within(core, receive(other)), "123");
+}
+
 TEST(UnixDatagram, ErrorsOfSending) {
     const support::temp_dir dir;
     eddy::core core;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 #include <string>
 #include <utility>
@@ -29,7 +30,7 @@ public:
     eddy::poll_result<eddy::result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
         if (at_ == block_.size()) at_ = 0;
         const std::size_t count = std::min(into.size(), block_.size() - at_);
-        std::ranges::copy(std::as_bytes(std::span(block_)).subspan(at_, count), into.begin());
+        std::memcpy(into.data(), block_.data() + at_, count);
         at_ += count;
         return eddy::ok(count);
     }

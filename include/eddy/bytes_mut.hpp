@@ -98,7 +98,12 @@ public:
     // ---- Parts ----
 
     /// Takes the first `count` bytes off, and returns them. The room stays here.
-    [[nodiscard]] bytes_mut split_to(std::size_t count);
+    [[nodiscard]] bytes_mut split_to(std::size_t count) {
+        if (count > size_) detail::throw_out_of_window("bytes_mut::split_to", count, size_);
+        bytes_mut front(share_, data_, count, count);
+        advance(count);
+        return front;
+    }
     /// Takes all bytes off, and returns them. The room stays here.
     [[nodiscard]] bytes_mut split() { return split_to(size_); }
     /// Takes off what follows the first `count` bytes, the room included, and returns it. `count` may be up to capacity().
@@ -107,7 +112,12 @@ public:
     void unsplit(bytes_mut other);
 
     /// Drops the first `count` bytes.
-    void advance(std::size_t count);
+    void advance(std::size_t count) {
+        if (count > size_) detail::throw_out_of_window("bytes_mut::advance", count, size_);
+        data_ += count;
+        size_ -= count;
+        capacity_ -= count;
+    }
     /// Drops what follows the first `count` bytes, if there is more. Their room stays.
     void truncate(std::size_t count) noexcept {
         if (count < size_) size_ = count;

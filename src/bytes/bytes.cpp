@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/bytes.hpp>
 
-#include <algorithm>
+#include <cstring>
 #include <functional>
 #include <stdexcept>
 
@@ -25,7 +25,8 @@ bytes bytes::from_static(std::string_view text) noexcept { return from_static(st
 bytes bytes::copy_of(std::span<const std::byte> from) {
     if (from.empty()) return {};
     auto copy = whole(detail::byte_block::make(from.size()));
-    std::ranges::copy(from, copy.data_);
+    // Not std::ranges::copy: from const bytes libstdc++ 12 copies them one by one.
+    std::memcpy(copy.data_, from.data(), from.size());
     return copy;
 }
 

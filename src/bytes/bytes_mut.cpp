@@ -89,13 +89,6 @@ void bytes_mut::resize(std::size_t size, std::byte fill) {
     truncate(size);
 }
 
-bytes_mut bytes_mut::split_to(std::size_t count) {
-    if (count > size_) detail::throw_out_of_window("bytes_mut::split_to", count, size_);
-    bytes_mut front(share_, data_, count, count);
-    advance(count);
-    return front;
-}
-
 bytes_mut bytes_mut::split_off(std::size_t count) {
     if (count > capacity_) detail::throw_out_of_window("bytes_mut::split_off", count, capacity_);
     bytes_mut back(share_, data_ + count, size_ > count ? size_ - count : 0, capacity_ - count);
@@ -114,13 +107,6 @@ void bytes_mut::unsplit(bytes_mut other) {
     } else {
         put(other.chunk());
     }
-}
-
-void bytes_mut::advance(std::size_t count) {
-    if (count > size_) detail::throw_out_of_window("bytes_mut::advance", count, size_);
-    data_ += count;
-    size_ -= count;
-    capacity_ -= count;
 }
 
 bytes bytes_mut::freeze() && {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/codec/length_delimited_codec.hpp>
 
-#include <algorithm>
-#include <array>
 #include <limits>
+#include <ranges>
 #include <system_error>
 
 #include <eddy/detail/byte_order.hpp>
@@ -15,13 +14,14 @@ namespace {
 constexpr std::size_t largest_field = sizeof(std::uint64_t);
 
 std::uint64_t number_in(std::span<const std::byte> field, std::endian order) noexcept {
-    std::array<std::byte, largest_field> eight{};
+    std::uint64_t number = 0;
+    const auto append = [&](std::byte next) { number = number << 8 | std::to_integer<std::uint64_t>(next); };
     if (order == std::endian::little) {
-        std::ranges::copy(field, eight.begin());
-        return detail::number_of<std::uint64_t, std::endian::little>(eight);
+        for (const auto each : field | std::views::reverse) append(each);
+    } else {
+        for (const auto each : field) append(each);
     }
-    std::ranges::copy_backward(field, eight.end());
-    return detail::number_of<std::uint64_t, std::endian::big>(eight);
+    return number;
 }
 
 void put_number(bytes_mut& into, std::uint64_t number, std::size_t size, std::endian order) {

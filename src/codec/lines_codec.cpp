@@ -45,7 +45,7 @@ result<std::optional<std::string>> lines_codec::checked(std::string_view line) c
     if (line.ends_with('\r')) line.remove_suffix(1);
     if (line.size() > max_length_) return std::unexpected(make_error_code(errc::line_too_long));
     if (!detail::is_utf8(line)) return std::unexpected(make_error_code(errc::invalid_utf8));
-    return std::optional<std::string>(std::in_place, line);
+    return result<std::optional<std::string>>(std::in_place, std::in_place, line);
 }
 
 result<void> lines_codec::encode(std::string_view line, bytes_mut& into) {

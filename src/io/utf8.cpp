@@ -39,18 +39,36 @@ std::size_t length_of_first(std::string_view text) noexcept {
     return following + 1;
 }
 
+std::uint64_t eight_at(const char* from) noexcept {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, from, sizeof(eight));
+    return eight;
+}
+
+/// All of it in one go: a loop that ends at the first other byte would ask after each step.
+bool is_ascii(std::string_view text) noexcept {
+    constexpr std::uint64_t high_bits = 0x8080808080808080;
+    std::uint64_t seen = 0;
+    if (text.size() < sizeof(seen)) {
+        for (const char each : text) seen |= static_cast<unsigned char>(each);
+        return (seen & high_bits) == 0;
+    }
+    const char* const last = text.data() + text.size() - sizeof(seen);
+    const char* at = text.data();
+    for (; last - at > 24; at += 32) seen |= eight_at(at) | eight_at(at + 8) | eight_at(at + 16) | eight_at(at + 24);
+    for (; at < last; at += sizeof(seen)) seen |= eight_at(at);
+    return ((seen | eight_at(last)) & high_bits) == 0;
+}
+
 }  // namespace
 
 bool is_utf8(std::string_view text) noexcept {
+    if (is_ascii(text)) return true;  // as most text is
     while (!text.empty()) {
-        // Most text is ASCII: eight bytes at a time.
-        std::uint64_t eight = 0;
-        if (text.size() >= sizeof(eight)) {
-            std::memcpy(&eight, text.data(), sizeof(eight));
-            if ((eight & 0x8080808080808080) == 0) {
-                text.remove_prefix(sizeof(eight));
-                continue;
-            }
+        constexpr std::size_t step = 8;
+        if (text.size() >= step && is_ascii(text.substr(0, step))) {
+            text.remove_prefix(step);
+            continue;
         }
         const std::size_t length = length_of_first(text);
         if (length == 0) return false;

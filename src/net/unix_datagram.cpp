@@ -84,6 +84,15 @@ result<std::size_t> unix_datagram::try_send_to(std::span<const std::byte> from, 
 
 // ---- The socket ----
 
+result<void> unix_datagram::shutdown(shutdown_side which) const noexcept {
+    switch (which) {
+    case shutdown_side::receiving: return sys::shutdown(socket_.fd(), SHUT_RD);
+    case shutdown_side::sending: return sys::shutdown(socket_.fd(), SHUT_WR);
+    case shutdown_side::both: break;
+    }
+    return sys::shutdown(socket_.fd(), SHUT_RDWR);
+}
+
 result<unix_addr> unix_datagram::local_addr() const noexcept { return unix_local_addr(socket_.fd()); }
 result<unix_addr> unix_datagram::peer_addr() const noexcept { return unix_peer_addr(socket_.fd()); }
 

@@ -2,6 +2,7 @@
 #include <eddy/test/io_mock.hpp>
 
 #include <algorithm>
+#include <cstring>
 
 #include <eddy/error.hpp>
 
@@ -73,7 +74,7 @@ poll_result<result<std::size_t>> io_mock::poll_read(context& cx, std::span<std::
         step& next = script_.front();
         if (next.kind == step_kind::read) {
             const std::size_t count = std::min(into.size(), next.bytes.size());
-            std::ranges::copy(std::as_bytes(std::span(next.bytes)).first(count), into.begin());
+            std::memcpy(into.data(), next.bytes.data(), count);
             next.bytes.erase(0, count);
             if (next.bytes.empty()) end_of(next);
             return ok(count);

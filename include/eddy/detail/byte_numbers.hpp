@@ -10,6 +10,7 @@
 
 #include <eddy/detail/byte_order.hpp>
 #include <eddy/detail/byte_window.hpp>
+#include <eddy/int128.hpp>
 
 // Numbers in windows of bytes: the network's order, and `_le` for the other one. No allocation but a growing window's.
 
@@ -34,6 +35,12 @@ public:
     std::uint64_t get_u64_le() { return get<std::uint64_t, std::endian::little>("get_u64_le"); }
     std::int64_t get_i64() { return get<std::int64_t, std::endian::big>("get_i64"); }
     std::int64_t get_i64_le() { return get<std::int64_t, std::endian::little>("get_i64_le"); }
+#ifdef EDDY_HAS_INT128
+    uint128_t get_u128() { return get<uint128_t, std::endian::big>("get_u128"); }
+    uint128_t get_u128_le() { return get<uint128_t, std::endian::little>("get_u128_le"); }
+    int128_t get_i128() { return get<int128_t, std::endian::big>("get_i128"); }
+    int128_t get_i128_le() { return get<int128_t, std::endian::little>("get_i128_le"); }
+#endif
     float get_f32() { return get<float, std::endian::big>("get_f32"); }
     float get_f32_le() { return get<float, std::endian::little>("get_f32_le"); }
     double get_f64() { return get<double, std::endian::big>("get_f64"); }
@@ -69,6 +76,12 @@ public:
     void put_u64_le(std::uint64_t value) { put_number<std::endian::little>(value); }
     void put_i64(std::int64_t value) { put_number<std::endian::big>(value); }
     void put_i64_le(std::int64_t value) { put_number<std::endian::little>(value); }
+#ifdef EDDY_HAS_INT128
+    void put_u128(uint128_t value) { put_number<std::endian::big>(value); }
+    void put_u128_le(uint128_t value) { put_number<std::endian::little>(value); }
+    void put_i128(int128_t value) { put_number<std::endian::big>(value); }
+    void put_i128_le(int128_t value) { put_number<std::endian::little>(value); }
+#endif
     void put_f32(float value) { put_number<std::endian::big>(value); }
     void put_f32_le(float value) { put_number<std::endian::little>(value); }
     void put_f64(double value) { put_number<std::endian::big>(value); }

@@ -35,6 +35,7 @@ public:
     auto poll_next(context& cx, R& from, D& decoder) -> poll_result<std::optional<typename decoded_by<D>::item_type>> {
         using item = typename decoded_by<D>::item_type;
         using error = typename decoded_by<D>::error_type;
+        using answer = poll_result<std::optional<item>>;
         if (std::exchange(ends_now_, false)) return std::nullopt;
         for (;;) {
             if (may_have_frame_ && !reads_first_) {
@@ -45,7 +46,7 @@ public:
                     reads_first_ = ends_now_ && at_end_;
                     return std::optional<item>(std::in_place, std::unexpect, std::move(frame).error());
                 }
-                if (*frame) return std::optional<item>(std::in_place, std::move(**frame));
+                if (*frame) return answer(std::in_place, std::in_place, std::in_place, std::move(**frame));
                 may_have_frame_ = false;
                 if (at_end_) return std::nullopt;
             }

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -102,6 +103,18 @@ public:
     // ---- Operations that do not wait ----
     result<std::size_t> try_read(std::span<std::byte> into);
     result<std::size_t> try_write(std::span<const std::byte> from);
+
+    /// A user's call, once: see net::any_call::try_io().
+    template <class Operation>
+    std::invoke_result_t<Operation&> try_io(io::interest wanted, Operation& operation) const {
+        if (!is_registered()) return operation();
+        if (is_stream_) return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
+        const io::ready_event seen = source_->look(io::ready::mask_of(wanted));
+        if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
+        auto answer = operation();
+        if (!answer && answer.error() == std::errc::operation_would_block) source_->clear_blocked(seen);
+        return answer;
+    }
 
     // ---- Any other call, which answers a result: see io/poll_call.hpp ----
     template <class Call, class IsDrained>

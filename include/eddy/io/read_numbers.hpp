@@ -10,6 +10,7 @@
 
 #include <eddy/detail/byte_order.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/int128.hpp>
 #include <eddy/io/operation.hpp>
 #include <eddy/io/read_exact.hpp>
 
@@ -116,6 +117,24 @@ template <class R>
 [[nodiscard]] auto read_i64_le(R&& from) {
     return detail::read_number<std::int64_t, std::endian::little>(std::forward<R>(from));
 }
+#ifdef EDDY_HAS_INT128
+template <class R>
+[[nodiscard]] auto read_u128(R&& from) {
+    return detail::read_number<uint128_t, std::endian::big>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_u128_le(R&& from) {
+    return detail::read_number<uint128_t, std::endian::little>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_i128(R&& from) {
+    return detail::read_number<int128_t, std::endian::big>(std::forward<R>(from));
+}
+template <class R>
+[[nodiscard]] auto read_i128_le(R&& from) {
+    return detail::read_number<int128_t, std::endian::little>(std::forward<R>(from));
+}
+#endif
 template <class R>
 [[nodiscard]] auto read_f32(R&& from) {
     return detail::read_number<float, std::endian::big>(std::forward<R>(from));

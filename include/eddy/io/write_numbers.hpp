@@ -11,6 +11,7 @@
 
 #include <eddy/detail/byte_order.hpp>
 #include <eddy/detail/io_checks.hpp>
+#include <eddy/int128.hpp>
 #include <eddy/io/operation.hpp>
 
 namespace eddy::io {
@@ -115,6 +116,24 @@ template <class W>
 [[nodiscard]] auto write_i64_le(W&& to, std::int64_t value) {
     return detail::write_number<std::endian::little>(std::forward<W>(to), value);
 }
+#ifdef EDDY_HAS_INT128
+template <class W>
+[[nodiscard]] auto write_u128(W&& to, uint128_t value) {
+    return detail::write_number<std::endian::big>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_u128_le(W&& to, uint128_t value) {
+    return detail::write_number<std::endian::little>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_i128(W&& to, int128_t value) {
+    return detail::write_number<std::endian::big>(std::forward<W>(to), value);
+}
+template <class W>
+[[nodiscard]] auto write_i128_le(W&& to, int128_t value) {
+    return detail::write_number<std::endian::little>(std::forward<W>(to), value);
+}
+#endif
 template <class W>
 [[nodiscard]] auto write_f32(W&& to, float value) {
     return detail::write_number<std::endian::big>(std::forward<W>(to), value);

@@ -9,6 +9,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
+#include <eddy/net/any_call.hpp>
 #include <eddy/net/halves.hpp>
 #include <eddy/net/reading.hpp>
 #include <eddy/net/socket_owner.hpp>
@@ -27,7 +28,11 @@ namespace eddy::net {
 
 /// What tcp_stream and unix_stream have in common: reading and writing, in one piece or in halves.
 template <class Self>
-class basic_stream : public reading<Self>, public peeking<Self>, public writing<Self>, public socket_owner {
+class basic_stream : public reading<Self>,
+                     public peeking<Self>,
+                     public writing<Self>,
+                     public any_call<Self>,
+                     public socket_owner {
 public:
     /// As readable() and writable(), for any interest.
     [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }

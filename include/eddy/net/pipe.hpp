@@ -7,6 +7,7 @@
 
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
+#include <eddy/net/any_call.hpp>
 #include <eddy/net/reading.hpp>
 #include <eddy/net/socket_owner.hpp>
 #include <eddy/net/socket_readiness.hpp>
@@ -24,7 +25,7 @@ struct ends;
 /// A write to a pipe that nobody reads from is broken_pipe; SIGPIPE is not raised, whatever the process does with it: for that, each
 /// write has a cost of two system calls more, and of three on a thread that blocks SIGPIPE itself. shutdown() does nothing: the
 /// reader sees the end when the last sender is destroyed.
-class sender : public writing<sender>, public socket_owner {
+class sender : public writing<sender>, public any_call<sender>, public socket_owner {
 public:
     /// Adopts the writing end of a pipe, or of a FIFO. It is owned from here on, also if this fails.
     /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; errc::not_a_pipe; permission_denied, if it is not open for
@@ -41,7 +42,7 @@ private:
 
 /// The end of a pipe that is read from. Otherwise as the reading side of a stream; its end is when no sender is left. Of a FIFO: a
 /// read while nobody has it open for writing gives 0, too, and a later one may give bytes again.
-class receiver : public reading<receiver>, public socket_owner {
+class receiver : public reading<receiver>, public any_call<receiver>, public socket_owner {
 public:
     /// Adopts the reading end of a pipe, or of a FIFO. It is owned from here on, also if this fails.
     /// Errors: as sender::from_native().

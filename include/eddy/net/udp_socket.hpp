@@ -12,6 +12,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/net/any_call.hpp>
 #include <eddy/net/datagram.hpp>
 #include <eddy/net/datagram_socket.hpp>
 #include <eddy/net/ip_binding.hpp>
@@ -70,7 +71,7 @@ using dgram_received = basic_dgram_received<udp_socket, B, socket_addr>;
 /// Lifetime: the socket must outlive its futures, and must not move while one of them waits. Destroying it closes it.
 /// Cost: registers with the loop at the first operation that would block. None of the futures allocates, but where a name is
 /// looked up, and those that take the socket over.
-class udp_socket : public datagram_socket<socket_addr>, public ip_binding<udp_socket> {
+class udp_socket : public datagram_socket<socket_addr>, public ip_binding<udp_socket>, public any_call<udp_socket> {
 public:
     /// Adopts a UDP socket, bound or not: with options that must be set before, say. It is owned from here on, also if this
     /// fails.

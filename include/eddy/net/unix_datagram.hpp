@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/net/any_call.hpp>
 #include <eddy/net/datagram.hpp>
 #include <eddy/net/datagram_socket.hpp>
 #include <eddy/net/unix_addr.hpp>
@@ -19,6 +20,9 @@ namespace eddy::net {
 using unix_recv_info = basic_recv_info<unix_addr>;
 struct unix_datagram_pair;
 
+/// What unix_datagram::shutdown() ends.
+enum class shutdown_side : unsigned char { receiving, sending, both };
+
 /// A Unix socket for datagrams. None is lost and all are in order, so a sender waits while its receiver's queue is full. A datagram
 /// is received as a whole: what does not fit into the buffer is lost, and recv_from() says so.
 ///
@@ -29,7 +33,9 @@ struct unix_datagram_pair;
 /// direction only the last to be polled is woken. readable() and writable() may be awaited by any number.
 /// Lifetime: the socket must outlive its futures, and must not move while one of them waits. Destroying it closes it, and leaves
 /// the file of its path.
-class unix_datagram : public datagram_socket<unix_addr>, public unix_binding<unix_datagram> {
+class unix_datagram : public datagram_socket<unix_addr>,
+                      public unix_binding<unix_datagram>,
+                      public any_call<unix_datagram> {
 public:
     /// One without a name, which sends, and receives nothing before it is connected or bound.
     [[nodiscard]] static result<unix_datagram> unbound() noexcept;
@@ -54,6 +60,10 @@ public:
     /// Without waiting. Errors: operation_would_block if there is no room.
     result<std::size_t> try_send_to(std::span<const std::byte> from, const unix_addr& to);
 
+    /// Ends what is received, what is sent, or both: from then on a receive gives 0 when what has come is taken, and a send
+    /// is broken_pipe; so is one of the peer to whom receiving has been ended. Who waits is woken.
+    /// Errors: not_connected.
+    result<void> shutdown(shutdown_side which) const noexcept;
     [[nodiscard]] result<unix_addr> local_addr() const noexcept;
     /// Errors: not_connected.
     [[nodiscard]] result<unix_addr> peer_addr() const noexcept;
