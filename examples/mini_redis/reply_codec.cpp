@@ -119,13 +119,10 @@ result<bool> reply_codec::scan(std::string_view text) {
 result<bool> reply_codec::scan_one(std::string_view text) {
     if (at_ > limits_.frame) return std::unexpected(resp_errc::frame_too_large);
     if (at_ >= text.size()) return false;
-    const std::size_t end = text.find('\r', std::max(at_, searched_));
-    if (end == text.npos || end + 1 >= text.size()) {
-        searched_ = std::min(end, text.size());
-        if (text.size() - at_ > limits_.line) return std::unexpected(resp_errc::line_too_long);
-        return false;
-    }
+    const std::size_t end = std::min(text.find('\r', std::max(at_, searched_)), text.size());
     if (end - at_ > limits_.line) return std::unexpected(resp_errc::line_too_long);
+    searched_ = end;
+    if (end + 1 >= text.size()) return false;
     const char type = text[at_];
     const auto number = parse_integer(text.substr(at_ + 1, end - at_ - 1));
     const std::size_t line = at_;

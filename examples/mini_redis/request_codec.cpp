@@ -19,9 +19,6 @@ result<std::optional<request_codec::item>> request_codec::decode(eddy::bytes_mut
         const std::string_view text = from.text();
         const auto size = text.front() == '*' ? scan_array(text) : scan_line(text);
         if (!size) return std::unexpected(size.error());
-        if (at_ + (is_in_word_ ? static_cast<std::size_t>(number_) : 0) > limits_.frame) {
-            return std::unexpected(resp_errc::frame_too_large);
-        }
         if (*size == 0) break;
         if (const item words = take(from, *size); !words.empty()) return words;
     }
@@ -93,6 +90,7 @@ result<bool> request_codec::scan_word_length(std::string_view text) {
     if (number_ < 0 || static_cast<std::uint64_t>(number_) > limits_.word) {
         return std::unexpected(resp_errc::bad_bulk_length);
     }
+    if (at_ + static_cast<std::size_t>(number_) > limits_.frame) return std::unexpected(resp_errc::frame_too_large);
     is_in_word_ = true;
     return true;
 }
@@ -131,7 +129,7 @@ result<bool> request_codec::scan_number(std::string_view text, resp_errc too_lon
 /// The end of the line that begins at `at_`; 0 if it has not come.
 result<std::size_t> request_codec::find_line_end(std::string_view text, resp_errc too_long) {
     const auto end = find('\r', text);
-    if (!end && text.size() - at_ > limits_.line) return std::unexpected(too_long);
+    if (end.value_or(text.size()) - at_ > limits_.line) return std::unexpected(too_long);
     return end && *end + 1 < text.size() ? *end : 0;
 }
 
@@ -147,7 +145,7 @@ std::optional<std::size_t> request_codec::find(char wanted, std::string_view tex
 
 result<std::size_t> request_codec::scan_line(std::string_view text) {
     const auto end = find('\n', text);
-    if (!end && text.size() > limits_.line) return std::unexpected(resp_errc::line_too_long);
+    if (end.value_or(text.size()) > limits_.line) return std::unexpected(resp_errc::line_too_long);
     if (!end) return 0;
     std::string_view line = text.substr(0, *end);
     if (line.ends_with('\r')) line.remove_suffix(1);

@@ -21,6 +21,8 @@ void any_delimiter(input bytes);
 void framed_lines(input bytes);
 void length_delimited(input bytes);
 void lines(input bytes);
+void resp_replies(input bytes);
+void resp_requests(input bytes);
 
 struct target {
     std::string_view name;
@@ -31,6 +33,8 @@ inline constexpr std::array targets{
     target{"framed_lines", framed_lines},
     target{"length_delimited", length_delimited},
     target{"lines", lines},
+    target{"resp_replies", resp_replies},
+    target{"resp_requests", resp_requests},
 };
 
 // ---- For the targets ----

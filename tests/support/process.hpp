@@ -86,6 +86,7 @@ public:
         return got;
     }
 
+    [[nodiscard]] pid_t pid() const noexcept { return pid_; }
     void signal(int number) const { ::kill(pid_, number); }
 
     outcome wait() {
