@@ -14,7 +14,9 @@
 
 #include <eddy/futures_unordered.hpp>
 #include <eddy/join.hpp>
+#include <eddy/join_all.hpp>
 #include <eddy/join_map.hpp>
+#include <eddy/ready.hpp>
 #include <eddy/select.hpp>
 #include <eddy/shielded.hpp>
 #include <eddy/sink.hpp>
@@ -78,6 +80,29 @@ TEST(BreakerLosers, NorOneOfASelectThatIsCancelled) {
     assert_pending(chosen.poll_cancel());
     held->unlock();
     EXPECT_TRUE(chosen.poll_cancel().is_ready());
+}
+
+eddy::task<sync::mutex<>::guard> lock_it(sync::mutex<>& m) { co_return co_await m.lock(); }
+
+eddy::task<sync::mutex<>::guard> lock_it_to_the_end(sync::mutex<>& m) {
+    auto lock = eddy::shielded(m.lock());
+    co_return co_await lock;
+}
+
+eddy::task<sync::mutex<>::guard> fails() {
+    co_await eddy::ready();
+    throw std::runtime_error("no lock");
+}
+
+TEST(BreakerLosers, OutputsThatNobodyWillTakeDoNotEither) {
+    sync::mutex<> m;
+    std::vector<eddy::task<sync::mutex<>::guard>> tasks;
+    tasks.push_back(lock_it(m));
+    tasks.push_back(lock_it_to_the_end(m));
+    tasks.push_back(fails());
+    by_hand all(eddy::join_all(std::move(tasks)));
+    EXPECT_THROW(static_cast<void>(all.poll()), std::runtime_error);
+    EXPECT_TRUE(m.try_lock());
 }
 
 TEST(BreakerLosers, ANotificationThatALoserWasHandedGoesToTheNextAtOnce) {

@@ -73,6 +73,7 @@ private:
 /// a loop whose finally() awaits `items.cancel()`.
 /// The children of a scope in `work` are tasks of their own: a shutdown cancels each, and the scope goes on to its end without
 /// them; so shield in them what has to be finished.
+/// Nor in a sink, which has no orderly way: the future of with() goes with the forward() that is cancelled.
 /// `work` that has not been polled when it is cancelled does not begin.
 /// Cancel safety: safe, in the orderly way; destroyed outright, that of `work`.
 /// Lifetime: `work` is moved in; use std::ref to lend it.
