@@ -132,6 +132,16 @@ TEST(BreakerLinesCodec, AReturnAloneAtTheEndIsNoLine) {
     EXPECT_EQ(lines.decode_eof(buffer).value(), "\rk") << "what was no end is a character";
 }
 
+TEST(BreakerLengthDelimited, AFrameThatHasBegunIsTakenThoughTheLimitIsLowered) {
+    auto frames = codec::length_delimited_options().length_field_length(1).max_frame_length(5).build();
+    auto buffer = bytes_mut::copy_of("\x05hel");
+    EXPECT_FALSE(frames.decode(buffer).value());
+    frames.set_max_frame_length(4);
+    buffer.put("lo\x05hello");
+    EXPECT_EQ(frames.decode(buffer).value(), "hello");
+    EXPECT_EQ(frames.decode(buffer).error(), eddy::errc::frame_too_large);
+}
+
 /// Texts; throws at one that begins with an exclamation mark.
 class throwing_codec {
 public:

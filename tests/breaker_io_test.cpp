@@ -183,6 +183,55 @@ TEST(BreakerPipeDeathTest, ASignalThatWasPendingBeforeStays) {
         ::testing::ExitedWithCode(EXIT_SUCCESS), "");
 }
 
+// ---- Moving ----
+
+template <class T>
+void assign_to_itself(T& object) {
+    T& same = object;  // what the compiler does not see
+    object = std::move(same);
+}
+
+TEST(BreakerSockets, AssigningOneToItselfKeepsIt) {
+    eddy::core core;
+    auto [first, second] = unix_stream::pair().value();
+    auto [tx, rx] = eddy::net::pipe::make().value();
+    eddy::net::udp_socket udp =
+        eddy::net::udp_socket::bind(eddy::net::socket_addr(eddy::net::ip_addr::v4_loopback(), 0), core.handle())
+            .value();
+    assign_to_itself(first);
+    assign_to_itself(rx);
+    assign_to_itself(udp);
+    EXPECT_GE(first.native_handle(), 0);
+    EXPECT_GE(rx.native_handle(), 0);
+    EXPECT_TRUE(udp.local_addr());
+    EXPECT_EQ(first.try_write(support::as_bytes("x")), 1u);
+    auto [reader, writer] = std::move(first).into_split();
+    assign_to_itself(reader);
+    assign_to_itself(writer);
+    EXPECT_EQ(writer.try_write(support::as_bytes("y")), 1u);
+    std::array<std::byte, 4> into{};
+    EXPECT_EQ(second.try_read(into), 2u);
+}
+
+/// A source of a user's own.
+struct some_source {
+    int fd;
+    [[nodiscard]] int native_handle() const noexcept { return fd; }
+};
+
+TEST(BreakerSockets, AssigningADescriptorToItselfKeepsItsRegistration) {
+    eddy::core core;
+    auto [first, second] = unix_stream::pair().value();
+    const auto work = [&]() -> eddy::task<bool> {
+        io::async_fd<some_source> fd(some_source{first.native_handle()});
+        assign_to_itself(fd);
+        EXPECT_EQ(second.try_write(support::as_bytes("x")), 1u);
+        const auto guard = co_await fd.readable();
+        co_return guard.has_value();
+    };
+    EXPECT_TRUE(within(core, work()));
+}
+
 // ---- Serving ----
 
 /// A listener of a user's own: `script` says what each accept answers, and then there is nobody for ever.

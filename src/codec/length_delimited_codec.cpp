@@ -74,7 +74,7 @@ length_delimited_codec length_delimited_options::build(std::source_location wher
 result<std::size_t> length_delimited_codec::frame_size(std::span<const std::byte> field) const {
     const auto size = adjusted(number_in(field, options_.order_), options_.adjustment_);
     if (!size) return failure(errc::bad_frame_length);
-    if (*size > options_.most_) return failure(errc::frame_too_large);
+    if (*size > options_.most_ && *size != begun_) return failure(errc::frame_too_large);
     if (*size > std::numeric_limits<std::size_t>::max() / 2) return failure(errc::bad_frame_length);
     // A frame that ends before its own length field: it would be met again and again.
     if (*size + options_.skipped() < options_.head()) return failure(errc::bad_frame_length);
@@ -87,7 +87,11 @@ result<std::optional<bytes_mut>> length_delimited_codec::decode(bytes_mut& from)
     const auto size = frame_size(from.chunk().subspan(options_.offset_, options_.length_));
     if (!size) return std::unexpected(size.error());
     const std::size_t skip = options_.skipped();
-    if (from.size() < skip || from.size() - skip < *size) return std::optional<bytes_mut>();
+    if (from.size() < skip || from.size() - skip < *size) {
+        begun_ = *size;
+        return std::optional<bytes_mut>();
+    }
+    begun_ = 0;
     from.advance(skip);
     return std::optional(from.split_to(*size));
 }

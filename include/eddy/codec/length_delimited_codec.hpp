@@ -107,7 +107,7 @@ public:
     }
 
     [[nodiscard]] std::size_t max_frame_length() const noexcept { return options_.most_; }
-    /// Holds for the frames that are decoded, and encoded, from now on.
+    /// Holds for the frames that begin to be decoded, and are encoded, from now on: one that has come in part is taken.
     void set_max_frame_length(std::size_t bytes) noexcept { options_.most_ = bytes; }
 
 private:
@@ -117,6 +117,7 @@ private:
     [[nodiscard]] result<std::size_t> frame_size(std::span<const std::byte> field) const;
 
     length_delimited_options options_;
+    std::size_t begun_ = 0;  // the size of a frame that has come in part, and was not too large
 };
 
 }  // namespace eddy::codec

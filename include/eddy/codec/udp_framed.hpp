@@ -62,7 +62,7 @@ namespace eddy::codec {
 ///     auto [sink, stream] = std::move(pings).split();
 ///
 /// Errors, of the stream: those of the socket and the decoder are items, and it goes on with the next datagram: what was left of the
-/// one that has failed is dropped. errc::bytes_remaining for one that ends in the middle of a message. It never ends, but after an error of the socket that will come again
+/// one that has failed is dropped, also when the decoder throws. errc::bytes_remaining for one that ends in the middle of a message. It never ends, but after an error of the socket that will come again
 /// (errc::runtime_shutdown, errc::io_disabled).
 /// Errors, of the sink: those of the encoder, whose message is not sent; message_size for what does not fit into a datagram: that
 /// one is dropped, and the sink goes on. Of an address of the other family: what the system says of it.

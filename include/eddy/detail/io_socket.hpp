@@ -44,6 +44,7 @@ public:
     explicit io_socket(int fd, descriptor_kind kind = descriptor_kind::tcp) noexcept : fd_(fd), kind_(kind) {}
     io_socket(io_socket&& other) noexcept { take(other); }
     io_socket& operator=(io_socket&& other) noexcept {
+        if (this == &other) return *this;
         io_socket old(std::move(*this));
         take(other);
         return *this;

@@ -47,6 +47,7 @@ public:
     poll_evented(poll_evented&&) noexcept = default;
     /// Deregisters the old source before it is destroyed.
     poll_evented& operator=(poll_evented&& other) noexcept {
+        if (this == &other) return *this;
         static_cast<void>(registration_.deregister());
         source_ = std::move(other.source_);
         registration_ = std::move(other.registration_);

@@ -91,6 +91,7 @@ public:
     explicit owned_write_half(std::shared_ptr<Stream> of) noexcept : of_(std::move(of)) {}
     owned_write_half(owned_write_half&& other) noexcept = default;
     owned_write_half& operator=(owned_write_half&& other) noexcept {
+        if (this == &other) return *this;
         owned_write_half old(std::move(*this));
         of_ = std::move(other.of_);
         return *this;
