@@ -210,7 +210,7 @@ struct throws_in_cancel {
 
 TEST(Adversarial, WhatPollCancelThrowsComesOut) {
     auto inner = []() -> task<void> { co_await throws_in_cancel(); };
-    EXPECT_THROW(static_cast<void>(eddy::wait(eddy::select(inner(), eddy::ready()))), std::runtime_error);
+    EXPECT_THROW(static_cast<void>(eddy::wait(eddy::select_biased(inner(), eddy::ready()))), std::runtime_error);
 }
 
 struct text_error {
@@ -268,7 +268,7 @@ TEST(Adversarial, AForEachForwardsPollCancelToItsBody) {
     };
     support::script s;
     auto each = items().for_each([&](int) { return support::cancellable_scripted(s); });
-    static_cast<void>(eddy::wait(eddy::select(std::move(each), eddy::ready())));
+    static_cast<void>(eddy::wait(eddy::select_biased(std::move(each), eddy::ready())));
     EXPECT_EQ(s.cancel_polls, 1);
 }
 

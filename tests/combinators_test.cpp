@@ -356,7 +356,7 @@ auto chain_of_temporaries() {
 auto group_of_temporaries() {
     const std::string captured = long_text();
     const auto text = [captured](eddy::context&) { return eddy::poll_result<std::string>(captured); };
-    return eddy::join(eddy::poll_fn(text), eddy::race(ready(long_text()), ready(std::string())),
+    return eddy::join(eddy::poll_fn(text), eddy::race(ready(long_text()), ready(long_text())),
                       eddy::select(eddy::pending(), ready(long_text())), eddy::try_join(ready(ok(long_text()))),
                       eddy::maybe_done(ready(long_text())));
 }

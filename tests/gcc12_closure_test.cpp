@@ -139,7 +139,7 @@ TEST_F(R125, EveryFutureOfTheLibraryMadeInsideTheAwait) {
         const int d = co_await eddy::try_(
             ready(result<counted>(std::in_place, 4)).and_then([](counted n) { return n.number(); }));
         auto e = co_await eddy::select(ready(counted(5)), eddy::pending());
-        const int f = (co_await eddy::race(ready(counted(6)), ready(counted(7)))).number();
+        const int f = (co_await eddy::race(ready(counted(6)), ready(counted(6)))).number();
         auto g = co_await eddy::try_join(ready(result<counted>(std::in_place, 7)), ready(ok(counted(8))));
         const int h = co_await eddy::poll_fn([](eddy::context&) { return eddy::poll_result<int>(9); });
         co_await eddy::maybe_done(ready(counted(10)));

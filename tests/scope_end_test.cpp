@@ -186,10 +186,10 @@ TEST_P(ScopeEnd, LoserOfASelectAwaitsItsChildren) {
 TEST_P(ScopeEnd, CancelledBeforeItsFirstPollItNeverBegins) {
     bool has_begun = false;
     const auto main = [&]() -> task<void> {
-        auto first = co_await eddy::select(eddy::ready(1), eddy::scope([&](auto&) -> task<void> {
-                                               has_begun = true;
-                                               co_return;
-                                           }));
+        auto first = co_await eddy::select_biased(eddy::ready(1), eddy::scope([&](auto&) -> task<void> {
+                                                      has_begun = true;
+                                                      co_return;
+                                                  }));
         EXPECT_EQ(first.index(), 0u);
         static_cast<void>(eddy::scope([&](auto&) -> task<void> {
             has_begun = true;

@@ -188,7 +188,7 @@ TEST(Select, P029_GoesOnInTheOrderGiven) {
 
 TEST(Select, LosersAreGoneBeforeTheOutputComes) {
     script a, b{.may_end = false}, c{.may_end = false};
-    by_hand hand(eddy::select(scripted(a), cancellable_scripted(b), cancellable_scripted(c)));
+    by_hand hand(eddy::select_biased(scripted(a), cancellable_scripted(b), cancellable_scripted(c)));
     assert_pending(hand.poll());
     a.value = 3;
     a.change(plan::ready);
@@ -207,11 +207,11 @@ TEST(Select, LosersAreGoneBeforeTheOutputComes) {
 TEST(Select, StdRefLendsAFutureThatGoesOn) {
     script s;
     scripted lent(s);
-    EXPECT_EQ(eddy::wait(eddy::select(std::ref(lent), ready())).index(), 1u);
+    EXPECT_EQ(eddy::wait(eddy::select_biased(std::ref(lent), ready())).index(), 1u);
     EXPECT_TRUE(s.alive);
     EXPECT_EQ(s.polls, 1);
     s.now = plan::ready;
-    EXPECT_EQ(eddy::wait(eddy::select(std::ref(lent), ready())).index(), 0u);
+    EXPECT_EQ(eddy::wait(eddy::select_biased(std::ref(lent), ready())).index(), 0u);
 }
 
 TEST(Select, ExceptionEndsTheOthersFirst) {
@@ -223,7 +223,7 @@ TEST(Select, ExceptionEndsTheOthersFirst) {
 }
 
 TEST(Race, GivesTheOutputOfTheFirst) {
-    EXPECT_EQ(eddy::wait(eddy::race(eddy::pending<int>(), ready(2), ready(3))), 2);
+    EXPECT_EQ(eddy::wait(eddy::race(eddy::pending<int>(), ready(2), eddy::pending<int>())), 2);
     eddy::wait(eddy::race(ready(), eddy::pending()));
     static_assert(std::is_void_v<eddy::output_t<decltype(eddy::race(ready(), eddy::pending()))>>);
 }
@@ -239,7 +239,7 @@ auto make_group(Group group, std::array<script, 4>& scripts, std::index_sequence
 
 const auto join_all = [](auto... f) { return eddy::join(std::move(f)...); };
 const auto try_join_all = [](auto... f) { return eddy::try_join(std::move(f)...); };
-const auto select_all = [](auto... f) { return eddy::select(std::move(f)...); };
+const auto select_all = [](auto... f) { return eddy::select_biased(std::move(f)...); };
 const auto race_all = [](auto... f) { return eddy::race(std::move(f)...); };
 
 /// Calls `check(kinds, scripts, hand)` with a group of N children for each of the 4^N mixes.
@@ -367,19 +367,23 @@ TEST(Select, R138_EveryMixOfChildren) {
 }
 
 TEST(Race, R138_EveryMixOfChildren) {
-    for_each_count(race_all,
-                   []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
-                       auto answer = hand.poll();
-                       std::size_t winner = first(kinds, ends);
-                       if (winner == N) {
-                           assert_pending(answer);
-                           if (!release(kinds, scripts)) return;
-                           winner = 0;
-                           answer = hand.poll();
-                       }
-                       expect_outcome(kinds, winner, assert_ready(std::move(answer)));
-                       for (std::size_t i = 0; i < N; ++i) EXPECT_FALSE(scripts[i].alive);
-                   });
+    for_each_count(
+        race_all, []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
+            auto answer = hand.poll();
+            const bool waits = first(kinds, ends) == N;
+            if (waits) {
+                assert_pending(answer);
+                if (!release(kinds, scripts)) return;
+                answer = hand.poll();
+            }
+            const result<int> outcome = assert_ready(std::move(answer));
+            const std::size_t winner =
+                outcome ? static_cast<std::size_t>(*outcome) : first(kinds, [](kind k) { return k == kind::fails; });
+            ASSERT_LT(winner, N);
+            EXPECT_TRUE(waits || ends(kinds[winner]));
+            expect_outcome(kinds, winner, outcome);
+            for (std::size_t i = 0; i < N; ++i) EXPECT_FALSE(scripts[i].alive);
+        });
 }
 
 TEST(Join, PollCancelGoesToThoseWhoHaveNotEnded) {
