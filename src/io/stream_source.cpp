@@ -21,7 +21,8 @@ namespace eddy::detail {
 namespace {
 
 // With so many chunks unread, the receive is stopped until they are: the peer has to wait, as with a full socket. And so many
-// connections are accepted before anybody asks for them: those behind them wait in the kernel's queue.
+// connections are accepted before anybody asks for them (and those of the burst in which that was reached, which the kernel takes as
+// one): those behind them wait in the kernel's queue.
 constexpr unsigned most_unread = 8;
 constexpr unsigned most_unaccepted = 64;
 
