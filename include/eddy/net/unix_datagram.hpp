@@ -60,9 +60,9 @@ public:
     /// Without waiting. Errors: operation_would_block if there is no room.
     result<std::size_t> try_send_to(std::span<const std::byte> from, const unix_addr& to);
 
-    /// Ends what is received, what is sent, or both: from then on a receive gives 0 when what has come is taken, and a send
-    /// is broken_pipe; so is one of the peer to whom receiving has been ended. Who waits is woken.
-    /// Errors: not_connected.
+    /// Ends what is received, what is sent, or both. A send is broken_pipe then, and so is one to a socket that receives no more. What has
+    /// come before can be received; a receive that finds nothing waits, as before: Linux tells only callers that block.
+    /// Errors: what shutdown(2) reports.
     result<void> shutdown(shutdown_side which) const noexcept;
     [[nodiscard]] result<unix_addr> local_addr() const noexcept;
     /// Errors: not_connected.
