@@ -168,10 +168,13 @@ TEST(FramedRead, S87_FedByteByByteAndCutOffAtEveryByte) {
 
 TEST(FramedRead, P099_AnErrorOfTheReaderIsAnItemTheStreamEndsAndMayBeAskedAgain) {
     const auto broken = std::make_error_code(std::errc::io_error);
-    codec::framed_read frames(scripted_reader({{number(1) + "\0"}, {.error = broken}, {number(2).substr(1)}}),
-                              number_codec());
+    codec::framed_read frames(
+        scripted_reader({{number(1) + number(2).substr(0, 1)}, {.error = broken}, {number(2).substr(1)}}),
+        number_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 1u);
     EXPECT_EQ(finish(frames.next()).value().error(), broken);
+    EXPECT_FALSE(finish(frames.next()));
+    EXPECT_EQ(finish(frames.next()).value().value(), 2u) << "what had come of it before is kept";
     EXPECT_FALSE(finish(frames.next()));
 }
 

@@ -16,6 +16,7 @@
 #include <string>
 #include <thread>
 
+#include <support/driver.hpp>
 #include <support/net.hpp>
 #include <support/stress.hpp>
 
@@ -576,6 +577,32 @@ TEST(TcpTransfer, ReadableAndTryReadMakeALoop) {
         }
     };
     EXPECT_EQ(within(core, read_all()), sent);
+}
+
+TEST(TcpTransfer, P049_AnyCallOnAStreamUnlessARingReceivesForIt) {
+    using eddy::io::interest;
+    eddy::core core;
+    connection pair;
+    std::array<std::byte, 8> into{};
+    const auto receive = [&]() -> eddy::result<std::size_t> {
+        const auto count = ::recv(pair.stream.native_handle(), into.data(), into.size(), 0);
+        if (count < 0) return std::unexpected(std::error_code(errno, std::generic_category()));
+        return static_cast<std::size_t>(count);
+    };
+    EXPECT_EQ(pair.stream.try_io(interest::readable, receive).error(), std::errc::operation_would_block);
+    auto sends = eddy::poll_fn([&](eddy::context&) {
+        pair.peer.send("hello");
+        return eddy::poll_result<int>(0);
+    });
+    auto both = eddy::join(pair.stream.async_io(interest::readable, receive), std::move(sends));
+    const auto got = within(core, std::move(both)).first;
+    if (support::has_ring()) {
+        EXPECT_EQ(got.error(), std::errc::operation_not_supported);
+        EXPECT_EQ(within(core, pair.stream.read(into)), 5u) << "no byte is lost";
+    } else {
+        EXPECT_EQ(got, 5u);
+    }
+    EXPECT_EQ(text_of(std::span(into).first(5)), "hello");
 }
 
 TEST(TcpTransfer, ADroppedOperationTakesItsWakerAlong) {

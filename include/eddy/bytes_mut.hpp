@@ -23,7 +23,7 @@ namespace eddy {
 ///
 /// Errors: what reaches beyond the window throws std::out_of_range, with both numbers in the text, and changes nothing.
 /// Thread safety: as a value.
-/// Cost: splitting and freezing: one atomic addition, no allocation. One allocation for a block, the count included. When it
+/// Cost: splitting and freezing: at most one atomic addition, no allocation. One allocation for a block, the count included. When it
 /// is full: if no other window is left and the front half is free, the bytes are moved there; else a block of twice the size.
 class bytes_mut : public detail::byte_window,
                   public detail::takes_numbers<bytes_mut>,
@@ -100,7 +100,7 @@ public:
     /// Takes the first `count` bytes off, and returns them. The room stays here.
     [[nodiscard]] bytes_mut split_to(std::size_t count) {
         if (count > size_) detail::throw_out_of_window("bytes_mut::split_to", count, size_);
-        bytes_mut front(share_, data_, count, count);
+        bytes_mut front(share_.share(), data_, count, count);
         advance(count);
         return front;
     }
@@ -139,7 +139,7 @@ private:
     void make_room(std::size_t additional);
 
     std::size_t capacity_ = 0;  // from data_ on
-    detail::byte_share share_;
+    detail::byte_shares share_;
 };
 
 }  // namespace eddy

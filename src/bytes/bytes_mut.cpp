@@ -61,7 +61,7 @@ void bytes_mut::make_room(std::size_t additional) {
     if (size_ != 0) std::memcpy(larger->begin(), data_, size_);
     data_ = larger->begin();
     capacity_ = larger->capacity();
-    share_ = std::move(larger);
+    share_ = detail::byte_shares(std::move(larger));
 }
 
 void bytes_mut::advance_mut(std::size_t count) {
@@ -91,7 +91,7 @@ void bytes_mut::resize(std::size_t size, std::byte fill) {
 
 bytes_mut bytes_mut::split_off(std::size_t count) {
     if (count > capacity_) detail::throw_out_of_window("bytes_mut::split_off", count, capacity_);
-    bytes_mut back(share_, data_ + count, size_ > count ? size_ - count : 0, capacity_ - count);
+    bytes_mut back(share_.share(), data_ + count, size_ > count ? size_ - count : 0, capacity_ - count);
     capacity_ = count;
     size_ = std::min(size_, count);
     return back;
@@ -110,7 +110,7 @@ void bytes_mut::unsplit(bytes_mut other) {
 }
 
 bytes bytes_mut::freeze() && {
-    bytes frozen(std::move(share_), data_, size_);
+    bytes frozen(std::move(share_).take(), data_, size_);
     forget();
     return frozen;
 }

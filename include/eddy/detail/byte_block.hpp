@@ -33,16 +33,19 @@ public:
     [[nodiscard]] bool is_writable() const noexcept { return is_writable_; }
 
     // relaxed: whoever adds a reference has one.
-    void add_ref() noexcept { refs_.fetch_add(1, std::memory_order_relaxed); }
+    void add_ref(std::size_t count = 1) noexcept { refs_.fetch_add(count, std::memory_order_relaxed); }
 
-    void drop_ref() noexcept {
+    void drop_ref(std::size_t count = 1) noexcept {
         // acq_rel: release, so that what this window read and wrote comes before the end of the block, or before the writes
         // of the window that is left; acquire, for whoever destroys.
-        if (refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy_(this);
+        if (refs_.fetch_sub(count, std::memory_order_acq_rel) == count) destroy_(this);
     }
 
+    /// Whether who has `count` references has them all.
     // acquire: pairs with the release in drop_ref() of the windows that have gone.
-    [[nodiscard]] bool is_unique() const noexcept { return refs_.load(std::memory_order_acquire) == 1; }
+    [[nodiscard]] bool is_unique(std::size_t count = 1) const noexcept {
+        return refs_.load(std::memory_order_acquire) == count;
+    }
 
 protected:
     using destroy_function = void (*)(byte_block*) noexcept;
@@ -121,6 +124,58 @@ public:
 
 private:
     byte_block* block_ = nullptr;
+};
+
+/// A share of which many others are made, one after the other: it takes their references from the block in advance, some at once, so
+/// that most of them cost no atomic addition. As a value that moves.
+class byte_shares {
+public:
+    byte_shares() noexcept = default;
+    explicit byte_shares(byte_share&& first) noexcept : own_(std::move(first)) {}
+    byte_shares(byte_shares&& other) noexcept
+        : own_(std::move(other.own_)), in_advance_(std::exchange(other.in_advance_, 0)) {}
+    byte_shares& operator=(byte_shares&& other) noexcept {
+        if (this == &other) return *this;
+        give_back();
+        own_ = std::move(other.own_);
+        in_advance_ = std::exchange(other.in_advance_, 0);
+        return *this;
+    }
+    ~byte_shares() { give_back(); }
+
+    /// One more.
+    [[nodiscard]] byte_share share() noexcept {
+        byte_block* const block = own_.get();
+        if (block == nullptr) return {};
+        if (in_advance_ == 0) {
+            block->add_ref(at_once);
+            in_advance_ = at_once;
+        }
+        --in_advance_;
+        return byte_share(block);
+    }
+    /// This one alone.
+    [[nodiscard]] byte_share take() && noexcept {
+        give_back();
+        return std::move(own_);
+    }
+
+    [[nodiscard]] byte_block* get() const noexcept { return own_.get(); }
+    byte_block* operator->() const noexcept { return own_.get(); }
+    /// As byte_share::is_own().
+    [[nodiscard]] bool is_own() const noexcept {
+        return own_.get() != nullptr && own_->is_writable() && own_->is_unique(1 + in_advance_);
+    }
+
+private:
+    static constexpr std::size_t at_once = 64;
+
+    void give_back() noexcept {
+        if (in_advance_ != 0) own_->drop_ref(std::exchange(in_advance_, 0));  // never the last: this one's own is left
+    }
+
+    byte_share own_;
+    std::size_t in_advance_ = 0;
 };
 
 }  // namespace eddy::detail
