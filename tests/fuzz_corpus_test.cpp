@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <ostream>
 #include <random>
 #include <span>
 #include <string>
@@ -16,6 +17,12 @@
 #include "support/stress.hpp"
 
 // What ./dev fuzz has found, and some random bytes besides.
+
+namespace fuzz {
+
+void PrintTo(const target& one, std::ostream* out) { *out << one.name; }
+
+}  // namespace fuzz
 
 namespace {
 

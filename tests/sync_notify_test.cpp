@@ -328,7 +328,7 @@ TEST(SyncNotifyDeathTest, P087_MisuseEndsTheProgramWithASentence) {
 TEST(SyncNotify, P087_ALoserOfASelectHandsOn) {
     notify n;
     notify other;
-    by_hand both(eddy::select(n.notified(), other.notified()));
+    by_hand both(eddy::select_biased(n.notified(), other.notified()));
     by_hand next(n.notified());
     assert_pending(both.poll());
     assert_pending(next.poll());

@@ -16,7 +16,7 @@ inline std::string shown(eddy::errc error) { return "<" + make_error_code(error)
 /// What a lines_codec must say of a text, cut by hand.
 inline std::vector<std::string> model_lines(std::string_view text, std::size_t limit) {
     std::vector<std::string> all;
-    while (!text.empty()) {
+    while (!text.empty() && text != "\r") {  // half an end is no line
         const auto end = text.find('\n');
         auto line = text.substr(0, end);
         text.remove_prefix(end == text.npos ? text.size() : end + 1);
