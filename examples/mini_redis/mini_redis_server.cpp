@@ -5,11 +5,12 @@
 // Ctrl-C (SIGINT) or SIGTERM ends it, with exit code 0: what has come by then is answered.
 //
 // All of it runs on one loop, on this thread, as Redis does: so there are no locks. What to read, in this order:
-//     request_codec, reply_codec    bytes into requests and replies, and back: the protocol, without any waiting
+//     request_codec, reply_codec    bytes into requests and replies, and back: the protocol, without any waiting; with reply,
+//                                   resp_error, split_words
 //     database, value               the keys and their values; expire_keys() is a task on a delay_queue
-//     command, commands_*           the table of commands, and a file a family
+//     command, commands_*           the table of commands, and a file a family; with fault, expiry, numbers, reply_writer
 //     mailbox, channels             publish and subscribe, and what becomes of slow subscribers
-//     connection                    one client: a coroutine that reads, executes, writes
+//     connection, server_state      one client: a coroutine that reads, executes, writes; and what all clients share
 //     server, and this file         all clients, signals, options
 //     client, mini_redis_cli        the other side
 #include <eddy/prelude.hpp>

@@ -51,6 +51,19 @@ namespace eddy::codec {
 ///                        errc::bytes_remaining if bytes are left.
 ///     goes_on_after(e)   whether there are frames to be had after its error `e`. If there is none: no.
 ///
+///     struct number_codec {
+///         result<std::optional<std::uint32_t>> decode(bytes_mut& from) {
+///             if (from.size() < 4) return std::optional<std::uint32_t>();  // not yet
+///             return std::optional(from.get_u32());
+///         }
+///         result<void> encode(std::uint32_t number, bytes_mut& into) {
+///             into.put_u32(number);
+///             return {};
+///         }
+///     };
+///
+/// A frame that takes no bytes off is answered again, without end. One codec serves one connection: what it has to know of a
+/// frame that has come in part may be kept in it.
 /// In place of std::error_code the error may be any type that can be made of one.
 template <class C>
 concept decoder = detail::decoded_by<C>::fits;

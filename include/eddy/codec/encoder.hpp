@@ -31,7 +31,8 @@ namespace eddy::codec {
 ///                           if it throws, nothing of it is sent.
 ///
 /// In place of std::error_code the error may be any type that can be made of one: the one that its decode() has, or that the codec
-/// names as `error_type`. A codec may encode frames of several types.
+/// names as `error_type`. A codec may encode frames of several types; the one that the sink of framed::split() takes, if it is
+/// not told, is `sent_type`.
 template <class C, class T>
 concept encoder =
     std::constructible_from<detail::codec_error_t<C>, std::error_code> && requires(C& c, T&& frame, bytes_mut& into) {

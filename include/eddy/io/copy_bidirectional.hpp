@@ -93,8 +93,11 @@ private:
 };
 
 /// Copies from each of two streams to the other, at the same time. When one ends, the other is shut down for writing, and the
-/// opposite direction goes on until it ends, too. Gives how many bytes went each way.
-/// Errors: the first error of either direction ends both; the other streams' side is not shut down then. As copy().
+/// opposite direction goes on until it ends, too. Gives how many bytes went each way. A proxy is no more than this:
+///     auto server = co_await try_(net::tcp_stream::connect(where));
+///     co_await try_(io::copy_bidirectional(client, server));
+///
+/// Errors: the first error of either direction ends both, and shuts neither stream down: their destructors close them. As copy().
 /// Cancel safety: not safe; as copy().
 /// Cost: two allocations, for the buffers.
 template <class A, class B>

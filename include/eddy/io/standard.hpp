@@ -16,7 +16,8 @@ namespace eddy::io {
 /// Cancel safety: safe while the object is kept: what a read brings when nobody waits any more is given to the next one. If the
 /// object goes, that is lost, and so is what is in its buffer: have one of them in a program.
 /// Preconditions: a runtime or a loop on the thread, as for spawn_blocking(); else it throws misuse.
-/// A read that waits for a terminal occupies a thread, until a line comes: a runtime that shuts down does not wait for it.
+/// A read that waits for a terminal occupies a thread, until a line comes, also when nobody waits for it any more. eddy::run(), which
+/// waits for blocking work, does not return before; runtime::block_on() and core::run() do, and the destructors of both.
 /// Cost: one allocation for the buffer; a hand-over to another thread for each buffer.
 class standard_input : public detail::blocking_input {
 public:

@@ -12,7 +12,8 @@
 #include <eddy/net/writing.hpp>
 
 /// The two halves of a stream, for two tasks: one reads, one writes. Without a lock, since a stream's directions do not touch each
-/// other.
+/// other. An owned half that was moved from, by reunite() or forget() say, has no stream any more: it may be assigned to
+/// and destroyed, and nothing else.
 namespace eddy::net {
 
 /// The reading half that split() lends. It must not outlive its stream, nor be used after that has moved.

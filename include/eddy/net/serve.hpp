@@ -206,8 +206,12 @@ private:
 
 /// Accepts connections, and runs `handler(stream, peer)`, or `handler(stream)`, for each as a task of its own, until it is told to
 /// end: then no further connection is accepted, and it waits until those that are there have ended, for some time. Gives a
-/// serve_report. The handler is called on the threads of those tasks, perhaps at the same time. What it throws ends its connection
-/// only, and is counted.
+/// serve_report. The handler is called on the threads of those tasks, perhaps at the same time. What it throws, or gives as an
+/// error, ends its connection only, and is counted; nobody is told what it was.
+///     const auto handler = [end](tcp_stream client) { return talk(std::move(client), end); };  // named: GCC 12
+///     auto options = serve_options().max_connections(1000).shutdown(end).drain(5s);
+///     co_await try_(serve(std::move(listener), handler, options));
+///
 /// Errors: what the listener fails with for good, after the same wait. A lack of descriptors or memory is waited for, and counted, and
 /// so is a connection that is gone before it is accepted (connection_aborted, connection_reset).
 /// Cancel safety: safe; all connections are aborted.

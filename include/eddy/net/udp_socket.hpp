@@ -111,7 +111,12 @@ public:
     poll_result<result<std::size_t>> poll_send_to(context& cx, std::span<const std::byte> from, const socket_addr& to);
 
     /// Receives what is there, as many as there are in `all` and 64 at most, and returns how many: at least one, since it waits
-    /// for the first. 0 only if `all` is empty.
+    /// for the first. 0 only if `all` is empty. To send them back:
+    ///     const std::size_t count = co_await try_(socket.recv_many(all));  // each has its buffer, and keeps it
+    ///     std::vector<net::outgoing_datagram> answers;
+    ///     for (const auto& each : std::span(all).first(count)) answers.emplace_back(each.bytes(), each.from);
+    ///     std::span<const net::outgoing_datagram> left(answers);
+    ///     while (!left.empty()) left = left.subspan(co_await try_(socket.send_many(left)));
     /// Cost: one system call for all.
     [[nodiscard]] detail::io_operation<recv_many_op> recv_many(std::span<incoming_datagram> all) noexcept;
     /// Without waiting. Errors: operation_would_block if none is there.
