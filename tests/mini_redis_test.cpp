@@ -68,6 +68,33 @@ TEST(MiniRedis, ItsClientCallsPipelinesAndSubscribes) {
     EXPECT_TRUE(ended) << ended.error().message();
 }
 
+TEST(MiniRedis, AMessageBetweenTwoConfirmationsIsNotLost) {
+    eddy::core core;
+    const auto serve = [](eddy::net::tcp_listener listener) -> task<eddy::result<void>> {
+        auto accepted = co_await eddy::try_(listener.accept());
+        const std::string_view answers =
+            "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n"
+            "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$5\r\nearly\r\n"
+            "*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n"
+            "*3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$4\r\nlate\r\n";
+        co_await eddy::try_(accepted.stream.write_all(support::bytes_of(answers)));
+        co_return eddy::ok();
+    };
+    const auto listen = [](std::string where) -> task<eddy::result<std::string>> {
+        auto redis = co_await eddy::try_(client::connect(where));
+        std::vector<std::string> channels{"a", "b"};
+        auto messages = co_await eddy::try_(std::move(redis).subscribe(std::move(channels)));
+        const auto first = co_await eddy::try_(messages.next());
+        const auto second = co_await eddy::try_(messages.next());
+        co_return first.text + " " + second.text;
+    };
+    const auto any = eddy::net::socket_addr::parse("127.0.0.1:0").value();
+    auto listener = eddy::net::tcp_listener::bind(any, core.handle()).value();
+    const auto where = listener.local_addr().value().to_string();
+    auto both = eddy::join(serve(std::move(listener)), listen(where));
+    EXPECT_EQ(within(core, std::move(both)).second, "early late");
+}
+
 TEST(MiniRedis, ItsCommandLineClientShowsAnswers) {
     redis_server server;
     const auto ask = [&](std::vector<std::string> words) {

@@ -200,6 +200,17 @@ TEST(TcpHalves, HalvesPeekTryAndPoll) {
     EXPECT_TRUE(within(core, writer.writable()));
 }
 
+TEST(TcpHalvesDeathTest, P056_AHalfThatWasReunitedSaysSo) {
+    eddy::core core;
+    connection c;
+    auto [reader, writer] = std::move(c.stream).into_split();
+    auto whole = std::move(reader).reunite(std::move(writer));
+    ASSERT_TRUE(whole);
+    EXPECT_DEATH(static_cast<void>(eddy::test::by_hand(read_some(reader)).poll()),
+                 "was moved from, or reunited or forgotten");
+    EXPECT_DEATH(static_cast<void>(writer.stream()), "was moved from, or reunited or forgotten");
+}
+
 TEST(TcpHalves, P057_ZeroLingerResetsTheConnection) {
     eddy::core core;
     connection c;

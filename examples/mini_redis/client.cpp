@@ -19,6 +19,14 @@ result<T> take(reply&& from) {
     return std::unexpected(std::make_error_code(std::errc::invalid_argument));
 }
 
+/// Whether a push says that a channel is subscribed to, and is no message.
+bool is_confirmation(const reply& push) {
+    const auto* const parts = push.get_if<reply::array>();
+    if (parts == nullptr || parts->empty()) return false;
+    const auto* const kind = parts->front().get_if<std::string>();
+    return kind != nullptr && *kind == "subscribe";
+}
+
 result<std::optional<std::string>> take_text(reply&& from) {
     if (from.is_nil()) return std::optional<std::string>();
     auto text = take<std::string>(std::move(from));
@@ -108,17 +116,35 @@ task<result<std::int64_t>> client::publish(std::string_view channel, std::string
 task<result<subscriber>> client::subscribe(std::vector<std::string> channels) && {
     client self(std::move(*this));
     for (const auto& each : channels) self.queue("SUBSCRIBE", each);
-    const auto replies = co_await eddy::try_(self.run_queued());
-    for (const auto& each : replies) {
-        if (each.get_if<reply::array>() == nullptr) {
+    co_await eddy::try_(self.send());
+    // A message of one channel may come before the confirmation of the next.
+    std::deque<reply> early;
+    while (self.queued_ > 0) {
+        auto got = co_await eddy::try_(self.receive());
+        if (got.get_if<reply::array>() == nullptr) {
             co_return std::unexpected(std::make_error_code(std::errc::invalid_argument));
         }
+        if (is_confirmation(got)) {
+            --self.queued_;
+        } else {
+            early.push_back(std::move(got));
+        }
     }
-    co_return subscriber(std::move(self));
+    co_return subscriber(std::move(self), std::move(early));
+}
+
+task<result<reply>> subscriber::receive() {
+    if (!early_.empty()) {
+        reply first = std::move(early_.front());
+        early_.pop_front();
+        co_return first;
+    }
+    auto next = co_await eddy::try_(client_.receive());
+    co_return next;
 }
 
 task<result<message>> subscriber::next() {
-    auto got = co_await eddy::try_(client_.receive());
+    auto got = co_await eddy::try_(receive());
     auto* const parts = got.get_if<reply::array>();
     if (parts == nullptr || parts->size() != 3) {
         co_return std::unexpected(std::make_error_code(std::errc::invalid_argument));

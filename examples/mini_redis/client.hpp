@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <optional>
 #include <span>
@@ -97,9 +98,13 @@ public:
 
 private:
     friend class client;
-    explicit subscriber(client&& from) noexcept : client_(std::move(from)) {}
+    subscriber(client&& from, std::deque<reply>&& early) noexcept
+        : client_(std::move(from)), early_(std::move(early)) {}
+
+    eddy::task<eddy::result<reply>> receive();
 
     client client_;
+    std::deque<reply> early_;  // what has come before the last confirmation
 };
 
 }  // namespace mini_redis

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "client.hpp"
+#include "command.hpp"
 
 namespace {
 
@@ -73,7 +74,7 @@ eddy::task<eddy::result<void>> listen(client redis, std::vector<std::string> cha
 /// Whether the answer is no error.
 eddy::task<eddy::result<bool>> ask(std::string where, std::vector<std::string> words) {
     auto redis = co_await eddy::try_(client::connect(where));
-    if (words.front() == "SUBSCRIBE" && words.size() > 1) {
+    if (mini_redis::is_word(words.front(), "subscribe") && words.size() > 1) {
         words.erase(words.begin());
         co_await eddy::try_(listen(std::move(redis), std::move(words)));
     }

@@ -8,12 +8,27 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/io_socket.hpp>
+#include <eddy/error.hpp>
 #include <eddy/net/reading.hpp>
 #include <eddy/net/writing.hpp>
 
+namespace eddy::detail {
+
+/// The stream of an owned half.
+template <class Stream>
+Stream& stream_of(const std::shared_ptr<Stream>& half) noexcept {
+    if (!half) [[unlikely]]
+        fatal_misuse(
+            "this half of a stream was moved from, or reunited or forgotten: use what it was moved to, or what "
+            "reunite() gave");
+    return *half;
+}
+
+}  // namespace eddy::detail
+
 /// The two halves of a stream, for two tasks: one reads, one writes. Without a lock, since a stream's directions do not touch each
 /// other. An owned half that was moved from, by reunite() or forget() say, has no stream any more: it may be assigned to
-/// and destroyed, and nothing else.
+/// and destroyed; anything else ends the program, and says so.
 namespace eddy::net {
 
 /// The reading half that split() lends. It must not outlive its stream, nor be used after that has moved.
@@ -65,7 +80,7 @@ template <class Stream>
 class owned_read_half : public reading<owned_read_half<Stream>>, public peeking<owned_read_half<Stream>> {
 public:
     explicit owned_read_half(std::shared_ptr<Stream> of) noexcept : of_(std::move(of)) {}
-    [[nodiscard]] const Stream& stream() const noexcept { return *of_; }
+    [[nodiscard]] const Stream& stream() const noexcept { return detail::stream_of(of_); }
 
     /// Puts the stream together again. Errors: if `writer` is not the other half, both come back in the error.
     [[nodiscard]] std::expected<Stream, reunite_error<Stream>> reunite(owned_write_half<Stream> writer) &&;
@@ -78,7 +93,7 @@ public:
 private:
     friend detail::socket_access;
     friend class owned_write_half<Stream>;
-    detail::io_socket& socket() const noexcept { return detail::socket_access::get(*of_); }
+    detail::io_socket& socket() const noexcept { return detail::socket_access::get(detail::stream_of(of_)); }
 
     std::shared_ptr<Stream> of_;
 };
@@ -100,7 +115,7 @@ public:
     ~owned_write_half() {
         if (of_) socket().shut_down_soon();
     }
-    [[nodiscard]] const Stream& stream() const noexcept { return *of_; }
+    [[nodiscard]] const Stream& stream() const noexcept { return detail::stream_of(of_); }
 
     /// Drops the half, and leaves the writing side open: until the stream is closed by the end of the other half.
     void forget() && noexcept { of_.reset(); }
@@ -121,7 +136,7 @@ public:
 private:
     friend detail::socket_access;
     friend class owned_read_half<Stream>;
-    detail::io_socket& socket() const noexcept { return detail::socket_access::get(*of_); }
+    detail::io_socket& socket() const noexcept { return detail::socket_access::get(detail::stream_of(of_)); }
 
     std::shared_ptr<Stream> of_;
 };
