@@ -29,12 +29,9 @@ struct target {
     void (*run)(input);
 };
 inline constexpr std::array targets{
-    target{"any_delimiter", any_delimiter},
-    target{"framed_lines", framed_lines},
-    target{"length_delimited", length_delimited},
-    target{"lines", lines},
-    target{"resp_replies", resp_replies},
-    target{"resp_requests", resp_requests},
+    target{"any_delimiter", any_delimiter},       target{"framed_lines", framed_lines},
+    target{"length_delimited", length_delimited}, target{"lines", lines},
+    target{"resp_replies", resp_replies},         target{"resp_requests", resp_requests},
 };
 
 // ---- For the targets ----
