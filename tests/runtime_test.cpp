@@ -715,7 +715,7 @@ TEST(Runtime, HasAWorkerForEachProcessorThatItMayUse) {
     EXPECT_EQ(eddy::runtime().metrics().workers(), static_cast<unsigned>(CPU_COUNT(&before)));
 }
 
-TEST(Runtime, P013_TheSeedDecidesWhatSelectFairChooses) {
+TEST(Runtime, P013_TheSeedDecidesWhatSelectChooses) {
     const auto choices = [](std::uint64_t seed) {
         const auto choose = []() -> eddy::task<std::vector<std::size_t>> {
             std::vector<std::size_t> made;
