@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this is no sink for that item: it needs error_type, poll_ready(cx), start_send(item), poll_flush(cx) and poll_close(cx)
+// expect-error: eddy: this is no sink for that item: start_send(item) must take it
 // only-error
 #include <eddy/codec.hpp>
 #include <eddy/io.hpp>
