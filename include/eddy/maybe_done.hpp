@@ -49,7 +49,12 @@ public:
     }
 
     /// Destroys what is there, the future or its output.
-    void drop() noexcept { state_.template emplace<gone>(); }
+    void drop() noexcept {
+        if (state_.index() != gone) state_.template emplace<gone>();
+    }
+
+    /// Whether the future is there, and has not ended.
+    [[nodiscard]] bool is_running() const noexcept { return state_.index() == running; }
 
     /// Whether the output is there, and has not been taken.
     [[nodiscard]] bool is_done() const noexcept { return state_.index() == done; }

@@ -37,7 +37,7 @@ waker notify_state::hand(notify_waiter& one, gifts gift) noexcept {
     return wake;
 }
 
-void notify_state::rest_if_alone() noexcept {
+inline void notify_state::rest_if_alone() noexcept {
     if (const word now = current(); waiting_.is_empty() && state_in(now) == waiting) word_.set(now - waiting);
 }
 
@@ -89,7 +89,7 @@ void notify_state::notify_all_waiting() noexcept {
 }
 
 /// Begins to wait. False if it was notified meanwhile.
-bool notify_state::enlist(notify_waiter& one, waker& wake) noexcept {
+inline bool notify_state::enlist(notify_waiter& one) noexcept {
     const word now = current();
     if (calls_in(now) != one.calls) return false;
     if (state_in(now) == permit) {
@@ -97,15 +97,24 @@ bool notify_state::enlist(notify_waiter& one, waker& wake) noexcept {
         return false;
     }
     if (state_in(now) == idle) word_.set(now + waiting);
-    one.wake.swap(wake);
     waiting_.push_back(one);
     return true;
 }
 
+/// What is left of who is in no list any more.
+void drop_waker(notify_waiter& one) noexcept { const waker dropped = std::move(one.wake); }
+
 bool notify_state::poll_fresh(notify_waiter& one, const waker* wake) noexcept {
-    waker copy = wake != nullptr ? *wake : waker();  // cloned before the lock is taken
-    const std::lock_guard guard(word_);
-    if (!enlist(one, copy)) return end(one);
+    if (wake != nullptr) one.wake = *wake;  // before the lock is taken, while nobody else knows of it
+    bool waits = false;
+    {
+        const std::lock_guard guard(word_);
+        waits = enlist(one);
+    }
+    if (!waits) {
+        drop_waker(one);
+        return end(one);
+    }
     one.stage = notify_waiter::stages::waiting;
     return false;
 }
@@ -134,7 +143,7 @@ bool notify_state::poll_waiting(notify_waiter& one, const waker* wake) noexcept 
     return false;
 }
 
-void notify_state::unlist(notify_waiter& one) noexcept {
+inline void notify_state::unlist(notify_waiter& one) noexcept {
     const bool is_ready = one.calls != calls_in(current());
     (is_ready ? leaving_ : waiting_).remove(one);
 }
@@ -143,7 +152,6 @@ void notify_state::leave_waiting(notify_waiter& one) noexcept {
     one.stage = notify_waiter::stages::ended;
     // acquire: pairs with the release in hand(), after which nobody touches `one`.
     if (one.gift.load(std::memory_order_acquire) == gifts::to_all) return;
-    waker dropped;
     waker next;
     {
         const std::lock_guard guard(word_);
@@ -151,12 +159,12 @@ void notify_state::leave_waiting(notify_waiter& one) noexcept {
         const gifts gift = one.gift.load(std::memory_order_relaxed);
         if (gift == gifts::none) {
             unlist(one);
-            dropped = std::move(one.wake);
             rest_if_alone();
         } else if (gift != gifts::to_all) {
             next = hand_to_next(gift);
         }
     }
+    drop_waker(one);
     std::move(next).wake();
 }
 

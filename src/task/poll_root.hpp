@@ -28,6 +28,7 @@ inline bool resume_from(frame& root, frame* current) noexcept {
         current->handle().resume();
         if (outcome->frame_is != slot_base::fate::running) {
             if (outcome->frame_is == slot_base::fate::ended) current->handle().destroy();
+            if (awaiting == nullptr) return true;
             current = unwind(outcome, awaiting);
             if (current != nullptr) root.current = current;
         } else if (root.waits_for != nullptr) {

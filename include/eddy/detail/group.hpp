@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <exception>
-#include <optional>
 #include <string>
 #include <tuple>
 #include <type_traits>
@@ -44,50 +43,61 @@ public:
     using output_type = typename Rule::template output<F...>;
     static constexpr bool took_closure = (is_marked<F> || ...);
 
-    explicit group(std::in_place_t, F&&... f) : children_(std::in_place, std::move(f)...) {}
+    explicit group(std::in_place_t, F&&... f) : children_(std::move(f)...) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (!children_)
+        if (decided_ == nobody) {
+            poll_children(cx, indexes());
+            if (decided_ == nobody) return not_ready;
+        } else if (decided_ == ended) {
             throw misuse(
                 std::string(Rule::name) + " was awaited after it had ended: await it once, and keep its output",
                 cx.where());
-        if (!decided_) poll_children(cx, indexes());
-        if (!decided_ || !end_losers(cx)) return not_ready;
-        const reset_at_end ended{children_};
+        }
+        if (!end_all_but(failure_ ? nobody : decided_, cx, indexes())) return not_ready;
+        const std::size_t which = std::exchange(decided_, ended);
+        const drop_at_end dropped{*this};
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
-        return Rule::template deliver<output_type>(*children_, *decided_);
+        return Rule::template deliver<output_type>(children_, which);
     }
 
     poll_result<void> poll_cancel(context& cx)
         requires(cancellable_future<F> || ...)
     {
-        if (children_ && !cancel_in_turn(cx, nobody, indexes())) return not_ready;
-        children_.reset();
+        if (decided_ != ended && !end_all_but(nobody, cx, indexes())) return not_ready;
+        decided_ = ended;
         return poll_result<void>::ready();
     }
 
 private:
-    /// The number of no child.
-    static constexpr std::size_t nobody = count;
+    // What `decided_` is when it is not the number of a child.
+    static constexpr std::size_t all = count;
+    static constexpr std::size_t nobody = count + 1;
+    static constexpr std::size_t ended = count + 2;
 
     /// The children are gone before the output or the exception comes out.
-    struct reset_at_end {
-        std::optional<children>& which;
-        ~reset_at_end() { which.reset(); }
+    struct drop_at_end {
+        group& whose;
+        ~drop_at_end() { whose.drop_all(indexes()); }
     };
+
+    template <std::size_t... I>
+    void drop_all(std::index_sequence<I...>) noexcept {
+        (std::get<I>(children_).drop(), ...);
+    }
 
     template <std::size_t... I>
     void poll_children(context& cx, std::index_sequence<I...>) {
         const std::size_t first = start_ = Rule::first_child(start_, count);
         if (((I >= first && poll_child<I>(cx)) || ...)) return;
         if (((I < first && poll_child<I>(cx)) || ...)) return;
-        if ((std::get<I>(*children_).is_done() && ...)) decided_ = count;
+        if ((std::get<I>(children_).is_done() && ...)) decided_ = all;
     }
 
     /// Whether the group is decided.
     template <std::size_t I>
     bool poll_child(context& cx) {
-        auto& child = std::get<I>(*children_);
+        auto& child = std::get<I>(children_);
         if (child.is_done()) return false;
         try {
             if (!child.poll(cx).is_ready() || !Rule::decides(child.output())) return false;
@@ -98,36 +108,37 @@ private:
         return true;
     }
 
-    bool end_losers(context& cx) {
-        if (failure_) return cancel_in_turn(cx, nobody, indexes());
-        return *decided_ == count || cancel_in_turn(cx, *decided_, indexes());
+    /// Ends all but the output of `winner`.
+    template <std::size_t... I>
+    bool end_all_but(std::size_t winner, context& cx, std::index_sequence<I...> each) {
+        if (winner == all) return true;
+        (drop_unless_it_ends<I>(winner), ...);
+        return !(std::get<I>(children_).is_running() || ...) || cancel_in_turn(cx, each);
     }
 
-    /// Ends all but the output of `winner`.
     /// One of them may use up the budget of each poll, until another has ended: let another be the first each time.
     template <std::size_t... I>
-    bool cancel_in_turn(context& cx, std::size_t winner, std::index_sequence<I...>) {
-        (drop_unless_it_ends<I>(winner), ...);
+    bool cancel_in_turn(context& cx, std::index_sequence<I...>) {
         const std::size_t first = start_ = (start_ + 1) % count;
         bool gone = true;
         const auto cancel = [&](bool is_its_turn, auto& child) {
             if (is_its_turn && !poll_cancel_child(&child, cx)) gone = false;
         };
-        (cancel(I >= first, std::get<I>(*children_)), ...);
-        (cancel(I < first, std::get<I>(*children_)), ...);
+        (cancel(I >= first, std::get<I>(children_)), ...);
+        (cancel(I < first, std::get<I>(children_)), ...);
         return gone;
     }
 
     template <std::size_t I>
     void drop_unless_it_ends(std::size_t winner) noexcept {
-        auto& child = std::get<I>(*children_);
+        auto& child = std::get<I>(children_);
         constexpr bool ends_in_order = cancellable_future<std::remove_reference_t<decltype(child)>>;
         if (I != winner && (!ends_in_order || child.is_done())) child.drop();
     }
 
-    std::optional<children> children_;  // empty when the group has ended
+    children children_;
     std::size_t start_ = count - 1;
-    std::optional<std::size_t> decided_;
+    std::size_t decided_ = nobody;
     std::exception_ptr failure_;
 };
 

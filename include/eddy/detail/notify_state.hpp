@@ -41,6 +41,13 @@ struct notify_waiter : waiter {
     /// The future's own.
     stages stage = stages::ended;
 
+    notify_waiter() noexcept = default;
+    explicit notify_waiter(std::uint64_t calls_before) noexcept : calls(calls_before), stage(stages::fresh) {}
+    /// For the future's move constructor: `other` must not wait yet.
+    notify_waiter(const notify_waiter& other, const char* misuse) noexcept : calls(other.calls), stage(other.stage) {
+        other.check_may_move(misuse);
+    }
+
     /// For the future's move constructor: `misuse` says what was moved.
     void check_may_move(const char* misuse) const noexcept {
         if (stage == stages::waiting) fatal_misuse(misuse);
@@ -69,12 +76,13 @@ public:
     /// What `one` waits for is what is notified from now on. It must not be waiting.
     /// Who reads after this, and before poll(), what a notifier writes before it notifies, misses nothing.
     void begin(notify_waiter& one) const noexcept {
-        // acquire: pairs with the release in count_call() and notify_all_waiting(). A call that counts as former has
-        // published what it tells of.
-        one.calls = calls_in(word_.load(std::memory_order_acquire));
+        one.calls = calls_until_now();
         one.gift.store(notify_waiter::gifts::none, std::memory_order_relaxed);  // nobody else looks at it
         one.stage = notify_waiter::stages::fresh;
     }
+
+    /// A waiter that has begun.
+    [[nodiscard]] notify_waiter begin() const noexcept { return notify_waiter(calls_until_now()); }
 
     /// Whether `one` was notified. If not, it waits; and if there is a `wake`, that will be woken.
     [[nodiscard]] bool poll(notify_waiter& one, const waker* wake) noexcept {
@@ -113,6 +121,12 @@ private:
         return true;
     }
 
+    [[nodiscard]] word calls_until_now() const noexcept {
+        // acquire: pairs with the release in count_call() and notify_all_waiting(). A call that counts as former has
+        // published what it tells of.
+        return calls_in(word_.load(std::memory_order_acquire));
+    }
+
     /// Whether it takes the lock to change it: somebody waits, or is about to.
     static bool is_engaged(word snapshot) noexcept {
         return state_in(snapshot) == waiting || lock_word::is_held(snapshot);
@@ -148,7 +162,7 @@ private:
     // Under the lock.
     [[nodiscard]] word current() const noexcept;
     [[nodiscard]] bool is_waiting(const notify_waiter& one) const noexcept;
-    bool enlist(notify_waiter& one, waker& wake) noexcept;
+    bool enlist(notify_waiter& one) noexcept;
     waker hand(notify_waiter& one, notify_waiter::gifts gift) noexcept;
     waker hand_to_next(notify_waiter::gifts gift) noexcept;
     void unlist(notify_waiter& one) noexcept;

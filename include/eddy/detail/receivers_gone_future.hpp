@@ -16,9 +16,8 @@ public:
     using output_type = void;
 
     explicit receivers_gone_future(State& state) noexcept : state_(&state) {}
-    receivers_gone_future(receivers_gone_future&& other) noexcept : state_(other.state_) {
-        other.waiter_.check_may_move(State::closed_was_moved);
-    }
+    receivers_gone_future(receivers_gone_future&& other) noexcept
+        : state_(other.state_), waiter_(other.waiter_, State::closed_was_moved) {}
     receivers_gone_future& operator=(receivers_gone_future&&) = delete;
     ~receivers_gone_future() { state_->stop_waiting_for_leaving(waiter_); }
 

@@ -11,8 +11,8 @@ namespace eddy::detail {
 /// of what it waits for. What is waited for derives from it what it wants to hand over.
 struct waiter {
     eddy::waker wake;
-    waiter* previous = nullptr;
-    waiter* next = nullptr;
+    waiter* previous;  // these two mean something while it is listed
+    waiter* next;
     bool is_listed = false;
 
     waiter() noexcept = default;

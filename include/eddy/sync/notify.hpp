@@ -79,12 +79,9 @@ class [[nodiscard("it waits for nothing until it is awaited")]] basic_notified_f
 public:
     using output_type = void;
 
-    explicit basic_notified_future(Of of) noexcept : of_(std::move(of)) { of_->state_.begin(waiter_); }
-    basic_notified_future(basic_notified_future&& other) noexcept : of_(other.of_) {
-        other.waiter_.check_may_move("a notified() was moved after its first poll, or enable()");
-        waiter_.calls = other.waiter_.calls;
-        waiter_.stage = other.waiter_.stage;
-    }
+    explicit basic_notified_future(Of of) noexcept : of_(std::move(of)), waiter_(of_->state_.begin()) {}
+    basic_notified_future(basic_notified_future&& other) noexcept
+        : of_(other.of_), waiter_(other.waiter_, "a notified() was moved after its first poll, or enable()") {}
     basic_notified_future& operator=(basic_notified_future&&) = delete;
     ~basic_notified_future() { of_->state_.leave(waiter_); }
 
