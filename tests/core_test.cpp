@@ -7,7 +7,9 @@
 #include <unistd.h>
 #include <ctime>
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -369,6 +371,49 @@ TEST(Core, S52_LoopThatWaitsUsesNoProcessorTime) {
     loop.run(main());
     EXPECT_LE(loop.metrics().turns() - turns, 5u);
     EXPECT_LT(thread_cpu_time() - used, 20ms);
+}
+
+// ---- Spinning ----
+
+TEST(Core, SpinningLooksMoreThanOnceAndThenSleeps) {
+    auto sleepy = eddy::core();
+    sleepy.turn(1ms);
+    EXPECT_EQ(sleepy.metrics().turns(), 1u);
+    auto lively = eddy::core::builder().spin_before_sleep(100us).build().value();
+    const auto begin = std::chrono::steady_clock::now();
+    lively.turn(1ms);
+    EXPECT_GE(std::chrono::steady_clock::now() - begin, 1ms);
+    EXPECT_GT(lively.metrics().turns(), 1u);
+    lively.turn(-1ms);
+    lively.turn(0ms);
+}
+
+/// These would never sleep, so what ends a sleep ends their spinning: timers, other threads, and bytes.
+TEST(Core, SpinningEndsWithWhateverEndsASleep) {
+    for (const bool has_io : {true, false}) {
+        auto loop = eddy::core::builder().enable_io(has_io).spin_before_sleep(1h).build().value();
+        loop.run(eddy::time::sleep(1ms));
+        auto [tx, rx] = oneshot<int>::channel();
+        std::thread other([&tx = tx] { tx.send(7); });
+        EXPECT_EQ(loop.run(std::move(rx)).value(), 7);
+        other.join();
+    }
+    auto loop = eddy::core::builder().spin_before_sleep(1h).build().value();
+    const auto echo = []() -> eddy::task<std::size_t> {
+        auto listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+        auto client = (co_await eddy::net::tcp_stream::connect(listener.local_addr().value())).value();
+        auto served = (co_await listener.accept()).value();
+        const std::array<std::byte, 3> bytes{};
+        (co_await client.write_all(bytes)).value();
+        std::array<std::byte, 8> into{};
+        co_return (co_await served.stream.read(into)).value();
+    };
+    EXPECT_EQ(loop.run(echo()), 3u);
+}
+
+TEST(Core, SpinningDoesNotHoldUpAPausedClock) {
+    auto loop = eddy::core::builder().start_paused(true).spin_before_sleep(1h).build().value();
+    loop.run(eddy::time::sleep(24h));
 }
 
 TEST(Core, S07_TaskIsPolledAtItsStartAndThenOnlyWhenItIsWoken) {

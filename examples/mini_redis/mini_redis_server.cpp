@@ -66,6 +66,7 @@ int main(int argc, char** argv) {
     std::string driver;
     mini_redis::server_limits limits;
     auto drain = limits.drain.count();
+    std::int64_t spin = 0;
     CLI::App app("A server that speaks RESP2.");
     app.add_option("address", where, "where to listen; port 0 takes a free one")->capture_default_str();
     app.add_option("--driver", driver, "epoll, io_uring, or auto for io_uring where it can be had");
@@ -78,6 +79,8 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--drain", drain, "seconds for which clients may take their answers at the end")
         ->capture_default_str();
+    app.add_option("--spin", spin, "microseconds for which the loop looks for requests before it sleeps")
+        ->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     limits.drain = std::chrono::seconds(drain);
     if (!driver.empty()) ::setenv("EDDY_DRIVER", driver.c_str(), 1);
@@ -85,8 +88,9 @@ int main(int argc, char** argv) {
     try {
         raise_descriptor_limit();
         mini_redis::server_state state(limits);
-        eddy::core loop;
-        const auto ended = loop.run(run_server(state, where));
+        auto loop = eddy::core::builder().spin_before_sleep(std::chrono::microseconds(spin)).build();
+        if (!loop) throw std::system_error(loop.error(), "eddy::core");
+        const auto ended = loop->run(run_server(state, where));
         if (!ended) throw std::system_error(ended.error(), where);
     } catch (const std::system_error& error) {
         std::fprintf(stderr, "mini_redis_server: %s\n", error.what());

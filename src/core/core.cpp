@@ -88,6 +88,7 @@ std::string_view core::why_driver() const noexcept {
 result<core> core_builder::build() const noexcept try {
     detail::core_shared::settings chosen;
     chosen.start_paused = start_paused_;
+    chosen.spin = spin_;
     chosen.on_uncaught = on_uncaught_;
     chosen.why_driver = "none: I/O is not enabled";
     if (enable_io_) {

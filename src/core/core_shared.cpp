@@ -141,6 +141,7 @@ core_shared::core_shared(settings&& chosen)
       fork_generation_(sys::fork_generation()),
       // relaxed: only distinct numbers are wanted.
       id_(next_id.fetch_add(1, std::memory_order_relaxed)),
+      spin_(chosen.spin),
       driver_(chosen.driver),
       why_driver_(chosen.why_driver),
       on_uncaught_(std::move(chosen.on_uncaught)) {
@@ -249,6 +250,7 @@ void core_shared::park(max_wait limit) {
         }
     }
     if (may_block) {
+        if (!time_->is_paused() && spin(limit)) return;
         if (const auto next = time_->next_deadline()) {
             // Compared first: a deadline at the clock's first instant is too far back to be subtracted from.
             const auto now = time_->now();
@@ -259,6 +261,20 @@ void core_shared::park(max_wait limit) {
         if (!inbound_.fall_asleep()) limit = std::chrono::nanoseconds::zero();
     }
     look_at_driver(limit);
+}
+
+/// Looks for a while before the thread sleeps, at the cost of `limit`: whether something is to be done now.
+bool core_shared::spin(max_wait& limit) {
+    const auto most = std::min(spin_, limit.value_or(spin_));
+    if (most <= most.zero()) return false;
+    const auto begin = std::chrono::steady_clock::now();
+    do {
+        look_at_driver(std::chrono::nanoseconds::zero());
+        drain_inbound();
+        if (has_queued()) return true;
+    } while (std::chrono::steady_clock::now() - begin < most);
+    if (limit) *limit -= most;
+    return false;
 }
 
 /// A look at the driver while tasks are queued: not before some time has passed since the last, since a look costs as

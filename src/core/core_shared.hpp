@@ -36,6 +36,7 @@ public:
     struct settings {
         std::unique_ptr<io_handle, gives_up> io;  ///< null without I/O
         bool start_paused = false;
+        std::chrono::nanoseconds spin{0};   ///< before the thread sleeps
         std::optional<driver_kind> driver;  ///< what `io` uses
         std::string_view why_driver;
         core_builder::uncaught_handler on_uncaught;
@@ -86,6 +87,7 @@ private:
     ~core_shared();
 
     void park(max_wait limit);
+    [[nodiscard]] bool spin(max_wait& limit);
     void look_if_due();
     void look_at_driver(max_wait limit);
     void drain_inbound() noexcept;
@@ -123,6 +125,7 @@ private:
     std::chrono::steady_clock::time_point last_look_{};
     std::uint64_t polls_ = 0;
     std::uint64_t turns_ = 0;
+    const std::chrono::nanoseconds spin_;
     const std::optional<driver_kind> driver_;
     const std::string_view why_driver_;
     core_builder::uncaught_handler on_uncaught_;
