@@ -66,7 +66,7 @@ int main(int argc, char** argv) {
     std::string driver;
     mini_redis::server_limits limits;
     auto drain = limits.drain.count();
-    std::int64_t spin = 0;
+    std::int64_t spin = 20;
     CLI::App app("A server that speaks RESP2.");
     app.add_option("address", where, "where to listen; port 0 takes a free one")->capture_default_str();
     app.add_option("--driver", driver, "epoll, io_uring, or auto for io_uring where it can be had");
