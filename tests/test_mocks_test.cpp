@@ -66,7 +66,11 @@ TEST(IoMock, P109_AWriteThatWasNotExpectedSaysWhatDiffers) {
     auto peer = test::io_builder().write("hello\nworld").build();
     by_hand wrong(io::write_all(peer, support::bytes_of("hello\nWORLD")));
     const auto text = text_of_misuse([&] { static_cast<void>(wrong.poll()); });
-    EXPECT_NE(text.find(R"("WORLD" was written where "world" was expected, after 6 bytes)"), text.npos) << text;
+    EXPECT_NE(text.find(R"("WORLD" was written where "world" was expected, after 6 bytes as)"), text.npos) << text;
+    auto short_one = test::io_builder().write("ab").build();
+    by_hand half(io::write_all(short_one, support::bytes_of("ax")));
+    const auto after_one = text_of_misuse([&] { static_cast<void>(half.poll()); });
+    EXPECT_NE(after_one.find("after 1 byte as expected"), after_one.npos) << after_one;
     auto silent = test::io_builder().read("x").build();
     by_hand more(io::write_all(silent, support::bytes_of("\x01\"")));
     const auto none = text_of_misuse([&] { static_cast<void>(more.poll()); });
@@ -140,12 +144,25 @@ TEST(IoMock, P109_ReaderAndWriterMayWaitForTheSamePause) {
     EXPECT_TRUE(within(core, work(), 24h));
 }
 
+TEST(IoMock, P109_APauseWithoutALoopNamesWhoWaits) {
+    auto peer = test::io_builder().wait(1s).read("late").build();
+    std::string got;
+    by_hand read(io::read_to_string(peer, got));
+    support::expect_misuse_here([&] { static_cast<void>(read.poll()); });
+    auto numbers = test::stream_builder<int>().wait(1s).item(1).build();
+    by_hand next(numbers.next());
+    support::expect_misuse_here([&] { static_cast<void>(next.poll()); });
+}
+
 TEST(IoMock, P109_WhatIsLeftIsSaidAtTheEnd) {
     const auto peer = test::io_builder().write("never").read("x").build();
     EXPECT_FALSE(peer.is_done());
     const auto text = text_of_misuse([&] { peer.assert_done(); });
     EXPECT_NE(text.find(R"(2 steps of the script are left; the next is to write "never")"), text.npos) << text;
     EXPECT_NE(text.find("test_mocks_test.cpp"), text.npos);
+    const auto one = test::io_builder().write("never").build();
+    const auto is_left = text_of_misuse([&] { one.assert_done(); });
+    EXPECT_NE(is_left.find("1 step of the script is left; the next is"), is_left.npos) << is_left;
 }
 
 TEST(StreamMock, P109_GivesItemsWhenTheScriptSays) {

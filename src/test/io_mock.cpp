@@ -36,6 +36,10 @@ std::string quoted(std::string_view bytes) {
     return text + (bytes.size() > most ? "\"..." : "\"");
 }
 
+std::string counted(std::size_t count, const char* what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
 void wake(std::optional<waker>& waiting) {
     if (auto woken = std::exchange(waiting, std::nullopt)) std::move(*woken).wake();
 }
@@ -44,7 +48,7 @@ void wake(std::optional<waker>& waiting) {
 
 bool io_mock::poll_pauses(context& cx) {
     while (!script_.empty() && script_.front().kind == step_kind::wait) {
-        if (!pause_) pause_ = std::make_unique<time::sleep_future>(time::sleep(script_.front().pause));
+        if (!pause_) pause_ = std::make_unique<time::sleep_future>(time::sleep(script_.front().pause, cx.where()));
         if (!pause_->poll(cx)) return false;
         pause_.reset();
         end_of(script_.front());
@@ -110,7 +114,7 @@ poll_result<result<std::size_t>> io_mock::poll_write(context& cx, std::span<cons
     if (same != count) {
         throw misuse("io_mock: " + quoted(text_of(from.subspan(same))) + " was written where " +
                          quoted(std::string_view(next->bytes).substr(same)) + " was expected, after " +
-                         std::to_string(same) + " bytes as expected",
+                         counted(same, "byte") + " as expected",
                      cx.where());
     }
     next->bytes.erase(0, count);
@@ -126,7 +130,8 @@ poll_result<result<void>> io_mock::poll_shutdown(context&) {
 void io_mock::assert_done(std::source_location where) const {
     if (script_.empty()) return;
     const step& next = script_.front();
-    std::string text = "io_mock: " + std::to_string(script_.size()) + " steps of the script are left; the next is ";
+    std::string text = "io_mock: " + counted(script_.size(), "step") + " of the script " +
+                       (script_.size() == 1 ? "is" : "are") + " left; the next is ";
     switch (next.kind) {
     case step_kind::read: text += "to read " + quoted(next.bytes); break;
     case step_kind::write: text += "to write " + quoted(next.bytes); break;
