@@ -403,7 +403,7 @@ result<std::pair<int, net::socket_addr>> io_socket::accept_from_ring() {
         bool is_drained = false;
         bool has_gone = false;
         const auto with_peer = [&](received_chunk* chunk) -> answer_type {
-            sys::unique_fd fd(chunk->take_connection());
+            sys::unique_fd fd(sys::above_standard(chunk->take_connection()));
             const auto peer = sys::peer_addr(fd.get());
             has_gone = !peer;  // reset before anybody asked for it, as ECONNABORTED
             if (has_gone) return std::unexpected(peer.error());
