@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -152,6 +155,64 @@ TEST(IoMock, P109_APauseWithoutALoopNamesWhoWaits) {
     auto numbers = test::stream_builder<int>().wait(1s).item(1).build();
     by_hand next(numbers.next());
     support::expect_misuse_here([&] { static_cast<void>(next.poll()); });
+}
+
+TEST(IoMock, P109_AHandleWritesIntoAScriptThatRuns) {
+    auto [peer, script] = test::io_builder().read("first ").build_with_handle();
+    std::string got;
+    by_hand read(io::read_to_string(peer, got));
+    assert_pending(read.poll());
+    script.read("second").write("ok");
+    EXPECT_TRUE(read.is_woken());
+    assert_pending(read.poll());
+    EXPECT_FALSE(peer.is_done());
+    by_hand write(io::write_all(peer, support::bytes_of("ok, more")));
+    assert_pending(write.poll());
+    script.write(", more");
+    EXPECT_TRUE(write.is_woken());
+    EXPECT_FALSE(peer.is_done());
+    assert_ready_ok(write.poll());
+    EXPECT_TRUE(peer.is_done());
+    peer.assert_done();
+    assert_pending(read.poll());
+    {
+        auto gone = std::move(script);
+    }
+    EXPECT_TRUE(read.is_woken());
+    EXPECT_EQ(assert_ready_ok(read.poll()), 12u);
+    EXPECT_EQ(got, "first second");
+}
+
+TEST(IoMock, P109_WithoutItsHandleAScriptHasItsEnd) {
+    auto [peer, script] = test::io_builder().build_with_handle();
+    by_hand write(io::write_all(peer, support::bytes_of("x")));
+    assert_pending(write.poll());
+    script.read("y").read_error(std::errc::connection_reset);
+    {
+        auto gone = std::move(script);
+    }
+    EXPECT_TRUE(write.is_woken());
+    const auto text = text_of_misuse([&] { static_cast<void>(write.poll()); });
+    EXPECT_NE(text.find("nothing more was expected"), text.npos) << text;
+    const auto is_left = text_of_misuse([&] { peer.assert_done(); });
+    EXPECT_NE(is_left.find("2 steps of the script are left"), is_left.npos) << is_left;
+}
+
+TEST(IoMock, P109_AHandleOnAnotherThread) {
+    eddy::core core;
+    auto [peer, script] = test::io_builder().build_with_handle();
+    std::jthread other([to = std::move(script)]() mutable {
+        for (int i = 0; i < 1000; ++i) to.read("x").write("y");
+    });
+    const auto work = [](test::io_mock& with) -> eddy::task<eddy::result<int>> {
+        std::array<std::byte, 1> one{};
+        for (int i = 0;; ++i) {
+            if (co_await eddy::try_(io::read(with, one)) == 0) co_return i;
+            co_await eddy::try_(io::write_all(with, "y"));
+        }
+    };
+    EXPECT_EQ(within(core, work(peer)).value(), 1000);
+    peer.assert_done();
 }
 
 TEST(IoMock, P109_WhatIsLeftIsSaidAtTheEnd) {
