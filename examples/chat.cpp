@@ -2,14 +2,16 @@
 // Chat: rooms over TCP, a line of text a message: codec::framed, broadcast, select, and an end that says good-bye.
 //     $ ./chat 127.0.0.1:6667         and, in two more terminals: $ nc 127.0.0.1 6667
 //     The first line is your name. Then what you type goes to your room, "/join ROOM" takes you to another, "/quit" home.
-// Ctrl-C, or SIGTERM, ends it: everybody is told, and who does not leave within 5 s is cut off.
+// Ctrl-C, or SIGTERM, ends it: everybody is told, and who does not leave within 5 s is cut off. A second one ends it at once.
 #include <eddy/prelude.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 
 namespace {
@@ -93,15 +95,27 @@ private:
 // What a connection is: a stream of lines and a sink of lines. No line is longer than 1000 bytes.
 using lines = codec::framed<tcp_stream, codec::lines_codec>;
 
-// Does what a line says. False for good-bye.
-bool obey(member& me, const std::string& line) {
-    if (line == "/quit") return false;
-    if (line.starts_with("/join ")) {
-        me.go_to(line.substr(6));
-    } else {
+// The room of "/join ROOM", without the blanks around it. Nothing if the line is no such command.
+std::optional<std::string> room_to_join(std::string_view line) {
+    constexpr std::string_view command = "/join";
+    if (line != command && !line.starts_with("/join ")) return std::nullopt;
+    line.remove_prefix(command.size());
+    const auto first = line.find_first_not_of(' ');
+    if (first == line.npos) return std::string();
+    return std::string(line.substr(first, line.find_last_not_of(' ') + 1 - first));
+}
+
+// Does what a line says. Gives what he alone is told, if there is such a thing.
+std::string obey(member& me, const std::string& line) {
+    auto room_name = room_to_join(line);
+    if (!room_name) {
         me.say(line);
+    } else if (room_name->empty()) {
+        return "! which room? /join ROOM";
+    } else {
+        me.go_to(std::move(*room_name));
     }
-    return true;
+    return {};
 }
 
 // Of a client's lines and his room's messages, whichever comes first; until he leaves, or all must. The futures that lose a select
@@ -115,8 +129,10 @@ task<result<void>> talk(lines& peer, member& me, const cancellation_token& end) 
                 const auto error = (*line)->error();
                 if (!peer.codec().goes_on_after(error)) co_return std::unexpected(error);
                 co_await try_(peer.send("! " + error.message()));
-            } else if (!obey(me, ***line)) {
+            } else if (***line == "/quit") {
                 co_return co_await peer.close();
+            } else if (const auto answer = obey(me, ***line); !answer.empty()) {
+                co_await try_(peer.send(answer));
             }
         } else if (auto* message = std::get_if<1>(&event)) {
             const std::string text = message->has_value()
@@ -130,19 +146,34 @@ task<result<void>> talk(lines& peer, member& me, const cancellation_token& end) 
     }
 }
 
+// Asks until there is one. Nothing if he hangs up, or all must leave.
+task<result<std::optional<std::string>>> ask_name(lines& peer, const cancellation_token& end) {
+    for (;;) {
+        co_await try_(peer.send("* your name?"));
+        auto event = co_await eddy::select(peer.next(), end.cancelled());
+        auto* const line = std::get_if<0>(&event);
+        if (line == nullptr || !*line) co_return std::nullopt;
+        if (**line) co_return std::move(***line);
+        const auto error = (*line)->error();
+        if (!peer.codec().goes_on_after(error)) co_return std::unexpected(error);
+        co_await try_(peer.send("! " + error.message()));
+    }
+}
+
 task<result<void>> welcome(tcp_stream stream, room_list& rooms, cancellation_token end) {
     lines peer(std::move(stream), codec::lines_codec(1000));
-    co_await try_(peer.send("* your name?"));
-    auto first = co_await eddy::select(peer.next(), end.cancelled());
-    auto* const name = std::get_if<0>(&first);
-    if (name == nullptr || !*name) co_return eddy::ok();
-    member me(rooms, co_await try_(std::move(**name)));
+    auto name = co_await try_(ask_name(peer, end));
+    if (!name) co_return eddy::ok();
+    member me(rooms, std::move(*name));
     co_return co_await talk(peer, me, end);
 }
 
-task<void> cancel_at(signal::signal_stream signals, cancellation_token end) {
-    auto next = co_await signals.next();
-    if (next) end.cancel();
+// The first signal asks the program to end, and the next one, of either kind, ends it at once, as a shell would have it.
+task<void> end_at(signal::signal_stream signals, cancellation_token end) {
+    while (auto next = co_await signals.next()) {
+        if (end.is_cancelled()) std::_Exit(128 + next->number());
+        end.cancel();
+    }
 }
 
 task<result<void>> run_server(std::string where, std::size_t backlog) {
@@ -150,8 +181,8 @@ task<result<void>> run_server(std::string where, std::size_t backlog) {
     const cancellation_token end;
     auto interrupts = co_await try_(signal::stream(signal::kind::interrupt()));
     auto terminations = co_await try_(signal::stream(signal::kind::terminate()));
-    eddy::spawn_background(cancel_at(std::move(interrupts), end));
-    eddy::spawn_background(cancel_at(std::move(terminations), end));
+    eddy::spawn_background(end_at(std::move(interrupts), end));
+    eddy::spawn_background(end_at(std::move(terminations), end));
     auto listener = co_await try_(eddy::net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);

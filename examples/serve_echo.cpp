@@ -3,18 +3,19 @@
 //     $ ./serve_echo 127.0.0.1:6142         or, by a Unix socket: ./serve_echo /tmp/echo.sock
 //     $ nc 127.0.0.1 6142                   or: nc -U /tmp/echo.sock
 // Ctrl-C (SIGINT) or SIGTERM ends it, with exit code 0: clients that are connected then have 5 s to finish.
+// A second one ends it at once.
 #include <eddy/prelude.hpp>
 
-#include <pthread.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 
 namespace {
 
 using namespace std::chrono_literals;
+namespace signal = eddy::signal;
 using eddy::sync::cancellation_token;
 
 // One client, by TCP or a Unix socket: what both have is what it needs.
@@ -25,28 +26,25 @@ eddy::task<void> echo(auto client) {
     }
 }
 
-sigset_t ending_signals() {
-    sigset_t wanted;
-    sigemptyset(&wanted);
-    sigaddset(&wanted, SIGINT);
-    sigaddset(&wanted, SIGTERM);
-    return wanted;
-}
-
-// Waiting for a signal blocks, so it is done on a thread for such work.
-void cancel_at_signal(const cancellation_token& end) {
-    const sigset_t wanted = ending_signals();
-    int which = 0;
-    sigwait(&wanted, &which);
-    end.cancel();
+// The first signal asks the program to end, and the next one, of either kind, ends it at once.
+eddy::task<void> end_at(signal::signal_stream signals, cancellation_token end) {
+    while (auto next = co_await signals.next()) {
+        if (end.is_cancelled()) std::_Exit(128 + next->number());
+        end.cancel();
+    }
 }
 
 // The same for a listener of either kind. A hundred clients at a time; the next one waits until one of them leaves.
 eddy::task<eddy::result<void>> serve_all(auto listener) {
+    // Before anybody can know that we are there.
+    const cancellation_token end;
+    auto interrupts = co_await eddy::try_(signal::stream(signal::kind::interrupt()));
+    auto terminations = co_await eddy::try_(signal::stream(signal::kind::terminate()));
+    eddy::spawn_background(end_at(std::move(interrupts), end));
+    eddy::spawn_background(end_at(std::move(terminations), end));
+
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);
-    const cancellation_token end;
-    auto signal = eddy::spawn_blocking([end] { cancel_at_signal(end); });
     auto options = eddy::net::serve_options().max_connections(100).shutdown(end).drain(5s);
     const auto handler = [](auto client) { return echo(std::move(client)); };
     const auto report = co_await eddy::try_(eddy::net::serve(std::move(listener), handler, std::move(options)));
@@ -71,8 +69,6 @@ eddy::task<eddy::result<void>> run_server(std::string where) {
 
 int main(int argc, char** argv) {
     const std::string where = argc > 1 ? argv[1] : "127.0.0.1:6142";
-    const sigset_t signals = ending_signals();
-    pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before there are threads, which inherit it
     const eddy::runtime pool;
     const auto ended = pool.block_on(run_server(where));
     if (ended) return 0;

@@ -11,13 +11,13 @@
 #include <eddy/prelude.hpp>
 
 #include <atomic>
-#include <csignal>
 #include <cstdio>
 #include <memory>
 
 namespace {
 
 using namespace std::chrono_literals;
+namespace signal = eddy::signal;
 
 // ---- When all work is done: eddy::run ----
 
@@ -72,10 +72,13 @@ eddy::task<void> own_a_writer() {
     co_await eddy::pending<void>();  // a server would accept clients here, for ever
 }
 
-/// Blocks the thread until SIGINT or SIGTERM comes. See tcp_echo.cpp for a task that waits for a signal.
-void wait_for(const sigset_t& signals) {
-    int number = 0;
-    sigwait(&signals, &number);
+/// Until SIGINT or SIGTERM comes. It listens before anybody is told to type Ctrl-C.
+eddy::task<eddy::result<void>> write_until_told() {
+    auto interrupts = co_await eddy::try_(signal::stream(signal::kind::interrupt()));
+    auto terminations = co_await eddy::try_(signal::stream(signal::kind::terminate()));
+    eddy::spawn(own_a_writer());
+    co_await eddy::race(interrupts.next(), terminations.next());
+    co_return eddy::ok();
 }
 
 }  // namespace
@@ -85,15 +88,11 @@ int main() {
     if (const int code = eddy::run(start_jobs()); code != 0) return code;
     std::puts("idle: only the heartbeat was left, and it is cancelled");
 
-    sigset_t ending;
-    sigemptyset(&ending);
-    sigaddset(&ending, SIGINT);
-    sigaddset(&ending, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &ending, nullptr);  // before the runtime's threads begin: they inherit it
-
     eddy::runtime runtime;
-    runtime.spawn(own_a_writer());
-    wait_for(ending);  // this thread is no worker: it may block
+    if (const auto told = runtime.block_on(write_until_told()); !told) {
+        std::fprintf(stderr, "shutdown: %s\n", told.error().message().c_str());
+        return 1;
+    }
 
     // Ends the tasks, then waits for blocking work: 5 s in all, at the most. The destructor would not wait for
     // blocking work. There are also shutdown_background(), which waits for nothing and may be called by a task, and

@@ -201,6 +201,52 @@ TEST(Chat, RoomsAreApartAndALineThatIsTooLongIsSaid) {
     EXPECT_EQ(server.wait().out, "2 came, 0 were cut off\n");
 }
 
+/// What he is told that nobody else hears.
+task<result<std::string>> answer_to(guest& him, std::string line) {
+    co_await try_(him.connection().send(line));
+    co_await try_(him.hear());
+    co_return him.heard().back();
+}
+
+TEST(Chat, WhoNamesNoRoomIsToldHowAndStays) {
+    process server({"chat", "127.0.0.1:0"});
+    eddy::core core;
+    const auto work = [](socket_addr where) -> task<result<texts>> {
+        auto ann = co_await try_(guest::enter(where, "ann"));
+        for (const std::string line : {"/join", "/join ", "/join   "}) {
+            const auto answer = co_await try_(answer_to(ann, line));
+            EXPECT_EQ(answer, "! which room? /join ROOM") << line;
+        }
+        co_await try_(ann.say("/joiners"));
+        auto bob = co_await try_(guest::enter(where, "bob"));
+        co_await try_(bob.connection().send("/join  the kitchen "));
+        co_await try_(bob.read_until("* bob is here"));
+        co_await try_(ann.read_until("* bob has gone to the kitchen"));
+        co_return ann.heard();
+    };
+    const auto heard = within(core, work(support::addr_in(server.line())));
+    ASSERT_TRUE(heard) << heard.error().message();
+    const std::string told = "! which room? /join ROOM";
+    EXPECT_EQ(*heard, (texts{told, told, told, "ann: /joiners", "* bob is here", "* bob has gone to the kitchen"}));
+}
+
+TEST(Chat, ANameThatIsTooLongIsSaidAndAskedForAgain) {
+    process server({"chat", "127.0.0.1:0"});
+    eddy::core core;
+    const auto work = [](socket_addr where) -> task<result<texts>> {
+        auto stream = co_await try_(tcp_stream::connect(where));
+        guest he(lines(std::move(stream), eddy::codec::lines_codec()), "ann");
+        co_await try_(he.connection().send(std::string(5000, 'x')));
+        co_await try_(he.connection().send("ann"));
+        co_await try_(he.read_until("* ann is here"));
+        co_return he.heard();
+    };
+    const auto heard = within(core, work(support::addr_in(server.line())));
+    ASSERT_TRUE(heard) << heard.error().message();
+    EXPECT_EQ(*heard, (texts{"* your name?", "! no delimiter came within the limit of a line", "* your name?",
+                             "* ann is here"}));
+}
+
 TEST(Chat, WhoIsTooSlowIsToldThatHeMissedSome) {
     process server({"chat", "127.0.0.1:0", "4"});
     const auto at = support::addr_in(server.line());
@@ -215,6 +261,26 @@ TEST(Chat, WhoIsTooSlowIsToldThatHeMissedSome) {
     };
     const auto done = within(core, work(at), std::chrono::seconds(50));
     EXPECT_TRUE(done) << done.error().message();
+}
+
+TEST(Chat, ASecondSignalEndsItAtOnce) {
+    process server({"chat", "127.0.0.1:0"});
+    const auto at = support::addr_in(server.line());
+    eddy::core core;
+    const auto work = [](socket_addr where, process& chat) -> task<result<void>> {
+        auto stuck = co_await try_(guest::enter(where, "stuck"));
+        auto talker = co_await try_(guest::enter(where, "talker"));
+        const std::string text(950, 'x');
+        for (int i = 0; i < 20'000; ++i)
+            co_await try_(talker.say(text + std::to_string(i)));  // more than all buffers take
+        chat.signal(SIGINT);
+        co_await try_(talker.read_until("* the server goes down"));
+        chat.signal(SIGINT);  // the one who is stuck is waited for
+        co_return eddy::ok();
+    };
+    const auto done = within(core, work(at, server), std::chrono::seconds(50));
+    EXPECT_TRUE(done) << done.error().message();
+    EXPECT_EQ(server.wait().code, 128 + SIGINT);
 }
 
 }  // namespace

@@ -24,6 +24,7 @@
 #include <eddy/test/by_hand.hpp>
 
 #include "support/frames.hpp"
+#include "support/polling.hpp"
 
 // Frames over any reader and writer. After tokio-util's framed_read.rs, framed_write.rs, framed.rs and framed_stream.rs.
 
@@ -218,7 +219,10 @@ TEST(FramedRead, R085_AFullBufferIsNotTheEnd) {
     const std::string expected = std::string(parts.read_buffer.size(), '7') + "89";
     codec::framed full(std::move(parts));
     EXPECT_EQ(items_of(full), texts{expected});
-    EXPECT_THROW(static_cast<void>(codec::framed_read(choppy_reader(""), codec::lines_codec(), 0)), eddy::misuse);
+    const codec::lines_codec how;
+    support::expect_misuse_here([&] { static_cast<void>(codec::framed_read(choppy_reader(""), how, 0)); });
+    auto both = io::join(choppy_reader(""), choppy_writer());
+    support::expect_misuse_here([&] { static_cast<void>(codec::framed(std::ref(both), how, 0)); });
 }
 
 TEST(FramedRead, P099_AReaderThatLiesIsFoundOut) {

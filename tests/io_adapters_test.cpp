@@ -536,6 +536,25 @@ TEST(IoInspect, P051_ShowsWhatGoesThrough) {
     EXPECT_TRUE(to.inner().is_shut_down());
 }
 
+// ---- Misuse ----
+
+TEST(IoAdapters, ABufferWithoutRoomNamesWhoMadeIt) {
+    using support::expect_misuse_here;
+    io::empty nothing;
+    io::sink all;
+    expect_misuse_here([&] { static_cast<void>(io::buf_reader(io::empty(), 0)); });
+    expect_misuse_here([&] { static_cast<void>(io::buf_writer(io::sink(), 0)); });
+    expect_misuse_here([&] { static_cast<void>(io::buf_stream(io::join(io::empty(), io::sink()), 0)); });
+    expect_misuse_here([&] { static_cast<void>(io::buf_stream(io::join(io::empty(), io::sink()), 1, 0)); });
+    expect_misuse_here([&] { static_cast<void>(io::reader_stream(io::empty(), 0)); });
+    expect_misuse_here([&] { static_cast<void>(io::duplex(0)); });
+    expect_misuse_here([&] { static_cast<void>(io::simplex(0)); });
+    expect_misuse_here([&] { static_cast<void>(io::copy(nothing, all, 0)); });
+    auto one = io::join(io::empty(), io::sink());
+    auto other = io::join(io::empty(), io::sink());
+    expect_misuse_here([&] { static_cast<void>(io::copy_bidirectional(one, other, 0)); });
+}
+
 // ---- Code that blocks ----
 
 TEST(IoSyncIoBridge, P051_BlockingCodeTalksToATask) {

@@ -160,6 +160,31 @@ TEST(IoCopy, P045_ErrorsOfBothSidesEndIt) {
     EXPECT_EQ(finish(io::read_to_string(buffered)).value(), some_text.substr(5)) << "nothing is lost";
 }
 
+TEST(IoCopy, P045_WhatCameBeforeAnErrorIsFlushed) {
+    chop bad;
+    bad.fails_at = 5;
+    choppy_writer kept;
+    io::buf_writer to(std::ref(kept));
+    choppy_reader from(some_text, bad);
+    EXPECT_EQ(finish(io::copy(from, to)).error(), std::errc::io_error);
+    EXPECT_EQ(kept.flushed(), 5u);
+    io::buf_reader buffered{choppy_reader(some_text, bad)};
+    auto copying = io::copy_buf(buffered, to);
+    EXPECT_EQ(finish(copying).error(), std::errc::io_error);
+    EXPECT_EQ(copying.count(), 5u);
+    EXPECT_EQ(kept.got(), some_text.substr(0, 5) + some_text.substr(0, 5));
+    EXPECT_EQ(kept.flushed(), 10u);
+}
+
+TEST(IoCopy, P045_TheReaderIsNotAskedAgainWhileTheEndIsFlushed) {
+    choppy_reader from("");
+    io::buf_reader buffered{std::ref(from)};
+    choppy_writer to;  // waits before it flushes
+    EXPECT_EQ(finish(io::copy_buf(buffered, to)), 0u);
+    EXPECT_EQ(to.flushes(), 1);
+    EXPECT_EQ(from.polls(), 2u) << "it waited once, and gave the end";
+}
+
 TEST(IoCopy, P045_WithoutEndItLetsOthersRun) {
     io::repeat from(std::byte{1});
     io::sink to;

@@ -516,10 +516,26 @@ TEST(IoSeek, P040_GoesToAPlaceInMemory) {
     EXPECT_EQ(finish(io::read_to_string(file)).value(), "012345six...over");
     EXPECT_EQ(finish(io::seek(file, io::seek_from::start(100))), 100u);
     EXPECT_EQ(finish(io::read_to_string(file)).value(), "") << "behind the end is the end";
+    EXPECT_EQ(finish(io::write_all(file, "far")), eddy::ok());
+    EXPECT_EQ(file.inner().size(), 103u) << "zeros lie between";
     std::array<std::byte, 3> room{};
     io::cursor full(std::span<std::byte>{room});
     EXPECT_EQ(finish(io::write_all(full, "1234")).error(), errc::write_zero);
     EXPECT_EQ(as_text(room), "123");
+}
+
+template <class T>
+void expect_too_large() {
+    io::cursor file{T()};
+    EXPECT_TRUE(finish(io::seek(file, io::seek_from::start(std::numeric_limits<std::int64_t>::max()))));
+    EXPECT_EQ(finish(io::write_all(file, "x")).error(), std::errc::file_too_large);
+    EXPECT_EQ(file.inner().size(), 0u);
+}
+
+TEST(IoSeek, P040_WhereNoMemoryReachesWritingFails) {
+    expect_too_large<std::string>();
+    expect_too_large<std::vector<std::byte>>();
+    expect_too_large<eddy::bytes_mut>();
 }
 
 // ---- In a coroutine, as programs do ----

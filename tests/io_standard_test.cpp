@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
+#include <source_location>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +26,7 @@
 #include <eddy/yield_now.hpp>
 
 #include "support/choppy_io.hpp"
+#include "support/polling.hpp"
 #include "support/runtime.hpp"
 #include "support/system.hpp"
 
@@ -190,7 +193,21 @@ TEST(IoStandard, P050_ErrorsAreToldToWhoComesNext) {
 
 TEST(IoStandard, P050_WithoutARuntimeItSaysWhatIsMissing) {
     io::standard_output to;
-    EXPECT_THROW(static_cast<void>(eddy::wait(io::write_all(to, "nobody writes this"))), eddy::misuse);
+    io::standard_input from;
+    std::array<std::byte, 8> some{};
+    support::expect_misuse_here([&] { static_cast<void>(eddy::wait(io::write_all(to, "nobody writes this"))); });
+    support::expect_misuse_here([&] { static_cast<void>(eddy::wait(io::read(from, some))); });
+    const auto in_coroutine = [](io::standard_input& input) -> task<unsigned> {
+        unsigned line = 0;
+        try {
+            line = std::source_location::current().line() + 1;
+            co_await io::lines(std::ref(input)).next();
+        } catch (const eddy::misuse& wrong) {
+            co_return wrong.where().line() - line;
+        }
+        co_return 1;
+    };
+    EXPECT_EQ(eddy::wait(in_coroutine(from)), 0u);
 }
 
 }  // namespace

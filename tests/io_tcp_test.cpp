@@ -3,11 +3,14 @@
 #include <eddy/io.hpp>
 #include <eddy/net/tcp_stream.hpp>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,8 +20,12 @@
 #include <eddy/core.hpp>
 #include <eddy/error.hpp>
 #include <eddy/join.hpp>
+#include <eddy/net/pipe.hpp>
 #include <eddy/net/tcp_listener.hpp>
+#include <eddy/net/udp_socket.hpp>
+#include <eddy/net/unix_stream.hpp>
 #include <eddy/runtime.hpp>
+#include <eddy/signal.hpp>
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>
 #include <eddy/task.hpp>
@@ -173,5 +180,48 @@ task<void> with_blocking_code() {
 }
 
 TEST(IoTcp, P051_BlockingCodeUsesASocketOfTheRuntime) { support::make_runtime(2).block_on(with_blocking_code()); }
+
+// ---- Where standard input and output are closed ----
+
+bool is_open(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
+bool a_standard_one_is_open() { return is_open(0) || is_open(1) || is_open(2); }
+
+/// Opens one of each kind, while all of them are there to be taken.
+task<bool> open_all_kinds() {
+    auto pair = co_await connect();
+    const auto unix_pair = eddy::net::unix_stream::pair();
+    const auto pipe = eddy::net::pipe::make();
+    const auto hangups = eddy::signal::stream(eddy::signal::kind::hangup());
+    auto bind = eddy::net::udp_socket::bind("127.0.0.1:0");
+    const auto datagrams = co_await bind;
+    const bool has_all = unix_pair && pipe && hangups && datagrams;
+    auto work = eddy::spawn_blocking([] { return 42; });  // wakes the loop from its thread
+    const auto woken = co_await work;
+    const auto written = co_await io::write_all(pair.client, "hello");
+    std::array<std::byte, 5> read{};
+    const auto count = co_await io::read_exact(pair.server, read);
+    co_return has_all&& woken&& written&& count && !a_standard_one_is_open();
+}
+
+/// Exit code 0, if nothing that a loop or a pool opens takes the place of what the program has closed.
+[[noreturn]] void run_without_standard_descriptors(bool on_loop) {
+    for (const int fd : {0, 1, 2}) ::close(fd);
+    bool is_well = false;
+    if (on_loop) {
+        auto loop = eddy::core::builder().driver(eddy::driver_kind::epoll).build().value();
+        is_well = loop.run(open_all_kinds());
+    } else {
+        const auto pool = eddy::runtime::builder().worker_threads(2).driver(eddy::driver_kind::epoll).build().value();
+        is_well = pool.block_on(open_all_kinds());
+    }
+    std::_Exit(is_well ? 0 : 1);
+}
+
+// With epoll: what a ring is made of, liburing opens.
+TEST(IoTcpDeathTest, NothingTakesThePlaceOfStandardDescriptorsThatAreClosed) {
+    for (const bool on_loop : {true, false}) {
+        EXPECT_EXIT(run_without_standard_descriptors(on_loop), testing::ExitedWithCode(0), "") << on_loop;
+    }
+}
 
 }  // namespace

@@ -110,6 +110,19 @@ TEST(MiniRedisFaults, AClientThatReadsNothingIsNotReadEither) {
     EXPECT_EQ(server.end().code, 0) << "it is cut off when the time to drain is over";
 }
 
+TEST(MiniRedisFaults, ASecondSignalEndsItAtOnce) {
+    redis_server server({"--drain", "3600"});
+    const auto greedy = server.connect();
+    expect_answer(greedy, "SET big " + std::string(60'000, 'x') + "\r\n", "+OK\r\n");
+    std::string requests;
+    for (int i = 0; i < 1000; ++i) requests += "GET big\r\n";
+    greedy.send(requests);  // more than any buffer takes, and it reads no answer
+    EXPECT_TRUE(comes_to_have(server, "connected_clients", "2"));
+    server.signal(SIGINT);
+    EXPECT_TRUE(support::comes_true([&] { return support::refuses(server.addr()); }));
+    EXPECT_EQ(server.end(SIGTERM).code, 128 + SIGTERM);
+}
+
 TEST(MiniRedisFaults, ASubscriberThatReadsNothingIsDisconnectedAndOthersGetAll) {
     redis_server server({"--subscriber-limit", "1000000"});
     const auto slow = server.connect();

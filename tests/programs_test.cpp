@@ -398,6 +398,24 @@ TEST(Programs, P066_ServeEchoServesBothKindsAndEndsOnASignal) {
     EXPECT_EQ(run({"serve_echo", "nowhere"}).code, 1);
 }
 
+TEST(Programs, P066_ServeEchoEndsAtOnceOnASecondSignal) {
+    for (const int second : {SIGINT, SIGTERM}) {
+        process server({"serve_echo", "127.0.0.1:0"});
+        const auto at = addr_in(server.line());
+        const auto client = raw_socket::connected(at);
+        client.send("hello");
+        EXPECT_EQ(client.receive(5), "hello");
+        server.signal(SIGINT);
+        EXPECT_TRUE(support::comes_true([&] { return support::refuses(at); }));
+        client.send("still");
+        EXPECT_EQ(client.receive(5), "still") << "a client that is connected may finish";
+        server.signal(second);
+        const auto ended = server.wait();
+        EXPECT_EQ(ended.code, 128 + second);
+        EXPECT_EQ(ended.out, "");
+    }
+}
+
 TEST(Programs, S84_S86_S88_FramesGoAndComeInEveryWay) {
     const auto ended = run({"frames"});
     EXPECT_EQ(ended.code, 0) << ended.err;

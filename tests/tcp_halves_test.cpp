@@ -200,6 +200,47 @@ TEST(TcpHalves, HalvesPeekTryAndPoll) {
     EXPECT_TRUE(within(core, writer.writable()));
 }
 
+/// Reads what is there into two buffers, of which the first is small, when something is.
+template <class Reader>
+std::string read_in_parts(eddy::core& core, Reader& reader) {
+    std::array<std::byte, 3> first{};
+    std::array<std::byte, 8> second{};
+    const std::array<std::span<std::byte>, 2> parts{first, second};
+    for (;;) {
+        const auto count = reader.try_read_vectored(parts);
+        if (count) {
+            const std::string all = support::text_of(first) + support::text_of(second);
+            return all.substr(0, *count);
+        }
+        EXPECT_EQ(count.error(), std::errc::operation_would_block);
+        within(core, reader.readable()).value();
+    }
+}
+
+TEST(TcpHalves, P049_TryReadsAndWritesSeveralBuffers) {
+    eddy::core core;
+    connection c;
+    auto [reader, writer] = c.stream.split();
+    const std::array<std::span<const std::byte>, 2> parts{bytes_of("in "), bytes_of("parts")};
+    EXPECT_EQ(writer.try_write_vectored(parts).value(), 8u);
+    within(core, writer.flush()).value();
+    EXPECT_EQ(c.peer.receive(8), "in parts");
+    c.peer.send("answered");
+    EXPECT_EQ(read_in_parts(core, reader), "answered");
+    EXPECT_EQ(reader.try_read_vectored({}).value(), 0u);
+    EXPECT_EQ(writer.try_write_vectored({}).value(), 0u);
+    // Once more, when it is registered.
+    EXPECT_EQ(writer.try_write_vectored(parts).value(), 8u);
+    within(core, writer.flush()).value();
+    EXPECT_EQ(c.peer.receive(8), "in parts");
+    c.peer.send("again");
+    EXPECT_EQ(read_in_parts(core, reader), "again");
+
+    auto [tx, rx] = eddy::net::pipe::make().value();
+    EXPECT_EQ(tx.try_write_vectored(parts).value(), 8u);
+    EXPECT_EQ(read_in_parts(core, rx), "in parts");
+}
+
 TEST(TcpHalvesDeathTest, P056_AHalfThatWasReunitedSaysSo) {
     eddy::core core;
     connection c;

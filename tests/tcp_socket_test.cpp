@@ -41,6 +41,46 @@ TEST(TcpSocket, OptionsReadBackAsTheyWereSet) {
     EXPECT_EQ(socket.set_recv_buffer_size(0xffff'ffff).error(), std::errc::invalid_argument);
 }
 
+TEST(TcpSocket, P055_LingerAndTypeOfServiceReadBackAsTheyWereSet) {
+    for (const bool is_v6 : {false, true}) {
+        const auto made = is_v6 ? tcp_socket::v6() : tcp_socket::v4();
+        if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message();
+        const auto& socket = *made;
+        EXPECT_EQ(socket.linger().value(), std::nullopt);
+        socket.set_linger(7s).value();
+        EXPECT_EQ(socket.linger().value(), 7s);
+        EXPECT_EQ(socket.set_linger(-1s).error(), std::errc::invalid_argument);
+        socket.set_zero_linger().value();
+        EXPECT_EQ(socket.linger().value(), 0s);
+        socket.set_linger(std::nullopt).value();
+        EXPECT_EQ(socket.linger().value(), std::nullopt);
+        socket.set_tos(0x10).value();
+        EXPECT_EQ(socket.tos().value(), 0x10u);
+        EXPECT_EQ(socket.set_tos(0x8000'0000).error(), std::errc::invalid_argument);
+        EXPECT_EQ(socket.take_error().value(), std::nullopt);
+    }
+}
+
+TEST(TcpSocket, P055_BindsToADevice) {
+    const auto socket = tcp_socket::v4().value();
+    EXPECT_EQ(socket.device().value(), std::nullopt);
+    EXPECT_EQ(socket.bind_device("a name that is too long").error(), std::errc::invalid_argument);
+    if (const auto done = socket.bind_device("lo"); !done) GTEST_SKIP() << done.error().message();
+    EXPECT_EQ(socket.device().value(), "lo");
+    EXPECT_EQ(socket.bind_device("no such one").error(), std::errc::no_such_device);
+    if (!socket.bind_device(std::nullopt)) GTEST_SKIP() << "to unbind it needs a privilege";
+    EXPECT_EQ(socket.device().value(), std::nullopt);
+}
+
+TEST(TcpSocket, P055_WhatIsSetBeforeGoesWithTheConnection) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    auto socket = tcp_socket::v4().value();
+    socket.set_zero_linger().value();
+    const auto stream = within(core, std::move(socket).connect(listener.addr())).value();
+    EXPECT_EQ(stream.linger().value(), 0s);
+}
+
 TEST(TcpSocket, BindsAndListens) {
     eddy::core core;
     for (const bool through_handle : {false, true}) {

@@ -3,10 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <system_error>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -66,7 +69,11 @@ TEST(IoMock, P109_AWriteThatWasNotExpectedSaysWhatDiffers) {
     auto peer = test::io_builder().write("hello\nworld").build();
     by_hand wrong(io::write_all(peer, support::bytes_of("hello\nWORLD")));
     const auto text = text_of_misuse([&] { static_cast<void>(wrong.poll()); });
-    EXPECT_NE(text.find(R"("WORLD" was written where "world" was expected, after 6 bytes)"), text.npos) << text;
+    EXPECT_NE(text.find(R"("WORLD" was written where "world" was expected, after 6 bytes as)"), text.npos) << text;
+    auto short_one = test::io_builder().write("ab").build();
+    by_hand half(io::write_all(short_one, support::bytes_of("ax")));
+    const auto after_one = text_of_misuse([&] { static_cast<void>(half.poll()); });
+    EXPECT_NE(after_one.find("after 1 byte as expected"), after_one.npos) << after_one;
     auto silent = test::io_builder().read("x").build();
     by_hand more(io::write_all(silent, support::bytes_of("\x01\"")));
     const auto none = text_of_misuse([&] { static_cast<void>(more.poll()); });
@@ -140,12 +147,83 @@ TEST(IoMock, P109_ReaderAndWriterMayWaitForTheSamePause) {
     EXPECT_TRUE(within(core, work(), 24h));
 }
 
+TEST(IoMock, P109_APauseWithoutALoopNamesWhoWaits) {
+    auto peer = test::io_builder().wait(1s).read("late").build();
+    std::string got;
+    by_hand read(io::read_to_string(peer, got));
+    support::expect_misuse_here([&] { static_cast<void>(read.poll()); });
+    auto numbers = test::stream_builder<int>().wait(1s).item(1).build();
+    by_hand next(numbers.next());
+    support::expect_misuse_here([&] { static_cast<void>(next.poll()); });
+}
+
+TEST(IoMock, P109_AHandleWritesIntoAScriptThatRuns) {
+    auto [peer, script] = test::io_builder().read("first ").build_with_handle();
+    std::string got;
+    by_hand read(io::read_to_string(peer, got));
+    assert_pending(read.poll());
+    script.read("second").write("ok");
+    EXPECT_TRUE(read.is_woken());
+    assert_pending(read.poll());
+    EXPECT_FALSE(peer.is_done());
+    by_hand write(io::write_all(peer, support::bytes_of("ok, more")));
+    assert_pending(write.poll());
+    script.write(", more");
+    EXPECT_TRUE(write.is_woken());
+    EXPECT_FALSE(peer.is_done());
+    assert_ready_ok(write.poll());
+    EXPECT_TRUE(peer.is_done());
+    peer.assert_done();
+    assert_pending(read.poll());
+    {
+        auto gone = std::move(script);
+    }
+    EXPECT_TRUE(read.is_woken());
+    EXPECT_EQ(assert_ready_ok(read.poll()), 12u);
+    EXPECT_EQ(got, "first second");
+}
+
+TEST(IoMock, P109_WithoutItsHandleAScriptHasItsEnd) {
+    auto [peer, script] = test::io_builder().build_with_handle();
+    by_hand write(io::write_all(peer, support::bytes_of("x")));
+    assert_pending(write.poll());
+    script.read("y").read_error(std::errc::connection_reset);
+    {
+        auto gone = std::move(script);
+    }
+    EXPECT_TRUE(write.is_woken());
+    const auto text = text_of_misuse([&] { static_cast<void>(write.poll()); });
+    EXPECT_NE(text.find("nothing more was expected"), text.npos) << text;
+    const auto is_left = text_of_misuse([&] { peer.assert_done(); });
+    EXPECT_NE(is_left.find("2 steps of the script are left"), is_left.npos) << is_left;
+}
+
+TEST(IoMock, P109_AHandleOnAnotherThread) {
+    eddy::core core;
+    auto [peer, script] = test::io_builder().build_with_handle();
+    std::jthread other([to = std::move(script)]() mutable {
+        for (int i = 0; i < 1000; ++i) to.read("x").write("y");
+    });
+    const auto work = [](test::io_mock& with) -> eddy::task<eddy::result<int>> {
+        std::array<std::byte, 1> one{};
+        for (int i = 0;; ++i) {
+            if (co_await eddy::try_(io::read(with, one)) == 0) co_return i;
+            co_await eddy::try_(io::write_all(with, "y"));
+        }
+    };
+    EXPECT_EQ(within(core, work(peer)).value(), 1000);
+    peer.assert_done();
+}
+
 TEST(IoMock, P109_WhatIsLeftIsSaidAtTheEnd) {
     const auto peer = test::io_builder().write("never").read("x").build();
     EXPECT_FALSE(peer.is_done());
     const auto text = text_of_misuse([&] { peer.assert_done(); });
     EXPECT_NE(text.find(R"(2 steps of the script are left; the next is to write "never")"), text.npos) << text;
     EXPECT_NE(text.find("test_mocks_test.cpp"), text.npos);
+    const auto one = test::io_builder().write("never").build();
+    const auto is_left = text_of_misuse([&] { one.assert_done(); });
+    EXPECT_NE(is_left.find("1 step of the script is left; the next is"), is_left.npos) << is_left;
 }
 
 TEST(StreamMock, P109_GivesItemsWhenTheScriptSays) {

@@ -2,7 +2,7 @@
 // mini_redis: a server that redis-cli, redis-benchmark and other clients of Redis take for one.
 //     $ ./mini_redis_server 127.0.0.1:6379         and, in another terminal,
 //     $ redis-cli SET greeting hello                or: ./mini_redis_cli SET greeting hello
-// Ctrl-C (SIGINT) or SIGTERM ends it, with exit code 0: what has come by then is answered.
+// Ctrl-C (SIGINT) or SIGTERM ends it, with exit code 0: what has come by then is answered. A second one ends it at once.
 //
 // All of it runs on one loop, on this thread, as Redis does: so there are no locks. What to read, in this order:
 //     request_codec, reply_codec    bytes into requests and replies, and back: the protocol, without any waiting; with reply,
@@ -30,9 +30,12 @@ namespace {
 
 using eddy::sync::cancellation_token;
 
-eddy::task<void> cancel_at(eddy::signal::signal_stream signals, cancellation_token end) {
-    const auto next = co_await signals.next();
-    if (next) end.cancel();
+// The first signal asks the program to end, and the next one, of either kind, ends it at once.
+eddy::task<void> end_at(eddy::signal::signal_stream signals, cancellation_token end) {
+    while (auto next = co_await signals.next()) {
+        if (end.is_cancelled()) std::_Exit(128 + next->number());
+        end.cancel();
+    }
 }
 
 eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::string where) {
@@ -40,8 +43,8 @@ eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::
     const cancellation_token end;
     auto interrupts = co_await eddy::try_(eddy::signal::stream(eddy::signal::kind::interrupt()));
     auto terminations = co_await eddy::try_(eddy::signal::stream(eddy::signal::kind::terminate()));
-    eddy::spawn_background(cancel_at(std::move(interrupts), end));
-    eddy::spawn_background(cancel_at(std::move(terminations), end));
+    eddy::spawn_background(end_at(std::move(interrupts), end));
+    eddy::spawn_background(end_at(std::move(terminations), end));
 
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include <eddy/detail/owned.hpp>
+#include <eddy/detail/place.hpp>
+#include <eddy/detail/virtual_stack.hpp>
 #include <eddy/future.hpp>
 
 namespace eddy {
@@ -52,6 +54,7 @@ auto wait(F&& future, std::source_location where = std::source_location::current
         const waker waker = place.waker();
         for (;;) {
             context cx(waker);
+            detail::await_place::set(cx, detail::place_of(where));
             if (auto answer = waited.poll(cx)) return *std::move(answer);
             place.park();
         }

@@ -183,6 +183,14 @@ result<std::size_t> io_socket::send_some(std::span<const std::byte> from) const 
     return is_pipe() ? sys::write_pipe(fd_, from.data(), from.size()) : sys::send(fd_, from.data(), from.size());
 }
 
+result<std::size_t> io_socket::recv_parts(const iovec_list& into) const noexcept {
+    return is_pipe() ? sys::read_vectored(fd_, into.get()) : sys::recv_vectored(fd_, into.get());
+}
+
+result<std::size_t> io_socket::send_parts(const iovec_list& from) const noexcept {
+    return is_pipe() ? sys::write_pipe_vectored(fd_, from.get()) : sys::send_vectored(fd_, from.get());
+}
+
 poll_result<result<std::size_t>> io_socket::poll_read(context& cx, const void* future, std::span<std::byte> into) {
     if (is_stream(cx)) {
         bool is_drained = false;
@@ -199,25 +207,25 @@ poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, cons
     if (list.total() == 0) return ok(std::size_t{0});
     if (is_stream(cx)) {
         bool is_drained = false;
-        const auto scatter = [&]() -> result<std::size_t> {
-            std::size_t total = 0;
-            for (const auto& each : list.get()) {
-                // What stands behind the bytes, an error perhaps, is told once: so it is left for the next read.
-                if (total != 0 && !stream().has_chunk()) break;
-                const std::span to(static_cast<std::byte*>(each.iov_base), each.iov_len);
-                const auto count = read_from_ring(to, is_drained);
-                if (!count) return count;
-                total += *count;
-                if (*count != each.iov_len) break;
-            }
-            return total;
-        };
-        return poll_call(direction::read, cx, future, scatter, unless_cut_short(is_drained));
+        return poll_call(
+            direction::read, cx, future, [&] { return scatter_from_ring(list, is_drained); },
+            unless_cut_short(is_drained));
     }
-    return poll_call(
-        direction::read, cx, future,
-        [&] { return is_pipe() ? sys::read_vectored(fd_, list.get()) : sys::recv_vectored(fd_, list.get()); },
-        short_read(list.total(), kind_));
+    return poll_call(direction::read, cx, future, [&] { return recv_parts(list); }, short_read(list.total(), kind_));
+}
+
+result<std::size_t> io_socket::scatter_from_ring(const iovec_list& into, bool& is_drained) {
+    std::size_t total = 0;
+    for (const auto& each : into.get()) {
+        // What stands behind the bytes, an error perhaps, is told once: so it is left for the next read.
+        if (total != 0 && !stream().has_chunk()) break;
+        const std::span to(static_cast<std::byte*>(each.iov_base), each.iov_len);
+        const auto count = read_from_ring(to, is_drained);
+        if (!count) return count;
+        total += *count;
+        if (*count != each.iov_len) break;
+    }
+    return total;
 }
 
 poll_result<result<io::leased_buffer>> io_socket::poll_receive(context& cx, const void* future) {
@@ -289,10 +297,7 @@ poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, con
         const auto write = [&] { return stream().write(*io_, ring_here(), from); };
         return poll_call(direction::write, cx, future, write, never_drained);
     }
-    return poll_call(
-        direction::write, cx, future,
-        [&] { return is_pipe() ? sys::write_pipe_vectored(fd_, list.get()) : sys::send_vectored(fd_, list.get()); },
-        short_write(list.total(), kind_));
+    return poll_call(direction::write, cx, future, [&] { return send_parts(list); }, short_write(list.total(), kind_));
 }
 
 poll_result<result<void>> io_socket::poll_flush(context& cx, const void* future) {
@@ -403,7 +408,7 @@ result<std::pair<int, net::socket_addr>> io_socket::accept_from_ring() {
         bool is_drained = false;
         bool has_gone = false;
         const auto with_peer = [&](received_chunk* chunk) -> answer_type {
-            sys::unique_fd fd(chunk->take_connection());
+            sys::unique_fd fd(sys::above_standard(chunk->take_connection()));
             const auto peer = sys::peer_addr(fd.get());
             has_gone = !peer;  // reset before anybody asked for it, as ECONNABORTED
             if (has_gone) return std::unexpected(peer.error());
@@ -433,6 +438,25 @@ result<std::size_t> io_socket::try_read(std::span<std::byte> into) {
         return try_call(direction::read, [&] { return read_from_ring(into, is_drained); });
     }
     return try_call(direction::read, [&] { return recv_some(into); });
+}
+
+result<std::size_t> io_socket::try_read_vectored(std::span<const std::span<std::byte>> into) {
+    const iovec_list list(into);
+    if (list.total() == 0) return std::size_t{0};
+    if (is_registered() && is_stream_) {
+        bool is_drained = false;
+        return try_call(direction::read, [&] { return scatter_from_ring(list, is_drained); });
+    }
+    return try_call(direction::read, [&] { return recv_parts(list); });
+}
+
+result<std::size_t> io_socket::try_write_vectored(std::span<const std::span<const std::byte>> from) {
+    const iovec_list list(from);
+    if (list.total() == 0) return std::size_t{0};
+    if (is_registered() && is_stream_) {
+        return try_call(direction::write, [&] { return stream().write(*io_, ring_here(), from); });
+    }
+    return try_call(direction::write, [&] { return send_parts(list); });
 }
 
 result<std::size_t> io_socket::try_write(std::span<const std::byte> from) {

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <array>
+#include <chrono>
 #include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
 
 #include <eddy/result.hpp>
 
@@ -66,5 +72,43 @@ inline result<std::uint32_t> get_ttl(int fd) noexcept { return get_ip_option(fd,
 inline result<void> set_ttl(int fd, std::uint32_t hops) noexcept { return set_ip_option(fd, hop_limit, hops); }
 inline result<std::uint32_t> get_tos(int fd) noexcept { return get_ip_option(fd, service_type); }
 inline result<void> set_tos(int fd, std::uint32_t tos) noexcept { return set_ip_option(fd, service_type, tos); }
+
+using linger_limit = std::optional<std::chrono::seconds>;
+
+inline result<linger_limit> get_linger(int fd) noexcept {
+    const auto value = sys::get_option<::linger>(fd, SOL_SOCKET, SO_LINGER);
+    if (!value) return std::unexpected(value.error());
+    if (value->l_onoff == 0) return std::nullopt;
+    return std::chrono::seconds(value->l_linger);
+}
+
+inline result<void> set_linger(int fd, linger_limit limit) noexcept {
+    ::linger value{};
+    if (limit) {
+        if (*limit < std::chrono::seconds::zero() || *limit > std::chrono::seconds(0x7fff)) {
+            return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+        }
+        value.l_onoff = 1;
+        value.l_linger = static_cast<int>(limit->count());
+    }
+    return sys::set_option(fd, SOL_SOCKET, SO_LINGER, value);
+}
+
+inline result<std::optional<std::string>> get_device(int fd) {
+    const auto name = sys::get_option<std::array<char, IFNAMSIZ>>(fd, SOL_SOCKET, SO_BINDTODEVICE);
+    if (!name) return std::unexpected(name.error());
+    if (name->front() == '\0') return std::nullopt;
+    return std::string(name->data());  // the kernel ends it with a NUL
+}
+
+inline result<void> bind_device(int fd, std::optional<std::string_view> interface) noexcept {
+    std::array<char, IFNAMSIZ> name{};
+    if (interface) {
+        const bool fits = !interface->empty() && interface->size() < name.size() && !interface->contains('\0');
+        if (!fits) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
+        interface->copy(name.data(), name.size());
+    }
+    return sys::set_option(fd, SOL_SOCKET, SO_BINDTODEVICE, name);
+}
 
 }  // namespace eddy::net

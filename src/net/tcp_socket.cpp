@@ -81,5 +81,16 @@ result<std::uint32_t> tcp_socket::recv_buffer_size() const noexcept {
 result<void> tcp_socket::set_recv_buffer_size(std::uint32_t bytes) const noexcept {
     return set_number(socket_.fd(), SOL_SOCKET, SO_RCVBUF, bytes);
 }
+result<std::optional<std::chrono::seconds>> tcp_socket::linger() const noexcept { return get_linger(socket_.fd()); }
+result<void> tcp_socket::set_linger(std::optional<std::chrono::seconds> limit) const noexcept {
+    return net::set_linger(socket_.fd(), limit);
+}
+result<std::uint32_t> tcp_socket::tos() const noexcept { return get_tos(socket_.fd()); }
+result<void> tcp_socket::set_tos(std::uint32_t tos) const noexcept { return net::set_tos(socket_.fd(), tos); }
+result<std::optional<std::string>> tcp_socket::device() const { return get_device(socket_.fd()); }
+result<void> tcp_socket::bind_device(std::optional<std::string_view> interface) const noexcept {
+    return net::bind_device(socket_.fd(), interface);
+}
+result<std::optional<std::error_code>> tcp_socket::take_error() const noexcept { return sys::take_error(socket_.fd()); }
 
 }  // namespace eddy::net

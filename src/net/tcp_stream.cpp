@@ -97,23 +97,9 @@ result<void> tcp_stream::set_nodelay(bool on) const noexcept {
 result<std::uint32_t> tcp_stream::ttl() const noexcept { return get_ttl(socket_.fd()); }
 result<void> tcp_stream::set_ttl(std::uint32_t hops) const noexcept { return net::set_ttl(socket_.fd(), hops); }
 
-result<std::optional<std::chrono::seconds>> tcp_stream::linger() const noexcept {
-    const auto value = sys::get_option<::linger>(socket_.fd(), SOL_SOCKET, SO_LINGER);
-    if (!value) return std::unexpected(value.error());
-    if (value->l_onoff == 0) return std::nullopt;
-    return std::chrono::seconds(value->l_linger);
-}
-
+result<std::optional<std::chrono::seconds>> tcp_stream::linger() const noexcept { return get_linger(socket_.fd()); }
 result<void> tcp_stream::set_linger(std::optional<std::chrono::seconds> limit) const noexcept {
-    ::linger value{};
-    if (limit) {
-        if (*limit < std::chrono::seconds::zero() || *limit > std::chrono::seconds(0x7fff)) {
-            return std::unexpected(std::make_error_code(std::errc::invalid_argument));
-        }
-        value.l_onoff = 1;
-        value.l_linger = static_cast<int>(limit->count());
-    }
-    return sys::set_option(socket_.fd(), SOL_SOCKET, SO_LINGER, value);
+    return net::set_linger(socket_.fd(), limit);
 }
 
 result<bool> tcp_stream::quickack() const noexcept { return get_flag(socket_.fd(), IPPROTO_TCP, TCP_QUICKACK); }

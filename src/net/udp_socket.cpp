@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/net/udp_socket.hpp>
 
-#include <net/if.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -159,21 +158,9 @@ result<void> udp_socket::set_recv_buffer_size(std::uint32_t bytes) const noexcep
     return set_number(socket_.fd(), SOL_SOCKET, SO_RCVBUF, bytes);
 }
 
-result<std::optional<std::string>> udp_socket::device() const {
-    const auto name = sys::get_option<std::array<char, IFNAMSIZ>>(socket_.fd(), SOL_SOCKET, SO_BINDTODEVICE);
-    if (!name) return std::unexpected(name.error());
-    if (name->front() == '\0') return std::nullopt;
-    return std::string(name->data());  // the kernel ends it with a NUL
-}
-
+result<std::optional<std::string>> udp_socket::device() const { return get_device(socket_.fd()); }
 result<void> udp_socket::bind_device(std::optional<std::string_view> interface) const noexcept {
-    std::array<char, IFNAMSIZ> name{};
-    if (interface) {
-        const bool fits = !interface->empty() && interface->size() < name.size() && !interface->contains('\0');
-        if (!fits) return std::unexpected(std::make_error_code(std::errc::invalid_argument));
-        interface->copy(name.data(), name.size());
-    }
-    return sys::set_option(socket_.fd(), SOL_SOCKET, SO_BINDTODEVICE, name);
+    return net::bind_device(socket_.fd(), interface);
 }
 
 // ---- Multicast ----

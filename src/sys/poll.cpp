@@ -135,8 +135,8 @@ result<void> control(int poll_fd, int operation, int fd, token name, io::interes
 
 }  // namespace
 
-events::events(std::size_t capacity) : buffer_(capacity) {
-    if (capacity == 0) throw misuse("sys::events(0) can never hold an event: give it room for one or more");
+events::events(std::size_t capacity, std::source_location where) : buffer_(capacity) {
+    if (capacity == 0) throw misuse("sys::events(0) can never hold an event: give it room for one or more", where);
 }
 
 result<void> registry::add(int fd, token name, io::interest wanted) const noexcept {
@@ -152,12 +152,12 @@ result<void> registry::remove(int fd) const noexcept {
     return ok();
 }
 
-poll::poll() : fd_(::epoll_create1(EPOLL_CLOEXEC)) {
+poll::poll() : fd_(above_standard(::epoll_create1(EPOLL_CLOEXEC))) {
     if (fd_ < 0) throw std::system_error(last_error(), "epoll_create1");
 }
 
 result<poll> poll::make() noexcept {
-    const int fd = ::epoll_create1(EPOLL_CLOEXEC);
+    const int fd = above_standard(::epoll_create1(EPOLL_CLOEXEC));
     if (fd < 0) return std::unexpected(last_error());
     return poll(fd);
 }

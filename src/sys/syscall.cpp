@@ -24,8 +24,19 @@ result<void> done_or_error(int answer) noexcept {
 }
 
 result<unique_fd> own_or_error(int fd) noexcept {
-    if (fd < 0) return std::unexpected(last_error());
-    return unique_fd(fd);
+    unique_fd owned(above_standard(fd));
+    if (!owned) return std::unexpected(last_error());
+    return owned;
+}
+
+result<std::pair<unique_fd, unique_fd>> own_both(const std::array<int, 2>& fds) noexcept {
+    unique_fd first(fds[0]);
+    unique_fd second(fds[1]);
+    first.reset(above_standard(first.release()));
+    if (!first) return std::unexpected(last_error());
+    second.reset(above_standard(second.release()));
+    if (!second) return std::unexpected(last_error());
+    return std::pair(std::move(first), std::move(second));
 }
 
 msghdr message_of(std::span<const iovec> buffers) noexcept {
@@ -95,6 +106,16 @@ result<net::socket_addr> as_socket_addr(const result<native_addr>& native) noexc
 
 }  // namespace
 
+int above_standard(int fd) noexcept {
+    if (fd < 0 || fd > STDERR_FILENO) [[likely]]
+        return fd;
+    const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int error = errno;
+    ::close(fd);
+    errno = error;
+    return copy;
+}
+
 result<bool> is_nonblocking(int fd) noexcept {
     const int flags = ::fcntl(fd, F_GETFL);
     if (flags < 0) return std::unexpected(last_error());
@@ -121,7 +142,7 @@ result<unique_fd> open(const std::string& path, int mode) noexcept {
 result<std::pair<unique_fd, unique_fd>> make_pipe() noexcept {
     std::array<int, 2> fds{};
     if (::pipe2(fds.data(), O_NONBLOCK | O_CLOEXEC) != 0) return std::unexpected(last_error());
-    return std::pair(unique_fd(fds[0]), unique_fd(fds[1]));
+    return own_both(fds);
 }
 
 result<unique_fd> make_eventfd() noexcept { return own_or_error(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)); }
@@ -154,7 +175,7 @@ result<std::pair<unique_fd, unique_fd>> unix_pair(int type) noexcept {
     if (::socketpair(AF_UNIX, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds.data()) != 0) {
         return std::unexpected(last_error());
     }
-    return std::pair(unique_fd(fds[0]), unique_fd(fds[1]));
+    return own_both(fds);
 }
 
 result<void> bind(int fd, const native_addr& addr) noexcept { return done_or_error(::bind(fd, addr.get(), addr.size)); }
@@ -169,8 +190,9 @@ result<accepted_fd> accept(int fd) noexcept {
         peer.size = sizeof peer.storage;
         return ::accept4(fd, peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     });
-    if (accepted < 0) return std::unexpected(last_error());
-    return accepted_fd{unique_fd(accepted), peer};
+    auto owned = own_or_error(accepted);
+    if (!owned) return std::unexpected(owned.error());
+    return accepted_fd{std::move(*owned), peer};
 }
 
 std::error_code connect(int fd, const native_addr& addr) noexcept {

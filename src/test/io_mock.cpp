@@ -3,8 +3,63 @@
 
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include <eddy/error.hpp>
+
+namespace eddy::detail {
+
+// Whoever waits is woken without the lock.
+
+void mock_inbox::waiting::wake() && {
+    if (reader) std::move(*reader).wake();
+    if (writer) std::move(*writer).wake();
+}
+
+void mock_inbox::add(mock_step&& step) {
+    std::unique_lock guard(lock_);
+    steps_.push_back(std::move(step));
+    auto woken = std::exchange(waiting_, {});
+    guard.unlock();
+    std::move(woken).wake();
+}
+
+void mock_inbox::close() {
+    std::unique_lock guard(lock_);
+    is_closed_ = true;
+    auto woken = std::exchange(waiting_, {});
+    guard.unlock();
+    std::move(woken).wake();
+}
+
+void mock_inbox::take(std::deque<mock_step>& script) {
+    const std::scoped_lock guard(lock_);
+    std::ranges::move(steps_, std::back_inserter(script));
+    steps_.clear();
+}
+
+void mock_inbox::copy_to(std::deque<mock_step>& script) const {
+    const std::scoped_lock guard(lock_);
+    std::ranges::copy(steps_, std::back_inserter(script));
+}
+
+bool mock_inbox::wait_for_more(context& cx, bool writes) {
+    std::optional<waker> mine(cx.waker());
+    std::unique_lock guard(lock_);
+    const bool has_come = !steps_.empty();  // since take()
+    if (is_closed_ && !has_come) return false;
+    (writes ? waiting_.writer : waiting_.reader).swap(mine);  // the one before is dropped behind the lock
+    guard.unlock();
+    if (has_come) cx.waker().wake_by_ref();
+    return true;
+}
+
+bool mock_inbox::is_empty() const {
+    const std::scoped_lock guard(lock_);
+    return steps_.empty();
+}
+
+}  // namespace eddy::detail
 
 namespace eddy::test {
 namespace {
@@ -36,6 +91,10 @@ std::string quoted(std::string_view bytes) {
     return text + (bytes.size() > most ? "\"..." : "\"");
 }
 
+std::string counted(std::size_t count, const char* what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
 void wake(std::optional<waker>& waiting) {
     if (auto woken = std::exchange(waiting, std::nullopt)) std::move(*woken).wake();
 }
@@ -44,7 +103,7 @@ void wake(std::optional<waker>& waiting) {
 
 bool io_mock::poll_pauses(context& cx) {
     while (!script_.empty() && script_.front().kind == step_kind::wait) {
-        if (!pause_) pause_ = std::make_unique<time::sleep_future>(time::sleep(script_.front().pause));
+        if (!pause_) pause_ = std::make_unique<time::sleep_future>(time::sleep(script_.front().pause, cx.where()));
         if (!pause_->poll(cx)) return false;
         pause_.reset();
         end_of(script_.front());
@@ -69,8 +128,12 @@ io_mock::step* io_mock::next_write() noexcept {
 
 poll_result<result<std::size_t>> io_mock::poll_read(context& cx, std::span<std::byte> into) {
     if (into.empty()) return ok(std::size_t{0});
+    if (more_) more_->take(script_);
     if (poll_pauses(cx)) {
-        if (script_.empty()) return ok(std::size_t{0});
+        if (script_.empty()) {
+            if (more_ && more_->wait_for_more(cx, false)) return not_ready;
+            return ok(std::size_t{0});
+        }
         step& next = script_.front();
         if (next.kind == step_kind::read) {
             const std::size_t count = std::min(into.size(), next.bytes.size());
@@ -91,8 +154,10 @@ poll_result<result<std::size_t>> io_mock::poll_read(context& cx, std::span<std::
 
 poll_result<result<std::size_t>> io_mock::poll_write(context& cx, std::span<const std::byte> from) {
     if (from.empty()) return ok(std::size_t{0});
+    if (more_) more_->take(script_);
     step* const next = poll_pauses(cx) ? next_write() : &script_.front();
     if (next == nullptr) {
+        if (more_ && more_->wait_for_more(cx, true)) return not_ready;
         throw misuse("io_mock: " + quoted(text_of(from)) + " was written, and nothing more was expected", cx.where());
     }
     if (next->kind == step_kind::wait) {
@@ -110,7 +175,7 @@ poll_result<result<std::size_t>> io_mock::poll_write(context& cx, std::span<cons
     if (same != count) {
         throw misuse("io_mock: " + quoted(text_of(from.subspan(same))) + " was written where " +
                          quoted(std::string_view(next->bytes).substr(same)) + " was expected, after " +
-                         std::to_string(same) + " bytes as expected",
+                         counted(same, "byte") + " as expected",
                      cx.where());
     }
     next->bytes.erase(0, count);
@@ -124,9 +189,12 @@ poll_result<result<void>> io_mock::poll_shutdown(context&) {
 }
 
 void io_mock::assert_done(std::source_location where) const {
-    if (script_.empty()) return;
-    const step& next = script_.front();
-    std::string text = "io_mock: " + std::to_string(script_.size()) + " steps of the script are left; the next is ";
+    auto left = script_;
+    if (more_) more_->copy_to(left);
+    if (left.empty()) return;
+    const step& next = left.front();
+    std::string text = "io_mock: " + counted(left.size(), "step") + " of the script " +
+                       (left.size() == 1 ? "is" : "are") + " left; the next is ";
     switch (next.kind) {
     case step_kind::read: text += "to read " + quoted(next.bytes); break;
     case step_kind::write: text += "to write " + quoted(next.bytes); break;

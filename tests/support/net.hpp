@@ -264,6 +264,16 @@ inline const raw_socket port_without_listener = [] {
     return made;
 }();
 
+/// Whether nobody listens there.
+inline bool refuses(const eddy::net::socket_addr& at) {
+    try {
+        static_cast<void>(raw_socket::connected(at));
+    } catch (const std::system_error& error) {
+        return error.code() == std::errc::connection_refused;
+    }
+    return false;
+}
+
 /// An address where nobody listens.
 inline eddy::net::socket_addr closed_addr() { return port_without_listener.addr(); }
 

@@ -5,6 +5,7 @@
 #include <expected>
 #include <functional>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -50,8 +51,9 @@ public:
     using outcome = std::expected<void, error_type>;
 
     /// Reads up to `capacity` bytes at once. Throws misuse for none.
-    explicit framed(S io, C with, std::size_t capacity = default_buffer)
-        : io_(std::move(io)), codec_(std::move(with)), in_(capacity), out_(default_buffer) {}
+    explicit framed(S io, C with, std::size_t capacity = default_buffer,
+                    std::source_location where = std::source_location::current())
+        : io_(std::move(io)), codec_(std::move(with)), in_(capacity, where), out_(default_buffer) {}
     explicit framed(framed_parts<S, C> parts)
         : io_(std::move(parts.io)),
           codec_(std::move(parts.codec)),

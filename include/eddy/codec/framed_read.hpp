@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -28,8 +29,9 @@ public:
     using item_type = typename detail::decoded_by<D>::item_type;
 
     /// Reads up to `capacity` bytes at once. Throws misuse for none.
-    explicit framed_read(R from, D decoder, std::size_t capacity = default_buffer)
-        : from_(std::move(from)), codec_(std::move(decoder)), frames_(capacity) {}
+    explicit framed_read(R from, D decoder, std::size_t capacity = default_buffer,
+                         std::source_location where = std::source_location::current())
+        : from_(std::move(from)), codec_(std::move(decoder)), frames_(capacity, where) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         if constexpr (fits) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
+#include <source_location>
 #include <utility>
 
 #include <eddy/bytes_mut.hpp>
@@ -25,10 +26,10 @@ namespace eddy::detail {
 //
 class frame_reader {
 public:
-    explicit frame_reader(std::size_t capacity) : frame_reader(bytes_mut(), capacity) {}
-    frame_reader(bytes_mut&& buffer, std::size_t capacity)
+    frame_reader(std::size_t capacity, std::source_location where) : frame_reader(bytes_mut(), capacity, where) {}
+    frame_reader(bytes_mut&& buffer, std::size_t capacity, std::source_location where = std::source_location::current())
         : buffer_(std::move(buffer)), capacity_(capacity), may_have_frame_(!buffer_.empty()) {
-        if (capacity == 0) throw misuse("frames are read into a buffer, which needs room for at least one byte");
+        if (capacity == 0) throw misuse("frames are read into a buffer, which needs room for at least one byte", where);
     }
 
     template <class R, class D>

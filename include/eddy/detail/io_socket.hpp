@@ -23,6 +23,7 @@
 
 namespace eddy::detail {
 
+class iovec_list;
 class stream_source;
 
 /// What a descriptor is, which says how it is read and written. Only of TCP the bytes come through a ring, where there is one, and
@@ -104,6 +105,8 @@ public:
     // ---- Operations that do not wait ----
     result<std::size_t> try_read(std::span<std::byte> into);
     result<std::size_t> try_write(std::span<const std::byte> from);
+    result<std::size_t> try_read_vectored(std::span<const std::span<std::byte>> into);
+    result<std::size_t> try_write_vectored(std::span<const std::span<const std::byte>> from);
 
     /// A user's call, once: see net::any_call::try_io().
     template <class Operation>
@@ -160,12 +163,15 @@ private:
     [[nodiscard]] bool is_pipe() const noexcept { return kind_ == descriptor_kind::pipe; }
     result<std::size_t> recv_some(std::span<std::byte> into) const noexcept;
     result<std::size_t> send_some(std::span<const std::byte> from) const noexcept;
+    result<std::size_t> recv_parts(const iovec_list& into) const noexcept;
+    result<std::size_t> send_parts(const iovec_list& from) const noexcept;
     template <class FromChunk, class Directly>
     auto receive_from_ring(FromChunk from_chunk, Directly directly, std::size_t room, bool& is_drained)
         -> decltype(directly());
     result<std::pair<int, net::socket_addr>> accept();
     result<std::pair<int, net::socket_addr>> accept_from_ring();
     result<std::size_t> read_from_ring(std::span<std::byte> into, bool& is_drained);
+    result<std::size_t> scatter_from_ring(const iovec_list& into, bool& is_drained);
     static io::ready_event part_of(direction way, const io::ready_event& seen) noexcept;
 
     // A waiting connection has one of these in its frame: so it is small, and holds no io::registration.

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <source_location>
 #include <span>
 
 #include <eddy/detail/atomic.hpp>
@@ -20,7 +21,7 @@ namespace eddy::detail {
 /// Thread safety: the two ends may be used at the same time.
 class pipe {
 public:
-    explicit pipe(std::size_t capacity);
+    pipe(std::size_t capacity, std::source_location where);
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from);

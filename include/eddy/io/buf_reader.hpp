@@ -6,6 +6,7 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <source_location>
 #include <span>
 #include <system_error>
 #include <utility>
@@ -36,10 +37,11 @@ class buf_reader : public detail::forwards_write<buf_reader<R>> {
 public:
     using inner_type = R;
 
-    explicit buf_reader(R inner, std::size_t capacity = default_buffer)
+    explicit buf_reader(R inner, std::size_t capacity = default_buffer,
+                        std::source_location where = std::source_location::current())
         : inner_(std::move(inner)), capacity_(capacity) {
         detail::check_reader<R>();
-        if (capacity == 0) throw misuse("a buf_reader needs a buffer of at least one byte");
+        if (capacity == 0) throw misuse("a buf_reader needs a buffer of at least one byte", where);
     }
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <span>
 #include <utility>
 
@@ -30,10 +31,11 @@ class buf_writer : public detail::forwards_read<buf_writer<W>>, public detail::f
 public:
     using inner_type = W;
 
-    explicit buf_writer(W inner, std::size_t capacity = default_buffer)
+    explicit buf_writer(W inner, std::size_t capacity = default_buffer,
+                        std::source_location where = std::source_location::current())
         : inner_(std::move(inner)), capacity_(capacity) {
         detail::check_writer<W>();
-        if (capacity == 0) throw misuse("a buf_writer needs a buffer of at least one byte");
+        if (capacity == 0) throw misuse("a buf_writer needs a buffer of at least one byte", where);
     }
 
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
@@ -121,8 +123,9 @@ template <class S>
 class buf_stream : public buf_reader<buf_writer<S>> {
 public:
     explicit buf_stream(S inner, std::size_t read_capacity = default_buffer,
-                        std::size_t write_capacity = default_buffer)
-        : buf_reader<buf_writer<S>>(buf_writer<S>(std::move(inner), write_capacity), read_capacity) {}
+                        std::size_t write_capacity = default_buffer,
+                        std::source_location where = std::source_location::current())
+        : buf_reader<buf_writer<S>>(buf_writer<S>(std::move(inner), write_capacity, where), read_capacity, where) {}
 };
 
 template <class S>

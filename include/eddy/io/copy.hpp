@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <source_location>
 #include <span>
 #include <system_error>
 #include <type_traits>
@@ -19,8 +20,8 @@ namespace eddy::detail {
 /// Where copying from one to the other stands, and the bytes that were read and not yet written: [begin_, end_) of the buffer.
 class copying {
 public:
-    explicit copying(std::size_t buffer_size) : size_(buffer_size) {
-        if (buffer_size == 0) throw misuse("copying needs a buffer of at least one byte");
+    copying(std::size_t buffer_size, std::source_location where) : size_(buffer_size) {
+        if (buffer_size == 0) throw misuse("copying needs a buffer of at least one byte", where);
     }
 
     /// Ready when the reader has ended, and all has been written and flushed. Gives how many bytes that were.
@@ -113,7 +114,8 @@ class copy_op {
 public:
     using output_type = result<std::uint64_t>;
 
-    copy_op(R& from, W& to, std::size_t buffer_size) : from_(&from), to_(&to), copying_(buffer_size) {}
+    copy_op(R& from, W& to, std::size_t buffer_size, std::source_location where)
+        : from_(&from), to_(&to), copying_(buffer_size, where) {}
 
     poll_result<output_type> poll(context& cx) { return copying_.poll(cx, *from_, *to_); }
     [[nodiscard]] std::size_t count() const noexcept { return copying_.written(); }
@@ -133,11 +135,13 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         for (;;) {
+            if (has_ended_) return poll_end(cx);
             detail::toll cost(cx);
             const auto there = from_->poll_fill_buf(cx);
             if (!there) return poll_flush_meanwhile(cx);
-            if (!*there) return failure(there->error());
-            if ((*there)->empty()) return poll_end(cx);
+            has_ended_ = !*there || (*there)->empty();
+            if (!*there) error_ = there->error();
+            if (has_ended_) return poll_end(cx);
             const auto count = detail::poll_write_checked(*to_, cx, **there);
             if (!count) return not_ready;
             if (!*count) return failure(count->error());
@@ -163,6 +167,7 @@ private:
     poll_result<output_type> poll_end(context& cx) {
         const auto flushed = to_->poll_flush(cx);
         if (!flushed) return not_ready;
+        if (error_) return failure(error_);
         if (!*flushed) return failure(flushed->error());
         return ok(written_);
     }
@@ -170,20 +175,23 @@ private:
     R* from_;
     W* to_;
     std::uint64_t written_ = 0;
+    std::error_code error_;   // of the reader, kept until what it gave before is flushed
+    bool has_ended_ = false;  // so it is not asked again while the writer flushes
     bool is_unflushed_ = false;
 };
 
 /// Writes all that a reader gives until its end, and flushes. Gives how many bytes. While the reader waits, what was written is
 /// flushed; while the writer waits, it reads on as far as its buffer has room.
-/// Errors: those of both, that of the reader when all before it has been written; errc::write_zero, errc::count_too_large. Throws misuse for a buffer of 0 bytes.
+/// Errors: those of both, that of the reader when all before it has been written and flushed; errc::write_zero, errc::count_too_large. Throws misuse for a buffer of 0 bytes.
 /// Cancel safety: not safe. Up to a buffer of bytes was read and not yet written, and is lost. With copy_buf() none is.
 /// Cost: one allocation, for the buffer.
 template <class R, class W>
-[[nodiscard]] auto copy(R&& from, W&& to, std::size_t buffer_size = default_copy_buffer) {
+[[nodiscard]] auto copy(R&& from, W&& to, std::size_t buffer_size = default_copy_buffer,
+                        std::source_location where = std::source_location::current()) {
     if constexpr (detail::check_borrowed<R>() && detail::check_borrowed<W>() && detail::check_reader<R>() &&
                   detail::check_writer<W>()) {
         return operation<copy_op<std::remove_reference_t<R>, std::remove_reference_t<W>>>(std::in_place, from, to,
-                                                                                          buffer_size);
+                                                                                          buffer_size, where);
     } else {
         return detail::broken_future();
     }

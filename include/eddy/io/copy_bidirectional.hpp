@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <source_location>
 #include <type_traits>
 #include <utility>
 
@@ -31,7 +32,7 @@ namespace eddy::detail {
 ///     running --end of the reader--> shutting down --> done
 class copy_direction {
 public:
-    explicit copy_direction(std::size_t buffer_size) : copying_(buffer_size) {}
+    copy_direction(std::size_t buffer_size, std::source_location where) : copying_(buffer_size, where) {}
 
     template <class R, class W>
     poll_result<result<void>> poll(context& cx, R& from, W& to) {
@@ -66,8 +67,8 @@ class copy_bidirectional_op {
 public:
     using output_type = result<copied>;
 
-    copy_bidirectional_op(A& a, B& b, std::size_t a_to_b_size, std::size_t b_to_a_size)
-        : a_(&a), b_(&b), a_to_b_(a_to_b_size), b_to_a_(b_to_a_size) {}
+    copy_bidirectional_op(A& a, B& b, std::size_t a_to_b_size, std::size_t b_to_a_size, std::source_location where)
+        : a_(&a), b_(&b), a_to_b_(a_to_b_size, where), b_to_a_(b_to_a_size, where) {}
 
     poll_result<output_type> poll(context& cx) {
         // In turns, since the first one takes what it needs of the budget: a flood leaves nothing to the other.
@@ -102,11 +103,12 @@ private:
 /// Cost: two allocations, for the buffers.
 template <class A, class B>
 [[nodiscard]] auto copy_bidirectional(A&& a, B&& b, std::size_t a_to_b_size = default_copy_buffer,
-                                      std::size_t b_to_a_size = default_copy_buffer) {
+                                      std::size_t b_to_a_size = default_copy_buffer,
+                                      std::source_location where = std::source_location::current()) {
     if constexpr (detail::check_borrowed<A>() && detail::check_borrowed<B>() && detail::check_reader<A>() &&
                   detail::check_reader<B>() && detail::check_writer<A>() && detail::check_writer<B>()) {
         return operation<copy_bidirectional_op<std::remove_reference_t<A>, std::remove_reference_t<B>>>(
-            std::in_place, a, b, a_to_b_size, b_to_a_size);
+            std::in_place, a, b, a_to_b_size, b_to_a_size, where);
     } else {
         return detail::broken_future();
     }

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <limits>
 #include <span>
+#include <stdexcept>
 #include <system_error>
 #include <type_traits>
 #include <utility>
@@ -24,7 +25,8 @@ namespace eddy::io {
 /// Bytes in memory as a reader, and as a writer if they can be written: a string or vector grows, a span is full at its end.
 ///     io::cursor request(std::string("GET / HTTP/1.1\r\n"));    io::cursor room(std::span(array));
 /// It reads, writes and seeks at one place. Nothing waits. Each poll takes a unit of the budget.
-/// Errors: seeking before the beginning: invalid_argument. A span that is full takes 0 bytes, which write_all() calls write_zero.
+/// Errors: seeking before the beginning: invalid_argument. Writing where no string or vector reaches, however much memory there is:
+/// file_too_large, as of write(2); std::bad_alloc when there is too little, also for the zeros before that place. A span that is full takes 0 bytes, which write_all() calls write_zero.
 /// Cancel safety: safe.
 template <class T>
 class cursor {
@@ -50,7 +52,9 @@ public:
     {
         if (!cx.consume_budget()) return not_ready;
         if constexpr (detail::is_growing<T>) {
-            if (at_ + from.size() > std::size(over_)) over_.resize(static_cast<std::size_t>(at_ + from.size()));
+            if (!grow_to(at_ + from.size())) {
+                return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::file_too_large));
+            }
         }
         const auto room = writable().subspan(std::min<std::uint64_t>(at_, std::size(over_)));
         const std::size_t count = std::min(from.size(), room.size());
@@ -80,6 +84,16 @@ public:
     [[nodiscard]] T into_inner() && { return std::move(over_); }
 
 private:
+    /// False where no container of this kind reaches.
+    [[nodiscard]] bool grow_to(std::uint64_t size) {
+        if (size <= std::size(over_)) return true;
+        try {
+            over_.resize(static_cast<std::size_t>(size));
+        } catch (const std::length_error&) {
+            return false;
+        }
+        return true;
+    }
     [[nodiscard]] std::span<const std::byte> bytes() const noexcept {
         return std::as_bytes(std::span(std::data(over_), std::size(over_)));
     }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <source_location>
 #include <span>
 #include <utility>
 
@@ -80,7 +81,8 @@ struct simplex_ends {
     simplex_reader reader;
     simplex_writer writer;
 
-    explicit simplex_ends(std::size_t capacity) : simplex_ends(std::make_shared<detail::pipe>(capacity)) {}
+    explicit simplex_ends(std::size_t capacity, std::source_location where = std::source_location::current())
+        : simplex_ends(std::make_shared<detail::pipe>(capacity, where)) {}
 
 private:
     explicit simplex_ends(std::shared_ptr<detail::pipe> shared) noexcept : reader(shared), writer(std::move(shared)) {}
@@ -91,7 +93,8 @@ struct duplex_ends {
     duplex_stream first;
     duplex_stream second;
 
-    explicit duplex_ends(std::size_t capacity) : duplex_ends(simplex_ends(capacity), simplex_ends(capacity)) {}
+    explicit duplex_ends(std::size_t capacity, std::source_location where = std::source_location::current())
+        : duplex_ends(simplex_ends(capacity, where), simplex_ends(capacity, where)) {}
 
 private:
     duplex_ends(simplex_ends&& there, simplex_ends&& back) noexcept
@@ -104,10 +107,16 @@ private:
 /// Errors: broken_pipe for who writes after a shutdown, or when the reader has gone. Throws misuse for no capacity.
 /// Cancel safety: safe. Thread safety: each end on one thread at a time.
 /// Cost: two allocations.
-[[nodiscard]] inline simplex_ends simplex(std::size_t capacity) { return simplex_ends(capacity); }
+[[nodiscard]] inline simplex_ends simplex(std::size_t capacity,
+                                          std::source_location where = std::source_location::current()) {
+    return simplex_ends(capacity, where);
+}
 
 /// The same in both directions: a connection without a network. `auto [client, server] = io::duplex(4096);`
 /// Each end goes to one task; for two see split(). Cost: four allocations.
-[[nodiscard]] inline duplex_ends duplex(std::size_t capacity) { return duplex_ends(capacity); }
+[[nodiscard]] inline duplex_ends duplex(std::size_t capacity,
+                                        std::source_location where = std::source_location::current()) {
+    return duplex_ends(capacity, where);
+}
 
 }  // namespace eddy::io

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <functional>
 #include <optional>
+#include <source_location>
 #include <utility>
 
 #include <eddy/bytes.hpp>
@@ -23,16 +24,18 @@ namespace eddy::io {
 /// reader, or after its first error.
 ///     io::reader_stream pieces(std::move(file));
 ///     while (auto piece = co_await pieces.next()) co_await try_(send(co_await try_(std::move(*piece))));
-/// Cancel safety: that of the reader.
+/// Errors: throws misuse for a capacity of 0. Cancel safety: that of the reader.
 /// Cost: one allocation for `capacity` bytes; pieces share it until it is full, and it is used again when they have gone.
 template <class R>
 class [[nodiscard]] reader_stream : public stream_ops<reader_stream<R>> {
 public:
     using item_type = result<bytes>;
 
-    explicit reader_stream(R inner, std::size_t capacity = 4096) : inner_(std::move(inner)), capacity_(capacity) {
+    explicit reader_stream(R inner, std::size_t capacity = 4096,
+                           std::source_location where = std::source_location::current())
+        : inner_(std::move(inner)), capacity_(capacity) {
         detail::check_reader<R>();
-        if (capacity == 0) throw misuse("a reader_stream needs room for at least one byte");
+        if (capacity == 0) throw misuse("a reader_stream needs room for at least one byte", where);
     }
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {

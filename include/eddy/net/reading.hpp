@@ -54,6 +54,10 @@ public:
     }
     /// Reads what is there, without waiting. Errors: operation_would_block if nothing is.
     result<std::size_t> try_read(std::span<std::byte> into) { return socket_of_self().try_read(into); }
+    /// The same into several buffers, one after the other.
+    result<std::size_t> try_read_vectored(std::span<const std::span<std::byte>> into) {
+        return socket_of_self().try_read_vectored(into);
+    }
     /// As read() and read_vectored(), in the form of a poll: for readers of one's own.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         if (into.empty()) return ok(std::size_t{0});

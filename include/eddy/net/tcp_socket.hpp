@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <source_location>
+#include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <eddy/core_handle.hpp>
@@ -62,6 +67,19 @@ public:
     result<void> set_send_buffer_size(std::uint32_t bytes) const noexcept;
     [[nodiscard]] result<std::uint32_t> recv_buffer_size() const noexcept;
     result<void> set_recv_buffer_size(std::uint32_t bytes) const noexcept;
+    /// As those of tcp_stream. Also of the connections that are accepted, when it has become a listener.
+    [[nodiscard]] result<std::optional<std::chrono::seconds>> linger() const noexcept;
+    result<void> set_linger(std::optional<std::chrono::seconds> limit) const noexcept;
+    result<void> set_zero_linger() const noexcept { return set_linger(std::chrono::seconds::zero()); }
+    /// The type of service of what is sent (IP_TOS; the traffic class on IPv6).
+    [[nodiscard]] result<std::uint32_t> tos() const noexcept;
+    result<void> set_tos(std::uint32_t tos) const noexcept;
+    /// The interface that it is bound to, by its name, if it is bound to one (SO_BINDTODEVICE).
+    [[nodiscard]] result<std::optional<std::string>> device() const;
+    /// Nothing: to none any more. Errors: invalid_argument for a name that is too long; no_such_device; operation_not_permitted.
+    result<void> bind_device(std::optional<std::string_view> interface) const noexcept;
+    /// Takes the error that waits in the socket, if any (SO_ERROR).
+    [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
 
 private:
     explicit tcp_socket(int fd) noexcept : socket_(fd) {}

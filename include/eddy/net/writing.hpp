@@ -53,6 +53,10 @@ public:
     }
     /// Writes what there is room for, without waiting. Errors: operation_would_block if there is none.
     result<std::size_t> try_write(std::span<const std::byte> from) { return socket_of_self().try_write(from); }
+    /// The same of several buffers, one after the other.
+    result<std::size_t> try_write_vectored(std::span<const std::span<const std::byte>> from) {
+        return socket_of_self().try_write_vectored(from);
+    }
     /// Hands what was written to the system now, and waits until it has taken all: for a task that writes and then computes.
     /// With io_uring it would be sent when the task next waits; with epoll nothing is kept back, and this is done at once.
     /// Errors: what a write has met after it had ended. Cancel safety: safe.

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <source_location>
 #include <utility>
 #include <vector>
 
@@ -90,7 +91,7 @@ public:
 
     /// A buffer for `capacity` events. What does not fit waits in the kernel for the next call.
     /// Errors: misuse if `capacity` is 0.
-    explicit events(std::size_t capacity);
+    explicit events(std::size_t capacity, std::source_location where = std::source_location::current());
 
     [[nodiscard]] const event* begin() const noexcept { return buffer_.data(); }
     [[nodiscard]] const event* end() const noexcept { return buffer_.data() + size_; }

@@ -33,7 +33,8 @@ public:
                 return next;
             }
             if (!pause_)
-                pause_ = std::make_unique<time::sleep_future>(time::sleep(std::get<pause>(script_.front()).length));
+                pause_ = std::make_unique<time::sleep_future>(
+                    time::sleep(std::get<pause>(script_.front()).length, cx.where()));
             if (!pause_->poll(cx)) return not_ready;
             pause_.reset();
             script_.pop_front();
