@@ -33,7 +33,7 @@ struct uring_turn {
 ///
 ///     operation            how                                                             over when
 ///     receive              multishot, into provided buffers; one a stream                  a completion without F_MORE
-///     accept               multishot; one a listener                                       the same
+///     accept               of one connection; one a listener                               its completion
 ///     send                 of a slot, MSG_DONTWAIT | MSG_WAITALL, CQE_SKIP_SUCCESS         enter() has taken it
 ///     watch the epoll      multishot poll                                                  the ring is closed
 ///     watch its waker      multishot poll, so that a wake-up costs no look at the epoll    the ring is closed
