@@ -216,6 +216,29 @@ eddy::task<std::uint64_t> accept_burst_and_trickle(const eddy::core& loop, std::
     co_return turns;
 }
 
+TEST_F(Uring, SaysHowManyCancelledOperationsAreStillTheKernels) {
+    constexpr std::size_t count = 5;
+    auto loop = make_core();
+    const auto given_up = [&loop] { return loop.metrics().io().operations_given_up; };
+    const auto drop_some = [&]() -> eddy::task<void> {
+        std::vector<connection> some(count);
+        std::array<std::byte, 1> into{};
+        for (auto& each : some) {
+            const auto nothing = co_await once(each.stream.read(into));
+            EXPECT_FALSE(nothing.has_value());
+        }
+        co_await eddy::time::sleep(1us);  // a turn: their receives have begun
+        EXPECT_EQ(given_up(), 0u);
+        some.clear();
+        // That they have ended is told in the next turn.
+        EXPECT_EQ(given_up(), count);
+        co_await eddy::time::sleep(1us);
+        EXPECT_EQ(given_up(), 0u);
+    };
+    loop.run(drop_some());
+    EXPECT_EQ(given_up(), 0u);
+}
+
 TEST_F(Uring, ABurstIsAcceptedWithoutATurnForEach) {
     auto loop = make_core();
     EXPECT_LT(loop.run(accept_burst_and_trickle(loop, 200)), 50u);

@@ -145,7 +145,9 @@ void uring::on_received(stream_source& stream, const ring_completion& what) noex
     if (what.has_more()) return;
     --in_flight_;
     if (what.result == -ENOBUFS) is_short_of_buffers_ = true;
-    if (stream.receive_ended(what.result)) home_.finish_closing(stream);
+    const auto end = stream.receive_ended(what.result);
+    if (end.was_cancelled) home_.set_given_up(--given_up_);
+    if (end.closes) home_.finish_closing(stream);
     stream.release();  // the operation's
 }
 
@@ -194,6 +196,7 @@ bool uring::stop(stream_source& stream) noexcept {
     }
     ::io_uring_prep_cancel64(entry, tag(kind::receive, &stream), 0);
     entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    home_.set_given_up(++given_up_);
     return true;
 }
 

@@ -124,6 +124,7 @@ private:
     bool is_short_of_buffers_ = false;
     bool is_awaited_ = false;    // a send that is to be submitted
     std::size_t in_flight_ = 0;  // receives
+    std::size_t given_up_ = 0;   // of these: cancelled
     slot_queue queued_;
     slot_queue submitted_;
 };

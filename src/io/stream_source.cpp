@@ -472,9 +472,10 @@ bool stream_source::deliver(received_chunk& chunk) noexcept {
     return is_enough;
 }
 
-bool stream_source::receive_ended(int result) noexcept {
+stream_source::receive_end stream_source::receive_ended(int result) noexcept {
     io::ready now = io::ready::readable;
     std::unique_lock guard(lock_);
+    const bool was_cancelled = has(stops);
     clear(receives);
     clear(stops);
     if (is_listener()) {
@@ -492,7 +493,7 @@ bool stream_source::receive_ended(int result) noexcept {
     const bool closes = has(wants_close) && !has(gone) && !has_unsent();
     set_readiness(now);
     wake_unlocked(std::move(guard), now);
-    return closes;
+    return {closes, was_cancelled};
 }
 
 void stream_source::on_ready(io_handle& home, io::ready what) noexcept {

@@ -156,8 +156,12 @@ public:
     void accepts_more_itself() noexcept;
     /// True if there are so many that the operation should stop.
     [[nodiscard]] bool deliver(received_chunk& chunk) noexcept;
-    /// The last completion of a receive, which gives its reference up. True if the stream is to be closed now.
-    [[nodiscard]] bool receive_ended(int result) noexcept;
+    struct receive_end {
+        bool closes;         ///< the stream is to be closed now
+        bool was_cancelled;  ///< by a stop
+    };
+    /// The last completion of a receive, which gives its reference up.
+    [[nodiscard]] receive_end receive_ended(int result) noexcept;
     /// Events of the readiness driver.
     void on_ready(io_handle& home, io::ready what) noexcept;
 
