@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <string>
@@ -119,6 +120,30 @@ TEST(NetServe, P066_NoMoreConnectionsAtATimeThanAllowed) {
     EXPECT_EQ(done.second, 10);
     EXPECT_EQ(done.first.value().accepted, 10u);
     EXPECT_EQ(most, 3);
+}
+
+TEST(NetServe, P066_ABurstBeyondTheLimitTakesNoDescriptors) {
+    constexpr std::size_t clients = 300;
+    eddy::core core;
+    auto listener = tcp_listener::bind(any, core.handle()).value();
+    std::vector<support::raw_socket> burst;
+    for (std::size_t i = 0; i < clients; ++i) {
+        burst.push_back(support::raw_socket::connected(listener.local_addr().value()));
+    }
+    const std::size_t before = support::fd_count();
+    std::size_t most = 0;
+    std::size_t served = 0;
+    const cancellation_token end;
+    const auto handler = [&](tcp_stream stream) -> eddy::task<void> {
+        const auto own = std::move(stream);
+        for (int turns = 0; turns < 3; ++turns) co_await eddy::time::sleep(100us);
+        most = std::max(most, support::fd_count());
+        if (++served == clients) end.cancel();
+    };
+    const auto done =
+        within(core, serve(std::move(listener), handler, serve_options().shutdown(end).max_connections(2)));
+    EXPECT_EQ(done.value().accepted, clients);
+    EXPECT_LE(most, before + 2) << "connections were accepted that the limit leaves no room for";
 }
 
 TEST(NetServe, P066_WhatHasBegunMayEnd) {

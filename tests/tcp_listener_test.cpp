@@ -165,6 +165,31 @@ TEST(TcpListener, AnAcceptThatIsDroppedLosesNoConnection) {
     }
 }
 
+TEST(TcpListener, WhatNobodyAcceptsStaysInTheSystemsQueue) {
+    eddy::core core;
+    auto listener = listener_on(core);
+    // From here on the driver knows it.
+    auto waited = eddy::select(listener.accept(), eddy::yield_now());
+    EXPECT_EQ(within(core, std::move(waited)).index(), 1u);
+    std::vector<raw_socket> clients;
+    for (int i = 0; i < 100; ++i) clients.push_back(raw_socket::connected(listener.local_addr().value()));
+    const auto before = support::fd_count();
+    const auto turns = []() -> eddy::task<void> {
+        for (int i = 0; i < 3; ++i) co_await eddy::time::sleep(100us);
+    };
+    within(core, turns());
+    // A ring has begun to accept one when it was asked to.
+    EXPECT_LE(support::fd_count(), before + 1);
+    const auto first = within(core, listener.accept());
+    within(core, turns());
+    EXPECT_EQ(support::fd_count(), before + 1) << "the others wait for another accept";
+    // They are still there for whoever gets the socket.
+    const auto given_up = within(core, std::move(listener).into_native()).value();
+    EXPECT_TRUE(given_up.connections.empty());
+    const raw_socket again(given_up.native_handle);
+    for (int i = 1; i < 100; ++i) EXPECT_GE(again.accept().fd(), 0);
+}
+
 TEST(TcpListener, ADroppedAcceptTakesItsWakerAlong) {
     eddy::core core;
     auto listener = listener_on(core);

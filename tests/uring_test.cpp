@@ -28,6 +28,8 @@
 #include <support/stress.hpp>
 #include <support/system.hpp>
 
+#include "driver/uring_abi.hpp"
+
 namespace {
 
 using namespace std::chrono_literals;
@@ -189,6 +191,65 @@ TEST_F(UringStress, R099_AConnectionForAnAcceptThatWasDroppedIsTheNextOnes) {
     loop.run(accept_all());
 }
 
+/// So many clients at once, each of which is accepted, and then so many one after the other. How often the loop has turned for
+/// those at once.
+eddy::task<std::uint64_t> accept_burst_and_trickle(const eddy::core& loop, std::size_t clients) {
+    auto listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+    const auto nobody = co_await once(listener.accept());
+    EXPECT_FALSE(nobody.has_value());
+    const auto at = listener.local_addr().value();
+    std::vector<raw_socket> burst;
+    for (std::size_t i = 0; i < clients; ++i) burst.push_back(raw_socket::connected(at));
+    const auto before = loop.metrics().turns();
+    for (std::size_t i = 0; i < clients; ++i) {
+        const auto accepted = co_await listener.accept();
+        EXPECT_EQ(accepted.value().peer, burst[i].addr());
+    }
+    const auto turns = loop.metrics().turns() - before;
+    for (std::size_t i = 0; i < clients; ++i) {
+        const auto again = co_await once(listener.accept());
+        EXPECT_FALSE(again.has_value());
+        const auto client = raw_socket::connected(at);
+        const auto accepted = co_await listener.accept();
+        EXPECT_EQ(accepted.value().peer, client.addr());
+    }
+    co_return turns;
+}
+
+TEST_F(Uring, SaysHowManyCancelledOperationsAreStillTheKernels) {
+    constexpr std::size_t count = 5;
+    auto loop = make_core();
+    const auto given_up = [&loop] { return loop.metrics().io().operations_given_up; };
+    const auto drop_some = [&]() -> eddy::task<void> {
+        std::vector<connection> some(count);
+        std::array<std::byte, 1> into{};
+        for (auto& each : some) {
+            const auto nothing = co_await once(each.stream.read(into));
+            EXPECT_FALSE(nothing.has_value());
+        }
+        co_await eddy::time::sleep(1us);  // a turn: their receives have begun
+        EXPECT_EQ(given_up(), 0u);
+        some.clear();
+        // That they have ended is told in the next turn.
+        EXPECT_EQ(given_up(), count);
+        co_await eddy::time::sleep(1us);
+        EXPECT_EQ(given_up(), 0u);
+    };
+    loop.run(drop_some());
+    EXPECT_EQ(given_up(), 0u);
+}
+
+TEST_F(Uring, ABurstIsAcceptedWithoutATurnForEach) {
+    auto loop = make_core();
+    EXPECT_LT(loop.run(accept_burst_and_trickle(loop, 200)), 50u);
+}
+
+TEST_F(Uring, ABurstIsAcceptedAlsoWhereTheKernelDoesNotSayThatOthersWait) {
+    faults().hide_features(IORING_FEAT_RECVSEND_BUNDLE);
+    auto loop = make_core();
+    EXPECT_LT(loop.run(accept_burst_and_trickle(loop, 200)), 50u);
+}
+
 TEST_F(UringStress, R099_ConnectionsThatNobodyHasAcceptedAreClosedWithTheirListener) {
     const auto rounds = support::rounds(2'000);
     auto loop = make_core();
@@ -201,7 +262,7 @@ TEST_F(UringStress, R099_ConnectionsThatNobodyHasAcceptedAreClosedWithTheirListe
             EXPECT_FALSE(nobody.has_value());
             std::vector<raw_socket> clients;
             for (int i = 0; i < 10; ++i) clients.push_back(raw_socket::connected(listener->local_addr().value()));
-            // The ring has accepted all of them, or none, or is about to.
+            // The ring has accepted one of them, or none, or is about to.
             for (auto polls = random.between(0, 3); polls > 0; --polls) co_await eddy::yield_now();
             if (random.one_in(2)) {
                 const auto accepted = co_await listener->accept();

@@ -29,11 +29,12 @@ enum class driver_kind {
     automatic,  ///< io_uring where it is allowed and has what is needed, else epoll; a wish, and never what something has
 };
 
-/// What a driver has counted since it was made.
+/// What a driver has counted since it was made; but `operations_given_up` is a figure of now.
 struct io_metrics {
     std::uint64_t fds_registered = 0;
     std::uint64_t fds_deregistered = 0;
     std::uint64_t ready_events = 0;
+    std::uint64_t operations_given_up = 0;  ///< of io_uring: cancelled, and the kernel has not ended them yet
 
     io_metrics() noexcept = default;
     io_metrics(std::uint64_t registered, std::uint64_t deregistered, std::uint64_t events) noexcept

@@ -60,6 +60,7 @@ public:
             all.fds_registered += each.io.fds_registered;
             all.fds_deregistered += each.io.fds_deregistered;
             all.ready_events += each.io.ready_events;
+            all.operations_given_up += each.io.operations_given_up;
         }
         return all;
     }

@@ -84,6 +84,9 @@ public:
         return (flags() & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
     }
 
+    /// Whether accepts can look first, and tell whether others wait (Linux 6.10).
+    [[nodiscard]] bool has_accept_hints() const noexcept { return (ring_.features & IORING_FEAT_RECVSEND_BUNDLE) != 0; }
+
     [[nodiscard]] ::io_uring& native() noexcept { return ring_; }
 
 private:

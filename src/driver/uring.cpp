@@ -136,13 +136,18 @@ received_chunk* uring::chunk_of(const stream_source& stream, const ring_completi
 
 void uring::on_received(stream_source& stream, const ring_completion& what) noexcept {
     received_chunk* const chunk = chunk_of(stream, what);
+    // (Of a kernel that does not say it is not known.)
+    const bool may_be_one_of_many = (what.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0 || !ring_->has_accept_hints();
+    if (stream.is_listener() && may_be_one_of_many) stream.accepts_more_itself();
     if (chunk != nullptr && stream.deliver(*chunk) && what.has_more()) {
         static_cast<void>(stop(stream));  // if not now, then with the next chunk
     }
     if (what.has_more()) return;
     --in_flight_;
     if (what.result == -ENOBUFS) is_short_of_buffers_ = true;
-    if (stream.receive_ended(what.result)) home_.finish_closing(stream);
+    const auto end = stream.receive_ended(what.result);
+    if (end.was_cancelled) home_.set_given_up(--given_up_);
+    if (end.closes) home_.finish_closing(stream);
     stream.release();  // the operation's
 }
 
@@ -169,7 +174,9 @@ bool uring::receive(stream_source& stream) noexcept {
     if (entry == nullptr) return false;
     if (!stream.begin_receive()) return true;  // the entry does nothing
     if (stream.is_listener()) {
-        ::io_uring_prep_multishot_accept(entry, stream.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        // Not multishot, which takes all that the listener's queue holds as one, however few are wanted.
+        ::io_uring_prep_accept(entry, stream.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (ring_->has_accept_hints()) entry->ioprio = IORING_ACCEPT_POLL_FIRST;
     } else {
         ::io_uring_prep_recv_multishot(entry, stream.fd(), nullptr, 0, 0);
         entry->flags |= IOSQE_BUFFER_SELECT;
@@ -189,6 +196,7 @@ bool uring::stop(stream_source& stream) noexcept {
     }
     ::io_uring_prep_cancel64(entry, tag(kind::receive, &stream), 0);
     entry->flags |= IOSQE_CQE_SKIP_SUCCESS;
+    home_.set_given_up(++given_up_);
     return true;
 }
 

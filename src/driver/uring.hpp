@@ -33,7 +33,7 @@ struct uring_turn {
 ///
 ///     operation            how                                                             over when
 ///     receive              multishot, into provided buffers; one a stream                  a completion without F_MORE
-///     accept               multishot; one a listener                                       the same
+///     accept               of one connection; one a listener                               its completion
 ///     send                 of a slot, MSG_DONTWAIT | MSG_WAITALL, CQE_SKIP_SUCCESS         enter() has taken it
 ///     watch the epoll      multishot poll                                                  the ring is closed
 ///     watch its waker      multishot poll, so that a wake-up costs no look at the epoll    the ring is closed
@@ -124,6 +124,7 @@ private:
     bool is_short_of_buffers_ = false;
     bool is_awaited_ = false;    // a send that is to be submitted
     std::size_t in_flight_ = 0;  // receives
+    std::size_t given_up_ = 0;   // of these: cancelled
     slot_queue queued_;
     slot_queue submitted_;
 };

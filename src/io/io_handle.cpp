@@ -537,8 +537,10 @@ std::size_t io_handle::load() const noexcept {
 }
 
 io_metrics io_handle::metrics() const noexcept {
-    return {registered_.load(std::memory_order_relaxed), deregistered_.load(std::memory_order_relaxed),
-            ready_events_.load(std::memory_order_relaxed)};
+    io_metrics now(registered_.load(std::memory_order_relaxed), deregistered_.load(std::memory_order_relaxed),
+                   ready_events_.load(std::memory_order_relaxed));
+    now.operations_given_up = given_up_.load(std::memory_order_relaxed);
+    return now;
 }
 
 }  // namespace eddy::detail

@@ -87,6 +87,10 @@ public:
     void post(stream_source& stream) noexcept;
     /// Sends what is queued with the ring, if it is this thread's: before the thread does something else than turn.
     void flush_ring() noexcept;
+    /// The ring: so many operations are cancelled, and still the kernel's.
+    void set_given_up(std::size_t now) noexcept {
+        given_up_.store(now, std::memory_order_relaxed);  // statistics only: nothing is read through it
+    }
     /// Submits what is queued and retires the ring, if it is this thread's: before the thread ends, or the turns become
     /// another's.
     void retire_ring() noexcept;
@@ -218,6 +222,7 @@ private:
     atomic<std::uint64_t> registered_{0};
     atomic<std::uint64_t> deregistered_{0};
     atomic<std::uint64_t> ready_events_{0};
+    atomic<std::uint64_t> given_up_{0};  // a figure of now; of the ring's owner
 };
 
 }  // namespace eddy::detail

@@ -20,11 +20,8 @@
 namespace eddy::detail {
 namespace {
 
-// With so many chunks unread, the receive is stopped until they are: the peer has to wait, as with a full socket. And so many
-// connections are accepted before anybody asks for them (and those of the burst in which that was reached, which the kernel takes as
-// one): those behind them wait in the kernel's queue.
+// With so many chunks unread, the receive is stopped until they are: the peer has to wait, as with a full socket.
 constexpr unsigned most_unread = 8;
-constexpr unsigned most_unaccepted = 64;
 
 // A piece of this size is better read by recv(2) into a buffer that the processor's cache has, as the epoll loop does it: what
 // the ring receives into goes through all of its buffers in turn. So after a streak of them; and until small ones come.
@@ -96,7 +93,7 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
         return {received::error, nullptr, system_error(error)};
     }
     if (has(receives) || has(wants_receive)) return {};
-    if (has(reads_itself)) return {received::read_it_yourself, nullptr, {}, has(is_bulky)};
+    if (has(reads_itself) || has(more_wait)) return {received::read_it_yourself, nullptr, {}, has(is_bulky)};
     set(wants_receive);
     post_to(home, std::move(guard));
     return {};
@@ -138,6 +135,7 @@ void stream_source::put_back(received_chunk& rest) noexcept {
 
 void stream_source::request_receive(io_handle& home) noexcept {
     std::unique_lock guard(lock_);
+    clear(more_wait);
     if (has(receives) || has(wants_receive)) return;
     if (has(is_bulky) && has(reads_itself)) return;  // it is watched
     set(wants_receive);
@@ -167,7 +165,7 @@ bool stream_source::becomes_bulky(std::size_t count) noexcept {
 /// Whether this makes `length` of a kind in a row. Under the lock.
 bool stream_source::has_streak(bool one_more, unsigned length) noexcept {
     const unsigned so_far = one_more ? streak_ + 1u : 0;
-    streak_ = so_far % length & 31;
+    streak_ = so_far % length & 15;
     return so_far == length;
 }
 
@@ -449,6 +447,11 @@ void stream_source::stop_failed() noexcept {
     clear(stops);
 }
 
+void stream_source::accepts_more_itself() noexcept {
+    const std::lock_guard guard(lock_);
+    set(more_wait);
+}
+
 bool stream_source::deliver(received_chunk& chunk) noexcept {
     std::unique_lock guard(lock_);
     if (has(closing)) {
@@ -463,16 +466,16 @@ bool stream_source::deliver(received_chunk& chunk) noexcept {
     }
     newest_ = &chunk;
     ++queued_;
-    const bool is_enough =
-        (becomes_bulky(chunk.size()) || queued_ >= (is_listener() ? most_unaccepted : most_unread)) && !has(stops);
+    const bool is_enough = (becomes_bulky(chunk.size()) || queued_ >= most_unread) && !has(stops);
     set_readiness(io::ready::readable);
     wake_unlocked(std::move(guard), io::ready::readable);
     return is_enough;
 }
 
-bool stream_source::receive_ended(int result) noexcept {
+stream_source::receive_end stream_source::receive_ended(int result) noexcept {
     io::ready now = io::ready::readable;
     std::unique_lock guard(lock_);
+    const bool was_cancelled = has(stops);
     clear(receives);
     clear(stops);
     if (is_listener()) {
@@ -490,7 +493,7 @@ bool stream_source::receive_ended(int result) noexcept {
     const bool closes = has(wants_close) && !has(gone) && !has_unsent();
     set_readiness(now);
     wake_unlocked(std::move(guard), now);
-    return closes;
+    return {closes, was_cancelled};
 }
 
 void stream_source::on_ready(io_handle& home, io::ready what) noexcept {

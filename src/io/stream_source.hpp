@@ -25,8 +25,8 @@ struct send_slot;
 using send_list = std::span<const std::span<const std::byte>>;
 
 /// The registration of a connection whose bytes move through a ring: received before they are asked for, and sent after
-/// write() has said that they are; or of a listener, whose connections are accepted before they are asked for. To those who wait it is a scheduled_io: "readable" means that take() is worth calling,
-/// "writable" that write() is.
+/// write() has said that they are; or of a listener that somebody waits for, whose next connection the ring accepts. To those who
+/// wait it is a scheduled_io: "readable" means that take() is worth calling, "writable" that write() is.
 ///
 ///     field                who                                                     guarded by
 ///     the queue, slot_,    the task: takes bytes, writes; the ring's owner:        lock_
@@ -44,6 +44,8 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///     reads_itself   the owner, if it has no buffers,   the owner; for a         the task calls recv(2), or accept(2), first
 ///                    or accepting has failed            listener, the task
 ///     is_bulky       the owner: large pieces come       the task: small ones do  the task calls recv(2) when the epoll says so
+///     more_wait      the owner, if there may be others  the task, when there     the task calls accept(2) before it asks the ring:
+///                    behind what it has accepted        are none                 so a burst takes no turn of the loop for each
 ///     writer_waits   the task that found the slot full  who frees it             "writable" is owed
 ///     closing        the socket, when it is destroyed   -                        the driver closes the descriptor
 ///     gone           whoever closes it                  -                        what still comes is thrown away
@@ -150,10 +152,16 @@ public:
     /// Whether a cancel is to be sent, which is up to the caller then.
     [[nodiscard]] bool begin_stop() noexcept;
     void stop_failed() noexcept;
+    /// Of a listener, before deliver(): others may wait behind this connection.
+    void accepts_more_itself() noexcept;
     /// True if there are so many that the operation should stop.
     [[nodiscard]] bool deliver(received_chunk& chunk) noexcept;
-    /// The last completion of a receive, which gives its reference up. True if the stream is to be closed now.
-    [[nodiscard]] bool receive_ended(int result) noexcept;
+    struct receive_end {
+        bool closes;         ///< the stream is to be closed now
+        bool was_cancelled;  ///< by a stop
+    };
+    /// The last completion of a receive, which gives its reference up.
+    [[nodiscard]] receive_end receive_ended(int result) noexcept;
     /// Events of the readiness driver.
     void on_ready(io_handle& home, io::ready what) noexcept;
 
@@ -189,8 +197,9 @@ private:
         gone = 256,
         wants_close = 512,
         is_bulky = 1024,
+        more_wait = 2048,
     };
-    static constexpr unsigned all_flags = 2047;
+    static constexpr unsigned all_flags = 4095;
     static constexpr std::uint8_t end_of_stream = 255;  // no errno
 
     [[nodiscard]] bool has(flag one) const noexcept { return (flags_ & one) != 0; }
@@ -216,8 +225,8 @@ private:
     const brings what_;
     std::uint8_t end_ = 0;         // end_of_stream, or an errno that read() has not told yet
     std::uint8_t send_error_ = 0;  // the same of write()
-    std::uint16_t flags_ : 11 = 0;
-    std::uint16_t streak_ : 5 = 0;      // of large pieces; while is_bulky, of small ones
+    std::uint16_t flags_ : 12 = 0;
+    std::uint16_t streak_ : 4 = 0;      // of large pieces; while is_bulky, of small ones
     std::uint16_t queued_ : 15 = 0;     // chunks
     std::uint16_t shuts_down_ : 1 = 0;  // the writing side, when the slot is free
     received_chunk* newest_ = nullptr;  // the queue is a ring: its next is the oldest

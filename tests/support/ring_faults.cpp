@@ -184,7 +184,7 @@ void faulty_ring::change_entries(unsigned to_submit) {
     if (static_cast<int>(head - seen_entries_) > 0) seen_entries_ = head;
     for (; static_cast<int>(head + to_submit - seen_entries_) > 0; ++seen_entries_) {
         io_uring_sqe& entry = native_.sq.sqes[seen_entries_ & native_.sq.ring_mask];
-        if (entry.opcode == IORING_OP_RECV || entry.opcode == IORING_OP_ACCEPT || entry.opcode == IORING_OP_POLL_ADD) {
+        if (entry.opcode == IORING_OP_RECV || entry.opcode == IORING_OP_POLL_ADD) {
             multishot_[entry.user_data] = entry.opcode;
         } else if (entry.opcode == IORING_OP_SEND && entry.len > 1 && draw(ring_fault::short_send)) {
             entry.len = 1 + below(entry.len - 1);
@@ -278,7 +278,7 @@ public:
         for (auto& each : happened_) each = 0;
         overflows_ = full_ = mistakes_ = used_ = 0;
         error_of_rings_ = error_of_buffers_ = 0;
-        setup_flags_ = 0;
+        setup_flags_ = hidden_features_ = 0;
     }
     void end() {
         const std::lock_guard guard(lock_);
@@ -294,6 +294,7 @@ public:
         const int error = init_for_real(entries, &made, &params);
         if (!is_on_ || error != 0) return error;
         setup_flags_ |= params.flags;
+        made.features &= ~hidden_features_;
         rings_.push_back(std::make_unique<faulty_ring>(made, chances_, seed_ + made_++));
         return error;
     }
@@ -314,6 +315,10 @@ public:
     void fail_to_make_buffers(int error) {
         const std::lock_guard guard(lock_);
         error_of_buffers_ = error;
+    }
+    void hide_features(unsigned flags) {
+        const std::lock_guard guard(lock_);
+        hidden_features_ = flags;
     }
     void forget(const io_uring& gone) {
         const std::lock_guard guard(lock_);
@@ -402,6 +407,7 @@ private:
     int error_of_buffers_ = 0;
     std::size_t rings_before_error_ = 0;
     unsigned setup_flags_ = 0;
+    unsigned hidden_features_ = 0;
 };
 
 all_rings& rings() {
@@ -419,6 +425,7 @@ ring_faults::~ring_faults() { rings().end(); }
 // NOLINTBEGIN(readability-convert-member-functions-to-static): of the one that lives
 void ring_faults::fail_to_make(int error, std::size_t after) { rings().fail_to_make(error, after); }
 void ring_faults::fail_to_make_buffers(int error) { rings().fail_to_make_buffers(error); }
+void ring_faults::hide_features(unsigned flags) { rings().hide_features(flags); }
 std::uint64_t ring_faults::happened(ring_fault what) const noexcept { return rings().happened(what); }
 std::size_t ring_faults::rings_made() const noexcept { return rings().made(); }
 std::size_t ring_faults::rings_alive() const noexcept { return rings().alive(); }

@@ -21,8 +21,8 @@ enum class ring_fault : std::uint8_t {
     some_taken,        ///< enter() takes some of the entries, and neither waits nor looks for completions
     short_send,        ///< less was sent
     refused_send,      ///< nothing was sent: EAGAIN, ENOBUFS, ENOMEM, EINTR or ECANCELED
-    ended_receive,     ///< a receive or an accept ends by itself: ECANCELED, ENOBUFS, ENOMEM, EAGAIN or EINTR
-    ended_with_bytes,  ///< a receive's bytes, or an accept's connection, are its last, without the word that more come
+    ended_receive,     ///< a receive ends by itself: ECANCELED, ENOBUFS, ENOMEM, EAGAIN or EINTR
+    ended_with_bytes,  ///< a receive's bytes are its last, without the word that more come
     ended_poll,        ///< the watch of the epoll ends
     count
 };
@@ -58,6 +58,8 @@ public:
     /// From now on, making a ring fails with this errno after so many have been made; making its buffers, likewise.
     void fail_to_make(int error, std::size_t after);
     void fail_to_make_buffers(int error);
+    /// From now on, rings are made by a kernel that does not know these IORING_FEAT_ flags.
+    void hide_features(unsigned flags);
 
     /// So often has it happened.
     [[nodiscard]] std::uint64_t happened(ring_fault what) const noexcept;

@@ -33,7 +33,7 @@ public:
     serve_options() noexcept = default;
 
     /// How many connections are served at the same time. Further ones wait in the listener's queue, and are refused by the system
-    /// when that is full; on a ring some wait as accepted sockets (docs/io_uring.md). No limit by default. 0 is taken for 1.
+    /// when that is full. No limit by default. 0 is taken for 1.
     serve_options& max_connections(std::size_t most) noexcept {
         most_ = most == 0 ? 1 : most;
         return *this;
