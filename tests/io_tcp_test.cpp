@@ -208,16 +208,15 @@ task<bool> open_all_kinds() {
     for (const int fd : {0, 1, 2}) ::close(fd);
     bool is_well = false;
     if (on_loop) {
-        auto loop = eddy::core::builder().driver(eddy::driver_kind::epoll).build().value();
+        auto loop = eddy::core::builder().build().value();
         is_well = loop.run(open_all_kinds());
     } else {
-        const auto pool = eddy::runtime::builder().worker_threads(2).driver(eddy::driver_kind::epoll).build().value();
+        const auto pool = eddy::runtime::builder().worker_threads(2).build().value();
         is_well = pool.block_on(open_all_kinds());
     }
     std::_Exit(is_well ? 0 : 1);
 }
 
-// With epoll: what a ring is made of, liburing opens.
 TEST(IoTcpDeathTest, NothingTakesThePlaceOfStandardDescriptorsThatAreClosed) {
     for (const bool on_loop : {true, false}) {
         EXPECT_EXIT(run_without_standard_descriptors(on_loop), testing::ExitedWithCode(0), "") << on_loop;

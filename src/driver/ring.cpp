@@ -11,6 +11,7 @@
 #include <eddy/detail/atomic.hpp>
 
 #include "core/this_thread.hpp"
+#include "sys/fd.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -34,6 +35,13 @@ std::error_code ring::open(sizes wanted) noexcept {
     params.cq_entries = wanted.completions;
     if (const int error = ::io_uring_queue_init_params(wanted.submissions, &ring_, &params); error < 0) {
         return error_of(error);
+    }
+    // All calls go by this number; what is mapped stays.
+    ring_.ring_fd = ring_.enter_ring_fd = sys::above_standard(ring_.ring_fd);
+    if (ring_.ring_fd < 0) {
+        const int error = errno;
+        ::io_uring_queue_exit(&ring_);
+        return error_of(-error);
     }
     // acquire: pairs with the release in close().
     static_cast<void>(closed_rings.load(std::memory_order_acquire));
