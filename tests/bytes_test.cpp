@@ -363,6 +363,7 @@ TEST(BytesMut, P103_ReferencesTakenInAdvanceKeepNothing) {
             std::optional<bytes_mut> row(bytes::from_owner(watched_bytes(std::move(text))));
             const std::byte* const at = row->data();
             std::vector<bytes> frames;
+            frames.reserve(count);
             for (std::size_t i = 0; i < count; ++i) frames.push_back(row->split_to(1).freeze());
             EXPECT_FALSE(row->try_reclaim(256)) << count;
             if (window_goes_first) {
@@ -431,6 +432,7 @@ TEST(BytesStress, S89_FramesThatOthersKeepComeBackToTheirDecoder) {
             shares[k % 2].push_back(k % 3 == 0 ? std::move(frame).freeze().slice(0) : std::move(frame).freeze());
         }
         std::vector<std::thread> threads;
+        threads.reserve(shares.size());
         for (std::size_t who = 0; who < 2; ++who) {
             threads.emplace_back([mine = std::move(shares[who]), who, i]() mutable {
                 for (std::size_t k = 0; k < mine.size(); ++k) {
