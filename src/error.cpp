@@ -40,7 +40,7 @@ const char* text_of(errc code) noexcept {
         return "the receiver lagged behind, and values were overwritten before it had read them";
     case errc::count_too_large: return "a reader or writer says that it moved more bytes than it was given";
     case errc::invalid_utf8: return "the bytes are not UTF-8";
-    case errc::line_too_long: return "no delimiter came within the limit of a line";
+    case errc::line_too_long: return "the line is longer than its limit";
     case errc::bad_path: return "a path must not be empty, and have no NUL in it";
     case errc::unix_name_too_long:
         return "a Unix socket's path or abstract name has 107 bytes at most: use a shorter one, or a relative path";

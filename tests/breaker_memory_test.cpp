@@ -8,11 +8,16 @@
 #include <chrono>
 #include <functional>
 #include <new>
+#include <string>
 #include <thread>
+#include <utility>
 
+#include <eddy/bytes_mut.hpp>
+#include <eddy/codec.hpp>
 #include <eddy/core.hpp>
 #include <eddy/core_thread.hpp>
 #include <eddy/handle.hpp>
+#include <eddy/io.hpp>
 #include <eddy/join_handle.hpp>
 #include <eddy/join_set.hpp>
 #include <eddy/local_pool.hpp>
@@ -25,6 +30,7 @@
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>
 #include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
@@ -96,6 +102,31 @@ TEST(BreakerMemory, ALoopThatCannotBeBuiltLeavesNoDescriptors) {
         if (built) break;
     }
     support::memory_stays_short = false;
+}
+
+TEST(BreakerMemory, P100_AFrameIsNotLostForWantOfMemory) {
+    const std::string first(40, 'a');
+    eddy::codec::lines_codec lines;
+    eddy::bytes_mut buffer = eddy::bytes_mut::copy_of(first + "\nb\n");
+    allocations_left = 0;
+    EXPECT_THROW(static_cast<void>(lines.decode(buffer)), std::bad_alloc);
+    EXPECT_EQ(lines.decode(buffer).value(), first);
+    EXPECT_EQ(lines.decode(buffer).value(), "b");
+
+    auto nothing = eddy::io::empty();
+    eddy::codec::framed_read frames(std::move(nothing), eddy::codec::lines_codec());
+    frames.read_buffer().put(first + "\nb\n");
+    auto decoding = std::move(frames).map_codec([](eddy::codec::lines_codec&& same) { return std::move(same); });
+    {
+        eddy::test::by_hand next(decoding.next());
+        allocations_left = 0;
+        EXPECT_THROW(static_cast<void>(next.poll()), std::bad_alloc);
+    }
+    for (const auto& expected : {first, std::string("b")}) {
+        eddy::test::by_hand next(decoding.next());
+        EXPECT_EQ(eddy::test::assert_ready(next.poll())->value(), expected);
+    }
+    allocations_left = no_limit;
 }
 
 TEST(BreakerMemory, WhatCannotBeBuiltOrEndedForWantOfMemoryEndsInAnOrderlyWay) {

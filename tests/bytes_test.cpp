@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <deque>
 #include <limits>
+#include <memory>
+#include <optional>
 #include <random>
 #include <span>
 #include <stdexcept>
@@ -344,6 +346,45 @@ TEST(BytesMut, P103_ADecoderNeedsOneBlockForAllItsFrames) {
     }
 }
 
+/// Bytes of which one can tell from outside whether they are kept.
+struct watched_bytes {
+    explicit watched_bytes(std::shared_ptr<std::string> of) : text(std::move(of)) {}
+    [[nodiscard]] char* data() { return text->data(); }
+    [[nodiscard]] std::size_t size() const { return text->size(); }
+    std::shared_ptr<std::string> text;
+};
+
+TEST(BytesMut, P103_ReferencesTakenInAdvanceKeepNothing) {
+    // Around the numbers of references that are taken at once; and whoever has the block last, it goes with them.
+    for (const std::size_t count : {1u, 2u, 63u, 64u, 65u, 127u, 128u, 129u, 200u}) {
+        for (const bool window_goes_first : {false, true}) {
+            auto text = std::make_shared<std::string>(256, 'x');
+            const std::weak_ptr<std::string> kept = text;
+            std::optional<bytes_mut> row(bytes::from_owner(watched_bytes(std::move(text))));
+            const std::byte* const at = row->data();
+            std::vector<bytes> frames;
+            frames.reserve(count);
+            for (std::size_t i = 0; i < count; ++i) frames.push_back(row->split_to(1).freeze());
+            EXPECT_FALSE(row->try_reclaim(256)) << count;
+            if (window_goes_first) {
+                row.reset();
+                EXPECT_FALSE(frames.back().is_unique() && count > 1) << count;
+                while (frames.size() > 1) frames.pop_back();
+                EXPECT_TRUE(frames.back().is_unique()) << count << ": nothing that was taken in advance is left";
+                EXPECT_FALSE(kept.expired());
+                frames.clear();
+            } else {
+                frames.clear();
+                row->clear();
+                EXPECT_TRUE(row->try_reclaim(256)) << count << ": what was taken in advance is its own";
+                EXPECT_EQ(row->data(), at);
+                row.reset();
+            }
+            EXPECT_TRUE(kept.expired()) << count;
+        }
+    }
+}
+
 TEST(BytesMut, P103_FreezeAndBackIsTheSameMemory) {
     bytes_mut row(32);
     row.put("frozen");
@@ -374,6 +415,35 @@ TEST(BytesStress, S89_WindowsOnManyThreadsFreeTheirMemoryOnce) {
         for (auto& each : threads) each.join();
         row.reserve(64);
         EXPECT_EQ(row.capacity(), 64u) << "all of it is free again";
+    }
+}
+
+TEST(BytesStress, S89_FramesThatOthersKeepComeBackToTheirDecoder) {
+    // One thread splits frames off, of blocks that come back and of new ones, and others drop them: each frame is read before.
+    constexpr std::size_t at_once = 300;  // several times as many as references are taken in advance
+    const auto rounds = support::rounds(2'000);
+    bytes_mut buffer(at_once * 8);
+    for (std::uint64_t i = 0; i < rounds; ++i) {
+        std::array<std::vector<bytes>, 2> shares;
+        buffer.reserve(at_once * 8);
+        for (std::size_t k = 0; k < at_once; ++k) {
+            buffer.put_u64_le(i * at_once + k);
+            auto frame = buffer.split();
+            shares[k % 2].push_back(k % 3 == 0 ? std::move(frame).freeze().slice(0) : std::move(frame).freeze());
+        }
+        std::vector<std::thread> threads;
+        threads.reserve(shares.size());
+        for (std::size_t who = 0; who < 2; ++who) {
+            threads.emplace_back([mine = std::move(shares[who]), who, i]() mutable {
+                for (std::size_t k = 0; k < mine.size(); ++k) {
+                    EXPECT_EQ(mine[k].get_u64_le(), i * at_once + 2 * k + who);
+                    mine[k] = bytes();
+                }
+            });
+        }
+        static_cast<void>(buffer.try_reclaim(at_once * 8));  // while they come back
+        for (auto& each : threads) each.join();
+        EXPECT_TRUE(buffer.try_reclaim(at_once * 8));
     }
 }
 

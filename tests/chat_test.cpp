@@ -195,8 +195,8 @@ TEST(Chat, RoomsAreApartAndALineThatIsTooLongIsSaid) {
     };
     const auto heard = within(core, work(at));
     ASSERT_TRUE(heard) << heard.error().message();
-    EXPECT_EQ(*heard, (texts{"* bob is here", "* bob has gone to kitchen",
-                             "! no delimiter came within the limit of a line", "ann: still here"}));
+    EXPECT_EQ(*heard, (texts{"* bob is here", "* bob has gone to kitchen", "! the line is longer than its limit",
+                             "ann: still here"}));
     server.signal(SIGTERM);
     EXPECT_EQ(server.wait().out, "2 came, 0 were cut off\n");
 }

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <eddy/error.hpp>
@@ -23,7 +24,7 @@ using eddy::errc;
 using support::decode_all;
 using texts = std::vector<std::string>;
 
-const std::string too_long = "<no delimiter came within the limit of a line>";
+const std::string too_long = "<the line is longer than its limit>";
 const std::string no_text = "<the bytes are not UTF-8>";
 
 TEST(LinesCodec, P100_LinesWithEitherEndAndTheRest) {
@@ -70,6 +71,33 @@ TEST(LinesCodec, R089_CharactersAreCutAnywhereAndABadOneIsAnErrorAlsoAtTheEnd) {
                   (texts{"\xc3\xa9", "\xe2\x82\xac", no_text, "\xf0\x9f\x98\x80", no_text}))
             << step;
     }
+}
+
+TEST(LinesCodec, P100_WhatComesAfterTheEndIsTheNextLine) {
+    codec::lines_codec lines(8);
+    bytes_mut file;
+    const auto grown_by = [&](std::string_view more) {
+        texts all;
+        file.put(more);
+        for (;;) {
+            const auto line = lines.decode_eof(file);
+            if (line && !*line) return all;
+            all.push_back(line ? **line : "<" + line.error().message() + ">");
+        }
+    };
+    EXPECT_EQ(grown_by("one\ntw"), (texts{"one", "tw"}));
+    EXPECT_EQ(grown_by("o\n"), texts{"o"});
+    EXPECT_EQ(grown_by("three\r"), texts{"three"});
+    EXPECT_EQ(grown_by(""), texts());
+    EXPECT_EQ(grown_by("\nfour\n"), texts{"four"}) << "the other half of the end";
+    EXPECT_EQ(grown_by("five\r"), texts{"five"});
+    EXPECT_EQ(grown_by("six\n\n"), (texts{"six", ""}));
+    EXPECT_EQ(grown_by("\r"), texts());
+    EXPECT_EQ(grown_by("\n"), texts{""});
+    EXPECT_EQ(grown_by("much too long"), texts{too_long});
+    EXPECT_EQ(grown_by("seven\n"), texts{"seven"});
+    EXPECT_EQ(grown_by("\xff\r"), texts{no_text});
+    EXPECT_EQ(grown_by("\neight"), texts{"eight"});
 }
 
 TEST(LinesCodec, P100_WritesLinesWithTheirEnds) {

@@ -193,7 +193,7 @@ TEST(FramedRead, P099_AfterAFatalErrorOfTheDecoderTheStreamEndsAndMayBeAskedAgai
 TEST(FramedRead, P099_ADecoderThatCanGoOnDoesNotEndTheStream) {
     codec::framed_read lines(choppy_reader("good\nmuch too long\n\xff\nlast"), codec::lines_codec(5));
     EXPECT_EQ(items_of(lines),
-              (texts{"good", "<no delimiter came within the limit of a line>", "<the bytes are not UTF-8>", "last"}));
+              (texts{"good", "<the line is longer than its limit>", "<the bytes are not UTF-8>", "last"}));
 }
 
 TEST(FramedRead, P099_AfterTheEndItReadsOnWhenMoreHasCome) {

@@ -54,7 +54,7 @@ std::vector<std::string> all_of(Lines lines) {
     return all;
 }
 
-const std::string too_long = "<no delimiter came within the limit of a line>";
+const std::string too_long = "<the line is longer than its limit>";
 using texts = std::vector<std::string>;
 
 TEST(IoReadUntil, P044_TakesTheDelimiterAndNothingBehindIt) {

@@ -81,19 +81,30 @@ result<std::size_t> length_delimited_codec::frame_size(std::span<const std::byte
     return static_cast<std::size_t>(*size);
 }
 
-result<std::optional<bytes_mut>> length_delimited_codec::decode(bytes_mut& from) {
+auto length_delimited_codec::find(bytes_mut& from) -> result<std::optional<found_frame>> {
+    using answer = result<std::optional<found_frame>>;
     // The head stays in the buffer until all of its frame is there: half a frame at the end is seen as bytes that remain.
-    if (from.size() < options_.head()) return std::optional<bytes_mut>();
+    if (from.size() < options_.head()) return answer(std::in_place);
     const auto size = frame_size(from.chunk().subspan(options_.offset_, options_.length_));
     if (!size) return std::unexpected(size.error());
     const std::size_t skip = options_.skipped();
     if (from.size() < skip || from.size() - skip < *size) {
         begun_ = *size;
-        return std::optional<bytes_mut>();
+        return answer(std::in_place);
     }
     begun_ = 0;
     from.advance(skip);
-    return std::optional(from.split_to(*size));
+    return answer(std::in_place, std::in_place, from, *size);
+}
+
+auto length_delimited_codec::find_eof(bytes_mut& from) -> result<std::optional<found_frame>> {
+    auto frame = find(from);
+    if (!frame || *frame || from.empty()) return frame;
+    return failure(errc::bytes_remaining);
+}
+
+result<std::optional<bytes_mut>> length_delimited_codec::decode(bytes_mut& from) {
+    return detail::made_frame<bytes_mut>(find(from));
 }
 
 result<void> length_delimited_codec::encode(std::span<const std::byte> frame, bytes_mut& into) {

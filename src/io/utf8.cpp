@@ -45,28 +45,36 @@ std::uint64_t eight_at(const char* from) noexcept {
     return eight;
 }
 
-/// All of it in one go: a loop that ends at the first other byte would ask after each step.
+constexpr std::uint64_t high_bits = 0x8080808080808080;
+
+std::uint64_t sixteen_at(const char* from) noexcept { return eight_at(from) | eight_at(from + 8); }
+std::uint64_t thirty_two_at(const char* from) noexcept { return sixteen_at(from) | sixteen_at(from + 16); }
+
+/// All of it in one go: a loop that ends at the first other byte would ask after each step. And in one loop, of which a processor
+/// mostly guesses the end wrong, once: the last step overlaps the one before.
 bool is_ascii(std::string_view text) noexcept {
-    constexpr std::uint64_t high_bits = 0x8080808080808080;
-    std::uint64_t seen = 0;
-    if (text.size() < sizeof(seen)) {
-        for (const char each : text) seen |= static_cast<unsigned char>(each);
-        return (seen & high_bits) == 0;
-    }
-    const char* const last = text.data() + text.size() - sizeof(seen);
     const char* at = text.data();
-    for (; last - at > 24; at += 32) seen |= eight_at(at) | eight_at(at + 8) | eight_at(at + 16) | eight_at(at + 24);
-    for (; at < last; at += sizeof(seen)) seen |= eight_at(at);
-    return ((seen | eight_at(last)) & high_bits) == 0;
+    const std::size_t size = text.size();
+    std::uint64_t seen = 0;
+    if (size >= 32) {
+        const char* const last = at + size - 32;
+        for (; at < last; at += 32) seen |= thirty_two_at(at);
+        seen |= thirty_two_at(last);
+    } else if (size >= 16) {
+        seen = sixteen_at(at) | sixteen_at(at + size - 16);
+    } else if (size >= 8) {
+        seen = eight_at(at) | eight_at(at + size - 8);
+    } else {
+        for (const char each : text) seen |= static_cast<unsigned char>(each);
+    }
+    return (seen & high_bits) == 0;
 }
 
-}  // namespace
-
-bool is_utf8(std::string_view text) noexcept {
-    if (is_ascii(text)) return true;  // as most text is
+/// Of text that is not all ASCII.
+[[gnu::noinline]] bool has_good_sequences(std::string_view text) noexcept {
     while (!text.empty()) {
         constexpr std::size_t step = 8;
-        if (text.size() >= step && is_ascii(text.substr(0, step))) {
+        if (text.size() >= step && (eight_at(&text.front()) & high_bits) == 0) {
             text.remove_prefix(step);
             continue;
         }
@@ -76,5 +84,9 @@ bool is_utf8(std::string_view text) noexcept {
     }
     return true;
 }
+
+}  // namespace
+
+bool is_utf8(std::string_view text) noexcept { return is_ascii(text) || has_good_sequences(text); }
 
 }  // namespace eddy::detail

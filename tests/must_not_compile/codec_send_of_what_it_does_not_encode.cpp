@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this is no sink for that item: start_send(item) must take it
+// expect-error: eddy: this codec does not encode that: it needs result<void> encode(T, bytes_mut&)
 // only-error
 #include <eddy/codec.hpp>
 #include <eddy/io.hpp>

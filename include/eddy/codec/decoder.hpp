@@ -84,6 +84,41 @@ typename decoder_answer<C>::type decode_eof(C& codec, bytes_mut& from) {
     }
 }
 
+/// Whether a decoder, of this very type, has find() and find_eof(): they answer as decode() and decode_eof() do, but in place of the frame
+/// something that converts to it, once, and takes it off the buffer then. So the frame is made where it is wanted, and not
+/// moved there.
+template <class C>
+inline constexpr bool finds_frames = false;
+
+/// The next frame, or what converts to it. Through this a decoder's find() may be private.
+struct frame_finder {
+    template <class C>
+    [[gnu::always_inline]] static auto find(C& codec, bytes_mut& from) {
+        if constexpr (finds_frames<C>) {
+            return codec.find(from);
+        } else {
+            return codec.decode(from);
+        }
+    }
+    template <class C>
+    static auto find_eof(C& codec, bytes_mut& from) {
+        if constexpr (finds_frames<C>) {
+            return codec.find_eof(from);
+        } else {
+            return detail::decode_eof(codec, from);
+        }
+    }
+};
+
+/// The frame that find() has found.
+template <class T, class Found>
+result<std::optional<T>> made_frame(result<std::optional<Found>> found) {
+    using answer = result<std::optional<T>>;
+    if (!found) return answer(std::unexpect, found.error());
+    if (!*found) return answer(std::in_place);
+    return answer(std::in_place, std::in_place, **std::move(found));
+}
+
 template <class C, class E>
 bool goes_on_after(C& codec, const E& error) {
     if constexpr (requires { codec.goes_on_after(error); }) {

@@ -40,3 +40,14 @@ concept encoder =
     };
 
 }  // namespace eddy::codec
+
+namespace eddy::detail {
+
+template <class C, class T>
+constexpr bool check_encoder() {
+    constexpr bool fits = codec::encoder<C, T>;
+    static_assert(fits, "eddy: this codec does not encode that: it needs result<void> encode(T, bytes_mut&)");
+    return fits;
+}
+
+}  // namespace eddy::detail

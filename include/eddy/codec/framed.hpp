@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <concepts>
 #include <cstddef>
 #include <expected>
 #include <functional>
@@ -51,9 +52,20 @@ public:
     using outcome = std::expected<void, error_type>;
 
     /// Reads up to `capacity` bytes at once. Throws misuse for none.
-    explicit framed(S io, C with, std::size_t capacity = default_buffer,
+    explicit framed(S&& io, C with, std::size_t capacity = default_buffer,
                     std::source_location where = std::source_location::current())
         : io_(std::move(io)), codec_(std::move(with)), in_(capacity, where), out_(default_buffer) {}
+    explicit framed(const S& io, C with, std::size_t capacity = default_buffer,
+                    std::source_location where = std::source_location::current())
+        requires std::copy_constructible<S>
+        : framed(S(io), std::move(with), capacity, where) {}
+    /// Refused, in one sentence: a connection that cannot be copied is moved here, or lent.
+    explicit framed(S& io, C with, std::size_t capacity = default_buffer,
+                    std::source_location where = std::source_location::current())
+        requires(!std::copy_constructible<S>)
+        : framed(std::move(io), std::move(with), capacity, where) {
+        static_cast<void>(detail::check_given_io<S&>());
+    }
     explicit framed(framed_parts<S, C> parts)
         : io_(std::move(parts.io)),
           codec_(std::move(parts.codec)),
@@ -114,11 +126,12 @@ public:
     /// `T`s: if nothing is said what the codec names as `sent_type`, or else what it decodes. See streams::split().
     template <class T = void>
     [[nodiscard]] auto split() && {
-        using sent = detail::sent_or<T, C>;
-        constexpr bool takes = sink<framed, sent>;
-        static_assert(takes,
-                      "eddy: this codec does not encode what it decodes: write split<T>(), with what it encodes");
-        return framed_halves<framed, sent>(streams::halves<framed, sent>(std::move(*this)));
+        if constexpr (fits && detail::check_sent<T, C>()) {
+            using sent = detail::sent_or<T, C>;
+            return framed_halves<framed, sent>(streams::halves<framed, sent>(std::move(*this)));
+        } else {
+            return detail::broken_framed_halves();
+        }
     }
 
     /// With the codec that `f` makes of this one: a protocol that begins with another one. What was read, and what waits to be
@@ -160,3 +173,12 @@ template <class S, class C>
 framed(std::reference_wrapper<S>, C, std::size_t) -> framed<io::lent<S>, C>;
 
 }  // namespace eddy::codec
+
+namespace eddy::detail {
+
+template <class S, class C, class T>
+struct item_check<codec::framed<S, C>, T> {
+    static constexpr bool check() { return check_encoder<C, T>(); }
+};
+
+}  // namespace eddy::detail

@@ -11,6 +11,7 @@
 
 #include <eddy/bytes.hpp>
 #include <eddy/bytes_mut.hpp>
+#include <eddy/codec/decoder.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::codec {
@@ -112,8 +113,23 @@ public:
 
 private:
     friend class length_delimited_options;
+    friend struct detail::frame_finder;
     explicit length_delimited_codec(const length_delimited_options& options) noexcept : options_(options) {}
 
+    /// A frame that lies at the front of a buffer.
+    class found_frame {
+    public:
+        found_frame(bytes_mut& from, std::size_t size) noexcept : from_(&from), size_(size) {}
+        // NOLINTNEXTLINE(google-explicit-constructor): so that an optional's value is made of it
+        operator bytes_mut() && { return from_->split_to(size_); }
+
+    private:
+        bytes_mut* from_;
+        std::size_t size_;
+    };
+
+    result<std::optional<found_frame>> find(bytes_mut& from);
+    result<std::optional<found_frame>> find_eof(bytes_mut& from);
     [[nodiscard]] result<std::size_t> frame_size(std::span<const std::byte> field) const;
 
     length_delimited_options options_;
@@ -121,3 +137,6 @@ private:
 };
 
 }  // namespace eddy::codec
+
+template <>
+inline constexpr bool eddy::detail::finds_frames<eddy::codec::length_delimited_codec> = true;

@@ -5,6 +5,8 @@
 #include <utility>
 
 #include <eddy/codec/decoder.hpp>
+#include <eddy/codec/encoder.hpp>
+#include <eddy/detail/stream_adaptor.hpp>
 #include <eddy/stream/split.hpp>
 
 namespace eddy::codec {
@@ -33,5 +35,23 @@ struct sent_by<C> : std::type_identity<typename C::sent_type> {};
 /// `T`, or if that is void what the codec sends.
 template <class T, class C>
 using sent_or = typename std::conditional_t<std::is_void_v<T>, sent_by<C>, std::type_identity<T>>::type;
+
+/// Whether a codec encodes what split<T>() is to send.
+template <class T, class C>
+constexpr bool check_sent() {
+    if constexpr (std::is_void_v<T>) {
+        constexpr bool fits = codec::encoder<C, sent_or<T, C>>;
+        static_assert(fits, "eddy: this codec does not encode what it decodes: write split<T>(), with what it encodes");
+        return fits;
+    } else {
+        return check_encoder<C, T>();
+    }
+}
+
+/// Stands for the halves that could not be made.
+struct broken_framed_halves {
+    broken_stream sink;
+    broken_stream stream;
+};
 
 }  // namespace eddy::detail

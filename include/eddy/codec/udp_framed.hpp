@@ -120,11 +120,12 @@ public:
     /// A half that sends and one that receives: see framed::split(). The sink takes udp_message<T>.
     template <class T = void>
     [[nodiscard]] auto split() && {
-        using sent = udp_message<detail::sent_or<T, C>>;
-        constexpr bool takes = sink<udp_framed, sent>;
-        static_assert(takes,
-                      "eddy: this codec does not encode what it decodes: write split<T>(), with what it encodes");
-        return framed_halves<udp_framed, sent>(streams::halves<udp_framed, sent>(std::move(*this)));
+        if constexpr (detail::check_sent<T, C>()) {
+            using sent = udp_message<detail::sent_or<T, C>>;
+            return framed_halves<udp_framed, sent>(streams::halves<udp_framed, sent>(std::move(*this)));
+        } else {
+            return detail::broken_framed_halves();
+        }
     }
     /// The socket. A message that was not flushed is lost.
     [[nodiscard]] Socket into_inner() && { return std::move(socket_); }
@@ -203,3 +204,12 @@ template <class C>
 udp_framed(std::reference_wrapper<net::udp_socket>, C) -> udp_framed<C, std::reference_wrapper<net::udp_socket>>;
 
 }  // namespace eddy::codec
+
+namespace eddy::detail {
+
+template <class C, class Socket, class T>
+struct item_check<codec::udp_framed<C, Socket>, codec::udp_message<T>> {
+    static constexpr bool check() { return check_encoder<C, T>(); }
+};
+
+}  // namespace eddy::detail

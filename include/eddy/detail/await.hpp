@@ -9,8 +9,8 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
-#include <eddy/detail/by_parts.hpp>
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/polled.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/future.hpp>
 #include <eddy/result.hpp>
@@ -114,48 +114,41 @@ public:
     static constexpr bool tries = !std::is_void_v<Out>;
 
     leaf_awaiter(frame& awaiting, F& future) noexcept
-        : leaf{&leaf_awaiter::ask}, awaiting_(awaiting), future_(future) {}
+        : leaf{&leaf_awaiter::ask}, awaiting_(awaiting), polled_(future) {}
     leaf_awaiter(const leaf_awaiter&) = delete;
     leaf_awaiter& operator=(const leaf_awaiter&) = delete;
 
-    bool await_ready() { return poll(*awaiting_.root->active) && !failed(); }
+    bool await_ready() noexcept { return poll(*awaiting_.root->active) && !failed(); }
 
     void await_suspend(const auto&) noexcept {
         if constexpr (tries) {
-            if (failed()) return end_with_error<Out>(awaiting_, std::move(outcome_.value()));
+            if (failed()) return end_with_error<Out>(awaiting_, std::move(polled_.value()));
         }
         wait_for(awaiting_, *this);
     }
 
     decltype(auto) await_resume() {
         if constexpr (!tries) {
-            return outcome_.take(source_location_of(awaiting_.where));
+            return polled_.take(source_location_of(awaiting_.where));
         } else if constexpr (std::is_void_v<typename output::value_type>) {
-            static_cast<void>(outcome_.take(source_location_of(awaiting_.where)));
+            static_cast<void>(polled_.take(source_location_of(awaiting_.where)));
         } else {
-            return typename output::value_type(*outcome_.take(source_location_of(awaiting_.where)));
+            return typename output::value_type(*polled_.take(source_location_of(awaiting_.where)));
         }
     }
 
 private:
     bool failed() noexcept {
         if constexpr (tries) {
-            return outcome_.has_value() && !outcome_.value().has_value();
+            return polled_.has_value() && !polled_.value().has_value();
         } else {
             return false;
         }
     }
 
-    bool poll(context& cx) {
+    bool poll(context& cx) noexcept {
         await_place::set(cx, awaiting_.where);
-        auto answer = future_.poll(cx);
-        if (!answer.is_ready()) return false;
-        if constexpr (std::is_void_v<output>) {
-            outcome_.set_value();
-        } else {
-            by_parts(*answer, [this](auto&&... parts) { outcome_.set_value(std::forward<decltype(parts)>(parts)...); });
-        }
-        return true;
+        return polled_.poll(cx);
     }
 
     static leaf_answer ask(leaf& self, context& cx, leaf_request what) {
@@ -164,15 +157,10 @@ private:
     }
 
     leaf_answer poll_again(context& cx) noexcept {
-        try {
-            if (!poll(cx)) return leaf_answer::not_ready;
-        } catch (...) {
-            outcome_.set_exception(std::current_exception());
-            return leaf_answer::ready;
-        }
+        if (!poll(cx)) return leaf_answer::not_ready;
         if constexpr (tries) {
             if (failed()) {
-                end_with_error<Out>(awaiting_, std::move(outcome_.value()));
+                end_with_error<Out>(awaiting_, std::move(polled_.value()));
                 return leaf_answer::ended;
             }
         }
@@ -181,14 +169,13 @@ private:
 
     leaf_answer cancel(context& cx) {
         if constexpr (cancellable_future<F>) {
-            if (!future_.poll_cancel(cx).is_ready()) return leaf_answer::not_ready;
+            if (!polled_.future().poll_cancel(cx).is_ready()) return leaf_answer::not_ready;
         }
         return leaf_answer::ready;
     }
 
     frame& awaiting_;
-    F& future_;
-    kept<output> outcome_;
+    polled<F> polled_;
 };
 
 /// Whether a future is ready as soon as its task is woken, by whatever: `static constexpr bool ends_when_woken = true`.

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <optional>
 #include <span>
 #include <system_error>
@@ -14,6 +15,15 @@
 
 namespace eddy::detail {
 
+/// Where the first "\n" is, or the size.
+struct newline_finder {
+    std::size_t operator()(std::span<const std::byte> in) const noexcept {
+        if (in.empty()) return 0;  // memchr(3) takes no null pointer
+        const void* const at = std::memchr(in.data(), '\n', in.size());
+        return at == nullptr ? in.size() : static_cast<std::size_t>(static_cast<const std::byte*>(at) - in.data());
+    }
+};
+
 /// Finds where frames end that a delimiter ends, without looking at a byte twice. Of a frame that is too long the rest is dropped
 /// as it comes, so that what is kept is bounded, and the next frame is found.
 class delimiter_search {
@@ -22,12 +32,14 @@ public:
     /// first delimiter in a span, or its size.
     /// Errors: line_too_long, at once when it is known. The front of the frame is gone then.
     template <class Find>
-    result<std::optional<std::size_t>> next(bytes_mut& from, std::size_t most, const Find& find) {
+    [[gnu::always_inline]] result<std::optional<std::size_t>> next(bytes_mut& from, std::size_t most,
+                                                                   const Find& find) {
         for (;;) {
             const std::size_t begin = std::min(searched_, from.size());  // a buffer may have been changed
             const std::size_t end = is_dropping_ || from.size() <= most ? from.size() : most + 1;
-            const std::size_t at = begin + find(from.chunk().subspan(begin, end - begin));
-            if (at == end) return not_found(from, end, most);
+            const std::size_t at = begin + find(std::span<const std::byte>(from.data() + begin, end - begin));
+            if (at == end) [[unlikely]]
+                return not_found(from, end, most);
             searched_ = 0;
             if (!std::exchange(is_dropping_, false)) return std::optional(at);
             from.advance(at + 1);
@@ -41,7 +53,7 @@ public:
     }
 
 private:
-    result<std::optional<std::size_t>> not_found(bytes_mut& from, std::size_t end, std::size_t most) {
+    [[gnu::noinline]] result<std::optional<std::size_t>> not_found(bytes_mut& from, std::size_t end, std::size_t most) {
         if (!is_dropping_ && end <= most) {
             searched_ = end;
             return std::optional<std::size_t>();

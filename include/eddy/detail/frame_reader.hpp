@@ -40,8 +40,8 @@ public:
         if (std::exchange(ends_now_, false)) return std::nullopt;
         for (;;) {
             if (may_have_frame_ && !reads_first_) {
-                auto frame = at_end_ ? detail::decode_eof(decoder, buffer_) : decoder.decode(buffer_);
-                if (!frame) {
+                auto frame = at_end_ ? frame_finder::find_eof(decoder, buffer_) : frame_finder::find(decoder, buffer_);
+                if (!frame) [[unlikely]] {
                     ends_now_ = !detail::goes_on_after(decoder, frame.error());
                     // What is half here may have got its other half, if it is asked again.
                     reads_first_ = ends_now_ && at_end_;

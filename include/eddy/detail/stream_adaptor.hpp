@@ -439,6 +439,11 @@ struct broken_stream : broken_future {
     template <class...> broken_stream collect() const { return {}; }
     template <class...> broken_stream with(auto&&...) const { return {}; }
     template <class...> broken_stream buffer(auto&&...) const { return {}; }
+    broken_stream send(auto&&...) const { return {}; }
+    broken_stream feed(auto&&...) const { return {}; }
+    broken_stream flush(auto&&...) const { return {}; }
+    broken_stream close(auto&&...) const { return {}; }
+    broken_stream send_all(auto&&...) const { return {}; }
     broken_stream fanout(auto&&...) const { return {}; }
 };
 // clang-format on
@@ -606,21 +611,34 @@ concept reserves_room = requires(S& s) {
     s.max_capacity();
 };
 
+/// How a sink of ours says in words of its own why it takes no item of type `T`: specialised, with a `static constexpr bool check()`.
+template <class S, class T>
+struct item_check {};
+
+template <class S, class T>
+concept says_why_not = !sink<S, T> && polled_as_sink<S> && requires { item_check<S, T>::check(); };
+
 /// Whether a sink takes items of type `T`; the text says why not.
 template <class S, class T>
 constexpr bool is_sink_of() {
-    constexpr bool waits_for_room = reserves_room<S> && !polled_as_sink<S>;
-    static_assert(!waits_for_room,
-                  "eddy: a bounded sender is no sink by itself: put it behind one, sync::poll_sender(tx)");
-    constexpr bool polled = waits_for_room || polled_as_sink<S>;
-    static_assert(polled,
-                  "eddy: this is no sink: it needs error_type, and poll_ready, poll_flush and poll_close must return "
-                  "poll_result<std::expected<void, error_type>>");
-    constexpr bool fits = sink<S, T>;
-    static_assert(fits || waits_for_room || !polled,
-                  "eddy: this is no sink for that item: start_send(item) must take it, and return std::expected<void, "
-                  "error_type>; map() the items of a stream to others, or put with<In>(f) before the sink");
-    return fits;
+    if constexpr (says_why_not<S, T>) {
+        return item_check<S, T>::check();
+    } else {
+        constexpr bool waits_for_room = reserves_room<S> && !polled_as_sink<S>;
+        static_assert(!waits_for_room,
+                      "eddy: a bounded sender is no sink by itself: put it behind one, sync::poll_sender(tx)");
+        constexpr bool polled = waits_for_room || polled_as_sink<S>;
+        static_assert(
+            polled,
+            "eddy: this is no sink: it needs error_type, and poll_ready, poll_flush and poll_close must return "
+            "poll_result<std::expected<void, error_type>>");
+        constexpr bool fits = sink<S, T>;
+        static_assert(
+            fits || waits_for_room || !polled,
+            "eddy: this is no sink for that item: start_send(item) must take it, and return std::expected<void, "
+            "error_type>; map() the items of a stream to others, or put with<In>(f) before the sink");
+        return fits;
+    }
 }
 
 }  // namespace eddy::detail

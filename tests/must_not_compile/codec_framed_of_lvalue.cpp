@@ -1,0 +1,20 @@
+// A connection cannot be copied: it is moved into what reads its frames, or lent.
+//
+// expect-error: static assertion failed
+// expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to lend it
+// only-error
+#include <eddy/codec.hpp>
+#include <eddy/io.hpp>
+#include <eddy/task.hpp>
+
+#include <functional>
+
+eddy::task<bool> use(eddy::io::duplex_stream& peer) {
+#ifdef EDDY_CONTROL
+    eddy::codec::framed lines(std::ref(peer), eddy::codec::lines_codec());
+#else
+    eddy::codec::framed lines(peer, eddy::codec::lines_codec());
+#endif
+    auto next = co_await lines.next();
+    co_return next.has_value();
+}
