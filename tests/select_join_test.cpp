@@ -151,7 +151,7 @@ TEST(TryJoin, ErrorsConvertToOneOfTheTypes) {
 // ---- select and race ----
 
 TEST(Select, IndexSaysWhichWasFirst) {
-    auto which = eddy::wait(eddy::select(eddy::pending<int>(), ready(std::string("x")), ready()));
+    auto which = eddy::wait(eddy::select(eddy::pending<int>(), ready(std::string("x")), eddy::pending()));
     static_assert(std::is_same_v<decltype(which), std::variant<int, std::string, std::monostate>>);
     EXPECT_EQ(std::get<1>(which), "x");
 }
