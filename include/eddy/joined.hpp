@@ -23,13 +23,14 @@ auto& pick(T&... members) noexcept {
 
 }  // namespace detail
 
-// Written out, since a binding takes members from one class only, not from bases.
+// Written out, since a binding takes members from one class only, not from bases. By reference: GCC 12 takes a parameter that is moved
+// on at -O2 for one that may be uninitialised, and says so in users' builds.
 
 template <class A>
 struct joined<A> {
     A first;
 
-    explicit joined(A a) : first(std::move(a)) {}
+    explicit joined(A&& a) : first(std::move(a)) {}
     template <std::size_t I>
     auto& get() noexcept {
         return detail::pick<I>(first);
@@ -41,7 +42,7 @@ struct joined<A, B> {
     A first;
     B second;
 
-    joined(A a, B b) : first(std::move(a)), second(std::move(b)) {}
+    joined(A&& a, B&& b) : first(std::move(a)), second(std::move(b)) {}
     template <std::size_t I>
     auto& get() noexcept {
         return detail::pick<I>(first, second);
@@ -54,7 +55,7 @@ struct joined<A, B, C> {
     B second;
     C third;
 
-    joined(A a, B b, C c) : first(std::move(a)), second(std::move(b)), third(std::move(c)) {}
+    joined(A&& a, B&& b, C&& c) : first(std::move(a)), second(std::move(b)), third(std::move(c)) {}
     template <std::size_t I>
     auto& get() noexcept {
         return detail::pick<I>(first, second, third);
@@ -68,7 +69,8 @@ struct joined<A, B, C, D> {
     C third;
     D fourth;
 
-    joined(A a, B b, C c, D d) : first(std::move(a)), second(std::move(b)), third(std::move(c)), fourth(std::move(d)) {}
+    joined(A&& a, B&& b, C&& c, D&& d)
+        : first(std::move(a)), second(std::move(b)), third(std::move(c)), fourth(std::move(d)) {}
     template <std::size_t I>
     auto& get() noexcept {
         return detail::pick<I>(first, second, third, fourth);
@@ -83,7 +85,7 @@ struct joined<A, B, C, D, E> {
     D fourth;
     E fifth;
 
-    joined(A a, B b, C c, D d, E e)
+    joined(A&& a, B&& b, C&& c, D&& d, E&& e)
         : first(std::move(a)), second(std::move(b)), third(std::move(c)), fourth(std::move(d)), fifth(std::move(e)) {}
     template <std::size_t I>
     auto& get() noexcept {
@@ -100,7 +102,7 @@ struct joined<A, B, C, D, E, F> {
     E fifth;
     F sixth;
 
-    joined(A a, B b, C c, D d, E e, F f)
+    joined(A&& a, B&& b, C&& c, D&& d, E&& e, F&& f)
         : first(std::move(a)),
           second(std::move(b)),
           third(std::move(c)),
@@ -123,7 +125,7 @@ struct joined<A, B, C, D, E, F, G> {
     F sixth;
     G seventh;
 
-    joined(A a, B b, C c, D d, E e, F f, G g)
+    joined(A&& a, B&& b, C&& c, D&& d, E&& e, F&& f, G&& g)
         : first(std::move(a)),
           second(std::move(b)),
           third(std::move(c)),
@@ -148,7 +150,7 @@ struct joined<A, B, C, D, E, F, G, H> {
     G seventh;
     H eighth;
 
-    joined(A a, B b, C c, D d, E e, F f, G g, H h)
+    joined(A&& a, B&& b, C&& c, D&& d, E&& e, F&& f, G&& g, H&& h)
         : first(std::move(a)),
           second(std::move(b)),
           third(std::move(c)),
