@@ -532,12 +532,16 @@ using child_maker = std::function<void(scope_handle& s, std::function<void()> en
 
 task<void> await_scope_that_a_child_destroys(child_maker make_child) {
     std::unique_ptr<scope_of_body> scope;
+    support::gate was_polled;  // on another worker the child would destroy what is being polled
     scope_body starts = [&](scope_handle& s) -> task<void> {
-        make_child(s, [&] { scope.reset(); });
+        make_child(s, [&] {
+            if (was_polled.wait()) scope.reset();
+        });
         co_await eddy::pending();
     };
     scope = std::make_unique<scope_of_body>(eddy::scope(std::move(starts)));
     static_cast<void>(co_await poll_once(*scope));
+    was_polled.open();
     co_await eddy::pending();
 }
 
