@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <concepts>
 #include <cstddef>
 #include <expected>
 #include <functional>
@@ -52,20 +51,9 @@ public:
     using outcome = std::expected<void, error_type>;
 
     /// Reads up to `capacity` bytes at once. Throws misuse for none.
-    explicit framed(S&& io, C with, std::size_t capacity = default_buffer,
+    explicit framed(detail::given_io<S> io, C with, std::size_t capacity = default_buffer,
                     std::source_location where = std::source_location::current())
-        : io_(std::move(io)), codec_(std::move(with)), in_(capacity, where), out_(default_buffer) {}
-    explicit framed(const S& io, C with, std::size_t capacity = default_buffer,
-                    std::source_location where = std::source_location::current())
-        requires std::copy_constructible<S>
-        : framed(S(io), std::move(with), capacity, where) {}
-    /// Refused, in one sentence: a connection that cannot be copied is moved here, or lent.
-    explicit framed(S& io, C with, std::size_t capacity = default_buffer,
-                    std::source_location where = std::source_location::current())
-        requires(!std::copy_constructible<S>)
-        : framed(std::move(io), std::move(with), capacity, where) {
-        static_cast<void>(detail::check_given_io<S&>());
-    }
+        : io_(std::move(io).take()), codec_(std::move(with)), in_(capacity, where), out_(default_buffer) {}
     explicit framed(framed_parts<S, C> parts)
         : io_(std::move(parts.io)),
           codec_(std::move(parts.codec)),
@@ -167,6 +155,8 @@ private:
     detail::frame_writer<error_type> out_;
 };
 
+template <class S, class C>
+framed(S, C, std::size_t = 0, std::source_location = {}) -> framed<S, C>;
 template <class S, class C>
 framed(std::reference_wrapper<S>, C) -> framed<io::lent<S>, C>;
 template <class S, class C>

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <concepts>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -30,20 +29,9 @@ public:
     using item_type = typename detail::decoded_by<D>::item_type;
 
     /// Reads up to `capacity` bytes at once. Throws misuse for none.
-    explicit framed_read(R&& from, D decoder, std::size_t capacity = default_buffer,
+    explicit framed_read(detail::given_io<R> from, D decoder, std::size_t capacity = default_buffer,
                          std::source_location where = std::source_location::current())
-        : from_(std::move(from)), codec_(std::move(decoder)), frames_(capacity, where) {}
-    explicit framed_read(const R& from, D decoder, std::size_t capacity = default_buffer,
-                         std::source_location where = std::source_location::current())
-        requires std::copy_constructible<R>
-        : framed_read(R(from), std::move(decoder), capacity, where) {}
-    /// Refused, in one sentence: a reader that cannot be copied is moved here, or lent.
-    explicit framed_read(R& from, D decoder, std::size_t capacity = default_buffer,
-                         std::source_location where = std::source_location::current())
-        requires(!std::copy_constructible<R>)
-        : framed_read(std::move(from), std::move(decoder), capacity, where) {
-        static_cast<void>(detail::check_given_io<R&>());
-    }
+        : from_(std::move(from).take()), codec_(std::move(decoder)), frames_(capacity, where) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         if constexpr (fits) {
@@ -84,6 +72,8 @@ private:
     detail::frame_reader frames_;
 };
 
+template <class R, class D>
+framed_read(R, D, std::size_t = 0, std::source_location = {}) -> framed_read<R, D>;
 template <class R, class D>
 framed_read(std::reference_wrapper<R>, D) -> framed_read<io::lent<R>, D>;
 template <class R, class D>

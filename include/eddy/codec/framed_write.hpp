@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-#include <concepts>
 #include <cstddef>
 #include <expected>
 #include <functional>
@@ -29,17 +28,8 @@ public:
     using error_type = detail::codec_error_t<E>;
     using outcome = std::expected<void, error_type>;
 
-    explicit framed_write(W&& to, E encoder)
-        : to_(std::move(to)), codec_(std::move(encoder)), frames_(default_buffer) {}
-    explicit framed_write(const W& to, E encoder)
-        requires std::copy_constructible<W>
-        : framed_write(W(to), std::move(encoder)) {}
-    /// Refused, in one sentence: a writer that cannot be copied is moved here, or lent.
-    explicit framed_write(W& to, E encoder)
-        requires(!std::copy_constructible<W>)
-        : framed_write(std::move(to), std::move(encoder)) {
-        static_cast<void>(detail::check_given_io<W&>());
-    }
+    explicit framed_write(detail::given_io<W> to, E encoder)
+        : to_(std::move(to).take()), codec_(std::move(encoder)), frames_(default_buffer) {}
 
     poll_result<outcome> poll_ready(context& cx) {
         if constexpr (fits) {
@@ -97,6 +87,8 @@ private:
     detail::frame_writer<error_type> frames_;
 };
 
+template <class W, class E>
+framed_write(W, E) -> framed_write<W, E>;
 template <class W, class E>
 framed_write(std::reference_wrapper<W>, E) -> framed_write<io::lent<W>, E>;
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -64,7 +65,7 @@ private:
         using answer = result<std::optional<found_line>>;
         if (half_ended_) [[unlikely]]
             drop_other_half(from);
-        const auto end = search_.next(from, with_return(max_length_), detail::newline_finder());
+        const auto end = search_.next(from, with_return(max_length_), find_newline);
         if (!end) [[unlikely]]
             return answer(std::unexpect, end.error());
         if (!*end) return answer(std::in_place);
@@ -86,6 +87,11 @@ private:
     }
     static result<std::optional<found_line>> refused(bytes_mut& from, std::size_t with_end, errc why);
 
+    /// Where the first "\n" is, or the size.
+    static std::size_t find_newline(std::span<const std::byte> in) noexcept {
+        const detail::delimited part(in, std::byte{'\n'});
+        return part.is_complete ? part.size - 1 : part.size;
+    }
     void drop_other_half(bytes_mut& from);
     /// With room for "\r", which does not count.
     static std::size_t with_return(std::size_t limit) noexcept { return limit == io::no_limit ? limit : limit + 1; }

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <optional>
 #include <span>
 #include <system_error>
@@ -14,15 +13,6 @@
 #include <eddy/result.hpp>
 
 namespace eddy::detail {
-
-/// Where the first "\n" is, or the size.
-struct newline_finder {
-    std::size_t operator()(std::span<const std::byte> in) const noexcept {
-        if (in.empty()) return 0;  // memchr(3) takes no null pointer
-        const void* const at = std::memchr(in.data(), '\n', in.size());
-        return at == nullptr ? in.size() : static_cast<std::size_t>(static_cast<const std::byte*>(at) - in.data());
-    }
-};
 
 /// Finds where frames end that a delimiter ends, without looking at a byte twice. Of a frame that is too long the rest is dropped
 /// as it comes, so that what is kept is bounded, and the next frame is found.

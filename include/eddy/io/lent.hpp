@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <concepts>
 #include <functional>
 #include <type_traits>
+#include <utility>
 
 #include <eddy/detail/forwards_io.hpp>
 
@@ -52,5 +54,32 @@ constexpr bool check_given_io() {
                   "eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to lend it");
     return given;
 }
+
+/// A reader or writer that a constructor takes over: moved in, made of what converts to it, or a copy of one that can be copied.
+/// An lvalue of one that cannot is refused, in one sentence.
+template <class T>
+class given_io {
+public:
+    // NOLINTBEGIN(google-explicit-constructor): it stands for the argument
+    given_io(T&& io) noexcept(std::is_nothrow_move_constructible_v<T>) : io_(std::move(io)) {}
+    given_io(const T& io)
+        requires std::copy_constructible<T>
+        : io_(io) {}
+    given_io(T& io)
+        requires(!std::copy_constructible<T>)
+        : io_(std::move(io)) {
+        static_cast<void>(check_given_io<T&>());
+    }
+    /// What becomes one: a std::ref, for `lent`.
+    template <class From>
+        requires(!std::same_as<std::remove_cvref_t<From>, T> && std::convertible_to<From, T>)
+    given_io(From&& from) : io_(std::forward<From>(from)) {}
+    // NOLINTEND(google-explicit-constructor)
+
+    [[nodiscard]] T take() && noexcept(std::is_nothrow_move_constructible_v<T>) { return std::move(io_); }
+
+private:
+    T io_;
+};
 
 }  // namespace eddy::detail
