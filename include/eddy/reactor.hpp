@@ -37,8 +37,12 @@ struct io_metrics {
     std::uint64_t operations_given_up = 0;  ///< of io_uring: cancelled, and the kernel has not ended them yet
 
     io_metrics() noexcept = default;
-    io_metrics(std::uint64_t registered, std::uint64_t deregistered, std::uint64_t events) noexcept
-        : fds_registered(registered), fds_deregistered(deregistered), ready_events(events) {}
+    io_metrics(std::uint64_t registered, std::uint64_t deregistered, std::uint64_t events,
+               std::uint64_t given_up) noexcept
+        : fds_registered(registered),
+          fds_deregistered(deregistered),
+          ready_events(events),
+          operations_given_up(given_up) {}
 };
 
 /// What one turn of a reactor did.

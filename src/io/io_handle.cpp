@@ -537,10 +537,8 @@ std::size_t io_handle::load() const noexcept {
 }
 
 io_metrics io_handle::metrics() const noexcept {
-    io_metrics now(registered_.load(std::memory_order_relaxed), deregistered_.load(std::memory_order_relaxed),
-                   ready_events_.load(std::memory_order_relaxed));
-    now.operations_given_up = given_up_.load(std::memory_order_relaxed);
-    return now;
+    return {registered_.load(std::memory_order_relaxed), deregistered_.load(std::memory_order_relaxed),
+            ready_events_.load(std::memory_order_relaxed), given_up_.load(std::memory_order_relaxed)};
 }
 
 }  // namespace eddy::detail
