@@ -6,9 +6,11 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdlib>
+#include <latch>
 #include <new>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include <eddy/bytes.hpp>
 #include <eddy/bytes_mut.hpp>
@@ -16,6 +18,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/io.hpp>
 #include <eddy/join.hpp>
+#include <eddy/join_handle.hpp>
 #include <eddy/join_set.hpp>
 #include <eddy/local_set.hpp>
 #include <eddy/net/udp_socket.hpp>
@@ -266,13 +269,16 @@ TEST(Allocations, P020_ATaskTrackerMakesNoneForItsTasks) {
     EXPECT_EQ(made, 0u);
 }
 
-/// The same for all threads: the round is on a runtime.
+/// The same for all threads, on the only worker: who spawns from outside needs more blocks the later the worker runs.
 template <class Fn>
-task<std::size_t> when_all_are_warm(Fn round) {
-    for (int i = 0; i < 3; ++i) co_await round();
-    const std::size_t before = all_allocations;
-    co_await round();
-    co_return all_allocations - before;
+std::size_t when_warm_on(const eddy::runtime& rt, Fn round) {
+    const auto counted = [](Fn again) -> task<std::size_t> {
+        for (int i = 0; i < 3; ++i) co_await again();
+        const std::size_t before = all_allocations;
+        co_await again();
+        co_return all_allocations - before;
+    };
+    return rt.block_on(rt.spawn(counted(round))).value();
 }
 
 task<void> spawn_and_join() {
@@ -304,14 +310,42 @@ TEST(Allocations, SpawnMakesNoneOnALoop) {
 
 TEST(Allocations, SpawnMakesNoneOnOneWorker) {
     const auto rt = eddy::runtime::builder().worker_threads(1).build().value();
-    EXPECT_EQ(rt.block_on(when_all_are_warm(spawn_and_join)), 0u);
+    EXPECT_EQ(when_warm_on(rt, spawn_and_join), 0u);
+}
+
+/// Twice as many tasks as spawn_and_join() has, all there at the same time: the worker stands still meanwhile.
+task<void> fill_the_pool() {
+    std::latch is_full(1);
+    std::vector<eddy::join_handle<int>> all;
+    all.push_back(eddy::spawn([&is_full] {
+        is_full.wait();
+        return 0;
+    }));
+    for (int i = 0; i < 2000; ++i) {
+        for (int kind = 0; kind < 3; ++kind) all.push_back(eddy::spawn(gives(i)));
+        all.push_back(eddy::spawn([i] { return i; }));
+    }
+    is_full.count_down();
+    for (auto& handle : all) static_cast<void>(co_await handle);
+}
+
+// What the worker frees goes home to the thread that has spawned it.
+TEST(Allocations, SpawnFromOutsideMakesNone) {
+    const auto rt = eddy::runtime::builder().worker_threads(1).build().value();
+    const auto counted = []() -> task<std::size_t> {
+        co_await fill_the_pool();
+        const std::size_t before = all_allocations;
+        co_await spawn_and_join();
+        co_return all_allocations - before;
+    };
+    EXPECT_EQ(rt.block_on(counted()), 0u);
 }
 
 TEST(Allocations, ScopesMakeNoneForTheirChildren) {
     eddy::core core;
     EXPECT_EQ(core.run(when_warm(scopes)), 0u);
     const auto rt = eddy::runtime::builder().worker_threads(1).build().value();
-    EXPECT_EQ(rt.block_on(when_all_are_warm(scopes)), 0u);
+    EXPECT_EQ(when_warm_on(rt, scopes), 0u);
 }
 
 // A task costs two blocks at most, the frame included: even where the pool has to fetch each from the heap.
