@@ -120,6 +120,10 @@ void throw_empty(const char* what, const char* kind, const char* how, std::sourc
     throw misuse(text, where);
 }
 
+void throw_has_ended(const char* what, std::source_location where) {
+    throw misuse(std::string(what) + " was awaited after it had ended: await it once, and keep its output", where);
+}
+
 void throw_empty_handle(const char* what, std::source_location where) {
     throw misuse(std::string(what) +
                      " that is empty: it has given its output already, or was moved from, or detached; await a handle "

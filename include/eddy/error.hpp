@@ -79,6 +79,9 @@ namespace detail {
 /// to it ("moved from").
 [[noreturn]] void throw_empty(const char* what, const char* kind, const char* how, std::source_location where);
 
+/// Throws `misuse`: a future, `what` ("join"), was polled after its end.
+[[noreturn, gnu::cold]] void throw_has_ended(const char* what, std::source_location where);
+
 /// Throws `misuse`: `what` ("a join handle was awaited") with an empty join handle.
 [[noreturn]] void throw_empty_handle(const char* what, std::source_location where);
 

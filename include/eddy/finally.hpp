@@ -35,8 +35,7 @@ public:
     finally_future(F&& work, G&& f) : work_(std::in_place, std::move(work)), f_(std::in_place, std::forward<G>(f)) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (stage_ == stage::ended)
-            throw misuse("finally was awaited after it had ended: await it once, and keep its output", cx.where());
+        if (stage_ == stage::ended) detail::throw_has_ended("finally", cx.where());
         if (stage_ == stage::fresh) stage_ = stage::work;
         if (stage_ == stage::work) {
             if (!poll_work(cx)) return not_ready;

@@ -41,8 +41,7 @@ public:
     ~run_until_future() { end(); }
 
     poll_result<output_type> poll(context& cx) {
-        if (!inner_)
-            throw misuse("run_until() was awaited after it had ended: await it once, and keep its output", cx.where());
+        if (!inner_) detail::throw_has_ended("run_until()", cx.where());
         detail::check_driver(*tasks_, cx.where());
         try {
             auto answer = poll_inner(cx);

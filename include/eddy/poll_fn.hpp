@@ -35,7 +35,7 @@ public:
     explicit poll_fn_future(std::in_place_t, G&& f) : f_(std::in_place, std::forward<G>(f)) {}
 
     answer poll(context& cx) {
-        if (!f_) throw misuse("poll_fn was awaited after it had ended: await it once, and keep its output", cx.where());
+        if (!f_) detail::throw_has_ended("poll_fn", cx.where());
         answer result = (*f_)(cx);
         if (result.is_ready()) f_.reset();
         return result;

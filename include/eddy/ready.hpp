@@ -22,8 +22,7 @@ public:
     explicit ready_future(std::in_place_t, U&& output) : output_(std::in_place, std::forward<U>(output)) {}
 
     poll_result<T> poll(context& cx) {
-        if (!output_)
-            throw misuse("ready was awaited after it had ended: await it once, and keep its output", cx.where());
+        if (!output_) detail::throw_has_ended("ready", cx.where());
         poll_result<T> answer(*std::move(output_));
         output_.reset();
         return answer;

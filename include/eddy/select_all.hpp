@@ -58,8 +58,7 @@ public:
     }
 
     poll_result<output_type> poll(context& cx) {
-        if (!futures_)
-            throw misuse("select_all was awaited after it had ended: await it once, and keep its output", cx.where());
+        if (!futures_) detail::throw_has_ended("select_all", cx.where());
         if (!failure_) {
             const auto poll_one = [this](std::size_t number, context& its) { return this->poll_one(number, its); };
             if (polls_.poll(cx, 0, poll_one) != detail::child_polls::outcome::decided) return not_ready;

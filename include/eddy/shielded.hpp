@@ -24,8 +24,7 @@ public:
     explicit shielded_future(F&& inner) : inner_(std::in_place, std::move(inner)) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (!inner_)
-            throw misuse("shielded was awaited after it had ended: await it once, and keep its output", cx.where());
+        if (!inner_) detail::throw_has_ended("shielded", cx.where());
         has_begun_ = true;
         try {
             auto answer = poll_inner(cx);

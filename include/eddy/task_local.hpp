@@ -69,10 +69,7 @@ public:
     ~task_local_future() { end(); }
 
     poll_result<output_type> poll(context& cx) {
-        if (!inner_)
-            throw misuse(
-                "a future with a task-local value was awaited after it had ended: await it once, and keep its output",
-                cx.where());
+        if (!inner_) detail::throw_has_ended("a future with a task-local value", cx.where());
         try {
             auto answer = poll_bound(cx);
             if (answer.is_ready()) end();

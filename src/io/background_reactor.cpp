@@ -140,9 +140,7 @@ background_shutdown::~background_shutdown() {
 }
 
 poll_result<void> background_shutdown::poll(context& cx) {
-    if (thread_ == nullptr)
-        throw misuse("the future of a shutdown was awaited after it had ended: await it once, and keep its output",
-                     cx.where());
+    if (thread_ == nullptr) eddy::detail::throw_has_ended("the future of a shutdown", cx.where());
     if (!std::exchange(has_asked_, true)) thread_->ask(kind_);
     if (!thread_->poll_end(waiter_, cx)) return not_ready;
     thread_->join();

@@ -72,9 +72,7 @@ private:
 const std::error_category& resolver_category() noexcept { return sys::resolver_category(); }
 
 poll_result<output> lookup_future::poll(context& cx) {
-    if (has_ended_)
-        throw misuse("a look-up of a host was awaited after it had ended: await it once, and keep its output",
-                     cx.where());
+    if (has_ended_) eddy::detail::throw_has_ended("a look-up of a host", cx.where());
     if (!answer_) {
         if (!what_.is_name() || !start()) {
             has_ended_ = true;

@@ -17,10 +17,6 @@ void guard_is_empty() noexcept {
     fatal_misuse("a guard that was unlocked or moved from has no value any more: use the one that it was moved to");
 }
 
-void throw_has_ended(const char* what, const context& cx) {
-    throw misuse(std::string(what) + " was awaited after it had ended: await it once, and keep its output", cx.where());
-}
-
 template <unsigned B>
 void semaphore_state<B>::destroyed_too_early() noexcept {
     fatal_misuse(

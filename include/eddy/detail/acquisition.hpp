@@ -16,9 +16,6 @@ namespace eddy::detail {
 /// A count of permits that is always 1, and needs no memory.
 using one_permit = std::integral_constant<std::size_t, 1>;
 
-/// Throws `misuse`: `what` ("a mutex's lock()") was polled after its end.
-[[noreturn]] void throw_has_ended(const char* what, const context& cx);
-
 /// The waiting part of a future that takes permits. What it was given and has not told of goes on to the next.
 /// Most never wait: so the waiter begins when they do.
 template <class State, class Count = std::size_t>
@@ -66,7 +63,7 @@ private:
     enum class phase : std::uint8_t { fresh, waits, ended };
 
     [[gnu::noinline]] acquired poll_slowly(context& cx, const char* what) {
-        if (phase_ == phase::ended) throw_has_ended(what, cx);
+        if (phase_ == phase::ended) throw_has_ended(what, cx.where());
         const bool is_first = phase_ == phase::fresh;
         if (is_first) std::construct_at(&waiter_);
         const acquired answer =

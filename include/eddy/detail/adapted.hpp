@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <optional>
-#include <string>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -104,8 +103,7 @@ private:
                 return settled(take_output(std::move(answer)));
             }
         }
-        throw misuse(std::string(Rule::name) + " was awaited after it had ended: await it once, and keep its output",
-                     cx.where());
+        throw_has_ended(Rule::name, cx.where());
     }
 
     stored_t<returned> run_function(stored_t<input>& in) {

@@ -208,9 +208,7 @@ public:
     }
 
     poll_result<output_type> poll(context& cx) {
-        if (state_ == state::ended)
-            throw misuse("an I/O operation was awaited after it had ended: await it once, and keep its output",
-                         cx.where());
+        if (state_ == state::ended) throw_has_ended("an I/O operation", cx.where());
         auto answer = op_.poll(*socket_, cx, this);
         if (answer.is_ready()) {
             state_ = state::ended;

@@ -6,7 +6,6 @@
 #include <functional>
 #include <optional>
 #include <ranges>
-#include <string>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -68,10 +67,7 @@ public:
         : children_(std::in_place, std::move(children)), polls_(children_->size()) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (!children_)
-            throw misuse(
-                std::string(Rule::name) + " was awaited after it had ended: await it once, and keep its output",
-                cx.where());
+        if (!children_) throw_has_ended(Rule::name, cx.where());
         if (!decided_) poll_children(cx);
         if (!decided_ || !end_losers(cx)) return not_ready;
         const reset_at_end ended{children_};

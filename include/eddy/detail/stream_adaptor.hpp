@@ -10,7 +10,6 @@
 #include <functional>
 #include <limits>
 #include <optional>
-#include <string>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -251,10 +250,7 @@ public:
     static constexpr bool took_closure = Marked || is_marked<S>;
 
     poll_result<Out> poll(context& cx) {
-        if (!items_)
-            throw misuse(
-                std::string(Self::name) + " was awaited after it had ended: await it once, and keep its output",
-                cx.where());
+        if (!items_) throw_has_ended(Self::name, cx.where());
         if (!outcome_ && !failure_ && !poll_outcome(cx)) return not_ready;
         if (!items_->cancel(cx)) return not_ready;  // it has not always come to its end
         items_.reset();

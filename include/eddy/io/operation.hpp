@@ -22,9 +22,7 @@ public:
     explicit operation(std::in_place_t, Args&&... args) : op_(std::forward<Args>(args)...) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (has_ended_)
-            throw misuse("an I/O operation was awaited after it had ended: await it once, and keep its output",
-                         cx.where());
+        if (has_ended_) eddy::detail::throw_has_ended("an I/O operation", cx.where());
         auto answer = op_.poll(cx);
         has_ended_ = answer.is_ready();
         return answer;

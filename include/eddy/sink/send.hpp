@@ -4,7 +4,6 @@
 #include <exception>
 #include <expected>
 #include <optional>
-#include <string>
 #include <type_traits>
 #include <utility>
 
@@ -28,7 +27,7 @@ public:
     feed_future(S& into, U&& item) : into_(&into), item_(std::in_place, std::forward<U>(item)) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (!item_) throw misuse("feed was awaited after it had ended: await it once, and keep its output", cx.where());
+        if (!item_) eddy::detail::throw_has_ended("feed", cx.where());
         if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
         detail::toll cost(cx);
         auto is_ready = into_->poll_ready(cx);
@@ -55,8 +54,7 @@ public:
     send_future(S& into, U&& item) : into_(&into), feed_(std::in_place, into, std::forward<U>(item)) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (has_ended_)
-            throw misuse("send was awaited after it had ended: await it once, and keep its output", cx.where());
+        if (has_ended_) eddy::detail::throw_has_ended("send", cx.where());
         if (feed_) {
             auto fed = feed_->poll(cx);
             if (!fed) return not_ready;
@@ -186,10 +184,7 @@ public:
     transfer_future(Into&& into, Items&& items) : into_(std::move(into)), transfer_(std::in_place, std::move(items)) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (!into_)
-            throw misuse(
-                std::string(Last::name) + " was awaited after it had ended: await it once, and keep its output",
-                cx.where());
+        if (!into_) eddy::detail::throw_has_ended(Last::name, cx.where());
         if (!outcome_ && !failure_ && !poll_outcome(cx)) return not_ready;
         if (transfer_ && !transfer_->cancel(cx)) return not_ready;  // the sink has failed before the stream's end
         end();

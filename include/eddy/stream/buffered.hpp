@@ -117,9 +117,7 @@ public:
     }
 
     poll_result<output_type> poll(context& cx) {
-        if (!f_)
-            throw misuse("for_each_concurrent was awaited after it had ended: await it once, and keep its output",
-                         cx.where());
+        if (!f_) eddy::detail::throw_has_ended("for_each_concurrent", cx.where());
         try {
             if (!outcome_) advance(cx);
         } catch (...) {

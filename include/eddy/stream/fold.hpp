@@ -248,10 +248,7 @@ public:
     static constexpr bool took_closure = Marked || detail::is_marked<S>;
 
     poll_result<bool> poll(context& cx) {
-        if (!judged_)
-            throw misuse(
-                std::string(Self::name) + " was awaited after it had ended: await it once, and keep its output",
-                cx.where());
+        if (!judged_) eddy::detail::throw_has_ended(Self::name, cx.where());
         if (!outcome_ && !failure_ && !poll_outcome(cx)) return not_ready;
         if (!judged_->items().cancel(cx)) return not_ready;  // as a stream_consumer
         judged_.reset();

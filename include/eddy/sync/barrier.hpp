@@ -66,8 +66,7 @@ public:
     poll_result<barrier_wait_result> poll(context& cx) {
         using answers = eddy::detail::barrier_state::answers;
         if (waiter_.stage == eddy::detail::barrier_waiter::stages::ended)
-            throw misuse("a barrier's wait() was awaited after it had ended: await it once, and keep its output",
-                         cx.where());
+            eddy::detail::throw_has_ended("a barrier's wait()", cx.where());
         if (!cx.consume_budget()) return not_ready;
         const auto answer = of_->poll(waiter_, cx.waker());
         if (answer != answers::not_yet) return barrier_wait_result(answer == answers::all_here_and_leads);

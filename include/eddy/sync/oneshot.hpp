@@ -142,9 +142,7 @@ public:
     }
 
     poll_result<output_type> poll(context& cx) {
-        if (!channel_)
-            throw misuse("a oneshot receiver was awaited after it had ended: await it once, and keep its output",
-                         cx.where());
+        if (!channel_) eddy::detail::throw_has_ended("a oneshot receiver", cx.where());
         if (!cx.consume_budget()) return not_ready;
         if (channel_->poll_complete(cx.waker())) return take();
         cx.refund_budget();
@@ -208,10 +206,7 @@ public:
     }
 
     poll_result<void> poll(context& cx) {
-        if (ended_)
-            throw misuse(
-                "a oneshot sender's closed() was awaited after it had ended: await it once, and keep its output",
-                cx.where());
+        if (ended_) eddy::detail::throw_has_ended("a oneshot sender's closed()", cx.where());
         if (channel_ != nullptr && !channel_->poll_closed(cx.waker())) return not_ready;
         ended_ = true;
         return poll_result<void>::ready();

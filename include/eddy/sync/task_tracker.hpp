@@ -82,9 +82,7 @@ public:
         : token_(std::move(token)), inner_(std::in_place, std::move(inner)) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (!inner_)
-            throw misuse("a tracked future was awaited after it had ended: await it once, and keep its output",
-                         cx.where());
+        if (!inner_) eddy::detail::throw_has_ended("a tracked future", cx.where());
         try {
             auto answer = inner_->poll(cx);
             if (answer.is_ready()) end();

@@ -51,8 +51,7 @@ public:
         : inner_(std::in_place, std::forward<Parts>(parts)...), deadline_(std::move(deadline)) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (!inner_.has_value())
-            throw misuse("a timeout was awaited after it had ended: await it once, and keep its output", cx.where());
+        if (!inner_.has_value()) eddy::detail::throw_has_ended("a timeout", cx.where());
         try {
             return is_elapsed_ ? poll_end(cx) : poll_both(cx);
         } catch (...) {
