@@ -110,12 +110,12 @@ struct try_join_rule {
         if (which == sizeof...(F)) {
             return std::apply(
                 [](auto&... child) {
-                    return poll_result<Output>(std::in_place, std::in_place, value_of(child.output())...);
+                    return poll_result<Output>(std::in_place, std::in_place, value_of(child.take_output())...);
                 },
                 children);
         }
         return with_index<sizeof...(F)>(which, [&](auto i) {
-            return poll_result<Output>(with_error<Output>(std::move(std::get<i>(children).output().error())));
+            return poll_result<Output>(with_error<Output>(std::get<i>(children).take_output().error()));
         });
     }
 };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <memory>
 #include <source_location>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include <eddy/detail/closure_guard.hpp>
 #include <eddy/detail/owned.hpp>
@@ -14,6 +14,12 @@
 
 namespace eddy {
 
+namespace detail {
+[[noreturn, gnu::cold]] inline void throw_not_done(std::source_location where) {
+    throw misuse("maybe_done has no output yet, or no longer: ask is_done() first", where);
+}
+}  // namespace detail
+
 /// A future that keeps its output: see `maybe_done`.
 template <class F>
 class [[nodiscard]] maybe_done_future : public future_ops<maybe_done_future<F>> {
@@ -22,19 +28,25 @@ public:
     using kept_type = detail::stored_t<output_t<F>>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
-    explicit maybe_done_future(F&& inner) : state_(std::in_place_index<running>, std::move(inner)) {}
+    explicit maybe_done_future(F&& inner) : state_(state::running), future_(std::move(inner)) {}
+    maybe_done_future(maybe_done_future&& other) : state_(other.state_) {
+        if (state_ == state::running) std::construct_at(std::addressof(future_), std::move(other.future_));
+        if (state_ == state::done) std::construct_at(std::addressof(output_), std::move(other.output_));
+    }
+    maybe_done_future& operator=(maybe_done_future&&) = delete;
+    ~maybe_done_future() { drop(); }
 
     poll_result<void> poll(context& cx) {
-        auto* const inner = std::get_if<running>(&state_);
-        if (inner == nullptr)
-            throw misuse("maybe_done was awaited after it had ended: await it once, and keep its output", cx.where());
+        if (state_ != state::running) detail::throw_has_ended("maybe_done", cx.where());
         try {
-            auto answer = inner->poll(cx);
+            auto answer = future_.poll(cx);
             if (!answer.is_ready()) return not_ready;
-            state_.template emplace<done>(detail::take_output(std::move(answer)));
+            drop();
+            std::construct_at(std::addressof(output_), detail::take_output(std::move(answer)));
+            state_ = state::done;
             return poll_result<void>::ready();
         } catch (...) {
-            state_.template emplace<gone>();
+            drop();
             throw;
         }
     }
@@ -43,38 +55,47 @@ public:
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {
-        if (!detail::poll_cancel_child(std::get_if<running>(&state_), cx)) return not_ready;
-        if (!is_done()) state_.template emplace<gone>();
+        if (is_running()) {
+            if (!future_.poll_cancel(cx).is_ready()) return not_ready;
+            drop();
+        }
         return poll_result<void>::ready();
     }
 
     /// Destroys what is there, the future or its output.
     void drop() noexcept {
-        if (state_.index() != gone) state_.template emplace<gone>();
+        const state was = std::exchange(state_, state::gone);
+        if (was == state::running) std::destroy_at(std::addressof(future_));
+        if (was == state::done) std::destroy_at(std::addressof(output_));
     }
 
     /// Whether the future is there, and has not ended.
-    [[nodiscard]] bool is_running() const noexcept { return state_.index() == running; }
+    [[nodiscard]] bool is_running() const noexcept { return state_ == state::running; }
 
     /// Whether the output is there, and has not been taken.
-    [[nodiscard]] bool is_done() const noexcept { return state_.index() == done; }
+    [[nodiscard]] bool is_done() const noexcept { return state_ == state::done; }
 
     /// The output; std::monostate for void. Throws `misuse` if it is not there.
     [[nodiscard]] kept_type& output(std::source_location where = std::source_location::current()) {
-        if (!is_done()) throw misuse("maybe_done has no output yet, or no longer: ask is_done() first", where);
-        return *std::get_if<done>(&state_);
+        if (!is_done()) detail::throw_not_done(where);
+        return output_;
     }
 
     /// Moves the output out.
     [[nodiscard]] kept_type take_output(std::source_location where = std::source_location::current()) {
         kept_type taken = std::move(output(where));
-        state_.template emplace<gone>();
+        drop();
         return taken;
     }
 
 private:
-    enum : std::size_t { running, done, gone };
-    std::variant<F, kept_type, std::monostate> state_;
+    enum class state : unsigned char { running, done, gone };
+
+    state state_;
+    union {
+        F future_;
+        kept_type output_;
+    };
 };
 
 /// Runs `future` and keeps its output until it is taken: `co_await m; use(m.take_output());`. The future itself is

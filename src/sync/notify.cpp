@@ -37,8 +37,10 @@ waker notify_state::hand(notify_waiter& one, gifts gift) noexcept {
     return wake;
 }
 
-inline void notify_state::rest_if_alone() noexcept {
-    if (const word now = current(); waiting_.is_empty() && state_in(now) == waiting) word_.set(now - waiting);
+/// What the word is to be now that somebody waits no more.
+inline notify_state::word notify_state::without_waiter() const noexcept {
+    const word now = current();
+    return waiting_.is_empty() && state_in(now) == waiting ? now - waiting : now;
 }
 
 /// To the first or the last of those who wait; to whoever comes, if nobody does.
@@ -49,7 +51,7 @@ waker notify_state::hand_to_next(gifts gift) noexcept {
         return {};
     }
     waker wake = hand(*next, gift);
-    rest_if_alone();
+    word_.set(without_waiter());
     return wake;
 }
 
@@ -68,7 +70,7 @@ void notify_state::notify_all_waiting() noexcept {
     std::unique_lock guard(word_);
     word_.set(current() + one_call);
     leaving_.append(waiting_);
-    rest_if_alone();
+    word_.set(without_waiter());
     for (;;) {
         while (!wakes.is_full()) {
             notify_waiter* const next = leaving_.pop_front();
@@ -88,34 +90,22 @@ void notify_state::notify_all_waiting() noexcept {
     }
 }
 
-/// Begins to wait. False if it was notified meanwhile.
-inline bool notify_state::enlist(notify_waiter& one) noexcept {
-    const word now = current();
-    if (calls_in(now) != one.calls) return false;
-    if (state_in(now) == permit) {
-        word_.set(now - permit);
-        return false;
-    }
-    if (state_in(now) == idle) word_.set(now + waiting);
-    waiting_.push_back(one);
-    return true;
-}
-
 /// What is left of who is in no list any more.
 void drop_waker(notify_waiter& one) noexcept { const waker dropped = std::move(one.wake); }
 
 bool notify_state::poll_fresh(notify_waiter& one, const waker* wake) noexcept {
-    if (wake != nullptr) one.wake = *wake;  // before the lock is taken, while nobody else knows of it
-    bool waits = false;
-    {
-        const std::lock_guard guard(word_);
-        waits = enlist(one);
-    }
-    if (!waits) {
+    if (wake != nullptr) one.wake = waker(*wake);  // before the lock is taken, while nobody else knows of it
+    word_.lock();
+    const word now = current();
+    const bool is_notified = calls_in(now) != one.calls;
+    if (is_notified || state_in(now) == permit) {
+        word_.unlock_as(is_notified ? now : now - permit);
         drop_waker(one);
         return end(one);
     }
     one.stage = notify_waiter::stages::waiting;
+    waiting_.push_back(one);
+    word_.unlock_as(now | waiting);
     return false;
 }
 
@@ -152,19 +142,17 @@ void notify_state::leave_waiting(notify_waiter& one) noexcept {
     one.stage = notify_waiter::stages::ended;
     // acquire: pairs with the release in hand(), after which nobody touches `one`.
     if (one.gift.load(std::memory_order_acquire) == gifts::to_all) return;
-    waker next;
-    {
-        const std::lock_guard guard(word_);
-        // relaxed: written under the lock.
-        const gifts gift = one.gift.load(std::memory_order_relaxed);
-        if (gift == gifts::none) {
-            unlist(one);
-            rest_if_alone();
-        } else if (gift != gifts::to_all) {
-            next = hand_to_next(gift);
-        }
+    word_.lock();
+    // relaxed: written under the lock.
+    const gifts gift = one.gift.load(std::memory_order_relaxed);
+    if (gift == gifts::none) {
+        unlist(one);
+        word_.unlock_as(without_waiter());
+        return drop_waker(one);
     }
-    drop_waker(one);
+    waker next;
+    if (gift != gifts::to_all) next = hand_to_next(gift);
+    word_.unlock();
     std::move(next).wake();
 }
 

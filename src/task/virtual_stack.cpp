@@ -19,10 +19,19 @@ frame* unwind(slot_base* outcome, frame* awaiting) noexcept {
     return awaiting;
 }
 
-bool run_root(frame& root, slot_base& outcome, context& cx) {
-    if (root.root == nullptr) begin_root(root);
+bool run_begun_root(frame& root, slot_base& outcome, context& cx) {
     if (root.active != nullptr) throw misuse("a task was polled from inside its own poll");
     return advance_root(root, outcome, cx);
+}
+
+bool leave_root(frame& root, slot_base& outcome) noexcept {
+    if (outcome.frame_is == slot_base::fate::ended) {
+        root.handle().destroy();
+        return true;
+    }
+    if (root.waits_for == nullptr) return resume_from(root, root.current);
+    root.active = nullptr;
+    return false;
 }
 
 namespace {

@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <exception>
-#include <string>
 #include <tuple>
 #include <type_traits>
 #include <utility>
@@ -46,18 +45,11 @@ public:
     explicit group(std::in_place_t, F&&... f) : children_(std::move(f)...) {}
 
     poll_result<output_type> poll(context& cx) {
-        if (decided_ == nobody) {
-            poll_children(cx, indexes());
-            if (decided_ == nobody) return not_ready;
-        } else if (decided_ == ended) {
-            throw misuse(
-                std::string(Rule::name) + " was awaited after it had ended: await it once, and keep its output",
-                cx.where());
-        }
-        if (!end_all_but(failure_ ? nobody : decided_, cx, indexes())) return not_ready;
+        if (decided_ == ended) throw_has_ended(Rule::name, cx.where());
+        if (decided_ == nobody && !poll_children(cx, indexes())) return not_ready;
+        if (!end_all_but(decided_, cx, indexes())) return not_ready;
         const std::size_t which = std::exchange(decided_, ended);
-        const drop_at_end dropped{*this};
-        if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
+        if (which == failed) std::rethrow_exception(std::exchange(failure_, nullptr));
         return Rule::template deliver<output_type>(children_, which);
     }
 
@@ -72,40 +64,34 @@ public:
 private:
     // What `decided_` is when it is not the number of a child.
     static constexpr std::size_t all = count;
-    static constexpr std::size_t nobody = count + 1;
-    static constexpr std::size_t ended = count + 2;
+    static constexpr std::size_t failed = count + 1;
+    static constexpr std::size_t nobody = count + 2;
+    static constexpr std::size_t ended = count + 3;
 
-    /// The children are gone before the output or the exception comes out.
-    struct drop_at_end {
-        group& whose;
-        ~drop_at_end() { whose.drop_all(indexes()); }
-    };
-
+    /// Polls each child once. Whether the group is decided.
     template <std::size_t... I>
-    void drop_all(std::index_sequence<I...>) noexcept {
-        (std::get<I>(children_).drop(), ...);
-    }
-
-    template <std::size_t... I>
-    void poll_children(context& cx, std::index_sequence<I...>) {
-        const std::size_t first = start_ = Rule::first_child(start_, count);
-        if (((I >= first && poll_child<I>(cx)) || ...)) return;
-        if (((I < first && poll_child<I>(cx)) || ...)) return;
+    bool poll_children(context& cx, std::index_sequence<I...>) {
+        std::size_t next = start_ = Rule::first_child(start_, count);
+        for (std::size_t polled = 0; polled < count; ++polled) {
+            decided_ = with_index<count>(next, [&](auto i) { return poll_child<i>(cx); });
+            if (decided_ != nobody) return true;
+            next = next + 1 == count ? 0 : next + 1;
+        }
         if ((std::get<I>(children_).is_done() && ...)) decided_ = all;
+        return decided_ != nobody;
     }
 
-    /// Whether the group is decided.
+    /// What `decided_` is after it.
     template <std::size_t I>
-    bool poll_child(context& cx) {
+    std::size_t poll_child(context& cx) {
         auto& child = std::get<I>(children_);
-        if (child.is_done()) return false;
+        if (child.is_done()) return nobody;
         try {
-            if (!child.poll(cx).is_ready() || !Rule::decides(child.output())) return false;
+            return child.poll(cx).is_ready() && Rule::decides(child.output()) ? I : nobody;
         } catch (...) {
             failure_ = std::current_exception();
+            return failed;
         }
-        decided_ = I;
-        return true;
     }
 
     /// Ends all but the output of `winner`.

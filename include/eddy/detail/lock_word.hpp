@@ -38,8 +38,12 @@ public:
         while (is_held(word_.fetch_or(held, std::memory_order_acquire))) yield_thread();
     }
     void unlock() noexcept {
-        // relaxed: nobody else changes it now. release: pairs with the acquire in lock().
-        word_.store(word_.load(std::memory_order_relaxed) & ~held, std::memory_order_release);
+        // relaxed: nobody else changes it now.
+        unlock_as(load(std::memory_order_relaxed));
+    }
+    /// Sets the value and gives the lock back, as one.
+    void unlock_as(value_type next) noexcept {
+        word_.store(next, std::memory_order_release);  // pairs with the acquire in lock(), load() and snapshot()
 #ifdef EDDY_EXPLORE
         instead_of_spinning_.unlock();
 #endif

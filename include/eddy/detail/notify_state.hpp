@@ -43,14 +43,9 @@ struct notify_waiter : waiter {
 
     notify_waiter() noexcept = default;
     explicit notify_waiter(std::uint64_t calls_before) noexcept : calls(calls_before), stage(stages::fresh) {}
-    /// For the future's move constructor: `other` must not wait yet.
+    /// For the future's move constructor: `other` must not wait yet, and `misuse` says what was moved if it does.
     notify_waiter(const notify_waiter& other, const char* misuse) noexcept : calls(other.calls), stage(other.stage) {
-        other.check_may_move(misuse);
-    }
-
-    /// For the future's move constructor: `misuse` says what was moved.
-    void check_may_move(const char* misuse) const noexcept {
-        if (stage == stages::waiting) fatal_misuse(misuse);
+        if (other.stage == stages::waiting) fatal_misuse(misuse);
     }
 };
 
@@ -162,11 +157,10 @@ private:
     // Under the lock.
     [[nodiscard]] word current() const noexcept;
     [[nodiscard]] bool is_waiting(const notify_waiter& one) const noexcept;
-    bool enlist(notify_waiter& one) noexcept;
     waker hand(notify_waiter& one, notify_waiter::gifts gift) noexcept;
     waker hand_to_next(notify_waiter::gifts gift) noexcept;
     void unlist(notify_waiter& one) noexcept;
-    void rest_if_alone() noexcept;
+    [[nodiscard]] word without_waiter() const noexcept;
 
     lock_word word_{idle};
     waiter_list<notify_waiter> waiting_;

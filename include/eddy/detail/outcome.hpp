@@ -31,8 +31,8 @@ Out with_error(E&& error) {
 
 /// The value of an expected, to be moved from; std::monostate for void.
 template <class X>
-decltype(auto) value_of(X& x) {
-    if constexpr (std::is_void_v<typename X::value_type>) {
+decltype(auto) value_of(X&& x) {
+    if constexpr (std::is_void_v<typename std::remove_cvref_t<X>::value_type>) {
         return std::monostate();
     } else {
         return *std::move(x);

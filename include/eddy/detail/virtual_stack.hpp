@@ -126,8 +126,21 @@ inline void begin_root(frame& root) noexcept {
     root.active = nullptr;
 }
 
+/// What run_root() does with a root that has begun.
+[[nodiscard]] bool run_begun_root(frame& root, slot_base& outcome, context& cx);
+
+/// What run_root() does with a root that has stopped short of its end when it was begun.
+[[nodiscard]] bool leave_root(frame& root, slot_base& outcome) noexcept;
+
 /// Polls the stack under `root`. True if the root has ended: `outcome` is filled and the frame is gone.
-[[nodiscard]] bool run_root(frame& root, slot_base& outcome, context& cx);
+[[nodiscard]] inline bool run_root(frame& root, slot_base& outcome, context& cx) {
+    if (root.root != nullptr) return run_begun_root(root, outcome, cx);
+    begin_root(root);
+    root.active = &cx;
+    root.outcome = &outcome;
+    root.handle().resume();
+    return outcome.frame_is == slot_base::fate::gone || leave_root(root, outcome);
+}
 
 /// Ends the stack in an orderly way: asks the leaf first, if it has a poll_cancel(). True when all frames are gone.
 [[nodiscard]] bool cancel_root(frame& root, context& cx);

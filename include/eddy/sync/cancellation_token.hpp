@@ -99,9 +99,8 @@ public:
     using output_type = void;
 
     explicit basic_cancelled_future(const Of& of) noexcept : of_(of) { of_->begin(waiter_); }
-    basic_cancelled_future(basic_cancelled_future&& other) noexcept : basic_cancelled_future(other.of_) {
-        other.waiter_.check_may_move("a cancelled() was moved after its first poll");
-    }
+    basic_cancelled_future(basic_cancelled_future&& other) noexcept
+        : of_(other.of_), waiter_(other.waiter_, "a cancelled() was moved after its first poll") {}
     basic_cancelled_future& operator=(basic_cancelled_future&&) = delete;
     ~basic_cancelled_future() { of_->leave(waiter_); }
 
@@ -129,17 +128,15 @@ public:
         of_->begin(waiter_);
     }
     run_until_cancelled_future(run_until_cancelled_future&& other) noexcept(std::is_nothrow_move_constructible_v<F>)
-        : of_(other.of_), inner_(std::move(other.inner_)), is_cancelled_(other.is_cancelled_) {
-        other.waiter_.check_may_move("a run_until_cancelled() was moved after its first poll");
-        of_->begin(waiter_);
-    }
+        : of_(other.of_),
+          inner_(std::move(other.inner_)),
+          waiter_(other.waiter_, "a run_until_cancelled() was moved after its first poll"),
+          is_cancelled_(other.is_cancelled_) {}
     run_until_cancelled_future& operator=(run_until_cancelled_future&&) = delete;
     ~run_until_cancelled_future() { of_->leave(waiter_); }
 
     poll_result<output_type> poll(context& cx) {
-        if (!inner_)
-            throw misuse("a run_until_cancelled() was awaited after it had ended: await it once, and keep its output",
-                         cx.where());
+        if (!inner_) eddy::detail::throw_has_ended("a run_until_cancelled()", cx.where());
         try {
             return is_cancelled_ || of_->is_cancelled() ? poll_end(cx) : poll_both(cx);
         } catch (...) {

@@ -62,9 +62,8 @@ class [[nodiscard("co_await it")]] set_once<T>::wait_future : public future_ops<
 public:
     using output_type = const T*;
 
-    wait_future(wait_future&& other) noexcept : of_(other.of_) {
-        other.waiter_.check_may_move("a set_once's wait() was moved after its first poll");
-    }
+    wait_future(wait_future&& other) noexcept
+        : of_(other.of_), waiter_(other.waiter_, "a set_once's wait() was moved after its first poll") {}
     wait_future& operator=(wait_future&&) = delete;
     ~wait_future() { of_->changes.leave(waiter_); }
 

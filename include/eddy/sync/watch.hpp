@@ -323,9 +323,10 @@ class [[nodiscard("co_await it")]] watch<T>::changed_future : public future_ops<
 public:
     using output_type = std::expected<void, recv_error>;
 
-    changed_future(changed_future&& other) noexcept : of_(other.of_), channel_(other.channel_) {
-        other.waiter_.check_may_move("a watch's changed() was moved after its first poll");
-    }
+    changed_future(changed_future&& other) noexcept
+        : of_(other.of_),
+          channel_(other.channel_),
+          waiter_(other.waiter_, "a watch's changed() was moved after its first poll") {}
     changed_future& operator=(changed_future&&) = delete;
     ~changed_future() { channel_->stop_waiting_for_news(waiter_); }
 
@@ -362,9 +363,11 @@ public:
     wait_for_future(receiver& of, P&& predicate, const std::source_location& where)
         : of_(&of), channel_(&of.channel(where)), predicate_(std::forward<P>(predicate)) {}
     wait_for_future(wait_for_future&& other) noexcept(std::is_nothrow_move_constructible_v<Predicate>)
-        : of_(other.of_), channel_(other.channel_), predicate_(std::move(other.predicate_)), is_new_(other.is_new_) {
-        other.waiter_.check_may_move("a watch's wait_for() was moved after its first poll");
-    }
+        : of_(other.of_),
+          channel_(other.channel_),
+          predicate_(std::move(other.predicate_)),
+          waiter_(other.waiter_, "a watch's wait_for() was moved after its first poll"),
+          is_new_(other.is_new_) {}
     wait_for_future& operator=(wait_for_future&&) = delete;
     ~wait_for_future() { channel_->stop_waiting_for_news(waiter_); }
 
