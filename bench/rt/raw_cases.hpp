@@ -14,6 +14,7 @@ void chained_spawn(flavour where);
 void yield_1(flavour where);
 void yield_1000(flavour where);
 void oneshot(flavour where);
+void codec_lines(flavour where);
 void await_deep(flavour where);
 void await_ready(flavour where);
 void await_opaque(flavour where);

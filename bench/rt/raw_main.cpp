@@ -16,6 +16,7 @@ int main(int argc, char** argv) {
         bench_case{"yield_1", runs_on::ct, &raw::yield_1},
         bench_case{"yield_1000", runs_on::ct, &raw::yield_1000},
         bench_case{"oneshot", runs_on::ct, &raw::oneshot},
+        bench_case{"codec_lines", runs_on::ct, &raw::codec_lines},
         bench_case{"await_deep", runs_on::ct, &raw::await_deep},
         bench_case{"await_ready", runs_on::ct, &raw::await_ready},
         bench_case{"await_opaque", runs_on::ct, &raw::await_opaque},

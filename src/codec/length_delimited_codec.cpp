@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/codec/length_delimited_codec.hpp>
 
+#include <array>
+#include <cstring>
 #include <limits>
-#include <ranges>
 #include <system_error>
 
 #include <eddy/detail/byte_order.hpp>
@@ -13,15 +14,17 @@ namespace {
 
 constexpr std::size_t largest_field = sizeof(std::uint64_t);
 
-std::uint64_t number_in(std::span<const std::byte> field, std::endian order) noexcept {
-    std::uint64_t number = 0;
-    const auto append = [&](std::byte next) { number = number << 8 | std::to_integer<std::uint64_t>(next); };
-    if (order == std::endian::little) {
-        for (const auto each : field | std::views::reverse) append(each);
+/// The number in the first `size` bytes.
+std::uint64_t number_in(std::span<const std::byte> bytes, std::size_t size, std::endian order) noexcept {
+    std::array<std::byte, largest_field> eight{};
+    if (bytes.size() >= eight.size()) {
+        std::memcpy(eight.data(), bytes.data(), eight.size());  // one load, and what is not the number's is shifted out
     } else {
-        for (const auto each : field) append(each);
+        std::memcpy(eight.data(), bytes.data(), size);
     }
-    return number;
+    const std::size_t unused = 8 * (eight.size() - size);
+    if (order == std::endian::big) return detail::number_of<std::uint64_t, std::endian::big>(eight) >> unused;
+    return detail::number_of<std::uint64_t, std::endian::little>(eight) << unused >> unused;
 }
 
 void put_number(bytes_mut& into, std::uint64_t number, std::size_t size, std::endian order) {
@@ -71,8 +74,9 @@ length_delimited_codec length_delimited_options::build(std::source_location wher
     return length_delimited_codec(*this);
 }
 
-result<std::size_t> length_delimited_codec::frame_size(std::span<const std::byte> field) const {
-    const auto size = adjusted(number_in(field, options_.order_), options_.adjustment_);
+/// Of the frame whose head begins with the length field.
+inline result<std::size_t> length_delimited_codec::frame_size(std::span<const std::byte> from) const {
+    const auto size = adjusted(number_in(from, options_.length_, options_.order_), options_.adjustment_);
     if (!size) return failure(errc::bad_frame_length);
     if (*size > options_.most_ && *size != begun_) return failure(errc::frame_too_large);
     if (*size > std::numeric_limits<std::size_t>::max() / 2) return failure(errc::bad_frame_length);
@@ -85,7 +89,7 @@ auto length_delimited_codec::find(bytes_mut& from) -> result<std::optional<found
     using answer = result<std::optional<found_frame>>;
     // The head stays in the buffer until all of its frame is there: half a frame at the end is seen as bytes that remain.
     if (from.size() < options_.head()) return answer(std::in_place);
-    const auto size = frame_size(from.chunk().subspan(options_.offset_, options_.length_));
+    const auto size = frame_size(from.chunk().subspan(options_.offset_));
     if (!size) return std::unexpected(size.error());
     const std::size_t skip = options_.skipped();
     if (from.size() < skip || from.size() - skip < *size) {

@@ -130,7 +130,7 @@ private:
 
     result<std::optional<found_frame>> find(bytes_mut& from);
     result<std::optional<found_frame>> find_eof(bytes_mut& from);
-    [[nodiscard]] result<std::size_t> frame_size(std::span<const std::byte> field) const;
+    [[nodiscard]] result<std::size_t> frame_size(std::span<const std::byte> from) const;
 
     length_delimited_options options_;
     std::size_t begun_ = 0;  // the size of a frame that has come in part, and was not too large

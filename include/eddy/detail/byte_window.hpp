@@ -12,6 +12,14 @@ namespace eddy::detail {
 /// Throws std::out_of_range: `what` ("bytes::split_to") was asked for `wanted`, and there is `there`.
 [[noreturn]] void throw_out_of_window(const char* what, std::size_t wanted, std::size_t there);
 
+/// The value, of which the compiler does not know that it lies beside another one. GCC copies two words at once; where they were
+/// written one by one a moment ago, that load waits until both have left the store buffer (by_parts.hpp).
+template <class T>
+[[nodiscard]] inline T* by_itself(T* value) noexcept {
+    asm("" : "+r"(value));
+    return value;
+}
+
 /// Some bytes that lie together: what `bytes` and `bytes_mut` have in common.
 class byte_window {
 public:
@@ -47,7 +55,7 @@ public:
 protected:
     byte_window() noexcept = default;
     byte_window(std::byte* data, std::size_t size) noexcept : data_(data), size_(size) {}
-    byte_window(const byte_window&) noexcept = default;
+    byte_window(const byte_window& other) noexcept : data_(by_itself(other.data_)), size_(other.size_) {}
     byte_window& operator=(const byte_window&) noexcept = default;
     ~byte_window() = default;
 
