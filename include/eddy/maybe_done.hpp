@@ -29,7 +29,7 @@ public:
     static constexpr bool took_closure = detail::is_marked<F>;
 
     explicit maybe_done_future(F&& inner) : state_(state::running), future_(std::move(inner)) {}
-    maybe_done_future(maybe_done_future&& other) : state_(other.state_) {
+    maybe_done_future(maybe_done_future&& other) noexcept(is_nothrow_movable) : state_(other.state_) {
         if (state_ == state::running) std::construct_at(std::addressof(future_), std::move(other.future_));
         if (state_ == state::done) std::construct_at(std::addressof(output_), std::move(other.output_));
     }
@@ -90,6 +90,8 @@ public:
 
 private:
     enum class state : unsigned char { running, done, gone };
+    static constexpr bool is_nothrow_movable =
+        std::is_nothrow_move_constructible_v<F> && std::is_nothrow_move_constructible_v<kept_type>;
 
     state state_;
     union {
