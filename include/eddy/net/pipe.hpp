@@ -41,7 +41,9 @@ private:
 };
 
 /// The end of a pipe that is read from. Otherwise as the reading side of a stream; its end is when no sender is left. Of a FIFO: a
-/// read while nobody has it open for writing gives 0, too, and a later one may give bytes again.
+/// read while nobody has it open for writing gives 0, too, and a later one may give bytes again. readable() waits for the first
+/// writer's bytes; when the last one has gone it is ready at once, until another one comes: a server of many writers, one after the other,
+/// opens with read_write(true).
 class receiver : public reading<receiver>, public any_call<receiver>, public socket_owner {
 public:
     /// Adopts the reading end of a pipe, or of a FIFO. It is owned from here on, also if this fails.

@@ -25,8 +25,13 @@ enum class shutdown_side : unsigned char { receiving, sending, both };
 
 /// A Unix socket for datagrams. None is lost and all are in order, so a sender waits while its receiver's queue is full. A datagram
 /// is received as a whole: what does not fit into the buffer is lost, and recv_from() says so.
+///     auto service = co_await try_(unix_datagram::bind(co_await try_(unix_addr::abstract("my-service"))));
+///     auto question = co_await try_(service.recv_from(buffer));
+///     if (!question.from.is_unnamed()) co_await try_(service.send_to(answer, question.from));
+/// Who wants an answer binds to a name of its own.
 ///
 /// Errors: values, with the system's code: connection_refused, if nobody has the address any more; no_such_file_or_directory;
+/// invalid_argument, to the address without a name;
 /// message_size for a datagram that is too large; errc::runtime_shutdown, errc::io_disabled. An operation that must wait where no
 /// loop runs on the thread throws `misuse`.
 /// Thread safety: one operation may be pending in each direction at the same time, on different threads; of two in the same
