@@ -66,9 +66,10 @@ private:
 template <class Self>
 class mock_script {
 public:
-    /// Bytes that come from the other side, in one or several reads.
+    /// Bytes that come from the other side, in one or several reads. A literal with a NUL in it needs its size: "\0\1"sv.
+    /// No bytes are the end of what is read, in the middle of the script, too.
     Self& read(std::string_view bytes) { return add_bytes(mock_step_kind::read, bytes); }
-    /// Bytes that must be written next.
+    /// Bytes that must be written next. No bytes are a writer that takes none: errc::write_zero.
     Self& write(std::string_view bytes) { return add_bytes(mock_step_kind::write, bytes); }
     /// Nothing is read or written for so long: with a paused clock that takes no time.
     template <class Rep, class Period>
