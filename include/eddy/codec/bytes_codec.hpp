@@ -13,6 +13,7 @@
 namespace eddy::codec {
 
 /// No frames at all: bytes as they come, in pieces of any size.
+/// The sink of framed::split() takes `bytes`; for text `split<std::string>()`.
 class bytes_codec {
 public:
     using sent_type = bytes;

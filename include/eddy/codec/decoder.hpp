@@ -62,7 +62,8 @@ namespace eddy::codec {
 ///         }
 ///     };
 ///
-/// A frame that takes no bytes off is answered again, without end. One codec serves one connection: what it has to know of a
+/// A frame that takes no bytes off is answered again, without end. A frame owns what it has: a `std::string_view` of `from` is
+/// written over by the next read. `from.split_to(n).freeze()` shares the bytes without copying them. One codec serves one connection: what it has to know of a
 /// frame that has come in part may be kept in it.
 /// In place of std::error_code the error may be any type that can be made of one.
 template <class C>

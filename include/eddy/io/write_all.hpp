@@ -88,6 +88,8 @@ template <class W>
 
 /// Writes all of several buffers, one after the other, and many at once if the writer can do that. The spans in `from` are moved
 /// on as it goes, so that they say what is left.
+///     std::array parts{std::as_bytes(std::span(head)), std::as_bytes(std::span(body))};  // of two std::strings
+///     co_await try_(io::write_all_vectored(peer, parts));
 /// Errors, cancel safety: as write_all(); if `from` is kept, another call goes on where this one was.
 template <class W>
 [[nodiscard]] auto write_all_vectored(W&& to, std::span<std::span<const std::byte>> from) {
