@@ -43,7 +43,8 @@ public:
     [[nodiscard]] static eddy::task<eddy::result<client>> connect(std::string where);
 
     /// Sends one request, and gives its reply. The words are copied before this returns. (They are no initializer list: GCC 12
-    /// refuses those in an expression with co_await.)
+    /// refuses those in an expression with co_await.) What is queued is sent with it, and the replies to that are dropped; a call
+    /// that is never awaited is queued, too.
     template <std::convertible_to<std::string_view>... Word>
     [[nodiscard]] eddy::task<eddy::result<reply>> call(const Word&... word) {
         return call(words(std::array<std::string_view, sizeof...(word)>{word...}));
@@ -65,7 +66,7 @@ public:
     [[nodiscard]] eddy::task<eddy::result<std::int64_t>> incr(std::string_view key);
     /// How many have been reached.
     [[nodiscard]] eddy::task<eddy::result<std::int64_t>> publish(std::string_view channel, std::string_view message);
-    /// From here on the connection is a subscriber's.
+    /// From here on the connection is a subscriber's. Name the vector before you await (GCC 12).
     [[nodiscard]] eddy::task<eddy::result<subscriber>> subscribe(std::vector<std::string> channels) &&;
 
 private:
@@ -93,7 +94,7 @@ struct message {
 /// A client that has subscribed.
 class subscriber {
 public:
-    /// The next message; it waits for one. Errors: as client.
+    /// The next message; it waits for one. Errors: as client. Cancel safety: safe; what has come of a message is kept.
     [[nodiscard]] eddy::task<eddy::result<message>> next();
 
 private:

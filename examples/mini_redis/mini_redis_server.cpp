@@ -13,6 +13,8 @@
 //     connection, server_state      one client: a coroutine that reads, executes, writes; and what all clients share
 //     server, and this file         all clients, signals, options
 //     client, mini_redis_cli        the other side
+// Who is in a hurry begins with connection: there, in server and in client are most of the awaits. Of the codecs and of the families of
+// commands the headers and one each will do.
 #include <eddy/prelude.hpp>
 #include <eddy/signal.hpp>
 
