@@ -49,7 +49,8 @@ namespace eddy::codec {
 ///                        nothing while it is not complete: it is called again when more bytes have come
 ///     decode_eof(from)   the same when no more will come, until it answers nothing. If there is none: what decode() does, and
 ///                        errc::bytes_remaining if bytes are left.
-///     goes_on_after(e)   whether there are frames to be had after its error `e`. If there is none: no.
+///     goes_on_after(e)   whether there are frames to be had after its error `e`. If there is none: no. Without a decode_eof() it is
+///                        asked of errc::bytes_remaining, too: there it must say no, else that error comes again and again
 ///
 ///     struct number_codec {
 ///         result<std::optional<std::uint32_t>> decode(bytes_mut& from) {
@@ -62,9 +63,10 @@ namespace eddy::codec {
 ///         }
 ///     };
 ///
-/// A frame that takes no bytes off is answered again, without end. A frame owns what it has: a `std::string_view` of `from` is
-/// written over by the next read. `from.split_to(n).freeze()` shares the bytes without copying them. One codec serves one connection: what it has to know of a
-/// frame that has come in part may be kept in it.
+/// A frame that takes no bytes off is answered again, without end, and so is an error after which it goes on. What decode()
+/// throws comes out of next(), which calls it again with what is left; udp_framed drops the datagram. A frame owns what it has:
+/// a `std::string_view` of `from` is written over by the next read. `from.split_to(n).freeze()` shares the bytes without
+/// copying them. One codec serves one connection: what it has to know of a frame that has come in part may be kept in it.
 /// In place of std::error_code the error may be any type that can be made of one.
 template <class C>
 concept decoder = detail::decoded_by<C>::fits;
