@@ -144,6 +144,7 @@ private:
 /// A stream of the lines of a reader with a buffer, without their ends ("\n" or "\r\n"); the last one may lack it:
 ///     auto lines = io::lines(io::buf_reader(std::ref(peer)), 1024);
 ///     while (auto line = co_await lines.next()) use(co_await try_(std::move(*line)));
+/// To read and to write lines see codec::lines_codec.
 /// Errors: errc::line_too_long for a line of more than `limit` bytes, of which the rest is skipped, and errc::invalid_utf8: the
 /// next line is the next item. An error of the reader is the last item.
 /// Cancel safety: safe: what has come of a line is kept in the stream.
