@@ -377,6 +377,20 @@ TEST(Framed, P099_FramesMayKeepTheBuffer) {
     for (int i = 0; i < 5000; ++i) ASSERT_EQ(all[static_cast<std::size_t>(i)], std::to_string(10'000'000 + i));
 }
 
+/// Goes on after any error, and has no decode_eof().
+struct stubborn_codec : number_codec {
+    static bool goes_on_after(std::error_code) { return true; }
+};
+
+TEST(Framed, P099_ACodecThatAlwaysGoesOnEndsWithHalfAFrame) {
+    codec::framed_read frames(choppy_reader(number(7) + number(666) + number(8) + "ha", chop()), stubborn_codec());
+    EXPECT_EQ(finish(frames.next()).value().value(), 7u);
+    EXPECT_EQ(finish(frames.next()).value().error(), std::errc::bad_message);
+    EXPECT_EQ(finish(frames.next()).value().value(), 8u);
+    EXPECT_EQ(finish(frames.next()).value().error(), errc::bytes_remaining);
+    EXPECT_FALSE(finish(frames.next())) << "a peer that goes in the middle of a frame must not make it turn for ever";
+}
+
 /// An error of one's own, of which the stream and the sink speak.
 struct own_error {
     explicit own_error(std::error_code from) : code(from) {}

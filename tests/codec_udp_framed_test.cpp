@@ -4,9 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -69,6 +73,34 @@ TEST(UdpFramed, S84_PingPong) {
         }
     };
     EXPECT_EQ(within(core, play(std::move(a), std::move(b), at_b)).value(), 5);
+}
+
+/// Numbers of four bytes. Goes on after any error, and has no decode_eof().
+struct stubborn_codec {
+    result<std::optional<std::uint32_t>> decode(bytes_mut& from) {
+        if (from.size() < 4) return std::optional<std::uint32_t>();
+        return std::optional(from.get_u32());
+    }
+    static bool goes_on_after(std::error_code) { return true; }
+};
+
+TEST(UdpFramed, S84_HalfAMessageIsOneErrorAlsoIfTheCodecAlwaysGoesOn) {
+    eddy::core core;
+    udp_socket from = bound(core);
+    udp_socket to = bound(core);
+    const auto peer = to.local_addr().value();
+    const auto talk = [](udp_socket& sender, udp_socket& receiver, socket_addr there) -> eddy::task<std::uint32_t> {
+        codec::udp_framed numbers(std::ref(receiver), stubborn_codec());
+        for (const std::string_view datagram : {"ha", "good"}) {
+            const auto sent = co_await sender.send_to(std::as_bytes(std::span(datagram)), there);
+            EXPECT_EQ(sent.value(), datagram.size());
+        }
+        const auto half = co_await numbers.next();
+        EXPECT_EQ(half.value().error(), errc::bytes_remaining);
+        const auto whole = co_await numbers.next();
+        co_return whole.value().value().message;
+    };
+    EXPECT_EQ(within(core, talk(from, to, peer)), 0x676f6f64u);
 }
 
 TEST(UdpFramed, S84_ACodecErrorIsAnItemAndTheSocketGoesOn) {

@@ -12,8 +12,6 @@
 struct half_a_codec {
 #ifdef EDDY_CONTROL
     eddy::result<std::optional<std::string>> decode(eddy::bytes_mut& from);
-#else
-    std::optional<std::string> decode(eddy::bytes_mut& from);
 #endif
     eddy::result<void> encode(const std::string& text, eddy::bytes_mut& into);
 };

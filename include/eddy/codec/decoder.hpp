@@ -49,8 +49,8 @@ namespace eddy::codec {
 ///                        nothing while it is not complete: it is called again when more bytes have come
 ///     decode_eof(from)   the same when no more will come, until it answers nothing. If there is none: what decode() does, and
 ///                        errc::bytes_remaining if bytes are left.
-///     goes_on_after(e)   whether there are frames to be had after its error `e`. If there is none: no. Without a decode_eof() it is
-///                        asked of errc::bytes_remaining, too: there it must say no, else that error comes again and again
+///     goes_on_after(e)   whether there are frames to be had after its error `e`. If there is none: no. Without a decode_eof(), an
+///                        error at the end that took no bytes off is the last one: it would come again and again
 ///
 ///     struct number_codec {
 ///         result<std::optional<std::uint32_t>> decode(bytes_mut& from) {
@@ -76,8 +76,11 @@ concept decoder = detail::decoded_by<C>::fits;
 namespace eddy::detail {
 
 template <class C>
+concept has_decode_eof = requires(C& codec, bytes_mut& from) { codec.decode_eof(from); };
+
+template <class C>
 typename decoder_answer<C>::type decode_eof(C& codec, bytes_mut& from) {
-    if constexpr (requires { codec.decode_eof(from); }) {
+    if constexpr (has_decode_eof<C>) {
         return codec.decode_eof(from);
     } else {
         auto frame = codec.decode(from);
@@ -131,10 +134,35 @@ bool goes_on_after(C& codec, const E& error) {
     }
 }
 
+/// The same at the end of the bytes, of which `size_before` were there when the codec was asked, and `size_now` are left.
+template <class C, class E>
+bool goes_on_at_end(C& codec, const E& error, std::size_t size_before, std::size_t size_now) {
+    return (has_decode_eof<C> || size_now < size_before) && detail::goes_on_after(codec, error);
+}
+
+/// Whether a member of this name is there, of whatever kind.
+template <class C>
+concept names_decode_eof = requires { &C::decode_eof; };
+template <class C>
+concept names_goes_on_after = requires { &C::goes_on_after; };
+
 template <class C>
 constexpr bool check_decoder() {
+    constexpr bool decodes = !std::is_void_v<typename decoder_answer<C>::type>;
     constexpr bool fits = codec::decoder<C>;
-    static_assert(fits, "eddy: this codec decodes nothing: it needs result<std::optional<T>> decode(bytes_mut&)");
+    static_assert(fits || decodes,
+                  "eddy: this codec decodes nothing: it needs result<std::optional<T>> decode(bytes_mut&)");
+    static_assert(fits || !decodes,
+                  "eddy: this codec's decode() must return result<std::optional<T>>, or a std::expected of that whose "
+                  "error can be made of a std::error_code");
+    if constexpr (fits) {
+        static_assert(!names_decode_eof<C> || has_decode_eof<C>,
+                      "eddy: this codec's decode_eof cannot be called: it must take a bytes_mut&, as decode does");
+        using error = typename decoded_by<C>::error_type;
+        static_assert(
+            !names_goes_on_after<C> || requires(C& codec, const error& e) { codec.goes_on_after(e); },
+            "eddy: this codec's goes_on_after cannot be called: it must take the error of decode()");
+    }
     return fits;
 }
 

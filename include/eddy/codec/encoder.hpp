@@ -46,7 +46,12 @@ namespace eddy::detail {
 template <class C, class T>
 constexpr bool check_encoder() {
     constexpr bool fits = codec::encoder<C, T>;
-    static_assert(fits, "eddy: this codec does not encode that: it needs result<void> encode(T, bytes_mut&)");
+    constexpr bool encodes = requires(C& c, T&& frame, bytes_mut& into) { c.encode(std::forward<T>(frame), into); };
+    static_assert(fits || encodes,
+                  "eddy: this codec does not encode that: it needs result<void> encode(T, bytes_mut&)");
+    static_assert(fits || !encodes,
+                  "eddy: this codec's encode() must return result<void>, or a std::expected<void, E> with the error "
+                  "of its decode(), or its error_type; and that can be made of a std::error_code");
     return fits;
 }
 

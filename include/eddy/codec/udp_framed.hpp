@@ -19,6 +19,7 @@
 #include <eddy/detail/toll.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
+#include <eddy/io/lent.hpp>
 #include <eddy/net/udp_socket.hpp>
 #include <eddy/sink.hpp>
 #include <eddy/stream/next.hpp>
@@ -78,7 +79,8 @@ public:
     using error_type = detail::codec_error_t<C>;
     using outcome = std::expected<void, error_type>;
 
-    explicit udp_framed(Socket socket, C with) : socket_(std::move(socket)), codec_(std::move(with)) {}
+    explicit udp_framed(detail::given_io<Socket> socket, C with)
+        : socket_(std::move(socket).take()), codec_(std::move(with)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         if constexpr (fits) {
@@ -139,9 +141,10 @@ private:
             detail::toll cost(cx);
             if (!is_decoding_ && !poll_datagram(cx)) return not_ready;
             if (error_) return next_error();
+            const std::size_t size_before = in_.size();
             auto next = decode();
             if (!next) {
-                if (!detail::goes_on_after(codec_, next.error())) drop_datagram();
+                if (!detail::goes_on_at_end(codec_, next.error(), size_before, in_.size())) drop_datagram();
                 return std::optional<item_type>(std::in_place, std::unexpect, std::move(next).error());
             }
             if (*next) {

@@ -40,9 +40,11 @@ public:
         if (std::exchange(ends_now_, false)) return std::nullopt;
         for (;;) {
             if (may_have_frame_ && !reads_first_) {
+                const std::size_t size_before = buffer_.size();
                 auto frame = at_end_ ? frame_finder::find_eof(decoder, buffer_) : frame_finder::find(decoder, buffer_);
                 if (!frame) [[unlikely]] {
-                    ends_now_ = !detail::goes_on_after(decoder, frame.error());
+                    ends_now_ = !(at_end_ ? detail::goes_on_at_end(decoder, frame.error(), size_before, buffer_.size())
+                                          : detail::goes_on_after(decoder, frame.error()));
                     // What is half here may have got its other half, if it is asked again.
                     reads_first_ = ends_now_ && at_end_;
                     return std::optional<item>(std::in_place, std::unexpect, std::move(frame).error());

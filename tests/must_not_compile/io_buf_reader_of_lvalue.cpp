@@ -1,0 +1,20 @@
+// A reader that cannot be copied is moved into its buffer, or lent.
+//
+// expect-error: static assertion failed
+// expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to lend it
+// only-error
+#include <eddy/io.hpp>
+#include <eddy/task.hpp>
+
+#include <functional>
+#include <string>
+
+eddy::task<eddy::result<std::string>> use(eddy::io::duplex_stream& peer) {
+#ifdef EDDY_CONTROL
+    eddy::io::buf_reader buffered(std::ref(peer));
+#else
+    eddy::io::buf_reader buffered(peer);
+#endif
+    auto text = eddy::io::read_to_string(buffered);
+    co_return co_await text;
+}
