@@ -70,48 +70,16 @@
 #include <eddy/codec.hpp>  // framed, udp_framed, lines_codec, length_delimited_codec, ...
 
 // Network
-#include <eddy/net/halves.hpp>    // split, into_split, reunite
-#include <eddy/net/listener.hpp>  // the concept
-#include <eddy/net/lookup_host.hpp>
-#include <eddy/net/pipe.hpp>
-#include <eddy/net/serve.hpp>
-#include <eddy/net/socket_addr.hpp>
-#include <eddy/net/tcp_listener.hpp>
-#include <eddy/net/tcp_socket.hpp>
-#include <eddy/net/tcp_stream.hpp>
-#include <eddy/net/to_socket_addrs.hpp>  // what they take: addresses, text, names
-#include <eddy/net/udp_socket.hpp>
-#include <eddy/net/unix_addr.hpp>
-#include <eddy/net/unix_datagram.hpp>
-#include <eddy/net/unix_listener.hpp>
-#include <eddy/net/unix_stream.hpp>
+#include <eddy/net.hpp>  // addresses, TCP, UDP, Unix sockets, pipes, serve
 
 // Signals
 #include <eddy/signal.hpp>  // ctrl_c, stream
 
 // Time
-#include <eddy/time/clock.hpp>
-#include <eddy/time/delay_queue.hpp>
-#include <eddy/time/interval.hpp>
-#include <eddy/time/sleep.hpp>
-#include <eddy/time/timeout.hpp>
+#include <eddy/time.hpp>  // clock, sleep, timeout, interval, delay_queue
 
 // Synchronisation
-#include <eddy/sync/barrier.hpp>
-#include <eddy/sync/broadcast.hpp>
-#include <eddy/sync/cancellation_token.hpp>
-#include <eddy/sync/mpsc.hpp>   // many senders, one receiver; bounded or not
-#include <eddy/sync/mutex.hpp>  // mutex<T>: stays locked across a co_await
-#include <eddy/sync/notify.hpp>
-#include <eddy/sync/once_cell.hpp>
-#include <eddy/sync/oneshot.hpp>
-#include <eddy/sync/poll_semaphore.hpp>  // for poll functions written by hand
-#include <eddy/sync/poll_sender.hpp>
-#include <eddy/sync/rwlock.hpp>
-#include <eddy/sync/semaphore.hpp>
-#include <eddy/sync/set_once.hpp>
-#include <eddy/sync/task_tracker.hpp>
-#include <eddy/sync/watch.hpp>
+#include <eddy/sync.hpp>  // channels, locks, notify, cancellation_token, ...
 
 // Under the hood
 #include <eddy/io/async_fd.hpp>

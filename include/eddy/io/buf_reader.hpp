@@ -37,9 +37,9 @@ class buf_reader : public detail::forwards_write<buf_reader<R>> {
 public:
     using inner_type = R;
 
-    explicit buf_reader(R inner, std::size_t capacity = default_buffer,
+    explicit buf_reader(detail::given_io<R> inner, std::size_t capacity = default_buffer,
                         std::source_location where = std::source_location::current())
-        : inner_(std::move(inner)), capacity_(capacity) {
+        : inner_(std::move(inner).take()), capacity_(capacity) {
         detail::check_reader<R>();
         if (capacity == 0) throw misuse("a buf_reader needs a buffer of at least one byte", where);
     }
@@ -116,6 +116,8 @@ private:
     bool is_seeking_ = false;          // a seek was begun, and has not yet said how it ends
 };
 
+template <class R>
+buf_reader(R, std::size_t = 0, std::source_location = {}) -> buf_reader<R>;
 template <class R>
 buf_reader(std::reference_wrapper<R>) -> buf_reader<lent<R>>;
 template <class R>

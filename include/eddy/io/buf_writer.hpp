@@ -31,9 +31,9 @@ class buf_writer : public detail::forwards_read<buf_writer<W>>, public detail::f
 public:
     using inner_type = W;
 
-    explicit buf_writer(W inner, std::size_t capacity = default_buffer,
+    explicit buf_writer(detail::given_io<W> inner, std::size_t capacity = default_buffer,
                         std::source_location where = std::source_location::current())
-        : inner_(std::move(inner)), capacity_(capacity) {
+        : inner_(std::move(inner).take()), capacity_(capacity) {
         detail::check_writer<W>();
         if (capacity == 0) throw misuse("a buf_writer needs a buffer of at least one byte", where);
     }
@@ -114,6 +114,8 @@ private:
 };
 
 template <class W>
+buf_writer(W, std::size_t = 0, std::source_location = {}) -> buf_writer<W>;
+template <class W>
 buf_writer(std::reference_wrapper<W>) -> buf_writer<lent<W>>;
 template <class W>
 buf_writer(std::reference_wrapper<W>, std::size_t) -> buf_writer<lent<W>>;
@@ -122,12 +124,15 @@ buf_writer(std::reference_wrapper<W>, std::size_t) -> buf_writer<lent<W>>;
 template <class S>
 class buf_stream : public buf_reader<buf_writer<S>> {
 public:
-    explicit buf_stream(S inner, std::size_t read_capacity = default_buffer,
+    explicit buf_stream(detail::given_io<S> inner, std::size_t read_capacity = default_buffer,
                         std::size_t write_capacity = default_buffer,
                         std::source_location where = std::source_location::current())
-        : buf_reader<buf_writer<S>>(buf_writer<S>(std::move(inner), write_capacity, where), read_capacity, where) {}
+        : buf_reader<buf_writer<S>>(buf_writer<S>(std::move(inner).take(), write_capacity, where), read_capacity,
+                                    where) {}
 };
 
+template <class S>
+buf_stream(S, std::size_t = 0, std::size_t = 0, std::source_location = {}) -> buf_stream<S>;
 template <class S>
 buf_stream(std::reference_wrapper<S>) -> buf_stream<lent<S>>;
 template <class S>

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The door to the network: addresses, TCP, UDP and Unix sockets, pipes, and serve().
+
+#include <eddy/net/halves.hpp>    // split, into_split, reunite
+#include <eddy/net/listener.hpp>  // the concept
+#include <eddy/net/lookup_host.hpp>
+#include <eddy/net/pipe.hpp>
+#include <eddy/net/serve.hpp>
+#include <eddy/net/socket_addr.hpp>
+#include <eddy/net/tcp_listener.hpp>
+#include <eddy/net/tcp_socket.hpp>
+#include <eddy/net/tcp_stream.hpp>
+#include <eddy/net/to_socket_addrs.hpp>  // what they take: addresses, text, names
+#include <eddy/net/udp_socket.hpp>
+#include <eddy/net/unix_addr.hpp>
+#include <eddy/net/unix_datagram.hpp>
+#include <eddy/net/unix_listener.hpp>
+#include <eddy/net/unix_stream.hpp>

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+// The door to time.
+
+#include <eddy/time/clock.hpp>
+#include <eddy/time/delay_queue.hpp>
+#include <eddy/time/interval.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/time/timeout.hpp>
