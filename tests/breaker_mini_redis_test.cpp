@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+// What breaks mini_redis: numbers at their limits, messages that do not fit, and clients that leave a channel.
+#include <gtest/gtest.h>
+
+#include <sys/socket.h>
+
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <eddy/prelude.hpp>
+
+#include <support/net.hpp>
+#include <support/redis_server.hpp>
+
+#include "mini_redis/server.hpp"
+#include "mini_redis/split_words.hpp"
+
+namespace {
+
+using eddy::task;
+using eddy::sync::cancellation_token;
+using support::expect_answer;
+using support::raw_socket;
+using support::redis_server;
+using support::within;
+
+// ---- Commands ----
+
+TEST(BreakerMiniRedis, ARangeOfAnyNumbersIsWithinTheList) {
+    redis_server server;
+    const auto one = server.connect();
+    expect_answer(one, "RPUSH l a b c\r\n", ":3\r\n");
+    for (const std::string_view list : {"l", "none"}) {
+        for (const std::string_view first : {"9223372036854775807", "9223372036854775806", "100", "3"}) {
+            for (const std::string_view last : {"-9223372036854775808", "-9223372036854775807", "-100", "-4"}) {
+                expect_answer(
+                    one,
+                    "LRANGE " + std::string(list) + " " + std::string(first) + " " + std::string(last) + "\r\nPING\r\n",
+                    "*0\r\n+PONG\r\n");
+            }
+        }
+    }
+    expect_answer(one, "LRANGE l -9223372036854775808 9223372036854775807\r\n",
+                  "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
+    EXPECT_EQ(server.end().code, 0);
+}
+
+}  // namespace
