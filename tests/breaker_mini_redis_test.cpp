@@ -49,4 +49,15 @@ TEST(BreakerMiniRedis, ARangeOfAnyNumbersIsWithinTheList) {
     EXPECT_EQ(server.end().code, 0);
 }
 
+TEST(BreakerMiniRedis, OfALifetimeThatIsGivenTwiceTheLastHolds) {
+    redis_server server;
+    const auto one = server.connect();
+    expect_answer(one, "SET k 1 EX 100 ex 200\r\nTTL k\r\n", "+OK\r\n:200\r\n");
+    expect_answer(one, "SET k 1 PX 1 NX PX 300000\r\nSET k 1 PX 1 XX PX 300000\r\nTTL k\r\n", "$-1\r\n+OK\r\n:300\r\n");
+    expect_answer(one, "SET k 1 EX 1 PX 1\r\nSET k 1 PX 1 EX 1\r\nSET k 1 EX 1 EX\r\n",
+                  "-ERR syntax error\r\n-ERR syntax error\r\n-ERR syntax error\r\n");
+    expect_answer(one, "SET k 1 EX x EX 0\r\nSET k 1 EX 0 EX x\r\n",
+                  "-ERR invalid expire time in 'set' command\r\n-ERR value is not an integer or out of range\r\n");
+}
+
 }  // namespace
