@@ -60,4 +60,10 @@ TEST(BreakerMiniRedis, OfALifetimeThatIsGivenTwiceTheLastHolds) {
                   "-ERR invalid expire time in 'set' command\r\n-ERR value is not an integer or out of range\r\n");
 }
 
+TEST(BreakerMiniRedis, AWordThatIsNotQuotedMayHaveRareBlanksInIt) {
+    using words = std::vector<std::string>;
+    EXPECT_EQ(mini_redis::split_words("a\vb c\f"), (words{"a\vb", "c\f"}));
+    EXPECT_EQ(mini_redis::split_words("\v\fa \"b\"\vc"), (words{"a", "b", "c"}));
+}
+
 }  // namespace
