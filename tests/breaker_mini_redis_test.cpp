@@ -66,4 +66,17 @@ TEST(BreakerMiniRedis, AWordThatIsNotQuotedMayHaveRareBlanksInIt) {
     EXPECT_EQ(mini_redis::split_words("\v\fa \"b\"\vc"), (words{"a", "b", "c"}));
 }
 
+// ---- Messages ----
+
+const std::string has_subscribed = "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n";
+
+TEST(BreakerMiniRedis, ASubscriberThatCannotGetAMessageIsDisconnectedThoughItWaits) {
+    redis_server server({"--subscriber-limit", "1000"});
+    const auto subscriber = server.connect();
+    expect_answer(subscriber, "SUBSCRIBE news\r\n", has_subscribed);
+    const auto publisher = server.connect();
+    expect_answer(publisher, "PUBLISH news " + std::string(1000, 'x') + "\r\n", ":0\r\n");
+    EXPECT_EQ(subscriber.receive(1), "") << "the end, and no wait for a message that it will never get";
+}
+
 }  // namespace

@@ -96,8 +96,9 @@ eddy::task<void> serve_client(server_state& server, eddy::net::tcp_stream stream
             const auto event = co_await eddy::select(std::ref(told), stream.read(client.room()));
             if (event.index() == 0 || !client.received(std::get<1>(event))) co_return;
         } else {
-            const auto event = co_await eddy::select(std::ref(told), stream.read(client.room()), mail->posted());
-            if (event.index() == 0 || (event.index() == 1 && !client.received(std::get<1>(event)))) co_return;
+            const auto event =
+                co_await eddy::select(std::ref(told), mail->overflowed(), stream.read(client.room()), mail->posted());
+            if (event.index() < 2 || (event.index() == 2 && !client.received(std::get<2>(event)))) co_return;
         }
         do {
             client.execute_some();
