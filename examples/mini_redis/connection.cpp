@@ -46,9 +46,11 @@ public:
 
     /// Executes requests until none is left, or the answers are many: then it is to be called again.
     void execute_some() {
-        has_more_ = true;
-        while (out_.size() < flush_size && has_more_ && !client_.wants_end) has_more_ = execute_next();
+        // What was published is said first: an answer may be that the client has left the channel.
         if (client_.subscribed) client_.subscribed->mail().take(out_);
+        do {
+            has_more_ = execute_next();
+        } while (has_more_ && out_.size() < flush_size && !client_.wants_end);
     }
     [[nodiscard]] bool has_more() const noexcept { return has_more_ && !client_.wants_end; }
 
