@@ -377,6 +377,23 @@ TEST(BreakerAnyDelimiterCodec, FramesOfAnyKindAreAsAModelSays) {
     }
 }
 
+TEST(BreakerLinesCodec, ALineIsTooLongAsSoonAsThatIsKnown) {
+    for (const std::string_view end : {"", "\n", "\r\n"}) {
+        codec::lines_codec lines(3);
+        auto buffer = bytes_mut::copy_of("abcd");
+        const auto early = lines.decode(buffer);
+        ASSERT_FALSE(early) << "without waiting for a further byte";
+        EXPECT_EQ(early.error(), eddy::errc::line_too_long);
+        buffer.put(end);
+        EXPECT_FALSE(lines.decode(buffer).value());
+    }
+    codec::lines_codec lines(3);
+    auto buffer = bytes_mut::copy_of("abc\r");
+    EXPECT_FALSE(lines.decode(buffer).value()) << "half an end does not count";
+    buffer.put("\n");
+    EXPECT_EQ(lines.decode(buffer).value(), "abc");
+}
+
 // ---- Writers that fail now and then ----
 
 /// Takes a few bytes, or waits, or fails, as the dice say.
