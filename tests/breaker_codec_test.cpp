@@ -462,4 +462,29 @@ TEST(BreakerFramedWrite, NoByteIsLostOrDoubledWhicheverStepFails) {
     }
 }
 
+// ---- Datagrams ----
+
+TEST(BreakerUdpFramed, WhatOneDatagramLeavesHalfIsNothingToTheNext) {
+    eddy::core core;
+    const eddy::net::socket_addr any(eddy::net::ip_addr::v4_loopback(), 0);
+    auto receiver = eddy::net::udp_socket::bind(any, core.handle()).value();
+    auto sender = eddy::net::udp_socket::bind(any, core.handle()).value();
+    const auto to = receiver.local_addr().value();
+    codec::udp_framed lines(std::move(receiver), codec::lines_codec(5));
+    const auto talk = [&]() -> eddy::task<texts> {
+        texts got;
+        for (const std::string_view text : {"one\r", "\ntwo\r", "\r", "\nthree", "much too long", "\nfour\n"}) {
+            const auto sent = co_await sender.send_to(support::bytes_of(text), to);
+            EXPECT_TRUE(sent);
+        }
+        while (got.empty() || got.back() != "four") {
+            auto item = co_await lines.next();
+            got.push_back(*item ? (*item)->message : shown_error((*item).error()));
+        }
+        co_return got;
+    };
+    EXPECT_EQ(within(core, talk()),
+              (texts{"one", "", "two", "", "three", shown_error(eddy::errc::line_too_long), "", "four"}));
+}
+
 }  // namespace

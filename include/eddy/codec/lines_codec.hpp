@@ -72,6 +72,10 @@ private:
         return checked(from, **end, **end + 1);
     }
     result<std::optional<found_line>> find_eof(bytes_mut& from);
+    void begin_anew() noexcept {
+        search_ = {};
+        half_ended_ = false;
+    }
 
     /// The line of `size` bytes at the front, with what it ends with.
     [[nodiscard, gnu::always_inline]] result<std::optional<found_line>> checked(bytes_mut& from, std::size_t size,
