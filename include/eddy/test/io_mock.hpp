@@ -85,6 +85,8 @@ public:
 
 private:
     Self& add_bytes(mock_step_kind kind, std::string_view bytes) {
+        // A read or write of nothing would be the end, or a writer that takes no more.
+        if (bytes.empty()) return static_cast<Self&>(*this);
         mock_step step(kind);
         step.bytes = bytes;
         return add(std::move(step));
