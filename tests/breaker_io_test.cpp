@@ -24,6 +24,7 @@
 #include <eddy/io.hpp>
 #include <eddy/prelude.hpp>
 #include <eddy/test/by_hand.hpp>
+#include <eddy/test/io_mock.hpp>
 
 #include "support/choppy_io.hpp"
 #include "support/net.hpp"
@@ -230,6 +231,17 @@ TEST(BreakerSockets, AssigningADescriptorToItselfKeepsItsRegistration) {
         co_return guard.has_value();
     };
     EXPECT_TRUE(within(core, work()));
+}
+
+// ---- Scripts ----
+
+TEST(BreakerIoMock, AStepWithoutBytesIsNone) {
+    auto [peer, script] = eddy::test::io_builder().read("").read("in").write("").write("out").build_with_handle();
+    script.read("").read("more").write("").write("end");
+    static_cast<void>(eddy::test::io_mock_handle(std::move(script)));
+    EXPECT_TRUE(finish(io::write_all(peer, "outend")));
+    EXPECT_EQ(finish(io::read_to_string(peer)), "inmore");
+    peer.assert_done();
 }
 
 // ---- Serving ----

@@ -44,9 +44,7 @@ bool fits(const command& what, std::size_t words) noexcept {
     return what.arity >= 0 ? count == what.arity : count >= -what.arity;
 }
 
-std::string_view up_to_nul(std::string_view text) noexcept { return text.substr(0, text.find('\0')); }
-
-/// As Redis, which shows the beginning, and reads its words as C does.
+/// As Redis, which shows the beginning.
 void say_unknown(call& request) {
     constexpr std::size_t most = 128;
     std::string text = "ERR unknown command '";
@@ -91,6 +89,8 @@ void execute(call& request) {
     if (const std::string text = refusal(request, *found); !text.empty()) return request.out.error(text);
     if (const outcome ended = found->run(request); !ended) request.out.error(text_of(ended.error()));
 }
+
+std::string_view up_to_nul(std::string_view text) noexcept { return text.substr(0, text.find('\0')); }
 
 bool is_word(std::string_view text, std::string_view lower) noexcept {
     return std::ranges::equal(text, lower, {}, to_lower);

@@ -62,6 +62,9 @@ void for_each_command(F f) {
 /// Answers a request, whatever is in it.
 void execute(call& request);
 
+/// What Redis shows of a word in an error: it reads words as C does.
+[[nodiscard]] std::string_view up_to_nul(std::string_view text) noexcept;
+
 /// Whether `text` is `lower` in any case. `lower` is ASCII.
 [[nodiscard]] bool is_word(std::string_view text, std::string_view lower) noexcept;
 

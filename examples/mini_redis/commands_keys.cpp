@@ -46,7 +46,7 @@ std::optional<expire_conditions> read_conditions(call& request) {
                            : is_word(word, "lt") ? &read.is_earlier
                                                  : nullptr;
         if (flag == nullptr) {
-            request.out.error("ERR Unsupported option " + std::string(word));
+            request.out.error("ERR Unsupported option " + std::string(up_to_nul(word)));
             return std::nullopt;
         }
         *flag = true;

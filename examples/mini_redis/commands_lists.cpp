@@ -71,9 +71,10 @@ outcome lrange(call& request) {
     const auto found = request.keys().find_as<list>(request.word(1));
     if (!found) return std::unexpected(found.error());
     const auto size = *found == nullptr ? 0 : static_cast<std::int64_t>((*found)->size());
-    const auto begin = std::max<std::int64_t>(0, *first < 0 ? *first + size : *first);
-    const auto end = std::min(size, (*last < 0 ? *last + size : std::min(*last, size)) + 1);
-    request.out.array(static_cast<std::size_t>(std::max<std::int64_t>(0, end - begin)));
+    // Both lie within the list before anything is done with them: they may be as large as numbers are.
+    const auto begin = std::clamp<std::int64_t>(*first < 0 ? *first + size : *first, 0, size);
+    const auto end = std::clamp<std::int64_t>(*last < 0 ? *last + size + 1 : std::min(*last, size) + 1, begin, size);
+    request.out.array(static_cast<std::size_t>(end - begin));
     for (auto i = begin; i < end; ++i) request.out.bulk((**found)[static_cast<std::size_t>(i)]);
     return {};
 }

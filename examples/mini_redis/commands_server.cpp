@@ -99,7 +99,8 @@ void describe(reply_writer& out, const command& what) {
 }
 
 outcome say_subcommand_unknown(call& request, std::string_view of) {
-    request.out.error(fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", request.word(1).substr(0, 128), of));
+    request.out.error(
+        fmt::format("ERR unknown subcommand '{}'. Try {} HELP.", up_to_nul(request.word(1)).substr(0, 128), of));
     return {};
 }
 

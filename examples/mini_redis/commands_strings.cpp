@@ -39,12 +39,14 @@ std::optional<set_options> read_set_options(std::span<const std::string_view> wo
     set_options read;
     for (std::size_t i = 3; i < words.size(); ++i) {
         const bool is_ex = is_word(words[i], "ex");
+        const auto unit = is_ex ? time_unit::seconds : time_unit::milliseconds;
+        const bool fits = !read.lifetime || read.unit == unit;  // the same one again: the last one holds
         if (is_word(words[i], "nx") && !read.must_be_there) {
             read.must_be_new = true;
         } else if (is_word(words[i], "xx") && !read.must_be_new) {
             read.must_be_there = true;
-        } else if ((is_ex || is_word(words[i], "px")) && !read.lifetime && i + 1 < words.size()) {
-            read.unit = is_ex ? time_unit::seconds : time_unit::milliseconds;
+        } else if ((is_ex || is_word(words[i], "px")) && fits && i + 1 < words.size()) {
+            read.unit = unit;
             read.lifetime = words[++i];
         } else {
             return std::nullopt;

@@ -46,9 +46,11 @@ public:
 
     /// Executes requests until none is left, or the answers are many: then it is to be called again.
     void execute_some() {
-        has_more_ = true;
-        while (out_.size() < flush_size && has_more_ && !client_.wants_end) has_more_ = execute_next();
+        // What was published is said first: an answer may be that the client has left the channel.
         if (client_.subscribed) client_.subscribed->mail().take(out_);
+        do {
+            has_more_ = execute_next();
+        } while (has_more_ && out_.size() < flush_size && !client_.wants_end);
     }
     [[nodiscard]] bool has_more() const noexcept { return has_more_ && !client_.wants_end; }
 
@@ -96,8 +98,9 @@ eddy::task<void> serve_client(server_state& server, eddy::net::tcp_stream stream
             const auto event = co_await eddy::select(std::ref(told), stream.read(client.room()));
             if (event.index() == 0 || !client.received(std::get<1>(event))) co_return;
         } else {
-            const auto event = co_await eddy::select(std::ref(told), stream.read(client.room()), mail->posted());
-            if (event.index() == 0 || (event.index() == 1 && !client.received(std::get<1>(event)))) co_return;
+            const auto event =
+                co_await eddy::select(std::ref(told), mail->overflowed(), stream.read(client.room()), mail->posted());
+            if (event.index() < 2 || (event.index() == 2 && !client.received(std::get<2>(event)))) co_return;
         }
         do {
             client.execute_some();

@@ -10,6 +10,8 @@ namespace {
 constexpr std::string_view blanks = " \n\r\t\v\f";
 
 bool is_blank(char c) noexcept { return blanks.find(c) != blanks.npos; }
+/// Fewer than the blanks that are skipped before a word, or may follow a quote: so does Redis.
+bool ends_word(char c) noexcept { return is_blank(c) && c != '\v' && c != '\f'; }
 
 /// Reads one word after the other off the front of a line.
 class word_reader {
@@ -24,7 +26,7 @@ public:
 
     /// False if its quotes are unbalanced.
     bool read(std::string& word) {
-        while (!rest_.empty() && !is_blank(rest_.front())) {
+        while (!rest_.empty() && !ends_word(rest_.front())) {
             const char first = take();
             if (first != '"' && first != '\'') {
                 word += first;

@@ -19,6 +19,12 @@ void lines_codec::drop_other_half(bytes_mut& from) {
     if (from.text().starts_with('\n')) from.advance(1);
 }
 
+auto lines_codec::unfinished(bytes_mut& from) -> result<std::optional<found_line>> {
+    // The search leaves room for a "\r", which does not count.
+    if (from.size() > max_length_ && !from.text().ends_with('\r')) return std::unexpected(search_.drop(from));
+    return std::optional<found_line>();
+}
+
 auto lines_codec::refused(bytes_mut& from, std::size_t with_end, errc why) -> result<std::optional<found_line>> {
     from.advance(with_end);
     return std::unexpected(make_error_code(why));

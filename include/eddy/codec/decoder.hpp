@@ -92,11 +92,11 @@ typename decoder_answer<C>::type decode_eof(C& codec, bytes_mut& from) {
 
 /// Whether a decoder, of this very type, has find() and find_eof(): they answer as decode() and decode_eof() do, but in place of the frame
 /// something that converts to it, once, and takes it off the buffer then. So the frame is made where it is wanted, and not
-/// moved there.
+/// moved there. And begin_anew(), which forgets what it has of a frame that has come in part.
 template <class C>
 inline constexpr bool finds_frames = false;
 
-/// The next frame, or what converts to it. Through this a decoder's find() may be private.
+/// The next frame, or what converts to it. Through this a decoder's functions may be private.
 struct frame_finder {
     template <class C>
     [[gnu::always_inline]] static auto find(C& codec, bytes_mut& from) {
@@ -113,6 +113,11 @@ struct frame_finder {
         } else {
             return detail::decode_eof(codec, from);
         }
+    }
+    /// What has come before has nothing to do with what comes next.
+    template <class C>
+    static void begin_anew(C& codec) noexcept {
+        if constexpr (finds_frames<C>) codec.begin_anew();
     }
 };
 

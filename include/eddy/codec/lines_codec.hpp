@@ -68,10 +68,14 @@ private:
         const auto end = search_.next(from, with_return(max_length_), find_newline);
         if (!end) [[unlikely]]
             return answer(std::unexpect, end.error());
-        if (!*end) return answer(std::in_place);
+        if (!*end) return unfinished(from);
         return checked(from, **end, **end + 1);
     }
     result<std::optional<found_line>> find_eof(bytes_mut& from);
+    void begin_anew() noexcept {
+        search_ = {};
+        half_ended_ = false;
+    }
 
     /// The line of `size` bytes at the front, with what it ends with.
     [[nodiscard, gnu::always_inline]] result<std::optional<found_line>> checked(bytes_mut& from, std::size_t size,
@@ -85,6 +89,8 @@ private:
             return refused(from, with_end, errc::invalid_utf8);
         return answer(std::in_place, std::in_place, from, line.size(), with_end);
     }
+    /// Nothing yet, unless what has come is too long already.
+    result<std::optional<found_line>> unfinished(bytes_mut& from);
     static result<std::optional<found_line>> refused(bytes_mut& from, std::size_t with_end, errc why);
 
     /// Where the first "\n" is, or the size.

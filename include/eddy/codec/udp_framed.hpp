@@ -185,6 +185,7 @@ private:
     }
     void drop_datagram() noexcept {
         in_.clear();
+        detail::frame_finder::begin_anew(codec_);
         is_decoding_ = false;
     }
     static outcome failure(std::error_code error) { return outcome(std::unexpect, error_type(error)); }

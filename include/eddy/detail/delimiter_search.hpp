@@ -36,6 +36,14 @@ public:
         }
     }
 
+    /// Drops what has come of a frame, and what will come of it: it is too long.
+    [[nodiscard]] std::error_code drop(bytes_mut& from) noexcept {
+        from.clear();
+        searched_ = 0;
+        is_dropping_ = true;
+        return make_error_code(errc::line_too_long);
+    }
+
     /// At the end of the bytes: drops what belongs to a frame that was too long.
     void end(bytes_mut& from) noexcept {
         searched_ = 0;

@@ -31,12 +31,17 @@ Out with_error(E&& error) {
 
 /// The value of an expected, to be moved from; std::monostate for void.
 template <class X>
-decltype(auto) value_of(X&& x) {
-    if constexpr (std::is_void_v<typename std::remove_cvref_t<X>::value_type>) {
+decltype(auto) value_of(X& x) {
+    if constexpr (std::is_void_v<typename X::value_type>) {
         return std::monostate();
     } else {
         return *std::move(x);
     }
+}
+template <class X>
+    requires(!std::is_lvalue_reference_v<X>)
+decltype(auto) value_of(X&& x) {
+    return value_of(x);
 }
 
 /// A plain value becomes the value; of an expected, value and error are taken over.

@@ -67,9 +67,9 @@ template <class Self>
 class mock_script {
 public:
     /// Bytes that come from the other side, in one or several reads. A literal with a NUL in it needs its size: "\0\1"sv.
-    /// No bytes are the end of what is read, in the middle of the script, too.
+    /// No bytes are no step.
     Self& read(std::string_view bytes) { return add_bytes(mock_step_kind::read, bytes); }
-    /// Bytes that must be written next. No bytes are a writer that takes none: errc::write_zero.
+    /// Bytes that must be written next. No bytes are no step.
     Self& write(std::string_view bytes) { return add_bytes(mock_step_kind::write, bytes); }
     /// Nothing is read or written for so long: with a paused clock that takes no time.
     template <class Rep, class Period>
@@ -86,6 +86,8 @@ public:
 
 private:
     Self& add_bytes(mock_step_kind kind, std::string_view bytes) {
+        // A read or write of nothing would be the end, or a writer that takes no more.
+        if (bytes.empty()) return static_cast<Self&>(*this);
         mock_step step(kind);
         step.bytes = bytes;
         return add(std::move(step));
