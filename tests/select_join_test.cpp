@@ -55,6 +55,58 @@ TEST(Join, OutputIsAStructThatBindsByItsMembers) {
     EXPECT_EQ(eddy::wait(work()), "x1");
 }
 
+/// Something that is held, and counted while it is.
+class held {
+public:
+    explicit held(int& count) : count_(&count) { ++count; }
+    held(held&& other) noexcept : count_(std::exchange(other.count_, nullptr)) {}
+    held& operator=(held&&) = delete;
+    ~held() {
+        if (count_ != nullptr) --*count_;
+    }
+
+private:
+    int* count_;
+};
+
+/// Can be moved so often.
+class tired {
+public:
+    explicit tired(int moves) : left_(moves) {}
+    tired(tired&& other) : left_(other.left_ - 1) {
+        if (left_ < 0) throw std::runtime_error("one move too many");
+    }
+
+private:
+    int left_;
+};
+
+template <class Join>
+void keeps_nothing_when_a_move_throws(Join join) {
+    int count = 0;
+    int threw = 0;
+    const auto hold = [](int& counted) -> task<result<held>> { co_return held(counted); };
+    const auto tire = [](int moves) -> task<result<tired>> { co_return result<tired>(std::in_place, moves); };
+    for (int moves = 0;; ++moves, ++threw) {
+        ASSERT_LT(moves, 100);
+        auto all = join(hold(count), tire(moves), hold(count));
+        const eddy::waker nobody;
+        eddy::context cx(nobody);
+        try {
+            ASSERT_TRUE(all.poll(cx).is_ready());
+            break;
+        } catch (const std::runtime_error&) {
+            EXPECT_EQ(count, 0) << "the group is there still, and holds what nobody gets: moves " << moves;
+        }
+    }
+    EXPECT_GT(threw, 2);
+}
+
+TEST(Join, WhenAnOutputsMoveThrowsTheOthersAreGone) {
+    keeps_nothing_when_a_move_throws([](auto... work) { return eddy::join(std::move(work)...); });
+    keeps_nothing_when_a_move_throws([](auto... work) { return eddy::try_join(std::move(work)...); });
+}
+
 TEST(Join, TakesUpToEightFutures) {
     auto all = eddy::wait(eddy::join(ready(1), ready(2), ready(3), ready(4), ready(5), ready(6), ready(7), ready(8)));
     auto& [a, b, c, d, e, f, g, h] = all;

@@ -50,7 +50,12 @@ public:
         if (!end_all_but(decided_, cx, indexes())) return not_ready;
         const std::size_t which = std::exchange(decided_, ended);
         if (which == failed) std::rethrow_exception(std::exchange(failure_, nullptr));
-        return Rule::template deliver<output_type>(children_, which);
+        try {
+            return Rule::template deliver<output_type>(children_, which);
+        } catch (...) {  // an output's move
+            drop_all(indexes());
+            throw;
+        }
     }
 
     poll_result<void> poll_cancel(context& cx)
@@ -67,6 +72,11 @@ private:
     static constexpr std::size_t failed = count + 1;
     static constexpr std::size_t nobody = count + 2;
     static constexpr std::size_t ended = count + 3;
+
+    template <std::size_t... I>
+    void drop_all(std::index_sequence<I...>) noexcept {
+        (std::get<I>(children_).drop(), ...);
+    }
 
     /// Polls each child once. Whether the group is decided.
     template <std::size_t... I>

@@ -74,6 +74,10 @@ public:
     template <class From>
         requires(!std::same_as<std::remove_cvref_t<From>, T> && std::convertible_to<From, T>)
     given_io(From&& from) : io_(std::forward<From>(from)) {}
+    /// What stands in braces.
+    template <class... From>
+        requires(sizeof...(From) != 1 && std::constructible_from<T, From...>)
+    given_io(From&&... from) : io_(std::forward<From>(from)...) {}
     // NOLINTEND(google-explicit-constructor)
 
     [[nodiscard]] T take() && noexcept(std::is_nothrow_move_constructible_v<T>) { return std::move(io_); }
