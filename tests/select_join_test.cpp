@@ -73,6 +73,7 @@ private:
 class tired {
 public:
     explicit tired(int moves) : left_(moves) {}
+    // NOLINTNEXTLINE(performance-noexcept-move-constructor): it throws
     tired(tired&& other) : left_(other.left_ - 1) {
         if (left_ < 0) throw std::runtime_error("one move too many");
     }
