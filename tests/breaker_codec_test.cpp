@@ -23,6 +23,7 @@
 #include <eddy/prelude.hpp>
 #include <eddy/test/by_hand.hpp>
 
+#include "support/dice.hpp"
 #include "support/frames.hpp"
 #include "support/net.hpp"
 
@@ -191,26 +192,7 @@ TEST(BreakerUdpFramed, ADatagramThatADecoderThrowsAtIsGone) {
 
 // ---- Against models ----
 
-/// Numbers that look random, the same each time.
-class dice {
-public:
-    explicit dice(std::uint64_t seed) noexcept : state_(seed * 0x9e3779b97f4a7c15 + 1) {}
-    /// Below `sides`.
-    std::size_t roll(std::size_t sides) noexcept {
-        state_ ^= state_ << 13;
-        state_ ^= state_ >> 7;
-        state_ ^= state_ << 17;
-        return static_cast<std::size_t>((state_ >> 11) % sides);
-    }
-    template <class T>
-    const T& one_of(const std::vector<T>& all) noexcept {
-        return all[roll(all.size())];
-    }
-
-private:
-    std::uint64_t state_;
-};
-
+using support::dice;
 using texts = std::vector<std::string>;
 
 std::string shown_error(std::error_code error) { return "<" + error.message() + ">"; }
@@ -288,26 +270,26 @@ TEST(BreakerLengthDelimited, AllOptionsTogetherAreAsAModelSays) {
         dice random(seed);
         lengths how{};
         how.offset = random.one_of<std::size_t>({0, 0, 1, 3});
-        how.field = 1 + random.roll(8);
+        how.field = 1 + random.below(8);
         how.adjustment = random.one_of<std::int64_t>({0, 0, 1, 2, 5, -1, -2, -5, 100, -100, least, largest});
         how.skip = random.one_of<std::size_t>({how.offset + how.field, how.offset + how.field, 0, 1, 12});
         how.most = random.one_of<std::size_t>({0, 3, 10, 300, 1 << 20});
-        how.is_little = random.roll(2) == 0;
+        how.is_little = random.one_in(2);
         std::string text;
-        for (std::size_t frames = 1 + random.roll(4); frames > 0; --frames) {
+        for (std::size_t frames = 1 + random.below(4); frames > 0; --frames) {
             text.append(how.offset, 'o');
-            const std::size_t number = random.roll(8);
+            const std::size_t number = random.below(8);
             std::string field(how.field, '\0');
             field[how.is_little ? 0 : how.field - 1] = static_cast<char>(number);
-            if (random.roll(10) == 0) field[random.roll(how.field)] = random.one_of<char>({'\1', '\x7f', '\xff'});
+            if (random.one_in(10)) field[random.below(how.field)] = random.one_of<char>({'\1', '\x7f', '\xff'});
             text += field;
             // As many as there should be, or nearly so.
-            const auto rest = static_cast<std::int64_t>(number) + (random.roll(8) == 0 ? 1 : 0) +
+            const auto rest = static_cast<std::int64_t>(number) + (random.one_in(8) ? 1 : 0) +
                               (std::abs(how.adjustment / 2) < 100 ? how.adjustment : 0) +
                               static_cast<std::int64_t>(how.skip) - static_cast<std::int64_t>(how.offset + how.field);
             for (std::int64_t i = 0; i < rest; ++i) text += static_cast<char>('a' + i % 26);
         }
-        text.resize(text.size() - std::min(text.size(), random.roll(3)));
+        text.resize(text.size() - std::min(text.size(), random.below(3)));
         expect_frames(how.build(), text, how.frames_of(text), "seed " + std::to_string(seed));
         if (HasFatalFailure()) return;
     }
@@ -339,7 +321,7 @@ texts lines_of(std::string text, std::size_t most) {
 
 std::string some_text(dice& random, const texts& alphabet) {
     std::string text;
-    for (std::size_t count = random.roll(25); count > 0; --count) text += random.one_of(alphabet);
+    for (std::size_t count = random.below(25); count > 0; --count) text += random.one_of(alphabet);
     return text;
 }
 
@@ -399,17 +381,17 @@ TEST(BreakerLinesCodec, ALineIsTooLongAsSoonAsThatIsKnown) {
 /// Takes a few bytes, or waits, or fails, as the dice say.
 class fickle_writer {
 public:
-    explicit fickle_writer(dice random) noexcept : random_(random) {}
+    explicit fickle_writer(const dice& random) : random_(random) {}
 
     eddy::poll_result<result<std::size_t>> poll_write(eddy::context&, std::span<const std::byte> from) {
         EXPECT_FALSE(is_shut_down);
-        switch (random_.roll(6)) {
+        switch (random_.below(6)) {
         case 0: return eddy::not_ready;
         case 1: return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::io_error));
         case 2: return eddy::ok(std::size_t{0});
         default: break;
         }
-        const std::size_t count = std::min<std::size_t>(from.size(), 1 + random_.roll(9));
+        const std::size_t count = std::min<std::size_t>(from.size(), 1 + random_.below(9));
         got += support::as_text(from.first(count));
         return eddy::ok(count);
     }
@@ -425,7 +407,7 @@ public:
 
 private:
     eddy::poll_result<result<void>> perhaps() {
-        switch (random_.roll(3)) {
+        switch (random_.below(3)) {
         case 0: return eddy::not_ready;
         case 1: return result<void>(std::unexpect, std::make_error_code(std::errc::io_error));
         default: return eddy::ok();
@@ -446,13 +428,13 @@ TEST(BreakerFramedWrite, NoByteIsLostOrDoubledWhicheverStepFails) {
         lines.set_backpressure_boundary(random.one_of<std::size_t>({0, 1, 10, 100}));
         std::string sent;
         for (int i = 0; i < 20; ++i) {
-            const std::string line(random.roll(12), static_cast<char>('a' + i));
+            const std::string line(random.below(12), static_cast<char>('a' + i));
             for (auto ready = lines.poll_ready(cx); !ready || !*ready; ready = lines.poll_ready(cx)) {
             }
             ASSERT_LT(lines.write_buffer().size(), std::max<std::size_t>(lines.backpressure_boundary(), 1)) << seed;
             ASSERT_TRUE(lines.start_send(std::string_view(line)));
             sent += line + "\n";
-            if (random.roll(3) == 0) static_cast<void>(lines.poll_flush(cx));
+            if (random.one_in(3)) static_cast<void>(lines.poll_flush(cx));
             ASSERT_EQ(to.got + std::string(lines.write_buffer().text()), sent) << "seed " << seed;
         }
         for (auto closed = lines.poll_close(cx); !closed || !*closed; closed = lines.poll_close(cx)) {

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <random>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -18,25 +17,13 @@
 #include <eddy/prelude.hpp>
 
 #include "byte_pattern.hpp"
+#include "dice.hpp"
 #include "net.hpp"
 
 // Two ends of a connection that tell each other rows of bytes, in every way that a stream has, and compare each byte. What is
 // not as it should be is thrown.
 
 namespace support {
-
-/// Random decisions of one task.
-class dice {
-public:
-    explicit dice(std::uint64_t seed) : random_(seed) {}
-    [[nodiscard]] std::size_t between(std::size_t least, std::size_t most) {
-        return std::uniform_int_distribution<std::size_t>(least, most)(random_);
-    }
-    [[nodiscard]] bool one_in(std::size_t n) { return between(1, n) == 1; }
-
-private:
-    std::mt19937_64 random_;
-};
 
 /// Polls `operation` once, and drops it unless it is ready. What it gave.
 template <class F>
