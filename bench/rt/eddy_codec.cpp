@@ -11,16 +11,12 @@
 
 #include "eddy_cases.hpp"
 #include "executor.hpp"
+#include "frame_sizes.hpp"
 
 namespace bench::rt {
 namespace {
 
 namespace codec = eddy::codec;
-
-constexpr std::uint64_t frames_in_block = 1000;
-
-/// Of frames of 8 to 120 bytes, in an order without a pattern that a processor would learn.
-constexpr std::size_t size_of_frame(std::uint64_t i) { return 8 + i * 37 % 113; }
 
 /// A reader that is always ready, and gives the same block again and again.
 class endless {

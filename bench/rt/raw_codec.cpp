@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
+#include "frame_sizes.hpp"
 #include "measure.hpp"
 #include "raw_cases.hpp"
 
@@ -14,14 +17,9 @@ namespace bench::raw {
 
 namespace {
 
-constexpr std::uint64_t lines_in_block = 1000;
-
-/// Of lines of 8 to 120 bytes, in an order without a pattern that a processor would learn.
-constexpr std::size_t size_of_line(std::uint64_t i) { return 8 + i * 37 % 113; }
-
 std::string block_of_lines() {
     std::string all;
-    for (std::uint64_t i = 0; i < lines_in_block; ++i) all.append(size_of_line(i), 'x') += '\n';
+    for (std::uint64_t i = 0; i < frames_in_block; ++i) all.append(size_of_frame(i), 'x') += '\n';
     return all;
 }
 
@@ -85,7 +83,7 @@ void read_lines(std::uint64_t count) {
     std::uint64_t expected = 0;
     for (std::uint64_t i = 0; i < count; ++i) {
         bytes += all.next().size();
-        expected += size_of_line(i % lines_in_block);
+        expected += size_of_frame(i % frames_in_block);
     }
     check(bytes == expected, "each line comes whole");
 }
