@@ -81,6 +81,21 @@ TEST_F(BreakerUringWindow, NobodyReadsItselfWhileAReceiveBegins) {
     io->close_stream(stream);
 }
 
+// The ring has no buffers, so the epoll tells of what comes: once, and also while the task waits for the owner to look again
+// whether there are some.
+TEST_F(BreakerUringWindow, WhatIsToldBeforeTheOwnerLooksForBuffersIsRead) {
+    stream_source& stream = add();
+    stream.read_itself();
+    ASSERT_TRUE(io->watch_stream(stream, stream_source::for_reading).has_value());
+    ASSERT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
+    stream.request_receive(*io);
+    pair.peer.send("late");
+    ASSERT_EQ(io->turn_for_other().value().value(), 1u);
+    EXPECT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
+    EXPECT_FALSE(begins(stream)) << "and nobody else reads";
+    io->close_stream(stream);
+}
+
 // The owner is about to watch the descriptor; meanwhile the stream is dropped, and the number is somebody else's.
 TEST_F(BreakerUringWindow, AClosedStreamIsNotWatchedAnyMore) {
     stream_source& stream = add();

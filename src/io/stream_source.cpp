@@ -92,8 +92,13 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
         if (!is_of_the_moment(error)) end_ = end_of_stream;
         return {received::error, nullptr, system_error(error)};
     }
-    if (has(receives) || has(wants_receive)) return {};
-    if (has(reads_itself) || has(more_wait)) return {received::read_it_yourself, nullptr, {}, has(is_bulky)};
+    if (has(receives)) return {};
+    if (has(reads_itself) || has(more_wait)) {
+        // The request is taken back, so that not both read: what woke the task may be all that the epoll tells of these bytes.
+        clear(wants_receive);
+        return {received::read_it_yourself, nullptr, {}, has(is_bulky)};
+    }
+    if (has(wants_receive)) return {};
     set(wants_receive);
     post_to(home, std::move(guard));
     return {};
