@@ -31,10 +31,13 @@ class core_builder;
 ///
 /// Destroying it destroys its tasks, on this thread; sockets that outlive it answer errc::runtime_shutdown; a sleep that
 /// outlives it goes on where it is polled next.
+/// The child of a fork cannot use it: run() and turn() throw `misuse` there, and destroying it just lets go. A new core can be
+/// made in the child.
 /// Lifetime: what its tasks borrow must outlive it; a local that is declared after the core dies before it.
 class core {
 public:
-    /// A loop with the defaults. Throws std::system_error if the process has too many descriptors open.
+    /// A loop with the defaults. Throws std::system_error with an error of core_builder::build(): too many descriptors are
+    /// open, or the driver that EDDY_DRIVER names is none, or cannot be had.
     core();
     /// As the constructor, with the error as a value.
     [[nodiscard]] static result<core> make() noexcept;

@@ -31,9 +31,9 @@ enum class driver_kind {
 
 /// What a driver has counted since it was made; but `operations_given_up` is a figure of now.
 struct io_metrics {
-    std::uint64_t fds_registered = 0;
-    std::uint64_t fds_deregistered = 0;
-    std::uint64_t ready_events = 0;
+    std::uint64_t fds_registered = 0;    ///< sockets and other descriptors, at their first wait
+    std::uint64_t fds_deregistered = 0;  ///< of these: closed, or given up
+    std::uint64_t ready_events = 0;      ///< what the system has reported: readiness, and with io_uring bytes and ends
     std::uint64_t operations_given_up = 0;  ///< of io_uring: cancelled, and the kernel has not ended them yet
 
     io_metrics() noexcept = default;

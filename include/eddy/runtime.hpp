@@ -42,7 +42,8 @@ class runtime_ended;
 /// tasks, which ends the program; in a task of another runtime that blocks the thread.
 class runtime {
 public:
-    /// A worker for each processor. Throws std::system_error if there are too many descriptors or threads.
+    /// A worker for each processor. Throws std::system_error with an error of runtime_builder::build(): there are too many
+    /// descriptors or threads, EDDY_WORKER_THREADS is wrong, or the driver that EDDY_DRIVER names is none, or cannot be had.
     runtime();
     /// As the constructor, with the error as a value.
     [[nodiscard]] static result<runtime> make() noexcept;

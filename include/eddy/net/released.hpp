@@ -10,8 +10,8 @@ namespace eddy::net {
 /// already and has not handed out.
 struct released {
     int native_handle = -1;
-    std::vector<std::byte> bytes;
-    std::vector<int> connections;
+    std::vector<std::byte> bytes;  ///< of a TCP connection: they come before what the descriptor gives
+    std::vector<int> connections;  ///< of a tcp_listener: accepted already, and the caller's to close, too
 
     released() noexcept = default;
     explicit released(int fd) noexcept : native_handle(fd) {}

@@ -30,6 +30,8 @@ public:
     auto into_native(A&&...) & {
         return eddy::detail::refuse_lvalue<A...>();
     }
+    /// The descriptor; it stays the property of this object. For options and the like: with io_uring a TCP connection's bytes may
+    /// have been fetched from it already, and what was written may not be in it before flush().
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
 protected:

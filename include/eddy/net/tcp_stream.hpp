@@ -29,7 +29,8 @@ namespace eddy::net {
 /// Thread safety: one operation may be pending in each direction at the same time, on different threads; of two reads
 /// (or writes) at the same time only the last to be polled is woken.
 /// Lifetime: the stream must outlive its futures, and must not move while one of them waits. Destroying it closes the
-/// connection.
+/// connection. With io_uring what a full socket has not taken then has 30 s, and no longer than its loop, before the connection is
+/// reset: await shutdown() or flush() where the loop is about to end.
 /// Cost: registers with the loop at the first operation that would block, so a stream that never waits costs nothing.
 class tcp_stream : public basic_stream<tcp_stream> {
 public:

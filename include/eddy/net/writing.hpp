@@ -31,7 +31,8 @@ class writing {
 public:
     /// Writes at least one byte of `from`, and returns how many. 0 only if `from` is empty.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no byte was written.
-    /// Cost: one system call if there is room, else one more after the wait; no allocation.
+    /// Cost: one system call if there is room, else one more after the wait; no allocation. With io_uring up to 1.9 KB
+    /// for TCP are only copied, and sent at the end of the loop's turn: see flush().
     [[nodiscard]] detail::io_operation<write_op> write(std::span<const std::byte> from) noexcept {
         return detail::io_operation<write_op>(socket_of_self(), from);
     }
@@ -58,7 +59,8 @@ public:
         return socket_of_self().try_write_vectored(from);
     }
     /// Hands what was written to the system now, and waits until it has taken all: for a task that writes and then computes.
-    /// With io_uring it would be sent when the task next waits; with epoll nothing is kept back, and this is done at once.
+    /// With io_uring it would be sent when the loop next turns, which yield_now() alone does not bring about; with epoll nothing is
+    /// kept back, and this is done at once.
     /// Errors: what a write has met after it had ended. Cancel safety: safe.
     [[nodiscard]] task<result<void>> flush() { return detail::flush_socket(socket_of_self()); }
     /// Says that nothing more will be written: the peer reads what is on its way, and then the end of the stream.
