@@ -418,6 +418,33 @@ TEST_F(DriverDeathTest, R107_WhereTheKernelHasNoIoUringAutoIsEpollAndSaysSo) {
     EXPECT_EXIT(do_with_filter(std::errc::function_not_supported), testing::ExitedWithCode(0), "");
 }
 
+[[noreturn]] void do_without(unsigned call) {
+    if (!support::deny_calls(call, call, EPERM)) std::_Exit(2);
+    do_without_ring(refusal_for(code(std::errc::operation_not_permitted)));
+}
+
+TEST_F(DriverDeathTest, R107_WhereOneOfTheThreeCallsIsForbiddenAutoIsEpollToo) {
+    for (const unsigned call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}) {
+        EXPECT_EXIT(do_without(call), testing::ExitedWithCode(0), "");
+    }
+}
+
+[[noreturn]] void say_what_is_thrown() {
+    ::setenv("EDDY_DRIVER", "io_uring", 1);
+    if (!support::deny_io_uring(EPERM)) std::_Exit(2);
+    try {
+        const eddy::runtime made;
+    } catch (const std::system_error& error) {
+        std::fprintf(stderr, "%s\n", error.what());
+        std::_Exit(0);
+    }
+    std::_Exit(1);
+}
+
+TEST_F(DriverDeathTest, WhatIsThrownNamesTheDriverThatWasAskedFor) {
+    EXPECT_EXIT(say_what_is_thrown(), testing::ExitedWithCode(0), "eddy::runtime, with EDDY_DRIVER=io_uring: ");
+}
+
 /// Takes from this process the right to lock memory: root may lock as much as it likes, and so gives itself up.
 bool lock_no_memory() {
     const rlimit none{0, 0};

@@ -605,6 +605,47 @@ TEST(TcpTransfer, P049_AnyCallOnAStreamUnlessARingReceivesForIt) {
     EXPECT_EQ(text_of(std::span(into).first(5)), "hello");
 }
 
+TEST(TcpTransfer, P049_ACallThatWritesComesBehindWhatWasWrittenAndWaitsForRoom) {
+    using eddy::io::interest;
+    eddy::core core;
+    connection pair;
+    const auto sends = [&](std::string_view text) {
+        return [&pair, text]() -> eddy::result<std::size_t> {
+            const auto count = ::send(pair.stream.native_handle(), text.data(), text.size(), MSG_NOSIGNAL);
+            if (count < 0) return std::unexpected(std::error_code(errno, std::generic_category()));
+            return static_cast<std::size_t>(count);
+        };
+    };
+    const std::string block(64UL * 1024, 'x');
+    std::size_t filled = 0;
+    const auto fill = [&]() -> eddy::task<void> {
+        const auto first = co_await eddy::io::write_all(pair.stream, "first, ");
+        EXPECT_TRUE(first.has_value());
+        const auto second = sends("second");
+        const auto behind = co_await pair.stream.async_io(interest::writable, second);
+        EXPECT_EQ(behind, 6u);
+        pollfd room{pair.stream.native_handle(), POLLOUT, 0};
+        do {
+            co_await eddy::yield_now();
+            while (const auto count = pair.stream.try_io(interest::writable, sends(block))) filled += *count;
+        } while (::poll(&room, 1, 20) == 1);  // what is on its way to the peer makes room once more
+    };
+    const auto wait_for_room = [&]() -> eddy::task<void> {
+        const auto last = sends("the end");
+        auto waits = pair.stream.async_io(interest::writable, last);
+        auto reads = eddy::poll_fn([&](eddy::context&) -> eddy::poll_result<std::string> {
+            return pair.peer.receive(13 + filled);
+        });
+        const auto both = co_await eddy::join(std::move(waits), std::move(reads));
+        EXPECT_EQ(both.first, 7u);
+        EXPECT_EQ(both.second, "first, second" + std::string(filled, 'x'));
+    };
+    within(core, fill());
+    EXPECT_EQ(pair.stream.try_io(interest::writable, sends("!")).error(), std::errc::operation_would_block);
+    within(core, wait_for_room());
+    EXPECT_EQ(pair.peer.receive(7), "the end");
+}
+
 TEST(TcpTransfer, ADroppedOperationTakesItsWakerAlong) {
     eddy::core core;
     connection pair;

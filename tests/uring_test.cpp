@@ -264,14 +264,21 @@ TEST_F(UringStress, R099_ConnectionsThatNobodyHasAcceptedAreClosedWithTheirListe
             for (int i = 0; i < 10; ++i) clients.push_back(raw_socket::connected(listener->local_addr().value()));
             // The ring has accepted one of them, or none, or is about to.
             for (auto polls = random.between(0, 3); polls > 0; --polls) co_await eddy::yield_now();
-            if (random.one_in(2)) {
+            const bool was_accepted = random.one_in(2);
+            if (was_accepted) {
                 const auto accepted = co_await listener->accept();
                 EXPECT_TRUE(accepted.has_value());
             }
             listener.reset();
-            // Each hears of it: of an end, or of a reset.
+            // Each hears of it: of an end if it was accepted by somebody, else of a reset.
             for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
-            for (const auto& each : clients) each.wait_for(POLLIN);
+            int ends = 0;
+            for (const auto& each : clients) {
+                each.wait_for(POLLIN);
+                char byte = 0;
+                if (support::repeated([&] { return ::recv(each.fd(), &byte, 1, MSG_DONTWAIT); }) == 0) ++ends;
+            }
+            EXPECT_EQ(ends, was_accepted ? 1 : 0);
         }
     };
     loop.run(close_it());

@@ -11,6 +11,8 @@
 #include <eddy/error.hpp>
 #include <eddy/sync/oneshot.hpp>
 
+#include "driver/choose.hpp"
+
 namespace eddy {
 
 /// The thread, and what ends it: dropping the sender.
@@ -48,7 +50,7 @@ core_thread::core_thread(std::unique_ptr<running> thread) noexcept : thread_(std
 
 core_thread::core_thread() {
     auto made = make();
-    if (!made) throw std::system_error(made.error(), "eddy::core_thread");
+    if (!made) throw std::system_error(made.error(), detail::with_driver_asked_for("eddy::core_thread"));
     thread_ = std::move(made->thread_);
 }
 

@@ -32,6 +32,12 @@ result<driver_choice> choose(driver_kind kind, const asked_by& who, ring_answer 
     return driver_choice{driver_kind::io_uring, "io_uring: it is allowed here, and has what is needed", true};
 }
 
+/// What EDDY_DRIVER says; empty if it is not there.
+std::string_view named_driver() noexcept {
+    const char* const named = std::getenv("EDDY_DRIVER");  // NOLINT(concurrency-mt-unsafe): read only
+    return named != nullptr ? named : "";
+}
+
 }  // namespace
 
 result<driver_choice> decide_driver(std::optional<driver_kind> wanted, std::string_view named,
@@ -45,13 +51,18 @@ result<driver_choice> decide_driver(std::optional<driver_kind> wanted, std::stri
 }
 
 result<driver_choice> choose_driver(std::optional<driver_kind> wanted) noexcept {
-    const char* const named = std::getenv("EDDY_DRIVER");  // NOLINT(concurrency-mt-unsafe): read only
-    return decide_driver(wanted, named != nullptr ? named : "", ring_support);
+    return decide_driver(wanted, named_driver(), ring_support);
 }
 
 result<driver_choice> choose_after(const driver_choice& refused, const std::error_code& error) noexcept {
     if (!refused.may_be_epoll) return std::unexpected(error);
     return driver_choice{driver_kind::epoll, refusal_for(error).why, false};
+}
+
+std::string with_driver_asked_for(std::string_view maker) {
+    std::string text(maker);
+    if (const auto named = named_driver(); !named.empty()) text.append(", with EDDY_DRIVER=").append(named);
+    return text;
 }
 
 }  // namespace eddy::detail

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <system_error>
 
@@ -33,6 +34,9 @@ struct driver_choice {
 /// chosen, but a larger one, or one for each worker, may be more memory than the process may lock.)
 /// Errors: `error`, if epoll was not to be taken in its place.
 [[nodiscard]] result<driver_choice> choose_after(const driver_choice& refused, const std::error_code& error) noexcept;
+
+/// For the text of an exception: `maker`, and what EDDY_DRIVER says, if anything.
+[[nodiscard]] std::string with_driver_asked_for(std::string_view maker);
 
 /// Chooses, and calls `make` with the kind, which makes all drivers of a loop or a runtime, or none.
 template <class Make>

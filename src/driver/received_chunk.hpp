@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -10,7 +11,15 @@
 #include <eddy/detail/buffer_home.hpp>
 #include <eddy/detail/frame_pool.hpp>
 
+#include "sys/syscall.hpp"
+
 namespace eddy::detail {
+
+/// Closes a connection that nobody has accepted, as the kernel does with those in a listener's queue.
+inline void reset_connection(int fd) noexcept {
+    static_cast<void>(sys::set_option(fd, SOL_SOCKET, SO_LINGER, ::linger{1, 0}));
+    ::close(fd);
+}
 
 /// What a ring has brought for a socket: a link of its queue. What a receive has put into one buffer, of which each has one;
 /// or a connection.
@@ -29,10 +38,10 @@ struct received_chunk {
 
     [[nodiscard]] std::size_t size() const noexcept { return end - begin; }
     [[nodiscard]] std::byte* data() const noexcept { return buffer + begin; }
-    /// A buffer goes home; a connection is closed.
+    /// A buffer goes home; a connection is reset.
     void give_back() noexcept {
         if (from != nullptr) return from->give_back(buffer);
-        ::close(take_connection());
+        reset_connection(take_connection());
     }
 };
 

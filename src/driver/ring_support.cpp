@@ -88,7 +88,8 @@ public:
         if (auto answer = make(); !answer) return answer;
         if (auto answer = ask_features(); !answer) return answer;
         if (auto answer = ask_operations(); !answer) return answer;
-        return ask_registrations();
+        if (auto answer = ask_registrations(); !answer) return answer;
+        return ask_to_enter();
     }
 
 private:
@@ -160,6 +161,12 @@ private:
             if (answer == -EINVAL) return lacking(each);
             if (answer < 0) return refused(answer);
         }
+        return {};
+    }
+
+    /// A filter may allow the other two system calls and not this one.
+    [[nodiscard]] ring_answer ask_to_enter() const noexcept {
+        if (const int answer = ::io_uring_enter(fd(), 0, 0, 0, nullptr); answer < 0) return refused(answer);
         return {};
     }
 

@@ -3,7 +3,6 @@
 
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <new>
@@ -12,6 +11,7 @@
 #include <eddy/error.hpp>
 
 #include "driver/ring.hpp"
+#include "driver/received_chunk.hpp"
 #include "driver/ring_buffers.hpp"
 #include "io/io_handle.hpp"
 #include "io/stream_source.hpp"
@@ -123,7 +123,7 @@ received_chunk* uring::chunk_of(const stream_source& stream, const ring_completi
     if (stream.is_listener()) {
         if (what.result < 0) return nullptr;
         received_chunk* const connection = received_chunk::make(what.result);
-        if (connection == nullptr) ::close(what.result);  // reset, for want of memory
+        if (connection == nullptr) reset_connection(what.result);  // for want of memory
         return connection;
     }
     if ((what.flags & IORING_CQE_F_BUFFER) == 0) return nullptr;
@@ -278,15 +278,20 @@ void uring::retire() noexcept {
     is_retiring_ = true;
     submit_sends();
     uring_turn last;
-    // Repeated, since an operation that is being done at this moment is not found.
+    // The kernel ends some 20 operations in an enter. So it is asked again only when none has ended, since it looks at all of
+    // them each time: one that is being done at this moment is not found.
+    bool asks = true;
     while (in_flight_ != 0 || submitted_.first != nullptr || queued_.first != nullptr) {
-        if (io_uring_sqe* const entry = ring_->next_entry()) {
+        io_uring_sqe* const entry = asks ? ring_->next_entry() : nullptr;
+        if (entry != nullptr) {
             ::io_uring_prep_cancel64(entry, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
         }
-        static_cast<void>(ring_->enter(true, std::chrono::milliseconds(10)));  // the cancel has a completion at least
+        const std::size_t before = in_flight_;
+        static_cast<void>(ring_->enter(true, std::chrono::milliseconds(10)));
         dispatch_all(last);
         settle_sends();
         submit_sends();
+        asks = in_flight_ == before;
     }
 }
 

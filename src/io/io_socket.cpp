@@ -300,14 +300,24 @@ poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, con
     return poll_call(direction::write, cx, future, [&] { return send_parts(list); }, short_write(list.total(), kind_));
 }
 
+result<void> io_socket::send_what_was_written(io::interest wanted) const {
+    // What a call would read may lie in the ring's buffers.
+    if (wanted != io::interest::writable) return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
+    const auto is_sent = stream().flush();
+    if (!is_sent) return std::unexpected(is_sent.error());
+    if (!*is_sent) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
+    return ok();
+}
+
+result<void> io_socket::watch_writing() const {
+    const auto watched = io_->watch_stream(stream(), stream_source::for_writing);
+    if (!watched) return std::unexpected(watched.error());
+    return ok();
+}
+
 poll_result<result<void>> io_socket::poll_flush(context& cx, const void* future) {
     if (!is_registered() || !is_stream_) return ok();
-    const auto flush = [&]() -> result<void> {
-        const auto done = stream().flush();
-        if (!done) return std::unexpected(done.error());
-        if (!*done) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
-        return ok();
-    };
+    const auto flush = [&] { return send_what_was_written(io::interest::writable); };
     // Before anything is waited for: it can be done here, mostly, and also when the loop is gone.
     if (auto done = flush(); done || !would_block(done.error())) return done;
     return poll_call(direction::write, cx, future, flush, never_drained);

@@ -8,6 +8,7 @@
 #include <eddy/error.hpp>
 #include <eddy/time/clock.hpp>
 
+#include "driver/choose.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/worker_here.hpp"
 
@@ -23,7 +24,7 @@ result<runtime> runtime::make() noexcept { return runtime_builder().build(); }
 
 runtime::runtime() : pool_(nullptr) {
     auto made = make();
-    if (!made) throw std::system_error(made.error(), "eddy::runtime");
+    if (!made) throw std::system_error(made.error(), detail::with_driver_asked_for("eddy::runtime"));
     pool_ = std::exchange(made->pool_, nullptr);
 }
 

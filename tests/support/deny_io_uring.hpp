@@ -24,20 +24,24 @@ namespace support {
     return 0;
 }
 
-/// From here on the system calls of io_uring fail with `error` on this thread, on those that it starts and in what it
-/// executes: with EPERM as in a container, with ENOSYS as on an old kernel. False if that is not so.
-[[nodiscard]] inline bool deny_io_uring(int error) {
-    static_assert(SYS_io_uring_setup + 1 == SYS_io_uring_enter && SYS_io_uring_enter + 1 == SYS_io_uring_register);
+/// From here on the system calls with these numbers fail with `error` on this thread, on those that it starts and in what it
+/// executes. False if no filter can be set.
+[[nodiscard]] inline bool deny_calls(unsigned first, unsigned last, int error) {
     sock_filter program[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, SYS_io_uring_setup, 0, 2),
-        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, SYS_io_uring_register, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, first, 0, 2),
+        BPF_JUMP(BPF_JMP | BPF_JGT | BPF_K, last, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<std::uint32_t>(error)),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     const sock_fprog filter{std::size(program), program};
-    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-           ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0 && error_of_io_uring() == error;
+    return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+/// The calls of io_uring: with EPERM as in a container, with ENOSYS as on an old kernel. False if that is not so.
+[[nodiscard]] inline bool deny_io_uring(int error) {
+    static_assert(SYS_io_uring_setup + 1 == SYS_io_uring_enter && SYS_io_uring_enter + 1 == SYS_io_uring_register);
+    return deny_calls(SYS_io_uring_setup, SYS_io_uring_register, error) && error_of_io_uring() == error;
 }
 
 }  // namespace support

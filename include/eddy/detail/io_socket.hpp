@@ -112,10 +112,9 @@ public:
     template <class Operation>
     std::invoke_result_t<Operation&> try_io(io::interest wanted, Operation& operation) const {
         if (!is_registered()) return operation();
-        if (is_stream_) return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
         const io::ready_event seen = source_->look(io::ready::mask_of(wanted));
         if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
-        auto answer = operation();
+        auto answer = is_stream_ ? write_beside_ring(wanted, operation) : operation();
         if (!answer && answer.error() == std::errc::operation_would_block) source_->clear_blocked(seen);
         return answer;
     }
@@ -129,6 +128,20 @@ public:
 
 private:
     enum class state : unsigned char { unregistered, bound, registering, registered };
+
+    /// A user's call that writes to a stream, behind what was written before.
+    template <class Operation>
+    std::invoke_result_t<Operation&> write_beside_ring(io::interest wanted, Operation& operation) const {
+        if (const auto sent = send_what_was_written(wanted); !sent) return std::unexpected(sent.error());
+        auto answer = operation();
+        if (answer || answer.error() != std::errc::operation_would_block) return answer;
+        // From here on the epoll tells when there is room again.
+        if (const auto watched = watch_writing(); !watched) return std::unexpected(watched.error());
+        return answer;
+    }
+    /// Errors: operation_not_supported if it is not about writing alone; operation_would_block until all is sent.
+    [[nodiscard]] result<void> send_what_was_written(io::interest wanted) const;
+    [[nodiscard]] result<void> watch_writing() const;
 
     // acquire: pairs with the release in ensure_registered(), which may be run by the other direction's thread.
     [[nodiscard]] bool is_registered() const noexcept {

@@ -74,9 +74,10 @@ private:
 /// What takes any call on its descriptor, one that the library does not have: sockets, and the ends of a pipe.
 ///     auto sent = co_await socket.async_io(interest::writable, [&] { return send_with_descriptors(socket.native_handle()); });
 /// `operation` returns a `result`, and operation_would_block while it has to wait.
-/// Errors, of both: those of `operation`; errc::runtime_shutdown. operation_not_supported, whatever is `wanted`, for a TCP
-/// connection that is registered with a loop on io_uring: from its first read, write or wait on, and if connect() made it, from
-/// the start. Its bytes may be in the ring, and what a call would find or send there is not in their order.
+/// On a TCP connection that is registered with a loop on io_uring (from its first read, write or wait on, and if connect() made
+/// it, from the start) `wanted` has to be writable alone: what was written before is sent first. Its bytes to be read may be in
+/// the ring, so that a call would find others first, or none.
+/// Errors, of both: those of `operation`; errc::runtime_shutdown; operation_not_supported as said above.
 template <class Self>
 class any_call {
 public:
