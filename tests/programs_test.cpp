@@ -416,16 +416,6 @@ TEST(Programs, P066_ServeEchoEndsAtOnceOnASecondSignal) {
     }
 }
 
-TEST(Programs, S84_S86_S88_FramesGoAndComeInEveryWay) {
-    const auto ended = run({"frames"});
-    EXPECT_EQ(ended.code, 0) << ended.err;
-    EXPECT_EQ(ended.out,
-              "lines: hello, world\n"
-              "datagrams: ping 0, ping 1, ping 2\n"
-              "halves: 100000 bytes went and came\n"
-              "handed over: 5 bytes, and the socket is back\n");
-}
-
 TEST(Programs, S87_OwnCodecGoesOnAfterADamagedFrame) {
     const auto ended = run({"own_codec"});
     EXPECT_EQ(ended.code, 0) << ended.err;
