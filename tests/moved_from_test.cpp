@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What is left of a runtime, a loop, a set, a pool of threads or a handle that was moved from, or shut down: it says so, with
+// What is left of a runtime, a loop, a set, a pool of threads, a handle or a socket that was moved from, or shut down: it says so, with
 // the remedy and the caller's place, or does nothing.
 #include <gtest/gtest.h>
 
+#include <array>
 #include <chrono>
+#include <cstddef>
 #include <optional>
 #include <source_location>
 #include <string>
@@ -14,6 +16,7 @@
 #include <eddy/error.hpp>
 #include <eddy/local_pool.hpp>
 #include <eddy/local_set.hpp>
+#include <eddy/net.hpp>
 #include <eddy/ready.hpp>
 #include <eddy/runtime.hpp>
 #include <eddy/spawn.hpp>
@@ -21,6 +24,7 @@
 #include <eddy/task.hpp>
 #include <eddy/wait.hpp>
 
+#include "support/net.hpp"
 #include "support/polling.hpp"
 #include "support/runtime.hpp"
 
@@ -129,6 +133,55 @@ TEST(MovedFrom, LocalPoolSaysSo) {
     expect_misuse([&] { static_cast<void>(empty.load(0)); }, "local_pool::load()");
     EXPECT_EQ(empty.size(), 0u);
     EXPECT_EQ(eddy::wait(other.spawn_pinned([] { return 5; })).value(), 5);
+}
+
+/// What is said when `future` is awaited, by this file.
+template <class F>
+void expect_refused(eddy::core& core, F future, const std::string& what) {
+    const auto await = [](F& awaited) -> eddy::task<void> { static_cast<void>(co_await awaited); };
+    expect_misuse([&] { core.run(await(future)); }, what);
+}
+
+TEST(MovedFrom, StreamSaysSo) {
+    eddy::core core;
+    const auto listener = support::raw_socket::listening();
+    auto empty = support::within(core, eddy::net::tcp_stream::connect(listener.addr())).value();
+    auto other = std::move(empty);
+    const std::string what = "an operation on a socket that was moved from";
+    std::array<std::byte, 8> buffer{};
+    const std::array<std::span<std::byte>, 1> parts{buffer};
+    expect_refused(core, empty.read(buffer), what);
+    expect_refused(core, empty.read_vectored(parts), what);
+    expect_refused(core, empty.receive(), what);
+    expect_refused(core, empty.peek(buffer), what);
+    expect_refused(core, empty.write_all(buffer), what);
+    expect_refused(core, empty.readable(), what);
+    const auto tried = support::text_of_misuse([&] { static_cast<void>(empty.try_read(buffer)); });
+    EXPECT_TRUE(tried.contains(what)) << tried;
+    const auto ended = support::text_of_misuse([&] { static_cast<void>(core.run(empty.shutdown())); });
+    EXPECT_TRUE(ended.contains(what)) << ended;
+    EXPECT_EQ(empty.peer_addr().error(), std::errc::bad_file_descriptor);
+    EXPECT_TRUE(support::within(core, other.write_all(buffer)));
+    empty = std::move(other);
+    EXPECT_TRUE(support::within(core, empty.write_all(buffer)));
+}
+
+TEST(MovedFrom, ListenersDatagramSocketsAndPipesSaySo) {
+    eddy::core core;
+    const std::string what = "an operation on a socket that was moved from";
+    std::array<std::byte, 8> buffer{};
+    auto listener = support::within(core, eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+    const auto other_listener = std::move(listener);
+    expect_refused(core, listener.accept(), what);
+    auto datagrams = support::within(core, eddy::net::udp_socket::bind("127.0.0.1:0")).value();
+    const auto other_datagrams = std::move(datagrams);
+    expect_refused(core, datagrams.recv_from(buffer), what);
+    expect_refused(core, datagrams.writable(), what);
+    auto [sender, receiver] = eddy::net::pipe::make().value();
+    const auto other_sender = std::move(sender);
+    const auto other_receiver = std::move(receiver);
+    expect_refused(core, sender.write_all(buffer), "an operation on a pipe that was moved from");
+    expect_refused(core, receiver.read(buffer), "an operation on a pipe that was moved from");
 }
 
 TEST(MovedFrom, AbortHandleDoesNothing) {

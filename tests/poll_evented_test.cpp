@@ -184,6 +184,41 @@ TEST(AsyncFd, WaitTryAndWaitAgain) {
     EXPECT_EQ(loop.run(main()).value(), 6u);
 }
 
+TEST(AsyncFd, P049_AnyCallIsTriedAndWaitedFor) {
+    eddy::core loop;
+    auto ends = support::make_pipe();
+    const auto main = [&]() -> eddy::task<void> {
+        async_fd<owned_fd> fd(std::move(ends.reader), interest::readable);
+        int calls = 0;
+        const auto read_one = [&](const owned_fd& source) {
+            ++calls;
+            return source.read(1);
+        };
+        by_hand waits(fd.async_io(interest::readable, read_one));
+        assert_pending(waits.poll());
+        assert_pending(waits.poll());
+        EXPECT_EQ(calls, 0) << "called before the descriptor was ready";
+        ends.writer.write(2);
+        EXPECT_TRUE(co_await fd.readable());
+        EXPECT_TRUE(waits.is_woken());
+        EXPECT_EQ(assert_ready(waits.poll()), 1u);
+        EXPECT_EQ(co_await fd.async_io(interest::readable, read_one), 1u) << "without a further event";
+        EXPECT_EQ(calls, 2);
+
+        by_hand once_more(fd.async_io(interest::readable, read_one));
+        assert_pending(once_more.poll());
+        EXPECT_EQ(calls, 3) << "found out by the call, and cleared";
+        ends.writer.write(1);
+        EXPECT_TRUE(co_await fd.readable());
+        EXPECT_EQ(assert_ready(once_more.poll()), 1u);
+        const auto fails = [](const owned_fd&) -> eddy::result<void> {
+            return std::unexpected(make_error_code(std::errc::timed_out));
+        };
+        EXPECT_EQ((co_await fd.async_io(interest::readable, fails)).error(), std::errc::timed_out);
+    };
+    loop.run(main());
+}
+
 TEST(AsyncFd, ClearReadyKeepsEventsThatCameMeanwhile) {
     eddy::reactor reactor;
     eddy::core loop;

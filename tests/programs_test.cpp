@@ -416,14 +416,31 @@ TEST(Programs, P066_ServeEchoEndsAtOnceOnASecondSignal) {
     }
 }
 
-TEST(Programs, S84_S86_S88_FramesGoAndComeInEveryWay) {
-    const auto ended = run({"frames"});
+TEST(Programs, S87_OwnCodecGoesOnAfterADamagedFrame) {
+    const auto ended = run({"own_codec"});
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.out,
-              "lines: hello, world\n"
-              "datagrams: ping 0, ping 1, ping 2\n"
-              "halves: 100000 bytes went and came\n"
-              "handed over: 5 bytes, and the socket is back\n");
+              "frame: hello\n"
+              "error: Bad message\n"
+              "frame: world\n"
+              "error: bytes remaining on stream: it ended in the middle of a frame\n");
+}
+
+TEST(Programs, P062_PipesBringLines) {
+    const auto ended = run({"/bin/sh", "-c", "printf 'four\\nfive' | " + path_of("pipes")});
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(ended.out,
+              "a pipe: one two three\n"
+              "a FIFO: one two three\n"
+              "standard input: four five\n");
+}
+
+TEST(Programs, P060_P061_UnixSocketsKnowWhoTheirClientsAre) {
+    const auto ended = run({"unix_sockets"});
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(ended.out,
+              "the server says: welcome, that is me\n"
+              "the service says: ping\n");
 }
 
 /// What auto means here: the driver's name, and the sentence that begins with it.

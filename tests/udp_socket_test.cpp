@@ -205,6 +205,7 @@ TEST(UdpSocket, P058_PeekLeavesTheDatagramWhereItIs) {
     within(core, one.send_to(bytes_of("twice"), addr_of(other))).value();
     EXPECT_EQ(within(core, other.peek(into)).value(), 5u);
     EXPECT_EQ(within(core, other.peek_from(into)).value().from, addr_of(one));
+    EXPECT_EQ(within(core, other.peek_from({})).value().from, addr_of(one)) << "only who has sent it";
     EXPECT_EQ(other.try_peek(into).value(), 5u);
     EXPECT_EQ(other.try_peek_from(into).value().size, 5u);
     EXPECT_EQ(within(core, receive(other)), "twice");

@@ -61,6 +61,21 @@ TEST(UnixDatagram, P060_AbstractNamesAndSendersWithoutOne) {
     EXPECT_TRUE(within(core, one.recv_from(into)).value().from.is_unnamed());
 }
 
+TEST(UnixDatagram, P060_WhoIsBoundToNoNameIsGivenOneAndCanBeAnswered) {
+    eddy::core core;
+    auto one = within(core, unix_datagram::bind(abstract_name("answers"))).value();
+    auto other = within(core, unix_datagram::bind(unix_addr())).value();
+    auto third = unix_datagram::bind(unix_addr(), core.handle()).value();
+    EXPECT_TRUE(other.local_addr().value().as_abstract()) << other.local_addr().value().to_string();
+    EXPECT_NE(other.local_addr().value(), third.local_addr().value());
+    within(core, other.send_to(bytes_of("who"), abstract_name("answers"))).value();
+    std::array<std::byte, 8> into{};
+    const auto from = within(core, one.recv_from(into)).value().from;
+    EXPECT_EQ(from, other.local_addr().value());
+    within(core, one.send_to(bytes_of("you"), from)).value();
+    EXPECT_EQ(within(core, receive(other)), "you");
+}
+
 TEST(UnixDatagram, P060_APairAndItsForms) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();

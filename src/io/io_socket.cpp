@@ -56,6 +56,10 @@ void io_socket::check_not_borrowed(const scheduled_io& source) noexcept {
     }
 }
 
+void io_socket::throw_moved_from(const std::source_location& where) const {
+    throw_empty("an operation", is_pipe() ? "pipe" : "socket", "moved from", where);
+}
+
 void io_socket::close() noexcept {
     if (source_ != nullptr) check_not_borrowed(*source_);
     if (is_stream_ && source_ != nullptr) {
@@ -104,6 +108,7 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
             continue;
         }
         if (before == state::unregistered && here == nullptr) {
+            check_not_empty(cx.where());
             const auto current = current_io(cx.where());
             if (!current) return std::unexpected(current.error());
             here = *current;
@@ -327,6 +332,7 @@ poll_result<result<void>> io_socket::poll_shutdown(context& cx, const void* futu
     const auto flushed = poll_flush(cx, future);
     if (!flushed) return not_ready;
     if (!*flushed) return result<void>(std::unexpect, flushed->error());
+    check_not_empty(cx.where());
     return shut_down_now();
 }
 

@@ -91,6 +91,7 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, Call c
         if (can_wait && drained) source_->clear_readiness(part_of(way, seen));
         if (!can_wait && drained && way == direction::read) is_drained_ = true;
         if (!blocked) {
+            if (!answer) check_not_empty(cx.where());
             charge(cx, moved_by(answer));
             return answer;
         }
@@ -106,7 +107,10 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, Call c
 /// The same once, without waiting.
 template <class Call>
 auto io_socket::try_call(direction way, Call call) -> decltype(call()) {
-    if (!is_registered()) return call();
+    if (!is_registered()) {
+        check_not_empty({});
+        return call();
+    }
     const auto seen = source_->look(io::ready::all);
     if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
     auto answer = call();

@@ -21,7 +21,7 @@ using detail::direction;
 
 result<unix_datagram> unix_datagram::bind_now(const unix_addr& at) noexcept {
     auto made = unbound();
-    if (!made || at.is_unnamed()) return made;
+    if (!made) return made;
     if (auto bound = sys::bind(made->native_handle(), sys::to_native(at)); !bound) {
         return std::unexpected(bound.error());
     }

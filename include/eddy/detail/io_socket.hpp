@@ -162,6 +162,12 @@ private:
     }
     /// Operations borrow their socket: one that waits must end before the socket is destroyed or moved.
     static void check_not_borrowed(const scheduled_io& source) noexcept;
+    /// Throws `misuse` if it has no descriptor. To be asked when a call has failed, or before the first one that registers: an
+    /// operation that succeeds has one.
+    void check_not_empty(const std::source_location& where) const {
+        if (fd_ < 0) throw_moved_from(where);
+    }
+    [[noreturn, gnu::cold]] void throw_moved_from(const std::source_location& where) const;
     void close() noexcept;
     result<void> ensure_registered(const context& cx, registers_as what = registers_as::connection);
     /// Whether its bytes, or its connections, come through a ring, or will: then it is registered.

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/closure_guard.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
+#include <eddy/io/async_io.hpp>
 #include <eddy/io/poll_evented.hpp>
 
 namespace eddy::io {
@@ -69,7 +71,11 @@ private:
 };
 
 /// Any descriptor of the user's, driven by the reactor: eventfd, timerfd, inotify, pipes, devices, sockets of other
-/// libraries. Wait for readiness, try, and clear the readiness when the call would block:
+/// libraries. Give the call to async_io(), which tries it, and waits while it would block:
+///
+///     auto n = co_await fd.async_io(interest::readable, [&](auto& source) { return read_from(source.native_handle(), buffer); });
+///
+/// Or wait for readiness, try, and clear the readiness when the call would block, which is the same by hand:
 ///
 ///     for (;;) {
 ///         auto guard = co_await try_(fd.readable());
@@ -110,6 +116,20 @@ public:
     template <class Operation>
     std::invoke_result_t<Operation&, S&> try_io(interest wanted, Operation&& operation) {
         return registration().try_io(wanted, [&] { return operation(get()); });
+    }
+
+    /// Calls `operation(source)`, which returns a `result`, until it does not say that it would block, and waits in between.
+    /// Errors: those of `operation`; runtime_shutdown. Cancel safety: safe, if a call that would block has done nothing.
+    /// Lifetime: borrows this. Cost: a call is made only if the descriptor may be ready; no allocation.
+    template <class Operation>
+    [[nodiscard]] auto async_io(interest wanted, Operation&& operation) {
+        if constexpr (eddy::detail::check_operation<Operation, S&>()) {
+            using future = async_io_future<async_fd, ready_guard_future<S>, std::decay_t<Operation>,
+                                           eddy::detail::is_fragile<Operation>>;
+            return future(*this, wanted, std::forward<Operation>(operation));
+        } else {
+            return eddy::detail::broken_future();
+        }
     }
 
     /// Deregisters and gives the source back.

@@ -21,6 +21,8 @@ struct socket_access;
 namespace eddy::net {
 
 /// What streams, ends of pipes, sockets for datagrams and listeners have in common: they own a descriptor, which can be given up.
+/// One that was moved from is empty: to read, to write, to accept or to wait with it throws `misuse`, and what asks for an address
+/// or an option gives bad_file_descriptor. It may be assigned to.
 class socket_owner {
 public:
     /// Gives the descriptor up: a future, since a driver may have fetched bytes that belong to it. Of all but TCP it never waits.

@@ -28,7 +28,7 @@ enum class shutdown_side : unsigned char { receiving, sending, both };
 ///     auto service = co_await try_(unix_datagram::bind(co_await try_(unix_addr::abstract("my-service"))));
 ///     auto question = co_await try_(service.recv_from(buffer));
 ///     if (!question.from.is_unnamed()) co_await try_(service.send_to(answer, question.from));
-/// Who wants an answer binds to a name of its own.
+/// Who wants an answer binds to a name of its own, or to unix_addr(), and is given one.
 ///
 /// Errors: values, with the system's code: connection_refused, if nobody has the address any more; no_such_file_or_directory;
 /// invalid_argument, to the address without a name;

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// Pipes: lines by a pipe without a name, by a FIFO, and from standard input. What reads them is the same.
+//     $ printf 'four\nfive\n' | ./pipes
+//     a pipe: one two three
+//     a FIFO: one two three
+//     standard input: four five
+#include <eddy/prelude.hpp>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+namespace {
+
+namespace io = eddy::io;
+namespace pipe = eddy::net::pipe;
+using eddy::result;
+using eddy::task;
+using eddy::try_;
+
+// Of any reader.
+task<result<void>> show(std::string name, auto lines) {
+    std::string all;
+    while (auto line = co_await lines.next()) all += " " + co_await try_(std::move(*line));
+    std::printf("%s:%s\n", name.c_str(), all.c_str());
+    co_return eddy::ok();
+}
+
+// This task owns the end that it writes to. The end goes with the task, and that is how the reader comes to know that no more
+// will follow.
+task<result<void>> count_to_three(pipe::sender to) {
+    co_await try_(io::write_all(to, "one\n"));
+    co_await try_(io::write_all(to, "two\n"));
+    co_await try_(io::write_all(to, "three\n"));
+    co_return eddy::ok();
+}
+
+// Both at once: a pipe holds 64 KiB, and who writes more waits until somebody has read.
+task<result<void>> carry(std::string name, pipe::sender tx, pipe::receiver rx) {
+    auto lines = io::lines(io::buf_reader(std::move(rx)));
+    co_await try_(eddy::try_join(count_to_three(std::move(tx)), show(std::move(name), std::move(lines))));
+    co_return eddy::ok();
+}
+
+task<result<void>> show_pipe() {
+    auto [tx, rx] = co_await try_(pipe::make());
+    co_return co_await carry("a pipe", std::move(tx), std::move(rx));
+}
+
+// A FIFO is a pipe that a path stands for: the two ends may be in two programs, as with `cat > PATH`.
+task<result<void>> show_fifo() {
+    const auto path = std::filesystem::temp_directory_path() / ("eddy_pipes." + std::to_string(::getpid()));
+    if (::mkfifo(path.c_str(), 0600) != 0) co_return std::unexpected(std::error_code(errno, std::generic_category()));
+    // The receiver first. A sender for whom nobody reads would be refused (ENXIO), where open(2) waits by itself.
+    auto rx = pipe::open_receiver(path.native());
+    auto tx = pipe::open_sender(path.native());
+    ::unlink(path.c_str());  // whoever has it open has it still
+    co_return co_await carry("a FIFO", co_await try_(std::move(tx)), co_await try_(std::move(rx)));
+}
+
+task<result<void>> show_all() {
+    co_await try_(show_pipe());
+    co_await try_(show_fifo());
+    // A terminal or a file cannot be waited for as a pipe can: so standard input is read on a thread for blocking work.
+    co_return co_await show("standard input", io::lines(io::standard_input()));
+}
+
+}  // namespace
+
+int main() { return eddy::run(show_all()); }

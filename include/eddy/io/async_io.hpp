@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <optional>
+#include <system_error>
+#include <type_traits>
+#include <utility>
+
+#include <eddy/future.hpp>
+#include <eddy/future_ops.hpp>
+#include <eddy/io/interest.hpp>
+#include <eddy/result.hpp>
+
+namespace eddy::detail {
+
+template <class T>
+inline constexpr bool is_system_result = false;
+template <class T>
+inline constexpr bool is_system_result<result<T>> = true;
+
+template <class Operation, class... Args>
+constexpr bool check_operation() {
+    constexpr bool answers = is_system_result<std::invoke_result_t<Operation&, Args...>>;
+    static_assert(answers, "eddy: a call on a descriptor must return an eddy::result<T>");
+    return answers;
+}
+
+}  // namespace eddy::detail
+
+namespace eddy::io {
+
+/// Calls a function until it does not say that it would block: see async_fd::async_io() and net::any_call::async_io(). `Source`
+/// tries it (try_io), and `Readiness` is the future that waits until that is worth it.
+template <class Source, class Readiness, class Operation, bool Marked>
+class [[nodiscard("co_await it")]] async_io_future
+    : public future_ops<async_io_future<Source, Readiness, Operation, Marked>> {
+public:
+    using output_type = decltype(std::declval<Source&>().try_io(std::declval<interest>(), std::declval<Operation&>()));
+    static constexpr bool took_closure = Marked;
+
+    template <class F>
+    async_io_future(Source& source, interest wanted, F&& operation)
+        : source_(&source), wanted_(wanted), operation_(std::forward<F>(operation)) {}
+
+    poll_result<output_type> poll(context& cx) {
+        for (;;) {
+            // Each round, since what is closed stays ready: a call that would block all the same must not hold the thread.
+            if (!cx.consume_budget()) return not_ready;
+            if (!readiness_) {
+                auto answer = source_->try_io(wanted_, operation_);
+                if (answer || answer.error() != std::errc::operation_would_block) return answer;
+                readiness_.emplace(*source_, wanted_);
+            }
+            const auto ready = readiness_->poll(cx);
+            if (!ready) {
+                cx.refund_budget();
+                return not_ready;
+            }
+            if (!*ready) return output_type(std::unexpect, ready->error());
+            readiness_.reset();
+        }
+    }
+
+private:
+    Source* source_;
+    interest wanted_;
+    Operation operation_;
+    std::optional<Readiness> readiness_;
+};
+
+}  // namespace eddy::io

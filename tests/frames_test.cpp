@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+#include <gtest/gtest.h>
+
+#include "support/process.hpp"
+
+// The example `frames`: by itself, since it is there under the sanitizers, too.
+
+namespace {
+
+TEST(Frames, S84_S86_S88_GoAndComeInEveryWay) {
+    const auto ended = support::run({"frames"});
+    EXPECT_EQ(ended.code, 0) << ended.err;
+    EXPECT_EQ(ended.out,
+              "lines: hello, world\n"
+              "datagrams: ping 0, ping 1, ping 2\n"
+              "halves: 100000 bytes went and came\n"
+              "handed over: 5 bytes, and the socket is back\n");
+}
+
+}  // namespace
