@@ -7,8 +7,11 @@
 #include <sys/ioctl.h>
 
 #include <array>
+#include <cstddef>
 #include <string>
 #include <system_error>
+#include <thread>
+#include <vector>
 
 #include <eddy/core.hpp>
 #include <eddy/net/tcp_stream.hpp>
@@ -84,6 +87,26 @@ TEST(BreakerUringPeer, AResetIsToldToWhoeverWritesAndThenReads) {
         co_return !count.has_value();
     }(pair.stream));
     EXPECT_TRUE(told) << "the reader takes the reset for the end of the answer";
+}
+
+// Large pieces are read without the ring; what was written still goes by it.
+TEST(BreakerUringPeer, AResetIsToldToWhoeverReadsLargePiecesAndHasWritten) {
+    support::connection pair;
+    eddy::core loop;
+    const std::string large(256 * 1024, 'l');
+    std::vector<std::byte> into(large.size());
+    for (int i = 0; i < 10; ++i) {
+        const std::jthread sends([&] { pair.peer.send(large); });
+        ASSERT_TRUE(support::within(loop, pair.stream.read_exact(into)).has_value());
+    }
+    pair.peer.reset();
+    wait_for_hang_up(pair.stream);
+    const auto written = loop.run(pair.stream.write_all(support::bytes_of("question")));
+    if (!written) return;  // it is told already
+    const auto count = support::within(loop, pair.stream.read(into));
+    ASSERT_FALSE(count.has_value()) << "the reader takes the reset for the end of the answer";
+    EXPECT_EQ(count.error(), std::errc::connection_reset);
+    EXPECT_EQ(support::within(loop, pair.stream.read(into)), 0u) << "a reset is told once";
 }
 
 TEST(BreakerUringPeer, WhatComesBehindAnUrgentByteIsNotHeldBack) {

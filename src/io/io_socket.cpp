@@ -148,6 +148,9 @@ auto io_socket::receive_from_ring(FromChunk from_chunk, Directly directly, std::
         auto answer = directly();
         is_drained = taken.was_last && answer && moved_by(answer) < room;
         if (answer) stream().has_read(moved_by(answer));
+        if (answer && moved_by(answer) == 0 && room != 0) {
+            if (const auto reset = stream().has_read_end()) return answer_type(std::unexpect, reset);
+        }
         if (!answer && would_block(answer.error())) stream().request_receive(*io_);
         return answer;
     }

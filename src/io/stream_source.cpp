@@ -83,9 +83,8 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
         return {received::chunk, chunk, {}, newest_ == nullptr && end_ == 0 && has(receives)};
     }
     if (end_ == end_of_stream) {
-        // The system tells a reset once, and told it to the send that was first. (EPIPE is no reset: the peer ended before.)
-        if (send_error_ == 0 || send_error_ == EPIPE) return {received::end};
-        return {received::error, nullptr, system_error(std::exchange(send_error_, std::uint8_t{0}))};
+        const auto reset = reset_of_send();
+        return {reset ? received::error : received::end, nullptr, reset};
     }
     if (end_ != 0) {
         const int error = std::exchange(end_, std::uint8_t{0});
@@ -97,6 +96,18 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
     set(wants_receive);
     post_to(home, std::move(guard));
     return {};
+}
+
+/// What a read at the end of the stream has to tell, if anything. Under the lock.
+std::error_code stream_source::reset_of_send() noexcept {
+    // The system tells a reset once, and told it to the send that was first. (EPIPE is no reset: the peer ended before.)
+    if (send_error_ == 0 || send_error_ == EPIPE) return {};
+    return system_error(std::exchange(send_error_, std::uint8_t{0}));
+}
+
+std::error_code stream_source::has_read_end() noexcept {
+    const std::lock_guard guard(lock_);
+    return reset_of_send();
 }
 
 /// Under the lock; null if there is none.

@@ -90,6 +90,8 @@ public:
     void accepts_again() noexcept;
     /// Of a stream, whose caller had to read by itself, and got so much.
     void has_read(std::size_t count) noexcept;
+    /// The same, and found the end of the stream: the error that it was, if it was none in order.
+    [[nodiscard]] std::error_code has_read_end() noexcept;
     /// For readable(): the same, and until bytes are there it is not readable.
     void request_readiness(io_handle& home) noexcept;
     /// Has the ring stop receiving. True once it has; until then "readable" is owed.
@@ -208,6 +210,7 @@ private:
     void post_to(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] bool has_unsent() const noexcept;
     [[nodiscard]] received_chunk* pop_oldest() noexcept;
+    [[nodiscard]] std::error_code reset_of_send() noexcept;
     [[nodiscard]] bool becomes_bulky(std::size_t count) noexcept;
     [[nodiscard]] bool has_streak(bool one_more, unsigned length) noexcept;
     void drop_received() noexcept;
