@@ -2,13 +2,18 @@
 // What two threads do to one stream between two steps of the ring's owner, step by step: on the driver's own parts.
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
 #include <memory>
 #include <span>
 #include <thread>
+#include <vector>
 
 #include <eddy/reactor.hpp>
 
@@ -53,6 +58,16 @@ protected:
         static_cast<void>(stream.receive_ended(-ECANCELED));
         stream.release();
         return true;
+    }
+
+    /// Until the socket takes nothing more.
+    static void fill(int fd) {
+        const std::vector<std::byte> bytes(64 * 1024);
+        pollfd room{fd, POLLOUT, 0};
+        do {
+            while (::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+            }
+        } while (::poll(&room, 1, 20) == 1);  // what is on its way to the peer makes room once more
     }
 
     support::connection pair;
@@ -114,6 +129,25 @@ TEST_F(BreakerUringWindow, AVisitDoesNotKeepWhatIsQueuedFromGoingOut) {
     EXPECT_EQ(support::repeated([&] { return ::poll(&wanted, 1, 1'000); }), 1) << "it still lies in the queue";
     visitor.join();
     io->close_stream(stream);
+}
+
+// A loop looks for destroyed streams whose time is over, at the moment when another thread destroys one, and has not said yet how
+// long it may take.
+TEST_F(BreakerUringWindow, AStreamThatIsBeingDestroyedIsNotGivenUpBeforeItsTime) {
+    stream_source& stream = add();
+    fill(stream.fd());
+    const auto text = support::bytes_of("rest");
+    ASSERT_EQ(stream.write(*io, io->own_ring(), std::span(&text, 1)), 4u);
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    ASSERT_EQ(stream.end(), stream_source::end_action::wait_for_send);
+    io->retain();  // as close_stream() does, which this is a part of
+    ASSERT_FALSE(stream.leave_to_driver(*io));
+    const auto now = std::chrono::steady_clock::now();
+    auto next = std::chrono::steady_clock::time_point::max();
+    EXPECT_FALSE(stream.give_up(now, next)) << "what was written is lost";
+    stream.linger(now + 30s);
+    EXPECT_FALSE(stream.give_up(now, next));
+    EXPECT_EQ(next, now + 30s);
 }
 
 }  // namespace
