@@ -16,11 +16,13 @@
 #include <vector>
 
 #include <eddy/reactor.hpp>
+#include <eddy/waker.hpp>
 
 #include "driver/uring.hpp"
 #include "io/io_handle.hpp"
 #include "io/stream_source.hpp"
 #include "support/net.hpp"
+#include "support/polling.hpp"
 #include "support/runtime.hpp"
 
 namespace {
@@ -148,6 +150,35 @@ TEST_F(BreakerUringWindow, AStreamThatIsBeingDestroyedIsNotGivenUpBeforeItsTime)
     stream.linger(now + 30s);
     EXPECT_FALSE(stream.give_up(now, next));
     EXPECT_EQ(next, now + 30s);
+}
+
+// The stream's loop ends while another loop's ring sends what the stream has left, and before that is told that there is no room.
+TEST_F(BreakerUringWindow, AStreamIsClosedThoughItsLoopEndsWhileAnotherOneSendsItsRest) {
+    const support::connection other;
+    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    stream_source& stream = add();
+    const int number = stream.fd();
+    fill(number);
+    const auto text = support::bytes_of("rest");
+    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 4u);
+    io->close_stream(stream);
+    ASSERT_GE(::fcntl(number, F_GETFD), 0) << "it was closed with bytes left";
+    // Whoever is woken by the sender's turn comes between the send and what is made of it.
+    stream_source& bell = **sender->add_stream(::dup(other.stream.native_handle()), stream_source::brings::bytes);
+    support::calling_waker ends([this] { io.reset(); });
+    const eddy::waker waker = ends.waker();
+    eddy::context cx(waker);
+    ASSERT_EQ(bell.take(*sender).what, stream_source::received::nothing);
+    bell.clear_blocked(bell.look(eddy::io::ready::all));
+    ASSERT_FALSE(bell.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
+    other.peer.send("!");
+    EXPECT_TRUE(support::comes_true([&] {
+        EXPECT_TRUE(sender->turn(0ms).has_value());
+        return !io;
+    }));
+    EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it is left open for ever";
+    sender->close_stream(bell);
 }
 
 }  // namespace
