@@ -7,11 +7,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -179,6 +182,45 @@ TEST_F(BreakerUringWindow, AStreamIsClosedThoughItsLoopEndsWhileAnotherOneSendsI
     }));
     EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it is left open for ever";
     sender->close_stream(bell);
+}
+
+// The socket is found full after write() has taken what it was given, and cannot be watched: here since somebody else watches it.
+TEST_F(BreakerUringWindow, WhoeverWaitsForRoomIsToldThatNobodyWouldTell) {
+    stream_source& stream = add();
+    eddy::detail::scheduled_io& stranger = **io->add_source(stream.fd(), eddy::io::interest::priority);
+    fill(stream.fd());
+    const auto text = support::bytes_of("text");
+    const auto write = [&] { return stream.write(*io, io->own_ring(), std::span(&text, 1)); };
+    ASSERT_EQ(write(), 4u);
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    for (int i = 0; i < 2; ++i) {
+        const auto again = write();
+        ASSERT_FALSE(again.has_value());
+        EXPECT_EQ(again.error(), std::errc::file_exists);
+        const auto flushed = stream.flush(*io);
+        ASSERT_FALSE(flushed.has_value());
+        EXPECT_EQ(flushed.error(), std::errc::file_exists);
+    }
+    // Nothing is lost by that: it goes on when the cause is gone.
+    ASSERT_TRUE(io->remove_source(stranger, stream.fd()).has_value());
+    EXPECT_EQ(write().error(), std::errc::operation_would_block);
+    std::string got;
+    const auto receives = [&] {
+        pollfd readable{pair.peer.fd(), POLLIN, 0};
+        if (support::repeated([&] { return ::poll(&readable, 1, 0); }) != 1) return false;
+        std::array<char, 65536> some{};
+        const auto count = ::recv(pair.peer.fd(), some.data(), some.size(), MSG_DONTWAIT);
+        if (count > 0) got.assign(some.data(), static_cast<std::size_t>(count));
+        return count > 0;
+    };
+    EXPECT_TRUE(support::comes_true([&] {
+        EXPECT_TRUE(io->turn(0ms).has_value());
+        while (receives()) {
+        }
+        return got.ends_with("text");
+    }));
+    EXPECT_EQ(write(), 4u);
+    io->close_stream(stream);
 }
 
 }  // namespace

@@ -306,7 +306,7 @@ poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, con
 poll_result<result<void>> io_socket::poll_flush(context& cx, const void* future) {
     if (!is_registered() || !is_stream_) return ok();
     const auto flush = [&]() -> result<void> {
-        const auto done = stream().flush();
+        const auto done = stream().flush(*io_);
         if (!done) return std::unexpected(done.error());
         if (!*done) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
         return ok();

@@ -211,7 +211,7 @@ result<std::size_t> stream_source::write(io_handle& home, uring* ring, send_list
     std::size_t size = 0;
     for (const auto& each : from) size += each.size();
     std::unique_lock guard(lock_);
-    if (send_error_ != 0 || slot_ != nullptr) return append(from);
+    if (send_error_ != 0 || slot_ != nullptr) return append(home, from, std::move(guard));
     // (Memory is taken under the lock: the only other one who comes here is the ring's owner, mostly this thread.)
     send_slot* const slot = ring != nullptr && size <= send_slot::most ? send_slot::make(*this, home, size) : nullptr;
     if (slot == nullptr) {
@@ -229,7 +229,7 @@ result<std::size_t> stream_source::write_leased(io_handle& home, uring* ring, io
         return write(home, ring, std::span(&from, 1));
     }
     std::unique_lock guard(lock_);
-    if (send_error_ != 0 || slot_ != nullptr) return append(std::span(&from, 1));
+    if (send_error_ != 0 || slot_ != nullptr) return append(home, std::span(&from, 1), std::move(guard));
     send_slot* const slot = send_slot::make(*this, home, lease, from);
     if (slot == nullptr) {
         guard.unlock();
@@ -239,12 +239,13 @@ result<std::size_t> stream_source::write_leased(io_handle& home, uring* ring, io
     return from.size();
 }
 
-/// Under the lock, if there is an error to be told, or a slot: what there is room for in that.
-result<std::size_t> stream_source::append(send_list from) noexcept {
+/// If there is an error to be told, or a slot: what there is room for in that. Gives the lock back.
+result<std::size_t> stream_source::append(io_handle& home, send_list from,
+                                          std::unique_lock<spin_lock>&& guard) noexcept {
     if (send_error_ != 0) return std::unexpected(system_error(std::exchange(send_error_, std::uint8_t{0})));
     if (slot_->where != send_slot::place::queued || !slot_->has_room()) {
-        await_slot();
-        return std::unexpected(would_block());
+        const auto awaited = await_slot(home, std::move(guard));
+        return std::unexpected(awaited ? would_block() : awaited.error());
     }
     std::size_t count = 0;
     for (const auto& each : from) count += slot_->append(each);
@@ -269,12 +270,12 @@ result<std::size_t> stream_source::write_directly(io_handle& home, send_list fro
     return count;
 }
 
-result<bool> stream_source::flush() noexcept {
-    const std::lock_guard guard(lock_);
+result<bool> stream_source::flush(io_handle& home) noexcept {
+    std::unique_lock guard(lock_);
     if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
     if (send_error_ != 0) return std::unexpected(system_error(std::exchange(send_error_, std::uint8_t{0})));
     if (!has_unsent()) return true;
-    await_slot();
+    if (const auto awaited = await_slot(home, std::move(guard)); !awaited) return std::unexpected(awaited.error());
     return false;
 }
 
@@ -293,6 +294,16 @@ void stream_source::await_slot() noexcept {
     // The owner of that ring sleeps in the call that has sent it, perhaps, and would look after it when that ends. (Under the
     // lock, without which it may have done so, and be gone.)
     if (slot_->where == send_slot::place::submitted) slot_->sender->wake();
+}
+
+/// The same for who is about to wait. Gives the lock back. Errors: nobody would tell, since the descriptor cannot be watched.
+result<void> stream_source::await_slot(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
+    await_slot();
+    if (slot_->where != send_slot::place::blocked) return ok();
+    guard.unlock();
+    // It is watched already, unless that has failed when the socket was found full.
+    if (const auto added = home.watch_stream(*this, for_writing); !added) return std::unexpected(added.error());
+    return ok();
 }
 
 /// Sends the slot's rest as far as the socket takes it. Under the lock.

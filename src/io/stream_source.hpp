@@ -105,7 +105,8 @@ public:
     [[nodiscard]] result<std::size_t> write_leased(io_handle& home, uring* ring, io::leased_buffer& lease,
                                                    std::span<const std::byte> from) noexcept;
     /// Whether all has been handed to the system; if not, "writable" is owed. Sends what waits for the end of a turn.
-    [[nodiscard]] result<bool> flush() noexcept;
+    /// Errors: what a send has met; and what watch_stream() says, if nobody would tell.
+    [[nodiscard]] result<bool> flush(io_handle& home) noexcept;
 
     /// Nothing more will be written: true if all has been handed to the system. If not, the writing side is shut down when it has
     /// been, or has failed.
@@ -216,12 +217,14 @@ private:
     void drop_received() noexcept;
     void send_now() noexcept;
     void await_slot() noexcept;
+    [[nodiscard]] result<void> await_slot(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept;
     void free_slot() noexcept;
     void shut_down_if_owed() noexcept;
     void reset_and_drop_rest() noexcept;
     void slot_is_free(std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] result<std::size_t> write_directly(io_handle& home, send_list from) noexcept;
-    [[nodiscard]] result<std::size_t> append(send_list from) noexcept;
+    [[nodiscard]] result<std::size_t> append(io_handle& home, send_list from,
+                                             std::unique_lock<spin_lock>&& guard) noexcept;
     void queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept;
 
     // In the padding of scheduled_io, so that a stream takes no more memory than any other source.
