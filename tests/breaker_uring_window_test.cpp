@@ -155,6 +155,25 @@ TEST_F(BreakerUringWindow, AStreamThatIsBeingDestroyedIsNotGivenUpBeforeItsTime)
     EXPECT_EQ(next, now + 30s);
 }
 
+// The time of a destroyed stream is over while another loop, that stands still, has what is left: nobody would look again.
+TEST_F(BreakerUringWindow, AStreamWhoseTimeIsOverWhileItIsSentIsLookedAtAgain) {
+    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    stream_source& stream = add();
+    fill(stream.fd());
+    const auto text = support::bytes_of("rest");
+    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 4u);
+    io->close_stream(stream);
+    const auto now = std::chrono::steady_clock::now();
+    stream.linger(now);
+    auto next = std::chrono::steady_clock::time_point::max();
+    EXPECT_FALSE(stream.give_up(now, next)) << "the other loop has it";
+    EXPECT_LT(next, now + 1s) << "if the peer takes nothing, it stays for ever";
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    EXPECT_TRUE(stream.give_up(next, next));
+    io->finish_closing(stream);
+}
+
 // The stream's loop ends while another loop's ring sends what the stream has left, and before that is told that there is no room.
 TEST_F(BreakerUringWindow, AStreamIsClosedThoughItsLoopEndsWhileAnotherOneSendsItsRest) {
     const support::connection other;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
@@ -29,6 +30,9 @@ constexpr std::size_t large_piece = 8 * 1024;
 constexpr std::size_t small_piece = 2 * 1024;
 constexpr unsigned large_streak = 8;
 constexpr unsigned small_streak = 16;
+
+// A destroyed stream whose time is over while a ring still has its slot.
+constexpr auto look_again = std::chrono::milliseconds(100);
 
 constexpr io::ready read_side = io::ready::readable | io::ready::read_closed;
 
@@ -376,7 +380,10 @@ bool stream_source::give_up(std::chrono::steady_clock::time_point now,
         earliest = std::min(earliest, slot_->linger_until);
         return false;
     }
-    if (slot_->where != send_slot::place::blocked) return false;  // it is being sent
+    if (slot_->where != send_slot::place::blocked) {  // it is being sent: what becomes of that is looked at soon
+        earliest = std::min(earliest, now + look_again);
+        return false;
+    }
     reset_and_drop_rest();
     return !has(receives);
 }
