@@ -136,6 +136,51 @@ TEST_F(BreakerUringWindow, AVisitDoesNotKeepWhatIsQueuedFromGoingOut) {
     io->close_stream(stream);
 }
 
+// Another loop's ring has sent, and was told of a reset, which the system tells once. Before it says so, the end is read.
+TEST_F(BreakerUringWindow, AResetThatAnotherLoopWasToldIsNotTakenForTheEnd) {
+    using received = stream_source::received;
+    const support::connection bell_pair;
+    const support::connection spare_pair;
+    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    const auto add_to_sender = [&](const support::connection& each) -> stream_source& {
+        const int fd = ::dup(each.stream.native_handle());
+        stream_source& added = **sender->add_stream(fd, stream_source::brings::bytes);
+        EXPECT_EQ(added.take(*sender).what, received::nothing);
+        return added;
+    };
+    stream_source& stream = add();
+    stream_source& bell = add_to_sender(bell_pair);
+    stream_source& spare = add_to_sender(spare_pair);
+    ASSERT_EQ(stream.take(*io).what, received::nothing);
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    // Whoever waits for the bell is woken by the sender's turn before that looks at what has become of the send.
+    stream_source::taken first;
+    support::calling_waker reads([&] {
+        for (int i = 0; i < 4; ++i) EXPECT_TRUE(io->turn(0ms).has_value());
+        first = stream.take(*io);
+    });
+    const eddy::waker waker = reads.waker();
+    eddy::context cx(waker);
+    bell.clear_blocked(bell.look(eddy::io::ready::all));
+    ASSERT_FALSE(bell.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
+    bell_pair.peer.send("!");
+    support::raw_socket(::dup(bell_pair.stream.native_handle())).wait_for(POLLIN);
+    ASSERT_TRUE(sender->own_ring()->stop_now(spare)) << "the bell's completion is there now";
+    pair.peer.reset();
+    support::raw_socket(::dup(pair.stream.native_handle())).wait_for(0);
+    const auto text = support::bytes_of("question");
+    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 8u);
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    if (first.what == received::nothing) first = stream.take(*io);
+    EXPECT_EQ(first.what, received::error) << "the reader takes a cut answer for a whole one";
+    EXPECT_EQ(first.error, std::errc::connection_reset);
+    io->close_stream(stream);
+    sender->close_stream(bell);
+    sender->close_stream(spare);
+}
+
 // A loop looks for destroyed streams whose time is over, at the moment when another thread destroys one, and has not said yet how
 // long it may take.
 TEST_F(BreakerUringWindow, AStreamThatIsBeingDestroyedIsNotGivenUpBeforeItsTime) {

@@ -40,6 +40,8 @@ std::error_code system_error(int number) noexcept { return {number, std::generic
 
 std::error_code would_block() noexcept { return system_error(EAGAIN); }
 
+bool is_would_block(const std::error_code& error) noexcept { return error == would_block(); }
+
 /// Whether the operation is to be repeated, by the ring or without it.
 bool is_of_the_moment(int error) noexcept {
     switch (error) {
@@ -88,6 +90,7 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
     }
     if (end_ == end_of_stream) {
         const auto reset = reset_of_send();
+        if (is_would_block(reset)) return {};
         return {reset ? received::error : received::end, nullptr, reset};
     }
     if (end_ != 0) {
@@ -102,9 +105,16 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
     return {};
 }
 
-/// What a read at the end of the stream has to tell, if anything. Under the lock.
+/// What a read at the end of the stream has to tell, if anything; would_block() if that will be known soon, and "readable" be
+/// told. Under the lock.
 std::error_code stream_source::reset_of_send() noexcept {
-    // The system tells a reset once, and told it to the send that was first. (EPIPE is no reset: the peer ended before.)
+    // The system tells a reset once, and told it to the send that was first: of another loop's ring, perhaps, which is about to
+    // say so. (EPIPE is no reset: the peer ended before.)
+    if (slot_ != nullptr && slot_->where == send_slot::place::submitted && !slot_->has_failed) {
+        reader_waits_ = 1;
+        slot_->sender->wake();  // see await_slot()
+        return would_block();
+    }
     if (send_error_ == 0 || send_error_ == EPIPE) return {};
     return system_error(std::exchange(send_error_, std::uint8_t{0}));
 }
@@ -336,13 +346,20 @@ void stream_source::shut_down_if_owed() noexcept {
     shuts_down_ = 0;
 }
 
-/// Wakes whoever found the slot full. Gives the lock back.
-void stream_source::slot_is_free(std::unique_lock<spin_lock>&& guard) noexcept {
-    shut_down_if_owed();
-    if (!has(writer_waits)) return guard.unlock();
-    clear(writer_waits);
-    set_readiness(io::ready::writable);
-    wake_unlocked(std::move(guard), io::ready::writable);
+/// Wakes whoever waits for what has become of the slot: who found it full, if it `is_free` now, and who reads. Gives the lock back.
+void stream_source::tell_of_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept {
+    io::ready now;
+    if (is_free && has(writer_waits)) {
+        clear(writer_waits);
+        now |= io::ready::writable;
+    }
+    if (reader_waits_ != 0) {
+        reader_waits_ = 0;
+        now |= read_side;
+    }
+    if (now.is_empty()) return guard.unlock();
+    set_readiness(now);
+    wake_unlocked(std::move(guard), now);
 }
 
 // ---- The socket's end ----
@@ -579,12 +596,14 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
     if (!slot.is_empty()) {
         slot.where = send_slot::place::blocked;
         slot.home->retain();
+        tell_of_slot(false, std::move(guard));
         return sent::rest;
     }
     const bool closes = has(wants_close) && !has(receives) && !has(gone);
     if (closes) slot.home->retain();
     free_slot();
-    slot_is_free(std::move(guard));
+    shut_down_if_owed();
+    tell_of_slot(true, std::move(guard));
     return closes ? sent::close : sent::all;
 }
 

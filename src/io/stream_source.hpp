@@ -90,7 +90,8 @@ public:
     void accepts_again() noexcept;
     /// Of a stream, whose caller had to read by itself, and got so much.
     void has_read(std::size_t count) noexcept;
-    /// The same, and found the end of the stream: the error that it was, if it was none in order.
+    /// The same, and found the end of the stream: the error that it was, if it was none in order. (operation_would_block:
+    /// that will be known soon, and "readable" be told.)
     [[nodiscard]] std::error_code has_read_end() noexcept;
     /// For readable(): the same, and until bytes are there it is not readable.
     void request_readiness(io_handle& home) noexcept;
@@ -221,7 +222,7 @@ private:
     void free_slot() noexcept;
     void shut_down_if_owed() noexcept;
     void reset_and_drop_rest() noexcept;
-    void slot_is_free(std::unique_lock<spin_lock>&& guard) noexcept;
+    void tell_of_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] result<std::size_t> write_directly(io_handle& home, send_list from) noexcept;
     [[nodiscard]] result<std::size_t> append(io_handle& home, send_list from,
                                              std::unique_lock<spin_lock>&& guard) noexcept;
@@ -232,10 +233,11 @@ private:
     std::uint8_t end_ = 0;         // end_of_stream, or an errno that read() has not told yet
     std::uint8_t send_error_ = 0;  // the same of write()
     std::uint16_t flags_ : 12 = 0;
-    std::uint16_t streak_ : 4 = 0;      // of large pieces; while is_bulky, of small ones
-    std::uint16_t queued_ : 15 = 0;     // chunks
-    std::uint16_t shuts_down_ : 1 = 0;  // the writing side, when the slot is free
-    received_chunk* newest_ = nullptr;  // the queue is a ring: its next is the oldest
+    std::uint16_t streak_ : 4 = 0;        // of large pieces; while is_bulky, of small ones
+    std::uint16_t queued_ : 14 = 0;       // chunks
+    std::uint16_t reader_waits_ : 1 = 0;  // at the end of the stream, for what has become of the slot
+    std::uint16_t shuts_down_ : 1 = 0;    // the writing side, when the slot is free
+    received_chunk* newest_ = nullptr;    // the queue is a ring: its next is the oldest
     send_slot* slot_ = nullptr;
 };
 
