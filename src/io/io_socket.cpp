@@ -264,10 +264,8 @@ poll_result<result<std::size_t>> io_socket::poll_peek(context& cx, const void* f
         bool is_drained = false;
         const auto copy = [&](received_chunk* chunk) -> result<std::size_t> {
             if (chunk == nullptr) return std::size_t{0};
-            const std::size_t count = std::min(chunk->size(), into.size());
-            std::memcpy(into.data(), chunk->data(), count);
             stream().put_back(*chunk);
-            return count;
+            return stream().peek(into);
         };
         return poll_call(
             direction::read, cx, future, [&] { return receive_from_ring(copy, look, into.size(), is_drained); },

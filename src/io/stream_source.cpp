@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <cstring>
 #include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
@@ -156,6 +157,25 @@ void stream_source::put_back(received_chunk& rest) noexcept {
         rest.next = std::exchange(newest_->next, &rest);
     }
     ++queued_;
+}
+
+std::size_t stream_source::peek(std::span<std::byte> into) noexcept {
+    const std::lock_guard guard(lock_);
+    std::size_t count = 0;
+    const received_chunk* chunk = newest_;
+    for (unsigned left = queued_; left != 0; --left) {
+        chunk = chunk->next;  // first the oldest
+        const std::size_t size = std::min(chunk->size(), into.size() - count);
+        std::memcpy(into.data() + count, chunk->data(), size);
+        count += size;
+    }
+    // A receive that was stopped leaves the rest there; and none begins meanwhile, since that takes the lock.
+    if (count == into.size() || has(receives) || end_ != 0) return count;
+    const auto more = sys::recv(fd_, into.data() + count, into.size() - count, MSG_PEEK);
+    if (more) return count + *more;
+    // The system tells an error once: it is the next read's that finds nothing else.
+    if (!is_of_the_moment(more.error().value())) end_ = static_cast<std::uint8_t>(more.error().value());
+    return count;
 }
 
 void stream_source::request_receive(io_handle& home) noexcept {

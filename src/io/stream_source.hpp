@@ -84,6 +84,8 @@ public:
     [[nodiscard]] received_chunk* take_chunk() noexcept;
     /// Puts the rest of a chunk back in front.
     void put_back(received_chunk& rest) noexcept;
+    /// Copies what was received, and what is behind that in the socket, as far as there is room.
+    [[nodiscard]] std::size_t peek(std::span<std::byte> into) noexcept;
     /// Has the ring receive, if it does not.
     void request_receive(io_handle& home) noexcept;
     /// Of a listener, whose caller had to accept by itself: that has succeeded.
