@@ -56,6 +56,12 @@ bool is_of_the_moment(int error) noexcept {
     }
 }
 
+/// Whether it was asked for, so that nobody is waited for.
+bool is_reset_by_close(int fd) noexcept {
+    const auto value = sys::get_option<::linger>(fd, SOL_SOCKET, SO_LINGER);
+    return value && value->l_onoff != 0 && value->l_linger == 0;
+}
+
 }  // namespace
 
 // What is asked for first finds that nothing receives yet; and there is room to write.
@@ -390,6 +396,7 @@ stream_source::end_action stream_source::end() noexcept {
     clear(wants_receive);
     drop_received();
     if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
+    if (has_unsent() && slot_->where != send_slot::place::submitted && is_reset_by_close(fd_)) reset_and_drop_rest();
     if (has_unsent()) return end_action::wait_for_send;
     return has(receives) ? end_action::cancel_first : end_action::close;
 }
