@@ -71,6 +71,21 @@ TEST(BreakerUringEnd, AStreamDroppedAfterItsLoopIsClosedThoughItHasBytesLeft) {
     EXPECT_TRUE(arrives_or_is_reset(pair.peer, accepted));
 }
 
+// As against a peer that takes nothing: it is not to keep the connection any longer.
+TEST(BreakerUringEnd, AStreamWithoutLingerIsResetAtOnceThoughItHasBytesLeft) {
+    support::connection pair;
+    pair.peer.send("x");
+    eddy::core loop;
+    loop.run(read_and_fill(pair.stream));
+    ASSERT_TRUE(pair.stream.set_zero_linger().has_value());
+    {
+        const auto dropped = std::move(pair.stream);
+    }
+    loop.turn(0ms);
+    pollfd hang_up{pair.peer.fd(), 0, 0};
+    EXPECT_EQ(support::repeated([&] { return ::poll(&hang_up, 1, 2'000); }), 1) << "the connection is still there";
+}
+
 TEST(BreakerUringEnd, WhatWasAcceptedArrivesThoughTheLoopEnds) {
     support::connection pair;
     pair.peer.send("x");

@@ -7,8 +7,12 @@
 #include <sys/ioctl.h>
 
 #include <array>
+#include <cstddef>
+#include <span>
 #include <string>
 #include <system_error>
+#include <thread>
+#include <vector>
 
 #include <eddy/core.hpp>
 #include <eddy/net/tcp_stream.hpp>
@@ -84,6 +88,73 @@ TEST(BreakerUringPeer, AResetIsToldToWhoeverWritesAndThenReads) {
         co_return !count.has_value();
     }(pair.stream));
     EXPECT_TRUE(told) << "the reader takes the reset for the end of the answer";
+}
+
+// Whoever looks for a whole head peeks until there is one: it may come in more pieces than a driver fetches ahead.
+TEST(BreakerUringPeer, APeekSeesAllThatHasComeInSmallPieces) {
+    support::connection pair;
+    eddy::core loop;
+    std::array<std::byte, 64> into{};
+    std::string sent;
+    for (char each = 'a'; each <= 'z'; ++each) {
+        pair.peer.send(std::string(1, each));
+        sent += each;
+        wait_until_arrived(pair.peer);
+        const auto some = support::within(loop, pair.stream.peek(into));
+        ASSERT_TRUE(some.has_value());
+        ASSERT_TRUE(sent.starts_with(support::text_of(std::span(into).first(*some))));
+        loop.turn(0ms);
+    }
+    EXPECT_TRUE(support::comes_true([&] {
+        loop.turn(0ms);
+        return support::within(loop, pair.stream.peek(into)) == sent.size();
+    })) << "only a part is ever seen";
+    EXPECT_EQ(support::text_of(std::span(into).first(sent.size())), sent);
+    EXPECT_EQ(support::within(loop, read_at_least(pair.stream, sent.size())), sent) << "a peek takes nothing";
+}
+
+// A peek may be the first to meet the reset behind what it sees.
+TEST(BreakerUringPeer, APeekDoesNotSwallowTheReset) {
+    support::connection pair;
+    eddy::core loop;
+    std::array<std::byte, 64> into{};
+    for (char each = 'a'; each <= 'z'; ++each) {
+        pair.peer.send(std::string(1, each));
+        wait_until_arrived(pair.peer);
+        ASSERT_TRUE(support::within(loop, pair.stream.peek(into)).has_value());
+        loop.turn(0ms);
+    }
+    pair.peer.reset();
+    wait_for_hang_up(pair.stream);
+    bool is_told = false;
+    for (int i = 0; i < 100 && !is_told; ++i) {
+        loop.turn(0ms);
+        const auto seen = support::within(loop, pair.stream.peek(into));
+        const auto count = support::within(loop, pair.stream.read(std::span(into).first(1)));
+        is_told = !seen || !count;
+        ASSERT_TRUE(is_told || *count != 0) << "a connection that was reset seems to have ended in order";
+    }
+    EXPECT_TRUE(is_told);
+}
+
+// Large pieces are read without the ring; what was written still goes by it.
+TEST(BreakerUringPeer, AResetIsToldToWhoeverReadsLargePiecesAndHasWritten) {
+    support::connection pair;
+    eddy::core loop;
+    const std::string large(256 * 1024, 'l');
+    std::vector<std::byte> into(large.size());
+    for (int i = 0; i < 10; ++i) {
+        const std::jthread sends([&] { pair.peer.send(large); });
+        ASSERT_TRUE(support::within(loop, pair.stream.read_exact(into)).has_value());
+    }
+    pair.peer.reset();
+    wait_for_hang_up(pair.stream);
+    const auto written = loop.run(pair.stream.write_all(support::bytes_of("question")));
+    if (!written) return;  // it is told already
+    const auto count = support::within(loop, pair.stream.read(into));
+    ASSERT_FALSE(count.has_value()) << "the reader takes the reset for the end of the answer";
+    EXPECT_EQ(count.error(), std::errc::connection_reset);
+    EXPECT_EQ(support::within(loop, pair.stream.read(into)), 0u) << "a reset is told once";
 }
 
 TEST(BreakerUringPeer, WhatComesBehindAnUrgentByteIsNotHeldBack) {

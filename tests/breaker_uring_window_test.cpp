@@ -2,20 +2,30 @@
 // What two threads do to one stream between two steps of the ring's owner, step by step: on the driver's own parts.
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <chrono>
+#include <cstddef>
 #include <memory>
 #include <span>
+#include <string>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 #include <eddy/reactor.hpp>
+#include <eddy/waker.hpp>
 
 #include "driver/uring.hpp"
 #include "io/io_handle.hpp"
 #include "io/stream_source.hpp"
 #include "support/net.hpp"
+#include "support/polling.hpp"
 #include "support/runtime.hpp"
 
 namespace {
@@ -53,6 +63,16 @@ protected:
         static_cast<void>(stream.receive_ended(-ECANCELED));
         stream.release();
         return true;
+    }
+
+    /// Until the socket takes nothing more.
+    static void fill(int fd) {
+        const std::vector<std::byte> bytes(64 * 1024);
+        pollfd room{fd, POLLOUT, 0};
+        do {
+            while (::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+            }
+        } while (::poll(&room, 1, 20) == 1);  // what is on its way to the peer makes room once more
     }
 
     support::connection pair;
@@ -128,6 +148,157 @@ TEST_F(BreakerUringWindow, AVisitDoesNotKeepWhatIsQueuedFromGoingOut) {
     pollfd wanted{pair.peer.fd(), POLLIN, 0};
     EXPECT_EQ(support::repeated([&] { return ::poll(&wanted, 1, 1'000); }), 1) << "it still lies in the queue";
     visitor.join();
+    io->close_stream(stream);
+}
+
+// Another loop's ring has sent, and was told of a reset, which the system tells once. Before it says so, the end is read.
+TEST_F(BreakerUringWindow, AResetThatAnotherLoopWasToldIsNotTakenForTheEnd) {
+    using received = stream_source::received;
+    const support::connection bell_pair;
+    const support::connection spare_pair;
+    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    const auto add_to_sender = [&](const support::connection& each) -> stream_source& {
+        const int fd = ::dup(each.stream.native_handle());
+        stream_source& added = **sender->add_stream(fd, stream_source::brings::bytes);
+        EXPECT_EQ(added.take(*sender).what, received::nothing);
+        return added;
+    };
+    stream_source& stream = add();
+    stream_source& bell = add_to_sender(bell_pair);
+    stream_source& spare = add_to_sender(spare_pair);
+    ASSERT_EQ(stream.take(*io).what, received::nothing);
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    // Whoever waits for the bell is woken by the sender's turn before that looks at what has become of the send.
+    stream_source::taken first;
+    support::calling_waker reads([&] {
+        for (int i = 0; i < 4; ++i) EXPECT_TRUE(io->turn(0ms).has_value());
+        first = stream.take(*io);
+    });
+    const eddy::waker waker = reads.waker();
+    eddy::context cx(waker);
+    bell.clear_blocked(bell.look(eddy::io::ready::all));
+    ASSERT_FALSE(bell.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
+    bell_pair.peer.send("!");
+    support::raw_socket(::dup(bell_pair.stream.native_handle())).wait_for(POLLIN);
+    ASSERT_TRUE(sender->own_ring()->stop_now(spare)) << "the bell's completion is there now";
+    pair.peer.reset();
+    support::raw_socket(::dup(pair.stream.native_handle())).wait_for(0);
+    const auto text = support::bytes_of("question");
+    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 8u);
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    if (first.what == received::nothing) first = stream.take(*io);
+    EXPECT_EQ(first.what, received::error) << "the reader takes a cut answer for a whole one";
+    EXPECT_EQ(first.error, std::errc::connection_reset);
+    io->close_stream(stream);
+    sender->close_stream(bell);
+    sender->close_stream(spare);
+}
+
+// A loop looks for destroyed streams whose time is over, at the moment when another thread destroys one, and has not said yet how
+// long it may take.
+TEST_F(BreakerUringWindow, AStreamThatIsBeingDestroyedIsNotGivenUpBeforeItsTime) {
+    stream_source& stream = add();
+    fill(stream.fd());
+    const auto text = support::bytes_of("rest");
+    ASSERT_EQ(stream.write(*io, io->own_ring(), std::span(&text, 1)), 4u);
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    ASSERT_EQ(stream.end(), stream_source::end_action::wait_for_send);
+    io->retain();  // as close_stream() does, which this is a part of
+    ASSERT_FALSE(stream.leave_to_driver(*io));
+    const auto now = std::chrono::steady_clock::now();
+    auto next = std::chrono::steady_clock::time_point::max();
+    EXPECT_FALSE(stream.give_up(now, next)) << "what was written is lost";
+    stream.linger(now + 30s);
+    EXPECT_FALSE(stream.give_up(now, next));
+    EXPECT_EQ(next, now + 30s);
+}
+
+// The time of a destroyed stream is over while another loop, that stands still, has what is left: nobody would look again.
+TEST_F(BreakerUringWindow, AStreamWhoseTimeIsOverWhileItIsSentIsLookedAtAgain) {
+    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    stream_source& stream = add();
+    fill(stream.fd());
+    const auto text = support::bytes_of("rest");
+    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 4u);
+    io->close_stream(stream);
+    const auto now = std::chrono::steady_clock::now();
+    stream.linger(now);
+    auto next = std::chrono::steady_clock::time_point::max();
+    EXPECT_FALSE(stream.give_up(now, next)) << "the other loop has it";
+    EXPECT_LT(next, now + 1s) << "if the peer takes nothing, it stays for ever";
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    EXPECT_TRUE(stream.give_up(next, next));
+    io->finish_closing(stream);
+}
+
+// The stream's loop ends while another loop's ring sends what the stream has left, and before that is told that there is no room.
+TEST_F(BreakerUringWindow, AStreamIsClosedThoughItsLoopEndsWhileAnotherOneSendsItsRest) {
+    const support::connection other;
+    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    stream_source& stream = add();
+    const int number = stream.fd();
+    fill(number);
+    const auto text = support::bytes_of("rest");
+    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 4u);
+    io->close_stream(stream);
+    ASSERT_GE(::fcntl(number, F_GETFD), 0) << "it was closed with bytes left";
+    // Whoever is woken by the sender's turn comes between the send and what is made of it.
+    stream_source& bell = **sender->add_stream(::dup(other.stream.native_handle()), stream_source::brings::bytes);
+    support::calling_waker ends([this] { io.reset(); });
+    const eddy::waker waker = ends.waker();
+    eddy::context cx(waker);
+    ASSERT_EQ(bell.take(*sender).what, stream_source::received::nothing);
+    bell.clear_blocked(bell.look(eddy::io::ready::all));
+    ASSERT_FALSE(bell.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
+    other.peer.send("!");
+    EXPECT_TRUE(support::comes_true([&] {
+        EXPECT_TRUE(sender->turn(0ms).has_value());
+        return !io;
+    }));
+    EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it is left open for ever";
+    sender->close_stream(bell);
+}
+
+// The socket is found full after write() has taken what it was given, and cannot be watched: here since somebody else watches it.
+TEST_F(BreakerUringWindow, WhoeverWaitsForRoomIsToldThatNobodyWouldTell) {
+    stream_source& stream = add();
+    eddy::detail::scheduled_io& stranger = **io->add_source(stream.fd(), eddy::io::interest::priority);
+    fill(stream.fd());
+    const auto text = support::bytes_of("text");
+    const auto write = [&] { return stream.write(*io, io->own_ring(), std::span(&text, 1)); };
+    ASSERT_EQ(write(), 4u);
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    for (int i = 0; i < 2; ++i) {
+        const auto again = write();
+        ASSERT_FALSE(again.has_value());
+        EXPECT_EQ(again.error(), std::errc::file_exists);
+        const auto flushed = stream.flush(*io);
+        ASSERT_FALSE(flushed.has_value());
+        EXPECT_EQ(flushed.error(), std::errc::file_exists);
+    }
+    // Nothing is lost by that: it goes on when the cause is gone.
+    ASSERT_TRUE(io->remove_source(stranger, stream.fd()).has_value());
+    EXPECT_EQ(write().error(), std::errc::operation_would_block);
+    std::string got;
+    const auto receives = [&] {
+        pollfd readable{pair.peer.fd(), POLLIN, 0};
+        if (support::repeated([&] { return ::poll(&readable, 1, 0); }) != 1) return false;
+        std::array<char, 65536> some{};
+        const auto count = ::recv(pair.peer.fd(), some.data(), some.size(), MSG_DONTWAIT);
+        if (count > 0) got.assign(some.data(), static_cast<std::size_t>(count));
+        return count > 0;
+    };
+    EXPECT_TRUE(support::comes_true([&] {
+        EXPECT_TRUE(io->turn(0ms).has_value());
+        while (receives()) {
+        }
+        return got.ends_with("text");
+    }));
+    EXPECT_EQ(write(), 4u);
     io->close_stream(stream);
 }
 

@@ -37,9 +37,10 @@ struct send_slot {
 
     send_slot* next = nullptr;  ///< in the queue
     stream_source* stream;
-    io_handle* home;                                       ///< the stream's
-    io_handle* sender = nullptr;                           ///< whose ring has it
-    std::chrono::steady_clock::time_point linger_until{};  ///< of a stream that was destroyed
+    io_handle* home;              ///< the stream's
+    io_handle* sender = nullptr;  ///< whose ring has it
+    /// Of a stream that was destroyed; never, until whoever does that has said when.
+    std::chrono::steady_clock::time_point linger_until = std::chrono::steady_clock::time_point::max();
     io::leased_buffer lease;
     std::byte* bytes;
     std::uint32_t begin = 0;

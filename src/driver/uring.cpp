@@ -261,6 +261,8 @@ void uring::settle(send_slot& slot) noexcept {
         // Watched before, it may have become writable meanwhile, and will not be told again: so that is tried. If it cannot
         // be watched, too.
         if (!is_new || !*is_new) stream.on_ready(home, io::ready::writable);
+        // Its loop has ended while this was sent, and left the stream to whoever sends: nobody else will look after it.
+        if (!is_new && stream.is_closing() && stream.give_up_now()) home.finish_closing(stream);
         home.release();
         break;
     }

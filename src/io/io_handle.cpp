@@ -4,10 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <mutex>
 #include <new>
+#include <span>
 #include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
@@ -248,17 +250,20 @@ void io_handle::give_up_lingering() noexcept {
     std::unique_lock guard(lock_);
     for (;;) {
         auto next = time_point::max();
-        stream_source* given_up = nullptr;
-        for (auto* link = set_.next; link != &set_ && given_up == nullptr; link = link->next) {
+        std::array<stream_source*, 64> given_up;  // some for each search: where many are dropped at once it takes long
+        std::size_t found = 0;
+        for (auto* link = set_.next; link != &set_ && found != given_up.size(); link = link->next) {
             auto& source = static_cast<scheduled_io&>(*link);
-            if (source.is_stream() && stream_source::of(source).give_up(now, next))
-                given_up = &stream_source::of(source);
+            if (!source.is_stream() || !stream_source::of(source).give_up(now, next)) continue;
+            source.retain();  // before another thread closes it
+            given_up[found++] = &stream_source::of(source);
         }
-        if (given_up == nullptr) return linger_until_.store(next, std::memory_order_relaxed);
-        given_up->retain();  // before another thread closes it
+        if (found == 0) return linger_until_.store(next, std::memory_order_relaxed);
         guard.unlock();
-        finish_closing(*given_up);
-        given_up->release();
+        for (stream_source* const each : std::span(given_up).first(found)) {
+            finish_closing(*each);
+            each->release();
+        }
         guard.lock();
     }
 }

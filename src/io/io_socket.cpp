@@ -153,6 +153,9 @@ auto io_socket::receive_from_ring(FromChunk from_chunk, Directly directly, std::
         auto answer = directly();
         is_drained = taken.was_last && answer && moved_by(answer) < room;
         if (answer) stream().has_read(moved_by(answer));
+        if (answer && moved_by(answer) == 0 && room != 0) {
+            if (const auto reset = stream().has_read_end()) return answer_type(std::unexpect, reset);
+        }
         if (!answer && would_block(answer.error())) stream().request_receive(*io_);
         return answer;
     }
@@ -266,10 +269,8 @@ poll_result<result<std::size_t>> io_socket::poll_peek(context& cx, const void* f
         bool is_drained = false;
         const auto copy = [&](received_chunk* chunk) -> result<std::size_t> {
             if (chunk == nullptr) return std::size_t{0};
-            const std::size_t count = std::min(chunk->size(), into.size());
-            std::memcpy(into.data(), chunk->data(), count);
             stream().put_back(*chunk);
-            return count;
+            return stream().peek(into);
         };
         return poll_call(
             direction::read, cx, future, [&] { return receive_from_ring(copy, look, into.size(), is_drained); },
@@ -308,7 +309,7 @@ poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, con
 result<void> io_socket::send_what_was_written(io::interest wanted) const {
     // What a call would read may lie in the ring's buffers.
     if (wanted != io::interest::writable) return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
-    const auto is_sent = stream().flush();
+    const auto is_sent = stream().flush(*io_);
     if (!is_sent) return std::unexpected(is_sent.error());
     if (!*is_sent) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
     return ok();

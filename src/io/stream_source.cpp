@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
+#include <cstring>
 #include <utility>
 
 #include <eddy/detail/frame_pool.hpp>
@@ -30,11 +32,16 @@ constexpr std::size_t small_piece = 2 * 1024;
 constexpr unsigned large_streak = 8;
 constexpr unsigned small_streak = 16;
 
+// A destroyed stream whose time is over while a ring still has its slot.
+constexpr auto look_again = std::chrono::milliseconds(100);
+
 constexpr io::ready read_side = io::ready::readable | io::ready::read_closed;
 
 std::error_code system_error(int number) noexcept { return {number, std::generic_category()}; }
 
 std::error_code would_block() noexcept { return system_error(EAGAIN); }
+
+bool is_would_block(const std::error_code& error) noexcept { return error == would_block(); }
 
 /// Whether the operation is to be repeated, by the ring or without it.
 bool is_of_the_moment(int error) noexcept {
@@ -47,6 +54,12 @@ bool is_of_the_moment(int error) noexcept {
     case ENOSPC: return true;  // of epoll_ctl(2)
     default: return false;
     }
+}
+
+/// Whether it was asked for, so that nobody is waited for.
+bool is_reset_by_close(int fd) noexcept {
+    const auto value = sys::get_option<::linger>(fd, SOL_SOCKET, SO_LINGER);
+    return value && value->l_onoff != 0 && value->l_linger == 0;
 }
 
 }  // namespace
@@ -83,9 +96,9 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
         return {received::chunk, chunk, {}, newest_ == nullptr && end_ == 0 && has(receives)};
     }
     if (end_ == end_of_stream) {
-        // The system tells a reset once, and told it to the send that was first. (EPIPE is no reset: the peer ended before.)
-        if (send_error_ == 0 || send_error_ == EPIPE) return {received::end};
-        return {received::error, nullptr, system_error(std::exchange(send_error_, std::uint8_t{0}))};
+        const auto reset = reset_of_send();
+        if (is_would_block(reset)) return {};
+        return {reset ? received::error : received::end, nullptr, reset};
     }
     if (end_ != 0) {
         const int error = std::exchange(end_, std::uint8_t{0});
@@ -102,6 +115,25 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
     set(wants_receive);
     post_to(home, std::move(guard));
     return {};
+}
+
+/// What a read at the end of the stream has to tell, if anything; would_block() if that will be known soon, and "readable" be
+/// told. Under the lock.
+std::error_code stream_source::reset_of_send() noexcept {
+    // The system tells a reset once, and told it to the send that was first: of another loop's ring, perhaps, which is about to
+    // say so. (EPIPE is no reset: the peer ended before.)
+    if (slot_ != nullptr && slot_->where == send_slot::place::submitted && !slot_->has_failed) {
+        reader_waits_ = 1;
+        slot_->sender->wake();  // see await_slot()
+        return would_block();
+    }
+    if (send_error_ == 0 || send_error_ == EPIPE) return {};
+    return system_error(std::exchange(send_error_, std::uint8_t{0}));
+}
+
+std::error_code stream_source::has_read_end() noexcept {
+    const std::lock_guard guard(lock_);
+    return reset_of_send();
 }
 
 /// Under the lock; null if there is none.
@@ -136,6 +168,25 @@ void stream_source::put_back(received_chunk& rest) noexcept {
         rest.next = std::exchange(newest_->next, &rest);
     }
     ++queued_;
+}
+
+std::size_t stream_source::peek(std::span<std::byte> into) noexcept {
+    const std::lock_guard guard(lock_);
+    std::size_t count = 0;
+    const received_chunk* chunk = newest_;
+    for (unsigned left = queued_; left != 0; --left) {
+        chunk = chunk->next;  // first the oldest
+        const std::size_t size = std::min(chunk->size(), into.size() - count);
+        std::memcpy(into.data() + count, chunk->data(), size);
+        count += size;
+    }
+    // A receive that was stopped leaves the rest there; and none begins meanwhile, since that takes the lock.
+    if (count == into.size() || has(receives) || end_ != 0) return count;
+    const auto more = sys::recv(fd_, into.data() + count, into.size() - count, MSG_PEEK);
+    if (more) return count + *more;
+    // The system tells an error once: it is the next read's that finds nothing else.
+    if (!is_of_the_moment(more.error().value())) end_ = static_cast<std::uint8_t>(more.error().value());
+    return count;
 }
 
 void stream_source::request_receive(io_handle& home) noexcept {
@@ -205,7 +256,7 @@ result<std::size_t> stream_source::write(io_handle& home, uring* ring, send_list
     std::size_t size = 0;
     for (const auto& each : from) size += each.size();
     std::unique_lock guard(lock_);
-    if (send_error_ != 0 || slot_ != nullptr) return append(from);
+    if (send_error_ != 0 || slot_ != nullptr) return append(home, from, std::move(guard));
     // (Memory is taken under the lock: the only other one who comes here is the ring's owner, mostly this thread.)
     send_slot* const slot = ring != nullptr && size <= send_slot::most ? send_slot::make(*this, home, size) : nullptr;
     if (slot == nullptr) {
@@ -223,7 +274,7 @@ result<std::size_t> stream_source::write_leased(io_handle& home, uring* ring, io
         return write(home, ring, std::span(&from, 1));
     }
     std::unique_lock guard(lock_);
-    if (send_error_ != 0 || slot_ != nullptr) return append(std::span(&from, 1));
+    if (send_error_ != 0 || slot_ != nullptr) return append(home, std::span(&from, 1), std::move(guard));
     send_slot* const slot = send_slot::make(*this, home, lease, from);
     if (slot == nullptr) {
         guard.unlock();
@@ -233,12 +284,13 @@ result<std::size_t> stream_source::write_leased(io_handle& home, uring* ring, io
     return from.size();
 }
 
-/// Under the lock, if there is an error to be told, or a slot: what there is room for in that.
-result<std::size_t> stream_source::append(send_list from) noexcept {
+/// If there is an error to be told, or a slot: what there is room for in that. Gives the lock back.
+result<std::size_t> stream_source::append(io_handle& home, send_list from,
+                                          std::unique_lock<spin_lock>&& guard) noexcept {
     if (send_error_ != 0) return std::unexpected(system_error(std::exchange(send_error_, std::uint8_t{0})));
     if (slot_->where != send_slot::place::queued || !slot_->has_room()) {
-        await_slot();
-        return std::unexpected(would_block());
+        const auto awaited = await_slot(home, std::move(guard));
+        return std::unexpected(awaited ? would_block() : awaited.error());
     }
     std::size_t count = 0;
     for (const auto& each : from) count += slot_->append(each);
@@ -263,12 +315,12 @@ result<std::size_t> stream_source::write_directly(io_handle& home, send_list fro
     return count;
 }
 
-result<bool> stream_source::flush() noexcept {
-    const std::lock_guard guard(lock_);
+result<bool> stream_source::flush(io_handle& home) noexcept {
+    std::unique_lock guard(lock_);
     if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
     if (send_error_ != 0) return std::unexpected(system_error(std::exchange(send_error_, std::uint8_t{0})));
     if (!has_unsent()) return true;
-    await_slot();
+    if (const auto awaited = await_slot(home, std::move(guard)); !awaited) return std::unexpected(awaited.error());
     return false;
 }
 
@@ -287,6 +339,16 @@ void stream_source::await_slot() noexcept {
     // The owner of that ring sleeps in the call that has sent it, perhaps, and would look after it when that ends. (Under the
     // lock, without which it may have done so, and be gone.)
     if (slot_->where == send_slot::place::submitted) slot_->sender->wake();
+}
+
+/// The same for who is about to wait. Gives the lock back. Errors: nobody would tell, since the descriptor cannot be watched.
+result<void> stream_source::await_slot(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
+    await_slot();
+    if (slot_->where != send_slot::place::blocked) return ok();
+    guard.unlock();
+    // It is watched already, unless that has failed when the socket was found full.
+    if (const auto added = home.watch_stream(*this, for_writing); !added) return std::unexpected(added.error());
+    return ok();
 }
 
 /// Sends the slot's rest as far as the socket takes it. Under the lock.
@@ -315,13 +377,20 @@ void stream_source::shut_down_if_owed() noexcept {
     shuts_down_ = 0;
 }
 
-/// Wakes whoever found the slot full. Gives the lock back.
-void stream_source::slot_is_free(std::unique_lock<spin_lock>&& guard) noexcept {
-    shut_down_if_owed();
-    if (!has(writer_waits)) return guard.unlock();
-    clear(writer_waits);
-    set_readiness(io::ready::writable);
-    wake_unlocked(std::move(guard), io::ready::writable);
+/// Wakes whoever waits for what has become of the slot: who found it full, if it `is_free` now, and who reads. Gives the lock back.
+void stream_source::tell_of_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept {
+    io::ready now;
+    if (is_free && has(writer_waits)) {
+        clear(writer_waits);
+        now |= io::ready::writable;
+    }
+    if (reader_waits_ != 0) {
+        reader_waits_ = 0;
+        now |= read_side;
+    }
+    if (now.is_empty()) return guard.unlock();
+    set_readiness(now);
+    wake_unlocked(std::move(guard), now);
 }
 
 // ---- The socket's end ----
@@ -332,6 +401,7 @@ stream_source::end_action stream_source::end() noexcept {
     clear(wants_receive);
     drop_received();
     if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
+    if (has_unsent() && slot_->where != send_slot::place::submitted && is_reset_by_close(fd_)) reset_and_drop_rest();
     if (has_unsent()) return end_action::wait_for_send;
     return has(receives) ? end_action::cancel_first : end_action::close;
 }
@@ -359,7 +429,10 @@ bool stream_source::give_up(std::chrono::steady_clock::time_point now,
         earliest = std::min(earliest, slot_->linger_until);
         return false;
     }
-    if (slot_->where != send_slot::place::blocked) return false;  // it is being sent
+    if (slot_->where != send_slot::place::blocked) {  // it is being sent: what becomes of that is looked at soon
+        earliest = std::min(earliest, now + look_again);
+        return false;
+    }
     reset_and_drop_rest();
     return !has(receives);
 }
@@ -555,12 +628,14 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
     if (!slot.is_empty()) {
         slot.where = send_slot::place::blocked;
         slot.home->retain();
+        tell_of_slot(false, std::move(guard));
         return sent::rest;
     }
     const bool closes = has(wants_close) && !has(receives) && !has(gone);
     if (closes) slot.home->retain();
     free_slot();
-    slot_is_free(std::move(guard));
+    shut_down_if_owed();
+    tell_of_slot(true, std::move(guard));
     return closes ? sent::close : sent::all;
 }
 

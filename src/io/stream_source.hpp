@@ -84,12 +84,17 @@ public:
     [[nodiscard]] received_chunk* take_chunk() noexcept;
     /// Puts the rest of a chunk back in front.
     void put_back(received_chunk& rest) noexcept;
+    /// Copies what was received, and what is behind that in the socket, as far as there is room.
+    [[nodiscard]] std::size_t peek(std::span<std::byte> into) noexcept;
     /// Has the ring receive, if it does not.
     void request_receive(io_handle& home) noexcept;
     /// Of a listener, whose caller had to accept by itself: that has succeeded.
     void accepts_again() noexcept;
     /// Of a stream, whose caller had to read by itself, and got so much.
     void has_read(std::size_t count) noexcept;
+    /// The same, and found the end of the stream: the error that it was, if it was none in order. (operation_would_block:
+    /// that will be known soon, and "readable" be told.)
+    [[nodiscard]] std::error_code has_read_end() noexcept;
     /// For readable(): the same, and until bytes are there it is not readable.
     void request_readiness(io_handle& home) noexcept;
     /// Has the ring stop receiving. True once it has; until then "readable" is owed.
@@ -103,7 +108,8 @@ public:
     [[nodiscard]] result<std::size_t> write_leased(io_handle& home, uring* ring, io::leased_buffer& lease,
                                                    std::span<const std::byte> from) noexcept;
     /// Whether all has been handed to the system; if not, "writable" is owed. Sends what waits for the end of a turn.
-    [[nodiscard]] result<bool> flush() noexcept;
+    /// Errors: what a send has met; and what watch_stream() says, if nobody would tell.
+    [[nodiscard]] result<bool> flush(io_handle& home) noexcept;
 
     /// Nothing more will be written: true if all has been handed to the system. If not, the writing side is shut down when it has
     /// been, or has failed.
@@ -208,17 +214,20 @@ private:
     void post_to(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] bool has_unsent() const noexcept;
     [[nodiscard]] received_chunk* pop_oldest() noexcept;
+    [[nodiscard]] std::error_code reset_of_send() noexcept;
     [[nodiscard]] bool becomes_bulky(std::size_t count) noexcept;
     [[nodiscard]] bool has_streak(bool one_more, unsigned length) noexcept;
     void drop_received() noexcept;
     void send_now() noexcept;
     void await_slot() noexcept;
+    [[nodiscard]] result<void> await_slot(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept;
     void free_slot() noexcept;
     void shut_down_if_owed() noexcept;
     void reset_and_drop_rest() noexcept;
-    void slot_is_free(std::unique_lock<spin_lock>&& guard) noexcept;
+    void tell_of_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] result<std::size_t> write_directly(io_handle& home, send_list from) noexcept;
-    [[nodiscard]] result<std::size_t> append(send_list from) noexcept;
+    [[nodiscard]] result<std::size_t> append(io_handle& home, send_list from,
+                                             std::unique_lock<spin_lock>&& guard) noexcept;
     void queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept;
 
     // In the padding of scheduled_io, so that a stream takes no more memory than any other source.
@@ -226,10 +235,11 @@ private:
     std::uint8_t end_ = 0;         // end_of_stream, or an errno that read() has not told yet
     std::uint8_t send_error_ = 0;  // the same of write()
     std::uint16_t flags_ : 12 = 0;
-    std::uint16_t streak_ : 4 = 0;      // of large pieces; while is_bulky, of small ones
-    std::uint16_t queued_ : 15 = 0;     // chunks
-    std::uint16_t shuts_down_ : 1 = 0;  // the writing side, when the slot is free
-    received_chunk* newest_ = nullptr;  // the queue is a ring: its next is the oldest
+    std::uint16_t streak_ : 4 = 0;        // of large pieces; while is_bulky, of small ones
+    std::uint16_t queued_ : 14 = 0;       // chunks
+    std::uint16_t reader_waits_ : 1 = 0;  // at the end of the stream, for what has become of the slot
+    std::uint16_t shuts_down_ : 1 = 0;    // the writing side, when the slot is free
+    received_chunk* newest_ = nullptr;    // the queue is a ring: its next is the oldest
     send_slot* slot_ = nullptr;
 };
 
