@@ -633,9 +633,8 @@ TEST(TcpTransfer, P049_ACallThatWritesComesBehindWhatWasWrittenAndWaitsForRoom) 
     const auto wait_for_room = [&]() -> eddy::task<void> {
         const auto last = sends("the end");
         auto waits = pair.stream.async_io(interest::writable, last);
-        auto reads = eddy::poll_fn([&](eddy::context&) -> eddy::poll_result<std::string> {
-            return pair.peer.receive(13 + filled);
-        });
+        auto reads = eddy::poll_fn(
+            [&](eddy::context&) -> eddy::poll_result<std::string> { return pair.peer.receive(13 + filled); });
         const auto both = co_await eddy::join(std::move(waits), std::move(reads));
         EXPECT_EQ(both.first, 7u);
         EXPECT_EQ(both.second, "first, second" + std::string(filled, 'x'));

@@ -10,8 +10,8 @@
 
 #include <eddy/error.hpp>
 
-#include "driver/ring.hpp"
 #include "driver/received_chunk.hpp"
+#include "driver/ring.hpp"
 #include "driver/ring_buffers.hpp"
 #include "io/io_handle.hpp"
 #include "io/stream_source.hpp"

@@ -308,7 +308,8 @@ poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, con
 
 result<void> io_socket::send_what_was_written(io::interest wanted) const {
     // What a call would read may lie in the ring's buffers.
-    if (wanted != io::interest::writable) return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
+    if (wanted != io::interest::writable)
+        return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
     const auto is_sent = stream().flush(*io_);
     if (!is_sent) return std::unexpected(is_sent.error());
     if (!*is_sent) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
