@@ -2,6 +2,7 @@
 #include "io/stream_source.hpp"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -70,7 +71,15 @@ stream_source::stream_source(int fd, brings what) noexcept : scheduled_io(fd), w
 }
 
 stream_source::~stream_source() {
-    drop_received();
+    // end() has dropped what was received, except in the child of a fork: there a connection is the parent's, too, and not to be
+    // reset.
+    while (received_chunk* const left = pop_oldest()) {
+        if (is_listener()) {
+            ::close(left->take_connection());
+        } else {
+            left->give_back();
+        }
+    }
     free_slot();
 }
 
