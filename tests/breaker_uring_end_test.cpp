@@ -250,4 +250,25 @@ TEST(BreakerUringEnd, AForkedChildThatDropsAListenerDoesNotResetWhatTheParentHas
     EXPECT_EQ(client.receive(64), "hello") << "and the end, which is no reset";
 }
 
+TEST(BreakerUringEnd, AForkedChildThatDropsALoopDoesNotResetWhatTheParentStillSends) {
+    support::connection pair;
+    auto loop = std::make_unique<eddy::core>();
+    pair.peer.send("x");
+    const std::size_t accepted = loop->run(fill_and_drop(std::move(pair.stream)));
+    loop->turn(0ms);
+    in_child([&] { loop.reset(); });
+    pair.peer.set_nonblocking();
+    std::vector<std::byte> into(64 * 1024);
+    std::size_t total = 0;
+    ssize_t count = 0;
+    EXPECT_TRUE(support::comes_true([&] {
+        loop->turn(0ms);
+        while ((count = ::recv(pair.peer.fd(), into.data(), into.size(), 0)) > 0)
+            total += static_cast<std::size_t>(count);
+        return count == 0 || errno != EAGAIN;
+    }));
+    EXPECT_EQ(count, 0) << "it was reset";
+    EXPECT_EQ(total, accepted);
+}
+
 }  // namespace
