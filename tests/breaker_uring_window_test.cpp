@@ -263,6 +263,38 @@ TEST_F(BreakerUringWindow, AStreamIsClosedThoughItsLoopEndsWhileAnotherOneSendsI
     sender->close_stream(bell);
 }
 
+// A stream without linger is destroyed while another loop's ring sends what is left, and before that is told that there is no room.
+TEST_F(BreakerUringWindow, AStreamWithoutLingerIsClosedAtOnceThoughAnotherLoopSendsItsRest) {
+    const support::connection other;
+    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    stream_source& stream = add();
+    const int number = stream.fd();
+    fill(number);
+    ASSERT_TRUE(pair.stream.set_zero_linger().has_value());
+    const auto text = support::bytes_of("rest");
+    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 4u);
+    // Whoever is woken by the sender's turn comes between the send and what is made of it.
+    stream_source& bell = **sender->add_stream(::dup(other.stream.native_handle()), stream_source::brings::bytes);
+    bool is_destroyed = false;
+    support::calling_waker ends([&] {
+        io->close_stream(stream);
+        is_destroyed = true;
+    });
+    const eddy::waker waker = ends.waker();
+    eddy::context cx(waker);
+    // What the bell's receive has brought is there before the send goes out with the next turn.
+    ASSERT_EQ(bell.take(*sender).what, stream_source::received::nothing);
+    bell.clear_blocked(bell.look(eddy::io::ready::all));
+    ASSERT_FALSE(bell.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
+    other.peer.send("!");
+    support::raw_socket(::dup(other.stream.native_handle())).wait_for(POLLIN);
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    ASSERT_TRUE(is_destroyed) << "too late for what is to be shown";
+    EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it is kept for what the peer does not take";
+    sender->close_stream(bell);
+}
+
 // The socket is found full after write() has taken what it was given, and cannot be watched: here since somebody else watches it.
 TEST_F(BreakerUringWindow, WhoeverWaitsForRoomIsToldThatNobodyWouldTell) {
     stream_source& stream = add();

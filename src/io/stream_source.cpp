@@ -633,6 +633,8 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
     } else if (!is_of_the_moment(-slot.result)) {
         slot.begin = slot.end;
     }
+    // It was destroyed meanwhile: what end() could not drop then.
+    if (!slot.is_empty() && has(closing) && is_reset_by_close(fd_)) slot.begin = slot.end;
     // The home is there while the stream is not gone; what the caller does with it comes after the lock.
     if (!slot.is_empty()) {
         slot.where = send_slot::place::blocked;
