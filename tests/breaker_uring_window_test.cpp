@@ -295,6 +295,28 @@ TEST_F(BreakerUringWindow, AStreamWithoutLingerIsClosedAtOnceThoughAnotherLoopSe
     sender->close_stream(bell);
 }
 
+// The rest of a destroyed stream finds no room, its loop receives still, and its descriptor cannot be watched: here since somebody else watches it.
+TEST_F(BreakerUringWindow, AStreamIsNotClosedByTheSenderOfItsRestWhileItsLoopReceives) {
+    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    stream_source& stream = add();
+    const int number = stream.fd();
+    eddy::detail::scheduled_io& stranger = **io->add_source(number, eddy::io::interest::priority);
+    ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    fill(number);
+    const auto text = support::bytes_of("rest");
+    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 4u);
+    io->close_stream(stream);
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    EXPECT_GE(::fcntl(number, F_GETFD), 0) << "the receive has it";
+    ASSERT_TRUE(io->remove_source(stranger, number).has_value());
+    EXPECT_TRUE(support::comes_true([&] {
+        EXPECT_TRUE(io->turn(0ms).has_value());
+        return ::fcntl(number, F_GETFD) < 0;
+    }));
+}
+
 // The socket is found full after write() has taken what it was given, and cannot be watched: here since somebody else watches it.
 TEST_F(BreakerUringWindow, WhoeverWaitsForRoomIsToldThatNobodyWouldTell) {
     stream_source& stream = add();

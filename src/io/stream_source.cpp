@@ -448,13 +448,14 @@ bool stream_source::give_up(std::chrono::steady_clock::time_point now,
 
 bool stream_source::give_up_now() noexcept {
     const std::lock_guard guard(lock_);
-    if (!has_unsent()) return true;
-    if (slot_->where == send_slot::place::submitted) {
-        await_slot();
-        return false;
+    if (has_unsent()) {
+        if (slot_->where == send_slot::place::submitted) {
+            await_slot();
+            return false;
+        }
+        reset_and_drop_rest();
     }
-    reset_and_drop_rest();
-    return true;
+    return !has(receives);
 }
 
 /// Under the lock.
