@@ -191,7 +191,7 @@ std::size_t stream_source::peek(std::span<std::byte> into) noexcept {
     }
     // A receive that was stopped leaves the rest there; and none begins meanwhile, since that takes the lock.
     if (count == into.size() || has(receives) || end_ != 0) return count;
-    const auto more = sys::recv(fd_, into.data() + count, into.size() - count, MSG_PEEK);
+    const auto more = sys::recv(fd_, into.data() + count, into.size() - count, MSG_PEEK | MSG_DONTWAIT);
     if (more) return count + *more;
     // The system tells an error once: it is the next read's that finds nothing else.
     if (!is_of_the_moment(more.error().value())) end_ = static_cast<std::uint8_t>(more.error().value());
