@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -15,6 +17,8 @@
 #include <vector>
 
 #include <eddy/core.hpp>
+#include <eddy/io/write.hpp>
+#include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/runtime.hpp>
 #include <eddy/spawn.hpp>
@@ -23,6 +27,7 @@
 #include <eddy/time/timeout.hpp>
 #include <eddy/yield_now.hpp>
 
+#include "support/conversation.hpp"
 #include "support/driver.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
@@ -197,6 +202,73 @@ TEST(BreakerUringEnd, InAForkedChildANewLoopWorksAfterTheOldOneWasDestroyed) {
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
     pair.peer.send("z");
     EXPECT_EQ(loop->run(read_some(pair.stream)), "z") << "the parent goes on";
+}
+
+/// Does it in a forked child, and waits for that.
+template <class Fn>
+void in_child(Fn work) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+        ::alarm(20);
+        work();
+        ::_exit(0);
+    }
+    int status = 0;
+    ASSERT_EQ(support::repeated([&] { return ::waitpid(child, &status, 0); }), child);
+    EXPECT_EQ(status, 0);
+}
+
+eddy::task<void> greet_next(eddy::net::tcp_listener& listener) {
+    auto accepted = (co_await listener.accept()).value();
+    const std::string text = "hello";
+    auto written = eddy::io::write_all(accepted.stream, text);
+    EXPECT_TRUE((co_await written).has_value());
+}
+
+// The ring has accepted it, and nobody has asked for it yet. It is one and the same connection in both processes.
+TEST(BreakerUringEnd, AForkedChildThatDropsAListenerDoesNotResetWhatTheParentHasYetToAccept) {
+    auto loop = std::make_unique<eddy::core>();
+    std::optional<eddy::net::tcp_listener> listener;
+    const auto listen = [&]() -> eddy::task<void> {
+        listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
+        static_cast<void>(co_await support::once(listener->accept()));
+    };
+    loop->run(listen());
+    loop->turn(0ms);
+    const auto client = support::raw_socket::connected(listener->local_addr().value());
+    const auto before = support::fd_count();
+    EXPECT_TRUE(support::comes_true([&] {
+        loop->turn(0ms);
+        return !support::has_ring() || support::fd_count() != before;
+    }));
+    in_child([&] {
+        listener.reset();
+        loop.reset();
+    });
+    loop->run(greet_next(*listener));
+    loop->turn(0ms);
+    EXPECT_EQ(client.receive(64), "hello") << "and the end, which is no reset";
+}
+
+TEST(BreakerUringEnd, AForkedChildThatDropsALoopDoesNotResetWhatTheParentStillSends) {
+    support::connection pair;
+    auto loop = std::make_unique<eddy::core>();
+    pair.peer.send("x");
+    const std::size_t accepted = loop->run(fill_and_drop(std::move(pair.stream)));
+    loop->turn(0ms);
+    in_child([&] { loop.reset(); });
+    pair.peer.set_nonblocking();
+    std::vector<std::byte> into(64 * 1024);
+    std::size_t total = 0;
+    ssize_t count = 0;
+    EXPECT_TRUE(support::comes_true([&] {
+        loop->turn(0ms);
+        while ((count = ::recv(pair.peer.fd(), into.data(), into.size(), 0)) > 0)
+            total += static_cast<std::size_t>(count);
+        return count == 0 || errno != EAGAIN;
+    }));
+    EXPECT_EQ(count, 0) << "it was reset";
+    EXPECT_EQ(total, accepted);
 }
 
 }  // namespace

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -65,14 +67,28 @@ protected:
         return true;
     }
 
-    /// Until the socket takes nothing more.
+    /// Whether bytes were sent that the peer's system has not acknowledged.
+    static bool is_on_its_way(int fd) {
+        int unacknowledged = 0;
+        int unsent = 0;
+        EXPECT_EQ(::ioctl(fd, SIOCOUTQ, &unacknowledged), 0);
+        EXPECT_EQ(::ioctl(fd, SIOCOUTQNSD, &unsent), 0);
+        return unacknowledged != unsent;
+    }
+
+    /// Until the socket takes nothing more, not a byte: what is on its way to the peer makes some room once more, later where the
+    /// machine is busy, and not enough for poll(2) to tell.
     static void fill(int fd) {
         const std::vector<std::byte> bytes(64 * 1024);
         pollfd room{fd, POLLOUT, 0};
-        do {
-            while (::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
-            }
-        } while (::poll(&room, 1, 20) == 1);  // what is on its way to the peer makes room once more
+        int quiet = 0;
+        for (int round = 0; round < 400 && quiet < 4; ++round) {
+            ++quiet;
+            while (::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) quiet = 0;
+            if (is_on_its_way(fd)) quiet = 0;
+            ::poll(&room, 1, 5);
+        }
+        EXPECT_EQ(quiet, 4) << "it takes more and more";
     }
 
     support::connection pair;
@@ -261,6 +277,61 @@ TEST_F(BreakerUringWindow, AStreamIsClosedThoughItsLoopEndsWhileAnotherOneSendsI
     }));
     EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it is left open for ever";
     sender->close_stream(bell);
+}
+
+// A stream without linger is destroyed while another loop's ring sends what is left, and before that is told that there is no room.
+TEST_F(BreakerUringWindow, AStreamWithoutLingerIsClosedAtOnceThoughAnotherLoopSendsItsRest) {
+    const support::connection other;
+    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    stream_source& stream = add();
+    const int number = stream.fd();
+    fill(number);
+    ASSERT_TRUE(pair.stream.set_zero_linger().has_value());
+    const auto text = support::bytes_of("rest");
+    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 4u);
+    // Whoever is woken by the sender's turn comes between the send and what is made of it.
+    stream_source& bell = **sender->add_stream(::dup(other.stream.native_handle()), stream_source::brings::bytes);
+    bool is_destroyed = false;
+    support::calling_waker ends([&] {
+        io->close_stream(stream);
+        is_destroyed = true;
+    });
+    const eddy::waker waker = ends.waker();
+    eddy::context cx(waker);
+    // What the bell's receive has brought is there before the send goes out with the next turn.
+    ASSERT_EQ(bell.take(*sender).what, stream_source::received::nothing);
+    bell.clear_blocked(bell.look(eddy::io::ready::all));
+    ASSERT_FALSE(bell.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
+    other.peer.send("!");
+    support::raw_socket(::dup(other.stream.native_handle())).wait_for(POLLIN);
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    ASSERT_TRUE(is_destroyed) << "too late for what is to be shown";
+    EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it is kept for what the peer does not take";
+    sender->close_stream(bell);
+}
+
+// The rest of a destroyed stream finds no room, its loop receives still, and its descriptor cannot be watched: here since somebody
+// else watches it.
+TEST_F(BreakerUringWindow, AStreamIsNotClosedByTheSenderOfItsRestWhileItsLoopReceives) {
+    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    stream_source& stream = add();
+    const int number = stream.fd();
+    eddy::detail::scheduled_io& stranger = **io->add_source(number, eddy::io::interest::priority);
+    ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    fill(number);
+    const auto text = support::bytes_of("rest");
+    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 4u);
+    io->close_stream(stream);
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    EXPECT_GE(::fcntl(number, F_GETFD), 0) << "the receive has it";
+    ASSERT_TRUE(io->remove_source(stranger, number).has_value());
+    EXPECT_TRUE(support::comes_true([&] {
+        EXPECT_TRUE(io->turn(0ms).has_value());
+        return ::fcntl(number, F_GETFD) < 0;
+    }));
 }
 
 // The socket is found full after write() has taken what it was given, and cannot be watched: here since somebody else watches it.

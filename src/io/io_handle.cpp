@@ -514,7 +514,9 @@ void io_handle::shut_down() noexcept {
         guard.unlock();
         source.shut_down();
         // What has left its descriptor to the driver is not waited for any longer; nothing is received, since the ring is gone.
-        if (source.is_stream() && stream_source::of(source).is_closing() && stream_source::of(source).give_up_now()) {
+        // (To a child it is nothing to give up: the parent goes on with it.)
+        if (source.is_stream() && stream_source::of(source).is_closing() &&
+            (is_in_child() || stream_source::of(source).give_up_now())) {
             finish_closing(stream_source::of(source));
         }
         source.release();

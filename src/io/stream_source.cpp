@@ -2,6 +2,7 @@
 #include "io/stream_source.hpp"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -70,7 +71,15 @@ stream_source::stream_source(int fd, brings what) noexcept : scheduled_io(fd), w
 }
 
 stream_source::~stream_source() {
-    drop_received();
+    // end() has dropped what was received, except in the child of a fork: there a connection is the parent's, too, and not to be
+    // reset.
+    while (received_chunk* const left = pop_oldest()) {
+        if (is_listener()) {
+            ::close(left->take_connection());
+        } else {
+            left->give_back();
+        }
+    }
     free_slot();
 }
 
@@ -182,7 +191,7 @@ std::size_t stream_source::peek(std::span<std::byte> into) noexcept {
     }
     // A receive that was stopped leaves the rest there; and none begins meanwhile, since that takes the lock.
     if (count == into.size() || has(receives) || end_ != 0) return count;
-    const auto more = sys::recv(fd_, into.data() + count, into.size() - count, MSG_PEEK);
+    const auto more = sys::recv(fd_, into.data() + count, into.size() - count, MSG_PEEK | MSG_DONTWAIT);
     if (more) return count + *more;
     // The system tells an error once: it is the next read's that finds nothing else.
     if (!is_of_the_moment(more.error().value())) end_ = static_cast<std::uint8_t>(more.error().value());
@@ -439,13 +448,14 @@ bool stream_source::give_up(std::chrono::steady_clock::time_point now,
 
 bool stream_source::give_up_now() noexcept {
     const std::lock_guard guard(lock_);
-    if (!has_unsent()) return true;
-    if (slot_->where == send_slot::place::submitted) {
-        await_slot();
-        return false;
+    if (has_unsent()) {
+        if (slot_->where == send_slot::place::submitted) {
+            await_slot();
+            return false;
+        }
+        reset_and_drop_rest();
     }
-    reset_and_drop_rest();
-    return true;
+    return !has(receives);
 }
 
 /// Under the lock.
@@ -624,6 +634,8 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
     } else if (!is_of_the_moment(-slot.result)) {
         slot.begin = slot.end;
     }
+    // It was destroyed meanwhile: what end() could not drop then.
+    if (!slot.is_empty() && has(closing) && is_reset_by_close(fd_)) slot.begin = slot.end;
     // The home is there while the stream is not gone; what the caller does with it comes after the lock.
     if (!slot.is_empty()) {
         slot.where = send_slot::place::blocked;

@@ -129,8 +129,8 @@ public:
     /// `earliest` becomes that time, if that is earlier.
     [[nodiscard]] bool give_up(std::chrono::steady_clock::time_point now,
                                std::chrono::steady_clock::time_point& earliest) noexcept;
-    /// After end(), when nobody turns any more: gives up what is left at once. False if another loop's ring is sending it at this
-    /// moment; what becomes of that closes the descriptor.
+    /// After end(), when nobody would tell that there is room: gives up what is left at once. False if another loop's ring is
+    /// sending it at this moment, or a ring receives still; what becomes of that closes the descriptor.
     [[nodiscard]] bool give_up_now() noexcept;
     /// After end(): the caller closes the descriptor. False if somebody else does.
     [[nodiscard]] bool mark_gone() noexcept;

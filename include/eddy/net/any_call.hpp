@@ -20,7 +20,8 @@ namespace eddy::net {
 /// On a TCP connection that is registered with a loop on io_uring (from its first read, write or wait on, and if connect() made
 /// it, from the start) `wanted` has to be writable alone: what was written before is sent first. Its bytes to be read may be in
 /// the ring, so that a call would find others first, or none.
-/// Errors, of both: those of `operation`; errc::runtime_shutdown; operation_not_supported as said above.
+/// Errors, of both: those of `operation`; errc::runtime_shutdown; operation_not_supported as said above, and there also what a
+/// write has met after it had ended.
 template <class Self>
 class any_call {
 public:
