@@ -199,6 +199,40 @@ TEST(SyncMpscStress, P079_ReceiverGoesWhileOthersSend) {
     }
 }
 
+/// The room that the receiver makes goes to one who waits, under a lock; the place that is free by it, to a sender whose
+/// permit is older. Nothing but the channel tells the threads of each other, so TSan sees a race if that does not.
+TEST(SyncMpscStress, P079_AnOldPermitGetsThePlaceThatAnotherWasGivenRoomFor) {
+    for (auto left = support::rounds(5'000); left != 0; --left) {
+        auto [tx, rx] = mpsc<int>::channel(2);
+        auto old = tx.try_reserve();
+        ASSERT_TRUE(old.has_value());
+        ASSERT_TRUE(tx.try_send(1).has_value());
+        by_hand waits(tx.reserve());
+        ASSERT_FALSE(waits.poll());
+        by_hand waits_longer(tx.reserve());  // with the list empty again the word would say so
+        ASSERT_FALSE(waits_longer.poll());
+
+        std::atomic<bool> is_sent{false};
+        std::thread newer([&] {
+            for (;;) {
+                auto mine = waits.poll();
+                if (!mine) continue;
+                (*mine)->send(2);
+                return is_sent.store(true, std::memory_order_relaxed);
+            }
+        });
+        std::thread older([&] {
+            while (!is_sent.load(std::memory_order_relaxed)) std::this_thread::yield();
+            old->send(3);
+        });
+        EXPECT_EQ(rx.try_recv(), 1);
+        newer.join();
+        older.join();
+        EXPECT_EQ(rx.try_recv(), 2);
+        EXPECT_EQ(rx.try_recv(), 3);
+    }
+}
+
 TEST(SyncMpscStress, P079_TasksOnWorkersSendToOne) {
     const auto rounds = support::rounds(500'000);
     support::everywhere([&]() -> eddy::task<void> {

@@ -21,6 +21,11 @@
 //
 //     receiver: cell = waker; word: nothing claimed -> mark      sender: word: mark -> claimed; take cell; publish; wake
 //
+// In the bounded channel a claim tells the claims after it, too, what its permit said. For the place that a sender claims may
+// have become free by a permit that went to another one, and from the receiver's hand into theirs under the lock, past the word:
+//
+//     receiver: leaves place; permit -> B (lock)    B: claims    A, with a permit of old: claims that place
+//
 // Between claim and publish lies the move of one value. Who receives meanwhile knows that something is there, and looks again.
 
 namespace eddy::detail {
@@ -121,16 +126,17 @@ public:
             if ((now & closed) != 0) return acquired::closed;
             if (!fits(now, 1)) return acquired::not_yet;
             // acquire: pairs with release(): the place was left by the receiver; and with wait(): the waker is seen.
-        } while (!word_.compare_exchange_weak(now, ((now & ~mark) - one) + tail_one, std::memory_order_acquire,
+            // release, acquire: pairs with itself and use_permit(); the claims before this one knew that their places were left.
+        } while (!word_.compare_exchange_weak(now, ((now & ~mark) - one) + tail_one, std::memory_order_acq_rel,
                                               std::memory_order_relaxed));
         mine = {tail_of(now), (now & mark) != 0};
         return acquired::yes;
     }
     /// Uses a permit.
     void use_permit(claim& mine) noexcept {
-        // relaxed, acquire: as above.
+        // relaxed, acquire, release: as above.
         word now = word_.load(std::memory_order_relaxed);
-        while (!word_.compare_exchange_weak(now, (now & ~mark) + tail_one, std::memory_order_acquire,
+        while (!word_.compare_exchange_weak(now, (now & ~mark) + tail_one, std::memory_order_acq_rel,
                                             std::memory_order_relaxed)) {
         }
         mine = {tail_of(now), (now & mark) != 0};
