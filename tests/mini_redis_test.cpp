@@ -164,6 +164,14 @@ TEST(MiniRedis, EndsWithClientsInFlight) {
     EXPECT_EQ(ended.out, "50 clients served\n");
 }
 
+TEST(MiniRedis, SaysWhichDriverItUsesAndWhy) {
+    const auto loop = eddy::core::builder().driver(eddy::driver_kind::automatic).build().value();
+    const redis_server automatic({"--driver", "auto"});
+    EXPECT_EQ(automatic.driver(), "driver " + std::string(loop.why_driver()));
+    const redis_server named({"--driver", "epoll"});
+    EXPECT_EQ(named.driver(), "driver epoll: asked for by EDDY_DRIVER");
+}
+
 TEST(MiniRedis, SaysWhyItDoesNotStart) {
     const auto taken = raw_socket::listening();
     const auto ended = support::run({"mini_redis_server", taken.addr().to_string()});

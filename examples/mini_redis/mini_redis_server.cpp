@@ -40,7 +40,8 @@ eddy::task<void> end_at(eddy::signal::signal_stream signals, cancellation_token 
     }
 }
 
-eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::string where) {
+/// `why_driver` is what the loop says of its driver.
+eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::string where, std::string why_driver) {
     // Before anybody can know that we are there.
     const cancellation_token end;
     auto interrupts = co_await eddy::try_(eddy::signal::stream(eddy::signal::kind::interrupt()));
@@ -50,6 +51,7 @@ eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::
 
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
+    std::printf("driver %s\n", why_driver.c_str());
     std::fflush(stdout);
     const auto report = co_await eddy::try_(mini_redis::serve(state, std::move(listener), end));
     std::printf("%llu clients served\n", static_cast<unsigned long long>(report.accepted));
@@ -95,7 +97,7 @@ int main(int argc, char** argv) {
         mini_redis::server_state state(limits);
         auto loop = eddy::core::builder().spin_before_sleep(std::chrono::microseconds(spin)).build();
         if (!loop) throw std::system_error(loop.error(), "eddy::core");
-        const auto ended = loop->run(run_server(state, where));
+        const auto ended = loop->run(run_server(state, where, std::string(loop->why_driver())));
         if (!ended) throw std::system_error(ended.error(), where);
     } catch (const std::system_error& error) {
         std::fprintf(stderr, "mini_redis_server: %s\n", error.what());

@@ -27,7 +27,7 @@ namespace support {
 class redis_server {
 public:
     explicit redis_server(const std::vector<std::string>& options = {}, std::optional<rlim_t> descriptors = {})
-        : process_(command(options), descriptors), addr_(addr_in(process_.line())) {}
+        : process_(command(options), descriptors), addr_(addr_in(process_.line())), driver_(process_.line()) {}
 
     [[nodiscard]] const eddy::net::socket_addr& addr() const noexcept { return addr_; }
     [[nodiscard]] raw_socket connect() const { return raw_socket::connected(addr_); }
@@ -43,6 +43,8 @@ public:
         statm >> pages >> pages;  // the second number: what is resident
         return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     }
+    /// The line that says which driver it uses, and why.
+    [[nodiscard]] const std::string& driver() const noexcept { return driver_; }
     void signal(int number) const { process_.signal(number); }
 
 private:
@@ -54,6 +56,7 @@ private:
 
     process process_;
     eddy::net::socket_addr addr_;
+    std::string driver_;
 };
 
 inline void expect_answer(const raw_socket& to, std::string_view request, std::string_view answer) {
