@@ -131,7 +131,9 @@ void throw_empty_handle(const char* what, std::source_location where) {
                  where);
 }
 
-void fatal_misuse(std::string_view text) noexcept {
+void fatal_misuse(std::string_view text) noexcept { fatal_error(text); }
+
+void fatal_error(std::string_view text) noexcept {
     std::fprintf(stderr, "eddy: %.*s\n", static_cast<int>(text.size()), text.data());
     std::abort();
 }

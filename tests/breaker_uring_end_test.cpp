@@ -31,6 +31,7 @@
 #include "support/driver.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
+#include "support/system.hpp"
 
 namespace {
 
@@ -204,20 +205,6 @@ TEST(BreakerUringEnd, InAForkedChildANewLoopWorksAfterTheOldOneWasDestroyed) {
     EXPECT_EQ(loop->run(read_some(pair.stream)), "z") << "the parent goes on";
 }
 
-/// Does it in a forked child, and waits for that.
-template <class Fn>
-void in_child(Fn work) {
-    const pid_t child = ::fork();
-    if (child == 0) {
-        ::alarm(20);
-        work();
-        ::_exit(0);
-    }
-    int status = 0;
-    ASSERT_EQ(support::repeated([&] { return ::waitpid(child, &status, 0); }), child);
-    EXPECT_EQ(status, 0);
-}
-
 eddy::task<void> greet_next(eddy::net::tcp_listener& listener) {
     auto accepted = (co_await listener.accept()).value();
     const std::string text = "hello";
@@ -241,10 +228,11 @@ TEST(BreakerUringEnd, AForkedChildThatDropsAListenerDoesNotResetWhatTheParentHas
         loop->turn(0ms);
         return !support::has_ring() || support::fd_count() != before;
     }));
-    in_child([&] {
+    EXPECT_TRUE(support::is_true_in_child([&] {
         listener.reset();
         loop.reset();
-    });
+        return true;
+    }));
     loop->run(greet_next(*listener));
     loop->turn(0ms);
     EXPECT_EQ(client.receive(64), "hello") << "and the end, which is no reset";
@@ -256,7 +244,10 @@ TEST(BreakerUringEnd, AForkedChildThatDropsALoopDoesNotResetWhatTheParentStillSe
     pair.peer.send("x");
     const std::size_t accepted = loop->run(fill_and_drop(std::move(pair.stream)));
     loop->turn(0ms);
-    in_child([&] { loop.reset(); });
+    EXPECT_TRUE(support::is_true_in_child([&] {
+        loop.reset();
+        return true;
+    }));
     pair.peer.set_nonblocking();
     std::vector<std::byte> into(64 * 1024);
     std::size_t total = 0;

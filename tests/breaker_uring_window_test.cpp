@@ -3,9 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
-#include <linux/sockios.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,11 +11,13 @@
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
-#include <memory>
+#include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <eddy/reactor.hpp>
@@ -28,6 +28,7 @@
 #include "io/stream_source.hpp"
 #include "support/net.hpp"
 #include "support/polling.hpp"
+#include "support/ring_parts.hpp"
 #include "support/runtime.hpp"
 
 namespace {
@@ -35,12 +36,42 @@ namespace {
 using namespace std::chrono_literals;
 using eddy::detail::io_handle;
 using eddy::detail::stream_source;
+using support::add_to;
+using support::owned_io;
 
-struct shuts_down {
-    void operator()(io_handle* io) const noexcept {
-        io->shut_down();
-        io->release();
+/// Another loop, with a ring of this thread, too: it sends what is left of a stream.
+owned_io make_sender() {
+    owned_io made(io_handle::make(eddy::driver_kind::io_uring).value());
+    EXPECT_TRUE(made->turn(0ms).has_value());
+    return made;
+}
+
+/// Calls a function in the turn that finds what it has received: so between a send and what is made of that.
+class bell {
+public:
+    bell(io_handle& home, std::function<void()> f) : home_(home), stream_(add_to(home, pair_)), calls_(std::move(f)) {
+        EXPECT_EQ(stream_.take(home).what, stream_source::received::nothing);
     }
+    bell(const bell&) = delete;
+    bell& operator=(const bell&) = delete;
+    ~bell() { home_.close_stream(stream_); }
+
+    /// From here on; what comes before that is not told.
+    void listen() {
+        const eddy::waker waker = calls_.waker();
+        eddy::context cx(waker);
+        stream_.clear_blocked(stream_.look(eddy::io::ready::all));
+        EXPECT_FALSE(stream_.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
+    }
+    void ring() const { pair_.peer.send("!"); }
+    /// Waits until that has come.
+    void wait() const { support::raw_socket(::dup(pair_.stream.native_handle())).wait_for(POLLIN); }
+
+private:
+    const support::connection pair_;
+    io_handle& home_;
+    stream_source& stream_;
+    support::calling_waker calls_;
 };
 
 /// A driver with a ring of this thread.
@@ -54,51 +85,36 @@ protected:
         ASSERT_NE(io->own_ring(), nullptr);
     }
 
-    /// A stream of `io`, with a descriptor of its own.
-    stream_source& add() {
-        return **io->add_stream(::dup(pair.stream.native_handle()), eddy::detail::stream_source::brings::bytes);
+    stream_source& add() { return add_to(*io, pair); }
+
+    /// Hands it over to the ring of that loop.
+    [[nodiscard]] eddy::result<std::size_t> write(stream_source& to, io_handle& by, std::string_view text) const {
+        const auto bytes = support::bytes_of(text);
+        return to.write(*io, by.own_ring(), std::span(&bytes, 1));
+    }
+
+    /// A call of another thread than the ring's: so the ring's owner is asked to begin what that thread itself would begin.
+    template <class Call>
+    static void elsewhere(const Call& call) {
+        std::thread(call).join();
     }
 
     /// Whether a receive would be begun now. It ends at once.
     static bool begins(stream_source& stream) {
-        if (!stream.begin_receive()) return false;
+        if (!stream.begin_receive().is_wanted) return false;
         static_cast<void>(stream.receive_ended(-ECANCELED));
         stream.release();
         return true;
     }
 
-    /// Whether bytes were sent that the peer's system has not acknowledged.
-    static bool is_on_its_way(int fd) {
-        int unacknowledged = 0;
-        int unsent = 0;
-        EXPECT_EQ(::ioctl(fd, SIOCOUTQ, &unacknowledged), 0);
-        EXPECT_EQ(::ioctl(fd, SIOCOUTQNSD, &unsent), 0);
-        return unacknowledged != unsent;
-    }
-
-    /// Until the socket takes nothing more, not a byte: what is on its way to the peer makes some room once more, later where the
-    /// machine is busy, and not enough for poll(2) to tell.
-    static void fill(int fd) {
-        const std::vector<std::byte> bytes(64 * 1024);
-        pollfd room{fd, POLLOUT, 0};
-        int quiet = 0;
-        for (int round = 0; round < 400 && quiet < 4; ++round) {
-            ++quiet;
-            while (::send(fd, bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) quiet = 0;
-            if (is_on_its_way(fd)) quiet = 0;
-            ::poll(&room, 1, 5);
-        }
-        EXPECT_EQ(quiet, 4) << "it takes more and more";
-    }
-
     support::connection pair;
-    std::unique_ptr<io_handle, shuts_down> io;
+    owned_io io;
 };
 
 // The owner has taken the stream out of the list, and is about to begin a receive; meanwhile the task gives the socket up.
 TEST_F(BreakerUringWindow, NoReceiveBeginsOnceItWasStopped) {
     stream_source& stream = add();
-    ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+    elsewhere([&] { EXPECT_EQ(stream.take(*io).what, stream_source::received::nothing); });
     ASSERT_TRUE(stream.take_wanted().receive);
     ASSERT_TRUE(stream.stop_receiving(*io)) << "the bytes are the caller's from here on";
     EXPECT_FALSE(begins(stream));
@@ -110,7 +126,7 @@ TEST_F(BreakerUringWindow, NobodyReadsItselfWhileAReceiveBegins) {
     stream_source& stream = add();
     stream.read_itself();
     ASSERT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
-    stream.request_receive(*io);
+    elsewhere([&] { stream.request_receive(*io); });
     ASSERT_TRUE(stream.take_wanted().receive);
     const auto what = stream.take(*io).what;
     EXPECT_FALSE(what == stream_source::received::read_it_yourself && begins(stream));
@@ -124,7 +140,7 @@ TEST_F(BreakerUringWindow, WhatIsToldBeforeTheOwnerLooksForBuffersIsRead) {
     stream.read_itself();
     ASSERT_TRUE(io->watch_stream(stream, stream_source::for_reading).has_value());
     ASSERT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
-    stream.request_receive(*io);
+    elsewhere([&] { stream.request_receive(*io); });
     pair.peer.send("late");
     ASSERT_EQ(io->turn_for_other().value().value(), 1u);
     EXPECT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
@@ -149,8 +165,7 @@ TEST_F(BreakerUringWindow, AClosedStreamIsNotWatchedAnyMore) {
 // Another worker looks in at the moment when this one has to hand out what it has written.
 TEST_F(BreakerUringWindow, AVisitDoesNotKeepWhatIsQueuedFromGoingOut) {
     stream_source& stream = add();
-    const auto text = support::bytes_of("hello");
-    ASSERT_EQ(stream.write(*io, io->own_ring(), std::span(&text, 1)), 5u);
+    ASSERT_EQ(write(stream, *io, "hello"), 5u);
     support::gate visits;
     std::thread visitor([&] {
         EXPECT_TRUE(io->try_begin_turn());
@@ -170,45 +185,31 @@ TEST_F(BreakerUringWindow, AVisitDoesNotKeepWhatIsQueuedFromGoingOut) {
 // Another loop's ring has sent, and was told of a reset, which the system tells once. Before it says so, the end is read.
 TEST_F(BreakerUringWindow, AResetThatAnotherLoopWasToldIsNotTakenForTheEnd) {
     using received = stream_source::received;
-    const support::connection bell_pair;
     const support::connection spare_pair;
-    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
-    ASSERT_TRUE(sender->turn(0ms).has_value());
-    const auto add_to_sender = [&](const support::connection& each) -> stream_source& {
-        const int fd = ::dup(each.stream.native_handle());
-        stream_source& added = **sender->add_stream(fd, stream_source::brings::bytes);
-        EXPECT_EQ(added.take(*sender).what, received::nothing);
-        return added;
-    };
+    const owned_io sender = make_sender();
     stream_source& stream = add();
-    stream_source& bell = add_to_sender(bell_pair);
-    stream_source& spare = add_to_sender(spare_pair);
-    ASSERT_EQ(stream.take(*io).what, received::nothing);
-    ASSERT_TRUE(io->turn(0ms).has_value());
-    ASSERT_TRUE(sender->turn(0ms).has_value());
-    // Whoever waits for the bell is woken by the sender's turn before that looks at what has become of the send.
     stream_source::taken first;
-    support::calling_waker reads([&] {
+    bell reads(*sender, [&] {
         for (int i = 0; i < 4; ++i) EXPECT_TRUE(io->turn(0ms).has_value());
         first = stream.take(*io);
     });
-    const eddy::waker waker = reads.waker();
-    eddy::context cx(waker);
-    bell.clear_blocked(bell.look(eddy::io::ready::all));
-    ASSERT_FALSE(bell.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
-    bell_pair.peer.send("!");
-    support::raw_socket(::dup(bell_pair.stream.native_handle())).wait_for(POLLIN);
+    stream_source& spare = add_to(*sender, spare_pair);
+    ASSERT_EQ(spare.take(*sender).what, received::nothing);
+    ASSERT_EQ(stream.take(*io).what, received::nothing);
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    ASSERT_TRUE(sender->turn(0ms).has_value());
+    reads.listen();
+    reads.ring();
+    reads.wait();
     ASSERT_TRUE(sender->own_ring()->stop_now(spare)) << "the bell's completion is there now";
     pair.peer.reset();
     support::raw_socket(::dup(pair.stream.native_handle())).wait_for(0);
-    const auto text = support::bytes_of("question");
-    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 8u);
+    ASSERT_EQ(write(stream, *sender, "question"), 8u);
     ASSERT_TRUE(sender->turn(0ms).has_value());
     if (first.what == received::nothing) first = stream.take(*io);
     EXPECT_EQ(first.what, received::error) << "the reader takes a cut answer for a whole one";
     EXPECT_EQ(first.error, std::errc::connection_reset);
     io->close_stream(stream);
-    sender->close_stream(bell);
     sender->close_stream(spare);
 }
 
@@ -216,11 +217,10 @@ TEST_F(BreakerUringWindow, AResetThatAnotherLoopWasToldIsNotTakenForTheEnd) {
 // long it may take.
 TEST_F(BreakerUringWindow, AStreamThatIsBeingDestroyedIsNotGivenUpBeforeItsTime) {
     stream_source& stream = add();
-    fill(stream.fd());
-    const auto text = support::bytes_of("rest");
-    ASSERT_EQ(stream.write(*io, io->own_ring(), std::span(&text, 1)), 4u);
+    support::fill_socket(stream.fd());
+    ASSERT_EQ(write(stream, *io, "rest"), 4u);
     ASSERT_TRUE(io->turn(0ms).has_value());
-    ASSERT_EQ(stream.end(), stream_source::end_action::wait_for_send);
+    ASSERT_EQ(stream.end(false), stream_source::end_action::wait_for_send);
     io->retain();  // as close_stream() does, which this is a part of
     ASSERT_FALSE(stream.leave_to_driver(*io));
     const auto now = std::chrono::steady_clock::now();
@@ -233,12 +233,10 @@ TEST_F(BreakerUringWindow, AStreamThatIsBeingDestroyedIsNotGivenUpBeforeItsTime)
 
 // The time of a destroyed stream is over while another loop, that stands still, has what is left: nobody would look again.
 TEST_F(BreakerUringWindow, AStreamWhoseTimeIsOverWhileItIsSentIsLookedAtAgain) {
-    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
-    ASSERT_TRUE(sender->turn(0ms).has_value());
+    const owned_io sender = make_sender();
     stream_source& stream = add();
-    fill(stream.fd());
-    const auto text = support::bytes_of("rest");
-    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 4u);
+    support::fill_socket(stream.fd());
+    ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     io->close_stream(stream);
     const auto now = std::chrono::steady_clock::now();
     stream.linger(now);
@@ -252,78 +250,55 @@ TEST_F(BreakerUringWindow, AStreamWhoseTimeIsOverWhileItIsSentIsLookedAtAgain) {
 
 // The stream's loop ends while another loop's ring sends what the stream has left, and before that is told that there is no room.
 TEST_F(BreakerUringWindow, AStreamIsClosedThoughItsLoopEndsWhileAnotherOneSendsItsRest) {
-    const support::connection other;
-    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
-    ASSERT_TRUE(sender->turn(0ms).has_value());
+    const owned_io sender = make_sender();
     stream_source& stream = add();
     const int number = stream.fd();
-    fill(number);
-    const auto text = support::bytes_of("rest");
-    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 4u);
+    support::fill_socket(number);
+    ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     io->close_stream(stream);
     ASSERT_GE(::fcntl(number, F_GETFD), 0) << "it was closed with bytes left";
-    // Whoever is woken by the sender's turn comes between the send and what is made of it.
-    stream_source& bell = **sender->add_stream(::dup(other.stream.native_handle()), stream_source::brings::bytes);
-    support::calling_waker ends([this] { io.reset(); });
-    const eddy::waker waker = ends.waker();
-    eddy::context cx(waker);
-    ASSERT_EQ(bell.take(*sender).what, stream_source::received::nothing);
-    bell.clear_blocked(bell.look(eddy::io::ready::all));
-    ASSERT_FALSE(bell.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
-    other.peer.send("!");
+    bell ends(*sender, [this] { io.reset(); });
+    ends.listen();
+    ends.ring();
     EXPECT_TRUE(support::comes_true([&] {
         EXPECT_TRUE(sender->turn(0ms).has_value());
         return !io;
     }));
     EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it is left open for ever";
-    sender->close_stream(bell);
 }
 
 // A stream without linger is destroyed while another loop's ring sends what is left, and before that is told that there is no room.
 TEST_F(BreakerUringWindow, AStreamWithoutLingerIsClosedAtOnceThoughAnotherLoopSendsItsRest) {
-    const support::connection other;
-    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
-    ASSERT_TRUE(sender->turn(0ms).has_value());
+    const owned_io sender = make_sender();
     stream_source& stream = add();
     const int number = stream.fd();
-    fill(number);
+    support::fill_socket(number);
     ASSERT_TRUE(pair.stream.set_zero_linger().has_value());
-    const auto text = support::bytes_of("rest");
-    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 4u);
-    // Whoever is woken by the sender's turn comes between the send and what is made of it.
-    stream_source& bell = **sender->add_stream(::dup(other.stream.native_handle()), stream_source::brings::bytes);
+    ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     bool is_destroyed = false;
-    support::calling_waker ends([&] {
+    bell ends(*sender, [&] {
         io->close_stream(stream);
         is_destroyed = true;
     });
-    const eddy::waker waker = ends.waker();
-    eddy::context cx(waker);
-    // What the bell's receive has brought is there before the send goes out with the next turn.
-    ASSERT_EQ(bell.take(*sender).what, stream_source::received::nothing);
-    bell.clear_blocked(bell.look(eddy::io::ready::all));
-    ASSERT_FALSE(bell.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
-    other.peer.send("!");
-    support::raw_socket(::dup(other.stream.native_handle())).wait_for(POLLIN);
+    ends.listen();
+    ends.ring();
+    ends.wait();  // so it is there before the send goes out with the next turn
     ASSERT_TRUE(sender->turn(0ms).has_value());
     ASSERT_TRUE(is_destroyed) << "too late for what is to be shown";
     EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it is kept for what the peer does not take";
-    sender->close_stream(bell);
 }
 
 // The rest of a destroyed stream finds no room, its loop receives still, and its descriptor cannot be watched: here since somebody
 // else watches it.
 TEST_F(BreakerUringWindow, AStreamIsNotClosedByTheSenderOfItsRestWhileItsLoopReceives) {
-    const std::unique_ptr<io_handle, shuts_down> sender(io_handle::make(eddy::driver_kind::io_uring).value());
-    ASSERT_TRUE(sender->turn(0ms).has_value());
+    const owned_io sender = make_sender();
     stream_source& stream = add();
     const int number = stream.fd();
     eddy::detail::scheduled_io& stranger = **io->add_source(number, eddy::io::interest::priority);
     ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
     ASSERT_TRUE(io->turn(0ms).has_value());
-    fill(number);
-    const auto text = support::bytes_of("rest");
-    ASSERT_EQ(stream.write(*io, sender->own_ring(), std::span(&text, 1)), 4u);
+    support::fill_socket(number);
+    ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     io->close_stream(stream);
     ASSERT_TRUE(sender->turn(0ms).has_value());
     EXPECT_GE(::fcntl(number, F_GETFD), 0) << "the receive has it";
@@ -334,17 +309,40 @@ TEST_F(BreakerUringWindow, AStreamIsNotClosedByTheSenderOfItsRestWhileItsLoopRec
     }));
 }
 
+// The same where nobody else sends, and that it cannot be watched was known before.
+TEST_F(BreakerUringWindow, AStreamThatCannotBeWatchedIsGivenUpAtOnceThoughItHasBytesLeft) {
+    for (const bool is_received_for : {false, true}) {
+        SCOPED_TRACE(is_received_for);
+        const support::connection full;
+        stream_source& stream = add_to(*io, full);
+        const int number = stream.fd();
+        eddy::detail::scheduled_io& stranger = **io->add_source(number, eddy::io::interest::priority);
+        if (is_received_for) {
+            ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+            ASSERT_TRUE(io->turn(0ms).has_value());
+        }
+        support::fill_socket(number);
+        ASSERT_EQ(write(stream, *io, "rest"), 4u);
+        ASSERT_TRUE(io->turn(0ms).has_value());
+        io->close_stream(stream);
+        for (int i = 0; i < 8; ++i) ASSERT_TRUE(io->turn(0ms).has_value());
+        EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it waits for what nobody would tell";
+        // The epoll knows the stranger by the socket, which is open still, and this number.
+        ASSERT_EQ(::dup2(full.stream.native_handle(), number), number);
+        ASSERT_TRUE(io->remove_source(stranger, number).has_value());
+        ::close(number);
+    }
+}
+
 // The socket is found full after write() has taken what it was given, and cannot be watched: here since somebody else watches it.
 TEST_F(BreakerUringWindow, WhoeverWaitsForRoomIsToldThatNobodyWouldTell) {
     stream_source& stream = add();
     eddy::detail::scheduled_io& stranger = **io->add_source(stream.fd(), eddy::io::interest::priority);
-    fill(stream.fd());
-    const auto text = support::bytes_of("text");
-    const auto write = [&] { return stream.write(*io, io->own_ring(), std::span(&text, 1)); };
-    ASSERT_EQ(write(), 4u);
+    support::fill_socket(stream.fd());
+    ASSERT_EQ(write(stream, *io, "text"), 4u);
     ASSERT_TRUE(io->turn(0ms).has_value());
     for (int i = 0; i < 2; ++i) {
-        const auto again = write();
+        const auto again = write(stream, *io, "text");
         ASSERT_FALSE(again.has_value());
         EXPECT_EQ(again.error(), std::errc::file_exists);
         const auto flushed = stream.flush(*io);
@@ -353,7 +351,7 @@ TEST_F(BreakerUringWindow, WhoeverWaitsForRoomIsToldThatNobodyWouldTell) {
     }
     // Nothing is lost by that: it goes on when the cause is gone.
     ASSERT_TRUE(io->remove_source(stranger, stream.fd()).has_value());
-    EXPECT_EQ(write().error(), std::errc::operation_would_block);
+    EXPECT_EQ(write(stream, *io, "text").error(), std::errc::operation_would_block);
     std::string got;
     const auto receives = [&] {
         pollfd readable{pair.peer.fd(), POLLIN, 0};
@@ -369,7 +367,7 @@ TEST_F(BreakerUringWindow, WhoeverWaitsForRoomIsToldThatNobodyWouldTell) {
         }
         return got.ends_with("text");
     }));
-    EXPECT_EQ(write(), 4u);
+    EXPECT_EQ(write(stream, *io, "text"), 4u);
     io->close_stream(stream);
 }
 

@@ -564,6 +564,29 @@ TEST(Core, R020_ForkInsideARunningLoopIsRefusedThereToo) {
     EXPECT_TRUE(loop.run(main()));
 }
 
+TEST(Core, R020_WhatIsSpawnedOnTheParentsLoopInAForkedChildIsRefused) {
+    eddy::core loop;
+    const auto is_refused = [&] {
+        const auto spawned = loop.handle().spawn([] {});
+        const auto sent = loop.handle().remote().spawn([] {});
+        return !spawned && spawned.error() == eddy::errc::runtime_shutdown && !sent;
+    };
+    EXPECT_TRUE(support::is_true_in_child(is_refused));
+    EXPECT_TRUE(
+        loop.run([](auto refused) -> eddy::task<bool> { co_return support::is_true_in_child(refused); }(is_refused)));
+    EXPECT_TRUE(loop.handle().spawn([] {}).has_value());
+}
+
+TEST(Core, R020_ALoopWithoutIoGoesOnInAForkedChild) {
+    auto loop = eddy::core::builder().enable_io(false).build().value();
+    EXPECT_TRUE(support::is_true_in_child([&] {
+        bool has_run = false;
+        const auto spawned = loop.handle().spawn([&] { has_run = true; });
+        loop.turn(0ms);
+        return spawned.has_value() && has_run;
+    }));
+}
+
 TEST(Core, R020_ChildThatDropsTheLoopLeavesTheParentUnharmed) {
     auto loop = std::make_unique<eddy::core>();
     support::counter events;

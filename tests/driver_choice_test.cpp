@@ -10,7 +10,9 @@
 #include <array>
 #include <barrier>
 #include <cerrno>
+#include <csignal>
 #include <cstddef>
+#include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <optional>
@@ -443,6 +445,55 @@ TEST_F(DriverDeathTest, R107_WhereOneOfTheThreeCallsIsForbiddenAutoIsEpollToo) {
 
 TEST_F(DriverDeathTest, WhatIsThrownNamesTheDriverThatWasAskedFor) {
     EXPECT_EXIT(say_what_is_thrown(), testing::ExitedWithCode(0), "eddy::runtime, with EDDY_DRIVER=io_uring: ");
+}
+
+// ---- Where a filter comes later, and forbids a ring that is there ----
+
+/// Begins to receive; from then on this thread may not ask its ring for anything.
+eddy::task<void> receive_then_forbid_the_ring(eddy::net::tcp_stream& stream, const support::raw_socket& peer) {
+    std::array<std::byte, 4> into{};
+    peer.send("ping");
+    const auto got = co_await stream.read_exact(into);
+    if (!got || !support::deny_calls(SYS_io_uring_enter, SYS_io_uring_enter, EPERM)) std::_Exit(2);
+    static_cast<void>(co_await stream.read_exact(into));
+}
+
+[[noreturn]] void lose_the_ring_of_a_core() {
+    ::alarm(20);
+    {
+        support::connection pair;
+        auto loop = eddy::core::builder().driver(driver_kind::io_uring).build().value();
+        try {
+            loop.run(receive_then_forbid_the_ring(pair.stream, pair.peer));
+            std::_Exit(1);
+        } catch (const std::system_error& error) {
+            if (error.code() != std::errc::operation_not_permitted) std::_Exit(3);
+            std::fprintf(stderr, "%s\n", error.what());
+        }
+    }
+    std::_Exit(0);  // what is in flight is the kernel's until here
+}
+
+[[noreturn]] void lose_the_ring_of_a_worker() {
+    ::alarm(20);
+    support::connection pair;
+    const auto pool = eddy::runtime::builder().worker_threads(1).driver(driver_kind::io_uring).build().value();
+    const auto on_the_worker = [&]() -> eddy::task<void> {
+        co_await eddy::spawn(receive_then_forbid_the_ring(pair.stream, pair.peer));
+    };
+    pool.block_on(on_the_worker());
+    std::_Exit(1);
+}
+
+constexpr const char* names_the_call_and_the_remedy =
+    "^eddy: io_uring_enter.2. or epoll_wait.2. fails.*EDDY_DRIVER=epoll.*: Operation not permitted\n$";
+
+TEST_F(DriverDeathTest, ACoreWhoseRingIsForbiddenLaterSaysWhatToDoAndEnds) {
+    EXPECT_EXIT(lose_the_ring_of_a_core(), testing::ExitedWithCode(0), names_the_call_and_the_remedy);
+}
+
+TEST_F(DriverDeathTest, AWorkerWhoseRingIsForbiddenLaterEndsTheProgramAndSaysWhatToDo) {
+    EXPECT_EXIT(lose_the_ring_of_a_worker(), testing::KilledBySignal(SIGABRT), names_the_call_and_the_remedy);
 }
 
 /// Takes from this process the right to lock memory: root may lock as much as it likes, and so gives itself up.

@@ -405,6 +405,66 @@ TEST(TcpStream, S81_ASocketIsAdoptedAndGivenUp) {
     EXPECT_EQ(support::text_of(buffer), "back");
 }
 
+// The system tells a reset once, and may have told it to the driver.
+TEST(TcpStream, S81_WhoeverTakesOverASocketLearnsThatItWasReset) {
+    eddy::core core;
+    connection pair;
+    std::array<std::byte, 4> buffer{};
+    pair.peer.send("back");
+    within(core, pair.stream.read_exact(buffer)).value();
+    pair.peer.send("late");
+    pair.peer.reset();
+    raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLERR);
+    for (int i = 0; i < 4; ++i) core.turn(0ms);  // so that the driver has fetched what it fetches
+    auto given_up = within(core, std::move(pair.stream).into_native()).value();
+    const raw_socket owned(given_up.native_handle);
+    if (!given_up.error) {
+        while (::recv(owned.fd(), buffer.data(), buffer.size(), MSG_DONTWAIT) > 0) {
+        }
+        given_up.error = {errno, std::generic_category()};
+    }
+    EXPECT_EQ(given_up.error, std::errc::connection_reset) << "it looks like an end in order";
+}
+
+TEST(TcpStream, S81_WhoeverTakesOverASocketLearnsThatWhatWasWrittenHasNotArrived) {
+    eddy::core core;
+    connection pair;
+    std::array<std::byte, 4> buffer{};
+    pair.peer.send("back");
+    within(core, pair.stream.read_exact(buffer)).value();
+    auto told = std::error_code();
+    const auto write_and_give_up = [&]() -> eddy::task<raw_socket> {
+        pair.peer.reset();
+        raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLERR);
+        const auto written = co_await pair.stream.write(support::bytes_of("question"));
+        if (!written) told = written.error();
+        auto giving_up = std::move(pair.stream).into_native();
+        const auto given_up = co_await std::move(giving_up);
+        EXPECT_TRUE(given_up.has_value()) << "the descriptor is lost with what it has received";
+        if (!given_up) co_return raw_socket();
+        if (!told) told = given_up->error;
+        co_return raw_socket(given_up->native_handle);
+    };
+    const raw_socket owned = within(core, write_and_give_up());
+    EXPECT_EQ(told, std::errc::connection_reset);
+}
+
+TEST(TcpStream, S81_ASocketThatIsGivenUpInOrderHasNoError) {
+    eddy::core core;
+    connection pair;
+    std::array<std::byte, 4> buffer{};
+    pair.peer.send("back and more");
+    within(core, pair.stream.read_exact(buffer)).value();
+    pair.peer.shutdown();
+    for (int i = 0; i < 4; ++i) core.turn(0ms);
+    within(core, pair.stream.write_all(support::bytes_of("end"))).value();
+    const auto given_up = within(core, std::move(pair.stream).into_native()).value();
+    const raw_socket owned(given_up.native_handle);
+    EXPECT_FALSE(given_up.error) << given_up.error.message();
+    EXPECT_EQ(support::text_of(given_up.bytes) + owned.receive(64), " and more");
+    EXPECT_EQ(pair.peer.receive(3), "end");
+}
+
 TEST(TcpStream, S81_ABlockingSocketIsRefused) {
     raw_socket blocking;
     const int fd = blocking.release();

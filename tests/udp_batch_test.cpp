@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/prelude.hpp>
+#include <eddy/test/by_hand.hpp>
 
 #include <gtest/gtest.h>
 
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include <support/conversation.hpp>
 #include <support/net.hpp>
 
 // udp_socket::recv_many and send_many.
@@ -20,6 +24,7 @@ using eddy::net::ip_addr;
 using eddy::net::outgoing_datagram;
 using eddy::net::socket_addr;
 using eddy::net::udp_socket;
+using eddy::test::by_hand;
 using support::bytes_of;
 using support::text_of;
 using support::within;
@@ -136,6 +141,74 @@ TEST(UdpBatch, ReceivingWaitsForTheFirst) {
     auto both = eddy::join(other.recv_many(into.all), later());
     EXPECT_EQ(within(core, std::move(both)).first.value(), 1u);
     EXPECT_EQ(text_of(into.all[0].bytes()), "first");
+}
+
+/// A datagram of each of these characters.
+void send_each(udp_socket& socket, std::string_view characters, const socket_addr& to) {
+    for (const char& each : characters) socket.try_send_to(bytes_of({&each, 1}), to).value();
+}
+
+/// Waits for a datagram, in vain: from then on the socket is registered.
+eddy::task<void> begin_to_receive(udp_socket& socket) {
+    const auto came = co_await support::once(socket.readable());
+    EXPECT_FALSE(came.has_value());
+}
+
+TEST(UdpBatch, AShortBatchIsAllThatThereWas) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    batch into(3);
+    within(core, begin_to_receive(other));
+    send_each(one, "abc", addr_of(other));
+    EXPECT_EQ(within(core, other.recv_many(into.all)), 3u);
+    by_hand after_full{other.readable()};
+    EXPECT_TRUE(after_full.poll().is_ready()) << "there may be more";
+    EXPECT_EQ(other.try_recv_many(into.all).error(), std::errc::operation_would_block);
+    send_each(one, "de", addr_of(other));
+    EXPECT_EQ(within(core, other.recv_many(into.all)), 2u);
+    by_hand after_short{other.readable()};
+    EXPECT_FALSE(after_short.poll().is_ready()) << "known without another call";
+    send_each(one, "f", addr_of(other));
+    EXPECT_EQ(within(core, other.recv_many(into.all)), 1u);
+    EXPECT_TRUE(after_short.is_woken());
+}
+
+TEST(UdpBatch, AnErrorBehindAShortBatchIsTold) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = std::optional(bound(core));
+    batch into(4);
+    within(core, one.connect(addr_of(*other))).value();
+    for (int i = 0; i < 2; ++i) {  // before it is registered, and after
+        other->try_send_to(bytes_of("x"), addr_of(one)).value();
+        EXPECT_EQ(within(core, one.recv_many(into.all)).value(), 1u);
+        within(core, begin_to_receive(one));
+    }
+    other.reset();
+    within(core, one.send(bytes_of("x"))).value();
+    EXPECT_EQ(within(core, one.recv_many(into.all)).error(), std::errc::connection_refused);
+    within(core, one.send(bytes_of("x"))).value();
+    EXPECT_EQ(within(core, one.recv_many(into.all)).error(), std::errc::connection_refused);
+}
+
+TEST(UdpBatch, TheErrorOfALaterDatagramStaysInTheSocket) {
+    eddy::core core;
+    auto one = bound(core);
+    auto other = bound(core);
+    within(core, begin_to_receive(other));
+    const std::size_t page = 4096;
+    void* const forbidden = ::mmap(nullptr, page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ASSERT_NE(forbidden, MAP_FAILED);
+    batch into(4);
+    into.all[1] = incoming_datagram({static_cast<std::byte*>(forbidden), page});
+    send_each(one, "ab", addr_of(other));
+    EXPECT_EQ(within(core, other.recv_many(into.all)).value(), 1u);
+    send_each(one, "c", addr_of(other));
+    EXPECT_EQ(within(core, other.recv_many(into.all)).error(), std::errc::bad_address);
+    EXPECT_EQ(within(core, other.recv_many(into.all)).value(), 1u);
+    EXPECT_EQ(text_of(into.all[0].bytes()), "c");
+    ::munmap(forbidden, page);
 }
 
 TEST(UdpBatch, EachHasItsOwnReceiverAndSender) {

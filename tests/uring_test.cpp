@@ -6,7 +6,9 @@
 
 #include <liburing.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -17,6 +19,8 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -24,10 +28,13 @@
 #include <support/conversation.hpp>
 #include <support/executors.hpp>
 #include <support/net.hpp>
+#include <support/polling.hpp>
+#include <support/ring_parts.hpp>
 #include <support/runtime.hpp>
 #include <support/stress.hpp>
 #include <support/system.hpp>
 
+#include "driver/send_slot.hpp"
 #include "driver/uring_abi.hpp"
 
 namespace {
@@ -379,6 +386,59 @@ TEST_F(Uring, R100_ASendsFailureThatTheQueueHasNoRoomForIsSeenBeforeItsBytesAreF
     EXPECT_GT(faults().overflows(), 0u) << "the test has shown nothing";
     EXPECT_GT(faults().happened(ring_fault::short_send), 0u);
     pairs.clear();
+}
+
+// The kernel has taken one entry of two. What becomes of that wakes somebody, whose code has it take the second one, too: the send of
+// which fails after the turn has looked at its completions.
+TEST_F(Uring, ASendThatAWakerHasTheKernelTakeIsNotForgottenThoughItHasFailed) {
+    using eddy::detail::io_handle;
+    using eddy::detail::stream_source;
+    begin(fault_chances().set(ring_fault::some_taken, 1000));
+    const connection first_pair;
+    const connection full_pair;
+    const connection spare_pair;
+    const support::owned_io io(io_handle::make(eddy::driver_kind::io_uring).value());
+    const auto turn = [&] { EXPECT_TRUE(io->turn(0ms).has_value()); };
+    const auto write = [&](stream_source& to, std::string_view text) {
+        const auto bytes = support::bytes_of(text);
+        return to.write(*io, io->own_ring(), std::span(&bytes, 1));
+    };
+    turn();
+    stream_source& first = support::add_to(*io, first_pair);
+    stream_source& full = support::add_to(*io, full_pair);
+    stream_source& spare = support::add_to(*io, spare_pair);
+    ASSERT_EQ(spare.take(*io).what, stream_source::received::nothing);
+    for (int i = 0; i < 8; ++i) turn();  // all that is begun has been taken
+    support::fill_socket(full.fd());
+
+    const std::string whole_slot(eddy::detail::send_slot::most, 'x');
+    ASSERT_EQ(write(first, whole_slot), whole_slot.size());
+    ASSERT_EQ(write(full, "rest"), 4u);
+    ASSERT_EQ(write(first, "more").error(), std::errc::operation_would_block);
+    int calls = 0;
+    support::calling_waker enters([&] {
+        if (calls++ == 0) io->close_stream(spare);
+    });
+    const eddy::waker waker = enters.waker();
+    eddy::context cx(waker);
+    first.clear_blocked(first.look(eddy::io::ready::all));
+    ASSERT_FALSE(first.wait(eddy::detail::direction::write, cx, nullptr).is_ready());
+    turn();
+    ASSERT_EQ(calls, 1) << "the test has shown nothing";
+    turn();
+
+    std::string got;
+    EXPECT_TRUE(support::comes_true([&] {
+        turn();
+        std::array<char, 65536> some{};
+        for (;;) {
+            const auto count = ::recv(full_pair.peer.fd(), some.data(), some.size(), MSG_DONTWAIT);
+            if (count <= 0) return got.ends_with("rest");
+            got.assign(some.data(), static_cast<std::size_t>(count));
+        }
+    })) << "what was written is lost";
+    io->close_stream(first);
+    io->close_stream(full);
 }
 
 TEST_F(Uring, R101_TenThousandOperationsInOneTurnOfARingOfFour) {

@@ -31,8 +31,9 @@ class core_builder;
 ///
 /// Destroying it destroys its tasks, on this thread; sockets that outlive it answer errc::runtime_shutdown; a sleep that
 /// outlives it goes on where it is polled next.
-/// The child of a fork cannot use it: run() and turn() throw `misuse` there, and destroying it just lets go. A new core can be
-/// made in the child.
+/// The child of a fork cannot use it: run() and turn() throw `misuse` there, and destroying it destroys the child's copy of its tasks
+/// and leaves the parent's driver alone. (If another thread of the parent was using the core at the fork, that may wait for ever for a
+/// lock of that thread's: then the child leaves it undestroyed.) A new core can be made in the child.
 /// Lifetime: what its tasks borrow must outlive it; a local that is declared after the core dies before it.
 class core {
 public:

@@ -72,7 +72,7 @@ public:
     /// Runs a future in the background of the loop, from its next turn on. `work` is a future whose output is void, or a
     /// callable that makes one (and may take a `core_handle&`), or a callable that returns nothing. The callable is
     /// called on the loop, and lives as long as its future. An exception that leaves the work goes to the loop's handler.
-    /// Errors: runtime_shutdown if the loop is gone; `work` is destroyed then.
+    /// Errors: runtime_shutdown if the loop is gone, or is the parent's, in a forked child; `work` is destroyed then.
     /// Thread safety: throws `wrong_thread` on another thread than the loop's.
     /// Cost: one block of the frame pool; no atomic operation.
     template <class W>

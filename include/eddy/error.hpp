@@ -88,6 +88,9 @@ namespace detail {
 /// Ends the program with `text` on standard error: for misuse found where nothing can be thrown (destructors).
 [[noreturn]] void fatal_misuse(std::string_view text) noexcept;
 
+/// Ends the program with `text` on standard error: the system fails a thread of eddy's own, which has nobody to tell.
+[[noreturn]] void fatal_error(std::string_view text) noexcept;
+
 /// Ends the program: an invariant of eddy itself is broken.
 [[noreturn]] void assertion_failed(const char* expression, const char* text, std::source_location where) noexcept;
 

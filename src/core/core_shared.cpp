@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <exception>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include <eddy/error.hpp>
 
 #include "core/this_thread.hpp"
+#include "driver/turn_error.hpp"
 #include "runtime/current_executor.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/uncaught.hpp"
@@ -245,7 +247,7 @@ void core_shared::park(max_wait limit) {
         look_at_driver(std::chrono::nanoseconds::zero());
         drain_inbound();
         if (has_queued() || time_->auto_advance()) {
-            static_cast<void>(time_->fire(time_->now()));
+            static_cast<void>(time_->fire());
             return;
         }
     }
@@ -292,9 +294,9 @@ void core_shared::look_at_driver(max_wait limit) {
     if (io_ == nullptr) {
         place_->park(limit);
     } else if (const auto turned = io_->turn(limit); !turned) {
-        throw std::system_error(turned.error(), "eddy: the event queue failed");
+        throw std::system_error(turned.error(), std::string("eddy: ") + turn_failed(driver_, turned.error()));
     }
-    static_cast<void>(time_->fire(time_->now()));
+    static_cast<void>(time_->fire());
 }
 
 void core_shared::drain_inbound() noexcept {
@@ -481,7 +483,7 @@ void cancel_core_task(core_task& task) noexcept {
 void retain(core_shared& loop) noexcept { loop.retain(); }
 void release(core_shared& loop) noexcept { loop.release(); }
 bool on_loop_thread(const core_shared& loop) noexcept { return loop.owner() == this_thread_mark(); }
-bool is_closed(const core_shared& loop) noexcept { return loop.is_closed(); }
+bool is_closed(const core_shared& loop) noexcept { return loop.is_closed() || loop.is_parents(); }
 void adopt_task(core_shared& loop, core_task& task) noexcept { loop.adopt(task); }
 void report_uncaught(core_shared& loop, std::exception_ptr thrown, const std::source_location& where,
                      std::string_view name) noexcept {
@@ -511,7 +513,7 @@ void check_entry(const core_shared& loop, std::source_location where) {
             "a loop was run from inside another one, which would block that: use a thread of its own (core_thread)",
             where);
     }
-    if (loop.io() != nullptr && loop.io()->is_in_child()) {
+    if (loop.is_parents()) {
         throw misuse("this loop belongs to the parent process: after a fork, make a new core in the child", where);
     }
 }

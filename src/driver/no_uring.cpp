@@ -21,6 +21,6 @@ bool uring::receive(stream_source&) noexcept { std::abort(); }
 bool uring::stop(stream_source&) noexcept { std::abort(); }
 bool uring::stop_now(stream_source&) noexcept { std::abort(); }
 void uring::queue(send_slot&) noexcept { std::abort(); }
-void uring::retire() noexcept { std::abort(); }
+bool uring::retire() noexcept { std::abort(); }
 
 }  // namespace eddy::detail

@@ -52,13 +52,14 @@ public:
     /// takes nothing at the moment.
     [[nodiscard]] io_uring_sqe* next_entry() noexcept;
 
-    /// Where the entry that next_entry() has given last stands, for was_taken().
+    /// Where the entry that next_entry() has given last stands, for is_before().
     [[nodiscard]] unsigned position() const noexcept { return tail_ - 1; }
-    /// Whether the kernel has taken that entry. An operation that never waits is over then.
-    [[nodiscard]] bool was_taken(unsigned position) const noexcept {
-        return static_cast<int>(io_uring_smp_load_acquire(ring_.sq.khead) - position) > 0;
+    /// Where the first entry stands that the kernel has not taken. An operation before it that never waits is over.
+    [[nodiscard]] unsigned taken() const noexcept { return io_uring_smp_load_acquire(ring_.sq.khead); }
+    [[nodiscard]] static bool is_before(unsigned position, unsigned other) noexcept {
+        return static_cast<int>(other - position) > 0;  // they wrap around
     }
-    [[nodiscard]] bool has_entries() const noexcept { return tail_ != *ring_.sq.khead; }
+    [[nodiscard]] bool has_entries() const noexcept { return waiting_entries() != 0; }
 
     /// Submits what there is, and runs what the kernel has put off for this thread. Waits, if that is wanted, until there is
     /// a completion, for `timeout` at most; a signal ends the wait. One system call.
@@ -90,13 +91,18 @@ public:
     [[nodiscard]] ::io_uring& native() noexcept { return ring_; }
 
 private:
+    /// How many the kernel has not taken yet.
+    [[nodiscard]] unsigned waiting_entries() const noexcept {
+        return tail_ - io_uring_smp_load_acquire(ring_.sq.khead);
+    }
     [[nodiscard]] unsigned flags() const noexcept { return io_uring_smp_load_acquire(ring_.sq.kflags); }
 
     ::io_uring ring_{};
     const sys::process_mark process_;
     bool is_open_ = false;
     const void* owner_ = nullptr;
-    unsigned tail_ = 0;
+    unsigned tail_ = 0;  // of the queue, which holds indices of entries
+    unsigned next_ = 0;  // the index of the next entry
     unsigned enter_flags_ = 0;
 };
 

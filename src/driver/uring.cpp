@@ -14,7 +14,9 @@
 #include "driver/ring.hpp"
 #include "driver/ring_buffers.hpp"
 #include "io/io_handle.hpp"
+#include "io/listener_source.hpp"
 #include "io/stream_source.hpp"
+#include "sys/fd.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -34,6 +36,12 @@ std::uint64_t tag(kind what, stream_source* stream = nullptr) noexcept {
 /// SAFETY: the operation that this is the completion of holds a reference of the stream.
 stream_source& stream_of(const ring_completion& what) noexcept {
     return *reinterpret_cast<stream_source*>(static_cast<std::uintptr_t>(what.user_data & ~kind_mask));
+}
+
+/// An accepted descriptor, or the negative errno: at once, since it may lie here for long while the program prints.
+int kept_number(int fd) noexcept {
+    const int kept = sys::above_standard(fd);
+    return kept < 0 ? -errno : kept;
 }
 
 }  // namespace
@@ -87,11 +95,12 @@ result<uring_turn> uring::turn(max_wait timeout) noexcept {
         if (const auto error = ring_->enter(waits, timeout)) return std::unexpected(error);
     }
     dispatch_all(done);
-    settle_sends();
     return done;
 }
 
 void uring::dispatch_all(uring_turn& done) noexcept {
+    // Before the look: what a waker has the kernel take from here on (stop_now(), a full queue) may fail, and say so after it.
+    const unsigned taken = ring_->taken();
     ring_completion what;
     // A waker may run code that comes back to this ring: each completion is taken out before it is told.
     while (ring_->next(what)) dispatch(what, done);
@@ -100,6 +109,7 @@ void uring::dispatch_all(uring_turn& done) noexcept {
         if (ring_->enter(false, max_wait())) return;
         while (ring_->next(what)) dispatch(what, done);
     }
+    settle_sends(taken);
 }
 
 void uring::dispatch(const ring_completion& what, uring_turn& done) noexcept {
@@ -118,14 +128,16 @@ void uring::dispatch(const ring_completion& what, uring_turn& done) noexcept {
     }
 }
 
-/// What the operation has brought; null if that is nothing.
-received_chunk* uring::chunk_of(const stream_source& stream, const ring_completion& what) noexcept {
-    if (stream.is_listener()) {
-        if (what.result < 0) return nullptr;
-        received_chunk* const connection = received_chunk::make(what.result);
-        if (connection == nullptr) reset_connection(what.result);  // for want of memory
-        return connection;
-    }
+/// What an accept has brought; null if that is nothing.
+accepted_connection* uring::connection_of(const listener_source& listener, int fd) noexcept {
+    if (fd < 0) return nullptr;
+    auto* const connection = accepted_connection::make(fd, listener.peer());
+    if (connection == nullptr) reset_connection(fd);  // for want of memory
+    return connection;
+}
+
+/// What a receive has brought; null if that is nothing.
+received_chunk* uring::chunk_of(const ring_completion& what) noexcept {
     if ((what.flags & IORING_CQE_F_BUFFER) == 0) return nullptr;
     received_chunk& chunk =
         buffers_->take(what.flags >> IORING_CQE_BUFFER_SHIFT, static_cast<std::uint32_t>(std::max(what.result, 0)));
@@ -135,17 +147,26 @@ received_chunk* uring::chunk_of(const stream_source& stream, const ring_completi
 }
 
 void uring::on_received(stream_source& stream, const ring_completion& what) noexcept {
-    received_chunk* const chunk = chunk_of(stream, what);
-    // (Of a kernel that does not say it is not known.)
-    const bool may_be_one_of_many = (what.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0 || !ring_->has_accept_hints();
-    if (stream.is_listener() && may_be_one_of_many) stream.accepts_more_itself();
-    if (chunk != nullptr && stream.deliver(*chunk) && what.has_more()) {
-        static_cast<void>(stop(stream));  // if not now, then with the next chunk
+    if (stream.is_listener()) return on_accepted(listener_source::of(stream), what);
+    received_chunk* const chunk = chunk_of(what);
+    if (chunk != nullptr && stream.deliver(*chunk)) {
+        if (what.has_more()) static_cast<void>(stop(stream));  // if not now, then with the next chunk
+        stream.release();                                      // deliver()'s
     }
     if (what.has_more()) return;
-    --in_flight_;
     if (what.result == -ENOBUFS) is_short_of_buffers_ = true;
-    const auto end = stream.receive_ended(what.result);
+    end_operation(stream, stream.receive_ended(what.result));
+}
+
+void uring::on_accepted(listener_source& listener, const ring_completion& what) noexcept {
+    // (Of a kernel that does not say it is not known.)
+    const bool may_be_one_of_many = (what.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0 || !ring_->has_accept_hints();
+    const int accepted = what.result < 0 ? what.result : kept_number(what.result);
+    end_operation(listener, listener.accept_ended(connection_of(listener, accepted), accepted, may_be_one_of_many));
+}
+
+void uring::end_operation(stream_source& stream, operation_end end) noexcept {
+    --in_flight_;
     if (end.was_cancelled) home_.set_given_up(--given_up_);
     if (end.closes) home_.finish_closing(stream);
     stream.release();  // the operation's
@@ -172,10 +193,12 @@ bool uring::receive(stream_source& stream) noexcept {
     if (!stream.is_listener() && !buffers_->has_free() && !buffers_->lend_more()) return false;
     io_uring_sqe* const entry = ring_->next_entry();
     if (entry == nullptr) return false;
-    if (!stream.begin_receive()) return true;  // the entry does nothing
+    const auto begun = stream.begin_receive();
+    if (!begun.is_wanted) return true;  // the entry does nothing
     if (stream.is_listener()) {
         // Not multishot, which takes all that the listener's queue holds as one, however few are wanted.
-        ::io_uring_prep_accept(entry, stream.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        auto& peer = listener_source::of(stream).room_for_peer();
+        ::io_uring_prep_accept(entry, stream.fd(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (ring_->has_accept_hints()) entry->ioprio = IORING_ACCEPT_POLL_FIRST;
     } else {
         ::io_uring_prep_recv_multishot(entry, stream.fd(), nullptr, 0, 0);
@@ -184,6 +207,7 @@ bool uring::receive(stream_source& stream) noexcept {
     }
     entry->user_data = tag(kind::receive, &stream);
     ++in_flight_;
+    if (begun.was_watched) home_.unwatch_reading(stream);
     return true;
 }
 
@@ -207,6 +231,9 @@ bool uring::stop_now(stream_source& stream) noexcept {
     constexpr int most_enters = 16;
     for (int i = 0; i < most_enters; ++i) {
         if (ring_->enter(false, max_wait()) || !ring_->has_work()) break;
+    }
+    if (stream.is_listener()) {  // whoever was accepted meanwhile hears of the end now
+        dispatch_all(early_);
     }
     return true;
 }
@@ -243,12 +270,12 @@ void uring::flush() noexcept {
     static_cast<void>(ring_->enter(false, max_wait()));
     // Those that have failed have a completion; and among what else has come there may be what they stand behind.
     dispatch_all(early_);
-    settle_sends();
 }
 
-void uring::settle_sends() noexcept {
+/// Those whose entries stand before that.
+void uring::settle_sends(unsigned taken) noexcept {
     // In the order of their entries: those behind one that was not taken were not taken either.
-    while (submitted_.first != nullptr && ring_->was_taken(submitted_.first->position)) settle(*submitted_.pop());
+    while (submitted_.first != nullptr && ring::is_before(submitted_.first->position, taken)) settle(*submitted_.pop());
 }
 
 void uring::settle(send_slot& slot) noexcept {
@@ -276,7 +303,7 @@ void uring::settle(send_slot& slot) noexcept {
 
 // ---- The end ----
 
-void uring::retire() noexcept {
+bool uring::retire() noexcept {
     is_retiring_ = true;
     submit_sends();
     uring_turn last;
@@ -289,12 +316,12 @@ void uring::retire() noexcept {
             ::io_uring_prep_cancel64(entry, 0, IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL);
         }
         const std::size_t before = in_flight_;
-        static_cast<void>(ring_->enter(true, std::chrono::milliseconds(10)));
+        if (ring_->enter(true, std::chrono::milliseconds(10))) return false;
         dispatch_all(last);
-        settle_sends();
         submit_sends();
         asks = in_flight_ == before;
     }
+    return true;
 }
 
 }  // namespace eddy::detail

@@ -15,7 +15,10 @@ namespace eddy::detail {
 class io_handle;
 class ring;
 class ring_buffers;
+class listener_source;
 class stream_source;
+struct accepted_connection;
+struct operation_end;
 struct received_chunk;
 struct ring_completion;
 
@@ -41,7 +44,8 @@ struct uring_turn {
 ///
 /// No send is in flight between two turns: with MSG_DONTWAIT it is over when the enter that submits it has taken it, and only
 /// one that did not send all (MSG_WAITALL makes a short count a failure) leaves a completion. So a slot is the caller's memory
-/// lent for the time of one system call, as with send(2).
+/// lent for the time of one system call, as with send(2). What becomes of it is known when the completions have been looked at
+/// after that call.
 ///
 /// user_data is the address of the stream, with the kind of operation in the low bits; 0 means none.
 ///
@@ -72,25 +76,30 @@ public:
     [[nodiscard]] bool receive(stream_source& stream) noexcept;
     /// Has it end. False if the ring has no room.
     [[nodiscard]] bool stop(stream_source& stream) noexcept;
-    /// The same at once, so that the socket is free of it, most likely.
+    /// The same at once, so that the socket is free of it, most likely. Of a listener that is told here, with all else that has
+    /// completed: wakers run.
     [[nodiscard]] bool stop_now(stream_source& stream) noexcept;
     /// Sends the slot at the end of the turn. The caller's reference of the stream is taken over.
     void queue(send_slot& slot) noexcept;
 
-    /// Ends everything: submits what is queued, cancels, and waits for the last completion.
-    void retire() noexcept;
+    /// Ends everything: submits what is queued, cancels, and waits for the last completion. False if the kernel refuses that (a
+    /// filter that was set meanwhile): then what is in flight ends with the ring, and nobody is told.
+    [[nodiscard]] bool retire() noexcept;
 
 private:
     explicit uring(io_handle& home) noexcept;
 
     void dispatch_all(uring_turn& done) noexcept;
     void dispatch(const ring_completion& what, uring_turn& done) noexcept;
-    received_chunk* chunk_of(const stream_source& stream, const ring_completion& what) noexcept;
+    static accepted_connection* connection_of(const listener_source& listener, int fd) noexcept;
+    received_chunk* chunk_of(const ring_completion& what) noexcept;
     void on_received(stream_source& stream, const ring_completion& what) noexcept;
+    void on_accepted(listener_source& listener, const ring_completion& what) noexcept;
+    void end_operation(stream_source& stream, operation_end end) noexcept;
     void watch_both() noexcept;
     [[nodiscard]] bool watch(int fd, std::uint64_t tag) noexcept;
     void submit_sends() noexcept;
-    void settle_sends() noexcept;
+    void settle_sends(unsigned taken) noexcept;
     void settle(send_slot& slot) noexcept;
 
     struct slot_queue {
@@ -119,7 +128,7 @@ private:
     int waker_fd_ = -1;
     bool watches_epoll_ = false;
     bool watches_waker_ = false;
-    uring_turn early_;  // what a flush has found, for the next turn to tell
+    uring_turn early_;  // what was found outside of a turn, for the next one to tell
     bool is_retiring_ = false;
     bool is_short_of_buffers_ = false;
     bool is_awaited_ = false;    // a send that is to be submitted

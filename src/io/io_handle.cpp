@@ -17,6 +17,7 @@
 #include <eddy/error.hpp>
 
 #include "driver/locked_memory.hpp"
+#include "io/listener_source.hpp"
 
 namespace eddy::detail {
 namespace {
@@ -119,12 +120,17 @@ result<scheduled_io*> io_handle::add_source(int fd, io::interest wanted) noexcep
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
 }
 
-result<void> io_handle::remove_source(scheduled_io& source, int fd) noexcept { return take_out(source, fd); }
+result<void> io_handle::remove_source(scheduled_io& source, int fd) noexcept {
+    source.clear_wakers();
+    return take_out(source, fd);
+}
 
+/// Gives up the caller's reference.
 result<void> io_handle::take_out(scheduled_io& source, int fd) noexcept {
     result<void> unwatched;
     std::size_t pending = 0;
     bool is_awaited_last = false;
+    std::uint32_t references = 1;
     {
         std::lock_guard guard(lock_);
         const bool is_watched = !source.is_stream() || std::exchange(stream_source::of(source).watched,
@@ -134,16 +140,19 @@ result<void> io_handle::take_out(scheduled_io& source, int fd) noexcept {
         if (is_watched && !is_in_child() && driver_.native_handle() >= 0) unwatched = driver_.unwatch(fd);
         if (source.next != nullptr) {  // else shut_down() has taken it out
             unlink(source);
-            source.next = std::exchange(pending_release_, &source);
-            pending = pending_count_.load(std::memory_order_relaxed) + 1;
-            // relaxed: written under the lock; the turn that reads it without has a later chance.
-            pending_count_.store(pending, std::memory_order_relaxed);
+            if (is_watched) {
+                source.next = std::exchange(pending_release_, &source);
+                pending = pending_count_.load(std::memory_order_relaxed) + 1;
+                // relaxed: written under the lock; the turn that reads it without has a later chance.
+                pending_count_.store(pending, std::memory_order_relaxed);
+            } else {
+                references += 1;  // the epoll has never known it: it is not being handed out
+            }
         }
         count(deregistered_, 1);
         is_awaited_last = wakes_when_idle_ && set_.next == &set_;
     }
-    source.clear_wakers();
-    source.release();
+    source.release(references);
     // relaxed: compared to this thread's own mark, which only this thread stores.
     const bool turns_here = is_in_turn() || owner_.load(std::memory_order_relaxed) == this_thread_mark();
     if (is_awaited_last || (pending >= wake_after_releases && !turns_here)) wake();
@@ -169,17 +178,17 @@ void io_handle::release_pending() noexcept {
 
 result<stream_source*> io_handle::add_stream(int fd, stream_source::brings what) noexcept try {
     if (is_in_child()) return std::unexpected(shutdown_error());
-    auto* const stream = pool_new<stream_source>(fd, what);
+    stream_source* const stream =
+        what == stream_source::brings::connections ? pool_new<listener_source>(fd) : pool_new<stream_source>(fd);
     {
         std::lock_guard guard(lock_);
         if (!is_shut_down()) {
-            stream->retain();  // the set's
             link(set_, *stream);
             count(registered_, 1);
             return stream;
         }
     }
-    stream->release();
+    stream->release(2);
     return std::unexpected(shutdown_error());
 } catch (const std::bad_alloc&) {
     return std::unexpected(std::make_error_code(std::errc::not_enough_memory));
@@ -201,21 +210,35 @@ result<bool> io_handle::watch_stream(stream_source& stream, std::uint8_t what) n
     return true;
 }
 
+result<bool> io_handle::watch_writing(scheduled_io& source, int fd) noexcept {
+    if (source.is_stream()) return watch_stream(stream_source::of(source), stream_source::for_writing);
+    std::lock_guard guard(lock_);
+    if (is_shut_down() || is_in_child()) return std::unexpected(shutdown_error());
+    if (source.is_told_of_room) return false;
+    constexpr auto everything = io::interest::readable | io::interest::writable | io::interest::priority;
+    if (const auto done = driver_.watch_again(fd, &source, everything); !done) return std::unexpected(done.error());
+    source.is_told_of_room = true;
+    return true;
+}
+
 void io_handle::close_stream(stream_source& stream) noexcept {
-    stream.clear_wakers();
-    auto action = is_in_child() ? stream_source::end_action::close : stream.end();
-    if (action == stream_source::end_action::cancel_first) {
-        if (uring* const ring = own_ring(); ring != nullptr && ring->stop_now(stream)) {
-            action = stream_source::end_action::close;
-        }
-    }
+    // (In a child what is in flight is the parent's.)
+    const auto action = stream.end(is_in_child());
+    if (action == stream_source::end_action::close) return close_gone(stream);
     retain();  // until finish_closing()
-    if (action == stream_source::end_action::close) return finish_closing(stream);
+    if (action == stream_source::end_action::cancel_first) {
+        if (uring* const ring = own_ring(); ring != nullptr && ring->stop_now(stream)) return finish_closing(stream);
+    }
     stream.retain();  // it may be closed by another thread, at once
-    // Who shuts down looks after those that it finds here; after that there is nobody but this thread.
-    if (stream.leave_to_driver(*this) || (is_shut_down() && stream.give_up_now())) {
+    const bool has_ended = stream.leave_to_driver(*this);
+    const bool waits = action == stream_source::end_action::wait_for_send;
+    // Nobody would tell that there is room where it cannot be watched. And who shuts down looks after those that it finds here;
+    // after that there is nobody but this thread.
+    const bool is_left_alone =
+        !has_ended && (is_shut_down() || (waits && !watch_stream(stream, stream_source::for_writing)));
+    if (has_ended || (is_left_alone && stream.give_up_now())) {
         finish_closing(stream);
-    } else if (action == stream_source::end_action::wait_for_send) {
+    } else if (waits) {
         linger(stream);
     }
     stream.release();
@@ -233,12 +256,13 @@ void io_handle::linger(stream_source& stream) noexcept {
     wake_if_turned_elsewhere();
 }
 
-max_wait io_handle::until_lingering_ends(max_wait timeout) const noexcept {
+/// Until the first of them is to be given up, at most.
+void io_handle::wait_for_lingering(max_wait& timeout) const noexcept {
     const auto until = linger_until_.load(std::memory_order_seq_cst);  // see wake_if_turned_elsewhere()
-    if (until == time_point::max()) return timeout;
+    if (until == time_point::max()) return;
     const std::chrono::nanoseconds left =
         std::max(until - std::chrono::steady_clock::now(), time_point::duration::zero());
-    return timeout ? std::min(*timeout, left) : left;
+    timeout = timeout ? std::min(*timeout, left) : left;
 }
 
 /// In the turn. Rare, so that the set is searched, and no list is kept.
@@ -270,10 +294,14 @@ void io_handle::give_up_lingering() noexcept {
 
 void io_handle::finish_closing(stream_source& stream) noexcept {
     if (!stream.mark_gone()) return;
+    close_gone(stream);
+    release();
+}
+
+void io_handle::close_gone(stream_source& stream) noexcept {
     const int fd = stream.fd();
     static_cast<void>(take_out(stream, fd));  // which may free it
     ::close(fd);
-    release();
 }
 
 void io_handle::post(stream_source& stream) noexcept {
@@ -292,7 +320,7 @@ void io_handle::post(stream_source& stream) noexcept {
 /// After something was left for who turns: on this thread that comes before it sleeps.
 void io_handle::wake_if_turned_elsewhere() noexcept {
     // seq_cst, as the store before it, and the store and the load of who takes the turns over (turn(), and serve_posted() or
-    // until_lingering_ends()): each side stores, and then loads the other's word. Else this thread, which has turned here
+    // wait_for_lingering()): each side stores, and then loads the other's word. Else this thread, which has turned here
     // before, could think that it still does, while the other one sees nothing new, and sleeps.
     if (owner_.load(std::memory_order_seq_cst) != this_thread_mark()) wake();
 }
@@ -315,9 +343,7 @@ void io_handle::serve(stream_source& stream) noexcept {
     const auto wanted = stream.take_wanted();
     if (wanted.close) finish_closing(stream);
     if (wanted.receive) {
-        if (ring != nullptr && !wanted.itself && ring->receive(stream)) {
-            unwatch_reading(stream);
-        } else {
+        if (ring == nullptr || wanted.itself || !ring->receive(stream)) {
             stream.read_itself();
             const bool is_bulky = wanted.itself && !stream.is_listener();
             const auto what = is_bulky ? stream_source::for_bulk : stream_source::for_reading;
@@ -335,7 +361,6 @@ void io_handle::serve(stream_source& stream) noexcept {
     stream.release();
 }
 
-/// What a ring has begun to receive, the epoll need not tell any more.
 void io_handle::unwatch_reading(stream_source& stream) noexcept {
     std::lock_guard guard(lock_);
     constexpr std::uint8_t reading = stream_source::for_reading | stream_source::for_bulk;
@@ -413,7 +438,7 @@ void io_handle::flush_ring() noexcept {
 void io_handle::retire_ring() noexcept {
     uring* const ring = own_ring();
     if (ring == nullptr) return;
-    ring->retire();
+    if (!ring->retire()) ring_is_lost_ = true;
     ring_.reset();
     // release: pairs with the acquire in prepare_ring().
     ring_owner_.store(nullptr, std::memory_order_release);
@@ -440,7 +465,7 @@ result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
     if (has_streams()) {
         prepare_ring();
         serve_posted();
-        timeout = until_lingering_ends(timeout);
+        wait_for_lingering(timeout);
     }
     uring* const ring = own_ring();
     hear_wakes(ring != nullptr);
@@ -512,6 +537,7 @@ void io_handle::shut_down() noexcept {
         auto& source = static_cast<scheduled_io&>(*set_.next);
         unlink(source);
         guard.unlock();
+        if (ring_is_lost_ && source.is_stream()) stream_source::of(source).lose_ring(*this);
         source.shut_down();
         // What has left its descriptor to the driver is not waited for any longer; nothing is received, since the ring is gone.
         // (To a child it is nothing to give up: the parent goes on with it.)

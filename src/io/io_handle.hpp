@@ -83,6 +83,11 @@ public:
     void finish_closing(stream_source& stream) noexcept;
     /// Has the epoll tell of it, in addition to what it tells already. Whether that is new.
     result<bool> watch_stream(stream_source& stream, std::uint8_t what) noexcept;
+    /// Has the epoll tell of room, too. Of a stream, or of a source that was added without; not of one that was removed. Whether
+    /// that is new.
+    result<bool> watch_writing(scheduled_io& source, int fd) noexcept;
+    /// What a ring has begun to receive, the epoll need not tell any more.
+    void unwatch_reading(stream_source& stream) noexcept;
     /// Has whoever turns look what the stream wants. Takes over a reference.
     void post(stream_source& stream) noexcept;
     /// Sends what is queued with the ring, if it is this thread's: before the thread does something else than turn.
@@ -173,16 +178,16 @@ private:
     void close_turns() noexcept;
     void release_pending() noexcept;
     result<void> take_out(scheduled_io& source, int fd) noexcept;
+    void close_gone(stream_source& stream) noexcept;
     void prepare_ring() noexcept;
     void hear_wakes(bool by_ring) noexcept;
     result<std::size_t> turn_ring(uring& ring, max_wait timeout) noexcept;
     void serve_posted() noexcept;
     void serve(stream_source& stream) noexcept;
-    void unwatch_reading(stream_source& stream) noexcept;
     void close_posted() noexcept;
     void wake_if_turned_elsewhere() noexcept;
     void linger(stream_source& stream) noexcept;
-    [[nodiscard]] max_wait until_lingering_ends(max_wait timeout) const noexcept;
+    void wait_for_lingering(max_wait& timeout) const noexcept;
     void give_up_lingering() noexcept;
 
     epoll driver_;
@@ -201,6 +206,7 @@ private:
     atomic<const void*> ring_owner_{nullptr};
     bool has_no_ring_ = false;    // none could be made: of who turns
     bool wakes_by_ring_ = false;  // of who turns
+    bool ring_is_lost_ = false;   // it could not be retired; of who turns
     // What was posted, newest first; a mark once it is closed.
     atomic<stream_source*> posted_{nullptr};
     stream_source* waits_for_room_ = nullptr;  // posted, and the ring had no room for it; of who turns

@@ -25,12 +25,11 @@
 namespace eddy::detail {
 namespace {
 
-// PRI is asked for since an urgent byte cuts a read short without a further edge: see note_short_read().
-constexpr io::interest everything = io::interest::readable | io::interest::writable | io::interest::priority;
+// PRI is asked for since an urgent byte cuts a read short without a further edge: see may_cut_short().
+constexpr io::interest all_but_room = io::interest::readable | io::interest::priority;
+constexpr io::interest everything = all_but_room | io::interest::writable;
 
-/// A short read on a TCP socket means that it is drained, which saves the read that would only say so: unless the event
-/// told of a hang-up, an error or urgent data. Those cut a read short, too, and give no further edge.
-bool may_cut_short(io::ready seen) noexcept { return !(seen - (io::ready::readable | io::ready::writable)).is_empty(); }
+/// A short read on a TCP socket means that it is drained, which saves the read that would only say so.
 auto short_read(std::size_t room, descriptor_kind kind) noexcept {
     return [room, kind](const result<std::size_t>& count, io::ready seen) {
         return *count < room && kind == descriptor_kind::tcp && !may_cut_short(seen);
@@ -120,7 +119,12 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
     const auto source = [&]() -> result<scheduled_io*> {
         using enum stream_source::brings;
         if (as_stream) return io.add_stream(fd_, what == registers_as::listener ? connections : bytes);
-        return io.add_source(fd_, everything);
+        if (kind_ != descriptor_kind::datagram) return io.add_source(fd_, everything);
+        // Each datagram that has left would be an event, and there is nearly always room: so that is taken for granted, and watched
+        // from the first time on that there is none (forget()), or that somebody waits for it.
+        auto added = io.add_source(fd_, all_but_room);
+        if (added) (*added)->set_readiness(io::ready::writable);
+        return added;
     }();
     if (source) {
         source_ = *source;
@@ -140,8 +144,8 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
 
 /// What take() says, in the form of the call that it stands for. An empty chunk is the end of the stream.
 template <class FromChunk, class Directly>
-auto io_socket::receive_from_ring(FromChunk from_chunk, Directly directly, std::size_t room, bool& is_drained)
-    -> decltype(directly()) {
+auto io_socket::receive_from_ring(const FromChunk& from_chunk, const Directly& directly, std::size_t room,
+                                  bool& is_drained) -> decltype(directly()) {
     using answer_type = decltype(directly());
     const auto taken = stream().take(*io_);
     is_drained = taken.was_last;
@@ -152,7 +156,7 @@ auto io_socket::receive_from_ring(FromChunk from_chunk, Directly directly, std::
     case stream_source::received::read_it_yourself: {
         auto answer = directly();
         is_drained = taken.was_last && answer && moved_by(answer) < room;
-        if (answer) stream().has_read(moved_by(answer));
+        if (answer && room != 0) stream().has_read(moved_by(answer));
         if (answer && moved_by(answer) == 0 && room != 0) {
             if (const auto reset = stream().has_read_end()) return answer_type(std::unexpect, reset);
         }
@@ -306,28 +310,47 @@ poll_result<result<std::size_t>> io_socket::poll_write_vectored(context& cx, con
     return poll_call(direction::write, cx, future, [&] { return send_parts(list); }, short_write(list.total(), kind_));
 }
 
-result<void> io_socket::send_what_was_written(io::interest wanted) const {
-    // What a call would read may lie in the ring's buffers.
-    if (wanted != io::interest::writable)
-        return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
-    const auto is_sent = stream().flush(*io_);
-    if (!is_sent) return std::unexpected(is_sent.error());
-    if (!*is_sent) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
+namespace {
+
+result<void> done_or_would_block(const result<bool>& is_done) noexcept {
+    if (!is_done) return std::unexpected(is_done.error());
+    if (!*is_done) return std::unexpected(std::make_error_code(std::errc::operation_would_block));
     return ok();
 }
 
-result<void> io_socket::watch_writing() const {
-    const auto watched = io_->watch_stream(stream(), stream_source::for_writing);
-    if (!watched) return std::unexpected(watched.error());
+/// A call that need not be waited for: it can be done at once, mostly, and also when the loop is gone.
+template <class Call>
+poll_result<result<void>> poll_or_wait(io_socket& socket, direction way, context& cx, const void* future,
+                                       const Call& call) {
+    if (auto done = call(); done || !would_block(done.error())) return done;
+    return socket.poll_call(way, cx, future, call, never_drained);
+}
+
+}  // namespace
+
+result<void> io_socket::send_what_was_written() const { return done_or_would_block(stream().flush(*io_)); }
+
+result<bool> io_socket::watch_writing() const { return io_->watch_writing(*source_, fd_); }
+
+/// For what counts as writable until it is known better.
+result<void> io_socket::begin_to_watch_writing() const {
+    // Looked at before it is watched: what is told then counts.
+    const auto seen = source_->look(io::ready::writable);
+    const auto is_new = watch_writing();
+    if (!is_new) return std::unexpected(is_new.error());
+    if (*is_new) source_->clear_blocked(seen);
     return ok();
 }
 
 poll_result<result<void>> io_socket::poll_flush(context& cx, const void* future) {
     if (!is_registered() || !is_stream_) return ok();
-    const auto flush = [&] { return send_what_was_written(io::interest::writable); };
-    // Before anything is waited for: it can be done here, mostly, and also when the loop is gone.
-    if (auto done = flush(); done || !would_block(done.error())) return done;
-    return poll_call(direction::write, cx, future, flush, never_drained);
+    return poll_or_wait(*this, direction::write, cx, future, [&] { return send_what_was_written(); });
+}
+
+poll_result<result<void>> io_socket::poll_sent(context& cx, const void* future) {
+    if (!is_registered() || !is_stream_) return ok();
+    return poll_or_wait(*this, direction::write, cx, future,
+                        [&] { return done_or_would_block(stream().finish_sending(*io_)); });
 }
 
 poll_result<result<void>> io_socket::poll_shutdown(context& cx, const void* future) {
@@ -352,12 +375,8 @@ void io_socket::shut_down_soon() noexcept {
 
 poll_result<result<void>> io_socket::poll_stopped(context& cx, const void* future) {
     if (!is_registered() || !is_stream_) return ok();
-    const auto stop = [&]() -> result<void> {
-        if (stream().stop_receiving(*io_)) return ok();
-        return std::unexpected(std::make_error_code(std::errc::operation_would_block));
-    };
-    if (auto done = stop()) return done;
-    return poll_call(direction::read, cx, future, stop, never_drained);
+    return poll_or_wait(*this, direction::read, cx, future,
+                        [&] { return done_or_would_block(stream().stop_receiving(*io_)); });
 }
 
 std::vector<std::byte> io_socket::take_received() {
@@ -370,15 +389,24 @@ std::vector<std::byte> io_socket::take_received() {
     return bytes;
 }
 
+std::error_code io_socket::take_connection_error() noexcept {
+    if (!is_registered() || !is_stream_) return {};
+    return stream().take_error();
+}
+
 std::vector<int> io_socket::take_connections() {
     std::vector<int> connections;
     if (!is_registered() || !is_stream_) return connections;
-    while (received_chunk* const chunk = stream().take_chunk()) connections.push_back(chunk->take_connection());
+    while (received_chunk* const chunk = stream().take_chunk()) {
+        connections.push_back(accepted_connection::take(*chunk).fd);
+    }
     return connections;
 }
 
 result<void> io_socket::ensure_ready_for(const context& cx, io::interest wanted) {
-    if (auto registered = ensure_registered(cx); !registered || !is_stream_) return registered;
+    if (auto registered = ensure_registered(cx); !registered) return registered;
+    if (kind_ == descriptor_kind::datagram && wanted.is_writable()) return begin_to_watch_writing();
+    if (!is_stream_) return ok();
     if (wanted.is_priority()) {
         if (auto watched = io_->watch_stream(stream(), stream_source::for_all); !watched) {
             return std::unexpected(watched.error());
@@ -391,11 +419,7 @@ result<void> io_socket::ensure_ready_for(const context& cx, io::interest wanted)
 poll_result<result<void>> io_socket::poll_connected(context& cx, const void* future) {
     if (auto registered = ensure_registered(cx); !registered) return registered;
     if (is_stream_) {
-        // A stream is writable until it is known better. Looked at before it is watched: what is told then counts.
-        const auto seen = source_->look(io::ready::writable);
-        const auto is_new = io_->watch_stream(stream(), stream_source::for_writing);
-        if (!is_new) return result<void>(std::unexpect, is_new.error());
-        if (*is_new) source_->clear_blocked(seen);
+        if (auto watched = begin_to_watch_writing(); !watched) return watched;
     }
     const auto finish = [&]() -> result<void> {
         const auto error = sys::take_error(fd_);
@@ -419,27 +443,22 @@ result<std::pair<int, net::socket_addr>> io_socket::accept() {
     return std::pair(accepted->fd.release(), *peer);
 }
 
-/// The same from what a ring has accepted, which knows no addresses.
+/// The same from what a ring has accepted.
 result<std::pair<int, net::socket_addr>> io_socket::accept_from_ring() {
     using answer_type = result<std::pair<int, net::socket_addr>>;
-    for (;;) {
-        bool is_drained = false;
-        bool has_gone = false;
-        const auto with_peer = [&](received_chunk* chunk) -> answer_type {
-            sys::unique_fd fd(sys::above_standard(chunk->take_connection()));
-            const auto peer = sys::peer_addr(fd.get());
-            has_gone = !peer;  // reset before anybody asked for it, as ECONNABORTED
-            if (has_gone) return std::unexpected(peer.error());
-            return std::pair(fd.release(), *peer);
-        };
-        const auto directly = [&] {
-            auto accepted = accept();
-            if (accepted) stream().accepts_again();
-            return accepted;
-        };
-        auto answer = receive_from_ring(with_peer, directly, 0, is_drained);
-        if (!has_gone) return answer;
-    }
+    const auto with_peer = [](received_chunk* chunk) -> answer_type {
+        const auto accepted = accepted_connection::take(*chunk);
+        sys::unique_fd fd(accepted.fd);
+        if (!accepted.peer) return std::unexpected(accepted.peer.error());
+        return std::pair(fd.release(), *accepted.peer);
+    };
+    const auto directly = [&] {
+        auto accepted = accept();
+        if (accepted) stream().accepts_again();
+        return accepted;
+    };
+    bool is_drained = false;
+    return receive_from_ring(with_peer, directly, 0, is_drained);
 }
 
 poll_result<result<std::pair<int, net::socket_addr>>> io_socket::poll_accept(context& cx, const void* future) {

@@ -45,6 +45,11 @@ inline not_ready_t once_more(context& cx) noexcept {
     return not_ready;
 }
 
+/// Whether the event told of what cuts a read short and gives no further edge: a hang-up, an error or urgent data.
+[[nodiscard]] constexpr bool may_cut_short(io::ready seen) noexcept {
+    return !(seen - (io::ready::readable | io::ready::writable)).is_empty();
+}
+
 inline constexpr auto never_drained = [](const auto&, io::ready) { return false; };
 
 /// What one direction may forget of `seen`, which was looked at before a call. A read that found nothing has passed the
@@ -57,7 +62,7 @@ inline io::ready_event io_socket::part_of(direction way, const io::ready_event& 
 /// Calls until it does not say that it would block. Readiness is cleared only for the event that was looked at before
 /// the call, by the answer "would block", or by `is_drained(answer)`: all was taken that there was.
 template <class Call, class IsDrained>
-auto io_socket::poll_call(direction way, context& cx, const void* future, Call call, IsDrained is_drained,
+auto io_socket::poll_call(direction way, context& cx, const void* future, const Call& call, const IsDrained& is_drained,
                           registers_as what) -> poll_result<decltype(call())> {
     using answer_type = decltype(call());
     for (;;) {
@@ -87,7 +92,9 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, Call c
         answer_type answer = call();
         const bool blocked = !answer && would_block(answer.error());
         const bool drained = answer && is_drained(answer, seen.ready);
-        if (can_wait && blocked) source_->clear_blocked(part_of(way, seen));
+        if (can_wait && blocked) {
+            if (auto told = forget(part_of(way, seen)); !told) return answer_type(std::unexpect, told.error());
+        }
         if (can_wait && drained) source_->clear_readiness(part_of(way, seen));
         if (!can_wait && drained && way == direction::read) is_drained_ = true;
         if (!blocked) {
@@ -106,7 +113,7 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, Call c
 
 /// The same once, without waiting.
 template <class Call>
-auto io_socket::try_call(direction way, Call call) -> decltype(call()) {
+auto io_socket::try_call(direction way, const Call& call) -> decltype(call()) {
     if (!is_registered()) {
         check_not_empty({});
         return call();
@@ -114,7 +121,7 @@ auto io_socket::try_call(direction way, Call call) -> decltype(call()) {
     const auto seen = source_->look(io::ready::all);
     if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
     auto answer = call();
-    if (!answer && would_block(answer.error())) source_->clear_blocked(part_of(way, seen));
+    if (!answer && would_block(answer.error())) static_cast<void>(forget(part_of(way, seen)));
     return answer;
 }
 

@@ -23,9 +23,9 @@ void scheduled_io::retain() noexcept {
     references_.fetch_add(1, std::memory_order_relaxed);
 }
 
-void scheduled_io::release() noexcept {
+void scheduled_io::release(std::uint32_t count) noexcept {
     // acq_rel: the last one out sees all that the others did before they let go.
-    if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    if (references_.fetch_sub(count, std::memory_order_acq_rel) != count) return;
     if (is_stream_) {
         free_stream(*this);
     } else {
@@ -153,13 +153,16 @@ void scheduled_io::wake_waiters(io::ready what) noexcept {
 }
 
 void scheduled_io::clear_wakers() noexcept {
-    eddy::waker reader;
-    eddy::waker writer;
-    std::lock_guard guard(lock_);
+    std::unique_lock guard(lock_);
+    const auto dropped = take_wakers();
+    guard.unlock();
+}
+
+/// Under the lock, after which they are to be dropped.
+scheduled_io::wakers scheduled_io::take_wakers() noexcept {
     reader_.owner.store(nullptr, std::memory_order_relaxed);
     writer_.owner.store(nullptr, std::memory_order_relaxed);
-    reader_.waker.swap(reader);
-    writer_.waker.swap(writer);
+    return {std::move(reader_.waker), std::move(writer_.waker)};
 }
 
 }  // namespace eddy::detail

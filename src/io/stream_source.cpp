@@ -18,6 +18,7 @@
 #include "driver/uring.hpp"
 #include "io/io_handle.hpp"
 #include "io/iovec_list.hpp"
+#include "io/listener_source.hpp"
 #include "sys/syscall.hpp"
 
 namespace eddy::detail {
@@ -42,8 +43,6 @@ std::error_code system_error(int number) noexcept { return {number, std::generic
 
 std::error_code would_block() noexcept { return system_error(EAGAIN); }
 
-bool is_would_block(const std::error_code& error) noexcept { return error == would_block(); }
-
 /// Whether the operation is to be repeated, by the ring or without it.
 bool is_of_the_moment(int error) noexcept {
     switch (error) {
@@ -55,12 +54,6 @@ bool is_of_the_moment(int error) noexcept {
     case ENOSPC: return true;  // of epoll_ctl(2)
     default: return false;
     }
-}
-
-/// Whether it was asked for, so that nobody is waited for.
-bool is_reset_by_close(int fd) noexcept {
-    const auto value = sys::get_option<::linger>(fd, SOL_SOCKET, SO_LINGER);
-    return value && value->l_onoff != 0 && value->l_linger == 0;
 }
 
 }  // namespace
@@ -75,7 +68,7 @@ stream_source::~stream_source() {
     // reset.
     while (received_chunk* const left = pop_oldest()) {
         if (is_listener()) {
-            ::close(left->take_connection());
+            ::close(accepted_connection::take(*left).fd);
         } else {
             left->give_back();
         }
@@ -83,7 +76,13 @@ stream_source::~stream_source() {
     free_slot();
 }
 
-void free_stream(scheduled_io& stream) noexcept { pool_delete(&stream_source::of(stream)); }
+void free_stream(scheduled_io& stream) noexcept {
+    if (stream_source::of(stream).is_listener()) {
+        pool_delete(&listener_source::of(stream));
+    } else {
+        pool_delete(&stream_source::of(stream));
+    }
+}
 
 /// Has the driver look at what is wanted. Gives the lock back: the list is the io_handle's.
 void stream_source::post_to(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
@@ -106,7 +105,7 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
     }
     if (end_ == end_of_stream) {
         const auto reset = reset_of_send();
-        if (is_would_block(reset)) return {};
+        if (reset == would_block()) return {};
         return {reset ? received::error : received::end, nullptr, reset};
     }
     if (end_ != 0) {
@@ -120,11 +119,23 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
         clear(wants_receive);
         return {received::read_it_yourself, nullptr, {}, has(is_bulky)};
     }
-    if (has(wants_receive)) return {};
-    set(wants_receive);
-    post_to(home, std::move(guard));
+    if (!has(wants_receive)) begin_or_post(home, std::move(guard));
     return {};
 }
+
+/// Has the ring receive: at once if it is this thread's, else its owner is asked to. Gives the lock back.
+void stream_source::begin_or_post(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
+    set(wants_receive);
+    uring* const ring = is_left_to_reader() ? nullptr : home.own_ring();
+    if (ring == nullptr) return post_to(home, std::move(guard));
+    guard.unlock();
+    if (ring->receive(*this)) return;
+    guard.lock();
+    if (has(wants_receive)) post_to(home, std::move(guard));
+}
+
+/// Whether it is not the ring that is to be asked. Under the lock.
+bool stream_source::is_left_to_reader() const noexcept { return is_listener() ? has(reads_itself) : has(is_bulky); }
 
 /// What a read at the end of the stream has to tell, if anything; would_block() if that will be known soon, and "readable" be
 /// told. Under the lock.
@@ -203,8 +214,7 @@ void stream_source::request_receive(io_handle& home) noexcept {
     clear(more_wait);
     if (has(receives) || has(wants_receive)) return;
     if (has(is_bulky) && has(reads_itself)) return;  // it is watched
-    set(wants_receive);
-    post_to(home, std::move(guard));
+    begin_or_post(home, std::move(guard));
 }
 
 void stream_source::accepts_again() noexcept {
@@ -328,9 +338,30 @@ result<bool> stream_source::flush(io_handle& home) noexcept {
     std::unique_lock guard(lock_);
     if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
     if (send_error_ != 0) return std::unexpected(system_error(std::exchange(send_error_, std::uint8_t{0})));
+    return is_sent(home, std::move(guard));
+}
+
+result<bool> stream_source::finish_sending(io_handle& home) noexcept {
+    std::unique_lock guard(lock_);
+    if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
+    return is_sent(home, std::move(guard));
+}
+
+/// If not, "writable" is owed. Gives the lock back.
+result<bool> stream_source::is_sent(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
     if (!has_unsent()) return true;
     if (const auto awaited = await_slot(home, std::move(guard)); !awaited) return std::unexpected(awaited.error());
     return false;
+}
+
+std::error_code stream_source::take_error() noexcept {
+    const std::lock_guard guard(lock_);
+    const int of_reading = std::exchange(end_, std::uint8_t{0});
+    const int of_writing = std::exchange(send_error_, std::uint8_t{0});
+    // (The end of the stream the descriptor tells again.)
+    const bool is_told = of_reading != 0 && of_reading != end_of_stream && !is_of_the_moment(of_reading);
+    if (is_told) return system_error(of_reading);
+    return of_writing != 0 ? system_error(of_writing) : std::error_code();
 }
 
 bool stream_source::shut_down_when_sent() noexcept {
@@ -404,13 +435,23 @@ void stream_source::tell_of_slot(bool is_free, std::unique_lock<spin_lock>&& gua
 
 // ---- The socket's end ----
 
-stream_source::end_action stream_source::end() noexcept {
-    const std::lock_guard guard(lock_);
+stream_source::end_action stream_source::end(bool is_parents) noexcept {
+    std::unique_lock guard(lock_);
+    const auto dropped = take_wakers();  // after the lock
+    const auto action = is_parents ? end_action::close : end_transfers();
+    if (action == end_action::close) set(gone);
+    guard.unlock();
+    return action;
+}
+
+/// Under the lock.
+stream_source::end_action stream_source::end_transfers() noexcept {
     set(closing);
     clear(wants_receive);
     drop_received();
     if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
-    if (has_unsent() && slot_->where != send_slot::place::submitted && is_reset_by_close(fd_)) reset_and_drop_rest();
+    if (has_unsent() && slot_->where != send_slot::place::submitted && sys::is_reset_at_close(fd_))
+        reset_and_drop_rest();
     if (has_unsent()) return end_action::wait_for_send;
     return has(receives) ? end_action::cancel_first : end_action::close;
 }
@@ -461,7 +502,7 @@ bool stream_source::give_up_now() noexcept {
 /// Under the lock.
 void stream_source::reset_and_drop_rest() noexcept {
     // The peer must not take what it has got for all.
-    static_cast<void>(sys::set_option(fd_, SOL_SOCKET, SO_LINGER, ::linger{1, 0}));
+    sys::reset_at_close(fd_);
     slot_->begin = slot_->end;
     if (slot_->where == send_slot::place::blocked) free_slot();
 }
@@ -483,8 +524,8 @@ bool stream_source::is_closing() noexcept {
 stream_source::wanted stream_source::take_wanted() noexcept {
     const std::lock_guard guard(lock_);
     const bool has_ended = !has(receives) && !has_unsent();
-    const wanted found{has(wants_receive), is_listener() ? has(reads_itself) : has(is_bulky),
-                       has(wants_stop) && has(receives), has(wants_close) && has_ended && !has(gone)};
+    const wanted found{has(wants_receive), is_left_to_reader(), has(wants_stop) && has(receives),
+                       has(wants_close) && has_ended && !has(gone)};
     clear(wants_stop);
     clear(posted);
     return found;
@@ -498,22 +539,25 @@ bool stream_source::wants_stop_again() noexcept {
     return true;
 }
 
-bool stream_source::begin_receive() noexcept {
+stream_source::begun stream_source::begin_receive() noexcept {
     const std::lock_guard guard(lock_);
     // Whoever gave it up meanwhile reads the socket himself from then on.
     const bool is_wanted = has(wants_receive) && !has(receives) && !has(closing);
     clear(wants_receive);
-    if (!is_wanted) return false;
+    if (!is_wanted) return {false, false};
     clear(reads_itself);
     set(receives);
     retain();  // the operation's
-    return true;
+    const bool was_watched = is_watched_ != 0;
+    is_watched_ = 0;
+    return {true, was_watched};
 }
 
 void stream_source::read_itself() noexcept {
     const std::lock_guard guard(lock_);
     clear(wants_receive);
     set(reads_itself);
+    is_watched_ = 1;
 }
 
 void stream_source::fail(const std::error_code& error) noexcept {
@@ -535,9 +579,11 @@ void stream_source::stop_failed() noexcept {
     clear(stops);
 }
 
-void stream_source::accepts_more_itself() noexcept {
+void stream_source::lose_ring(const io_handle& home) noexcept {
     const std::lock_guard guard(lock_);
-    set(more_wait);
+    clear(receives);
+    clear(stops);
+    if (slot_ != nullptr && slot_->sender == &home) slot_->where = send_slot::place::blocked;
 }
 
 bool stream_source::deliver(received_chunk& chunk) noexcept {
@@ -547,6 +593,17 @@ bool stream_source::deliver(received_chunk& chunk) noexcept {
         chunk.give_back();
         return false;
     }
+    push_newest(chunk);
+    const bool is_enough = (becomes_bulky(chunk.size()) || queued_ >= most_unread) && !has(stops);
+    // The caller's: whoever is woken may destroy the stream, and a listener, which hands out the end of the receive.
+    if (is_enough) retain();
+    set_readiness(io::ready::readable);
+    wake_unlocked(std::move(guard), io::ready::readable);
+    return is_enough;
+}
+
+/// Under the lock.
+void stream_source::push_newest(received_chunk& chunk) noexcept {
     if (newest_ == nullptr) {
         chunk.next = &chunk;
     } else {
@@ -554,22 +611,15 @@ bool stream_source::deliver(received_chunk& chunk) noexcept {
     }
     newest_ = &chunk;
     ++queued_;
-    const bool is_enough = (becomes_bulky(chunk.size()) || queued_ >= most_unread) && !has(stops);
-    set_readiness(io::ready::readable);
-    wake_unlocked(std::move(guard), io::ready::readable);
-    return is_enough;
 }
 
-stream_source::receive_end stream_source::receive_ended(int result) noexcept {
+operation_end stream_source::receive_ended(int result) noexcept {
     io::ready now = io::ready::readable;
     std::unique_lock guard(lock_);
     const bool was_cancelled = has(stops);
     clear(receives);
     clear(stops);
-    if (is_listener()) {
-        // What is wrong, accept(2) will tell.
-        if (result < 0 && result != -ECANCELED) set(reads_itself);
-    } else if (result == 0) {
+    if (result == 0) {
         end_ = end_of_stream;
         now |= io::ready::read_closed;
     } else if (result == -ENOBUFS) {
@@ -581,6 +631,23 @@ stream_source::receive_end stream_source::receive_ended(int result) noexcept {
     const bool closes = has(wants_close) && !has(gone) && !has_unsent();
     set_readiness(now);
     wake_unlocked(std::move(guard), now);
+    return {closes, was_cancelled};
+}
+
+operation_end stream_source::accept_ended(received_chunk* connection, int result, bool others_wait) noexcept {
+    std::unique_lock guard(lock_);
+    const bool was_cancelled = has(stops);
+    clear(receives);
+    clear(stops);
+    if (others_wait) set(more_wait);
+    // What is wrong, accept(2) will tell.
+    if (result < 0 && result != -ECANCELED) set(reads_itself);
+    const bool is_too_late = has(closing);
+    if (connection != nullptr && !is_too_late) push_newest(*connection);
+    const bool closes = has(wants_close) && !has(gone);
+    set_readiness(io::ready::readable);
+    wake_unlocked(std::move(guard), io::ready::readable);
+    if (connection != nullptr && is_too_late) connection->give_back();
     return {closes, was_cancelled};
 }
 
@@ -635,7 +702,7 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
         slot.begin = slot.end;
     }
     // It was destroyed meanwhile: what end() could not drop then.
-    if (!slot.is_empty() && has(closing) && is_reset_by_close(fd_)) slot.begin = slot.end;
+    if (!slot.is_empty() && has(closing) && sys::is_reset_at_close(fd_)) slot.begin = slot.end;
     // The home is there while the stream is not gone; what the caller does with it comes after the lock.
     if (!slot.is_empty()) {
         slot.where = send_slot::place::blocked;

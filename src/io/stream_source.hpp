@@ -21,6 +21,12 @@ class uring;
 struct received_chunk;
 struct send_slot;
 
+/// How a receive, or an accept, has ended.
+struct operation_end {
+    bool closes;         ///< the stream is to be closed now
+    bool was_cancelled;  ///< by a stop
+};
+
 /// What a stream's write is to send: one span, or several.
 using send_list = std::span<const std::span<const std::byte>>;
 
@@ -36,7 +42,7 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///
 ///     flag           set by                             cleared by               while it is set
 ///     receives       the owner, with an operation       its last completion      nobody else reads the socket
-///     wants_receive  the task, and posts                the owner, when it has   the task waits, and does not read
+///     wants_receive  the task, which begins or posts    the owner, when it has   the task waits, and does not read
 ///                                                       begun; the task
 ///     wants_stop     the task, and posts                the owner                the operation is to end
 ///     stops          the owner, with a cancel           the last completion      no second one is sent
@@ -51,7 +57,7 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///     gone           whoever closes it                  -                        what still comes is thrown away
 ///
 /// References: the socket, the registration set, the receive, the list of posted ones and a queued slot have one each.
-class stream_source final : public scheduled_io {
+class stream_source : public scheduled_io {
 public:
     enum class brings : bool { bytes, connections };
 
@@ -110,17 +116,22 @@ public:
     /// Whether all has been handed to the system; if not, "writable" is owed. Sends what waits for the end of a turn.
     /// Errors: what a send has met; and what watch_stream() says, if nobody would tell.
     [[nodiscard]] result<bool> flush(io_handle& home) noexcept;
+    /// The same, and what a send has met is left for take_error().
+    [[nodiscard]] result<bool> finish_sending(io_handle& home) noexcept;
 
     /// Nothing more will be written: true if all has been handed to the system. If not, the writing side is shut down when it has
     /// been, or has failed.
     [[nodiscard]] bool shut_down_when_sent() noexcept;
 
+    /// When nothing is in flight any more: what the next read, or else the next write, would have told of the connection.
+    [[nodiscard]] std::error_code take_error() noexcept;
+
     // ---- The socket's end ----
 
     enum class end_action { close, cancel_first, wait_for_send };
-    /// The socket is destroyed. Drops what was received, and sends what waits for the end of a turn. `close`: nothing is in
-    /// flight, and the descriptor is the caller's to close.
-    [[nodiscard]] end_action end() noexcept;
+    /// The socket is destroyed. Drops its wakers and what was received, and sends what waits for the end of a turn. `close`: nothing
+    /// is in flight (or it is another process's, as in a forked child), and the caller closes the descriptor.
+    [[nodiscard]] end_action end(bool is_parents) noexcept;
     /// After end(): the driver closes the descriptor, later. True if nothing is in flight any more: now.
     [[nodiscard]] bool leave_to_driver(io_handle& home) noexcept;
     /// After end(): what is left is not waited for any longer than this.
@@ -132,7 +143,7 @@ public:
     /// After end(), when nobody would tell that there is room: gives up what is left at once. False if another loop's ring is
     /// sending it at this moment, or a ring receives still; what becomes of that closes the descriptor.
     [[nodiscard]] bool give_up_now() noexcept;
-    /// After end(): the caller closes the descriptor. False if somebody else does.
+    /// After another answer of end(): the caller closes the descriptor. False if somebody else does.
     [[nodiscard]] bool mark_gone() noexcept;
     [[nodiscard]] bool is_closing() noexcept;
 
@@ -149,8 +160,12 @@ public:
     /// After take_wanted() has said so: the stop has to wait. False if there is nothing to stop any more; else the stream is
     /// posted again, and the caller has to put it into a list.
     [[nodiscard]] bool wants_stop_again() noexcept;
-    /// Before a receive is submitted: false if there is to be none.
-    [[nodiscard]] bool begin_receive() noexcept;
+    struct begun {
+        bool is_wanted;    ///< else there is to be none
+        bool was_watched;  ///< for reading, which is over
+    };
+    /// Before a receive is submitted.
+    [[nodiscard]] begun begin_receive() noexcept;
     /// The descriptor is watched in place of that.
     void read_itself() noexcept;
     /// Nor can it be watched: told to the next read.
@@ -158,16 +173,15 @@ public:
     /// Whether a cancel is to be sent, which is up to the caller then.
     [[nodiscard]] bool begin_stop() noexcept;
     void stop_failed() noexcept;
-    /// Of a listener, before deliver(): others may wait behind this connection.
-    void accepts_more_itself() noexcept;
-    /// True if there are so many that the operation should stop.
+    /// True if there are so many that the operation should stop: the caller gets a reference then.
     [[nodiscard]] bool deliver(received_chunk& chunk) noexcept;
-    struct receive_end {
-        bool closes;         ///< the stream is to be closed now
-        bool was_cancelled;  ///< by a stop
-    };
+    /// The ring has ended without a word about what it has of this stream. The references for that stay: the kernel may still be
+    /// at it.
+    void lose_ring(const io_handle& home) noexcept;
     /// The last completion of a receive, which gives its reference up.
-    [[nodiscard]] receive_end receive_ended(int result) noexcept;
+    [[nodiscard]] operation_end receive_ended(int result) noexcept;
+    /// The same of an accept, and what it has brought: a connection, or null. `others_wait`: behind this one, perhaps.
+    [[nodiscard]] operation_end accept_ended(received_chunk* connection, int result, bool others_wait) noexcept;
     /// Events of the readiness driver.
     void on_ready(io_handle& home, io::ready what) noexcept;
 
@@ -211,16 +225,21 @@ private:
     [[nodiscard]] bool has(flag one) const noexcept { return (flags_ & one) != 0; }
     void set(flag one) noexcept { flags_ = (flags_ | one) & all_flags; }
     void clear(flag one) noexcept { flags_ = flags_ & ~one & all_flags; }
+    [[nodiscard]] bool is_left_to_reader() const noexcept;
+    void begin_or_post(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept;
     void post_to(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] bool has_unsent() const noexcept;
+    void push_newest(received_chunk& chunk) noexcept;
     [[nodiscard]] received_chunk* pop_oldest() noexcept;
     [[nodiscard]] std::error_code reset_of_send() noexcept;
     [[nodiscard]] bool becomes_bulky(std::size_t count) noexcept;
     [[nodiscard]] bool has_streak(bool one_more, unsigned length) noexcept;
+    [[nodiscard]] end_action end_transfers() noexcept;
     void drop_received() noexcept;
     void send_now() noexcept;
     void await_slot() noexcept;
     [[nodiscard]] result<void> await_slot(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept;
+    [[nodiscard]] result<bool> is_sent(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept;
     void free_slot() noexcept;
     void shut_down_if_owed() noexcept;
     void reset_and_drop_rest() noexcept;
@@ -236,7 +255,8 @@ private:
     std::uint8_t send_error_ = 0;  // the same of write()
     std::uint16_t flags_ : 12 = 0;
     std::uint16_t streak_ : 4 = 0;        // of large pieces; while is_bulky, of small ones
-    std::uint16_t queued_ : 14 = 0;       // chunks
+    std::uint16_t queued_ : 13 = 0;       // chunks
+    std::uint16_t is_watched_ : 1 = 0;    // for reading, by the epoll
     std::uint16_t reader_waits_ : 1 = 0;  // at the end of the stream, for what has become of the slot
     std::uint16_t shuts_down_ : 1 = 0;    // the writing side, when the slot is free
     received_chunk* newest_ = nullptr;    // the queue is a ring: its next is the oldest

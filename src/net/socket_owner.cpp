@@ -7,13 +7,15 @@
 namespace eddy::detail {
 
 task<result<net::released>> release_socket(io_socket socket) {
-    auto flushed = poll_fn([&socket](context& cx) { return socket.poll_flush(cx, nullptr); });
-    co_await try_(flushed);
+    auto sent = poll_fn([&socket](context& cx) { return socket.poll_sent(cx, nullptr); });
+    co_await try_(sent);
     auto stopped = poll_fn([&socket](context& cx) { return socket.poll_stopped(cx, nullptr); });
     co_await try_(stopped);
     auto bytes = socket.take_received();
+    const auto error = socket.take_connection_error();
     net::released parts(socket.release());
     parts.bytes = std::move(bytes);
+    parts.error = error;
     co_return parts;
 }
 

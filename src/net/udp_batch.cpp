@@ -25,7 +25,6 @@
 namespace eddy::net {
 namespace {
 
-constexpr std::size_t most_at_once = 64;        // as UDP_MAX_SEGMENTS was, before it was 128
 constexpr std::size_t most_bytes_cut = 65'000;  // what goes through the layers at once is one packet of IP
 
 // ---- Receiving ----

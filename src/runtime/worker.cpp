@@ -10,6 +10,7 @@
 #include <eddy/error.hpp>
 
 #include "core/pause_briefly.hpp"
+#include "driver/turn_error.hpp"
 #include "runtime/current_executor.hpp"
 #include "runtime/pool.hpp"
 #include "runtime/worker_here.hpp"
@@ -380,9 +381,9 @@ void worker::look_at_driver(max_wait limit, max_wait alarm) noexcept {
         place_->park(alarm && limit ? std::min(*limit, *alarm) : limit ? limit : alarm);
     } else {
         const auto turned = io_->turn(limit, alarm);
-        EDDY_ASSERT(turned.has_value(), "worker: the event queue failed");
+        if (!turned) end_without_events(pool_.driver(), turned.error());
     }
-    static_cast<void>(time_->fire(time_->now()));
+    static_cast<void>(time_->fire());
 }
 
 max_wait worker::time_to_sleep() const noexcept {
@@ -530,7 +531,7 @@ void worker::relieve(worker& stuck) noexcept {
         if (spawned_task* const task = stuck.queue_.steal_into(queue_)) schedule(*task);
     }
     if (stuck.io_ != nullptr) static_cast<void>(stuck.io_->turn_for_other());
-    static_cast<void>(stuck.time_->fire(stuck.time_->now()));
+    static_cast<void>(stuck.time_->fire());
 }
 
 }  // namespace eddy::detail

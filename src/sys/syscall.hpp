@@ -118,6 +118,15 @@ template <class T>
     return value;
 }
 
+/// From here on its close resets the connection, and drops what was not sent.
+inline void reset_at_close(int fd) noexcept {
+    static_cast<void>(set_option(fd, SOL_SOCKET, SO_LINGER, ::linger{1, 0}));
+}
+[[nodiscard]] inline bool is_reset_at_close(int fd) noexcept {
+    const auto value = get_option<::linger>(fd, SOL_SOCKET, SO_LINGER);
+    return value && value->l_onoff != 0 && value->l_linger == 0;
+}
+
 // ---- Moving bytes ----
 // A write to a closed connection is EPIPE and never SIGPIPE: the process's signals are not ours to change.
 

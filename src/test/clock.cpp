@@ -38,7 +38,7 @@ poll_result<void> advance_future::poll(context& cx) {
     driver.advance(by_);
     advanced_ = true;
     // Fired here and not by the loop's next turn, so that whoever is woken is queued before this task is.
-    driver.fire(driver.now());
+    driver.fire();
     cx.waker().wake_by_ref();
     return not_ready;
 }

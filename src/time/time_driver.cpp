@@ -224,6 +224,8 @@ std::size_t time_driver::fire(time_point now) noexcept {
     return fired;
 }
 
+std::size_t time_driver::fire() noexcept { return next_.load(std::memory_order_relaxed) == never ? 0 : fire(now()); }
+
 void time_driver::shutdown() noexcept {
     wake_list wakers;
     std::unique_lock guard(lock_);

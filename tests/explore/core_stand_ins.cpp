@@ -6,6 +6,7 @@
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/time_driver.hpp>
 
+#include "driver/turn_error.hpp"
 #include "io/io_handle.hpp"
 #include "runtime/uncaught.hpp"
 #include "sys/fork.hpp"
@@ -38,7 +39,7 @@ bool time_driver::is_paused() const noexcept { return false; }
 bool time_driver::auto_advance() noexcept { return false; }
 time_driver::time_point time_driver::now() const noexcept { return {}; }
 std::optional<time_driver::time_point> time_driver::next_deadline() noexcept { return std::nullopt; }
-std::size_t time_driver::fire(time_point) noexcept { return 0; }
+std::size_t time_driver::fire() noexcept { return 0; }
 time_driver* exchange_current_time_driver(time_driver*) noexcept { return nullptr; }
 
 // ---- No I/O: never called ----
@@ -49,5 +50,6 @@ void io_handle::shut_down() noexcept { std::abort(); }
 void io_handle::flush_ring() noexcept { std::abort(); }
 io_metrics io_handle::metrics() const noexcept { std::abort(); }
 result<std::size_t> io_handle::turn(max_wait, max_wait) noexcept { std::abort(); }
+const char* turn_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
 
 }  // namespace eddy::detail

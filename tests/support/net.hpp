@@ -39,6 +39,7 @@
 #include <eddy/time/timeout.hpp>
 #include <eddy/yield_now.hpp>
 #include <support/gate.hpp>
+#include <support/repeated.hpp>
 
 // The other side of a connection, without eddy: plain blocking sockets. All fail by exceptions.
 
@@ -113,16 +114,6 @@ private:
     rlimit before_{};
     std::vector<int> fillers_;
 };
-
-/// Calls again what was interrupted. Seen without a signal on Linux 6.18, by whoever has used a ring that is closed now, and while
-/// another thread's ring accepts, and the table of descriptors grows for it.
-template <class Call>
-auto repeated(Call call) {
-    for (;;) {
-        const auto answer = call();
-        if (answer >= 0 || errno != EINTR) return answer;
-    }
-}
 
 /// A blocking socket, whose reads and writes end after 10 s at the latest.
 class raw_socket {

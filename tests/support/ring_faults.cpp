@@ -148,7 +148,7 @@ int faulty_ring::enter_and_spoil(unsigned fd, unsigned to_submit, unsigned wante
     const int done = enter_for_real(fd, to_submit, wanted, flags, argument, size);
     const unsigned after = __atomic_load_n(native_.sq.khead, __ATOMIC_ACQUIRE);
     for (unsigned position = before; position != after; ++position) {
-        io_uring_sqe& entry = native_.sq.sqes[position & native_.sq.ring_mask];
+        io_uring_sqe& entry = native_.sq.sqes[native_.sq.array[position & native_.sq.ring_mask]];
         const std::uint64_t user_data = entry.user_data;
         std::memset(&entry, 0xa5, sizeof entry);
         entry.user_data = user_data;
@@ -183,7 +183,7 @@ void faulty_ring::change_entries(unsigned to_submit) {
     const unsigned head = __atomic_load_n(native_.sq.khead, __ATOMIC_ACQUIRE);
     if (static_cast<int>(head - seen_entries_) > 0) seen_entries_ = head;
     for (; static_cast<int>(head + to_submit - seen_entries_) > 0; ++seen_entries_) {
-        io_uring_sqe& entry = native_.sq.sqes[seen_entries_ & native_.sq.ring_mask];
+        io_uring_sqe& entry = native_.sq.sqes[native_.sq.array[seen_entries_ & native_.sq.ring_mask]];
         if (entry.opcode == IORING_OP_RECV || entry.opcode == IORING_OP_POLL_ADD) {
             multishot_[entry.user_data] = entry.opcode;
         } else if (entry.opcode == IORING_OP_SEND && entry.len > 1 && draw(ring_fault::short_send)) {

@@ -23,6 +23,8 @@
 
 #include <eddy/result.hpp>
 
+#include "support/repeated.hpp"
+
 // What tests ask the operating system for: descriptors to wait for, and what it knows about this process.
 
 namespace support {
@@ -188,11 +190,12 @@ private:
     std::vector<owned_fd> filling_;
 };
 
-/// Runs `f`, which says whether all is well, in a forked child that ends right after it.
+/// Runs `f`, which says whether all is well, in a forked child that ends right after it, and is ended if it hangs.
 template <class Fn>
 bool is_true_in_child(Fn f) {
     const pid_t child = ::fork();
     if (child == 0) {
+        ::alarm(20);
         bool is_well = false;
         try {
             is_well = f();
@@ -201,7 +204,8 @@ bool is_true_in_child(Fn f) {
         ::_exit(is_well ? 0 : 1);
     }
     int status = -1;
-    return ::waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+    const pid_t ended = repeated([&] { return ::waitpid(child, &status, 0); });
+    return ended == child && WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 }  // namespace support

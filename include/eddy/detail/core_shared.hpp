@@ -20,6 +20,7 @@ void release(core_shared& loop) noexcept;
 
 /// Whether this is the thread that the loop belongs to.
 [[nodiscard]] bool on_loop_thread(const core_shared& loop) noexcept;
+/// Whether nothing can be spawned any more: the loop is gone, or its driver is, in a forked child.
 [[nodiscard]] bool is_closed(const core_shared& loop) noexcept;
 
 /// Throws `wrong_thread` unless this is the loop's thread.

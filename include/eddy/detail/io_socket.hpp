@@ -30,7 +30,8 @@ class stream_source;
 /// only there a short read means that no more is there.
 enum class descriptor_kind : unsigned char {
     tcp,
-    socket,  ///< any other, also of datagrams
+    socket,  ///< any other
+    datagram,
     pipe,
 };
 
@@ -86,9 +87,13 @@ public:
     poll_result<result<void>> poll_shutdown(context& cx, const void* future);
     /// Shuts the writing side down when what was written has been handed to the system: now, mostly.
     void shut_down_soon() noexcept;
+    /// As poll_flush(), for who gives the descriptor up: an error of the connection is left for take_connection_error().
+    poll_result<result<void>> poll_sent(context& cx, const void* future);
     /// Done when the driver receives nothing any more, and take_received() gives all that is left.
     poll_result<result<void>> poll_stopped(context& cx, const void* future);
     [[nodiscard]] std::vector<std::byte> take_received();
+    /// After both: what the driver was told of the connection, and nobody else has heard.
+    [[nodiscard]] std::error_code take_connection_error() noexcept;
     [[nodiscard]] std::vector<int> take_connections();
 
     /// Registers, if that has not been done, so that what is `wanted` is told. Of two threads that come at the same
@@ -115,16 +120,17 @@ public:
         const io::ready_event seen = source_->look(io::ready::mask_of(wanted));
         if (seen.is_shutdown) return std::unexpected(make_error_code(errc::runtime_shutdown));
         auto answer = is_stream_ ? write_beside_ring(wanted, operation) : operation();
-        if (!answer && answer.error() == std::errc::operation_would_block) source_->clear_blocked(seen);
+        if (!answer && answer.error() == std::errc::operation_would_block) static_cast<void>(forget(seen));
         return answer;
     }
 
-    // ---- Any other call, which answers a result: see io/poll_call.hpp ----
+    // ---- Any other call, which answers a result: see io/poll_call.hpp. (By reference: GCC copies a closure just after its parts were
+    // written, and that waits for them.) ----
     template <class Call, class IsDrained>
-    auto poll_call(direction way, context& cx, const void* future, Call call, IsDrained is_drained,
+    auto poll_call(direction way, context& cx, const void* future, const Call& call, const IsDrained& is_drained,
                    registers_as what = registers_as::connection) -> poll_result<decltype(call())>;
     template <class Call>
-    auto try_call(direction way, Call call) -> decltype(call());
+    auto try_call(direction way, const Call& call) -> decltype(call());
 
 private:
     enum class state : unsigned char { unregistered, bound, registering, registered };
@@ -132,16 +138,31 @@ private:
     /// A user's call that writes to a stream, behind what was written before.
     template <class Operation>
     std::invoke_result_t<Operation&> write_beside_ring(io::interest wanted, Operation& operation) const {
-        if (const auto sent = send_what_was_written(wanted); !sent) return std::unexpected(sent.error());
+        // What a call would read may lie in the ring's buffers.
+        if (wanted != io::interest::writable) {
+            return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
+        }
+        if (const auto sent = send_what_was_written(); !sent) return std::unexpected(sent.error());
         auto answer = operation();
         if (answer || answer.error() != std::errc::operation_would_block) return answer;
         // From here on the epoll tells when there is room again.
         if (const auto watched = watch_writing(); !watched) return std::unexpected(watched.error());
         return answer;
     }
-    /// Errors: operation_not_supported if it is not about writing alone; operation_would_block until all is sent.
-    [[nodiscard]] result<void> send_what_was_written(io::interest wanted) const;
-    [[nodiscard]] result<void> watch_writing() const;
+    /// Errors: operation_would_block until all is sent.
+    [[nodiscard]] result<void> send_what_was_written() const;
+    /// Has the driver tell of room, if it does not. Whether that is new.
+    [[nodiscard]] result<bool> watch_writing() const;
+    [[nodiscard]] result<void> begin_to_watch_writing() const;
+    /// After a call that would block: forgets what it has disproved of what was `seen` before it.
+    /// Errors: that nobody would tell when there is room again. Nothing is forgotten then.
+    [[nodiscard]] result<void> forget(const io::ready_event& seen) const {
+        if (kind_ == descriptor_kind::datagram && seen.ready.is_writable()) {
+            if (const auto watched = watch_writing(); !watched) return std::unexpected(watched.error());
+        }
+        source_->clear_blocked(seen);
+        return ok();
+    }
 
     // acquire: pairs with the release in ensure_registered(), which may be run by the other direction's thread.
     [[nodiscard]] bool is_registered() const noexcept {
@@ -185,7 +206,7 @@ private:
     result<std::size_t> recv_parts(const iovec_list& into) const noexcept;
     result<std::size_t> send_parts(const iovec_list& from) const noexcept;
     template <class FromChunk, class Directly>
-    auto receive_from_ring(FromChunk from_chunk, Directly directly, std::size_t room, bool& is_drained)
+    auto receive_from_ring(const FromChunk& from_chunk, const Directly& directly, std::size_t room, bool& is_drained)
         -> decltype(directly());
     result<std::pair<int, net::socket_addr>> accept();
     result<std::pair<int, net::socket_addr>> accept_from_ring();

@@ -62,7 +62,8 @@ struct source_link {
 ///                 tasks: clear what they saw
 ///     slots,      tasks: put their waker in, take it out      lock_
 ///     waiters_    driver: takes wakers out, wakes them after the lock
-///     the links   the driver's registration set               the set's lock (io_handle)
+///     the links,  the driver's registration set; whoever      the set's lock (io_handle)
+///     is_told_..  has room watched
 ///     references_ registration: 1; registration set: 1        itself
 ///
 /// No wake-up is lost: a task stores its waker and then looks at the word again, both under the lock; the driver changes
@@ -72,13 +73,13 @@ struct source_link {
 class alignas(128) scheduled_io : public source_link {
 public:
     scheduled_io() noexcept = default;
-    /// The base of a stream_source.
-    explicit scheduled_io(int fd) noexcept : is_stream_(true), fd_(fd) {}
+    /// The base of a stream_source. Its socket has a reference, and the registration set.
+    explicit scheduled_io(int fd) noexcept : references_(2), is_stream_(true), fd_(fd) {}
     scheduled_io(const scheduled_io&) = delete;
     scheduled_io& operator=(const scheduled_io&) = delete;
 
     void retain() noexcept;
-    void release() noexcept;
+    void release(std::uint32_t count = 1) noexcept;
 
     /// Whether this is a stream_source, whose bytes come from a ring.
     [[nodiscard]] bool is_stream() const noexcept { return is_stream_; }
@@ -142,6 +143,11 @@ private:
     atomic<std::uint32_t> references_{1};
 
 protected:
+    struct wakers {
+        eddy::waker reader;
+        eddy::waker writer;
+    };
+    [[nodiscard]] wakers take_wakers() noexcept;
     /// The end of wake(), whose lock is held; it is left here, before anything is woken.
     void wake_unlocked(std::unique_lock<spin_lock>&& held, io::ready what) noexcept;
 
@@ -149,6 +155,9 @@ protected:
 
 private:
     const bool is_stream_ = false;
+
+public:
+    bool is_told_of_room = false;  // of a datagram socket: under the io_handle's lock
 
 protected:
     const int fd_ = -1;  // of a stream_source

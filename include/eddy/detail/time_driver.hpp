@@ -117,6 +117,9 @@ public:
     /// if their deadline has passed.
     /// Cost: one load if nothing is due.
     std::size_t fire(time_point now) noexcept;
+    /// The same at this instant.
+    /// Cost: one load if nothing is armed: then the clock is not read.
+    std::size_t fire() noexcept;
 
     /// Wakes all that is armed: those entries are `gone`. Later ones are so at once. The clock goes on.
     void shutdown() noexcept;

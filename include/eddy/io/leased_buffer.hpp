@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <utility>
 
@@ -22,18 +23,18 @@ public:
     leased_buffer() noexcept = default;
     leased_buffer(leased_buffer&& other) noexcept
         : home_(std::exchange(other.home_, nullptr)),
-          buffer_(std::exchange(other.buffer_, nullptr)),
           data_(std::exchange(other.data_, nullptr)),
-          size_(std::exchange(other.size_, 0)) {}
+          size_(std::exchange(other.size_, 0)),
+          begin_(other.begin_) {}
     leased_buffer& operator=(leased_buffer&& other) noexcept {
         std::swap(home_, other.home_);
-        std::swap(buffer_, other.buffer_);
         std::swap(data_, other.data_);
         std::swap(size_, other.size_);
+        std::swap(begin_, other.begin_);
         return *this;
     }
     ~leased_buffer() {
-        if (buffer_ != nullptr) home_->give_back(buffer_);
+        if (home_ != nullptr) home_->give_back(data_ - begin_);
     }
 
     [[nodiscard]] std::byte* data() noexcept { return data_; }
@@ -51,12 +52,16 @@ private:
 
     /// `bytes` lie in `buffer`, which goes back to `home`.
     leased_buffer(detail::buffer_home& home, std::byte* buffer, std::span<std::byte> bytes) noexcept
-        : home_(&home), buffer_(buffer), data_(bytes.data()), size_(bytes.size()) {}
+        : home_(&home),
+          data_(bytes.data()),
+          size_(static_cast<std::uint32_t>(bytes.size())),
+          begin_(static_cast<std::uint32_t>(bytes.data() - buffer)) {}
 
-    detail::buffer_home* home_ = nullptr;  // kept alive by the lease
-    std::byte* buffer_ = nullptr;
+    // Small, since it stays in the frame of whoever waits for one.
+    detail::buffer_home* home_ = nullptr;  // kept alive by the lease; null if it is empty
     std::byte* data_ = nullptr;
-    std::size_t size_ = 0;
+    std::uint32_t size_ = 0;
+    std::uint32_t begin_ = 0;  // of the data in its buffer
 };
 
 }  // namespace eddy::io

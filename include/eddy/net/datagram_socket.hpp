@@ -92,7 +92,7 @@ public:
     result<void> set_send_buffer_size(std::uint32_t bytes) const noexcept;
 
 protected:
-    explicit datagram_socket(int fd) noexcept : socket_owner(fd, detail::descriptor_kind::socket) {}
+    explicit datagram_socket(int fd) noexcept : socket_owner(fd, detail::descriptor_kind::datagram) {}
 };
 
 }  // namespace eddy::net

@@ -26,6 +26,9 @@ namespace eddy::net {
 class socket_owner {
 public:
     /// Gives the descriptor up: a future, since a driver may have fetched bytes that belong to it. Of all but TCP it never waits.
+    /// Errors: errc::runtime_shutdown and the like, if what was written cannot be handed to the system; what a peer has done to
+    /// the connection is no error of this, but in `released::error`.
+    /// Cancel safety: not safe. If the future is destroyed before it is ready, the descriptor is closed.
     [[nodiscard]] task<result<released>> into_native() && { return detail::release_socket(std::move(socket_)); }
     // Only to say in a short error what to write.
     template <class... A>

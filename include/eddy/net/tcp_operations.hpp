@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <utility>
 
@@ -64,7 +65,7 @@ using write_vectored_op = buffer_op<&detail::io_socket::poll_write_vectored, det
 
 /// Writes what is `left`, some at a time, and takes off what was written.
 template <class WriteSome>
-poll_result<result<void>> poll_write_rest(std::span<const std::byte>& left, WriteSome write_some) {
+poll_result<result<void>> poll_write_rest(std::span<const std::byte>& left, const WriteSome& write_some) {
     while (!left.empty()) {
         poll_result<result<std::size_t>> count = write_some(left);
         if (!count) return not_ready;
@@ -95,19 +96,24 @@ public:
     using value_type = void;
     static constexpr detail::direction way = detail::direction::write;
 
-    explicit write_owned_op(io::leased_buffer from) noexcept
-        : lease_(std::move(from)), left_(lease_.data(), lease_.size()) {}
+    explicit write_owned_op(io::leased_buffer&& from) noexcept : lease_(std::move(from)) {}
 
     poll_result<result<void>> poll(detail::io_socket& socket, context& cx, const void* future) {
+        std::span<const std::byte> left(lease_.data() + sent_, lease_.size() - sent_);
         auto done =
-            poll_write_rest(left_, [&](auto some) { return socket.poll_write_leased(cx, future, lease_, some); });
-        if (left_.empty()) lease_ = io::leased_buffer();
+            poll_write_rest(left, [&](auto some) { return socket.poll_write_leased(cx, future, lease_, some); });
+        if (left.empty()) {
+            lease_ = io::leased_buffer();  // unless the driver has taken it over
+            sent_ = 0;
+        } else {
+            sent_ = static_cast<std::uint32_t>(lease_.size() - left.size());
+        }
         return done;
     }
 
 private:
     io::leased_buffer lease_;
-    std::span<const std::byte> left_;
+    std::uint32_t sent_ = 0;
 };
 
 }  // namespace eddy::net

@@ -117,6 +117,7 @@ public:
     ///     for (const auto& each : std::span(all).first(count)) answers.emplace_back(each.bytes(), each.from);
     ///     std::span<const net::outgoing_datagram> left(answers);
     ///     while (!left.empty()) left = left.subspan(co_await try_(socket.send_many(left)));
+    /// Errors: of the first datagram; those of a later one are kept by the socket, and met by a later call.
     /// Cost: one system call for all.
     [[nodiscard]] detail::io_operation<recv_many_op> recv_many(std::span<incoming_datagram> all) noexcept;
     /// Without waiting. Errors: operation_would_block if none is there.

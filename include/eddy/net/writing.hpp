@@ -47,9 +47,9 @@ public:
         return detail::io_operation<write_all_op>(socket_of_self(), from);
     }
     /// Writes all of what was received, here or by another stream, and gives the buffer back when it has been sent. With io_uring
-    /// pieces of 512 bytes to 8 KiB are not copied, if this is TCP.
+    /// pieces of 512 bytes to 8 KiB are not copied, if this is TCP. The buffer is moved into the future at once: `from` is empty then.
     /// Cancel safety: as write_all().
-    [[nodiscard]] detail::io_operation<write_owned_op> write_owned(io::leased_buffer from) noexcept {
+    [[nodiscard]] detail::io_operation<write_owned_op> write_owned(io::leased_buffer&& from) noexcept {
         return detail::io_operation<write_owned_op>(socket_of_self(), std::move(from));
     }
     /// Writes what there is room for, without waiting. Errors: operation_would_block if there is none.

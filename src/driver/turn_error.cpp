@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+#include "driver/turn_error.hpp"
+
+#include <eddy/error.hpp>
+
+namespace eddy::detail {
+
+const char* turn_failed(std::optional<driver_kind> kind, const std::error_code& error) noexcept {
+    if (error == errc::runtime_shutdown) {
+        return "the event queue is not there any more (a forked child has none: it makes a core or runtime of its own)";
+    }
+    if (kind == driver_kind::io_uring) {
+        return "io_uring_enter(2) or epoll_wait(2) fails, which has worked before (if a filter of system calls forbids "
+               "io_uring now, start the program with EDDY_DRIVER=epoll)";
+    }
+    return "epoll_wait(2) fails, which has worked before";
+}
+
+void end_without_events(std::optional<driver_kind> kind, const std::error_code& error) noexcept {
+    const std::system_error whole(error, turn_failed(kind, error));  // without memory for it the program ends, too
+    fatal_error(whole.what());
+}
+
+}  // namespace eddy::detail

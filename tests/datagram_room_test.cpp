@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: MIT
+// Datagram sockets take room for granted: the driver tells of it from the first send on that has found none.
+#include <eddy/background_reactor.hpp>
+#include <eddy/prelude.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include <gtest/gtest.h>
+
+#include <sys/epoll.h>
+
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <support/conversation.hpp>
+#include <support/net.hpp>
+#include <support/system.hpp>
+
+namespace {
+
+using eddy::io::interest;
+using eddy::net::ip_addr;
+using eddy::net::socket_addr;
+using eddy::net::udp_socket;
+using eddy::net::unix_datagram;
+using eddy::test::by_hand;
+using support::bytes_of;
+using support::text_of;
+using support::within;
+
+template <class Socket>
+eddy::task<std::string> receive(Socket& socket) {
+    std::array<std::byte, 64> into{};
+    const auto count = co_await socket.recv(into);
+    if (!count) co_return "error: " + count.error().message();
+    co_return text_of(std::span(into).first(*count));
+}
+
+/// Begins a receive that has to wait, and drops it: from then on the socket is registered, as one that reads.
+template <class Socket>
+eddy::task<void> begin_to_receive(Socket& socket) {
+    const auto got = co_await support::once(receive(socket));
+    EXPECT_FALSE(got.has_value());
+}
+
+/// Sends until there is no room, and how many that were.
+int fill(unix_datagram& socket) {
+    int count = 0;
+    while (socket.try_send(bytes_of(std::to_string(count)))) ++count;
+    return count;
+}
+/// The same by a call that the socket does not see.
+int fill_behind(const unix_datagram& socket) {
+    int count = 0;
+    while (::send(socket.native_handle(), "x", 1, MSG_DONTWAIT) == 1) ++count;
+    return count;
+}
+
+eddy::task<int> receive_many(unix_datagram& socket, int count) {
+    for (int i = 0; i < count; ++i) {
+        const std::string got = co_await receive(socket);
+        if (got.starts_with("error")) co_return i;
+    }
+    co_return count;
+}
+
+/// How many events `count` datagrams have made, each of which is waited for.
+template <class Socket>
+std::uint64_t events_of(eddy::core& core, Socket& from, Socket& to, int count) {
+    const auto work = [&]() -> eddy::task<std::uint64_t> {
+        co_await begin_to_receive(from);
+        co_await begin_to_receive(to);
+        const auto before = core.metrics().io().ready_events;
+        for (int i = 0; i < count; ++i) {
+            auto both = eddy::join(receive(to), from.send(bytes_of("x")));
+            const auto done = co_await std::move(both);
+            EXPECT_EQ(done.first, "x");
+        }
+        co_return core.metrics().io().ready_events - before;
+    };
+    return within(core, work());
+}
+
+TEST(DatagramRoom, WhatIsSentIsNoEvent) {
+    eddy::core core;
+    const socket_addr any(ip_addr::v4_loopback(), 0);
+    auto one = udp_socket::bind(any, core.handle()).value();
+    auto other = udp_socket::bind(any, core.handle()).value();
+    within(core, one.connect(other.local_addr().value())).value();
+    EXPECT_LE(events_of(core, one, other, 50), 55u) << "one for each that is received";
+    auto pair = unix_datagram::pair().value();
+    EXPECT_LE(events_of(core, pair.first, pair.second, 50), 55u);
+}
+
+TEST(DatagramRoom, ASendThatFindsNoneWaitsAndGoesOn) {
+    for (const bool is_registered : {false, true}) {
+        for (const bool was_seen : {false, true}) {
+            eddy::core core;
+            auto [one, other] = unix_datagram::pair().value();
+            if (is_registered) within(core, begin_to_receive(one));
+            const int count = was_seen ? fill(one) : fill_behind(one);
+            auto both = eddy::join(one.send(bytes_of("last")), receive_many(other, count));
+            EXPECT_EQ(within(core, std::move(both)).first, 4u);
+            EXPECT_EQ(within(core, receive(other)), "last");
+            // And once more, now that it is watched.
+            const int again = fill(one);
+            auto next = eddy::join(one.send(bytes_of("next")), receive_many(other, again));
+            EXPECT_EQ(within(core, std::move(next)).first, 4u);
+        }
+    }
+}
+
+TEST(DatagramRoom, WritableIsTrueAfterARegistrationByAReceive) {
+    eddy::core core;
+    auto [one, other] = unix_datagram::pair().value();
+    const auto work = [&]() -> eddy::task<void> {
+        co_await begin_to_receive(one);
+        const auto seen = co_await one.writable();
+        EXPECT_TRUE(seen.value().is_writable());
+    };
+    within(core, work());
+}
+
+TEST(DatagramRoom, WritableWaitsWhileThereIsNone) {
+    for (const bool was_seen : {false, true}) {
+        eddy::core core;
+        auto [one, other] = unix_datagram::pair().value();
+        const auto work = [&]() -> eddy::task<void> {
+            co_await begin_to_receive(one);
+            const int count = was_seen ? fill(one) : fill_behind(one);
+            by_hand waiting{one.writable()};
+            by_hand either{one.ready(interest::readable | interest::writable)};
+            EXPECT_FALSE(waiting.poll().is_ready());
+            EXPECT_FALSE(either.poll().is_ready());
+            co_await receive_many(other, count);
+            const auto seen = co_await one.writable();
+            EXPECT_TRUE(seen.value().is_writable());
+            EXPECT_TRUE(waiting.is_woken() && either.is_woken());
+            EXPECT_TRUE(waiting.poll().is_ready() && either.poll().is_ready());
+        };
+        within(core, work());
+    }
+}
+
+TEST(DatagramRoom, CallsOfOnesOwnWaitForIt) {
+    eddy::core core;
+    auto [one, other] = unix_datagram::pair().value();
+    within(core, begin_to_receive(one));
+    const int count = fill_behind(one);
+    const auto send = [fd = one.native_handle()]() -> eddy::result<std::size_t> {
+        const auto sent = ::send(fd, "last", 4, MSG_DONTWAIT);
+        if (sent < 0) return std::unexpected(std::error_code(errno, std::generic_category()));
+        return static_cast<std::size_t>(sent);
+    };
+    EXPECT_EQ(one.try_io(interest::writable, send).error(), std::errc::operation_would_block);
+    auto both = eddy::join(one.async_io(interest::writable, send), receive_many(other, count));
+    EXPECT_EQ(within(core, std::move(both)).first, 4u);
+    EXPECT_EQ(within(core, receive(other)), "last");
+}
+
+TEST(DatagramRoom, ItIsWatchedByABackgroundReactor) {
+    EXPECT_TRUE(support::is_true_in_child([] {
+        auto events = eddy::reactor::make().value().background().value();
+        if (!eddy::reactor_handle::set_fallback(events.handle())) return false;
+        auto [one, other] = unix_datagram::pair().value();
+        eddy::wait(begin_to_receive(one));
+        const int count = fill(one);
+        auto both = eddy::join(one.send(bytes_of("last")), receive_many(other, count));
+        return eddy::wait(std::move(both)).first == 4u;
+    }));
+}
+
+TEST(DatagramRoom, TheLoopsEndEndsWhatWaitsForIt) {
+    auto [one, other] = unix_datagram::pair().value();
+    std::optional<eddy::core> core(std::in_place);
+    within(*core, begin_to_receive(one));
+    fill_behind(one);
+    by_hand waiting{one.send(bytes_of("x"))};
+    EXPECT_FALSE(waiting.poll().is_ready());
+    core.reset();
+    EXPECT_TRUE(waiting.is_woken());
+    EXPECT_EQ(waiting.poll()->error(), eddy::errc::runtime_shutdown);
+}
+
+TEST(DatagramRoom, AForkedChildIsToldThatNobodyWatches) {
+    eddy::core core;
+    auto [one, other] = unix_datagram::pair().value();
+    within(core, begin_to_receive(one));
+    const int count = fill_behind(one);
+    EXPECT_TRUE(support::is_true_in_child([&] {
+        by_hand waiting{one.send(bytes_of("x"))};
+        const auto answer = waiting.poll();
+        return answer.is_ready() && answer->error() == eddy::errc::runtime_shutdown;
+    }));
+    auto both = eddy::join(one.send(bytes_of("last")), receive_many(other, count));
+    EXPECT_EQ(within(core, std::move(both)).first, 4u) << "the parent goes on";
+}
+
+/// Takes a descriptor out of each epoll of this process, so that it can be watched for nothing else.
+void take_out_of_epolls(int fd) {
+    for (const int each : support::open_fds()) {
+        std::error_code none;
+        const auto what = std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(each), none);
+        if (what == "anon_inode:[eventpoll]") ::epoll_ctl(each, EPOLL_CTL_DEL, fd, nullptr);
+    }
+}
+
+TEST(DatagramRoom, ThatItCannotBeWatchedIsToldToWhoeverWaits) {
+    eddy::core core;
+    auto [one, other] = unix_datagram::pair().value();
+    within(core, begin_to_receive(one));
+    const int count = fill_behind(one);
+    take_out_of_epolls(one.native_handle());
+    EXPECT_EQ(one.try_send(bytes_of("x")).error(), std::errc::operation_would_block) << "nobody waits";
+    EXPECT_EQ(within(core, one.send(bytes_of("x"))).error(), std::errc::no_such_file_or_directory);
+    EXPECT_EQ(within(core, one.writable()).error(), std::errc::no_such_file_or_directory);
+    EXPECT_EQ(within(core, receive_many(other, count)), count);
+    EXPECT_EQ(within(core, one.send(bytes_of("last"))), 4u) << "there is room again";
+}
+
+/// Sends `count` datagrams, which are more than there is room for.
+eddy::task<bool> send_many(unix_datagram& socket, int count) {
+    for (int i = 0; i < count; ++i) {
+        const std::string text = std::to_string(i);
+        const auto sent = co_await socket.send(bytes_of(text));
+        if (!sent) co_return false;
+    }
+    co_return true;
+}
+
+TEST(DatagramRoomStress, BothDirectionsOnSeveralThreads) {
+    eddy::runtime pool;
+    constexpr int count = 3000;
+    const auto work = [&]() -> eddy::task<int> {
+        auto [one, other] = unix_datagram::pair().value();
+        eddy::join_set<int> receiving;
+        eddy::join_set<bool> sending;
+        receiving.spawn(receive_many(one, count));
+        sending.spawn(send_many(one, count));
+        receiving.spawn(receive_many(other, count));
+        sending.spawn(send_many(other, count));
+        int received = 0;
+        for (const int each : co_await std::move(receiving).join_all()) received += each;
+        for (const bool each : co_await std::move(sending).join_all()) EXPECT_TRUE(each);
+        co_return received;
+    };
+    auto limited = eddy::time::timeout(std::chrono::seconds(20), work());
+    EXPECT_EQ(pool.block_on(std::move(limited)), 2 * count);
+}
+
+}  // namespace
