@@ -160,6 +160,8 @@ TEST(MovedFrom, StreamSaysSo) {
     EXPECT_TRUE(tried.contains(what)) << tried;
     const auto ended = support::text_of_misuse([&] { static_cast<void>(core.run(empty.shutdown())); });
     EXPECT_TRUE(ended.contains(what)) << ended;
+    const auto given_up = support::text_of_misuse([&] { static_cast<void>(core.run(std::move(empty).into_native())); });
+    EXPECT_TRUE(given_up.contains(what)) << given_up;
     EXPECT_EQ(empty.peer_addr().error(), std::errc::bad_file_descriptor);
     EXPECT_TRUE(support::within(core, other.write_all(buffer)));
     empty = std::move(other);

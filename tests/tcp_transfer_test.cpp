@@ -8,10 +8,12 @@
 #include <sys/ioctl.h>
 #include <termios.h>
 
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <latch>
 #include <memory>
+#include <numeric>
 #include <random>
 #include <string>
 #include <thread>
@@ -406,6 +408,28 @@ TEST(TcpTransfer, ShutdownEndsOurSideOnly) {
     EXPECT_TRUE(within(core, pair.stream.shutdown())) << "a second time does no harm";
 }
 
+TEST(TcpTransfer, AWriteAfterOnesOwnShutdownIsABrokenPipeEachTime) {
+    eddy::core core;
+    connection used;
+    connection fresh;
+    const auto write_after_end = [](tcp_stream& stream) -> eddy::task<void> {
+        const auto ended = co_await stream.shutdown();
+        EXPECT_TRUE(ended.has_value());
+        for (const std::size_t size : {5, 3000, 5}) {
+            const auto lost = co_await stream.write_all(std::vector<std::byte>(size));
+            EXPECT_EQ(lost.error(), std::errc::broken_pipe) << size;
+        }
+        EXPECT_EQ(stream.try_write(bytes_of("x")).error(), std::errc::broken_pipe);
+        const auto flushed = co_await stream.flush();
+        EXPECT_TRUE(flushed.has_value()) << "nothing was taken";
+    };
+    within(core, used.stream.write_all(bytes_of("last words"))).value();
+    within(core, write_after_end(used.stream));
+    within(core, write_after_end(fresh.stream));
+    EXPECT_EQ(used.peer.receive(100), "last words");
+    EXPECT_FALSE(within(core, std::move(used.stream).into_native()).value().error);
+}
+
 TEST(TcpTransfer, R093_ShutdownAfterAResetSucceeds) {
     eddy::core core;
     connection pair;
@@ -751,6 +775,60 @@ TEST(TcpTransfer, WhatIsWrittenAroundALeaseKeepsItsOrder) {
     within(core, write_behind());
     within(core, pair.stream.flush()).value();
     EXPECT_EQ(pair.peer.receive(1005), sent + " tail");
+}
+
+// However they were cut, and though a loop with a ring hands them over at the end of the turn.
+TEST(TcpTransfer, TryWriteTakesAllWhileTheSocketHasRoom) {
+    eddy::core core;
+    connection pair;
+    constexpr std::array<std::size_t, 13> sizes{200, 1000, 3, 1888, 1, 5000, 10, 0, 10, 4000, 500, 1500, 300};
+    const auto sent = pattern(std::accumulate(sizes.begin(), sizes.end(), std::size_t{1000}));
+    pair.peer.send(sent.substr(0, 1000));
+    const auto write_in_one_turn = [&]() -> eddy::task<void> {
+        auto lease = co_await pair.stream.receive();
+        EXPECT_EQ(lease->size(), 1000u);
+        const auto first = co_await pair.stream.write_owned(*std::move(lease));
+        EXPECT_TRUE(first.has_value());
+        auto rest = bytes_of(sent).subspan(1000);
+        for (const std::size_t size : sizes) {
+            EXPECT_EQ(pair.stream.try_write(rest.first(size)), size);
+            rest = rest.subspan(size);
+        }
+        const auto flushed = co_await pair.stream.flush();
+        EXPECT_TRUE(flushed.has_value());
+        EXPECT_EQ(pair.stream.try_write(bytes_of(std::string(1000, 'x'))), 1000u);
+    };
+    within(core, write_in_one_turn());
+    within(core, pair.stream.flush()).value();
+    EXPECT_EQ(pair.peer.receive(sent.size()), sent);
+    EXPECT_EQ(pair.peer.receive(1000), std::string(1000, 'x'));
+}
+
+TEST(TcpTransferStress, PiecesOfAllSizesArriveInOrderThroughASocketThatIsOftenFull) {
+    std::mt19937_64 random(support::seed());
+    for (auto left = support::rounds(500); left > 0; --left) {
+        eddy::core core;
+        connection pair;
+        const int small = 4096;
+        ::setsockopt(pair.stream.native_handle(), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+        const auto sent = pattern(1 << 19);
+        std::string got;
+        std::jthread peer([&] { got = pair.peer.receive(sent.size()); });
+        const auto write_pieces = [&]() -> eddy::task<void> {
+            for (auto rest = bytes_of(sent); !rest.empty();) {
+                const auto piece = rest.first(std::min<std::size_t>(rest.size(), random() % (1 << (random() % 13))));
+                rest = rest.subspan(piece.size());
+                const auto written = co_await pair.stream.write_all(piece);
+                EXPECT_TRUE(written.has_value());
+                if (random() % 16 == 0) co_await eddy::yield_now();
+            }
+            const auto flushed = co_await pair.stream.flush();
+            EXPECT_TRUE(flushed.has_value());
+        };
+        within(core, write_pieces(), 60s);
+        peer.join();
+        EXPECT_EQ(got, sent);
+    }
 }
 
 TEST(TcpTransfer, AnEmptyLeaseIsWrittenAtOnce) {

@@ -251,7 +251,8 @@ void uring::submit_sends() noexcept {
         if (entry == nullptr) return;
         send_slot* const slot = queued_.pop();
         const auto bytes = slot->stream->begin_send(*slot, is_awaited_);
-        if (bytes.empty()) {  // sent by its stream's flush; the entry does nothing
+        if (bytes.empty()) {  // sent by its stream already; the entry does nothing
+            entry->flags = IOSQE_CQE_SKIP_SUCCESS;
             settle(*slot);
             continue;
         }

@@ -358,6 +358,7 @@ poll_result<result<void>> io_socket::poll_shutdown(context& cx, const void* futu
     if (!flushed) return not_ready;
     if (!*flushed) return result<void>(std::unexpect, flushed->error());
     check_not_empty(cx.where());
+    if (is_stream(cx)) static_cast<void>(stream().shut_down_when_sent());  // so that no write goes to the ring any more
     return shut_down_now();
 }
 
@@ -374,6 +375,7 @@ void io_socket::shut_down_soon() noexcept {
 }
 
 poll_result<result<void>> io_socket::poll_stopped(context& cx, const void* future) {
+    check_not_empty(cx.where());
     if (!is_registered() || !is_stream_) return ok();
     return poll_or_wait(*this, direction::read, cx, future,
                         [&] { return done_or_would_block(stream().stop_receiving(*io_)); });

@@ -14,18 +14,24 @@ class iovec_list {
 public:
     template <class Byte>
     explicit iovec_list(std::span<const std::span<Byte>> buffers) noexcept {
-        for (const auto& buffer : buffers) {
-            if (buffer.empty()) continue;
-            if (count_ == list_.size()) break;
-            // SAFETY: sendmsg(2) only reads through the pointer that loses its const here.
-            list_[count_++] = {const_cast<std::byte*>(buffer.data()), buffer.size()};
-            total_ += buffer.size();
-        }
+        for (const auto& buffer : buffers) add(buffer);
+    }
+    iovec_list(std::span<const std::byte> first, std::span<const std::span<const std::byte>> others) noexcept {
+        add(first);
+        for (const auto& buffer : others) add(buffer);
     }
     [[nodiscard]] std::span<const iovec> get() const noexcept { return std::span(list_).first(count_); }
     [[nodiscard]] std::size_t total() const noexcept { return total_; }
 
 private:
+    template <class Byte>
+    void add(std::span<Byte> buffer) noexcept {
+        if (buffer.empty() || count_ == list_.size()) return;
+        // SAFETY: sendmsg(2) only reads through the pointer that loses its const here.
+        list_[count_++] = {const_cast<std::byte*>(buffer.data()), buffer.size()};
+        total_ += buffer.size();
+    }
+
     std::array<iovec, 64> list_;
     std::size_t count_ = 0;
     std::size_t total_ = 0;

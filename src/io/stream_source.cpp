@@ -147,8 +147,7 @@ std::error_code stream_source::reset_of_send() noexcept {
         slot_->sender->wake();  // see await_slot()
         return would_block();
     }
-    if (send_error_ == 0 || send_error_ == EPIPE) return {};
-    return system_error(std::exchange(send_error_, std::uint8_t{0}));
+    return send_error_ == EPIPE ? std::error_code() : take_send_error();
 }
 
 std::error_code stream_source::has_read_end() noexcept {
@@ -275,7 +274,7 @@ result<std::size_t> stream_source::write(io_handle& home, uring* ring, send_list
     std::size_t size = 0;
     for (const auto& each : from) size += each.size();
     std::unique_lock guard(lock_);
-    if (send_error_ != 0 || slot_ != nullptr) return append(home, from, std::move(guard));
+    if (send_error_ != 0 || slot_ != nullptr) return append(home, from, size, std::move(guard));
     // (Memory is taken under the lock: the only other one who comes here is the ring's owner, mostly this thread.)
     send_slot* const slot = ring != nullptr && size <= send_slot::most ? send_slot::make(*this, home, size) : nullptr;
     if (slot == nullptr) {
@@ -293,7 +292,7 @@ result<std::size_t> stream_source::write_leased(io_handle& home, uring* ring, io
         return write(home, ring, std::span(&from, 1));
     }
     std::unique_lock guard(lock_);
-    if (send_error_ != 0 || slot_ != nullptr) return append(home, std::span(&from, 1), std::move(guard));
+    if (send_error_ != 0 || slot_ != nullptr) return append(home, std::span(&from, 1), from.size(), std::move(guard));
     send_slot* const slot = send_slot::make(*this, home, lease, from);
     if (slot == nullptr) {
         guard.unlock();
@@ -303,17 +302,42 @@ result<std::size_t> stream_source::write_leased(io_handle& home, uring* ring, io
     return from.size();
 }
 
-/// If there is an error to be told, or a slot: what there is room for in that. Gives the lock back.
-result<std::size_t> stream_source::append(io_handle& home, send_list from,
+/// If there is an error to be told, or a slot: behind what that has. Gives the lock back.
+result<std::size_t> stream_source::append(io_handle& home, send_list from, std::size_t size,
                                           std::unique_lock<spin_lock>&& guard) noexcept {
-    if (send_error_ != 0) return std::unexpected(system_error(std::exchange(send_error_, std::uint8_t{0})));
-    if (slot_->where != send_slot::place::queued || !slot_->has_room()) {
-        const auto awaited = await_slot(home, std::move(guard));
-        return std::unexpected(awaited ? would_block() : awaited.error());
+    if (send_error_ == was_shut_down) return std::unexpected(system_error(EPIPE));
+    if (const auto error = take_send_error()) return std::unexpected(error);
+    if (slot_->where == send_slot::place::queued) {
+        if (slot_->make_room(size)) {
+            for (const auto& each : from) slot_->append(each);
+            return size;
+        }
+        const auto count = send_behind_slot(from);
+        if (count || count.error() != would_block()) return count;
     }
-    std::size_t count = 0;
-    for (const auto& each : from) count += slot_->append(each);
-    return count;
+    const auto awaited = await_slot(home, std::move(guard));
+    return std::unexpected(awaited ? would_block() : awaited.error());
+}
+
+/// What there is no room for goes to the socket at once, with what the slot has before it. Under the lock.
+result<std::size_t> stream_source::send_behind_slot(send_list from) noexcept {
+    const std::size_t before = slot_->rest().size();
+    const iovec_list list(slot_->rest(), from);
+    const auto count = sys::send_vectored(fd_, list.get());
+    if (!count) {
+        if (is_of_the_moment(count.error().value())) return std::unexpected(would_block());
+        slot_->drop_front(before);
+        return count;
+    }
+    slot_->drop_front(std::min(*count, before));
+    if (*count <= before) return std::unexpected(would_block());
+    return *count - before;
+}
+
+/// The error of a send that nobody has been told of. Under the lock.
+std::error_code stream_source::take_send_error() noexcept {
+    if (send_error_ == 0 || send_error_ == was_shut_down) return {};
+    return system_error(std::exchange(send_error_, std::uint8_t{0}));
 }
 
 /// Gives the lock back.
@@ -337,7 +361,7 @@ result<std::size_t> stream_source::write_directly(io_handle& home, send_list fro
 result<bool> stream_source::flush(io_handle& home) noexcept {
     std::unique_lock guard(lock_);
     if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
-    if (send_error_ != 0) return std::unexpected(system_error(std::exchange(send_error_, std::uint8_t{0})));
+    if (const auto error = take_send_error()) return std::unexpected(error);
     return is_sent(home, std::move(guard));
 }
 
@@ -357,15 +381,15 @@ result<bool> stream_source::is_sent(io_handle& home, std::unique_lock<spin_lock>
 std::error_code stream_source::take_error() noexcept {
     const std::lock_guard guard(lock_);
     const int of_reading = std::exchange(end_, std::uint8_t{0});
-    const int of_writing = std::exchange(send_error_, std::uint8_t{0});
+    const auto of_writing = take_send_error();
     // (The end of the stream the descriptor tells again.)
     const bool is_told = of_reading != 0 && of_reading != end_of_stream && !is_of_the_moment(of_reading);
-    if (is_told) return system_error(of_reading);
-    return of_writing != 0 ? system_error(of_writing) : std::error_code();
+    return is_told ? system_error(of_reading) : of_writing;
 }
 
 bool stream_source::shut_down_when_sent() noexcept {
     const std::lock_guard guard(lock_);
+    if (send_error_ == 0) send_error_ = was_shut_down;
     if (slot_ != nullptr && slot_->where == send_slot::place::queued) send_now();
     if (!has_unsent()) return true;
     shuts_down_ = 1;
@@ -396,14 +420,9 @@ void stream_source::send_now() noexcept {
     while (!slot_->is_empty()) {
         const auto count = sys::send(fd_, slot_->rest().data(), slot_->rest().size(), MSG_DONTWAIT);
         if (!count && is_of_the_moment(count.error().value())) return;
-        if (count) {
-            slot_->begin += static_cast<std::uint32_t>(*count);
-        } else {
-            send_error_ = static_cast<std::uint8_t>(count.error().value());
-            slot_->begin = slot_->end;
-        }
+        if (!count) send_error_ = static_cast<std::uint8_t>(count.error().value());
+        slot_->drop_front(count ? *count : slot_->rest().size());
     }
-    slot_->begin = slot_->end = 0;
 }
 
 void stream_source::free_slot() noexcept {

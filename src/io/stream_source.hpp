@@ -221,6 +221,7 @@ private:
     };
     static constexpr unsigned all_flags = 4095;
     static constexpr std::uint8_t end_of_stream = 255;  // no errno
+    static constexpr std::uint8_t was_shut_down = 255;  // nor this
 
     [[nodiscard]] bool has(flag one) const noexcept { return (flags_ & one) != 0; }
     void set(flag one) noexcept { flags_ = (flags_ | one) & all_flags; }
@@ -245,14 +246,16 @@ private:
     void reset_and_drop_rest() noexcept;
     void tell_of_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept;
     [[nodiscard]] result<std::size_t> write_directly(io_handle& home, send_list from) noexcept;
-    [[nodiscard]] result<std::size_t> append(io_handle& home, send_list from,
+    [[nodiscard]] result<std::size_t> append(io_handle& home, send_list from, std::size_t size,
                                              std::unique_lock<spin_lock>&& guard) noexcept;
+    [[nodiscard]] result<std::size_t> send_behind_slot(send_list from) noexcept;
+    [[nodiscard]] std::error_code take_send_error() noexcept;
     void queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept;
 
     // In the padding of scheduled_io, so that a stream takes no more memory than any other source.
     const brings what_;
     std::uint8_t end_ = 0;         // end_of_stream, or an errno that read() has not told yet
-    std::uint8_t send_error_ = 0;  // the same of write()
+    std::uint8_t send_error_ = 0;  // the same of write(); or was_shut_down, by its own side, for every write to tell
     std::uint16_t flags_ : 12 = 0;
     std::uint16_t streak_ : 4 = 0;        // of large pieces; while is_bulky, of small ones
     std::uint16_t queued_ : 13 = 0;       // chunks
