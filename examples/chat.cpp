@@ -5,6 +5,7 @@
 // Ctrl-C, or SIGTERM, ends it: everybody is told, and who does not leave within 5 s is cut off. A second one ends it at once.
 #include <eddy/prelude.hpp>
 
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -200,7 +201,13 @@ task<result<void>> run_server(std::string where, std::size_t backlog) {
 
 int main(int argc, char** argv) {
     const std::string where = argc > 1 ? argv[1] : "127.0.0.1:6667";
-    const std::size_t backlog = argc > 2 ? std::stoul(argv[2]) : 1024;
+    const std::string_view given = argc > 2 ? argv[2] : "1024";
+    std::size_t backlog = 0;
+    if (std::from_chars(given.begin(), given.end(), backlog).ptr != given.end() || backlog == 0 || argc > 3) {
+        std::fprintf(
+            stderr, "usage: chat [ADDRESS [LINES]]: where to listen, and how many lines a slow client may be behind\n");
+        return 2;
+    }
     const eddy::runtime pool;
     const auto ended = pool.block_on(run_server(where, backlog));
     if (ended) return 0;

@@ -112,7 +112,8 @@ int main(int argc, char** argv) {
     bool is_on_loop = false;
     CLI::App app("An echo server.");
     app.add_option("address", where, "where to listen; port 0 takes a free one")->capture_default_str();
-    app.add_option("--driver", driver, "epoll, io_uring, or auto for io_uring where it can be had");
+    app.add_option("--driver", driver, "or auto for io_uring where it can be had")
+        ->check(CLI::IsMember({"epoll", "io_uring", "auto"}));
     app.add_flag("--loop", is_on_loop, "on one event loop, and not on a worker for each processor");
     CLI11_PARSE(app, argc, argv);
     if (!driver.empty()) ::setenv("EDDY_DRIVER", driver.c_str(), 1);

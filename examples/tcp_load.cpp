@@ -317,7 +317,8 @@ int main(int argc, char** argv) {
         ->capture_default_str();
     app.add_option("--size", wanted.size, "bytes in a request")->check(CLI::Range(1, 64 << 20))->capture_default_str();
     app.add_option("--json", wanted.json, "a file for the figures");
-    app.add_option("--driver", wanted.driver, "epoll, io_uring, or auto for io_uring where it can be had");
+    app.add_option("--driver", wanted.driver, "or auto for io_uring where it can be had")
+        ->check(CLI::IsMember({"epoll", "io_uring", "auto"}));
     CLI11_PARSE(app, argc, argv);
     if (!wanted.driver.empty()) ::setenv("EDDY_DRIVER", wanted.driver.c_str(), 1);
 

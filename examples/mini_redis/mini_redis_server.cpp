@@ -76,7 +76,8 @@ int main(int argc, char** argv) {
     std::int64_t spin = 20;
     CLI::App app("A server that speaks RESP2.");
     app.add_option("address", where, "where to listen; port 0 takes a free one")->capture_default_str();
-    app.add_option("--driver", driver, "epoll, io_uring, or auto for io_uring where it can be had");
+    app.add_option("--driver", driver, "or auto for io_uring where it can be had")
+        ->check(CLI::IsMember({"epoll", "io_uring", "auto"}));
     app.add_option("--max-clients", limits.clients, "further ones wait")->capture_default_str();
     app.add_option("--max-keys", limits.keys, "commands that add keys are refused when there are as many");
     app.add_option("--max-word", limits.request.word, "bytes of a key or value")->capture_default_str();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <optional>
 #include <source_location>
 #include <string>
 #include <system_error>
@@ -18,6 +19,9 @@ namespace detail {
 
 /// Prints `Error: <text>` on standard error.
 void print_error(const std::string& text) noexcept;
+
+/// Nothing if there can be no runtime; why has been printed then.
+[[nodiscard]] std::optional<runtime> make_runtime_or_print();
 
 /// Errors that have a text: an error code, an error class of the library, an exception's what(), or text itself.
 template <class E>
@@ -55,7 +59,8 @@ int exit_code(const T& value) {
 /// Returns the value of a future of int, and else 0. If the output is an `expected` with an error, it does not wait: the
 /// rest is cancelled, an error that has a text is printed as `Error: ...` on standard error, and the code is 1. An
 /// exception that leaves the future leaves run() in the same way, without waiting.
-/// Errors: throws `nested_runtime` inside a runtime; std::system_error if the runtime cannot be made.
+/// Errors: throws `nested_runtime` inside a runtime. If the runtime cannot be made (for want of descriptors, or of the driver that
+/// EDDY_DRIVER names), why is printed, and the code is 1.
 /// Lifetime: the future may borrow from the caller's stack.
 /// Cost: makes a runtime: a thread and a few descriptors for each processor.
 template <class F>
@@ -64,21 +69,22 @@ int run(F&& main, std::source_location where = std::source_location::current()) 
     static_assert(is_future, "eddy: run takes a future, such as a task: call the coroutine, `eddy::run(async_main())`");
     if constexpr (is_future) {
         detail::check_may_block("eddy::run", where);
-        const runtime pool;
+        const auto pool = detail::make_runtime_or_print();
+        if (!pool) return 1;
         using output = output_t<F>;
         if constexpr (std::is_void_v<output>) {
-            pool.block_on(std::forward<F>(main), where);
-            pool.wait_until_idle();
+            pool->block_on(std::forward<F>(main), where);
+            pool->wait_until_idle();
             return 0;
         } else {
-            const output answer = pool.block_on(std::forward<F>(main), where);
+            const output answer = pool->block_on(std::forward<F>(main), where);
             if constexpr (detail::is_expected<output>) {
                 if (!answer) {
                     detail::print_error_of(answer.error());
                     return 1;
                 }
             }
-            pool.wait_until_idle();
+            pool->wait_until_idle();
             if constexpr (!detail::is_expected<output>) {
                 return detail::exit_code(answer);
             } else if constexpr (std::is_void_v<typename output::value_type>) {

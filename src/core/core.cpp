@@ -54,7 +54,7 @@ std::uint64_t core_remote::id() const noexcept { return loop_->id(); }
 
 core::core() : loop_(nullptr) {
     auto made = make();
-    if (!made) throw std::system_error(made.error(), detail::with_driver_asked_for("eddy::core"));
+    if (!made) throw std::system_error(made.error(), detail::with_driver_asked_for("eddy::core", made.error()));
     loop_ = std::exchange(made->loop_, nullptr);
 }
 

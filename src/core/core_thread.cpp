@@ -50,7 +50,7 @@ core_thread::core_thread(std::unique_ptr<running> thread) noexcept : thread_(std
 
 core_thread::core_thread() {
     auto made = make();
-    if (!made) throw std::system_error(made.error(), detail::with_driver_asked_for("eddy::core_thread"));
+    if (!made) throw std::system_error(made.error(), detail::with_driver_asked_for("eddy::core_thread", made.error()));
     thread_ = std::move(made->thread_);
 }
 

@@ -2,9 +2,19 @@
 #include <eddy/run.hpp>
 
 #include <cstdio>
+#include <optional>
+#include <system_error>
+#include <utility>
 
 namespace eddy::detail {
 
 void print_error(const std::string& text) noexcept { std::fprintf(stderr, "Error: %s\n", text.c_str()); }
+
+std::optional<runtime> make_runtime_or_print() try {
+    return std::optional<runtime>(std::in_place);
+} catch (const std::system_error& error) {
+    print_error(error.what());
+    return std::nullopt;
+}
 
 }  // namespace eddy::detail

@@ -59,9 +59,15 @@ result<driver_choice> choose_after(const driver_choice& refused, const std::erro
     return driver_choice{driver_kind::epoll, refusal_for(error).why, false};
 }
 
-std::string with_driver_asked_for(std::string_view maker) {
+std::string with_driver_asked_for(std::string_view maker, const std::error_code& error) {
     std::string text(maker);
-    if (const auto named = named_driver(); !named.empty()) text.append(", with EDDY_DRIVER=").append(named);
+    const auto named = named_driver();
+    if (!named.empty()) text.append(", with EDDY_DRIVER=").append(named);
+    if (named == "io_uring" && error.category() == std::generic_category()) {
+        auto why = refusal_for(error).why;
+        why.remove_prefix(std::string_view("epoll: ").size());
+        text.append("; ").append(why).append(", and EDDY_DRIVER=auto would take epoll");
+    }
     return text;
 }
 

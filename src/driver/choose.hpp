@@ -35,8 +35,8 @@ struct driver_choice {
 /// Errors: `error`, if epoll was not to be taken in its place.
 [[nodiscard]] result<driver_choice> choose_after(const driver_choice& refused, const std::error_code& error) noexcept;
 
-/// For the text of an exception: `maker`, and what EDDY_DRIVER says, if anything.
-[[nodiscard]] std::string with_driver_asked_for(std::string_view maker);
+/// For the text of an exception with that `error`: `maker`, what EDDY_DRIVER says, if anything, and why that driver cannot be had.
+[[nodiscard]] std::string with_driver_asked_for(std::string_view maker, const std::error_code& error);
 
 /// Chooses, and calls `make` with the kind, which makes all drivers of a loop or a runtime, or none.
 template <class Make>

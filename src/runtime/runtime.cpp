@@ -24,7 +24,7 @@ result<runtime> runtime::make() noexcept { return runtime_builder().build(); }
 
 runtime::runtime() : pool_(nullptr) {
     auto made = make();
-    if (!made) throw std::system_error(made.error(), detail::with_driver_asked_for("eddy::runtime"));
+    if (!made) throw std::system_error(made.error(), detail::with_driver_asked_for("eddy::runtime", made.error()));
     pool_ = std::exchange(made->pool_, nullptr);
 }
 
