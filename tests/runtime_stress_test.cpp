@@ -59,10 +59,10 @@ void dawdle(std::uint64_t steps) {
 TEST_P(RuntimeStress, R029_WhatComesFromOutsideWakesAWorkerThatGoesToSleep) {
     // One producer, and workers that have nothing else to do: each task finds them asleep, awake, or on their way.
     const support::watchdog limit("a worker slept with work in the queue", 50s);
-    const auto rounds = support::rounds(500'000);
+    support::handover_rounds left(500'000);
     const auto rt = make();
     auto random = this->random();
-    for (std::uint64_t round = 0; round < rounds; ++round) {
+    for (std::uint64_t round = 0; left.next(); ++round) {
         const auto began = std::chrono::steady_clock::now();
         std::atomic<bool> ran = false;
         rt.spawn([&] { ran = true; }).detach();
@@ -78,19 +78,20 @@ TEST_P(RuntimeStress, R029_WhatComesFromOutsideWakesAWorkerThatGoesToSleep) {
 
 TEST_P(RuntimeStress, R029_BlockOnInALoop) {
     const support::watchdog limit("block_on was not woken", 50s);
-    const auto rounds = support::rounds(250'000);
+    support::handover_rounds left(250'000);
     const auto rt = make();
-    for (std::uint64_t round = 0; round < rounds; ++round) {
+    for (std::uint64_t round = 0; left.next(); ++round) {
         ASSERT_EQ(rt.block_on(number(static_cast<int>(round))), static_cast<int>(round));
     }
 }
 
 TEST_P(RuntimeStress, R029_AWakeFromOutsideMeetsAWorkerThatGoesToSleep) {
     const support::watchdog limit("a wake-up was lost", 50s);
-    const auto rounds = support::rounds(250'000);
+    support::handover_rounds left(250'000);
     const auto rt = make();
     // One task; each poll hands its waker to a thread that wakes it at once.
     std::atomic<std::uint64_t> polls = 0;
+    std::atomic<bool> is_over = false;
     std::mutex lock;
     eddy::waker next;
     auto task = rt.spawn(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
@@ -98,11 +99,14 @@ TEST_P(RuntimeStress, R029_AWakeFromOutsideMeetsAWorkerThatGoesToSleep) {
             const std::lock_guard guard(lock);
             next = cx.waker();
         }
-        if (++polls > rounds) return eddy::poll_result<void>::ready();
+        const bool was_last = is_over;
+        ++polls;
+        if (was_last) return eddy::poll_result<void>::ready();
         return eddy::not_ready;
     }));
     auto random = this->random();
     while (!task.is_finished()) {
+        if (!is_over && !left.next()) is_over = true;
         const auto before = polls.load();
         eddy::waker mine;
         {
