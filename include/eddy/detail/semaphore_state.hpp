@@ -124,7 +124,6 @@ private:
     [[noreturn]] static void destroyed_too_early() noexcept;
 
     bool give(std::size_t count) noexcept;
-    bool add_and_serve(std::size_t count, wake_list& woken, bool& fitted) noexcept;
     bool serve(word now, std::size_t more, wake_list& woken) noexcept;
 
     spin_lock lock_;
