@@ -124,6 +124,15 @@ TEST(BreakerSyncDeathTest, ASetOnceIsDestroyedByTheFirstOfManyThatItWakes) {
     });
 }
 
+TEST(BreakerSyncDeathTest, ATrackerIsDestroyedByTheFirstOfManyThatItWakes) {
+    EXPECT_COMES_BACK([] {
+        auto tracker = std::make_unique<sync::task_tracker>();
+        const all_end_at_the_first_wake<sync::task_tracker::wait_future> waiting([&] { return tracker->wait(); },
+                                                                                 [&] { tracker.reset(); });
+        EXPECT_TRUE(tracker->close());
+    });
+}
+
 TEST(BreakerSync, ManyReadersGoInTheFirstWake) {
     sync::rwlock<int> lock(1);
     std::vector<std::unique_ptr<sync::lock_future<sync::rwlock<int>::read_guard>>> readers;

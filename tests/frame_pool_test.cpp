@@ -199,6 +199,33 @@ TEST(FramePool, BlockMadeByADestructorOfAThreadLocalIsHarmless) {
     }
 }
 
+/// By what is there under a sanitizer, too: the way home of a block that another thread has freed is all that tells its owner what
+/// that one did with it.
+TEST(FramePoolStress, ABlockThatHasComeHomeIsItsOwnersAgain) {
+    constexpr std::size_t size = 48;
+    for (auto left = support::rounds(5'000); left != 0; --left) {
+        auto* const block = static_cast<int*>(eddy::detail::allocate_block_slowly(size));
+        std::atomic<bool> is_home{false};
+        std::thread other([&] {
+            void* const own = eddy::detail::allocate_block_slowly(size);  // with a heap it sends batches
+            *block = 1;
+            eddy::detail::free_block_elsewhere(block);
+            eddy::detail::flush_freed_blocks();
+            is_home.store(true, std::memory_order_relaxed);
+            eddy::detail::free_block_elsewhere(own);
+        });
+        while (!is_home.load(std::memory_order_relaxed)) std::this_thread::yield();
+        std::vector<void*> taken;
+        do {
+            taken.push_back(eddy::detail::allocate_block_slowly(size));
+        } while (taken.back() != block);
+        *block = 2;
+        other.join();
+        for (void* one : taken) eddy::detail::free_block_elsewhere(one);
+        eddy::detail::flush_freed_blocks();
+    }
+}
+
 TEST(FramePoolStress, BlocksTravelBetweenThreads) {
     const auto rounds = support::rounds(50'000'000);
     const auto seed = support::seed();

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -632,6 +633,27 @@ TEST(SyncBroadcastStress, R075_P092_ReceiversSeeEachSendersOrderAndCountWhatThey
     }
     first.join();
     second.join();
+}
+
+/// The threads know of each other by the channel only.
+TEST(SyncBroadcastStress, P082_WhoFindsNoReceiverSeesWhatTheyDid) {
+    for (auto left = support::rounds(5'000); left != 0; --left) {
+        auto [tx, rx] = broadcast<int>::channel(1);
+        std::array<int, 2> told{};
+        std::thread first([&told, from = tx.subscribe()]() mutable {
+            told[0] = 1;
+            let_go(from);
+        });
+        std::thread second([&told, from = std::move(rx)]() mutable {
+            told[1] = 1;
+            let_go(from);
+        });
+        while (tx.receiver_count() != 0) std::this_thread::yield();
+        EXPECT_FALSE(tx.send(1).has_value());
+        EXPECT_EQ(told[0] + told[1], 2);
+        first.join();
+        second.join();
+    }
 }
 
 TEST(SyncBroadcastStress, P082_ReceiversComeAndGo) {

@@ -27,6 +27,7 @@
 namespace {
 
 using eddy::sync::mpsc;
+using eddy::sync::try_send_reason;
 using eddy::test::by_hand;
 
 constexpr unsigned senders = 3;
@@ -230,6 +231,57 @@ TEST(SyncMpscStress, P079_AnOldPermitGetsThePlaceThatAnotherWasGivenRoomFor) {
         older.join();
         EXPECT_EQ(rx.try_recv(), 2);
         EXPECT_EQ(rx.try_recv(), 3);
+    }
+}
+
+/// Who is told that the channel is closed sees what the receiver did before it closed it: here, and in the next one, the threads
+/// know of each other by nothing else.
+TEST(SyncMpscStress, P079_WhoCannotSendAnyMoreSeesWhatWasBeforeTheClose) {
+    for (auto left = support::rounds(5'000); left != 0; --left) {
+        auto [tx, rx] = mpsc<int>::channel(1);
+        int told = 0;
+        std::thread closing([&told, from = std::move(rx)]() mutable {
+            told = 1;
+            from.close();
+        });
+        for (;;) {
+            const auto sent = tx.try_send(1);
+            if (!sent && sent.error().reason == try_send_reason::closed) break;
+            std::this_thread::yield();
+        }
+        EXPECT_EQ(told, 1);
+        closing.join();
+    }
+}
+
+/// Its first move lasts until somebody says 2.
+struct slow_to_move {
+    explicit slow_to_move(std::atomic<int>& at) noexcept : step(&at) {}
+    slow_to_move(slow_to_move&& other) noexcept : step(other.step) {
+        int fresh = 0;
+        if (!step->compare_exchange_strong(fresh, 1, std::memory_order_relaxed)) return;
+        while (step->load(std::memory_order_relaxed) != 2) std::this_thread::yield();
+    }
+    slow_to_move& operator=(slow_to_move&&) = delete;
+    ~slow_to_move() = default;
+
+    std::atomic<int>* step;
+};
+
+TEST(SyncMpscStress, P080_AValueThatComesTooLateTellsWhatWasBeforeTheClose) {
+    for (auto left = support::rounds(5'000); left != 0; --left) {
+        auto [tx, rx] = mpsc<slow_to_move>::unbounded_channel();
+        std::atomic<int> step{0};
+        int told = 0;
+        std::thread closing([&told, &step, from = std::move(rx)]() mutable {
+            while (step.load(std::memory_order_relaxed) != 1) std::this_thread::yield();
+            told = 1;
+            from.close();
+            step.store(2, std::memory_order_relaxed);
+        });
+        EXPECT_FALSE(tx.send(slow_to_move(step)).has_value());
+        EXPECT_EQ(told, 1);
+        closing.join();
     }
 }
 

@@ -559,6 +559,21 @@ TEST(SyncWatchStress, P083_P092_ReceiversSeeOnlyWholeAndGrowingValuesAndTheLast)
     third.join();
 }
 
+/// The threads know of each other by the channel only.
+TEST(SyncWatchStress, P083_WhoFindsNoReceiverSeesWhatTheLastOneDid) {
+    for (auto left = support::rounds(5'000); left != 0; --left) {
+        auto [tx, rx] = watch<int>::channel(0);
+        int told = 0;
+        std::thread receiving([&told, from = std::move(rx)]() mutable {
+            told = 1;
+            const auto gone = std::move(from);
+        });
+        while (!tx.is_closed()) std::this_thread::yield();
+        EXPECT_EQ(told, 1);
+        receiving.join();
+    }
+}
+
 TEST(SyncWatchStress, P083_EndsComeAndGo) {
     const auto seed = support::seed();
     support::handover_rounds rounds(60'000);

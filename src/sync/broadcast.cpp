@@ -108,7 +108,7 @@ void broadcast_state::unlist(broadcast_waiter& one) noexcept {
 
 broadcast_state::position broadcast_state::add_receiver() noexcept {
     const std::lock_guard guard(tail_lock_);
-    receivers_.fetch_add(1, std::memory_order_relaxed);
+    receivers_.fetch_add(1, std::memory_order_relaxed);  // nothing is read through it
     return tail_;
 }
 
@@ -117,10 +117,10 @@ broadcast_state::position broadcast_state::drop_receiver() noexcept {
     bool is_last = false;
     {
         const std::lock_guard guard(tail_lock_);
-        is_last = receivers_.fetch_sub(1, std::memory_order_relaxed) == 1;
+        // release: pairs with receivers(), which is asked without the lock.
+        is_last = receivers_.fetch_sub(1, std::memory_order_release) == 1;
         until = tail_;
     }
-    // Publishes the count, too, for poll_left().
     if (is_last) leavings_.notify_waiters();
     return until;
 }

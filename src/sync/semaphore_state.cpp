@@ -78,7 +78,7 @@ bool semaphore_state<B>::leave(permit_waiter& who) noexcept {
             const bool was_first = waiters_.front() == &who;
             waiters_.remove(who);
             dropped = std::move(who.wake);
-            // What is there may be enough for those behind it. acquire: as in add_and_serve().
+            // What is there may be enough for those behind it. acquire: as in give().
             if (was_first) is_more = serve(word_.load(std::memory_order_acquire), 0, woken);
         } else {
             were_given = who.outcome == acquired::yes;
@@ -93,30 +93,31 @@ bool semaphore_state<B>::leave(permit_waiter& who) noexcept {
 /// Gives `count` to those at the front, and keeps the rest. False if there would be too many.
 template <unsigned B>
 bool semaphore_state<B>::give(std::size_t count) noexcept {
-    bool fitted = true;
-    for (bool is_more = true; is_more; count = 0) {
-        wake_list woken;  // woken at the end of each round, so after the lock
-        const std::lock_guard guard(lock_);
-        is_more = add_and_serve(count, woken, fitted);
-    }
-    return fitted;
-}
-
-/// Under the lock. True if more could be served than `woken` has room for.
-template <unsigned B>
-bool semaphore_state<B>::add_and_serve(std::size_t count, wake_list& woken, bool& fitted) noexcept {
-    // acquire: pairs with release(); what is given to a waiter here may have been put back there, and is handed on by the lock.
-    word now = word_.load(std::memory_order_acquire);
-    do {
-        if (count > max_permits - permits(now)) {
-            fitted = false;
-            return false;
+    for (;;) {
+        {
+            wake_list woken;  // woken at the end of each round, so after the lock
+            const std::lock_guard guard(lock_);
+            // acquire: pairs with release(); what is given to a waiter here may have been put back there, and is handed on by the
+            // lock.
+            const word now = word_.load(std::memory_order_acquire);
+            if (count > max_permits - permits(now)) return false;
+            if ((now & waiting) != 0) {
+                if (!serve(now, count, woken)) return true;
+                count = 0;
+                continue;
+            }
         }
-        if ((now & waiting) != 0) return serve(now, count, woken);
-        // release: as in release().
-    } while (
-        !word_.compare_exchange_weak(now, now + count * one, std::memory_order_release, std::memory_order_acquire));
-    return false;
+        if (count == 0) return true;
+        // Nobody waits by now. Not under the lock: who takes these permits past it, and has a mutex by that, may destroy all this
+        // at once. (Who is served takes the lock to hear of it, and so comes after this.) relaxed, release: as in release().
+        word now = word_.load(std::memory_order_relaxed);
+        while ((now & waiting) == 0 && count <= max_permits - permits(now)) {
+            if (word_.compare_exchange_weak(now, now + count * one, std::memory_order_release,
+                                            std::memory_order_relaxed)) {
+                return true;
+            }
+        }
+    }
 }
 
 /// Under the lock, with `waiting` set: gives what there is, and `more` with it, to as many as it is enough for. True if

@@ -41,7 +41,7 @@ bool watch_state::drop_sender() noexcept {
 }
 
 bool watch_state::drop_receiver() noexcept {
-    // release: pairs with the acquire of notify_waiters(), by way of which a sender sees it.
+    // release: pairs with receivers(), for each of those who go.
     if (receivers_.fetch_sub(1, std::memory_order_acq_rel) == 1) leavings_.notify_waiters();
     return release();
 }

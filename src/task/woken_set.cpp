@@ -122,8 +122,7 @@ bool woken_queue::fall_asleep(const waker& wake) noexcept {
 }
 
 woken_node* woken_queue::close() noexcept {
-    // acquire: pairs with the release in push(). release: pairs with nothing but itself; who is refused reads only what the
-    // node's word has ordered.
+    // acquire: pairs with the release in push(). Not release: who is refused reads only what the node's word has ordered.
     woken_node* const newest = head_.exchange(closed(), std::memory_order_acquire);
     waker dropped;
     {
@@ -225,7 +224,7 @@ bool woken_set::fetch(const waker& wake) noexcept {
 
 void woken_set::queue_all() noexcept {
     for (woken_node* node = first_; node != nullptr; node = node->next) {
-        // relaxed: next_to_poll() looks again. If it is set, the node is to be polled anyway.
+        // Nothing is read through it: next_to_poll() looks again. If it is set, the node is to be polled anyway.
         if ((node->word.fetch_or(woken_node::queued, std::memory_order_acq_rel) & woken_node::queued) == 0)
             append_to_poll(*node);
     }

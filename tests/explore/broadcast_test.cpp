@@ -68,6 +68,28 @@ void leave(broadcast_state& from, broadcast_state::position next) {
     while (next < until) drop(from.take(next).item, 1);
 }
 
+TEST(ExploreBroadcast, WhoFindsThatTheReceiversHaveGoneSeesWhatTheyDid) {
+    EXPECT_TRUE(holds([] {
+        broadcast_state channel(1);
+        static_cast<void>(channel.add_receiver());
+        cell<int> one;
+        cell<int> another;
+        sleeping_task task(false);
+        explore::thread receiving([&] {
+            one.write(1);
+            leave(channel, 0);
+        });
+        explore::thread also_receiving([&] {
+            another.write(1);
+            leave(channel, 0);
+        });
+        notify_waiter who;
+        const eddy::waker waker = task.waker();
+        while (!channel.poll_left(who, waker)) task.sleep();
+        check(one.read() + another.read() == 2, "what both did is seen");
+    }));
+}
+
 TEST(ExploreBroadcast, TwoWhoWaitGetTheValue) {
     EXPECT_TRUE(holds([] {
         broadcast_state channel(1);

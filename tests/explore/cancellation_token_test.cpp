@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <optional>
+#include <utility>
 
 #include "explore/explore.hpp"
 #include "explore/sleeping_task.hpp"
@@ -42,6 +43,16 @@ TEST(ExploreCancellationToken, WhoWaitsIsWokenAndSeesWhatWasWritten) {
         });
         wait_for_cancel(token, task);
         check(reason.read() == 7, "what was done before the cancel is seen");
+    }));
+}
+
+TEST(ExploreCancellationToken, WhoIsWokenMayDestroyIt) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        std::optional<token_share> token(std::in_place);
+        sleeping_task task(false);
+        explore::thread cancelling([&node = *token->get()] { node.cancel(); });
+        wait_for_cancel(*token, task);
+        token.reset();
     }));
 }
 

@@ -130,6 +130,84 @@ TEST(ExploreMpsc, P079_OneSenderThatFillsTheRingAgain) {
     }));
 }
 
+/// The receiver hands the room that it makes to one who waits, past the word; the place goes to a permit of old.
+template <class State>
+void old_permit_gets_the_place() {
+    const auto shared = std::make_unique<ring<State, 2>>();
+    check(shared->try_acquire(1) == acquired::yes, "there is room");
+    check(shared->send(1, shared->tasks[0]), "there is room");
+    permit_waiter next;
+    permit_waiter last;  // with the list empty again the word would say so
+    {
+        const eddy::waker waker = shared->tasks[1].waker();
+        check(shared->acquire_or_wait(1, next, waker) == acquired::not_yet, "it is full");
+        check(shared->acquire_or_wait(1, last, waker) == acquired::not_yet, "it is full");
+    }
+    {
+        const explore::thread newer([&] {
+            const eddy::waker waker = shared->tasks[1].waker();
+            while (shared->poll_again(next, waker) == acquired::not_yet) shared->tasks[1].sleep();
+            bounded_state::claim mine;
+            shared->use_permit(mine);
+            shared->put(mine, 2);
+        });
+        const explore::thread older([&] {
+            bounded_state::claim mine;
+            shared->use_permit(mine);
+            shared->put(mine, 3);
+        });
+        check(shared->receive(shared->tasks[0]) == 1, "in their order");
+    }
+    const int sum = shared->receive(shared->tasks[0]) + shared->receive(shared->tasks[0]);
+    check(sum == 5, "each value arrives, once");
+    static_cast<void>(shared->leave(last));
+}
+
+/// Tells those who claim next nothing.
+struct claims_silently : bounded_state {
+    using bounded_state::bounded_state;
+    void use_permit(claim& mine) noexcept {
+        constexpr unsigned tail_shift = extra_shift;
+        word now = word_.load(std::memory_order_relaxed);
+        while (!word_.compare_exchange_weak(now, (now & ~mark) + (word{1} << tail_shift), std::memory_order_acquire,
+                                            std::memory_order_relaxed)) {
+        }
+        mine = {static_cast<std::size_t>(now >> tail_shift), (now & mark) != 0};
+    }
+};
+
+TEST(ExploreMpsc, P079_AnOldPermitGetsThePlaceThatAnotherWasGivenRoomFor) {
+    EXPECT_TRUE(holds({.preemptions = 3}, old_permit_gets_the_place<bounded_state>));
+    EXPECT_TRUE(fails({.preemptions = 3}, old_permit_gets_the_place<claims_silently>, "race"));
+}
+
+TEST(ExploreMpsc, P079_WhoFindsItClosedSeesWhatTheReceiverDid) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        const auto shared = std::make_unique<ring<bounded_state, 1>>();
+        explore::cell<int> told{0};
+        const explore::thread receiver([&] {
+            told.write(1);
+            shared->close_receiver();
+        });
+        bounded_state::claim mine;
+        if (shared->try_claim(mine) == acquired::closed) check(told.read() == 1, "what came before the close is seen");
+    }));
+}
+
+TEST(ExploreMpsc, P080_WhoFindsItClosedSeesWhatTheReceiverDid) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        mpsc_node first;
+        mpsc_node second;
+        unbounded_state shared(first);
+        explore::cell<int> told{0};
+        const explore::thread receiver([&] {
+            told.write(1);
+            shared.close_receiver();
+        });
+        if (!shared.push(second)) check(told.read() == 1, "what came before the close is seen");
+    }));
+}
+
 /// Takes a value that is about to come for none, and relies on being woken for it.
 struct sleeps_on_a_claim : bounded_state {
     using bounded_state::bounded_state;

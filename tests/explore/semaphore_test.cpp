@@ -164,6 +164,25 @@ TEST(ExploreSemaphore, P086_CloseEndsWhoWaits) {
     }));
 }
 
+TEST(ExploreSemaphore, P084_WhoLocksItAfterTheOtherMayDestroyIt) {
+    EXPECT_TRUE(holds({.preemptions = 3}, [] {
+        auto state = std::make_unique<permit_state>(0);  // as the other has locked it
+        sleeping_task task(false);
+        const explore::thread unlocking([&state = *state] { static_cast<void>(state.release(1)); });
+        {
+            permit_waiter who;  // makes the other look for whom to give it to, and goes
+            const eddy::waker waker = task.waker();
+            if (state->acquire_or_wait(1, who, waker) == acquired::yes) {
+                static_cast<void>(state->release(1));
+            } else {
+                static_cast<void>(state->leave(who));
+            }
+        }
+        check(acquire(*state, 1, task) == acquired::yes, "unlocked");
+        state.reset();
+    }));
+}
+
 TEST(ExploreSemaphore, R070_ForgetAgainstAReleaseAndAWaiter) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(1);

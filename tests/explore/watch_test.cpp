@@ -95,6 +95,28 @@ TEST(ExploreWatch, WhoWaitsForTheReceiversToGoIsWoken) {
     }));
 }
 
+TEST(ExploreWatch, WhoFindsThatTheReceiversHaveGoneSeesWhatTheyDid) {
+    EXPECT_TRUE(holds([] {
+        channel of;
+        of.add_receiver();
+        cell<int> one;
+        cell<int> another;
+        sleeping_task task(false);
+        explore::thread receiving([&] {
+            one.write(1);
+            check(!of.drop_receiver(), "the sender is there");
+        });
+        explore::thread also_receiving([&] {
+            another.write(1);
+            check(!of.drop_receiver(), "the sender is there");
+        });
+        notify_waiter who;
+        const eddy::waker waker = task.waker();
+        while (!of.poll_left(who, waker)) task.sleep();
+        check(one.read() + another.read() == 2, "what both did is seen");
+    }));
+}
+
 TEST(ExploreWatch, WritersAndReadersExcludeEachOtherAndNobodySleepsForEver) {
     EXPECT_TRUE(holds([] {
         value_lock lock;

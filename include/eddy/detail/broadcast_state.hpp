@@ -121,8 +121,8 @@ public:
     [[nodiscard]] position add_receiver() noexcept;
     /// One receiver less. What is before the returned position it has still to take().
     [[nodiscard]] position drop_receiver() noexcept;
-    // relaxed: nothing is read through it.
-    [[nodiscard]] std::uint32_t receivers() const noexcept { return receivers_.load(std::memory_order_relaxed); }
+    // acquire: pairs with drop_receiver(): who finds none sees what they did.
+    [[nodiscard]] std::uint32_t receivers() const noexcept { return receivers_.load(std::memory_order_acquire); }
     static constexpr const char* closed_was_moved = "a broadcast's closed() was moved after its first poll";
     [[nodiscard]] bool poll_left(notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_leaving(notify_waiter& one) noexcept { leavings_.leave(one); }

@@ -123,7 +123,7 @@ public:
         // relaxed: as in try_acquire().
         word now = word_.load(std::memory_order_relaxed);
         do {
-            if ((now & closed) != 0) return acquired::closed;
+            if ((now & closed) != 0) return saw_closed();
             if (!fits(now, 1)) return acquired::not_yet;
             // acquire: pairs with release(): the place was left by the receiver; and with wait(): the waker is seen.
             // release, acquire: pairs with itself and use_permit(); the claims before this one knew that their places were left.
@@ -221,7 +221,10 @@ public:
         // relaxed, also where it fails: nothing is read through it.
         word now = last_.load(std::memory_order_relaxed);
         do {
-            if ((now & closed) != 0) return false;
+            if ((now & closed) != 0) {
+                static_cast<void>(is_closed());  // for its acquire
+                return false;
+            }
             // acquire: pairs with this of the sender before, whose node is written to here; and with wait(): the waker is seen.
             // release: for the sender after.
         } while (!last_.compare_exchange_weak(now, reinterpret_cast<word>(&node), std::memory_order_acq_rel,

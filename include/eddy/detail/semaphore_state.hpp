@@ -112,17 +112,18 @@ protected:
         return count == 0 || ((now & waiting) == 0 && permits(now) >= count);
     }
 
-    atomic<word> word_;
-
-private:
-    acquired saw_closed() noexcept {
+    /// The answer to who has found it closed by a relaxed load.
+    [[nodiscard]] acquired saw_closed() const noexcept {
         static_cast<void>(is_closed());  // for its acquire
         return acquired::closed;
     }
+
+    atomic<word> word_;
+
+private:
     [[noreturn]] static void destroyed_too_early() noexcept;
 
     bool give(std::size_t count) noexcept;
-    bool add_and_serve(std::size_t count, wake_list& woken, bool& fitted) noexcept;
     bool serve(word now, std::size_t more, wake_list& woken) noexcept;
 
     spin_lock lock_;

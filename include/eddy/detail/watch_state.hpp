@@ -52,9 +52,10 @@ public:
     [[nodiscard]] bool poll_left(notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_leaving(notify_waiter& one) noexcept { leavings_.leave(one); }
 
-    // relaxed, both: nothing is read through them.
+    // relaxed: nothing is read through it.
     [[nodiscard]] std::size_t senders() const noexcept { return senders_.load(std::memory_order_relaxed); }
-    [[nodiscard]] std::size_t receivers() const noexcept { return receivers_.load(std::memory_order_relaxed); }
+    // acquire: pairs with drop_receiver(): who finds none sees what they did.
+    [[nodiscard]] std::size_t receivers() const noexcept { return receivers_.load(std::memory_order_acquire); }
 
     void add_sender() noexcept { add(senders_); }
     void add_receiver() noexcept { add(receivers_); }

@@ -119,6 +119,7 @@ private:
 ///
 /// It needs no runtime but for spawn(). Closing it refuses nothing: it says that wait() may end.
 /// Thread safety: any thread.
+/// Lifetime: it may be destroyed as soon as its wait() has ended, even if who has closed it has not come back from that.
 /// Cost: two atomic additions for a task's begin, and two for its end.
 class task_tracker {
 public:
@@ -136,7 +137,10 @@ public:
     [[nodiscard]] wait_future wait() const noexcept;
 
     /// From here on wait() may end. False if it was closed already.
-    bool close() noexcept { return state_->close(); }
+    bool close() noexcept {
+        const eddy::detail::tracker_share kept = state_;  // whoever is told of it may destroy this
+        return kept->close();
+    }
     /// Undoes close(). False if it was open.
     bool reopen() noexcept { return state_->reopen(); }
     [[nodiscard]] bool is_closed() const noexcept { return state_->is_closed(); }
