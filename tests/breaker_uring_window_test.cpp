@@ -371,4 +371,19 @@ TEST_F(BreakerUringWindow, WhoeverWaitsForRoomIsToldThatNobodyWouldTell) {
     io->close_stream(stream);
 }
 
+// The owner has taken the stream out of the list, and has no room to stop its receive; meanwhile somebody else has posted it again. There is
+// one link: in two lists, it would cut off whoever was posted before it.
+TEST_F(BreakerUringWindow, AStopThatFindsNoRoomIsNotListedTwice) {
+    stream_source& stream = add();
+    ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    elsewhere([&] { EXPECT_FALSE(stream.stop_receiving(*io)); });
+    EXPECT_FALSE(stream.wants_stop_again()) << "it is in a list";
+    EXPECT_TRUE(support::comes_true([&] {
+        EXPECT_TRUE(io->turn(0ms).has_value());
+        return stream.stop_receiving(*io);
+    }));
+    io->close_stream(stream);
+}
+
 }  // namespace

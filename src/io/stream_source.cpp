@@ -535,6 +535,8 @@ bool stream_source::wants_stop_again() noexcept {
     const std::lock_guard guard(lock_);
     if (!has(receives)) return false;
     set(wants_stop);
+    // Somebody may have posted it since take_wanted(): then it is in a list, by the same link, and comes round with that.
+    if (has(posted)) return false;
     set(posted);
     return true;
 }
