@@ -386,4 +386,31 @@ TEST_F(BreakerUringWindow, AStopThatFindsNoRoomIsNotListedTwice) {
     io->close_stream(stream);
 }
 
+// What is posted is looked at in the turn, before that sleeps; and who is woken then may be a task that this very thread has queued. Here
+// since the descriptor cannot be watched, which the reader is told; on a thread that has no ring.
+TEST_F(BreakerUringWindow, ATurnThatHasWokenSomebodyDoesNotSleep) {
+    stream_source& stream = add();
+    eddy::detail::scheduled_io& stranger = **io->add_source(stream.fd(), eddy::io::interest::priority);
+    elsewhere([&] {
+        for (int i = 0; i < 2; ++i) ASSERT_TRUE(io->turn(0ms).has_value());
+        bool is_told = false;
+        support::calling_waker calls([&] { is_told = true; });
+        const eddy::waker waker = calls.waker();
+        eddy::context cx(waker);
+        const auto seen = stream.look(eddy::io::ready::all);
+        ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+        stream.clear_blocked(seen);
+        ASSERT_FALSE(stream.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
+        const auto before = std::chrono::steady_clock::now();
+        ASSERT_TRUE(io->turn(10s).has_value());
+        EXPECT_TRUE(is_told);
+        EXPECT_LT(std::chrono::steady_clock::now() - before, 5s) << "it slept, though somebody was woken";
+        const auto taken = stream.take(*io);
+        EXPECT_EQ(taken.what, stream_source::received::error);
+        EXPECT_EQ(taken.error, std::errc::file_exists);
+    });
+    ASSERT_TRUE(io->remove_source(stranger, stream.fd()).has_value());
+    io->close_stream(stream);
+}
+
 }  // namespace
