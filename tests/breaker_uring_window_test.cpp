@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -410,6 +411,24 @@ TEST_F(BreakerUringWindow, ATurnThatHasWokenSomebodyDoesNotSleep) {
         EXPECT_EQ(taken.error, std::errc::file_exists);
     });
     ASSERT_TRUE(io->remove_source(stranger, stream.fd()).has_value());
+    io->close_stream(stream);
+}
+
+// A loop ends whose ring is lost (lose_ring()), and looks at a slot that another one has just been given: seen by ThreadSanitizer, since the
+// two learn of each other by a relaxed store only.
+TEST_F(BreakerUringWindow, WhoseRingHasASlotIsSaidUnderTheLock) {
+    const owned_io other = make_sender();
+    stream_source& stream = add();
+    std::atomic<bool> is_written{false};
+    std::thread ends([&] {
+        while (!is_written.load(std::memory_order_relaxed)) std::this_thread::yield();
+        stream.lose_ring(*other);
+    });
+    EXPECT_EQ(write(stream, *io, "text"), 4u);
+    is_written.store(true, std::memory_order_relaxed);
+    ends.join();
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    EXPECT_EQ(pair.peer.receive(4), "text");
     io->close_stream(stream);
 }
 

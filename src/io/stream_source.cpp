@@ -318,6 +318,7 @@ result<std::size_t> stream_source::append(io_handle& home, send_list from,
 
 /// Gives the lock back.
 void stream_source::queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept {
+    slot.sender = &ring.home();  // under the lock, as all that others look at: see lose_ring()
     slot_ = &slot;
     retain();  // the queue's
     guard.unlock();
