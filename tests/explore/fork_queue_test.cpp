@@ -205,8 +205,7 @@ TEST(ExploreForkQueue, WrongOrdersAreFound) {
     EXPECT_TRUE(fails(steal_what_is_pushed_now<with<relaxed_publish>::changed_queue>, "a data race"));
     EXPECT_TRUE(fails(pop_while_two_steal<with<released_announcement>::changed_queue>, ""));
     EXPECT_TRUE(fails(pop_while_two_steal<with<acquiring_look>::changed_queue>, ""));
-    EXPECT_TRUE(
-        fails({.early_reads = 1}, push_and_pop_while_one_steals<with<relaxed_see_free>::changed_queue>, ""));
+    EXPECT_TRUE(fails({.early_reads = 1}, push_and_pop_while_one_steals<with<relaxed_see_free>::changed_queue>, ""));
     EXPECT_TRUE(fails({.early_reads = 1}, push_and_pop_while_one_steals<with<relaxed_take>::changed_queue>, ""));
 }
 
