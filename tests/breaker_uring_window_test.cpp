@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -368,6 +369,66 @@ TEST_F(BreakerUringWindow, WhoeverWaitsForRoomIsToldThatNobodyWouldTell) {
         return got.ends_with("text");
     }));
     EXPECT_EQ(write(stream, *io, "text"), 4u);
+    io->close_stream(stream);
+}
+
+// The owner has taken the stream out of the list, and has no room to stop its receive; meanwhile somebody else has posted it again. There is
+// one link: in two lists, it would cut off whoever was posted before it.
+TEST_F(BreakerUringWindow, AStopThatFindsNoRoomIsNotListedTwice) {
+    stream_source& stream = add();
+    ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    elsewhere([&] { EXPECT_FALSE(stream.stop_receiving(*io)); });
+    EXPECT_FALSE(stream.wants_stop_again()) << "it is in a list";
+    EXPECT_TRUE(support::comes_true([&] {
+        EXPECT_TRUE(io->turn(0ms).has_value());
+        return stream.stop_receiving(*io);
+    }));
+    io->close_stream(stream);
+}
+
+// What is posted is looked at in the turn, before that sleeps; and who is woken then may be a task that this very thread has queued. Here
+// since the descriptor cannot be watched, which the reader is told; on a thread that has no ring.
+TEST_F(BreakerUringWindow, ATurnThatHasWokenSomebodyDoesNotSleep) {
+    stream_source& stream = add();
+    eddy::detail::scheduled_io& stranger = **io->add_source(stream.fd(), eddy::io::interest::priority);
+    elsewhere([&] {
+        for (int i = 0; i < 2; ++i) ASSERT_TRUE(io->turn(0ms).has_value());
+        bool is_told = false;
+        support::calling_waker calls([&] { is_told = true; });
+        const eddy::waker waker = calls.waker();
+        eddy::context cx(waker);
+        const auto seen = stream.look(eddy::io::ready::all);
+        ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+        stream.clear_blocked(seen);
+        ASSERT_FALSE(stream.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
+        const auto before = std::chrono::steady_clock::now();
+        ASSERT_TRUE(io->turn(10s).has_value());
+        EXPECT_TRUE(is_told);
+        EXPECT_LT(std::chrono::steady_clock::now() - before, 5s) << "it slept, though somebody was woken";
+        const auto taken = stream.take(*io);
+        EXPECT_EQ(taken.what, stream_source::received::error);
+        EXPECT_EQ(taken.error, std::errc::file_exists);
+    });
+    ASSERT_TRUE(io->remove_source(stranger, stream.fd()).has_value());
+    io->close_stream(stream);
+}
+
+// A loop ends whose ring is lost (lose_ring()), and looks at a slot that another one has just been given: seen by ThreadSanitizer, since the
+// two learn of each other by a relaxed store only.
+TEST_F(BreakerUringWindow, WhoseRingHasASlotIsSaidUnderTheLock) {
+    const owned_io other = make_sender();
+    stream_source& stream = add();
+    std::atomic<bool> is_written{false};
+    std::thread ends([&] {
+        while (!is_written.load(std::memory_order_relaxed)) std::this_thread::yield();
+        stream.lose_ring(*other);
+    });
+    EXPECT_EQ(write(stream, *io, "text"), 4u);
+    is_written.store(true, std::memory_order_relaxed);
+    ends.join();
+    ASSERT_TRUE(io->turn(0ms).has_value());
+    EXPECT_EQ(pair.peer.receive(4), "text");
     io->close_stream(stream);
 }
 

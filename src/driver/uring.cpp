@@ -240,10 +240,7 @@ bool uring::stop_now(stream_source& stream) noexcept {
 
 // ---- Sending ----
 
-void uring::queue(send_slot& slot) noexcept {
-    slot.sender = &home_;
-    queued_.push(slot);
-}
+void uring::queue(send_slot& slot) noexcept { queued_.push(slot); }
 
 void uring::submit_sends() noexcept {
     while (queued_.first != nullptr) {

@@ -79,8 +79,9 @@ public:
     /// The same at once, so that the socket is free of it, most likely. Of a listener that is told here, with all else that has
     /// completed: wakers run.
     [[nodiscard]] bool stop_now(stream_source& stream) noexcept;
-    /// Sends the slot at the end of the turn. The caller's reference of the stream is taken over.
+    /// Sends the slot at the end of the turn. The caller's reference of the stream is taken over, and he has set slot.sender.
     void queue(send_slot& slot) noexcept;
+    [[nodiscard]] io_handle& home() const noexcept { return home_; }
 
     /// Ends everything: submits what is queued, cancels, and waits for the last completion. False if the kernel refuses that (a
     /// filter that was set meanwhile): then what is in flight ends with the ring, and nobody is told.

@@ -13,7 +13,7 @@ buffer_home::buffer_home() noexcept : owner_(this_thread_mark()) {}
 void buffer_home::set_owner() noexcept { owner_.store(this_thread_mark(), std::memory_order_relaxed); }
 
 void buffer_home::give_back(std::byte* buffer) noexcept {
-    if (owner_.load(std::memory_order_relaxed) == this_thread_mark() && !is_closed_) {
+    if (owner_.load(std::memory_order_relaxed) == this_thread_mark()) {
         --leased_;
         return keep(buffer);
     }
@@ -41,7 +41,9 @@ void buffer_home::take_returned() noexcept {
 }
 
 void buffer_home::close() noexcept {
-    is_closed_ = true;
+    // Nobody's from here on: what this thread still has comes back as from any other, and so it does on a later thread that has the
+    // same mark.
+    owner_.store(nullptr, std::memory_order_relaxed);
     // acq_rel: pairs with give_back(), in both directions: from here on it counts out.
     returned_buffer* list = returned_.exchange(closed(), std::memory_order_acq_rel);
     while (list != nullptr) {

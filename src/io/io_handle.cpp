@@ -325,20 +325,25 @@ void io_handle::wake_if_turned_elsewhere() noexcept {
     if (owner_.load(std::memory_order_seq_cst) != this_thread_mark()) wake();
 }
 
-/// In the turn.
-void io_handle::serve_posted() noexcept {
+/// In the turn. Whether it is not to sleep.
+bool io_handle::serve_posted() noexcept {
+    bool has_news = false;
     for (stream_source* stream = std::exchange(waits_for_room_, nullptr); stream != nullptr;) {
-        serve(*std::exchange(stream, stream->next_posted));
+        has_news |= serve(*std::exchange(stream, stream->next_posted));
     }
     // A look, so that no read-modify-write is paid where nothing came. seq_cst: see wake_if_turned_elsewhere().
-    if (posted_.load(std::memory_order_seq_cst) == nullptr) return;
+    if (posted_.load(std::memory_order_seq_cst) == nullptr) return has_news;
     // acquire: pairs with the exchange in post().
     for (stream_source* stream = posted_.exchange(nullptr, std::memory_order_acquire); stream != nullptr;) {
-        serve(*std::exchange(stream, stream->next_posted));
+        has_news |= serve(*std::exchange(stream, stream->next_posted));
     }
+    return has_news;
 }
 
-void io_handle::serve(stream_source& stream) noexcept {
+/// Whether the turn is not to sleep: whom it has woken may be a task that this thread has queued, and that nothing else ends
+/// the sleep for; and what the ring had no room for finds some once the turn has submitted what is in it.
+bool io_handle::serve(stream_source& stream) noexcept {
+    bool has_news = false;
     uring* const ring = own_ring();
     const auto wanted = stream.take_wanted();
     if (wanted.close) finish_closing(stream);
@@ -350,15 +355,18 @@ void io_handle::serve(stream_source& stream) noexcept {
             const auto watched = watch_stream(stream, what);
             if (!watched) stream.fail(watched.error());
             // It was watched already, and what came meanwhile was left to the ring.
-            if (is_bulky && watched && !*watched) stream.on_ready(*this, io::ready::readable);
+            const bool is_left_to_tell = is_bulky && watched && !*watched;
+            if (is_left_to_tell) stream.on_ready(*this, io::ready::readable);
+            has_news = !watched || is_left_to_tell;
         }
     }
     if (wanted.stop && (ring == nullptr || !ring->stop(stream)) && stream.wants_stop_again()) {
         // There is no room in the ring at the moment.
         stream.next_posted = std::exchange(waits_for_room_, &stream);
-        return;  // with the reference
+        return has_news || ring != nullptr;  // with the reference
     }
     stream.release();
+    return has_news;
 }
 
 void io_handle::unwatch_reading(stream_source& stream) noexcept {
@@ -464,7 +472,7 @@ result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
     if (alarm) driver_.set_alarm(*alarm);
     if (has_streams()) {
         prepare_ring();
-        serve_posted();
+        if (serve_posted()) timeout = std::chrono::nanoseconds::zero();
         wait_for_lingering(timeout);
     }
     uring* const ring = own_ring();

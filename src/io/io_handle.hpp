@@ -182,8 +182,8 @@ private:
     void prepare_ring() noexcept;
     void hear_wakes(bool by_ring) noexcept;
     result<std::size_t> turn_ring(uring& ring, max_wait timeout) noexcept;
-    void serve_posted() noexcept;
-    void serve(stream_source& stream) noexcept;
+    [[nodiscard]] bool serve_posted() noexcept;
+    [[nodiscard]] bool serve(stream_source& stream) noexcept;
     void close_posted() noexcept;
     void wake_if_turned_elsewhere() noexcept;
     void linger(stream_source& stream) noexcept;

@@ -342,6 +342,7 @@ std::error_code stream_source::take_send_error() noexcept {
 
 /// Gives the lock back.
 void stream_source::queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept {
+    slot.sender = &ring.home();  // under the lock, as all that others look at: see lose_ring()
     slot_ = &slot;
     retain();  // the queue's
     guard.unlock();
@@ -554,6 +555,8 @@ bool stream_source::wants_stop_again() noexcept {
     const std::lock_guard guard(lock_);
     if (!has(receives)) return false;
     set(wants_stop);
+    // Somebody may have posted it since take_wanted(): then it is in a list, by the same link, and comes round with that.
+    if (has(posted)) return false;
     set(posted);
     return true;
 }

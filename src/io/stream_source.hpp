@@ -157,8 +157,8 @@ public:
     };
     /// What the stream was posted for. A receive stays wanted until begin_receive() or read_itself().
     [[nodiscard]] wanted take_wanted() noexcept;
-    /// After take_wanted() has said so: the stop has to wait. False if there is nothing to stop any more; else the stream is
-    /// posted again, and the caller has to put it into a list.
+    /// After take_wanted() has said so: the stop has to wait. False if there is nothing to stop any more, or if somebody else has
+    /// posted the stream meanwhile; else it is posted again, and the caller has to put it into a list.
     [[nodiscard]] bool wants_stop_again() noexcept;
     struct begun {
         bool is_wanted;    ///< else there is to be none

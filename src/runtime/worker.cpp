@@ -72,6 +72,9 @@ void worker::enter_thread() noexcept {
     executor_here = {nullptr, &pool_};
     exchange_current_time_driver(time_.get());
     place_->set_owner();
+    // Who had the worker before may arm a timer here in the rest of its poll. Either this thread sees it when it asks for the next
+    // deadline, or that one sees the new owner, and wakes it: without the lock both could miss the other's store.
+    time_->synchronise();
     random_here = random_numbers(seed_++);
 }
 

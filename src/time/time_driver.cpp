@@ -143,7 +143,8 @@ inline bool time_driver::link(timer_entry& entry) noexcept {
     }
     wheel_.insert(entry, deadline_tick(entry.deadline_));
     // relaxed, as each access of next_: it is changed under the lock, and nothing is read through it. A loop that reads
-    // the old value without the lock, and parks, is unparked by arm().
+    // the old value without the lock, and parks, is unparked by arm(). (Also if this thread had the loop before: the new one has
+    // taken the lock since, in synchronise().)
     const std::uint64_t at = wheel_.due().is_empty() ? entry.tick : 0;
     if (at >= next_.load(std::memory_order_relaxed)) return false;
     next_.store(at, std::memory_order_relaxed);
@@ -166,6 +167,8 @@ void time_driver::arm(timer_entry& entry, time_point deadline, waker wake) noexc
     guard.unlock();
     if (is_first) unpark_.wake_by_ref();
 }
+
+void time_driver::synchronise() noexcept { const std::lock_guard guard(lock_); }
 
 bool time_driver::poll(timer_entry& entry, const waker& wake) noexcept {
     if (!entry.is_armed()) return true;

@@ -138,6 +138,34 @@ void steal_what_is_pushed_now(std::uint64_t first_index) {
     all->check_all();
 }
 
+/// The owner finds its ring empty, since a thief has been there, and uses the places again for what it steals itself.
+template <template <class, std::size_t> class Ring>
+void steal_into_a_ring_that_was_stolen_from(std::uint64_t first_index) {
+    const auto all = std::make_unique<rings<Ring>>(first_index);
+    for (std::size_t i = 0; i < capacity; ++i) check(all->push(), "there is room");
+    for (int i = 0; i < 3; ++i) {
+        item& next = all->items[all->pushed++];
+        next.is_written = true;
+        check(all->second_thief.push(&next), "there is room");
+    }
+    {
+        explore::thread thief([&] { all->steal(all->owned, all->first_thief); });
+        while (all->pop()) {
+        }
+        all->steal(all->second_thief, all->owned);
+    }
+    while (all->pop_from(all->second_thief)) {
+    }
+    all->check_all();
+}
+
+TEST(ExploreRunQueue, AThiefHasMadeHisCopiesBeforeTheOwnerStealsIntoTheSamePlaces) {
+    for (const auto first : beginnings) {
+        EXPECT_TRUE(holds({.preemptions = 3, .early_reads = 1},
+                          [=] { steal_into_a_ring_that_was_stolen_from<run_queue>(first); }));
+    }
+}
+
 TEST(ExploreRunQueue, R033_EachTaskIsTakenOnceWhileTheOwnerPushesAndPops) {
     for (const auto first : beginnings) {
         EXPECT_TRUE(
@@ -174,6 +202,7 @@ struct as_it_is {
     static constexpr bool steals_by_compare_exchange = true;
     static constexpr bool compares_by_difference = true;
     static constexpr bool copies_before_it_takes = true;
+    static constexpr std::memory_order see_own_free = std::memory_order_acquire;
 };
 
 template <class Choice>
@@ -207,6 +236,7 @@ struct with {
         }
 
         T* steal_into(changed_queue& own) noexcept {
+            static_cast<void>(own.head_.load(Choice::see_own_free));
             std::uint64_t head = head_.load(std::memory_order_acquire);
             for (;;) {
                 const std::uint64_t tail = tail_.load(Choice::find);
@@ -263,6 +293,9 @@ struct relaxed_give_free : as_it_is {
 struct relaxed_see_free : as_it_is {
     static constexpr std::memory_order see_free = std::memory_order_relaxed;
 };
+struct relaxed_see_own_free : as_it_is {
+    static constexpr std::memory_order see_own_free = std::memory_order_relaxed;
+};
 struct never_full : as_it_is {
     static constexpr bool refuses_when_full = false;
 };
@@ -288,6 +321,11 @@ auto fresh_ring() {
     return [] { steal_what_is_pushed_now<with<Choice>::template changed_queue>(0); };
 }
 
+template <class Choice>
+auto reused_ring() {
+    return [] { steal_into_a_ring_that_was_stolen_from<with<Choice>::template changed_queue>(0); };
+}
+
 TEST(ExploreRunQueue, CopyForTheMistakesHasNone) {
     EXPECT_TRUE(holds(full_ring<as_it_is>()));
     EXPECT_TRUE(holds(full_ring<as_it_is>(beginnings[2])));
@@ -300,6 +338,8 @@ TEST(ExploreRunQueue, WrongOrdersAreFound) {
     // The thief's copy must have been made before the owner uses the place again.
     EXPECT_TRUE(fails({.early_reads = 1}, full_ring<relaxed_give_free>(), "a data race"));
     EXPECT_TRUE(fails({.early_reads = 1}, full_ring<relaxed_see_free>(), "a data race"));
+    EXPECT_TRUE(holds({.early_reads = 1}, reused_ring<as_it_is>()));
+    EXPECT_TRUE(fails({.early_reads = 1}, reused_ring<relaxed_see_own_free>(), "a data race"));
 }
 
 TEST(ExploreRunQueue, WrongTransitionsAreFound) {

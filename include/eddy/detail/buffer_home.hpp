@@ -52,11 +52,11 @@ private:
     void count_late(std::int64_t ended) noexcept;
     [[nodiscard]] returned_buffer* closed() noexcept { return &closed_mark_; }
 
-    // The thread's mark. relaxed throughout: a thread compares it to its own mark only, which only itself stores.
+    // The thread's mark; null once it is closed. relaxed throughout: a thread compares it to its own mark only, which only itself
+    // stores.
     atomic<const void*> owner_;
     // The owner's thread:
     std::int64_t leased_ = 0;
-    bool is_closed_ = false;
     // Any thread: a list, or closed() for good.
     atomic<returned_buffer*> returned_{nullptr};
     // Buffers that came back after close(), less those that were out then: zero when the last has come.

@@ -138,6 +138,9 @@ public:
     /// none.
     [[nodiscard]] bool auto_advance() noexcept;
 
+    /// Orders the caller after all that was armed before, and before all that is armed later.
+    void synchronise() noexcept;
+
     void add_reference() noexcept;
     void release() noexcept;
 

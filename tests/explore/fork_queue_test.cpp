@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: MIT
+// A worker's children of scopes: each is taken exactly once, the newest by its owner or the oldest by a thief, and whoever takes it
+// sees what was done before it was pushed. With a capacity of 2, so that it is full and its places are used again.
+#include "runtime/fork_queue.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+#include "explore/explore.hpp"
+
+namespace {
+
+using eddy::detail::fork_queue;
+using explore::check;
+using explore::fails;
+using explore::holds;
+
+constexpr std::size_t capacity = 2;
+
+/// Plain on purpose: the queue must order all accesses.
+struct item {
+    bool is_written = false;
+    bool is_taken = false;
+
+    void take() {
+        check(is_written, "what was done before the push is seen");
+        check(!is_taken, "each is taken once");
+        is_taken = true;
+    }
+};
+
+template <template <class, std::size_t> class Queue>
+struct forks {
+    bool push() {
+        item& next = items[pushed];
+        next.is_written = true;
+        if (!queue.push(&next)) {
+            next.is_written = false;
+            return false;
+        }
+        ++pushed;
+        return true;
+    }
+    bool pop() {
+        item* const found = queue.pop();
+        if (found != nullptr) found->take();
+        return found != nullptr;
+    }
+    void steal() {
+        if (item* const found = queue.steal()) found->take();
+    }
+
+    /// When all threads have ended.
+    void check_all() {
+        while (pop()) {
+        }
+        for (std::size_t i = 0; i < pushed; ++i) check(items[i].is_taken, "none is lost");
+    }
+
+    Queue<item, capacity> queue;
+    std::array<item, 6> items;
+    std::size_t pushed = 0;
+};
+
+/// The owner takes both while two thieves come: the last item is wanted by all.
+template <template <class, std::size_t> class Queue>
+void pop_while_two_steal() {
+    const auto all = std::make_unique<forks<Queue>>();
+    check(all->push() && all->push(), "there is room");
+    {
+        explore::thread first([&] { all->steal(); });
+        explore::thread second([&] { all->steal(); });
+        static_cast<void>(all->pop());
+        static_cast<void>(all->pop());
+    }
+    all->check_all();
+}
+
+/// A thief takes one after the other, while the owner pops, and uses the places again.
+template <template <class, std::size_t> class Queue>
+void push_and_pop_while_one_steals() {
+    const auto all = std::make_unique<forks<Queue>>();
+    check(all->push() && all->push(), "there is room");
+    {
+        explore::thread thief([&] {
+            all->steal();
+            all->steal();
+        });
+        static_cast<void>(all->push());
+        static_cast<void>(all->pop());
+        static_cast<void>(all->push());
+        static_cast<void>(all->pop());
+    }
+    all->check_all();
+}
+
+/// The thief finds what the owner has just pushed, and the queue empty again.
+template <template <class, std::size_t> class Queue>
+void steal_what_is_pushed_now() {
+    const auto all = std::make_unique<forks<Queue>>();
+    {
+        explore::thread thief([&] {
+            all->steal();
+            all->steal();
+        });
+        check(all->push(), "there is room");
+        static_cast<void>(all->pop());
+        check(all->push(), "there is room");
+    }
+    all->check_all();
+}
+
+TEST(ExploreForkQueue, EachIsTakenOnce) {
+    const explore::options chosen{.preemptions = 3, .stale_reads = 2, .early_reads = 1};
+    EXPECT_TRUE(holds(chosen, pop_while_two_steal<fork_queue>));
+    EXPECT_TRUE(holds(chosen, push_and_pop_while_one_steals<fork_queue>));
+    EXPECT_TRUE(holds(chosen, steal_what_is_pushed_now<fork_queue>));
+}
+
+// ---- What is wrong is found: a copy of the queue, with a place for each mistake ----
+
+struct as_it_is {
+    static constexpr std::memory_order publish = std::memory_order_release;
+    static constexpr std::memory_order see_free = std::memory_order_acquire;
+    static constexpr std::memory_order announce = std::memory_order_seq_cst;
+    static constexpr std::memory_order look = std::memory_order_seq_cst;
+    static constexpr std::memory_order find = std::memory_order_seq_cst;
+    static constexpr std::memory_order take = std::memory_order_seq_cst;
+};
+
+template <class Choice>
+struct with {
+    template <class T, std::size_t Capacity>
+    class changed_queue {
+    public:
+        bool push(T* item) noexcept {
+            const std::int64_t bottom = bottom_.load(std::memory_order_relaxed);
+            if (bottom - top_.load(Choice::see_free) >= static_cast<std::int64_t>(Capacity)) return false;
+            slot(bottom).store(item, std::memory_order_relaxed);
+            bottom_.store(bottom + 1, Choice::publish);
+            return true;
+        }
+        T* pop() noexcept {
+            const std::int64_t bottom = bottom_.load(std::memory_order_relaxed) - 1;
+            if (top_.load(std::memory_order_relaxed) > bottom) return nullptr;
+            if constexpr (Choice::announce == std::memory_order_seq_cst) {
+                bottom_.exchange(bottom, std::memory_order_seq_cst);
+            } else {
+                bottom_.store(bottom, Choice::announce);
+            }
+            std::int64_t top = top_.load(Choice::look);
+            T* item = nullptr;
+            if (top <= bottom) item = slot(bottom).load(std::memory_order_relaxed);
+            if (top < bottom) return item;
+            if (item != nullptr && !top_.compare_exchange_strong(top, top + 1, Choice::take)) item = nullptr;
+            bottom_.store(bottom + 1, std::memory_order_relaxed);
+            return item;
+        }
+        T* steal() noexcept {
+            std::int64_t top = top_.load(Choice::look);
+            if (top >= bottom_.load(Choice::find)) return nullptr;
+            T* const item = slot(top).load(std::memory_order_relaxed);
+            return top_.compare_exchange_strong(top, top + 1, Choice::take) ? item : nullptr;
+        }
+
+    private:
+        using place = eddy::detail::atomic<T*>;
+        place& slot(std::int64_t index) noexcept { return slots_[static_cast<std::size_t>(index) & (Capacity - 1)]; }
+
+        eddy::detail::atomic<std::int64_t> top_{0};
+        eddy::detail::atomic<std::int64_t> bottom_{0};
+        std::array<place, Capacity> slots_{};
+    };
+};
+
+struct relaxed_publish : as_it_is {
+    static constexpr std::memory_order publish = std::memory_order_relaxed;
+};
+struct relaxed_see_free : as_it_is {
+    static constexpr std::memory_order see_free = std::memory_order_relaxed;
+};
+struct released_announcement : as_it_is {
+    static constexpr std::memory_order announce = std::memory_order_release;
+};
+struct acquiring_look : as_it_is {
+    static constexpr std::memory_order look = std::memory_order_acquire;
+    static constexpr std::memory_order find = std::memory_order_acquire;
+};
+struct relaxed_take : as_it_is {
+    static constexpr std::memory_order take = std::memory_order_relaxed;
+};
+
+TEST(ExploreForkQueue, CopyForTheMistakesHasNone) {
+    EXPECT_TRUE(holds(pop_while_two_steal<with<as_it_is>::changed_queue>));
+    EXPECT_TRUE(holds({.early_reads = 1}, push_and_pop_while_one_steals<with<as_it_is>::changed_queue>));
+    EXPECT_TRUE(holds(steal_what_is_pushed_now<with<as_it_is>::changed_queue>));
+}
+
+TEST(ExploreForkQueue, WrongOrdersAreFound) {
+    EXPECT_TRUE(fails(steal_what_is_pushed_now<with<relaxed_publish>::changed_queue>, "a data race"));
+    EXPECT_TRUE(fails(pop_while_two_steal<with<released_announcement>::changed_queue>, ""));
+    EXPECT_TRUE(fails(pop_while_two_steal<with<acquiring_look>::changed_queue>, ""));
+    EXPECT_TRUE(fails({.early_reads = 1}, push_and_pop_while_one_steals<with<relaxed_see_free>::changed_queue>, ""));
+    EXPECT_TRUE(fails({.early_reads = 1}, push_and_pop_while_one_steals<with<relaxed_take>::changed_queue>, ""));
+}
+
+}  // namespace
