@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -42,7 +43,7 @@ inline eddy::task<void> say(eddy::net::tcp_stream& to, byte_pattern pattern, std
     };
     for (std::uint64_t told = 0; told < size;) {
         // Mostly what fits into a slot, now and then much more.
-        const std::size_t most = random.one_in(8) ? 100'000 : random.one_in(2) ? 2'000 : 100;
+        const std::size_t most = random.one_in(16) ? 100'000 : random.one_in(2) ? 2'000 : 100;
         const auto bytes = pattern.make(told, std::min<std::uint64_t>(random.between(1, most), size - told));
         const std::span<const std::byte> all = bytes;
         switch (random.between(0, 5)) {
@@ -85,6 +86,8 @@ inline eddy::task<void> say(eddy::net::tcp_stream& to, byte_pattern pattern, std
             check(flushed, "flush");
         }
         if (random.one_in(4)) co_await eddy::yield_now();
+        // A turn of the loop, which has the ring send what is in the slot: what comes on top of that is sent at once.
+        if (random.one_in(4)) co_await eddy::time::sleep(std::chrono::microseconds(1));
     }
     const auto ended = co_await to.shutdown();
     check(ended, "shutdown");
