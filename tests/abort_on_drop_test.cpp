@@ -30,7 +30,7 @@ task<int> holds(oneshot<int>::sender) {
     co_return 0;
 }
 
-TEST(AbortOnDrop, P028_AbortsItsTask) {
+TEST(AbortOnDrop, AbortsItsTask) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
         {
@@ -43,7 +43,7 @@ TEST(AbortOnDrop, P028_AbortsItsTask) {
     });
 }
 
-TEST(AbortOnDrop, P028_GivesTheOutput) {
+TEST(AbortOnDrop, GivesTheOutput) {
     everywhere([]() -> task<> {
         abort_on_drop_handle handle(eddy::spawn([]() -> task<int> {
             co_await eddy::yield_now();
@@ -58,7 +58,7 @@ TEST(AbortOnDrop, P028_GivesTheOutput) {
     });
 }
 
-TEST(AbortOnDrop, P028_BorrowedItsTaskGoesOn) {
+TEST(AbortOnDrop, BorrowedItsTaskGoesOn) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
         abort_on_drop_handle handle(eddy::spawn([](oneshot<int>::receiver rx) -> task<int> {
@@ -73,7 +73,7 @@ TEST(AbortOnDrop, P028_BorrowedItsTaskGoesOn) {
     });
 }
 
-TEST(AbortOnDrop, P028_ALoserOfSelectIsAborted) {
+TEST(AbortOnDrop, ALoserOfSelectIsAborted) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
         auto first =
@@ -84,7 +84,7 @@ TEST(AbortOnDrop, P028_ALoserOfSelectIsAborted) {
     });
 }
 
-TEST(AbortOnDrop, P028_DetachGivesThePlainHandle) {
+TEST(AbortOnDrop, DetachGivesThePlainHandle) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
         std::optional<eddy::join_handle<int>> plain;
@@ -101,7 +101,7 @@ TEST(AbortOnDrop, P028_DetachGivesThePlainHandle) {
     });
 }
 
-TEST(AbortOnDrop, P028_AssigningAbortsTheFormerTask) {
+TEST(AbortOnDrop, AssigningAbortsTheFormerTask) {
     everywhere([]() -> task<> {
         auto first = oneshot<int>::channel();
         auto second = oneshot<int>::channel();
@@ -116,7 +116,7 @@ TEST(AbortOnDrop, P028_AssigningAbortsTheFormerTask) {
     });
 }
 
-TEST(AbortOnDrop, P028_TakesTheHandleOfAClosure) {
+TEST(AbortOnDrop, TakesTheHandleOfAClosure) {
     everywhere([]() -> task<> {
         auto text = std::make_unique<int>(4);
         abort_on_drop_handle handle(eddy::spawn([text = std::move(text)] { return *text; }));
@@ -129,7 +129,7 @@ TEST(AbortOnDrop, P028_TakesTheHandleOfAClosure) {
     });
 }
 
-TEST(AbortOnDrop, P028_ItsAbortHandleOutlivesIt) {
+TEST(AbortOnDrop, ItsAbortHandleOutlivesIt) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
         std::optional<eddy::abort_handle> aborts;

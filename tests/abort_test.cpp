@@ -68,7 +68,7 @@ bool was_cancelled(const std::expected<T, eddy::join_error>& ended) {
 
 // ---- When ----
 
-TEST_P(Abort, P016_OfATaskThatWaitsDestroysItsFuture) {
+TEST_P(Abort, OfATaskThatWaitsDestroysItsFuture) {
     census living;
     const auto main = [&]() -> task<void> {
         auto handle = eddy::spawn(wait_for_ever(living));
@@ -80,7 +80,7 @@ TEST_P(Abort, P016_OfATaskThatWaitsDestroysItsFuture) {
     on.run(main());
 }
 
-TEST_P(Abort, R137_BeforeTheFirstPollItNeverRuns) {
+TEST_P(Abort, BeforeTheFirstPollItNeverRuns) {
     if (GetParam() > 1) GTEST_SKIP() << "another worker would run it at once";
     census living;
     int runs = 0;
@@ -107,7 +107,7 @@ TEST_P(Abort, R137_BeforeTheFirstPollItNeverRuns) {
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_P(Abort, R135_OfATaskThatIsWokenAlreadyKeepsItFromGoingOn) {
+TEST_P(Abort, OfATaskThatIsWokenAlreadyKeepsItFromGoingOn) {
     if (GetParam() > 1) GTEST_SKIP() << "another worker would run it at once";
     async_gate gate;
     bool went_on = false;
@@ -237,7 +237,7 @@ TEST_P(Abort, ATaskThatNeverWaitsIsNotCancelled) {
 
 // ---- What the task sees of it ----
 
-TEST_P(Abort, P017_DropsTheWholeChainInnermostFirst) {
+TEST_P(Abort, DropsTheWholeChainInnermostFirst) {
     std::vector<int> order;
     struct notes {
         std::vector<int>& order;
@@ -412,7 +412,7 @@ TEST_P(Abort, ADestructorMaySpawnAbortAndWake) {
 
 // ---- Without a handle, and from elsewhere ----
 
-TEST_P(Abort, R036_OfATaskWhoseHandleIsDroppedDestroysItsFuture) {
+TEST_P(Abort, OfATaskWhoseHandleIsDroppedDestroysItsFuture) {
     const auto held = std::make_shared<int>(1);
     const auto main = [&]() -> task<void> {
         std::atomic<int> begun = 0;
@@ -512,7 +512,7 @@ TEST_P(Abort, TasksOfALoopAreDestroyedOnItsThread) {
 class AbortStress : public testing::TestWithParam<unsigned> {};
 INSTANTIATE_TEST_SUITE_P(, AbortStress, testing::Values(1u, 2u, 4u), support::name_of_executor);
 
-TEST_P(AbortStress, R047_AbortFromOutsideRacesWithTheEnd) {
+TEST_P(AbortStress, AbortFromOutsideRacesWithTheEnd) {
     const auto rounds = support::rounds(50'000);
     executor on(GetParam());
     census living;
@@ -535,7 +535,7 @@ TEST_P(AbortStress, R047_AbortFromOutsideRacesWithTheEnd) {
     }
 }
 
-TEST_P(AbortStress, R040_AbortRacesWithWakesFromTwoThreads) {
+TEST_P(AbortStress, AbortRacesWithWakesFromTwoThreads) {
     const auto rounds = support::rounds(20'000);
     executor on(GetParam());
     census living;
@@ -578,7 +578,7 @@ TEST_P(AbortStress, R040_AbortRacesWithWakesFromTwoThreads) {
     opener.join();
 }
 
-TEST_P(AbortStress, R047_AbortsOfTasksThatEndSlowlyWhileTheRuntimeEnds) {
+TEST_P(AbortStress, AbortsOfTasksThatEndSlowlyWhileTheRuntimeEnds) {
     const auto rounds = support::rounds(5'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         census living;
@@ -603,7 +603,7 @@ TEST_P(AbortStress, R047_AbortsOfTasksThatEndSlowlyWhileTheRuntimeEnds) {
     }
 }
 
-TEST(AbortStressOnCore, R036_AbortsFromAnotherThread) {
+TEST(AbortStressOnCore, AbortsFromAnotherThread) {
     const auto rounds = support::rounds(50'000);
     census living;
     eddy::core loop;

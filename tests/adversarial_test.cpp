@@ -419,13 +419,13 @@ int in_child(Fn f, std::chrono::seconds limit = 3s) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
 }
 
-TEST(Adversarial, R020_ARemoteInAForkedChildIsRefused) {
+TEST(Adversarial, ARemoteInAForkedChildIsRefused) {
     core loop;
     auto remote = loop.remote();
     EXPECT_EQ(in_child([&] { return remote.spawn([] {}) ? 1 : 0; }), 0) << "work was taken that can never run";
 }
 
-TEST(Adversarial, R020_ARemoteInAForkedChildDoesNotWakeTheParent) {
+TEST(Adversarial, ARemoteInAForkedChildDoesNotWakeTheParent) {
     core loop;
     auto remote = loop.remote();
     auto handle = loop.handle().reactor().value();
@@ -513,7 +513,7 @@ TEST(Adversarial, AFifoThatOpensAgainDoesNotSpin) {
     ::rmdir(name);
 }
 
-TEST(Adversarial, R003_AUnixSocketIsRefusedOrReadUntilEagain) {
+TEST(Adversarial, AUnixSocketIsRefusedOrReadUntilEagain) {
     int ends[2];
     ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
     support::raw_socket peer(ends[1]);

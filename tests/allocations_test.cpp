@@ -85,7 +85,7 @@ task<std::size_t> when_warm(Fn round) {
     co_return allocations - before;
 }
 
-TEST(Allocations, S89_AMillionSplitsMakeNone) {
+TEST(Allocations, AMillionSplitsMakeNone) {
     eddy::bytes_mut row(1 << 20);
     const std::size_t after_one = allocations;
     row.put_bytes(std::byte{7}, 1 << 20);
@@ -110,7 +110,7 @@ eddy::output_t<F> at_once(F future) {
     return *future.poll(cx);
 }
 
-TEST(Allocations, P041_P043_ReadingAndWritingMakesNone) {
+TEST(Allocations, ReadingAndWritingMakesNone) {
     namespace io = eddy::io;
     auto [near, far] = io::duplex(64);
     std::array<std::byte, 40> row{};
@@ -132,7 +132,7 @@ TEST(Allocations, P041_P043_ReadingAndWritingMakesNone) {
     EXPECT_EQ(allocations, with_block);
 }
 
-TEST(Allocations, P019_AJoinSetMakesNone) {
+TEST(Allocations, AJoinSetMakesNone) {
     eddy::core core;
     const auto made = core.run(when_warm([]() -> task<> {
         eddy::join_set<int> set;
@@ -143,7 +143,7 @@ TEST(Allocations, P019_AJoinSetMakesNone) {
     EXPECT_EQ(made, 0u);
 }
 
-TEST(Allocations, P058_DatagramsTakeNone) {
+TEST(Allocations, DatagramsTakeNone) {
     using eddy::net::udp_socket;
     eddy::core core;
     const eddy::net::socket_addr any(eddy::net::ip_addr::v4_loopback(), 0);
@@ -168,7 +168,7 @@ TEST(Allocations, P058_DatagramsTakeNone) {
     EXPECT_EQ(made, 0u);
 }
 
-TEST(Allocations, P003_ALocalSetMakesNoneForItsTasks) {
+TEST(Allocations, ALocalSetMakesNoneForItsTasks) {
     eddy::local_set set;
     const auto made = eddy::wait(when_warm([&set]() -> task<> {
         for (int i = 0; i < 1000; ++i) set.spawn_local(gives(i));
@@ -177,7 +177,7 @@ TEST(Allocations, P003_ALocalSetMakesNoneForItsTasks) {
     EXPECT_EQ(made, 0u);
 }
 
-TEST(Allocations, P084_WaitingForAMutexTakesNone) {
+TEST(Allocations, WaitingForAMutexTakesNone) {
     eddy::core core;
     const auto made = core.run(when_warm([]() -> task<> {
         eddy::sync::mutex<int> m;
@@ -195,7 +195,7 @@ TEST(Allocations, P084_WaitingForAMutexTakesNone) {
     EXPECT_EQ(made, 0u);
 }
 
-TEST(Allocations, P079_WaitingForAChannelTakesNone) {
+TEST(Allocations, WaitingForAChannelTakesNone) {
     eddy::core core;
     const auto made = core.run([]() -> task<std::size_t> {
         auto [tx, rx] = eddy::sync::mpsc<int>::channel(2);
@@ -222,7 +222,7 @@ TEST(Allocations, P079_WaitingForAChannelTakesNone) {
     EXPECT_EQ(made, 0u);
 }
 
-TEST(Allocations, P090_AMillionChildrenThatAreGoneLeaveNothingWithTheirParent) {
+TEST(Allocations, AMillionChildrenThatAreGoneLeaveNothingWithTheirParent) {
     const eddy::sync::cancellation_token parent;
     const std::ptrdiff_t before = live;
     for (int i = 0; i < 1'000'000; ++i) {
@@ -239,7 +239,7 @@ TEST(Allocations, P090_AMillionChildrenThatAreGoneLeaveNothingWithTheirParent) {
 }
 
 // What is alive at one time decides, and not in which order it goes: also where children are handed up to their grandparent.
-TEST(Allocations, P090_ATokensMemoryIsThatOfThoseThatAreAlive) {
+TEST(Allocations, ATokensMemoryIsThatOfThoseThatAreAlive) {
     using eddy::sync::cancellation_token;
     const cancellation_token root;
     const std::ptrdiff_t before = live;
@@ -257,7 +257,7 @@ TEST(Allocations, P090_ATokensMemoryIsThatOfThoseThatAreAlive) {
     EXPECT_EQ(live, before);
 }
 
-TEST(Allocations, P020_ATaskTrackerMakesNoneForItsTasks) {
+TEST(Allocations, ATaskTrackerMakesNoneForItsTasks) {
     eddy::core core;
     eddy::sync::task_tracker tracker;
     const auto made = core.run(when_warm([&tracker]() -> task<> {

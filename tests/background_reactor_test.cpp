@@ -61,7 +61,7 @@ bool has_ended(const background_reactor& events) {
     return !tied && tied.error() == eddy::errc::runtime_shutdown;
 }
 
-TEST(BackgroundReactor, S19_SeesEventsThoughNobodyTurnsIt) {
+TEST(BackgroundReactor, SeesEventsThoughNobodyTurnsIt) {
     const auto events = make_background();
     const counter source;
     const auto tied = attach(events, source);
@@ -76,7 +76,7 @@ TEST(BackgroundReactor, S19_SeesEventsThoughNobodyTurnsIt) {
     }
 }
 
-TEST(BackgroundReactor, S19_TakesOverWhatIsRegistered) {
+TEST(BackgroundReactor, TakesOverWhatIsRegistered) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = registration::attach(source, interest::readable, reactor.handle()).value();
@@ -88,7 +88,7 @@ TEST(BackgroundReactor, S19_TakesOverWhatIsRegistered) {
     EXPECT_TRUE(assert_ready(reader.poll()).has_value());
 }
 
-TEST(BackgroundReactor, S19_SlowUserCodeOnALoopDoesNotDelayItsEvents) {
+TEST(BackgroundReactor, SlowUserCodeOnALoopDoesNotDelayItsEvents) {
     const auto events = make_background();
     const counter source;
     const auto tied = attach(events, source);
@@ -132,7 +132,7 @@ TEST(BackgroundReactor, S19_SlowUserCodeOnALoopDoesNotDelayItsEvents) {
 
 // ---- Its ends ----
 
-TEST(BackgroundReactor, S19_ShutdownOnIdleWaitsForTheLastRegistration) {
+TEST(BackgroundReactor, ShutdownOnIdleWaitsForTheLastRegistration) {
     const auto fds = support::count_fds();
     auto events = make_background();
     {
@@ -157,7 +157,7 @@ TEST(BackgroundReactor, S19_ShutdownOnIdleWaitsForTheLastRegistration) {
     EXPECT_TRUE(has_ended(events));
 }
 
-TEST(BackgroundReactor, S19_ShutdownOnIdleEndsAtOnceWithNothingRegistered) {
+TEST(BackgroundReactor, ShutdownOnIdleEndsAtOnceWithNothingRegistered) {
     auto events = make_background();
     eddy::wait(events.shutdown_on_idle());
     eddy::wait(events.shutdown_on_idle());
@@ -165,7 +165,7 @@ TEST(BackgroundReactor, S19_ShutdownOnIdleEndsAtOnceWithNothingRegistered) {
     EXPECT_TRUE(has_ended(events));
 }
 
-TEST(BackgroundReactor, S19_ShutdownMayBeAwaitedInALoopAndByMany) {
+TEST(BackgroundReactor, ShutdownMayBeAwaitedInALoopAndByMany) {
     auto events = make_background();
     const counter source;
     auto tied = attach(events, source);
@@ -186,7 +186,7 @@ TEST(BackgroundReactor, S19_ShutdownMayBeAwaitedInALoopAndByMany) {
     EXPECT_EQ(ended, 3);
 }
 
-TEST(BackgroundReactor, S19_S21_ShutdownNowEndsAllThatWaits) {
+TEST(BackgroundReactor, ShutdownNowEndsAllThatWaits) {
     auto events = make_background();
     const counter source;
     const auto tied = attach(events, source);
@@ -202,7 +202,7 @@ TEST(BackgroundReactor, S19_S21_ShutdownNowEndsAllThatWaits) {
     EXPECT_TRUE(has_ended(events));
 }
 
-TEST(BackgroundReactor, S19_S21_ItsDropEndsAThousandPendingReads) {
+TEST(BackgroundReactor, ItsDropEndsAThousandPendingReads) {
     constexpr int reads = 1000;
     auto events = std::optional(make_background());
     const auto handle = events->handle();
@@ -232,7 +232,7 @@ TEST(BackgroundReactor, S19_S21_ItsDropEndsAThousandPendingReads) {
     handle.wake();
 }
 
-TEST(BackgroundReactor, S19_ShutdownThatIsNotAwaitedAsksForNothing) {
+TEST(BackgroundReactor, ShutdownThatIsNotAwaitedAsksForNothing) {
     auto events = make_background();
     static_cast<void>(events.shutdown_now());
     EXPECT_FALSE(has_ended(events));
@@ -243,7 +243,7 @@ TEST(BackgroundReactor, S19_ShutdownThatIsNotAwaitedAsksForNothing) {
     while (!has_ended(events)) std::this_thread::yield();  // what was asked for stays so
 }
 
-TEST(BackgroundReactor, S19_ForgottenItRunsUntilTheProcessEnds) {
+TEST(BackgroundReactor, ForgottenItRunsUntilTheProcessEnds) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process of its own, with an end
     EXPECT_EXIT(
         {
@@ -261,7 +261,7 @@ TEST(BackgroundReactor, S19_ForgottenItRunsUntilTheProcessEnds) {
         testing::ExitedWithCode(0), "");
 }
 
-TEST(BackgroundReactor, S19_PolledToItsEndByAWakerOnItsOwnThread) {
+TEST(BackgroundReactor, PolledToItsEndByAWakerOnItsOwnThread) {
     auto events = make_background();
     auto end = events.shutdown_now();
     std::atomic<bool> has_ended = false;
@@ -301,7 +301,7 @@ TEST(BackgroundReactor, IsRefusedInsideATurn) {
     EXPECT_EQ(reactor.turn(0ms).value().events, 0u);  // it is what it was
 }
 
-TEST(BackgroundReactor, R020_IsHarmlessInAForkedChild) {
+TEST(BackgroundReactor, IsHarmlessInAForkedChild) {
     auto events = std::optional(make_background());
     const counter source;
     const auto tied = attach(*events, source);
@@ -317,7 +317,7 @@ TEST(BackgroundReactor, R020_IsHarmlessInAForkedChild) {
     wait_until_woken(reader);
 }
 
-TEST(BackgroundReactorStress, S19_SourcesComeAndGoUntilItIsIdle) {
+TEST(BackgroundReactorStress, SourcesComeAndGoUntilItIsIdle) {
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         auto events = make_background();

@@ -352,7 +352,7 @@ TEST(BlockingPool, ShutdownCancelsWhatWaitsAndRefusesWhatComes) {
     EXPECT_EQ(pool->count().jobs, 6u);
 }
 
-TEST(BlockingPool, R031_AfterShutdownTheCountersAreZero) {
+TEST(BlockingPool, AfterShutdownTheCountersAreZero) {
     const auto pool = blocking_pool::make({});
     gate hold;
     tally begun;
@@ -438,7 +438,7 @@ struct at_thread_end {
 };
 thread_local at_thread_end last_act;
 
-TEST(BlockingPool, R028_AThreadLocalsDestructorMaySubmit) {
+TEST(BlockingPool, AThreadLocalsDestructorMaySubmit) {
     const auto pool = blocking_pool::make({.keep_alive = 0ms});
     gate done;
     ASSERT_TRUE(submit(*pool, [&] { last_act.f = [&] { EXPECT_TRUE(submit(*pool, [&] { done.open(); })); }; }));
@@ -446,7 +446,7 @@ TEST(BlockingPool, R028_AThreadLocalsDestructorMaySubmit) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, R028_AThreadLocalsDestructorMayWakeALoop) {
+TEST(BlockingPool, AThreadLocalsDestructorMayWakeALoop) {
     eddy::core core;
     const auto pool = blocking_pool::make({.keep_alive = 0ms});
     auto [tx, rx] = eddy::sync::oneshot<int>::channel();
@@ -456,7 +456,7 @@ TEST(BlockingPool, R028_AThreadLocalsDestructorMayWakeALoop) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, R028_AThreadLocalsDestructorMayEndThePool) {
+TEST(BlockingPool, AThreadLocalsDestructorMayEndThePool) {
     auto pool = blocking_pool::make({});
     gate done;
     ASSERT_TRUE(submit(*pool, [&] {
@@ -492,7 +492,7 @@ private:
     std::mt19937_64 random_;
 };
 
-TEST(BlockingPoolStress, R030_EveryJobRunsWhileIdleThreadsEnd) {
+TEST(BlockingPoolStress, EveryJobRunsWhileIdleThreadsEnd) {
     constexpr std::uint64_t submitters = 8;
     const auto each = support::rounds(50'000);
     const auto pool = blocking_pool::make({.max_threads = 4, .keep_alive = 1ms});
@@ -514,7 +514,7 @@ TEST(BlockingPoolStress, R030_EveryJobRunsWhileIdleThreadsEnd) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPoolStress, R030_AJobThatComesWhileTheLastThreadEndsIsNotForgotten) {
+TEST(BlockingPoolStress, AJobThatComesWhileTheLastThreadEndsIsNotForgotten) {
     const auto pool = blocking_pool::make({.max_threads = 1, .keep_alive = 20us});
     pauses random(0);
     for (auto left = support::rounds(50'000); left > 0; --left) {
@@ -539,7 +539,7 @@ TEST(BlockingPoolStress, OneJobAtATimeNeedsFewThreads) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPoolStress, R031_ShutdownMeetsThreadsInEachState) {
+TEST(BlockingPoolStress, ShutdownMeetsThreadsInEachState) {
     for (auto left = support::rounds(10'000); left > 0; --left) {
         pauses random(left);
         const auto pool = blocking_pool::make(
@@ -560,7 +560,7 @@ TEST(BlockingPoolStress, R031_ShutdownMeetsThreadsInEachState) {
     }
 }
 
-TEST(BlockingPoolStress, R143_ThePoolGoesWhileItsThreadsEnd) {
+TEST(BlockingPoolStress, ThePoolGoesWhileItsThreadsEnd) {
     for (auto left = support::rounds(50'000); left > 0; --left) {
         auto pool = blocking_pool::make({});
         const auto ended = std::make_shared<gate>();

@@ -61,7 +61,7 @@ eddy::runtime_builder small_runtime() { return eddy::runtime::builder().worker_t
 
 // ---- spawn_blocking ----
 
-TEST_P(SpawnBlocking, P021_GivesWhatTheFunctionReturns) {
+TEST_P(SpawnBlocking, GivesWhatTheFunctionReturns) {
     const auto main = []() -> task<void> {
         const auto here = std::this_thread::get_id();
         const auto there = co_await eddy::spawn_blocking([] { return std::this_thread::get_id(); });
@@ -82,7 +82,7 @@ TEST_P(SpawnBlocking, P021_GivesWhatTheFunctionReturns) {
     on.run(main());
 }
 
-TEST_P(SpawnBlocking, P021_GivesTheExceptionOfTheFunction) {
+TEST_P(SpawnBlocking, GivesTheExceptionOfTheFunction) {
     const auto main = []() -> task<void> {
         const auto thrown = co_await eddy::spawn_blocking([]() -> int { throw std::runtime_error("blocked"); });
         EXPECT_FALSE(thrown.error().is_cancelled());
@@ -229,7 +229,7 @@ TEST(SpawnBlockingOn, ARuntimeThatHasShutDownCancelsIt) {
     EXPECT_NE(text.find("runtime::spawn_blocking() on a runtime that was moved from, or shut down"), text.npos) << text;
 }
 
-TEST(SpawnBlockingCap, P021_AbortBeforeItRunsKeepsItFromThat) {
+TEST(SpawnBlockingCap, AbortBeforeItRunsKeepsItFromThat) {
     const auto rt = small_runtime().max_blocking_threads(1).build().value();
     support::gate has_begun;
     support::gate may_end;
@@ -253,7 +253,7 @@ TEST(SpawnBlockingCap, P021_AbortBeforeItRunsKeepsItFromThat) {
     EXPECT_FALSE(has_run);
 }
 
-TEST(SpawnBlockingCap, P021_GrowsToItsCapAndQueuesTheRest) {
+TEST(SpawnBlockingCap, GrowsToItsCapAndQueuesTheRest) {
     const auto rt = small_runtime().max_blocking_threads(3).build().value();
     support::tally begun;
     support::gate may_end;
@@ -330,7 +330,7 @@ TEST(SpawnBlockingCap, ADetachedExceptionGoesToTheRuntimesHandler) {
 
 // ---- block_in_place ----
 
-TEST_P(BlockInPlace, P022_GivesWhatTheFunctionReturnsOrThrows) {
+TEST_P(BlockInPlace, GivesWhatTheFunctionReturnsOrThrows) {
     const auto main = []() -> task<void> {
         EXPECT_EQ(eddy::block_in_place([] { return 3; }), 3);
         int local = 0;
@@ -343,7 +343,7 @@ TEST_P(BlockInPlace, P022_GivesWhatTheFunctionReturnsOrThrows) {
     on.run(main());
 }
 
-TEST_P(BlockInPlace, P022_TasksTimersAndSocketsOfItsWorkerGoOnMeanwhile) {
+TEST_P(BlockInPlace, TasksTimersAndSocketsOfItsWorkerGoOnMeanwhile) {
     support::connection pair;
     support::gate echoed;
     support::tally ran;
@@ -382,7 +382,7 @@ TEST_P(BlockInPlace, P022_TasksTimersAndSocketsOfItsWorkerGoOnMeanwhile) {
     on.run(main());
 }
 
-TEST_P(BlockInPlace, R027_YieldNowAndThenBlockInPlace) {
+TEST_P(BlockInPlace, YieldNowAndThenBlockInPlace) {
     const auto main = []() -> task<void> {
         for (int i = 0; i < 100; ++i) {
             co_await eddy::yield_now();
@@ -522,7 +522,7 @@ TEST(BlockInPlaceElsewhere, OutsideOfARuntimeItJustCalls) {
 
 // ---- block_on where it must not be ----
 
-TEST(BlockOn, S15_IsRefusedWhereTasksRun) {
+TEST(BlockOn, IsRefusedWhereTasksRun) {
     const auto rt = small_runtime().build().value();
     const auto expect_refused = [](const std::function<void()>& f, const char* what) {
         std::string text = "(nothing was thrown)";
@@ -551,7 +551,7 @@ TEST(BlockOn, S15_IsRefusedWhereTasksRun) {
 
 // ---- Stress ----
 
-TEST(BlockingStress, R030_EveryJobRunsThoughTheThreadsComeAndGo) {
+TEST(BlockingStress, EveryJobRunsThoughTheThreadsComeAndGo) {
     const auto rounds = support::rounds(20'000);
     const auto rt = eddy::runtime::builder().worker_threads(2).thread_keep_alive(1us).build().value();
     std::atomic<std::uint64_t> ran = 0;

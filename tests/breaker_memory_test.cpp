@@ -104,7 +104,7 @@ TEST(BreakerMemory, ALoopThatCannotBeBuiltLeavesNoDescriptors) {
     support::memory_stays_short = false;
 }
 
-TEST(BreakerMemory, P100_AFrameIsNotLostForWantOfMemory) {
+TEST(BreakerMemory, AFrameIsNotLostForWantOfMemory) {
     const std::string first(40, 'a');
     eddy::codec::lines_codec lines;
     eddy::bytes_mut buffer = eddy::bytes_mut::copy_of(first + "\nb\n");

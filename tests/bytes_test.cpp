@@ -41,7 +41,7 @@ std::string text_of(Fn f) {
     return "nothing was thrown";
 }
 
-TEST(Bytes, P103_PartsAreWindowsOfTheSameMemory) {
+TEST(Bytes, PartsAreWindowsOfTheSameMemory) {
     bytes whole(std::string("one,two,three"));
     const std::byte* const at = whole.data();
     const bytes copy = whole;
@@ -63,7 +63,7 @@ TEST(Bytes, P103_PartsAreWindowsOfTheSameMemory) {
     EXPECT_TRUE(whole.empty());
 }
 
-TEST(Bytes, P103_WhatIsMovedInIsNotCopied) {
+TEST(Bytes, WhatIsMovedInIsNotCopied) {
     std::string text(1000, 'x');
     const auto* const at = reinterpret_cast<const std::byte*>(text.data());
     EXPECT_EQ(bytes(std::move(text)).data(), at);
@@ -76,7 +76,7 @@ TEST(Bytes, P103_WhatIsMovedInIsNotCopied) {
     EXPECT_EQ(bytes(std::vector<unsigned char>{65, 66}), "AB"sv);
 }
 
-TEST(Bytes, P103_AnOwnerLivesAsLongAsAWindow) {
+TEST(Bytes, AnOwnerLivesAsLongAsAWindow) {
     struct owner {
         explicit owner(bool& flag) : gone(&flag) {}
         owner(owner&& other) noexcept : gone(std::exchange(other.gone, nullptr)) {}
@@ -101,7 +101,7 @@ TEST(Bytes, P103_AnOwnerLivesAsLongAsAWindow) {
     EXPECT_TRUE(gone);
 }
 
-TEST(Bytes, P103_ALiteralIsNeverWritten) {
+TEST(Bytes, ALiteralIsNeverWritten) {
     bytes literal = bytes::from_static("literal");
     EXPECT_EQ(literal.text().data(), bytes::from_static(literal.chunk()).text().data());
     auto refused = std::move(literal).try_into_mut();
@@ -111,7 +111,7 @@ TEST(Bytes, P103_ALiteralIsNeverWritten) {
     EXPECT_EQ(copy, "Literal"sv);
 }
 
-TEST(Bytes, S89_MutationAfterSharingLeavesTheOtherIntact) {
+TEST(Bytes, MutationAfterSharingLeavesTheOtherIntact) {
     bytes first = bytes::copy_of("shared");
     const bytes second = first;
     EXPECT_FALSE(first.is_unique());
@@ -121,7 +121,7 @@ TEST(Bytes, S89_MutationAfterSharingLeavesTheOtherIntact) {
     EXPECT_EQ(changed, "------"sv);
 }
 
-TEST(Bytes, P103_TheLastWindowIsWrittenInPlace) {
+TEST(Bytes, TheLastWindowIsWrittenInPlace) {
     bytes window = bytes::copy_of("unique");
     const std::byte* const at = window.data();
     {
@@ -137,7 +137,7 @@ TEST(Bytes, P103_TheLastWindowIsWrittenInPlace) {
     EXPECT_TRUE(window.empty());  // NOLINT(bugprone-use-after-move): that it is empty is what is promised
 }
 
-TEST(Bytes, P103_WhatReachesBeyondTheEndNamesBothNumbers) {
+TEST(Bytes, WhatReachesBeyondTheEndNamesBothNumbers) {
     bytes five = bytes::from_static("12345");
     EXPECT_EQ(text_of([&] { five.advance(6); }), "eddy: bytes::advance() was asked for 6 bytes, and there are 5");
     EXPECT_EQ(text_of([&] { static_cast<void>(five.split_to(7)); }),
@@ -166,7 +166,7 @@ TEST(Bytes, P103_WhatReachesBeyondTheEndNamesBothNumbers) {
     EXPECT_EQ(room, "123"sv);
 }
 
-TEST(Bytes, P103_AParserFindsAPartAndKeepsIt) {
+TEST(Bytes, AParserFindsAPartAndKeepsIt) {
     const bytes request = bytes::copy_of("GET /path HTTP/1.1");
     const std::string_view path = request.text().substr(4, 5);
     EXPECT_EQ(request.slice_of(path), "/path"sv);
@@ -174,7 +174,7 @@ TEST(Bytes, P103_AParserFindsAPartAndKeepsIt) {
     EXPECT_THROW(static_cast<void>(request.slice_of("elsewhere"sv)), std::out_of_range);
 }
 
-TEST(Bytes, P103_ComparesAndHashesByItsBytes) {
+TEST(Bytes, ComparesAndHashesByItsBytes) {
     const bytes a = bytes::copy_of("abc");
     const bytes_mut b = bytes_mut::copy_of("abc");
     EXPECT_TRUE(a == b && b == a && a == "abc"sv && a == bytes::from_static("abc"));
@@ -189,7 +189,7 @@ TEST(Bytes, P103_ComparesAndHashesByItsBytes) {
 }
 
 #ifdef EDDY_HAS_INT128
-TEST(Bytes, P043_NumbersOf128Bits) {
+TEST(Bytes, NumbersOf128Bits) {
     constexpr auto large = eddy::uint128_t{1} << 127 | 2;
     bytes_mut row;
     row.put_u128(large);
@@ -206,7 +206,7 @@ TEST(Bytes, P043_NumbersOf128Bits) {
 }
 #endif
 
-TEST(Bytes, P043_NumbersInBothOrders) {
+TEST(Bytes, NumbersInBothOrders) {
     bytes_mut row;
     row.put_u8(0xfe);
     row.put_i8(-2);
@@ -250,7 +250,7 @@ TEST(Bytes, P043_NumbersInBothOrders) {
     EXPECT_TRUE(got.empty());
 }
 
-TEST(BytesMut, P103_GrowsAndKeepsWhatIsThere) {
+TEST(BytesMut, GrowsAndKeepsWhatIsThere) {
     bytes_mut grows;
     EXPECT_EQ(grows.capacity(), 0u);
     std::string expected;
@@ -272,7 +272,7 @@ TEST(BytesMut, P103_GrowsAndKeepsWhatIsThere) {
     EXPECT_EQ(grows, "012..xx"sv);
 }
 
-TEST(BytesMut, P103_PartsAreWrittenApart) {
+TEST(BytesMut, PartsAreWrittenApart) {
     bytes_mut row(16);
     row.put("headbody");
     bytes_mut head = row.split_to(4);
@@ -291,7 +291,7 @@ TEST(BytesMut, P103_PartsAreWrittenApart) {
     EXPECT_EQ(copy, "Body"sv) << "a copy has bytes of its own";
 }
 
-TEST(BytesMut, P103_UnsplitJoinsWithoutACopyWhatWasSplit) {
+TEST(BytesMut, UnsplitJoinsWithoutACopyWhatWasSplit) {
     bytes_mut row(16);
     row.put("headbody");
     const std::byte* const at = row.data();
@@ -309,7 +309,7 @@ TEST(BytesMut, P103_UnsplitJoinsWithoutACopyWhatWasSplit) {
     EXPECT_EQ(none, "headbody+"sv);
 }
 
-TEST(BytesMut, P103_ReserveReclaimsWhatNobodyElseHas) {
+TEST(BytesMut, ReserveReclaimsWhatNobodyElseHas) {
     bytes_mut row(64);
     const std::byte* const at = row.data();
     row.put_bytes(std::byte{'x'}, 60);
@@ -334,7 +334,7 @@ TEST(BytesMut, P103_ReserveReclaimsWhatNobodyElseHas) {
     EXPECT_EQ(row.capacity(), 64u);
 }
 
-TEST(BytesMut, P103_ADecoderNeedsOneBlockForAllItsFrames) {
+TEST(BytesMut, ADecoderNeedsOneBlockForAllItsFrames) {
     bytes_mut buffer(4096);
     const std::byte* const at = buffer.data();
     for (int i = 0; i < 100'000; ++i) {
@@ -354,7 +354,7 @@ struct watched_bytes {
     std::shared_ptr<std::string> text;
 };
 
-TEST(BytesMut, P103_ReferencesTakenInAdvanceKeepNothing) {
+TEST(BytesMut, ReferencesTakenInAdvanceKeepNothing) {
     // Around the numbers of references that are taken at once; and whoever has the block last, it goes with them.
     for (const std::size_t count : {1u, 2u, 63u, 64u, 65u, 127u, 128u, 129u, 200u}) {
         for (const bool window_goes_first : {false, true}) {
@@ -385,7 +385,7 @@ TEST(BytesMut, P103_ReferencesTakenInAdvanceKeepNothing) {
     }
 }
 
-TEST(BytesMut, P103_FreezeAndBackIsTheSameMemory) {
+TEST(BytesMut, FreezeAndBackIsTheSameMemory) {
     bytes_mut row(32);
     row.put("frozen");
     const std::byte* const at = row.data();
@@ -398,7 +398,7 @@ TEST(BytesMut, P103_FreezeAndBackIsTheSameMemory) {
     EXPECT_EQ(thawed->capacity(), 32u);
 }
 
-TEST(BytesStress, S89_WindowsOnManyThreadsFreeTheirMemoryOnce) {
+TEST(BytesStress, WindowsOnManyThreadsFreeTheirMemoryOnce) {
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {
         bytes_mut row(64);
@@ -418,7 +418,7 @@ TEST(BytesStress, S89_WindowsOnManyThreadsFreeTheirMemoryOnce) {
     }
 }
 
-TEST(BytesStress, S89_FramesThatOthersKeepComeBackToTheirDecoder) {
+TEST(BytesStress, FramesThatOthersKeepComeBackToTheirDecoder) {
     // One thread splits frames off, of blocks that come back and of new ones, and others drop them: each frame is read before.
     constexpr std::size_t at_once = 300;  // several times as many as references are taken in advance
     const auto rounds = support::rounds(2'000);
@@ -453,7 +453,7 @@ struct twin {
     std::string expected;
 };
 
-TEST(BytesStress, S89_RandomSplitsAndJoinsAreLikeThoseOfStrings) {
+TEST(BytesStress, RandomSplitsAndJoinsAreLikeThoseOfStrings) {
     std::mt19937_64 random(1);
     const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
     std::deque<twin> all(1);

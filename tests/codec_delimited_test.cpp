@@ -27,7 +27,7 @@ using texts = std::vector<std::string>;
 const std::string too_long = "<the line is longer than its limit>";
 const std::string no_text = "<the bytes are not UTF-8>";
 
-TEST(LinesCodec, P100_LinesWithEitherEndAndTheRest) {
+TEST(LinesCodec, LinesWithEitherEndAndTheRest) {
     const std::string text = "one\ntwo\r\n\n\r\nthe rest";
     for (std::size_t step = 1; step <= text.size(); ++step) {
         EXPECT_EQ(decode_all(codec::lines_codec(), text, step), (texts{"one", "two", "", "", "the rest"})) << step;
@@ -37,7 +37,7 @@ TEST(LinesCodec, P100_LinesWithEitherEndAndTheRest) {
     EXPECT_EQ(decode_all(codec::lines_codec(), "a\rb\n", 1), texts{"a\rb"}) << "a return inside is a character";
 }
 
-TEST(LinesCodec, P100_R090_ALineThatIsTooLongIsOneErrorAndTheNextIsRead) {
+TEST(LinesCodec, ALineThatIsTooLongIsOneErrorAndTheNextIsRead) {
     const std::string text = "1234\n12345\n1234\r\n12345\r\n123456\n1234567890\nok\n12345678";
     for (std::size_t step = 1; step <= text.size(); ++step) {
         EXPECT_EQ(decode_all(codec::lines_codec(4), text, step),
@@ -48,7 +48,7 @@ TEST(LinesCodec, P100_R090_ALineThatIsTooLongIsOneErrorAndTheNextIsRead) {
     EXPECT_EQ(decode_all(codec::lines_codec(4), "12345", 1), texts{too_long}) << "also of the rest";
 }
 
-TEST(LinesCodec, R090_ALineWithoutEndKeepsNoMemory) {
+TEST(LinesCodec, ALineWithoutEndKeepsNoMemory) {
     codec::lines_codec lines(1024);
     bytes_mut buffer;
     const std::string block(64 * 1024, 'x');
@@ -64,7 +64,7 @@ TEST(LinesCodec, R090_ALineWithoutEndKeepsNoMemory) {
     EXPECT_EQ(lines.decode(buffer).value(), "good");
 }
 
-TEST(LinesCodec, R089_CharactersAreCutAnywhereAndABadOneIsAnErrorAlsoAtTheEnd) {
+TEST(LinesCodec, CharactersAreCutAnywhereAndABadOneIsAnErrorAlsoAtTheEnd) {
     const std::string text = "\xc3\xa9\r\n\xe2\x82\xac\n\xff\n\xf0\x9f\x98\x80\r\nab\xc3";
     for (std::size_t step = 1; step <= text.size(); ++step) {
         EXPECT_EQ(decode_all(codec::lines_codec(), text, step),
@@ -73,7 +73,7 @@ TEST(LinesCodec, R089_CharactersAreCutAnywhereAndABadOneIsAnErrorAlsoAtTheEnd) {
     }
 }
 
-TEST(LinesCodec, P100_WhatComesAfterTheEndIsTheNextLine) {
+TEST(LinesCodec, WhatComesAfterTheEndIsTheNextLine) {
     codec::lines_codec lines(8);
     bytes_mut file;
     const auto grown_by = [&](std::string_view more) {
@@ -100,7 +100,7 @@ TEST(LinesCodec, P100_WhatComesAfterTheEndIsTheNextLine) {
     EXPECT_EQ(grown_by("\neight"), texts{"eight"});
 }
 
-TEST(LinesCodec, P100_WritesLinesWithTheirEnds) {
+TEST(LinesCodec, WritesLinesWithTheirEnds) {
     codec::lines_codec lines;
     bytes_mut into;
     ASSERT_TRUE(lines.encode("one", into));
@@ -108,7 +108,7 @@ TEST(LinesCodec, P100_WritesLinesWithTheirEnds) {
     EXPECT_EQ(into, "one\n\n");
 }
 
-TEST(LinesCodecStress, P100_AreLikeAStringCutByHand) {
+TEST(LinesCodecStress, AreLikeAStringCutByHand) {
     std::mt19937_64 random(1);
     const auto rounds = support::rounds(50'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {
@@ -124,7 +124,7 @@ TEST(LinesCodecStress, P100_AreLikeAStringCutByHand) {
     }
 }
 
-TEST(AnyDelimiterCodec, P100_EndsFramesAtEachOfThem) {
+TEST(AnyDelimiterCodec, EndsFramesAtEachOfThem) {
     const std::string text = "one,two;three\n,rest";
     for (std::size_t step = 1; step <= text.size(); ++step) {
         EXPECT_EQ(decode_all(codec::any_delimiter_codec(), text, step), (texts{"one", "two", "three", "", "rest"}));
@@ -139,7 +139,7 @@ TEST(AnyDelimiterCodec, P100_EndsFramesAtEachOfThem) {
     EXPECT_EQ(decode_all(codec::any_delimiter_codec(""), "a,b", 1), texts{"a,b"});
 }
 
-TEST(AnyDelimiterCodec, P100_R090_AFrameThatIsTooLongIsOneError) {
+TEST(AnyDelimiterCodec, AFrameThatIsTooLongIsOneError) {
     const std::string text = "1234;12345;1234567;ok;123456";
     for (std::size_t step = 1; step <= text.size(); ++step) {
         EXPECT_EQ(decode_all(codec::any_delimiter_codec(";", ";", 4), text, step),
@@ -148,7 +148,7 @@ TEST(AnyDelimiterCodec, P100_R090_AFrameThatIsTooLongIsOneError) {
     }
 }
 
-TEST(AnyDelimiterCodec, P100_WritesItsOwnSequence) {
+TEST(AnyDelimiterCodec, WritesItsOwnSequence) {
     codec::any_delimiter_codec parts(",;", "--");
     bytes_mut into;
     ASSERT_TRUE(parts.encode("one", into));
@@ -156,7 +156,7 @@ TEST(AnyDelimiterCodec, P100_WritesItsOwnSequence) {
     EXPECT_EQ(into, "one--two--");
 }
 
-TEST(BytesCodec, P100_BytesAsTheyCome) {
+TEST(BytesCodec, BytesAsTheyCome) {
     EXPECT_EQ(decode_all(codec::bytes_codec(), "abcde", 2), (texts{"ab", "cd", "e"}));
     codec::bytes_codec bytes;
     bytes_mut into;

@@ -114,7 +114,7 @@ items numbers_of(S& frames) {
     return all;
 }
 
-TEST(FramedRead, S88_ManyFramesInOneReadAndOneFrameInManyReads) {
+TEST(FramedRead, ManyFramesInOneReadAndOneFrameInManyReads) {
     codec::framed_read many(scripted_reader({{number(1) + number(2) + number(3)}}), number_codec());
     EXPECT_EQ(numbers_of(many), (items{1, 2, 3}));
     EXPECT_EQ(many.inner().polls, 2) << "one with bytes, and one at the end";
@@ -124,7 +124,7 @@ TEST(FramedRead, S88_ManyFramesInOneReadAndOneFrameInManyReads) {
     EXPECT_EQ(numbers_of(pieces), items{1});
 }
 
-TEST(FramedRead, S88_NoFrameIsDecodedTwice) {
+TEST(FramedRead, NoFrameIsDecodedTwice) {
     codec::framed_read frames(scripted_reader({{number(1) + number(2)}, {.waits = true}, {number(3)}}), number_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 1u);
     EXPECT_EQ(frames.codec().asked, 1);
@@ -137,7 +137,7 @@ TEST(FramedRead, S88_NoFrameIsDecodedTwice) {
     EXPECT_EQ(frames.codec().asked, 4) << "not while the reader waits";
 }
 
-TEST(FramedRead, S88_WhatWasReadIsKeptWhenAFutureIsDropped) {
+TEST(FramedRead, WhatWasReadIsKeptWhenAFutureIsDropped) {
     codec::framed_read frames(scripted_reader({{number(7).substr(0, 3)}, {.waits = true}, {number(7).substr(3)}}),
                               number_codec());
     {
@@ -147,14 +147,14 @@ TEST(FramedRead, S88_WhatWasReadIsKeptWhenAFutureIsDropped) {
     EXPECT_EQ(finish(frames.next()).value().value(), 7u);
 }
 
-TEST(FramedRead, S87_BytesThatRemainAreAnErrorAndThenTheEnd) {
+TEST(FramedRead, BytesThatRemainAreAnErrorAndThenTheEnd) {
     codec::framed_read frames(scripted_reader({{number(1) + "ab"}}), number_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 1u);
     EXPECT_EQ(finish(frames.next()).value().error(), errc::bytes_remaining);
     EXPECT_FALSE(finish(frames.next()));
 }
 
-TEST(FramedRead, S87_FedByteByByteAndCutOffAtEveryByte) {
+TEST(FramedRead, FedByteByByteAndCutOffAtEveryByte) {
     const std::string text = "first\nsecond\r\nthird";
     for (const chop& how : support::all_chops()) {
         codec::framed_read lines(choppy_reader(text, how), codec::lines_codec());
@@ -167,7 +167,7 @@ TEST(FramedRead, S87_FedByteByByteAndCutOffAtEveryByte) {
     }
 }
 
-TEST(FramedRead, P099_AnErrorOfTheReaderIsAnItemTheStreamEndsAndMayBeAskedAgain) {
+TEST(FramedRead, AnErrorOfTheReaderIsAnItemTheStreamEndsAndMayBeAskedAgain) {
     const auto broken = std::make_error_code(std::errc::io_error);
     codec::framed_read frames(
         scripted_reader({{number(1) + number(2).substr(0, 1)}, {.error = broken}, {number(2).substr(1)}}),
@@ -179,7 +179,7 @@ TEST(FramedRead, P099_AnErrorOfTheReaderIsAnItemTheStreamEndsAndMayBeAskedAgain)
     EXPECT_FALSE(finish(frames.next()));
 }
 
-TEST(FramedRead, P099_AfterAFatalErrorOfTheDecoderTheStreamEndsAndMayBeAskedAgain) {
+TEST(FramedRead, AfterAFatalErrorOfTheDecoderTheStreamEndsAndMayBeAskedAgain) {
     codec::framed_read frames(scripted_reader({{number(1) + number(666) + number(2)}, {number(3)}}), number_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 1u);
     EXPECT_EQ(finish(frames.next()).value().error(), std::errc::bad_message);
@@ -190,13 +190,13 @@ TEST(FramedRead, P099_AfterAFatalErrorOfTheDecoderTheStreamEndsAndMayBeAskedAgai
     EXPECT_FALSE(finish(frames.next()));
 }
 
-TEST(FramedRead, P099_ADecoderThatCanGoOnDoesNotEndTheStream) {
+TEST(FramedRead, ADecoderThatCanGoOnDoesNotEndTheStream) {
     codec::framed_read lines(choppy_reader("good\nmuch too long\n\xff\nlast"), codec::lines_codec(5));
     EXPECT_EQ(items_of(lines),
               (texts{"good", "<the line is longer than its limit>", "<the bytes are not UTF-8>", "last"}));
 }
 
-TEST(FramedRead, P099_AfterTheEndItReadsOnWhenMoreHasCome) {
+TEST(FramedRead, AfterTheEndItReadsOnWhenMoreHasCome) {
     codec::framed_read lines(scripted_reader({{"one\n"}, {""}, {"two\n"}, {""}, {""}}), codec::lines_codec());
     EXPECT_EQ(finish(lines.next()).value().value(), "one");
     EXPECT_FALSE(finish(lines.next()));
@@ -205,7 +205,7 @@ TEST(FramedRead, P099_AfterTheEndItReadsOnWhenMoreHasCome) {
     EXPECT_FALSE(finish(lines.next()));
 }
 
-TEST(FramedRead, R085_AFullBufferIsNotTheEnd) {
+TEST(FramedRead, AFullBufferIsNotTheEnd) {
     for (const std::size_t capacity : {1u, 2u, 3u, 8u}) {
         chop how;
         how.most = 100;
@@ -225,7 +225,7 @@ TEST(FramedRead, R085_AFullBufferIsNotTheEnd) {
     support::expect_misuse_here([&] { static_cast<void>(codec::framed(std::ref(both), how, 0)); });
 }
 
-TEST(FramedRead, P099_AReaderThatLiesIsFoundOut) {
+TEST(FramedRead, AReaderThatLiesIsFoundOut) {
     chop how;
     how.lies_by = 100'000;
     codec::framed_read lines(choppy_reader("x\n", how), codec::lines_codec());
@@ -234,7 +234,7 @@ TEST(FramedRead, P099_AReaderThatLiesIsFoundOut) {
     EXPECT_EQ(assert_ready(next.poll()).value().error(), errc::count_too_large);
 }
 
-TEST(FramedRead, P099_AReaderThatIsAlwaysReadyYields) {
+TEST(FramedRead, AReaderThatIsAlwaysReadyYields) {
     codec::framed_read frames(io::repeat(std::byte{0}),
                               codec::length_delimited_options().length_field_length(8).build());
     auto all = std::move(frames).for_each([](auto&&) {});
@@ -243,7 +243,7 @@ TEST(FramedRead, P099_AReaderThatIsAlwaysReadyYields) {
     EXPECT_TRUE(endless.is_woken());
 }
 
-TEST(FramedWrite, S88_FramesWaitForAFlush) {
+TEST(FramedWrite, FramesWaitForAFlush) {
     chop how;
     how.most = 3;
     codec::framed_write lines(choppy_writer(how), codec::lines_codec{});
@@ -258,7 +258,7 @@ TEST(FramedWrite, S88_FramesWaitForAFlush) {
     EXPECT_EQ(lines.inner().flushed(), 14u);
 }
 
-TEST(FramedWrite, S88_AtTheBoundaryAFrameWaitsUntilSomeIsWritten) {
+TEST(FramedWrite, AtTheBoundaryAFrameWaitsUntilSomeIsWritten) {
     codec::framed_write numbers(choppy_writer(), number_codec{});
     EXPECT_EQ(numbers.backpressure_boundary(), 8192u);
     numbers.set_backpressure_boundary(8);
@@ -276,7 +276,7 @@ TEST(FramedWrite, S88_AtTheBoundaryAFrameWaitsUntilSomeIsWritten) {
     EXPECT_EQ(numbers.inner().got(), number(1) + number(2) + number(3));
 }
 
-TEST(FramedWrite, S88_AWriterThatTakesNothingIsAnError) {
+TEST(FramedWrite, AWriterThatTakesNothingIsAnError) {
     chop how;
     how.full_at = 2;
     codec::framed_write lines(choppy_writer(how), codec::lines_codec{});
@@ -286,7 +286,7 @@ TEST(FramedWrite, S88_AWriterThatTakesNothingIsAnError) {
     EXPECT_EQ(finish(broken.send("one")).error(), std::errc::io_error);
 }
 
-TEST(FramedWrite, P099_WhatCannotBeEncodedIsNotSent) {
+TEST(FramedWrite, WhatCannotBeEncodedIsNotSent) {
     codec::framed_write numbers(choppy_writer(), number_codec{});
     EXPECT_EQ(finish(numbers.feed(666u)).error(), std::errc::bad_message);
     EXPECT_EQ(finish(numbers.feed(667u)).error(), std::errc::bad_message);
@@ -295,7 +295,7 @@ TEST(FramedWrite, P099_WhatCannotBeEncodedIsNotSent) {
     EXPECT_EQ(numbers.inner().got(), number(1)) << "nor half of it";
 }
 
-TEST(FramedWrite, S88_ClosingFlushesAndShutsDown) {
+TEST(FramedWrite, ClosingFlushesAndShutsDown) {
     codec::framed_write lines(choppy_writer(), codec::lines_codec{});
     ASSERT_TRUE(finish(lines.feed("last words")));
     ASSERT_TRUE(finish(lines.close()));
@@ -303,7 +303,7 @@ TEST(FramedWrite, S88_ClosingFlushesAndShutsDown) {
     EXPECT_TRUE(lines.inner().is_shut_down());
 }
 
-TEST(FramedWrite, P099_TheCodecCanBeChanged) {
+TEST(FramedWrite, TheCodecCanBeChanged) {
     codec::framed_write lines(choppy_writer(), codec::lines_codec{});
     ASSERT_TRUE(finish(lines.feed("hello")));
     auto numbers = std::move(lines).map_codec([](codec::lines_codec) { return number_codec(); });
@@ -311,7 +311,7 @@ TEST(FramedWrite, P099_TheCodecCanBeChanged) {
     EXPECT_EQ(std::move(numbers).into_inner().got(), "hello\n" + number(1));
 }
 
-TEST(Framed, S88_AConnectionOfLines) {
+TEST(Framed, AConnectionOfLines) {
     auto [near, far] = io::duplex(16);
     codec::framed client(std::move(near), codec::lines_codec());
     codec::framed server(std::move(far), codec::lines_codec(1024));
@@ -325,7 +325,7 @@ TEST(Framed, S88_AConnectionOfLines) {
     EXPECT_EQ(finish(client.next()).value().value(), "too late?");
 }
 
-TEST(Framed, S88_AStreamIsForwardedIntoIt) {
+TEST(Framed, AStreamIsForwardedIntoIt) {
     auto [near, far] = io::duplex(10'000);
     codec::framed to(std::move(near), codec::lines_codec());
     ASSERT_TRUE(finish(eddy::streams::iter(texts{"a", "b", "c"}).forward(std::ref(to))));
@@ -333,7 +333,7 @@ TEST(Framed, S88_AStreamIsForwardedIntoIt) {
     EXPECT_EQ(items_of(from), (texts{"a", "b", "c"}));
 }
 
-TEST(Framed, S88_TwoHalvesForTwoTasks) {
+TEST(Framed, TwoHalvesForTwoTasks) {
     auto [near, far] = io::duplex(64);
     auto [sink, stream] = codec::framed(std::move(near), codec::lines_codec()).split();
     codec::framed peer(std::move(far), codec::lines_codec());
@@ -346,7 +346,7 @@ TEST(Framed, S88_TwoHalvesForTwoTasks) {
     EXPECT_EQ(finish(peer.next()).value().value(), "again");
 }
 
-TEST(Framed, P099_PartsLoseNothingAndTheCodecCanBeChanged) {
+TEST(Framed, PartsLoseNothingAndTheCodecCanBeChanged) {
     auto [near, far] = io::duplex(1000);
     codec::framed peer(std::move(far), codec::bytes_codec());
     ASSERT_TRUE(finish(peer.send("first\nsecond\n" + number(3) + number(4))));
@@ -365,7 +365,7 @@ TEST(Framed, P099_PartsLoseNothingAndTheCodecCanBeChanged) {
     EXPECT_EQ(support::shown(finish(peer.next()).value()), "answer\n");
 }
 
-TEST(Framed, P099_FramesMayKeepTheBuffer) {
+TEST(Framed, FramesMayKeepTheBuffer) {
     chop how;
     how.most = 50'000;
     std::string text;
@@ -382,7 +382,7 @@ struct stubborn_codec : number_codec {
     static bool goes_on_after(std::error_code) { return true; }
 };
 
-TEST(Framed, P099_ACodecThatAlwaysGoesOnEndsWithHalfAFrame) {
+TEST(Framed, ACodecThatAlwaysGoesOnEndsWithHalfAFrame) {
     codec::framed_read frames(choppy_reader(number(7) + number(666) + number(8) + "ha", chop()), stubborn_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 7u);
     EXPECT_EQ(finish(frames.next()).value().error(), std::errc::bad_message);
@@ -407,7 +407,7 @@ struct own_codec {
     }
 };
 
-TEST(Framed, P099_ACodecMayHaveItsOwnErrors) {
+TEST(Framed, ACodecMayHaveItsOwnErrors) {
     chop how;
     how.fails_at = 1;
     codec::framed frames(io::join(choppy_reader("ab", how), choppy_writer(how)), own_codec());

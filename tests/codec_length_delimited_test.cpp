@@ -43,7 +43,7 @@ std::string encoded(length_delimited_codec with, std::string_view frame) {
     return done ? support::as_text(into.chunk()) : "<" + done.error().message() + ">";
 }
 
-TEST(LengthDelimitedCodec, P101_FourBytesOfTheNetworksOrderByDefault) {
+TEST(LengthDelimitedCodec, FourBytesOfTheNetworksOrderByDefault) {
     expect_frames(length_delimited_codec(),
                   "\0\0\0\x03"
                   "abc\0\0\0\0\0\0\0\x01z"s,
@@ -53,7 +53,7 @@ TEST(LengthDelimitedCodec, P101_FourBytesOfTheNetworksOrderByDefault) {
               "abc"s);
 }
 
-TEST(LengthDelimitedCodec, P101_LengthFieldsOfOneToEightBytesInBothOrders) {
+TEST(LengthDelimitedCodec, LengthFieldsOfOneToEightBytesInBothOrders) {
     for (std::size_t size = 1; size <= 8; ++size) {
         const auto big = options().length_field_length(size).build();
         const auto little = options().length_field_length(size).little_endian().build();
@@ -68,7 +68,7 @@ TEST(LengthDelimitedCodec, P101_LengthFieldsOfOneToEightBytesInBothOrders) {
     expect_frames(native, encoded(native, std::string(300, 'x')), {std::string(300, 'x')});
 }
 
-TEST(LengthDelimitedCodec, P101_OffsetAdjustmentAndSkip) {
+TEST(LengthDelimitedCodec, OffsetAdjustmentAndSkip) {
     // The examples of the class: what is before the field is dropped, or kept.
     expect_frames(options().length_field_offset(1).length_field_length(3).build(), "M\0\0\x02hiM\0\0\x01!"s,
                   {"hi", "!"});
@@ -85,7 +85,7 @@ TEST(LengthDelimitedCodec, P101_OffsetAdjustmentAndSkip) {
     expect_frames(options().length_field_length(1).num_skip(3).build(), "\x02--hi\0--"s, {"hi", ""});
 }
 
-TEST(LengthDelimitedCodec, P101_WhatGoesIsAdjustedTheOtherWay) {
+TEST(LengthDelimitedCodec, WhatGoesIsAdjustedTheOtherWay) {
     EXPECT_EQ(encoded(options().length_field_length(2).length_adjustment(-2).build(), "abc"),
               "\0\x05"
               "abc"s);
@@ -96,7 +96,7 @@ TEST(LengthDelimitedCodec, P101_WhatGoesIsAdjustedTheOtherWay) {
     EXPECT_EQ(encoded(options().length_adjustment(4).build(), "abc"), refused) << "it would be less than nothing";
 }
 
-TEST(LengthDelimitedCodec, P101_R091_LimitsAreCheckedBeforeAnythingIsReserved) {
+TEST(LengthDelimitedCodec, LimitsAreCheckedBeforeAnythingIsReserved) {
     const auto small = options().max_frame_length(3).build();
     expect_frames(small,
                   "\0\0\0\x03"
@@ -115,7 +115,7 @@ TEST(LengthDelimitedCodec, P101_R091_LimitsAreCheckedBeforeAnythingIsReserved) {
     EXPECT_LT(buffer.capacity(), 1000u) << "memory comes with the bytes, and not with the number";
 }
 
-TEST(LengthDelimitedCodec, R091_ALengthLessThanNothingIsAnError) {
+TEST(LengthDelimitedCodec, ALengthLessThanNothingIsAnError) {
     const auto counts_itself = options().length_field_length(2).length_adjustment(-2).build();
     expect_frames(counts_itself, "\0\x01"s, and_error({}, errc::bad_frame_length));
     const auto extreme = options().length_adjustment(std::numeric_limits<std::int64_t>::min()).build();
@@ -126,14 +126,14 @@ TEST(LengthDelimitedCodec, R091_ALengthLessThanNothingIsAnError) {
     expect_frames(with_head, "\0\x02\0\x01"s, and_error({"\0\x02"s}, errc::bad_frame_length));
 }
 
-TEST(LengthDelimitedCodec, P101_HalfAFrameAtTheEndIsAnErrorAtEveryByte) {
+TEST(LengthDelimitedCodec, HalfAFrameAtTheEndIsAnErrorAtEveryByte) {
     const std::string whole = "\0\0\0\x05hello"s;
     for (std::size_t size = 1; size < whole.size(); ++size) {
         expect_frames(length_delimited_codec(), whole.substr(0, size), and_error({}, errc::bytes_remaining));
     }
 }
 
-TEST(LengthDelimitedCodec, P101_WhatGoesIsCheckedToo) {
+TEST(LengthDelimitedCodec, WhatGoesIsCheckedToo) {
     const std::string refused = "<" + make_error_code(errc::frame_too_large).message() + ">";
     EXPECT_EQ(encoded(options().max_frame_length(3).build(), "abcd"), refused);
     const auto one = options().length_field_length(1).build();
@@ -141,7 +141,7 @@ TEST(LengthDelimitedCodec, P101_WhatGoesIsCheckedToo) {
     EXPECT_EQ(encoded(one, std::string(256, 'x')), refused) << "one byte cannot say 256";
 }
 
-TEST(LengthDelimitedCodec, P101_TheLimitCanBeChanged) {
+TEST(LengthDelimitedCodec, TheLimitCanBeChanged) {
     length_delimited_codec frames = options().length_field_length(1).max_frame_length(4).build();
     bytes_mut buffer = bytes_mut::copy_of("\x05hello"s);
     EXPECT_EQ(frames.decode(buffer).error(), errc::frame_too_large);
@@ -150,7 +150,7 @@ TEST(LengthDelimitedCodec, P101_TheLimitCanBeChanged) {
     EXPECT_EQ(frames.decode(buffer).value(), "hello");
 }
 
-TEST(LengthDelimitedCodec, P101_OptionsThatMakeNoSenseAreMisuse) {
+TEST(LengthDelimitedCodec, OptionsThatMakeNoSenseAreMisuse) {
     EXPECT_THROW(static_cast<void>(options().length_field_length(0).build()), eddy::misuse);
     EXPECT_THROW(static_cast<void>(options().length_field_length(9).build()), eddy::misuse);
     constexpr auto most = std::numeric_limits<std::size_t>::max();
@@ -158,7 +158,7 @@ TEST(LengthDelimitedCodec, P101_OptionsThatMakeNoSenseAreMisuse) {
     EXPECT_THROW(static_cast<void>(options().num_skip(most).build()), eddy::misuse);
 }
 
-TEST(LengthDelimitedCodecStress, P101_WhatIsEncodedIsDecodedInPiecesOfAnySize) {
+TEST(LengthDelimitedCodecStress, WhatIsEncodedIsDecodedInPiecesOfAnySize) {
     std::mt19937_64 random(1);
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {

@@ -53,7 +53,7 @@ struct count_codec {
     }
 };
 
-TEST(UdpFramed, S84_PingPong) {
+TEST(UdpFramed, PingPong) {
     eddy::core core;
     udp_socket a = bound(core);
     udp_socket b = bound(core);
@@ -84,7 +84,7 @@ struct stubborn_codec {
     static bool goes_on_after(std::error_code) { return true; }
 };
 
-TEST(UdpFramed, S84_HalfAMessageIsOneErrorAlsoIfTheCodecAlwaysGoesOn) {
+TEST(UdpFramed, HalfAMessageIsOneErrorAlsoIfTheCodecAlwaysGoesOn) {
     eddy::core core;
     udp_socket from = bound(core);
     udp_socket to = bound(core);
@@ -103,7 +103,7 @@ TEST(UdpFramed, S84_HalfAMessageIsOneErrorAlsoIfTheCodecAlwaysGoesOn) {
     EXPECT_EQ(within(core, talk(from, to, peer)), 0x676f6f64u);
 }
 
-TEST(UdpFramed, S84_ACodecErrorIsAnItemAndTheSocketGoesOn) {
+TEST(UdpFramed, ACodecErrorIsAnItemAndTheSocketGoesOn) {
     eddy::core core;
     udp_socket from = bound(core);
     udp_socket to = bound(core);
@@ -123,7 +123,7 @@ TEST(UdpFramed, S84_ACodecErrorIsAnItemAndTheSocketGoesOn) {
     EXPECT_EQ(within(core, talk(from, to, peer)), "1;<Bad message>;2;") << "and one without a byte has no message";
 }
 
-TEST(UdpFramed, P102_ADatagramMayHoldSeveralMessagesAndEndsThem) {
+TEST(UdpFramed, ADatagramMayHoldSeveralMessagesAndEndsThem) {
     eddy::core core;
     udp_socket from = bound(core);
     udp_socket to = bound(core);
@@ -143,7 +143,7 @@ TEST(UdpFramed, P102_ADatagramMayHoldSeveralMessagesAndEndsThem) {
     EXPECT_EQ(within(core, talk(from, to, peer)), "one;two;rest;<>;next;<>;last;");
 }
 
-TEST(UdpFramed, P102_HalfAMessageIsAnErrorAndTheNextDatagramBeginsAnew) {
+TEST(UdpFramed, HalfAMessageIsAnErrorAndTheNextDatagramBeginsAnew) {
     eddy::core core;
     udp_socket from = bound(core);
     udp_socket to = bound(core);
@@ -163,7 +163,7 @@ TEST(UdpFramed, P102_HalfAMessageIsAnErrorAndTheNextDatagramBeginsAnew) {
     EXPECT_TRUE(within(core, talk(from, to, peer)));
 }
 
-TEST(UdpFramed, P102_WhatDoesNotFitIntoADatagramIsAnErrorAndTheSinkGoesOn) {
+TEST(UdpFramed, WhatDoesNotFitIntoADatagramIsAnErrorAndTheSinkGoesOn) {
     eddy::core core;
     udp_socket from = bound(core);
     udp_socket to = bound(core);
@@ -183,7 +183,7 @@ TEST(UdpFramed, P102_WhatDoesNotFitIntoADatagramIsAnErrorAndTheSinkGoesOn) {
     EXPECT_TRUE(within(core, talk(std::move(from), std::move(to), peer)));
 }
 
-TEST(UdpFramed, S84_TwoHalvesForTwoTasks) {
+TEST(UdpFramed, TwoHalvesForTwoTasks) {
     eddy::core core;
     udp_socket from = bound(core);
     udp_socket to = bound(core);

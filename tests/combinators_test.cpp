@@ -270,7 +270,7 @@ std::string told_after_the_end(F f) {
     return support::text_of_misuse([&] { static_cast<void>(hand.poll()); });
 }
 
-TEST(Combinators, R039_PolledAfterTheEndEachSaysItsName) {
+TEST(Combinators, PolledAfterTheEndEachSaysItsName) {
     const auto f = [](auto) { return 1; };
     EXPECT_NE(told_after_the_end(ready(ok(1)).and_then(f)).find("and_then was awaited after"), std::string::npos);
     EXPECT_NE(told_after_the_end(ready(ok(1)).map(f)).find("map was awaited after"), std::string::npos);
@@ -361,7 +361,7 @@ auto group_of_temporaries() {
                       eddy::maybe_done(ready(long_text())));
 }
 
-TEST(Combinators, R129_AdaptorsOwnWhatTheyAreGiven) {
+TEST(Combinators, AdaptorsOwnWhatTheyAreGiven) {
     EXPECT_TRUE(output_of(chain_of_temporaries()));
     auto awaits = []() -> task<bool> {
         auto chain = chain_of_temporaries();

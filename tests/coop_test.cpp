@@ -35,7 +35,7 @@ task<> consumes(int count, int& done) {
     for (done = 0; done < count; ++done) co_await eddy::consume_budget();
 }
 
-TEST(Coop, P024_ConsumeBudgetWaitsOnceTheBudgetIsUsedUp) {
+TEST(Coop, ConsumeBudgetWaitsOnceTheBudgetIsUsedUp) {
     int done = 0;
     by_hand hand(consumes(10, done));
     assert_pending(hand.poll(4));
@@ -46,7 +46,7 @@ TEST(Coop, P024_ConsumeBudgetWaitsOnceTheBudgetIsUsedUp) {
     assert_ready(hand.poll(1));
 }
 
-TEST(Coop, P024_ATaskHasTheDefaultBudgetInEachTurn) {
+TEST(Coop, ATaskHasTheDefaultBudgetInEachTurn) {
     support::everywhere([]() -> task<> {
         co_await eddy::yield_now();
         int count = 0;
@@ -65,7 +65,7 @@ TEST(Coop, P024_ATaskHasTheDefaultBudgetInEachTurn) {
     });
 }
 
-TEST(Coop, P024_HasBudgetRemainingNeverWaits) {
+TEST(Coop, HasBudgetRemainingNeverWaits) {
     by_hand none{eddy::has_budget_remaining()};
     EXPECT_FALSE(assert_ready(none.poll(0)));
     EXPECT_FALSE(none.is_woken());
@@ -73,7 +73,7 @@ TEST(Coop, P024_HasBudgetRemainingNeverWaits) {
     EXPECT_TRUE(assert_ready(some.poll(1)));
 }
 
-TEST(Coop, P024_ALoopThatConsumesBudgetLetsOthersRun) {
+TEST(Coop, ALoopThatConsumesBudgetLetsOthersRun) {
     eddy::core core;
     core.run([]() -> task<> {
         bool stop = false;
@@ -86,14 +86,14 @@ TEST(Coop, P024_ALoopThatConsumesBudgetLetsOthersRun) {
     }());
 }
 
-TEST(Coop, P024_UnconstrainedSeesNoLimit) {
+TEST(Coop, UnconstrainedSeesNoLimit) {
     int done = 0;
     by_hand hand(eddy::unconstrained(consumes(100'000, done)));
     assert_ready(hand.poll(4));
     EXPECT_EQ(done, 100'000);
 }
 
-TEST(Coop, P024_UnconstrainedLeavesTheTasksBudgetAsItWas) {
+TEST(Coop, UnconstrainedLeavesTheTasksBudgetAsItWas) {
     int inner = 0;
     int outer = 0;
     by_hand hand([](int& in, int& out) -> task<> {
@@ -111,7 +111,7 @@ TEST(Coop, P024_UnconstrainedLeavesTheTasksBudgetAsItWas) {
     EXPECT_THROW(static_cast<void>(throws.poll()), std::runtime_error);
 }
 
-TEST(Coop, P024_UnconstrainedReachesThroughJoin) {
+TEST(Coop, UnconstrainedReachesThroughJoin) {
     int first = 0;
     int second = 0;
     by_hand hand(eddy::unconstrained(eddy::join(consumes(1000, first), consumes(1000, second))));
@@ -124,7 +124,7 @@ auto always_ready() {
     return eddy::poll_fn([](context&) { return eddy::poll_result<int>(1); });
 }
 
-TEST(Coop, P024_CooperativeTakesBudgetForAStranger) {
+TEST(Coop, CooperativeTakesBudgetForAStranger) {
     int done = 0;
     by_hand hand([](int& count) -> task<> {
         for (; count < 10; ++count) co_await eddy::cooperative(always_ready());
@@ -136,7 +136,7 @@ TEST(Coop, P024_CooperativeTakesBudgetForAStranger) {
     assert_ready(hand.poll(4));
 }
 
-TEST(Coop, P024_CooperativeGivesBackWhatItDidNotNeed) {
+TEST(Coop, CooperativeGivesBackWhatItDidNotNeed) {
     support::script s;
     int done = 0;
     auto both = [](support::script& never, int& count) -> task<> {
@@ -147,7 +147,7 @@ TEST(Coop, P024_CooperativeGivesBackWhatItDidNotNeed) {
     EXPECT_EQ(done, 3);
 }
 
-TEST(Coop, P024_AdaptorsPassPollCancelOn) {
+TEST(Coop, AdaptorsPassPollCancelOn) {
     support::script s;
     s.may_end = false;
     by_hand hand(eddy::unconstrained(eddy::cooperative(support::cancellable_scripted(s))));
@@ -158,7 +158,7 @@ TEST(Coop, P024_AdaptorsPassPollCancelOn) {
     static_assert(!eddy::cancellable_future<plain>);
 }
 
-TEST(Coop, P024_R045_ATimeoutAroundAnEndlessLoopFires) {
+TEST(Coop, ATimeoutAroundAnEndlessLoopFires) {
     support::everywhere([]() -> task<> {
         auto endless = []() -> task<> {
             for (;;) co_await eddy::cooperative(always_ready());
@@ -168,7 +168,7 @@ TEST(Coop, P024_R045_ATimeoutAroundAnEndlessLoopFires) {
     });
 }
 
-TEST(Coop, P024_R045_AnEndlessChildOfJoinDoesNotStarveAFiniteOne) {
+TEST(Coop, AnEndlessChildOfJoinDoesNotStarveAFiniteOne) {
     support::everywhere([]() -> task<> {
         bool stop = false;
         auto endless = [](const bool& told) -> task<> {
@@ -183,7 +183,7 @@ TEST(Coop, P024_R045_AnEndlessChildOfJoinDoesNotStarveAFiniteOne) {
     });
 }
 
-TEST(Coop, P023_YieldNowLetsEachTaskHaveItsTurn) {
+TEST(Coop, YieldNowLetsEachTaskHaveItsTurn) {
     support::everywhere([]() -> task<> {
         std::atomic<int> turns = 0;
         auto other = eddy::spawn([&turns]() -> task<> {

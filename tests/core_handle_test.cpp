@@ -76,7 +76,7 @@ eddy::task<void> waits_for_ever(witness kept) {
 
 // ---- spawn ----
 
-TEST(CoreHandle, S69_SpawnedWorkStartsAtTheNextTurnAndNotInline) {
+TEST(CoreHandle, SpawnedWorkStartsAtTheNextTurnAndNotInline) {
     eddy::core loop;
     bool has_run = false;
     const auto work = [&]() -> eddy::task<void> {
@@ -92,7 +92,7 @@ TEST(CoreHandle, S69_SpawnedWorkStartsAtTheNextTurnAndNotInline) {
     loop.run(main());
 }
 
-TEST(CoreHandle, S69_TakesFuturesAndCallablesWithOrWithoutTheHandle) {
+TEST(CoreHandle, TakesFuturesAndCallablesWithOrWithoutTheHandle) {
     eddy::core loop;
     const auto handle = loop.handle();
     std::vector<int> seen;
@@ -112,7 +112,7 @@ TEST(CoreHandle, S69_TakesFuturesAndCallablesWithOrWithoutTheHandle) {
     EXPECT_EQ(seen, (std::vector{1, 2, 3, 4, 5}));
 }
 
-TEST(CoreHandle, R130_CapturesOfATemporaryCoroutineLambdaLiveAsLongAsItsTask) {
+TEST(CoreHandle, CapturesOfATemporaryCoroutineLambdaLiveAsLongAsItsTask) {
     eddy::core loop;
     auto shared = std::make_shared<std::string>("captured, and longer than a small string");
     const std::weak_ptr<std::string> watch = shared;
@@ -129,7 +129,7 @@ TEST(CoreHandle, R130_CapturesOfATemporaryCoroutineLambdaLiveAsLongAsItsTask) {
     EXPECT_TRUE(watch.expired());
 }
 
-TEST(CoreHandle, S70_TasksOfOneLoopTakeTurnsAndShareDataWithoutAtomics) {
+TEST(CoreHandle, TasksOfOneLoopTakeTurnsAndShareDataWithoutAtomics) {
     auto loop = eddy::core::builder().start_paused(true).build().value();
     int counter = 0;
     const auto slow_client = [&]() -> eddy::task<void> {
@@ -154,7 +154,7 @@ TEST(CoreHandle, S70_TasksOfOneLoopTakeTurnsAndShareDataWithoutAtomics) {
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
-TEST(CoreHandle, S71_ErasedFuturesAreKeptInAVectorAndSpawnedLater) {
+TEST(CoreHandle, ErasedFuturesAreKeptInAVectorAndSpawnedLater) {
     eddy::core loop;
     int seen = 0;
     const auto adds = [&](int what) -> eddy::task<void> {
@@ -179,7 +179,7 @@ eddy::task<void> spawns_the_next(std::uint64_t left, std::uint64_t& run) {
     co_return;
 }
 
-TEST(CoreHandle, R044_SpawningFromTaskToTaskNeedsNoNativeStack) {
+TEST(CoreHandle, SpawningFromTaskToTaskNeedsNoNativeStack) {
     constexpr std::uint64_t depth = 1'000'000;
     std::uint64_t run = 0;
     support::run_on_small_stack([&] {
@@ -205,7 +205,7 @@ TEST(CoreHandle, CurrentIsTheHandleOfTheLoopThatRuns) {
 
 // ---- S72: what a handle makes ----
 
-TEST(CoreHandle, S72_SocketsAndTimersAreMadeThroughAHandleInsideATask) {
+TEST(CoreHandle, SocketsAndTimersAreMadeThroughAHandleInsideATask) {
     eddy::core loop;
     bool done = false;
     loop.handle().spawn([&](core_handle& handle) -> eddy::task<void> {
@@ -223,7 +223,7 @@ TEST(CoreHandle, S72_SocketsAndTimersAreMadeThroughAHandleInsideATask) {
 
 // ---- The thread ----
 
-TEST(CoreHandle, S73_UseOnAnotherThreadNamesTheRemoteAndThePlace) {
+TEST(CoreHandle, UseOnAnotherThreadNamesTheRemoteAndThePlace) {
     eddy::core loop;
     const auto handle = loop.handle();
     std::thread([&] {
@@ -242,7 +242,7 @@ TEST(CoreHandle, S73_UseOnAnotherThreadNamesTheRemoteAndThePlace) {
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
-TEST(CoreHandle, S68_HandleThatOutlivesItsLoopRefusesWork) {
+TEST(CoreHandle, HandleThatOutlivesItsLoopRefusesWork) {
     std::optional<eddy::core> loop(std::in_place);
     const auto handle = loop->handle();
     const auto copy = handle;  // NOLINT(performance-unnecessary-copy-initialization): what is tested
@@ -257,7 +257,7 @@ TEST(CoreHandle, S68_HandleThatOutlivesItsLoopRefusesWork) {
 
 // ---- The end of the loop ----
 
-TEST(CoreHandle, S77_PendingTasksAreDestroyedOnceOnTheLoopsThread) {
+TEST(CoreHandle, PendingTasksAreDestroyedOnceOnTheLoopsThread) {
     std::array<witness::record, 3> seen;
     std::thread::id loop_thread;
     std::thread([&] {
@@ -274,7 +274,7 @@ TEST(CoreHandle, S77_PendingTasksAreDestroyedOnceOnTheLoopsThread) {
     }
 }
 
-TEST(CoreHandle, S77_ATaskThatIsQueuedWhenTheLoopGoesIsNotRun) {
+TEST(CoreHandle, ATaskThatIsQueuedWhenTheLoopGoesIsNotRun) {
     bool has_run = false;
     bool is_woken = false;
     eddy::waker kept;
@@ -307,7 +307,7 @@ private:
     std::function<void()> f_;
 };
 
-TEST(CoreHandle, R034_R035_DestructorsOfTasksMaySpawnAndWakeWhileTheLoopGoes) {
+TEST(CoreHandle, DestructorsOfTasksMaySpawnAndWakeWhileTheLoopGoes) {
     std::vector<eddy::result<void>> answers;
     {
         eddy::core loop;
@@ -330,7 +330,7 @@ TEST(CoreHandle, R034_R035_DestructorsOfTasksMaySpawnAndWakeWhileTheLoopGoes) {
     for (const auto& answer : answers) EXPECT_EQ(answer.error(), eddy::errc::runtime_shutdown);
 }
 
-TEST(CoreHandle, R134_TasksThatHoldEverythingALoopGivesAreDestroyedBeforeIt) {
+TEST(CoreHandle, TasksThatHoldEverythingALoopGivesAreDestroyedBeforeIt) {
     const auto fds = support::count_fds();
     auto ends = std::optional(support::make_pipe());
     int destroyed = 0;
@@ -360,7 +360,7 @@ TEST(CoreHandle, R134_TasksThatHoldEverythingALoopGivesAreDestroyedBeforeIt) {
     EXPECT_EQ(support::count_fds(), fds);
 }
 
-TEST(CoreHandleDeathTest, S77_LoopDestroyedOnAnotherThreadEndsTheProgramWithASentence) {
+TEST(CoreHandleDeathTest, LoopDestroyedOnAnotherThreadEndsTheProgramWithASentence) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
@@ -418,7 +418,7 @@ TEST(CoreHandle, ExceptionsThatLeaveWorkGoToTheHandlerAndTheLoopGoesOn) {
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
-TEST(CoreHandle, R141_ExceptionThatNobodyTakesIsReportedOnceAsOneLine) {
+TEST(CoreHandle, ExceptionThatNobodyTakesIsReportedOnceAsOneLine) {
     eddy::core loop;
     testing::internal::CaptureStderr();
     const unsigned line = std::source_location::current().line() + 1;

@@ -246,7 +246,7 @@ protected:
     census living;
 };
 
-TEST_F(CoreJoinedStress, R038_HandlesThatAreHandedOverAtOnceAreUsedWhileTheTaskEnds) {
+TEST_F(CoreJoinedStress, HandlesThatAreHandedOverAtOnceAreUsedWhileTheTaskEnds) {
     // Through a mailbox, so that a handle is used at the very moment of its task's end.
     const auto rounds = support::rounds(100'000);
     eddy::core loop;
@@ -285,7 +285,7 @@ TEST_F(CoreJoinedStress, R038_HandlesThatAreHandedOverAtOnceAreUsedWhileTheTaskE
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_F(CoreJoinedStress, R038_ManyThreadsUseHandlesOfALoopThatGoesOn) {
+TEST_F(CoreJoinedStress, ManyThreadsUseHandlesOfALoopThatGoesOn) {
     constexpr unsigned threads = 4;
     const auto rounds = support::rounds(5'000);
     {
@@ -313,7 +313,7 @@ TEST_F(CoreJoinedStress, R038_ManyThreadsUseHandlesOfALoopThatGoesOn) {
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_F(CoreJoinedStress, R035_R038_HandlesAreUsedWhileTheLoopGoes) {
+TEST_F(CoreJoinedStress, HandlesAreUsedWhileTheLoopGoes) {
     constexpr unsigned threads = 2;
     constexpr int tasks = 12;
     const auto rounds = support::rounds(5'000);

@@ -70,7 +70,7 @@ std::error_code code_thrown_by(std::future<int> answer) {
 
 // ---- CoreRemote ----
 
-TEST(CoreRemote, S75_ClosuresOfOneSenderRunOnTheLoopInOrder) {
+TEST(CoreRemote, ClosuresOfOneSenderRunOnTheLoopInOrder) {
     constexpr int closures = 10'000;
     eddy::core loop;
     const auto loop_thread = std::this_thread::get_id();
@@ -94,7 +94,7 @@ TEST(CoreRemote, S75_ClosuresOfOneSenderRunOnTheLoopInOrder) {
     EXPECT_EQ(elsewhere, 0);
 }
 
-TEST(CoreRemote, S75_FutureThatAClosureMakesNeedNotCrossTheThread) {
+TEST(CoreRemote, FutureThatAClosureMakesNeedNotCrossTheThread) {
     eddy::core loop;
     auto [tx, rx] = oneshot<std::uint16_t>::channel();
     std::thread sender([&, remote = loop.remote()] {
@@ -109,7 +109,7 @@ TEST(CoreRemote, S75_FutureThatAClosureMakesNeedNotCrossTheThread) {
     sender.join();
 }
 
-TEST(CoreRemote, R130_ClosureLivesAsLongAsTheFutureThatItMade) {
+TEST(CoreRemote, ClosureLivesAsLongAsTheFutureThatItMade) {
     eddy::core loop;
     std::atomic<int> alive = 0;
     std::vector<int> seen;
@@ -123,7 +123,7 @@ TEST(CoreRemote, R130_ClosureLivesAsLongAsTheFutureThatItMade) {
     EXPECT_EQ(alive, 0);
 }
 
-TEST(CoreRemote, S76_HandleIsGivenOnlyOnTheLoopsThreadWhileItRuns) {
+TEST(CoreRemote, HandleIsGivenOnlyOnTheLoopsThreadWhileItRuns) {
     eddy::core loop;
     eddy::core other;
     const auto remote = loop.remote();
@@ -140,13 +140,13 @@ TEST(CoreRemote, S76_HandleIsGivenOnlyOnTheLoopsThreadWhileItRuns) {
     EXPECT_FALSE(remote.try_handle().has_value());
 }
 
-TEST(CoreRemote, S76_NoTwoLoopsHaveTheSameId) {
+TEST(CoreRemote, NoTwoLoopsHaveTheSameId) {
     std::set<std::uint64_t> ids;
     for (int i = 0; i < 100; ++i) ids.insert(eddy::core().id());
     EXPECT_EQ(ids.size(), 100u);
 }
 
-TEST(CoreRemote, S77_SpawnAfterTheLoopIsReportedAndDestroysTheWorkHere) {
+TEST(CoreRemote, SpawnAfterTheLoopIsReportedAndDestroysTheWorkHere) {
     std::optional<eddy::core> loop(std::in_place);
     const auto remote = loop->remote();
     loop.reset();
@@ -158,7 +158,7 @@ TEST(CoreRemote, S77_SpawnAfterTheLoopIsReportedAndDestroysTheWorkHere) {
     EXPECT_EQ(code_thrown_by(remote.call([] { return 1; })), eddy::errc::runtime_shutdown);
 }
 
-TEST(CoreRemote, S77_WorkThatWasSentAndNeverArrivedIsDestroyedWithTheLoop) {
+TEST(CoreRemote, WorkThatWasSentAndNeverArrivedIsDestroyedWithTheLoop) {
     std::atomic<int> alive = 0;
     std::future<int> answer;
     bool has_run = false;
@@ -190,7 +190,7 @@ TEST(CoreRemote, CallOfWorkThatTheLoopLeavesUnfinishedSaysSo) {
 
 // ---- CoreThread ----
 
-TEST(CoreThread, S67_ShipsWorkToTheLoopAndResultsBack) {
+TEST(CoreThread, ShipsWorkToTheLoopAndResultsBack) {
     const eddy::core_thread worker;
     const auto remote = worker.remote();
     const auto there = remote.call([] { return std::this_thread::get_id(); }).get();
@@ -238,7 +238,7 @@ TEST(CoreThread, MayBeMoved) {
     EXPECT_EQ(second.remote().call([] { return 4; }).get(), 4);
 }
 
-TEST(CoreThread, S55_MakeReportsThatTheProcessHasTooManyDescriptorsOpen) {
+TEST(CoreThread, MakeReportsThatTheProcessHasTooManyDescriptorsOpen) {
     const support::few_descriptors none(0);
     const auto made = eddy::core_thread::make();
     ASSERT_FALSE(made.has_value());
@@ -257,7 +257,7 @@ TEST(CoreThreadDeathTest, DestroyedOnItsOwnThreadItEndsTheProgramWithASentence) 
 
 // ---- Stress ----
 
-TEST(CoreRemoteStress, S67_S74_JobsOfEightThreadsAllComeBack) {
+TEST(CoreRemoteStress, JobsOfEightThreadsAllComeBack) {
     constexpr int threads = 8;
     const auto jobs = support::rounds(125 * 50);
     const eddy::core_thread worker;
@@ -284,7 +284,7 @@ TEST(CoreRemoteStress, S67_S74_JobsOfEightThreadsAllComeBack) {
     EXPECT_EQ(worker.remote().call([&] { return plain; }).get(), threads * jobs);
 }
 
-TEST(CoreRemoteStress, R029_NoWorkIsLostWhileTheLoopFallsAsleep) {
+TEST(CoreRemoteStress, NoWorkIsLostWhileTheLoopFallsAsleep) {
     // One job at a time, so that the loop goes to sleep between any two.
     const auto rounds = support::rounds(100'000);
     for (const bool with_io : {true, false}) {
@@ -301,7 +301,7 @@ TEST(CoreRemoteStress, R029_NoWorkIsLostWhileTheLoopFallsAsleep) {
     }
 }
 
-TEST(CoreRemoteStress, R034_SpawnRacesWithTheEndOfTheLoop) {
+TEST(CoreRemoteStress, SpawnRacesWithTheEndOfTheLoop) {
     constexpr int threads = 4;
     const auto rounds = support::rounds(10'000);
     std::atomic<int> alive = 0;

@@ -57,7 +57,7 @@ void on_threads(int count, Fn f) {
     for (auto& thread : threads) thread.join();
 }
 
-TEST(CoreTask, S08_WakesFromEightThreadsResumeOnce) {
+TEST(CoreTask, WakesFromEightThreadsResumeOnce) {
     eddy::core loop;
     stage seen;
     loop.handle().spawn(seen.future());
@@ -81,7 +81,7 @@ TEST(CoreTask, WakesHereAndElsewhereResumeOnceForAll) {
     EXPECT_EQ(seen.polls, 2);
 }
 
-TEST(CoreTask, R039_WakesOfATaskThatHasEndedDoNothing) {
+TEST(CoreTask, WakesOfATaskThatHasEndedDoNothing) {
     eddy::core loop;
     stage seen;
     loop.handle().spawn(seen.future());
@@ -99,7 +99,7 @@ TEST(CoreTask, R039_WakesOfATaskThatHasEndedDoNothing) {
     EXPECT_EQ(seen.polls, 2);
 }
 
-TEST(CoreTask, R039_TaskThatWokeItselfWhileItEndedIsNotPolledAgain) {
+TEST(CoreTask, TaskThatWokeItselfWhileItEndedIsNotPolledAgain) {
     eddy::core loop;
     int polls = 0;
     loop.handle().spawn(eddy::poll_fn([&](eddy::context& cx) {
@@ -113,7 +113,7 @@ TEST(CoreTask, R039_TaskThatWokeItselfWhileItEndedIsNotPolledAgain) {
     EXPECT_EQ(polls, 1);
 }
 
-TEST(CoreTask, R039_TheSameForTheMainFutureAndTheNextRun) {
+TEST(CoreTask, TheSameForTheMainFutureAndTheNextRun) {
     eddy::core loop;
     int polls = 0;
     const auto main = [&] {
@@ -126,7 +126,7 @@ TEST(CoreTask, R039_TheSameForTheMainFutureAndTheNextRun) {
     for (int run = 1; run <= 10; ++run) EXPECT_EQ(loop.run(main()), run);
 }
 
-TEST(CoreTask, R040_WakesInsideThePollLeadToAnother) {
+TEST(CoreTask, WakesInsideThePollLeadToAnother) {
     eddy::core loop;
     int polls = 0;
     loop.run(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
@@ -208,7 +208,7 @@ TEST(CoreTask, WakersThatWereCopiedHereAndDroppedElsewhereAndTheOtherWayRoundAdd
     seen.waker = eddy::waker();
 }
 
-TEST(CoreTask, R135_CancelThatComesAfterTheWakeUpEndsTheWorkWithoutAnotherStep) {
+TEST(CoreTask, CancelThatComesAfterTheWakeUpEndsTheWorkWithoutAnotherStep) {
     // The wake-up is queued, then the work is cancelled: it sees that at its next poll, and does not go on.
     eddy::core loop;
     stage inner;
@@ -235,7 +235,7 @@ TEST(CoreTask, R135_CancelThatComesAfterTheWakeUpEndsTheWorkWithoutAnotherStep) 
 
 // ---- Stress ----
 
-TEST(CoreTaskStress, R040_EveryForeignWakeLeadsToALaterPoll) {
+TEST(CoreTaskStress, EveryForeignWakeLeadsToALaterPoll) {
     const auto rounds = support::rounds(100'000);
     eddy::core loop;
     std::atomic<std::uint64_t> asked = 0;
@@ -260,7 +260,7 @@ TEST(CoreTaskStress, R040_EveryForeignWakeLeadsToALaterPoll) {
     other.join();
 }
 
-TEST(CoreTaskStress, R023_RedundantWakesPublishToo) {
+TEST(CoreTaskStress, RedundantWakesPublishToo) {
     // Eight threads each write and wake; wakes coalesce, and yet the last poll sees every write.
     const auto rounds = support::rounds(10'000);
     constexpr int threads = 8;
@@ -309,7 +309,7 @@ private:
     int tail_ = 0;
 };
 
-TEST(CoreTaskStress, R132_WakeThatComesBeforeThePollHasEnded) {
+TEST(CoreTaskStress, WakeThatComesBeforeThePollHasEnded) {
     const auto rounds = support::rounds(100'000);
     std::atomic<eddy::waker*> mailbox = nullptr;
     std::atomic<bool> is_over = false;
@@ -334,7 +334,7 @@ TEST(CoreTaskStress, R132_WakeThatComesBeforeThePollHasEnded) {
     other.join();
 }
 
-TEST(CoreTaskStress, R133_FramesEndOnTheLoopWhileTheThreadThatWokeThemIsNotDoneYet) {
+TEST(CoreTaskStress, FramesEndOnTheLoopWhileTheThreadThatWokeThemIsNotDoneYet) {
     const auto rounds = support::rounds(20'000);
     struct local {
         int& alive;

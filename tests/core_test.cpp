@@ -72,7 +72,7 @@ std::chrono::nanoseconds thread_cpu_time() {
 
 // ---- Making and dropping ----
 
-TEST(Core, S55_MakeReportsThatTheProcessHasTooManyDescriptorsOpen) {
+TEST(Core, MakeReportsThatTheProcessHasTooManyDescriptorsOpen) {
     const support::few_descriptors none(0);
     const auto made = eddy::core::make();
     ASSERT_FALSE(made.has_value());
@@ -80,7 +80,7 @@ TEST(Core, S55_MakeReportsThatTheProcessHasTooManyDescriptorsOpen) {
     EXPECT_THROW(eddy::core(), std::system_error);
 }
 
-TEST(Core, S55_MakeThatFailsHalfwayLeavesNoDescriptorBehind) {
+TEST(Core, MakeThatFailsHalfwayLeavesNoDescriptorBehind) {
     const auto before = support::count_fds();
     {
         const support::few_descriptors one(1);  // enough for the epoll, not for the eventfd
@@ -89,7 +89,7 @@ TEST(Core, S55_MakeThatFailsHalfwayLeavesNoDescriptorBehind) {
     EXPECT_EQ(support::count_fds(), before);
 }
 
-TEST(Core, S55_R041_AThousandLoopsLeaveNoDescriptorBehind) {
+TEST(Core, AThousandLoopsLeaveNoDescriptorBehind) {
     {
         const eddy::core warm_up;
     }
@@ -101,7 +101,7 @@ TEST(Core, S55_R041_AThousandLoopsLeaveNoDescriptorBehind) {
     EXPECT_EQ(support::count_fds(), before);
 }
 
-TEST(Core, S47_RemoteThatOutlivesALoopKeepsNoDescriptorOpen) {
+TEST(Core, RemoteThatOutlivesALoopKeepsNoDescriptorOpen) {
     const auto before = support::count_fds();
     auto loop = std::make_unique<eddy::core>();
     const auto remote = loop->remote();
@@ -118,7 +118,7 @@ TEST(Core, SaysWhichDriverItHasAndWhy) {
 
 // ---- run ----
 
-TEST(Core, S56_RunGivesTheOutputTheErrorOrTheException) {
+TEST(Core, RunGivesTheOutputTheErrorOrTheException) {
     eddy::core loop;
     EXPECT_EQ(loop.run(yields(3)), 3);
     EXPECT_EQ(loop.run(fails()).error(), std::errc::io_error);
@@ -127,7 +127,7 @@ TEST(Core, S56_RunGivesTheOutputTheErrorOrTheException) {
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
-TEST(Core, S56_RunTakesFuturesThatAreNoTasks) {
+TEST(Core, RunTakesFuturesThatAreNoTasks) {
     eddy::core loop;
     int polls = 0;
     auto third = eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<std::unique_ptr<int>> {
@@ -138,7 +138,7 @@ TEST(Core, S56_RunTakesFuturesThatAreNoTasks) {
     EXPECT_EQ(*loop.run(third), 3);
 }
 
-TEST(Core, S56_SpawnedWorkGoesOnWhileTheMainFutureWaitsAllOnOneThread) {
+TEST(Core, SpawnedWorkGoesOnWhileTheMainFutureWaitsAllOnOneThread) {
     eddy::core loop;
     int ticks = 0;
     std::vector<std::thread::id> threads;
@@ -150,7 +150,7 @@ TEST(Core, S56_SpawnedWorkGoesOnWhileTheMainFutureWaitsAllOnOneThread) {
     EXPECT_EQ(threads, std::vector{std::this_thread::get_id()});
 }
 
-TEST(Core, S57_MainFutureBorrowsTheCallersStack) {
+TEST(Core, MainFutureBorrowsTheCallersStack) {
     eddy::core loop;
     int n = 0;
     const auto add = [&]() -> eddy::task<void> {
@@ -163,7 +163,7 @@ TEST(Core, S57_MainFutureBorrowsTheCallersStack) {
     EXPECT_EQ(n, 2);
 }
 
-TEST(Core, S58_WaitRunsNothingButItsOwnFuture) {
+TEST(Core, WaitRunsNothingButItsOwnFuture) {
     eddy::core loop;
     int ticks = 0;
     loop.handle().spawn(tick(ticks));
@@ -173,7 +173,7 @@ TEST(Core, S58_WaitRunsNothingButItsOwnFuture) {
     EXPECT_GT(ticks, 0);
 }
 
-TEST(Core, S59_WhatIsLeftStandsStillBetweenRunsAndGoesOnInTheNext) {
+TEST(Core, WhatIsLeftStandsStillBetweenRunsAndGoesOnInTheNext) {
     struct my_context {
         eddy::core loop;
     } mine;
@@ -193,7 +193,7 @@ TEST(Core, S59_WhatIsLeftStandsStillBetweenRunsAndGoesOnInTheNext) {
     EXPECT_EQ(mine.loop.metrics().alive_tasks(), 0u);
 }
 
-TEST(Core, S59_WakeUpsThatComeBetweenRunsAreKept) {
+TEST(Core, WakeUpsThatComeBetweenRunsAreKept) {
     eddy::core loop;
     auto [tx, rx] = oneshot<int>::channel();
     int got = 0;
@@ -206,7 +206,7 @@ TEST(Core, S59_WakeUpsThatComeBetweenRunsAreKept) {
     EXPECT_EQ(got, 5);
 }
 
-TEST(Core, S60_RunInsideTheSameLoopIsRefusedAndTheOuterOneGoesOn) {
+TEST(Core, RunInsideTheSameLoopIsRefusedAndTheOuterOneGoesOn) {
     eddy::core loop;
     int inner = 0;
     const auto outer = [&]() -> eddy::task<std::string> {
@@ -223,7 +223,7 @@ TEST(Core, S60_RunInsideTheSameLoopIsRefusedAndTheOuterOneGoesOn) {
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
-TEST(Core, S60_RunInsideAnotherLoopIsRefused) {
+TEST(Core, RunInsideAnotherLoopIsRefused) {
     eddy::core loop;
     eddy::core other;
     int inner = 0;
@@ -275,7 +275,7 @@ TEST(Core, MayBeMovedWhileItDoesNotRun) {
 
 // ---- turn ----
 
-TEST(Core, S61_TurnRunsWhatWasSpawnedInOrder) {  // simple_core_poll of tokio-core
+TEST(Core, TurnRunsWhatWasSpawnedInOrder) {  // simple_core_poll of tokio-core
     eddy::core loop;
     std::vector<int> seen;
     loop.turn(0ms);
@@ -292,7 +292,7 @@ TEST(Core, S61_TurnRunsWhatWasSpawnedInOrder) {  // simple_core_poll of tokio-co
     EXPECT_EQ(seen, (std::vector{1, 2, 3}));
 }
 
-TEST(Core, S61_TurnRunsEachQueuedTaskOnce) {
+TEST(Core, TurnRunsEachQueuedTaskOnce) {
     eddy::core loop;
     int first = 0;
     int second = 0;
@@ -305,7 +305,7 @@ TEST(Core, S61_TurnRunsEachQueuedTaskOnce) {
     }
 }
 
-TEST(Core, S52_LoopWrittenByHandDoesWhatRunDoes) {
+TEST(Core, LoopWrittenByHandDoesWhatRunDoes) {
     eddy::core loop;
     support::counter events;
     std::vector<std::string> seen;
@@ -330,7 +330,7 @@ TEST(Core, S52_LoopWrittenByHandDoesWhatRunDoes) {
     EXPECT_EQ(seen, (std::vector<std::string>{"event", "thread", "timer"}));
 }
 
-TEST(Core, S54_OneTurnDispatchesItsEventsInOrder) {
+TEST(Core, OneTurnDispatchesItsEventsInOrder) {
     eddy::core loop;
     const auto ends = support::make_socket_pair();
     const auto tied = eddy::io::registration::attach(eddy::io::source_fd(ends.reader.native_handle()),
@@ -362,7 +362,7 @@ TEST(Core, S54_OneTurnDispatchesItsEventsInOrder) {
     EXPECT_EQ(ends.writer.read(8).value(), 5u);
 }
 
-TEST(Core, S52_LoopThatWaitsUsesNoProcessorTime) {
+TEST(Core, LoopThatWaitsUsesNoProcessorTime) {
     eddy::core loop;
     loop.run(yields(1));
     const auto turns = loop.metrics().turns();
@@ -416,7 +416,7 @@ TEST(Core, SpinningDoesNotHoldUpAPausedClock) {
     loop.run(eddy::time::sleep(24h));
 }
 
-TEST(Core, S07_TaskIsPolledAtItsStartAndThenOnlyWhenItIsWoken) {
+TEST(Core, TaskIsPolledAtItsStartAndThenOnlyWhenItIsWoken) {
     eddy::core loop;
     const pid_t loop_thread = ::gettid();
     support::counter events;
@@ -434,7 +434,7 @@ TEST(Core, S07_TaskIsPolledAtItsStartAndThenOnlyWhenItIsWoken) {
     EXPECT_EQ(loop.metrics().polls(), 2u);
 }
 
-TEST(Core, S79_ThreadThatFulfilsAOneshotWakesTheLoopOutOfTheSelector) {
+TEST(Core, ThreadThatFulfilsAOneshotWakesTheLoopOutOfTheSelector) {
     eddy::core loop;
     const pid_t loop_thread = ::gettid();
     auto [tx, rx] = oneshot<int>::channel();
@@ -446,7 +446,7 @@ TEST(Core, S79_ThreadThatFulfilsAOneshotWakesTheLoopOutOfTheSelector) {
     other.join();
 }
 
-TEST(Core, R021_TurnTakesEveryDuration) {
+TEST(Core, TurnTakesEveryDuration) {
     eddy::core loop;
     loop.turn(0ns);
     loop.turn(1ns);
@@ -469,21 +469,21 @@ TEST(Core, R021_TurnTakesEveryDuration) {
 
 // ---- Operations are lazy, and need a loop only when polled ----
 
-TEST(Core, S06_OperationsThatAreNeverPolledOpenNothing) {
+TEST(Core, OperationsThatAreNeverPolledOpenNothing) {
     const auto before = support::count_fds();
     const auto rounds = support::rounds(1'000'000);
     for (std::uint64_t i = 0; i < rounds; ++i) static_cast<void>(eddy::net::tcp_stream::connect("127.0.0.1:1"));
     EXPECT_EQ(support::count_fds(), before);
 }
 
-TEST(Core, S11_OperationThatWasMadeBeforeAnyLoopRunsInOne) {
+TEST(Core, OperationThatWasMadeBeforeAnyLoopRunsInOne) {
     auto listening = eddy::net::tcp_listener::bind(eddy::net::socket_addr::parse("127.0.0.1:0").value());
     eddy::core loop;
     auto listener = loop.run(listening).value();
     EXPECT_TRUE(loop.run(eddy::net::tcp_stream::connect(listener.local_addr().value())).has_value());
 }
 
-TEST(Core, S11_OperationThatIsPolledWithoutALoopSaysWhatItNeeds) {
+TEST(Core, OperationThatIsPolledWithoutALoopSaysWhatItNeeds) {
     const auto text =
         support::text_of_misuse([] { static_cast<void>(eddy::wait(eddy::net::tcp_stream::connect("127.0.0.1:1"))); });
     EXPECT_NE(text.find("event loop"), std::string::npos) << text;
@@ -491,7 +491,7 @@ TEST(Core, S11_OperationThatIsPolledWithoutALoopSaysWhatItNeeds) {
 
 // ---- Without I/O ----
 
-TEST(Core, S42_LoopWithoutIoMakesNoDescriptorsAndRunsTimersAndRemoteWork) {
+TEST(Core, LoopWithoutIoMakesNoDescriptorsAndRunsTimersAndRemoteWork) {
     const auto epolls = support::count_fds("eventpoll");
     const auto all = support::count_fds();
     auto loop = eddy::core::builder().enable_io(false).build().value();
@@ -515,7 +515,7 @@ TEST(Core, S42_LoopWithoutIoMakesNoDescriptorsAndRunsTimersAndRemoteWork) {
     EXPECT_EQ(support::count_fds(), all);
 }
 
-TEST(Core, S42_IoOnALoopWithoutItNamesTheCause) {
+TEST(Core, IoOnALoopWithoutItNamesTheCause) {
     auto loop = eddy::core::builder().enable_io(false).build().value();
     const auto any = eddy::net::socket_addr::parse("127.0.0.1:0").value();
     EXPECT_EQ(eddy::net::tcp_listener::bind(any, loop.handle()).error(), eddy::errc::io_disabled);
@@ -540,7 +540,7 @@ bool echoes_over_a_new_loop() {
     return loop.run(echo()) == 3;
 }
 
-TEST(Core, R020_LoopIsRefusedInAForkedChildWhereANewOneWorks) {
+TEST(Core, LoopIsRefusedInAForkedChildWhereANewOneWorks) {
     eddy::core loop;
     loop.run(yields(1));
     int polled = 0;
@@ -551,7 +551,7 @@ TEST(Core, R020_LoopIsRefusedInAForkedChildWhereANewOneWorks) {
     EXPECT_TRUE(echoes_over_a_new_loop());
 }
 
-TEST(Core, R020_ForkInsideARunningLoopIsRefusedThereToo) {
+TEST(Core, ForkInsideARunningLoopIsRefusedThereToo) {
     eddy::core loop;
     support::counter events;
     const auto main = [&]() -> eddy::task<bool> {
@@ -564,7 +564,7 @@ TEST(Core, R020_ForkInsideARunningLoopIsRefusedThereToo) {
     EXPECT_TRUE(loop.run(main()));
 }
 
-TEST(Core, R020_WhatIsSpawnedOnTheParentsLoopInAForkedChildIsRefused) {
+TEST(Core, WhatIsSpawnedOnTheParentsLoopInAForkedChildIsRefused) {
     eddy::core loop;
     const auto is_refused = [&] {
         const auto spawned = loop.handle().spawn([] {});
@@ -577,7 +577,7 @@ TEST(Core, R020_WhatIsSpawnedOnTheParentsLoopInAForkedChildIsRefused) {
     EXPECT_TRUE(loop.handle().spawn([] {}).has_value());
 }
 
-TEST(Core, R020_ALoopWithoutIoGoesOnInAForkedChild) {
+TEST(Core, ALoopWithoutIoGoesOnInAForkedChild) {
     auto loop = eddy::core::builder().enable_io(false).build().value();
     EXPECT_TRUE(support::is_true_in_child([&] {
         bool has_run = false;
@@ -587,7 +587,7 @@ TEST(Core, R020_ALoopWithoutIoGoesOnInAForkedChild) {
     }));
 }
 
-TEST(Core, R020_ChildThatDropsTheLoopLeavesTheParentUnharmed) {
+TEST(Core, ChildThatDropsTheLoopLeavesTheParentUnharmed) {
     auto loop = std::make_unique<eddy::core>();
     support::counter events;
     auto attached =

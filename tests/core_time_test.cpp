@@ -52,7 +52,7 @@ TEST(CoreTime, PausedLoopGoesToTheNextDeadlineWhenNothingCanRun) {
     }
 }
 
-TEST(CoreTime, R059_PausedTimeStandsWhileWorkIsQueued) {
+TEST(CoreTime, PausedTimeStandsWhileWorkIsQueued) {
     auto loop = paused_loop();
     const auto main = []() -> eddy::task<void> {
         bool has_slept = false;
@@ -71,7 +71,7 @@ TEST(CoreTime, R059_PausedTimeStandsWhileWorkIsQueued) {
     loop.run(main());
 }
 
-TEST(CoreTime, R059_PausedTimeStandsWhileAnEventIsWaiting) {
+TEST(CoreTime, PausedTimeStandsWhileAnEventIsWaiting) {
     auto loop = paused_loop();
     const support::counter events;
     events.add();
@@ -90,7 +90,7 @@ TEST(CoreTime, R059_PausedTimeStandsWhileAnEventIsWaiting) {
     loop.run(main());
 }
 
-TEST(CoreTime, R059_TheSameProgramSeesTheSameInstantsEachTime) {
+TEST(CoreTime, TheSameProgramSeesTheSameInstantsEachTime) {
     std::optional<std::vector<clock::duration>> first;
     for (int round = 0; round < 100; ++round) {
         auto loop = paused_loop();
@@ -150,7 +150,7 @@ TEST(CoreTime, TurnOfAPausedLoopWithoutWaitingMovesNothing) {
 
 // ---- Real time ----
 
-TEST(CoreTime, R051_TimerThatIsEarlierThanThatOfTheParkEndsItWhenAnotherThreadAddsIt) {
+TEST(CoreTime, TimerThatIsEarlierThanThatOfTheParkEndsItWhenAnotherThreadAddsIt) {
     for (const bool with_io : {true, false}) {
         auto loop = eddy::core::builder().enable_io(with_io).build().value();
         const pid_t loop_thread = ::gettid();
@@ -171,7 +171,7 @@ TEST(CoreTime, R051_TimerThatIsEarlierThanThatOfTheParkEndsItWhenAnotherThreadAd
     }
 }
 
-TEST(CoreTime, R051_WorkFromAnotherThreadMayArmAnEarlierTimer) {
+TEST(CoreTime, WorkFromAnotherThreadMayArmAnEarlierTimer) {
     eddy::core loop;
     const pid_t loop_thread = ::gettid();
     auto [tx, rx] = oneshot<void>::channel();
@@ -190,7 +190,7 @@ TEST(CoreTime, R051_WorkFromAnotherThreadMayArmAnEarlierTimer) {
     other.join();
 }
 
-TEST(CoreTime, R054_ZeroSleepsInALoopLeaveRoomForOtherWork) {
+TEST(CoreTime, ZeroSleepsInALoopLeaveRoomForOtherWork) {
     eddy::core loop;
     const support::counter events;
     bool is_over = false;
@@ -219,7 +219,7 @@ TEST(CoreTime, R054_ZeroSleepsInALoopLeaveRoomForOtherWork) {
     loop.run_until_idle();
 }
 
-TEST(CoreTimeStress, R060_SleepsNeverEndEarlyAndArePolledAFewTimesOnly) {
+TEST(CoreTimeStress, SleepsNeverEndEarlyAndArePolledAFewTimesOnly) {
     eddy::core loop;
     const auto sleeps = support::rounds(1000 * 50) / 10;
     std::mt19937_64 random(support::seed());
@@ -240,7 +240,7 @@ TEST(CoreTimeStress, R060_SleepsNeverEndEarlyAndArePolledAFewTimesOnly) {
     EXPECT_LE(loop.metrics().polls(), sleeps * 3);
 }
 
-TEST(CoreTimeStress, S78_NoTimerOfManyIsEarlyOrLost) {
+TEST(CoreTimeStress, NoTimerOfManyIsEarlyOrLost) {
     eddy::core loop;
     const auto timers = support::rounds(100'000);
     std::mt19937_64 random(support::seed());
@@ -260,7 +260,7 @@ TEST(CoreTimeStress, S78_NoTimerOfManyIsEarlyOrLost) {
     EXPECT_EQ(ended, timers);
 }
 
-TEST(CoreTimeStress, R051_ResetsFromAnotherThreadAreNeverLost) {
+TEST(CoreTimeStress, ResetsFromAnotherThreadAreNeverLost) {
     const auto rounds = support::rounds(10'000);
     for (const bool with_io : {true, false}) {
         auto loop = eddy::core::builder().enable_io(with_io).build().value();

@@ -224,7 +224,7 @@ protected:
     }
 };
 
-TEST_F(RingSupport, R108_EachThingThatAKernelLacksHasASentenceOfItsOwn) {
+TEST_F(RingSupport, EachThingThatAKernelLacksHasASentenceOfItsOwn) {
     ASSERT_EQ(all_needs.size(), static_cast<std::size_t>(ring_need::enable_rings) + 1);
     for (const auto& [need, name] : all_needs) {
         const auto answer = probe_ring({need});
@@ -236,7 +236,7 @@ TEST_F(RingSupport, R108_EachThingThatAKernelLacksHasASentenceOfItsOwn) {
     EXPECT_TRUE(probe_ring().has_value());
 }
 
-TEST_F(RingSupport, R108_OfAnOldKernelTheOldestLackIsNamed) {
+TEST_F(RingSupport, OfAnOldKernelTheOldestLackIsNamed) {
     const auto linux_5_15 = probe_ring({ring_need::cqe_skip, ring_need::submit_all, ring_need::single_issuer,
                                         ring_need::deferred_taskrun, ring_need::taskrun_flag, ring_need::buffer_ring});
     ASSERT_FALSE(linux_5_15.has_value());
@@ -246,7 +246,7 @@ TEST_F(RingSupport, R108_OfAnOldKernelTheOldestLackIsNamed) {
     EXPECT_EQ(linux_6_0.error().why, lacks("IORING_SETUP_DEFER_TASKRUN"));
 }
 
-TEST_F(RingSupport, R108_AKernelThatLacksSomethingMeansEpollOrAnError) {
+TEST_F(RingSupport, AKernelThatLacksSomethingMeansEpollOrAnError) {
     const auto ask = []() noexcept { return probe_ring({ring_need::recv}); };
     expect_choice(decide_driver({}, "auto", ask), driver_kind::epoll, lacks("IORING_OP_RECV"));
     EXPECT_EQ(decide_driver({}, "io_uring", ask).error(), errc::driver_unavailable);
@@ -412,11 +412,11 @@ protected:
     }
 };
 
-TEST_F(DriverDeathTest, R107_WhereAContainerForbidsIoUringAutoIsEpollAndSaysSo) {
+TEST_F(DriverDeathTest, WhereAContainerForbidsIoUringAutoIsEpollAndSaysSo) {
     EXPECT_EXIT(do_with_filter(std::errc::operation_not_permitted), testing::ExitedWithCode(0), "");
 }
 
-TEST_F(DriverDeathTest, R107_WhereTheKernelHasNoIoUringAutoIsEpollAndSaysSo) {
+TEST_F(DriverDeathTest, WhereTheKernelHasNoIoUringAutoIsEpollAndSaysSo) {
     EXPECT_EXIT(do_with_filter(std::errc::function_not_supported), testing::ExitedWithCode(0), "");
 }
 
@@ -425,7 +425,7 @@ TEST_F(DriverDeathTest, R107_WhereTheKernelHasNoIoUringAutoIsEpollAndSaysSo) {
     do_without_ring(refusal_for(code(std::errc::operation_not_permitted)));
 }
 
-TEST_F(DriverDeathTest, R107_WhereOneOfTheThreeCallsIsForbiddenAutoIsEpollToo) {
+TEST_F(DriverDeathTest, WhereOneOfTheThreeCallsIsForbiddenAutoIsEpollToo) {
     for (const unsigned call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}) {
         EXPECT_EXIT(do_without(call), testing::ExitedWithCode(0), "");
     }
@@ -522,7 +522,7 @@ int error_without_locked_memory() {
     do_without_ring(refusal_for(code(std::errc::not_enough_memory)));
 }
 
-TEST_F(DriverDeathTest, R107_WhereNoMemoryMayBeLockedAutoIsEpollAndSaysSo) {
+TEST_F(DriverDeathTest, WhereNoMemoryMayBeLockedAutoIsEpollAndSaysSo) {
     const int error = error_without_locked_memory();
     if (error == -1) GTEST_SKIP() << "this process cannot become one that may lock no memory";
     if (error == 0) GTEST_SKIP() << "this process may lock memory whatever its limit";

@@ -167,7 +167,7 @@ TEST(FramePool, BlocksOutliveTheirThread) {
     free_all(blocks, 400);
 }
 
-TEST(FramePool, R041_ThreadsThatComeAndGoUseTheSameMemory) {
+TEST(FramePool, ThreadsThatComeAndGoUseTheSameMemory) {
     SKIP_IF_THE_POOL_IS_MALLOC();
     std::set<std::uintptr_t> chunks;
     const auto work = [&] {

@@ -7,7 +7,7 @@
 
 namespace {
 
-TEST(Frames, S84_S86_S88_GoAndComeInEveryWay) {
+TEST(Frames, GoAndComeInEveryWay) {
     const auto ended = support::run({"frames"});
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.out,

@@ -346,7 +346,7 @@ TYPED_TEST(FuturesGroup, AFutureThatWakesItselfIsPolledOncePerPoll) {
     }
 }
 
-TYPED_TEST(FuturesGroup, R045_PollsSoManyAndLetsOthersHaveATurn) {
+TYPED_TEST(FuturesGroup, PollsSoManyAndLetsOthersHaveATurn) {
     auto scripts = numbered(1000);
     typename TypeParam::template of<scripted> jobs;
     for (auto& s : scripts) jobs.push(scripted(s));
@@ -359,7 +359,7 @@ TYPED_TEST(FuturesGroup, R045_PollsSoManyAndLetsOthersHaveATurn) {
     EXPECT_EQ(begun(), 256);
 }
 
-TYPED_TEST(FuturesGroup, R045_OutputsThatAreAllReadyUseUpTheBudget) {
+TYPED_TEST(FuturesGroup, OutputsThatAreAllReadyUseUpTheBudget) {
     typename TypeParam::template of<eddy::ready_future<int>> jobs;
     for (int i = 0; i < 20; ++i) jobs.push(ready(i));
     wake_counter counter;
@@ -372,7 +372,7 @@ TYPED_TEST(FuturesGroup, R045_OutputsThatAreAllReadyUseUpTheBudget) {
     EXPECT_EQ(assert_ready(jobs.poll_next(next)), 10);
 }
 
-TYPED_TEST(FuturesGroup, R045_AnOutputTakesOneUnitOfTheBudgetAndAWaitNone) {
+TYPED_TEST(FuturesGroup, AnOutputTakesOneUnitOfTheBudgetAndAWaitNone) {
     using channel = eddy::sync::oneshot<int>;
     auto first = channel::channel();
     auto second = channel::channel();
@@ -389,7 +389,7 @@ TYPED_TEST(FuturesGroup, R045_AnOutputTakesOneUnitOfTheBudgetAndAWaitNone) {
     EXPECT_EQ(cx.budget(), 9u);
 }
 
-TYPED_TEST(FuturesGroup, R045_AFutureThatUsesUpTheBudgetEndsThePoll) {
+TYPED_TEST(FuturesGroup, AFutureThatUsesUpTheBudgetEndsThePoll) {
     int others = 0;
     auto make = [&others](bool greedy) {
         return eddy::poll_fn([&others, greedy](eddy::context& cx) -> eddy::poll_result<int> {
@@ -612,7 +612,7 @@ TEST(FuturesOrdered, AgreesWithAModel) { agrees_with_a_model<futures_ordered, tr
 
 // ---- Stress ----
 
-TEST(FuturesUnorderedStress, R140_WokenFromManyThreadsWhileItIsPolledAndDropped) {
+TEST(FuturesUnorderedStress, WokenFromManyThreadsWhileItIsPolledAndDropped) {
     using channel = eddy::sync::oneshot<int>;
     const auto rounds = support::rounds(20'000);
     std::mt19937_64 random(support::seed());

@@ -61,7 +61,7 @@ chop large_pieces() {
 
 // ---- Buffers ----
 
-TEST(IoBufReader, P044_SmallReadsBecomeFewLargeOnes) {
+TEST(IoBufReader, SmallReadsBecomeFewLargeOnes) {
     io::buf_reader from(choppy_reader(some_text, large_pieces()), 64);
     std::string got;
     std::array<std::byte, 3> some{};
@@ -74,7 +74,7 @@ TEST(IoBufReader, P044_SmallReadsBecomeFewLargeOnes) {
     EXPECT_EQ(from.inner().polls(), 3u) << "64 bytes, the rest, the end";
 }
 
-TEST(IoBufReader, P044_ALargeReadGoesPastTheBuffer) {
+TEST(IoBufReader, ALargeReadGoesPastTheBuffer) {
     io::buf_reader from(choppy_reader(some_text, large_pieces()), 8);
     std::array<std::byte, 70> large{};
     EXPECT_EQ(finish(io::read(from, large)), 70u);
@@ -84,7 +84,7 @@ TEST(IoBufReader, P044_ALargeReadGoesPastTheBuffer) {
     EXPECT_EQ(finish(io::read(from, large)), 5u) << "what is in the buffer comes first";
 }
 
-TEST(IoBufReader, P044_SeeksFromWhereItsUserIs) {
+TEST(IoBufReader, SeeksFromWhereItsUserIs) {
     io::buf_reader from(io::cursor(std::string("0123456789")), 4);
     EXPECT_EQ(finish(io::read_u8(from)), '0');
     EXPECT_EQ(finish(io::stream_position(from)), 1u);
@@ -94,7 +94,7 @@ TEST(IoBufReader, P044_SeeksFromWhereItsUserIs) {
     EXPECT_EQ(finish(io::read_to_string(from)).value(), "9");
 }
 
-TEST(IoBufWriter, P044_SmallWritesBecomeFewLargeOnes) {
+TEST(IoBufWriter, SmallWritesBecomeFewLargeOnes) {
     choppy_writer kept(large_pieces());
     io::buf_writer to(std::ref(kept), 16);
     for (const char c : some_text) EXPECT_TRUE(finish(io::write_all(to, std::string_view(&c, 1))));
@@ -109,7 +109,7 @@ TEST(IoBufWriter, P044_SmallWritesBecomeFewLargeOnes) {
     EXPECT_TRUE(kept.is_shut_down());
 }
 
-TEST(IoBufWriter, P044_AnyPiecesInAnyOrder) {
+TEST(IoBufWriter, AnyPiecesInAnyOrder) {
     for (const chop& how : all_chops()) {
         for (const std::size_t capacity : {1u, 2u, 7u, 64u, 1000u}) {
             choppy_writer kept(how);
@@ -126,7 +126,7 @@ TEST(IoBufWriter, P044_AnyPiecesInAnyOrder) {
     }
 }
 
-TEST(IoBufWriter, P044_ErrorsAreToldAndWhatWasNotWrittenIsThere) {
+TEST(IoBufWriter, ErrorsAreToldAndWhatWasNotWrittenIsThere) {
     chop bad = large_pieces();
     bad.fails_at = 3;
     io::buf_writer to(choppy_writer(bad), 16);
@@ -137,7 +137,7 @@ TEST(IoBufWriter, P044_ErrorsAreToldAndWhatWasNotWrittenIsThere) {
     EXPECT_THROW(io::buf_reader(choppy_reader(""), 0), eddy::misuse);
 }
 
-TEST(IoBufWriter, P044_WritesBeforeItSeeks) {
+TEST(IoBufWriter, WritesBeforeItSeeks) {
     io::buf_writer to(io::cursor(std::string("..........")), 8);
     EXPECT_TRUE(finish(io::write_all(to, "ab")));
     EXPECT_EQ(finish(io::seek(to, io::seek_from::start(5))), 5u);
@@ -146,7 +146,7 @@ TEST(IoBufWriter, P044_WritesBeforeItSeeks) {
     EXPECT_EQ(to.inner().inner(), "ab...cd...");
 }
 
-TEST(IoBufStream, P044_BothWays) {
+TEST(IoBufStream, BothWays) {
     auto [near, far] = io::duplex(64);
     io::buf_stream buffered(std::move(near));
     EXPECT_TRUE(finish(io::write_all(buffered, "hello\n")));
@@ -162,7 +162,7 @@ TEST(IoBufStream, P044_BothWays) {
 
 // ---- take, chain ----
 
-TEST(IoTake, P047_EndsAfterSoManyBytesAndLeavesTheRest) {
+TEST(IoTake, EndsAfterSoManyBytesAndLeavesTheRest) {
     for (const chop& how : all_chops()) {
         choppy_reader from(some_text, how);
         auto head = io::take(std::ref(from), 10);
@@ -182,7 +182,7 @@ TEST(IoTake, P047_EndsAfterSoManyBytesAndLeavesTheRest) {
     EXPECT_EQ(finish(io::read_to_string(more)).value(), "abc");
 }
 
-TEST(IoTake, R086_TheLargestLimitAndOneThatIsSetLater) {
+TEST(IoTake, TheLargestLimitAndOneThatIsSetLater) {
     auto all = io::take(io::buf_reader(choppy_reader("abc")), std::numeric_limits<std::uint64_t>::max());
     EXPECT_EQ(finish(io::read_u8(all)), 'a');
     EXPECT_EQ(all.limit(), std::numeric_limits<std::uint64_t>::max() - 1);
@@ -195,7 +195,7 @@ TEST(IoTake, R086_TheLargestLimitAndOneThatIsSetLater) {
     EXPECT_EQ(finish(io::read_to_string(all)).value(), "c");
 }
 
-TEST(IoChain, R085_AReadIntoNothingIsNotTheEnd) {
+TEST(IoChain, AReadIntoNothingIsNotTheEnd) {
     auto both = io::chain(choppy_reader("a"), choppy_reader("b"));
     EXPECT_EQ(finish(io::read(both, {})), 0u);
     EXPECT_EQ(finish(io::read_to_string(both)).value(), "ab");
@@ -210,7 +210,7 @@ TEST(IoChain, R085_AReadIntoNothingIsNotTheEnd) {
     EXPECT_EQ(nothing.inner().polls(), 0u);
 }
 
-TEST(IoChain, P047_OneAfterTheOther) {
+TEST(IoChain, OneAfterTheOther) {
     for (const chop& how : all_chops()) {
         auto both = io::chain(choppy_reader("first, ", how), choppy_reader("second", how));
         EXPECT_EQ(finish(io::read_to_string(both)).value(), "first, second");
@@ -224,7 +224,7 @@ TEST(IoChain, P047_OneAfterTheOther) {
 
 // ---- Nothing, and in memory ----
 
-TEST(IoEmpty, P047_EndsAtOnceAndTakesAll) {
+TEST(IoEmpty, EndsAtOnceAndTakesAll) {
     io::empty nothing;
     EXPECT_EQ(finish(io::read_to_string(nothing)).value(), "");
     EXPECT_TRUE(finish(io::write_all(nothing, "gone")));
@@ -239,7 +239,7 @@ TEST(IoEmpty, P047_EndsAtOnceAndTakesAll) {
 
 // ---- duplex, simplex ----
 
-TEST(IoDuplex, P047_BytesArriveInOrderAndWakeTheOtherEnd) {
+TEST(IoDuplex, BytesArriveInOrderAndWakeTheOtherEnd) {
     auto [near, far] = io::duplex(8);
     std::array<std::byte, 16> some{};
     by_hand reading(io::read(far, some));
@@ -252,7 +252,7 @@ TEST(IoDuplex, P047_BytesArriveInOrderAndWakeTheOtherEnd) {
     EXPECT_EQ(finish(io::read(near, some)), 4u);
 }
 
-TEST(IoDuplex, P047_AWriterWaitsWhileItIsFull) {
+TEST(IoDuplex, AWriterWaitsWhileItIsFull) {
     auto [near, far] = io::duplex(4);
     by_hand writing(io::write_all(near, "123456"));
     assert_pending(writing.poll());
@@ -265,7 +265,7 @@ TEST(IoDuplex, P047_AWriterWaitsWhileItIsFull) {
     EXPECT_EQ(as_text(some), "456");
 }
 
-TEST(IoDuplex, P047_AShutdownIsTheEndForTheReaderOnly) {
+TEST(IoDuplex, AShutdownIsTheEndForTheReaderOnly) {
     auto [near, far] = io::duplex(8);
     EXPECT_TRUE(finish(io::write_all(near, "last")));
     by_hand reading(io::read_to_string(far));
@@ -280,7 +280,7 @@ TEST(IoDuplex, P047_AShutdownIsTheEndForTheReaderOnly) {
     EXPECT_TRUE(finish(io::read_exact(near, some)));
 }
 
-TEST(IoDuplex, P047_DroppingAnEndWakesTheOther) {
+TEST(IoDuplex, DroppingAnEndWakesTheOther) {
     std::optional ends(io::duplex(2));
     auto far = std::move(ends->second);
     std::array<std::byte, 1> some{};
@@ -295,7 +295,7 @@ TEST(IoDuplex, P047_DroppingAnEndWakesTheOther) {
     EXPECT_EQ(assert_ready(writing.poll()).error(), std::errc::broken_pipe);
 }
 
-TEST(IoSimplex, P047_OneWayAndItsEnds) {
+TEST(IoSimplex, OneWayAndItsEnds) {
     auto [reader, writer] = io::simplex(4);
     EXPECT_TRUE(finish(io::write_all(writer, "abc")));
     {
@@ -311,7 +311,7 @@ TEST(IoSimplex, P047_OneWayAndItsEnds) {
     EXPECT_THROW(static_cast<void>(io::duplex(0)), eddy::misuse);
 }
 
-TEST(IoDuplex, P047_NoWakerIsLeftWhenItIsGone) {
+TEST(IoDuplex, NoWakerIsLeftWhenItIsGone) {
     auto ends = std::make_optional(io::duplex(2));
     std::array<std::byte, 1> some{};
     by_hand reading(io::read(ends->first, some));
@@ -322,7 +322,7 @@ TEST(IoDuplex, P047_NoWakerIsLeftWhenItIsGone) {
     EXPECT_EQ(reading.wakers(), 0u);
 }
 
-TEST(IoDuplexStress, P047_TwoThreadsThroughOnePipe) {
+TEST(IoDuplexStress, TwoThreadsThroughOnePipe) {
     const auto rounds = support::rounds(5'000'000);
     auto ends = io::duplex(13);
     std::jthread writer([&, to = std::move(ends.first)]() mutable {
@@ -350,7 +350,7 @@ TEST(IoDuplexStress, P047_TwoThreadsThroughOnePipe) {
 
 // ---- split, unsplit, join ----
 
-TEST(IoSplit, S86_TheHalvesAreForTwoTasks) {
+TEST(IoSplit, TheHalvesAreForTwoTasks) {
     auto [near, far] = io::duplex(8);
     auto [reader, writer] = io::split(std::move(near));
     std::array<std::byte, 4> some{};
@@ -363,7 +363,7 @@ TEST(IoSplit, S86_TheHalvesAreForTwoTasks) {
     EXPECT_EQ(assert_ready(reading.poll()), 2u);
 }
 
-TEST(IoSplit, S86_UnsplitTakesTheTwoHalvesOfOneObject) {
+TEST(IoSplit, UnsplitTakesTheTwoHalvesOfOneObject) {
     auto one = io::split(io::cursor(std::string("one")));
     auto other = io::split(io::cursor(std::string("other")));
     EXPECT_TRUE(one.reader.is_pair_of(one.writer));
@@ -378,7 +378,7 @@ TEST(IoSplit, S86_UnsplitTakesTheTwoHalvesOfOneObject) {
     EXPECT_THROW(static_cast<void>(finish(io::read_u8(third.reader))), eddy::misuse);
 }
 
-TEST(IoSplit, S86_AHalfGoesOnWithoutTheOther) {
+TEST(IoSplit, AHalfGoesOnWithoutTheOther) {
     auto [near, far] = io::duplex(8);
     {
         auto halves = std::make_optional(io::split(std::move(near)));
@@ -390,7 +390,7 @@ TEST(IoSplit, S86_AHalfGoesOnWithoutTheOther) {
     EXPECT_EQ(finish(io::write_all(far, "x")).error(), std::errc::broken_pipe) << "the object goes with the last half";
 }
 
-TEST(IoSplitStress, S86_HalvesOnTwoThreads) {
+TEST(IoSplitStress, HalvesOnTwoThreads) {
     const std::size_t size = support::rounds(20'000'000);
     auto [near, far] = io::duplex(1000);
     auto halves = io::split(std::move(near));
@@ -408,7 +408,7 @@ TEST(IoSplitStress, S86_HalvesOnTwoThreads) {
     EXPECT_EQ(eddy::wait(io::copy(halves.reader, sink)), size);
 }
 
-TEST(IoJoin, P046_AReaderAndAWriterAreOneStream) {
+TEST(IoJoin, AReaderAndAWriterAreOneStream) {
     choppy_writer kept;
     auto both = io::join(io::buf_reader(choppy_reader("in\n")), std::ref(kept));
     static_assert(io::async_buf_read<decltype(both)> && io::async_write<decltype(both)>);
@@ -421,7 +421,7 @@ TEST(IoJoin, P046_AReaderAndAWriterAreOneStream) {
 
 // ---- Streams and sinks ----
 
-TEST(IoReaderStream, P051_PiecesAsTheyCome) {
+TEST(IoReaderStream, PiecesAsTheyCome) {
     for (const chop& how : all_chops()) {
         io::reader_stream pieces(choppy_reader(some_text, how), 16);
         std::string got;
@@ -444,7 +444,7 @@ TEST(IoReaderStream, P051_PiecesAsTheyCome) {
     EXPECT_FALSE(finish(fails.next()));
 }
 
-TEST(IoStreamReader, P051_ReadsWhatAStreamGives) {
+TEST(IoStreamReader, ReadsWhatAStreamGives) {
     std::vector<std::string> texts{"one", "", " two", " three\nfour"};
     io::stream_reader from(eddy::streams::iter(texts));
     std::string line;
@@ -466,7 +466,7 @@ TEST(IoStreamReader, P051_ReadsWhatAStreamGives) {
     EXPECT_EQ(finish(io::read_to_string(back)).value(), some_text);
 }
 
-TEST(IoStreamReader, P051_WaitsForTheStream) {
+TEST(IoStreamReader, WaitsForTheStream) {
     support::source<bytes> source;
     io::stream_reader from{support::items_of<bytes>(source)};
     by_hand reading(io::read_u16(from));
@@ -506,7 +506,7 @@ private:
     bool has_waited_ = false;
 };
 
-TEST(IoSinkWriter, P051_EachWriteIsAnItem) {
+TEST(IoSinkWriter, EachWriteIsAnItem) {
     std::vector<std::string> items;
     io::sink_writer to(io::copy_to_bytes(slow_sink{items}));
     EXPECT_TRUE(finish(io::write_all(to, "one")));
@@ -520,7 +520,7 @@ TEST(IoSinkWriter, P051_EachWriteIsAnItem) {
 
 // ---- inspect ----
 
-TEST(IoInspect, P051_ShowsWhatGoesThrough) {
+TEST(IoInspect, ShowsWhatGoesThrough) {
     std::string seen;
     const auto note = [&](std::span<const std::byte> bytes) { seen += as_text(bytes) + "|"; };
     chop twos;
@@ -557,7 +557,7 @@ TEST(IoAdapters, ABufferWithoutRoomNamesWhoMadeIt) {
 
 // ---- Code that blocks ----
 
-TEST(IoSyncIoBridge, P051_BlockingCodeTalksToATask) {
+TEST(IoSyncIoBridge, BlockingCodeTalksToATask) {
     auto [near, far] = io::duplex(4);
     std::jthread blocking([bridge = io::sync_io_bridge(io::buf_stream(std::move(near)))]() mutable {
         std::string line;

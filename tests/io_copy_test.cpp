@@ -35,7 +35,7 @@ using support::finish;
 
 const std::string some_text = "Not all those who wander are lost; the old that is strong does not wither.";
 
-TEST(IoCopy, P045_MovesAllAndFlushes) {
+TEST(IoCopy, MovesAllAndFlushes) {
     for (const chop& reads : all_chops()) {
         for (const chop& writes : all_chops()) {
             for (const std::size_t size : {1u, 5u, 8192u}) {
@@ -57,7 +57,7 @@ TEST(IoCopy, P045_MovesAllAndFlushes) {
     EXPECT_THROW(static_cast<void>(io::copy(nothing, nothing, 0)), eddy::misuse);
 }
 
-TEST(IoCopy, P045_FlushesWhileTheReaderWaits) {
+TEST(IoCopy, FlushesWhileTheReaderWaits) {
     auto [near, far] = io::duplex(64);
     choppy_writer kept;
     io::buf_writer to(std::ref(kept));
@@ -71,7 +71,7 @@ TEST(IoCopy, P045_FlushesWhileTheReaderWaits) {
     EXPECT_EQ(finish(copying.future()), 8u);
 }
 
-TEST(IoCopy, R088_ReadsOnWhileTheWriterWaits) {
+TEST(IoCopy, ReadsOnWhileTheWriterWaits) {
     auto [near, far] = io::duplex(1);
     auto [source, from] = io::duplex(1);
     by_hand copying(io::copy(from, near, 8));
@@ -94,7 +94,7 @@ TEST(IoCopy, R088_ReadsOnWhileTheWriterWaits) {
     EXPECT_EQ(got, "12345678");
 }
 
-TEST(IoCopy, R088_TwoRelaysOverOneBytePipesDoNotWaitForEachOther) {
+TEST(IoCopy, TwoRelaysOverOneBytePipesDoNotWaitForEachOther) {
     auto [client, left] = io::duplex(1);
     auto [middle_a, middle_b] = io::duplex(1);
     auto [right, server] = io::duplex(1);
@@ -139,7 +139,7 @@ TEST(IoCopy, R088_TwoRelaysOverOneBytePipesDoNotWaitForEachOther) {
     EXPECT_EQ(second.value(), io::copied(400, 150));
 }
 
-TEST(IoCopy, P045_ErrorsOfBothSidesEndIt) {
+TEST(IoCopy, ErrorsOfBothSidesEndIt) {
     chop bad;
     bad.fails_at = 5;
     choppy_reader from(some_text, bad);
@@ -160,7 +160,7 @@ TEST(IoCopy, P045_ErrorsOfBothSidesEndIt) {
     EXPECT_EQ(finish(io::read_to_string(buffered)).value(), some_text.substr(5)) << "nothing is lost";
 }
 
-TEST(IoCopy, P045_WhatCameBeforeAnErrorIsFlushed) {
+TEST(IoCopy, WhatCameBeforeAnErrorIsFlushed) {
     chop bad;
     bad.fails_at = 5;
     choppy_writer kept;
@@ -176,7 +176,7 @@ TEST(IoCopy, P045_WhatCameBeforeAnErrorIsFlushed) {
     EXPECT_EQ(kept.flushed(), 10u);
 }
 
-TEST(IoCopy, P045_TheReaderIsNotAskedAgainWhileTheEndIsFlushed) {
+TEST(IoCopy, TheReaderIsNotAskedAgainWhileTheEndIsFlushed) {
     choppy_reader from("");
     io::buf_reader buffered{std::ref(from)};
     choppy_writer to;  // waits before it flushes
@@ -185,7 +185,7 @@ TEST(IoCopy, P045_TheReaderIsNotAskedAgainWhileTheEndIsFlushed) {
     EXPECT_EQ(from.polls(), 2u) << "it waited once, and gave the end";
 }
 
-TEST(IoCopy, P045_WithoutEndItLetsOthersRun) {
+TEST(IoCopy, WithoutEndItLetsOthersRun) {
     io::repeat from(std::byte{1});
     io::sink to;
     by_hand copying(io::copy(from, to));
@@ -201,7 +201,7 @@ TEST(IoCopy, P045_WithoutEndItLetsOthersRun) {
     EXPECT_TRUE(other.is_woken()) << "also if neither side takes of the budget";
 }
 
-TEST(IoCopy, P047_AFullPipeHoldsTheCopyBack) {
+TEST(IoCopy, AFullPipeHoldsTheCopyBack) {
     auto [near, far] = io::duplex(4);
     choppy_reader from(some_text);
     by_hand copying(io::copy(from, near, 3));
@@ -212,7 +212,7 @@ TEST(IoCopy, P047_AFullPipeHoldsTheCopyBack) {
     EXPECT_TRUE(copying.is_woken());
 }
 
-TEST(IoCopyBidirectional, P045_TheEndOfOneSideIsHandedOn) {
+TEST(IoCopyBidirectional, TheEndOfOneSideIsHandedOn) {
     auto [client, left] = io::duplex(16);
     auto [right, server] = io::duplex(16);
     by_hand relay(io::copy_bidirectional(left, right));
@@ -231,7 +231,7 @@ TEST(IoCopyBidirectional, P045_TheEndOfOneSideIsHandedOn) {
     EXPECT_EQ(finish(io::read(client, answer)), 0u);
 }
 
-TEST(IoCopyBidirectional, P045_AnErrorEndsBothDirections) {
+TEST(IoCopyBidirectional, AnErrorEndsBothDirections) {
     chop bad;
     bad.fails_at = 2;
     auto a = io::join(choppy_reader("abc", bad), choppy_writer());
@@ -239,7 +239,7 @@ TEST(IoCopyBidirectional, P045_AnErrorEndsBothDirections) {
     EXPECT_EQ(finish(io::copy_bidirectional(a, b)).error(), std::errc::io_error);
 }
 
-TEST(IoCopyBidirectional, P045_BothDirectionsAtOnceThroughSmallBuffers) {
+TEST(IoCopyBidirectional, BothDirectionsAtOnceThroughSmallBuffers) {
     auto [client, left] = io::duplex(7);
     auto [right, server] = io::duplex(5);
     std::string there;

@@ -57,7 +57,7 @@ std::vector<std::string> all_of(Lines lines) {
 const std::string too_long = "<the line is longer than its limit>";
 using texts = std::vector<std::string>;
 
-TEST(IoReadUntil, P044_TakesTheDelimiterAndNothingBehindIt) {
+TEST(IoReadUntil, TakesTheDelimiterAndNothingBehindIt) {
     for (const chop& how : all_chops()) {
         auto from = reader_of("one,a longer one,,last", how);
         std::vector<std::byte> into;
@@ -72,7 +72,7 @@ TEST(IoReadUntil, P044_TakesTheDelimiterAndNothingBehindIt) {
     }
 }
 
-TEST(IoReadUntil, P044_StopsAtTheLimit) {
+TEST(IoReadUntil, StopsAtTheLimit) {
     auto from = reader_of("123456,78");
     std::string into;
     EXPECT_EQ(finish(io::read_until(from, comma, into, 4)).error(), errc::line_too_long);
@@ -82,7 +82,7 @@ TEST(IoReadUntil, P044_StopsAtTheLimit) {
     EXPECT_EQ(finish(io::read_until(from, comma, into, 2)), 2u) << "and the end is no error";
 }
 
-TEST(IoReadUntil, P044_WhatHasComeIsKeptWhenItIsDropped) {
+TEST(IoReadUntil, WhatHasComeIsKeptWhenItIsDropped) {
     auto from = reader_of("ab,c");
     std::string into;
     {
@@ -94,7 +94,7 @@ TEST(IoReadUntil, P044_WhatHasComeIsKeptWhenItIsDropped) {
     EXPECT_EQ(into, "ab,");
 }
 
-TEST(IoReadLine, P044_ALineWithItsEndOrTheRest) {
+TEST(IoReadLine, ALineWithItsEndOrTheRest) {
     auto from = reader_of("first\r\nsecond\n\nrest");
     std::string line;
     EXPECT_EQ(finish(io::read_line(from, line)), 7u);
@@ -110,7 +110,7 @@ TEST(IoReadLine, P044_ALineWithItsEndOrTheRest) {
     EXPECT_EQ(finish(io::read_line(bad, line)), 5u);
 }
 
-TEST(IoLines, P044_GivesLinesWithoutTheirEnds) {
+TEST(IoLines, GivesLinesWithoutTheirEnds) {
     for (const chop& how : all_chops()) {
         EXPECT_EQ(all_of(io::lines(reader_of("a\nbc\r\n\r\n\ndef", how))), (texts{"a", "bc", "", "", "def"}));
         EXPECT_EQ(all_of(io::lines(reader_of("", how))), texts());
@@ -118,7 +118,7 @@ TEST(IoLines, P044_GivesLinesWithoutTheirEnds) {
     }
 }
 
-TEST(IoLines, P044_ALineThatIsTooLongIsOneErrorAndTheNextIsRead) {
+TEST(IoLines, ALineThatIsTooLongIsOneErrorAndTheNextIsRead) {
     for (const chop& how : all_chops()) {
         EXPECT_EQ(
             all_of(io::lines(reader_of("1234\n12345\n1234\r\n12345\r\n123456\n1234567890\nok\n12345678", how), 4)),
@@ -128,7 +128,7 @@ TEST(IoLines, P044_ALineThatIsTooLongIsOneErrorAndTheNextIsRead) {
     }
 }
 
-TEST(IoLines, P044_ALineWithoutEndDoesNotGrowMemory) {
+TEST(IoLines, ALineWithoutEndDoesNotGrowMemory) {
     chop how;
     how.most = 100'000;
     auto lines = io::lines(reader_of(std::string(5'000'000, 'x') + "\nafter", how, 4096), 100);
@@ -137,12 +137,12 @@ TEST(IoLines, P044_ALineWithoutEndDoesNotGrowMemory) {
     EXPECT_EQ(finish(lines.next())->value(), "after");
 }
 
-TEST(IoLines, P044_InvalidTextIsOneError) {
+TEST(IoLines, InvalidTextIsOneError) {
     EXPECT_EQ(all_of(io::lines(reader_of("good\n\xc0\nalso good"))),
               (texts{"good", "<the bytes are not UTF-8>", "also good"}));
 }
 
-TEST(IoLines, R089_CharactersAreCutByReadsAnywhere) {
+TEST(IoLines, CharactersAreCutByReadsAnywhere) {
     const std::string text = "\xc3\xa9\r\n\xe2\x82\xac\n\xf0\x9f\x98\x80\r\nab\xc3";
     for (const chop& how : all_chops()) {
         for (std::size_t capacity = 1; capacity < 9; ++capacity) {
@@ -152,14 +152,14 @@ TEST(IoLines, R089_CharactersAreCutByReadsAnywhere) {
     }
 }
 
-TEST(IoLines, P044_AnErrorOfTheReaderIsTheLastItem) {
+TEST(IoLines, AnErrorOfTheReaderIsTheLastItem) {
     chop how;
     how.fails_at = 6;
     const auto items = all_of(io::lines(reader_of("one\ntwo\n", how)));
     EXPECT_EQ(items, (texts{"one", "<" + std::make_error_code(std::errc::io_error).message() + ">"}));
 }
 
-TEST(IoLines, P044_NothingIsLostWhenAFutureIsDropped) {
+TEST(IoLines, NothingIsLostWhenAFutureIsDropped) {
     auto lines = io::lines(reader_of("hello\nworld\n"));
     std::string got;
     for (int i = 0; i < 200; ++i) {
@@ -172,14 +172,14 @@ TEST(IoLines, P044_NothingIsLostWhenAFutureIsDropped) {
     EXPECT_EQ(got, "hello;world;");
 }
 
-TEST(IoSplit, P044_GivesWhatStandsBetweenDelimiters) {
+TEST(IoSplit, GivesWhatStandsBetweenDelimiters) {
     for (const chop& how : all_chops()) {
         EXPECT_EQ(all_of(io::split(reader_of("a,,bc,", how), comma)), (texts{"a", "", "bc"}));
         EXPECT_EQ(all_of(io::split(reader_of("ab,abc,abcd", how), comma, 2)), (texts{"ab", too_long, too_long}));
     }
 }
 
-TEST(IoFillBuf, P044_WhatIsNotConsumedIsGivenAgain) {
+TEST(IoFillBuf, WhatIsNotConsumedIsGivenAgain) {
     chop how;
     how.most = 100;
     auto from = reader_of("0123456789", how);
@@ -193,7 +193,7 @@ TEST(IoFillBuf, P044_WhatIsNotConsumedIsGivenAgain) {
     EXPECT_TRUE(finish(io::fill_buf(from))->empty());
 }
 
-TEST(IoLinesStress, P044_AreLikeAStringCutByHand) {
+TEST(IoLinesStress, AreLikeAStringCutByHand) {
     std::mt19937_64 random(1);
     const auto rounds = support::rounds(100'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {

@@ -82,7 +82,7 @@ static_assert(io::async_seek<io::cursor<std::string>> && !io::async_seek<choppy_
 static_assert(io::async_read<io::boxed_stream> && io::async_write<io::boxed_stream>);
 static_assert(io::buf<bytes> && io::buf<bytes_mut> && io::buf_mut<bytes_mut> && !io::buf_mut<bytes>);
 
-TEST(IoBoxed, P040_OneTypeForAnyOfThem) {
+TEST(IoBoxed, OneTypeForAnyOfThem) {
     io::boxed_reader reader(choppy_reader("read", in_pieces_of(2)));
     EXPECT_EQ(finish(io::read_to_string(reader)).value(), "read");
     reader = choppy_reader("another");
@@ -114,7 +114,7 @@ TEST(IoBoxed, P040_OneTypeForAnyOfThem) {
 
 // ---- read, read_exact ----
 
-TEST(IoRead, S90_GivesWhatIsThere) {
+TEST(IoRead, GivesWhatIsThere) {
     choppy_reader from("abc", in_pieces_of(2));
     std::array<std::byte, 8> into{};
     by_hand first(io::read(from, into));
@@ -126,7 +126,7 @@ TEST(IoRead, S90_GivesWhatIsThere) {
     EXPECT_THROW(static_cast<void>(first.poll()), eddy::misuse) << "an operation ends once";
 }
 
-TEST(IoReadExact, S90_FillsItsBufferHoweverTheBytesCome) {
+TEST(IoReadExact, FillsItsBufferHoweverTheBytesCome) {
     for (const chop& how : all_chops()) {
         choppy_reader from(some_text, how);
         std::array<std::byte, 40> into{};
@@ -139,7 +139,7 @@ TEST(IoReadExact, S90_FillsItsBufferHoweverTheBytesCome) {
     EXPECT_EQ(nothing.polls(), 0u);
 }
 
-TEST(IoReadExact, S90_AnEarlyEndIsNamedAndCounted) {
+TEST(IoReadExact, AnEarlyEndIsNamedAndCounted) {
     choppy_reader from("12345");
     std::array<std::byte, 8> into{};
     auto all = io::read_exact(from, into);
@@ -148,7 +148,7 @@ TEST(IoReadExact, S90_AnEarlyEndIsNamedAndCounted) {
     EXPECT_EQ(as_text(std::span(into).first(5)), "12345");
 }
 
-TEST(IoReadExact, P041_AnErrorInTheMiddleIsCounted) {
+TEST(IoReadExact, AnErrorInTheMiddleIsCounted) {
     choppy_reader from(some_text, that_fails_at(3));
     std::array<std::byte, 8> into{};
     auto all = io::read_exact(from, into);
@@ -156,7 +156,7 @@ TEST(IoReadExact, P041_AnErrorInTheMiddleIsCounted) {
     EXPECT_EQ(all.count(), 3u);
 }
 
-TEST(IoRead, P041_SeveralBuffersAtOnceOrTheFirstThatHasRoom) {
+TEST(IoRead, SeveralBuffersAtOnceOrTheFirstThatHasRoom) {
     std::array<std::byte, 3> one{};
     std::array<std::byte, 4> other{};
     const std::array<std::span<std::byte>, 3> parts{std::span<std::byte>(), one, other};
@@ -166,7 +166,7 @@ TEST(IoRead, P041_SeveralBuffersAtOnceOrTheFirstThatHasRoom) {
     EXPECT_EQ(finish(io::read_vectored(plain, std::span<const std::span<std::byte>>())), 0u);
 }
 
-TEST(IoRead, P040_AReaderThatSaysMoreThanItHadRoomFor) {
+TEST(IoRead, AReaderThatSaysMoreThanItHadRoomFor) {
     std::array<std::byte, 4> into{};
     choppy_reader from(some_text, that_lies(3));
     EXPECT_EQ(finish(io::read(from, into)).error(), errc::count_too_large);
@@ -192,7 +192,7 @@ TEST(IoRead, P040_AReaderThatSaysMoreThanItHadRoomFor) {
     EXPECT_FALSE(finish(pieces.next()));
 }
 
-TEST(IoWrite, P040_AWriterThatSaysMoreThanItWasGiven) {
+TEST(IoWrite, AWriterThatSaysMoreThanItWasGiven) {
     choppy_writer to(that_lies(1));
     EXPECT_EQ(finish(io::write(to, as_bytes("abc"))).error(), errc::count_too_large);
     EXPECT_EQ(finish(io::write_all(to, "abc")).error(), errc::count_too_large);
@@ -212,7 +212,7 @@ TEST(IoWrite, P040_AWriterThatSaysMoreThanItWasGiven) {
 
 // ---- read_to_end ----
 
-TEST(IoReadToEnd, S90_ReadsAllHoweverItComes) {
+TEST(IoReadToEnd, ReadsAllHoweverItComes) {
     std::string large;
     while (large.size() < 5000) large += some_text;
     for (const chop& how : all_chops()) {
@@ -231,7 +231,7 @@ TEST(IoReadToEnd, S90_ReadsAllHoweverItComes) {
     EXPECT_EQ(finish(io::read_to_end(huge))->size(), 3'000'000u);
 }
 
-TEST(IoReadToEnd, P041_WhatHasComeIsKeptWhenItIsDroppedOrFails) {
+TEST(IoReadToEnd, WhatHasComeIsKeptWhenItIsDroppedOrFails) {
     choppy_reader from("abc");
     std::vector<std::byte> into;
     {
@@ -248,7 +248,7 @@ TEST(IoReadToEnd, P041_WhatHasComeIsKeptWhenItIsDroppedOrFails) {
     EXPECT_EQ(as_text(into), "abcabcd");
 }
 
-TEST(IoReadToEnd, P041_AReaderWithoutEndLetsOthersRun) {
+TEST(IoReadToEnd, AReaderWithoutEndLetsOthersRun) {
     io::repeat endless(std::byte{1});
     std::vector<std::byte> into;
     by_hand reading(io::read_to_end(endless, into));
@@ -258,7 +258,7 @@ TEST(IoReadToEnd, P041_AReaderWithoutEndLetsOthersRun) {
     EXPECT_LT(into.size(), 9'000'000u) << "a poll's budget of reads";
 }
 
-TEST(IoReadToString, P041_TextIsUtf8OrNothing) {
+TEST(IoReadToString, TextIsUtf8OrNothing) {
     for (const auto good : {"", "ascii", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xef\xbf\xbf",
                             "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "eight by\xc3\xa9te"}) {
         choppy_reader from(good);
@@ -278,7 +278,7 @@ TEST(IoReadToString, P041_TextIsUtf8OrNothing) {
 
 // ---- write_all ----
 
-TEST(IoWriteAll, S90_WritesAllHoweverItIsTaken) {
+TEST(IoWriteAll, WritesAllHoweverItIsTaken) {
     for (const chop& how : all_chops()) {
         choppy_writer to(how);
         EXPECT_TRUE(finish(io::write_all(to, some_text)));
@@ -300,7 +300,7 @@ TEST(IoWriteAll, S90_WritesAllHoweverItIsTaken) {
     }
 }
 
-TEST(IoWriteAll, S90_AWriterThatTakesNothingIsAnErrorAndCounted) {
+TEST(IoWriteAll, AWriterThatTakesNothingIsAnErrorAndCounted) {
     choppy_writer to(that_is_full_at(4));
     auto all = io::write_all(to, "123456");
     EXPECT_EQ(finish(all).error(), errc::write_zero);
@@ -342,7 +342,7 @@ private:
     std::mt19937_64 random_{1};
 };
 
-TEST(IoWriteAll, R083_VectoredGoesOnWhereItWasCutWithThousandsOfBuffers) {
+TEST(IoWriteAll, VectoredGoesOnWhereItWasCutWithThousandsOfBuffers) {
     std::mt19937_64 random(2);
     std::string expected;
     std::vector<std::string> texts;
@@ -358,7 +358,7 @@ TEST(IoWriteAll, R083_VectoredGoesOnWhereItWasCutWithThousandsOfBuffers) {
     EXPECT_EQ(to.all, expected);
 }
 
-TEST(IoWriteAll, P041_AnErrorInTheMiddleIsCounted) {
+TEST(IoWriteAll, AnErrorInTheMiddleIsCounted) {
     choppy_writer to(that_fails_at(2));
     auto all = io::write_all(to, "123456");
     EXPECT_EQ(finish(all).error(), std::errc::io_error);
@@ -383,7 +383,7 @@ public:
     int calls = 0;
 };
 
-TEST(IoWriteAll, P051_VectoredTakesManyPartsInOneCall) {
+TEST(IoWriteAll, VectoredTakesManyPartsInOneCall) {
     vectored_writer to;
     std::array<std::span<const std::byte>, 4> parts{as_bytes("ab"), as_bytes("cde"), as_bytes("f"), as_bytes("gh")};
     EXPECT_TRUE(finish(io::write_all_vectored(to, parts)));
@@ -394,7 +394,7 @@ TEST(IoWriteAll, P051_VectoredTakesManyPartsInOneCall) {
 
 // ---- Windows of bytes ----
 
-TEST(IoBuf, P042_WindowsSayHowFarItHasCome) {
+TEST(IoBuf, WindowsSayHowFarItHasCome) {
     choppy_reader from("0123456789", in_pieces_of(4));
     bytes_mut window(16);
     EXPECT_EQ(finish(io::read_buf(from, window)), 4u);
@@ -408,7 +408,7 @@ TEST(IoBuf, P042_WindowsSayHowFarItHasCome) {
     EXPECT_EQ(finish(io::write_buf(to, window)), 0u);
 }
 
-TEST(IoBuf, P042_WriteAllBufGoesOnWhereItWasDropped) {
+TEST(IoBuf, WriteAllBufGoesOnWhereItWasDropped) {
     choppy_writer to;
     bytes window = bytes::from_static("abc");
     {
@@ -466,7 +466,7 @@ eddy::task<result<void>> read_numbers(choppy_reader& from) {
     co_return eddy::ok();
 }
 
-TEST(IoNumbers, P043_InBothOrdersByteByByte) {
+TEST(IoNumbers, InBothOrdersByteByByte) {
     for (const chop& how : all_chops()) {
         choppy_writer to(how);
         ASSERT_TRUE(finish(write_numbers(to)));
@@ -483,7 +483,7 @@ TEST(IoNumbers, P043_InBothOrdersByteByByte) {
 }
 
 #ifdef EDDY_HAS_INT128
-TEST(IoNumbers, P043_Of128Bits) {
+TEST(IoNumbers, Of128Bits) {
     constexpr auto large = eddy::uint128_t{0x0102030405060708} << 64 | 0x090a0b0c0d0e0f10;
     choppy_writer to;
     ASSERT_TRUE(finish(io::write_u128(to, large)));
@@ -501,7 +501,7 @@ TEST(IoNumbers, P043_Of128Bits) {
 
 // ---- Seeking ----
 
-TEST(IoSeek, P040_GoesToAPlaceInMemory) {
+TEST(IoSeek, GoesToAPlaceInMemory) {
     io::cursor file(std::string("0123456789"));
     EXPECT_EQ(finish(io::seek(file, io::seek_from::end(-3))), 7u);
     EXPECT_EQ(finish(io::read_u8(file)), '7');
@@ -532,7 +532,7 @@ void expect_too_large() {
     EXPECT_EQ(file.inner().size(), 0u);
 }
 
-TEST(IoSeek, P040_WhereNoMemoryReachesWritingFails) {
+TEST(IoSeek, WhereNoMemoryReachesWritingFails) {
     expect_too_large<std::string>();
     expect_too_large<std::vector<std::byte>>();
     expect_too_large<eddy::bytes_mut>();
@@ -553,7 +553,7 @@ eddy::task<result<std::string>> echo(io::duplex_stream& peer) {
     co_return as_text(all);
 }
 
-TEST(IoRead, S90_ACoroutineTalksThroughASmallPipe) {
+TEST(IoRead, ACoroutineTalksThroughASmallPipe) {
     auto [client, server] = io::duplex(3);
     auto both = eddy::join(ask(client), echo(server));
     const auto done = eddy::wait(std::move(both));

@@ -80,7 +80,7 @@ void on_both(Fn work) {
     support::make_runtime(1).block_on(work());
 }
 
-TEST(IoStandard, P050_InputIsReadLineByLine) {
+TEST(IoStandard, InputIsReadLineByLine) {
     on_both([]() -> task<void> {
         auto pipe = support::make_pipe();
         const redirected in(0, pipe.reader.native_handle());
@@ -99,7 +99,7 @@ TEST(IoStandard, P050_InputIsReadLineByLine) {
     });
 }
 
-TEST(IoStandard, P050_OutputIsThereWhenItWasFlushed) {
+TEST(IoStandard, OutputIsThereWhenItWasFlushed) {
     on_both([]() -> task<void> {
         const auto pipe = support::make_pipe();
         const redirected out(1, pipe.writer.native_handle());
@@ -121,7 +121,7 @@ TEST(IoStandard, P050_OutputIsThereWhenItWasFlushed) {
     });
 }
 
-TEST(IoStandard, P050_AReadThatWasDroppedLosesNothing) {
+TEST(IoStandard, AReadThatWasDroppedLosesNothing) {
     support::make_runtime(1).block_on([]() -> task<void> {
         auto pipe = support::make_pipe();
         blocking_input from(pipe.reader.native_handle());
@@ -136,7 +136,7 @@ TEST(IoStandard, P050_AReadThatWasDroppedLosesNothing) {
     }());
 }
 
-TEST(IoStandard, R097_TheEndIsNotForGood) {
+TEST(IoStandard, TheEndIsNotForGood) {
     support::make_runtime(1).block_on([]() -> task<void> {
         std::string name = testing::TempDir() + "eddy_io_standard_XXXXXX";
         const support::owned_fd file(::mkstemp(name.data()));
@@ -152,7 +152,7 @@ TEST(IoStandard, R097_TheEndIsNotForGood) {
     }());
 }
 
-TEST(IoStandard, P050_OutputWaitsForItsReaderInBoundedMemory) {
+TEST(IoStandard, OutputWaitsForItsReaderInBoundedMemory) {
     support::make_runtime(1).block_on([]() -> task<void> {
         const auto pipe = support::make_pipe();
         blocking_output to(pipe.writer.native_handle());
@@ -174,7 +174,7 @@ TEST(IoStandard, P050_OutputWaitsForItsReaderInBoundedMemory) {
     }());
 }
 
-TEST(IoStandard, P050_ErrorsAreToldToWhoComesNext) {
+TEST(IoStandard, ErrorsAreToldToWhoComesNext) {
     support::make_runtime(1).block_on([]() -> task<void> {
         auto pipe = support::make_pipe();
         blocking_output to(pipe.reader.native_handle());  // cannot be written
@@ -191,7 +191,7 @@ TEST(IoStandard, P050_ErrorsAreToldToWhoComesNext) {
     }());
 }
 
-TEST(IoStandard, P050_WithoutARuntimeItSaysWhatIsMissing) {
+TEST(IoStandard, WithoutARuntimeItSaysWhatIsMissing) {
     io::standard_output to;
     io::standard_input from;
     std::array<std::byte, 8> some{};

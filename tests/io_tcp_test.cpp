@@ -93,7 +93,7 @@ task<void> talk() {
     EXPECT_TRUE(again);
 }
 
-TEST(IoTcp, S90_TheAlgorithmsOverASocket) { on_both(talk); }
+TEST(IoTcp, TheAlgorithmsOverASocket) { on_both(talk); }
 
 task<void> send_pattern(io::write_half<tcp_stream> to, std::size_t size) {
     auto all = io::take(io::repeat(std::byte{'x'}), size);
@@ -129,7 +129,7 @@ task<void> pump(std::size_t size) {
     }
 }
 
-TEST(IoTcpStress, S86_HalvesOfASocketPumpInBothDirections) {
+TEST(IoTcpStress, HalvesOfASocketPumpInBothDirections) {
     const std::size_t size = support::rounds(std::uint64_t{1} << 30);  // a GiB in `./dev soak`
     on_both([size] { return pump(size); });
 }
@@ -159,7 +159,7 @@ task<void> through_a_relay() {
     EXPECT_TRUE(done);
 }
 
-TEST(IoTcp, P045_ARelayHandsTheEndsOn) { on_both(through_a_relay); }
+TEST(IoTcp, ARelayHandsTheEndsOn) { on_both(through_a_relay); }
 
 task<void> with_blocking_code() {
     auto pair = co_await connect();
@@ -179,7 +179,7 @@ task<void> with_blocking_code() {
     EXPECT_EQ(line.value(), "line\n");
 }
 
-TEST(IoTcp, P051_BlockingCodeUsesASocketOfTheRuntime) { support::make_runtime(2).block_on(with_blocking_code()); }
+TEST(IoTcp, BlockingCodeUsesASocketOfTheRuntime) { support::make_runtime(2).block_on(with_blocking_code()); }
 
 // ---- Where standard input and output are closed ----
 

@@ -71,7 +71,7 @@ INSTANTIATE_TEST_SUITE_P(Futures, SelectAllOf, few_and_many);
 
 // ---- join_all ----
 
-TEST_P(JoinAllOf, P030_GivesTheOutputsInTheOrderOfTheRange) {
+TEST_P(JoinAllOf, GivesTheOutputsInTheOrderOfTheRange) {
     auto scripts = numbered(GetParam());
     by_hand hand(eddy::join_all(following(scripts)));
     assert_pending(hand.poll());
@@ -118,7 +118,7 @@ TEST_P(JoinAllOf, PollCancelGoesToThoseWhoHaveNotEnded) {
     assert_ready(hand.poll_cancel());
 }
 
-TEST(JoinAll, P030_RunsTasksAndTakesAnyRange) {
+TEST(JoinAll, RunsTasksAndTakesAnyRange) {
     auto work = [](int value) -> task<std::string> {
         for (int i = 0; i < value; ++i) co_await eddy::yield_now();
         co_return std::to_string(value);
@@ -161,7 +161,7 @@ TEST(JoinAll, BeyondThirtyOnlyWhatWasWokenIsPolled) {
     for (auto& s : scripts) EXPECT_EQ(s.polls, &s == &scripts[7] ? 2 : 1);
 }
 
-TEST(JoinAll, R045_EndlessChildDoesNotStarveTheOthers) {
+TEST(JoinAll, EndlessChildDoesNotStarveTheOthers) {
     for (const std::size_t count : {3u, 40u}) {
         std::size_t done = 0;
         auto make = [&done](bool is_endless) {
@@ -189,14 +189,14 @@ TEST(JoinAll, R045_EndlessChildDoesNotStarveTheOthers) {
 
 // ---- try_join_all ----
 
-TEST_P(TryJoinAllOf, P030_GivesAllValues) {
+TEST_P(TryJoinAllOf, GivesAllValues) {
     auto scripts = numbered(GetParam());
     for (auto& s : scripts) s.now = plan::ready;
     const result<std::vector<int>> all = eddy::wait(eddy::try_join_all(following(scripts)));
     for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(all->at(i), static_cast<int>(i));
 }
 
-TEST_P(TryJoinAllOf, P030_FirstErrorWinsAndTheRestIsEnded) {
+TEST_P(TryJoinAllOf, FirstErrorWinsAndTheRestIsEnded) {
     auto scripts = numbered(GetParam());
     scripts[0].may_end = false;
     by_hand hand(eddy::try_join_all(following<cancellable_scripted>(scripts)));
@@ -222,7 +222,7 @@ TEST(TryJoinAll, OfVoidGivesMonostates) {
 
 // ---- select_all ----
 
-TEST_P(SelectAllOf, P029_GivesTheFirstAndTheOthersGoOn) {
+TEST_P(SelectAllOf, GivesTheFirstAndTheOthersGoOn) {
     auto scripts = numbered(GetParam());
     by_hand hand(eddy::select_all(following(scripts)));
     assert_pending(hand.poll());
@@ -274,7 +274,7 @@ TEST_P(SelectAllOf, PollCancelEndsAll) {
     for (auto& s : scripts) EXPECT_FALSE(s.alive);
 }
 
-TEST(SelectAll, P029_TasksComeBackAsTasks) {
+TEST(SelectAll, TasksComeBackAsTasks) {
     auto work = []() -> task<int> {
         std::vector<task<int>> all;
         for (int i = 0; i < 5; ++i) {
@@ -345,7 +345,7 @@ TEST(Pin, TakesFuturesThatAreAlignedToMoreThanThePoolGives) {
 
 // ---- Stress ----
 
-TEST(JoinAllStress, R140_ChildrenWokenFromOtherThreads) {
+TEST(JoinAllStress, ChildrenWokenFromOtherThreads) {
     using channel = eddy::sync::oneshot<int>;
     const auto rounds = support::rounds(5'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -104,7 +104,7 @@ TEST_P(JoinHandle, GivesTheOutput) {
     on.run(main());
 }
 
-TEST_P(JoinHandle, R141_ExceptionsAreDeliveredOnceWhereverTheyComeFrom) {
+TEST_P(JoinHandle, ExceptionsAreDeliveredOnceWhereverTheyComeFrom) {
     struct throws_at_end {
         ~throws_at_end() noexcept(false) { throw std::runtime_error("destructor"); }
     };
@@ -156,7 +156,7 @@ TEST_P(JoinHandle, ExceptionsThatAreNoStdExceptionKeepTheirType) {
     on.run(main());
 }
 
-TEST_P(JoinHandle, P018_AFailedTaskLeavesTheOthersAlone) {
+TEST_P(JoinHandle, AFailedTaskLeavesTheOthersAlone) {
     const auto main = [&]() -> task<int> {
         int sum = 0;
         std::vector<join_handle<int>> handles;
@@ -198,7 +198,7 @@ TEST_P(JoinHandle, TryRethrowsTheTasksException) {
     }
 }
 
-TEST_P(JoinHandle, R130_CallablesAreKeptAsLongAsTheirFutures) {
+TEST_P(JoinHandle, CallablesAreKeptAsLongAsTheirFutures) {
     census living;
     const auto main = [&]() -> task<void> {
         auto handle = eddy::spawn([mine = living.begin_life(), text = std::string(100, 'x')]() -> task<std::size_t> {
@@ -425,7 +425,7 @@ TEST_P(JoinHandle, OutputThatNobodyTakesIsDestroyed) {
     EXPECT_EQ(living.total(), 2);
 }
 
-TEST_P(JoinHandle, R037_OutputsWhoseDestructorsThrowAreContained) {
+TEST_P(JoinHandle, OutputsWhoseDestructorsThrowAreContained) {
     struct throws_at_end {
         bool armed = true;
         throws_at_end() = default;
@@ -451,7 +451,7 @@ TEST_P(JoinHandle, R037_OutputsWhoseDestructorsThrowAreContained) {
     on.run_until_idle();
 }
 
-TEST_P(JoinHandle, R141_ExceptionThatNobodyJoinsIsReportedOnceWithThePlaceOfTheSpawn) {
+TEST_P(JoinHandle, ExceptionThatNobodyJoinsIsReportedOnceWithThePlaceOfTheSpawn) {
     async_gate gate;
     std::vector<unsigned> lines;
     const auto main = [&]() -> task<void> {
@@ -604,7 +604,7 @@ TEST_P(JoinHandle, TakesBudgetSoThatALoopOverReadyOnesLetsOthersRun) {
 class JoinHandleStress : public testing::TestWithParam<unsigned> {};
 INSTANTIATE_TEST_SUITE_P(, JoinHandleStress, testing::Values(1u, 2u, 4u), support::name_of_executor);
 
-TEST_P(JoinHandleStress, R038_TheEndRacesWithAHandleThatIsPolledAndDropped) {
+TEST_P(JoinHandleStress, TheEndRacesWithAHandleThatIsPolledAndDropped) {
     const auto rounds = support::rounds(100'000);
     executor on(GetParam());
     census living;
@@ -625,7 +625,7 @@ TEST_P(JoinHandleStress, R038_TheEndRacesWithAHandleThatIsPolledAndDropped) {
     EXPECT_EQ(living.total(), static_cast<int>(rounds));
 }
 
-TEST_P(JoinHandleStress, R038_TheEndRacesWithPollDropAndAbortOnThreeThreads) {
+TEST_P(JoinHandleStress, TheEndRacesWithPollDropAndAbortOnThreeThreads) {
     const auto rounds = support::rounds(20'000);
     executor on(GetParam());
     census living;
@@ -686,7 +686,7 @@ TEST_P(JoinHandleStress, ManyJoinersOfManyTasks) {
     EXPECT_EQ(on.run(main()), rounds * 32);
 }
 
-TEST(JoinHandleStressOnCore, R038_HandlesOfALoopOnAnotherThread) {
+TEST(JoinHandleStressOnCore, HandlesOfALoopOnAnotherThread) {
     const auto rounds = support::rounds(20'000);
     census living;
     eddy::core loop;

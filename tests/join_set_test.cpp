@@ -79,7 +79,7 @@ task<int> holds(counted) {
     co_return 0;
 }
 
-TEST(JoinSet, P019_GivesEachOutputOnce) {
+TEST(JoinSet, GivesEachOutputOnce) {
     everywhere([]() -> task<> {
         join_set<int> set;
         for (int i = 0; i < 100; ++i) set.spawn(gives_later(i));
@@ -97,7 +97,7 @@ TEST(JoinSet, P019_GivesEachOutputOnce) {
     });
 }
 
-TEST(JoinSet, P019_TakesCallablesAndValuesAndVoid) {
+TEST(JoinSet, TakesCallablesAndValuesAndVoid) {
     everywhere([]() -> task<> {
         join_set<int> set;
         auto text = std::make_unique<std::string>("four");
@@ -115,7 +115,7 @@ TEST(JoinSet, P019_TakesCallablesAndValuesAndVoid) {
     });
 }
 
-TEST(JoinSet, P019_JoinsInTheOrderOfEnds) {
+TEST(JoinSet, JoinsInTheOrderOfEnds) {
     everywhere([]() -> task<> {
         join_set<int> set;
         std::vector<oneshot<int>::sender> senders;
@@ -132,7 +132,7 @@ TEST(JoinSet, P019_JoinsInTheOrderOfEnds) {
     });
 }
 
-TEST(JoinSet, P019_AlternatesBetweenSpawnAndJoin) {
+TEST(JoinSet, AlternatesBetweenSpawnAndJoin) {
     everywhere([]() -> task<> {
         join_set<int> set;
         set.spawn(gives(0));
@@ -147,7 +147,7 @@ TEST(JoinSet, P019_AlternatesBetweenSpawnAndJoin) {
     });
 }
 
-TEST(JoinSet, P019_AnExceptionIsAJoinError) {
+TEST(JoinSet, AnExceptionIsAJoinError) {
     everywhere([]() -> task<> {
         join_set<int> set;
         set.spawn(throws_later());
@@ -157,7 +157,7 @@ TEST(JoinSet, P019_AnExceptionIsAJoinError) {
     });
 }
 
-TEST(JoinSet, P019_AbortsOneTaskByItsHandle) {
+TEST(JoinSet, AbortsOneTaskByItsHandle) {
     everywhere([]() -> task<> {
         join_set<int> set;
         std::vector<eddy::abort_handle> handles;
@@ -177,7 +177,7 @@ TEST(JoinSet, P019_AbortsOneTaskByItsHandle) {
     });
 }
 
-TEST(JoinSet, P019_DroppingItAbortsAll) {
+TEST(JoinSet, DroppingItAbortsAll) {
     everywhere([]() -> task<> {
         std::atomic<int> alive = 0;
         {
@@ -189,7 +189,7 @@ TEST(JoinSet, P019_DroppingItAbortsAll) {
     });
 }
 
-TEST(JoinSet, P019_AbortAllLeavesThemToBeJoined) {
+TEST(JoinSet, AbortAllLeavesThemToBeJoined) {
     everywhere([]() -> task<> {
         join_set<int> set;
         std::atomic<int> alive = 0;
@@ -209,7 +209,7 @@ TEST(JoinSet, P019_AbortAllLeavesThemToBeJoined) {
     });
 }
 
-TEST(JoinSet, P019_ShutdownWaitsForTheEnds) {
+TEST(JoinSet, ShutdownWaitsForTheEnds) {
     everywhere([]() -> task<> {
         join_set<int> set;
         std::atomic<int> alive = 0;
@@ -220,7 +220,7 @@ TEST(JoinSet, P019_ShutdownWaitsForTheEnds) {
     });
 }
 
-TEST(JoinSet, P019_DetachAllLetsThemGoOn) {
+TEST(JoinSet, DetachAllLetsThemGoOn) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
         auto told = oneshot<int>::channel();
@@ -240,7 +240,7 @@ TEST(JoinSet, P019_DetachAllLetsThemGoOn) {
     });
 }
 
-TEST(JoinSet, P019_JoinAllGivesTheOutputs) {
+TEST(JoinSet, JoinAllGivesTheOutputs) {
     everywhere([]() -> task<> {
         join_set<int> set;
         for (int i = 0; i < 20; ++i) set.spawn(gives_later(i));
@@ -254,7 +254,7 @@ TEST(JoinSet, P019_JoinAllGivesTheOutputs) {
     });
 }
 
-TEST(JoinSet, P019_JoinAllThrowsTheFirstFailureAndAbortsTheRest) {
+TEST(JoinSet, JoinAllThrowsTheFirstFailureAndAbortsTheRest) {
     everywhere([]() -> task<> {
         std::atomic<int> alive = 0;
         join_set<int> set;
@@ -271,7 +271,7 @@ TEST(JoinSet, P019_JoinAllThrowsTheFirstFailureAndAbortsTheRest) {
     });
 }
 
-TEST(JoinSet, P019_JoinNextIsCancelSafe) {
+TEST(JoinSet, JoinNextIsCancelSafe) {
     everywhere([]() -> task<> {
         join_set<int> set;
         for (int i = 0; i < 50; ++i) set.spawn(gives_later(i));
@@ -285,7 +285,7 @@ TEST(JoinSet, P019_JoinNextIsCancelSafe) {
     });
 }
 
-TEST(JoinSet, P019_ADroppedJoinNextTakesNothing) {
+TEST(JoinSet, ADroppedJoinNextTakesNothing) {
     eddy::core core;
     join_set<int> set;
     core.run([](join_set<int>& tasks) -> task<> {
@@ -303,7 +303,7 @@ TEST(JoinSet, P019_ADroppedJoinNextTakesNothing) {
     }(set));
 }
 
-TEST(JoinSet, P019_WakesWhoeverPolledLast) {
+TEST(JoinSet, WakesWhoeverPolledLast) {
     eddy::core core;
     join_set<int> set;
     auto ends = oneshot<int>::channel();
@@ -325,7 +325,7 @@ TEST(JoinSet, P019_WakesWhoeverPolledLast) {
     EXPECT_FALSE(assert_ready(first.poll()).has_value());
 }
 
-TEST(JoinSet, P019_DetachAllWakesWhoeverWaits) {
+TEST(JoinSet, DetachAllWakesWhoeverWaits) {
     eddy::core core;
     join_set<int> set;
     core.run([](join_set<int>& tasks) -> task<> {
@@ -339,7 +339,7 @@ TEST(JoinSet, P019_DetachAllWakesWhoeverWaits) {
     EXPECT_FALSE(assert_ready(next.poll()).has_value());
 }
 
-TEST(JoinSet, P019_MovingItKeepsTheTasks) {
+TEST(JoinSet, MovingItKeepsTheTasks) {
     everywhere([]() -> task<> {
         join_set<int> set;
         set.spawn(gives_later(1));
@@ -353,7 +353,7 @@ TEST(JoinSet, P019_MovingItKeepsTheTasks) {
     });
 }
 
-TEST(JoinSet, P019_TasksThatEndedBeforeTheyWereInsertedAreFound) {
+TEST(JoinSet, TasksThatEndedBeforeTheyWereInsertedAreFound) {
     everywhere([]() -> task<> {
         auto handle = eddy::spawn(gives(9));
         while (!handle.is_finished()) co_await eddy::yield_now();
@@ -364,7 +364,7 @@ TEST(JoinSet, P019_TasksThatEndedBeforeTheyWereInsertedAreFound) {
     });
 }
 
-TEST(JoinSet, P019_SpawnsOnAnotherRuntime) {
+TEST(JoinSet, SpawnsOnAnotherRuntime) {
     const eddy::runtime other = support::runtime_with(2);
     everywhere([handle = other.handle()]() -> task<> {
         join_set<bool> set;
@@ -375,7 +375,7 @@ TEST(JoinSet, P019_SpawnsOnAnotherRuntime) {
     });
 }
 
-TEST(JoinSet, P019_SpawnsIntoALocalSet) {
+TEST(JoinSet, SpawnsIntoALocalSet) {
     everywhere([]() -> task<> {
         eddy::local_set local;
         join_set<int> set;
@@ -393,7 +393,7 @@ TEST(JoinSet, P019_SpawnsIntoALocalSet) {
     });
 }
 
-TEST(JoinSet, P019_OutlivesItsRuntime) {
+TEST(JoinSet, OutlivesItsRuntime) {
     join_set<int> set;
     {
         const eddy::runtime rt = support::runtime_with(2);
@@ -408,7 +408,7 @@ TEST(JoinSet, P019_OutlivesItsRuntime) {
     EXPECT_TRUE(set.is_empty());
 }
 
-TEST(JoinSet, P019_ARuntimeThatIsGoneCancelsAtOnce) {
+TEST(JoinSet, ARuntimeThatIsGoneCancelsAtOnce) {
     auto rt = support::runtime_with(1);
     const eddy::handle handle = rt.handle();
     std::move(rt).shutdown_now().wait();
@@ -418,14 +418,14 @@ TEST(JoinSet, P019_ARuntimeThatIsGoneCancelsAtOnce) {
     EXPECT_TRUE(output && output->error().is_cancelled());
 }
 
-TEST(JoinSet, P019_WithoutARuntimeItIsMisuse) {
+TEST(JoinSet, WithoutARuntimeItIsMisuse) {
     join_set<int> set;
     EXPECT_THROW(set.spawn(never()), eddy::misuse);
     EXPECT_TRUE(set.is_empty());
     EXPECT_FALSE(eddy::wait(set.join_next()).has_value());
 }
 
-TEST(JoinSet, P019_R045_AllReadyOutputsDoNotStarveTheThread) {
+TEST(JoinSet, AllReadyOutputsDoNotStarveTheThread) {
     eddy::core core;
     int polls = 0;
     core.run([](int& seen) -> task<> {
@@ -443,7 +443,7 @@ TEST(JoinSet, P019_R045_AllReadyOutputsDoNotStarveTheThread) {
     EXPECT_GE(polls, 5);
 }
 
-TEST(JoinSetStress, P019_ManyTasksSpawnedFromManyThreads) {
+TEST(JoinSetStress, ManyTasksSpawnedFromManyThreads) {
     const auto rounds = support::rounds(500);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         const eddy::runtime rt = support::runtime_with(4);
@@ -473,7 +473,7 @@ TEST(JoinSetStress, P019_ManyTasksSpawnedFromManyThreads) {
 
 // ---- join_map ----
 
-TEST(JoinMap, P019_GivesTheKeysOfItsTasks) {
+TEST(JoinMap, GivesTheKeysOfItsTasks) {
     everywhere([]() -> task<> {
         eddy::join_map<std::string, int> map;
         map.spawn("one", gives_later(1));
@@ -493,7 +493,7 @@ TEST(JoinMap, P019_GivesTheKeysOfItsTasks) {
     });
 }
 
-TEST(JoinMap, P019_ASecondTaskUnderAKeyReplacesTheFirst) {
+TEST(JoinMap, ASecondTaskUnderAKeyReplacesTheFirst) {
     everywhere([]() -> task<> {
         eddy::join_map<int, int> map;
         std::atomic<int> alive = 0;
@@ -508,7 +508,7 @@ TEST(JoinMap, P019_ASecondTaskUnderAKeyReplacesTheFirst) {
     });
 }
 
-TEST(JoinMap, P019_AbortsByKey) {
+TEST(JoinMap, AbortsByKey) {
     everywhere([]() -> task<> {
         eddy::join_map<int, int> map;
         map.spawn(1, never());
@@ -525,7 +525,7 @@ TEST(JoinMap, P019_AbortsByKey) {
 
 // ---- As streams ----
 
-TEST(JoinSet, P097_TakesAdaptors) {
+TEST(JoinSet, TakesAdaptors) {
     everywhere([]() -> task<> {
         join_set<int> set;
         for (int i = 1; i <= 4; ++i) set.spawn(gives_later(i));
@@ -540,7 +540,7 @@ TEST(JoinSet, P097_TakesAdaptors) {
     });
 }
 
-TEST(JoinSet, P097_TheFirstErrorEndsAForEachAndAbortsTheRest) {
+TEST(JoinSet, TheFirstErrorEndsAForEachAndAbortsTheRest) {
     everywhere([]() -> task<> {
         std::atomic<int> alive = 0;
         join_set<int> set;
@@ -552,7 +552,7 @@ TEST(JoinSet, P097_TheFirstErrorEndsAForEachAndAbortsTheRest) {
     });
 }
 
-TEST(JoinSet, P097_TryNextUnwrapsOutputs) {
+TEST(JoinSet, TryNextUnwrapsOutputs) {
     everywhere([]() -> task<> {
         join_set<int> set;
         set.spawn(gives(7));
@@ -566,7 +566,7 @@ TEST(JoinSet, P097_TryNextUnwrapsOutputs) {
     });
 }
 
-TEST(JoinSet, P097_AStreamThatIsDroppedHalfWayHasTakenNothing) {
+TEST(JoinSet, AStreamThatIsDroppedHalfWayHasTakenNothing) {
     everywhere([]() -> task<> {
         auto [tx, rx] = oneshot<int>::channel();
         join_set<int> set;
@@ -581,7 +581,7 @@ TEST(JoinSet, P097_AStreamThatIsDroppedHalfWayHasTakenNothing) {
     });
 }
 
-TEST(JoinMap, P097_IsAStreamWhoseItemsHaveParts) {
+TEST(JoinMap, IsAStreamWhoseItemsHaveParts) {
     static_assert(eddy::stream<eddy::join_map<std::string, int>>);
     everywhere([]() -> task<> {
         eddy::join_map<std::string, int> map;

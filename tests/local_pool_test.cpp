@@ -37,7 +37,7 @@ using eddy::sync::oneshot;
 
 std::thread::id here() { return std::this_thread::get_id(); }
 
-TEST(LocalPool, P027_RunsATaskOnAThreadOfItsOwn) {
+TEST(LocalPool, RunsATaskOnAThreadOfItsOwn) {
     const local_pool pool(1);
     auto value = pool.spawn_pinned([] { return here(); });
     EXPECT_NE(eddy::wait(value).value(), here());
@@ -51,7 +51,7 @@ TEST(LocalPool, P027_RunsATaskOnAThreadOfItsOwn) {
     EXPECT_EQ(eddy::wait(local).value(), 4);
 }
 
-TEST(LocalPool, P027_IsAwaitedFromAnywhere) {
+TEST(LocalPool, IsAwaitedFromAnywhere) {
     const local_pool pool(2);
     support::everywhere([&pool]() -> task<> {
         eddy::join_set<int> set;
@@ -67,7 +67,7 @@ TEST(LocalPool, P027_IsAwaitedFromAnywhere) {
     });
 }
 
-TEST(LocalPool, P027_PicksTheLeastLoadedThread) {
+TEST(LocalPool, PicksTheLeastLoadedThread) {
     const local_pool pool(3);
     std::vector<oneshot<int>::sender> senders;
     std::vector<eddy::join_handle<std::thread::id>> handles;
@@ -94,7 +94,7 @@ TEST(LocalPool, P027_PicksTheLeastLoadedThread) {
     EXPECT_EQ(threads.size(), 3u);
 }
 
-TEST(LocalPool, P027_RunsATaskOnTheThreadOfItsNumber) {
+TEST(LocalPool, RunsATaskOnTheThreadOfItsNumber) {
     const local_pool pool(3);
     EXPECT_EQ(pool.size(), 3u);
     std::set<std::thread::id> threads;
@@ -110,7 +110,7 @@ TEST(LocalPool, P027_RunsATaskOnTheThreadOfItsNumber) {
     EXPECT_NE(text.find("less than size()"), std::string::npos) << text;
 }
 
-TEST(LocalPool, P027_SpawnLocalAndSpawnStayOnTheThread) {
+TEST(LocalPool, SpawnLocalAndSpawnStayOnTheThread) {
     const local_pool pool(2);
     auto same = pool.spawn_pinned([]() -> task<bool> {
         const auto mine = here();
@@ -123,7 +123,7 @@ TEST(LocalPool, P027_SpawnLocalAndSpawnStayOnTheThread) {
     EXPECT_TRUE(eddy::wait(same).value());
 }
 
-TEST(LocalPool, P027_AnExceptionIsAJoinErrorAndTheThreadGoesOn) {
+TEST(LocalPool, AnExceptionIsAJoinErrorAndTheThreadGoesOn) {
     const local_pool pool(1);
     auto failed = pool.spawn_pinned([]() -> task<> {
         co_await eddy::yield_now();
@@ -152,7 +152,7 @@ struct notes_death {
     }
 };
 
-TEST(LocalPool, P027_AnAbortedTaskIsDestroyedOnItsThread) {
+TEST(LocalPool, AnAbortedTaskIsDestroyedOnItsThread) {
     std::atomic<int> right = 0;
     std::atomic<int> wrong = 0;
     const local_pool pool(1);
@@ -168,7 +168,7 @@ TEST(LocalPool, P027_AnAbortedTaskIsDestroyedOnItsThread) {
     EXPECT_TRUE(right == 1 && wrong == 0);
 }
 
-TEST(LocalPool, P027_DestroyingItDestroysTheTasksOnTheirThreads) {
+TEST(LocalPool, DestroyingItDestroysTheTasksOnTheirThreads) {
     std::atomic<int> right = 0;
     std::atomic<int> wrong = 0;
     std::vector<eddy::join_handle<void>> handles;
@@ -190,7 +190,7 @@ TEST(LocalPool, P027_DestroyingItDestroysTheTasksOnTheirThreads) {
     for (auto& handle : handles) EXPECT_TRUE(eddy::wait(handle).error().is_cancelled());
 }
 
-TEST(LocalPool, P027_NeedsAThread) {
+TEST(LocalPool, NeedsAThread) {
     EXPECT_THROW(local_pool(0), eddy::misuse);
     EXPECT_EQ(local_pool::make(0).error(), std::errc::invalid_argument);
     auto made = local_pool::make(2);
@@ -199,7 +199,7 @@ TEST(LocalPool, P027_NeedsAThread) {
     EXPECT_EQ(moved.size(), 1u);
 }
 
-TEST(LocalPoolStress, P027_ManyThreadsSpawnAndAbort) {
+TEST(LocalPoolStress, ManyThreadsSpawnAndAbort) {
     const auto rounds = support::rounds(200);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         std::atomic<int> ran = 0;

@@ -71,7 +71,7 @@ task<> waits_forever(notes_death) { co_await eddy::pending<void>(); }
 
 // ---- Driving ----
 
-TEST(LocalSet, P003_RunsItsTasksOneAfterTheOther) {
+TEST(LocalSet, RunsItsTasksOneAfterTheOther) {
     everywhere([]() -> task<> {
         local_set set;
         int shared = 0;  // no atomic: the thread sanitizer would see two at a time
@@ -97,7 +97,7 @@ TEST(LocalSet, P003_RunsItsTasksOneAfterTheOther) {
     });
 }
 
-TEST(LocalSet, P003_GivesOutputsAndExceptionsToWhoeverJoins) {
+TEST(LocalSet, GivesOutputsAndExceptionsToWhoeverJoins) {
     everywhere([]() -> task<> {
         local_set set;
         auto value = set.spawn_local([]() -> task<std::string> { co_return "done"; });
@@ -117,7 +117,7 @@ TEST(LocalSet, P003_GivesOutputsAndExceptionsToWhoeverJoins) {
     });
 }
 
-TEST(LocalSet, P003_AwaitingItWaitsForAllTasks) {
+TEST(LocalSet, AwaitingItWaitsForAllTasks) {
     everywhere([]() -> task<> {
         local_set set;
         int ended = 0;
@@ -138,7 +138,7 @@ TEST(LocalSet, P003_AwaitingItWaitsForAllTasks) {
     });
 }
 
-TEST(LocalSet, P003_StaysOnTheThreadOfACore) {
+TEST(LocalSet, StaysOnTheThreadOfACore) {
     eddy::core core;
     local_set set;
     const auto here = std::this_thread::get_id();
@@ -157,7 +157,7 @@ TEST(LocalSet, P003_StaysOnTheThreadOfACore) {
     EXPECT_EQ(seen, 3);
 }
 
-TEST(LocalSet, P003_RunsUnderWaitWithoutARuntime) {
+TEST(LocalSet, RunsUnderWaitWithoutARuntime) {
     local_set set;
     int sum = 0;
     set.spawn_local([&sum]() -> task<> {
@@ -170,7 +170,7 @@ TEST(LocalSet, P003_RunsUnderWaitWithoutARuntime) {
     EXPECT_EQ(sum, 3);
 }
 
-TEST(LocalSet, P003_TasksStandStillUntilItIsDrivenAgain) {
+TEST(LocalSet, TasksStandStillUntilItIsDrivenAgain) {
     eddy::core core;
     local_set set;
     int turns = 0;
@@ -190,7 +190,7 @@ TEST(LocalSet, P003_TasksStandStillUntilItIsDrivenAgain) {
     EXPECT_EQ(turns, 100);
 }
 
-TEST(LocalSet, P003_SpawnGoesToTheRuntimeStill) {
+TEST(LocalSet, SpawnGoesToTheRuntimeStill) {
     everywhere([]() -> task<> {
         local_set set;
         co_await set.run_until([]() -> task<> {
@@ -205,7 +205,7 @@ TEST(LocalSet, P003_SpawnGoesToTheRuntimeStill) {
     });
 }
 
-TEST(LocalSet, P003_LetsOthersRunAfterSomePolls) {
+TEST(LocalSet, LetsOthersRunAfterSomePolls) {
     local_set set;
     int polls = 0;
     for (int i = 0; i < 10; ++i) {
@@ -228,7 +228,7 @@ TEST(LocalSet, P003_LetsOthersRunAfterSomePolls) {
     EXPECT_EQ(hand.wakers(), 0u);
 }
 
-TEST(LocalSet, P003_ABusySetDoesNotStarveItsLoop) {
+TEST(LocalSet, ABusySetDoesNotStarveItsLoop) {
     eddy::core core;
     core.run([]() -> task<> {
         local_set set;
@@ -240,7 +240,7 @@ TEST(LocalSet, P003_ABusySetDoesNotStarveItsLoop) {
     }());
 }
 
-TEST(LocalSet, P003_ItsTasksHaveABudgetOfTheirOwn) {
+TEST(LocalSet, ItsTasksHaveABudgetOfTheirOwn) {
     local_set set;
     bool ended = false;
     set.spawn_local([&ended]() -> task<> {
@@ -259,7 +259,7 @@ TEST(LocalSet, P003_ItsTasksHaveABudgetOfTheirOwn) {
 
 // ---- spawn_local elsewhere ----
 
-TEST(LocalSet, P003_SpawnLocalWithoutASetGoesToTheLoop) {
+TEST(LocalSet, SpawnLocalWithoutASetGoesToTheLoop) {
     eddy::core core;
     core.run([]() -> task<> {
         auto handle = spawn_local([home = std::this_thread::get_id()] { return std::this_thread::get_id() == home; });
@@ -268,7 +268,7 @@ TEST(LocalSet, P003_SpawnLocalWithoutASetGoesToTheLoop) {
     }());
 }
 
-TEST(LocalSet, P003_SpawnLocalWithoutASetIsMisuseElsewhere) {
+TEST(LocalSet, SpawnLocalWithoutASetIsMisuseElsewhere) {
     const auto text = support::text_of_misuse([] { spawn_local(yields(1)); });
     EXPECT_NE(text.find("local_set::run_until()"), std::string::npos) << text;
     EXPECT_NE(text.find("local_set_test.cpp"), std::string::npos) << text;
@@ -280,7 +280,7 @@ TEST(LocalSet, P003_SpawnLocalWithoutASetIsMisuseElsewhere) {
     });
 }
 
-TEST(LocalSet, P003_R042_SpawnInsideEnterWakesTheSet) {
+TEST(LocalSet, SpawnInsideEnterWakesTheSet) {
     local_set set;
     by_hand hand(set.run_until(eddy::pending<void>()));
     assert_pending(hand.poll());
@@ -296,7 +296,7 @@ TEST(LocalSet, P003_R042_SpawnInsideEnterWakesTheSet) {
     EXPECT_THROW(spawn_local([] {}), eddy::misuse);
 }
 
-TEST(LocalSet, P003_R042_SpawnFromTheSameThreadWhileItWaitsWakesTheSet) {
+TEST(LocalSet, SpawnFromTheSameThreadWhileItWaitsWakesTheSet) {
     eddy::core core;
     core.run([]() -> task<> {
         local_set set;
@@ -316,7 +316,7 @@ TEST(LocalSet, P003_R042_SpawnFromTheSameThreadWhileItWaitsWakesTheSet) {
     }());
 }
 
-TEST(LocalSet, P003_R042_ASpawnInTheFutureOfOneDriverWakesTheOther) {
+TEST(LocalSet, ASpawnInTheFutureOfOneDriverWakesTheOther) {
     local_set set;
     int ran = 0;
     by_hand all(set.run_until(eddy::pending<void>()));
@@ -332,7 +332,7 @@ TEST(LocalSet, P003_R042_ASpawnInTheFutureOfOneDriverWakesTheOther) {
     EXPECT_EQ(ran, 1);
 }
 
-TEST(LocalSet, P003_R042_ADriverThatEndsLeavesTheSetToTheOthers) {
+TEST(LocalSet, ADriverThatEndsLeavesTheSetToTheOthers) {
     local_set set;
     auto ends = oneshot<int>::channel();
     auto told = set.spawn_local(std::move(ends.receiver));
@@ -348,7 +348,7 @@ TEST(LocalSet, P003_R042_ADriverThatEndsLeavesTheSetToTheOthers) {
     EXPECT_TRUE(told.is_finished());
 }
 
-TEST(LocalSet, P003_R042_WhoeverAwaitsTheSetHearsOfAnEndThatAnotherDrives) {
+TEST(LocalSet, WhoeverAwaitsTheSetHearsOfAnEndThatAnotherDrives) {
     local_set set;
     auto ends = oneshot<int>::channel();
     set.spawn_local(std::move(ends.receiver)).detach();
@@ -363,7 +363,7 @@ TEST(LocalSet, P003_R042_WhoeverAwaitsTheSetHearsOfAnEndThatAnotherDrives) {
     assert_ready(support::poll_with(set, waker));
 }
 
-TEST(LocalSet, P003_TwoTasksThatAwaitItBothEnd) {
+TEST(LocalSet, TwoTasksThatAwaitItBothEnd) {
     const auto drive = [](local_set& set, int& ended) -> task<> {
         co_await set;
         ++ended;
@@ -387,7 +387,7 @@ TEST(LocalSet, P003_TwoTasksThatAwaitItBothEnd) {
     support::runtime_with(1).block_on(both());
 }
 
-TEST(LocalSet, P003_AllWhoAwaitItAreWokenAndOneThatIsDroppedHoldsUpNobody) {
+TEST(LocalSet, AllWhoAwaitItAreWokenAndOneThatIsDroppedHoldsUpNobody) {
     local_set set;
     auto ends = oneshot<int>::channel();
     set.spawn_local(std::move(ends.receiver)).detach();
@@ -415,7 +415,7 @@ TEST(LocalSet, P003_AllWhoAwaitItAreWokenAndOneThatIsDroppedHoldsUpNobody) {
     }
 }
 
-TEST(LocalSet, P003_WhoeverAwaitsItGoesOnWhenAnotherIsDroppedWithTasksQueued) {
+TEST(LocalSet, WhoeverAwaitsItGoesOnWhenAnotherIsDroppedWithTasksQueued) {
     local_set set;
     auto starts = oneshot<int>::channel();
     set.spawn_local([](oneshot<int>::receiver start) -> task<> {
@@ -441,7 +441,7 @@ TEST(LocalSet, P003_WhoeverAwaitsItGoesOnWhenAnotherIsDroppedWithTasksQueued) {
     }
 }
 
-TEST(LocalSet, P003_DrivingItOnTwoThreadsAtOnceIsMisuse) {
+TEST(LocalSet, DrivingItOnTwoThreadsAtOnceIsMisuse) {
     local_set set;
     support::gate is_polled;
     support::gate may_end;
@@ -463,7 +463,7 @@ TEST(LocalSet, P003_DrivingItOnTwoThreadsAtOnceIsMisuse) {
     assert_pending(other.poll());
 }
 
-TEST(LocalSet, P003_TwoDriversOnOneLoop) {
+TEST(LocalSet, TwoDriversOnOneLoop) {
     eddy::core core;
     core.run([]() -> task<> {
         local_set set;
@@ -488,7 +488,7 @@ TEST(LocalSet, P003_TwoDriversOnOneLoop) {
     }());
 }
 
-TEST(LocalSet, P003_TwoDriversInOneTask) {
+TEST(LocalSet, TwoDriversInOneTask) {
     everywhere([]() -> task<> {
         local_set set;
         auto both = co_await eddy::join(set.run_until(yields(5)), set.run_until(yields(50)), std::ref(set));
@@ -498,7 +498,7 @@ TEST(LocalSet, P003_TwoDriversInOneTask) {
 
 // ---- Nesting ----
 
-TEST(LocalSet, P003_SetsNest) {
+TEST(LocalSet, SetsNest) {
     everywhere([]() -> task<> {
         local_set outer;
         std::vector<std::string> log;
@@ -521,7 +521,7 @@ TEST(LocalSet, P003_SetsNest) {
     });
 }
 
-TEST(LocalSet, P003_RunUntilInsideOneOfItsOwnTasksIsDrivenFromOutside) {
+TEST(LocalSet, RunUntilInsideOneOfItsOwnTasksIsDrivenFromOutside) {
     everywhere([]() -> task<> {
         local_set set;
         int ran = 0;
@@ -536,7 +536,7 @@ TEST(LocalSet, P003_RunUntilInsideOneOfItsOwnTasksIsDrivenFromOutside) {
     });
 }
 
-TEST(LocalSet, P003_AwaitingItInOneOfItsOwnTasksIsMisuse) {
+TEST(LocalSet, AwaitingItInOneOfItsOwnTasksIsMisuse) {
     everywhere([]() -> task<> {
         local_set set;
         auto handle = set.spawn_local([](local_set& own) -> task<> { co_await own; }(set));
@@ -546,7 +546,7 @@ TEST(LocalSet, P003_AwaitingItInOneOfItsOwnTasksIsMisuse) {
     });
 }
 
-TEST(LocalSet, P003_P025_ItsTasksDoNotSeeTheTaskLocalsOfWhoeverDrivesIt) {
+TEST(LocalSet, ItsTasksDoNotSeeTheTaskLocalsOfWhoeverDrivesIt) {
     static eddy::task_local<int> number;
     everywhere([]() -> task<> {
         local_set set;
@@ -567,7 +567,7 @@ TEST(LocalSet, P003_P025_ItsTasksDoNotSeeTheTaskLocalsOfWhoeverDrivesIt) {
     });
 }
 
-TEST(LocalSet, P003_P026_ItsTasksHaveNumbers) {
+TEST(LocalSet, ItsTasksHaveNumbers) {
     everywhere([]() -> task<> {
         local_set set;
         auto handle = set.spawn_local([] { return eddy::current_task_id().value_or(0); });
@@ -580,7 +580,7 @@ TEST(LocalSet, P003_P026_ItsTasksHaveNumbers) {
 
 // ---- Other threads ----
 
-TEST(LocalSet, P003_IsWokenFromOtherThreads) {
+TEST(LocalSet, IsWokenFromOtherThreads) {
     everywhere([]() -> task<> {
         local_set set;
         constexpr int count = 20;
@@ -606,7 +606,7 @@ TEST(LocalSet, P003_IsWokenFromOtherThreads) {
     });
 }
 
-TEST(LocalSet, P003_ItsTasksAreAbortedAndJoinedFromOtherThreads) {
+TEST(LocalSet, ItsTasksAreAbortedAndJoinedFromOtherThreads) {
     everywhere([]() -> task<> {
         local_set set;
         int deaths = 0;
@@ -622,7 +622,7 @@ TEST(LocalSet, P003_ItsTasksAreAbortedAndJoinedFromOtherThreads) {
     });
 }
 
-TEST(LocalSet, P003_IsSpawnedIntoFromOtherThreads) {
+TEST(LocalSet, IsSpawnedIntoFromOtherThreads) {
     everywhere([]() -> task<> {
         local_set set;
         auto ends = oneshot<int>::channel();
@@ -640,7 +640,7 @@ TEST(LocalSet, P003_IsSpawnedIntoFromOtherThreads) {
 
 // ---- Cancelling ----
 
-TEST(LocalSet, P003_AnAbortedTaskEndsInAnOrderlyWay) {
+TEST(LocalSet, AnAbortedTaskEndsInAnOrderlyWay) {
     support::script s;
     s.may_end = false;
     local_set set;
@@ -659,7 +659,7 @@ TEST(LocalSet, P003_AnAbortedTaskEndsInAnOrderlyWay) {
     EXPECT_TRUE(eddy::wait(handle).error().is_cancelled());
 }
 
-TEST(LocalSet, P003_CancellingTheSetAwaitsItsTasks) {
+TEST(LocalSet, CancellingTheSetAwaitsItsTasks) {
     support::script s;
     s.may_end = false;
     local_set set;
@@ -675,7 +675,7 @@ TEST(LocalSet, P003_CancellingTheSetAwaitsItsTasks) {
     EXPECT_FALSE(s.alive);
 }
 
-TEST(LocalSet, P003_DroppingTheSetDestroysEachTaskOnce) {
+TEST(LocalSet, DroppingTheSetDestroysEachTaskOnce) {
     everywhere([]() -> task<> {
         int deaths = 0;
         std::optional<eddy::join_handle<void>> waiting;
@@ -695,7 +695,7 @@ TEST(LocalSet, P003_DroppingTheSetDestroysEachTaskOnce) {
     });
 }
 
-TEST(LocalSet, P003_WakersAndHandlesThatOutliveTheSetAreHarmless) {
+TEST(LocalSet, WakersAndHandlesThatOutliveTheSetAreHarmless) {
     eddy::waker kept;
     std::optional<eddy::abort_handle> aborts;
     {
@@ -716,7 +716,7 @@ TEST(LocalSet, P003_WakersAndHandlesThatOutliveTheSetAreHarmless) {
     std::move(kept).wake();
 }
 
-TEST(LocalSet, P003_ADestructorMaySpawn) {
+TEST(LocalSet, ADestructorMaySpawn) {
     struct spawns {
         int* deaths;
         explicit spawns(int& count) : deaths(&count) {}
@@ -738,7 +738,7 @@ TEST(LocalSet, P003_ADestructorMaySpawn) {
     EXPECT_EQ(deaths, 2);
 }
 
-TEST(LocalSet, P003_ADestructorMayWakeASibling) {
+TEST(LocalSet, ADestructorMayWakeASibling) {
     struct wakes {
         std::optional<oneshot<int>::sender> tx;
         explicit wakes(oneshot<int>::sender sender) : tx(std::move(sender)) {}
@@ -754,7 +754,7 @@ TEST(LocalSet, P003_ADestructorMayWakeASibling) {
     }
 }
 
-TEST(LocalSet, P003_ASetMayBeDestroyedByATaskOfAnother) {
+TEST(LocalSet, ASetMayBeDestroyedByATaskOfAnother) {
     everywhere([]() -> task<> {
         int deaths = 0;
         local_set outer;
@@ -768,7 +768,7 @@ TEST(LocalSet, P003_ASetMayBeDestroyedByATaskOfAnother) {
     });
 }
 
-TEST(LocalSet, P003_ALoopThatGoesTakesItsSetWithIt) {
+TEST(LocalSet, ALoopThatGoesTakesItsSetWithIt) {
     int deaths = 0;
     {
         eddy::core core;
@@ -783,7 +783,7 @@ TEST(LocalSet, P003_ALoopThatGoesTakesItsSetWithIt) {
     EXPECT_EQ(deaths, 1);
 }
 
-TEST(LocalSet, P003_ARuntimeThatGoesTakesItsSetWithIt) {
+TEST(LocalSet, ARuntimeThatGoesTakesItsSetWithIt) {
     std::atomic<int> deaths = 0;
     support::gate begun;
     struct counts {
@@ -810,7 +810,7 @@ TEST(LocalSet, P003_ARuntimeThatGoesTakesItsSetWithIt) {
     EXPECT_EQ(deaths, 1);
 }
 
-TEST(LocalSet, P003_AnExceptionThatNobodyTakesGoesToTheHandlerOfTheLoop) {
+TEST(LocalSet, AnExceptionThatNobodyTakesGoesToTheHandlerOfTheLoop) {
     std::vector<std::string> reported;
     auto core = eddy::core::builder()
                     .on_uncaught([&reported](std::exception_ptr thrown, const std::source_location&) {
@@ -833,7 +833,7 @@ TEST(LocalSet, P003_AnExceptionThatNobodyTakesGoesToTheHandlerOfTheLoop) {
     EXPECT_EQ(reported, std::vector<std::string>{"thrown"});
 }
 
-TEST(LocalSet, P003_MovingItKeepsItsTasks) {
+TEST(LocalSet, MovingItKeepsItsTasks) {
     local_set set;
     int ran = 0;
     set.spawn_local([&ran] { ++ran; });
@@ -847,7 +847,7 @@ TEST(LocalSet, P003_MovingItKeepsItsTasks) {
     EXPECT_EQ(ran, 1);
 }
 
-TEST(LocalSetDeathTest, P003_DestroyingItInOneOfItsOwnTasksEndsTheProgram) {
+TEST(LocalSetDeathTest, DestroyingItInOneOfItsOwnTasksEndsTheProgram) {
     EXPECT_DEATH(
         {
             auto set = std::make_unique<local_set>();
@@ -858,7 +858,7 @@ TEST(LocalSetDeathTest, P003_DestroyingItInOneOfItsOwnTasksEndsTheProgram) {
         "destroyed by one of its own tasks");
 }
 
-TEST(LocalSetDeathTest, P003_GuardsOutOfOrderEndTheProgram) {
+TEST(LocalSetDeathTest, GuardsOutOfOrderEndTheProgram) {
     EXPECT_DEATH(
         {
             local_set first;
@@ -871,7 +871,7 @@ TEST(LocalSetDeathTest, P003_GuardsOutOfOrderEndTheProgram) {
         "guards of local_set::enter");
 }
 
-TEST(LocalSetStress, P003_WakesAndAbortsFromOtherThreadsWhileItGoes) {
+TEST(LocalSetStress, WakesAndAbortsFromOtherThreadsWhileItGoes) {
     const auto rounds = support::rounds(2000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         std::vector<oneshot<int>::sender> senders;

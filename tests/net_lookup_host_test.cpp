@@ -80,7 +80,7 @@ static_assert(!to_socket_addrs<ip_addr>);
 static_assert(!to_socket_addrs<std::vector<std::string>>);
 static_assert(!to_socket_addrs<lookup_request>);
 
-TEST(LookupHost, S27_AddressesInEachFormAreReadyAtOnceAndNeedNoThread) {
+TEST(LookupHost, AddressesInEachFormAreReadyAtOnceAndNeedNoThread) {
     const stub_resolver stub(never);
     const socket_addr v4(ipv4_addr::loopback(), 80);
     const socket_addr v6(ipv6_addr::loopback(), 80);
@@ -121,7 +121,7 @@ TEST(LookupHost, TextThatIsNeitherAnAddressNorANameIsRefusedAtOnce) {
     EXPECT_NE(known("localhost").error().message().find("localhost:80"), std::string::npos);
 }
 
-TEST(LookupHost, S28_AnEmptyListIsAnErrorWithAText) {
+TEST(LookupHost, AnEmptyListIsAnErrorWithAText) {
     const auto error = known(addresses()).error();
     EXPECT_EQ(error, eddy::errc::no_address);
     EXPECT_EQ(error, std::errc::invalid_argument);
@@ -168,7 +168,7 @@ TEST(LookupHost, ANameAndItsPortGoToTheResolver) {
     EXPECT_EQ(eddy::wait(lookup_host("localhost", 1)), addresses{some_addr});
 }
 
-TEST(LookupHost, S27_LocalhostIsThisMachine) {
+TEST(LookupHost, LocalhostIsThisMachine) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto found = within(core, lookup_host("localhost:6142"));
@@ -282,7 +282,7 @@ TEST(LookupHost, PollingItAfterTheEndIsMisuse) {
     EXPECT_THROW(static_cast<void>(name.poll()), eddy::misuse);
 }
 
-TEST(LookupHost, S27_ASlowResolverDoesNotHoldUpATicker) {
+TEST(LookupHost, ASlowResolverDoesNotHoldUpATicker) {
     const support::leaves_no_descriptor guard;
     slow_resolver slow;
     eddy::core core;
@@ -339,7 +339,7 @@ eddy::task<void> begin_and_drop(const slow_resolver& slow) {
     EXPECT_EQ(first.index(), 1u);
 }
 
-TEST(LookupHost, R123_DroppingItReturnsAtOnceAndTheLoopEnds) {
+TEST(LookupHost, DroppingItReturnsAtOnceAndTheLoopEnds) {
     const support::leaves_no_descriptor guard;
     slow_resolver slow;
     eddy::core core;
@@ -349,7 +349,7 @@ TEST(LookupHost, R123_DroppingItReturnsAtOnceAndTheLoopEnds) {
     EXPECT_EQ(slow.ended.count(), 0u);
 }
 
-TEST(LookupHost, R123_TheLoopEndsWhileATaskWaitsForOne) {
+TEST(LookupHost, TheLoopEndsWhileATaskWaitsForOne) {
     const support::leaves_no_descriptor guard;
     slow_resolver slow;
     {
@@ -363,7 +363,7 @@ TEST(LookupHost, R123_TheLoopEndsWhileATaskWaitsForOne) {
     EXPECT_EQ(slow.ended.count(), 0u);
 }
 
-TEST(LookupHost, R123_RunDoesNotWaitForOneThatWasDropped) {
+TEST(LookupHost, RunDoesNotWaitForOneThatWasDropped) {
     const support::leaves_no_descriptor guard;
     slow_resolver slow;
     EXPECT_EQ(eddy::run(begin_and_drop(slow)), 0);
@@ -371,7 +371,7 @@ TEST(LookupHost, R123_RunDoesNotWaitForOneThatWasDropped) {
     EXPECT_EQ(slow.ended.count(), 0u);
 }
 
-TEST(LookupHostDeathTest, R123_TheEndOfTheProgramDoesNotWaitForTheResolver) {
+TEST(LookupHostDeathTest, TheEndOfTheProgramDoesNotWaitForTheResolver) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     const auto look_up_and_exit = [] {
         gate begun;

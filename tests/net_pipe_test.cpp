@@ -50,7 +50,7 @@ std::string fifo_in(const support::temp_dir& dir) {
     return path;
 }
 
-TEST(Pipe, P062_CarriesBytesAndEnds) {
+TEST(Pipe, CarriesBytesAndEnds) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     auto [tx, rx] = pipe::make().value();
@@ -69,7 +69,7 @@ TEST(Pipe, P062_CarriesBytesAndEnds) {
     EXPECT_EQ(within(core, read_some(rx)), "");
 }
 
-TEST(Pipe, P062_BothSidesWaitForEachOther) {
+TEST(Pipe, BothSidesWaitForEachOther) {
     eddy::core core;
     auto [tx, rx] = pipe::make().value();
     constexpr std::size_t size = 2'000'000;
@@ -79,7 +79,7 @@ TEST(Pipe, P062_BothSidesWaitForEachOther) {
     EXPECT_EQ(done.second, size);
 }
 
-TEST(Pipe, P062_TryNeverWaits) {
+TEST(Pipe, TryNeverWaits) {
     eddy::core core;
     auto [tx, rx] = pipe::make().value();
     std::array<std::byte, 64> into{};
@@ -107,7 +107,7 @@ private:
     void (*before_)(int);
 };
 
-TEST(Pipe, P062_AWriteThatNobodyReadsIsAnErrorAndNoSignal) {
+TEST(Pipe, AWriteThatNobodyReadsIsAnErrorAndNoSignal) {
     const deadly_sigpipe deadly;
     eddy::core core;
     auto [tx, rx] = pipe::make().value();
@@ -125,7 +125,7 @@ TEST(Pipe, P062_AWriteThatNobodyReadsIsAnErrorAndNoSignal) {
     EXPECT_EQ(sigismember(&blocked, SIGPIPE), 0);
 }
 
-TEST(Pipe, R004_AWriterThatWaitsHearsThatTheReaderIsGone) {
+TEST(Pipe, AWriterThatWaitsHearsThatTheReaderIsGone) {
     eddy::core core;
     auto [tx, rx] = pipe::make().value();
     const auto leave = [](pipe::receiver mine) -> eddy::task<void> {
@@ -138,7 +138,7 @@ TEST(Pipe, R004_AWriterThatWaitsHearsThatTheReaderIsGone) {
 
 // ---- FIFOs ----
 
-TEST(Pipe, P062_AFifoConnectsTwoWhoOpenIt) {
+TEST(Pipe, AFifoConnectsTwoWhoOpenIt) {
     const support::temp_dir dir;
     eddy::core core;
     const auto path = fifo_in(dir);
@@ -156,7 +156,7 @@ TEST(Pipe, P062_AFifoConnectsTwoWhoOpenIt) {
     EXPECT_EQ(within(core, std::move(more)).first, "again") << "a FIFO that is opened again";
 }
 
-TEST(Pipe, P062_OpenForBothWaysItNeverEnds) {
+TEST(Pipe, OpenForBothWaysItNeverEnds) {
     const support::temp_dir dir;
     eddy::core core;
     const auto path = fifo_in(dir);
@@ -171,7 +171,7 @@ TEST(Pipe, P062_OpenForBothWaysItNeverEnds) {
     EXPECT_TRUE(pipe::open_options().read_write(true).open_sender(path));
 }
 
-TEST(Pipe, P062_WhatIsNoFifoIsRefused) {
+TEST(Pipe, WhatIsNoFifoIsRefused) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
     const auto path = dir / "file";
@@ -184,7 +184,7 @@ TEST(Pipe, P062_WhatIsNoFifoIsRefused) {
     EXPECT_EQ(pipe::open_receiver(std::string_view("a\0b", 3)).error(), eddy::errc::bad_path);
 }
 
-TEST(Pipe, P062_EndsMadeByHandAreAdoptedAndGivenUp) {
+TEST(Pipe, EndsMadeByHandAreAdoptedAndGivenUp) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     std::array<int, 2> fds{};

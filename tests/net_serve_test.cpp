@@ -49,7 +49,7 @@ eddy::task<bool> ask(socket_addr to) {
     co_return read.has_value();
 }
 
-TEST(NetServe, P066_ServesEachConnectionAndEndsWhenItIsTold) {
+TEST(NetServe, ServesEachConnectionAndEndsWhenItIsTold) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -70,7 +70,7 @@ TEST(NetServe, P066_ServesEachConnectionAndEndsWhenItIsTold) {
     EXPECT_EQ(within(core, tcp_stream::connect(at)).error(), std::errc::connection_refused);
 }
 
-TEST(NetServe, P066_UnixListenersToo) {
+TEST(NetServe, UnixListenersToo) {
     eddy::core core;
     const auto name = eddy::net::unix_addr::abstract("eddy.serve." + std::to_string(::getpid())).value();
     const cancellation_token end;
@@ -93,7 +93,7 @@ TEST(NetServe, P066_UnixListenersToo) {
     EXPECT_TRUE(done.first);
 }
 
-TEST(NetServe, P066_NoMoreConnectionsAtATimeThanAllowed) {
+TEST(NetServe, NoMoreConnectionsAtATimeThanAllowed) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
     const auto at = listener.local_addr().value();
@@ -122,7 +122,7 @@ TEST(NetServe, P066_NoMoreConnectionsAtATimeThanAllowed) {
     EXPECT_EQ(most, 3);
 }
 
-TEST(NetServe, P066_ABurstBeyondTheLimitTakesNoDescriptors) {
+TEST(NetServe, ABurstBeyondTheLimitTakesNoDescriptors) {
     constexpr std::size_t clients = 300;
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -146,7 +146,7 @@ TEST(NetServe, P066_ABurstBeyondTheLimitTakesNoDescriptors) {
     EXPECT_LE(most, before + 2) << "connections were accepted that the limit leaves no room for";
 }
 
-TEST(NetServe, P066_WhatHasBegunMayEnd) {
+TEST(NetServe, WhatHasBegunMayEnd) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
     const auto at = listener.local_addr().value();
@@ -170,7 +170,7 @@ TEST(NetServe, P066_WhatHasBegunMayEnd) {
     EXPECT_EQ(done.first.value().aborted, 0u);
 }
 
-TEST(NetServe, P066_WhatDoesNotEndInTimeIsAborted) {
+TEST(NetServe, WhatDoesNotEndInTimeIsAborted) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
     const auto at = listener.local_addr().value();
@@ -193,7 +193,7 @@ TEST(NetServe, P066_WhatDoesNotEndInTimeIsAborted) {
     EXPECT_EQ(held.use_count(), 1);
 }
 
-TEST(NetServe, P066_AHandlerThatFailsEndsItsConnectionOnly) {
+TEST(NetServe, AHandlerThatFailsEndsItsConnectionOnly) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
     const auto at = listener.local_addr().value();
@@ -240,7 +240,7 @@ private:
     int failures_ = 0;
 };
 
-TEST(NetServe, R012_ALackOfDescriptorsIsWaitedFor) {
+TEST(NetServe, ALackOfDescriptorsIsWaitedFor) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
     const auto client = support::raw_socket::connected(listener.local_addr().value());
@@ -281,7 +281,7 @@ private:
     int left_;
 };
 
-TEST(NetServe, P066_AListenerOfAUsersOwnAndItsFailure) {
+TEST(NetServe, AListenerOfAUsersOwnAndItsFailure) {
     eddy::core core;
     std::vector<int> peers;
     const auto handler = [&](unix_stream, int peer) { peers.push_back(peer); };  // no coroutine
@@ -289,7 +289,7 @@ TEST(NetServe, P066_AListenerOfAUsersOwnAndItsFailure) {
     EXPECT_EQ(peers, (std::vector{3, 2, 1}));
 }
 
-TEST(NetServe, P066_DroppingItAbortsAllConnections) {
+TEST(NetServe, DroppingItAbortsAllConnections) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -306,7 +306,7 @@ TEST(NetServe, P066_DroppingItAbortsAllConnections) {
     EXPECT_EQ(within(core, tcp_stream::connect(at)).error(), std::errc::connection_refused);
 }
 
-TEST(NetServeStress, P066_OnAPool) {
+TEST(NetServeStress, OnAPool) {
     eddy::runtime pool;
     const cancellation_token end;
     std::atomic<int> calls{0};

@@ -43,7 +43,7 @@ auto reads_one(poll_evented<S>& from) {
 
 // ---- PollEvented ----
 
-TEST(PollEvented, S33_S34_TheProgramUnderTheHood) {  // as in examples/under_the_hood.cpp
+TEST(PollEvented, TheProgramUnderTheHood) {  // as in examples/under_the_hood.cpp
     eddy::core loop;
     const auto main = [&]() -> eddy::task<eddy::result<std::uint64_t>> {
         poll_evented<counter> source(counter{}, interest::readable);
@@ -55,7 +55,7 @@ TEST(PollEvented, S33_S34_TheProgramUnderTheHood) {  // as in examples/under_the
     EXPECT_EQ(loop.run(main()).value(), 7u);
 }
 
-TEST(PollEvented, S33_ReadsUntilTheCallWouldBlockAndWaitsThen) {
+TEST(PollEvented, ReadsUntilTheCallWouldBlockAndWaitsThen) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
     auto evented = poll_evented<owned_fd>::make(std::move(ends.reader), interest::readable, reactor.handle()).value();
@@ -74,7 +74,7 @@ TEST(PollEvented, S33_ReadsUntilTheCallWouldBlockAndWaitsThen) {
     EXPECT_EQ(assert_ready(third.poll()).value(), 1u);
 }
 
-TEST(PollEvented, R045_ReadsTakeBudget) {
+TEST(PollEvented, ReadsTakeBudget) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
     auto evented = poll_evented<owned_fd>::make(std::move(ends.reader), interest::readable, reactor.handle()).value();
@@ -86,7 +86,7 @@ TEST(PollEvented, R045_ReadsTakeBudget) {
     EXPECT_EQ(assert_ready(reader.poll(1)).value(), 1u);
 }
 
-TEST(PollEvented, S33_InnerSourceWorksInBlockingCodeAndIsForgotten) {
+TEST(PollEvented, InnerSourceWorksInBlockingCodeAndIsForgotten) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
     const int number = ends.reader.native_handle();
@@ -102,7 +102,7 @@ TEST(PollEvented, S33_InnerSourceWorksInBlockingCodeAndIsForgotten) {
     other.join();
 }
 
-TEST(PollEvented, S33_DropDeregistersBeforeItCloses) {
+TEST(PollEvented, DropDeregistersBeforeItCloses) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
     const auto duplicate = ends.reader.duplicate();  // would keep the kernel's registration alive
@@ -147,7 +147,7 @@ TEST(PollEvented, ConstructorThrowsWhatMakeReports) {
     loop.run(main());
 }
 
-TEST(PollEvented, S41_OperationsAfterTheEndOfTheReactorFail) {
+TEST(PollEvented, OperationsAfterTheEndOfTheReactorFail) {
     auto reactor = std::optional<eddy::reactor>(std::in_place);
     auto ends = support::make_pipe();
     auto evented = poll_evented<owned_fd>::make(std::move(ends.reader), interest::readable, reactor->handle()).value();
@@ -184,7 +184,7 @@ TEST(AsyncFd, WaitTryAndWaitAgain) {
     EXPECT_EQ(loop.run(main()).value(), 6u);
 }
 
-TEST(AsyncFd, P049_AnyCallIsTriedAndWaitedFor) {
+TEST(AsyncFd, AnyCallIsTriedAndWaitedFor) {
     eddy::core loop;
     auto ends = support::make_pipe();
     const auto main = [&]() -> eddy::task<void> {
@@ -245,7 +245,7 @@ TEST(AsyncFd, BlockingDescriptorIsRefused) {
     EXPECT_EQ(loop.run(main()), eddy::errc::blocking_descriptor);
 }
 
-TEST(AsyncFd, S33_GivesItsSourceBack) {
+TEST(AsyncFd, GivesItsSourceBack) {
     eddy::core loop;
     const auto main = []() -> eddy::task<void> {
         auto ends = support::make_pipe();

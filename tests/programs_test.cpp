@@ -29,7 +29,7 @@ using support::raw_socket;
 using support::run;
 
 // One test for both, since they need the same port.
-TEST(Programs, S12_S13_ConnectCombinatorsSaysHowItWent) {
+TEST(Programs, ConnectCombinatorsSaysHowItWent) {
     const auto refused = run({"connect_combinators"});
     raw_socket listener;
     const int on = 1;
@@ -86,7 +86,7 @@ TEST(Programs, ConnectCoroutineTakesLocalhost6142) {
     EXPECT_EQ(connected.code, 0);
 }
 
-TEST(Programs, S29_AConnectIsOneSocketAndOneConnect) {
+TEST(Programs, AConnectIsOneSocketAndOneConnect) {
     if (::access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "no strace here";
     const auto traced = run({"/usr/bin/strace", "-f", "-e", "trace=socket,connect", path_of("connect_combinators")});
     if (traced.err.find("ptrace") != traced.err.npos) GTEST_SKIP() << "strace is not allowed here";
@@ -100,7 +100,7 @@ TEST(Programs, S29_AConnectIsOneSocketAndOneConnect) {
     EXPECT_EQ(count("connect("), 1) << traced.err;
 }
 
-TEST(Programs, S62_EventLoopServerServesAHundredClients) {
+TEST(Programs, EventLoopServerServesAHundredClients) {
     process server({"event_loop_server", "127.0.0.1:0"});
     const auto addr = addr_in(server.line());
     std::vector<raw_socket> clients;
@@ -112,7 +112,7 @@ TEST(Programs, S62_EventLoopServerServesAHundredClients) {
     }
 }
 
-TEST(Programs, S62_EventLoopServerNamesWhatFailed) {
+TEST(Programs, EventLoopServerNamesWhatFailed) {
     // One besides the standard streams, which the dynamic linker needs: the loop needs two.
     const auto no_core = process({"event_loop_server", "127.0.0.1:0"}, 4).wait();
     EXPECT_EQ(no_core.err, "failed to make the event loop: Too many open files\n");
@@ -240,7 +240,7 @@ TEST(Programs, UnderTheHoodSeesItsEvents) {
     EXPECT_EQ(ended.code, 0);
 }
 
-TEST(Programs, S53_EventKindsSeesTheFourKinds) {
+TEST(Programs, EventKindsSeesTheFourKinds) {
     const auto ended = run({"event_kinds"});
     EXPECT_EQ(ended.out,
               "a socket is readable: 5 bytes\n"
@@ -347,7 +347,7 @@ TEST(Programs, TcpEchoEndsWithZeroOnASignal) {
     }
 }
 
-TEST(Programs, R012_TcpEchoLivesThroughALackOfDescriptors) {
+TEST(Programs, TcpEchoLivesThroughALackOfDescriptors) {
     for (const bool on_loop : {false, true}) {
         // Two descriptors for each worker.
         process server(tcp_echo_command(on_loop), 20, {"EDDY_WORKER_THREADS=2"});
@@ -377,7 +377,7 @@ TEST(Programs, TcpEchoSaysWhyItDoesNotStart) {
     EXPECT_NE(unknown.err.find("--driver: abacus not in {epoll,io_uring,auto}"), unknown.err.npos) << unknown.err;
 }
 
-TEST(Programs, P066_ServeEchoServesBothKindsAndEndsOnASignal) {
+TEST(Programs, ServeEchoServesBothKindsAndEndsOnASignal) {
     process server({"serve_echo", "127.0.0.1:0"});
     auto client = raw_socket::connected(addr_in(server.line()));
     client.send("hello");
@@ -400,7 +400,7 @@ TEST(Programs, P066_ServeEchoServesBothKindsAndEndsOnASignal) {
     EXPECT_EQ(run({"serve_echo", "nowhere"}).code, 1);
 }
 
-TEST(Programs, P066_ServeEchoEndsAtOnceOnASecondSignal) {
+TEST(Programs, ServeEchoEndsAtOnceOnASecondSignal) {
     for (const int second : {SIGINT, SIGTERM}) {
         process server({"serve_echo", "127.0.0.1:0"});
         const auto at = addr_in(server.line());
@@ -418,7 +418,7 @@ TEST(Programs, P066_ServeEchoEndsAtOnceOnASecondSignal) {
     }
 }
 
-TEST(Programs, S87_OwnCodecGoesOnAfterADamagedFrame) {
+TEST(Programs, OwnCodecGoesOnAfterADamagedFrame) {
     const auto ended = run({"own_codec"});
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.out,
@@ -428,7 +428,7 @@ TEST(Programs, S87_OwnCodecGoesOnAfterADamagedFrame) {
               "error: bytes remaining on stream: it ended in the middle of a frame\n");
 }
 
-TEST(Programs, P062_PipesBringLines) {
+TEST(Programs, PipesBringLines) {
     const auto ended = run({"/bin/sh", "-c", "printf 'four\\nfive' | " + path_of("pipes")});
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.out,
@@ -437,7 +437,7 @@ TEST(Programs, P062_PipesBringLines) {
               "standard input: four five\n");
 }
 
-TEST(Programs, P060_P061_UnixSocketsKnowWhoTheirClientsAre) {
+TEST(Programs, UnixSocketsKnowWhoTheirClientsAre) {
     const auto ended = run({"unix_sockets"});
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.out,

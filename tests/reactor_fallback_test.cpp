@@ -52,14 +52,14 @@ void in_own_process(F test) {
 
 eddy::background_reactor make_background() { return eddy::reactor().background().value(); }
 
-TEST(ReactorFallback, S18_WithoutOneMisuseNamesTheRemedies) {
+TEST(ReactorFallback, WithoutOneMisuseNamesTheRemedies) {
     const auto text = support::text_of_misuse([] { static_cast<void>(reactor_handle::current()); });
     EXPECT_NE(text.find("event loop"), std::string::npos) << text;
     EXPECT_NE(text.find("set_fallback"), std::string::npos) << text;
     EXPECT_NE(text.find("reactor_fallback_test.cpp"), std::string::npos) << text;
 }
 
-TEST(ReactorFallback, S18_TheFirstSetterWins) {
+TEST(ReactorFallback, TheFirstSetterWins) {
     in_own_process([] {
         const eddy::reactor first;
         const eddy::reactor second;
@@ -73,7 +73,7 @@ TEST(ReactorFallback, S18_TheFirstSetterWins) {
     });
 }
 
-TEST(ReactorFallback, S18_OfManyThreadsOneSetsIt) {
+TEST(ReactorFallback, OfManyThreadsOneSetsIt) {
     in_own_process([] {
         const eddy::reactor reactor;
         std::atomic<int> set = 0;
@@ -90,7 +90,7 @@ TEST(ReactorFallback, S18_OfManyThreadsOneSetsIt) {
     });
 }
 
-TEST(ReactorFallback, S18_TheLoopOfTheThreadComesFirst) {
+TEST(ReactorFallback, TheLoopOfTheThreadComesFirst) {
     in_own_process([] {
         const eddy::reactor fallback;
         EXPECT_TRUE(reactor_handle::set_fallback(fallback.handle()).has_value());
@@ -124,7 +124,7 @@ eddy::task<eddy::result<std::size_t>> ask(eddy::net::socket_addr addr) {
     co_return co_await try_(stream.read(answer));
 }
 
-TEST(ReactorFallback, S18_FuturesThatAreWaitedForOffAnyLoopUseIt) {
+TEST(ReactorFallback, FuturesThatAreWaitedForOffAnyLoopUseIt) {
     in_own_process([] {
         auto events = make_background();
         EXPECT_TRUE(reactor_handle::set_fallback(events.handle()).has_value());
@@ -136,7 +136,7 @@ TEST(ReactorFallback, S18_FuturesThatAreWaitedForOffAnyLoopUseIt) {
     });
 }
 
-TEST(ReactorFallback, S18_LeaseOfAReceiveOffAnyLoopMayEndAnywhere) {
+TEST(ReactorFallback, LeaseOfAReceiveOffAnyLoopMayEndAnywhere) {
     in_own_process([] {
         auto events = make_background();
         EXPECT_TRUE(reactor_handle::set_fallback(events.handle()).has_value());
@@ -154,7 +154,7 @@ TEST(ReactorFallback, S18_LeaseOfAReceiveOffAnyLoopMayEndAnywhere) {
     });
 }
 
-TEST(ReactorFallback, S18_WhoeverComesWhenItIsGoneIsToldSo) {
+TEST(ReactorFallback, WhoeverComesWhenItIsGoneIsToldSo) {
     in_own_process([] {
         const counter source;
         std::optional<registration> tied;

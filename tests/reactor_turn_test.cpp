@@ -51,7 +51,7 @@ void elsewhere(F f) {
     std::thread(f).join();
 }
 
-TEST(ReactorTurn, R026_AnotherThreadHandsOutTheEventsOfABusyOwner) {
+TEST(ReactorTurn, AnotherThreadHandsOutTheEventsOfABusyOwner) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = attach(reactor, source);
@@ -65,7 +65,7 @@ TEST(ReactorTurn, R026_AnotherThreadHandsOutTheEventsOfABusyOwner) {
     EXPECT_EQ(reactor.turn(0ms).value().events, 0u);
 }
 
-TEST(ReactorTurn, R026_OwnerThatSleepsNeedsNobody) {
+TEST(ReactorTurn, OwnerThatSleepsNeedsNobody) {
     eddy::reactor reactor;
     std::thread visitor([&] {
         wait_until_owner_turns(reactor);
@@ -77,7 +77,7 @@ TEST(ReactorTurn, R026_OwnerThatSleepsNeedsNobody) {
     visitor.join();
 }
 
-TEST(ReactorTurn, R026_WakeThatAVisitFindsStillEndsTheOwnersTurn) {
+TEST(ReactorTurn, WakeThatAVisitFindsStillEndsTheOwnersTurn) {
     eddy::reactor reactor;
     reactor.handle().wake();
     elsewhere([&] {
@@ -90,7 +90,7 @@ TEST(ReactorTurn, R026_WakeThatAVisitFindsStillEndsTheOwnersTurn) {
     EXPECT_GE(std::chrono::steady_clock::now() - before, 5ms);
 }
 
-TEST(ReactorTurn, R026_OwnerWaitsForTheEndOfAVisit) {
+TEST(ReactorTurn, OwnerWaitsForTheEndOfAVisit) {
     eddy::reactor reactor;
     std::atomic<bool> is_inside = false;
     std::atomic<bool> has_left = false;
@@ -120,7 +120,7 @@ TEST(ReactorTurn, SecondThreadInTurnIsToldThatItIsTaken) {
     other.join();
 }
 
-TEST(ReactorTurn, R026_TurnInsideATurnOrAVisitIsRefused) {
+TEST(ReactorTurn, TurnInsideATurnOrAVisitIsRefused) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = attach(reactor, source);
@@ -176,7 +176,7 @@ TEST(ReactorTurn, LoadIsWhatIsRegisteredNow) {
     EXPECT_EQ(io_of(reactor).load(), 0u);
 }
 
-TEST(ReactorTurn, S21_ShutDownEndsTheTurnOfAnotherThreadAndAllLaterOnes) {
+TEST(ReactorTurn, ShutDownEndsTheTurnOfAnotherThreadAndAllLaterOnes) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = attach(reactor, source);
@@ -202,7 +202,7 @@ TEST(ReactorTurn, S21_ShutDownEndsTheTurnOfAnotherThreadAndAllLaterOnes) {
     io_of(reactor).shut_down();
 }
 
-TEST(ReactorTurnStress, R026_TwoThreadsTurnWhileSourcesComeAndGo) {
+TEST(ReactorTurnStress, TwoThreadsTurnWhileSourcesComeAndGo) {
     constexpr int users = 2;
     const auto rounds = support::rounds(100'000) / users;
     eddy::reactor reactor;
@@ -252,7 +252,7 @@ TEST(ReactorTurnStress, R026_TwoThreadsTurnWhileSourcesComeAndGo) {
     EXPECT_EQ(io_of(reactor).load(), 0u);
 }
 
-TEST(ReactorTurnStress, R026_NoWakeOfTheOwnerIsLostToAVisit) {
+TEST(ReactorTurnStress, NoWakeOfTheOwnerIsLostToAVisit) {
     const auto rounds = support::rounds(200'000);
     eddy::reactor reactor;
     std::atomic<bool> is_over = false;
@@ -277,7 +277,7 @@ TEST(ReactorTurnStress, R026_NoWakeOfTheOwnerIsLostToAVisit) {
     visitor.join();
 }
 
-TEST(ReactorTurnStress, S21_ShutDownWhileTwoThreadsTurn) {
+TEST(ReactorTurnStress, ShutDownWhileTwoThreadsTurn) {
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {
         eddy::reactor reactor;

@@ -77,7 +77,7 @@ auto by_poll(Fn poll) {
 
 // ---- attach ----
 
-TEST(Registration, S34_UsersOwnSourceIsDrivenWithNothingButThePublicHeaders) {
+TEST(Registration, UsersOwnSourceIsDrivenWithNothingButThePublicHeaders) {
     eddy::core loop;
     const counter source;
     const auto main = [&]() -> eddy::task<std::uint64_t> {
@@ -92,7 +92,7 @@ TEST(Registration, S34_UsersOwnSourceIsDrivenWithNothingButThePublicHeaders) {
     EXPECT_EQ(loop.run(main()), 3u);
 }
 
-TEST(Registration, S11_AttachWithoutALoopSaysWhatItNeeds) {
+TEST(Registration, AttachWithoutALoopSaysWhatItNeeds) {
     const counter source;
     const auto text =
         support::text_of_misuse([&] { static_cast<void>(registration::attach(source, interest::readable)); });
@@ -100,7 +100,7 @@ TEST(Registration, S11_AttachWithoutALoopSaysWhatItNeeds) {
     EXPECT_NE(text.find("registration_test.cpp"), std::string::npos) << text;
 }
 
-TEST(Registration, S44_R010_FilesThatCannotBeWaitedForAreRefusedAndLeaveNothing) {
+TEST(Registration, FilesThatCannotBeWaitedForAreRefusedAndLeaveNothing) {
     eddy::reactor reactor;
     const owned_fd file(::open("/tmp", O_TMPFILE | O_RDWR | O_NONBLOCK | O_CLOEXEC, 0600));
     const owned_fd directory(::open("/tmp", O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC));
@@ -137,7 +137,7 @@ TEST(Registration, ClosedDescriptorIsRefused) {
     EXPECT_TRUE(reactor.is_idle());
 }
 
-TEST(Registration, R011_SecondRegistrationOfADescriptorIsRefusedAndTheFirstGoesOn) {
+TEST(Registration, SecondRegistrationOfADescriptorIsRefusedAndTheFirstGoesOn) {
     eddy::reactor reactor;
     const counter source;
     const auto first = attach(reactor, source.native_handle());
@@ -150,7 +150,7 @@ TEST(Registration, R011_SecondRegistrationOfADescriptorIsRefusedAndTheFirstGoesO
     EXPECT_EQ(reader.wakes(), 1u);
 }
 
-TEST(Registration, S45_AttachAfterShutdownIsRefusedWithItsOwnError) {
+TEST(Registration, AttachAfterShutdownIsRefusedWithItsOwnError) {
     std::optional<eddy::reactor> reactor(std::in_place);
     const auto handle = reactor->handle();
     reactor.reset();
@@ -164,7 +164,7 @@ TEST(Registration, S45_AttachAfterShutdownIsRefusedWithItsOwnError) {
     EXPECT_EQ(handle.metrics().fds_registered, 0u);
 }
 
-TEST(Registration, S42_AttachOnALoopWithoutIoIsRefused) {
+TEST(Registration, AttachOnALoopWithoutIoIsRefused) {
     auto loop = eddy::core::builder().enable_io(false).build().value();
     const counter source;
     const auto main = [&]() -> eddy::task<std::error_code> {
@@ -175,7 +175,7 @@ TEST(Registration, S42_AttachOnALoopWithoutIoIsRefused) {
 
 // ---- Readiness ----
 
-TEST(Registration, R001_ReadinessStaysUntilACallWouldBlock) {
+TEST(Registration, ReadinessStaysUntilACallWouldBlock) {
     eddy::reactor reactor;
     const auto ends = support::make_socket_pair();
     const auto tied = attach(reactor, ends.reader.native_handle());
@@ -197,7 +197,7 @@ TEST(Registration, R001_ReadinessStaysUntilACallWouldBlock) {
     EXPECT_EQ(got, size);
 }
 
-TEST(Registration, R002_TickWrapsExactlyWhileAnotherSourceKeepsTheReactorTurning) {
+TEST(Registration, TickWrapsExactlyWhileAnotherSourceKeepsTheReactorTurning) {
     eddy::reactor reactor;
     const counter quiet;
     const counter busy;
@@ -218,7 +218,7 @@ TEST(Registration, R002_TickWrapsExactlyWhileAnotherSourceKeepsTheReactorTurning
     assert_ready(reader.poll()).value();
 }
 
-TEST(Registration, S36_UrgentByteGivesPriority) {
+TEST(Registration, UrgentByteGivesPriority) {
     eddy::reactor reactor;
     const auto ends = make_tcp_pair();
     const auto tied = attach(reactor, ends.reader.native_handle(), interest::readable | interest::priority);
@@ -232,7 +232,7 @@ TEST(Registration, S36_UrgentByteGivesPriority) {
     EXPECT_TRUE(assert_ready(urgent.poll()).value().ready.is_priority());
 }
 
-TEST(Registration, S36_R005_HalfCloseGivesReadClosedThatClearingCannotRemove) {
+TEST(Registration, HalfCloseGivesReadClosedThatClearingCannotRemove) {
     eddy::reactor reactor;
     const auto ends = support::make_socket_pair();
     const auto tied = attach(reactor, ends.reader.native_handle(), interest::readable | interest::writable);
@@ -250,7 +250,7 @@ TEST(Registration, S36_R005_HalfCloseGivesReadClosedThatClearingCannotRemove) {
     EXPECT_FALSE(assert_ready(writer.poll()).value().ready.is_write_closed());
 }
 
-TEST(Registration, R004_HangUpEndsTheWaitsOfBothDirections) {
+TEST(Registration, HangUpEndsTheWaitsOfBothDirections) {
     eddy::reactor reactor;
     auto ends = support::make_socket_pair();
     while (ends.reader.write(64 * 1024) != 0) {
@@ -287,7 +287,7 @@ TEST(Registration, TryIoCallsOnlyWhenReadyAndClearsWhatWouldBlock) {
     EXPECT_EQ(calls, 2);
 }
 
-TEST(Registration, S40_FiftyTasksAwaitOneDescriptorAndAllResume) {
+TEST(Registration, FiftyTasksAwaitOneDescriptorAndAllResume) {
     eddy::core loop;
     const counter source;
     const auto tied = registration::attach(source, interest::readable, loop.handle().reactor().value()).value();
@@ -306,7 +306,7 @@ TEST(Registration, S40_FiftyTasksAwaitOneDescriptorAndAllResume) {
 
 // ---- The end ----
 
-TEST(Registration, S33_DropTakesTheDescriptorOutOfTheKernelsList) {
+TEST(Registration, DropTakesTheDescriptorOutOfTheKernelsList) {
     eddy::reactor reactor;
     const counter source;
     auto tied = std::optional(attach(reactor, source.native_handle()));
@@ -338,7 +338,7 @@ TEST(Registration, DeregisterMayBeRepeatedAndReportsACloseThatCameFirst) {
     EXPECT_EQ(reactor.metrics().fds_deregistered, 2u);
 }
 
-TEST(Registration, S35_R019_DropClearsTheWakersThatItHolds) {
+TEST(Registration, DropClearsTheWakersThatItHolds) {
     // A task that keeps its registration, whose slot keeps the task's waker: a cycle that the drop has to break.
     eddy::reactor reactor;
     const counter source;
@@ -359,7 +359,7 @@ TEST(Registration, S35_R019_DropClearsTheWakersThatItHolds) {
     EXPECT_EQ(task.wakes(), 0u);
 }
 
-TEST(Registration, R007_DuplicateThatKeepsTheDescriptionOpenIsNotReported) {
+TEST(Registration, DuplicateThatKeepsTheDescriptionOpenIsNotReported) {
     eddy::reactor reactor;
     auto ends = std::optional(support::make_pipe());
     auto tied = std::optional(attach(reactor, ends->reader.native_handle()));
@@ -371,7 +371,7 @@ TEST(Registration, R007_DuplicateThatKeepsTheDescriptionOpenIsNotReported) {
     EXPECT_EQ(reactor.metrics().ready_events, 0u);
 }
 
-TEST(Registration, R016_WaitsThatAreDroppedLeaveNothing) {
+TEST(Registration, WaitsThatAreDroppedLeaveNothing) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = attach(reactor, source.native_handle());
@@ -389,7 +389,7 @@ TEST(Registration, R016_WaitsThatAreDroppedLeaveNothing) {
     EXPECT_EQ(task.wakes(), 0u);
 }
 
-TEST(Registration, S35_CreatedOnOneThreadAwaitedOnAnotherDroppedOnAThird) {
+TEST(Registration, CreatedOnOneThreadAwaitedOnAnotherDroppedOnAThird) {
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {
         eddy::reactor reactor;
@@ -413,7 +413,7 @@ TEST(Registration, S35_CreatedOnOneThreadAwaitedOnAnotherDroppedOnAThird) {
     }
 }
 
-TEST(RegistrationStress, S43_ManyThreadsRegisterAndDeregister) {
+TEST(RegistrationStress, ManyThreadsRegisterAndDeregister) {
     constexpr int threads = 16;
     const auto rounds = support::rounds(1'000'000) / threads;
     eddy::reactor reactor;

@@ -192,7 +192,7 @@ TEST(Run, TheOutputMayBeAnErrorWithoutAText) {
     EXPECT_EQ(said, "Connection refused");
 }
 
-TEST(Run, S31_PollFnIsCalledUntilItIsReady) {
+TEST(Run, PollFnIsCalledUntilItIsReady) {
     int calls = 0;
     const auto main = [&]() -> eddy::task<int> {
         auto third = eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<int> {

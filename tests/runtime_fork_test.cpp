@@ -104,7 +104,7 @@ TEST_F(RuntimeFork, ItsEndInAChildOfATaskWaitsForNothing) {
     }(rt)));
 }
 
-TEST_F(RuntimeFork, R020_WaitingForItInTheChildSaysWhatToDo) {
+TEST_F(RuntimeFork, WaitingForItInTheChildSaysWhatToDo) {
     const auto says_so = [](const std::string& text) { return text.find("new runtime in the child") != text.npos; };
     EXPECT_TRUE(is_true_in_child([&] { return says_so(text_of_misuse([&] { rt->block_on(eddy::ready()); })); }));
     EXPECT_TRUE(is_true_in_child([&] { return says_so(text_of_misuse([&] { rt->wait_until_idle(); })); }));
@@ -144,7 +144,7 @@ TEST_F(RuntimeFork, ATaskOfTheParentThatIsAbortedInTheChildStaysWhereItIs) {
     EXPECT_FALSE(job.is_finished());
 }
 
-TEST_F(RuntimeFork, R020_TheChildMakesARuntimeOfItsOwn) {
+TEST_F(RuntimeFork, TheChildMakesARuntimeOfItsOwn) {
     if (support::under_thread_sanitizer) GTEST_SKIP() << "it ends a child that starts threads";
     EXPECT_TRUE(is_true_in_child([&] {
         auto mine = support::make_runtime(2);

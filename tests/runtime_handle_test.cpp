@@ -56,13 +56,13 @@ eddy::task<std::optional<eddy::handle>> where_am_i() {
 
 // ---- current() ----
 
-TEST_P(RuntimeHandle, P005_CurrentInsideATaskIsItsRuntime) {
+TEST_P(RuntimeHandle, CurrentInsideATaskIsItsRuntime) {
     const auto rt = make();
     EXPECT_EQ(rt.block_on(where_am_i()), rt.handle());
     EXPECT_EQ(eddy::wait(rt.spawn([] { return eddy::handle::current(); })).value(), rt.handle());
 }
 
-TEST_P(RuntimeHandle, P005_OutsideThereIsNoneAndTheTextSaysWhatToDo) {
+TEST_P(RuntimeHandle, OutsideThereIsNoneAndTheTextSaysWhatToDo) {
     const auto rt = make();
     EXPECT_EQ(eddy::handle::try_current(), std::nullopt);
     const auto said = text_of_misuse([] { static_cast<void>(eddy::handle::current()); });
@@ -72,7 +72,7 @@ TEST_P(RuntimeHandle, P005_OutsideThereIsNoneAndTheTextSaysWhatToDo) {
     EXPECT_EQ(eddy::handle::try_current(), std::nullopt) << "block_on does not enter";
 }
 
-TEST_P(RuntimeHandle, P005_CurrentOnABlockingThreadAndInBlockInPlace) {
+TEST_P(RuntimeHandle, CurrentOnABlockingThreadAndInBlockInPlace) {
     const auto rt = make();
     const auto entered = rt.enter();
     EXPECT_EQ(eddy::wait(eddy::spawn_blocking([] { return eddy::handle::current(); })).value(), rt.handle());
@@ -100,7 +100,7 @@ TEST_P(RuntimeHandle, AFutureIsDestroyedWhenItsSpawnIsRefused) {
 
 // ---- enter() ----
 
-TEST_P(RuntimeHandle, P005_EnterMakesItCurrentAndTheGuardsEndPutsBackWhatWas) {
+TEST_P(RuntimeHandle, EnterMakesItCurrentAndTheGuardsEndPutsBackWhatWas) {
     const auto first = make();
     const auto second = make();
     {
@@ -122,7 +122,7 @@ TEST_P(RuntimeHandle, P005_EnterMakesItCurrentAndTheGuardsEndPutsBackWhatWas) {
     EXPECT_EQ(eddy::handle::try_current(), std::nullopt);
 }
 
-TEST_P(RuntimeHandle, P005_EnteredTimersAndSocketsAreTheRuntimes) {
+TEST_P(RuntimeHandle, EnteredTimersAndSocketsAreTheRuntimes) {
     const auto rt = make();
     const auto entered = rt.enter();
     const auto began = std::chrono::steady_clock::now();
@@ -196,7 +196,7 @@ TEST_P(RuntimeHandle, GuardThatOutlivesItsRuntime) {
     EXPECT_NE(text_of_misuse([] { eddy::wait(eddy::time::sleep(1h)); }).find("shut down"), std::string::npos);
 }
 
-TEST(RuntimeHandleDeathTest, R043_GuardsThatEndInTheWrongOrderEndTheProgramWithASentence) {
+TEST(RuntimeHandleDeathTest, GuardsThatEndInTheWrongOrderEndTheProgramWithASentence) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
@@ -214,7 +214,7 @@ TEST(RuntimeHandleDeathTest, R043_GuardsThatEndInTheWrongOrderEndTheProgramWithA
         "enter guards ended in another order than the reverse of their making");
 }
 
-TEST(RuntimeHandleDeathTest, R043_AGuardThatEndsOnAnotherThread) {
+TEST(RuntimeHandleDeathTest, AGuardThatEndsOnAnotherThread) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
@@ -231,7 +231,7 @@ TEST(RuntimeHandleDeathTest, R043_AGuardThatEndsOnAnotherThread) {
 
 // ---- Handles ----
 
-TEST_P(RuntimeHandle, P005_SpawnFromForeignThreads) {
+TEST_P(RuntimeHandle, SpawnFromForeignThreads) {
     const auto rt = make();
     std::atomic<int> sum = 0;
     {

@@ -78,7 +78,7 @@ std::uint64_t watched_by(const eddy::runtime& rt) {
 
 // ---- R026: a worker that is held up ----
 
-TEST(RuntimeIo, R026_OneWorkerComputesForASecondAndAllElseGoesOn) {
+TEST(RuntimeIo, OneWorkerComputesForASecondAndAllElseGoesOn) {
     std::atomic<bool> stop = false;
     std::atomic<bool> is_computing = false;
     std::array<std::atomic<int>, 6> echoes{};
@@ -139,7 +139,7 @@ TEST(RuntimeIo, R026_OneWorkerComputesForASecondAndAllElseGoesOn) {
     RecordProperty("latest_tick_ms", std::to_string(latest_ms.load()));
 }
 
-TEST(RuntimeIo, R026_AllButOneWorkerAreHeldUp) {
+TEST(RuntimeIo, AllButOneWorkerAreHeldUp) {
     support::tally held;
     std::atomic<bool> go_on = false;
     const auto rt = support::make_runtime(4);
@@ -406,7 +406,7 @@ eddy::runtime make_without_io(unsigned workers) {
     return eddy::runtime::builder().worker_threads(workers).enable_io(false).build().value();
 }
 
-TEST_P(RuntimeIo, S42_ARuntimeWithoutIoRunsTasksAndTimersAndHasNoDescriptor) {
+TEST_P(RuntimeIo, ARuntimeWithoutIoRunsTasksAndTimersAndHasNoDescriptor) {
     const auto before = support::count_fds();
     const auto rt = make_without_io(workers());
     EXPECT_EQ(support::count_fds(), before);
@@ -425,7 +425,7 @@ TEST_P(RuntimeIo, S42_ARuntimeWithoutIoRunsTasksAndTimersAndHasNoDescriptor) {
     EXPECT_EQ(support::count_fds(), before);
 }
 
-TEST_P(RuntimeIo, S42_WithoutIoSocketsAnswerIoDisabled) {
+TEST_P(RuntimeIo, WithoutIoSocketsAnswerIoDisabled) {
     const auto rt = make_without_io(workers());
     support::connection pair;
     std::array<std::byte, 1> byte{};
@@ -445,7 +445,7 @@ TEST_P(RuntimeIo, S42_WithoutIoSocketsAnswerIoDisabled) {
     EXPECT_EQ(eddy::wait(pair.stream.read(byte)).error(), eddy::errc::io_disabled);
 }
 
-TEST(RuntimeIo, S42_WithoutIoABusyWorkersTimersAreServedByTheOther) {
+TEST(RuntimeIo, WithoutIoABusyWorkersTimersAreServedByTheOther) {
     std::atomic<bool> stop = false;
     std::array<std::atomic<int>, 6> ticks{};
     support::gate begun;
@@ -472,7 +472,7 @@ TEST(RuntimeIo, S42_WithoutIoABusyWorkersTimersAreServedByTheOther) {
     for (auto& each : all) EXPECT_TRUE(eddy::wait(each).has_value());
 }
 
-TEST_P(RuntimeIo, S42_WithoutIoManyThreadsWakeWorkersThatSleep) {
+TEST_P(RuntimeIo, WithoutIoManyThreadsWakeWorkersThatSleep) {
     const auto rt = make_without_io(workers());
     const support::threads all(4, [&](unsigned) {
         for (int i = 0; i < 300; ++i) EXPECT_EQ(rt.block_on(number(i)), i);

@@ -63,14 +63,14 @@ private:
     std::vector<eddy::join_handle<void>> tasks_;
 };
 
-TEST_P(RuntimeMetrics, P009_Workers) {
+TEST_P(RuntimeMetrics, Workers) {
     const auto rt = make();
     EXPECT_EQ(rt.metrics().workers(), workers());
     EXPECT_NO_THROW(static_cast<void>(rt.metrics().worker(workers() - 1)));
     EXPECT_THROW(static_cast<void>(rt.metrics().worker(workers())), std::out_of_range);
 }
 
-TEST_P(RuntimeMetrics, P009_AliveAndSpawnedTasks) {
+TEST_P(RuntimeMetrics, AliveAndSpawnedTasks) {
     const auto rt = make();
     EXPECT_EQ(rt.metrics().alive_tasks, 0u);
     EXPECT_EQ(rt.metrics().spawned_tasks, 0u);
@@ -91,7 +91,7 @@ TEST_P(RuntimeMetrics, P009_AliveAndSpawnedTasks) {
     EXPECT_EQ(rt.metrics().spawned_tasks, 12u);
 }
 
-TEST_P(RuntimeMetrics, P009_InjectionQueueDepth) {
+TEST_P(RuntimeMetrics, InjectionQueueDepth) {
     const auto rt = make();
     {
         const hold_up all(rt);
@@ -105,7 +105,7 @@ TEST_P(RuntimeMetrics, P009_InjectionQueueDepth) {
     EXPECT_EQ(rt.metrics().injection_queue_depth, 0u);
 }
 
-TEST_P(RuntimeMetrics, P009_QueueDepthOfAWorker) {
+TEST_P(RuntimeMetrics, QueueDepthOfAWorker) {
     const auto rt = make();
     support::gate spawned;
     std::atomic<bool> go_on = false;
@@ -131,7 +131,7 @@ TEST_P(RuntimeMetrics, P009_QueueDepthOfAWorker) {
     EXPECT_EQ(queued(), 0u);
 }
 
-TEST_P(RuntimeMetrics, P009_Polls) {
+TEST_P(RuntimeMetrics, Polls) {
     const auto rt = make();
     EXPECT_EQ(rt.metrics().polls(), 0u);
     rt.block_on(nothing());
@@ -146,7 +146,7 @@ TEST_P(RuntimeMetrics, P009_Polls) {
     EXPECT_EQ(sum, now.polls());
 }
 
-TEST_P(RuntimeMetrics, P009_ParksGrowWhenWorkersGoToSleepAndBusyTimeWhenTheyWork) {
+TEST_P(RuntimeMetrics, ParksGrowWhenWorkersGoToSleepAndBusyTimeWhenTheyWork) {
     const auto rt = make();
     const auto busy = [&] {
         std::chrono::nanoseconds sum{};
@@ -167,7 +167,7 @@ TEST_P(RuntimeMetrics, P009_ParksGrowWhenWorkersGoToSleepAndBusyTimeWhenTheyWork
     EXPECT_TRUE(support::comes_true([&] { return busy() - before >= 20ms; }));
 }
 
-TEST_P(RuntimeMetrics, P010_Steals) {
+TEST_P(RuntimeMetrics, Steals) {
     const auto rt = make();
     auto parent = rt.spawn([&] {
         auto ended = std::make_shared<std::atomic<int>>(0);
@@ -185,7 +185,7 @@ TEST_P(RuntimeMetrics, P010_Steals) {
     }
 }
 
-TEST_P(RuntimeMetrics, P010_Overflows) {
+TEST_P(RuntimeMetrics, Overflows) {
     const auto rt = make();
     rt.block_on(nothing());
     EXPECT_EQ(rt.metrics().overflows(), 0u);
@@ -200,7 +200,7 @@ TEST_P(RuntimeMetrics, P010_Overflows) {
     }
 }
 
-TEST_P(RuntimeMetrics, P010_PollTimes) {
+TEST_P(RuntimeMetrics, PollTimes) {
     const auto rt = eddy::runtime::builder().worker_threads(workers()).poll_time_histogram(true).build().value();
     const auto compute_and_yield = []() -> eddy::task<void> {
         for (int i = 0; i < 3; ++i) {
@@ -222,13 +222,13 @@ TEST_P(RuntimeMetrics, P010_PollTimes) {
     EXPECT_LT(times.quantile(0), 3ms);  // the last poll finds nothing to do
 }
 
-TEST_P(RuntimeMetrics, P010_PollTimesAreNotTakenUnlessAskedFor) {
+TEST_P(RuntimeMetrics, PollTimesAreNotTakenUnlessAskedFor) {
     const auto rt = make();
     rt.block_on(nothing());
     EXPECT_EQ(rt.metrics().poll_times().total(), 0u);
 }
 
-TEST_P(RuntimeMetrics, P009_BlockingThreadsAndTheirQueue) {
+TEST_P(RuntimeMetrics, BlockingThreadsAndTheirQueue) {
     const auto rt = eddy::runtime::builder().worker_threads(workers()).max_blocking_threads(2).build().value();
     const auto entered = rt.enter();
     EXPECT_EQ(rt.metrics().blocking_threads, 0u);
@@ -253,7 +253,7 @@ TEST_P(RuntimeMetrics, P009_BlockingThreadsAndTheirQueue) {
     EXPECT_EQ(rt.metrics().blocking_queue_depth, 0u);
 }
 
-TEST_P(RuntimeMetrics, P010_DescriptorsAndEvents) {
+TEST_P(RuntimeMetrics, DescriptorsAndEvents) {
     const auto rt = make();
     EXPECT_EQ(rt.metrics().io().fds_registered, 0u);
     {

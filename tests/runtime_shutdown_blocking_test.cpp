@@ -528,7 +528,7 @@ TEST(RuntimeShutdownBlockingDeathTest, AWorkerThatNoThreadTakesOverIsEndedByTheP
 
 // ---- What an uncaught exception does ----
 
-TEST_P(RuntimeShutdownBlocking, P012_AnUncaughtExceptionShutsTheRuntimeDownIfItIsToldTo) {
+TEST_P(RuntimeShutdownBlocking, AnUncaughtExceptionShutsTheRuntimeDownIfItIsToldTo) {
     std::atomic<int> reported = 0;
     std::atomic<int> destroyed = 0;
     const auto rt = eddy::runtime::builder()
@@ -549,7 +549,7 @@ TEST_P(RuntimeShutdownBlocking, P012_AnUncaughtExceptionShutsTheRuntimeDownIfItI
     EXPECT_TRUE(eddy::wait(rt.spawn(nothing())).error().is_cancelled());
 }
 
-TEST_P(RuntimeShutdownBlocking, P012_TheHandlerHearsOfBlockingWorkToo) {
+TEST_P(RuntimeShutdownBlocking, TheHandlerHearsOfBlockingWorkToo) {
     std::mutex lock;
     std::vector<std::string> heard;
     support::gate detached;

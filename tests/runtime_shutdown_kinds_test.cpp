@@ -286,7 +286,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownBackgroundDoesNotWait) {
 }
 // ---- shutdown_on_idle, shutdown_now ----
 
-TEST_P(RuntimeShutdownKinds, S24_ShutdownOnIdleWaitsForAllThatWasSpawned) {
+TEST_P(RuntimeShutdownKinds, ShutdownOnIdleWaitsForAllThatWasSpawned) {
     std::atomic<int> ended = 0;
     auto rt = make();
     for (int i = 0; i < 10; ++i) {
@@ -303,7 +303,7 @@ TEST_P(RuntimeShutdownKinds, S24_ShutdownOnIdleWaitsForAllThatWasSpawned) {
     EXPECT_EQ(ended, 20);
 }
 
-TEST_P(RuntimeShutdownKinds, S24_ShutdownOnIdleOfAnIdleRuntimeEndsAtOnce) {
+TEST_P(RuntimeShutdownKinds, ShutdownOnIdleOfAnIdleRuntimeEndsAtOnce) {
     const support::watchdog limit("shutdown_on_idle of an idle runtime", 20s);
     make().shutdown_on_idle().wait();
     auto used = make();
@@ -404,7 +404,7 @@ TEST_P(RuntimeShutdownKinds, RuntimeEndedIsReadyForAllWhoAsk) {
     EXPECT_EQ(ended.wakes(), 1u);
 }
 
-TEST_P(RuntimeShutdownKinds, S24_ShutdownNowDestroysAllAtOnce) {
+TEST_P(RuntimeShutdownKinds, ShutdownNowDestroysAllAtOnce) {
     std::atomic<int> destroyed = 0;
     support::tally begun;
     auto rt = make();
@@ -424,7 +424,7 @@ TEST_P(RuntimeShutdownKinds, WaitIsRefusedInsideARuntime) {
 }
 // ---- block_on_all, wait_until_idle ----
 
-TEST_P(RuntimeShutdownKinds, S24_BlockOnAllWaitsForWhatWasSpawned) {
+TEST_P(RuntimeShutdownKinds, BlockOnAllWaitsForWhatWasSpawned) {
     std::atomic<int> ended = 0;
     const int value = make().block_on_all([&]() -> eddy::task<int> {
         for (int i = 0; i < 3; ++i) {
@@ -439,7 +439,7 @@ TEST_P(RuntimeShutdownKinds, S24_BlockOnAllWaitsForWhatWasSpawned) {
     EXPECT_EQ(ended, 3);
 }
 
-TEST_P(RuntimeShutdownKinds, S24_BlockOnAllOfAnErrorAndOfAnException) {
+TEST_P(RuntimeShutdownKinds, BlockOnAllOfAnErrorAndOfAnException) {
     std::atomic<int> ended = 0;
     const auto spawn_one = [&] {
         eddy::spawn([&]() -> eddy::task<void> {
@@ -462,7 +462,7 @@ TEST_P(RuntimeShutdownKinds, S24_BlockOnAllOfAnErrorAndOfAnException) {
     EXPECT_EQ(ended, 2);
 }
 
-TEST_P(RuntimeShutdownKinds, S15_BlockOnAllIsRefusedInsideARuntime) {
+TEST_P(RuntimeShutdownKinds, BlockOnAllIsRefusedInsideARuntime) {
     const auto outer = make();
     auto inner = make();
     const auto said = outer.block_on([&]() -> eddy::task<std::string> {

@@ -43,7 +43,7 @@ using support::number;
 class RuntimeShutdownStress : public support::on_workers {};
 EDDY_ON_1_2_AND_4_WORKERS(RuntimeShutdownStress);
 
-TEST_P(RuntimeShutdownStress, R034_SpawnFromManyThreadsWhileItIsDropped) {
+TEST_P(RuntimeShutdownStress, SpawnFromManyThreadsWhileItIsDropped) {
     const auto rounds = support::rounds(2'500);
     std::atomic<int> alive = 0;
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -188,7 +188,7 @@ std::size_t resident_kib() {
     return 0;
 }
 
-TEST_P(RuntimeShutdownStress, R041_ManyRuntimesLeaveNothingBehind) {
+TEST_P(RuntimeShutdownStress, ManyRuntimesLeaveNothingBehind) {
     const auto one = [&] {
         const auto rt = make();
         EXPECT_EQ(rt.block_on(number(1)), 1);

@@ -67,7 +67,7 @@ eddy::task<void> spin(support::gate& begun, last_words words) {
 
 // ---- Drop ----
 
-TEST_P(RuntimeShutdown, P007_DropDestroysEachTaskOnceInsideTheRuntime) {
+TEST_P(RuntimeShutdown, DropDestroysEachTaskOnceInsideTheRuntime) {
     constexpr int count = 200;
     support::tally begun;
     std::atomic<int> destroyed = 0;
@@ -245,7 +245,7 @@ TEST_P(RuntimeShutdown, AssignmentSwapsAndTheOtherEndsWhereItGoes) {
 }
 // ---- R035: destructors that do things ----
 
-TEST_P(RuntimeShutdown, R035_DestructorSpawnsOnTheRuntimeThatEnds) {
+TEST_P(RuntimeShutdown, DestructorSpawnsOnTheRuntimeThatEnds) {
     const support::watchdog limit("a destructor that spawns", 20s);
     std::atomic<int> destroyed = 0;
     std::atomic<int> ran = 0;
@@ -268,7 +268,7 @@ TEST_P(RuntimeShutdown, R035_DestructorSpawnsOnTheRuntimeThatEnds) {
     EXPECT_EQ(cancelled, 50);
 }
 
-TEST_P(RuntimeShutdown, R035_DestructorWakesOtherTasksAndItself) {
+TEST_P(RuntimeShutdown, DestructorWakesOtherTasksAndItself) {
     const support::watchdog limit("a destructor that wakes", 20s);
     std::mutex lock;
     std::vector<eddy::waker> wakers;
@@ -300,7 +300,7 @@ TEST_P(RuntimeShutdown, R035_DestructorWakesOtherTasksAndItself) {
     wakers.clear();
 }
 
-TEST_P(RuntimeShutdown, R035_DestructorLocksWhatASpawningThreadHolds) {
+TEST_P(RuntimeShutdown, DestructorLocksWhatASpawningThreadHolds) {
     const support::watchdog limit("a destructor that locks", 20s);
     std::mutex lock;
     support::tally begun;
@@ -330,7 +330,7 @@ TEST_P(RuntimeShutdown, R035_DestructorLocksWhatASpawningThreadHolds) {
     EXPECT_EQ(destroyed, 20);
 }
 
-TEST_P(RuntimeShutdown, R035_DestructorEndsAChannelThatAnotherTaskWaitsFor) {
+TEST_P(RuntimeShutdown, DestructorEndsAChannelThatAnotherTaskWaitsFor) {
     const support::watchdog limit("destructors in a chain", 20s);
     support::tally begun;
     std::atomic<int> destroyed = 0;
@@ -360,7 +360,7 @@ TEST_P(RuntimeShutdown, R035_DestructorEndsAChannelThatAnotherTaskWaitsFor) {
     EXPECT_EQ(destroyed, 100);
 }
 
-TEST_P(RuntimeShutdown, R035_DestructorAbortsAndDropsHandlesOfOtherTasks) {
+TEST_P(RuntimeShutdown, DestructorAbortsAndDropsHandlesOfOtherTasks) {
     const support::watchdog limit("destructors that abort", 20s);
     support::tally begun;
     std::atomic<int> destroyed = 0;
@@ -383,7 +383,7 @@ TEST_P(RuntimeShutdown, R035_DestructorAbortsAndDropsHandlesOfOtherTasks) {
     EXPECT_EQ(destroyed, 200);
 }
 
-TEST_P(RuntimeShutdown, R035_LastHandleGoesWithATask) {
+TEST_P(RuntimeShutdown, LastHandleGoesWithATask) {
     support::gate begun;
     {
         const auto rt = make();
@@ -397,7 +397,7 @@ TEST_P(RuntimeShutdown, R035_LastHandleGoesWithATask) {
 }
 // ---- After the end ----
 
-TEST_P(RuntimeShutdown, R034_SpawnOnARuntimeThatIsGoneIsCancelledAtOnce) {
+TEST_P(RuntimeShutdown, SpawnOnARuntimeThatIsGoneIsCancelledAtOnce) {
     std::optional<eddy::runtime> rt(make());
     const auto handle = rt->handle();
     rt.reset();
@@ -436,7 +436,7 @@ TEST_P(RuntimeShutdown, BlockOnThatIsUnderWayThrowsWhenTheRuntimeIsShutDown) {
     blocked.join();
 }
 
-TEST_P(RuntimeShutdown, S21_AThousandReadsThatWaitEndWithRuntimeShutdown) {
+TEST_P(RuntimeShutdown, AThousandReadsThatWaitEndWithRuntimeShutdown) {
     constexpr int count = 1000;
     std::optional<eddy::runtime> rt(make());
     std::list<support::counter> sources;
@@ -465,7 +465,7 @@ TEST_P(RuntimeShutdown, S21_AThousandReadsThatWaitEndWithRuntimeShutdown) {
     }
 }
 
-TEST_P(RuntimeShutdown, R019_SocketsThatOutliveTheRuntimeAnswerRuntimeShutdown) {
+TEST_P(RuntimeShutdown, SocketsThatOutliveTheRuntimeAnswerRuntimeShutdown) {
     std::optional<eddy::runtime> rt(make());
     std::optional<eddy::net::tcp_listener> listener;
     std::optional<eddy::net::tcp_stream> stream;
@@ -540,7 +540,7 @@ TEST_P(RuntimeShutdown, WakersJoinHandlesAndHandlesOutliveTheRuntimeInAnyOrder) 
 }
 // ---- Where it must not be dropped, and where it may ----
 
-TEST(RuntimeShutdownDeathTest, P006_DropInAnOwnTaskIsRefused) {
+TEST(RuntimeShutdownDeathTest, DropInAnOwnTaskIsRefused) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
@@ -551,7 +551,7 @@ TEST(RuntimeShutdownDeathTest, P006_DropInAnOwnTaskIsRefused) {
         "a runtime was destroyed by one of its own tasks");
 }
 
-TEST_P(RuntimeShutdown, P006_ARuntimeMadeAndDroppedInSpawnBlocking) {
+TEST_P(RuntimeShutdown, ARuntimeMadeAndDroppedInSpawnBlocking) {
     const auto outer = make();
     const int value = outer.block_on([&]() -> eddy::task<int> {
         auto work = eddy::spawn_blocking([&] { return make().block_on(number(9)); });

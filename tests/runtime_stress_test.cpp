@@ -56,7 +56,7 @@ void dawdle(std::uint64_t steps) {
 
 // ---- Sleeping and waking ----
 
-TEST_P(RuntimeStress, R029_WhatComesFromOutsideWakesAWorkerThatGoesToSleep) {
+TEST_P(RuntimeStress, WhatComesFromOutsideWakesAWorkerThatGoesToSleep) {
     // One producer, and workers that have nothing else to do: each task finds them asleep, awake, or on their way.
     const support::watchdog limit("a worker slept with work in the queue", 50s);
     support::handover_rounds left(500'000);
@@ -76,7 +76,7 @@ TEST_P(RuntimeStress, R029_WhatComesFromOutsideWakesAWorkerThatGoesToSleep) {
     rt.wait_until_idle();
 }
 
-TEST_P(RuntimeStress, R029_BlockOnInALoop) {
+TEST_P(RuntimeStress, BlockOnInALoop) {
     const support::watchdog limit("block_on was not woken", 50s);
     support::handover_rounds left(250'000);
     const auto rt = make();
@@ -85,7 +85,7 @@ TEST_P(RuntimeStress, R029_BlockOnInALoop) {
     }
 }
 
-TEST_P(RuntimeStress, R029_AWakeFromOutsideMeetsAWorkerThatGoesToSleep) {
+TEST_P(RuntimeStress, AWakeFromOutsideMeetsAWorkerThatGoesToSleep) {
     const support::watchdog limit("a wake-up was lost", 50s);
     support::handover_rounds left(250'000);
     const auto rt = make();
@@ -125,7 +125,7 @@ TEST_P(RuntimeStress, R029_AWakeFromOutsideMeetsAWorkerThatGoesToSleep) {
     EXPECT_TRUE(eddy::wait(task).has_value());
 }
 
-TEST_P(RuntimeStress, R029_WorkersThatParkOftenPassWorkOnToEachOther) {
+TEST_P(RuntimeStress, WorkersThatParkOftenPassWorkOnToEachOther) {
     const support::watchdog limit("a chain of tasks stood still", 50s);
     const auto rounds = support::rounds(20'000);
     const auto rt = make();
@@ -290,7 +290,7 @@ struct many_wakers {
     }
 };
 
-TEST_P(RuntimeStress, R040_EveryWakeUpIsFollowedByAPollAndNoTwoPollsOverlap) {
+TEST_P(RuntimeStress, EveryWakeUpIsFollowedByAPollAndNoTwoPollsOverlap) {
     const support::watchdog limit("a wake-up was lost", 50s);
     const auto rounds = support::rounds(100'000);
     const auto rt = make();
@@ -318,7 +318,7 @@ TEST_P(RuntimeStress, R040_EveryWakeUpIsFollowedByAPollAndNoTwoPollsOverlap) {
     EXPECT_FALSE(source.overlapped);
 }
 
-TEST_P(RuntimeStress, R023_ARedundantWakeUpPublishesWhatWasWrittenBefore) {
+TEST_P(RuntimeStress, ARedundantWakeUpPublishesWhatWasWrittenBefore) {
     // Two threads wake at the same time, each once; one has written before. Whichever comes second is redundant, and a poll
     // after both sees what was written: there is no further wake-up.
     const support::watchdog limit("what was written before a wake-up was not seen", 50s);
@@ -481,7 +481,7 @@ TEST_P(RuntimeStress, AbortWhileRunning) {
     }
 }
 
-TEST_P(RuntimeStress, R038_JoinAndCompletionAndDropOfTheHandle) {
+TEST_P(RuntimeStress, JoinAndCompletionAndDropOfTheHandle) {
     const auto rounds = support::rounds(50'000);
     const auto rt = make();
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -573,7 +573,7 @@ TEST_P(RuntimeStress, WorkersThatAreHandedOnAndTakenBack) {
 
 // ---- Shutting down ----
 
-TEST_P(RuntimeStress, R034_ShutdownWhileEightThreadsSpawnAndWake) {
+TEST_P(RuntimeStress, ShutdownWhileEightThreadsSpawnAndWake) {
     const support::watchdog limit("a shutdown", 50s);
     const auto rounds = support::rounds(2'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -189,7 +189,7 @@ TEST_P(RuntimeTasks, EveryTaskHasANumberOfItsOwn) {
     }
 }
 
-TEST_P(RuntimeTasks, P018_AnExceptionEndsItsTaskAndNothingElse) {
+TEST_P(RuntimeTasks, AnExceptionEndsItsTaskAndNothingElse) {
     const auto rt = make();
     auto thrower = rt.spawn([]() -> eddy::task<int> {
         co_await eddy::yield_now();
@@ -217,7 +217,7 @@ TEST_P(RuntimeTasks, TheFutureIsGoneBeforeItsEndIsAnnounced) {
 
 // ---- Abort ----
 
-TEST_P(RuntimeTasks, R036_AbortOfATaskWhoseHandleIsGoneDestroysIt) {
+TEST_P(RuntimeTasks, AbortOfATaskWhoseHandleIsGoneDestroysIt) {
     const auto rt = make();
     for (int i = 0; i < 50; ++i) {
         const auto alive = std::make_shared<int>(1);
@@ -277,7 +277,7 @@ TEST_P(RuntimeTasks, ATaskAbortsItself) {
 
 // ---- When a task is polled ----
 
-TEST_P(RuntimeTasks, S07_ATaskIsPolledAtItsStartAndAfterAWakeUpOnly) {
+TEST_P(RuntimeTasks, ATaskIsPolledAtItsStartAndAfterAWakeUpOnly) {
     const auto rt = make();
     by_others source;
     auto task = rt.spawn(source.future());
@@ -292,7 +292,7 @@ TEST_P(RuntimeTasks, S07_ATaskIsPolledAtItsStartAndAfterAWakeUpOnly) {
     EXPECT_EQ(rt.metrics().polls(), before + 1) << "the second poll, and no other";
 }
 
-TEST_P(RuntimeTasks, S07_ATaskThatWaitsOnASocketIsPolledTwice) {
+TEST_P(RuntimeTasks, ATaskThatWaitsOnASocketIsPolledTwice) {
     const auto rt = make();
     support::connection pair;
     std::atomic<int> polls = 0;
@@ -324,7 +324,7 @@ TEST_P(RuntimeTasks, S07_ATaskThatWaitsOnASocketIsPolledTwice) {
     EXPECT_EQ(polls, 2);
 }
 
-TEST_P(RuntimeTasks, S16_AnIdlePoolComesToRest) {
+TEST_P(RuntimeTasks, AnIdlePoolComesToRest) {
     const auto rt = make();
     for (int i = 0; i < 100; ++i) rt.spawn(number(i));
     rt.wait_until_idle();
@@ -337,7 +337,7 @@ TEST_P(RuntimeTasks, S16_AnIdlePoolComesToRest) {
     }));
 }
 
-TEST_P(RuntimeTasks, S08_WakesFromEightThreadsResumeOnce) {
+TEST_P(RuntimeTasks, WakesFromEightThreadsResumeOnce) {
     const auto rt = make();
     std::atomic<bool> go_on = false;
     support::tally held;
@@ -366,7 +366,7 @@ TEST_P(RuntimeTasks, S08_WakesFromEightThreadsResumeOnce) {
     rt.wait_until_idle();
 }
 
-TEST_P(RuntimeTasks, S08_ItGoesOnOnAWorkerAndNotWhereItWasWoken) {
+TEST_P(RuntimeTasks, ItGoesOnOnAWorkerAndNotWhereItWasWoken) {
     const auto rt = make();
     auto [tx, rx] = oneshot<>::channel();
     support::thread_set where;
@@ -386,7 +386,7 @@ TEST_P(RuntimeTasks, S08_ItGoesOnOnAWorkerAndNotWhereItWasWoken) {
     EXPECT_FALSE(where.has(std::this_thread::get_id()));
 }
 
-TEST_P(RuntimeTasks, R040_AWakeUpDuringThePollLeadsToAnother) {
+TEST_P(RuntimeTasks, AWakeUpDuringThePollLeadsToAnother) {
     const auto rt = make();
     std::atomic<int> polls = 0;
     auto task = rt.spawn(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
@@ -403,7 +403,7 @@ TEST_P(RuntimeTasks, R040_AWakeUpDuringThePollLeadsToAnother) {
     EXPECT_EQ(polls, 1000);
 }
 
-TEST_P(RuntimeTasks, R039_WakesOfATaskThatHasEndedDoNothing) {
+TEST_P(RuntimeTasks, WakesOfATaskThatHasEndedDoNothing) {
     const auto rt = make();
     by_others source;
     auto task = rt.spawn(source.future());
@@ -421,7 +421,7 @@ TEST_P(RuntimeTasks, R039_WakesOfATaskThatHasEndedDoNothing) {
     EXPECT_EQ(rt.metrics().polls(), polls + 1);
 }
 
-TEST_P(RuntimeTasks, R028_WakeFromTheDestructorOfAThreadLocal) {
+TEST_P(RuntimeTasks, WakeFromTheDestructorOfAThreadLocal) {
     struct wakes_at_the_end {
         eddy::waker waker;
         ~wakes_at_the_end() { waker.wake_by_ref(); }
@@ -440,7 +440,7 @@ TEST_P(RuntimeTasks, R028_WakeFromTheDestructorOfAThreadLocal) {
     EXPECT_TRUE(eddy::wait(task).has_value());
 }
 
-TEST_P(RuntimeTasks, R028_WakeFromAThreadLocalOfAWorkerThatIsGone) {
+TEST_P(RuntimeTasks, WakeFromAThreadLocalOfAWorkerThatIsGone) {
     static std::atomic<int> woken = 0;
     struct wakes_at_the_end {
         eddy::waker waker;
@@ -514,7 +514,7 @@ private:
     std::vector<eddy::join_handle<void>> tasks_;
 };
 
-TEST_P(RuntimeTasks, R024_APairThatWakesEachOtherLetsOthersRun) {
+TEST_P(RuntimeTasks, APairThatWakesEachOtherLetsOthersRun) {
     const auto rt = make();
     const ping_pong pair(rt);
     EXPECT_TRUE(support::comes_true([&] { return pair.plays() > 1000; }));
@@ -529,7 +529,7 @@ TEST_P(RuntimeTasks, R024_APairThatWakesEachOtherLetsOthersRun) {
     EXPECT_LT(steady_clock::now() - began, support::is_sanitized ? 5s : 1s);
 }
 
-TEST(RuntimeTasks, R024_TheLifoSlotRunsThreeTimesInARowAtMost) {
+TEST(RuntimeTasks, TheLifoSlotRunsThreeTimesInARowAtMost) {
     // One worker: A and B wake each other, C lies in the queue from the beginning. C's turn comes within the bound.
     const auto rt = support::make_runtime(1);
     std::vector<char> order;  // of the one worker
@@ -571,7 +571,7 @@ TEST(RuntimeTasks, R024_TheLifoSlotRunsThreeTimesInARowAtMost) {
     EXPECT_LE(most, 8u) << text;
 }
 
-TEST_P(RuntimeTasks, R025_WhatATaskWakesBeforeALongComputationDoesNotWaitForItsEnd) {
+TEST_P(RuntimeTasks, WhatATaskWakesBeforeALongComputationDoesNotWaitForItsEnd) {
     // The LIFO slot is nobody else's to steal, but the sentry, which looks every 2 ms, empties it for a worker that stands
     // still. Measured: 2.1 ms with a worker to spare. With one worker there is nobody, and B waits.
     if (workers() == 1) GTEST_SKIP() << "there is no other worker";
@@ -616,7 +616,7 @@ TEST_P(RuntimeTasks, WhatATaskSpawnsBeforeALongComputationDoesNotWaitForItsEnd) 
     EXPECT_TRUE(eddy::wait(all).value());
 }
 
-TEST_P(RuntimeTasks, R032_WhatWasQueuedBeforeAStormOfSpawnsRunsSoon) {
+TEST_P(RuntimeTasks, WhatWasQueuedBeforeAStormOfSpawnsRunsSoon) {
     const auto rt = make();
     constexpr int storms = 200;
     std::atomic<bool> stop = false;
@@ -638,7 +638,7 @@ TEST_P(RuntimeTasks, R032_WhatWasQueuedBeforeAStormOfSpawnsRunsSoon) {
     rt.wait_until_idle();
 }
 
-TEST_P(RuntimeTasks, R032_InjectedTasksRunThoughTheWorkersHaveEnoughOfTheirOwn) {
+TEST_P(RuntimeTasks, InjectedTasksRunThoughTheWorkersHaveEnoughOfTheirOwn) {
     const auto rt = make();
     std::atomic<bool> stop = false;
     std::vector<eddy::join_handle<void>> busy;
@@ -729,7 +729,7 @@ TEST_P(RuntimeTasks, YieldersShareTheirTimeEvenly) {
     for (auto& each : all) EXPECT_TRUE(eddy::wait(each).has_value());
 }
 
-TEST_P(RuntimeTasks, R045_ALoopOverWhatIsAlwaysReadyLetsOthersRun) {
+TEST_P(RuntimeTasks, ALoopOverWhatIsAlwaysReadyLetsOthersRun) {
     const auto rt = make();
     std::atomic<bool> stop = false;
     std::vector<eddy::join_handle<void>> busy;
@@ -749,7 +749,7 @@ TEST_P(RuntimeTasks, R045_ALoopOverWhatIsAlwaysReadyLetsOthersRun) {
 
 // ---- Depth ----
 
-TEST(RuntimeTasks, R044_ATaskThatSpawnsATaskAMillionDeepOnASmallStack) {
+TEST(RuntimeTasks, ATaskThatSpawnsATaskAMillionDeepOnASmallStack) {
     const auto rt = eddy::runtime::builder().worker_threads(1).thread_stack_size(256 * 1024).build().value();
     const int depth = support::is_sanitized ? 100'000 : 1'000'000;
     support::gate at_the_bottom;
@@ -766,7 +766,7 @@ TEST(RuntimeTasks, R044_ATaskThatSpawnsATaskAMillionDeepOnASmallStack) {
     EXPECT_TRUE(at_the_bottom.wait());
 }
 
-TEST(RuntimeTasks, R044_AChainOfWakesOnASmallStack) {
+TEST(RuntimeTasks, AChainOfWakesOnASmallStack) {
     const auto rt = eddy::runtime::builder().worker_threads(1).thread_stack_size(256 * 1024).build().value();
     const int length = support::is_sanitized ? 10'000 : 100'000;
     rt.block_on([](int count) -> eddy::task<void> {
@@ -784,7 +784,7 @@ TEST(RuntimeTasks, R044_AChainOfWakesOnASmallStack) {
     }(length));
 }
 
-TEST(RuntimeTasks, R044_AChainOfJoinHandlesThatGoWithTheirTask) {
+TEST(RuntimeTasks, AChainOfJoinHandlesThatGoWithTheirTask) {
     // Each task holds the handle of the next: whoever drops the first must not drop them all on its stack... which the
     // detach sees to: a handle's end touches its task's word only.
     const auto rt = eddy::runtime::builder().worker_threads(1).thread_stack_size(256 * 1024).build().value();
@@ -833,7 +833,7 @@ TEST(RuntimeTasks, ChildrenOfABusyTaskAreStolen) {
     EXPECT_GT(rt.metrics().steals(), 0u);
 }
 
-TEST_P(RuntimeTasks, S16_AThousandConnectsThatWereSpawnedAllSucceed) {
+TEST_P(RuntimeTasks, AThousandConnectsThatWereSpawnedAllSucceed) {
     const auto rt = make();
     constexpr int count = 1000;
     constexpr int at_once = 100;  // within anybody's limit of descriptors
@@ -880,7 +880,7 @@ TEST_P(RuntimeTasks, BlockInPlaceLetsTheOtherTasksOfItsWorkerGoOn) {
     for (auto& each : all) EXPECT_TRUE(eddy::wait(each).value());
 }
 
-TEST_P(RuntimeTasks, R027_YieldAndThenBlockInPlace) {
+TEST_P(RuntimeTasks, YieldAndThenBlockInPlace) {
     const auto rt = make();
     rt.block_on([]() -> eddy::task<void> {
         for (int i = 0; i < 20; ++i) {

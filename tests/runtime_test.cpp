@@ -164,7 +164,7 @@ TEST_P(Runtime, TheFutureIsGoneWhenBlockOnReturns) {
 
 // ---- What is refused inside a runtime ----
 
-TEST_P(Runtime, S15_P006_WhatWouldBlockAWorkerIsRefusedAndTheTaskGoesOn) {
+TEST_P(Runtime, WhatWouldBlockAWorkerIsRefusedAndTheTaskGoesOn) {
     const auto rt = make();
     const auto other = make();
     std::map<std::string, std::string> said;
@@ -186,7 +186,7 @@ TEST_P(Runtime, S15_P006_WhatWouldBlockAWorkerIsRefusedAndTheTaskGoesOn) {
     EXPECT_EQ(rt.block_on(number(1)), 1);
 }
 
-TEST_P(Runtime, S15_TheRefusalIsANestedRuntime) {
+TEST_P(Runtime, TheRefusalIsANestedRuntime) {
     const auto rt = make();
     EXPECT_TRUE(rt.block_on([&]() -> eddy::task<bool> {
         try {
@@ -225,7 +225,7 @@ TEST(RuntimeBuilder, MakesAsManyWorkersAsItIsTold) {
     }
 }
 
-TEST(RuntimeBuilder, R048_NoWorkersAndTooManyAreRefused) {
+TEST(RuntimeBuilder, NoWorkersAndTooManyAreRefused) {
     const auto fds = support::count_fds();
     EXPECT_EQ(eddy::runtime::builder().worker_threads(0).build().error(), std::errc::invalid_argument);
     EXPECT_EQ(eddy::runtime::builder().worker_threads(32'768).build().error(), std::errc::invalid_argument);
@@ -301,7 +301,7 @@ TEST(RuntimeBuilder, ExtremeIntervalsAndSeedsWork) {
     }
 }
 
-TEST(RuntimeBuilder, S50_BuildWithTooFewDescriptorsFailsAndLeavesNothing) {
+TEST(RuntimeBuilder, BuildWithTooFewDescriptorsFailsAndLeavesNothing) {
     {
         const auto warm_up = support::make_runtime(4);
     }
@@ -358,7 +358,7 @@ std::string name_of_this_thread() {
     return name.data();
 }
 
-TEST_P(Runtime, P004_WorkersHaveNamesWithTheirNumber) {
+TEST_P(Runtime, WorkersHaveNamesWithTheirNumber) {
     std::mutex lock;
     std::set<std::string> seen;
     {
@@ -390,7 +390,7 @@ std::size_t stack_of_this_thread() {
     return size;
 }
 
-TEST_P(Runtime, P004_WorkersAndBlockingThreadsHaveTheStackThatWasAskedFor) {
+TEST_P(Runtime, WorkersAndBlockingThreadsHaveTheStackThatWasAskedFor) {
     constexpr std::size_t wanted = 32 * 1024 * 1024;  // more than any thread has by default
     const auto rt = eddy::runtime::builder().worker_threads(workers()).thread_stack_size(wanted).build().value();
     EXPECT_GE(eddy::wait(rt.spawn(&stack_of_this_thread)).value(), wanted);
@@ -400,7 +400,7 @@ TEST_P(Runtime, P004_WorkersAndBlockingThreadsHaveTheStackThatWasAskedFor) {
     EXPECT_EQ(tiny.block_on(number(1)), 1) << "too small is made large enough";
 }
 
-TEST_P(Runtime, P004_BlockingThreadsAreAsManyAsAllowedAndEndAfterTheirKeepAlive) {
+TEST_P(Runtime, BlockingThreadsAreAsManyAsAllowedAndEndAfterTheirKeepAlive) {
     const auto rt = eddy::runtime::builder()
                         .worker_threads(workers())
                         .max_blocking_threads(3)
@@ -430,7 +430,7 @@ TEST_P(Runtime, P004_BlockingThreadsAreAsManyAsAllowedAndEndAfterTheirKeepAlive)
 
 // ---- Hooks ----
 
-TEST_P(Runtime, P004_EachThreadCallsItsStartAndStopHookOnce) {
+TEST_P(Runtime, EachThreadCallsItsStartAndStopHookOnce) {
     std::mutex lock;
     std::map<std::thread::id, std::pair<int, int>> seen;
     {
@@ -461,7 +461,7 @@ TEST_P(Runtime, P004_EachThreadCallsItsStartAndStopHookOnce) {
     }
 }
 
-TEST_P(Runtime, P004_BlockInPlaceKeepsTheNumbersOfStartsAndStopsEqual) {
+TEST_P(Runtime, BlockInPlaceKeepsTheNumbersOfStartsAndStopsEqual) {
     std::atomic<int> started = 0;
     std::atomic<int> stopped = 0;
     auto rt = eddy::runtime::builder()
@@ -481,7 +481,7 @@ TEST_P(Runtime, P004_BlockInPlaceKeepsTheNumbersOfStartsAndStopsEqual) {
     EXPECT_GE(started, static_cast<int>(workers()));
 }
 
-TEST_P(Runtime, P004_ParkAndUnparkHooksComeInTurns) {
+TEST_P(Runtime, ParkAndUnparkHooksComeInTurns) {
     std::atomic<int> parks = 0;
     std::atomic<int> unparks = 0;
     std::atomic<int> wrong = 0;
@@ -504,7 +504,7 @@ TEST_P(Runtime, P004_ParkAndUnparkHooksComeInTurns) {
     EXPECT_EQ(parks, unparks) << "whoever slept has woken, at the end at the latest";
 }
 
-TEST_P(Runtime, R027_AHookThatSpawnsAndWakesBeforeTheParkIsNotForgotten) {
+TEST_P(Runtime, AHookThatSpawnsAndWakesBeforeTheParkIsNotForgotten) {
     // The workers run the hook until they are joined: what it uses outlives the runtime.
     std::atomic<bool> armed = false;
     support::tally ran;
@@ -534,7 +534,7 @@ TEST_P(Runtime, R027_AHookThatSpawnsAndWakesBeforeTheParkIsNotForgotten) {
     }
 }
 
-TEST_P(Runtime, R029_WhatIsPushedBetweenAWorkersLastLookAndItsSleepIsSeen) {
+TEST_P(Runtime, WhatIsPushedBetweenAWorkersLastLookAndItsSleepIsSeen) {
     std::atomic<bool> armed = false;
     std::atomic<bool> is_pushed = false;
     support::gate has_looked;
@@ -558,7 +558,7 @@ TEST_P(Runtime, R029_WhatIsPushedBetweenAWorkersLastLookAndItsSleepIsSeen) {
     rt.wait_until_idle();
 }
 
-TEST_P(Runtime, P011_TaskHooksAreCalledInOrderWithTheTasksNumber) {
+TEST_P(Runtime, TaskHooksAreCalledInOrderWithTheTasksNumber) {
     std::mutex lock;
     std::map<eddy::task_id, std::string> story;
     const auto tells = [&](char what) {
@@ -604,7 +604,7 @@ TEST_P(Runtime, P011_TaskHooksAreCalledInOrderWithTheTasksNumber) {
     for (const auto& [id, text] : wanted) EXPECT_EQ(story[id], text);
 }
 
-TEST_P(Runtime, P011_ATaskIsGoneWhenItsTerminateHookIsCalled) {
+TEST_P(Runtime, ATaskIsGoneWhenItsTerminateHookIsCalled) {
     std::atomic<bool> was_gone = false;
     const auto alive = std::make_shared<int>(1);
     const auto rt = eddy::runtime::builder()
@@ -618,7 +618,7 @@ TEST_P(Runtime, P011_ATaskIsGoneWhenItsTerminateHookIsCalled) {
 
 // ---- Exceptions that nobody takes ----
 
-TEST_P(Runtime, P012_AnExceptionThatNobodyTakesGoesToTheHandlerWithThePlaceOfTheSpawn) {
+TEST_P(Runtime, AnExceptionThatNobodyTakesGoesToTheHandlerWithThePlaceOfTheSpawn) {
     std::mutex lock;
     std::vector<std::pair<std::string, unsigned>> heard;
     support::tally calls;
@@ -663,7 +663,7 @@ TEST_P(Runtime, P012_AnExceptionThatNobodyTakesGoesToTheHandlerWithThePlaceOfThe
     EXPECT_EQ(calls.count(), 2u);
 }
 
-TEST_P(Runtime, P012_WithoutAHandlerItIsOneLineOnStandardError) {
+TEST_P(Runtime, WithoutAHandlerItIsOneLineOnStandardError) {
     testing::internal::CaptureStderr();
     {
         const auto rt = make();
@@ -714,7 +714,7 @@ TEST(Runtime, HasAWorkerForEachProcessorThatItMayUse) {
     EXPECT_EQ(eddy::runtime().metrics().workers(), static_cast<unsigned>(CPU_COUNT(&before)));
 }
 
-TEST(Runtime, P013_TheSeedDecidesWhatSelectChooses) {
+TEST(Runtime, TheSeedDecidesWhatSelectChooses) {
     const auto choices = [](std::uint64_t seed) {
         const auto choose = []() -> eddy::task<std::vector<std::size_t>> {
             std::vector<std::size_t> made;

@@ -60,14 +60,14 @@ eddy::poll_result<eddy::io::ready_event> poll_slot(scheduled_io& source, directi
 
 // ---- S38: the word ----
 
-TEST(ScheduledIo, S37_EachHasItsOwnCacheLines) {
+TEST(ScheduledIo, EachHasItsOwnCacheLines) {
     const auto first = make_source();
     const auto second = make_source();
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(first.get()) % 128, 0u);
     EXPECT_EQ(reinterpret_cast<std::uintptr_t>(second.get()) % 128, 0u);
 }
 
-TEST(ScheduledIo, S38_WordUnpacksToWhatWasPacked) {
+TEST(ScheduledIo, WordUnpacksToWhatWasPacked) {
     std::mt19937_64 random(support::seed());
     for (int i = 0; i < 100'000; ++i) {
         const bool shutdown = random() % 2 == 0;
@@ -84,7 +84,7 @@ TEST(ScheduledIo, S38_WordUnpacksToWhatWasPacked) {
     }
 }
 
-TEST(ScheduledIo, S38_TickWrapsWithoutTouchingTheShutdownBit) {
+TEST(ScheduledIo, TickWrapsWithoutTouchingTheShutdownBit) {
     EXPECT_EQ(readiness_word::pack(false, readiness_word::tick_mask + 1, ready::all),
               readiness_word::pack(false, 0, ready::all));
     const auto source = make_source();
@@ -97,14 +97,14 @@ TEST(ScheduledIo, S38_TickWrapsWithoutTouchingTheShutdownBit) {
 
 // ---- S39: clearing ----
 
-TEST(ScheduledIo, S39_ClearForgetsWhatWasSeen) {
+TEST(ScheduledIo, ClearForgetsWhatWasSeen) {
     const auto source = make_source();
     source->set_readiness(ready::readable | ready::writable);
     source->clear_readiness(source->look(ready::readable));
     EXPECT_EQ(source->look(ready::all).ready, ready::writable);
 }
 
-TEST(ScheduledIo, S39_R002_EventBetweenWouldBlockAndClearStaysReady) {
+TEST(ScheduledIo, EventBetweenWouldBlockAndClearStaysReady) {
     const auto source = make_source();
     source->set_readiness(ready::readable);
     const auto seen = source->look(ready::readable);
@@ -115,7 +115,7 @@ TEST(ScheduledIo, S39_R002_EventBetweenWouldBlockAndClearStaysReady) {
     EXPECT_TRUE(source->look(ready::readable).ready.is_empty());
 }
 
-TEST(ScheduledIo, S39_R002_EventForTheOtherDirectionCountsAsWell) {
+TEST(ScheduledIo, EventForTheOtherDirectionCountsAsWell) {
     const auto source = make_source();
     source->set_readiness(ready::readable);
     const auto seen = source->look(ready::readable);
@@ -124,7 +124,7 @@ TEST(ScheduledIo, S39_R002_EventForTheOtherDirectionCountsAsWell) {
     EXPECT_EQ(source->look(ready::all).ready, ready::readable | ready::writable);
 }
 
-TEST(ScheduledIo, R002_TickOfAQuietSourceDoesNotMoveWithThatOfABusyOne) {
+TEST(ScheduledIo, TickOfAQuietSourceDoesNotMoveWithThatOfABusyOne) {
     const auto quiet = make_source();
     const auto busy = make_source();
     quiet->set_readiness(ready::readable);
@@ -136,7 +136,7 @@ TEST(ScheduledIo, R002_TickOfAQuietSourceDoesNotMoveWithThatOfABusyOne) {
     EXPECT_EQ(quiet->look(ready::readable).ready, ready::readable);
 }
 
-TEST(ScheduledIo, S36_WhatIsClosedCannotBeCleared) {
+TEST(ScheduledIo, WhatIsClosedCannotBeCleared) {
     const auto source = make_source();
     source->set_readiness(ready::all);
     source->clear_readiness(source->look(ready::all));
@@ -145,7 +145,7 @@ TEST(ScheduledIo, S36_WhatIsClosedCannotBeCleared) {
 
 // ---- S40: who waits ----
 
-TEST(ScheduledIo, S40_LastToPollWinsTheSlot) {
+TEST(ScheduledIo, LastToPollWinsTheSlot) {
     const auto source = make_source();
     const wake_counter first;
     const wake_counter second;
@@ -160,7 +160,7 @@ TEST(ScheduledIo, S40_LastToPollWinsTheSlot) {
     EXPECT_EQ(second.wakes(), 1u);
 }
 
-TEST(ScheduledIo, S40_DirectionsHaveASlotEach) {
+TEST(ScheduledIo, DirectionsHaveASlotEach) {
     const auto source = make_source();
     const wake_counter reader;
     const wake_counter writer;
@@ -173,7 +173,7 @@ TEST(ScheduledIo, S40_DirectionsHaveASlotEach) {
     EXPECT_EQ(reader.wakes(), 1u);
 }
 
-TEST(ScheduledIo, R004_ErrorsAndHangUpsWakeTheirDirections) {
+TEST(ScheduledIo, ErrorsAndHangUpsWakeTheirDirections) {
     for (const ready what : {ready::error, ready::read_closed | ready::write_closed}) {
         const auto source = make_source();
         const wake_counter reader;
@@ -186,7 +186,7 @@ TEST(ScheduledIo, R004_ErrorsAndHangUpsWakeTheirDirections) {
     }
 }
 
-TEST(ScheduledIo, R005_ReadClosedWakesReadersOnly) {
+TEST(ScheduledIo, ReadClosedWakesReadersOnly) {
     const auto source = make_source();
     const wake_counter reader;
     const wake_counter writer;
@@ -212,7 +212,7 @@ TEST(ScheduledIo, OwnerThatLeavesTakesItsWakerAlongAndNoOtherOnes) {
     EXPECT_EQ(second.wakers(), 0u);
 }
 
-TEST(ScheduledIo, S40_AnyNumberOfWaitersAndAllAreWoken) {
+TEST(ScheduledIo, AnyNumberOfWaitersAndAllAreWoken) {
     const auto source = make_source();
     std::deque<by_hand<readiness_future>> waiters;
     for (int i = 0; i < 50; ++i) {
@@ -227,7 +227,7 @@ TEST(ScheduledIo, S40_AnyNumberOfWaitersAndAllAreWoken) {
     }
 }
 
-TEST(ScheduledIo, S40_OnlyThoseWhoWantWhatCameAreWoken) {
+TEST(ScheduledIo, OnlyThoseWhoWantWhatCameAreWoken) {
     const auto source = make_source();
     std::deque<by_hand<readiness_future>> waiters;
     for (int i = 0; i < 100; ++i) {
@@ -240,7 +240,7 @@ TEST(ScheduledIo, S40_OnlyThoseWhoWantWhatCameAreWoken) {
     for (int i = 0; i < 100; ++i) EXPECT_EQ(waiters[i].wakes(), 1u) << i;
 }
 
-TEST(ScheduledIo, S40_WaitersThatAreDroppedAtTheFrontInTheMiddleAndAtTheEndAreUnlinked) {
+TEST(ScheduledIo, WaitersThatAreDroppedAtTheFrontInTheMiddleAndAtTheEndAreUnlinked) {
     const auto source = make_source();
     std::deque<by_hand<readiness_future>> waiters;
     for (int i = 0; i < 7; ++i) {
@@ -256,7 +256,7 @@ TEST(ScheduledIo, S40_WaitersThatAreDroppedAtTheFrontInTheMiddleAndAtTheEndAreUn
     for (const int gone : {0, 3, 6}) EXPECT_EQ(waiters[gone].wakes(), 0u);
 }
 
-TEST(ScheduledIo, S40_WaiterThatIsPolledAgainStandsInTheListOnceWithItsLastWaker) {
+TEST(ScheduledIo, WaiterThatIsPolledAgainStandsInTheListOnceWithItsLastWaker) {
     const auto source = make_source();
     const wake_counter first;
     const wake_counter second;
@@ -271,7 +271,7 @@ TEST(ScheduledIo, S40_WaiterThatIsPolledAgainStandsInTheListOnceWithItsLastWaker
     EXPECT_EQ(second.wakes(), 1u);
 }
 
-TEST(ScheduledIo, R135_ReadinessWhoseWaiterIsDroppedAfterItsWakeUpIsThereForTheNext) {
+TEST(ScheduledIo, ReadinessWhoseWaiterIsDroppedAfterItsWakeUpIsThereForTheNext) {
     const auto source = make_source();
     by_hand first(readiness_future(*source, interest::readable));
     assert_pending(first.poll());
@@ -281,7 +281,7 @@ TEST(ScheduledIo, R135_ReadinessWhoseWaiterIsDroppedAfterItsWakeUpIsThereForTheN
               ready::readable);
 }
 
-TEST(ScheduledIo, R045_ReadinessTakesBudget) {
+TEST(ScheduledIo, ReadinessTakesBudget) {
     const auto source = make_source();
     source->set_readiness(ready::readable);
     by_hand one(readiness_future(*source, interest::readable));
@@ -303,7 +303,7 @@ TEST(ScheduledIo, ClearWakersDropsWhatTheSlotsHold) {
 
 // ---- S41: shutdown ----
 
-TEST(ScheduledIo, S41_ShutdownWakesAllAndIsSticky) {
+TEST(ScheduledIo, ShutdownWakesAllAndIsSticky) {
     const auto source = make_source();
     source->set_readiness(ready::readable);
     const auto old = source->look(ready::readable);
@@ -332,7 +332,7 @@ TEST(ScheduledIo, S41_ShutdownWakesAllAndIsSticky) {
 
 // ---- Stress ----
 
-TEST(ScheduledIoStress, S38_S39_NoEventIsLostBetweenSetAndClear) {
+TEST(ScheduledIoStress, NoEventIsLostBetweenSetAndClear) {
     // `there` stands for the socket: the reader clears when it finds nothing, while the driver puts something there and
     // reports it. The driver waits for each to be taken, so that a lost event ends in a hang.
     const auto rounds = support::rounds(200'000);
@@ -361,7 +361,7 @@ TEST(ScheduledIoStress, S38_S39_NoEventIsLostBetweenSetAndClear) {
     EXPECT_EQ(there.load(), 0u);
 }
 
-TEST(ScheduledIoStress, S40_WaitersComeAndGoWhileEventsAreHandedOut) {
+TEST(ScheduledIoStress, WaitersComeAndGoWhileEventsAreHandedOut) {
     constexpr int threads = 4;
     const auto rounds = support::rounds(50'000);
     const auto source = make_source();

@@ -434,7 +434,7 @@ TEST_P(ScopeEnd, OutputsOfChildrenAreGoneWhenTheScopeEnds) {
     kept.wake_by_ref();
 }
 
-TEST_P(ScopeEnd, R039_WakersOfChildrenOutliveThemAndTheRuntime) {
+TEST_P(ScopeEnd, WakersOfChildrenOutliveThemAndTheRuntime) {
     std::vector<eddy::waker> kept(4);
     const auto main = [&]() -> task<void> {
         co_await eddy::scope([&](auto& s) -> task<void> {

@@ -136,7 +136,7 @@ TEST_P(Scope, DoesNotEndBeforeTheLastChild) {
     EXPECT_EQ(living.total(), 3);
 }
 
-TEST_P(Scope, R130_CallablesAreKeptAsLongAsTheFuturesThatTheyMake) {
+TEST_P(Scope, CallablesAreKeptAsLongAsTheFuturesThatTheyMake) {
     const auto main = []() -> task<int> {
         std::atomic<int> sum = 0;
         co_await eddy::scope([&](auto& s) -> task<void> {
@@ -203,7 +203,7 @@ task<void> one_after_the_other(scope_handle& s, std::atomic<int>& count, int lef
     co_return;
 }
 
-TEST_P(Scope, R044_AChainOfChildrenThatSpawnTheNext) {
+TEST_P(Scope, AChainOfChildrenThatSpawnTheNext) {
     std::atomic<int> count = 0;
     const auto main = [&]() -> task<void> {
         co_await eddy::scope([&](auto& s) -> task<void> {
@@ -617,7 +617,7 @@ TEST_P(Scope, CancelEndsTheChildrenAndTheBodyGoesOn) {
     EXPECT_EQ(on.run(main()), 3);
 }
 
-TEST_P(Scope, R137_SpawnIntoACancelledScopeNeverRuns) {
+TEST_P(Scope, SpawnIntoACancelledScopeNeverRuns) {
     census living;
     std::atomic<int> runs = 0;
     const auto never = [&](census::life) -> task<void> {
@@ -638,7 +638,7 @@ TEST_P(Scope, R137_SpawnIntoACancelledScopeNeverRuns) {
     EXPECT_EQ(runs, 0);
 }
 
-TEST_P(Scope, R137_ChildThatCancelsItsOwnScopeGoesOnToItsNextAwait) {
+TEST_P(Scope, ChildThatCancelsItsOwnScopeGoesOnToItsNextAwait) {
     std::atomic<int> steps = 0;
     const auto main = [&]() -> task<void> {
         co_await eddy::scope([&](auto& s) -> task<void> {
@@ -656,7 +656,7 @@ TEST_P(Scope, R137_ChildThatCancelsItsOwnScopeGoesOnToItsNextAwait) {
     EXPECT_EQ(steps, 1);
 }
 
-TEST_P(Scope, R135_CancelOfAChildThatIsWokenAlreadyKeepsItFromGoingOn) {
+TEST_P(Scope, CancelOfAChildThatIsWokenAlreadyKeepsItFromGoingOn) {
     if (GetParam() > 1) GTEST_SKIP() << "another worker would run the child at once";
     async_gate gate;
     census living;

@@ -39,7 +39,7 @@ using support::plan;
 using support::script;
 using support::scripted;
 
-TEST(SelectBranches, P029_ABranchWhoseConditionHoldsIsAsAnyOther) {
+TEST(SelectBranches, ABranchWhoseConditionHoldsIsAsAnyOther) {
     script s;
     by_hand hand(eddy::select(when(true, cancellable_scripted(s)), eddy::pending()));
     assert_pending(hand.poll());
@@ -50,7 +50,7 @@ TEST(SelectBranches, P029_ABranchWhoseConditionHoldsIsAsAnyOther) {
     EXPECT_FALSE(s.alive);
 }
 
-TEST(SelectBranches, P029_ADisabledBranchIsNotPolledAndGoneAtOnce) {
+TEST(SelectBranches, ADisabledBranchIsNotPolledAndGoneAtOnce) {
     script s{.now = plan::ready};
     {
         by_hand hand(eddy::select(when(false, scripted(s)), ready(1)));
@@ -60,7 +60,7 @@ TEST(SelectBranches, P029_ADisabledBranchIsNotPolledAndGoneAtOnce) {
     EXPECT_EQ(s.polls, 0);
 }
 
-TEST(SelectBranches, P029_ADisabledBranchThatIsLentGoesOnAfterwards) {
+TEST(SelectBranches, ADisabledBranchThatIsLentGoesOnAfterwards) {
     script s;
     scripted lent(s);
     EXPECT_EQ(eddy::wait(eddy::select(when(false, std::ref(lent)), ready(1))).index(), 1u);
@@ -68,7 +68,7 @@ TEST(SelectBranches, P029_ADisabledBranchThatIsLentGoesOnAfterwards) {
     EXPECT_EQ(s.polls, 0);
 }
 
-TEST(SelectBranches, P029_AFunctionIsCalledOnlyIfTheConditionHolds) {
+TEST(SelectBranches, AFunctionIsCalledOnlyIfTheConditionHolds) {
     int calls = 0;
     auto makes = [&calls] {
         ++calls;
@@ -80,7 +80,7 @@ TEST(SelectBranches, P029_AFunctionIsCalledOnlyIfTheConditionHolds) {
     EXPECT_EQ(calls, 1);
 }
 
-TEST(SelectBranches, P029_OtherwiseIsTakenIfAllAreDisabled) {
+TEST(SelectBranches, OtherwiseIsTakenIfAllAreDisabled) {
     script a{.now = plan::ready}, b{.now = plan::ready};
     auto output =
         eddy::wait(eddy::select(when(false, scripted(a)), when(false, scripted(b)), otherwise(std::string("x"))));
@@ -92,7 +92,7 @@ TEST(SelectBranches, P029_OtherwiseIsTakenIfAllAreDisabled) {
     EXPECT_EQ(eddy::wait(eddy::select(otherwise(3))).index(), 0u);
 }
 
-TEST(SelectBranches, P029_OtherwiseIsAbsentIfThereIsABranch) {
+TEST(SelectBranches, OtherwiseIsAbsentIfThereIsABranch) {
     script s;
     by_hand hand(eddy::select(otherwise(), when(true, scripted(s)), when(false, ready())));
     assert_pending(hand.poll());
@@ -102,7 +102,7 @@ TEST(SelectBranches, P029_OtherwiseIsAbsentIfThereIsABranch) {
     assert_pending(plain.poll());
 }
 
-TEST(SelectBranches, P029_AllDisabledWithoutOtherwiseIsMisuse) {
+TEST(SelectBranches, AllDisabledWithoutOtherwiseIsMisuse) {
     for (int i = 0; i < 2; ++i) {
         const std::string text = support::text_of_misuse([i] {
             if (i == 0) {
@@ -167,7 +167,7 @@ private:
     bool has_waited_ = false;
 };
 
-TEST(SelectBranches, P029_ALoopOverAStreamBesideALentFutureLosesNoItem) {
+TEST(SelectBranches, ALoopOverAStreamBesideALentFutureLosesNoItem) {
     struct turns {
         static task<> of(int count) {
             for (int i = 0; i < count; ++i) co_await eddy::yield_now();
@@ -195,7 +195,7 @@ TEST(SelectBranches, P029_ALoopOverAStreamBesideALentFutureLosesNoItem) {
     EXPECT_EQ(eddy::wait(turns::loop()), 100);
 }
 
-TEST(SelectBranches, P029_TwoStreamsInALoopUntilBothHaveEnded) {
+TEST(SelectBranches, TwoStreamsInALoopUntilBothHaveEnded) {
     struct both {
         static task<int> loop() {
             counting a(10);
@@ -216,7 +216,7 @@ TEST(SelectBranches, P029_TwoStreamsInALoopUntilBothHaveEnded) {
     EXPECT_EQ(eddy::wait(both::loop()), 30);
 }
 
-TEST(SelectBranches, P029_AGroupOfFuturesBesideWhatFillsIt) {
+TEST(SelectBranches, AGroupOfFuturesBesideWhatFillsIt) {
     struct server {
         static task<int> work(int turns) {
             for (int i = 0; i < turns; ++i) co_await eddy::yield_now();

@@ -132,7 +132,7 @@ TEST(Join, PollsOnlyWhatHasNotEndedAndEachOncePerPoll) {
     assert_ready(hand.poll());
 }
 
-TEST(Join, R045_EndlessChildDoesNotStarveTheOthers) {
+TEST(Join, EndlessChildDoesNotStarveTheOthers) {
     auto endless = [](eddy::context& cx) -> eddy::poll_result<void> {
         while (cx.consume_budget()) {
         }
@@ -209,7 +209,7 @@ TEST(Select, IndexSaysWhichWasFirst) {
     EXPECT_EQ(std::get<1>(which), "x");
 }
 
-TEST(Select, P029_BiasedIsInTheOrderGivenWhenSeveralAreReady) {
+TEST(Select, BiasedIsInTheOrderGivenWhenSeveralAreReady) {
     for (int i = 0; i < 10; ++i) EXPECT_EQ(eddy::wait(eddy::select_biased(ready(1), ready(1))).index(), 0u);
     script a, b, c;
     by_hand hand(eddy::select_biased(scripted(a), scripted(b), scripted(c)));
@@ -220,14 +220,14 @@ TEST(Select, P029_BiasedIsInTheOrderGivenWhenSeveralAreReady) {
     EXPECT_EQ(c.polls, 1);  // after the decision nobody is polled
 }
 
-TEST(Select, P029_BeginsAtRandomAndWithEachAsOften) {
+TEST(Select, BeginsAtRandomAndWithEachAsOften) {
     std::array<int, 3> wins{};
     for (int i = 0; i < 3000; ++i) ++wins.at(eddy::wait(eddy::select(ready(1), ready(1), ready(1))).index());
     // A binomial distribution: 1,000 each, and a standard deviation of 26.
     for (const int each : wins) EXPECT_NEAR(each, 1000, 260);
 }
 
-TEST(Select, P029_GoesOnInTheOrderGiven) {
+TEST(Select, GoesOnInTheOrderGiven) {
     script a, b;
     by_hand hand(eddy::select(scripted(a), scripted(b)));
     for (int i = 1; i <= 20; ++i) {
@@ -360,7 +360,7 @@ std::array<result<int>, sizeof...(I)> as_array(T& all, std::index_sequence<I...>
     return {all.template get<I>()...};
 }
 
-TEST(Join, R138_EveryMixOfChildren) {
+TEST(Join, EveryMixOfChildren) {
     for_each_count(join_all,
                    []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
                        auto answer = hand.poll();
@@ -383,7 +383,7 @@ TEST(Join, R138_EveryMixOfChildren) {
                    });
 }
 
-TEST(TryJoin, R138_EveryMixOfChildren) {
+TEST(TryJoin, EveryMixOfChildren) {
     for_each_count(try_join_all,
                    []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
                        auto answer = hand.poll();
@@ -401,7 +401,7 @@ TEST(TryJoin, R138_EveryMixOfChildren) {
                    });
 }
 
-TEST(Select, R138_EveryMixOfChildren) {
+TEST(Select, EveryMixOfChildren) {
     for_each_count(select_all,
                    []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
                        auto answer = hand.poll();
@@ -419,7 +419,7 @@ TEST(Select, R138_EveryMixOfChildren) {
                    });
 }
 
-TEST(Race, R138_EveryMixOfChildren) {
+TEST(Race, EveryMixOfChildren) {
     for_each_count(
         race_all, []<std::size_t N>(const std::array<kind, N>& kinds, std::array<script, 4>& scripts, auto& hand) {
             auto answer = hand.poll();
@@ -465,7 +465,7 @@ TEST(Select, PollCancelWhileTheLosersAreEnding) {
 
 // ---- R140: children woken from several threads at once ----
 
-TEST(SelectStress, R140_ChildrenWokenFromFourThreads) {
+TEST(SelectStress, ChildrenWokenFromFourThreads) {
     using channel = eddy::sync::oneshot<int>;
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -46,13 +46,13 @@ eddy::task<int> next_of(kind of, Send send) {
     co_return next ? next->number() : 0;
 }
 
-TEST(Signal, P077_AStreamHearsOfWhatIsRaised) {
+TEST(Signal, AStreamHearsOfWhatIsRaised) {
     eddy::core core;
     EXPECT_EQ(within(core, next_of(kind::user_defined1(), [] { std::raise(SIGUSR1); })), SIGUSR1);
     EXPECT_EQ(within(core, next_of(kind::from_number(SIGRTMIN + 3), [] { std::raise(SIGRTMIN + 3); })), SIGRTMIN + 3);
 }
 
-TEST(Signal, P077_ASleepingLoopIsWokenByAnotherProcess) {
+TEST(Signal, ASleepingLoopIsWokenByAnotherProcess) {
     eddy::core core;
     const pid_t parent = ::getpid();
     pid_t child = 0;
@@ -66,7 +66,7 @@ TEST(Signal, P077_ASleepingLoopIsWokenByAnotherProcess) {
     ::waitpid(child, nullptr, 0);
 }
 
-TEST(Signal, P077_WhoBeginsLaterHearsOfLaterSignalsOnly) {
+TEST(Signal, WhoBeginsLaterHearsOfLaterSignalsOnly) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         auto early = signal::stream(kind::user_defined1());
@@ -82,7 +82,7 @@ TEST(Signal, P077_WhoBeginsLaterHearsOfLaterSignalsOnly) {
     EXPECT_TRUE(within(core, work()));
 }
 
-TEST(Signal, P077_KindsAreToldApartAndSeveralOfOneAreOneItem) {
+TEST(Signal, KindsAreToldApartAndSeveralOfOneAreOneItem) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         auto ones = signal::stream(kind::user_defined1());
@@ -100,7 +100,7 @@ TEST(Signal, P077_KindsAreToldApartAndSeveralOfOneAreOneItem) {
     EXPECT_TRUE(within(core, work()));
 }
 
-TEST(Signal, P077_AllWaitersInAllLoopsHearOfIt) {
+TEST(Signal, AllWaitersInAllLoopsHearOfIt) {
     eddy::core core;
     auto pool = eddy::runtime::builder().worker_threads(2).build().value();
     std::atomic<int> ready{0};
@@ -125,7 +125,7 @@ TEST(Signal, P077_AllWaitersInAllLoopsHearOfIt) {
     EXPECT_EQ(heard.load(), 11);
 }
 
-TEST(Signal, P077_CtrlCIsHeardByAllWhoWaitAndDoesNotEndTheProgram) {
+TEST(Signal, CtrlCIsHeardByAllWhoWaitAndDoesNotEndTheProgram) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         by_hand first(signal::ctrl_c());
@@ -154,7 +154,7 @@ TEST(Signal, P077_CtrlCIsHeardByAllWhoWaitAndDoesNotEndTheProgram) {
 std::atomic<int> former{0};
 void count_former(int) { ++former; }
 
-TEST(Signal, P077_AHandlerThatWasThereIsCalledAndErrnoIsKept) {
+TEST(Signal, AHandlerThatWasThereIsCalledAndErrnoIsKept) {
     struct sigaction old{};
     old.sa_handler = count_former;
     ASSERT_EQ(::sigaction(SIGWINCH, &old, nullptr), 0);
@@ -168,7 +168,7 @@ TEST(Signal, P077_AHandlerThatWasThereIsCalledAndErrnoIsKept) {
     EXPECT_EQ(former.load(), 1);
 }
 
-TEST(Signal, P077_WhatCannotBeWaitedForIsRefused) {
+TEST(Signal, WhatCannotBeWaitedForIsRefused) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         for (const int number : {SIGKILL, SIGSTOP, SIGSEGV, SIGFPE, SIGILL, SIGBUS, 0, -1, 65, 32})
@@ -181,7 +181,7 @@ TEST(Signal, P077_WhatCannotBeWaitedForIsRefused) {
     EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
 }
 
-TEST(Signal, P077_AStreamEndsWithItsLoop) {
+TEST(Signal, AStreamEndsWithItsLoop) {
     std::optional<signal::signal_stream> left;
     {
         eddy::core core;
@@ -195,7 +195,7 @@ TEST(Signal, P077_AStreamEndsWithItsLoop) {
     EXPECT_FALSE(eddy::test::assert_ready(next.poll()).has_value());
 }
 
-TEST(SignalStress, P077_NoneIsLostWhileThreadsSend) {
+TEST(SignalStress, NoneIsLostWhileThreadsSend) {
     eddy::core core;
     ASSERT_EQ(within(core, next_of(kind::user_defined1(), [] { std::raise(SIGUSR1); })), SIGUSR1);  // sets the handler
     std::atomic<bool> is_over{false};

@@ -116,7 +116,7 @@ static_assert(eddy::sink<into<std::string>, std::string>);
 static_assert(!eddy::sink<into<int>, std::string>);
 static_assert(!eddy::sink<int, int>);
 
-TEST(Sink, P098_SendWaitsForRoomAndUntilTheItemHasArrived) {
+TEST(Sink, SendWaitsForRoomAndUntilTheItemHasArrived) {
     drain<int> to;
     to.flushes = false;
     into<int> sink(to);
@@ -135,7 +135,7 @@ TEST(Sink, P098_SendWaitsForRoomAndUntilTheItemHasArrived) {
     EXPECT_TRUE(support::text_of_misuse([&] { static_cast<void>(send.poll()); }).starts_with("send was awaited after"));
 }
 
-TEST(Sink, P098_FeedDoesNotWaitUntilTheItemHasArrived) {
+TEST(Sink, FeedDoesNotWaitUntilTheItemHasArrived) {
     drain<int> to{.room = 2};
     into<int> sink(to);
     EXPECT_TRUE(assert_ready(by_hand{sink.feed(1)}.poll()));
@@ -191,7 +191,7 @@ TEST(Sink, EachItemTakesAUnitOfTheBudget) {
     EXPECT_EQ(polls, 8);
 }
 
-TEST(Sink, P098_SendAllSendsAndFlushesAndLeavesItOpen) {
+TEST(Sink, SendAllSendsAndFlushesAndLeavesItOpen) {
     drain<int> to{.room = 2};
     into<int> sink(to);
     source<int> from;
@@ -225,7 +225,7 @@ TEST(Sink, SendAllUnwrapsItemsAndEndsAtTheFirstError) {
     EXPECT_FALSE(from.alive);
 }
 
-TEST(Sink, S91_ForwardSendsAllAndCloses) {
+TEST(Sink, ForwardSendsAllAndCloses) {
     drain<int> to{.room = 1};
     source<int> from;
     by_hand all{items_of<int>(from).forward(into<int>(to))};

@@ -69,7 +69,7 @@ private:
 
 // ---- Items become others ----
 
-TEST(StreamAdaptors, P093_MapGivesWhatItsFunctionReturns) {
+TEST(StreamAdaptors, MapGivesWhatItsFunctionReturns) {
     source<int> from;
     stream_by_hand items{items_of<int>(from).map([](int i) { return std::to_string(i); })};
     assert_pending(items.poll());
@@ -108,7 +108,7 @@ TEST(StreamAdaptors, AnExceptionOfAFunctionLosesItsItemOnly) {
     EXPECT_EQ(assert_ready(chosen.poll()), 3);
 }
 
-TEST(StreamAdaptors, P093_ThenRunsOneFutureAfterTheOther) {
+TEST(StreamAdaptors, ThenRunsOneFutureAfterTheOther) {
     source<int> from;
     support::script work;
     int begun = 0;
@@ -265,7 +265,7 @@ TEST(StreamAdaptors, ZipsHintIsThatOfTheShorterOne) {
 
 // ---- Some of them ----
 
-TEST(StreamAdaptors, P093_FilterLeavesItemsOut) {
+TEST(StreamAdaptors, FilterLeavesItemsOut) {
     source<int> from;
     stream_by_hand items{items_of<int>(from).filter(is_even)};
     from.give(1);
@@ -343,7 +343,7 @@ TEST(StreamAdaptors, FuseStaysAtTheEnd) {
     EXPECT_EQ(asked, 2);
 }
 
-TEST(StreamAdaptors, P093_PeekLooksAtAnItemBeforeItIsTaken) {
+TEST(StreamAdaptors, PeekLooksAtAnItemBeforeItIsTaken) {
     source<int> from;
     auto items = items_of<int>(from).peekable();
     {
@@ -368,7 +368,7 @@ TEST(StreamAdaptors, P093_PeekLooksAtAnItemBeforeItIsTaken) {
 
 // ---- With others, and in groups ----
 
-TEST(StreamAdaptors, P093_ChainGoesOnWithTheSecond) {
+TEST(StreamAdaptors, ChainGoesOnWithTheSecond) {
     source<int> first;
     stream_by_hand items{items_of<int>(first).chain(one_to(2))};
     EXPECT_EQ(items.stream().size_hint(), size_bounds(2, std::nullopt));
@@ -382,7 +382,7 @@ TEST(StreamAdaptors, P093_ChainGoesOnWithTheSecond) {
     EXPECT_EQ(one_to(2).chain(one_to(3)).size_hint(), size_bounds(5, 5));
 }
 
-TEST(StreamAdaptors, P094_MergeGivesWhatComes) {
+TEST(StreamAdaptors, MergeGivesWhatComes) {
     source<int> left;
     source<int> right;
     stream_by_hand items{items_of<int>(left).merge(items_of<int>(right))};
@@ -403,7 +403,7 @@ TEST(StreamAdaptors, P094_MergeGivesWhatComes) {
     EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
 }
 
-TEST(StreamAdaptors, P094_MergeStarvesNeither) {
+TEST(StreamAdaptors, MergeStarvesNeither) {
     int left = 0;
     int right = 0;
     auto items = ever_ready(left).merge(ever_ready(right));
@@ -491,7 +491,7 @@ TEST(StreamAdaptors, ByRefLendsAStream) {
 
 // ---- Futures that read it to its end ----
 
-TEST(StreamAdaptors, P095_FoldMakesOneValue) {
+TEST(StreamAdaptors, FoldMakesOneValue) {
     source<int> from;
     by_hand sum{items_of<int>(from).fold(std::string("0"),
                                          [](std::string before, int i) { return before + "+" + std::to_string(i); })};
@@ -517,7 +517,7 @@ TEST(StreamAdaptors, FoldMayAwait) {
     EXPECT_EQ(assert_ready(sum.poll()), 203);
 }
 
-TEST(StreamAdaptors, P095_TryFoldUnwrapsItemsAndStopsAtTheFirstError) {
+TEST(StreamAdaptors, TryFoldUnwrapsItemsAndStopsAtTheFirstError) {
     using numbers = std::vector<eddy::result<int>>;
     const auto add = [](int a, int b) { return a + b; };
     EXPECT_EQ(assert_ready(by_hand{streams::iter(numbers{1, 2, 3}).try_fold(0, add)}.poll()), 6);
@@ -535,7 +535,7 @@ TEST(StreamAdaptors, P095_TryFoldUnwrapsItemsAndStopsAtTheFirstError) {
     EXPECT_TRUE(support::text_of_misuse([&] { static_cast<void>(sum.poll()); }).starts_with("try_fold was awaited"));
 }
 
-TEST(StreamAdaptors, P095_TryFoldStopsWhenItsFunctionFails) {
+TEST(StreamAdaptors, TryFoldStopsWhenItsFunctionFails) {
     const auto divide = [](int a, int b) -> std::expected<int, std::string> {
         if (b == 0) return std::unexpected("by zero");
         return a / b;
@@ -598,7 +598,7 @@ TEST(StreamAdaptors, TryFoldPassesPollCancelOn) {
     EXPECT_FALSE(work.alive || from.alive);
 }
 
-TEST(StreamAdaptors, P095_CollectTakesEveryKindOfContainer) {
+TEST(StreamAdaptors, CollectTakesEveryKindOfContainer) {
     EXPECT_EQ(assert_ready(by_hand{one_to(3).collect()}.poll()), (ints{1, 2, 3}));
     EXPECT_EQ((assert_ready(by_hand{streams::of(2, 1, 2).collect<std::set<int>>()}.poll())), (std::set<int>{1, 2}));
     EXPECT_EQ((assert_ready(by_hand{streams::of('a', 'b').collect<std::string>()}.poll())), "ab");
@@ -609,7 +609,7 @@ TEST(StreamAdaptors, P095_CollectTakesEveryKindOfContainer) {
     EXPECT_EQ((assert_ready(by_hand{std::move(pairs).collect<numbers>()}.poll())), (numbers{{1, 'x'}, {2, 'x'}}));
 }
 
-TEST(StreamAdaptors, P095_CollectOfExpectedStopsAtTheFirstError) {
+TEST(StreamAdaptors, CollectOfExpectedStopsAtTheFirstError) {
     const std::vector<fallible> good{1, 2};
     const std::vector<fallible> bad{1, std::unexpected(broken), 2};
     const eddy::result<ints> both = assert_ready(by_hand{streams::iter(good).collect()}.poll());
@@ -625,7 +625,7 @@ TEST(StreamAdaptors, CollectDoesNotBelieveEveryHint) {
     assert_pending(all.poll());
 }
 
-TEST(StreamAdaptors, P095_AllAndAnyEndWhenTheyKnow) {
+TEST(StreamAdaptors, AllAndAnyEndWhenTheyKnow) {
     auto items = one_to(10);
     EXPECT_FALSE(assert_ready(by_hand{items.by_ref().all([](int i) { return i < 3; })}.poll()));
     EXPECT_EQ(assert_ready(by_hand{items.next()}.poll()), 4);

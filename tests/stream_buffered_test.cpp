@@ -61,7 +61,7 @@ void finish(script& one, int value) {
     one.change(plan::ready);
 }
 
-TEST(StreamBuffered, P093_RunsSoManyAndGivesThemInOrder) {
+TEST(StreamBuffered, RunsSoManyAndGivesThemInOrder) {
     std::deque<script> scripts(4);
     stream_by_hand items{futures_of(scripts).buffered(2)};
     assert_pending(items.poll());
@@ -82,7 +82,7 @@ TEST(StreamBuffered, P093_RunsSoManyAndGivesThemInOrder) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
-TEST(StreamBuffered, P093_UnorderedGivesWhateverIsReadyFirst) {
+TEST(StreamBuffered, UnorderedGivesWhateverIsReadyFirst) {
     std::deque<script> scripts(3);
     stream_by_hand items{futures_of(scripts).buffer_unordered(2)};
     assert_pending(items.poll());
@@ -146,7 +146,7 @@ auto run_all(std::deque<script>& scripts, std::size_t limit) {
         .for_each_concurrent(limit, [&](std::size_t i) { return scripted(scripts[i]).map([](int) {}); });
 }
 
-TEST(StreamBuffered, P093_ForEachConcurrentRunsSoManyAtATime) {
+TEST(StreamBuffered, ForEachConcurrentRunsSoManyAtATime) {
     std::deque<script> scripts(4);
     by_hand each{run_all(scripts, 2)};
     assert_pending(each.poll());

@@ -45,7 +45,7 @@ async_generator<int> count_to(int last) {
     for (int i = 1; i <= last; ++i) co_yield i;
 }
 
-TEST(AsyncGenerator, P093_GivesWhatItYields) {
+TEST(AsyncGenerator, GivesWhatItYields) {
     stream_by_hand items{count_to(3)};
     EXPECT_EQ(items.take_ready(), (ints{1, 2, 3}));
     EXPECT_EQ(assert_ready(items.poll()), std::nullopt) << "it stays at its end";

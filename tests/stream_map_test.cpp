@@ -46,7 +46,7 @@ std::string next_of(int_map& map) {
     return (**answer).key + " " + std::to_string((**answer).value);
 }
 
-TEST(StreamMap, P094_GivesItemsWithTheirKeys) {
+TEST(StreamMap, GivesItemsWithTheirKeys) {
     source<int> a;
     source<int> b;
     int_map map;
@@ -214,7 +214,7 @@ TEST(StreamMap, ForwardsPollCancel) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
-TEST(StreamSelectAll, P094_GivesWhatComes) {
+TEST(StreamSelectAll, GivesWhatComes) {
     source<int> a;
     source<int> b;
     source<int> c;

@@ -32,7 +32,7 @@ using support::stream_by_hand;
 
 using ints = std::vector<int>;
 
-TEST(StreamSources, P093_IterGivesTheElementsOfARange) {
+TEST(StreamSources, IterGivesTheElementsOfARange) {
     stream_by_hand items{streams::iter(ints{1, 2, 3})};
     EXPECT_EQ(items.stream().size_hint(), size_bounds(3, 3));
     EXPECT_EQ(assert_ready(items.poll()), 1);

@@ -76,7 +76,7 @@ private:
     eddy::waker writer_;
 };
 
-TEST(StreamSplit, S91_TheHalvesAreForTwoTasks) {
+TEST(StreamSplit, TheHalvesAreForTwoTasks) {
     auto halves = streams::split<std::uint64_t>(echo(1));
     by_hand next{halves.reader.next()};
     assert_pending(next.poll());

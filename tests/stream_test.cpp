@@ -74,7 +74,7 @@ TEST(Stream, ForEachIsLazyAndDropsItsStream) {
     }
 }
 
-TEST(Stream, S65_ForEachUnwrapsAndEndsAtTheFirstErrorItem) {
+TEST(Stream, ForEachUnwrapsAndEndsAtTheFirstErrorItem) {
     source<fallible> from;
     int sum = 0;
     by_hand each{items_of<fallible>(from).for_each([&](int item) { sum += item; })};
@@ -87,7 +87,7 @@ TEST(Stream, S65_ForEachUnwrapsAndEndsAtTheFirstErrorItem) {
     EXPECT_EQ(from.items.size(), 1u);
 }
 
-TEST(Stream, S65_AnErrorOfTheFunctionEndsIt) {
+TEST(Stream, AnErrorOfTheFunctionEndsIt) {
     source<int> from;
     by_hand each{items_of<int>(from).for_each([&](int item) -> eddy::result<void> {
         if (item == 2) return std::unexpected(broken);
@@ -101,7 +101,7 @@ TEST(Stream, S65_AnErrorOfTheFunctionEndsIt) {
     EXPECT_EQ(from.items.size(), 1u);
 }
 
-TEST(Stream, S65_TheNextItemIsAskedForWhenTheBodyHasEnded) {
+TEST(Stream, TheNextItemIsAskedForWhenTheBodyHasEnded) {
     source<int> from;
     support::script body;
     std::string order;
@@ -124,7 +124,7 @@ TEST(Stream, S65_TheNextItemIsAskedForWhenTheBodyHasEnded) {
     EXPECT_FALSE(body.alive);
 }
 
-TEST(Stream, S65_AnErrorOfTheBodyEndsIt) {
+TEST(Stream, AnErrorOfTheBodyEndsIt) {
     source<int> from;
     support::script body;
     body.now = plan::fails;
@@ -214,7 +214,7 @@ auto built_elsewhere(source<int>& from, std::string& seen) {
     return items_of<int>(from).for_each([prefix, &seen](int item) { seen = prefix + std::to_string(item); });
 }
 
-TEST(Stream, R129_AnAdaptorOwnsWhatItIsGiven) {
+TEST(Stream, AnAdaptorOwnsWhatItIsGiven) {
     source<int> from;
     std::string seen;
     by_hand each{built_elsewhere(from, seen)};
@@ -231,7 +231,7 @@ eddy::task<eddy::result<int>> sum_by_next(source<fallible>& from) {
     co_return sum;
 }
 
-TEST(Stream, S64_ALoopOverNextMayGoOnAfterAnError) {
+TEST(Stream, ALoopOverNextMayGoOnAfterAnError) {
     source<fallible> from;
     from.give(1);
     from.give(std::unexpected(broken));

@@ -66,7 +66,7 @@ std::vector<std::thread> counting(std::vector<mpsc<numbered>::sender> senders, i
     return threads;
 }
 
-TEST(StreamMapStress, P094_EachItemOfStreamsOnOtherThreadsComesOnceAndInItsOrder) {
+TEST(StreamMapStress, EachItemOfStreamsOnOtherThreadsComesOnceAndInItsOrder) {
     constexpr int senders = 3;
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(2'000); round > 0; --round) {
@@ -96,7 +96,7 @@ TEST(StreamMapStress, P094_EachItemOfStreamsOnOtherThreadsComesOnceAndInItsOrder
     }
 }
 
-TEST(StreamMapStress, P094_StreamsAreRemovedWhileOtherThreadsWakeThem) {
+TEST(StreamMapStress, StreamsAreRemovedWhileOtherThreadsWakeThem) {
     constexpr int senders = 3;
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(2'000); round > 0; --round) {
@@ -123,7 +123,7 @@ TEST(StreamMapStress, P094_StreamsAreRemovedWhileOtherThreadsWakeThem) {
     }
 }
 
-TEST(StreamBufferedStress, P093_OutputsOfFuturesThatOtherThreadsWakeAllCome) {
+TEST(StreamBufferedStress, OutputsOfFuturesThatOtherThreadsWakeAllCome) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(2'000); round > 0; --round) {
         constexpr int threads = 2;
@@ -165,7 +165,7 @@ TEST(StreamBufferedStress, P093_OutputsOfFuturesThatOtherThreadsWakeAllCome) {
     }
 }
 
-TEST(StreamMergeStress, P094_TwoStreamsOnOtherThreadsLoseNothing) {
+TEST(StreamMergeStress, TwoStreamsOnOtherThreadsLoseNothing) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(2'000); round > 0; --round) {
         const int count = static_cast<int>(random() % 40);
@@ -192,7 +192,7 @@ TEST(StreamMergeStress, P094_TwoStreamsOnOtherThreadsLoseNothing) {
     }
 }
 
-TEST(SinkStress, P098_AChainOfChannelsCarriesAllOfIt) {
+TEST(SinkStress, AChainOfChannelsCarriesAllOfIt) {
     const int count = static_cast<int>(support::rounds(20'000));
     auto first = mpsc<int>::channel(3);
     auto second = mpsc<int>::unbounded_channel();

@@ -29,7 +29,7 @@ using support::time_loop;
 
 using ints = std::vector<int>;
 
-TEST(StreamTimed, P096_TimeoutGivesItemsThatComeInTime) {
+TEST(StreamTimed, TimeoutGivesItemsThatComeInTime) {
     const time_loop loop;
     source<int> from;
     stream_by_hand items{items_of<int>(from).timeout(100ms)};
@@ -43,7 +43,7 @@ TEST(StreamTimed, P096_TimeoutGivesItemsThatComeInTime) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
-TEST(StreamTimed, P096_TimeoutSaysOnceThatNothingCameAndGoesOn) {
+TEST(StreamTimed, TimeoutSaysOnceThatNothingCameAndGoesOn) {
     time_loop loop;
     source<int> from;
     stream_by_hand items{items_of<int>(from).timeout(100ms)};
@@ -102,7 +102,7 @@ TEST(StreamTimed, ATimeoutComesAlthoughTheItemsUseTheBudgetUp) {
     EXPECT_FALSE(assert_ready(items.poll())->has_value());
 }
 
-TEST(StreamTimed, P096_ThrottleKeepsItemsApart) {
+TEST(StreamTimed, ThrottleKeepsItemsApart) {
     time_loop loop;
     stream_by_hand items{streams::iter(ints{1, 2, 3}).throttle(100ms)};
     EXPECT_EQ(assert_ready(items.poll()), 1) << "the first comes at once";
@@ -124,7 +124,7 @@ TEST(StreamTimed, ThrottleByNothingIsNone) {
     EXPECT_EQ(items.take_ready(), (ints{1, 2}));
 }
 
-TEST(StreamTimed, P096_ChunksTimeoutGivesAFullChunkAtOnce) {
+TEST(StreamTimed, ChunksTimeoutGivesAFullChunkAtOnce) {
     const time_loop loop;
     source<int> from;
     stream_by_hand items{items_of<int>(from).chunks_timeout(2, 100ms)};
@@ -136,7 +136,7 @@ TEST(StreamTimed, P096_ChunksTimeoutGivesAFullChunkAtOnce) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
-TEST(StreamTimed, P096_ChunksTimeoutGivesWhatItHasWhenItsTimeIsOver) {
+TEST(StreamTimed, ChunksTimeoutGivesWhatItHasWhenItsTimeIsOver) {
     time_loop loop;
     source<int> from;
     stream_by_hand items{items_of<int>(from).chunks_timeout(4, 100ms)};

@@ -26,7 +26,7 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 
-TEST(SyncBarrier, P088_ZeroAndOneLetEachPass) {
+TEST(SyncBarrier, ZeroAndOneLetEachPass) {
     barrier none(0);
     barrier one(1);
     for (int i = 0; i < 3; ++i) {
@@ -35,7 +35,7 @@ TEST(SyncBarrier, P088_ZeroAndOneLetEachPass) {
     }
 }
 
-TEST(SyncBarrier, P088_TheLastToComeLeadsAndWakesTheOthers) {
+TEST(SyncBarrier, TheLastToComeLeadsAndWakesTheOthers) {
     barrier all(3);
     for (int round = 0; round < 2; ++round) {
         by_hand first(all.wait());
@@ -53,7 +53,7 @@ TEST(SyncBarrier, P088_TheLastToComeLeadsAndWakesTheOthers) {
     }
 }
 
-TEST(SyncBarrier, P088_WhoComesAfterALeaderIsOfTheNextRound) {
+TEST(SyncBarrier, WhoComesAfterALeaderIsOfTheNextRound) {
     barrier all(2);
     by_hand first(all.wait());
     assert_pending(first.poll());
@@ -65,7 +65,7 @@ TEST(SyncBarrier, P088_WhoComesAfterALeaderIsOfTheNextRound) {
     EXPECT_FALSE(assert_ready(next.poll()).is_leader());
 }
 
-TEST(SyncBarrier, P088_WhoIsDroppedHasNotCome) {
+TEST(SyncBarrier, WhoIsDroppedHasNotCome) {
     barrier all(2);
     by_hand first(all.wait());
     by_hand never_polled(all.wait());
@@ -78,7 +78,7 @@ TEST(SyncBarrier, P088_WhoIsDroppedHasNotCome) {
     EXPECT_FALSE(assert_ready(second.poll()).is_leader());
 }
 
-TEST(SyncBarrier, P088_ManyAreWokenInBatchesThoughSomeLeaveMeanwhile) {
+TEST(SyncBarrier, ManyAreWokenInBatchesThoughSomeLeaveMeanwhile) {
     constexpr std::size_t count = 100;
     barrier all(count + 2);
     std::vector<std::unique_ptr<by_hand<barrier::wait_future>>> hands;
@@ -104,7 +104,7 @@ TEST(SyncBarrier, P088_ManyAreWokenInBatchesThoughSomeLeaveMeanwhile) {
     EXPECT_FALSE(next->is_woken());
 }
 
-TEST(SyncBarrier, R069_TheWakerOfTheLastPollCounts) {
+TEST(SyncBarrier, TheWakerOfTheLastPollCounts) {
     barrier all(2);
     auto waits = all.wait();
     eddy::test::wake_counter former;
@@ -121,7 +121,7 @@ TEST(SyncBarrier, R069_TheWakerOfTheLastPollCounts) {
     EXPECT_EQ(latter.wakes(), 1u);
 }
 
-TEST(SyncBarrier, P088_TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncBarrier, TakesBudgetAndGivesItBackWhenThereIsNothing) {
     barrier all(2);
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop, 1);
@@ -136,7 +136,7 @@ TEST(SyncBarrier, P088_TakesBudgetAndGivesItBackWhenThereIsNothing) {
     EXPECT_EQ(cx.budget(), 0u);
 }
 
-TEST(SyncBarrier, R068_WakersMayComeBackForTheSame) {
+TEST(SyncBarrier, WakersMayComeBackForTheSame) {
     barrier all(2);
     support::meddling_waker meddler([&] {
         by_hand first(all.wait());
@@ -160,7 +160,7 @@ TEST(SyncBarrier, R068_WakersMayComeBackForTheSame) {
     EXPECT_GT(meddler.calls(), 5);
 }
 
-TEST(SyncBarrierDeathTest, P088_MisuseEndsTheProgramWithASentence) {
+TEST(SyncBarrierDeathTest, MisuseEndsTheProgramWithASentence) {
     EXPECT_DEATH(
         {
             std::optional<barrier> all(2);
@@ -179,7 +179,7 @@ TEST(SyncBarrierDeathTest, P088_MisuseEndsTheProgramWithASentence) {
         "moved after its first poll");
 }
 
-TEST(SyncBarrierStress, P088_DoesWhatTheModelDoes) {
+TEST(SyncBarrierStress, DoesWhatTheModelDoes) {
     std::mt19937_64 random(support::seed());
     const auto rounds = support::rounds(50'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -219,7 +219,7 @@ TEST(SyncBarrierStress, P088_DoesWhatTheModelDoes) {
     }
 }
 
-TEST(SyncBarrierStress, P088_P092_ThreadsMeetRoundAfterRoundWithoutARuntime) {
+TEST(SyncBarrierStress, ThreadsMeetRoundAfterRoundWithoutARuntime) {
     const auto rounds = support::rounds(200'000);
     constexpr std::uint64_t threads = 3;
     barrier all(threads);

@@ -46,7 +46,7 @@ void let_go(End& end) {
     const auto gone = std::move(end);
 }
 
-TEST(SyncBroadcast, P082_EachReceiverGetsEachValue) {
+TEST(SyncBroadcast, EachReceiverGetsEachValue) {
     auto [tx, rx] = broadcast<std::string>::channel(16);
     auto other = tx.subscribe();
     EXPECT_EQ(tx.send("one"), 2u);
@@ -59,7 +59,7 @@ TEST(SyncBroadcast, P082_EachReceiverGetsEachValue) {
     EXPECT_EQ(rx.try_recv().error(), empty);
 }
 
-TEST(SyncBroadcast, P082_WhoWaitsIsWoken) {
+TEST(SyncBroadcast, WhoWaitsIsWoken) {
     auto [tx, rx] = broadcast<int>::channel(16);
     auto other = tx.subscribe();
     by_hand first(rx.recv());
@@ -79,7 +79,7 @@ TEST(SyncBroadcast, P082_WhoWaitsIsWoken) {
     assert_pending(second.poll());
 }
 
-TEST(SyncBroadcast, P082_ASubscriberGetsWhatIsSentFromThenOn) {
+TEST(SyncBroadcast, ASubscriberGetsWhatIsSentFromThenOn) {
     auto [tx, rx] = broadcast<int>::channel(4);
     static_cast<void>(tx.send(1));
     auto late = tx.subscribe();
@@ -91,7 +91,7 @@ TEST(SyncBroadcast, P082_ASubscriberGetsWhatIsSentFromThenOn) {
     EXPECT_EQ(rx.try_recv(), 1);
 }
 
-TEST(SyncBroadcast, P082_AValueComesBackWhenNobodyReceives) {
+TEST(SyncBroadcast, AValueComesBackWhenNobodyReceives) {
     auto [tx, rx] = broadcast<std::string>::channel(2);
     let_go(rx);
     EXPECT_EQ(tx.send("one").error(), "one");
@@ -100,7 +100,7 @@ TEST(SyncBroadcast, P082_AValueComesBackWhenNobodyReceives) {
     EXPECT_EQ(again.try_recv(), "two");
 }
 
-TEST(SyncBroadcast, P082_CapacityIsAtLeastOneAndAPowerOfTwo) {
+TEST(SyncBroadcast, CapacityIsAtLeastOneAndAPowerOfTwo) {
     EXPECT_THROW(static_cast<void>(broadcast<int>::channel(0)), eddy::misuse);
     EXPECT_THROW(static_cast<void>(broadcast<int>::channel((std::size_t{1} << 31) + 1)), eddy::misuse);
     auto [tx, rx] = broadcast<int>::channel(3);
@@ -108,7 +108,7 @@ TEST(SyncBroadcast, P082_CapacityIsAtLeastOneAndAPowerOfTwo) {
     EXPECT_EQ(rx.try_recv(), 0);  // 4 are kept
 }
 
-TEST(SyncBroadcast, R075_LagSaysHowManyAndGoesOnWithTheOldest) {
+TEST(SyncBroadcast, LagSaysHowManyAndGoesOnWithTheOldest) {
     auto [tx, rx] = broadcast<int>::channel(2);
     for (int i = 1; i <= 5; ++i) static_cast<void>(tx.send(i));
     EXPECT_EQ(rx.len(), 5u);
@@ -125,7 +125,7 @@ TEST(SyncBroadcast, R075_LagSaysHowManyAndGoesOnWithTheOldest) {
     EXPECT_EQ(assert_ready(recv.poll()), 9);
 }
 
-TEST(SyncBroadcast, R075_LagIsEachReceiversOwn) {
+TEST(SyncBroadcast, LagIsEachReceiversOwn) {
     auto [tx, rx] = broadcast<int>::channel(2);
     auto fast = tx.subscribe();
     for (int i = 1; i <= 3; ++i) {
@@ -137,7 +137,7 @@ TEST(SyncBroadcast, R075_LagIsEachReceiversOwn) {
     EXPECT_EQ(assert_ready(slow.poll()), 2);
 }
 
-TEST(SyncBroadcast, R075_WithOneSlotAReceiverLagsByTheSecond) {
+TEST(SyncBroadcast, WithOneSlotAReceiverLagsByTheSecond) {
     auto [tx, rx] = broadcast<int>::channel(1);
     static_cast<void>(tx.send(1));
     EXPECT_EQ(rx.try_recv(), 1);
@@ -147,7 +147,7 @@ TEST(SyncBroadcast, R075_WithOneSlotAReceiverLagsByTheSecond) {
     EXPECT_EQ(rx.try_recv(), 3);
 }
 
-TEST(SyncBroadcast, P082_WhatIsLeftComesBeforeTheEnd) {
+TEST(SyncBroadcast, WhatIsLeftComesBeforeTheEnd) {
     auto [tx, rx] = broadcast<int>::channel(2);
     for (int i = 1; i <= 3; ++i) static_cast<void>(tx.send(i));
     EXPECT_FALSE(rx.is_closed());
@@ -161,7 +161,7 @@ TEST(SyncBroadcast, P082_WhatIsLeftComesBeforeTheEnd) {
     EXPECT_EQ(assert_ready(recv.poll()).error(), closed);
 }
 
-TEST(SyncBroadcast, P082_TheLastSenderThatGoesWakesWhoWaits) {
+TEST(SyncBroadcast, TheLastSenderThatGoesWakesWhoWaits) {
     auto [tx, rx] = broadcast<int>::channel(2);
     std::optional copy(tx);
     EXPECT_EQ(rx.sender_count(), 2u);
@@ -175,7 +175,7 @@ TEST(SyncBroadcast, P082_TheLastSenderThatGoesWakesWhoWaits) {
     EXPECT_EQ(assert_ready(recv.poll()).error(), closed);
 }
 
-TEST(SyncBroadcast, R074_AReceiverMadeAfterTheCloseIsClosed) {
+TEST(SyncBroadcast, AReceiverMadeAfterTheCloseIsClosed) {
     auto [tx, rx] = broadcast<int>::channel(2);
     static_cast<void>(tx.send(1));
     let_go(tx);
@@ -186,7 +186,7 @@ TEST(SyncBroadcast, R074_AReceiverMadeAfterTheCloseIsClosed) {
     EXPECT_EQ(rx.try_recv(), 1);
 }
 
-TEST(SyncBroadcast, P082_AWeakSenderDoesNotKeepItOpen) {
+TEST(SyncBroadcast, AWeakSenderDoesNotKeepItOpen) {
     auto [tx, rx] = broadcast<int>::channel(2);
     const auto weak = tx.downgrade();
     auto copy = weak;
@@ -205,7 +205,7 @@ TEST(SyncBroadcast, P082_AWeakSenderDoesNotKeepItOpen) {
     EXPECT_FALSE(weak.upgrade().has_value());  // the last reference of all
 }
 
-TEST(SyncBroadcast, P082_ClosedEndsWhenTheLastReceiverGoes) {
+TEST(SyncBroadcast, ClosedEndsWhenTheLastReceiverGoes) {
     auto [tx, rx] = broadcast<int>::channel(2);
     by_hand waits(tx.closed());
     assert_pending(waits.poll());
@@ -219,7 +219,7 @@ TEST(SyncBroadcast, P082_ClosedEndsWhenTheLastReceiverGoes) {
     EXPECT_EQ(waits.wakers(), 0u);
 }
 
-TEST(SyncBroadcast, P082_RecvThatIsDroppedHasTakenNothing) {
+TEST(SyncBroadcast, RecvThatIsDroppedHasTakenNothing) {
     auto [tx, rx] = broadcast<int>::channel(2);
     by_hand recv(rx.recv());
     assert_pending(recv.poll());
@@ -235,7 +235,7 @@ TEST(SyncBroadcast, P082_RecvThatIsDroppedHasTakenNothing) {
     EXPECT_EQ(leaves.wakes(), 0u);
 }
 
-TEST(SyncBroadcast, P082_AValueGoesWithItsLastReader) {
+TEST(SyncBroadcast, AValueGoesWithItsLastReader) {
     auto value = std::make_shared<int>(1);
     auto [tx, rx] = broadcast<std::shared_ptr<int>>::channel(2);
     auto second = tx.subscribe();
@@ -256,7 +256,7 @@ TEST(SyncBroadcast, P082_AValueGoesWithItsLastReader) {
     EXPECT_EQ(value.use_count(), 1);
 }
 
-TEST(SyncBroadcast, P082_AValueThatIsOverwrittenGoesAtOnce) {
+TEST(SyncBroadcast, AValueThatIsOverwrittenGoesAtOnce) {
     auto value = std::make_shared<int>(1);
     auto [tx, rx] = broadcast<std::shared_ptr<int>>::channel(1);
     static_cast<void>(tx.send(value));
@@ -266,7 +266,7 @@ TEST(SyncBroadcast, P082_AValueThatIsOverwrittenGoesAtOnce) {
     EXPECT_EQ(rx.try_recv(), nullptr);
 }
 
-TEST(SyncBroadcast, P082_LenCountsWhatSomebodyHasYetToReceive) {
+TEST(SyncBroadcast, LenCountsWhatSomebodyHasYetToReceive) {
     auto [tx, rx] = broadcast<int>::channel(4);
     EXPECT_TRUE(tx.is_empty() && rx.is_empty());
     static_cast<void>(tx.send(1));
@@ -296,7 +296,7 @@ struct copies_badly {
     int value;
 };
 
-TEST(SyncBroadcast, P082_WhatACopyThrowsPassesAndTheNextValueCanBeHad) {
+TEST(SyncBroadcast, WhatACopyThrowsPassesAndTheNextValueCanBeHad) {
     auto [tx, rx] = broadcast<copies_badly>::channel(4);
     auto second = tx.subscribe();
     for (int i = 1; i <= 3; ++i) static_cast<void>(tx.send(copies_badly(i)));
@@ -319,7 +319,7 @@ struct copies_by_sending {
     ~copies_by_sending() = default;
 };
 
-TEST(SyncBroadcast, R068_ACopyMayUseTheChannel) {
+TEST(SyncBroadcast, ACopyMayUseTheChannel) {
     auto [tx, rx] = broadcast<copies_by_sending>::channel(1);
     auto second = tx.subscribe();
     static_cast<void>(tx.send(copies_by_sending(tx)));
@@ -328,7 +328,7 @@ TEST(SyncBroadcast, R068_ACopyMayUseTheChannel) {
     EXPECT_EQ(rx.len(), 1u);
 }
 
-TEST(SyncBroadcast, P082_AnEndThatWasMovedFromIsEmpty) {
+TEST(SyncBroadcast, AnEndThatWasMovedFromIsEmpty) {
     auto [tx, rx] = broadcast<int>::channel(2);
     auto other = std::move(tx);
     auto takes = std::move(rx);
@@ -341,7 +341,7 @@ TEST(SyncBroadcast, P082_AnEndThatWasMovedFromIsEmpty) {
     EXPECT_EQ(rx.try_recv(), 5);
 }
 
-TEST(SyncBroadcast, P082_MisuseOfAnEndThatWasMovedFromNamesTheCaller) {
+TEST(SyncBroadcast, MisuseOfAnEndThatWasMovedFromNamesTheCaller) {
     auto [tx, rx] = broadcast<int>::channel(2);
     auto other = std::move(tx);
     auto takes = std::move(rx);
@@ -358,7 +358,7 @@ TEST(SyncBroadcast, P082_MisuseOfAnEndThatWasMovedFromNamesTheCaller) {
     expect_misuse_here([&] { eddy::sync::broadcast_stream<int> stream(std::move(receiver)); });
 }
 
-TEST(SyncBroadcast, P082_TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncBroadcast, TakesBudgetAndGivesItBackWhenThereIsNothing) {
     auto [tx, rx] = broadcast<int>::channel(2);
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop, 1);
@@ -371,7 +371,7 @@ TEST(SyncBroadcast, P082_TakesBudgetAndGivesItBackWhenThereIsNothing) {
     EXPECT_EQ(assert_ready(recv.poll(1)), 1);
 }
 
-TEST(SyncBroadcast, R069_TheWakerOfTheLastPollCounts) {
+TEST(SyncBroadcast, TheWakerOfTheLastPollCounts) {
     auto [tx, rx] = broadcast<int>::channel(2);
     auto recv = rx.recv();
     eddy::test::wake_counter former;
@@ -388,7 +388,7 @@ TEST(SyncBroadcast, R069_TheWakerOfTheLastPollCounts) {
     EXPECT_EQ(latter.wakes(), 1u);
 }
 
-TEST(SyncBroadcast, R068_WakersMayComeBackForTheSame) {
+TEST(SyncBroadcast, WakersMayComeBackForTheSame) {
     auto ends = broadcast<int>::channel(2);
     auto& tx = ends.sender;
     auto& rx = ends.receiver;
@@ -416,7 +416,7 @@ TEST(SyncBroadcast, R068_WakersMayComeBackForTheSame) {
     EXPECT_GT(meddler.calls(), 5);
 }
 
-TEST(SyncBroadcast, P082_ManyAreWokenInBatchesThoughSomeLeaveMeanwhile) {
+TEST(SyncBroadcast, ManyAreWokenInBatchesThoughSomeLeaveMeanwhile) {
     auto [tx, rx] = broadcast<int>::channel(2);
     constexpr std::size_t count = 100;
     using hand = by_hand<broadcast<int>::recv_future>;
@@ -448,7 +448,7 @@ TEST(SyncBroadcast, P082_ManyAreWokenInBatchesThoughSomeLeaveMeanwhile) {
     EXPECT_TRUE(all[60]->is_woken());
 }
 
-TEST(SyncBroadcastDeathTest, P082_AFutureThatWaitsIsNotMoved) {
+TEST(SyncBroadcastDeathTest, AFutureThatWaitsIsNotMoved) {
     EXPECT_DEATH(
         {
             auto ends = broadcast<int>::channel(2);
@@ -459,7 +459,7 @@ TEST(SyncBroadcastDeathTest, P082_AFutureThatWaitsIsNotMoved) {
         "moved after its first poll");
 }
 
-TEST(SyncBroadcast, P082_AStreamGivesValuesAndWhatWasMissed) {
+TEST(SyncBroadcast, AStreamGivesValuesAndWhatWasMissed) {
     auto [tx, rx] = broadcast<int>::channel(2);
     broadcast_stream<int> items(std::move(rx));
     {
@@ -478,7 +478,7 @@ TEST(SyncBroadcast, P082_AStreamGivesValuesAndWhatWasMissed) {
     EXPECT_FALSE(eddy::wait(moved.next()).has_value());
 }
 
-TEST(SyncBroadcast, P082_TryMakesErrorCodesOfItsErrors) {
+TEST(SyncBroadcast, TryMakesErrorCodesOfItsErrors) {
     auto receive = [](broadcast<int>::receiver& rx) -> eddy::task<eddy::result<int>> {
         const int value = co_await eddy::try_(rx.recv());
         co_return value;
@@ -496,7 +496,7 @@ TEST(SyncBroadcast, P082_TryMakesErrorCodesOfItsErrors) {
 
 // ---- Against a model ----
 
-TEST(SyncBroadcastStress, P082_DoesWhatTheModelDoes) {
+TEST(SyncBroadcastStress, DoesWhatTheModelDoes) {
     std::mt19937_64 random(support::seed());
     const auto rounds = support::rounds(30'000);
     const auto live = std::make_shared<int>(0);
@@ -591,7 +591,7 @@ TEST(SyncBroadcastStress, P082_DoesWhatTheModelDoes) {
 
 // ---- Several threads ----
 
-TEST(SyncBroadcastStress, R075_P092_ReceiversSeeEachSendersOrderAndCountWhatTheyMiss) {
+TEST(SyncBroadcastStress, ReceiversSeeEachSendersOrderAndCountWhatTheyMiss) {
     const std::uint64_t each = support::rounds(1'000'000);
     struct message {
         std::uint64_t sender;
@@ -636,7 +636,7 @@ TEST(SyncBroadcastStress, R075_P092_ReceiversSeeEachSendersOrderAndCountWhatThey
 }
 
 /// The threads know of each other by the channel only.
-TEST(SyncBroadcastStress, P082_WhoFindsNoReceiverSeesWhatTheyDid) {
+TEST(SyncBroadcastStress, WhoFindsNoReceiverSeesWhatTheyDid) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = broadcast<int>::channel(1);
         std::array<int, 2> told{};
@@ -656,7 +656,7 @@ TEST(SyncBroadcastStress, P082_WhoFindsNoReceiverSeesWhatTheyDid) {
     }
 }
 
-TEST(SyncBroadcastStress, P082_ReceiversComeAndGo) {
+TEST(SyncBroadcastStress, ReceiversComeAndGo) {
     const auto seed = support::seed();
     const auto rounds = support::rounds(400'000);
     const auto value = std::make_shared<int>(1);

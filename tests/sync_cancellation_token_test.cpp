@@ -35,7 +35,7 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 
-TEST(SyncCancellationToken, P090_CancelEndsAllWhoWait) {
+TEST(SyncCancellationToken, CancelEndsAllWhoWait) {
     const cancellation_token token;
     EXPECT_FALSE(token.is_cancelled());
     by_hand first(token.cancelled());
@@ -57,7 +57,7 @@ TEST(SyncCancellationToken, P090_CancelEndsAllWhoWait) {
     EXPECT_EQ(first.wakers() + second.wakers() + fresh.wakers(), 0u);
 }
 
-TEST(SyncCancellationToken, R016_WhoGivesUpWaitingLeavesNothing) {
+TEST(SyncCancellationToken, WhoGivesUpWaitingLeavesNothing) {
     const cancellation_token token;
     by_hand waits(token.cancelled());
     assert_pending(waits.poll());
@@ -67,7 +67,7 @@ TEST(SyncCancellationToken, R016_WhoGivesUpWaitingLeavesNothing) {
     EXPECT_EQ(waits.wakes(), 0u);
 }
 
-TEST(SyncCancellationToken, P090_AnOwnedFutureOutlivesItsToken) {
+TEST(SyncCancellationToken, AnOwnedFutureOutlivesItsToken) {
     std::optional<cancellation_token> token(std::in_place);
     const auto parent = *token;
     token.emplace(parent.child_token());
@@ -79,7 +79,7 @@ TEST(SyncCancellationToken, P090_AnOwnedFutureOutlivesItsToken) {
     assert_ready(waits.poll());
 }
 
-TEST(SyncCancellationToken, P090_AChildIsCancelledWithItsParent) {
+TEST(SyncCancellationToken, AChildIsCancelledWithItsParent) {
     const cancellation_token parent;
     const auto child = parent.child_token();
     by_hand waits(child.cancelled());
@@ -90,7 +90,7 @@ TEST(SyncCancellationToken, P090_AChildIsCancelledWithItsParent) {
     assert_ready(waits.poll());
 }
 
-TEST(SyncCancellationToken, P090_AChildIsCancelledWithoutItsParent) {
+TEST(SyncCancellationToken, AChildIsCancelledWithoutItsParent) {
     const cancellation_token parent;
     const auto child = parent.child_token();
     const auto sibling = parent.child_token();
@@ -104,7 +104,7 @@ TEST(SyncCancellationToken, P090_AChildIsCancelledWithoutItsParent) {
     EXPECT_TRUE(sibling.is_cancelled());
 }
 
-TEST(SyncCancellationToken, P090_AChildOfACancelledTokenIsCancelled) {
+TEST(SyncCancellationToken, AChildOfACancelledTokenIsCancelled) {
     const cancellation_token parent;
     parent.cancel();
     const auto child = parent.child_token();
@@ -114,7 +114,7 @@ TEST(SyncCancellationToken, P090_AChildOfACancelledTokenIsCancelled) {
     assert_ready(by_hand(child.cancelled()).poll());
 }
 
-TEST(SyncCancellationToken, P090_AGrandchildIsReachedThoughItsParentIsGone) {
+TEST(SyncCancellationToken, AGrandchildIsReachedThoughItsParentIsGone) {
     const cancellation_token root;
     std::optional middle(root.child_token());
     const auto first = middle->child_token();
@@ -128,7 +128,7 @@ TEST(SyncCancellationToken, P090_AGrandchildIsReachedThoughItsParentIsGone) {
     EXPECT_TRUE(first.is_cancelled() && third.is_cancelled() && uncle.is_cancelled());
 }
 
-TEST(SyncCancellationToken, P090_ARootThatGoesLeavesItsChildrenToThemselves) {
+TEST(SyncCancellationToken, ARootThatGoesLeavesItsChildrenToThemselves) {
     std::optional<cancellation_token> root(std::in_place);
     std::optional first(root->child_token());
     std::optional second(root->child_token());
@@ -142,7 +142,7 @@ TEST(SyncCancellationToken, P090_ARootThatGoesLeavesItsChildrenToThemselves) {
     EXPECT_TRUE(below.is_cancelled());
 }
 
-TEST(SyncCancellationToken, P090_OnlyThoseBelowAreCancelled) {
+TEST(SyncCancellationToken, OnlyThoseBelowAreCancelled) {
     const cancellation_token root;
     const auto a = root.child_token();
     const auto b = root.child_token();
@@ -161,7 +161,7 @@ TEST(SyncCancellationToken, P090_OnlyThoseBelowAreCancelled) {
     EXPECT_TRUE(b1.is_cancelled());
 }
 
-TEST(SyncCancellationToken, P090_CopiesAreTheSameTokenAndChildrenAreNot) {
+TEST(SyncCancellationToken, CopiesAreTheSameTokenAndChildrenAreNot) {
     cancellation_token token;
     const auto copy = token;
     auto moved = std::move(token);
@@ -176,7 +176,7 @@ TEST(SyncCancellationToken, P090_CopiesAreTheSameTokenAndChildrenAreNot) {
     EXPECT_TRUE(token == other);
 }
 
-TEST(SyncCancellationToken, P090_AGuardCancelsUnlessItIsDisarmed) {
+TEST(SyncCancellationToken, AGuardCancelsUnlessItIsDisarmed) {
     const cancellation_token token;
     {
         const auto guard = token.drop_guard();
@@ -201,7 +201,7 @@ TEST(SyncCancellationToken, P090_AGuardCancelsUnlessItIsDisarmed) {
     }
 }
 
-TEST(SyncCancellationToken, P090_RunsAFutureUntilItIsReadyOrCancelled) {
+TEST(SyncCancellationToken, RunsAFutureUntilItIsReadyOrCancelled) {
     const cancellation_token token;
     support::script s;
     by_hand runs(token.run_until_cancelled(support::scripted(s)));
@@ -222,7 +222,7 @@ TEST(SyncCancellationToken, P090_RunsAFutureUntilItIsReadyOrCancelled) {
     EXPECT_FALSE(s.alive);  // and not only when `ends` is destroyed
 }
 
-TEST(SyncCancellationToken, R078_ACancelledTokenCountsBeforeAFutureThatIsReady) {
+TEST(SyncCancellationToken, ACancelledTokenCountsBeforeAFutureThatIsReady) {
     const cancellation_token token;
     EXPECT_EQ(assert_ready(by_hand(token.run_until_cancelled(eddy::ready(5))).poll()), 5);
     EXPECT_EQ(assert_ready(by_hand(token.run_until_cancelled(eddy::ready())).poll()), std::monostate());
@@ -231,7 +231,7 @@ TEST(SyncCancellationToken, R078_ACancelledTokenCountsBeforeAFutureThatIsReady) 
     EXPECT_EQ(assert_ready(waits.poll()), std::nullopt);
 }
 
-TEST(SyncCancellationToken, P090_AFutureThatCancelsItsOwnTokenEnds) {
+TEST(SyncCancellationToken, AFutureThatCancelsItsOwnTokenEnds) {
     const cancellation_token token;
     auto cancels = [](cancellation_token own) -> eddy::task<> {
         own.cancel();
@@ -241,7 +241,7 @@ TEST(SyncCancellationToken, P090_AFutureThatCancelsItsOwnTokenEnds) {
     EXPECT_EQ(assert_ready(runs.poll()), std::nullopt);
 }
 
-TEST(SyncCancellationToken, P090_WhatTheFutureThrowsPasses) {
+TEST(SyncCancellationToken, WhatTheFutureThrowsPasses) {
     const cancellation_token token;
     support::script s;
     s.now = support::plan::throws;
@@ -250,7 +250,7 @@ TEST(SyncCancellationToken, P090_WhatTheFutureThrowsPasses) {
     EXPECT_FALSE(s.alive);
 }
 
-TEST(SyncCancellationToken, P090_AFutureThatEndsInGoodOrderIsGivenTheTime) {
+TEST(SyncCancellationToken, AFutureThatEndsInGoodOrderIsGivenTheTime) {
     const cancellation_token token;
     support::script s;
     s.may_end = false;
@@ -265,7 +265,7 @@ TEST(SyncCancellationToken, P090_AFutureThatEndsInGoodOrderIsGivenTheTime) {
     EXPECT_THROW(static_cast<void>(runs.poll()), eddy::misuse);
 }
 
-TEST(SyncCancellationToken, P090_InASelectItIsThere) {
+TEST(SyncCancellationToken, InASelectItIsThere) {
     const cancellation_token token;
     by_hand both(eddy::select(token.cancelled(), eddy::pending<int>()));
     assert_pending(both.poll());
@@ -273,7 +273,7 @@ TEST(SyncCancellationToken, P090_InASelectItIsThere) {
     EXPECT_EQ(assert_ready(both.poll()).index(), 0u);
 }
 
-TEST(SyncCancellationToken, P090_TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncCancellationToken, TakesBudgetAndGivesItBackWhenThereIsNothing) {
     const cancellation_token token;
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop, 1);
@@ -286,7 +286,7 @@ TEST(SyncCancellationToken, P090_TakesBudgetAndGivesItBackWhenThereIsNothing) {
     assert_ready(waits.poll(1));
 }
 
-TEST(SyncCancellationToken, R069_R078_TheWakerOfTheLastPollCounts) {
+TEST(SyncCancellationToken, TheWakerOfTheLastPollCounts) {
     const cancellation_token token;
     auto waits = token.cancelled();
     eddy::test::wake_counter former;
@@ -302,7 +302,7 @@ TEST(SyncCancellationToken, R069_R078_TheWakerOfTheLastPollCounts) {
     EXPECT_EQ(latter.wakes(), 1u);
 }
 
-TEST(SyncCancellationToken, R068_WakersMayComeBackForTheSame) {
+TEST(SyncCancellationToken, WakersMayComeBackForTheSame) {
     const cancellation_token token;
     support::meddling_waker meddler([&] {
         const auto child = token.child_token();
@@ -323,7 +323,7 @@ TEST(SyncCancellationToken, R068_WakersMayComeBackForTheSame) {
     EXPECT_GE(meddler.calls(), 2);
 }
 
-TEST(SyncCancellationTokenDeathTest, P090_MisuseEndsTheProgramWithASentence) {
+TEST(SyncCancellationTokenDeathTest, MisuseEndsTheProgramWithASentence) {
     EXPECT_DEATH(
         {
             std::optional<cancellation_token> token(std::in_place);
@@ -342,7 +342,7 @@ TEST(SyncCancellationTokenDeathTest, P090_MisuseEndsTheProgramWithASentence) {
         "moved after its first poll");
 }
 
-TEST(SyncCancellationToken, P090_P092_ThreadsWaitWithoutARuntime) {
+TEST(SyncCancellationToken, ThreadsWaitWithoutARuntime) {
     const cancellation_token token;
     std::thread waiting([child = token.child_token()] { eddy::wait(child.cancelled()); });
     std::thread running([child = token.child_token()] {
@@ -355,7 +355,7 @@ TEST(SyncCancellationToken, P090_P092_ThreadsWaitWithoutARuntime) {
 
 // ---- Large trees ----
 
-TEST(SyncCancellationToken, P090_ATreeOfAMillionIsCancelledWithoutRecursion) {
+TEST(SyncCancellationToken, ATreeOfAMillionIsCancelledWithoutRecursion) {
     support::run_on_small_stack([] {
         constexpr std::size_t count = EDDY_TEST_SANITIZED ? 50'000 : 1'000'000;
         const cancellation_token root;
@@ -373,7 +373,7 @@ TEST(SyncCancellationToken, P090_ATreeOfAMillionIsCancelledWithoutRecursion) {
     });
 }
 
-TEST(SyncCancellationToken, P090_AChainThatIsNotCancelledIsDestroyedWithoutRecursion) {
+TEST(SyncCancellationToken, AChainThatIsNotCancelledIsDestroyedWithoutRecursion) {
     support::run_on_small_stack([] {
         std::vector<cancellation_token> chain(1);
         for (int i = 0; i < (EDDY_TEST_SANITIZED ? 30'000 : 300'000); ++i) chain.push_back(chain.back().child_token());
@@ -423,7 +423,7 @@ private:
     std::vector<entry> nodes_;
 };
 
-TEST(SyncCancellationTokenStress, P090_DoesWhatTheModelDoes) {
+TEST(SyncCancellationTokenStress, DoesWhatTheModelDoes) {
     std::mt19937_64 random(support::seed());
     const auto rounds = support::rounds(20'000);
     using future = by_hand<cancellation_token::owned_cancelled_future>;
@@ -464,7 +464,7 @@ TEST(SyncCancellationTokenStress, P090_DoesWhatTheModelDoes) {
 
 // ---- Several threads ----
 
-TEST(SyncCancellationTokenStress, R078_ATreeGrowsShrinksAndIsCancelledAtTheSameTime) {
+TEST(SyncCancellationTokenStress, ATreeGrowsShrinksAndIsCancelledAtTheSameTime) {
     const auto seed = support::seed();
     support::handover_rounds rounds(100'000);
     std::uint64_t round = 0;
@@ -500,7 +500,7 @@ TEST(SyncCancellationTokenStress, R078_ATreeGrowsShrinksAndIsCancelledAtTheSameT
     }
 }
 
-TEST(SyncCancellationTokenStress, P090_WhoFindsAParentCancelledFindsItsChildrenSo) {
+TEST(SyncCancellationTokenStress, WhoFindsAParentCancelledFindsItsChildrenSo) {
     support::handover_rounds rounds(200'000);
     while (rounds.next()) {
         const cancellation_token root;

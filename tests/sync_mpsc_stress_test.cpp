@@ -68,7 +68,7 @@ private:
     std::uint64_t count_ = 0;
 };
 
-TEST(SyncMpscStress, P092_ThreadsWithoutARuntimeSendAndReceiveInEveryWay) {
+TEST(SyncMpscStress, ThreadsWithoutARuntimeSendAndReceiveInEveryWay) {
     const auto rounds = support::rounds(300'000);
     const auto seed = support::seed();
     for (const std::size_t capacity : {1u, 3u, 64u}) {
@@ -139,7 +139,7 @@ TEST(SyncMpscStress, P092_ThreadsWithoutARuntimeSendAndReceiveInEveryWay) {
     }
 }
 
-TEST(SyncMpscStress, P092_UnboundedBetweenThreads) {
+TEST(SyncMpscStress, UnboundedBetweenThreads) {
     const auto rounds = support::rounds(1'000'000);
     std::atomic<std::int64_t> alive{0};
     order seen;
@@ -163,7 +163,7 @@ TEST(SyncMpscStress, P092_UnboundedBetweenThreads) {
     EXPECT_EQ(alive.load(), 0);
 }
 
-TEST(SyncMpscStress, P079_ReceiverGoesWhileOthersSend) {
+TEST(SyncMpscStress, ReceiverGoesWhileOthersSend) {
     const auto rounds = support::rounds(20'000);
     const auto seed = support::seed();
     std::mt19937_64 random(seed);
@@ -202,7 +202,7 @@ TEST(SyncMpscStress, P079_ReceiverGoesWhileOthersSend) {
 
 /// The room that the receiver makes goes to one who waits, under a lock; the place that is free by it, to a sender whose
 /// permit is older. Nothing but the channel tells the threads of each other, so TSan sees a race if that does not.
-TEST(SyncMpscStress, P079_AnOldPermitGetsThePlaceThatAnotherWasGivenRoomFor) {
+TEST(SyncMpscStress, AnOldPermitGetsThePlaceThatAnotherWasGivenRoomFor) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = mpsc<int>::channel(2);
         auto old = tx.try_reserve();
@@ -236,7 +236,7 @@ TEST(SyncMpscStress, P079_AnOldPermitGetsThePlaceThatAnotherWasGivenRoomFor) {
 
 /// Who is told that the channel is closed sees what the receiver did before it closed it: here, and in the next one, the threads
 /// know of each other by nothing else.
-TEST(SyncMpscStress, P079_WhoCannotSendAnyMoreSeesWhatWasBeforeTheClose) {
+TEST(SyncMpscStress, WhoCannotSendAnyMoreSeesWhatWasBeforeTheClose) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = mpsc<int>::channel(1);
         int told = 0;
@@ -268,7 +268,7 @@ struct slow_to_move {
     std::atomic<int>* step;
 };
 
-TEST(SyncMpscStress, P080_AValueThatComesTooLateTellsWhatWasBeforeTheClose) {
+TEST(SyncMpscStress, AValueThatComesTooLateTellsWhatWasBeforeTheClose) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = mpsc<slow_to_move>::unbounded_channel();
         std::atomic<int> step{0};
@@ -285,7 +285,7 @@ TEST(SyncMpscStress, P080_AValueThatComesTooLateTellsWhatWasBeforeTheClose) {
     }
 }
 
-TEST(SyncMpscStress, P079_TasksOnWorkersSendToOne) {
+TEST(SyncMpscStress, TasksOnWorkersSendToOne) {
     const auto rounds = support::rounds(500'000);
     support::everywhere([&]() -> eddy::task<void> {
         auto [tx, rx] = mpsc<std::uint64_t>::channel(8);

@@ -38,7 +38,7 @@ struct person {
     int age = 0;
 };
 
-TEST(SyncMutex, P084_FreeOneIsLockedAtOnce) {
+TEST(SyncMutex, FreeOneIsLockedAtOnce) {
     mutex<int> m(7);
     by_hand locks(m.lock());
     auto guard = assert_ready(locks.poll());
@@ -52,7 +52,7 @@ TEST(SyncMutex, P084_FreeOneIsLockedAtOnce) {
     EXPECT_THROW(static_cast<void>(locks.poll()), eddy::misuse);
 }
 
-TEST(SyncMutex, P084_IsHandedOverInTheOrderOfArrival) {
+TEST(SyncMutex, IsHandedOverInTheOrderOfArrival) {
     mutex m;
     by_hand owner(m.lock());
     by_hand first(m.lock());
@@ -71,7 +71,7 @@ TEST(SyncMutex, P084_IsHandedOverInTheOrderOfArrival) {
     EXPECT_TRUE(second.wakes() == 1 && late.wakes() == 0);
 }
 
-TEST(SyncMutex, R063_LockOfAFutureThatIsDroppedGoesToTheNext) {
+TEST(SyncMutex, LockOfAFutureThatIsDroppedGoesToTheNext) {
     mutex<int> m;
     auto guard = m.try_lock();
     by_hand first(m.lock());
@@ -86,7 +86,7 @@ TEST(SyncMutex, R063_LockOfAFutureThatIsDroppedGoesToTheNext) {
     EXPECT_TRUE(m.try_lock().has_value());
 }
 
-TEST(SyncMutex, R063_WhoIsDroppedWhileItWaitsLeavesNothing) {
+TEST(SyncMutex, WhoIsDroppedWhileItWaitsLeavesNothing) {
     mutex<int> m;
     auto guard = m.try_lock();
     by_hand first(m.lock());
@@ -102,7 +102,7 @@ TEST(SyncMutex, R063_WhoIsDroppedWhileItWaitsLeavesNothing) {
     EXPECT_TRUE(m.try_lock().has_value());
 }
 
-TEST(SyncMutex, P084_ExceptionUnlocksAndDoesNotPoison) {
+TEST(SyncMutex, ExceptionUnlocksAndDoesNotPoison) {
     mutex<int> m(1);
     auto fails = [&]() -> eddy::task<void> {
         auto guard = co_await m.lock();
@@ -113,7 +113,7 @@ TEST(SyncMutex, P084_ExceptionUnlocksAndDoesNotPoison) {
     EXPECT_EQ(**m.try_lock(), 2);
 }
 
-TEST(SyncMutex, P084_GuardMovesAndUnlocksOnce) {
+TEST(SyncMutex, GuardMovesAndUnlocksOnce) {
     mutex<int> m;
     mutex<int> other;
     auto guard = std::move(*m.try_lock());
@@ -125,7 +125,7 @@ TEST(SyncMutex, P084_GuardMovesAndUnlocksOnce) {
     EXPECT_FALSE(other.try_lock().has_value());
 }
 
-TEST(SyncMutex, P084_MappedGuardIsOfAPartAndKeepsTheLock) {
+TEST(SyncMutex, MappedGuardIsOfAPartAndKeepsTheLock) {
     mutex<person> m(person{"Ada", 36});
     {
         auto name = m.blocking_lock().map(&person::name);
@@ -138,7 +138,7 @@ TEST(SyncMutex, P084_MappedGuardIsOfAPartAndKeepsTheLock) {
     EXPECT_EQ(m.try_lock().value()->name, "ada Lovelace");
 }
 
-TEST(SyncMutex, P084_TryMapGivesTheGuardBackIfThereIsNothing) {
+TEST(SyncMutex, TryMapGivesTheGuardBackIfThereIsNothing) {
     mutex<std::vector<int>> m(std::vector<int>{1, 2});
     const auto at = [](std::size_t index) {
         return [index](std::vector<int>& all) { return index < all.size() ? &all[index] : nullptr; };
@@ -151,7 +151,7 @@ TEST(SyncMutex, P084_TryMapGivesTheGuardBackIfThereIsNothing) {
     EXPECT_FALSE(m.try_lock().has_value());
 }
 
-TEST(SyncMutex, P084_MapThatThrowsLeavesTheGuardAsItWas) {
+TEST(SyncMutex, MapThatThrowsLeavesTheGuardAsItWas) {
     mutex<int> m(1);
     auto guard = m.blocking_lock();
     const auto fails = [](int&) -> int& { throw std::runtime_error("no part"); };
@@ -161,7 +161,7 @@ TEST(SyncMutex, P084_MapThatThrowsLeavesTheGuardAsItWas) {
     EXPECT_TRUE(m.try_lock().has_value());
 }
 
-TEST(SyncMutex, P084_OwnedGuardsKeepTheMutexAlive) {
+TEST(SyncMutex, OwnedGuardsKeepTheMutexAlive) {
     auto shared = std::make_shared<mutex<std::string>>("text");
     const std::weak_ptr seen = shared;
     {
@@ -179,7 +179,7 @@ TEST(SyncMutex, P084_OwnedGuardsKeepTheMutexAlive) {
     EXPECT_THROW(static_cast<void>(mutex<int>::lock_owned(nullptr)), eddy::misuse);
 }
 
-TEST(SyncMutex, P084_GetMutAndIntoInnerNeedItForThemselves) {
+TEST(SyncMutex, GetMutAndIntoInnerNeedItForThemselves) {
     mutex<std::unique_ptr<int>> m(std::in_place, new int(5));
     *m.get_mut() = 6;
     auto guard = m.try_lock();
@@ -189,7 +189,7 @@ TEST(SyncMutex, P084_GetMutAndIntoInnerNeedItForThemselves) {
     EXPECT_EQ(*std::move(m).into_inner(), 6);
 }
 
-TEST(SyncMutex, P084_BlockingLockIsRefusedOnALoop) {
+TEST(SyncMutex, BlockingLockIsRefusedOnALoop) {
     mutex<int> m;
     auto blocks = [&]() -> eddy::task<void> {
         static_cast<void>(m.blocking_lock());
@@ -200,7 +200,7 @@ TEST(SyncMutex, P084_BlockingLockIsRefusedOnALoop) {
     EXPECT_TRUE(m.try_lock().has_value());
 }
 
-TEST(SyncMutex, P084_TakesBudgetAndGivesItBackWhenItWaits) {
+TEST(SyncMutex, TakesBudgetAndGivesItBackWhenItWaits) {
     mutex m;
     by_hand locks(m.lock());
     assert_pending(locks.poll(0));
@@ -213,7 +213,7 @@ TEST(SyncMutex, P084_TakesBudgetAndGivesItBackWhenItWaits) {
     EXPECT_EQ(cx.budget(), 1u);
 }
 
-TEST(SyncMutexDeathTest, P084_AGuardThatIsEmptyHasNoValueAndSaysSo) {
+TEST(SyncMutexDeathTest, AGuardThatIsEmptyHasNoValueAndSaysSo) {
     EXPECT_DEATH(
         {
             mutex<int> m(1);
@@ -232,7 +232,7 @@ TEST(SyncMutexDeathTest, P084_AGuardThatIsEmptyHasNoValueAndSaysSo) {
         "a guard that was unlocked or moved from");
 }
 
-TEST(SyncMutexDeathTest, P084_FutureThatIsMovedAfterItsFirstPollSaysSo) {
+TEST(SyncMutexDeathTest, FutureThatIsMovedAfterItsFirstPollSaysSo) {
     EXPECT_DEATH(
         {
             mutex m;
@@ -246,7 +246,7 @@ TEST(SyncMutexDeathTest, P084_FutureThatIsMovedAfterItsFirstPollSaysSo) {
         "moved after its first poll");
 }
 
-TEST(SyncMutex, P084_TasksThatYieldInsideKeepTheOthersOut) {
+TEST(SyncMutex, TasksThatYieldInsideKeepTheOthersOut) {
     support::everywhere([]() -> eddy::task<void> {
         mutex<int> m;
         int inside = 0;
@@ -267,7 +267,7 @@ TEST(SyncMutex, P084_TasksThatYieldInsideKeepTheOthersOut) {
 
 // ---- Many threads ----
 
-TEST(SyncMutexStress, P092_ThreadsWithoutARuntimeTakeTurns) {
+TEST(SyncMutexStress, ThreadsWithoutARuntimeTakeTurns) {
     mutex<std::uint64_t> m;
     const auto rounds = support::rounds(60'000);
     const auto seed = support::seed();
@@ -301,7 +301,7 @@ TEST(SyncMutexStress, P092_ThreadsWithoutARuntimeTakeTurns) {
     EXPECT_EQ(m.get_mut(), locked.load());
 }
 
-TEST(SyncMutexStress, P084_LastUnlockerMayBeTheOneWhoFreesIt) {
+TEST(SyncMutexStress, LastUnlockerMayBeTheOneWhoFreesIt) {
     // Who has locked it after the other may destroy it: the other is done with it by then.
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -30,7 +30,7 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 
-TEST(SyncNotify, P087_APermitIsKeptForWhoComes) {
+TEST(SyncNotify, APermitIsKeptForWhoComes) {
     notify n;
     n.notify_one();
     n.notify_one();  // is as one
@@ -44,7 +44,7 @@ TEST(SyncNotify, P087_APermitIsKeptForWhoComes) {
     assert_ready(second.poll());
 }
 
-TEST(SyncNotify, P087_APermitThatComesBeforeTheFirstPollIsTaken) {
+TEST(SyncNotify, APermitThatComesBeforeTheFirstPollIsTaken) {
     notify n;
     by_hand future(n.notified());
     n.notify_one();
@@ -52,7 +52,7 @@ TEST(SyncNotify, P087_APermitThatComesBeforeTheFirstPollIsTaken) {
     assert_ready(future.poll());
 }
 
-TEST(SyncNotify, P087_OneWakesWhoHasWaitedLongest) {
+TEST(SyncNotify, OneWakesWhoHasWaitedLongest) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -69,7 +69,7 @@ TEST(SyncNotify, P087_OneWakesWhoHasWaitedLongest) {
     assert_ready(first.poll());
 }
 
-TEST(SyncNotify, P087_LastWakesWhoCameLast) {
+TEST(SyncNotify, LastWakesWhoCameLast) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -84,7 +84,7 @@ TEST(SyncNotify, P087_LastWakesWhoCameLast) {
     assert_ready(by_hand(n.notified()).poll());
 }
 
-TEST(SyncNotify, P087_AllWakesThoseWhoWaitAndLeavesNothing) {
+TEST(SyncNotify, AllWakesThoseWhoWaitAndLeavesNothing) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -99,7 +99,7 @@ TEST(SyncNotify, P087_AllWakesThoseWhoWaitAndLeavesNothing) {
     assert_pending(later.poll());
 }
 
-TEST(SyncNotify, P087_AllCountsForAFutureThatWasNotPolledYet) {
+TEST(SyncNotify, AllCountsForAFutureThatWasNotPolledYet) {
     notify n;
     by_hand before(n.notified());
     n.notify_waiters();
@@ -108,7 +108,7 @@ TEST(SyncNotify, P087_AllCountsForAFutureThatWasNotPolledYet) {
     assert_pending(after.poll());
 }
 
-TEST(SyncNotify, P087_AllLeavesAPermitWhereItIs) {
+TEST(SyncNotify, AllLeavesAPermitWhereItIs) {
     notify n;
     n.notify_one();
     n.notify_waiters();
@@ -117,7 +117,7 @@ TEST(SyncNotify, P087_AllLeavesAPermitWhereItIs) {
     assert_pending(next.poll());
 }
 
-TEST(SyncNotify, R067_AFutureThatAllEndsTakesNoPermit) {
+TEST(SyncNotify, AFutureThatAllEndsTakesNoPermit) {
     notify n;
     by_hand before(n.notified());
     n.notify_waiters();
@@ -126,7 +126,7 @@ TEST(SyncNotify, R067_AFutureThatAllEndsTakesNoPermit) {
     assert_ready(by_hand(n.notified()).poll());
 }
 
-TEST(SyncNotify, R067_APermitIsNotGivenToOneWhomAllHasReached) {
+TEST(SyncNotify, APermitIsNotGivenToOneWhomAllHasReached) {
     notify n;
     by_hand before(n.notified());
     assert_pending(before.poll());
@@ -136,7 +136,7 @@ TEST(SyncNotify, R067_APermitIsNotGivenToOneWhomAllHasReached) {
     assert_ready(by_hand(n.notified()).poll());
 }
 
-TEST(SyncNotify, R016_AFutureThatIsDroppedLeavesTheQueue) {
+TEST(SyncNotify, AFutureThatIsDroppedLeavesTheQueue) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -149,7 +149,7 @@ TEST(SyncNotify, R016_AFutureThatIsDroppedLeavesTheQueue) {
     assert_ready(second.poll());
 }
 
-TEST(SyncNotify, R063_WhatOneGaveToADroppedFutureGoesToTheFirst) {
+TEST(SyncNotify, WhatOneGaveToADroppedFutureGoesToTheFirst) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -167,7 +167,7 @@ TEST(SyncNotify, R063_WhatOneGaveToADroppedFutureGoesToTheFirst) {
     assert_ready(by_hand(n.notified()).poll());  // nobody was left: it is a permit
 }
 
-TEST(SyncNotify, R063_WhatLastGaveToADroppedFutureGoesToTheLast) {
+TEST(SyncNotify, WhatLastGaveToADroppedFutureGoesToTheLast) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -181,7 +181,7 @@ TEST(SyncNotify, R063_WhatLastGaveToADroppedFutureGoesToTheLast) {
     assert_ready(second.poll());
 }
 
-TEST(SyncNotify, R063_WhatWasTakenIsNotGivenAgain) {
+TEST(SyncNotify, WhatWasTakenIsNotGivenAgain) {
     notify n;
     by_hand first(n.notified());
     assert_pending(first.poll());
@@ -192,7 +192,7 @@ TEST(SyncNotify, R063_WhatWasTakenIsNotGivenAgain) {
     assert_pending(next.poll());
 }
 
-TEST(SyncNotify, P087_WhatAllGaveIsNotHandedOn) {
+TEST(SyncNotify, WhatAllGaveIsNotHandedOn) {
     notify n;
     by_hand first(n.notified());
     assert_pending(first.poll());
@@ -205,7 +205,7 @@ TEST(SyncNotify, P087_WhatAllGaveIsNotHandedOn) {
     assert_pending(third.poll());
 }
 
-TEST(SyncNotify, P087_EnableTakesAPlaceWithoutAPoll) {
+TEST(SyncNotify, EnableTakesAPlaceWithoutAPoll) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -218,7 +218,7 @@ TEST(SyncNotify, P087_EnableTakesAPlaceWithoutAPoll) {
     assert_ready(first.poll());
 }
 
-TEST(SyncNotify, P087_EnableTakesThePermit) {
+TEST(SyncNotify, EnableTakesThePermit) {
     notify n;
     n.notify_one();
     by_hand first(n.notified());
@@ -228,7 +228,7 @@ TEST(SyncNotify, P087_EnableTakesThePermit) {
     assert_ready(first.poll());
 }
 
-TEST(SyncNotify, P087_EnabledAndThenPolledItIsWoken) {
+TEST(SyncNotify, EnabledAndThenPolledItIsWoken) {
     notify n;
     by_hand future(n.notified());
     EXPECT_FALSE(future.future().enable());
@@ -239,7 +239,7 @@ TEST(SyncNotify, P087_EnabledAndThenPolledItIsWoken) {
     EXPECT_TRUE(future.is_woken());
 }
 
-TEST(SyncNotify, R063_EnabledAndDroppedItHandsOn) {
+TEST(SyncNotify, EnabledAndDroppedItHandsOn) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -250,7 +250,7 @@ TEST(SyncNotify, R063_EnabledAndDroppedItHandsOn) {
     EXPECT_TRUE(second.is_woken());
 }
 
-TEST(SyncNotify, R069_TheWakerOfTheLastPollCounts) {
+TEST(SyncNotify, TheWakerOfTheLastPollCounts) {
     notify n;
     auto future = n.notified();
     eddy::test::wake_counter former;
@@ -269,7 +269,7 @@ TEST(SyncNotify, R069_TheWakerOfTheLastPollCounts) {
     EXPECT_EQ(latter.wakes(), 1u);
 }
 
-TEST(SyncNotify, P087_TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncNotify, TakesBudgetAndGivesItBackWhenThereIsNothing) {
     notify n;
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop, 1);
@@ -282,7 +282,7 @@ TEST(SyncNotify, P087_TakesBudgetAndGivesItBackWhenThereIsNothing) {
     assert_ready(future.poll(1));
 }
 
-TEST(SyncNotify, P087_AnOwnedOneKeepsIt) {
+TEST(SyncNotify, AnOwnedOneKeepsIt) {
     auto n = std::make_shared<notify>();
     by_hand future(notify::notified_owned(n));
     const std::weak_ptr<notify> watched = n;
@@ -296,7 +296,7 @@ TEST(SyncNotify, P087_AnOwnedOneKeepsIt) {
     EXPECT_THROW(static_cast<void>(notify::notified_owned(nullptr)), eddy::misuse);
 }
 
-TEST(SyncNotify, P087_AFutureMovesUntilItIsPolled) {
+TEST(SyncNotify, AFutureMovesUntilItIsPolled) {
     notify n;
     auto first = n.notified();
     n.notify_waiters();
@@ -306,7 +306,7 @@ TEST(SyncNotify, P087_AFutureMovesUntilItIsPolled) {
     assert_ready(ended.poll());
 }
 
-TEST(SyncNotifyDeathTest, P087_MisuseEndsTheProgramWithASentence) {
+TEST(SyncNotifyDeathTest, MisuseEndsTheProgramWithASentence) {
     EXPECT_DEATH(
         {
             notify n;
@@ -325,7 +325,7 @@ TEST(SyncNotifyDeathTest, P087_MisuseEndsTheProgramWithASentence) {
         "destroyed while a task waits");
 }
 
-TEST(SyncNotify, P087_ALoserOfASelectHandsOn) {
+TEST(SyncNotify, ALoserOfASelectHandsOn) {
     notify n;
     notify other;
     by_hand both(eddy::select_biased(n.notified(), other.notified()));
@@ -339,7 +339,7 @@ TEST(SyncNotify, P087_ALoserOfASelectHandsOn) {
     assert_ready(by_hand(other.notified()).poll());  // what the loser had been given
 }
 
-TEST(SyncNotify, P087_ManyAreWokenInBatchesAndThoseWhoComeMeanwhileAreNot) {
+TEST(SyncNotify, ManyAreWokenInBatchesAndThoseWhoComeMeanwhileAreNot) {
     notify n;
     constexpr std::size_t count = 100;
     std::vector<std::unique_ptr<by_hand<notify::notified_future>>> all;
@@ -379,7 +379,7 @@ TEST(SyncNotify, P087_ManyAreWokenInBatchesAndThoseWhoComeMeanwhileAreNot) {
     assert_ready(newcomer->poll());
 }
 
-TEST(SyncNotify, R068_WakersMayComeBackForTheSame) {
+TEST(SyncNotify, WakersMayComeBackForTheSame) {
     notify n;
     support::meddling_waker meddler([&] {
         n.notify_waiters();
@@ -406,7 +406,7 @@ TEST(SyncNotify, R068_WakersMayComeBackForTheSame) {
     EXPECT_GT(meddler.calls(), 5);
 }
 
-TEST(SyncNotify, P087_P092_ThreadsWaitWithoutARuntime) {
+TEST(SyncNotify, ThreadsWaitWithoutARuntime) {
     notify n;
     std::atomic<int> seen = 0;
     std::thread waiting([&] {
@@ -473,7 +473,7 @@ private:
     bool permit_ = false;
 };
 
-TEST(SyncNotifyStress, P087_DoesWhatTheModelDoes) {
+TEST(SyncNotifyStress, DoesWhatTheModelDoes) {
     constexpr std::size_t count = 8;
     using hand = by_hand<notify::notified_future>;
     using states = notify_model::states;
@@ -516,7 +516,7 @@ TEST(SyncNotifyStress, P087_DoesWhatTheModelDoes) {
 
 // ---- Several threads ----
 
-TEST(SyncNotifyStress, P087_TwoTasksPlayPingPongOnTwoThreads) {
+TEST(SyncNotifyStress, TwoTasksPlayPingPongOnTwoThreads) {
     support::handover_rounds rounds(1'000'000);
     notify ping;
     notify pong;
@@ -541,7 +541,7 @@ TEST(SyncNotifyStress, P087_TwoTasksPlayPingPongOnTwoThreads) {
     other.join();
 }
 
-TEST(SyncNotifyStress, R063_R079_NoUnitOfWorkIsForgottenByWaitersThatGiveUp) {
+TEST(SyncNotifyStress, NoUnitOfWorkIsForgottenByWaitersThatGiveUp) {
     // A producer adds units and notifies once for each; consumers wait, give up at random, and take all there is.
     const auto seed = support::seed();
     const std::uint64_t total = support::rounds(2'000'000);
@@ -579,7 +579,7 @@ TEST(SyncNotifyStress, R063_R079_NoUnitOfWorkIsForgottenByWaitersThatGiveUp) {
     EXPECT_EQ(taken.load(), total);
 }
 
-TEST(SyncNotifyStress, R143_ItMayBeDestroyedWhenItsNotificationHasCome) {
+TEST(SyncNotifyStress, ItMayBeDestroyedWhenItsNotificationHasCome) {
     support::handover_rounds rounds(300'000);
     std::atomic<notify*> shown = nullptr;
     std::atomic<bool> over = false;
@@ -604,7 +604,7 @@ TEST(SyncNotifyStress, R143_ItMayBeDestroyedWhenItsNotificationHasCome) {
     notifying.join();
 }
 
-TEST(SyncNotifyStress, P087_AllIsToldWhileOthersComeAndGo) {
+TEST(SyncNotifyStress, AllIsToldWhileOthersComeAndGo) {
     const auto seed = support::seed();
     const auto rounds = support::rounds(400'000);
     notify n;

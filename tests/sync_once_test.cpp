@@ -46,7 +46,7 @@ struct moves_badly {
 
 // ---- set_once ----
 
-TEST(SyncSetOnce, P089_IsSetOnce) {
+TEST(SyncSetOnce, IsSetOnce) {
     set_once<std::unique_ptr<int>> cell;
     EXPECT_FALSE(cell.is_set());
     EXPECT_EQ(cell.get(), nullptr);
@@ -63,7 +63,7 @@ TEST(SyncSetOnce, P089_IsSetOnce) {
     EXPECT_EQ(*set_once<int>(7).get(), 7);
 }
 
-TEST(SyncSetOnce, P089_WhoWaitsIsWokenAndGetsTheSameValue) {
+TEST(SyncSetOnce, WhoWaitsIsWokenAndGetsTheSameValue) {
     set_once<std::string> cell;
     by_hand first(cell.wait());
     by_hand second(cell.wait());
@@ -84,7 +84,7 @@ TEST(SyncSetOnce, P089_WhoWaitsIsWokenAndGetsTheSameValue) {
     EXPECT_EQ(first.wakers() + second.wakers(), 0u);
 }
 
-TEST(SyncSetOnce, P089_WhatMovingThrowsLeavesItUnset) {
+TEST(SyncSetOnce, WhatMovingThrowsLeavesItUnset) {
     set_once<moves_badly> cell;
     by_hand waits(cell.wait());
     assert_pending(waits.poll());
@@ -96,7 +96,7 @@ TEST(SyncSetOnce, P089_WhatMovingThrowsLeavesItUnset) {
     EXPECT_EQ(assert_ready(waits.poll()), cell.get());
 }
 
-TEST(SyncSetOnce, R068_WakersMayComeBackForTheSame) {
+TEST(SyncSetOnce, WakersMayComeBackForTheSame) {
     set_once<int> cell;
     support::meddling_waker meddler([&] {
         by_hand inner(cell.wait());
@@ -110,7 +110,7 @@ TEST(SyncSetOnce, R068_WakersMayComeBackForTheSame) {
     EXPECT_GE(meddler.calls(), 1);
 }
 
-TEST(SyncSetOnceStress, P089_P092_ThreadsWaitForOneOfTwoWhoSet) {
+TEST(SyncSetOnceStress, ThreadsWaitForOneOfTwoWhoSet) {
     support::handover_rounds rounds(100'000);
     while (rounds.next()) {
         const auto cell = std::make_shared<set_once<std::uint64_t>>();
@@ -131,7 +131,7 @@ TEST(SyncSetOnceStress, P089_P092_ThreadsWaitForOneOfTwoWhoSet) {
 
 // ---- once_cell ----
 
-TEST(SyncOnceCell, P089_IsSetAndTakenAndSetAgain) {
+TEST(SyncOnceCell, IsSetAndTakenAndSetAgain) {
     once_cell<std::string> cell;
     EXPECT_FALSE(cell.is_set());
     EXPECT_TRUE(cell.set("one").has_value());
@@ -146,7 +146,7 @@ TEST(SyncOnceCell, P089_IsSetAndTakenAndSetAgain) {
     EXPECT_EQ(*once_cell<int>(5).get(), 5);
 }
 
-TEST(SyncOnceCell, P089_TheFirstMakesItAndTheOthersWait) {
+TEST(SyncOnceCell, TheFirstMakesItAndTheOthersWait) {
     once_cell<int> cell;
     auto ends = oneshot<int>::channel();
     int made = 0;
@@ -178,7 +178,7 @@ TEST(SyncOnceCell, P089_TheFirstMakesItAndTheOthersWait) {
     EXPECT_THROW(static_cast<void>(first.poll()), eddy::misuse);
 }
 
-TEST(SyncOnceCell, R063_WhoIsDroppedHalfWayLeavesItToTheNext) {
+TEST(SyncOnceCell, WhoIsDroppedHalfWayLeavesItToTheNext) {
     once_cell<int> cell;
     support::script s;
     auto scripted = [&s] { return support::scripted(s).map([](int value) { return value; }); };
@@ -201,7 +201,7 @@ TEST(SyncOnceCell, R063_WhoIsDroppedHalfWayLeavesItToTheNext) {
     EXPECT_EQ(*cell.get(), 5);
 }
 
-TEST(SyncOnceCell, P089_AnErrorGoesToWhoseItIsAndTheNextTries) {
+TEST(SyncOnceCell, AnErrorGoesToWhoseItIsAndTheNextTries) {
     once_cell<int> cell;
     support::script s;
     auto fails = [&s] { return support::scripted(s); };
@@ -219,7 +219,7 @@ TEST(SyncOnceCell, P089_AnErrorGoesToWhoseItIsAndTheNextTries) {
     EXPECT_EQ(*assert_ready(later.poll()), cell.get());
 }
 
-TEST(SyncOnceCell, P089_WhatIsThrownPassesAndTheNextTries) {
+TEST(SyncOnceCell, WhatIsThrownPassesAndTheNextTries) {
     once_cell<int> cell;
     support::script s;
     s.now = support::plan::throws;
@@ -244,7 +244,7 @@ TEST(SyncOnceCell, P089_WhatIsThrownPassesAndTheNextTries) {
     EXPECT_GT(at, 2);
 }
 
-TEST(SyncOnceCell, P089_TheFunctionLivesAsLongAsWhatItReturned) {
+TEST(SyncOnceCell, TheFunctionLivesAsLongAsWhatItReturned) {
     once_cell<int> cell;
     auto kept = std::make_shared<int>(7);
     auto ends = oneshot<>::channel();
@@ -261,7 +261,7 @@ TEST(SyncOnceCell, P089_TheFunctionLivesAsLongAsWhatItReturned) {
     }
 }
 
-TEST(SyncOnceCell, P089_AnInitialiserThatEndsInGoodOrderIsGivenTheTime) {
+TEST(SyncOnceCell, AnInitialiserThatEndsInGoodOrderIsGivenTheTime) {
     once_cell<int> cell;
     support::script s;
     s.may_end = false;
@@ -275,7 +275,7 @@ TEST(SyncOnceCell, P089_AnInitialiserThatEndsInGoodOrderIsGivenTheTime) {
     EXPECT_TRUE(cell.set(1).has_value());
 }
 
-TEST(SyncOnceCell, P089_TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncOnceCell, TakesBudgetAndGivesItBackWhenThereIsNothing) {
     once_cell<int> cell;
     by_hand first(cell.get_or_init([] { return eddy::pending<int>(); }));
     assert_pending(first.poll());
@@ -291,7 +291,7 @@ TEST(SyncOnceCell, P089_TakesBudgetAndGivesItBackWhenThereIsNothing) {
     EXPECT_TRUE(third.is_woken());
 }
 
-TEST(SyncOnceDeathTest, P089_MisuseEndsTheProgramWithASentence) {
+TEST(SyncOnceDeathTest, MisuseEndsTheProgramWithASentence) {
     EXPECT_DEATH(
         {
             std::optional<set_once<int>> cell(std::in_place);
@@ -310,7 +310,7 @@ TEST(SyncOnceDeathTest, P089_MisuseEndsTheProgramWithASentence) {
         "moved after its first poll");
 }
 
-TEST(SyncOnceCellStress, P089_P092_OfManyThreadsOneMakesItWhoeverGivesUp) {
+TEST(SyncOnceCellStress, OfManyThreadsOneMakesItWhoeverGivesUp) {
     support::handover_rounds rounds(100'000);
     std::uint64_t round = 0;
     while (rounds.next()) {

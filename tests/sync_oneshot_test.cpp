@@ -150,7 +150,7 @@ TEST(SyncOneshot, ClosedThatIsDroppedGivesItsWakerBack) {
     EXPECT_EQ(hand.wakes(), 0u);
 }
 
-TEST(SyncOneshot, R077_ReceiverDroppedAfterAPollGivesItsWakerBack) {
+TEST(SyncOneshot, ReceiverDroppedAfterAPollGivesItsWakerBack) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand hand(std::move(rx));
     assert_pending(hand.poll());
@@ -161,7 +161,7 @@ TEST(SyncOneshot, R077_ReceiverDroppedAfterAPollGivesItsWakerBack) {
     EXPECT_EQ(hand.wakes(), 0u);
 }
 
-TEST(SyncOneshot, R077_ReceiverClosedAfterAPollGivesItsWakerBack) {
+TEST(SyncOneshot, ReceiverClosedAfterAPollGivesItsWakerBack) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand hand(std::move(rx));
     assert_pending(hand.poll());
@@ -222,7 +222,7 @@ private:
     std::atomic<std::uint64_t> arrived_{0};
 };
 
-TEST(SyncOneshotStress, R077_SendDropPollAndCloseOnTwoThreads) {
+TEST(SyncOneshotStress, SendDropPollAndCloseOnTwoThreads) {
     support::handover_rounds rounds(2'000'000);
     const auto seed = support::seed();
     auto alive = std::make_shared<int>(0);
@@ -298,7 +298,7 @@ TEST(SyncOneshotStress, BlockingReceiveOnAnotherThread) {
     }
 }
 
-TEST(SyncOneshot, P097_AsAStreamItGivesOneItem) {
+TEST(SyncOneshot, AsAStreamItGivesOneItem) {
     auto [tx, rx] = oneshot<std::unique_ptr<int>>::channel();
     auto items = eddy::streams::from_future(std::move(rx));
     {
@@ -311,7 +311,7 @@ TEST(SyncOneshot, P097_AsAStreamItGivesOneItem) {
     EXPECT_FALSE(assert_ready(by_hand(items.next()).poll()).has_value());
 }
 
-TEST(SyncOneshot, P097_AStreamOfOneWithoutAValueGivesTheError) {
+TEST(SyncOneshot, AStreamOfOneWithoutAValueGivesTheError) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand all(eddy::streams::from_future(std::move(rx)).collect());
     assert_pending(all.poll());
@@ -322,7 +322,7 @@ TEST(SyncOneshot, P097_AStreamOfOneWithoutAValueGivesTheError) {
     EXPECT_FALSE(assert_ready(all.poll()).has_value());
 }
 
-TEST(SyncOneshot, P097_DroppingAStreamOfOneClosesTheChannel) {
+TEST(SyncOneshot, DroppingAStreamOfOneClosesTheChannel) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand closed(tx.closed());
     assert_pending(closed.poll());

@@ -21,7 +21,7 @@ using eddy::sync::semaphore;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 
-TEST(SyncPollSemaphore, P091_KeepsItsPlaceFromPollToPoll) {
+TEST(SyncPollSemaphore, KeepsItsPlaceFromPollToPoll) {
     auto shared = std::make_shared<semaphore>(0);
     poll_semaphore mine(shared);
     poll_semaphore other(shared);
@@ -46,7 +46,7 @@ TEST(SyncPollSemaphore, P091_KeepsItsPlaceFromPollToPoll) {
     EXPECT_EQ(first.wakers(), 1u);
 }
 
-TEST(SyncPollSemaphore, P091_AnotherCountGoesToTheEndOfTheLine) {
+TEST(SyncPollSemaphore, AnotherCountGoesToTheEndOfTheLine) {
     auto shared = std::make_shared<semaphore>(1);
     poll_semaphore mine(shared);
     const auto noop = eddy::waker::noop();
@@ -57,7 +57,7 @@ TEST(SyncPollSemaphore, P091_AnotherCountGoesToTheEndOfTheLine) {
     EXPECT_EQ(mine.available_permits(), 0u);
 }
 
-TEST(SyncPollSemaphore, R063_WhatItWasGivenGoesToTheNextWhenItIsDestroyed) {
+TEST(SyncPollSemaphore, WhatItWasGivenGoesToTheNextWhenItIsDestroyed) {
     auto shared = std::make_shared<semaphore>(0);
     {
         poll_semaphore mine(shared);
@@ -68,7 +68,7 @@ TEST(SyncPollSemaphore, R063_WhatItWasGivenGoesToTheNextWhenItIsDestroyed) {
     EXPECT_EQ(shared->available_permits(), 1u);
 }
 
-TEST(SyncPollSemaphore, P091_IsAStreamThatEndsWithTheClose) {
+TEST(SyncPollSemaphore, IsAStreamThatEndsWithTheClose) {
     auto work = []() -> eddy::task<int> {
         poll_semaphore limit(std::make_shared<semaphore>(1));
         int count = 0;

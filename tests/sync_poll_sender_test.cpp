@@ -33,7 +33,7 @@ struct polling {
     eddy::context cx{waker};
 };
 
-TEST(SyncPollSender, P091_KeepsRoomForOneValue) {
+TEST(SyncPollSender, KeepsRoomForOneValue) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(1);
     poll_sender out(std::move(tx));
     polling task;
@@ -51,7 +51,7 @@ TEST(SyncPollSender, P091_KeepsRoomForOneValue) {
     EXPECT_EQ(**rx.try_recv(), 6);
 }
 
-TEST(SyncPollSender, P091_KeepsItsPlaceFromPollToPoll) {
+TEST(SyncPollSender, KeepsItsPlaceFromPollToPoll) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender first(tx);
     poll_sender second(tx);
@@ -71,7 +71,7 @@ TEST(SyncPollSender, P091_KeepsItsPlaceFromPollToPoll) {
     EXPECT_EQ(tx.capacity(), 1u);
 }
 
-TEST(SyncPollSender, P091_SaysThatTheReceiverIsGone) {
+TEST(SyncPollSender, SaysThatTheReceiverIsGone) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
     polling task;
@@ -85,7 +85,7 @@ TEST(SyncPollSender, P091_SaysThatTheReceiverIsGone) {
     EXPECT_FALSE(assert_ready(out.poll_reserve(task.cx)).has_value());
 }
 
-TEST(SyncPollSender, P091_DisconnectLetsTheSenderGo) {
+TEST(SyncPollSender, DisconnectLetsTheSenderGo) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
     polling task;
@@ -96,7 +96,7 @@ TEST(SyncPollSender, P091_DisconnectLetsTheSenderGo) {
     EXPECT_EQ(out.send_item(3).error().value, 3);
 }
 
-TEST(SyncPollSender, P091_RoomThatIsKeptOutlivesTheDisconnect) {
+TEST(SyncPollSender, RoomThatIsKeptOutlivesTheDisconnect) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
     polling task;
@@ -109,7 +109,7 @@ TEST(SyncPollSender, P091_RoomThatIsKeptOutlivesTheDisconnect) {
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
 }
 
-TEST(SyncPollSender, P098_IsASink) {
+TEST(SyncPollSender, IsASink) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
     polling task;
@@ -132,7 +132,7 @@ std::vector<int> what_is_in(Receiver& rx) {
     return values;
 }
 
-TEST(SyncPollSender, P098_ForwardWaitsForRoomAndClosesTheChannel) {
+TEST(SyncPollSender, ForwardWaitsForRoomAndClosesTheChannel) {
     auto [tx, rx] = mpsc<int>::channel(2);
     by_hand sent(eddy::streams::iter(std::vector{1, 2, 3, 4, 5}).forward(poll_sender(std::move(tx))));
     assert_pending(sent.poll());
@@ -147,7 +147,7 @@ TEST(SyncPollSender, P098_ForwardWaitsForRoomAndClosesTheChannel) {
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
 }
 
-TEST(SyncPollSender, P098_SendAllLeavesItOpen) {
+TEST(SyncPollSender, SendAllLeavesItOpen) {
     auto [tx, rx] = mpsc<int>::channel(8);
     poll_sender out(std::move(tx));
     EXPECT_TRUE(assert_ready(by_hand(out.send_all(eddy::streams::iter(std::vector{1, 2}))).poll()).has_value());
@@ -161,7 +161,7 @@ TEST(SyncPollSender, P098_SendAllLeavesItOpen) {
     EXPECT_FALSE(assert_ready(by_hand(out.send(5)).poll()).has_value());
 }
 
-TEST(SyncPollSender, P098_AReceiverThatGoesEndsAForwardThatWaitsForRoom) {
+TEST(SyncPollSender, AReceiverThatGoesEndsAForwardThatWaitsForRoom) {
     auto ends = mpsc<int>::channel(1);
     by_hand sent(eddy::streams::iter(std::vector{1, 2, 3}).forward(poll_sender(std::move(ends.sender))));
     assert_pending(sent.poll());
@@ -172,7 +172,7 @@ TEST(SyncPollSender, P098_AReceiverThatGoesEndsAForwardThatWaitsForRoom) {
     EXPECT_FALSE(assert_ready(sent.poll()).has_value());
 }
 
-TEST(SyncPollSender, P098_CloseLetsNothingInButWhatIsThereIsReceived) {
+TEST(SyncPollSender, CloseLetsNothingInButWhatIsThereIsReceived) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
     by_hand all(out.send_all(eddy::streams::iter(std::vector{1, 2})));
@@ -185,7 +185,7 @@ TEST(SyncPollSender, P098_CloseLetsNothingInButWhatIsThereIsReceived) {
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
 }
 
-TEST(SyncPollSender, P098_ASendThatIsDroppedKeepsItsPlaceForTheNext) {
+TEST(SyncPollSender, ASendThatIsDroppedKeepsItsPlaceForTheNext) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender first(tx);
     poll_sender second(tx);
@@ -206,7 +206,7 @@ TEST(SyncPollSender, P098_ASendThatIsDroppedKeepsItsPlaceForTheNext) {
     EXPECT_EQ(rx.try_recv(), 2);
 }
 
-TEST(SyncPollSender, P098_TakesTheAdaptorsOfSinks) {
+TEST(SyncPollSender, TakesTheAdaptorsOfSinks) {
     auto [tx, rx] = mpsc<int>::channel(1);
     auto [side, seen] = mpsc<int>::channel(8);
     auto doubled = poll_sender(std::move(tx)).with<int>([](int i) { return 2 * i; }).buffer<int>(2);
@@ -221,7 +221,7 @@ TEST(SyncPollSender, P098_TakesTheAdaptorsOfSinks) {
     EXPECT_EQ(what_is_in(seen), (std::vector{1, 2}));
 }
 
-TEST(SyncPollSender, P098_ForwardEndsItsTurn) {
+TEST(SyncPollSender, ForwardEndsItsTurn) {
     auto [tx, rx] = mpsc<int>::channel(1000);
     by_hand sent(eddy::streams::repeat_with([] { return 1; }).take(500).forward(poll_sender(std::move(tx))));
     int polls = 1;
@@ -230,7 +230,7 @@ TEST(SyncPollSender, P098_ForwardEndsItsTurn) {
     EXPECT_EQ(rx.len(), 500u);
 }
 
-TEST(SyncPollSenderStress, P098_ThreadsForwardIntoOneChannel) {
+TEST(SyncPollSenderStress, ThreadsForwardIntoOneChannel) {
     constexpr int senders = 3;
     const int each = static_cast<int>(support::rounds(20'000));
     auto ends = mpsc<int>::channel(4);
@@ -251,7 +251,7 @@ TEST(SyncPollSenderStress, P098_ThreadsForwardIntoOneChannel) {
     EXPECT_EQ(sum, std::int64_t{senders} * each * (each - 1) / 2);
 }
 
-TEST(SyncPollSender, P098_CloseGivesUpTheRoomThatIsKept) {
+TEST(SyncPollSender, CloseGivesUpTheRoomThatIsKept) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(tx);
     polling task;

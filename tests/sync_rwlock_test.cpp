@@ -34,7 +34,7 @@ struct person {
     int age = 0;
 };
 
-TEST(SyncRwlock, P085_ManyReadOrOneWrites) {
+TEST(SyncRwlock, ManyReadOrOneWrites) {
     rwlock<int> lock(5);
     auto one = lock.try_read();
     auto two = lock.try_read();
@@ -51,7 +51,7 @@ TEST(SyncRwlock, P085_ManyReadOrOneWrites) {
     static_assert(std::is_same_v<decltype(*std::declval<rwlock<int>::read_guard>()), const int&>);
 }
 
-TEST(SyncRwlock, P085_WriterIsNotOvertakenByReadersThatComeLater) {
+TEST(SyncRwlock, WriterIsNotOvertakenByReadersThatComeLater) {
     rwlock<int> lock;
     auto reader = lock.try_read();
     by_hand writes(lock.write());
@@ -66,7 +66,7 @@ TEST(SyncRwlock, P085_WriterIsNotOvertakenByReadersThatComeLater) {
     EXPECT_TRUE(reads.is_woken());
 }
 
-TEST(SyncRwlock, P085_ReadersInARowAreLetInTogether) {
+TEST(SyncRwlock, ReadersInARowAreLetInTogether) {
     rwlock<int> lock;
     auto writer = lock.try_write();
     by_hand first(lock.read());
@@ -89,7 +89,7 @@ TEST(SyncRwlock, P085_ReadersInARowAreLetInTogether) {
     EXPECT_FALSE(last.is_woken());
 }
 
-TEST(SyncRwlock, R063_LockOfAFutureThatIsDroppedGoesToTheNext) {
+TEST(SyncRwlock, LockOfAFutureThatIsDroppedGoesToTheNext) {
     rwlock<int> lock;
     auto writer = lock.try_write();
     by_hand granted(lock.write());
@@ -107,7 +107,7 @@ TEST(SyncRwlock, R063_LockOfAFutureThatIsDroppedGoesToTheNext) {
     EXPECT_TRUE(lock.try_write().has_value());
 }
 
-TEST(SyncRwlock, P085_WriterThatGoesWhileItWaitsLetsReadersThrough) {
+TEST(SyncRwlock, WriterThatGoesWhileItWaitsLetsReadersThrough) {
     rwlock<int> lock;
     const auto reader = lock.try_read();
     by_hand writes(lock.write());
@@ -119,7 +119,7 @@ TEST(SyncRwlock, P085_WriterThatGoesWhileItWaitsLetsReadersThrough) {
     EXPECT_EQ(*assert_ready(reads.poll()), 0);
 }
 
-TEST(SyncRwlock, P085_DowngradeLetsReadersInAndNoWriterBetween) {
+TEST(SyncRwlock, DowngradeLetsReadersInAndNoWriterBetween) {
     rwlock<int> lock(1);
     auto writer = lock.try_write();
     by_hand reads(lock.read());
@@ -136,7 +136,7 @@ TEST(SyncRwlock, P085_DowngradeLetsReadersInAndNoWriterBetween) {
     EXPECT_TRUE(writes.is_woken());
 }
 
-TEST(SyncRwlock, P085_NoMoreReadersThanAllowed) {
+TEST(SyncRwlock, NoMoreReadersThanAllowed) {
     rwlock<int> lock(0, 2);
     EXPECT_EQ(lock.max_readers(), 2u);
     auto one = lock.try_read();
@@ -153,7 +153,7 @@ TEST(SyncRwlock, P085_NoMoreReadersThanAllowed) {
     EXPECT_EQ(rwlock<int>().max_readers(), 0x1FFF'FFFFu);
 }
 
-TEST(SyncRwlock, P085_MappedGuardsKeepTheLock) {
+TEST(SyncRwlock, MappedGuardsKeepTheLock) {
     rwlock<person> lock(person{"Ada", 36});
     {
         auto name = lock.blocking_write().map(&person::name);
@@ -173,7 +173,7 @@ TEST(SyncRwlock, P085_MappedGuardsKeepTheLock) {
     EXPECT_TRUE(lock.try_write().has_value());
 }
 
-TEST(SyncRwlock, P085_TryMapGivesTheGuardBackIfThereIsNothing) {
+TEST(SyncRwlock, TryMapGivesTheGuardBackIfThereIsNothing) {
     rwlock<std::optional<int>> lock(std::nullopt);
     auto none = lock.blocking_read().try_map([](const std::optional<int>& o) { return o ? &*o : nullptr; });
     ASSERT_FALSE(none.has_value());
@@ -185,7 +185,7 @@ TEST(SyncRwlock, P085_TryMapGivesTheGuardBackIfThereIsNothing) {
     EXPECT_FALSE(lock.try_read().has_value());
 }
 
-TEST(SyncRwlock, P085_OwnedGuardsKeepTheLockAlive) {
+TEST(SyncRwlock, OwnedGuardsKeepTheLockAlive) {
     using texts = rwlock<std::string>;
     auto shared = std::make_shared<texts>("text");
     const std::weak_ptr seen = shared;
@@ -204,7 +204,7 @@ TEST(SyncRwlock, P085_OwnedGuardsKeepTheLockAlive) {
     EXPECT_THROW(static_cast<void>(texts::read_owned(nullptr)), eddy::misuse);
 }
 
-TEST(SyncRwlock, P085_GetMutAndIntoInnerNeedItForThemselves) {
+TEST(SyncRwlock, GetMutAndIntoInnerNeedItForThemselves) {
     rwlock<std::unique_ptr<int>> lock(std::in_place, new int(5));
     auto guard = lock.try_read();
     EXPECT_THROW(static_cast<void>(lock.get_mut()), eddy::misuse);
@@ -215,7 +215,7 @@ TEST(SyncRwlock, P085_GetMutAndIntoInnerNeedItForThemselves) {
 
 // ---- Against a model ----
 
-TEST(SyncRwlock, P085_DoesWhatItsModelDoes) {
+TEST(SyncRwlock, DoesWhatItsModelDoes) {
     // The line of those who came: a lock is theirs if they are compatible with all before them.
     using guard = std::variant<std::monostate, rwlock<int>::read_guard, rwlock<int>::write_guard>;
     struct visitor {
@@ -285,7 +285,7 @@ TEST(SyncRwlock, P085_DoesWhatItsModelDoes) {
 
 // ---- Many threads ----
 
-TEST(SyncRwlockStress, P092_ThreadsWithoutARuntimeSeeWholeValues) {
+TEST(SyncRwlockStress, ThreadsWithoutARuntimeSeeWholeValues) {
     struct pair {
         std::uint64_t a = 0;
         std::uint64_t b = 0;

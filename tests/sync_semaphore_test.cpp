@@ -40,7 +40,7 @@ auto permit_of(Hand& hand) {
     return assert_ready(hand.poll()).value();
 }
 
-TEST(SyncSemaphore, P086_GivesWhatIsThereAtOnce) {
+TEST(SyncSemaphore, GivesWhatIsThereAtOnce) {
     semaphore permits(3);
     by_hand two(permits.acquire(2));
     auto held = permit_of(two);
@@ -53,7 +53,7 @@ TEST(SyncSemaphore, P086_GivesWhatIsThereAtOnce) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
-TEST(SyncSemaphore, P086_WhoWaitsIsWokenOnceByARelease) {
+TEST(SyncSemaphore, WhoWaitsIsWokenOnceByARelease) {
     semaphore permits(1);
     auto held = std::make_optional(permits.try_acquire().value());
     by_hand waits(permits.acquire());
@@ -69,7 +69,7 @@ TEST(SyncSemaphore, P086_WhoWaitsIsWokenOnceByARelease) {
     EXPECT_THROW(static_cast<void>(waits.poll()), eddy::misuse);
 }
 
-TEST(SyncSemaphore, P086_ServesInTheOrderOfArrival) {
+TEST(SyncSemaphore, ServesInTheOrderOfArrival) {
     semaphore permits(0);
     by_hand first(permits.acquire());
     by_hand second(permits.acquire());
@@ -84,7 +84,7 @@ TEST(SyncSemaphore, P086_ServesInTheOrderOfArrival) {
     permit_of(second).forget();
 }
 
-TEST(SyncSemaphore, P086_LargeRequestAtTheFrontIsNotOvertaken) {
+TEST(SyncSemaphore, LargeRequestAtTheFrontIsNotOvertaken) {
     semaphore permits(2);
     by_hand large(permits.acquire(3));
     by_hand small(permits.acquire(1));
@@ -101,7 +101,7 @@ TEST(SyncSemaphore, P086_LargeRequestAtTheFrontIsNotOvertaken) {
     EXPECT_EQ(permits.available_permits(), 2u);
 }
 
-TEST(SyncSemaphore, P086_LargeRequestThatGoesLetsThoseBehindItThrough) {
+TEST(SyncSemaphore, LargeRequestThatGoesLetsThoseBehindItThrough) {
     semaphore permits(2);
     by_hand large(permits.acquire(3));
     by_hand small(permits.acquire(1));
@@ -118,7 +118,7 @@ TEST(SyncSemaphore, P086_LargeRequestThatGoesLetsThoseBehindItThrough) {
     EXPECT_TRUE(permits.try_acquire().has_value());  // nobody waits any more
 }
 
-TEST(SyncSemaphore, R063_PermitOfAFutureThatIsDroppedGoesToTheNext) {
+TEST(SyncSemaphore, PermitOfAFutureThatIsDroppedGoesToTheNext) {
     semaphore permits(0);
     by_hand first(permits.acquire());
     by_hand second(permits.acquire());
@@ -132,7 +132,7 @@ TEST(SyncSemaphore, R063_PermitOfAFutureThatIsDroppedGoesToTheNext) {
     EXPECT_EQ(permits.available_permits(), 0u);
 }
 
-TEST(SyncSemaphore, R063_WhoIsDroppedInTheMiddleOfTheLineIsPassedOver) {
+TEST(SyncSemaphore, WhoIsDroppedInTheMiddleOfTheLineIsPassedOver) {
     semaphore permits(0);
     by_hand first(permits.acquire());
     by_hand second(permits.acquire());
@@ -147,7 +147,7 @@ TEST(SyncSemaphore, R063_WhoIsDroppedInTheMiddleOfTheLineIsPassedOver) {
     EXPECT_EQ(second.wakers(), 0u);
 }
 
-TEST(SyncSemaphore, R064_TwoThatAreJoinedShareOnePermit) {
+TEST(SyncSemaphore, TwoThatAreJoinedShareOnePermit) {
     semaphore permits(1);
     std::atomic<int> inside{0};
     auto use = [&]() -> eddy::task<void> {
@@ -162,7 +162,7 @@ TEST(SyncSemaphore, R064_TwoThatAreJoinedShareOnePermit) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
-TEST(SyncSemaphore, P086_WakersAreReplacedIfTheyWakeAnother) {
+TEST(SyncSemaphore, WakersAreReplacedIfTheyWakeAnother) {
     semaphore permits(0);
     auto waits = permits.acquire();
     eddy::test::wake_counter first;
@@ -174,7 +174,7 @@ TEST(SyncSemaphore, P086_WakersAreReplacedIfTheyWakeAnother) {
     EXPECT_TRUE(first.wakes() == 0 && second.wakes() == 1);
 }
 
-TEST(SyncSemaphore, P086_CloseEndsAllThatWaitAndLetsNobodyIn) {
+TEST(SyncSemaphore, CloseEndsAllThatWaitAndLetsNobodyIn) {
     semaphore permits(1);
     auto held = permits.try_acquire().value();
     by_hand first(permits.acquire());
@@ -193,7 +193,7 @@ TEST(SyncSemaphore, P086_CloseEndsAllThatWaitAndLetsNobodyIn) {
     EXPECT_EQ(permits.try_acquire(0).error(), try_acquire_error::closed);
 }
 
-TEST(SyncSemaphore, P086_PermitThatWasGivenBeforeTheCloseIsGood) {
+TEST(SyncSemaphore, PermitThatWasGivenBeforeTheCloseIsGood) {
     semaphore permits(0);
     by_hand waits(permits.acquire());
     assert_pending(waits.poll());
@@ -202,7 +202,7 @@ TEST(SyncSemaphore, P086_PermitThatWasGivenBeforeTheCloseIsGood) {
     EXPECT_TRUE(assert_ready(waits.poll()).has_value());
 }
 
-TEST(SyncSemaphore, P086_PermitsThatComeWhileItClosesAreNobodys) {
+TEST(SyncSemaphore, PermitsThatComeWhileItClosesAreNobodys) {
     semaphore permits(0);
     auto first = permits.acquire();
     support::calling_waker adds([&] { permits.add_permits(1); });
@@ -214,7 +214,7 @@ TEST(SyncSemaphore, P086_PermitsThatComeWhileItClosesAreNobodys) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
-TEST(SyncSemaphore, R070_ForgetAndAddLeaveItClosed) {
+TEST(SyncSemaphore, ForgetAndAddLeaveItClosed) {
     semaphore permits(2);
     permits.close();
     EXPECT_EQ(permits.forget_permits(1), 1u);
@@ -224,7 +224,7 @@ TEST(SyncSemaphore, R070_ForgetAndAddLeaveItClosed) {
     EXPECT_EQ(permits.available_permits(), 4u);
 }
 
-TEST(SyncSemaphore, R070_MorePermitsThanItHoldsAreRefused) {
+TEST(SyncSemaphore, MorePermitsThanItHoldsAreRefused) {
     semaphore permits(semaphore::max_permits);
     EXPECT_EQ(permits.available_permits(), semaphore::max_permits);
     EXPECT_THROW(permits.add_permits(1), eddy::misuse);
@@ -237,7 +237,7 @@ TEST(SyncSemaphore, R070_MorePermitsThanItHoldsAreRefused) {
     EXPECT_EQ(permits.try_acquire(semaphore::max_permits).value().num_permits(), semaphore::max_permits);
 }
 
-TEST(SyncSemaphore, P086_APermitIsGivenBackBeforeItsScopeEnds) {
+TEST(SyncSemaphore, APermitIsGivenBackBeforeItsScopeEnds) {
     semaphore permits(3);
     by_hand waits(permits.acquire(2));
     {
@@ -253,7 +253,7 @@ TEST(SyncSemaphore, P086_APermitIsGivenBackBeforeItsScopeEnds) {
     EXPECT_EQ(permits.available_permits(), 3u);
 }
 
-TEST(SyncSemaphore, P086_ForgetTakesFreePermitsOnly) {
+TEST(SyncSemaphore, ForgetTakesFreePermitsOnly) {
     semaphore permits(5);
     const auto held = permits.try_acquire(3).value();
     EXPECT_EQ(permits.forget_permits(10), 2u);
@@ -261,13 +261,13 @@ TEST(SyncSemaphore, P086_ForgetTakesFreePermitsOnly) {
     EXPECT_EQ(permits.available_permits(), 0u);
 }
 
-TEST(SyncSemaphore, P086_ForgottenPermitIsGone) {
+TEST(SyncSemaphore, ForgottenPermitIsGone) {
     semaphore permits(2);
     permits.try_acquire().value().forget();
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
-TEST(SyncSemaphore, P086_PermitsSplitAndMerge) {
+TEST(SyncSemaphore, PermitsSplitAndMerge) {
     semaphore permits(5);
     auto all = permits.try_acquire(5).value();
     EXPECT_FALSE(all.split(6).has_value());
@@ -286,7 +286,7 @@ TEST(SyncSemaphore, P086_PermitsSplitAndMerge) {
     EXPECT_EQ(all.num_permits(), 5u);
 }
 
-TEST(SyncSemaphore, P086_PermitsOfTwoSemaphoresDoNotMerge) {
+TEST(SyncSemaphore, PermitsOfTwoSemaphoresDoNotMerge) {
     semaphore one(1);
     semaphore other(1);
     auto mine = one.try_acquire().value();
@@ -295,7 +295,7 @@ TEST(SyncSemaphore, P086_PermitsOfTwoSemaphoresDoNotMerge) {
     EXPECT_EQ(other.available_permits(), 1u);
 }
 
-TEST(SyncSemaphore, P086_OwnedPermitsKeepTheSemaphoreAlive) {
+TEST(SyncSemaphore, OwnedPermitsKeepTheSemaphoreAlive) {
     auto shared = std::make_shared<semaphore>(2);
     const std::weak_ptr<semaphore> seen = shared;
     by_hand acquires(semaphore::acquire_owned(shared, 2));
@@ -311,7 +311,7 @@ TEST(SyncSemaphore, P086_OwnedPermitsKeepTheSemaphoreAlive) {
     EXPECT_THROW(static_cast<void>(semaphore::acquire_owned(nullptr)), eddy::misuse);
 }
 
-TEST(SyncSemaphore, P086_OwnedFutureKeepsTheSemaphoreAliveWhileItWaits) {
+TEST(SyncSemaphore, OwnedFutureKeepsTheSemaphoreAliveWhileItWaits) {
     auto shared = std::make_shared<semaphore>(0);
     const std::weak_ptr<semaphore> seen = shared;
     {
@@ -325,7 +325,7 @@ TEST(SyncSemaphore, P086_OwnedFutureKeepsTheSemaphoreAliveWhileItWaits) {
     EXPECT_TRUE(seen.expired());
 }
 
-TEST(SyncSemaphore, P086_NoneAreAlwaysThere) {
+TEST(SyncSemaphore, NoneAreAlwaysThere) {
     semaphore permits(0);
     by_hand waits(permits.acquire());
     assert_pending(waits.poll());
@@ -333,7 +333,7 @@ TEST(SyncSemaphore, P086_NoneAreAlwaysThere) {
     EXPECT_EQ(permit_of(none).num_permits(), 0u);
 }
 
-TEST(SyncSemaphore, P086_OneReleaseServesMoreThanABatchOfWakers) {
+TEST(SyncSemaphore, OneReleaseServesMoreThanABatchOfWakers) {
     constexpr std::size_t count = 100;
     semaphore permits(0);
     std::list<by_hand<semaphore::acquire_future>> waiting;
@@ -348,7 +348,7 @@ TEST(SyncSemaphore, P086_OneReleaseServesMoreThanABatchOfWakers) {
     for (auto& one : waiting) EXPECT_FALSE(assert_ready(one.poll()).has_value());
 }
 
-TEST(SyncSemaphore, P086_OneThatLeavesLetsMoreThanABatchThrough) {
+TEST(SyncSemaphore, OneThatLeavesLetsMoreThanABatchThrough) {
     constexpr std::size_t count = 100;
     semaphore permits(count);
     by_hand large(permits.acquire(count + 1));
@@ -359,7 +359,7 @@ TEST(SyncSemaphore, P086_OneThatLeavesLetsMoreThanABatchThrough) {
     for (auto& one : waiting) EXPECT_EQ(one.wakes(), 1u);
 }
 
-TEST(SyncSemaphore, P086_WakersMayComeBackForIt) {
+TEST(SyncSemaphore, WakersMayComeBackForIt) {
     semaphore permits(0);
     support::calling_waker back([&] { static_cast<void>(permits.forget_permits(0)); });  // takes the lock
     {
@@ -373,7 +373,7 @@ TEST(SyncSemaphore, P086_WakersMayComeBackForIt) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
-TEST(SyncSemaphore, P086_TakesBudgetAndGivesItBackWhenItWaits) {
+TEST(SyncSemaphore, TakesBudgetAndGivesItBackWhenItWaits) {
     semaphore permits(1);
     by_hand first(permits.acquire());
     assert_pending(first.poll(0));
@@ -386,7 +386,7 @@ TEST(SyncSemaphore, P086_TakesBudgetAndGivesItBackWhenItWaits) {
     EXPECT_EQ(cx.budget(), 1u);
 }
 
-TEST(SyncSemaphore, P086_TryMakesAnErrorCodeOfTheClose) {
+TEST(SyncSemaphore, TryMakesAnErrorCodeOfTheClose) {
     semaphore permits(0);
     permits.close();
     auto acquire = [&]() -> eddy::task<eddy::result<void>> {
@@ -396,7 +396,7 @@ TEST(SyncSemaphore, P086_TryMakesAnErrorCodeOfTheClose) {
     EXPECT_EQ(eddy::wait(acquire()).error(), eddy::errc::semaphore_closed);
 }
 
-TEST(SyncSemaphore, P086_FutureThatLosesASelectLosesItsPlace) {
+TEST(SyncSemaphore, FutureThatLosesASelectLosesItsPlace) {
     semaphore permits(0);
     auto [tx, rx] = eddy::sync::oneshot<>::channel();
     by_hand either(eddy::select(permits.acquire(), std::move(rx)));
@@ -407,7 +407,7 @@ TEST(SyncSemaphore, P086_FutureThatLosesASelectLosesItsPlace) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
-TEST(SyncSemaphoreDeathTest, P086_DestroyedWhileSomebodyWaitsSaysSo) {
+TEST(SyncSemaphoreDeathTest, DestroyedWhileSomebodyWaitsSaysSo) {
     EXPECT_DEATH(
         {
             auto permits = std::make_unique<semaphore>(0);
@@ -475,7 +475,7 @@ private:
     std::list<request*> line_;
 };
 
-TEST(SyncSemaphore, P086_DoesWhatItsModelDoes) {
+TEST(SyncSemaphore, DoesWhatItsModelDoes) {
     struct waiting {
         semaphore_model::request request;
         by_hand<semaphore::acquire_future> hand;
@@ -542,7 +542,7 @@ TEST(SyncSemaphore, P086_DoesWhatItsModelDoes) {
 
 // ---- Many threads ----
 
-TEST(SyncSemaphoreStress, P092_ThreadsWithoutARuntimeNeverHoldMoreThanThereAre) {
+TEST(SyncSemaphoreStress, ThreadsWithoutARuntimeNeverHoldMoreThanThereAre) {
     constexpr std::size_t all = 5;
     semaphore permits(all);
     std::atomic<std::size_t> out{0};
@@ -581,7 +581,7 @@ TEST(SyncSemaphoreStress, P092_ThreadsWithoutARuntimeNeverHoldMoreThanThereAre) 
     EXPECT_EQ(permits.available_permits(), all);
 }
 
-TEST(SyncSemaphoreStress, P086_CloseEndsThreadsThatWait) {
+TEST(SyncSemaphoreStress, CloseEndsThreadsThatWait) {
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         semaphore permits(1);

@@ -33,7 +33,7 @@ using eddy::test::assert_ready;
 using eddy::test::by_hand;
 using support::everywhere;
 
-TEST(SyncTaskTracker, P020_ANewOneIsOpenAndEmpty) {
+TEST(SyncTaskTracker, ANewOneIsOpenAndEmpty) {
     task_tracker tracker;
     EXPECT_TRUE(tracker.is_empty());
     EXPECT_FALSE(tracker.is_closed());
@@ -48,7 +48,7 @@ TEST(SyncTaskTracker, P020_ANewOneIsOpenAndEmpty) {
     assert_ready(by_hand(tracker.wait()).poll());
 }
 
-TEST(SyncTaskTracker, P020_WaitsForItsTokens) {
+TEST(SyncTaskTracker, WaitsForItsTokens) {
     task_tracker tracker;
     std::optional first(tracker.token());
     std::optional second(*first);
@@ -63,7 +63,7 @@ TEST(SyncTaskTracker, P020_WaitsForItsTokens) {
     assert_ready(waits.poll());
 }
 
-TEST(SyncTaskTracker, P020_AMovedTokenCountsOnce) {
+TEST(SyncTaskTracker, AMovedTokenCountsOnce) {
     task_tracker tracker;
     auto token = tracker.token();
     auto moved = std::move(token);
@@ -72,7 +72,7 @@ TEST(SyncTaskTracker, P020_AMovedTokenCountsOnce) {
     EXPECT_EQ(tracker.len(), 1u);
 }
 
-TEST(SyncTaskTracker, P020_OpenItIsNeverDone) {
+TEST(SyncTaskTracker, OpenItIsNeverDone) {
     task_tracker tracker;
     by_hand waits(tracker.wait());
     {
@@ -82,7 +82,7 @@ TEST(SyncTaskTracker, P020_OpenItIsNeverDone) {
     assert_pending(waits.poll());
 }
 
-TEST(SyncTaskTracker, P020_Reopens) {
+TEST(SyncTaskTracker, Reopens) {
     task_tracker tracker;
     EXPECT_FALSE(tracker.reopen());
     const auto token = tracker.token();
@@ -93,7 +93,7 @@ TEST(SyncTaskTracker, P020_Reopens) {
     assert_pending(waits.poll());
 }
 
-TEST(SyncTaskTracker, P020_AMomentIsEnough) {
+TEST(SyncTaskTracker, AMomentIsEnough) {
     task_tracker tracker;
     by_hand polled(tracker.wait());
     by_hand fresh(tracker.wait());  // counts from its making, not from its first poll
@@ -107,7 +107,7 @@ TEST(SyncTaskTracker, P020_AMomentIsEnough) {
     assert_pending(later.poll());
 }
 
-TEST(SyncTaskTracker, P020_WakesAllWhoWait) {
+TEST(SyncTaskTracker, WakesAllWhoWait) {
     task_tracker tracker;
     std::optional token(tracker.token());
     tracker.close();
@@ -125,7 +125,7 @@ TEST(SyncTaskTracker, P020_WakesAllWhoWait) {
     EXPECT_FALSE(second.is_woken());
 }
 
-TEST(SyncTaskTracker, P020_CopiesAreTheSameTracker) {
+TEST(SyncTaskTracker, CopiesAreTheSameTracker) {
     task_tracker tracker;
     task_tracker copy = tracker;
     EXPECT_TRUE(copy == tracker);
@@ -138,7 +138,7 @@ TEST(SyncTaskTracker, P020_CopiesAreTheSameTracker) {
     eddy::wait(waits);
 }
 
-TEST(SyncTaskTracker, P020_TracksAFutureUntilItEndsOrIsDropped) {
+TEST(SyncTaskTracker, TracksAFutureUntilItEndsOrIsDropped) {
     task_tracker tracker;
     support::script s;
     {
@@ -161,7 +161,7 @@ TEST(SyncTaskTracker, P020_TracksAFutureUntilItEndsOrIsDropped) {
     EXPECT_EQ(tracker.len(), 0u);
 }
 
-TEST(SyncTaskTracker, P020_SpawnsWhatItTracks) {
+TEST(SyncTaskTracker, SpawnsWhatItTracks) {
     everywhere([]() -> task<> {
         task_tracker tracker;
         std::atomic<int> ended = 0;
@@ -187,7 +187,7 @@ TEST(SyncTaskTracker, P020_SpawnsWhatItTracks) {
     });
 }
 
-TEST(SyncTaskTracker, P020_SpawnsOnAHandleAndOnASet) {
+TEST(SyncTaskTracker, SpawnsOnAHandleAndOnASet) {
     const eddy::runtime other = support::runtime_with(1);
     everywhere([handle = other.handle()]() -> task<> {
         task_tracker tracker;
@@ -205,7 +205,7 @@ TEST(SyncTaskTracker, P020_SpawnsOnAHandleAndOnASet) {
     });
 }
 
-TEST(SyncTaskTracker, P020_AnAbortedTaskIsNotTrackedAnyMore) {
+TEST(SyncTaskTracker, AnAbortedTaskIsNotTrackedAnyMore) {
     everywhere([]() -> task<> {
         task_tracker tracker;
         auto handle = tracker.spawn(eddy::pending<void>());
@@ -219,7 +219,7 @@ TEST(SyncTaskTracker, P020_AnAbortedTaskIsNotTrackedAnyMore) {
     });
 }
 
-TEST(SyncTaskTracker, P020_WhatATaskHoldsIsGoneWhenWaitEnds) {
+TEST(SyncTaskTracker, WhatATaskHoldsIsGoneWhenWaitEnds) {
     everywhere([]() -> task<> {
         task_tracker tracker;
         auto held = std::make_shared<int>(1);
@@ -235,7 +235,7 @@ TEST(SyncTaskTracker, P020_WhatATaskHoldsIsGoneWhenWaitEnds) {
     });
 }
 
-TEST(SyncTaskTrackerStress, P020_TokensOfManyThreads) {
+TEST(SyncTaskTrackerStress, TokensOfManyThreads) {
     const auto rounds = support::rounds(5000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         task_tracker tracker;

@@ -45,7 +45,7 @@ using eddy::test::assert_ready;
 using eddy::test::by_hand;
 using support::expect_misuse_here;
 
-TEST(SyncWatch, P083_ShowsTheNewestValue) {
+TEST(SyncWatch, ShowsTheNewestValue) {
     auto [tx, rx] = watch<std::string>::channel("one");
     EXPECT_EQ(*rx.borrow(), "one");
     EXPECT_EQ(rx.borrow()->size(), 3u);
@@ -55,7 +55,7 @@ TEST(SyncWatch, P083_ShowsTheNewestValue) {
     EXPECT_EQ(*tx.borrow(), "three");
 }
 
-TEST(SyncWatch, R076_TheFirstValueCountsAsSeen) {
+TEST(SyncWatch, TheFirstValueCountsAsSeen) {
     auto [tx, rx] = watch<int>::channel(1);
     by_hand changed(rx.changed());
     assert_pending(changed.poll());
@@ -63,7 +63,7 @@ TEST(SyncWatch, R076_TheFirstValueCountsAsSeen) {
     EXPECT_FALSE(rx.borrow().has_changed());
 }
 
-TEST(SyncWatch, P083_ChangedEndsOncePerLookAndNotPerValue) {
+TEST(SyncWatch, ChangedEndsOncePerLookAndNotPerValue) {
     auto [tx, rx] = watch<int>::channel(1);
     {
         by_hand changed(rx.changed());
@@ -82,7 +82,7 @@ TEST(SyncWatch, P083_ChangedEndsOncePerLookAndNotPerValue) {
     assert_pending(again.poll());
 }
 
-TEST(SyncWatch, P083_BorrowLeavesItUnseenAndBorrowAndUpdateDoesNot) {
+TEST(SyncWatch, BorrowLeavesItUnseenAndBorrowAndUpdateDoesNot) {
     auto [tx, rx] = watch<int>::channel(1);
     static_cast<void>(tx.send(2));
     EXPECT_TRUE(rx.borrow().has_changed());
@@ -95,7 +95,7 @@ TEST(SyncWatch, P083_BorrowLeavesItUnseenAndBorrowAndUpdateDoesNot) {
     assert_pending(changed.poll());
 }
 
-TEST(SyncWatch, P083_ChangedThatIsDroppedHasSeenNothing) {
+TEST(SyncWatch, ChangedThatIsDroppedHasSeenNothing) {
     auto [tx, rx] = watch<int>::channel(1);
     {
         by_hand dropped(rx.changed());
@@ -112,7 +112,7 @@ TEST(SyncWatch, P083_ChangedThatIsDroppedHasSeenNothing) {
     EXPECT_EQ(leaves.wakes(), 0u);
 }
 
-TEST(SyncWatch, P083_EachReceiverHasItsOwnView) {
+TEST(SyncWatch, EachReceiverHasItsOwnView) {
     auto [tx, rx] = watch<int>::channel(1);
     auto second = tx.subscribe();
     static_cast<void>(tx.send(2));
@@ -130,7 +130,7 @@ TEST(SyncWatch, P083_EachReceiverHasItsOwnView) {
     EXPECT_EQ(copy.has_changed(), false);
 }
 
-TEST(SyncWatch, P083_MarksAValueAsUnseenAndSeen) {
+TEST(SyncWatch, MarksAValueAsUnseenAndSeen) {
     auto [tx, rx] = watch<int>::channel(1);
     rx.mark_changed();
     EXPECT_EQ(rx.has_changed(), true);
@@ -145,7 +145,7 @@ TEST(SyncWatch, P083_MarksAValueAsUnseenAndSeen) {
     assert_pending(changed.poll());
 }
 
-TEST(SyncWatch, R076_VersionsWrap) {
+TEST(SyncWatch, VersionsWrap) {
     constexpr auto last = ~std::uint64_t{0} / 2;
     auto [tx, rx] = eddy::detail::watch_access::channel(1, last - 1);
     for (int i = 0; i < 4; ++i) {
@@ -161,7 +161,7 @@ TEST(SyncWatch, R076_VersionsWrap) {
     }
 }
 
-TEST(SyncWatch, P083_TheLastValueIsSeenBeforeTheEnd) {
+TEST(SyncWatch, TheLastValueIsSeenBeforeTheEnd) {
     auto [tx, rx] = watch<int>::channel(1);
     {
         const auto gone = std::move(tx);
@@ -177,7 +177,7 @@ TEST(SyncWatch, P083_TheLastValueIsSeenBeforeTheEnd) {
     EXPECT_EQ(*rx.borrow(), 2);
 }
 
-TEST(SyncWatch, P083_TheLastSenderThatGoesWakesWhoWaits) {
+TEST(SyncWatch, TheLastSenderThatGoesWakesWhoWaits) {
     auto [tx, rx] = watch<int>::channel(1);
     std::optional copy(tx);
     EXPECT_EQ(tx.sender_count(), 2u);
@@ -193,7 +193,7 @@ TEST(SyncWatch, P083_TheLastSenderThatGoesWakesWhoWaits) {
     EXPECT_FALSE(assert_ready(changed.poll()).has_value());
 }
 
-TEST(SyncWatch, P083_AValueComesBackWhenNobodyReceives) {
+TEST(SyncWatch, AValueComesBackWhenNobodyReceives) {
     auto [tx, rx] = watch<std::unique_ptr<int>>::channel(std::make_unique<int>(1));
     {
         const auto gone = std::move(rx);
@@ -212,7 +212,7 @@ TEST(SyncWatch, P083_AValueComesBackWhenNobodyReceives) {
     EXPECT_EQ(again.has_changed(), true);
 }
 
-TEST(SyncWatch, P083_ModifiesInPlaceAndTellsOnlyWhatHasChanged) {
+TEST(SyncWatch, ModifiesInPlaceAndTellsOnlyWhatHasChanged) {
     auto [tx, rx] = watch<int>::channel(1);
     by_hand changed(rx.changed());
     assert_pending(changed.poll());
@@ -224,7 +224,7 @@ TEST(SyncWatch, P083_ModifiesInPlaceAndTellsOnlyWhatHasChanged) {
     EXPECT_EQ(*rx.borrow(), 20);
 }
 
-TEST(SyncWatch, P083_WhatAModifierThrowsPassesAndTheLockIsFree) {
+TEST(SyncWatch, WhatAModifierThrowsPassesAndTheLockIsFree) {
     auto [tx, rx] = watch<int>::channel(1);
     EXPECT_THROW(tx.send_modify([](int& value) {
         value = 2;
@@ -236,7 +236,7 @@ TEST(SyncWatch, P083_WhatAModifierThrowsPassesAndTheLockIsFree) {
     EXPECT_TRUE(tx.send(3).has_value());
 }
 
-TEST(SyncWatch, P083_ClosedEndsWhenTheLastReceiverGoes) {
+TEST(SyncWatch, ClosedEndsWhenTheLastReceiverGoes) {
     auto [tx, rx] = watch<int>::channel(1);
     std::optional second(tx.subscribe());
     by_hand closed(tx.closed());
@@ -258,7 +258,7 @@ TEST(SyncWatch, P083_ClosedEndsWhenTheLastReceiverGoes) {
     assert_ready(dropped.poll());
 }
 
-TEST(SyncWatch, P083_WaitsForAValue) {
+TEST(SyncWatch, WaitsForAValue) {
     auto [tx, rx] = watch<int>::channel(1);
     {
         by_hand there(rx.wait_for([](int value) { return value == 1; }));
@@ -287,7 +287,7 @@ TEST(SyncWatch, P083_WaitsForAValue) {
     EXPECT_TRUE(tx.send(12).has_value());  // and the lock is free
 }
 
-TEST(SyncWatch, P083_WaitsForNothingMoreWhenTheSendersAreGone) {
+TEST(SyncWatch, WaitsForNothingMoreWhenTheSendersAreGone) {
     auto [tx, rx] = watch<int>::channel(1);
     by_hand waits(rx.wait_for([](int value) { return value == 3; }));
     assert_pending(waits.poll());
@@ -300,7 +300,7 @@ TEST(SyncWatch, P083_WaitsForNothingMoreWhenTheSendersAreGone) {
     EXPECT_EQ(**assert_ready(there.poll()), 2);
 }
 
-TEST(SyncWatch, P083_WhatAPredicateThrowsPassesAndTheLockIsFree) {
+TEST(SyncWatch, WhatAPredicateThrowsPassesAndTheLockIsFree) {
     auto [tx, rx] = watch<int>::channel(1);
     by_hand waits(rx.wait_for([](int value) -> bool {
         if (value == 2) throw std::runtime_error("no");
@@ -312,7 +312,7 @@ TEST(SyncWatch, P083_WhatAPredicateThrowsPassesAndTheLockIsFree) {
     EXPECT_TRUE(tx.send(3).has_value());
 }
 
-TEST(SyncWatch, P083_AGuardMovesAndIsLeftOnce) {
+TEST(SyncWatch, AGuardMovesAndIsLeftOnce) {
     auto [tx, rx] = watch<int>::channel(1);
     {
         auto first = rx.borrow();
@@ -325,7 +325,7 @@ TEST(SyncWatch, P083_AGuardMovesAndIsLeftOnce) {
     EXPECT_TRUE(tx.send(2).has_value());
 }
 
-TEST(SyncWatch, P083_AnEndThatWasMovedFromIsEmpty) {
+TEST(SyncWatch, AnEndThatWasMovedFromIsEmpty) {
     auto [tx, rx] = watch<int>::channel(1);
     auto other = std::move(tx);
     auto looks = std::move(rx);
@@ -341,7 +341,7 @@ TEST(SyncWatch, P083_AnEndThatWasMovedFromIsEmpty) {
     EXPECT_EQ(tx.sender_count(), 2u);
 }
 
-TEST(SyncWatch, P083_MisuseOfAnEndThatWasMovedFromNamesTheCaller) {
+TEST(SyncWatch, MisuseOfAnEndThatWasMovedFromNamesTheCaller) {
     auto [tx, rx] = watch<int>::channel(1);
     auto other = std::move(tx);
     auto looks = std::move(rx);
@@ -359,7 +359,7 @@ TEST(SyncWatch, P083_MisuseOfAnEndThatWasMovedFromNamesTheCaller) {
     expect_misuse_here([&] { eddy::sync::watch_stream<int> stream(std::move(receiver)); });
 }
 
-TEST(SyncWatch, P083_TheValueLivesAsLongAsAnEnd) {
+TEST(SyncWatch, TheValueLivesAsLongAsAnEnd) {
     auto value = std::make_shared<int>(1);
     auto ends = std::make_optional(watch<std::shared_ptr<int>>::channel(value));
     std::optional rx(ends->receiver);
@@ -370,7 +370,7 @@ TEST(SyncWatch, P083_TheValueLivesAsLongAsAnEnd) {
     EXPECT_EQ(value.use_count(), 1);
 }
 
-TEST(SyncWatch, P083_TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncWatch, TakesBudgetAndGivesItBackWhenThereIsNothing) {
     auto [tx, rx] = watch<int>::channel(1);
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop, 1);
@@ -391,7 +391,7 @@ TEST(SyncWatch, P083_TakesBudgetAndGivesItBackWhenThereIsNothing) {
     assert_pending(closed.poll(1));
 }
 
-TEST(SyncWatch, P083_AStreamGivesTheValueThatIsThereAndEachChange) {
+TEST(SyncWatch, AStreamGivesTheValueThatIsThereAndEachChange) {
     auto [tx, rx] = watch<int>::channel(1);
     watch_stream<int> values(rx);
     watch_stream<int> changes = watch_stream<int>::from_changes(std::move(rx));
@@ -416,7 +416,7 @@ TEST(SyncWatch, P083_AStreamGivesTheValueThatIsThereAndEachChange) {
     EXPECT_EQ(eddy::wait(moved.next()), std::nullopt);
 }
 
-TEST(SyncWatch, R068_WakersMayComeBackForTheSame) {
+TEST(SyncWatch, WakersMayComeBackForTheSame) {
     auto ends = watch<int>::channel(0);
     auto& tx = ends.sender;
     auto& rx = ends.receiver;
@@ -443,7 +443,7 @@ TEST(SyncWatch, R068_WakersMayComeBackForTheSame) {
     EXPECT_GT(meddler.calls(), 5);
 }
 
-TEST(SyncWatch, P083_TryMakesAnErrorCodeOfTheEnd) {
+TEST(SyncWatch, TryMakesAnErrorCodeOfTheEnd) {
     auto wait_for_change = [](watch<int>::receiver rx) -> eddy::task<eddy::result<int>> {
         co_await eddy::try_(rx.changed());
         co_return *rx.borrow();
@@ -460,7 +460,7 @@ TEST(SyncWatch, P083_TryMakesAnErrorCodeOfTheEnd) {
 
 // ---- Against a model ----
 
-TEST(SyncWatchStress, P083_DoesWhatTheModelDoes) {
+TEST(SyncWatchStress, DoesWhatTheModelDoes) {
     std::mt19937_64 random(support::seed());
     const auto rounds = support::rounds(30'000);
     struct end {
@@ -517,7 +517,7 @@ TEST(SyncWatchStress, P083_DoesWhatTheModelDoes) {
 
 // ---- Several threads ----
 
-TEST(SyncWatchStress, P083_P092_ReceiversSeeOnlyWholeAndGrowingValuesAndTheLast) {
+TEST(SyncWatchStress, ReceiversSeeOnlyWholeAndGrowingValuesAndTheLast) {
     const std::uint64_t last = support::rounds(1'000'000);
     struct pair {
         std::uint64_t first = 0;
@@ -560,7 +560,7 @@ TEST(SyncWatchStress, P083_P092_ReceiversSeeOnlyWholeAndGrowingValuesAndTheLast)
 }
 
 /// The threads know of each other by the channel only.
-TEST(SyncWatchStress, P083_WhoFindsNoReceiverSeesWhatTheLastOneDid) {
+TEST(SyncWatchStress, WhoFindsNoReceiverSeesWhatTheLastOneDid) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = watch<int>::channel(0);
         int told = 0;
@@ -574,7 +574,7 @@ TEST(SyncWatchStress, P083_WhoFindsNoReceiverSeesWhatTheLastOneDid) {
     }
 }
 
-TEST(SyncWatchStress, P083_EndsComeAndGo) {
+TEST(SyncWatchStress, EndsComeAndGo) {
     const auto seed = support::seed();
     support::handover_rounds rounds(60'000);
     const auto value = std::make_shared<int>(1);
@@ -605,7 +605,7 @@ TEST(SyncWatchStress, P083_EndsComeAndGo) {
     }
 }
 
-TEST(SyncWatchStress, P083_WritersAndReadersWhoKeepTheirGuardsTakeTurns) {
+TEST(SyncWatchStress, WritersAndReadersWhoKeepTheirGuardsTakeTurns) {
     const std::uint64_t each = support::rounds(300'000);
     auto [tx, rx] = watch<std::uint64_t>::channel(0);
     const auto write = [each](watch<std::uint64_t>::sender mine) {

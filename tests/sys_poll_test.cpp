@@ -269,7 +269,7 @@ TEST(SysPoll, ReportsAnEdgeOnce) {
     EXPECT_TRUE(next_event(queue).is_readable());
 }
 
-TEST(SysPoll, R011_AddingTheSameDescriptorTwiceFails) {
+TEST(SysPoll, AddingTheSameDescriptorTwiceFails) {
     poll queue;
     const auto stream = unix_pair();
     ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::readable));
@@ -280,7 +280,7 @@ TEST(SysPoll, R011_AddingTheSameDescriptorTwiceFails) {
     EXPECT_TRUE(one.token() == token{1} && !one.is_writable()) << "the second add() changed the first";
 }
 
-TEST(SysPoll, R010_FilesAndDirectoriesAreRefusedHoweverOften) {
+TEST(SysPoll, FilesAndDirectoriesAreRefusedHoweverOften) {
     poll queue;
     const descriptor file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
     const descriptor directory(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -351,7 +351,7 @@ TEST(SysPoll, AClosedSourceReportsNothing) {
     expect_nothing(queue);
 }
 
-TEST(SysPoll, R007_RemovingBeforeTheCloseSilencesADuplicate) {
+TEST(SysPoll, RemovingBeforeTheCloseSilencesADuplicate) {
     poll queue;
     auto pipe = pipe_pair();
     const descriptor duplicate(::dup(pipe.ours));
@@ -395,7 +395,7 @@ TEST(SysPoll, ASourceAddedDuringAWaitEndsIt) {
 
 // ---- Closing, errors, urgent data ----
 
-TEST(SysPoll, R005_AHalfCloseEndsTheReadingSideOnly) {
+TEST(SysPoll, AHalfCloseEndsTheReadingSideOnly) {
     for (const auto& make : {unix_pair, tcp_pair}) {
         poll queue;
         const auto stream = make();
@@ -422,7 +422,7 @@ TEST(SysPoll, ClosingOurOwnWritingHalfDoesNotCloseTheReadingSide) {
     EXPECT_FALSE(next_event(queue).is_read_closed());
 }
 
-TEST(SysPoll, R004_AHangUpWakesBothDirections) {
+TEST(SysPoll, AHangUpWakesBothDirections) {
     for (const auto& make : {unix_pair, tcp_pair}) {
         for (const auto wanted : {interest::readable, interest::writable}) {
             poll queue;
@@ -437,7 +437,7 @@ TEST(SysPoll, R004_AHangUpWakesBothDirections) {
     }
 }
 
-TEST(SysPoll, R004_TheReaderOfAPipeHearsThatTheWriterIsGone) {
+TEST(SysPoll, TheReaderOfAPipeHearsThatTheWriterIsGone) {
     poll queue;
     auto pipe = pipe_pair();
     ASSERT_TRUE(queue.registry().add(pipe.ours, token{1}, interest::readable));
@@ -446,7 +446,7 @@ TEST(SysPoll, R004_TheReaderOfAPipeHearsThatTheWriterIsGone) {
     EXPECT_TRUE(one.is_read_closed() && one.readiness().satisfies(interest::readable));
 }
 
-TEST(SysPoll, R004_TheWriterOfAPipeHearsThatTheReaderIsGone) {
+TEST(SysPoll, TheWriterOfAPipeHearsThatTheReaderIsGone) {
     poll queue;
     auto pipe = pipe_pair();
     ASSERT_TRUE(queue.registry().add(pipe.theirs, token{1}, interest::writable));
@@ -457,7 +457,7 @@ TEST(SysPoll, R004_TheWriterOfAPipeHearsThatTheReaderIsGone) {
     EXPECT_TRUE(one.readiness().satisfies(interest::writable));
 }
 
-TEST(SysPoll, R004_AFullPipeWithoutAReaderStillClosesTheWritingSide) {
+TEST(SysPoll, AFullPipeWithoutAReaderStillClosesTheWritingSide) {
     poll queue;
     auto pipe = pipe_pair();
     const std::array<char, 4096> page{};
@@ -512,7 +512,7 @@ TEST(SysPoll, ABufferWithoutRoomIsMisuse) {
 
 // ---- Timeouts ----
 
-TEST(SysPoll, R021_AZeroTimeoutDoesNotWait) {
+TEST(SysPoll, AZeroTimeoutDoesNotWait) {
     poll queue;
     const auto start = clock_type::now();
     for (int i = 0; i < 100; ++i) expect_nothing(queue);
@@ -528,12 +528,12 @@ TEST(SysPoll, AZeroTimeoutReportsWhatIsThere) {
     EXPECT_EQ(queue.wait(buffer, 0ns), 1u);
 }
 
-TEST(SysPoll, R021_AShortTimeoutIsNeitherCutShortNorSpunAway) {
+TEST(SysPoll, AShortTimeoutIsNeitherCutShortNorSpunAway) {
     poll queue;
     expect_short_waits_to_sleep(queue);
 }
 
-TEST(SysPoll, R021_AHugeTimeoutWaitsUntilItIsWoken) {
+TEST(SysPoll, AHugeTimeoutWaitsUntilItIsWoken) {
     poll queue;
     const auto wake_up = waker::make(queue.registry(), token{1});
     ASSERT_TRUE(wake_up);
@@ -593,7 +593,7 @@ bool forbid_epoll_pwait2(int error) {
     std::_Exit(testing::Test::HasFailure() ? 1 : 0);
 }
 
-TEST(SysPollDeathTest, R021_WithoutEpollPwait2TimeoutsAreRoundedUp) {
+TEST(SysPollDeathTest, WithoutEpollPwait2TimeoutsAreRoundedUp) {
     EXPECT_EXIT(wait_without_epoll_pwait2(ENOSYS), testing::ExitedWithCode(0), "");
     EXPECT_EXIT(wait_without_epoll_pwait2(EPERM), testing::ExitedWithCode(0), "");
 }
@@ -617,7 +617,7 @@ TEST(SysPollWaker, ManyWakesAreOneEvent) {
     expect_nothing(queue);
 }
 
-TEST(SysPollWaker, R018_WakesTwiceFromAnotherThreadWithAWaitBetweenAndNoDrain) {
+TEST(SysPollWaker, WakesTwiceFromAnotherThreadWithAWaitBetweenAndNoDrain) {
     poll queue;
     const auto wake_up = waker::make(queue.registry(), token{10});
     std::atomic<int> turn = 1;
@@ -645,7 +645,7 @@ TEST(SysPollWaker, EndsAWaitThatIsGoingOn) {
     }
 }
 
-TEST(SysPollWaker, R018_GoesOnWakingWhenItsCounterIsFull) {
+TEST(SysPollWaker, GoesOnWakingWhenItsCounterIsFull) {
     poll queue;
     const int next_free = descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));  // the number that the waker will get
     const auto wake_up = waker::make(queue.registry(), token{10});

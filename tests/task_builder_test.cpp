@@ -32,7 +32,7 @@ task<std::string> own_name() {
     co_return std::string(eddy::current_task_name());
 }
 
-TEST(TaskBuilder, P026_NamesATask) {
+TEST(TaskBuilder, NamesATask) {
     everywhere([]() -> task<> {
         auto named = task_builder().name("reader").spawn(own_name());
         auto callable = task_builder().name("writer").spawn([] { return own_name(); });
@@ -54,7 +54,7 @@ TEST(TaskBuilder, P026_NamesATask) {
     EXPECT_EQ(eddy::current_task_name(), "");
 }
 
-TEST(TaskBuilder, P026_NamesWorkOfEveryKind) {
+TEST(TaskBuilder, NamesWorkOfEveryKind) {
     everywhere([]() -> task<> {
         auto future = task_builder().name("future").spawn(eddy::ready(4));
         auto text = std::make_unique<int>(5);
@@ -83,7 +83,7 @@ TEST(TaskBuilder, P026_NamesWorkOfEveryKind) {
     });
 }
 
-TEST(TaskBuilder, P026_TheNameIsThereWhileTheTaskIsDestroyed) {
+TEST(TaskBuilder, TheNameIsThereWhileTheTaskIsDestroyed) {
     struct notes_name {
         std::string* name;
         explicit notes_name(std::string& to) : name(&to) {}
@@ -105,7 +105,7 @@ TEST(TaskBuilder, P026_TheNameIsThereWhileTheTaskIsDestroyed) {
     });
 }
 
-TEST(TaskBuilder, P026_CancelsInAnOrderlyWay) {
+TEST(TaskBuilder, CancelsInAnOrderlyWay) {
     // On one thread, since the script is no more than a variable.
     const auto main = []() -> task<> {
         support::script s;
@@ -127,7 +127,7 @@ TEST(TaskBuilder, P026_CancelsInAnOrderlyWay) {
     support::runtime_with(1).block_on(main());
 }
 
-TEST(TaskBuilder, P026_SpawnsOnAHandleAndOnASet) {
+TEST(TaskBuilder, SpawnsOnAHandleAndOnASet) {
     const eddy::runtime other = support::runtime_with(2);
     everywhere([handle = other.handle()]() -> task<> {
         task_builder builder;
@@ -147,7 +147,7 @@ TEST(TaskBuilder, P026_SpawnsOnAHandleAndOnASet) {
     });
 }
 
-TEST(TaskBuilder, P026_ATaskInsideOfANamedOnesPollHasItsOwnName) {
+TEST(TaskBuilder, ATaskInsideOfANamedOnesPollHasItsOwnName) {
     everywhere([]() -> task<> {
         auto handle = task_builder().name("outer").spawn([]() -> task<> {
             eddy::local_set set;
@@ -165,7 +165,7 @@ TEST(TaskBuilder, P026_ATaskInsideOfANamedOnesPollHasItsOwnName) {
     });
 }
 
-TEST(TaskBuilder, P026_BackgroundTasksDoNotKeepTheRuntimeGoing) {
+TEST(TaskBuilder, BackgroundTasksDoNotKeepTheRuntimeGoing) {
     auto rt = support::runtime_with(2);
     for (const char* name : {"", "idler"}) {
         task_builder().name(name).background(true).spawn_on(rt.handle(), eddy::pending<void>()).detach();
@@ -173,7 +173,7 @@ TEST(TaskBuilder, P026_BackgroundTasksDoNotKeepTheRuntimeGoing) {
     std::move(rt).block_on_all([]() -> task<> { co_return; }());
 }
 
-TEST(TaskBuilder, P026_WithoutARuntimeItIsMisuse) {
+TEST(TaskBuilder, WithoutARuntimeItIsMisuse) {
     const auto text = support::text_of_misuse([] { task_builder().name("nowhere").spawn(own_name()); });
     EXPECT_NE(text.find("task_builder::spawn needs a runtime on this thread"), std::string::npos) << text;
     EXPECT_THROW(task_builder().name("nowhere").spawn_local(own_name()), eddy::misuse);
@@ -240,7 +240,7 @@ TEST(TaskBuilder, AnExceptionOfALocalSetsTaskIsPrintedWithTheName) {
     EXPECT_NE(text.find("eddy: the task \"local\" spawned at "), std::string::npos) << text;
 }
 
-TEST(TaskBuilder, P026_CurrentTaskIdIsTheHandles) {
+TEST(TaskBuilder, CurrentTaskIdIsTheHandles) {
     everywhere([]() -> task<> {
         auto handle = eddy::spawn([]() -> task<eddy::task_id> {
             co_await eddy::yield_now();

@@ -199,7 +199,7 @@ TEST(TaskStateRun, OfATaskThatIsWokenWhileItIsCancelledAsksItAgain) {
 
 // ---- After a poll ----
 
-TEST(TaskStateIdle, R040_AWakeUpDuringThePollGoesBackToTheQueue) {
+TEST(TaskStateIdle, AWakeUpDuringThePollGoesBackToTheQueue) {
     task_state word(true);
     make_running_notified(word);
     EXPECT_EQ(word.transition_to_idle(), idle::submit);

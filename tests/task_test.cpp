@@ -241,7 +241,7 @@ TEST(Task, AMillionLevelsOfRecursionFitASmallStack) {
     support::run_on_small_stack([] { EXPECT_EQ(output_of(recurse(1'000'000)), 1'000'000); });
 }
 
-TEST(Task, R128_TenMillionAwaitsOfAReadyChildFitASmallStack) {
+TEST(Task, TenMillionAwaitsOfAReadyChildFitASmallStack) {
     auto loop = []() -> task<long> {
         long sum = 0;
         for (int i = 0; i < 10'000'000; ++i) sum += co_await returns(1);
@@ -250,7 +250,7 @@ TEST(Task, R128_TenMillionAwaitsOfAReadyChildFitASmallStack) {
     support::run_on_small_stack([&] { EXPECT_EQ(output_of(loop()), 10'000'000); });
 }
 
-TEST(Task, R128_AlsoWithADestructorInScopeAndUnderTryAndBoxed) {
+TEST(Task, AlsoWithADestructorInScopeAndUnderTryAndBoxed) {
     auto child = [](int& alive) -> task<result<int>> {
         local l(alive);
         co_return 1;
@@ -413,7 +413,7 @@ task<result<int>> fails_at_depth(int depth, script& s, int& alive) {
     co_return co_await try_(fails_at_depth(depth - 1, s, alive)) + 1;
 }
 
-TEST(Task, R126_TryEndsFramesAtAnyDepth) {
+TEST(Task, TryEndsFramesAtAnyDepth) {
     for (const int depth : {1, 2, 1000}) {
         int alive = 0;
         script at_once{.now = plan::fails};
@@ -431,7 +431,7 @@ TEST(Task, R126_TryEndsFramesAtAnyDepth) {
     }
 }
 
-TEST(Task, R126_TryPassesValuesUpFromAnyDepth) {
+TEST(Task, TryPassesValuesUpFromAnyDepth) {
     for (const int depth : {1, 2, 1000}) {
         int alive = 0;
         script s;
@@ -444,7 +444,7 @@ TEST(Task, R126_TryPassesValuesUpFromAnyDepth) {
 
 // ---- Exceptions ----
 
-TEST(Task, R141_ExceptionComesOutOfTheAwaitAndOfThePoll) {
+TEST(Task, ExceptionComesOutOfTheAwaitAndOfThePoll) {
     auto parent = [](bool handle) -> task<std::string> {
         if (!handle) co_return std::to_string(co_await throws());
         std::string text;
@@ -459,7 +459,7 @@ TEST(Task, R141_ExceptionComesOutOfTheAwaitAndOfThePoll) {
     EXPECT_THROW(output_of(parent(false)), std::runtime_error);
 }
 
-TEST(Task, R141_ThrowAfterTheFirstAwaitFromChildAndLeaf) {
+TEST(Task, ThrowAfterTheFirstAwaitFromChildAndLeaf) {
     script s;
     auto child = [](script& told) -> task<int> {
         static_cast<void>(co_await scripted(told));
@@ -486,7 +486,7 @@ struct throws_when_destroyed {
     ~throws_when_destroyed() noexcept(false) { throw std::runtime_error("destructor"); }
 };
 
-TEST(Task, R141_DestructorThatThrowsAfterReturnReplacesTheValue) {
+TEST(Task, DestructorThatThrowsAfterReturnReplacesTheValue) {
     auto child = []() -> task<std::string> {
         throws_when_destroyed t;
         co_return "a value that must not be leaked, and is longer than a small string";
@@ -494,7 +494,7 @@ TEST(Task, R141_DestructorThatThrowsAfterReturnReplacesTheValue) {
     EXPECT_THROW(output_of(child()), std::runtime_error);
 }
 
-TEST(Task, R141_ExceptionThatNobodyTakesDiesWithTheTask) {
+TEST(Task, ExceptionThatNobodyTakesDiesWithTheTask) {
     auto alive = std::make_shared<int>(1);
     auto child = [](std::shared_ptr<int> p) -> task<> {
         throw p;
@@ -507,7 +507,7 @@ TEST(Task, R141_ExceptionThatNobodyTakesDiesWithTheTask) {
     EXPECT_EQ(alive.use_count(), 1);
 }
 
-TEST(Task, R136_TaskCancelledAfterACatchDoesNotThrowTheHandledException) {
+TEST(Task, TaskCancelledAfterACatchDoesNotThrowTheHandledException) {
     script s;
     int alive = 0;
     auto handles = [&](script& told) -> task<int> {
@@ -533,7 +533,7 @@ TEST(Task, R136_TaskCancelledAfterACatchDoesNotThrowTheHandledException) {
     EXPECT_EQ(assert_ready(ended.poll()), 0);
 }
 
-TEST(Task, R136_ExceptionIsDeliveredOnce) {
+TEST(Task, ExceptionIsDeliveredOnce) {
     by_hand hand(throws());
     EXPECT_THROW(assert_ready(hand.poll()), std::runtime_error);
     EXPECT_THROW(assert_ready(hand.poll()), eddy::misuse);
@@ -579,7 +579,7 @@ TEST(Task, PollCancelOfATaskThatNeverBeganDestroysIt) {
 
 // ---- Moving ----
 
-TEST(Task, R131_MoveAssignmentDestroysWhatWasThere) {
+TEST(Task, MoveAssignmentDestroysWhatWasThere) {
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop);
     script s;
@@ -611,7 +611,7 @@ TEST(Task, R131_MoveAssignmentDestroysWhatWasThere) {
     EXPECT_EQ(assert_ready(target.poll(cx)), 5);
 }
 
-TEST(Task, R131_MoveAssignmentToItselfChangesNothing) {
+TEST(Task, MoveAssignmentToItselfChangesNothing) {
     task<int> t = returns(1);
     auto& alias = t;
     t = std::move(alias);
@@ -620,7 +620,7 @@ TEST(Task, R131_MoveAssignmentToItselfChangesNothing) {
 
 // ---- Misuse ----
 
-TEST(Task, R039_PolledAfterTheEndItSaysSo) {
+TEST(Task, PolledAfterTheEndItSaysSo) {
     by_hand hand(returns(1));
     assert_ready(hand.poll());
     const int line = __LINE__ + 1;
@@ -630,7 +630,7 @@ TEST(Task, R039_PolledAfterTheEndItSaysSo) {
     EXPECT_NE(text.find("task_test.cpp:" + std::to_string(line)), std::string::npos) << text;
 }
 
-TEST(Task, R039_AwaitedAfterTheEndItSaysSo) {
+TEST(Task, AwaitedAfterTheEndItSaysSo) {
     auto outer = [](task<int> t) -> task<int> {
         static_cast<void>(co_await std::move(t));
         co_return co_await std::move(t);
@@ -638,7 +638,7 @@ TEST(Task, R039_AwaitedAfterTheEndItSaysSo) {
     EXPECT_THROW(output_of(outer(returns(1))), eddy::misuse);
 }
 
-TEST(Task, R039_WakersThatOutliveTheTaskAreHarmless) {
+TEST(Task, WakersThatOutliveTheTaskAreHarmless) {
     script s;
     auto waits = [](script& told) -> task<> { static_cast<void>(co_await scripted(told)); };
     auto hand = std::make_unique<by_hand<task<>>>(waits(s));

@@ -55,7 +55,7 @@ std::pair<tcp_stream, tcp_stream> both_ends() {
     return {std::move(c.stream), tcp_stream::from_native(c.peer.release()).value()};
 }
 
-TEST(TcpHalves, P056_LentHalvesAreUsedByTwoTasks) {
+TEST(TcpHalves, LentHalvesAreUsedByTwoTasks) {
     eddy::core core;
     auto [one, other] = both_ends();
     constexpr std::size_t size = 3'000'000;
@@ -72,7 +72,7 @@ TEST(TcpHalves, P056_LentHalvesAreUsedByTwoTasks) {
     EXPECT_TRUE(done.fourth);
 }
 
-TEST(TcpHalves, P056_OwnedHalvesGoToTasksOfAPool) {
+TEST(TcpHalves, OwnedHalvesGoToTasksOfAPool) {
     eddy::runtime pool;
     auto [one, other] = both_ends();
     constexpr std::size_t size = 3'000'000;
@@ -91,7 +91,7 @@ TEST(TcpHalves, P056_OwnedHalvesGoToTasksOfAPool) {
     EXPECT_EQ(pool.block_on(std::move(limited)), true);
 }
 
-TEST(TcpHalves, P056_ReuniteMakesAStreamOfThem) {
+TEST(TcpHalves, ReuniteMakesAStreamOfThem) {
     eddy::core core;
     connection c;
     const int fd = c.stream.native_handle();
@@ -107,7 +107,7 @@ TEST(TcpHalves, P056_ReuniteMakesAStreamOfThem) {
     EXPECT_TRUE(std::move(again.writer).reunite(std::move(again.reader)));
 }
 
-TEST(TcpHalves, P056_AWrongPairIsRefusedAndComesBack) {
+TEST(TcpHalves, AWrongPairIsRefusedAndComesBack) {
     eddy::core core;
     connection c;
     connection d;
@@ -125,7 +125,7 @@ TEST(TcpHalves, P056_AWrongPairIsRefusedAndComesBack) {
     EXPECT_TRUE(std::move(back.writer).reunite(std::move(wrong_reader)));
 }
 
-TEST(TcpHalves, P056_DroppingTheWriterEndsItsSideOnly) {
+TEST(TcpHalves, DroppingTheWriterEndsItsSideOnly) {
     eddy::core core;
     connection c;
     auto [reader, writer] = std::move(c.stream).into_split();
@@ -138,7 +138,7 @@ TEST(TcpHalves, P056_DroppingTheWriterEndsItsSideOnly) {
     EXPECT_EQ(within(core, read_some(reader)), "still heard");
 }
 
-TEST(TcpHalves, P056_WhatTheWriterHasWrittenIsSentBeforeTheEnd) {
+TEST(TcpHalves, WhatTheWriterHasWrittenIsSentBeforeTheEnd) {
     eddy::core core;
     connection c;
     c.peer.send("x");
@@ -153,7 +153,7 @@ TEST(TcpHalves, P056_WhatTheWriterHasWrittenIsSentBeforeTheEnd) {
     EXPECT_EQ(within(core, count_all(std::move(peer))), accepted);
 }
 
-TEST(TcpHalves, P056_AWriterThatIsForgottenLeavesItsSideOpen) {
+TEST(TcpHalves, AWriterThatIsForgottenLeavesItsSideOpen) {
     eddy::core core;
     connection c;
     c.peer.set_nonblocking();
@@ -169,7 +169,7 @@ TEST(TcpHalves, P056_AWriterThatIsForgottenLeavesItsSideOpen) {
     EXPECT_EQ(within(core, read_some(peer)), "");
 }
 
-TEST(TcpHalves, P056_AssigningToAWriterEndsWhatItWas) {
+TEST(TcpHalves, AssigningToAWriterEndsWhatItWas) {
     eddy::core core;
     connection c;
     connection d;
@@ -217,7 +217,7 @@ std::string read_in_parts(eddy::core& core, Reader& reader) {
     }
 }
 
-TEST(TcpHalves, P049_TryReadsAndWritesSeveralBuffers) {
+TEST(TcpHalves, TryReadsAndWritesSeveralBuffers) {
     eddy::core core;
     connection c;
     auto [reader, writer] = c.stream.split();
@@ -241,7 +241,7 @@ TEST(TcpHalves, P049_TryReadsAndWritesSeveralBuffers) {
     EXPECT_EQ(read_in_parts(core, rx), "in parts");
 }
 
-TEST(TcpHalvesDeathTest, P056_AHalfThatWasReunitedSaysSo) {
+TEST(TcpHalvesDeathTest, AHalfThatWasReunitedSaysSo) {
     eddy::core core;
     connection c;
     auto [reader, writer] = std::move(c.stream).into_split();
@@ -252,7 +252,7 @@ TEST(TcpHalvesDeathTest, P056_AHalfThatWasReunitedSaysSo) {
     EXPECT_DEATH(static_cast<void>(writer.stream()), "was moved from, or reunited or forgotten");
 }
 
-TEST(TcpHalves, P057_ZeroLingerResetsTheConnection) {
+TEST(TcpHalves, ZeroLingerResetsTheConnection) {
     eddy::core core;
     connection c;
     c.stream.set_zero_linger().value();
@@ -265,7 +265,7 @@ TEST(TcpHalves, P057_ZeroLingerResetsTheConnection) {
     EXPECT_EQ(errno, ECONNRESET);
 }
 
-TEST(TcpHalves, P057_QuickackIsReadBack) {
+TEST(TcpHalves, QuickackIsReadBack) {
     const connection c;
     c.stream.set_quickack(false).value();
     EXPECT_FALSE(c.stream.quickack().value());

@@ -37,7 +37,7 @@ tcp_listener listener_on(const eddy::core& core) { return tcp_listener::bind(any
 
 // ---- Binding ----
 
-TEST(TcpListener, S63_PortZeroTakesAFreeOne) {
+TEST(TcpListener, PortZeroTakesAFreeOne) {
     eddy::core core;
     const auto listener = listener_on(core);
     EXPECT_NE(listener.local_addr().value().port(), 0);
@@ -47,7 +47,7 @@ TEST(TcpListener, S63_PortZeroTakesAFreeOne) {
     EXPECT_EQ(listener.ttl().value(), 17u);
 }
 
-TEST(TcpListener, S63_AnAddressInUseIsAnError) {
+TEST(TcpListener, AnAddressInUseIsAnError) {
     eddy::core core;
     const auto fds = support::fd_count();
     const auto first = listener_on(core);
@@ -65,7 +65,7 @@ TEST(TcpListener, BindsAsAFutureToo) {
     EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
 }
 
-TEST(TcpListener, S27_BindTakesAddressesInEachForm) {
+TEST(TcpListener, BindTakesAddressesInEachForm) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto taken = raw_socket::listening().addr();
@@ -108,7 +108,7 @@ TEST(TcpListener, BindReportsWhatIsMissing) {
     EXPECT_EQ(full, std::errc::too_many_files_open);
 }
 
-TEST(TcpListener, S63_EachOfTwoLoopsAcceptsOnItsOwnThread) {
+TEST(TcpListener, EachOfTwoLoopsAcceptsOnItsOwnThread) {
     const auto serve = [](eddy::core_handle& handle) -> eddy::task<bool> {
         const auto here = std::this_thread::get_id();
         auto listener = tcp_listener::bind(any, handle).value();
@@ -205,7 +205,7 @@ TEST(TcpListener, ADroppedAcceptTakesItsWakerAlong) {
     EXPECT_EQ(accept.wakers(), 0u);
 }
 
-TEST(TcpListener, R013_AConnectionThatWasResetIsPassedOver) {
+TEST(TcpListener, AConnectionThatWasResetIsPassedOver) {
     eddy::core core;
     auto listener = listener_on(core);
     for (int i = 0; i < 10; ++i) raw_socket::connected(listener.local_addr().value()).reset();
@@ -223,7 +223,7 @@ TEST(TcpListener, R013_AConnectionThatWasResetIsPassedOver) {
     EXPECT_TRUE(within(core, find_good()));
 }
 
-TEST(TcpListener, S62_AThousandClientsAtOnceAreAllServed) {
+TEST(TcpListener, AThousandClientsAtOnceAreAllServed) {
     eddy::core core;
     auto listener = listener_on(core);
     const auto to = listener.local_addr().value();
@@ -295,7 +295,7 @@ TEST(TcpListener, AcceptingManyDoesNotHoldUpTheLoop) {
 
 // ---- Streams of connections ----
 
-TEST(TcpListener, S64_ForEachEndsWithTheErrorThatDescriptorsHaveRunOut) {
+TEST(TcpListener, ForEachEndsWithTheErrorThatDescriptorsHaveRunOut) {
     eddy::core core;
     auto listener = listener_on(core);
     std::vector<raw_socket> clients;
@@ -310,7 +310,7 @@ TEST(TcpListener, S64_ForEachEndsWithTheErrorThatDescriptorsHaveRunOut) {
     EXPECT_EQ(kept.size(), 2u);
 }
 
-TEST(TcpListener, R012_WithoutDescriptorsNothingIsSaidBeforeAClientCalls) {
+TEST(TcpListener, WithoutDescriptorsNothingIsSaidBeforeAClientCalls) {
     // accept(2) fails for want of a descriptor also when there is no connection to accept.
     eddy::core core;
     auto listener = listener_on(core);
@@ -336,7 +336,7 @@ TEST(TcpListener, R012_WithoutDescriptorsNothingIsSaidBeforeAClientCalls) {
     EXPECT_TRUE(within(core, listener.accept()));
 }
 
-TEST(TcpListener, S64_R012_ANextLoopPausesAndResumesWhenDescriptorsAreFreed) {
+TEST(TcpListener, ANextLoopPausesAndResumesWhenDescriptorsAreFreed) {
     eddy::core core;
     auto listener = listener_on(core);
     std::vector<raw_socket> clients;
@@ -416,7 +416,7 @@ TEST(TcpListener, AListenerOutlivesItsLoopAlsoWhileItPauses) {
     EXPECT_EQ(within(other, listener.accept()).error(), eddy::errc::runtime_shutdown);
 }
 
-TEST(TcpListener, S65_ForEachServesOneAfterTheOther) {
+TEST(TcpListener, ForEachServesOneAfterTheOther) {
     eddy::core core;
     auto listener = listener_on(core);
     const auto first = raw_socket::connected(listener.local_addr().value());
@@ -443,7 +443,7 @@ TEST(TcpListener, S65_ForEachServesOneAfterTheOther) {
     EXPECT_EQ(order, "begin good begin stop ");
 }
 
-TEST(TcpListener, S54_EchoChainedTaskAndTimeoutInOneLoop) {
+TEST(TcpListener, EchoChainedTaskAndTimeoutInOneLoop) {
     eddy::core core;
     auto listener = listener_on(core);
     std::string order;
@@ -476,7 +476,7 @@ TEST(TcpListener, S54_EchoChainedTaskAndTimeoutInOneLoop) {
 
 // ---- Adopting ----
 
-TEST(TcpListener, S81_AListeningSocketIsAdoptedAndGivenUp) {
+TEST(TcpListener, AListeningSocketIsAdoptedAndGivenUp) {
     eddy::core core;
     auto made_by_hand = raw_socket::listening();
     const auto addr = made_by_hand.addr();
@@ -495,7 +495,7 @@ TEST(TcpListener, S81_AListeningSocketIsAdoptedAndGivenUp) {
     const auto other = raw_socket::connected(addr);
 }
 
-TEST(TcpListener, S81_WhatIsNoListenerIsRefused) {
+TEST(TcpListener, WhatIsNoListenerIsRefused) {
     const auto fds = support::fd_count();
     EXPECT_EQ(tcp_listener::from_native(raw_socket::listening().release()).error(), eddy::errc::blocking_descriptor);
     raw_socket plain;
@@ -541,7 +541,7 @@ TEST(TcpListener, ServersThatAreDroppedWithTheirLoopLeaveNoDescriptor) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
-TEST(TcpListener, P097_TheStreamOfConnectionsTakesAdaptorsAndLosesNone) {
+TEST(TcpListener, TheStreamOfConnectionsTakesAdaptorsAndLosesNone) {
     eddy::core core;
     auto listener = listener_on(core);
     {

@@ -41,7 +41,7 @@ TEST(TcpSocket, OptionsReadBackAsTheyWereSet) {
     EXPECT_EQ(socket.set_recv_buffer_size(0xffff'ffff).error(), std::errc::invalid_argument);
 }
 
-TEST(TcpSocket, P055_LingerAndTypeOfServiceReadBackAsTheyWereSet) {
+TEST(TcpSocket, LingerAndTypeOfServiceReadBackAsTheyWereSet) {
     for (const bool is_v6 : {false, true}) {
         const auto made = is_v6 ? tcp_socket::v6() : tcp_socket::v4();
         if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message();
@@ -61,7 +61,7 @@ TEST(TcpSocket, P055_LingerAndTypeOfServiceReadBackAsTheyWereSet) {
     }
 }
 
-TEST(TcpSocket, P055_BindsToADevice) {
+TEST(TcpSocket, BindsToADevice) {
     const auto socket = tcp_socket::v4().value();
     EXPECT_EQ(socket.device().value(), std::nullopt);
     EXPECT_EQ(socket.bind_device("a name that is too long").error(), std::errc::invalid_argument);
@@ -72,7 +72,7 @@ TEST(TcpSocket, P055_BindsToADevice) {
     EXPECT_EQ(socket.device().value(), std::nullopt);
 }
 
-TEST(TcpSocket, P055_WhatIsSetBeforeGoesWithTheConnection) {
+TEST(TcpSocket, WhatIsSetBeforeGoesWithTheConnection) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     auto socket = tcp_socket::v4().value();
@@ -131,7 +131,7 @@ TEST(TcpSocket, AConnectThatFailsLeavesNoDescriptor) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
-TEST(TcpSocket, S81_ASocketMadeByHandWithReusePortIsAdopted) {
+TEST(TcpSocket, ASocketMadeByHandWithReusePortIsAdopted) {
     eddy::core core;
     const auto made_by_hand = [] {
         raw_socket made;
@@ -165,7 +165,7 @@ TEST(TcpSocket, S81_ASocketMadeByHandWithReusePortIsAdopted) {
     EXPECT_EQ(accepted, 20);
 }
 
-TEST(TcpSocket, S81_WhatIsBlockingOrNoDescriptorIsRefused) {
+TEST(TcpSocket, WhatIsBlockingOrNoDescriptorIsRefused) {
     const auto fds = support::fd_count();
     EXPECT_EQ(tcp_socket::from_native(raw_socket().release()).error(), eddy::errc::blocking_descriptor);
     EXPECT_EQ(tcp_socket::from_native(-1).error(), std::errc::bad_file_descriptor);

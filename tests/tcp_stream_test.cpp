@@ -53,7 +53,7 @@ TEST(TcpStream, ConnectsAndCarriesBytesBothWays) {
 }
 
 // Tokio's tests/tcp_connect.rs.
-TEST(TcpStream, S27_ConnectTakesAddressesInEachForm) {
+TEST(TcpStream, ConnectTakesAddressesInEachForm) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -80,7 +80,7 @@ TEST(TcpStream, S27_ConnectTakesAddressesInEachForm) {
     EXPECT_TRUE(reaches(tcp_stream::connect(host, core.handle())));
 }
 
-TEST(TcpStream, S27_ConnectReachesIpv6) {
+TEST(TcpStream, ConnectReachesIpv6) {
     eddy::core core;
     auto listener = within(core, eddy::net::tcp_listener::bind("::1", 0));
     if (!listener) GTEST_SKIP() << "no IPv6 here: " << listener.error().message();
@@ -102,7 +102,7 @@ TEST(TcpStream, ConnectSaysWhatIsNoAddress) {
     EXPECT_EQ(within(core, tcp_stream::connect("not an ip", 80)).error(), eddy::errc::bad_address);
 }
 
-TEST(TcpStream, S10_AConnectThatWaitsLeavesTheThreadToOthers) {
+TEST(TcpStream, AConnectThatWaitsLeavesTheThreadToOthers) {
     eddy::core core;
     support::full_listener listener;
     std::chrono::nanoseconds worst{};
@@ -125,7 +125,7 @@ TEST(TcpStream, S10_AConnectThatWaitsLeavesTheThreadToOthers) {
     EXPECT_LT(worst, 500ms) << "the other task stood still for " << worst.count() << " ns";
 }
 
-TEST(TcpStream, S11_AConnectIsBuiltWithoutALoopAndRunsLater) {
+TEST(TcpStream, AConnectIsBuiltWithoutALoopAndRunsLater) {
     const auto listener = raw_socket::listening();
     auto connect = tcp_stream::connect(listener.addr());
     const auto fds = support::fd_count();
@@ -134,7 +134,7 @@ TEST(TcpStream, S11_AConnectIsBuiltWithoutALoopAndRunsLater) {
     EXPECT_GE(support::fd_count(), fds);
 }
 
-TEST(TcpStream, S11_AConnectThatIsPolledWithoutALoopSaysWhy) {
+TEST(TcpStream, AConnectThatIsPolledWithoutALoopSaysWhy) {
     const auto fds = support::fd_count();
     const int line = __LINE__ + 1;
     by_hand connect{tcp_stream::connect(support::closed_addr())};
@@ -177,7 +177,7 @@ TEST(TcpStream, ALoopWithoutIoRefuses) {
     EXPECT_EQ(within(core, pair.stream.readable()).error(), eddy::errc::io_disabled);
 }
 
-TEST(TcpStream, S12_S13_CombinatorsRunOnTheirSideOnly) {
+TEST(TcpStream, CombinatorsRunOnTheirSideOnly) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     const auto run_to = [&](const socket_addr& addr) {
@@ -195,7 +195,7 @@ TEST(TcpStream, S12_S13_CombinatorsRunOnTheirSideOnly) {
     EXPECT_EQ(run_to(support::closed_addr()), "Connection refused");
 }
 
-TEST(TcpStream, S28_OfSeveralAddressesTheFirstThatAnswersIsTaken) {
+TEST(TcpStream, OfSeveralAddressesTheFirstThatAnswersIsTaken) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     const auto stream = within(core, connect_any({support::closed_addr(), listener.addr()}));
@@ -203,7 +203,7 @@ TEST(TcpStream, S28_OfSeveralAddressesTheFirstThatAnswersIsTaken) {
     EXPECT_EQ(stream->peer_addr().value(), listener.addr());
 }
 
-TEST(TcpStream, S28_OfSeveralErrorsTheLastIsReported) {
+TEST(TcpStream, OfSeveralErrorsTheLastIsReported) {
     eddy::core core;
     const auto fds = support::fd_count();
     const auto closed = support::closed_addr();
@@ -215,7 +215,7 @@ TEST(TcpStream, S28_OfSeveralErrorsTheLastIsReported) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
-TEST(TcpStream, S28_AnEmptyListIsAnErrorWithAText) {
+TEST(TcpStream, AnEmptyListIsAnErrorWithAText) {
     eddy::core core;
     const auto error = within(core, connect_any({})).error();
     EXPECT_EQ(error, eddy::errc::no_address);
@@ -223,7 +223,7 @@ TEST(TcpStream, S28_AnEmptyListIsAnErrorWithAText) {
     EXPECT_NE(error.message().find("could not resolve to any address"), std::string::npos) << error.message();
 }
 
-TEST(TcpStream, R124_S28_EachAddressOfANameIsTried) {
+TEST(TcpStream, EachAddressOfANameIsTried) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -233,7 +233,7 @@ TEST(TcpStream, R124_S28_EachAddressOfANameIsTried) {
     EXPECT_EQ(stream->peer_addr().value(), listener.addr());
 }
 
-TEST(TcpStream, R124_S28_OfTheErrorsForANameTheLastIsReported) {
+TEST(TcpStream, OfTheErrorsForANameTheLastIsReported) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto fds = support::fd_count();
@@ -261,7 +261,7 @@ TEST(TcpStream, AConnectToANameWithoutALoopAsksNobody) {
     EXPECT_EQ(within(core, tcp_stream::connect("name:1")).error(), eddy::errc::io_disabled);
 }
 
-TEST(TcpStream, S29_TheSocketIsNonBlockingAndClosedOnExec) {
+TEST(TcpStream, TheSocketIsNonBlockingAndClosedOnExec) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     const auto stream = within(core, tcp_stream::connect(listener.addr())).value();
@@ -269,7 +269,7 @@ TEST(TcpStream, S29_TheSocketIsNonBlockingAndClosedOnExec) {
     EXPECT_NE(::fcntl(stream.native_handle(), F_GETFD) & FD_CLOEXEC, 0);
 }
 
-TEST(TcpStream, S30_R014_ARefusedConnectIsAnErrorAndLeavesNoDescriptor) {
+TEST(TcpStream, ARefusedConnectIsAnErrorAndLeavesNoDescriptor) {
     eddy::core core;
     const auto fds = support::fd_count();
     const auto stream = within(core, tcp_stream::connect(support::closed_addr()));
@@ -277,7 +277,7 @@ TEST(TcpStream, S30_R014_ARefusedConnectIsAnErrorAndLeavesNoDescriptor) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
-TEST(TcpStream, R014_AConnectThatIsGivenUpLeavesNothingBehind) {
+TEST(TcpStream, AConnectThatIsGivenUpLeavesNothingBehind) {
     eddy::core core;
     support::full_listener listener;
     const auto fds = support::fd_count();
@@ -288,7 +288,7 @@ TEST(TcpStream, R014_AConnectThatIsGivenUpLeavesNothingBehind) {
     EXPECT_EQ(io.fds_registered, io.fds_deregistered);
 }
 
-TEST(TcpStream, R014_AnEventThatIsOlderThanTheConnectDoesNotCompleteIt) {
+TEST(TcpStream, AnEventThatIsOlderThanTheConnectDoesNotCompleteIt) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     raw_socket unconnected;
@@ -323,7 +323,7 @@ TEST(TcpStream, ConnectReportsThatDescriptorsHaveRunOut) {
     EXPECT_TRUE(within(core, tcp_stream::connect(listener.addr())));
 }
 
-TEST(TcpStreamStress, S06_BuildingAndDroppingConnectsOpensNoSocket) {
+TEST(TcpStreamStress, BuildingAndDroppingConnectsOpensNoSocket) {
     const auto fds = support::fd_count();
     const socket_addr addr(eddy::net::ip_addr::v4_loopback(), 9);
     for (auto left = support::rounds(1'000'000); left > 0; --left) {
@@ -371,7 +371,7 @@ TEST(TcpStream, OptionsReadBackAsTheyWereSet) {
     EXPECT_EQ(stream.peer_addr().value(), pair.peer.addr());
 }
 
-TEST(TcpStream, S32_TakeErrorGivesAnErrorOnce) {
+TEST(TcpStream, TakeErrorGivesAnErrorOnce) {
     connection pair;
     EXPECT_FALSE(pair.stream.take_error().value());
     pair.peer.reset();
@@ -380,7 +380,7 @@ TEST(TcpStream, S32_TakeErrorGivesAnErrorOnce) {
     EXPECT_FALSE(pair.stream.take_error().value());
 }
 
-TEST(TcpStream, S81_ASocketIsAdoptedAndGivenUp) {
+TEST(TcpStream, ASocketIsAdoptedAndGivenUp) {
     eddy::core core;
     connection pair;
     const int fd = pair.stream.native_handle();
@@ -406,7 +406,7 @@ TEST(TcpStream, S81_ASocketIsAdoptedAndGivenUp) {
 }
 
 // The system tells a reset once, and may have told it to the driver.
-TEST(TcpStream, S81_WhoeverTakesOverASocketLearnsThatItWasReset) {
+TEST(TcpStream, WhoeverTakesOverASocketLearnsThatItWasReset) {
     eddy::core core;
     connection pair;
     std::array<std::byte, 4> buffer{};
@@ -426,7 +426,7 @@ TEST(TcpStream, S81_WhoeverTakesOverASocketLearnsThatItWasReset) {
     EXPECT_EQ(given_up.error, std::errc::connection_reset) << "it looks like an end in order";
 }
 
-TEST(TcpStream, S81_WhoeverTakesOverASocketLearnsThatWhatWasWrittenHasNotArrived) {
+TEST(TcpStream, WhoeverTakesOverASocketLearnsThatWhatWasWrittenHasNotArrived) {
     eddy::core core;
     connection pair;
     std::array<std::byte, 4> buffer{};
@@ -449,7 +449,7 @@ TEST(TcpStream, S81_WhoeverTakesOverASocketLearnsThatWhatWasWrittenHasNotArrived
     EXPECT_EQ(told, std::errc::connection_reset);
 }
 
-TEST(TcpStream, S81_ASocketThatIsGivenUpInOrderHasNoError) {
+TEST(TcpStream, ASocketThatIsGivenUpInOrderHasNoError) {
     eddy::core core;
     connection pair;
     std::array<std::byte, 4> buffer{};
@@ -465,7 +465,7 @@ TEST(TcpStream, S81_ASocketThatIsGivenUpInOrderHasNoError) {
     EXPECT_EQ(pair.peer.receive(3), "end");
 }
 
-TEST(TcpStream, S81_ABlockingSocketIsRefused) {
+TEST(TcpStream, ABlockingSocketIsRefused) {
     raw_socket blocking;
     const int fd = blocking.release();
     const auto refused = tcp_stream::from_native(fd);
@@ -476,7 +476,7 @@ TEST(TcpStream, S81_ABlockingSocketIsRefused) {
     EXPECT_EQ(tcp_stream::from_native(100'000).error(), std::errc::bad_file_descriptor);
 }
 
-TEST(TcpStream, S81_ARegularFileIsNoStream) {
+TEST(TcpStream, ARegularFileIsNoStream) {
     eddy::core core;
     const int file = ::open("/proc/self/exe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     auto stream = tcp_stream::from_native(file);
@@ -488,7 +488,7 @@ TEST(TcpStream, S81_ARegularFileIsNoStream) {
 
 // ---- Streams and loops ----
 
-TEST(TcpStream, S72_AStreamThatIsMadeThroughAHandleBelongsToThatLoop) {
+TEST(TcpStream, AStreamThatIsMadeThroughAHandleBelongsToThatLoop) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     const auto through_handle = [](eddy::core_handle handle, socket_addr to) -> eddy::task<eddy::result<std::size_t>> {

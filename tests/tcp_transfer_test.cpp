@@ -64,7 +64,7 @@ void wait_readable(const tcp_stream& stream) { raw_socket(::dup(stream.native_ha
 
 // ---- Reading ----
 
-TEST(TcpTransfer, R001_OneByteAtATimeStillGetsAll) {
+TEST(TcpTransfer, OneByteAtATimeStillGetsAll) {
     eddy::core core;
     connection pair;
     const auto sent = pattern(64 * 1024);
@@ -76,7 +76,7 @@ TEST(TcpTransfer, R001_OneByteAtATimeStillGetsAll) {
     EXPECT_EQ(within(core, read_to_end(pair.stream, 1)), sent);
 }
 
-TEST(TcpTransfer, R003_AnUrgentByteDoesNotHideWhatIsBehindIt) {
+TEST(TcpTransfer, AnUrgentByteDoesNotHideWhatIsBehindIt) {
     eddy::core core;
     for (int round = 0; round < 20; ++round) {
         connection pair;
@@ -116,7 +116,7 @@ struct pty_end {
     int fd;
 };
 
-TEST(TcpTransfer, R003_ATerminalIsReadUntilItWouldBlock) {
+TEST(TcpTransfer, ATerminalIsReadUntilItWouldBlock) {
     eddy::core core;
     const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (master < 0) GTEST_SKIP() << "no pseudo-terminals here";
@@ -161,7 +161,7 @@ TEST(TcpTransfer, R003_ATerminalIsReadUntilItWouldBlock) {
     EXPECT_EQ(within(core, read_all()), sent);
 }
 
-TEST(TcpTransfer, R004_AResetWakesReaderAndWriter) {
+TEST(TcpTransfer, AResetWakesReaderAndWriter) {
     eddy::core core;
     connection pair;
     std::error_code read_error;
@@ -191,7 +191,7 @@ TEST(TcpTransfer, R004_AResetWakesReaderAndWriter) {
     EXPECT_TRUE(write_error);
 }
 
-TEST(TcpTransfer, R005_APeerThatSendsNoMoreStillReceives) {
+TEST(TcpTransfer, APeerThatSendsNoMoreStillReceives) {
     eddy::core core;
     connection pair;
     pair.peer.send("the rest");
@@ -207,7 +207,7 @@ TEST(TcpTransfer, R005_APeerThatSendsNoMoreStillReceives) {
     EXPECT_EQ(got, sent);
 }
 
-TEST(TcpTransfer, R005_AHalfCloseWhileAReaderWaitsEndsTheReadOnly) {
+TEST(TcpTransfer, AHalfCloseWhileAReaderWaitsEndsTheReadOnly) {
     eddy::core core;
     connection pair;
     bool ended = false;
@@ -225,7 +225,7 @@ TEST(TcpTransfer, R005_AHalfCloseWhileAReaderWaitsEndsTheReadOnly) {
     EXPECT_EQ(pair.peer.receive(5), "still");
 }
 
-TEST(TcpTransfer, R005_APeerThatReadsNoMoreStillSends) {
+TEST(TcpTransfer, APeerThatReadsNoMoreStillSends) {
     eddy::core core;
     connection pair;
     pair.peer.shutdown(SHUT_RD);
@@ -235,7 +235,7 @@ TEST(TcpTransfer, R005_APeerThatReadsNoMoreStillSends) {
     EXPECT_EQ(text_of(buffer), "words");
 }
 
-TEST(TcpTransfer, R017_ASocketThatNobodyAwaitsDoesNotTurnTheLoop) {
+TEST(TcpTransfer, ASocketThatNobodyAwaitsDoesNotTurnTheLoop) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     auto stream = within(core, tcp_stream::connect(listener.addr())).value();  // connected through the loop
@@ -254,7 +254,7 @@ TEST(TcpTransfer, R017_ASocketThatNobodyAwaitsDoesNotTurnTheLoop) {
     EXPECT_EQ(after.turns(), before.turns() + 1);
 }
 
-TEST(TcpTransfer, S85_TryReadWouldBlockAndAReaderIsWokenLater) {
+TEST(TcpTransfer, TryReadWouldBlockAndAReaderIsWokenLater) {
     eddy::core core;
     connection pair;
     std::array<std::byte, 16> buffer{};
@@ -276,7 +276,7 @@ TEST(TcpTransfer, S85_TryReadWouldBlockAndAReaderIsWokenLater) {
     EXPECT_THROW(static_cast<void>(read.poll()), eddy::misuse) << "polled after it had ended";
 }
 
-TEST(TcpTransfer, R096_APeekThatWouldBlockWaits) {
+TEST(TcpTransfer, APeekThatWouldBlockWaits) {
     eddy::core core;
     connection pair;
     std::array<std::byte, 16> buffer{};
@@ -342,7 +342,7 @@ TEST(TcpTransfer, ReadVectoredFillsOneBufferAfterTheOther) {
     EXPECT_EQ(text_of(first) + text_of(second) + text_of(std::span(third).first(2)), "abcdefg");
 }
 
-TEST(TcpTransfer, R087_AReadThatLosesASelectLosesNoByte) {
+TEST(TcpTransfer, AReadThatLosesASelectLosesNoByte) {
     eddy::core core;
     connection pair;
     const auto sent = pattern(20'000);
@@ -430,7 +430,7 @@ TEST(TcpTransfer, AWriteAfterOnesOwnShutdownIsABrokenPipeEachTime) {
     EXPECT_FALSE(within(core, std::move(used.stream).into_native()).value().error);
 }
 
-TEST(TcpTransfer, R093_ShutdownAfterAResetSucceeds) {
+TEST(TcpTransfer, ShutdownAfterAResetSucceeds) {
     eddy::core core;
     connection pair;
     pair.peer.reset();
@@ -438,7 +438,7 @@ TEST(TcpTransfer, R093_ShutdownAfterAResetSucceeds) {
     EXPECT_TRUE(within(core, pair.stream.shutdown()));
 }
 
-TEST(TcpTransferStress, R083_VectoredWritesGoOnWhereTheyStopped) {
+TEST(TcpTransferStress, VectoredWritesGoOnWhereTheyStopped) {
     eddy::core core;
     std::mt19937_64 random(support::seed());
     for (auto left = support::rounds(200); left > 0; --left) {
@@ -522,7 +522,7 @@ TEST(TcpTransferStress, LargeTransfersBothWaysAtOnce) {
 
 // ---- Fairness ----
 
-TEST(TcpTransfer, R022_AFloodDoesNotStarveATimer) {
+TEST(TcpTransfer, AFloodDoesNotStarveATimer) {
     eddy::core core;
     connection pair;
     std::atomic<bool> over = false;
@@ -603,7 +603,7 @@ TEST(TcpTransfer, ReadableAndTryReadMakeALoop) {
     EXPECT_EQ(within(core, read_all()), sent);
 }
 
-TEST(TcpTransfer, P049_AnyCallOnAStreamUnlessARingReceivesForIt) {
+TEST(TcpTransfer, AnyCallOnAStreamUnlessARingReceivesForIt) {
     using eddy::io::interest;
     eddy::core core;
     connection pair;
@@ -629,7 +629,7 @@ TEST(TcpTransfer, P049_AnyCallOnAStreamUnlessARingReceivesForIt) {
     EXPECT_EQ(text_of(std::span(into).first(5)), "hello");
 }
 
-TEST(TcpTransfer, P049_ACallThatWritesComesBehindWhatWasWrittenAndWaitsForRoom) {
+TEST(TcpTransfer, ACallThatWritesComesBehindWhatWasWrittenAndWaitsForRoom) {
     using eddy::io::interest;
     eddy::core core;
     connection pair;
@@ -945,7 +945,7 @@ void destroy_a_stream_that_is_read() {
     pair.reset();
 }
 
-TEST(TcpTransferDeathTest, R139_DestroyingAStreamWhileAnOperationWaitsEndsTheProgramWithASentence) {
+TEST(TcpTransferDeathTest, DestroyingAStreamWhileAnOperationWaitsEndsTheProgramWithASentence) {
     EXPECT_DEATH(destroy_a_stream_that_is_read(), "destroyed or moved while one of its operations waits");
 }
 

@@ -57,7 +57,7 @@ eddy::task<eddy::result<int>> answer_lines(S& peer) {
     co_return answered;
 }
 
-TEST(IoMock, P109_AScriptIsTheOtherSide) {
+TEST(IoMock, AScriptIsTheOtherSide) {
     eddy::core core;
     auto peer = test::io_builder().read("a\nb").read("c\n").write("got a\n").write("got bc\n").read("quit\n").build();
     EXPECT_EQ(within(core, answer_lines(peer)).value(), 2);
@@ -65,7 +65,7 @@ TEST(IoMock, P109_AScriptIsTheOtherSide) {
     peer.assert_done();
 }
 
-TEST(IoMock, P109_AWriteThatWasNotExpectedSaysWhatDiffers) {
+TEST(IoMock, AWriteThatWasNotExpectedSaysWhatDiffers) {
     auto peer = test::io_builder().write("hello\nworld").build();
     by_hand wrong(io::write_all(peer, support::bytes_of("hello\nWORLD")));
     const auto text = text_of_misuse([&] { static_cast<void>(wrong.poll()); });
@@ -80,7 +80,7 @@ TEST(IoMock, P109_AWriteThatWasNotExpectedSaysWhatDiffers) {
     EXPECT_NE(none.find(R"("\x01\"" was written, and nothing more was expected)"), none.npos) << none;
 }
 
-TEST(IoMock, P109_AReadWaitsForTheWritesBeforeIt) {
+TEST(IoMock, AReadWaitsForTheWritesBeforeIt) {
     auto peer = test::io_builder().write("ask").read("answer").build();
     std::string got(6, '\0');
     by_hand read(io::read_exact(peer, std::as_writable_bytes(std::span(got))));
@@ -95,7 +95,7 @@ TEST(IoMock, P109_AReadWaitsForTheWritesBeforeIt) {
     EXPECT_EQ(got, "answer");
 }
 
-TEST(IoMock, P109_ErrorsComeWhereTheScriptHasThem) {
+TEST(IoMock, ErrorsComeWhereTheScriptHasThem) {
     auto peer = test::io_builder()
                     .read("x")
                     .read_error(std::errc::connection_reset)
@@ -114,7 +114,7 @@ TEST(IoMock, P109_ErrorsComeWhereTheScriptHasThem) {
     EXPECT_TRUE(peer.is_shut_down());
 }
 
-TEST(IoMock, P109_PausesTakeNoTimeOnAPausedClock) {
+TEST(IoMock, PausesTakeNoTimeOnAPausedClock) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         test::pause();
@@ -130,7 +130,7 @@ TEST(IoMock, P109_PausesTakeNoTimeOnAPausedClock) {
     EXPECT_TRUE(within(core, work(), 24h));
 }
 
-TEST(IoMock, P109_ReaderAndWriterMayWaitForTheSamePause) {
+TEST(IoMock, ReaderAndWriterMayWaitForTheSamePause) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         test::pause();
@@ -147,7 +147,7 @@ TEST(IoMock, P109_ReaderAndWriterMayWaitForTheSamePause) {
     EXPECT_TRUE(within(core, work(), 24h));
 }
 
-TEST(IoMock, P109_APauseWithoutALoopNamesWhoWaits) {
+TEST(IoMock, APauseWithoutALoopNamesWhoWaits) {
     auto peer = test::io_builder().wait(1s).read("late").build();
     std::string got;
     by_hand read(io::read_to_string(peer, got));
@@ -157,7 +157,7 @@ TEST(IoMock, P109_APauseWithoutALoopNamesWhoWaits) {
     support::expect_misuse_here([&] { static_cast<void>(next.poll()); });
 }
 
-TEST(IoMock, P109_AHandleWritesIntoAScriptThatRuns) {
+TEST(IoMock, AHandleWritesIntoAScriptThatRuns) {
     auto [peer, script] = test::io_builder().read("first ").build_with_handle();
     std::string got;
     by_hand read(io::read_to_string(peer, got));
@@ -183,7 +183,7 @@ TEST(IoMock, P109_AHandleWritesIntoAScriptThatRuns) {
     EXPECT_EQ(got, "first second");
 }
 
-TEST(IoMock, P109_WithoutItsHandleAScriptHasItsEnd) {
+TEST(IoMock, WithoutItsHandleAScriptHasItsEnd) {
     auto [peer, script] = test::io_builder().build_with_handle();
     by_hand write(io::write_all(peer, support::bytes_of("x")));
     assert_pending(write.poll());
@@ -198,7 +198,7 @@ TEST(IoMock, P109_WithoutItsHandleAScriptHasItsEnd) {
     EXPECT_NE(is_left.find("2 steps of the script are left"), is_left.npos) << is_left;
 }
 
-TEST(IoMock, P109_AHandleOnAnotherThread) {
+TEST(IoMock, AHandleOnAnotherThread) {
     eddy::core core;
     auto [peer, script] = test::io_builder().build_with_handle();
     std::jthread other([to = std::move(script)]() mutable {
@@ -215,7 +215,7 @@ TEST(IoMock, P109_AHandleOnAnotherThread) {
     peer.assert_done();
 }
 
-TEST(IoMock, P109_WhatIsLeftIsSaidAtTheEnd) {
+TEST(IoMock, WhatIsLeftIsSaidAtTheEnd) {
     const auto peer = test::io_builder().write("never").read("x").build();
     EXPECT_FALSE(peer.is_done());
     const auto text = text_of_misuse([&] { peer.assert_done(); });
@@ -226,7 +226,7 @@ TEST(IoMock, P109_WhatIsLeftIsSaidAtTheEnd) {
     EXPECT_NE(is_left.find("1 step of the script is left; the next is"), is_left.npos) << is_left;
 }
 
-TEST(StreamMock, P109_GivesItemsWhenTheScriptSays) {
+TEST(StreamMock, GivesItemsWhenTheScriptSays) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         test::pause();
@@ -243,7 +243,7 @@ TEST(StreamMock, P109_GivesItemsWhenTheScriptSays) {
     EXPECT_TRUE(within(core, work(), 24h));
 }
 
-TEST(TestAssert, P109_SaysWhatIsNotSo) {
+TEST(TestAssert, SaysWhatIsNotSo) {
     using eddy::poll_result;
     using eddy::result;
     const auto good = [] { return poll_result<result<int>>(eddy::ok(1)); };

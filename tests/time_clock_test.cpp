@@ -27,7 +27,7 @@ using support::poll_with;
 using support::text_of_misuse;
 using support::time_loop;
 
-TEST(TestClock, P036_PauseResumeAndAdvanceNeedALoop) {
+TEST(TestClock, PauseResumeAndAdvanceNeedALoop) {
     by_hand step(eddy::test::advance(1ms));
     for (const auto& text : {text_of_misuse([] { eddy::test::pause(); }), text_of_misuse([] { eddy::test::resume(); }),
                              text_of_misuse([&] { static_cast<void>(step.poll()); })}) {
@@ -36,7 +36,7 @@ TEST(TestClock, P036_PauseResumeAndAdvanceNeedALoop) {
     }
 }
 
-TEST(TestClock, P036_ResumeAndAdvanceNeedAPausedClock) {
+TEST(TestClock, ResumeAndAdvanceNeedAPausedClock) {
     time_loop loop(time_loop::clock::running);
     by_hand step(eddy::test::advance(1ms));
     for (const auto& text :
@@ -49,7 +49,7 @@ TEST(TestClock, P036_ResumeAndAdvanceNeedAPausedClock) {
     EXPECT_FALSE(loop.driver().is_paused());
 }
 
-TEST(TestClock, P036_AdvanceWakesWhatIsDueBeforeItsOwnTask) {
+TEST(TestClock, AdvanceWakesWhatIsDueBeforeItsOwnTask) {
     time_loop loop;
     std::vector<char> order;
     calling_waker sleeper([&] { order.push_back('s'); }), mover([&] { order.push_back('m'); });

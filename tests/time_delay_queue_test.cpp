@@ -62,7 +62,7 @@ struct polled {
     std::uint64_t wakes() { return counter.wakes(); }
 };
 
-TEST(DelayQueue, P039_AnEmptyOneIsAtItsEndAndCanGoOn) {
+TEST(DelayQueue, AnEmptyOneIsAtItsEndAndCanGoOn) {
     time_loop loop;
     delay_queue<int> queue;
     polled hand(queue);
@@ -72,7 +72,7 @@ TEST(DelayQueue, P039_AnEmptyOneIsAtItsEndAndCanGoOn) {
     EXPECT_FALSE(assert_ready(hand.poll()).has_value());
 }
 
-TEST(DelayQueue, P039_AValueComesOutAtItsDeadlineAndNotBefore) {
+TEST(DelayQueue, AValueComesOutAtItsDeadlineAndNotBefore) {
     time_loop loop;
     delay_queue<std::string> queue;
     const auto start = clock::now();
@@ -92,7 +92,7 @@ TEST(DelayQueue, P039_AValueComesOutAtItsDeadlineAndNotBefore) {
     EXPECT_FALSE(queue.contains(key));
 }
 
-TEST(DelayQueue, P039_ValuesComeInTheOrderOfTheirDeadlinesAndThenOfTheInserts) {
+TEST(DelayQueue, ValuesComeInTheOrderOfTheirDeadlinesAndThenOfTheInserts) {
     time_loop loop;
     delay_queue<int> queue;
     const auto start = clock::now();
@@ -109,7 +109,7 @@ TEST(DelayQueue, P039_ValuesComeInTheOrderOfTheirDeadlinesAndThenOfTheInserts) {
     EXPECT_EQ(hand.wakes(), 1u);
 }
 
-TEST(DelayQueue, P039_OneTimerStandsForAllAndMovesToTheNextDeadline) {
+TEST(DelayQueue, OneTimerStandsForAllAndMovesToTheNextDeadline) {
     time_loop loop;
     delay_queue<int> queue;
     for (int i = 3; i >= 1; --i) queue.insert(i, i * 10ms);
@@ -125,7 +125,7 @@ TEST(DelayQueue, P039_OneTimerStandsForAllAndMovesToTheNextDeadline) {
     EXPECT_FALSE(assert_ready(hand.poll()).has_value());
 }
 
-TEST(DelayQueue, P039_AnEarlierInsertIsNoticedByWhoWaits) {
+TEST(DelayQueue, AnEarlierInsertIsNoticedByWhoWaits) {
     time_loop loop;
     delay_queue<int> queue;
     queue.insert(1, 1000s);
@@ -137,7 +137,7 @@ TEST(DelayQueue, P039_AnEarlierInsertIsNoticedByWhoWaits) {
     EXPECT_EQ(hand.value(), 2);
 }
 
-TEST(DelayQueue, P039_ResetMovesADeadlineBothWays) {
+TEST(DelayQueue, ResetMovesADeadlineBothWays) {
     time_loop loop;
     delay_queue<int> queue;
     const auto one = queue.insert(1, 10ms);
@@ -158,7 +158,7 @@ TEST(DelayQueue, P039_ResetMovesADeadlineBothWays) {
     EXPECT_EQ(hand.value(), 1);
 }
 
-TEST(DelayQueue, P039_ResetOfWhatIsDueAlreadyPutsItOff) {
+TEST(DelayQueue, ResetOfWhatIsDueAlreadyPutsItOff) {
     time_loop loop;
     delay_queue<int> queue;
     const auto key = queue.insert(1, 10ms);
@@ -173,7 +173,7 @@ TEST(DelayQueue, P039_ResetOfWhatIsDueAlreadyPutsItOff) {
     EXPECT_EQ(hand.value(), 1);
 }
 
-TEST(DelayQueue, P039_RemoveTakesAValueOutBeforeItsTime) {
+TEST(DelayQueue, RemoveTakesAValueOutBeforeItsTime) {
     time_loop loop;
     delay_queue<std::unique_ptr<int>> queue;
     const auto one = queue.insert(std::make_unique<int>(1), 10ms);
@@ -190,7 +190,7 @@ TEST(DelayQueue, P039_RemoveTakesAValueOutBeforeItsTime) {
     EXPECT_EQ(*hand.value(), 2);
 }
 
-TEST(DelayQueue, P039_RemovingTheLastWakesWhoWaits) {
+TEST(DelayQueue, RemovingTheLastWakesWhoWaits) {
     for (const bool clears : {false, true}) {
         time_loop loop;
         delay_queue<int> queue;
@@ -208,7 +208,7 @@ TEST(DelayQueue, P039_RemovingTheLastWakesWhoWaits) {
     }
 }
 
-TEST(DelayQueue, P039_AStaleKeyIsMisuseAlsoWhenItsSlotIsUsedAgain) {
+TEST(DelayQueue, AStaleKeyIsMisuseAlsoWhenItsSlotIsUsedAgain) {
     time_loop loop;
     delay_queue<int> queue;
     const auto stale = queue.insert(1, 1ms);
@@ -230,7 +230,7 @@ TEST(DelayQueue, P039_AStaleKeyIsMisuseAlsoWhenItsSlotIsUsedAgain) {
     EXPECT_EQ(queue.size(), 2u);
 }
 
-TEST(DelayQueue, P039_PeekSaysWhatComesNext) {
+TEST(DelayQueue, PeekSaysWhatComesNext) {
     time_loop loop;
     delay_queue<int> queue;
     EXPECT_FALSE(queue.peek().has_value());
@@ -243,7 +243,7 @@ TEST(DelayQueue, P039_PeekSaysWhatComesNext) {
     EXPECT_EQ(queue.peek(), later);
 }
 
-TEST(DelayQueue, P039_CompactKeepsTheKeysGood) {
+TEST(DelayQueue, CompactKeepsTheKeysGood) {
     time_loop loop;
     delay_queue<int> queue;
     std::vector<delay_key> keys;
@@ -272,7 +272,7 @@ TEST(DelayQueue, P039_CompactKeepsTheKeysGood) {
     EXPECT_EQ(queue.capacity(), 0u);
 }
 
-TEST(DelayQueue, P039_ReserveMakesRoom) {
+TEST(DelayQueue, ReserveMakesRoom) {
     delay_queue<int> queue(10);
     EXPECT_GE(queue.capacity(), 10u);
     queue.reserve(100);
@@ -280,7 +280,7 @@ TEST(DelayQueue, P039_ReserveMakesRoom) {
     EXPECT_TRUE(queue.is_empty());
 }
 
-TEST(DelayQueue, P037_FarFutureDeadlinesAreSafe) {
+TEST(DelayQueue, FarFutureDeadlinesAreSafe) {
     time_loop loop;
     delay_queue<int> queue;
     queue.insert(1, std::chrono::hours::max());
@@ -298,7 +298,7 @@ TEST(DelayQueue, P037_FarFutureDeadlinesAreSafe) {
     EXPECT_EQ(queue.size(), 4u);
 }
 
-TEST(DelayQueue, R045_ValuesThatAreDueTakeBudget) {
+TEST(DelayQueue, ValuesThatAreDueTakeBudget) {
     time_loop loop;
     delay_queue<int> queue;
     for (int i = 0; i < 20; ++i) queue.insert(i, 0ms);
@@ -372,7 +372,7 @@ TEST(DelayQueue, AnInsertThatThrowsLeavesItAsItWas) {
     EXPECT_FALSE(assert_ready(hand.poll()).has_value());
 }
 
-TEST(DelayQueue, P039_ALoopBesideAnotherBranch) {
+TEST(DelayQueue, ALoopBesideAnotherBranch) {
     struct user {
         static eddy::task<int> run() {
             eddy::test::pause();
@@ -402,7 +402,7 @@ TEST(DelayQueue, P039_ALoopBesideAnotherBranch) {
 
 // ---- Against a model ----
 
-TEST(DelayQueue, P039_AgreesWithASortedMap) {
+TEST(DelayQueue, AgreesWithASortedMap) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = 0, rounds = support::rounds(2'000); round < rounds; ++round) {
         time_loop loop;
@@ -483,7 +483,7 @@ TEST(DelayQueue, P039_AgreesWithASortedMap) {
     }
 }
 
-TEST(DelayQueueStress, P039_AMillionValues) {
+TEST(DelayQueueStress, AMillionValues) {
     time_loop loop;
     delay_queue<std::uint32_t> queue;
     std::mt19937_64 random(support::seed());

@@ -30,7 +30,7 @@ using support::time_loop;
 
 constexpr time_point at(std::chrono::nanoseconds since_start) { return time_point(1h + since_start); }
 
-TEST(Interval, S78_NextIntervalTableOfTokioCore) {
+TEST(Interval, NextIntervalTableOfTokioCore) {
     struct row {
         std::chrono::milliseconds previous, now, period, next;
     };
@@ -44,7 +44,7 @@ TEST(Interval, S78_NextIntervalTableOfTokioCore) {
     EXPECT_EQ(next_tick(missed_tick_behavior::skip, at(1ns), at(25s), 2ns), at(25s + 1ns));
 }
 
-TEST(Interval, P034_NextTickByBehavior) {
+TEST(Interval, NextTickByBehavior) {
     using enum missed_tick_behavior;
     // On time, or as late as a loop is: all agree.
     for (const auto behavior : {burst, delay, skip}) {
@@ -62,7 +62,7 @@ TEST(Interval, P034_NextTickByBehavior) {
     EXPECT_EQ(next_tick(skip, at(0ms), at(2500us), 1ms), at(3ms));
 }
 
-TEST(Interval, R052_NextTickSaturates) {
+TEST(Interval, NextTickSaturates) {
     for (const auto behavior : {missed_tick_behavior::burst, missed_tick_behavior::delay, missed_tick_behavior::skip}) {
         EXPECT_EQ(next_tick(behavior, at(0ms), at(1s), eddy::time::duration::max()), time_point::max());
     }
@@ -104,25 +104,25 @@ taken busy_interval(missed_tick_behavior behavior, std::chrono::milliseconds bus
 
 using numbers = std::vector<std::int64_t>;
 
-TEST(Interval, P034_BurstCatchesUp) {
+TEST(Interval, BurstCatchesUp) {
     const taken ticks = busy_interval(missed_tick_behavior::burst, 200ms);
     EXPECT_EQ(ticks.at, (numbers{200, 200, 200, 200, 250, 300, 350, 400}));
     EXPECT_EQ(ticks.due, (numbers{50, 100, 150, 200, 250, 300, 350, 400}));
 }
 
-TEST(Interval, P034_DelayStartsTheScheduleAnew) {
+TEST(Interval, DelayStartsTheScheduleAnew) {
     const taken ticks = busy_interval(missed_tick_behavior::delay, 220ms);
     EXPECT_EQ(ticks.at, (numbers{220, 270, 320, 370, 420}));
     EXPECT_EQ(ticks.due, (numbers{50, 270, 320, 370, 420}));
 }
 
-TEST(Interval, P034_SkipLeavesMissedTicksOut) {
+TEST(Interval, SkipLeavesMissedTicksOut) {
     const taken ticks = busy_interval(missed_tick_behavior::skip, 75ms);
     EXPECT_EQ(ticks.at, (numbers{75, 100, 150, 200, 250, 300, 350, 400}));
     EXPECT_EQ(busy_interval(missed_tick_behavior::skip, 220ms).at, (numbers{220, 250, 300, 350, 400}));
 }
 
-TEST(Interval, R057_AReadyTickRegistersNothingAndMissedOnesDoNotPileUpWakes) {
+TEST(Interval, AReadyTickRegistersNothingAndMissedOnesDoNotPileUpWakes) {
     for (const auto behavior : {missed_tick_behavior::burst, missed_tick_behavior::delay, missed_tick_behavior::skip}) {
         time_loop loop;
         auto every = interval(10ms);
@@ -139,7 +139,7 @@ TEST(Interval, R057_AReadyTickRegistersNothingAndMissedOnesDoNotPileUpWakes) {
     }
 }
 
-TEST(Interval, P034_ADroppedTickIsNotLost) {
+TEST(Interval, ADroppedTickIsNotLost) {
     time_loop loop;
     const auto start = clock::now();
     auto every = interval(10ms);
@@ -149,7 +149,7 @@ TEST(Interval, P034_ADroppedTickIsNotLost) {
     EXPECT_EQ(assert_ready(by_hand(every.tick()).poll()), start + 10ms);
 }
 
-TEST(Interval, P034_IsAStream) {
+TEST(Interval, IsAStream) {
     static_assert(eddy::stream<eddy::time::interval_stream>);
     time_loop loop;
     const auto start = clock::now();
@@ -163,7 +163,7 @@ TEST(Interval, P034_IsAStream) {
     EXPECT_EQ(assert_ready(every.poll_next(cx)), start + 13ms);
 }
 
-TEST(Interval, P034_ResetsMoveTheNextTick) {
+TEST(Interval, ResetsMoveTheNextTick) {
     time_loop loop;
     auto every = interval(10ms);
     EXPECT_EQ(every.period(), 10ms);
@@ -190,14 +190,14 @@ TEST(Interval, P034_ResetsMoveTheNextTick) {
     expect_next_in(10ms);
 }
 
-TEST(Interval, P034_APeriodOfZeroIsMisuse) {
+TEST(Interval, APeriodOfZeroIsMisuse) {
     const std::string text = text_of_misuse([] { static_cast<void>(interval(0ms)); });
     EXPECT_NE(text.find("a period above zero"), std::string::npos) << text;
     EXPECT_NE(text.find("time_interval_test.cpp"), std::string::npos) << text;
     EXPECT_THROW(static_cast<void>(eddy::time::interval_at(clock::now(), -1s)), eddy::misuse);
 }
 
-TEST(Interval, P097_ADroppedNextOfTheStreamTakesNoTick) {
+TEST(Interval, ADroppedNextOfTheStreamTakesNoTick) {
     time_loop loop;
     const auto start = clock::now();
     auto every = interval(10ms);

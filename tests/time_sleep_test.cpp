@@ -43,7 +43,7 @@ using support::poll_with;
 using support::text_of_misuse;
 using support::time_loop;
 
-TEST(Sleep, P033_IsReadyAtItsDeadlineAndWokenOnce) {
+TEST(Sleep, IsReadyAtItsDeadlineAndWokenOnce) {
     time_loop loop;
     by_hand nap(sleep(10ms));
     assert_pending(nap.poll());
@@ -55,14 +55,14 @@ TEST(Sleep, P033_IsReadyAtItsDeadlineAndWokenOnce) {
     EXPECT_EQ(nap.wakers(), 0u);
 }
 
-TEST(Sleep, P033_CountsFromTheCallAndNotFromTheFirstPoll) {
+TEST(Sleep, CountsFromTheCallAndNotFromTheFirstPoll) {
     time_loop loop;
     by_hand nap(sleep(10ms));
     loop.advance(10ms);
     assert_ready(nap.poll());
 }
 
-TEST(Sleep, P033_PastDeadlinesAreReadyAtOnceWithoutATimer) {
+TEST(Sleep, PastDeadlinesAreReadyAtOnceWithoutATimer) {
     time_loop loop(time_loop::clock::running);
     assert_ready(by_hand(sleep(0s)).poll());
     assert_ready(by_hand(sleep(-5s)).poll());
@@ -71,7 +71,7 @@ TEST(Sleep, P033_PastDeadlinesAreReadyAtOnceWithoutATimer) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
-TEST(Sleep, P033_DoesNothingBeforeTheFirstPoll) {
+TEST(Sleep, DoesNothingBeforeTheFirstPoll) {
     time_loop loop;
     const auto nap = sleep(1ms);
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
@@ -80,7 +80,7 @@ TEST(Sleep, P033_DoesNothingBeforeTheFirstPoll) {
     EXPECT_TRUE(nap.is_elapsed());
 }
 
-TEST(Sleep, P033_DroppingItTakesTheTimerAndTheWakerAlong) {
+TEST(Sleep, DroppingItTakesTheTimerAndTheWakerAlong) {
     time_loop loop;
     by_hand nap(sleep(10ms));
     assert_pending(nap.poll());
@@ -90,7 +90,7 @@ TEST(Sleep, P033_DroppingItTakesTheTimerAndTheWakerAlong) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
-TEST(Sleep, P033_UnderAUsedUpBudgetItGivesWay) {
+TEST(Sleep, UnderAUsedUpBudgetItGivesWay) {
     time_loop loop;
     by_hand nap(sleep(0s));
     assert_pending(nap.poll(0));
@@ -98,7 +98,7 @@ TEST(Sleep, P033_UnderAUsedUpBudgetItGivesWay) {
     assert_ready(nap.poll(1));
 }
 
-TEST(Sleep, P033_WaitingCostsNoBudget) {
+TEST(Sleep, WaitingCostsNoBudget) {
     time_loop loop;
     auto nap = sleep(1ms);
     const auto waker = eddy::waker::noop();
@@ -110,7 +110,7 @@ TEST(Sleep, P033_WaitingCostsNoBudget) {
     EXPECT_EQ(cx.budget(), 0u);
 }
 
-TEST(Sleep, P033_ResetMovesTheDeadlineOfAWaitingSleep) {
+TEST(Sleep, ResetMovesTheDeadlineOfAWaitingSleep) {
     time_loop loop;
     by_hand nap(sleep(10ms));
     assert_pending(nap.poll());
@@ -123,7 +123,7 @@ TEST(Sleep, P033_ResetMovesTheDeadlineOfAWaitingSleep) {
     assert_ready(nap.poll());
 }
 
-TEST(Sleep, P033_ResetToAnEarlierOrPastDeadlineWakes) {
+TEST(Sleep, ResetToAnEarlierOrPastDeadlineWakes) {
     time_loop loop;
     by_hand nap(sleep(10s));
     assert_pending(nap.poll());
@@ -136,7 +136,7 @@ TEST(Sleep, P033_ResetToAnEarlierOrPastDeadlineWakes) {
     assert_ready(nap.poll());
 }
 
-TEST(Sleep, P033_ResetOfASleepThatHasEndedStartsItAnew) {
+TEST(Sleep, ResetOfASleepThatHasEndedStartsItAnew) {
     time_loop loop;
     by_hand nap(sleep(1ms));
     assert_pending(nap.poll());
@@ -148,7 +148,7 @@ TEST(Sleep, P033_ResetOfASleepThatHasEndedStartsItAnew) {
     assert_ready(nap.poll());
 }
 
-TEST(Sleep, P033_ResetMovesItToTheLoopOfThisThread) {
+TEST(Sleep, ResetMovesItToTheLoopOfThisThread) {
     time_loop first;
     by_hand nap(sleep(10ms));
     assert_pending(nap.poll());
@@ -210,7 +210,7 @@ TEST(Sleep, OnALoopThatHasShutDownIsMisuse) {
     EXPECT_EQ(nap.wakers(), 0u);
 }
 
-TEST(Sleep, R049_DroppedByAnotherTimersWakeInTheSameTick) {
+TEST(Sleep, DroppedByAnotherTimersWakeInTheSameTick) {
     // 40 timers: some are in the batch that is being woken, and some still in the list behind it.
     for (const std::size_t victim : {1u, 31u, 32u, 39u}) {
         for (const auto distance : {-1ms, 0ms, 1ms}) {
@@ -233,7 +233,7 @@ TEST(Sleep, R049_DroppedByAnotherTimersWakeInTheSameTick) {
     }
 }
 
-TEST(Sleep, R051_AnEarlierDeadlineUnparksTheLoop) {
+TEST(Sleep, AnEarlierDeadlineUnparksTheLoop) {
     eddy::test::wake_counter unparked;
     time_loop loop(time_loop::clock::paused, unparked.waker());
     by_hand first(sleep(10s)), later(sleep(20s)), earlier(sleep(1ms));
@@ -246,7 +246,7 @@ TEST(Sleep, R051_AnEarlierDeadlineUnparksTheLoop) {
     EXPECT_LE(*loop.driver().next_deadline(), earlier.future().deadline() + eddy::detail::time_driver::tick);
 }
 
-TEST(Sleep, R052_HugeDurationsSaturateAndNeverEnd) {
+TEST(Sleep, HugeDurationsSaturateAndNeverEnd) {
     time_loop loop;
     std::deque<by_hand<sleep_future>> naps;
     naps.emplace_back(sleep(std::chrono::nanoseconds::max()));
@@ -262,7 +262,7 @@ TEST(Sleep, R052_HugeDurationsSaturateAndNeverEnd) {
     EXPECT_EQ(naps[1].future().deadline(), time_point::max());
 }
 
-TEST(Sleep, R052_ResetToNeverAndBackKeepsTheWakerAndLeavesTheNeighboursAlone) {
+TEST(Sleep, ResetToNeverAndBackKeepsTheWakerAndLeavesTheNeighboursAlone) {
     time_loop loop;
     by_hand nap(sleep(10ms)), neighbour(sleep(10ms));
     assert_pending(nap.poll());
@@ -275,14 +275,14 @@ TEST(Sleep, R052_ResetToNeverAndBackKeepsTheWakerAndLeavesTheNeighboursAlone) {
     EXPECT_EQ(nap.wakes(), 1u);
 }
 
-TEST(Sleep, R052_HugeNegativeDurationsArePast) {
+TEST(Sleep, HugeNegativeDurationsArePast) {
     time_loop loop;
     assert_ready(by_hand(sleep(std::chrono::nanoseconds::min())).poll());
     assert_ready(by_hand(sleep(std::chrono::hours::min())).poll());
     assert_ready(by_hand(sleep(std::chrono::duration<double>(-1e300))).poll());
 }
 
-TEST(Sleep, P037_DurationsAreRoundedUpToTheClocksUnit) {
+TEST(Sleep, DurationsAreRoundedUpToTheClocksUnit) {
     using picoseconds = std::chrono::duration<std::int64_t, std::pico>;
     static_assert(eddy::time::round_up(picoseconds(1)) == 1ns);
     static_assert(eddy::time::round_up(picoseconds(-1)) == 0ns);
@@ -293,7 +293,7 @@ TEST(Sleep, P037_DurationsAreRoundedUpToTheClocksUnit) {
     EXPECT_EQ(eddy::time::deadline_after(std::chrono::hours::max()), time_point::max());
 }
 
-TEST(Sleep, R054_TimersThatAreArmedAgainWhileTheyFireWaitForTheNextTurn) {
+TEST(Sleep, TimersThatAreArmedAgainWhileTheyFireWaitForTheNextTurn) {
     time_loop loop;
     std::array<eddy::detail::timer_entry, 40> timers;  // more than one batch, so that some still fire meanwhile
     const auto past = clock::now();
@@ -311,7 +311,7 @@ TEST(Sleep, R054_TimersThatAreArmedAgainWhileTheyFireWaitForTheNextTurn) {
     EXPECT_EQ(loop.fire(), 0u);
 }
 
-TEST(Sleep, R055_ShutdownInsideFireStopsTheRestAndNoneDangles) {
+TEST(Sleep, ShutdownInsideFireStopsTheRestAndNoneDangles) {
     time_loop loop;
     constexpr std::size_t batch = 32;
     std::array<eddy::detail::timer_entry, 100> timers;
@@ -328,7 +328,7 @@ TEST(Sleep, R055_ShutdownInsideFireStopsTheRestAndNoneDangles) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
-TEST(Sleep, R056_R069_TheWakerOfTheLastPollCounts) {
+TEST(Sleep, TheWakerOfTheLastPollCounts) {
     time_loop loop;
     auto nap = sleep(10ms);
     eddy::test::wake_counter first, second;
@@ -340,7 +340,7 @@ TEST(Sleep, R056_R069_TheWakerOfTheLastPollCounts) {
     EXPECT_EQ(second.wakes(), 1u);
 }
 
-TEST(Sleep, R068_WakersMayComeBackForTheLockWheneverTheyAreCalled) {
+TEST(Sleep, WakersMayComeBackForTheLockWheneverTheyAreCalled) {
     time_loop loop;
     int calls = 0;
     const auto lock_again = [&] {
@@ -361,7 +361,7 @@ TEST(Sleep, R068_WakersMayComeBackForTheLockWheneverTheyAreCalled) {
     EXPECT_EQ(calls, 3 + 1 + 2 + 4);
 }
 
-TEST(Sleep, R068_ATimerThatFiresWhileItsNewWakerIsClonedIsReady) {
+TEST(Sleep, ATimerThatFiresWhileItsNewWakerIsClonedIsReady) {
     time_loop loop;
     auto nap = sleep(1ms);
     assert_pending(poll_with(nap, eddy::test::wake_counter().waker()));
@@ -389,7 +389,7 @@ std::vector<std::int64_t> time_line() {
     return line;
 }
 
-TEST(Sleep, R059_APausedClockShowsTheSameInstantsInEachRun) {
+TEST(Sleep, APausedClockShowsTheSameInstantsInEachRun) {
     std::vector<std::int64_t> expected;
     nanoseconds sum = 0ns;
     for (const auto d : naps_in_a_row) {
@@ -399,7 +399,7 @@ TEST(Sleep, R059_APausedClockShowsTheSameInstantsInEachRun) {
     for (int run = 0; run < 1000; ++run) ASSERT_EQ(time_line(), expected) << "run " << run;
 }
 
-TEST(Sleep, R059_SmallStepsAddUp) {
+TEST(Sleep, SmallStepsAddUp) {
     time_loop loop;
     by_hand nap(sleep(1ms));
     assert_pending(nap.poll());
@@ -408,7 +408,7 @@ TEST(Sleep, R059_SmallStepsAddUp) {
     assert_ready(nap.poll());
 }
 
-TEST(Sleep, R060_APausedClockFiresAtTheExactDeadlineAndNotBefore) {
+TEST(Sleep, APausedClockFiresAtTheExactDeadlineAndNotBefore) {
     for (const auto d : {1ns, 62'499ns, 62'500ns, 62'501ns, 100'000ns, 3'999'999ns, 4'000'001ns}) {
         time_loop loop;
         by_hand nap(sleep(d));
@@ -418,7 +418,7 @@ TEST(Sleep, R060_APausedClockFiresAtTheExactDeadlineAndNotBefore) {
     }
 }
 
-TEST(Sleep, R060_ARunningClockRoundsUpToTheTick) {
+TEST(Sleep, ARunningClockRoundsUpToTheTick) {
     constexpr auto tick = eddy::detail::time_driver::tick;
     for (const nanoseconds d : std::array<nanoseconds, 7>{0ns, 1ns, 31us, 62'499ns, 62'500ns, 1ms, 4ms}) {
         time_loop loop(time_loop::clock::running);
@@ -437,7 +437,7 @@ TEST(Sleep, R060_ARunningClockRoundsUpToTheTick) {
     }
 }
 
-TEST(Sleep, R060_WhatEndsWithinATickFiresTogetherAtItsEnd) {
+TEST(Sleep, WhatEndsWithinATickFiresTogetherAtItsEnd) {
     time_loop loop(time_loop::clock::running);
     auto& driver = loop.driver();
     // An instant at the edge of a tick.
@@ -455,7 +455,7 @@ TEST(Sleep, R060_WhatEndsWithinATickFiresTogetherAtItsEnd) {
     EXPECT_EQ(driver.fire(edge + eddy::detail::time_driver::tick), 1u);
 }
 
-TEST(Sleep, R060_WhatAPausedClockHeldBackWithinATickFiresAtItsDeadlineAfterResume) {
+TEST(Sleep, WhatAPausedClockHeldBackWithinATickFiresAtItsDeadlineAfterResume) {
     time_loop loop;
     auto& driver = loop.driver();
     by_hand first(sleep(1us)), second(sleep(2us));
@@ -469,7 +469,7 @@ TEST(Sleep, R060_WhatAPausedClockHeldBackWithinATickFiresAtItsDeadlineAfterResum
     EXPECT_EQ(driver.fire(*next), 1u);
 }
 
-TEST(SleepStress, R060_NothingIsEarlyByTheRealClock) {
+TEST(SleepStress, NothingIsEarlyByTheRealClock) {
     time_loop loop(time_loop::clock::running);
     for (std::uint64_t i = 0; i < support::rounds(1000); ++i) {
         by_hand nap(sleep(1ms + std::chrono::microseconds(i * 337 % 4000)));
@@ -486,7 +486,7 @@ TEST(SleepStress, R060_NothingIsEarlyByTheRealClock) {
     }
 }
 
-TEST(Sleep, R061_AClockThatJumpsFiresEverythingThatIsDueOnce) {
+TEST(Sleep, AClockThatJumpsFiresEverythingThatIsDueOnce) {
     time_loop loop;
     std::deque<by_hand<sleep_future>> naps;
     for (int i = 1; i <= 100; ++i) assert_pending(naps.emplace_back(sleep(i * 1min)).poll());
@@ -497,7 +497,7 @@ TEST(Sleep, R061_AClockThatJumpsFiresEverythingThatIsDueOnce) {
     EXPECT_EQ(loop.advance(40min), 40u);
 }
 
-TEST(Sleep, P036_AutoAdvanceGoesToTheFirstDeadlineAndOnlyWhilePaused) {
+TEST(Sleep, AutoAdvanceGoesToTheFirstDeadlineAndOnlyWhilePaused) {
     time_loop loop(time_loop::clock::running);
     by_hand nap(sleep(24h)), longer(sleep(25h)), endless(sleep(std::chrono::hours::max()));
     assert_pending(nap.poll());
@@ -512,7 +512,7 @@ TEST(Sleep, P036_AutoAdvanceGoesToTheFirstDeadlineAndOnlyWhilePaused) {
     EXPECT_FALSE(loop.driver().auto_advance()) << "what never ends is not waited for";
 }
 
-TEST(Sleep, P036_AfterResumeTheClockGoesOnFromWhereItStood) {
+TEST(Sleep, AfterResumeTheClockGoesOnFromWhereItStood) {
     time_loop loop(time_loop::clock::running);
     auto& driver = loop.driver();
     driver.pause();
@@ -529,7 +529,7 @@ TEST(Sleep, P036_AfterResumeTheClockGoesOnFromWhereItStood) {
     EXPECT_EQ(driver.fire(clock::now() + 1ms), 1u);
 }
 
-TEST(Sleep, R052_AClockThatWasMovedToItsEndStaysThere) {
+TEST(Sleep, AClockThatWasMovedToItsEndStaysThere) {
     time_loop loop;
     loop.driver().advance(nanoseconds::max());
     EXPECT_EQ(clock::now(), time_point::max());
@@ -578,7 +578,7 @@ void poll_and_drop(naps_under_way& naps, const eddy::waker& waker) {
     }
 }
 
-TEST(SleepStress, R050_ArmedOnOneThreadAndDroppedOnAnotherWhileTheyFire) {
+TEST(SleepStress, ArmedOnOneThreadAndDroppedOnAnotherWhileTheyFire) {
     const eddy::test::wake_counter arming, dropping;
     handover through;
     std::atomic<bool> over{false};
@@ -609,7 +609,7 @@ TEST(SleepStress, R050_ArmedOnOneThreadAndDroppedOnAnotherWhileTheyFire) {
     EXPECT_EQ(dropping.wakers(), 0u);
 }
 
-TEST(SleepStress, P038_TimersByTheMillion) {
+TEST(SleepStress, TimersByTheMillion) {
     time_loop loop;
     const auto count = support::rounds(1'000'000);
     std::mt19937_64 random(support::seed());

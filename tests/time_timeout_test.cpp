@@ -72,7 +72,7 @@ private:
     probe* probe_;
 };
 
-TEST(Timeout, P035_GivesTheValueIfItComesInTime) {
+TEST(Timeout, GivesTheValueIfItComesInTime) {
     time_loop loop;
     probe inner;
     by_hand work(timeout(10ms, probed<false>(inner)));
@@ -86,7 +86,7 @@ TEST(Timeout, P035_GivesTheValueIfItComesInTime) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
-TEST(Timeout, P035_GivesElapsedAndHasDestroyedTheWorkByThen) {
+TEST(Timeout, GivesElapsedAndHasDestroyedTheWorkByThen) {
     time_loop loop;
     probe inner;
     by_hand work(eddy::time::timeout_at(clock::now() + 10ms, probed<false>(inner)));
@@ -100,7 +100,7 @@ TEST(Timeout, P035_GivesElapsedAndHasDestroyedTheWorkByThen) {
     EXPECT_NE(text_of_misuse([&] { static_cast<void>(work.poll()); }).find("after it had ended"), std::string::npos);
 }
 
-TEST(Timeout, P035_TakesVoidAndLentFuturesAndNoLvalues) {
+TEST(Timeout, TakesVoidAndLentFuturesAndNoLvalues) {
     time_loop loop;
     static_assert(
         std::is_same_v<eddy::output_t<decltype(timeout(1s, sleep(1s)))>, std::expected<void, eddy::time::elapsed>>);
@@ -122,7 +122,7 @@ TEST(Timeout, P035_TakesVoidAndLentFuturesAndNoLvalues) {
     EXPECT_TRUE(lent.is_elapsed());
 }
 
-TEST(Timeout, P035_ZeroGivesTheWorkOnePoll) {
+TEST(Timeout, ZeroGivesTheWorkOnePoll) {
     time_loop loop(time_loop::clock::running);
     probe in_time{.is_ready = true}, late;
     EXPECT_EQ(assert_ready(by_hand(timeout(0s, probed<false>(in_time))).poll()), 7);
@@ -130,7 +130,7 @@ TEST(Timeout, P035_ZeroGivesTheWorkOnePoll) {
     EXPECT_EQ(late.polls, 1);
 }
 
-TEST(Timeout, R052_TheLongestDurationIsNoLimit) {
+TEST(Timeout, TheLongestDurationIsNoLimit) {
     time_loop loop;
     probe inner;
     by_hand work(timeout(std::chrono::hours::max(), probed<false>(inner)));
@@ -140,7 +140,7 @@ TEST(Timeout, R052_TheLongestDurationIsNoLimit) {
     EXPECT_TRUE(assert_ready(work.poll()).has_value());
 }
 
-TEST(Timeout, R062_TheValueCountsIfBothAreReady) {
+TEST(Timeout, TheValueCountsIfBothAreReady) {
     for (int round = 0; round < 1000; ++round) {
         time_loop loop;
         by_hand work(timeout(5ms, sleep(5ms)));
@@ -150,7 +150,7 @@ TEST(Timeout, R062_TheValueCountsIfBothAreReady) {
     }
 }
 
-TEST(Timeout, R045_ComesAlthoughTheWorkUsesUpTheBudgetInEachPoll) {
+TEST(Timeout, ComesAlthoughTheWorkUsesUpTheBudgetInEachPoll) {
     time_loop loop;
     probe inner{.uses_up_budget = true};
     by_hand work(timeout(10ms, probed<false>(inner)));
@@ -159,7 +159,7 @@ TEST(Timeout, R045_ComesAlthoughTheWorkUsesUpTheBudgetInEachPoll) {
     EXPECT_FALSE(assert_ready(work.poll()).has_value());
 }
 
-TEST(Timeout, P035_EndsWorkThatAwaitsItsCancellationInOrder) {
+TEST(Timeout, EndsWorkThatAwaitsItsCancellationInOrder) {
     time_loop loop;
     probe inner{.cancel_is_ready = false};
     by_hand work(timeout(10ms, probed<true>(inner)));
@@ -174,7 +174,7 @@ TEST(Timeout, P035_EndsWorkThatAwaitsItsCancellationInOrder) {
     EXPECT_FALSE(inner.is_alive);
 }
 
-TEST(Timeout, P035_PassesItsOwnCancellationOn) {
+TEST(Timeout, PassesItsOwnCancellationOn) {
     time_loop loop;
     static_assert(eddy::cancellable_future<eddy::time::timeout_future<probed<true>>>);
     static_assert(!eddy::cancellable_future<eddy::time::timeout_future<probed<false>>>);
@@ -188,7 +188,7 @@ TEST(Timeout, P035_PassesItsOwnCancellationOn) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
-TEST(Timeout, P035_AnExceptionOfTheWorkEndsIt) {
+TEST(Timeout, AnExceptionOfTheWorkEndsIt) {
     time_loop loop;
     by_hand work(timeout(10ms, [](std::shared_ptr<int>) -> eddy::task<int> {
         throw std::runtime_error("from inside");
@@ -198,7 +198,7 @@ TEST(Timeout, P035_AnExceptionOfTheWorkEndsIt) {
     EXPECT_THROW(static_cast<void>(work.poll()), eddy::misuse);
 }
 
-TEST(Timeout, P035_UnderTryElapsedBecomesTimedOut) {
+TEST(Timeout, UnderTryElapsedBecomesTimedOut) {
     time_loop loop;
     const auto body = []() -> eddy::task<eddy::result<int>> {
         co_await eddy::try_(timeout(1ms, sleep(1s)));
@@ -218,7 +218,7 @@ struct marked {
     eddy::poll_result<int> poll(eddy::context&) { return 1; }
 };
 
-TEST(Timeout, P035_PassesTheMarkOfAClosureOn) {
+TEST(Timeout, PassesTheMarkOfAClosureOn) {
     static_assert(eddy::time::timeout_future<marked>::took_closure);
     static_assert(!eddy::time::timeout_future<probed<true>>::took_closure);
 }

@@ -81,7 +81,7 @@ std::vector<std::string> receive_all(eddy::core& core, udp_socket& socket, std::
     return texts;
 }
 
-TEST(UdpBatch, P058_ABatchArrivesAsItWasSent) {
+TEST(UdpBatch, ABatchArrivesAsItWasSent) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);

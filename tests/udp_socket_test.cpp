@@ -60,7 +60,7 @@ socket_addr closed_port(const eddy::core& core) { return addr_of(bound(core)); }
 
 // ---- Making one ----
 
-TEST(UdpSocket, S82_PortZeroTakesAFreeOne) {
+TEST(UdpSocket, PortZeroTakesAFreeOne) {
     eddy::core core;
     const auto socket = bound(core);
     EXPECT_NE(addr_of(socket).port(), 0);
@@ -70,7 +70,7 @@ TEST(UdpSocket, S82_PortZeroTakesAFreeOne) {
     EXPECT_NE(::fcntl(socket.native_handle(), F_GETFD) & FD_CLOEXEC, 0);
 }
 
-TEST(UdpSocket, S82_BindTakesAddressesInEachForm) {
+TEST(UdpSocket, BindTakesAddressesInEachForm) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     const std::vector<socket_addr> several{any, any};
@@ -124,7 +124,7 @@ TEST(UdpSocket, WhatIsNoUdpSocketIsRefusedAndClosed) {
 
 // ---- Sending and receiving ----
 
-TEST(UdpSocket, S82_SendToAndRecvFromSayWhereADatagramComesFrom) {
+TEST(UdpSocket, SendToAndRecvFromSayWhereADatagramComesFrom) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -136,7 +136,7 @@ TEST(UdpSocket, S82_SendToAndRecvFromSayWhereADatagramComesFrom) {
     EXPECT_FALSE(got.is_truncated);
 }
 
-TEST(UdpSocket, P058_AReceiverThatWaitsIsWoken) {
+TEST(UdpSocket, AReceiverThatWaitsIsWoken) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -153,7 +153,7 @@ TEST(UdpSocket, P058_AReceiverThatWaitsIsWoken) {
     EXPECT_EQ(core.metrics().io().fds_registered, 1u) << "a send that has room needs no registration";
 }
 
-TEST(UdpSocket, P058_AReceiveThatIsDroppedLosesNothing) {
+TEST(UdpSocket, AReceiveThatIsDroppedLosesNothing) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -180,7 +180,7 @@ TEST(UdpSocket, AnEmptyDatagramIsADatagram) {
     EXPECT_EQ(within(core, receive(other)), "x");
 }
 
-TEST(UdpSocket, S82_ADatagramThatDoesNotFitIsSaidToBeTruncated) {
+TEST(UdpSocket, ADatagramThatDoesNotFitIsSaidToBeTruncated) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -196,7 +196,7 @@ TEST(UdpSocket, S82_ADatagramThatDoesNotFitIsSaidToBeTruncated) {
     EXPECT_EQ(other.try_recv(into).error(), std::errc::operation_would_block) << "the rest is not received later";
 }
 
-TEST(UdpSocket, P058_PeekLeavesTheDatagramWhereItIs) {
+TEST(UdpSocket, PeekLeavesTheDatagramWhereItIs) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -212,7 +212,7 @@ TEST(UdpSocket, P058_PeekLeavesTheDatagramWhereItIs) {
     EXPECT_EQ(other.try_peek_from(into).error(), std::errc::operation_would_block);
 }
 
-TEST(UdpSocket, R096_APeekThatWaitsIsWoken) {
+TEST(UdpSocket, APeekThatWaitsIsWoken) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -229,7 +229,7 @@ TEST(UdpSocket, R096_APeekThatWaitsIsWoken) {
     }
 }
 
-TEST(UdpSocket, R009_AReaderThatIsWokenMayDropItsSocket) {
+TEST(UdpSocket, AReaderThatIsWokenMayDropItsSocket) {
     eddy::core core;
     auto one = bound(core);
     const auto once = [](udp_socket mine) -> eddy::task<bool> {
@@ -246,7 +246,7 @@ TEST(UdpSocket, R009_AReaderThatIsWokenMayDropItsSocket) {
     }
 }
 
-TEST(UdpSocket, P058_TryNeverWaits) {
+TEST(UdpSocket, TryNeverWaits) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -266,7 +266,7 @@ TEST(UdpSocket, P058_TryNeverWaits) {
     EXPECT_EQ(within(core, std::move(limited)).index(), 1u) << "readable after a try that would block";
 }
 
-TEST(UdpSocket, P058_PollFormsDoTheSame) {
+TEST(UdpSocket, PollFormsDoTheSame) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -284,7 +284,7 @@ TEST(UdpSocket, P058_PollFormsDoTheSame) {
     EXPECT_EQ(run([&](auto& cx) { return other.poll_recv(cx, into); }), 4u);
 }
 
-TEST(UdpSocket, S82_AConnectedSocketHearsItsPeerOnly) {
+TEST(UdpSocket, AConnectedSocketHearsItsPeerOnly) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -321,7 +321,7 @@ TEST(UdpSocket, SendToLooksNamesUp) {
     EXPECT_EQ(within(core, one.send_to(bytes_of("x"), std::vector<socket_addr>())).error(), eddy::errc::no_address);
 }
 
-TEST(UdpSocket, S82_ThatNobodyHasThePortIsToldToAConnectedSocketOnce) {
+TEST(UdpSocket, ThatNobodyHasThePortIsToldToAConnectedSocketOnce) {
     eddy::core core;
     auto one = bound(core);
     const auto nobody = closed_port(core);
@@ -353,7 +353,7 @@ TEST(UdpSocket, ASocketThatIsNotConnectedIsNotTold) {
     EXPECT_EQ(one.try_recv(into).error(), std::errc::operation_would_block);
 }
 
-TEST(UdpSocket, S83_ADatagramThatIsTooLargeIsAnError) {
+TEST(UdpSocket, ADatagramThatIsTooLargeIsAnError) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -364,7 +364,7 @@ TEST(UdpSocket, S83_ADatagramThatIsTooLargeIsAnError) {
     EXPECT_EQ(within(core, other.recv(into)).value(), 65'507u);
 }
 
-TEST(UdpSocket, S82_Ipv6) {
+TEST(UdpSocket, Ipv6) {
     eddy::core core;
     auto one = within(core, udp_socket::bind("::1", 0));
     if (!one) GTEST_SKIP() << "no IPv6 here: " << one.error().message();
@@ -380,7 +380,7 @@ TEST(UdpSocket, S82_Ipv6) {
 
 // ---- By value ----
 
-TEST(UdpSocket, S83_SocketAndBufferComeBack) {
+TEST(UdpSocket, SocketAndBufferComeBack) {
     eddy::core core;
     const auto work = [](udp_socket from, udp_socket to) -> eddy::task<bool> {
         const auto target = to.local_addr().value();
@@ -401,7 +401,7 @@ TEST(UdpSocket, S83_SocketAndBufferComeBack) {
     EXPECT_TRUE(within(core, work(bound(core), bound(core))));
 }
 
-TEST(UdpSocket, S83_SocketAndBufferComeBackWithAnError) {
+TEST(UdpSocket, SocketAndBufferComeBackWithAnError) {
     eddy::core core;
     auto socket = bound(core);
     const auto at = addr_of(socket);
@@ -417,7 +417,7 @@ TEST(UdpSocket, S83_SocketAndBufferComeBackWithAnError) {
     EXPECT_EQ(addr_of(received.sock), at);
 }
 
-TEST(UdpSocket, S83_AShortSendIsAnError) {
+TEST(UdpSocket, AShortSendIsAnError) {
     EXPECT_TRUE(eddy::detail::check_whole(7u, 7));
     EXPECT_EQ(eddy::detail::check_whole(6u, 7).error(), std::errc::io_error);
     const auto refused = std::make_error_code(std::errc::connection_refused);
@@ -426,7 +426,7 @@ TEST(UdpSocket, S83_AShortSendIsAnError) {
 
 // ---- Options ----
 
-TEST(UdpSocket, P059_OptionsAreReadBackAsTheyWereSet) {
+TEST(UdpSocket, OptionsAreReadBackAsTheyWereSet) {
     eddy::core core;
     const auto one = bound(core);
     EXPECT_FALSE(one.broadcast().value());
@@ -452,7 +452,7 @@ TEST(UdpSocket, P059_OptionsAreReadBackAsTheyWereSet) {
     EXPECT_EQ(one.set_ttl(0x80000000).error(), std::errc::invalid_argument);
 }
 
-TEST(UdpSocket, P059_OptionsOfIpv6) {
+TEST(UdpSocket, OptionsOfIpv6) {
     eddy::core core;
     const auto made = within(core, udp_socket::bind("::1", 0));
     if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message();
@@ -466,7 +466,7 @@ TEST(UdpSocket, P059_OptionsOfIpv6) {
     EXPECT_EQ(made->multicast_if_v6().value(), loopback);
 }
 
-TEST(UdpSocket, P059_ToABroadcastAddressOneSendsOnlyIfThatIsAllowed) {
+TEST(UdpSocket, ToABroadcastAddressOneSendsOnlyIfThatIsAllowed) {
     eddy::core core;
     auto one = bound(core);
     const socket_addr everybody(ipv4_addr(127, 255, 255, 255), 9);
@@ -475,7 +475,7 @@ TEST(UdpSocket, P059_ToABroadcastAddressOneSendsOnlyIfThatIsAllowed) {
     EXPECT_TRUE(within(core, one.send_to(bytes_of("x"), everybody)));
 }
 
-TEST(UdpSocket, P059_MulticastReachesThoseWhoHaveJoined) {
+TEST(UdpSocket, MulticastReachesThoseWhoHaveJoined) {
     eddy::core core;
     const ipv4_addr group(239, 255, 77, 7);
     auto receiver = within(core, udp_socket::bind(ip_addr::v4_any(), 0)).value();
@@ -492,7 +492,7 @@ TEST(UdpSocket, P059_MulticastReachesThoseWhoHaveJoined) {
     EXPECT_EQ(receiver.leave_multicast_v4(group, ipv4_addr::loopback()).error(), std::errc::address_not_available);
 }
 
-TEST(UdpSocket, P059_MulticastOfIpv6) {
+TEST(UdpSocket, MulticastOfIpv6) {
     eddy::core core;
     auto made = within(core, udp_socket::bind(ip_addr::v6_any(), 0));
     if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message();
@@ -506,7 +506,7 @@ TEST(UdpSocket, P059_MulticastOfIpv6) {
     EXPECT_EQ(made->leave_multicast_v6(group, loopback).error(), std::errc::address_not_available);
 }
 
-TEST(UdpSocket, P059_BindsToADevice) {
+TEST(UdpSocket, BindsToADevice) {
     eddy::core core;
     const auto one = bound(core);
     EXPECT_EQ(one.device().value(), std::nullopt);
@@ -543,7 +543,7 @@ TEST(UdpSocket, WaitingWithoutALoopIsMisuse) {
               std::string::npos);
 }
 
-TEST(UdpSocketStress, P058_ManyTasksPlayPingPongOnAPool) {
+TEST(UdpSocketStress, ManyTasksPlayPingPongOnAPool) {
     eddy::runtime pool;
     constexpr int rounds = 200;
     const auto answer = [](udp_socket socket) -> eddy::task<void> {

@@ -13,7 +13,7 @@ namespace {
 
 using eddy::net::unix_addr;
 
-TEST(UnixAddr, P060_IsAPathOrAnAbstractNameOrNone) {
+TEST(UnixAddr, IsAPathOrAnAbstractNameOrNone) {
     const unix_addr none;
     EXPECT_TRUE(none.is_unnamed());
     EXPECT_FALSE(none.as_path());
@@ -28,7 +28,7 @@ TEST(UnixAddr, P060_IsAPathOrAnAbstractNameOrNone) {
     EXPECT_EQ(unix_addr::abstract("").value().as_abstract(), "") << "a name like any other";
 }
 
-TEST(UnixAddr, P060_WhatIsTooLongIsRefusedWithAText) {
+TEST(UnixAddr, WhatIsTooLongIsRefusedWithAText) {
     const std::string longest(unix_addr::longest_path, 'x');
     EXPECT_EQ(unix_addr::path(longest).value().as_path(), longest);
     EXPECT_EQ(unix_addr::abstract(longest).value().as_abstract(), longest);
@@ -39,7 +39,7 @@ TEST(UnixAddr, P060_WhatIsTooLongIsRefusedWithAText) {
     }
 }
 
-TEST(UnixAddr, P060_APathWithANulIsRefused) {
+TEST(UnixAddr, APathWithANulIsRefused) {
     for (const std::string_view bad : {std::string_view("a\0b", 3), std::string_view("a\0", 2), std::string_view()}) {
         const auto refused = unix_addr::path(bad);
         EXPECT_EQ(refused.error(), eddy::errc::bad_path);

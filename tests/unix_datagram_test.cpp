@@ -30,7 +30,7 @@ unix_addr abstract_name(std::string_view of) {
     return unix_addr::abstract("eddy." + std::string(of) + "." + std::to_string(::getpid())).value();
 }
 
-TEST(UnixDatagram, P060_SendToAndRecvFromByPaths) {
+TEST(UnixDatagram, SendToAndRecvFromByPaths) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
     eddy::core core;
@@ -49,7 +49,7 @@ TEST(UnixDatagram, P060_SendToAndRecvFromByPaths) {
     EXPECT_EQ(within(core, one.send_to(bytes_of("x"), "")).error(), eddy::errc::bad_path);
 }
 
-TEST(UnixDatagram, P060_AbstractNamesAndSendersWithoutOne) {
+TEST(UnixDatagram, AbstractNamesAndSendersWithoutOne) {
     eddy::core core;
     auto one = within(core, unix_datagram::bind(abstract_name("dgram"))).value();
     auto other = unix_datagram::unbound().value();
@@ -61,7 +61,7 @@ TEST(UnixDatagram, P060_AbstractNamesAndSendersWithoutOne) {
     EXPECT_TRUE(within(core, one.recv_from(into)).value().from.is_unnamed());
 }
 
-TEST(UnixDatagram, P060_WhoIsBoundToNoNameIsGivenOneAndCanBeAnswered) {
+TEST(UnixDatagram, WhoIsBoundToNoNameIsGivenOneAndCanBeAnswered) {
     eddy::core core;
     auto one = within(core, unix_datagram::bind(abstract_name("answers"))).value();
     auto other = within(core, unix_datagram::bind(unix_addr())).value();
@@ -76,7 +76,7 @@ TEST(UnixDatagram, P060_WhoIsBoundToNoNameIsGivenOneAndCanBeAnswered) {
     EXPECT_EQ(within(core, receive(other)), "you");
 }
 
-TEST(UnixDatagram, P060_APairAndItsForms) {
+TEST(UnixDatagram, APairAndItsForms) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
     std::array<std::byte, 8> into{};
@@ -104,7 +104,7 @@ TEST(UnixDatagram, P060_APairAndItsForms) {
     EXPECT_FALSE(one.take_error().value());
 }
 
-TEST(UnixDatagram, P060_ADatagramThatDoesNotFitIsSaidToBeTruncated) {
+TEST(UnixDatagram, ADatagramThatDoesNotFitIsSaidToBeTruncated) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
     one.try_send(bytes_of("12345")).value();
@@ -115,7 +115,7 @@ TEST(UnixDatagram, P060_ADatagramThatDoesNotFitIsSaidToBeTruncated) {
     EXPECT_EQ(other.try_recv(into).error(), std::errc::operation_would_block);
 }
 
-TEST(UnixDatagram, P060_ShutdownEndsOneSideOrBoth) {
+TEST(UnixDatagram, ShutdownEndsOneSideOrBoth) {
     using eddy::net::shutdown_side;
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
@@ -139,7 +139,7 @@ eddy::result<std::size_t> size_of_next(const unix_datagram& socket) {
     return static_cast<std::size_t>(size);
 }
 
-TEST(UnixDatagram, P049_AnyCallOnASocketIsTriedAndWaitedFor) {
+TEST(UnixDatagram, AnyCallOnASocketIsTriedAndWaitedFor) {
     using eddy::io::interest;
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
@@ -153,7 +153,7 @@ TEST(UnixDatagram, P049_AnyCallOnASocketIsTriedAndWaitedFor) {
     EXPECT_EQ(within(core, other.async_io(interest::writable, fails)).error(), std::errc::timed_out);
 }
 
-TEST(UnixDatagram, P049_ACallThatIsDroppedLosesNothing) {
+TEST(UnixDatagram, ACallThatIsDroppedLosesNothing) {
     using eddy::io::interest;
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
@@ -206,7 +206,7 @@ eddy::task<int> receive_many(unix_datagram& socket, int count) {
     co_return count;
 }
 
-TEST(UnixDatagram, P060_ASenderWaitsWhileItsPeersQueueIsFull) {
+TEST(UnixDatagram, ASenderWaitsWhileItsPeersQueueIsFull) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
     auto both = eddy::join(send_many(one, std::nullopt, 2000), receive_many(other, 2000));
@@ -215,7 +215,7 @@ TEST(UnixDatagram, P060_ASenderWaitsWhileItsPeersQueueIsFull) {
     EXPECT_EQ(done.second, 2000);
 }
 
-TEST(UnixDatagram, P060_SoDoesOneThatIsNotConnected) {
+TEST(UnixDatagram, SoDoesOneThatIsNotConnected) {
     eddy::core core;
     auto one = unix_datagram::unbound().value();
     auto other = unix_datagram::bind(abstract_name("queue"), core.handle()).value();

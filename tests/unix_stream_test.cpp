@@ -63,7 +63,7 @@ unix_addr abstract_name(std::string_view of) {
 
 // ---- Connections ----
 
-TEST(UnixStream, P060_ConnectsByAPathAndCarriesBytesBothWays) {
+TEST(UnixStream, ConnectsByAPathAndCarriesBytesBothWays) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
     eddy::core core;
@@ -85,7 +85,7 @@ TEST(UnixStream, P060_ConnectsByAPathAndCarriesBytesBothWays) {
     EXPECT_FALSE(client.take_error().value());
 }
 
-TEST(UnixStream, P060_ConnectsByAnAbstractName) {
+TEST(UnixStream, ConnectsByAnAbstractName) {
     eddy::core core;
     const auto name = abstract_name("stream");
     auto listener = unix_listener::bind(name, core.handle()).value();
@@ -96,7 +96,7 @@ TEST(UnixStream, P060_ConnectsByAnAbstractName) {
     EXPECT_TRUE(ends.second);
 }
 
-TEST(UnixStream, R095_AnAbstractNameMayBeginWithANul) {
+TEST(UnixStream, AnAbstractNameMayBeginWithANul) {
     eddy::core core;
     const auto name = unix_addr::abstract(std::string(1, '\0') + *abstract_name("nul").as_abstract()).value();
     auto listener = unix_listener::bind(name, core.handle()).value();
@@ -125,7 +125,7 @@ TEST(UnixStream, ConnectReportsWhatIsMissing) {
     EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
 }
 
-TEST(UnixStream, R015_AConnectWaitsWhileTheListenersQueueIsFull) {
+TEST(UnixStream, AConnectWaitsWhileTheListenersQueueIsFull) {
     const support::temp_dir dir;
     eddy::core core;
     // One that takes two connections into its queue.
@@ -152,7 +152,7 @@ TEST(UnixStream, R015_AConnectWaitsWhileTheListenersQueueIsFull) {
     EXPECT_EQ(within(core, work()), 50);
 }
 
-TEST(UnixStream, P061_SaysWhoThePeerIs) {
+TEST(UnixStream, SaysWhoThePeerIs) {
     const auto pair = unix_stream::pair().value();
     const auto cred = pair.first.peer_cred().value();
     EXPECT_EQ(cred.pid, ::getpid());
@@ -160,7 +160,7 @@ TEST(UnixStream, P061_SaysWhoThePeerIs) {
     EXPECT_EQ(cred.gid, ::getgid());
 }
 
-TEST(UnixStream, P061_SaysWhoThePeerOfAnAcceptedConnectionIs) {
+TEST(UnixStream, SaysWhoThePeerOfAnAcceptedConnectionIs) {
     eddy::core core;
     auto listener = unix_listener::bind(abstract_name("cred"), core.handle()).value();
     auto both = eddy::join(unix_stream::connect(listener.local_addr().value()), listener.accept());
@@ -169,7 +169,7 @@ TEST(UnixStream, P061_SaysWhoThePeerOfAnAcceptedConnectionIs) {
     EXPECT_EQ(ends.second.value().stream.peer_cred().value().uid, ::getuid());
 }
 
-TEST(UnixStream, P060_APairIsConnected) {
+TEST(UnixStream, APairIsConnected) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
     EXPECT_TRUE(one.local_addr().value().is_unnamed());
@@ -196,7 +196,7 @@ TEST(UnixStream, AWriteToAClosedPeerIsAnErrorAndNoSignal) {
     EXPECT_TRUE(within(core, one.readable()).value().is_read_closed());
 }
 
-TEST(UnixStream, R003_AReaderIsWokenAfterShortReads) {
+TEST(UnixStream, AReaderIsWokenAfterShortReads) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
     const auto talk = [&]() -> eddy::task<void> {
@@ -212,7 +212,7 @@ TEST(UnixStream, R003_AReaderIsWokenAfterShortReads) {
     EXPECT_EQ(within(core, std::move(both)).second, wanted);
 }
 
-TEST(UnixStream, R003_ADescriptorThatComesAlongHidesNothingBehindIt) {
+TEST(UnixStream, ADescriptorThatComesAlongHidesNothingBehindIt) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
     const auto talk = [&]() -> eddy::task<void> {
@@ -241,7 +241,7 @@ TEST(UnixStream, R003_ADescriptorThatComesAlongHidesNothingBehindIt) {
     EXPECT_EQ(text_of(into), "withbehind");
 }
 
-TEST(UnixStream, R004_TheEndOfThePeerEndsWhatWaitsInEachDirection) {
+TEST(UnixStream, TheEndOfThePeerEndsWhatWaitsInEachDirection) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
     const std::vector<std::byte> large(64 * 1024);
@@ -269,7 +269,7 @@ TEST(UnixStream, AReadThatIsDroppedLosesNothing) {
     }
 }
 
-TEST(UnixStream, P056_HalvesOfBothKinds) {
+TEST(UnixStream, HalvesOfBothKinds) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
     constexpr std::size_t size = 3'000'000;
@@ -353,7 +353,7 @@ TEST(UnixStreamStress, PingPongOnAPool) {
 
 // ---- Listeners ----
 
-TEST(UnixListener, P060_APathThatExistsIsInUse) {
+TEST(UnixListener, APathThatExistsIsInUse) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
     eddy::core core;
@@ -381,7 +381,7 @@ TEST(UnixListener, BindReportsWhatIsMissing) {
     EXPECT_EQ(within(without, unix_listener::bind(abstract_name("gone"))).error(), eddy::errc::io_disabled);
 }
 
-TEST(UnixListener, P060_IncomingGivesEachConnection) {
+TEST(UnixListener, IncomingGivesEachConnection) {
     eddy::core core;
     auto listener = unix_listener::bind(abstract_name("incoming"), core.handle()).value();
     const auto serve = [&]() -> eddy::task<int> {
@@ -423,7 +423,7 @@ TEST(UnixListener, ADroppedAcceptTakesItsWakerAlong) {
     EXPECT_EQ(accept.wakers(), 0u);
 }
 
-TEST(UnixListener, R012_ALackOfDescriptorsIsToldOnceAndPassesByItself) {
+TEST(UnixListener, ALackOfDescriptorsIsToldOnceAndPassesByItself) {
     eddy::core core;
     auto listener = unix_listener::bind(abstract_name("full"), core.handle()).value();
     auto waiting = within(core, unix_stream::connect(listener.local_addr().value())).value();

@@ -192,7 +192,7 @@ private:
 
 class UringStressOn : public testing::TestWithParam<unsigned> {};
 
-TEST_P(UringStressOn, S05_OperationsAreDroppedAtRandomMoments) {
+TEST_P(UringStressOn, OperationsAreDroppedAtRandomMoments) {
     constexpr std::size_t connections = 8;
     const auto operations = support::rounds(1'000'000) / connections;
     const unsigned workers = GetParam();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The bugs that runtimes on io_uring have had (docs/rows.md, R098 to R113), each as a test.
+// The bugs that runtimes on io_uring have had (coverage.tsv, R098 to R113), each as a test.
 #include <support/ring_faults.hpp>
 
 #include <gtest/gtest.h>
@@ -109,7 +109,7 @@ private:
 
 // ---- Memory, and what comes for nobody ----
 
-TEST_F(UringStress, R098_MemoryOfEndedOrDroppedOperationsIsTheUsersAtOnce) {
+TEST_F(UringStress, MemoryOfEndedOrDroppedOperationsIsTheUsersAtOnce) {
     // The kernel does not take at once what it is given: that is when memory that is gone too early is seen.
     begin(fault_chances().set(ring_fault::nothing_taken, 200).set(ring_fault::some_taken, 200));
     const support::watchdog limit("dropped operations", support::is_sanitized ? 170s : 50s);
@@ -169,7 +169,7 @@ TEST_F(UringStress, R098_MemoryOfEndedOrDroppedOperationsIsTheUsersAtOnce) {
     }
 }
 
-TEST_F(UringStress, R099_AConnectionForAnAcceptThatWasDroppedIsTheNextOnes) {
+TEST_F(UringStress, AConnectionForAnAcceptThatWasDroppedIsTheNextOnes) {
     const auto rounds = support::rounds(20'000);
     auto loop = make_core();
     const auto accept_all = [&]() -> eddy::task<void> {
@@ -259,7 +259,7 @@ TEST_F(Uring, ABurstIsAcceptedAlsoWhereTheKernelDoesNotSayThatOthersWait) {
     EXPECT_LT(loop.run(accept_burst_and_trickle(loop, 200)), 50u);
 }
 
-TEST_F(UringStress, R099_ConnectionsThatNobodyHasAcceptedAreClosedWithTheirListener) {
+TEST_F(UringStress, ConnectionsThatNobodyHasAcceptedAreClosedWithTheirListener) {
     const auto rounds = support::rounds(2'000);
     auto loop = make_core();
     const auto close_it = [&]() -> eddy::task<void> {
@@ -293,7 +293,7 @@ TEST_F(UringStress, R099_ConnectionsThatNobodyHasAcceptedAreClosedWithTheirListe
     loop.run(close_it());
 }
 
-TEST_F(UringStress, R099_BytesForAStreamThatIsGoneGiveTheirBufferBack) {
+TEST_F(UringStress, BytesForAStreamThatIsGoneGiveTheirBufferBack) {
     const auto rounds = support::rounds(5'000);
     auto loop = make_core();
     const auto close_them = [&]() -> eddy::task<void> {
@@ -322,7 +322,7 @@ TEST_F(UringStress, R099_BytesForAStreamThatIsGoneGiveTheirBufferBack) {
 
 // ---- Queues that are full ----
 
-TEST_F(Uring, R100_AThousandReadsThatAreReadyAtOnceAreAllSeen) {
+TEST_F(Uring, AThousandReadsThatAreReadyAtOnceAreAllSeen) {
     begin({}, 4, 8);
     std::vector<connection> pairs(1000);
     auto loop = make_core();
@@ -352,7 +352,7 @@ TEST_F(Uring, R100_AThousandReadsThatAreReadyAtOnceAreAllSeen) {
     pairs.clear();
 }
 
-TEST_F(Uring, R100_ASendsFailureThatTheQueueHasNoRoomForIsSeenBeforeItsBytesAreForgotten) {
+TEST_F(Uring, ASendsFailureThatTheQueueHasNoRoomForIsSeenBeforeItsBytesAreForgotten) {
     begin(fault_chances().set(ring_fault::short_send, 1000), 4, 8);
     std::vector<connection> pairs(200);
     auto loop = make_core();
@@ -454,7 +454,7 @@ TEST_F(Uring, ASendThatAWakerHasTheKernelTakeIsNotForgottenThoughItHasFailed) {
     io->close_stream(full);
 }
 
-TEST_F(Uring, R101_TenThousandOperationsInOneTurnOfARingOfFour) {
+TEST_F(Uring, TenThousandOperationsInOneTurnOfARingOfFour) {
     begin({}, 4, 8);
     const byte_pattern pattern(4);
     std::vector<connection> pairs(5'000);
@@ -486,7 +486,7 @@ TEST_F(Uring, R101_TenThousandOperationsInOneTurnOfARingOfFour) {
     pairs.clear();
 }
 
-TEST_F(Uring, R102_WhatAnEntryHadBeforeDoesNotMatter) {
+TEST_F(Uring, WhatAnEntryHadBeforeDoesNotMatter) {
     // Entries that were taken keep the user_data of their operation: with two of them, each is used again at once.
     begin({}, 2, 64);
     auto loop = make_core();
@@ -517,7 +517,7 @@ TEST_F(Uring, R102_WhatAnEntryHadBeforeDoesNotMatter) {
 
 // ---- Receives that end, and buffers ----
 
-TEST_F(Uring, R103_AReceiveThatEndsByItselfIsBegunAgainAndLosesNoByte) {
+TEST_F(Uring, AReceiveThatEndsByItselfIsBegunAgainAndLosesNoByte) {
     for (const auto what : {ring_fault::ended_receive, ring_fault::ended_with_bytes}) {
         begin(fault_chances().set(what, 1000));
         auto loop = make_core();
@@ -526,7 +526,7 @@ TEST_F(Uring, R103_AReceiveThatEndsByItselfIsBegunAgainAndLosesNoByte) {
     }
 }
 
-TEST_F(Uring, R103_AWatchThatEndsByItselfIsBegunAgain) {
+TEST_F(Uring, AWatchThatEndsByItselfIsBegunAgain) {
     begin(fault_chances().set(ring_fault::ended_poll, 1000));
     auto loop = make_core();
     const auto remote = loop.remote();
@@ -544,7 +544,7 @@ TEST_F(Uring, R103_AWatchThatEndsByItselfIsBegunAgain) {
     EXPECT_GT(faults().happened(ring_fault::ended_poll), 0u);
 }
 
-TEST_F(Uring, R104_WhereAllBuffersAreTakenNothingSpinsAndNothingStalls) {
+TEST_F(Uring, WhereAllBuffersAreTakenNothingSpinsAndNothingStalls) {
     const byte_pattern pattern(5);
     std::vector<connection> slow(buffers_of_a_ring + 100);
     std::vector<connection> others(300);
@@ -635,7 +635,7 @@ TEST_F(Uring, LargePiecesAreReadWithoutTheRingAndSmallOnesWithItAgain) {
     EXPECT_EQ(within(loop, pair.stream.read(into)), 0u);
 }
 
-TEST_F(Uring, R003_AnUrgentByteAmongLargePiecesDoesNotHideWhatIsBehindIt) {
+TEST_F(Uring, AnUrgentByteAmongLargePiecesDoesNotHideWhatIsBehindIt) {
     connection pair;
     auto loop = make_core();
     const std::string large(256 * 1024, 'l');
@@ -703,7 +703,7 @@ TEST_F(UringStress, PiecesOfAllSizesInTurnKeepTheirOrder) {
     EXPECT_EQ(heard, total);
 }
 
-TEST_F(UringStress, R105_EachBufferIsGivenBackOnceWhereverItsLeaseEnds) {
+TEST_F(UringStress, EachBufferIsGivenBackOnceWhereverItsLeaseEnds) {
     const support::watchdog limit("leases", support::is_sanitized ? 170s : 50s);
     const auto rounds = support::rounds(2'000);
     {
@@ -787,7 +787,7 @@ eddy::task<void> wait_for_all(connection pair, std::atomic<int>& waits) {
     static_cast<void>(co_await all);
 }
 
-TEST_F(Uring, R106_ALoopOrARuntimeEndsAtOnceWithOperationsInFlight) {
+TEST_F(Uring, ALoopOrARuntimeEndsAtOnceWithOperationsInFlight) {
     for (const unsigned workers : {0u, 1u, 2u}) {
         SCOPED_TRACE(workers);
         std::optional<eddy::core> loop;
@@ -813,7 +813,7 @@ TEST_F(Uring, R106_ALoopOrARuntimeEndsAtOnceWithOperationsInFlight) {
     }
 }
 
-TEST_F(Uring, R106_WhatWasWrittenBeforeTheEndIsSent) {
+TEST_F(Uring, WhatWasWrittenBeforeTheEndIsSent) {
     connection pair;
     {
         auto loop = make_core();
@@ -829,7 +829,7 @@ TEST_F(Uring, R106_WhatWasWrittenBeforeTheEndIsSent) {
     auto gone = std::move(pair.stream);
 }
 
-TEST_F(Uring, R107_ARingThatCannotBeMadeLeavesNothingAndIsSaid) {
+TEST_F(Uring, ARingThatCannotBeMadeLeavesNothingAndIsSaid) {
     const auto build = [](eddy::driver_kind kind) {
         return eddy::runtime::builder().worker_threads(4).driver(kind).build();
     };
@@ -854,7 +854,7 @@ TEST_F(Uring, R107_ARingThatCannotBeMadeLeavesNothingAndIsSaid) {
     EXPECT_EQ(eddy::core::builder().driver(eddy::driver_kind::io_uring).build().error(), std::errc::not_enough_memory);
 }
 
-TEST_F(Uring, R109_WhoWaitsUsesNoProcessor) {
+TEST_F(Uring, WhoWaitsUsesNoProcessor) {
     const auto pool = make_runtime(2);
     auto loop = make_core();
     const auto wait = [&]() -> eddy::task<void> {
@@ -872,7 +872,7 @@ TEST_F(Uring, R109_WhoWaitsUsesNoProcessor) {
     EXPECT_NE(faults().setup_flags() & IORING_SETUP_DEFER_TASKRUN, 0u);
 }
 
-TEST_F(Uring, R113_AForkedChildLeavesTheRingToItsParent) {
+TEST_F(Uring, AForkedChildLeavesTheRingToItsParent) {
     auto loop = make_core();
     const auto talk = [&]() -> eddy::task<void> {
         std::vector<connection> pairs(20);

@@ -71,7 +71,7 @@ TEST(Wait, WaitInsideAFutureThatIsWaitedForDoesNotEatItsWakeUp) {
     EXPECT_EQ(wait(outer), 2);
 }
 
-TEST(Wait, R143_WakersThatOutliveTheWaitAreHarmless) {
+TEST(Wait, WakersThatOutliveTheWaitAreHarmless) {
     eddy::waker kept;
     wait(eddy::poll_fn([&](eddy::context& cx) {
         kept = cx.waker();
@@ -100,7 +100,7 @@ private:
     eddy::waker waker_;
 };
 
-TEST(WaitStress, R143_WokenByAnotherThreadAtAnyMoment) {
+TEST(WaitStress, WokenByAnotherThreadAtAnyMoment) {
     const auto rounds = support::rounds(1'000'000);
     mailbox box;
     eddy::detail::atomic<std::uint64_t> opened{0};

@@ -186,7 +186,7 @@ void end_elsewhere(small_loop& loop) {
     loop.end();
 }
 
-TEST_F(ExploreCoreJoined, R038_HandleIsUsedInAllWaysWhileTheTaskAndTheLoopEnd) {
+TEST_F(ExploreCoreJoined, HandleIsUsedInAllWaysWhileTheTaskAndTheLoopEnd) {
     for (const auto& letters : words("pqahc", 2)) {
         for (const bool ends : {true, false}) {
             for (const bool waits : {true, false}) {
@@ -222,7 +222,7 @@ TEST_F(ExploreCoreJoined, LongerWaysWithMorePreemptions) {
     }
 }
 
-TEST_F(ExploreCoreJoined, R036_AbortReachesALoopThatSleeps) {
+TEST_F(ExploreCoreJoined, AbortReachesALoopThatSleeps) {
     for (const char* const letters : {"a", "pa", "ap", "ha"}) {
         ASSERT_TRUE(holds(bounds, [&] {
             small_loop loop;

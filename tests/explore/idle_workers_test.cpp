@@ -202,16 +202,16 @@ void task_that_needs_the_other_worker() {
     both->close();
 }
 
-TEST(ExploreIdleWorkers, R029_TaskFromOutsideIsRunByTheOnlyWorker) {
+TEST(ExploreIdleWorkers, TaskFromOutsideIsRunByTheOnlyWorker) {
     EXPECT_TRUE(holds({.preemptions = 4}, tasks_from_outside<idle_workers, 1, 2>));
 }
 
-TEST(ExploreIdleWorkers, R029_TaskFromOutsideIsRunByOneOfTwo) {
+TEST(ExploreIdleWorkers, TaskFromOutsideIsRunByOneOfTwo) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, tasks_from_outside<idle_workers, 2, 1>));
     EXPECT_TRUE(holds({.preemptions = 1, .stale_reads = 1}, tasks_from_outside<idle_workers, 2, 2>));
 }
 
-TEST(ExploreIdleWorkers, R029_TaskThatIsPushedByAnotherFindsAWorker) {
+TEST(ExploreIdleWorkers, TaskThatIsPushedByAnotherFindsAWorker) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, task_that_needs_the_other_worker<idle_workers>));
 }
 
@@ -239,7 +239,7 @@ void sentry_resigns_while_a_worker_begins() {
     }
 }
 
-TEST(ExploreIdleWorkers, R026_SentryThatResignsSeesWhoBeginsOrIsSeen) {
+TEST(ExploreIdleWorkers, SentryThatResignsSeesWhoBeginsOrIsSeen) {
     constexpr auto seq_cst = std::memory_order_seq_cst;
     const explore::options all{.preemptions = 100, .stale_reads = 100};
     EXPECT_TRUE(holds(all, sentry_resigns_while_a_worker_begins<seq_cst, seq_cst>));

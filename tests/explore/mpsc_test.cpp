@@ -110,15 +110,11 @@ void two_senders() {
     }
 }
 
-TEST(ExploreMpsc, P079_TwoSendersWithRoomForBoth) {
-    EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 2>));
-}
+TEST(ExploreMpsc, TwoSendersWithRoomForBoth) { EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 2>)); }
 
-TEST(ExploreMpsc, P079_TwoSendersWithRoomForOne) {
-    EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 1>));
-}
+TEST(ExploreMpsc, TwoSendersWithRoomForOne) { EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 1>)); }
 
-TEST(ExploreMpsc, P079_OneSenderThatFillsTheRingAgain) {
+TEST(ExploreMpsc, OneSenderThatFillsTheRingAgain) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 1>>();
         const explore::thread sender([&] {
@@ -176,12 +172,12 @@ struct claims_silently : bounded_state {
     }
 };
 
-TEST(ExploreMpsc, P079_AnOldPermitGetsThePlaceThatAnotherWasGivenRoomFor) {
+TEST(ExploreMpsc, AnOldPermitGetsThePlaceThatAnotherWasGivenRoomFor) {
     EXPECT_TRUE(holds({.preemptions = 3}, old_permit_gets_the_place<bounded_state>));
     EXPECT_TRUE(fails({.preemptions = 3}, old_permit_gets_the_place<claims_silently>, "race"));
 }
 
-TEST(ExploreMpsc, P079_WhoFindsItClosedSeesWhatTheReceiverDid) {
+TEST(ExploreMpsc, SenderOfClosedBoundedChannelSeesReceiversWrites) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 1>>();
         explore::cell<int> told{0};
@@ -194,7 +190,7 @@ TEST(ExploreMpsc, P079_WhoFindsItClosedSeesWhatTheReceiverDid) {
     }));
 }
 
-TEST(ExploreMpsc, P080_WhoFindsItClosedSeesWhatTheReceiverDid) {
+TEST(ExploreMpsc, SenderOfClosedUnboundedChannelSeesReceiversWrites) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         mpsc_node first;
         mpsc_node second;
@@ -217,7 +213,7 @@ struct sleeps_on_a_claim : bounded_state {
     }
 };
 
-TEST(ExploreMpsc, P079_ReceiverThatSleepsOnAClaimIsFound) {
+TEST(ExploreMpsc, ReceiverThatSleepsOnAClaimIsFound) {
     EXPECT_TRUE(fails({.preemptions = 2}, two_senders<sleeps_on_a_claim, 2>, "deadlock"));
 }
 
@@ -233,11 +229,11 @@ struct leaves_without_a_word : bounded_state {
     }
 };
 
-TEST(ExploreMpsc, P079_ReceiverThatDoesNotPublishThePlaceIsFound) {
+TEST(ExploreMpsc, ReceiverThatDoesNotPublishThePlaceIsFound) {
     EXPECT_TRUE(fails({.preemptions = 2}, two_senders<leaves_without_a_word, 1>, "race"));
 }
 
-TEST(ExploreMpsc, R071_LastPermitOfAClosedChannelEndsTheReceiver) {
+TEST(ExploreMpsc, LastPermitOfAClosedChannelEndsTheReceiver) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 2>>();
         check(shared->try_acquire(2) == acquired::yes, "there is room");
@@ -253,7 +249,7 @@ TEST(ExploreMpsc, R071_LastPermitOfAClosedChannelEndsTheReceiver) {
     }));
 }
 
-TEST(ExploreMpsc, R071_ReservationThatIsDroppedAgainstTheClose) {
+TEST(ExploreMpsc, ReservationThatIsDroppedAgainstTheClose) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 1>>();
         check(shared->try_acquire(1) == acquired::yes, "there is room");
@@ -272,7 +268,7 @@ TEST(ExploreMpsc, R071_ReservationThatIsDroppedAgainstTheClose) {
     }));
 }
 
-TEST(ExploreMpsc, P079_ReceiverClosesWhileASenderWaits) {
+TEST(ExploreMpsc, ReceiverClosesWhileASenderWaits) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 1>>();
         bool was_sent = false;
@@ -334,7 +330,7 @@ private:
     explicit list(node* first) : unbounded_state(*first), received(first) {}
 };
 
-TEST(ExploreMpsc, P080_TwoSendersOfAnUnboundedOne) {
+TEST(ExploreMpsc, TwoSendersOfAnUnboundedOne) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<list>();
         shared->add_sender();
@@ -352,7 +348,7 @@ TEST(ExploreMpsc, P080_TwoSendersOfAnUnboundedOne) {
     }));
 }
 
-TEST(ExploreMpsc, P080_OneSenderTwiceAndTheClose) {
+TEST(ExploreMpsc, OneSenderTwiceAndTheClose) {
     EXPECT_TRUE(holds({.preemptions = 4}, [] {
         const auto shared = std::make_unique<list>();
         const explore::thread sender([&] {
@@ -368,7 +364,7 @@ TEST(ExploreMpsc, P080_OneSenderTwiceAndTheClose) {
     }));
 }
 
-TEST(ExploreMpsc, P079_LastShareFreesTheMemory) {
+TEST(ExploreMpsc, LastShareFreesTheMemory) {
     EXPECT_TRUE(holds({.preemptions = 4}, [] {
         struct shares : eddy::detail::mpsc_shares {
             int value = 0;

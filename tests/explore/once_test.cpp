@@ -32,7 +32,7 @@ auto run(F future, sleeping_task& task) {
     }
 }
 
-TEST(ExploreOnce, P089_WhoWaitsForAValueSeesIt) {
+TEST(ExploreOnce, WhoWaitsForAValueSeesIt) {
     EXPECT_TRUE(holds([] {
         const auto value = std::make_unique<set_once<int>>();
         cell<int> told;
@@ -49,7 +49,7 @@ TEST(ExploreOnce, P089_WhoWaitsForAValueSeesIt) {
 }
 
 /// The first who makes it gives up, by an error.
-TEST(ExploreOnce, P089_WhoeverGivesUpLeavesItToTheNext) {
+TEST(ExploreOnce, WhoeverGivesUpLeavesItToTheNext) {
     EXPECT_TRUE(holds([] {
         const auto value = std::make_unique<once_cell<int>>();
         cell<int> tries;
@@ -72,7 +72,7 @@ TEST(ExploreOnce, P089_WhoeverGivesUpLeavesItToTheNext) {
 }
 
 /// The first who makes it is dropped half way, while others wait.
-TEST(ExploreOnce, P089_WhoIsDroppedHalfWayLeavesItToTheNext) {
+TEST(ExploreOnce, WhoIsDroppedHalfWayLeavesItToTheNext) {
     EXPECT_TRUE(holds([] {
         const auto value = std::make_unique<once_cell<int>>();
         sleeping_task tasks[3]{sleeping_task(false), sleeping_task(false), sleeping_task(false)};

@@ -166,7 +166,7 @@ TEST(ExploreRunQueue, AThiefHasMadeHisCopiesBeforeTheOwnerStealsIntoTheSamePlace
     }
 }
 
-TEST(ExploreRunQueue, R033_EachTaskIsTakenOnceWhileTheOwnerPushesAndPops) {
+TEST(ExploreRunQueue, EachTaskIsTakenOnceWhileTheOwnerPushesAndPops) {
     for (const auto first : beginnings) {
         EXPECT_TRUE(
             holds({.preemptions = 3, .early_reads = 1}, [=] { push_and_pop_while_one_steals<run_queue>(first); }));
@@ -174,7 +174,7 @@ TEST(ExploreRunQueue, R033_EachTaskIsTakenOnceWhileTheOwnerPushesAndPops) {
     }
 }
 
-TEST(ExploreRunQueue, R033_EachTaskIsTakenOnceByTwoThieves) {
+TEST(ExploreRunQueue, EachTaskIsTakenOnceByTwoThieves) {
     for (const auto first : beginnings) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] { two_steal<run_queue>(first); }));
     }

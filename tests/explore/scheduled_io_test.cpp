@@ -125,11 +125,11 @@ void report_publishes() {
     check(errors == 1, "what came before the report is seen");
 }
 
-TEST(ExploreScheduledIo, S39_EventBetweenWouldBlockAndClearStaysReady) {
+TEST(ExploreScheduledIo, EventBetweenWouldBlockAndClearStaysReady) {
     EXPECT_TRUE(holds(thorough, edges_and_a_reader<scheduled_io>));
 }
 
-TEST(ExploreScheduledIo, S39_R002_EventsOfTwoDirectionsDoNotTakeEachOtherAway) {
+TEST(ExploreScheduledIo, EventsOfTwoDirectionsDoNotTakeEachOtherAway) {
     EXPECT_TRUE(holds({.stale_reads = 1}, edges_of_both_directions<scheduled_io>));
 }
 
@@ -137,7 +137,7 @@ TEST(ExploreScheduledIo, ReportPublishesWhatCameBefore) {
     EXPECT_TRUE(holds(thorough, report_publishes<scheduled_io>));
 }
 
-TEST(ExploreScheduledIo, R002_ClearOfAnOldLookLeavesANewerEventInAllOrders) {
+TEST(ExploreScheduledIo, ClearOfAnOldLookLeavesANewerEventInAllOrders) {
     EXPECT_TRUE(holds({.preemptions = 100, .stale_reads = 100}, [] {
         scheduled_io source;
         source.set_readiness(ready::readable);
@@ -151,7 +151,7 @@ TEST(ExploreScheduledIo, R002_ClearOfAnOldLookLeavesANewerEventInAllOrders) {
     }));
 }
 
-TEST(ExploreScheduledIo, S41_ShutdownWakesWhoWaitsAndIsNotCleared) {
+TEST(ExploreScheduledIo, ShutdownWakesWhoWaitsAndIsNotCleared) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task self(false);
         scheduled_io source;
@@ -167,7 +167,7 @@ TEST(ExploreScheduledIo, S41_ShutdownWakesWhoWaitsAndIsNotCleared) {
     }));
 }
 
-TEST(ExploreScheduledIo, S40_LastToPollWinsTheSlotAndWhoLeavesTakesOnlyItsOwn) {
+TEST(ExploreScheduledIo, LastToPollWinsTheSlotAndWhoLeavesTakesOnlyItsOwn) {
     EXPECT_TRUE(holds({.stale_reads = 1}, [] {
         sleeping_task given_up(false);
         sleeping_task reader(false);
@@ -185,7 +185,7 @@ TEST(ExploreScheduledIo, S40_LastToPollWinsTheSlotAndWhoLeavesTakesOnlyItsOwn) {
     }));
 }
 
-TEST(ExploreScheduledIo, S40_OwnerThatLeavesWhileItIsWokenLeavesNothingBehind) {
+TEST(ExploreScheduledIo, OwnerThatLeavesWhileItIsWokenLeavesNothingBehind) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task self(false);
         {
@@ -200,7 +200,7 @@ TEST(ExploreScheduledIo, S40_OwnerThatLeavesWhileItIsWokenLeavesNothingBehind) {
     }));
 }
 
-TEST(ExploreScheduledIo, S40_WaiterIsWokenOrGoneInAllOrders) {
+TEST(ExploreScheduledIo, WaiterIsWokenOrGoneInAllOrders) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task dropped_task(false);
         sleeping_task self(false);

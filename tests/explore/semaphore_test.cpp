@@ -66,9 +66,9 @@ void two_that_lock() {
     check(shared->state.available() == 1, "it is free again");
 }
 
-TEST(ExploreSemaphore, R066_LockedByOneAtATime) { EXPECT_TRUE(holds({.preemptions = 3}, two_that_lock<permit_state>)); }
+TEST(ExploreSemaphore, LockedByOneAtATime) { EXPECT_TRUE(holds({.preemptions = 3}, two_that_lock<permit_state>)); }
 
-TEST(ExploreSemaphore, R065_ThreeThatLock) {
+TEST(ExploreSemaphore, ThreeThatLock) {
     EXPECT_TRUE(holds({.preemptions = 2}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(1);
         {
@@ -101,15 +101,15 @@ struct forgets_to_publish : permit_state {
     }
 };
 
-TEST(ExploreSemaphore, R065_ReleaseThatDoesNotLookForWaitersIsFound) {
+TEST(ExploreSemaphore, ReleaseThatDoesNotLookForWaitersIsFound) {
     EXPECT_TRUE(fails(two_that_lock<never_wakes>, "deadlock"));
 }
 
-TEST(ExploreSemaphore, R066_ReleaseThatDoesNotPublishIsFound) {
+TEST(ExploreSemaphore, ReleaseThatDoesNotPublishIsFound) {
     EXPECT_TRUE(fails(two_that_lock<forgets_to_publish>, "race"));
 }
 
-TEST(ExploreSemaphore, R063_WhoIsDroppedPassesOnWhatItWasGiven) {
+TEST(ExploreSemaphore, WhoIsDroppedPassesOnWhatItWasGiven) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(0);
         {
@@ -133,7 +133,7 @@ TEST(ExploreSemaphore, R063_WhoIsDroppedPassesOnWhatItWasGiven) {
     }));
 }
 
-TEST(ExploreSemaphore, P086_LargeRequestGetsWhatTwoGiveBack) {
+TEST(ExploreSemaphore, LargeRequestGetsWhatTwoGiveBack) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(0);
         explore::cell<int> other_value{0};
@@ -150,7 +150,7 @@ TEST(ExploreSemaphore, P086_LargeRequestGetsWhatTwoGiveBack) {
     }));
 }
 
-TEST(ExploreSemaphore, P086_CloseEndsWhoWaits) {
+TEST(ExploreSemaphore, CloseEndsWhoWaits) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(0);
         const explore::thread closing([&] {
@@ -164,7 +164,7 @@ TEST(ExploreSemaphore, P086_CloseEndsWhoWaits) {
     }));
 }
 
-TEST(ExploreSemaphore, P084_WhoLocksItAfterTheOtherMayDestroyIt) {
+TEST(ExploreSemaphore, WhoLocksItAfterTheOtherMayDestroyIt) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         auto state = std::make_unique<permit_state>(0);  // as the other has locked it
         sleeping_task task(false);
@@ -183,7 +183,7 @@ TEST(ExploreSemaphore, P084_WhoLocksItAfterTheOtherMayDestroyIt) {
     }));
 }
 
-TEST(ExploreSemaphore, R070_ForgetAgainstAReleaseAndAWaiter) {
+TEST(ExploreSemaphore, ForgetAgainstAReleaseAndAWaiter) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(1);
         std::size_t forgotten = 0;

@@ -300,7 +300,7 @@ protected:
     static void SetUpTestSuite() { explore::separate(&eddy::detail::polled_here); }
 };
 
-TEST_F(ExploreSpawnedTask, R023_R040_EveryWakeUpLeadsToAPollThatSeesWhatCameBeforeIt) {
+TEST_F(ExploreSpawnedTask, EveryWakeUpLeadsToAPollThatSeesWhatCameBeforeIt) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -317,7 +317,7 @@ TEST_F(ExploreSpawnedTask, R023_R040_EveryWakeUpLeadsToAPollThatSeesWhatCameBefo
     }));
 }
 
-TEST_F(ExploreSpawnedTask, R040_TwoWorkersNeverPollItAtOnce) {
+TEST_F(ExploreSpawnedTask, TwoWorkersNeverPollItAtOnce) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -335,7 +335,7 @@ TEST_F(ExploreSpawnedTask, R040_TwoWorkersNeverPollItAtOnce) {
     }));
 }
 
-TEST_F(ExploreSpawnedTask, R036_AbortEndsATaskThatIsRunOrWokenOrSleeps) {
+TEST_F(ExploreSpawnedTask, AbortEndsATaskThatIsRunOrWokenOrSleeps) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -370,7 +370,7 @@ TEST_F(ExploreSpawnedTask, AbortAgainstTheEndLeavesAValueOrSaysCancelled) {
     }));
 }
 
-TEST_F(ExploreSpawnedTask, R038_JoinerIsWokenAndTakesTheOutput) {
+TEST_F(ExploreSpawnedTask, JoinerIsWokenAndTakesTheOutput) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -416,13 +416,13 @@ void handle_that_is_polled_twice_and_dropped() {
     handle.detach();
 }
 
-TEST_F(ExploreSpawnedTask, R038_HandleIsPolledTwiceAndDroppedWhileTheTaskEnds) {
+TEST_F(ExploreSpawnedTask, HandleIsPolledTwiceAndDroppedWhileTheTaskEnds) {
     const explore::options chosen{.preemptions = 3, .stale_reads = 1};
     EXPECT_TRUE(holds(chosen, handle_that_is_polled_twice_and_dropped<false>));
     EXPECT_TRUE(holds(chosen, handle_that_is_polled_twice_and_dropped<true>));
 }
 
-TEST_F(ExploreSpawnedTask, R035_ShutdownAgainstARunAndAWakeUp) {
+TEST_F(ExploreSpawnedTask, ShutdownAgainstARunAndAWakeUp) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -441,7 +441,7 @@ TEST_F(ExploreSpawnedTask, R035_ShutdownAgainstARunAndAWakeUp) {
 
 // ---- A task that wakes itself, which its word does not know of until its run ends ----
 
-TEST_F(ExploreSpawnedTask, R040_TaskThatWakesItselfIsPolledAgain) {
+TEST_F(ExploreSpawnedTask, TaskThatWakesItselfIsPolledAgain) {
     for (const int yields : {1, 2}) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
             small_executor executor;
@@ -454,7 +454,7 @@ TEST_F(ExploreSpawnedTask, R040_TaskThatWakesItselfIsPolledAgain) {
     }
 }
 
-TEST_F(ExploreSpawnedTask, R023_R040_TaskThatWakesItselfSeesWhatOthersSayBeforeTheyWakeIt) {
+TEST_F(ExploreSpawnedTask, TaskThatWakesItselfSeesWhatOthersSayBeforeTheyWakeIt) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -469,7 +469,7 @@ TEST_F(ExploreSpawnedTask, R023_R040_TaskThatWakesItselfSeesWhatOthersSayBeforeT
     }));
 }
 
-TEST_F(ExploreSpawnedTask, R040_TaskThatWakesItselfIsQueuedOnceWhateverOthersDo) {
+TEST_F(ExploreSpawnedTask, TaskThatWakesItselfIsQueuedOnceWhateverOthersDo) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -486,7 +486,7 @@ TEST_F(ExploreSpawnedTask, R040_TaskThatWakesItselfIsQueuedOnceWhateverOthersDo)
     }));
 }
 
-TEST_F(ExploreSpawnedTask, R036_AbortOfATaskThatWakesItself) {
+TEST_F(ExploreSpawnedTask, AbortOfATaskThatWakesItself) {
     // Without a word that ends it: the abort must, however often the task asks for another poll while it is cancelled.
     for (const int to_cancel : {0, 1, 2}) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
@@ -503,7 +503,7 @@ TEST_F(ExploreSpawnedTask, R036_AbortOfATaskThatWakesItself) {
     }
 }
 
-TEST_F(ExploreSpawnedTask, R036_AbortAndAWakeUpOfATaskThatWakesItself) {
+TEST_F(ExploreSpawnedTask, AbortAndAWakeUpOfATaskThatWakesItself) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -515,7 +515,7 @@ TEST_F(ExploreSpawnedTask, R036_AbortAndAWakeUpOfATaskThatWakesItself) {
     }));
 }
 
-TEST_F(ExploreSpawnedTask, R035_ShutdownOfATaskThatWakesItself) {
+TEST_F(ExploreSpawnedTask, ShutdownOfATaskThatWakesItself) {
     for (const int to_cancel : {0, 1}) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
             small_executor executor;
@@ -724,7 +724,7 @@ void two_say_and_wake() {
         [&] { return said[0].load(std::memory_order_relaxed) != 0 && said[1].load(std::memory_order_relaxed) != 0; });
 }
 
-TEST_F(ExploreSpawnedTask, R023_R040_WrongWordsAreFound) {
+TEST_F(ExploreSpawnedTask, WrongWordsAreFound) {
     EXPECT_TRUE(holds({.stale_reads = 1}, two_say_and_wake<as_it_is>));
     EXPECT_TRUE(fails(two_say_and_wake<relaxed_word>, "a lost wake-up"));
     EXPECT_TRUE(fails(two_say_and_wake<word_that_only_acquires>, "a lost wake-up"));

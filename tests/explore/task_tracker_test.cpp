@@ -29,7 +29,7 @@ void wait(task_tracker& tracker, sleeping_task& task) {
     }
 }
 
-TEST(ExploreTaskTracker, P020_WhoWaitsSeesWhatWasDoneUnderTheTokens) {
+TEST(ExploreTaskTracker, WhoWaitsSeesWhatWasDoneUnderTheTokens) {
     EXPECT_TRUE(holds([] {
         task_tracker tracker;
         cell<int> one;
@@ -49,7 +49,7 @@ TEST(ExploreTaskTracker, P020_WhoWaitsSeesWhatWasDoneUnderTheTokens) {
     }));
 }
 
-TEST(ExploreTaskTracker, P020_WhoHearsOfTheEndMayDestroyIt) {
+TEST(ExploreTaskTracker, WhoHearsOfTheEndMayDestroyIt) {
     EXPECT_TRUE(holds([] {
         auto tracker = std::make_unique<task_tracker>();
         sleeping_task task(false);
