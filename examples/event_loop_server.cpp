@@ -23,14 +23,14 @@ eddy::task<void> process(eddy::net::tcp_stream client) {
 
 // ---- Four steps may fail, and each says which it was ----
 
-/// Ends the program with a sentence if `step` has failed.
-template <class Result>
-Result need(Result step, const char* failure) {
+/// Returns what `step` has made. If it has failed, prints why and ends the program.
+template <class T>
+T need(eddy::result<T> step, const char* failure) {
     if (!step) {
         std::fprintf(stderr, "%s: %s\n", failure, step.error().message().c_str());
         std::exit(1);
     }
-    return step;
+    return *std::move(step);
 }
 
 }  // namespace
@@ -38,10 +38,10 @@ Result need(Result step, const char* failure) {
 int main(int argc, char** argv) {
     const char* const where = argc > 1 ? argv[1] : "127.0.0.1:8080";
 
-    auto core = *need(eddy::core::make(), "failed to make the event loop");
-    auto addr = *need(eddy::net::socket_addr::parse(where), "failed to parse the address");
+    auto core = need(eddy::core::make(), "failed to make the event loop");
+    auto addr = need(eddy::net::socket_addr::parse(where), "failed to parse the address");
     auto handle = core.handle();
-    auto listener = *need(eddy::net::tcp_listener::bind(addr, handle), "failed to bind");  // bound to this loop
+    auto listener = need(eddy::net::tcp_listener::bind(addr, handle), "failed to bind");  // bound to this loop
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
     std::fflush(stdout);
 

@@ -28,7 +28,7 @@ int main() {
 
     // A core_handle belongs to the loop's thread; a core_remote is copyable, and for any thread.
     eddy::core_remote remote = core.remote();
-    std::jthread other([remote, loop_thread, done = std::move(done)]() mutable {
+    std::thread other([remote, loop_thread, done = std::move(done)]() mutable {
         remote.spawn([loop_thread, done = std::move(done)](eddy::core_handle& handle) mutable -> eddy::task<void> {
             // This runs on the loop: the handle is the proof. The closure lives as long as this coroutine does, so what
             // it has captured may be used after each await.
@@ -47,6 +47,7 @@ int main() {
         });
     });
     static_cast<void>(core.run(std::move(is_done)));
+    other.join();
 
     // A loop on a thread of its own: call() ships work there, and get() waits for what it made.
     eddy::core_thread worker;

@@ -72,7 +72,7 @@ int main() {
 
         // Any thread can spawn by a handle, which is cheap to copy and does not keep the runtime alive. eddy::wait blocks
         // until a future is ready.
-        std::jthread other([handle = runtime.handle()] {
+        std::thread other([handle = runtime.handle()] {
             auto sent = handle.spawn(answer());
             std::printf("sent from another thread: %d\n", eddy::wait(sent).value_or(0));
         });

@@ -36,10 +36,13 @@ eddy::task<eddy::result<void>> with_futures() {
     // Registers at once, with the loop on this thread. It throws; make() gives a result.
     eddy::io::poll_evented<counter> source(counter{}, eddy::io::interest::readable);
 
-    std::jthread other([fd = source.source().native_handle()] { ::eventfd_write(fd, 3); });
+    std::thread other([fd = source.source().native_handle()] { ::eventfd_write(fd, 3); });
 
     // Any function that polls can be awaited. This one answers "not ready" until the reactor has seen an event.
-    co_await eddy::try_(eddy::poll_fn([&](eddy::context& cx) { return source.registration().poll_read_ready(cx); }));
+    const auto wait = [&](eddy::context& cx) { return source.registration().poll_read_ready(cx); };
+    auto ready = co_await eddy::poll_fn(wait);
+    other.join();
+    co_await eddy::try_(std::move(ready));
 
     eventfd_t ticks = 0;
     ::eventfd_read(source.source().native_handle(), &ticks);

@@ -76,7 +76,7 @@ public:
     /// Thread safety: throws `wrong_thread` on another thread than the loop's.
     /// Cost: one block of the frame pool; no atomic operation.
     template <class W>
-    result<void> spawn(W&& work, std::source_location where = std::source_location::current()) const {
+    discardable_result spawn(W&& work, std::source_location where = std::source_location::current()) const {
         detail::check_thread(*loop_, where);
         if (detail::is_closed(*loop_)) return std::unexpected(make_error_code(errc::runtime_shutdown));
         if constexpr (detail::check_work<W>()) detail::spawn_work(*loop_, std::forward<W>(work), where);
@@ -129,7 +129,7 @@ public:
     /// Errors: runtime_shutdown if the loop is gone; `work` is destroyed then, on this thread.
     /// Cost: one or two blocks of the frame pool, two atomic operations, and a system call if the loop sleeps.
     template <class W>
-    result<void> spawn(W&& work, std::source_location where = std::source_location::current()) const {
+    discardable_result spawn(W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_work<W>()) {
             if (!detail::send_work(*loop_, std::forward<W>(work), where)) {
                 return std::unexpected(make_error_code(errc::runtime_shutdown));

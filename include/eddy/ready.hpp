@@ -6,10 +6,12 @@
 #include <utility>
 #include <variant>
 
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy {
 
 /// A future that has its output from the beginning: see `ready`.
@@ -59,3 +61,4 @@ template <class T = void>
 }
 
 }  // namespace eddy
+EDDY_END_FALSE_UNINITIALIZED

@@ -21,12 +21,21 @@ template <class T>
     return result<std::decay_t<T>>(std::in_place, std::forward<T>(value));
 }
 
+/// A `result<void>` that callers may ignore without a warning. (Since GCC 16 the class std::expected is [[nodiscard]].)
+/// It converts to `result<void>`.
+class discardable_result : public result<void> {
+public:
+    using result<void>::result;
+};
+
 namespace detail {
 
 template <class T>
 inline constexpr bool is_expected = false;
 template <class T, class E>
 inline constexpr bool is_expected<std::expected<T, E>> = true;
+template <>
+inline constexpr bool is_expected<discardable_result> = true;
 
 }  // namespace detail
 }  // namespace eddy

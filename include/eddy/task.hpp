@@ -8,11 +8,13 @@
 #include <utility>
 
 #include <eddy/detail/await.hpp>
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy {
 
 namespace detail {
@@ -168,3 +170,4 @@ inline detail::frame* enter_frame(task<T>& used, std::source_location where) {
 }
 
 }  // namespace eddy
+EDDY_END_FALSE_UNINITIALIZED

@@ -91,6 +91,11 @@ public:
     [[nodiscard]] ::io_uring& native() noexcept { return ring_; }
 
 private:
+    /// Whether the submission queue is an array of indices of entries. Without it (IORING_SETUP_NO_SQARRAY) the kernel takes the
+    /// entries in the order in which they lie. open() asks for the array; a kernel, or a test, may leave it out.
+    [[nodiscard]] bool has_array() const noexcept { return (ring_.flags & IORING_SETUP_NO_SQARRAY) == 0; }
+    /// Returns the index of the entry for position tail_, and puts it into the array if there is one.
+    [[nodiscard]] unsigned next_index() noexcept;
     /// How many the kernel has not taken yet.
     [[nodiscard]] unsigned waiting_entries() const noexcept {
         return tail_ - io_uring_smp_load_acquire(ring_.sq.khead);
@@ -101,8 +106,8 @@ private:
     const sys::process_mark process_;
     bool is_open_ = false;
     const void* owner_ = nullptr;
-    unsigned tail_ = 0;  // of the queue, which holds indices of entries
-    unsigned next_ = 0;  // the index of the next entry
+    unsigned tail_ = 0;  // of the submission queue
+    unsigned next_ = 0;  // with an array: the index of the next entry
     unsigned enter_flags_ = 0;
 };
 

@@ -48,7 +48,8 @@ lookup_request::lookup_request(std::string_view host, std::uint16_t port) : cont
 
 lookup_request::lookup_request(const lookup_request& other) = default;
 lookup_request::lookup_request(lookup_request&& other) noexcept = default;
-lookup_request& lookup_request::operator=(const lookup_request& other) = default;
+// Not `= default`: GCC 16 warns wrongly about the copy assignment of this variant (-Wfree-nonheap-object).
+lookup_request& lookup_request::operator=(const lookup_request& other) { return *this = lookup_request(other); }
 lookup_request& lookup_request::operator=(lookup_request&& other) noexcept = default;
 lookup_request::~lookup_request() = default;
 

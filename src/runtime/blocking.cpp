@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <new>
+#include <utility>
 
 #include <eddy/detail/atomic.hpp>
 
@@ -26,7 +27,10 @@ public:
         // acquire: pairs with the release below; the pool is seen as it was made.
         blocking_pool* used = current_.load(std::memory_order_acquire);
         if (used == nullptr || used->is_in_child()) {
-            auto made = blocking_pool::make({.max_threads = most_threads_, .is_joined = false});
+            blocking_pool::settings chosen;
+            chosen.max_threads = most_threads_;
+            chosen.is_joined = false;
+            auto made = blocking_pool::make(std::move(chosen));
             // release: pairs with the acquire above and here, where another thread was faster.
             if (current_.compare_exchange_strong(used, made.get(), std::memory_order_acq_rel,
                                                  std::memory_order_acquire)) {

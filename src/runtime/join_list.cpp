@@ -79,23 +79,24 @@ namespace {
 
 join_entry& entry_of(void* data) noexcept { return *static_cast<join_entry*>(data); }
 
-void* clone(void* data) noexcept {
-    // relaxed: whoever makes a reference has one already.
-    entry_of(data).references.fetch_add(1, std::memory_order_relaxed);
-    return data;
-}
-void wake_by_ref(void* data) noexcept { entry_of(data).notify(); }
-void drop(void* data) noexcept { entry_of(data).release(); }
-void wake(void* data) noexcept {
-    wake_by_ref(data);
-    drop(data);
-}
-
-constexpr waker_vtable entry_waker{&clone, &wake, &wake_by_ref, &drop};
+struct entry_waker {
+    static void* clone(void* data) noexcept {
+        // relaxed: the caller holds a reference already.
+        entry_of(data).references.fetch_add(1, std::memory_order_relaxed);
+        return data;
+    }
+    static void wake_by_ref(void* data) noexcept { entry_of(data).notify(); }
+    static void drop(void* data) noexcept { entry_of(data).release(); }
+    static void wake(void* data) noexcept {
+        wake_by_ref(data);
+        drop(data);
+    }
+    static constexpr waker_vtable vtable{&clone, &wake, &wake_by_ref, &drop};
+};
 
 /// Whether the entry's task has ended. If not, the entry is notified when it has.
 bool watch(join_entry& entry) noexcept {
-    const borrowed_waker borrowed(&entry_waker, &entry);
+    const borrowed_waker borrowed(&entry_waker::vtable, &entry);
     return entry.task->join->poll_join(*entry.task, borrowed.get());
 }
 

@@ -41,34 +41,33 @@ bool is_mine(const spawned_task& task) noexcept {
 
 spawned_task& task_of(void* data) noexcept { return *static_cast<spawned_task*>(data); }
 
-void* clone(void* data) noexcept {
-    task_of(data).state.add_reference();
-    return data;
-}
-
 void submit(task_state::wake_action action, spawned_task& task) noexcept {
     if (action == task_state::wake_action::submit) task.owner->schedule(task);
     if (action == task_state::wake_action::free) task.ops().free_memory(task);
 }
 
-void wake_by_ref(void* data) noexcept {
-    spawned_task& task = task_of(data);
-    if (is_mine(task)) {
-        if (!polled_task::wakes_itself(task)) submit(task.state.wake_by_ref(), task);
-        return;
+struct task_waker {
+    static void* clone(void* data) noexcept {
+        task_of(data).state.add_reference();
+        return data;
     }
-    const owner_guard guard;
-    submit(task.state.wake_by_ref(), task);
-}
-
-void wake(void* data) noexcept {
-    spawned_task& task = task_of(data);
-    if (is_mine(task)) return submit(task.state.wake_and_release(), task);
-    const owner_guard guard;
-    submit(task.state.wake_and_release(), task);
-}
-
-void drop(void* data) noexcept { release(task_of(data)); }
+    static void wake_by_ref(void* data) noexcept {
+        spawned_task& task = task_of(data);
+        if (is_mine(task)) {
+            if (!polled_task::wakes_itself(task)) submit(task.state.wake_by_ref(), task);
+            return;
+        }
+        const owner_guard guard;
+        submit(task.state.wake_by_ref(), task);
+    }
+    static void wake(void* data) noexcept {
+        spawned_task& task = task_of(data);
+        if (is_mine(task)) return submit(task.state.wake_and_release(), task);
+        const owner_guard guard;
+        submit(task.state.wake_and_release(), task);
+    }
+    static void drop(void* data) noexcept { release(task_of(data)); }
+};
 
 spawned_task& task_of(joinable& task) noexcept {
     // SAFETY: these operations are in the tables of spawned tasks only.
@@ -78,7 +77,8 @@ const spawned_task& task_of(const joinable& task) noexcept { return static_cast<
 
 }  // namespace
 
-constinit const waker_vtable spawned_task_waker{&clone, &wake, &wake_by_ref, &drop};
+constinit const waker_vtable spawned_task_waker{&task_waker::clone, &task_waker::wake, &task_waker::wake_by_ref,
+                                                &task_waker::drop};
 
 owner_guard::owner_guard() noexcept : mine_(guard_of_this_thread()) {
     // seq_cst, and so before the change of the task's word that follows: if that finds the task not complete, then

@@ -70,7 +70,7 @@ std::string_view text_of(std::span<const std::byte> bytes) noexcept {
 }
 
 /// As it would stand in a program, and not too long.
-std::string quoted(std::string_view bytes) {
+std::string in_quotes(std::string_view bytes) {
     constexpr std::size_t most = 60;
     constexpr std::string_view digits = "0123456789abcdef";
     std::string text = "\"";
@@ -158,7 +158,7 @@ poll_result<result<std::size_t>> io_mock::poll_write(context& cx, std::span<cons
     step* const next = poll_pauses(cx) ? next_write() : &script_.front();
     if (next == nullptr) {
         if (more_ && more_->wait_for_more(cx, true)) return not_ready;
-        throw misuse("io_mock: " + quoted(text_of(from)) + " was written, and nothing more was expected", cx.where());
+        throw misuse("io_mock: " + in_quotes(text_of(from)) + " was written, and nothing more was expected", cx.where());
     }
     if (next->kind == step_kind::wait) {
         writer_ = cx.waker();
@@ -173,8 +173,8 @@ poll_result<result<std::size_t>> io_mock::poll_write(context& cx, std::span<cons
     const auto got = text_of(from.first(count));
     const auto same = static_cast<std::size_t>(std::ranges::mismatch(got, next->bytes).in1 - got.begin());
     if (same != count) {
-        throw misuse("io_mock: " + quoted(text_of(from.subspan(same))) + " was written where " +
-                         quoted(std::string_view(next->bytes).substr(same)) + " was expected, after " +
+        throw misuse("io_mock: " + in_quotes(text_of(from.subspan(same))) + " was written where " +
+                         in_quotes(std::string_view(next->bytes).substr(same)) + " was expected, after " +
                          counted(same, "byte") + " as expected",
                      cx.where());
     }
@@ -196,8 +196,8 @@ void io_mock::assert_done(std::source_location where) const {
     std::string text = "io_mock: " + counted(left.size(), "step") + " of the script " +
                        (left.size() == 1 ? "is" : "are") + " left; the next is ";
     switch (next.kind) {
-    case step_kind::read: text += "to read " + quoted(next.bytes); break;
-    case step_kind::write: text += "to write " + quoted(next.bytes); break;
+    case step_kind::read: text += "to read " + in_quotes(next.bytes); break;
+    case step_kind::write: text += "to write " + in_quotes(next.bytes); break;
     case step_kind::wait: text += "to wait"; break;
     case step_kind::read_error: text += "a read that fails"; break;
     case step_kind::write_error: text += "a write that fails"; break;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "ring_faults.hpp"
 
-#include <liburing.h>
 #include <pthread.h>
 #include <sys/mman.h>
 
@@ -9,6 +8,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <mutex>
@@ -17,6 +17,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "driver/uring_abi.hpp"
+
 // The linker sends each call of these functions in the program to wrapped_*, and the name *_for_real to what they are. (The
 // labels are what `--wrap` of ld(1) calls them.)
 extern "C" {
@@ -24,10 +26,10 @@ int enter_for_real(unsigned fd, unsigned to_submit, unsigned wanted, unsigned fl
                    std::size_t size) __asm__("__real_io_uring_enter2");
 int wrapped_enter(unsigned fd, unsigned to_submit, unsigned wanted, unsigned flags, sigset_t* argument,
                   std::size_t size) __asm__("__wrap_io_uring_enter2");
-int init_for_real(unsigned entries, io_uring* made,
-                  io_uring_params* params) __asm__("__real_io_uring_queue_init_params");
-int wrapped_init(unsigned entries, io_uring* made,
-                 io_uring_params* params) __asm__("__wrap_io_uring_queue_init_params");
+int setup_for_real(unsigned entries, io_uring_params* params) __asm__("__real_io_uring_setup");
+int wrapped_setup(unsigned entries, io_uring_params* params) __asm__("__wrap_io_uring_setup");
+int map_for_real(int fd, io_uring_params* params, io_uring* made) __asm__("__real_io_uring_queue_mmap");
+int wrapped_map(int fd, io_uring_params* params, io_uring* made) __asm__("__wrap_io_uring_queue_mmap");
 void exit_for_real(io_uring* gone) __asm__("__real_io_uring_queue_exit");
 void wrapped_exit(io_uring* gone) __asm__("__wrap_io_uring_queue_exit");
 int register_fd_for_real(io_uring* enabled) __asm__("__real_io_uring_register_ring_fd");
@@ -49,6 +51,12 @@ constexpr std::size_t large = 16 * 1024 * 1024;
 constexpr auto kinds = static_cast<std::size_t>(ring_fault::count);
 
 std::atomic<std::size_t> large_maps = 0;
+
+/// Whether rings have an array of submissions: yes, unless EDDY_TEST_SUBMISSION_ARRAY is 0. So one machine tests both kinds.
+bool has_submission_array() {
+    const char* const asked = std::getenv("EDDY_TEST_SUBMISSION_ARRAY");
+    return asked == nullptr || std::strcmp(asked, "0") != 0;
+}
 
 /// One ring and its faults. Its owner's thread alone comes by, once it is enabled.
 class faulty_ring {
@@ -83,6 +91,11 @@ private:
     }
     [[nodiscard]] unsigned below(unsigned most) {
         return std::uniform_int_distribution<unsigned>(0, most - 1)(random_);
+    }
+    [[nodiscard]] io_uring_sqe& entry_at(unsigned position) const {
+        const unsigned slot = position & native_.sq.ring_mask;
+        const bool has_array = (native_.flags & IORING_SETUP_NO_SQARRAY) == 0;
+        return native_.sq.sqes[has_array ? native_.sq.array[slot] : slot];
     }
     [[nodiscard]] io_uring_cqe& completion(unsigned position) const {
         return native_.cq.cqes[position & native_.cq.ring_mask];
@@ -148,7 +161,7 @@ int faulty_ring::enter_and_spoil(unsigned fd, unsigned to_submit, unsigned wante
     const int done = enter_for_real(fd, to_submit, wanted, flags, argument, size);
     const unsigned after = __atomic_load_n(native_.sq.khead, __ATOMIC_ACQUIRE);
     for (unsigned position = before; position != after; ++position) {
-        io_uring_sqe& entry = native_.sq.sqes[native_.sq.array[position & native_.sq.ring_mask]];
+        io_uring_sqe& entry = entry_at(position);
         const std::uint64_t user_data = entry.user_data;
         std::memset(&entry, 0xa5, sizeof entry);
         entry.user_data = user_data;
@@ -183,7 +196,7 @@ void faulty_ring::change_entries(unsigned to_submit) {
     const unsigned head = __atomic_load_n(native_.sq.khead, __ATOMIC_ACQUIRE);
     if (static_cast<int>(head - seen_entries_) > 0) seen_entries_ = head;
     for (; static_cast<int>(head + to_submit - seen_entries_) > 0; ++seen_entries_) {
-        io_uring_sqe& entry = native_.sq.sqes[native_.sq.array[seen_entries_ & native_.sq.ring_mask]];
+        io_uring_sqe& entry = entry_at(seen_entries_);
         if (entry.opcode == IORING_OP_RECV || entry.opcode == IORING_OP_POLL_ADD) {
             multishot_[entry.user_data] = entry.opcode;
         } else if (entry.opcode == IORING_OP_SEND && entry.len > 1 && draw(ring_fault::short_send)) {
@@ -286,15 +299,22 @@ public:
         rings_.clear();
     }
 
-    int make(unsigned entries, io_uring& made, io_uring_params& params) {
+    /// The driver's probe asks for a single entry: it is not a ring of the driver.
+    int set_up(unsigned entries, io_uring_params& params) {
         const std::lock_guard guard(lock_);
+        if (entries == 1) return setup_for_real(entries, &params);
         if (is_on_ && error_of_rings_ != 0 && made_ >= rings_before_error_) return -error_of_rings_;
         if (is_on_ && submissions_ != 0) entries = submissions_;
         if (is_on_ && completions_ != 0) params.cq_entries = completions_;
-        const int error = init_for_real(entries, &made, &params);
+        if (!has_submission_array()) params.flags |= IORING_SETUP_NO_SQARRAY;
+        return setup_for_real(entries, &params);
+    }
+    int map(int fd, io_uring_params& params, io_uring& made) {
+        const std::lock_guard guard(lock_);
+        const int error = map_for_real(fd, &params, &made);
         if (!is_on_ || error != 0) return error;
+        params.features &= ~hidden_features_;
         setup_flags_ |= params.flags;
-        made.features &= ~hidden_features_;
         rings_.push_back(std::make_unique<faulty_ring>(made, chances_, seed_ + made_++));
         return error;
     }
@@ -447,9 +467,9 @@ int wrapped_enter(unsigned fd, unsigned to_submit, unsigned wanted, unsigned fla
     return ring->enter(fd, to_submit, wanted, flags, argument, size);
 }
 
-int wrapped_init(unsigned entries, io_uring* made, io_uring_params* params) {
-    return support::rings().make(entries, *made, *params);
-}
+int wrapped_setup(unsigned entries, io_uring_params* params) { return support::rings().set_up(entries, *params); }
+
+int wrapped_map(int fd, io_uring_params* params, io_uring* made) { return support::rings().map(fd, *params, *made); }
 
 void wrapped_exit(io_uring* gone) {
     support::rings().forget(*gone);

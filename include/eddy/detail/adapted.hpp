@@ -9,6 +9,7 @@
 
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
@@ -25,6 +26,7 @@
 //     pass<Output>(in)        the output if the function is not to run
 //     settle<Output>(out)     the output if it has run
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy {
 template <class Self>
 class future_ops;  // its header includes this one
@@ -138,3 +140,4 @@ auto adapt(F&& inner, Fn&& f) {
 }
 
 }  // namespace eddy::detail
+EDDY_END_FALSE_UNINITIALIZED

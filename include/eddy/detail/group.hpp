@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/with_index.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
@@ -29,6 +30,7 @@
 // outputs that nobody will take: what they hold, or are given while they wait (a lock, a permit, a notification), may be what
 // another one needs for its end. Then all are destroyed, before the output or the exception comes out.
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
 template <class Rule, class... F>
@@ -145,3 +147,4 @@ auto make_group(F&&... f) {
 }
 
 }  // namespace eddy::detail
+EDDY_END_FALSE_UNINITIALIZED

@@ -9,9 +9,11 @@
 #include <utility>
 
 #include <eddy/detail/by_parts.hpp>
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/future.hpp>
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
 /// A future that is polled where it stands, and what came of it: its answer, or an exception. The answer is made here by poll() itself,
@@ -76,3 +78,4 @@ private:
 };
 
 }  // namespace eddy::detail
+EDDY_END_FALSE_UNINITIALIZED

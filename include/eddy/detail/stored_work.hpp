@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/detail/virtual_stack.hpp>
@@ -16,6 +17,7 @@
 // What a task cell holds of the work that it was given: a coroutine, another future, or a callable, which is called at
 // the first poll and kept as long as the future that it made.
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
 template <class W>
@@ -154,3 +156,4 @@ private:
 };
 
 }  // namespace eddy::detail
+EDDY_END_FALSE_UNINITIALIZED

@@ -18,6 +18,7 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/call.hpp>
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/toll.hpp>
 #include <eddy/error.hpp>
@@ -32,6 +33,7 @@ template <class Self>
 class stream_ops;
 }  // namespace eddy
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
 /// What is asked for the items of a stream: if it is none, the first that the reader sees is what it lacks. (Where items are asked
@@ -638,3 +640,4 @@ constexpr bool is_sink_of() {
 }
 
 }  // namespace eddy::detail
+EDDY_END_FALSE_UNINITIALIZED

@@ -7,11 +7,13 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
 #include <eddy/result.hpp>
 #include <eddy/stream.hpp>
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::net {
 
 /// A connection that a listener has accepted, and where it came from. A struct and no tuple, so that
@@ -87,3 +89,4 @@ private:
 };
 
 }  // namespace eddy::net
+EDDY_END_FALSE_UNINITIALIZED
