@@ -1,11 +1,27 @@
-# Refuses a compiler that cannot build eddy with a sentence, before it would with a thousand errors. GCC older than 12
-# sees coroutine parameters before they were moved into the frame, and has no std::expected; Clang older than 19 cannot
-# use the std::expected of libstdc++. Compilers that are neither are tried without a promise.
-# (No target or cache is touched, so tests/CMakeLists.txt can also run this file as a script.)
+# Refuses a compiler that cannot build eddy with one sentence instead of a thousand errors.
+#   GCC before 12     uses coroutine parameters before they are moved into the frame, and has no std::expected
+#   Clang before 17   lacks parts of C++20 that the library uses
+#   Clang 17, 18      can use the std::expected of libstdc++ only with the option that src/CMakeLists.txt sets
+# Other compilers are tried without a promise. (tests/CMakeLists.txt also runs this file as a script.)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 12)
   message(FATAL_ERROR "eddy needs GCC 12 or later; this is GCC ${CMAKE_CXX_COMPILER_VERSION}. "
                       "Choose another compiler with -DCMAKE_CXX_COMPILER=..., in an empty build folder.")
-elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
-  message(FATAL_ERROR "eddy needs Clang 19 or later; this is Clang ${CMAKE_CXX_COMPILER_VERSION}. "
+elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 17)
+  message(FATAL_ERROR "eddy needs Clang 17 or later; this is Clang ${CMAKE_CXX_COMPILER_VERSION}. "
                       "Choose another compiler with -DCMAKE_CXX_COMPILER=..., in an empty build folder.")
+endif()
+
+# In C++23, Clang 17 cannot compile std::thread of libstdc++ 14 and later.
+if(NOT CMAKE_SCRIPT_MODE_FILE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 18)
+  include(CheckCXXSourceCompiles)
+  set(CMAKE_REQUIRED_FLAGS "-std=c++23 -D__cpp_concepts=202002L -Wno-builtin-macro-redefined")
+  check_cxx_source_compiles("
+    #include <expected>
+    #include <thread>
+    int main() { std::thread([] {}).join(); return std::expected<int, int>(0).value(); }" EDDY_STANDARD_LIBRARY_SERVES)
+  unset(CMAKE_REQUIRED_FLAGS)
+  if(NOT EDDY_STANDARD_LIBRARY_SERVES)
+    message(FATAL_ERROR "Clang ${CMAKE_CXX_COMPILER_VERSION} cannot use this standard library in C++23. Use Clang 18 or later, or "
+                        "libstdc++ 13: -DCMAKE_CXX_FLAGS=--gcc-install-dir=/usr/lib/gcc/<machine>/13")
+  endif()
 endif()

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/scheduled_io.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
@@ -19,7 +20,7 @@ enum class shutdown_kind : unsigned char { on_idle, now };
 /// The end of a background_reactor: ready when its thread has ended. Asks for it when it is first polled.
 /// Cancel safety: safe. What was asked for stays so.
 /// Thread safety: any number may wait, on any threads. It may outlive the background_reactor.
-class [[nodiscard("nothing is shut down before it is awaited")]] background_shutdown
+class [[nodiscard("nothing is shut down before it is awaited")]] EDDY_API background_shutdown
     : public future_ops<background_shutdown> {
 public:
     using output_type = void;
@@ -47,7 +48,7 @@ private:
 /// errc::runtime_shutdown.
 /// Thread safety: handle() and its copies, and the futures, anywhere; destroy it on any thread but its own, that is, not
 /// in a waker.
-class background_reactor {
+class EDDY_API background_reactor {
 public:
     background_reactor(background_reactor&& other) noexcept : thread_(std::exchange(other.thread_, nullptr)) {}
     background_reactor& operator=(background_reactor&& other) noexcept {

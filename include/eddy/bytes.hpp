@@ -17,6 +17,7 @@
 #include <eddy/detail/byte_block.hpp>
 #include <eddy/detail/byte_numbers.hpp>
 #include <eddy/detail/byte_window.hpp>
+#include <eddy/detail/export.hpp>
 
 namespace eddy {
 
@@ -44,7 +45,7 @@ concept owner_of_bytes = std::is_object_v<T> && std::move_constructible<T> && re
 /// Errors: what reaches beyond the window throws std::out_of_range, with both numbers in the text, and changes nothing.
 /// Thread safety: as a value; windows of the same memory may be used on several threads.
 /// Cost: copying, splitting and slicing: one atomic addition, no allocation. Four words.
-class bytes : public detail::byte_window, public detail::takes_numbers<bytes> {
+class EDDY_API bytes : public detail::byte_window, public detail::takes_numbers<bytes> {
 public:
     static constexpr std::size_t to_the_end = std::numeric_limits<std::size_t>::max();
 

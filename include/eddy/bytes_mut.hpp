@@ -11,6 +11,7 @@
 #include <eddy/detail/byte_block.hpp>
 #include <eddy/detail/byte_numbers.hpp>
 #include <eddy/detail/byte_window.hpp>
+#include <eddy/detail/export.hpp>
 
 namespace eddy {
 
@@ -25,9 +26,9 @@ namespace eddy {
 /// Thread safety: as a value.
 /// Cost: splitting and freezing: at most one atomic addition, no allocation. One allocation for a block, the count included. When it
 /// is full: if no other window is left and the front half is free, the bytes are moved there; else a block of twice the size.
-class bytes_mut : public detail::byte_window,
-                  public detail::takes_numbers<bytes_mut>,
-                  public detail::puts_numbers<bytes_mut> {
+class EDDY_API bytes_mut : public detail::byte_window,
+                           public detail::takes_numbers<bytes_mut>,
+                           public detail::puts_numbers<bytes_mut> {
 public:
     /// No bytes, no room, no memory.
     bytes_mut() noexcept = default;

@@ -15,6 +15,7 @@
 #include <eddy/core_handle.hpp>
 #include <eddy/detail/core_shared.hpp>
 #include <eddy/detail/core_work.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
@@ -35,7 +36,7 @@ class core_builder;
 /// and leaves the parent's driver alone. (If another thread of the parent was using the core at the fork, that may wait for ever for a
 /// lock of that thread's: then the child leaves it undestroyed.) A new core can be made in the child.
 /// Lifetime: what its tasks borrow must outlive it; a local that is declared after the core dies before it.
-class core {
+class EDDY_API core {
 public:
     /// A loop with the defaults. Throws std::system_error with an error of core_builder::build(): too many descriptors are
     /// open, or the driver that EDDY_DRIVER names is none, or cannot be had.
@@ -108,7 +109,7 @@ private:
 };
 
 /// The settings of a loop.
-class core_builder {
+class EDDY_API core_builder {
 public:
     /// What is called with an exception that leaves a spawned task, and the place of its spawn. It must not throw.
     using uncaught_handler = std::function<void(std::exception_ptr, const std::source_location&)>;

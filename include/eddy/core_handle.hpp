@@ -9,6 +9,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/core_shared.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 #include <eddy/reactor.hpp>
 #include <eddy/result.hpp>
@@ -54,7 +55,7 @@ private:
 /// It does not keep the loop running: once the `core` is gone, spawn() answers an error.
 /// Thread safety: may be copied and destroyed anywhere; used on the loop's thread only, which each use checks (it throws
 /// `wrong_thread`). For other threads there is `core_remote`.
-class core_handle {
+class EDDY_API core_handle {
 public:
     core_handle(const core_handle& other) noexcept : loop_(other.loop_) { detail::retain(*loop_); }
     core_handle& operator=(const core_handle& other) noexcept {
@@ -113,7 +114,7 @@ private:
 
 /// A way to a loop for all other threads. What is sent runs on the loop's thread, in the order of each sender.
 /// Thread safety: any thread.
-class core_remote {
+class EDDY_API core_remote {
 public:
     core_remote(const core_remote& other) noexcept : loop_(other.loop_) { detail::retain(*loop_); }
     core_remote& operator=(const core_remote& other) noexcept {

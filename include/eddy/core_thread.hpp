@@ -6,6 +6,7 @@
 
 #include <eddy/core.hpp>
 #include <eddy/core_handle.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy {
@@ -15,7 +16,7 @@ namespace eddy {
 /// Destroying it ends the loop after the work that was sent before, and joins the thread; tasks that have not ended by
 /// then are destroyed, there.
 /// Thread safety: remote() and its copies anywhere; destroy it on any thread but its own.
-class core_thread {
+class EDDY_API core_thread {
 public:
     /// Throws std::system_error if there are too many descriptors or threads.
     core_thread();

@@ -11,6 +11,7 @@
 
 #include <eddy/detail/bound_deadline.hpp>
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
@@ -28,7 +29,7 @@ namespace eddy {
 /// which go on after it.
 /// Thread safety: any thread.
 /// Cost: as to find a task_local.
-[[nodiscard]] std::optional<time::time_point> current_deadline() noexcept;
+[[nodiscard]] EDDY_API std::optional<time::time_point> current_deadline() noexcept;
 
 namespace detail {
 

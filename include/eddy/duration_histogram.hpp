@@ -8,13 +8,15 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <eddy/detail/export.hpp>
+
 namespace eddy {
 
 /// How many durations were how long. Each power of two of nanoseconds is divided into four buckets, so the width of a
 /// bucket is at most a quarter of what is in it (the layout of HdrHistogram, by Gil Tene, with two significant bits).
 /// What is shorter than 128 ns is in the first bucket, what is 68.7 s (2^36 ns) or longer in the last.
 /// Thread safety: a plain value.
-class duration_histogram {
+class EDDY_API duration_histogram {
 public:
     static constexpr std::size_t buckets = 118;
 

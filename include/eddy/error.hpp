@@ -7,6 +7,8 @@
 #include <string_view>
 #include <system_error>
 
+#include <eddy/detail/export.hpp>
+
 namespace eddy {
 
 /// What eddy itself reports beside the system's own codes. Each has a text: `error.message()`.
@@ -41,15 +43,15 @@ enum class errc {
 };
 
 /// The category of `errc`; its name is "eddy".
-[[nodiscard]] const std::error_category& error_category() noexcept;
+[[nodiscard]] EDDY_API const std::error_category& error_category() noexcept;
 
-[[nodiscard]] std::error_code make_error_code(errc code) noexcept;
+[[nodiscard]] EDDY_API std::error_code make_error_code(errc code) noexcept;
 
 /// True only for `errc::runtime_shutdown`.
-[[nodiscard]] bool is_runtime_shutdown(const std::error_code& error) noexcept;
+[[nodiscard]] EDDY_API bool is_runtime_shutdown(const std::error_code& error) noexcept;
 
 /// A wrong use of the library. The text says what to do instead and ends with the caller's file and line.
-class misuse : public std::logic_error {
+class EDDY_API misuse : public std::logic_error {
 public:
     explicit misuse(std::string_view text, std::source_location where = std::source_location::current());
 
@@ -62,13 +64,13 @@ private:
 /// What blocks its thread was called on one that runs the tasks of a runtime or a loop, which would stand still: `eddy::run`,
 /// `eddy::wait`, `block_on`, `block_on_all`, `wait_until_idle`, `shutdown_timeout` and `runtime_ended::wait`; and `run`,
 /// `run_until_idle` and `turn` of a `core`, also of the one that runs.
-class nested_runtime : public misuse {
+class EDDY_API nested_runtime : public misuse {
 public:
     using misuse::misuse;
 };
 
 /// Something that belongs to one loop's thread was used on another.
-class wrong_thread : public misuse {
+class EDDY_API wrong_thread : public misuse {
 public:
     using misuse::misuse;
 };
@@ -77,22 +79,23 @@ namespace detail {
 
 /// Throws `misuse`: `what` ("spawn()") was done to a `kind` of object ("runtime") that is empty; `how` says what happened
 /// to it ("moved from").
-[[noreturn]] void throw_empty(const char* what, const char* kind, const char* how, std::source_location where);
+[[noreturn]] EDDY_API void throw_empty(const char* what, const char* kind, const char* how, std::source_location where);
 
 /// Throws `misuse`: a future, `what` ("join"), was polled after its end.
-[[noreturn, gnu::cold]] void throw_has_ended(const char* what, std::source_location where);
+[[noreturn, gnu::cold]] EDDY_API void throw_has_ended(const char* what, std::source_location where);
 
 /// Throws `misuse`: `what` ("a join handle was awaited") with an empty join handle.
-[[noreturn]] void throw_empty_handle(const char* what, std::source_location where);
+[[noreturn]] EDDY_API void throw_empty_handle(const char* what, std::source_location where);
 
 /// Ends the program with `text` on standard error: for misuse found where nothing can be thrown (destructors).
-[[noreturn]] void fatal_misuse(std::string_view text) noexcept;
+[[noreturn]] EDDY_API void fatal_misuse(std::string_view text) noexcept;
 
 /// Ends the program with `text` on standard error: the system fails a thread of eddy's own, which has nobody to tell.
-[[noreturn]] void fatal_error(std::string_view text) noexcept;
+[[noreturn]] EDDY_API void fatal_error(std::string_view text) noexcept;
 
 /// Ends the program: an invariant of eddy itself is broken.
-[[noreturn]] void assertion_failed(const char* expression, const char* text, std::source_location where) noexcept;
+[[noreturn]] EDDY_API void assertion_failed(const char* expression, const char* text,
+                                            std::source_location where) noexcept;
 
 }  // namespace detail
 }  // namespace eddy

@@ -7,6 +7,7 @@
 
 #include <eddy/detail/blocking_cell.hpp>
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/pool.hpp>
 #include <eddy/error.hpp>
@@ -27,7 +28,7 @@ struct runtime_access;
 /// A way to a runtime: to spawn on it, from any thread. Cheap to copy. It does not keep the runtime going: once that shuts
 /// down, what is spawned is cancelled at once.
 /// Thread safety: any thread.
-class handle {
+class EDDY_API handle {
 public:
     handle(const handle& other) noexcept : pool_(other.pool_) { detail::retain(*pool_); }
     /// A copy: a handle is never empty.
@@ -92,7 +93,7 @@ private:
 };
 
 /// While it lives, its runtime is the thread's current one. See handle::enter().
-class [[nodiscard("the runtime is current while the guard lives")]] enter_guard {
+class [[nodiscard("the runtime is current while the guard lives")]] EDDY_API enter_guard {
 public:
     enter_guard(const enter_guard&) = delete;
     enter_guard& operator=(const enter_guard&) = delete;

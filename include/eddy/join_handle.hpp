@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/joinable.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
@@ -25,7 +26,7 @@ struct join_access;
 using task_id = std::uint64_t;
 
 /// Why a task has no output: it was cancelled, or an exception left it.
-class join_error {
+class EDDY_API join_error {
 public:
     /// A null pointer says that the task was cancelled.
     explicit join_error(task_id id, std::exception_ptr thrown) noexcept : id_(id), thrown_(std::move(thrown)) {}

@@ -6,6 +6,7 @@
 #include <source_location>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/local_tasks.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/join_handle.hpp>
@@ -23,7 +24,7 @@ namespace eddy {
 /// Destroying it destroys its tasks, each on its thread, and joins the threads. One that was moved from has no threads:
 /// spawning on it throws `misuse`.
 /// Thread safety: any thread; it must not be destroyed by one of its tasks.
-class local_pool {
+class EDDY_API local_pool {
 public:
     /// Throws std::system_error if there are too many descriptors or threads; `misuse` for no threads.
     explicit local_pool(std::size_t threads, std::source_location where = std::source_location::current());

@@ -8,6 +8,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/local_tasks.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
@@ -93,7 +94,7 @@ private:
 };
 
 /// While it lives, spawn_local() on this thread goes to its set. See local_set::enter().
-class [[nodiscard("the set is current while the guard lives")]] local_enter_guard {
+class [[nodiscard("the set is current while the guard lives")]] EDDY_API local_enter_guard {
 public:
     local_enter_guard(const local_enter_guard&) = delete;
     local_enter_guard& operator=(const local_enter_guard&) = delete;

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy {
@@ -56,7 +57,7 @@ struct turn_info {
 /// A reference to a reactor, for whatever registers with it. It does not keep the reactor turning: once that is gone,
 /// operations answer errc::runtime_shutdown.
 /// Thread safety: any thread.
-class reactor_handle {
+class EDDY_API reactor_handle {
 public:
     reactor_handle(const reactor_handle& other) noexcept;
     reactor_handle(reactor_handle&& other) noexcept : io_(std::exchange(other.io_, nullptr)) {}
@@ -98,7 +99,7 @@ private:
 /// The reactor alone, turned by hand: it owns a driver, and forwards what the operating system reports to the tasks that
 /// wait. A `core` has one of its own; this is for a loop that somebody else runs.
 /// Thread safety: turn() from one thread at a time; handle() and its copies anywhere.
-class reactor {
+class EDDY_API reactor {
 public:
     /// Errors: throws std::system_error if the process has too many descriptors open.
     reactor();

@@ -8,6 +8,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/result.hpp>
@@ -18,10 +19,10 @@ namespace eddy {
 namespace detail {
 
 /// Prints `Error: <text>` on standard error.
-void print_error(const std::string& text) noexcept;
+EDDY_API void print_error(const std::string& text) noexcept;
 
 /// Nothing if there can be no runtime; why has been printed then.
-[[nodiscard]] std::optional<runtime> make_runtime_or_print();
+[[nodiscard]] EDDY_API std::optional<runtime> make_runtime_or_print();
 
 /// Errors that have a text: an error code, an error class of the library, an exception's what(), or text itself.
 template <class E>

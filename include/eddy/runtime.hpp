@@ -13,6 +13,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future_ops.hpp>
 #include <eddy/handle.hpp>
@@ -40,7 +41,7 @@ class runtime_ended;
 /// stay where they are until the child ends. A new runtime can be made in the child.
 /// Thread safety: all but moving, destroying and shutting down on any thread. It must not be destroyed by one of its own
 /// tasks, which ends the program; in a task of another runtime that blocks the thread.
-class runtime {
+class EDDY_API runtime {
 public:
     /// A worker for each processor. Throws std::system_error with an error of runtime_builder::build(): there are too many
     /// descriptors or threads, EDDY_WORKER_THREADS is wrong, or the driver that EDDY_DRIVER names is none, or cannot be had.
@@ -183,7 +184,7 @@ private:
 
 /// A future that is ready once a runtime has shut down: its tasks are destroyed and its workers out. Dropping it waits for
 /// nothing; the shutdown goes on. Of an empty runtime it is ready at once.
-class [[nodiscard("await it, or call wait()")]] runtime_ended : public future_ops<runtime_ended> {
+class [[nodiscard("await it, or call wait()")]] EDDY_API runtime_ended : public future_ops<runtime_ended> {
 public:
     using output_type = void;
 
@@ -218,7 +219,7 @@ struct runtime_hooks {
 };
 
 /// The settings of a runtime.
-class runtime_builder {
+class EDDY_API runtime_builder {
 public:
     /// What is called with an exception that left a task and that nobody takes, and the place of the task's spawn. It must
     /// not throw.

@@ -7,6 +7,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/core_spawn.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/pool.hpp>
 #include <eddy/join_handle.hpp>
 
@@ -20,7 +21,8 @@ struct spawn_target {
     core_shared* core;
     class pool* pool;
 };
-[[nodiscard]] spawn_target current_spawn_target(const char* what, const char* instead, std::source_location where);
+[[nodiscard]] EDDY_API spawn_target current_spawn_target(const char* what, const char* instead,
+                                                         std::source_location where);
 
 template <class W>
 join_handle_for<W> spawn_here(spawn_target target, W&& work, std::source_location where, spawn_settings chosen) {
@@ -74,6 +76,6 @@ auto spawn_background(W&&, A&&, More&&...) {
 }
 
 /// The number of the task that is polled on this thread; nothing outside of tasks.
-[[nodiscard]] std::optional<task_id> current_task_id() noexcept;
+[[nodiscard]] EDDY_API std::optional<task_id> current_task_id() noexcept;
 
 }  // namespace eddy

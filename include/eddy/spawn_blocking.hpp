@@ -8,6 +8,7 @@
 
 #include <eddy/detail/blocking_cell.hpp>
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/pool.hpp>
 #include <eddy/join_handle.hpp>
@@ -41,7 +42,7 @@ auto spawn_blocking(W&&, A&&, More&&...) {
 namespace detail {
 
 /// While it lives, another thread goes on with this thread's worker.
-class in_place_scope {
+class EDDY_API in_place_scope {
 public:
     explicit in_place_scope(std::source_location where);
     in_place_scope(const in_place_scope&) = delete;

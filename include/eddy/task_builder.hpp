@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/core_spawn.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/local_tasks.hpp>
 #include <eddy/detail/named_work.hpp>
 #include <eddy/detail/pool.hpp>
@@ -18,7 +19,7 @@ namespace eddy {
 
 /// What the task that is polled on this thread was named by task_builder; empty if it has no name, and outside of tasks.
 /// Lifetime: the text lives as long as the task.
-[[nodiscard]] std::string_view current_task_name() noexcept;
+[[nodiscard]] EDDY_API std::string_view current_task_name() noexcept;
 
 /// Spawns tasks with more than their work: `eddy::task_builder().name("accept").background(true).spawn(accept_all())`.
 /// It can be used again.

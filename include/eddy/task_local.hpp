@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
@@ -27,11 +28,11 @@ struct task_local_binding {
 // Out of line, and never inlined into a coroutine: one that goes on on another thread must not find the former one's list.
 
 /// Makes the binding the innermost of this thread; sets its `outer`.
-void push_task_local(task_local_binding& binding) noexcept;
-void pop_task_local(const task_local_binding& binding) noexcept;
+EDDY_API void push_task_local(task_local_binding& binding) noexcept;
+EDDY_API void pop_task_local(const task_local_binding& binding) noexcept;
 /// The value of the innermost binding of `key`; null if there is none.
-[[nodiscard]] void* find_task_local(const void* key) noexcept;
-[[noreturn]] void throw_no_task_local(std::source_location where);
+[[nodiscard]] EDDY_API void* find_task_local(const void* key) noexcept;
+[[noreturn]] EDDY_API void throw_no_task_local(std::source_location where);
 
 /// A value that is bound on this thread while this lives: for the length of one poll.
 class bound_task_local {

@@ -5,6 +5,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/detail/place.hpp>
 #include <eddy/detail/virtual_stack.hpp>
@@ -17,7 +18,7 @@ namespace detail {
 class wake_flag;
 
 /// Where a thread sleeps between two polls of a future that it waits for.
-class parking_place {
+class EDDY_API parking_place {
 public:
     explicit parking_place(std::source_location where);
     parking_place(const parking_place&) = delete;

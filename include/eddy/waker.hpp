@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include <eddy/detail/export.hpp>
+
 namespace eddy {
 
 namespace detail {
@@ -23,7 +25,7 @@ struct waker_vtable {
 /// it is worth polling again. A pair of pointers, so that any executor can provide one.
 /// Thread safety: as a value; distinct copies may be used on distinct threads.
 /// Cost: a copy is one `clone` of the executor: plain on the loop's own thread, one atomic increment elsewhere.
-class waker {
+class EDDY_API waker {
 public:
     /// Wakes nobody.
     constexpr waker() noexcept = default;

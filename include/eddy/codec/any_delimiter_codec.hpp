@@ -12,6 +12,7 @@
 #include <eddy/bytes.hpp>
 #include <eddy/bytes_mut.hpp>
 #include <eddy/detail/delimiter_search.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/io/read_until.hpp>
 #include <eddy/result.hpp>
 
@@ -21,7 +22,7 @@ namespace eddy::codec {
 /// behind what goes. Two delimiters have an empty frame between them; behind the last one comes what is left, if there is any.
 /// Errors: errc::line_too_long for more than `max_length` bytes, as with lines_codec: the next frame is found.
 /// Cost: frames share the buffer. No byte is searched twice.
-class any_delimiter_codec {
+class EDDY_API any_delimiter_codec {
 public:
     using sent_type = bytes;
 

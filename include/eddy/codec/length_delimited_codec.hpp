@@ -12,6 +12,7 @@
 #include <eddy/bytes.hpp>
 #include <eddy/bytes_mut.hpp>
 #include <eddy/codec/decoder.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::codec {
@@ -27,7 +28,7 @@ class length_delimited_codec;
 ///     ... that counts itself, too                     length_field_length(2).length_adjustment(-2)
 ///     ... and is to be a part of the frame            length_field_length(2).length_adjustment(2).num_skip(0)
 ///     3 bytes of length behind a magic number of 1    length_field_offset(1).length_field_length(3)
-class length_delimited_options {
+class EDDY_API length_delimited_options {
 public:
     /// How many bytes are before the length field. None by default. What is sent has none.
     length_delimited_options& length_field_offset(std::size_t bytes) noexcept {
@@ -94,7 +95,7 @@ private:
 /// for a number that is less than nothing when it is adjusted, or too much; errc::bytes_remaining at the end. There is nothing to
 /// be had after these.
 /// Cost: frames share the buffer; one atomic addition for each.
-class length_delimited_codec {
+class EDDY_API length_delimited_codec {
 public:
     using sent_type = bytes;
 

@@ -11,6 +11,7 @@
 #include <eddy/bytes_mut.hpp>
 #include <eddy/codec/decoder.hpp>
 #include <eddy/detail/delimiter_search.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/utf8.hpp>
 #include <eddy/error.hpp>
 #include <eddy/io/read_until.hpp>
@@ -23,7 +24,7 @@ namespace eddy::codec {
 /// Errors, both of one line only: the next one is the next frame. errc::line_too_long for more than `max_length` bytes, as soon
 /// as so many have come: the rest is dropped as it comes. errc::invalid_utf8.
 /// Cost: an allocation for a line of more than 15 bytes. No byte is searched twice.
-class lines_codec {
+class EDDY_API lines_codec {
 public:
     explicit lines_codec(std::size_t max_length = io::no_limit) noexcept : max_length_(max_length) {}
 

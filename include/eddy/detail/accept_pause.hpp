@@ -5,6 +5,7 @@
 #include <optional>
 #include <system_error>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/future.hpp>
 #include <eddy/time/clock.hpp>
 #include <eddy/time/sleep.hpp>
@@ -12,7 +13,7 @@
 namespace eddy::detail {
 
 /// While accepting is pointless, since no descriptors are left: until when, who waits for that, and with what (R012).
-class accept_pause {
+class EDDY_API accept_pause {
 public:
     /// Whether a connection may be asked for; else `future`, by which leave() knows it, is woken when it may.
     poll_result<void> poll(context& cx, const void* future) {

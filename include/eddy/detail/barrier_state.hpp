@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/tellers.hpp>
 #include <eddy/detail/waiter_list.hpp>
@@ -27,7 +28,7 @@ struct barrier_waiter : waiter {
     stages stage = stages::fresh;  ///< the future's own
 };
 
-class barrier_state {
+class EDDY_API barrier_state {
 public:
     enum class answers : std::uint8_t { not_yet, all_here, all_here_and_leads };
 

@@ -9,6 +9,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/pool.hpp>
 #include <eddy/detail/spawned_cell.hpp>
 #include <eddy/join_handle.hpp>
@@ -51,13 +52,13 @@ private:
 
 /// Who runs blocking work that is spawned on this thread: a pool, or, null, the threads of the process. Throws `misuse` if
 /// there is no runtime and no loop.
-[[nodiscard]] pool* current_blocking_pool(std::source_location where);
+[[nodiscard]] EDDY_API pool* current_blocking_pool(std::source_location where);
 
 /// Who owns the tasks of blocking work for `runs`.
-[[nodiscard]] task_owner& blocking_owner(pool* runs) noexcept;
+[[nodiscard]] EDDY_API task_owner& blocking_owner(pool* runs) noexcept;
 
 /// Sends it to a thread of `runs`, its owner. If there is none, the work is cancelled.
-void start_blocking(spawned_task& task, pool* runs) noexcept;
+EDDY_API void start_blocking(spawned_task& task, pool* runs) noexcept;
 
 /// Refuses, in one line, what is no blocking work.
 template <class F>

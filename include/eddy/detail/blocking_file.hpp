@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/future.hpp>
 #include <eddy/join_handle.hpp>
 #include <eddy/result.hpp>
@@ -28,7 +29,7 @@ struct blocking_done {
 /// The most that is read, or kept to be written, at a time.
 inline constexpr std::size_t blocking_buffer = 64 * 1024;
 
-class blocking_input {
+class EDDY_API blocking_input {
 public:
     explicit blocking_input(int fd) noexcept : fd_(fd) {}
 
@@ -49,7 +50,7 @@ private:
     std::optional<join_handle<blocking_done>> job_;
 };
 
-class blocking_output {
+class EDDY_API blocking_output {
 public:
     explicit blocking_output(int fd) noexcept : fd_(fd) {}
 

@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/task_local.hpp>
 
 namespace eddy::detail {
@@ -11,10 +12,10 @@ namespace eddy::detail {
 inline constexpr auto no_deadline = std::chrono::steady_clock::time_point::max();
 
 /// The deadline in sight on this thread; `no_deadline` if there is none. Out of line, as all that looks for task-locals.
-[[nodiscard]] std::chrono::steady_clock::time_point deadline_here() noexcept;
+[[nodiscard]] EDDY_API std::chrono::steady_clock::time_point deadline_here() noexcept;
 
 /// What a deadline is bound to, as a task_local.
-[[nodiscard]] const void* deadline_key() noexcept;
+[[nodiscard]] EDDY_API const void* deadline_key() noexcept;
 
 /// A deadline that is in sight while this lives: for the length of one poll.
 class bound_deadline {

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/notify_state.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
@@ -51,7 +52,7 @@ struct broadcast_waiter : waiter {
     atomic<bool> is_shared{false};
 };
 
-class broadcast_state {
+class EDDY_API broadcast_state {
 public:
     using position = std::uint64_t;
     static constexpr std::size_t max_capacity = std::size_t{1} << 31;

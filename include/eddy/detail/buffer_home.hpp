@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 
 namespace eddy::detail {
 
@@ -14,7 +15,7 @@ namespace eddy::detail {
 ///     the owner's thread      to keep()
 ///     another thread          onto `returned_`, lock-free, which the owner takes over as a whole
 ///     anybody, after close()  to discard(); the last one out frees the home, too
-class buffer_home {
+class EDDY_API buffer_home {
 public:
     buffer_home(const buffer_home&) = delete;
     buffer_home& operator=(const buffer_home&) = delete;

@@ -4,12 +4,13 @@
 #include <cstddef>
 
 #include <eddy/detail/buffer_home.hpp>
+#include <eddy/detail/export.hpp>
 
 namespace eddy::detail {
 
 /// The receive buffers of one loop, or of one thread without a loop, from malloc: taken when there is something to put into
 /// them.
-class buffer_pool final : public buffer_home {
+class EDDY_API buffer_pool final : public buffer_home {
 public:
     static constexpr std::size_t buffer_size = 32 * 1024;
 
@@ -34,9 +35,9 @@ private:
 };
 
 /// The pool of the loop on this thread, or null.
-[[nodiscard]] buffer_pool* current_buffer_pool() noexcept;
+[[nodiscard]] EDDY_API buffer_pool* current_buffer_pool() noexcept;
 
 /// A pool of this thread's own, for receives off any loop. Throws std::bad_alloc.
-[[nodiscard]] buffer_pool& thread_buffer_pool();
+[[nodiscard]] EDDY_API buffer_pool& thread_buffer_pool();
 
 }  // namespace eddy::detail

@@ -8,13 +8,14 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 
 namespace eddy::detail {
 
 /// The memory behind windows of bytes, and how many windows there are. Either the bytes lie behind this header, in the same
 /// allocation, or in an object that was adopted.
 /// Thread safety: the count; the bytes are the business of the windows.
-class byte_block {
+class EDDY_API byte_block {
 public:
     /// A block with room for `capacity` bytes, and its first reference. Cost: one allocation.
     [[nodiscard]] static byte_block* make(std::size_t capacity);

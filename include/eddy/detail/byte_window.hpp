@@ -7,10 +7,12 @@
 #include <span>
 #include <string_view>
 
+#include <eddy/detail/export.hpp>
+
 namespace eddy::detail {
 
 /// Throws std::out_of_range: `what` ("bytes::split_to") was asked for `wanted`, and there is `there`.
-[[noreturn]] void throw_out_of_window(const char* what, std::size_t wanted, std::size_t there);
+[[noreturn]] EDDY_API void throw_out_of_window(const char* what, std::size_t wanted, std::size_t there);
 
 /// The value, of which the compiler does not know that it lies beside another one. GCC copies two words at once; where they were
 /// written one by one a moment ago, that load waits until both have left the store buffer (by_parts.hpp).

@@ -10,6 +10,7 @@
 
 #include <eddy/detail/core_shared.hpp>
 #include <eddy/detail/core_task.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/joinable.hpp>
 #include <eddy/detail/pool.hpp>
@@ -33,7 +34,7 @@ namespace eddy::detail {
 /// it wants to share takes it back, and counts from there on.
 /// On the loop's thread a handle changes the word by plain loads and stores: the loop is the only other one that does, but
 /// for abort handles, which set a bit that is set.
-struct core_joined : core_task, joinable {
+struct EDDY_API core_joined : core_task, joinable {
     static constexpr std::uint8_t complete = 1;
     static constexpr std::uint8_t has_waker = 2;
     static constexpr std::uint8_t gone = 4;

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/future.hpp>
 
 namespace eddy::detail {
@@ -29,7 +30,7 @@ struct inbound_node {
 };
 
 /// What depends on the type of a task's future.
-struct core_task_ops : inbound_ops {
+struct EDDY_API core_task_ops : inbound_ops {
     bool (*poll)(core_task& self, context& cx);        ///< true: it has ended. May throw what the future throws.
     void (*destroy_future)(core_task& self) noexcept;  ///< on the loop's thread, once
     void (*free_memory)(core_task& self) noexcept;     ///< on any thread, last

@@ -7,6 +7,8 @@
 #include <limits>
 #include <vector>
 
+#include <eddy/detail/export.hpp>
+
 namespace eddy::detail {
 
 /// The deadlines of numbered slots, the earliest first; of equal ones the first that was pushed or changed. A heap with four
@@ -14,7 +16,7 @@ namespace eddy::detail {
 /// wheel has ticks, and 32 bytes a slot where that has 20 KB in all.
 /// Cost: pop O(log n). push, remove and change as well, but O(1) on average, and where deadlines grow, as with one time-out
 /// for all: most of what is in a heap lies at its bottom.
-class deadline_heap {
+class EDDY_API deadline_heap {
 public:
     using time_point = std::chrono::steady_clock::time_point;
     static constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();

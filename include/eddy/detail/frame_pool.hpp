@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <new>
 
+#include <eddy/detail/export.hpp>
+
 // Memory for coroutine frames, task cells and the states of registrations: per-thread heaps by size class.
 //
 // A heap carves 64 KiB chunks, aligned to their size, into blocks of one size class. The chunk's header names its heap,
@@ -44,10 +46,10 @@ struct alignas(128) chunk_header {
     std::size_t size_class;
 };
 
-inline constinit thread_local frame_heap* this_thread_heap = nullptr;
+EDDY_API inline constinit thread_local frame_heap* this_thread_heap = nullptr;
 
-void* allocate_block_slowly(std::size_t size);
-void free_block_elsewhere(void* block) noexcept;
+EDDY_API void* allocate_block_slowly(std::size_t size);
+EDDY_API void free_block_elsewhere(void* block) noexcept;
 
 // Distinct names by kind: a program may mix translation units built with and without a sanitizer.
 #ifdef EDDY_POOL_IS_MALLOC
@@ -98,7 +100,7 @@ inline void free_block_of(void* block, std::size_t size) noexcept {
 #endif
 
 /// Sends the blocks of other threads' heaps that this thread has freed home now: before it parks.
-void flush_freed_blocks() noexcept;
+EDDY_API void flush_freed_blocks() noexcept;
 
 /// Objects of one type, in blocks of the pool.
 template <class T, class... Args>

@@ -7,12 +7,13 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/semaphore_state.hpp>
 
 namespace eddy::detail {
 
 /// Ends the program: an empty guard was used. Out of line, as it is never called.
-[[noreturn]] void guard_is_empty() noexcept;
+[[noreturn]] EDDY_API void guard_is_empty() noexcept;
 
 /// What the guards of mutex and rwlock have in common: a way to the value, and permits that are given back at the end.
 /// `Home` is what leads to the permits: a pointer, or a share of what they belong to.

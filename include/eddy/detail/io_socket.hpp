@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/scheduled_io.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
@@ -38,7 +39,7 @@ enum class descriptor_kind : unsigned char {
 /// A socket of a loop: its descriptor, and its registration from the first operation on that would block. Every call
 /// that moves bytes or connections is made here: on a readiness driver it is tried first and waits then; a completing
 /// driver will be asked here in place of that.
-class io_socket {
+class EDDY_API io_socket {
 public:
     enum class registers_as : unsigned char { connection, listener };
 

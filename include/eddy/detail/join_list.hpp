@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/joinable.hpp>
 #include <eddy/waker.hpp>
 
@@ -18,7 +19,7 @@ struct join_ready_list;
 /// without asking the others.
 ///
 /// Thread safety: as a value; the wakers of its entries are used on any thread, also after it is gone.
-class join_list {
+class EDDY_API join_list {
 public:
     join_list() noexcept = default;
     join_list(join_list&& other) noexcept

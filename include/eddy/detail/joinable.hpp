@@ -5,6 +5,7 @@
 #include <source_location>
 #include <string_view>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/slot.hpp>
 #include <eddy/waker.hpp>
 
@@ -35,14 +36,14 @@ struct joinable {
 
 /// A number that no other task of this process has had.
 /// Cost: an atomic addition for each 1,024 of a thread.
-[[nodiscard]] std::uint64_t next_task_id() noexcept;
+[[nodiscard]] EDDY_API std::uint64_t next_task_id() noexcept;
 
 /// Of the task of a loop that is polled on this thread: its number, 0 outside of such tasks, and its name.
 struct current_task {
     std::uint64_t id = 0;
     std::string_view name;
 };
-inline constinit thread_local current_task loop_task_here{};
+EDDY_API inline constinit thread_local current_task loop_task_here{};
 
 /// Sets the number while it lives: for the poll of a loop's task.
 class polled_loop_task {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/core_spawn.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/pool.hpp>
 #include <eddy/detail/spawned_cell.hpp>
 #include <eddy/future.hpp>
@@ -19,18 +20,18 @@ namespace eddy::detail {
 class local_tasks;
 
 /// With one reference. Throws std::bad_alloc.
-[[nodiscard]] local_tasks& make_local_tasks();
-void retain(local_tasks& tasks) noexcept;
-void release(local_tasks& tasks) noexcept;
-[[nodiscard]] task_owner& owner_of(local_tasks& tasks) noexcept;
+[[nodiscard]] EDDY_API local_tasks& make_local_tasks();
+EDDY_API void retain(local_tasks& tasks) noexcept;
+EDDY_API void release(local_tasks& tasks) noexcept;
+[[nodiscard]] EDDY_API task_owner& owner_of(local_tasks& tasks) noexcept;
 
 /// Begins a new task; if the set is gone, it is cancelled at once. Any thread.
-void start(local_tasks& tasks, spawned_task& task) noexcept;
+EDDY_API void start(local_tasks& tasks, spawned_task& task) noexcept;
 /// About how many tasks are alive. Any thread.
-[[nodiscard]] std::size_t load_of(const local_tasks& tasks) noexcept;
+[[nodiscard]] EDDY_API std::size_t load_of(const local_tasks& tasks) noexcept;
 
 /// Destroys all tasks, and refuses those that come later. Not while they are polled.
-void close(local_tasks& tasks) noexcept;
+EDDY_API void close(local_tasks& tasks) noexcept;
 
 /// A reference.
 class local_share {
@@ -65,22 +66,22 @@ struct local_driver {
 };
 
 /// Takes the driver out of the list. Whoever else drives the set is woken if there is something to do.
-void leave(local_tasks& tasks, local_driver& driver) noexcept;
+EDDY_API void leave(local_tasks& tasks, local_driver& driver) noexcept;
 
 /// Throws `misuse` if another thread drives the set at this moment.
-void check_driver(const local_tasks& tasks, std::source_location where);
+EDDY_API void check_driver(const local_tasks& tasks, std::source_location where);
 
 /// Polls some tasks, each with a budget of its own; `driver` is woken when there are more.
-void drive(local_tasks& tasks, local_driver& driver, context& cx) noexcept;
+EDDY_API void drive(local_tasks& tasks, local_driver& driver, context& cx) noexcept;
 
 /// The same for whoever waits until no task is left: true then. Throws `misuse` inside one of the set's own tasks,
 /// or if another thread drives the set at this moment.
-[[nodiscard]] bool drive_to_end(local_tasks& tasks, context& cx);
+[[nodiscard]] EDDY_API bool drive_to_end(local_tasks& tasks, context& cx);
 /// Asks all tasks to end.
-void cancel_all(local_tasks& tasks) noexcept;
+EDDY_API void cancel_all(local_tasks& tasks) noexcept;
 
 /// While it lives, the set is the one of this thread: for the polls of whoever drives it.
-class inside_local {
+class EDDY_API inside_local {
 public:
     explicit inside_local(local_tasks& tasks) noexcept;
     inside_local(const inside_local&) = delete;
@@ -99,7 +100,7 @@ struct local_target {
     local_tasks* set;
     core_shared* core;
 };
-[[nodiscard]] local_target current_local_target(std::source_location where);
+[[nodiscard]] EDDY_API local_target current_local_target(std::source_location where);
 
 template <class W>
 join_handle_for<W> spawn_in(local_tasks& tasks, W&& work, std::source_location where) {

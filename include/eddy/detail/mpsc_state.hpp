@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/semaphore_state.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
@@ -87,7 +88,7 @@ private:
 };
 
 /// Senders that wait for the receiver to go.
-class close_waiters {
+class EDDY_API close_waiters {
 public:
     /// True if it has gone; else `who` is listed, and will be woken.
     [[nodiscard]] bool poll(waiter& who, const waker& wake) noexcept;
@@ -102,7 +103,7 @@ private:
 
 /// The bounded channel's. Its word is that of a semaphore: a permit is room for a value, `mark` says that the receiver waits,
 /// and the extra bits are the tail: how many values were claimed so far, modulo 2^31.
-class bounded_state : public semaphore_state<30>, public mpsc_shares {
+class EDDY_API bounded_state : public semaphore_state<30>, public mpsc_shares {
     using base = semaphore_state<30>;
 
 public:
@@ -204,7 +205,7 @@ struct mpsc_node {
 /// The unbounded channel's: a list (Vyukov's queue of many producers and one consumer), to whose end a sender brings its node by a
 /// compare-exchange, and links it then. The word is the address of the last node, with two bits in it.
 /// Departure: an exchange would do in place of the compare-exchange, but for the bits.
-class unbounded_state : public mpsc_shares {
+class EDDY_API unbounded_state : public mpsc_shares {
 public:
     using word = std::uintptr_t;
 

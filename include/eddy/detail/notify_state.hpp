@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/lock_word.hpp>
 #include <eddy/detail/tellers.hpp>
 #include <eddy/detail/waiter_list.hpp>
@@ -49,7 +50,7 @@ struct notify_waiter : waiter {
     }
 };
 
-class notify_state {
+class EDDY_API notify_state {
 public:
     notify_state() noexcept = default;
     notify_state(const notify_state&) = delete;

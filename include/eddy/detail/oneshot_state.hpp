@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/waker.hpp>
 
 // The state of a oneshot channel: all but the value.
@@ -27,7 +28,7 @@
 
 namespace eddy::detail {
 
-class oneshot_state {
+class EDDY_API oneshot_state {
 public:
     oneshot_state() noexcept;
     oneshot_state(const oneshot_state&) = delete;

@@ -7,6 +7,7 @@
 #include <span>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/future.hpp>
 #include <eddy/result.hpp>
 #include <eddy/waker.hpp>
@@ -19,7 +20,7 @@ namespace eddy::detail {
 ///       └────reader gone─────────────────> refused: a write is broken_pipe
 ///
 /// Thread safety: the two ends may be used at the same time.
-class pipe {
+class EDDY_API pipe {
 public:
     pipe(std::size_t capacity, std::source_location where);
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/spawned_cell.hpp>
 #include <eddy/join_handle.hpp>
 
@@ -15,19 +16,19 @@ class pool;
 
 // What the templates of runtime.hpp, handle.hpp and spawn.hpp call of the pool; the class itself is in src/runtime.
 
-void retain(pool& shared) noexcept;
-void release(pool& shared) noexcept;
-[[nodiscard]] task_owner& owner_of(pool& shared) noexcept;
+EDDY_API void retain(pool& shared) noexcept;
+EDDY_API void release(pool& shared) noexcept;
+[[nodiscard]] EDDY_API task_owner& owner_of(pool& shared) noexcept;
 
 /// Begins a new task: if the pool is closing, it is cancelled at once. Any thread.
-void start(pool& shared, spawned_task& task) noexcept;
+EDDY_API void start(pool& shared, spawned_task& task) noexcept;
 
 /// Throws `nested_runtime` on a thread whose tasks would stand still if it blocked; `what` is the caller's name.
-void check_may_block(const char* what, std::source_location where);
+EDDY_API void check_may_block(const char* what, std::source_location where);
 /// The same for whoever is about to wait for this pool, and `misuse` in the child of a fork, which has none of its workers.
-void check_may_block(const pool& shared, const char* what, std::source_location where);
+EDDY_API void check_may_block(const pool& shared, const char* what, std::source_location where);
 /// The same for what waits until `awaited` is idle: also where that could not be before the caller has ended.
-void check_may_await_idle(const pool& awaited, const char* what, std::source_location where);
+EDDY_API void check_may_await_idle(const pool& awaited, const char* what, std::source_location where);
 
 /// What spawned work may be given besides.
 struct spawn_settings {

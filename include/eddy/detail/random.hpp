@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <eddy/detail/export.hpp>
+
 namespace eddy::detail {
 
 /// Random numbers for spreading things evenly, and for nothing secret.
@@ -25,6 +27,6 @@ private:
 };
 
 /// Those of this thread, which what it polls may use. A worker seeds them.
-inline constinit thread_local random_numbers random_here{0x9e3779b97f4a7c15u};
+EDDY_API inline constinit thread_local random_numbers random_here{0x9e3779b97f4a7c15u};
 
 }  // namespace eddy::detail

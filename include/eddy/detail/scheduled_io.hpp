@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/future.hpp>
@@ -70,7 +71,7 @@ struct source_link {
 /// the word and then takes the lock to look for wakers. Whoever locks second sees what the other did.
 ///
 /// Aligned to 128: two cache lines, since adjacent ones are fetched in pairs on x86-64, and lines are 128 wide elsewhere.
-class alignas(128) scheduled_io : public source_link {
+class alignas(128) EDDY_API scheduled_io : public source_link {
 public:
     scheduled_io() noexcept = default;
     /// The base of a stream_source. Its socket has a reference, and the registration set.
@@ -170,7 +171,7 @@ private:
 };
 
 /// Frees what release() has found to be a stream_source.
-void free_stream(scheduled_io& stream) noexcept;
+EDDY_API void free_stream(scheduled_io& stream) noexcept;
 
 static_assert(alignof(scheduled_io) == 128 && sizeof(scheduled_io) % 128 == 0);
 

@@ -13,6 +13,7 @@
 
 #include <eddy/detail/bound_deadline.hpp>
 #include <eddy/detail/core_task.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/outcome.hpp>
 #include <eddy/detail/pool.hpp>
@@ -81,7 +82,7 @@ std::optional<scope_failure> failure_in(kept<T>& outcome) noexcept {
 ///
 /// One small lock guards the list, the failure and the waker; on a core's thread, where all of this is one thread's, it is
 /// not taken. A child's last access to the scope is the unlock in ended(): after it the scope may be gone.
-class scope_base {
+class EDDY_API scope_base {
 public:
     scope_base() noexcept = default;
     scope_base(const scope_base&) = delete;

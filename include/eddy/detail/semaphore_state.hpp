@@ -6,6 +6,7 @@
 #include <limits>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/waker.hpp>
@@ -37,7 +38,7 @@ struct permit_waiter : waiter {
 };
 
 template <unsigned PermitBits>
-class semaphore_state {
+class EDDY_API semaphore_state {
 public:
     using word = std::uint64_t;
 

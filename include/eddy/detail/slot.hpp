@@ -9,16 +9,17 @@
 #include <variant>
 
 #include <eddy/detail/by_parts.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 
 namespace eddy::detail {
 
 struct frame;
 
-[[noreturn]] void ended_without_value(std::source_location awaited_at);
-[[noreturn]] void throw_ended_task(std::source_location where);
+[[noreturn]] EDDY_API void ended_without_value(std::source_location awaited_at);
+[[noreturn]] EDDY_API void throw_ended_task(std::source_location where);
 /// Out of line: it is rare, and where GCC 12 sees into the destructor it warns users of an exception that was never there.
-[[gnu::cold]] void destroy_exception(std::exception_ptr& thrown) noexcept;
+[[gnu::cold]] EDDY_API void destroy_exception(std::exception_ptr& thrown) noexcept;
 
 /// What came of a future: nothing yet, a value, or an exception.
 template <class T>

@@ -5,6 +5,7 @@
 #include <exception>
 #include <source_location>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/joinable.hpp>
 #include <eddy/detail/slot.hpp>
@@ -52,7 +53,7 @@ protected:
 /// notified may be destroyed by a shutdown before the thread comes to queue it, and with the last task goes its owner.
 /// So wakes from outside announce themselves before they touch the task's word, and an owner waits, before it is
 /// freed, until it has seen each announcement end (await_wakers_outside). Costs two uncontended additions.
-class owner_guard {
+class EDDY_API owner_guard {
 public:
     owner_guard() noexcept;
     owner_guard(const owner_guard&) = delete;
@@ -64,14 +65,14 @@ private:
 };
 
 /// Waits until every guard that exists now has ended.
-void await_wakers_outside() noexcept;
+EDDY_API void await_wakers_outside() noexcept;
 /// From now on a forked child begins without guards: those of the parent's other threads would never end there. To be
 /// called by whoever is to await them.
-void forget_wakers_in_children() noexcept;
+EDDY_API void forget_wakers_in_children() noexcept;
 
 /// Aborts many tasks: marks them one by one, under the lock of whoever has a list of them, and wakes them after it. Nothing is
 /// allocated: a task that is to be queued is in no queue yet, so its link serves until then.
-class abort_batch {
+class EDDY_API abort_batch {
 public:
     abort_batch() noexcept = default;
     abort_batch(const abort_batch&) = delete;
@@ -120,18 +121,18 @@ struct spawned_task : joinable {
 };
 
 /// The vtable of wakers for spawned tasks: `data` is the task.
-extern const waker_vtable spawned_task_waker;
+EDDY_API extern const waker_vtable spawned_task_waker;
 
 /// Gives up `count` references, and frees the memory with the last.
-void release(spawned_task& task, std::uint64_t count = 1) noexcept;
+EDDY_API void release(spawned_task& task, std::uint64_t count = 1) noexcept;
 
 // The parts of join_ops that do not depend on the type.
-bool poll_join(joinable& task, const waker& wake);
-void drop_join_handle(joinable& task) noexcept;
-void abort_task(joinable& task) noexcept;
-bool is_task_finished(const joinable& task) noexcept;
-void add_task_reference(joinable& task) noexcept;
-void release_task(joinable& task) noexcept;
-std::uint64_t id_of_task(const joinable& task) noexcept;
+EDDY_API bool poll_join(joinable& task, const waker& wake);
+EDDY_API void drop_join_handle(joinable& task) noexcept;
+EDDY_API void abort_task(joinable& task) noexcept;
+EDDY_API bool is_task_finished(const joinable& task) noexcept;
+EDDY_API void add_task_reference(joinable& task) noexcept;
+EDDY_API void release_task(joinable& task) noexcept;
+EDDY_API std::uint64_t id_of_task(const joinable& task) noexcept;
 
 }  // namespace eddy::detail

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/yield_thread.hpp>
 
 namespace eddy::detail {
@@ -8,7 +9,7 @@ namespace eddy::detail {
 /// Those who wake many that wait for a thing, and leave its lock between two batches. Whoever destroys the thing waits for
 /// them, except for those further down on his own stack, whose wakers have called him: these touch it no more.
 /// All of it is under the thing's lock.
-class tellers {
+class EDDY_API tellers {
 public:
     /// On the stack of who wakes.
     class teller {

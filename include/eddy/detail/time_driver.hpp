@@ -9,6 +9,7 @@
 #include <optional>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/timer_wheel.hpp>
 #include <eddy/waker.hpp>
@@ -34,7 +35,7 @@ class time_driver;
 /// own. While it is armed the owner's reference stands for it, since shutdown() comes before that is given up: so arming
 /// and dropping a sleep that does not fire, which is what most timeouts come to, does not touch the count.
 /// Thread safety: its owner may be on another thread in each call, as a future is; the driver may fire meanwhile.
-class timer_entry : wheel_entry {
+class EDDY_API timer_entry : wheel_entry {
 public:
     using time_point = std::chrono::steady_clock::time_point;
 
@@ -82,7 +83,7 @@ private:
 /// Lifetime: counted. Its owner, the loop, calls shutdown() before it gives up its reference (see `owned_time_driver`);
 /// entries keep the memory after that.
 /// Thread safety: any thread, if nothing else is said.
-class time_driver {
+class EDDY_API time_driver {
 public:
     using time_point = timer_entry::time_point;
     using duration = time_point::duration;
@@ -196,9 +197,9 @@ struct time_driver_owner {
 using owned_time_driver = std::unique_ptr<time_driver, time_driver_owner>;
 
 /// The driver of the event loop that this thread is in, or null.
-[[nodiscard]] time_driver* current_time_driver() noexcept;
+[[nodiscard]] EDDY_API time_driver* current_time_driver() noexcept;
 
 /// Makes `driver` the one of this thread, as a loop does that begins or ends to run here. The former one.
-time_driver* exchange_current_time_driver(time_driver* driver) noexcept;
+EDDY_API time_driver* exchange_current_time_driver(time_driver* driver) noexcept;
 
 }  // namespace eddy::detail

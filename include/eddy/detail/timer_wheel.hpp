@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 
 // Hierarchical timing wheel (Varghese and Lauck, SOSP 1987): 5 levels of 256 slots, one tick = 1/16 ms.
@@ -110,7 +111,7 @@ private:
 };
 
 /// The wheel. It has no clock and no lock: time is a number of ticks that is passed in.
-class timer_wheel {
+class EDDY_API timer_wheel {
 public:
     static constexpr unsigned levels = 5;
     static constexpr unsigned digit_bits = 8;

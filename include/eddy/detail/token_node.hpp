@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/notify_state.hpp>
 
 // The tree behind sync::cancellation_token. Its idea is that of tokio-util's TreeNode: a token is a handle of a node; a node
@@ -23,7 +24,7 @@
 
 namespace eddy::detail {
 
-class token_node {
+class EDDY_API token_node {
 public:
     /// A root, with one handle.
     [[nodiscard]] static token_node* make_root();

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/waker.hpp>
@@ -16,7 +17,7 @@ namespace eddy::detail {
 ///
 ///     word       bit 0: closed; the rest: how many tokens there are
 ///     the rest   under the lock
-class tracker_state {
+class EDDY_API tracker_state {
 public:
     tracker_state() noexcept = default;
     tracker_state(const tracker_state&) = delete;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/waker.hpp>
 
@@ -13,7 +14,7 @@ namespace eddy::detail {
 ///
 /// Since there are two, at most one waits, and one place for a waker is enough. That of a task which does not come again is
 /// woken for nothing, or replaced.
-class two_way_lock {
+class EDDY_API two_way_lock {
 public:
     two_way_lock() noexcept = default;
     two_way_lock(const two_way_lock&) = delete;

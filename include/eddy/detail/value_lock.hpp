@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 
 namespace eddy::detail {
 
@@ -12,7 +13,7 @@ namespace eddy::detail {
 /// waits. It is left on any thread.
 ///
 ///     word   bit 0: a writer has it    bit 1: somebody sleeps    the rest: how many readers have it
-class value_lock {
+class EDDY_API value_lock {
 public:
     value_lock() noexcept = default;
     value_lock(const value_lock&) = delete;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/frame_pool.hpp>
 #include <eddy/detail/place.hpp>
 #include <eddy/detail/slot.hpp>
@@ -127,10 +128,10 @@ inline void begin_root(frame& root) noexcept {
 }
 
 /// What run_root() does with a root that has begun.
-[[nodiscard]] bool run_begun_root(frame& root, slot_base& outcome, context& cx);
+[[nodiscard]] EDDY_API bool run_begun_root(frame& root, slot_base& outcome, context& cx);
 
 /// What run_root() does with a root that has stopped short of its end when it was begun.
-[[nodiscard]] bool leave_root(frame& root, slot_base& outcome) noexcept;
+[[nodiscard]] EDDY_API bool leave_root(frame& root, slot_base& outcome) noexcept;
 
 /// Polls the stack under `root`. True if the root has ended: `outcome` is filled and the frame is gone.
 [[nodiscard]] inline bool run_root(frame& root, slot_base& outcome, context& cx) {
@@ -143,9 +144,9 @@ inline void begin_root(frame& root) noexcept {
 }
 
 /// Ends the stack in an orderly way: asks the leaf first, if it has a poll_cancel(). True when all frames are gone.
-[[nodiscard]] bool cancel_root(frame& root, context& cx);
+[[nodiscard]] EDDY_API bool cancel_root(frame& root, context& cx);
 
 /// Destroys the stack, innermost frame first, in a loop.
-void destroy_root(frame& root) noexcept;
+EDDY_API void destroy_root(frame& root) noexcept;
 
 }  // namespace eddy::detail

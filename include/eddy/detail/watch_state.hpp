@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/notify_state.hpp>
 #include <eddy/detail/value_lock.hpp>
 #include <eddy/waker.hpp>
@@ -17,7 +18,7 @@
 
 namespace eddy::detail {
 
-class watch_state {
+class EDDY_API watch_state {
 public:
     using version_type = std::uint64_t;
     enum class news { none, value, closed };

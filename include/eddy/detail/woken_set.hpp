@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/waker.hpp>
 
@@ -42,7 +43,7 @@ namespace eddy::detail {
 class woken_queue;
 
 /// The part of a future's node that knows no type.
-struct woken_node {
+struct EDDY_API woken_node {
     static constexpr std::size_t queued = 1;
     static constexpr std::size_t one_reference = 2;
 
@@ -70,7 +71,7 @@ struct woken_node {
 };
 
 /// What the wakers of all futures of a set share with it. Counted: the set has a reference, and each node's block.
-class woken_queue {
+class EDDY_API woken_queue {
 public:
     using free_node = void (*)(woken_node& node) noexcept;
 
@@ -124,7 +125,7 @@ private:
 
 /// The owner's side. Movable: only the nodes stay where they are.
 /// Thread safety: one thread at a time. Wakers on any.
-class woken_set {
+class EDDY_API woken_set {
 public:
     woken_set() noexcept = default;
     woken_set(woken_set&& other) noexcept

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/scheduled_io.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
@@ -38,7 +39,7 @@ private:
 /// Waits until a source is ready for an interest; any number may wait. See registration::readiness().
 /// Cancel safety: safe; it takes itself out of the list.
 /// Lifetime: the registration must outlive it. It must not move between a poll that was not ready and its end.
-class [[nodiscard("co_await it")]] readiness_future : public future_ops<readiness_future> {
+class [[nodiscard("co_await it")]] EDDY_API readiness_future : public future_ops<readiness_future> {
 public:
     using output_type = result<ready_event>;
 
@@ -63,7 +64,7 @@ private:
 /// Thread safety: any thread may poll, wait, clear and destroy. Of tasks that poll the same direction by poll_read_ready()
 /// or poll_write_ready() only the last is woken; any number may await readiness().
 /// Lifetime: destroy it, or call deregister(), before the descriptor is closed.
-class registration {
+class EDDY_API registration {
 public:
     /// Registers `source` with reactor_handle::current(). Throws `misuse` if there is none.
     /// Errors: blocking_descriptor, if O_NONBLOCK is not set; file_exists, if it is registered there already;

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/net/any_call.hpp>
@@ -20,7 +21,7 @@
 namespace eddy::detail {
 
 /// The error that waits in a socket.
-[[nodiscard]] result<std::optional<std::error_code>> take_error_of(const io_socket& socket) noexcept;
+[[nodiscard]] EDDY_API result<std::optional<std::error_code>> take_error_of(const io_socket& socket) noexcept;
 
 }  // namespace eddy::detail
 

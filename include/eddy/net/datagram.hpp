@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/future.hpp>
 #include <eddy/net/buffer_op.hpp>
@@ -37,7 +38,7 @@ using datagram_peek_op =
 enum class takes_it : bool { no, yes };
 
 template <class Addr>
-class recv_from_op {
+class EDDY_API recv_from_op {
 public:
     using value_type = basic_recv_info<Addr>;
     static constexpr detail::direction way = detail::direction::read;

@@ -7,6 +7,7 @@
 #include <span>
 #include <system_error>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/net/datagram.hpp>
@@ -18,7 +19,7 @@ namespace eddy::net {
 
 /// What udp_socket and unix_datagram have in common: sending to where they are connected, and receiving from anywhere.
 template <class Addr>
-class datagram_socket : public socket_owner {
+class EDDY_API datagram_socket : public socket_owner {
 public:
     using recv_info_type = basic_recv_info<Addr>;
 

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include <eddy/core_handle.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/to_socket_addrs.hpp>
 #include <eddy/result.hpp>
@@ -15,7 +16,7 @@ namespace eddy::net {
 
 /// How a tcp_listener and a udp_socket are bound.
 template <class Self>
-class ip_binding {
+class EDDY_API ip_binding {
 public:
     /// Binds at once. It belongs to the loop behind `handle`, on whose thread this is. Port 0 takes a free one: see
     /// local_addr().

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
 #include <eddy/net/socket_addr.hpp>
@@ -20,10 +21,10 @@ namespace eddy::net {
 /// The category of what the system's resolver reports: values are those of getaddrinfo(3), EAI_NONAME and so on, and the
 /// texts those of gai_strerror(3). EAI_AGAIN and EAI_MEMORY equal std::errc::resource_unavailable_try_again and
 /// not_enough_memory; in place of EAI_SYSTEM stands the system's own error.
-[[nodiscard]] const std::error_category& resolver_category() noexcept;
+[[nodiscard]] EDDY_API const std::error_category& resolver_category() noexcept;
 
 /// What lookup_host() returns.
-class [[nodiscard("co_await it")]] lookup_future : public future_ops<lookup_future> {
+class [[nodiscard("co_await it")]] EDDY_API lookup_future : public future_ops<lookup_future> {
 public:
     using output_type = result<std::vector<socket_addr>>;
 

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/net/any_call.hpp>
@@ -67,7 +68,7 @@ struct ends {
 
 /// A pipe without a name: `auto [tx, rx] = pipe::make().value();`
 /// Errors: too_many_files_open, ..., as pipe(2).
-[[nodiscard]] result<ends> make() noexcept;
+[[nodiscard]] EDDY_API result<ends> make() noexcept;
 
 /// How a FIFO is opened: `pipe::open_options().read_write(true).open_receiver(path)`.
 /// Opening waits for nobody, and blocks no thread.
@@ -101,7 +102,7 @@ private:
 };
 
 /// open_options() with nothing changed.
-[[nodiscard]] result<receiver> open_receiver(std::string_view path);
-[[nodiscard]] result<sender> open_sender(std::string_view path);
+[[nodiscard]] EDDY_API result<receiver> open_receiver(std::string_view path);
+[[nodiscard]] EDDY_API result<sender> open_sender(std::string_view path);
 
 }  // namespace eddy::net::pipe

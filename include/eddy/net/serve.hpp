@@ -15,6 +15,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
@@ -76,7 +77,7 @@ struct serve_report {
 namespace eddy::detail {
 
 /// Whether an accept that has failed so may succeed later.
-[[nodiscard]] bool may_accept_later(const std::error_code& error) noexcept;
+[[nodiscard]] EDDY_API bool may_accept_later(const std::error_code& error) noexcept;
 
 /// The work of one connection: calls the handler where it runs, and keeps it for as long.
 template <class H, class Accepted>

@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
 /// Addresses of the Internet protocols, as plain values: compared, ordered (IPv4 before IPv6), hashed, and read from and
@@ -18,7 +19,7 @@
 namespace eddy::net {
 
 /// An IPv4 address: 127.0.0.1.
-class ipv4_addr {
+class EDDY_API ipv4_addr {
 public:
     using octets_type = std::array<std::uint8_t, 4>;
 
@@ -51,7 +52,7 @@ private:
 };
 
 /// An IPv6 address: 2001:db8::1. Which interface a link-local one belongs to is said by the socket_addr.
-class ipv6_addr {
+class EDDY_API ipv6_addr {
 public:
     using octets_type = std::array<std::uint8_t, 16>;
     using segments_type = std::array<std::uint16_t, 8>;
@@ -107,7 +108,7 @@ private:
 };
 
 /// An address of either kind.
-class ip_addr {
+class EDDY_API ip_addr {
 public:
     /// 0.0.0.0
     constexpr ip_addr() noexcept = default;
@@ -160,7 +161,7 @@ private:
 };
 
 /// Where a socket is bound or connected to: an address and a port.
-class socket_addr {
+class EDDY_API socket_addr {
 public:
     /// 0.0.0.0:0
     constexpr socket_addr() noexcept = default;

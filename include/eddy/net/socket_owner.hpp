@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/released.hpp>
 #include <eddy/result.hpp>
@@ -14,7 +15,7 @@ namespace eddy::detail {
 struct socket_access;
 
 /// The task behind into_native().
-[[nodiscard]] task<result<net::released>> release_socket(io_socket socket);
+[[nodiscard]] EDDY_API task<result<net::released>> release_socket(io_socket socket);
 
 }  // namespace eddy::detail
 

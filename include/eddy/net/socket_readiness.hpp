@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
@@ -14,7 +15,7 @@
 namespace eddy::net {
 
 /// Waits for the readiness of a socket, which it registers first if that is still to be done.
-class [[nodiscard("co_await it")]] socket_readiness : public future_ops<socket_readiness> {
+class [[nodiscard("co_await it")]] EDDY_API socket_readiness : public future_ops<socket_readiness> {
 public:
     using output_type = result<io::ready>;
 

@@ -8,6 +8,7 @@
 
 #include <eddy/detail/accept_pause.hpp>
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/ip_binding.hpp>
 #include <eddy/net/listener.hpp>
@@ -34,7 +35,7 @@ using incoming_stream = basic_incoming_stream<tcp_listener>;
 /// Thread safety: one accept may be pending at a time; the last to poll is woken.
 /// Lifetime: it must outlive its futures and streams, and must not move while one waits. Destroying it closes the
 /// socket, and resets connections that nobody has accepted.
-class tcp_listener : public ip_binding<tcp_listener> {
+class EDDY_API tcp_listener : public ip_binding<tcp_listener> {
 public:
     using accepted_type = accepted;
 

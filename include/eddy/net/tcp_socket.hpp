@@ -12,6 +12,7 @@
 
 #include <eddy/core_handle.hpp>
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
@@ -26,7 +27,7 @@ namespace eddy::net {
 ///     socket.bind(addr).value();
 ///     auto listener = std::move(socket).listen(1024).value();
 /// Errors: what socket(2), setsockopt(2), bind(2) and listen(2) report.
-class tcp_socket {
+class EDDY_API tcp_socket {
 public:
     [[nodiscard]] static result<tcp_socket> v4() noexcept;
     [[nodiscard]] static result<tcp_socket> v6() noexcept;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <eddy/core_handle.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/basic_stream.hpp>
 #include <eddy/net/socket_addr.hpp>
@@ -32,7 +33,7 @@ namespace eddy::net {
 /// connection. With io_uring what a full socket has not taken then has 30 s, and no longer than its loop, before the connection is
 /// reset: await shutdown() or flush() where the loop is about to end.
 /// Cost: registers with the loop at the first operation that would block, so a stream that never waits costs nothing.
-class tcp_stream : public basic_stream<tcp_stream> {
+class EDDY_API tcp_stream : public basic_stream<tcp_stream> {
 public:
     /// Connects: nothing happens before the future is polled. Where to is what is `to_socket_addrs` (an address, text such as
     /// "127.0.0.1:80" or "localhost:80", several addresses), or a host and a port. Names are resolved off the loop, as

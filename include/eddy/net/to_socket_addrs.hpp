@@ -11,6 +11,7 @@
 #include <variant>
 #include <vector>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/net/socket_addr.hpp>
 #include <eddy/result.hpp>
 
@@ -29,7 +30,7 @@ concept to_socket_addrs =
 /// Text is read at once, and strictly: a port is a decimal number; a host is an address as ip_addr::parse() reads it (with an
 /// interface, if it is one of IPv6), or a name. A name does not end in a number: "127.1" is an address to some programs and
 /// no name to any. What is neither becomes errc::bad_address when the request is used.
-class lookup_request {
+class EDDY_API lookup_request {
 public:
     template <to_socket_addrs T>
     lookup_request(const T& where_to) : lookup_request(read(where_to)) {}

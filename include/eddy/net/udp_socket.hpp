@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <eddy/detail/broken_future.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/any_call.hpp>
 #include <eddy/net/datagram.hpp>
@@ -71,7 +72,9 @@ using dgram_received = basic_dgram_received<udp_socket, B, socket_addr>;
 /// Lifetime: the socket must outlive its futures, and must not move while one of them waits. Destroying it closes it.
 /// Cost: registers with the loop at the first operation that would block. None of the futures allocates, but where a name is
 /// looked up, and those that take the socket over.
-class udp_socket : public datagram_socket<socket_addr>, public ip_binding<udp_socket>, public any_call<udp_socket> {
+class EDDY_API udp_socket : public datagram_socket<socket_addr>,
+                            public ip_binding<udp_socket>,
+                            public any_call<udp_socket> {
 public:
     /// Adopts a UDP socket, bound or not: with options that must be set before, say. It is owned from here on, also if this
     /// fails.
@@ -205,7 +208,7 @@ private:
 
 // ---- Implementation ----
 
-class send_to_op {
+class EDDY_API send_to_op {
 public:
     using value_type = std::size_t;
     static constexpr detail::direction way = detail::direction::write;
@@ -219,7 +222,7 @@ private:
     socket_addr to_;
 };
 
-class recv_many_op {
+class EDDY_API recv_many_op {
 public:
     using value_type = std::size_t;
     static constexpr detail::direction way = detail::direction::read;
@@ -232,7 +235,7 @@ private:
     std::span<incoming_datagram> all_;
 };
 
-class send_many_op {
+class EDDY_API send_many_op {
 public:
     using value_type = std::size_t;
     static constexpr detail::direction way = detail::direction::write;

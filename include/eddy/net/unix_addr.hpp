@@ -10,13 +10,14 @@
 #include <string>
 #include <string_view>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
 namespace eddy::net {
 
 /// The address of a Unix socket: a path in the file system, a name in Linux's abstract name space, or none. A plain value:
 /// compared, ordered (those without a name first, then paths), hashed.
-class unix_addr {
+class EDDY_API unix_addr {
 public:
     /// How long a path may be, and an abstract name, in bytes.
     static constexpr std::size_t longest_path = 107;

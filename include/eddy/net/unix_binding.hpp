@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <eddy/core_handle.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/net/unix_addr.hpp>
 #include <eddy/result.hpp>
 #include <eddy/task.hpp>
@@ -13,7 +14,7 @@ namespace eddy::net {
 
 /// How a unix_listener and a unix_datagram are bound.
 template <class Self>
-class unix_binding {
+class EDDY_API unix_binding {
 public:
     /// Binds to a path, or to another address. It belongs to the loop behind `handle`, on whose thread this is.
     /// Errors: address_in_use, also if the path is that of a file of any kind; permission_denied, ..., as bind(2); as

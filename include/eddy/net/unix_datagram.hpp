@@ -6,6 +6,7 @@
 #include <string_view>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/any_call.hpp>
 #include <eddy/net/datagram.hpp>
@@ -38,9 +39,9 @@ enum class shutdown_side : unsigned char { receiving, sending, both };
 /// direction only the last to be polled is woken. readable() and writable() may be awaited by any number.
 /// Lifetime: the socket must outlive its futures, and must not move while one of them waits. Destroying it closes it, and leaves
 /// the file of its path.
-class unix_datagram : public datagram_socket<unix_addr>,
-                      public unix_binding<unix_datagram>,
-                      public any_call<unix_datagram> {
+class EDDY_API unix_datagram : public datagram_socket<unix_addr>,
+                               public unix_binding<unix_datagram>,
+                               public any_call<unix_datagram> {
 public:
     /// One without a name, which sends, and receives nothing before it is connected or bound.
     [[nodiscard]] static result<unix_datagram> unbound() noexcept;

@@ -5,6 +5,7 @@
 #include <system_error>
 
 #include <eddy/detail/accept_pause.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/listener.hpp>
 #include <eddy/net/socket_owner.hpp>
@@ -32,7 +33,7 @@ using unix_incoming_stream = basic_incoming_stream<unix_listener>;
 /// Thread safety: one accept may be pending at a time; the last to poll is woken.
 /// Lifetime: it must outlive its futures and streams, and must not move while one waits. Destroying it closes the
 /// socket, and resets connections that nobody has accepted.
-class unix_listener : public socket_owner, public unix_binding<unix_listener> {
+class EDDY_API unix_listener : public socket_owner, public unix_binding<unix_listener> {
 public:
     using accepted_type = unix_accepted;
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <eddy/core_handle.hpp>
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/net/basic_stream.hpp>
 #include <eddy/net/unix_addr.hpp>
@@ -29,7 +30,7 @@ struct peer_credentials {
 };
 
 /// A connection by a Unix socket. Otherwise as tcp_stream; its bytes do not go through a ring.
-class unix_stream : public basic_stream<unix_stream> {
+class EDDY_API unix_stream : public basic_stream<unix_stream> {
 public:
     /// Connects: nothing happens before the future is polled. To a path, or to any address.
     /// Errors: no_such_file_or_directory, connection_refused if nobody listens, permission_denied, ..., as connect(2); as

@@ -5,6 +5,7 @@
 #include <span>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/io_socket.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/leased_buffer.hpp>
@@ -17,8 +18,8 @@
 namespace eddy::detail {
 
 /// The tasks behind flush() and shutdown(): by the socket, and not by its number, which is somebody else's after the stream.
-[[nodiscard]] task<result<void>> flush_socket(io_socket& socket);
-[[nodiscard]] task<result<void>> shut_down_socket(io_socket& socket);
+[[nodiscard]] EDDY_API task<result<void>> flush_socket(io_socket& socket);
+[[nodiscard]] EDDY_API task<result<void>> shut_down_socket(io_socket& socket);
 
 }  // namespace eddy::detail
 

@@ -4,6 +4,7 @@
 #include <optional>
 #include <source_location>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
 #include <eddy/result.hpp>
@@ -12,7 +13,7 @@
 namespace eddy::signal {
 
 /// Waits for Ctrl-C: see ctrl_c().
-class [[nodiscard("co_await it")]] ctrl_c_future : public future_ops<ctrl_c_future> {
+class [[nodiscard("co_await it")]] EDDY_API ctrl_c_future : public future_ops<ctrl_c_future> {
 public:
     using output_type = result<void>;
 

@@ -6,6 +6,7 @@
 #include <source_location>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/future.hpp>
 #include <eddy/io/poll_evented.hpp>
 #include <eddy/result.hpp>
@@ -16,7 +17,7 @@
 namespace eddy::detail {
 
 /// A descriptor that rings in this process's loops whenever a signal has come. Nobody reads it, so that all hear it.
-class signal_bell {
+class EDDY_API signal_bell {
 public:
     explicit signal_bell(int fd) noexcept : fd_(fd) {}
     signal_bell(signal_bell&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
@@ -39,7 +40,7 @@ namespace eddy::signal {
 /// The signals of one kind that this process gets, from stream() on. Each waiter hears of each signal; several that come before
 /// one looks are one item for it, as they are for the system. It ends only when the loop that it was made in does.
 /// Cancel safety: safe. Thread safety: as any object, on any thread; one task at a time.
-class [[nodiscard]] signal_stream : public stream_ops<signal_stream> {
+class [[nodiscard]] EDDY_API signal_stream : public stream_ops<signal_stream> {
 public:
     using item_type = kind;
 
@@ -64,6 +65,7 @@ private:
 /// Errors: errc::forbidden_signal; what reactors report (errc::runtime_shutdown, errc::io_disabled, too_many_files_open). Throws
 /// misuse without a loop.
 /// Thread safety: any thread. Cost: a descriptor; signals wake all who listen to some signal.
-[[nodiscard]] result<signal_stream> stream(kind of, std::source_location where = std::source_location::current());
+[[nodiscard]] EDDY_API result<signal_stream> stream(kind of,
+                                                    std::source_location where = std::source_location::current());
 
 }  // namespace eddy::signal

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/ready.hpp>
 #include <eddy/result.hpp>
@@ -84,7 +85,7 @@ private:
 };
 
 /// The buffer that `poll::wait` fills: the events of one call, at most `capacity()` of them.
-class events {
+class EDDY_API events {
 public:
     using value_type = event;
     using const_iterator = const event*;
@@ -110,7 +111,7 @@ private:
 /// Where sources are added to a `poll` and removed from it. A small value that refers to the poll's descriptor.
 /// Thread safety: any thread, also while another waits.
 /// Lifetime: must not be used after its `poll` is gone.
-class registry {
+class EDDY_API registry {
 public:
     /// Reports what happens to `fd` as events of `name`, starting with what is the case already.
     /// Errors: file_exists if `fd` is registered here; operation_not_permitted if it is a file or directory, which are
@@ -134,7 +135,7 @@ private:
 };
 
 /// A set of descriptors to be waited for: one event queue of the operating system.
-class poll {
+class EDDY_API poll {
 public:
     /// Errors: throws std::system_error if the process or the system has too many descriptors open.
     poll();
@@ -171,7 +172,7 @@ private:
 
 /// Ends the wait of a `poll` from another thread: it shows up there as a readable event of its token. Several wake()s
 /// before the poll looks may show up as one. Nothing has to be drained.
-class waker {
+class EDDY_API waker {
 public:
     /// A waker for the poll of `where`.
     /// Errors: those of eventfd(2) and of registry::add().

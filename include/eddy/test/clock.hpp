@@ -4,6 +4,7 @@
 #include <chrono>
 #include <source_location>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
 #include <eddy/time/clock.hpp>
@@ -17,14 +18,15 @@ namespace eddy::test {
 
 /// Stops the clock.
 /// Errors: throws misuse without a loop on this thread, or if the clock stands already.
-void pause(std::source_location where = std::source_location::current());
+EDDY_API void pause(std::source_location where = std::source_location::current());
 
 /// Lets the clock go on from where it stands.
 /// Errors: throws misuse without a loop on this thread, or if the clock is not paused.
-void resume(std::source_location where = std::source_location::current());
+EDDY_API void resume(std::source_location where = std::source_location::current());
 
 /// Moves the clock, fires what is due, and lets the tasks that this wakes run. Made by advance().
-class [[nodiscard("advance does nothing until it is awaited")]] advance_future : public future_ops<advance_future> {
+class [[nodiscard("advance does nothing until it is awaited")]] EDDY_API advance_future
+    : public future_ops<advance_future> {
 public:
     using output_type = void;
 

@@ -14,6 +14,7 @@
 #include <system_error>
 #include <utility>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/result.hpp>
@@ -36,7 +37,7 @@ struct mock_step {
 };
 
 /// What is written into a script that runs: from the handle, on any thread, to the mock.
-class mock_inbox {
+class EDDY_API mock_inbox {
 public:
     void add(mock_step&& step);
     /// Nothing more comes.
@@ -119,7 +120,7 @@ struct io_mock_with_handle;
 /// Errors: those of the script. Throws misuse, with the place of the await, for bytes that are written and were not expected; the
 /// text says where they differ.
 /// Thread safety: as any object.
-class io_mock {
+class EDDY_API io_mock {
 public:
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from);

@@ -5,6 +5,8 @@
 #include <concepts>
 #include <type_traits>
 
+#include <eddy/detail/export.hpp>
+
 namespace eddy::time {
 
 using duration = std::chrono::steady_clock::duration;
@@ -15,7 +17,7 @@ using time_point = std::chrono::steady_clock::time_point;
 ///
 /// It is not affected by changes of the wall clock. On Linux it stands still while the machine is suspended, and so do
 /// all sleeps and timeouts.
-struct clock {
+struct EDDY_API clock {
     using duration = time::duration;
     using rep = duration::rep;
     using period = duration::period;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <source_location>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
 #include <eddy/stream.hpp>
@@ -26,8 +27,8 @@ enum class missed_tick_behavior : std::uint8_t {
 /// When the tick after the one that was due at `scheduled` and taken at `now` is due. Saturates.
 /// For `delay` a tick is late by more than 5 ms, or by a period: less is the loop's own delay, and would add up.
 /// Preconditions: scheduled <= now, and period is above zero.
-[[nodiscard]] time_point next_tick(missed_tick_behavior behavior, time_point scheduled, time_point now,
-                                   duration period) noexcept;
+[[nodiscard]] EDDY_API time_point next_tick(missed_tick_behavior behavior, time_point scheduled, time_point now,
+                                            duration period) noexcept;
 
 class interval_stream;
 
@@ -50,7 +51,7 @@ private:
 /// Thread safety: as any stream; one tick() at a time.
 /// Lifetime: it must outlive its tick()s, and must not be moved while one of them waits.
 /// Cost: that of a sleep; one that is due already costs no registration.
-class interval_stream : public stream_ops<interval_stream> {
+class EDDY_API interval_stream : public stream_ops<interval_stream> {
 public:
     using item_type = time_point;
 

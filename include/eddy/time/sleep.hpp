@@ -4,6 +4,7 @@
 #include <chrono>
 #include <source_location>
 
+#include <eddy/detail/export.hpp>
 #include <eddy/detail/time_driver.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
@@ -22,7 +23,8 @@ namespace eddy::time {
 /// Thread safety: as any future; it may be polled and destroyed on other threads than the one where it waits.
 /// Lifetime: it must not be moved while it waits: from the first poll that is not ready until it is ready or reset.
 /// Cost: no allocation; arming and dropping it are O(1), under an uncontended lock.
-class [[nodiscard("a sleep does nothing until it is awaited")]] sleep_future : public future_ops<sleep_future> {
+class [[nodiscard("a sleep does nothing until it is awaited")]] EDDY_API sleep_future
+    : public future_ops<sleep_future> {
 public:
     using output_type = void;
 
