@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Says what `auto` means on this machine, and why: on_both_drivers.cmake asks it before the tests are listed, and a test asks
-// it behind a filter.
+// Prints what `auto` means on this machine, and why: the tests labelled io_uring_denied run it behind a filter.
 #include <eddy/core.hpp>
 
 #include <cstdio>

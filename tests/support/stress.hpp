@@ -51,7 +51,7 @@ private:
 };
 
 /// The seed for whatever a test draws at random: EDDY_TEST_SEED, or a new one in each process. It is printed when it is
-/// first asked for and not after a failure, so that it is known after a crash or a timeout, too; ctest shows it then.
+/// first asked for and not after a failure, so that it is known after a crash or a timeout, too; tests/run.py shows it then.
 inline std::uint64_t seed() {
     static const std::uint64_t value = [] {
         const auto chosen = env_number("EDDY_TEST_SEED").value_or(std::random_device{}());

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT
+// The main function of all test executables: GoogleTest's, with a watchdog. Exits with 77 (CTest's code for "skipped") where
+// EDDY_DRIVER or EDDY_TEST_NEEDS_IO_URING asks for io_uring, and this system refuses it.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <string_view>
+
+#include <support/watchdog.hpp>
+
+#ifndef EDDY_EXPLORE  // the explorer's executable has no drivers
+#include "driver/ring_support.hpp"
+
+static bool can_run() {
+    const char* const driver = std::getenv("EDDY_DRIVER");
+    const bool asks = driver != nullptr && std::string_view(driver) == "io_uring";
+    if (!asks && std::getenv("EDDY_TEST_NEEDS_IO_URING") == nullptr) return true;
+    const auto answer = eddy::detail::probe_ring();
+    if (answer) return true;
+    const auto why = answer.error().why;
+    std::printf("skipped: no io_uring here (%.*s)\n", static_cast<int>(why.size()), why.data());
+    return false;
+}
+#else
+static bool can_run() { return true; }
+#endif
+
+int main(int argc, char** argv) {
+    testing::InitGoogleTest(&argc, argv);
+    if (!GTEST_FLAG_GET(list_tests) && !can_run()) return 77;
+    // The child of a death test is watched by its parent.
+    if (GTEST_FLAG_GET(internal_run_death_test).empty()) support::watch_tests();
+    return RUN_ALL_TESTS();
+}
