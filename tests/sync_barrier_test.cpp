@@ -16,7 +16,7 @@
 #include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
 
-#include "support/meddling_waker.hpp"
+#include "support/reentrant_waker.hpp"
 #include "support/stress.hpp"
 
 namespace {
@@ -26,7 +26,7 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 
-TEST(SyncBarrier, ZeroAndOneLetEachPass) {
+TEST(SyncBarrier, CountOfZeroOrOneLetsEveryTaskPass) {
     barrier none(0);
     barrier one(1);
     for (int i = 0; i < 3; ++i) {
@@ -35,7 +35,7 @@ TEST(SyncBarrier, ZeroAndOneLetEachPass) {
     }
 }
 
-TEST(SyncBarrier, TheLastToComeLeadsAndWakesTheOthers) {
+TEST(SyncBarrier, LastToArriveLeadsAndWakesTheOthers) {
     barrier all(3);
     for (int round = 0; round < 2; ++round) {
         by_hand first(all.wait());
@@ -53,7 +53,7 @@ TEST(SyncBarrier, TheLastToComeLeadsAndWakesTheOthers) {
     }
 }
 
-TEST(SyncBarrier, WhoComesAfterALeaderIsOfTheNextRound) {
+TEST(SyncBarrier, WaitAfterTheLeaderBelongsToTheNextRound) {
     barrier all(2);
     by_hand first(all.wait());
     assert_pending(first.poll());
@@ -65,7 +65,7 @@ TEST(SyncBarrier, WhoComesAfterALeaderIsOfTheNextRound) {
     EXPECT_FALSE(assert_ready(next.poll()).is_leader());
 }
 
-TEST(SyncBarrier, WhoIsDroppedHasNotCome) {
+TEST(SyncBarrier, DroppedWaiterDoesNotCountAsArrived) {
     barrier all(2);
     by_hand first(all.wait());
     by_hand never_polled(all.wait());
@@ -78,13 +78,13 @@ TEST(SyncBarrier, WhoIsDroppedHasNotCome) {
     EXPECT_FALSE(assert_ready(second.poll()).is_leader());
 }
 
-TEST(SyncBarrier, ManyAreWokenInBatchesThoughSomeLeaveMeanwhile) {
+TEST(SyncBarrier, WaitersMayLeaveAndArriveDuringBatchedWakes) {
     constexpr std::size_t count = 100;
     barrier all(count + 2);
     std::vector<std::unique_ptr<by_hand<barrier::wait_future>>> hands;
     std::optional<by_hand<barrier::wait_future>> next;
     int calls = 0;
-    support::meddling_waker meddler([&] {
+    support::reentrant_waker reentrant([&] {
         if (++calls != 2) return;  // the first is the clone
         hands[50]->drop();
         EXPECT_FALSE(assert_ready(hands[60]->poll()).is_leader());
@@ -92,7 +92,7 @@ TEST(SyncBarrier, ManyAreWokenInBatchesThoughSomeLeaveMeanwhile) {
         assert_pending(next->poll());
     });
     auto first = all.wait();
-    const auto waker = meddler.waker();
+    const auto waker = reentrant.waker();
     eddy::context cx(waker);
     assert_pending(first.poll(cx));
     for (std::size_t i = 0; i < count; ++i) {
@@ -104,7 +104,7 @@ TEST(SyncBarrier, ManyAreWokenInBatchesThoughSomeLeaveMeanwhile) {
     EXPECT_FALSE(next->is_woken());
 }
 
-TEST(SyncBarrier, TheWakerOfTheLastPollCounts) {
+TEST(SyncBarrier, WakerOfTheLastPollIsWoken) {
     barrier all(2);
     auto waits = all.wait();
     eddy::test::wake_counter former;
@@ -121,7 +121,7 @@ TEST(SyncBarrier, TheWakerOfTheLastPollCounts) {
     EXPECT_EQ(latter.wakes(), 1u);
 }
 
-TEST(SyncBarrier, TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncBarrier, PollChargesCoopBudgetOnlyWhenReady) {
     barrier all(2);
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop, 1);
@@ -136,14 +136,14 @@ TEST(SyncBarrier, TakesBudgetAndGivesItBackWhenThereIsNothing) {
     EXPECT_EQ(cx.budget(), 0u);
 }
 
-TEST(SyncBarrier, WakersMayComeBackForTheSame) {
+TEST(SyncBarrier, WakerCallbacksMayUseTheBarrier) {
     barrier all(2);
-    support::meddling_waker meddler([&] {
+    support::reentrant_waker reentrant([&] {
         by_hand first(all.wait());
         static_cast<void>(first.poll());
     });
     {
-        const auto waker = meddler.waker();
+        const auto waker = reentrant.waker();
         const auto noop = eddy::waker::noop();
         eddy::context cx(waker);
         eddy::context with_other(noop);
@@ -157,10 +157,10 @@ TEST(SyncBarrier, WakersMayComeBackForTheSame) {
         assert_pending(one.poll(cx));
         assert_pending(one.poll(with_other));
     }
-    EXPECT_GT(meddler.calls(), 5);
+    EXPECT_GT(reentrant.calls(), 5);
 }
 
-TEST(SyncBarrierDeathTest, MisuseEndsTheProgramWithASentence) {
+TEST(SyncBarrierDeathTest, MisuseTerminatesWithMessage) {
     EXPECT_DEATH(
         {
             std::optional<barrier> all(2);
@@ -179,7 +179,7 @@ TEST(SyncBarrierDeathTest, MisuseEndsTheProgramWithASentence) {
         "moved after its first poll");
 }
 
-TEST(SyncBarrierStress, DoesWhatTheModelDoes) {
+TEST(SyncBarrierStress, RandomOperationsMatchAModel) {
     std::mt19937_64 random(support::seed());
     const auto rounds = support::rounds(50'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -219,7 +219,7 @@ TEST(SyncBarrierStress, DoesWhatTheModelDoes) {
     }
 }
 
-TEST(SyncBarrierStress, ThreadsMeetRoundAfterRoundWithoutARuntime) {
+TEST(SyncBarrierStress, ThreadsMeetInEveryRoundWithoutRuntime) {
     const auto rounds = support::rounds(200'000);
     constexpr std::uint64_t threads = 3;
     barrier all(threads);

@@ -23,8 +23,8 @@
 #include <eddy/try.hpp>
 #include <eddy/wait.hpp>
 
-#include "support/meddling_waker.hpp"
 #include "support/polling.hpp"
+#include "support/reentrant_waker.hpp"
 #include "support/stress.hpp"
 
 namespace {
@@ -42,11 +42,11 @@ const broadcast_error closed(broadcast_error::kinds::closed);
 const broadcast_error empty(broadcast_error::kinds::empty);
 
 template <class End>
-void let_go(End& end) {
+void drop(End& end) {
     const auto gone = std::move(end);
 }
 
-TEST(SyncBroadcast, EachReceiverGetsEachValue) {
+TEST(SyncBroadcast, EveryReceiverGetsEveryValue) {
     auto [tx, rx] = broadcast<std::string>::channel(16);
     auto other = tx.subscribe();
     EXPECT_EQ(tx.send("one"), 2u);
@@ -59,7 +59,7 @@ TEST(SyncBroadcast, EachReceiverGetsEachValue) {
     EXPECT_EQ(rx.try_recv().error(), empty);
 }
 
-TEST(SyncBroadcast, WhoWaitsIsWoken) {
+TEST(SyncBroadcast, SendWakesAllWaitingReceivers) {
     auto [tx, rx] = broadcast<int>::channel(16);
     auto other = tx.subscribe();
     by_hand first(rx.recv());
@@ -79,7 +79,7 @@ TEST(SyncBroadcast, WhoWaitsIsWoken) {
     assert_pending(second.poll());
 }
 
-TEST(SyncBroadcast, ASubscriberGetsWhatIsSentFromThenOn) {
+TEST(SyncBroadcast, SubscriberReceivesOnlyLaterValues) {
     auto [tx, rx] = broadcast<int>::channel(4);
     static_cast<void>(tx.send(1));
     auto late = tx.subscribe();
@@ -91,16 +91,16 @@ TEST(SyncBroadcast, ASubscriberGetsWhatIsSentFromThenOn) {
     EXPECT_EQ(rx.try_recv(), 1);
 }
 
-TEST(SyncBroadcast, AValueComesBackWhenNobodyReceives) {
+TEST(SyncBroadcast, SendWithoutReceiversReturnsTheValue) {
     auto [tx, rx] = broadcast<std::string>::channel(2);
-    let_go(rx);
+    drop(rx);
     EXPECT_EQ(tx.send("one").error(), "one");
     auto again = tx.subscribe();
     EXPECT_EQ(tx.send("two"), 1u);
     EXPECT_EQ(again.try_recv(), "two");
 }
 
-TEST(SyncBroadcast, CapacityIsAtLeastOneAndAPowerOfTwo) {
+TEST(SyncBroadcast, CapacityIsRoundedUpToAPowerOfTwo) {
     EXPECT_THROW(static_cast<void>(broadcast<int>::channel(0)), eddy::misuse);
     EXPECT_THROW(static_cast<void>(broadcast<int>::channel((std::size_t{1} << 31) + 1)), eddy::misuse);
     auto [tx, rx] = broadcast<int>::channel(3);
@@ -108,7 +108,7 @@ TEST(SyncBroadcast, CapacityIsAtLeastOneAndAPowerOfTwo) {
     EXPECT_EQ(rx.try_recv(), 0);  // 4 are kept
 }
 
-TEST(SyncBroadcast, LagSaysHowManyAndGoesOnWithTheOldest) {
+TEST(SyncBroadcast, LagCountsMissedValuesAndResumesAtTheOldest) {
     auto [tx, rx] = broadcast<int>::channel(2);
     for (int i = 1; i <= 5; ++i) static_cast<void>(tx.send(i));
     EXPECT_EQ(rx.len(), 5u);
@@ -125,7 +125,7 @@ TEST(SyncBroadcast, LagSaysHowManyAndGoesOnWithTheOldest) {
     EXPECT_EQ(assert_ready(recv.poll()), 9);
 }
 
-TEST(SyncBroadcast, LagIsEachReceiversOwn) {
+TEST(SyncBroadcast, SlowReceiverLagsWhileFastOneDoesNot) {
     auto [tx, rx] = broadcast<int>::channel(2);
     auto fast = tx.subscribe();
     for (int i = 1; i <= 3; ++i) {
@@ -137,7 +137,7 @@ TEST(SyncBroadcast, LagIsEachReceiversOwn) {
     EXPECT_EQ(assert_ready(slow.poll()), 2);
 }
 
-TEST(SyncBroadcast, WithOneSlotAReceiverLagsByTheSecond) {
+TEST(SyncBroadcast, CapacityOneReceiverLagsAtTheSecondValue) {
     auto [tx, rx] = broadcast<int>::channel(1);
     static_cast<void>(tx.send(1));
     EXPECT_EQ(rx.try_recv(), 1);
@@ -147,11 +147,11 @@ TEST(SyncBroadcast, WithOneSlotAReceiverLagsByTheSecond) {
     EXPECT_EQ(rx.try_recv(), 3);
 }
 
-TEST(SyncBroadcast, WhatIsLeftComesBeforeTheEnd) {
+TEST(SyncBroadcast, BufferedValuesAreReceivedBeforeClosed) {
     auto [tx, rx] = broadcast<int>::channel(2);
     for (int i = 1; i <= 3; ++i) static_cast<void>(tx.send(i));
     EXPECT_FALSE(rx.is_closed());
-    let_go(tx);
+    drop(tx);
     EXPECT_TRUE(rx.is_closed());
     EXPECT_EQ(rx.try_recv().error(), lagged(1));
     EXPECT_EQ(rx.try_recv(), 2);
@@ -161,7 +161,7 @@ TEST(SyncBroadcast, WhatIsLeftComesBeforeTheEnd) {
     EXPECT_EQ(assert_ready(recv.poll()).error(), closed);
 }
 
-TEST(SyncBroadcast, TheLastSenderThatGoesWakesWhoWaits) {
+TEST(SyncBroadcast, DropOfTheLastSenderWakesReceivers) {
     auto [tx, rx] = broadcast<int>::channel(2);
     std::optional copy(tx);
     EXPECT_EQ(rx.sender_count(), 2u);
@@ -169,16 +169,16 @@ TEST(SyncBroadcast, TheLastSenderThatGoesWakesWhoWaits) {
     assert_pending(recv.poll());
     copy.reset();
     EXPECT_FALSE(recv.is_woken());
-    let_go(tx);
+    drop(tx);
     EXPECT_TRUE(recv.is_woken());
     EXPECT_EQ(recv.wakers(), 0u);
     EXPECT_EQ(assert_ready(recv.poll()).error(), closed);
 }
 
-TEST(SyncBroadcast, AReceiverMadeAfterTheCloseIsClosed) {
+TEST(SyncBroadcast, ReceiverCreatedAfterCloseIsClosed) {
     auto [tx, rx] = broadcast<int>::channel(2);
     static_cast<void>(tx.send(1));
-    let_go(tx);
+    drop(tx);
     auto again = rx.resubscribe();
     EXPECT_EQ(again.try_recv().error(), closed);
     by_hand recv(again.recv());
@@ -186,7 +186,7 @@ TEST(SyncBroadcast, AReceiverMadeAfterTheCloseIsClosed) {
     EXPECT_EQ(rx.try_recv(), 1);
 }
 
-TEST(SyncBroadcast, AWeakSenderDoesNotKeepItOpen) {
+TEST(SyncBroadcast, WeakSenderDoesNotKeepTheChannelOpen) {
     auto [tx, rx] = broadcast<int>::channel(2);
     const auto weak = tx.downgrade();
     auto copy = weak;
@@ -197,29 +197,29 @@ TEST(SyncBroadcast, AWeakSenderDoesNotKeepItOpen) {
         EXPECT_EQ(tx.sender_count(), 2u);
         static_cast<void>(strong->send(1));
     }
-    let_go(tx);
+    drop(tx);
     EXPECT_FALSE(copy.upgrade().has_value());
     EXPECT_EQ(rx.try_recv(), 1);
     EXPECT_EQ(rx.try_recv().error(), closed);
-    let_go(rx);
+    drop(rx);
     EXPECT_FALSE(weak.upgrade().has_value());  // the last reference of all
 }
 
-TEST(SyncBroadcast, ClosedEndsWhenTheLastReceiverGoes) {
+TEST(SyncBroadcast, ClosedCompletesWhenTheLastReceiverIsDropped) {
     auto [tx, rx] = broadcast<int>::channel(2);
     by_hand waits(tx.closed());
     assert_pending(waits.poll());
-    let_go(rx);
+    drop(rx);
     EXPECT_TRUE(waits.is_woken());
     auto again = tx.subscribe();
     assert_pending(waits.poll());
-    let_go(again);
+    drop(again);
     EXPECT_TRUE(waits.is_woken());
     assert_ready(waits.poll());
     EXPECT_EQ(waits.wakers(), 0u);
 }
 
-TEST(SyncBroadcast, RecvThatIsDroppedHasTakenNothing) {
+TEST(SyncBroadcast, DroppedRecvLosesNoValue) {
     auto [tx, rx] = broadcast<int>::channel(2);
     by_hand recv(rx.recv());
     assert_pending(recv.poll());
@@ -235,7 +235,7 @@ TEST(SyncBroadcast, RecvThatIsDroppedHasTakenNothing) {
     EXPECT_EQ(leaves.wakes(), 0u);
 }
 
-TEST(SyncBroadcast, AValueGoesWithItsLastReader) {
+TEST(SyncBroadcast, ValueIsFreedAfterItsLastReceiver) {
     auto value = std::make_shared<int>(1);
     auto [tx, rx] = broadcast<std::shared_ptr<int>>::channel(2);
     auto second = tx.subscribe();
@@ -250,13 +250,13 @@ TEST(SyncBroadcast, AValueGoesWithItsLastReader) {
     EXPECT_EQ(value.use_count(), 1);
 
     static_cast<void>(tx.send(value));
-    let_go(second);
+    drop(second);
     EXPECT_EQ(value.use_count(), 2);
-    let_go(rx);  // gives up what it has not received
+    drop(rx);  // gives up what it has not received
     EXPECT_EQ(value.use_count(), 1);
 }
 
-TEST(SyncBroadcast, AValueThatIsOverwrittenGoesAtOnce) {
+TEST(SyncBroadcast, OverwrittenValueIsFreedAtOnce) {
     auto value = std::make_shared<int>(1);
     auto [tx, rx] = broadcast<std::shared_ptr<int>>::channel(1);
     static_cast<void>(tx.send(value));
@@ -266,7 +266,7 @@ TEST(SyncBroadcast, AValueThatIsOverwrittenGoesAtOnce) {
     EXPECT_EQ(rx.try_recv(), nullptr);
 }
 
-TEST(SyncBroadcast, LenCountsWhatSomebodyHasYetToReceive) {
+TEST(SyncBroadcast, LenCountsValuesNotYetReceivedByAll) {
     auto [tx, rx] = broadcast<int>::channel(4);
     EXPECT_TRUE(tx.is_empty() && rx.is_empty());
     static_cast<void>(tx.send(1));
@@ -282,24 +282,24 @@ TEST(SyncBroadcast, LenCountsWhatSomebodyHasYetToReceive) {
     EXPECT_EQ(tx.len(), 1u);
     for (int i = 0; i < 9; ++i) static_cast<void>(tx.send(i));
     EXPECT_EQ(tx.len(), 4u);
-    let_go(rx);
-    let_go(second);
+    drop(rx);
+    drop(second);
     EXPECT_TRUE(tx.is_empty());
 }
 
-struct copies_badly {
-    explicit copies_badly(int given) : value(given) {}
-    copies_badly(const copies_badly& other) : value(other.value) {
+struct throws_when_copied {
+    explicit throws_when_copied(int given) : value(given) {}
+    throws_when_copied(const throws_when_copied& other) : value(other.value) {
         if (value == 2) throw std::runtime_error("no copy");
     }
-    copies_badly(copies_badly&& other) noexcept(false) : value(other.value) {}
+    throws_when_copied(throws_when_copied&& other) noexcept(false) : value(other.value) {}
     int value;
 };
 
-TEST(SyncBroadcast, WhatACopyThrowsPassesAndTheNextValueCanBeHad) {
-    auto [tx, rx] = broadcast<copies_badly>::channel(4);
+TEST(SyncBroadcast, ThrowingCopyLosesOnlyThatValue) {
+    auto [tx, rx] = broadcast<throws_when_copied>::channel(4);
     auto second = tx.subscribe();
-    for (int i = 1; i <= 3; ++i) static_cast<void>(tx.send(copies_badly(i)));
+    for (int i = 1; i <= 3; ++i) static_cast<void>(tx.send(throws_when_copied(i)));
     EXPECT_EQ(rx.try_recv()->value, 1);
     EXPECT_THROW(static_cast<void>(rx.try_recv()), std::runtime_error);
     by_hand recv(rx.recv());
@@ -319,7 +319,7 @@ struct copies_by_sending {
     ~copies_by_sending() = default;
 };
 
-TEST(SyncBroadcast, ACopyMayUseTheChannel) {
+TEST(SyncBroadcast, CopyConstructorMayUseTheChannel) {
     auto [tx, rx] = broadcast<copies_by_sending>::channel(1);
     auto second = tx.subscribe();
     static_cast<void>(tx.send(copies_by_sending(tx)));
@@ -328,7 +328,7 @@ TEST(SyncBroadcast, ACopyMayUseTheChannel) {
     EXPECT_EQ(rx.len(), 1u);
 }
 
-TEST(SyncBroadcast, AnEndThatWasMovedFromIsEmpty) {
+TEST(SyncBroadcast, MovedFromEndThrowsAndCanBeReassigned) {
     auto [tx, rx] = broadcast<int>::channel(2);
     auto other = std::move(tx);
     auto takes = std::move(rx);
@@ -341,7 +341,7 @@ TEST(SyncBroadcast, AnEndThatWasMovedFromIsEmpty) {
     EXPECT_EQ(rx.try_recv(), 5);
 }
 
-TEST(SyncBroadcast, MisuseOfAnEndThatWasMovedFromNamesTheCaller) {
+TEST(SyncBroadcast, MisuseOfAMovedFromEndNamesTheCallSite) {
     auto [tx, rx] = broadcast<int>::channel(2);
     auto other = std::move(tx);
     auto takes = std::move(rx);
@@ -358,7 +358,7 @@ TEST(SyncBroadcast, MisuseOfAnEndThatWasMovedFromNamesTheCaller) {
     expect_misuse_here([&] { eddy::sync::broadcast_stream<int> stream(std::move(receiver)); });
 }
 
-TEST(SyncBroadcast, TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncBroadcast, PollChargesCoopBudgetOnlyWhenReady) {
     auto [tx, rx] = broadcast<int>::channel(2);
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop, 1);
@@ -371,7 +371,7 @@ TEST(SyncBroadcast, TakesBudgetAndGivesItBackWhenThereIsNothing) {
     EXPECT_EQ(assert_ready(recv.poll(1)), 1);
 }
 
-TEST(SyncBroadcast, TheWakerOfTheLastPollCounts) {
+TEST(SyncBroadcast, WakerOfTheLastPollIsWoken) {
     auto [tx, rx] = broadcast<int>::channel(2);
     auto recv = rx.recv();
     eddy::test::wake_counter former;
@@ -388,18 +388,18 @@ TEST(SyncBroadcast, TheWakerOfTheLastPollCounts) {
     EXPECT_EQ(latter.wakes(), 1u);
 }
 
-TEST(SyncBroadcast, WakersMayComeBackForTheSame) {
+TEST(SyncBroadcast, WakerCallbacksMayUseTheChannel) {
     auto ends = broadcast<int>::channel(2);
     auto& tx = ends.sender;
     auto& rx = ends.receiver;
-    support::meddling_waker meddler([&] {
+    support::reentrant_waker reentrant([&] {
         auto inner = tx.subscribe();
         static_cast<void>(tx.send(7));
         by_hand recv(inner.recv());
         static_cast<void>(recv.poll());
         static_cast<void>(recv.poll());
     });
-    const auto waker = meddler.waker();
+    const auto waker = reentrant.waker();
     const auto noop = eddy::waker::noop();
     eddy::context cx(waker);
     eddy::context with_other(noop);
@@ -413,10 +413,10 @@ TEST(SyncBroadcast, WakersMayComeBackForTheSame) {
         static_cast<void>(other.poll(with_other));
         static_cast<void>(tx.send(i));
     }
-    EXPECT_GT(meddler.calls(), 5);
+    EXPECT_GT(reentrant.calls(), 5);
 }
 
-TEST(SyncBroadcast, ManyAreWokenInBatchesThoughSomeLeaveMeanwhile) {
+TEST(SyncBroadcast, ReceiversMayLeaveAndWaitAgainDuringBatchedWakes) {
     auto [tx, rx] = broadcast<int>::channel(2);
     constexpr std::size_t count = 100;
     using hand = by_hand<broadcast<int>::recv_future>;
@@ -424,14 +424,14 @@ TEST(SyncBroadcast, ManyAreWokenInBatchesThoughSomeLeaveMeanwhile) {
     for (std::size_t i = 0; i < count; ++i) ends.push_back(tx.subscribe());
     std::vector<std::unique_ptr<hand>> all;
     int calls = 0;
-    support::meddling_waker meddler([&] {
+    support::reentrant_waker reentrant([&] {
         if (++calls != 2) return;  // the first is the clone
         all[50]->drop();
         EXPECT_EQ(assert_ready(all[60]->poll()), 1);
         assert_pending(all[60]->poll());  // waits anew, and is not woken by this send
     });
     auto first = rx.recv();
-    const auto waker = meddler.waker();
+    const auto waker = reentrant.waker();
     eddy::context cx(waker);
     assert_pending(first.poll(cx));
     for (auto& end : ends) {
@@ -448,7 +448,7 @@ TEST(SyncBroadcast, ManyAreWokenInBatchesThoughSomeLeaveMeanwhile) {
     EXPECT_TRUE(all[60]->is_woken());
 }
 
-TEST(SyncBroadcastDeathTest, AFutureThatWaitsIsNotMoved) {
+TEST(SyncBroadcastDeathTest, MoveOfAPolledRecvTerminates) {
     EXPECT_DEATH(
         {
             auto ends = broadcast<int>::channel(2);
@@ -459,7 +459,7 @@ TEST(SyncBroadcastDeathTest, AFutureThatWaitsIsNotMoved) {
         "moved after its first poll");
 }
 
-TEST(SyncBroadcast, AStreamGivesValuesAndWhatWasMissed) {
+TEST(SyncBroadcast, StreamGivesValuesAndLagErrors) {
     auto [tx, rx] = broadcast<int>::channel(2);
     broadcast_stream<int> items(std::move(rx));
     {
@@ -470,7 +470,7 @@ TEST(SyncBroadcast, AStreamGivesValuesAndWhatWasMissed) {
         EXPECT_EQ(assert_ready(next.poll()).value(), 1);
     }
     for (int i = 2; i <= 5; ++i) static_cast<void>(tx.send(i));
-    let_go(tx);
+    drop(tx);
     auto moved = std::move(items);
     EXPECT_EQ(eddy::wait(moved.next()).value().error(), lagged(2));
     EXPECT_EQ(eddy::wait(moved.next()).value(), 4);
@@ -478,7 +478,7 @@ TEST(SyncBroadcast, AStreamGivesValuesAndWhatWasMissed) {
     EXPECT_FALSE(eddy::wait(moved.next()).has_value());
 }
 
-TEST(SyncBroadcast, TryMakesErrorCodesOfItsErrors) {
+TEST(SyncBroadcast, TryConvertsErrorsToErrorCodes) {
     auto receive = [](broadcast<int>::receiver& rx) -> eddy::task<eddy::result<int>> {
         const int value = co_await eddy::try_(rx.recv());
         co_return value;
@@ -488,7 +488,7 @@ TEST(SyncBroadcast, TryMakesErrorCodesOfItsErrors) {
     static_cast<void>(tx.send(2));
     EXPECT_EQ(eddy::wait(receive(rx)).error(), eddy::errc::receiver_lagged);
     EXPECT_EQ(eddy::wait(receive(rx)), 2);
-    let_go(tx);
+    drop(tx);
     EXPECT_EQ(eddy::wait(receive(rx)).error(), eddy::errc::channel_closed);
     EXPECT_EQ(empty.to_error_code(), std::errc::resource_unavailable_try_again);
     EXPECT_NE(std::error_code(eddy::errc::receiver_lagged).message(), "unknown eddy error");
@@ -496,7 +496,7 @@ TEST(SyncBroadcast, TryMakesErrorCodesOfItsErrors) {
 
 // ---- Against a model ----
 
-TEST(SyncBroadcastStress, DoesWhatTheModelDoes) {
+TEST(SyncBroadcastStress, RandomOperationsMatchAModel) {
     std::mt19937_64 random(support::seed());
     const auto rounds = support::rounds(30'000);
     const auto live = std::make_shared<int>(0);
@@ -591,7 +591,7 @@ TEST(SyncBroadcastStress, DoesWhatTheModelDoes) {
 
 // ---- Several threads ----
 
-TEST(SyncBroadcastStress, ReceiversSeeEachSendersOrderAndCountWhatTheyMiss) {
+TEST(SyncBroadcastStress, ReceiversKeepSenderOrderAndCountMissedValues) {
     const std::uint64_t each = support::rounds(1'000'000);
     struct message {
         std::uint64_t sender;
@@ -636,17 +636,17 @@ TEST(SyncBroadcastStress, ReceiversSeeEachSendersOrderAndCountWhatTheyMiss) {
 }
 
 /// The threads know of each other by the channel only.
-TEST(SyncBroadcastStress, WhoFindsNoReceiverSeesWhatTheyDid) {
+TEST(SyncBroadcastStress, SendWithoutReceiversSeesTheirEarlierWrites) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = broadcast<int>::channel(1);
         std::array<int, 2> told{};
         std::thread first([&told, from = tx.subscribe()]() mutable {
             told[0] = 1;
-            let_go(from);
+            drop(from);
         });
         std::thread second([&told, from = std::move(rx)]() mutable {
             told[1] = 1;
-            let_go(from);
+            drop(from);
         });
         while (tx.receiver_count() != 0) std::this_thread::yield();
         EXPECT_FALSE(tx.send(1).has_value());
@@ -656,7 +656,7 @@ TEST(SyncBroadcastStress, WhoFindsNoReceiverSeesWhatTheyDid) {
     }
 }
 
-TEST(SyncBroadcastStress, ReceiversComeAndGo) {
+TEST(SyncBroadcastStress, ReceiversSubscribeAndDropConcurrently) {
     const auto seed = support::seed();
     const auto rounds = support::rounds(400'000);
     const auto value = std::make_shared<int>(1);

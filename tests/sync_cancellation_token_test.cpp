@@ -21,7 +21,7 @@
 #include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
 
-#include "support/meddling_waker.hpp"
+#include "support/reentrant_waker.hpp"
 #include "support/runtime.hpp"
 #include "support/scripted.hpp"
 #include "support/small_stack.hpp"
@@ -35,7 +35,7 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 
-TEST(SyncCancellationToken, CancelEndsAllWhoWait) {
+TEST(SyncCancellationToken, CancelCompletesAllWaiters) {
     const cancellation_token token;
     EXPECT_FALSE(token.is_cancelled());
     by_hand first(token.cancelled());
@@ -57,7 +57,7 @@ TEST(SyncCancellationToken, CancelEndsAllWhoWait) {
     EXPECT_EQ(first.wakers() + second.wakers() + fresh.wakers(), 0u);
 }
 
-TEST(SyncCancellationToken, WhoGivesUpWaitingLeavesNothing) {
+TEST(SyncCancellationToken, DroppedWaiterIsNotWoken) {
     const cancellation_token token;
     by_hand waits(token.cancelled());
     assert_pending(waits.poll());
@@ -67,7 +67,7 @@ TEST(SyncCancellationToken, WhoGivesUpWaitingLeavesNothing) {
     EXPECT_EQ(waits.wakes(), 0u);
 }
 
-TEST(SyncCancellationToken, AnOwnedFutureOutlivesItsToken) {
+TEST(SyncCancellationToken, OwnedFutureOutlivesItsToken) {
     std::optional<cancellation_token> token(std::in_place);
     const auto parent = *token;
     token.emplace(parent.child_token());
@@ -79,7 +79,7 @@ TEST(SyncCancellationToken, AnOwnedFutureOutlivesItsToken) {
     assert_ready(waits.poll());
 }
 
-TEST(SyncCancellationToken, AChildIsCancelledWithItsParent) {
+TEST(SyncCancellationToken, CancelOfTheParentCancelsTheChild) {
     const cancellation_token parent;
     const auto child = parent.child_token();
     by_hand waits(child.cancelled());
@@ -90,7 +90,7 @@ TEST(SyncCancellationToken, AChildIsCancelledWithItsParent) {
     assert_ready(waits.poll());
 }
 
-TEST(SyncCancellationToken, AChildIsCancelledWithoutItsParent) {
+TEST(SyncCancellationToken, CancelOfAChildLeavesParentAndSiblings) {
     const cancellation_token parent;
     const auto child = parent.child_token();
     const auto sibling = parent.child_token();
@@ -104,7 +104,7 @@ TEST(SyncCancellationToken, AChildIsCancelledWithoutItsParent) {
     EXPECT_TRUE(sibling.is_cancelled());
 }
 
-TEST(SyncCancellationToken, AChildOfACancelledTokenIsCancelled) {
+TEST(SyncCancellationToken, ChildOfACancelledTokenIsCancelled) {
     const cancellation_token parent;
     parent.cancel();
     const auto child = parent.child_token();
@@ -114,7 +114,7 @@ TEST(SyncCancellationToken, AChildOfACancelledTokenIsCancelled) {
     assert_ready(by_hand(child.cancelled()).poll());
 }
 
-TEST(SyncCancellationToken, AGrandchildIsReachedThoughItsParentIsGone) {
+TEST(SyncCancellationToken, CancelReachesGrandchildrenOfADroppedParent) {
     const cancellation_token root;
     std::optional middle(root.child_token());
     const auto first = middle->child_token();
@@ -128,7 +128,7 @@ TEST(SyncCancellationToken, AGrandchildIsReachedThoughItsParentIsGone) {
     EXPECT_TRUE(first.is_cancelled() && third.is_cancelled() && uncle.is_cancelled());
 }
 
-TEST(SyncCancellationToken, ARootThatGoesLeavesItsChildrenToThemselves) {
+TEST(SyncCancellationToken, DroppedRootDoesNotCancelItsChildren) {
     std::optional<cancellation_token> root(std::in_place);
     std::optional first(root->child_token());
     std::optional second(root->child_token());
@@ -142,7 +142,7 @@ TEST(SyncCancellationToken, ARootThatGoesLeavesItsChildrenToThemselves) {
     EXPECT_TRUE(below.is_cancelled());
 }
 
-TEST(SyncCancellationToken, OnlyThoseBelowAreCancelled) {
+TEST(SyncCancellationToken, CancelReachesOnlyDescendants) {
     const cancellation_token root;
     const auto a = root.child_token();
     const auto b = root.child_token();
@@ -161,7 +161,7 @@ TEST(SyncCancellationToken, OnlyThoseBelowAreCancelled) {
     EXPECT_TRUE(b1.is_cancelled());
 }
 
-TEST(SyncCancellationToken, CopiesAreTheSameTokenAndChildrenAreNot) {
+TEST(SyncCancellationToken, CopiesCompareEqualAndChildrenDoNot) {
     cancellation_token token;
     const auto copy = token;
     auto moved = std::move(token);
@@ -176,7 +176,7 @@ TEST(SyncCancellationToken, CopiesAreTheSameTokenAndChildrenAreNot) {
     EXPECT_TRUE(token == other);
 }
 
-TEST(SyncCancellationToken, AGuardCancelsUnlessItIsDisarmed) {
+TEST(SyncCancellationToken, DropGuardCancelsUnlessDisarmed) {
     const cancellation_token token;
     {
         const auto guard = token.drop_guard();
@@ -201,7 +201,7 @@ TEST(SyncCancellationToken, AGuardCancelsUnlessItIsDisarmed) {
     }
 }
 
-TEST(SyncCancellationToken, RunsAFutureUntilItIsReadyOrCancelled) {
+TEST(SyncCancellationToken, RunUntilCancelledEndsWhenReadyOrCancelled) {
     const cancellation_token token;
     support::script s;
     by_hand runs(token.run_until_cancelled(support::scripted(s)));
@@ -222,7 +222,7 @@ TEST(SyncCancellationToken, RunsAFutureUntilItIsReadyOrCancelled) {
     EXPECT_FALSE(s.alive);  // and not only when `ends` is destroyed
 }
 
-TEST(SyncCancellationToken, ACancelledTokenCountsBeforeAFutureThatIsReady) {
+TEST(SyncCancellationToken, CancelledTokenWinsOverAReadyFuture) {
     const cancellation_token token;
     EXPECT_EQ(assert_ready(by_hand(token.run_until_cancelled(eddy::ready(5))).poll()), 5);
     EXPECT_EQ(assert_ready(by_hand(token.run_until_cancelled(eddy::ready())).poll()), std::monostate());
@@ -231,7 +231,7 @@ TEST(SyncCancellationToken, ACancelledTokenCountsBeforeAFutureThatIsReady) {
     EXPECT_EQ(assert_ready(waits.poll()), std::nullopt);
 }
 
-TEST(SyncCancellationToken, AFutureThatCancelsItsOwnTokenEnds) {
+TEST(SyncCancellationToken, FutureThatCancelsItsOwnTokenIsEnded) {
     const cancellation_token token;
     auto cancels = [](cancellation_token own) -> eddy::task<> {
         own.cancel();
@@ -241,7 +241,7 @@ TEST(SyncCancellationToken, AFutureThatCancelsItsOwnTokenEnds) {
     EXPECT_EQ(assert_ready(runs.poll()), std::nullopt);
 }
 
-TEST(SyncCancellationToken, WhatTheFutureThrowsPasses) {
+TEST(SyncCancellationToken, ExceptionOfTheFutureIsPropagated) {
     const cancellation_token token;
     support::script s;
     s.now = support::plan::throws;
@@ -250,7 +250,7 @@ TEST(SyncCancellationToken, WhatTheFutureThrowsPasses) {
     EXPECT_FALSE(s.alive);
 }
 
-TEST(SyncCancellationToken, AFutureThatEndsInGoodOrderIsGivenTheTime) {
+TEST(SyncCancellationToken, CancelWaitsForGracefulShutdownOfTheFuture) {
     const cancellation_token token;
     support::script s;
     s.may_end = false;
@@ -265,7 +265,7 @@ TEST(SyncCancellationToken, AFutureThatEndsInGoodOrderIsGivenTheTime) {
     EXPECT_THROW(static_cast<void>(runs.poll()), eddy::misuse);
 }
 
-TEST(SyncCancellationToken, InASelectItIsThere) {
+TEST(SyncCancellationToken, CancelledWinsASelect) {
     const cancellation_token token;
     by_hand both(eddy::select(token.cancelled(), eddy::pending<int>()));
     assert_pending(both.poll());
@@ -273,7 +273,7 @@ TEST(SyncCancellationToken, InASelectItIsThere) {
     EXPECT_EQ(assert_ready(both.poll()).index(), 0u);
 }
 
-TEST(SyncCancellationToken, TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncCancellationToken, PollChargesCoopBudgetOnlyWhenReady) {
     const cancellation_token token;
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop, 1);
@@ -286,7 +286,7 @@ TEST(SyncCancellationToken, TakesBudgetAndGivesItBackWhenThereIsNothing) {
     assert_ready(waits.poll(1));
 }
 
-TEST(SyncCancellationToken, TheWakerOfTheLastPollCounts) {
+TEST(SyncCancellationToken, WakerOfTheLastPollIsWoken) {
     const cancellation_token token;
     auto waits = token.cancelled();
     eddy::test::wake_counter former;
@@ -302,9 +302,9 @@ TEST(SyncCancellationToken, TheWakerOfTheLastPollCounts) {
     EXPECT_EQ(latter.wakes(), 1u);
 }
 
-TEST(SyncCancellationToken, WakersMayComeBackForTheSame) {
+TEST(SyncCancellationToken, WakerCallbacksMayUseTheToken) {
     const cancellation_token token;
-    support::meddling_waker meddler([&] {
+    support::reentrant_waker reentrant([&] {
         const auto child = token.child_token();
         child.cancel();
         by_hand inner(token.cancelled_owned());
@@ -312,7 +312,7 @@ TEST(SyncCancellationToken, WakersMayComeBackForTheSame) {
         token.cancel();
     });
     const auto child = token.child_token();
-    const auto waker = meddler.waker();
+    const auto waker = reentrant.waker();
     eddy::context cx(waker);
     {
         auto waits = child.cancelled();
@@ -320,10 +320,10 @@ TEST(SyncCancellationToken, WakersMayComeBackForTheSame) {
         assert_ready(waits.poll(cx));
     }
     EXPECT_TRUE(child.is_cancelled());
-    EXPECT_GE(meddler.calls(), 2);
+    EXPECT_GE(reentrant.calls(), 2);
 }
 
-TEST(SyncCancellationTokenDeathTest, MisuseEndsTheProgramWithASentence) {
+TEST(SyncCancellationTokenDeathTest, MisuseTerminatesWithMessage) {
     EXPECT_DEATH(
         {
             std::optional<cancellation_token> token(std::in_place);
@@ -342,7 +342,7 @@ TEST(SyncCancellationTokenDeathTest, MisuseEndsTheProgramWithASentence) {
         "moved after its first poll");
 }
 
-TEST(SyncCancellationToken, ThreadsWaitWithoutARuntime) {
+TEST(SyncCancellationToken, ThreadsCanWaitWithoutRuntime) {
     const cancellation_token token;
     std::thread waiting([child = token.child_token()] { eddy::wait(child.cancelled()); });
     std::thread running([child = token.child_token()] {
@@ -355,7 +355,7 @@ TEST(SyncCancellationToken, ThreadsWaitWithoutARuntime) {
 
 // ---- Large trees ----
 
-TEST(SyncCancellationToken, ATreeOfAMillionIsCancelledWithoutRecursion) {
+TEST(SyncCancellationToken, CancelOfAMillionTokensDoesNotRecurse) {
     support::run_on_small_stack([] {
         constexpr std::size_t count = EDDY_TEST_SANITIZED ? 50'000 : 1'000'000;
         const cancellation_token root;
@@ -423,7 +423,7 @@ private:
     std::vector<entry> nodes_;
 };
 
-TEST(SyncCancellationTokenStress, DoesWhatTheModelDoes) {
+TEST(SyncCancellationTokenStress, RandomOperationsMatchAModel) {
     std::mt19937_64 random(support::seed());
     const auto rounds = support::rounds(20'000);
     using future = by_hand<cancellation_token::owned_cancelled_future>;
@@ -464,7 +464,7 @@ TEST(SyncCancellationTokenStress, DoesWhatTheModelDoes) {
 
 // ---- Several threads ----
 
-TEST(SyncCancellationTokenStress, ATreeGrowsShrinksAndIsCancelledAtTheSameTime) {
+TEST(SyncCancellationTokenStress, TreeGrowsAndShrinksWhileItIsCancelled) {
     const auto seed = support::seed();
     support::handover_rounds rounds(100'000);
     std::uint64_t round = 0;
@@ -500,7 +500,7 @@ TEST(SyncCancellationTokenStress, ATreeGrowsShrinksAndIsCancelledAtTheSameTime) 
     }
 }
 
-TEST(SyncCancellationTokenStress, WhoFindsAParentCancelledFindsItsChildrenSo) {
+TEST(SyncCancellationTokenStress, CancelledParentImpliesCancelledChildren) {
     support::handover_rounds rounds(200'000);
     while (rounds.next()) {
         const cancellation_token root;

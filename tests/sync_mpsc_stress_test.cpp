@@ -54,7 +54,7 @@ struct message {
 };
 
 /// Checks that the values of each sender come in their order.
-class order {
+class sender_order {
 public:
     void see(const message& one) {
         EXPECT_LT(last_.at(one.sender), one.number);
@@ -68,13 +68,13 @@ private:
     std::uint64_t count_ = 0;
 };
 
-TEST(SyncMpscStress, ThreadsWithoutARuntimeSendAndReceiveInEveryWay) {
+TEST(SyncMpscStress, ThreadsSendAndReceiveInAllWaysWithoutRuntime) {
     const auto rounds = support::rounds(300'000);
     const auto seed = support::seed();
     for (const std::size_t capacity : {1u, 3u, 64u}) {
         std::atomic<std::int64_t> alive{0};
         std::atomic<std::uint64_t> sent{0};
-        order seen;
+        sender_order seen;
         {
             auto [tx, rx] = mpsc<message>::channel(capacity);
             std::vector<std::thread> threads;
@@ -139,10 +139,10 @@ TEST(SyncMpscStress, ThreadsWithoutARuntimeSendAndReceiveInEveryWay) {
     }
 }
 
-TEST(SyncMpscStress, UnboundedBetweenThreads) {
+TEST(SyncMpscStress, UnboundedKeepsSenderOrderBetweenThreads) {
     const auto rounds = support::rounds(1'000'000);
     std::atomic<std::int64_t> alive{0};
-    order seen;
+    sender_order seen;
     {
         auto [tx, rx] = mpsc<message>::unbounded_channel();
         std::vector<std::thread> threads;
@@ -163,7 +163,7 @@ TEST(SyncMpscStress, UnboundedBetweenThreads) {
     EXPECT_EQ(alive.load(), 0);
 }
 
-TEST(SyncMpscStress, ReceiverGoesWhileOthersSend) {
+TEST(SyncMpscStress, ReceiverIsDroppedWhileThreadsSend) {
     const auto rounds = support::rounds(20'000);
     const auto seed = support::seed();
     std::mt19937_64 random(seed);
@@ -202,7 +202,7 @@ TEST(SyncMpscStress, ReceiverGoesWhileOthersSend) {
 
 /// The room that the receiver makes goes to one who waits, under a lock; the place that is free by it, to a sender whose
 /// permit is older. Nothing but the channel tells the threads of each other, so TSan sees a race if that does not.
-TEST(SyncMpscStress, AnOldPermitGetsThePlaceThatAnotherWasGivenRoomFor) {
+TEST(SyncMpscStress, OlderPermitUsesTheSpaceFreedForANewerOne) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = mpsc<int>::channel(2);
         auto old = tx.try_reserve();
@@ -236,7 +236,7 @@ TEST(SyncMpscStress, AnOldPermitGetsThePlaceThatAnotherWasGivenRoomFor) {
 
 /// Who is told that the channel is closed sees what the receiver did before it closed it: here, and in the next one, the threads
 /// know of each other by nothing else.
-TEST(SyncMpscStress, WhoCannotSendAnyMoreSeesWhatWasBeforeTheClose) {
+TEST(SyncMpscStress, FailedSendSeesWritesMadeBeforeClose) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = mpsc<int>::channel(1);
         int told = 0;
@@ -255,22 +255,22 @@ TEST(SyncMpscStress, WhoCannotSendAnyMoreSeesWhatWasBeforeTheClose) {
 }
 
 /// Its first move lasts until somebody says 2.
-struct slow_to_move {
-    explicit slow_to_move(std::atomic<int>& at) noexcept : step(&at) {}
-    slow_to_move(slow_to_move&& other) noexcept : step(other.step) {
+struct blocks_its_first_move {
+    explicit blocks_its_first_move(std::atomic<int>& at) noexcept : step(&at) {}
+    blocks_its_first_move(blocks_its_first_move&& other) noexcept : step(other.step) {
         int fresh = 0;
         if (!step->compare_exchange_strong(fresh, 1, std::memory_order_relaxed)) return;
         while (step->load(std::memory_order_relaxed) != 2) std::this_thread::yield();
     }
-    slow_to_move& operator=(slow_to_move&&) = delete;
-    ~slow_to_move() = default;
+    blocks_its_first_move& operator=(blocks_its_first_move&&) = delete;
+    ~blocks_its_first_move() = default;
 
     std::atomic<int>* step;
 };
 
-TEST(SyncMpscStress, AValueThatComesTooLateTellsWhatWasBeforeTheClose) {
+TEST(SyncMpscStress, LateUnboundedSendSeesWritesMadeBeforeClose) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
-        auto [tx, rx] = mpsc<slow_to_move>::unbounded_channel();
+        auto [tx, rx] = mpsc<blocks_its_first_move>::unbounded_channel();
         std::atomic<int> step{0};
         int told = 0;
         std::thread closing([&told, &step, from = std::move(rx)]() mutable {
@@ -279,13 +279,13 @@ TEST(SyncMpscStress, AValueThatComesTooLateTellsWhatWasBeforeTheClose) {
             from.close();
             step.store(2, std::memory_order_relaxed);
         });
-        EXPECT_FALSE(tx.send(slow_to_move(step)).has_value());
+        EXPECT_FALSE(tx.send(blocks_its_first_move(step)).has_value());
         EXPECT_EQ(told, 1);
         closing.join();
     }
 }
 
-TEST(SyncMpscStress, TasksOnWorkersSendToOne) {
+TEST(SyncMpscStress, TasksOnAllWorkersSendToOneReceiver) {
     const auto rounds = support::rounds(500'000);
     support::everywhere([&]() -> eddy::task<void> {
         auto [tx, rx] = mpsc<std::uint64_t>::channel(8);

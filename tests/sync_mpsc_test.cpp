@@ -50,7 +50,7 @@ auto receive(Receiver& rx) {
     return assert_ready(hand.poll());
 }
 
-TEST(SyncMpsc, ValuesArriveInTheirOrder) {
+TEST(SyncMpsc, ValuesArriveInSendOrder) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(16);
     for (int i = 0; i < 16; ++i) {
         by_hand sends(tx.send(std::make_unique<int>(i)));
@@ -76,7 +76,7 @@ TEST(SyncMpsc, SendWakesTheReceiverOnce) {
     EXPECT_EQ(receive(rx), 2);
 }
 
-TEST(SyncMpsc, FullChannelLetsItsSendersWaitInOrder) {
+TEST(SyncMpsc, FullChannelServesWaitingSendersInOrder) {
     auto [tx, rx] = mpsc<int>::channel(1);
     by_hand first(tx.send(1));
     by_hand second(tx.send(2));
@@ -94,7 +94,7 @@ TEST(SyncMpsc, FullChannelLetsItsSendersWaitInOrder) {
     EXPECT_EQ(receive(rx), 3);
 }
 
-TEST(SyncMpsc, SendThatIsDroppedSendsNothingAndPassesItsRoomOn) {
+TEST(SyncMpsc, DroppedSendSendsNothingAndForwardsItsCapacity) {
     auto [tx, rx] = mpsc<int>::channel(1);
     EXPECT_TRUE(tx.try_send(1).has_value());
     by_hand dropped(tx.send(2));
@@ -109,7 +109,7 @@ TEST(SyncMpsc, SendThatIsDroppedSendsNothingAndPassesItsRoomOn) {
     EXPECT_EQ(receive(rx), 3);
 }
 
-TEST(SyncMpsc, TrySendSaysFullOrClosedAndGivesTheValueBack) {
+TEST(SyncMpsc, TrySendReturnsTheValueIfFullOrClosed) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(1);
     EXPECT_TRUE(tx.try_send(nullptr).has_value());
     auto full = tx.try_send(std::make_unique<int>(5));
@@ -122,7 +122,7 @@ TEST(SyncMpsc, TrySendSaysFullOrClosedAndGivesTheValueBack) {
     EXPECT_EQ(*closed.error().value, 6);
 }
 
-TEST(SyncMpsc, ValueComesBackWhenTheReceiverIsGone) {
+TEST(SyncMpsc, SendReturnsTheValueWhenTheReceiverIsDropped) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(1);
     EXPECT_TRUE(tx.try_send(nullptr).has_value());
     by_hand waits(tx.send(std::make_unique<int>(5)));
@@ -137,7 +137,7 @@ TEST(SyncMpsc, ValueComesBackWhenTheReceiverIsGone) {
     EXPECT_TRUE(tx.is_closed());
 }
 
-TEST(SyncMpsc, WhenTheSendersAreGoneTheRestIsReceivedAndThenNothing) {
+TEST(SyncMpsc, RecvDrainsThenEndsAfterTheLastSender) {
     auto [tx, rx] = mpsc<int>::channel(4);
     auto other = tx;
     EXPECT_TRUE(tx.same_channel(other));
@@ -155,7 +155,7 @@ TEST(SyncMpsc, WhenTheSendersAreGoneTheRestIsReceivedAndThenNothing) {
     EXPECT_EQ(receive(rx), std::nullopt);  // and again
 }
 
-TEST(SyncMpsc, LastSenderThatGoesWakesTheReceiver) {
+TEST(SyncMpsc, DropOfTheLastSenderWakesTheReceiver) {
     auto [tx, rx] = mpsc<int>::channel(4);
     by_hand waits(rx.recv());
     assert_pending(waits.poll());
@@ -165,7 +165,7 @@ TEST(SyncMpsc, LastSenderThatGoesWakesTheReceiver) {
     EXPECT_EQ(assert_ready(waits.poll()), std::nullopt);
 }
 
-TEST(SyncMpsc, CloseLetsNothingInAndGivesWhatWasSent) {
+TEST(SyncMpsc, CloseRefusesSendsAndKeepsSentValues) {
     auto [tx, rx] = mpsc<int>::channel(4);
     EXPECT_TRUE(tx.try_send(1).has_value());
     EXPECT_FALSE(tx.is_closed());
@@ -177,7 +177,7 @@ TEST(SyncMpsc, CloseLetsNothingInAndGivesWhatWasSent) {
     EXPECT_EQ(receive(rx), std::nullopt);
 }
 
-TEST(SyncMpsc, CloseWaitsForPermitsThatAreOut) {
+TEST(SyncMpsc, RecvAfterCloseWaitsForOutstandingPermits) {
     auto [tx, rx] = mpsc<int>::channel(4);
     auto permit = tx.try_reserve();
     auto unused = tx.try_reserve();
@@ -195,7 +195,7 @@ TEST(SyncMpsc, CloseWaitsForPermitsThatAreOut) {
     EXPECT_EQ(assert_ready(last.poll()), std::nullopt);
 }
 
-TEST(SyncMpsc, ReservationThatFailsOnAClosedChannelLetsTheReceiverEnd) {
+TEST(SyncMpsc, FailedReservationAfterCloseEndsTheReceiver) {
     auto [tx, rx] = mpsc<int>::channel(2);
     auto held = tx.try_reserve();
     by_hand waits(tx.reserve_many(2));
@@ -209,7 +209,7 @@ TEST(SyncMpsc, ReservationThatFailsOnAClosedChannelLetsTheReceiverEnd) {
     EXPECT_EQ(assert_ready(receives.poll()), std::nullopt);
 }
 
-TEST(SyncMpsc, RoomThatWasGivenToAFutureThatIsDroppedLetsTheReceiverEnd) {
+TEST(SyncMpsc, DroppedGrantedReservationEndsAClosedReceiver) {
     auto [tx, rx] = mpsc<int>::channel(1);
     auto held = tx.try_reserve();
     by_hand waits(tx.reserve());
@@ -224,7 +224,7 @@ TEST(SyncMpsc, RoomThatWasGivenToAFutureThatIsDroppedLetsTheReceiverEnd) {
     EXPECT_EQ(assert_ready(receives.poll()), std::nullopt);
 }
 
-TEST(SyncMpsc, CloseByAnotherPartOfTheSameTaskWakesIt) {
+TEST(SyncMpsc, CloseWakesAPendingRecv) {
     auto [tx, rx] = mpsc<int>::channel(1);
     by_hand receives(rx.recv());
     assert_pending(receives.poll());
@@ -233,7 +233,7 @@ TEST(SyncMpsc, CloseByAnotherPartOfTheSameTaskWakesIt) {
     EXPECT_EQ(assert_ready(receives.poll()), std::nullopt);
 }
 
-TEST(SyncMpsc, PermitsSendOrGiveTheirRoomBack) {
+TEST(SyncMpsc, PermitSendsOrReturnsItsCapacity) {
     auto [tx, rx] = mpsc<int>::channel(2);
     by_hand reserves(tx.reserve());
     auto first = std::move(*assert_ready(reserves.poll()));
@@ -254,7 +254,7 @@ TEST(SyncMpsc, PermitsSendOrGiveTheirRoomBack) {
     EXPECT_EQ(tx.try_reserve().error(), try_send_reason::closed);
 }
 
-TEST(SyncMpsc, ReserveManyGivesAllAtOnce) {
+TEST(SyncMpsc, ReserveManyGrantsAllPermitsAtOnce) {
     auto [tx, rx] = mpsc<int>::channel(3);
     EXPECT_TRUE(tx.try_send(0).has_value());
     by_hand reserves(tx.reserve_many(3));
@@ -279,7 +279,7 @@ TEST(SyncMpsc, ReserveManyGivesAllAtOnce) {
     EXPECT_THROW(static_cast<void>(tx.reserve_many(4)), eddy::misuse);
 }
 
-TEST(SyncMpsc, RoomOfAReservationThatIsDroppedGoesToTheNext) {
+TEST(SyncMpsc, DroppedReservationForwardsItsCapacity) {
     auto [tx, rx] = mpsc<int>::channel(1);
     auto held = tx.try_reserve();
     by_hand first(tx.reserve());
@@ -294,7 +294,7 @@ TEST(SyncMpsc, RoomOfAReservationThatIsDroppedGoesToTheNext) {
     EXPECT_EQ(receive(rx), 1);
 }
 
-TEST(SyncMpsc, OwnedPermitsAreSenders) {
+TEST(SyncMpsc, OwnedPermitKeepsTheChannelOpen) {
     auto [tx, rx] = mpsc<int>::channel(2);
     by_hand reserves(std::move(tx).reserve_owned());
     auto permit = std::move(*assert_ready(reserves.poll()));
@@ -319,7 +319,7 @@ TEST(SyncMpsc, OwnedPermitsAreSenders) {
     EXPECT_EQ(receive(rx), std::nullopt);
 }
 
-TEST(SyncMpsc, WeakSendersDoNotKeepItOpen) {
+TEST(SyncMpsc, WeakSenderDoesNotKeepTheChannelOpen) {
     auto [tx, rx] = mpsc<int>::channel(1);
     auto weak = tx.downgrade();
     auto copy = weak;
@@ -339,7 +339,7 @@ TEST(SyncMpsc, WeakSendersDoNotKeepItOpen) {
     EXPECT_EQ(weak.weak_count(), 2u);
 }
 
-TEST(SyncMpsc, ClosedEndsWhenTheReceiverIsGone) {
+TEST(SyncMpsc, ClosedCompletesWhenTheReceiverIsDropped) {
     auto [tx, rx] = mpsc<int>::channel(1);
     by_hand first(tx.closed());
     by_hand second(tx.closed());
@@ -364,7 +364,7 @@ TEST(SyncMpsc, ClosedEndsWhenTheReceiverIsGone) {
     assert_ready(late.poll());
 }
 
-TEST(SyncMpsc, ValuesThatNobodyTakesDieWithTheReceiver) {
+TEST(SyncMpsc, UnreceivedValuesAreFreedWithTheReceiver) {
     auto value = std::make_shared<int>();
     auto [tx, rx] = mpsc<std::shared_ptr<int>>::channel(4);
     auto permit = tx.try_reserve();
@@ -378,7 +378,7 @@ TEST(SyncMpsc, ValuesThatNobodyTakesDieWithTheReceiver) {
     EXPECT_EQ(value.use_count(), 1);
 }
 
-TEST(SyncMpsc, ChannelThatHoldsItsOwnSenderEndsWithTheReceiver) {
+TEST(SyncMpsc, ChannelHoldingItsOwnSenderIsFreed) {
     struct message {
         std::optional<mpsc<std::unique_ptr<message>>::sender> back;
     };
@@ -390,7 +390,7 @@ TEST(SyncMpsc, ChannelThatHoldsItsOwnSenderEndsWithTheReceiver) {
     drop(std::move(rx));  // AddressSanitizer would find what is left
 }
 
-TEST(SyncMpsc, RecvManyTakesWhatIsThere) {
+TEST(SyncMpsc, RecvManyTakesAvailableValuesUpToItsLimit) {
     auto [tx, rx] = mpsc<int>::channel(8);
     std::vector<int> all{0};
     {
@@ -410,7 +410,7 @@ TEST(SyncMpsc, RecvManyTakesWhatIsThere) {
     EXPECT_EQ(all.size(), 6u);
 }
 
-TEST(SyncMpsc, RecvManyMakesRoomForAllWhoWait) {
+TEST(SyncMpsc, RecvManyWakesAllWaitingSenders) {
     auto [tx, rx] = mpsc<int>::channel(2);
     EXPECT_TRUE(tx.try_send(1).has_value());
     EXPECT_TRUE(tx.try_send(2).has_value());
@@ -423,7 +423,7 @@ TEST(SyncMpsc, RecvManyMakesRoomForAllWhoWait) {
     EXPECT_TRUE(first.is_woken() && second.is_woken());
 }
 
-TEST(SyncMpsc, SizesAreExactWhereTheRingAndTheListEnd) {
+TEST(SyncMpsc, LenIsExactAtBufferBoundaries) {
     for (const std::size_t count : {0u, 1u, 31u, 32u, 33u, 64u}) {
         auto [tx, rx] = mpsc<std::size_t>::channel(64);
         auto [utx, urx] = mpsc<std::size_t>::unbounded_channel();
@@ -456,7 +456,7 @@ TEST(SyncMpsc, SizesAreExactWhereTheRingAndTheListEnd) {
     }
 }
 
-TEST(SyncMpsc, CapacityThatIsNoPowerOfTwoIsKept) {
+TEST(SyncMpsc, CapacityNeedNotBeAPowerOfTwo) {
     auto [tx, rx] = mpsc<int>::channel(5);
     EXPECT_EQ(rx.max_capacity(), 5u);
     EXPECT_EQ(tx.max_capacity(), 5u);
@@ -482,7 +482,7 @@ struct throws_when_moved {
     static inline bool is_on = false;
 };
 
-TEST(SyncMpsc, ValueWhoseMoveThrowsIsPassedOver) {
+TEST(SyncMpsc, SendWhoseMoveThrowsIsSkippedByTheReceiver) {
     auto [tx, rx] = mpsc<throws_when_moved>::channel(2);
     auto permit = tx.try_reserve();
     auto other = tx.try_reserve();
@@ -500,7 +500,7 @@ TEST(SyncMpsc, ValueWhoseMoveThrowsIsPassedOver) {
     EXPECT_EQ(tx.capacity(), 2u);
 }
 
-TEST(SyncMpsc, ValueWhoseMoveThrowsWhenItIsReceivedIsGone) {
+TEST(SyncMpsc, RecvWhoseMoveThrowsLosesOnlyThatValue) {
     auto [tx, rx] = mpsc<throws_when_moved>::channel(2);
     auto [utx, urx] = mpsc<throws_when_moved>::unbounded_channel();
     tx.try_reserve()->send(throws_when_moved(1));
@@ -513,7 +513,7 @@ TEST(SyncMpsc, ValueWhoseMoveThrowsWhenItIsReceivedIsGone) {
     EXPECT_TRUE(rx.is_empty() && urx.is_empty());
 }
 
-TEST(SyncMpsc, ValuesMayBeAlignedToMoreThanUsual) {
+TEST(SyncMpsc, OveralignedValuesKeepTheirAlignment) {
     struct alignas(64) wide {
         std::unique_ptr<int> value;
     };
@@ -533,7 +533,7 @@ struct late_state : eddy::detail::bounded_state {
     late_state() : bounded_state(2) { word_.fetch_or(~word{0} << extra_shift); }
 };
 
-TEST(SyncMpsc, CountOfValuesWrapsAroundAndTouchesNothingElse) {
+TEST(SyncMpsc, ValueCounterWrapsAround) {
     using eddy::detail::acquired;
     using eddy::detail::nothing;
     late_state state;
@@ -558,7 +558,7 @@ TEST(SyncMpsc, CountOfValuesWrapsAroundAndTouchesNothingElse) {
     EXPECT_EQ(state.look(1), nothing::ended);
 }
 
-TEST(SyncMpsc, TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncMpsc, PollChargesCoopBudgetOnlyWhenReady) {
     auto [tx, rx] = mpsc<int>::channel(1);
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop, 1);
@@ -578,7 +578,7 @@ TEST(SyncMpsc, TakesBudgetAndGivesItBackWhenThereIsNothing) {
     EXPECT_EQ(assert_ready(receives.poll(1)), 1);
 }
 
-TEST(SyncMpsc, ReceiverIsAStream) {
+TEST(SyncMpsc, ReceiverWorksAsAStream) {
     auto sum_up = [](mpsc<int>::receiver rx) -> eddy::task<int> {
         int sum = 0;
         const auto add = [&](int value) { sum += value; };
@@ -605,7 +605,7 @@ TEST(SyncMpsc, RecvThatLosesASelectLosesNoValue) {
     EXPECT_EQ(receive(rx), 1);
 }
 
-TEST(SyncMpsc, SendTimeoutGivesTheValueBack) {
+TEST(SyncMpsc, SendTimeoutReturnsTheValue) {
     using namespace std::chrono_literals;
     auto core = eddy::core::builder().start_paused(true).build();
     auto work = []() -> eddy::task<void> {
@@ -626,7 +626,7 @@ TEST(SyncMpsc, SendTimeoutGivesTheValueBack) {
     core->run(work());
 }
 
-TEST(SyncMpsc, MovedFromEndsSaySo) {
+TEST(SyncMpsc, MovedFromEndsThrowMisuse) {
     auto [tx, rx] = mpsc<int>::channel(1);
     auto sender = std::move(tx);
     auto receiver = std::move(rx);
@@ -646,7 +646,7 @@ TEST(SyncMpsc, MovedFromEndsSaySo) {
 
 // ---- Unbounded ----
 
-TEST(SyncMpsc, UnboundedNeverWaits) {
+TEST(SyncMpsc, UnboundedSendNeverWaits) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::unbounded_channel();
     by_hand waits(rx.recv());
     assert_pending(waits.poll());
@@ -659,7 +659,7 @@ TEST(SyncMpsc, UnboundedNeverWaits) {
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::empty);
 }
 
-TEST(SyncMpsc, UnboundedEndsAndCloses) {
+TEST(SyncMpsc, UnboundedChannelClosesFromBothEnds) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::unbounded_channel();
     EXPECT_TRUE(tx.send(nullptr).has_value());
     by_hand closed(tx.closed());
@@ -686,7 +686,7 @@ TEST(SyncMpsc, UnboundedEndsAndCloses) {
     EXPECT_FALSE(weak.upgrade().has_value());
 }
 
-TEST(SyncMpsc, UnboundedValuesThatNobodyTakesDieWithTheReceiver) {
+TEST(SyncMpsc, UnboundedFreesUnreceivedValuesWithTheReceiver) {
     auto value = std::make_shared<int>();
     auto [tx, rx] = mpsc<std::shared_ptr<int>>::unbounded_channel();
     for (int i = 0; i < 10; ++i) EXPECT_TRUE(tx.send(value).has_value());
@@ -699,7 +699,7 @@ TEST(SyncMpsc, UnboundedValuesThatNobodyTakesDieWithTheReceiver) {
 
 // ---- Against a model ----
 
-TEST(SyncMpsc, DoesWhatItsModelDoes) {
+TEST(SyncMpsc, RandomOperationsMatchAModel) {
     // The model: a queue, how much room there is, and who waits for some. A request is granted when it is the first and there is
     // room; it sends when it is polled after that.
     struct request {
@@ -720,7 +720,7 @@ TEST(SyncMpsc, DoesWhatItsModelDoes) {
         std::vector<mpsc<int>::permit> permits;
         bool is_closed = false;
         int next = 0;
-        const auto somebody_waits = [&] {
+        const auto has_waiter = [&] {
             for (const auto& one : line) {
                 if (!one.is_granted) return true;
             }
@@ -739,7 +739,7 @@ TEST(SyncMpsc, DoesWhatItsModelDoes) {
             if (what < 2) {
                 auto& one = line.emplace_back(tx, ++next);
                 one.is_granted = true;  // not in the line while it is asked who waits
-                const bool is_open = !is_closed && room > 0 && !somebody_waits();
+                const bool is_open = !is_closed && room > 0 && !has_waiter();
                 auto answer = one.hand.poll();
                 ASSERT_EQ(answer.is_ready(), is_open || is_closed);
                 if (is_open) {
@@ -753,14 +753,14 @@ TEST(SyncMpsc, DoesWhatItsModelDoes) {
                     one.is_granted = false;
                 }
             } else if (what == 2) {
-                const bool is_open = !is_closed && room > 0 && !somebody_waits();
+                const bool is_open = !is_closed && room > 0 && !has_waiter();
                 ASSERT_EQ(tx.try_send(++next).has_value(), is_open);
                 if (is_open) {
                     --room;
                     queue.push_back(next);
                 }
             } else if (what == 3) {
-                const bool is_open = !is_closed && room > 0 && !somebody_waits();
+                const bool is_open = !is_closed && room > 0 && !has_waiter();
                 auto permit = tx.try_reserve();
                 ASSERT_EQ(permit.has_value(), is_open);
                 if (is_open) {
@@ -815,7 +815,7 @@ TEST(SyncMpsc, DoesWhatItsModelDoes) {
 
 // ---- The receiver as a stream ----
 
-TEST(SyncMpsc, AReceiverIsAStreamThatLosesNothingWhenAnAdaptorIsDropped) {
+TEST(SyncMpsc, DroppedStreamAdaptorLosesNoValue) {
     auto [tx, rx] = mpsc<int>::channel(4);
     {
         by_hand next(rx.next());
@@ -834,7 +834,7 @@ TEST(SyncMpsc, AReceiverIsAStreamThatLosesNothingWhenAnAdaptorIsDropped) {
     EXPECT_EQ(receive(rx), 3);
 }
 
-TEST(SyncMpsc, AStreamOfAClosedReceiverGivesWhatWasSentBefore) {
+TEST(SyncMpsc, StreamOfAClosedReceiverDrainsSentValues) {
     auto [tx, rx] = mpsc<int>::channel(4);
     for (int i = 1; i <= 3; ++i) EXPECT_TRUE(tx.try_send(i).has_value());
     auto permit = tx.try_reserve();
@@ -846,7 +846,7 @@ TEST(SyncMpsc, AStreamOfAClosedReceiverGivesWhatWasSentBefore) {
     EXPECT_EQ(assert_ready(all.poll()), (std::vector<int>{10, 20, 30, 40}));
 }
 
-TEST(SyncMpsc, AnAdaptorThatHasEnoughLetsItsSendersGo) {
+TEST(SyncMpsc, FinishedTakeAdaptorClosesTheChannel) {
     auto [tx, rx] = mpsc<int>::channel(1);
     by_hand first(std::move(rx).take(1).collect());
     assert_pending(first.poll());
@@ -862,7 +862,7 @@ TEST(SyncMpsc, AnAdaptorThatHasEnoughLetsItsSendersGo) {
     EXPECT_EQ(assert_ready(third.poll()).error().value, 3);
 }
 
-TEST(SyncMpsc, AnUnboundedReceiverIsAStreamToo) {
+TEST(SyncMpsc, UnboundedReceiverWorksAsAStream) {
     auto [tx, rx] = mpsc<int>::unbounded_channel();
     by_hand sum(std::move(rx).filter([](int i) { return i != 2; }).fold(0, [](int a, int b) { return a + b; }));
     assert_pending(sum.poll());
@@ -875,7 +875,7 @@ TEST(SyncMpsc, AnUnboundedReceiverIsAStreamToo) {
 
 // ---- The sender of an unbounded channel as a sink ----
 
-TEST(SyncMpsc, AnUnboundedSenderIsASinkThatAlwaysHasRoom) {
+TEST(SyncMpsc, UnboundedSenderIsAnAlwaysReadySink) {
     static_assert(eddy::sink<mpsc<int>::unbounded_sender, int>);
     auto [tx, rx] = mpsc<int>::unbounded_channel();
     auto kept = tx;
@@ -891,7 +891,7 @@ TEST(SyncMpsc, AnUnboundedSenderIsASinkThatAlwaysHasRoom) {
     EXPECT_EQ(assert_ready(by_hand(std::move(rx).collect()).poll()), (std::vector<int>{1, 2, 3, 4, 5}));
 }
 
-TEST(SyncMpsc, AnUnboundedSenderSaysThatTheReceiverIsGone) {
+TEST(SyncMpsc, UnboundedSinkFailsAfterTheReceiverIsDropped) {
     auto [tx, rx] = mpsc<int>::unbounded_channel();
     auto [more, numbers] = mpsc<int>::channel(4);
     by_hand sent(tx.send_all(std::move(numbers)));
@@ -909,7 +909,7 @@ TEST(SyncMpsc, AnUnboundedSenderSaysThatTheReceiverIsGone) {
     EXPECT_FALSE(assert_ready(tx.poll_ready(cx)).has_value()) << "before an item is made for it";
 }
 
-TEST(SyncMpsc, AnUnboundedSenderThatWasClosedSendsNothing) {
+TEST(SyncMpsc, ClosedUnboundedSinkRefusesItems) {
     auto [tx, rx] = mpsc<int>::unbounded_channel();
     EXPECT_TRUE(assert_ready(by_hand(tx.close()).poll()).has_value());
     EXPECT_FALSE(assert_ready(by_hand(tx.feed(1)).poll()).has_value());
@@ -919,7 +919,7 @@ TEST(SyncMpsc, AnUnboundedSenderThatWasClosedSendsNothing) {
     EXPECT_EQ(receive(rx), std::nullopt);
 }
 
-TEST(SyncMpsc, SendingWithoutEndEndsItsTurn) {
+TEST(SyncMpsc, EndlessSendAllYieldsWhenItsBudgetIsUsedUp) {
     auto [tx, rx] = mpsc<int>::unbounded_channel();
     int given = 0;
     auto endless = eddy::streams::poll_fn(

@@ -38,7 +38,7 @@ struct person {
     int age = 0;
 };
 
-TEST(SyncMutex, FreeOneIsLockedAtOnce) {
+TEST(SyncMutex, FreeMutexIsLockedAtOnce) {
     mutex<int> m(7);
     by_hand locks(m.lock());
     auto guard = assert_ready(locks.poll());
@@ -52,7 +52,7 @@ TEST(SyncMutex, FreeOneIsLockedAtOnce) {
     EXPECT_THROW(static_cast<void>(locks.poll()), eddy::misuse);
 }
 
-TEST(SyncMutex, IsHandedOverInTheOrderOfArrival) {
+TEST(SyncMutex, UnlockHandsOverInFifoOrder) {
     mutex m;
     by_hand owner(m.lock());
     by_hand first(m.lock());
@@ -71,7 +71,7 @@ TEST(SyncMutex, IsHandedOverInTheOrderOfArrival) {
     EXPECT_TRUE(second.wakes() == 1 && late.wakes() == 0);
 }
 
-TEST(SyncMutex, LockOfAFutureThatIsDroppedGoesToTheNext) {
+TEST(SyncMutex, DroppedGrantedLockGoesToTheNextWaiter) {
     mutex<int> m;
     auto guard = m.try_lock();
     by_hand first(m.lock());
@@ -86,7 +86,7 @@ TEST(SyncMutex, LockOfAFutureThatIsDroppedGoesToTheNext) {
     EXPECT_TRUE(m.try_lock().has_value());
 }
 
-TEST(SyncMutex, WhoIsDroppedWhileItWaitsLeavesNothing) {
+TEST(SyncMutex, DroppedWaiterIsSkipped) {
     mutex<int> m;
     auto guard = m.try_lock();
     by_hand first(m.lock());
@@ -113,7 +113,7 @@ TEST(SyncMutex, ExceptionUnlocksAndDoesNotPoison) {
     EXPECT_EQ(**m.try_lock(), 2);
 }
 
-TEST(SyncMutex, GuardMovesAndUnlocksOnce) {
+TEST(SyncMutex, MovedGuardUnlocksOnce) {
     mutex<int> m;
     mutex<int> other;
     auto guard = std::move(*m.try_lock());
@@ -125,7 +125,7 @@ TEST(SyncMutex, GuardMovesAndUnlocksOnce) {
     EXPECT_FALSE(other.try_lock().has_value());
 }
 
-TEST(SyncMutex, MappedGuardIsOfAPartAndKeepsTheLock) {
+TEST(SyncMutex, MappedGuardAccessesAPartAndKeepsTheLock) {
     mutex<person> m(person{"Ada", 36});
     {
         auto name = m.blocking_lock().map(&person::name);
@@ -138,7 +138,7 @@ TEST(SyncMutex, MappedGuardIsOfAPartAndKeepsTheLock) {
     EXPECT_EQ(m.try_lock().value()->name, "ada Lovelace");
 }
 
-TEST(SyncMutex, TryMapGivesTheGuardBackIfThereIsNothing) {
+TEST(SyncMutex, TryMapReturnsTheGuardOnNull) {
     mutex<std::vector<int>> m(std::vector<int>{1, 2});
     const auto at = [](std::size_t index) {
         return [index](std::vector<int>& all) { return index < all.size() ? &all[index] : nullptr; };
@@ -151,7 +151,7 @@ TEST(SyncMutex, TryMapGivesTheGuardBackIfThereIsNothing) {
     EXPECT_FALSE(m.try_lock().has_value());
 }
 
-TEST(SyncMutex, MapThatThrowsLeavesTheGuardAsItWas) {
+TEST(SyncMutex, ThrowingMapLeavesTheGuardLocked) {
     mutex<int> m(1);
     auto guard = m.blocking_lock();
     const auto fails = [](int&) -> int& { throw std::runtime_error("no part"); };
@@ -179,7 +179,7 @@ TEST(SyncMutex, OwnedGuardsKeepTheMutexAlive) {
     EXPECT_THROW(static_cast<void>(mutex<int>::lock_owned(nullptr)), eddy::misuse);
 }
 
-TEST(SyncMutex, GetMutAndIntoInnerNeedItForThemselves) {
+TEST(SyncMutex, GetMutAndIntoInnerThrowWhileLocked) {
     mutex<std::unique_ptr<int>> m(std::in_place, new int(5));
     *m.get_mut() = 6;
     auto guard = m.try_lock();
@@ -189,7 +189,7 @@ TEST(SyncMutex, GetMutAndIntoInnerNeedItForThemselves) {
     EXPECT_EQ(*std::move(m).into_inner(), 6);
 }
 
-TEST(SyncMutex, BlockingLockIsRefusedOnALoop) {
+TEST(SyncMutex, BlockingLockThrowsOnAnEventLoop) {
     mutex<int> m;
     auto blocks = [&]() -> eddy::task<void> {
         static_cast<void>(m.blocking_lock());
@@ -200,7 +200,7 @@ TEST(SyncMutex, BlockingLockIsRefusedOnALoop) {
     EXPECT_TRUE(m.try_lock().has_value());
 }
 
-TEST(SyncMutex, TakesBudgetAndGivesItBackWhenItWaits) {
+TEST(SyncMutex, PollChargesCoopBudgetOnlyWhenReady) {
     mutex m;
     by_hand locks(m.lock());
     assert_pending(locks.poll(0));
@@ -213,7 +213,7 @@ TEST(SyncMutex, TakesBudgetAndGivesItBackWhenItWaits) {
     EXPECT_EQ(cx.budget(), 1u);
 }
 
-TEST(SyncMutexDeathTest, AGuardThatIsEmptyHasNoValueAndSaysSo) {
+TEST(SyncMutexDeathTest, UseOfAnEmptyGuardTerminates) {
     EXPECT_DEATH(
         {
             mutex<int> m(1);
@@ -232,7 +232,7 @@ TEST(SyncMutexDeathTest, AGuardThatIsEmptyHasNoValueAndSaysSo) {
         "a guard that was unlocked or moved from");
 }
 
-TEST(SyncMutexDeathTest, FutureThatIsMovedAfterItsFirstPollSaysSo) {
+TEST(SyncMutexDeathTest, MoveOfAPolledLockFutureTerminates) {
     EXPECT_DEATH(
         {
             mutex m;
@@ -246,7 +246,7 @@ TEST(SyncMutexDeathTest, FutureThatIsMovedAfterItsFirstPollSaysSo) {
         "moved after its first poll");
 }
 
-TEST(SyncMutex, TasksThatYieldInsideKeepTheOthersOut) {
+TEST(SyncMutex, LockIsExclusiveAcrossYields) {
     support::everywhere([]() -> eddy::task<void> {
         mutex<int> m;
         int inside = 0;
@@ -267,7 +267,7 @@ TEST(SyncMutex, TasksThatYieldInsideKeepTheOthersOut) {
 
 // ---- Many threads ----
 
-TEST(SyncMutexStress, ThreadsWithoutARuntimeTakeTurns) {
+TEST(SyncMutexStress, ThreadsLockExclusivelyWithoutRuntime) {
     mutex<std::uint64_t> m;
     const auto rounds = support::rounds(60'000);
     const auto seed = support::seed();
@@ -301,7 +301,7 @@ TEST(SyncMutexStress, ThreadsWithoutARuntimeTakeTurns) {
     EXPECT_EQ(m.get_mut(), locked.load());
 }
 
-TEST(SyncMutexStress, LastUnlockerMayBeTheOneWhoFreesIt) {
+TEST(SyncMutexStress, NextOwnerMayDestroyTheMutex) {
     // Who has locked it after the other may destroy it: the other is done with it by then.
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -20,7 +20,7 @@
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
-#include "support/meddling_waker.hpp"
+#include "support/reentrant_waker.hpp"
 #include "support/stress.hpp"
 
 namespace {
@@ -30,7 +30,7 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 
-TEST(SyncNotify, APermitIsKeptForWhoComes) {
+TEST(SyncNotify, NotifyOneStoresAtMostOnePermit) {
     notify n;
     n.notify_one();
     n.notify_one();  // is as one
@@ -44,7 +44,7 @@ TEST(SyncNotify, APermitIsKeptForWhoComes) {
     assert_ready(second.poll());
 }
 
-TEST(SyncNotify, APermitThatComesBeforeTheFirstPollIsTaken) {
+TEST(SyncNotify, FirstPollTakesAPermitStoredAfterCreation) {
     notify n;
     by_hand future(n.notified());
     n.notify_one();
@@ -52,7 +52,7 @@ TEST(SyncNotify, APermitThatComesBeforeTheFirstPollIsTaken) {
     assert_ready(future.poll());
 }
 
-TEST(SyncNotify, OneWakesWhoHasWaitedLongest) {
+TEST(SyncNotify, NotifyOneWakesTheLongestWaiter) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -69,7 +69,7 @@ TEST(SyncNotify, OneWakesWhoHasWaitedLongest) {
     assert_ready(first.poll());
 }
 
-TEST(SyncNotify, LastWakesWhoCameLast) {
+TEST(SyncNotify, NotifyLastWakesTheNewestWaiter) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -84,7 +84,7 @@ TEST(SyncNotify, LastWakesWhoCameLast) {
     assert_ready(by_hand(n.notified()).poll());
 }
 
-TEST(SyncNotify, AllWakesThoseWhoWaitAndLeavesNothing) {
+TEST(SyncNotify, NotifyWaitersWakesAllAndStoresNoPermit) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -99,7 +99,7 @@ TEST(SyncNotify, AllWakesThoseWhoWaitAndLeavesNothing) {
     assert_pending(later.poll());
 }
 
-TEST(SyncNotify, AllCountsForAFutureThatWasNotPolledYet) {
+TEST(SyncNotify, NotifyWaitersReachesUnpolledFutures) {
     notify n;
     by_hand before(n.notified());
     n.notify_waiters();
@@ -108,7 +108,7 @@ TEST(SyncNotify, AllCountsForAFutureThatWasNotPolledYet) {
     assert_pending(after.poll());
 }
 
-TEST(SyncNotify, AllLeavesAPermitWhereItIs) {
+TEST(SyncNotify, NotifyWaitersKeepsAStoredPermit) {
     notify n;
     n.notify_one();
     n.notify_waiters();
@@ -117,7 +117,7 @@ TEST(SyncNotify, AllLeavesAPermitWhereItIs) {
     assert_pending(next.poll());
 }
 
-TEST(SyncNotify, AFutureThatAllEndsTakesNoPermit) {
+TEST(SyncNotify, FutureEndedByNotifyWaitersTakesNoPermit) {
     notify n;
     by_hand before(n.notified());
     n.notify_waiters();
@@ -126,7 +126,7 @@ TEST(SyncNotify, AFutureThatAllEndsTakesNoPermit) {
     assert_ready(by_hand(n.notified()).poll());
 }
 
-TEST(SyncNotify, APermitIsNotGivenToOneWhomAllHasReached) {
+TEST(SyncNotify, NotifyOneSkipsFuturesThatAreNotified) {
     notify n;
     by_hand before(n.notified());
     assert_pending(before.poll());
@@ -136,7 +136,7 @@ TEST(SyncNotify, APermitIsNotGivenToOneWhomAllHasReached) {
     assert_ready(by_hand(n.notified()).poll());
 }
 
-TEST(SyncNotify, AFutureThatIsDroppedLeavesTheQueue) {
+TEST(SyncNotify, DroppedFutureLeavesTheQueue) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -149,7 +149,7 @@ TEST(SyncNotify, AFutureThatIsDroppedLeavesTheQueue) {
     assert_ready(second.poll());
 }
 
-TEST(SyncNotify, WhatOneGaveToADroppedFutureGoesToTheFirst) {
+TEST(SyncNotify, DroppedNotifyOneGoesToTheLongestWaiter) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -167,7 +167,7 @@ TEST(SyncNotify, WhatOneGaveToADroppedFutureGoesToTheFirst) {
     assert_ready(by_hand(n.notified()).poll());  // nobody was left: it is a permit
 }
 
-TEST(SyncNotify, WhatLastGaveToADroppedFutureGoesToTheLast) {
+TEST(SyncNotify, DroppedNotifyLastGoesToTheNewestWaiter) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -181,7 +181,7 @@ TEST(SyncNotify, WhatLastGaveToADroppedFutureGoesToTheLast) {
     assert_ready(second.poll());
 }
 
-TEST(SyncNotify, WhatWasTakenIsNotGivenAgain) {
+TEST(SyncNotify, ConsumedNotificationIsNotForwarded) {
     notify n;
     by_hand first(n.notified());
     assert_pending(first.poll());
@@ -192,7 +192,7 @@ TEST(SyncNotify, WhatWasTakenIsNotGivenAgain) {
     assert_pending(next.poll());
 }
 
-TEST(SyncNotify, WhatAllGaveIsNotHandedOn) {
+TEST(SyncNotify, DroppedNotifyWaitersIsNotForwarded) {
     notify n;
     by_hand first(n.notified());
     assert_pending(first.poll());
@@ -205,7 +205,7 @@ TEST(SyncNotify, WhatAllGaveIsNotHandedOn) {
     assert_pending(third.poll());
 }
 
-TEST(SyncNotify, EnableTakesAPlaceWithoutAPoll) {
+TEST(SyncNotify, EnableQueuesWithoutAPoll) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -218,7 +218,7 @@ TEST(SyncNotify, EnableTakesAPlaceWithoutAPoll) {
     assert_ready(first.poll());
 }
 
-TEST(SyncNotify, EnableTakesThePermit) {
+TEST(SyncNotify, EnableTakesAStoredPermit) {
     notify n;
     n.notify_one();
     by_hand first(n.notified());
@@ -228,7 +228,7 @@ TEST(SyncNotify, EnableTakesThePermit) {
     assert_ready(first.poll());
 }
 
-TEST(SyncNotify, EnabledAndThenPolledItIsWoken) {
+TEST(SyncNotify, EnabledFutureIsWokenAfterAPoll) {
     notify n;
     by_hand future(n.notified());
     EXPECT_FALSE(future.future().enable());
@@ -239,7 +239,7 @@ TEST(SyncNotify, EnabledAndThenPolledItIsWoken) {
     EXPECT_TRUE(future.is_woken());
 }
 
-TEST(SyncNotify, EnabledAndDroppedItHandsOn) {
+TEST(SyncNotify, DroppedEnabledFutureForwardsItsNotification) {
     notify n;
     by_hand first(n.notified());
     by_hand second(n.notified());
@@ -250,7 +250,7 @@ TEST(SyncNotify, EnabledAndDroppedItHandsOn) {
     EXPECT_TRUE(second.is_woken());
 }
 
-TEST(SyncNotify, TheWakerOfTheLastPollCounts) {
+TEST(SyncNotify, WakerOfTheLastPollIsWoken) {
     notify n;
     auto future = n.notified();
     eddy::test::wake_counter former;
@@ -269,7 +269,7 @@ TEST(SyncNotify, TheWakerOfTheLastPollCounts) {
     EXPECT_EQ(latter.wakes(), 1u);
 }
 
-TEST(SyncNotify, TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncNotify, PollChargesCoopBudgetOnlyWhenReady) {
     notify n;
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop, 1);
@@ -282,7 +282,7 @@ TEST(SyncNotify, TakesBudgetAndGivesItBackWhenThereIsNothing) {
     assert_ready(future.poll(1));
 }
 
-TEST(SyncNotify, AnOwnedOneKeepsIt) {
+TEST(SyncNotify, OwnedFutureKeepsTheNotifyAlive) {
     auto n = std::make_shared<notify>();
     by_hand future(notify::notified_owned(n));
     const std::weak_ptr<notify> watched = n;
@@ -296,7 +296,7 @@ TEST(SyncNotify, AnOwnedOneKeepsIt) {
     EXPECT_THROW(static_cast<void>(notify::notified_owned(nullptr)), eddy::misuse);
 }
 
-TEST(SyncNotify, AFutureMovesUntilItIsPolled) {
+TEST(SyncNotify, FutureMayMoveBeforeItsFirstPoll) {
     notify n;
     auto first = n.notified();
     n.notify_waiters();
@@ -306,7 +306,7 @@ TEST(SyncNotify, AFutureMovesUntilItIsPolled) {
     assert_ready(ended.poll());
 }
 
-TEST(SyncNotifyDeathTest, MisuseEndsTheProgramWithASentence) {
+TEST(SyncNotifyDeathTest, MisuseTerminatesWithMessage) {
     EXPECT_DEATH(
         {
             notify n;
@@ -325,7 +325,7 @@ TEST(SyncNotifyDeathTest, MisuseEndsTheProgramWithASentence) {
         "destroyed while a task waits");
 }
 
-TEST(SyncNotify, ALoserOfASelectHandsOn) {
+TEST(SyncNotify, SelectLoserForwardsItsNotification) {
     notify n;
     notify other;
     by_hand both(eddy::select_biased(n.notified(), other.notified()));
@@ -339,7 +339,7 @@ TEST(SyncNotify, ALoserOfASelectHandsOn) {
     assert_ready(by_hand(other.notified()).poll());  // what the loser had been given
 }
 
-TEST(SyncNotify, ManyAreWokenInBatchesAndThoseWhoComeMeanwhileAreNot) {
+TEST(SyncNotify, NewWaitersDuringBatchedWakesAreNotWoken) {
     notify n;
     constexpr std::size_t count = 100;
     std::vector<std::unique_ptr<by_hand<notify::notified_future>>> all;
@@ -350,7 +350,7 @@ TEST(SyncNotify, ManyAreWokenInBatchesAndThoseWhoComeMeanwhileAreNot) {
     std::optional<by_hand<notify::notified_future>> newcomer;
     int order = 0;
     // It is told first, and meanwhile one drops another that has not been told yet, one polls one, and one comes.
-    support::meddling_waker meddler([&] {
+    support::reentrant_waker reentrant([&] {
         if (++order != 2) return;  // the first call is the clone
         all[50]->drop();
         assert_ready(all[60]->poll());
@@ -364,7 +364,7 @@ TEST(SyncNotify, ManyAreWokenInBatchesAndThoseWhoComeMeanwhileAreNot) {
     });
     {
         auto first = n.notified();
-        const auto waker = meddler.waker();
+        const auto waker = reentrant.waker();
         eddy::context cx(waker);
         assert_pending(first.poll(cx));
         for (auto& one : all) assert_pending(one->poll());
@@ -379,16 +379,16 @@ TEST(SyncNotify, ManyAreWokenInBatchesAndThoseWhoComeMeanwhileAreNot) {
     assert_ready(newcomer->poll());
 }
 
-TEST(SyncNotify, WakersMayComeBackForTheSame) {
+TEST(SyncNotify, WakerCallbacksMayUseTheNotify) {
     notify n;
-    support::meddling_waker meddler([&] {
+    support::reentrant_waker reentrant([&] {
         n.notify_waiters();
         n.notify_one();
         by_hand inner(n.notified());
         static_cast<void>(inner.poll());
     });
     {
-        const auto waker = meddler.waker();
+        const auto waker = reentrant.waker();
         eddy::context cx(waker);
         const auto other = eddy::waker::noop();
         eddy::context with_other(other);
@@ -403,10 +403,10 @@ TEST(SyncNotify, WakersMayComeBackForTheSame) {
             if (i == 1) n.notify_waiters();
         }
     }
-    EXPECT_GT(meddler.calls(), 5);
+    EXPECT_GT(reentrant.calls(), 5);
 }
 
-TEST(SyncNotify, ThreadsWaitWithoutARuntime) {
+TEST(SyncNotify, ThreadsCanWaitWithoutRuntime) {
     notify n;
     std::atomic<int> seen = 0;
     std::thread waiting([&] {
@@ -473,7 +473,7 @@ private:
     bool permit_ = false;
 };
 
-TEST(SyncNotifyStress, DoesWhatTheModelDoes) {
+TEST(SyncNotifyStress, RandomOperationsMatchAModel) {
     constexpr std::size_t count = 8;
     using hand = by_hand<notify::notified_future>;
     using states = notify_model::states;
@@ -516,7 +516,7 @@ TEST(SyncNotifyStress, DoesWhatTheModelDoes) {
 
 // ---- Several threads ----
 
-TEST(SyncNotifyStress, TwoTasksPlayPingPongOnTwoThreads) {
+TEST(SyncNotifyStress, PingPongBetweenTwoThreadsLosesNoWake) {
     support::handover_rounds rounds(1'000'000);
     notify ping;
     notify pong;
@@ -541,7 +541,7 @@ TEST(SyncNotifyStress, TwoTasksPlayPingPongOnTwoThreads) {
     other.join();
 }
 
-TEST(SyncNotifyStress, NoUnitOfWorkIsForgottenByWaitersThatGiveUp) {
+TEST(SyncNotifyStress, AbandonedWaitsLoseNoNotification) {
     // A producer adds units and notifies once for each; consumers wait, give up at random, and take all there is.
     const auto seed = support::seed();
     const std::uint64_t total = support::rounds(2'000'000);
@@ -579,7 +579,7 @@ TEST(SyncNotifyStress, NoUnitOfWorkIsForgottenByWaitersThatGiveUp) {
     EXPECT_EQ(taken.load(), total);
 }
 
-TEST(SyncNotifyStress, ItMayBeDestroyedWhenItsNotificationHasCome) {
+TEST(SyncNotifyStress, NotifiedTaskMayDestroyItUnderSanitizers) {
     support::handover_rounds rounds(300'000);
     std::atomic<notify*> shown = nullptr;
     std::atomic<bool> over = false;
@@ -604,7 +604,7 @@ TEST(SyncNotifyStress, ItMayBeDestroyedWhenItsNotificationHasCome) {
     notifying.join();
 }
 
-TEST(SyncNotifyStress, AllIsToldWhileOthersComeAndGo) {
+TEST(SyncNotifyStress, NotifyWaitersEndsWaitersThatComeAndGo) {
     const auto seed = support::seed();
     const auto rounds = support::rounds(400'000);
     notify n;

@@ -22,7 +22,7 @@
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
-#include "support/meddling_waker.hpp"
+#include "support/reentrant_waker.hpp"
 #include "support/scripted.hpp"
 #include "support/stress.hpp"
 
@@ -46,7 +46,7 @@ struct moves_badly {
 
 // ---- set_once ----
 
-TEST(SyncSetOnce, IsSetOnce) {
+TEST(SyncSetOnce, SecondSetReturnsItsValue) {
     set_once<std::unique_ptr<int>> cell;
     EXPECT_FALSE(cell.is_set());
     EXPECT_EQ(cell.get(), nullptr);
@@ -63,7 +63,7 @@ TEST(SyncSetOnce, IsSetOnce) {
     EXPECT_EQ(*set_once<int>(7).get(), 7);
 }
 
-TEST(SyncSetOnce, WhoWaitsIsWokenAndGetsTheSameValue) {
+TEST(SyncSetOnce, SetWakesAllWaitersWithTheSameValue) {
     set_once<std::string> cell;
     by_hand first(cell.wait());
     by_hand second(cell.wait());
@@ -84,7 +84,7 @@ TEST(SyncSetOnce, WhoWaitsIsWokenAndGetsTheSameValue) {
     EXPECT_EQ(first.wakers() + second.wakers(), 0u);
 }
 
-TEST(SyncSetOnce, WhatMovingThrowsLeavesItUnset) {
+TEST(SyncSetOnce, ThrowingMoveLeavesTheCellUnset) {
     set_once<moves_badly> cell;
     by_hand waits(cell.wait());
     assert_pending(waits.poll());
@@ -96,21 +96,21 @@ TEST(SyncSetOnce, WhatMovingThrowsLeavesItUnset) {
     EXPECT_EQ(assert_ready(waits.poll()), cell.get());
 }
 
-TEST(SyncSetOnce, WakersMayComeBackForTheSame) {
+TEST(SyncSetOnce, WakerCallbacksMayUseTheCell) {
     set_once<int> cell;
-    support::meddling_waker meddler([&] {
+    support::reentrant_waker reentrant([&] {
         by_hand inner(cell.wait());
         static_cast<void>(inner.poll());
         static_cast<void>(cell.set(2));
     });
-    const auto waker = meddler.waker();
+    const auto waker = reentrant.waker();
     eddy::context cx(waker);
     auto waits = cell.wait();
     EXPECT_EQ(*assert_ready(waits.poll(cx)), 2);  // set while the waker was cloned
-    EXPECT_GE(meddler.calls(), 1);
+    EXPECT_GE(reentrant.calls(), 1);
 }
 
-TEST(SyncSetOnceStress, ThreadsWaitForOneOfTwoWhoSet) {
+TEST(SyncSetOnceStress, OneOfTwoConcurrentSetsWins) {
     support::handover_rounds rounds(100'000);
     while (rounds.next()) {
         const auto cell = std::make_shared<set_once<std::uint64_t>>();
@@ -131,7 +131,7 @@ TEST(SyncSetOnceStress, ThreadsWaitForOneOfTwoWhoSet) {
 
 // ---- once_cell ----
 
-TEST(SyncOnceCell, IsSetAndTakenAndSetAgain) {
+TEST(SyncOnceCell, CanBeTakenAndSetAgain) {
     once_cell<std::string> cell;
     EXPECT_FALSE(cell.is_set());
     EXPECT_TRUE(cell.set("one").has_value());
@@ -146,7 +146,7 @@ TEST(SyncOnceCell, IsSetAndTakenAndSetAgain) {
     EXPECT_EQ(*once_cell<int>(5).get(), 5);
 }
 
-TEST(SyncOnceCell, TheFirstMakesItAndTheOthersWait) {
+TEST(SyncOnceCell, OnlyTheFirstCallerInitializes) {
     once_cell<int> cell;
     auto ends = oneshot<int>::channel();
     int made = 0;
@@ -178,7 +178,7 @@ TEST(SyncOnceCell, TheFirstMakesItAndTheOthersWait) {
     EXPECT_THROW(static_cast<void>(first.poll()), eddy::misuse);
 }
 
-TEST(SyncOnceCell, WhoIsDroppedHalfWayLeavesItToTheNext) {
+TEST(SyncOnceCell, DroppedInitializationIsTakenOverByTheNext) {
     once_cell<int> cell;
     support::script s;
     auto scripted = [&s] { return support::scripted(s).map([](int value) { return value; }); };
@@ -201,7 +201,7 @@ TEST(SyncOnceCell, WhoIsDroppedHalfWayLeavesItToTheNext) {
     EXPECT_EQ(*cell.get(), 5);
 }
 
-TEST(SyncOnceCell, AnErrorGoesToWhoseItIsAndTheNextTries) {
+TEST(SyncOnceCell, FailedInitializationIsRetriedByTheNext) {
     once_cell<int> cell;
     support::script s;
     auto fails = [&s] { return support::scripted(s); };
@@ -219,7 +219,7 @@ TEST(SyncOnceCell, AnErrorGoesToWhoseItIsAndTheNextTries) {
     EXPECT_EQ(*assert_ready(later.poll()), cell.get());
 }
 
-TEST(SyncOnceCell, WhatIsThrownPassesAndTheNextTries) {
+TEST(SyncOnceCell, ThrowingInitializationIsRetriedByTheNext) {
     once_cell<int> cell;
     support::script s;
     s.now = support::plan::throws;
@@ -244,7 +244,7 @@ TEST(SyncOnceCell, WhatIsThrownPassesAndTheNextTries) {
     EXPECT_GT(at, 2);
 }
 
-TEST(SyncOnceCell, TheFunctionLivesAsLongAsWhatItReturned) {
+TEST(SyncOnceCell, FunctionOutlivesTheFutureItReturned) {
     once_cell<int> cell;
     auto kept = std::make_shared<int>(7);
     auto ends = oneshot<>::channel();
@@ -261,7 +261,7 @@ TEST(SyncOnceCell, TheFunctionLivesAsLongAsWhatItReturned) {
     }
 }
 
-TEST(SyncOnceCell, AnInitialiserThatEndsInGoodOrderIsGivenTheTime) {
+TEST(SyncOnceCell, CancelWaitsForGracefulShutdownOfTheInitializer) {
     once_cell<int> cell;
     support::script s;
     s.may_end = false;
@@ -275,7 +275,7 @@ TEST(SyncOnceCell, AnInitialiserThatEndsInGoodOrderIsGivenTheTime) {
     EXPECT_TRUE(cell.set(1).has_value());
 }
 
-TEST(SyncOnceCell, TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncOnceCell, PollChargesCoopBudgetOnlyWhenReady) {
     once_cell<int> cell;
     by_hand first(cell.get_or_init([] { return eddy::pending<int>(); }));
     assert_pending(first.poll());
@@ -291,7 +291,7 @@ TEST(SyncOnceCell, TakesBudgetAndGivesItBackWhenThereIsNothing) {
     EXPECT_TRUE(third.is_woken());
 }
 
-TEST(SyncOnceDeathTest, MisuseEndsTheProgramWithASentence) {
+TEST(SyncOnceDeathTest, MisuseTerminatesWithMessage) {
     EXPECT_DEATH(
         {
             std::optional<set_once<int>> cell(std::in_place);
@@ -310,7 +310,7 @@ TEST(SyncOnceDeathTest, MisuseEndsTheProgramWithASentence) {
         "moved after its first poll");
 }
 
-TEST(SyncOnceCellStress, OfManyThreadsOneMakesItWhoeverGivesUp) {
+TEST(SyncOnceCellStress, OneThreadInitializesWhileOthersGiveUp) {
     support::handover_rounds rounds(100'000);
     std::uint64_t round = 0;
     while (rounds.next()) {

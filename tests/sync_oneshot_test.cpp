@@ -26,7 +26,7 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 
-TEST(SyncOneshot, ValueSentBeforeIsThere) {
+TEST(SyncOneshot, ValueSentBeforeTheFirstPollIsReady) {
     auto [tx, rx] = oneshot<std::unique_ptr<int>>::channel();
     EXPECT_TRUE(tx.send(std::make_unique<int>(5)).has_value());
     by_hand hand(std::move(rx));
@@ -46,7 +46,7 @@ TEST(SyncOneshot, SendWakesTheReceiverOnce) {
     EXPECT_EQ(assert_ready(hand.poll()), 1);
 }
 
-TEST(SyncOneshot, SenderThatIsDestroyedLeavesAnError) {
+TEST(SyncOneshot, DroppedSenderCompletesRecvWithAnError) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand hand(std::move(rx));
     assert_pending(hand.poll());
@@ -59,7 +59,7 @@ TEST(SyncOneshot, SenderThatIsDestroyedLeavesAnError) {
     EXPECT_EQ(error.to_error_code(), eddy::errc::channel_closed);
 }
 
-TEST(SyncOneshot, TryMakesAnErrorCodeOfIt) {
+TEST(SyncOneshot, TryConvertsRecvErrorToErrorCode) {
     auto receive = [](oneshot<int>::receiver rx) -> eddy::task<eddy::result<int>> {
         co_return co_await eddy::try_(rx);
     };
@@ -70,7 +70,7 @@ TEST(SyncOneshot, TryMakesAnErrorCodeOfIt) {
     EXPECT_EQ(eddy::wait(receive(std::move(rx))).error(), eddy::errc::channel_closed);
 }
 
-TEST(SyncOneshot, ValueComesBackWhenTheReceiverIsGone) {
+TEST(SyncOneshot, SendReturnsTheValueWhenTheReceiverIsDropped) {
     auto [tx, rx] = oneshot<std::unique_ptr<int>>::channel();
     EXPECT_FALSE(tx.is_closed());
     {
@@ -90,14 +90,14 @@ TEST(SyncOneshot, SecondSendIsMisuse) {
     EXPECT_EQ(rx.try_recv(), 1);
 }
 
-TEST(SyncOneshot, VoidSaysOnlyThat) {
+TEST(SyncOneshot, VoidChannelOnlySignals) {
     auto [tx, rx] = oneshot<>::channel();
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::empty);
     EXPECT_TRUE(tx.send().has_value());
     EXPECT_TRUE(rx.blocking_recv().has_value());
 }
 
-TEST(SyncOneshot, TryRecvSaysEmptyValueClosed) {
+TEST(SyncOneshot, TryRecvReportsEmptyValueOrClosed) {
     auto [tx, rx] = oneshot<int>::channel();
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::empty);
     static_cast<void>(tx.send(1));
@@ -111,7 +111,7 @@ TEST(SyncOneshot, TryRecvSaysEmptyValueClosed) {
     EXPECT_EQ(rx2.try_recv().error(), try_recv_error::closed);
 }
 
-TEST(SyncOneshot, CloseKeepsWhatWasSentAndLetsNothingElseIn) {
+TEST(SyncOneshot, CloseKeepsASentValueAndRefusesLaterOnes) {
     auto [tx, rx] = oneshot<int>::channel();
     static_cast<void>(tx.send(1));
     rx.close();
@@ -126,7 +126,7 @@ TEST(SyncOneshot, CloseKeepsWhatWasSentAndLetsNothingElseIn) {
     EXPECT_FALSE(assert_ready(hand.poll()).has_value());
 }
 
-TEST(SyncOneshot, ClosedEndsWhenTheReceiverIsGone) {
+TEST(SyncOneshot, ClosedCompletesWhenTheReceiverIsDropped) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand hand(tx.closed());
     assert_pending(hand.poll());
@@ -139,7 +139,7 @@ TEST(SyncOneshot, ClosedEndsWhenTheReceiverIsGone) {
     EXPECT_THROW(assert_ready(hand.poll()), eddy::misuse);
 }
 
-TEST(SyncOneshot, ClosedThatIsDroppedGivesItsWakerBack) {
+TEST(SyncOneshot, DroppedClosedFutureReleasesItsWaker) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand hand(tx.closed());
     assert_pending(hand.poll());
@@ -150,7 +150,7 @@ TEST(SyncOneshot, ClosedThatIsDroppedGivesItsWakerBack) {
     EXPECT_EQ(hand.wakes(), 0u);
 }
 
-TEST(SyncOneshot, ReceiverDroppedAfterAPollGivesItsWakerBack) {
+TEST(SyncOneshot, ReceiverDroppedAfterAPollReleasesItsWaker) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand hand(std::move(rx));
     assert_pending(hand.poll());
@@ -161,7 +161,7 @@ TEST(SyncOneshot, ReceiverDroppedAfterAPollGivesItsWakerBack) {
     EXPECT_EQ(hand.wakes(), 0u);
 }
 
-TEST(SyncOneshot, ReceiverClosedAfterAPollGivesItsWakerBack) {
+TEST(SyncOneshot, ReceiverClosedAfterAPollReleasesItsWaker) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand hand(std::move(rx));
     assert_pending(hand.poll());
@@ -170,7 +170,7 @@ TEST(SyncOneshot, ReceiverClosedAfterAPollGivesItsWakerBack) {
     EXPECT_FALSE(assert_ready(hand.poll()).has_value());
 }
 
-TEST(SyncOneshot, ValueThatNobodyTakesDiesWithTheReceiver) {
+TEST(SyncOneshot, UnreceivedValueIsFreedWithTheReceiver) {
     auto value = std::make_shared<int>(1);
     auto [tx, rx] = oneshot<std::shared_ptr<int>>::channel();
     static_cast<void>(tx.send(value));
@@ -181,7 +181,7 @@ TEST(SyncOneshot, ValueThatNobodyTakesDiesWithTheReceiver) {
     EXPECT_EQ(value.use_count(), 1);
 }
 
-TEST(SyncOneshot, LentReceiverThatLosesASelectKeepsItsValue) {
+TEST(SyncOneshot, BorrowedReceiverThatLosesASelectKeepsItsValue) {
     auto [tx, rx] = oneshot<int>::channel();
     auto [go, gone] = oneshot<>::channel();
     {
@@ -194,7 +194,7 @@ TEST(SyncOneshot, LentReceiverThatLosesASelectKeepsItsValue) {
     EXPECT_EQ(rx.blocking_recv(), 3);
 }
 
-TEST(SyncOneshot, TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncOneshot, PollChargesCoopBudgetOnlyWhenReady) {
     auto [tx, rx] = oneshot<int>::channel();
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop, 1);
@@ -288,7 +288,7 @@ TEST(SyncOneshotStress, SendDropPollAndCloseOnTwoThreads) {
     EXPECT_EQ(alive.use_count(), 1);
 }
 
-TEST(SyncOneshotStress, BlockingReceiveOnAnotherThread) {
+TEST(SyncOneshotStress, BlockingRecvGetsAValueFromAnotherThread) {
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         auto ends = oneshot<std::uint64_t>::channel();
@@ -298,7 +298,7 @@ TEST(SyncOneshotStress, BlockingReceiveOnAnotherThread) {
     }
 }
 
-TEST(SyncOneshot, AsAStreamItGivesOneItem) {
+TEST(SyncOneshot, StreamOfTheReceiverGivesOneItem) {
     auto [tx, rx] = oneshot<std::unique_ptr<int>>::channel();
     auto items = eddy::streams::from_future(std::move(rx));
     {
@@ -311,7 +311,7 @@ TEST(SyncOneshot, AsAStreamItGivesOneItem) {
     EXPECT_FALSE(assert_ready(by_hand(items.next()).poll()).has_value());
 }
 
-TEST(SyncOneshot, AStreamOfOneWithoutAValueGivesTheError) {
+TEST(SyncOneshot, StreamOfTheReceiverGivesTheRecvError) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand all(eddy::streams::from_future(std::move(rx)).collect());
     assert_pending(all.poll());
@@ -322,7 +322,7 @@ TEST(SyncOneshot, AStreamOfOneWithoutAValueGivesTheError) {
     EXPECT_FALSE(assert_ready(all.poll()).has_value());
 }
 
-TEST(SyncOneshot, DroppingAStreamOfOneClosesTheChannel) {
+TEST(SyncOneshot, DroppedStreamOfTheReceiverClosesTheChannel) {
     auto [tx, rx] = oneshot<int>::channel();
     by_hand closed(tx.closed());
     assert_pending(closed.poll());

@@ -21,7 +21,7 @@ using eddy::sync::semaphore;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 
-TEST(SyncPollSemaphore, KeepsItsPlaceFromPollToPoll) {
+TEST(SyncPollSemaphore, KeepsItsPlaceBetweenPolls) {
     auto shared = std::make_shared<semaphore>(0);
     poll_semaphore mine(shared);
     poll_semaphore other(shared);
@@ -46,7 +46,7 @@ TEST(SyncPollSemaphore, KeepsItsPlaceFromPollToPoll) {
     EXPECT_EQ(first.wakers(), 1u);
 }
 
-TEST(SyncPollSemaphore, AnotherCountGoesToTheEndOfTheLine) {
+TEST(SyncPollSemaphore, ChangedCountGoesToTheEndOfTheQueue) {
     auto shared = std::make_shared<semaphore>(1);
     poll_semaphore mine(shared);
     const auto noop = eddy::waker::noop();
@@ -57,7 +57,7 @@ TEST(SyncPollSemaphore, AnotherCountGoesToTheEndOfTheLine) {
     EXPECT_EQ(mine.available_permits(), 0u);
 }
 
-TEST(SyncPollSemaphore, WhatItWasGivenGoesToTheNextWhenItIsDestroyed) {
+TEST(SyncPollSemaphore, DestructorReturnsAGrantedPermit) {
     auto shared = std::make_shared<semaphore>(0);
     {
         poll_semaphore mine(shared);
@@ -68,7 +68,7 @@ TEST(SyncPollSemaphore, WhatItWasGivenGoesToTheNextWhenItIsDestroyed) {
     EXPECT_EQ(shared->available_permits(), 1u);
 }
 
-TEST(SyncPollSemaphore, IsAStreamThatEndsWithTheClose) {
+TEST(SyncPollSemaphore, StreamEndsWhenTheSemaphoreIsClosed) {
     auto work = []() -> eddy::task<int> {
         poll_semaphore limit(std::make_shared<semaphore>(1));
         int count = 0;

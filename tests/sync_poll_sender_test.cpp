@@ -33,7 +33,7 @@ struct polling {
     eddy::context cx{waker};
 };
 
-TEST(SyncPollSender, KeepsRoomForOneValue) {
+TEST(SyncPollSender, ReserveKeepsCapacityForOneValue) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(1);
     poll_sender out(std::move(tx));
     polling task;
@@ -51,7 +51,7 @@ TEST(SyncPollSender, KeepsRoomForOneValue) {
     EXPECT_EQ(**rx.try_recv(), 6);
 }
 
-TEST(SyncPollSender, KeepsItsPlaceFromPollToPoll) {
+TEST(SyncPollSender, KeepsItsPlaceBetweenPolls) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender first(tx);
     poll_sender second(tx);
@@ -71,7 +71,7 @@ TEST(SyncPollSender, KeepsItsPlaceFromPollToPoll) {
     EXPECT_EQ(tx.capacity(), 1u);
 }
 
-TEST(SyncPollSender, SaysThatTheReceiverIsGone) {
+TEST(SyncPollSender, ReserveFailsAfterTheReceiverIsDropped) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
     polling task;
@@ -85,7 +85,7 @@ TEST(SyncPollSender, SaysThatTheReceiverIsGone) {
     EXPECT_FALSE(assert_ready(out.poll_reserve(task.cx)).has_value());
 }
 
-TEST(SyncPollSender, DisconnectLetsTheSenderGo) {
+TEST(SyncPollSender, DisconnectReleasesTheSender) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
     polling task;
@@ -96,7 +96,7 @@ TEST(SyncPollSender, DisconnectLetsTheSenderGo) {
     EXPECT_EQ(out.send_item(3).error().value, 3);
 }
 
-TEST(SyncPollSender, RoomThatIsKeptOutlivesTheDisconnect) {
+TEST(SyncPollSender, ReservedCapacityOutlivesDisconnect) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
     polling task;
@@ -109,7 +109,7 @@ TEST(SyncPollSender, RoomThatIsKeptOutlivesTheDisconnect) {
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
 }
 
-TEST(SyncPollSender, IsASink) {
+TEST(SyncPollSender, WorksAsASink) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
     polling task;
@@ -126,13 +126,13 @@ TEST(SyncPollSender, IsASink) {
 
 /// What is in a channel.
 template <class Receiver>
-std::vector<int> what_is_in(Receiver& rx) {
+std::vector<int> drain(Receiver& rx) {
     std::vector<int> values;
     while (auto value = rx.try_recv()) values.push_back(*value);
     return values;
 }
 
-TEST(SyncPollSender, ForwardWaitsForRoomAndClosesTheChannel) {
+TEST(SyncPollSender, ForwardWaitsForCapacityAndClosesTheChannel) {
     auto [tx, rx] = mpsc<int>::channel(2);
     by_hand sent(eddy::streams::iter(std::vector{1, 2, 3, 4, 5}).forward(poll_sender(std::move(tx))));
     assert_pending(sent.poll());
@@ -140,20 +140,20 @@ TEST(SyncPollSender, ForwardWaitsForRoomAndClosesTheChannel) {
     EXPECT_EQ(rx.try_recv(), 1);
     EXPECT_EQ(sent.wakes(), 1u);
     assert_pending(sent.poll());
-    EXPECT_EQ(what_is_in(rx), (std::vector{2, 3}));
+    EXPECT_EQ(drain(rx), (std::vector{2, 3}));
     EXPECT_TRUE(sent.is_woken());
     EXPECT_TRUE(assert_ready(sent.poll()).has_value());
-    EXPECT_EQ(what_is_in(rx), (std::vector{4, 5}));
+    EXPECT_EQ(drain(rx), (std::vector{4, 5}));
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
 }
 
-TEST(SyncPollSender, SendAllLeavesItOpen) {
+TEST(SyncPollSender, SendAllLeavesTheChannelOpen) {
     auto [tx, rx] = mpsc<int>::channel(8);
     poll_sender out(std::move(tx));
     EXPECT_TRUE(assert_ready(by_hand(out.send_all(eddy::streams::iter(std::vector{1, 2}))).poll()).has_value());
     EXPECT_TRUE(assert_ready(by_hand(out.send(3)).poll()).has_value());
     EXPECT_TRUE(assert_ready(by_hand(out.feed(4)).poll()).has_value());
-    EXPECT_EQ(what_is_in(rx), (std::vector{1, 2, 3, 4}));
+    EXPECT_EQ(drain(rx), (std::vector{1, 2, 3, 4}));
     EXPECT_EQ(rx.capacity(), 8u) << "no room is kept when nothing is to be sent";
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::empty);
     EXPECT_TRUE(assert_ready(by_hand(out.close()).poll()).has_value());
@@ -161,7 +161,7 @@ TEST(SyncPollSender, SendAllLeavesItOpen) {
     EXPECT_FALSE(assert_ready(by_hand(out.send(5)).poll()).has_value());
 }
 
-TEST(SyncPollSender, AReceiverThatGoesEndsAForwardThatWaitsForRoom) {
+TEST(SyncPollSender, DroppedReceiverEndsAPendingForward) {
     auto ends = mpsc<int>::channel(1);
     by_hand sent(eddy::streams::iter(std::vector{1, 2, 3}).forward(poll_sender(std::move(ends.sender))));
     assert_pending(sent.poll());
@@ -172,7 +172,7 @@ TEST(SyncPollSender, AReceiverThatGoesEndsAForwardThatWaitsForRoom) {
     EXPECT_FALSE(assert_ready(sent.poll()).has_value());
 }
 
-TEST(SyncPollSender, CloseLetsNothingInButWhatIsThereIsReceived) {
+TEST(SyncPollSender, CloseRefusesItemsAndKeepsSentOnes) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(std::move(tx));
     by_hand all(out.send_all(eddy::streams::iter(std::vector{1, 2})));
@@ -185,7 +185,7 @@ TEST(SyncPollSender, CloseLetsNothingInButWhatIsThereIsReceived) {
     EXPECT_EQ(rx.try_recv().error(), try_recv_error::closed);
 }
 
-TEST(SyncPollSender, ASendThatIsDroppedKeepsItsPlaceForTheNext) {
+TEST(SyncPollSender, DroppedSendKeepsItsPlaceForTheNextSend) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender first(tx);
     poll_sender second(tx);
@@ -206,7 +206,7 @@ TEST(SyncPollSender, ASendThatIsDroppedKeepsItsPlaceForTheNext) {
     EXPECT_EQ(rx.try_recv(), 2);
 }
 
-TEST(SyncPollSender, TakesTheAdaptorsOfSinks) {
+TEST(SyncPollSender, WorksWithSinkAdaptors) {
     auto [tx, rx] = mpsc<int>::channel(1);
     auto [side, seen] = mpsc<int>::channel(8);
     auto doubled = poll_sender(std::move(tx)).with<int>([](int i) { return 2 * i; }).buffer<int>(2);
@@ -214,14 +214,14 @@ TEST(SyncPollSender, TakesTheAdaptorsOfSinks) {
     for (int i = 1; i <= 2; ++i) EXPECT_TRUE(assert_ready(by_hand(both.feed(i)).poll()).has_value());
     by_hand closes(both.close());
     assert_pending(closes.poll());
-    EXPECT_EQ(what_is_in(rx), std::vector{2});
+    EXPECT_EQ(drain(rx), std::vector{2});
     EXPECT_TRUE(closes.is_woken());
     EXPECT_TRUE(assert_ready(closes.poll()).has_value());
-    EXPECT_EQ(what_is_in(rx), std::vector{4});
-    EXPECT_EQ(what_is_in(seen), (std::vector{1, 2}));
+    EXPECT_EQ(drain(rx), std::vector{4});
+    EXPECT_EQ(drain(seen), (std::vector{1, 2}));
 }
 
-TEST(SyncPollSender, ForwardEndsItsTurn) {
+TEST(SyncPollSender, ForwardYieldsWhenItsBudgetIsUsedUp) {
     auto [tx, rx] = mpsc<int>::channel(1000);
     by_hand sent(eddy::streams::repeat_with([] { return 1; }).take(500).forward(poll_sender(std::move(tx))));
     int polls = 1;
@@ -251,7 +251,7 @@ TEST(SyncPollSenderStress, ThreadsForwardIntoOneChannel) {
     EXPECT_EQ(sum, std::int64_t{senders} * each * (each - 1) / 2);
 }
 
-TEST(SyncPollSender, CloseGivesUpTheRoomThatIsKept) {
+TEST(SyncPollSender, CloseReleasesReservedCapacity) {
     auto [tx, rx] = mpsc<int>::channel(1);
     poll_sender out(tx);
     polling task;

@@ -34,7 +34,7 @@ struct person {
     int age = 0;
 };
 
-TEST(SyncRwlock, ManyReadOrOneWrites) {
+TEST(SyncRwlock, AllowsManyReadersOrOneWriter) {
     rwlock<int> lock(5);
     auto one = lock.try_read();
     auto two = lock.try_read();
@@ -51,7 +51,7 @@ TEST(SyncRwlock, ManyReadOrOneWrites) {
     static_assert(std::is_same_v<decltype(*std::declval<rwlock<int>::read_guard>()), const int&>);
 }
 
-TEST(SyncRwlock, WriterIsNotOvertakenByReadersThatComeLater) {
+TEST(SyncRwlock, LaterReadersDoNotOvertakeAWaitingWriter) {
     rwlock<int> lock;
     auto reader = lock.try_read();
     by_hand writes(lock.write());
@@ -66,7 +66,7 @@ TEST(SyncRwlock, WriterIsNotOvertakenByReadersThatComeLater) {
     EXPECT_TRUE(reads.is_woken());
 }
 
-TEST(SyncRwlock, ReadersInARowAreLetInTogether) {
+TEST(SyncRwlock, ConsecutiveReadersAreAdmittedTogether) {
     rwlock<int> lock;
     auto writer = lock.try_write();
     by_hand first(lock.read());
@@ -89,7 +89,7 @@ TEST(SyncRwlock, ReadersInARowAreLetInTogether) {
     EXPECT_FALSE(last.is_woken());
 }
 
-TEST(SyncRwlock, LockOfAFutureThatIsDroppedGoesToTheNext) {
+TEST(SyncRwlock, DroppedGrantedLockGoesToTheNextWaiters) {
     rwlock<int> lock;
     auto writer = lock.try_write();
     by_hand granted(lock.write());
@@ -107,7 +107,7 @@ TEST(SyncRwlock, LockOfAFutureThatIsDroppedGoesToTheNext) {
     EXPECT_TRUE(lock.try_write().has_value());
 }
 
-TEST(SyncRwlock, WriterThatGoesWhileItWaitsLetsReadersThrough) {
+TEST(SyncRwlock, DroppedWaitingWriterLetsReadersIn) {
     rwlock<int> lock;
     const auto reader = lock.try_read();
     by_hand writes(lock.write());
@@ -119,7 +119,7 @@ TEST(SyncRwlock, WriterThatGoesWhileItWaitsLetsReadersThrough) {
     EXPECT_EQ(*assert_ready(reads.poll()), 0);
 }
 
-TEST(SyncRwlock, DowngradeLetsReadersInAndNoWriterBetween) {
+TEST(SyncRwlock, DowngradeAdmitsReadersBeforeAWaitingWriter) {
     rwlock<int> lock(1);
     auto writer = lock.try_write();
     by_hand reads(lock.read());
@@ -136,7 +136,7 @@ TEST(SyncRwlock, DowngradeLetsReadersInAndNoWriterBetween) {
     EXPECT_TRUE(writes.is_woken());
 }
 
-TEST(SyncRwlock, NoMoreReadersThanAllowed) {
+TEST(SyncRwlock, NumberOfReadersIsLimited) {
     rwlock<int> lock(0, 2);
     EXPECT_EQ(lock.max_readers(), 2u);
     auto one = lock.try_read();
@@ -173,7 +173,7 @@ TEST(SyncRwlock, MappedGuardsKeepTheLock) {
     EXPECT_TRUE(lock.try_write().has_value());
 }
 
-TEST(SyncRwlock, TryMapGivesTheGuardBackIfThereIsNothing) {
+TEST(SyncRwlock, TryMapReturnsTheGuardOnNull) {
     rwlock<std::optional<int>> lock(std::nullopt);
     auto none = lock.blocking_read().try_map([](const std::optional<int>& o) { return o ? &*o : nullptr; });
     ASSERT_FALSE(none.has_value());
@@ -204,7 +204,7 @@ TEST(SyncRwlock, OwnedGuardsKeepTheLockAlive) {
     EXPECT_THROW(static_cast<void>(texts::read_owned(nullptr)), eddy::misuse);
 }
 
-TEST(SyncRwlock, GetMutAndIntoInnerNeedItForThemselves) {
+TEST(SyncRwlock, GetMutThrowsWhileLocked) {
     rwlock<std::unique_ptr<int>> lock(std::in_place, new int(5));
     auto guard = lock.try_read();
     EXPECT_THROW(static_cast<void>(lock.get_mut()), eddy::misuse);
@@ -215,7 +215,7 @@ TEST(SyncRwlock, GetMutAndIntoInnerNeedItForThemselves) {
 
 // ---- Against a model ----
 
-TEST(SyncRwlock, DoesWhatItsModelDoes) {
+TEST(SyncRwlock, RandomOperationsMatchAModel) {
     // The line of those who came: a lock is theirs if they are compatible with all before them.
     using guard = std::variant<std::monostate, rwlock<int>::read_guard, rwlock<int>::write_guard>;
     struct visitor {
@@ -285,7 +285,7 @@ TEST(SyncRwlock, DoesWhatItsModelDoes) {
 
 // ---- Many threads ----
 
-TEST(SyncRwlockStress, ThreadsWithoutARuntimeSeeWholeValues) {
+TEST(SyncRwlockStress, ReadersSeeWholeValuesWithoutRuntime) {
     struct pair {
         std::uint64_t a = 0;
         std::uint64_t b = 0;

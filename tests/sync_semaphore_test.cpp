@@ -40,7 +40,7 @@ auto permit_of(Hand& hand) {
     return assert_ready(hand.poll()).value();
 }
 
-TEST(SyncSemaphore, GivesWhatIsThereAtOnce) {
+TEST(SyncSemaphore, AcquireIsReadyWhilePermitsAreFree) {
     semaphore permits(3);
     by_hand two(permits.acquire(2));
     auto held = permit_of(two);
@@ -53,7 +53,7 @@ TEST(SyncSemaphore, GivesWhatIsThereAtOnce) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
-TEST(SyncSemaphore, WhoWaitsIsWokenOnceByARelease) {
+TEST(SyncSemaphore, ReleaseWakesTheWaiterOnce) {
     semaphore permits(1);
     auto held = std::make_optional(permits.try_acquire().value());
     by_hand waits(permits.acquire());
@@ -69,7 +69,7 @@ TEST(SyncSemaphore, WhoWaitsIsWokenOnceByARelease) {
     EXPECT_THROW(static_cast<void>(waits.poll()), eddy::misuse);
 }
 
-TEST(SyncSemaphore, ServesInTheOrderOfArrival) {
+TEST(SyncSemaphore, PermitsAreGrantedInFifoOrder) {
     semaphore permits(0);
     by_hand first(permits.acquire());
     by_hand second(permits.acquire());
@@ -101,7 +101,7 @@ TEST(SyncSemaphore, LargeRequestAtTheFrontIsNotOvertaken) {
     EXPECT_EQ(permits.available_permits(), 2u);
 }
 
-TEST(SyncSemaphore, LargeRequestThatGoesLetsThoseBehindItThrough) {
+TEST(SyncSemaphore, DroppedLargeRequestLetsLaterOnesThrough) {
     semaphore permits(2);
     by_hand large(permits.acquire(3));
     by_hand small(permits.acquire(1));
@@ -118,7 +118,7 @@ TEST(SyncSemaphore, LargeRequestThatGoesLetsThoseBehindItThrough) {
     EXPECT_TRUE(permits.try_acquire().has_value());  // nobody waits any more
 }
 
-TEST(SyncSemaphore, PermitOfAFutureThatIsDroppedGoesToTheNext) {
+TEST(SyncSemaphore, DroppedGrantedAcquireForwardsItsPermit) {
     semaphore permits(0);
     by_hand first(permits.acquire());
     by_hand second(permits.acquire());
@@ -132,7 +132,7 @@ TEST(SyncSemaphore, PermitOfAFutureThatIsDroppedGoesToTheNext) {
     EXPECT_EQ(permits.available_permits(), 0u);
 }
 
-TEST(SyncSemaphore, WhoIsDroppedInTheMiddleOfTheLineIsPassedOver) {
+TEST(SyncSemaphore, DroppedWaiterInTheMiddleIsSkipped) {
     semaphore permits(0);
     by_hand first(permits.acquire());
     by_hand second(permits.acquire());
@@ -147,7 +147,7 @@ TEST(SyncSemaphore, WhoIsDroppedInTheMiddleOfTheLineIsPassedOver) {
     EXPECT_EQ(second.wakers(), 0u);
 }
 
-TEST(SyncSemaphore, TwoThatAreJoinedShareOnePermit) {
+TEST(SyncSemaphore, JoinedFuturesTakeTurnsWithOnePermit) {
     semaphore permits(1);
     std::atomic<int> inside{0};
     auto use = [&]() -> eddy::task<void> {
@@ -162,7 +162,7 @@ TEST(SyncSemaphore, TwoThatAreJoinedShareOnePermit) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
-TEST(SyncSemaphore, WakersAreReplacedIfTheyWakeAnother) {
+TEST(SyncSemaphore, WakerOfTheLastPollIsWoken) {
     semaphore permits(0);
     auto waits = permits.acquire();
     eddy::test::wake_counter first;
@@ -174,7 +174,7 @@ TEST(SyncSemaphore, WakersAreReplacedIfTheyWakeAnother) {
     EXPECT_TRUE(first.wakes() == 0 && second.wakes() == 1);
 }
 
-TEST(SyncSemaphore, CloseEndsAllThatWaitAndLetsNobodyIn) {
+TEST(SyncSemaphore, CloseFailsWaitersAndNewRequests) {
     semaphore permits(1);
     auto held = permits.try_acquire().value();
     by_hand first(permits.acquire());
@@ -193,7 +193,7 @@ TEST(SyncSemaphore, CloseEndsAllThatWaitAndLetsNobodyIn) {
     EXPECT_EQ(permits.try_acquire(0).error(), try_acquire_error::closed);
 }
 
-TEST(SyncSemaphore, PermitThatWasGivenBeforeTheCloseIsGood) {
+TEST(SyncSemaphore, PermitGrantedBeforeCloseStaysValid) {
     semaphore permits(0);
     by_hand waits(permits.acquire());
     assert_pending(waits.poll());
@@ -202,7 +202,7 @@ TEST(SyncSemaphore, PermitThatWasGivenBeforeTheCloseIsGood) {
     EXPECT_TRUE(assert_ready(waits.poll()).has_value());
 }
 
-TEST(SyncSemaphore, PermitsThatComeWhileItClosesAreNobodys) {
+TEST(SyncSemaphore, PermitsAddedDuringCloseGoToNoWaiter) {
     semaphore permits(0);
     auto first = permits.acquire();
     support::calling_waker adds([&] { permits.add_permits(1); });
@@ -214,7 +214,7 @@ TEST(SyncSemaphore, PermitsThatComeWhileItClosesAreNobodys) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
-TEST(SyncSemaphore, ForgetAndAddLeaveItClosed) {
+TEST(SyncSemaphore, ForgetAndAddLeaveASemaphoreClosed) {
     semaphore permits(2);
     permits.close();
     EXPECT_EQ(permits.forget_permits(1), 1u);
@@ -224,7 +224,7 @@ TEST(SyncSemaphore, ForgetAndAddLeaveItClosed) {
     EXPECT_EQ(permits.available_permits(), 4u);
 }
 
-TEST(SyncSemaphore, MorePermitsThanItHoldsAreRefused) {
+TEST(SyncSemaphore, MoreThanMaxPermitsIsMisuse) {
     semaphore permits(semaphore::max_permits);
     EXPECT_EQ(permits.available_permits(), semaphore::max_permits);
     EXPECT_THROW(permits.add_permits(1), eddy::misuse);
@@ -237,7 +237,7 @@ TEST(SyncSemaphore, MorePermitsThanItHoldsAreRefused) {
     EXPECT_EQ(permits.try_acquire(semaphore::max_permits).value().num_permits(), semaphore::max_permits);
 }
 
-TEST(SyncSemaphore, APermitIsGivenBackBeforeItsScopeEnds) {
+TEST(SyncSemaphore, ReleaseReturnsAPermitEarly) {
     semaphore permits(3);
     by_hand waits(permits.acquire(2));
     {
@@ -253,7 +253,7 @@ TEST(SyncSemaphore, APermitIsGivenBackBeforeItsScopeEnds) {
     EXPECT_EQ(permits.available_permits(), 3u);
 }
 
-TEST(SyncSemaphore, ForgetTakesFreePermitsOnly) {
+TEST(SyncSemaphore, ForgetPermitsTakesOnlyFreeOnes) {
     semaphore permits(5);
     const auto held = permits.try_acquire(3).value();
     EXPECT_EQ(permits.forget_permits(10), 2u);
@@ -261,7 +261,7 @@ TEST(SyncSemaphore, ForgetTakesFreePermitsOnly) {
     EXPECT_EQ(permits.available_permits(), 0u);
 }
 
-TEST(SyncSemaphore, ForgottenPermitIsGone) {
+TEST(SyncSemaphore, ForgottenPermitIsNotReturned) {
     semaphore permits(2);
     permits.try_acquire().value().forget();
     EXPECT_EQ(permits.available_permits(), 1u);
@@ -286,7 +286,7 @@ TEST(SyncSemaphore, PermitsSplitAndMerge) {
     EXPECT_EQ(all.num_permits(), 5u);
 }
 
-TEST(SyncSemaphore, PermitsOfTwoSemaphoresDoNotMerge) {
+TEST(SyncSemaphore, PermitsOfDifferentSemaphoresDoNotMerge) {
     semaphore one(1);
     semaphore other(1);
     auto mine = one.try_acquire().value();
@@ -311,7 +311,7 @@ TEST(SyncSemaphore, OwnedPermitsKeepTheSemaphoreAlive) {
     EXPECT_THROW(static_cast<void>(semaphore::acquire_owned(nullptr)), eddy::misuse);
 }
 
-TEST(SyncSemaphore, OwnedFutureKeepsTheSemaphoreAliveWhileItWaits) {
+TEST(SyncSemaphore, WaitingOwnedFutureKeepsTheSemaphoreAlive) {
     auto shared = std::make_shared<semaphore>(0);
     const std::weak_ptr<semaphore> seen = shared;
     {
@@ -325,7 +325,7 @@ TEST(SyncSemaphore, OwnedFutureKeepsTheSemaphoreAliveWhileItWaits) {
     EXPECT_TRUE(seen.expired());
 }
 
-TEST(SyncSemaphore, NoneAreAlwaysThere) {
+TEST(SyncSemaphore, AcquireOfZeroPermitsIsAlwaysReady) {
     semaphore permits(0);
     by_hand waits(permits.acquire());
     assert_pending(waits.poll());
@@ -333,7 +333,7 @@ TEST(SyncSemaphore, NoneAreAlwaysThere) {
     EXPECT_EQ(permit_of(none).num_permits(), 0u);
 }
 
-TEST(SyncSemaphore, OneReleaseServesMoreThanABatchOfWakers) {
+TEST(SyncSemaphore, OneReleaseWakesMoreThanABatchOfWaiters) {
     constexpr std::size_t count = 100;
     semaphore permits(0);
     std::list<by_hand<semaphore::acquire_future>> waiting;
@@ -348,7 +348,7 @@ TEST(SyncSemaphore, OneReleaseServesMoreThanABatchOfWakers) {
     for (auto& one : waiting) EXPECT_FALSE(assert_ready(one.poll()).has_value());
 }
 
-TEST(SyncSemaphore, OneThatLeavesLetsMoreThanABatchThrough) {
+TEST(SyncSemaphore, DroppedRequestLetsMoreThanABatchThrough) {
     constexpr std::size_t count = 100;
     semaphore permits(count);
     by_hand large(permits.acquire(count + 1));
@@ -359,7 +359,7 @@ TEST(SyncSemaphore, OneThatLeavesLetsMoreThanABatchThrough) {
     for (auto& one : waiting) EXPECT_EQ(one.wakes(), 1u);
 }
 
-TEST(SyncSemaphore, WakersMayComeBackForIt) {
+TEST(SyncSemaphore, WakerCallbacksMayUseTheSemaphore) {
     semaphore permits(0);
     support::calling_waker back([&] { static_cast<void>(permits.forget_permits(0)); });  // takes the lock
     {
@@ -373,7 +373,7 @@ TEST(SyncSemaphore, WakersMayComeBackForIt) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
-TEST(SyncSemaphore, TakesBudgetAndGivesItBackWhenItWaits) {
+TEST(SyncSemaphore, PollChargesCoopBudgetOnlyWhenReady) {
     semaphore permits(1);
     by_hand first(permits.acquire());
     assert_pending(first.poll(0));
@@ -386,7 +386,7 @@ TEST(SyncSemaphore, TakesBudgetAndGivesItBackWhenItWaits) {
     EXPECT_EQ(cx.budget(), 1u);
 }
 
-TEST(SyncSemaphore, TryMakesAnErrorCodeOfTheClose) {
+TEST(SyncSemaphore, TryConvertsAcquireErrorToErrorCode) {
     semaphore permits(0);
     permits.close();
     auto acquire = [&]() -> eddy::task<eddy::result<void>> {
@@ -396,7 +396,7 @@ TEST(SyncSemaphore, TryMakesAnErrorCodeOfTheClose) {
     EXPECT_EQ(eddy::wait(acquire()).error(), eddy::errc::semaphore_closed);
 }
 
-TEST(SyncSemaphore, FutureThatLosesASelectLosesItsPlace) {
+TEST(SyncSemaphore, SelectLoserLeavesTheQueue) {
     semaphore permits(0);
     auto [tx, rx] = eddy::sync::oneshot<>::channel();
     by_hand either(eddy::select(permits.acquire(), std::move(rx)));
@@ -407,7 +407,7 @@ TEST(SyncSemaphore, FutureThatLosesASelectLosesItsPlace) {
     EXPECT_EQ(permits.available_permits(), 1u);
 }
 
-TEST(SyncSemaphoreDeathTest, DestroyedWhileSomebodyWaitsSaysSo) {
+TEST(SyncSemaphoreDeathTest, DestructionWithWaitersTerminates) {
     EXPECT_DEATH(
         {
             auto permits = std::make_unique<semaphore>(0);
@@ -475,7 +475,7 @@ private:
     std::list<request*> line_;
 };
 
-TEST(SyncSemaphore, DoesWhatItsModelDoes) {
+TEST(SyncSemaphore, RandomOperationsMatchAModel) {
     struct waiting {
         semaphore_model::request request;
         by_hand<semaphore::acquire_future> hand;
@@ -542,7 +542,7 @@ TEST(SyncSemaphore, DoesWhatItsModelDoes) {
 
 // ---- Many threads ----
 
-TEST(SyncSemaphoreStress, ThreadsWithoutARuntimeNeverHoldMoreThanThereAre) {
+TEST(SyncSemaphoreStress, ThreadsNeverHoldTooManyPermitsWithoutRuntime) {
     constexpr std::size_t all = 5;
     semaphore permits(all);
     std::atomic<std::size_t> out{0};
@@ -581,7 +581,7 @@ TEST(SyncSemaphoreStress, ThreadsWithoutARuntimeNeverHoldMoreThanThereAre) {
     EXPECT_EQ(permits.available_permits(), all);
 }
 
-TEST(SyncSemaphoreStress, CloseEndsThreadsThatWait) {
+TEST(SyncSemaphoreStress, CloseEndsBlockedThreads) {
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         semaphore permits(1);

@@ -33,7 +33,7 @@ using eddy::test::assert_ready;
 using eddy::test::by_hand;
 using support::everywhere;
 
-TEST(SyncTaskTracker, ANewOneIsOpenAndEmpty) {
+TEST(SyncTaskTracker, NewTrackerIsOpenAndEmpty) {
     task_tracker tracker;
     EXPECT_TRUE(tracker.is_empty());
     EXPECT_FALSE(tracker.is_closed());
@@ -48,7 +48,7 @@ TEST(SyncTaskTracker, ANewOneIsOpenAndEmpty) {
     assert_ready(by_hand(tracker.wait()).poll());
 }
 
-TEST(SyncTaskTracker, WaitsForItsTokens) {
+TEST(SyncTaskTracker, WaitCompletesWhenAllTokensAreDropped) {
     task_tracker tracker;
     std::optional first(tracker.token());
     std::optional second(*first);
@@ -63,7 +63,7 @@ TEST(SyncTaskTracker, WaitsForItsTokens) {
     assert_ready(waits.poll());
 }
 
-TEST(SyncTaskTracker, AMovedTokenCountsOnce) {
+TEST(SyncTaskTracker, MovedTokenCountsOnce) {
     task_tracker tracker;
     auto token = tracker.token();
     auto moved = std::move(token);
@@ -72,7 +72,7 @@ TEST(SyncTaskTracker, AMovedTokenCountsOnce) {
     EXPECT_EQ(tracker.len(), 1u);
 }
 
-TEST(SyncTaskTracker, OpenItIsNeverDone) {
+TEST(SyncTaskTracker, WaitOnAnOpenTrackerStaysPending) {
     task_tracker tracker;
     by_hand waits(tracker.wait());
     {
@@ -82,7 +82,7 @@ TEST(SyncTaskTracker, OpenItIsNeverDone) {
     assert_pending(waits.poll());
 }
 
-TEST(SyncTaskTracker, Reopens) {
+TEST(SyncTaskTracker, ReopenMakesWaitPendingAgain) {
     task_tracker tracker;
     EXPECT_FALSE(tracker.reopen());
     const auto token = tracker.token();
@@ -93,7 +93,7 @@ TEST(SyncTaskTracker, Reopens) {
     assert_pending(waits.poll());
 }
 
-TEST(SyncTaskTracker, AMomentIsEnough) {
+TEST(SyncTaskTracker, WaitCompletesAfterABriefClose) {
     task_tracker tracker;
     by_hand polled(tracker.wait());
     by_hand fresh(tracker.wait());  // counts from its making, not from its first poll
@@ -107,7 +107,7 @@ TEST(SyncTaskTracker, AMomentIsEnough) {
     assert_pending(later.poll());
 }
 
-TEST(SyncTaskTracker, WakesAllWhoWait) {
+TEST(SyncTaskTracker, DropOfTheLastTokenWakesAllWaiters) {
     task_tracker tracker;
     std::optional token(tracker.token());
     tracker.close();
@@ -125,7 +125,7 @@ TEST(SyncTaskTracker, WakesAllWhoWait) {
     EXPECT_FALSE(second.is_woken());
 }
 
-TEST(SyncTaskTracker, CopiesAreTheSameTracker) {
+TEST(SyncTaskTracker, CopiesShareOneTracker) {
     task_tracker tracker;
     task_tracker copy = tracker;
     EXPECT_TRUE(copy == tracker);
@@ -161,7 +161,7 @@ TEST(SyncTaskTracker, TracksAFutureUntilItEndsOrIsDropped) {
     EXPECT_EQ(tracker.len(), 0u);
 }
 
-TEST(SyncTaskTracker, SpawnsWhatItTracks) {
+TEST(SyncTaskTracker, SpawnTracksTasksAndBlockingWork) {
     everywhere([]() -> task<> {
         task_tracker tracker;
         std::atomic<int> ended = 0;
@@ -187,7 +187,7 @@ TEST(SyncTaskTracker, SpawnsWhatItTracks) {
     });
 }
 
-TEST(SyncTaskTracker, SpawnsOnAHandleAndOnASet) {
+TEST(SyncTaskTracker, SpawnsOnAHandleAndOnALocalSet) {
     const eddy::runtime other = support::runtime_with(1);
     everywhere([handle = other.handle()]() -> task<> {
         task_tracker tracker;
@@ -205,7 +205,7 @@ TEST(SyncTaskTracker, SpawnsOnAHandleAndOnASet) {
     });
 }
 
-TEST(SyncTaskTracker, AnAbortedTaskIsNotTrackedAnyMore) {
+TEST(SyncTaskTracker, AbortedTaskIsNoLongerTracked) {
     everywhere([]() -> task<> {
         task_tracker tracker;
         auto handle = tracker.spawn(eddy::pending<void>());
@@ -219,7 +219,7 @@ TEST(SyncTaskTracker, AnAbortedTaskIsNotTrackedAnyMore) {
     });
 }
 
-TEST(SyncTaskTracker, WhatATaskHoldsIsGoneWhenWaitEnds) {
+TEST(SyncTaskTracker, TaskStateIsDestroyedBeforeWaitCompletes) {
     everywhere([]() -> task<> {
         task_tracker tracker;
         auto held = std::make_shared<int>(1);
@@ -235,7 +235,7 @@ TEST(SyncTaskTracker, WhatATaskHoldsIsGoneWhenWaitEnds) {
     });
 }
 
-TEST(SyncTaskTrackerStress, TokensOfManyThreads) {
+TEST(SyncTaskTrackerStress, WaitSeesWritesOfThreadsThatDroppedTokens) {
     const auto rounds = support::rounds(5000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         task_tracker tracker;

@@ -20,8 +20,8 @@
 #include <eddy/try.hpp>
 #include <eddy/wait.hpp>
 
-#include "support/meddling_waker.hpp"
 #include "support/polling.hpp"
+#include "support/reentrant_waker.hpp"
 #include "support/stress.hpp"
 
 namespace eddy::detail {
@@ -45,7 +45,7 @@ using eddy::test::assert_ready;
 using eddy::test::by_hand;
 using support::expect_misuse_here;
 
-TEST(SyncWatch, ShowsTheNewestValue) {
+TEST(SyncWatch, BorrowSeesTheNewestValue) {
     auto [tx, rx] = watch<std::string>::channel("one");
     EXPECT_EQ(*rx.borrow(), "one");
     EXPECT_EQ(rx.borrow()->size(), 3u);
@@ -55,7 +55,7 @@ TEST(SyncWatch, ShowsTheNewestValue) {
     EXPECT_EQ(*tx.borrow(), "three");
 }
 
-TEST(SyncWatch, TheFirstValueCountsAsSeen) {
+TEST(SyncWatch, InitialValueCountsAsSeen) {
     auto [tx, rx] = watch<int>::channel(1);
     by_hand changed(rx.changed());
     assert_pending(changed.poll());
@@ -63,7 +63,7 @@ TEST(SyncWatch, TheFirstValueCountsAsSeen) {
     EXPECT_FALSE(rx.borrow().has_changed());
 }
 
-TEST(SyncWatch, ChangedEndsOncePerLookAndNotPerValue) {
+TEST(SyncWatch, ChangedCompletesOnceForSeveralSends) {
     auto [tx, rx] = watch<int>::channel(1);
     {
         by_hand changed(rx.changed());
@@ -82,7 +82,7 @@ TEST(SyncWatch, ChangedEndsOncePerLookAndNotPerValue) {
     assert_pending(again.poll());
 }
 
-TEST(SyncWatch, BorrowLeavesItUnseenAndBorrowAndUpdateDoesNot) {
+TEST(SyncWatch, OnlyBorrowAndUpdateMarksTheValueSeen) {
     auto [tx, rx] = watch<int>::channel(1);
     static_cast<void>(tx.send(2));
     EXPECT_TRUE(rx.borrow().has_changed());
@@ -95,7 +95,7 @@ TEST(SyncWatch, BorrowLeavesItUnseenAndBorrowAndUpdateDoesNot) {
     assert_pending(changed.poll());
 }
 
-TEST(SyncWatch, ChangedThatIsDroppedHasSeenNothing) {
+TEST(SyncWatch, DroppedChangedMarksNothingAsSeen) {
     auto [tx, rx] = watch<int>::channel(1);
     {
         by_hand dropped(rx.changed());
@@ -112,7 +112,7 @@ TEST(SyncWatch, ChangedThatIsDroppedHasSeenNothing) {
     EXPECT_EQ(leaves.wakes(), 0u);
 }
 
-TEST(SyncWatch, EachReceiverHasItsOwnView) {
+TEST(SyncWatch, EachReceiverTracksItsOwnVersion) {
     auto [tx, rx] = watch<int>::channel(1);
     auto second = tx.subscribe();
     static_cast<void>(tx.send(2));
@@ -130,7 +130,7 @@ TEST(SyncWatch, EachReceiverHasItsOwnView) {
     EXPECT_EQ(copy.has_changed(), false);
 }
 
-TEST(SyncWatch, MarksAValueAsUnseenAndSeen) {
+TEST(SyncWatch, MarkChangedAndMarkUnchangedSetTheSeenState) {
     auto [tx, rx] = watch<int>::channel(1);
     rx.mark_changed();
     EXPECT_EQ(rx.has_changed(), true);
@@ -145,7 +145,7 @@ TEST(SyncWatch, MarksAValueAsUnseenAndSeen) {
     assert_pending(changed.poll());
 }
 
-TEST(SyncWatch, VersionsWrap) {
+TEST(SyncWatch, VersionCounterWrapsAround) {
     constexpr auto last = ~std::uint64_t{0} / 2;
     auto [tx, rx] = eddy::detail::watch_access::channel(1, last - 1);
     for (int i = 0; i < 4; ++i) {
@@ -161,7 +161,7 @@ TEST(SyncWatch, VersionsWrap) {
     }
 }
 
-TEST(SyncWatch, TheLastValueIsSeenBeforeTheEnd) {
+TEST(SyncWatch, LastValueIsSeenBeforeClosed) {
     auto [tx, rx] = watch<int>::channel(1);
     {
         const auto gone = std::move(tx);
@@ -177,7 +177,7 @@ TEST(SyncWatch, TheLastValueIsSeenBeforeTheEnd) {
     EXPECT_EQ(*rx.borrow(), 2);
 }
 
-TEST(SyncWatch, TheLastSenderThatGoesWakesWhoWaits) {
+TEST(SyncWatch, DropOfTheLastSenderWakesReceivers) {
     auto [tx, rx] = watch<int>::channel(1);
     std::optional copy(tx);
     EXPECT_EQ(tx.sender_count(), 2u);
@@ -193,7 +193,7 @@ TEST(SyncWatch, TheLastSenderThatGoesWakesWhoWaits) {
     EXPECT_FALSE(assert_ready(changed.poll()).has_value());
 }
 
-TEST(SyncWatch, AValueComesBackWhenNobodyReceives) {
+TEST(SyncWatch, SendWithoutReceiversReturnsTheValue) {
     auto [tx, rx] = watch<std::unique_ptr<int>>::channel(std::make_unique<int>(1));
     {
         const auto gone = std::move(rx);
@@ -212,7 +212,7 @@ TEST(SyncWatch, AValueComesBackWhenNobodyReceives) {
     EXPECT_EQ(again.has_changed(), true);
 }
 
-TEST(SyncWatch, ModifiesInPlaceAndTellsOnlyWhatHasChanged) {
+TEST(SyncWatch, SendIfModifiedWakesOnlyOnChange) {
     auto [tx, rx] = watch<int>::channel(1);
     by_hand changed(rx.changed());
     assert_pending(changed.poll());
@@ -224,7 +224,7 @@ TEST(SyncWatch, ModifiesInPlaceAndTellsOnlyWhatHasChanged) {
     EXPECT_EQ(*rx.borrow(), 20);
 }
 
-TEST(SyncWatch, WhatAModifierThrowsPassesAndTheLockIsFree) {
+TEST(SyncWatch, ThrowingModifierReleasesTheLock) {
     auto [tx, rx] = watch<int>::channel(1);
     EXPECT_THROW(tx.send_modify([](int& value) {
         value = 2;
@@ -236,7 +236,7 @@ TEST(SyncWatch, WhatAModifierThrowsPassesAndTheLockIsFree) {
     EXPECT_TRUE(tx.send(3).has_value());
 }
 
-TEST(SyncWatch, ClosedEndsWhenTheLastReceiverGoes) {
+TEST(SyncWatch, ClosedCompletesWhenTheLastReceiverIsDropped) {
     auto [tx, rx] = watch<int>::channel(1);
     std::optional second(tx.subscribe());
     by_hand closed(tx.closed());
@@ -258,7 +258,7 @@ TEST(SyncWatch, ClosedEndsWhenTheLastReceiverGoes) {
     assert_ready(dropped.poll());
 }
 
-TEST(SyncWatch, WaitsForAValue) {
+TEST(SyncWatch, WaitForChecksEachValueOnce) {
     auto [tx, rx] = watch<int>::channel(1);
     {
         by_hand there(rx.wait_for([](int value) { return value == 1; }));
@@ -287,7 +287,7 @@ TEST(SyncWatch, WaitsForAValue) {
     EXPECT_TRUE(tx.send(12).has_value());  // and the lock is free
 }
 
-TEST(SyncWatch, WaitsForNothingMoreWhenTheSendersAreGone) {
+TEST(SyncWatch, WaitForFailsAfterTheLastSender) {
     auto [tx, rx] = watch<int>::channel(1);
     by_hand waits(rx.wait_for([](int value) { return value == 3; }));
     assert_pending(waits.poll());
@@ -300,7 +300,7 @@ TEST(SyncWatch, WaitsForNothingMoreWhenTheSendersAreGone) {
     EXPECT_EQ(**assert_ready(there.poll()), 2);
 }
 
-TEST(SyncWatch, WhatAPredicateThrowsPassesAndTheLockIsFree) {
+TEST(SyncWatch, ThrowingPredicateReleasesTheLock) {
     auto [tx, rx] = watch<int>::channel(1);
     by_hand waits(rx.wait_for([](int value) -> bool {
         if (value == 2) throw std::runtime_error("no");
@@ -312,7 +312,7 @@ TEST(SyncWatch, WhatAPredicateThrowsPassesAndTheLockIsFree) {
     EXPECT_TRUE(tx.send(3).has_value());
 }
 
-TEST(SyncWatch, AGuardMovesAndIsLeftOnce) {
+TEST(SyncWatch, MovedBorrowUnlocksOnce) {
     auto [tx, rx] = watch<int>::channel(1);
     {
         auto first = rx.borrow();
@@ -325,7 +325,7 @@ TEST(SyncWatch, AGuardMovesAndIsLeftOnce) {
     EXPECT_TRUE(tx.send(2).has_value());
 }
 
-TEST(SyncWatch, AnEndThatWasMovedFromIsEmpty) {
+TEST(SyncWatch, MovedFromEndThrowsAndCanBeReassigned) {
     auto [tx, rx] = watch<int>::channel(1);
     auto other = std::move(tx);
     auto looks = std::move(rx);
@@ -341,7 +341,7 @@ TEST(SyncWatch, AnEndThatWasMovedFromIsEmpty) {
     EXPECT_EQ(tx.sender_count(), 2u);
 }
 
-TEST(SyncWatch, MisuseOfAnEndThatWasMovedFromNamesTheCaller) {
+TEST(SyncWatch, MisuseOfAMovedFromEndNamesTheCallSite) {
     auto [tx, rx] = watch<int>::channel(1);
     auto other = std::move(tx);
     auto looks = std::move(rx);
@@ -359,7 +359,7 @@ TEST(SyncWatch, MisuseOfAnEndThatWasMovedFromNamesTheCaller) {
     expect_misuse_here([&] { eddy::sync::watch_stream<int> stream(std::move(receiver)); });
 }
 
-TEST(SyncWatch, TheValueLivesAsLongAsAnEnd) {
+TEST(SyncWatch, ValueLivesUntilTheLastEndIsDropped) {
     auto value = std::make_shared<int>(1);
     auto ends = std::make_optional(watch<std::shared_ptr<int>>::channel(value));
     std::optional rx(ends->receiver);
@@ -370,7 +370,7 @@ TEST(SyncWatch, TheValueLivesAsLongAsAnEnd) {
     EXPECT_EQ(value.use_count(), 1);
 }
 
-TEST(SyncWatch, TakesBudgetAndGivesItBackWhenThereIsNothing) {
+TEST(SyncWatch, PollChargesCoopBudgetOnlyWhenReady) {
     auto [tx, rx] = watch<int>::channel(1);
     const auto noop = eddy::waker::noop();
     eddy::context cx(noop, 1);
@@ -391,7 +391,7 @@ TEST(SyncWatch, TakesBudgetAndGivesItBackWhenThereIsNothing) {
     assert_pending(closed.poll(1));
 }
 
-TEST(SyncWatch, AStreamGivesTheValueThatIsThereAndEachChange) {
+TEST(SyncWatch, StreamGivesTheCurrentValueAndEachChange) {
     auto [tx, rx] = watch<int>::channel(1);
     watch_stream<int> values(rx);
     watch_stream<int> changes = watch_stream<int>::from_changes(std::move(rx));
@@ -416,17 +416,17 @@ TEST(SyncWatch, AStreamGivesTheValueThatIsThereAndEachChange) {
     EXPECT_EQ(eddy::wait(moved.next()), std::nullopt);
 }
 
-TEST(SyncWatch, WakersMayComeBackForTheSame) {
+TEST(SyncWatch, WakerCallbacksMayUseTheChannel) {
     auto ends = watch<int>::channel(0);
     auto& tx = ends.sender;
     auto& rx = ends.receiver;
-    support::meddling_waker meddler([&] {
+    support::reentrant_waker reentrant([&] {
         auto inner = tx.subscribe();
         static_cast<void>(tx.send_replace((inner.get() + tx.get()) / 2 + 1));
         by_hand changed(inner.changed());
         static_cast<void>(changed.poll());
     });
-    const auto waker = meddler.waker();
+    const auto waker = reentrant.waker();
     const auto noop = eddy::waker::noop();
     eddy::context cx(waker);
     eddy::context with_other(noop);
@@ -440,10 +440,10 @@ TEST(SyncWatch, WakersMayComeBackForTheSame) {
         static_cast<void>(closed.poll(cx));
         static_cast<void>(tx.send(i));
     }
-    EXPECT_GT(meddler.calls(), 5);
+    EXPECT_GT(reentrant.calls(), 5);
 }
 
-TEST(SyncWatch, TryMakesAnErrorCodeOfTheEnd) {
+TEST(SyncWatch, TryConvertsRecvErrorToErrorCode) {
     auto wait_for_change = [](watch<int>::receiver rx) -> eddy::task<eddy::result<int>> {
         co_await eddy::try_(rx.changed());
         co_return *rx.borrow();
@@ -460,7 +460,7 @@ TEST(SyncWatch, TryMakesAnErrorCodeOfTheEnd) {
 
 // ---- Against a model ----
 
-TEST(SyncWatchStress, DoesWhatTheModelDoes) {
+TEST(SyncWatchStress, RandomOperationsMatchAModel) {
     std::mt19937_64 random(support::seed());
     const auto rounds = support::rounds(30'000);
     struct end {
@@ -517,7 +517,7 @@ TEST(SyncWatchStress, DoesWhatTheModelDoes) {
 
 // ---- Several threads ----
 
-TEST(SyncWatchStress, ReceiversSeeOnlyWholeAndGrowingValuesAndTheLast) {
+TEST(SyncWatchStress, ReceiversSeeWholeGrowingValuesUpToTheLast) {
     const std::uint64_t last = support::rounds(1'000'000);
     struct pair {
         std::uint64_t first = 0;
@@ -560,7 +560,7 @@ TEST(SyncWatchStress, ReceiversSeeOnlyWholeAndGrowingValuesAndTheLast) {
 }
 
 /// The threads know of each other by the channel only.
-TEST(SyncWatchStress, WhoFindsNoReceiverSeesWhatTheLastOneDid) {
+TEST(SyncWatchStress, ClosedSenderSeesTheLastReceiversWrites) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = watch<int>::channel(0);
         int told = 0;
@@ -574,7 +574,7 @@ TEST(SyncWatchStress, WhoFindsNoReceiverSeesWhatTheLastOneDid) {
     }
 }
 
-TEST(SyncWatchStress, EndsComeAndGo) {
+TEST(SyncWatchStress, EndsAreCreatedAndDroppedConcurrently) {
     const auto seed = support::seed();
     support::handover_rounds rounds(60'000);
     const auto value = std::make_shared<int>(1);
@@ -605,7 +605,7 @@ TEST(SyncWatchStress, EndsComeAndGo) {
     }
 }
 
-TEST(SyncWatchStress, WritersAndReadersWhoKeepTheirGuardsTakeTurns) {
+TEST(SyncWatchStress, WritersAndGuardHoldingReadersTakeTurns) {
     const std::uint64_t each = support::rounds(300'000);
     auto [tx, rx] = watch<std::uint64_t>::channel(0);
     const auto write = [each](watch<std::uint64_t>::sender mine) {

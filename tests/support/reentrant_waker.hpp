@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <functional>
+#include <utility>
+
+#include <eddy/waker.hpp>
+
+namespace support {
+
+/// A waker that calls a function whenever it is cloned, woken or dropped. Code that does so while it holds a lock which the
+/// function needs deadlocks. For one thread. It must outlive its wakers.
+class reentrant_waker {
+public:
+    explicit reentrant_waker(std::function<void()> callback) : callback_(std::move(callback)) {}
+    reentrant_waker(const reentrant_waker&) = delete;
+    reentrant_waker& operator=(const reentrant_waker&) = delete;
+
+    [[nodiscard]] eddy::waker waker() noexcept { return {&vtable, this}; }
+    /// How often it was called back.
+    [[nodiscard]] int calls() const noexcept { return calls_; }
+
+private:
+    static void call_back(void* data) noexcept {
+        // SAFETY: `data` is the reentrant_waker that made the waker, and outlives it.
+        auto& self = *static_cast<reentrant_waker*>(data);
+        if (std::exchange(self.is_inside_, true)) return;  // the function may clone, wake and drop the waker in turn
+        ++self.calls_;
+        self.callback_();
+        self.is_inside_ = false;
+    }
+    static void* clone(void* data) noexcept {
+        call_back(data);
+        return data;
+    }
+
+    static constexpr eddy::waker_vtable vtable{&clone, &call_back, &call_back, &call_back};
+
+    std::function<void()> callback_;
+    bool is_inside_ = false;
+    int calls_ = 0;
+};
+
+}  // namespace support
