@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/combinators.hpp>
 
+#include <eddy/finally.hpp>
 #include <eddy/join.hpp>
 #include <eddy/maybe_done.hpp>
 #include <eddy/poll_fn.hpp>
@@ -18,8 +19,10 @@
 #include <tuple>
 #include <type_traits>
 
+#include "support/convertible_error.hpp"
 #include "support/polling.hpp"
 #include "support/scripted.hpp"
+#include "support/throwing_cancel.hpp"
 
 namespace {
 
@@ -31,6 +34,7 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 using support::cancellable_scripted;
+using support::convertible_error;
 using support::plan;
 using support::script;
 using support::scripted;
@@ -49,7 +53,7 @@ constexpr bool gives = std::is_same_v<eddy::output_t<F>, Output>;
 
 // ---- and_then ----
 
-TEST(Combinators, AndThenTakesAPlainValueAnExpectedAFutureOrNothing) {
+TEST(Combinators, AndThenAcceptsAnyReturnTypeOfItsFunction) {
     auto plain = ready(ok(1)).and_then([](int i) { return i + 0.5; });
     static_assert(gives<decltype(plain), result<double>>);
     EXPECT_EQ(output_of(std::move(plain)), 1.5);
@@ -75,28 +79,24 @@ TEST(Combinators, AndThenTakesAPlainValueAnExpectedAFutureOrNothing) {
     EXPECT_TRUE(output_of(std::move(of_nothing)).has_value());
 }
 
-TEST(Combinators, AndThenDoesNotRunOnAnError) {
+TEST(Combinators, AndThenIsSkippedOnAnError) {
     bool ran = false;
     auto f = ready(failed).and_then([&](int) { ran = true; });
     EXPECT_EQ(output_of(std::move(f)).error(), io_error);
     EXPECT_FALSE(ran);
 }
 
-TEST(Combinators, AndThenGivesTheErrorOfTheFunction) {
+TEST(Combinators, AndThenReturnsTheErrorOfItsFunction) {
     auto f = ready(ok(1)).and_then([](int) { return failed; });
     EXPECT_EQ(output_of(std::move(f)).error(), io_error);
 }
 
-struct late {
-    [[nodiscard]] std::error_code to_error_code() const { return eddy::errc::timed_out; }
-};
-
-TEST(Combinators, AndThenConvertsErrorsEitherWay) {
-    auto before = ready(std::expected<int, late>(std::unexpect)).and_then([](int i) { return ok(i); });
+TEST(Combinators, AndThenConvertsErrorsInBothDirections) {
+    auto before = ready(std::expected<int, convertible_error>(std::unexpect)).and_then([](int i) { return ok(i); });
     static_assert(gives<decltype(before), result<int>>);
     EXPECT_EQ(output_of(std::move(before)).error(), eddy::errc::timed_out);
 
-    auto after = ready(ok(1)).and_then([](int) { return std::expected<int, late>(std::unexpect); });
+    auto after = ready(ok(1)).and_then([](int) { return std::expected<int, convertible_error>(std::unexpect); });
     static_assert(gives<decltype(after), result<int>>);
     EXPECT_EQ(output_of(std::move(after)).error(), eddy::errc::timed_out);
 }
@@ -108,7 +108,7 @@ struct with_parts {
     std::unique_ptr<int> number;
 };
 
-TEST(Combinators, ValueWithPartsIsOfferedAsSeveralArguments) {
+TEST(Combinators, ValueWithPartsIsUnpackedIntoArguments) {
     auto f = ready(result<with_parts>(std::in_place, 3)).and_then([](std::unique_ptr<int> n, std::string s) {
         return s + std::to_string(*n);
     });
@@ -121,7 +121,7 @@ TEST(Combinators, ValueWithPartsIsOfferedAsSeveralArguments) {
 
 // ---- map, map_err, or_else, then ----
 
-TEST(Combinators, MapTakesTheValueOfAnExpectedAndElseTheWholeOutput) {
+TEST(Combinators, MapTakesTheValueOfAnExpectedOrTheWholeOutput) {
     auto value = ready(ok(1)).map([](int i) { return std::to_string(i); });
     static_assert(gives<decltype(value), result<std::string>>);
     EXPECT_EQ(output_of(std::move(value)), "1");
@@ -140,7 +140,7 @@ TEST(Combinators, MapTakesTheValueOfAnExpectedAndElseTheWholeOutput) {
     EXPECT_EQ(output_of(std::move(nested))->error(), io_error);
 }
 
-TEST(Combinators, MapErrTakesTheErrorAndMakesMonostateOfNothing) {
+TEST(Combinators, MapErrConvertsTheErrorAndVoidBecomesMonostate) {
     auto text = ready(failed).map_err([](std::error_code e) { return e.value(); });
     static_assert(gives<decltype(text), std::expected<int, int>>);
     EXPECT_EQ(output_of(std::move(text)).error(), io_error.value());
@@ -154,7 +154,7 @@ TEST(Combinators, MapErrTakesTheErrorAndMakesMonostateOfNothing) {
     EXPECT_TRUE(ran);
 }
 
-TEST(Combinators, OrElseReplacesAnErrorByAValueAnExpectedOrAFuture) {
+TEST(Combinators, OrElseReplacesAnError) {
     auto plain = ready(failed).or_else([](std::error_code) { return 7; });
     static_assert(gives<decltype(plain), result<int>>);
     EXPECT_EQ(output_of(std::move(plain)), 7);
@@ -188,7 +188,7 @@ struct plain_future {  // without the mixin
     eddy::poll_result<int> poll(eddy::context&) { return 5; }
 };
 
-TEST(Combinators, FreeFunctionsTakeAnyFuture) {
+TEST(Combinators, FreeFunctionsAcceptAnyFuture) {
     EXPECT_EQ(output_of(eddy::map(plain_future(), [](int i) { return i + 1; })), 6);
     EXPECT_EQ(output_of(eddy::then(plain_future(), [](int i) { return ready(i + 2); })), 7);
     EXPECT_EQ(
@@ -197,7 +197,7 @@ TEST(Combinators, FreeFunctionsTakeAnyFuture) {
     EXPECT_EQ(output_of(eddy::or_else(ready(failed), [](std::error_code) { return 1; })), 1);
 }
 
-TEST(Combinators, WaitForBothFutures) {
+TEST(Combinators, AndThenWaitsForBothFutures) {
     script first, second;
     by_hand hand(scripted(first).and_then([&](int i) {
         second.value = i + 1;
@@ -218,7 +218,7 @@ TEST(Combinators, WaitForBothFutures) {
     EXPECT_FALSE(second.alive);
 }
 
-TEST(Combinators, InnerFutureIsGoneWhenTheFunctionRuns) {
+TEST(Combinators, InnerFutureIsDestroyedBeforeTheFunctionRuns) {
     script s{.now = plan::ready};
     bool alive = true;
     by_hand hand(scripted(s).map([&](int) { alive = s.alive; }));
@@ -226,7 +226,7 @@ TEST(Combinators, InnerFutureIsGoneWhenTheFunctionRuns) {
     EXPECT_FALSE(alive);
 }
 
-TEST(Combinators, FunctionIsDestroyedAtTheEnd) {
+TEST(Combinators, FunctionIsDestroyedWhenTheAdaptorEnds) {
     auto held = std::make_shared<int>(1);
     script s;
     by_hand hand(scripted(s).map([held](int) {}));
@@ -237,7 +237,7 @@ TEST(Combinators, FunctionIsDestroyedAtTheEnd) {
     EXPECT_EQ(held.use_count(), 1);
 }
 
-TEST(Combinators, FunctionLivesAsLongAsTheCoroutineThatItIs) {
+TEST(Combinators, FunctionOutlivesTheCoroutineThatItStarts) {
     script s;
     by_hand hand(ready(ok(1)).and_then(
         [text = std::string("captured, and longer than a small string"), &s](int) -> task<std::size_t> {
@@ -270,7 +270,7 @@ std::string told_after_the_end(F f) {
     return support::text_of_misuse([&] { static_cast<void>(hand.poll()); });
 }
 
-TEST(Combinators, PolledAfterTheEndEachSaysItsName) {
+TEST(Combinators, PollAfterTheEndIsMisuseThatNamesTheFuture) {
     const auto f = [](auto) { return 1; };
     EXPECT_NE(told_after_the_end(ready(ok(1)).and_then(f)).find("and_then was awaited after"), std::string::npos);
     EXPECT_NE(told_after_the_end(ready(ok(1)).map(f)).find("map was awaited after"), std::string::npos);
@@ -288,7 +288,7 @@ TEST(Combinators, PolledAfterTheEndEachSaysItsName) {
     EXPECT_NE(told_after_the_end(std::move(answers)).find("poll_fn was awaited after"), std::string::npos);
 }
 
-TEST(Combinators, PollCancelGoesToWhicheverFutureIsRunning) {
+TEST(Combinators, PollCancelGoesToTheRunningFuture) {
     static_assert(!eddy::cancellable_future<decltype(ready(ok(1)).map([](int) {}))>);
     script first{.may_end = false}, second{.may_end = false};
     const auto make = [&] {
@@ -313,23 +313,23 @@ TEST(Combinators, PollCancelGoesToWhicheverFutureIsRunning) {
     EXPECT_FALSE(second.alive);
 }
 
-TEST(Combinators, StdRefLendsFutureAndFunction) {
+TEST(Combinators, StdRefBorrowsFutureAndFunction) {
     script s;
-    scripted lent(s);
+    scripted borrowed(s);
     int calls = 0;
     auto count = [&, only_once = std::make_unique<int>(0)](int) { return ++calls; };
     {
-        by_hand hand(eddy::map(std::ref(lent), std::ref(count)));
+        by_hand hand(eddy::map(std::ref(borrowed), std::ref(count)));
         assert_pending(hand.poll());
     }
     EXPECT_TRUE(s.alive);
     s.now = plan::ready;
-    EXPECT_EQ(output_of(eddy::map(std::ref(lent), std::ref(count))), 1);
+    EXPECT_EQ(output_of(eddy::map(std::ref(borrowed), std::ref(count))), 1);
     EXPECT_EQ(calls, 1);
     EXPECT_TRUE(s.alive);
 }
 
-TEST(Combinators, AwaitedInATaskTheyNest) {
+TEST(Combinators, AdaptorsNestInATask) {
     auto work = []() -> task<result<int>> {
         const int i =
             co_await eddy::try_(ready(ok(1)).map([](int n) { return n + 1; }).and_then([](int n) { return n * 2; }));
@@ -361,7 +361,7 @@ auto group_of_temporaries() {
                       eddy::maybe_done(ready(long_text())));
 }
 
-TEST(Combinators, AdaptorsOwnWhatTheyAreGiven) {
+TEST(Combinators, AdaptorsOwnTheirArguments) {
     EXPECT_TRUE(output_of(chain_of_temporaries()));
     auto awaits = []() -> task<bool> {
         auto chain = chain_of_temporaries();
@@ -378,7 +378,7 @@ TEST(Combinators, AdaptorsOwnWhatTheyAreGiven) {
 
 // ---- The small ones ----
 
-TEST(PollFn, CallsTheFunctionAtEachPollUntilItIsReady) {
+TEST(PollFn, CallsItsFunctionAtEachPollUntilReady) {
     int calls = 0;
     auto held = std::make_shared<int>(1);
     by_hand hand(eddy::poll_fn([&calls, held](eddy::context& cx) -> eddy::poll_result<int> {
@@ -396,7 +396,7 @@ TEST(PollFn, CallsTheFunctionAtEachPollUntilItIsReady) {
     EXPECT_EQ(held.use_count(), 1);
 }
 
-TEST(PollFn, CopiesAnLvalueAndLendsAReference) {
+TEST(PollFn, CopiesAnLvalueAndBorrowsAReference) {
     int calls = 0;
     auto f = [&calls, own = 0](eddy::context&) mutable {
         ++calls;
@@ -409,7 +409,7 @@ TEST(PollFn, CopiesAnLvalueAndLendsAReference) {
     EXPECT_EQ(calls, 4);
 }
 
-TEST(Ready, HasItsOutputAtOnceAndPendingNever) {
+TEST(Ready, ReadyCompletesAtOnceAndPendingNever) {
     EXPECT_EQ(*output_of(ready(std::make_unique<int>(1))), 1);
     output_of(ready());
     by_hand never(eddy::pending<int>());
@@ -417,7 +417,7 @@ TEST(Ready, HasItsOutputAtOnceAndPendingNever) {
     EXPECT_EQ(never.wakers(), 0u);
 }
 
-TEST(MaybeDone, KeepsTheOutputUntilItIsTaken) {
+TEST(MaybeDone, KeepsItsOutputUntilTaken) {
     script s;
     by_hand hand(eddy::maybe_done(scripted(s)));
     assert_pending(hand.poll());
@@ -431,6 +431,18 @@ TEST(MaybeDone, KeepsTheOutputUntilItIsTaken) {
     EXPECT_EQ(hand.future().take_output(), 3);
     EXPECT_FALSE(hand.future().is_done());
     EXPECT_THROW(static_cast<void>(hand.future().take_output()), eddy::misuse);
+}
+
+TEST(Finally, CleanupRunsWhenPollCancelOfTheWorkThrows) {
+    int asked = 0;
+    bool cleaned = false;
+    by_hand all(eddy::finally(support::throws_when_cancelled(asked), [&] {
+        cleaned = true;
+        return eddy::ready(0);
+    }));
+    assert_pending(all.poll());
+    EXPECT_TRUE(all.poll_cancel().is_ready());
+    EXPECT_TRUE(cleaned);
 }
 
 }  // namespace

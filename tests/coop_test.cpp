@@ -35,7 +35,7 @@ task<> consumes(int count, int& done) {
     for (done = 0; done < count; ++done) co_await eddy::consume_budget();
 }
 
-TEST(Coop, ConsumeBudgetWaitsOnceTheBudgetIsUsedUp) {
+TEST(Coop, ConsumeBudgetYieldsWhenTheBudgetIsUsedUp) {
     int done = 0;
     by_hand hand(consumes(10, done));
     assert_pending(hand.poll(4));
@@ -46,7 +46,7 @@ TEST(Coop, ConsumeBudgetWaitsOnceTheBudgetIsUsedUp) {
     assert_ready(hand.poll(1));
 }
 
-TEST(Coop, ATaskHasTheDefaultBudgetInEachTurn) {
+TEST(Coop, EachPollOfATaskHasTheDefaultBudget) {
     support::everywhere([]() -> task<> {
         co_await eddy::yield_now();
         int count = 0;
@@ -73,9 +73,9 @@ TEST(Coop, HasBudgetRemainingNeverWaits) {
     EXPECT_TRUE(assert_ready(some.poll(1)));
 }
 
-TEST(Coop, ALoopThatConsumesBudgetLetsOthersRun) {
+TEST(Coop, LoopThatConsumesBudgetLetsOtherTasksRun) {
     eddy::core core;
-    core.run([]() -> task<> {
+    const auto loop = []() -> task<bool> {
         bool stop = false;
         auto other = eddy::spawn([&stop]() -> task<> {
             co_await eddy::yield_now();
@@ -83,7 +83,9 @@ TEST(Coop, ALoopThatConsumesBudgetLetsOthersRun) {
         });
         while (!stop) co_await eddy::consume_budget();
         co_await other;
-    }());
+        co_return stop;
+    };
+    EXPECT_TRUE(core.run(loop()));
 }
 
 TEST(Coop, UnconstrainedSeesNoLimit) {
@@ -93,7 +95,7 @@ TEST(Coop, UnconstrainedSeesNoLimit) {
     EXPECT_EQ(done, 100'000);
 }
 
-TEST(Coop, UnconstrainedLeavesTheTasksBudgetAsItWas) {
+TEST(Coop, UnconstrainedRestoresTheTasksBudget) {
     int inner = 0;
     int outer = 0;
     by_hand hand([](int& in, int& out) -> task<> {
@@ -119,12 +121,12 @@ TEST(Coop, UnconstrainedReachesThroughJoin) {
     EXPECT_EQ(first + second, 2000);
 }
 
-/// Always ready, and asks for no budget: as leaves of others are.
+/// A future that is always ready and ignores the coop budget, as a user-provided future may be.
 auto always_ready() {
     return eddy::poll_fn([](context&) { return eddy::poll_result<int>(1); });
 }
 
-TEST(Coop, CooperativeTakesBudgetForAStranger) {
+TEST(Coop, CooperativeChargesAFutureThatIgnoresTheBudget) {
     int done = 0;
     by_hand hand([](int& count) -> task<> {
         for (; count < 10; ++count) co_await eddy::cooperative(always_ready());
@@ -136,7 +138,7 @@ TEST(Coop, CooperativeTakesBudgetForAStranger) {
     assert_ready(hand.poll(4));
 }
 
-TEST(Coop, CooperativeGivesBackWhatItDidNotNeed) {
+TEST(Coop, CooperativeRefundsUnusedBudget) {
     support::script s;
     int done = 0;
     auto both = [](support::script& never, int& count) -> task<> {
@@ -147,7 +149,7 @@ TEST(Coop, CooperativeGivesBackWhatItDidNotNeed) {
     EXPECT_EQ(done, 3);
 }
 
-TEST(Coop, AdaptorsPassPollCancelOn) {
+TEST(Coop, AdaptorsForwardPollCancel) {
     support::script s;
     s.may_end = false;
     by_hand hand(eddy::unconstrained(eddy::cooperative(support::cancellable_scripted(s))));
@@ -158,7 +160,7 @@ TEST(Coop, AdaptorsPassPollCancelOn) {
     static_assert(!eddy::cancellable_future<plain>);
 }
 
-TEST(Coop, ATimeoutAroundAnEndlessLoopFires) {
+TEST(Coop, TimeoutAroundAnEndlessLoopFires) {
     support::everywhere([]() -> task<> {
         auto endless = []() -> task<> {
             for (;;) co_await eddy::cooperative(always_ready());
@@ -168,11 +170,11 @@ TEST(Coop, ATimeoutAroundAnEndlessLoopFires) {
     });
 }
 
-TEST(Coop, AnEndlessChildOfJoinDoesNotStarveAFiniteOne) {
+TEST(Coop, EndlessChildOfJoinDoesNotStarveAFiniteOne) {
     support::everywhere([]() -> task<> {
         bool stop = false;
-        auto endless = [](const bool& told) -> task<> {
-            while (!told) co_await eddy::consume_budget();
+        auto endless = [](const bool& stopped) -> task<> {
+            while (!stopped) co_await eddy::consume_budget();
         };
         auto finite = [](bool& tell) -> task<> {
             for (int i = 0; i < 1000; ++i) co_await eddy::consume_budget();
@@ -183,7 +185,7 @@ TEST(Coop, AnEndlessChildOfJoinDoesNotStarveAFiniteOne) {
     });
 }
 
-TEST(Coop, YieldNowLetsEachTaskHaveItsTurn) {
+TEST(Coop, YieldNowLetsOtherTasksRun) {
     support::everywhere([]() -> task<> {
         std::atomic<int> turns = 0;
         auto other = eddy::spawn([&turns]() -> task<> {

@@ -5,7 +5,6 @@
 
 #include <eddy/poll_fn.hpp>
 #include <eddy/ready.hpp>
-#include <eddy/sync/oneshot.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
@@ -22,14 +21,13 @@
 #include <ranges>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "support/polling.hpp"
 #include "support/scripted.hpp"
-#include "support/stress.hpp"
+#include "support/throwing_cancel.hpp"
 
 namespace {
 
@@ -41,17 +39,12 @@ using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
 using support::cancellable_scripted;
+using support::numbered_scripts;
 using support::plan;
 using support::script;
 using support::scripted;
 
 const auto io_error = std::make_error_code(std::errc::io_error);
-
-std::vector<script> numbered(std::size_t count) {
-    std::vector<script> made(count);
-    for (std::size_t i = 0; i < count; ++i) made[i].value = static_cast<int>(i);
-    return made;
-}
 
 template <class F = scripted>
 std::vector<F> following(std::vector<script>& scripts) {
@@ -71,8 +64,8 @@ INSTANTIATE_TEST_SUITE_P(Futures, SelectAllOf, few_and_many);
 
 // ---- join_all ----
 
-TEST_P(JoinAllOf, GivesTheOutputsInTheOrderOfTheRange) {
-    auto scripts = numbered(GetParam());
+TEST_P(JoinAllOf, ReturnsOutputsInTheOrderOfTheRange) {
+    auto scripts = numbered_scripts(GetParam());
     by_hand hand(eddy::join_all(following(scripts)));
     assert_pending(hand.poll());
     for (std::size_t i = GetParam(); i-- > 1;) scripts[i].change(plan::ready);
@@ -86,8 +79,8 @@ TEST_P(JoinAllOf, GivesTheOutputsInTheOrderOfTheRange) {
     EXPECT_THROW(assert_ready(hand.poll()), eddy::misuse);
 }
 
-TEST_P(JoinAllOf, ExceptionEndsTheOthersFirst) {
-    auto scripts = numbered(GetParam());
+TEST_P(JoinAllOf, ExceptionCancelsTheOthersFirst) {
+    auto scripts = numbered_scripts(GetParam());
     for (auto& s : scripts) s.may_end = false;
     by_hand hand(eddy::join_all(following<cancellable_scripted>(scripts)));
     assert_pending(hand.poll());
@@ -102,8 +95,8 @@ TEST_P(JoinAllOf, ExceptionEndsTheOthersFirst) {
     for (auto& s : scripts) EXPECT_FALSE(s.alive);
 }
 
-TEST_P(JoinAllOf, PollCancelGoesToThoseWhoHaveNotEnded) {
-    auto scripts = numbered(GetParam());
+TEST_P(JoinAllOf, PollCancelGoesToUnfinishedFutures) {
+    auto scripts = numbered_scripts(GetParam());
     scripts[0].now = plan::ready;
     scripts[1].may_end = false;
     by_hand hand(eddy::join_all(following<cancellable_scripted>(scripts)));
@@ -118,7 +111,7 @@ TEST_P(JoinAllOf, PollCancelGoesToThoseWhoHaveNotEnded) {
     assert_ready(hand.poll_cancel());
 }
 
-TEST(JoinAll, RunsTasksAndTakesAnyRange) {
+TEST(JoinAll, AcceptsAnyRange) {
     auto work = [](int value) -> task<std::string> {
         for (int i = 0; i < value; ++i) co_await eddy::yield_now();
         co_return std::to_string(value);
@@ -138,21 +131,21 @@ TEST(JoinAll, IsReadyAtOnceWithoutFutures) {
     EXPECT_TRUE(eddy::wait(eddy::try_join_all(std::vector<task<result<int>>>()))->empty());
 }
 
-TEST(JoinAll, LendsWhatItIsGivenByReference) {
+TEST(JoinAll, BorrowsFuturesGivenByReference) {
     script s;
-    scripted lent(s);
+    scripted borrowed(s);
     {
-        by_hand hand(eddy::join_all(std::vector{std::ref(lent)}));
+        by_hand hand(eddy::join_all(std::vector{std::ref(borrowed)}));
         assert_pending(hand.poll());
     }
     EXPECT_TRUE(s.alive);
     s.now = plan::ready;
     s.value = 5;
-    EXPECT_EQ(eddy::wait(eddy::join_all(std::vector{std::ref(lent)})).at(0), 5);
+    EXPECT_EQ(eddy::wait(eddy::join_all(std::vector{std::ref(borrowed)})).at(0), 5);
 }
 
-TEST(JoinAll, BeyondThirtyOnlyWhatWasWokenIsPolled) {
-    auto scripts = numbered(31);
+TEST(JoinAll, OverThirtyFuturesOnlyWokenOnesArePolled) {
+    auto scripts = numbered_scripts(31);
     by_hand hand(eddy::join_all(following(scripts)));
     assert_pending(hand.poll());
     scripts[7].waker.wake_by_ref();
@@ -187,17 +180,27 @@ TEST(JoinAll, EndlessChildDoesNotStarveTheOthers) {
     }
 }
 
+TEST(JoinAll, PollCancelRetriesAFutureThatThrew) {
+    int asked = 0;
+    std::vector<support::throws_when_cancelled> futures(40, support::throws_when_cancelled(asked));
+    by_hand all(eddy::join_all(std::move(futures)));
+    assert_pending(all.poll());
+    EXPECT_THROW(static_cast<void>(all.poll_cancel()), std::runtime_error);
+    EXPECT_TRUE(all.poll_cancel().is_ready()) << "poll_cancel() was not called again for the first future";
+    EXPECT_EQ(asked, 41);
+}
+
 // ---- try_join_all ----
 
-TEST_P(TryJoinAllOf, GivesAllValues) {
-    auto scripts = numbered(GetParam());
+TEST_P(TryJoinAllOf, ReturnsAllValues) {
+    auto scripts = numbered_scripts(GetParam());
     for (auto& s : scripts) s.now = plan::ready;
     const result<std::vector<int>> all = eddy::wait(eddy::try_join_all(following(scripts)));
     for (std::size_t i = 0; i < GetParam(); ++i) EXPECT_EQ(all->at(i), static_cast<int>(i));
 }
 
-TEST_P(TryJoinAllOf, FirstErrorWinsAndTheRestIsEnded) {
-    auto scripts = numbered(GetParam());
+TEST_P(TryJoinAllOf, FirstErrorWinsAndCancelsTheOthers) {
+    auto scripts = numbered_scripts(GetParam());
     scripts[0].may_end = false;
     by_hand hand(eddy::try_join_all(following<cancellable_scripted>(scripts)));
     assert_pending(hand.poll());
@@ -214,7 +217,7 @@ TEST_P(TryJoinAllOf, FirstErrorWinsAndTheRestIsEnded) {
     for (auto& s : scripts) EXPECT_FALSE(s.alive);
 }
 
-TEST(TryJoinAll, OfVoidGivesMonostates) {
+TEST(TryJoinAll, OutputsOfVoidAreMonostates) {
     const auto all = eddy::wait(eddy::try_join_all(std::array{ready(ok()), ready(ok())}));
     static_assert(std::is_same_v<decltype(all), const result<std::vector<std::monostate>>>);
     EXPECT_EQ(all->size(), 2u);
@@ -222,8 +225,8 @@ TEST(TryJoinAll, OfVoidGivesMonostates) {
 
 // ---- select_all ----
 
-TEST_P(SelectAllOf, GivesTheFirstAndTheOthersGoOn) {
-    auto scripts = numbered(GetParam());
+TEST_P(SelectAllOf, ReturnsTheFirstAndTheOthersContinue) {
+    auto scripts = numbered_scripts(GetParam());
     by_hand hand(eddy::select_all(following(scripts)));
     assert_pending(hand.poll());
     scripts[2].change(plan::ready);
@@ -246,8 +249,8 @@ TEST_P(SelectAllOf, GivesTheFirstAndTheOthersGoOn) {
     for (auto& s : scripts) EXPECT_FALSE(s.alive);
 }
 
-TEST_P(SelectAllOf, ExceptionEndsTheOthersFirst) {
-    auto scripts = numbered(GetParam());
+TEST_P(SelectAllOf, ExceptionCancelsTheOthersFirst) {
+    auto scripts = numbered_scripts(GetParam());
     for (auto& s : scripts) s.may_end = false;
     by_hand hand(eddy::select_all(following<cancellable_scripted>(scripts)));
     assert_pending(hand.poll());
@@ -262,8 +265,8 @@ TEST_P(SelectAllOf, ExceptionEndsTheOthersFirst) {
     for (auto& s : scripts) EXPECT_FALSE(s.alive);
 }
 
-TEST_P(SelectAllOf, PollCancelEndsAll) {
-    auto scripts = numbered(GetParam());
+TEST_P(SelectAllOf, PollCancelWaitsForAllFutures) {
+    auto scripts = numbered_scripts(GetParam());
     scripts[1].may_end = false;
     by_hand hand(eddy::select_all(following<cancellable_scripted>(scripts)));
     assert_pending(hand.poll());
@@ -274,7 +277,7 @@ TEST_P(SelectAllOf, PollCancelEndsAll) {
     for (auto& s : scripts) EXPECT_FALSE(s.alive);
 }
 
-TEST(SelectAll, TasksComeBackAsTasks) {
+TEST(SelectAll, RemainingTasksCanBeSelectedAgain) {
     auto work = []() -> task<int> {
         std::vector<task<int>> all;
         for (int i = 0; i < 5; ++i) {
@@ -294,7 +297,7 @@ TEST(SelectAll, TasksComeBackAsTasks) {
     EXPECT_EQ(eddy::wait(work()), 12345);
 }
 
-TEST(SelectAll, OfSeveralThatAreReadyTheFirstWins) {
+TEST(SelectAll, FirstOfSeveralReadyFuturesWins) {
     auto first = eddy::wait(eddy::select_all(std::vector{ready(1), ready(2)}));
     EXPECT_EQ(first.index, 0u);
     auto second = eddy::wait(eddy::select_all(std::move(first.remaining)));
@@ -302,7 +305,7 @@ TEST(SelectAll, OfSeveralThatAreReadyTheFirstWins) {
     EXPECT_TRUE(second.remaining.empty());
 }
 
-TEST(SelectAll, NeedsAFuture) {
+TEST(SelectAll, EmptyRangeIsMisuse) {
     EXPECT_NE(support::text_of_misuse([] {
                   static_cast<void>(eddy::select_all(std::vector<task<int>>()));
               }).find("select_all needs at least one future"),
@@ -311,7 +314,7 @@ TEST(SelectAll, NeedsAFuture) {
 
 // ---- pin ----
 
-TEST(Pin, AFutureMayBeMovedAfterItHasBegun) {
+TEST(Pin, PinnedFutureCanBeMovedAfterItStarted) {
     script s;
     auto pinned = eddy::pin(cancellable_scripted(s));
     eddy::test::wake_counter counter;
@@ -336,44 +339,11 @@ struct alignas(64) wide {
     eddy::poll_result<bool> poll(eddy::context&) { return reinterpret_cast<std::uintptr_t>(this) % 64 == 0; }
 };
 
-TEST(Pin, TakesFuturesThatAreAlignedToMoreThanThePoolGives) {
+TEST(Pin, OverAlignedFuturesKeepTheirAlignment) {
     EXPECT_TRUE(eddy::wait(eddy::pin(wide())));
     std::vector<wide> many(40);
     const auto all = eddy::wait(eddy::join_all(std::move(many)));
     EXPECT_TRUE(std::ranges::all_of(all, [](bool is_aligned) { return is_aligned; }));
-}
-
-// ---- Stress ----
-
-TEST(JoinAllStress, ChildrenWokenFromOtherThreads) {
-    using channel = eddy::sync::oneshot<int>;
-    const auto rounds = support::rounds(5'000);
-    for (std::uint64_t round = 0; round < rounds; ++round) {
-        for (const std::size_t count : {8u, 64u}) {
-            std::vector<channel::receiver> receivers;
-            std::vector<channel::sender> senders;
-            for (std::size_t i = 0; i < count; ++i) {
-                auto ends = channel::channel();
-                receivers.push_back(std::move(ends.receiver));
-                senders.push_back(std::move(ends.sender));
-            }
-            std::vector<std::thread> threads;
-            for (std::size_t of = 0; of < 2; ++of) {
-                threads.emplace_back([&senders, of] {
-                    for (std::size_t i = of; i < senders.size(); i += 2)
-                        static_cast<void>(senders[i].send(static_cast<int>(i)));
-                });
-            }
-            if (round % 2 == 0) {
-                const auto all = eddy::wait(eddy::join_all(std::move(receivers)));
-                for (std::size_t i = 0; i < count; ++i) EXPECT_EQ(all[i], static_cast<int>(i));
-            } else {
-                const auto first = eddy::wait(eddy::select_all(std::move(receivers)));
-                EXPECT_EQ(first.output, static_cast<int>(first.index));
-            }
-            for (auto& thread : threads) thread.join();
-        }
-    }
 }
 
 }  // namespace

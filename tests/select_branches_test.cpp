@@ -39,7 +39,7 @@ using support::plan;
 using support::script;
 using support::scripted;
 
-TEST(SelectBranches, ABranchWhoseConditionHoldsIsAsAnyOther) {
+TEST(SelectBranches, EnabledBranchIsLikeAnyOther) {
     script s;
     by_hand hand(eddy::select(when(true, cancellable_scripted(s)), eddy::pending()));
     assert_pending(hand.poll());
@@ -50,7 +50,7 @@ TEST(SelectBranches, ABranchWhoseConditionHoldsIsAsAnyOther) {
     EXPECT_FALSE(s.alive);
 }
 
-TEST(SelectBranches, ADisabledBranchIsNotPolledAndGoneAtOnce) {
+TEST(SelectBranches, DisabledBranchIsDestroyedWithoutAPoll) {
     script s{.now = plan::ready};
     {
         by_hand hand(eddy::select(when(false, scripted(s)), ready(1)));
@@ -60,15 +60,15 @@ TEST(SelectBranches, ADisabledBranchIsNotPolledAndGoneAtOnce) {
     EXPECT_EQ(s.polls, 0);
 }
 
-TEST(SelectBranches, ADisabledBranchThatIsLentGoesOnAfterwards) {
+TEST(SelectBranches, BorrowedDisabledBranchStaysAlive) {
     script s;
-    scripted lent(s);
-    EXPECT_EQ(eddy::wait(eddy::select(when(false, std::ref(lent)), ready(1))).index(), 1u);
+    scripted borrowed(s);
+    EXPECT_EQ(eddy::wait(eddy::select(when(false, std::ref(borrowed)), ready(1))).index(), 1u);
     EXPECT_TRUE(s.alive);
     EXPECT_EQ(s.polls, 0);
 }
 
-TEST(SelectBranches, AFunctionIsCalledOnlyIfTheConditionHolds) {
+TEST(SelectBranches, FunctionIsCalledOnlyIfTheConditionHolds) {
     int calls = 0;
     auto makes = [&calls] {
         ++calls;
@@ -92,7 +92,7 @@ TEST(SelectBranches, OtherwiseIsTakenIfAllAreDisabled) {
     EXPECT_EQ(eddy::wait(eddy::select(otherwise(3))).index(), 0u);
 }
 
-TEST(SelectBranches, OtherwiseIsAbsentIfThereIsABranch) {
+TEST(SelectBranches, OtherwiseIsIgnoredIfABranchIsEnabled) {
     script s;
     by_hand hand(eddy::select(otherwise(), when(true, scripted(s)), when(false, ready())));
     assert_pending(hand.poll());
@@ -118,7 +118,7 @@ TEST(SelectBranches, AllDisabledWithoutOtherwiseIsMisuse) {
     }
 }
 
-TEST(SelectBranches, ADisabledBranchByItselfIsMisuse) {
+TEST(SelectBranches, DisabledBranchOutsideSelectIsMisuse) {
     by_hand alone(when(false, ready(1)));
     EXPECT_THROW(static_cast<void>(alone.poll()), eddy::misuse);
     by_hand last(otherwise(1));
@@ -126,7 +126,7 @@ TEST(SelectBranches, ADisabledBranchByItselfIsMisuse) {
     EXPECT_EQ(eddy::wait(when(true, ready(1))), 1);
 }
 
-TEST(SelectBranches, AnEnabledBranchThatLosesIsEndedInAnOrderlyWay) {
+TEST(SelectBranches, EnabledBranchThatLosesIsCancelled) {
     script s{.may_end = false}, absent;
     bool is_over = false;
     auto over = eddy::poll_fn([&](eddy::context&) -> eddy::poll_result<void> {
@@ -167,7 +167,7 @@ private:
     bool has_waited_ = false;
 };
 
-TEST(SelectBranches, ALoopOverAStreamBesideALentFutureLosesNoItem) {
+TEST(SelectBranches, LoopOverStreamAndBorrowedFutureLosesNoItem) {
     struct turns {
         static task<> of(int count) {
             for (int i = 0; i < count; ++i) co_await eddy::yield_now();
@@ -195,7 +195,7 @@ TEST(SelectBranches, ALoopOverAStreamBesideALentFutureLosesNoItem) {
     EXPECT_EQ(eddy::wait(turns::loop()), 100);
 }
 
-TEST(SelectBranches, TwoStreamsInALoopUntilBothHaveEnded) {
+TEST(SelectBranches, LoopReadsTwoStreamsUntilBothEnd) {
     struct both {
         static task<int> loop() {
             counting a(10);
@@ -216,7 +216,7 @@ TEST(SelectBranches, TwoStreamsInALoopUntilBothHaveEnded) {
     EXPECT_EQ(eddy::wait(both::loop()), 30);
 }
 
-TEST(SelectBranches, AGroupOfFuturesBesideWhatFillsIt) {
+TEST(SelectBranches, LoopFillsAndDrainsAGroupOfFutures) {
     struct server {
         static task<int> work(int turns) {
             for (int i = 0; i < turns; ++i) co_await eddy::yield_now();

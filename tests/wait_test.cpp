@@ -27,7 +27,7 @@ TEST(Wait, ReturnsTheOutput) {
     static_assert(std::is_void_v<decltype(wait(eddy::ready()))>);
 }
 
-TEST(Wait, BorrowsAnLvalueAndDestroysAnRvalueBeforeItReturns) {
+TEST(Wait, BorrowsAnLvalueAndDestroysAnRvalueFuture) {
     auto held = std::make_shared<int>(1);
     auto future = eddy::poll_fn([held, polls = 0](eddy::context& cx) mutable -> eddy::poll_result<int> {
         if (++polls == 2) return polls;
@@ -41,14 +41,14 @@ TEST(Wait, BorrowsAnLvalueAndDestroysAnRvalueBeforeItReturns) {
         std::shared_ptr<int> kept;
         eddy::poll_result<int> poll(eddy::context&) { return 5; }
     };
-    stays lent{held};
-    EXPECT_EQ(wait(lent), 5);
+    stays borrowed{held};
+    EXPECT_EQ(wait(borrowed), 5);
     EXPECT_EQ(held.use_count(), 2);
-    EXPECT_EQ(wait(std::move(lent)), 5);
+    EXPECT_EQ(wait(std::move(borrowed)), 5);
     EXPECT_EQ(held.use_count(), 1);
 }
 
-TEST(Wait, ThrowsWhatTheFutureThrows) {
+TEST(Wait, RethrowsTheExceptionOfTheFuture) {
     auto fails = []() -> eddy::task<> {
         throw std::runtime_error("thrown");
         co_return;
@@ -56,7 +56,7 @@ TEST(Wait, ThrowsWhatTheFutureThrows) {
     EXPECT_THROW(wait(fails()), std::runtime_error);
 }
 
-TEST(Wait, WaitInsideAFutureThatIsWaitedForDoesNotEatItsWakeUp) {
+TEST(Wait, NestedWaitDoesNotLoseTheOuterWake) {
     auto outer = eddy::poll_fn([polls = 0](eddy::context& cx) mutable -> eddy::poll_result<int> {
         if (++polls == 2) return polls;
         cx.waker().wake_by_ref();
@@ -71,7 +71,7 @@ TEST(Wait, WaitInsideAFutureThatIsWaitedForDoesNotEatItsWakeUp) {
     EXPECT_EQ(wait(outer), 2);
 }
 
-TEST(Wait, WakersThatOutliveTheWaitAreHarmless) {
+TEST(Wait, WakersCanOutliveTheWait) {
     eddy::waker kept;
     wait(eddy::poll_fn([&](eddy::context& cx) {
         kept = cx.waker();
@@ -100,7 +100,7 @@ private:
     eddy::waker waker_;
 };
 
-TEST(WaitStress, WokenByAnotherThreadAtAnyMoment) {
+TEST(WaitStress, WakesFromAnotherThreadAreNotLost) {
     const auto rounds = support::rounds(1'000'000);
     mailbox box;
     eddy::detail::atomic<std::uint64_t> opened{0};

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <stdexcept>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
@@ -29,6 +31,13 @@ struct script {
         std::exchange(waker, eddy::waker()).wake();
     }
 };
+
+/// Scripts with the values 0, 1, 2, ...
+inline std::vector<script> numbered_scripts(std::size_t count) {
+    std::vector<script> made(count);
+    for (std::size_t i = 0; i < count; ++i) made[i].value = static_cast<int>(i);
+    return made;
+}
 
 namespace detail {
 
