@@ -33,8 +33,8 @@
 
 #include "driver/ring_support.hpp"
 
-// Which driver is taken, and what is said about it: the decision alone, the kernel's answers (true ones, ones that a filter
-// gives, and those of kernels without this or that), and the whole in processes that may have no ring.
+// Tests which driver is chosen and the reason that is reported: the decision alone, the probe of the kernel (real answers, answers
+// of a seccomp filter, and simulated older kernels), and both together in processes that may not create a ring.
 
 namespace {
 
@@ -79,13 +79,13 @@ void expect_choice(const eddy::result<driver_choice>& choice, driver_kind kind, 
     EXPECT_EQ(choice->why, why);
 }
 
-TEST(DriverChoice, ByDefaultItIsEpoll) {
+TEST(DriverChoice, DefaultIsEpoll) {
     asked = 0;
     expect_choice(decide_driver({}, "", allowed), driver_kind::epoll, "epoll: the default on Linux");
     EXPECT_EQ(asked, 0);
 }
 
-TEST(DriverChoice, TheEnvironmentNamesTheDriver) {
+TEST(DriverChoice, EnvironmentNamesTheDriver) {
     expect_choice(decide_driver({}, "epoll", forbidden), driver_kind::epoll, "epoll: asked for by EDDY_DRIVER");
     expect_choice(decide_driver({}, "io_uring", allowed), driver_kind::io_uring, "io_uring: asked for by EDDY_DRIVER");
     expect_choice(decide_driver({}, "auto", allowed), driver_kind::io_uring,
@@ -98,7 +98,7 @@ TEST(DriverChoice, TheEnvironmentNamesTheDriver) {
               "the environment's EDDY_DRIVER names no driver: there are epoll, io_uring and auto");
 }
 
-TEST(DriverChoice, TheBuilderWinsOverTheEnvironment) {
+TEST(DriverChoice, BuilderOverridesTheEnvironment) {
     for (const auto* named : {"", "epoll", "io_uring", "auto", "abacus"}) {
         expect_choice(decide_driver(driver_kind::epoll, named, forbidden), driver_kind::epoll,
                       "epoll: asked for by the builder");
@@ -110,12 +110,12 @@ TEST(DriverChoice, TheBuilderWinsOverTheEnvironment) {
     }
 }
 
-TEST(DriverChoice, IoUringByNameIsAnErrorWhereItIsRefused) {
+TEST(DriverChoice, RefusedIoUringIsAnErrorIfNamed) {
     EXPECT_EQ(decide_driver(driver_kind::io_uring, "", forbidden).error(), std::errc::operation_not_permitted);
     EXPECT_EQ(decide_driver({}, "io_uring", forbidden).error(), std::errc::operation_not_permitted);
 }
 
-TEST(DriverChoice, TheKernelIsAskedOnlyIfIoUringComesIntoQuestion) {
+TEST(DriverChoice, KernelIsProbedOnlyIfIoUringIsConsidered) {
     asked = 0;
     static_cast<void>(decide_driver({}, "epoll", allowed));
     static_cast<void>(decide_driver(driver_kind::epoll, "auto", allowed));
@@ -126,7 +126,7 @@ TEST(DriverChoice, TheKernelIsAskedOnlyIfIoUringComesIntoQuestion) {
     EXPECT_EQ(asked, 2);
 }
 
-TEST(DriverChoice, EachRefusalHasASentenceOfItsOwn) {
+TEST(DriverChoice, EachRefusalHasItsOwnMessage) {
     const std::vector<std::pair<std::errc, std::string_view>> known = {
         {std::errc::operation_not_permitted, why_forbidden},
         {std::errc::permission_denied, "epoll: io_uring is forbidden here (EACCES: a security module of the kernel)"},
@@ -147,7 +147,7 @@ TEST(DriverChoice, EachRefusalHasASentenceOfItsOwn) {
 constexpr driver_choice automatic_ring{driver_kind::io_uring, "io_uring: it is allowed here, and has what is needed",
                                        true};
 
-TEST(DriverChoice, AutomaticTakesEpollIfTheRingsCannotBeMadeAfterAll) {
+TEST(DriverChoice, AutomaticFallsBackToEpollIfRingCreationFails) {
     expect_choice(choose_after(automatic_ring, code(std::errc::not_enough_memory)), driver_kind::epoll,
                   "epoll: no memory may be locked for a ring (ENOMEM: RLIMIT_MEMLOCK)");
     const auto by_name = decide_driver({}, "io_uring", allowed).value();
@@ -167,7 +167,7 @@ struct maker {
     }
 };
 
-TEST(DriverChoice, WhatCannotBeMadeIsTriedOnceMoreWithEpoll) {
+TEST(DriverChoice, OnlyAutomaticRetriesFailedCreationWithEpoll) {
     if (const auto ring = ring_support(); !ring) GTEST_SKIP() << ring.error().why;
     const auto make = [](maker& with, driver_kind wanted) { return choose_and_make(wanted, std::ref(with)); };
     maker no_rings;
@@ -224,7 +224,7 @@ protected:
     }
 };
 
-TEST_F(RingSupport, EachThingThatAKernelLacksHasASentenceOfItsOwn) {
+TEST_F(RingSupport, EachMissingKernelFeatureHasItsOwnMessage) {
     ASSERT_EQ(all_needs.size(), static_cast<std::size_t>(ring_need::enable_rings) + 1);
     for (const auto& [need, name] : all_needs) {
         const auto answer = probe_ring({need});
@@ -236,7 +236,7 @@ TEST_F(RingSupport, EachThingThatAKernelLacksHasASentenceOfItsOwn) {
     EXPECT_TRUE(probe_ring().has_value());
 }
 
-TEST_F(RingSupport, OfAnOldKernelTheOldestLackIsNamed) {
+TEST_F(RingSupport, OldestMissingFeatureIsNamed) {
     const auto linux_5_15 = probe_ring({ring_need::cqe_skip, ring_need::submit_all, ring_need::single_issuer,
                                         ring_need::deferred_taskrun, ring_need::taskrun_flag, ring_need::buffer_ring});
     ASSERT_FALSE(linux_5_15.has_value());
@@ -246,13 +246,13 @@ TEST_F(RingSupport, OfAnOldKernelTheOldestLackIsNamed) {
     EXPECT_EQ(linux_6_0.error().why, lacks("IORING_SETUP_DEFER_TASKRUN"));
 }
 
-TEST_F(RingSupport, AKernelThatLacksSomethingMeansEpollOrAnError) {
+TEST_F(RingSupport, MissingFeatureMeansEpollOrAnError) {
     const auto ask = []() noexcept { return probe_ring({ring_need::recv}); };
     expect_choice(decide_driver({}, "auto", ask), driver_kind::epoll, lacks("IORING_OP_RECV"));
     EXPECT_EQ(decide_driver({}, "io_uring", ask).error(), errc::driver_unavailable);
 }
 
-TEST_F(RingSupport, AskingLeavesNoDescriptorBehind) {
+TEST_F(RingSupport, ProbeLeavesNoDescriptorOpen) {
     const auto before = support::count_fds();
     for (int i = 0; i < 20; ++i) {
         EXPECT_TRUE(probe_ring().has_value());
@@ -261,8 +261,8 @@ TEST_F(RingSupport, AskingLeavesNoDescriptorBehind) {
     EXPECT_EQ(support::count_fds(), before);
 }
 
-// Not of the suite above, whose preparation asks first.
-TEST(RingSupportThreads, MayAskForTheFirstTimeTogether) {
+// ring_support() caches its first answer, so this test needs a process in which nothing has called it yet.
+TEST(RingSupportOwnProcess, ConcurrentFirstCallsGiveOneAnswer) {
     std::array<ring_answer, 8> answers;
     std::barrier start(static_cast<std::ptrdiff_t>(answers.size()));
     std::vector<std::thread> threads;
@@ -313,8 +313,8 @@ eddy::task<eddy::result<std::string>> echo() {
 }
 
 /// A loop and a runtime use that driver, say that it is for this reason, and work.
-void expect_works(eddy::result<eddy::core> loop, eddy::result<eddy::runtime> pool, driver_kind kind,
-                  std::string_view why) {
+void expect_driver_works(eddy::result<eddy::core> loop, eddy::result<eddy::runtime> pool, driver_kind kind,
+                         std::string_view why) {
     ASSERT_TRUE(loop.has_value()) << loop.error().message();
     EXPECT_EQ(loop->driver(), kind);
     EXPECT_EQ(loop->why_driver(), why);
@@ -327,15 +327,15 @@ void expect_works(eddy::result<eddy::core> loop, eddy::result<eddy::runtime> poo
     EXPECT_EQ(pool->block_on(eddy::time::timeout(20s, echo())), sent);
 }
 
-void expect_works(driver_kind asked_for, driver_kind kind, std::string_view why) {
-    expect_works(eddy::core::builder().driver(asked_for).build(),
-                 eddy::runtime::builder().worker_threads(2).driver(asked_for).build(), kind, why);
+void expect_driver_works(driver_kind asked_for, driver_kind kind, std::string_view why) {
+    expect_driver_works(eddy::core::builder().driver(asked_for).build(),
+                        eddy::runtime::builder().worker_threads(2).driver(asked_for).build(), kind, why);
 }
 
 /// As above, with what EDDY_DRIVER says.
-void expect_works(const char* named, driver_kind kind, std::string_view why) {
+void expect_driver_works(const char* named, driver_kind kind, std::string_view why) {
     const environment it("EDDY_DRIVER", named);
-    expect_works(eddy::core::make(), eddy::runtime::builder().worker_threads(2).build(), kind, why);
+    expect_driver_works(eddy::core::make(), eddy::runtime::builder().worker_threads(2).build(), kind, why);
 }
 
 /// Neither a loop nor a runtime can be made with io_uring, if it is asked for by name.
@@ -346,34 +346,34 @@ void expect_refused(const std::error_code& error) {
     const environment it("EDDY_DRIVER", "io_uring");
     EXPECT_EQ(eddy::core::make().error(), error);
     EXPECT_EQ(eddy::runtime::make().error(), error);
-    expect_works(driver_kind::epoll, driver_kind::epoll, "epoll: asked for by the builder");
+    expect_driver_works(driver_kind::epoll, driver_kind::epoll, "epoll: asked for by the builder");
 }
 
-TEST(DriverInUse, IsSaidByLoopsAndRuntimes) {
-    expect_works(nullptr, driver_kind::epoll, "epoll: the default on Linux");
-    expect_works("", driver_kind::epoll, "epoll: the default on Linux");
-    expect_works("epoll", driver_kind::epoll, "epoll: asked for by EDDY_DRIVER");
-    expect_works(driver_kind::epoll, driver_kind::epoll, "epoll: asked for by the builder");
+TEST(DriverInUse, LoopsAndRuntimesReportTheirDriver) {
+    expect_driver_works(nullptr, driver_kind::epoll, "epoll: the default on Linux");
+    expect_driver_works("", driver_kind::epoll, "epoll: the default on Linux");
+    expect_driver_works("epoll", driver_kind::epoll, "epoll: asked for by EDDY_DRIVER");
+    expect_driver_works(driver_kind::epoll, driver_kind::epoll, "epoll: asked for by the builder");
 }
 
-TEST(DriverInUse, IsNeverAutomatic) {
+TEST(DriverInUse, AutomaticIsResolvedToADriver) {
     const auto ring = ring_support();
     const auto kind = ring ? driver_kind::io_uring : driver_kind::epoll;
     const auto why = ring ? "io_uring: it is allowed here, and has what is needed" : ring.error().why;
-    expect_works("auto", kind, why);
-    expect_works(driver_kind::automatic, kind, why);
+    expect_driver_works("auto", kind, why);
+    expect_driver_works(driver_kind::automatic, kind, why);
 }
 
-TEST(DriverInUse, IsIoUringWhereThatIsAskedForAndAllowed) {
+TEST(DriverInUse, IoUringIsUsedIfNamedAndAllowed) {
     if (const auto ring = ring_support(); !ring) {
         expect_refused(ring.error().error);
         return;
     }
-    expect_works("io_uring", driver_kind::io_uring, "io_uring: asked for by EDDY_DRIVER");
-    expect_works(driver_kind::io_uring, driver_kind::io_uring, "io_uring: asked for by the builder");
+    expect_driver_works("io_uring", driver_kind::io_uring, "io_uring: asked for by EDDY_DRIVER");
+    expect_driver_works(driver_kind::io_uring, driver_kind::io_uring, "io_uring: asked for by the builder");
 }
 
-TEST(DriverInUse, IsNoneWithoutIo) {
+TEST(DriverInUse, LoopWithoutIoHasNoDriver) {
     const auto loop = eddy::core::builder().enable_io(false).driver(driver_kind::io_uring).build().value();
     EXPECT_EQ(loop.driver(), std::nullopt);
     EXPECT_EQ(loop.why_driver(), "none: I/O is not enabled");
@@ -382,7 +382,7 @@ TEST(DriverInUse, IsNoneWithoutIo) {
     EXPECT_EQ(pool.why_driver(), "none: I/O is not enabled");
 }
 
-TEST(DriverInUse, OfAReactorIsEpoll) {
+TEST(DriverInUse, ReactorAlwaysUsesEpoll) {
     EXPECT_EQ(eddy::reactor::make(driver_kind::io_uring).error(), std::errc::not_supported);
     EXPECT_TRUE(eddy::reactor::make(driver_kind::automatic).has_value());
     EXPECT_TRUE(eddy::reactor::make(driver_kind::epoll).has_value());
@@ -391,16 +391,16 @@ TEST(DriverInUse, OfAReactorIsEpoll) {
 // ---- Where there may be none: processes of their own, executed anew, which have asked for nothing yet ----
 
 /// Exits with 0 if `auto` is epoll, for this reason, and io_uring by name this error.
-[[noreturn]] void do_without_ring(const ring_refusal& refusal) {
-    expect_works("auto", driver_kind::epoll, refusal.why);
-    expect_works(driver_kind::automatic, driver_kind::epoll, refusal.why);
+[[noreturn]] void exit_if_auto_is_epoll(const ring_refusal& refusal) {
+    expect_driver_works("auto", driver_kind::epoll, refusal.why);
+    expect_driver_works(driver_kind::automatic, driver_kind::epoll, refusal.why);
     expect_refused(refusal.error);
     std::_Exit(testing::Test::HasFailure() ? 1 : 0);
 }
 
-[[noreturn]] void do_with_filter(std::errc error) {
+[[noreturn]] void exit_if_auto_is_epoll_under_filter(std::errc error) {
     if (!support::deny_io_uring(static_cast<int>(error))) std::_Exit(2);
-    do_without_ring(refusal_for(code(error)));
+    exit_if_auto_is_epoll(refusal_for(code(error)));
 }
 
 class DriverDeathTest : public testing::Test {
@@ -412,26 +412,26 @@ protected:
     }
 };
 
-TEST_F(DriverDeathTest, WhereAContainerForbidsIoUringAutoIsEpollAndSaysSo) {
-    EXPECT_EXIT(do_with_filter(std::errc::operation_not_permitted), testing::ExitedWithCode(0), "");
+TEST_F(DriverDeathTest, AutoUsesEpollWhereASeccompFilterForbidsIoUring) {
+    EXPECT_EXIT(exit_if_auto_is_epoll_under_filter(std::errc::operation_not_permitted), testing::ExitedWithCode(0), "");
 }
 
-TEST_F(DriverDeathTest, WhereTheKernelHasNoIoUringAutoIsEpollAndSaysSo) {
-    EXPECT_EXIT(do_with_filter(std::errc::function_not_supported), testing::ExitedWithCode(0), "");
+TEST_F(DriverDeathTest, AutoUsesEpollWhereTheKernelHasNoIoUring) {
+    EXPECT_EXIT(exit_if_auto_is_epoll_under_filter(std::errc::function_not_supported), testing::ExitedWithCode(0), "");
 }
 
-[[noreturn]] void do_without(unsigned call) {
+[[noreturn]] void exit_if_auto_is_epoll_without(unsigned call) {
     if (!support::deny_calls(call, call, EPERM)) std::_Exit(2);
-    do_without_ring(refusal_for(code(std::errc::operation_not_permitted)));
+    exit_if_auto_is_epoll(refusal_for(code(std::errc::operation_not_permitted)));
 }
 
-TEST_F(DriverDeathTest, WhereOneOfTheThreeCallsIsForbiddenAutoIsEpollToo) {
+TEST_F(DriverDeathTest, AutoUsesEpollIfAnyIoUringCallIsForbidden) {
     for (const unsigned call : {SYS_io_uring_setup, SYS_io_uring_enter, SYS_io_uring_register}) {
-        EXPECT_EXIT(do_without(call), testing::ExitedWithCode(0), "");
+        EXPECT_EXIT(exit_if_auto_is_epoll_without(call), testing::ExitedWithCode(0), "");
     }
 }
 
-[[noreturn]] void say_what_is_thrown() {
+[[noreturn]] void print_the_exception() {
     ::setenv("EDDY_DRIVER", "io_uring", 1);
     if (!support::deny_io_uring(EPERM)) std::_Exit(2);
     try {
@@ -443,8 +443,8 @@ TEST_F(DriverDeathTest, WhereOneOfTheThreeCallsIsForbiddenAutoIsEpollToo) {
     std::_Exit(1);
 }
 
-TEST_F(DriverDeathTest, WhatIsThrownNamesTheDriverThatWasAskedFor) {
-    EXPECT_EXIT(say_what_is_thrown(), testing::ExitedWithCode(0),
+TEST_F(DriverDeathTest, ExceptionNamesTheRequestedDriver) {
+    EXPECT_EXIT(print_the_exception(), testing::ExitedWithCode(0),
                 "eddy::runtime, with EDDY_DRIVER=io_uring; io_uring is forbidden here .EPERM.*, and EDDY_DRIVER=auto "
                 "would take "
                 "epoll: Operation not permitted");
@@ -491,11 +491,11 @@ eddy::task<void> receive_then_forbid_the_ring(eddy::net::tcp_stream& stream, con
 constexpr const char* names_the_call_and_the_remedy =
     "^eddy: io_uring_enter.2. or epoll_wait.2. fails.*EDDY_DRIVER=epoll.*: Operation not permitted\n$";
 
-TEST_F(DriverDeathTest, ACoreWhoseRingIsForbiddenLaterSaysWhatToDoAndEnds) {
+TEST_F(DriverDeathTest, RunThrowsWithARemedyIfItsRingIsForbiddenLater) {
     EXPECT_EXIT(lose_the_ring_of_a_core(), testing::ExitedWithCode(0), names_the_call_and_the_remedy);
 }
 
-TEST_F(DriverDeathTest, AWorkerWhoseRingIsForbiddenLaterEndsTheProgramAndSaysWhatToDo) {
+TEST_F(DriverDeathTest, WorkerAbortsWithARemedyIfItsRingIsForbidden) {
     EXPECT_EXIT(lose_the_ring_of_a_worker(), testing::KilledBySignal(SIGABRT), names_the_call_and_the_remedy);
 }
 
@@ -517,17 +517,17 @@ int error_without_locked_memory() {
     return WIFEXITED(status) && WEXITSTATUS(status) != 255 ? WEXITSTATUS(status) : -1;
 }
 
-[[noreturn]] void do_without_locked_memory() {
+[[noreturn]] void exit_if_auto_is_epoll_without_locked_memory() {
     if (!lock_no_memory()) std::_Exit(2);
-    do_without_ring(refusal_for(code(std::errc::not_enough_memory)));
+    exit_if_auto_is_epoll(refusal_for(code(std::errc::not_enough_memory)));
 }
 
-TEST_F(DriverDeathTest, WhereNoMemoryMayBeLockedAutoIsEpollAndSaysSo) {
+TEST_F(DriverDeathTest, AutoUsesEpollWhereNoMemoryMayBeLocked) {
     const int error = error_without_locked_memory();
     if (error == -1) GTEST_SKIP() << "this process cannot become one that may lock no memory";
     if (error == 0) GTEST_SKIP() << "this process may lock memory whatever its limit";
     ASSERT_EQ(error, ENOMEM);
-    EXPECT_EXIT(do_without_locked_memory(), testing::ExitedWithCode(0), "");
+    EXPECT_EXIT(exit_if_auto_is_epoll_without_locked_memory(), testing::ExitedWithCode(0), "");
 }
 
 }  // namespace
