@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# What a user's compiler says of eddy: compiles all public headers in one file, each example, and tests/package/user.cpp with
+# -Wall -Wextra, as code of the user's own (-I, not -isystem). Prints each warning once, then a line with their number.
+#     tools/warnings.sh g++-14 -O2
+#     tools/warnings.sh clang++-19 -stdlib=libc++ -O2
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+compiler=${1:?usage: tools/warnings.sh COMPILER [OPTION...]}
+shift
+[[ " $* " == *' -std='* ]] || set -- -std=c++23 "$@"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+(cd include && find . -name '*.hpp' | sort | sed 's,^\./\(.*\),#include <\1>,') >"$work/all_headers.cpp"
+launcher=$(command -v ccache || true)
+
+compile() { # compile FILE
+    local log
+    log=$work/$(tr / _ <<<"$1").log
+    # shellcheck disable=SC2086  # no launcher is no word
+    $launcher "$compiler" -Wall -Wextra "${@:2}" -Iinclude -Iexamples -c "$1" -o "$log.o" >"$log" 2>&1 ||
+        printf '%s: error: %s does not compile it\n' "$1" "$compiler" >>"$log"
+    rm -f "$log.o"
+}
+export -f compile
+export launcher compiler work
+printf '%s\n' "$work/all_headers.cpp" tests/package/user.cpp examples/*.cpp examples/*/*.cpp |
+    xargs -P "${EDDY_JOBS:-$(nproc)}" -I{} bash -c 'compile "$@"' compile {} "$@"
+
+cat "$work"/*.log >"$work/all"
+grep -E 'warning:|error:' "$work/all" | sort -u || true
+count=$(grep -cE 'warning:|error:' "$work/all" || true)
+printf '%s %s: %d warnings\n' "$compiler" "$*" "$count"
+((count == 0))
