@@ -16,6 +16,8 @@
 #include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
 
+#include "support/comes_back.hpp"
+#include "support/first_wake.hpp"
 #include "support/reentrant_waker.hpp"
 #include "support/stress.hpp"
 
@@ -179,6 +181,17 @@ TEST(SyncBarrierDeathTest, MisuseTerminatesWithMessage) {
         "moved after its first poll");
 }
 
+TEST(SyncBarrierDeathTest, FirstWokenTaskMayDestroyAllWaiters) {
+    EXPECT_COMES_BACK([] {
+        auto gate = std::make_unique<barrier>(support::more_than_a_batch + 1);
+        const support::destroyed_at_first_wake<barrier::wait_future> waiting([&] { return gate->wait(); }, [] {});
+        by_hand last(gate->wait());
+        static_cast<void>(assert_ready(last.poll()));
+        last.drop();
+        gate.reset();
+    });
+}
+
 TEST(SyncBarrierStress, RandomOperationsMatchAModel) {
     std::mt19937_64 random(support::seed());
     const auto rounds = support::rounds(50'000);
@@ -235,7 +248,7 @@ TEST(SyncBarrierStress, ThreadsMeetInEveryRoundWithoutRuntime) {
                 if (!answer.is_ready()) {
                     // It has come, and waits to the end: to leave now might be too late for the others.
                     if (!eddy::wait(gives_up.future()).is_leader()) continue;
-                    ADD_FAILURE() << "who waits does not lead";
+                    ADD_FAILURE() << "a task that has waited must not lead";
                 }
                 ++leaders;
                 continue;

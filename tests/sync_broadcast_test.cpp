@@ -3,26 +3,26 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <array>
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
-#include <random>
 #include <stdexcept>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
+#include <eddy/ready.hpp>
+#include <eddy/stream.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/try.hpp>
 #include <eddy/wait.hpp>
 
+#include "support/channel_ends.hpp"
+#include "support/first_wake.hpp"
+#include "support/moved_stream.hpp"
 #include "support/polling.hpp"
 #include "support/reentrant_waker.hpp"
 #include "support/stress.hpp"
@@ -35,16 +35,13 @@ using eddy::sync::broadcast_stream;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::continues_after_a_move;
+using support::drop;
 using support::expect_misuse_here;
 
 broadcast_error lagged(std::uint64_t missed) { return broadcast_error(broadcast_error::kinds::lagged, missed); }
 const broadcast_error closed(broadcast_error::kinds::closed);
 const broadcast_error empty(broadcast_error::kinds::empty);
-
-template <class End>
-void drop(End& end) {
-    const auto gone = std::move(end);
-}
 
 TEST(SyncBroadcast, EveryReceiverGetsEveryValue) {
     auto [tx, rx] = broadcast<std::string>::channel(16);
@@ -93,7 +90,7 @@ TEST(SyncBroadcast, SubscriberReceivesOnlyLaterValues) {
 
 TEST(SyncBroadcast, SendWithoutReceiversReturnsTheValue) {
     auto [tx, rx] = broadcast<std::string>::channel(2);
-    drop(rx);
+    drop(std::move(rx));
     EXPECT_EQ(tx.send("one").error(), "one");
     auto again = tx.subscribe();
     EXPECT_EQ(tx.send("two"), 1u);
@@ -151,7 +148,7 @@ TEST(SyncBroadcast, BufferedValuesAreReceivedBeforeClosed) {
     auto [tx, rx] = broadcast<int>::channel(2);
     for (int i = 1; i <= 3; ++i) static_cast<void>(tx.send(i));
     EXPECT_FALSE(rx.is_closed());
-    drop(tx);
+    drop(std::move(tx));
     EXPECT_TRUE(rx.is_closed());
     EXPECT_EQ(rx.try_recv().error(), lagged(1));
     EXPECT_EQ(rx.try_recv(), 2);
@@ -169,7 +166,7 @@ TEST(SyncBroadcast, DropOfTheLastSenderWakesReceivers) {
     assert_pending(recv.poll());
     copy.reset();
     EXPECT_FALSE(recv.is_woken());
-    drop(tx);
+    drop(std::move(tx));
     EXPECT_TRUE(recv.is_woken());
     EXPECT_EQ(recv.wakers(), 0u);
     EXPECT_EQ(assert_ready(recv.poll()).error(), closed);
@@ -178,7 +175,7 @@ TEST(SyncBroadcast, DropOfTheLastSenderWakesReceivers) {
 TEST(SyncBroadcast, ReceiverCreatedAfterCloseIsClosed) {
     auto [tx, rx] = broadcast<int>::channel(2);
     static_cast<void>(tx.send(1));
-    drop(tx);
+    drop(std::move(tx));
     auto again = rx.resubscribe();
     EXPECT_EQ(again.try_recv().error(), closed);
     by_hand recv(again.recv());
@@ -197,11 +194,11 @@ TEST(SyncBroadcast, WeakSenderDoesNotKeepTheChannelOpen) {
         EXPECT_EQ(tx.sender_count(), 2u);
         static_cast<void>(strong->send(1));
     }
-    drop(tx);
+    drop(std::move(tx));
     EXPECT_FALSE(copy.upgrade().has_value());
     EXPECT_EQ(rx.try_recv(), 1);
     EXPECT_EQ(rx.try_recv().error(), closed);
-    drop(rx);
+    drop(std::move(rx));
     EXPECT_FALSE(weak.upgrade().has_value());  // the last reference of all
 }
 
@@ -209,11 +206,11 @@ TEST(SyncBroadcast, ClosedCompletesWhenTheLastReceiverIsDropped) {
     auto [tx, rx] = broadcast<int>::channel(2);
     by_hand waits(tx.closed());
     assert_pending(waits.poll());
-    drop(rx);
+    drop(std::move(rx));
     EXPECT_TRUE(waits.is_woken());
     auto again = tx.subscribe();
     assert_pending(waits.poll());
-    drop(again);
+    drop(std::move(again));
     EXPECT_TRUE(waits.is_woken());
     assert_ready(waits.poll());
     EXPECT_EQ(waits.wakers(), 0u);
@@ -250,9 +247,9 @@ TEST(SyncBroadcast, ValueIsFreedAfterItsLastReceiver) {
     EXPECT_EQ(value.use_count(), 1);
 
     static_cast<void>(tx.send(value));
-    drop(second);
+    drop(std::move(second));
     EXPECT_EQ(value.use_count(), 2);
-    drop(rx);  // gives up what it has not received
+    drop(std::move(rx));  // gives up what it has not received
     EXPECT_EQ(value.use_count(), 1);
 }
 
@@ -282,8 +279,8 @@ TEST(SyncBroadcast, LenCountsValuesNotYetReceivedByAll) {
     EXPECT_EQ(tx.len(), 1u);
     for (int i = 0; i < 9; ++i) static_cast<void>(tx.send(i));
     EXPECT_EQ(tx.len(), 4u);
-    drop(rx);
-    drop(second);
+    drop(std::move(rx));
+    drop(std::move(second));
     EXPECT_TRUE(tx.is_empty());
 }
 
@@ -448,6 +445,26 @@ TEST(SyncBroadcast, ReceiversMayLeaveAndWaitAgainDuringBatchedWakes) {
     EXPECT_TRUE(all[60]->is_woken());
 }
 
+TEST(SyncBroadcast, FirstWokenTaskMayDestroyAllReceivers) {
+    auto [tx, rx] = broadcast<int>::channel(4);
+    std::vector<broadcast<int>::receiver> receivers;
+    std::vector<std::unique_ptr<broadcast<int>::recv_future>> futures;
+    receivers.reserve(support::more_than_a_batch);
+    support::calling_waker waker([&] {
+        std::exchange(futures, {}).clear();
+        std::exchange(receivers, {}).clear();
+    });
+    for (std::size_t i = 0; i < support::more_than_a_batch; ++i) {
+        receivers.push_back(tx.subscribe());
+        futures.push_back(std::make_unique<broadcast<int>::recv_future>(receivers.back().recv()));
+        assert_pending(support::poll_with(*futures.back(), waker.waker()));
+    }
+    EXPECT_EQ(tx.send(1), support::more_than_a_batch + 1);
+    EXPECT_EQ(tx.receiver_count(), 1u);
+    EXPECT_EQ(rx.try_recv(), 1);
+    EXPECT_TRUE(tx.is_empty());
+}
+
 TEST(SyncBroadcastDeathTest, MoveOfAPolledRecvTerminates) {
     EXPECT_DEATH(
         {
@@ -470,7 +487,7 @@ TEST(SyncBroadcast, StreamGivesValuesAndLagErrors) {
         EXPECT_EQ(assert_ready(next.poll()).value(), 1);
     }
     for (int i = 2; i <= 5; ++i) static_cast<void>(tx.send(i));
-    drop(tx);
+    drop(std::move(tx));
     auto moved = std::move(items);
     EXPECT_EQ(eddy::wait(moved.next()).value().error(), lagged(2));
     EXPECT_EQ(eddy::wait(moved.next()).value(), 4);
@@ -488,205 +505,25 @@ TEST(SyncBroadcast, TryConvertsErrorsToErrorCodes) {
     static_cast<void>(tx.send(2));
     EXPECT_EQ(eddy::wait(receive(rx)).error(), eddy::errc::receiver_lagged);
     EXPECT_EQ(eddy::wait(receive(rx)), 2);
-    drop(tx);
+    drop(std::move(tx));
     EXPECT_EQ(eddy::wait(receive(rx)).error(), eddy::errc::channel_closed);
     EXPECT_EQ(empty.to_error_code(), std::errc::resource_unavailable_try_again);
     EXPECT_NE(std::error_code(eddy::errc::receiver_lagged).message(), "unknown eddy error");
 }
 
-// ---- Against a model ----
-
-TEST(SyncBroadcastStress, RandomOperationsMatchAModel) {
-    std::mt19937_64 random(support::seed());
-    const auto rounds = support::rounds(30'000);
-    const auto live = std::make_shared<int>(0);
-    struct message {
-        std::uint64_t number;
-        std::shared_ptr<int> counts;
+TEST(SyncBroadcast, StreamWakesItsReaderAfterAMove) {
+    const auto stream_of = [](broadcast<int>::sender& tx) {
+        broadcast_stream<int> items(tx.subscribe());
+        static_cast<void>(tx.send(1));
+        return items;
     };
-    using channel = broadcast<message>;
-    struct end {
-        channel::receiver rx;
-        std::uint64_t next;  // the model: the number of the message that it receives next
-        std::unique_ptr<by_hand<channel::recv_future>> waits = nullptr;
-    };
-    for (std::uint64_t round = 0; round < rounds; ++round) {
-        const std::size_t capacity = std::size_t{1} << (random() % 4);
-        auto ends = channel::channel(capacity);
-        std::optional<channel::sender> tx(std::move(ends.sender));
-        std::vector<std::unique_ptr<end>> all;
-        all.push_back(std::make_unique<end>(std::move(ends.receiver), 0));
-        std::uint64_t sent = 0;
-        const auto check = [&](end& one, const std::expected<message, broadcast_error>& answer) {
-            if (sent - one.next > capacity) {
-                ASSERT_EQ(answer.error(), lagged(sent - capacity - one.next)) << "round " << round;
-                one.next = sent - capacity;
-            } else if (one.next == sent) {
-                ASSERT_EQ(answer.error(), tx ? empty : closed) << "round " << round;
-            } else {
-                ASSERT_TRUE(answer.has_value()) << "round " << round;
-                ASSERT_EQ(answer->number, one.next++) << "round " << round;
-            }
-        };
-        for (int step = 0; step < 80; ++step) {
-            const auto i = all.empty() ? 0 : random() % all.size();
-            switch (random() % 12) {
-            case 0:
-            case 1:
-            case 2:
-                if (!tx) break;
-                if (all.empty()) {
-                    ASSERT_FALSE(tx->send({sent, live}).has_value());
-                } else {
-                    ASSERT_EQ(tx->send({sent++, live}), all.size());
-                }
-                break;
-            case 3:
-                if (tx && all.size() < 5) all.push_back(std::make_unique<end>(tx->subscribe(), sent));
-                break;
-            case 4:
-                if (random() % 4 == 0 && !all.empty()) all.erase(all.begin() + static_cast<std::ptrdiff_t>(i));
-                break;
-            case 5:
-                if (random() % 16 == 0) tx.reset();
-                break;
-            case 6:
-                if (!all.empty()) all[i]->waits.reset();
-                break;
-            case 7:
-                if (tx) {
-                    std::uint64_t oldest = sent;
-                    for (const auto& one : all) oldest = std::min(oldest, one->next);
-                    ASSERT_EQ(tx->len(), std::min<std::uint64_t>(sent - oldest, capacity)) << "round " << round;
-                }
-                break;
-            case 8:
-                if (!all.empty()) check(*all[i], all[i]->rx.try_recv());
-                break;
-            default:
-                if (all.empty()) break;
-                auto& one = *all[i];
-                if (!one.waits) one.waits = std::make_unique<by_hand<channel::recv_future>>(one.rx.recv());
-                auto answer = one.waits->poll();
-                if (!answer.is_ready()) {
-                    ASSERT_TRUE(one.next == sent && tx) << "round " << round;
-                } else {
-                    check(one, *std::move(answer));
-                }
-            }
-            // Who waits is woken when there is something for it.
-            for (const auto& one : all) {
-                if (!one->waits || one->waits->wakers() == 0) continue;
-                ASSERT_TRUE(one->next == sent && tx) << "round " << round;
-            }
-        }
-        // What is kept is what somebody has yet to receive.
-        std::uint64_t oldest = sent;
-        for (const auto& one : all) oldest = std::min(oldest, one->next);
-        const auto kept = std::min<std::uint64_t>(sent - oldest, capacity);
-        ASSERT_EQ(static_cast<std::uint64_t>(live.use_count()), kept + 1) << "round " << round;
-    }
-    EXPECT_EQ(live.use_count(), 1);
-}
-
-// ---- Several threads ----
-
-TEST(SyncBroadcastStress, ReceiversKeepSenderOrderAndCountMissedValues) {
-    const std::uint64_t each = support::rounds(1'000'000);
-    struct message {
-        std::uint64_t sender;
-        std::uint64_t number;
-        std::shared_ptr<std::uint64_t> copy;
-    };
-    using channel = broadcast<message>;
-    auto ends = channel::channel(64);
-    const auto receive = [each](channel::receiver rx) {
-        std::uint64_t seen = 0;
-        std::uint64_t last[2] = {};
-        for (;;) {
-            const auto item = rx.blocking_recv();
-            if (item) {
-                EXPECT_GT(item->number, last[item->sender]);
-                EXPECT_EQ(*item->copy, item->number);
-                last[item->sender] = item->number;
-                ++seen;
-            } else if (item.error().is_lagged()) {
-                EXPECT_GT(item.error().missed(), 0u);
-                seen += item.error().missed();
-            } else {
-                break;
-            }
-        }
-        EXPECT_EQ(seen, 2 * each);
-    };
-    std::thread first(receive, ends.sender.subscribe());
-    std::thread second(receive, std::move(ends.receiver));
-    const auto send = [each](channel::sender tx, std::uint64_t self) {
-        for (std::uint64_t i = 1; i <= each; ++i) {
-            EXPECT_EQ(tx.send({self, i, std::make_shared<std::uint64_t>(i)}), 2u);
-        }
-    };
-    {
-        std::thread other(send, ends.sender, 0);
-        send(std::move(ends.sender), 1);
-        other.join();
-    }
-    first.join();
-    second.join();
-}
-
-/// The threads know of each other by the channel only.
-TEST(SyncBroadcastStress, SendWithoutReceiversSeesTheirEarlierWrites) {
-    for (auto left = support::rounds(5'000); left != 0; --left) {
-        auto [tx, rx] = broadcast<int>::channel(1);
-        std::array<int, 2> told{};
-        std::thread first([&told, from = tx.subscribe()]() mutable {
-            told[0] = 1;
-            drop(from);
-        });
-        std::thread second([&told, from = std::move(rx)]() mutable {
-            told[1] = 1;
-            drop(from);
-        });
-        while (tx.receiver_count() != 0) std::this_thread::yield();
-        EXPECT_FALSE(tx.send(1).has_value());
-        EXPECT_EQ(told[0] + told[1], 2);
-        first.join();
-        second.join();
-    }
-}
-
-TEST(SyncBroadcastStress, ReceiversSubscribeAndDropConcurrently) {
-    const auto seed = support::seed();
-    const auto rounds = support::rounds(400'000);
-    const auto value = std::make_shared<int>(1);
-    {
-        auto ends = broadcast<std::shared_ptr<int>>::channel(4);
-        std::atomic<bool> over = false;
-        const auto come_and_go = [&](std::uint64_t own_seed) {
-            std::mt19937_64 random(own_seed);
-            for (std::uint64_t i = 0; i < rounds; ++i) {
-                auto rx = ends.sender.subscribe();
-                auto recv = rx.recv();
-                const auto noop = eddy::waker::noop();
-                eddy::context cx(noop);
-                static_cast<void>(recv.poll(cx));
-                if (random() % 8 == 0) eddy::wait(recv);
-                if (random() % 4 == 0) static_cast<void>(rx.try_recv());
-                static_cast<void>(ends.sender.len());
-            }
-        };
-        std::thread first(come_and_go, seed);
-        std::thread second(come_and_go, seed + 1);
-        std::thread sends([&] {
-            while (!over) static_cast<void>(ends.sender.send(value));
-        });
-        first.join();
-        second.join();
-        over = true;
-        sends.join();
-    }
-    EXPECT_EQ(value.use_count(), 1);
+    auto ends = broadcast<int>::channel(8);
+    auto& tx = ends.sender;
+    const auto send = [&] { static_cast<void>(tx.send(2)); };
+    EXPECT_TRUE(continues_after_a_move(stream_of(tx).ready_chunks(4), send));
+    const auto run = [](auto item) { return eddy::ready(item.value()); };
+    EXPECT_TRUE(continues_after_a_move(stream_of(tx).map(run).buffer_unordered(4), send));
+    EXPECT_TRUE(continues_after_a_move(stream_of(tx).map(run).buffered(4), send));
 }
 
 }  // namespace

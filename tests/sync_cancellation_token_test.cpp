@@ -21,6 +21,8 @@
 #include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
 
+#include "support/comes_back.hpp"
+#include "support/first_wake.hpp"
 #include "support/reentrant_waker.hpp"
 #include "support/runtime.hpp"
 #include "support/scripted.hpp"
@@ -342,6 +344,16 @@ TEST(SyncCancellationTokenDeathTest, MisuseTerminatesWithMessage) {
         "moved after its first poll");
 }
 
+TEST(SyncCancellationTokenDeathTest, FirstWokenTaskMayDestroyTheChildToken) {
+    EXPECT_COMES_BACK([] {
+        const cancellation_token parent;
+        std::optional<cancellation_token> child = parent.child_token();
+        const support::destroyed_at_first_wake<cancellation_token::cancelled_future> waiting(
+            [&] { return child->cancelled(); }, [&] { child.reset(); });
+        parent.cancel();
+    });
+}
+
 TEST(SyncCancellationToken, ThreadsCanWaitWithoutRuntime) {
     const cancellation_token token;
     std::thread waiting([child = token.child_token()] { eddy::wait(child.cancelled()); });
@@ -373,16 +385,22 @@ TEST(SyncCancellationToken, CancelOfAMillionTokensDoesNotRecurse) {
     });
 }
 
-TEST(SyncCancellationToken, AChainThatIsNotCancelledIsDestroyedWithoutRecursion) {
+TEST(SyncCancellationToken, LongChainIsDroppedAndCancelledWithoutRecursion) {
     support::run_on_small_stack([] {
-        std::vector<cancellation_token> chain(1);
-        for (int i = 0; i < (EDDY_TEST_SANITIZED ? 30'000 : 300'000); ++i) chain.push_back(chain.back().child_token());
-        // From the middle outwards: each that goes leaves its children to its parent.
-        const auto last = chain.back();
-        const auto first = chain.front();
-        chain.erase(chain.begin() + 100, chain.end());
-        first.cancel();
-        EXPECT_TRUE(last.is_cancelled());
+        constexpr std::size_t depth = 100'000;
+        for (const int order : {0, 1, 2}) {
+            cancellation_token root;
+            std::vector<cancellation_token> chain{root.child_token()};
+            chain.reserve(depth);
+            while (chain.size() < depth) chain.push_back(chain.back().child_token());
+            by_hand last(chain.back().cancelled_owned());
+            assert_pending(last.poll());
+            if (order == 1) chain.clear();                          // starting at the root
+            while (order == 2 && !chain.empty()) chain.pop_back();  // starting at the end
+            root.cancel();
+            EXPECT_TRUE(last.is_woken());
+            EXPECT_TRUE(last.poll().is_ready());
+        }
     });
 }
 

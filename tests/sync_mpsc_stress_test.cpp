@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Channels between threads, with a runtime and without.
+// mpsc channels under random operations, compared with a model and between threads, with a runtime and without.
 #include <eddy/sync/mpsc.hpp>
 
 #include <gtest/gtest.h>
@@ -8,6 +8,8 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <random>
@@ -21,12 +23,14 @@
 #include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
 
+#include "support/passed_around.hpp"
 #include "support/runtimes.hpp"
 #include "support/stress.hpp"
 
 namespace {
 
 using eddy::sync::mpsc;
+using eddy::sync::try_recv_error;
 using eddy::sync::try_send_reason;
 using eddy::test::by_hand;
 
@@ -116,7 +120,7 @@ TEST(SyncMpscStress, ThreadsSendAndReceiveInAllWaysWithoutRuntime) {
                 if (what == 0) {
                     auto one = rx.try_recv();
                     if (one) seen.see(*one);
-                    if (!one && one.error() == eddy::sync::try_recv_error::closed) break;
+                    if (!one && one.error() == try_recv_error::closed) break;
                 } else if (what == 1) {
                     by_hand hand(rx.recv());
                     auto answer = hand.poll();
@@ -303,6 +307,148 @@ TEST(SyncMpscStress, TasksOnAllWorkersSendToOneReceiver) {
         while (const auto value = co_await rx.recv()) sum += *value;
         EXPECT_EQ(sum, senders * (rounds * (rounds + 1) / 2));
     });
+}
+
+TEST(SyncMpscStress, ReservesMovedBetweenThreadsLoseNoCapacity) {
+    auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(3);
+    std::atomic<std::uint64_t> sent = 0;
+    std::atomic<bool> over = false;
+    std::uint64_t received = 0;
+    std::thread receiver([&, &from = rx] {
+        while (true) {
+            const bool was_over = over.load(std::memory_order_acquire);
+            bool is_any = false;
+            while (from.try_recv()) ++received, is_any = true;
+            if (was_over && !is_any) return;
+            std::this_thread::yield();
+        }
+    });
+    support::pass_around([&to = tx] { return to.reserve(); },
+                         [&](auto permit, auto& random) {
+                             if (random() % 2 == 0) return;
+                             permit->send(std::make_unique<int>(1));
+                             ++sent;
+                         });
+    over.store(true, std::memory_order_release);
+    receiver.join();
+    EXPECT_EQ(received, sent.load());
+    EXPECT_EQ(tx.capacity(), 3u);
+}
+
+// ---- Against a model ----
+
+TEST(SyncMpsc, RandomOperationsMatchAModel) {
+    // The model: a queue, how much room there is, and who waits for some. A request is granted when it is the first and there is
+    // room; it sends when it is polled after that.
+    struct request {
+        request(const mpsc<int>::sender& tx, int sent) : value(sent), hand(tx.send(sent)) {}
+
+        int value;
+        by_hand<mpsc<int>::send_future> hand;
+        bool is_granted = false;
+    };
+    std::mt19937_64 random(support::seed());
+    const auto below = [&](std::size_t end) { return static_cast<std::size_t>(random() % end); };
+    for (int run = 0; run < 300; ++run) {
+        const std::size_t capacity = 1 + below(4);
+        auto [tx, rx] = mpsc<int>::channel(capacity);
+        std::size_t room = capacity;
+        std::deque<int> queue;
+        std::list<request> line;
+        std::vector<mpsc<int>::permit> permits;
+        bool is_closed = false;
+        int next = 0;
+        const auto has_waiter = [&] {
+            for (const auto& one : line) {
+                if (!one.is_granted) return true;
+            }
+            return false;
+        };
+        const auto serve = [&] {
+            for (auto& one : line) {
+                if (one.is_granted || is_closed) continue;
+                if (room == 0) return;
+                --room;
+                one.is_granted = true;
+            }
+        };
+        for (int step = 0; step < 150; ++step) {
+            const auto what = below(9);
+            if (what < 2) {
+                auto& one = line.emplace_back(tx, ++next);
+                one.is_granted = true;  // not in the line while it is asked who waits
+                const bool is_open = !is_closed && room > 0 && !has_waiter();
+                auto answer = one.hand.poll();
+                ASSERT_EQ(answer.is_ready(), is_open || is_closed);
+                if (is_open) {
+                    --room;
+                    queue.push_back(next);
+                }
+                if (answer.is_ready()) {
+                    ASSERT_EQ(answer->has_value(), !is_closed);
+                    line.pop_back();
+                } else {
+                    one.is_granted = false;
+                }
+            } else if (what == 2) {
+                const bool is_open = !is_closed && room > 0 && !has_waiter();
+                ASSERT_EQ(tx.try_send(++next).has_value(), is_open);
+                if (is_open) {
+                    --room;
+                    queue.push_back(next);
+                }
+            } else if (what == 3) {
+                const bool is_open = !is_closed && room > 0 && !has_waiter();
+                auto permit = tx.try_reserve();
+                ASSERT_EQ(permit.has_value(), is_open);
+                if (is_open) {
+                    --room;
+                    permits.push_back(std::move(*permit));
+                }
+            } else if (what == 4 && !permits.empty()) {
+                if (below(2) == 0) {
+                    permits.back().send(++next);
+                    queue.push_back(next);
+                } else {
+                    ++room;
+                }
+                permits.pop_back();
+                serve();
+            } else if (what == 5 && !line.empty()) {
+                const auto at = std::next(line.begin(), static_cast<std::ptrdiff_t>(below(line.size())));
+                if (below(2) == 0) {
+                    auto answer = at->hand.poll();
+                    ASSERT_EQ(answer.is_ready(), at->is_granted || is_closed);
+                    if (!answer.is_ready()) continue;
+                    ASSERT_EQ(answer->has_value(), at->is_granted);
+                    if (at->is_granted) queue.push_back(at->value);
+                } else if (at->is_granted) {
+                    ++room;
+                }
+                line.erase(at);
+                serve();
+            } else if (what < 8) {
+                auto value = rx.try_recv();
+                ASSERT_EQ(value.has_value(), !queue.empty());
+                if (value) {
+                    ASSERT_EQ(*value, queue.front());
+                    queue.pop_front();
+                    ++room;
+                    serve();
+                } else {
+                    ASSERT_EQ(value.error() == try_recv_error::closed, is_closed && room == capacity);
+                }
+            } else if (below(30) == 0) {
+                rx.close();
+                is_closed = true;
+            }
+            ASSERT_EQ(tx.capacity(), room);
+            ASSERT_EQ(rx.len(), queue.size());
+            for (const auto& one : line) ASSERT_EQ(one.hand.is_woken(), one.is_granted || is_closed);
+        }
+        line.clear();
+        permits.clear();
+    }
 }
 
 }  // namespace

@@ -6,12 +6,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <list>
 #include <memory>
 #include <optional>
-#include <random>
-#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,7 +22,7 @@
 #include <eddy/try.hpp>
 #include <eddy/wait.hpp>
 
-#include "support/stress.hpp"
+#include "support/channel_ends.hpp"
 
 namespace {
 
@@ -36,19 +32,8 @@ using eddy::sync::try_send_reason;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
-
-/// Destroys what it is given.
-template <class T>
-void drop(T given) {
-    static_cast<void>(given);
-}
-
-/// Receives what is there by polling once.
-template <class Receiver>
-auto receive(Receiver& rx) {
-    by_hand hand(rx.recv());
-    return assert_ready(hand.poll());
-}
+using support::drop;
+using support::receive;
 
 TEST(SyncMpsc, ValuesArriveInSendOrder) {
     auto [tx, rx] = mpsc<std::unique_ptr<int>>::channel(16);
@@ -364,32 +349,6 @@ TEST(SyncMpsc, ClosedCompletesWhenTheReceiverIsDropped) {
     assert_ready(late.poll());
 }
 
-TEST(SyncMpsc, UnreceivedValuesAreFreedWithTheReceiver) {
-    auto value = std::make_shared<int>();
-    auto [tx, rx] = mpsc<std::shared_ptr<int>>::channel(4);
-    auto permit = tx.try_reserve();
-    EXPECT_TRUE(tx.try_send(value).has_value());
-    EXPECT_TRUE(tx.try_send(value).has_value());
-    EXPECT_EQ(value.use_count(), 3);
-    drop(std::move(rx));
-    EXPECT_EQ(value.use_count(), 1);
-    permit->send(value);  // is never received
-    drop(std::move(tx));
-    EXPECT_EQ(value.use_count(), 1);
-}
-
-TEST(SyncMpsc, ChannelHoldingItsOwnSenderIsFreed) {
-    struct message {
-        std::optional<mpsc<std::unique_ptr<message>>::sender> back;
-    };
-    auto [tx, rx] = mpsc<std::unique_ptr<message>>::channel(1);
-    auto holds = std::make_unique<message>();
-    holds->back = tx;
-    EXPECT_TRUE(tx.try_send(std::move(holds)).has_value());
-    drop(std::move(tx));
-    drop(std::move(rx));  // AddressSanitizer would find what is left
-}
-
 TEST(SyncMpsc, RecvManyTakesAvailableValuesUpToItsLimit) {
     auto [tx, rx] = mpsc<int>::channel(8);
     std::vector<int> all{0};
@@ -469,65 +428,6 @@ TEST(SyncMpsc, CapacityNeedNotBeAPowerOfTwo) {
     EXPECT_THROW(static_cast<void>(mpsc<int>::channel(mpsc<int>::max_capacity + 1)), eddy::misuse);
 }
 
-/// Throws when it is moved while `is_on`.
-struct throws_when_moved {
-    explicit throws_when_moved(int number) : value(number) {}
-    throws_when_moved(throws_when_moved&& other) : value(other.value) {
-        if (is_on) throw std::runtime_error("moved");
-    }
-    throws_when_moved& operator=(throws_when_moved&&) = delete;
-    ~throws_when_moved() = default;
-
-    int value;
-    static inline bool is_on = false;
-};
-
-TEST(SyncMpsc, SendWhoseMoveThrowsIsSkippedByTheReceiver) {
-    auto [tx, rx] = mpsc<throws_when_moved>::channel(2);
-    auto permit = tx.try_reserve();
-    auto other = tx.try_reserve();
-    by_hand waits(rx.recv());
-    assert_pending(waits.poll());
-    throws_when_moved::is_on = true;
-    EXPECT_THROW(permit->send(throws_when_moved(1)), std::runtime_error);
-    throws_when_moved::is_on = false;
-    EXPECT_TRUE(waits.is_woken());
-    assert_pending(waits.poll());
-    other->send(throws_when_moved(2));
-    EXPECT_EQ(tx.capacity(), 1u);
-    auto received = waits.poll();
-    EXPECT_EQ((*received)->value, 2);
-    EXPECT_EQ(tx.capacity(), 2u);
-}
-
-TEST(SyncMpsc, RecvWhoseMoveThrowsLosesOnlyThatValue) {
-    auto [tx, rx] = mpsc<throws_when_moved>::channel(2);
-    auto [utx, urx] = mpsc<throws_when_moved>::unbounded_channel();
-    tx.try_reserve()->send(throws_when_moved(1));
-    EXPECT_TRUE(utx.send(throws_when_moved(1)).has_value());
-    throws_when_moved::is_on = true;
-    EXPECT_THROW(static_cast<void>(rx.try_recv()), std::runtime_error);
-    EXPECT_THROW(static_cast<void>(urx.try_recv()), std::runtime_error);
-    throws_when_moved::is_on = false;
-    EXPECT_EQ(tx.capacity(), 2u);
-    EXPECT_TRUE(rx.is_empty() && urx.is_empty());
-}
-
-TEST(SyncMpsc, OveralignedValuesKeepTheirAlignment) {
-    struct alignas(64) wide {
-        std::unique_ptr<int> value;
-    };
-    const auto is_aligned = [](const wide& one) { return reinterpret_cast<std::uintptr_t>(&one) % 64 == 0; };
-    auto [tx, rx] = mpsc<wide>::channel(2);
-    auto [utx, urx] = mpsc<wide>::unbounded_channel();
-    EXPECT_TRUE(tx.try_send(wide{std::make_unique<int>(1)}).has_value());
-    EXPECT_TRUE(utx.send(wide{std::make_unique<int>(2)}).has_value());
-    const auto one = rx.try_recv();
-    const auto two = urx.try_recv();
-    EXPECT_TRUE(is_aligned(*one) && is_aligned(*two));
-    EXPECT_EQ(*one->value + *two->value, 3);
-}
-
 /// A channel's state that has had 2^31 - 1 values.
 struct late_state : eddy::detail::bounded_state {
     late_state() : bounded_state(2) { word_.fetch_or(~word{0} << extra_shift); }
@@ -576,20 +476,6 @@ TEST(SyncMpsc, PollChargesCoopBudgetOnlyWhenReady) {
     assert_pending(receives.poll(0));
     EXPECT_TRUE(receives.is_woken());
     EXPECT_EQ(assert_ready(receives.poll(1)), 1);
-}
-
-TEST(SyncMpsc, ReceiverWorksAsAStream) {
-    auto sum_up = [](mpsc<int>::receiver rx) -> eddy::task<int> {
-        int sum = 0;
-        const auto add = [&](int value) { sum += value; };
-        auto all = std::move(rx).for_each(add);
-        static_cast<void>(co_await all);
-        co_return sum;
-    };
-    auto [tx, rx] = mpsc<int>::channel(4);
-    for (int i = 1; i <= 4; ++i) EXPECT_TRUE(tx.try_send(i).has_value());
-    drop(std::move(tx));
-    EXPECT_EQ(eddy::wait(sum_up(std::move(rx))), 10);
 }
 
 TEST(SyncMpsc, RecvThatLosesASelectLosesNoValue) {
@@ -684,250 +570,6 @@ TEST(SyncMpsc, UnboundedChannelClosesFromBothEnds) {
     EXPECT_EQ(waits.wakes(), 1u);
     EXPECT_EQ(assert_ready(waits.poll()), std::nullopt);
     EXPECT_FALSE(weak.upgrade().has_value());
-}
-
-TEST(SyncMpsc, UnboundedFreesUnreceivedValuesWithTheReceiver) {
-    auto value = std::make_shared<int>();
-    auto [tx, rx] = mpsc<std::shared_ptr<int>>::unbounded_channel();
-    for (int i = 0; i < 10; ++i) EXPECT_TRUE(tx.send(value).has_value());
-    EXPECT_EQ(*rx.try_recv(), value);
-    std::vector<std::shared_ptr<int>> some;
-    EXPECT_EQ(rx.blocking_recv_many(some, 3), 3u);
-    drop(std::move(rx));
-    EXPECT_EQ(value.use_count(), 4);
-}
-
-// ---- Against a model ----
-
-TEST(SyncMpsc, RandomOperationsMatchAModel) {
-    // The model: a queue, how much room there is, and who waits for some. A request is granted when it is the first and there is
-    // room; it sends when it is polled after that.
-    struct request {
-        request(const mpsc<int>::sender& tx, int sent) : value(sent), hand(tx.send(sent)) {}
-
-        int value;
-        by_hand<mpsc<int>::send_future> hand;
-        bool is_granted = false;
-    };
-    std::mt19937_64 random(support::seed());
-    const auto below = [&](std::size_t end) { return static_cast<std::size_t>(random() % end); };
-    for (int run = 0; run < 300; ++run) {
-        const std::size_t capacity = 1 + below(4);
-        auto [tx, rx] = mpsc<int>::channel(capacity);
-        std::size_t room = capacity;
-        std::deque<int> queue;
-        std::list<request> line;
-        std::vector<mpsc<int>::permit> permits;
-        bool is_closed = false;
-        int next = 0;
-        const auto has_waiter = [&] {
-            for (const auto& one : line) {
-                if (!one.is_granted) return true;
-            }
-            return false;
-        };
-        const auto serve = [&] {
-            for (auto& one : line) {
-                if (one.is_granted || is_closed) continue;
-                if (room == 0) return;
-                --room;
-                one.is_granted = true;
-            }
-        };
-        for (int step = 0; step < 150; ++step) {
-            const auto what = below(9);
-            if (what < 2) {
-                auto& one = line.emplace_back(tx, ++next);
-                one.is_granted = true;  // not in the line while it is asked who waits
-                const bool is_open = !is_closed && room > 0 && !has_waiter();
-                auto answer = one.hand.poll();
-                ASSERT_EQ(answer.is_ready(), is_open || is_closed);
-                if (is_open) {
-                    --room;
-                    queue.push_back(next);
-                }
-                if (answer.is_ready()) {
-                    ASSERT_EQ(answer->has_value(), !is_closed);
-                    line.pop_back();
-                } else {
-                    one.is_granted = false;
-                }
-            } else if (what == 2) {
-                const bool is_open = !is_closed && room > 0 && !has_waiter();
-                ASSERT_EQ(tx.try_send(++next).has_value(), is_open);
-                if (is_open) {
-                    --room;
-                    queue.push_back(next);
-                }
-            } else if (what == 3) {
-                const bool is_open = !is_closed && room > 0 && !has_waiter();
-                auto permit = tx.try_reserve();
-                ASSERT_EQ(permit.has_value(), is_open);
-                if (is_open) {
-                    --room;
-                    permits.push_back(std::move(*permit));
-                }
-            } else if (what == 4 && !permits.empty()) {
-                if (below(2) == 0) {
-                    permits.back().send(++next);
-                    queue.push_back(next);
-                } else {
-                    ++room;
-                }
-                permits.pop_back();
-                serve();
-            } else if (what == 5 && !line.empty()) {
-                const auto at = std::next(line.begin(), static_cast<std::ptrdiff_t>(below(line.size())));
-                if (below(2) == 0) {
-                    auto answer = at->hand.poll();
-                    ASSERT_EQ(answer.is_ready(), at->is_granted || is_closed);
-                    if (!answer.is_ready()) continue;
-                    ASSERT_EQ(answer->has_value(), at->is_granted);
-                    if (at->is_granted) queue.push_back(at->value);
-                } else if (at->is_granted) {
-                    ++room;
-                }
-                line.erase(at);
-                serve();
-            } else if (what < 8) {
-                auto value = rx.try_recv();
-                ASSERT_EQ(value.has_value(), !queue.empty());
-                if (value) {
-                    ASSERT_EQ(*value, queue.front());
-                    queue.pop_front();
-                    ++room;
-                    serve();
-                } else {
-                    ASSERT_EQ(value.error() == try_recv_error::closed, is_closed && room == capacity);
-                }
-            } else if (below(30) == 0) {
-                rx.close();
-                is_closed = true;
-            }
-            ASSERT_EQ(tx.capacity(), room);
-            ASSERT_EQ(rx.len(), queue.size());
-            for (const auto& one : line) ASSERT_EQ(one.hand.is_woken(), one.is_granted || is_closed);
-        }
-        line.clear();
-        permits.clear();
-    }
-}
-
-// ---- The receiver as a stream ----
-
-TEST(SyncMpsc, DroppedStreamAdaptorLosesNoValue) {
-    auto [tx, rx] = mpsc<int>::channel(4);
-    {
-        by_hand next(rx.next());
-        assert_pending(next.poll());
-        EXPECT_TRUE(tx.try_send(1).has_value());
-        EXPECT_TRUE(next.is_woken());
-    }  // woken, and dropped before it has looked
-    {
-        by_hand two(rx.by_ref().take(2).collect());
-        assert_pending(two.poll());
-        EXPECT_TRUE(tx.try_send(2).has_value());
-        EXPECT_EQ(assert_ready(two.poll()), (std::vector<int>{1, 2}));
-    }
-    EXPECT_FALSE(tx.is_closed()) << "it was lent";
-    EXPECT_TRUE(tx.try_send(3).has_value());
-    EXPECT_EQ(receive(rx), 3);
-}
-
-TEST(SyncMpsc, StreamOfAClosedReceiverDrainsSentValues) {
-    auto [tx, rx] = mpsc<int>::channel(4);
-    for (int i = 1; i <= 3; ++i) EXPECT_TRUE(tx.try_send(i).has_value());
-    auto permit = tx.try_reserve();
-    rx.close();
-    by_hand all(std::move(rx).map([](int i) { return i * 10; }).collect());
-    assert_pending(all.poll());  // a permit is out
-    permit->send(4);
-    EXPECT_TRUE(all.is_woken());
-    EXPECT_EQ(assert_ready(all.poll()), (std::vector<int>{10, 20, 30, 40}));
-}
-
-TEST(SyncMpsc, FinishedTakeAdaptorClosesTheChannel) {
-    auto [tx, rx] = mpsc<int>::channel(1);
-    by_hand first(std::move(rx).take(1).collect());
-    assert_pending(first.poll());
-    EXPECT_TRUE(tx.try_send(1).has_value());
-    by_hand second(tx.send(2));
-    by_hand third(tx.send(3));
-    assert_pending(second.poll());
-    assert_pending(third.poll());
-    EXPECT_EQ(assert_ready(first.poll()), std::vector<int>{1});
-    EXPECT_TRUE(tx.is_closed());
-    EXPECT_TRUE(assert_ready(second.poll()).has_value()) << "it was given the room of the first";
-    EXPECT_TRUE(third.is_woken());
-    EXPECT_EQ(assert_ready(third.poll()).error().value, 3);
-}
-
-TEST(SyncMpsc, UnboundedReceiverWorksAsAStream) {
-    auto [tx, rx] = mpsc<int>::unbounded_channel();
-    by_hand sum(std::move(rx).filter([](int i) { return i != 2; }).fold(0, [](int a, int b) { return a + b; }));
-    assert_pending(sum.poll());
-    for (int i = 1; i <= 3; ++i) EXPECT_TRUE(tx.send(i).has_value());
-    EXPECT_EQ(sum.wakes(), 1u);
-    assert_pending(sum.poll());
-    drop(std::move(tx));
-    EXPECT_EQ(assert_ready(sum.poll()), 4);
-}
-
-// ---- The sender of an unbounded channel as a sink ----
-
-TEST(SyncMpsc, UnboundedSenderIsAnAlwaysReadySink) {
-    static_assert(eddy::sink<mpsc<int>::unbounded_sender, int>);
-    auto [tx, rx] = mpsc<int>::unbounded_channel();
-    auto kept = tx;
-    by_hand sent(eddy::streams::iter(std::vector{1, 2, 3}).forward(std::move(tx)));
-    EXPECT_TRUE(assert_ready(sent.poll()).has_value());
-    EXPECT_EQ(rx.len(), 3u);
-    EXPECT_EQ(kept.strong_count(), 1u) << "the one that forward was given is gone";
-    EXPECT_TRUE(assert_ready(by_hand(kept.send_all(eddy::streams::once(4))).poll()).has_value());
-    EXPECT_TRUE(assert_ready(by_hand(kept.feed(5)).poll()).has_value());
-    EXPECT_FALSE(rx.is_closed());
-    EXPECT_TRUE(assert_ready(by_hand(kept.close()).poll()).has_value());
-    EXPECT_TRUE(kept.is_closed());
-    EXPECT_EQ(assert_ready(by_hand(std::move(rx).collect()).poll()), (std::vector<int>{1, 2, 3, 4, 5}));
-}
-
-TEST(SyncMpsc, UnboundedSinkFailsAfterTheReceiverIsDropped) {
-    auto [tx, rx] = mpsc<int>::unbounded_channel();
-    auto [more, numbers] = mpsc<int>::channel(4);
-    by_hand sent(tx.send_all(std::move(numbers)));
-    EXPECT_TRUE(more.try_send(1).has_value());
-    assert_pending(sent.poll());
-    drop(std::move(rx));
-    EXPECT_TRUE(more.try_send(2).has_value());
-    EXPECT_TRUE(sent.is_woken());
-    EXPECT_FALSE(assert_ready(sent.poll()).has_value());
-    EXPECT_TRUE(more.is_closed()) << "what it read is gone with its end";
-    EXPECT_FALSE(assert_ready(by_hand(tx.feed(1)).poll()).has_value());
-    EXPECT_FALSE(tx.start_send(1).has_value());
-    const auto noop = eddy::waker::noop();
-    eddy::context cx(noop);
-    EXPECT_FALSE(assert_ready(tx.poll_ready(cx)).has_value()) << "before an item is made for it";
-}
-
-TEST(SyncMpsc, ClosedUnboundedSinkRefusesItems) {
-    auto [tx, rx] = mpsc<int>::unbounded_channel();
-    EXPECT_TRUE(assert_ready(by_hand(tx.close()).poll()).has_value());
-    EXPECT_FALSE(assert_ready(by_hand(tx.feed(1)).poll()).has_value());
-    EXPECT_FALSE(tx.start_send(1).has_value());
-    EXPECT_THROW(static_cast<void>(tx.send(1)), eddy::misuse);
-    EXPECT_TRUE(assert_ready(by_hand(tx.close()).poll()).has_value());
-    EXPECT_EQ(receive(rx), std::nullopt);
-}
-
-TEST(SyncMpsc, EndlessSendAllYieldsWhenItsBudgetIsUsedUp) {
-    auto [tx, rx] = mpsc<int>::unbounded_channel();
-    int given = 0;
-    auto endless = eddy::streams::poll_fn(
-        [&](eddy::context&) { return eddy::poll_result<std::optional<int>>(std::optional(++given)); });
-    by_hand sent(tx.send_all(std::move(endless)));
-    assert_pending(sent.poll());
-    EXPECT_TRUE(sent.is_woken());
-    EXPECT_LE(rx.len(), 129u);
 }
 
 }  // namespace

@@ -20,6 +20,8 @@
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
+#include "support/comes_back.hpp"
+#include "support/first_wake.hpp"
 #include "support/reentrant_waker.hpp"
 #include "support/stress.hpp"
 
@@ -323,6 +325,15 @@ TEST(SyncNotifyDeathTest, MisuseTerminatesWithMessage) {
             n.reset();
         },
         "destroyed while a task waits");
+}
+
+TEST(SyncNotifyDeathTest, FirstWokenTaskMayDestroyTheNotify) {
+    EXPECT_COMES_BACK([] {
+        auto bell = std::make_unique<notify>();
+        const support::destroyed_at_first_wake<notify::notified_future> waiting([&] { return bell->notified(); },
+                                                                                [&] { bell.reset(); });
+        bell->notify_waiters();
+    });
 }
 
 TEST(SyncNotify, SelectLoserForwardsItsNotification) {
@@ -630,6 +641,10 @@ TEST(SyncNotifyStress, NotifyWaitersEndsWaitersThatComeAndGo) {
     first.join();
     second.join();
     third.join();
+    by_hand later(n.notified());
+    EXPECT_FALSE(later.poll().is_ready()) << "notify_waiters() stores no permit";
+    n.notify_one();
+    EXPECT_TRUE(later.is_woken()) << "no dropped waiter is left in the queue";
 }
 
 }  // namespace

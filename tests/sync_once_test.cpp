@@ -22,6 +22,9 @@
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
+#include "support/comes_back.hpp"
+#include "support/first_wake.hpp"
+#include "support/fragile.hpp"
 #include "support/reentrant_waker.hpp"
 #include "support/scripted.hpp"
 #include "support/stress.hpp"
@@ -34,15 +37,8 @@ using eddy::sync::set_once;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
-
-/// What throws when it is moved for the last time that it is given; not at all, if that is below one.
-struct moves_badly {
-    explicit moves_badly(int given) : left(given) {}
-    moves_badly(moves_badly&& other) noexcept(false) : left(other.left - 1) {
-        if (left == 0) throw std::runtime_error("no move");
-    }
-    int left;
-};
+using support::failing_move;
+using support::fragile;
 
 // ---- set_once ----
 
@@ -85,15 +81,19 @@ TEST(SyncSetOnce, SetWakesAllWaitersWithTheSameValue) {
 }
 
 TEST(SyncSetOnce, ThrowingMoveLeavesTheCellUnset) {
-    set_once<moves_badly> cell;
+    set_once<fragile> cell;
     by_hand waits(cell.wait());
     assert_pending(waits.poll());
-    EXPECT_THROW(static_cast<void>(cell.set(moves_badly(1))), std::runtime_error);
+    {
+        const failing_move fails(0);
+        EXPECT_THROW(static_cast<void>(cell.set(fragile(1))), std::runtime_error);
+    }
     EXPECT_FALSE(cell.is_set());
     assert_pending(waits.poll());
-    EXPECT_TRUE(cell.set(moves_badly(0)).has_value());
+    EXPECT_TRUE(cell.set(fragile(2)).has_value());
     EXPECT_TRUE(waits.is_woken());
     EXPECT_EQ(assert_ready(waits.poll()), cell.get());
+    EXPECT_EQ(cell.get()->number, 2);
 }
 
 TEST(SyncSetOnce, WakerCallbacksMayUseTheCell) {
@@ -108,6 +108,15 @@ TEST(SyncSetOnce, WakerCallbacksMayUseTheCell) {
     auto waits = cell.wait();
     EXPECT_EQ(*assert_ready(waits.poll(cx)), 2);  // set while the waker was cloned
     EXPECT_GE(reentrant.calls(), 1);
+}
+
+TEST(SyncSetOnceDeathTest, FirstWokenTaskMayDestroyAllWaiters) {
+    EXPECT_COMES_BACK([] {
+        auto value = std::make_unique<set_once<int>>();
+        const support::destroyed_at_first_wake<set_once<int>::wait_future> waiting([&] { return value->wait(); },
+                                                                                   [] {});
+        EXPECT_TRUE(value->set(1).has_value());
+    });
 }
 
 TEST(SyncSetOnceStress, OneOfTwoConcurrentSetsWins) {
@@ -229,19 +238,39 @@ TEST(SyncOnceCell, ThrowingInitializationIsRetriedByTheNext) {
     by_hand second(cell.get_or_init([]() -> eddy::task<int> { throw std::runtime_error("no future"); }));
     EXPECT_THROW(static_cast<void>(second.poll()), std::runtime_error);
     EXPECT_EQ(*assert_ready(by_hand(cell.get_or_init([] { return eddy::ready(5); })).poll()), 5);
+}
 
-    // At each of the moves that the value makes on its way into the cell.
-    once_cell<moves_badly> other;
-    int at = 1;
-    for (; !other.is_set(); ++at) {
-        by_hand moves(other.get_or_init([at]() -> eddy::task<moves_badly> { co_return moves_badly(at); }));
-        try {
-            static_cast<void>(moves.poll());
-        } catch (const std::runtime_error&) {
-            EXPECT_FALSE(other.is_set());
+TEST(SyncOnceCell, NextCallerInitializesWhenAMoveThrows) {
+    int thrown = 0;
+    for (int nth = 0; nth < 12; ++nth) {
+        once_cell<fragile> cell;
+        support::script first_made;
+        auto make = [&]() -> eddy::task<fragile> {
+            static_cast<void>(co_await support::scripted(first_made));
+            co_return fragile(1);
+        };
+        auto make_other = []() -> eddy::task<fragile> { co_return fragile(2); };
+        by_hand first(cell.get_or_init(make));
+        by_hand second(cell.get_or_init(make_other));
+        assert_pending(first.poll());
+        assert_pending(second.poll());
+        first_made.change(support::plan::ready);
+        {
+            const failing_move fails(nth);
+            try {
+                EXPECT_EQ(assert_ready(first.poll())->number, 1);
+            } catch (const std::runtime_error&) {
+                ++thrown;
+                EXPECT_FALSE(cell.is_set()) << nth;
+                EXPECT_TRUE(second.is_woken()) << nth;
+            }
         }
+        if (!cell.is_set()) {
+            EXPECT_EQ(assert_ready(second.poll())->number, 2);
+        }
+        EXPECT_TRUE(cell.is_set());
     }
-    EXPECT_GT(at, 2);
+    EXPECT_GE(thrown, 1) << "the value is moved on its way into the cell";
 }
 
 TEST(SyncOnceCell, FunctionOutlivesTheFutureItReturned) {

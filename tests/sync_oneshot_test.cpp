@@ -5,17 +5,13 @@
 #include <eddy/stream.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
+#include <eddy/try.hpp>
+#include <eddy/wait.hpp>
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <memory>
-#include <optional>
-#include <random>
-#include <thread>
 #include <utility>
-
-#include "support/stress.hpp"
 
 namespace {
 
@@ -205,97 +201,6 @@ TEST(SyncOneshot, PollChargesCoopBudgetOnlyWhenReady) {
     assert_pending(hand.poll(0));
     EXPECT_TRUE(hand.is_woken());
     EXPECT_EQ(assert_ready(hand.poll(1)), 1);
-}
-
-// ---- Two threads ----
-
-/// Lets two threads begin a round at the same moment.
-class starting_line {
-public:
-    void cross() {
-        // Sequentially consistent: a test's own synchronisation is not to hide a missing one.
-        const auto round = arrived_.fetch_add(1) / 2;
-        while (arrived_.load() < (round + 1) * 2) std::this_thread::yield();
-    }
-
-private:
-    std::atomic<std::uint64_t> arrived_{0};
-};
-
-TEST(SyncOneshotStress, SendDropPollAndCloseOnTwoThreads) {
-    support::handover_rounds rounds(2'000'000);
-    const auto seed = support::seed();
-    auto alive = std::make_shared<int>(0);
-    using channel = oneshot<std::shared_ptr<int>>;
-    std::optional<channel::ends> ends;
-    starting_line line;
-    bool is_over = false;  // written before a line is crossed, and read after it
-
-    std::thread sending([&] {
-        std::mt19937_64 random(seed);
-        eddy::test::wake_counter wakes;
-        const auto waker = wakes.waker();
-        for (;;) {
-            line.cross();
-            if (is_over) return;
-            {
-                auto tx = std::move(ends->sender);
-                const auto what = random() % 4;
-                if (what == 1) {
-                    auto closed = tx.closed();
-                    eddy::context cx(waker);
-                    static_cast<void>(closed.poll(cx));
-                }
-                if (what != 0) {
-                    const auto back = tx.send(alive);
-                    EXPECT_TRUE(back.has_value() || back.error() == alive);
-                }
-            }
-            line.cross();
-            EXPECT_EQ(wakes.wakers(), 1u);
-        }
-    });
-
-    std::mt19937_64 random(seed + 1);
-    while (rounds.next()) {
-        ends.emplace();
-        eddy::test::wake_counter wakes;
-        {
-            const auto waker = wakes.waker();
-            line.cross();
-            auto rx = std::move(ends->receiver);
-            const auto what = random() % 4;
-            eddy::context cx(waker);
-            bool ended = false;
-            if (what != 0) {
-                auto answer = rx.poll(cx);
-                ended = answer.is_ready();
-                EXPECT_TRUE(!ended || !answer->has_value() || **answer == alive);
-            }
-            if (what == 1) rx.close();
-            if (what == 2 && !ended) {
-                const auto outcome = rx.blocking_recv();
-                EXPECT_TRUE(!outcome.has_value() || *outcome == alive);
-            }
-        }
-        line.cross();
-        ends.reset();
-        EXPECT_EQ(wakes.wakers(), 0u);
-    }
-    is_over = true;
-    line.cross();
-    sending.join();
-    EXPECT_EQ(alive.use_count(), 1);
-}
-
-TEST(SyncOneshotStress, BlockingRecvGetsAValueFromAnotherThread) {
-    const auto rounds = support::rounds(20'000);
-    for (std::uint64_t round = 0; round < rounds; ++round) {
-        auto ends = oneshot<std::uint64_t>::channel();
-        std::thread sender([&round, tx = std::move(ends.sender)]() mutable { static_cast<void>(tx.send(round)); });
-        EXPECT_EQ(ends.receiver.blocking_recv(), round);
-        sender.join();
-    }
 }
 
 TEST(SyncOneshot, StreamOfTheReceiverGivesOneItem) {

@@ -3,24 +3,20 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <list>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
-#include <thread>
 #include <type_traits>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
 
-#include "support/stress.hpp"
+#include "support/first_wake.hpp"
+#include "support/polling.hpp"
 
 namespace {
 
@@ -213,123 +209,18 @@ TEST(SyncRwlock, GetMutThrowsWhileLocked) {
     EXPECT_EQ(*std::move(lock).into_inner(), 5);
 }
 
-// ---- Against a model ----
-
-TEST(SyncRwlock, RandomOperationsMatchAModel) {
-    // The line of those who came: a lock is theirs if they are compatible with all before them.
-    using guard = std::variant<std::monostate, rwlock<int>::read_guard, rwlock<int>::write_guard>;
-    struct visitor {
-        bool writes;
-        std::optional<by_hand<eddy::sync::lock_future<rwlock<int>::read_guard>>> reading;
-        std::optional<by_hand<eddy::sync::lock_future<rwlock<int>::write_guard>>> writing;
-        guard held;
-        bool is_granted = false;
-    };
-    std::mt19937_64 random(support::seed());
-    const auto below = [&](std::size_t end) { return static_cast<std::size_t>(random() % end); };
-    for (int run = 0; run < 200; ++run) {
-        const auto limit = static_cast<std::uint32_t>(1 + below(4));
-        rwlock<int> lock(0, limit);
-        std::list<visitor> line;
-        const auto serve = [&] {
-            std::size_t readers = 0;
-            std::size_t writers = 0;
-            for (const auto& one : line) {
-                if (one.is_granted) ++(one.writes ? writers : readers);
-            }
-            for (auto& one : line) {
-                if (one.is_granted) continue;
-                if (one.writes ? readers + writers != 0 : writers != 0 || readers == limit) return;
-                one.is_granted = true;
-                ++(one.writes ? writers : readers);
-            }
-        };
-        const auto poll = [](visitor& one) {
-            if (one.held.index() != 0) return;
-            if (one.writes) {
-                if (auto answer = one.writing->poll()) one.held = std::move(*answer);
-            } else {
-                if (auto answer = one.reading->poll()) one.held = std::move(*answer);
-            }
-        };
-        for (int step = 0; step < 200; ++step) {
-            const auto what = below(4);
-            if (what < 2 && line.size() < 8) {
-                auto& one = line.emplace_back();
-                one.writes = below(3) == 0;
-                if (one.writes) {
-                    one.writing.emplace(lock.write());
-                } else {
-                    one.reading.emplace(lock.read());
-                }
-                serve();
-                poll(one);
-                ASSERT_EQ(one.held.index() != 0, one.is_granted);
-            } else if (!line.empty()) {
-                const auto at = std::next(line.begin(), static_cast<std::ptrdiff_t>(below(line.size())));
-                if (what == 2) {
-                    poll(*at);
-                    ASSERT_EQ(at->held.index() != 0, at->is_granted);
-                } else {
-                    line.erase(at);
-                    serve();
-                }
-            }
-            for (const auto& one : line) {
-                if (one.held.index() != 0) continue;
-                ASSERT_EQ(one.writes ? one.writing->is_woken() : one.reading->is_woken(), one.is_granted);
-            }
-        }
+TEST(SyncRwlock, FirstWokenReaderMayDropAllReaders) {
+    rwlock<int> lock(1);
+    std::vector<std::unique_ptr<eddy::sync::lock_future<rwlock<int>::read_guard>>> readers;
+    support::calling_waker waker([&] { std::exchange(readers, {}).clear(); });
+    auto writer = lock.try_write();
+    for (std::size_t i = 0; i < support::more_than_a_batch; ++i) {
+        readers.push_back(std::make_unique<eddy::sync::lock_future<rwlock<int>::read_guard>>(lock.read()));
+        assert_pending(support::poll_with(*readers.back(), waker.waker()));
     }
-}
-
-// ---- Many threads ----
-
-TEST(SyncRwlockStress, ReadersSeeWholeValuesWithoutRuntime) {
-    struct pair {
-        std::uint64_t a = 0;
-        std::uint64_t b = 0;
-    };
-    rwlock<pair> lock(pair(), 3);
-    const auto rounds = support::rounds(200'000);
-    const auto seed = support::seed();
-    std::atomic<std::uint64_t> written{0};
-    std::vector<std::thread> threads;
-    for (unsigned id = 0; id < 4; ++id) {
-        threads.emplace_back([&, id] {
-            std::mt19937_64 random(seed + id);
-            for (std::uint64_t round = 0; round < rounds; ++round) {
-                switch (random() % 5) {
-                case 0: {
-                    auto writer = lock.blocking_write();
-                    ++writer->a;
-                    ++writer->b;
-                    written.fetch_add(1, std::memory_order_relaxed);
-                    const auto reader = std::move(writer).downgrade();
-                    EXPECT_EQ(reader->a, reader->b);
-                    break;
-                }
-                case 1: {
-                    by_hand hand(lock.write());  // dropped wherever it is after one poll
-                    const auto answer = hand.poll();
-                    break;
-                }
-                case 2: {
-                    by_hand hand(lock.read());
-                    const auto answer = hand.poll();
-                    break;
-                }
-                default: {
-                    const auto reader = lock.blocking_read();
-                    EXPECT_EQ(reader->a, reader->b);
-                    break;
-                }
-                }
-            }
-        });
-    }
-    for (auto& thread : threads) thread.join();
-    EXPECT_EQ(lock.get_mut().a, written.load());
+    writer.reset();
+    EXPECT_TRUE(readers.empty());
+    EXPECT_TRUE(lock.try_write().has_value()) << "a dropped future returns the lock that it was granted";
 }
 
 }  // namespace

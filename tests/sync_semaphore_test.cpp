@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/sync/poll_semaphore.hpp>
 #include <eddy/sync/semaphore.hpp>
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <list>
 #include <memory>
 #include <optional>
-#include <random>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -23,12 +22,13 @@
 #include <eddy/try.hpp>
 #include <eddy/wait.hpp>
 
+#include "support/comes_back.hpp"
 #include "support/polling.hpp"
-#include "support/stress.hpp"
 
 namespace {
 
 using eddy::sync::acquire_error;
+using eddy::sync::poll_semaphore;
 using eddy::sync::semaphore;
 using eddy::sync::try_acquire_error;
 using eddy::test::assert_pending;
@@ -237,6 +237,26 @@ TEST(SyncSemaphore, MoreThanMaxPermitsIsMisuse) {
     EXPECT_EQ(permits.try_acquire(semaphore::max_permits).value().num_permits(), semaphore::max_permits);
 }
 
+TEST(SyncSemaphore, MaxPermitsCanBeHeldSplitAndAwaited) {
+    constexpr auto most = semaphore::max_permits;
+    semaphore all(most);
+    EXPECT_THROW(static_cast<void>(all.acquire(std::size_t{1} << 61)), eddy::misuse);
+    auto whole = all.try_acquire(most);
+    ASSERT_TRUE(whole.has_value());
+    by_hand waits(all.acquire(most));
+    assert_pending(waits.poll());
+    EXPECT_THROW(all.add_permits(most + 1), eddy::misuse);
+    auto one = whole->split(1);
+    *whole = std::move(*one);
+    EXPECT_EQ(all.available_permits(), most - 1);
+    EXPECT_EQ(all.forget_permits(std::numeric_limits<std::size_t>::max()), most - 1);
+    assert_pending(waits.poll());
+    whole = std::unexpected(try_acquire_error::closed);
+    EXPECT_THROW(all.add_permits(most), eddy::misuse);
+    all.add_permits(most - 1);
+    EXPECT_TRUE(assert_ready(waits.poll()).has_value());
+}
+
 TEST(SyncSemaphore, ReleaseReturnsAPermitEarly) {
     semaphore permits(3);
     by_hand waits(permits.acquire(2));
@@ -284,6 +304,19 @@ TEST(SyncSemaphore, PermitsSplitAndMerge) {
     EXPECT_EQ(permits.available_permits(), 1u);
     all.merge(permits.try_acquire().value());
     EXPECT_EQ(all.num_permits(), 5u);
+}
+
+TEST(SyncSemaphore, PermitSurvivesSelfMove) {
+    semaphore permits(3);
+    auto permit = permits.try_acquire(2);
+    auto& same_permit = *permit;
+    *permit = std::move(same_permit);
+    EXPECT_EQ(permit->num_permits(), 2u);
+    auto parts = permit->split(1);
+    permit->merge(std::move(*parts));
+    EXPECT_EQ(permit->num_permits(), 2u);
+    permit = std::unexpected(try_acquire_error::no_permits);
+    EXPECT_EQ(permits.available_permits(), 3u);
 }
 
 TEST(SyncSemaphore, PermitsOfDifferentSemaphoresDoNotMerge) {
@@ -418,184 +451,82 @@ TEST(SyncSemaphoreDeathTest, DestructionWithWaitersTerminates) {
         "outlive");
 }
 
-// ---- Against a model ----
+// ---- poll_semaphore ----
 
-/// What a semaphore is to do, in the simplest way.
-class semaphore_model {
-public:
-    struct request {
-        std::size_t needed;
-        bool is_granted = false;
-    };
-
-    explicit semaphore_model(std::size_t free) : free_(free) {}
-
-    /// Whether it is granted at once; else it waits.
-    bool acquire(request& one) {
-        if (!is_open_to(one.needed)) {
-            line_.push_back(&one);
-            return false;
-        }
-        free_ -= one.needed;
-        one.is_granted = true;
-        return true;
+TEST(SyncPollSemaphore, KeepsItsPlaceBetweenPolls) {
+    auto shared = std::make_shared<semaphore>(0);
+    poll_semaphore mine(shared);
+    poll_semaphore other(shared);
+    eddy::test::wake_counter first;
+    eddy::test::wake_counter second;
+    const auto mine_waker = first.waker();
+    const auto other_waker = second.waker();
+    eddy::context cx(mine_waker);
+    eddy::context other_cx(other_waker);
+    assert_pending(mine.poll_acquire(cx));
+    assert_pending(other.poll_acquire(other_cx));
+    assert_pending(mine.poll_acquire(cx));
+    shared->add_permits(1);
+    EXPECT_TRUE(first.wakes() == 1 && second.wakes() == 0);
+    {
+        const auto permit = assert_ready(mine.poll_acquire(cx));
+        EXPECT_EQ(permit.value().num_permits(), 1u);
+        assert_pending(mine.poll_acquire(cx));
     }
-    bool try_acquire(std::size_t count) {
-        if (!is_open_to(count)) return false;
-        free_ -= count;
-        return true;
-    }
-    void release(std::size_t count) {
-        free_ += count;
-        serve();
-    }
-    void leave(request& one) {
-        if (one.is_granted) return release(one.needed);
-        line_.remove(&one);
-        serve();
-    }
-    std::size_t forget(std::size_t count) {
-        const auto taken = std::min(count, free_);
-        free_ -= taken;
-        return taken;
-    }
-    [[nodiscard]] std::size_t free() const { return free_; }
-
-private:
-    [[nodiscard]] bool is_open_to(std::size_t count) const { return line_.empty() && free_ >= count; }
-    void serve() {
-        while (!line_.empty() && line_.front()->needed <= free_) {
-            free_ -= line_.front()->needed;
-            line_.front()->is_granted = true;
-            line_.pop_front();
-        }
-    }
-
-    std::size_t free_;
-    std::list<request*> line_;
-};
-
-TEST(SyncSemaphore, RandomOperationsMatchAModel) {
-    struct waiting {
-        semaphore_model::request request;
-        by_hand<semaphore::acquire_future> hand;
-    };
-    std::mt19937_64 random(support::seed());
-    const auto below = [&](std::size_t end) { return static_cast<std::size_t>(random() % end); };
-    for (int run = 0; run < 200; ++run) {
-        const std::size_t at_first = below(5);
-        semaphore permits(at_first);
-        semaphore_model model(at_first);
-        std::list<std::unique_ptr<waiting>> line;
-        std::vector<semaphore::permit> held;
-        for (int step = 0; step < 200; ++step) {
-            const auto what = below(10);
-            if (what < 4) {
-                const std::size_t count = 1 + below(4);
-                auto& one = line.emplace_back(new waiting{{count}, by_hand(permits.acquire(count))});
-                auto answer = one->hand.poll();
-                ASSERT_EQ(answer.is_ready(), model.acquire(one->request));
-                if (answer.is_ready()) {
-                    held.push_back(std::move(**answer));
-                    line.pop_back();
-                }
-            } else if (what < 6 && !line.empty()) {
-                const auto at = std::next(line.begin(), static_cast<std::ptrdiff_t>(below(line.size())));
-                auto answer = (*at)->hand.poll();
-                ASSERT_EQ(answer.is_ready(), (*at)->request.is_granted);
-                if (answer.is_ready()) {
-                    held.push_back(std::move(**answer));
-                    line.erase(at);
-                }
-            } else if (what == 6 && !line.empty()) {
-                const auto at = std::next(line.begin(), static_cast<std::ptrdiff_t>(below(line.size())));
-                model.leave((*at)->request);
-                line.erase(at);
-            } else if (what == 7) {
-                const std::size_t count = below(3);
-                auto taken = permits.try_acquire(count);
-                if (count != 0) {
-                    ASSERT_EQ(taken.has_value(), model.try_acquire(count));
-                }
-                if (taken) held.push_back(std::move(*taken));
-            } else if (what == 8 && !held.empty()) {
-                const auto at = below(held.size());
-                std::swap(held[at], held.back());
-                if (auto part = held.back().split(1)) {
-                    model.release(part->num_permits());
-                } else {
-                    held.pop_back();
-                }
-            } else if (what == 9) {
-                if (below(2) == 0) {
-                    permits.add_permits(1);
-                    model.release(1);
-                } else {
-                    ASSERT_EQ(permits.forget_permits(1), model.forget(1));
-                }
-            }
-            ASSERT_EQ(permits.available_permits(), model.free());
-            for (const auto& one : line) ASSERT_EQ(one->hand.is_woken(), one->request.is_granted);
-        }
-    }
+    EXPECT_EQ(second.wakes(), 1u);  // before who came back
+    mine.stop_waiting();
+    EXPECT_EQ(first.wakers(), 1u);
 }
 
-// ---- Many threads ----
-
-TEST(SyncSemaphoreStress, ThreadsNeverHoldTooManyPermitsWithoutRuntime) {
-    constexpr std::size_t all = 5;
-    semaphore permits(all);
-    std::atomic<std::size_t> out{0};
-    const auto rounds = support::rounds(400'000);
-    const auto seed = support::seed();
-    std::vector<std::thread> threads;
-    for (unsigned id = 0; id < 4; ++id) {
-        threads.emplace_back([&, id] {
-            std::mt19937_64 random(seed + id);
-            for (std::uint64_t round = 0; round < rounds; ++round) {
-                const std::size_t count = 1 + random() % all;
-                switch (random() % 3) {
-                case 0: {  // polled once, and dropped wherever it is then
-                    by_hand hand(permits.acquire(count));
-                    const auto answer = hand.poll();
-                    break;
-                }
-                case 1: {
-                    auto permit = permits.try_acquire(count);
-                    if (!permit) break;
-                    EXPECT_LE(out.fetch_add(count) + count, all);
-                    out.fetch_sub(count);
-                    break;
-                }
-                default: {
-                    auto permit = permits.blocking_acquire(count);
-                    EXPECT_LE(out.fetch_add(count) + count, all);
-                    out.fetch_sub(count);
-                    break;
-                }
-                }
-            }
-        });
-    }
-    for (auto& thread : threads) thread.join();
-    EXPECT_EQ(permits.available_permits(), all);
+TEST(SyncPollSemaphore, ChangedCountGoesToTheEndOfTheQueue) {
+    auto shared = std::make_shared<semaphore>(1);
+    poll_semaphore mine(shared);
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(noop);
+    assert_pending(mine.poll_acquire(cx, 2));
+    const auto permit = assert_ready(mine.poll_acquire(cx, 1));
+    EXPECT_TRUE(permit.has_value());
+    EXPECT_EQ(mine.available_permits(), 0u);
 }
 
-TEST(SyncSemaphoreStress, CloseEndsBlockedThreads) {
-    const auto rounds = support::rounds(20'000);
-    for (std::uint64_t round = 0; round < rounds; ++round) {
-        semaphore permits(1);
-        std::thread other([&] {
-            while (permits.blocking_acquire()) continue;
-        });
-        {
-            const auto held = permits.blocking_acquire();
-            EXPECT_TRUE(held.has_value());
-        }
-        permits.close();
-        other.join();
-        EXPECT_EQ(permits.available_permits(), 1u);
+TEST(SyncPollSemaphore, DestructorReturnsAGrantedPermit) {
+    auto shared = std::make_shared<semaphore>(0);
+    {
+        poll_semaphore mine(shared);
+        assert_pending(support::poll_with(*std::make_unique<eddy::next_future<poll_semaphore>>(mine), eddy::waker()));
+        shared->add_permits(1);
+        EXPECT_EQ(shared->available_permits(), 0u);
     }
+    EXPECT_EQ(shared->available_permits(), 1u);
+}
+
+TEST(SyncPollSemaphore, StreamEndsWhenTheSemaphoreIsClosed) {
+    auto work = []() -> eddy::task<int> {
+        poll_semaphore limit(std::make_shared<semaphore>(1));
+        int count = 0;
+        while (auto permit = co_await limit.next()) {
+            if (++count == 3) limit.close();
+        }
+        co_return count;
+    };
+    EXPECT_EQ(eddy::wait(work()), 3);
+    EXPECT_THROW(poll_semaphore(nullptr), eddy::misuse);
+}
+
+TEST(SyncPollSemaphoreDeathTest, MovedFromPollSemaphoreThrowsMisuse) {
+    EXPECT_COMES_BACK([] {
+        poll_semaphore from(std::make_shared<semaphore>(1));
+        const auto to = std::move(from);
+        // NOLINTBEGIN(bugprone-use-after-move): what it says then is the question
+        EXPECT_NE(support::text_of_misuse([&] {
+                      static_cast<void>(support::poll_with(*std::make_unique<eddy::next_future<poll_semaphore>>(from),
+                                                           eddy::waker::noop()));
+                  }),
+                  "(nothing was thrown)");
+        static_cast<void>(from.is_closed());
+        from.close();
+        // NOLINTEND(bugprone-use-after-move)
+    });
 }
 
 }  // namespace

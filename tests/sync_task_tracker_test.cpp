@@ -19,6 +19,9 @@
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
+#include "support/comes_back.hpp"
+#include "support/first_wake.hpp"
+#include "support/polling.hpp"
 #include "support/runtimes.hpp"
 #include "support/scripted.hpp"
 #include "support/stress.hpp"
@@ -232,6 +235,25 @@ TEST(SyncTaskTracker, TaskStateIsDestroyedBeforeWaitCompletes) {
         tracker.close();
         co_await tracker.wait();
         EXPECT_EQ(held.use_count(), 1);
+    });
+}
+
+TEST(SyncTaskTrackerDeathTest, FirstWokenTaskMayDestroyTheTracker) {
+    EXPECT_COMES_BACK([] {
+        auto tracker = std::make_unique<task_tracker>();
+        const support::destroyed_at_first_wake<task_tracker::wait_future> waiting([&] { return tracker->wait(); },
+                                                                                  [&] { tracker.reset(); });
+        EXPECT_TRUE(tracker->close());
+    });
+}
+
+TEST(SyncTaskTrackerDeathTest, PollOfAMovedFromWaitReturns) {
+    EXPECT_COMES_BACK([] {
+        const task_tracker tracker;
+        auto from = tracker.wait();
+        const auto to = std::move(from);
+        // NOLINTNEXTLINE(bugprone-use-after-move): what it says then is the question
+        static_cast<void>(support::poll_with(from, eddy::waker::noop()));
     });
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+// mpsc channels as streams and sinks: poll_sender, unbounded_sender and the receivers.
 #include <eddy/sync/poll_sender.hpp>
 
 #include <gtest/gtest.h>
@@ -7,14 +8,20 @@
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include <eddy/sink.hpp>
 #include <eddy/stream.hpp>
+#include <eddy/sync/mpsc.hpp>
+#include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
 
+#include "support/channel_ends.hpp"
+#include "support/fragile.hpp"
 #include "support/stress.hpp"
 
 namespace {
@@ -25,6 +32,10 @@ using eddy::sync::try_recv_error;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::drop;
+using support::failing_move;
+using support::fragile;
+using support::receive;
 
 /// A task's context, and how often it is woken.
 struct polling {
@@ -262,6 +273,181 @@ TEST(SyncPollSender, CloseReleasesReservedCapacity) {
     EXPECT_TRUE(waits.is_woken());
     EXPECT_TRUE(assert_ready(waits.poll()).has_value());
     EXPECT_EQ(rx.try_recv(), 1);
+}
+
+// ---- poll_sender: values whose moves throw ----
+
+TEST(SyncPollSender, StaysDisconnectedWhenItsLastSendThrows) {
+    for (int nth = 0; nth < 6; ++nth) {
+        auto [tx, rx] = mpsc<fragile>::channel(2);
+        poll_sender<fragile> out(std::move(tx));
+        {
+            const eddy::waker none;
+            eddy::context cx(none);
+            EXPECT_TRUE(out.poll_reserve(cx).is_ready());
+        }
+        out.disconnect();
+        try {
+            fragile value(1);
+            const failing_move fails(nth);
+            static_cast<void>(out.send_item(std::move(value)));
+        } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): the value is gone
+        }
+        // A throw while the argument was made has not reached it: the room is kept still.
+        static_cast<void>(out.abort_send());
+        EXPECT_TRUE(out.is_closed()) << "disconnect() was to let the sender go after this item; move " << nth
+                                     << " threw";
+        EXPECT_EQ(rx.sender_strong_count(), 0u) << nth;
+    }
+}
+
+/// The same without abort_send(): what was promised is that nothing more is sent.
+TEST(SyncPollSender, ReservesNothingAfterALastSendThatThrew) {
+    auto [tx, rx] = mpsc<fragile>::channel(2);
+    poll_sender<fragile> out(std::move(tx));
+    const eddy::waker none;
+    eddy::context cx(none);
+    EXPECT_TRUE(out.poll_reserve(cx).is_ready());
+    out.disconnect();
+    fragile value(1);
+    {
+        const failing_move fails(1);  // the first makes the argument
+        EXPECT_THROW(static_cast<void>(out.send_item(std::move(value))), std::runtime_error);
+    }
+    const auto again = out.poll_reserve(cx);
+    EXPECT_TRUE(again.is_ready() && !again->has_value()) << "it was closed, and sends nothing any more";
+    EXPECT_TRUE(out.is_closed());
+}
+
+// ---- mpsc: the receiver as a stream ----
+
+TEST(SyncMpsc, ReceiverWorksAsAStream) {
+    auto sum_up = [](mpsc<int>::receiver rx) -> eddy::task<int> {
+        int sum = 0;
+        const auto add = [&](int value) { sum += value; };
+        auto all = std::move(rx).for_each(add);
+        static_cast<void>(co_await all);
+        co_return sum;
+    };
+    auto [tx, rx] = mpsc<int>::channel(4);
+    for (int i = 1; i <= 4; ++i) EXPECT_TRUE(tx.try_send(i).has_value());
+    drop(std::move(tx));
+    EXPECT_EQ(eddy::wait(sum_up(std::move(rx))), 10);
+}
+
+TEST(SyncMpsc, DroppedStreamAdaptorLosesNoValue) {
+    auto [tx, rx] = mpsc<int>::channel(4);
+    {
+        by_hand next(rx.next());
+        assert_pending(next.poll());
+        EXPECT_TRUE(tx.try_send(1).has_value());
+        EXPECT_TRUE(next.is_woken());
+    }  // woken, and dropped before it has looked
+    {
+        by_hand two(rx.by_ref().take(2).collect());
+        assert_pending(two.poll());
+        EXPECT_TRUE(tx.try_send(2).has_value());
+        EXPECT_EQ(assert_ready(two.poll()), (std::vector<int>{1, 2}));
+    }
+    EXPECT_FALSE(tx.is_closed()) << "it was lent";
+    EXPECT_TRUE(tx.try_send(3).has_value());
+    EXPECT_EQ(receive(rx), 3);
+}
+
+TEST(SyncMpsc, StreamOfAClosedReceiverDrainsSentValues) {
+    auto [tx, rx] = mpsc<int>::channel(4);
+    for (int i = 1; i <= 3; ++i) EXPECT_TRUE(tx.try_send(i).has_value());
+    auto permit = tx.try_reserve();
+    rx.close();
+    by_hand all(std::move(rx).map([](int i) { return i * 10; }).collect());
+    assert_pending(all.poll());  // a permit is out
+    permit->send(4);
+    EXPECT_TRUE(all.is_woken());
+    EXPECT_EQ(assert_ready(all.poll()), (std::vector<int>{10, 20, 30, 40}));
+}
+
+TEST(SyncMpsc, FinishedTakeAdaptorClosesTheChannel) {
+    auto [tx, rx] = mpsc<int>::channel(1);
+    by_hand first(std::move(rx).take(1).collect());
+    assert_pending(first.poll());
+    EXPECT_TRUE(tx.try_send(1).has_value());
+    by_hand second(tx.send(2));
+    by_hand third(tx.send(3));
+    assert_pending(second.poll());
+    assert_pending(third.poll());
+    EXPECT_EQ(assert_ready(first.poll()), std::vector<int>{1});
+    EXPECT_TRUE(tx.is_closed());
+    EXPECT_TRUE(assert_ready(second.poll()).has_value()) << "it was given the room of the first";
+    EXPECT_TRUE(third.is_woken());
+    EXPECT_EQ(assert_ready(third.poll()).error().value, 3);
+}
+
+TEST(SyncMpsc, UnboundedReceiverWorksAsAStream) {
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    by_hand sum(std::move(rx).filter([](int i) { return i != 2; }).fold(0, [](int a, int b) { return a + b; }));
+    assert_pending(sum.poll());
+    for (int i = 1; i <= 3; ++i) EXPECT_TRUE(tx.send(i).has_value());
+    EXPECT_EQ(sum.wakes(), 1u);
+    assert_pending(sum.poll());
+    drop(std::move(tx));
+    EXPECT_EQ(assert_ready(sum.poll()), 4);
+}
+
+// ---- mpsc: the unbounded sender as a sink ----
+
+TEST(SyncMpsc, UnboundedSenderIsAnAlwaysReadySink) {
+    static_assert(eddy::sink<mpsc<int>::unbounded_sender, int>);
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    auto kept = tx;
+    by_hand sent(eddy::streams::iter(std::vector{1, 2, 3}).forward(std::move(tx)));
+    EXPECT_TRUE(assert_ready(sent.poll()).has_value());
+    EXPECT_EQ(rx.len(), 3u);
+    EXPECT_EQ(kept.strong_count(), 1u) << "the one that forward was given is gone";
+    EXPECT_TRUE(assert_ready(by_hand(kept.send_all(eddy::streams::once(4))).poll()).has_value());
+    EXPECT_TRUE(assert_ready(by_hand(kept.feed(5)).poll()).has_value());
+    EXPECT_FALSE(rx.is_closed());
+    EXPECT_TRUE(assert_ready(by_hand(kept.close()).poll()).has_value());
+    EXPECT_TRUE(kept.is_closed());
+    EXPECT_EQ(assert_ready(by_hand(std::move(rx).collect()).poll()), (std::vector<int>{1, 2, 3, 4, 5}));
+}
+
+TEST(SyncMpsc, UnboundedSinkFailsAfterTheReceiverIsDropped) {
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    auto [more, numbers] = mpsc<int>::channel(4);
+    by_hand sent(tx.send_all(std::move(numbers)));
+    EXPECT_TRUE(more.try_send(1).has_value());
+    assert_pending(sent.poll());
+    drop(std::move(rx));
+    EXPECT_TRUE(more.try_send(2).has_value());
+    EXPECT_TRUE(sent.is_woken());
+    EXPECT_FALSE(assert_ready(sent.poll()).has_value());
+    EXPECT_TRUE(more.is_closed()) << "what it read is gone with its end";
+    EXPECT_FALSE(assert_ready(by_hand(tx.feed(1)).poll()).has_value());
+    EXPECT_FALSE(tx.start_send(1).has_value());
+    const auto noop = eddy::waker::noop();
+    eddy::context cx(noop);
+    EXPECT_FALSE(assert_ready(tx.poll_ready(cx)).has_value()) << "before an item is made for it";
+}
+
+TEST(SyncMpsc, ClosedUnboundedSinkRefusesItems) {
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    EXPECT_TRUE(assert_ready(by_hand(tx.close()).poll()).has_value());
+    EXPECT_FALSE(assert_ready(by_hand(tx.feed(1)).poll()).has_value());
+    EXPECT_FALSE(tx.start_send(1).has_value());
+    EXPECT_THROW(static_cast<void>(tx.send(1)), eddy::misuse);
+    EXPECT_TRUE(assert_ready(by_hand(tx.close()).poll()).has_value());
+    EXPECT_EQ(receive(rx), std::nullopt);
+}
+
+TEST(SyncMpsc, EndlessSendAllYieldsWhenItsBudgetIsUsedUp) {
+    auto [tx, rx] = mpsc<int>::unbounded_channel();
+    int given = 0;
+    auto endless = eddy::streams::poll_fn(
+        [&](eddy::context&) { return eddy::poll_result<std::optional<int>>(std::optional(++given)); });
+    by_hand sent(tx.send_all(std::move(endless)));
+    assert_pending(sent.poll());
+    EXPECT_TRUE(sent.is_woken());
+    EXPECT_LE(rx.len(), 129u);
 }
 
 }  // namespace

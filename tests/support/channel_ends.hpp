@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <eddy/test/by_hand.hpp>
+
+namespace support {
+
+/// Destroys its argument.
+template <class T>
+void drop(T given) {
+    static_cast<void>(given);
+}
+
+/// Polls recv() once and returns its output. Fails the test if it is pending.
+template <class Receiver>
+auto receive(Receiver& rx) {
+    eddy::test::by_hand hand(rx.recv());
+    return eddy::test::assert_ready(hand.poll());
+}
+
+}  // namespace support
