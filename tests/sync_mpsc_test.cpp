@@ -23,6 +23,8 @@
 #include <eddy/wait.hpp>
 
 #include "support/channel_ends.hpp"
+#include "support/polling.hpp"
+#include "support/reentrant_waker.hpp"
 
 namespace {
 
@@ -347,6 +349,22 @@ TEST(SyncMpsc, ClosedCompletesWhenTheReceiverIsDropped) {
     assert_ready(second.poll());
     by_hand late(tx.closed());
     assert_ready(late.poll());
+}
+
+TEST(SyncMpsc, ClosedSeesAReceiverDroppedWhileTheWakerIsCloned) {
+    const auto is_ready_after_drop_in_clone = [](auto ends) {
+        std::optional receiver(std::move(ends.receiver));
+        support::reentrant_waker drops([&] { receiver.reset(); });
+        const auto waker = drops.waker();
+        auto closed = ends.sender.closed();
+        const bool is_ready = support::poll_with(closed, waker).is_ready();
+        EXPECT_GE(drops.calls(), 1) << "closed() has not cloned the waker";
+        return is_ready;
+    };
+    EXPECT_TRUE(is_ready_after_drop_in_clone(mpsc<int>::channel(1)))
+        << "pending on a closed channel, and no wake follows";
+    EXPECT_TRUE(is_ready_after_drop_in_clone(mpsc<int>::unbounded_channel()))
+        << "pending on a closed channel, and no wake follows";
 }
 
 TEST(SyncMpsc, RecvManyTakesAvailableValuesUpToItsLimit) {
