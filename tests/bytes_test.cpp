@@ -41,7 +41,7 @@ std::string text_of(Fn f) {
     return "nothing was thrown";
 }
 
-TEST(Bytes, PartsAreWindowsOfTheSameMemory) {
+TEST(Bytes, PartsShareTheSameMemory) {
     bytes whole(std::string("one,two,three"));
     const std::byte* const at = whole.data();
     const bytes copy = whole;
@@ -63,7 +63,7 @@ TEST(Bytes, PartsAreWindowsOfTheSameMemory) {
     EXPECT_TRUE(whole.empty());
 }
 
-TEST(Bytes, WhatIsMovedInIsNotCopied) {
+TEST(Bytes, MovedInStringsAndVectorsAreNotCopied) {
     std::string text(1000, 'x');
     const auto* const at = reinterpret_cast<const std::byte*>(text.data());
     EXPECT_EQ(bytes(std::move(text)).data(), at);
@@ -76,7 +76,7 @@ TEST(Bytes, WhatIsMovedInIsNotCopied) {
     EXPECT_EQ(bytes(std::vector<unsigned char>{65, 66}), "AB"sv);
 }
 
-TEST(Bytes, AnOwnerLivesAsLongAsAWindow) {
+TEST(Bytes, OwnerLivesAsLongAsItsLastWindow) {
     struct owner {
         explicit owner(bool& flag) : gone(&flag) {}
         owner(owner&& other) noexcept : gone(std::exchange(other.gone, nullptr)) {}
@@ -101,7 +101,7 @@ TEST(Bytes, AnOwnerLivesAsLongAsAWindow) {
     EXPECT_TRUE(gone);
 }
 
-TEST(Bytes, ALiteralIsNeverWritten) {
+TEST(Bytes, StaticBytesAreNeverWritten) {
     bytes literal = bytes::from_static("literal");
     EXPECT_EQ(literal.text().data(), bytes::from_static(literal.chunk()).text().data());
     auto refused = std::move(literal).try_into_mut();
@@ -111,7 +111,7 @@ TEST(Bytes, ALiteralIsNeverWritten) {
     EXPECT_EQ(copy, "Literal"sv);
 }
 
-TEST(Bytes, MutationAfterSharingLeavesTheOtherIntact) {
+TEST(Bytes, MutationCopiesSharedBytes) {
     bytes first = bytes::copy_of("shared");
     const bytes second = first;
     EXPECT_FALSE(first.is_unique());
@@ -121,7 +121,7 @@ TEST(Bytes, MutationAfterSharingLeavesTheOtherIntact) {
     EXPECT_EQ(changed, "------"sv);
 }
 
-TEST(Bytes, TheLastWindowIsWrittenInPlace) {
+TEST(Bytes, UniqueWindowIsWrittenInPlace) {
     bytes window = bytes::copy_of("unique");
     const std::byte* const at = window.data();
     {
@@ -137,7 +137,7 @@ TEST(Bytes, TheLastWindowIsWrittenInPlace) {
     EXPECT_TRUE(window.empty());  // NOLINT(bugprone-use-after-move): that it is empty is what is promised
 }
 
-TEST(Bytes, WhatReachesBeyondTheEndNamesBothNumbers) {
+TEST(Bytes, OutOfRangeErrorNamesBothSizes) {
     bytes five = bytes::from_static("12345");
     EXPECT_EQ(text_of([&] { five.advance(6); }), "eddy: bytes::advance() was asked for 6 bytes, and there are 5");
     EXPECT_EQ(text_of([&] { static_cast<void>(five.split_to(7)); }),
@@ -166,7 +166,7 @@ TEST(Bytes, WhatReachesBeyondTheEndNamesBothNumbers) {
     EXPECT_EQ(room, "123"sv);
 }
 
-TEST(Bytes, AParserFindsAPartAndKeepsIt) {
+TEST(Bytes, SliceOfKeepsAPartFoundInTheText) {
     const bytes request = bytes::copy_of("GET /path HTTP/1.1");
     const std::string_view path = request.text().substr(4, 5);
     EXPECT_EQ(request.slice_of(path), "/path"sv);
@@ -174,7 +174,7 @@ TEST(Bytes, AParserFindsAPartAndKeepsIt) {
     EXPECT_THROW(static_cast<void>(request.slice_of("elsewhere"sv)), std::out_of_range);
 }
 
-TEST(Bytes, ComparesAndHashesByItsBytes) {
+TEST(Bytes, ComparesAndHashesByContent) {
     const bytes a = bytes::copy_of("abc");
     const bytes_mut b = bytes_mut::copy_of("abc");
     EXPECT_TRUE(a == b && b == a && a == "abc"sv && a == bytes::from_static("abc"));
@@ -189,7 +189,7 @@ TEST(Bytes, ComparesAndHashesByItsBytes) {
 }
 
 #ifdef EDDY_HAS_INT128
-TEST(Bytes, NumbersOf128Bits) {
+TEST(Bytes, PutAndGet128BitNumbers) {
     constexpr auto large = eddy::uint128_t{1} << 127 | 2;
     bytes_mut row;
     row.put_u128(large);
@@ -206,7 +206,7 @@ TEST(Bytes, NumbersOf128Bits) {
 }
 #endif
 
-TEST(Bytes, NumbersInBothOrders) {
+TEST(Bytes, PutAndGetNumbersInBothByteOrders) {
     bytes_mut row;
     row.put_u8(0xfe);
     row.put_i8(-2);
@@ -250,7 +250,7 @@ TEST(Bytes, NumbersInBothOrders) {
     EXPECT_TRUE(got.empty());
 }
 
-TEST(BytesMut, GrowsAndKeepsWhatIsThere) {
+TEST(BytesMut, GrowthKeepsTheContent) {
     bytes_mut grows;
     EXPECT_EQ(grows.capacity(), 0u);
     std::string expected;
@@ -272,7 +272,7 @@ TEST(BytesMut, GrowsAndKeepsWhatIsThere) {
     EXPECT_EQ(grows, "012..xx"sv);
 }
 
-TEST(BytesMut, PartsAreWrittenApart) {
+TEST(BytesMut, SplitPartsAreWrittenIndependently) {
     bytes_mut row(16);
     row.put("headbody");
     bytes_mut head = row.split_to(4);
@@ -291,7 +291,7 @@ TEST(BytesMut, PartsAreWrittenApart) {
     EXPECT_EQ(copy, "Body"sv) << "a copy has bytes of its own";
 }
 
-TEST(BytesMut, UnsplitJoinsWithoutACopyWhatWasSplit) {
+TEST(BytesMut, UnsplitJoinsSplitPartsWithoutACopy) {
     bytes_mut row(16);
     row.put("headbody");
     const std::byte* const at = row.data();
@@ -309,7 +309,29 @@ TEST(BytesMut, UnsplitJoinsWithoutACopyWhatWasSplit) {
     EXPECT_EQ(none, "headbody+"sv);
 }
 
-TEST(BytesMut, ReserveReclaimsWhatNobodyElseHas) {
+TEST(BytesMut, UnsplitCopiesAdjacentMemoryOfAnotherOwner) {
+    struct owner {
+        owner(char* from, std::shared_ptr<int> count) : begin(from), alive(std::move(count)) {}
+        [[nodiscard]] char* data() { return begin; }
+        [[nodiscard]] static std::size_t size() { return 4; }
+        char* begin;
+        std::shared_ptr<int> alive;
+    };
+    std::string memory = "headbody";
+    const auto first = std::make_shared<int>();
+    const auto second = std::make_shared<int>();
+    bytes_mut row(bytes::from_owner(owner(memory.data(), first)));
+    bytes_mut tail(bytes::from_owner(owner(memory.data() + 4, second)));
+    ASSERT_EQ(row.data() + row.size(), tail.data()) << "the tail must follow the row directly in memory";
+    ASSERT_TRUE(first.use_count() == 2 && second.use_count() == 2);
+    row.unsplit(std::move(tail));
+    EXPECT_EQ(first.use_count(), 1) << "the row still refers to the memory of its first owner";
+    EXPECT_EQ(second.use_count(), 1) << "the second owner is still alive";
+    std::ranges::fill(memory, '-');
+    EXPECT_EQ(row, "headbody"sv) << "the row must have a copy of the bytes";
+}
+
+TEST(BytesMut, ReserveReclaimsUnsharedMemory) {
     bytes_mut row(64);
     const std::byte* const at = row.data();
     row.put_bytes(std::byte{'x'}, 60);
@@ -334,7 +356,7 @@ TEST(BytesMut, ReserveReclaimsWhatNobodyElseHas) {
     EXPECT_EQ(row.capacity(), 64u);
 }
 
-TEST(BytesMut, ADecoderNeedsOneBlockForAllItsFrames) {
+TEST(BytesMut, DroppedFramesLetADecoderReuseOneBlock) {
     bytes_mut buffer(4096);
     const std::byte* const at = buffer.data();
     for (int i = 0; i < 100'000; ++i) {
@@ -354,8 +376,8 @@ struct watched_bytes {
     std::shared_ptr<std::string> text;
 };
 
-TEST(BytesMut, ReferencesTakenInAdvanceKeepNothing) {
-    // Around the numbers of references that are taken at once; and whoever has the block last, it goes with them.
+TEST(BytesMut, ReferencesTakenInAdvanceAreReturned) {
+    // Counts around the number of references that are taken at once. The last reference frees the block, whichever it is.
     for (const std::size_t count : {1u, 2u, 63u, 64u, 65u, 127u, 128u, 129u, 200u}) {
         for (const bool window_goes_first : {false, true}) {
             auto text = std::make_shared<std::string>(256, 'x');
@@ -385,7 +407,7 @@ TEST(BytesMut, ReferencesTakenInAdvanceKeepNothing) {
     }
 }
 
-TEST(BytesMut, FreezeAndBackIsTheSameMemory) {
+TEST(BytesMut, FreezeAndThawKeepTheSameMemory) {
     bytes_mut row(32);
     row.put("frozen");
     const std::byte* const at = row.data();
@@ -418,7 +440,7 @@ TEST(BytesStress, WindowsOnManyThreadsFreeTheirMemoryOnce) {
     }
 }
 
-TEST(BytesStress, FramesThatOthersKeepComeBackToTheirDecoder) {
+TEST(BytesStress, FramesDroppedOnOtherThreadsAreReclaimed) {
     // One thread splits frames off, of blocks that come back and of new ones, and others drop them: each frame is read before.
     constexpr std::size_t at_once = 300;  // several times as many as references are taken in advance
     const auto rounds = support::rounds(2'000);
@@ -433,10 +455,10 @@ TEST(BytesStress, FramesThatOthersKeepComeBackToTheirDecoder) {
         }
         std::vector<std::thread> threads;
         threads.reserve(shares.size());
-        for (std::size_t who = 0; who < 2; ++who) {
-            threads.emplace_back([mine = std::move(shares[who]), who, i]() mutable {
+        for (std::size_t share = 0; share < 2; ++share) {
+            threads.emplace_back([mine = std::move(shares[share]), share, i]() mutable {
                 for (std::size_t k = 0; k < mine.size(); ++k) {
-                    EXPECT_EQ(mine[k].get_u64_le(), i * at_once + 2 * k + who);
+                    EXPECT_EQ(mine[k].get_u64_le(), i * at_once + 2 * k + share);
                     mine[k] = bytes();
                 }
             });
@@ -453,7 +475,7 @@ struct twin {
     std::string expected;
 };
 
-TEST(BytesStress, RandomSplitsAndJoinsAreLikeThoseOfStrings) {
+TEST(BytesStress, RandomSplitsAndJoinsMatchStrings) {
     std::mt19937_64 random(1);
     const auto below = [&](std::size_t n) { return static_cast<std::size_t>(random() % n); };
     std::deque<twin> all(1);
