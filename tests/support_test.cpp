@@ -1,37 +1,38 @@
 // SPDX-License-Identifier: MIT
-// Tests of what the other tests stand on.
+// Tests of the helpers in tests/support.
 #include "support/stress.hpp"
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
+#include "support/environment.hpp"
 
 namespace {
 
-TEST(SupportRounds, RoundsAreAShareOfTheFullNumber) {
-    ::setenv("EDDY_STRESS", "2", 1);
+TEST(SupportRounds, RoundsAreAPercentageOfTheFullNumber) {
+    const support::environment two("EDDY_STRESS", "2");
     EXPECT_EQ(support::rounds(100'000), 2'000u);
     EXPECT_EQ(support::rounds(150), 3u);
-    ::setenv("EDDY_STRESS", "100", 1);
+    const support::environment all("EDDY_STRESS", "100");
     EXPECT_EQ(support::rounds(12'345), 12'345u);
 }
 
 TEST(SupportRounds, ThereIsAtLeastOneRound) {
-    ::setenv("EDDY_STRESS", "2", 1);
+    const support::environment two("EDDY_STRESS", "2");
     EXPECT_EQ(support::rounds(10), 1u);
 }
 
 TEST(SupportRounds, TwoPercentIsTheDefault) {
-    ::unsetenv("EDDY_STRESS");
+    const support::environment unset("EDDY_STRESS", nullptr);
     EXPECT_EQ(support::rounds(1'000), 20u);
-    ::setenv("EDDY_STRESS", "many", 1);
+    const support::environment no_number("EDDY_STRESS", "many");
     EXPECT_EQ(support::rounds(1'000), 20u);
 }
 
-TEST(SupportSeed, ComesFromTheEnvironmentAndStays) {
-    ::setenv("EDDY_TEST_SEED", "7", 1);
+// The first call of seed() determines the seed of its process.
+TEST(SupportSeedOwnProcess, ComesFromTheEnvironmentAndStaysTheSame) {
+    const support::environment seven("EDDY_TEST_SEED", "7");
     EXPECT_EQ(support::seed(), 7u);
-    ::setenv("EDDY_TEST_SEED", "8", 1);
+    const support::environment eight("EDDY_TEST_SEED", "8");
     EXPECT_EQ(support::seed(), 7u);
 }
 
