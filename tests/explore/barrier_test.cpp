@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A barrier, and a value that is made once: nobody waits for ever, one leads, one makes the value, and all see it.
+// A barrier: all waiters are released, one of them leads, and a dropped waiter does not count as arrived.
 #include <eddy/detail/barrier_state.hpp>
-#include <eddy/detail/once_value.hpp>
 
 #include <gtest/gtest.h>
 
@@ -14,8 +13,6 @@ namespace {
 
 using eddy::detail::barrier_state;
 using eddy::detail::barrier_waiter;
-using eddy::detail::notify_waiter;
-using eddy::detail::once_state;
 using explore::cell;
 using explore::check;
 using explore::fails;
@@ -33,7 +30,7 @@ bool pass(barrier_state& at, sleeping_task& task) {
     }
 }
 
-TEST(ExploreBarrier, TwoMeetOneLeadsAndItMayGo) {
+TEST(ExploreBarrier, TwoWaitersMeetAndOneLeads) {
     EXPECT_TRUE(holds([] {
         auto* const at = new barrier_state(2);
         sleeping_task one(false);
@@ -58,7 +55,7 @@ TEST(ExploreBarrier, TwoMeetOneLeadsAndItMayGo) {
     }));
 }
 
-TEST(ExploreBarrier, WhoGivesUpHasNotCome) {
+TEST(ExploreBarrier, DroppedWaiterDoesNotCountAsArrived) {
     EXPECT_TRUE(holds([] {
         barrier_state at(2);
         sleeping_task one(false);
@@ -112,87 +109,9 @@ void meet_twice() {
     twice();
 }
 
-TEST(ExploreBarrier, AMistakeOfACopyIsFound) {
+TEST(ExploreBarrier, BarrierWithoutRoundsFails) {
     EXPECT_TRUE(holds(meet_twice<true>));
     EXPECT_TRUE(fails(meet_twice<false>, ""));
-}
-
-/// Makes the value, unless it is there; `gives_up`: the first try comes to nothing.
-template <class Once>
-void make(Once& once, cell<int>& value, sleeping_task& task, bool gives_up) {
-    notify_waiter one;
-    const eddy::waker waker = task.waker();
-    for (;;) {
-        if (one.stage != notify_waiter::stages::waiting) once.changes.begin(one);
-        if (once.is_set()) break;
-        if (once.claim()) {
-            once.changes.leave(one);
-            value.write(gives_up ? 0 : 7);
-            if (!gives_up) {
-                once.set();
-                return;
-            }
-            gives_up = false;
-            once.give_up();
-            continue;
-        }
-        if (!once.changes.poll(one, &waker)) task.sleep();
-    }
-    once.changes.leave(one);
-    check(value.read() == 7, "the value is seen");
-}
-
-template <class Once>
-void two_make() {
-    Once once;
-    cell<int> value;
-    sleeping_task first(false);
-    sleeping_task second(false);
-    explore::thread other([&] { make(once, value, second, true); });
-    make(once, value, first, false);
-}
-
-TEST(ExploreOnce, WhoGivesUpLeavesItToAnother) { EXPECT_TRUE(holds(two_make<once_state>)); }
-
-/// The state with a place for each mistake.
-template <std::memory_order Set, bool TellsWhenItGivesUp>
-struct changed_once {
-    [[nodiscard]] bool is_set() const { return state.load(std::memory_order_acquire) == 2; }
-    [[nodiscard]] bool claim() {
-        int now = 0;
-        return state.compare_exchange_strong(now, 1, std::memory_order_acquire, std::memory_order_relaxed);
-    }
-    void give_up() {
-        state.store(0, std::memory_order_release);
-        if (TellsWhenItGivesUp) changes.notify_one();
-    }
-    void set() {
-        state.store(2, Set);
-        changes.notify_waiters();
-    }
-    eddy::detail::atomic<int> state{0};
-    eddy::detail::notify_state changes;
-};
-
-/// One gives up for good, and the other has to make it.
-template <class Once>
-void one_gives_up() {
-    Once once;
-    cell<int> value;
-    sleeping_task task(false);
-    explore::thread other([&] {
-        if (!once.claim()) return;
-        value.write(0);
-        once.give_up();
-    });
-    make(once, value, task, false);
-}
-
-TEST(ExploreOnce, MistakesOfACopyAreFound) {
-    EXPECT_TRUE(holds(two_make<changed_once<std::memory_order_release, true>>));
-    EXPECT_TRUE(holds(one_gives_up<changed_once<std::memory_order_release, true>>));
-    EXPECT_TRUE(fails(two_make<changed_once<std::memory_order_relaxed, true>>, "race"));
-    EXPECT_TRUE(fails(one_gives_up<changed_once<std::memory_order_release, false>>, "lost wake-up"));
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ void leave(broadcast_state& from, broadcast_state::position next) {
     while (next < until) drop(from.take(next).item, 1);
 }
 
-TEST(ExploreBroadcast, WhoFindsThatTheReceiversHaveGoneSeesWhatTheyDid) {
+TEST(ExploreBroadcast, SenderSeesWritesOfDroppedReceivers) {
     EXPECT_TRUE(holds([] {
         broadcast_state channel(1);
         static_cast<void>(channel.add_receiver());
@@ -90,7 +90,7 @@ TEST(ExploreBroadcast, WhoFindsThatTheReceiversHaveGoneSeesWhatTheyDid) {
     }));
 }
 
-TEST(ExploreBroadcast, TwoWhoWaitGetTheValue) {
+TEST(ExploreBroadcast, TwoWaitingReceiversGetValue) {
     EXPECT_TRUE(holds([] {
         broadcast_state channel(1);
         broadcast_state::position second = channel.add_receiver();
@@ -103,7 +103,7 @@ TEST(ExploreBroadcast, TwoWhoWaitGetTheValue) {
     }));
 }
 
-TEST(ExploreBroadcast, WhoIsOvertakenIsToldAndGoesOn) {
+TEST(ExploreBroadcast, LaggedReceiverLearnsCountAndContinues) {
     EXPECT_TRUE(holds([] {
         broadcast_state channel(1);
         sleeping_task task(false);
@@ -129,7 +129,7 @@ TEST(ExploreBroadcast, WhoIsOvertakenIsToldAndGoesOn) {
     }));
 }
 
-TEST(ExploreBroadcast, AReceiverThatLeavesGivesItsSharesBack) {
+TEST(ExploreBroadcast, DroppedReceiverReleasesUnreadValues) {
     EXPECT_TRUE(holds([] {
         broadcast_state channel(1);
         const broadcast_state::position second = channel.add_receiver();
@@ -143,7 +143,7 @@ TEST(ExploreBroadcast, AReceiverThatLeavesGivesItsSharesBack) {
     }));
 }
 
-TEST(ExploreBroadcast, WhoGivesUpWaitingLeavesTheList) {
+TEST(ExploreBroadcast, DroppedWaitLeavesWaiterList) {
     EXPECT_TRUE(holds([] {
         broadcast_state channel(1);
         sleeping_task task(false);
@@ -160,7 +160,7 @@ TEST(ExploreBroadcast, WhoGivesUpWaitingLeavesTheList) {
     }));
 }
 
-TEST(ExploreBroadcast, WhoWaitsForTheReceiversToGoIsWoken) {
+TEST(ExploreBroadcast, DropOfLastReceiverWakesSender) {
     EXPECT_TRUE(holds([] {
         broadcast_state channel(1);
         sleeping_task task(false);
@@ -172,7 +172,7 @@ TEST(ExploreBroadcast, WhoWaitsForTheReceiversToGoIsWoken) {
     }));
 }
 
-// ---- What is wrong is found: how the shares of a value are counted ----
+// ---- Copies with one mistake each fail: how the shares of a value are counted ----
 
 template <std::memory_order Order, bool TakesUnderTheLock>
 void two_read() {
@@ -199,7 +199,7 @@ void two_read() {
     read();
 }
 
-TEST(ExploreBroadcast, MistakesOfACopyAreFound) {
+TEST(ExploreBroadcast, BrokenReferenceCountsFail) {
     EXPECT_TRUE(holds(two_read<std::memory_order_acq_rel, true>));
     EXPECT_TRUE(fails(two_read<std::memory_order_relaxed, true>, "race"));
     EXPECT_TRUE(fails(two_read<std::memory_order_acq_rel, false>, "race"));

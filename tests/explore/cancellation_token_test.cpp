@@ -32,7 +32,7 @@ void wait_for_cancel(const token_share& token, sleeping_task& task) {
     token->leave(one);
 }
 
-TEST(ExploreCancellationToken, WhoWaitsIsWokenAndSeesWhatWasWritten) {
+TEST(ExploreCancellationToken, CancelWakesWaiterAndPublishesWrites) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const token_share token;
         sleeping_task task(false);
@@ -46,7 +46,7 @@ TEST(ExploreCancellationToken, WhoWaitsIsWokenAndSeesWhatWasWritten) {
     }));
 }
 
-TEST(ExploreCancellationToken, WhoIsWokenMayDestroyIt) {
+TEST(ExploreCancellationToken, WokenWaiterMayDestroyToken) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         std::optional<token_share> token(std::in_place);
         sleeping_task task(false);
@@ -56,7 +56,7 @@ TEST(ExploreCancellationToken, WhoIsWokenMayDestroyIt) {
     }));
 }
 
-TEST(ExploreCancellationToken, AChildThatIsMadeMeanwhileIsCancelled) {
+TEST(ExploreCancellationToken, ChildMadeDuringCancelIsCancelled) {
     EXPECT_TRUE(holds([] {
         const token_share root;
         sleeping_task task(false);
@@ -66,7 +66,7 @@ TEST(ExploreCancellationToken, AChildThatIsMadeMeanwhileIsCancelled) {
     }));
 }
 
-TEST(ExploreCancellationToken, AGrandchildIsReachedWhileItsParentGoes) {
+TEST(ExploreCancellationToken, CancelReachesGrandchildWhileParentIsDropped) {
     EXPECT_TRUE(holds([] {
         std::optional<token_share> root(std::in_place);
         std::optional<token_share> middle(child_of(*root));
@@ -78,7 +78,7 @@ TEST(ExploreCancellationToken, AGrandchildIsReachedWhileItsParentGoes) {
     }));
 }
 
-TEST(ExploreCancellationToken, TwoCancelsMeetInATree) {
+TEST(ExploreCancellationToken, TwoCancelsOfOneTreeReachAllTokensBelow) {
     EXPECT_TRUE(holds([] {
         const token_share root;
         const token_share middle = child_of(root);
@@ -92,7 +92,7 @@ TEST(ExploreCancellationToken, TwoCancelsMeetInATree) {
     }));
 }
 
-TEST(ExploreCancellationToken, AllHandlesGoWhileItIsCancelled) {
+TEST(ExploreCancellationToken, HandlesMayBeDroppedDuringCancel) {
     EXPECT_TRUE(holds([] {
         std::optional<token_share> root(std::in_place);
         std::optional<token_share> first(child_of(*root));
@@ -106,7 +106,7 @@ TEST(ExploreCancellationToken, AllHandlesGoWhileItIsCancelled) {
     }));
 }
 
-// ---- What is wrong is found ----
+// ---- Copies with one mistake each fail ----
 
 /// Two nodes as they are marked: the child first, or its parent, and with which order.
 template <bool ChildFirst, std::memory_order Order>
@@ -124,7 +124,7 @@ void mark_and_look() {
     check(child.load(std::memory_order_acquire), "who finds a token cancelled finds those below it so");
 }
 
-TEST(ExploreCancellationToken, MistakesOfACopyAreFound) {
+TEST(ExploreCancellationToken, BrokenMarkingOrdersFail) {
     EXPECT_TRUE(holds(mark_and_look<true, std::memory_order_release>));
     EXPECT_TRUE(fails(mark_and_look<false, std::memory_order_release>, "finds those below it so"));
     EXPECT_TRUE(fails(mark_and_look<true, std::memory_order_relaxed>, "race"));

@@ -186,7 +186,7 @@ void end_elsewhere(small_loop& loop) {
     loop.end();
 }
 
-TEST_F(ExploreCoreJoined, HandleIsUsedInAllWaysWhileTheTaskAndTheLoopEnd) {
+TEST_F(ExploreCoreJoined, HandleCallsRaceWithEndOfTaskAndLoop) {
     for (const auto& letters : words("pqahc", 2)) {
         for (const bool ends : {true, false}) {
             for (const bool waits : {true, false}) {
@@ -206,7 +206,7 @@ TEST_F(ExploreCoreJoined, HandleIsUsedInAllWaysWhileTheTaskAndTheLoopEnd) {
     }
 }
 
-TEST_F(ExploreCoreJoined, LongerWaysWithMorePreemptions) {
+TEST_F(ExploreCoreJoined, LongHandleCallsRaceWithEndOfTaskAndLoop) {
     for (const char* const letters : {"pqp", "pah", "hpa", "pca", "ahq", "cpq"}) {
         for (const bool ends : {true, false}) {
             ASSERT_TRUE(holds({.preemptions = 3, .stale_reads = 1, .spurious_failures = 1},
@@ -222,7 +222,7 @@ TEST_F(ExploreCoreJoined, LongerWaysWithMorePreemptions) {
     }
 }
 
-TEST_F(ExploreCoreJoined, AbortReachesALoopThatSleeps) {
+TEST_F(ExploreCoreJoined, AbortWakesParkedEventLoop) {
     for (const char* const letters : {"a", "pa", "ap", "ha"}) {
         ASSERT_TRUE(holds(bounds, [&] {
             small_loop loop;
@@ -238,7 +238,7 @@ TEST_F(ExploreCoreJoined, AbortReachesALoopThatSleeps) {
     }
 }
 
-TEST_F(ExploreCoreJoined, AbortHandlesOnAThirdThread) {
+TEST_F(ExploreCoreJoined, AbortHandlesOnThirdThread) {
     for (const char* const letters : {"", "p", "a", "c"}) {
         for (const bool ends : {true, false}) {
             ASSERT_TRUE(holds(bounds,
@@ -271,7 +271,7 @@ void waker_on_a_third_thread(const std::string& letters, Spawn spawns) {
     owner.drop();
 }
 
-TEST_F(ExploreCoreJoined, WakersOnAThirdThread) {
+TEST_F(ExploreCoreJoined, WakersOnThirdThread) {
     for (const char* const letters : {"", "p", "a"}) {
         ASSERT_TRUE(holds(bounds, [&] { waker_on_a_third_thread(letters, &spawn); })) << letters;
     }
@@ -290,7 +290,7 @@ struct joiner {
     }
 };
 
-TEST_F(ExploreCoreJoined, HandleOnTheLoopItselfAndAbortHandlesElsewhere) {
+TEST_F(ExploreCoreJoined, HandleOnLoopRacesWithAbortElsewhere) {
     // The handle changes its word by plain stores, and abort handles are copied meanwhile.
     for (const unsigned polls : {1u, 0u}) {
         ASSERT_TRUE(holds({.preemptions = 4, .stale_reads = 1}, [&] {
@@ -310,7 +310,7 @@ TEST_F(ExploreCoreJoined, HandleOnTheLoopItselfAndAbortHandlesElsewhere) {
 
 class ExploreCoreJoinedStress : public ExploreCoreJoined {};
 
-TEST_F(ExploreCoreJoinedStress, ByChance) {
+TEST_F(ExploreCoreJoinedStress, RandomExecutionsHold) {
     EXPECT_TRUE(holds(explore::by_chance(), [] {
         small_loop loop;
         eddy::waker kept;
@@ -324,7 +324,7 @@ TEST_F(ExploreCoreJoinedStress, ByChance) {
     }));
 }
 
-// ---- What is wrong is found ----
+// ---- Copies with one mistake each fail ----
 
 /// The parts of core_joined that its two sides call, with a place for each mistake.
 struct as_it_is {
@@ -479,7 +479,7 @@ void wakes_elsewhere() {
     waker_on_a_third_thread("", &spawn_changed<Choice>);
 }
 
-TEST_F(ExploreCoreJoined, CopyForTheMistakesHasNone) {
+TEST_F(ExploreCoreJoined, UnbrokenCopyHolds) {
     for (const char* const letters : {"", "p", "pq", "a", "h", "c"}) {
         EXPECT_TRUE(holds(bounds, uses<as_it_is>(letters))) << letters;
         EXPECT_TRUE(holds(bounds, uses<as_it_is>(letters, true))) << letters;
@@ -487,14 +487,14 @@ TEST_F(ExploreCoreJoined, CopyForTheMistakesHasNone) {
     EXPECT_TRUE(holds(bounds, wakes_elsewhere<as_it_is>));
 }
 
-TEST_F(ExploreCoreJoined, WrongWaysToEndAreFound) {
+TEST_F(ExploreCoreJoined, BrokenWaysToEndFail) {
     EXPECT_TRUE(fails(bounds, uses<parts_while_a_waker_is_left>("p"), "a data race"));
     EXPECT_TRUE(fails(bounds, wakes_elsewhere<parts_whoever_has_references>, "a data race"));
     EXPECT_TRUE(fails(bounds, uses<never_parts_and_only_acquires>("p", true), "a data race"));
     EXPECT_TRUE(fails(bounds, uses<never_parts_and_only_releases>("p"), "a data race"));
 }
 
-TEST_F(ExploreCoreJoined, WrongWaysToUseAHandleAreFound) {
+TEST_F(ExploreCoreJoined, BrokenWaysToUseHandleFail) {
     EXPECT_TRUE(fails(bounds, uses<shares_unsaid>("h"), "freed"));
     EXPECT_TRUE(fails(bounds, uses<shares_what_is_parted>("h"), "freed"));
     EXPECT_TRUE(fails(bounds, uses<aborts_unsaid>("a"), "is destroyed, which nothing orders"));

@@ -66,7 +66,7 @@ outcomes store_buffering(memory_order store, memory_order load, const explore::o
     return seen;
 }
 
-TEST(ExploreLitmus, StoreBufferingIsSeenUnlessAllIsSeqCst) {
+TEST(ExploreLitmus, StoreBufferingIsSeenUnlessSeqCst) {
     for (const auto& chosen : {everything, everything_reduced}) {
         EXPECT_TRUE(store_buffering(relaxed, relaxed, chosen).has(0, 0));
         EXPECT_TRUE(store_buffering(release, acquire, chosen).has(0, 0));
@@ -100,7 +100,7 @@ outcomes message_passing(memory_order store, memory_order load, const explore::o
     return seen;
 }
 
-TEST(ExploreLitmus, MessageIsPassedByReleaseAndAcquireOnly) {
+TEST(ExploreLitmus, MessagePassingNeedsReleaseAndAcquire) {
     for (const auto& chosen : {everything, everything_reduced}) {
         EXPECT_FALSE(message_passing(release, acquire, chosen).has(1, 0));
         EXPECT_EQ(message_passing(release, acquire, chosen).count(), 3u);
@@ -109,7 +109,7 @@ TEST(ExploreLitmus, MessageIsPassedByReleaseAndAcquireOnly) {
     }
 }
 
-TEST(ExploreLitmus, ReleaseSequenceGoesOnThroughModificationsAndNotThroughStores) {
+TEST(ExploreLitmus, ReleaseSequenceContinuesThroughReadModifyWrites) {
     for (const bool modifies : {true, false}) {
         outcomes seen;
         EXPECT_TRUE(holds(everything_reduced, [&] {
@@ -138,7 +138,7 @@ TEST(ExploreLitmus, ReleaseSequenceGoesOnThroughModificationsAndNotThroughStores
     }
 }
 
-TEST(ExploreLitmus, LoadsOfOneThreadNeverGoBack) {
+TEST(ExploreLitmus, LoadsOfOneThreadAreCoherent) {
     outcomes seen;
     EXPECT_TRUE(holds(everything_reduced, [&] {
         atomic<int> x{0};
@@ -187,13 +187,13 @@ bool readers_disagree(memory_order store, memory_order load, const explore::opti
     return seen.has(10, 10);
 }
 
-TEST(ExploreLitmus, ReadersMayDisagreeUnlessAllIsSeqCst) {
+TEST(ExploreLitmus, ReadersMayDisagreeUnlessSeqCst) {
     EXPECT_TRUE(readers_disagree(release, acquire, everything_reduced));
     EXPECT_TRUE(readers_disagree(release, acquire, {.preemptions = 1}));
     EXPECT_FALSE(readers_disagree(seq_cst, seq_cst, everything_reduced));
 }
 
-TEST(ExploreLitmus, ModificationsReadTheNewest) {
+TEST(ExploreLitmus, ReadModifyWritesReadNewestStore) {
     EXPECT_TRUE(holds(everything, [] {
         atomic<int> x{0};
         {
@@ -237,7 +237,7 @@ outcomes load_buffering(memory_order load, memory_order store, unsigned early_re
     return seen;
 }
 
-TEST(ExploreLitmus, LoadsThatNothingKeepsBackMayReadWhatIsStoredLater) {
+TEST(ExploreLitmus, EarlyReadsSeeLaterStores) {
     EXPECT_TRUE(load_buffering(relaxed, relaxed, 1).has(1, 1));
     EXPECT_FALSE(load_buffering(relaxed, relaxed, 0).has(1, 1));
     EXPECT_FALSE(load_buffering(acquire, relaxed, 1).has(1, 1));
@@ -245,7 +245,7 @@ TEST(ExploreLitmus, LoadsThatNothingKeepsBackMayReadWhatIsStoredLater) {
     EXPECT_TRUE(load_buffering(relaxed, release, 1).has(1, 1));
 }
 
-TEST(ExploreLitmus, ValuesDoNotComeOutOfThinAir) {
+TEST(ExploreLitmus, ValuesDoNotComeFromThinAir) {
     EXPECT_TRUE(holds({.preemptions = 100, .early_reads = 2}, [] {
         atomic<int> x{0};
         atomic<int> y{0};
@@ -257,7 +257,7 @@ TEST(ExploreLitmus, ValuesDoNotComeOutOfThinAir) {
     }));
 }
 
-TEST(ExploreLitmus, LoadIsKeptBeforeTheReleaseThatGivesItsPlaceFree) {
+TEST(ExploreLitmus, ReleaseKeepsEarlierLoadBeforeIt) {
     for (const bool orders : {true, false}) {
         const auto model = [=] {
             atomic<int> place{1};
@@ -281,7 +281,7 @@ TEST(ExploreLitmus, LoadIsKeptBeforeTheReleaseThatGivesItsPlaceFree) {
 
 // ---- The reduction leaves out nothing ----
 
-TEST(ExploreReduction, SeesTheSameOutcomesInFewerExecutions) {
+TEST(ExploreReduction, FindsSameOutcomesInFewerExecutions) {
     std::uint64_t executions[2] = {};
     outcomes seen[2];
     for (const bool is_reduced : {false, true}) {
@@ -390,7 +390,7 @@ private:
     mutable std::uint64_t executions_ = 0;
 };
 
-TEST(ExploreReduction, RandomProgramsEndInTheSameWays) {
+TEST(ExploreReduction, KeepsOutcomesOfRandomPrograms) {
     std::uint64_t all = 0;
     std::uint64_t reduced = 0;
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
@@ -443,7 +443,7 @@ TEST(ExploreFinds, RaceOnPlainMemory) {
     }));
 }
 
-TEST(ExploreFinds, RaceIsNotSeenBetweenNeighbours) {
+TEST(ExploreFinds, NoRaceBetweenNeighboringBytes) {
     EXPECT_TRUE(holds([] {
         struct {
             char first = 0;
@@ -461,7 +461,7 @@ TEST(ExploreFinds, RaceIsNotSeenBetweenNeighbours) {
     }));
 }
 
-TEST(ExploreFinds, UseOfFreedMemoryDoubleFreeAndLeak) {
+TEST(ExploreFinds, UseAfterFreeDoubleFreeAndLeak) {
     EXPECT_TRUE(fails(
         [] {
             int* volatile number = new int(1);
@@ -494,7 +494,7 @@ void let_go(counted* shared, memory_order order) {
     if (shared->references.fetch_sub(1, order) == 1) delete shared;
 }
 
-TEST(ExploreFinds, DeletionThatIsNotOrderedAfterTheUseOfOthers) {
+TEST(ExploreFinds, DeleteUnorderedWithLastUse) {
     for (const memory_order order : {relaxed, acquire, release}) {
         EXPECT_TRUE(fails(
             [&] {
@@ -511,7 +511,7 @@ TEST(ExploreFinds, DeletionThatIsNotOrderedAfterTheUseOfOthers) {
     }));
 }
 
-TEST(ExploreFinds, AtomicThatIsPublishedBeforeItsConstructionIs) {
+TEST(ExploreFinds, AtomicPublishedBeforeConstruction) {
     const auto publish = [](memory_order order) {
         return [order] {
             struct node {
@@ -573,7 +573,7 @@ TEST(ExploreFinds, LostWakeUp) {
     EXPECT_TRUE(fails(wait_for_flag(false), "a lost wake-up"));
 }
 
-TEST(ExploreFinds, SpinningWithoutEnd) {
+TEST(ExploreFinds, EndlessSpinning) {
     EXPECT_TRUE(fails(
         [] {
             atomic<bool> flag{false};
@@ -594,7 +594,7 @@ TEST(ExploreFinds, SpinningWithoutEnd) {
     }));
 }
 
-TEST(ExploreFinds, ObjectThatIsDestroyedTwiceOrNeverOrUsedAfterwards) {
+TEST(ExploreFinds, ObjectDestroyedTwiceNeverOrUsedAfterwards) {
     EXPECT_TRUE(fails(
         [] {
             alignas(explore::tracked) std::byte room[sizeof(explore::tracked)];
@@ -619,7 +619,7 @@ TEST(ExploreFinds, ObjectThatIsDestroyedTwiceOrNeverOrUsedAfterwards) {
         "still alive"));
 }
 
-TEST(ExploreFinds, WeakCompareExchangeThatIsNotRepeated) {
+TEST(ExploreFinds, WeakCompareExchangeWithoutRetry) {
     const auto model = [] {
         atomic<int> x{0};
         int expected = 0;
@@ -629,11 +629,11 @@ TEST(ExploreFinds, WeakCompareExchangeThatIsNotRepeated) {
     EXPECT_TRUE(fails({.spurious_failures = 1}, model, "it was equal"));
 }
 
-TEST(ExploreFinds, ExceptionThatLeavesAThread) {
+TEST(ExploreFinds, ExceptionLeavingThread) {
     EXPECT_TRUE(fails([] { explore::thread a([] { throw std::runtime_error("too late"); }); }, "too late"));
 }
 
-TEST(ExploreFinds, ModelThatDependsOnSomethingElse) {
+TEST(ExploreFinds, NondeterministicModel) {
     int runs = 0;
     EXPECT_TRUE(fails(
         [&] {
@@ -666,7 +666,7 @@ void two_set(const int*& here) {
     set_and_look();
 }
 
-TEST(ExploreThreadLocals, AreSharedUnlessTheyAreSeparated) {
+TEST(ExploreThreadLocals, AreSharedUnlessSeparated) {
     explore::separate(&separate_here);
     EXPECT_TRUE(holds(everything, [] { two_set(separate_here); }));
     EXPECT_TRUE(fails(everything, [] { two_set(shared_here); }, "a data race"));
@@ -689,16 +689,16 @@ const explore::model needs_two_preemptions = [] {
     });
 };
 
-TEST(ExploreBounds, FewerPreemptionsSeeLess) {
+TEST(ExploreBounds, FewerPreemptionsFindLess) {
     EXPECT_TRUE(holds({.preemptions = 0}, needs_two_preemptions));
     EXPECT_TRUE(fails({.preemptions = 2}, needs_two_preemptions, "not seen"));
 }
 
-TEST(ExploreBounds, ChanceGoesBeyondTheBounds) {
+TEST(ExploreBounds, RandomExecutionsExceedBounds) {
     EXPECT_TRUE(fails({.preemptions = 0, .random_executions = 10'000}, needs_two_preemptions, "not seen"));
 }
 
-TEST(ExploreBounds, PathRepeatsWhatWentWrong) {
+TEST(ExploreBounds, PathRepeatsFailure) {
     const auto found = explore::run({}, needs_two_preemptions);
     ASSERT_TRUE(found.has_failed);
     setenv("EDDY_EXPLORE_PATH", found.path.c_str(), 1);
@@ -709,7 +709,7 @@ TEST(ExploreBounds, PathRepeatsWhatWentWrong) {
     EXPECT_EQ(again.events.size(), found.events.size());
 }
 
-TEST(ExploreBounds, WhatWentWrongIsToldStepByStep) {
+TEST(ExploreBounds, FailureIsReportedStepByStep) {
     const std::string told = holds(needs_two_preemptions).message();
     for (const char* part :
          {"not so: not seen", "thread 1  stores seq_cst", "explorer_test.cpp:", "EDDY_EXPLORE_PATH='"}) {

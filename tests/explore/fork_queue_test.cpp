@@ -115,14 +115,14 @@ void steal_what_is_pushed_now() {
     all->check_all();
 }
 
-TEST(ExploreForkQueue, EachIsTakenOnce) {
+TEST(ExploreForkQueue, EachTaskIsTakenOnce) {
     const explore::options chosen{.preemptions = 3, .stale_reads = 2, .early_reads = 1};
     EXPECT_TRUE(holds(chosen, pop_while_two_steal<fork_queue>));
     EXPECT_TRUE(holds(chosen, push_and_pop_while_one_steals<fork_queue>));
     EXPECT_TRUE(holds(chosen, steal_what_is_pushed_now<fork_queue>));
 }
 
-// ---- What is wrong is found: a copy of the queue, with a place for each mistake ----
+// ---- Copies of the queue with one mistake each fail ----
 
 struct as_it_is {
     static constexpr std::memory_order publish = std::memory_order_release;
@@ -195,13 +195,13 @@ struct relaxed_take : as_it_is {
     static constexpr std::memory_order take = std::memory_order_relaxed;
 };
 
-TEST(ExploreForkQueue, CopyForTheMistakesHasNone) {
+TEST(ExploreForkQueue, UnbrokenCopyHolds) {
     EXPECT_TRUE(holds(pop_while_two_steal<with<as_it_is>::changed_queue>));
     EXPECT_TRUE(holds({.early_reads = 1}, push_and_pop_while_one_steals<with<as_it_is>::changed_queue>));
     EXPECT_TRUE(holds(steal_what_is_pushed_now<with<as_it_is>::changed_queue>));
 }
 
-TEST(ExploreForkQueue, WrongOrdersAreFound) {
+TEST(ExploreForkQueue, WeakerMemoryOrdersFail) {
     EXPECT_TRUE(fails(steal_what_is_pushed_now<with<relaxed_publish>::changed_queue>, "a data race"));
     EXPECT_TRUE(fails(pop_while_two_steal<with<released_announcement>::changed_queue>, ""));
     EXPECT_TRUE(fails(pop_while_two_steal<with<acquiring_look>::changed_queue>, ""));

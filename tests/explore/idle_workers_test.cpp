@@ -202,16 +202,16 @@ void task_that_needs_the_other_worker() {
     both->close();
 }
 
-TEST(ExploreIdleWorkers, TaskFromOutsideIsRunByTheOnlyWorker) {
+TEST(ExploreIdleWorkers, InjectedTaskIsRunByOnlyWorker) {
     EXPECT_TRUE(holds({.preemptions = 4}, tasks_from_outside<idle_workers, 1, 2>));
 }
 
-TEST(ExploreIdleWorkers, TaskFromOutsideIsRunByOneOfTwo) {
+TEST(ExploreIdleWorkers, InjectedTaskIsRunByOneOfTwoWorkers) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, tasks_from_outside<idle_workers, 2, 1>));
     EXPECT_TRUE(holds({.preemptions = 1, .stale_reads = 1}, tasks_from_outside<idle_workers, 2, 2>));
 }
 
-TEST(ExploreIdleWorkers, TaskThatIsPushedByAnotherFindsAWorker) {
+TEST(ExploreIdleWorkers, TaskPushedByBusyWorkerIsRunByOtherWorker) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, task_that_needs_the_other_worker<idle_workers>));
 }
 
@@ -239,7 +239,7 @@ void sentry_resigns_while_a_worker_begins() {
     }
 }
 
-TEST(ExploreIdleWorkers, SentryThatResignsSeesWhoBeginsOrIsSeen) {
+TEST(ExploreIdleWorkers, ResigningWatchdogSeesStartingWorkerOrIsSeen) {
     constexpr auto seq_cst = std::memory_order_seq_cst;
     const explore::options all{.preemptions = 100, .stale_reads = 100};
     EXPECT_TRUE(holds(all, sentry_resigns_while_a_worker_begins<seq_cst, seq_cst>));
@@ -247,13 +247,13 @@ TEST(ExploreIdleWorkers, SentryThatResignsSeesWhoBeginsOrIsSeen) {
     EXPECT_TRUE(fails(all, sentry_resigns_while_a_worker_begins<seq_cst, std::memory_order_acquire>, "a lost wake-up"));
 }
 
-TEST(ExploreIdleWorkersStress, ByChance) {
+TEST(ExploreIdleWorkersStress, RandomExecutionsHold) {
     EXPECT_TRUE(holds(explore::by_chance(), tasks_from_outside<idle_workers, 1, 2>));
     EXPECT_TRUE(holds(explore::by_chance(), tasks_from_outside<idle_workers, 2, 2>));
     EXPECT_TRUE(holds(explore::by_chance(), task_that_needs_the_other_worker<idle_workers>));
 }
 
-// ---- What is wrong is found: a copy of the word, with a place for each mistake ----
+// ---- Copies of the word with one mistake each fail ----
 
 struct as_it_is {
     static constexpr std::memory_order order = std::memory_order_seq_cst;
@@ -332,17 +332,17 @@ struct nobody_looks_again : as_it_is {
     static constexpr bool looks_again = false;
 };
 
-TEST(ExploreIdleWorkers, CopyForTheMistakesHasNone) {
+TEST(ExploreIdleWorkers, UnbrokenCopyHolds) {
     EXPECT_TRUE(holds(tasks_from_outside<changed_idle<as_it_is>, 1, 2>));
     EXPECT_TRUE(holds({.preemptions = 1, .stale_reads = 1}, task_that_needs_the_other_worker<changed_idle<as_it_is>>));
 }
 
-TEST(ExploreIdleWorkers, WrongOrdersAreFound) {
+TEST(ExploreIdleWorkers, WeakerMemoryOrdersFail) {
     EXPECT_TRUE(fails(tasks_from_outside<changed_idle<relaxed_word>, 1, 2>, "a lost wake-up"));
     EXPECT_TRUE(fails(tasks_from_outside<changed_idle<look_without_modifying>, 1, 2>, "a lost wake-up"));
 }
 
-TEST(ExploreIdleWorkers, WrongTransitionsAreFound) {
+TEST(ExploreIdleWorkers, BrokenTransitionsFail) {
     EXPECT_TRUE(fails(tasks_from_outside<changed_idle<nobody_looks_again>, 2, 1>, "a lost wake-up"));
     EXPECT_TRUE(fails(tasks_from_outside<changed_idle<only_searchers_look_again>, 1, 2>, "a lost wake-up"));
     EXPECT_TRUE(fails({.stale_reads = 1}, task_that_needs_the_other_worker<changed_idle<only_searchers_look_again>>,

@@ -121,21 +121,21 @@ void senders_and_a_loop_that_closes() {
 
 using eddy::detail::inbound_list;
 
-TEST(ExploreInboundList, NothingIsLostAndTheLoopIsWoken) {
+TEST(ExploreInboundList, PushedTasksArriveAndWakeLoop) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, senders_and_a_loop<inbound_list>));
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1, .spurious_failures = 1}, senders_and_a_loop<inbound_list>));
 }
 
-TEST(ExploreInboundList, ClosingTakesOrRefuses) {
+TEST(ExploreInboundList, CloseTakesOrRefusesEachTask) {
     EXPECT_TRUE(holds({.preemptions = 4}, senders_and_a_loop_that_closes<inbound_list>));
 }
 
-TEST(ExploreInboundListStress, ByChance) {
+TEST(ExploreInboundListStress, RandomExecutionsHold) {
     EXPECT_TRUE(holds(explore::by_chance(), senders_and_a_loop<inbound_list>));
     EXPECT_TRUE(holds(explore::by_chance(), senders_and_a_loop_that_closes<inbound_list>));
 }
 
-// ---- What is wrong is found: a copy of the list, with a place for each mistake ----
+// ---- Copies of the list with one mistake each fail ----
 
 struct as_it_is {
     static constexpr std::memory_order push = std::memory_order_acq_rel;
@@ -235,12 +235,12 @@ struct newest_first : as_it_is {
     static constexpr bool keeps_order = false;
 };
 
-TEST(ExploreInboundList, CopyForTheMistakesHasNone) {
+TEST(ExploreInboundList, UnbrokenCopyHolds) {
     EXPECT_TRUE(holds({.stale_reads = 1}, senders_and_a_loop<changed_list<as_it_is>>));
     EXPECT_TRUE(holds({.stale_reads = 1}, senders_and_a_loop_that_closes<changed_list<as_it_is>>));
 }
 
-TEST(ExploreInboundList, WrongOrdersAreFound) {
+TEST(ExploreInboundList, WeakerMemoryOrdersFail) {
     EXPECT_TRUE(fails(senders_and_a_loop<changed_list<relaxed_push>>, "a data race"));
     EXPECT_TRUE(fails(senders_and_a_loop<changed_list<push_that_only_acquires>>, "a data race"));
     EXPECT_TRUE(fails(senders_and_a_loop<changed_list<push_that_only_releases>>, "a data race"));
@@ -248,7 +248,7 @@ TEST(ExploreInboundList, WrongOrdersAreFound) {
     EXPECT_TRUE(fails(senders_and_a_loop<changed_list<relaxed_sleep>>, "a data race"));
 }
 
-TEST(ExploreInboundList, WrongTransitionsAreFound) {
+TEST(ExploreInboundList, BrokenTransitionsFail) {
     EXPECT_TRUE(fails(senders_and_a_loop<changed_list<silent_about_sleep>>, "a lost wake-up"));
     EXPECT_TRUE(fails(senders_and_a_loop<changed_list<sleep_by_store>>, "a lost wake-up"));
     EXPECT_TRUE(fails(senders_and_a_loop<changed_list<newest_first>>, "in the order of its sender"));

@@ -114,7 +114,7 @@ TEST(ExploreMpsc, TwoSendersWithRoomForBoth) { EXPECT_TRUE(holds({.preemptions =
 
 TEST(ExploreMpsc, TwoSendersWithRoomForOne) { EXPECT_TRUE(holds({.preemptions = 2}, two_senders<bounded_state, 1>)); }
 
-TEST(ExploreMpsc, OneSenderThatFillsTheRingAgain) {
+TEST(ExploreMpsc, OneSenderRefillsFullRing) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 1>>();
         const explore::thread sender([&] {
@@ -172,7 +172,7 @@ struct claims_silently : bounded_state {
     }
 };
 
-TEST(ExploreMpsc, AnOldPermitGetsThePlaceThatAnotherWasGivenRoomFor) {
+TEST(ExploreMpsc, OldPermitAndWokenWaiterTakeDifferentSlots) {
     EXPECT_TRUE(holds({.preemptions = 3}, old_permit_gets_the_place<bounded_state>));
     EXPECT_TRUE(fails({.preemptions = 3}, old_permit_gets_the_place<claims_silently>, "race"));
 }
@@ -213,7 +213,7 @@ struct sleeps_on_a_claim : bounded_state {
     }
 };
 
-TEST(ExploreMpsc, ReceiverThatSleepsOnAClaimIsFound) {
+TEST(ExploreMpsc, ReceiverParkingOnClaimFails) {
     EXPECT_TRUE(fails({.preemptions = 2}, two_senders<sleeps_on_a_claim, 2>, "deadlock"));
 }
 
@@ -229,11 +229,11 @@ struct leaves_without_a_word : bounded_state {
     }
 };
 
-TEST(ExploreMpsc, ReceiverThatDoesNotPublishThePlaceIsFound) {
+TEST(ExploreMpsc, ReceiverNotPublishingSlotFails) {
     EXPECT_TRUE(fails({.preemptions = 2}, two_senders<leaves_without_a_word, 1>, "race"));
 }
 
-TEST(ExploreMpsc, LastPermitOfAClosedChannelEndsTheReceiver) {
+TEST(ExploreMpsc, LastPermitOfClosedChannelEndsReceiver) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 2>>();
         check(shared->try_acquire(2) == acquired::yes, "there is room");
@@ -249,7 +249,7 @@ TEST(ExploreMpsc, LastPermitOfAClosedChannelEndsTheReceiver) {
     }));
 }
 
-TEST(ExploreMpsc, ReservationThatIsDroppedAgainstTheClose) {
+TEST(ExploreMpsc, DropOfPermitRacesWithClose) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 1>>();
         check(shared->try_acquire(1) == acquired::yes, "there is room");
@@ -268,7 +268,7 @@ TEST(ExploreMpsc, ReservationThatIsDroppedAgainstTheClose) {
     }));
 }
 
-TEST(ExploreMpsc, ReceiverClosesWhileASenderWaits) {
+TEST(ExploreMpsc, CloseRacesWithWaitingSender) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<ring<bounded_state, 1>>();
         bool was_sent = false;
@@ -330,7 +330,7 @@ private:
     explicit list(node* first) : unbounded_state(*first), received(first) {}
 };
 
-TEST(ExploreMpsc, TwoSendersOfAnUnboundedOne) {
+TEST(ExploreMpsc, TwoSendersOfUnboundedChannel) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<list>();
         shared->add_sender();
@@ -348,7 +348,7 @@ TEST(ExploreMpsc, TwoSendersOfAnUnboundedOne) {
     }));
 }
 
-TEST(ExploreMpsc, OneSenderTwiceAndTheClose) {
+TEST(ExploreMpsc, SenderOfUnboundedChannelRacesWithClose) {
     EXPECT_TRUE(holds({.preemptions = 4}, [] {
         const auto shared = std::make_unique<list>();
         const explore::thread sender([&] {
@@ -364,7 +364,7 @@ TEST(ExploreMpsc, OneSenderTwiceAndTheClose) {
     }));
 }
 
-TEST(ExploreMpsc, LastShareFreesTheMemory) {
+TEST(ExploreMpsc, LastReferenceFreesMemory) {
     EXPECT_TRUE(holds({.preemptions = 4}, [] {
         struct shares : eddy::detail::mpsc_shares {
             int value = 0;

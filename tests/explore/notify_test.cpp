@@ -44,7 +44,7 @@ private:
     Waiter one_;
 };
 
-TEST(ExploreNotify, WhoWaitsIsWokenAndSeesWhatWasWritten) {
+TEST(ExploreNotify, NotifyOneWakesWaiterAndPublishesWrites) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         notify_state n;
         sleeping_task task(false);
@@ -59,7 +59,7 @@ TEST(ExploreNotify, WhoWaitsIsWokenAndSeesWhatWasWritten) {
     }));
 }
 
-TEST(ExploreNotify, AllIsSeenByAFutureThatWasMadeBefore) {
+TEST(ExploreNotify, NotifyWaitersReachesUnpolledFuture) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         notify_state n;
         sleeping_task task(false);
@@ -74,7 +74,7 @@ TEST(ExploreNotify, AllIsSeenByAFutureThatWasMadeBefore) {
     }));
 }
 
-TEST(ExploreNotify, WhoLooksAfterTheMakingMissesNothing) {
+TEST(ExploreNotify, CheckAfterMakingFutureMissesNothing) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         notify_state n;
         sleeping_task task(false);
@@ -91,7 +91,7 @@ TEST(ExploreNotify, WhoLooksAfterTheMakingMissesNothing) {
     }));
 }
 
-TEST(ExploreNotify, TwoNotificationsReachTwoWhoWait) {
+TEST(ExploreNotify, TwoNotificationsReachTwoWaiters) {
     EXPECT_TRUE(holds([] {
         notify_state n;
         sleeping_task one(false);
@@ -107,7 +107,7 @@ TEST(ExploreNotify, TwoNotificationsReachTwoWhoWait) {
     }));
 }
 
-TEST(ExploreNotify, WhatADroppedFutureWasGivenReachesAnother) {
+TEST(ExploreNotify, DroppedFutureForwardsItsNotification) {
     EXPECT_TRUE(holds([] {
         notify_state n;
         sleeping_task one(false);
@@ -122,7 +122,7 @@ TEST(ExploreNotify, WhatADroppedFutureWasGivenReachesAnother) {
     }));
 }
 
-TEST(ExploreNotify, AllAndOneAtTheSameTimeReachTwo) {
+TEST(ExploreNotify, NotifyWaitersRacesWithDroppedFuture) {
     EXPECT_TRUE(holds([] {
         notify_state n;
         sleeping_task one(false);
@@ -135,7 +135,7 @@ TEST(ExploreNotify, AllAndOneAtTheSameTimeReachTwo) {
     }));
 }
 
-TEST(ExploreNotify, ItMayBeDestroyedWhenItsNotificationHasCome) {
+TEST(ExploreNotify, WokenWaiterMayDestroyNotify) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         auto* const n = new notify_state;
         sleeping_task task(false);
@@ -149,7 +149,7 @@ TEST(ExploreNotify, ItMayBeDestroyedWhenItsNotificationHasCome) {
     }));
 }
 
-// ---- What is wrong is found: a copy for one waiter, with a place for each mistake ----
+// ---- Copies with one mistake each fail: a copy for one waiter, with a place for each mistake ----
 
 struct as_it_is {
     static constexpr auto permit_order = std::memory_order_release;
@@ -279,7 +279,7 @@ void one_gives_up() {
     while (!n.poll(second, &waker)) task.sleep();
 }
 
-TEST(ExploreNotify, MistakesOfACopyAreFound) {
+TEST(ExploreNotify, BrokenCopiesFail) {
     EXPECT_TRUE(holds({.preemptions = 3}, one_waits<as_it_is>));
     EXPECT_TRUE(holds({.preemptions = 3}, one_gives_up<as_it_is>));
     EXPECT_TRUE(fails(one_waits<permit_that_publishes_nothing>, "race"));

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
-// A value that is made once: by one at a time, seen whole by all, and nobody waits for ever when whoever makes it gives up.
+// A value that is set once: one initializer runs at a time, all waiters see the value, and when an initializer fails or is dropped,
+// another one takes over.
 #include <eddy/sync/once_cell.hpp>
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <memory>
 #include <optional>
 
+#include <eddy/detail/notify_state.hpp>
+#include <eddy/detail/once_value.hpp>
 #include <eddy/poll_fn.hpp>
 #include <eddy/sync/set_once.hpp>
 
@@ -15,10 +19,13 @@
 
 namespace {
 
+using eddy::detail::notify_waiter;
+using eddy::detail::once_state;
 using eddy::sync::once_cell;
 using eddy::sync::set_once;
 using explore::cell;
 using explore::check;
+using explore::fails;
 using explore::holds;
 using explore::sleeping_task;
 
@@ -32,7 +39,7 @@ auto run(F future, sleeping_task& task) {
     }
 }
 
-TEST(ExploreOnce, WhoWaitsForAValueSeesIt) {
+TEST(ExploreOnce, WaitersSeeValueAndEarlierWrites) {
     EXPECT_TRUE(holds([] {
         const auto value = std::make_unique<set_once<int>>();
         cell<int> told;
@@ -48,8 +55,8 @@ TEST(ExploreOnce, WhoWaitsForAValueSeesIt) {
     }));
 }
 
-/// The first who makes it gives up, by an error.
-TEST(ExploreOnce, WhoeverGivesUpLeavesItToTheNext) {
+/// The first initializers end with an error.
+TEST(ExploreOnce, FailedInitializerLeavesCellToNextCaller) {
     EXPECT_TRUE(holds([] {
         const auto value = std::make_unique<once_cell<int>>();
         cell<int> tries;
@@ -71,8 +78,8 @@ TEST(ExploreOnce, WhoeverGivesUpLeavesItToTheNext) {
     }));
 }
 
-/// The first who makes it is dropped half way, while others wait.
-TEST(ExploreOnce, WhoIsDroppedHalfWayLeavesItToTheNext) {
+/// The first initializer is dropped before its end, while others wait.
+TEST(ExploreOnce, DroppedInitializerLeavesCellToNextCaller) {
     EXPECT_TRUE(holds([] {
         const auto value = std::make_unique<once_cell<int>>();
         sleeping_task tasks[3]{sleeping_task(false), sleeping_task(false), sleeping_task(false)};
@@ -89,6 +96,86 @@ TEST(ExploreOnce, WhoIsDroppedHalfWayLeavesItToTheNext) {
         explore::thread second([&] { check(*run(value->get_or_init(at_once), tasks[2]) == 7, "the value"); });
         check(*run(value->get_or_init(at_once), tasks[0]) == 7, "the value");
     }));
+}
+
+// ---- The state behind it ----
+
+/// Makes the value, unless it is there. `gives_up`: the first attempt fails.
+template <class Once>
+void make(Once& once, cell<int>& value, sleeping_task& task, bool gives_up) {
+    notify_waiter one;
+    const eddy::waker waker = task.waker();
+    for (;;) {
+        if (one.stage != notify_waiter::stages::waiting) once.changes.begin(one);
+        if (once.is_set()) break;
+        if (once.claim()) {
+            once.changes.leave(one);
+            value.write(gives_up ? 0 : 7);
+            if (!gives_up) {
+                once.set();
+                return;
+            }
+            gives_up = false;
+            once.give_up();
+            continue;
+        }
+        if (!once.changes.poll(one, &waker)) task.sleep();
+    }
+    once.changes.leave(one);
+    check(value.read() == 7, "the value is seen");
+}
+
+template <class Once>
+void two_make() {
+    Once once;
+    cell<int> value;
+    sleeping_task first(false);
+    sleeping_task second(false);
+    explore::thread other([&] { make(once, value, second, true); });
+    make(once, value, first, false);
+}
+
+TEST(ExploreOnce, StateIsClaimedAgainAfterGiveUp) { EXPECT_TRUE(holds(two_make<once_state>)); }
+
+/// The state with a place for each mistake.
+template <std::memory_order Set, bool TellsWhenItGivesUp>
+struct changed_once {
+    [[nodiscard]] bool is_set() const { return state.load(std::memory_order_acquire) == 2; }
+    [[nodiscard]] bool claim() {
+        int now = 0;
+        return state.compare_exchange_strong(now, 1, std::memory_order_acquire, std::memory_order_relaxed);
+    }
+    void give_up() {
+        state.store(0, std::memory_order_release);
+        if (TellsWhenItGivesUp) changes.notify_one();
+    }
+    void set() {
+        state.store(2, Set);
+        changes.notify_waiters();
+    }
+    eddy::detail::atomic<int> state{0};
+    eddy::detail::notify_state changes;
+};
+
+/// One thread gives up for good, and the other one has to make the value.
+template <class Once>
+void one_gives_up() {
+    Once once;
+    cell<int> value;
+    sleeping_task task(false);
+    explore::thread other([&] {
+        if (!once.claim()) return;
+        value.write(0);
+        once.give_up();
+    });
+    make(once, value, task, false);
+}
+
+TEST(ExploreOnce, BrokenStatesFail) {
+    EXPECT_TRUE(holds(two_make<changed_once<std::memory_order_release, true>>));
+    EXPECT_TRUE(holds(one_gives_up<changed_once<std::memory_order_release, true>>));
+    EXPECT_TRUE(fails(two_make<changed_once<std::memory_order_relaxed, true>>, "race"));
+    EXPECT_TRUE(fails(one_gives_up<changed_once<std::memory_order_release, false>>, "lost wake-up"));
 }
 
 }  // namespace

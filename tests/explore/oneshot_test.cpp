@@ -33,7 +33,7 @@ void send(channel* shared, int value) {
     leave(shared);
 }
 
-TEST(ExploreOneshot, ReceiverThatSleepsIsWokenAndSeesTheValue) {
+TEST(ExploreOneshot, SendWakesReceiverWithValue) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task receiver(false);
         auto* const shared = new channel;
@@ -48,7 +48,7 @@ TEST(ExploreOneshot, ReceiverThatSleepsIsWokenAndSeesTheValue) {
     }));
 }
 
-TEST(ExploreOneshot, ReceiverMayPollAgainWithAnotherWaker) {
+TEST(ExploreOneshot, ReceiverMayPollWithAnotherWaker) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task first(false);
         sleeping_task second(false);
@@ -64,7 +64,7 @@ TEST(ExploreOneshot, ReceiverMayPollAgainWithAnotherWaker) {
     }));
 }
 
-TEST(ExploreOneshot, ReceiverClosesWhileTheSenderSends) {
+TEST(ExploreOneshot, CloseRacesWithSend) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task receiver(false);
         auto* const shared = new channel;
@@ -76,7 +76,7 @@ TEST(ExploreOneshot, ReceiverClosesWhileTheSenderSends) {
     }));
 }
 
-TEST(ExploreOneshot, SenderThatWaitsForTheCloseIsWoken) {
+TEST(ExploreOneshot, CloseWakesSenderWaitingForIt) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task sending(false);
         auto* const shared = new channel;
@@ -96,7 +96,7 @@ TEST(ExploreOneshot, SenderThatWaitsForTheCloseIsWoken) {
     }));
 }
 
-TEST(ExploreOneshot, BothEndsWaitForEachOtherAndGiveUp) {
+TEST(ExploreOneshot, BothEndsWaitAndAreDropped) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         sleeping_task sending(false);
         sleeping_task receiving(false);

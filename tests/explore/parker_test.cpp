@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: MIT
+// Where a thread parks: one unpark() ends one park(), and a worker that another thread takes over wakes its new thread.
 #include "core/parker.hpp"
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
+#include <memory>
+#include <mutex>
 #include <optional>
 
+#include <eddy/detail/atomic.hpp>
+#include <eddy/detail/spin_lock.hpp>
+#include <eddy/waker.hpp>
+
+#include "core/sleeping_place.hpp"
+#include "core/this_thread.hpp"
 #include "explore/explore.hpp"
 
 namespace {
 
 using eddy::detail::atomic;
 using eddy::detail::parker;
+using eddy::detail::sleeping_place;
+using eddy::detail::spin_lock;
 using explore::check;
 using explore::fails;
 using explore::holds;
@@ -71,7 +83,7 @@ TEST(ExploreParker, OneUnparkEndsOnePark) {
     EXPECT_TRUE(holds(thorough, two_wake_ups_for_two_sleeps<parker>));
 }
 
-TEST(ExploreParker, LimitEndsAParkAndLosesNoUnpark) {
+TEST(ExploreParker, TimeoutEndsParkAndLosesNoUnpark) {
     EXPECT_TRUE(holds({.preemptions = 4, .early_timeouts = true}, [] {
         parker place;
         atomic<bool> is_there{false};
@@ -84,7 +96,7 @@ TEST(ExploreParker, LimitEndsAParkAndLosesNoUnpark) {
     }));
 }
 
-TEST(ExploreParker, NobodyUnparksAndOnlyALimitEndsThePark) {
+TEST(ExploreParker, ParkWithoutUnparkEndsByTimeoutOnly) {
     EXPECT_TRUE(holds([] {
         parker place;
         place.park(std::chrono::milliseconds(1));
@@ -97,7 +109,7 @@ TEST(ExploreParker, NobodyUnparksAndOnlyALimitEndsThePark) {
         "a lost wake-up"));
 }
 
-// ---- What is wrong is found ----
+// ---- Copies with one mistake each fail ----
 
 template <bool NotifiesLate, bool ForgetsToNotify, bool IsEdge>
 class changed_parker {
@@ -125,12 +137,65 @@ private:
     bool is_due_ = false;
 };
 
-TEST(ExploreParker, MistakesAreFound) {
+TEST(ExploreParker, BrokenParkersFail) {
     EXPECT_TRUE(holds(park_and_destroy<changed_parker<false, false, false>>));
     EXPECT_TRUE(
         fails(park_and_destroy<changed_parker<true, false, false>>, "condition 1 is destroyed, which nothing orders"));
     EXPECT_TRUE(fails(look_and_park<changed_parker<false, true, false>>, "a lost wake-up"));
     EXPECT_TRUE(fails(look_and_park<changed_parker<false, false, true>>, "a lost wake-up"));
+}
+
+// ---- A worker that another thread takes over ----
+
+struct gives_up {
+    void operator()(sleeping_place* place) const noexcept { place->release(); }
+};
+
+/// The part of a time driver that a parking thread reads: time_driver::link(), arm(), next_deadline() and synchronise().
+class timers {
+public:
+    explicit timers(const eddy::waker& unpark) : unpark_(unpark) {}
+
+    void arm() {
+        {
+            const std::lock_guard guard(lock_);
+            is_armed_.store(true, std::memory_order_relaxed);
+        }
+        unpark_.wake_by_ref();
+    }
+    [[nodiscard]] bool has_deadline() const { return is_armed_.load(std::memory_order_relaxed); }
+    void synchronise() { const std::lock_guard guard(lock_); }
+
+private:
+    spin_lock lock_;
+    atomic<bool> is_armed_{false};
+    const eddy::waker& unpark_;
+};
+
+/// A thread takes a worker over, as worker::enter_thread() does, finds no timer and parks. The previous thread arms a timer
+/// in the rest of its poll.
+template <bool Synchronises>
+void arm_while_another_goes_on() {
+    const std::unique_ptr<sleeping_place, gives_up> place(new sleeping_place(nullptr));
+    const eddy::waker unpark = place->waker();
+    timers with(unpark);
+    explore::thread next([&] {
+        place->set_owner();
+        if (Synchronises) with.synchronise();
+        while (!with.has_deadline()) place->park(std::nullopt);
+    });
+    with.arm();
+}
+
+class ExploreSleepingPlace : public testing::Test {
+protected:
+    static void SetUpTestSuite() { eddy::detail::explored_threads_differ = true; }
+    static void TearDownTestSuite() { eddy::detail::explored_threads_differ = false; }
+};
+
+TEST_F(ExploreSleepingPlace, TimerArmedByPreviousOwnerWakesNewOwner) {
+    EXPECT_TRUE(holds({.preemptions = 3}, arm_while_another_goes_on<true>));
+    EXPECT_TRUE(fails({.preemptions = 3}, arm_while_another_goes_on<false>, "a lost wake-up"));
 }
 
 }  // namespace

@@ -159,14 +159,14 @@ void steal_into_a_ring_that_was_stolen_from(std::uint64_t first_index) {
     all->check_all();
 }
 
-TEST(ExploreRunQueue, AThiefHasMadeHisCopiesBeforeTheOwnerStealsIntoTheSamePlaces) {
+TEST(ExploreRunQueue, ThiefCopiesBeforeOwnerReusesSlots) {
     for (const auto first : beginnings) {
         EXPECT_TRUE(holds({.preemptions = 3, .early_reads = 1},
                           [=] { steal_into_a_ring_that_was_stolen_from<run_queue>(first); }));
     }
 }
 
-TEST(ExploreRunQueue, EachTaskIsTakenOnceWhileTheOwnerPushesAndPops) {
+TEST(ExploreRunQueue, EachTaskIsTakenOnceDuringPushPopAndSteal) {
     for (const auto first : beginnings) {
         EXPECT_TRUE(
             holds({.preemptions = 3, .early_reads = 1}, [=] { push_and_pop_while_one_steals<run_queue>(first); }));
@@ -185,12 +185,12 @@ TEST(ExploreRunQueue, SpuriousFailuresChangeNothing) {
     EXPECT_TRUE(holds(chosen, [] { push_and_pop_while_one_steals<run_queue>(0); }));
 }
 
-TEST(ExploreRunQueueStress, ByChance) {
+TEST(ExploreRunQueueStress, RandomExecutionsHold) {
     EXPECT_TRUE(holds(explore::by_chance(), [] { push_and_pop_while_one_steals<run_queue>(beginnings[2]); }));
     EXPECT_TRUE(holds(explore::by_chance(), [] { two_steal<run_queue>(beginnings[2]); }));
 }
 
-// ---- What is wrong is found: a copy of the ring, with a place for each mistake ----
+// ---- Copies of the ring with one mistake each fail ----
 
 struct as_it_is {
     static constexpr std::memory_order publish = std::memory_order_release;
@@ -326,13 +326,13 @@ auto reused_ring() {
     return [] { steal_into_a_ring_that_was_stolen_from<with<Choice>::template changed_queue>(0); };
 }
 
-TEST(ExploreRunQueue, CopyForTheMistakesHasNone) {
+TEST(ExploreRunQueue, UnbrokenCopyHolds) {
     EXPECT_TRUE(holds(full_ring<as_it_is>()));
     EXPECT_TRUE(holds(full_ring<as_it_is>(beginnings[2])));
     EXPECT_TRUE(holds(fresh_ring<as_it_is>()));
 }
 
-TEST(ExploreRunQueue, WrongOrdersAreFound) {
+TEST(ExploreRunQueue, WeakerMemoryOrdersFail) {
     EXPECT_TRUE(fails(fresh_ring<relaxed_publish>(), "a data race"));
     EXPECT_TRUE(fails(fresh_ring<relaxed_find>(), "a data race"));
     // The thief's copy must have been made before the owner uses the place again.
@@ -342,7 +342,7 @@ TEST(ExploreRunQueue, WrongOrdersAreFound) {
     EXPECT_TRUE(fails({.early_reads = 1}, reused_ring<relaxed_see_own_free>(), "a data race"));
 }
 
-TEST(ExploreRunQueue, WrongTransitionsAreFound) {
+TEST(ExploreRunQueue, BrokenTransitionsFail) {
     EXPECT_TRUE(fails(full_ring<never_full>(), ""));
     EXPECT_TRUE(fails(full_ring<pop_by_store>(), ""));
     EXPECT_TRUE(fails(full_ring<steal_by_store>(), ""));

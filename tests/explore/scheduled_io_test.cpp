@@ -129,15 +129,15 @@ TEST(ExploreScheduledIo, EventBetweenWouldBlockAndClearStaysReady) {
     EXPECT_TRUE(holds(thorough, edges_and_a_reader<scheduled_io>));
 }
 
-TEST(ExploreScheduledIo, EventsOfTwoDirectionsDoNotTakeEachOtherAway) {
+TEST(ExploreScheduledIo, EventsOfBothDirectionsAreKept) {
     EXPECT_TRUE(holds({.stale_reads = 1}, edges_of_both_directions<scheduled_io>));
 }
 
-TEST(ExploreScheduledIo, ReportPublishesWhatCameBefore) {
+TEST(ExploreScheduledIo, ReadinessPublishesEarlierWrites) {
     EXPECT_TRUE(holds(thorough, report_publishes<scheduled_io>));
 }
 
-TEST(ExploreScheduledIo, ClearOfAnOldLookLeavesANewerEventInAllOrders) {
+TEST(ExploreScheduledIo, ClearOfOldTickKeepsNewerEvents) {
     EXPECT_TRUE(holds({.preemptions = 100, .stale_reads = 100}, [] {
         scheduled_io source;
         source.set_readiness(ready::readable);
@@ -151,7 +151,7 @@ TEST(ExploreScheduledIo, ClearOfAnOldLookLeavesANewerEventInAllOrders) {
     }));
 }
 
-TEST(ExploreScheduledIo, ShutdownWakesWhoWaitsAndIsNotCleared) {
+TEST(ExploreScheduledIo, ShutdownWakesWaiterAndIsNeverCleared) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task self(false);
         scheduled_io source;
@@ -167,7 +167,7 @@ TEST(ExploreScheduledIo, ShutdownWakesWhoWaitsAndIsNotCleared) {
     }));
 }
 
-TEST(ExploreScheduledIo, LastToPollWinsTheSlotAndWhoLeavesTakesOnlyItsOwn) {
+TEST(ExploreScheduledIo, LastPollOwnsWakerSlot) {
     EXPECT_TRUE(holds({.stale_reads = 1}, [] {
         sleeping_task given_up(false);
         sleeping_task reader(false);
@@ -185,7 +185,7 @@ TEST(ExploreScheduledIo, LastToPollWinsTheSlotAndWhoLeavesTakesOnlyItsOwn) {
     }));
 }
 
-TEST(ExploreScheduledIo, OwnerThatLeavesWhileItIsWokenLeavesNothingBehind) {
+TEST(ExploreScheduledIo, DroppedSlotOwnerLeavesNothingBehind) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task self(false);
         {
@@ -200,7 +200,7 @@ TEST(ExploreScheduledIo, OwnerThatLeavesWhileItIsWokenLeavesNothingBehind) {
     }));
 }
 
-TEST(ExploreScheduledIo, WaiterIsWokenOrGoneInAllOrders) {
+TEST(ExploreScheduledIo, WaiterIsWokenOrUnlinked) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task dropped_task(false);
         sleeping_task self(false);
@@ -227,7 +227,7 @@ TEST(ExploreScheduledIo, WaiterIsWokenOrGoneInAllOrders) {
     }));
 }
 
-TEST(ExploreScheduledIo, LastReferenceFreesIt) {
+TEST(ExploreScheduledIo, LastReferenceFreesSource) {
     EXPECT_TRUE(holds(thorough, [] {
         auto* const source = eddy::detail::pool_new<scheduled_io>();
         source->retain();
@@ -240,12 +240,12 @@ TEST(ExploreScheduledIo, LastReferenceFreesIt) {
     }));
 }
 
-TEST(ExploreScheduledIoStress, ByChance) {
+TEST(ExploreScheduledIoStress, RandomExecutionsHold) {
     EXPECT_TRUE(holds(explore::by_chance(), edges_and_a_reader<scheduled_io>));
     EXPECT_TRUE(holds(explore::by_chance(), edges_of_both_directions<scheduled_io>));
 }
 
-// ---- What is wrong is found: a copy of the word and one slot, with a place for each mistake ----
+// ---- Copies of the word and one slot with one mistake each fail ----
 
 struct as_it_is {
     static constexpr std::memory_order set = std::memory_order_release;
@@ -339,12 +339,12 @@ struct relaxed_look : as_it_is {
     static constexpr std::memory_order look = std::memory_order_relaxed;
 };
 
-TEST(ExploreScheduledIo, CopyForTheMistakesHasNone) {
+TEST(ExploreScheduledIo, UnbrokenCopyHolds) {
     EXPECT_TRUE(holds({.stale_reads = 1}, edges_and_a_reader<changed_io<as_it_is>>));
     EXPECT_TRUE(holds(report_publishes<changed_io<as_it_is>>));
 }
 
-TEST(ExploreScheduledIo, WrongTransitionsAreFound) {
+TEST(ExploreScheduledIo, BrokenTransitionsFail) {
     EXPECT_TRUE(fails(edges_and_a_reader<changed_io<clear_without_tick>>, "a lost wake-up"));
     EXPECT_TRUE(fails(edges_and_a_reader<changed_io<tick_that_stands_still>>, "a lost wake-up"));
     EXPECT_TRUE(fails(edges_and_a_reader<changed_io<clear_by_store>>, "a lost wake-up"));
@@ -352,7 +352,7 @@ TEST(ExploreScheduledIo, WrongTransitionsAreFound) {
     EXPECT_TRUE(fails(edges_and_a_reader<changed_io<wakes_before_it_sets>>, "a lost wake-up"));
 }
 
-TEST(ExploreScheduledIo, WrongOrdersAreFound) {
+TEST(ExploreScheduledIo, WeakerMemoryOrdersFail) {
     EXPECT_TRUE(fails(report_publishes<changed_io<relaxed_set>>, "a data race"));
     EXPECT_TRUE(fails(report_publishes<changed_io<relaxed_look>>, "a data race"));
 }

@@ -66,9 +66,9 @@ void two_that_lock() {
     check(shared->state.available() == 1, "it is free again");
 }
 
-TEST(ExploreSemaphore, LockedByOneAtATime) { EXPECT_TRUE(holds({.preemptions = 3}, two_that_lock<permit_state>)); }
+TEST(ExploreSemaphore, TwoThreadsLockInTurn) { EXPECT_TRUE(holds({.preemptions = 3}, two_that_lock<permit_state>)); }
 
-TEST(ExploreSemaphore, ThreeThatLock) {
+TEST(ExploreSemaphore, ThreeThreadsLockInTurn) {
     EXPECT_TRUE(holds({.preemptions = 2}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(1);
         {
@@ -101,15 +101,11 @@ struct forgets_to_publish : permit_state {
     }
 };
 
-TEST(ExploreSemaphore, ReleaseThatDoesNotLookForWaitersIsFound) {
-    EXPECT_TRUE(fails(two_that_lock<never_wakes>, "deadlock"));
-}
+TEST(ExploreSemaphore, ReleaseIgnoringWaitersFails) { EXPECT_TRUE(fails(two_that_lock<never_wakes>, "deadlock")); }
 
-TEST(ExploreSemaphore, ReleaseThatDoesNotPublishIsFound) {
-    EXPECT_TRUE(fails(two_that_lock<forgets_to_publish>, "race"));
-}
+TEST(ExploreSemaphore, ReleaseWithoutPublishingFails) { EXPECT_TRUE(fails(two_that_lock<forgets_to_publish>, "race")); }
 
-TEST(ExploreSemaphore, WhoIsDroppedPassesOnWhatItWasGiven) {
+TEST(ExploreSemaphore, DroppedWaiterForwardsPermit) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(0);
         {
@@ -133,7 +129,7 @@ TEST(ExploreSemaphore, WhoIsDroppedPassesOnWhatItWasGiven) {
     }));
 }
 
-TEST(ExploreSemaphore, LargeRequestGetsWhatTwoGiveBack) {
+TEST(ExploreSemaphore, LargeRequestGetsPermitsOfTwoReleases) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(0);
         explore::cell<int> other_value{0};
@@ -150,7 +146,7 @@ TEST(ExploreSemaphore, LargeRequestGetsWhatTwoGiveBack) {
     }));
 }
 
-TEST(ExploreSemaphore, CloseEndsWhoWaits) {
+TEST(ExploreSemaphore, CloseEndsWaiter) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(0);
         const explore::thread closing([&] {
@@ -164,7 +160,7 @@ TEST(ExploreSemaphore, CloseEndsWhoWaits) {
     }));
 }
 
-TEST(ExploreSemaphore, WhoLocksItAfterTheOtherMayDestroyIt) {
+TEST(ExploreSemaphore, NextHolderMayDestroySemaphore) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         auto state = std::make_unique<permit_state>(0);  // as the other has locked it
         sleeping_task task(false);
@@ -183,7 +179,7 @@ TEST(ExploreSemaphore, WhoLocksItAfterTheOtherMayDestroyIt) {
     }));
 }
 
-TEST(ExploreSemaphore, ForgetAgainstAReleaseAndAWaiter) {
+TEST(ExploreSemaphore, ForgetRacesWithReleaseAndWaiter) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         const auto shared = std::make_unique<locked<permit_state>>(1);
         std::size_t forgotten = 0;

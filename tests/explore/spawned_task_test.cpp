@@ -300,7 +300,7 @@ protected:
     static void SetUpTestSuite() { explore::separate(&eddy::detail::polled_here); }
 };
 
-TEST_F(ExploreSpawnedTask, EveryWakeUpLeadsToAPollThatSeesWhatCameBeforeIt) {
+TEST_F(ExploreSpawnedTask, EachWakeLeadsToPollThatSeesEarlierWrites) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -317,7 +317,7 @@ TEST_F(ExploreSpawnedTask, EveryWakeUpLeadsToAPollThatSeesWhatCameBeforeIt) {
     }));
 }
 
-TEST_F(ExploreSpawnedTask, TwoWorkersNeverPollItAtOnce) {
+TEST_F(ExploreSpawnedTask, TwoWorkersNeverPollAtOnce) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -335,7 +335,7 @@ TEST_F(ExploreSpawnedTask, TwoWorkersNeverPollItAtOnce) {
     }));
 }
 
-TEST_F(ExploreSpawnedTask, AbortEndsATaskThatIsRunOrWokenOrSleeps) {
+TEST_F(ExploreSpawnedTask, AbortEndsRunningWokenOrWaitingTask) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -349,7 +349,7 @@ TEST_F(ExploreSpawnedTask, AbortEndsATaskThatIsRunOrWokenOrSleeps) {
     }));
 }
 
-TEST_F(ExploreSpawnedTask, AbortAgainstTheEndLeavesAValueOrSaysCancelled) {
+TEST_F(ExploreSpawnedTask, AbortRacingWithEndGivesValueOrCancelled) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -370,7 +370,7 @@ TEST_F(ExploreSpawnedTask, AbortAgainstTheEndLeavesAValueOrSaysCancelled) {
     }));
 }
 
-TEST_F(ExploreSpawnedTask, JoinerIsWokenAndTakesTheOutput) {
+TEST_F(ExploreSpawnedTask, EndWakesJoinerWhichTakesOutput) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -416,13 +416,13 @@ void handle_that_is_polled_twice_and_dropped() {
     handle.detach();
 }
 
-TEST_F(ExploreSpawnedTask, HandleIsPolledTwiceAndDroppedWhileTheTaskEnds) {
+TEST_F(ExploreSpawnedTask, HandlePolledAndDroppedWhileTaskEnds) {
     const explore::options chosen{.preemptions = 3, .stale_reads = 1};
     EXPECT_TRUE(holds(chosen, handle_that_is_polled_twice_and_dropped<false>));
     EXPECT_TRUE(holds(chosen, handle_that_is_polled_twice_and_dropped<true>));
 }
 
-TEST_F(ExploreSpawnedTask, ShutdownAgainstARunAndAWakeUp) {
+TEST_F(ExploreSpawnedTask, ShutdownRacesWithRunAndWake) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -441,7 +441,7 @@ TEST_F(ExploreSpawnedTask, ShutdownAgainstARunAndAWakeUp) {
 
 // ---- A task that wakes itself, which its word does not know of until its run ends ----
 
-TEST_F(ExploreSpawnedTask, TaskThatWakesItselfIsPolledAgain) {
+TEST_F(ExploreSpawnedTask, SelfWakingTaskIsPolledAgain) {
     for (const int yields : {1, 2}) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
             small_executor executor;
@@ -454,7 +454,7 @@ TEST_F(ExploreSpawnedTask, TaskThatWakesItselfIsPolledAgain) {
     }
 }
 
-TEST_F(ExploreSpawnedTask, TaskThatWakesItselfSeesWhatOthersSayBeforeTheyWakeIt) {
+TEST_F(ExploreSpawnedTask, SelfWakingTaskSeesWritesBeforeOtherWakes) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -469,7 +469,7 @@ TEST_F(ExploreSpawnedTask, TaskThatWakesItselfSeesWhatOthersSayBeforeTheyWakeIt)
     }));
 }
 
-TEST_F(ExploreSpawnedTask, TaskThatWakesItselfIsQueuedOnceWhateverOthersDo) {
+TEST_F(ExploreSpawnedTask, SelfWakingTaskIsQueuedOnce) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -486,7 +486,7 @@ TEST_F(ExploreSpawnedTask, TaskThatWakesItselfIsQueuedOnceWhateverOthersDo) {
     }));
 }
 
-TEST_F(ExploreSpawnedTask, AbortOfATaskThatWakesItself) {
+TEST_F(ExploreSpawnedTask, AbortOfSelfWakingTask) {
     // Without a word that ends it: the abort must, however often the task asks for another poll while it is cancelled.
     for (const int to_cancel : {0, 1, 2}) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
@@ -503,7 +503,7 @@ TEST_F(ExploreSpawnedTask, AbortOfATaskThatWakesItself) {
     }
 }
 
-TEST_F(ExploreSpawnedTask, AbortAndAWakeUpOfATaskThatWakesItself) {
+TEST_F(ExploreSpawnedTask, AbortAndWakeOfSelfWakingTask) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, [] {
         small_executor executor;
         const all_inside inside(executor);
@@ -515,7 +515,7 @@ TEST_F(ExploreSpawnedTask, AbortAndAWakeUpOfATaskThatWakesItself) {
     }));
 }
 
-TEST_F(ExploreSpawnedTask, ShutdownOfATaskThatWakesItself) {
+TEST_F(ExploreSpawnedTask, ShutdownOfSelfWakingTask) {
     for (const int to_cancel : {0, 1}) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
             small_executor executor;
@@ -555,7 +555,7 @@ TEST_F(ExploreSpawnedTask, OwnerOutlivesWakersOutside) {
     EXPECT_TRUE(fails(owner_that_goes_with_its_last_task<false>, "is destroyed, which nothing orders"));
 }
 
-// ---- What is wrong is found ----
+// ---- Copies with one mistake each fail ----
 
 /// poll_join() as it was: compares the waker that is there before it takes the field back.
 bool compares_first(spawned_task& task, const eddy::waker& wake) {
@@ -606,7 +606,7 @@ void joiner_sleeps() {
     handle.detach();
 }
 
-TEST_F(ExploreSpawnedTask, WrongWaysToJoinAreFound) {
+TEST_F(ExploreSpawnedTask, BrokenJoinsFail) {
     EXPECT_TRUE(holds(joiner_polls_twice<&eddy::detail::poll_join>));
     EXPECT_TRUE(fails(joiner_polls_twice<&compares_first>, "a data race"));
     EXPECT_TRUE(holds(joiner_sleeps<&eddy::detail::poll_join>));
@@ -623,7 +623,7 @@ void task_that_yields() {
     executor.run();
 }
 
-TEST_F(ExploreSpawnedTask, WrongUsesOfItsOwnWakeAreFound) {
+TEST_F(ExploreSpawnedTask, BrokenSelfWakesFail) {
     EXPECT_TRUE(holds(task_that_yields<own_wake::is_passed_on>));
     EXPECT_TRUE(fails(task_that_yields<own_wake::is_forgotten>, "a lost wake-up"));
     EXPECT_TRUE(fails(task_that_yields<own_wake::queues_itself>, "an assertion"));
@@ -724,7 +724,7 @@ void two_say_and_wake() {
         [&] { return said[0].load(std::memory_order_relaxed) != 0 && said[1].load(std::memory_order_relaxed) != 0; });
 }
 
-TEST_F(ExploreSpawnedTask, WrongWordsAreFound) {
+TEST_F(ExploreSpawnedTask, BrokenStateWordsFail) {
     EXPECT_TRUE(holds({.stale_reads = 1}, two_say_and_wake<as_it_is>));
     EXPECT_TRUE(fails(two_say_and_wake<relaxed_word>, "a lost wake-up"));
     EXPECT_TRUE(fails(two_say_and_wake<word_that_only_acquires>, "a lost wake-up"));

@@ -29,7 +29,7 @@ void wait(task_tracker& tracker, sleeping_task& task) {
     }
 }
 
-TEST(ExploreTaskTracker, WhoWaitsSeesWhatWasDoneUnderTheTokens) {
+TEST(ExploreTaskTracker, WaiterSeesWritesMadeUnderTokens) {
     EXPECT_TRUE(holds([] {
         task_tracker tracker;
         cell<int> one;
@@ -49,7 +49,7 @@ TEST(ExploreTaskTracker, WhoWaitsSeesWhatWasDoneUnderTheTokens) {
     }));
 }
 
-TEST(ExploreTaskTracker, WhoHearsOfTheEndMayDestroyIt) {
+TEST(ExploreTaskTracker, WokenWaiterMayDestroyTracker) {
     EXPECT_TRUE(holds([] {
         auto tracker = std::make_unique<task_tracker>();
         sleeping_task task(false);

@@ -51,9 +51,9 @@ void two_count() {
     check(both.count == 2, "both have had it");
 }
 
-TEST(ExploreTwoWayLock, OneHasItAtATimeAndWhoWaitsIsWoken) { EXPECT_TRUE(holds(thorough, two_count<two_way_lock>)); }
+TEST(ExploreTwoWayLock, UnlockWakesWaiterAndExcludesHolder) { EXPECT_TRUE(holds(thorough, two_count<two_way_lock>)); }
 
-TEST(ExploreTwoWayLock, WhoWaitsMayComeAgainWithAnotherWakerOrNot) {
+TEST(ExploreTwoWayLock, WaiterMayReturnWithAnotherWaker) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task here(false);
         sleeping_task there(false);
@@ -112,7 +112,7 @@ private:
     eddy::waker waits_;
 };
 
-TEST(ExploreTwoWayLock, ALostWakeUpIsFound) {
+TEST(ExploreTwoWayLock, BrokenLocksLoseWakeups) {
     EXPECT_TRUE(fails(thorough, two_count<broken_lock<mistake::looks_once>>, "a lost wake-up"));
     EXPECT_TRUE(fails(thorough, two_count<broken_lock<mistake::keeps_the_waker>>, "a lost wake-up"));
     EXPECT_TRUE(fails(thorough, two_count<broken_lock<mistake::frees_late>>, "a lost wake-up"));

@@ -50,7 +50,7 @@ watch_state::news wait(channel& of, watch_state::version_type& seen, sleeping_ta
     }
 }
 
-TEST(ExploreWatch, WhoWaitsForAChangeSeesTheValue) {
+TEST(ExploreWatch, WaiterSeesValueAndThenEnd) {
     EXPECT_TRUE(holds([] {
         auto* const of = new channel;
         sleeping_task task(false);
@@ -66,7 +66,7 @@ TEST(ExploreWatch, WhoWaitsForAChangeSeesTheValue) {
     }));
 }
 
-TEST(ExploreWatch, AChangeBetweenTwoLooksIsNotMissed) {
+TEST(ExploreWatch, ChangeBetweenTwoReadsIsNotMissed) {
     EXPECT_TRUE(holds([] {
         channel of;
         sleeping_task task(false);
@@ -79,7 +79,7 @@ TEST(ExploreWatch, AChangeBetweenTwoLooksIsNotMissed) {
     }));
 }
 
-TEST(ExploreWatch, WhoWaitsForTheReceiversToGoIsWoken) {
+TEST(ExploreWatch, DropOfLastReceiverWakesSender) {
     EXPECT_TRUE(holds([] {
         auto* const of = new channel;
         sleeping_task task(false);
@@ -95,7 +95,7 @@ TEST(ExploreWatch, WhoWaitsForTheReceiversToGoIsWoken) {
     }));
 }
 
-TEST(ExploreWatch, WhoFindsThatTheReceiversHaveGoneSeesWhatTheyDid) {
+TEST(ExploreWatch, SenderSeesWritesOfDroppedReceivers) {
     EXPECT_TRUE(holds([] {
         channel of;
         of.add_receiver();
@@ -117,7 +117,7 @@ TEST(ExploreWatch, WhoFindsThatTheReceiversHaveGoneSeesWhatTheyDid) {
     }));
 }
 
-TEST(ExploreWatch, WritersAndReadersExcludeEachOtherAndNobodySleepsForEver) {
+TEST(ExploreWatch, TwoWritersAndReaderExcludeEachOther) {
     EXPECT_TRUE(holds([] {
         value_lock lock;
         cell<int> value;
@@ -135,7 +135,7 @@ TEST(ExploreWatch, WritersAndReadersExcludeEachOtherAndNobodySleepsForEver) {
     }));
 }
 
-TEST(ExploreWatch, TwoReadersAndAWriterTakeTurns) {
+TEST(ExploreWatch, TwoReadersAndWriterExcludeEachOther) {
     EXPECT_TRUE(holds([] {
         value_lock lock;
         cell<int> value;
@@ -153,7 +153,7 @@ TEST(ExploreWatch, TwoReadersAndAWriterTakeTurns) {
     }));
 }
 
-// ---- What is wrong is found: the order in which a sender tells, and a receiver looks ----
+// ---- Copies with one mistake each fail: the order in which a sender tells, and a receiver looks ----
 
 template <bool CountsFirst, bool AsksFirst>
 void one_change() {
@@ -175,7 +175,7 @@ void one_change() {
     }
 }
 
-TEST(ExploreWatch, MistakesOfACopyAreFound) {
+TEST(ExploreWatch, BrokenOrdersOfNotificationFail) {
     EXPECT_TRUE(holds(one_change<true, true>));
     EXPECT_TRUE(fails(one_change<false, true>, "lost wake-up"));
     EXPECT_TRUE(fails(one_change<true, false>, "lost wake-up"));

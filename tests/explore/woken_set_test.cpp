@@ -82,7 +82,7 @@ void run(group& jobs, sleeping_task& owner) {
     }
 }
 
-TEST(ExploreWokenSet, EachWakeIsSeenAndTheOwnerIsWoken) {
+TEST(ExploreWokenSet, EachWakeWakesOwner) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task owner(false);
         group jobs(2);
@@ -102,7 +102,7 @@ TEST(ExploreWokenSet, EachWakeIsSeenAndTheOwnerIsWoken) {
     }));
 }
 
-TEST(ExploreWokenSet, TheOwnerMayBePolledByAnotherTaskMeanwhile) {
+TEST(ExploreWokenSet, OwnerMayMoveToAnotherTask) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task early(false);
         sleeping_task owner(false);
@@ -149,7 +149,7 @@ TEST(ExploreWokenSet, TwoWakersOfOneJobQueueItOnce) {
 }
 
 /// What was written before a wake is seen by the poll that follows, also if the node was queued already.
-TEST(ExploreWokenSet, AWakeOfAQueuedJobShowsWhatCameBeforeIt) {
+TEST(ExploreWokenSet, WakeOfQueuedJobPublishesWrites) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task owner(false);
         group jobs(1);
@@ -176,7 +176,7 @@ TEST(ExploreWokenSet, AWakeOfAQueuedJobShowsWhatCameBeforeIt) {
     }));
 }
 
-TEST(ExploreWokenSet, TheOwnerGoesAwayWhileJobsAreWoken) {
+TEST(ExploreWokenSet, DropOfOwnerRacesWithWakes) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task owner(false);
         eddy::waker of_first;
@@ -192,7 +192,7 @@ TEST(ExploreWokenSet, TheOwnerGoesAwayWhileJobsAreWoken) {
     }));
 }
 
-TEST(ExploreWokenSet, AJobIsReleasedWhileItIsWoken) {
+TEST(ExploreWokenSet, ReleaseOfJobRacesWithWake) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task owner(false);
         group jobs(2);
@@ -208,7 +208,7 @@ TEST(ExploreWokenSet, AJobIsReleasedWhileItIsWoken) {
 // ---- Broken on purpose ----
 
 /// take_out() as it would be if it did not claim the queue's bit.
-TEST(ExploreWokenSet, AReleaseThatDoesNotClaimTheBitIsFound) {
+TEST(ExploreWokenSet, ReleaseWithoutClaimingBitFails) {
     EXPECT_TRUE(fails(
         thorough,
         [] {
@@ -224,7 +224,7 @@ TEST(ExploreWokenSet, AReleaseThatDoesNotClaimTheBitIsFound) {
 }
 
 /// An owner that does not look again after it has left its waker.
-TEST(ExploreWokenSet, AnOwnerThatSleepsWithoutALookIsFound) {
+TEST(ExploreWokenSet, OwnerParkingWithoutRecheckFails) {
     EXPECT_TRUE(fails(
         thorough,
         [] {

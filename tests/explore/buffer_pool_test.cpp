@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Buffers that are lent: who gives one back on another thread has done with it before it is lent again, and the last one that comes
-// back after the end frees what is left.
+// A pool of leased buffers: a buffer that another thread returns is not used by it any more when it is leased again, and the last
+// buffer that is returned after close() frees the pool.
 #include <eddy/detail/buffer_pool.hpp>
 
 #include <gtest/gtest.h>
@@ -15,14 +15,14 @@ namespace {
 using eddy::detail::buffer_pool;
 using explore::holds;
 
-class ExploreBufferHome : public testing::Test {
+class ExploreBufferPool : public testing::Test {
 protected:
     static void SetUpTestSuite() { eddy::detail::explored_threads_differ = true; }
     static void TearDownTestSuite() { eddy::detail::explored_threads_differ = false; }
 };
 
-/// The owner lends a buffer again that another thread has written to.
-TEST_F(ExploreBufferHome, WhatIsLentAgainNobodyElseHas) {
+/// The owner leases a buffer again that another thread has written to.
+TEST_F(ExploreBufferPool, ReturnedBufferIsNotUsedByPreviousHolder) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         auto* const pool = new buffer_pool;
         std::byte* const lent = pool->take();
@@ -42,8 +42,8 @@ TEST_F(ExploreBufferHome, WhatIsLentAgainNobodyElseHas) {
     }));
 }
 
-/// Two come back while the owner closes: nothing is leaked, and nothing freed twice.
-TEST_F(ExploreBufferHome, TheLastOneOutFreesIt) {
+/// Two buffers are returned while the owner closes the pool: nothing is leaked, and nothing is freed twice.
+TEST_F(ExploreBufferPool, LastReturnedBufferFreesClosedPool) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         auto* const pool = new buffer_pool;
         std::byte* const first = pool->take();
@@ -60,8 +60,8 @@ TEST_F(ExploreBufferHome, TheLastOneOutFreesIt) {
     }));
 }
 
-/// The owner itself comes late.
-TEST_F(ExploreBufferHome, TheOwnerMayGiveBackWhatItHasAfterTheEnd) {
+/// The owner returns a buffer after close().
+TEST_F(ExploreBufferPool, OwnerMayReturnBufferAfterClose) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         auto* const pool = new buffer_pool;
         std::byte* const first = pool->take();
