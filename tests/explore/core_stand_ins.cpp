@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What a loop asks of parts of the library that are not explored: it has no timers and no I/O.
+// What an event loop and a worker call in parts of the library that are not explored: they have no timers and no I/O.
 #include <cstddef>
 #include <cstdlib>
 
@@ -8,14 +8,17 @@
 
 #include "driver/turn_error.hpp"
 #include "io/io_handle.hpp"
+#include "runtime/pool.hpp"
 #include "runtime/uncaught.hpp"
 #include "sys/fork.hpp"
+#include "sys/thread.hpp"
 
 namespace eddy::sys {
 
 std::uint64_t fork_generation() noexcept { return 0; }
 void call_in_children(void (*)()) noexcept {}
 result<void> waker::wake() const noexcept { std::abort(); }
+unsigned processor_count() noexcept { return 1; }
 
 }  // namespace eddy::sys
 
@@ -50,6 +53,24 @@ void io_handle::shut_down() noexcept { std::abort(); }
 void io_handle::flush_ring() noexcept { std::abort(); }
 io_metrics io_handle::metrics() const noexcept { std::abort(); }
 result<std::size_t> io_handle::turn(max_wait, max_wait) noexcept { std::abort(); }
+std::optional<result<std::size_t>> io_handle::turn_for_other() noexcept { std::abort(); }
+void io_handle::retire_ring() noexcept { std::abort(); }
+void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* turn_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
+
+// ---- A worker's timers, and the pool of a worker that runs nothing: never called ----
+
+void time_driver::synchronise() noexcept {}
+void pool::retain(std::uint32_t) noexcept { std::abort(); }
+void pool::release(std::uint32_t) noexcept { std::abort(); }
+void pool::notify_one() noexcept { std::abort(); }
+void pool::wake_sentry() noexcept { std::abort(); }
+void pool::inject(spawned_task&) noexcept { std::abort(); }
+void pool::give_up(spawned_task&) noexcept { std::abort(); }
+void pool::complete(spawned_task&, std::uint64_t) noexcept { std::abort(); }
+void pool::destroy(spawned_task&, std::uint64_t) noexcept { std::abort(); }
+void pool::workers_are_out(unsigned) noexcept { std::abort(); }
+void pool::end_in_place(worker*) noexcept { std::abort(); }
+bool pool::has_queued_work() const noexcept { std::abort(); }
 
 }  // namespace eddy::detail

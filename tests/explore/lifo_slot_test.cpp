@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: MIT
+// The LIFO slot of a worker (worker::schedule(), next_local(), relieve()): each task that enters it is run once, by its worker or by a
+// watchdog worker, and the thread that runs it sees what was written before it was woken.
+#include "runtime/worker.hpp"
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <source_location>
+#include <utility>
+
+#include "explore/explore.hpp"
+#include "runtime/pool.hpp"
+
+namespace {
+
+using eddy::detail::atomic;
+using eddy::detail::pool;
+using eddy::detail::run_queue;
+using eddy::detail::spawned_task;
+using eddy::detail::worker;
+using explore::check;
+using explore::fails;
+using explore::holds;
+
+class no_owner final : public eddy::detail::task_owner {
+public:
+    void schedule(spawned_task&) noexcept override {}
+};
+
+no_owner tasks_owner;
+constexpr eddy::detail::spawned_ops no_operations{};
+
+/// Its members are plain: the worker must order all accesses.
+struct job : spawned_task {
+    job() : spawned_task(no_operations, tasks_owner, std::source_location::current(), false) {}
+
+    void run() {
+        check(is_written, "the writes before the wake are visible");
+        check(!was_run, "each task is run once");
+        was_run = true;
+    }
+
+    bool is_written = false;
+    bool was_run = false;
+};
+
+// The private functions that the models call. An explicit instantiation may name private members.
+void call_relieve(worker& watchdog, worker& busy);
+spawned_task* call_next_local(worker& own);
+template <auto Relieve, auto NextLocal>
+struct opened {
+    friend void call_relieve(worker& watchdog, worker& busy) { (watchdog.*Relieve)(busy); }
+    friend spawned_task* call_next_local(worker& own) { return (own.*NextLocal)(); }
+};
+template struct opened<&worker::relieve, &worker::next_local>;
+
+alignas(pool) std::byte no_pool[sizeof(pool)];
+
+/// The library's worker, without a driver.
+class real_worker {
+public:
+    void schedule(job& task) { worker_.schedule(task); }
+    void relieve(real_worker& busy) { call_relieve(worker_, busy.worker_); }
+    job* next_local() { return static_cast<job*>(call_next_local(worker_)); }
+
+private:
+    // SAFETY: a worker with at most two tasks in its run queue calls no function of its pool.
+    worker worker_{reinterpret_cast<pool&>(no_pool), 0, nullptr, 1, false};
+};
+
+template <class Worker>
+void run_all(Worker& own) {
+    while (job* const task = own.next_local()) task->run();
+}
+
+/// A worker and the watchdog workers that look after it.
+template <class Worker>
+struct workers {
+    void wake(std::size_t index) {
+        jobs[index].is_written = true;
+        busy.schedule(jobs[index]);
+    }
+    void watch(Worker& watchdog) {
+        watchdog.relieve(busy);
+        run_all(watchdog);
+    }
+    void check_all() const {
+        for (const job& each : jobs) check(each.was_run, "no task is lost");
+    }
+
+    std::array<job, 2> jobs;
+    Worker busy;
+    Worker first_watchdog;
+    Worker second_watchdog;
+};
+
+/// The second task pushes the first out of the slot. Then the worker runs what it still has.
+template <class Worker>
+void wake_two_beside_a_watchdog() {
+    const auto all = std::make_unique<workers<Worker>>();
+    {
+        explore::thread watchdog([&] { all->watch(all->first_watchdog); });
+        all->wake(0);
+        all->wake(1);
+        run_all(all->busy);
+    }
+    all->check_all();
+}
+
+template <class Worker>
+void wake_two_beside_two_watchdogs() {
+    const auto all = std::make_unique<workers<Worker>>();
+    {
+        explore::thread first([&] { all->watch(all->first_watchdog); });
+        explore::thread second([&] { all->watch(all->second_watchdog); });
+        all->wake(0);
+        all->wake(1);
+        run_all(all->busy);
+    }
+    all->check_all();
+}
+
+TEST(ExploreLifoSlot, EachTaskIsRunOnceBesideWatchdogWorker) {
+    EXPECT_TRUE(holds({.preemptions = 4, .stale_reads = 2}, wake_two_beside_a_watchdog<real_worker>));
+}
+
+TEST(ExploreLifoSlot, EachTaskIsRunOnceBesideTwoWatchdogWorkers) {
+    EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, wake_two_beside_two_watchdogs<real_worker>));
+}
+
+class ExploreLifoSlotStress : public testing::Test {};
+
+TEST_F(ExploreLifoSlotStress, RandomExecutionsHold) {
+    EXPECT_TRUE(holds(explore::by_chance(), wake_two_beside_two_watchdogs<real_worker>));
+}
+
+// ---- Copies with one mistake each fail ----
+
+struct as_it_is {
+    static constexpr std::memory_order put = std::memory_order_acq_rel;
+    static constexpr std::memory_order take = std::memory_order_acquire;
+    static constexpr bool puts_by_exchange = true;
+    static constexpr bool takes_by_exchange = true;
+    static constexpr bool relieves_by_exchange = true;
+};
+
+/// The slot and the run queue of a worker, and nothing else.
+template <class Choice>
+class changed_worker {
+public:
+    void schedule(job& task) {
+        job* former = nullptr;
+        if (Choice::puts_by_exchange) {
+            former = lifo_.exchange(&task, Choice::put);
+        } else {
+            former = lifo_.load(std::memory_order_acquire);
+            lifo_.store(&task, std::memory_order_release);
+        }
+        if (former != nullptr) check(queue_.push(former), "there is room");
+    }
+
+    void relieve(changed_worker& busy) {
+        if (job* const task = busy.take(Choice::relieves_by_exchange)) schedule(*task);
+    }
+
+    job* next_local() {
+        if (job* const task = take(Choice::takes_by_exchange)) return task;
+        return queue_.pop();
+    }
+
+private:
+    job* take(bool by_exchange) {
+        if (lifo_.load(std::memory_order_relaxed) == nullptr) return nullptr;
+        if (by_exchange) return lifo_.exchange(nullptr, Choice::take);
+        job* const task = lifo_.load(std::memory_order_acquire);
+        lifo_.store(nullptr, std::memory_order_relaxed);
+        return task;
+    }
+
+    atomic<job*> lifo_{nullptr};
+    run_queue<job, 4> queue_;
+};
+
+struct relaxed_put : as_it_is {
+    static constexpr std::memory_order put = std::memory_order_relaxed;
+};
+struct relaxed_take : as_it_is {
+    static constexpr std::memory_order take = std::memory_order_relaxed;
+};
+struct puts_by_store : as_it_is {
+    static constexpr bool puts_by_exchange = false;
+};
+struct takes_by_store : as_it_is {
+    static constexpr bool takes_by_exchange = false;
+};
+struct relieves_by_store : as_it_is {
+    static constexpr bool relieves_by_exchange = false;
+};
+
+TEST(ExploreLifoSlot, UnbrokenCopyHolds) { EXPECT_TRUE(holds(wake_two_beside_a_watchdog<changed_worker<as_it_is>>)); }
+
+TEST(ExploreLifoSlot, WeakerMemoryOrdersFail) {
+    EXPECT_TRUE(fails(wake_two_beside_a_watchdog<changed_worker<relaxed_put>>, "a data race"));
+    EXPECT_TRUE(fails(wake_two_beside_a_watchdog<changed_worker<relaxed_take>>, "a data race"));
+}
+
+TEST(ExploreLifoSlot, StoresInPlaceOfExchangesFail) {
+    EXPECT_TRUE(fails(wake_two_beside_a_watchdog<changed_worker<puts_by_store>>, ""));
+    EXPECT_TRUE(fails(wake_two_beside_a_watchdog<changed_worker<takes_by_store>>, ""));
+    EXPECT_TRUE(fails(wake_two_beside_a_watchdog<changed_worker<relieves_by_store>>, ""));
+}
+
+}  // namespace
