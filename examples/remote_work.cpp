@@ -24,11 +24,11 @@ eddy::task<void> greet(eddy::net::socket_addr to) {
 int main() {
     eddy::core core;
     const auto loop_thread = std::this_thread::get_id();
-    auto [done, is_done] = eddy::sync::oneshot<void>::channel();
+    auto [sender, is_done] = eddy::sync::oneshot<void>::channel();
 
     // A core_handle belongs to the loop's thread; a core_remote is copyable, and for any thread.
     eddy::core_remote remote = core.remote();
-    std::thread other([remote, loop_thread, done = std::move(done)]() mutable {
+    std::thread other([remote, loop_thread, done = std::move(sender)]() mutable {
         remote.spawn([loop_thread, done = std::move(done)](eddy::core_handle& handle) mutable -> eddy::task<void> {
             // This runs on the loop: the handle is the proof. The closure lives as long as this coroutine does, so what
             // it has captured may be used after each await.

@@ -7,11 +7,13 @@
 #include <utility>
 
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/owned.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/future_ops.hpp>
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy {
 
 namespace detail {
@@ -114,3 +116,4 @@ template <class F>
 }
 
 }  // namespace eddy
+EDDY_END_FALSE_UNINITIALIZED

@@ -10,6 +10,7 @@
 
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/detail/closure_guard.hpp>
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/polled.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/future.hpp>
@@ -22,6 +23,7 @@
 // Every word here is in the frame of each await, and stays while a connection waits. So await_suspend takes its handle by
 // reference: by value GCC keeps a copy in the frame.
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy {
 template <class T>
 class task;
@@ -305,3 +307,4 @@ auto make_awaiter(frame& awaiting, A&& awaited) {
 }
 
 }  // namespace eddy::detail
+EDDY_END_FALSE_UNINITIALIZED

@@ -8,11 +8,13 @@
 #include <utility>
 
 #include <eddy/detail/atomic.hpp>
+#include <eddy/detail/false_warnings.hpp>
 #include <eddy/detail/virtual_stack.hpp>
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 #include <eddy/test/assert.hpp>  // IWYU pragma: export
 
+EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::test {
 
 /// A waker's other end: counts how often it is woken, and how many wakers there are.
@@ -126,3 +128,4 @@ private:
 };
 
 }  // namespace eddy::test
+EDDY_END_FALSE_UNINITIALIZED
