@@ -5,10 +5,16 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <termios.h>
+#include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -21,7 +27,10 @@
 #include <eddy/test/by_hand.hpp>
 #include <eddy/try.hpp>
 
+#include "support/net.hpp"
+#include "support/self_assignment.hpp"
 #include "support/system.hpp"
+#include "support/tcp_bytes.hpp"
 
 namespace {
 
@@ -233,6 +242,64 @@ TEST(AsyncFd, ClearReadyKeepsEventsThatCameMeanwhile) {
         assert_pending(again.poll());
     };
     loop.run(main());
+}
+
+TEST(AsyncFd, TerminalIsReadToEnd) {
+    eddy::core core;
+    const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (master < 0) GTEST_SKIP() << "no pseudo-terminals here";
+    owned_fd ours(master);
+    ASSERT_EQ(::grantpt(master), 0);
+    ASSERT_EQ(::unlockpt(master), 0);
+    owned_fd theirs(::open(::ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC));
+    termios raw{};
+    ::tcgetattr(theirs.native_handle(), &raw);
+    ::cfmakeraw(&raw);
+    ::tcsetattr(theirs.native_handle(), TCSANOW, &raw);
+
+    const auto sent = support::pattern(10 * 1024);
+    std::jthread writer([&] {
+        for (std::size_t at = 0; at < sent.size();) {
+            const auto count = ::write(theirs.native_handle(), sent.data() + at, sent.size() - at);
+            if (count <= 0) break;
+            at += static_cast<std::size_t>(count);
+        }
+        theirs.close();  // the reader gets a hang-up while there are unread bytes
+    });
+    const auto read_all = [&]() -> eddy::task<std::string> {
+        std::string got;
+        async_fd<owned_fd> source(std::move(ours), interest::readable);
+        std::array<char, 97> buffer{};
+        for (;;) {
+            auto guard = co_await source.readable();
+            if (!guard) co_return got;
+            const auto read_some = [&](const owned_fd& end) -> eddy::result<std::size_t> {
+                const auto count = ::read(end.native_handle(), buffer.data(), buffer.size());
+                if (count < 0) return std::unexpected(std::error_code(errno, std::generic_category()));
+                return static_cast<std::size_t>(count);
+            };
+            const auto count = guard->try_io(read_some);
+            if (count && *count != 0) {
+                got.append(buffer.data(), *count);
+            } else if (count || count.error() != std::errc::operation_would_block) {
+                co_return got;  // the end of a terminal is EIO
+            }
+        }
+    };
+    EXPECT_EQ(support::within(core, read_all()), sent);
+}
+
+TEST(AsyncFd, SelfAssignmentKeepsRegistration) {
+    eddy::core core;
+    auto ends = support::make_pipe();
+    const auto work = [&]() -> eddy::task<bool> {
+        async_fd<owned_fd> fd(std::move(ends.reader), interest::readable);
+        support::assign_to_itself(fd);
+        ends.writer.write(1);
+        const auto guard = co_await fd.readable();
+        co_return guard.has_value();
+    };
+    EXPECT_TRUE(support::within(core, work()));
 }
 
 TEST(AsyncFd, BlockingDescriptorIsRefused) {

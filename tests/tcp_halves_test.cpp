@@ -9,7 +9,7 @@
 
 #include <support/net.hpp>
 
-// A TCP stream in halves, lent and owned; and the options that go with its end.
+// The halves of a TCP stream, borrowed and owned, and the options that govern how a connection ends.
 
 namespace {
 
@@ -55,7 +55,7 @@ std::pair<tcp_stream, tcp_stream> both_ends() {
     return {std::move(c.stream), tcp_stream::from_native(c.peer.release()).value()};
 }
 
-TEST(TcpHalves, LentHalvesAreUsedByTwoTasks) {
+TEST(TcpHalves, BorrowedHalvesWorkInTwoTasks) {
     eddy::core core;
     auto [one, other] = both_ends();
     constexpr std::size_t size = 3'000'000;
@@ -72,7 +72,7 @@ TEST(TcpHalves, LentHalvesAreUsedByTwoTasks) {
     EXPECT_TRUE(done.fourth);
 }
 
-TEST(TcpHalves, OwnedHalvesGoToTasksOfAPool) {
+TEST(TcpHalves, OwnedHalvesWorkInTasksOfRuntime) {
     eddy::runtime pool;
     auto [one, other] = both_ends();
     constexpr std::size_t size = 3'000'000;
@@ -91,7 +91,7 @@ TEST(TcpHalves, OwnedHalvesGoToTasksOfAPool) {
     EXPECT_EQ(pool.block_on(std::move(limited)), true);
 }
 
-TEST(TcpHalves, ReuniteMakesAStreamOfThem) {
+TEST(TcpHalves, ReuniteRestoresStream) {
     eddy::core core;
     connection c;
     const int fd = c.stream.native_handle();
@@ -107,7 +107,7 @@ TEST(TcpHalves, ReuniteMakesAStreamOfThem) {
     EXPECT_TRUE(std::move(again.writer).reunite(std::move(again.reader)));
 }
 
-TEST(TcpHalves, AWrongPairIsRefusedAndComesBack) {
+TEST(TcpHalves, ReuniteReturnsHalvesOfDifferentStreams) {
     eddy::core core;
     connection c;
     connection d;
@@ -125,20 +125,20 @@ TEST(TcpHalves, AWrongPairIsRefusedAndComesBack) {
     EXPECT_TRUE(std::move(back.writer).reunite(std::move(wrong_reader)));
 }
 
-TEST(TcpHalves, DroppingTheWriterEndsItsSideOnly) {
+TEST(TcpHalves, DroppedWriterEndsOnlyWriteSide) {
     eddy::core core;
     connection c;
     auto [reader, writer] = std::move(c.stream).into_split();
     const auto work = [&](writer_half mine) -> eddy::task<void> {
-        static_cast<void>(co_await mine.write_all(bytes_of("last words")));
+        static_cast<void>(co_await mine.write_all(bytes_of("before the end")));
     };
     within(core, work(std::move(writer)));
-    EXPECT_EQ(c.peer.receive(100), "last words") << "and then the end";
-    c.peer.send("still heard");
-    EXPECT_EQ(within(core, read_some(reader)), "still heard");
+    EXPECT_EQ(c.peer.receive(100), "before the end") << "then the end of the stream";
+    c.peer.send("after the end");
+    EXPECT_EQ(within(core, read_some(reader)), "after the end");
 }
 
-TEST(TcpHalves, WhatTheWriterHasWrittenIsSentBeforeTheEnd) {
+TEST(TcpHalves, DroppedWriterSendsWrittenBytesBeforeEnd) {
     eddy::core core;
     connection c;
     c.peer.send("x");
@@ -153,7 +153,7 @@ TEST(TcpHalves, WhatTheWriterHasWrittenIsSentBeforeTheEnd) {
     EXPECT_EQ(within(core, count_all(std::move(peer))), accepted);
 }
 
-TEST(TcpHalves, AWriterThatIsForgottenLeavesItsSideOpen) {
+TEST(TcpHalves, ForgottenWriterLeavesWriteSideOpen) {
     eddy::core core;
     connection c;
     c.peer.set_nonblocking();
@@ -169,7 +169,7 @@ TEST(TcpHalves, AWriterThatIsForgottenLeavesItsSideOpen) {
     EXPECT_EQ(within(core, read_some(peer)), "");
 }
 
-TEST(TcpHalves, AssigningToAWriterEndsWhatItWas) {
+TEST(TcpHalves, AssigningToWriterEndsPreviousStream) {
     eddy::core core;
     connection c;
     connection d;
@@ -181,7 +181,7 @@ TEST(TcpHalves, AssigningToAWriterEndsWhatItWas) {
     EXPECT_EQ(d.peer.receive(1), "d");
 }
 
-TEST(TcpHalves, HalvesPeekTryAndPoll) {
+TEST(TcpHalves, HalvesOfferPeekTryAndPollForms) {
     eddy::core core;
     connection c;
     c.peer.send("seen");
@@ -217,7 +217,7 @@ std::string read_in_parts(eddy::core& core, Reader& reader) {
     }
 }
 
-TEST(TcpHalves, TryReadsAndWritesSeveralBuffers) {
+TEST(TcpHalves, TryVectoredUsesSeveralBuffers) {
     eddy::core core;
     connection c;
     auto [reader, writer] = c.stream.split();
@@ -241,7 +241,7 @@ TEST(TcpHalves, TryReadsAndWritesSeveralBuffers) {
     EXPECT_EQ(read_in_parts(core, rx), "in parts");
 }
 
-TEST(TcpHalvesDeathTest, AHalfThatWasReunitedSaysSo) {
+TEST(TcpHalvesDeathTest, ReunitedHalfReportsMisuse) {
     eddy::core core;
     connection c;
     auto [reader, writer] = std::move(c.stream).into_split();
@@ -252,7 +252,7 @@ TEST(TcpHalvesDeathTest, AHalfThatWasReunitedSaysSo) {
     EXPECT_DEATH(static_cast<void>(writer.stream()), "was moved from, or reunited or forgotten");
 }
 
-TEST(TcpHalves, ZeroLingerResetsTheConnection) {
+TEST(TcpHalves, ZeroLingerResetsConnection) {
     eddy::core core;
     connection c;
     c.stream.set_zero_linger().value();
@@ -265,7 +265,7 @@ TEST(TcpHalves, ZeroLingerResetsTheConnection) {
     EXPECT_EQ(errno, ECONNRESET);
 }
 
-TEST(TcpHalves, QuickackIsReadBack) {
+TEST(TcpHalves, QuickackReadsBack) {
     const connection c;
     c.stream.set_quickack(false).value();
     EXPECT_FALSE(c.stream.quickack().value());

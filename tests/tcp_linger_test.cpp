@@ -39,7 +39,7 @@ struct TcpLinger : testing::Test {
     std::size_t accepted = 0;
 };
 
-TEST_F(TcpLinger, WhatWasAcceptedArrives) {
+TEST_F(TcpLinger, AcceptedBytesArriveAfterStreamIsDestroyed) {
     std::size_t got = 0;
     // The loop turns while the peer reads, since it is the loop that sends on.
     while (got < accepted) {
@@ -52,7 +52,7 @@ TEST_F(TcpLinger, WhatWasAcceptedArrives) {
     EXPECT_EQ(pair->peer.receive(1), "") << "and then the end";
 }
 
-TEST_F(TcpLinger, APeerThatTakesNothingIsResetAfterAWhile_NeedsARing) {
+TEST_F(TcpLinger, RingResetsPeerThatDoesNotReadAfterLimit) {
     if (!support::has_ring()) GTEST_SKIP() << "without a ring nothing is kept: the system lingers as it likes";
     const auto fds = support::fd_count();
     const auto deadline = steady_clock::now() + 10s;  // EDDY_LINGER_LIMIT_MS is a fraction of a second here

@@ -20,7 +20,7 @@ using support::within;
 
 const socket_addr any(eddy::net::ip_addr::v4_loopback(), 0);
 
-TEST(TcpSocket, OptionsReadBackAsTheyWereSet) {
+TEST(TcpSocket, OptionsReadBack) {
     const auto socket = tcp_socket::v4().value();
     EXPECT_NE(::fcntl(socket.native_handle(), F_GETFL) & O_NONBLOCK, 0);
     EXPECT_NE(::fcntl(socket.native_handle(), F_GETFD) & FD_CLOEXEC, 0);
@@ -41,7 +41,7 @@ TEST(TcpSocket, OptionsReadBackAsTheyWereSet) {
     EXPECT_EQ(socket.set_recv_buffer_size(0xffff'ffff).error(), std::errc::invalid_argument);
 }
 
-TEST(TcpSocket, LingerAndTypeOfServiceReadBackAsTheyWereSet) {
+TEST(TcpSocket, LingerAndTypeOfServiceReadBack) {
     for (const bool is_v6 : {false, true}) {
         const auto made = is_v6 ? tcp_socket::v6() : tcp_socket::v4();
         if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message();
@@ -61,7 +61,7 @@ TEST(TcpSocket, LingerAndTypeOfServiceReadBackAsTheyWereSet) {
     }
 }
 
-TEST(TcpSocket, BindsToADevice) {
+TEST(TcpSocket, BindDeviceReadsBackAndRefusesBadNames) {
     const auto socket = tcp_socket::v4().value();
     EXPECT_EQ(socket.device().value(), std::nullopt);
     EXPECT_EQ(socket.bind_device("a name that is too long").error(), std::errc::invalid_argument);
@@ -72,7 +72,7 @@ TEST(TcpSocket, BindsToADevice) {
     EXPECT_EQ(socket.device().value(), std::nullopt);
 }
 
-TEST(TcpSocket, WhatIsSetBeforeGoesWithTheConnection) {
+TEST(TcpSocket, OptionsCarryOverToConnectedStream) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     auto socket = tcp_socket::v4().value();
@@ -95,20 +95,20 @@ TEST(TcpSocket, BindsAndListens) {
     }
 }
 
-TEST(TcpSocket, ListenThroughAHandleReportsWhatIsMissing) {
+TEST(TcpSocket, ListenWithHandleOfEndedLoopFails) {
     const auto gone = eddy::core().handle();
     auto socket = tcp_socket::v4().value();
     socket.bind(any).value();
     EXPECT_EQ(std::move(socket).listen(16, gone).error(), eddy::errc::runtime_shutdown);
 }
 
-TEST(TcpSocket, APortInUseIsAnError) {
+TEST(TcpSocket, BindToUsedPortFails) {
     const auto first = raw_socket::listening();
     const auto socket = tcp_socket::v4().value();
     EXPECT_EQ(socket.bind(first.addr()).error(), std::errc::address_in_use);
 }
 
-TEST(TcpSocket, ConnectsFromTheAddressItIsBoundTo) {
+TEST(TcpSocket, ConnectUsesBoundLocalAddress) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     auto socket = tcp_socket::v4().value();
@@ -118,7 +118,7 @@ TEST(TcpSocket, ConnectsFromTheAddressItIsBoundTo) {
     EXPECT_EQ(stream.local_addr().value(), from);
 }
 
-TEST(TcpSocket, AConnectThatFailsLeavesNoDescriptor) {
+TEST(TcpSocket, FailedConnectClosesDescriptor) {
     eddy::core core;
     const auto fds = support::fd_count();
     auto socket = tcp_socket::v4().value();
@@ -131,7 +131,7 @@ TEST(TcpSocket, AConnectThatFailsLeavesNoDescriptor) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
-TEST(TcpSocket, ASocketMadeByHandWithReusePortIsAdopted) {
+TEST(TcpSocket, AdoptedReusePortSocketsShareOnePort) {
     eddy::core core;
     const auto made_by_hand = [] {
         raw_socket made;
@@ -165,7 +165,7 @@ TEST(TcpSocket, ASocketMadeByHandWithReusePortIsAdopted) {
     EXPECT_EQ(accepted, 20);
 }
 
-TEST(TcpSocket, WhatIsBlockingOrNoDescriptorIsRefused) {
+TEST(TcpSocket, FromNativeRefusesBlockingAndInvalidDescriptors) {
     const auto fds = support::fd_count();
     EXPECT_EQ(tcp_socket::from_native(raw_socket().release()).error(), eddy::errc::blocking_descriptor);
     EXPECT_EQ(tcp_socket::from_native(-1).error(), std::errc::bad_file_descriptor);
@@ -177,7 +177,7 @@ TEST(TcpSocket, WhatIsBlockingOrNoDescriptorIsRefused) {
     }
 }
 
-TEST(TcpSocket, ReportsThatDescriptorsHaveRunOut) {
+TEST(TcpSocket, CreationWithoutDescriptorsFails) {
     const support::descriptor_limit none(0);
     const auto v4 = tcp_socket::v4().error();
     const auto v6 = tcp_socket::v6().error();
@@ -186,7 +186,7 @@ TEST(TcpSocket, ReportsThatDescriptorsHaveRunOut) {
     EXPECT_EQ(v6, std::errc::too_many_files_open);
 }
 
-TEST(TcpSocket, IPv6WorksTheSame) {
+TEST(TcpSocket, Ipv6ListensConnectsAndSetsTtl) {
     eddy::core core;
     auto socket = tcp_socket::v6();
     if (!socket || !socket->bind({eddy::net::ip_addr::v6_loopback(), 0})) GTEST_SKIP() << "no IPv6 here";

@@ -8,16 +8,21 @@
 
 #include <limits>
 #include <memory>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include <support/net.hpp>
 #include <support/polling.hpp>
 #include <support/resolver.hpp>
+#include <support/runtime.hpp>
 #include <support/stress.hpp>
 
-// TCP connections: how they begin and end, their options, and what belongs to which loop. The bytes are in
-// tcp_transfer_test.cpp.
+// TCP connections: how they begin and end, their options, and the loop that each belongs to. Bytes are tested in
+// tcp_read_test.cpp and tcp_write_test.cpp.
 
 namespace {
 
@@ -53,7 +58,7 @@ TEST(TcpStream, ConnectsAndCarriesBytesBothWays) {
 }
 
 // Tokio's tests/tcp_connect.rs.
-TEST(TcpStream, ConnectTakesAddressesInEachForm) {
+TEST(TcpStream, ConnectAcceptsEachFormOfAddress) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -95,29 +100,35 @@ TEST(TcpStream, ConnectReachesIpv6) {
     EXPECT_TRUE(reaches(tcp_stream::connect("::1", addr.port())));
 }
 
-TEST(TcpStream, ConnectSaysWhatIsNoAddress) {
+TEST(TcpStream, ConnectRefusesTextThatIsNoAddress) {
     eddy::core core;
     EXPECT_EQ(within(core, tcp_stream::connect("nonsense")).error(), eddy::errc::bad_address);
     EXPECT_EQ(within(core, tcp_stream::connect("127.0.0.1")).error(), std::errc::invalid_argument);
     EXPECT_EQ(within(core, tcp_stream::connect("not an ip", 80)).error(), eddy::errc::bad_address);
 }
 
-TEST(TcpStream, AConnectThatWaitsLeavesTheThreadToOthers) {
+TEST(TcpStream, PendingConnectDoesNotBlockTicker) {
+    const support::watchdog limit("a connect that waits, beside a ticker");
     eddy::core core;
     support::full_listener listener;
+    auto last = std::chrono::steady_clock::now();
     std::chrono::nanoseconds worst{};
     int ticks = 0;
+    const auto see_gap = [&] {
+        const auto now = std::chrono::steady_clock::now();
+        worst = std::max<std::chrono::nanoseconds>(worst, now - std::exchange(last, now));
+    };
     const auto tick = [&]() -> eddy::task<void> {
         auto every = eddy::time::interval(1ms);
-        for (auto last = std::chrono::steady_clock::now();;) {
+        for (;;) {
             co_await every.tick();
-            const auto now = std::chrono::steady_clock::now();
-            worst = std::max<std::chrono::nanoseconds>(worst, now - std::exchange(last, now));
+            see_gap();
             if (++ticks == 100) listener.drain();
         }
     };
     auto either = eddy::select(tcp_stream::connect(listener.addr()), tick());
     const auto first = within(core, std::move(either));
+    see_gap();  // the ticks go on until the connection is there
     ASSERT_EQ(first.index(), 0u);
     EXPECT_TRUE(std::get<0>(first)) << std::get<0>(first).error().message();
     EXPECT_GE(ticks, 100);
@@ -125,7 +136,35 @@ TEST(TcpStream, AConnectThatWaitsLeavesTheThreadToOthers) {
     EXPECT_LT(worst, 500ms) << "the other task stood still for " << worst.count() << " ns";
 }
 
-TEST(TcpStream, AConnectIsBuiltWithoutALoopAndRunsLater) {
+// On the paused clock a delay of the machine cannot be seen, but each delay by the loop can.
+TEST(TcpStream, TickerTicksEveryMillisecondDuringPendingConnect) {
+    const support::watchdog limit("a connect that waits, beside a ticker on the paused clock");
+    std::optional<eddy::core> core(eddy::core::builder().start_paused(true).build().value());
+    support::full_listener listener;
+    auto connect = tcp_stream::connect(listener.addr());
+    int polls = 0;
+    auto connecting = eddy::poll_fn([&](eddy::context& cx) {
+        ++polls;
+        return connect.poll(cx);
+    });
+    std::vector<eddy::time::duration> gaps;
+    const auto tick = [&]() -> eddy::task<void> {
+        auto every = eddy::time::interval(1ms);
+        auto last = co_await every.tick();
+        while (gaps.size() < 100) {
+            const auto now = co_await every.tick();
+            gaps.push_back(now - std::exchange(last, now));
+        }
+    };
+    // In a task of its own, which no tick wakes.
+    core->handle().spawn([&]() -> eddy::task<void> { static_cast<void>(co_await connecting); }).value();
+    core->run(tick());
+    core.reset();  // before what the task refers to
+    EXPECT_EQ(gaps, std::vector<eddy::time::duration>(100, 1ms));
+    EXPECT_EQ(polls, 1) << "the connect is polled at its start, and then only for an event";
+}
+
+TEST(TcpStream, ConnectCanBeBuiltBeforeLoop) {
     const auto listener = raw_socket::listening();
     auto connect = tcp_stream::connect(listener.addr());
     const auto fds = support::fd_count();
@@ -134,7 +173,7 @@ TEST(TcpStream, AConnectIsBuiltWithoutALoopAndRunsLater) {
     EXPECT_GE(support::fd_count(), fds);
 }
 
-TEST(TcpStream, AConnectThatIsPolledWithoutALoopSaysWhy) {
+TEST(TcpStream, ConnectPolledWithoutLoopThrowsMisuse) {
     const auto fds = support::fd_count();
     const int line = __LINE__ + 1;
     by_hand connect{tcp_stream::connect(support::closed_addr())};
@@ -144,7 +183,7 @@ TEST(TcpStream, AConnectThatIsPolledWithoutALoopSaysWhy) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
-TEST(TcpStream, AReadThatWouldWaitWithoutALoopSaysWhy) {
+TEST(TcpStream, ReadThatMustWaitWithoutLoopThrowsMisuse) {
     connection pair;
     std::array<std::byte, 8> buffer{};
     pair.peer.send("now");
@@ -165,7 +204,7 @@ TEST(TcpStream, AReadThatWouldWaitWithoutALoopSaysWhy) {
     EXPECT_THROW(static_cast<void>(readable.poll()), eddy::misuse);
 }
 
-TEST(TcpStream, ALoopWithoutIoRefuses) {
+TEST(TcpStream, LoopWithoutIoRefusesConnectAndRead) {
     auto core = eddy::core::builder().enable_io(false).build().value();
     const auto listener = raw_socket::listening();
     EXPECT_EQ(within(core, tcp_stream::connect(listener.addr())).error(), eddy::errc::io_disabled);
@@ -177,7 +216,7 @@ TEST(TcpStream, ALoopWithoutIoRefuses) {
     EXPECT_EQ(within(core, pair.stream.readable()).error(), eddy::errc::io_disabled);
 }
 
-TEST(TcpStream, CombinatorsRunOnTheirSideOnly) {
+TEST(TcpStream, AndThenRunsOnSuccessAndMapErrOnFailure) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     const auto run_to = [&](const socket_addr& addr) {
@@ -195,7 +234,7 @@ TEST(TcpStream, CombinatorsRunOnTheirSideOnly) {
     EXPECT_EQ(run_to(support::closed_addr()), "Connection refused");
 }
 
-TEST(TcpStream, OfSeveralAddressesTheFirstThatAnswersIsTaken) {
+TEST(TcpStream, ConnectTriesAddressesUntilOneAnswers) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     const auto stream = within(core, connect_any({support::closed_addr(), listener.addr()}));
@@ -203,7 +242,7 @@ TEST(TcpStream, OfSeveralAddressesTheFirstThatAnswersIsTaken) {
     EXPECT_EQ(stream->peer_addr().value(), listener.addr());
 }
 
-TEST(TcpStream, OfSeveralErrorsTheLastIsReported) {
+TEST(TcpStream, ConnectToSeveralAddressesReportsLastError) {
     eddy::core core;
     const auto fds = support::fd_count();
     const auto closed = support::closed_addr();
@@ -215,7 +254,7 @@ TEST(TcpStream, OfSeveralErrorsTheLastIsReported) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
-TEST(TcpStream, AnEmptyListIsAnErrorWithAText) {
+TEST(TcpStream, ConnectToEmptyListFails) {
     eddy::core core;
     const auto error = within(core, connect_any({})).error();
     EXPECT_EQ(error, eddy::errc::no_address);
@@ -223,7 +262,7 @@ TEST(TcpStream, AnEmptyListIsAnErrorWithAText) {
     EXPECT_NE(error.message().find("could not resolve to any address"), std::string::npos) << error.message();
 }
 
-TEST(TcpStream, EachAddressOfANameIsTried) {
+TEST(TcpStream, ConnectTriesEachAddressOfName) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto listener = raw_socket::listening();
@@ -233,7 +272,7 @@ TEST(TcpStream, EachAddressOfANameIsTried) {
     EXPECT_EQ(stream->peer_addr().value(), listener.addr());
 }
 
-TEST(TcpStream, OfTheErrorsForANameTheLastIsReported) {
+TEST(TcpStream, ConnectToNameReportsLastError) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto fds = support::fd_count();
@@ -250,7 +289,7 @@ TEST(TcpStream, OfTheErrorsForANameTheLastIsReported) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
-TEST(TcpStream, AConnectToANameWithoutALoopAsksNobody) {
+TEST(TcpStream, ConnectToNameWithoutLoopSkipsResolver) {
     const support::stub_resolver stub([](const std::string& host, std::uint16_t) -> support::stub_resolver::answer {
         ADD_FAILURE() << "asked for " << host;
         return {};
@@ -261,7 +300,7 @@ TEST(TcpStream, AConnectToANameWithoutALoopAsksNobody) {
     EXPECT_EQ(within(core, tcp_stream::connect("name:1")).error(), eddy::errc::io_disabled);
 }
 
-TEST(TcpStream, TheSocketIsNonBlockingAndClosedOnExec) {
+TEST(TcpStream, SocketIsNonBlockingAndCloseOnExec) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     const auto stream = within(core, tcp_stream::connect(listener.addr())).value();
@@ -269,7 +308,7 @@ TEST(TcpStream, TheSocketIsNonBlockingAndClosedOnExec) {
     EXPECT_NE(::fcntl(stream.native_handle(), F_GETFD) & FD_CLOEXEC, 0);
 }
 
-TEST(TcpStream, ARefusedConnectIsAnErrorAndLeavesNoDescriptor) {
+TEST(TcpStream, RefusedConnectFailsAndClosesDescriptor) {
     eddy::core core;
     const auto fds = support::fd_count();
     const auto stream = within(core, tcp_stream::connect(support::closed_addr()));
@@ -277,7 +316,7 @@ TEST(TcpStream, ARefusedConnectIsAnErrorAndLeavesNoDescriptor) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
-TEST(TcpStream, AConnectThatIsGivenUpLeavesNothingBehind) {
+TEST(TcpStream, DroppedConnectClosesAndDeregistersSocket) {
     eddy::core core;
     support::full_listener listener;
     const auto fds = support::fd_count();
@@ -288,7 +327,7 @@ TEST(TcpStream, AConnectThatIsGivenUpLeavesNothingBehind) {
     EXPECT_EQ(io.fds_registered, io.fds_deregistered);
 }
 
-TEST(TcpStream, AnEventThatIsOlderThanTheConnectDoesNotCompleteIt) {
+TEST(TcpStream, EventBeforeConnectDoesNotCompleteConnect) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     raw_socket unconnected;
@@ -311,7 +350,7 @@ TEST(TcpStream, AnEventThatIsOlderThanTheConnectDoesNotCompleteIt) {
     EXPECT_TRUE(within(core, std::move(connected)));
 }
 
-TEST(TcpStream, ConnectReportsThatDescriptorsHaveRunOut) {
+TEST(TcpStream, ConnectWithoutDescriptorsFails) {
     eddy::core core;
     const auto listener = raw_socket::listening();
     eddy::result<tcp_stream> stream = std::unexpected(std::error_code());
@@ -335,7 +374,7 @@ TEST(TcpStreamStress, BuildingAndDroppingConnectsOpensNoSocket) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
-TEST(TcpStreamStress, ConnectsThatAreDroppedAtAnyPollLeaveNothing) {
+TEST(TcpStreamStress, ConnectsDroppedAtAnyPollLeakNothing) {
     eddy::core core;
     const auto listener = raw_socket::listening(1024);
     const auto fds = support::fd_count();
@@ -351,7 +390,7 @@ TEST(TcpStreamStress, ConnectsThatAreDroppedAtAnyPollLeaveNothing) {
 
 // ---- The socket ----
 
-TEST(TcpStream, OptionsReadBackAsTheyWereSet) {
+TEST(TcpStream, OptionsReadBack) {
     connection pair;
     auto& stream = pair.stream;
     EXPECT_FALSE(stream.nodelay().value());
@@ -371,7 +410,7 @@ TEST(TcpStream, OptionsReadBackAsTheyWereSet) {
     EXPECT_EQ(stream.peer_addr().value(), pair.peer.addr());
 }
 
-TEST(TcpStream, TakeErrorGivesAnErrorOnce) {
+TEST(TcpStream, TakeErrorReturnsEachErrorOnce) {
     connection pair;
     EXPECT_FALSE(pair.stream.take_error().value());
     pair.peer.reset();
@@ -380,7 +419,7 @@ TEST(TcpStream, TakeErrorGivesAnErrorOnce) {
     EXPECT_FALSE(pair.stream.take_error().value());
 }
 
-TEST(TcpStream, ASocketIsAdoptedAndGivenUp) {
+TEST(TcpStream, IntoNativeDeregistersAndFromNativeAdopts) {
     eddy::core core;
     connection pair;
     const int fd = pair.stream.native_handle();
@@ -406,7 +445,7 @@ TEST(TcpStream, ASocketIsAdoptedAndGivenUp) {
 }
 
 // The system tells a reset once, and may have told it to the driver.
-TEST(TcpStream, WhoeverTakesOverASocketLearnsThatItWasReset) {
+TEST(TcpStream, IntoNativeReportsReset) {
     eddy::core core;
     connection pair;
     std::array<std::byte, 4> buffer{};
@@ -426,7 +465,7 @@ TEST(TcpStream, WhoeverTakesOverASocketLearnsThatItWasReset) {
     EXPECT_EQ(given_up.error, std::errc::connection_reset) << "it looks like an end in order";
 }
 
-TEST(TcpStream, WhoeverTakesOverASocketLearnsThatWhatWasWrittenHasNotArrived) {
+TEST(TcpStream, IntoNativeReportsLostWrites) {
     eddy::core core;
     connection pair;
     std::array<std::byte, 4> buffer{};
@@ -449,7 +488,7 @@ TEST(TcpStream, WhoeverTakesOverASocketLearnsThatWhatWasWrittenHasNotArrived) {
     EXPECT_EQ(told, std::errc::connection_reset);
 }
 
-TEST(TcpStream, ASocketThatIsGivenUpInOrderHasNoError) {
+TEST(TcpStream, IntoNativeAfterOrderlyUseReportsNoError) {
     eddy::core core;
     connection pair;
     std::array<std::byte, 4> buffer{};
@@ -465,7 +504,7 @@ TEST(TcpStream, ASocketThatIsGivenUpInOrderHasNoError) {
     EXPECT_EQ(pair.peer.receive(3), "end");
 }
 
-TEST(TcpStream, ABlockingSocketIsRefused) {
+TEST(TcpStream, FromNativeRefusesBlockingSocket) {
     raw_socket blocking;
     const int fd = blocking.release();
     const auto refused = tcp_stream::from_native(fd);
@@ -476,7 +515,7 @@ TEST(TcpStream, ABlockingSocketIsRefused) {
     EXPECT_EQ(tcp_stream::from_native(100'000).error(), std::errc::bad_file_descriptor);
 }
 
-TEST(TcpStream, ARegularFileIsNoStream) {
+TEST(TcpStream, RegularFileIsNoStream) {
     eddy::core core;
     const int file = ::open("/proc/self/exe", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     auto stream = tcp_stream::from_native(file);
@@ -488,26 +527,58 @@ TEST(TcpStream, ARegularFileIsNoStream) {
 
 // ---- Streams and loops ----
 
-TEST(TcpStream, AStreamThatIsMadeThroughAHandleBelongsToThatLoop) {
-    eddy::core core;
-    const auto listener = raw_socket::listening();
-    const auto through_handle = [](eddy::core_handle handle, socket_addr to) -> eddy::task<eddy::result<std::size_t>> {
-        auto stream = co_await eddy::try_(tcp_stream::connect(to, handle));
-        std::array<std::byte, 4> buffer{};
-        co_return co_await stream.read(buffer);
-    };
-    std::jthread answer([&] { listener.accept().send("yes"); });
-    EXPECT_EQ(within(core, through_handle(core.handle(), listener.addr())).value(), 3u);
+/// Polls `future` on the loop `polling`. The answer is empty while the future waits.
+template <class F>
+std::optional<eddy::output_t<F>> poll_on(eddy::core& polling, by_hand<F>& future) {
+    std::optional<eddy::output_t<F>> output;
+    auto poll_once = eddy::poll_fn([&](eddy::context&) {
+        if (auto answer = future.poll()) output.emplace(*std::move(answer));
+        return eddy::poll_result<void>::ready();
+    });
+    within(polling, std::move(poll_once));
+    return output;
 }
 
-TEST(TcpStream, AConnectThroughTheHandleOfALoopThatIsGoneIsAnError) {
+/// Polls `future` on the loop `polling` until it is ready. Only `owner` processes events meanwhile.
+template <class F>
+eddy::output_t<F> complete_on(eddy::core& polling, eddy::core& owner, by_hand<F>& future) {
+    for (int i = 0; i < 1000; ++i) {
+        if (auto output = poll_on(polling, future)) return *std::move(output);
+        owner.turn(10ms);
+    }
+    throw std::runtime_error("the events of the owner do not complete the operation");
+}
+
+TEST(TcpStream, ConnectThroughHandleUsesLoopOfHandle) {
+    eddy::core owner;
+    eddy::core other;
+    support::full_listener full;
+    {
+        by_hand waiting{tcp_stream::connect(full.addr(), owner.handle())};
+        EXPECT_FALSE(poll_on(other, waiting));
+        EXPECT_EQ(owner.metrics().io().fds_registered, 1u);
+        EXPECT_EQ(other.metrics().io().fds_registered, 0u);
+    }
+    const auto listener = raw_socket::listening();
+    by_hand connect{tcp_stream::connect(listener.addr(), owner.handle())};
+    auto stream = complete_on(other, owner, connect).value();
+    std::array<std::byte, 4> buffer{};
+    by_hand read{stream.read(buffer)};
+    EXPECT_FALSE(poll_on(other, read));
+    listener.accept().send("yes");
+    EXPECT_EQ(complete_on(other, owner, read).value(), 3u);
+    EXPECT_EQ(owner.metrics().io().fds_registered, 2u);
+    EXPECT_EQ(other.metrics().io().fds_registered, 0u);
+}
+
+TEST(TcpStream, ConnectThroughHandleOfEndedLoopFails) {
     eddy::core core;
     const auto gone = eddy::core().handle();
     const auto listener = raw_socket::listening();
     EXPECT_EQ(within(core, tcp_stream::connect(listener.addr(), gone)).error(), eddy::errc::runtime_shutdown);
 }
 
-TEST(TcpStream, AStreamThatOutlivesItsLoopSaysSo) {
+TEST(TcpStream, StreamThatOutlivesLoopReportsShutdown) {
     connection pair;
     std::array<std::byte, 4> buffer{};
     by_hand waiting{pair.stream.read(buffer)};
@@ -532,7 +603,7 @@ TEST(TcpStream, AStreamThatOutlivesItsLoopSaysSo) {
     const raw_socket given_up(within(other, std::move(pair.stream).into_native()).value().native_handle);
 }
 
-TEST(TcpStream, StreamsMoveAndAreReplacedWithTheirRegistration) {
+TEST(TcpStream, MovedStreamKeepsRegistration) {
     eddy::core core;
     const auto fds = support::fd_count();
     {
@@ -555,7 +626,7 @@ TEST(TcpStream, StreamsMoveAndAreReplacedWithTheirRegistration) {
     EXPECT_EQ(core.metrics().io().fds_deregistered, 2u);
 }
 
-TEST(TcpStream, TasksThatAreDroppedWithTheirLoopLeaveNoDescriptor) {
+TEST(TcpStream, TasksDroppedWithLoopCloseDescriptors) {
     const auto fds = support::fd_count();
     {
         eddy::core core;

@@ -115,6 +115,23 @@ private:
     std::vector<int> fillers_;
 };
 
+/// Raises the limit of open descriptors to its hard limit, and restores it in the destructor.
+class raised_descriptor_limit {
+public:
+    raised_descriptor_limit() {
+        ::getrlimit(RLIMIT_NOFILE, &before_);
+        const rlimit raised{before_.rlim_max, before_.rlim_max};
+        ::setrlimit(RLIMIT_NOFILE, &raised);
+    }
+    raised_descriptor_limit(const raised_descriptor_limit&) = delete;
+    raised_descriptor_limit& operator=(const raised_descriptor_limit&) = delete;
+    ~raised_descriptor_limit() { ::setrlimit(RLIMIT_NOFILE, &before_); }
+    [[nodiscard]] rlim_t limit() const noexcept { return before_.rlim_max; }
+
+private:
+    rlimit before_{};
+};
+
 /// A blocking socket, whose reads and writes end after 10 s at the latest.
 class raw_socket {
 public:

@@ -1,0 +1,462 @@
+// SPDX-License-Identifier: MIT
+// Reading from TCP streams: all bytes arrive once and in order, waiting readers are woken, and readiness is reported.
+#include <eddy/prelude.hpp>
+#include <eddy/test/by_hand.hpp>
+
+#include <gtest/gtest.h>
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "support/driver.hpp"
+#include "support/net.hpp"
+#include "support/tcp_bytes.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using eddy::net::tcp_stream;
+using eddy::test::assert_pending;
+using eddy::test::assert_ready;
+using eddy::test::by_hand;
+using support::bytes_of;
+using support::connection;
+using support::pattern;
+using support::raw_socket;
+using support::read_to_end;
+using support::text_of;
+using support::within;
+
+/// Waits without reading until the stream has bytes.
+void wait_readable(const tcp_stream& stream) { raw_socket(::dup(stream.native_handle())).wait_for(POLLIN); }
+
+// ---- Reading ----
+
+TEST(TcpRead, OneByteReadsReceiveAllBytes) {
+    eddy::core core;
+    connection pair;
+    const auto sent = pattern(64 * 1024);
+    pair.stream.set_nodelay(true).value();
+    std::jthread writer([&] {
+        pair.peer.send(sent);
+        pair.peer.shutdown();
+    });
+    EXPECT_EQ(within(core, read_to_end(pair.stream, 1)), sent);
+}
+
+TEST(TcpRead, UrgentByteDoesNotHideLaterBytes) {
+    eddy::core core;
+    for (int round = 0; round < 20; ++round) {
+        connection pair;
+        std::array<std::byte, 1> none{};
+        auto registered = eddy::time::timeout(1ms, pair.stream.read(none));
+        EXPECT_FALSE(core.run(std::move(registered)));
+        // An urgent byte cuts a read short, though more is behind it and no further event comes.
+        pair.peer.send("before");
+        pair.peer.send_urgent('!');
+        pair.peer.send("behind");
+        pair.peer.send_urgent('?');
+        pair.peer.send("the end");
+        raw_socket(::dup(pair.stream.native_handle())).wait_for(POLLPRI);
+        std::string got;
+        const auto read_all = [&]() -> eddy::task<void> {
+            std::array<std::byte, 4096> buffer{};
+            // A later urgent byte takes the place of the first, which is then ordinary.
+            while (got.find("the end") == got.npos) {
+                const auto count = co_await pair.stream.read(buffer);
+                if (!count || *count == 0) co_return;
+                got += text_of(std::span(buffer).first(*count));
+            }
+        };
+        within(core, read_all(), 5s);
+        EXPECT_EQ(got, "before!behindthe end");
+    }
+}
+
+TEST(TcpRead, ResetWakesReaderAndWriter) {
+    eddy::core core;
+    connection pair;
+    std::error_code read_error;
+    std::error_code write_error;
+    const auto read = [&]() -> eddy::task<void> {
+        std::array<std::byte, 16> buffer{};
+        if (const auto count = co_await pair.stream.read(buffer); !count) read_error = count.error();
+    };
+    const auto write = [&]() -> eddy::task<void> {
+        const std::vector<std::byte> much(64 * 1024);
+        for (;;) {
+            if (const auto done = co_await pair.stream.write_all(much); !done) {
+                write_error = done.error();
+                co_return;
+            }
+        }
+    };
+    core.handle().spawn(read()).value();
+    core.handle().spawn(write()).value();
+    for (int i = 0; i < 50; ++i) core.turn(1ms);
+    EXPECT_EQ(core.metrics().alive_tasks(), 2u) << "both should wait";
+    pair.peer.reset();
+    for (int i = 0; i < 100 && core.metrics().alive_tasks() > 0; ++i) core.turn(10ms);
+    EXPECT_EQ(core.metrics().alive_tasks(), 0u);
+    // The kernel hands the error out once: whoever comes second finds a closed connection.
+    EXPECT_TRUE(read_error == std::errc::connection_reset || write_error == std::errc::connection_reset);
+    EXPECT_TRUE(write_error);
+}
+
+TEST(TcpRead, PeerThatEndedWriteSideStillReceives) {
+    eddy::core core;
+    connection pair;
+    pair.peer.send("the rest");
+    pair.peer.shutdown();
+    wait_readable(pair.stream);
+    EXPECT_EQ(within(core, read_to_end(pair.stream, 3)), "the rest");
+    EXPECT_EQ(within(core, read_to_end(pair.stream)), "") << "the end of a stream stays";
+    const auto sent = pattern(1 << 20);
+    std::string got;
+    std::jthread reader([&] { got = pair.peer.receive(sent.size()); });
+    EXPECT_TRUE(within(core, pair.stream.write_all(bytes_of(sent))));
+    reader.join();
+    EXPECT_EQ(got, sent);
+}
+
+TEST(TcpRead, HalfCloseEndsPendingReadButNotWrites) {
+    eddy::core core;
+    connection pair;
+    bool ended = false;
+    const auto read = [&]() -> eddy::task<void> {
+        EXPECT_EQ(co_await read_to_end(pair.stream), "");
+        ended = true;
+    };
+    core.handle().spawn(read()).value();
+    for (int i = 0; i < 5; ++i) core.turn(0ms);
+    EXPECT_FALSE(ended);
+    pair.peer.shutdown();
+    for (int i = 0; i < 100 && !ended; ++i) core.turn(10ms);
+    EXPECT_TRUE(ended);
+    EXPECT_TRUE(within(core, pair.stream.write_all(bytes_of("still"))));
+    EXPECT_EQ(pair.peer.receive(5), "still");
+}
+
+TEST(TcpRead, PeerThatEndedReadSideStillSends) {
+    eddy::core core;
+    connection pair;
+    pair.peer.shutdown(SHUT_RD);
+    pair.peer.send("words");
+    std::array<std::byte, 5> buffer{};
+    ASSERT_TRUE(within(core, pair.stream.read_exact(buffer)));
+    EXPECT_EQ(text_of(buffer), "words");
+}
+
+TEST(TcpRead, UnawaitedSocketCausesNoEvents) {
+    eddy::core core;
+    const auto listener = raw_socket::listening();
+    auto stream = within(core, tcp_stream::connect(listener.addr())).value();  // connected through the loop
+    connection pair;
+    const auto before = core.metrics();
+    std::array<std::byte, 16> buffer{};
+    for (int i = 0; i < 1000; ++i) {
+        pair.peer.send("x");
+        wait_readable(pair.stream);
+        EXPECT_EQ(pair.stream.try_read(buffer).value(), 1u);
+    }
+    core.turn(0ms);
+    const auto after = core.metrics();
+    EXPECT_EQ(after.io().ready_events, before.io().ready_events);
+    EXPECT_EQ(after.io().fds_registered, before.io().fds_registered);
+    EXPECT_EQ(after.turns(), before.turns() + 1);
+}
+
+TEST(TcpRead, ReaderIsWokenAfterTryReadWouldBlock) {
+    eddy::core core;
+    connection pair;
+    std::array<std::byte, 16> buffer{};
+    EXPECT_EQ(pair.stream.try_read(buffer).error(), std::errc::operation_would_block);
+    by_hand read{pair.stream.read(buffer)};
+    auto poll_once = eddy::poll_fn([&](eddy::context&) {
+        assert_pending(read.poll());
+        return eddy::poll_result<void>::ready();
+    });
+    within(core, std::move(poll_once));
+    EXPECT_EQ(pair.stream.try_read(buffer).error(), std::errc::operation_would_block);
+    core.turn(0ms);
+    EXPECT_FALSE(read.is_woken()) << "nothing has come";
+    pair.peer.send("!");
+    for (int i = 0; i < 100 && !read.is_woken(); ++i) core.turn(10ms);
+    ASSERT_TRUE(read.is_woken());
+    EXPECT_EQ(assert_ready(read.poll()).value(), 1u);
+    EXPECT_EQ(read.wakers(), 0u) << "it left its waker behind";
+    EXPECT_THROW(static_cast<void>(read.poll()), eddy::misuse) << "polled after it had ended";
+}
+
+TEST(TcpRead, PeekWaitsForBytes) {
+    eddy::core core;
+    connection pair;
+    std::array<std::byte, 16> buffer{};
+    std::string seen;
+    const auto peek = [&]() -> eddy::task<void> {
+        const auto count = co_await pair.stream.peek(buffer);
+        seen = text_of(std::span(buffer).first(count.value()));
+    };
+    for (int round = 0; round < 3; ++round) {
+        core.handle().spawn(peek()).value();
+        core.turn(0ms);
+        core.turn(0ms);
+        EXPECT_EQ(seen, "");
+        pair.peer.send("data");
+        for (int i = 0; i < 100 && seen.empty(); ++i) core.turn(10ms);
+        EXPECT_EQ(seen, "data");
+        seen.clear();
+        within(core, peek());
+        EXPECT_EQ(seen, "data") << "what is peeked at stays";
+        EXPECT_EQ(within(core, pair.stream.read(buffer)).value(), 4u);
+        EXPECT_EQ(pair.stream.try_read(buffer).error(), std::errc::operation_would_block);
+        seen.clear();
+    }
+}
+
+TEST(TcpRead, EmptyBuffersCompleteAtOnce) {
+    connection pair;  // no loop is needed either
+    by_hand read{pair.stream.read({})};
+    EXPECT_EQ(assert_ready(read.poll()).value(), 0u);
+    by_hand write{pair.stream.write({})};
+    EXPECT_EQ(assert_ready(write.poll()).value(), 0u);
+    by_hand exact{pair.stream.read_exact({})};
+    EXPECT_TRUE(assert_ready(exact.poll()));
+    by_hand all{pair.stream.write_all({})};
+    EXPECT_TRUE(assert_ready(all.poll()));
+    const std::array<std::span<std::byte>, 2> into{};
+    by_hand vectored{pair.stream.read_vectored(into)};
+    EXPECT_EQ(assert_ready(vectored.poll()).value(), 0u);
+    const std::array<std::span<const std::byte>, 2> from{};
+    by_hand written{pair.stream.write_vectored(from)};
+    EXPECT_EQ(assert_ready(written.poll()).value(), 0u);
+}
+
+TEST(TcpRead, ReadExactReportsEarlyEnd) {
+    eddy::core core;
+    connection pair;
+    pair.peer.send("abc");
+    pair.peer.shutdown();
+    std::array<std::byte, 4> buffer{};
+    EXPECT_EQ(within(core, pair.stream.read_exact(buffer)).error(), eddy::errc::unexpected_eof);
+}
+
+TEST(TcpRead, ReadVectoredFillsBuffersInOrder) {
+    eddy::core core;
+    connection pair;
+    pair.peer.send("abcdefg");
+    wait_readable(pair.stream);
+    std::array<std::byte, 2> first{};
+    std::array<std::byte, 3> second{};
+    std::array<std::byte, 9> third{};
+    const std::array<std::span<std::byte>, 4> into{first, std::span<std::byte>(), second, third};
+    EXPECT_EQ(within(core, pair.stream.read_vectored(into)).value(), 7u);
+    EXPECT_EQ(text_of(first) + text_of(second) + text_of(std::span(third).first(2)), "abcdefg");
+}
+
+TEST(TcpRead, ReadDroppedBySelectLosesNoByte) {
+    eddy::core core;
+    connection pair;
+    const auto sent = pattern(20'000);
+    std::jthread writer([&] {
+        for (std::size_t at = 0; at < sent.size(); at += 10) pair.peer.send(std::string_view(sent).substr(at, 10));
+        pair.peer.shutdown();
+    });
+    const auto read_all = [&]() -> eddy::task<std::string> {
+        std::string got;
+        std::array<std::byte, 64> buffer{};
+        for (bool ended = false; !ended;) {
+            auto either = eddy::select(pair.stream.read(buffer), eddy::yield_now());
+            const auto first = co_await either;
+            if (first.index() == 1) continue;
+            const auto count = std::get<0>(first);
+            ended = !count || *count == 0;
+            if (!ended) got += text_of(std::span(buffer).first(*count));
+        }
+        co_return got;
+    };
+    EXPECT_EQ(within(core, read_all()), sent);
+}
+
+// ---- Fairness ----
+
+TEST(TcpRead, FloodDoesNotStarveTimer) {
+    eddy::core core;
+    connection pair;
+    std::atomic<bool> over = false;
+    std::jthread flood([&] {
+        const std::string much(256 * 1024, 'x');
+        try {
+            while (!over) pair.peer.send(much);
+        } catch (const std::system_error&) {
+        }
+    });
+    std::size_t received = 0;
+    const auto drain = [&]() -> eddy::task<void> {
+        while (auto data = co_await pair.stream.receive()) {
+            if (data->empty()) co_return;
+            received += data->size();
+        }
+    };
+    core.handle().spawn(drain()).value();
+    // In processor time of this thread: what other processes take of the machine is not the loop's delay.
+    std::chrono::nanoseconds worst{};
+    const auto tick = [&]() -> eddy::task<void> {
+        auto every = eddy::time::interval(10ms);
+        co_await every.tick();
+        for (int i = 0; i < 50; ++i) {
+            const auto before = support::thread_cpu_time();
+            co_await every.tick();
+            worst = std::max(worst, support::thread_cpu_time() - before);
+        }
+    };
+    within(core, tick());
+    over = true;
+    ::shutdown(pair.stream.native_handle(), SHUT_RDWR);  // the flood ends, if it waits for room
+    pair.peer.shutdown(SHUT_RDWR);
+    core.run_until_idle();  // the reader borrows what dies before the loop
+    EXPECT_GT(received, 1u << 20);
+    EXPECT_LT(worst, 10ms + 50ms) << worst.count() << " ns between two ticks";
+}
+
+// ---- Readiness ----
+
+TEST(TcpRead, ManyTasksWaitForReadiness) {
+    eddy::core core;
+    connection pair;
+    int woken = 0;
+    const auto wait = [&]() -> eddy::task<void> {
+        const auto seen = co_await pair.stream.readable();
+        EXPECT_TRUE(seen && seen->is_readable());
+        ++woken;
+    };
+    for (int i = 0; i < 100; ++i) core.handle().spawn(wait()).value();
+    for (int i = 0; i < 5; ++i) core.turn(0ms);
+    EXPECT_EQ(woken, 0);
+    pair.peer.send("x");
+    core.run_until_idle();
+    EXPECT_EQ(woken, 100);
+    EXPECT_TRUE(within(core, pair.stream.writable()));
+}
+
+TEST(TcpRead, ReadableAndTryReadReceiveAllBytes) {
+    eddy::core core;
+    connection pair;
+    const auto sent = pattern(300'000);
+    std::jthread writer([&] {
+        pair.peer.send(sent);
+        pair.peer.shutdown();
+    });
+    const auto read_all = [&]() -> eddy::task<std::string> {
+        std::string got;
+        std::array<std::byte, 1000> buffer{};
+        for (;;) {
+            if (!co_await pair.stream.readable()) co_return got;
+            const auto count = pair.stream.try_read(buffer);
+            if (!count && count.error() == std::errc::operation_would_block) continue;
+            if (!count || *count == 0) co_return got;
+            got += text_of(std::span(buffer).first(*count));
+        }
+    };
+    EXPECT_EQ(within(core, read_all()), sent);
+}
+
+TEST(TcpRead, AsyncIoCallsUserFunctionUnlessRingReceives) {
+    using eddy::io::interest;
+    eddy::core core;
+    connection pair;
+    std::array<std::byte, 8> into{};
+    const auto receive = [&]() -> eddy::result<std::size_t> {
+        const auto count = ::recv(pair.stream.native_handle(), into.data(), into.size(), 0);
+        if (count < 0) return std::unexpected(std::error_code(errno, std::generic_category()));
+        return static_cast<std::size_t>(count);
+    };
+    EXPECT_EQ(pair.stream.try_io(interest::readable, receive).error(), std::errc::operation_would_block);
+    auto sends = eddy::poll_fn([&](eddy::context&) {
+        pair.peer.send("hello");
+        return eddy::poll_result<int>(0);
+    });
+    auto both = eddy::join(pair.stream.async_io(interest::readable, receive), std::move(sends));
+    const auto got = within(core, std::move(both)).first;
+    if (support::has_ring()) {
+        EXPECT_EQ(got.error(), std::errc::operation_not_supported);
+        EXPECT_EQ(within(core, pair.stream.read(into)), 5u) << "no byte is lost";
+    } else {
+        EXPECT_EQ(got, 5u);
+    }
+    EXPECT_EQ(text_of(std::span(into).first(5)), "hello");
+}
+
+TEST(TcpRead, DroppedOperationReleasesWaker) {
+    eddy::core core;
+    connection pair;
+    std::array<std::byte, 4> buffer{};
+    by_hand read{pair.stream.read(buffer)};
+    by_hand readable{pair.stream.readable()};
+    auto poll_both = eddy::poll_fn([&](eddy::context&) {
+        assert_pending(read.poll());
+        assert_pending(readable.poll());
+        return eddy::poll_result<void>::ready();
+    });
+    within(core, std::move(poll_both));
+    EXPECT_EQ(read.wakers(), 1u);
+    EXPECT_EQ(readable.wakers(), 1u);
+    read.drop();
+    readable.drop();
+    EXPECT_EQ(read.wakers(), 0u);
+    EXPECT_EQ(readable.wakers(), 0u);
+}
+
+// ---- Leases ----
+
+TEST(TcpRead, LeaseOutlivesStreamAndLoop) {
+    eddy::io::leased_buffer kept;
+    {
+        eddy::core core;
+        connection pair;
+        pair.peer.send("kept");
+        kept = within(core, pair.stream.receive()).value();
+    }
+    ASSERT_EQ(kept.size(), 4u);
+    EXPECT_EQ(text_of(kept), "kept");
+    const auto elsewhere = std::move(kept);
+    EXPECT_EQ(text_of(elsewhere), "kept");
+}
+
+TEST(TcpRead, ReceiveAtEndOfStreamIsEmpty) {
+    eddy::core core;
+    connection pair;
+    pair.peer.send("x");
+    pair.peer.shutdown();
+    EXPECT_EQ(within(core, pair.stream.receive()).value().size(), 1u);
+    EXPECT_TRUE(within(core, pair.stream.receive()).value().empty());
+    EXPECT_TRUE(within(core, pair.stream.receive()).value().empty());
+}
+
+// ---- Misuse ----
+
+void destroy_stream_during_read() {
+    eddy::core core;
+    auto pair = std::make_unique<connection>();
+    std::byte byte{};
+    const auto reads = [&]() -> eddy::task<void> {
+        static_cast<void>(co_await pair->stream.read(std::span(&byte, 1)));
+    };
+    static_cast<void>(core.handle().spawn(reads()));
+    core.turn(0ns);
+    pair.reset();
+}
+
+TEST(TcpReadDeathTest, DestroyingStreamDuringOperationAborts) {
+    EXPECT_DEATH(destroy_stream_during_read(), "destroyed or moved while one of its operations waits");
+}
+
+}  // namespace
