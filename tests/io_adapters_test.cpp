@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -158,6 +159,79 @@ TEST(IoBufStream, BothWays) {
     std::string line;
     EXPECT_EQ(finish(io::read_line(buffered, line)), 4u);
     EXPECT_EQ(line, "one\n");
+}
+
+/// A buf_reader of ten bytes. The first byte has been read, and the others are in its buffer.
+io::buf_reader<io::cursor<std::string>> reader_after_one_byte() {
+    io::buf_reader from(io::cursor(std::string("0123456789")));
+    std::array<std::byte, 1> first{};
+    EXPECT_EQ(finish(io::read(from, first)), 1u);
+    return from;
+}
+
+TEST(IoBufReader, RefusedSeekKeepsBufferedBytes) {
+    for (const auto refused : {io::seek_from::current(-2), io::seek_from::end(-11),
+                               io::seek_from::start(std::numeric_limits<std::uint64_t>::max())}) {
+        auto from = reader_after_one_byte();
+        EXPECT_EQ(finish(io::seek(from, refused)).error(), std::errc::invalid_argument);
+        EXPECT_EQ(finish(io::stream_position(from)), 1u);
+        EXPECT_EQ(finish(io::read_to_string(from)), "123456789");
+    }
+}
+
+TEST(IoBufReader, ExtremeSeekOffsetsAreRefused) {
+    for (const auto offset : {std::numeric_limits<std::int64_t>::min(), std::numeric_limits<std::int64_t>::min() + 8,
+                              std::numeric_limits<std::int64_t>::max()}) {
+        auto from = reader_after_one_byte();
+        EXPECT_EQ(finish(io::seek(from, io::seek_from::current(offset))).error(), std::errc::invalid_argument)
+            << offset;
+        EXPECT_EQ(finish(io::read_to_string(from)), "123456789");
+    }
+}
+
+TEST(IoBufStream, SeekThatFailsAfterFlushKeepsBufferedBytes) {
+    // A buf_writer begins its seek after it has flushed. The refusal therefore comes from poll_seek_complete().
+    io::buf_stream both(io::cursor(std::string("0123456789")));
+    std::array<std::byte, 1> first{};
+    EXPECT_EQ(finish(io::read(both, first)), 1u);
+    EXPECT_EQ(finish(io::seek(both, io::seek_from::current(-2))).error(), std::errc::invalid_argument);
+    EXPECT_EQ(finish(io::read_to_string(both)), "123456789");
+    EXPECT_EQ(finish(io::seek(both, io::seek_from::end(-3))), 7u);
+    EXPECT_EQ(finish(io::read_to_string(both)), "789");
+}
+
+TEST(IoBufReader, SeekTakesEffectWithoutCompletionCall) {
+    auto from = reader_after_one_byte();
+    EXPECT_TRUE(from.start_seek(io::seek_from::start(5)));  // poll_seek_complete() is never called
+    EXPECT_EQ(finish(io::read_to_string(from)), "56789");
+}
+
+/// Takes three bytes at a time. Only the second call throws.
+class throwing_writer {
+public:
+    eddy::poll_result<eddy::result<std::size_t>> poll_write(eddy::context&, std::span<const std::byte> from) {
+        if (++calls_ == 2) throw std::runtime_error("the second write");
+        const std::size_t count = std::min<std::size_t>(from.size(), 3);
+        got += support::as_text(from.first(count));
+        return eddy::ok(count);
+    }
+    eddy::poll_result<eddy::result<void>> poll_flush(eddy::context&) { return eddy::ok(); }
+    eddy::poll_result<eddy::result<void>> poll_shutdown(eddy::context&) { return eddy::ok(); }
+
+    std::string got;
+
+private:
+    int calls_ = 0;
+};
+
+TEST(IoBufWriter, WriterThatThrowsGetsNoByteTwice) {
+    throwing_writer to;
+    io::buf_writer buffered(std::ref(to));
+    EXPECT_TRUE(finish(io::write_all(buffered, "123456789")));
+    EXPECT_THROW(static_cast<void>(finish(io::flush(buffered))), std::runtime_error);
+    EXPECT_EQ(support::as_text(buffered.buffered()), "456789");
+    EXPECT_TRUE(finish(io::flush(buffered)));
+    EXPECT_EQ(to.got, "123456789");
 }
 
 // ---- take, chain ----

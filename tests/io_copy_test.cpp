@@ -231,6 +231,23 @@ TEST(IoCopyBidirectional, TheEndOfOneSideIsHandedOn) {
     EXPECT_EQ(finish(io::read(client, answer)), 0u);
 }
 
+TEST(IoCopyBidirectional, FloodInOneDirectionLetsTheOtherPass) {
+    for (const bool is_reversed : {false, true}) {
+        auto flood = io::join(io::repeat(std::byte{'f'}), io::cursor(std::string()));
+        auto quiet = io::join(io::cursor(std::string("ping")), io::sink());
+        const auto poll_often = [](auto both) {
+            by_hand copying(std::move(both));
+            for (int i = 0; i < 100; ++i) assert_pending(copying.poll());
+        };
+        if (is_reversed) {
+            poll_often(io::copy_bidirectional(quiet, flood));
+        } else {
+            poll_often(io::copy_bidirectional(flood, quiet));
+        }
+        EXPECT_EQ(flood.writer().inner(), "ping") << is_reversed;
+    }
+}
+
 TEST(IoCopyBidirectional, AnErrorEndsBothDirections) {
     chop bad;
     bad.fails_at = 2;

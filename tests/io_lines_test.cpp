@@ -137,6 +137,13 @@ TEST(IoLines, ALineWithoutEndDoesNotGrowMemory) {
     EXPECT_EQ(finish(lines.next())->value(), "after");
 }
 
+TEST(IoLines, CarriageReturnAtEndOfTextEndsNoLine) {
+    auto lines = io::lines(io::buf_reader(support::choppy_reader("a\r\nb\r")));
+    EXPECT_EQ(finish(lines.next()).value(), "a");
+    EXPECT_EQ(finish(lines.next()).value(), "b\r");
+    EXPECT_FALSE(finish(lines.next()));
+}
+
 TEST(IoLines, InvalidTextIsOneError) {
     EXPECT_EQ(all_of(io::lines(reader_of("good\n\xc0\nalso good"))),
               (texts{"good", "<the bytes are not UTF-8>", "also good"}));

@@ -6,12 +6,17 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include <support/net.hpp>
+#include <support/self_assignment.hpp>
 #include <support/temp_dir.hpp>
 
 namespace {
@@ -69,7 +74,7 @@ TEST(Pipe, CarriesBytesAndEnds) {
     EXPECT_EQ(within(core, read_some(rx)), "");
 }
 
-TEST(Pipe, BothSidesWaitForEachOther) {
+TEST(Pipe, ReaderAndWriterWaitForEachOther) {
     eddy::core core;
     auto [tx, rx] = pipe::make().value();
     constexpr std::size_t size = 2'000'000;
@@ -79,7 +84,7 @@ TEST(Pipe, BothSidesWaitForEachOther) {
     EXPECT_EQ(done.second, size);
 }
 
-TEST(Pipe, TryNeverWaits) {
+TEST(Pipe, TryFormsNeverWait) {
     eddy::core core;
     auto [tx, rx] = pipe::make().value();
     std::array<std::byte, 64> into{};
@@ -96,19 +101,19 @@ TEST(Pipe, TryNeverWaits) {
 }
 
 /// While it lives, SIGPIPE would end the process, as it does by default.
-class deadly_sigpipe {
+class default_sigpipe {
 public:
-    deadly_sigpipe() : before_(std::signal(SIGPIPE, SIG_DFL)) {}
-    deadly_sigpipe(const deadly_sigpipe&) = delete;
-    deadly_sigpipe& operator=(const deadly_sigpipe&) = delete;
-    ~deadly_sigpipe() { static_cast<void>(std::signal(SIGPIPE, before_)); }
+    default_sigpipe() : before_(std::signal(SIGPIPE, SIG_DFL)) {}
+    default_sigpipe(const default_sigpipe&) = delete;
+    default_sigpipe& operator=(const default_sigpipe&) = delete;
+    ~default_sigpipe() { static_cast<void>(std::signal(SIGPIPE, before_)); }
 
 private:
     void (*before_)(int);
 };
 
-TEST(Pipe, AWriteThatNobodyReadsIsAnErrorAndNoSignal) {
-    const deadly_sigpipe deadly;
+TEST(Pipe, WriteWithoutReaderFailsWithoutSignal) {
+    const default_sigpipe fatal;
     eddy::core core;
     auto [tx, rx] = pipe::make().value();
     {
@@ -125,7 +130,43 @@ TEST(Pipe, AWriteThatNobodyReadsIsAnErrorAndNoSignal) {
     EXPECT_EQ(sigismember(&blocked, SIGPIPE), 0);
 }
 
-TEST(Pipe, AWriterThatWaitsHearsThatTheReaderIsGone) {
+TEST(PipeDeathTest, FailedWriteLeavesNoPendingSigpipe) {
+    EXPECT_EXIT(
+        {
+            sigset_t broken;
+            sigemptyset(&broken);
+            sigaddset(&broken, SIGPIPE);
+            std::signal(SIGPIPE, SIG_DFL);
+            pthread_sigmask(SIG_BLOCK, &broken, nullptr);
+            auto ends = pipe::make();
+            static_cast<void>(pipe::receiver(std::move(ends->rx)));
+            const auto count = ends->tx.try_write(bytes_of("x"));
+            const bool is_reported = !count && count.error() == std::errc::broken_pipe;
+            pthread_sigmask(SIG_UNBLOCK, &broken, nullptr);
+            std::_Exit(is_reported ? EXIT_SUCCESS : EXIT_FAILURE);
+        },
+        ::testing::ExitedWithCode(EXIT_SUCCESS), "");
+}
+
+TEST(PipeDeathTest, FailedWriteKeepsEarlierPendingSigpipe) {
+    EXPECT_EXIT(
+        {
+            sigset_t broken;
+            sigemptyset(&broken);
+            sigaddset(&broken, SIGPIPE);
+            pthread_sigmask(SIG_BLOCK, &broken, nullptr);
+            ::raise(SIGPIPE);
+            auto ends = pipe::make();
+            static_cast<void>(pipe::receiver(std::move(ends->rx)));
+            static_cast<void>(ends->tx.try_write(bytes_of("x")));
+            sigset_t pending;
+            sigpending(&pending);
+            std::_Exit(sigismember(&pending, SIGPIPE) == 1 ? EXIT_SUCCESS : EXIT_FAILURE);
+        },
+        ::testing::ExitedWithCode(EXIT_SUCCESS), "");
+}
+
+TEST(Pipe, DroppedReaderEndsWaitingWrite) {
     eddy::core core;
     auto [tx, rx] = pipe::make().value();
     const auto leave = [](pipe::receiver mine) -> eddy::task<void> {
@@ -138,7 +179,7 @@ TEST(Pipe, AWriterThatWaitsHearsThatTheReaderIsGone) {
 
 // ---- FIFOs ----
 
-TEST(Pipe, AFifoConnectsTwoWhoOpenIt) {
+TEST(Pipe, FifoConnectsReaderAndWriter) {
     const support::temp_dir dir;
     eddy::core core;
     const auto path = fifo_in(dir);
@@ -156,7 +197,7 @@ TEST(Pipe, AFifoConnectsTwoWhoOpenIt) {
     EXPECT_EQ(within(core, std::move(more)).first, "again") << "a FIFO that is opened again";
 }
 
-TEST(Pipe, OpenForBothWaysItNeverEnds) {
+TEST(Pipe, FifoOpenedReadWriteNeverEnds) {
     const support::temp_dir dir;
     eddy::core core;
     const auto path = fifo_in(dir);
@@ -171,7 +212,7 @@ TEST(Pipe, OpenForBothWaysItNeverEnds) {
     EXPECT_TRUE(pipe::open_options().read_write(true).open_sender(path));
 }
 
-TEST(Pipe, WhatIsNoFifoIsRefused) {
+TEST(Pipe, OpenRefusesOtherFiles) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
     const auto path = dir / "file";
@@ -184,7 +225,7 @@ TEST(Pipe, WhatIsNoFifoIsRefused) {
     EXPECT_EQ(pipe::open_receiver(std::string_view("a\0b", 3)).error(), eddy::errc::bad_path);
 }
 
-TEST(Pipe, EndsMadeByHandAreAdoptedAndGivenUp) {
+TEST(Pipe, FromNativeAndIntoNativeKeepDescriptor) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     std::array<int, 2> fds{};
@@ -206,7 +247,16 @@ TEST(Pipe, EndsMadeByHandAreAdoptedAndGivenUp) {
     EXPECT_EQ(pipe::receiver::from_native(socket.release()).error(), eddy::errc::not_a_pipe);
 }
 
-TEST(Pipe, ItsLoopsEndEndsWhatWaits) {
+TEST(Pipe, SelfAssignmentKeepsDescriptor) {
+    auto [tx, rx] = pipe::make().value();
+    support::assign_to_itself(rx);
+    support::assign_to_itself(tx);
+    EXPECT_EQ(tx.try_write(bytes_of("x")).value(), 1u);
+    std::array<std::byte, 4> into{};
+    EXPECT_EQ(rx.try_read(into).value(), 1u);
+}
+
+TEST(Pipe, LoopShutdownEndsPendingRead) {
     auto [tx, rx] = pipe::make().value();
     {
         eddy::core core;

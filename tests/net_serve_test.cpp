@@ -6,8 +6,11 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include <support/net.hpp>
@@ -49,7 +52,7 @@ eddy::task<bool> ask(socket_addr to) {
     co_return read.has_value();
 }
 
-TEST(NetServe, ServesEachConnectionAndEndsWhenItIsTold) {
+TEST(NetServe, ServesEachConnectionUntilShutdown) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -70,7 +73,7 @@ TEST(NetServe, ServesEachConnectionAndEndsWhenItIsTold) {
     EXPECT_EQ(within(core, tcp_stream::connect(at)).error(), std::errc::connection_refused);
 }
 
-TEST(NetServe, UnixListenersToo) {
+TEST(NetServe, ServesUnixListener) {
     eddy::core core;
     const auto name = eddy::net::unix_addr::abstract("eddy.serve." + std::to_string(::getpid())).value();
     const cancellation_token end;
@@ -93,7 +96,7 @@ TEST(NetServe, UnixListenersToo) {
     EXPECT_TRUE(done.first);
 }
 
-TEST(NetServe, NoMoreConnectionsAtATimeThanAllowed) {
+TEST(NetServe, MaxConnectionsLimitsOpenConnections) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
     const auto at = listener.local_addr().value();
@@ -122,7 +125,7 @@ TEST(NetServe, NoMoreConnectionsAtATimeThanAllowed) {
     EXPECT_EQ(most, 3);
 }
 
-TEST(NetServe, ABurstBeyondTheLimitTakesNoDescriptors) {
+TEST(NetServe, BurstBeyondLimitTakesNoDescriptors) {
     constexpr std::size_t clients = 300;
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -146,7 +149,7 @@ TEST(NetServe, ABurstBeyondTheLimitTakesNoDescriptors) {
     EXPECT_LE(most, before + 2) << "connections were accepted that the limit leaves no room for";
 }
 
-TEST(NetServe, WhatHasBegunMayEnd) {
+TEST(NetServe, ShutdownLetsOpenConnectionsFinish) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
     const auto at = listener.local_addr().value();
@@ -170,7 +173,7 @@ TEST(NetServe, WhatHasBegunMayEnd) {
     EXPECT_EQ(done.first.value().aborted, 0u);
 }
 
-TEST(NetServe, WhatDoesNotEndInTimeIsAborted) {
+TEST(NetServe, DrainTimeoutAbortsOpenConnections) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
     const auto at = listener.local_addr().value();
@@ -193,7 +196,7 @@ TEST(NetServe, WhatDoesNotEndInTimeIsAborted) {
     EXPECT_EQ(held.use_count(), 1);
 }
 
-TEST(NetServe, AHandlerThatFailsEndsItsConnectionOnly) {
+TEST(NetServe, FailedHandlerEndsOnlyThatConnection) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
     const auto at = listener.local_addr().value();
@@ -240,7 +243,7 @@ private:
     int failures_ = 0;
 };
 
-TEST(NetServe, ALackOfDescriptorsIsWaitedFor) {
+TEST(NetServe, AcceptIsRetriedAfterDescriptorShortage) {
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
     const auto client = support::raw_socket::connected(listener.local_addr().value());
@@ -257,39 +260,78 @@ TEST(NetServe, ALackOfDescriptorsIsWaitedFor) {
     EXPECT_EQ(done.value().accept_errors, 2u);
 }
 
-/// A listener of a user's own: gives streams of a pair, and then fails.
+/// A user-defined listener. The script gets the number of the call, and returns what poll_accept() returns.
 class scripted_listener {
 public:
     struct accepted_type {
         unix_stream stream;
         int peer;
     };
+    using answer = eddy::poll_result<eddy::result<accepted_type>>;
+    using script = std::function<answer(int)>;
 
-    explicit scripted_listener(int connections) noexcept : left_(connections) {}
+    explicit scripted_listener(script says) : says_(std::move(says)) {}
 
-    eddy::poll_result<eddy::result<accepted_type>> poll_accept(eddy::context&) {
-        if (left_ == 0) {
-            const auto failed = std::make_error_code(std::errc::not_supported);
-            return eddy::result<accepted_type>(std::unexpect, failed);
-        }
-        auto pair = unix_stream::pair().value();
-        return eddy::result<accepted_type>(accepted_type{std::move(pair.first), left_--});
-    }
+    answer poll_accept(eddy::context&) { return says_(calls_++); }
     [[nodiscard]] eddy::result<int> local_addr() const noexcept { return 7; }
 
+    static accepted_type connection(int peer) {
+        auto pair = unix_stream::pair().value();
+        return {std::move(pair.first), peer};
+    }
+
 private:
-    int left_;
+    script says_;
+    int calls_ = 0;
 };
 
-TEST(NetServe, AListenerOfAUsersOwnAndItsFailure) {
+TEST(NetServe, ErrorOfUserListenerEndsServe) {
     eddy::core core;
     std::vector<int> peers;
+    const auto says = [](int call) -> scripted_listener::answer {
+        using result = eddy::result<scripted_listener::accepted_type>;
+        if (call == 3) return result(std::unexpect, std::make_error_code(std::errc::not_supported));
+        return result(scripted_listener::connection(3 - call));
+    };
     const auto handler = [&](unix_stream, int peer) { peers.push_back(peer); };  // no coroutine
-    EXPECT_EQ(within(core, serve(scripted_listener(3), handler)).error(), std::errc::not_supported);
+    EXPECT_EQ(within(core, serve(scripted_listener(says), handler)).error(), std::errc::not_supported);
     EXPECT_EQ(peers, (std::vector{3, 2, 1}));
 }
 
-TEST(NetServe, DroppingItAbortsAllConnections) {
+TEST(NetServe, FinishedHandlersAreReleasedDuringFlood) {
+    eddy::core core;
+    const cancellation_token end;
+    const auto held = std::make_shared<int>();
+    long most = 0;
+    const auto flood = [&](int call) -> scripted_listener::answer {
+        most = std::max(most, held.use_count());
+        if (call == 5000) end.cancel();
+        return eddy::result<scripted_listener::accepted_type>(scripted_listener::connection(call));
+    };
+    const auto handler = [&](unix_stream) -> eddy::task<std::shared_ptr<int>> { co_return held; };
+    const auto done = within(core, serve(scripted_listener(flood), handler, serve_options().shutdown(end)));
+    EXPECT_GE(done.value().accepted, 5000u);
+    EXPECT_LT(most, 1000);
+}
+
+TEST(NetServe, ConnectionLostBeforeAcceptDoesNotEndServe) {
+    for (const auto gone : {std::errc::connection_aborted, std::errc::connection_reset}) {
+        eddy::core core;
+        const cancellation_token end;
+        const auto says = [&](int call) -> scripted_listener::answer {
+            using result = eddy::result<scripted_listener::accepted_type>;
+            if (call == 0) return result(std::unexpect, std::make_error_code(gone));
+            if (call == 1) return result(scripted_listener::connection(call));
+            return eddy::not_ready;
+        };
+        const auto handler = [&](unix_stream) { end.cancel(); };
+        const auto done = within(core, serve(scripted_listener(says), handler, serve_options().shutdown(end)));
+        ASSERT_TRUE(done) << done.error().message();
+        EXPECT_EQ(done->accepted, 1u);
+    }
+}
+
+TEST(NetServe, DroppedServeAbortsAllConnections) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     auto listener = tcp_listener::bind(any, core.handle()).value();
@@ -306,7 +348,7 @@ TEST(NetServe, DroppingItAbortsAllConnections) {
     EXPECT_EQ(within(core, tcp_stream::connect(at)).error(), std::errc::connection_refused);
 }
 
-TEST(NetServeStress, OnAPool) {
+TEST(NetServeStress, ServesManyClientsOnRuntime) {
     eddy::runtime pool;
     const cancellation_token end;
     std::atomic<int> calls{0};

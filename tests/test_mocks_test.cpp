@@ -25,6 +25,7 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/try.hpp>
 
+#include "support/choppy_io.hpp"
 #include "support/net.hpp"
 #include "support/polling.hpp"
 
@@ -35,6 +36,7 @@ namespace {
 namespace io = eddy::io;
 namespace test = eddy::test;
 using namespace std::chrono_literals;
+using support::finish;
 using support::text_of_misuse;
 using support::within;
 using test::assert_pending;
@@ -196,6 +198,15 @@ TEST(IoMock, WithoutItsHandleAScriptHasItsEnd) {
     EXPECT_NE(text.find("nothing more was expected"), text.npos) << text;
     const auto is_left = text_of_misuse([&] { peer.assert_done(); });
     EXPECT_NE(is_left.find("2 steps of the script are left"), is_left.npos) << is_left;
+}
+
+TEST(IoMock, StepsWithoutBytesAreIgnored) {
+    auto [peer, script] = eddy::test::io_builder().read("").read("in").write("").write("out").build_with_handle();
+    script.read("").read("more").write("").write("end");
+    static_cast<void>(eddy::test::io_mock_handle(std::move(script)));
+    EXPECT_TRUE(finish(io::write_all(peer, "outend")));
+    EXPECT_EQ(finish(io::read_to_string(peer)), "inmore");
+    peer.assert_done();
 }
 
 TEST(IoMock, AHandleOnAnotherThread) {

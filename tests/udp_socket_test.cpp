@@ -14,6 +14,7 @@
 #include <support/net.hpp>
 #include <support/polling.hpp>
 #include <support/resolver.hpp>
+#include <support/self_assignment.hpp>
 
 // One datagram at a time, and the options. Batches are in udp_batch_test.cpp.
 
@@ -55,12 +56,12 @@ int raw_udp(int flags = SOCK_NONBLOCK) {
     return fd;
 }
 
-/// An address that nobody has, for the moment.
+/// An address that no socket is bound to at the moment.
 socket_addr closed_port(const eddy::core& core) { return addr_of(bound(core)); }
 
 // ---- Making one ----
 
-TEST(UdpSocket, PortZeroTakesAFreeOne) {
+TEST(UdpSocket, PortZeroBindsFreePort) {
     eddy::core core;
     const auto socket = bound(core);
     EXPECT_NE(addr_of(socket).port(), 0);
@@ -70,7 +71,7 @@ TEST(UdpSocket, PortZeroTakesAFreeOne) {
     EXPECT_NE(::fcntl(socket.native_handle(), F_GETFD) & FD_CLOEXEC, 0);
 }
 
-TEST(UdpSocket, BindTakesAddressesInEachForm) {
+TEST(UdpSocket, BindAcceptsEachFormOfAddress) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     const std::vector<socket_addr> several{any, any};
@@ -86,7 +87,7 @@ TEST(UdpSocket, BindTakesAddressesInEachForm) {
     EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
 }
 
-TEST(UdpSocket, BindReportsWhatIsMissing) {
+TEST(UdpSocket, BindReportsUsedAddressAndMissingLoop) {
     eddy::core core;
     const auto fds = support::fd_count();
     const auto first = bound(core);
@@ -99,7 +100,7 @@ TEST(UdpSocket, BindReportsWhatIsMissing) {
     EXPECT_EQ(within(without, udp_socket::bind(any)).error(), eddy::errc::io_disabled);
 }
 
-TEST(UdpSocket, ASocketMadeByHandIsAdoptedAndGivenUp) {
+TEST(UdpSocket, FromNativeAndIntoNativeKeepDescriptor) {
     eddy::core core;
     const int fd = raw_udp();
     auto socket = udp_socket::from_native(fd).value();
@@ -113,7 +114,15 @@ TEST(UdpSocket, ASocketMadeByHandIsAdoptedAndGivenUp) {
     ::close(fd);
 }
 
-TEST(UdpSocket, WhatIsNoUdpSocketIsRefusedAndClosed) {
+TEST(UdpSocket, SelfAssignmentKeepsSocket) {
+    eddy::core core;
+    auto socket = bound(core);
+    const auto at = addr_of(socket);
+    support::assign_to_itself(socket);
+    EXPECT_EQ(socket.local_addr().value(), at);
+}
+
+TEST(UdpSocket, FromNativeRefusesAndClosesOtherDescriptors) {
     const support::leaves_no_descriptor guard;
     EXPECT_EQ(udp_socket::from_native(raw_udp(0)).error(), eddy::errc::blocking_descriptor);
     auto tcp = support::raw_socket::listening();
@@ -124,7 +133,7 @@ TEST(UdpSocket, WhatIsNoUdpSocketIsRefusedAndClosed) {
 
 // ---- Sending and receiving ----
 
-TEST(UdpSocket, SendToAndRecvFromSayWhereADatagramComesFrom) {
+TEST(UdpSocket, RecvFromReturnsSender) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -136,7 +145,7 @@ TEST(UdpSocket, SendToAndRecvFromSayWhereADatagramComesFrom) {
     EXPECT_FALSE(got.is_truncated);
 }
 
-TEST(UdpSocket, AReceiverThatWaitsIsWoken) {
+TEST(UdpSocket, WaitingReceiverIsWoken) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -153,7 +162,7 @@ TEST(UdpSocket, AReceiverThatWaitsIsWoken) {
     EXPECT_EQ(core.metrics().io().fds_registered, 1u) << "a send that has room needs no registration";
 }
 
-TEST(UdpSocket, AReceiveThatIsDroppedLosesNothing) {
+TEST(UdpSocket, DroppedReceiveLosesNoDatagram) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -166,7 +175,7 @@ TEST(UdpSocket, AReceiveThatIsDroppedLosesNothing) {
     }
 }
 
-TEST(UdpSocket, AnEmptyDatagramIsADatagram) {
+TEST(UdpSocket, EmptyDatagramIsDelivered) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -180,7 +189,7 @@ TEST(UdpSocket, AnEmptyDatagramIsADatagram) {
     EXPECT_EQ(within(core, receive(other)), "x");
 }
 
-TEST(UdpSocket, ADatagramThatDoesNotFitIsSaidToBeTruncated) {
+TEST(UdpSocket, DatagramLargerThanBufferIsTruncated) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -196,7 +205,7 @@ TEST(UdpSocket, ADatagramThatDoesNotFitIsSaidToBeTruncated) {
     EXPECT_EQ(other.try_recv(into).error(), std::errc::operation_would_block) << "the rest is not received later";
 }
 
-TEST(UdpSocket, PeekLeavesTheDatagramWhereItIs) {
+TEST(UdpSocket, PeekLeavesDatagramInQueue) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -212,7 +221,7 @@ TEST(UdpSocket, PeekLeavesTheDatagramWhereItIs) {
     EXPECT_EQ(other.try_peek_from(into).error(), std::errc::operation_would_block);
 }
 
-TEST(UdpSocket, APeekThatWaitsIsWoken) {
+TEST(UdpSocket, WaitingPeekIsWoken) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -229,7 +238,7 @@ TEST(UdpSocket, APeekThatWaitsIsWoken) {
     }
 }
 
-TEST(UdpSocket, AReaderThatIsWokenMayDropItsSocket) {
+TEST(UdpSocket, WokenReaderMayDropSocket) {
     eddy::core core;
     auto one = bound(core);
     const auto once = [](udp_socket mine) -> eddy::task<bool> {
@@ -246,7 +255,7 @@ TEST(UdpSocket, AReaderThatIsWokenMayDropItsSocket) {
     }
 }
 
-TEST(UdpSocket, TryNeverWaits) {
+TEST(UdpSocket, TryFormsNeverWait) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -266,7 +275,7 @@ TEST(UdpSocket, TryNeverWaits) {
     EXPECT_EQ(within(core, std::move(limited)).index(), 1u) << "readable after a try that would block";
 }
 
-TEST(UdpSocket, PollFormsDoTheSame) {
+TEST(UdpSocket, PollFormsSendAndReceive) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -284,33 +293,33 @@ TEST(UdpSocket, PollFormsDoTheSame) {
     EXPECT_EQ(run([&](auto& cx) { return other.poll_recv(cx, into); }), 4u);
 }
 
-TEST(UdpSocket, AConnectedSocketHearsItsPeerOnly) {
+TEST(UdpSocket, ConnectedSocketReceivesOnlyFromPeer) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
-    auto stranger = bound(core);
+    auto third = bound(core);
     within(core, one.connect(addr_of(other))).value();
     EXPECT_EQ(one.peer_addr().value(), addr_of(other));
-    within(core, stranger.send_to(bytes_of("no"), addr_of(one))).value();
+    within(core, third.send_to(bytes_of("no"), addr_of(one))).value();
     within(core, other.send_to(bytes_of("yes"), addr_of(one))).value();
     EXPECT_EQ(within(core, receive(one)), "yes");
     within(core, one.send(bytes_of("to other"))).value();
     EXPECT_EQ(within(core, receive(other)), "to other");
-    within(core, one.connect(addr_of(stranger).to_string())).value();
-    within(core, one.connect("localhost", addr_of(stranger).port())).value();
-    within(core, one.connect(any.ip(), addr_of(stranger).port())).value();
-    within(core, one.send(bytes_of("to stranger"))).value();
-    EXPECT_EQ(within(core, receive(stranger)), "to stranger");
+    within(core, one.connect(addr_of(third).to_string())).value();
+    within(core, one.connect("localhost", addr_of(third).port())).value();
+    within(core, one.connect(any.ip(), addr_of(third).port())).value();
+    within(core, one.send(bytes_of("to third"))).value();
+    EXPECT_EQ(within(core, receive(third)), "to third");
 }
 
-TEST(UdpSocket, ASocketThatIsNotConnectedNeedsAnAddress) {
+TEST(UdpSocket, SendWithoutConnectNeedsAddress) {
     eddy::core core;
     auto one = bound(core);
     EXPECT_EQ(within(core, one.send(bytes_of("x"))).error(), std::errc::destination_address_required);
     EXPECT_EQ(within(core, one.connect(std::vector<socket_addr>())).error(), eddy::errc::no_address);
 }
 
-TEST(UdpSocket, SendToLooksNamesUp) {
+TEST(UdpSocket, SendToResolvesNames) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -321,11 +330,11 @@ TEST(UdpSocket, SendToLooksNamesUp) {
     EXPECT_EQ(within(core, one.send_to(bytes_of("x"), std::vector<socket_addr>())).error(), eddy::errc::no_address);
 }
 
-TEST(UdpSocket, ThatNobodyHasThePortIsToldToAConnectedSocketOnce) {
+TEST(UdpSocket, ConnectedSocketReportsEachRefusalOnce) {
     eddy::core core;
     auto one = bound(core);
-    const auto nobody = closed_port(core);
-    within(core, one.connect(nobody)).value();
+    const auto closed = closed_port(core);
+    within(core, one.connect(closed)).value();
     std::array<std::byte, 8> into{};
     for (int i = 0; i < 3; ++i) {
         within(core, one.send(bytes_of("x"))).value();
@@ -344,16 +353,16 @@ TEST(UdpSocket, ThatNobodyHasThePortIsToldToAConnectedSocketOnce) {
     EXPECT_EQ(within(core, receive(one)), "too");
 }
 
-TEST(UdpSocket, ASocketThatIsNotConnectedIsNotTold) {
+TEST(UdpSocket, UnconnectedSocketReportsNoRefusal) {
     eddy::core core;
     auto one = bound(core);
-    const auto nobody = closed_port(core);
-    for (int i = 0; i < 3; ++i) within(core, one.send_to(bytes_of("x"), nobody)).value();
+    const auto closed = closed_port(core);
+    for (int i = 0; i < 3; ++i) within(core, one.send_to(bytes_of("x"), closed)).value();
     std::array<std::byte, 8> into{};
     EXPECT_EQ(one.try_recv(into).error(), std::errc::operation_would_block);
 }
 
-TEST(UdpSocket, ADatagramThatIsTooLargeIsAnError) {
+TEST(UdpSocket, TooLargeDatagramIsRefused) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -364,7 +373,7 @@ TEST(UdpSocket, ADatagramThatIsTooLargeIsAnError) {
     EXPECT_EQ(within(core, other.recv(into)).value(), 65'507u);
 }
 
-TEST(UdpSocket, Ipv6) {
+TEST(UdpSocket, Ipv6SendsReceivesAndSetsOptions) {
     eddy::core core;
     auto one = within(core, udp_socket::bind("::1", 0));
     if (!one) GTEST_SKIP() << "no IPv6 here: " << one.error().message();
@@ -380,7 +389,7 @@ TEST(UdpSocket, Ipv6) {
 
 // ---- By value ----
 
-TEST(UdpSocket, SocketAndBufferComeBack) {
+TEST(UdpSocket, SendDgramAndRecvDgramReturnSocketAndBuffer) {
     eddy::core core;
     const auto work = [](udp_socket from, udp_socket to) -> eddy::task<bool> {
         const auto target = to.local_addr().value();
@@ -401,7 +410,7 @@ TEST(UdpSocket, SocketAndBufferComeBack) {
     EXPECT_TRUE(within(core, work(bound(core), bound(core))));
 }
 
-TEST(UdpSocket, SocketAndBufferComeBackWithAnError) {
+TEST(UdpSocket, FailedSendDgramAndRecvDgramReturnSocketAndBuffer) {
     eddy::core core;
     auto socket = bound(core);
     const auto at = addr_of(socket);
@@ -417,7 +426,7 @@ TEST(UdpSocket, SocketAndBufferComeBackWithAnError) {
     EXPECT_EQ(addr_of(received.sock), at);
 }
 
-TEST(UdpSocket, AShortSendIsAnError) {
+TEST(UdpSocket, CheckWholeReportsShortSend) {
     EXPECT_TRUE(eddy::detail::check_whole(7u, 7));
     EXPECT_EQ(eddy::detail::check_whole(6u, 7).error(), std::errc::io_error);
     const auto refused = std::make_error_code(std::errc::connection_refused);
@@ -426,7 +435,7 @@ TEST(UdpSocket, AShortSendIsAnError) {
 
 // ---- Options ----
 
-TEST(UdpSocket, OptionsAreReadBackAsTheyWereSet) {
+TEST(UdpSocket, OptionsReadBack) {
     eddy::core core;
     const auto one = bound(core);
     EXPECT_FALSE(one.broadcast().value());
@@ -452,7 +461,7 @@ TEST(UdpSocket, OptionsAreReadBackAsTheyWereSet) {
     EXPECT_EQ(one.set_ttl(0x80000000).error(), std::errc::invalid_argument);
 }
 
-TEST(UdpSocket, OptionsOfIpv6) {
+TEST(UdpSocket, Ipv6OptionsReadBack) {
     eddy::core core;
     const auto made = within(core, udp_socket::bind("::1", 0));
     if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message();
@@ -466,16 +475,16 @@ TEST(UdpSocket, OptionsOfIpv6) {
     EXPECT_EQ(made->multicast_if_v6().value(), loopback);
 }
 
-TEST(UdpSocket, ToABroadcastAddressOneSendsOnlyIfThatIsAllowed) {
+TEST(UdpSocket, BroadcastNeedsOption) {
     eddy::core core;
     auto one = bound(core);
-    const socket_addr everybody(ipv4_addr(127, 255, 255, 255), 9);
-    EXPECT_EQ(within(core, one.send_to(bytes_of("x"), everybody)).error(), std::errc::permission_denied);
+    const socket_addr broadcast(ipv4_addr(127, 255, 255, 255), 9);
+    EXPECT_EQ(within(core, one.send_to(bytes_of("x"), broadcast)).error(), std::errc::permission_denied);
     one.set_broadcast(true).value();
-    EXPECT_TRUE(within(core, one.send_to(bytes_of("x"), everybody)));
+    EXPECT_TRUE(within(core, one.send_to(bytes_of("x"), broadcast)));
 }
 
-TEST(UdpSocket, MulticastReachesThoseWhoHaveJoined) {
+TEST(UdpSocket, MulticastReachesJoinedSocket) {
     eddy::core core;
     const ipv4_addr group(239, 255, 77, 7);
     auto receiver = within(core, udp_socket::bind(ip_addr::v4_any(), 0)).value();
@@ -492,7 +501,7 @@ TEST(UdpSocket, MulticastReachesThoseWhoHaveJoined) {
     EXPECT_EQ(receiver.leave_multicast_v4(group, ipv4_addr::loopback()).error(), std::errc::address_not_available);
 }
 
-TEST(UdpSocket, MulticastOfIpv6) {
+TEST(UdpSocket, Ipv6MulticastJoinsAndLeaves) {
     eddy::core core;
     auto made = within(core, udp_socket::bind(ip_addr::v6_any(), 0));
     if (!made) GTEST_SKIP() << "no IPv6 here: " << made.error().message();
@@ -506,7 +515,7 @@ TEST(UdpSocket, MulticastOfIpv6) {
     EXPECT_EQ(made->leave_multicast_v6(group, loopback).error(), std::errc::address_not_available);
 }
 
-TEST(UdpSocket, BindsToADevice) {
+TEST(UdpSocket, BindDeviceReadsBackAndRefusesBadNames) {
     eddy::core core;
     const auto one = bound(core);
     EXPECT_EQ(one.device().value(), std::nullopt);
@@ -521,7 +530,7 @@ TEST(UdpSocket, BindsToADevice) {
 
 // ---- Loops ----
 
-TEST(UdpSocket, ItsLoopsEndEndsWhatWaits) {
+TEST(UdpSocket, LoopShutdownEndsPendingReceive) {
     eddy::core other;
     std::optional<udp_socket> socket;
     {
@@ -535,7 +544,7 @@ TEST(UdpSocket, ItsLoopsEndEndsWhatWaits) {
     EXPECT_EQ(socket->try_recv_from(into).error(), eddy::errc::runtime_shutdown);
 }
 
-TEST(UdpSocket, WaitingWithoutALoopIsMisuse) {
+TEST(UdpSocket, WaitingWithoutLoopThrowsMisuse) {
     auto socket = udp_socket::from_native(raw_udp()).value();
     std::array<std::byte, 4> into{};
     by_hand waiting{socket.recv(into)};
@@ -543,7 +552,7 @@ TEST(UdpSocket, WaitingWithoutALoopIsMisuse) {
               std::string::npos);
 }
 
-TEST(UdpSocketStress, ManyTasksPlayPingPongOnAPool) {
+TEST(UdpSocketStress, ManyTasksPlayPingPongOnRuntime) {
     eddy::runtime pool;
     constexpr int rounds = 200;
     const auto answer = [](udp_socket socket) -> eddy::task<void> {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <support/net.hpp>
+#include <support/self_assignment.hpp>
 #include <support/temp_dir.hpp>
 
 // Unix listeners and streams.
@@ -63,7 +64,7 @@ unix_addr abstract_name(std::string_view of) {
 
 // ---- Connections ----
 
-TEST(UnixStream, ConnectsByAPathAndCarriesBytesBothWays) {
+TEST(UnixStream, ConnectsByPathAndCarriesBytesBothWays) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
     eddy::core core;
@@ -85,7 +86,7 @@ TEST(UnixStream, ConnectsByAPathAndCarriesBytesBothWays) {
     EXPECT_FALSE(client.take_error().value());
 }
 
-TEST(UnixStream, ConnectsByAnAbstractName) {
+TEST(UnixStream, ConnectsByAbstractName) {
     eddy::core core;
     const auto name = abstract_name("stream");
     auto listener = unix_listener::bind(name, core.handle()).value();
@@ -96,7 +97,7 @@ TEST(UnixStream, ConnectsByAnAbstractName) {
     EXPECT_TRUE(ends.second);
 }
 
-TEST(UnixStream, AnAbstractNameMayBeginWithANul) {
+TEST(UnixStream, AbstractNameMayBeginWithNul) {
     eddy::core core;
     const auto name = unix_addr::abstract(std::string(1, '\0') + *abstract_name("nul").as_abstract()).value();
     auto listener = unix_listener::bind(name, core.handle()).value();
@@ -107,7 +108,7 @@ TEST(UnixStream, AnAbstractNameMayBeginWithANul) {
     EXPECT_TRUE(ends.second.value().peer.is_unnamed());
 }
 
-TEST(UnixStream, ConnectReportsWhatIsMissing) {
+TEST(UnixStream, ConnectReportsErrors) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
     eddy::core core;
@@ -125,7 +126,7 @@ TEST(UnixStream, ConnectReportsWhatIsMissing) {
     EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
 }
 
-TEST(UnixStream, AConnectWaitsWhileTheListenersQueueIsFull) {
+TEST(UnixStream, ConnectWaitsWhileListenerQueueIsFull) {
     const support::temp_dir dir;
     eddy::core core;
     // One that takes two connections into its queue.
@@ -152,7 +153,7 @@ TEST(UnixStream, AConnectWaitsWhileTheListenersQueueIsFull) {
     EXPECT_EQ(within(core, work()), 50);
 }
 
-TEST(UnixStream, SaysWhoThePeerIs) {
+TEST(UnixStream, PeerCredOfPairIsThisProcess) {
     const auto pair = unix_stream::pair().value();
     const auto cred = pair.first.peer_cred().value();
     EXPECT_EQ(cred.pid, ::getpid());
@@ -160,7 +161,7 @@ TEST(UnixStream, SaysWhoThePeerIs) {
     EXPECT_EQ(cred.gid, ::getgid());
 }
 
-TEST(UnixStream, SaysWhoThePeerOfAnAcceptedConnectionIs) {
+TEST(UnixStream, PeerCredOfAcceptedConnectionIsClient) {
     eddy::core core;
     auto listener = unix_listener::bind(abstract_name("cred"), core.handle()).value();
     auto both = eddy::join(unix_stream::connect(listener.local_addr().value()), listener.accept());
@@ -169,7 +170,7 @@ TEST(UnixStream, SaysWhoThePeerOfAnAcceptedConnectionIs) {
     EXPECT_EQ(ends.second.value().stream.peer_cred().value().uid, ::getuid());
 }
 
-TEST(UnixStream, APairIsConnected) {
+TEST(UnixStream, PairIsConnected) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
     EXPECT_TRUE(one.local_addr().value().is_unnamed());
@@ -185,7 +186,7 @@ TEST(UnixStream, APairIsConnected) {
     EXPECT_EQ(within(core, read_some(one)), "still");
 }
 
-TEST(UnixStream, AWriteToAClosedPeerIsAnErrorAndNoSignal) {
+TEST(UnixStream, WriteToClosedPeerFailsWithoutSignal) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
     {
@@ -196,7 +197,7 @@ TEST(UnixStream, AWriteToAClosedPeerIsAnErrorAndNoSignal) {
     EXPECT_TRUE(within(core, one.readable()).value().is_read_closed());
 }
 
-TEST(UnixStream, AReaderIsWokenAfterShortReads) {
+TEST(UnixStream, ReaderIsWokenAfterShortReads) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
     const auto talk = [&]() -> eddy::task<void> {
@@ -212,7 +213,7 @@ TEST(UnixStream, AReaderIsWokenAfterShortReads) {
     EXPECT_EQ(within(core, std::move(both)).second, wanted);
 }
 
-TEST(UnixStream, ADescriptorThatComesAlongHidesNothingBehindIt) {
+TEST(UnixStream, ReceivedDescriptorDoesNotHideLaterBytes) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
     const auto talk = [&]() -> eddy::task<void> {
@@ -241,7 +242,7 @@ TEST(UnixStream, ADescriptorThatComesAlongHidesNothingBehindIt) {
     EXPECT_EQ(text_of(into), "withbehind");
 }
 
-TEST(UnixStream, TheEndOfThePeerEndsWhatWaitsInEachDirection) {
+TEST(UnixStream, PeerCloseEndsPendingReadAndWrite) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
     const std::vector<std::byte> large(64 * 1024);
@@ -258,7 +259,7 @@ TEST(UnixStream, TheEndOfThePeerEndsWhatWaitsInEachDirection) {
     EXPECT_EQ(done.first, "error: " + std::make_error_code(std::errc::connection_reset).message());
 }
 
-TEST(UnixStream, AReadThatIsDroppedLosesNothing) {
+TEST(UnixStream, DroppedReadLosesNoByte) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
     for (int i = 0; i < 50; ++i) {
@@ -269,7 +270,7 @@ TEST(UnixStream, AReadThatIsDroppedLosesNothing) {
     }
 }
 
-TEST(UnixStream, HalvesOfBothKinds) {
+TEST(UnixStream, BorrowedAndOwnedHalvesCarryBytes) {
     eddy::core core;
     auto [one, other] = unix_stream::pair().value();
     constexpr std::size_t size = 3'000'000;
@@ -292,7 +293,7 @@ TEST(UnixStream, HalvesOfBothKinds) {
     EXPECT_EQ(within(core, read_some(halves.reader)), "heard");
 }
 
-TEST(UnixStream, ASocketMadeByHandIsAdoptedAndGivenUp) {
+TEST(UnixStream, FromNativeAndIntoNativeKeepDescriptor) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     std::array<int, 2> fds{};
@@ -313,7 +314,22 @@ TEST(UnixStream, ASocketMadeByHandIsAdoptedAndGivenUp) {
     EXPECT_EQ(unix_listener::from_native(-1).error(), std::errc::bad_file_descriptor);
 }
 
-TEST(UnixStream, ItsLoopsEndEndsWhatWaits) {
+TEST(UnixStream, SelfAssignmentKeepsStreamAndHalves) {
+    auto [first, second] = unix_stream::pair().value();
+    support::assign_to_itself(first);
+    EXPECT_GE(first.native_handle(), 0);
+    EXPECT_EQ(first.try_write(bytes_of("x")).value(), 1u);
+    auto [reader, writer] = std::move(first).into_split();
+    support::assign_to_itself(reader);
+    support::assign_to_itself(writer);
+    EXPECT_EQ(writer.try_write(bytes_of("y")).value(), 1u);
+    std::array<std::byte, 4> into{};
+    EXPECT_EQ(second.try_read(into).value(), 2u);
+    EXPECT_EQ(second.try_write(bytes_of("z")).value(), 1u);
+    EXPECT_EQ(reader.try_read(into).value(), 1u);
+}
+
+TEST(UnixStream, LoopShutdownEndsPendingRead) {
     auto [one, other] = unix_stream::pair().value();
     {
         eddy::core core;
@@ -325,7 +341,7 @@ TEST(UnixStream, ItsLoopsEndEndsWhatWaits) {
     EXPECT_EQ(within(core, one.read(into)).error(), eddy::errc::runtime_shutdown);
 }
 
-TEST(UnixStreamStress, PingPongOnAPool) {
+TEST(UnixStreamStress, ManyPairsPlayPingPongOnRuntime) {
     eddy::runtime pool;
     const auto play = [](unix_stream stream, bool begins) -> eddy::task<int> {
         std::array<std::byte, 1> ball{};
@@ -353,7 +369,7 @@ TEST(UnixStreamStress, PingPongOnAPool) {
 
 // ---- Listeners ----
 
-TEST(UnixListener, APathThatExistsIsInUse) {
+TEST(UnixListener, BindToExistingPathFails) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
     eddy::core core;
@@ -368,7 +384,7 @@ TEST(UnixListener, APathThatExistsIsInUse) {
     EXPECT_TRUE(unix_listener::bind(path, core.handle()));
 }
 
-TEST(UnixListener, BindReportsWhatIsMissing) {
+TEST(UnixListener, BindReportsErrors) {
     eddy::core core;
     EXPECT_EQ(unix_listener::bind("", core.handle()).error(), eddy::errc::bad_path);
     EXPECT_EQ(within(core, unix_listener::bind(std::string(108, 'x'))).error(), eddy::errc::unix_name_too_long);
@@ -381,7 +397,7 @@ TEST(UnixListener, BindReportsWhatIsMissing) {
     EXPECT_EQ(within(without, unix_listener::bind(abstract_name("gone"))).error(), eddy::errc::io_disabled);
 }
 
-TEST(UnixListener, IncomingGivesEachConnection) {
+TEST(UnixListener, IncomingYieldsEachConnection) {
     eddy::core core;
     auto listener = unix_listener::bind(abstract_name("incoming"), core.handle()).value();
     const auto serve = [&]() -> eddy::task<int> {
@@ -409,7 +425,7 @@ TEST(UnixListener, IncomingGivesEachConnection) {
     EXPECT_EQ(done.second, 10);
 }
 
-TEST(UnixListener, ADroppedAcceptTakesItsWakerAlong) {
+TEST(UnixListener, DroppedAcceptReleasesWaker) {
     eddy::core core;
     auto listener = unix_listener::bind(abstract_name("dropped"), core.handle()).value();
     by_hand accept{listener.accept()};
@@ -423,7 +439,7 @@ TEST(UnixListener, ADroppedAcceptTakesItsWakerAlong) {
     EXPECT_EQ(accept.wakers(), 0u);
 }
 
-TEST(UnixListener, ALackOfDescriptorsIsToldOnceAndPassesByItself) {
+TEST(UnixListener, DescriptorShortageIsReportedOnceAndEnds) {
     eddy::core core;
     auto listener = unix_listener::bind(abstract_name("full"), core.handle()).value();
     auto waiting = within(core, unix_stream::connect(listener.local_addr().value())).value();
@@ -443,7 +459,7 @@ TEST(UnixListener, ALackOfDescriptorsIsToldOnceAndPassesByItself) {
     EXPECT_LE(polls, 3);
 }
 
-TEST(UnixListener, ASocketMadeByHandMustListen) {
+TEST(UnixListener, FromNativeNeedsListeningSocket) {
     const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     EXPECT_EQ(unix_listener::from_native(fd).error(), std::errc::invalid_argument);
     eddy::core core;
