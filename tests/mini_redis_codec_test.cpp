@@ -115,7 +115,7 @@ const std::array<std::string, 8> requests{
     "$10\r\n0123456789\r\n",
 };
 
-TEST(MiniRedisRequests, AreArraysOfWordsOrLines) {
+TEST(MiniRedisRequests, DecodeArraysAndLines) {
     const auto only = [](const std::string& text) {
         const auto got = decode_whole<request_codec>(text);
         EXPECT_EQ(got.error, std::error_code());
@@ -132,7 +132,7 @@ TEST(MiniRedisRequests, AreArraysOfWordsOrLines) {
     EXPECT_EQ(only(requests[7]).back(), "0123456789");
 }
 
-TEST(MiniRedisRequests, ComeOutTheSameWhereverTheyAreCut) {
+TEST(MiniRedisRequests, DecodeTheSameWhereverInputIsCut) {
     std::string all;
     for (const auto& each : requests) {
         expect_same_for_all_cuts<request_codec>(each);
@@ -142,7 +142,7 @@ TEST(MiniRedisRequests, ComeOutTheSameWhereverTheyAreCut) {
     EXPECT_EQ(decode_whole<request_codec>(all).items.size(), requests.size());
 }
 
-TEST(MiniRedisRequests, HalfOfOneAtTheEndIsAnErrorAtEveryByte) {
+TEST(MiniRedisRequests, PartialRequestAtEndIsAnError) {
     for (const auto& each : {requests[1], requests[3], requests[5], requests[6]}) {
         for (std::size_t cut = 1; cut < each.size(); ++cut) {
             request_codec codec;
@@ -158,7 +158,7 @@ TEST(MiniRedisRequests, HalfOfOneAtTheEndIsAnErrorAtEveryByte) {
     }
 }
 
-TEST(MiniRedisRequests, LengthsThatLieAreErrorsWithRedisTexts) {
+TEST(MiniRedisRequests, InvalidLengthsHaveErrorTextsOfRedis) {
     const auto error = [](std::string_view text) {
         expect_same_for_all_cuts<request_codec>(text);
         return decode_whole<request_codec>(text).error.message();
@@ -179,7 +179,7 @@ TEST(MiniRedisRequests, LengthsThatLieAreErrorsWithRedisTexts) {
     EXPECT_EQ(error("set 'a\r\n"), "Protocol error: unbalanced quotes in request");
 }
 
-TEST(MiniRedisRequests, TooLongALengthWaitsForBytesAndTakesNoMemory) {
+TEST(MiniRedisRequests, LargeLengthReservesNoMemory) {
     request_codec codec;
     auto in = eddy::bytes_mut::copy_of("*1000000\r\n$536870912\r\n0123456789");
     const auto room = in.capacity();
@@ -188,7 +188,7 @@ TEST(MiniRedisRequests, TooLongALengthWaitsForBytesAndTakesNoMemory) {
     EXPECT_EQ(codec.decode_eof(in).error(), make_error_code(eddy::errc::unexpected_eof));
 }
 
-TEST(MiniRedisRequests, LimitsAreKept) {
+TEST(MiniRedisRequests, LimitsAreEnforced) {
     request_limits limits;
     limits.word = 10;
     limits.words = 3;
@@ -206,6 +206,11 @@ TEST(MiniRedisRequests, LimitsAreKept) {
     EXPECT_EQ(error("*1\r\n$" + std::string(20, '1')), resp_errc::bulk_length_too_long);
 }
 
+TEST(MiniRedisRequests, UnquotedWordMayContainVerticalTabs) {
+    EXPECT_EQ(mini_redis::split_words("a\vb c\f"), (words{"a\vb", "c\f"}));
+    EXPECT_EQ(mini_redis::split_words("\v\fa \"b\"\vc"), (words{"a", "b", "c"}));
+}
+
 // ---- Replies ----
 
 const std::array<std::string, 10> replies{
@@ -221,7 +226,7 @@ const std::array<std::string, 10> replies{
     "*4\r\n*0\r\n*2\r\n:1\r\n*1\r\n+x\r\n$-1\r\n:2\r\n",
 };
 
-TEST(MiniRedisReplies, HaveTheirTypes) {
+TEST(MiniRedisReplies, DecodeToTheirTypes) {
     std::string all;
     for (const auto& each : replies) all += each;
     const auto got = decode_whole<reply_codec>(all);
@@ -242,7 +247,7 @@ TEST(MiniRedisReplies, HaveTheirTypes) {
     EXPECT_EQ(got.items, expected);
 }
 
-TEST(MiniRedisReplies, ComeOutTheSameWhereverTheyAreCut) {
+TEST(MiniRedisReplies, DecodeTheSameWhereverInputIsCut) {
     std::string all;
     for (const auto& each : replies) {
         expect_same_for_all_cuts<reply_codec>(each);
@@ -251,7 +256,7 @@ TEST(MiniRedisReplies, ComeOutTheSameWhereverTheyAreCut) {
     expect_same_for_all_cuts<reply_codec>(all);
 }
 
-TEST(MiniRedisReplies, HalfOfOneAtTheEndIsAnErrorAtEveryByte) {
+TEST(MiniRedisReplies, PartialReplyAtEndIsAnError) {
     for (const auto& each : replies) {
         for (std::size_t cut = 1; cut < each.size(); ++cut) {
             reply_codec codec;
@@ -262,7 +267,7 @@ TEST(MiniRedisReplies, HalfOfOneAtTheEndIsAnErrorAtEveryByte) {
     }
 }
 
-TEST(MiniRedisReplies, WhatIsNoReplyIsAnError) {
+TEST(MiniRedisReplies, InvalidRepliesAreErrors) {
     const auto error = [](std::string_view text) {
         expect_same_for_all_cuts<reply_codec>(text);
         return decode_whole<reply_codec>(text).error;
@@ -279,7 +284,7 @@ TEST(MiniRedisReplies, WhatIsNoReplyIsAnError) {
     EXPECT_EQ(decode_whole<reply_codec>(too_long).error, resp_errc::line_too_long);
 }
 
-TEST(MiniRedisReplies, AreWrittenAsTheyAreRead) {
+TEST(MiniRedisReplies, EncodeToBytesTheyWereDecodedFrom) {
     for (const auto& each : replies) {
         if (each == "*-1\r\n") continue;  // there are two ways to say nil
         eddy::bytes_mut out;
@@ -289,7 +294,7 @@ TEST(MiniRedisReplies, AreWrittenAsTheyAreRead) {
     }
 }
 
-TEST(MiniRedisReplies, RequestsThatAClientEncodesAreWhatTheServerDecodes) {
+TEST(MiniRedisReplies, ServerDecodesRequestsOfClient) {
     eddy::bytes_mut out;
     reply_codec client;
     const std::array<std::string_view, 3> request{"SET", "", binary};
@@ -317,7 +322,7 @@ void fuzz(const Messages& messages, unsigned seed) {
     }
 }
 
-TEST(MiniRedisCodecStress, ChangedBytesNeverCrashAndCutsMakeNoDifference) {
+TEST(MiniRedisCodecStress, CorruptInputDecodesTheSameWhereverCut) {
     fuzz<request_codec>(requests, 1);
     fuzz<reply_codec>(replies, 2);
 }

@@ -34,7 +34,7 @@ std::string text_at(database& keys, std::string_view key) {
     return found && *found != nullptr ? **found : "none";
 }
 
-TEST(MiniRedisDatabase, AKeyThatHasExpiredIsGoneAndItsMemoryIsGivenBack) {
+TEST(MiniRedisDatabase, ExpiredKeyIsErasedByTask) {
     database keys;
     const auto work = [&]() -> eddy::task<void> {
         keys.set("a", "1");
@@ -56,7 +56,7 @@ TEST(MiniRedisDatabase, AKeyThatHasExpiredIsGoneAndItsMemoryIsGivenBack) {
     run_with(keys, work());
 }
 
-TEST(MiniRedisDatabase, AKeyIsGoneForWhoAsksThoughNoTaskErasesIt) {
+TEST(MiniRedisDatabase, ExpiredKeyIsErasedOnAccess) {
     database keys;
     auto core = eddy::core::builder().start_paused(true).build().value();
     const auto work = [&]() -> eddy::task<void> {
@@ -71,7 +71,7 @@ TEST(MiniRedisDatabase, AKeyIsGoneForWhoAsksThoughNoTaskErasesIt) {
     core.run(work());
 }
 
-TEST(MiniRedisDatabase, SettingAKeyMakesItStayAndATimeCanBeChanged) {
+TEST(MiniRedisDatabase, SetRemovesExpiryAndExpiryCanChange) {
     database keys;
     const auto work = [&]() -> eddy::task<void> {
         keys.set("set again", "1");
@@ -90,7 +90,7 @@ TEST(MiniRedisDatabase, SettingAKeyMakesItStayAndATimeCanBeChanged) {
     run_with(keys, work());
 }
 
-TEST(MiniRedisDatabase, ClearedKeysDoNotExpireWhoeverHasTheirNamesNow) {
+TEST(MiniRedisDatabase, ExpiryOfClearedKeyDoesNotEraseNewKey) {
     database keys;
     const auto work = [&]() -> eddy::task<void> {
         keys.set("a", "1");
@@ -105,7 +105,7 @@ TEST(MiniRedisDatabase, ClearedKeysDoNotExpireWhoeverHasTheirNamesNow) {
     run_with(keys, work());
 }
 
-TEST(MiniRedisDatabase, AValueHasOneType) {
+TEST(MiniRedisDatabase, ValueHasOneType) {
     database keys;
     keys.set("text", "1");
     EXPECT_EQ(keys.find_as<mini_redis::list>("text").error(), fault::wrong_type);
@@ -118,7 +118,7 @@ TEST(MiniRedisDatabase, AValueHasOneType) {
     EXPECT_EQ(text_at(keys, "hash"), "text now");
 }
 
-TEST(MiniRedisChannels, AMailboxThatIsFullTakesNothingMore) {
+TEST(MiniRedisChannels, FullMailboxTakesNothingMore) {
     mini_redis::channels all;
     mini_redis::subscriptions slow(all, 100);
     mini_redis::subscriptions fast(all, 100);
@@ -138,7 +138,7 @@ TEST(MiniRedisChannels, AMailboxThatIsFullTakesNothingMore) {
     EXPECT_TRUE(slow.mail().empty());
 }
 
-TEST(MiniRedisChannels, WhoGoesLeavesItsChannels) {
+TEST(MiniRedisChannels, DestroyedSubscriptionsLeaveTheirChannels) {
     mini_redis::channels all;
     {
         mini_redis::subscriptions one(all, 100);

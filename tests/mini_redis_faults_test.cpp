@@ -12,7 +12,7 @@
 #include <support/redis_server.hpp>
 #include <support/stress.hpp>
 
-// What bad clients, and too many of them, do to mini_redis and to others.
+// mini_redis with clients that break the protocol, vanish or do not read, and with too many clients.
 
 namespace {
 
@@ -23,17 +23,17 @@ using support::redis_server;
 
 // ---- Bad clients ----
 
-TEST(MiniRedisFaults, AClientThatIsCutOffAtAnyByteDisturbsNobody) {
+TEST(MiniRedisFaults, ClientCutOffAtAnyByteDoesNotDisturbOthers) {
     redis_server server;
     const auto other = server.connect();
     const std::string frame = "*3\r\n$3\r\nSET\r\n$3\r\ncut\r\n$5\r\nvalue\r\n";
     for (std::size_t cut = 0; cut < frame.size(); ++cut) {
-        auto orderly = server.connect();
-        orderly.send(frame.substr(0, cut));
-        orderly.close();
-        auto rude = server.connect();
-        rude.send(frame.substr(0, cut));
-        rude.reset();
+        auto closing = server.connect();
+        closing.send(frame.substr(0, cut));
+        closing.close();
+        auto aborting = server.connect();
+        aborting.send(frame.substr(0, cut));
+        aborting.reset();
         expect_answer(other, "GET cut\r\n", "$-1\r\n");
     }
     auto whole = server.connect();
@@ -47,7 +47,7 @@ TEST(MiniRedisFaults, AClientThatIsCutOffAtAnyByteDisturbsNobody) {
     EXPECT_EQ(server.end().code, 0);
 }
 
-TEST(MiniRedisFaults, AnswersThatComeInPiecesOfAnySize) {
+TEST(MiniRedisFaults, RequestsCutAnywhereAreAnswered) {
     redis_server server;
     const auto slow = server.connect();
     const std::string frame = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nvalue\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
@@ -58,7 +58,7 @@ TEST(MiniRedisFaults, AnswersThatComeInPiecesOfAnySize) {
     }
 }
 
-TEST(MiniRedisFaults, ClientsThatVanishLeaveNothing) {
+TEST(MiniRedisFaults, VanishedClientsLeaveNothing) {
     redis_server server;
     for (int round = 0; round < 20; ++round) {
         std::vector<raw_socket> crowd;
@@ -74,7 +74,7 @@ TEST(MiniRedisFaults, ClientsThatVanishLeaveNothing) {
     EXPECT_EQ(server.end().code, 0);
 }
 
-TEST(MiniRedisFaults, ABrokenFrameIsAnsweredAndEndsItsConnectionOnly) {
+TEST(MiniRedisFaults, BrokenFrameEndsOnlyThatConnection) {
     redis_server server;
     const auto other = server.connect();
     for (const std::string_view bad : {"*x\r\n", "*1\r\n$-1\r\n", "*1\r\n$536870913\r\n", "set \"a\r\n"}) {
@@ -86,19 +86,19 @@ TEST(MiniRedisFaults, ABrokenFrameIsAnsweredAndEndsItsConnectionOnly) {
     }
 }
 
-TEST(MiniRedisFaults, AClientThatReadsNothingIsNotReadEither) {
+TEST(MiniRedisFaults, ServerStopsReadingClientThatDoesNotRead) {
     redis_server server({"--drain", "0"});
     const auto other = server.connect();
     expect_answer(other, "SET big " + std::string(60'000, 'x') + "\r\n", "+OK\r\n");
-    const auto greedy = server.connect();
-    greedy.set_nonblocking();
+    const auto flooding = server.connect();
+    flooding.set_nonblocking();
     // 60 KB each: the answers do not fit into any buffer, so after a while no request is taken either.
     std::string requests;
     for (int i = 0; i < 1000; ++i) requests += "GET big\r\n";
     std::size_t sent = 0;
     const auto pour = [&] {
         for (;;) {
-            const auto count = ::send(greedy.fd(), requests.data(), requests.size(), MSG_NOSIGNAL);
+            const auto count = ::send(flooding.fd(), requests.data(), requests.size(), MSG_NOSIGNAL);
             if (count <= 0) return;
             sent += static_cast<std::size_t>(count);
             if (sent > 100'000'000) return;
@@ -110,20 +110,20 @@ TEST(MiniRedisFaults, AClientThatReadsNothingIsNotReadEither) {
     EXPECT_EQ(server.end().code, 0) << "it is cut off when the time to drain is over";
 }
 
-TEST(MiniRedisFaults, ASecondSignalEndsItAtOnce) {
+TEST(MiniRedisFaults, SecondSignalEndsServerAtOnce) {
     redis_server server({"--drain", "3600"});
-    const auto greedy = server.connect();
-    expect_answer(greedy, "SET big " + std::string(60'000, 'x') + "\r\n", "+OK\r\n");
+    const auto flooding = server.connect();
+    expect_answer(flooding, "SET big " + std::string(60'000, 'x') + "\r\n", "+OK\r\n");
     std::string requests;
     for (int i = 0; i < 1000; ++i) requests += "GET big\r\n";
-    greedy.send(requests);  // more than any buffer takes, and it reads no answer
+    flooding.send(requests);  // more than any buffer takes, and it reads no answer
     EXPECT_TRUE(comes_to_have(server, "connected_clients", "2"));
     server.signal(SIGINT);
     EXPECT_TRUE(support::comes_true([&] { return support::refuses(server.addr()); }));
     EXPECT_EQ(server.end(SIGTERM).code, 128 + SIGTERM);
 }
 
-TEST(MiniRedisFaults, ASubscriberThatReadsNothingIsDisconnectedAndOthersGetAll) {
+TEST(MiniRedisFaults, SlowSubscriberIsDisconnectedAndOthersGetAll) {
     redis_server server({"--subscriber-limit", "1000000"});
     const auto slow = server.connect();
     const auto fast = server.connect();
@@ -147,10 +147,19 @@ TEST(MiniRedisFaults, ASubscriberThatReadsNothingIsDisconnectedAndOthersGetAll) 
     expect_answer(publisher, "PUBLISH news x\r\n", ":1\r\n");
 }
 
-// ---- Too many ----
+TEST(MiniRedisFaults, SubscriberIsDisconnectedByTooLargeMessage) {
+    redis_server server({"--subscriber-limit", "1000"});
+    const auto subscriber = server.connect();
+    expect_answer(subscriber, "SUBSCRIBE news\r\n", "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n");
+    const auto publisher = server.connect();
+    expect_answer(publisher, "PUBLISH news " + std::string(1000, 'x') + "\r\n", ":0\r\n");
+    EXPECT_EQ(subscriber.receive(1), "") << "the end of the stream, since the message cannot be delivered";
+}
+
+// ---- Many clients ----
 
 /// In waves of 50: each says something, hears the answer or does not stay for it, and goes in one way or the other.
-TEST(MiniRedisFaults, StressOfConnectionsThatComeAndGo) {
+TEST(MiniRedisFaultsStress, ManyConnectionsComeAndGo) {
     redis_server server;
     const auto other = server.connect();
     std::uint64_t came = 0;
@@ -174,7 +183,7 @@ TEST(MiniRedisFaults, StressOfConnectionsThatComeAndGo) {
     EXPECT_GE(std::stoull(ended.out), came) << ended.out;
 }
 
-TEST(MiniRedisFaults, DescriptorsRunOutAndComeBack) {
+TEST(MiniRedisFaults, ClientsAreServedAfterDescriptorShortage) {
     redis_server server({}, 40);
     const auto first = server.connect();
     expect_answer(first, "SET k 1\r\n", "+OK\r\n");
@@ -199,7 +208,7 @@ TEST(MiniRedisFaults, DescriptorsRunOutAndComeBack) {
 
 // ---- Limits ----
 
-TEST(MiniRedisFaults, KeepsItsLimits) {
+TEST(MiniRedisFaults, LimitsAreEnforced) {
     redis_server server({"--max-keys", "2", "--max-word", "10", "--max-words", "5", "--max-request", "60"});
     const auto one = server.connect();
     expect_answer(one, "MSET a 1 b 2\r\n", "+OK\r\n");
@@ -215,7 +224,7 @@ TEST(MiniRedisFaults, KeepsItsLimits) {
                   "-ERR Protocol error: too big request\r\n");
 }
 
-TEST(MiniRedisFaults, FurtherClientsWaitUntilOneLeaves) {
+TEST(MiniRedisFaults, ClientsBeyondLimitWaitUntilOneLeaves) {
     redis_server server({"--max-clients", "1"});
     auto first = server.connect();
     expect_answer(first, "PING\r\n", "+PONG\r\n");
@@ -225,7 +234,7 @@ TEST(MiniRedisFaults, FurtherClientsWaitUntilOneLeaves) {
     EXPECT_EQ(second.receive(7), "+PONG\r\n");
 }
 
-TEST(MiniRedisFaults, BigValuesGoBothWays) {
+TEST(MiniRedisFaults, LargeValuesGoBothWays) {
     redis_server server;
     const auto one = server.connect();
     const std::string big(5'000'000, 'b');
@@ -233,26 +242,26 @@ TEST(MiniRedisFaults, BigValuesGoBothWays) {
     expect_answer(one, "GET k\r\n", "$5000000\r\n" + big + "\r\n");
 }
 
-/// Nothing of a length that lies is taken for true: each is refused, and the server has no more memory than before.
-TEST(MiniRedisFaults, LengthsThatLieTakeNoMemory) {
+/// The server refuses each invalid length, and does not reserve memory for it.
+TEST(MiniRedisFaults, InvalidLengthsTakeNoMemory) {
     redis_server server;
-    for (const std::string_view lie :
+    for (const std::string_view invalid :
          {"*1048576\r\n$536870912\r\nx", "*1048576\r\n", "*2\r\n$3\r\nGET\r\n$536870912\r\n"}) {
-        std::vector<raw_socket> liars;
+        std::vector<raw_socket> clients;
         for (int i = 0; i < 20; ++i) {
-            liars.push_back(server.connect());
-            liars.back().send("PING\r\n" + std::string(lie));
-            EXPECT_EQ(liars.back().receive(7), "+PONG\r\n");
+            clients.push_back(server.connect());
+            clients.back().send("PING\r\n" + std::string(invalid));
+            EXPECT_EQ(clients.back().receive(7), "+PONG\r\n");
         }
-        EXPECT_LT(server.memory(), std::size_t{200} << 20) << lie;
+        EXPECT_LT(server.memory(), std::size_t{200} << 20) << invalid;
     }
-    for (const std::string_view lie :
+    for (const std::string_view invalid :
          {"*99999999999999999999\r\n", "*9223372036854775807\r\n", "*1\r\n$9223372036854775807\r\n",
           "*1\r\n$18446744073709551615\r\n", "*1\r\n*1\r\n$4\r\nPING\r\n"}) {
-        const auto liar = server.connect();
-        liar.send(lie);
-        const auto answer = liar.receive(1000);
-        EXPECT_TRUE(answer.starts_with("-ERR Protocol error: ")) << lie << answer;
+        const auto client = server.connect();
+        client.send(invalid);
+        const auto answer = client.receive(1000);
+        EXPECT_TRUE(answer.starts_with("-ERR Protocol error: ")) << invalid << answer;
     }
     EXPECT_EQ(server.end().code, 0);
 }

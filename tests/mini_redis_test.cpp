@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <sys/socket.h>
+
+#include <array>
 #include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <eddy/prelude.hpp>
@@ -14,13 +19,15 @@
 #include <support/redis_server.hpp>
 
 #include "mini_redis/client.hpp"
+#include "mini_redis/server.hpp"
 
-// mini_redis as a process: its client, and its end.
+// mini_redis as a process: its client, its commands, and how it ends. The last test of messages runs its server on a loop of the test.
 
 namespace {
 
 using namespace std::chrono_literals;
 using eddy::task;
+using eddy::sync::cancellation_token;
 using mini_redis::client;
 using mini_redis::reply;
 using support::expect_answer;
@@ -30,7 +37,7 @@ using support::within;
 
 // ---- The client ----
 
-TEST(MiniRedis, ItsClientCallsPipelinesAndSubscribes) {
+TEST(MiniRedis, ClientCallsPipelinesAndSubscribes) {
     redis_server server;
     eddy::core core;
     const auto talk = [](std::string where) -> task<eddy::result<void>> {
@@ -68,7 +75,7 @@ TEST(MiniRedis, ItsClientCallsPipelinesAndSubscribes) {
     EXPECT_TRUE(ended) << ended.error().message();
 }
 
-TEST(MiniRedis, AMessageBetweenTwoConfirmationsIsNotLost) {
+TEST(MiniRedis, MessageBetweenTwoConfirmationsIsNotLost) {
     eddy::core core;
     const auto serve = [](eddy::net::tcp_listener listener) -> task<eddy::result<void>> {
         auto accepted = co_await eddy::try_(listener.accept());
@@ -95,7 +102,7 @@ TEST(MiniRedis, AMessageBetweenTwoConfirmationsIsNotLost) {
     EXPECT_EQ(within(core, std::move(both)).second, "early late");
 }
 
-TEST(MiniRedis, ItsCommandLineClientShowsAnswers) {
+TEST(MiniRedis, CommandLineClientPrintsAnswers) {
     redis_server server;
     const auto ask = [&](std::vector<std::string> words) {
         std::vector<std::string> command{"mini_redis_cli", "--server", server.addr().to_string()};
@@ -113,9 +120,87 @@ TEST(MiniRedis, ItsCommandLineClientShowsAnswers) {
     EXPECT_EQ(support::run({"mini_redis_cli", "--server", support::closed_addr().to_string(), "PING"}).code, 1);
 }
 
+// ---- Commands ----
+
+TEST(MiniRedis, ListRangeAcceptsExtremeIndexes) {
+    redis_server server;
+    const auto one = server.connect();
+    expect_answer(one, "RPUSH l a b c\r\n", ":3\r\n");
+    for (const std::string_view list : {"l", "none"}) {
+        for (const std::string_view first : {"9223372036854775807", "9223372036854775806", "100", "3"}) {
+            for (const std::string_view last : {"-9223372036854775808", "-9223372036854775807", "-100", "-4"}) {
+                expect_answer(
+                    one,
+                    "LRANGE " + std::string(list) + " " + std::string(first) + " " + std::string(last) + "\r\nPING\r\n",
+                    "*0\r\n+PONG\r\n");
+            }
+        }
+    }
+    expect_answer(one, "LRANGE l -9223372036854775808 9223372036854775807\r\n",
+                  "*3\r\n$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n");
+    EXPECT_EQ(server.end().code, 0);
+}
+
+TEST(MiniRedis, LastOfTwoExpiryOptionsApplies) {
+    redis_server server;
+    const auto one = server.connect();
+    expect_answer(one, "SET k 1 EX 100 ex 200\r\nTTL k\r\n", "+OK\r\n:200\r\n");
+    expect_answer(one, "SET k 1 PX 1 NX PX 300000\r\nSET k 1 PX 1 XX PX 300000\r\nTTL k\r\n", "$-1\r\n+OK\r\n:300\r\n");
+    expect_answer(one, "SET k 1 EX 1 PX 1\r\nSET k 1 PX 1 EX 1\r\nSET k 1 EX 1 EX\r\n",
+                  "-ERR syntax error\r\n-ERR syntax error\r\n-ERR syntax error\r\n");
+    expect_answer(one, "SET k 1 EX x EX 0\r\nSET k 1 EX 0 EX x\r\n",
+                  "-ERR invalid expire time in 'set' command\r\n-ERR value is not an integer or out of range\r\n");
+}
+
+// ---- Messages ----
+
+const std::string has_subscribed = "*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n";
+const std::string has_unsubscribed = "*3\r\n$11\r\nunsubscribe\r\n$4\r\nnews\r\n:0\r\n";
+
+/// A client gets what was published before it leaves a channel before it is told that it has left.
+TEST(MiniRedis, NoMessageArrivesAfterUnsubscribeConfirmation) {
+    eddy::core core;
+    mini_redis::server_state state{mini_redis::server_limits()};
+    auto listener =
+        eddy::net::tcp_listener::bind(eddy::net::socket_addr(eddy::net::ip_addr::v4_loopback(), 0), core.handle())
+            .value();
+    const auto client = raw_socket::connected(listener.local_addr().value());
+    client.set_nonblocking();
+    const auto read = [&](std::size_t least) -> task<std::string> {
+        std::string all;
+        std::array<char, 4096> some{};
+        while (all.size() < least) {
+            const auto count = ::recv(client.fd(), some.data(), some.size(), 0);
+            if (count == 0) break;
+            if (count > 0) all.append(some.data(), static_cast<std::size_t>(count));
+            co_await eddy::yield_now();
+        }
+        co_return all;
+    };
+    const auto talk = [&](const cancellation_token& end) -> task<void> {
+        for (int round = 0; round < 210; ++round) {
+            client.send("SUBSCRIBE news\r\n");
+            const auto confirmed = co_await read(has_subscribed.size());
+            EXPECT_EQ(confirmed, has_subscribed);
+            client.send("UNSUBSCRIBE news\r\nPING\r\n");
+            // After some turns of the loop. In some round the server knows that the request is there, and has not read it.
+            for (int turns = round % 70; turns > 0; --turns) co_await eddy::yield_now();
+            const auto reached = state.topics.publish("news", "late");
+            const std::string message = "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$4\r\nlate\r\n";
+            const auto expected = (reached == 1 ? message : std::string()) + has_unsubscribed + "+PONG\r\n";
+            const auto got = co_await read(expected.size());
+            EXPECT_EQ(got, expected) << round;
+        }
+        end.cancel();
+    };
+    const cancellation_token end;
+    auto both = eddy::join(mini_redis::serve(state, std::move(listener), end), talk(end));
+    EXPECT_TRUE(within(core, std::move(both)).first);
+}
+
 // ---- The end ----
 
-TEST(MiniRedis, EndsOnASignalAndAnswersWhatHasCome) {
+TEST(MiniRedis, SignalEndsServerAfterAnsweringRequests) {
     for (const int signal : {SIGINT, SIGTERM}) {
         redis_server server;
         const auto idle = server.connect();
@@ -131,7 +216,7 @@ TEST(MiniRedis, EndsOnASignalAndAnswersWhatHasCome) {
 }
 
 /// Clients that ask as fast as they can when the signal comes: each hears whole answers, to its first requests, and then the end.
-TEST(MiniRedis, EndsWithClientsInFlight) {
+TEST(MiniRedis, SignalEndsServerWithBusyClients) {
     redis_server server;
     eddy::core core;
     const auto ask = [](std::string where, eddy::sync::notify& is_busy) -> task<int> {
@@ -164,7 +249,7 @@ TEST(MiniRedis, EndsWithClientsInFlight) {
     EXPECT_EQ(ended.out, "50 clients served\n");
 }
 
-TEST(MiniRedis, SaysWhichDriverItUsesAndWhy) {
+TEST(MiniRedis, PrintsDriverAndReason) {
     const auto loop = eddy::core::builder().driver(eddy::driver_kind::automatic).build().value();
     const redis_server automatic({"--driver", "auto"});
     EXPECT_EQ(automatic.driver(), "driver " + std::string(loop.why_driver()));
@@ -172,7 +257,7 @@ TEST(MiniRedis, SaysWhichDriverItUsesAndWhy) {
     EXPECT_EQ(named.driver(), "driver epoll: asked for by EDDY_DRIVER");
 }
 
-TEST(MiniRedis, SaysWhyItDoesNotStart) {
+TEST(MiniRedis, PrintsWhyStartFails) {
     const auto taken = raw_socket::listening();
     const auto ended = support::run({"mini_redis_server", taken.addr().to_string()});
     EXPECT_EQ(ended.code, 1);

@@ -149,7 +149,7 @@ void expect_same(const std::vector<std::string>& script) {
     for (std::size_t i = 0; i < got.size(); ++i) EXPECT_EQ(got[i], expected[i]) << script[i];
 }
 
-TEST(MiniRedisAgainstRedis, StringsAndNumbers) {
+TEST(MiniRedisAgainstRedis, AnswersStringAndNumberCommandsLikeRedis) {
     NEEDS_REDIS();
     expect_same({
         "PING",
@@ -262,7 +262,7 @@ TEST(MiniRedisAgainstRedis, StringsAndNumbers) {
     });
 }
 
-TEST(MiniRedisAgainstRedis, KeysAndTheirTimes) {
+TEST(MiniRedisAgainstRedis, AnswersKeyAndExpiryCommandsLikeRedis) {
     NEEDS_REDIS();
     expect_same({
         "DEL none",
@@ -329,7 +329,7 @@ TEST(MiniRedisAgainstRedis, KeysAndTheirTimes) {
     });
 }
 
-TEST(MiniRedisAgainstRedis, ListsHashesAndSets) {
+TEST(MiniRedisAgainstRedis, AnswersListHashAndSetCommandsLikeRedis) {
     NEEDS_REDIS();
     expect_same({
         "LPUSH l a",
@@ -437,7 +437,7 @@ TEST(MiniRedisAgainstRedis, ListsHashesAndSets) {
     });
 }
 
-TEST(MiniRedisAgainstRedis, SubscribersAndWhatIsNoCommand) {
+TEST(MiniRedisAgainstRedis, AnswersSubscribersAndUnknownCommandsLikeRedis) {
     NEEDS_REDIS();
     const std::string long_word(300, 'w');
     expect_same({
@@ -493,7 +493,7 @@ TEST(MiniRedisAgainstRedis, SubscribersAndWhatIsNoCommand) {
 }
 
 /// All of it at once, and then the end: what is no request, or a line.
-TEST(MiniRedisAgainstRedis, LinesAndBrokenFrames) {
+TEST(MiniRedisAgainstRedis, AnswersLinesAndBrokenFramesLikeRedis) {
     NEEDS_REDIS();
     const real_redis real;
     const our_redis ours;
@@ -540,7 +540,7 @@ TEST(MiniRedisAgainstRedis, LinesAndBrokenFrames) {
 }
 
 /// Two subscribers and one who publishes: what each of them reads.
-TEST(MiniRedisAgainstRedis, Messages) {
+TEST(MiniRedisAgainstRedis, DeliversMessagesLikeRedis) {
     NEEDS_REDIS();
     const auto converse = [](const auto& server) {
         const auto first = server.connect();
@@ -560,7 +560,7 @@ TEST(MiniRedisAgainstRedis, Messages) {
 
 // ---- The tools ----
 
-TEST(MiniRedisAgainstRedis, ItsCommandLineClientWorks) {
+TEST(MiniRedisAgainstRedis, RedisCliWorksAgainstMiniRedis) {
     NEEDS_REDIS();
     const our_redis ours;
     const auto ask = [&](std::vector<std::string> words) {
@@ -580,7 +580,7 @@ TEST(MiniRedisAgainstRedis, ItsCommandLineClientWorks) {
     EXPECT_EQ(ask({"COMMAND", "COUNT"}), "31\n");
 }
 
-TEST(MiniRedisAgainstRedis, ItsBenchmarkEndsWithoutErrors) {
+TEST(MiniRedisAgainstRedis, RedisBenchmarkRunsWithoutErrors) {
     NEEDS_REDIS();
     const our_redis ours;
     const auto ended =
