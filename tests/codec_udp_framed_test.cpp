@@ -53,7 +53,7 @@ struct count_codec {
     }
 };
 
-TEST(UdpFramed, PingPong) {
+TEST(UdpFramed, PingPongExchangesMessages) {
     eddy::core core;
     udp_socket a = bound(core);
     udp_socket b = bound(core);
@@ -76,7 +76,7 @@ TEST(UdpFramed, PingPong) {
 }
 
 /// Numbers of four bytes. Goes on after any error, and has no decode_eof().
-struct stubborn_codec {
+struct tolerant_codec {
     result<std::optional<std::uint32_t>> decode(bytes_mut& from) {
         if (from.size() < 4) return std::optional<std::uint32_t>();
         return std::optional(from.get_u32());
@@ -84,13 +84,13 @@ struct stubborn_codec {
     static bool goes_on_after(std::error_code) { return true; }
 };
 
-TEST(UdpFramed, HalfAMessageIsOneErrorAlsoIfTheCodecAlwaysGoesOn) {
+TEST(UdpFramed, PartialMessageIsOneErrorWithTolerantCodec) {
     eddy::core core;
     udp_socket from = bound(core);
     udp_socket to = bound(core);
     const auto peer = to.local_addr().value();
     const auto talk = [](udp_socket& sender, udp_socket& receiver, socket_addr there) -> eddy::task<std::uint32_t> {
-        codec::udp_framed numbers(std::ref(receiver), stubborn_codec());
+        codec::udp_framed numbers(std::ref(receiver), tolerant_codec());
         for (const std::string_view datagram : {"ha", "good"}) {
             const auto sent = co_await sender.send_to(std::as_bytes(std::span(datagram)), there);
             EXPECT_EQ(sent.value(), datagram.size());
@@ -103,7 +103,7 @@ TEST(UdpFramed, HalfAMessageIsOneErrorAlsoIfTheCodecAlwaysGoesOn) {
     EXPECT_EQ(within(core, talk(from, to, peer)), 0x676f6f64u);
 }
 
-TEST(UdpFramed, ACodecErrorIsAnItemAndTheSocketGoesOn) {
+TEST(UdpFramed, CodecErrorIsAnItemAndReadingContinues) {
     eddy::core core;
     udp_socket from = bound(core);
     udp_socket to = bound(core);
@@ -123,7 +123,7 @@ TEST(UdpFramed, ACodecErrorIsAnItemAndTheSocketGoesOn) {
     EXPECT_EQ(within(core, talk(from, to, peer)), "1;<Bad message>;2;") << "and one without a byte has no message";
 }
 
-TEST(UdpFramed, ADatagramMayHoldSeveralMessagesAndEndsThem) {
+TEST(UdpFramed, DatagramMayHoldSeveralMessages) {
     eddy::core core;
     udp_socket from = bound(core);
     udp_socket to = bound(core);
@@ -143,7 +143,7 @@ TEST(UdpFramed, ADatagramMayHoldSeveralMessagesAndEndsThem) {
     EXPECT_EQ(within(core, talk(from, to, peer)), "one;two;rest;<>;next;<>;last;");
 }
 
-TEST(UdpFramed, HalfAMessageIsAnErrorAndTheNextDatagramBeginsAnew) {
+TEST(UdpFramed, PartialMessageIsAnErrorAndReadingContinues) {
     eddy::core core;
     udp_socket from = bound(core);
     udp_socket to = bound(core);
@@ -163,7 +163,7 @@ TEST(UdpFramed, HalfAMessageIsAnErrorAndTheNextDatagramBeginsAnew) {
     EXPECT_TRUE(within(core, talk(from, to, peer)));
 }
 
-TEST(UdpFramed, WhatDoesNotFitIntoADatagramIsAnErrorAndTheSinkGoesOn) {
+TEST(UdpFramed, TooLargeMessageIsAnErrorAndSinkContinues) {
     eddy::core core;
     udp_socket from = bound(core);
     udp_socket to = bound(core);
@@ -183,7 +183,7 @@ TEST(UdpFramed, WhatDoesNotFitIntoADatagramIsAnErrorAndTheSinkGoesOn) {
     EXPECT_TRUE(within(core, talk(std::move(from), std::move(to), peer)));
 }
 
-TEST(UdpFramed, TwoHalvesForTwoTasks) {
+TEST(UdpFramed, SplitHalvesSendAndReceive) {
     eddy::core core;
     udp_socket from = bound(core);
     udp_socket to = bound(core);

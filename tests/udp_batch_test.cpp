@@ -81,7 +81,7 @@ std::vector<std::string> receive_all(eddy::core& core, udp_socket& socket, std::
     return texts;
 }
 
-TEST(UdpBatch, ABatchArrivesAsItWasSent) {
+TEST(UdpBatch, BatchArrivesAsSent) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -111,7 +111,7 @@ TEST(UdpBatch, ABatchArrivesAsItWasSent) {
     EXPECT_EQ(receive_all(core, other, texts.size()), texts);
 }
 
-TEST(UdpBatch, OneCallTakes64AtMost) {
+TEST(UdpBatch, OneCallReceivesAtMost64Datagrams) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -129,7 +129,7 @@ TEST(UdpBatch, OneCallTakes64AtMost) {
     EXPECT_EQ(other.try_recv_many(into.all).error(), std::errc::operation_would_block);
 }
 
-TEST(UdpBatch, ReceivingWaitsForTheFirst) {
+TEST(UdpBatch, RecvManyWaitsForFirstDatagram) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -154,7 +154,7 @@ eddy::task<void> begin_to_receive(udp_socket& socket) {
     EXPECT_FALSE(came.has_value());
 }
 
-TEST(UdpBatch, AShortBatchIsAllThatThereWas) {
+TEST(UdpBatch, ShortBatchMeansQueueIsEmpty) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -174,7 +174,7 @@ TEST(UdpBatch, AShortBatchIsAllThatThereWas) {
     EXPECT_TRUE(after_short.is_woken());
 }
 
-TEST(UdpBatch, AnErrorBehindAShortBatchIsTold) {
+TEST(UdpBatch, ErrorAfterShortBatchIsReported) {
     eddy::core core;
     auto one = bound(core);
     auto other = std::optional(bound(core));
@@ -192,7 +192,7 @@ TEST(UdpBatch, AnErrorBehindAShortBatchIsTold) {
     EXPECT_EQ(within(core, one.recv_many(into.all)).error(), std::errc::connection_refused);
 }
 
-TEST(UdpBatch, TheErrorOfALaterDatagramStaysInTheSocket) {
+TEST(UdpBatch, ErrorOfLaterDatagramIsReportedByNextCall) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -211,7 +211,7 @@ TEST(UdpBatch, TheErrorOfALaterDatagramStaysInTheSocket) {
     ::munmap(forbidden, page);
 }
 
-TEST(UdpBatch, EachHasItsOwnReceiverAndSender) {
+TEST(UdpBatch, EachDatagramHasOwnAddress) {
     eddy::core core;
     std::vector<udp_socket> sockets;
     sockets.reserve(4);
@@ -229,7 +229,7 @@ TEST(UdpBatch, EachHasItsOwnReceiverAndSender) {
     for (int i = 0; i < 3; ++i) EXPECT_EQ(into.all[i].from, addr_of(sockets[i + 1]));
 }
 
-TEST(UdpBatch, WhatDoesNotFitIsSaidToBeTruncated) {
+TEST(UdpBatch, DatagramLargerThanBufferIsTruncated) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -242,7 +242,7 @@ TEST(UdpBatch, WhatDoesNotFitIsSaidToBeTruncated) {
     EXPECT_FALSE(into.all[2].is_truncated);
 }
 
-TEST(UdpBatch, AnEmptyBatchDoesNothing) {
+TEST(UdpBatch, EmptyBatchDoesNothing) {
     eddy::core core;
     auto one = bound(core);
     EXPECT_EQ(within(core, one.recv_many({})).value(), 0u);
@@ -251,7 +251,7 @@ TEST(UdpBatch, AnEmptyBatchDoesNothing) {
     EXPECT_EQ(one.try_send_many({}).value(), 0u);
 }
 
-TEST(UdpBatch, AnErrorIsThatOfTheFirst) {
+TEST(UdpBatch, SendManyReportsOnlyErrorOfFirstDatagram) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -263,7 +263,7 @@ TEST(UdpBatch, AnErrorIsThatOfTheFirst) {
     EXPECT_EQ(within(core, one.send_many(std::span(all).subspan(1))).error(), std::errc::message_size);
 }
 
-TEST(UdpBatch, WhereRunsCannotBeCutTheyAreSentOneByOne) {
+TEST(UdpBatch, DatagramsAreSentSinglyWithoutSegmentation) {
     eddy::core core;
     auto one = bound(core);
     auto other = bound(core);
@@ -275,7 +275,7 @@ TEST(UdpBatch, WhereRunsCannotBeCutTheyAreSentOneByOne) {
     EXPECT_EQ(receive_all(core, other, texts.size()), texts);
 }
 
-TEST(UdpBatch, APeerThatIsGoneIsReported) {
+TEST(UdpBatch, ClosedPeerIsReported) {
     eddy::core core;
     auto one = bound(core);
     within(core, one.connect(addr_of(bound(core)))).value();

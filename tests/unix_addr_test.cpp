@@ -13,7 +13,7 @@ namespace {
 
 using eddy::net::unix_addr;
 
-TEST(UnixAddr, IsAPathOrAnAbstractNameOrNone) {
+TEST(UnixAddr, HoldsPathAbstractNameOrNothing) {
     const unix_addr none;
     EXPECT_TRUE(none.is_unnamed());
     EXPECT_FALSE(none.as_path());
@@ -28,7 +28,7 @@ TEST(UnixAddr, IsAPathOrAnAbstractNameOrNone) {
     EXPECT_EQ(unix_addr::abstract("").value().as_abstract(), "") << "a name like any other";
 }
 
-TEST(UnixAddr, WhatIsTooLongIsRefusedWithAText) {
+TEST(UnixAddr, TooLongNameIsRefused) {
     const std::string longest(unix_addr::longest_path, 'x');
     EXPECT_EQ(unix_addr::path(longest).value().as_path(), longest);
     EXPECT_EQ(unix_addr::abstract(longest).value().as_abstract(), longest);
@@ -39,7 +39,7 @@ TEST(UnixAddr, WhatIsTooLongIsRefusedWithAText) {
     }
 }
 
-TEST(UnixAddr, APathWithANulIsRefused) {
+TEST(UnixAddr, PathWithNulIsRefused) {
     for (const std::string_view bad : {std::string_view("a\0b", 3), std::string_view("a\0", 2), std::string_view()}) {
         const auto refused = unix_addr::path(bad);
         EXPECT_EQ(refused.error(), eddy::errc::bad_path);
@@ -49,14 +49,14 @@ TEST(UnixAddr, APathWithANulIsRefused) {
     EXPECT_EQ(unix_addr::abstract(std::string_view("a\0b", 3)).value().as_abstract()->size(), 3u);
 }
 
-TEST(UnixAddr, IsShownToPeople) {
+TEST(UnixAddr, ToStringEscapesUnprintableBytes) {
     EXPECT_EQ(unix_addr().to_string(), "(unnamed)");
     EXPECT_EQ(unix_addr::path("/run/a b").value().to_string(), "/run/a b");
     EXPECT_EQ(unix_addr::abstract("plain").value().to_string(), "@plain");
     EXPECT_EQ(unix_addr::abstract(std::string_view("\0\xff\\ x", 5)).value().to_string(), "@\\x00\\xff\\x5c\\x20x");
 }
 
-TEST(UnixAddr, IsComparedOrderedAndHashed) {
+TEST(UnixAddr, ComparesOrdersAndHashes) {
     const std::vector<unix_addr> sorted{unix_addr(), unix_addr::path("a").value(), unix_addr::path("b").value(),
                                         unix_addr::abstract("a").value()};
     EXPECT_TRUE(std::ranges::is_sorted(sorted));

@@ -30,7 +30,7 @@ unix_addr abstract_name(std::string_view of) {
     return unix_addr::abstract("eddy." + std::string(of) + "." + std::to_string(::getpid())).value();
 }
 
-TEST(UnixDatagram, SendToAndRecvFromByPaths) {
+TEST(UnixDatagram, SendToAndRecvFromUsePaths) {
     const support::leaves_no_descriptor guard;
     const support::temp_dir dir;
     eddy::core core;
@@ -49,7 +49,7 @@ TEST(UnixDatagram, SendToAndRecvFromByPaths) {
     EXPECT_EQ(within(core, one.send_to(bytes_of("x"), "")).error(), eddy::errc::bad_path);
 }
 
-TEST(UnixDatagram, AbstractNamesAndSendersWithoutOne) {
+TEST(UnixDatagram, UnnamedSenderReachesAbstractName) {
     eddy::core core;
     auto one = within(core, unix_datagram::bind(abstract_name("dgram"))).value();
     auto other = unix_datagram::unbound().value();
@@ -61,7 +61,7 @@ TEST(UnixDatagram, AbstractNamesAndSendersWithoutOne) {
     EXPECT_TRUE(within(core, one.recv_from(into)).value().from.is_unnamed());
 }
 
-TEST(UnixDatagram, WhoIsBoundToNoNameIsGivenOneAndCanBeAnswered) {
+TEST(UnixDatagram, BindWithoutNameGetsAutomaticName) {
     eddy::core core;
     auto one = within(core, unix_datagram::bind(abstract_name("answers"))).value();
     auto other = within(core, unix_datagram::bind(unix_addr())).value();
@@ -76,7 +76,7 @@ TEST(UnixDatagram, WhoIsBoundToNoNameIsGivenOneAndCanBeAnswered) {
     EXPECT_EQ(within(core, receive(other)), "you");
 }
 
-TEST(UnixDatagram, APairAndItsForms) {
+TEST(UnixDatagram, PairOffersTryPeekAndPollForms) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
     std::array<std::byte, 8> into{};
@@ -104,7 +104,7 @@ TEST(UnixDatagram, APairAndItsForms) {
     EXPECT_FALSE(one.take_error().value());
 }
 
-TEST(UnixDatagram, ADatagramThatDoesNotFitIsSaidToBeTruncated) {
+TEST(UnixDatagram, DatagramLargerThanBufferIsTruncated) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
     one.try_send(bytes_of("12345")).value();
@@ -139,7 +139,7 @@ eddy::result<std::size_t> size_of_next(const unix_datagram& socket) {
     return static_cast<std::size_t>(size);
 }
 
-TEST(UnixDatagram, AnyCallOnASocketIsTriedAndWaitedFor) {
+TEST(UnixDatagram, AsyncIoRepeatsUserCallUntilReady) {
     using eddy::io::interest;
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
@@ -153,7 +153,7 @@ TEST(UnixDatagram, AnyCallOnASocketIsTriedAndWaitedFor) {
     EXPECT_EQ(within(core, other.async_io(interest::writable, fails)).error(), std::errc::timed_out);
 }
 
-TEST(UnixDatagram, ACallThatIsDroppedLosesNothing) {
+TEST(UnixDatagram, DroppedAsyncIoLosesNoDatagram) {
     using eddy::io::interest;
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
@@ -166,7 +166,7 @@ TEST(UnixDatagram, ACallThatIsDroppedLosesNothing) {
     EXPECT_EQ(within(core, receive(other)), "123");
 }
 
-TEST(UnixDatagram, ErrorsOfSending) {
+TEST(UnixDatagram, SendReportsErrors) {
     const support::temp_dir dir;
     eddy::core core;
     auto one = unix_datagram::unbound().value();
@@ -206,7 +206,7 @@ eddy::task<int> receive_many(unix_datagram& socket, int count) {
     co_return count;
 }
 
-TEST(UnixDatagram, ASenderWaitsWhileItsPeersQueueIsFull) {
+TEST(UnixDatagram, SenderWaitsWhilePeerQueueIsFull) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
     auto both = eddy::join(send_many(one, std::nullopt, 2000), receive_many(other, 2000));
@@ -215,7 +215,7 @@ TEST(UnixDatagram, ASenderWaitsWhileItsPeersQueueIsFull) {
     EXPECT_EQ(done.second, 2000);
 }
 
-TEST(UnixDatagram, SoDoesOneThatIsNotConnected) {
+TEST(UnixDatagram, UnconnectedSenderWaitsWhileQueueIsFull) {
     eddy::core core;
     auto one = unix_datagram::unbound().value();
     auto other = unix_datagram::bind(abstract_name("queue"), core.handle()).value();
@@ -230,7 +230,7 @@ TEST(UnixDatagram, SoDoesOneThatIsNotConnected) {
     EXPECT_EQ(done.second, 200);
 }
 
-TEST(UnixDatagram, ASocketMadeByHandIsAdoptedAndGivenUp) {
+TEST(UnixDatagram, FromNativeAndIntoNativeKeepDescriptor) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     auto pair = unix_datagram::pair().value();

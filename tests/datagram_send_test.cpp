@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Datagram sockets take room for granted: the driver tells of it from the first send on that has found none.
+// Datagram sockets assume that the send buffer has room. The driver reports room only after a send has found none.
 #include <eddy/background_reactor.hpp>
 #include <eddy/prelude.hpp>
 #include <eddy/test/by_hand.hpp>
@@ -46,14 +46,14 @@ eddy::task<void> begin_to_receive(Socket& socket) {
     EXPECT_FALSE(got.has_value());
 }
 
-/// Sends until there is no room, and how many that were.
+/// Sends until the buffer is full, and returns how many datagrams fitted.
 int fill(unix_datagram& socket) {
     int count = 0;
     while (socket.try_send(bytes_of(std::to_string(count)))) ++count;
     return count;
 }
-/// The same by a call that the socket does not see.
-int fill_behind(const unix_datagram& socket) {
+/// The same by system calls that the socket object does not know of.
+int fill_directly(const unix_datagram& socket) {
     int count = 0;
     while (::send(socket.native_handle(), "x", 1, MSG_DONTWAIT) == 1) ++count;
     return count;
@@ -84,7 +84,7 @@ std::uint64_t events_of(eddy::core& core, Socket& from, Socket& to, int count) {
     return within(core, work());
 }
 
-TEST(DatagramRoom, WhatIsSentIsNoEvent) {
+TEST(DatagramSend, SendCausesNoReadinessEvent) {
     eddy::core core;
     const socket_addr any(ip_addr::v4_loopback(), 0);
     auto one = udp_socket::bind(any, core.handle()).value();
@@ -95,13 +95,13 @@ TEST(DatagramRoom, WhatIsSentIsNoEvent) {
     EXPECT_LE(events_of(core, pair.first, pair.second, 50), 55u);
 }
 
-TEST(DatagramRoom, ASendThatFindsNoneWaitsAndGoesOn) {
+TEST(DatagramSend, SendWaitsForBufferSpace) {
     for (const bool is_registered : {false, true}) {
         for (const bool was_seen : {false, true}) {
             eddy::core core;
             auto [one, other] = unix_datagram::pair().value();
             if (is_registered) within(core, begin_to_receive(one));
-            const int count = was_seen ? fill(one) : fill_behind(one);
+            const int count = was_seen ? fill(one) : fill_directly(one);
             auto both = eddy::join(one.send(bytes_of("last")), receive_many(other, count));
             EXPECT_EQ(within(core, std::move(both)).first, 4u);
             EXPECT_EQ(within(core, receive(other)), "last");
@@ -113,7 +113,7 @@ TEST(DatagramRoom, ASendThatFindsNoneWaitsAndGoesOn) {
     }
 }
 
-TEST(DatagramRoom, WritableIsTrueAfterARegistrationByAReceive) {
+TEST(DatagramSend, WritableIsReadyAfterPendingReceive) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
     const auto work = [&]() -> eddy::task<void> {
@@ -124,13 +124,13 @@ TEST(DatagramRoom, WritableIsTrueAfterARegistrationByAReceive) {
     within(core, work());
 }
 
-TEST(DatagramRoom, WritableWaitsWhileThereIsNone) {
+TEST(DatagramSend, WritableWaitsForBufferSpace) {
     for (const bool was_seen : {false, true}) {
         eddy::core core;
         auto [one, other] = unix_datagram::pair().value();
         const auto work = [&]() -> eddy::task<void> {
             co_await begin_to_receive(one);
-            const int count = was_seen ? fill(one) : fill_behind(one);
+            const int count = was_seen ? fill(one) : fill_directly(one);
             by_hand waiting{one.writable()};
             by_hand either{one.ready(interest::readable | interest::writable)};
             EXPECT_FALSE(waiting.poll().is_ready());
@@ -145,11 +145,11 @@ TEST(DatagramRoom, WritableWaitsWhileThereIsNone) {
     }
 }
 
-TEST(DatagramRoom, CallsOfOnesOwnWaitForIt) {
+TEST(DatagramSend, AsyncIoWaitsForBufferSpace) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
     within(core, begin_to_receive(one));
-    const int count = fill_behind(one);
+    const int count = fill_directly(one);
     const auto send = [fd = one.native_handle()]() -> eddy::result<std::size_t> {
         const auto sent = ::send(fd, "last", 4, MSG_DONTWAIT);
         if (sent < 0) return std::unexpected(std::error_code(errno, std::generic_category()));
@@ -161,7 +161,7 @@ TEST(DatagramRoom, CallsOfOnesOwnWaitForIt) {
     EXPECT_EQ(within(core, receive(other)), "last");
 }
 
-TEST(DatagramRoom, ItIsWatchedByABackgroundReactor) {
+TEST(DatagramSend, BackgroundReactorWakesWaitingSend) {
     EXPECT_TRUE(support::is_true_in_child([] {
         auto events = eddy::reactor::make().value().background().value();
         if (!eddy::reactor_handle::set_fallback(events.handle())) return false;
@@ -173,11 +173,11 @@ TEST(DatagramRoom, ItIsWatchedByABackgroundReactor) {
     }));
 }
 
-TEST(DatagramRoom, TheLoopsEndEndsWhatWaitsForIt) {
+TEST(DatagramSend, LoopShutdownEndsWaitingSend) {
     auto [one, other] = unix_datagram::pair().value();
     std::optional<eddy::core> core(std::in_place);
     within(*core, begin_to_receive(one));
-    fill_behind(one);
+    fill_directly(one);
     by_hand waiting{one.send(bytes_of("x"))};
     EXPECT_FALSE(waiting.poll().is_ready());
     core.reset();
@@ -185,11 +185,11 @@ TEST(DatagramRoom, TheLoopsEndEndsWhatWaitsForIt) {
     EXPECT_EQ(waiting.poll()->error(), eddy::errc::runtime_shutdown);
 }
 
-TEST(DatagramRoom, AForkedChildIsToldThatNobodyWatches) {
+TEST(DatagramSend, WaitingSendInForkedChildReportsShutdown) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
     within(core, begin_to_receive(one));
-    const int count = fill_behind(one);
+    const int count = fill_directly(one);
     EXPECT_TRUE(support::is_true_in_child([&] {
         by_hand waiting{one.send(bytes_of("x"))};
         const auto answer = waiting.poll();
@@ -208,11 +208,11 @@ void take_out_of_epolls(int fd) {
     }
 }
 
-TEST(DatagramRoom, ThatItCannotBeWatchedIsToldToWhoeverWaits) {
+TEST(DatagramSend, WaitingSendReportsFailedRegistration) {
     eddy::core core;
     auto [one, other] = unix_datagram::pair().value();
     within(core, begin_to_receive(one));
-    const int count = fill_behind(one);
+    const int count = fill_directly(one);
     take_out_of_epolls(one.native_handle());
     EXPECT_EQ(one.try_send(bytes_of("x")).error(), std::errc::operation_would_block) << "nobody waits";
     EXPECT_EQ(within(core, one.send(bytes_of("x"))).error(), std::errc::no_such_file_or_directory);
@@ -231,7 +231,7 @@ eddy::task<bool> send_many(unix_datagram& socket, int count) {
     co_return true;
 }
 
-TEST(DatagramRoomStress, BothDirectionsOnSeveralThreads) {
+TEST(DatagramSendStress, BothDirectionsOnRuntime) {
     eddy::runtime pool;
     constexpr int count = 3000;
     const auto work = [&]() -> eddy::task<int> {
