@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What eddy::io does with sockets of a loop.
+// The algorithms of eddy::io with sockets of a loop, and the events that wake a task of the loop.
 #include <eddy/io.hpp>
 #include <eddy/net/tcp_stream.hpp>
 
@@ -8,12 +8,17 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -28,10 +33,14 @@
 #include <eddy/signal.hpp>
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>
+#include <eddy/sync/oneshot.hpp>
 #include <eddy/task.hpp>
+#include <eddy/time/sleep.hpp>
 #include <eddy/try.hpp>
 
 #include "support/choppy_io.hpp"
+#include "support/net.hpp"
+#include "support/polling.hpp"
 #include "support/runtime.hpp"
 #include "support/stress.hpp"
 
@@ -93,7 +102,7 @@ task<void> talk() {
     EXPECT_TRUE(again);
 }
 
-TEST(IoTcp, TheAlgorithmsOverASocket) { on_both(talk); }
+TEST(IoTcp, ReadAndWriteAlgorithmsWorkOverSocket) { on_both(talk); }
 
 task<void> send_pattern(io::write_half<tcp_stream> to, std::size_t size) {
     auto all = io::take(io::repeat(std::byte{'x'}), size);
@@ -129,7 +138,7 @@ task<void> pump(std::size_t size) {
     }
 }
 
-TEST(IoTcpStress, HalvesOfASocketPumpInBothDirections) {
+TEST(IoTcpStress, SplitHalvesCopyInBothDirections) {
     const std::size_t size = support::rounds(std::uint64_t{1} << 30);  // a GiB in `./dev soak`
     on_both([size] { return pump(size); });
 }
@@ -159,7 +168,7 @@ task<void> through_a_relay() {
     EXPECT_TRUE(done);
 }
 
-TEST(IoTcp, ARelayHandsTheEndsOn) { on_both(through_a_relay); }
+TEST(IoTcp, CopyBidirectionalForwardsHalfClose) { on_both(through_a_relay); }
 
 task<void> with_blocking_code() {
     auto pair = co_await connect();
@@ -179,7 +188,101 @@ task<void> with_blocking_code() {
     EXPECT_EQ(line.value(), "line\n");
 }
 
-TEST(IoTcp, BlockingCodeUsesASocketOfTheRuntime) { support::make_runtime(2).block_on(with_blocking_code()); }
+TEST(IoTcp, SyncIoBridgeUsesSocketOfRuntime) { support::make_runtime(2).block_on(with_blocking_code()); }
+
+// ---- The four kinds of event ----
+
+/// Which event has ended each wait of a task: a report of the driver, a wake-up by another thread, or a timer.
+class event_trace {
+public:
+    void add(std::string what, std::uint64_t driver_events, bool by_other_thread) {
+        const std::string_view why = by_other_thread ? "other thread" : driver_events != 0 ? "driver" : "timer";
+        lines_.push_back(std::move(what) + ": " + std::string(why));
+    }
+    [[nodiscard]] const std::vector<std::string>& lines() const noexcept { return lines_; }
+
+private:
+    std::vector<std::string> lines_;
+};
+
+/// A future that waits for `inner`, and notes in a trace what has woken it. `cause` is called once `inner` waits.
+template <class F>
+class traced {
+public:
+    using output_type = eddy::output_t<F>;
+
+    traced(event_trace& into, std::string what, F inner, std::function<void()> cause)
+        : into_(into), what_(std::move(what)), inner_(std::move(inner)), cause_(std::move(cause)), waker_([this] {
+              woken_by_ = std::this_thread::get_id();
+              outer_->wake_by_ref();
+          }) {}
+    traced(const traced&) = delete;
+    traced& operator=(const traced&) = delete;
+
+    eddy::poll_result<output_type> poll(eddy::context& cx) {
+        outer_ = cx.waker();
+        auto answer = support::poll_with(inner_, waker_.waker());
+        if (!answer && !std::exchange(waits_, true)) {
+            events_before_ = driver_events();
+            cause_();
+        }
+        if (answer) {
+            EXPECT_TRUE(waits_) << what_ << " did not wait";
+            into_.add(what_, driver_events() - events_before_, woken_by_.load() != std::this_thread::get_id());
+        }
+        return answer;
+    }
+
+private:
+    static std::uint64_t driver_events() { return eddy::core_handle::current().metrics().io().ready_events; }
+
+    event_trace& into_;
+    std::string what_;
+    F inner_;
+    std::function<void()> cause_;
+    std::optional<eddy::waker> outer_;
+    std::atomic<std::thread::id> woken_by_{};
+    support::calling_waker waker_;
+    bool waits_ = false;
+    std::uint64_t events_before_ = 0;
+};
+
+task<void> wait_for_each_kind(event_trace& trace) {
+    traced sleeping(trace, "sleep", eddy::time::sleep(std::chrono::milliseconds(1)), [] {});
+    co_await sleeping;
+
+    auto [sender, receiver] = eddy::sync::oneshot<int>::channel();
+    std::jthread worker;
+    traced computing(trace, "work", std::move(receiver), [&worker, &sends = sender] {
+        worker = std::jthread([mine = std::move(sends)]() mutable { static_cast<void>(mine.send(42)); });
+    });
+    const auto computed = co_await computing;
+    EXPECT_EQ(computed.value(), 42);
+
+    support::connection pair;
+    std::array<std::byte, 8> into{};
+    traced reading(trace, "read", pair.stream.read(into), [&] { pair.peer.send("hello"); });
+    const auto read = co_await reading;
+    EXPECT_EQ(read, 5u);
+
+    const std::size_t filled = co_await support::fill(pair.stream);
+    std::jthread peer;
+    traced writing(trace, "write", pair.stream.write(as_bytes("more")), [&] {
+        peer = std::jthread([&pair, filled] { EXPECT_EQ(pair.peer.receive(filled).size(), filled); });
+    });
+    const auto written = co_await writing;
+    EXPECT_EQ(written, 4u);
+    const auto flushed = co_await pair.stream.flush();
+    EXPECT_TRUE(flushed);
+}
+
+TEST(IoTcp, OneTaskIsWokenByEachKindOfEvent) {
+    eddy::core loop;
+    event_trace trace;
+    support::within(loop, wait_for_each_kind(trace));
+    EXPECT_EQ(trace.lines(),
+              (std::vector<std::string>{"sleep: timer", "work: other thread", "read: driver", "write: driver"}));
+}
 
 // ---- Where standard input and output are closed ----
 
@@ -217,7 +320,7 @@ task<bool> open_all_kinds() {
     std::_Exit(is_well ? 0 : 1);
 }
 
-TEST(IoTcpDeathTest, NothingTakesThePlaceOfStandardDescriptorsThatAreClosed) {
+TEST(IoTcpDeathTest, ClosedStandardDescriptorsAreNotReused) {
     for (const bool on_loop : {true, false}) {
         EXPECT_EXIT(run_without_standard_descriptors(on_loop), testing::ExitedWithCode(0), "") << on_loop;
     }
