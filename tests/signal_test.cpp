@@ -3,12 +3,18 @@
 
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -26,6 +32,9 @@
 #include <eddy/yield_now.hpp>
 
 #include "support/net.hpp"
+#include "support/runtime.hpp"
+#include "support/stress.hpp"
+#include "support/system.hpp"
 
 namespace {
 
@@ -36,7 +45,7 @@ using eddy::test::by_hand;
 using signal::kind;
 using support::within;
 
-/// The next signal of a kind, which `send` sends once somebody listens.
+/// The next signal of a kind, which `send` sends once the stream exists.
 template <class Send>
 eddy::task<int> next_of(kind of, Send send) {
     auto signals = signal::stream(of);
@@ -46,13 +55,13 @@ eddy::task<int> next_of(kind of, Send send) {
     co_return next ? next->number() : 0;
 }
 
-TEST(Signal, AStreamHearsOfWhatIsRaised) {
+TEST(Signal, StreamReceivesRaisedSignal) {
     eddy::core core;
     EXPECT_EQ(within(core, next_of(kind::user_defined1(), [] { std::raise(SIGUSR1); })), SIGUSR1);
     EXPECT_EQ(within(core, next_of(kind::from_number(SIGRTMIN + 3), [] { std::raise(SIGRTMIN + 3); })), SIGRTMIN + 3);
 }
 
-TEST(Signal, ASleepingLoopIsWokenByAnotherProcess) {
+TEST(Signal, SignalFromAnotherProcessWakesSleepingLoop) {
     eddy::core core;
     const pid_t parent = ::getpid();
     pid_t child = 0;
@@ -66,7 +75,7 @@ TEST(Signal, ASleepingLoopIsWokenByAnotherProcess) {
     ::waitpid(child, nullptr, 0);
 }
 
-TEST(Signal, WhoBeginsLaterHearsOfLaterSignalsOnly) {
+TEST(Signal, NewStreamReceivesOnlyLaterSignals) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         auto early = signal::stream(kind::user_defined1());
@@ -82,7 +91,7 @@ TEST(Signal, WhoBeginsLaterHearsOfLaterSignalsOnly) {
     EXPECT_TRUE(within(core, work()));
 }
 
-TEST(Signal, KindsAreToldApartAndSeveralOfOneAreOneItem) {
+TEST(Signal, KindsAreSeparateAndPendingSignalsMerge) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         auto ones = signal::stream(kind::user_defined1());
@@ -100,7 +109,7 @@ TEST(Signal, KindsAreToldApartAndSeveralOfOneAreOneItem) {
     EXPECT_TRUE(within(core, work()));
 }
 
-TEST(Signal, AllWaitersInAllLoopsHearOfIt) {
+TEST(Signal, SignalReachesAllStreamsOfAllLoops) {
     eddy::core core;
     auto pool = eddy::runtime::builder().worker_threads(2).build().value();
     std::atomic<int> ready{0};
@@ -125,7 +134,7 @@ TEST(Signal, AllWaitersInAllLoopsHearOfIt) {
     EXPECT_EQ(heard.load(), 11);
 }
 
-TEST(Signal, CtrlCIsHeardByAllWhoWaitAndDoesNotEndTheProgram) {
+TEST(Signal, CtrlCWakesAllWaitersAndDoesNotEndProgram) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         by_hand first(signal::ctrl_c());
@@ -148,16 +157,21 @@ TEST(Signal, CtrlCIsHeardByAllWhoWaitAndDoesNotEndTheProgram) {
         co_return true;
     };
     EXPECT_TRUE(within(core, work()));
-    std::raise(SIGINT);  // nobody waits, and the handler has stayed
+    std::raise(SIGINT);  // no future waits, and the handler is still installed
 }
 
 std::atomic<int> former{0};
-void count_former(int) { ++former; }
+void count_former(int) {
+    ++former;
+    errno = EPERM;  // the code that the signal interrupts must not see this
+}
 
-TEST(Signal, AHandlerThatWasThereIsCalledAndErrnoIsKept) {
+TEST(Signal, FormerHandlerRunsAndErrnoIsRestored) {
     struct sigaction old{};
     old.sa_handler = count_former;
-    ASSERT_EQ(::sigaction(SIGWINCH, &old, nullptr), 0);
+    static const int installed = ::sigaction(SIGWINCH, &old, nullptr);  // once: the library's own handler stays
+    ASSERT_EQ(installed, 0);
+    former = 0;
     eddy::core core;
     const auto raise = [] {
         errno = 77;
@@ -168,7 +182,46 @@ TEST(Signal, AHandlerThatWasThereIsCalledAndErrnoIsKept) {
     EXPECT_EQ(former.load(), 1);
 }
 
-TEST(Signal, WhatCannotBeWaitedForIsRefused) {
+TEST(Signal, HandlerRestartsSystemCallsAndUsesAlternateStack) {
+    eddy::core core;
+    const int number = SIGRTMIN + 4;
+    EXPECT_EQ(within(core, next_of(kind::from_number(number), [number] { std::raise(number); })), number);
+    struct sigaction installed{};
+    ASSERT_EQ(::sigaction(number, nullptr, &installed), 0);
+    EXPECT_NE(installed.sa_flags & SA_RESTART, 0) << "a signal would end blocking calls of the program with EINTR";
+    EXPECT_NE(installed.sa_flags & SA_ONSTACK, 0) << "the handler would run on a stack that may be too small for it";
+}
+
+/// Reads one byte while signals arrive. Returns what read(2) returns, without repeating it.
+ssize_t read_during_signals(int number) {
+    const auto pipe = support::make_pipe();
+    ::fcntl(pipe.reader.native_handle(), F_SETFL, 0);  // blocking
+    std::atomic<pid_t> reader{0};
+    std::atomic<bool> has_ended{false};
+    ssize_t count = -1;
+    std::thread reading([&] {
+        reader = ::gettid();
+        char byte = 0;
+        count = ::read(pipe.reader.native_handle(), &byte, 1);
+        has_ended = true;
+    });
+    for (int i = 0; i < 10; ++i) {
+        while (!has_ended && (reader == 0 || !support::is_asleep(reader))) std::this_thread::yield();
+        ::pthread_kill(reading.native_handle(), number);
+    }
+    pipe.writer.write(1);
+    reading.join();
+    return count;
+}
+
+TEST(Signal, ReceivedSignalDoesNotInterruptBlockingRead) {
+    const support::watchdog limit("a read that signals interrupt");
+    eddy::core core;
+    EXPECT_EQ(within(core, next_of(kind::user_defined1(), [] { std::raise(SIGUSR1); })), SIGUSR1);  // sets the handler
+    EXPECT_EQ(read_during_signals(SIGUSR1), 1);
+}
+
+TEST(Signal, ForbiddenSignalsAreRefused) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         for (const int number : {SIGKILL, SIGSTOP, SIGSEGV, SIGFPE, SIGILL, SIGBUS, 0, -1, 65, 32})
@@ -181,7 +234,7 @@ TEST(Signal, WhatCannotBeWaitedForIsRefused) {
     EXPECT_THROW(static_cast<void>(nowhere.poll()), eddy::misuse);
 }
 
-TEST(Signal, AStreamEndsWithItsLoop) {
+TEST(Signal, StreamEndsWithLoop) {
     std::optional<signal::signal_stream> left;
     {
         eddy::core core;
@@ -195,7 +248,64 @@ TEST(Signal, AStreamEndsWithItsLoop) {
     EXPECT_FALSE(eddy::test::assert_ready(next.poll()).has_value());
 }
 
-TEST(SignalStress, NoneIsLostWhileThreadsSend) {
+std::atomic<std::uint64_t> storm_signals{0};
+std::atomic<std::uint64_t> storm_signals_elsewhere{0};
+std::atomic<pid_t> storm_thread{0};
+void count_storm(int) {
+    ++(::gettid() == storm_thread.load() ? storm_signals : storm_signals_elsewhere);
+    errno = EPERM;
+}
+
+/// Allocates and frees blocks of many sizes until it is told to stop. Returns how often errno was not as before.
+std::uint64_t allocate_until(const std::atomic<bool>& is_over) {
+    std::uint64_t changes = 0;
+    std::vector<std::unique_ptr<char[]>> blocks(64);
+    for (std::size_t i = 0; !is_over; ++i) {
+        errno = EDOM;
+        blocks[i % blocks.size()].reset(new char[1 + i * 7919 % 40'000]);
+        changes += errno != EDOM;
+    }
+    return changes;
+}
+
+// malloc(3) takes locks, so a handler that allocates while its thread does waits for itself.
+TEST(SignalStress, SignalStormDoesNotDisturbThreadThatAllocates) {
+    const support::watchdog limit("a thread that allocates in a storm of signals", std::chrono::seconds(60));
+    const int number = SIGRTMIN + 5;  // each one sent is delivered
+    struct sigaction counting{};
+    counting.sa_handler = count_storm;
+    static const int installed = ::sigaction(number, &counting, nullptr);
+    ASSERT_EQ(installed, 0);
+    storm_signals = 0;
+    storm_thread = 0;
+    eddy::core core;
+    const auto work = [number]() -> eddy::task<std::uint64_t> {
+        auto signals = signal::stream(kind::from_number(number)).value();
+        std::atomic<bool> is_over{false};
+        std::uint64_t changes = 0;
+        std::thread allocating([&] {
+            storm_thread = ::gettid();
+            changes = allocate_until(is_over);
+        });
+        while (storm_thread == 0) co_await eddy::yield_now();
+        std::uint64_t received = 0;
+        const std::uint64_t count = support::rounds(50'000);
+        for (std::uint64_t i = 1; i <= count; ++i) {
+            ::pthread_kill(allocating.native_handle(), number);
+            while (storm_signals != i) std::this_thread::yield();
+            const auto next = co_await signals.next();
+            received += next.has_value();
+        }
+        is_over = true;
+        allocating.join();
+        EXPECT_EQ(received, count);
+        co_return changes;
+    };
+    EXPECT_EQ(core.run(work()), 0u) << "the handler changes errno";
+    EXPECT_EQ(storm_signals_elsewhere, 0u);
+}
+
+TEST(SignalStress, StreamReceivesSignalsSentByAnotherThread) {
     eddy::core core;
     ASSERT_EQ(within(core, next_of(kind::user_defined1(), [] { std::raise(SIGUSR1); })), SIGUSR1);  // sets the handler
     std::atomic<bool> is_over{false};

@@ -159,15 +159,18 @@ inline bool is_watched(int epoll_fd, int fd) {
     return false;
 }
 
+/// Whether the thread sleeps in the kernel.
+inline bool is_asleep(pid_t thread) {
+    std::ifstream stat("/proc/self/task/" + std::to_string(thread) + "/stat");
+    std::string line;
+    std::getline(stat, line);
+    const auto name_ends = line.rfind(')');
+    return name_ends != std::string::npos && line.substr(name_ends + 2, 1) == "S";
+}
+
 /// Waits until the thread sleeps in the kernel.
 inline void wait_until_asleep(pid_t thread) {
-    for (;; std::this_thread::yield()) {
-        std::ifstream stat("/proc/self/task/" + std::to_string(thread) + "/stat");
-        std::string line;
-        std::getline(stat, line);
-        const auto name_ends = line.rfind(')');
-        if (name_ends != std::string::npos && line.substr(name_ends + 2, 1) == "S") return;
-    }
+    while (!is_asleep(thread)) std::this_thread::yield();
 }
 
 /// While this lives, the process can open `spare` more descriptors and no others.
