@@ -20,7 +20,7 @@ TEST(IoInterest, IsNeverEmpty) {
     static_assert(both.contains(interest::writable) && !interest::writable.contains(both));
 }
 
-TEST(IoReady, IsASetOfConditions) {
+TEST(IoReady, BehavesLikeSetOfConditions) {
     static_assert(ready().is_empty() && ready::from_bits(0xff) == ready::all);
     static_assert(((ready::readable | ready::error) & ready::error) == ready::error);
     static_assert((ready::all - ready::error).bits() == 47);
@@ -29,7 +29,7 @@ TEST(IoReady, IsASetOfConditions) {
     static_assert(ready::from_bits(37) == (ready::readable | ready::read_closed | ready::priority));
 }
 
-TEST(IoReady, SatisfiesWhoeverWaitsForItOrCannotGoOn) {
+TEST(IoReady, ClosedAndErrorSatisfyAffectedInterests) {
     static_assert(ready::readable.satisfies(interest::readable) && !ready::readable.satisfies(interest::writable));
     static_assert(ready::read_closed.satisfies(interest::readable) &&
                   !ready::read_closed.satisfies(interest::writable));

@@ -99,7 +99,7 @@ TEST(IoStandard, InputIsReadLineByLine) {
     });
 }
 
-TEST(IoStandard, OutputIsThereWhenItWasFlushed) {
+TEST(IoStandard, FlushedOutputIsWritten) {
     on_both([]() -> task<void> {
         const auto pipe = support::make_pipe();
         const redirected out(1, pipe.writer.native_handle());
@@ -121,7 +121,7 @@ TEST(IoStandard, OutputIsThereWhenItWasFlushed) {
     });
 }
 
-TEST(IoStandard, AReadThatWasDroppedLosesNothing) {
+TEST(IoStandard, DroppedReadLosesNoByte) {
     support::make_runtime(1).block_on([]() -> task<void> {
         auto pipe = support::make_pipe();
         blocking_input from(pipe.reader.native_handle());
@@ -136,7 +136,7 @@ TEST(IoStandard, AReadThatWasDroppedLosesNothing) {
     }());
 }
 
-TEST(IoStandard, TheEndIsNotForGood) {
+TEST(IoStandard, ReadContinuesAfterEndOfFile) {
     support::make_runtime(1).block_on([]() -> task<void> {
         std::string name = testing::TempDir() + "eddy_io_standard_XXXXXX";
         const support::owned_fd file(::mkstemp(name.data()));
@@ -152,7 +152,7 @@ TEST(IoStandard, TheEndIsNotForGood) {
     }());
 }
 
-TEST(IoStandard, OutputWaitsForItsReaderInBoundedMemory) {
+TEST(IoStandard, OutputWaitsForReader) {
     support::make_runtime(1).block_on([]() -> task<void> {
         const auto pipe = support::make_pipe();
         blocking_output to(pipe.writer.native_handle());
@@ -174,7 +174,7 @@ TEST(IoStandard, OutputWaitsForItsReaderInBoundedMemory) {
     }());
 }
 
-TEST(IoStandard, ErrorsAreToldToWhoComesNext) {
+TEST(IoStandard, ErrorsAreReportedByNextCall) {
     support::make_runtime(1).block_on([]() -> task<void> {
         auto pipe = support::make_pipe();
         blocking_output to(pipe.reader.native_handle());  // cannot be written
@@ -191,7 +191,7 @@ TEST(IoStandard, ErrorsAreToldToWhoComesNext) {
     }());
 }
 
-TEST(IoStandard, WithoutARuntimeItSaysWhatIsMissing) {
+TEST(IoStandard, UseWithoutRuntimeThrowsMisuse) {
     io::standard_output to;
     io::standard_input from;
     std::array<std::byte, 8> some{};

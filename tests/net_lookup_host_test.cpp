@@ -80,7 +80,7 @@ static_assert(!to_socket_addrs<ip_addr>);
 static_assert(!to_socket_addrs<std::vector<std::string>>);
 static_assert(!to_socket_addrs<lookup_request>);
 
-TEST(LookupHost, AddressesInEachFormAreReadyAtOnceAndNeedNoThread) {
+TEST(LookupHost, AddressesResolveAtOnceWithoutThread) {
     const stub_resolver stub(never);
     const socket_addr v4(ipv4_addr::loopback(), 80);
     const socket_addr v6(ipv6_addr::loopback(), 80);
@@ -101,7 +101,7 @@ TEST(LookupHost, AddressesInEachFormAreReadyAtOnceAndNeedNoThread) {
     EXPECT_EQ(known("[fe80::1%1]:80"), (addresses{socket_addr(link_local, 80, 0, 1)}));
 }
 
-TEST(LookupHost, TextThatIsNeitherAnAddressNorANameIsRefusedAtOnce) {
+TEST(LookupHost, InvalidTextIsRefusedAtOnce) {
     const stub_resolver stub(never);
     for (const std::string_view text :
          {"", ":", ":80", "localhost", "localhost:", "localhost:x", "localhost:-1", "localhost:+1", "localhost: 80",
@@ -121,14 +121,14 @@ TEST(LookupHost, TextThatIsNeitherAnAddressNorANameIsRefusedAtOnce) {
     EXPECT_NE(known("localhost").error().message().find("localhost:80"), std::string::npos);
 }
 
-TEST(LookupHost, AnEmptyListIsAnErrorWithAText) {
+TEST(LookupHost, EmptyListIsAnError) {
     const auto error = known(addresses()).error();
     EXPECT_EQ(error, eddy::errc::no_address);
     EXPECT_EQ(error, std::errc::invalid_argument);
     EXPECT_EQ(error.message(), "could not resolve to any address");
 }
 
-TEST(LookupHost, ARequestSaysWhatItHolds) {
+TEST(LookupHost, RequestReturnsHostPortAndAddresses) {
     const lookup_request name("localhost:80");
     EXPECT_TRUE(name.is_name());
     EXPECT_EQ(name.host(), "localhost");
@@ -144,7 +144,7 @@ TEST(LookupHost, ARequestSaysWhatItHolds) {
 
 // ---- Names ----
 
-TEST(LookupHost, ANameAndItsPortGoToTheResolver) {
+TEST(LookupHost, ResolverGetsNameAndPort) {
     std::string asked;
     const stub_resolver stub([&](const std::string& host, std::uint16_t port) -> answer {
         asked = host + " " + std::to_string(port);
@@ -168,7 +168,7 @@ TEST(LookupHost, ANameAndItsPortGoToTheResolver) {
     EXPECT_EQ(eddy::wait(lookup_host("localhost", 1)), addresses{some_addr});
 }
 
-TEST(LookupHost, LocalhostIsThisMachine) {
+TEST(LookupHost, LocalhostResolvesToLoopback) {
     const support::leaves_no_descriptor guard;
     eddy::core core;
     const auto found = within(core, lookup_host("localhost:6142"));
@@ -180,18 +180,18 @@ TEST(LookupHost, LocalhostIsThisMachine) {
     EXPECT_EQ(within(core, lookup_host("localhost", 6142)), found);
 }
 
-TEST(LookupHost, AllAddressesOfANameComeInTheirOrder) {
+TEST(LookupHost, AddressesKeepResolverOrder) {
     const addresses several{some_addr, socket_addr(ipv6_addr::loopback(), 2), some_addr};
     const stub_resolver stub(several);
     EXPECT_EQ(eddy::wait(lookup_host("many:1")), several);
 }
 
-TEST(LookupHost, NeedsNoLoop) {
+TEST(LookupHost, LookupNeedsNoLoop) {
     const stub_resolver stub(addresses{some_addr});
     EXPECT_EQ(eddy::wait(lookup_host("name:1")), addresses{some_addr});
 }
 
-TEST(LookupHost, TheResolverRunsOnAnotherThread) {
+TEST(LookupHost, ResolverRunsOnAnotherThread) {
     std::thread::id where;
     const stub_resolver stub([&](const std::string&, std::uint16_t) -> answer {
         where = std::this_thread::get_id();
@@ -202,21 +202,21 @@ TEST(LookupHost, TheResolverRunsOnAnotherThread) {
     EXPECT_NE(where, std::thread::id());
 }
 
-TEST(LookupHost, AForkedChildHasThreadsOfItsOwn) {
+TEST(LookupHost, ForkedChildResolvesOnOwnThreads) {
     if (support::under_sanitizer) GTEST_SKIP() << "ThreadSanitizer forbids threads after such a fork";
     const stub_resolver stub(addresses{some_addr});
     EXPECT_TRUE(eddy::wait(lookup_host("name:1")));
     EXPECT_TRUE(support::is_true_in_child([] { return eddy::wait(lookup_host("name:1")) == addresses{some_addr}; }));
 }
 
-TEST(LookupHost, NothingIsAskedBeforeItIsPolled) {
+TEST(LookupHost, UnpolledLookupAsksNothing) {
     const stub_resolver stub(never);
     [[maybe_unused]] const auto dropped = lookup_host("name:1");
 }
 
 // ---- Errors ----
 
-TEST(LookupHost, TheResolversErrorsHaveTheirTexts) {
+TEST(LookupHost, ResolverErrorsHaveMessages) {
     const auto error_of = [](int code) {
         const stub_resolver stub([code](const std::string&, std::uint16_t) -> answer {
             errno = EMFILE;
@@ -234,12 +234,12 @@ TEST(LookupHost, TheResolversErrorsHaveTheirTexts) {
     EXPECT_EQ(error_of(EAI_SYSTEM), std::errc::too_many_files_open);
 }
 
-TEST(LookupHost, ANameWithoutAddressesIsAnError) {
+TEST(LookupHost, NameWithoutAddressesIsAnError) {
     const stub_resolver stub(addresses{});
     EXPECT_EQ(eddy::wait(lookup_host("name:1")).error(), eddy::errc::no_address);
 }
 
-TEST(LookupHost, AResolverWithoutMemoryIsAnError) {
+TEST(LookupHost, ResolverOutOfMemoryIsAnError) {
     const stub_resolver stub([](const std::string&, std::uint16_t) -> answer { throw std::bad_alloc(); });
     EXPECT_EQ(eddy::wait(lookup_host("name:1")).error(), std::errc::not_enough_memory);
 }
@@ -269,7 +269,7 @@ private:
     stub_resolver stub_;
 };
 
-TEST(LookupHost, PollingItAfterTheEndIsMisuse) {
+TEST(LookupHost, PollAfterCompletionThrowsMisuse) {
     slow_resolver slow;
     by_hand literal{lookup_host(some_addr)};
     static_cast<void>(assert_ready(literal.poll()));
@@ -282,7 +282,7 @@ TEST(LookupHost, PollingItAfterTheEndIsMisuse) {
     EXPECT_THROW(static_cast<void>(name.poll()), eddy::misuse);
 }
 
-TEST(LookupHost, ASlowResolverDoesNotHoldUpATicker) {
+TEST(LookupHost, SlowResolverDoesNotBlockTicker) {
     const support::leaves_no_descriptor guard;
     slow_resolver slow;
     eddy::core core;
@@ -306,7 +306,7 @@ TEST(LookupHost, ASlowResolverDoesNotHoldUpATicker) {
     EXPECT_LT(worst, 500ms) << "the ticker stood still for " << worst.count() << " ns";
 }
 
-TEST(LookupHost, DoesNotWaitBehindTheBlockingWorkOfLoops) {
+TEST(LookupHost, LookupDoesNotWaitBehindBlockingWork) {
     constexpr unsigned as_many_as_names = 64;
     const stub_resolver stub(addresses{some_addr});
     gate over;
@@ -339,7 +339,7 @@ eddy::task<void> begin_and_drop(const slow_resolver& slow) {
     EXPECT_EQ(first.index(), 1u);
 }
 
-TEST(LookupHost, DroppingItReturnsAtOnceAndTheLoopEnds) {
+TEST(LookupHost, DroppedLookupDoesNotKeepLoopRunning) {
     const support::leaves_no_descriptor guard;
     slow_resolver slow;
     eddy::core core;
@@ -349,7 +349,7 @@ TEST(LookupHost, DroppingItReturnsAtOnceAndTheLoopEnds) {
     EXPECT_EQ(slow.ended.count(), 0u);
 }
 
-TEST(LookupHost, TheLoopEndsWhileATaskWaitsForOne) {
+TEST(LookupHost, LoopEndsDuringPendingLookup) {
     const support::leaves_no_descriptor guard;
     slow_resolver slow;
     {
@@ -363,7 +363,7 @@ TEST(LookupHost, TheLoopEndsWhileATaskWaitsForOne) {
     EXPECT_EQ(slow.ended.count(), 0u);
 }
 
-TEST(LookupHost, RunDoesNotWaitForOneThatWasDropped) {
+TEST(LookupHost, RunDoesNotWaitForDroppedLookup) {
     const support::leaves_no_descriptor guard;
     slow_resolver slow;
     EXPECT_EQ(eddy::run(begin_and_drop(slow)), 0);
@@ -371,7 +371,7 @@ TEST(LookupHost, RunDoesNotWaitForOneThatWasDropped) {
     EXPECT_EQ(slow.ended.count(), 0u);
 }
 
-TEST(LookupHostDeathTest, TheEndOfTheProgramDoesNotWaitForTheResolver) {
+TEST(LookupHostDeathTest, ProgramExitDoesNotWaitForResolver) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     const auto look_up_and_exit = [] {
         gate begun;
@@ -386,7 +386,7 @@ TEST(LookupHostDeathTest, TheEndOfTheProgramDoesNotWaitForTheResolver) {
     EXPECT_EXIT(look_up_and_exit(), testing::ExitedWithCode(0), "");
 }
 
-TEST(LookupHost, OneThatIsDroppedBeforeItsTurnIsNotLookedUp) {
+TEST(LookupHost, LookupDroppedInQueueIsNotResolved) {
     slow_resolver slow;
     std::vector<std::unique_ptr<by_hand<eddy::net::lookup_future>>> lookups;
     for (int i = 0; i < 200; ++i) {
@@ -401,7 +401,7 @@ TEST(LookupHost, OneThatIsDroppedBeforeItsTurnIsNotLookedUp) {
     EXPECT_EQ(slow.begun.count(), 65u);
 }
 
-TEST(LookupHost, ABurstIsLookedUpInTurns) {
+TEST(LookupHost, AtMost64LookupsRunAtOnce) {
     const support::leaves_no_descriptor guard;
     std::atomic<int> now = 0;
     std::atomic<int> most = 0;
@@ -428,7 +428,7 @@ TEST(LookupHost, ABurstIsLookedUpInTurns) {
     EXPECT_LE(most, 64);
 }
 
-TEST(LookupHostStress, DroppedAtAnyTimeNothingIsLost) {
+TEST(LookupHostStress, LookupsDroppedAtAnyTimeLeakNothing) {
     const support::leaves_no_descriptor guard;
     const stub_resolver stub([](const std::string&, std::uint16_t port) -> answer {
         if (port % 3 == 0) std::this_thread::yield();

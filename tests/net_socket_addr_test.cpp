@@ -72,7 +72,7 @@ TEST(SocketAddr, RefusesBadIpv4Addresses) {
 }
 
 // The examples of RFC 4291, 2.2 and 2.3, and the edges of the grammar.
-TEST(SocketAddr, ReadsTheFormsOfRfc4291) {
+TEST(SocketAddr, ReadsFormsOfRfc4291) {
     const text_and_v6 table[] = {
         {"ABCD:EF01:2345:6789:ABCD:EF01:2345:6789", {0xabcd, 0xef01, 0x2345, 0x6789, 0xabcd, 0xef01, 0x2345, 0x6789}},
         {"2001:DB8:0:0:8:800:200C:417A", {0x2001, 0xdb8, 0, 0, 8, 0x800, 0x200c, 0x417a}},
@@ -194,7 +194,7 @@ TEST(SocketAddr, RefusesBadSocketAddresses) {
     }
 }
 
-TEST(SocketAddr, RefusesABytePastTheEndEvenIfItIsZero) {
+TEST(SocketAddr, RefusesTrailingZeroByte) {
     using namespace std::string_view_literals;
     expect_bad<socket_addr>("1.2.3.4:80\0"sv);
     expect_bad<socket_addr>("[::1%lo\0]:80"sv);
@@ -203,7 +203,7 @@ TEST(SocketAddr, RefusesABytePastTheEndEvenIfItIsZero) {
 
 // ---- Scopes ----
 
-TEST(SocketAddr, ReadsANumericScope) {
+TEST(SocketAddr, ReadsNumericScope) {
     const auto parsed = socket_addr::parse("[fe80::1%3]:80");
     ASSERT_TRUE(parsed);
     EXPECT_EQ(parsed->scope_id(), 3u);
@@ -212,7 +212,7 @@ TEST(SocketAddr, ReadsANumericScope) {
     EXPECT_EQ(socket_addr::parse("[fe80::1%0]:80"), socket_addr::parse("[fe80::1]:80"));
 }
 
-TEST(SocketAddr, ReadsAScopeByTheNameOfItsInterface) {
+TEST(SocketAddr, ReadsScopeByInterfaceName) {
     std::array<char, IF_NAMESIZE> name{};
     if (::if_indextoname(1, name.data()) == nullptr) GTEST_SKIP() << "there is no interface number 1 here";
     const auto parsed = socket_addr::parse("[fe80::1%" + std::string(name.data()) + "]:80");
@@ -223,8 +223,8 @@ TEST(SocketAddr, ReadsAScopeByTheNameOfItsInterface) {
 TEST(SocketAddr, RefusesBadScopes) {
     for (const auto* text :
          {"[fe80::1%]:80", "[fe80::1%", "[fe80::1%3", "[fe80::1%3:80", "[fe80::1%no_such_if]:80", "[fe80::1%-1]:80",
-          "[fe80::1%4294967296]:80", "[fe80::1%a_name_that_is_too_long_for_one]:80", "[fe80::1%3%3]:80",
-          "[fe80::1% 3]:80", "%3", "[%3]:80"}) {
+          "[fe80::1%4294967296]:80", "[fe80::1%a_name_that_is_too_long_for_one]:80", "[fe80::1%sixteen_letters_]:80",
+          "[fe80::1%3%3]:80", "[fe80::1% 3]:80", "%3", "[%3]:80"}) {
         expect_bad<socket_addr>(text);
     }
 }
@@ -232,7 +232,7 @@ TEST(SocketAddr, RefusesBadScopes) {
 // ---- Writing ----
 
 // RFC 5952, section 4 rule by rule, and 5 for the mapped addresses.
-TEST(SocketAddr, WritesTheCanonicalFormOfRfc5952) {
+TEST(SocketAddr, WritesCanonicalFormOfRfc5952) {
     expect_round_trip<ip_addr>("2001:0db8::0001", "2001:db8::1");
     expect_round_trip<ip_addr>("2001:db8:0:0:0:0:2:1", "2001:db8::2:1");
     expect_round_trip<ip_addr>("2001:db8::1:1:1:1:1", "2001:db8:0:1:1:1:1:1");
@@ -250,7 +250,7 @@ TEST(SocketAddr, WritesTheCanonicalFormOfRfc5952) {
     expect_round_trip<ip_addr>("255.0.10.1", "255.0.10.1");
 }
 
-TEST(SocketAddr, RoundTrips) {
+TEST(SocketAddr, TextRoundTrips) {
     expect_round_trip<socket_addr>("0.0.0.0:0", "0.0.0.0:0");
     expect_round_trip<socket_addr>("255.255.255.255:65535", "255.255.255.255:65535");
     expect_round_trip<socket_addr>("[::]:0", "[::]:0");
@@ -316,7 +316,7 @@ TEST(SocketAddrStress, FuzzedTextNeverCrashesAndRoundTrips) {
     EXPECT_GT(good, 0u) << "the fuzzer makes nothing but nonsense";
 }
 
-TEST(SocketAddrStress, AnyBytesRoundTripThroughText) {
+TEST(SocketAddrStress, AnyAddressRoundTripsThroughText) {
     std::mt19937_64 random(support::seed());
     for (auto left = support::rounds(100'000); left > 0; --left) {
         ipv6_addr::segments_type segments{};
@@ -332,7 +332,7 @@ TEST(SocketAddrStress, AnyBytesRoundTripThroughText) {
 
 // ---- Values ----
 
-TEST(SocketAddr, IsMadeOfItsParts) {
+TEST(SocketAddr, PartsReadBack) {
     socket_addr addr(v6({0xfe80, 0, 0, 0, 0, 0, 0, 1}), 80, 0x12345, 3);
     EXPECT_TRUE(addr.is_ipv6() && !addr.is_ipv4());
     EXPECT_EQ(addr.port(), 80);
@@ -344,7 +344,7 @@ TEST(SocketAddr, IsMadeOfItsParts) {
     EXPECT_EQ(socket_addr(ip_addr::v4_loopback(), 1).ip().as_v4(), ipv4_addr::loopback());
 }
 
-TEST(SocketAddr, KnowsTheSpecialAddresses) {
+TEST(SocketAddr, RecognizesSpecialAddresses) {
     static_assert(ip_addr::v4_any().is_unspecified() && ip_addr::v6_any().is_unspecified());
     static_assert(ip_addr::v4_loopback().is_loopback() && ip_addr::v6_loopback().is_loopback());
     static_assert(!ip_addr::v4_any().is_loopback() && !ip_addr::v6_any().is_loopback());

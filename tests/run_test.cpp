@@ -35,7 +35,7 @@ eddy::task<eddy::result<void>> refused() {
     co_return std::unexpected(std::make_error_code(std::errc::connection_refused));
 }
 
-TEST(Run, TheExitCodeIsZeroOrTheNumber) {
+TEST(Run, ExitCodeIsZeroOrReturnedNumber) {
     EXPECT_EQ(eddy::run(nothing()), 0);
     EXPECT_EQ(eddy::run(number(0)), 0);
     EXPECT_EQ(eddy::run(number(42)), 42);
@@ -47,13 +47,13 @@ TEST(Run, TheExitCodeIsZeroOrTheNumber) {
     EXPECT_EQ(eddy::run(named), 5);
 }
 
-TEST(Run, AnErrorIsPrintedAndTheCodeIsOne) {
+TEST(Run, ErrorIsPrintedAndExitCodeIsOne) {
     int code = 0;
     EXPECT_EQ(printed_by([&] { code = eddy::run(refused()); }), "Error: Connection refused\n");
     EXPECT_EQ(code, 1);
 }
 
-TEST(Run, ARuntimeThatCannotBeMadeIsPrintedAndTheCodeIsOne) {
+TEST(Run, UnknownDriverIsPrintedAndExitCodeIsOne) {
     const support::environment named("EDDY_DRIVER", "abacus");
     int code = 0;
     EXPECT_EQ(printed_by([&] { code = eddy::run(number(0)); }),
@@ -73,7 +73,7 @@ eddy::task<std::expected<void, E>> fail_with(E error) {
     co_return std::expected<void, E>(std::unexpect, std::move(error));
 }
 
-TEST(Run, WhateverHasATextIsPrinted) {
+TEST(Run, ErrorsWithTextArePrinted) {
     EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(std::string("words"))), 1); }), "Error: words\n");
     EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(with_what())), 1); }), "Error: it has a what\n");
     EXPECT_EQ(printed_by([] { EXPECT_EQ(eddy::run(fail_with(eddy::errc::no_address)), 1); }),
@@ -87,7 +87,7 @@ TEST(Run, WhateverHasATextIsPrinted) {
 
 // ---- Waiting ----
 
-TEST(Run, WaitsUntilAllThatWasSpawnedHasEnded) {
+TEST(Run, WaitsForSpawnedTasks) {
     std::atomic<int> ended = 0;
     const auto child = [](std::atomic<int>& count, int depth) -> eddy::task<void> {
         const auto again = [](std::atomic<int>& c) -> eddy::task<void> {
@@ -111,7 +111,7 @@ eddy::task<void> never(std::shared_ptr<int> alive) {
     static_cast<void>(alive);
 }
 
-TEST(Run, AnErrorDoesNotWaitAndCancelsTheRest) {
+TEST(Run, ErrorCancelsSpawnedTasks) {
     const auto alive = std::make_shared<int>();
     const auto main = [&]() -> eddy::task<eddy::result<void>> {
         eddy::spawn(never(alive));
@@ -122,7 +122,7 @@ TEST(Run, AnErrorDoesNotWaitAndCancelsTheRest) {
     EXPECT_EQ(alive.use_count(), 1);
 }
 
-TEST(Run, AnExceptionDoesNotWaitAndCancelsTheRest) {
+TEST(Run, ExceptionCancelsSpawnedTasks) {
     const auto alive = std::make_shared<int>();
     const auto fds = support::fd_count();
     const auto main = [&]() -> eddy::task<void> {
@@ -135,7 +135,7 @@ TEST(Run, AnExceptionDoesNotWaitAndCancelsTheRest) {
     EXPECT_EQ(support::fd_count(), fds);
 }
 
-TEST(Run, AnExceptionOfASpawnedTaskIsReportedAndTheRestGoesOn) {
+TEST(Run, ExceptionOfSpawnedTaskIsPrintedAndOthersContinue) {
     std::atomic<bool> went_on = false;
     const auto thrower = []() -> eddy::task<void> {
         throw std::runtime_error("lost");
@@ -155,7 +155,7 @@ TEST(Run, AnExceptionOfASpawnedTaskIsReportedAndTheRestGoesOn) {
     EXPECT_TRUE(went_on);
 }
 
-TEST(Run, InsideARuntimeItIsRefused) {
+TEST(Run, RunInsideRuntimeIsRefused) {
     std::string refusal;
     const auto main = [&]() -> eddy::task<void> {
         try {
@@ -171,7 +171,7 @@ TEST(Run, InsideARuntimeItIsRefused) {
     EXPECT_EQ(eddy::run(nothing()), 0) << "afterwards it works again";
 }
 
-TEST(Run, WithoutDescriptorsItSaysSoAndTheCodeIsOne) {
+TEST(Run, DescriptorShortageIsPrintedAndExitCodeIsOne) {
     int code = 0;
     const auto text = printed_by([&] {
         const support::descriptor_limit none(0);
@@ -183,7 +183,7 @@ TEST(Run, WithoutDescriptorsItSaysSoAndTheCodeIsOne) {
 
 // ---- Whole programs, in small ----
 
-TEST(Run, TheOutputMayBeAnErrorWithoutAText) {
+TEST(Run, ErrorWithoutTextPrintsNothing) {
     std::string said;
     auto task = eddy::net::tcp_stream::connect(support::closed_addr())
                     .and_then([](eddy::net::tcp_stream) { return eddy::ok(); })
@@ -192,7 +192,7 @@ TEST(Run, TheOutputMayBeAnErrorWithoutAText) {
     EXPECT_EQ(said, "Connection refused");
 }
 
-TEST(Run, PollFnIsCalledUntilItIsReady) {
+TEST(Run, PollFnIsPolledUntilReady) {
     int calls = 0;
     const auto main = [&]() -> eddy::task<int> {
         auto third = eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<int> {

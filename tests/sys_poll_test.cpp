@@ -5,8 +5,6 @@
 #include <gtest/gtest.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
-#include <netinet/in.h>
-#include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -21,7 +19,6 @@
 #include <cstdint>
 #include <cstdlib>
 #include <ctime>
-#include <fstream>
 #include <iterator>
 #include <limits>
 #include <optional>
@@ -36,9 +33,10 @@
 #include <eddy/io/interest.hpp>
 #include <eddy/io/ready.hpp>
 
-// The selector is for people who use nothing else of eddy, so its tests make their sockets themselves.
-
 #include "support/polling.hpp"
+#include "support/selector.hpp"
+
+// The selector by itself: registrations, events, timeouts and its waker.
 
 namespace {
 
@@ -52,71 +50,16 @@ using eddy::sys::token;
 using eddy::sys::waker;
 using std::chrono::nanoseconds;
 using clock_type = std::chrono::steady_clock;
+using support::deadline;
+using support::descriptor;
+using support::pair;
+using support::pipe_pair;
+using support::send_text;
+using support::tcp_pair;
+using support::unix_pair;
+using support::waiting_thread;
 
 constexpr auto both = interest::readable | interest::writable;
-constexpr auto deadline = 20s;  // far more than any test needs: reaching it is a failure
-
-// ---- Descriptors ----
-
-class descriptor {
-public:
-    descriptor() = default;
-    explicit descriptor(int fd) : fd_(fd) {
-        if (fd < 0) throw std::system_error(errno, std::generic_category());
-    }
-    descriptor(descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-    descriptor& operator=(descriptor&& other) noexcept {
-        std::swap(fd_, other.fd_);
-        return *this;
-    }
-    ~descriptor() { close(); }
-
-    void close() {
-        if (fd_ >= 0) ::close(std::exchange(fd_, -1));
-    }
-    operator int() const { return fd_; }
-
-private:
-    int fd_ = -1;
-};
-
-struct pair {
-    descriptor ours;
-    descriptor theirs;
-};
-
-pair unix_pair() {
-    int fds[2];
-    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) return {};
-    return {descriptor(fds[0]), descriptor(fds[1])};
-}
-
-/// `ours` is the reading end.
-pair pipe_pair() {
-    int fds[2];
-    if (::pipe2(fds, O_NONBLOCK | O_CLOEXEC) != 0) return {};
-    return {descriptor(fds[0]), descriptor(fds[1])};
-}
-
-pair tcp_pair() {
-    sockaddr_in addr{};
-    addr.sin_family = AF_INET;
-    addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof addr;
-    auto* const native = reinterpret_cast<sockaddr*>(&addr);
-
-    const descriptor listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    descriptor client(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    EXPECT_EQ(::bind(listener, native, size), 0);
-    EXPECT_EQ(::listen(listener, 1), 0);
-    EXPECT_EQ(::getsockname(listener, native, &size), 0);
-    EXPECT_EQ(::connect(client, native, size), 0);
-    return {std::move(client), descriptor(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC))};
-}
-
-void send_text(int fd, std::string_view text, int flags = 0) {
-    EXPECT_EQ(::send(fd, text.data(), text.size(), flags | MSG_NOSIGNAL), static_cast<ssize_t>(text.size()));
-}
 
 // ---- Waiting ----
 
@@ -162,50 +105,6 @@ void expect_nothing(poll& queue) {
     EXPECT_TRUE(buffer.empty());
 }
 
-/// Waits until the thread is blocked in the kernel, or `ended` is set.
-void wait_until_blocked(pid_t thread, const std::atomic<bool>& ended) {
-    const auto give_up = clock_type::now() + deadline;
-    while (!ended && clock_type::now() < give_up) {
-        std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
-        std::string number, name, state;
-        if (file >> number >> name >> state && state == "S") return;
-        std::this_thread::yield();
-    }
-}
-
-/// A thread that is inside one wait() when the constructor returns.
-class waiting_thread {
-public:
-    waiting_thread(poll& queue, std::optional<nanoseconds> timeout)
-        : thread_([this, &queue, timeout] {
-              id_ = ::gettid();
-              id_.notify_one();
-              events buffer(8);
-              count_ = queue.wait(buffer, timeout).value_or(99);
-              ended_ = true;
-          }) {
-        id_.wait(0);
-        wait_until_blocked(id_, ended_);
-    }
-    ~waiting_thread() { join(); }
-
-    [[nodiscard]] bool ended() const { return ended_; }
-    void signal(int number) { ::pthread_kill(thread_.native_handle(), number); }
-    void wait_until_blocked_again() { wait_until_blocked(id_, ended_); }
-
-    /// How many events the wait returned.
-    std::size_t join() {
-        if (thread_.joinable()) thread_.join();
-        return count_;
-    }
-
-private:
-    std::atomic<pid_t> id_ = 0;
-    std::atomic<bool> ended_ = false;
-    std::size_t count_ = 0;
-    std::thread thread_;
-};
-
 nanoseconds time_of_empty_wait(poll& queue, nanoseconds timeout) {
     events buffer(1);
     const auto start = clock_type::now();
@@ -231,11 +130,9 @@ void expect_short_waits_to_sleep(poll& queue) {
     EXPECT_LT(2 * (processor_time() - processor_start), clock_type::now() - start);
 }
 
-// ---- Sets of conditions ----
-
 // ---- Registering ----
 
-TEST(SysPoll, ReportsTheTokenOfTheSourceThatBecameReady) {
+TEST(SysPoll, ReportsTokenOfReadySource) {
     poll queue;
     const auto idle = unix_pair(), busy = unix_pair();
     ASSERT_TRUE(queue.registry().add(idle.ours, token{1}, interest::readable));
@@ -249,7 +146,7 @@ TEST(SysPoll, ReportsTheTokenOfTheSourceThatBecameReady) {
     EXPECT_FALSE(one.is_writable() || one.is_error() || one.is_read_closed() || one.is_write_closed());
 }
 
-TEST(SysPoll, ReportsWhatIsTheCaseWhenASourceIsAdded) {
+TEST(SysPoll, AddReportsCurrentReadiness) {
     poll queue;
     const auto stream = unix_pair();
     send_text(stream.theirs, "x");
@@ -257,7 +154,7 @@ TEST(SysPoll, ReportsWhatIsTheCaseWhenASourceIsAdded) {
     EXPECT_EQ(next_event(queue).readiness(), ready::readable | ready::writable);
 }
 
-TEST(SysPoll, ReportsAnEdgeOnce) {
+TEST(SysPoll, ReportsEachEdgeOnce) {
     poll queue;
     const auto stream = unix_pair();
     ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::readable));
@@ -280,7 +177,7 @@ TEST(SysPoll, AddingTheSameDescriptorTwiceFails) {
     EXPECT_TRUE(one.token() == token{1} && !one.is_writable()) << "the second add() changed the first";
 }
 
-TEST(SysPoll, FilesAndDirectoriesAreRefusedHoweverOften) {
+TEST(SysPoll, FilesAndDirectoriesAreRefused) {
     poll queue;
     const descriptor file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
     const descriptor directory(::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
@@ -312,7 +209,7 @@ TEST(SysPoll, ModifyReplacesTokenAndInterest) {
     EXPECT_EQ(one.readiness(), ready::writable);
 }
 
-TEST(SysPoll, ModifyTakesBackAnEventThatNobodyHasFetched) {
+TEST(SysPoll, ModifyWithdrawsUnfetchedEvent) {
     poll queue;
     const auto pipe = pipe_pair();
     ASSERT_TRUE(queue.registry().add(pipe.ours, token{1}, interest::readable));
@@ -321,7 +218,7 @@ TEST(SysPoll, ModifyTakesBackAnEventThatNobodyHasFetched) {
     expect_nothing(queue);
 }
 
-TEST(SysPoll, ModifyReportsAnewWhatIsStillTheCase) {
+TEST(SysPoll, ModifyReportsCurrentReadinessAgain) {
     poll queue;
     const auto stream = unix_pair();
     ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::readable));
@@ -331,7 +228,7 @@ TEST(SysPoll, ModifyReportsAnewWhatIsStillTheCase) {
     EXPECT_EQ(next_event(queue).token(), token{2});
 }
 
-TEST(SysPoll, ARemovedSourceReportsNothingAndMayBeAddedAgain) {
+TEST(SysPoll, RemovedSourceIsSilentAndMayBeAddedAgain) {
     poll queue;
     const auto stream = unix_pair();
     ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, both));
@@ -343,7 +240,7 @@ TEST(SysPoll, ARemovedSourceReportsNothingAndMayBeAddedAgain) {
     EXPECT_EQ(next_event(queue).token(), token{2});
 }
 
-TEST(SysPoll, AClosedSourceReportsNothing) {
+TEST(SysPoll, ClosedSourceReportsNothing) {
     poll queue;
     auto stream = unix_pair();
     ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, both));
@@ -351,7 +248,7 @@ TEST(SysPoll, AClosedSourceReportsNothing) {
     expect_nothing(queue);
 }
 
-TEST(SysPoll, RemovingBeforeTheCloseSilencesADuplicate) {
+TEST(SysPoll, RemoveBeforeCloseSilencesDuplicate) {
     poll queue;
     auto pipe = pipe_pair();
     const descriptor duplicate(::dup(pipe.ours));
@@ -385,7 +282,7 @@ TEST(SysPoll, SourcesMayBeAddedOnAnyThread) {
     EXPECT_EQ(seen, (std::array{1, 1, 1}));
 }
 
-TEST(SysPoll, ASourceAddedDuringAWaitEndsIt) {
+TEST(SysPoll, SourceAddedDuringWaitEndsWait) {
     poll queue;
     const auto stream = unix_pair();
     waiting_thread waiting(queue, std::nullopt);
@@ -395,7 +292,7 @@ TEST(SysPoll, ASourceAddedDuringAWaitEndsIt) {
 
 // ---- Closing, errors, urgent data ----
 
-TEST(SysPoll, AHalfCloseEndsTheReadingSideOnly) {
+TEST(SysPoll, HalfCloseReportsReadClosedOnly) {
     for (const auto& make : {unix_pair, tcp_pair}) {
         poll queue;
         const auto stream = make();
@@ -411,7 +308,7 @@ TEST(SysPoll, AHalfCloseEndsTheReadingSideOnly) {
     }
 }
 
-TEST(SysPoll, ClosingOurOwnWritingHalfDoesNotCloseTheReadingSide) {
+TEST(SysPoll, OwnShutdownDoesNotReportReadClosed) {
     poll queue;
     const auto stream = tcp_pair();
     ASSERT_EQ(::shutdown(stream.ours, SHUT_WR), 0);
@@ -422,7 +319,7 @@ TEST(SysPoll, ClosingOurOwnWritingHalfDoesNotCloseTheReadingSide) {
     EXPECT_FALSE(next_event(queue).is_read_closed());
 }
 
-TEST(SysPoll, AHangUpWakesBothDirections) {
+TEST(SysPoll, HangUpReportsBothDirectionsClosed) {
     for (const auto& make : {unix_pair, tcp_pair}) {
         for (const auto wanted : {interest::readable, interest::writable}) {
             poll queue;
@@ -437,7 +334,7 @@ TEST(SysPoll, AHangUpWakesBothDirections) {
     }
 }
 
-TEST(SysPoll, TheReaderOfAPipeHearsThatTheWriterIsGone) {
+TEST(SysPoll, PipeReaderSeesWriterClose) {
     poll queue;
     auto pipe = pipe_pair();
     ASSERT_TRUE(queue.registry().add(pipe.ours, token{1}, interest::readable));
@@ -446,7 +343,7 @@ TEST(SysPoll, TheReaderOfAPipeHearsThatTheWriterIsGone) {
     EXPECT_TRUE(one.is_read_closed() && one.readiness().satisfies(interest::readable));
 }
 
-TEST(SysPoll, TheWriterOfAPipeHearsThatTheReaderIsGone) {
+TEST(SysPoll, PipeWriterSeesReaderClose) {
     poll queue;
     auto pipe = pipe_pair();
     ASSERT_TRUE(queue.registry().add(pipe.theirs, token{1}, interest::writable));
@@ -457,7 +354,7 @@ TEST(SysPoll, TheWriterOfAPipeHearsThatTheReaderIsGone) {
     EXPECT_TRUE(one.readiness().satisfies(interest::writable));
 }
 
-TEST(SysPoll, AFullPipeWithoutAReaderStillClosesTheWritingSide) {
+TEST(SysPoll, FullPipeReportsReaderClose) {
     poll queue;
     auto pipe = pipe_pair();
     const std::array<char, 4096> page{};
@@ -468,7 +365,7 @@ TEST(SysPoll, AFullPipeWithoutAReaderStillClosesTheWritingSide) {
     EXPECT_TRUE(next_event(queue).is_write_closed());
 }
 
-TEST(SysPoll, UrgentDataIsReportedToWhoeverAskedForIt) {
+TEST(SysPoll, UrgentDataIsReportedOnlyForPriorityInterest) {
     poll queue, other_queue;
     const auto stream = tcp_pair();
     ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::priority));
@@ -480,7 +377,7 @@ TEST(SysPoll, UrgentDataIsReportedToWhoeverAskedForIt) {
 
 // ---- Events ----
 
-TEST(SysPoll, EventsThatDoNotFitComeWithTheNextWait) {
+TEST(SysPoll, EventsBeyondCapacityComeWithNextWait) {
     poll queue;
     const std::array<pair, 3> streams = {unix_pair(), unix_pair(), unix_pair()};
     for (std::size_t i = 0; i < streams.size(); ++i) {
@@ -496,7 +393,7 @@ TEST(SysPoll, EventsThatDoNotFitComeWithTheNextWait) {
     EXPECT_EQ(queue.wait(buffer, 0ns), 0u);
 }
 
-TEST(SysPoll, AWaitForgetsTheEventsOfTheOneBefore) {
+TEST(SysPoll, WaitClearsPreviousEvents) {
     poll queue;
     const auto stream = unix_pair();
     ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::writable));
@@ -506,13 +403,13 @@ TEST(SysPoll, AWaitForgetsTheEventsOfTheOneBefore) {
     EXPECT_TRUE(buffer.empty() && buffer.begin() == buffer.end() && buffer.capacity() == 4);
 }
 
-TEST(SysPoll, ABufferWithoutRoomIsMisuse) {
+TEST(SysPoll, EventsWithoutCapacityThrowsMisuse) {
     support::expect_misuse_here([] { static_cast<void>(events(0)); });
 }
 
 // ---- Timeouts ----
 
-TEST(SysPoll, AZeroTimeoutDoesNotWait) {
+TEST(SysPoll, ZeroTimeoutDoesNotWait) {
     poll queue;
     const auto start = clock_type::now();
     for (int i = 0; i < 100; ++i) expect_nothing(queue);
@@ -520,7 +417,7 @@ TEST(SysPoll, AZeroTimeoutDoesNotWait) {
     EXPECT_LT(clock_type::now() - start, 1s);
 }
 
-TEST(SysPoll, AZeroTimeoutReportsWhatIsThere) {
+TEST(SysPoll, ZeroTimeoutReportsPendingEvents) {
     poll queue;
     const auto stream = unix_pair();
     ASSERT_TRUE(queue.registry().add(stream.ours, token{1}, interest::writable));
@@ -528,12 +425,12 @@ TEST(SysPoll, AZeroTimeoutReportsWhatIsThere) {
     EXPECT_EQ(queue.wait(buffer, 0ns), 1u);
 }
 
-TEST(SysPoll, AShortTimeoutIsNeitherCutShortNorSpunAway) {
+TEST(SysPoll, ShortTimeoutSleepsFullTime) {
     poll queue;
     expect_short_waits_to_sleep(queue);
 }
 
-TEST(SysPoll, AHugeTimeoutWaitsUntilItIsWoken) {
+TEST(SysPoll, HugeTimeoutWaitsUntilWoken) {
     poll queue;
     const auto wake_up = waker::make(queue.registry(), token{1});
     ASSERT_TRUE(wake_up);
@@ -546,7 +443,7 @@ TEST(SysPoll, AHugeTimeoutWaitsUntilItIsWoken) {
     }
 }
 
-TEST(SysPoll, ASignalDoesNotEndTheWait) {
+TEST(SysPoll, SignalDoesNotEndWait) {
     struct sigaction quiet{}, before{};
     quiet.sa_handler = [](int) {};  // without SA_RESTART, which epoll ignores in any case
     ASSERT_EQ(::sigaction(SIGUSR1, &quiet, &before), 0);
@@ -557,7 +454,7 @@ TEST(SysPoll, ASignalDoesNotEndTheWait) {
         waiting_thread waiting(queue, timeout);
         for (int i = 0; i < 10; ++i) {
             waiting.signal(SIGUSR1);
-            waiting.wait_until_blocked_again();
+            waiting.wait_until_blocked();
         }
         EXPECT_FALSE(waiting.ended());
         EXPECT_TRUE(wake_up->wake());
@@ -600,7 +497,7 @@ TEST(SysPollDeathTest, WithoutEpollPwait2TimeoutsAreRoundedUp) {
 
 // ---- The waker ----
 
-TEST(SysPollWaker, AWakeBeforeTheWaitIsNotLost) {
+TEST(SysPollWaker, WakeBeforeWaitIsNotLost) {
     poll queue;
     const auto wake_up = waker::make(queue.registry(), token{10});
     ASSERT_TRUE(wake_up && wake_up->wake());
@@ -617,7 +514,7 @@ TEST(SysPollWaker, ManyWakesAreOneEvent) {
     expect_nothing(queue);
 }
 
-TEST(SysPollWaker, WakesTwiceFromAnotherThreadWithAWaitBetweenAndNoDrain) {
+TEST(SysPollWaker, SecondWakeNeedsNoDrain) {
     poll queue;
     const auto wake_up = waker::make(queue.registry(), token{10});
     std::atomic<int> turn = 1;
@@ -635,7 +532,7 @@ TEST(SysPollWaker, WakesTwiceFromAnotherThreadWithAWaitBetweenAndNoDrain) {
     expect_nothing(queue);
 }
 
-TEST(SysPollWaker, EndsAWaitThatIsGoingOn) {
+TEST(SysPollWaker, WakeEndsRunningWait) {
     poll queue;
     const auto wake_up = waker::make(queue.registry(), token{10});
     for (int i = 0; i < 20; ++i) {
@@ -645,7 +542,7 @@ TEST(SysPollWaker, EndsAWaitThatIsGoingOn) {
     }
 }
 
-TEST(SysPollWaker, GoesOnWakingWhenItsCounterIsFull) {
+TEST(SysPollWaker, WakeWorksWhenCounterIsFull) {
     poll queue;
     const int next_free = descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC));  // the number that the waker will get
     const auto wake_up = waker::make(queue.registry(), token{10});
@@ -659,7 +556,7 @@ TEST(SysPollWaker, GoesOnWakingWhenItsCounterIsFull) {
     }
 }
 
-TEST(SysPollWaker, ADestroyedWakerReportsNothing) {
+TEST(SysPollWaker, DestroyedWakerReportsNothing) {
     poll queue;
     {
         const auto wake_up = waker::make(queue.registry(), token{10});
@@ -668,7 +565,7 @@ TEST(SysPollWaker, ADestroyedWakerReportsNothing) {
     expect_nothing(queue);
 }
 
-TEST(SysPollWaker, MayOutliveItsPollAndBeMoved) {
+TEST(SysPollWaker, MayBeMovedAndOutlivePoll) {
     std::optional<poll> queue(std::in_place);
     auto first = *waker::make(queue->registry(), token{1});
     auto second = *waker::make(queue->registry(), token{2});
@@ -681,7 +578,7 @@ TEST(SysPollWaker, MayOutliveItsPollAndBeMoved) {
 
 // ---- The object ----
 
-TEST(SysPoll, KeepsItsSourcesWhenMoved) {
+TEST(SysPoll, MovedPollKeepsSources) {
     poll first;
     const auto stream = unix_pair();
     ASSERT_TRUE(first.registry().add(stream.ours, token{1}, interest::writable));
@@ -689,7 +586,7 @@ TEST(SysPoll, KeepsItsSourcesWhenMoved) {
     EXPECT_EQ(next_event(second).token(), token{1});
 }
 
-TEST(SysPoll, IsReadableWhenItHasEvents) {
+TEST(SysPoll, DescriptorIsReadableWhileEventsArePending) {
     poll inner, outer;
     const auto stream = unix_pair();
     ASSERT_TRUE(outer.registry().add(inner.native_handle(), token{1}, interest::readable));
@@ -699,7 +596,7 @@ TEST(SysPoll, IsReadableWhenItHasEvents) {
     EXPECT_EQ(next_event(inner).token(), token{2});
 }
 
-TEST(SysPoll, ClosesItsDescriptor) {
+TEST(SysPoll, DestructorClosesDescriptor) {
     const int before = poll().native_handle();
     for (int i = 0; i < 2000; ++i) {
         auto queue = poll::make();
@@ -709,7 +606,7 @@ TEST(SysPoll, ClosesItsDescriptor) {
     EXPECT_EQ(poll().native_handle(), before);
 }
 
-TEST(SysPoll, ALimitOfDescriptorsIsAnErrorAndAnException) {
+TEST(SysPoll, DescriptorShortageIsReported) {
     rlimit before{};
     ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
     const rlimit none{0, before.rlim_max};
