@@ -23,7 +23,7 @@
 #include "support/net.hpp"
 #include "support/process.hpp"
 
-// The chat of the examples, driven by clients that come, talk and vanish.
+// The example `chat` as a process, with clients that talk, leave and disconnect.
 
 namespace {
 
@@ -39,7 +39,7 @@ using support::within;
 using lines = eddy::codec::framed<tcp_stream, eddy::codec::lines_codec>;
 using texts = std::vector<std::string>;
 
-/// Somebody in the lobby, who notes what is said there.
+/// A client in the lobby. Records the lines that it receives.
 class guest {
 public:
     guest(lines&& connection, std::string name) : lines_(std::move(connection)), name_(std::move(name)) {}
@@ -52,7 +52,7 @@ public:
         self.heard_.clear();
         co_return std::move(self);
     }
-    /// Says it, and waits until it is said.
+    /// Sends `text`, and waits until the server has sent it to all.
     task<result<void>> say(std::string text) {
         co_await try_(lines_.send(text));
         co_return co_await read_until(name_ + ": " + text);
@@ -61,7 +61,7 @@ public:
         while (heard_.empty() || heard_.back() != text) co_await try_(hear());
         co_return eddy::ok();
     }
-    /// Until so many messages of guests were heard, in all.
+    /// Reads until `count` messages of guests were received, in all.
     task<result<void>> read_messages(std::size_t count) {
         while (messages_ < count) co_await try_(hear());
         co_return eddy::ok();
@@ -73,7 +73,7 @@ public:
         if (heard_.back().find(": ") != std::string::npos) ++messages_;
         co_return eddy::ok();
     }
-    [[nodiscard]] bool is_told_that_he_missed_some() const {
+    [[nodiscard]] bool is_told_about_missed_messages() const {
         return !heard_.empty() && heard_.back().ends_with(" messages were missed");
     }
     lines& connection() { return lines_; }
@@ -86,7 +86,7 @@ private:
     std::size_t messages_ = 0;
 };
 
-struct party {
+struct crowd {
     socket_addr at;
     int stayers;
     int vanishers;
@@ -94,7 +94,7 @@ struct party {
     barrier all_are_here;
     barrier all_was_heard;
 
-    party(const socket_addr& where, int stay, int vanish, int messages)
+    crowd(const socket_addr& where, int stay, int vanish, int messages)
         : at(where),
           stayers(stay),
           vanishers(vanish),
@@ -104,7 +104,7 @@ struct party {
     [[nodiscard]] std::size_t messages() const { return static_cast<std::size_t>((stayers + vanishers) * says); }
 };
 
-task<result<texts>> stay(party& with, int number) {
+task<result<texts>> stay(crowd& with, int number) {
     auto me = co_await try_(guest::enter(with.at, "s" + std::to_string(number)));
     co_await with.all_are_here.wait();
     for (int i = 0; i < with.says; ++i) co_await try_(me.say(std::to_string(i)));
@@ -116,8 +116,8 @@ task<result<texts>> stay(party& with, int number) {
     co_return me.heard();
 }
 
-// Comes, talks, and vanishes: with a good-bye, or without, or in the middle of a line, with a reset.
-task<result<void>> vanish(party& with, int number) {
+// Connects, sends messages, and leaves: with /quit, without it, or with a reset in the middle of a line.
+task<result<void>> vanish(crowd& with, int number) {
     auto me = co_await try_(guest::enter(with.at, "v" + std::to_string(number)));
     for (int i = 0; i < with.says; ++i) co_await try_(me.say(std::to_string(i)));
     if (number % 3 == 0) co_await try_(me.connection().send("/quit"));
@@ -129,7 +129,7 @@ task<result<void>> vanish(party& with, int number) {
     co_return eddy::ok();
 }
 
-/// What each has said, in the order in which it was heard.
+/// The messages of each speaker, in the order in which they were received.
 std::map<std::string, texts> by_speaker(const texts& heard) {
     std::map<std::string, texts> all;
     for (const auto& line : heard) {
@@ -139,12 +139,12 @@ std::map<std::string, texts> by_speaker(const texts& heard) {
     return all;
 }
 
-task<result<std::vector<texts>>> celebrate(party& all, process& server) {
+task<result<std::vector<texts>>> run_crowd(crowd& all, process& server) {
     std::vector<task<result<texts>>> staying;
     for (int i = 0; i < all.stayers; ++i) staying.push_back(stay(all, i));
     std::vector<task<result<void>>> vanishing;
     for (int i = 0; i < all.vanishers; ++i) vanishing.push_back(vanish(all, i));
-    const auto direct = [](party& of, std::vector<task<result<void>>> guests, process& chat) -> task<result<void>> {
+    const auto direct = [](crowd& of, std::vector<task<result<void>>> guests, process& chat) -> task<result<void>> {
         co_await of.all_are_here.wait();
         co_await try_(eddy::try_join_all(std::move(guests)));
         co_await of.all_was_heard.wait();
@@ -157,11 +157,11 @@ task<result<std::vector<texts>>> celebrate(party& all, process& server) {
     co_return std::move(heard);
 }
 
-TEST(Chat, TwoHundredClientsAndNoMessageIsLostForThoseWhoStay) {
+TEST(Chat, ClientsThatStayMissNoMessage) {
     process server({"chat", "127.0.0.1:0", "10000"});
-    party all(support::addr_in(server.line()), 50, 150, 5);
+    crowd all(support::addr_in(server.line()), 50, 150, 5);
     eddy::core core;
-    const auto heard = within(core, celebrate(all, server), std::chrono::seconds(50));
+    const auto heard = within(core, run_crowd(all, server), std::chrono::seconds(50));
     ASSERT_TRUE(heard) << heard.error().message();
     texts expected;
     for (int i = 0; i < all.says; ++i) expected.push_back(std::to_string(i));
@@ -176,7 +176,7 @@ TEST(Chat, TwoHundredClientsAndNoMessageIsLostForThoseWhoStay) {
     EXPECT_EQ(ended.err, "");
 }
 
-TEST(Chat, RoomsAreApartAndALineThatIsTooLongIsSaid) {
+TEST(Chat, RoomsAreSeparateAndTooLongLineIsReported) {
     process server({"chat", "127.0.0.1:0"});
     const auto at = support::addr_in(server.line());
     eddy::core core;
@@ -185,7 +185,7 @@ TEST(Chat, RoomsAreApartAndALineThatIsTooLongIsSaid) {
         auto bob = co_await try_(guest::enter(where, "bob"));
         co_await try_(bob.connection().send("/join kitchen"));
         co_await try_(bob.read_until("* bob is here"));
-        co_await try_(bob.say("nobody hears me"));
+        co_await try_(bob.say("hello kitchen"));
         co_await try_(ann.connection().send(std::string(5000, 'x')));
         co_await try_(ann.say("still here"));
         co_await try_(ann.connection().send("/quit"));
@@ -201,14 +201,14 @@ TEST(Chat, RoomsAreApartAndALineThatIsTooLongIsSaid) {
     EXPECT_EQ(server.wait().out, "2 came, 0 were cut off\n");
 }
 
-/// What he is told that nobody else hears.
-task<result<std::string>> answer_to(guest& him, std::string line) {
-    co_await try_(him.connection().send(line));
-    co_await try_(him.hear());
-    co_return him.heard().back();
+/// The answer that only this client receives.
+task<result<std::string>> answer_to(guest& client, std::string line) {
+    co_await try_(client.connection().send(line));
+    co_await try_(client.hear());
+    co_return client.heard().back();
 }
 
-TEST(Chat, WhoNamesNoRoomIsToldHowAndStays) {
+TEST(Chat, JoinWithoutRoomNamePrintsUsage) {
     process server({"chat", "127.0.0.1:0"});
     eddy::core core;
     const auto work = [](socket_addr where) -> task<result<texts>> {
@@ -230,23 +230,23 @@ TEST(Chat, WhoNamesNoRoomIsToldHowAndStays) {
     EXPECT_EQ(*heard, (texts{told, told, told, "ann: /joiners", "* bob is here", "* bob has gone to the kitchen"}));
 }
 
-TEST(Chat, ANameThatIsTooLongIsSaidAndAskedForAgain) {
+TEST(Chat, TooLongNameIsRefusedAndAskedForAgain) {
     process server({"chat", "127.0.0.1:0"});
     eddy::core core;
     const auto work = [](socket_addr where) -> task<result<texts>> {
         auto stream = co_await try_(tcp_stream::connect(where));
-        guest he(lines(std::move(stream), eddy::codec::lines_codec()), "ann");
-        co_await try_(he.connection().send(std::string(5000, 'x')));
-        co_await try_(he.connection().send("ann"));
-        co_await try_(he.read_until("* ann is here"));
-        co_return he.heard();
+        guest ann(lines(std::move(stream), eddy::codec::lines_codec()), "ann");
+        co_await try_(ann.connection().send(std::string(5000, 'x')));
+        co_await try_(ann.connection().send("ann"));
+        co_await try_(ann.read_until("* ann is here"));
+        co_return ann.heard();
     };
     const auto heard = within(core, work(support::addr_in(server.line())));
     ASSERT_TRUE(heard) << heard.error().message();
     EXPECT_EQ(*heard, (texts{"* your name?", "! the line is longer than its limit", "* your name?", "* ann is here"}));
 }
 
-TEST(Chat, WhoIsTooSlowIsToldThatHeMissedSome) {
+TEST(Chat, SlowClientIsToldAboutMissedMessages) {
     process server({"chat", "127.0.0.1:0", "4"});
     const auto at = support::addr_in(server.line());
     eddy::core core;
@@ -255,14 +255,14 @@ TEST(Chat, WhoIsTooSlowIsToldThatHeMissedSome) {
         auto fast = co_await try_(guest::enter(where, "fast"));
         const std::string text(900, 'x');
         for (int i = 0; i < 20'000; ++i) co_await try_(fast.say(text));  // more than all buffers take
-        while (!slow.is_told_that_he_missed_some()) co_await try_(slow.hear());
+        while (!slow.is_told_about_missed_messages()) co_await try_(slow.hear());
         co_return eddy::ok();
     };
     const auto done = within(core, work(at), std::chrono::seconds(50));
     EXPECT_TRUE(done) << done.error().message();
 }
 
-TEST(Chat, ASecondSignalEndsItAtOnce) {
+TEST(Chat, SecondSignalEndsServerAtOnce) {
     process server({"chat", "127.0.0.1:0"});
     const auto at = support::addr_in(server.line());
     eddy::core core;
@@ -274,7 +274,7 @@ TEST(Chat, ASecondSignalEndsItAtOnce) {
             co_await try_(talker.say(text + std::to_string(i)));  // more than all buffers take
         chat.signal(SIGINT);
         co_await try_(talker.read_until("* the server goes down"));
-        chat.signal(SIGINT);  // the one who is stuck is waited for
+        chat.signal(SIGINT);  // the server waits for the stuck client
         co_return eddy::ok();
     };
     const auto done = within(core, work(at, server), std::chrono::seconds(50));

@@ -7,7 +7,7 @@
 
 namespace {
 
-TEST(Frames, GoAndComeInEveryWay) {
+TEST(Frames, FramesPrintsAllTransports) {
     const auto ended = support::run({"frames"});
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.out,

@@ -29,7 +29,7 @@ using support::raw_socket;
 using support::run;
 
 // One test for both, since they need the same port.
-TEST(Programs, ConnectCombinatorsSaysHowItWent) {
+TEST(Programs, ConnectCombinatorsPrintsOutcome) {
     const auto refused = run({"connect_combinators"});
     raw_socket listener;
     const int on = 1;
@@ -50,7 +50,7 @@ TEST(Programs, ConnectCombinatorsSaysHowItWent) {
     EXPECT_EQ(connected.code, 0);
 }
 
-TEST(Programs, ConnectCoroutineSaysHowItWent) {
+TEST(Programs, ConnectCoroutinePrintsOutcome) {
     const auto listener = raw_socket::listening();
     for (const std::string host : {"127.0.0.1:", "localhost:"}) {
         const auto connected = run({"connect_coroutine", host + std::to_string(listener.addr().port())});
@@ -68,7 +68,7 @@ TEST(Programs, ConnectCoroutineSaysHowItWent) {
 }
 
 // By its default address: one test for both, since they need the same port.
-TEST(Programs, ConnectCoroutineTakesLocalhost6142) {
+TEST(Programs, ConnectCoroutineDefaultsToLocalhost6142) {
     raw_socket listener;
     const int on = 1;
     ::setsockopt(listener.fd(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -86,7 +86,7 @@ TEST(Programs, ConnectCoroutineTakesLocalhost6142) {
     EXPECT_EQ(connected.code, 0);
 }
 
-TEST(Programs, AConnectIsOneSocketAndOneConnect) {
+TEST(Programs, ConnectMakesOneSocketAndOneConnectCall) {
     if (::access("/usr/bin/strace", X_OK) != 0) GTEST_SKIP() << "no strace here";
     const auto traced = run({"/usr/bin/strace", "-f", "-e", "trace=socket,connect", path_of("connect_combinators")});
     if (traced.err.find("ptrace") != traced.err.npos) GTEST_SKIP() << "strace is not allowed here";
@@ -100,7 +100,7 @@ TEST(Programs, AConnectIsOneSocketAndOneConnect) {
     EXPECT_EQ(count("connect("), 1) << traced.err;
 }
 
-TEST(Programs, EventLoopServerServesAHundredClients) {
+TEST(Programs, EventLoopServerServesHundredClients) {
     process server({"event_loop_server", "127.0.0.1:0"});
     const auto addr = addr_in(server.line());
     std::vector<raw_socket> clients;
@@ -112,7 +112,7 @@ TEST(Programs, EventLoopServerServesAHundredClients) {
     }
 }
 
-TEST(Programs, EventLoopServerNamesWhatFailed) {
+TEST(Programs, EventLoopServerPrintsWhatFailed) {
     // One besides the standard streams, which the dynamic linker needs: the loop needs two.
     const auto no_core = process({"event_loop_server", "127.0.0.1:0"}, 4).wait();
     EXPECT_EQ(no_core.err, "failed to make the event loop: Too many open files\n");
@@ -135,7 +135,7 @@ TEST(Programs, EventLoopServerNamesWhatFailed) {
     EXPECT_EQ(no_run.code, 1);
 }
 
-TEST(Programs, EventLoopServerSaysThatADriverIsUnknown) {
+TEST(Programs, EventLoopServerRefusesUnknownDriver) {
     const auto ended = process({"event_loop_server", "127.0.0.1:0"}, {}, {"EDDY_DRIVER=abacus"}).wait();
     EXPECT_EQ(ended.err,
               "failed to make the event loop: the environment's EDDY_DRIVER names no driver: there are epoll, io_uring "
@@ -143,7 +143,7 @@ TEST(Programs, EventLoopServerSaysThatADriverIsUnknown) {
     EXPECT_EQ(ended.code, 1);
 }
 
-TEST(Programs, JobsDoesThemAll) {
+TEST(Programs, JobsCompletesAllJobs) {
     const auto ended = run({"jobs"});
     EXPECT_EQ(ended.out,
               "half of the jobs are done\n"
@@ -166,13 +166,13 @@ TEST(Programs, JobsCanBeStoppedAtAnyMoment) {
     EXPECT_GT(cut_short, 0);
 }
 
-TEST(Programs, JobsEndsWithItsWorkAndDoesNotWaitForTheMomentToStop) {
+TEST(Programs, JobsEndsBeforeStopTimeWhenWorkIsDone) {
     const auto ended = run({"jobs", "--stop-after-us", "86400000000"});
     EXPECT_EQ(ended.out, "100 jobs: 100 done, 0 cancelled; the sum of the results is 328350\n");
     EXPECT_EQ(ended.code, 0);
 }
 
-TEST(Programs, CleanupFinishesWhatItHasBegun) {
+TEST(Programs, CleanupFinishesStartedSteps) {
     const auto ended = run({"cleanup"});
     EXPECT_EQ(ended.out,
               "a quick request\n"
@@ -190,7 +190,7 @@ TEST(Programs, CleanupFinishesWhatItHasBegun) {
     EXPECT_EQ(ended.code, 0);
 }
 
-TEST(Programs, ExpiringForgetsInTheOrderOfTheDeadlines) {
+TEST(Programs, ExpiringDropsEntriesInOrderOfDeadlines) {
     const auto ended = run({"expiring"});
     EXPECT_EQ(ended.out,
               "Ada is asked for, and stays longer\n"
@@ -205,7 +205,7 @@ TEST(Programs, ExpiringForgetsInTheOrderOfTheDeadlines) {
     EXPECT_EQ(ended.code, 0);
 }
 
-TEST(Programs, PipelineMovesAllWithBoundedStages) {
+TEST(Programs, PipelineMovesAllItemsThroughBoundedStages) {
     const auto ended = run({"pipeline"});
     EXPECT_TRUE(
         ended.out.starts_with("1000 of 1000 items came out, with the sum 332833500; at most 8 were fetched and "))
@@ -223,7 +223,7 @@ TEST(Programs, PipelineCanBeStoppedAtAnyMoment) {
     }
 }
 
-TEST(Programs, RemoteWorkRunsOnTheLoop) {
+TEST(Programs, RemoteWorkRunsOnLoop) {
     const auto ended = run({"remote_work"});
     EXPECT_EQ(ended.out,
               "the listener was made on the loop's thread: yes\n"
@@ -233,14 +233,14 @@ TEST(Programs, RemoteWorkRunsOnTheLoop) {
     EXPECT_EQ(ended.code, 0);
 }
 
-TEST(Programs, UnderTheHoodSeesItsEvents) {
+TEST(Programs, UnderTheHoodPrintsEvents) {
     const auto ended = run({"under_the_hood"});
     EXPECT_EQ(ended.out, "the future saw 3 ticks\nthe selector saw token 7: readable\n");
     EXPECT_EQ(ended.err, "");
     EXPECT_EQ(ended.code, 0);
 }
 
-TEST(Programs, EventKindsSeesTheFourKinds) {
+TEST(Programs, EventKindsPrintsFourKinds) {
     const auto ended = run({"event_kinds"});
     EXPECT_EQ(ended.out,
               "a socket is readable: 5 bytes\n"
@@ -252,7 +252,7 @@ TEST(Programs, EventKindsSeesTheFourKinds) {
     EXPECT_EQ(ended.code, 0);
 }
 
-TEST(Programs, SpawnAndJoinSeesHowEachTaskEnds) {
+TEST(Programs, SpawnAndJoinPrintsOutcomeOfEachTask) {
     const auto ended = run({"spawn_and_join"});
     EXPECT_EQ(ended.out,
               "6 * 7 = 42\n"
@@ -266,7 +266,7 @@ TEST(Programs, SpawnAndJoinSeesHowEachTaskEnds) {
     EXPECT_EQ(ended.code, 0);
 }
 
-TEST(Programs, ScopesEndWithTheirFirstFailure) {
+TEST(Programs, ScopesEndWithFirstFailure) {
     const auto ended = run({"scopes"});
     EXPECT_EQ(ended.out,
               "1 + 2 + ... + 1000 = 500500\n"
@@ -276,7 +276,7 @@ TEST(Programs, ScopesEndWithTheirFirstFailure) {
     EXPECT_EQ(ended.code, 0);
 }
 
-TEST(Programs, BlockingWorkLetsTheTickerGoOn) {
+TEST(Programs, BlockingWorkDoesNotStopTicker) {
     const auto ended = run({"blocking_work"});
     EXPECT_EQ(ended.out,
               "spawn_blocking: the ticker went on\n"
@@ -285,7 +285,7 @@ TEST(Programs, BlockingWorkLetsTheTickerGoOn) {
     EXPECT_EQ(ended.code, 0);
 }
 
-TEST(Programs, ShutdownEndsWhenIdleAndOnASignal) {
+TEST(Programs, ShutdownEndsWhenIdleAndOnSignal) {
     for (const int number : {SIGINT, SIGTERM}) {
         process program({"shutdown"});
         EXPECT_EQ(program.line(), "a job is done");
@@ -302,7 +302,7 @@ TEST(Programs, ShutdownEndsWhenIdleAndOnASignal) {
     }
 }
 
-TEST(Programs, RuntimeBuilderSeesItsHooksAndMetrics) {
+TEST(Programs, RuntimeBuilderPrintsHooksAndMetrics) {
     // What the environment says is overridden by the program.
     const auto ended = process({"runtime_builder"}, {}, {"EDDY_WORKER_THREADS=3"}).wait();
     EXPECT_EQ(ended.out,
@@ -315,7 +315,7 @@ TEST(Programs, RuntimeBuilderSeesItsHooksAndMetrics) {
     EXPECT_EQ(ended.code, 0);
 }
 
-TEST(Programs, LocalStateNeedsNoLocks) {
+TEST(Programs, LocalStatePrintsRequestsAndSignatures) {
     const auto ended = run({"local_state"});
     EXPECT_EQ(ended.out,
               "request 7: hello\n"
@@ -333,7 +333,7 @@ std::vector<std::string> tcp_echo_command(bool on_loop) {
     return command;
 }
 
-TEST(Programs, TcpEchoEndsWithZeroOnASignal) {
+TEST(Programs, TcpEchoExitsWithZeroOnSignal) {
     for (const auto& [number, on_loop] :
          {std::pair(SIGINT, false), {SIGTERM, false}, {SIGINT, true}, {SIGTERM, true}}) {
         process server(tcp_echo_command(on_loop));
@@ -347,7 +347,7 @@ TEST(Programs, TcpEchoEndsWithZeroOnASignal) {
     }
 }
 
-TEST(Programs, TcpEchoLivesThroughALackOfDescriptors) {
+TEST(Programs, TcpEchoSurvivesDescriptorShortage) {
     for (const bool on_loop : {false, true}) {
         // Two descriptors for each worker.
         process server(tcp_echo_command(on_loop), 20, {"EDDY_WORKER_THREADS=2"});
@@ -366,7 +366,7 @@ TEST(Programs, TcpEchoLivesThroughALackOfDescriptors) {
     }
 }
 
-TEST(Programs, TcpEchoSaysWhyItDoesNotStart) {
+TEST(Programs, TcpEchoPrintsWhyStartFails) {
     const auto taken = raw_socket::listening();
     const auto ended = run({"tcp_echo", taken.addr().to_string()});
     EXPECT_EQ(ended.code, 1);
@@ -377,7 +377,7 @@ TEST(Programs, TcpEchoSaysWhyItDoesNotStart) {
     EXPECT_NE(unknown.err.find("--driver: abacus not in {epoll,io_uring,auto}"), unknown.err.npos) << unknown.err;
 }
 
-TEST(Programs, ServeEchoServesBothKindsAndEndsOnASignal) {
+TEST(Programs, ServeEchoServesTcpAndUnixUntilSignal) {
     process server({"serve_echo", "127.0.0.1:0"});
     auto client = raw_socket::connected(addr_in(server.line()));
     client.send("hello");
@@ -400,7 +400,7 @@ TEST(Programs, ServeEchoServesBothKindsAndEndsOnASignal) {
     EXPECT_EQ(run({"serve_echo", "nowhere"}).code, 1);
 }
 
-TEST(Programs, ServeEchoEndsAtOnceOnASecondSignal) {
+TEST(Programs, ServeEchoEndsAtOnceOnSecondSignal) {
     for (const int second : {SIGINT, SIGTERM}) {
         process server({"serve_echo", "127.0.0.1:0"});
         const auto at = addr_in(server.line());
@@ -418,7 +418,7 @@ TEST(Programs, ServeEchoEndsAtOnceOnASecondSignal) {
     }
 }
 
-TEST(Programs, OwnCodecGoesOnAfterADamagedFrame) {
+TEST(Programs, OwnCodecContinuesAfterDamagedFrame) {
     const auto ended = run({"own_codec"});
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.out,
@@ -428,7 +428,7 @@ TEST(Programs, OwnCodecGoesOnAfterADamagedFrame) {
               "error: bytes remaining on stream: it ended in the middle of a frame\n");
 }
 
-TEST(Programs, PipesBringLines) {
+TEST(Programs, PipesPrintsLinesFromEachSource) {
     const auto ended = run({"/bin/sh", "-c", "printf 'four\\nfive' | " + path_of("pipes")});
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.out,
@@ -437,7 +437,7 @@ TEST(Programs, PipesBringLines) {
               "standard input: four five\n");
 }
 
-TEST(Programs, UnixSocketsKnowWhoTheirClientsAre) {
+TEST(Programs, UnixSocketsRecognizesClient) {
     const auto ended = run({"unix_sockets"});
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.out,
@@ -452,7 +452,7 @@ std::pair<std::string, std::string> automatic_driver() {
     return {why.substr(0, why.find(':')), why};
 }
 
-TEST(Programs, TcpEchoSaysWhichDriverItHasAndWhy) {
+TEST(Programs, TcpEchoPrintsDriverAndReason) {
     for (const bool on_loop : {false, true}) {
         const auto says = [&](const std::string& driver, const std::string& why) {
             auto command = tcp_echo_command(on_loop);
@@ -468,7 +468,7 @@ TEST(Programs, TcpEchoSaysWhichDriverItHasAndWhy) {
     }
 }
 
-TEST(Programs, TcpLoadMeasuresAServer) {
+TEST(Programs, TcpLoadMeasuresServer) {
     const auto [driver, why] = automatic_driver();
     process server({"tcp_echo", "127.0.0.1:0"});
     const auto addr = addr_in(server.line());
@@ -490,7 +490,7 @@ TEST(Programs, TcpLoadMeasuresAServer) {
     EXPECT_NE(figures.find(R"("size":100})"), figures.npos) << figures;
 }
 
-TEST(Programs, TcpLoadFailsOnAWrongByteAndOnALostConnection) {
+TEST(Programs, TcpLoadFailsOnWrongByteAndLostConnection) {
     const auto listener = raw_socket::listening();
     const std::vector<std::string> command{
         "tcp_load", listener.addr().to_string(), "--connections", "1", "--seconds", "1", "--size", "16"};
