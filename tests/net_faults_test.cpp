@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+// Faults of system calls that no peer can cause on this system: an accept(2) that fails for one connection, and a datagram that is
+// sent in part. The executable wraps the system calls.
+#include <eddy/prelude.hpp>
+
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cerrno>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "support/net.hpp"
+#include "support/socket_faults.hpp"
+
+namespace {
+
+using eddy::net::ip_addr;
+using eddy::net::serve_options;
+using eddy::net::socket_addr;
+using eddy::net::tcp_listener;
+using eddy::net::tcp_stream;
+using eddy::net::udp_socket;
+using support::raw_socket;
+using support::within;
+
+const socket_addr any(ip_addr::v4_loopback(), 0);
+
+// accept(2): "... detect errors and treat them like EAGAIN by retrying". They concern a connection that is gone, not the listener.
+constexpr std::array connection_errors{ECONNABORTED, EPROTO, ENETDOWN, EHOSTUNREACH, ENETUNREACH};
+
+/// A listener with clients, of which one has been accepted. (A ring accepts that one by itself: accept4(2) is for the others.)
+class busy_listener {
+public:
+    busy_listener(eddy::core& core, int more) : listener(tcp_listener::bind(any, core.handle()).value()) {
+        for (int i = 0; i <= more; ++i) clients.push_back(raw_socket::connected(listener.local_addr().value()));
+        EXPECT_TRUE(within(core, listener.accept()));
+    }
+
+    tcp_listener listener;
+    std::vector<raw_socket> clients;
+};
+
+TEST(NetFaults, AcceptRetriesAfterAbortedConnections) {
+    for (const int error : connection_errors) {
+        eddy::core core;
+        busy_listener busy(core, 1);
+        support::fail_next_accepts(error, 3);
+        const auto accepted = within(core, busy.listener.accept());
+        EXPECT_EQ(support::accept_faults_left(), 0u) << error;
+        ASSERT_TRUE(accepted) << accepted.error().message();
+        EXPECT_EQ(accepted->peer, busy.clients.back().addr());
+    }
+}
+
+TEST(NetFaults, AcceptWaitsForNextClientAfterAbortedConnection) {
+    eddy::core core;
+    busy_listener busy(core, 1);
+    EXPECT_TRUE(within(core, busy.listener.accept()));
+    support::fail_next_accepts(ECONNABORTED, 1);
+    const raw_socket client;
+    const auto connect = [&]() -> eddy::task<void> {
+        client.connect(busy.listener.local_addr().value());
+        co_return;
+    };
+    auto both = eddy::join(busy.listener.accept(), connect());
+    const auto accepted = within(core, std::move(both)).first;
+    EXPECT_EQ(support::accept_faults_left(), 0u);
+    ASSERT_TRUE(accepted) << accepted.error().message();
+    EXPECT_EQ(accepted->peer, client.addr());
+}
+
+TEST(NetFaults, ServeCountsNoErrorForAbortedConnections) {
+    eddy::core core;
+    busy_listener busy(core, 3);
+    const eddy::sync::cancellation_token end;
+    int handled = 0;
+    const auto handler = [&](tcp_stream) {
+        if (++handled == 3) end.cancel();
+    };
+    support::fail_next_accepts(ECONNABORTED, 2);
+    const auto done = within(core, serve(std::move(busy.listener), handler, serve_options().shutdown(end)));
+    EXPECT_EQ(support::accept_faults_left(), 0u);
+    EXPECT_EQ(done.value().accepted, 3u);
+    EXPECT_EQ(done.value().accept_errors, 0u);
+}
+
+TEST(NetFaults, ErrorOfListenerEndsAccept) {
+    eddy::core core;
+    busy_listener busy(core, 1);
+    support::fail_next_accepts(EINVAL, 1);
+    const auto refused = within(core, busy.listener.accept());
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error(), std::errc::invalid_argument);
+    EXPECT_TRUE(within(core, busy.listener.accept()));
+}
+
+TEST(NetFaults, ShortSendDgramIsAnError) {
+    eddy::core core;
+    auto socket = udp_socket::bind(any, core.handle()).value();
+    const auto from = socket.local_addr().value();
+    auto receiver = udp_socket::bind(any, core.handle()).value();
+    const auto to = receiver.local_addr().value();
+    support::shorten_next_send();
+    auto back = within(core, std::move(socket).send_dgram(std::string("datagram"), to));
+    EXPECT_FALSE(support::has_send_fault_left());
+    ASSERT_FALSE(back.sent) << "a datagram that was sent in part";
+    EXPECT_EQ(back.sent.error(), std::errc::io_error);
+    EXPECT_EQ(back.buf, "datagram");
+    EXPECT_EQ(back.sock.local_addr().value(), from);
+    EXPECT_TRUE(within(core, std::move(back.sock).send_dgram(std::move(back.buf), to)).sent);
+}
+
+}  // namespace

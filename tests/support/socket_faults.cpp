@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: MIT
+#include "socket_faults.hpp"
+
+#include <sys/socket.h>
+#include <sys/types.h>
+
+#include <cerrno>
+#include <utility>
+
+// The linker sends each call of these functions in the program to wrapped_*, and the name *_for_real to the functions of the system.
+// (The labels are what `--wrap` of ld(1) calls them.)
+extern "C" {
+int accept_for_real(int fd, sockaddr* peer, socklen_t* size, int flags) __asm__("__real_accept4");
+int wrapped_accept(int fd, sockaddr* peer, socklen_t* size, int flags) __asm__("__wrap_accept4");
+ssize_t send_for_real(int fd, const void* from, std::size_t size, int flags, const sockaddr* to,
+                      socklen_t to_size) __asm__("__real_sendto");
+ssize_t wrapped_send(int fd, const void* from, std::size_t size, int flags, const sockaddr* to,
+                     socklen_t to_size) __asm__("__wrap_sendto");
+}
+
+namespace {
+
+thread_local int accept_error = 0;
+thread_local std::size_t accept_faults = 0;
+thread_local bool has_short_send = false;
+
+}  // namespace
+
+int wrapped_accept(int fd, sockaddr* peer, socklen_t* size, int flags) {
+    if (accept_faults == 0) return accept_for_real(fd, peer, size, flags);
+    --accept_faults;
+    errno = accept_error;
+    return -1;
+}
+
+ssize_t wrapped_send(int fd, const void* from, std::size_t size, int flags, const sockaddr* to, socklen_t to_size) {
+    if (std::exchange(has_short_send, false)) return static_cast<ssize_t>(size) - 1;
+    return send_for_real(fd, from, size, flags, to, to_size);
+}
+
+namespace support {
+
+void fail_next_accepts(int error, std::size_t count) noexcept {
+    accept_error = error;
+    accept_faults = count;
+}
+std::size_t accept_faults_left() noexcept { return accept_faults; }
+
+void shorten_next_send() noexcept { has_short_send = true; }
+bool has_send_fault_left() noexcept { return has_short_send; }
+
+}  // namespace support
