@@ -394,7 +394,7 @@ TEST(Core, SpinningEndsWithWhateverEndsASleep) {
         auto loop = eddy::core::builder().enable_io(has_io).spin_before_sleep(1h).build().value();
         loop.run(eddy::time::sleep(1ms));
         auto [tx, rx] = oneshot<int>::channel();
-        std::thread other([sender = std::move(tx)]() mutable { sender.send(7); });
+        std::thread other([sender = std::move(tx)]() mutable { EXPECT_TRUE(sender.send(7).has_value()); });
         EXPECT_EQ(loop.run(std::move(rx)).value(), 7);
         other.join();
     }

@@ -137,14 +137,12 @@ if [[ ${1:-} == --inside ]]; then
     exit
 fi
 (($#)) || { usage && exit 2; }
-failed=0 table=''
+failed=0
 for system; do describe "$system"; done
 for system; do
     set +e # `set -e` would have no effect inside a condition
-    lines=$(set -e && cross "$system")
+    (set -e && cross "$system")
     (($? == 0)) || failed=1
     set -e
-    table+=$lines$'\n'
 done
-printf '%s' "$table"
 ((failed == 0)) || die "failed"
