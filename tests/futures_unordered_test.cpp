@@ -19,6 +19,7 @@
 #include <memory>
 #include <optional>
 #include <ranges>
+#include <set>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
@@ -26,6 +27,7 @@
 #include <vector>
 
 #include "support/comes_back.hpp"
+#include "support/runtime.hpp"
 #include "support/scripted.hpp"
 #include "support/throwing_cancel.hpp"
 
@@ -607,6 +609,55 @@ TEST(FuturesUnordered, PollInAFuturesDestructorSkipsThatFuture) {
     jobs.clear();
     EXPECT_EQ(got, 1) << "the other future was still in the set";
     EXPECT_EQ(alive, 0);
+}
+
+// ---- After clear() ----
+
+TEST(FuturesUnordered, ClearDuringACancelAllowsANewCancel) {
+    support::script former;
+    former.may_end = false;
+    support::script later;
+    futures_unordered<support::cancellable_scripted> jobs;
+    jobs.push(support::cancellable_scripted(former));
+    {
+        by_hand ends(jobs.cancel());
+        assert_pending(ends.poll());
+    }
+    jobs.clear();
+    jobs.push(support::cancellable_scripted(later));
+    assert_pending(by_hand(jobs.next()).poll());
+    by_hand ends(jobs.cancel());
+    EXPECT_TRUE(ends.poll().is_ready());
+    EXPECT_EQ(later.cancel_polls, 1);
+}
+
+/// A future that records each address to which it is moved.
+class records_its_addresses : public eddy::future_ops<records_its_addresses> {
+public:
+    using output_type = void;
+
+    explicit records_its_addresses(std::set<const void*>& addresses) : addresses_(&addresses) {}
+    records_its_addresses(records_its_addresses&& other) noexcept : addresses_(other.addresses_) {
+        addresses_->insert(this);
+    }
+    records_its_addresses& operator=(records_its_addresses&&) = delete;
+    ~records_its_addresses() = default;
+
+    static eddy::poll_result<void> poll(eddy::context&) { return eddy::not_ready; }
+
+private:
+    std::set<const void*>* addresses_;
+};
+
+TEST(FuturesUnordered, ClearFreesFuturesThatWereNotPolled) {
+    if (support::is_sanitized) GTEST_SKIP() << "a sanitizer does not reuse freed memory at once";
+    std::set<const void*> addresses;
+    futures_unordered<records_its_addresses> jobs;
+    for (int i = 0; i < 10'000; ++i) {
+        jobs.push(records_its_addresses(addresses));
+        jobs.clear();
+    }
+    EXPECT_LT(addresses.size(), 1000u);
 }
 
 }  // namespace

@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <expected>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -595,6 +597,77 @@ TEST(JoinMap, IsAStreamWhoseItemsHaveParts) {
         EXPECT_TRUE(ended.has_value());
         EXPECT_EQ(seen, (std::map<std::string, int>{{"one", 1}, {"two", 2}}));
     });
+}
+
+// ---- join_map: keys whose copies throw ----
+
+/// A key without a move constructor. The copy that makes `copies_left` zero throws.
+struct brittle_key {
+    int number = 0;
+    int* copies_left = nullptr;
+
+    brittle_key(int n, int& copies) noexcept : number(n), copies_left(&copies) {}
+    brittle_key(const brittle_key& other) : number(other.number), copies_left(other.copies_left) {
+        if (--*copies_left == 0) throw std::runtime_error("a key was copied");
+    }
+    brittle_key& operator=(const brittle_key&) = delete;
+    ~brittle_key() = default;
+    friend bool operator==(const brittle_key& a, const brittle_key& b) noexcept { return a.number == b.number; }
+};
+struct key_hash {
+    std::size_t operator()(const brittle_key& key) const noexcept { return std::hash<int>()(key.number); }
+};
+
+TEST(JoinMap, ShutdownThatIsNotAwaitedDoesNothing) {
+    auto rt = support::runtime_with(1);
+    rt.block_on([]() -> eddy::task<void> {
+        eddy::join_map<int, int> tasks;
+        tasks.spawn(1, [] { return 7; });
+        {
+            [[maybe_unused]] const auto never = tasks.shutdown();
+        }
+        EXPECT_TRUE(tasks.contains(1));
+        auto ended = co_await tasks.join_next();
+        EXPECT_TRUE(ended.has_value());
+    }());
+}
+
+/// Joins all tasks, also after exceptions of their keys. Returns how many, or -1 if that does not end.
+eddy::task<int> join_remaining(eddy::join_map<brittle_key, int, key_hash>& tasks) {
+    for (int joined = 0, thrown = 0; thrown < 100;) {
+        try {
+            const auto ended = co_await tasks.join_next();
+            if (!ended) co_return joined;
+            ++joined;
+        } catch (const std::runtime_error&) {
+            ++thrown;
+        }
+    }
+    co_return -1;
+}
+
+TEST(JoinMap, StaysConsistentWhenAKeyCopyThrows) {
+    auto rt = support::runtime_with(1);
+    rt.block_on([]() -> eddy::task<void> {
+        for (int throwing = 1; throwing < 20; ++throwing) {
+            int copies = throwing;
+            eddy::join_map<brittle_key, int, key_hash> tasks;
+            int refused = 0;
+            for (const int number : {1, 2, 1}) {
+                try {
+                    tasks.spawn(brittle_key(number, copies), [] { return 1; });
+                } catch (const std::runtime_error&) {
+                    ++refused;
+                }
+            }
+            EXPECT_LE(refused, 1);
+            const auto known = tasks.len();
+            EXPECT_GE(known, 1u) << throwing;
+            const int joined = co_await join_remaining(tasks);
+            EXPECT_TRUE(joined == static_cast<int>(known) || joined + 1 == static_cast<int>(known)) << throwing;
+            EXPECT_TRUE(tasks.is_empty()) << throwing;
+        }
+    }());
 }
 
 }  // namespace

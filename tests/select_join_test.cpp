@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/boxed_future.hpp>
 #include <eddy/join.hpp>
+#include <eddy/join_all.hpp>
 #include <eddy/select.hpp>
 
 #include <eddy/poll_fn.hpp>
 #include <eddy/ready.hpp>
+#include <eddy/shielded.hpp>
+#include <eddy/sync/mutex.hpp>
+#include <eddy/sync/notify.hpp>
+#include <eddy/sync/oneshot.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
@@ -457,6 +463,126 @@ TEST(Select, PollCancelWhileLosersAreCancelled) {
     assert_ready(hand.poll_cancel());
     EXPECT_FALSE(b.alive);
     assert_ready(hand.poll_cancel());
+}
+
+// ---- Children that are cancelled while others still need something ----
+
+namespace sync = eddy::sync;
+
+eddy::task<void> lock_once(sync::mutex<>& m) { const auto guard = co_await m.lock(); }
+
+TEST(Select, LoserThatWaitsForALockDoesNotBlockAShieldedOne) {
+    sync::mutex<> m;
+    auto held = m.try_lock();
+    script first;
+    by_hand chosen(eddy::select(scripted(first), m.lock(), eddy::shielded(lock_once(m))));
+    assert_pending(chosen.poll());
+    first.change(plan::ready);
+    assert_pending(chosen.poll());
+    held->unlock();
+    EXPECT_EQ(assert_ready(chosen.poll()).index(), 0u);
+}
+
+TEST(Join, FailureFreesLocksForAShieldedChild) {
+    sync::mutex<> m;
+    auto held = m.try_lock();
+    script first;
+    by_hand all(eddy::join(scripted(first), m.lock(), eddy::shielded(lock_once(m))));
+    assert_pending(all.poll());
+    first.change(plan::throws);
+    assert_pending(all.poll());
+    held->unlock();
+    EXPECT_THROW(static_cast<void>(all.poll()), std::runtime_error);
+}
+
+TEST(Select, CancelFreesLocksForAShieldedChild) {
+    sync::mutex<> m;
+    auto held = m.try_lock();
+    by_hand chosen(eddy::select(m.lock(), eddy::shielded(lock_once(m))));
+    assert_pending(chosen.poll());
+    assert_pending(chosen.poll_cancel());
+    held->unlock();
+    EXPECT_TRUE(chosen.poll_cancel().is_ready());
+}
+
+eddy::task<sync::mutex<>::guard> lock_it(sync::mutex<>& m) { co_return co_await m.lock(); }
+
+eddy::task<sync::mutex<>::guard> lock_shielded(sync::mutex<>& m) {
+    auto lock = eddy::shielded(m.lock());
+    co_return co_await lock;
+}
+
+eddy::task<sync::mutex<>::guard> fails() {
+    co_await eddy::ready();
+    throw std::runtime_error("no lock");
+}
+
+TEST(JoinAll, FailureDropsOutputsBeforeShieldedChildrenEnd) {
+    sync::mutex<> m;
+    std::vector<eddy::task<sync::mutex<>::guard>> tasks;
+    tasks.push_back(lock_it(m));
+    tasks.push_back(lock_shielded(m));
+    tasks.push_back(fails());
+    by_hand all(eddy::join_all(std::move(tasks)));
+    EXPECT_THROW(static_cast<void>(all.poll()), std::runtime_error);
+    EXPECT_TRUE(m.try_lock());
+}
+
+TEST(Select, LoserForwardsItsNotificationAtOnce) {
+    sync::notify changed;
+    script first;
+    script slow;
+    slow.may_end = false;
+    by_hand chosen(eddy::select(scripted(first), changed.notified(), cancellable_scripted(slow)));
+    assert_pending(chosen.poll());
+    by_hand other(changed.notified());
+    assert_pending(other.poll());
+    first.change(plan::ready);
+    assert_pending(chosen.poll());
+    changed.notify_one();
+    EXPECT_TRUE(other.poll().is_ready());
+}
+
+/// Two futures. The first one uses the whole coop budget in each poll until the second one was polled with a budget.
+struct busy_first_and_second {
+    bool is_over = false;
+
+    auto first() {
+        return eddy::shielded(eddy::poll_fn([this](eddy::context& cx) -> eddy::poll_result<int> {
+            while (!is_over) {
+                if (!cx.consume_budget()) return eddy::not_ready;
+            }
+            return 1;
+        }));
+    }
+    auto second() {
+        return eddy::shielded(
+            eddy::poll_fn([this, has_begun = false](eddy::context& cx) mutable -> eddy::poll_result<int> {
+                if (!std::exchange(has_begun, true) || !cx.consume_budget()) return eddy::not_ready;
+                is_over = true;
+                return 2;
+            }));
+    }
+};
+
+template <class F>
+bool cancel_completes(F group) {
+    by_hand all(std::move(group));
+    assert_pending(all.poll());
+    for (int i = 0; i < 100; ++i) {
+        if (all.poll_cancel()) return true;
+    }
+    return false;
+}
+
+TEST(Select, ShieldedChildrenShareTheBudgetOfACancel) {
+    busy_first_and_second pair;
+    EXPECT_TRUE(cancel_completes(eddy::select(pair.first(), pair.second(), eddy::pending<int>())));
+    pair.is_over = false;
+    std::vector<eddy::boxed_future<int>> both;
+    both.emplace_back(pair.first());
+    both.emplace_back(pair.second());
+    EXPECT_TRUE(cancel_completes(eddy::join_all(std::move(both))));
 }
 
 }  // namespace

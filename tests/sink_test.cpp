@@ -10,11 +10,13 @@
 #include <algorithm>
 #include <cstddef>
 #include <deque>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -542,6 +544,43 @@ TEST(SinkStress, AllThatWasSentArrivesInOrder) {
         ASSERT_EQ(to.arrived, expected);
         ASSERT_TRUE(to.closed);
     }
+}
+
+// ---- Flushing while the stream has no item ----
+
+/// Takes all items. A flush costs a unit of the coop budget and sets `flushed` to the number of items taken.
+class counting_sink : public eddy::sink_ops<counting_sink> {
+public:
+    using error_type = std::error_code;
+    using outcome = std::expected<void, std::error_code>;
+
+    explicit counting_sink(int& flushed) noexcept : flushed_(&flushed) {}
+
+    static eddy::poll_result<outcome> poll_ready(eddy::context&) { return outcome(); }
+    outcome start_send(int) {
+        ++taken_;
+        return {};
+    }
+    eddy::poll_result<outcome> poll_flush(eddy::context& cx) {
+        if (!cx.consume_budget()) return eddy::not_ready;
+        *flushed_ = taken_;
+        return outcome();
+    }
+    eddy::poll_result<outcome> poll_close(eddy::context& cx) { return poll_flush(cx); }
+
+private:
+    int* flushed_;
+    int taken_ = 0;
+};
+
+TEST(Sink, ForwardFlushesWhileItsStreamSearchesForAnItem) {
+    // Gives 1 and then rejects items for ever, at the cost of the whole budget of each poll.
+    auto numbers = eddy::streams::repeat_with([next = 1]() mutable { return std::exchange(next, 0); });
+    auto busy = std::move(numbers).filter([](const int& item) { return item != 0; });
+    int flushed = 0;
+    by_hand all(std::move(busy).forward(counting_sink(flushed)));
+    for (int i = 0; i < 100 && flushed == 0; ++i) assert_pending(all.poll());
+    EXPECT_EQ(flushed, 1);
 }
 
 }  // namespace

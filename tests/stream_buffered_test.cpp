@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: MIT
+#include <eddy/poll_fn.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
@@ -381,6 +382,61 @@ TEST(StreamBufferedStress, AWakeComesForWhateverCanGoOn) {
         }
         ASSERT_EQ(seen.size(), count);
         for (std::size_t i = 0; i < count; ++i) ASSERT_EQ(seen[i], static_cast<int>(i));
+    }
+}
+
+// ---- Sharing the coop budget between a stream and its futures ----
+
+/// More polls than any of these tests needs.
+constexpr int enough_polls = 100;
+
+/// Gives 1 and then searches for ever: a busy channel behind a filter that rejects all later items.
+auto one_then_rejected_items() {
+    return streams::repeat_with([next = 1]() mutable { return std::exchange(next, 0); }).filter([](const int& item) {
+        return item != 0;
+    });
+}
+
+TEST(StreamBuffered, ForEachConcurrentRunsFuturesBesideABusyStream) {
+    support::script job;
+    by_hand all(one_then_rejected_items().for_each_concurrent(4, [&](int) { return support::scripted(job); }));
+    assert_pending(all.poll());
+    job.change(support::plan::ready);
+    for (int i = 0; i < enough_polls && job.alive; ++i) assert_pending(all.poll());
+    EXPECT_FALSE(job.alive);
+}
+
+TEST(StreamBuffered, BufferedRunsFuturesBesideABusyStream) {
+    const auto comes = [](auto items, support::script& job) {
+        stream_by_hand all(std::move(items));
+        assert_pending(all.poll());
+        job.change(support::plan::ready);
+        for (int i = 0; i < enough_polls; ++i) {
+            if (auto got = all.poll()) return got->has_value();
+        }
+        return false;
+    };
+    support::script job;
+    const auto start = [&](int) { return support::scripted(job); };
+    EXPECT_TRUE(comes(one_then_rejected_items().map(start).buffer_unordered(4), job));
+    job = support::script();
+    EXPECT_TRUE(comes(one_then_rejected_items().map(start).buffered(4), job));
+}
+
+TEST(StreamBuffered, ForEachConcurrentReadsItsStreamBesideABusyFuture) {
+    support::source<int> from;
+    const auto burn = [](int) {
+        return eddy::poll_fn([](eddy::context& cx) -> eddy::poll_result<void> {
+            while (cx.consume_budget()) {
+            }
+            return eddy::not_ready;
+        });
+    };
+    by_hand all(support::items_of<int>(from).for_each_concurrent(100, burn));
+    for (int i = 0; i < 20; ++i) {
+        from.give(i);
+        for (int polls = 0; polls < enough_polls && !from.items.empty(); ++polls) assert_pending(all.poll());
+        ASSERT_TRUE(from.items.empty()) << i;
     }
 }
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -318,6 +319,147 @@ TEST(StreamMap, AnItemTakesAUnitOfTheBudgetThatItsStreamHasNotTaken) {
     eddy::context some(waker, 5);
     EXPECT_EQ(assert_ready(map.poll_next(some))->value, 1);
     EXPECT_EQ(some.budget(), 4u);
+}
+
+// ---- Destructors of streams that change their map ----
+
+/// A stream that calls a function in its destructor.
+class calls_in_destructor : public eddy::stream_ops<calls_in_destructor> {
+public:
+    using item_type = int;
+
+    explicit calls_in_destructor(std::function<void()> call) : call_(std::move(call)) {}
+    calls_in_destructor(calls_in_destructor&& other) noexcept : call_(std::exchange(other.call_, {})) {}
+    calls_in_destructor& operator=(calls_in_destructor&&) = delete;
+    ~calls_in_destructor() {
+        if (call_) call_();
+    }
+
+    static eddy::poll_result<std::optional<int>> poll_next(eddy::context&) { return eddy::not_ready; }
+
+private:
+    std::function<void()> call_;
+};
+
+using map_of_streams = eddy::stream_map<int, calls_in_destructor>;
+
+TEST(StreamMap, ReplacedStreamMayChangeTheMapInItsDestructor) {
+    map_of_streams all;
+    bool was_there = true;
+    const auto look = [&] {
+        was_there = all.find(1) != nullptr || all.remove(1);
+        static_cast<void>(all.size_hint());
+        for (int key = 2; key < 200; ++key) all.insert(key, calls_in_destructor({}));  // which reallocates the map
+    };
+    all.insert(1, calls_in_destructor(look));
+    EXPECT_FALSE(all.insert(1, calls_in_destructor({})));
+    EXPECT_FALSE(was_there);
+    EXPECT_TRUE(all.contains(1));
+    EXPECT_EQ(all.size(), 199u);
+}
+
+TEST(StreamMap, ReplacedStreamMayInsertItsKeyInItsDestructor) {
+    map_of_streams all;
+    all.insert(1, calls_in_destructor([&] { all.insert(1, calls_in_destructor({})); }));
+    EXPECT_FALSE(all.insert(1, calls_in_destructor({})));
+    EXPECT_EQ(all.size(), 1u);
+}
+
+TEST(StreamMap, ClearedStreamsMayChangeTheMapInDestructors) {
+    map_of_streams all;
+    bool was_there = false;
+    const auto look = [&] {
+        was_there |= all.find(1) != nullptr || all.find(2) != nullptr || all.remove(1) || all.remove(2);
+        all.insert(3, calls_in_destructor({}));
+    };
+    all.insert(1, calls_in_destructor(look));
+    all.insert(2, calls_in_destructor(look));
+    all.clear();
+    EXPECT_FALSE(was_there);
+    EXPECT_EQ(all.size(), 1u) << "the stream that a destructor inserted";
+    EXPECT_TRUE(all.remove(3));
+    EXPECT_TRUE(all.is_empty());
+}
+
+// ---- After a cancel that was not completed ----
+
+/// A stream whose poll_cancel follows a script.
+class ending_stream : public eddy::stream_ops<ending_stream> {
+public:
+    using item_type = int;
+    explicit ending_stream(support::script& of) noexcept : of_(&of) {}
+
+    eddy::poll_result<std::optional<int>> poll_next(eddy::context& cx) {
+        ++of_->polls;
+        of_->waker = cx.waker();
+        return eddy::not_ready;
+    }
+    eddy::poll_result<void> poll_cancel(eddy::context& cx) {
+        ++of_->cancel_polls;
+        if (of_->may_end) return eddy::poll_result<void>::ready();
+        of_->waker = cx.waker();
+        return eddy::not_ready;
+    }
+
+private:
+    support::script* of_;
+};
+
+TEST(StreamMap, ClearDuringACancelAllowsANewCancel) {
+    support::script former;
+    former.may_end = false;
+    support::script later;
+    eddy::stream_map<int, ending_stream> all;
+    all.insert(1, ending_stream(former));
+    {
+        by_hand ends(all.cancel());
+        assert_pending(ends.poll());
+    }
+    all.clear();
+    all.insert(2, ending_stream(later));
+    assert_pending(by_hand(all.next()).poll());
+    by_hand ends(all.cancel());
+    EXPECT_TRUE(ends.poll().is_ready());
+    EXPECT_EQ(later.cancel_polls, 1);
+}
+
+TEST(StreamMap, RemoveDuringACancelAllowsANewCancel) {
+    support::script former;
+    former.may_end = false;
+    support::script later;
+    eddy::stream_map<int, ending_stream> all;
+    all.insert(1, ending_stream(former));
+    {
+        by_hand ends(all.cancel());
+        assert_pending(ends.poll());
+    }
+    EXPECT_TRUE(all.remove(1));
+    all.insert(2, ending_stream(later));
+    assert_pending(by_hand(all.next()).poll());
+    by_hand ends(all.cancel());
+    EXPECT_TRUE(ends.poll().is_ready());
+}
+
+TEST(StreamMap, KeptStreamsArePolledAfterManyWereRemoved) {
+    std::vector<support::script> scripts(10);
+    support::script others;
+    for (auto& mine : scripts) {
+        mine.now = support::plan::ready;
+        mine.value = static_cast<int>(&mine - scripts.data());
+    }
+    eddy::stream_map<int, streams::future_stream<support::scripted>> map;
+    for (int i = 0; i < 10; ++i)
+        map.insert(i, streams::from_future(support::scripted(scripts[static_cast<std::size_t>(i)])));
+    for (int i = 10; i < 1000; ++i) {
+        map.insert(i, streams::from_future(support::scripted(others)));
+        if (i % 3 != 0) map.remove(i);
+    }
+    for (int i = 12; i < 1000; i += 3) map.remove(i);
+    stream_by_hand items(std::move(map));
+    std::vector<int> keys;
+    for (auto& item : items.take_ready()) keys.push_back(item.key);
+    EXPECT_EQ(keys, (std::vector<int>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
+    EXPECT_EQ(others.polls, 0);
 }
 
 }  // namespace

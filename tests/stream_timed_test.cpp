@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "support/items.hpp"
+#include "support/moved_stream.hpp"
 #include "support/polling.hpp"
 #include "support/time_loop.hpp"
 
@@ -219,6 +220,21 @@ TEST(StreamTimed, ThrottleEndsAtOnce) {
     from.end();
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
     EXPECT_FALSE(assert_ready(items.poll()).has_value()) << "after an end there is nothing to keep apart";
+}
+
+TEST(StreamTimed, TimersFireAfterTheirAdaptorWasMoved) {
+    support::time_loop loop;
+    const auto later = [&] { loop.advance(1s); };
+    const auto one = [] { return streams::once(1).chain(streams::pending<int>()); };
+    const auto ticks = [] {
+        return eddy::time::interval_at(eddy::time::clock::now() + 10ms, 10ms).map([](auto) { return 0; });
+    };
+    EXPECT_TRUE(support::continues_after_a_move(ticks().merge(one()), later));
+    EXPECT_TRUE(support::continues_after_a_move(one().merge(ticks()), later));
+    const auto seldom = [] { return streams::of(1, 2, 3).throttle(10ms); };
+    EXPECT_TRUE(support::continues_after_a_move(seldom().merge(one()), later));
+    const auto times_out = [] { return streams::pending<int>().timeout(10ms).map([](auto) { return 0; }); };
+    EXPECT_TRUE(support::continues_after_a_move(one().merge(times_out()), later));
 }
 
 }  // namespace
