@@ -4,30 +4,37 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
-#include <random>
+#include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <eddy/error.hpp>
+#include <eddy/io/read_until.hpp>
 
+#include "support/dice.hpp"
 #include "support/frames.hpp"
 #include "support/stress.hpp"
 
-// Codecs whose frames end with a delimiter, and the one that has no frames.
+// Codecs whose frames end with a delimiter, and bytes_codec, which has no frames.
 
 namespace {
 
 namespace codec = eddy::codec;
+namespace io = eddy::io;
 using eddy::bytes_mut;
 using eddy::errc;
 using support::decode_all;
+using support::dice;
+using support::expect_frames;
+using support::shown_error;
 using texts = std::vector<std::string>;
 
 const std::string too_long = "<the line is longer than its limit>";
 const std::string no_text = "<the bytes are not UTF-8>";
 
-TEST(LinesCodec, LinesWithEitherEndAndTheRest) {
+TEST(LinesCodec, DecodesEitherLineEndAndTheRest) {
     const std::string text = "one\ntwo\r\n\n\r\nthe rest";
     for (std::size_t step = 1; step <= text.size(); ++step) {
         EXPECT_EQ(decode_all(codec::lines_codec(), text, step), (texts{"one", "two", "", "", "the rest"})) << step;
@@ -37,7 +44,7 @@ TEST(LinesCodec, LinesWithEitherEndAndTheRest) {
     EXPECT_EQ(decode_all(codec::lines_codec(), "a\rb\n", 1), texts{"a\rb"}) << "a return inside is a character";
 }
 
-TEST(LinesCodec, ALineThatIsTooLongIsOneErrorAndTheNextIsRead) {
+TEST(LinesCodec, LineTooLongIsOneErrorAndTheNextLineIsRead) {
     const std::string text = "1234\n12345\n1234\r\n12345\r\n123456\n1234567890\nok\n12345678";
     for (std::size_t step = 1; step <= text.size(); ++step) {
         EXPECT_EQ(decode_all(codec::lines_codec(4), text, step),
@@ -48,7 +55,7 @@ TEST(LinesCodec, ALineThatIsTooLongIsOneErrorAndTheNextIsRead) {
     EXPECT_EQ(decode_all(codec::lines_codec(4), "12345", 1), texts{too_long}) << "also of the rest";
 }
 
-TEST(LinesCodec, ALineWithoutEndKeepsNoMemory) {
+TEST(LinesCodec, EndlessLineKeepsNoMemory) {
     codec::lines_codec lines(1024);
     bytes_mut buffer;
     const std::string block(64 * 1024, 'x');
@@ -64,7 +71,7 @@ TEST(LinesCodec, ALineWithoutEndKeepsNoMemory) {
     EXPECT_EQ(lines.decode(buffer).value(), "good");
 }
 
-TEST(LinesCodec, CharactersAreCutAnywhereAndABadOneIsAnErrorAlsoAtTheEnd) {
+TEST(LinesCodec, SplitCharactersAreJoinedAndInvalidOnesAreErrors) {
     const std::string text = "\xc3\xa9\r\n\xe2\x82\xac\n\xff\n\xf0\x9f\x98\x80\r\nab\xc3";
     for (std::size_t step = 1; step <= text.size(); ++step) {
         EXPECT_EQ(decode_all(codec::lines_codec(), text, step),
@@ -73,7 +80,7 @@ TEST(LinesCodec, CharactersAreCutAnywhereAndABadOneIsAnErrorAlsoAtTheEnd) {
     }
 }
 
-TEST(LinesCodec, WhatComesAfterTheEndIsTheNextLine) {
+TEST(LinesCodec, DecodingContinuesAfterTheEndOfTheInput) {
     codec::lines_codec lines(8);
     bytes_mut file;
     const auto grown_by = [&](std::string_view more) {
@@ -100,7 +107,7 @@ TEST(LinesCodec, WhatComesAfterTheEndIsTheNextLine) {
     EXPECT_EQ(grown_by("\neight"), texts{"eight"});
 }
 
-TEST(LinesCodec, WritesLinesWithTheirEnds) {
+TEST(LinesCodec, EncodesLinesWithTheirEnds) {
     codec::lines_codec lines;
     bytes_mut into;
     ASSERT_TRUE(lines.encode("one", into));
@@ -108,23 +115,35 @@ TEST(LinesCodec, WritesLinesWithTheirEnds) {
     EXPECT_EQ(into, "one\n\n");
 }
 
-TEST(LinesCodecStress, AreLikeAStringCutByHand) {
-    std::mt19937_64 random(1);
-    const auto rounds = support::rounds(50'000);
-    for (std::uint64_t i = 0; i < rounds; ++i) {
-        std::string text;
-        texts expected;
-        const std::size_t limit = random() % 12;
-        for (std::size_t n = random() % 8; n != 0; --n) {
-            const std::string line(random() % 16, static_cast<char>('a' + random() % 26));
-            expected.push_back(line.size() > limit ? too_long : line);
-            text += line + (random() % 2 == 0 ? "\n" : "\r\n");
-        }
-        ASSERT_EQ(decode_all(codec::lines_codec(limit), text, 1 + random() % 9), expected) << i;
+TEST(LinesCodec, LoneCarriageReturnAtTheEndIsNoLine) {
+    for (const std::size_t step : {1u, 2u, 100u}) {
+        EXPECT_EQ(support::decode_all(codec::lines_codec(), "a\r\n\r", step), std::vector<std::string>{"a"});
     }
+    codec::lines_codec lines;
+    auto buffer = bytes_mut::copy_of("\r");
+    EXPECT_FALSE(lines.decode_eof(buffer).value());
+    buffer.put("k");
+    EXPECT_EQ(lines.decode_eof(buffer).value(), "\rk") << "what was no end is a character";
 }
 
-TEST(AnyDelimiterCodec, EndsFramesAtEachOfThem) {
+TEST(LinesCodec, LineTooLongIsReportedBeforeItEnds) {
+    for (const std::string_view end : {"", "\n", "\r\n"}) {
+        codec::lines_codec lines(3);
+        auto buffer = bytes_mut::copy_of("abcd");
+        const auto early = lines.decode(buffer);
+        ASSERT_FALSE(early) << "without waiting for a further byte";
+        EXPECT_EQ(early.error(), eddy::errc::line_too_long);
+        buffer.put(end);
+        EXPECT_FALSE(lines.decode(buffer).value());
+    }
+    codec::lines_codec lines(3);
+    auto buffer = bytes_mut::copy_of("abc\r");
+    EXPECT_FALSE(lines.decode(buffer).value()) << "half an end does not count";
+    buffer.put("\n");
+    EXPECT_EQ(lines.decode(buffer).value(), "abc");
+}
+
+TEST(AnyDelimiterCodec, EndsFramesAtEachDelimiter) {
     const std::string text = "one,two;three\n,rest";
     for (std::size_t step = 1; step <= text.size(); ++step) {
         EXPECT_EQ(decode_all(codec::any_delimiter_codec(), text, step), (texts{"one", "two", "three", "", "rest"}));
@@ -139,7 +158,7 @@ TEST(AnyDelimiterCodec, EndsFramesAtEachOfThem) {
     EXPECT_EQ(decode_all(codec::any_delimiter_codec(""), "a,b", 1), texts{"a,b"});
 }
 
-TEST(AnyDelimiterCodec, AFrameThatIsTooLongIsOneError) {
+TEST(AnyDelimiterCodec, FrameTooLongIsOneError) {
     const std::string text = "1234;12345;1234567;ok;123456";
     for (std::size_t step = 1; step <= text.size(); ++step) {
         EXPECT_EQ(decode_all(codec::any_delimiter_codec(";", ";", 4), text, step),
@@ -148,7 +167,7 @@ TEST(AnyDelimiterCodec, AFrameThatIsTooLongIsOneError) {
     }
 }
 
-TEST(AnyDelimiterCodec, WritesItsOwnSequence) {
+TEST(AnyDelimiterCodec, EncodesItsSequence) {
     codec::any_delimiter_codec parts(",;", "--");
     bytes_mut into;
     ASSERT_TRUE(parts.encode("one", into));
@@ -156,13 +175,80 @@ TEST(AnyDelimiterCodec, WritesItsOwnSequence) {
     EXPECT_EQ(into, "one--two--");
 }
 
-TEST(BytesCodec, BytesAsTheyCome) {
+TEST(BytesCodec, DecodesBytesAsTheyArrive) {
     EXPECT_EQ(decode_all(codec::bytes_codec(), "abcde", 2), (texts{"ab", "cd", "e"}));
     codec::bytes_codec bytes;
     bytes_mut into;
     ASSERT_TRUE(bytes.encode("one", into));
     ASSERT_TRUE(bytes.encode(bytes_mut::copy_of("two"), into));
     EXPECT_EQ(into, "onetwo");
+}
+
+// ---- Random texts, compared with models ----
+
+/// Whether a text is UTF-8, if its only character beyond ASCII is U+00E9.
+bool is_utf8(std::string text) {
+    for (auto at = text.find("\xc3\xa9"); at != text.npos; at = text.find("\xc3\xa9")) text.replace(at, 2, "e");
+    return text.find_first_of("\xc3\xa9") == text.npos;
+}
+
+/// The lines of `text`, by a second implementation.
+texts lines_of(std::string text, std::size_t most) {
+    texts all;
+    const auto add = [&](std::string line) {
+        if (line.ends_with('\r')) line.pop_back();
+        if (line.size() > most) {
+            all.push_back(shown_error(eddy::errc::line_too_long));
+        } else {
+            all.push_back(is_utf8(line) ? line : shown_error(eddy::errc::invalid_utf8));
+        }
+    };
+    for (auto end = text.find('\n'); end != text.npos; end = text.find('\n')) {
+        add(text.substr(0, end));
+        text.erase(0, end + 1);
+    }
+    if (!text.empty() && text != "\r") add(text);
+    return all;
+}
+
+std::string some_text(dice& random, const texts& alphabet) {
+    std::string text;
+    for (std::size_t count = random.below(25); count > 0; --count) text += random.one_of(alphabet);
+    return text;
+}
+
+TEST(LinesCodecStress, RandomTextMatchesAModel) {
+    for (std::uint64_t seed = support::rounds(100'000); seed != 0; --seed) {
+        dice random(seed);
+        const auto text = some_text(random, {"\n", "\n", "\r", "\r\n", "a", "b", "cde", "\xc3\xa9", "\xc3", "\xa9"});
+        const auto most = random.one_of<std::size_t>({0, 1, 2, 3, 5, io::no_limit});
+        expect_frames(codec::lines_codec(most), text, lines_of(text, most), "seed " + std::to_string(seed));
+        if (HasFatalFailure()) return;
+    }
+}
+
+TEST(AnyDelimiterCodecStress, RandomFramesMatchAModel) {
+    for (std::uint64_t seed = support::rounds(100'000); seed != 0; --seed) {
+        dice random(seed);
+        const auto text = some_text(random, {";", ";", ",", "\xff", "a", "bc", "def"});
+        const auto delimiters = random.one_of<std::string>({";", ";,", ";,\xff", ""});
+        const auto most = random.one_of<std::size_t>({0, 1, 2, 3, 5, io::no_limit});
+        texts expected(1);
+        for (const char c : text) {
+            if (delimiters.find(c) == delimiters.npos) {
+                expected.back() += c;
+            } else {
+                expected.emplace_back();
+            }
+        }
+        if (expected.back().empty()) expected.pop_back();
+        for (auto& frame : expected) {
+            if (frame.size() > most) frame = shown_error(eddy::errc::line_too_long);
+        }
+        expect_frames(codec::any_delimiter_codec(delimiters, ";", most), text, expected,
+                      "seed " + std::to_string(seed));
+        if (HasFatalFailure()) return;
+    }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -10,6 +11,7 @@
 #include <limits>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -20,11 +22,14 @@
 #include <eddy/io/duplex.hpp>
 #include <eddy/io/empty.hpp>
 #include <eddy/io/join.hpp>
+#include <eddy/io/write_all.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/test/by_hand.hpp>
 
+#include "support/dice.hpp"
 #include "support/frames.hpp"
 #include "support/polling.hpp"
+#include "support/stress.hpp"
 
 // Frames over any reader and writer. After tokio-util's framed_read.rs, framed_write.rs, framed.rs and framed_stream.rs.
 
@@ -41,6 +46,7 @@ using eddy::test::by_hand;
 using support::chop;
 using support::choppy_reader;
 using support::choppy_writer;
+using support::dice;
 using support::finish;
 using support::items_of;
 using texts = std::vector<std::string>;
@@ -114,7 +120,7 @@ items numbers_of(S& frames) {
     return all;
 }
 
-TEST(FramedRead, ManyFramesInOneReadAndOneFrameInManyReads) {
+TEST(FramedRead, OneReadHoldsManyFramesAndManyReadsOneFrame) {
     codec::framed_read many(scripted_reader({{number(1) + number(2) + number(3)}}), number_codec());
     EXPECT_EQ(numbers_of(many), (items{1, 2, 3}));
     EXPECT_EQ(many.inner().polls, 2) << "one with bytes, and one at the end";
@@ -137,7 +143,7 @@ TEST(FramedRead, NoFrameIsDecodedTwice) {
     EXPECT_EQ(frames.codec().asked, 4) << "not while the reader waits";
 }
 
-TEST(FramedRead, WhatWasReadIsKeptWhenAFutureIsDropped) {
+TEST(FramedRead, DroppedNextLosesNoBytes) {
     codec::framed_read frames(scripted_reader({{number(7).substr(0, 3)}, {.waits = true}, {number(7).substr(3)}}),
                               number_codec());
     {
@@ -147,14 +153,14 @@ TEST(FramedRead, WhatWasReadIsKeptWhenAFutureIsDropped) {
     EXPECT_EQ(finish(frames.next()).value().value(), 7u);
 }
 
-TEST(FramedRead, BytesThatRemainAreAnErrorAndThenTheEnd) {
+TEST(FramedRead, RemainingBytesAreAnErrorBeforeTheEnd) {
     codec::framed_read frames(scripted_reader({{number(1) + "ab"}}), number_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 1u);
     EXPECT_EQ(finish(frames.next()).value().error(), errc::bytes_remaining);
     EXPECT_FALSE(finish(frames.next()));
 }
 
-TEST(FramedRead, FedByteByByteAndCutOffAtEveryByte) {
+TEST(FramedRead, DecodesInputInPiecesAndTruncatedAtEveryByte) {
     const std::string text = "first\nsecond\r\nthird";
     for (const chop& how : support::all_chops()) {
         codec::framed_read lines(choppy_reader(text, how), codec::lines_codec());
@@ -167,7 +173,7 @@ TEST(FramedRead, FedByteByByteAndCutOffAtEveryByte) {
     }
 }
 
-TEST(FramedRead, AnErrorOfTheReaderIsAnItemTheStreamEndsAndMayBeAskedAgain) {
+TEST(FramedRead, ReadErrorEndsTheStreamAndReadingCanContinue) {
     const auto broken = std::make_error_code(std::errc::io_error);
     codec::framed_read frames(
         scripted_reader({{number(1) + number(2).substr(0, 1)}, {.error = broken}, {number(2).substr(1)}}),
@@ -175,28 +181,28 @@ TEST(FramedRead, AnErrorOfTheReaderIsAnItemTheStreamEndsAndMayBeAskedAgain) {
     EXPECT_EQ(finish(frames.next()).value().value(), 1u);
     EXPECT_EQ(finish(frames.next()).value().error(), broken);
     EXPECT_FALSE(finish(frames.next()));
-    EXPECT_EQ(finish(frames.next()).value().value(), 2u) << "what had come of it before is kept";
+    EXPECT_EQ(finish(frames.next()).value().value(), 2u) << "the byte read before is kept";
     EXPECT_FALSE(finish(frames.next()));
 }
 
-TEST(FramedRead, AfterAFatalErrorOfTheDecoderTheStreamEndsAndMayBeAskedAgain) {
+TEST(FramedRead, DecoderErrorEndsTheStreamAndReadingCanContinue) {
     codec::framed_read frames(scripted_reader({{number(1) + number(666) + number(2)}, {number(3)}}), number_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 1u);
     EXPECT_EQ(finish(frames.next()).value().error(), std::errc::bad_message);
     EXPECT_FALSE(finish(frames.next()));
     EXPECT_EQ(frames.inner().polls, 1);
-    EXPECT_EQ(finish(frames.next()).value().value(), 2u) << "R089: what is in the buffer is not forgotten";
+    EXPECT_EQ(finish(frames.next()).value().value(), 2u) << "the bytes in the buffer are kept";
     EXPECT_EQ(finish(frames.next()).value().value(), 3u);
     EXPECT_FALSE(finish(frames.next()));
 }
 
-TEST(FramedRead, ADecoderThatCanGoOnDoesNotEndTheStream) {
+TEST(FramedRead, RecoverableDecoderErrorDoesNotEndTheStream) {
     codec::framed_read lines(choppy_reader("good\nmuch too long\n\xff\nlast"), codec::lines_codec(5));
     EXPECT_EQ(items_of(lines),
               (texts{"good", "<the line is longer than its limit>", "<the bytes are not UTF-8>", "last"}));
 }
 
-TEST(FramedRead, AfterTheEndItReadsOnWhenMoreHasCome) {
+TEST(FramedRead, ReadingContinuesAfterTheEndWhenBytesArrive) {
     codec::framed_read lines(scripted_reader({{"one\n"}, {""}, {"two\n"}, {""}, {""}}), codec::lines_codec());
     EXPECT_EQ(finish(lines.next()).value().value(), "one");
     EXPECT_FALSE(finish(lines.next()));
@@ -205,7 +211,7 @@ TEST(FramedRead, AfterTheEndItReadsOnWhenMoreHasCome) {
     EXPECT_FALSE(finish(lines.next()));
 }
 
-TEST(FramedRead, AFullBufferIsNotTheEnd) {
+TEST(FramedRead, FullBufferIsNotTheEnd) {
     for (const std::size_t capacity : {1u, 2u, 3u, 8u}) {
         chop how;
         how.most = 100;
@@ -225,16 +231,16 @@ TEST(FramedRead, AFullBufferIsNotTheEnd) {
     support::expect_misuse_here([&] { static_cast<void>(codec::framed(std::ref(both), how, 0)); });
 }
 
-TEST(FramedRead, AReaderThatLiesIsFoundOut) {
+TEST(FramedRead, ReaderThatReturnsTooLargeACountIsAnError) {
     chop how;
-    how.lies_by = 100'000;
+    how.overstates_by = 100'000;
     codec::framed_read lines(choppy_reader("x\n", how), codec::lines_codec());
     by_hand next(lines.next());
     assert_pending(next.poll());
     EXPECT_EQ(assert_ready(next.poll()).value().error(), errc::count_too_large);
 }
 
-TEST(FramedRead, AReaderThatIsAlwaysReadyYields) {
+TEST(FramedRead, AlwaysReadyReaderYields) {
     codec::framed_read frames(io::repeat(std::byte{0}),
                               codec::length_delimited_options().length_field_length(8).build());
     auto all = std::move(frames).for_each([](auto&&) {});
@@ -243,7 +249,55 @@ TEST(FramedRead, AReaderThatIsAlwaysReadyYields) {
     EXPECT_TRUE(endless.is_woken());
 }
 
-TEST(FramedWrite, FramesWaitForAFlush) {
+/// A reader of a file that grows.
+class growing_file {
+public:
+    explicit growing_file(std::string begin) : text_(std::move(begin)) {}
+    void grow(std::string_view by) { text_ += by; }
+
+    eddy::poll_result<result<std::size_t>> poll_read(eddy::context&, std::span<std::byte> into) {
+        const std::size_t count = std::min(into.size(), text_.size() - at_);
+        std::ranges::copy(support::as_bytes(text_).subspan(at_, count), into.begin());
+        at_ += count;
+        return eddy::ok(count);
+    }
+
+private:
+    std::string text_;
+    std::size_t at_ = 0;
+};
+
+TEST(FramedRead, TruncatedFrameCompletesWhenTheFileGrows) {
+    growing_file file("\x02one");
+    auto numbered = codec::length_delimited_options().length_field_length(1).build();
+    codec::framed_read frames(std::ref(file), numbered);
+    EXPECT_EQ(support::items_of(frames).front(), "on");
+    EXPECT_EQ(frames.read_buffer(), "e") << "the length field of the next frame, 101";
+    const std::string rest(100, 'x');
+    file.grow(rest);
+    EXPECT_EQ(finish(frames.next())->error(), eddy::errc::bytes_remaining);
+    EXPECT_FALSE(finish(frames.next()));
+    EXPECT_EQ(finish(frames.next())->error(), eddy::errc::bytes_remaining) << "a truncated frame is an error each time";
+    EXPECT_FALSE(finish(frames.next()));
+    file.grow("y");
+    EXPECT_EQ(support::shown(*finish(frames.next())), rest + "y");
+    EXPECT_FALSE(finish(frames.next()));
+}
+
+TEST(FramedRead, MapCodecDecodesWhatTheFirstCodecLeft) {
+    auto [near, far] = io::duplex(64);
+    codec::framed_read lines(std::move(near), codec::lines_codec());
+    EXPECT_TRUE(finish(io::write_all(far, "raw")));
+    {
+        by_hand next(lines.next());
+        assert_pending(next.poll());
+    }
+    auto raw = std::move(lines).map_codec([](codec::lines_codec&&) { return codec::bytes_codec(); });
+    by_hand next(raw.next());
+    EXPECT_EQ(support::shown(*assert_ready(next.poll())), "raw");
+}
+
+TEST(FramedWrite, FedFramesAreWrittenByFlush) {
     chop how;
     how.most = 3;
     codec::framed_write lines(choppy_writer(how), codec::lines_codec{});
@@ -258,7 +312,7 @@ TEST(FramedWrite, FramesWaitForAFlush) {
     EXPECT_EQ(lines.inner().flushed(), 14u);
 }
 
-TEST(FramedWrite, AtTheBoundaryAFrameWaitsUntilSomeIsWritten) {
+TEST(FramedWrite, FeedWaitsAtTheBackpressureBoundary) {
     codec::framed_write numbers(choppy_writer(), number_codec{});
     EXPECT_EQ(numbers.backpressure_boundary(), 8192u);
     numbers.set_backpressure_boundary(8);
@@ -276,7 +330,7 @@ TEST(FramedWrite, AtTheBoundaryAFrameWaitsUntilSomeIsWritten) {
     EXPECT_EQ(numbers.inner().got(), number(1) + number(2) + number(3));
 }
 
-TEST(FramedWrite, AWriterThatTakesNothingIsAnError) {
+TEST(FramedWrite, WriterThatTakesNothingIsAnError) {
     chop how;
     how.full_at = 2;
     codec::framed_write lines(choppy_writer(how), codec::lines_codec{});
@@ -286,7 +340,7 @@ TEST(FramedWrite, AWriterThatTakesNothingIsAnError) {
     EXPECT_EQ(finish(broken.send("one")).error(), std::errc::io_error);
 }
 
-TEST(FramedWrite, WhatCannotBeEncodedIsNotSent) {
+TEST(FramedWrite, FrameThatFailsToEncodeIsNotSent) {
     codec::framed_write numbers(choppy_writer(), number_codec{});
     EXPECT_EQ(finish(numbers.feed(666u)).error(), std::errc::bad_message);
     EXPECT_EQ(finish(numbers.feed(667u)).error(), std::errc::bad_message);
@@ -295,7 +349,7 @@ TEST(FramedWrite, WhatCannotBeEncodedIsNotSent) {
     EXPECT_EQ(numbers.inner().got(), number(1)) << "nor half of it";
 }
 
-TEST(FramedWrite, ClosingFlushesAndShutsDown) {
+TEST(FramedWrite, CloseFlushesAndShutsDown) {
     codec::framed_write lines(choppy_writer(), codec::lines_codec{});
     ASSERT_TRUE(finish(lines.feed("last words")));
     ASSERT_TRUE(finish(lines.close()));
@@ -303,7 +357,7 @@ TEST(FramedWrite, ClosingFlushesAndShutsDown) {
     EXPECT_TRUE(lines.inner().is_shut_down());
 }
 
-TEST(FramedWrite, TheCodecCanBeChanged) {
+TEST(FramedWrite, MapCodecKeepsTheWriteBuffer) {
     codec::framed_write lines(choppy_writer(), codec::lines_codec{});
     ASSERT_TRUE(finish(lines.feed("hello")));
     auto numbers = std::move(lines).map_codec([](codec::lines_codec) { return number_codec(); });
@@ -311,7 +365,100 @@ TEST(FramedWrite, TheCodecCanBeChanged) {
     EXPECT_EQ(std::move(numbers).into_inner().got(), "hello\n" + number(1));
 }
 
-TEST(Framed, AConnectionOfLines) {
+/// Takes three bytes at a time. The second call throws.
+class throwing_writer {
+public:
+    eddy::poll_result<result<std::size_t>> poll_write(eddy::context&, std::span<const std::byte> from) {
+        if (++calls_ == 2) throw std::runtime_error("the second write");
+        const std::size_t count = std::min<std::size_t>(from.size(), 3);
+        got += support::as_text(from.first(count));
+        return eddy::ok(count);
+    }
+    eddy::poll_result<result<void>> poll_flush(eddy::context&) { return eddy::ok(); }
+    eddy::poll_result<result<void>> poll_shutdown(eddy::context&) { return eddy::ok(); }
+
+    std::string got;
+
+private:
+    int calls_ = 0;
+};
+
+TEST(FramedWrite, ThrowingWriterGetsNoByteTwice) {
+    throwing_writer to;
+    codec::framed_write lines(std::ref(to), codec::lines_codec());
+    EXPECT_THROW(static_cast<void>(finish(lines.send("12345678"))), std::runtime_error);
+    EXPECT_EQ(lines.write_buffer(), "45678\n");
+    EXPECT_TRUE(finish(lines.flush()));
+    EXPECT_EQ(to.got, "12345678\n");
+}
+
+/// Takes a few bytes, or is not ready, or fails, at random.
+class random_writer {
+public:
+    explicit random_writer(const dice& random) : random_(random) {}
+
+    eddy::poll_result<result<std::size_t>> poll_write(eddy::context&, std::span<const std::byte> from) {
+        EXPECT_FALSE(is_shut_down);
+        switch (random_.below(6)) {
+        case 0: return eddy::not_ready;
+        case 1: return result<std::size_t>(std::unexpect, std::make_error_code(std::errc::io_error));
+        case 2: return eddy::ok(std::size_t{0});
+        default: break;
+        }
+        const std::size_t count = std::min<std::size_t>(from.size(), 1 + random_.below(9));
+        got += support::as_text(from.first(count));
+        return eddy::ok(count);
+    }
+    eddy::poll_result<result<void>> poll_flush(eddy::context&) { return random_outcome(); }
+    eddy::poll_result<result<void>> poll_shutdown(eddy::context&) {
+        auto done = random_outcome();
+        is_shut_down = is_shut_down || (done && *done);
+        return done;
+    }
+
+    std::string got;
+    bool is_shut_down = false;
+
+private:
+    eddy::poll_result<result<void>> random_outcome() {
+        switch (random_.below(3)) {
+        case 0: return eddy::not_ready;
+        case 1: return result<void>(std::unexpect, std::make_error_code(std::errc::io_error));
+        default: return eddy::ok();
+        }
+    }
+
+    dice random_;
+};
+
+TEST(FramedWrite, FailingStepsNeitherLoseNorRepeatBytes) {
+    const eddy::test::wake_counter counter;
+    const eddy::waker waker = counter.waker();
+    eddy::context cx(waker);
+    for (std::uint64_t seed = support::rounds(100'000); seed != 0; --seed) {
+        dice random(seed);
+        random_writer to(random);
+        codec::framed_write lines(std::ref(to), codec::lines_codec());
+        lines.set_backpressure_boundary(random.one_of<std::size_t>({0, 1, 10, 100}));
+        std::string sent;
+        for (int i = 0; i < 20; ++i) {
+            const std::string line(random.below(12), static_cast<char>('a' + i));
+            for (auto ready = lines.poll_ready(cx); !ready || !*ready; ready = lines.poll_ready(cx)) {
+            }
+            ASSERT_LT(lines.write_buffer().size(), std::max<std::size_t>(lines.backpressure_boundary(), 1)) << seed;
+            ASSERT_TRUE(lines.start_send(std::string_view(line)));
+            sent += line + "\n";
+            if (random.one_in(3)) static_cast<void>(lines.poll_flush(cx));
+            ASSERT_EQ(to.got + std::string(lines.write_buffer().text()), sent) << "seed " << seed;
+        }
+        for (auto closed = lines.poll_close(cx); !closed || !*closed; closed = lines.poll_close(cx)) {
+        }
+        ASSERT_EQ(to.got, sent) << "seed " << seed;
+        ASSERT_TRUE(to.is_shut_down) << "seed " << seed;
+    }
+}
+
+TEST(Framed, LinesTravelBothWaysUntilEachSideCloses) {
     auto [near, far] = io::duplex(16);
     codec::framed client(std::move(near), codec::lines_codec());
     codec::framed server(std::move(far), codec::lines_codec(1024));
@@ -325,7 +472,7 @@ TEST(Framed, AConnectionOfLines) {
     EXPECT_EQ(finish(client.next()).value().value(), "too late?");
 }
 
-TEST(Framed, AStreamIsForwardedIntoIt) {
+TEST(Framed, StreamCanBeForwardedIntoFramed) {
     auto [near, far] = io::duplex(10'000);
     codec::framed to(std::move(near), codec::lines_codec());
     ASSERT_TRUE(finish(eddy::streams::iter(texts{"a", "b", "c"}).forward(std::ref(to))));
@@ -333,7 +480,7 @@ TEST(Framed, AStreamIsForwardedIntoIt) {
     EXPECT_EQ(items_of(from), (texts{"a", "b", "c"}));
 }
 
-TEST(Framed, TwoHalvesForTwoTasks) {
+TEST(Framed, SplitHalvesWorkInTwoTasksAndReunite) {
     auto [near, far] = io::duplex(64);
     auto [sink, stream] = codec::framed(std::move(near), codec::lines_codec()).split();
     codec::framed peer(std::move(far), codec::lines_codec());
@@ -346,7 +493,7 @@ TEST(Framed, TwoHalvesForTwoTasks) {
     EXPECT_EQ(finish(peer.next()).value().value(), "again");
 }
 
-TEST(Framed, PartsLoseNothingAndTheCodecCanBeChanged) {
+TEST(Framed, PartsAndMapCodecKeepBothBuffers) {
     auto [near, far] = io::duplex(1000);
     codec::framed peer(std::move(far), codec::bytes_codec());
     ASSERT_TRUE(finish(peer.send("first\nsecond\n" + number(3) + number(4))));
@@ -365,7 +512,21 @@ TEST(Framed, PartsLoseNothingAndTheCodecCanBeChanged) {
     EXPECT_EQ(support::shown(finish(peer.next()).value()), "answer\n");
 }
 
-TEST(Framed, FramesMayKeepTheBuffer) {
+TEST(Framed, MapCodecDecodesWhatTheFirstCodecLeft) {
+    auto [near, far] = io::duplex(64);
+    codec::framed lines(std::move(near), codec::lines_codec());
+    EXPECT_TRUE(finish(io::write_all(far, "upgrade\nraw")));
+    EXPECT_EQ(finish(lines.next()).value(), "upgrade");
+    {
+        by_hand next(lines.next());
+        assert_pending(next.poll());  // "raw" is no line
+    }
+    auto raw = std::move(lines).map_codec([](codec::lines_codec&&) { return codec::bytes_codec(); });
+    by_hand next(raw.next());
+    EXPECT_EQ(support::shown(*assert_ready(next.poll())), "raw");
+}
+
+TEST(Framed, FramesCanOutliveLaterReads) {
     chop how;
     how.most = 50'000;
     std::string text;
@@ -377,18 +538,18 @@ TEST(Framed, FramesMayKeepTheBuffer) {
     for (int i = 0; i < 5000; ++i) ASSERT_EQ(all[static_cast<std::size_t>(i)], std::to_string(10'000'000 + i));
 }
 
-/// Goes on after any error, and has no decode_eof().
-struct stubborn_codec : number_codec {
+/// Recovers from any error, and has no decode_eof().
+struct recovering_codec : number_codec {
     static bool goes_on_after(std::error_code) { return true; }
 };
 
-TEST(Framed, ACodecThatAlwaysGoesOnEndsWithHalfAFrame) {
-    codec::framed_read frames(choppy_reader(number(7) + number(666) + number(8) + "ha", chop()), stubborn_codec());
+TEST(Framed, RecoveringCodecEndsAtATruncatedFrame) {
+    codec::framed_read frames(choppy_reader(number(7) + number(666) + number(8) + "ha", chop()), recovering_codec());
     EXPECT_EQ(finish(frames.next()).value().value(), 7u);
     EXPECT_EQ(finish(frames.next()).value().error(), std::errc::bad_message);
     EXPECT_EQ(finish(frames.next()).value().value(), 8u);
     EXPECT_EQ(finish(frames.next()).value().error(), errc::bytes_remaining);
-    EXPECT_FALSE(finish(frames.next())) << "a peer that goes in the middle of a frame must not make it turn for ever";
+    EXPECT_FALSE(finish(frames.next())) << "the stream must end, and not return the error forever";
 }
 
 /// An error of one's own, of which the stream and the sink speak.
@@ -407,7 +568,7 @@ struct own_codec {
     }
 };
 
-TEST(Framed, ACodecMayHaveItsOwnErrors) {
+TEST(Framed, CodecCanUseItsOwnErrorType) {
     chop how;
     how.fails_at = 1;
     codec::framed frames(io::join(choppy_reader("ab", how), choppy_writer(how)), own_codec());

@@ -3,15 +3,20 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <limits>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <eddy/error.hpp>
+#include <eddy/int128.hpp>
 
+#include "support/dice.hpp"
 #include "support/frames.hpp"
 #include "support/stress.hpp"
 
@@ -22,12 +27,14 @@ using codec::length_delimited_codec;
 using eddy::bytes_mut;
 using eddy::errc;
 using support::decode_all;
+using support::dice;
+using support::shown_error;
 using texts = std::vector<std::string>;
 using namespace std::string_literals;
 
 codec::length_delimited_options options() { return {}; }
 
-/// The same whatever the pieces are in which the bytes come.
+/// Expects the same frames from pieces of every size.
 void expect_frames(const length_delimited_codec& with, const std::string& text, const texts& expected) {
     for (std::size_t step = 1; step <= text.size(); ++step) EXPECT_EQ(decode_all(with, text, step), expected) << step;
 }
@@ -43,7 +50,7 @@ std::string encoded(length_delimited_codec with, std::string_view frame) {
     return done ? support::as_text(into.chunk()) : "<" + done.error().message() + ">";
 }
 
-TEST(LengthDelimitedCodec, FourBytesOfTheNetworksOrderByDefault) {
+TEST(LengthDelimitedCodec, DefaultLengthFieldHasFourBigEndianBytes) {
     expect_frames(length_delimited_codec(),
                   "\0\0\0\x03"
                   "abc\0\0\0\0\0\0\0\x01z"s,
@@ -53,7 +60,7 @@ TEST(LengthDelimitedCodec, FourBytesOfTheNetworksOrderByDefault) {
               "abc"s);
 }
 
-TEST(LengthDelimitedCodec, LengthFieldsOfOneToEightBytesInBothOrders) {
+TEST(LengthDelimitedCodec, LengthFieldsOfOneToEightBytesInBothByteOrders) {
     for (std::size_t size = 1; size <= 8; ++size) {
         const auto big = options().length_field_length(size).build();
         const auto little = options().length_field_length(size).little_endian().build();
@@ -68,7 +75,7 @@ TEST(LengthDelimitedCodec, LengthFieldsOfOneToEightBytesInBothOrders) {
     expect_frames(native, encoded(native, std::string(300, 'x')), {std::string(300, 'x')});
 }
 
-TEST(LengthDelimitedCodec, OffsetAdjustmentAndSkip) {
+TEST(LengthDelimitedCodec, OffsetAdjustmentAndSkipCombine) {
     // The examples of the class: what is before the field is dropped, or kept.
     expect_frames(options().length_field_offset(1).length_field_length(3).build(), "M\0\0\x02hiM\0\0\x01!"s,
                   {"hi", "!"});
@@ -85,7 +92,7 @@ TEST(LengthDelimitedCodec, OffsetAdjustmentAndSkip) {
     expect_frames(options().length_field_length(1).num_skip(3).build(), "\x02--hi\0--"s, {"hi", ""});
 }
 
-TEST(LengthDelimitedCodec, WhatGoesIsAdjustedTheOtherWay) {
+TEST(LengthDelimitedCodec, EncodingReversesTheLengthAdjustment) {
     EXPECT_EQ(encoded(options().length_field_length(2).length_adjustment(-2).build(), "abc"),
               "\0\x05"
               "abc"s);
@@ -96,7 +103,7 @@ TEST(LengthDelimitedCodec, WhatGoesIsAdjustedTheOtherWay) {
     EXPECT_EQ(encoded(options().length_adjustment(4).build(), "abc"), refused) << "it would be less than nothing";
 }
 
-TEST(LengthDelimitedCodec, LimitsAreCheckedBeforeAnythingIsReserved) {
+TEST(LengthDelimitedCodec, LimitIsCheckedBeforeMemoryIsReserved) {
     const auto small = options().max_frame_length(3).build();
     expect_frames(small,
                   "\0\0\0\x03"
@@ -115,7 +122,7 @@ TEST(LengthDelimitedCodec, LimitsAreCheckedBeforeAnythingIsReserved) {
     EXPECT_LT(buffer.capacity(), 1000u) << "memory comes with the bytes, and not with the number";
 }
 
-TEST(LengthDelimitedCodec, ALengthLessThanNothingIsAnError) {
+TEST(LengthDelimitedCodec, NegativeLengthIsAnError) {
     const auto counts_itself = options().length_field_length(2).length_adjustment(-2).build();
     expect_frames(counts_itself, "\0\x01"s, and_error({}, errc::bad_frame_length));
     const auto extreme = options().length_adjustment(std::numeric_limits<std::int64_t>::min()).build();
@@ -126,14 +133,14 @@ TEST(LengthDelimitedCodec, ALengthLessThanNothingIsAnError) {
     expect_frames(with_head, "\0\x02\0\x01"s, and_error({"\0\x02"s}, errc::bad_frame_length));
 }
 
-TEST(LengthDelimitedCodec, HalfAFrameAtTheEndIsAnErrorAtEveryByte) {
+TEST(LengthDelimitedCodec, TruncatedFrameAtTheEndIsAnErrorAtEveryByte) {
     const std::string whole = "\0\0\0\x05hello"s;
     for (std::size_t size = 1; size < whole.size(); ++size) {
         expect_frames(length_delimited_codec(), whole.substr(0, size), and_error({}, errc::bytes_remaining));
     }
 }
 
-TEST(LengthDelimitedCodec, WhatGoesIsCheckedToo) {
+TEST(LengthDelimitedCodec, EncodingChecksTheLimit) {
     const std::string refused = "<" + make_error_code(errc::frame_too_large).message() + ">";
     EXPECT_EQ(encoded(options().max_frame_length(3).build(), "abcd"), refused);
     const auto one = options().length_field_length(1).build();
@@ -141,7 +148,7 @@ TEST(LengthDelimitedCodec, WhatGoesIsCheckedToo) {
     EXPECT_EQ(encoded(one, std::string(256, 'x')), refused) << "one byte cannot say 256";
 }
 
-TEST(LengthDelimitedCodec, TheLimitCanBeChanged) {
+TEST(LengthDelimitedCodec, LimitCanBeChanged) {
     length_delimited_codec frames = options().length_field_length(1).max_frame_length(4).build();
     bytes_mut buffer = bytes_mut::copy_of("\x05hello"s);
     EXPECT_EQ(frames.decode(buffer).error(), errc::frame_too_large);
@@ -150,7 +157,17 @@ TEST(LengthDelimitedCodec, TheLimitCanBeChanged) {
     EXPECT_EQ(frames.decode(buffer).value(), "hello");
 }
 
-TEST(LengthDelimitedCodec, OptionsThatMakeNoSenseAreMisuse) {
+TEST(LengthDelimitedCodec, LoweredLimitAppliesFromTheNextFrame) {
+    auto frames = codec::length_delimited_options().length_field_length(1).max_frame_length(5).build();
+    auto buffer = bytes_mut::copy_of("\x05hel");
+    EXPECT_FALSE(frames.decode(buffer).value());
+    frames.set_max_frame_length(4);
+    buffer.put("lo\x05hello");
+    EXPECT_EQ(frames.decode(buffer).value(), "hello");
+    EXPECT_EQ(frames.decode(buffer).error(), eddy::errc::frame_too_large);
+}
+
+TEST(LengthDelimitedCodec, InvalidOptionsAreMisuse) {
     EXPECT_THROW(static_cast<void>(options().length_field_length(0).build()), eddy::misuse);
     EXPECT_THROW(static_cast<void>(options().length_field_length(9).build()), eddy::misuse);
     constexpr auto most = std::numeric_limits<std::size_t>::max();
@@ -158,7 +175,7 @@ TEST(LengthDelimitedCodec, OptionsThatMakeNoSenseAreMisuse) {
     EXPECT_THROW(static_cast<void>(options().num_skip(most).build()), eddy::misuse);
 }
 
-TEST(LengthDelimitedCodecStress, WhatIsEncodedIsDecodedInPiecesOfAnySize) {
+TEST(LengthDelimitedCodecStress, EncodedFramesAreDecodedInPiecesOfAnySize) {
     std::mt19937_64 random(1);
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {
@@ -172,6 +189,92 @@ TEST(LengthDelimitedCodecStress, WhatIsEncodedIsDecodedInPiecesOfAnySize) {
             ASSERT_TRUE(frames.encode(expected.back(), all));
         }
         ASSERT_EQ(decode_all(frames, all.text(), 1 + random() % 50), expected) << i;
+    }
+}
+
+using wide = eddy::int128_t;  // holds every sum of a length and an adjustment
+
+/// The options of a codec, and a second implementation of its decoder.
+struct options_model {
+    std::size_t offset;
+    std::size_t field;
+    std::int64_t adjustment;
+    std::size_t skip;
+    std::size_t most;
+    bool is_little;
+
+    /// The number in a length field.
+    [[nodiscard]] std::uint64_t number(const std::string& field_bytes) const {
+        std::uint64_t number = 0;
+        for (std::size_t i = 0; i < field; ++i) {
+            const auto byte = static_cast<unsigned char>(field_bytes[is_little ? field - 1 - i : i]);
+            number = number << 8 | byte;
+        }
+        return number;
+    }
+
+    [[nodiscard]] texts frames_of(std::string left) const {
+        texts all;
+        const std::size_t head = offset + field;
+        constexpr wide largest = std::numeric_limits<std::uint64_t>::max();
+        while (left.size() >= head) {
+            const auto size = static_cast<wide>(number(left.substr(offset, field))) + adjustment;
+            if (size < 0 || size > largest) return with(all, eddy::errc::bad_frame_length);
+            if (size > static_cast<wide>(most)) return with(all, eddy::errc::frame_too_large);
+            if (size + static_cast<wide>(skip) < static_cast<wide>(head)) {
+                return with(all, eddy::errc::bad_frame_length);
+            }
+            const auto whole = skip + static_cast<std::size_t>(size);
+            if (left.size() < whole) break;
+            all.push_back(left.substr(skip, whole - skip));
+            left.erase(0, whole);
+        }
+        return left.empty() ? all : with(all, eddy::errc::bytes_remaining);
+    }
+
+    [[nodiscard]] codec::length_delimited_codec build() const {
+        auto options = codec::length_delimited_options();
+        options.length_field_offset(offset).length_field_length(field).length_adjustment(adjustment);
+        options.num_skip(skip).max_frame_length(most);
+        return is_little ? options.little_endian().build() : options.big_endian().build();
+    }
+
+private:
+    static texts with(texts all, eddy::errc error) {
+        all.push_back(shown_error(error));
+        return all;
+    }
+};
+
+TEST(LengthDelimitedCodecStress, RandomOptionsMatchAModel) {
+    constexpr std::int64_t least = std::numeric_limits<std::int64_t>::min();
+    constexpr std::int64_t largest = std::numeric_limits<std::int64_t>::max();
+    for (std::uint64_t seed = support::rounds(75'000); seed != 0; --seed) {
+        dice random(seed);
+        options_model how{};
+        how.offset = random.one_of<std::size_t>({0, 0, 1, 3});
+        how.field = 1 + random.below(8);
+        how.adjustment = random.one_of<std::int64_t>({0, 0, 1, 2, 5, -1, -2, -5, 100, -100, least, largest});
+        how.skip = random.one_of<std::size_t>({how.offset + how.field, how.offset + how.field, 0, 1, 12});
+        how.most = random.one_of<std::size_t>({0, 3, 10, 300, 1 << 20});
+        how.is_little = random.one_in(2);
+        std::string text;
+        for (std::size_t frames = 1 + random.below(4); frames > 0; --frames) {
+            text.append(how.offset, 'o');
+            const std::size_t number = random.below(8);
+            std::string field(how.field, '\0');
+            field[how.is_little ? 0 : how.field - 1] = static_cast<char>(number);
+            if (random.one_in(10)) field[random.below(how.field)] = random.one_of<char>({'\1', '\x7f', '\xff'});
+            text += field;
+            // As many bytes as the frame needs, or one more.
+            const auto rest = static_cast<std::int64_t>(number) + (random.one_in(8) ? 1 : 0) +
+                              (std::abs(how.adjustment / 2) < 100 ? how.adjustment : 0) +
+                              static_cast<std::int64_t>(how.skip) - static_cast<std::int64_t>(how.offset + how.field);
+            for (std::int64_t i = 0; i < rest; ++i) text += static_cast<char>('a' + i % 26);
+        }
+        text.resize(text.size() - std::min(text.size(), random.below(3)));
+        support::expect_frames(how.build(), text, how.frames_of(text), "seed " + std::to_string(seed));
+        if (HasFatalFailure()) return;
     }
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -202,6 +203,68 @@ TEST(UdpFramed, SplitHalvesSendAndReceive) {
         co_return true;
     };
     EXPECT_TRUE(within(core, talk(std::move(from), std::move(to), peer)));
+}
+
+/// A codec of texts. decode() throws if the text begins with an exclamation mark.
+class throwing_codec {
+public:
+    using sent_type = std::string;
+    result<std::optional<std::string>> decode(bytes_mut& from) {
+        if (from.empty()) return std::optional<std::string>();
+        if (from.text().starts_with('!')) throw std::runtime_error("an exclamation mark");
+        return std::optional<std::string>(std::string(from.split().text()));
+    }
+    result<void> encode(const std::string& text, bytes_mut& into) {
+        into.put(text);
+        return {};
+    }
+};
+
+TEST(UdpFramed, DatagramThatMakesTheDecoderThrowIsDropped) {
+    eddy::core core;
+    udp_socket receiver = bound(core);
+    udp_socket sender = bound(core);
+    const auto to = receiver.local_addr().value();
+    codec::udp_framed messages(std::move(receiver), throwing_codec());
+    const auto talk = [&]() -> eddy::task<std::string> {
+        for (const std::string_view text : {"!bad", "good"}) {
+            const auto sent = co_await sender.send_to(support::bytes_of(text), to);
+            EXPECT_TRUE(sent);
+        }
+        std::string got;
+        for (int i = 0; i < 2; ++i) {
+            try {
+                const auto item = co_await messages.next();
+                if (item && *item) got += (*item)->message;
+            } catch (const std::runtime_error&) {
+                got += "(thrown) ";
+            }
+        }
+        co_return got;
+    };
+    EXPECT_EQ(within(core, talk()), "(thrown) good");
+}
+
+TEST(UdpFramed, PartialFrameDoesNotReachTheNextDatagram) {
+    eddy::core core;
+    udp_socket receiver = bound(core);
+    udp_socket sender = bound(core);
+    const auto to = receiver.local_addr().value();
+    codec::udp_framed lines(std::move(receiver), codec::lines_codec(5));
+    const auto talk = [&]() -> eddy::task<std::vector<std::string>> {
+        std::vector<std::string> got;
+        for (const std::string_view text : {"one\r", "\ntwo\r", "\r", "\nthree", "much too long", "\nfour\n"}) {
+            const auto sent = co_await sender.send_to(support::bytes_of(text), to);
+            EXPECT_TRUE(sent);
+        }
+        while (got.empty() || got.back() != "four") {
+            auto item = co_await lines.next();
+            got.push_back(*item ? (*item)->message : "<" + item->error().message() + ">");
+        }
+        co_return got;
+    };
+    EXPECT_EQ(within(core, talk()), (std::vector<std::string>{"one", "", "two", "", "three",
+                                                              "<the line is longer than its limit>", "", "four"}));
 }
 
 }  // namespace

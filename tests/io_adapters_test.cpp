@@ -62,7 +62,7 @@ chop large_pieces() {
 
 // ---- Buffers ----
 
-TEST(IoBufReader, SmallReadsBecomeFewLargeOnes) {
+TEST(IoBufReader, SmallReadsAreServedByFewLargeReads) {
     io::buf_reader from(choppy_reader(some_text, large_pieces()), 64);
     std::string got;
     std::array<std::byte, 3> some{};
@@ -75,7 +75,7 @@ TEST(IoBufReader, SmallReadsBecomeFewLargeOnes) {
     EXPECT_EQ(from.inner().polls(), 3u) << "64 bytes, the rest, the end";
 }
 
-TEST(IoBufReader, ALargeReadGoesPastTheBuffer) {
+TEST(IoBufReader, LargeReadBypassesTheBuffer) {
     io::buf_reader from(choppy_reader(some_text, large_pieces()), 8);
     std::array<std::byte, 70> large{};
     EXPECT_EQ(finish(io::read(from, large)), 70u);
@@ -85,7 +85,7 @@ TEST(IoBufReader, ALargeReadGoesPastTheBuffer) {
     EXPECT_EQ(finish(io::read(from, large)), 5u) << "what is in the buffer comes first";
 }
 
-TEST(IoBufReader, SeeksFromWhereItsUserIs) {
+TEST(IoBufReader, SeekIsRelativeToTheUsersPosition) {
     io::buf_reader from(io::cursor(std::string("0123456789")), 4);
     EXPECT_EQ(finish(io::read_u8(from)), '0');
     EXPECT_EQ(finish(io::stream_position(from)), 1u);
@@ -95,7 +95,7 @@ TEST(IoBufReader, SeeksFromWhereItsUserIs) {
     EXPECT_EQ(finish(io::read_to_string(from)).value(), "9");
 }
 
-TEST(IoBufWriter, SmallWritesBecomeFewLargeOnes) {
+TEST(IoBufWriter, SmallWritesBecomeFewLargeWrites) {
     choppy_writer kept(large_pieces());
     io::buf_writer to(std::ref(kept), 16);
     for (const char c : some_text) EXPECT_TRUE(finish(io::write_all(to, std::string_view(&c, 1))));
@@ -110,7 +110,7 @@ TEST(IoBufWriter, SmallWritesBecomeFewLargeOnes) {
     EXPECT_TRUE(kept.is_shut_down());
 }
 
-TEST(IoBufWriter, AnyPiecesInAnyOrder) {
+TEST(IoBufWriter, WritesPiecesOfAnySizeInOrder) {
     for (const chop& how : all_chops()) {
         for (const std::size_t capacity : {1u, 2u, 7u, 64u, 1000u}) {
             choppy_writer kept(how);
@@ -127,7 +127,7 @@ TEST(IoBufWriter, AnyPiecesInAnyOrder) {
     }
 }
 
-TEST(IoBufWriter, ErrorsAreToldAndWhatWasNotWrittenIsThere) {
+TEST(IoBufWriter, FailedFlushKeepsUnwrittenBytes) {
     chop bad = large_pieces();
     bad.fails_at = 3;
     io::buf_writer to(choppy_writer(bad), 16);
@@ -138,7 +138,7 @@ TEST(IoBufWriter, ErrorsAreToldAndWhatWasNotWrittenIsThere) {
     EXPECT_THROW(io::buf_reader(choppy_reader(""), 0), eddy::misuse);
 }
 
-TEST(IoBufWriter, WritesBeforeItSeeks) {
+TEST(IoBufWriter, SeekWritesTheBufferFirst) {
     io::buf_writer to(io::cursor(std::string("..........")), 8);
     EXPECT_TRUE(finish(io::write_all(to, "ab")));
     EXPECT_EQ(finish(io::seek(to, io::seek_from::start(5))), 5u);
@@ -147,7 +147,7 @@ TEST(IoBufWriter, WritesBeforeItSeeks) {
     EXPECT_EQ(to.inner().inner(), "ab...cd...");
 }
 
-TEST(IoBufStream, BothWays) {
+TEST(IoBufStream, BuffersBothDirections) {
     auto [near, far] = io::duplex(64);
     io::buf_stream buffered(std::move(near));
     EXPECT_TRUE(finish(io::write_all(buffered, "hello\n")));
@@ -236,7 +236,7 @@ TEST(IoBufWriter, WriterThatThrowsGetsNoByteTwice) {
 
 // ---- take, chain ----
 
-TEST(IoTake, EndsAfterSoManyBytesAndLeavesTheRest) {
+TEST(IoTake, EndsAtItsLimitAndLeavesTheRest) {
     for (const chop& how : all_chops()) {
         choppy_reader from(some_text, how);
         auto head = io::take(std::ref(from), 10);
@@ -256,7 +256,7 @@ TEST(IoTake, EndsAfterSoManyBytesAndLeavesTheRest) {
     EXPECT_EQ(finish(io::read_to_string(more)).value(), "abc");
 }
 
-TEST(IoTake, TheLargestLimitAndOneThatIsSetLater) {
+TEST(IoTake, LimitCanBeMaximalAndChangedLater) {
     auto all = io::take(io::buf_reader(choppy_reader("abc")), std::numeric_limits<std::uint64_t>::max());
     EXPECT_EQ(finish(io::read_u8(all)), 'a');
     EXPECT_EQ(all.limit(), std::numeric_limits<std::uint64_t>::max() - 1);
@@ -269,7 +269,7 @@ TEST(IoTake, TheLargestLimitAndOneThatIsSetLater) {
     EXPECT_EQ(finish(io::read_to_string(all)).value(), "c");
 }
 
-TEST(IoChain, AReadIntoNothingIsNotTheEnd) {
+TEST(IoChain, ReadIntoEmptyBufferIsNotTheEnd) {
     auto both = io::chain(choppy_reader("a"), choppy_reader("b"));
     EXPECT_EQ(finish(io::read(both, {})), 0u);
     EXPECT_EQ(finish(io::read_to_string(both)).value(), "ab");
@@ -284,7 +284,7 @@ TEST(IoChain, AReadIntoNothingIsNotTheEnd) {
     EXPECT_EQ(nothing.inner().polls(), 0u);
 }
 
-TEST(IoChain, OneAfterTheOther) {
+TEST(IoChain, ReadsTheSecondReaderAfterTheFirst) {
     for (const chop& how : all_chops()) {
         auto both = io::chain(choppy_reader("first, ", how), choppy_reader("second", how));
         EXPECT_EQ(finish(io::read_to_string(both)).value(), "first, second");
@@ -298,7 +298,7 @@ TEST(IoChain, OneAfterTheOther) {
 
 // ---- Nothing, and in memory ----
 
-TEST(IoEmpty, EndsAtOnceAndTakesAll) {
+TEST(IoEmpty, EmptyEndsAtOnceAndSinkTakesAll) {
     io::empty nothing;
     EXPECT_EQ(finish(io::read_to_string(nothing)).value(), "");
     EXPECT_TRUE(finish(io::write_all(nothing, "gone")));
@@ -313,7 +313,7 @@ TEST(IoEmpty, EndsAtOnceAndTakesAll) {
 
 // ---- duplex, simplex ----
 
-TEST(IoDuplex, BytesArriveInOrderAndWakeTheOtherEnd) {
+TEST(IoDuplex, WriteWakesTheReaderOfTheOtherEnd) {
     auto [near, far] = io::duplex(8);
     std::array<std::byte, 16> some{};
     by_hand reading(io::read(far, some));
@@ -326,7 +326,7 @@ TEST(IoDuplex, BytesArriveInOrderAndWakeTheOtherEnd) {
     EXPECT_EQ(finish(io::read(near, some)), 4u);
 }
 
-TEST(IoDuplex, AWriterWaitsWhileItIsFull) {
+TEST(IoDuplex, WriterWaitsWhileThePipeIsFull) {
     auto [near, far] = io::duplex(4);
     by_hand writing(io::write_all(near, "123456"));
     assert_pending(writing.poll());
@@ -339,7 +339,7 @@ TEST(IoDuplex, AWriterWaitsWhileItIsFull) {
     EXPECT_EQ(as_text(some), "456");
 }
 
-TEST(IoDuplex, AShutdownIsTheEndForTheReaderOnly) {
+TEST(IoDuplex, ShutdownEndsOnlyOneDirection) {
     auto [near, far] = io::duplex(8);
     EXPECT_TRUE(finish(io::write_all(near, "last")));
     by_hand reading(io::read_to_string(far));
@@ -354,7 +354,7 @@ TEST(IoDuplex, AShutdownIsTheEndForTheReaderOnly) {
     EXPECT_TRUE(finish(io::read_exact(near, some)));
 }
 
-TEST(IoDuplex, DroppingAnEndWakesTheOther) {
+TEST(IoDuplex, DroppedEndWakesTheOther) {
     std::optional ends(io::duplex(2));
     auto far = std::move(ends->second);
     std::array<std::byte, 1> some{};
@@ -369,7 +369,7 @@ TEST(IoDuplex, DroppingAnEndWakesTheOther) {
     EXPECT_EQ(assert_ready(writing.poll()).error(), std::errc::broken_pipe);
 }
 
-TEST(IoSimplex, OneWayAndItsEnds) {
+TEST(IoSimplex, DroppedEndsAreSeenByTheOther) {
     auto [reader, writer] = io::simplex(4);
     EXPECT_TRUE(finish(io::write_all(writer, "abc")));
     {
@@ -385,7 +385,7 @@ TEST(IoSimplex, OneWayAndItsEnds) {
     EXPECT_THROW(static_cast<void>(io::duplex(0)), eddy::misuse);
 }
 
-TEST(IoDuplex, NoWakerIsLeftWhenItIsGone) {
+TEST(IoDuplex, DestroyedPipeDropsItsWakers) {
     auto ends = std::make_optional(io::duplex(2));
     std::array<std::byte, 1> some{};
     by_hand reading(io::read(ends->first, some));
@@ -396,7 +396,7 @@ TEST(IoDuplex, NoWakerIsLeftWhenItIsGone) {
     EXPECT_EQ(reading.wakers(), 0u);
 }
 
-TEST(IoDuplexStress, TwoThreadsThroughOnePipe) {
+TEST(IoDuplexStress, TwoThreadsKeepTheByteOrder) {
     const auto rounds = support::rounds(5'000'000);
     auto ends = io::duplex(13);
     std::jthread writer([&, to = std::move(ends.first)]() mutable {
@@ -424,7 +424,7 @@ TEST(IoDuplexStress, TwoThreadsThroughOnePipe) {
 
 // ---- split, unsplit, join ----
 
-TEST(IoSplit, TheHalvesAreForTwoTasks) {
+TEST(IoSplit, HalvesWorkInTwoTasks) {
     auto [near, far] = io::duplex(8);
     auto [reader, writer] = io::split(std::move(near));
     std::array<std::byte, 4> some{};
@@ -437,7 +437,7 @@ TEST(IoSplit, TheHalvesAreForTwoTasks) {
     EXPECT_EQ(assert_ready(reading.poll()), 2u);
 }
 
-TEST(IoSplit, UnsplitTakesTheTwoHalvesOfOneObject) {
+TEST(IoSplit, UnsplitAcceptsOnlyTwoHalvesOfOneObject) {
     auto one = io::split(io::cursor(std::string("one")));
     auto other = io::split(io::cursor(std::string("other")));
     EXPECT_TRUE(one.reader.is_pair_of(one.writer));
@@ -452,7 +452,7 @@ TEST(IoSplit, UnsplitTakesTheTwoHalvesOfOneObject) {
     EXPECT_THROW(static_cast<void>(finish(io::read_u8(third.reader))), eddy::misuse);
 }
 
-TEST(IoSplit, AHalfGoesOnWithoutTheOther) {
+TEST(IoSplit, HalfWorksAfterTheOtherIsDropped) {
     auto [near, far] = io::duplex(8);
     {
         auto halves = std::make_optional(io::split(std::move(near)));
@@ -464,7 +464,7 @@ TEST(IoSplit, AHalfGoesOnWithoutTheOther) {
     EXPECT_EQ(finish(io::write_all(far, "x")).error(), std::errc::broken_pipe) << "the object goes with the last half";
 }
 
-TEST(IoSplitStress, HalvesOnTwoThreads) {
+TEST(IoSplitStress, HalvesOnTwoThreadsCarryAllBytes) {
     const std::size_t size = support::rounds(20'000'000);
     auto [near, far] = io::duplex(1000);
     auto halves = io::split(std::move(near));
@@ -482,7 +482,7 @@ TEST(IoSplitStress, HalvesOnTwoThreads) {
     EXPECT_EQ(eddy::wait(io::copy(halves.reader, sink)), size);
 }
 
-TEST(IoJoin, AReaderAndAWriterAreOneStream) {
+TEST(IoJoin, ReaderAndWriterBecomeOneStream) {
     choppy_writer kept;
     auto both = io::join(io::buf_reader(choppy_reader("in\n")), std::ref(kept));
     static_assert(io::async_buf_read<decltype(both)> && io::async_write<decltype(both)>);
@@ -495,7 +495,7 @@ TEST(IoJoin, AReaderAndAWriterAreOneStream) {
 
 // ---- Streams and sinks ----
 
-TEST(IoReaderStream, PiecesAsTheyCome) {
+TEST(IoReaderStream, YieldsPiecesAsTheyArrive) {
     for (const chop& how : all_chops()) {
         io::reader_stream pieces(choppy_reader(some_text, how), 16);
         std::string got;
@@ -518,7 +518,7 @@ TEST(IoReaderStream, PiecesAsTheyCome) {
     EXPECT_FALSE(finish(fails.next()));
 }
 
-TEST(IoStreamReader, ReadsWhatAStreamGives) {
+TEST(IoStreamReader, ReadsTheItemsOfAStream) {
     std::vector<std::string> texts{"one", "", " two", " three\nfour"};
     io::stream_reader from(eddy::streams::iter(texts));
     std::string line;
@@ -580,7 +580,7 @@ private:
     bool has_waited_ = false;
 };
 
-TEST(IoSinkWriter, EachWriteIsAnItem) {
+TEST(IoSinkWriter, EachWriteIsOneItem) {
     std::vector<std::string> items;
     io::sink_writer to(io::copy_to_bytes(slow_sink{items}));
     EXPECT_TRUE(finish(io::write_all(to, "one")));
@@ -594,7 +594,7 @@ TEST(IoSinkWriter, EachWriteIsAnItem) {
 
 // ---- inspect ----
 
-TEST(IoInspect, ShowsWhatGoesThrough) {
+TEST(IoInspect, SeesTheBytesReadAndWritten) {
     std::string seen;
     const auto note = [&](std::span<const std::byte> bytes) { seen += as_text(bytes) + "|"; };
     chop twos;
@@ -612,7 +612,7 @@ TEST(IoInspect, ShowsWhatGoesThrough) {
 
 // ---- Misuse ----
 
-TEST(IoAdapters, ABufferWithoutRoomNamesWhoMadeIt) {
+TEST(IoAdapters, ZeroCapacityMisuseNamesTheCallSite) {
     using support::expect_misuse_here;
     io::empty nothing;
     io::sink all;
@@ -631,7 +631,7 @@ TEST(IoAdapters, ABufferWithoutRoomNamesWhoMadeIt) {
 
 // ---- Code that blocks ----
 
-TEST(IoSyncIoBridge, BlockingCodeTalksToATask) {
+TEST(IoSyncIoBridge, BlockingCodeExchangesBytesWithATask) {
     auto [near, far] = io::duplex(4);
     std::jthread blocking([bridge = io::sync_io_bridge(io::buf_stream(std::move(near)))]() mutable {
         std::string line;

@@ -35,7 +35,7 @@ using support::finish;
 
 const std::string some_text = "Not all those who wander are lost; the old that is strong does not wither.";
 
-TEST(IoCopy, MovesAllAndFlushes) {
+TEST(IoCopy, CopiesAllBytesAndFlushes) {
     for (const chop& reads : all_chops()) {
         for (const chop& writes : all_chops()) {
             for (const std::size_t size : {1u, 5u, 8192u}) {
@@ -64,14 +64,14 @@ TEST(IoCopy, FlushesWhileTheReaderWaits) {
     by_hand copying(io::copy(far, to));
     EXPECT_TRUE(finish(io::write_all(near, "prompt> ")));
     for (int i = 0; i < 30; ++i) assert_pending(copying.poll());
-    EXPECT_EQ(kept.flushed(), 8u) << "who waits for it may be who has to answer";
+    EXPECT_EQ(kept.flushed(), 8u) << "the peer may wait for these bytes before it answers";
     EXPECT_EQ(kept.flushes(), 1);
     EXPECT_TRUE(finish(io::shutdown(near)));
     EXPECT_TRUE(copying.is_woken());
     EXPECT_EQ(finish(copying.future()), 8u);
 }
 
-TEST(IoCopy, ReadsOnWhileTheWriterWaits) {
+TEST(IoCopy, KeepsReadingWhileTheWriterWaits) {
     auto [near, far] = io::duplex(1);
     auto [source, from] = io::duplex(1);
     by_hand copying(io::copy(from, near, 8));
@@ -94,7 +94,7 @@ TEST(IoCopy, ReadsOnWhileTheWriterWaits) {
     EXPECT_EQ(got, "12345678");
 }
 
-TEST(IoCopy, TwoRelaysOverOneBytePipesDoNotWaitForEachOther) {
+TEST(IoCopy, RelaysOverOneBytePipesDoNotDeadlock) {
     auto [client, left] = io::duplex(1);
     auto [middle_a, middle_b] = io::duplex(1);
     auto [right, server] = io::duplex(1);
@@ -139,7 +139,7 @@ TEST(IoCopy, TwoRelaysOverOneBytePipesDoNotWaitForEachOther) {
     EXPECT_EQ(second.value(), io::copied(400, 150));
 }
 
-TEST(IoCopy, ErrorsOfBothSidesEndIt) {
+TEST(IoCopy, ReadOrWriteErrorEndsTheCopy) {
     chop bad;
     bad.fails_at = 5;
     choppy_reader from(some_text, bad);
@@ -160,7 +160,7 @@ TEST(IoCopy, ErrorsOfBothSidesEndIt) {
     EXPECT_EQ(finish(io::read_to_string(buffered)).value(), some_text.substr(5)) << "nothing is lost";
 }
 
-TEST(IoCopy, WhatCameBeforeAnErrorIsFlushed) {
+TEST(IoCopy, BytesReadBeforeAnErrorAreFlushed) {
     chop bad;
     bad.fails_at = 5;
     choppy_writer kept;
@@ -176,7 +176,7 @@ TEST(IoCopy, WhatCameBeforeAnErrorIsFlushed) {
     EXPECT_EQ(kept.flushed(), 10u);
 }
 
-TEST(IoCopy, TheReaderIsNotAskedAgainWhileTheEndIsFlushed) {
+TEST(IoCopy, ReaderIsNotPolledDuringTheFinalFlush) {
     choppy_reader from("");
     io::buf_reader buffered{std::ref(from)};
     choppy_writer to;  // waits before it flushes
@@ -185,7 +185,7 @@ TEST(IoCopy, TheReaderIsNotAskedAgainWhileTheEndIsFlushed) {
     EXPECT_EQ(from.polls(), 2u) << "it waited once, and gave the end";
 }
 
-TEST(IoCopy, WithoutEndItLetsOthersRun) {
+TEST(IoCopy, EndlessCopyYields) {
     io::repeat from(std::byte{1});
     io::sink to;
     by_hand copying(io::copy(from, to));
@@ -201,7 +201,7 @@ TEST(IoCopy, WithoutEndItLetsOthersRun) {
     EXPECT_TRUE(other.is_woken()) << "also if neither side takes of the budget";
 }
 
-TEST(IoCopy, AFullPipeHoldsTheCopyBack) {
+TEST(IoCopy, FullPipeStopsReading) {
     auto [near, far] = io::duplex(4);
     choppy_reader from(some_text);
     by_hand copying(io::copy(from, near, 3));
@@ -212,7 +212,7 @@ TEST(IoCopy, AFullPipeHoldsTheCopyBack) {
     EXPECT_TRUE(copying.is_woken());
 }
 
-TEST(IoCopyBidirectional, TheEndOfOneSideIsHandedOn) {
+TEST(IoCopyBidirectional, HalfCloseIsForwarded) {
     auto [client, left] = io::duplex(16);
     auto [right, server] = io::duplex(16);
     by_hand relay(io::copy_bidirectional(left, right));
@@ -248,7 +248,7 @@ TEST(IoCopyBidirectional, FloodInOneDirectionLetsTheOtherPass) {
     }
 }
 
-TEST(IoCopyBidirectional, AnErrorEndsBothDirections) {
+TEST(IoCopyBidirectional, ErrorEndsBothDirections) {
     chop bad;
     bad.fails_at = 2;
     auto a = io::join(choppy_reader("abc", bad), choppy_writer());
@@ -256,7 +256,7 @@ TEST(IoCopyBidirectional, AnErrorEndsBothDirections) {
     EXPECT_EQ(finish(io::copy_bidirectional(a, b)).error(), std::errc::io_error);
 }
 
-TEST(IoCopyBidirectional, BothDirectionsAtOnceThroughSmallBuffers) {
+TEST(IoCopyBidirectional, CopiesBothDirectionsThroughSmallBuffers) {
     auto [client, left] = io::duplex(7);
     auto [right, server] = io::duplex(5);
     std::string there;

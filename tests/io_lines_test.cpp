@@ -57,7 +57,7 @@ std::vector<std::string> all_of(Lines lines) {
 const std::string too_long = "<the line is longer than its limit>";
 using texts = std::vector<std::string>;
 
-TEST(IoReadUntil, TakesTheDelimiterAndNothingBehindIt) {
+TEST(IoReadUntil, TakesTheDelimiterAndNothingAfterIt) {
     for (const chop& how : all_chops()) {
         auto from = reader_of("one,a longer one,,last", how);
         std::vector<std::byte> into;
@@ -82,7 +82,7 @@ TEST(IoReadUntil, StopsAtTheLimit) {
     EXPECT_EQ(finish(io::read_until(from, comma, into, 2)), 2u) << "and the end is no error";
 }
 
-TEST(IoReadUntil, WhatHasComeIsKeptWhenItIsDropped) {
+TEST(IoReadUntil, DroppedReadUntilKeepsTheBytesRead) {
     auto from = reader_of("ab,c");
     std::string into;
     {
@@ -94,7 +94,7 @@ TEST(IoReadUntil, WhatHasComeIsKeptWhenItIsDropped) {
     EXPECT_EQ(into, "ab,");
 }
 
-TEST(IoReadLine, ALineWithItsEndOrTheRest) {
+TEST(IoReadLine, ReadsALineWithItsEndOrTheRest) {
     auto from = reader_of("first\r\nsecond\n\nrest");
     std::string line;
     EXPECT_EQ(finish(io::read_line(from, line)), 7u);
@@ -110,7 +110,7 @@ TEST(IoReadLine, ALineWithItsEndOrTheRest) {
     EXPECT_EQ(finish(io::read_line(bad, line)), 5u);
 }
 
-TEST(IoLines, GivesLinesWithoutTheirEnds) {
+TEST(IoLines, YieldsLinesWithoutTheirEnds) {
     for (const chop& how : all_chops()) {
         EXPECT_EQ(all_of(io::lines(reader_of("a\nbc\r\n\r\n\ndef", how))), (texts{"a", "bc", "", "", "def"}));
         EXPECT_EQ(all_of(io::lines(reader_of("", how))), texts());
@@ -118,7 +118,7 @@ TEST(IoLines, GivesLinesWithoutTheirEnds) {
     }
 }
 
-TEST(IoLines, ALineThatIsTooLongIsOneErrorAndTheNextIsRead) {
+TEST(IoLines, LineTooLongIsOneErrorAndTheNextLineIsRead) {
     for (const chop& how : all_chops()) {
         EXPECT_EQ(
             all_of(io::lines(reader_of("1234\n12345\n1234\r\n12345\r\n123456\n1234567890\nok\n12345678", how), 4)),
@@ -128,7 +128,7 @@ TEST(IoLines, ALineThatIsTooLongIsOneErrorAndTheNextIsRead) {
     }
 }
 
-TEST(IoLines, ALineWithoutEndDoesNotGrowMemory) {
+TEST(IoLines, EndlessLineIsReportedEarly) {
     chop how;
     how.most = 100'000;
     auto lines = io::lines(reader_of(std::string(5'000'000, 'x') + "\nafter", how, 4096), 100);
@@ -144,12 +144,12 @@ TEST(IoLines, CarriageReturnAtEndOfTextEndsNoLine) {
     EXPECT_FALSE(finish(lines.next()));
 }
 
-TEST(IoLines, InvalidTextIsOneError) {
+TEST(IoLines, InvalidUtf8IsOneError) {
     EXPECT_EQ(all_of(io::lines(reader_of("good\n\xc0\nalso good"))),
               (texts{"good", "<the bytes are not UTF-8>", "also good"}));
 }
 
-TEST(IoLines, CharactersAreCutByReadsAnywhere) {
+TEST(IoLines, CharactersSplitAcrossReadsAreJoined) {
     const std::string text = "\xc3\xa9\r\n\xe2\x82\xac\n\xf0\x9f\x98\x80\r\nab\xc3";
     for (const chop& how : all_chops()) {
         for (std::size_t capacity = 1; capacity < 9; ++capacity) {
@@ -159,14 +159,14 @@ TEST(IoLines, CharactersAreCutByReadsAnywhere) {
     }
 }
 
-TEST(IoLines, AnErrorOfTheReaderIsTheLastItem) {
+TEST(IoLines, ReadErrorIsTheLastItem) {
     chop how;
     how.fails_at = 6;
     const auto items = all_of(io::lines(reader_of("one\ntwo\n", how)));
     EXPECT_EQ(items, (texts{"one", "<" + std::make_error_code(std::errc::io_error).message() + ">"}));
 }
 
-TEST(IoLines, NothingIsLostWhenAFutureIsDropped) {
+TEST(IoLines, DroppedNextLosesNoBytes) {
     auto lines = io::lines(reader_of("hello\nworld\n"));
     std::string got;
     for (int i = 0; i < 200; ++i) {
@@ -179,14 +179,14 @@ TEST(IoLines, NothingIsLostWhenAFutureIsDropped) {
     EXPECT_EQ(got, "hello;world;");
 }
 
-TEST(IoSplit, GivesWhatStandsBetweenDelimiters) {
+TEST(IoSplitDelimiter, YieldsPartsBetweenDelimiters) {
     for (const chop& how : all_chops()) {
         EXPECT_EQ(all_of(io::split(reader_of("a,,bc,", how), comma)), (texts{"a", "", "bc"}));
         EXPECT_EQ(all_of(io::split(reader_of("ab,abc,abcd", how), comma, 2)), (texts{"ab", too_long, too_long}));
     }
 }
 
-TEST(IoFillBuf, WhatIsNotConsumedIsGivenAgain) {
+TEST(IoFillBuf, ReturnsUnconsumedBytesAgain) {
     chop how;
     how.most = 100;
     auto from = reader_of("0123456789", how);
@@ -200,7 +200,7 @@ TEST(IoFillBuf, WhatIsNotConsumedIsGivenAgain) {
     EXPECT_TRUE(finish(io::fill_buf(from))->empty());
 }
 
-TEST(IoLinesStress, AreLikeAStringCutByHand) {
+TEST(IoLinesStress, LinesMatchTheText) {
     std::mt19937_64 random(1);
     const auto rounds = support::rounds(100'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {

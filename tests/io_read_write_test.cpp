@@ -65,11 +65,11 @@ chop that_is_full_at(std::size_t at) {
     how.full_at = at;
     return how;
 }
-chop that_lies(std::size_t by) {
+chop that_overstates(std::size_t by) {
     chop how;
     how.waits_between = false;
     how.most = 1000;
-    how.lies_by = by;
+    how.overstates_by = by;
     return how;
 }
 
@@ -82,7 +82,7 @@ static_assert(io::async_seek<io::cursor<std::string>> && !io::async_seek<choppy_
 static_assert(io::async_read<io::boxed_stream> && io::async_write<io::boxed_stream>);
 static_assert(io::buf<bytes> && io::buf<bytes_mut> && io::buf_mut<bytes_mut> && !io::buf_mut<bytes>);
 
-TEST(IoBoxed, OneTypeForAnyOfThem) {
+TEST(IoBoxed, BoxedTypesHoldAnyReaderOrWriter) {
     io::boxed_reader reader(choppy_reader("read", in_pieces_of(2)));
     EXPECT_EQ(finish(io::read_to_string(reader)).value(), "read");
     reader = choppy_reader("another");
@@ -114,7 +114,7 @@ TEST(IoBoxed, OneTypeForAnyOfThem) {
 
 // ---- read, read_exact ----
 
-TEST(IoRead, GivesWhatIsThere) {
+TEST(IoRead, ReturnsWhatIsAvailable) {
     choppy_reader from("abc", in_pieces_of(2));
     std::array<std::byte, 8> into{};
     by_hand first(io::read(from, into));
@@ -126,7 +126,7 @@ TEST(IoRead, GivesWhatIsThere) {
     EXPECT_THROW(static_cast<void>(first.poll()), eddy::misuse) << "an operation ends once";
 }
 
-TEST(IoReadExact, FillsItsBufferHoweverTheBytesCome) {
+TEST(IoReadExact, FillsItsBufferFromPiecesOfAnySize) {
     for (const chop& how : all_chops()) {
         choppy_reader from(some_text, how);
         std::array<std::byte, 40> into{};
@@ -139,7 +139,7 @@ TEST(IoReadExact, FillsItsBufferHoweverTheBytesCome) {
     EXPECT_EQ(nothing.polls(), 0u);
 }
 
-TEST(IoReadExact, AnEarlyEndIsNamedAndCounted) {
+TEST(IoReadExact, EarlyEndIsAnErrorWithACount) {
     choppy_reader from("12345");
     std::array<std::byte, 8> into{};
     auto all = io::read_exact(from, into);
@@ -148,7 +148,7 @@ TEST(IoReadExact, AnEarlyEndIsNamedAndCounted) {
     EXPECT_EQ(as_text(std::span(into).first(5)), "12345");
 }
 
-TEST(IoReadExact, AnErrorInTheMiddleIsCounted) {
+TEST(IoReadExact, ErrorKeepsTheCountOfBytesRead) {
     choppy_reader from(some_text, that_fails_at(3));
     std::array<std::byte, 8> into{};
     auto all = io::read_exact(from, into);
@@ -156,7 +156,7 @@ TEST(IoReadExact, AnErrorInTheMiddleIsCounted) {
     EXPECT_EQ(all.count(), 3u);
 }
 
-TEST(IoRead, SeveralBuffersAtOnceOrTheFirstThatHasRoom) {
+TEST(IoRead, ReadVectoredFillsTheFirstNonEmptyBuffer) {
     std::array<std::byte, 3> one{};
     std::array<std::byte, 4> other{};
     const std::array<std::span<std::byte>, 3> parts{std::span<std::byte>(), one, other};
@@ -166,9 +166,9 @@ TEST(IoRead, SeveralBuffersAtOnceOrTheFirstThatHasRoom) {
     EXPECT_EQ(finish(io::read_vectored(plain, std::span<const std::span<std::byte>>())), 0u);
 }
 
-TEST(IoRead, AReaderThatSaysMoreThanItHadRoomFor) {
+TEST(IoRead, ReaderThatReturnsTooLargeACountIsAnError) {
     std::array<std::byte, 4> into{};
-    choppy_reader from(some_text, that_lies(3));
+    choppy_reader from(some_text, that_overstates(3));
     EXPECT_EQ(finish(io::read(from, into)).error(), errc::count_too_large);
     EXPECT_EQ(finish(io::read_exact(from, into)).error(), errc::count_too_large);
     const std::array<std::span<std::byte>, 1> parts{into};
@@ -176,24 +176,24 @@ TEST(IoRead, AReaderThatSaysMoreThanItHadRoomFor) {
     bytes_mut window(4);
     EXPECT_EQ(finish(io::read_buf(from, window)).error(), errc::count_too_large);
     EXPECT_EQ(window.size(), 0u);
-    choppy_reader endless(std::string(100'000, 'x'), that_lies(100'000));
+    choppy_reader endless(std::string(100'000, 'x'), that_overstates(100'000));
     EXPECT_EQ(finish(io::read_to_end(endless)).error(), errc::count_too_large);
     std::string text;
     EXPECT_EQ(finish(io::read_to_string(endless, text)).error(), errc::count_too_large);
-    io::buf_reader buffered(choppy_reader(some_text, that_lies(9000)));
+    io::buf_reader buffered(choppy_reader(some_text, that_overstates(9000)));
     EXPECT_EQ(finish(io::fill_buf(buffered)).error(), errc::count_too_large);
     EXPECT_EQ(finish(io::read_u64(from)).error(), errc::count_too_large);
-    auto limited = io::take(choppy_reader(some_text, that_lies(3)), 2);
+    auto limited = io::take(choppy_reader(some_text, that_overstates(3)), 2);
     EXPECT_EQ(finish(io::read(limited, into)).error(), errc::count_too_large);
     io::sink sink;
     EXPECT_EQ(finish(io::copy(from, sink, 4)).error(), errc::count_too_large);
-    io::reader_stream pieces(choppy_reader(some_text, that_lies(9000)));
+    io::reader_stream pieces(choppy_reader(some_text, that_overstates(9000)));
     EXPECT_EQ(finish(pieces.next())->error(), errc::count_too_large);
     EXPECT_FALSE(finish(pieces.next()));
 }
 
-TEST(IoWrite, AWriterThatSaysMoreThanItWasGiven) {
-    choppy_writer to(that_lies(1));
+TEST(IoWrite, WriterThatReturnsTooLargeACountIsAnError) {
+    choppy_writer to(that_overstates(1));
     EXPECT_EQ(finish(io::write(to, as_bytes("abc"))).error(), errc::count_too_large);
     EXPECT_EQ(finish(io::write_all(to, "abc")).error(), errc::count_too_large);
     bytes from = bytes::from_static("abc");
@@ -205,14 +205,14 @@ TEST(IoWrite, AWriterThatSaysMoreThanItWasGiven) {
     EXPECT_EQ(finish(io::write_all_vectored(to, parts)).error(), errc::count_too_large);
     choppy_reader reader("abc");
     EXPECT_EQ(finish(io::copy(reader, to)).error(), errc::count_too_large);
-    io::buf_writer buffered(choppy_writer(that_lies(1)));
+    io::buf_writer buffered(choppy_writer(that_overstates(1)));
     EXPECT_TRUE(finish(io::write_all(buffered, "abc")));
     EXPECT_EQ(finish(io::flush(buffered)).error(), errc::count_too_large);
 }
 
 // ---- read_to_end ----
 
-TEST(IoReadToEnd, ReadsAllHoweverItComes) {
+TEST(IoReadToEnd, ReadsAllFromPiecesOfAnySize) {
     std::string large;
     while (large.size() < 5000) large += some_text;
     for (const chop& how : all_chops()) {
@@ -231,7 +231,7 @@ TEST(IoReadToEnd, ReadsAllHoweverItComes) {
     EXPECT_EQ(finish(io::read_to_end(huge))->size(), 3'000'000u);
 }
 
-TEST(IoReadToEnd, WhatHasComeIsKeptWhenItIsDroppedOrFails) {
+TEST(IoReadToEnd, DroppedOrFailedReadKeepsTheBytesRead) {
     choppy_reader from("abc");
     std::vector<std::byte> into;
     {
@@ -248,7 +248,7 @@ TEST(IoReadToEnd, WhatHasComeIsKeptWhenItIsDroppedOrFails) {
     EXPECT_EQ(as_text(into), "abcabcd");
 }
 
-TEST(IoReadToEnd, AReaderWithoutEndLetsOthersRun) {
+TEST(IoReadToEnd, EndlessReaderYields) {
     io::repeat endless(std::byte{1});
     std::vector<std::byte> into;
     by_hand reading(io::read_to_end(endless, into));
@@ -258,7 +258,7 @@ TEST(IoReadToEnd, AReaderWithoutEndLetsOthersRun) {
     EXPECT_LT(into.size(), 9'000'000u) << "a poll's budget of reads";
 }
 
-TEST(IoReadToString, TextIsUtf8OrNothing) {
+TEST(IoReadToString, InvalidUtf8LeavesTheStringUnchanged) {
     for (const auto good : {"", "ascii", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xef\xbf\xbf",
                             "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf", "eight by\xc3\xa9te"}) {
         choppy_reader from(good);
@@ -278,7 +278,7 @@ TEST(IoReadToString, TextIsUtf8OrNothing) {
 
 // ---- write_all ----
 
-TEST(IoWriteAll, WritesAllHoweverItIsTaken) {
+TEST(IoWriteAll, WritesAllInPiecesOfAnySize) {
     for (const chop& how : all_chops()) {
         choppy_writer to(how);
         EXPECT_TRUE(finish(io::write_all(to, some_text)));
@@ -300,7 +300,7 @@ TEST(IoWriteAll, WritesAllHoweverItIsTaken) {
     }
 }
 
-TEST(IoWriteAll, AWriterThatTakesNothingIsAnErrorAndCounted) {
+TEST(IoWriteAll, WriterThatTakesNothingIsAnErrorWithACount) {
     choppy_writer to(that_is_full_at(4));
     auto all = io::write_all(to, "123456");
     EXPECT_EQ(finish(all).error(), errc::write_zero);
@@ -316,8 +316,8 @@ TEST(IoWriteAll, AWriterThatTakesNothingIsAnErrorAndCounted) {
     EXPECT_EQ(as_text(parts[1]), "56") << "the spans say what is left";
 }
 
-/// Takes a random part of the front of several buffers.
-class dicing_writer : public choppy_writer {
+/// Takes a random number of bytes from the front of several buffers.
+class random_writer : public choppy_writer {
 public:
     eddy::poll_result<result<std::size_t>> poll_write_vectored(eddy::context& cx,
                                                                std::span<const std::span<const std::byte>> from) {
@@ -342,7 +342,7 @@ private:
     std::mt19937_64 random_{1};
 };
 
-TEST(IoWriteAll, VectoredGoesOnWhereItWasCutWithThousandsOfBuffers) {
+TEST(IoWriteAll, VectoredResumesWithinThousandsOfBuffers) {
     std::mt19937_64 random(2);
     std::string expected;
     std::vector<std::string> texts;
@@ -353,12 +353,12 @@ TEST(IoWriteAll, VectoredGoesOnWhereItWasCutWithThousandsOfBuffers) {
     std::vector<std::span<const std::byte>> parts;
     parts.reserve(texts.size());
     for (const auto& text : texts) parts.push_back(as_bytes(text));
-    dicing_writer to;
+    random_writer to;
     EXPECT_TRUE(finish(io::write_all_vectored(to, parts)));
     EXPECT_EQ(to.all, expected);
 }
 
-TEST(IoWriteAll, AnErrorInTheMiddleIsCounted) {
+TEST(IoWriteAll, ErrorKeepsTheCountOfBytesWritten) {
     choppy_writer to(that_fails_at(2));
     auto all = io::write_all(to, "123456");
     EXPECT_EQ(finish(all).error(), std::errc::io_error);
@@ -383,7 +383,7 @@ public:
     int calls = 0;
 };
 
-TEST(IoWriteAll, VectoredTakesManyPartsInOneCall) {
+TEST(IoWriteAll, VectoredWritesManyPartsInOneCall) {
     vectored_writer to;
     std::array<std::span<const std::byte>, 4> parts{as_bytes("ab"), as_bytes("cde"), as_bytes("f"), as_bytes("gh")};
     EXPECT_TRUE(finish(io::write_all_vectored(to, parts)));
@@ -394,7 +394,7 @@ TEST(IoWriteAll, VectoredTakesManyPartsInOneCall) {
 
 // ---- Windows of bytes ----
 
-TEST(IoBuf, WindowsSayHowFarItHasCome) {
+TEST(IoBuf, ReadsAndWritesAdvanceTheWindow) {
     choppy_reader from("0123456789", in_pieces_of(4));
     bytes_mut window(16);
     EXPECT_EQ(finish(io::read_buf(from, window)), 4u);
@@ -408,7 +408,7 @@ TEST(IoBuf, WindowsSayHowFarItHasCome) {
     EXPECT_EQ(finish(io::write_buf(to, window)), 0u);
 }
 
-TEST(IoBuf, WriteAllBufGoesOnWhereItWasDropped) {
+TEST(IoBuf, WriteAllBufResumesAfterADrop) {
     choppy_writer to;
     bytes window = bytes::from_static("abc");
     {
@@ -466,7 +466,7 @@ eddy::task<result<void>> read_numbers(choppy_reader& from) {
     co_return eddy::ok();
 }
 
-TEST(IoNumbers, InBothOrdersByteByByte) {
+TEST(IoNumbers, ReadAndWriteNumbersInBothByteOrders) {
     for (const chop& how : all_chops()) {
         choppy_writer to(how);
         ASSERT_TRUE(finish(write_numbers(to)));
@@ -483,7 +483,7 @@ TEST(IoNumbers, InBothOrdersByteByByte) {
 }
 
 #ifdef EDDY_HAS_INT128
-TEST(IoNumbers, Of128Bits) {
+TEST(IoNumbers, ReadAndWrite128BitNumbers) {
     constexpr auto large = eddy::uint128_t{0x0102030405060708} << 64 | 0x090a0b0c0d0e0f10;
     choppy_writer to;
     ASSERT_TRUE(finish(io::write_u128(to, large)));
@@ -501,7 +501,7 @@ TEST(IoNumbers, Of128Bits) {
 
 // ---- Seeking ----
 
-TEST(IoSeek, GoesToAPlaceInMemory) {
+TEST(IoSeek, CursorSeeksWithinMemory) {
     io::cursor file(std::string("0123456789"));
     EXPECT_EQ(finish(io::seek(file, io::seek_from::end(-3))), 7u);
     EXPECT_EQ(finish(io::read_u8(file)), '7');
@@ -532,7 +532,7 @@ void expect_too_large() {
     EXPECT_EQ(file.inner().size(), 0u);
 }
 
-TEST(IoSeek, WhereNoMemoryReachesWritingFails) {
+TEST(IoSeek, WriteBeyondAddressableMemoryFails) {
     expect_too_large<std::string>();
     expect_too_large<std::vector<std::byte>>();
     expect_too_large<eddy::bytes_mut>();
@@ -553,7 +553,7 @@ eddy::task<result<std::string>> echo(io::duplex_stream& peer) {
     co_return as_text(all);
 }
 
-TEST(IoRead, ACoroutineTalksThroughASmallPipe) {
+TEST(IoRead, TwoCoroutinesTalkThroughASmallPipe) {
     auto [client, server] = io::duplex(3);
     auto both = eddy::join(ask(client), echo(server));
     const auto done = eddy::wait(std::move(both));

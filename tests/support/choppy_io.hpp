@@ -32,8 +32,8 @@ struct chop {
     std::size_t most = 1;                                            // bytes at a time
     bool waits_between = true;                                       // "not yet" before each piece; it wakes at once
     std::size_t fails_at = std::numeric_limits<std::size_t>::max();  // an io_error after so many bytes
-    std::size_t lies_by = 0;                                         // it answers so many bytes too many
-    std::size_t full_at = std::numeric_limits<std::size_t>::max();   // a writer that takes no more than so many bytes
+    std::size_t overstates_by = 0;  // the count it returns is too large by so many bytes
+    std::size_t full_at = std::numeric_limits<std::size_t>::max();  // a writer that takes no more than so many bytes
 
     /// Whether bytes may be moved now.
     [[nodiscard]] bool may_go_on(eddy::context& cx) {
@@ -57,7 +57,7 @@ public:
         const std::size_t count = std::min({into.size(), how_.most, text_.size() - at_, how_.fails_at - at_});
         std::ranges::copy(as_bytes(text_).subspan(at_, count), into.begin());
         at_ += count;
-        return eddy::ok(count + how_.lies_by);
+        return eddy::ok(count + how_.overstates_by);
     }
 
     [[nodiscard]] std::size_t position() const noexcept { return at_; }
@@ -86,7 +86,7 @@ public:
         const std::size_t room = std::min(how_.fails_at, how_.full_at) - got_.size();
         const std::size_t count = std::min({from.size(), how_.most, room});
         got_ += as_text(from.first(count));
-        return eddy::ok(count + how_.lies_by);
+        return eddy::ok(count + how_.overstates_by);
     }
     eddy::poll_result<eddy::result<void>> poll_flush(eddy::context& cx) {
         if (!how_.may_go_on(cx)) return eddy::not_ready;
@@ -115,7 +115,7 @@ private:
     std::uint64_t polls_ = 0;
 };
 
-/// Polls until it is ready. Throws if a poll answers "not yet" and has woken nobody, or if there is no end to it.
+/// Polls until the future is ready. Throws if a poll is pending without a wake, or after ten million polls.
 template <class F>
 eddy::output_t<F> finish(F&& future) {
     const eddy::test::wake_counter counter;
@@ -124,7 +124,7 @@ eddy::output_t<F> finish(F&& future) {
         const auto before = counter.wakes();
         eddy::context cx(waker);
         if (auto answer = future.poll(cx)) return *std::move(answer);
-        if (counter.wakes() == before) throw std::runtime_error("not ready, and nobody was woken");
+        if (counter.wakes() == before) throw std::runtime_error("the future is pending and its task was not woken");
     }
     throw std::runtime_error("not ready after ten million polls");
 }

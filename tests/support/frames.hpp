@@ -5,11 +5,16 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <type_traits>
 #include <vector>
 
+#include <gtest/gtest.h>
+
 #include <eddy/bytes_mut.hpp>
 #include <eddy/codec/decoder.hpp>
+#include <eddy/codec/framed_read.hpp>
+#include <eddy/error.hpp>
 
 #include "support/choppy_io.hpp"
 
@@ -53,6 +58,23 @@ std::vector<std::string> decode_all(D decoder, std::string_view text, std::size_
     }
     static_cast<void>(drain([&] { return eddy::detail::decode_eof(decoder, buffer); }));
     return all;
+}
+
+/// An error as items_of() and decode_all() show it.
+inline std::string shown_error(std::error_code error) { return "<" + error.message() + ">"; }
+inline std::string shown_error(eddy::errc error) { return shown_error(make_error_code(error)); }
+
+/// Expects the same frames from `text` in pieces of every size, from the decoder alone and through a framed_read.
+template <class D>
+void expect_frames(const D& decoder, const std::string& text, const std::vector<std::string>& expected,
+                   const std::string& of) {
+    for (std::size_t step = 1; step <= text.size() + 1; ++step) {
+        ASSERT_EQ(decode_all(decoder, text, step), expected) << of << " in pieces of " << step;
+    }
+    for (const auto& chop : all_chops()) {
+        eddy::codec::framed_read frames(choppy_reader(text, chop), decoder, 1 + text.size() / 3);
+        ASSERT_EQ(items_of(frames), expected) << of << ", " << chop.most << " at a time";
+    }
 }
 
 }  // namespace support
