@@ -59,7 +59,7 @@ eddy::task<eddy::result<int>> answer_lines(S& peer) {
     co_return answered;
 }
 
-TEST(IoMock, AScriptIsTheOtherSide) {
+TEST(IoMock, ScriptPlaysTheOtherSide) {
     eddy::core core;
     auto peer = test::io_builder().read("a\nb").read("c\n").write("got a\n").write("got bc\n").read("quit\n").build();
     EXPECT_EQ(within(core, answer_lines(peer)).value(), 2);
@@ -67,7 +67,7 @@ TEST(IoMock, AScriptIsTheOtherSide) {
     peer.assert_done();
 }
 
-TEST(IoMock, AWriteThatWasNotExpectedSaysWhatDiffers) {
+TEST(IoMock, UnexpectedWriteNamesTheDifference) {
     auto peer = test::io_builder().write("hello\nworld").build();
     by_hand wrong(io::write_all(peer, support::bytes_of("hello\nWORLD")));
     const auto text = text_of_misuse([&] { static_cast<void>(wrong.poll()); });
@@ -82,7 +82,7 @@ TEST(IoMock, AWriteThatWasNotExpectedSaysWhatDiffers) {
     EXPECT_NE(none.find(R"("\x01\"" was written, and nothing more was expected)"), none.npos) << none;
 }
 
-TEST(IoMock, AReadWaitsForTheWritesBeforeIt) {
+TEST(IoMock, ReadWaitsForTheWritesBeforeIt) {
     auto peer = test::io_builder().write("ask").read("answer").build();
     std::string got(6, '\0');
     by_hand read(io::read_exact(peer, std::as_writable_bytes(std::span(got))));
@@ -97,7 +97,7 @@ TEST(IoMock, AReadWaitsForTheWritesBeforeIt) {
     EXPECT_EQ(got, "answer");
 }
 
-TEST(IoMock, ErrorsComeWhereTheScriptHasThem) {
+TEST(IoMock, ErrorsOccurWhereTheScriptHasThem) {
     auto peer = test::io_builder()
                     .read("x")
                     .read_error(std::errc::connection_reset)
@@ -132,7 +132,7 @@ TEST(IoMock, PausesTakeNoTimeOnAPausedClock) {
     EXPECT_TRUE(within(core, work(), 24h));
 }
 
-TEST(IoMock, ReaderAndWriterMayWaitForTheSamePause) {
+TEST(IoMock, ReaderAndWriterCanWaitForTheSamePause) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         test::pause();
@@ -149,7 +149,7 @@ TEST(IoMock, ReaderAndWriterMayWaitForTheSamePause) {
     EXPECT_TRUE(within(core, work(), 24h));
 }
 
-TEST(IoMock, APauseWithoutALoopNamesWhoWaits) {
+TEST(IoMock, PauseWithoutAnEventLoopNamesTheCallSite) {
     auto peer = test::io_builder().wait(1s).read("late").build();
     std::string got;
     by_hand read(io::read_to_string(peer, got));
@@ -159,7 +159,7 @@ TEST(IoMock, APauseWithoutALoopNamesWhoWaits) {
     support::expect_misuse_here([&] { static_cast<void>(next.poll()); });
 }
 
-TEST(IoMock, AHandleWritesIntoAScriptThatRuns) {
+TEST(IoMock, HandleExtendsARunningScript) {
     auto [peer, script] = test::io_builder().read("first ").build_with_handle();
     std::string got;
     by_hand read(io::read_to_string(peer, got));
@@ -185,7 +185,7 @@ TEST(IoMock, AHandleWritesIntoAScriptThatRuns) {
     EXPECT_EQ(got, "first second");
 }
 
-TEST(IoMock, WithoutItsHandleAScriptHasItsEnd) {
+TEST(IoMock, DroppedHandleEndsTheScript) {
     auto [peer, script] = test::io_builder().build_with_handle();
     by_hand write(io::write_all(peer, support::bytes_of("x")));
     assert_pending(write.poll());
@@ -209,7 +209,7 @@ TEST(IoMock, StepsWithoutBytesAreIgnored) {
     peer.assert_done();
 }
 
-TEST(IoMock, AHandleOnAnotherThread) {
+TEST(IoMock, HandleCanExtendTheScriptFromAnotherThread) {
     eddy::core core;
     auto [peer, script] = test::io_builder().build_with_handle();
     std::jthread other([to = std::move(script)]() mutable {
@@ -226,7 +226,7 @@ TEST(IoMock, AHandleOnAnotherThread) {
     peer.assert_done();
 }
 
-TEST(IoMock, WhatIsLeftIsSaidAtTheEnd) {
+TEST(IoMock, AssertDoneNamesTheStepsLeft) {
     const auto peer = test::io_builder().write("never").read("x").build();
     EXPECT_FALSE(peer.is_done());
     const auto text = text_of_misuse([&] { peer.assert_done(); });
@@ -237,7 +237,7 @@ TEST(IoMock, WhatIsLeftIsSaidAtTheEnd) {
     EXPECT_NE(is_left.find("1 step of the script is left; the next is"), is_left.npos) << is_left;
 }
 
-TEST(StreamMock, GivesItemsWhenTheScriptSays) {
+TEST(StreamMock, YieldsItemsAsTheScriptSays) {
     eddy::core core;
     const auto work = []() -> eddy::task<bool> {
         test::pause();
@@ -254,7 +254,7 @@ TEST(StreamMock, GivesItemsWhenTheScriptSays) {
     EXPECT_TRUE(within(core, work(), 24h));
 }
 
-TEST(TestAssert, SaysWhatIsNotSo) {
+TEST(TestAssert, FailedAssertionNamesTheActualState) {
     using eddy::poll_result;
     using eddy::result;
     const auto good = [] { return poll_result<result<int>>(eddy::ok(1)); };
