@@ -32,6 +32,7 @@ using eddy::size_bounds;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::always_ready;
 using support::cancellable_scripted;
 using support::items_of;
 using support::plan;
@@ -62,7 +63,7 @@ void finish(script& one, int value) {
     one.change(plan::ready);
 }
 
-TEST(StreamBuffered, RunsSoManyAndGivesThemInOrder) {
+TEST(StreamBuffered, BufferedRunsUpToLimitAndKeepsOrder) {
     std::deque<script> scripts(4);
     stream_by_hand items{futures_of(scripts).buffered(2)};
     assert_pending(items.poll());
@@ -83,7 +84,7 @@ TEST(StreamBuffered, RunsSoManyAndGivesThemInOrder) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
-TEST(StreamBuffered, UnorderedGivesWhateverIsReadyFirst) {
+TEST(StreamBuffered, BufferUnorderedYieldsOutputsAsTheyAreReady) {
     std::deque<script> scripts(3);
     stream_by_hand items{futures_of(scripts).buffer_unordered(2)};
     assert_pending(items.poll());
@@ -101,7 +102,7 @@ TEST(StreamBuffered, UnorderedGivesWhateverIsReadyFirst) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
-TEST(StreamBuffered, WaitsForItsStreamWhenNothingRuns) {
+TEST(StreamBuffered, BufferedWaitsForTheStreamWhenNothingRuns) {
     source<int> from;
     stream_by_hand items{items_of<int>(from).map([](int i) -> eddy::task<int> { co_return i; }).buffered(3)};
     assert_pending(items.poll());
@@ -112,7 +113,7 @@ TEST(StreamBuffered, WaitsForItsStreamWhenNothingRuns) {
     EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
 }
 
-TEST(StreamBuffered, ALimitOfZeroIsRefused) {
+TEST(StreamBuffered, LimitOfZeroIsMisuse) {
     std::deque<script> none;
     EXPECT_TRUE(
         support::text_of_misuse([&] { static_cast<void>(futures_of(none).buffered(0)); }).contains("limit of zero"));
@@ -121,7 +122,7 @@ TEST(StreamBuffered, ALimitOfZeroIsRefused) {
                  eddy::misuse);
 }
 
-TEST(StreamBuffered, DroppingItDropsWhatRuns) {
+TEST(StreamBuffered, DropDestroysRunningFutures) {
     std::deque<script> scripts(3);
     stream_by_hand items{futures_of(scripts).buffer_unordered(2)};
     assert_pending(items.poll());
@@ -129,7 +130,7 @@ TEST(StreamBuffered, DroppingItDropsWhatRuns) {
     for (const script& each : scripts) EXPECT_FALSE(each.alive);
 }
 
-TEST(StreamBuffered, AnExceptionComesOutAndTheOthersGoOn) {
+TEST(StreamBuffered, ExceptionPropagatesAndOtherFuturesContinue) {
     std::deque<script> scripts(2);
     stream_by_hand items{futures_of(scripts).buffer_unordered(2)};
     scripts[0].now = plan::throws;
@@ -147,7 +148,7 @@ auto run_all(std::deque<script>& scripts, std::size_t limit) {
         .for_each_concurrent(limit, [&](std::size_t i) { return scripted(scripts[i]).map([](int) {}); });
 }
 
-TEST(StreamBuffered, ForEachConcurrentRunsSoManyAtATime) {
+TEST(StreamBuffered, ForEachConcurrentRunsUpToLimit) {
     std::deque<script> scripts(4);
     by_hand each{run_all(scripts, 2)};
     assert_pending(each.poll());
@@ -166,7 +167,7 @@ TEST(StreamBuffered, ForEachConcurrentRunsSoManyAtATime) {
                 }).starts_with("for_each_concurrent was awaited"));
 }
 
-TEST(StreamBuffered, ForEachConcurrentEndsAtTheFirstErrorAndDropsTheOthers) {
+TEST(StreamBuffered, ForEachConcurrentStopsAtFirstErrorAndDropsOthers) {
     std::deque<script> scripts(3);
     by_hand each{run_all(scripts, 2)};
     assert_pending(each.poll());
@@ -175,7 +176,7 @@ TEST(StreamBuffered, ForEachConcurrentEndsAtTheFirstErrorAndDropsTheOthers) {
     for (const script& one : scripts) EXPECT_FALSE(one.alive);
 }
 
-TEST(StreamBuffered, ForEachConcurrentEndsAtAnErrorOfTheStream) {
+TEST(StreamBuffered, ForEachConcurrentStopsAtStreamError) {
     source<eddy::result<int>> from;
     script work;
     by_hand each{
@@ -188,7 +189,7 @@ TEST(StreamBuffered, ForEachConcurrentEndsAtAnErrorOfTheStream) {
     EXPECT_FALSE(work.alive || from.alive);
 }
 
-TEST(StreamBuffered, ForEachConcurrentEndsTheOthersInAnOrderlyWayFirst) {
+TEST(StreamBuffered, ForEachConcurrentCancelsOthersBeforeItThrows) {
     std::deque<script> scripts(2);
     scripts[0].may_end = false;
     by_hand each{streams::of(0, 1).for_each_concurrent(2, [&](int i) -> eddy::task<void> {
@@ -207,7 +208,7 @@ TEST(StreamBuffered, ForEachConcurrentEndsTheOthersInAnOrderlyWayFirst) {
     EXPECT_FALSE(scripts[0].alive);
 }
 
-TEST(StreamBuffered, ForEachConcurrentKeepsItsFunctionWhileItsFuturesRun) {
+TEST(StreamBuffered, ForEachConcurrentKeepsFunctionWhileFuturesRun) {
     auto text = std::make_shared<std::string>("item");
     std::size_t sum = 0;
     by_hand each{streams::of(1, 2, 3).for_each_concurrent(2, [text, &sum](int i) -> eddy::task<void> {
@@ -219,7 +220,7 @@ TEST(StreamBuffered, ForEachConcurrentKeepsItsFunctionWhileItsFuturesRun) {
     EXPECT_EQ(text.use_count(), 1);
 }
 
-TEST(StreamBuffered, ForEachConcurrentEndsItsTurn) {
+TEST(StreamBuffered, ForEachConcurrentYieldsWhenTheBudgetIsUsedUp) {
     std::size_t run = 0;
     by_hand each{
         streams::repeat_with([] { return 1; }).take(1000).for_each_concurrent(10, [&](int) -> eddy::task<void> {
@@ -233,7 +234,7 @@ TEST(StreamBuffered, ForEachConcurrentEndsItsTurn) {
     EXPECT_LE(polls, 40);
 }
 
-TEST(StreamBufferedStress, AllOutputsComeInOrderOrAsTheyAreReady) {
+TEST(StreamBufferedStress, EveryOutputArrivesWithinTheLimit) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(5'000); round > 0; --round) {
         const std::size_t count = random() % 40;
@@ -269,25 +270,21 @@ TEST(StreamBufferedStress, AllOutputsComeInOrderOrAsTheyAreReady) {
     }
 }
 
-TEST(StreamBuffered, BeginningFuturesEndsItsTurnToo) {
-    const auto ever_ready = [](int& given) {
-        return streams::poll_fn(
-            [&given](eddy::context&) { return eddy::poll_result<std::optional<int>>(std::optional(++given)); });
-    };
+TEST(StreamBuffered, StartingFuturesYieldsWhenTheBudgetIsUsedUp) {
     script never;
     int begun = 0;
-    stream_by_hand items{ever_ready(begun).map([&](int) { return scripted(never); }).buffer_unordered(1'000'000)};
+    stream_by_hand items{always_ready(begun).map([&](int) { return scripted(never); }).buffer_unordered(1'000'000)};
     assert_pending(items.poll());
     EXPECT_TRUE(items.is_woken());
     EXPECT_LE(begun, 300);
     int called = 0;
-    by_hand each{ever_ready(called).for_each_concurrent(1'000'000, [&](int) { return scripted(never); })};
+    by_hand each{always_ready(called).for_each_concurrent(1'000'000, [&](int) { return scripted(never); })};
     assert_pending(each.poll());
     EXPECT_TRUE(each.is_woken());
     EXPECT_LE(called, 300);
 }
 
-TEST(StreamBuffered, ItsHintCountsWhatRuns) {
+TEST(StreamBuffered, SizeHintIncludesRunningFutures) {
     std::deque<script> scripts(3);
     auto futures =
         streams::iter(std::vector<std::size_t>{0, 1, 2}).map([&](std::size_t i) { return scripted(scripts[i]); });
@@ -300,7 +297,7 @@ TEST(StreamBuffered, ItsHintCountsWhatRuns) {
     EXPECT_EQ(items.stream().size_hint(), size_bounds(2, 2));
 }
 
-TEST(StreamBuffered, PollCancelEndsTheStreamAndWhatRunsAtTheSameTime) {
+TEST(StreamBuffered, PollCancelReachesStreamAndFuturesConcurrently) {
     script from{.may_end = false};
     script work{.may_end = false};
     const auto item_of = [&](support::script& s) { return streams::from_future(cancellable_scripted(s)); };
@@ -334,7 +331,7 @@ TEST(StreamBuffered, PollCancelDropsFuturesThatCannotBeCancelled) {
 }
 
 /// Polled only when it was woken, with a source that gives items now and then: no wake is missing.
-TEST(StreamBufferedStress, AWakeComesForWhateverCanGoOn) {
+TEST(StreamBufferedStress, NoWakeIsLost) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(20'000); round > 0; --round) {
         const std::size_t count = random() % 20;

@@ -14,9 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include "support/fragile.hpp"
 #include "support/items.hpp"
 #include "support/polling.hpp"
 #include "support/scripted.hpp"
+#include "support/small_stack.hpp"
 
 namespace {
 
@@ -25,6 +27,8 @@ using eddy::elements_of;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::failing_move;
+using support::fragile;
 using support::plan;
 using support::stream_by_hand;
 
@@ -45,7 +49,7 @@ async_generator<int> count_to(int last) {
     for (int i = 1; i <= last; ++i) co_yield i;
 }
 
-TEST(AsyncGenerator, GivesWhatItYields) {
+TEST(AsyncGenerator, YieldsItemsInOrderAndStaysEnded) {
     stream_by_hand items{count_to(3)};
     EXPECT_EQ(items.take_ready(), (ints{1, 2, 3}));
     EXPECT_EQ(assert_ready(items.poll()), std::nullopt) << "it stays at its end";
@@ -60,7 +64,7 @@ async_generator<int> note(std::string& log) {
     log += 'c';
 }
 
-TEST(AsyncGenerator, IsLazyAndRunsOnlyWhileAnItemIsAskedFor) {
+TEST(AsyncGenerator, RunsOnlyWhenAnItemIsPolled) {
     std::string log;
     stream_by_hand items{note(log)};
     EXPECT_EQ(log, "");
@@ -72,7 +76,7 @@ TEST(AsyncGenerator, IsLazyAndRunsOnlyWhileAnItemIsAskedFor) {
     EXPECT_EQ(log, "abcx");
 }
 
-TEST(AsyncGenerator, MayBeDestroyedAtAnyTime) {
+TEST(AsyncGenerator, CanBeDestroyedBeforeAndAfterItStarts) {
     std::string log;
     {
         stream_by_hand never_begun{note(log)};
@@ -85,7 +89,7 @@ TEST(AsyncGenerator, MayBeDestroyedAtAnyTime) {
     EXPECT_EQ(log, "ax");
 }
 
-TEST(AsyncGenerator, MayBeMovedBetweenTwoItems) {
+TEST(AsyncGenerator, CanBeMovedBetweenItems) {
     std::string log;
     auto first = note(log);
     EXPECT_EQ(assert_ready(by_hand{first.next()}.poll()), 1);
@@ -104,7 +108,7 @@ async_generator<int> doubled(support::script& work, int times) {
     }
 }
 
-TEST(AsyncGenerator, MayAwaitFutures) {
+TEST(AsyncGenerator, AwaitsFuturesBetweenItems) {
     support::script work;
     stream_by_hand items{doubled(work, 2)};
     assert_pending(items.poll());
@@ -120,7 +124,7 @@ TEST(AsyncGenerator, MayAwaitFutures) {
     EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
 }
 
-TEST(AsyncGenerator, NoItemIsLostWhenSomebodyStopsWaiting) {
+TEST(AsyncGenerator, DroppedNextLosesNoItem) {
     support::script work;
     auto items = doubled(work, 1);
     {
@@ -137,7 +141,7 @@ async_generator<int> fails_after_one() {
     throw std::runtime_error("after one");
 }
 
-TEST(AsyncGenerator, AnExceptionComesOutAndEndsIt) {
+TEST(AsyncGenerator, ExceptionPropagatesAndEndsTheGenerator) {
     stream_by_hand items{fails_after_one()};
     EXPECT_EQ(assert_ready(items.poll()), 1);
     EXPECT_THROW(static_cast<void>(items.poll()), std::runtime_error);
@@ -154,7 +158,7 @@ async_generator<eddy::result<int>> fallible(support::script& work, std::string& 
     }
 }
 
-TEST(AsyncGenerator, AnErrorOfTryIsTheLastItem) {
+TEST(AsyncGenerator, ErrorFromTryIsTheLastItem) {
     for (const bool at_once : {true, false}) {
         support::script work;
         std::string log;
@@ -176,7 +180,7 @@ TEST(AsyncGenerator, AnErrorOfTryIsTheLastItem) {
     }
 }
 
-TEST(AsyncGenerator, AnErrorThatIsYieldedEndsNothing) {
+TEST(AsyncGenerator, YieldedErrorDoesNotEndTheGenerator) {
     support::script work;
     std::string log;
     stream_by_hand items{fallible(work, log)};
@@ -201,7 +205,7 @@ async_generator<int> over_deep(int depth, support::script& work) {
     }
 }
 
-TEST(AsyncGenerator, TasksThatItAwaitsJoinItsStack) {
+TEST(AsyncGenerator, AwaitedTasksJoinTheGeneratorsVirtualStack) {
     support::script work;
     stream_by_hand items{over_deep(100'000, work)};
     assert_pending(items.poll());
@@ -221,7 +225,7 @@ async_generator<int> tree(int depth, std::string* log = nullptr) {
     if (depth > 0) co_yield elements_of(tree(depth - 1, log));
 }
 
-TEST(AsyncGenerator, ElementsOfGivesAllItemsOfAnotherInItsPlace) {
+TEST(AsyncGenerator, ElementsOfYieldsAllItemsOfInnerGenerator) {
     EXPECT_EQ((stream_by_hand{tree(2)}.take_ready()), (ints{0, 1, 0, 2, 0, 1, 0}));
     std::string log;
     {
@@ -242,7 +246,7 @@ async_generator<int> nested(int depth, int items) {
     }
 }
 
-TEST(AsyncGenerator, NestingIsDeepWithoutNativeStack) {
+TEST(AsyncGenerator, DeepNestingUsesNoNativeStack) {
     stream_by_hand items{nested(100'000, 1000)};
     int sum = 0;
     for (auto next = items.poll(); next->has_value(); next = items.poll()) sum += **next;
@@ -255,7 +259,7 @@ async_generator<int> waits_inside(support::script& work) {
     co_yield 3;
 }
 
-TEST(AsyncGenerator, AnInnerOneMayWait) {
+TEST(AsyncGenerator, InnerGeneratorCanWait) {
     support::script work;
     stream_by_hand items{waits_inside(work)};
     EXPECT_EQ(assert_ready(items.poll()), 1);
@@ -276,7 +280,7 @@ async_generator<int> catches(int which) {
     co_yield which + 1;
 }
 
-TEST(AsyncGenerator, AnExceptionOfAnInnerOneComesOutOfTheYield) {
+TEST(AsyncGenerator, InnerExceptionIsThrownFromElementsOf) {
     EXPECT_EQ((stream_by_hand{catches(7)}.take_ready()), (ints{1, 107, 108}));
 }
 
@@ -286,7 +290,7 @@ async_generator<eddy::result<int>> over_fallible(support::script& work, std::str
     co_yield 1000;
 }
 
-TEST(AsyncGenerator, AnErrorThatEndsAnInnerOneIsTheLastItemOfBoth) {
+TEST(AsyncGenerator, InnerErrorIsTheLastItemOfBothGenerators) {
     for (const int good : {0, 1}) {
         support::script work;
         std::string log;
@@ -305,7 +309,7 @@ TEST(AsyncGenerator, AnErrorThatEndsAnInnerOneIsTheLastItemOfBoth) {
 
 async_generator<int> yields_one_that_has_begun(async_generator<int>& begun) { co_yield elements_of(std::move(begun)); }
 
-TEST(AsyncGenerator, OneThatHasBegunIsRefusedWithAWord) {
+TEST(AsyncGenerator, ElementsOfStartedGeneratorIsMisuse) {
     auto begun = count_to(3);
     EXPECT_EQ(assert_ready(by_hand{begun.next()}.poll()), 1);
     stream_by_hand items{yields_one_that_has_begun(begun)};
@@ -319,7 +323,7 @@ async_generator<int> loops_over(async_generator<int> inner) {
     while (auto item = co_await inner.next()) co_yield *item * 10;
 }
 
-TEST(AsyncGenerator, MayLoopOverAnother) {
+TEST(AsyncGenerator, CanLoopOverAnotherGenerator) {
     EXPECT_EQ((stream_by_hand{loops_over(loops_over(count_to(2)))}.take_ready()), (ints{100, 200}));
 }
 
@@ -329,7 +333,7 @@ async_generator<std::unique_ptr<int>> pointers() {
     co_yield nullptr;
 }
 
-TEST(AsyncGenerator, ItsItemsNeedOnlyBeMovable) {
+TEST(AsyncGenerator, ItemsCanBeMoveOnly) {
     stream_by_hand items{pointers()};
     EXPECT_EQ(**assert_ready(items.poll()), 1);
     EXPECT_EQ(*assert_ready(items.poll()), nullptr);
@@ -352,7 +356,7 @@ async_generator<throws_when_copied> yields_a_copy(int& caught) {
     co_yield throws_when_copied();
 }
 
-TEST(AsyncGenerator, WhatThrowsWhileItIsYieldedComesOutThere) {
+TEST(AsyncGenerator, ExceptionOfACopyIsThrownFromCoYield) {
     int caught = 0;
     stream_by_hand items{yields_a_copy(caught)};
     EXPECT_TRUE(assert_ready(items.poll()).has_value());
@@ -360,7 +364,7 @@ TEST(AsyncGenerator, WhatThrowsWhileItIsYieldedComesOutThere) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
-TEST(AsyncGenerator, EachItemTakesAUnitOfTheBudget) {
+TEST(AsyncGenerator, EachItemCostsOneBudgetUnit) {
     stream_by_hand items{count_to(3)};
     assert_pending(items.poll(0));
     EXPECT_TRUE(items.is_woken());
@@ -370,7 +374,7 @@ TEST(AsyncGenerator, EachItemTakesAUnitOfTheBudget) {
     EXPECT_EQ(polls, 1000 / 128 + 1);
 }
 
-TEST(AsyncGenerator, ForwardsPollCancelToWhatItAwaits) {
+TEST(AsyncGenerator, ForwardsPollCancelToTheAwaitedFuture) {
     support::script work;
     work.may_end = false;
     const auto waits = [](support::script& s) -> async_generator<int> {
@@ -386,7 +390,7 @@ TEST(AsyncGenerator, ForwardsPollCancelToWhatItAwaits) {
     EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
 }
 
-TEST(AsyncGenerator, NeedsNoRuntime) {
+TEST(AsyncGenerator, WorksWithoutARuntime) {
     const auto sums = [](int last) -> async_generator<int> {
         int sum = 0;
         for (int i = 0; i <= last; ++i) {
@@ -403,7 +407,7 @@ async_generator<int> polls_itself(async_generator<int>*& self, std::string& text
     co_yield 2;
 }
 
-TEST(AsyncGenerator, MayNotAskItselfForAnItem) {
+TEST(AsyncGenerator, PollInsideItsOwnPollIsMisuse) {
     async_generator<int>* self = nullptr;
     std::string text;
     auto items = polls_itself(self, text);
@@ -411,6 +415,72 @@ TEST(AsyncGenerator, MayNotAskItselfForAnItem) {
     EXPECT_EQ(assert_ready(by_hand{items.next()}.poll()), 1);
     EXPECT_EQ(assert_ready(by_hand{items.next()}.poll()), 2);
     EXPECT_TRUE(text.contains("inside its own poll")) << text;
+}
+
+TEST(AsyncGenerator, ContinuesAfterCatchingAThrowingItemMove) {
+    auto make = []() -> async_generator<fragile> {
+        for (int i = 1; i <= 4; ++i) {
+            bool has_thrown = false;
+            try {
+                co_yield fragile(i);
+            } catch (const std::runtime_error&) {
+                has_thrown = true;
+            }
+            if (has_thrown) co_yield fragile(-7);
+        }
+    };
+    for (int nth = 0; nth < 12; ++nth) {
+        stream_by_hand items(make());
+        ints got;
+        {
+            const failing_move fails(nth);
+            for (int i = 0; i < 10; ++i) {
+                try {
+                    auto next = items.poll();
+                    if (!next || !next->has_value()) break;
+                    got.push_back((*next)->number);
+                } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): the item is lost
+                }
+            }
+        }
+        ASSERT_GE(got.size(), 3u) << nth;
+        for (const int one : got) EXPECT_NE(one, -1) << "the item was moved from";
+        EXPECT_FALSE(assert_ready(items.poll()).has_value());
+    }
+}
+
+async_generator<int> levels(int depth) {
+    if (depth > 0) co_yield elements_of(levels(depth - 1));
+    co_yield depth;
+    if (depth == 50'000) throw std::runtime_error("at the top");
+}
+
+TEST(AsyncGenerator, DeepNestingEndsOnASmallStack) {
+    support::run_on_small_stack([] {
+        {
+            stream_by_hand items(levels(50'000));
+            int thrown = 0;
+            int got = 0;
+            for (int i = 0; i < 100'000; ++i) {
+                try {
+                    auto next = assert_ready(items.poll());
+                    if (!next) break;
+                    EXPECT_EQ(*next, got++);
+                } catch (const std::runtime_error&) {
+                    ++thrown;
+                }
+            }
+            EXPECT_EQ(got, 50'001);
+            EXPECT_EQ(thrown, 1);
+        }
+        {
+            stream_by_hand dropped(levels(40'000));
+            EXPECT_EQ(assert_ready(dropped.poll()), 0);
+        }
+        stream_by_hand cancelled(levels(40'000));
+        EXPECT_EQ(assert_ready(cancelled.poll()), 0);
+        EXPECT_TRUE(cancelled.poll_cancel().is_ready());
+    });
 }
 
 }  // namespace

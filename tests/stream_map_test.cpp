@@ -2,6 +2,7 @@
 #include <eddy/stream.hpp>
 #include <eddy/stream/select_all.hpp>
 #include <eddy/stream_map.hpp>
+#include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
 
 #include <gtest/gtest.h>
@@ -47,7 +48,7 @@ std::string next_of(int_map& map) {
     return (**answer).key + " " + std::to_string((**answer).value);
 }
 
-TEST(StreamMap, GivesItemsWithTheirKeys) {
+TEST(StreamMap, YieldsItemsWithTheirKeys) {
     source<int> a;
     source<int> b;
     int_map map;
@@ -67,7 +68,7 @@ TEST(StreamMap, GivesItemsWithTheirKeys) {
     EXPECT_EQ(next_of(map), "wait");
 }
 
-TEST(StreamMap, AStreamThatEndsIsRemovedAndTheMapEndsWithTheLast) {
+TEST(StreamMap, EndedStreamIsRemovedAndMapEndsWithTheLast) {
     source<int> a;
     source<int> b;
     source<int> c;
@@ -88,7 +89,7 @@ TEST(StreamMap, AStreamThatEndsIsRemovedAndTheMapEndsWithTheLast) {
     EXPECT_EQ(next_of(map), "c 1") << "it goes on after its end";
 }
 
-TEST(StreamMap, AKeyTakesTheNewStreamInPlaceOfTheOld) {
+TEST(StreamMap, InsertReplacesTheStreamOfAnExistingKey) {
     source<int> old_one;
     source<int> new_one;
     int_map map;
@@ -101,7 +102,7 @@ TEST(StreamMap, AKeyTakesTheNewStreamInPlaceOfTheOld) {
     EXPECT_EQ(next_of(map), "a 5");
 }
 
-TEST(StreamMap, RemoveDestroysAStreamAlsoIfItWasWoken) {
+TEST(StreamMap, RemoveDestroysAStreamThatWasWoken) {
     source<int> a;
     source<int> b;
     int_map map;
@@ -121,7 +122,7 @@ TEST(StreamMap, RemoveDestroysAStreamAlsoIfItWasWoken) {
     EXPECT_EQ(next_of(map), "end");
 }
 
-TEST(StreamMap, OnlyWhatWasWokenIsPolled) {
+TEST(StreamMap, PollsOnlyWokenStreams) {
     std::deque<source<int>> sources(1000);
     stream_map<std::size_t, items_of<int>> map;
     for (std::size_t i = 0; i < sources.size(); ++i) map.insert(i, items_of<int>(sources[i]));
@@ -134,7 +135,7 @@ TEST(StreamMap, OnlyWhatWasWokenIsPolled) {
     for (std::size_t i = 0; i < sources.size(); ++i) EXPECT_EQ(sources[i].polls, i == 700 ? 3 : 1);
 }
 
-TEST(StreamMap, StreamsThatAreAlwaysReadyTakeTurns) {
+TEST(StreamMap, AlwaysReadyStreamsTakeTurns) {
     const auto ready = [] { return streams::repeat_with([] { return 1; }); };
     stream_map<int, decltype(ready())> map;
     for (int i = 0; i < 3; ++i) map.insert(i, ready());
@@ -143,7 +144,7 @@ TEST(StreamMap, StreamsThatAreAlwaysReadyTakeTurns) {
     EXPECT_EQ(order, "012012012");
 }
 
-TEST(StreamMap, AStreamThatIsAlwaysReadyDoesNotSpinForEver) {
+TEST(StreamMap, AlwaysReadyStreamYieldsWhenTheBudgetIsUsedUp) {
     const auto ready = [] { return streams::repeat_with([] { return 1; }); };
     stream_map<int, decltype(ready())> map;
     map.insert(0, ready());
@@ -153,7 +154,7 @@ TEST(StreamMap, AStreamThatIsAlwaysReadyDoesNotSpinForEver) {
     EXPECT_EQ(polls, 8);
 }
 
-TEST(StreamMap, AnExceptionComesOutAndTheStreamStays) {
+TEST(StreamMap, ExceptionPropagatesAndTheStreamStays) {
     int asked = 0;
     auto throws_once = [&] {
         return streams::repeat_with([&] {
@@ -167,7 +168,7 @@ TEST(StreamMap, AnExceptionComesOutAndTheStreamStays) {
     EXPECT_EQ(assert_ready(by_hand{map.next()}.poll())->value, 2);
 }
 
-TEST(StreamMap, MayBeMovedWhileItsStreamsWait) {
+TEST(StreamMap, CanBeMovedWhileItsStreamsWait) {
     source<int> a;
     int_map first;
     first.insert("a", items_of<int>(a));
@@ -179,7 +180,7 @@ TEST(StreamMap, MayBeMovedWhileItsStreamsWait) {
     EXPECT_EQ(next_of(second), "end");
 }
 
-TEST(StreamMap, ItsItemsHaveParts) {
+TEST(StreamMap, ItemUnpacksIntoKeyAndValue) {
     stream_map<char, streams::once_stream<int>> map;
     map.insert('x', streams::once(1));
     std::string seen;
@@ -188,14 +189,14 @@ TEST(StreamMap, ItsItemsHaveParts) {
     EXPECT_EQ(seen, "x1");
 }
 
-TEST(StreamMap, ItsHintIsThatOfAll) {
+TEST(StreamMap, SizeHintIsTheSumOfAllStreams) {
     stream_map<int, streams::once_stream<int>> map;
     EXPECT_EQ(map.size_hint(), size_bounds(0, 0));
     for (int i = 0; i < 3; ++i) map.insert(i, streams::once(i));
     EXPECT_EQ(map.size_hint(), size_bounds(3, 3));
 }
 
-TEST(StreamMap, ForwardsPollCancel) {
+TEST(StreamMap, ForwardsPollCancelToAllStreams) {
     std::deque<support::script> scripts(3);
     using one = decltype(streams::from_future(support::cancellable_scripted(scripts[0])));
     stream_map<int, one> map;
@@ -215,7 +216,7 @@ TEST(StreamMap, ForwardsPollCancel) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
-TEST(StreamSelectAll, GivesWhatComes) {
+TEST(StreamSelectAll, YieldsItemsInTheOrderOfTheWakes) {
     source<int> a;
     source<int> b;
     source<int> c;
@@ -239,7 +240,7 @@ TEST(StreamSelectAll, GivesWhatComes) {
 }
 
 /// Against a model: queues of items by key.
-TEST(StreamMapStress, AgreesWithQueuesByKey) {
+TEST(StreamMapStress, MatchesAModelOfQueuesByKey) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = support::rounds(5'000); round > 0; --round) {
         std::deque<source<int>> sources;  // outlive the map
@@ -305,7 +306,7 @@ TEST(StreamMapStress, AgreesWithQueuesByKey) {
     }
 }
 
-TEST(StreamMap, AnItemTakesAUnitOfTheBudgetThatItsStreamHasNotTaken) {
+TEST(StreamMap, ItemCostsABudgetUnitIfItsStreamTookNone) {
     source<int> from;
     stream_map<int, items_of<int>> map;
     map.insert(1, items_of<int>(from));
@@ -321,17 +322,96 @@ TEST(StreamMap, AnItemTakesAUnitOfTheBudgetThatItsStreamHasNotTaken) {
     EXPECT_EQ(some.budget(), 4u);
 }
 
-// ---- Destructors of streams that change their map ----
+// ---- Streams that throw, and destructors that call back ----
 
-/// A stream that calls a function in its destructor.
-class calls_in_destructor : public eddy::stream_ops<calls_in_destructor> {
+eddy::task<int> throws_at_once() {
+    throw std::runtime_error("on purpose");
+    co_return 0;
+}
+
+TEST(StreamMap, StreamWhoseFutureThrewEnds) {
+    eddy::stream_map<int, decltype(streams::from_future(throws_at_once()))> all;
+    all.insert(1, streams::from_future(throws_at_once()));
+    stream_by_hand items(std::move(all));
+    int thrown = 0;
+    for (int i = 0; i < 5; ++i) {
+        try {
+            const auto next = items.poll();
+            if (next && !next->has_value()) break;
+        } catch (const std::exception&) {
+            ++thrown;
+        }
+    }
+    EXPECT_EQ(thrown, 1) << "the stream lost its only item and then ended";
+}
+
+/// A stream that is pending forever, with a poll_cancel that follows a script.
+class cancellable_pending_stream : public eddy::stream_ops<cancellable_pending_stream> {
 public:
     using item_type = int;
 
-    explicit calls_in_destructor(std::function<void()> call) : call_(std::move(call)) {}
-    calls_in_destructor(calls_in_destructor&& other) noexcept : call_(std::exchange(other.call_, {})) {}
-    calls_in_destructor& operator=(calls_in_destructor&&) = delete;
-    ~calls_in_destructor() {
+    explicit cancellable_pending_stream(support::script& s) noexcept : script_(&s) { s.alive = true; }
+    cancellable_pending_stream(cancellable_pending_stream&& other) noexcept
+        : script_(std::exchange(other.script_, nullptr)) {}
+    cancellable_pending_stream& operator=(cancellable_pending_stream&&) = delete;
+    ~cancellable_pending_stream() {
+        if (script_ != nullptr) script_->alive = false;
+    }
+
+    eddy::poll_result<std::optional<int>> poll_next(eddy::context& cx) {
+        script_->waker = cx.waker();
+        return eddy::not_ready;
+    }
+    eddy::poll_result<void> poll_cancel(eddy::context& cx) {
+        ++script_->cancel_polls;
+        if (script_->now == support::plan::throws) throw std::runtime_error("on purpose");
+        if (script_->may_end) return eddy::poll_result<void>::ready();
+        script_->waker = cx.waker();
+        return eddy::not_ready;
+    }
+
+private:
+    support::script* script_;
+};
+
+TEST(StreamMap, AbandonedCancelKeepsOnlyUnfinishedStreams) {
+    support::script a;
+    support::script b;
+    b.may_end = false;
+    eddy::stream_map<std::string, cancellable_pending_stream> all;
+    all.insert("a", cancellable_pending_stream(a));
+    all.insert("b", cancellable_pending_stream(b));
+    const eddy::waker none;
+    eddy::context cx(none);
+    assert_pending(all.poll_cancel(cx));
+    ASSERT_FALSE(a.alive);
+    EXPECT_FALSE(all.contains("a")) << "the stream was destroyed: find() would return a dangling pointer";
+    EXPECT_EQ(all.size(), 1u);
+    b.may_end = true;
+}
+
+TEST(StreamMap, PollCancelRetriesAStreamThatThrew) {
+    support::script a;
+    support::script b;
+    a.now = support::plan::throws;
+    eddy::stream_map<int, cancellable_pending_stream> all;
+    all.insert(1, cancellable_pending_stream(a));
+    all.insert(2, cancellable_pending_stream(b));
+    stream_by_hand items(std::move(all));
+    EXPECT_THROW(static_cast<void>(items.poll_cancel()), std::runtime_error);
+    a.now = support::plan::pending;
+    EXPECT_TRUE(items.poll_cancel().is_ready()) << "poll_cancel() was not called again for the first stream";
+}
+
+/// A stream whose destructor calls a function.
+class calls_back_stream : public eddy::stream_ops<calls_back_stream> {
+public:
+    using item_type = int;
+
+    explicit calls_back_stream(std::function<void()> call) : call_(std::move(call)) {}
+    calls_back_stream(calls_back_stream&& other) noexcept : call_(std::exchange(other.call_, {})) {}
+    calls_back_stream& operator=(calls_back_stream&&) = delete;
+    ~calls_back_stream() {
         if (call_) call_();
     }
 
@@ -341,7 +421,15 @@ private:
     std::function<void()> call_;
 };
 
-using map_of_streams = eddy::stream_map<int, calls_in_destructor>;
+TEST(StreamMap, DestructorOfARemovedStreamDoesNotFindIt) {
+    eddy::stream_map<int, calls_back_stream> all;
+    bool was_there = true;
+    all.insert(1, calls_back_stream([&] { was_there = all.contains(1) || all.remove(1); }));
+    EXPECT_TRUE(all.remove(1));
+    EXPECT_FALSE(was_there);
+}
+
+using map_of_streams = eddy::stream_map<int, calls_back_stream>;
 
 TEST(StreamMap, ReplacedStreamMayChangeTheMapInItsDestructor) {
     map_of_streams all;
@@ -349,10 +437,10 @@ TEST(StreamMap, ReplacedStreamMayChangeTheMapInItsDestructor) {
     const auto look = [&] {
         was_there = all.find(1) != nullptr || all.remove(1);
         static_cast<void>(all.size_hint());
-        for (int key = 2; key < 200; ++key) all.insert(key, calls_in_destructor({}));  // which reallocates the map
+        for (int key = 2; key < 200; ++key) all.insert(key, calls_back_stream({}));  // which reallocates the map
     };
-    all.insert(1, calls_in_destructor(look));
-    EXPECT_FALSE(all.insert(1, calls_in_destructor({})));
+    all.insert(1, calls_back_stream(look));
+    EXPECT_FALSE(all.insert(1, calls_back_stream({})));
     EXPECT_FALSE(was_there);
     EXPECT_TRUE(all.contains(1));
     EXPECT_EQ(all.size(), 199u);
@@ -360,8 +448,8 @@ TEST(StreamMap, ReplacedStreamMayChangeTheMapInItsDestructor) {
 
 TEST(StreamMap, ReplacedStreamMayInsertItsKeyInItsDestructor) {
     map_of_streams all;
-    all.insert(1, calls_in_destructor([&] { all.insert(1, calls_in_destructor({})); }));
-    EXPECT_FALSE(all.insert(1, calls_in_destructor({})));
+    all.insert(1, calls_back_stream([&] { all.insert(1, calls_back_stream({})); }));
+    EXPECT_FALSE(all.insert(1, calls_back_stream({})));
     EXPECT_EQ(all.size(), 1u);
 }
 
@@ -370,10 +458,10 @@ TEST(StreamMap, ClearedStreamsMayChangeTheMapInDestructors) {
     bool was_there = false;
     const auto look = [&] {
         was_there |= all.find(1) != nullptr || all.find(2) != nullptr || all.remove(1) || all.remove(2);
-        all.insert(3, calls_in_destructor({}));
+        all.insert(3, calls_back_stream({}));
     };
-    all.insert(1, calls_in_destructor(look));
-    all.insert(2, calls_in_destructor(look));
+    all.insert(1, calls_back_stream(look));
+    all.insert(2, calls_back_stream(look));
     all.clear();
     EXPECT_FALSE(was_there);
     EXPECT_EQ(all.size(), 1u) << "the stream that a destructor inserted";

@@ -16,6 +16,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "support/items.hpp"
@@ -32,7 +33,7 @@ using support::stream_by_hand;
 
 using ints = std::vector<int>;
 
-TEST(StreamSources, IterGivesTheElementsOfARange) {
+TEST(StreamSources, IterYieldsTheElementsOfARange) {
     stream_by_hand items{streams::iter(ints{1, 2, 3})};
     EXPECT_EQ(items.stream().size_hint(), size_bounds(3, 3));
     EXPECT_EQ(assert_ready(items.poll()), 1);
@@ -42,24 +43,24 @@ TEST(StreamSources, IterGivesTheElementsOfARange) {
     EXPECT_EQ(items.stream().size_hint(), size_bounds(0, 0));
 }
 
-TEST(StreamSources, IterMovesTheElementsOfARangeThatItOwns) {
+TEST(StreamSources, IterMovesTheElementsOfAnOwnedRange) {
     std::vector<std::unique_ptr<int>> pointers;
     pointers.push_back(std::make_unique<int>(7));
     stream_by_hand items{streams::iter(std::move(pointers))};
     EXPECT_EQ(**assert_ready(items.poll()), 7);
 }
 
-TEST(StreamSources, IterCopiesAnLvalueAndLeavesALentRangeAlone) {
+TEST(StreamSources, IterDoesNotModifyAnLvalueOrReferencedRange) {
     const std::vector<std::string> names{"a long name that does not fit into the string itself", "b"};
     stream_by_hand copied{streams::iter(names)};
     EXPECT_EQ(copied.take_ready(), names);
-    std::vector<std::string> lent = names;
-    stream_by_hand items{streams::iter(std::ref(lent))};
+    std::vector<std::string> borrowed = names;
+    stream_by_hand items{streams::iter(std::ref(borrowed))};
     EXPECT_EQ(items.take_ready(), names);
-    EXPECT_EQ(lent, names);
+    EXPECT_EQ(borrowed, names);
 }
 
-TEST(StreamSources, IterTakesRangesOfEveryKind) {
+TEST(StreamSources, IterAcceptsAnyInputRange) {
     EXPECT_EQ((stream_by_hand{streams::iter(std::list<int>{1, 2})}.take_ready()), (ints{1, 2}));
     EXPECT_EQ((stream_by_hand{streams::iter(std::set<int>{2, 1})}.take_ready()), (ints{1, 2}));
     EXPECT_EQ((stream_by_hand{streams::iter(std::array<int, 2>{1, 2})}.take_ready()), (ints{1, 2}));
@@ -71,7 +72,7 @@ TEST(StreamSources, IterTakesRangesOfEveryKind) {
     EXPECT_EQ((stream_by_hand{streams::of(1, 2)}.take_ready()), (ints{1, 2}));
 }
 
-TEST(StreamSources, IterMayBeMovedBetweenTwoItems) {
+TEST(StreamSources, IterCanBeMovedBetweenItems) {
     eddy::test::wake_counter counter;
     const eddy::waker waker = counter.waker();
     eddy::context cx(waker);
@@ -85,7 +86,7 @@ TEST(StreamSources, IterMayBeMovedBetweenTwoItems) {
     EXPECT_EQ(assert_ready(moved_list.poll_next(cx)), std::nullopt);
 }
 
-TEST(StreamSources, EachItemCostsAUnitOfTheBudget) {
+TEST(StreamSources, EachItemCostsOneBudgetUnit) {
     stream_by_hand items{streams::iter(std::views::iota(0, 1000))};
     assert_pending(items.poll(0));
     EXPECT_TRUE(items.is_woken());
@@ -98,7 +99,7 @@ TEST(StreamSources, EachItemCostsAUnitOfTheBudget) {
     EXPECT_EQ(assert_ready(one.poll()), 1);
 }
 
-TEST(StreamSources, OnceEmptyAndPending) {
+TEST(StreamSources, OnceEmptyAndPendingYieldOneItemNoneAndNever) {
     stream_by_hand one{streams::once(std::make_unique<int>(5))};
     EXPECT_EQ(one.stream().size_hint(), size_bounds(1, 1));
     EXPECT_EQ(**assert_ready(one.poll()), 5);
@@ -110,7 +111,7 @@ TEST(StreamSources, OnceEmptyAndPending) {
     EXPECT_FALSE(never.is_woken());
 }
 
-TEST(StreamSources, RepeatWithHasNoEnd) {
+TEST(StreamSources, RepeatWithNeverEnds) {
     int count = 0;
     stream_by_hand items{streams::repeat_with([&] { return ++count; })};
     EXPECT_EQ(assert_ready(items.poll()), 1);
@@ -119,7 +120,7 @@ TEST(StreamSources, RepeatWithHasNoEnd) {
     EXPECT_EQ((stream_by_hand{streams::repeat_with([] { return 1; }).take(2)}.take_ready()), (ints{1, 1}));
 }
 
-TEST(StreamSources, UnfoldMakesItemsFromAState) {
+TEST(StreamSources, UnfoldYieldsItemsFromItsState) {
     stream_by_hand powers{streams::unfold(1, [](int& state) -> std::optional<int> {
         if (state > 8) return std::nullopt;
         return std::exchange(state, state * 2);
@@ -128,7 +129,7 @@ TEST(StreamSources, UnfoldMakesItemsFromAState) {
     EXPECT_EQ(assert_ready(powers.poll()), std::nullopt);
 }
 
-TEST(StreamSources, UnfoldRunsTheFuturesThatItsFunctionReturns) {
+TEST(StreamSources, UnfoldAwaitsTheFuturesOfItsFunction) {
     support::script step;
     stream_by_hand items{streams::unfold(std::string("state"), [&](std::string& state) {
         return [](support::script& wait, std::string& s) -> eddy::task<std::optional<std::string>> {
@@ -149,7 +150,7 @@ TEST(StreamSources, UnfoldRunsTheFuturesThatItsFunctionReturns) {
     EXPECT_FALSE(step.alive);
 }
 
-TEST(StreamSources, UnfoldGoesOnAfterAnException) {
+TEST(StreamSources, UnfoldContinuesAfterAnException) {
     stream_by_hand items{streams::unfold(0, [](int& state) -> std::optional<int> {
         if (++state == 2) throw std::runtime_error("two");
         return state;
@@ -159,7 +160,7 @@ TEST(StreamSources, UnfoldGoesOnAfterAnException) {
     EXPECT_EQ(assert_ready(items.poll()), 3);
 }
 
-TEST(StreamSources, FromFutureGivesItsOutputOnce) {
+TEST(StreamSources, FromFutureYieldsItsOutputOnce) {
     support::script work;
     stream_by_hand items{streams::from_future(support::scripted(work))};
     assert_pending(items.poll());
@@ -183,7 +184,7 @@ TEST(StreamSources, FromFutureForwardsPollCancel) {
     EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
 }
 
-TEST(StreamSources, PollFnAsksItsFunction) {
+TEST(StreamSources, PollFnCallsItsFunction) {
     int asked = 0;
     stream_by_hand items{streams::poll_fn([&](eddy::context&) -> eddy::poll_result<std::optional<int>> {
         if (++asked == 1) return eddy::not_ready;
@@ -193,7 +194,7 @@ TEST(StreamSources, PollFnAsksItsFunction) {
     EXPECT_EQ(assert_ready(items.poll()), 2);
 }
 
-TEST(StreamSources, UnfoldDoesNotCallItsFunctionAgainAfterTheEnd) {
+TEST(StreamSources, UnfoldDoesNotCallItsFunctionAfterTheEnd) {
     int calls = 0;
     stream_by_hand items{streams::unfold(0, [&](int&) -> std::optional<int> {
         if (++calls == 2) return std::nullopt;
@@ -204,7 +205,7 @@ TEST(StreamSources, UnfoldDoesNotCallItsFunctionAgainAfterTheEnd) {
     EXPECT_EQ(calls, 2);
 }
 
-TEST(StreamSources, UnfoldPaysForEachItemAndCallsNothingWithoutBudget) {
+TEST(StreamSources, UnfoldCallsItsFunctionOnlyWithBudget) {
     int calls = 0;
     auto items = streams::unfold(0, [&](int&) { return std::optional(++calls); });
     eddy::test::wake_counter counter;
@@ -218,10 +219,45 @@ TEST(StreamSources, UnfoldPaysForEachItemAndCallsNothingWithoutBudget) {
     EXPECT_EQ(two.budget(), 1u);
 }
 
-TEST(StreamSources, AnEndCostsNothing) {
+TEST(StreamSources, EndCostsNoBudget) {
     stream_by_hand items{streams::iter(ints{1})};
     EXPECT_EQ(assert_ready(items.poll(1)), 1);
     EXPECT_FALSE(assert_ready(items.poll(0)).has_value());
+}
+
+// ---- Sources that throw ----
+
+eddy::task<int> throws_at_once() {
+    throw std::runtime_error("on purpose");
+    co_return 0;
+}
+
+TEST(StreamSources, FromFutureEndsAfterItsFutureThrows) {
+    stream_by_hand items(streams::from_future(throws_at_once()));
+    EXPECT_THROW(static_cast<void>(items.poll()), std::runtime_error);
+    EXPECT_EQ(items.stream().size_hint(), eddy::size_bounds(0, 0)) << "the only item is lost";
+    EXPECT_NO_THROW(EXPECT_FALSE(assert_ready(items.poll()).has_value())) << "there is no other item";
+}
+
+TEST(StreamSources, IterSkipsAnElementThatThrows) {
+    const auto number = [](int i) {
+        if (i == 1) throw std::runtime_error("on purpose");
+        return i;
+    };
+    stream_by_hand items(streams::iter(std::views::iota(0, 3) | std::views::transform(number)));
+    ints got;
+    int thrown = 0;
+    for (int i = 0; i < 10; ++i) {
+        try {
+            auto next = assert_ready(items.poll());
+            if (!next) break;
+            got.push_back(*next);
+        } catch (const std::runtime_error&) {
+            ++thrown;
+        }
+    }
+    EXPECT_EQ(got, (ints{0, 2})) << "the stream continues with the next element";
+    EXPECT_EQ(thrown, 1);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -76,7 +77,7 @@ private:
     eddy::waker writer_;
 };
 
-TEST(StreamSplit, TheHalvesAreForTwoTasks) {
+TEST(StreamSplit, HalvesWorkInTwoTasks) {
     auto halves = streams::split<std::uint64_t>(echo(1));
     by_hand next{halves.reader.next()};
     assert_pending(next.poll());
@@ -93,7 +94,7 @@ TEST(StreamSplit, TheHalvesAreForTwoTasks) {
     EXPECT_TRUE(assert_ready(third.poll()));
 }
 
-TEST(StreamSplit, AHalfGoesOnWithoutTheOther) {
+TEST(StreamSplit, HalfWorksAfterTheOtherIsDropped) {
     std::optional halves(streams::split<std::uint64_t>(echo(1)));
     auto reader = std::move(halves->reader);
     {
@@ -106,7 +107,7 @@ TEST(StreamSplit, AHalfGoesOnWithoutTheOther) {
     EXPECT_EQ(assert_ready(by_hand{reader.next()}.poll()), std::nullopt);
 }
 
-TEST(StreamSplit, ReuniteGivesTheObjectBackOfItsTwoHalvesOnly) {
+TEST(StreamSplit, ReuniteAcceptsOnlyTwoHalvesOfOneObject) {
     auto first = streams::split<std::uint64_t>(echo(1));
     auto second = streams::split<std::uint64_t>(echo(1));
     assert_pending(by_hand{first.reader.next()}.poll());
@@ -123,12 +124,12 @@ TEST(StreamSplit, ReuniteGivesTheObjectBackOfItsTwoHalvesOnly) {
                 }).contains("moved from"));
 }
 
-/// Polls the other half while it is polled itself: as another thread could.
-struct intruder : eddy::stream_ops<intruder>, eddy::sink_ops<intruder> {
+/// Calls a function during poll_next, which polls the other half as another thread could.
+struct polls_other_half : eddy::stream_ops<polls_other_half>, eddy::sink_ops<polls_other_half> {
     using item_type = int;
     using error_type = std::error_code;
     std::function<void()>* meanwhile;
-    explicit intruder(std::function<void()>& f) : meanwhile(&f) {}
+    explicit polls_other_half(std::function<void()>& f) : meanwhile(&f) {}
     eddy::poll_result<std::optional<int>> poll_next(eddy::context&) {
         (*meanwhile)();
         return std::optional(1);
@@ -139,9 +140,9 @@ struct intruder : eddy::stream_ops<intruder>, eddy::sink_ops<intruder> {
     eddy::poll_result<result<void>> poll_close(eddy::context&) { return eddy::ok(); }
 };
 
-TEST(StreamSplit, WhoFindsTheOtherHalfAtWorkIsWokenAfterIt) {
+TEST(StreamSplit, HalfIsWokenWhenTheOtherReleasesTheLock) {
     std::function<void()> meanwhile;
-    auto halves = streams::split<int>(intruder(meanwhile));
+    auto halves = streams::split<int>(polls_other_half(meanwhile));
     by_hand flush{halves.writer.flush()};
     std::uint64_t wakes_inside = 1;
     meanwhile = [&] {
@@ -178,7 +179,7 @@ TEST(StreamSplitStress, TwoThreadsSendAndReceive) {
     EXPECT_EQ(expected, count);
 }
 
-TEST(StreamSplit, FlushAndCloseWaitUntilTheObjectHasTakenWhatIsKept) {
+TEST(StreamSplit, FlushAndCloseWaitUntilTheKeptItemIsSent) {
     auto halves = streams::split<std::uint64_t>(echo(1));
     EXPECT_TRUE(assert_ready(by_hand{halves.writer.send(std::uint64_t{1})}.poll()));
     EXPECT_TRUE(assert_ready(by_hand{halves.writer.feed(std::uint64_t{2})}.poll())) << "kept in the half";
@@ -194,6 +195,40 @@ TEST(StreamSplit, FlushAndCloseWaitUntilTheObjectHasTakenWhatIsKept) {
     EXPECT_TRUE(assert_ready(close.poll()));
     EXPECT_EQ(assert_ready(by_hand{halves.reader.next()}.poll()), 3u);
     EXPECT_EQ(assert_ready(by_hand{halves.reader.next()}.poll()), std::nullopt);
+}
+
+/// A stream and sink whose poll_next (at the first call) and start_send throw while a half holds the lock.
+class throwing_both : public eddy::stream_ops<throwing_both> {
+public:
+    using item_type = int;
+    using error_type = std::error_code;
+    using outcome = std::expected<void, std::error_code>;
+
+    explicit throwing_both(int& polls) noexcept : polls_(&polls) {}
+    eddy::poll_result<std::optional<int>> poll_next(eddy::context&) {
+        if (++*polls_ == 1) throw std::runtime_error("on purpose");
+        return std::optional<int>(*polls_);
+    }
+    eddy::poll_result<outcome> poll_ready(eddy::context&) { return outcome(); }
+    outcome start_send(int) { throw std::runtime_error("on purpose"); }
+    eddy::poll_result<outcome> poll_flush(eddy::context&) { return outcome(); }
+    eddy::poll_result<outcome> poll_close(eddy::context&) { return outcome(); }
+
+private:
+    int* polls_;
+};
+
+TEST(StreamSplit, ExceptionReleasesTheLock) {
+    int polls = 0;
+    auto halves = streams::split<int>(throwing_both(polls));
+    by_hand first(halves.reader.next());
+    EXPECT_THROW(static_cast<void>(first.poll()), std::runtime_error);
+    by_hand sending(halves.writer.send(1));
+    EXPECT_THROW(static_cast<void>(sending.poll()), std::runtime_error);
+    by_hand second(halves.reader.next());
+    EXPECT_EQ(assert_ready(second.poll()), 2);
+    by_hand closing(halves.writer.close());
+    EXPECT_TRUE(assert_ready(closing.poll()).has_value());
 }
 
 }  // namespace

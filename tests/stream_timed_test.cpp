@@ -23,6 +23,7 @@ using eddy::size_bounds;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::always_ready;
 using support::items_of;
 using support::source;
 using support::stream_by_hand;
@@ -30,7 +31,7 @@ using support::time_loop;
 
 using ints = std::vector<int>;
 
-TEST(StreamTimed, TimeoutGivesItemsThatComeInTime) {
+TEST(StreamTimed, TimeoutYieldsItemsThatArriveInTime) {
     const time_loop loop;
     source<int> from;
     stream_by_hand items{items_of<int>(from).timeout(100ms)};
@@ -44,7 +45,7 @@ TEST(StreamTimed, TimeoutGivesItemsThatComeInTime) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
-TEST(StreamTimed, TimeoutSaysOnceThatNothingCameAndGoesOn) {
+TEST(StreamTimed, TimeoutReportsElapsedOnceAndContinues) {
     time_loop loop;
     source<int> from;
     stream_by_hand items{items_of<int>(from).timeout(100ms)};
@@ -78,7 +79,7 @@ TEST(StreamTimed, TimeoutCountsFromTheLastItem) {
     EXPECT_FALSE(assert_ready(items.poll())->has_value());
 }
 
-TEST(StreamTimed, TimeoutMayBeMovedBetweenTwoItems) {
+TEST(StreamTimed, TimeoutCanBeMovedBetweenItems) {
     time_loop loop;
     source<int> from;
     eddy::test::wake_counter counter;
@@ -94,7 +95,7 @@ TEST(StreamTimed, TimeoutMayBeMovedBetweenTwoItems) {
     EXPECT_FALSE(assert_ready(second.poll_next(cx))->has_value());
 }
 
-TEST(StreamTimed, ATimeoutComesAlthoughTheItemsUseTheBudgetUp) {
+TEST(StreamTimed, TimeoutFiresWhenItemsUseUpTheBudget) {
     time_loop loop;
     stream_by_hand items{streams::repeat_with([] { return 1; }).filter([](int) { return false; }).timeout(100ms)};
     assert_pending(items.poll());
@@ -103,7 +104,7 @@ TEST(StreamTimed, ATimeoutComesAlthoughTheItemsUseTheBudgetUp) {
     EXPECT_FALSE(assert_ready(items.poll())->has_value());
 }
 
-TEST(StreamTimed, ThrottleKeepsItemsApart) {
+TEST(StreamTimed, ThrottleSpacesItemsOut) {
     time_loop loop;
     stream_by_hand items{streams::iter(ints{1, 2, 3}).throttle(100ms)};
     EXPECT_EQ(assert_ready(items.poll()), 1) << "the first comes at once";
@@ -120,12 +121,12 @@ TEST(StreamTimed, ThrottleKeepsItemsApart) {
     EXPECT_EQ(assert_ready(items.poll()), std::nullopt);
 }
 
-TEST(StreamTimed, ThrottleByNothingIsNone) {
+TEST(StreamTimed, ThrottleOfZeroDoesNotDelay) {
     stream_by_hand items{streams::iter(ints{1, 2}).throttle(0ms)};  // not even a loop is needed
     EXPECT_EQ(items.take_ready(), (ints{1, 2}));
 }
 
-TEST(StreamTimed, ChunksTimeoutGivesAFullChunkAtOnce) {
+TEST(StreamTimed, ChunksTimeoutYieldsAFullChunkAtOnce) {
     const time_loop loop;
     source<int> from;
     stream_by_hand items{items_of<int>(from).chunks_timeout(2, 100ms)};
@@ -137,7 +138,7 @@ TEST(StreamTimed, ChunksTimeoutGivesAFullChunkAtOnce) {
     EXPECT_FALSE(assert_ready(items.poll()).has_value());
 }
 
-TEST(StreamTimed, ChunksTimeoutGivesWhatItHasWhenItsTimeIsOver) {
+TEST(StreamTimed, ChunksTimeoutYieldsAPartialChunkAtItsDeadline) {
     time_loop loop;
     source<int> from;
     stream_by_hand items{items_of<int>(from).chunks_timeout(4, 100ms)};
@@ -160,13 +161,13 @@ TEST(StreamTimed, ChunksTimeoutGivesWhatItHasWhenItsTimeIsOver) {
     EXPECT_FALSE(items.is_woken()) << "a full chunk has stopped its clock";
 }
 
-TEST(StreamTimed, ChunksOfNoItemsAreRefused) {
+TEST(StreamTimed, ChunksTimeoutOfSizeZeroIsMisuse) {
     EXPECT_TRUE(support::text_of_misuse([] {
                     static_cast<void>(streams::of(1).chunks_timeout(0, 1s));
                 }).contains("size above zero"));
 }
 
-TEST(StreamTimed, ChunksTimeoutComesAlthoughTheItemsUseTheBudgetUp) {
+TEST(StreamTimed, ChunksTimeoutFiresWhenItemsUseUpTheBudget) {
     time_loop loop;
     stream_by_hand items{streams::repeat_with([] { return 1; }).chunks_timeout(100'000, 100ms)};
     assert_pending(items.poll());
@@ -175,7 +176,7 @@ TEST(StreamTimed, ChunksTimeoutComesAlthoughTheItemsUseTheBudgetUp) {
     EXPECT_EQ(assert_ready(items.poll())->size(), 256u);
 }
 
-TEST(StreamTimed, AnIntervalIsAStream) {
+TEST(StreamTimed, IntervalIsAStream) {
     time_loop loop;
     stream_by_hand ticks{eddy::time::interval(100ms).enumerate().map([](std::size_t i, auto) { return i; }).take(3)};
     EXPECT_EQ(assert_ready(ticks.poll()), 0u);
@@ -185,18 +186,16 @@ TEST(StreamTimed, AnIntervalIsAStream) {
     EXPECT_EQ(ticks.stream().size_hint(), size_bounds(0, 1));
 }
 
-TEST(StreamTimed, ChunksTimeoutOverASourceThatKnowsNoBudgetEndsItsPolls) {
+TEST(StreamTimed, ChunksTimeoutYieldsOverSourceThatIgnoresTheBudget) {
     time_loop loop;
     int given = 0;
-    auto ever_ready =
-        streams::poll_fn([&](eddy::context&) { return eddy::poll_result<std::optional<int>>(std::optional(++given)); });
-    stream_by_hand items{std::move(ever_ready).chunks_timeout(1'000'000, 100ms)};
+    stream_by_hand items{always_ready(given).chunks_timeout(1'000'000, 100ms)};
     assert_pending(items.poll());
     EXPECT_TRUE(items.is_woken());
     EXPECT_LE(given, 129);
 }
 
-TEST(StreamTimed, ChunksTimeoutMayBeMovedBetweenTwoItems) {
+TEST(StreamTimed, ChunksTimeoutCanBeMovedBetweenItems) {
     time_loop loop;
     source<int> from;
     auto items = items_of<int>(from).chunks_timeout(2, 100ms);
@@ -204,7 +203,7 @@ TEST(StreamTimed, ChunksTimeoutMayBeMovedBetweenTwoItems) {
     assert_pending(by_hand{items.next()}.poll());
     from.give(2);
     EXPECT_EQ(assert_ready(by_hand{items.next()}.poll()), (ints{1, 2}));
-    EXPECT_EQ(loop.driver().next_deadline(), std::nullopt) << "nobody waits for the time of what was given";
+    EXPECT_EQ(loop.driver().next_deadline(), std::nullopt) << "the timer of the yielded chunk is disarmed";
     stream_by_hand moved{std::move(items)};
     from.give(3);
     assert_pending(moved.poll());
@@ -213,7 +212,7 @@ TEST(StreamTimed, ChunksTimeoutMayBeMovedBetweenTwoItems) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
-TEST(StreamTimed, ThrottleEndsAtOnce) {
+TEST(StreamTimed, ThrottleDoesNotDelayTheEnd) {
     time_loop loop;
     source<int> from;
     stream_by_hand items{items_of<int>(from).throttle(100ms)};

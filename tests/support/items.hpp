@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -11,7 +13,7 @@
 #include <eddy/stream.hpp>
 #include <eddy/test/by_hand.hpp>
 
-// A stream that gives what the test says, and a stream that is polled by hand.
+// Streams whose items the test determines, and a stream that is polled by hand.
 
 namespace support {
 
@@ -61,6 +63,25 @@ public:
 private:
     source<Item>* from_;
 };
+
+/// A stream that is always ready and ignores the coop budget. Its items are the numbers from 1; `polls` counts them.
+class always_ready : public eddy::stream_ops<always_ready> {
+public:
+    using item_type = int;
+
+    explicit always_ready(int& polls) noexcept : polls_(&polls) {}
+    eddy::poll_result<std::optional<int>> poll_next(eddy::context&) { return std::optional(++*polls_); }
+
+private:
+    int* polls_;
+};
+
+/// A stream of the numbers from 1 to `last`.
+inline auto one_to(int last) {
+    std::vector<int> all(static_cast<std::size_t>(last));
+    std::iota(all.begin(), all.end(), 1);
+    return eddy::streams::iter(std::move(all));
+}
 
 /// Owns a stream and polls it when the test says so; counts how often it is woken.
 template <class S>
