@@ -154,7 +154,12 @@ namespace detail {
 /// A task that has begun elsewhere: its frames belong to a virtual stack of its own, which goes on inside a new frame.
 template <class T>
 [[gnu::noinline]] task<T> in_a_new_frame(task<T> begun) {
-    return [](task<T> inner) -> task<T> { co_return co_await inner; }(std::move(begun));
+    if constexpr (std::is_void_v<T>) {
+        co_await begun;
+    } else {
+        auto output = co_await begun;  // GCC 14.2 crashes on `co_return co_await begun` if ~T() may throw
+        co_return std::move(output);
+    }
 }
 
 }  // namespace detail
