@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include <eddy/ready.hpp>
-#include <eddy/select.hpp>
 #include <eddy/stream.hpp>
-#include <eddy/sync/recv_error.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
@@ -10,20 +7,11 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <cstdint>
-#include <expected>
-#include <functional>
 #include <limits>
-#include <map>
 #include <memory>
-#include <numeric>
 #include <optional>
-#include <random>
-#include <set>
 #include <stdexcept>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -31,7 +19,6 @@
 #include "support/items.hpp"
 #include "support/polling.hpp"
 #include "support/scripted.hpp"
-#include "support/stress.hpp"
 
 namespace {
 

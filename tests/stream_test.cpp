@@ -482,7 +482,9 @@ TEST(Stream, AllAndAnyStopOnceTheAnswerIsKnown) {
     EXPECT_TRUE(support::text_of_misuse([&] { static_cast<void>(once.poll()); }).starts_with("all was awaited after"));
 }
 
-TEST(Stream, CountReturnsTheNumberOfItems) { EXPECT_EQ(assert_ready(by_hand{one_to(5).filter(is_even).count()}.poll()), 2u); }
+TEST(Stream, CountReturnsTheNumberOfItems) {
+    EXPECT_EQ(assert_ready(by_hand{one_to(5).filter(is_even).count()}.poll()), 2u);
+}
 
 eddy::task<eddy::result<int>> sum_of(std::vector<fallible> items) {
     auto from = streams::iter(std::move(items));
