@@ -9,13 +9,16 @@
 #include <barrier>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <future>
 #include <latch>
 #include <memory>
 #include <optional>
 #include <random>
 #include <set>
+#include <source_location>
 #include <stdexcept>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <type_traits>
@@ -23,10 +26,13 @@
 #include <vector>
 
 #include <eddy/core.hpp>
+#include <eddy/error.hpp>
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/poll_fn.hpp>
+#include <eddy/ready.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task.hpp>
+#include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
 #include "support/stress.hpp"
@@ -330,6 +336,143 @@ TEST(CoreRemoteStress, SpawnRacesWithTheEndOfTheLoop) {
         ASSERT_EQ(alive, 0);
     }
     EXPECT_LE(run, accepted);
+}
+
+// ---- While the loop is destroyed, and afterwards ----
+
+/// Calls a function when it is destroyed.
+template <class Fn>
+struct at_end {
+    Fn f;
+    bool armed = true;
+    explicit at_end(Fn fn) : f(std::move(fn)) {}
+    at_end(at_end&& o) noexcept : f(std::move(o.f)), armed(std::exchange(o.armed, false)) {}
+    ~at_end() {
+        if (armed) f();
+    }
+};
+
+TEST(CoreRemote, TurnInsideLoopDestructorThrowsMisuse) {
+    std::optional<eddy::core_remote> remote;
+    bool threw = false;
+    {
+        std::optional<eddy::core> loop(std::in_place);
+        remote = loop->remote();
+        eddy::core* const raw = &*loop;
+        auto hold = [](auto end) -> eddy::task<void> {
+            co_await eddy::pending();
+            static_cast<void>(end);
+        };
+        auto rerun = [raw, &threw] {
+            try {
+                raw->turn(0ns);
+            } catch (const eddy::misuse&) {
+                threw = true;
+            }
+        };
+        loop->handle().spawn(hold(at_end<decltype(rerun)>(rerun)));
+        loop->turn(0ns);
+        loop.reset();
+    }
+    EXPECT_TRUE(threw) << "turn() inside ~core() was allowed";
+    auto witness = std::make_shared<int>(0);
+    EXPECT_FALSE(remote->spawn([witness] {})) << "a loop that is gone took work";
+    EXPECT_EQ(witness.use_count(), 1) << "work was neither run nor destroyed";
+}
+
+TEST(CoreRemote, RunInsideLoopDestructorThrowsMisuse) {
+    int ran = 0;
+    bool threw = false;
+    {
+        eddy::core loop;
+        auto hold = [](auto end) -> eddy::task<void> {
+            co_await eddy::pending();
+            static_cast<void>(end);
+        };
+        auto rerun = [&] {
+            try {
+                loop.run([](int& r) -> eddy::task<void> {
+                    ++r;
+                    co_return;
+                }(ran));
+            } catch (const eddy::misuse&) {
+                threw = true;
+            }
+        };
+        loop.handle().spawn(hold(at_end<decltype(rerun)>(rerun)));
+        loop.turn(0ns);
+    }
+    EXPECT_TRUE(threw);
+}
+
+TEST(CoreRemote, UncaughtHandlerIsDestroyedOnLoopThread) {
+    struct notes {
+        std::thread::id* where;
+        explicit notes(std::thread::id& w) : where(&w) {}
+        ~notes() { *where = std::this_thread::get_id(); }
+    };
+    std::thread::id destroyed;
+    std::optional<eddy::core_remote> remote;
+    {
+        eddy::core loop = eddy::core::builder()
+                              .on_uncaught([held = std::make_shared<notes>(destroyed)](std::exception_ptr,
+                                                                                       const std::source_location&) {})
+                              .build()
+                              .value();
+        remote = loop.remote();
+    }
+    std::thread([&remote] { remote.reset(); }).join();
+    EXPECT_EQ(destroyed, std::this_thread::get_id());
+}
+
+TEST(CoreRemote, FailedTransferIsReportedWithCallSiteOfSpawn) {
+    std::string place;
+    eddy::core loop =
+        eddy::core::builder()
+            .on_uncaught([&place](std::exception_ptr, const std::source_location& where) { place = where.file_name(); })
+            .build()
+            .value();
+    auto ended = []() -> eddy::task<void> { co_return; }();
+    eddy::wait(std::move(ended));
+    auto gone = std::move(ended);
+    static_cast<void>(loop.remote().spawn(std::move(ended)));
+    loop.turn(0ns);
+    EXPECT_NE(place.find("core_remote_test.cpp"), std::string::npos) << place;
+}
+
+/// A future that is an aggregate.
+struct aggregate_future {
+    using output_type = int;
+    std::unique_ptr<int> value;
+    eddy::poll_result<int> poll(eddy::context&) { return *value; }
+};
+
+TEST(CoreRemote, CallDestroysAggregateFutureOnce) {
+    eddy::core loop;
+    auto answer = loop.remote().call([] { return aggregate_future{std::make_unique<int>(5)}; });
+    loop.turn(0ns);
+    EXPECT_EQ(answer.get(), 5);
+}
+
+// ---- In a forked child ----
+
+TEST(CoreRemote, SpawnInForkedChildIsRefused) {
+    eddy::core loop;
+    auto remote = loop.remote();
+    EXPECT_TRUE(support::is_true_in_child([&] { return !remote.spawn([] {}); })) << "work was taken that can never run";
+}
+
+TEST(CoreRemote, WakeInForkedChildDoesNotWakeParent) {
+    eddy::core loop;
+    auto remote = loop.remote();
+    auto handle = loop.handle().reactor().value();
+    EXPECT_TRUE(support::is_true_in_child([&] {
+        handle.wake();
+        return true;
+    }));
+    const auto before = std::chrono::steady_clock::now();
+    loop.turn(300ms);
+    EXPECT_GE(std::chrono::steady_clock::now() - before, 250ms) << "the child woke the parent's loop";
 }
 
 }  // namespace

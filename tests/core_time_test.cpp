@@ -18,10 +18,13 @@
 
 #include <eddy/io/async_fd.hpp>
 #include <eddy/poll_fn.hpp>
+#include <eddy/ready.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test/clock.hpp>
+#include <eddy/time/interval.hpp>
 #include <eddy/time/sleep.hpp>
+#include <eddy/time/timeout.hpp>
 #include <eddy/yield_now.hpp>
 
 #include "support/stress.hpp"
@@ -293,6 +296,54 @@ TEST(CoreTimeStress, ResetsFromAnotherThreadAreNeverLost) {
         EXPECT_LT(std::chrono::steady_clock::now() - real, 19s);
         other.join();
     }
+}
+
+// ---- Extreme times ----
+
+TEST(CoreTime, SleepResetToFirstInstantEndsAtOnce) {
+    eddy::core loop;
+    eddy::time::sleep_future nap = eddy::time::sleep(1h);
+    bool ended = false;
+    auto sleeps = [](eddy::time::sleep_future& of, bool& done) -> eddy::task<void> {
+        co_await of;
+        done = true;
+    };
+    loop.handle().spawn(sleeps(nap, ended));
+    loop.turn(0ns);
+    nap.reset(eddy::time::time_point::min());
+    const auto before = std::chrono::steady_clock::now();
+    loop.turn(5s);
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 4s) << "the turn waited for its own limit";
+    loop.turn(0ns);
+    EXPECT_TRUE(ended);
+}
+
+TEST(CoreTime, ExtremeDurationsNeitherOverflowNorHang) {
+    using eddy::time::duration;
+    using eddy::time::time_point;
+    eddy::core loop;
+    auto all = []() -> eddy::task<void> {
+        co_await eddy::time::sleep(duration::min());
+        co_await eddy::time::sleep(std::chrono::hours::min());
+        co_await eddy::time::sleep_until(time_point::min());
+        for (auto d : {duration::max(), duration::max() - 1ns, duration(1h * 24 * 365 * 100)}) {
+            static_cast<void>(co_await eddy::time::timeout(100us, eddy::time::sleep(d)));
+            static_cast<void>(co_await eddy::time::timeout(d, eddy::time::sleep(10us)));
+        }
+        static_cast<void>(co_await eddy::time::timeout(100us, eddy::time::sleep_until(time_point::max() - 1ns)));
+        static_cast<void>(co_await eddy::time::timeout(duration::min(), eddy::pending()));
+        auto every = eddy::time::interval(duration::max());
+        co_await every.tick();
+        static_cast<void>(co_await eddy::time::timeout(100us, every.tick()));
+    };
+    loop.run(all());
+    loop.turn(std::chrono::nanoseconds::min());
+    bool has_run = false;
+    std::thread alarm(
+        [remote = loop.remote(), &has_run] { static_cast<void>(remote.spawn([&has_run] { has_run = true; })); });
+    loop.turn(std::chrono::nanoseconds::max());
+    alarm.join();
+    EXPECT_TRUE(has_run);
 }
 
 }  // namespace

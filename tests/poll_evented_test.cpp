@@ -5,12 +5,14 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <optional>
@@ -25,6 +27,8 @@
 #include <eddy/reactor.hpp>
 #include <eddy/task.hpp>
 #include <eddy/test/by_hand.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/time/timeout.hpp>
 #include <eddy/try.hpp>
 
 #include "support/net.hpp"
@@ -327,6 +331,66 @@ TEST(AsyncFd, GivesItsSourceBack) {
         co_return;
     };
     loop.run(main());
+}
+
+// ---- A source that reports its end and then opens again ----
+
+/// How often a read of `source` is woken within 50 ms.
+std::size_t waits_in_50ms(eddy::core& loop, auto& source) {
+    std::size_t rounds = 0;
+    auto reads = [](auto& from, std::size_t& n) -> eddy::task<void> {
+        for (;;) {
+            auto guard = co_await from.readable();
+            ++n;
+            if (!guard || guard->try_io([](auto& s) { return s.read(1); })) co_return;
+        }
+    };
+    auto limited = [&](auto& from) -> eddy::task<void> {
+        static_cast<void>(co_await eddy::time::timeout(50ms, reads(from, rounds)));
+    };
+    loop.run(limited(source));
+    return rounds;
+}
+
+TEST(AsyncFd, SocketRegisteredBeforeConnectDoesNotSpin) {
+    eddy::core loop;
+    auto listener = support::raw_socket::listening();
+    support::raw_socket client;
+    client.set_nonblocking();
+    std::optional<eddy::io::async_fd<support::owned_fd>> source;
+    auto registers = [&](int fd) -> eddy::task<void> {
+        source.emplace(support::owned_fd(fd));
+        co_await eddy::time::sleep(1ms);  // EPOLLHUP | EPOLLOUT: it is not connected yet
+    };
+    const auto to = listener.addr();
+    const int fd = client.release();
+    loop.run(registers(fd));
+    support::raw_socket borrowed(fd);
+    borrowed.connect(to);
+    auto peer = listener.accept();
+    EXPECT_LT(waits_in_50ms(loop, *source), 10u) << "the loop spins";
+    static_cast<void>(borrowed.release());
+}
+
+TEST(AsyncFd, ReopenedFifoDoesNotSpin) {
+    char name[] = "/tmp/eddy_test_XXXXXX";
+    ASSERT_NE(::mkdtemp(name), nullptr);
+    const std::string path = std::string(name) + "/fifo";
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    eddy::core loop;
+    std::optional<eddy::io::async_fd<support::owned_fd>> source;
+    auto begins = [&]() -> eddy::task<void> {
+        source.emplace(support::owned_fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK)), eddy::io::interest::readable);
+        support::owned_fd(::open(path.c_str(), O_WRONLY | O_NONBLOCK)).write(1);
+        co_await eddy::time::sleep(1ms);
+        while (source->get().read(1).value_or(0) != 0) {
+        }
+    };
+    loop.run(begins());
+    support::owned_fd writer(::open(path.c_str(), O_WRONLY | O_NONBLOCK));
+    EXPECT_LT(waits_in_50ms(loop, *source), 10u) << "the loop spins";
+    ::unlink(path.c_str());
+    ::rmdir(name);
 }
 
 }  // namespace

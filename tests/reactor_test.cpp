@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -15,12 +16,14 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include <eddy/error.hpp>
+#include <eddy/io/poll_evented.hpp>
 #include <eddy/io/registration.hpp>
 #include <eddy/poll_fn.hpp>
 #include <eddy/test/by_hand.hpp>
@@ -587,6 +590,62 @@ TEST(Reactor, TurnAndAttachAreRefusedInAForkedChild) {
     EXPECT_TRUE(support::is_watched(reactor.native_handle(), source.native_handle()));
     source.add();
     EXPECT_EQ(reactor.turn(1s).value().events, 1u);
+}
+
+// ---- Wakers that use the reactor inside its own turn ----
+
+TEST(Reactor, TurnInsideOwnTurnFails) {
+    eddy::reactor reactor;
+    std::vector<std::optional<eddy::io::poll_evented<support::owned_fd>>> sources;
+    for (int i = 0; i < 8; ++i) {
+        support::owned_fd fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+        sources.emplace_back(
+            eddy::io::poll_evented<support::owned_fd>::make(std::move(fd), interest::readable, reactor.handle())
+                .value());
+    }
+    std::string said;
+    bool is_first = true;
+    calling_waker caller;
+    caller.on_wake = [&] {
+        if (!std::exchange(is_first, false)) return;
+        sources.clear();
+        auto turned = reactor.turn(0ns);
+        said = turned ? "turned" : turned.error().message();
+    };
+    const eddy::waker waker = caller.waker();
+    eddy::context cx(waker);
+    for (auto& each : sources) EXPECT_FALSE(each->registration().poll_read_ready(cx));
+    for (auto& each : sources) {
+        const std::uint64_t one = 1;
+        ASSERT_EQ(::write(each->source().native_handle(), &one, sizeof one), 8);
+    }
+    EXPECT_TRUE(reactor.turn(1s));
+    EXPECT_FALSE(is_first);
+    EXPECT_NE(said, "turned");
+}
+
+TEST(ReactorDeathTest, DestroyedInsideOwnTurnAborts) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    EXPECT_DEATH(
+        {
+            std::optional<eddy::reactor> reactor(std::in_place);
+            support::owned_fd first(::eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC));
+            support::owned_fd second(::eventfd(1, EFD_NONBLOCK | EFD_CLOEXEC));
+            auto a = registration::attach(first, interest::readable, reactor->handle()).value();
+            auto b = registration::attach(second, interest::readable, reactor->handle()).value();
+            calling_waker caller;
+            caller.on_wake = [&] {
+                reactor.reset();
+                static_cast<void>(a.deregister());
+                static_cast<void>(b.deregister());
+            };
+            const eddy::waker waker = caller.waker();
+            eddy::context cx(waker);
+            static_cast<void>(a.poll_read_ready(cx));
+            static_cast<void>(b.poll_read_ready(cx));
+            static_cast<void>(reactor->turn(1s));
+        },
+        "eddy: a reactor");
 }
 
 }  // namespace

@@ -23,6 +23,7 @@
 #include <vector>
 
 #include <eddy/core.hpp>
+#include <eddy/error.hpp>
 #include <eddy/poll_fn.hpp>
 #include <eddy/reactor.hpp>
 #include <eddy/task.hpp>
@@ -439,6 +440,25 @@ TEST(RegistrationStress, ManyThreadsRegisterAndDeregister) {
     const auto counted = reactor.metrics();
     EXPECT_EQ(counted.fds_registered, rounds * threads);
     EXPECT_EQ(counted.fds_deregistered, rounds * threads);
+}
+
+// ---- Misuse ----
+
+TEST(RegistrationDeathTest, TryIoAfterDeregisterDoesNotCrash) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");
+    eddy::reactor reactor;
+    support::owned_fd fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    auto gone = eddy::io::registration::attach(fd, eddy::io::interest::readable, reactor.handle()).value();
+    ASSERT_TRUE(gone.deregister());
+    EXPECT_EXIT(
+        {
+            try {
+                static_cast<void>(gone.try_io(eddy::io::interest::readable, [] { return eddy::result<int>(1); }));
+            } catch (const eddy::misuse&) {
+            }
+            ::_exit(0);
+        },
+        ::testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

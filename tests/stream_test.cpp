@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include <eddy/prelude.hpp>
 #include <eddy/ready.hpp>
+#include <eddy/select.hpp>
 #include <eddy/stream.hpp>
 #include <eddy/sync/recv_error.hpp>
 #include <eddy/test/by_hand.hpp>
@@ -600,6 +601,34 @@ TEST(Stream, CancellableConceptsFollowTheInnerFuture) {
     EXPECT_FALSE(eddy::cancellable_future<decltype(one_to(1).filter(is_even).count())>);
     EXPECT_TRUE(eddy::cancellable_stream<decltype(one_to(1).then([](int i) -> eddy::task<int> { co_return i; }))>);
     EXPECT_FALSE(eddy::cancellable_stream<decltype(one_to(1).then([](int i) { return eddy::ready(i); }))>);
+}
+
+// ---- for_each ----
+
+TEST(Stream, ForEachThatThrewHoldsNothing) {
+    struct items : eddy::stream_ops<items> {
+        using item_type = int;
+        std::shared_ptr<int> held;
+        explicit items(std::shared_ptr<int> h) : held(std::move(h)) {}
+        eddy::poll_result<std::optional<int>> poll_next(eddy::context&) { return std::optional<int>(1); }
+    };
+    auto held = std::make_shared<int>(0);
+    by_hand each(items(held).for_each([](int) { throw std::runtime_error("body"); }));
+    EXPECT_THROW(static_cast<void>(each.poll()), std::runtime_error);
+    EXPECT_EQ(held.use_count(), 1);
+    EXPECT_THROW(static_cast<void>(each.poll()), eddy::misuse) << "polled after it had ended";
+}
+
+TEST(Stream, ForEachForwardsPollCancelToItsBody) {
+    struct items : eddy::stream_ops<items> {
+        using item_type = int;
+        items() {}
+        eddy::poll_result<std::optional<int>> poll_next(eddy::context&) { return std::optional<int>(1); }
+    };
+    support::script s;
+    auto each = items().for_each([&](int) { return support::cancellable_scripted(s); });
+    static_cast<void>(eddy::wait(eddy::select_biased(std::move(each), eddy::ready())));
+    EXPECT_EQ(s.cancel_polls, 1);
 }
 
 }  // namespace

@@ -5,10 +5,16 @@
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
 
+#include <array>
+#include <chrono>
+#include <cstddef>
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -647,6 +653,76 @@ TEST(TcpStream, TasksDroppedWithLoopCloseDescriptors) {
         core.handle().spawn(talk(listener.addr(), true)).value();  // never polled
     }
     EXPECT_EQ(support::fd_count(), fds);
+}
+
+// ---- Urgent data, late shutdown, Unix sockets ----
+
+TEST(TcpStream, PriorityReadinessEndsAfterUrgentByteIsRead) {
+    support::connection pair;
+    eddy::core loop;
+    auto main = [](support::connection& c) -> eddy::task<bool> {
+        c.peer.send_urgent('u');
+        static_cast<void>(co_await c.stream.ready(eddy::io::interest::priority));
+        char byte = 0;
+        EXPECT_EQ(::recv(c.stream.native_handle(), &byte, 1, MSG_OOB), 1);
+        c.peer.send("x");
+        std::array<std::byte, 64> buffer;
+        static_cast<void>(co_await c.stream.read(buffer));
+        auto again = co_await eddy::time::timeout(20ms, c.stream.read(buffer));  // up to EAGAIN
+        EXPECT_FALSE(again);
+        auto more = co_await eddy::time::timeout(20ms, c.stream.ready(eddy::io::interest::priority));
+        co_return more.has_value();
+    };
+    EXPECT_FALSE(loop.run(main(pair))) << "a loop that waits for urgent data would spin";
+}
+
+TEST(TcpStream, ShutdownFutureMayOutliveStream) {
+    eddy::core loop;
+    std::optional<eddy::net::tcp_stream> victim;
+    std::optional<support::connection> first(std::in_place);
+    const int number = first->stream.native_handle();
+    auto late = first->stream.shutdown();
+    first.reset();
+    support::connection second;
+    ASSERT_EQ(::dup2(second.peer.fd(), number), number);
+    EXPECT_TRUE(support::misuse_of([&] { static_cast<void>(loop.run(std::move(late))); }));
+    EXPECT_EQ(::send(number, "x", 1, MSG_NOSIGNAL), 1)
+        << "the shutdown reached another connection with the same descriptor";
+    ::close(number);
+}
+
+TEST(TcpStream, UnixSocketFromNativeIsReadUntilItWouldBlock) {
+    int ends[2];
+    ASSERT_EQ(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+    support::raw_socket peer(ends[1]);
+    auto stream = eddy::net::tcp_stream::from_native(ends[0]);
+    if (!stream) return;  // refused: as good
+    const auto send_with_fd = [&](char c) {
+        iovec bytes{&c, 1};
+        alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))]{};
+        msghdr message{};
+        message.msg_iov = &bytes;
+        message.msg_iovlen = 1;
+        message.msg_control = control;
+        message.msg_controllen = sizeof control;
+        cmsghdr* const header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        *reinterpret_cast<int*>(CMSG_DATA(header)) = 0;
+        ASSERT_EQ(::sendmsg(peer.fd(), &message, 0), 1);
+    };
+    eddy::core loop;
+    std::array<std::byte, 64> buffer;
+    auto one = [](eddy::net::tcp_stream& from, std::span<std::byte> into) -> eddy::task<std::size_t> {
+        auto count = co_await eddy::time::timeout(200ms, from.read(into));
+        co_return count && *count ? **count : 0;
+    };
+    EXPECT_EQ(loop.run(one(*stream, buffer)), 0u);  // registers
+    send_with_fd('a');
+    send_with_fd('b');
+    EXPECT_EQ(loop.run(one(*stream, buffer)), 1u);
+    EXPECT_EQ(loop.run(one(*stream, buffer)), 1u) << "a byte is there, and its wake-up is lost";
 }
 
 }  // namespace

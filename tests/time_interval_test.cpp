@@ -215,4 +215,13 @@ TEST(Interval, ADroppedNextOfTheStreamTakesNoTick) {
     EXPECT_EQ(assert_ready(third.poll()), std::vector<time_point>{start + 30ms});
 }
 
+// ---- Extreme times ----
+
+TEST(Interval, StartInDistantPastDoesNotOverflow) {
+    const auto next = eddy::time::next_tick(eddy::time::missed_tick_behavior::skip, eddy::time::time_point::min(),
+                                            eddy::time::time_point(24h), 1s);
+    EXPECT_GT(next, eddy::time::time_point(24h));
+    EXPECT_LE(next, eddy::time::time_point(24h) + 1s);
+}
+
 }  // namespace
