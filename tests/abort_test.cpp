@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Abort, at every time of a task's life and from everywhere. (After tokio's task_abort.rs.)
+// Aborts: before, between, during and after the polls of a task, from any thread, and by abort_on_drop_handle. (After tokio's
+// task_abort.rs.)
 #include <eddy/join_handle.hpp>
 
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <barrier>
 #include <chrono>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -16,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/abort_on_drop.hpp>
 #include <eddy/join.hpp>
 #include <eddy/poll_fn.hpp>
 #include <eddy/ready.hpp>
@@ -29,17 +29,19 @@
 #include <eddy/yield_now.hpp>
 
 #include "support/executors.hpp"
-#include "support/gate.hpp"
-#include "support/stress.hpp"
+#include "support/runtimes.hpp"
 
 namespace {
 
 using namespace std::chrono_literals;
+using eddy::abort_on_drop_handle;
 using eddy::join_handle;
 using eddy::task;
+using eddy::sync::oneshot;
 using support::async_gate;
 using support::census;
 using support::ends_slowly;
+using support::everywhere;
 using support::executor;
 
 /// On a loop, and on runtimes of 1, 2 and 4 workers.
@@ -68,7 +70,7 @@ bool was_cancelled(const std::expected<T, eddy::join_error>& ended) {
 
 // ---- When ----
 
-TEST_P(Abort, OfATaskThatWaitsDestroysItsFuture) {
+TEST_P(Abort, DestroysFutureOfWaitingTask) {
     census living;
     const auto main = [&]() -> task<void> {
         auto handle = eddy::spawn(wait_for_ever(living));
@@ -80,7 +82,7 @@ TEST_P(Abort, OfATaskThatWaitsDestroysItsFuture) {
     on.run(main());
 }
 
-TEST_P(Abort, BeforeTheFirstPollItNeverRuns) {
+TEST_P(Abort, PreventsFirstPoll) {
     if (GetParam() > 1) GTEST_SKIP() << "another worker would run it at once";
     census living;
     int runs = 0;
@@ -107,7 +109,7 @@ TEST_P(Abort, BeforeTheFirstPollItNeverRuns) {
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_P(Abort, OfATaskThatIsWokenAlreadyKeepsItFromGoingOn) {
+TEST_P(Abort, PreventsPollOfWokenTask) {
     if (GetParam() > 1) GTEST_SKIP() << "another worker would run it at once";
     async_gate gate;
     bool went_on = false;
@@ -125,12 +127,14 @@ TEST_P(Abort, OfATaskThatIsWokenAlreadyKeepsItFromGoingOn) {
     EXPECT_FALSE(went_on);
 }
 
-TEST_P(Abort, OfItselfTakesEffectAtTheNextAwaitThatWaits) {
+TEST_P(Abort, OfOwnTaskTakesEffectAtNextSuspension) {
+    census living;
     const auto main = [&]() -> task<void> {
         async_gate may_begin;
         std::optional<eddy::abort_handle> own;
         int steps = 0;
         auto handle = eddy::spawn([&]() -> task<void> {
+            const auto mine = living.begin_life();
             co_await may_begin.wait();
             own->abort();
             ++steps;
@@ -143,11 +147,12 @@ TEST_P(Abort, OfItselfTakesEffectAtTheNextAwaitThatWaits) {
         may_begin.open();
         EXPECT_TRUE(was_cancelled(co_await handle));
         EXPECT_EQ(steps, 2);
+        EXPECT_EQ(living.alive(), 0);
     };
     on.run(main());
 }
 
-TEST_P(Abort, OfATaskThatEndsInTheSamePollComesTooLate) {
+TEST_P(Abort, OfOwnTaskInItsLastPollDoesNothing) {
     const auto main = [&]() -> task<void> {
         async_gate may_begin;
         std::optional<eddy::abort_handle> own;
@@ -164,7 +169,7 @@ TEST_P(Abort, OfATaskThatEndsInTheSamePollComesTooLate) {
     on.run(main());
 }
 
-TEST_P(AbortOnWorkers, OfATaskThatIsBeingPolledElsewhere) {
+TEST_P(AbortOnWorkers, TakesEffectAfterRunningPoll) {
     census living;
     std::atomic<bool> is_polled = false;
     std::atomic<bool> is_aborted = false;
@@ -186,7 +191,7 @@ TEST_P(AbortOnWorkers, OfATaskThatIsBeingPolledElsewhere) {
     on.run(main());
 }
 
-TEST_P(Abort, OfATaskThatHasEndedLeavesItsOutput) {
+TEST_P(Abort, AfterEndKeepsOutput) {
     const auto main = [&]() -> task<void> {
         auto handle = eddy::spawn([] { return 5; });
         auto failed = eddy::spawn([]() -> task<void> {
@@ -204,7 +209,7 @@ TEST_P(Abort, OfATaskThatHasEndedLeavesItsOutput) {
     on.run(main());
 }
 
-TEST_P(Abort, TwiceAndFromManyHandlesIsOnce) {
+TEST_P(Abort, RepeatedAbortsCountOnce) {
     census living;
     const auto main = [&]() -> task<void> {
         auto handle = eddy::spawn(wait_for_ever(living));
@@ -221,7 +226,7 @@ TEST_P(Abort, TwiceAndFromManyHandlesIsOnce) {
     on.run(main());
 }
 
-TEST_P(Abort, ATaskThatNeverWaitsIsNotCancelled) {
+TEST_P(Abort, TaskThatNeverSuspendsKeepsOutput) {
     const auto main = [&]() -> task<void> {
         auto handle = eddy::spawn([]() -> task<int> {
             int sum = 0;
@@ -237,7 +242,7 @@ TEST_P(Abort, ATaskThatNeverWaitsIsNotCancelled) {
 
 // ---- What the task sees of it ----
 
-TEST_P(Abort, DropsTheWholeChainInnermostFirst) {
+TEST_P(Abort, DestroysAwaitChainInnermostFirst) {
     std::vector<int> order;
     struct notes {
         std::vector<int>& order;
@@ -274,7 +279,7 @@ TEST_P(Abort, DropsTheWholeChainInnermostFirst) {
     EXPECT_EQ(order, (std::vector{0, 1, 2, 3, 4}));
 }
 
-TEST_P(Abort, PollCancelIsAwaited) {
+TEST_P(Abort, AwaitsPollCancel) {
     async_gate may_end;
     std::atomic<int> cancels = 0;
     census living;
@@ -301,7 +306,7 @@ TEST_P(Abort, PollCancelIsAwaited) {
     EXPECT_GE(cancels, 2);
 }
 
-TEST_P(Abort, PollCancelOfEveryKindOfWork) {
+TEST_P(Abort, CallsPollCancelOfFuturesCallablesAndTasks) {
     const auto main = [&]() -> task<void> {
         async_gate may_end;
         std::atomic<int> cancels = 0;
@@ -330,7 +335,7 @@ TEST_P(Abort, PollCancelOfEveryKindOfWork) {
     on.run(main());
 }
 
-TEST_P(Abort, AThrowingPollCancelEndsTheTaskOutright) {
+TEST_P(Abort, ThrowingPollCancelStillDestroysTask) {
     struct throws_when_cancelled {
         using output_type = void;
         eddy::poll_result<void> poll(eddy::context&) { return eddy::not_ready; }
@@ -356,9 +361,9 @@ TEST_P(Abort, AThrowingPollCancelEndsTheTaskOutright) {
     EXPECT_TRUE(on.reports().empty());
 }
 
-TEST_P(Abort, LeavesNothingBehindInWhatWasAwaited) {
+TEST_P(Abort, DestroysAwaitedReceiver) {
     const auto main = [&]() -> task<void> {
-        auto [tx, rx] = eddy::sync::oneshot<int>::channel();
+        auto [tx, rx] = oneshot<int>::channel();
         std::atomic<int> begun = 0;
         auto receives = eddy::spawn([&begun, mine = std::move(rx)]() mutable -> task<void> {
             ++begun;
@@ -378,7 +383,7 @@ TEST_P(Abort, LeavesNothingBehindInWhatWasAwaited) {
     on.run(main());
 }
 
-TEST_P(Abort, ADestructorMaySpawnAbortAndWake) {
+TEST_P(Abort, DestructorMaySpawnAbortAndWake) {
     async_gate gate;
     census living;
     const auto main = [&]() -> task<void> {
@@ -412,7 +417,7 @@ TEST_P(Abort, ADestructorMaySpawnAbortAndWake) {
 
 // ---- Without a handle, and from elsewhere ----
 
-TEST_P(Abort, OfATaskWhoseHandleIsDroppedDestroysItsFuture) {
+TEST_P(Abort, OfDetachedTaskDestroysFuture) {
     const auto held = std::make_shared<int>(1);
     const auto main = [&]() -> task<void> {
         std::atomic<int> begun = 0;
@@ -443,7 +448,7 @@ TEST_P(Abort, OfATaskWhoseHandleIsDroppedDestroysItsFuture) {
     EXPECT_EQ(held.use_count(), 1);
 }
 
-TEST_P(Abort, FromAnotherThreadWakesTheRuntime) {
+TEST_P(Abort, FromAnotherThreadWakesRuntime) {
     census living;
     std::thread other;
     const auto main = [&]() -> task<void> {
@@ -457,7 +462,7 @@ TEST_P(Abort, FromAnotherThreadWakesTheRuntime) {
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_P(Abort, HandlesOutliveTheJoinHandleAndTheRuntime) {
+TEST_P(Abort, HandleMayOutliveJoinHandleAndRuntime) {
     std::optional<eddy::abort_handle> kept;
     std::optional<eddy::abort_handle> other;
     const auto main = [&]() -> task<void> {
@@ -480,7 +485,7 @@ TEST_P(Abort, HandlesOutliveTheJoinHandleAndTheRuntime) {
     std::thread([mine = std::move(*kept)] { mine.abort(); }).join();
 }
 
-TEST_P(Abort, TasksOfALoopAreDestroyedOnItsThread) {
+TEST_P(Abort, EventLoopTasksAreDestroyedOnLoopThread) {
     if (!on.is_core()) GTEST_SKIP() << "a task of a runtime may be destroyed on any worker";
     std::thread::id ended_on;
     struct notes_thread {
@@ -507,140 +512,127 @@ TEST_P(Abort, TasksOfALoopAreDestroyedOnItsThread) {
     EXPECT_EQ(ended_on, std::this_thread::get_id());
 }
 
-// ---- Stress ----
+// ---- abort_on_drop_handle ----
 
-class AbortStress : public testing::TestWithParam<unsigned> {};
-INSTANTIATE_TEST_SUITE_P(, AbortStress, testing::Values(1u, 2u, 4u), support::name_of_executor);
+/// Never ends; its sender tells of its end by being destroyed.
+task<int> holds(oneshot<int>::sender) {
+    co_await eddy::pending<void>();
+    co_return 0;
+}
 
-TEST_P(AbortStress, AbortFromOutsideRacesWithTheEnd) {
-    const auto rounds = support::rounds(50'000);
-    executor on(GetParam());
-    census living;
-    const auto inner = [&](int yields) -> task<int> {
-        const auto mine = living.begin_life();
-        for (int i = 0; i < yields; ++i) co_await eddy::yield_now();
-        co_return yields;
-    };
-    for (std::uint64_t round = 0; round < rounds; ++round) {
-        const int yields = static_cast<int>(round % 3);
-        auto handle = on.pool().spawn([&, yields]() -> task<int> {
-            const auto mine = living.begin_life();
-            co_return co_await inner(yields);
-        });
-        if (round % 5 > 2) std::this_thread::yield();
+TEST(AbortOnDrop, DestructorAbortsTask) {
+    everywhere([]() -> task<> {
+        auto ends = oneshot<int>::channel();
+        {
+            const abort_on_drop_handle handle(eddy::spawn(holds(std::move(ends.sender))));
+            co_await eddy::yield_now();
+            EXPECT_FALSE(handle.is_finished());
+        }
+        auto told = co_await ends.receiver;
+        EXPECT_FALSE(told.has_value());
+    });
+}
+
+TEST(AbortOnDrop, AwaitReturnsOutput) {
+    everywhere([]() -> task<> {
+        abort_on_drop_handle handle(eddy::spawn([]() -> task<int> {
+            co_await eddy::yield_now();
+            co_return 7;
+        }));
+        const eddy::task_id id = handle.id();
+        EXPECT_NE(id, 0u);
+        auto output = co_await handle;
+        EXPECT_EQ(output.value(), 7);
+        EXPECT_EQ(handle.id(), 0u);
+        EXPECT_TRUE(handle.is_finished());
+    });
+}
+
+TEST(AbortOnDrop, ReferenceInSelectKeepsTaskRunning) {
+    everywhere([]() -> task<> {
+        auto ends = oneshot<int>::channel();
+        abort_on_drop_handle handle(eddy::spawn([](oneshot<int>::receiver rx) -> task<int> {
+            auto got = co_await rx;
+            co_return got.value();
+        }(std::move(ends.receiver))));
+        auto first = co_await eddy::select(std::ref(handle), eddy::yield_now());
+        EXPECT_EQ(first.index(), 1u);
+        static_cast<void>(ends.sender.send(3));
+        auto output = co_await handle;
+        EXPECT_EQ(output.value(), 3);
+    });
+}
+
+TEST(AbortOnDrop, LoserOfSelectIsAborted) {
+    everywhere([]() -> task<> {
+        auto ends = oneshot<int>::channel();
+        auto first =
+            co_await eddy::select(abort_on_drop_handle(eddy::spawn(holds(std::move(ends.sender)))), eddy::yield_now());
+        EXPECT_EQ(first.index(), 1u);
+        auto told = co_await ends.receiver;
+        EXPECT_FALSE(told.has_value());
+    });
+}
+
+TEST(AbortOnDrop, DetachReturnsPlainHandle) {
+    everywhere([]() -> task<> {
+        auto ends = oneshot<int>::channel();
+        std::optional<eddy::join_handle<int>> plain;
+        {
+            abort_on_drop_handle handle(eddy::spawn([](oneshot<int>::receiver rx) -> task<int> {
+                auto got = co_await rx;
+                co_return got.value();
+            }(std::move(ends.receiver))));
+            plain.emplace(handle.detach());
+        }
+        static_cast<void>(ends.sender.send(3));
+        auto output = co_await *plain;
+        EXPECT_EQ(output.value(), 3);
+    });
+}
+
+TEST(AbortOnDrop, AssignmentAbortsPreviousTask) {
+    everywhere([]() -> task<> {
+        auto first = oneshot<int>::channel();
+        auto second = oneshot<int>::channel();
+        abort_on_drop_handle handle(eddy::spawn(holds(std::move(first.sender))));
+        handle = abort_on_drop_handle(eddy::spawn(holds(std::move(second.sender))));
+        auto told = co_await first.receiver;
+        EXPECT_FALSE(told.has_value());
+        EXPECT_FALSE(handle.is_finished());
         handle.abort();
-        const auto ended = eddy::wait(handle);
-        ASSERT_TRUE(was_cancelled(ended) || ended.value() == yields);
-        ASSERT_EQ(living.alive(), 0);
-    }
+        auto output = co_await handle;
+        EXPECT_TRUE(output.error().is_cancelled());
+    });
 }
 
-TEST_P(AbortStress, AbortRacesWithWakesFromTwoThreads) {
-    const auto rounds = support::rounds(20'000);
-    executor on(GetParam());
-    census living;
-    std::optional<eddy::abort_handle> aborts;
-    async_gate* gate = nullptr;
-    std::barrier step(3);
-    std::thread aborter([&] {
-        for (std::uint64_t round = 0; round < rounds; ++round) {
-            step.arrive_and_wait();
-            aborts->abort();
-            step.arrive_and_wait();
-        }
+TEST(AbortOnDrop, AcceptsHandleOfClosure) {
+    everywhere([]() -> task<> {
+        auto text = std::make_unique<int>(4);
+        abort_on_drop_handle handle(eddy::spawn([text = std::move(text)] { return *text; }));
+#ifdef EDDY_CLOSURES_DIE_TWICE
+        static_assert(eddy::detail::is_marked<decltype(handle)>);
+#endif
+        abort_on_drop_handle<int> plain(std::move(handle));
+        auto output = co_await std::move(plain);
+        EXPECT_EQ(output.value(), 4);
     });
-    std::thread opener([&] {
-        for (std::uint64_t round = 0; round < rounds; ++round) {
-            step.arrive_and_wait();
-            gate->open();
-            step.arrive_and_wait();
-        }
-    });
-    for (std::uint64_t round = 0; round < rounds; ++round) {
-        async_gate own;
-        gate = &own;
-        auto handle = on.pool().spawn([&]() -> task<void> {
-            const auto mine = living.begin_life();
-            co_await own.wait();
-        });
-        aborts = handle.abort_handle();
-        if (round % 2 == 0) {
-            EXPECT_TRUE(support::comes_true([&] { return own.waiting() > 0; }));
-        }
-        step.arrive_and_wait();
-        const auto ended = eddy::wait(handle);
-        EXPECT_TRUE(ended || was_cancelled(ended));
-        EXPECT_EQ(living.alive(), 0);
-        step.arrive_and_wait();
-        aborts.reset();
-    }
-    aborter.join();
-    opener.join();
 }
 
-TEST_P(AbortStress, AbortsOfTasksThatEndSlowlyWhileTheRuntimeEnds) {
-    const auto rounds = support::rounds(5'000);
-    for (std::uint64_t round = 0; round < rounds; ++round) {
-        census living;
-        async_gate never;
-        async_gate soon;
-        executor on(GetParam());
-        std::vector<join_handle<void>> handles;
-        for (int i = 0; i < 8; ++i) {
-            handles.push_back(on.pool().spawn([&, i]() -> task<void> {
-                const auto mine = living.begin_life();
-                co_await ends_slowly(i % 2 == 0 ? never : soon);
-            }));
+TEST(AbortOnDrop, AbortHandleMayOutliveIt) {
+    everywhere([]() -> task<> {
+        auto ends = oneshot<int>::channel();
+        std::optional<eddy::abort_handle> aborts;
+        {
+            const abort_on_drop_handle handle(eddy::spawn(holds(std::move(ends.sender))));
+            aborts.emplace(handle.abort_handle());
         }
-        if (round % 2 == 0) {
-            EXPECT_TRUE(support::comes_true([&] { return living.total() == 8; }));
-        }
-        for (const auto& each : handles) each.abort();
-        soon.open();
-        on.end();
-        for (auto& each : handles) EXPECT_TRUE(was_cancelled(eddy::wait(each)));
-        ASSERT_EQ(living.alive(), 0);
-    }
-}
-
-TEST(AbortStressOnCore, AbortsFromAnotherThread) {
-    const auto rounds = support::rounds(50'000);
-    census living;
-    eddy::core loop;
-    std::atomic<eddy::abort_handle*> mailbox = nullptr;
-    std::atomic<bool> is_over = false;
-    std::thread other([&] {
-        while (!is_over) {
-            const std::unique_ptr<eddy::abort_handle> one(mailbox.exchange(nullptr));
-            if (one == nullptr) {
-                std::this_thread::yield();
-            } else {
-                one->abort();
-            }
-        }
+        auto told = co_await ends.receiver;
+        EXPECT_FALSE(told.has_value());
+        while (!aborts->is_finished()) co_await eddy::yield_now();
+        aborts->abort();
+        EXPECT_TRUE(aborts->is_finished());
     });
-    const auto main = [&]() -> task<void> {
-        for (std::uint64_t round = 0; round < rounds; ++round) {
-            const int yields = static_cast<int>(round % 4);
-            auto handle = eddy::spawn([&, yields]() -> task<int> {
-                const auto mine = living.begin_life();
-                if (yields == 3) co_await eddy::pending();
-                for (int i = 0; i < yields; ++i) co_await eddy::yield_now();
-                co_return yields;
-            });
-            auto mine = std::make_unique<eddy::abort_handle>(handle.abort_handle());
-            while (mailbox != nullptr) co_await eddy::yield_now();
-            mailbox = mine.release();
-            const auto ended = co_await handle;
-            EXPECT_TRUE(was_cancelled(ended) || ended.value() == yields);
-            EXPECT_EQ(living.alive(), 0);
-        }
-    };
-    loop.run(main());
-    is_over = true;
-    other.join();
-    delete mailbox.exchange(nullptr);
-    loop.run_until_idle();
 }
 
 }  // namespace

@@ -84,7 +84,7 @@ task<void> until_finished(const H& handle) {
 
 // ---- What a handle gives ----
 
-TEST_P(JoinHandle, GivesTheOutput) {
+TEST_P(JoinHandle, AwaitReturnsOutputOfAnyWork) {
     const auto main = []() -> task<void> {
         const auto value = co_await eddy::spawn([]() -> task<std::string> {
             co_await eddy::yield_now();
@@ -104,7 +104,7 @@ TEST_P(JoinHandle, GivesTheOutput) {
     on.run(main());
 }
 
-TEST_P(JoinHandle, ExceptionsAreDeliveredOnceWhereverTheyComeFrom) {
+TEST_P(JoinHandle, ExceptionsAreDeliveredOnceFromAnySource) {
     struct throws_at_end {
         ~throws_at_end() noexcept(false) { throw std::runtime_error("destructor"); }
     };
@@ -140,7 +140,7 @@ TEST_P(JoinHandle, ExceptionsAreDeliveredOnceWhereverTheyComeFrom) {
     EXPECT_TRUE(on.reports().empty());
 }
 
-TEST_P(JoinHandle, ExceptionsThatAreNoStdExceptionKeepTheirType) {
+TEST_P(JoinHandle, NonStandardExceptionsKeepTheirType) {
     const auto main = []() -> task<void> {
         const auto outcome = co_await eddy::spawn([]() -> task<void> {
             throw 42;
@@ -156,7 +156,7 @@ TEST_P(JoinHandle, ExceptionsThatAreNoStdExceptionKeepTheirType) {
     on.run(main());
 }
 
-TEST_P(JoinHandle, AFailedTaskLeavesTheOthersAlone) {
+TEST_P(JoinHandle, FailedTaskDoesNotAffectOthers) {
     const auto main = [&]() -> task<int> {
         int sum = 0;
         std::vector<join_handle<int>> handles;
@@ -173,7 +173,7 @@ TEST_P(JoinHandle, AFailedTaskLeavesTheOthersAlone) {
     EXPECT_EQ(on.run(main()), 625);
 }
 
-TEST_P(JoinHandle, TryUnwrapsTheOutput) {
+TEST_P(JoinHandle, TryUnwrapsOutput) {
     const auto main = []() -> task<eddy::result<int>> {
         const int value = co_await eddy::try_(eddy::spawn([]() -> task<int> { co_return 4; }));
         EXPECT_EQ(value, 4);
@@ -188,7 +188,7 @@ TEST_P(JoinHandle, TryUnwrapsTheOutput) {
     EXPECT_EQ(outcome.error(), std::errc::operation_canceled);
 }
 
-TEST_P(JoinHandle, TryRethrowsTheTasksException) {
+TEST_P(JoinHandle, TryRethrowsExceptionOfTask) {
     const auto main = []() -> task<eddy::result<int>> { co_return co_await eddy::try_(eddy::spawn(throws("deep"))); };
     try {
         static_cast<void>(on.run(main()));
@@ -198,7 +198,7 @@ TEST_P(JoinHandle, TryRethrowsTheTasksException) {
     }
 }
 
-TEST_P(JoinHandle, CallablesAreKeptAsLongAsTheirFutures) {
+TEST_P(JoinHandle, CallableLivesAsLongAsItsFuture) {
     census living;
     const auto main = [&]() -> task<void> {
         auto handle = eddy::spawn([mine = living.begin_life(), text = std::string(100, 'x')]() -> task<std::size_t> {
@@ -211,7 +211,7 @@ TEST_P(JoinHandle, CallablesAreKeptAsLongAsTheirFutures) {
     on.run(main());
 }
 
-TEST_P(JoinHandle, ComposesWithOtherFutures) {
+TEST_P(JoinHandle, WorksInJoinAndSelect) {
     const auto main = []() -> task<void> {
         auto [first, second] = std::pair(eddy::spawn([] { return 1; }), eddy::spawn([] { return 2; }));
         const auto both = co_await eddy::join(std::move(first), std::move(second));
@@ -229,7 +229,7 @@ TEST_P(JoinHandle, ComposesWithOtherFutures) {
 
 // ---- What a handle says ----
 
-TEST_P(JoinHandle, IsFinishedOnceTheNextPollWouldBeReady) {
+TEST_P(JoinHandle, IsFinishedWhenNextPollIsReady) {
     async_gate gate;
     const auto main = [&]() -> task<void> {
         auto handle = eddy::spawn([&]() -> task<void> { co_await gate.wait(); });
@@ -247,7 +247,7 @@ TEST_P(JoinHandle, IsFinishedOnceTheNextPollWouldBeReady) {
     on.run(main());
 }
 
-TEST_P(JoinHandle, TasksHaveNumbersOfTheirOwn) {
+TEST_P(JoinHandle, TasksHaveUniqueIds) {
     const auto main = [&]() -> task<void> {
         auto first = eddy::spawn([] {});
         auto second = eddy::spawn([] {});
@@ -277,7 +277,7 @@ TEST_P(JoinHandle, TasksHaveNumbersOfTheirOwn) {
     on.run(main());
 }
 
-TEST_P(JoinHandle, ATaskKnowsItsOwnNumber) {
+TEST_P(JoinHandle, TaskSeesItsOwnId) {
     const auto main = [&]() -> task<void> {
         auto handle = eddy::spawn([]() -> task<std::optional<eddy::task_id>> {
             co_await eddy::yield_now();
@@ -290,7 +290,7 @@ TEST_P(JoinHandle, ATaskKnowsItsOwnNumber) {
     EXPECT_EQ(eddy::current_task_id(), std::nullopt);
 }
 
-TEST_P(JoinHandle, PolledAgainAfterItsOutputItSaysSo) {
+TEST_P(JoinHandle, AwaitAfterOutputThrowsMisuse) {
     const auto main = []() -> task<void> {
         auto handle = eddy::spawn([] { return 1; });
         EXPECT_EQ((co_await handle).value(), 1);
@@ -311,7 +311,7 @@ TEST_P(JoinHandle, PolledAgainAfterItsOutputItSaysSo) {
     on.run(main());
 }
 
-TEST(JoinHandleMisuse, SpawnNeedsARuntime) {
+TEST(JoinHandleMisuse, SpawnOutsideRuntimeThrowsMisuse) {
     census living;
     const auto text = support::text_of_misuse([&] { eddy::spawn([mine = living.begin_life()] {}); });
     EXPECT_NE(text.find("spawn needs a runtime on this thread"), std::string::npos) << text;
@@ -322,7 +322,7 @@ TEST(JoinHandleMisuse, SpawnNeedsARuntime) {
     EXPECT_NE(background.find("join_handle_test.cpp"), std::string::npos) << background;
 }
 
-TEST_P(JoinHandle, SpawnOfATaskThatHasEndedSaysSo) {
+TEST_P(JoinHandle, SpawnOfEndedTaskThrowsMisuse) {
     const auto main = []() -> task<void> {
         auto used = []() -> task<void> { co_return; }();
         co_await std::move(used);
@@ -339,7 +339,7 @@ TEST_P(JoinHandle, SpawnOfATaskThatHasEndedSaysSo) {
     on.run_until_idle();
 }
 
-TEST_P(JoinHandle, SpawnOfATaskThatHasBegunGoesOnWithIt) {
+TEST_P(JoinHandle, SpawnOfStartedTaskContinuesIt) {
     async_gate gate;
     const auto main = [&]() -> task<void> {
         auto begun = [](async_gate& opens) -> task<int> {
@@ -359,7 +359,7 @@ TEST_P(JoinHandle, SpawnOfATaskThatHasBegunGoesOnWithIt) {
 
 // ---- Dropped handles ----
 
-TEST_P(JoinHandle, DroppingItDetachesTheTask) {
+TEST_P(JoinHandle, DropDetachesTask) {
     async_gate gate;
     std::atomic<int> ended = 0;
     const auto work = [&]() -> task<void> {
@@ -385,7 +385,7 @@ TEST_P(JoinHandle, DroppingItDetachesTheTask) {
     EXPECT_EQ(ended, 3);
 }
 
-TEST_P(JoinHandle, DetachedEmptyHandlesDoNothing) {
+TEST_P(JoinHandle, EmptyHandleDoesNothing) {
     const auto main = []() -> task<void> {
         auto first = eddy::spawn([] { return 1; });
         first.detach();
@@ -400,7 +400,7 @@ TEST_P(JoinHandle, DetachedEmptyHandlesDoNothing) {
     on.run(main());
 }
 
-TEST_P(JoinHandle, OutputThatNobodyTakesIsDestroyed) {
+TEST_P(JoinHandle, UnclaimedOutputIsDestroyed) {
     census living;
     const auto main = [&]() -> task<void> {
         // After the end,
@@ -425,7 +425,7 @@ TEST_P(JoinHandle, OutputThatNobodyTakesIsDestroyed) {
     EXPECT_EQ(living.total(), 2);
 }
 
-TEST_P(JoinHandle, OutputsWhoseDestructorsThrowAreContained) {
+TEST_P(JoinHandle, ThrowingOutputDestructorIsContained) {
     struct throws_at_end {
         bool armed = true;
         throws_at_end() = default;
@@ -451,7 +451,7 @@ TEST_P(JoinHandle, OutputsWhoseDestructorsThrowAreContained) {
     on.run_until_idle();
 }
 
-TEST_P(JoinHandle, ExceptionThatNobodyJoinsIsReportedOnceWithThePlaceOfTheSpawn) {
+TEST_P(JoinHandle, UnjoinedExceptionIsReportedOnceWithSpawnLine) {
     async_gate gate;
     std::vector<unsigned> lines;
     const auto main = [&]() -> task<void> {
@@ -495,7 +495,7 @@ TEST_P(JoinHandle, CancelledTasksAreNotReported) {
 
 // ---- Other threads ----
 
-TEST_P(JoinHandle, CanBeMovedToAnotherThreadAndWaitedForThere) {
+TEST_P(JoinHandle, CanBeMovedToAnotherThread) {
     async_gate gate;
     std::thread other;
     std::atomic<int> got = 0;
@@ -525,7 +525,7 @@ TEST_P(JoinHandle, CanBeMovedToAnotherThreadAndWaitedForThere) {
     EXPECT_EQ(got, 6);
 }
 
-TEST_P(JoinHandle, OutlivesItsRuntime) {
+TEST_P(JoinHandle, MayOutliveRuntime) {
     std::vector<join_handle<int>> waiting;
     std::vector<join_handle<int>> ended;
     std::optional<eddy::abort_handle> aborts;
@@ -554,7 +554,7 @@ TEST_P(JoinHandle, OutlivesItsRuntime) {
     }).join();
 }
 
-TEST_P(JoinHandle, TheLastPollsWakerIsWoken) {
+TEST_P(JoinHandle, WakesWakerOfLastPoll) {
     async_gate gate;
     const auto main = [&]() -> task<void> {
         auto handle = eddy::spawn([&]() -> task<void> { co_await gate.wait(); });
@@ -578,7 +578,7 @@ TEST_P(JoinHandle, TheLastPollsWakerIsWoken) {
     on.run(main());
 }
 
-TEST_P(JoinHandle, TakesBudgetSoThatALoopOverReadyOnesLetsOthersRun) {
+TEST_P(JoinHandle, AwaitConsumesCoopBudget) {
     const auto main = []() -> task<void> {
         std::vector<join_handle<int>> handles;
         for (int i = 0; i < 1000; ++i) handles.push_back(eddy::spawn([i] { return i; }));
@@ -597,137 +597,6 @@ TEST_P(JoinHandle, TakesBudgetSoThatALoopOverReadyOnesLetsOthersRun) {
         EXPECT_EQ(sum, 499'500);
     };
     on.run(main());
-}
-
-// ---- Stress ----
-
-class JoinHandleStress : public testing::TestWithParam<unsigned> {};
-INSTANTIATE_TEST_SUITE_P(, JoinHandleStress, testing::Values(1u, 2u, 4u), support::name_of_executor);
-
-TEST_P(JoinHandleStress, TheEndRacesWithAHandleThatIsPolledAndDropped) {
-    const auto rounds = support::rounds(100'000);
-    executor on(GetParam());
-    census living;
-    for (std::uint64_t round = 0; round < rounds; ++round) {
-        auto handle = on.pool().spawn([&, round]() -> task<census::life> {
-            for (std::uint64_t i = 0; i < round % 3; ++i) co_await eddy::yield_now();
-            co_return living.begin_life();
-        });
-        {
-            by_hand joined(std::move(handle));
-            for (std::uint64_t i = 0; i < round % 4; ++i) {
-                if (joined.poll().is_ready()) break;
-            }
-        }
-    }
-    on.run_until_idle();
-    EXPECT_EQ(living.alive(), 0);
-    EXPECT_EQ(living.total(), static_cast<int>(rounds));
-}
-
-TEST_P(JoinHandleStress, TheEndRacesWithPollDropAndAbortOnThreeThreads) {
-    const auto rounds = support::rounds(20'000);
-    executor on(GetParam());
-    census living;
-    std::optional<join_handle<census::life>> handle;
-    std::optional<eddy::abort_handle> aborts;
-    std::barrier step(2);
-    std::thread other([&] {
-        for (std::uint64_t round = 0; round < rounds; ++round) {
-            step.arrive_and_wait();
-            if (round % 2 == 0) aborts->abort();
-            static_cast<void>(aborts->is_finished());
-            step.arrive_and_wait();
-        }
-    });
-    for (std::uint64_t round = 0; round < rounds; ++round) {
-        handle = on.pool().spawn([&]() -> task<census::life> {
-            co_await eddy::yield_now();
-            co_return living.begin_life();
-        });
-        aborts = handle->abort_handle();
-        step.arrive_and_wait();
-        {
-            by_hand joined(*std::exchange(handle, std::nullopt));
-            if (round % 3 == 0) static_cast<void>(joined.poll());
-            if (round % 3 == 1) {
-                const auto outcome = eddy::wait(joined.future());
-                EXPECT_TRUE(outcome.has_value() || outcome.error().is_cancelled());
-            }
-        }
-        step.arrive_and_wait();
-    }
-    other.join();
-    aborts.reset();
-    on.run_until_idle();
-    EXPECT_EQ(living.alive(), 0);
-}
-
-TEST_P(JoinHandleStress, ManyJoinersOfManyTasks) {
-    const auto rounds = support::rounds(5'000);
-    executor on(GetParam());
-    const auto main = [&]() -> task<std::uint64_t> {
-        std::uint64_t sum = 0;
-        for (std::uint64_t round = 0; round < rounds; ++round) {
-            std::vector<join_handle<int>> handles;
-            for (int i = 0; i < 32; ++i) {
-                handles.push_back(eddy::spawn([i]() -> task<int> {
-                    auto inner = eddy::spawn([i]() -> task<int> {
-                        if (i % 2 == 0) co_await eddy::yield_now();
-                        co_return 1;
-                    });
-                    co_return (co_await inner).value();
-                }));
-            }
-            for (auto& each : handles) sum += static_cast<std::uint64_t>((co_await each).value());
-        }
-        co_return sum;
-    };
-    EXPECT_EQ(on.run(main()), rounds * 32);
-}
-
-TEST(JoinHandleStressOnCore, HandlesOfALoopOnAnotherThread) {
-    const auto rounds = support::rounds(20'000);
-    census living;
-    eddy::core loop;
-    auto [tx, rx] = oneshot<int>::channel();
-    std::atomic<join_handle<census::life>*> mailbox = nullptr;
-    std::atomic<bool> is_over = false;
-    std::thread other([&] {
-        for (std::uint64_t round = 0; !is_over; ++round) {
-            const std::unique_ptr<join_handle<census::life>> handle(mailbox.exchange(nullptr));
-            if (handle == nullptr) {
-                std::this_thread::yield();
-                continue;
-            }
-            by_hand joined(std::move(*handle));
-            const auto aborts = joined.future().abort_handle();
-            if (round % 5 == 0) aborts.abort();
-            if (round % 3 == 0) static_cast<void>(joined.poll());
-            if (round % 3 == 1) {
-                const auto outcome = eddy::wait(joined.future());
-                EXPECT_TRUE(outcome.has_value() || outcome.error().is_cancelled());
-            }
-        }
-    });
-    const auto main = [&]() -> task<void> {
-        for (std::uint64_t round = 0; round < rounds; ++round) {
-            auto handle = std::make_unique<join_handle<census::life>>(eddy::spawn([&]() -> task<census::life> {
-                co_await eddy::yield_now();
-                co_return living.begin_life();
-            }));
-            if (round % 2 == 0) static_cast<void>(support::poll_with(*handle, eddy::waker::noop()));
-            while (mailbox != nullptr) co_await eddy::yield_now();
-            mailbox = handle.release();
-        }
-        while (mailbox != nullptr) co_await eddy::yield_now();
-    };
-    loop.run(main());
-    loop.run_until_idle();
-    is_over = true;
-    other.join();
-    loop.run_until_idle();
-    EXPECT_EQ(living.alive(), 0);
 }
 
 }  // namespace

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <expected>
@@ -29,6 +28,7 @@
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
+#include "support/executors.hpp"
 #include "support/gate.hpp"
 #include "support/runtimes.hpp"
 #include "support/stress.hpp"
@@ -42,6 +42,7 @@ using eddy::sync::oneshot;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::census;
 using support::everywhere;
 
 static_assert(eddy::stream<join_set<int>>);
@@ -62,26 +63,12 @@ task<int> never() {
     co_return 0;
 }
 
-/// Counts those that are alive.
-class counted {
-public:
-    explicit counted(std::atomic<int>& alive) noexcept : alive_(&alive) { ++*alive_; }
-    counted(counted&& other) noexcept : alive_(std::exchange(other.alive_, nullptr)) {}
-    counted& operator=(counted&&) = delete;
-    ~counted() {
-        if (alive_ != nullptr) --*alive_;
-    }
-
-private:
-    std::atomic<int>* alive_;
-};
-
-task<int> holds(counted) {
+task<int> holds(census::life) {
     co_await eddy::pending<void>();
     co_return 0;
 }
 
-TEST(JoinSet, GivesEachOutputOnce) {
+TEST(JoinSet, JoinNextReturnsEachOutputOnce) {
     everywhere([]() -> task<> {
         join_set<int> set;
         for (int i = 0; i < 100; ++i) set.spawn(gives_later(i));
@@ -99,7 +86,7 @@ TEST(JoinSet, GivesEachOutputOnce) {
     });
 }
 
-TEST(JoinSet, TakesCallablesAndValuesAndVoid) {
+TEST(JoinSet, AcceptsCallablesFuturesAndVoid) {
     everywhere([]() -> task<> {
         join_set<int> set;
         auto text = std::make_unique<std::string>("four");
@@ -117,7 +104,7 @@ TEST(JoinSet, TakesCallablesAndValuesAndVoid) {
     });
 }
 
-TEST(JoinSet, JoinsInTheOrderOfEnds) {
+TEST(JoinSet, JoinsInOrderOfCompletion) {
     everywhere([]() -> task<> {
         join_set<int> set;
         std::vector<oneshot<int>::sender> senders;
@@ -149,7 +136,7 @@ TEST(JoinSet, AlternatesBetweenSpawnAndJoin) {
     });
 }
 
-TEST(JoinSet, AnExceptionIsAJoinError) {
+TEST(JoinSet, ExceptionBecomesJoinError) {
     everywhere([]() -> task<> {
         join_set<int> set;
         set.spawn(throws_later());
@@ -159,7 +146,7 @@ TEST(JoinSet, AnExceptionIsAJoinError) {
     });
 }
 
-TEST(JoinSet, AbortsOneTaskByItsHandle) {
+TEST(JoinSet, AbortHandleAbortsOneTask) {
     everywhere([]() -> task<> {
         join_set<int> set;
         std::vector<eddy::abort_handle> handles;
@@ -179,23 +166,24 @@ TEST(JoinSet, AbortsOneTaskByItsHandle) {
     });
 }
 
-TEST(JoinSet, DroppingItAbortsAll) {
+TEST(JoinSet, DropAbortsAllTasks) {
     everywhere([]() -> task<> {
-        std::atomic<int> alive = 0;
+        census living;
         {
             join_set<int> set;
-            for (int i = 0; i < 16; ++i) set.spawn(holds(counted(alive)));
+            for (int i = 0; i < 16; ++i) set.spawn(holds(living.begin_life()));
             co_await eddy::yield_now();
+            EXPECT_EQ(living.alive(), 16);
         }
-        while (alive != 0) co_await eddy::yield_now();
+        while (living.alive() != 0) co_await eddy::yield_now();
     });
 }
 
-TEST(JoinSet, AbortAllLeavesThemToBeJoined) {
+TEST(JoinSet, AbortedTasksCanStillBeJoined) {
     everywhere([]() -> task<> {
         join_set<int> set;
-        std::atomic<int> alive = 0;
-        for (int i = 0; i < 5; ++i) set.spawn(holds(counted(alive)));
+        census living;
+        for (int i = 0; i < 5; ++i) set.spawn(holds(living.begin_life()));
         set.spawn(gives(7));
         while (!set.try_join_next()) co_await eddy::yield_now();
         set.abort_all();
@@ -207,22 +195,22 @@ TEST(JoinSet, AbortAllLeavesThemToBeJoined) {
             cancelled += !output->has_value() && output->error().is_cancelled() ? 1 : 0;
         }
         EXPECT_EQ(cancelled, 5);
-        EXPECT_EQ(alive, 0);
+        EXPECT_EQ(living.alive(), 0);
     });
 }
 
-TEST(JoinSet, ShutdownWaitsForTheEnds) {
+TEST(JoinSet, ShutdownAwaitsAllTasks) {
     everywhere([]() -> task<> {
         join_set<int> set;
-        std::atomic<int> alive = 0;
-        for (int i = 0; i < 5; ++i) set.spawn(holds(counted(alive)));
+        census living;
+        for (int i = 0; i < 5; ++i) set.spawn(holds(living.begin_life()));
         co_await set.shutdown();
-        EXPECT_EQ(alive, 0);
+        EXPECT_EQ(living.alive(), 0);
         EXPECT_TRUE(set.is_empty());
     });
 }
 
-TEST(JoinSet, DetachAllLetsThemGoOn) {
+TEST(JoinSet, DetachAllKeepsTasksRunning) {
     everywhere([]() -> task<> {
         auto ends = oneshot<int>::channel();
         auto told = oneshot<int>::channel();
@@ -242,7 +230,7 @@ TEST(JoinSet, DetachAllLetsThemGoOn) {
     });
 }
 
-TEST(JoinSet, JoinAllGivesTheOutputs) {
+TEST(JoinSet, JoinAllReturnsAllOutputs) {
     everywhere([]() -> task<> {
         join_set<int> set;
         for (int i = 0; i < 20; ++i) set.spawn(gives_later(i));
@@ -256,11 +244,11 @@ TEST(JoinSet, JoinAllGivesTheOutputs) {
     });
 }
 
-TEST(JoinSet, JoinAllThrowsTheFirstFailureAndAbortsTheRest) {
+TEST(JoinSet, JoinAllThrowsFirstFailureAndAbortsRest) {
     everywhere([]() -> task<> {
-        std::atomic<int> alive = 0;
+        census living;
         join_set<int> set;
-        for (int i = 0; i < 4; ++i) set.spawn(holds(counted(alive)));
+        for (int i = 0; i < 4; ++i) set.spawn(holds(living.begin_life()));
         set.spawn(throws_later());
         bool thrown = false;
         try {
@@ -269,7 +257,7 @@ TEST(JoinSet, JoinAllThrowsTheFirstFailureAndAbortsTheRest) {
             thrown = true;
         }
         EXPECT_TRUE(thrown);
-        while (alive != 0) co_await eddy::yield_now();
+        while (living.alive() != 0) co_await eddy::yield_now();
     });
 }
 
@@ -287,7 +275,7 @@ TEST(JoinSet, JoinNextIsCancelSafe) {
     });
 }
 
-TEST(JoinSet, ADroppedJoinNextTakesNothing) {
+TEST(JoinSet, UnpolledJoinNextTakesNothing) {
     eddy::core core;
     join_set<int> set;
     core.run([](join_set<int>& tasks) -> task<> {
@@ -305,7 +293,7 @@ TEST(JoinSet, ADroppedJoinNextTakesNothing) {
     }(set));
 }
 
-TEST(JoinSet, WakesWhoeverPolledLast) {
+TEST(JoinSet, WakesLastPolledJoinNext) {
     eddy::core core;
     join_set<int> set;
     auto ends = oneshot<int>::channel();
@@ -327,7 +315,7 @@ TEST(JoinSet, WakesWhoeverPolledLast) {
     EXPECT_FALSE(assert_ready(first.poll()).has_value());
 }
 
-TEST(JoinSet, DetachAllWakesWhoeverWaits) {
+TEST(JoinSet, DetachAllWakesPendingJoinNext) {
     eddy::core core;
     join_set<int> set;
     core.run([](join_set<int>& tasks) -> task<> {
@@ -341,7 +329,7 @@ TEST(JoinSet, DetachAllWakesWhoeverWaits) {
     EXPECT_FALSE(assert_ready(next.poll()).has_value());
 }
 
-TEST(JoinSet, MovingItKeepsTheTasks) {
+TEST(JoinSet, MoveKeepsTasks) {
     everywhere([]() -> task<> {
         join_set<int> set;
         set.spawn(gives_later(1));
@@ -355,7 +343,7 @@ TEST(JoinSet, MovingItKeepsTheTasks) {
     });
 }
 
-TEST(JoinSet, TasksThatEndedBeforeTheyWereInsertedAreFound) {
+TEST(JoinSet, InsertAcceptsFinishedTask) {
     everywhere([]() -> task<> {
         auto handle = eddy::spawn(gives(9));
         while (!handle.is_finished()) co_await eddy::yield_now();
@@ -377,7 +365,7 @@ TEST(JoinSet, SpawnsOnAnotherRuntime) {
     });
 }
 
-TEST(JoinSet, SpawnsIntoALocalSet) {
+TEST(JoinSet, SpawnsIntoLocalSet) {
     everywhere([]() -> task<> {
         eddy::local_set local;
         join_set<int> set;
@@ -395,7 +383,7 @@ TEST(JoinSet, SpawnsIntoALocalSet) {
     });
 }
 
-TEST(JoinSet, OutlivesItsRuntime) {
+TEST(JoinSet, MayOutliveRuntime) {
     join_set<int> set;
     {
         const eddy::runtime rt = support::runtime_with(2);
@@ -410,7 +398,7 @@ TEST(JoinSet, OutlivesItsRuntime) {
     EXPECT_TRUE(set.is_empty());
 }
 
-TEST(JoinSet, ARuntimeThatIsGoneCancelsAtOnce) {
+TEST(JoinSet, SpawnOnEndedRuntimeIsCancelled) {
     auto rt = support::runtime_with(1);
     const eddy::handle handle = rt.handle();
     std::move(rt).shutdown_now().wait();
@@ -420,14 +408,14 @@ TEST(JoinSet, ARuntimeThatIsGoneCancelsAtOnce) {
     EXPECT_TRUE(output && output->error().is_cancelled());
 }
 
-TEST(JoinSet, WithoutARuntimeItIsMisuse) {
+TEST(JoinSet, SpawnOutsideRuntimeThrowsMisuse) {
     join_set<int> set;
     EXPECT_THROW(set.spawn(never()), eddy::misuse);
     EXPECT_TRUE(set.is_empty());
     EXPECT_FALSE(eddy::wait(set.join_next()).has_value());
 }
 
-TEST(JoinSet, AllReadyOutputsDoNotStarveTheThread) {
+TEST(JoinSet, ReadyOutputsDoNotStarveOtherTasks) {
     eddy::core core;
     int polls = 0;
     core.run([](int& seen) -> task<> {
@@ -445,7 +433,7 @@ TEST(JoinSet, AllReadyOutputsDoNotStarveTheThread) {
     EXPECT_GE(polls, 5);
 }
 
-TEST(JoinSetStress, ManyTasksSpawnedFromManyThreads) {
+TEST(JoinSetStress, SpawnJoinAndDropOnFourWorkers) {
     const auto rounds = support::rounds(500);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         const eddy::runtime rt = support::runtime_with(4);
@@ -475,7 +463,7 @@ TEST(JoinSetStress, ManyTasksSpawnedFromManyThreads) {
 
 // ---- join_map ----
 
-TEST(JoinMap, GivesTheKeysOfItsTasks) {
+TEST(JoinMap, JoinNextReturnsKeyAndOutput) {
     everywhere([]() -> task<> {
         eddy::join_map<std::string, int> map;
         map.spawn("one", gives_later(1));
@@ -495,22 +483,22 @@ TEST(JoinMap, GivesTheKeysOfItsTasks) {
     });
 }
 
-TEST(JoinMap, ASecondTaskUnderAKeyReplacesTheFirst) {
+TEST(JoinMap, SpawnUnderSameKeyReplacesTask) {
     everywhere([]() -> task<> {
         eddy::join_map<int, int> map;
-        std::atomic<int> alive = 0;
-        map.spawn(1, holds(counted(alive)));
+        census living;
+        map.spawn(1, holds(living.begin_life()));
         map.spawn(1, gives_later(5));
         EXPECT_EQ(map.len(), 1u);
         auto ended = co_await map.join_next();
         EXPECT_TRUE(ended->key == 1 && ended->output.value() == 5);
         auto none = co_await map.join_next();
         EXPECT_FALSE(none.has_value());
-        EXPECT_EQ(alive, 0);
+        EXPECT_EQ(living.alive(), 0);
     });
 }
 
-TEST(JoinMap, AbortsByKey) {
+TEST(JoinMap, AbortByKeyAbortsOneTask) {
     everywhere([]() -> task<> {
         eddy::join_map<int, int> map;
         map.spawn(1, never());
@@ -527,7 +515,7 @@ TEST(JoinMap, AbortsByKey) {
 
 // ---- As streams ----
 
-TEST(JoinSet, TakesAdaptors) {
+TEST(JoinSet, WorksAsStreamWithAdaptors) {
     everywhere([]() -> task<> {
         join_set<int> set;
         for (int i = 1; i <= 4; ++i) set.spawn(gives_later(i));
@@ -542,15 +530,15 @@ TEST(JoinSet, TakesAdaptors) {
     });
 }
 
-TEST(JoinSet, TheFirstErrorEndsAForEachAndAbortsTheRest) {
+TEST(JoinSet, FirstErrorEndsForEachAndAbortsRest) {
     everywhere([]() -> task<> {
-        std::atomic<int> alive = 0;
+        census living;
         join_set<int> set;
-        set.spawn(holds(counted(alive)));
+        set.spawn(holds(living.begin_life()));
         set.spawn(throws_later());
         auto ended = co_await std::move(set).for_each([](int) {});
         EXPECT_FALSE(ended.has_value());
-        while (alive != 0) co_await eddy::yield_now();
+        while (living.alive() != 0) co_await eddy::yield_now();
     });
 }
 
@@ -568,7 +556,7 @@ TEST(JoinSet, TryNextUnwrapsOutputs) {
     });
 }
 
-TEST(JoinSet, AStreamThatIsDroppedHalfWayHasTakenNothing) {
+TEST(JoinSet, DroppedAdaptorTakesNothing) {
     everywhere([]() -> task<> {
         auto [tx, rx] = oneshot<int>::channel();
         join_set<int> set;
@@ -583,7 +571,7 @@ TEST(JoinSet, AStreamThatIsDroppedHalfWayHasTakenNothing) {
     });
 }
 
-TEST(JoinMap, IsAStreamWhoseItemsHaveParts) {
+TEST(JoinMap, ForEachReceivesKeyAndOutput) {
     static_assert(eddy::stream<eddy::join_map<std::string, int>>);
     everywhere([]() -> task<> {
         eddy::join_map<std::string, int> map;
