@@ -37,7 +37,7 @@ using eddy::sync::oneshot;
 
 std::thread::id here() { return std::this_thread::get_id(); }
 
-TEST(LocalPool, RunsATaskOnAThreadOfItsOwn) {
+TEST(LocalPool, RunsTaskOnAnotherThread) {
     const local_pool pool(1);
     auto value = pool.spawn_pinned([] { return here(); });
     EXPECT_NE(eddy::wait(value).value(), here());
@@ -51,7 +51,7 @@ TEST(LocalPool, RunsATaskOnAThreadOfItsOwn) {
     EXPECT_EQ(eddy::wait(local).value(), 4);
 }
 
-TEST(LocalPool, IsAwaitedFromAnywhere) {
+TEST(LocalPool, TasksCanBeJoinedFromAnyExecutor) {
     const local_pool pool(2);
     support::everywhere([&pool]() -> task<> {
         eddy::join_set<int> set;
@@ -67,7 +67,7 @@ TEST(LocalPool, IsAwaitedFromAnywhere) {
     });
 }
 
-TEST(LocalPool, PicksTheLeastLoadedThread) {
+TEST(LocalPool, SpawnPicksLeastLoadedThread) {
     const local_pool pool(3);
     std::vector<oneshot<int>::sender> senders;
     std::vector<eddy::join_handle<std::thread::id>> handles;
@@ -94,7 +94,7 @@ TEST(LocalPool, PicksTheLeastLoadedThread) {
     EXPECT_EQ(threads.size(), 3u);
 }
 
-TEST(LocalPool, RunsATaskOnTheThreadOfItsNumber) {
+TEST(LocalPool, SpawnByIndexPicksThatThread) {
     const local_pool pool(3);
     EXPECT_EQ(pool.size(), 3u);
     std::set<std::thread::id> threads;
@@ -110,7 +110,7 @@ TEST(LocalPool, RunsATaskOnTheThreadOfItsNumber) {
     EXPECT_NE(text.find("less than size()"), std::string::npos) << text;
 }
 
-TEST(LocalPool, SpawnLocalAndSpawnStayOnTheThread) {
+TEST(LocalPool, SpawnInsideTaskStaysOnThread) {
     const local_pool pool(2);
     auto same = pool.spawn_pinned([]() -> task<bool> {
         const auto mine = here();
@@ -123,7 +123,7 @@ TEST(LocalPool, SpawnLocalAndSpawnStayOnTheThread) {
     EXPECT_TRUE(eddy::wait(same).value());
 }
 
-TEST(LocalPool, AnExceptionIsAJoinErrorAndTheThreadGoesOn) {
+TEST(LocalPool, ExceptionBecomesJoinErrorAndThreadContinues) {
     const local_pool pool(1);
     auto failed = pool.spawn_pinned([]() -> task<> {
         co_await eddy::yield_now();
@@ -152,7 +152,7 @@ struct notes_death {
     }
 };
 
-TEST(LocalPool, AnAbortedTaskIsDestroyedOnItsThread) {
+TEST(LocalPool, AbortedTaskIsDestroyedOnItsThread) {
     std::atomic<int> right = 0;
     std::atomic<int> wrong = 0;
     const local_pool pool(1);
@@ -168,7 +168,7 @@ TEST(LocalPool, AnAbortedTaskIsDestroyedOnItsThread) {
     EXPECT_TRUE(right == 1 && wrong == 0);
 }
 
-TEST(LocalPool, DestroyingItDestroysTheTasksOnTheirThreads) {
+TEST(LocalPool, DropDestroysTasksOnTheirThreads) {
     std::atomic<int> right = 0;
     std::atomic<int> wrong = 0;
     std::vector<eddy::join_handle<void>> handles;
@@ -190,7 +190,7 @@ TEST(LocalPool, DestroyingItDestroysTheTasksOnTheirThreads) {
     for (auto& handle : handles) EXPECT_TRUE(eddy::wait(handle).error().is_cancelled());
 }
 
-TEST(LocalPool, NeedsAThread) {
+TEST(LocalPool, ZeroThreadsAreRefused) {
     EXPECT_THROW(local_pool(0), eddy::misuse);
     EXPECT_EQ(local_pool::make(0).error(), std::errc::invalid_argument);
     auto made = local_pool::make(2);

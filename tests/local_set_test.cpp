@@ -4,10 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -30,11 +28,10 @@
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
+#include "support/destruction_counter.hpp"
 #include "support/gate.hpp"
 #include "support/polling.hpp"
 #include "support/runtimes.hpp"
-#include "support/scripted.hpp"
-#include "support/stress.hpp"
 
 namespace {
 
@@ -46,7 +43,9 @@ using eddy::sync::oneshot;
 using eddy::test::assert_pending;
 using eddy::test::assert_ready;
 using eddy::test::by_hand;
+using support::destruction_counter;
 using support::everywhere;
+using support::wait_forever;
 
 static_assert(eddy::cancellable_future<local_set> && std::is_nothrow_move_constructible_v<local_set>);
 
@@ -54,24 +53,9 @@ task<> yields(int times) {
     for (int i = 0; i < times; ++i) co_await eddy::yield_now();
 }
 
-/// Sets a flag when it dies.
-class notes_death {
-public:
-    explicit notes_death(int& deaths) noexcept : deaths_(&deaths) {}
-    notes_death(notes_death&& other) noexcept : deaths_(std::exchange(other.deaths_, nullptr)) {}
-    notes_death& operator=(notes_death&&) = delete;
-    ~notes_death() {
-        if (deaths_ != nullptr) ++*deaths_;
-    }
-
-private:
-    int* deaths_;
-};
-task<> waits_forever(notes_death) { co_await eddy::pending<void>(); }
-
 // ---- Driving ----
 
-TEST(LocalSet, RunsItsTasksOneAfterTheOther) {
+TEST(LocalSet, RunsOneTaskAtATime) {
     everywhere([]() -> task<> {
         local_set set;
         int shared = 0;  // no atomic: the thread sanitizer would see two at a time
@@ -97,7 +81,7 @@ TEST(LocalSet, RunsItsTasksOneAfterTheOther) {
     });
 }
 
-TEST(LocalSet, GivesOutputsAndExceptionsToWhoeverJoins) {
+TEST(LocalSet, DeliversOutputsAndExceptionsToJoiners) {
     everywhere([]() -> task<> {
         local_set set;
         auto value = set.spawn_local([]() -> task<std::string> { co_return "done"; });
@@ -117,7 +101,7 @@ TEST(LocalSet, GivesOutputsAndExceptionsToWhoeverJoins) {
     });
 }
 
-TEST(LocalSet, AwaitingItWaitsForAllTasks) {
+TEST(LocalSet, AwaitWaitsForAllTasks) {
     everywhere([]() -> task<> {
         local_set set;
         int ended = 0;
@@ -138,7 +122,7 @@ TEST(LocalSet, AwaitingItWaitsForAllTasks) {
     });
 }
 
-TEST(LocalSet, StaysOnTheThreadOfACore) {
+TEST(LocalSet, TasksStayOnThreadOfEventLoop) {
     eddy::core core;
     local_set set;
     const auto here = std::this_thread::get_id();
@@ -170,7 +154,7 @@ TEST(LocalSet, RunsUnderWaitWithoutARuntime) {
     EXPECT_EQ(sum, 3);
 }
 
-TEST(LocalSet, TasksStandStillUntilItIsDrivenAgain) {
+TEST(LocalSet, TasksRunOnlyWhileSetIsDriven) {
     eddy::core core;
     local_set set;
     int turns = 0;
@@ -190,7 +174,7 @@ TEST(LocalSet, TasksStandStillUntilItIsDrivenAgain) {
     EXPECT_EQ(turns, 100);
 }
 
-TEST(LocalSet, SpawnGoesToTheRuntimeStill) {
+TEST(LocalSet, SpawnInsideSetUsesRuntime) {
     everywhere([]() -> task<> {
         local_set set;
         co_await set.run_until([]() -> task<> {
@@ -205,7 +189,7 @@ TEST(LocalSet, SpawnGoesToTheRuntimeStill) {
     });
 }
 
-TEST(LocalSet, LetsOthersRunAfterSomePolls) {
+TEST(LocalSet, PollYieldsAfterLimitedNumberOfTaskPolls) {
     local_set set;
     int polls = 0;
     for (int i = 0; i < 10; ++i) {
@@ -228,7 +212,7 @@ TEST(LocalSet, LetsOthersRunAfterSomePolls) {
     EXPECT_EQ(hand.wakers(), 0u);
 }
 
-TEST(LocalSet, ABusySetDoesNotStarveItsLoop) {
+TEST(LocalSet, BusySetDoesNotStarveEventLoop) {
     eddy::core core;
     core.run([]() -> task<> {
         local_set set;
@@ -240,7 +224,7 @@ TEST(LocalSet, ABusySetDoesNotStarveItsLoop) {
     }());
 }
 
-TEST(LocalSet, ItsTasksHaveABudgetOfTheirOwn) {
+TEST(LocalSet, TasksHaveTheirOwnCoopBudget) {
     local_set set;
     bool ended = false;
     set.spawn_local([&ended]() -> task<> {
@@ -259,7 +243,7 @@ TEST(LocalSet, ItsTasksHaveABudgetOfTheirOwn) {
 
 // ---- spawn_local elsewhere ----
 
-TEST(LocalSet, SpawnLocalWithoutASetGoesToTheLoop) {
+TEST(LocalSet, SpawnLocalWithoutSetUsesEventLoop) {
     eddy::core core;
     core.run([]() -> task<> {
         auto handle = spawn_local([home = std::this_thread::get_id()] { return std::this_thread::get_id() == home; });
@@ -268,7 +252,7 @@ TEST(LocalSet, SpawnLocalWithoutASetGoesToTheLoop) {
     }());
 }
 
-TEST(LocalSet, SpawnLocalWithoutASetIsMisuseElsewhere) {
+TEST(LocalSet, SpawnLocalWithoutSetOrLoopThrowsMisuse) {
     const auto text = support::text_of_misuse([] { spawn_local(yields(1)); });
     EXPECT_NE(text.find("local_set::run_until()"), std::string::npos) << text;
     EXPECT_NE(text.find("local_set_test.cpp"), std::string::npos) << text;
@@ -280,7 +264,7 @@ TEST(LocalSet, SpawnLocalWithoutASetIsMisuseElsewhere) {
     });
 }
 
-TEST(LocalSet, SpawnInsideEnterWakesTheSet) {
+TEST(LocalSet, SpawnLocalInsideEnterWakesSet) {
     local_set set;
     by_hand hand(set.run_until(eddy::pending<void>()));
     assert_pending(hand.poll());
@@ -296,7 +280,7 @@ TEST(LocalSet, SpawnInsideEnterWakesTheSet) {
     EXPECT_THROW(spawn_local([] {}), eddy::misuse);
 }
 
-TEST(LocalSet, SpawnFromTheSameThreadWhileItWaitsWakesTheSet) {
+TEST(LocalSet, SpawnLocalFromOtherTaskWakesWaitingSet) {
     eddy::core core;
     core.run([]() -> task<> {
         local_set set;
@@ -316,7 +300,7 @@ TEST(LocalSet, SpawnFromTheSameThreadWhileItWaitsWakesTheSet) {
     }());
 }
 
-TEST(LocalSet, ASpawnInTheFutureOfOneDriverWakesTheOther) {
+TEST(LocalSet, SpawnInOneRunUntilWakesTheOther) {
     local_set set;
     int ran = 0;
     by_hand all(set.run_until(eddy::pending<void>()));
@@ -332,7 +316,7 @@ TEST(LocalSet, ASpawnInTheFutureOfOneDriverWakesTheOther) {
     EXPECT_EQ(ran, 1);
 }
 
-TEST(LocalSet, ADriverThatEndsLeavesTheSetToTheOthers) {
+TEST(LocalSet, DroppedRunUntilLeavesSetToOtherCaller) {
     local_set set;
     auto ends = oneshot<int>::channel();
     auto told = set.spawn_local(std::move(ends.receiver));
@@ -348,7 +332,7 @@ TEST(LocalSet, ADriverThatEndsLeavesTheSetToTheOthers) {
     EXPECT_TRUE(told.is_finished());
 }
 
-TEST(LocalSet, WhoeverAwaitsTheSetHearsOfAnEndThatAnotherDrives) {
+TEST(LocalSet, EndDrivenByRunUntilWakesTaskAwaitingSet) {
     local_set set;
     auto ends = oneshot<int>::channel();
     set.spawn_local(std::move(ends.receiver)).detach();
@@ -363,7 +347,7 @@ TEST(LocalSet, WhoeverAwaitsTheSetHearsOfAnEndThatAnotherDrives) {
     assert_ready(support::poll_with(set, waker));
 }
 
-TEST(LocalSet, TwoTasksThatAwaitItBothEnd) {
+TEST(LocalSet, TwoTasksCanAwaitOneSet) {
     const auto drive = [](local_set& set, int& ended) -> task<> {
         co_await set;
         ++ended;
@@ -387,7 +371,7 @@ TEST(LocalSet, TwoTasksThatAwaitItBothEnd) {
     support::runtime_with(1).block_on(both());
 }
 
-TEST(LocalSet, AllWhoAwaitItAreWokenAndOneThatIsDroppedHoldsUpNobody) {
+TEST(LocalSet, DroppedWaiterDoesNotBlockOtherWaiters) {
     local_set set;
     auto ends = oneshot<int>::channel();
     set.spawn_local(std::move(ends.receiver)).detach();
@@ -415,7 +399,7 @@ TEST(LocalSet, AllWhoAwaitItAreWokenAndOneThatIsDroppedHoldsUpNobody) {
     }
 }
 
-TEST(LocalSet, WhoeverAwaitsItGoesOnWhenAnotherIsDroppedWithTasksQueued) {
+TEST(LocalSet, RemainingWaiterRunsTasksQueuedForDroppedWaiter) {
     local_set set;
     auto starts = oneshot<int>::channel();
     set.spawn_local([](oneshot<int>::receiver start) -> task<> {
@@ -441,7 +425,7 @@ TEST(LocalSet, WhoeverAwaitsItGoesOnWhenAnotherIsDroppedWithTasksQueued) {
     }
 }
 
-TEST(LocalSet, DrivingItOnTwoThreadsAtOnceIsMisuse) {
+TEST(LocalSet, PollOnTwoThreadsAtOnceThrowsMisuse) {
     local_set set;
     support::gate is_polled;
     support::gate may_end;
@@ -463,7 +447,7 @@ TEST(LocalSet, DrivingItOnTwoThreadsAtOnceIsMisuse) {
     assert_pending(other.poll());
 }
 
-TEST(LocalSet, TwoDriversOnOneLoop) {
+TEST(LocalSet, FiveTasksDriveOneSet) {
     eddy::core core;
     core.run([]() -> task<> {
         local_set set;
@@ -488,17 +472,24 @@ TEST(LocalSet, TwoDriversOnOneLoop) {
     }());
 }
 
-TEST(LocalSet, TwoDriversInOneTask) {
+TEST(LocalSet, OneTaskJoinsTwoRunUntilsAndSet) {
     everywhere([]() -> task<> {
         local_set set;
-        auto both = co_await eddy::join(set.run_until(yields(5)), set.run_until(yields(50)), std::ref(set));
-        static_cast<void>(both);
+        int ended = 0;
+        set.spawn_local([&ended]() -> task<> {
+               co_await yields(20);
+               ++ended;
+           })
+            .detach();
+        auto all = co_await eddy::join(set.run_until(yields(5)), set.run_until(yields(50)), std::ref(set));
+        static_cast<void>(all);
+        EXPECT_EQ(ended, 1);
     });
 }
 
 // ---- Nesting ----
 
-TEST(LocalSet, SetsNest) {
+TEST(LocalSet, NestedSetsRunInOrder) {
     everywhere([]() -> task<> {
         local_set outer;
         std::vector<std::string> log;
@@ -521,7 +512,7 @@ TEST(LocalSet, SetsNest) {
     });
 }
 
-TEST(LocalSet, RunUntilInsideOneOfItsOwnTasksIsDrivenFromOutside) {
+TEST(LocalSet, RunUntilInsideOwnTaskCompletes) {
     everywhere([]() -> task<> {
         local_set set;
         int ran = 0;
@@ -536,7 +527,7 @@ TEST(LocalSet, RunUntilInsideOneOfItsOwnTasksIsDrivenFromOutside) {
     });
 }
 
-TEST(LocalSet, AwaitingItInOneOfItsOwnTasksIsMisuse) {
+TEST(LocalSet, AwaitInsideOwnTaskThrowsMisuse) {
     everywhere([]() -> task<> {
         local_set set;
         auto handle = set.spawn_local([](local_set& own) -> task<> { co_await own; }(set));
@@ -546,7 +537,7 @@ TEST(LocalSet, AwaitingItInOneOfItsOwnTasksIsMisuse) {
     });
 }
 
-TEST(LocalSet, ItsTasksDoNotSeeTheTaskLocalsOfWhoeverDrivesIt) {
+TEST(LocalSet, TasksDoNotSeeTaskLocalsOfDrivingTask) {
     static eddy::task_local<int> number;
     everywhere([]() -> task<> {
         local_set set;
@@ -567,7 +558,7 @@ TEST(LocalSet, ItsTasksDoNotSeeTheTaskLocalsOfWhoeverDrivesIt) {
     });
 }
 
-TEST(LocalSet, ItsTasksHaveNumbers) {
+TEST(LocalSet, TasksHaveIds) {
     everywhere([]() -> task<> {
         local_set set;
         auto handle = set.spawn_local([] { return eddy::current_task_id().value_or(0); });
@@ -580,7 +571,7 @@ TEST(LocalSet, ItsTasksHaveNumbers) {
 
 // ---- Other threads ----
 
-TEST(LocalSet, IsWokenFromOtherThreads) {
+TEST(LocalSet, WakesFromOtherThreadsResumeTasks) {
     everywhere([]() -> task<> {
         local_set set;
         constexpr int count = 20;
@@ -606,23 +597,23 @@ TEST(LocalSet, IsWokenFromOtherThreads) {
     });
 }
 
-TEST(LocalSet, ItsTasksAreAbortedAndJoinedFromOtherThreads) {
+TEST(LocalSet, OtherThreadsMayAbortAndJoinTasks) {
     everywhere([]() -> task<> {
         local_set set;
-        int deaths = 0;
-        auto handle = set.spawn_local(waits_forever(notes_death(deaths)));
+        int destroyed = 0;
+        auto handle = set.spawn_local(wait_forever(destruction_counter(destroyed)));
         std::thread other([&handle] {
             handle.abort();
             auto output = eddy::wait(handle);
             EXPECT_TRUE(output.error().is_cancelled());
         });
         co_await set;
-        EXPECT_EQ(deaths, 1);
+        EXPECT_EQ(destroyed, 1);
         other.join();
     });
 }
 
-TEST(LocalSet, IsSpawnedIntoFromOtherThreads) {
+TEST(LocalSet, OtherThreadsMaySpawnIntoSet) {
     everywhere([]() -> task<> {
         local_set set;
         auto ends = oneshot<int>::channel();
@@ -636,270 +627,6 @@ TEST(LocalSet, IsSpawnedIntoFromOtherThreads) {
         EXPECT_EQ(ran, 100);
         other.join();
     });
-}
-
-// ---- Cancelling ----
-
-TEST(LocalSet, AnAbortedTaskEndsInAnOrderlyWay) {
-    support::script s;
-    s.may_end = false;
-    local_set set;
-    auto handle = set.spawn_local(support::cancellable_scripted(s));
-    by_hand hand(set.run_until(eddy::pending<void>()));
-    assert_pending(hand.poll());
-    EXPECT_EQ(s.polls, 1);
-    handle.abort();
-    EXPECT_TRUE(hand.is_woken());
-    assert_pending(hand.poll());
-    EXPECT_TRUE(s.cancel_polls == 1 && s.alive);
-    s.may_end = true;
-    std::exchange(s.waker, eddy::waker()).wake();
-    assert_pending(hand.poll());
-    EXPECT_FALSE(s.alive);
-    EXPECT_TRUE(eddy::wait(handle).error().is_cancelled());
-}
-
-TEST(LocalSet, CancellingTheSetAwaitsItsTasks) {
-    support::script s;
-    s.may_end = false;
-    local_set set;
-    set.spawn_local(support::cancellable_scripted(s)).detach();
-    by_hand hand(std::move(set));
-    assert_pending(hand.poll());
-    assert_pending(hand.poll_cancel());
-    EXPECT_TRUE(s.alive);
-    s.may_end = true;
-    std::exchange(s.waker, eddy::waker()).wake();
-    EXPECT_TRUE(hand.is_woken());
-    assert_ready(hand.poll_cancel());
-    EXPECT_FALSE(s.alive);
-}
-
-TEST(LocalSet, DroppingTheSetDestroysEachTaskOnce) {
-    everywhere([]() -> task<> {
-        int deaths = 0;
-        std::optional<eddy::join_handle<void>> waiting;
-        std::optional<eddy::join_handle<void>> fresh;
-        {
-            local_set set;
-            waiting.emplace(set.spawn_local(waits_forever(notes_death(deaths))));
-            set.spawn_local(yields(1000)).detach();
-            co_await set.run_until(yields(3));
-            fresh.emplace(set.spawn_local(waits_forever(notes_death(deaths))));
-        }
-        EXPECT_EQ(deaths, 2);
-        auto first = co_await *waiting;
-        EXPECT_TRUE(first.error().is_cancelled());
-        auto second = co_await *fresh;
-        EXPECT_TRUE(second.error().is_cancelled());
-    });
-}
-
-TEST(LocalSet, WakersAndHandlesThatOutliveTheSetAreHarmless) {
-    eddy::waker kept;
-    std::optional<eddy::abort_handle> aborts;
-    {
-        local_set set;
-        auto handle = set.spawn_local(eddy::poll_fn([&kept](eddy::context& cx) -> eddy::poll_result<void> {
-            kept = cx.waker();
-            return eddy::not_ready;
-        }));
-        aborts.emplace(handle.abort_handle());
-        by_hand hand(set.run_until(eddy::pending<void>()));
-        assert_pending(hand.poll());
-        EXPECT_FALSE(kept.is_noop());
-    }
-    EXPECT_TRUE(aborts->is_finished());
-    aborts->abort();
-    kept.wake_by_ref();
-    const eddy::waker copy = kept;
-    std::move(kept).wake();
-}
-
-TEST(LocalSet, ADestructorMaySpawn) {
-    struct spawns {
-        int* deaths;
-        explicit spawns(int& count) : deaths(&count) {}
-        spawns(spawns&& other) noexcept : deaths(std::exchange(other.deaths, nullptr)) {}
-        spawns& operator=(spawns&&) = delete;
-        ~spawns() {
-            if (deaths == nullptr) return;
-            ++*deaths;
-            auto refused = spawn_local(waits_forever(notes_death(*deaths)));
-            EXPECT_TRUE(refused.is_finished());
-        }
-    };
-    int deaths = 0;
-    {
-        local_set set;
-        set.spawn_local([](spawns) -> task<> { co_await eddy::pending<void>(); }(spawns(deaths)));
-        eddy::wait(set.run_until(yields(2)));
-    }
-    EXPECT_EQ(deaths, 2);
-}
-
-TEST(LocalSet, ADestructorMayWakeASibling) {
-    struct wakes {
-        std::optional<oneshot<int>::sender> tx;
-        explicit wakes(oneshot<int>::sender sender) : tx(std::move(sender)) {}
-    };
-    for (const bool sender_first : {false, true}) {
-        local_set set;
-        auto ends = oneshot<int>::channel();
-        auto holder = [](wakes) -> task<> { co_await eddy::pending<void>(); };
-        if (sender_first) set.spawn_local(holder(wakes(std::move(ends.sender)))).detach();
-        set.spawn_local(std::move(ends.receiver)).detach();
-        if (!sender_first) set.spawn_local(holder(wakes(std::move(ends.sender)))).detach();
-        eddy::wait(set.run_until(yields(2)));
-    }
-}
-
-TEST(LocalSet, ASetMayBeDestroyedByATaskOfAnother) {
-    everywhere([]() -> task<> {
-        int deaths = 0;
-        local_set outer;
-        outer.spawn_local([](int& count) -> task<> {
-            local_set inner;
-            inner.spawn_local(waits_forever(notes_death(count))).detach();
-            co_await inner.run_until(yields(1));
-        }(deaths));
-        co_await outer;
-        EXPECT_EQ(deaths, 1);
-    });
-}
-
-TEST(LocalSet, ALoopThatGoesTakesItsSetWithIt) {
-    int deaths = 0;
-    {
-        eddy::core core;
-        static_cast<void>(core.handle().spawn([](int& count) -> task<> {
-            local_set set;
-            set.spawn_local(waits_forever(notes_death(count))).detach();
-            co_await set;
-        }(deaths)));
-        core.turn(0ns);
-        core.turn(0ns);
-    }
-    EXPECT_EQ(deaths, 1);
-}
-
-TEST(LocalSet, ARuntimeThatGoesTakesItsSetWithIt) {
-    std::atomic<int> deaths = 0;
-    support::gate begun;
-    struct counts {
-        std::atomic<int>* deaths;
-        explicit counts(std::atomic<int>& n) : deaths(&n) {}
-        counts(counts&& other) noexcept : deaths(std::exchange(other.deaths, nullptr)) {}
-        counts& operator=(counts&&) = delete;
-        ~counts() {
-            if (deaths != nullptr) ++*deaths;
-        }
-    };
-    {
-        const eddy::runtime rt = support::runtime_with(2);
-        rt.spawn([](counts mine, support::gate& gate) -> task<> {
-            local_set set;
-            set.spawn_local([](counts, support::gate& inner) -> task<> {
-                inner.open();
-                co_await eddy::pending<void>();
-            }(std::move(mine), gate));
-            co_await set;
-        }(counts(deaths), begun));
-        EXPECT_TRUE(begun.wait());
-    }
-    EXPECT_EQ(deaths, 1);
-}
-
-TEST(LocalSet, AnExceptionThatNobodyTakesGoesToTheHandlerOfTheLoop) {
-    std::vector<std::string> reported;
-    auto core = eddy::core::builder()
-                    .on_uncaught([&reported](std::exception_ptr thrown, const std::source_location&) {
-                        try {
-                            std::rethrow_exception(thrown);
-                        } catch (const std::exception& e) {
-                            reported.emplace_back(e.what());
-                        }
-                    })
-                    .build();
-    core->run([]() -> task<> {
-        local_set set;
-        set.spawn_local([]() -> task<> {
-               co_await eddy::yield_now();
-               throw std::runtime_error("thrown");
-           })
-            .detach();
-        co_await set;
-    }());
-    EXPECT_EQ(reported, std::vector<std::string>{"thrown"});
-}
-
-TEST(LocalSet, MovingItKeepsItsTasks) {
-    local_set set;
-    int ran = 0;
-    set.spawn_local([&ran] { ++ran; });
-    local_set moved(std::move(set));
-    int deaths = 0;
-    local_set third;
-    third.spawn_local(waits_forever(notes_death(deaths))).detach();
-    third = std::move(moved);
-    EXPECT_EQ(deaths, 1);
-    eddy::wait(third);
-    EXPECT_EQ(ran, 1);
-}
-
-TEST(LocalSetDeathTest, DestroyingItInOneOfItsOwnTasksEndsTheProgram) {
-    EXPECT_DEATH(
-        {
-            auto set = std::make_unique<local_set>();
-            local_set& driven = *set;
-            driven.spawn_local([set = std::move(set)]() mutable { set.reset(); });
-            eddy::wait(driven.run_until(yields(3)));
-        },
-        "destroyed by one of its own tasks");
-}
-
-TEST(LocalSetDeathTest, GuardsOutOfOrderEndTheProgram) {
-    EXPECT_DEATH(
-        {
-            local_set first;
-            local_set second;
-            auto* a = new auto(first.enter());
-            auto* b = new auto(second.enter());
-            delete a;
-            delete b;
-        },
-        "guards of local_set::enter");
-}
-
-TEST(LocalSetStress, WakesAndAbortsFromOtherThreadsWhileItGoes) {
-    const auto rounds = support::rounds(2000);
-    for (std::uint64_t round = 0; round < rounds; ++round) {
-        std::vector<oneshot<int>::sender> senders;
-        std::vector<eddy::abort_handle> aborts;
-        std::thread other;
-        {
-            local_set set;
-            for (int i = 0; i < 20; ++i) {
-                auto ends = oneshot<int>::channel();
-                senders.push_back(std::move(ends.sender));
-                auto handle = set.spawn_local([](oneshot<int>::receiver rx) -> task<> {
-                    auto got = co_await rx;
-                    co_await yields(2);
-                    static_cast<void>(got);
-                }(std::move(ends.receiver)));
-                aborts.push_back(handle.abort_handle());
-            }
-            other = std::thread([&senders, &aborts] {
-                for (std::size_t i = 0; i < senders.size(); ++i) {
-                    if (i % 3 == 0) aborts[i].abort();
-                    static_cast<void>(senders[i].send(1));
-                    if (i % 3 == 1) aborts[i].abort();
-                }
-            });
-            eddy::wait(set.run_until(yields(static_cast<int>(round % 20))));
-        }
-        other.join();
-    }
 }
 
 }  // namespace

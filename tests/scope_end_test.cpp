@@ -6,13 +6,9 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdint>
 #include <functional>
 #include <memory>
-#include <random>
-#include <stdexcept>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -28,8 +24,8 @@
 
 #include "support/executors.hpp"
 #include "support/gate.hpp"
+#include "support/poll_once.hpp"
 #include "support/polling.hpp"
-#include "support/stress.hpp"
 
 namespace {
 
@@ -40,6 +36,7 @@ using support::async_gate;
 using support::census;
 using support::ends_slowly;
 using support::executor;
+using support::poll_once;
 
 /// On a loop, and on runtimes of 1, 2 and 4 workers.
 class ScopeEnd : public testing::TestWithParam<unsigned> {
@@ -75,7 +72,7 @@ task<void> slow_scope(async_gate& may_end, std::atomic<int>& cancels, census& li
     });
 }
 
-TEST_P(ScopeEnd, AbortOfTheParentAwaitsTheChildren) {
+TEST_P(ScopeEnd, AbortOfParentAwaitsPollCancelOfChildren) {
     async_gate may_end;
     std::atomic<int> cancels = 0;
     census living;
@@ -103,7 +100,7 @@ TEST_P(ScopeEnd, AbortOfTheParentAwaitsTheChildren) {
     on.run(main());
 }
 
-TEST_P(ScopeEnd, AbortOfAParentWhoseBodyHasEndedAwaitsTheChildren) {
+TEST_P(ScopeEnd, AbortAfterEndOfBodyAwaitsChildren) {
     async_gate may_end;
     std::atomic<int> cancels = 0;
     census living;
@@ -128,7 +125,7 @@ TEST_P(ScopeEnd, AbortOfAParentWhoseBodyHasEndedAwaitsTheChildren) {
     on.run(main());
 }
 
-TEST_P(ScopeEnd, TimeoutAwaitsTheChildren) {
+TEST_P(ScopeEnd, TimeoutAwaitsPollCancelOfChildren) {
     async_gate may_end;
     std::atomic<int> cancels = 0;
     census living;
@@ -145,7 +142,7 @@ TEST_P(ScopeEnd, TimeoutAwaitsTheChildren) {
     on.run(main());
 }
 
-TEST_P(ScopeEnd, AnElapsedTimeoutThatHasANameKeepsNoChildrenAlive) {
+TEST_P(ScopeEnd, ElapsedTimeoutDestroysChildrenAtOnce) {
     census living;
     const auto main = [&]() -> task<void> {
         auto limited = eddy::time::timeout(1ms, eddy::scope([&](auto& s) -> task<void> {
@@ -161,7 +158,7 @@ TEST_P(ScopeEnd, AnElapsedTimeoutThatHasANameKeepsNoChildrenAlive) {
     on.run(main());
 }
 
-TEST_P(ScopeEnd, LoserOfASelectAwaitsItsChildren) {
+TEST_P(ScopeEnd, LoserOfSelectAwaitsItsChildren) {
     async_gate may_end;
     std::atomic<int> cancels = 0;
     census living;
@@ -183,7 +180,7 @@ TEST_P(ScopeEnd, LoserOfASelectAwaitsItsChildren) {
     on.run(main());
 }
 
-TEST_P(ScopeEnd, CancelledBeforeItsFirstPollItNeverBegins) {
+TEST_P(ScopeEnd, CancelBeforeFirstPollNeverRunsBody) {
     bool has_begun = false;
     const auto main = [&]() -> task<void> {
         auto first = co_await eddy::select_biased(eddy::ready(1), eddy::scope([&](auto&) -> task<void> {
@@ -202,14 +199,7 @@ TEST_P(ScopeEnd, CancelledBeforeItsFirstPollItNeverBegins) {
 
 // ---- Destroyed outright ----
 
-/// Polls `future` once, and says whether it was ready.
-template <class F>
-auto poll_once(F& future) {
-    return eddy::poll_fn(
-        [&future](eddy::context& cx) -> eddy::poll_result<bool> { return future.poll(cx).is_ready(); });
-}
-
-TEST_P(ScopeEnd, DestroyedOutrightItDestroysTheChildrenThatWait) {
+TEST_P(ScopeEnd, DestructorDestroysWaitingChildren) {
     census living;
     async_gate never;
     std::atomic<int> cancels = 0;
@@ -232,7 +222,7 @@ TEST_P(ScopeEnd, DestroyedOutrightItDestroysTheChildrenThatWait) {
     EXPECT_EQ(cancels, 0) << "it is destroyed and not asked";
 }
 
-TEST_P(ScopeEnd, DestroyedOutrightItDestroysTheChildrenThatAreQueued) {
+TEST_P(ScopeEnd, DestructorDestroysQueuedChildren) {
     census living;
     const auto child = [&](census::life) -> task<void> { co_await eddy::pending(); };
     const auto main = [&]() -> task<void> {
@@ -251,7 +241,7 @@ TEST_P(ScopeEnd, DestroyedOutrightItDestroysTheChildrenThatAreQueued) {
     EXPECT_EQ(living.total(), 1000);
 }
 
-TEST_P(ScopeEndOnWorkers, DestroyedOutrightItWaitsForAChildThatIsBeingPolled) {
+TEST_P(ScopeEndOnWorkers, DestructorWaitsForRunningChild) {
     census living;
     std::atomic<bool> is_polled = false;
     std::atomic<bool> is_dropped = false;
@@ -280,7 +270,7 @@ TEST_P(ScopeEndOnWorkers, DestroyedOutrightItWaitsForAChildThatIsBeingPolled) {
 
 // Destroyed means destroyed: a child that is being polled is not asked to end in an orderly way either, which could take
 // for ever.
-TEST_P(ScopeEndOnWorkers, DestroyedOutrightItDoesNotAskAChildThatIsBeingPolled) {
+TEST_P(ScopeEndOnWorkers, DestructorSkipsPollCancelOfRunningChild) {
     census living;
     async_gate never;
     std::atomic<bool> is_polled = false;
@@ -307,7 +297,7 @@ TEST_P(ScopeEndOnWorkers, DestroyedOutrightItDoesNotAskAChildThatIsBeingPolled) 
     on.run(main());
 }
 
-TEST_P(ScopeEnd, ChildrenThatAreBeingCancelledSlowlyAreDestroyedOutrightToo) {
+TEST_P(ScopeEnd, DestructorDestroysChildrenInPollCancel) {
     census living;
     async_gate never;
     std::atomic<int> cancels = 0;
@@ -333,7 +323,7 @@ TEST_P(ScopeEnd, ChildrenThatAreBeingCancelledSlowlyAreDestroyedOutrightToo) {
     on.run(main());
 }
 
-TEST_P(ScopeEnd, ADestructorThatSpawnsWhileTheScopeIsDestroyedDoesNotHoldItUp) {
+TEST_P(ScopeEnd, DestructorDestroysChildSpawnedByDestructor) {
     struct spawns_at_end {
         scope_handle& s;
         census& living;
@@ -366,7 +356,7 @@ TEST_P(ScopeEnd, ADestructorThatSpawnsWhileTheScopeIsDestroyedDoesNotHoldItUp) {
     EXPECT_EQ(living.total(), 2) << "the one that comes late is destroyed before it runs";
 }
 
-TEST_P(ScopeEnd, NestedScopesAreDestroyedOutrightTogether) {
+TEST_P(ScopeEnd, DestructorDestroysNestedScopes) {
     census living;
     struct nest {
         census& living;
@@ -394,7 +384,7 @@ TEST_P(ScopeEnd, NestedScopesAreDestroyedOutrightTogether) {
     on.run(main());
 }
 
-TEST_P(ScopeEnd, ThePolledEndIsTheSameAfterSpuriousPolls) {
+TEST_P(ScopeEnd, SpuriousPollsDoNotChangeOutput) {
     async_gate gate;
     const auto main = [&]() -> task<void> {
         auto scope = eddy::scope([&](auto& s) -> task<int> {
@@ -411,7 +401,7 @@ TEST_P(ScopeEnd, ThePolledEndIsTheSameAfterSpuriousPolls) {
 // ---- What a child leaves behind ----
 
 // The output of a child may borrow what the child borrowed, so it goes with the child, and not with the last waker.
-TEST_P(ScopeEnd, OutputsOfChildrenAreGoneWhenTheScopeEnds) {
+TEST_P(ScopeEnd, ChildOutputsAreDestroyedBeforeScopeEnds) {
     eddy::waker kept;
     census living;
     const auto main = [&]() -> task<void> {
@@ -434,7 +424,7 @@ TEST_P(ScopeEnd, OutputsOfChildrenAreGoneWhenTheScopeEnds) {
     kept.wake_by_ref();
 }
 
-TEST_P(ScopeEnd, WakersOfChildrenOutliveThemAndTheRuntime) {
+TEST_P(ScopeEnd, WakersOfChildrenOutliveRuntimeUnderSanitizers) {
     std::vector<eddy::waker> kept(4);
     const auto main = [&]() -> task<void> {
         co_await eddy::scope([&](auto& s) -> task<void> {
@@ -462,7 +452,7 @@ TEST_P(ScopeEnd, WakersOfChildrenOutliveThemAndTheRuntime) {
 
 // ---- The runtime ends ----
 
-TEST_P(ScopeEnd, EndsWithItsRuntime) {
+TEST_P(ScopeEnd, RuntimeShutdownDestroysScopes) {
     census living;
     std::atomic<int> cancels = 0;
     async_gate never;
@@ -480,7 +470,7 @@ TEST_P(ScopeEnd, EndsWithItsRuntime) {
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_P(ScopeEndOnWorkers, ShutdownTimeoutAwaitsTheChildren) {
+TEST_P(ScopeEndOnWorkers, ShutdownTimeoutAwaitsPollCancelOfChildren) {
     census living;
     std::atomic<int> cancels = 0;
     async_gate may_end;
@@ -501,7 +491,7 @@ TEST_P(ScopeEndOnWorkers, ShutdownTimeoutAwaitsTheChildren) {
 
 // ---- Misuse ----
 
-TEST(ScopeMisuse, NeedsARuntime) {
+TEST(ScopeMisuse, AwaitOutsideRuntimeThrowsMisuse) {
     const auto text =
         support::text_of_misuse([] { eddy::wait(eddy::scope([](scope_handle&) -> task<void> { co_return; })); });
     EXPECT_NE(text.find("scope needs a runtime on this thread"), std::string::npos) << text;
@@ -509,7 +499,7 @@ TEST(ScopeMisuse, NeedsARuntime) {
     EXPECT_NE(text.find("scope_end_test.cpp"), std::string::npos) << text;
 }
 
-TEST_P(ScopeEnd, PolledAfterItsEndItSaysSo) {
+TEST_P(ScopeEnd, AwaitAfterEndThrowsMisuse) {
     const auto main = []() -> task<void> {
         auto scope = eddy::scope([](scope_handle&) -> task<void> { co_return; });
         co_await scope;
@@ -575,242 +565,12 @@ const auto grandchild = [](scope_handle& s, std::function<void()> end) {
     });
 };
 
-TEST(ScopeDeathTest, DestroyedByItsOwnChildEndsTheProgramWithASentence) {
+TEST(ScopeDeathTest, DestroyedByOwnChildAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     for (const unsigned workers : {0u, 1u, 2u}) {
         EXPECT_DEATH(destroy_scope_in_its_child(workers, coroutine_child), "destroyed by one of its own children");
         EXPECT_DEATH(destroy_scope_in_its_child(workers, plain_child), "destroyed by one of its own children");
         EXPECT_DEATH(destroy_scope_in_its_child(workers, grandchild), "destroyed by one of its own children");
-    }
-}
-
-// ---- Stress ----
-
-class ScopeStress : public testing::TestWithParam<unsigned> {
-protected:
-    executor on{GetParam()};
-};
-INSTANTIATE_TEST_SUITE_P(, ScopeStress, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
-
-task<void> add_one_later(std::atomic<int>& to, int yields = 3) {
-    for (int i = 0; i < yields; ++i) co_await eddy::yield_now();
-    ++to;
-}
-
-TEST_P(ScopeStress, ManySmallChildren) {
-    const auto rounds = support::rounds(20'000);
-    const auto main = [&]() -> task<void> {
-        for (std::uint64_t round = 0; round < rounds; ++round) {
-            std::atomic<int> sum = 0;
-            co_await eddy::scope([&](auto& s) -> task<void> {
-                for (int i = 0; i < 10; ++i) s.spawn(add_one_later(sum, i % 3));
-                co_return;
-            });
-            EXPECT_EQ(sum, 10);
-        }
-    };
-    on.run(main());
-}
-
-TEST_P(ScopeStress, ChildrenThatSpawnWhileTheirScopeIsDestroyed) {
-    const auto rounds = support::rounds(50'000);
-    census living;
-    struct spawner {
-        census& living;
-        task<void> run(scope_handle& s, int depth) {
-            const auto mine = living.begin_life();
-            for (int i = 0; i < 3 && depth > 0; ++i) {
-                s.spawn(run(s, depth - 1));
-                co_await eddy::yield_now();
-            }
-        }
-    } tree{living};
-    const auto main = [&]() -> task<void> {
-        for (std::uint64_t round = 0; round < rounds; ++round) {
-            {
-                auto scope = eddy::scope([&](auto& s) -> task<void> {
-                    s.spawn(tree.run(s, 3));
-                    co_await eddy::pending();
-                });
-                EXPECT_FALSE(co_await poll_once(scope));
-                for (std::uint64_t i = 0; i < round % 4; ++i) co_await eddy::yield_now();
-            }
-            EXPECT_EQ(living.alive(), 0);
-        }
-    };
-    on.run(main());
-    on.run_until_idle();
-}
-
-/// Children of all kinds, and an end of each kind, drawn at random.
-class mix {
-    template <class S>
-    static auto guarded(S& scope) {
-        return eddy::poll_fn([&scope](eddy::context& cx) -> eddy::poll_result<bool> {
-            try {
-                return scope.poll(cx).is_ready();
-            } catch (const std::runtime_error&) {
-                return true;
-            }
-        });
-    }
-
-public:
-    explicit mix(std::uint64_t seed) : random_(seed) {}
-
-    task<void> round() {
-        census here;
-        const unsigned children = draw(8);
-        const unsigned end = draw(6);
-        auto scope = eddy::scope([&](auto& s) -> task<eddy::result<int>> {
-            const auto mine = here.begin_life();
-            for (unsigned i = 0; i < children; ++i) s.spawn(child(s, here, draw(7), draw(4)));
-            for (unsigned i = draw(3); i > 0; --i) co_await eddy::yield_now();
-            if (end == 1) s.cancel();
-            if (end == 2) co_return std::unexpected(std::make_error_code(std::errc::io_error));
-            if (end == 3) throw std::runtime_error("body");
-            if (children == 0) co_return 1;
-            s.spawn(child(s, here, 1, 2));  // some failure, so that those that wait come to an end
-            co_return 1;
-        });
-        if (end == 4) {  // outright
-            for (unsigned i = draw(4); i > 0; --i) {
-                if (co_await guarded(scope)) break;
-                co_await eddy::yield_now();
-            }
-        } else if (end == 5) {
-            static_cast<void>(co_await eddy::select(ticks(draw(4)), ended(std::move(scope))));
-            EXPECT_EQ(here.alive(), 0);
-        } else {
-            co_await ended(std::move(scope));
-            EXPECT_EQ(here.alive(), 0);
-        }
-        total_ += here.total();
-        // What `scope` still holds is destroyed here, before `here`.
-    }
-
-    [[nodiscard]] int total() const noexcept { return total_; }
-
-private:
-    unsigned draw(unsigned below) { return static_cast<unsigned>(random_() % below); }
-
-    static task<void> child(scope_handle& s, census& here, unsigned kind, unsigned yields) {
-        const auto mine = here.begin_life();
-        for (unsigned i = 0; i < yields; ++i) co_await eddy::yield_now();
-        switch (kind) {
-        case 0: co_await eddy::pending(); break;
-        case 1: throw std::runtime_error("child");
-        case 2: s.cancel(); break;
-        case 3: s.spawn(child(s, here, 4, 1)); break;
-        case 4: s.spawn([mine] {}); break;
-        case 5:
-            co_await eddy::scope([&](auto& inner) -> task<void> {
-                inner.spawn(child(inner, here, 6, 2));
-                inner.spawn(child(inner, here, 3, 0));
-                co_return;
-            });
-            break;
-        default: break;
-        }
-    }
-
-    static task<void> ticks(unsigned count) {
-        for (unsigned i = 0; i < count; ++i) co_await eddy::yield_now();
-    }
-
-    template <class S>
-    static task<void> ended(S scope) {
-        try {
-            static_cast<void>(co_await scope);
-        } catch (const std::runtime_error&) {  // NOLINT(bugprone-empty-catch): one of the ends
-        }
-    }
-
-    std::mt19937_64 random_;
-    int total_ = 0;
-};
-
-TEST_P(ScopeStress, EveryKindOfEndAtEveryTime) {
-    const auto rounds = support::rounds(20'000);
-    census living;
-    const auto main = [&]() -> task<void> {
-        // Several at a time, so that the workers have each others' tasks to take.
-        std::vector<eddy::join_handle<void>> running;
-        for (unsigned i = 0; i < 4; ++i) {
-            running.push_back(eddy::spawn([&, i]() -> task<void> {
-                const auto mine = living.begin_life();
-                mix rounds_of(support::seed() + i);
-                for (std::uint64_t round = 0; round < rounds; ++round) co_await rounds_of.round();
-            }));
-        }
-        for (auto& each : running) {
-            const auto ended = co_await each;
-            EXPECT_TRUE(ended.has_value()) << ended.error().what();
-        }
-    };
-    on.run(main());
-    EXPECT_EQ(living.alive(), 0);
-}
-
-TEST_P(ScopeStress, ParentsThatAreAbortedAtAnyTime) {
-    const auto rounds = support::rounds(20'000);
-    census living;
-    const auto parent = [&]() -> task<void> {
-        const auto mine = living.begin_life();
-        co_await eddy::scope([&](auto& s) -> task<void> {
-            for (int i = 0; i < 4; ++i) {
-                s.spawn([&, i]() -> task<void> {
-                    const auto own = living.begin_life();
-                    for (int n = 0; n < i; ++n) co_await eddy::yield_now();
-                    if (i == 3) co_await eddy::pending();
-                });
-            }
-            co_await eddy::yield_now();
-        });
-    };
-    const auto main = [&]() -> task<void> {
-        for (std::uint64_t round = 0; round < rounds; ++round) {
-            auto handle = eddy::spawn(parent());
-            for (std::uint64_t i = 0; i < round % 5; ++i) co_await eddy::yield_now();
-            handle.abort();
-            const auto ended = co_await handle;
-            EXPECT_TRUE(!ended && ended.error().is_cancelled());
-            EXPECT_EQ(living.alive(), 0);
-        }
-    };
-    on.run(main());
-}
-
-task<void> nested(census& living, int depth) {
-    const auto mine = living.begin_life();
-    if (depth == 0) {
-        co_await eddy::pending();
-        co_return;
-    }
-    co_await eddy::scope([&](auto& s) -> task<void> {
-        s.spawn(nested(living, depth - 1));
-        s.spawn(nested(living, depth - 1));
-        co_await eddy::yield_now();
-    });
-}
-
-TEST_P(ScopeStress, RuntimesThatEndWithScopesInThem) {
-    const auto rounds = support::rounds(2'000);
-    census living;
-    for (std::uint64_t round = 0; round < rounds; ++round) {
-        executor one(GetParam());
-        const auto main = [&]() -> task<void> {
-            for (int i = 0; i < 4; ++i) {
-                eddy::spawn([&]() -> task<void> {
-                    const auto mine = living.begin_life();
-                    co_await nested(living, 3);
-                });
-            }
-            for (std::uint64_t i = 0; i < round % 7; ++i) co_await eddy::yield_now();
-        };
-        one.run(main());
-        one.end();
-        ASSERT_EQ(living.alive(), 0);
     }
 }
 

@@ -71,7 +71,7 @@ task<void> wait_for_ever(census& living) {
 
 // ---- What a scope gives, and to whom ----
 
-TEST_P(Scope, ChildrenBorrowTheLocalsOfWhoeverAwaitsIt) {
+TEST_P(Scope, ChildrenMayReferToLocalsOfParent) {
     const auto main = []() -> task<int> {
         std::vector<std::atomic<int>> parts(20);
         co_await eddy::scope([&](auto& s) -> task<void> {
@@ -85,7 +85,7 @@ TEST_P(Scope, ChildrenBorrowTheLocalsOfWhoeverAwaitsIt) {
     EXPECT_EQ(on.run(main()), 20);
 }
 
-TEST_P(Scope, GivesTheBodysOutput) {
+TEST_P(Scope, AwaitReturnsOutputOfBody) {
     const auto main = []() -> task<void> {
         EXPECT_EQ(co_await eddy::scope([](scope_handle&) -> task<int> { co_return 7; }), 7);
         const auto moved = co_await eddy::scope(
@@ -100,7 +100,7 @@ TEST_P(Scope, GivesTheBodysOutput) {
     on.run(main());
 }
 
-TEST_P(Scope, IsAMainFutureToo) {
+TEST_P(Scope, WorksAsMainFuture) {
     std::atomic<int> count = 0;
     auto scope = eddy::scope([&](auto& s) -> task<int> {
         for (int i = 0; i < 5; ++i) s.spawn(add_one_later(count));
@@ -110,7 +110,7 @@ TEST_P(Scope, IsAMainFutureToo) {
     EXPECT_EQ(count, 5);
 }
 
-TEST_P(Scope, DoesNotEndBeforeTheLastChild) {
+TEST_P(Scope, EndsAfterLastChild) {
     async_gate gate;
     census living;
     std::atomic<bool> body_has_ended = false;
@@ -136,7 +136,7 @@ TEST_P(Scope, DoesNotEndBeforeTheLastChild) {
     EXPECT_EQ(living.total(), 3);
 }
 
-TEST_P(Scope, CallablesAreKeptAsLongAsTheFuturesThatTheyMake) {
+TEST_P(Scope, CallablesLiveAsLongAsTheirFutures) {
     const auto main = []() -> task<int> {
         std::atomic<int> sum = 0;
         co_await eddy::scope([&](auto& s) -> task<void> {
@@ -158,7 +158,7 @@ TEST_P(Scope, CallablesAreKeptAsLongAsTheFuturesThatTheyMake) {
     EXPECT_EQ(on.run(main()), 47 + 1 + 2);
 }
 
-TEST_P(ScopeOnWorkers, ChildrenRunAtTheSameTime) {
+TEST_P(ScopeOnWorkers, ChildrenRunInParallel) {
     support::tally arrived;
     const auto meet = [&]() -> task<bool> {
         arrived.add();
@@ -174,7 +174,7 @@ TEST_P(ScopeOnWorkers, ChildrenRunAtTheSameTime) {
     on.run(main());
 }
 
-TEST_P(Scope, ChildrenSpawnFurtherOnes) {
+TEST_P(Scope, ChildrenMaySpawnChildren) {
     struct tree {
         std::atomic<int>& count;
         task<void> grow(scope_handle& s, int depth) {
@@ -203,7 +203,7 @@ task<void> one_after_the_other(scope_handle& s, std::atomic<int>& count, int lef
     co_return;
 }
 
-TEST_P(Scope, AChainOfChildrenThatSpawnTheNext) {
+TEST_P(Scope, LongChainOfChildrenEnds) {
     std::atomic<int> count = 0;
     const auto main = [&]() -> task<void> {
         co_await eddy::scope([&](auto& s) -> task<void> {
@@ -232,15 +232,15 @@ task<void> nested_in_children(std::atomic<int>& count, int depth) {
     });
 }
 
-TEST_P(Scope, NestsInItsBodyAThousandDeep) { EXPECT_EQ(on.run(nested_in_bodies(1000)), 1000); }
+TEST_P(Scope, NestsThousandDeepInBody) { EXPECT_EQ(on.run(nested_in_bodies(1000)), 1000); }
 
-TEST_P(Scope, NestsInItsChildrenAThousandDeep) {
+TEST_P(Scope, NestsThousandDeepInChildren) {
     std::atomic<int> count = 0;
     on.run(nested_in_children(count, 1000));
     EXPECT_EQ(count, 1001);
 }
 
-TEST_P(Scope, AbortOfAThousandNestedScopesEndsAllOfThem) {
+TEST_P(Scope, AbortEndsThousandNestedScopes) {
     census living;
     std::atomic<int> count = 0;
     struct nest {
@@ -269,7 +269,7 @@ TEST_P(Scope, AbortOfAThousandNestedScopesEndsAllOfThem) {
 
 // ---- Failure ----
 
-TEST_P(Scope, ExceptionOfAChildCancelsTheOthersAndIsThrown) {
+TEST_P(Scope, ChildExceptionCancelsSiblingsAndIsThrown) {
     census living;
     const auto fail = [&]() -> task<void> {
         while (living.total() < 4) co_await eddy::yield_now();
@@ -294,7 +294,7 @@ TEST_P(Scope, ExceptionOfAChildCancelsTheOthersAndIsThrown) {
     EXPECT_TRUE(on.reports().empty());
 }
 
-TEST_P(Scope, FailureOfAChildWaitsForTheOrderlyEndOfTheRest) {
+TEST_P(Scope, ChildFailureAwaitsPollCancelOfSiblings) {
     async_gate may_end;
     std::atomic<int> cancels = 0;
     std::atomic<bool> is_over = false;
@@ -330,7 +330,7 @@ TEST_P(Scope, FailureOfAChildWaitsForTheOrderlyEndOfTheRest) {
     on.run(main());
 }
 
-TEST_P(Scope, ErrorOfAChildBecomesTheErrorOfTheBodysExpected) {
+TEST_P(Scope, ChildErrorBecomesErrorOfExpectedOutput) {
     const auto main = []() -> task<void> {
         const auto outcome = co_await eddy::scope([](auto& s) -> task<eddy::result<int>> {
             s.spawn([]() -> task<eddy::result<void>> {
@@ -344,7 +344,7 @@ TEST_P(Scope, ErrorOfAChildBecomesTheErrorOfTheBodysExpected) {
     on.run(main());
 }
 
-TEST_P(Scope, ErrorOfAChildIsThrownIfTheBodyHasNoErrors) {
+TEST_P(Scope, ChildErrorIsThrownIfBodyHasNoErrorType) {
     const auto main = []() -> task<void> {
         std::error_code code;
         try {
@@ -364,7 +364,7 @@ TEST_P(Scope, ErrorOfAChildIsThrownIfTheBodyHasNoErrors) {
 
 enum class fault { one = 1, two };
 
-TEST_P(Scope, ErrorsThatAreNoErrorCodesKeepTheirType) {
+TEST_P(Scope, NonErrorCodeErrorsKeepTheirType) {
     const auto main = []() -> task<void> {
         const auto same = co_await eddy::scope([](auto& s) -> task<std::expected<int, fault>> {
             s.spawn([]() -> task<std::expected<void, fault>> { co_return std::unexpected(fault::two); });
@@ -388,7 +388,7 @@ TEST_P(Scope, ErrorsThatAreNoErrorCodesKeepTheirType) {
     on.run(main());
 }
 
-TEST_P(Scope, ErrorsThatConvertToErrorCodesKeepTheirTypeWhereItFits) {
+TEST_P(Scope, ConvertibleErrorsKeepTheirTypeWherePossible) {
     using elapsed = eddy::time::elapsed;
     const auto main = []() -> task<void> {
         // As a code, if that is what the scope has.
@@ -412,7 +412,7 @@ TEST_P(Scope, ErrorsThatConvertToErrorCodesKeepTheirTypeWhereItFits) {
     on.run(main());
 }
 
-TEST_P(Scope, FailureOfTheBodyCancelsTheChildren) {
+TEST_P(Scope, BodyFailureCancelsChildren) {
     census living;
     const auto main = [&]() -> task<void> {
         const auto outcome = co_await eddy::scope([&](auto& s) -> task<eddy::result<void>> {
@@ -440,7 +440,7 @@ TEST_P(Scope, FailureOfTheBodyCancelsTheChildren) {
     on.run(main());
 }
 
-TEST_P(Scope, BodyThatThrowsInPlaceCancelsTheChildrenItHasSpawned) {
+TEST_P(Scope, BodyThrowingBeforeItsTaskCancelsChildren) {
     census living;
     std::atomic<bool> has_run = false;
     const auto main = [&]() -> task<void> {
@@ -465,7 +465,7 @@ TEST_P(Scope, BodyThatThrowsInPlaceCancelsTheChildrenItHasSpawned) {
     on.run(main());
 }
 
-TEST_P(Scope, TheFirstFailureCounts) {
+TEST_P(Scope, FirstFailureIsReported) {
     struct fails_when_it_dies {
         scope_handle& s;
         ~fails_when_it_dies() {
@@ -495,7 +495,7 @@ TEST_P(Scope, TheFirstFailureCounts) {
     on.run(main());
 }
 
-TEST_P(Scope, FailureAfterTheBodyHasEndedCountsAsWell) {
+TEST_P(Scope, FailureAfterEndOfBodyIsReported) {
     const auto main = [&]() -> task<void> {
         std::atomic<bool> body_has_ended = false;
         const auto outcome = co_await eddy::scope([&](auto& s) -> task<eddy::result<int>> {
@@ -512,7 +512,7 @@ TEST_P(Scope, FailureAfterTheBodyHasEndedCountsAsWell) {
     on.run(main());
 }
 
-TEST_P(Scope, TryInsideTheBodyAndAroundTheScope) {
+TEST_P(Scope, TryWorksInsideBodyAndAroundScope) {
     census living;
     const auto inner = [&]() -> task<eddy::result<int>> {
         const int value = co_await eddy::try_(eddy::scope([&](auto& s) -> task<eddy::result<int>> {
@@ -529,7 +529,7 @@ TEST_P(Scope, TryInsideTheBodyAndAroundTheScope) {
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_P(Scope, TryInAChildFailsTheScope) {
+TEST_P(Scope, TryInChildFailsScope) {
     const auto main = []() -> task<eddy::result<void>> {
         co_await eddy::try_(eddy::scope([](auto& s) -> task<eddy::result<void>> {
             s.spawn([]() -> task<eddy::result<void>> {
@@ -546,7 +546,7 @@ TEST_P(Scope, TryInAChildFailsTheScope) {
     EXPECT_EQ(on.run(main()).error(), std::errc::no_link);
 }
 
-TEST_P(Scope, BodyThatIsSlowToEndIsAwaitedWhenAChildFails) {
+TEST_P(Scope, ChildFailureAwaitsPollCancelOfBody) {
     async_gate may_end;
     std::atomic<int> cancels = 0;
     const auto main = [&]() -> task<void> {
@@ -571,7 +571,7 @@ TEST_P(Scope, BodyThatIsSlowToEndIsAwaitedWhenAChildFails) {
 }
 
 // A failure wakes the parent even if the child came when nobody else was there.
-TEST_P(Scope, ChildThatSomebodyElseStartsWhileThereIsNoOtherFailsTheScope) {
+TEST_P(Scope, FailingChildSpawnedFromOutsideFailsScope) {
     const auto main = []() -> task<void> {
         async_gate is_waiting;
         scope_handle* children = nullptr;
@@ -600,7 +600,7 @@ TEST_P(Scope, ChildThatSomebodyElseStartsWhileThereIsNoOtherFailsTheScope) {
 
 // ---- s.cancel() ----
 
-TEST_P(Scope, CancelEndsTheChildrenAndTheBodyGoesOn) {
+TEST_P(Scope, CancelEndsChildrenAndBodyContinues) {
     census living;
     const auto main = [&]() -> task<int> {
         co_return co_await eddy::scope([&](auto& s) -> task<int> {
@@ -617,7 +617,7 @@ TEST_P(Scope, CancelEndsTheChildrenAndTheBodyGoesOn) {
     EXPECT_EQ(on.run(main()), 3);
 }
 
-TEST_P(Scope, SpawnIntoACancelledScopeNeverRuns) {
+TEST_P(Scope, SpawnIntoCancelledScopeNeverRuns) {
     census living;
     std::atomic<int> runs = 0;
     const auto never = [&](census::life) -> task<void> {
@@ -638,7 +638,7 @@ TEST_P(Scope, SpawnIntoACancelledScopeNeverRuns) {
     EXPECT_EQ(runs, 0);
 }
 
-TEST_P(Scope, ChildThatCancelsItsOwnScopeGoesOnToItsNextAwait) {
+TEST_P(Scope, ChildCancellingItsScopeRunsToNextAwait) {
     std::atomic<int> steps = 0;
     const auto main = [&]() -> task<void> {
         co_await eddy::scope([&](auto& s) -> task<void> {
@@ -656,7 +656,7 @@ TEST_P(Scope, ChildThatCancelsItsOwnScopeGoesOnToItsNextAwait) {
     EXPECT_EQ(steps, 1);
 }
 
-TEST_P(Scope, CancelOfAChildThatIsWokenAlreadyKeepsItFromGoingOn) {
+TEST_P(Scope, CancelPreventsPollOfWokenChild) {
     if (GetParam() > 1) GTEST_SKIP() << "another worker would run the child at once";
     async_gate gate;
     census living;

@@ -7,14 +7,17 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <eddy/core.hpp>
+#include <eddy/join_handle.hpp>
 #include <eddy/join_set.hpp>
 #include <eddy/local_set.hpp>
 #include <eddy/ready.hpp>
 #include <eddy/scope.hpp>
 #include <eddy/spawn_blocking.hpp>
 #include <eddy/task.hpp>
+#include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
 #include "support/polling.hpp"
@@ -32,7 +35,7 @@ task<std::string> own_name() {
     co_return std::string(eddy::current_task_name());
 }
 
-TEST(TaskBuilder, NamesATask) {
+TEST(TaskBuilder, NameIsVisibleInsideTask) {
     everywhere([]() -> task<> {
         auto named = task_builder().name("reader").spawn(own_name());
         auto callable = task_builder().name("writer").spawn([] { return own_name(); });
@@ -54,7 +57,7 @@ TEST(TaskBuilder, NamesATask) {
     EXPECT_EQ(eddy::current_task_name(), "");
 }
 
-TEST(TaskBuilder, NamesWorkOfEveryKind) {
+TEST(TaskBuilder, SpawnsFuturesClosuresAndFailingTasks) {
     everywhere([]() -> task<> {
         auto future = task_builder().name("future").spawn(eddy::ready(4));
         auto text = std::make_unique<int>(5);
@@ -83,7 +86,7 @@ TEST(TaskBuilder, NamesWorkOfEveryKind) {
     });
 }
 
-TEST(TaskBuilder, TheNameIsThereWhileTheTaskIsDestroyed) {
+TEST(TaskBuilder, NameIsVisibleWhileTaskIsDestroyed) {
     struct notes_name {
         std::string* name;
         explicit notes_name(std::string& to) : name(&to) {}
@@ -105,7 +108,7 @@ TEST(TaskBuilder, TheNameIsThereWhileTheTaskIsDestroyed) {
     });
 }
 
-TEST(TaskBuilder, CancelsInAnOrderlyWay) {
+TEST(TaskBuilder, AbortAwaitsPollCancel) {
     // On one thread, since the script is no more than a variable.
     const auto main = []() -> task<> {
         support::script s;
@@ -127,7 +130,7 @@ TEST(TaskBuilder, CancelsInAnOrderlyWay) {
     support::runtime_with(1).block_on(main());
 }
 
-TEST(TaskBuilder, SpawnsOnAHandleAndOnASet) {
+TEST(TaskBuilder, SpawnsOnHandleAndOnLocalSet) {
     const eddy::runtime other = support::runtime_with(2);
     everywhere([handle = other.handle()]() -> task<> {
         task_builder builder;
@@ -147,7 +150,7 @@ TEST(TaskBuilder, SpawnsOnAHandleAndOnASet) {
     });
 }
 
-TEST(TaskBuilder, ATaskInsideOfANamedOnesPollHasItsOwnName) {
+TEST(TaskBuilder, NestedTaskDoesNotInheritName) {
     everywhere([]() -> task<> {
         auto handle = task_builder().name("outer").spawn([]() -> task<> {
             eddy::local_set set;
@@ -165,15 +168,17 @@ TEST(TaskBuilder, ATaskInsideOfANamedOnesPollHasItsOwnName) {
     });
 }
 
-TEST(TaskBuilder, BackgroundTasksDoNotKeepTheRuntimeGoing) {
+TEST(TaskBuilder, BackgroundTasksDoNotDelayBlockOnAll) {
     auto rt = support::runtime_with(2);
+    std::vector<eddy::join_handle<void>> background;
     for (const char* name : {"", "idler"}) {
-        task_builder().name(name).background(true).spawn_on(rt.handle(), eddy::pending<void>()).detach();
+        background.push_back(task_builder().name(name).background(true).spawn_on(rt.handle(), eddy::pending<void>()));
     }
     std::move(rt).block_on_all([]() -> task<> { co_return; }());
+    for (auto& each : background) EXPECT_TRUE(eddy::wait(each).error().is_cancelled());
 }
 
-TEST(TaskBuilder, WithoutARuntimeItIsMisuse) {
+TEST(TaskBuilder, SpawnOutsideRuntimeThrowsMisuse) {
     const auto text = support::text_of_misuse([] { task_builder().name("nowhere").spawn(own_name()); });
     EXPECT_NE(text.find("task_builder::spawn needs a runtime on this thread"), std::string::npos) << text;
     EXPECT_THROW(task_builder().name("nowhere").spawn_local(own_name()), eddy::misuse);
@@ -200,7 +205,7 @@ std::string printed_of(void (*run)(task<>)) {
     return testing::internal::GetCapturedStderr();
 }
 
-TEST(TaskBuilder, AnExceptionThatNobodyTakesIsPrintedWithTheName) {
+TEST(TaskBuilder, UncaughtExceptionIsPrintedWithTaskName) {
     const auto on_core = [](task<> main) {
         eddy::core core;
         core.run(std::move(main));
@@ -225,7 +230,7 @@ TEST(TaskBuilder, AnExceptionThatNobodyTakesIsPrintedWithTheName) {
     }
 }
 
-TEST(TaskBuilder, AnExceptionOfALocalSetsTaskIsPrintedWithTheName) {
+TEST(TaskBuilder, UncaughtExceptionInLocalSetIsPrintedWithName) {
     testing::internal::CaptureStderr();
     {
         eddy::local_set set;
@@ -240,7 +245,7 @@ TEST(TaskBuilder, AnExceptionOfALocalSetsTaskIsPrintedWithTheName) {
     EXPECT_NE(text.find("eddy: the task \"local\" spawned at "), std::string::npos) << text;
 }
 
-TEST(TaskBuilder, CurrentTaskIdIsTheHandles) {
+TEST(TaskBuilder, CurrentTaskIdEqualsIdOfHandle) {
     everywhere([]() -> task<> {
         auto handle = eddy::spawn([]() -> task<eddy::task_id> {
             co_await eddy::yield_now();

@@ -54,7 +54,7 @@ task<int> reads_id_often() {
     co_return first;
 }
 
-TEST(TaskLocal, IsSeenInsideItsFutureOnly) {
+TEST(TaskLocal, IsVisibleInsideItsFutureOnly) {
     everywhere([]() -> task<> {
         EXPECT_FALSE(request::id.try_get().has_value());
         const int seen = co_await request::id.scope(7, reads_id());
@@ -63,7 +63,7 @@ TEST(TaskLocal, IsSeenInsideItsFutureOnly) {
     });
 }
 
-TEST(TaskLocal, Nests) {
+TEST(TaskLocal, ScopesNest) {
     everywhere([]() -> task<> {
         const int sum = co_await request::id.scope(1, []() -> task<int> {
             const int before = request::id.get();
@@ -76,7 +76,7 @@ TEST(TaskLocal, Nests) {
     });
 }
 
-TEST(TaskLocal, HasAValueInEachTask) {
+TEST(TaskLocal, EachTaskHasItsOwnValue) {
     everywhere([]() -> task<> {
         eddy::join_set<int> set;
         for (int i = 0; i < 50; ++i) set.spawn(request::id.scope(i, reads_id_often()));
@@ -86,7 +86,7 @@ TEST(TaskLocal, HasAValueInEachTask) {
     });
 }
 
-TEST(TaskLocal, SurvivesMigration) {
+TEST(TaskLocal, ValueMovesWithTaskBetweenWorkers) {
     const eddy::runtime rt = support::runtime_with(4);
     rt.block_on([]() -> task<> {
         eddy::join_set<bool> set;
@@ -106,7 +106,7 @@ TEST(TaskLocal, SurvivesMigration) {
     }());
 }
 
-TEST(TaskLocal, WhatItSpawnsDoesNotInheritIt) {
+TEST(TaskLocal, SpawnedTasksDoNotInheritValue) {
     everywhere([]() -> task<> {
         const bool inherited = co_await request::id.scope(7, []() -> task<bool> {
             auto spawned = eddy::spawn([] { return request::id.try_get().has_value(); });
@@ -117,7 +117,7 @@ TEST(TaskLocal, WhatItSpawnsDoesNotInheritIt) {
     });
 }
 
-TEST(TaskLocal, SiblingsOfOneTaskDoNotSeeEachOthers) {
+TEST(TaskLocal, JoinedFuturesSeeTheirOwnValues) {
     everywhere([]() -> task<> {
         auto both = co_await eddy::join(request::id.scope(1, reads_id_often()), request::id.scope(2, reads_id_often()));
         auto& [first, second] = both;
@@ -125,7 +125,7 @@ TEST(TaskLocal, SiblingsOfOneTaskDoNotSeeEachOthers) {
     });
 }
 
-TEST(TaskLocal, CanBeChanged) {
+TEST(TaskLocal, WithChangesValue) {
     everywhere([]() -> task<> {
         const int counted = co_await request::id.scope(0, []() -> task<int> {
             for (int i = 0; i < 10; ++i) {
@@ -138,7 +138,7 @@ TEST(TaskLocal, CanBeChanged) {
     });
 }
 
-TEST(TaskLocal, WithGivesWhatTheFunctionReturns) {
+TEST(TaskLocal, WithReturnsResultOfFunction) {
     request::name.sync_scope("abc", [] {
         EXPECT_EQ(request::name.with([](const std::string& text) { return text.size(); }), 3u);
         std::string& same = request::name.with([](std::string& text) -> std::string& { return text; });
@@ -152,7 +152,7 @@ TEST(TaskLocal, WithGivesWhatTheFunctionReturns) {
     EXPECT_FALSE(request::name.try_with([](std::string& text) { text.clear(); }));
 }
 
-TEST(TaskLocal, SyncScopeNestsAndEndsWithAnException) {
+TEST(TaskLocal, SyncScopeNestsAndEndsOnException) {
     EXPECT_EQ(request::id.sync_scope(1, [] { return request::id.sync_scope(2, [] { return request::id.get(); }); }), 2);
     EXPECT_THROW(request::id.sync_scope(1, [] { throw std::runtime_error("thrown"); }), std::runtime_error);
     EXPECT_FALSE(request::id.try_get().has_value());
@@ -160,7 +160,7 @@ TEST(TaskLocal, SyncScopeNestsAndEndsWithAnException) {
               1);
 }
 
-TEST(TaskLocal, IsBoundInSpawnedScopesOnlyIfTheySaySo) {
+TEST(TaskLocal, ScopeChildrenDoNotInheritValue) {
     everywhere([]() -> task<> {
         co_await request::id.scope(3, eddy::scope([](auto& s) -> task<> {
                                        s.spawn([] { EXPECT_FALSE(request::id.try_get().has_value()); });
@@ -182,7 +182,7 @@ TEST(TaskLocal, SyncScopeReachesIntoBlockInPlace) {
     }()));
 }
 
-TEST(TaskLocal, ALoopThatRunsInsideASyncScopeSeesNothingOfIt) {
+TEST(TaskLocal, EventLoopInsideSyncScopeDoesNotSeeValue) {
     eddy::core loop;
     request::id.sync_scope(7, [&] {
         loop.run([]() -> task<> {
@@ -199,7 +199,7 @@ support::last_words notes_whether_bound(std::optional<int>& seen) {
     return support::last_words([&seen] { seen = request::id.try_get().value_or(0); });
 }
 
-TEST(TaskLocal, WhoDestroysOthersTasksKeepsItsValueToItself) {
+TEST(TaskLocal, DestroyedTasksDoNotSeeValueOfDestroyingTask) {
     std::optional<int> seen;
     {
         auto loop = std::make_unique<eddy::core>();
@@ -252,7 +252,7 @@ task<> waits(notes_end, bool forever) {
     if (forever) co_await eddy::pending<void>();
 }
 
-TEST(TaskLocal, TheValueIsDestroyedAfterTheFuture) {
+TEST(TaskLocal, ValueIsDestroyedAfterFuture) {
     order log;
     {
         by_hand hand(noted.scope(noted_value(log), waits(notes_end(log), false)));
@@ -262,7 +262,7 @@ TEST(TaskLocal, TheValueIsDestroyedAfterTheFuture) {
     EXPECT_EQ(log.events, right_order);
 }
 
-TEST(TaskLocal, IsBoundWhileTheFutureIsDestroyed) {
+TEST(TaskLocal, IsBoundWhileFutureIsDestroyed) {
     order log;
     {
         by_hand hand(noted.scope(noted_value(log), waits(notes_end(log), true)));
@@ -276,7 +276,7 @@ TEST(TaskLocal, IsBoundWhileTheFutureIsDestroyed) {
     EXPECT_EQ(log.events, right_order);
 }
 
-TEST(TaskLocal, IsBoundWhenAnAbortedTaskIsDestroyed) {
+TEST(TaskLocal, IsBoundWhileAbortedTaskIsDestroyed) {
     everywhere([]() -> task<> {
         order log;
         auto spawned = eddy::spawn(noted.scope(noted_value(log), waits(notes_end(log), true)));
@@ -288,7 +288,7 @@ TEST(TaskLocal, IsBoundWhenAnAbortedTaskIsDestroyed) {
     });
 }
 
-TEST(TaskLocal, AnExceptionEndsTheFuture) {
+TEST(TaskLocal, ExceptionEndsScope) {
     by_hand hand(request::id.scope(1, []() -> task<> {
         throw std::runtime_error("thrown");
         co_return;
@@ -298,7 +298,7 @@ TEST(TaskLocal, AnExceptionEndsTheFuture) {
     EXPECT_THROW(static_cast<void>(hand.poll()), eddy::misuse);
 }
 
-TEST(TaskLocal, IsBoundWhileTheFutureIsCancelled) {
+TEST(TaskLocal, IsBoundWhileFutureIsCancelled) {
     support::script s;
     s.may_end = false;
     auto bound = request::id.scope(1, support::cancellable_scripted(s));
@@ -313,7 +313,7 @@ TEST(TaskLocal, IsBoundWhileTheFutureIsCancelled) {
     static_assert(!eddy::cancellable_future<decltype(request::id.scope(1, support::scripted(s)))>);
 }
 
-TEST(TaskLocal, SaysWhatIsMissing) {
+TEST(TaskLocal, AccessWithoutValueThrowsMisuse) {
     const auto text = support::text_of_misuse([] { static_cast<void>(request::id.get()); });
     EXPECT_NE(text.find("co_await name.scope(value, future)"), std::string::npos) << text;
     EXPECT_NE(text.find("task_local_test.cpp"), std::string::npos) << text;
@@ -321,14 +321,14 @@ TEST(TaskLocal, SaysWhatIsMissing) {
     EXPECT_THROW(static_cast<void>(by_hand(reads_id()).poll()), eddy::misuse);
 }
 
-TEST(TaskLocal, IsFoundAmongManyBindings) {
+TEST(TaskLocal, IsFoundAmongNestedBindings) {
     by_hand hand(request::id.scope(1, request::name.scope("name", request::other.scope(3, []() -> task<std::string> {
         co_return request::name.get() + std::to_string(request::id.get()) + std::to_string(request::other.get());
     }()))));
     EXPECT_EQ(assert_ready(hand.poll()), "name13");
 }
 
-TEST(TaskLocal, ALoserOfSelectIsDestroyedWithItsOwnValue) {
+TEST(TaskLocal, LoserOfSelectIsDestroyedWithItsValue) {
     everywhere([]() -> task<> {
         order log;
         auto first = co_await eddy::select_biased(request::id.scope(1, reads_id()),

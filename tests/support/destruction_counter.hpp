@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <utility>
+
+#include <eddy/ready.hpp>
+#include <eddy/task.hpp>
+
+namespace support {
+
+/// Adds one to a counter when it is destroyed. For one thread; census counts on several.
+class destruction_counter {
+public:
+    explicit destruction_counter(int& destroyed) noexcept : destroyed_(&destroyed) {}
+    destruction_counter(destruction_counter&& other) noexcept : destroyed_(std::exchange(other.destroyed_, nullptr)) {}
+    destruction_counter& operator=(destruction_counter&&) = delete;
+    ~destruction_counter() {
+        if (destroyed_ != nullptr) ++*destroyed_;
+    }
+
+private:
+    int* destroyed_;
+};
+
+/// Waits forever, and adds one to the counter when it is destroyed.
+inline eddy::task<> wait_forever(destruction_counter) { co_await eddy::pending<void>(); }
+
+}  // namespace support

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+#pragma once
+
+#include <eddy/poll_fn.hpp>
+
+namespace support {
+
+/// A future that polls `future` once, and gives whether that was ready.
+template <class F>
+auto poll_once(F& future) {
+    return eddy::poll_fn(
+        [&future](eddy::context& cx) -> eddy::poll_result<bool> { return future.poll(cx).is_ready(); });
+}
+
+}  // namespace support
