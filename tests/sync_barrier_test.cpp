@@ -233,35 +233,40 @@ TEST(SyncBarrierStress, RandomOperationsMatchAModel) {
 }
 
 TEST(SyncBarrierStress, ThreadsMeetInEveryRoundWithoutRuntime) {
-    const auto rounds = support::rounds(200'000);
     constexpr std::uint64_t threads = 3;
     barrier all(threads);
     std::atomic<std::uint64_t> came = 0;
     std::atomic<std::uint64_t> leaders = 0;
+    // Set by the first thread before it arrives in its last round, so that the others see it when they have left that round.
+    std::atomic<std::uint64_t> last_round = ~std::uint64_t{0};
     const auto meet = [&](std::uint64_t self) {
         std::mt19937_64 random(support::seed() + self);
-        for (std::uint64_t round = 0; round < rounds; ++round) {
-            if (random() % 4 == 0) {
-                by_hand gives_up(all.wait());
-                ++came;
-                const auto answer = gives_up.poll();
-                if (!answer.is_ready()) {
-                    // It has come, and waits to the end: to leave now might be too late for the others.
-                    if (!eddy::wait(gives_up.future()).is_leader()) continue;
-                    ADD_FAILURE() << "a task that has waited must not lead";
-                }
-                ++leaders;
-                continue;
-            }
+        support::handover_rounds left(200'000);
+        for (std::uint64_t round = 0;; ++round) {
+            if (self == 0 && !left.next()) last_round = round;
             ++came;
-            if (eddy::wait(all.wait()).is_leader()) ++leaders;
+            bool leads = false;
+            if (random() % 4 == 0) {
+                // Polled once before it waits. It does not give up: it has arrived, and the others may have left already.
+                by_hand polled_first(all.wait());
+                const auto answer = polled_first.poll();
+                leads = answer.is_ready();
+                if (!leads) {
+                    EXPECT_FALSE(eddy::wait(polled_first.future()).is_leader())
+                        << "a task that has waited must not lead";
+                }
+            } else {
+                leads = eddy::wait(all.wait()).is_leader();
+            }
+            if (leads) ++leaders;
             EXPECT_GE(came.load(), (round + 1) * threads);
+            if (round == last_round) return;
         }
     };
     std::vector<std::thread> running;
     for (std::uint64_t i = 0; i < threads; ++i) running.emplace_back(meet, i);
     for (auto& one : running) one.join();
-    EXPECT_EQ(leaders, rounds);
+    EXPECT_EQ(leaders, last_round + 1);
 }
 
 }  // namespace

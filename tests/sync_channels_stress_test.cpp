@@ -295,14 +295,14 @@ TEST(SyncBroadcastStress, SendWithoutReceiversSeesTheirEarlierWrites) {
 
 TEST(SyncBroadcastStress, ReceiversSubscribeAndDropConcurrently) {
     const auto seed = support::seed();
-    const auto rounds = support::rounds(400'000);
     const auto value = std::make_shared<int>(1);
     {
         auto ends = broadcast<std::shared_ptr<int>>::channel(4);
         std::atomic<bool> over = false;
         const auto come_and_go = [&](std::uint64_t own_seed) {
             std::mt19937_64 random(own_seed);
-            for (std::uint64_t i = 0; i < rounds; ++i) {
+            support::handover_rounds rounds(400'000);
+            while (rounds.next()) {
                 auto rx = ends.sender.subscribe();
                 auto recv = rx.recv();
                 const auto noop = eddy::waker::noop();
@@ -334,7 +334,8 @@ TEST(SyncBroadcastStress, ValuesAreFreedWhileReceiversComeAndGo) {
     };
     {
         auto [tx, rx] = broadcast<value>::channel(4);
-        const std::uint64_t rounds = support::rounds(400'000);
+        support::handover_rounds rounds(400'000);
+        std::uint64_t sent = 0;
         std::atomic<bool> over = false;
         const auto receive = [&, &to = tx](std::uint64_t seed) {
             std::mt19937_64 random(seed);
@@ -353,15 +354,15 @@ TEST(SyncBroadcastStress, ValuesAreFreedWhileReceiversComeAndGo) {
         };
         std::thread one(receive, support::seed());
         std::thread two(receive, support::seed() + 1);
-        for (std::uint64_t i = 1; i <= rounds; ++i) {
-            EXPECT_TRUE(tx.send(value{values.begin_life(), i}).has_value());
-            if (i % 64 == 0) std::this_thread::yield();
+        while (rounds.next()) {
+            EXPECT_TRUE(tx.send(value{values.begin_life(), ++sent}).has_value());
+            if (sent % 64 == 0) std::this_thread::yield();
         }
         over.store(true, std::memory_order_release);
         one.join();
         two.join();
         EXPECT_LE(values.alive(), 4);
-        EXPECT_EQ(rx.len(), rounds);
+        EXPECT_EQ(rx.len(), sent);
     }
     EXPECT_EQ(values.alive(), 0);
 }

@@ -617,12 +617,12 @@ TEST(SyncNotifyStress, NotifiedTaskMayDestroyItUnderSanitizers) {
 
 TEST(SyncNotifyStress, NotifyWaitersEndsWaitersThatComeAndGo) {
     const auto seed = support::seed();
-    const auto rounds = support::rounds(400'000);
     notify n;
     std::atomic<int> here = 3;
     auto come_and_go = [&](std::uint64_t own_seed) {
         std::mt19937_64 random(own_seed);
-        for (std::uint64_t i = 0; i < rounds; ++i) {
+        support::handover_rounds rounds(400'000);
+        while (rounds.next()) {
             auto future = n.notified();
             if (random() % 2 == 0) {
                 const auto noop = eddy::waker::noop();
