@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Work that is spawned on the loop's own thread, and what becomes of it when the loop goes.
+// Tasks spawned on the thread of the event loop: spawn, call sites, the end of the loop, and uncaught exceptions.
 #include <eddy/core_handle.hpp>
 
 #include <gtest/gtest.h>
@@ -11,7 +11,6 @@
 #include <chrono>
 #include <cstdint>
 #include <exception>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <source_location>
@@ -27,11 +26,13 @@
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_stream.hpp>
 #include <eddy/poll_fn.hpp>
+#include <eddy/spawn.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task.hpp>
 #include <eddy/time/sleep.hpp>
 #include <eddy/yield_now.hpp>
 
+#include "support/runtime.hpp"
 #include "support/small_stack.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"
@@ -76,7 +77,7 @@ eddy::task<void> waits_for_ever(witness kept) {
 
 // ---- spawn ----
 
-TEST(CoreHandle, SpawnedWorkStartsAtTheNextTurnAndNotInline) {
+TEST(CoreHandle, SpawnedTaskStartsInTheNextTurn) {
     eddy::core loop;
     bool has_run = false;
     const auto work = [&]() -> eddy::task<void> {
@@ -92,7 +93,7 @@ TEST(CoreHandle, SpawnedWorkStartsAtTheNextTurnAndNotInline) {
     loop.run(main());
 }
 
-TEST(CoreHandle, TakesFuturesAndCallablesWithOrWithoutTheHandle) {
+TEST(CoreHandle, SpawnAcceptsFuturesAndCallables) {
     eddy::core loop;
     const auto handle = loop.handle();
     std::vector<int> seen;
@@ -112,7 +113,7 @@ TEST(CoreHandle, TakesFuturesAndCallablesWithOrWithoutTheHandle) {
     EXPECT_EQ(seen, (std::vector{1, 2, 3, 4, 5}));
 }
 
-TEST(CoreHandle, CapturesOfATemporaryCoroutineLambdaLiveAsLongAsItsTask) {
+TEST(CoreHandle, SpawnedLambdaKeepsCapturesUntilTheTaskEnds) {
     eddy::core loop;
     auto shared = std::make_shared<std::string>("captured, and longer than a small string");
     const std::weak_ptr<std::string> watch = shared;
@@ -129,7 +130,7 @@ TEST(CoreHandle, CapturesOfATemporaryCoroutineLambdaLiveAsLongAsItsTask) {
     EXPECT_TRUE(watch.expired());
 }
 
-TEST(CoreHandle, TasksOfOneLoopTakeTurnsAndShareDataWithoutAtomics) {
+TEST(CoreHandle, TasksOfOneLoopShareDataWithoutAtomics) {
     auto loop = eddy::core::builder().start_paused(true).build().value();
     int counter = 0;
     const auto slow_client = [&]() -> eddy::task<void> {
@@ -154,7 +155,7 @@ TEST(CoreHandle, TasksOfOneLoopTakeTurnsAndShareDataWithoutAtomics) {
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
-TEST(CoreHandle, ErasedFuturesAreKeptInAVectorAndSpawnedLater) {
+TEST(CoreHandle, BoxedFuturesCanBeSpawnedLater) {
     eddy::core loop;
     int seen = 0;
     const auto adds = [&](int what) -> eddy::task<void> {
@@ -179,7 +180,7 @@ eddy::task<void> spawns_the_next(std::uint64_t left, std::uint64_t& run) {
     co_return;
 }
 
-TEST(CoreHandle, SpawningFromTaskToTaskNeedsNoNativeStack) {
+TEST(CoreHandle, ChainOfSpawnsNeedsNoNativeStack) {
     constexpr std::uint64_t depth = 1'000'000;
     std::uint64_t run = 0;
     support::run_on_small_stack([&] {
@@ -190,7 +191,7 @@ TEST(CoreHandle, SpawningFromTaskToTaskNeedsNoNativeStack) {
     EXPECT_EQ(run, depth);
 }
 
-TEST(CoreHandle, CurrentIsTheHandleOfTheLoopThatRuns) {
+TEST(CoreHandle, CurrentReturnsTheRunningLoop) {
     EXPECT_EQ(core_handle::try_current(), std::nullopt);
     EXPECT_THROW(static_cast<void>(core_handle::current()), eddy::misuse);
     eddy::core loop;
@@ -205,7 +206,7 @@ TEST(CoreHandle, CurrentIsTheHandleOfTheLoopThatRuns) {
 
 // ---- S72: what a handle makes ----
 
-TEST(CoreHandle, SocketsAndTimersAreMadeThroughAHandleInsideATask) {
+TEST(CoreHandle, SocketsAndTimersWorkInASpawnedTask) {
     eddy::core loop;
     bool done = false;
     loop.handle().spawn([&](core_handle& handle) -> eddy::task<void> {
@@ -223,7 +224,7 @@ TEST(CoreHandle, SocketsAndTimersAreMadeThroughAHandleInsideATask) {
 
 // ---- The thread ----
 
-TEST(CoreHandle, UseOnAnotherThreadNamesTheRemoteAndThePlace) {
+TEST(CoreHandle, UseOnAnotherThreadThrowsWithTheCallSite) {
     eddy::core loop;
     const auto handle = loop.handle();
     std::thread([&] {
@@ -242,7 +243,7 @@ TEST(CoreHandle, UseOnAnotherThreadNamesTheRemoteAndThePlace) {
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
-TEST(CoreHandle, HandleThatOutlivesItsLoopRefusesWork) {
+TEST(CoreHandle, SpawnAfterTheLoopIsGoneReturnsShutdown) {
     std::optional<eddy::core> loop(std::in_place);
     const auto handle = loop->handle();
     const auto copy = handle;  // NOLINT(performance-unnecessary-copy-initialization): what is tested
@@ -257,7 +258,7 @@ TEST(CoreHandle, HandleThatOutlivesItsLoopRefusesWork) {
 
 // ---- The end of the loop ----
 
-TEST(CoreHandle, PendingTasksAreDestroyedOnceOnTheLoopsThread) {
+TEST(CoreHandle, PendingTasksAreDestroyedOnceOnTheLoopThread) {
     std::array<witness::record, 3> seen;
     std::thread::id loop_thread;
     std::thread([&] {
@@ -274,7 +275,7 @@ TEST(CoreHandle, PendingTasksAreDestroyedOnceOnTheLoopsThread) {
     }
 }
 
-TEST(CoreHandle, ATaskThatIsQueuedWhenTheLoopGoesIsNotRun) {
+TEST(CoreHandle, QueuedTaskIsNotRunWhenTheLoopIsDestroyed) {
     bool has_run = false;
     bool is_woken = false;
     eddy::waker kept;
@@ -293,27 +294,13 @@ TEST(CoreHandle, ATaskThatIsQueuedWhenTheLoopGoesIsNotRun) {
     std::move(kept).wake();
 }
 
-/// Does in its destructor what a task's local might do.
-class busy_at_its_end {
-public:
-    explicit busy_at_its_end(std::function<void()> f) : f_(std::move(f)) {}
-    busy_at_its_end(busy_at_its_end&&) noexcept = default;
-    busy_at_its_end& operator=(busy_at_its_end&&) = delete;
-    ~busy_at_its_end() {
-        if (f_) f_();
-    }
-
-private:
-    std::function<void()> f_;
-};
-
-TEST(CoreHandle, DestructorsOfTasksMaySpawnAndWakeWhileTheLoopGoes) {
+TEST(CoreHandle, TaskDestructorsMaySpawnAndWakeAtTheEndOfTheLoop) {
     std::vector<eddy::result<void>> answers;
     {
         eddy::core loop;
         auto wakers = std::make_shared<std::vector<eddy::waker>>();
         for (int i = 0; i < 10; ++i) {
-            busy_at_its_end guard([&answers, wakers, handle = loop.handle()] {
+            support::last_words guard([&answers, wakers, handle = loop.handle()] {
                 answers.push_back(handle.spawn([] { ADD_FAILURE() << "ran on a loop that is gone"; }));
                 answers.push_back(handle.remote().spawn([] { ADD_FAILURE() << "ran on a loop that is gone"; }));
                 for (const auto& waker : *wakers) waker.wake_by_ref();
@@ -330,14 +317,14 @@ TEST(CoreHandle, DestructorsOfTasksMaySpawnAndWakeWhileTheLoopGoes) {
     for (const auto& answer : answers) EXPECT_EQ(answer.error(), eddy::errc::runtime_shutdown);
 }
 
-TEST(CoreHandle, TasksThatHoldEverythingALoopGivesAreDestroyedBeforeIt) {
+TEST(CoreHandle, TasksWithSocketsAndTimersAreDestroyedBeforeTheLoop) {
     const auto fds = support::count_fds();
     auto ends = std::optional(support::make_pipe());
     int destroyed = 0;
     {
         eddy::core loop;
         const auto holds = [&](core_handle handle) -> eddy::task<void> {
-            const busy_at_its_end last([&] { ++destroyed; });
+            const support::last_words last([&] { ++destroyed; });
             const auto any = eddy::net::socket_addr::parse("127.0.0.1:0").value();
             auto listener = eddy::net::tcp_listener::bind(any, handle).value();
             eddy::io::async_fd<eddy::io::source_fd> fd(eddy::io::source_fd(ends->reader.native_handle()),
@@ -360,7 +347,7 @@ TEST(CoreHandle, TasksThatHoldEverythingALoopGivesAreDestroyedBeforeIt) {
     EXPECT_EQ(support::count_fds(), fds);
 }
 
-TEST(CoreHandleDeathTest, LoopDestroyedOnAnotherThreadEndsTheProgramWithASentence) {
+TEST(CoreHandleDeathTest, LoopDestroyedOnAnotherThreadAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
@@ -370,7 +357,7 @@ TEST(CoreHandleDeathTest, LoopDestroyedOnAnotherThreadEndsTheProgramWithASentenc
         "destroyed on another thread");
 }
 
-TEST(CoreHandleDeathTest, LoopDestroyedByItsOwnWorkEndsTheProgramWithASentence) {
+TEST(CoreHandleDeathTest, LoopDestroyedByOwnTaskAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
@@ -383,7 +370,7 @@ TEST(CoreHandleDeathTest, LoopDestroyedByItsOwnWorkEndsTheProgramWithASentence) 
 
 // ---- Exceptions ----
 
-TEST(CoreHandle, ExceptionsThatLeaveWorkGoToTheHandlerAndTheLoopGoesOn) {
+TEST(CoreHandle, UncaughtExceptionsGoToTheHandlerAndTheLoopContinues) {
     std::vector<std::string> texts;
     std::vector<unsigned> lines;
     auto loop = eddy::core::builder()
@@ -418,7 +405,26 @@ TEST(CoreHandle, ExceptionsThatLeaveWorkGoToTheHandlerAndTheLoopGoesOn) {
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
-TEST(CoreHandle, ExceptionThatNobodyTakesIsReportedOnceAsOneLine) {
+TEST(CoreHandle, UncaughtHandlerMaySpawnInTheDestructor) {
+    auto owned = std::make_shared<int>(1);
+    const std::weak_ptr<int> left = owned;
+    struct spawns_at_end {
+        std::shared_ptr<int> owned;
+        ~spawns_at_end() {
+            eddy::spawn([kept = std::move(owned)] {}).detach();
+        }
+    };
+    {
+        auto held = std::make_shared<spawns_at_end>(std::move(owned));
+        auto loop = eddy::core::builder()
+                        .on_uncaught([h = std::move(held)](const std::exception_ptr&, const std::source_location&) {})
+                        .build()
+                        .value();
+    }
+    EXPECT_TRUE(left.expired());
+}
+
+TEST(CoreHandle, UncaughtExceptionPrintsOneLine) {
     eddy::core loop;
     testing::internal::CaptureStderr();
     const unsigned line = std::source_location::current().line() + 1;

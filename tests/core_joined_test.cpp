@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Join handles of a loop's tasks on other threads: used before the loop ends the task, while it does, after that, and after
-// the loop has gone.
+// Join handles of the tasks of a loop, used on other threads: before the task ends, while it ends, and after the loop is gone.
 #include <eddy/join_handle.hpp>
 
 #include <gtest/gtest.h>
@@ -16,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/abort_on_drop.hpp>
 #include <eddy/core.hpp>
 #include <eddy/core_thread.hpp>
 #include <eddy/poll_fn.hpp>
@@ -77,8 +77,8 @@ void await(join_handle<life>& handle) {
 
 constexpr unsigned ways = 12;
 
-/// Uses up a handle in one of the ways that there are. `may_wait`: the task ends by itself, or with its loop.
-void use_up(join_handle<life> handle, unsigned way, bool may_wait) {
+/// Consumes a handle in one of `ways` ways. `may_wait`: the task ends by itself, or with its loop.
+void consume(join_handle<life> handle, unsigned way, bool may_wait) {
     const wake_counter first;
     const wake_counter second;
     const eddy::waker one = first.waker();
@@ -154,7 +154,7 @@ protected:
     census living;
 };
 
-TEST_F(CoreJoined, HandleGivesTheOutputWhenTheLoopHasGone) {
+TEST_F(CoreJoined, OutputIsAvailableAfterTheLoopIsGone) {
     for (auto& handle : handles_of_ended(8)) {
         EXPECT_TRUE(handle.is_finished());
         handle.abort();
@@ -165,53 +165,61 @@ TEST_F(CoreJoined, HandleGivesTheOutputWhenTheLoopHasGone) {
     EXPECT_EQ(living.total(), 8);
 }
 
-TEST_F(CoreJoined, HandleIsUsedUpInEachWayWhenTheLoopHasGone) {
+TEST_F(CoreJoined, HandleSupportsEachOperationAfterTheLoopIsGone) {
     auto handles = handles_of_ended(4 * ways);
     for (unsigned i = 0; i < 4 * ways; ++i) {
         if (i % 2 == 0) {
-            use_up(std::move(handles[i]), i / 2, true);
+            consume(std::move(handles[i]), i / 2, true);
         } else {
-            std::thread([&] { use_up(std::move(handles[i]), i / 2, true); }).join();
+            std::thread([&] { consume(std::move(handles[i]), i / 2, true); }).join();
         }
     }
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_F(CoreJoined, AbortHandlesThatAreMadeAfterTheEndOutliveIt) {
-    for (auto& handle : handles_of_ended(4)) {
-        const int before = living.alive();
-        auto aborts = std::optional(handle.abort_handle());
-        const auto copy = *aborts;
-        EXPECT_TRUE(copy.is_finished());
-        EXPECT_EQ(copy.id(), handle.id());
-        EXPECT_TRUE(eddy::wait(handle).has_value());
-        EXPECT_EQ(living.alive(), before - 1);
-        copy.abort();
-        aborts.reset();
-        EXPECT_TRUE(copy.is_finished());
+TEST_F(CoreJoined, AbortHandleMadeAfterTheTaskEndedOutlivesJoinHandle) {
+    for (const bool detaches : {false, true}) {
+        for (auto& handle : handles_of_ended(4)) {
+            const int before = living.alive();
+            auto aborts = std::optional(handle.abort_handle());
+            const auto copy = *aborts;
+            EXPECT_TRUE(copy.is_finished());
+            EXPECT_EQ(copy.id(), handle.id());
+            if (detaches) {
+                copy.abort();
+                EXPECT_TRUE(copy.is_finished());
+                handle.detach();
+            } else {
+                EXPECT_TRUE(eddy::wait(handle).has_value());
+            }
+            EXPECT_EQ(living.alive(), before - 1);
+            copy.abort();
+            aborts.reset();
+            EXPECT_TRUE(copy.is_finished());
+        }
     }
 }
 
-TEST_F(CoreJoined, TheSameInsideTheLoopThatGoesOn) {
+TEST_F(CoreJoined, HandleSupportsEachOperationInsideTheLoop) {
     eddy::core loop;
     const auto main = [&]() -> task<void> {
         for (unsigned way = 0; way < ways; ++way) {
             auto handle = spawn_either(living, static_cast<int>(way % 3));
             while (!handle.is_finished()) co_await eddy::yield_now();
-            use_up(std::move(handle), way == 9 ? 0 : way, true);
+            consume(std::move(handle), way == 9 ? 0 : way, true);
         }
     };
     loop.run(main());
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_F(CoreJoined, HandleOfALoopThatHasGoneIsUsedInsideAnotherLoop) {
+TEST_F(CoreJoined, HandleOfADestroyedLoopWorksInsideAnotherLoop) {
     // The new loop may lie where the former one did.
     for (int i = 0; i < 3; ++i) {
         auto handles = handles_of_ended(2 * ways);
         eddy::core loop;
         const auto main = [&]() -> task<void> {
-            for (unsigned way = 0; way < 2 * ways; ++way) use_up(std::move(handles[way]), way / 2, true);
+            for (unsigned way = 0; way < 2 * ways; ++way) consume(std::move(handles[way]), way / 2, true);
             co_return;
         };
         loop.run(main());
@@ -219,7 +227,7 @@ TEST_F(CoreJoined, HandleOfALoopThatHasGoneIsUsedInsideAnotherLoop) {
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_F(CoreJoined, ExceptionThatNobodyTakesIsReportedByTheLoopThatItComesFrom) {
+TEST_F(CoreJoined, DetachedExceptionGoesToTheHandlerOfTheLoop) {
     std::atomic<int> reported = 0;
     auto loop = eddy::core::builder().on_uncaught([&](auto, const auto&) { ++reported; }).build().value();
     const auto main = [&]() -> task<void> {
@@ -246,9 +254,9 @@ protected:
     census living;
 };
 
-TEST_F(CoreJoinedStress, HandlesThatAreHandedOverAtOnceAreUsedWhileTheTaskEnds) {
+TEST_F(CoreJoinedStress, HandleIsUsedOnAnotherThreadWhileTheTaskEnds) {
     // Through a mailbox, so that a handle is used at the very moment of its task's end.
-    const auto rounds = support::rounds(100'000);
+    support::handover_rounds rounds(100'000);
     eddy::core loop;
     std::atomic<join_handle<life>*> mailbox = nullptr;
     std::atomic<bool> is_over = false;
@@ -256,7 +264,7 @@ TEST_F(CoreJoinedStress, HandlesThatAreHandedOverAtOnceAreUsedWhileTheTaskEnds) 
         for (unsigned way = 0; !is_over || mailbox != nullptr; ++way) {
             const std::unique_ptr<join_handle<life>> handle(mailbox.exchange(nullptr));
             if (handle != nullptr) {
-                use_up(std::move(*handle), way, true);
+                consume(std::move(*handle), way, true);
             } else {
                 std::this_thread::yield();
             }
@@ -269,7 +277,7 @@ TEST_F(CoreJoinedStress, HandlesThatAreHandedOverAtOnceAreUsedWhileTheTaskEnds) 
         }
     };
     const auto main = [&]() -> task<void> {
-        for (std::uint64_t round = 0; round < rounds; ++round) {
+        for (std::uint64_t round = 0; rounds.next(); ++round) {
             auto handle = std::make_unique<join_handle<life>>(spawn_either(living, static_cast<int>(random() % 4)));
             if (round % 3 == 0) static_cast<void>(support::poll_with(*handle, eddy::waker::noop()));
             co_await is_taken();
@@ -285,15 +293,14 @@ TEST_F(CoreJoinedStress, HandlesThatAreHandedOverAtOnceAreUsedWhileTheTaskEnds) 
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_F(CoreJoinedStress, ManyThreadsUseHandlesOfALoopThatGoesOn) {
+TEST_F(CoreJoinedStress, ManyThreadsUseHandlesOfARunningLoop) {
     constexpr unsigned threads = 4;
-    const auto rounds = support::rounds(5'000);
     {
         const eddy::core_thread worker;
         std::vector<std::thread> users;
         for (unsigned t = 0; t < threads; ++t) {
             users.emplace_back([&, remote = worker.remote(), draw = std::mt19937_64(random())]() mutable {
-                for (std::uint64_t round = 0; round < rounds; ++round) {
+                for (support::handover_rounds rounds(5'000); rounds.next();) {
                     const int turns = static_cast<int>(draw() % 20) - 4;  // below zero: it never ends
                     auto handles = remote
                                        .call([&, turns] {
@@ -303,7 +310,7 @@ TEST_F(CoreJoinedStress, ManyThreadsUseHandlesOfALoopThatGoesOn) {
                                        })
                                        .get();
                     for (auto& each : handles) {
-                        use_up(std::move(each), static_cast<unsigned>(draw() % ways), turns >= 0);
+                        consume(std::move(each), static_cast<unsigned>(draw() % ways), turns >= 0);
                     }
                 }
             });
@@ -313,7 +320,7 @@ TEST_F(CoreJoinedStress, ManyThreadsUseHandlesOfALoopThatGoesOn) {
     EXPECT_EQ(living.alive(), 0);
 }
 
-TEST_F(CoreJoinedStress, HandlesAreUsedWhileTheLoopGoes) {
+TEST_F(CoreJoinedStress, HandlesAreUsedWhileTheLoopIsDestroyed) {
     constexpr unsigned threads = 2;
     constexpr int tasks = 12;
     const auto rounds = support::rounds(5'000);
@@ -330,7 +337,7 @@ TEST_F(CoreJoinedStress, HandlesAreUsedWhileTheLoopGoes) {
                                .get();
             users.emplace_back([mine = std::move(handles), draw = std::mt19937_64(random())]() mutable {
                 std::ranges::shuffle(mine, draw);
-                for (auto& each : mine) use_up(std::move(each), static_cast<unsigned>(draw() % ways), true);
+                for (auto& each : mine) consume(std::move(each), static_cast<unsigned>(draw() % ways), true);
             });
         }
         if (round % 3 == 0) std::this_thread::yield();
@@ -340,7 +347,7 @@ TEST_F(CoreJoinedStress, HandlesAreUsedWhileTheLoopGoes) {
     }
 }
 
-TEST_F(CoreJoinedStress, HandlesAreAwaitedOnARuntimeAndAbortedElsewhere) {
+TEST_F(CoreJoinedStress, RuntimeAwaitsHandlesThatAnotherThreadAborts) {
     const auto rounds = support::rounds(10'000);
     constexpr int tasks = 16;
     std::atomic<int> outcomes = 0;
@@ -374,6 +381,67 @@ TEST_F(CoreJoinedStress, HandlesAreAwaitedOnARuntimeAndAbortedElsewhere) {
     }
     EXPECT_EQ(outcomes, static_cast<int>(rounds) * tasks);
     EXPECT_EQ(living.alive(), 0);
+}
+
+/// Hands each new handle over to another thread, which calls `use` with it while the task ends.
+template <class Fn>
+void hand_over_handles(support::handover_rounds rounds, int yields_before, Fn use) {
+    census living;
+    std::uint64_t spawned = 0;
+    std::uint64_t used = 0;  // touched by the other thread only, until it is joined
+    std::atomic<join_handle<life>*> offered{nullptr};
+    std::atomic<bool> is_over = false;
+    std::thread other([&] {
+        while (!is_over.load(std::memory_order_acquire)) {
+            const std::unique_ptr<join_handle<life>> mine(offered.exchange(nullptr, std::memory_order_acq_rel));
+            if (mine == nullptr) {
+                std::this_thread::yield();  // the loop may have no other processor
+                continue;
+            }
+            use(std::move(*mine));
+            ++used;
+        }
+    });
+    {
+        eddy::core loop;
+        for (; rounds.next(); ++spawned) {
+            loop.run([&]() -> task<> {
+                auto made = std::make_unique<join_handle<life>>(eddy::spawn(live(living, yields_before)));
+                offered.store(made.release(), std::memory_order_release);
+                for (int n = 0; n < yields_before + 2; ++n) co_await eddy::yield_now();
+            }());
+            while (offered.load(std::memory_order_acquire) != nullptr) std::this_thread::yield();
+        }
+    }
+    is_over.store(true, std::memory_order_release);
+    other.join();
+    EXPECT_EQ(used, spawned);
+    EXPECT_EQ(living.alive(), 0);
+}
+
+TEST_F(CoreJoinedStress, AbortOnDropHandleIsDroppedWhileTheTaskEnds) {
+    hand_over_handles(support::handover_rounds(2'500'000), 3, [](join_handle<life> handle) {
+        const eddy::abort_on_drop_handle<life> dropped(std::move(handle));
+    });
+}
+
+TEST_F(CoreJoinedStress, PolledHandleAbortsWhileTheTaskEnds) {
+    hand_over_handles(support::handover_rounds(2'500'000), 5, [](join_handle<life> handle) {
+        const eddy::waker none;
+        eddy::context cx(none);
+        if (handle.poll(cx)) return;
+        handle.abort();
+        static_cast<void>(handle.poll(cx));
+    });
+}
+
+TEST_F(CoreJoinedStress, AbortHandleIsMadeWhileTheTaskEnds) {
+    hand_over_handles(support::handover_rounds(2'500'000), 3, [](join_handle<life> handle) {
+        const eddy::abort_handle aborts = handle.abort_handle();
+        const auto copy = aborts;  // NOLINT(performance-unnecessary-copy-initialization): what is tested
+        handle.detach();
+        copy.abort();
+    });
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Work that comes to a loop from other threads, and loops on threads of their own.
+// Work that other threads send to an event loop, and event loops with a thread of their own.
 #include <eddy/core_thread.hpp>
 
 #include <gtest/gtest.h>
@@ -35,6 +35,7 @@
 #include <eddy/wait.hpp>
 #include <eddy/yield_now.hpp>
 
+#include "support/executors.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"
 
@@ -46,20 +47,6 @@ using eddy::core_remote;
 using eddy::sync::oneshot;
 
 static_assert(std::is_copy_constructible_v<core_remote> && std::is_copy_assignable_v<core_remote>);  // S74
-
-/// Counts the objects that live.
-class counted {
-public:
-    explicit counted(std::atomic<int>& alive) noexcept : alive_(&alive) { alive_->fetch_add(1); }
-    counted(counted&& other) noexcept : alive_(std::exchange(other.alive_, nullptr)) {}
-    counted& operator=(counted&&) = delete;
-    ~counted() {
-        if (alive_ != nullptr) alive_->fetch_sub(1);
-    }
-
-private:
-    std::atomic<int>* alive_;
-};
 
 eddy::task<void> yields(int times) {
     for (int i = 0; i < times; ++i) co_await eddy::yield_now();
@@ -100,7 +87,7 @@ TEST(CoreRemote, ClosuresOfOneSenderRunOnTheLoopInOrder) {
     EXPECT_EQ(elsewhere, 0);
 }
 
-TEST(CoreRemote, FutureThatAClosureMakesNeedNotCrossTheThread) {
+TEST(CoreRemote, FutureReturnedByAClosureStaysOnTheLoopThread) {
     eddy::core loop;
     auto [tx, rx] = oneshot<std::uint16_t>::channel();
     std::thread sender([&, remote = loop.remote()] {
@@ -115,21 +102,21 @@ TEST(CoreRemote, FutureThatAClosureMakesNeedNotCrossTheThread) {
     sender.join();
 }
 
-TEST(CoreRemote, ClosureLivesAsLongAsTheFutureThatItMade) {
+TEST(CoreRemote, ClosureLivesUntilTheReturnedFutureEnds) {
     eddy::core loop;
-    std::atomic<int> alive = 0;
+    support::census living;
     std::vector<int> seen;
-    loop.remote().spawn([kept = counted(alive), &alive, &seen](core_handle&) -> eddy::task<void> {
+    loop.remote().spawn([kept = living.begin_life(), &living, &seen](core_handle&) -> eddy::task<void> {
         co_await yields(3);
-        seen.push_back(alive);
+        seen.push_back(living.alive());
     });
     loop.run_until_idle();
     loop.run(yields(5));
     EXPECT_EQ(seen, std::vector{1});
-    EXPECT_EQ(alive, 0);
+    EXPECT_EQ(living.alive(), 0);
 }
 
-TEST(CoreRemote, HandleIsGivenOnlyOnTheLoopsThreadWhileItRuns) {
+TEST(CoreRemote, TryHandleSucceedsOnlyInsideTheRunningLoop) {
     eddy::core loop;
     eddy::core other;
     const auto remote = loop.remote();
@@ -146,42 +133,42 @@ TEST(CoreRemote, HandleIsGivenOnlyOnTheLoopsThreadWhileItRuns) {
     EXPECT_FALSE(remote.try_handle().has_value());
 }
 
-TEST(CoreRemote, NoTwoLoopsHaveTheSameId) {
+TEST(CoreRemote, LoopIdsAreUnique) {
     std::set<std::uint64_t> ids;
     for (int i = 0; i < 100; ++i) ids.insert(eddy::core().id());
     EXPECT_EQ(ids.size(), 100u);
 }
 
-TEST(CoreRemote, SpawnAfterTheLoopIsReportedAndDestroysTheWorkHere) {
+TEST(CoreRemote, SpawnAfterTheLoopIsGoneReturnsShutdown) {
     std::optional<eddy::core> loop(std::in_place);
     const auto remote = loop->remote();
     loop.reset();
-    std::atomic<int> alive = 0;
-    const auto answer = remote.spawn([kept = counted(alive)] {});
+    support::census living;
+    const auto answer = remote.spawn([kept = living.begin_life()] {});
     EXPECT_EQ(answer.error(), eddy::errc::runtime_shutdown);
     EXPECT_TRUE(eddy::is_runtime_shutdown(answer.error()));
-    EXPECT_EQ(alive, 0);
+    EXPECT_EQ(living.alive(), 0);
     EXPECT_EQ(code_thrown_by(remote.call([] { return 1; })), eddy::errc::runtime_shutdown);
 }
 
-TEST(CoreRemote, WorkThatWasSentAndNeverArrivedIsDestroyedWithTheLoop) {
-    std::atomic<int> alive = 0;
+TEST(CoreRemote, UndeliveredWorkIsDestroyedWithTheLoop) {
+    support::census living;
     std::future<int> answer;
     bool has_run = false;
     {
         eddy::core loop;
         std::thread([&, remote = loop.remote()] {
-            EXPECT_TRUE(remote.spawn([kept = counted(alive), &has_run] { has_run = true; }).has_value());
-            answer = remote.call([kept = counted(alive)] { return 1; });
+            EXPECT_TRUE(remote.spawn([kept = living.begin_life(), &has_run] { has_run = true; }).has_value());
+            answer = remote.call([kept = living.begin_life()] { return 1; });
         }).join();
-        EXPECT_EQ(alive, 2);
+        EXPECT_EQ(living.alive(), 2);
     }
-    EXPECT_EQ(alive, 0);
+    EXPECT_EQ(living.alive(), 0);
     EXPECT_FALSE(has_run);
     EXPECT_EQ(code_thrown_by(std::move(answer)), eddy::errc::runtime_shutdown);
 }
 
-TEST(CoreRemote, CallOfWorkThatTheLoopLeavesUnfinishedSaysSo) {
+TEST(CoreRemote, CallReportsShutdownIfTheLoopEndsFirst) {
     std::future<int> answer;
     {
         eddy::core loop;
@@ -196,7 +183,7 @@ TEST(CoreRemote, CallOfWorkThatTheLoopLeavesUnfinishedSaysSo) {
 
 // ---- CoreThread ----
 
-TEST(CoreThread, ShipsWorkToTheLoopAndResultsBack) {
+TEST(CoreThread, CallRunsOnTheLoopThreadAndReturnsTheResult) {
     const eddy::core_thread worker;
     const auto remote = worker.remote();
     const auto there = remote.call([] { return std::this_thread::get_id(); }).get();
@@ -213,28 +200,28 @@ TEST(CoreThread, ShipsWorkToTheLoopAndResultsBack) {
     EXPECT_THROW(remote.call([]() -> int { throw std::runtime_error("there"); }).get(), std::runtime_error);
 }
 
-TEST(CoreThread, EndsAfterTheWorkThatWasSentBeforeAndDestroysWhatIsLeftThere) {
+TEST(CoreThread, DestructorRunsSentWorkAndDestroysPendingTasks) {
     int run = 0;
-    std::atomic<int> alive = 0;
+    support::census living;
     {
         const eddy::core_thread worker;
         for (int i = 0; i < 1000; ++i) worker.remote().spawn([&] { ++run; });
-        worker.remote().spawn([kept = counted(alive)](core_handle&) -> eddy::task<void> {
+        worker.remote().spawn([kept = living.begin_life()](core_handle&) -> eddy::task<void> {
             co_await eddy::poll_fn([](eddy::context&) -> eddy::poll_result<void> { return eddy::not_ready; });
         });
     }
     EXPECT_EQ(run, 1000);
-    EXPECT_EQ(alive, 0);
+    EXPECT_EQ(living.alive(), 0);
 }
 
-TEST(CoreThread, RemoteThatOutlivesItIsAnswered) {
+TEST(CoreThread, SpawnAfterTheThreadIsGoneReturnsShutdown) {
     std::optional<eddy::core_thread> worker(std::in_place);
     const auto remote = worker->remote();
     worker.reset();
     EXPECT_EQ(remote.spawn([] {}).error(), eddy::errc::runtime_shutdown);
 }
 
-TEST(CoreThread, MayBeMoved) {
+TEST(CoreThread, CanBeMoved) {
     eddy::core_thread first;
     const auto id = first.remote().id();
     eddy::core_thread second(std::move(first));
@@ -244,14 +231,14 @@ TEST(CoreThread, MayBeMoved) {
     EXPECT_EQ(second.remote().call([] { return 4; }).get(), 4);
 }
 
-TEST(CoreThread, MakeReportsThatTheProcessHasTooManyDescriptorsOpen) {
+TEST(CoreThread, MakeReportsTooManyOpenFiles) {
     const support::few_descriptors none(0);
     const auto made = eddy::core_thread::make();
     ASSERT_FALSE(made.has_value());
     EXPECT_EQ(made.error(), std::errc::too_many_files_open);
 }
 
-TEST(CoreThreadDeathTest, DestroyedOnItsOwnThreadItEndsTheProgramWithASentence) {
+TEST(CoreThreadDeathTest, DestructionOnTheOwnThreadAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
@@ -263,7 +250,7 @@ TEST(CoreThreadDeathTest, DestroyedOnItsOwnThreadItEndsTheProgramWithASentence) 
 
 // ---- Stress ----
 
-TEST(CoreRemoteStress, JobsOfEightThreadsAllComeBack) {
+TEST(CoreRemoteStress, JobsOfEightThreadsAllReturn) {
     constexpr int threads = 8;
     const auto jobs = support::rounds(125 * 50);
     const eddy::core_thread worker;
@@ -290,27 +277,29 @@ TEST(CoreRemoteStress, JobsOfEightThreadsAllComeBack) {
     EXPECT_EQ(worker.remote().call([&] { return plain; }).get(), threads * jobs);
 }
 
-TEST(CoreRemoteStress, NoWorkIsLostWhileTheLoopFallsAsleep) {
+TEST(CoreRemoteStress, WorkSentWhileTheLoopFallsAsleepIsNotLost) {
     // One job at a time, so that the loop goes to sleep between any two.
     const auto rounds = support::rounds(100'000);
     for (const bool with_io : {true, false}) {
         std::thread([&] {
             auto loop = eddy::core::builder().enable_io(with_io).build().value();
             auto [tx, rx] = oneshot<void>::channel();
+            std::uint64_t calls = 0;
             std::thread sender([&, remote = loop.remote()] {
-                for (std::uint64_t i = 0; i < rounds; ++i) remote.call([] {}).get();
+                for (std::uint64_t i = 0; i < rounds; ++i) remote.call([&] { ++calls; }).get();
                 static_cast<void>(tx.send());
             });
             static_cast<void>(loop.run(rx));
             sender.join();
+            EXPECT_EQ(calls, rounds);
         }).join();
     }
 }
 
-TEST(CoreRemoteStress, SpawnRacesWithTheEndOfTheLoop) {
+TEST(CoreRemoteStress, SpawnRacesWithTheDestructionOfTheLoop) {
     constexpr int threads = 4;
     const auto rounds = support::rounds(10'000);
-    std::atomic<int> alive = 0;
+    support::census living;
     std::atomic<std::uint64_t> accepted = 0;
     std::atomic<std::uint64_t> run = 0;
     std::mt19937_64 random(support::seed());
@@ -323,7 +312,8 @@ TEST(CoreRemoteStress, SpawnRacesWithTheEndOfTheLoop) {
             senders.emplace_back([&, remote = loop->remote()] {
                 start.arrive_and_wait();
                 // Bounded: senders that outrun the loop would fill the memory before it comes to its end.
-                for (int n = 0; n < 1000 && remote.spawn([kept = counted(alive), &run] { ++run; }); ++n) ++accepted;
+                for (int n = 0; n < 1000 && remote.spawn([kept = living.begin_life(), &run] { ++run; }); ++n)
+                    ++accepted;
                 closed.wait();
                 EXPECT_EQ(code_thrown_by(remote.call([] { return 1; })), eddy::errc::runtime_shutdown);
             });
@@ -333,7 +323,7 @@ TEST(CoreRemoteStress, SpawnRacesWithTheEndOfTheLoop) {
         loop.reset();
         closed.count_down();
         for (auto& sender : senders) sender.join();
-        ASSERT_EQ(alive, 0);
+        ASSERT_EQ(living.alive(), 0);
     }
     EXPECT_LE(run, accepted);
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A task of a loop and its wakers: here, on other threads, and after both have gone.
+// A task of an event loop and its wakers: on the thread of the loop, on other threads, and after the end of the loop.
 #include <eddy/detail/core_task.hpp>
 
 #include <gtest/gtest.h>
@@ -17,9 +17,11 @@
 #include <eddy/core.hpp>
 #include <eddy/core_thread.hpp>
 #include <eddy/poll_fn.hpp>
+#include <eddy/scope.hpp>
 #include <eddy/sync/oneshot.hpp>
 #include <eddy/task.hpp>
 #include <eddy/wait.hpp>
+#include <eddy/yield_now.hpp>
 
 #include "support/stress.hpp"
 
@@ -57,7 +59,7 @@ void on_threads(int count, Fn f) {
     for (auto& thread : threads) thread.join();
 }
 
-TEST(CoreTask, WakesFromEightThreadsResumeOnce) {
+TEST(CoreTask, WakesFromEightThreadsCauseOnePoll) {
     eddy::core loop;
     stage seen;
     loop.handle().spawn(seen.future());
@@ -69,7 +71,7 @@ TEST(CoreTask, WakesFromEightThreadsResumeOnce) {
     EXPECT_EQ(seen.polls, 2);
 }
 
-TEST(CoreTask, WakesHereAndElsewhereResumeOnceForAll) {
+TEST(CoreTask, LocalAndRemoteWakesCauseOnePoll) {
     eddy::core loop;
     stage seen;
     loop.handle().spawn(seen.future());
@@ -81,7 +83,7 @@ TEST(CoreTask, WakesHereAndElsewhereResumeOnceForAll) {
     EXPECT_EQ(seen.polls, 2);
 }
 
-TEST(CoreTask, WakesOfATaskThatHasEndedDoNothing) {
+TEST(CoreTask, WakesOfAnEndedTaskDoNothing) {
     eddy::core loop;
     stage seen;
     loop.handle().spawn(seen.future());
@@ -99,7 +101,7 @@ TEST(CoreTask, WakesOfATaskThatHasEndedDoNothing) {
     EXPECT_EQ(seen.polls, 2);
 }
 
-TEST(CoreTask, TaskThatWokeItselfWhileItEndedIsNotPolledAgain) {
+TEST(CoreTask, TaskThatWakesItselfAndEndsIsNotPolledAgain) {
     eddy::core loop;
     int polls = 0;
     loop.handle().spawn(eddy::poll_fn([&](eddy::context& cx) {
@@ -113,7 +115,7 @@ TEST(CoreTask, TaskThatWokeItselfWhileItEndedIsNotPolledAgain) {
     EXPECT_EQ(polls, 1);
 }
 
-TEST(CoreTask, TheSameForTheMainFutureAndTheNextRun) {
+TEST(CoreTask, MainFutureThatWakesItselfAndEndsIsPolledOnce) {
     eddy::core loop;
     int polls = 0;
     const auto main = [&] {
@@ -126,7 +128,7 @@ TEST(CoreTask, TheSameForTheMainFutureAndTheNextRun) {
     for (int run = 1; run <= 10; ++run) EXPECT_EQ(loop.run(main()), run);
 }
 
-TEST(CoreTask, WakesInsideThePollLeadToAnother) {
+TEST(CoreTask, WakeInsideAPollCausesAnotherPoll) {
     eddy::core loop;
     int polls = 0;
     loop.run(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
@@ -141,19 +143,23 @@ TEST(CoreTask, WakesInsideThePollLeadToAnother) {
     EXPECT_EQ(polls, 100);
 }
 
-TEST(CoreTask, WakersOutliveTheLoopAndEndOnOtherThreads) {
+TEST(CoreTask, WakersOutliveTheLoopAndAreDroppedOnOtherThreads) {
     std::vector<eddy::waker> kept;
+    auto held = std::make_shared<int>(1);
+    const std::weak_ptr<int> left = held;
     {
         eddy::core loop;
         for (int i = 0; i < 8; ++i) {
-            loop.handle().spawn(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+            loop.handle().spawn(eddy::poll_fn([&kept, held](eddy::context& cx) -> eddy::poll_result<void> {
                 kept.push_back(cx.waker());
                 return eddy::not_ready;
             }));
         }
+        held.reset();
         loop.turn(0ms);
     }
     ASSERT_EQ(kept.size(), 8u);
+    EXPECT_TRUE(left.expired()) << "the wakers keep the futures alive";
     kept.push_back(kept.front());
     std::vector<std::thread> threads;
     for (auto& waker : kept) {
@@ -166,27 +172,31 @@ TEST(CoreTask, WakersOutliveTheLoopAndEndOnOtherThreads) {
     for (auto& thread : threads) thread.join();
 }
 
-TEST(CoreTask, WakersOutliveTheLoopsThread) {
+TEST(CoreTask, WakersOutliveTheThreadOfTheLoop) {
     // The next thread may get the same place for its thread-locals, by which a loop knows its own.
     std::vector<eddy::waker> kept;
+    int polls = 0;
     std::thread([&] {
         eddy::core loop;
         for (int i = 0; i < 3; ++i) {
             loop.handle().spawn(eddy::poll_fn([&](eddy::context& cx) -> eddy::poll_result<void> {
+                ++polls;
                 kept.push_back(cx.waker());
                 return eddy::not_ready;
             }));
         }
         loop.turn(0ms);
     }).join();
+    ASSERT_EQ(kept.size(), 3u);
     std::thread([&] {
         kept.push_back(kept.front());
         kept[1].wake_by_ref();
         kept.clear();
     }).join();
+    EXPECT_EQ(polls, 3);
 }
 
-TEST(CoreTask, WakersThatWereCopiedHereAndDroppedElsewhereAndTheOtherWayRoundAddUp) {
+TEST(CoreTask, WakersMayBeCopiedAndDroppedOnDifferentThreads) {
     eddy::core loop;
     stage seen;
     auto watched = std::make_shared<int>(1);
@@ -208,7 +218,7 @@ TEST(CoreTask, WakersThatWereCopiedHereAndDroppedElsewhereAndTheOtherWayRoundAdd
     seen.waker = eddy::waker();
 }
 
-TEST(CoreTask, CancelThatComesAfterTheWakeUpEndsTheWorkWithoutAnotherStep) {
+TEST(CoreTask, WorkDroppedAfterTheWakeUpDoesNotResume) {
     // The wake-up is queued, then the work is cancelled: it sees that at its next poll, and does not go on.
     eddy::core loop;
     stage inner;
@@ -233,9 +243,36 @@ TEST(CoreTask, CancelThatComesAfterTheWakeUpEndsTheWorkWithoutAnotherStep) {
     EXPECT_EQ(loop.metrics().alive_tasks(), 0u);
 }
 
+eddy::task<void> nest_scopes(int depth, int& left) {
+    left = depth;
+    if (depth == 0) co_return;
+    co_await eddy::scope([&](auto& s) -> eddy::task<void> {
+        s.spawn(nest_scopes(depth - 1, left));
+        co_return;
+    });
+}
+
+TEST(CoreTask, ScopeChildrenDoNotStarveQueuedTasks) {
+    constexpr int depth = 1000;
+    eddy::core loop;
+    int left = depth;
+    int left_at_the_end = -1;
+    const auto yields_twice = [&]() -> eddy::task<void> {
+        for (int i = 0; i < 2; ++i) co_await eddy::yield_now();
+        left_at_the_end = left;
+    };
+    const auto main = [&]() -> eddy::task<void> {
+        eddy::core_handle::current().spawn(yields_twice());
+        co_await nest_scopes(depth, left);
+    };
+    loop.run(main());
+    EXPECT_EQ(left, 0);
+    EXPECT_GT(left_at_the_end, depth - 100) << "children of scopes ran before a queued task";
+}
+
 // ---- Stress ----
 
-TEST(CoreTaskStress, EveryForeignWakeLeadsToALaterPoll) {
+TEST(CoreTaskStress, EveryRemoteWakeCausesALaterPoll) {
     const auto rounds = support::rounds(100'000);
     eddy::core loop;
     std::atomic<std::uint64_t> asked = 0;
@@ -258,9 +295,10 @@ TEST(CoreTaskStress, EveryForeignWakeLeadsToALaterPoll) {
         return eddy::not_ready;
     }));
     other.join();
+    EXPECT_EQ(seen, rounds);
 }
 
-TEST(CoreTaskStress, RedundantWakesPublishToo) {
+TEST(CoreTaskStress, CoalescedWakesPublishTheWritesOfAllThreads) {
     // Eight threads each write and wake; wakes coalesce, and yet the last poll sees every write.
     const auto rounds = support::rounds(10'000);
     constexpr int threads = 8;
@@ -309,7 +347,7 @@ private:
     int tail_ = 0;
 };
 
-TEST(CoreTaskStress, WakeThatComesBeforeThePollHasEnded) {
+TEST(CoreTaskStress, WakeDuringThePollIsNotLost) {
     const auto rounds = support::rounds(100'000);
     std::atomic<eddy::waker*> mailbox = nullptr;
     std::atomic<bool> is_over = false;
@@ -334,7 +372,7 @@ TEST(CoreTaskStress, WakeThatComesBeforeThePollHasEnded) {
     other.join();
 }
 
-TEST(CoreTaskStress, FramesEndOnTheLoopWhileTheThreadThatWokeThemIsNotDoneYet) {
+TEST(CoreTaskStress, FramesEndWhileTheWakingThreadStillRuns) {
     const auto rounds = support::rounds(20'000);
     struct local {
         int& alive;
@@ -366,12 +404,14 @@ TEST(CoreTaskStress, FramesEndOnTheLoopWhileTheThreadThatWokeThemIsNotDoneYet) {
     EXPECT_EQ(alive, 0);
 }
 
-TEST(CoreTaskStress, WakersOfManyThreadsRaceWithTheEndOfTaskAndLoop) {
+TEST(CoreTaskStress, WakesRaceWithTheEndOfTheTaskAndTheLoop) {
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         auto loop = std::make_unique<eddy::core>();
         stage seen;
-        loop->handle().spawn(seen.future());
+        auto held = std::make_shared<int>(1);
+        const std::weak_ptr<int> left = held;
+        loop->handle().spawn([&seen, held = std::move(held)] { return seen.future(); });
         loop->turn(0ms);
         seen.may_end = round % 2 == 0;
         std::barrier start(4);
@@ -389,6 +429,9 @@ TEST(CoreTaskStress, WakersOfManyThreadsRaceWithTheEndOfTaskAndLoop) {
         seen.waker = eddy::waker();
         loop.reset();
         for (auto& thread : threads) thread.join();
+        EXPECT_TRUE(left.expired());
+        EXPECT_GE(seen.polls, 1);
+        EXPECT_LE(seen.polls, 2);
     }
 }
 
