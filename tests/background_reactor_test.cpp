@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: MIT
-// A reactor on a thread of its own: what it sees, and the ways in which it ends.
+// A reactor with a thread of its own: events, shutdown, destruction and fork.
 #include <eddy/background_reactor.hpp>
 
 #include <gtest/gtest.h>
 
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <deque>
-#include <functional>
 #include <optional>
 #include <system_error>
 #include <thread>
@@ -26,6 +24,7 @@
 #include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
 
+#include "support/gate.hpp"
 #include "support/polling.hpp"
 #include "support/stress.hpp"
 #include "support/system.hpp"
@@ -33,7 +32,6 @@
 namespace {
 
 using namespace std::chrono_literals;
-using clock_type = std::chrono::steady_clock;
 using eddy::background_reactor;
 using eddy::io::interest;
 using eddy::io::readiness_future;
@@ -61,7 +59,7 @@ bool has_ended(const background_reactor& events) {
     return !tied && tied.error() == eddy::errc::runtime_shutdown;
 }
 
-TEST(BackgroundReactor, SeesEventsThoughNobodyTurnsIt) {
+TEST(BackgroundReactor, DeliversEventsWithoutTurn) {
     const auto events = make_background();
     const counter source;
     const auto tied = attach(events, source);
@@ -76,7 +74,7 @@ TEST(BackgroundReactor, SeesEventsThoughNobodyTurnsIt) {
     }
 }
 
-TEST(BackgroundReactor, TakesOverWhatIsRegistered) {
+TEST(BackgroundReactor, KeepsExistingRegistrations) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = registration::attach(source, interest::readable, reactor.handle()).value();
@@ -88,49 +86,38 @@ TEST(BackgroundReactor, TakesOverWhatIsRegistered) {
     EXPECT_TRUE(assert_ready(reader.poll()).has_value());
 }
 
-TEST(BackgroundReactor, SlowUserCodeOnALoopDoesNotDelayItsEvents) {
+TEST(BackgroundReactor, BusyLoopDoesNotDelayEvents) {
     const auto events = make_background();
     const counter source;
     const auto tied = attach(events, source);
-    std::atomic<clock_type::rep> arrived = 0;
-    support::calling_waker notes([&] { arrived = clock_type::now().time_since_epoch().count(); });
-    const auto waker = notes.waker();
 
     const eddy::core_thread loop;
     std::atomic<bool> is_busy = false;
+    std::atomic<bool> may_end = false;
     std::atomic<bool> is_over = false;
     ASSERT_TRUE(loop.remote()
                     .spawn([&] {
                         is_busy = true;
-                        const auto end = clock_type::now() + 500ms;
-                        while (clock_type::now() < end) {
-                        }
+                        EXPECT_TRUE(support::comes_true([&] { return may_end.load(); }));
                         is_over = true;
                     })
                     .has_value());
     while (!is_busy) std::this_thread::yield();
 
-    int in_time = 0;
-    auto worst = clock_type::duration::zero();
-    while (!is_over) {
-        arrived = 0;
-        eddy::context cx(waker);
-        assert_pending(tied.poll_read_ready(cx));
-        const auto sent = clock_type::now();
+    // All events are reported although the loop does not return to its driver.
+    for (int i = 0; i < 10; ++i) {
+        by_hand reader(tied.readiness(interest::readable));
+        assert_pending(reader.poll());
         source.add();
-        while (arrived == 0) std::this_thread::yield();
-        if (is_over) break;
-        worst = std::max(worst, clock_type::duration(arrived) - sent.time_since_epoch());
-        ++in_time;
+        EXPECT_TRUE(support::comes_true([&] { return reader.is_woken(); }));
         EXPECT_TRUE(source.take().has_value());
-        by_hand look(tied.readiness(interest::readable));
-        tied.clear_readiness(assert_ready(look.poll()).value());
+        tied.clear_readiness(assert_ready(reader.poll()).value());
     }
-    EXPECT_GE(in_time, 10);
-    EXPECT_LT(worst, 250ms);  // the machine may be busy, too: but nothing waits for the loop
+    EXPECT_FALSE(is_over);
+    may_end = true;
 }
 
-// ---- Its ends ----
+// ---- Shutdown and destruction ----
 
 TEST(BackgroundReactor, ShutdownOnIdleWaitsForTheLastRegistration) {
     const auto fds = support::count_fds();
@@ -157,7 +144,7 @@ TEST(BackgroundReactor, ShutdownOnIdleWaitsForTheLastRegistration) {
     EXPECT_TRUE(has_ended(events));
 }
 
-TEST(BackgroundReactor, ShutdownOnIdleEndsAtOnceWithNothingRegistered) {
+TEST(BackgroundReactor, ShutdownOnIdleEndsAtOnceWithoutRegistrations) {
     auto events = make_background();
     eddy::wait(events.shutdown_on_idle());
     eddy::wait(events.shutdown_on_idle());
@@ -165,7 +152,7 @@ TEST(BackgroundReactor, ShutdownOnIdleEndsAtOnceWithNothingRegistered) {
     EXPECT_TRUE(has_ended(events));
 }
 
-TEST(BackgroundReactor, ShutdownMayBeAwaitedInALoopAndByMany) {
+TEST(BackgroundReactor, SeveralTasksOfALoopMayAwaitTheShutdown) {
     auto events = make_background();
     const counter source;
     auto tied = attach(events, source);
@@ -186,7 +173,7 @@ TEST(BackgroundReactor, ShutdownMayBeAwaitedInALoopAndByMany) {
     EXPECT_EQ(ended, 3);
 }
 
-TEST(BackgroundReactor, ShutdownNowEndsAllThatWaits) {
+TEST(BackgroundReactor, ShutdownNowEndsAllPendingOperations) {
     auto events = make_background();
     const counter source;
     const auto tied = attach(events, source);
@@ -202,7 +189,7 @@ TEST(BackgroundReactor, ShutdownNowEndsAllThatWaits) {
     EXPECT_TRUE(has_ended(events));
 }
 
-TEST(BackgroundReactor, ItsDropEndsAThousandPendingReads) {
+TEST(BackgroundReactor, DestructionEndsPendingReads) {
     constexpr int reads = 1000;
     auto events = std::optional(make_background());
     const auto handle = events->handle();
@@ -221,18 +208,16 @@ TEST(BackgroundReactor, ItsDropEndsAThousandPendingReads) {
     }
     by_hand end(events->shutdown_on_idle());
     assert_pending(end.poll());
-    const auto before = clock_type::now();
     events.reset();
     for (auto& one : pending) {
         EXPECT_EQ(one.wakes(), 1u);
         EXPECT_EQ(assert_ready(one.poll()).error(), eddy::errc::runtime_shutdown);
     }
-    EXPECT_LT(clock_type::now() - before, 1s);
     EXPECT_TRUE(end.poll().is_ready());
     handle.wake();
 }
 
-TEST(BackgroundReactor, ShutdownThatIsNotAwaitedAsksForNothing) {
+TEST(BackgroundReactor, ShutdownStartsAtTheFirstPoll) {
     auto events = make_background();
     static_cast<void>(events.shutdown_now());
     EXPECT_FALSE(has_ended(events));
@@ -243,7 +228,7 @@ TEST(BackgroundReactor, ShutdownThatIsNotAwaitedAsksForNothing) {
     while (!has_ended(events)) std::this_thread::yield();  // what was asked for stays so
 }
 
-TEST(BackgroundReactor, ForgottenItRunsUntilTheProcessEnds) {
+TEST(BackgroundReactor, ForgottenReactorRunsUntilTheProcessEnds) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process of its own, with an end
     EXPECT_EXIT(
         {
@@ -261,14 +246,14 @@ TEST(BackgroundReactor, ForgottenItRunsUntilTheProcessEnds) {
         testing::ExitedWithCode(0), "");
 }
 
-TEST(BackgroundReactor, PolledToItsEndByAWakerOnItsOwnThread) {
+TEST(BackgroundReactor, ShutdownMayBePolledByAWakerOnTheReactorThread) {
     auto events = make_background();
     auto end = events.shutdown_now();
-    std::atomic<bool> has_ended = false;
+    std::atomic<bool> is_ready = false;
     support::calling_waker polls([&] {
-        const eddy::waker nobody;
-        eddy::context cx(nobody);
-        has_ended = end.poll(cx).is_ready();
+        const eddy::waker none;
+        eddy::context cx(none);
+        is_ready = end.poll(cx).is_ready();
     });
     const auto waker = polls.waker();
     // The waker may come while this poll is not over: so it is the last to touch the future here.
@@ -282,11 +267,12 @@ TEST(BackgroundReactor, PolledToItsEndByAWakerOnItsOwnThread) {
     eddy::context cx(starter);
     assert_pending(tied.poll_read_ready(cx));
     source.add();
-    while (!has_ended) std::this_thread::yield();
-    eddy::wait(events.shutdown_now());  // the waker is over, too, when the thread is
+    while (!is_ready) std::this_thread::yield();
+    eddy::wait(events.shutdown_now());  // after this the thread has ended, and no longer uses the waker
+    EXPECT_TRUE(has_ended(events));
 }
 
-TEST(BackgroundReactor, IsRefusedInsideATurn) {
+TEST(BackgroundReactor, BackgroundFailsInsideATurn) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = registration::attach(source, interest::readable, reactor.handle()).value();
@@ -301,7 +287,7 @@ TEST(BackgroundReactor, IsRefusedInsideATurn) {
     EXPECT_EQ(reactor.turn(0ms).value().events, 0u);  // it is what it was
 }
 
-TEST(BackgroundReactor, IsHarmlessInAForkedChild) {
+TEST(BackgroundReactor, DestructionInAForkedChildLeavesTheParentRunning) {
     auto events = std::optional(make_background());
     const counter source;
     const auto tied = attach(*events, source);
@@ -317,7 +303,7 @@ TEST(BackgroundReactor, IsHarmlessInAForkedChild) {
     wait_until_woken(reader);
 }
 
-TEST(BackgroundReactorStress, SourcesComeAndGoUntilItIsIdle) {
+TEST(BackgroundReactorStress, AttachRacesWithShutdown) {
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         auto events = make_background();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A source together with its registration: poll_evented, and its friendly face async_fd.
+// Sources together with their registration: poll_evented and async_fd.
 #include <eddy/io/poll_evented.hpp>
 
 #include <gtest/gtest.h>
@@ -56,7 +56,7 @@ auto reads_one(poll_evented<S>& from) {
 
 // ---- PollEvented ----
 
-TEST(PollEvented, TheProgramUnderTheHood) {  // as in examples/under_the_hood.cpp
+TEST(PollEvented, ExampleUnderTheHoodWorks) {  // as in examples/under_the_hood.cpp
     eddy::core loop;
     const auto main = [&]() -> eddy::task<eddy::result<std::uint64_t>> {
         poll_evented<counter> source(counter{}, interest::readable);
@@ -68,7 +68,7 @@ TEST(PollEvented, TheProgramUnderTheHood) {  // as in examples/under_the_hood.cp
     EXPECT_EQ(loop.run(main()).value(), 7u);
 }
 
-TEST(PollEvented, ReadsUntilTheCallWouldBlockAndWaitsThen) {
+TEST(PollEvented, PollReadWaitsAfterACallWouldBlock) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
     auto evented = poll_evented<owned_fd>::make(std::move(ends.reader), interest::readable, reactor.handle()).value();
@@ -87,7 +87,7 @@ TEST(PollEvented, ReadsUntilTheCallWouldBlockAndWaitsThen) {
     EXPECT_EQ(assert_ready(third.poll()).value(), 1u);
 }
 
-TEST(PollEvented, ReadsTakeBudget) {
+TEST(PollEvented, ReadsConsumeCoopBudget) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
     auto evented = poll_evented<owned_fd>::make(std::move(ends.reader), interest::readable, reactor.handle()).value();
@@ -99,7 +99,7 @@ TEST(PollEvented, ReadsTakeBudget) {
     EXPECT_EQ(assert_ready(reader.poll(1)).value(), 1u);
 }
 
-TEST(PollEvented, InnerSourceWorksInBlockingCodeAndIsForgotten) {
+TEST(PollEvented, IntoInnerDeregistersTheSource) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
     const int number = ends.reader.native_handle();
@@ -115,7 +115,7 @@ TEST(PollEvented, InnerSourceWorksInBlockingCodeAndIsForgotten) {
     other.join();
 }
 
-TEST(PollEvented, DropDeregistersBeforeItCloses) {
+TEST(PollEvented, DropDeregistersBeforeClose) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
     const auto duplicate = ends.reader.duplicate();  // would keep the kernel's registration alive
@@ -144,7 +144,7 @@ TEST(PollEvented, MoveAssignmentDeregistersTheOldSource) {
     EXPECT_EQ(assert_ready(reads_one(evented).poll()).value(), 1u);
 }
 
-TEST(PollEvented, ConstructorThrowsWhatMakeReports) {
+TEST(PollEvented, ConstructorThrowsTheErrorOfMake) {
     eddy::core loop;
     const auto main = []() -> eddy::task<void> {
         const auto open = [] { return owned_fd(::open("/tmp", O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC)); };
@@ -160,7 +160,7 @@ TEST(PollEvented, ConstructorThrowsWhatMakeReports) {
     loop.run(main());
 }
 
-TEST(PollEvented, OperationsAfterTheEndOfTheReactorFail) {
+TEST(PollEvented, OperationsFailAfterTheReactorIsGone) {
     auto reactor = std::optional<eddy::reactor>(std::in_place);
     auto ends = support::make_pipe();
     auto evented = poll_evented<owned_fd>::make(std::move(ends.reader), interest::readable, reactor->handle()).value();
@@ -172,7 +172,7 @@ TEST(PollEvented, OperationsAfterTheEndOfTheReactorFail) {
 
 // ---- AsyncFd ----
 
-TEST(AsyncFd, WaitTryAndWaitAgain) {
+TEST(AsyncFd, TryIoClearsReadinessWhenTheCallWouldBlock) {
     eddy::core loop;
     auto ends = support::make_pipe();
     const auto main = [&]() -> eddy::task<eddy::result<std::size_t>> {
@@ -197,7 +197,7 @@ TEST(AsyncFd, WaitTryAndWaitAgain) {
     EXPECT_EQ(loop.run(main()).value(), 6u);
 }
 
-TEST(AsyncFd, AnyCallIsTriedAndWaitedFor) {
+TEST(AsyncFd, AsyncIoRetriesTheCallWhenReady) {
     eddy::core loop;
     auto ends = support::make_pipe();
     const auto main = [&]() -> eddy::task<void> {
@@ -232,7 +232,7 @@ TEST(AsyncFd, AnyCallIsTriedAndWaitedFor) {
     loop.run(main());
 }
 
-TEST(AsyncFd, ClearReadyKeepsEventsThatCameMeanwhile) {
+TEST(AsyncFd, ClearReadyMatchingKeepsOtherReadiness) {
     eddy::reactor reactor;
     eddy::core loop;
     const auto main = [&]() -> eddy::task<void> {
@@ -306,7 +306,7 @@ TEST(AsyncFd, SelfAssignmentKeepsRegistration) {
     EXPECT_TRUE(support::within(core, work()));
 }
 
-TEST(AsyncFd, BlockingDescriptorIsRefused) {
+TEST(AsyncFd, BlockingDescriptorIsRejected) {
     eddy::core loop;
     const auto main = []() -> eddy::task<std::error_code> {
         auto ends = support::make_pipe();
@@ -316,7 +316,7 @@ TEST(AsyncFd, BlockingDescriptorIsRefused) {
     EXPECT_EQ(loop.run(main()), eddy::errc::blocking_descriptor);
 }
 
-TEST(AsyncFd, GivesItsSourceBack) {
+TEST(AsyncFd, IntoInnerReturnsTheSource) {
     eddy::core loop;
     const auto main = []() -> eddy::task<void> {
         auto ends = support::make_pipe();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The reactor for threads that run no loop.
+// The fallback reactor: used on threads without an event loop.
 #include <eddy/reactor.hpp>
 
 #include <gtest/gtest.h>
@@ -52,14 +52,14 @@ void in_own_process(F test) {
 
 eddy::background_reactor make_background() { return eddy::reactor().background().value(); }
 
-TEST(ReactorFallback, WithoutOneMisuseNamesTheRemedies) {
+TEST(ReactorFallback, CurrentWithoutALoopThrowsWithRemedies) {
     const auto text = support::text_of_misuse([] { static_cast<void>(reactor_handle::current()); });
     EXPECT_NE(text.find("event loop"), std::string::npos) << text;
     EXPECT_NE(text.find("set_fallback"), std::string::npos) << text;
     EXPECT_NE(text.find("reactor_fallback_test.cpp"), std::string::npos) << text;
 }
 
-TEST(ReactorFallback, TheFirstSetterWins) {
+TEST(ReactorFallback, FirstSetterWins) {
     in_own_process([] {
         const eddy::reactor first;
         const eddy::reactor second;
@@ -73,7 +73,7 @@ TEST(ReactorFallback, TheFirstSetterWins) {
     });
 }
 
-TEST(ReactorFallback, OfManyThreadsOneSetsIt) {
+TEST(ReactorFallback, OneOfManyThreadsSetsTheFallback) {
     in_own_process([] {
         const eddy::reactor reactor;
         std::atomic<int> set = 0;
@@ -90,7 +90,7 @@ TEST(ReactorFallback, OfManyThreadsOneSetsIt) {
     });
 }
 
-TEST(ReactorFallback, TheLoopOfTheThreadComesFirst) {
+TEST(ReactorFallback, LoopOfTheThreadTakesPrecedence) {
     in_own_process([] {
         const eddy::reactor fallback;
         EXPECT_TRUE(reactor_handle::set_fallback(fallback.handle()).has_value());
@@ -124,7 +124,7 @@ eddy::task<eddy::result<std::size_t>> ask(eddy::net::socket_addr addr) {
     co_return co_await try_(stream.read(answer));
 }
 
-TEST(ReactorFallback, FuturesThatAreWaitedForOffAnyLoopUseIt) {
+TEST(ReactorFallback, WaitWithoutALoopUsesTheFallback) {
     in_own_process([] {
         auto events = make_background();
         EXPECT_TRUE(reactor_handle::set_fallback(events.handle()).has_value());
@@ -136,7 +136,7 @@ TEST(ReactorFallback, FuturesThatAreWaitedForOffAnyLoopUseIt) {
     });
 }
 
-TEST(ReactorFallback, LeaseOfAReceiveOffAnyLoopMayEndAnywhere) {
+TEST(ReactorFallback, ReceiveLeaseMayEndOnAnotherThread) {
     in_own_process([] {
         auto events = make_background();
         EXPECT_TRUE(reactor_handle::set_fallback(events.handle()).has_value());
@@ -154,7 +154,7 @@ TEST(ReactorFallback, LeaseOfAReceiveOffAnyLoopMayEndAnywhere) {
     });
 }
 
-TEST(ReactorFallback, WhoeverComesWhenItIsGoneIsToldSo) {
+TEST(ReactorFallback, UseAfterTheFallbackIsGoneReturnsShutdown) {
     in_own_process([] {
         const counter source;
         std::optional<registration> tied;

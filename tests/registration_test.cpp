@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Sources tied to a reactor: what may be registered, who is told, and what is left when they go.
+// Sources that are registered with a reactor: attach, readiness and deregistration.
 #include <eddy/io/registration.hpp>
 
 #include <gtest/gtest.h>
@@ -78,7 +78,7 @@ auto by_poll(Fn poll) {
 
 // ---- attach ----
 
-TEST(Registration, UsersOwnSourceIsDrivenWithNothingButThePublicHeaders) {
+TEST(Registration, UserDefinedSourceWorksWithPublicHeadersOnly) {
     eddy::core loop;
     const counter source;
     const auto main = [&]() -> eddy::task<std::uint64_t> {
@@ -93,7 +93,7 @@ TEST(Registration, UsersOwnSourceIsDrivenWithNothingButThePublicHeaders) {
     EXPECT_EQ(loop.run(main()), 3u);
 }
 
-TEST(Registration, AttachWithoutALoopSaysWhatItNeeds) {
+TEST(Registration, AttachWithoutALoopThrows) {
     const counter source;
     const auto text =
         support::text_of_misuse([&] { static_cast<void>(registration::attach(source, interest::readable)); });
@@ -101,7 +101,7 @@ TEST(Registration, AttachWithoutALoopSaysWhatItNeeds) {
     EXPECT_NE(text.find("registration_test.cpp"), std::string::npos) << text;
 }
 
-TEST(Registration, FilesThatCannotBeWaitedForAreRefusedAndLeaveNothing) {
+TEST(Registration, RegularFilesAndDirectoriesAreRejected) {
     eddy::reactor reactor;
     const owned_fd file(::open("/tmp", O_TMPFILE | O_RDWR | O_NONBLOCK | O_CLOEXEC, 0600));
     const owned_fd directory(::open("/tmp", O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC));
@@ -119,7 +119,7 @@ TEST(Registration, FilesThatCannotBeWaitedForAreRefusedAndLeaveNothing) {
     EXPECT_EQ(reactor.metrics().fds_deregistered, 0u);
 }
 
-TEST(Registration, BlockingDescriptorIsRefused) {
+TEST(Registration, BlockingDescriptorIsRejected) {
     eddy::reactor reactor;
     auto ends = support::make_pipe();
     ::fcntl(ends.reader.native_handle(), F_SETFL, 0);
@@ -131,14 +131,14 @@ TEST(Registration, BlockingDescriptorIsRefused) {
     EXPECT_TRUE(reactor.is_idle());
 }
 
-TEST(Registration, ClosedDescriptorIsRefused) {
+TEST(Registration, ClosedDescriptorIsRejected) {
     eddy::reactor reactor;
     EXPECT_EQ(registration::attach(source_fd(-1), interest::readable, reactor.handle()).error(),
               std::errc::bad_file_descriptor);
     EXPECT_TRUE(reactor.is_idle());
 }
 
-TEST(Registration, SecondRegistrationOfADescriptorIsRefusedAndTheFirstGoesOn) {
+TEST(Registration, SecondRegistrationFailsAndTheFirstStaysValid) {
     eddy::reactor reactor;
     const counter source;
     const auto first = attach(reactor, source.native_handle());
@@ -151,7 +151,7 @@ TEST(Registration, SecondRegistrationOfADescriptorIsRefusedAndTheFirstGoesOn) {
     EXPECT_EQ(reader.wakes(), 1u);
 }
 
-TEST(Registration, AttachAfterShutdownIsRefusedWithItsOwnError) {
+TEST(Registration, AttachAfterShutdownReturnsShutdownError) {
     std::optional<eddy::reactor> reactor(std::in_place);
     const auto handle = reactor->handle();
     reactor.reset();
@@ -165,7 +165,7 @@ TEST(Registration, AttachAfterShutdownIsRefusedWithItsOwnError) {
     EXPECT_EQ(handle.metrics().fds_registered, 0u);
 }
 
-TEST(Registration, AttachOnALoopWithoutIoIsRefused) {
+TEST(Registration, AttachOnALoopWithoutIoFails) {
     auto loop = eddy::core::builder().enable_io(false).build().value();
     const counter source;
     const auto main = [&]() -> eddy::task<std::error_code> {
@@ -198,7 +198,7 @@ TEST(Registration, ReadinessStaysUntilACallWouldBlock) {
     EXPECT_EQ(got, size);
 }
 
-TEST(Registration, TickWrapsExactlyWhileAnotherSourceKeepsTheReactorTurning) {
+TEST(Registration, TickDoesNotAdvanceWithEventsOfOtherSources) {
     eddy::reactor reactor;
     const counter quiet;
     const counter busy;
@@ -219,7 +219,7 @@ TEST(Registration, TickWrapsExactlyWhileAnotherSourceKeepsTheReactorTurning) {
     assert_ready(reader.poll()).value();
 }
 
-TEST(Registration, UrgentByteGivesPriority) {
+TEST(Registration, UrgentByteReportsPriority) {
     eddy::reactor reactor;
     const auto ends = make_tcp_pair();
     const auto tied = attach(reactor, ends.reader.native_handle(), interest::readable | interest::priority);
@@ -233,7 +233,7 @@ TEST(Registration, UrgentByteGivesPriority) {
     EXPECT_TRUE(assert_ready(urgent.poll()).value().ready.is_priority());
 }
 
-TEST(Registration, HalfCloseGivesReadClosedThatClearingCannotRemove) {
+TEST(Registration, ReadClosedCannotBeCleared) {
     eddy::reactor reactor;
     const auto ends = support::make_socket_pair();
     const auto tied = attach(reactor, ends.reader.native_handle(), interest::readable | interest::writable);
@@ -251,7 +251,7 @@ TEST(Registration, HalfCloseGivesReadClosedThatClearingCannotRemove) {
     EXPECT_FALSE(assert_ready(writer.poll()).value().ready.is_write_closed());
 }
 
-TEST(Registration, HangUpEndsTheWaitsOfBothDirections) {
+TEST(Registration, HangUpWakesBothDirections) {
     eddy::reactor reactor;
     auto ends = support::make_socket_pair();
     while (ends.reader.write(64 * 1024) != 0) {
@@ -268,7 +268,7 @@ TEST(Registration, HangUpEndsTheWaitsOfBothDirections) {
     EXPECT_EQ(writer.wakes(), 1u);
 }
 
-TEST(Registration, TryIoCallsOnlyWhenReadyAndClearsWhatWouldBlock) {
+TEST(Registration, TryIoCallsOnlyWhenReadyAndClearsOnWouldBlock) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = attach(reactor, source.native_handle());
@@ -307,7 +307,7 @@ TEST(Registration, FiftyTasksAwaitOneDescriptorAndAllResume) {
 
 // ---- The end ----
 
-TEST(Registration, DropTakesTheDescriptorOutOfTheKernelsList) {
+TEST(Registration, DropRemovesTheDescriptorFromTheEpoll) {
     eddy::reactor reactor;
     const counter source;
     auto tied = std::optional(attach(reactor, source.native_handle()));
@@ -317,7 +317,7 @@ TEST(Registration, DropTakesTheDescriptorOutOfTheKernelsList) {
     EXPECT_TRUE(reactor.is_idle());
 }
 
-TEST(Registration, DeregisterMayBeRepeatedAndReportsACloseThatCameFirst) {
+TEST(Registration, DeregisterMayBeRepeatedAndReportsAClosedDescriptor) {
     eddy::reactor reactor;
     const counter source;
     auto tied = attach(reactor, source.native_handle());
@@ -339,7 +339,7 @@ TEST(Registration, DeregisterMayBeRepeatedAndReportsACloseThatCameFirst) {
     EXPECT_EQ(reactor.metrics().fds_deregistered, 2u);
 }
 
-TEST(Registration, DropClearsTheWakersThatItHolds) {
+TEST(Registration, DropReleasesTheStoredWakers) {
     // A task that keeps its registration, whose slot keeps the task's waker: a cycle that the drop has to break.
     eddy::reactor reactor;
     const counter source;
@@ -360,7 +360,7 @@ TEST(Registration, DropClearsTheWakersThatItHolds) {
     EXPECT_EQ(task.wakes(), 0u);
 }
 
-TEST(Registration, DuplicateThatKeepsTheDescriptionOpenIsNotReported) {
+TEST(Registration, DuplicateOfADroppedSourceReportsNoEvents) {
     eddy::reactor reactor;
     auto ends = std::optional(support::make_pipe());
     auto tied = std::optional(attach(reactor, ends->reader.native_handle()));
@@ -372,7 +372,7 @@ TEST(Registration, DuplicateThatKeepsTheDescriptionOpenIsNotReported) {
     EXPECT_EQ(reactor.metrics().ready_events, 0u);
 }
 
-TEST(Registration, WaitsThatAreDroppedLeaveNothing) {
+TEST(Registration, DroppedWaitsLeaveNoWakers) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = attach(reactor, source.native_handle());
@@ -390,7 +390,7 @@ TEST(Registration, WaitsThatAreDroppedLeaveNothing) {
     EXPECT_EQ(task.wakes(), 0u);
 }
 
-TEST(Registration, CreatedOnOneThreadAwaitedOnAnotherDroppedOnAThird) {
+TEST(Registration, MayBeCreatedAwaitedAndDroppedOnDifferentThreads) {
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {
         eddy::reactor reactor;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The turn of a driver: one thread at a time has it, and another may look in for an owner that is busy.
+// The driver lock of an io_handle: one thread at a time runs a driver tick, and another thread may run one for a busy owner.
 #include "io/io_handle.hpp"
 
 #include <gtest/gtest.h>
@@ -51,7 +51,7 @@ void elsewhere(F f) {
     std::thread(f).join();
 }
 
-TEST(ReactorTurn, AnotherThreadHandsOutTheEventsOfABusyOwner) {
+TEST(DriverLock, AnotherThreadProcessesEventsOfABusyOwner) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = attach(reactor, source);
@@ -65,19 +65,19 @@ TEST(ReactorTurn, AnotherThreadHandsOutTheEventsOfABusyOwner) {
     EXPECT_EQ(reactor.turn(0ms).value().events, 0u);
 }
 
-TEST(ReactorTurn, OwnerThatSleepsNeedsNobody) {
+TEST(DriverLock, IsHeldWhileTheOwnerSleeps) {
     eddy::reactor reactor;
-    std::thread visitor([&] {
+    std::thread other([&] {
         wait_until_owner_turns(reactor);
         EXPECT_FALSE(io_of(reactor).turn_for_other().has_value());
         EXPECT_FALSE(io_of(reactor).try_begin_turn());
         reactor.handle().wake();
     });
     EXPECT_EQ(reactor.turn(std::nullopt).value().events, 0u);
-    visitor.join();
+    other.join();
 }
 
-TEST(ReactorTurn, WakeThatAVisitFindsStillEndsTheOwnersTurn) {
+TEST(DriverLock, WakeFoundByAnotherThreadStillEndsTheNextTurn) {
     eddy::reactor reactor;
     reactor.handle().wake();
     elsewhere([&] {
@@ -86,19 +86,19 @@ TEST(ReactorTurn, WakeThatAVisitFindsStillEndsTheOwnersTurn) {
     });
     EXPECT_EQ(reactor.turn(std::nullopt).value().events, 0u);
     const auto before = std::chrono::steady_clock::now();
-    EXPECT_EQ(reactor.turn(5ms).value().events, 0u);  // that wake-up is over now
+    EXPECT_EQ(reactor.turn(5ms).value().events, 0u);  // the wake-up ends one turn only
     EXPECT_GE(std::chrono::steady_clock::now() - before, 5ms);
 }
 
-TEST(ReactorTurn, OwnerWaitsForTheEndOfAVisit) {
+TEST(DriverLock, OwnerWaitsForTheTickOfAnotherThread) {
     eddy::reactor reactor;
     std::atomic<bool> is_inside = false;
     std::atomic<bool> has_left = false;
-    std::thread visitor([&] {
+    std::thread other([&] {
         auto& io = io_of(reactor);
         EXPECT_TRUE(io.try_begin_turn());
         is_inside = true;
-        for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+        for (int i = 0; i < 100; ++i) std::this_thread::yield();
         EXPECT_EQ(io.poll_events(0ms).value(), 0u);
         has_left = true;
         io.end_turn();
@@ -106,10 +106,10 @@ TEST(ReactorTurn, OwnerWaitsForTheEndOfAVisit) {
     while (!is_inside) std::this_thread::yield();
     EXPECT_EQ(reactor.turn(0ms).value().events, 0u);
     EXPECT_TRUE(has_left);
-    visitor.join();
+    other.join();
 }
 
-TEST(ReactorTurn, SecondThreadInTurnIsToldThatItIsTaken) {
+TEST(DriverLock, SecondThreadInTurnGetsBusyError) {
     eddy::reactor reactor;
     std::thread other([&] {
         wait_until_owner_turns(reactor);
@@ -120,7 +120,7 @@ TEST(ReactorTurn, SecondThreadInTurnIsToldThatItIsTaken) {
     other.join();
 }
 
-TEST(ReactorTurn, TurnInsideATurnOrAVisitIsRefused) {
+TEST(DriverLock, NestedTurnFailsWithDeadlockError) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = attach(reactor, source);
@@ -148,7 +148,7 @@ TEST(ReactorTurn, TurnInsideATurnOrAVisitIsRefused) {
     EXPECT_FALSE(io_of(reactor).is_in_turn());
 }
 
-TEST(ReactorTurn, SixteenthDropOnTheOwnersThreadWakesNobodyAlsoAfterAVisit) {
+TEST(DriverLock, SourcesDroppedOnTheOwnerThreadCauseNoWake) {
     eddy::reactor reactor;
     std::deque<counter> sources(40);
     std::deque<registration> all;
@@ -161,7 +161,7 @@ TEST(ReactorTurn, SixteenthDropOnTheOwnersThreadWakesNobodyAlsoAfterAVisit) {
     EXPECT_GE(std::chrono::steady_clock::now() - before, 2ms);
 }
 
-TEST(ReactorTurn, LoadIsWhatIsRegisteredNow) {
+TEST(DriverLock, LoadCountsRegisteredSources) {
     eddy::reactor reactor;
     std::deque<counter> sources(10);
     std::deque<registration> all;
@@ -176,7 +176,7 @@ TEST(ReactorTurn, LoadIsWhatIsRegisteredNow) {
     EXPECT_EQ(io_of(reactor).load(), 0u);
 }
 
-TEST(ReactorTurn, ShutDownEndsTheTurnOfAnotherThreadAndAllLaterOnes) {
+TEST(DriverLock, ShutDownEndsTheCurrentTurnAndAllLaterTurns) {
     eddy::reactor reactor;
     const counter source;
     const auto tied = attach(reactor, source);
@@ -202,9 +202,8 @@ TEST(ReactorTurn, ShutDownEndsTheTurnOfAnotherThreadAndAllLaterOnes) {
     io_of(reactor).shut_down();
 }
 
-TEST(ReactorTurnStress, TwoThreadsTurnWhileSourcesComeAndGo) {
+TEST(DriverLockStress, TwoThreadsTickWhileSourcesAreAddedAndDropped) {
     constexpr int users = 2;
-    const auto rounds = support::rounds(100'000) / users;
     eddy::reactor reactor;
     std::atomic<bool> is_over = false;
     std::thread owner([&] {
@@ -213,10 +212,10 @@ TEST(ReactorTurnStress, TwoThreadsTurnWhileSourcesComeAndGo) {
             for (std::uint64_t busy = i % 8; busy != 0; --busy) std::this_thread::yield();
         }
     });
-    std::thread visitor([&] {
+    std::thread other([&] {
         while (!is_over) {
-            const auto visited = io_of(reactor).turn_for_other();
-            EXPECT_TRUE(!visited || visited->has_value());
+            const auto ticked = io_of(reactor).turn_for_other();
+            EXPECT_TRUE(!ticked || ticked->has_value());
             std::this_thread::yield();
         }
     });
@@ -226,10 +225,11 @@ TEST(ReactorTurnStress, TwoThreadsTurnWhileSourcesComeAndGo) {
         all.emplace_back([&] {
             const counter source;
             std::optional<registration> kept;
-            for (std::uint64_t i = 0; i < rounds; ++i) {
-                const counter other;  // gone in mid-event now and then
-                const auto passing = attach(reactor, other);
-                other.add();
+            support::handover_rounds rounds(100'000 / users);
+            for (std::uint64_t i = 0; rounds.next(); ++i) {
+                const counter short_lived;  // destroyed while its event is reported now and then
+                const auto passing = attach(reactor, short_lived);
+                short_lived.add();
                 if (!kept) kept.emplace(attach(reactor, source));
                 by_hand reader(kept->readiness(interest::readable));
                 source.add();
@@ -247,37 +247,42 @@ TEST(ReactorTurnStress, TwoThreadsTurnWhileSourcesComeAndGo) {
     is_over = true;
     reactor.handle().wake();
     owner.join();
-    visitor.join();
+    other.join();
     EXPECT_TRUE(reactor.is_idle());
     EXPECT_EQ(io_of(reactor).load(), 0u);
 }
 
-TEST(ReactorTurnStress, NoWakeOfTheOwnerIsLostToAVisit) {
-    const auto rounds = support::rounds(200'000);
+TEST(DriverLockStress, WakeIsNotLostToTheTickOfAnotherThread) {
+    support::handover_rounds rounds(200'000);
     eddy::reactor reactor;
     std::atomic<bool> is_over = false;
+    std::atomic<bool> all_asked = false;
     std::atomic<std::uint64_t> asked = 0;
     std::atomic<std::uint64_t> seen = 0;
-    std::thread visitor([&] {
+    std::thread other([&] {
         while (!is_over) static_cast<void>(io_of(reactor).turn_for_other());
     });
     std::thread waking([&, handle = reactor.handle()] {
-        for (std::uint64_t i = 1; i <= rounds; ++i) {
-            asked = i;
+        while (rounds.next()) {
+            const auto mine = ++asked;
             handle.wake();
-            while (seen < i) std::this_thread::yield();  // a lost one would hang
+            while (seen < mine) std::this_thread::yield();  // a lost wake-up would hang
         }
+        all_asked = true;
+        handle.wake();
     });
-    while (seen < rounds) {
+    while (!all_asked) {
         reactor.turn(std::nullopt).value();
         seen = asked.load();
     }
     waking.join();
     is_over = true;
-    visitor.join();
+    other.join();
+    EXPECT_GT(seen.load(), 0u);
+    EXPECT_EQ(seen.load(), asked.load());
 }
 
-TEST(ReactorTurnStress, ShutDownWhileTwoThreadsTurn) {
+TEST(DriverLockStress, ShutDownWhileTwoThreadsTick) {
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t i = 0; i < rounds; ++i) {
         eddy::reactor reactor;
@@ -288,7 +293,7 @@ TEST(ReactorTurnStress, ShutDownWhileTwoThreadsTurn) {
             while (reactor.turn(std::nullopt)) {
             }
         });
-        std::thread visitor([&] {
+        std::thread other([&] {
             while (!is_over) {
                 static_cast<void>(io_of(reactor).turn_for_other());
                 std::this_thread::yield();
@@ -298,7 +303,10 @@ TEST(ReactorTurnStress, ShutDownWhileTwoThreadsTurn) {
         io_of(reactor).shut_down();
         owner.join();
         is_over = true;
-        visitor.join();
+        other.join();
+        EXPECT_EQ(reactor.turn(0ms).error(), eddy::errc::runtime_shutdown);
+        by_hand reader(tied.readiness(interest::readable));
+        EXPECT_EQ(assert_ready(reader.poll()).error(), eddy::errc::runtime_shutdown);
     }
 }
 
