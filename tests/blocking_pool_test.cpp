@@ -82,7 +82,7 @@ std::string name_of_this_thread() {
 using throwing_function = void (*)(blocking_job&);
 static_assert(!std::is_constructible_v<blocking_job, throwing_function, throwing_function>);
 
-TEST(BlockingPool, RunsAJobOnAThreadOfItsOwn) {
+TEST(BlockingPool, RunsAJobOnAnotherThread) {
     const auto pool = blocking_pool::make({});
     EXPECT_EQ(pool->count().threads, 0u) << "a pool without work has no threads";
     gate done;
@@ -100,7 +100,7 @@ TEST(BlockingPool, RunsAJobOnAThreadOfItsOwn) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, JobsBeginInTheOrderInWhichTheyCame) {
+TEST(BlockingPool, JobsStartInTheOrderOfSubmission) {
     const auto pool = blocking_pool::make({.max_threads = 1});
     std::vector<int> order;
     tally done;
@@ -116,7 +116,7 @@ TEST(BlockingPool, JobsBeginInTheOrderInWhichTheyCame) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, AJobMaySubmitJobs) {
+TEST(BlockingPool, JobMaySubmitJobs) {
     const auto pool = blocking_pool::make({.max_threads = 2});
     tally done;
     std::function<void(int)> again = [&](int left) {
@@ -132,7 +132,7 @@ TEST(BlockingPool, AJobMaySubmitJobs) {
 
 // ---- Threads come and go ----
 
-TEST(BlockingPool, GrowsToItsLimitAndNoFurther) {
+TEST(BlockingPool, GrowsUpToTheThreadLimit) {
     const auto pool = blocking_pool::make({.max_threads = 4});
     gate hold;
     tally begun;
@@ -155,7 +155,7 @@ TEST(BlockingPool, GrowsToItsLimitAndNoFurther) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, AnIdleThreadIsPreferredToANewOne) {
+TEST(BlockingPool, IdleThreadIsPreferredToANewThread) {
     const auto pool = blocking_pool::make({});
     std::thread::id first;
     std::thread::id second;
@@ -175,7 +175,7 @@ TEST(BlockingPool, AnIdleThreadIsPreferredToANewOne) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, OfIdleThreadsTheLastToBecomeIdleIsWoken) {
+TEST(BlockingPool, LastThreadToBecomeIdleIsWokenFirst) {
     const auto pool = blocking_pool::make({});
     gate hold[2];
     std::thread::id ids[2];
@@ -203,7 +203,7 @@ TEST(BlockingPool, OfIdleThreadsTheLastToBecomeIdleIsWoken) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, AJobDoesNotWaitForAThreadThatIsSlowToStartIfAnotherIsIdle) {
+TEST(BlockingPool, IdleThreadTakesTheJobOfASlowlyStartingThread) {
     gate slow_start;
     std::atomic<int> starts = 0;
     const auto pool = blocking_pool::make({.on_thread_start = [&] {
@@ -224,7 +224,7 @@ TEST(BlockingPool, AJobDoesNotWaitForAThreadThatIsSlowToStartIfAnotherIsIdle) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, ThreadsThatAreIdleForLongEndAndOthersComeWhenNeeded) {
+TEST(BlockingPool, IdleThreadsEndAndNewThreadsStartOnDemand) {
     tally started;
     tally stopped;
     const auto pool = blocking_pool::make(
@@ -241,7 +241,7 @@ TEST(BlockingPool, ThreadsThatAreIdleForLongEndAndOthersComeWhenNeeded) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, AKeepAliveOfForeverIsNotOverAtOnce) {
+TEST(BlockingPool, MaximalKeepAliveDoesNotOverflow) {
     const auto pool = blocking_pool::make({.keep_alive = std::chrono::nanoseconds::max()});
     gate done;
     ASSERT_TRUE(submit(*pool, [&] { done.open(); }));
@@ -249,7 +249,7 @@ TEST(BlockingPool, AKeepAliveOfForeverIsNotOverAtOnce) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, ThreadsHaveTheNameAndTheStackThatWereAskedFor) {
+TEST(BlockingPool, ThreadsHaveTheRequestedNameAndStackSize) {
     constexpr std::size_t wanted = std::size_t{3} * 1024 * 1024 + 1;
     const auto pool = blocking_pool::make({
         .stack_size = wanted,
@@ -273,7 +273,7 @@ TEST(BlockingPool, ThreadsHaveTheNameAndTheStackThatWereAskedFor) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, AStackThatIsTooSmallIsMadeLargeEnough) {
+TEST(BlockingPool, TooSmallStackSizeIsRaised) {
     const auto pool = blocking_pool::make({.stack_size = 1});
     gate done;
     ASSERT_TRUE(submit(*pool, [&] { done.open(); }));
@@ -283,7 +283,7 @@ TEST(BlockingPool, AStackThatIsTooSmallIsMadeLargeEnough) {
 
 // ---- No threads to be had ----
 
-TEST(BlockingPool, AJobForWhichThereIsNoThreadIsRefused) {
+TEST(BlockingPool, SubmitFailsIfNoThreadCanStart) {
     const auto pool = blocking_pool::make({.stack_size = std::size_t{1} << 56});
     closure_job job([] { ADD_FAILURE() << "it was refused"; }, [] { ADD_FAILURE() << "it was refused"; });
     EXPECT_FALSE(pool->submit(job));
@@ -295,7 +295,7 @@ TEST(BlockingPool, AJobForWhichThereIsNoThreadIsRefused) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, AJobWaitsForAThreadThatThereIsIfNoOtherCanBeHad) {
+TEST(BlockingPool, JobWaitsForAnExistingThreadIfNoneCanStart) {
     if (support::under_sanitizer) GTEST_SKIP() << "a sanitizer cannot live with so little memory";
     EXPECT_TRUE(support::is_true_in_child([] {
         constexpr std::size_t stack = std::size_t{256} * 1024 * 1024;
@@ -319,7 +319,7 @@ TEST(BlockingPool, AJobWaitsForAThreadThatThereIsIfNoOtherCanBeHad) {
 
 // ---- Shutdown ----
 
-TEST(BlockingPool, ShutdownCancelsWhatWaitsAndRefusesWhatComes) {
+TEST(BlockingPool, ShutdownCancelsQueuedJobsAndRejectsNewJobs) {
     const auto pool = blocking_pool::make({.max_threads = 1});
     gate begun;
     gate hold;
@@ -352,7 +352,7 @@ TEST(BlockingPool, ShutdownCancelsWhatWaitsAndRefusesWhatComes) {
     EXPECT_EQ(pool->count().jobs, 6u);
 }
 
-TEST(BlockingPool, AfterShutdownTheCountersAreZero) {
+TEST(BlockingPool, CountersAreZeroAfterShutdown) {
     const auto pool = blocking_pool::make({});
     gate hold;
     tally begun;
@@ -370,7 +370,7 @@ TEST(BlockingPool, AfterShutdownTheCountersAreZero) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, AThreadThatHangsIsLeftAloneAndKeepsWhatItNeeds) {
+TEST(BlockingPool, HangingThreadKeepsTheStateOfThePoolAlive) {
     gate begun;
     gate hold;
     gate stopped;
@@ -389,7 +389,7 @@ TEST(BlockingPool, AThreadThatHangsIsLeftAloneAndKeepsWhatItNeeds) {
     EXPECT_TRUE(stopped.wait());
 }
 
-TEST(BlockingPool, AThreadThatWasLeftAloneCanStillBeWaitedFor) {
+TEST(BlockingPool, JoinSucceedsAfterAnEarlierTimeout) {
     const auto pool = blocking_pool::make({});
     gate begun;
     gate hold;
@@ -404,7 +404,7 @@ TEST(BlockingPool, AThreadThatWasLeftAloneCanStillBeWaitedFor) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, AnOwnerWhoLetsGoLeavesNothingBehindInTheEnd) {
+TEST(BlockingPool, DroppedPoolIsFreedWhenTheThreadsHaveEnded) {
     auto owned = std::make_shared<int>(0);
     const std::weak_ptr<int> left = owned;
     auto pool = blocking_pool::make({.keep_alive = 1ms, .on_thread_stop = [owned = std::move(owned)] {}});
@@ -415,7 +415,7 @@ TEST(BlockingPool, AnOwnerWhoLetsGoLeavesNothingBehindInTheEnd) {
     EXPECT_TRUE(comes_true([&] { return left.expired(); }));
 }
 
-TEST(BlockingPool, JoiningOnAThreadOfThePoolDoesNotWaitForThatThread) {
+TEST(BlockingPool, JoinOnAPoolThreadDoesNotWaitForThatThread) {
     auto pool = blocking_pool::make({});
     gate done;
     ASSERT_TRUE(submit(*pool, [&] {
@@ -438,7 +438,7 @@ struct at_thread_end {
 };
 thread_local at_thread_end last_act;
 
-TEST(BlockingPool, AThreadLocalsDestructorMaySubmit) {
+TEST(BlockingPool, ThreadLocalDestructorMaySubmit) {
     const auto pool = blocking_pool::make({.keep_alive = 0ms});
     gate done;
     ASSERT_TRUE(submit(*pool, [&] { last_act.f = [&] { EXPECT_TRUE(submit(*pool, [&] { done.open(); })); }; }));
@@ -446,7 +446,7 @@ TEST(BlockingPool, AThreadLocalsDestructorMaySubmit) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, AThreadLocalsDestructorMayWakeALoop) {
+TEST(BlockingPool, ThreadLocalDestructorMayWakeALoop) {
     eddy::core core;
     const auto pool = blocking_pool::make({.keep_alive = 0ms});
     auto [tx, rx] = eddy::sync::oneshot<int>::channel();
@@ -456,7 +456,7 @@ TEST(BlockingPool, AThreadLocalsDestructorMayWakeALoop) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPool, AThreadLocalsDestructorMayEndThePool) {
+TEST(BlockingPool, ThreadLocalDestructorMayDestroyThePool) {
     auto pool = blocking_pool::make({});
     gate done;
     ASSERT_TRUE(submit(*pool, [&] {
@@ -514,7 +514,7 @@ TEST(BlockingPoolStress, EveryJobRunsWhileIdleThreadsEnd) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPoolStress, AJobThatComesWhileTheLastThreadEndsIsNotForgotten) {
+TEST(BlockingPoolStress, JobSubmittedWhileTheLastThreadEndsRuns) {
     const auto pool = blocking_pool::make({.max_threads = 1, .keep_alive = 20us});
     pauses random(0);
     for (auto left = support::rounds(50'000); left > 0; --left) {
@@ -528,7 +528,7 @@ TEST(BlockingPoolStress, AJobThatComesWhileTheLastThreadEndsIsNotForgotten) {
     expect_clean_end(*pool);
 }
 
-TEST(BlockingPoolStress, OneJobAtATimeNeedsFewThreads) {
+TEST(BlockingPoolStress, SequentialJobsNeedFewThreads) {
     const auto pool = blocking_pool::make({});
     for (auto left = support::rounds(200'000); left > 0; --left) {
         gate done;
@@ -560,7 +560,7 @@ TEST(BlockingPoolStress, ShutdownMeetsThreadsInEachState) {
     }
 }
 
-TEST(BlockingPoolStress, ThePoolGoesWhileItsThreadsEnd) {
+TEST(BlockingPoolStress, PoolIsDestroyedWhileTheThreadsEnd) {
     for (auto left = support::rounds(50'000); left > 0; --left) {
         auto pool = blocking_pool::make({});
         const auto ended = std::make_shared<gate>();

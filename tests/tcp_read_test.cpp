@@ -31,6 +31,7 @@ using support::bytes_of;
 using support::connection;
 using support::pattern;
 using support::raw_socket;
+using support::read_some;
 using support::read_to_end;
 using support::text_of;
 using support::within;
@@ -457,6 +458,82 @@ void destroy_stream_during_read() {
 
 TEST(TcpReadDeathTest, DestroyingStreamDuringOperationAborts) {
     EXPECT_DEATH(destroy_stream_during_read(), "destroyed or moved while one of its operations waits");
+}
+
+// ---- Before and after the registration, without I/O and without a loop ----
+
+// A read waits only if no data is available. So it needs no registration otherwise.
+TEST(TcpRead, SecondReadWithoutIoReturnsAvailableData) {
+    support::connection pair;
+    const auto rt = eddy::runtime::builder().worker_threads(1).enable_io(false).build().value();
+    pair.peer.send("first");
+    EXPECT_EQ(rt.block_on(read_some(pair.stream)), "first");
+    pair.peer.send("second");
+    EXPECT_EQ(rt.block_on(read_some(pair.stream)), "second");
+}
+
+TEST(TcpRead, EndOfStreamRepeatsWithoutIo) {
+    support::connection pair;
+    const auto rt = eddy::runtime::builder().worker_threads(1).enable_io(false).build().value();
+    pair.peer.shutdown();
+    EXPECT_EQ(rt.block_on(read_some(pair.stream)), "");
+    EXPECT_EQ(rt.block_on(read_some(pair.stream)), "") << "each further read returns the end of the stream";
+}
+
+TEST(TcpRead, UrgentDataBeforeRegistrationLosesNoBytes) {
+    for (const bool ends : {false, true}) {
+        support::connection pair;
+        pair.peer.send("abc");
+        pair.peer.send_urgent('!');
+        if (ends) {
+            pair.peer.shutdown();
+        } else {
+            pair.peer.send("def");
+        }
+        eddy::core loop;
+        EXPECT_EQ(loop.run(read_some(pair.stream)), "abc");
+        auto next = loop.run(eddy::time::timeout(20s, read_some(pair.stream)));
+        ASSERT_TRUE(next.has_value());
+        EXPECT_EQ(*next, ends ? "" : "def");
+    }
+}
+
+TEST(TcpRead, StreamMayBeMovedBetweenReads) {
+    support::connection pair;
+    eddy::core loop;
+    pair.peer.send("x");
+    EXPECT_EQ(loop.run(read_some(pair.stream)), "x");
+    eddy::net::tcp_stream other(std::move(pair.stream));
+    pair.peer.send("y");
+    auto next = loop.run(eddy::time::timeout(20s, read_some(other)));
+    EXPECT_EQ(next.has_value() ? *next : "late", "y");
+}
+
+TEST(TcpRead, SecondReadWithoutALoopReturnsAvailableData) {
+    support::connection pair;
+    pair.peer.send("first");
+    EXPECT_EQ(eddy::wait(read_some(pair.stream)), "first");
+    pair.peer.send("second");
+    EXPECT_EQ(eddy::wait(read_some(pair.stream)), "second");
+}
+
+TEST(TcpRead, PendingReadConsumesNoCoopBudget) {
+    support::connection pair;
+    eddy::core loop;
+    loop.run([](eddy::net::tcp_stream& stream) -> eddy::task<> {
+        std::array<std::byte, 8> room{};
+        auto read = stream.read(room);
+        const auto waker = eddy::waker::noop();
+        // The first polls call recv(2) and register the socket.
+        for (int i = 0; i < 3; ++i) {
+            eddy::context cx(waker);
+            EXPECT_FALSE(read.poll(cx).is_ready());
+        }
+        eddy::context cx(waker, 5);
+        for (int i = 0; i < 3; ++i) EXPECT_FALSE(read.poll(cx).is_ready());
+        EXPECT_EQ(cx.budget(), 5u) << "a poll that waits was charged to the coop budget";
+        co_return;
+    }(pair.stream));
 }
 
 }  // namespace

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: MIT
+// Threads and descriptors of runtimes: few of them are available, or many runtimes are made one after the other.
+#include <eddy/runtime.hpp>
+
+#include <gtest/gtest.h>
+
+#include <sys/resource.h>
+
+#include <chrono>
+#include <cstddef>
+#include <exception>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <eddy/handle.hpp>
+#include <eddy/join_handle.hpp>
+#include <eddy/ready.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/spawn_blocking.hpp>
+#include <eddy/task.hpp>
+#include <eddy/time/sleep.hpp>
+#include <eddy/wait.hpp>
+#include <eddy/yield_now.hpp>
+
+#include "support/driver.hpp"
+#include "support/net.hpp"
+#include "support/runtime.hpp"
+#include "support/system.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(RuntimeResourcesOwnProcess, WorksIfNoMoreThreadsCanStart) {
+    for (const unsigned workers : {1u, 4u, 64u}) {
+        EXPECT_TRUE(support::is_true_in_child([workers] {
+            const rlimit few{std::size_t{6} << 30, std::size_t{6} << 30};
+            ::setrlimit(RLIMIT_AS, &few);
+            auto rt = eddy::runtime::builder().worker_threads(workers).thread_stack_size(std::size_t{1} << 30).build();
+            if (!rt) return true;
+            rt->block_on([]() -> eddy::task<> {
+                std::vector<eddy::join_handle<void>> all;
+                for (int i = 0; i < 20; ++i) all.push_back(eddy::spawn_blocking([] {}));
+                for (auto& each : all) static_cast<void>(co_await each);
+                for (int i = 0; i < 20; ++i) eddy::block_in_place([] { std::this_thread::yield(); });
+            }());
+            return true;
+        }));
+    }
+}
+
+// ---- Thread-local objects ----
+
+/// Uses the runtime in the destructor of a thread-local object.
+struct at_thread_exit {
+    std::optional<eddy::handle> handle;
+    std::optional<eddy::abort_handle> aborts;
+    std::optional<eddy::join_handle<void>> task;
+    ~at_thread_exit() {
+        if (!handle) return;
+        handle->spawn([] {}).detach();
+        const auto guard = handle->enter();
+        eddy::spawn_blocking([] {}).detach();
+        eddy::spawn(eddy::yield_now()).detach();
+        try {
+            handle->block_on(eddy::ready());
+        } catch (const std::exception&) {
+        }
+        if (task) task->abort();
+        if (task) static_cast<void>(eddy::wait(*task));
+        static_cast<void>(handle->metrics());
+    }
+};
+thread_local at_thread_exit thread_exit;
+
+TEST(RuntimeResourcesOwnProcess, ThreadLocalDestructorsMayUseTheRuntime) {
+    for (int round = 0; round < 20; ++round) {
+        EXPECT_TRUE(support::is_true_in_child([round] {
+            auto rt = support::make_runtime(2);
+            for (int i = 0; i < 4; ++i) {
+                rt.spawn([]() -> eddy::task<> {
+                      thread_exit.handle = eddy::handle::current();
+                      thread_exit.task.emplace(eddy::spawn(eddy::time::sleep(1h)));
+                      co_await eddy::yield_now();
+                  }).detach();
+            }
+            {
+                const auto guard = rt.enter();
+                eddy::spawn_blocking([h = rt.handle()] { thread_exit.handle = h; }).detach();
+            }
+            if (round % 2 == 0) rt.block_on(eddy::time::sleep(5ms));
+            return true;
+        }));
+    }
+}
+
+TEST(RuntimeResources, TwoThousandRuntimesLeaveNoDescriptorOpen) {
+    const support::leaves_no_descriptor check;
+    for (int i = 0; i < 2000; ++i) {
+        const auto rt = support::make_runtime(2);
+        rt.spawn(eddy::time::sleep(1h)).detach();
+        rt.block_on([]() -> eddy::task<> {
+            eddy::block_in_place([] {});
+            auto done = eddy::spawn_blocking([] {});
+            static_cast<void>(co_await done);
+        }());
+    }
+}
+
+TEST(RuntimeResources, BuildWithTooFewDescriptorsLeavesNoneOpen) {
+    const rlim_t needed = support::has_ring() ? 8 : 6;
+    for (rlim_t more = 0; more < needed + 2; ++more) {
+        const support::leaves_no_descriptor check;
+        const support::descriptor_limit limit(more);
+        const auto rt = eddy::runtime::builder().worker_threads(2).build();
+        EXPECT_EQ(rt.has_value(), more >= needed) << more;
+    }
+}
+
+}  // namespace

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// The watchdog worker: it services the queue and the driver of a worker that is stalled in a long poll.
+#include <eddy/runtime.hpp>
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+
+#include <eddy/io/registration.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/spawn.hpp>
+#include <eddy/task.hpp>
+#include <eddy/wait.hpp>
+
+#include "support/polling.hpp"
+#include "support/runtime.hpp"
+#include "support/system.hpp"
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+/// A task that waits until another thread or task calls notify().
+struct waiting_task {
+    std::mutex lock;
+    eddy::waker waker;
+    std::atomic<bool> is_notified = false;
+    std::atomic<bool> is_pending = false;
+
+    auto wait() {
+        return eddy::poll_fn([this](eddy::context& cx) -> eddy::poll_result<int> {
+            if (is_notified) return 1;
+            const std::lock_guard guard(lock);
+            waker = cx.waker();
+            is_pending = true;
+            return eddy::not_ready;
+        });
+    }
+    void notify() {
+        eddy::waker mine;
+        {
+            const std::lock_guard guard(lock);
+            is_notified = true;
+            mine = waker;
+        }
+        mine.wake_by_ref();
+    }
+};
+
+/// A waker that takes `lasts` to run: like a watchdog worker that is preempted, or that has many events to process.
+struct slow_waker {
+    std::atomic<bool> has_begun = false;
+    std::atomic<std::thread::id> thread{};
+    std::chrono::milliseconds lasts{40};
+    waiting_task* then = nullptr;
+
+    void run() {
+        thread = std::this_thread::get_id();
+        has_begun = true;
+        std::this_thread::sleep_for(lasts);
+        then->notify();
+    }
+    static const eddy::waker_vtable table;
+};
+const eddy::waker_vtable slow_waker::table{
+    [](void* data) noexcept { return data; },
+    [](void* data) noexcept { static_cast<slow_waker*>(data)->run(); },
+    [](void* data) noexcept { static_cast<slow_waker*>(data)->run(); },
+    [](void*) noexcept {},
+};
+
+/// A task wakes another task and then does not end its poll until that one has run. Returns whether that happened within the
+/// time limit; nothing if no watchdog worker ran a driver tick for the stalled worker in this attempt.
+std::optional<bool> woken_task_runs(std::chrono::milliseconds lasts, unsigned workers) {
+    const auto rt = support::make_runtime(workers);
+    const support::counter begin;
+    const support::counter event;
+    waiting_task computes;
+    waiting_task waits;
+    slow_waker slow;
+    slow.lasts = lasts;
+    slow.then = &computes;
+    std::atomic<bool> is_ready = false;
+    std::atomic<bool> was_serviced = false;
+    std::atomic<bool> has_run = false;
+    std::atomic<bool> in_time = false;
+
+    auto z = rt.spawn([&]() -> eddy::task<void> {
+        co_await waits.wait();
+        has_run = true;
+    });
+    auto y = rt.spawn([&]() -> eddy::task<void> {
+        co_await computes.wait();
+        waits.notify();
+        // A long poll: the woken task is in the LIFO slot of this worker.
+        in_time = support::spin_until([&] { return has_run.load(); });
+    });
+    std::optional<eddy::io::registration> second;
+    auto x = rt.spawn([&]() -> eddy::task<void> {
+        auto first = eddy::io::registration::attach(begin, eddy::io::interest::readable).value();
+        second = eddy::io::registration::attach(event, eddy::io::interest::readable).value();
+        const eddy::waker mine(&slow_waker::table, &slow);
+        eddy::context cx(mine);
+        EXPECT_FALSE(second->poll_read_ready(cx).is_ready());
+        is_ready = true;
+        static_cast<void>(co_await first.readiness(eddy::io::interest::readable));
+        const auto me = std::this_thread::get_id();
+        event.add();  // for the driver of this worker, which is stalled here
+        const auto began = steady_clock::now();
+        while (!slow.has_begun && steady_clock::now() - began < 5s) std::this_thread::yield();
+        was_serviced = slow.has_begun && slow.thread.load() != me;
+    });
+    EXPECT_TRUE(support::comes_true([&] { return is_ready && waits.is_pending && computes.is_pending; }));
+    // Each look of the watchdog worker is a park. After some of them the other workers are parked.
+    const auto parks = rt.metrics().parks();
+    EXPECT_TRUE(support::comes_true([&] { return rt.metrics().parks() >= parks + 6; }));
+    begin.add();
+    static_cast<void>(eddy::wait(x));
+    static_cast<void>(eddy::wait(y));
+    static_cast<void>(eddy::wait(z));
+    second.reset();
+    if (!was_serviced) return std::nullopt;
+    return in_time.load();
+}
+
+void expect_woken_task_runs(unsigned workers) {
+    int attempts = 0;
+    for (int i = 0; i < 20; ++i) {
+        const auto runs = woken_task_runs(20ms, workers);
+        if (!runs) continue;
+        ++attempts;
+        ASSERT_TRUE(*runs) << "the woken task stayed in the LIFO slot of a worker that was stalled for 20 s";
+    }
+    EXPECT_GT(attempts, 0);
+}
+
+TEST(RuntimeWatchdog, TaskWokenByAStalledWorkerRunsOnTwoWorkers) { expect_woken_task_runs(2); }
+
+TEST(RuntimeWatchdog, TaskWokenByAStalledWorkerRunsOnFourWorkers) { expect_woken_task_runs(4); }
+
+}  // namespace
