@@ -62,7 +62,7 @@ struct polled {
     std::uint64_t wakes() { return counter.wakes(); }
 };
 
-TEST(DelayQueue, AnEmptyOneIsAtItsEndAndCanGoOn) {
+TEST(DelayQueue, EmptyQueueEndsAndAcceptsNewValues) {
     time_loop loop;
     delay_queue<int> queue;
     polled hand(queue);
@@ -72,7 +72,7 @@ TEST(DelayQueue, AnEmptyOneIsAtItsEndAndCanGoOn) {
     EXPECT_FALSE(assert_ready(hand.poll()).has_value());
 }
 
-TEST(DelayQueue, AValueComesOutAtItsDeadlineAndNotBefore) {
+TEST(DelayQueue, ValueIsReturnedAtTheDeadline) {
     time_loop loop;
     delay_queue<std::string> queue;
     const auto start = clock::now();
@@ -92,7 +92,7 @@ TEST(DelayQueue, AValueComesOutAtItsDeadlineAndNotBefore) {
     EXPECT_FALSE(queue.contains(key));
 }
 
-TEST(DelayQueue, ValuesComeInTheOrderOfTheirDeadlinesAndThenOfTheInserts) {
+TEST(DelayQueue, ValuesAreOrderedByDeadlineAndThenByInsertion) {
     time_loop loop;
     delay_queue<int> queue;
     const auto start = clock::now();
@@ -109,7 +109,7 @@ TEST(DelayQueue, ValuesComeInTheOrderOfTheirDeadlinesAndThenOfTheInserts) {
     EXPECT_EQ(hand.wakes(), 1u);
 }
 
-TEST(DelayQueue, OneTimerStandsForAllAndMovesToTheNextDeadline) {
+TEST(DelayQueue, OneTimerMovesFromDeadlineToDeadline) {
     time_loop loop;
     delay_queue<int> queue;
     for (int i = 3; i >= 1; --i) queue.insert(i, i * 10ms);
@@ -125,7 +125,7 @@ TEST(DelayQueue, OneTimerStandsForAllAndMovesToTheNextDeadline) {
     EXPECT_FALSE(assert_ready(hand.poll()).has_value());
 }
 
-TEST(DelayQueue, AnEarlierInsertIsNoticedByWhoWaits) {
+TEST(DelayQueue, EarlierInsertMovesTheTimerOfTheWaiter) {
     time_loop loop;
     delay_queue<int> queue;
     queue.insert(1, 1000s);
@@ -158,7 +158,7 @@ TEST(DelayQueue, ResetMovesADeadlineBothWays) {
     EXPECT_EQ(hand.value(), 1);
 }
 
-TEST(DelayQueue, ResetOfWhatIsDueAlreadyPutsItOff) {
+TEST(DelayQueue, ResetPostponesADueValue) {
     time_loop loop;
     delay_queue<int> queue;
     const auto key = queue.insert(1, 10ms);
@@ -173,7 +173,7 @@ TEST(DelayQueue, ResetOfWhatIsDueAlreadyPutsItOff) {
     EXPECT_EQ(hand.value(), 1);
 }
 
-TEST(DelayQueue, RemoveTakesAValueOutBeforeItsTime) {
+TEST(DelayQueue, RemoveReturnsAValueBeforeTheDeadline) {
     time_loop loop;
     delay_queue<std::unique_ptr<int>> queue;
     const auto one = queue.insert(std::make_unique<int>(1), 10ms);
@@ -190,7 +190,7 @@ TEST(DelayQueue, RemoveTakesAValueOutBeforeItsTime) {
     EXPECT_EQ(*hand.value(), 2);
 }
 
-TEST(DelayQueue, RemovingTheLastWakesWhoWaits) {
+TEST(DelayQueue, RemovingTheLastValueWakesTheWaiter) {
     for (const bool clears : {false, true}) {
         time_loop loop;
         delay_queue<int> queue;
@@ -208,7 +208,7 @@ TEST(DelayQueue, RemovingTheLastWakesWhoWaits) {
     }
 }
 
-TEST(DelayQueue, AStaleKeyIsMisuseAlsoWhenItsSlotIsUsedAgain) {
+TEST(DelayQueue, StaleKeyThrowsEvenIfTheSlotIsReused) {
     time_loop loop;
     delay_queue<int> queue;
     const auto stale = queue.insert(1, 1ms);
@@ -230,7 +230,7 @@ TEST(DelayQueue, AStaleKeyIsMisuseAlsoWhenItsSlotIsUsedAgain) {
     EXPECT_EQ(queue.size(), 2u);
 }
 
-TEST(DelayQueue, PeekSaysWhatComesNext) {
+TEST(DelayQueue, PeekReturnsTheNextKey) {
     time_loop loop;
     delay_queue<int> queue;
     EXPECT_FALSE(queue.peek().has_value());
@@ -243,7 +243,7 @@ TEST(DelayQueue, PeekSaysWhatComesNext) {
     EXPECT_EQ(queue.peek(), later);
 }
 
-TEST(DelayQueue, CompactKeepsTheKeysGood) {
+TEST(DelayQueue, CompactKeepsKeysValid) {
     time_loop loop;
     delay_queue<int> queue;
     std::vector<delay_key> keys;
@@ -272,7 +272,7 @@ TEST(DelayQueue, CompactKeepsTheKeysGood) {
     EXPECT_EQ(queue.capacity(), 0u);
 }
 
-TEST(DelayQueue, ReserveMakesRoom) {
+TEST(DelayQueue, ReserveGrowsTheCapacity) {
     delay_queue<int> queue(10);
     EXPECT_GE(queue.capacity(), 10u);
     queue.reserve(100);
@@ -280,7 +280,7 @@ TEST(DelayQueue, ReserveMakesRoom) {
     EXPECT_TRUE(queue.is_empty());
 }
 
-TEST(DelayQueue, FarFutureDeadlinesAreSafe) {
+TEST(DelayQueue, FarFutureDeadlinesDoNotOverflow) {
     time_loop loop;
     delay_queue<int> queue;
     queue.insert(1, std::chrono::hours::max());
@@ -298,7 +298,7 @@ TEST(DelayQueue, FarFutureDeadlinesAreSafe) {
     EXPECT_EQ(queue.size(), 4u);
 }
 
-TEST(DelayQueue, ValuesThatAreDueTakeBudget) {
+TEST(DelayQueue, DueValuesConsumeCoopBudget) {
     time_loop loop;
     delay_queue<int> queue;
     for (int i = 0; i < 20; ++i) queue.insert(i, 0ms);
@@ -315,7 +315,7 @@ TEST(DelayQueue, ValuesThatAreDueTakeBudget) {
     EXPECT_EQ(idle.budget(), 10u);
 }
 
-TEST(DelayQueue, MayBeMovedAfterItWasPolled) {
+TEST(DelayQueue, CanBeMovedAfterAPoll) {
     time_loop loop;
     delay_queue<int> queue;
     const auto key = queue.insert(1, 10ms);
@@ -336,7 +336,7 @@ TEST(DelayQueue, MayBeMovedAfterItWasPolled) {
     EXPECT_EQ(hand.value(), 2);
 }
 
-TEST(DelayQueue, WhatIsDueComesOutWithoutALoopAndTheRestNeedsOne) {
+TEST(DelayQueue, OnlyValuesThatAreNotDueNeedALoop) {
     delay_queue<int> queue;
     queue.insert(1, 0ms);
     queue.insert(2, 1h);
@@ -358,7 +358,7 @@ struct refuses_to_move {
     int* left;
 };
 
-TEST(DelayQueue, AnInsertThatThrowsLeavesItAsItWas) {
+TEST(DelayQueue, ThrowingInsertLeavesTheQueueUnchanged) {
     time_loop loop;
     delay_queue<refuses_to_move> queue(4);
     int moves = 100;
@@ -372,7 +372,7 @@ TEST(DelayQueue, AnInsertThatThrowsLeavesItAsItWas) {
     EXPECT_FALSE(assert_ready(hand.poll()).has_value());
 }
 
-TEST(DelayQueue, ALoopBesideAnotherBranch) {
+TEST(DelayQueue, WorksBesideAnotherBranchOfSelect) {
     struct user {
         static eddy::task<int> run() {
             eddy::test::pause();
@@ -402,7 +402,7 @@ TEST(DelayQueue, ALoopBesideAnotherBranch) {
 
 // ---- Against a model ----
 
-TEST(DelayQueue, AgreesWithASortedMap) {
+TEST(DelayQueue, MatchesASortedMap) {
     std::mt19937_64 random(support::seed());
     for (std::uint64_t round = 0, rounds = support::rounds(2'000); round < rounds; ++round) {
         time_loop loop;
@@ -483,7 +483,7 @@ TEST(DelayQueue, AgreesWithASortedMap) {
     }
 }
 
-TEST(DelayQueueStress, AMillionValues) {
+TEST(DelayQueueStress, MillionsOfValuesAreReturnedInOrder) {
     time_loop loop;
     delay_queue<std::uint32_t> queue;
     std::mt19937_64 random(support::seed());

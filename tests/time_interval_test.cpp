@@ -30,7 +30,7 @@ using support::time_loop;
 
 constexpr time_point at(std::chrono::nanoseconds since_start) { return time_point(1h + since_start); }
 
-TEST(Interval, NextIntervalTableOfTokioCore) {
+TEST(Interval, SkipMatchesTheTableOfTokioCore) {
     struct row {
         std::chrono::milliseconds previous, now, period, next;
     };
@@ -44,7 +44,7 @@ TEST(Interval, NextIntervalTableOfTokioCore) {
     EXPECT_EQ(next_tick(missed_tick_behavior::skip, at(1ns), at(25s), 2ns), at(25s + 1ns));
 }
 
-TEST(Interval, NextTickByBehavior) {
+TEST(Interval, NextTickFollowsTheMissedTickBehavior) {
     using enum missed_tick_behavior;
     // On time, or as late as a loop is: all agree.
     for (const auto behavior : {burst, delay, skip}) {
@@ -104,25 +104,25 @@ taken busy_interval(missed_tick_behavior behavior, std::chrono::milliseconds bus
 
 using numbers = std::vector<std::int64_t>;
 
-TEST(Interval, BurstCatchesUp) {
+TEST(Interval, BurstCatchesUpOnMissedTicks) {
     const taken ticks = busy_interval(missed_tick_behavior::burst, 200ms);
     EXPECT_EQ(ticks.at, (numbers{200, 200, 200, 200, 250, 300, 350, 400}));
     EXPECT_EQ(ticks.due, (numbers{50, 100, 150, 200, 250, 300, 350, 400}));
 }
 
-TEST(Interval, DelayStartsTheScheduleAnew) {
+TEST(Interval, DelayRestartsTheSchedule) {
     const taken ticks = busy_interval(missed_tick_behavior::delay, 220ms);
     EXPECT_EQ(ticks.at, (numbers{220, 270, 320, 370, 420}));
     EXPECT_EQ(ticks.due, (numbers{50, 270, 320, 370, 420}));
 }
 
-TEST(Interval, SkipLeavesMissedTicksOut) {
+TEST(Interval, SkipOmitsMissedTicks) {
     const taken ticks = busy_interval(missed_tick_behavior::skip, 75ms);
     EXPECT_EQ(ticks.at, (numbers{75, 100, 150, 200, 250, 300, 350, 400}));
     EXPECT_EQ(busy_interval(missed_tick_behavior::skip, 220ms).at, (numbers{220, 250, 300, 350, 400}));
 }
 
-TEST(Interval, AReadyTickRegistersNothingAndMissedOnesDoNotPileUpWakes) {
+TEST(Interval, ReadyTickArmsNoTimerAndMissedTicksWakeOnce) {
     for (const auto behavior : {missed_tick_behavior::burst, missed_tick_behavior::delay, missed_tick_behavior::skip}) {
         time_loop loop;
         auto every = interval(10ms);
@@ -139,7 +139,7 @@ TEST(Interval, AReadyTickRegistersNothingAndMissedOnesDoNotPileUpWakes) {
     }
 }
 
-TEST(Interval, ADroppedTickIsNotLost) {
+TEST(Interval, DroppedTickIsNotLost) {
     time_loop loop;
     const auto start = clock::now();
     auto every = interval(10ms);
@@ -190,14 +190,14 @@ TEST(Interval, ResetsMoveTheNextTick) {
     expect_next_in(10ms);
 }
 
-TEST(Interval, APeriodOfZeroIsMisuse) {
+TEST(Interval, ZeroPeriodThrows) {
     const std::string text = text_of_misuse([] { static_cast<void>(interval(0ms)); });
     EXPECT_NE(text.find("a period above zero"), std::string::npos) << text;
     EXPECT_NE(text.find("time_interval_test.cpp"), std::string::npos) << text;
     EXPECT_THROW(static_cast<void>(eddy::time::interval_at(clock::now(), -1s)), eddy::misuse);
 }
 
-TEST(Interval, ADroppedNextOfTheStreamTakesNoTick) {
+TEST(Interval, DroppedNextOfTheStreamTakesNoTick) {
     time_loop loop;
     const auto start = clock::now();
     auto every = interval(10ms);

@@ -72,7 +72,7 @@ private:
     probe* probe_;
 };
 
-TEST(Timeout, GivesTheValueIfItComesInTime) {
+TEST(Timeout, ReturnsTheValueBeforeTheDeadline) {
     time_loop loop;
     probe inner;
     by_hand work(timeout(10ms, probed<false>(inner)));
@@ -86,7 +86,7 @@ TEST(Timeout, GivesTheValueIfItComesInTime) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
-TEST(Timeout, GivesElapsedAndHasDestroyedTheWorkByThen) {
+TEST(Timeout, DestroysTheWorkBeforeElapsedIsReturned) {
     time_loop loop;
     probe inner;
     by_hand work(eddy::time::timeout_at(clock::now() + 10ms, probed<false>(inner)));
@@ -100,7 +100,7 @@ TEST(Timeout, GivesElapsedAndHasDestroyedTheWorkByThen) {
     EXPECT_NE(text_of_misuse([&] { static_cast<void>(work.poll()); }).find("after it had ended"), std::string::npos);
 }
 
-TEST(Timeout, TakesVoidAndLentFuturesAndNoLvalues) {
+TEST(Timeout, AcceptsVoidFuturesAndReferences) {
     time_loop loop;
     static_assert(
         std::is_same_v<eddy::output_t<decltype(timeout(1s, sleep(1s)))>, std::expected<void, eddy::time::elapsed>>);
@@ -111,18 +111,18 @@ TEST(Timeout, TakesVoidAndLentFuturesAndNoLvalues) {
     EXPECT_TRUE(assert_ready(inside.poll()).has_value());
     EXPECT_FALSE(assert_ready(outside.poll()).has_value());
 
-    auto lent = sleep(10ms);
+    auto referenced = sleep(10ms);
     {
-        by_hand work(timeout(1ms, std::ref(lent)));
+        by_hand work(timeout(1ms, std::ref(referenced)));
         assert_pending(work.poll());
         loop.advance(1ms);
         EXPECT_FALSE(assert_ready(work.poll()).has_value());
     }
     EXPECT_EQ(loop.advance(9ms), 1u);
-    EXPECT_TRUE(lent.is_elapsed());
+    EXPECT_TRUE(referenced.is_elapsed());
 }
 
-TEST(Timeout, ZeroGivesTheWorkOnePoll) {
+TEST(Timeout, ZeroTimeoutAllowsOnePoll) {
     time_loop loop(time_loop::clock::running);
     probe in_time{.is_ready = true}, late;
     EXPECT_EQ(assert_ready(by_hand(timeout(0s, probed<false>(in_time))).poll()), 7);
@@ -130,7 +130,7 @@ TEST(Timeout, ZeroGivesTheWorkOnePoll) {
     EXPECT_EQ(late.polls, 1);
 }
 
-TEST(Timeout, TheLongestDurationIsNoLimit) {
+TEST(Timeout, MaximalDurationNeverElapses) {
     time_loop loop;
     probe inner;
     by_hand work(timeout(std::chrono::hours::max(), probed<false>(inner)));
@@ -140,7 +140,7 @@ TEST(Timeout, TheLongestDurationIsNoLimit) {
     EXPECT_TRUE(assert_ready(work.poll()).has_value());
 }
 
-TEST(Timeout, TheValueCountsIfBothAreReady) {
+TEST(Timeout, ValueWinsIfBothAreReady) {
     for (int round = 0; round < 1000; ++round) {
         time_loop loop;
         by_hand work(timeout(5ms, sleep(5ms)));
@@ -150,7 +150,7 @@ TEST(Timeout, TheValueCountsIfBothAreReady) {
     }
 }
 
-TEST(Timeout, ComesAlthoughTheWorkUsesUpTheBudgetInEachPoll) {
+TEST(Timeout, ElapsesEvenIfTheWorkConsumesTheCoopBudget) {
     time_loop loop;
     probe inner{.uses_up_budget = true};
     by_hand work(timeout(10ms, probed<false>(inner)));
@@ -159,7 +159,7 @@ TEST(Timeout, ComesAlthoughTheWorkUsesUpTheBudgetInEachPoll) {
     EXPECT_FALSE(assert_ready(work.poll()).has_value());
 }
 
-TEST(Timeout, EndsWorkThatAwaitsItsCancellationInOrder) {
+TEST(Timeout, CancelsTheWorkGracefully) {
     time_loop loop;
     probe inner{.cancel_is_ready = false};
     by_hand work(timeout(10ms, probed<true>(inner)));
@@ -174,7 +174,7 @@ TEST(Timeout, EndsWorkThatAwaitsItsCancellationInOrder) {
     EXPECT_FALSE(inner.is_alive);
 }
 
-TEST(Timeout, PassesItsOwnCancellationOn) {
+TEST(Timeout, ForwardsCancellationToTheWork) {
     time_loop loop;
     static_assert(eddy::cancellable_future<eddy::time::timeout_future<probed<true>>>);
     static_assert(!eddy::cancellable_future<eddy::time::timeout_future<probed<false>>>);
@@ -188,7 +188,7 @@ TEST(Timeout, PassesItsOwnCancellationOn) {
     EXPECT_EQ(loop.driver().next_deadline(), std::nullopt);
 }
 
-TEST(Timeout, AnExceptionOfTheWorkEndsIt) {
+TEST(Timeout, ExceptionOfTheWorkEndsTheTimeout) {
     time_loop loop;
     by_hand work(timeout(10ms, [](std::shared_ptr<int>) -> eddy::task<int> {
         throw std::runtime_error("from inside");
@@ -198,7 +198,7 @@ TEST(Timeout, AnExceptionOfTheWorkEndsIt) {
     EXPECT_THROW(static_cast<void>(work.poll()), eddy::misuse);
 }
 
-TEST(Timeout, UnderTryElapsedBecomesTimedOut) {
+TEST(Timeout, TryTurnsElapsedIntoTimedOut) {
     time_loop loop;
     const auto body = []() -> eddy::task<eddy::result<int>> {
         co_await eddy::try_(timeout(1ms, sleep(1s)));
@@ -218,9 +218,9 @@ struct marked {
     eddy::poll_result<int> poll(eddy::context&) { return 1; }
 };
 
-TEST(Timeout, PassesTheMarkOfAClosureOn) {
-    static_assert(eddy::time::timeout_future<marked>::took_closure);
-    static_assert(!eddy::time::timeout_future<probed<true>>::took_closure);
+TEST(Timeout, KeepsTheClosureMarkOfTheWork) {
+    EXPECT_TRUE(eddy::time::timeout_future<marked>::took_closure);
+    EXPECT_FALSE(eddy::time::timeout_future<probed<true>>::took_closure);
 }
 
 }  // namespace

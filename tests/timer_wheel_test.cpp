@@ -40,7 +40,7 @@ std::vector<wheel_entry*> advance(timer_wheel& wheel, std::uint64_t now) {
 
 using entries = std::vector<wheel_entry*>;
 
-TEST(TimerWheel, AnEntryIsDueAtItsTickAndNotOneEarlier) {
+TEST(TimerWheel, EntryIsDueExactlyAtTheTick) {
     timer_wheel wheel;
     wheel_entry entry;
     wheel.insert(entry, 5);
@@ -50,7 +50,7 @@ TEST(TimerWheel, AnEntryIsDueAtItsTickAndNotOneEarlier) {
     EXPECT_EQ(wheel.next_expiration(), std::nullopt);
 }
 
-TEST(TimerWheel, LevelEdgesFireOnceAndInOrderFromBothSidesOfTheEdge) {
+TEST(TimerWheel, EntriesAtLevelEdgesFireOnceAndInOrder) {
     for (unsigned level = 1; level <= timer_wheel::levels; ++level) {
         const std::uint64_t edge = std::uint64_t{1} << (timer_wheel::digit_bits * level);
         for (const std::uint64_t start : {std::uint64_t{0}, edge - 2, edge - 1, edge}) {
@@ -73,7 +73,7 @@ TEST(TimerWheel, LevelEdgesFireOnceAndInOrderFromBothSidesOfTheEdge) {
     }
 }
 
-TEST(TimerWheel, OneLongStepHandsOutEverythingInOrder) {
+TEST(TimerWheel, OneLongStepReturnsAllEntriesInOrder) {
     timer_wheel wheel(1'000'003);
     std::vector<wheel_entry> timers(7 * 3);
     std::uint64_t distance = 1;
@@ -86,7 +86,7 @@ TEST(TimerWheel, OneLongStepHandsOutEverythingInOrder) {
     for (std::size_t i = 0; i < timers.size(); ++i) EXPECT_EQ(due[i], &timers[i]);
 }
 
-TEST(TimerWheel, EqualDeadlinesComeInTheOrderOfTheirInsertion) {
+TEST(TimerWheel, EqualDeadlinesKeepTheOrderOfInsertion) {
     timer_wheel wheel;
     std::array<wheel_entry, 4> timers;
     for (auto& timer : timers) wheel.insert(timer, 70'000);
@@ -94,7 +94,7 @@ TEST(TimerWheel, EqualDeadlinesComeInTheOrderOfTheirInsertion) {
     EXPECT_EQ(advance(wheel, 70'000), (entries{&timers[0], &timers[1], &timers[2], &timers[3]}));
 }
 
-TEST(TimerWheel, NextExpirationIsNeverLateAndIsExactInTheEnd) {
+TEST(TimerWheel, NextExpirationIsNeverLate) {
     timer_wheel wheel(123);
     wheel_entry entry;
     const std::uint64_t deadline = 123 + 98'765'432;
@@ -113,7 +113,7 @@ TEST(TimerWheel, NextExpirationIsNeverLateAndIsExactInTheEnd) {
     take_due(wheel);
 }
 
-TEST(TimerWheel, RemovingTheLastEntryOfASlotEmptiesTheWheel) {
+TEST(TimerWheel, RemovingTheLastEntryEmptiesTheWheel) {
     timer_wheel wheel;
     wheel_entry first, second;
     wheel.insert(first, 1'000);
@@ -124,7 +124,7 @@ TEST(TimerWheel, RemovingTheLastEntryOfASlotEmptiesTheWheel) {
     EXPECT_EQ(wheel.next_expiration(), std::nullopt);
 }
 
-TEST(TimerWheel, AnEntryThatIsDueCanStillBeRemoved) {
+TEST(TimerWheel, DueEntryCanBeRemoved) {
     for (const std::uint64_t deadline : {99u, 100u, 101u}) {
         timer_wheel wheel;
         std::array<wheel_entry, 3> timers;
@@ -140,7 +140,7 @@ TEST(TimerWheel, AnEntryThatIsDueCanStillBeRemoved) {
     }
 }
 
-TEST(TimerWheel, AnEntryCanBeRemovedFromTheListOfWhoeverHandsItOut) {
+TEST(TimerWheel, EntryCanBeRemovedFromABatchOfDueEntries) {
     timer_wheel wheel;
     std::array<wheel_entry, 3> timers;
     wheel_entry neighbour;
@@ -156,7 +156,7 @@ TEST(TimerWheel, AnEntryCanBeRemovedFromTheListOfWhoeverHandsItOut) {
     EXPECT_EQ(advance(wheel, slots + slots * slots), entries{&neighbour});
 }
 
-TEST(TimerWheel, DeadlinesBeyondTheRangeWaitAndDoNotFireEarly) {
+TEST(TimerWheel, DeadlinesBeyondTheRangeDoNotFireEarly) {
     for (const std::uint64_t start : {std::uint64_t{0}, std::uint64_t{777}, range - 1, range + 12'345}) {
         for (const std::uint64_t deadline :
              {range, range + 1, 3 * range - 1, 40 * range + 7, 40 * range + (range >> timer_wheel::digit_bits)}) {
@@ -174,7 +174,7 @@ TEST(TimerWheel, DeadlinesBeyondTheRangeWaitAndDoNotFireEarly) {
     }
 }
 
-TEST(TimerWheel, TheLargestTickIsAnOrdinaryOne) {
+TEST(TimerWheel, EntryAtTheLargestTickFires) {
     timer_wheel wheel;
     wheel_entry entry;
     wheel.insert(entry, (std::uint64_t{1} << 48) - 1);
@@ -182,7 +182,7 @@ TEST(TimerWheel, TheLargestTickIsAnOrdinaryOne) {
     EXPECT_EQ(advance(wheel, std::numeric_limits<std::uint64_t>::max()), entries{&entry});
 }
 
-TEST(TimerWheel, AnEntryThatIsInsertedWhenItIsDueWaitsInTheListOfThose) {
+TEST(TimerWheel, EntryInsertedWhenDueIsInTheDueList) {
     timer_wheel wheel;
     wheel.advance(10);
     wheel_entry entry;
@@ -193,7 +193,7 @@ TEST(TimerWheel, AnEntryThatIsInsertedWhenItIsDueWaitsInTheListOfThose) {
     }
 }
 
-TEST(TimerWheel, WhatIsTakenOutInOneGoLeavesNothingBehind) {
+TEST(TimerWheel, PoppedEntriesAreUnlinked) {
     timer_wheel wheel;
     std::vector<wheel_entry> timers(10);
     for (auto& timer : timers) wheel.insert(timer, 50);
@@ -262,7 +262,7 @@ private:
     std::uint64_t now_ = 0;
 };
 
-TEST(TimerWheelStress, AgreesWithASortedSet) {
+TEST(TimerWheelStress, MatchesASortedSet) {
     with_oracle both(support::seed());
     const auto steps = support::rounds(1'000'000);
     for (std::uint64_t i = 0; i < steps && !HasFailure(); ++i) both.step();
