@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What breaks when memory is short. By itself, since it replaces operator new.
+// Allocations that fail with bad_alloc. An executable by itself, since it replaces operator new.
 #include <gtest/gtest.h>
 
 #include <sys/wait.h>
@@ -45,7 +45,7 @@ using support::allocations_left;
 using support::no_limit;
 using support::one_has_failed;
 
-/// Lets the 1st, 2nd, ... allocation of `f` on this thread fail, each in a process of its own.
+/// Calls `f` in one forked child per allocation: the n-th allocation of this thread fails in the n-th child.
 void fail_each(const char* what, const std::function<void()>& f) {
     for (long nth = 0; nth < 60; ++nth) {
         const pid_t child = ::fork();
@@ -73,7 +73,7 @@ void fail_each(const char* what, const std::function<void()>& f) {
     }
 }
 
-TEST(BreakerMemory, ARuntimeThatCannotBeBuiltLeavesNothing) {
+TEST(OutOfMemory, FailedRuntimeBuildLeavesNoDescriptorOpen) {
     {
         const auto warm = support::make_runtime(2);
     }
@@ -88,7 +88,7 @@ TEST(BreakerMemory, ARuntimeThatCannotBeBuiltLeavesNothing) {
     }
 }
 
-TEST(BreakerMemory, ALoopThatCannotBeBuiltLeavesNoDescriptors) {
+TEST(OutOfMemory, FailedCoreMakeLeavesNoDescriptorOpen) {
     {
         const eddy::core warm;
     }
@@ -104,7 +104,7 @@ TEST(BreakerMemory, ALoopThatCannotBeBuiltLeavesNoDescriptors) {
     support::memory_stays_short = false;
 }
 
-TEST(BreakerMemory, AFrameIsNotLostForWantOfMemory) {
+TEST(OutOfMemory, LinesCodecKeepsTheFrameAfterBadAlloc) {
     const std::string first(40, 'a');
     eddy::codec::lines_codec lines;
     eddy::bytes_mut buffer = eddy::bytes_mut::copy_of(first + "\nb\n");
@@ -129,7 +129,7 @@ TEST(BreakerMemory, AFrameIsNotLostForWantOfMemory) {
     allocations_left = no_limit;
 }
 
-TEST(BreakerMemory, WhatCannotBeBuiltOrEndedForWantOfMemoryEndsInAnOrderlyWay) {
+TEST(OutOfMemory, FailedConstructionAndShutdownEndGracefully) {
     fail_each("core_thread::make", [] { static_cast<void>(eddy::core_thread::make()); });
     fail_each("local_pool::make", [] { static_cast<void>(eddy::local_pool::make(2)); });
     fail_each("shutdown_timeout", [] {
@@ -158,7 +158,7 @@ void on_loop(const char* what, Fn f) {
     });
 }
 
-TEST(BreakerMemory, WorkOnALoopSurvivesAFailedAllocation) {
+TEST(OutOfMemory, LoopSurvivesEachFailedAllocation) {
     on_loop("spawn", []() -> eddy::task<> { static_cast<void>(co_await eddy::spawn(eddy::ready())); });
     on_loop("spawn of a callable", []() -> eddy::task<> {
         auto work = eddy::spawn([]() -> eddy::task<int> { co_return 1; });
@@ -208,7 +208,7 @@ void on_pool(const char* what, Fn f) {
     });
 }
 
-TEST(BreakerMemory, WorkOnThePoolSurvivesAFailedAllocation) {
+TEST(OutOfMemory, RuntimeSurvivesEachFailedAllocation) {
     on_pool("spawn", []() -> eddy::task<> { static_cast<void>(co_await eddy::spawn(eddy::ready())); });
     on_pool("scope", []() -> eddy::task<> {
         co_await eddy::scope([](auto& s) -> eddy::task<> {
