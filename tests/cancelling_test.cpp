@@ -60,7 +60,7 @@ using support::time_loop;
 
 // ---- shielded ----
 
-TEST(Shielded, IsAsTheFutureInsideWhileNobodyCancels) {
+TEST(Shielded, BehavesLikeTheInnerFutureIfNotCancelled) {
     script s;
     by_hand hand(shielded(scripted(s)));
     assert_pending(hand.poll());
@@ -77,7 +77,7 @@ TEST(Shielded, IsAsTheFutureInsideWhileNobodyCancels) {
     EXPECT_FALSE(thrower.alive);
 }
 
-TEST(Shielded, FinishesWhatItHasBegunWhenItIsCancelled) {
+TEST(Shielded, CancelWaitsForTheInnerFuture) {
     script s;
     by_hand hand(shielded(cancellable_scripted(s)));
     assert_pending(hand.poll());
@@ -93,7 +93,7 @@ TEST(Shielded, FinishesWhatItHasBegunWhenItIsCancelled) {
     assert_ready(hand.poll_cancel());
 }
 
-TEST(Shielded, WhatItThrowsAfterTheCancellationIsLost) {
+TEST(Shielded, ExceptionAfterTheCancellationIsDropped) {
     script s;
     by_hand hand(shielded(scripted(s)));
     assert_pending(hand.poll());
@@ -102,7 +102,7 @@ TEST(Shielded, WhatItThrowsAfterTheCancellationIsLost) {
     EXPECT_FALSE(s.alive);
 }
 
-TEST(Shielded, WhatHasNotBegunDoesNot) {
+TEST(Shielded, CancelBeforeTheFirstPollEndsAtOnce) {
     script s;
     by_hand hand(shielded(scripted(s)));
     assert_ready(hand.poll_cancel());
@@ -110,7 +110,7 @@ TEST(Shielded, WhatHasNotBegunDoesNot) {
     EXPECT_FALSE(s.alive);
 }
 
-TEST(Shielded, DestroyedOutrightItEndsAtOnce) {
+TEST(Shielded, DestructionEndsTheInnerFutureAtOnce) {
     script s;
     by_hand hand(shielded(scripted(s)));
     assert_pending(hand.poll());
@@ -118,7 +118,7 @@ TEST(Shielded, DestroyedOutrightItEndsAtOnce) {
     EXPECT_FALSE(s.alive);
 }
 
-TEST(Shielded, ALosingBranchOfASelectIsWaitedFor) {
+TEST(Shielded, SelectWaitsForAShieldedLosingBranch) {
     script s, winner;
     by_hand hand(eddy::select(scripted(winner), shielded(scripted(s))));
     assert_pending(hand.poll());
@@ -138,7 +138,7 @@ auto cleanup_by(script& s, int& calls) {
     };
 }
 
-TEST(Finally, RunsTheCleanupAfterTheWorkAndThenGivesItsOutput) {
+TEST(Finally, CleanupRunsAfterTheWorkAndBeforeTheOutput) {
     script work, end;
     int calls = 0;
     by_hand hand(finally(scripted(work), cleanup_by(end, calls)));
@@ -158,7 +158,7 @@ TEST(Finally, RunsTheCleanupAfterTheWorkAndThenGivesItsOutput) {
     EXPECT_THROW(static_cast<void>(hand.poll()), eddy::misuse);
 }
 
-TEST(Finally, RunsTheCleanupAfterAnErrorAndAnException) {
+TEST(Finally, CleanupRunsAfterErrorsAndExceptions) {
     for (const plan how : {plan::fails, plan::throws}) {
         script work{.now = how}, end;
         int calls = 0;
@@ -175,7 +175,7 @@ TEST(Finally, RunsTheCleanupAfterAnErrorAndAnException) {
     }
 }
 
-TEST(Finally, WhatTheCleanupThrowsIsThrownUnlessTheWorkHasThrown) {
+TEST(Finally, ExceptionOfTheWorkPrecedesThatOfTheCleanup) {
     script work{.now = plan::ready}, end{.now = plan::throws};
     int calls = 0;
     by_hand hand(finally(scripted(work), cleanup_by(end, calls)));
@@ -188,7 +188,7 @@ TEST(Finally, WhatTheCleanupThrowsIsThrownUnlessTheWorkHasThrown) {
     EXPECT_THROW(static_cast<void>(refused.poll()), std::logic_error);
 }
 
-TEST(Finally, WhenItIsCancelledTheWorkEndsFirstAndThenTheCleanupRuns) {
+TEST(Finally, CancelEndsTheWorkAndThenRunsTheCleanup) {
     script work{.may_end = false}, end;
     int calls = 0;
     by_hand hand(finally(cancellable_scripted(work), cleanup_by(end, calls)));
@@ -209,7 +209,7 @@ TEST(Finally, WhenItIsCancelledTheWorkEndsFirstAndThenTheCleanupRuns) {
     assert_ready(hand.poll_cancel());
 }
 
-TEST(Finally, ACleanupThatHasBegunIsFinishedWhenItIsCancelled) {
+TEST(Finally, CancelFinishesAStartedCleanup) {
     script work{.now = plan::throws}, end;
     int calls = 0;
     by_hand hand(finally(scripted(work), cleanup_by(end, calls)));
@@ -221,7 +221,7 @@ TEST(Finally, ACleanupThatHasBegunIsFinishedWhenItIsCancelled) {
     EXPECT_FALSE(end.alive);
 }
 
-TEST(Finally, WhatHasNotBegunIsNotCleanedUpAndNeitherWhatIsDestroyedOutright) {
+TEST(Finally, NoCleanupBeforeTheFirstPollAndOnDestruction) {
     script work, end;
     int calls = 0;
     by_hand fresh(finally(scripted(work), cleanup_by(end, calls)));
@@ -240,7 +240,7 @@ TEST(Finally, WhatHasNotBegunIsNotCleanedUpAndNeitherWhatIsDestroyedOutright) {
     EXPECT_FALSE(last.alive);
 }
 
-TEST(Finally, SeveralNestTheInnermostFirst) {
+TEST(Finally, NestedCleanupsRunInnermostFirst) {
     std::string order;
     const auto note = [&order](char what) {
         return [&order, what] {
@@ -254,7 +254,7 @@ TEST(Finally, SeveralNestTheInnermostFirst) {
     EXPECT_EQ(order, "abc");
 }
 
-TEST(Finally, TheCapturesLiveUntilTheCleanupHasEnded) {
+TEST(Finally, CapturesLiveUntilTheCleanupHasEnded) {
     auto alive = std::make_shared<int>(1);
     script end;
     auto cleanup = [alive, &end]() -> task<> {
@@ -278,7 +278,7 @@ auto deadline_seen() {
     });
 }
 
-TEST(WithDeadline, TheWorkSeesItAndNobodyElse) {
+TEST(WithDeadline, DeadlineIsVisibleOnlyInsideTheWork) {
     time_loop loop;
     EXPECT_FALSE(current_deadline().has_value());
     const auto at = clock::now() + 10ms;
@@ -288,7 +288,7 @@ TEST(WithDeadline, TheWorkSeesItAndNobodyElse) {
     EXPECT_THROW(static_cast<void>(hand.poll()), eddy::misuse);
 }
 
-TEST(WithDeadline, GivesElapsedAndEndsTheWorkFirst) {
+TEST(WithDeadline, ElapsedIsReturnedAfterTheWorkHasEnded) {
     time_loop loop;
     script s{.may_end = false};
     by_hand hand(with_deadline(10ms, cancellable_scripted(s)));
@@ -302,7 +302,7 @@ TEST(WithDeadline, GivesElapsedAndEndsTheWorkFirst) {
     EXPECT_FALSE(s.alive);
 }
 
-TEST(WithDeadline, AnInnerOneCanOnlyBeEarlier) {
+TEST(WithDeadline, InnerDeadlineCanOnlyBeEarlier) {
     time_loop loop;
     const auto at = clock::now() + 10ms;
     by_hand later(with_deadline(at, with_deadline(at + 1s, deadline_seen())));
@@ -315,7 +315,7 @@ TEST(WithDeadline, AnInnerOneCanOnlyBeEarlier) {
     EXPECT_EQ(assert_ready(kept.poll()), at);
 }
 
-TEST(WithDeadline, TheInnerOneEndsWithTheOuter) {
+TEST(WithDeadline, InnerDeadlineElapsesWithTheOuterDeadline) {
     time_loop loop;
     auto work = []() -> task<std::string> {
         const auto ended = co_await with_deadline(1h, eddy::pending());
@@ -327,7 +327,7 @@ TEST(WithDeadline, TheInnerOneEndsWithTheOuter) {
     EXPECT_EQ(assert_ready(hand.poll()), "elapsed");  // the inner one is polled first, and the work uses its chance
 }
 
-TEST(WithDeadline, ADeadlineThatHasPassedGivesTheWorkOnePoll) {
+TEST(WithDeadline, PastDeadlineAllowsOnePoll) {
     time_loop loop;
     by_hand value(with_deadline(-1ms, ready(1)));
     EXPECT_EQ(assert_ready(value.poll()), 1);
@@ -353,7 +353,7 @@ TEST(WithDeadline, PollCancelEndsTheWork) {
     EXPECT_FALSE(fresh.alive);
 }
 
-TEST(WithDeadline, ShieldedWorkAndCleanupsGoOnAfterIt) {
+TEST(WithDeadline, ShieldedWorkAndCleanupsContinueAfterTheDeadline) {
     time_loop loop;
     by_hand hidden(with_deadline(10ms, shielded(deadline_seen())));
     EXPECT_FALSE(assert_ready(hidden.poll())->has_value());
@@ -381,7 +381,7 @@ protected:
 };
 INSTANTIATE_TEST_SUITE_P(, Cancelling, testing::Values(0u, 1u, 2u, 4u), support::name_of_executor);
 
-TEST_P(Cancelling, AnAbortedTaskCleansUpWithItsLocalsAlive) {
+TEST_P(Cancelling, AbortedTaskCleansUpWhileLocalsAreAlive) {
     async_gate may_end;
     std::atomic<int> cleaning = 0;
     census living;
@@ -433,7 +433,7 @@ private:
     bool is_counted_ = false;
 };
 
-TEST_P(Cancelling, AFailingScopeWaitsForWhatIsShieldedInIt) {
+TEST_P(Cancelling, FailingScopeWaitsForShieldedChildren) {
     async_gate may_end;
     std::atomic<int> begun = 0;
     std::atomic<int> asked = 0;
@@ -471,7 +471,7 @@ TEST_P(Cancelling, AFailingScopeWaitsForWhatIsShieldedInIt) {
     on.run(main());
 }
 
-TEST_P(Cancelling, AnElapsedTimeoutWaitsForTheCleanup) {
+TEST_P(Cancelling, ElapsedTimeoutWaitsForTheCleanup) {
     const auto main = [&]() -> task<> {
         int cleaned = 0;
         auto cleanup = [&]() -> task<> {
@@ -486,7 +486,7 @@ TEST_P(Cancelling, AnElapsedTimeoutWaitsForTheCleanup) {
     on.run(main());
 }
 
-TEST_P(Cancelling, ChildrenOfScopesInheritTheDeadlineAndSpawnedTasksDoNot) {
+TEST_P(Cancelling, OnlyScopeChildrenInheritTheDeadline) {
     const auto main = [&]() -> task<> {
         const auto at = clock::now() + 1h;
         std::atomic<int> seen = 0;
@@ -530,7 +530,7 @@ TEST_P(Cancelling, ChildrenOfScopesInheritTheDeadlineAndSpawnedTasksDoNot) {
     on.run(main());
 }
 
-TEST_P(Cancelling, ADeadlineEndsTheChildrenOfAScopeInAnOrderlyWay) {
+TEST_P(Cancelling, DeadlineCancelsScopeChildrenGracefully) {
     const auto main = [&]() -> task<> {
         std::atomic<int> cleaned = 0;
         census living;
@@ -559,7 +559,7 @@ TEST_P(Cancelling, ADeadlineEndsTheChildrenOfAScopeInAnOrderlyWay) {
 }
 
 /// A coroutine that a deadline is handed down to is not polled by its worker directly: each of its ends must destroy it.
-TEST_P(Cancelling, ChildrenWithADeadlineAreDestroyedOutright) {
+TEST_P(Cancelling, DestroyedScopeDestroysChildrenWithADeadline) {
     const auto main = [&]() -> task<> {
         census living;
         const auto child = [&]() -> task<> {
@@ -589,7 +589,7 @@ TEST_P(Cancelling, ChildrenWithADeadlineAreDestroyedOutright) {
     on.run(main());
 }
 
-TEST_P(Cancelling, AChildWithADeadlineFailsItsScope) {
+TEST_P(Cancelling, ExceptionOfAChildWithADeadlineFailsTheScope) {
     const auto main = [&]() -> task<> {
         const auto throws = []() -> task<> {
             co_await eddy::yield_now();
@@ -613,7 +613,7 @@ TEST_P(Cancelling, AChildWithADeadlineFailsItsScope) {
     on.run(main());
 }
 
-TEST(CancellingStress, CleanupsRunWhateverTheMoment) {
+TEST(CancellingStress, CleanupsRunAtEachMomentOfCancellation) {
     executor on(4);
     const auto main = [&]() -> task<> {
         for (std::uint64_t round = 0, rounds = support::rounds(10'000); round < rounds; ++round) {

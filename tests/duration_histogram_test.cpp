@@ -11,7 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 using eddy::duration_histogram;
 
-TEST(DurationHistogram, EachBucketBeginsWhereTheOneBeforeEnds) {
+TEST(DurationHistogram, BucketsAreContiguous) {
     for (std::size_t i = 1; i < duration_histogram::buckets; ++i) {
         const auto begin = duration_histogram::begin_of(i);
         EXPECT_EQ(duration_histogram::bucket_of(begin), i);
@@ -19,14 +19,14 @@ TEST(DurationHistogram, EachBucketBeginsWhereTheOneBeforeEnds) {
     }
 }
 
-TEST(DurationHistogram, ABucketIsAtMostAQuarterAsWideAsWhatIsInIt) {
+TEST(DurationHistogram, BucketWidthIsAtMostAQuarterOfTheValue) {
     for (std::size_t i = 1; i + 1 < duration_histogram::buckets; ++i) {
         const auto begin = duration_histogram::begin_of(i);
         EXPECT_LE((duration_histogram::begin_of(i + 1) - begin) * 4, begin);
     }
 }
 
-TEST(DurationHistogram, TheFirstAndTheLastTakeWhatIsBeyond) {
+TEST(DurationHistogram, FirstAndLastBucketTakeOutliers) {
     EXPECT_EQ(duration_histogram::bucket_of(-5ns), 0u);
     EXPECT_EQ(duration_histogram::bucket_of(0ns), 0u);
     EXPECT_EQ(duration_histogram::bucket_of(127ns), 0u);
@@ -36,7 +36,7 @@ TEST(DurationHistogram, TheFirstAndTheLastTakeWhatIsBeyond) {
     EXPECT_GE(duration_histogram::begin_of(duration_histogram::buckets - 1), 60s);
 }
 
-TEST(DurationHistogram, Quantiles) {
+TEST(DurationHistogram, QuantilesAreRoundedUp) {
     duration_histogram times;
     EXPECT_EQ(times.quantile(0.5), 0ns);
     times.add(duration_histogram::bucket_of(1us), 90);
@@ -54,7 +54,7 @@ TEST(DurationHistogram, Quantiles) {
     EXPECT_TRUE(is_near(times.quantile(1), 1s)) << times.quantile(1).count();
 }
 
-TEST(DurationHistogram, Sums) {
+TEST(DurationHistogram, AdditionSumsTheCounts) {
     duration_histogram one;
     duration_histogram other;
     one.add(3, 2);

@@ -60,7 +60,7 @@ void expect_refused(eddy::runtime& empty) {
     std::move(empty).shutdown_on_idle().wait();
 }
 
-TEST(MovedFrom, RuntimeThatWasShutDownSaysSo) {
+TEST(MovedFrom, ShutDownRuntimeThrowsMisuse) {
     auto rt = support::make_runtime(1);
     std::move(rt).shutdown_timeout(1s);
     expect_refused(rt);
@@ -74,7 +74,7 @@ TEST(MovedFrom, RuntimeThatWasShutDownSaysSo) {
     expect_refused(rt);
 }
 
-TEST(MovedFrom, RuntimeThatWasMovedFromSaysSo) {
+TEST(MovedFrom, RuntimeThrowsMisuse) {
     auto rt = support::make_runtime(1);
     const auto other = std::move(rt);
     expect_refused(rt);
@@ -89,7 +89,7 @@ TEST(MovedFrom, RuntimeHasNoDriver) {
     EXPECT_NE(rt.why_driver().find("moved from"), std::string::npos);
 }
 
-TEST(MovedFrom, CoreSaysSo) {
+TEST(MovedFrom, CoreThrowsMisuse) {
     eddy::core empty;
     eddy::core other(std::move(empty));
     expect_misuse([&] { empty.run(nothing()); }, "core::run() on a core that was moved from");
@@ -104,7 +104,7 @@ TEST(MovedFrom, CoreSaysSo) {
     other.run(nothing());
 }
 
-TEST(MovedFrom, CoreThreadSaysSo) {
+TEST(MovedFrom, CoreThreadThrowsMisuse) {
     eddy::core_thread empty;
     const eddy::core_thread other(std::move(empty));
     expect_misuse([&] { static_cast<void>(empty.remote()); },
@@ -112,7 +112,7 @@ TEST(MovedFrom, CoreThreadSaysSo) {
     EXPECT_EQ(other.remote().call([] { return 5; }).get(), 5);
 }
 
-TEST(MovedFrom, LocalSetSaysSo) {
+TEST(MovedFrom, LocalSetThrowsMisuse) {
     eddy::local_set empty;
     eddy::local_set other(std::move(empty));
     expect_misuse([&] { static_cast<void>(empty.spawn_local(nothing())); },
@@ -124,7 +124,7 @@ TEST(MovedFrom, LocalSetSaysSo) {
     eddy::wait(other);
 }
 
-TEST(MovedFrom, LocalPoolSaysSo) {
+TEST(MovedFrom, LocalPoolThrowsMisuse) {
     eddy::local_pool empty(1);
     const eddy::local_pool other(std::move(empty));
     expect_misuse([&] { static_cast<void>(empty.spawn_pinned([] {})); },
@@ -142,7 +142,7 @@ void expect_refused(eddy::core& core, F future, const std::string& what) {
     expect_misuse([&] { core.run(await(future)); }, what);
 }
 
-TEST(MovedFrom, StreamSaysSo) {
+TEST(MovedFrom, StreamThrowsMisuse) {
     eddy::core core;
     const auto listener = support::raw_socket::listening();
     auto empty = support::within(core, eddy::net::tcp_stream::connect(listener.addr())).value();
@@ -168,7 +168,7 @@ TEST(MovedFrom, StreamSaysSo) {
     EXPECT_TRUE(support::within(core, empty.write_all(buffer)));
 }
 
-TEST(MovedFrom, ListenersDatagramSocketsAndPipesSaySo) {
+TEST(MovedFrom, SocketsAndPipesThrowMisuse) {
     eddy::core core;
     const std::string what = "an operation on a socket that was moved from";
     std::array<std::byte, 8> buffer{};
@@ -206,7 +206,7 @@ TEST(MovedFrom, AbortHandleDoesNothing) {
     }());
 }
 
-TEST(MovedFrom, TaskTrackerIsNeverEmpty) {
+TEST(MovedFrom, TaskTrackerKeepsTheSharedState) {
     eddy::sync::task_tracker tracker;
     auto other = std::move(tracker);
     EXPECT_TRUE(tracker == other);  // NOLINT(bugprone-use-after-move): that is the test

@@ -94,16 +94,16 @@ task<> spawns_here() {
     EXPECT_TRUE(local.is_finished());
 }
 
-TEST(PlainFunctions, AreSpawnedByName) { support::everywhere(spawns_here); }
+TEST(PlainFunctions, CanBeSpawnedOnLoopsAndRuntimes) { support::everywhere(spawns_here); }
 
-TEST(PlainFunctions, AreSpawnedOnARuntimeAndByItsHandle) {
+TEST(PlainFunctions, CanBeSpawnedThroughARuntimeHandle) {
     const auto rt = support::runtime_with(1);
     EXPECT_EQ(eddy::wait(rt.spawn(five)).value(), 5);
     EXPECT_EQ(eddy::wait(rt.handle().spawn(six)).value(), 6);
     EXPECT_EQ(eddy::wait(eddy::task_builder().spawn_on(rt.handle(), six)).value(), 6);
 }
 
-TEST(PlainFunctions, AreSpawnedOnALoopAndSentToIt) {
+TEST(PlainFunctions, CanBeSpawnedThroughACoreHandleAndARemote) {
     calls = 0;
     eddy::core loop;
     EXPECT_TRUE(loop.handle().spawn(is_called));
@@ -115,7 +115,7 @@ TEST(PlainFunctions, AreSpawnedOnALoopAndSentToIt) {
     EXPECT_EQ(calls, 3);
 }
 
-TEST(PlainFunctions, AreSpawnedOnALocalPool) {
+TEST(PlainFunctions, CanBeSpawnedOnALocalPool) {
     const eddy::local_pool pool(1);
     EXPECT_EQ(eddy::wait(pool.spawn_pinned(six)).value(), 6);
     EXPECT_EQ(eddy::wait(pool.spawn_pinned_by_idx(five, 0)).value(), 5);

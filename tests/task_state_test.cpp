@@ -71,7 +71,7 @@ void make_complete_in_queue(task_state& word) {
 struct row {
     const char* name;
     recipe make;
-    unsigned references;  ///< of list, handle and waker, and of whoever else has one then
+    unsigned references;  ///< of the task list, the handle, the waker, and of others in that state
 
     // What each transition answers, and how it changes the number of references.
     wake by_ref;
@@ -113,43 +113,36 @@ protected:
 INSTANTIATE_TEST_SUITE_P(, TaskState, testing::ValuesIn(rows),
                          [](const auto& chosen) { return std::string(chosen.param.name); });
 
-TEST_P(TaskState, HasItsReferences) { EXPECT_EQ(references(word), GetParam().references); }
+TEST_P(TaskState, CountsReferences) { EXPECT_EQ(references(word), GetParam().references); }
 
-TEST_P(TaskState, SaysWhetherItIsComplete) { EXPECT_EQ(word.is_complete(), GetParam().is_complete); }
+TEST_P(TaskState, ReportsCompletion) { EXPECT_EQ(word.is_complete(), GetParam().is_complete); }
 
-TEST_P(TaskState, WakeByRef) {
+TEST_P(TaskState, WakeByRefSubmitsOnlyIdleTasks) {
     EXPECT_EQ(word.wake_by_ref(), GetParam().by_ref);
-    EXPECT_EQ(word.wake_by_ref(), wake::none) << "a wake-up is owed already, or nobody needs one";
+    EXPECT_EQ(word.wake_by_ref(), wake::none) << "the task is notified already, or complete";
     EXPECT_EQ(references(word), expected(GetParam().by_ref_adds));
 }
 
-TEST_P(TaskState, WakeAndRelease) {
+TEST_P(TaskState, WakeAndReleaseSubmitsOnlyIdleTasks) {
     EXPECT_EQ(word.wake_and_release(), GetParam().released);
     EXPECT_EQ(word.wake_by_ref(), wake::none);
     EXPECT_EQ(references(word), expected(GetParam().released_adds));
 }
 
-TEST_P(TaskState, WakeAndReleaseOfTheLastReferenceFrees) {
-    // Whoever runs or queues a task has a reference; so only of what is complete can a waker have the last.
-    if (!GetParam().is_complete) return;
-    EXPECT_FALSE(word.release(GetParam().references - 1));
-    EXPECT_EQ(word.wake_and_release(), wake::free);
-}
-
-TEST_P(TaskState, Cancelled) {
+TEST_P(TaskState, CancelSubmitsAnIdleTaskOnce) {
     EXPECT_EQ(word.transition_to_cancelled(), GetParam().cancelled);
     EXPECT_EQ(word.transition_to_cancelled(), wake::none) << "once";
     EXPECT_EQ(references(word), expected(GetParam().cancelled_adds));
 }
 
-TEST_P(TaskState, ShutDown) {
+TEST_P(TaskState, ShutdownTakesQueuedAndIdleTasks) {
     EXPECT_EQ(word.transition_to_shutdown(), GetParam().is_taken_by_shutdown);
     EXPECT_FALSE(word.transition_to_shutdown()) << "once";
     EXPECT_EQ(word.is_complete(), GetParam().is_complete);
     EXPECT_EQ(references(word), GetParam().references);
 }
 
-TEST_P(TaskState, JoinWaker) {
+TEST_P(TaskState, JoinWakerIsPublishedOnlyBeforeCompletion) {
     EXPECT_FALSE(word.has_join_waker());
     EXPECT_EQ(word.publish_join_waker(), !GetParam().is_complete);
     EXPECT_EQ(word.has_join_waker(), !GetParam().is_complete);
@@ -158,7 +151,7 @@ TEST_P(TaskState, JoinWaker) {
     EXPECT_EQ(references(word), GetParam().references);
 }
 
-TEST_P(TaskState, DroppedHandle) {
+TEST_P(TaskState, DroppingTheHandleEndsTheJoinInterest) {
     EXPECT_TRUE(word.has_join_interest());
     const auto ended = word.drop_interest();
     EXPECT_EQ(ended.was_complete, GetParam().is_complete);
@@ -167,7 +160,7 @@ TEST_P(TaskState, DroppedHandle) {
     EXPECT_EQ(references(word), GetParam().references);
 }
 
-TEST_P(TaskState, DroppedHandleWithAJoinWaker) {
+TEST_P(TaskState, DroppingTheHandleTakesThePublishedJoinWaker) {
     const bool is_published = word.publish_join_waker();
     const auto ended = word.drop_interest();
     EXPECT_EQ(ended.owns_the_waker, is_published);
@@ -176,21 +169,21 @@ TEST_P(TaskState, DroppedHandleWithAJoinWaker) {
 
 // ---- Out of a queue ----
 
-TEST(TaskStateRun, OfATaskThatWasShutDownInItsQueueGivesTheReferenceUp) {
+TEST(TaskStateRun, ShutDownTaskInAQueueDropsTheReferenceOfTheQueue) {
     task_state word(true);
     make_shut_down_in_queue(word);
     EXPECT_EQ(word.transition_to_running(), run::drop_reference);
     EXPECT_EQ(references(word), 3u);  // list, handle, whoever shuts it down
 }
 
-TEST(TaskStateRun, OfATaskThatIsCompleteFreesItWithTheLastReference) {
+TEST(TaskStateRun, CompleteTaskIsFreedWithTheLastReference) {
     task_state word(true);
     make_complete_in_queue(word);
     EXPECT_FALSE(word.release(2));  // list, handle
     EXPECT_EQ(word.transition_to_running(), run::free);
 }
 
-TEST(TaskStateRun, OfATaskThatIsWokenWhileItIsCancelledAsksItAgain) {
+TEST(TaskStateRun, WakeUpDuringCancellationRunsCancelAgain) {
     task_state word(true);
     make_idle_cancelled(word);
     EXPECT_EQ(word.wake_by_ref(), wake::submit);
@@ -199,7 +192,7 @@ TEST(TaskStateRun, OfATaskThatIsWokenWhileItIsCancelledAsksItAgain) {
 
 // ---- After a poll ----
 
-TEST(TaskStateIdle, AWakeUpDuringThePollGoesBackToTheQueue) {
+TEST(TaskStateIdle, WakeUpDuringThePollSubmitsTheTaskAgain) {
     task_state word(true);
     make_running_notified(word);
     EXPECT_EQ(word.transition_to_idle(), idle::submit);
@@ -208,7 +201,7 @@ TEST(TaskStateIdle, AWakeUpDuringThePollGoesBackToTheQueue) {
     EXPECT_EQ(references(word), 3u);
 }
 
-TEST(TaskStateIdle, ACancelDuringThePollKeepsItRunning) {
+TEST(TaskStateIdle, CancelDuringThePollRunsCancel) {
     for (const bool by_shutdown : {false, true}) {
         task_state word(true);
         make_running(word);
@@ -223,7 +216,7 @@ TEST(TaskStateIdle, ACancelDuringThePollKeepsItRunning) {
     }
 }
 
-TEST(TaskStateIdle, AShutdownDuringAnOrderlyEndIsLookedAtAgain) {
+TEST(TaskStateIdle, ShutdownDuringGracefulCancelSubmitsTheTaskAgain) {
     task_state word(true);
     make_running_cancelled(word);
     EXPECT_FALSE(word.transition_to_shutdown());
@@ -231,7 +224,7 @@ TEST(TaskStateIdle, AShutdownDuringAnOrderlyEndIsLookedAtAgain) {
     EXPECT_EQ(word.transition_to_running(), run::cancel);
 }
 
-TEST(TaskStateIdle, WithTheLastReferenceItIsFreed) {
+TEST(TaskStateIdle, IdleTaskWithoutOtherReferencesIsFreed) {
     // Nobody can wake it, and the list has let go of it.
     task_state word(false);
     make_running(word);
@@ -241,7 +234,7 @@ TEST(TaskStateIdle, WithTheLastReferenceItIsFreed) {
 
 // ---- The end ----
 
-TEST(TaskStateEnd, WithAHandleTheOutputIsLeftToIt) {
+TEST(TaskStateEnd, OutputIsLeftToTheJoinHandle) {
     task_state word(true);
     make_running(word);
     EXPECT_EQ(word.transition_to_complete(2, true), end::none);
@@ -249,18 +242,18 @@ TEST(TaskStateEnd, WithAHandleTheOutputIsLeftToIt) {
     EXPECT_EQ(references(word), 1u);
 }
 
-TEST(TaskStateEnd, WithAJoinWakerThatIsToBeWokenBeforeTheReferencesGo) {
+TEST(TaskStateEnd, JoinWakerIsWokenBeforeTheReferencesAreReleased) {
     task_state word(true);
     make_running(word);
     EXPECT_TRUE(word.publish_join_waker());
     EXPECT_EQ(word.transition_to_complete(2, true), end::wake_joiner);
-    EXPECT_FALSE(word.take_join_waker_back()) << "who completes has it";
+    EXPECT_FALSE(word.take_join_waker_back()) << "the waker belongs to the thread that completes the task";
     EXPECT_FALSE(word.drop_interest().owns_the_waker);
     EXPECT_FALSE(word.release(2));
     EXPECT_EQ(references(word), 1u);
 }
 
-TEST(TaskStateEnd, WithoutAHandleTheOutputIsToBeDestroyed) {
+TEST(TaskStateEnd, OutputIsDestroyedWithoutAJoinHandle) {
     task_state word(true);
     make_running(word);
     static_cast<void>(word.drop_interest());
@@ -269,14 +262,14 @@ TEST(TaskStateEnd, WithoutAHandleTheOutputIsToBeDestroyed) {
     EXPECT_EQ(references(word), 2u) << "given up after that";
 }
 
-TEST(TaskStateEnd, WithoutAHandleAndOutputItIsFreed) {
+TEST(TaskStateEnd, TaskWithoutJoinHandleAndOutputIsFreed) {
     task_state word(false);
     EXPECT_FALSE(word.has_join_interest());
     make_running(word);
     EXPECT_EQ(word.transition_to_complete(2, false), end::free);
 }
 
-TEST(TaskStateEnd, WakersThatAreLeftKeepTheMemory) {
+TEST(TaskStateEnd, RemainingWakersKeepTheMemory) {
     task_state word(false);
     make_running(word);
     word.add_reference();
@@ -285,9 +278,22 @@ TEST(TaskStateEnd, WakersThatAreLeftKeepTheMemory) {
     EXPECT_EQ(word.wake_and_release(), wake::free);
 }
 
+TEST(TaskStateEnd, WakeAndReleaseOfTheLastReferenceFreesTheTask) {
+    // A task that runs or is queued has a reference of the worker or of the queue. So a waker has the last reference only
+    // after completion.
+    for (const auto& each : rows) {
+        if (!each.is_complete) continue;
+        task_state word(true);
+        word.add_reference();
+        each.make(word);
+        EXPECT_FALSE(word.release(each.references - 1)) << each.name;
+        EXPECT_EQ(word.wake_and_release(), wake::free) << each.name;
+    }
+}
+
 // ---- Broken invariants ----
 
-TEST(TaskStateDeathTest, BrokenInvariantsEndTheProgram) {
+TEST(TaskStateDeathTest, BrokenInvariantsAbort) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     const auto run_idle = [] {
         task_state word(true);
