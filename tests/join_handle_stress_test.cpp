@@ -127,7 +127,7 @@ TEST_P(JoinHandleStress, ManyTasksJoinManyTasks) {
 }
 
 TEST(JoinHandleStressOnCore, HandlesOfEventLoopOnAnotherThread) {
-    const auto rounds = support::rounds(20'000);
+    support::handover_rounds left(20'000);
     census living;
     eddy::core loop;
     auto [tx, rx] = oneshot<int>::channel();
@@ -151,7 +151,7 @@ TEST(JoinHandleStressOnCore, HandlesOfEventLoopOnAnotherThread) {
         }
     });
     const auto main = [&]() -> task<void> {
-        for (std::uint64_t round = 0; round < rounds; ++round) {
+        for (std::uint64_t round = 0; left.next(); ++round) {
             auto handle = std::make_unique<join_handle<census::life>>(eddy::spawn([&]() -> task<census::life> {
                 co_await eddy::yield_now();
                 co_return living.begin_life();
@@ -272,7 +272,7 @@ TEST_P(AbortStress, AbortWithPendingPollCancelRacesWithShutdown) {
 }
 
 TEST(AbortStressOnCore, AbortsFromAnotherThread) {
-    const auto rounds = support::rounds(50'000);
+    support::handover_rounds left(50'000);
     census living;
     eddy::core loop;
     std::atomic<eddy::abort_handle*> mailbox = nullptr;
@@ -288,7 +288,7 @@ TEST(AbortStressOnCore, AbortsFromAnotherThread) {
         }
     });
     const auto main = [&]() -> task<void> {
-        for (std::uint64_t round = 0; round < rounds; ++round) {
+        for (std::uint64_t round = 0; left.next(); ++round) {
             const int yields = static_cast<int>(round % 4);
             auto handle = eddy::spawn([&, yields]() -> task<int> {
                 const auto mine = living.begin_life();

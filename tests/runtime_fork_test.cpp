@@ -67,7 +67,7 @@ protected:
     std::unique_ptr<eddy::runtime> rt = std::make_unique<eddy::runtime>(support::make_runtime(2));
 };
 
-TEST_F(RuntimeFork, ItsEndInTheChildWaitsForNothing) {
+TEST_F(RuntimeFork, DestructorInForkedChildReturnsAtOnce) {
     EXPECT_TRUE(is_true_in_child([&] {
         rt.reset();
         return true;
@@ -75,7 +75,7 @@ TEST_F(RuntimeFork, ItsEndInTheChildWaitsForNothing) {
     EXPECT_EQ(rt->block_on(number(1)), 1);
 }
 
-TEST_F(RuntimeFork, EveryShutdownInTheChildReturnsAtOnce) {
+TEST_F(RuntimeFork, ShutdownInForkedChildReturnsAtOnce) {
     EXPECT_TRUE(is_true_in_child([&] {
         std::move(*rt).shutdown_timeout(1h);
         return true;
@@ -95,7 +95,7 @@ TEST_F(RuntimeFork, EveryShutdownInTheChildReturnsAtOnce) {
     EXPECT_EQ(rt->block_on(number(1)), 1);
 }
 
-TEST_F(RuntimeFork, ItsEndInAChildOfATaskWaitsForNothing) {
+TEST_F(RuntimeFork, DestructorInChildForkedByTaskReturnsAtOnce) {
     EXPECT_TRUE(rt->block_on([](auto& mine) -> eddy::task<bool> {
         co_return is_true_in_child([&] {
             mine.reset();
@@ -104,7 +104,7 @@ TEST_F(RuntimeFork, ItsEndInAChildOfATaskWaitsForNothing) {
     }(rt)));
 }
 
-TEST_F(RuntimeFork, WaitingForItInTheChildSaysWhatToDo) {
+TEST_F(RuntimeFork, WaitInForkedChildThrowsMisuse) {
     const auto says_so = [](const std::string& text) { return text.find("new runtime in the child") != text.npos; };
     EXPECT_TRUE(is_true_in_child([&] { return says_so(text_of_misuse([&] { rt->block_on(eddy::ready()); })); }));
     EXPECT_TRUE(is_true_in_child([&] { return says_so(text_of_misuse([&] { rt->wait_until_idle(); })); }));
@@ -112,7 +112,7 @@ TEST_F(RuntimeFork, WaitingForItInTheChildSaysWhatToDo) {
         is_true_in_child([&] { return says_so(text_of_misuse([&] { std::move(*rt).block_on_all(eddy::ready()); })); }));
 }
 
-TEST_F(RuntimeFork, WhatIsSpawnedInTheChildIsCancelledAtOnce) {
+TEST_F(RuntimeFork, TaskSpawnedInForkedChildIsCancelled) {
     const auto is_cancelled = [](auto job) {
         const bool ended = job.is_finished();
         const auto outcome = eddy::wait(job);
@@ -133,7 +133,7 @@ TEST_F(RuntimeFork, WhatIsSpawnedInTheChildIsCancelledAtOnce) {
     }));
 }
 
-TEST_F(RuntimeFork, ATaskOfTheParentThatIsAbortedInTheChildStaysWhereItIs) {
+TEST_F(RuntimeFork, AbortInForkedChildKeepsParentsTask) {
     const auto is_gone = std::make_shared<std::atomic<bool>>(false);
     auto job = rt->spawn(support::hold(support::last_words([is_gone] { *is_gone = true; })));
     EXPECT_TRUE(is_true_in_child([&] {
@@ -144,7 +144,7 @@ TEST_F(RuntimeFork, ATaskOfTheParentThatIsAbortedInTheChildStaysWhereItIs) {
     EXPECT_FALSE(job.is_finished());
 }
 
-TEST_F(RuntimeFork, TheChildMakesARuntimeOfItsOwn) {
+TEST_F(RuntimeFork, ForkedChildCanMakeItsOwnRuntime) {
     if (support::under_thread_sanitizer) GTEST_SKIP() << "it ends a child that starts threads";
     EXPECT_TRUE(is_true_in_child([&] {
         auto mine = support::make_runtime(2);

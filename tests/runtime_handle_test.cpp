@@ -56,13 +56,13 @@ eddy::task<std::optional<eddy::handle>> where_am_i() {
 
 // ---- current() ----
 
-TEST_P(RuntimeHandle, CurrentInsideATaskIsItsRuntime) {
+TEST_P(RuntimeHandle, CurrentInsideTaskIsItsRuntime) {
     const auto rt = make();
     EXPECT_EQ(rt.block_on(where_am_i()), rt.handle());
     EXPECT_EQ(eddy::wait(rt.spawn([] { return eddy::handle::current(); })).value(), rt.handle());
 }
 
-TEST_P(RuntimeHandle, OutsideThereIsNoneAndTheTextSaysWhatToDo) {
+TEST_P(RuntimeHandle, CurrentOutsideRuntimeThrowsMisuse) {
     const auto rt = make();
     EXPECT_EQ(eddy::handle::try_current(), std::nullopt);
     const auto said = text_of_misuse([] { static_cast<void>(eddy::handle::current()); });
@@ -72,7 +72,7 @@ TEST_P(RuntimeHandle, OutsideThereIsNoneAndTheTextSaysWhatToDo) {
     EXPECT_EQ(eddy::handle::try_current(), std::nullopt) << "block_on does not enter";
 }
 
-TEST_P(RuntimeHandle, CurrentOnABlockingThreadAndInBlockInPlace) {
+TEST_P(RuntimeHandle, CurrentWorksOnBlockingThreadAndInBlockInPlace) {
     const auto rt = make();
     const auto entered = rt.enter();
     EXPECT_EQ(eddy::wait(eddy::spawn_blocking([] { return eddy::handle::current(); })).value(), rt.handle());
@@ -80,7 +80,7 @@ TEST_P(RuntimeHandle, CurrentOnABlockingThreadAndInBlockInPlace) {
               rt.handle());
 }
 
-TEST_P(RuntimeHandle, WhatNeedsARuntimeSaysSo) {
+TEST_P(RuntimeHandle, SpawnAndSleepOutsideRuntimeThrowMisuse) {
     const auto spawned = text_of_misuse([] { eddy::spawn(nothing()).detach(); });
     EXPECT_NE(spawned.find("spawn needs a runtime on this thread"), spawned.npos) << spawned;
     EXPECT_NE(spawned.find("runtime_handle_test.cpp:"), spawned.npos) << spawned;
@@ -91,7 +91,7 @@ TEST_P(RuntimeHandle, WhatNeedsARuntimeSaysSo) {
     EXPECT_NE(slept.find("a sleep needs an event loop on this thread"), slept.npos) << slept;
 }
 
-TEST_P(RuntimeHandle, AFutureIsDestroyedWhenItsSpawnIsRefused) {
+TEST_P(RuntimeHandle, RefusedSpawnDestroysFuture) {
     const auto alive = std::make_shared<int>(1);
     EXPECT_THROW(eddy::spawn(hold(alive)), eddy::misuse);
     EXPECT_THROW(eddy::spawn([alive] {}), eddy::misuse);
@@ -100,7 +100,7 @@ TEST_P(RuntimeHandle, AFutureIsDestroyedWhenItsSpawnIsRefused) {
 
 // ---- enter() ----
 
-TEST_P(RuntimeHandle, EnterMakesItCurrentAndTheGuardsEndPutsBackWhatWas) {
+TEST_P(RuntimeHandle, EnterGuardRestoresPreviousRuntime) {
     const auto first = make();
     const auto second = make();
     {
@@ -122,7 +122,7 @@ TEST_P(RuntimeHandle, EnterMakesItCurrentAndTheGuardsEndPutsBackWhatWas) {
     EXPECT_EQ(eddy::handle::try_current(), std::nullopt);
 }
 
-TEST_P(RuntimeHandle, EnteredTimersAndSocketsAreTheRuntimes) {
+TEST_P(RuntimeHandle, TimersAndSocketsUseEnteredRuntime) {
     const auto rt = make();
     const auto entered = rt.enter();
     const auto began = std::chrono::steady_clock::now();
@@ -143,7 +143,7 @@ TEST_P(RuntimeHandle, EnteredTimersAndSocketsAreTheRuntimes) {
     EXPECT_EQ(support::text_of(into), "four");
 }
 
-TEST_P(RuntimeHandle, ALoopThatRunsInsideAnEnteredRuntimeIsTheInnermost) {
+TEST_P(RuntimeHandle, EventLoopInsideEnteredRuntimeIsCurrent) {
     const auto rt = make();
     const auto entered = rt.enter();
     eddy::core loop;
@@ -166,7 +166,7 @@ TEST_P(RuntimeHandle, ALoopThatRunsInsideAnEnteredRuntimeIsTheInnermost) {
     EXPECT_NE(eddy::wait(eddy::spawn([] { return std::this_thread::get_id(); })).value(), mine);
 }
 
-TEST_P(RuntimeHandle, EnterInsideATaskOfAnotherRuntime) {
+TEST_P(RuntimeHandle, EnterInsideTaskOfAnotherRuntime) {
     const auto outer = make();
     const auto inner = make();
     outer.block_on([&]() -> eddy::task<void> {
@@ -184,7 +184,7 @@ TEST_P(RuntimeHandle, EnterInsideATaskOfAnotherRuntime) {
     }());
 }
 
-TEST_P(RuntimeHandle, GuardThatOutlivesItsRuntime) {
+TEST_P(RuntimeHandle, EnterGuardMayOutliveRuntime) {
     std::optional<eddy::runtime> rt(make());
     const auto entered = rt->enter();
     rt.reset();
@@ -196,7 +196,7 @@ TEST_P(RuntimeHandle, GuardThatOutlivesItsRuntime) {
     EXPECT_NE(text_of_misuse([] { eddy::wait(eddy::time::sleep(1h)); }).find("shut down"), std::string::npos);
 }
 
-TEST(RuntimeHandleDeathTest, GuardsThatEndInTheWrongOrderEndTheProgramWithASentence) {
+TEST(RuntimeHandleDeathTest, EnterGuardsDestroyedOutOfOrderAbort) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
@@ -214,7 +214,7 @@ TEST(RuntimeHandleDeathTest, GuardsThatEndInTheWrongOrderEndTheProgramWithASente
         "enter guards ended in another order than the reverse of their making");
 }
 
-TEST(RuntimeHandleDeathTest, AGuardThatEndsOnAnotherThread) {
+TEST(RuntimeHandleDeathTest, EnterGuardDestroyedOnAnotherThreadAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
@@ -231,7 +231,7 @@ TEST(RuntimeHandleDeathTest, AGuardThatEndsOnAnotherThread) {
 
 // ---- Handles ----
 
-TEST_P(RuntimeHandle, SpawnFromForeignThreads) {
+TEST_P(RuntimeHandle, ForeignThreadsSpawnThroughHandle) {
     const auto rt = make();
     std::atomic<int> sum = 0;
     {
@@ -246,7 +246,7 @@ TEST_P(RuntimeHandle, SpawnFromForeignThreads) {
     EXPECT_EQ(sum, 8 * 5050);
 }
 
-TEST_P(RuntimeHandle, HandlesAreEqualIfTheirRuntimeIsTheSame) {
+TEST_P(RuntimeHandle, HandlesOfSameRuntimeAreEqual) {
     const auto first = make();
     const auto second = make();
     auto a = first.handle();
@@ -265,7 +265,7 @@ TEST_P(RuntimeHandle, HandlesAreEqualIfTheirRuntimeIsTheSame) {
     EXPECT_EQ(b.block_on(where_am_i()), second.handle());
 }
 
-TEST_P(RuntimeHandle, HandleThatOutlivesItsRuntime) {
+TEST_P(RuntimeHandle, HandleMayOutliveRuntime) {
     std::optional<eddy::handle> handle;
     std::atomic<int> destroyed = 0;
     {
@@ -284,7 +284,7 @@ TEST_P(RuntimeHandle, HandleThatOutlivesItsRuntime) {
     EXPECT_TRUE(eddy::wait(copy.spawn(nothing())).error().is_cancelled());
 }
 
-TEST_P(RuntimeHandle, HandlesDoNotKeepTheRuntimeGoing) {
+TEST_P(RuntimeHandle, HandlesDoNotKeepRuntimeAlive) {
     std::atomic<int> destroyed = 0;
     std::vector<eddy::handle> handles;
     {
@@ -295,7 +295,7 @@ TEST_P(RuntimeHandle, HandlesDoNotKeepTheRuntimeGoing) {
     EXPECT_EQ(destroyed, 1);
 }
 
-TEST_P(RuntimeHandle, LastHandleGoesOnAnotherRuntimesWorker) {
+TEST_P(RuntimeHandle, LastHandleMayBeDroppedOnWorkerOfAnotherRuntime) {
     const auto stays = make();
     std::optional<eddy::runtime> goes(make());
     auto last = stays.spawn([handle = goes->handle()]() -> eddy::task<bool> {
@@ -311,7 +311,7 @@ TEST_P(RuntimeHandle, LastHandleGoesOnAnotherRuntimesWorker) {
     EXPECT_TRUE(eddy::wait(std::move(last)).value());
 }
 
-TEST_P(RuntimeHandle, TasksOfOneRuntimeSpawnOnAnother) {
+TEST_P(RuntimeHandle, TasksSpawnOnAnotherRuntime) {
     const auto first = make();
     const auto second = make();
     std::atomic<int> ended = 0;

@@ -63,14 +63,14 @@ private:
     std::vector<eddy::join_handle<void>> tasks_;
 };
 
-TEST_P(RuntimeMetrics, Workers) {
+TEST_P(RuntimeMetrics, WorkerIndexIsChecked) {
     const auto rt = make();
     EXPECT_EQ(rt.metrics().workers(), workers());
     EXPECT_NO_THROW(static_cast<void>(rt.metrics().worker(workers() - 1)));
     EXPECT_THROW(static_cast<void>(rt.metrics().worker(workers())), std::out_of_range);
 }
 
-TEST_P(RuntimeMetrics, AliveAndSpawnedTasks) {
+TEST_P(RuntimeMetrics, AliveAndSpawnedTasksAreCounted) {
     const auto rt = make();
     EXPECT_EQ(rt.metrics().alive_tasks, 0u);
     EXPECT_EQ(rt.metrics().spawned_tasks, 0u);
@@ -91,7 +91,7 @@ TEST_P(RuntimeMetrics, AliveAndSpawnedTasks) {
     EXPECT_EQ(rt.metrics().spawned_tasks, 12u);
 }
 
-TEST_P(RuntimeMetrics, InjectionQueueDepth) {
+TEST_P(RuntimeMetrics, InjectionQueueDepthCountsInjectedTasks) {
     const auto rt = make();
     {
         const hold_up all(rt);
@@ -105,7 +105,7 @@ TEST_P(RuntimeMetrics, InjectionQueueDepth) {
     EXPECT_EQ(rt.metrics().injection_queue_depth, 0u);
 }
 
-TEST_P(RuntimeMetrics, QueueDepthOfAWorker) {
+TEST_P(RuntimeMetrics, WorkerQueueDepthCountsSpawnedTasks) {
     const auto rt = make();
     support::gate spawned;
     std::atomic<bool> go_on = false;
@@ -131,7 +131,7 @@ TEST_P(RuntimeMetrics, QueueDepthOfAWorker) {
     EXPECT_EQ(queued(), 0u);
 }
 
-TEST_P(RuntimeMetrics, Polls) {
+TEST_P(RuntimeMetrics, PollsAreCountedPerWorker) {
     const auto rt = make();
     EXPECT_EQ(rt.metrics().polls(), 0u);
     rt.block_on(nothing());
@@ -146,7 +146,7 @@ TEST_P(RuntimeMetrics, Polls) {
     EXPECT_EQ(sum, now.polls());
 }
 
-TEST_P(RuntimeMetrics, ParksGrowWhenWorkersGoToSleepAndBusyTimeWhenTheyWork) {
+TEST_P(RuntimeMetrics, ParksAndBusyTimeGrow) {
     const auto rt = make();
     const auto busy = [&] {
         std::chrono::nanoseconds sum{};
@@ -167,7 +167,7 @@ TEST_P(RuntimeMetrics, ParksGrowWhenWorkersGoToSleepAndBusyTimeWhenTheyWork) {
     EXPECT_TRUE(support::comes_true([&] { return busy() - before >= 20ms; }));
 }
 
-TEST_P(RuntimeMetrics, Steals) {
+TEST_P(RuntimeMetrics, StealsAreCounted) {
     const auto rt = make();
     auto parent = rt.spawn([&] {
         auto ended = std::make_shared<std::atomic<int>>(0);
@@ -185,7 +185,7 @@ TEST_P(RuntimeMetrics, Steals) {
     }
 }
 
-TEST_P(RuntimeMetrics, Overflows) {
+TEST_P(RuntimeMetrics, OverflowsOfRunQueueAreCounted) {
     const auto rt = make();
     rt.block_on(nothing());
     EXPECT_EQ(rt.metrics().overflows(), 0u);
@@ -200,7 +200,7 @@ TEST_P(RuntimeMetrics, Overflows) {
     }
 }
 
-TEST_P(RuntimeMetrics, PollTimes) {
+TEST_P(RuntimeMetrics, PollTimeHistogramCountsLongPolls) {
     const auto rt = eddy::runtime::builder().worker_threads(workers()).poll_time_histogram(true).build().value();
     const auto compute_and_yield = []() -> eddy::task<void> {
         for (int i = 0; i < 3; ++i) {
@@ -222,13 +222,13 @@ TEST_P(RuntimeMetrics, PollTimes) {
     EXPECT_LT(times.quantile(0), 3ms);  // the last poll finds nothing to do
 }
 
-TEST_P(RuntimeMetrics, PollTimesAreNotTakenUnlessAskedFor) {
+TEST_P(RuntimeMetrics, PollTimeHistogramIsOffByDefault) {
     const auto rt = make();
     rt.block_on(nothing());
     EXPECT_EQ(rt.metrics().poll_times().total(), 0u);
 }
 
-TEST_P(RuntimeMetrics, BlockingThreadsAndTheirQueue) {
+TEST_P(RuntimeMetrics, BlockingThreadsAndTheirQueueAreCounted) {
     const auto rt = eddy::runtime::builder().worker_threads(workers()).max_blocking_threads(2).build().value();
     const auto entered = rt.enter();
     EXPECT_EQ(rt.metrics().blocking_threads, 0u);
@@ -253,7 +253,7 @@ TEST_P(RuntimeMetrics, BlockingThreadsAndTheirQueue) {
     EXPECT_EQ(rt.metrics().blocking_queue_depth, 0u);
 }
 
-TEST_P(RuntimeMetrics, DescriptorsAndEvents) {
+TEST_P(RuntimeMetrics, DescriptorsAndEventsAreCounted) {
     const auto rt = make();
     EXPECT_EQ(rt.metrics().io().fds_registered, 0u);
     {
@@ -282,7 +282,7 @@ TEST_P(RuntimeMetrics, DescriptorsAndEvents) {
     for (std::size_t i = 0; i < after.workers(); ++i) EXPECT_EQ(after.worker(i).sources, 0u);
 }
 
-TEST_P(RuntimeMetrics, MayBeTakenAnywhereWhileAllGoesOn) {
+TEST_P(RuntimeMetrics, MetricsAreMonotonicUnderLoad) {
     const auto rt = make();
     std::atomic<bool> stop = false;
     std::thread asker([&] {

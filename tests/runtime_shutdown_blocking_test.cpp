@@ -74,7 +74,7 @@ TEST_P(RuntimeShutdownBlocking, DropDoesNotWaitForBlockingWork) {
     EXPECT_EQ(eddy::wait(*joined).value(), 5) << "it still hands out what it has made";
 }
 
-TEST_P(RuntimeShutdownBlocking, DropCancelsBlockingWorkThatHasNotBegun) {
+TEST_P(RuntimeShutdownBlocking, DropCancelsQueuedBlockingWork) {
     support::gate begun;
     support::gate go_on;
     std::atomic<int> ran = 0;
@@ -100,7 +100,7 @@ TEST_P(RuntimeShutdownBlocking, DropCancelsBlockingWorkThatHasNotBegun) {
     EXPECT_TRUE(eddy::wait(*running).has_value());
 }
 
-TEST_P(RuntimeShutdownBlocking, SpawnBlockingOnARuntimeThatIsGoneIsCancelled) {
+TEST_P(RuntimeShutdownBlocking, SpawnBlockingAfterDropIsCancelled) {
     std::optional<eddy::runtime> rt(make());
     const auto handle = rt->handle();
     rt.reset();
@@ -110,7 +110,7 @@ TEST_P(RuntimeShutdownBlocking, SpawnBlockingOnARuntimeThatIsGoneIsCancelled) {
     EXPECT_EQ(ran, 0);
 }
 
-TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutWaitsForBlockingWorkUpToTheLimit) {
+TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutWaitsForBlockingWork) {
     const support::watchdog limit("shutdown_timeout", 40s);
     support::gate begun;
     std::atomic<bool> go_on = false;
@@ -131,7 +131,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutWaitsForBlockingWorkUpToTheLimit)
     releaser.join();
 }
 
-TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutLetsBlockingWorkGoAtTheLimit) {
+TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutDetachesBlockingWorkAtLimit) {
     support::gate begun;
     support::gate go_on;
     auto rt = make();
@@ -152,7 +152,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutLetsBlockingWorkGoAtTheLimit) {
     EXPECT_TRUE(eddy::wait(*joined).has_value());
 }
 
-TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutDoesNotWaitForBlockInPlaceBeyondTheLimit) {
+TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutDetachesBlockInPlaceAtLimit) {
     const support::watchdog limit("a thread in block_in_place was joined", 20s);
     for (int i = 0; i < 50; ++i) {
         support::gate begun;
@@ -173,7 +173,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownTimeoutDoesNotWaitForBlockInPlaceBeyondT
     }
 }
 
-TEST_P(RuntimeShutdownBlocking, BlockInPlaceDuringTheShutdownEndsOnItsOwnThread) {
+TEST_P(RuntimeShutdownBlocking, TaskInBlockInPlaceIsDestroyedOnceAfterDrop) {
     const support::watchdog limit("a drop while a task is in block_in_place", 40s);
     support::gate begun;
     std::atomic<bool> go_on = false;
@@ -202,7 +202,7 @@ TEST_P(RuntimeShutdownBlocking, BlockInPlaceDuringTheShutdownEndsOnItsOwnThread)
     EXPECT_EQ(destroyed, 1);
 }
 
-TEST_P(RuntimeShutdownBlocking, ATaskThatSleepsAfterBlockInPlaceInARuntimeThatIsGoneIsJustCancelled) {
+TEST_P(RuntimeShutdownBlocking, SleepAfterBlockInPlaceDuringShutdownIsCancelled) {
     std::atomic<int> uncaught = 0;
     support::gate begun;
     support::gate go_on;
@@ -237,7 +237,7 @@ TEST_P(RuntimeShutdownBlocking, ATaskThatSleepsAfterBlockInPlaceInARuntimeThatIs
     EXPECT_EQ(uncaught, 0);
 }
 
-TEST_P(RuntimeShutdownBlocking, BlockInPlaceAfterTheShutdownHasBegunMayBlockAsEver) {
+TEST_P(RuntimeShutdownBlocking, BlockInPlaceMayBlockDuringShutdown) {
     const support::watchdog limit("a block_in_place that waits in a runtime that ends", 20s);
     const auto other = support::make_runtime(1);
     auto rt = make();
@@ -269,7 +269,7 @@ TEST_P(RuntimeShutdownBlocking, BlockInPlaceAfterTheShutdownHasBegunMayBlockAsEv
     EXPECT_TRUE(is_refused_after_it) << "whether or not the worker was handed on";
 }
 
-TEST_P(RuntimeShutdownBlocking, BlockInPlaceInADestructorDuringTheShutdownMayBlockAsEver) {
+TEST_P(RuntimeShutdownBlocking, BlockInPlaceInDestructorMayBlockDuringShutdown) {
     const support::watchdog limit("a block_in_place that waits in a runtime that ends", 20s);
     const auto other = support::make_runtime(1);
     int answer = 0;
@@ -298,7 +298,7 @@ struct last_owner {
     std::shared_ptr<support::gate> gone;  // its own: the thread may be in open() when the test has ended
 };
 
-TEST_P(RuntimeShutdownBlocking, DropByWhatAWorkerDestroysAtItsEndDoesNotWaitForThatWorker) {
+TEST_P(RuntimeShutdownBlocking, DropInTaskDestructorDoesNotWaitForItsWorker) {
     const auto gone = std::make_shared<support::gate>();
     auto builder = eddy::runtime::builder();
     builder.worker_threads(workers()).shutdown_on_uncaught(true).on_uncaught([](auto&&, auto&&) {});
@@ -322,7 +322,7 @@ TEST_P(RuntimeShutdownBlocking, DropByWhatAWorkerDestroysAtItsEndDoesNotWaitForT
     EXPECT_TRUE(gone->wait());
 }
 
-TEST_P(RuntimeShutdownBlocking, ShutdownByATaskWhileAWorkerWaitsToBeHandedOn) {
+TEST_P(RuntimeShutdownBlocking, ShutdownInTaskWhileWorkerIsOfferedForHandover) {
     const support::watchdog limit("a shutdown that finds a worker that was offered", 30s);
     support::gate blocking_begun;
     support::gate blocking_goes_on;
@@ -366,7 +366,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownByATaskWhileAWorkerWaitsToBeHandedOn) {
     EXPECT_TRUE(eddy::wait(blocking).has_value());
 }
 
-TEST_P(RuntimeShutdownBlocking, ShutdownByAChildOfAScopeDestroysNothingInThatChild) {
+TEST_P(RuntimeShutdownBlocking, ShutdownInScopeChildDestroysNothingInThatCall) {
     const support::watchdog limit("a shutdown by a child, that finds a worker that was offered", 30s);
     support::gate blocking_begun;
     support::gate blocking_goes_on;
@@ -423,7 +423,7 @@ TEST_P(RuntimeShutdownBlocking, ShutdownByAChildOfAScopeDestroysNothingInThatChi
     EXPECT_TRUE(eddy::wait(blocking).has_value());
 }
 
-TEST_P(RuntimeShutdownBlocking, DropByALoopsThreadWhileAWorkerWaitsToBeHandedOn) {
+TEST_P(RuntimeShutdownBlocking, DropInEventLoopWhileWorkerIsOfferedForHandover) {
     const support::watchdog limit("a drop that finds a worker that was offered", 30s);
     support::gate blocking_begun;
     support::gate blocking_goes_on;
@@ -519,7 +519,7 @@ void end_without_threads(bool ends_in_the_call) {
     std::_Exit(destroyed.wait_for(1) ? 0 : 1);
 }
 
-TEST(RuntimeShutdownBlockingDeathTest, AWorkerThatNoThreadTakesOverIsEndedByThePollThatHasOfferedIt) {
+TEST(RuntimeShutdownBlockingDeathTest, ShutdownEndsOfferedWorkerWithoutThreads) {
     if (support::is_sanitized) GTEST_SKIP() << "a sanitizer ends the program if a thread cannot be started";
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_EXIT(end_without_threads(false), testing::ExitedWithCode(0), "");
@@ -528,7 +528,7 @@ TEST(RuntimeShutdownBlockingDeathTest, AWorkerThatNoThreadTakesOverIsEndedByTheP
 
 // ---- What an uncaught exception does ----
 
-TEST_P(RuntimeShutdownBlocking, AnUncaughtExceptionShutsTheRuntimeDownIfItIsToldTo) {
+TEST_P(RuntimeShutdownBlocking, ShutdownOnUncaughtEndsRuntimeAfterException) {
     std::atomic<int> reported = 0;
     std::atomic<int> destroyed = 0;
     const auto rt = eddy::runtime::builder()
@@ -549,7 +549,7 @@ TEST_P(RuntimeShutdownBlocking, AnUncaughtExceptionShutsTheRuntimeDownIfItIsTold
     EXPECT_TRUE(eddy::wait(rt.spawn(nothing())).error().is_cancelled());
 }
 
-TEST_P(RuntimeShutdownBlocking, TheHandlerHearsOfBlockingWorkToo) {
+TEST_P(RuntimeShutdownBlocking, UncaughtHandlerGetsExceptionOfBlockingWork) {
     std::mutex lock;
     std::vector<std::string> heard;
     support::gate detached;

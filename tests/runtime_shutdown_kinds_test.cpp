@@ -100,7 +100,7 @@ private:
     script* by_;
 };
 
-TEST_P(RuntimeShutdownKinds, ShutdownTimeoutLetsTasksEndInOrder) {
+TEST_P(RuntimeShutdownKinds, ShutdownTimeoutAwaitsPollCancelOfTasks) {
     const support::watchdog limit("an orderly end", 40s);
     slow_to_cancel::script script;
     auto rt = make();
@@ -115,7 +115,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutLetsTasksEndInOrder) {
     EXPECT_EQ(script.destroyed, 1);
 }
 
-TEST_P(RuntimeShutdownKinds, OrderlyEndMaySleepAndUseSockets) {
+TEST_P(RuntimeShutdownKinds, PollCancelMaySleepDuringShutdownTimeout) {
     const support::watchdog limit("an orderly end that waits", 40s);
     std::atomic<bool> cleaned_up = false;
     support::gate begun;
@@ -144,7 +144,7 @@ TEST_P(RuntimeShutdownKinds, OrderlyEndMaySleepAndUseSockets) {
     EXPECT_TRUE(cleaned_up);
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownTimeoutDestroysAtTheLimitWhatDoesNotEnd) {
+TEST_P(RuntimeShutdownKinds, ShutdownTimeoutDestroysUnfinishedTasksAtLimit) {
     slow_to_cancel::script script;
     auto rt = make();
     rt.spawn(slow_to_cancel(script));
@@ -158,7 +158,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutDestroysAtTheLimitWhatDoesNotEnd) {
     script.allow();
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownTimeoutReturnsAtTheLimitThoughAWorkerIsHeldUp) {
+TEST_P(RuntimeShutdownKinds, ShutdownTimeoutReturnsAtLimitDespiteBusyWorker) {
     support::gate begun;
     std::atomic<bool> go_on = false;
     support::gate ended;
@@ -176,11 +176,13 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutReturnsAtTheLimitThoughAWorkerIsHeld
     EXPECT_TRUE(ended.wait());
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownTimeoutWithNothingToDoReturnsSoon) {
+TEST_P(RuntimeShutdownKinds, ShutdownTimeoutOfIdleRuntimeReturnsEarly) {
     const support::watchdog limit("shutdown_timeout of an idle runtime", 20s);
     auto rt = make();
+    const auto handle = rt.handle();
     rt.block_on(nothing());
-    std::move(rt).shutdown_timeout(1h);
+    std::move(rt).shutdown_timeout(1h);  // the watchdog above ends a test that waits
+    EXPECT_TRUE(handle.spawn(nothing()).is_finished()) << "the runtime has ended";
 }
 
 TEST_P(RuntimeShutdownKinds, ShutdownTimeoutOfZeroWaitsForNothing) {
@@ -199,7 +201,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutOfZeroWaitsForNothing) {
     EXPECT_TRUE(ended.wait());
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownTimeoutTakesNoNewTasksWhileItWaits) {
+TEST_P(RuntimeShutdownKinds, ShutdownTimeoutRefusesNewTasksWhileWaiting) {
     const support::watchdog limit("shutdown_timeout against a spawner", 40s);
     slow_to_cancel::script script;
     auto rt = make();
@@ -219,7 +221,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutTakesNoNewTasksWhileItWaits) {
     other.join();
 }
 
-TEST_P(RuntimeShutdownKinds, BlockOnEndsWhileShutdownTimeoutWaits) {
+TEST_P(RuntimeShutdownKinds, ShutdownTimeoutEndsBlockOnWithException) {
     auto rt = make();
     const auto handle = rt.handle();
     support::gate begun;
@@ -235,7 +237,7 @@ TEST_P(RuntimeShutdownKinds, BlockOnEndsWhileShutdownTimeoutWaits) {
     blocked.join();
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownTimeoutIsRefusedInsideARuntime) {
+TEST_P(RuntimeShutdownKinds, ShutdownTimeoutInsideRuntimeThrowsMisuse) {
     auto outer = make();
     auto inner = make();
     const auto said = outer.block_on([&]() -> eddy::task<std::string> {
@@ -247,7 +249,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownTimeoutIsRefusedInsideARuntime) {
 }
 // ---- shutdown_background ----
 
-TEST_P(RuntimeShutdownKinds, ShutdownBackgroundInsideAnOwnTask) {
+TEST_P(RuntimeShutdownKinds, ShutdownBackgroundInsideOwnTaskDestroysAllTasks) {
     std::atomic<int> destroyed = 0;
     support::gate ended;
     auto rt = std::make_shared<std::optional<eddy::runtime>>(make());
@@ -286,7 +288,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownBackgroundDoesNotWait) {
 }
 // ---- shutdown_on_idle, shutdown_now ----
 
-TEST_P(RuntimeShutdownKinds, ShutdownOnIdleWaitsForAllThatWasSpawned) {
+TEST_P(RuntimeShutdownKinds, ShutdownOnIdleWaitsForAllSpawnedTasks) {
     std::atomic<int> ended = 0;
     auto rt = make();
     for (int i = 0; i < 10; ++i) {
@@ -303,12 +305,14 @@ TEST_P(RuntimeShutdownKinds, ShutdownOnIdleWaitsForAllThatWasSpawned) {
     EXPECT_EQ(ended, 20);
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownOnIdleOfAnIdleRuntimeEndsAtOnce) {
+TEST_P(RuntimeShutdownKinds, ShutdownOnIdleOfIdleRuntimeEndsAtOnce) {
     const support::watchdog limit("shutdown_on_idle of an idle runtime", 20s);
     make().shutdown_on_idle().wait();
     auto used = make();
+    const auto handle = used.handle();
     used.block_on(number(1));
-    std::move(used).shutdown_on_idle().wait();
+    std::move(used).shutdown_on_idle().wait();  // the watchdog above ends a test that waits
+    EXPECT_TRUE(handle.spawn(nothing()).is_finished()) << "the runtime has ended";
 }
 
 TEST_P(RuntimeShutdownKinds, ShutdownOnIdleWaitsForBlockingWork) {
@@ -344,7 +348,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownOnIdleDoesNotWaitForBackgroundTasks) {
     EXPECT_EQ(destroyed, 2);
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownOnIdleGoesOnWhenNobodyWaitsForIt) {
+TEST_P(RuntimeShutdownKinds, ShutdownOnIdleProceedsWhenItsFutureIsDropped) {
     std::atomic<int> destroyed = 0;
     auto [tx, rx] = oneshot<>::channel();
     auto rt = make();
@@ -364,7 +368,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownOnIdleGoesOnWhenNobodyWaitsForIt) {
     EXPECT_TRUE(support::comes_true([&] { return handle.spawn(nothing()).is_finished(); }));
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownOnIdleAwaitedInAnotherRuntime) {
+TEST_P(RuntimeShutdownKinds, ShutdownOnIdleCanBeAwaitedInAnotherRuntime) {
     const auto outer = make();
     auto inner = make();
     std::atomic<bool> ended = false;
@@ -379,14 +383,16 @@ TEST_P(RuntimeShutdownKinds, ShutdownOnIdleAwaitedInAnotherRuntime) {
     }());
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownOnIdleAwaitedOnALoop) {
+TEST_P(RuntimeShutdownKinds, ShutdownOnIdleCanBeAwaitedOnEventLoop) {
     eddy::core loop;
     auto inner = make();
-    inner.spawn(number(1));
+    auto task = inner.spawn(number(1));
     loop.run(std::move(inner).shutdown_on_idle());
+    ASSERT_TRUE(task.is_finished());
+    EXPECT_EQ(eddy::wait(task).value(), 1);
 }
 
-TEST_P(RuntimeShutdownKinds, RuntimeEndedIsReadyForAllWhoAsk) {
+TEST_P(RuntimeShutdownKinds, RuntimeEndedWakesOnceAndIsReady) {
     auto rt = make();
     support::gate begun;
     std::atomic<bool> go_on = false;
@@ -404,7 +410,7 @@ TEST_P(RuntimeShutdownKinds, RuntimeEndedIsReadyForAllWhoAsk) {
     EXPECT_EQ(ended.wakes(), 1u);
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownNowDestroysAllAtOnce) {
+TEST_P(RuntimeShutdownKinds, ShutdownNowDestroysAllTasks) {
     std::atomic<int> destroyed = 0;
     support::tally begun;
     auto rt = make();
@@ -414,7 +420,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownNowDestroysAllAtOnce) {
     EXPECT_EQ(destroyed, 50);
 }
 
-TEST_P(RuntimeShutdownKinds, WaitIsRefusedInsideARuntime) {
+TEST_P(RuntimeShutdownKinds, WaitInsideRuntimeThrowsMisuse) {
     const auto outer = make();
     auto inner = make();
     auto ended = std::move(inner).shutdown_now();
@@ -424,7 +430,7 @@ TEST_P(RuntimeShutdownKinds, WaitIsRefusedInsideARuntime) {
 }
 // ---- block_on_all, wait_until_idle ----
 
-TEST_P(RuntimeShutdownKinds, BlockOnAllWaitsForWhatWasSpawned) {
+TEST_P(RuntimeShutdownKinds, BlockOnAllWaitsForSpawnedTasks) {
     std::atomic<int> ended = 0;
     const int value = make().block_on_all([&]() -> eddy::task<int> {
         for (int i = 0; i < 3; ++i) {
@@ -439,7 +445,7 @@ TEST_P(RuntimeShutdownKinds, BlockOnAllWaitsForWhatWasSpawned) {
     EXPECT_EQ(ended, 3);
 }
 
-TEST_P(RuntimeShutdownKinds, BlockOnAllOfAnErrorAndOfAnException) {
+TEST_P(RuntimeShutdownKinds, BlockOnAllReturnsErrorOrThrowsAfterAllTasks) {
     std::atomic<int> ended = 0;
     const auto spawn_one = [&] {
         eddy::spawn([&]() -> eddy::task<void> {
@@ -462,7 +468,7 @@ TEST_P(RuntimeShutdownKinds, BlockOnAllOfAnErrorAndOfAnException) {
     EXPECT_EQ(ended, 2);
 }
 
-TEST_P(RuntimeShutdownKinds, BlockOnAllIsRefusedInsideARuntime) {
+TEST_P(RuntimeShutdownKinds, BlockOnAllInsideRuntimeThrowsMisuse) {
     const auto outer = make();
     auto inner = make();
     const auto said = outer.block_on([&]() -> eddy::task<std::string> {
@@ -472,7 +478,7 @@ TEST_P(RuntimeShutdownKinds, BlockOnAllIsRefusedInsideARuntime) {
     EXPECT_NE(said.find("runtime_shutdown_kinds_test.cpp:"), said.npos) << said;
 }
 
-TEST_P(RuntimeShutdownKinds, WaitUntilIdleComesBackWithTheRuntimeStillThere) {
+TEST_P(RuntimeShutdownKinds, WaitUntilIdleKeepsRuntimeRunning) {
     const auto rt = make();
     std::atomic<int> ended = 0;
     for (int round = 1; round <= 3; ++round) {
@@ -487,7 +493,7 @@ TEST_P(RuntimeShutdownKinds, WaitUntilIdleComesBackWithTheRuntimeStillThere) {
     }
 }
 
-TEST_P(RuntimeShutdownKinds, WaitUntilIdleReturnsWhenTheRuntimeIsShutDownMeanwhile) {
+TEST_P(RuntimeShutdownKinds, WaitUntilIdleReturnsWhenRuntimeShutsDown) {
     const support::watchdog limit("wait_until_idle of a runtime that goes", 20s);
     const auto rt = eddy::runtime::builder()
                         .worker_threads(workers())
@@ -512,7 +518,7 @@ TEST_P(RuntimeShutdownKinds, WaitUntilIdleReturnsWhenTheRuntimeIsShutDownMeanwhi
 }
 // ---- What would wait for itself ----
 
-TEST_P(RuntimeShutdownKinds, AWaitForIdleInWorkOfTheSameRuntimeIsRefused) {
+TEST_P(RuntimeShutdownKinds, WaitForIdleInsideOwnWorkThrowsMisuse) {
     const support::watchdog limit("a runtime that waits for itself", 20s);
     auto rt = make();
     std::map<std::string, std::string> said;
@@ -535,7 +541,7 @@ TEST_P(RuntimeShutdownKinds, AWaitForIdleInWorkOfTheSameRuntimeIsRefused) {
     EXPECT_EQ(rt.block_on(number(1)), 1) << "a refusal leaves it as it was";
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownOnIdleIsNotAwaitedByWorkOfTheSameRuntime) {
+TEST_P(RuntimeShutdownKinds, WaitForShutdownOnIdleInOwnWorkThrowsMisuse) {
     const support::watchdog limit("a runtime that waits for itself", 20s);
     auto rt = make();
     std::optional<eddy::runtime_ended> ended;
@@ -554,7 +560,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownOnIdleIsNotAwaitedByWorkOfTheSameRuntime) {
     ended->wait();
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownNowIsAwaitedByWorkOfTheSameRuntime) {
+TEST_P(RuntimeShutdownKinds, BlockingWorkMayAwaitShutdownNowOfItsRuntime) {
     const support::watchdog limit("a runtime that waits for itself", 20s);
     auto rt = make();
     support::gate over;
@@ -568,7 +574,7 @@ TEST_P(RuntimeShutdownKinds, ShutdownNowIsAwaitedByWorkOfTheSameRuntime) {
     EXPECT_TRUE(over.wait());
 }
 
-TEST_P(RuntimeShutdownKinds, ABackgroundTaskWaitsForIdleInBlockInPlace) {
+TEST_P(RuntimeShutdownKinds, BackgroundTaskMayWaitUntilIdleInBlockInPlace) {
     const auto rt = make();
     support::gate idle;
     {
@@ -582,7 +588,7 @@ TEST_P(RuntimeShutdownKinds, ABackgroundTaskWaitsForIdleInBlockInPlace) {
     EXPECT_TRUE(idle.wait());
 }
 
-TEST_P(RuntimeShutdownKinds, ShutdownTimeoutDoesNotWaitForTheWorkThatCallsIt) {
+TEST_P(RuntimeShutdownKinds, ShutdownTimeoutDoesNotWaitForItsCaller) {
     const support::watchdog limit("a runtime that waits for itself", 20s);
     for (const bool is_in_place : {false, true}) {
         auto rt = make();

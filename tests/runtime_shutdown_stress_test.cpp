@@ -43,7 +43,7 @@ using support::number;
 class RuntimeShutdownStress : public support::on_workers {};
 EDDY_ON_1_2_AND_4_WORKERS(RuntimeShutdownStress);
 
-TEST_P(RuntimeShutdownStress, SpawnFromManyThreadsWhileItIsDropped) {
+TEST_P(RuntimeShutdownStress, DropRacesWithSpawnsFromManyThreads) {
     const auto rounds = support::rounds(2'500);
     std::atomic<int> alive = 0;
     for (std::uint64_t round = 0; round < rounds; ++round) {
@@ -73,16 +73,18 @@ TEST_P(RuntimeShutdownStress, SpawnFromManyThreadsWhileItIsDropped) {
     }
 }
 
-TEST_P(RuntimeShutdownStress, WakeFromOutsideWhileItIsDropped) {
+TEST_P(RuntimeShutdownStress, DropRacesWithWakesFromOutside) {
     const auto rounds = support::rounds(20'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         std::optional<eddy::runtime> rt(make());
         std::mutex lock;
         std::vector<eddy::waker> wakers;
         support::tally begun;
+        std::atomic<int> destroyed = 0;
         constexpr int count = 8;
         for (int i = 0; i < count; ++i) {
-            rt->spawn(eddy::poll_fn([&, is_first = true](eddy::context& cx) mutable -> eddy::poll_result<void> {
+            rt->spawn(eddy::poll_fn([&, is_first = true, words = last_words([&] { ++destroyed; })](
+                                        eddy::context& cx) mutable -> eddy::poll_result<void> {
                   if (!std::exchange(is_first, false)) return eddy::not_ready;
                   const std::lock_guard guard(lock);
                   wakers.push_back(cx.waker());
@@ -102,11 +104,12 @@ TEST_P(RuntimeShutdownStress, WakeFromOutsideWhileItIsDropped) {
         });
         go = true;
         rt.reset();
+        EXPECT_EQ(destroyed, count) << "round " << round;
         waker.join();
     }
 }
 
-TEST_P(RuntimeShutdownStress, LastTaskEndsWhileSomebodyWaitsForIdle) {
+TEST_P(RuntimeShutdownStress, WaitUntilIdleRacesWithEndOfLastTask) {
     const support::watchdog limit("wait_until_idle", 50s);
     const auto rounds = support::rounds(100'000);
     const auto rt = make();
@@ -117,7 +120,7 @@ TEST_P(RuntimeShutdownStress, LastTaskEndsWhileSomebodyWaitsForIdle) {
     }
 }
 
-TEST_P(RuntimeShutdownStress, ShutdownOnIdleIsDroppedAsTheLastTaskEnds) {
+TEST_P(RuntimeShutdownStress, DropOfShutdownOnIdleRacesWithEndOfLastTask) {
     const auto rounds = support::rounds(10'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         std::atomic<int> destroyed = 0;
@@ -136,7 +139,7 @@ TEST_P(RuntimeShutdownStress, ShutdownOnIdleIsDroppedAsTheLastTaskEnds) {
     }
 }
 
-TEST_P(RuntimeShutdownStress, EndsOfAllKindsWhileTasksComeAndGo) {
+TEST_P(RuntimeShutdownStress, AllShutdownsRaceWithSpawnsAndWakes) {
     const auto rounds = support::rounds(5'000);
     for (std::uint64_t round = 0; round < rounds; ++round) {
         std::atomic<int> alive = 0;
@@ -188,7 +191,7 @@ std::size_t resident_kib() {
     return 0;
 }
 
-TEST_P(RuntimeShutdownStress, ManyRuntimesLeaveNothingBehind) {
+TEST_P(RuntimeShutdownStress, ManyRuntimesLeakNoThreadsOrDescriptors) {
     const auto one = [&] {
         const auto rt = make();
         EXPECT_EQ(rt.block_on(number(1)), 1);

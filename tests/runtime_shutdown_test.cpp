@@ -67,7 +67,7 @@ eddy::task<void> spin(support::gate& begun, last_words words) {
 
 // ---- Drop ----
 
-TEST_P(RuntimeShutdown, DropDestroysEachTaskOnceInsideTheRuntime) {
+TEST_P(RuntimeShutdown, DropDestroysEachTaskOnceOnWorkers) {
     constexpr int count = 200;
     support::tally begun;
     std::atomic<int> destroyed = 0;
@@ -91,7 +91,7 @@ TEST_P(RuntimeShutdown, DropDestroysEachTaskOnceInsideTheRuntime) {
     EXPECT_LE(where.size(), workers());
 }
 
-TEST_P(RuntimeShutdown, DropDestroysTasksThatNeverBegan) {
+TEST_P(RuntimeShutdown, DropDestroysTasksThatNeverRan) {
     std::atomic<int> destroyed = 0;
     std::atomic<bool> blocked = false;
     std::atomic<bool> go_on = false;
@@ -113,7 +113,7 @@ TEST_P(RuntimeShutdown, DropDestroysTasksThatNeverBegan) {
     EXPECT_EQ(destroyed, 1000);
 }
 
-TEST_P(RuntimeShutdown, DropDestroysTasksThatYieldForEver) {
+TEST_P(RuntimeShutdown, DropDestroysTasksThatYieldForever) {
     std::atomic<int> destroyed = 0;
     {
         const auto rt = make();
@@ -126,7 +126,7 @@ TEST_P(RuntimeShutdown, DropDestroysTasksThatYieldForEver) {
     EXPECT_EQ(destroyed, 10);
 }
 
-TEST_P(RuntimeShutdown, HandlesOfTasksThatWereDestroyedSayCancelled) {
+TEST_P(RuntimeShutdown, JoinHandlesOfDestroyedTasksReportCancelled) {
     std::optional<eddy::join_handle<void>> kept;
     std::optional<eddy::join_handle<int>> done;
     {
@@ -145,7 +145,7 @@ TEST_P(RuntimeShutdown, HandlesOfTasksThatWereDestroyedSayCancelled) {
     EXPECT_EQ(eddy::wait(*done).value(), 7) << "what had ended keeps its output";
 }
 
-TEST_P(RuntimeShutdown, JoinerElsewhereIsWokenWhenTheRuntimeGoes) {
+TEST_P(RuntimeShutdown, DropWakesJoinerOnForeignThread) {
     std::optional<eddy::runtime> rt(make());
     auto joined = rt->spawn(hold(0));
     support::gate waits;
@@ -164,7 +164,7 @@ TEST_P(RuntimeShutdown, JoinerElsewhereIsWokenWhenTheRuntimeGoes) {
     joiner.join();
 }
 
-TEST_P(RuntimeShutdown, TaskOfOneRuntimeJoinsATaskOfAnotherThatGoesAway) {
+TEST_P(RuntimeShutdown, DropWakesJoinerInAnotherRuntime) {
     const auto stays = make();
     std::optional<eddy::runtime> goes(make());
     auto joined = goes->spawn(hold(0));
@@ -179,7 +179,7 @@ TEST_P(RuntimeShutdown, TaskOfOneRuntimeJoinsATaskOfAnotherThatGoesAway) {
     EXPECT_TRUE(stays.block_on(std::move(joiner)).value());
 }
 
-TEST_P(RuntimeShutdown, DropWaitsForATaskThatIsBeingPolled) {
+TEST_P(RuntimeShutdown, DropWaitsForRunningPoll) {
     support::gate begun;
     std::atomic<bool> go_on = false;
     std::atomic<bool> ended = false;
@@ -198,7 +198,7 @@ TEST_P(RuntimeShutdown, DropWaitsForATaskThatIsBeingPolled) {
     releaser.join();
 }
 
-TEST_P(RuntimeShutdown, TaskThatIsPolledMeanwhileIsDestroyedAtItsNextWait) {
+TEST_P(RuntimeShutdown, RunningTaskIsDestroyedAtItsNextAwait) {
     support::gate begun;
     std::atomic<bool> go_on = false;
     std::atomic<int> destroyed = 0;
@@ -223,7 +223,7 @@ TEST_P(RuntimeShutdown, TaskThatIsPolledMeanwhileIsDestroyedAtItsNextWait) {
     EXPECT_FALSE(went_on) << "it was cancelled at the await";
 }
 
-TEST_P(RuntimeShutdown, AMovedFromRuntimeEndsNothing) {
+TEST_P(RuntimeShutdown, MovedFromRuntimeShutsDownNothing) {
     auto first = make();
     const auto second = std::move(first);
     {
@@ -232,20 +232,9 @@ TEST_P(RuntimeShutdown, AMovedFromRuntimeEndsNothing) {
     EXPECT_EQ(second.block_on(number(3)), 3);
 }
 
-TEST_P(RuntimeShutdown, AssignmentSwapsAndTheOtherEndsWhereItGoes) {
-    auto mine = make();
-    std::atomic<int> destroyed = 0;
-    mine.spawn(hold(last_words([&] { ++destroyed; })));
-    {
-        auto other = make();
-        mine = std::move(other);
-    }
-    EXPECT_EQ(destroyed, 1);
-    EXPECT_EQ(mine.block_on(number(4)), 4);
-}
 // ---- R035: destructors that do things ----
 
-TEST_P(RuntimeShutdown, DestructorSpawnsOnTheRuntimeThatEnds) {
+TEST_P(RuntimeShutdown, SpawnInTaskDestructorDuringDropIsCancelled) {
     const support::watchdog limit("a destructor that spawns", 20s);
     std::atomic<int> destroyed = 0;
     std::atomic<int> ran = 0;
@@ -268,7 +257,7 @@ TEST_P(RuntimeShutdown, DestructorSpawnsOnTheRuntimeThatEnds) {
     EXPECT_EQ(cancelled, 50);
 }
 
-TEST_P(RuntimeShutdown, DestructorWakesOtherTasksAndItself) {
+TEST_P(RuntimeShutdown, TaskDestructorMayWakeAllTasksDuringDrop) {
     const support::watchdog limit("a destructor that wakes", 20s);
     std::mutex lock;
     std::vector<eddy::waker> wakers;
@@ -300,7 +289,7 @@ TEST_P(RuntimeShutdown, DestructorWakesOtherTasksAndItself) {
     wakers.clear();
 }
 
-TEST_P(RuntimeShutdown, DestructorLocksWhatASpawningThreadHolds) {
+TEST_P(RuntimeShutdown, TaskDestructorMayLockMutexOfSpawningThread) {
     const support::watchdog limit("a destructor that locks", 20s);
     std::mutex lock;
     support::tally begun;
@@ -330,7 +319,7 @@ TEST_P(RuntimeShutdown, DestructorLocksWhatASpawningThreadHolds) {
     EXPECT_EQ(destroyed, 20);
 }
 
-TEST_P(RuntimeShutdown, DestructorEndsAChannelThatAnotherTaskWaitsFor) {
+TEST_P(RuntimeShutdown, TaskDestructorMayWakeNextTaskOfChain) {
     const support::watchdog limit("destructors in a chain", 20s);
     support::tally begun;
     std::atomic<int> destroyed = 0;
@@ -360,7 +349,7 @@ TEST_P(RuntimeShutdown, DestructorEndsAChannelThatAnotherTaskWaitsFor) {
     EXPECT_EQ(destroyed, 100);
 }
 
-TEST_P(RuntimeShutdown, DestructorAbortsAndDropsHandlesOfOtherTasks) {
+TEST_P(RuntimeShutdown, TaskDestructorMayAbortOtherTasks) {
     const support::watchdog limit("destructors that abort", 20s);
     support::tally begun;
     std::atomic<int> destroyed = 0;
@@ -383,21 +372,23 @@ TEST_P(RuntimeShutdown, DestructorAbortsAndDropsHandlesOfOtherTasks) {
     EXPECT_EQ(destroyed, 200);
 }
 
-TEST_P(RuntimeShutdown, LastHandleGoesWithATask) {
+TEST_P(RuntimeShutdown, TaskMayOwnLastRuntimeHandle) {
     support::gate begun;
+    std::atomic<int> destroyed = 0;
     {
         const auto rt = make();
-        rt.spawn([&, self = rt.handle()]() -> eddy::task<void> {
+        rt.spawn([&, self = rt.handle(), words = last_words([&] { ++destroyed; })]() -> eddy::task<void> {
             begun.open();
             co_await eddy::pending<void>();
             static_cast<void>(self);
         });
         ASSERT_TRUE(begun.wait());
     }
+    EXPECT_EQ(destroyed, 1);
 }
 // ---- After the end ----
 
-TEST_P(RuntimeShutdown, SpawnOnARuntimeThatIsGoneIsCancelledAtOnce) {
+TEST_P(RuntimeShutdown, SpawnAfterDropIsCancelled) {
     std::optional<eddy::runtime> rt(make());
     const auto handle = rt->handle();
     rt.reset();
@@ -416,7 +407,7 @@ TEST_P(RuntimeShutdown, SpawnOnARuntimeThatIsGoneIsCancelledAtOnce) {
     }
 }
 
-TEST_P(RuntimeShutdown, BlockOnThatIsUnderWayThrowsWhenTheRuntimeIsShutDown) {
+TEST_P(RuntimeShutdown, ShutdownEndsBlockOnWithException) {
     auto rt = make();
     const auto handle = rt.handle();
     support::gate begun;
@@ -436,7 +427,7 @@ TEST_P(RuntimeShutdown, BlockOnThatIsUnderWayThrowsWhenTheRuntimeIsShutDown) {
     blocked.join();
 }
 
-TEST_P(RuntimeShutdown, AThousandReadsThatWaitEndWithRuntimeShutdown) {
+TEST_P(RuntimeShutdown, DropEndsThousandPendingReads) {
     constexpr int count = 1000;
     std::optional<eddy::runtime> rt(make());
     std::list<support::counter> sources;
@@ -465,7 +456,7 @@ TEST_P(RuntimeShutdown, AThousandReadsThatWaitEndWithRuntimeShutdown) {
     }
 }
 
-TEST_P(RuntimeShutdown, SocketsThatOutliveTheRuntimeAnswerRuntimeShutdown) {
+TEST_P(RuntimeShutdown, SocketsMayOutliveRuntime) {
     std::optional<eddy::runtime> rt(make());
     std::optional<eddy::net::tcp_listener> listener;
     std::optional<eddy::net::tcp_stream> stream;
@@ -495,7 +486,7 @@ TEST_P(RuntimeShutdown, SocketsThatOutliveTheRuntimeAnswerRuntimeShutdown) {
     EXPECT_EQ(eddy::wait(stream->read(into)).error(), eddy::errc::runtime_shutdown);
 }
 
-TEST_P(RuntimeShutdown, TimerThatOutlivesTheRuntimeIsWokenAndRefusedOrGoesOnElsewhere) {
+TEST_P(RuntimeShutdown, TimersMayOutliveRuntime) {
     std::optional<eddy::runtime> rt(make());
     std::optional<eddy::test::by_hand<eddy::time::sleep_future>> refused;
     std::optional<eddy::test::by_hand<eddy::time::sleep_future>> goes_on;
@@ -514,7 +505,7 @@ TEST_P(RuntimeShutdown, TimerThatOutlivesTheRuntimeIsWokenAndRefusedOrGoesOnElse
     other.block_on([&]() -> eddy::task<void> { co_await goes_on->future(); }());
 }
 
-TEST_P(RuntimeShutdown, WakersJoinHandlesAndHandlesOutliveTheRuntimeInAnyOrder) {
+TEST_P(RuntimeShutdown, WakersAndHandlesMayOutliveRuntime) {
     std::optional<eddy::runtime> rt(make());
     auto handle = std::make_unique<eddy::handle>(rt->handle());  // in a std::optional GCC 12 warns of it
     eddy::waker kept;
@@ -538,9 +529,9 @@ TEST_P(RuntimeShutdown, WakersJoinHandlesAndHandlesOutliveTheRuntimeInAnyOrder) 
     std::move(kept).wake();
     aborts.reset();
 }
-// ---- Where it must not be dropped, and where it may ----
+// ---- Where a runtime may be dropped ----
 
-TEST(RuntimeShutdownDeathTest, DropInAnOwnTaskIsRefused) {
+TEST(RuntimeShutdownDeathTest, DropInsideOwnTaskAborts) {
     GTEST_FLAG_SET(death_test_style, "threadsafe");
     EXPECT_DEATH(
         {
@@ -551,7 +542,7 @@ TEST(RuntimeShutdownDeathTest, DropInAnOwnTaskIsRefused) {
         "a runtime was destroyed by one of its own tasks");
 }
 
-TEST_P(RuntimeShutdown, ARuntimeMadeAndDroppedInSpawnBlocking) {
+TEST_P(RuntimeShutdown, RuntimeMayBeMadeAndDroppedInSpawnBlocking) {
     const auto outer = make();
     const int value = outer.block_on([&]() -> eddy::task<int> {
         auto work = eddy::spawn_blocking([&] { return make().block_on(number(9)); });
@@ -560,7 +551,7 @@ TEST_P(RuntimeShutdown, ARuntimeMadeAndDroppedInSpawnBlocking) {
     EXPECT_EQ(value, 9);
 }
 
-TEST_P(RuntimeShutdown, DroppedOnOneOfItsBlockingThreads) {
+TEST_P(RuntimeShutdown, DropOnOwnBlockingThreadWorks) {
     const support::watchdog limit("a drop on an own blocking thread", 20s);
     auto rt = std::make_shared<std::optional<eddy::runtime>>(make());
     std::atomic<int> destroyed = 0;
@@ -574,7 +565,7 @@ TEST_P(RuntimeShutdown, DroppedOnOneOfItsBlockingThreads) {
     EXPECT_EQ(destroyed, 1);
 }
 
-TEST_P(RuntimeShutdown, DroppedInBlockInPlaceOfAnOwnTask) {
+TEST_P(RuntimeShutdown, DropInBlockInPlaceOfOwnTaskWorks) {
     const support::watchdog limit("a drop in block_in_place", 20s);
     auto rt = std::make_shared<std::optional<eddy::runtime>>(make());
     std::atomic<int> destroyed = 0;
@@ -585,7 +576,7 @@ TEST_P(RuntimeShutdown, DroppedInBlockInPlaceOfAnOwnTask) {
     EXPECT_EQ(destroyed, 1);
 }
 
-TEST_P(RuntimeShutdown, DroppedInBlockInPlaceOfAChildWhoseScopesAreDestroyedMeanwhile) {
+TEST_P(RuntimeShutdown, DropInBlockInPlaceOfScopeChildWorks) {
     const support::watchdog limit("a drop in block_in_place of a scope's child", 20s);
     auto rt = std::make_shared<std::optional<eddy::runtime>>(make());
     support::gate handed;
@@ -621,7 +612,7 @@ TEST_P(RuntimeShutdown, DroppedInBlockInPlaceOfAChildWhoseScopesAreDestroyedMean
     EXPECT_TRUE(destroyed.wait_for(2));
 }
 
-TEST_P(RuntimeShutdown, DroppedOnAThreadThatRunsALoopWhichGoesOnUsingIt) {
+TEST_P(RuntimeShutdown, DropInsideEventLoopLeavesLoopWorking) {
     eddy::core loop;
     loop.run([&]() -> eddy::task<void> {
         {
@@ -635,7 +626,7 @@ TEST_P(RuntimeShutdown, DroppedOnAThreadThatRunsALoopWhichGoesOnUsingIt) {
     }());
 }
 
-TEST_P(RuntimeShutdown, AssigningToARuntimeShutsDownTheOneThatItWas) {
+TEST_P(RuntimeShutdown, MoveAssignmentShutsDownPreviousRuntime) {
     std::atomic<bool> is_gone = false;
     support::tally begun;
     auto rt = make();

@@ -67,7 +67,7 @@ eddy::task<void> throws() {
     throw std::runtime_error("from the main future");
 }
 
-TEST_P(Runtime, BlockOnGivesTheOutputTheErrorOrTheException) {
+TEST_P(Runtime, BlockOnReturnsOutputOrErrorOrThrows) {
     const auto rt = make();
     EXPECT_EQ(rt.block_on(number(3)), 3);
     EXPECT_EQ(rt.block_on(fails()).error(), std::errc::io_error);
@@ -77,7 +77,7 @@ TEST_P(Runtime, BlockOnGivesTheOutputTheErrorOrTheException) {
     EXPECT_EQ(rt.metrics().alive_tasks, 0u);
 }
 
-TEST_P(Runtime, BlockOnPollsOnTheWorkersAndNotOnTheCallersThread) {
+TEST_P(Runtime, BlockOnPollsOnWorkersOnly) {
     const auto rt = make();
     support::thread_set where;
     rt.block_on([](support::thread_set& seen) -> eddy::task<void> {
@@ -90,7 +90,7 @@ TEST_P(Runtime, BlockOnPollsOnTheWorkersAndNotOnTheCallersThread) {
     EXPECT_LE(where.size(), workers());
 }
 
-TEST_P(Runtime, BlockOnBorrowsTheCallersStack) {
+TEST_P(Runtime, BlockOnMayReferToCallersStack) {
     const auto rt = make();
     int count = 0;
     const auto add = [&]() -> eddy::task<void> {
@@ -110,7 +110,7 @@ TEST_P(Runtime, BlockOnBorrowsTheCallersStack) {
     EXPECT_EQ(rt.block_on(third), 3);
 }
 
-TEST_P(Runtime, BlockOnReturnsThoughWhatItSpawnedGoesOn) {
+TEST_P(Runtime, BlockOnDoesNotWaitForSpawnedTasks) {
     const auto alive = std::make_shared<int>(1);
     const auto rt = make();
     rt.block_on([](std::shared_ptr<int> held) -> eddy::task<void> {
@@ -121,7 +121,7 @@ TEST_P(Runtime, BlockOnReturnsThoughWhatItSpawnedGoesOn) {
     EXPECT_EQ(alive.use_count(), 2);
 }
 
-TEST_P(Runtime, BlockOnFromManyThreadsAtOnce) {
+TEST_P(Runtime, ManyThreadsBlockOnOneRuntime) {
     const auto rt = make();
     const support::threads all(8, [&](unsigned which) {
         for (int i = 0; i < 50; ++i) {
@@ -131,7 +131,7 @@ TEST_P(Runtime, BlockOnFromManyThreadsAtOnce) {
     });
 }
 
-TEST_P(Runtime, BlockOnOfAJoinHandle) {
+TEST_P(Runtime, BlockOnAcceptsJoinHandle) {
     const auto rt = make();
     EXPECT_EQ(rt.block_on(rt.spawn(number(5))).value(), 5);
     EXPECT_TRUE(rt.block_on([&]() -> eddy::task<bool> {
@@ -142,7 +142,7 @@ TEST_P(Runtime, BlockOnOfAJoinHandle) {
     }()));
 }
 
-TEST_P(Runtime, BlockOnInSpawnBlockingAndInBlockInPlace) {
+TEST_P(Runtime, BlockOnWorksInSpawnBlockingAndBlockInPlace) {
     const auto rt = make();
     const auto handle = rt.handle();
     EXPECT_EQ(rt.block_on([&]() -> eddy::task<int> {
@@ -153,7 +153,7 @@ TEST_P(Runtime, BlockOnInSpawnBlockingAndInBlockInPlace) {
               3);
 }
 
-TEST_P(Runtime, TheFutureIsGoneWhenBlockOnReturns) {
+TEST_P(Runtime, BlockOnDestroysFutureBeforeReturning) {
     const auto rt = make();
     for (int i = 0; i < 100; ++i) {
         const auto alive = std::make_shared<int>(1);
@@ -164,7 +164,7 @@ TEST_P(Runtime, TheFutureIsGoneWhenBlockOnReturns) {
 
 // ---- What is refused inside a runtime ----
 
-TEST_P(Runtime, WhatWouldBlockAWorkerIsRefusedAndTheTaskGoesOn) {
+TEST_P(Runtime, BlockingCallsInsideTaskThrowMisuse) {
     const auto rt = make();
     const auto other = make();
     std::map<std::string, std::string> said;
@@ -186,7 +186,7 @@ TEST_P(Runtime, WhatWouldBlockAWorkerIsRefusedAndTheTaskGoesOn) {
     EXPECT_EQ(rt.block_on(number(1)), 1);
 }
 
-TEST_P(Runtime, TheRefusalIsANestedRuntime) {
+TEST_P(Runtime, BlockOnInsideTaskThrowsNestedRuntime) {
     const auto rt = make();
     EXPECT_TRUE(rt.block_on([&]() -> eddy::task<bool> {
         try {
@@ -198,7 +198,7 @@ TEST_P(Runtime, TheRefusalIsANestedRuntime) {
     }()));
 }
 
-TEST_P(Runtime, BlockOnIsRefusedOnALoopsThread) {
+TEST_P(Runtime, BlockOnInsideEventLoopThrowsMisuse) {
     const auto rt = make();
     eddy::core loop;
     const auto said =
@@ -206,7 +206,7 @@ TEST_P(Runtime, BlockOnIsRefusedOnALoopsThread) {
     EXPECT_NE(said.find("block_on() was called inside a runtime"), said.npos) << said;
 }
 
-TEST_P(Runtime, ALoopMayNotRunInsideATask) {
+TEST_P(Runtime, EventLoopRunInsideTaskThrowsMisuse) {
     const auto rt = make();
     const auto said = rt.block_on([]() -> eddy::task<std::string> {
         eddy::core loop;
@@ -217,7 +217,7 @@ TEST_P(Runtime, ALoopMayNotRunInsideATask) {
 
 // ---- The builder ----
 
-TEST(RuntimeBuilder, MakesAsManyWorkersAsItIsTold) {
+TEST(RuntimeBuilder, WorkerThreadsSetsNumberOfWorkers) {
     for (const unsigned count : {1u, 2u, 3u, 16u}) {
         const auto rt = support::make_runtime(count);
         EXPECT_EQ(rt.metrics().workers(), count);
@@ -225,15 +225,16 @@ TEST(RuntimeBuilder, MakesAsManyWorkersAsItIsTold) {
     }
 }
 
-TEST(RuntimeBuilder, NoWorkersAndTooManyAreRefused) {
+// Numbers of descriptors are compared with <=, since an earlier test of the process may have left a runtime that closes its own late.
+TEST(RuntimeBuilder, ZeroOrTooManyWorkersAreRefused) {
     const auto fds = support::count_fds();
     EXPECT_EQ(eddy::runtime::builder().worker_threads(0).build().error(), std::errc::invalid_argument);
     EXPECT_EQ(eddy::runtime::builder().worker_threads(32'768).build().error(), std::errc::invalid_argument);
     EXPECT_EQ(eddy::runtime::builder().worker_threads(~0u).build().error(), std::errc::invalid_argument);
-    EXPECT_EQ(support::count_fds(), fds);
+    EXPECT_LE(support::count_fds(), fds);
 }
 
-TEST(RuntimeBuilder, TheEnvironmentNamesTheDefaultOfWorkers) {
+TEST(RuntimeBuilder, EnvironmentVariableSetsDefaultWorkerCount) {
     {
         const environment three("EDDY_WORKER_THREADS", "3");
         EXPECT_EQ(eddy::runtime().metrics().workers(), 3u);
@@ -262,7 +263,7 @@ TEST(RuntimeBuilder, TheEnvironmentNamesTheDefaultOfWorkers) {
     }
 }
 
-TEST(RuntimeBuilder, TheEnvironmentNamesTheDriver) {
+TEST(RuntimeBuilder, EnvironmentVariableSelectsDriver) {
     {
         const environment it("EDDY_DRIVER", "epoll");
         EXPECT_EQ(support::make_runtime(2).block_on(number(1)), 1);
@@ -273,7 +274,7 @@ TEST(RuntimeBuilder, TheEnvironmentNamesTheDriver) {
     EXPECT_TRUE(eddy::runtime::builder().worker_threads(1).enable_io(false).build().has_value());
 }
 
-TEST(RuntimeBuilder, OneBuilderMakesManyRuntimes) {
+TEST(RuntimeBuilder, OneBuilderBuildsManyRuntimes) {
     std::atomic<int> started = 0;
     auto builder = eddy::runtime::builder().worker_threads(2).on_thread_start([&] { ++started; });
     {
@@ -301,7 +302,7 @@ TEST(RuntimeBuilder, ExtremeIntervalsAndSeedsWork) {
     }
 }
 
-TEST(RuntimeBuilder, BuildWithTooFewDescriptorsFailsAndLeavesNothing) {
+TEST(RuntimeBuilder, BuildWithoutDescriptorsFailsAndLeaksNothing) {
     {
         const auto warm_up = support::make_runtime(4);
     }
@@ -317,7 +318,7 @@ TEST(RuntimeBuilder, BuildWithTooFewDescriptorsFailsAndLeavesNothing) {
         }
         ASSERT_TRUE(error) << spare;
         EXPECT_EQ(*error, std::errc::too_many_files_open) << spare;
-        EXPECT_EQ(support::count_fds(), fds) << spare;
+        EXPECT_LE(support::count_fds(), fds) << spare;
     }
     {
         const support::few_descriptors just_enough(enough);
@@ -330,10 +331,10 @@ TEST(RuntimeBuilder, BuildWithTooFewDescriptorsFailsAndLeavesNothing) {
         EXPECT_THROW(eddy::runtime(), std::system_error);
         EXPECT_EQ(eddy::runtime::builder().worker_threads(4).enable_io(false).build().value().block_on(number(2)), 2);
     }
-    EXPECT_EQ(support::count_fds(), fds);
+    EXPECT_LE(support::count_fds(), fds);
 }
 
-TEST(RuntimeBuilder, BuildWithTooFewThreadsFailsAndLeavesNothing) {
+TEST(RuntimeBuilder, BuildWithoutThreadsFailsAndLeaksNothing) {
     if (support::is_sanitized) GTEST_SKIP() << "a sanitizer ends the program if a thread cannot be started";
     const auto fds = support::count_fds();
     // A stack that no address space has room for: the thread cannot be made. (A limit on threads would concern the user.)
@@ -347,7 +348,7 @@ TEST(RuntimeBuilder, BuildWithTooFewThreadsFailsAndLeavesNothing) {
                           .build();
     ASSERT_FALSE(made.has_value());
     EXPECT_EQ(started, stopped);
-    EXPECT_EQ(support::count_fds(), fds);
+    EXPECT_LE(support::count_fds(), fds);
 }
 
 // ---- Threads ----
@@ -358,7 +359,7 @@ std::string name_of_this_thread() {
     return name.data();
 }
 
-TEST_P(Runtime, WorkersHaveNamesWithTheirNumber) {
+TEST_P(Runtime, WorkerThreadsAreNamedAndNumbered) {
     std::mutex lock;
     std::set<std::string> seen;
     {
@@ -390,7 +391,7 @@ std::size_t stack_of_this_thread() {
     return size;
 }
 
-TEST_P(Runtime, WorkersAndBlockingThreadsHaveTheStackThatWasAskedFor) {
+TEST_P(Runtime, ThreadStackSizeAppliesToAllThreads) {
     constexpr std::size_t wanted = 32 * 1024 * 1024;  // more than any thread has by default
     const auto rt = eddy::runtime::builder().worker_threads(workers()).thread_stack_size(wanted).build().value();
     EXPECT_GE(eddy::wait(rt.spawn(&stack_of_this_thread)).value(), wanted);
@@ -400,7 +401,7 @@ TEST_P(Runtime, WorkersAndBlockingThreadsHaveTheStackThatWasAskedFor) {
     EXPECT_EQ(tiny.block_on(number(1)), 1) << "too small is made large enough";
 }
 
-TEST_P(Runtime, BlockingThreadsAreAsManyAsAllowedAndEndAfterTheirKeepAlive) {
+TEST_P(Runtime, BlockingThreadsRespectLimitAndKeepAlive) {
     const auto rt = eddy::runtime::builder()
                         .worker_threads(workers())
                         .max_blocking_threads(3)
@@ -430,7 +431,7 @@ TEST_P(Runtime, BlockingThreadsAreAsManyAsAllowedAndEndAfterTheirKeepAlive) {
 
 // ---- Hooks ----
 
-TEST_P(Runtime, EachThreadCallsItsStartAndStopHookOnce) {
+TEST_P(Runtime, ThreadStartAndStopHooksRunOncePerThread) {
     std::mutex lock;
     std::map<std::thread::id, std::pair<int, int>> seen;
     {
@@ -461,7 +462,7 @@ TEST_P(Runtime, EachThreadCallsItsStartAndStopHookOnce) {
     }
 }
 
-TEST_P(Runtime, BlockInPlaceKeepsTheNumbersOfStartsAndStopsEqual) {
+TEST_P(Runtime, ThreadHooksStayBalancedAcrossBlockInPlace) {
     std::atomic<int> started = 0;
     std::atomic<int> stopped = 0;
     auto rt = eddy::runtime::builder()
@@ -481,7 +482,7 @@ TEST_P(Runtime, BlockInPlaceKeepsTheNumbersOfStartsAndStopsEqual) {
     EXPECT_GE(started, static_cast<int>(workers()));
 }
 
-TEST_P(Runtime, ParkAndUnparkHooksComeInTurns) {
+TEST_P(Runtime, ParkAndUnparkHooksAlternate) {
     std::atomic<int> parks = 0;
     std::atomic<int> unparks = 0;
     std::atomic<int> wrong = 0;
@@ -504,7 +505,7 @@ TEST_P(Runtime, ParkAndUnparkHooksComeInTurns) {
     EXPECT_EQ(parks, unparks) << "whoever slept has woken, at the end at the latest";
 }
 
-TEST_P(Runtime, AHookThatSpawnsAndWakesBeforeTheParkIsNotForgotten) {
+TEST_P(Runtime, TaskSpawnedInParkHookIsNotLost) {
     // The workers run the hook until they are joined: what it uses outlives the runtime.
     std::atomic<bool> armed = false;
     support::tally ran;
@@ -534,7 +535,7 @@ TEST_P(Runtime, AHookThatSpawnsAndWakesBeforeTheParkIsNotForgotten) {
     }
 }
 
-TEST_P(Runtime, WhatIsPushedBetweenAWorkersLastLookAndItsSleepIsSeen) {
+TEST_P(Runtime, TaskSpawnedDuringParkHookWakesWorker) {
     std::atomic<bool> armed = false;
     std::atomic<bool> is_pushed = false;
     support::gate has_looked;
@@ -558,7 +559,7 @@ TEST_P(Runtime, WhatIsPushedBetweenAWorkersLastLookAndItsSleepIsSeen) {
     rt.wait_until_idle();
 }
 
-TEST_P(Runtime, TaskHooksAreCalledInOrderWithTheTasksNumber) {
+TEST_P(Runtime, TaskHooksRunInOrderWithTaskId) {
     std::mutex lock;
     std::map<eddy::task_id, std::string> story;
     const auto tells = [&](char what) {
@@ -604,7 +605,7 @@ TEST_P(Runtime, TaskHooksAreCalledInOrderWithTheTasksNumber) {
     for (const auto& [id, text] : wanted) EXPECT_EQ(story[id], text);
 }
 
-TEST_P(Runtime, ATaskIsGoneWhenItsTerminateHookIsCalled) {
+TEST_P(Runtime, TerminateHookRunsAfterTaskIsDestroyed) {
     std::atomic<bool> was_gone = false;
     const auto alive = std::make_shared<int>(1);
     const auto rt = eddy::runtime::builder()
@@ -618,7 +619,7 @@ TEST_P(Runtime, ATaskIsGoneWhenItsTerminateHookIsCalled) {
 
 // ---- Exceptions that nobody takes ----
 
-TEST_P(Runtime, AnExceptionThatNobodyTakesGoesToTheHandlerWithThePlaceOfTheSpawn) {
+TEST_P(Runtime, UncaughtHandlerGetsExceptionAndSpawnLine) {
     std::mutex lock;
     std::vector<std::pair<std::string, unsigned>> heard;
     support::tally calls;
@@ -663,7 +664,7 @@ TEST_P(Runtime, AnExceptionThatNobodyTakesGoesToTheHandlerWithThePlaceOfTheSpawn
     EXPECT_EQ(calls.count(), 2u);
 }
 
-TEST_P(Runtime, WithoutAHandlerItIsOneLineOnStandardError) {
+TEST_P(Runtime, UncaughtExceptionPrintsOneLineByDefault) {
     testing::internal::CaptureStderr();
     {
         const auto rt = make();
@@ -685,7 +686,7 @@ TEST_P(Runtime, WithoutAHandlerItIsOneLineOnStandardError) {
 
 // ---- Several runtimes ----
 
-TEST_P(Runtime, TwoRuntimesTalkToEachOther) {
+TEST_P(Runtime, TaskAwaitsTasksOfAnotherRuntime) {
     const auto first = make();
     const auto second = make();
     const auto there = second.handle();
@@ -700,7 +701,7 @@ TEST_P(Runtime, TwoRuntimesTalkToEachOther) {
               4950);
 }
 
-TEST(Runtime, HasAWorkerForEachProcessorThatItMayUse) {
+TEST(Runtime, WorkerCountDefaultsToUsableProcessors) {
     cpu_set_t before;
     ASSERT_EQ(::sched_getaffinity(0, sizeof before, &before), 0);
     cpu_set_t first;
@@ -714,7 +715,7 @@ TEST(Runtime, HasAWorkerForEachProcessorThatItMayUse) {
     EXPECT_EQ(eddy::runtime().metrics().workers(), static_cast<unsigned>(CPU_COUNT(&before)));
 }
 
-TEST(Runtime, TheSeedDecidesWhatSelectChooses) {
+TEST(Runtime, SeedDeterminesChoicesOfSelect) {
     const auto choices = [](std::uint64_t seed) {
         const auto choose = []() -> eddy::task<std::vector<std::size_t>> {
             std::vector<std::size_t> made;
