@@ -69,14 +69,11 @@ def has_label(program, pattern):
     return any(re.search(pattern, label) for label in program.labels)
 
 
-def runs_on_chosen_driver(program):
-    """With EDDY_DRIVER set, the programs that run on both drivers run only on that one."""
-    chosen = os.environ.get("EDDY_DRIVER")
+def runs_on_driver(program, chosen):
+    """Whether the program is one for the chosen driver, or for no certain one."""
     if not chosen:
         return True
-    if chosen == "io_uring":
-        return "epoll" not in program.labels
-    return "io_uring" not in program.labels
+    return ("epoll" if chosen == "io_uring" else "io_uring") not in program.labels
 
 
 class Sources:
@@ -345,7 +342,7 @@ class Runner:
                     pass
                 new = os.pread(output.fileno(), 1 << 24, seen)
                 seen += len(new)
-                if ended := len(re.findall(rb"\] \S+.* \(\d+ ms\)\n", new)):
+                if program.is_gtest and (ended := len(re.findall(rb"\] \S+.* \(\d+ ms\)\n", new))):
                     progress = time.monotonic()
                     marks += ended
                     self._done += ended
@@ -532,6 +529,8 @@ def parse_options():
                         help="only tests with this in their name (Suite.Name), their file (sync_mutex_test) or their group (sync, io_uring.sync)")
     parser.add_argument("-L", metavar="REGEX", dest="label", help="only tests with such a label: epoll, io_uring, must_not_compile, explore, ...")
     parser.add_argument("-LE", metavar="REGEX", dest="no_label", help="no tests with such a label")
+    parser.add_argument("--driver", metavar="D", default=os.environ.get("EDDY_DRIVER"),
+                        help="only on this driver: epoll or io_uring (EDDY_DRIVER if set)")
     parser.add_argument("-j", metavar="N", dest="jobs", type=int, default=os.cpu_count(), help="how many processes at the same time")
     parser.add_argument("--repeat", metavar="N", type=int, default=1, help="run everything N times")
     parser.add_argument("--shuffle", action="store_true", help="run the tests of a process in a random order")
@@ -549,7 +548,7 @@ def main():
     programs = [
         each
         for each in ctest_programs(build)
-        if runs_on_chosen_driver(each)
+        if runs_on_driver(each, options.driver)
         and (not options.label or has_label(each, options.label))
         and not (options.no_label and has_label(each, options.no_label))
     ]
