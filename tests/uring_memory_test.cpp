@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
-// What many connections take that do nothing, or that nobody reads.
+// The memory of many connections that are idle, or whose data is not read. In processes of their own, since memory that earlier tests
+// have freed would hide what these take.
 #include <gtest/gtest.h>
 
-#include <sys/resource.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -20,6 +22,7 @@
 #include <vector>
 
 #include <support/conversation.hpp>
+#include <support/more_descriptors.hpp>
 #include <support/net.hpp>
 #include <support/ring_faults.hpp>
 #include <support/stress.hpp>
@@ -47,23 +50,23 @@ std::size_t resident() {
 }
 
 /// The other ends, in a process of their own: so that neither its descriptors nor its memory count here.
-class crowd {
+class peer_process {
 public:
-    explicit crowd(const raw_socket& listener) : commands_(support::make_socket_pair()) {
+    explicit peer_process(const raw_socket& listener) : commands_(support::make_socket_pair()) {
         for (const auto* end : {&commands_.reader, &commands_.writer}) {
             ::fcntl(end->native_handle(), F_SETFL, ::fcntl(end->native_handle(), F_GETFL) & ~O_NONBLOCK);
         }
         const auto to = listener.addr();
         child_ = ::fork();
         if (child_ == 0) {
-            ::alarm(120);
-            obey(to);
+            ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+            serve_commands(to);
             ::_exit(0);
         }
     }
-    crowd(const crowd&) = delete;
-    crowd& operator=(const crowd&) = delete;
-    ~crowd() {
+    peer_process(const peer_process&) = delete;
+    peer_process& operator=(const peer_process&) = delete;
+    ~peer_process() {
         commands_.writer.close();
         int status = 0;
         ::waitpid(child_, &status, 0);
@@ -72,7 +75,7 @@ public:
 
     /// Does it for `count` of them, and waits until that is done. 'c': connects so many more; 's': sends 64 bytes each;
     /// 'f': sends each as much as it takes.
-    void tell(char what, std::size_t count) const {
+    void command_all(char what, std::size_t count) const {
         const command wanted{what, count};
         char done = 0;
         ASSERT_EQ(::write(commands_.writer.native_handle(), &wanted, sizeof wanted), sizeof wanted);
@@ -85,7 +88,7 @@ private:
         std::size_t count;
     };
 
-    void obey(const eddy::net::socket_addr& to) {
+    void serve_commands(const eddy::net::socket_addr& to) {
         commands_.writer.close();
         std::vector<raw_socket> sockets;
         command wanted{};
@@ -112,18 +115,14 @@ private:
     pid_t child_ = -1;
 };
 
-class UringMemory : public testing::Test {
+class UringMemoryOwnProcess : public testing::Test {
 protected:
     void SetUp() override {
-        rlimit limit{};
-        ::getrlimit(RLIMIT_NOFILE, &limit);
-        limit.rlim_cur = limit.rlim_max;
-        ::setrlimit(RLIMIT_NOFILE, &limit);
-        if (limit.rlim_cur < many + 200) GTEST_SKIP() << "only " << limit.rlim_cur << " descriptors are allowed here";
+        if (more_.limit() < many + 200) GTEST_SKIP() << "only " << more_.limit() << " descriptors are allowed here";
         listener_.emplace(raw_socket::listening());
         const int little = 8 * 1024;
         ::setsockopt(listener_->fd(), SOL_SOCKET, SO_RCVBUF, &little, sizeof little);
-        crowd_.emplace(*listener_);
+        peers_.emplace(*listener_);
         loop_.emplace(eddy::core::builder().driver(eddy::driver_kind::io_uring).build().value());
     }
 
@@ -131,7 +130,7 @@ protected:
         streams_.reserve(many);
         while (streams_.size() < many) {
             const auto more = std::min<std::size_t>(100, many - streams_.size());
-            crowd_->tell('c', more);
+            peers_->command_all('c', more);
             for (std::size_t i = 0; i < more; ++i) {
                 auto accepted = listener_->accept();
                 accepted.set_nonblocking();
@@ -143,17 +142,18 @@ protected:
     /// A request and its answer on a connection of its own, again and again, within the loop's usual time.
     void expect_others_are_served() { within(*loop_, support::ask_all(4, 100'000, support::seed())); }
 
-    static void say(const char* what, std::size_t bytes) {
+    static void print(const char* what, std::size_t bytes) {
         std::printf("%s: %zu KiB in all, %zu bytes a connection\n", what, bytes / 1024, bytes / many);
     }
 
+    const support::more_descriptors more_;
     std::optional<raw_socket> listener_;
-    std::optional<crowd> crowd_;
+    std::optional<peer_process> peers_;
     std::optional<eddy::core> loop_;
     std::vector<tcp_stream> streams_;
 };
 
-TEST_F(UringMemory, IdleConnectionsHoldNoBuffer) {
+TEST_F(UringMemoryOwnProcess, IdleConnectionsHoldNoBuffer) {
     connect_all();
     expect_others_are_served();  // what the first connections touch, and keep
     const auto before = resident();
@@ -167,7 +167,7 @@ TEST_F(UringMemory, IdleConnectionsHoldNoBuffer) {
     };
     within(*loop_, begin_reads());
     const auto grown = resident() - std::min(before, resident());
-    say("idle", grown);
+    print("idle", grown);
     // A stream and its receive, 128 bytes, and what the queue of posted ones and the allocator need; the kernel's own
     // memory is not in it.
     if (!support::under_sanitizer) {
@@ -178,7 +178,7 @@ TEST_F(UringMemory, IdleConnectionsHoldNoBuffer) {
     streams_.clear();
 }
 
-TEST_F(UringMemory, SlowConnectionsHoldNoMoreThanTheRingHas) {
+TEST_F(UringMemoryOwnProcess, SlowConnectionsHoldAtMostTheRingsBuffers) {
     connect_all();
     expect_others_are_served();
     const auto before = resident();
@@ -189,7 +189,7 @@ TEST_F(UringMemory, SlowConnectionsHoldNoMoreThanTheRingHas) {
             EXPECT_FALSE(nothing.has_value());
         }
         co_await eddy::time::sleep(1ms);
-        crowd_->tell('s', many);
+        peers_->command_all('s', many);
         for (auto& each : streams_) {
             const auto count = co_await each.read(into);
             EXPECT_EQ(count, 1u);
@@ -197,13 +197,13 @@ TEST_F(UringMemory, SlowConnectionsHoldNoMoreThanTheRingHas) {
     };
     within(*loop_, read_one_byte_each());
     const auto after_64 = resident();
-    say("slow, 64 bytes each", after_64 - std::min(before, after_64));
+    print("slow, 64 bytes each", after_64 - std::min(before, after_64));
     expect_others_are_served();
 
-    crowd_->tell('f', many);
+    peers_->command_all('f', many);
     expect_others_are_served();
     const auto after_flood = resident();
-    say("slow, flooded", after_flood - std::min(before, after_flood));
+    print("slow, flooded", after_flood - std::min(before, after_flood));
     // Of the ring's buffers all may be in use, and of each connection what an idle one has.
     if (!support::under_sanitizer) {
         EXPECT_LE(after_flood, before + ring_buffers * (buffer_size + 64) + many * 512);

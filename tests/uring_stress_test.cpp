@@ -1,16 +1,20 @@
 // SPDX-License-Identifier: MIT
-// Operations that are dropped at random moments while their peers keep writing: in the end each byte has come, in order, and
-// what was said to be written has arrived.
+// Random stress of connections on io_uring: faults between the ring and the kernel, and operations that are dropped at random. Each
+// byte arrives, in order, nothing hangs, and no descriptor or buffer is left over.
 #include <gtest/gtest.h>
+
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <ostream>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -32,6 +36,138 @@ using eddy::net::tcp_stream;
 using support::byte_pattern;
 using support::connection;
 using support::dice;
+using support::fault_chances;
+using support::ring_fault;
+using support::ring_faults;
+
+// ---- Faults ----
+
+struct named_fault {
+    ring_fault what;
+    const char* name;
+};
+
+constexpr std::array all_faults{
+    named_fault{ring_fault::interrupted, "InterruptedEnters"},
+    named_fault{ring_fault::nothing_taken, "EntersThatTakeNothing"},
+    named_fault{ring_fault::busy, "BusyRings"},
+    named_fault{ring_fault::some_taken, "EntersThatTakeSome"},
+    named_fault{ring_fault::short_send, "ShortSends"},
+    named_fault{ring_fault::refused_send, "RefusedSends"},
+    named_fault{ring_fault::ended_receive, "ReceivesThatEndByThemselves"},
+    named_fault{ring_fault::ended_with_bytes, "ReceivesThatEndWithBytes"},
+    named_fault{ring_fault::ended_poll, "WatchesThatEnd"},
+};
+static_assert(all_faults.size() == static_cast<std::size_t>(ring_fault::count));
+
+struct ring_size {
+    unsigned submissions;
+    unsigned completions;
+};
+
+/// Where the connections are: on a loop (no workers), or on a runtime.
+struct place {
+    unsigned workers;
+    ring_size size;
+};
+
+void PrintTo(const place& where, std::ostream* out) { *out << where.workers << " workers"; }
+
+std::string name_of(const testing::TestParamInfo<place>& info) {
+    const auto& [workers, size] = info.param;
+    std::string name = workers == 0 ? "Core" : "Workers" + std::to_string(workers);
+    if (size.submissions != 0) {
+        name += "RingOf" + std::to_string(size.submissions) + "And" + std::to_string(size.completions);
+    }
+    return name;
+}
+
+class UringFaultsStress : public testing::TestWithParam<place> {
+protected:
+    /// Conversations with these faults, and that nothing is left. So many bytes a connection.
+    void talk(const fault_chances& chances, std::uint64_t seed, std::size_t connections, std::uint64_t bytes) {
+        const auto& [workers, size] = GetParam();
+        const support::watchdog limit("conversations", support::is_sanitized ? 170s : 50s);
+        const auto descriptors = support::fd_count();
+        const auto buffers = support::mapped_buffers();
+        {
+            const ring_faults faults(seed, chances, size.submissions, size.completions);
+            // First some that keep the ring busy, then those that let it sleep between any two parts.
+            const auto talks = [&]() -> eddy::task<void> {
+                co_await support::converse_all(connections, bytes, seed);
+                co_await support::ask_all(2, bytes, seed);
+                co_await support::write_to_a_peer_that_only_reads(bytes, seed);
+                co_await support::read_from_a_peer_that_only_writes(bytes, seed);
+            };
+            if (workers == 0) {
+                auto loop = eddy::core::builder().driver(eddy::driver_kind::io_uring).build().value();
+                loop.run(talks());
+            } else {
+                const auto pool = eddy::runtime::builder()
+                                      .worker_threads(workers)
+                                      .driver(eddy::driver_kind::io_uring)
+                                      .build()
+                                      .value();
+                pool.block_on(talks());
+            }
+            EXPECT_GE(faults.rings_made(), 1u);
+            EXPECT_EQ(faults.rings_alive(), 0u);
+            EXPECT_EQ(faults.buffer_mistakes(), 0u);
+            EXPECT_GT(faults.buffers_used(), 0u);
+            // Queues of a few entries show something if they are too short at times.
+            EXPECT_TRUE(size.submissions == 0 || faults.full_submissions() + faults.overflows() > 0);
+            for (const auto& [what, name] : all_faults) {
+                happened_[static_cast<std::size_t>(what)] += faults.happened(what);
+            }
+        }
+        EXPECT_TRUE(support::comes_true([&] { return support::fd_count() == descriptors; }));
+        EXPECT_EQ(support::mapped_buffers(), buffers);
+    }
+
+    void expect_happened(const named_fault& fault) const {
+        EXPECT_GT(happened_[static_cast<std::size_t>(fault.what)], 0u) << fault.name << ": the test has shown nothing";
+    }
+
+private:
+    std::array<std::uint64_t, all_faults.size()> happened_{};
+};
+
+TEST_P(UringFaultsStress, EachFaultAlone) {
+    for (const auto& fault : all_faults) {
+        SCOPED_TRACE(fault.name);
+        for (std::uint64_t round = 0; round < support::rounds(50); ++round) {
+            fault_chances chances;
+            // What happens once a turn has fewer occasions than what happens once a send.
+            talk(chances.set(fault.what, fault.what == ring_fault::ended_poll ? 300 : 100), support::seed() + round, 8,
+                 200'000);
+            if (HasFailure()) return;
+        }
+        expect_happened(fault);
+    }
+}
+
+TEST_P(UringFaultsStress, AllFaultsTogether) {
+    for (const unsigned chance : {10u, 100u, 300u}) {
+        SCOPED_TRACE(chance);
+        for (std::uint64_t round = 0; round < support::rounds(100); ++round) {
+            talk(fault_chances().set_all(chance), support::seed() + round, 16, 100'000);
+            if (HasFailure()) return;
+        }
+    }
+    for (const auto& fault : all_faults) expect_happened(fault);
+}
+
+TEST_P(UringFaultsStress, NoFaultAtAll) {
+    for (std::uint64_t round = 0; round < support::rounds(50); ++round) {
+        talk(fault_chances(), support::seed() + round, 16, 500'000);
+    }
+}
+
+INSTANTIATE_TEST_SUITE_P(Everywhere, UringFaultsStress,
+                         testing::Values(place{0, {0, 0}}, place{0, {4, 8}}, place{2, {0, 0}}, place{2, {8, 16}}),
+                         name_of);
+
+// ---- Dropped operations ----
 
 eddy::task<void> some_polls(std::size_t count) {
     while (count-- > 0) co_await eddy::yield_now();
@@ -56,11 +192,13 @@ eddy::task<std::optional<eddy::output_t<F>>> for_a_while(F operation, dice& rand
 class busy_peer {
 public:
     busy_peer(const support::raw_socket& at, byte_pattern writes, byte_pattern reads)
-        : sends_([this, &at, writes] {
+        : at_(at),
+          sends_([this, &at, writes] {
               std::vector<std::byte> part;
               while (!may_stop_) {
                   part = writes.make(written_, 3'000);
                   const auto count = ::send(at.fd(), part.data(), part.size(), MSG_NOSIGNAL);
+                  if (count < 0 && errno == EAGAIN) continue;  // 10 s are over without room: the machine is busy
                   if (count < 0) return;
                   written_ += static_cast<std::uint64_t>(count);
               }
@@ -69,15 +207,22 @@ public:
           receives_([this, &at, reads] {
               std::vector<std::byte> part(10'000);
               for (;;) {
-                  // 10 s without a byte end it, too: then the count is not what it should be.
                   const auto count = ::recv(at.fd(), part.data(), part.size(), 0);
-                  if (count < 0 && errno == EAGAIN && !may_stop_) continue;
+                  if (count < 0 && errno == EAGAIN) continue;  // likewise
                   if (count <= 0) return;
                   const auto got = std::span(part).first(static_cast<std::size_t>(count));
                   if (!reads.matches(heard_, got)) has_wrong_bytes_ = true;
                   heard_ += got.size();
               }
           }) {}
+
+    busy_peer(const busy_peer&) = delete;
+    busy_peer& operator=(const busy_peer&) = delete;
+    /// Ends both threads if the test has failed before join().
+    ~busy_peer() {
+        may_stop_ = true;
+        at_.shutdown(SHUT_RDWR);
+    }
 
     void stop_writing() { may_stop_ = true; }
     void join() {
@@ -90,6 +235,7 @@ public:
     [[nodiscard]] bool has_wrong_bytes() const { return has_wrong_bytes_; }
 
 private:
+    const support::raw_socket& at_;
     std::atomic<bool> may_stop_ = false;
     std::uint64_t written_ = 0;
     std::uint64_t heard_ = 0;
@@ -190,9 +336,9 @@ private:
     busy_peer peer_;
 };
 
-class UringStressOn : public testing::TestWithParam<unsigned> {};
+class UringDropStress : public testing::TestWithParam<unsigned> {};
 
-TEST_P(UringStressOn, OperationsAreDroppedAtRandomMoments) {
+TEST_P(UringDropStress, RandomlyDroppedOperationsLoseNoBytes) {
     constexpr std::size_t connections = 8;
     const auto operations = support::rounds(1'000'000) / connections;
     const unsigned workers = GetParam();
@@ -231,6 +377,6 @@ TEST_P(UringStressOn, OperationsAreDroppedAtRandomMoments) {
     EXPECT_EQ(support::mapped_buffers(), mapped);
 }
 
-INSTANTIATE_TEST_SUITE_P(Workers, UringStressOn, testing::Values(0u, 1u, 2u, 4u), testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Workers, UringDropStress, testing::Values(0u, 1u, 2u, 4u), testing::PrintToStringParamName());
 
 }  // namespace

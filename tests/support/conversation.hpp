@@ -255,9 +255,8 @@ inline eddy::task<void> ask_all(std::size_t connections, std::uint64_t size, std
     });
 }
 
-/// Writes to somebody who never answers: that all was sent is the only thing that is waited for, and nothing else would end a
-/// sleep.
-inline eddy::task<void> tell_a_silent_peer(std::uint64_t bytes, std::uint64_t seed) {
+/// Writes to a peer that never writes. So the only event that ends a sleep of the loop is that data was sent.
+inline eddy::task<void> write_to_a_peer_that_only_reads(std::uint64_t bytes, std::uint64_t seed) {
     connection pair;
     const byte_pattern pattern(seed);
     bool is_same = false;
@@ -286,11 +285,11 @@ inline eddy::task<void> tell_a_silent_peer(std::uint64_t bytes, std::uint64_t se
     const auto flushed = co_await pair.stream.flush();
     if (!flushed) throw std::runtime_error("flush: " + flushed.error().message());
     peer.join();
-    if (!is_same) throw std::runtime_error("the silent peer got other bytes");
+    if (!is_same) throw std::runtime_error("the peer got other bytes");
 }
 
-/// Reads from somebody who never reads.
-inline eddy::task<void> hear_a_deaf_peer(std::uint64_t bytes, std::uint64_t seed) {
+/// Reads from a peer that never reads.
+inline eddy::task<void> read_from_a_peer_that_only_writes(std::uint64_t bytes, std::uint64_t seed) {
     connection pair;
     const byte_pattern pattern(seed);
     std::jthread peer([&] {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What breaks connections at their end: dropped late, dropped with bytes that the system has not taken, after a fork.
+// The end of TCP connections on both drivers: streams that are destroyed with unsent data or after their loop, forked children, and
+// a ring that a filter forbids. Written for io_uring, which may have taken data that the socket has not.
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
 #include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,10 +27,12 @@
 #include <eddy/spawn.hpp>
 #include <eddy/spawn_blocking.hpp>
 #include <eddy/task.hpp>
+#include <eddy/test/by_hand.hpp>
 #include <eddy/time/timeout.hpp>
 #include <eddy/yield_now.hpp>
 
 #include "support/conversation.hpp"
+#include "support/deny_io_uring.hpp"
 #include "support/driver.hpp"
 #include "support/net.hpp"
 #include "support/runtime.hpp"
@@ -61,7 +66,7 @@ testing::AssertionResult arrives_or_is_reset(const support::raw_socket& peer, st
     return testing::AssertionFailure() << total << " of " << accepted << " have come";
 }
 
-TEST(BreakerUringEnd, AStreamDroppedAfterItsLoopIsClosedThoughItHasBytesLeft) {
+TEST(TcpEnd, StreamDroppedAfterItsLoopIsClosed) {
     support::connection pair;
     pair.peer.send("x");
     std::size_t accepted = 0;
@@ -78,7 +83,7 @@ TEST(BreakerUringEnd, AStreamDroppedAfterItsLoopIsClosedThoughItHasBytesLeft) {
 }
 
 // As against a peer that takes nothing: it is not to keep the connection any longer.
-TEST(BreakerUringEnd, AStreamWithoutLingerIsResetAtOnceThoughItHasBytesLeft) {
+TEST(TcpEnd, ZeroLingerStreamIsResetAtOnceWithDataUnsent) {
     support::connection pair;
     pair.peer.send("x");
     eddy::core loop;
@@ -92,7 +97,7 @@ TEST(BreakerUringEnd, AStreamWithoutLingerIsResetAtOnceThoughItHasBytesLeft) {
     EXPECT_EQ(support::repeated([&] { return ::poll(&hang_up, 1, 2'000); }), 1) << "the connection is still there";
 }
 
-TEST(BreakerUringEnd, WhatWasAcceptedArrivesThoughTheLoopEnds) {
+TEST(TcpEnd, DataArrivesOrTheConnectionIsResetWhenTheLoopEnds) {
     support::connection pair;
     pair.peer.send("x");
     std::size_t accepted = 0;
@@ -103,7 +108,7 @@ TEST(BreakerUringEnd, WhatWasAcceptedArrivesThoughTheLoopEnds) {
     EXPECT_TRUE(arrives_or_is_reset(pair.peer, accepted));
 }
 
-TEST(BreakerUringEnd, WhatWasAcceptedArrivesThoughTheRuntimeEnds) {
+TEST(TcpEnd, DataArrivesOrTheConnectionIsResetWhenTheRuntimeEnds) {
     support::connection pair;
     pair.peer.send("x");
     std::size_t accepted = 0;
@@ -115,7 +120,7 @@ TEST(BreakerUringEnd, WhatWasAcceptedArrivesThoughTheRuntimeEnds) {
 }
 
 // The stream is of one loop, and what it has written lies with another one when the first one ends.
-TEST(BreakerUringEnd, BytesOfAClosedStreamNeverReachAnotherConnection) {
+TEST(TcpEnd, DataOfAClosedStreamNeverReachesAnotherConnection) {
     support::connection pair;
     support::connection stranger;
     std::optional<eddy::net::tcp_stream> stream;
@@ -150,7 +155,7 @@ TEST(BreakerUringEnd, BytesOfAClosedStreamNeverReachAnotherConnection) {
     EXPECT_EQ(stranger.peer.receive(1), "") << "it was sent to somebody else";
 }
 
-TEST(BreakerUringEnd, InAForkedChildTheOldLoopCanBeDestroyedBesideANewOne) {
+TEST(TcpEnd, ForkedChildCanDestroyTheOldLoopBesideANewOne) {
     support::connection pair;
     auto loop = std::make_unique<eddy::core>();
     pair.peer.send("x");
@@ -181,7 +186,7 @@ TEST(BreakerUringEnd, InAForkedChildTheOldLoopCanBeDestroyedBesideANewOne) {
     EXPECT_EQ(loop->run(read_some(pair.stream)), "z") << "the parent goes on";
 }
 
-TEST(BreakerUringEnd, InAForkedChildANewLoopWorksAfterTheOldOneWasDestroyed) {
+TEST(TcpEnd, ForkedChildCanUseANewLoopAfterDestroyingTheOld) {
     support::connection pair;
     auto loop = std::make_unique<eddy::core>();
     pair.peer.send("x");
@@ -213,7 +218,7 @@ eddy::task<void> greet_next(eddy::net::tcp_listener& listener) {
 }
 
 // The ring has accepted it, and nobody has asked for it yet. It is one and the same connection in both processes.
-TEST(BreakerUringEnd, AForkedChildThatDropsAListenerDoesNotResetWhatTheParentHasYetToAccept) {
+TEST(TcpEnd, ListenerDroppedInAForkedChildKeepsItsConnections) {
     auto loop = std::make_unique<eddy::core>();
     std::optional<eddy::net::tcp_listener> listener;
     const auto listen = [&]() -> eddy::task<void> {
@@ -238,7 +243,7 @@ TEST(BreakerUringEnd, AForkedChildThatDropsAListenerDoesNotResetWhatTheParentHas
     EXPECT_EQ(client.receive(64), "hello") << "and the end, which is no reset";
 }
 
-TEST(BreakerUringEnd, AForkedChildThatDropsALoopDoesNotResetWhatTheParentStillSends) {
+TEST(TcpEnd, LoopDroppedInAForkedChildKeepsUnsentData) {
     support::connection pair;
     auto loop = std::make_unique<eddy::core>();
     pair.peer.send("x");
@@ -260,6 +265,43 @@ TEST(BreakerUringEnd, AForkedChildThatDropsALoopDoesNotResetWhatTheParentStillSe
     }));
     EXPECT_EQ(count, 0) << "it was reset";
     EXPECT_EQ(total, accepted);
+}
+
+// ---- A ring that is lost ----
+
+eddy::task<void> begin_to_read(eddy::net::tcp_stream& stream) {
+    std::array<std::byte, 4> into{};
+    eddy::test::by_hand reads(stream.read(into));
+    EXPECT_FALSE(reads.poll().is_ready());
+    EXPECT_FALSE(reads.poll().is_ready());
+    co_return;
+}
+
+// A filter forbids io_uring_enter(2). Whoever catches what run() throws goes on with another loop; and what was dropped is closed, also
+// if something was received for it, or was to be sent.
+TEST(TcpEnd, DroppedStreamsAreClosedIfTheRingIsForbidden) {
+    if (!support::has_ring()) GTEST_SKIP() << "there is no ring to be lost";
+    for (const bool is_dropped_first : {false, true}) {
+        EXPECT_TRUE(support::is_true_in_child([&] {
+            std::optional<eddy::core> loop(std::in_place);
+            std::optional<support::connection> reads(std::in_place);
+            std::optional<support::connection> writes(std::in_place);
+            loop->run(begin_to_read(reads->stream));
+            loop->run(begin_to_read(writes->stream));
+            for (int i = 0; i < 2; ++i) loop->turn(0ms);
+            const std::array numbers{reads->stream.native_handle(), writes->stream.native_handle()};
+            const auto write_without_a_ring = [&]() -> eddy::task<bool> {
+                static_cast<void>(writes->stream.try_write(support::bytes_of("lost")));
+                co_return support::deny_calls(SYS_io_uring_enter, SYS_io_uring_enter, EPERM);
+            };
+            if (!loop->run(write_without_a_ring())) return false;
+            if (!is_dropped_first) loop.reset();
+            reads.reset();
+            writes.reset();
+            loop.reset();
+            return ::fcntl(numbers[0], F_GETFD) < 0 && ::fcntl(numbers[1], F_GETFD) < 0;
+        })) << "the peer waits for ever";
+    }
 }
 
 }  // namespace

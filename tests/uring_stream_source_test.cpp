@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What two threads do to one stream between two steps of the ring's owner, step by step: on the driver's own parts.
+// The state machine of a ring connection: what other threads and wakers do to a stream between two steps of the thread that owns
+// the ring. The tests drive the parts of an event loop step by step.
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +26,7 @@
 #include <eddy/reactor.hpp>
 #include <eddy/waker.hpp>
 
+#include "driver/received_chunk.hpp"
 #include "driver/uring.hpp"
 #include "io/io_handle.hpp"
 #include "io/stream_source.hpp"
@@ -39,6 +42,7 @@ using eddy::detail::io_handle;
 using eddy::detail::stream_source;
 using support::add_to;
 using support::owned_io;
+using support::raw_socket;
 
 /// Another loop, with a ring of this thread, too: it sends what is left of a stream.
 owned_io make_sender() {
@@ -48,25 +52,26 @@ owned_io make_sender() {
 }
 
 /// Calls a function in the turn that finds what it has received: so between a send and what is made of that.
-class bell {
+class call_in_turn {
 public:
-    bell(io_handle& home, std::function<void()> f) : home_(home), stream_(add_to(home, pair_)), calls_(std::move(f)) {
+    call_in_turn(io_handle& home, std::function<void()> f)
+        : home_(home), stream_(add_to(home, pair_)), calls_(std::move(f)) {
         EXPECT_EQ(stream_.take(home).what, stream_source::received::nothing);
     }
-    bell(const bell&) = delete;
-    bell& operator=(const bell&) = delete;
-    ~bell() { home_.close_stream(stream_); }
+    call_in_turn(const call_in_turn&) = delete;
+    call_in_turn& operator=(const call_in_turn&) = delete;
+    ~call_in_turn() { home_.close_stream(stream_); }
 
     /// From here on; what comes before that is not told.
-    void listen() {
+    void arm() {
         const eddy::waker waker = calls_.waker();
         eddy::context cx(waker);
         stream_.clear_blocked(stream_.look(eddy::io::ready::all));
         EXPECT_FALSE(stream_.wait(eddy::detail::direction::read, cx, nullptr).is_ready());
     }
-    void ring() const { pair_.peer.send("!"); }
+    void trigger() const { pair_.peer.send("!"); }
     /// Waits until that has come.
-    void wait() const { support::raw_socket(::dup(pair_.stream.native_handle())).wait_for(POLLIN); }
+    void wait_until_received() const { raw_socket(::dup(pair_.stream.native_handle())).wait_for(POLLIN); }
 
 private:
     const support::connection pair_;
@@ -76,7 +81,7 @@ private:
 };
 
 /// A driver with a ring of this thread.
-class BreakerUringWindow : public testing::Test {
+class UringStreamSource : public testing::Test {
 protected:
     void SetUp() override {
         auto made = io_handle::make(eddy::driver_kind::io_uring);
@@ -96,7 +101,7 @@ protected:
 
     /// A call of another thread than the ring's: so the ring's owner is asked to begin what that thread itself would begin.
     template <class Call>
-    static void elsewhere(const Call& call) {
+    static void on_other_thread(const Call& call) {
         std::thread(call).join();
     }
 
@@ -113,9 +118,9 @@ protected:
 };
 
 // The owner has taken the stream out of the list, and is about to begin a receive; meanwhile the task gives the socket up.
-TEST_F(BreakerUringWindow, NoReceiveBeginsOnceItWasStopped) {
+TEST_F(UringStreamSource, ReceiveStoppedBeforeSubmissionNeverBegins) {
     stream_source& stream = add();
-    elsewhere([&] { EXPECT_EQ(stream.take(*io).what, stream_source::received::nothing); });
+    on_other_thread([&] { EXPECT_EQ(stream.take(*io).what, stream_source::received::nothing); });
     ASSERT_TRUE(stream.take_wanted().receive);
     ASSERT_TRUE(stream.stop_receiving(*io)) << "the bytes are the caller's from here on";
     EXPECT_FALSE(begins(stream));
@@ -123,11 +128,11 @@ TEST_F(BreakerUringWindow, NoReceiveBeginsOnceItWasStopped) {
 }
 
 // The same moment, when the task reads itself: two that receive at once would bring the bytes in the wrong order.
-TEST_F(BreakerUringWindow, NobodyReadsItselfWhileAReceiveBegins) {
+TEST_F(UringStreamSource, TaskDoesNotReadWhileAReceiveBegins) {
     stream_source& stream = add();
     stream.read_itself();
     ASSERT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
-    elsewhere([&] { stream.request_receive(*io); });
+    on_other_thread([&] { stream.request_receive(*io); });
     ASSERT_TRUE(stream.take_wanted().receive);
     const auto what = stream.take(*io).what;
     EXPECT_FALSE(what == stream_source::received::read_it_yourself && begins(stream));
@@ -136,12 +141,12 @@ TEST_F(BreakerUringWindow, NobodyReadsItselfWhileAReceiveBegins) {
 
 // The ring has no buffers, so the epoll tells of what comes: once, and also while the task waits for the owner to look again
 // whether there are some.
-TEST_F(BreakerUringWindow, WhatIsToldBeforeTheOwnerLooksForBuffersIsRead) {
+TEST_F(UringStreamSource, ReadinessReportedBeforeBufferCheckIsNotLost) {
     stream_source& stream = add();
     stream.read_itself();
     ASSERT_TRUE(io->watch_stream(stream, stream_source::for_reading).has_value());
     ASSERT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
-    elsewhere([&] { stream.request_receive(*io); });
+    on_other_thread([&] { stream.request_receive(*io); });
     pair.peer.send("late");
     ASSERT_EQ(io->turn_for_other().value().value(), 1u);
     EXPECT_EQ(stream.take(*io).what, stream_source::received::read_it_yourself);
@@ -150,7 +155,7 @@ TEST_F(BreakerUringWindow, WhatIsToldBeforeTheOwnerLooksForBuffersIsRead) {
 }
 
 // The owner is about to watch the descriptor; meanwhile the stream is dropped, and the number is somebody else's.
-TEST_F(BreakerUringWindow, AClosedStreamIsNotWatchedAnyMore) {
+TEST_F(UringStreamSource, ClosedStreamIsNotRegisteredWithEpoll) {
     stream_source& stream = add();
     stream.retain();  // as the list of posted ones does
     const int number = stream.fd();
@@ -164,7 +169,7 @@ TEST_F(BreakerUringWindow, AClosedStreamIsNotWatchedAnyMore) {
 }
 
 // Another worker looks in at the moment when this one has to hand out what it has written.
-TEST_F(BreakerUringWindow, AVisitDoesNotKeepWhatIsQueuedFromGoingOut) {
+TEST_F(UringStreamSource, FlushSendsAfterAnotherThreadReleasesTheDriver) {
     stream_source& stream = add();
     ASSERT_EQ(write(stream, *io, "hello"), 5u);
     support::gate visits;
@@ -184,13 +189,13 @@ TEST_F(BreakerUringWindow, AVisitDoesNotKeepWhatIsQueuedFromGoingOut) {
 }
 
 // Another loop's ring has sent, and was told of a reset, which the system tells once. Before it says so, the end is read.
-TEST_F(BreakerUringWindow, AResetThatAnotherLoopWasToldIsNotTakenForTheEnd) {
+TEST_F(UringStreamSource, ResetReportedToAnotherLoopIsNotReadAsTheEnd) {
     using received = stream_source::received;
     const support::connection spare_pair;
     const owned_io sender = make_sender();
     stream_source& stream = add();
     stream_source::taken first;
-    bell reads(*sender, [&] {
+    call_in_turn reads(*sender, [&] {
         for (int i = 0; i < 4; ++i) EXPECT_TRUE(io->turn(0ms).has_value());
         first = stream.take(*io);
     });
@@ -199,12 +204,12 @@ TEST_F(BreakerUringWindow, AResetThatAnotherLoopWasToldIsNotTakenForTheEnd) {
     ASSERT_EQ(stream.take(*io).what, received::nothing);
     ASSERT_TRUE(io->turn(0ms).has_value());
     ASSERT_TRUE(sender->turn(0ms).has_value());
-    reads.listen();
-    reads.ring();
-    reads.wait();
-    ASSERT_TRUE(sender->own_ring()->stop_now(spare)) << "the bell's completion is there now";
+    reads.arm();
+    reads.trigger();
+    reads.wait_until_received();
+    ASSERT_TRUE(sender->own_ring()->stop_now(spare)) << "the call_in_turn's completion is there now";
     pair.peer.reset();
-    support::raw_socket(::dup(pair.stream.native_handle())).wait_for(0);
+    raw_socket(::dup(pair.stream.native_handle())).wait_for(0);
     ASSERT_EQ(write(stream, *sender, "question"), 8u);
     ASSERT_TRUE(sender->turn(0ms).has_value());
     if (first.what == received::nothing) first = stream.take(*io);
@@ -216,7 +221,7 @@ TEST_F(BreakerUringWindow, AResetThatAnotherLoopWasToldIsNotTakenForTheEnd) {
 
 // A loop looks for destroyed streams whose time is over, at the moment when another thread destroys one, and has not said yet how
 // long it may take.
-TEST_F(BreakerUringWindow, AStreamThatIsBeingDestroyedIsNotGivenUpBeforeItsTime) {
+TEST_F(UringStreamSource, StreamBeingDestroyedKeepsItsDataUntilItsDeadline) {
     stream_source& stream = add();
     support::fill_socket(stream.fd());
     ASSERT_EQ(write(stream, *io, "rest"), 4u);
@@ -233,7 +238,7 @@ TEST_F(BreakerUringWindow, AStreamThatIsBeingDestroyedIsNotGivenUpBeforeItsTime)
 }
 
 // The time of a destroyed stream is over while another loop, that stands still, has what is left: nobody would look again.
-TEST_F(BreakerUringWindow, AStreamWhoseTimeIsOverWhileItIsSentIsLookedAtAgain) {
+TEST_F(UringStreamSource, StreamPastItsDeadlineDuringASendIsCheckedAgain) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
     support::fill_socket(stream.fd());
@@ -250,7 +255,7 @@ TEST_F(BreakerUringWindow, AStreamWhoseTimeIsOverWhileItIsSentIsLookedAtAgain) {
 }
 
 // The stream's loop ends while another loop's ring sends what the stream has left, and before that is told that there is no room.
-TEST_F(BreakerUringWindow, AStreamIsClosedThoughItsLoopEndsWhileAnotherOneSendsItsRest) {
+TEST_F(UringStreamSource, StreamClosesIfItsLoopEndsDuringAnotherLoopsSend) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
     const int number = stream.fd();
@@ -258,9 +263,9 @@ TEST_F(BreakerUringWindow, AStreamIsClosedThoughItsLoopEndsWhileAnotherOneSendsI
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     io->close_stream(stream);
     ASSERT_GE(::fcntl(number, F_GETFD), 0) << "it was closed with bytes left";
-    bell ends(*sender, [this] { io.reset(); });
-    ends.listen();
-    ends.ring();
+    call_in_turn ends(*sender, [this] { io.reset(); });
+    ends.arm();
+    ends.trigger();
     EXPECT_TRUE(support::comes_true([&] {
         EXPECT_TRUE(sender->turn(0ms).has_value());
         return !io;
@@ -269,7 +274,7 @@ TEST_F(BreakerUringWindow, AStreamIsClosedThoughItsLoopEndsWhileAnotherOneSendsI
 }
 
 // A stream without linger is destroyed while another loop's ring sends what is left, and before that is told that there is no room.
-TEST_F(BreakerUringWindow, AStreamWithoutLingerIsClosedAtOnceThoughAnotherLoopSendsItsRest) {
+TEST_F(UringStreamSource, ZeroLingerStreamClosesAtOnceDuringAnotherLoopsSend) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
     const int number = stream.fd();
@@ -277,13 +282,13 @@ TEST_F(BreakerUringWindow, AStreamWithoutLingerIsClosedAtOnceThoughAnotherLoopSe
     ASSERT_TRUE(pair.stream.set_zero_linger().has_value());
     ASSERT_EQ(write(stream, *sender, "rest"), 4u);
     bool is_destroyed = false;
-    bell ends(*sender, [&] {
+    call_in_turn ends(*sender, [&] {
         io->close_stream(stream);
         is_destroyed = true;
     });
-    ends.listen();
-    ends.ring();
-    ends.wait();  // so it is there before the send goes out with the next turn
+    ends.arm();
+    ends.trigger();
+    ends.wait_until_received();  // so it is there before the send goes out with the next turn
     ASSERT_TRUE(sender->turn(0ms).has_value());
     ASSERT_TRUE(is_destroyed) << "too late for what is to be shown";
     EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it is kept for what the peer does not take";
@@ -291,11 +296,11 @@ TEST_F(BreakerUringWindow, AStreamWithoutLingerIsClosedAtOnceThoughAnotherLoopSe
 
 // The rest of a destroyed stream finds no room, its loop receives still, and its descriptor cannot be watched: here since somebody
 // else watches it.
-TEST_F(BreakerUringWindow, AStreamIsNotClosedByTheSenderOfItsRestWhileItsLoopReceives) {
+TEST_F(UringStreamSource, SenderDoesNotCloseAStreamWithAReceiveInFlight) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
     const int number = stream.fd();
-    eddy::detail::scheduled_io& stranger = **io->add_source(number, eddy::io::interest::priority);
+    eddy::detail::scheduled_io& other_source = **io->add_source(number, eddy::io::interest::priority);
     ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
     ASSERT_TRUE(io->turn(0ms).has_value());
     support::fill_socket(number);
@@ -303,7 +308,7 @@ TEST_F(BreakerUringWindow, AStreamIsNotClosedByTheSenderOfItsRestWhileItsLoopRec
     io->close_stream(stream);
     ASSERT_TRUE(sender->turn(0ms).has_value());
     EXPECT_GE(::fcntl(number, F_GETFD), 0) << "the receive has it";
-    ASSERT_TRUE(io->remove_source(stranger, number).has_value());
+    ASSERT_TRUE(io->remove_source(other_source, number).has_value());
     EXPECT_TRUE(support::comes_true([&] {
         EXPECT_TRUE(io->turn(0ms).has_value());
         return ::fcntl(number, F_GETFD) < 0;
@@ -311,13 +316,13 @@ TEST_F(BreakerUringWindow, AStreamIsNotClosedByTheSenderOfItsRestWhileItsLoopRec
 }
 
 // The same where nobody else sends, and that it cannot be watched was known before.
-TEST_F(BreakerUringWindow, AStreamThatCannotBeWatchedIsGivenUpAtOnceThoughItHasBytesLeft) {
+TEST_F(UringStreamSource, StreamThatCannotBeWatchedIsClosedWithDataUnsent) {
     for (const bool is_received_for : {false, true}) {
         SCOPED_TRACE(is_received_for);
         const support::connection full;
         stream_source& stream = add_to(*io, full);
         const int number = stream.fd();
-        eddy::detail::scheduled_io& stranger = **io->add_source(number, eddy::io::interest::priority);
+        eddy::detail::scheduled_io& other_source = **io->add_source(number, eddy::io::interest::priority);
         if (is_received_for) {
             ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
             ASSERT_TRUE(io->turn(0ms).has_value());
@@ -328,17 +333,17 @@ TEST_F(BreakerUringWindow, AStreamThatCannotBeWatchedIsGivenUpAtOnceThoughItHasB
         io->close_stream(stream);
         for (int i = 0; i < 8; ++i) ASSERT_TRUE(io->turn(0ms).has_value());
         EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it waits for what nobody would tell";
-        // The epoll knows the stranger by the socket, which is open still, and this number.
+        // The epoll knows the other_source by the socket, which is open still, and this number.
         ASSERT_EQ(::dup2(full.stream.native_handle(), number), number);
-        ASSERT_TRUE(io->remove_source(stranger, number).has_value());
+        ASSERT_TRUE(io->remove_source(other_source, number).has_value());
         ::close(number);
     }
 }
 
 // The socket is found full after write() has taken what it was given, and cannot be watched: here since somebody else watches it.
-TEST_F(BreakerUringWindow, WhoeverWaitsForRoomIsToldThatNobodyWouldTell) {
+TEST_F(UringStreamSource, WriterIsToldThatItsSocketCannotBeWatched) {
     stream_source& stream = add();
-    eddy::detail::scheduled_io& stranger = **io->add_source(stream.fd(), eddy::io::interest::priority);
+    eddy::detail::scheduled_io& other_source = **io->add_source(stream.fd(), eddy::io::interest::priority);
     support::fill_socket(stream.fd());
     ASSERT_EQ(write(stream, *io, "text"), 4u);
     ASSERT_TRUE(io->turn(0ms).has_value());
@@ -351,7 +356,7 @@ TEST_F(BreakerUringWindow, WhoeverWaitsForRoomIsToldThatNobodyWouldTell) {
         EXPECT_EQ(flushed.error(), std::errc::file_exists);
     }
     // Nothing is lost by that: it goes on when the cause is gone.
-    ASSERT_TRUE(io->remove_source(stranger, stream.fd()).has_value());
+    ASSERT_TRUE(io->remove_source(other_source, stream.fd()).has_value());
     EXPECT_EQ(write(stream, *io, "text").error(), std::errc::operation_would_block);
     std::string got;
     const auto receives = [&] {
@@ -374,11 +379,11 @@ TEST_F(BreakerUringWindow, WhoeverWaitsForRoomIsToldThatNobodyWouldTell) {
 
 // The owner has taken the stream out of the list, and has no room to stop its receive; meanwhile somebody else has posted it again. There is
 // one link: in two lists, it would cut off whoever was posted before it.
-TEST_F(BreakerUringWindow, AStopThatFindsNoRoomIsNotListedTwice) {
+TEST_F(UringStreamSource, StopWithoutRoomIsListedOnce) {
     stream_source& stream = add();
     ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
     ASSERT_TRUE(io->turn(0ms).has_value());
-    elsewhere([&] { EXPECT_FALSE(stream.stop_receiving(*io)); });
+    on_other_thread([&] { EXPECT_FALSE(stream.stop_receiving(*io)); });
     EXPECT_FALSE(stream.wants_stop_again()) << "it is in a list";
     EXPECT_TRUE(support::comes_true([&] {
         EXPECT_TRUE(io->turn(0ms).has_value());
@@ -389,10 +394,10 @@ TEST_F(BreakerUringWindow, AStopThatFindsNoRoomIsNotListedTwice) {
 
 // What is posted is looked at in the turn, before that sleeps; and who is woken then may be a task that this very thread has queued. Here
 // since the descriptor cannot be watched, which the reader is told; on a thread that has no ring.
-TEST_F(BreakerUringWindow, ATurnThatHasWokenSomebodyDoesNotSleep) {
+TEST_F(UringStreamSource, DriverTickThatWokeATaskDoesNotSleep) {
     stream_source& stream = add();
-    eddy::detail::scheduled_io& stranger = **io->add_source(stream.fd(), eddy::io::interest::priority);
-    elsewhere([&] {
+    eddy::detail::scheduled_io& other_source = **io->add_source(stream.fd(), eddy::io::interest::priority);
+    on_other_thread([&] {
         for (int i = 0; i < 2; ++i) ASSERT_TRUE(io->turn(0ms).has_value());
         bool is_told = false;
         support::calling_waker calls([&] { is_told = true; });
@@ -410,13 +415,13 @@ TEST_F(BreakerUringWindow, ATurnThatHasWokenSomebodyDoesNotSleep) {
         EXPECT_EQ(taken.what, stream_source::received::error);
         EXPECT_EQ(taken.error, std::errc::file_exists);
     });
-    ASSERT_TRUE(io->remove_source(stranger, stream.fd()).has_value());
+    ASSERT_TRUE(io->remove_source(other_source, stream.fd()).has_value());
     io->close_stream(stream);
 }
 
 // A loop ends whose ring is lost (lose_ring()), and looks at a slot that another one has just been given: seen by ThreadSanitizer, since the
 // two learn of each other by a relaxed store only.
-TEST_F(BreakerUringWindow, WhoseRingHasASlotIsSaidUnderTheLock) {
+TEST_F(UringStreamSource, SendBufferOwnerIsSetUnderTheLock) {
     const owned_io other = make_sender();
     stream_source& stream = add();
     std::atomic<bool> is_written{false};
@@ -430,6 +435,78 @@ TEST_F(BreakerUringWindow, WhoseRingHasASlotIsSaidUnderTheLock) {
     ASSERT_TRUE(io->turn(0ms).has_value());
     EXPECT_EQ(pair.peer.receive(4), "text");
     io->close_stream(stream);
+}
+
+// ---- A listener ----
+
+/// Calls when something comes for the stream.
+void call_when(stream_source& stream, eddy::detail::direction way, support::calling_waker& calls) {
+    const eddy::waker waker = calls.waker();
+    eddy::context cx(waker);
+    stream.clear_blocked(stream.look(eddy::io::ready::all));
+    EXPECT_FALSE(stream.wait(way, cx, nullptr).is_ready());
+}
+
+/// A driver with a ring of this thread, and a listener of it, whose accept is in flight.
+class UringListenerSource : public testing::Test {
+protected:
+    void SetUp() override {
+        auto made = io_handle::make(eddy::driver_kind::io_uring);
+        if (!made) GTEST_SKIP() << "there is no io_uring: " << made.error().message();
+        io.reset(*made);
+        turn();
+        listener = *io->add_stream(::dup(listening.fd()), stream_source::brings::connections);
+        ASSERT_EQ(listener->take(*io).what, stream_source::received::nothing);
+        turn();
+    }
+    void TearDown() override { close_listener(); }
+
+    void turn(std::chrono::nanoseconds limit = 0ns) const { ASSERT_TRUE(io->turn(limit).has_value()); }
+    void close_listener() {
+        if (listener != nullptr) io->close_stream(*std::exchange(listener, nullptr));
+    }
+
+    const raw_socket listening = raw_socket::listening();
+    support::connection pair;
+    owned_io io;
+    stream_source* listener = nullptr;
+};
+
+// The last bytes of a stream, and its end behind them, are handed out at once. Whoever is woken by the bytes destroys a listener, which
+// hands out the end, and then the stream.
+TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
+    stream_source& stream = add_to(*io, pair);
+    ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
+    turn();
+    const std::string large(16 * 1024, 'x');
+    const auto send_large = [&] {
+        pair.peer.send(large);
+        EXPECT_TRUE(support::comes_true([&] {
+            int count = 0;
+            return ::ioctl(stream.fd(), FIONREAD, &count) == 0 && count == static_cast<int>(large.size());
+        }));
+    };
+    std::size_t pieces = 0;
+    for (; pieces < 7; ++pieces) {  // one less than makes it bulky
+        send_large();
+        turn();
+        auto* const chunk = stream.take_chunk();
+        ASSERT_NE(chunk, nullptr);
+        ASSERT_EQ(chunk->size(), large.size()) << "in more than one piece";
+        chunk->give_back();
+    }
+    send_large();
+    pair.peer.shutdown();
+    raw_socket(::dup(stream.fd())).wait_for(POLLRDHUP);
+    bool is_destroyed = false;
+    support::calling_waker ends([&] {
+        close_listener();
+        io->close_stream(stream);
+        is_destroyed = true;
+    });
+    call_when(stream, eddy::detail::direction::read, ends);
+    turn();
+    EXPECT_TRUE(is_destroyed);
 }
 
 }  // namespace
