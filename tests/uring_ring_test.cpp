@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <list>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +23,9 @@
 #include <utility>
 #include <vector>
 
+#include <eddy/io/async_fd.hpp>
+#include <eddy/poll_fn.hpp>
+#include <eddy/test/by_hand.hpp>
 #include <eddy/wait.hpp>
 
 #include <support/conversation.hpp>
@@ -246,7 +250,119 @@ TEST_F(UringQueue, ReusedEntriesKeepNoOldFields) {
     within(loop, cancel_in_vain());
 }
 
+// A cancel finds a full queue, of which the kernel takes nothing at that moment. The stream that it is for is destroyed.
+TEST_F(UringQueue, CancelWithoutRoomInTheQueueIsRetried) {
+    begin({}, 4, 8);
+    connection pair;
+    std::vector<connection> others(4);
+    auto loop = make_core();
+    const auto given_up = [&] { return loop.metrics().io().operations_given_up; };
+    const auto drop_while_the_queue_is_full = [&]() -> eddy::task<void> {
+        std::array<std::byte, 1> into{};
+        static_cast<void>(co_await once(pair.stream.read(into)));
+        co_await eddy::time::sleep(1ms);
+        for (auto& each : others) {
+            eddy::test::by_hand begun(each.stream.read(into));
+            EXPECT_FALSE(begun.poll().is_ready());
+        }
+        faults().reject_next_enters(1);
+        {
+            const auto dropped = std::move(pair.stream);
+        }
+        EXPECT_EQ(faults().enters_to_reject(), 0u);
+        EXPECT_EQ(given_up(), 0u) << "the queue had room: the test has shown nothing";
+    };
+    loop.run(drop_while_the_queue_is_full());
+    pair.peer.set_nonblocking();
+    char byte = 0;
+    EXPECT_TRUE(support::comes_true([&] {
+        loop.turn(0ms);
+        return ::recv(pair.peer.fd(), &byte, 1, 0) == 0;
+    })) << "the peer has not seen the end of the connection";
+    others.clear();
+}
+
+// The kernel does not take a send that a task waits for, and nothing else happens. So the next enter sends the data, but brings no
+// completion that would end its sleep.
+TEST_F(UringQueue, LoopDoesNotSleepOnASendThatWasNotTaken) {
+    connection pair;
+    auto loop = make_core();
+    const auto make_room = [&] {
+        std::vector<char> some(64 * 1024);
+        pollfd room{pair.stream.native_handle(), POLLOUT, 0};
+        return support::comes_true([&] {
+            static_cast<void>(::recv(pair.peer.fd(), some.data(), some.size(), MSG_DONTWAIT));
+            return ::poll(&room, 1, 0) == 1;
+        });
+    };
+    const auto begin_to_receive = [&]() -> eddy::task<void> {
+        std::array<std::byte, 1> into{};
+        static_cast<void>(co_await once(pair.stream.read(into)));
+        co_await eddy::time::sleep(1ms);
+    };
+    const auto write_and_flush = [&]() -> eddy::task<void> {
+        const auto written = co_await pair.stream.write(support::bytes_of("rest"));
+        EXPECT_EQ(written, 4u);
+        auto flushed = pair.stream.flush();
+        bool is_first = true;
+        auto flushed_after_a_rejection = eddy::poll_fn([&](eddy::context& cx) {
+            auto answer = flushed.poll(cx);
+            if (std::exchange(is_first, false)) {
+                EXPECT_FALSE(answer.is_ready());
+                EXPECT_TRUE(make_room());
+                faults().reject_next_enters(1);
+            }
+            return answer;
+        });
+        const auto done = co_await flushed_after_a_rejection;
+        EXPECT_TRUE(done.has_value());
+    };
+    loop.run(begin_to_receive());
+    support::fill_socket(pair.stream.native_handle());
+    // Without a timer, whose wheel would end the sleep now and then.
+    support::gate is_flushed;
+    std::atomic<bool> is_late = false;
+    std::jthread ends_the_sleep([&] {
+        if (is_flushed.wait()) return;
+        is_late = true;
+        pair.peer.send("x");
+    });
+    loop.run(write_and_flush());
+    is_flushed.open();
+    ends_the_sleep.join();
+    EXPECT_FALSE(is_late) << "the loop slept until other data came";
+    EXPECT_EQ(faults().enters_to_reject(), 0u) << "the test has shown nothing";
+    const auto dropped = std::move(pair.stream);
+}
+
 // ---- Watches ----
+
+// One look at the epoll brings 1,024 events at most, and the ring tells of the epoll only when more come.
+TEST_F(UringRing, AllOf3000ReadyDescriptorsWakeTheirTasks) {
+    constexpr std::size_t count = 3000;
+    std::list<eddy::io::async_fd<support::counter>> sources;
+    std::size_t woken = 0;
+    auto loop = make_core();
+    const auto wake_all = [&]() -> eddy::task<void> {
+        std::vector<eddy::join_handle<void>> tasks;
+        for (std::size_t i = 0; i < count; ++i) {
+            auto& source = sources.emplace_back(support::counter(), eddy::io::interest::readable);
+            tasks.push_back(eddy::spawn([](auto& from, std::size_t& counted) -> eddy::task<void> {
+                const auto guard = co_await from.readable();
+                EXPECT_TRUE(guard.has_value());
+                ++counted;
+            }(source, woken)));
+        }
+        co_await eddy::time::sleep(1ms);
+        EXPECT_EQ(woken, 0u);
+        for (auto& each : sources) each.get().add();
+        for (auto& each : tasks) co_await each;
+    };
+    const auto done = loop.run(eddy::time::timeout(20s, wake_all()));
+    EXPECT_TRUE(done.has_value());
+    EXPECT_EQ(woken, count);
+    sources.clear();
+}
 
 TEST_F(UringRing, WatchEndedByTheKernelRestarts) {
     begin(fault_chances().set(ring_fault::ended_poll, 1000));

@@ -58,6 +58,16 @@ bool has_submission_array() {
     return asked == nullptr || std::strcmp(asked, "0") != 0;
 }
 
+std::atomic<unsigned> enters_left_to_reject = 0;
+
+/// Whether this enter is one of those that reject_next_enters() has asked for.
+bool takes_rejection() {
+    unsigned left = enters_left_to_reject.load();
+    while (left != 0 && !enters_left_to_reject.compare_exchange_weak(left, left - 1)) {
+    }
+    return left != 0;
+}
+
 /// One ring and its faults. Its owner's thread alone comes by, once it is enabled.
 class faulty_ring {
 public:
@@ -128,7 +138,7 @@ private:
 int faulty_ring::enter(unsigned fd, unsigned to_submit, unsigned wanted, unsigned flags, sigset_t* argument,
                        std::size_t size) {
     if (to_submit == native_.sq.ring_entries) full_.fetch_add(1, std::memory_order_relaxed);
-    if (to_submit != 0 && draw(ring_fault::nothing_taken)) return -EAGAIN;
+    if (to_submit != 0 && (takes_rejection() || draw(ring_fault::nothing_taken))) return -EAGAIN;
     if (draw(ring_fault::busy)) return -EBUSY;
     see_returned_buffers();
     int done = 0;
@@ -440,12 +450,17 @@ all_rings& rings() {
 ring_faults::ring_faults(std::uint64_t seed, const fault_chances& chances, unsigned submissions, unsigned completions) {
     rings().begin(seed, chances, submissions, completions);
 }
-ring_faults::~ring_faults() { rings().end(); }
+ring_faults::~ring_faults() {
+    enters_left_to_reject = 0;
+    rings().end();
+}
 
 // NOLINTBEGIN(readability-convert-member-functions-to-static): of the one that lives
 void ring_faults::fail_to_make(int error, std::size_t after) { rings().fail_to_make(error, after); }
 void ring_faults::fail_to_make_buffers(int error) { rings().fail_to_make_buffers(error); }
 void ring_faults::hide_features(unsigned flags) { rings().hide_features(flags); }
+void ring_faults::reject_next_enters(unsigned count) { enters_left_to_reject = count; }
+unsigned ring_faults::enters_to_reject() const noexcept { return enters_left_to_reject; }
 std::uint64_t ring_faults::happened(ring_fault what) const noexcept { return rings().happened(what); }
 std::size_t ring_faults::rings_made() const noexcept { return rings().made(); }
 std::size_t ring_faults::rings_alive() const noexcept { return rings().alive(); }

@@ -61,6 +61,11 @@ public:
     /// From now on, rings are made by a kernel that does not know these IORING_FEAT_ flags.
     void hide_features(unsigned flags);
 
+    /// The next `count` enters that have entries to submit fail with EAGAIN, and do nothing.
+    void reject_next_enters(unsigned count);
+    /// Returns how many of these are still to come.
+    [[nodiscard]] unsigned enters_to_reject() const noexcept;
+
     /// So often has it happened.
     [[nodiscard]] std::uint64_t happened(ring_fault what) const noexcept;
     /// So many rings were made, and so many are not gone.
