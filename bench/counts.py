@@ -55,7 +55,7 @@ CASES = [
 
 def run(options) -> Outcome:
     outcome = Outcome()
-    cases, server = options.build / "bench" / "eddy_counts", options.build / "bench" / "bench_echo_eddy"
+    cases, server = options.build / "bench" / "eddy_counts", options.build / "bench" / "eddy_counts_echo"
     outcome.missing += [program.name for program in (cases, server) if not program.exists()]
     if not shutil.which("valgrind"):
         outcome.missing.append("valgrind, which counts instructions and allocations (Debian: valgrind)")

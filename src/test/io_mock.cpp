@@ -158,7 +158,8 @@ poll_result<result<std::size_t>> io_mock::poll_write(context& cx, std::span<cons
     step* const next = poll_pauses(cx) ? next_write() : &script_.front();
     if (next == nullptr) {
         if (more_ && more_->wait_for_more(cx, true)) return not_ready;
-        throw misuse("io_mock: " + in_quotes(text_of(from)) + " was written, and nothing more was expected", cx.where());
+        throw misuse("io_mock: " + in_quotes(text_of(from)) + " was written, and nothing more was expected",
+                     cx.where());
     }
     if (next->kind == step_kind::wait) {
         writer_ = cx.waker();

@@ -1,0 +1,229 @@
+# shellcheck shell=bash
+# ./dev check: one function per stage. Part of ./dev, which has the helpers (say, die, need, build, ...).
+
+# What CI runs, in this order: what fails most often comes first.
+stages=(lists test format headers asan tsan package counts tidy)
+# What ./dev check --all runs. A stage that is in both does more with --all, as its function says.
+all_stages=(lists test format headers gcc clang asan tsan package counts tidy fuzz soak cross)
+
+all=0 # 1 with --all
+
+check() {
+    local name status start failed=0 summary=() known tally="$top/build/tally"
+    if [[ ${1:-} == --all ]]; then all=1 && shift; fi
+    known=("${stages[@]}")
+    ((!all)) || known=("${all_stages[@]}")
+    (($#)) || set -- "${known[@]}"
+    for name; do
+        [[ " ${all_stages[*]} " == *" $name "* ]] || die "check has no stage $name; the stages are: ${all_stages[*]}"
+    done
+    need "${test_packages[@]}"
+    need_in_background "${check_packages[@]}"
+    mkdir -p build
+    rm -f build/*/tests/failed.txt
+
+    for name; do
+        # These stages do without Clang and valgrind, so that they run while packages are installed.
+        [[ $name == lists || $name == test ]] || wait_for_packages
+        say "---- check $name ----"
+        start=$SECONDS status=passed
+        rm -f "$tally.stage"
+        # A shell of its own, not part of any condition: else `set -e` would have no effect inside the stage.
+        set +e
+        (set -e && export EDDY_TALLY="$tally.stage" && "check_$name")
+        (($? == 0)) || { status=FAILED && failed=1; }
+        set -e
+        # A stage without tests counts as one test; so does a stage that fails although its tests pass.
+        [[ -s $tally.stage && ($status == passed || $(awk '{n += $2} END {print n}' "$tally.stage") -gt 0) ]] ||
+            case $status in passed) echo 1 0 0 ;; *) echo 0 1 0 ;; esac >>"$tally.stage"
+        cat "$tally.stage" >>"$tally.$$"
+        summary+=("$(printf '%-10s %-7s %5d s' "$name" "$status" $((SECONDS - start)))")
+    done
+    wait_for_packages
+
+    ((failed == 0)) || tail -n 300 build/*/tests/failed.txt 2>/dev/null || true
+    say "---- summary ----"
+    printf '%s\n' "${summary[@]}" "$(printf '%-10s %-7s %5d s' "in all" '' "$SECONDS")" >&2
+    ((failed == 0)) || say "check failed; to repeat a stage: ./dev check STAGE"
+    awk '{p += $1; f += $2; s += $3} END {printf "%d passed, %d failed%s\n", p, f, s ? ", " s " skipped" : ""}' "$tally.$$"
+    rm -f "$tally.$$" "$tally.stage"
+    return "$failed"
+}
+
+need_in_background() {
+    need "$@" >"$top/build/packages.log" 2>&1 &
+    packages=$!
+}
+
+wait_for_packages() {
+    [[ -n ${packages:-} ]] || return 0
+    wait "$packages" || true
+    packages=
+    cat build/packages.log >&2
+}
+
+# The driver for tests that run on only one: io_uring, which has more to go wrong, or epoll where io_uring is refused.
+one_driver() {
+    build "$1" say_driver >&2
+    local said
+    said=$("build/$1/tests/say_driver")
+    echo "${said%%:*}"
+}
+
+# The files that the last 20 commits have changed and that match a pattern, at most 20 of them, the latest first.
+changed_lately() {
+    git log -20 --name-only --format= | awk -v pattern="$1" '$0 ~ pattern && !seen[$0]++' | while read -r file; do
+        [[ ! -f $file ]] || echo "$file"
+    done | awk 'NR <= 20' # and not head, which would end what writes to it
+}
+
+# ---- The stages ----
+
+# Each file is in a list of CMake's, and tests/coverage.tsv names tests that exist.
+check_lists() {
+    local file folder forgotten=0
+    while read -r file; do
+        folder=${file%%/*}
+        [[ $file != tests/must_not_compile/* ]] || folder=tests/must_not_compile
+        [[ $file != tests/explore/* ]] || folder=tests/explore
+        [[ $file != tests/fuzz/* ]] || folder=tests
+        grep -qE "^ *${file#"$folder"/}\$" "$folder/CMakeLists.txt" ||
+            { say "$file is not listed in $folder/CMakeLists.txt" && forgotten=1; }
+    done < <(
+        find include -name '*.hpp'
+        find src examples bench tests/explore tests/must_not_compile -name '*.cpp'
+        find tests/fuzz -name '*.cpp' ! -name fuzzer.cpp
+        find tests -maxdepth 1 -name '*_test.cpp'
+    )
+    python3 tests/check_coverage.py || forgotten=1
+    return "$forgotten"
+}
+
+# All tests with GCC -O0, on both drivers.
+check_test() {
+    build dev
+    run_tests dev
+}
+
+check_format() {
+    sources | xargs -P "$jobs" -n 40 clang-format-19 --dry-run -Werror || die "to fix it: ./dev format"
+}
+
+# The public headers together, with both compilers; those that changed lately, or all with --all, also each by itself.
+check_headers() {
+    local list=build/headers.cpp alone=build/headers_alone.txt compiler
+    local flags=(-std=c++23 -fsyntax-only -Iinclude -Wall -Wextra -Wpedantic -Werror)
+    find include -name '*.hpp' | sort | sed 's|^include/\(.*\)|#include <\1>|' >"$list"
+    if ((all)); then find include -name '*.hpp'; else changed_lately '^include/.*[.]hpp$'; fi | sort >"$alone"
+    for compiler in g++ clang++-19; do
+        "$compiler" "${flags[@]}" "$list" || die "the headers do not compile together with $compiler"
+        xargs -P "$jobs" -I{} "$compiler" "${flags[@]}" -x c++ -include {} /dev/null <"$alone" ||
+            die "a header does not compile by itself with $compiler"
+    done
+}
+
+# Only with --all. All tests with GCC -O2, each file compiled by itself.
+check_gcc() {
+    build gcc
+    run_tests gcc -LE explore
+}
+
+# Only with --all. All tests with Clang -O0, each file compiled by itself; the messages of Clang for code that must not compile.
+check_clang() {
+    build clang
+    run_tests clang -LE explore
+}
+
+# The tests labelled `asan` on one driver; with --all all tests on both.
+check_asan() { check_with_sanitizer asan; }
+
+# The tests labelled `tsan`, which have threads, on one driver; with --all all tests on both.
+check_tsan() { check_with_sanitizer tsan; }
+
+check_with_sanitizer() {
+    if ((all)); then
+        build "$1"
+        run_tests "$1" -LE must_not_compile
+    else
+        configure "$1"
+        build_and_test "$1" -L "$1" --driver "$(one_driver "$1")"
+    fi
+}
+
+# Installed and as a subdirectory, each used by a project outside, which gets no warnings; with --all also without liburing.
+check_package() {
+    build release eddy
+    local out=$top/build/package
+    rm -rf "$out"
+    cmake --install build/release --prefix "$out/prefix" >/dev/null
+    ! grep -rnE '#include <(fmt|gtest|nlohmann|CLI)/' "$out/prefix/include" || die "an installed header includes a private library"
+    outside find_package find_package -D CMAKE_PREFIX_PATH="$out/prefix"
+    local level
+    for level in 1 2 3; do "$out/find_package/user_O$level"; done
+    # With the flags of the preset, so that the objects of the library are found in ccache.
+    outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" \
+        -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON
+    "$out/add_subdirectory/user"
+    ((all)) || return 0
+
+    check_exports
+    # Without liburing everything but io_uring is there.
+    outside no_liburing add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_DISABLE_FIND_PACKAGE_liburing=ON
+    EDDY_DRIVER=auto "$out/no_liburing/outside"
+    local said
+    ! said=$(EDDY_DRIVER=io_uring "$out/no_liburing/outside" 2>&1) || die "a build without liburing has io_uring"
+    [[ $said == *'built without liburing'* ]] || die "a build without liburing says of io_uring: $said"
+}
+
+# A shared library exports what programs link with, and nothing that is private to src/. Every example links with it.
+check_exports() {
+    local out=$top/build/package/shared exported private
+    cmake -S . -B "$out" -G Ninja -D BUILD_SHARED_LIBS=ON -D CMAKE_CXX_COMPILER=g++ -D CMAKE_BUILD_TYPE=Release \
+        -D EDDY_BUILD_TESTS=OFF -D EDDY_BUILD_BENCH=OFF >/dev/null
+    cmake --build "$out" -j "$jobs"
+    exported=$(nm -DC --defined-only "$out/src/libeddy.so" | cut -d' ' -f3-)
+    private=$(grep -E '^eddy::detail::(pool|worker|core_shared|io_handle|uring|ring|epoll|stream_source|blocking_pool)::' <<<"$exported" || true)
+    [[ -z $private ]] || die "a shared build exports what is private: $private"
+    (($(wc -l <<<"$exported") < 1500)) || die "a shared build exports $(wc -l <<<"$exported") symbols; it was 953"
+    EDDY_DRIVER=auto "$out/examples/spawn_and_join" >/dev/null
+}
+
+outside() { # outside NAME PROJECT [CMAKE...]: builds and runs tests/package/PROJECT, in build/package/NAME
+    local out=$top/build/package/$1
+    cmake -S "tests/package/$2" -B "$out" -G Ninja -D CMAKE_CXX_COMPILER=g++ -D CMAKE_BUILD_TYPE=Release \
+        -D CMAKE_CXX_COMPILER_LAUNCHER="$(command -v ccache)" "${@:3}" >/dev/null
+    CCACHE_DEPEND=1 CCACHE_BASEDIR=$top CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros cmake --build "$out" -j "$jobs"
+    "$out/outside"
+}
+
+# Instructions, allocations and system calls per operation, against bench/counts.json.
+check_counts() {
+    build release eddy_counts eddy_counts_echo
+    python3 bench/run.py counts
+}
+
+# The library's sources that changed lately, or that include a header that did, at most 20; all of them with --all.
+check_tidy() {
+    configure clang
+    if ((all)); then
+        run-clang-tidy-19 -quiet -j "$jobs" -p build/clang "^$top/src/"
+        return
+    fi
+    {
+        changed_lately '^src/.*[.]cpp$'
+        changed_lately '^(include|src)/.*[.]hpp$' | sed -E 's,^(include|src)/,,' | while read -r header; do
+            { grep -rlF --include='*.cpp' -e "<$header>" -e "\"$header\"" src || true; } | sort | awk 'NR == 1'
+        done
+    } | awk '!seen[$0]++' | while read -r file; do
+        ! grep -qF "\"file\": \"$top/$file\"" build/clang/compile_commands.json || echo "$file" # not those of other systems
+    done | awk 'NR <= 20' | xargs -r -P "$jobs" -n 1 clang-tidy-19 -quiet -p build/clang
+}
+
+# Only with --all. Each fuzzer for 60 s.
+check_fuzz() { fuzz; }
+
+# Only with --all. The stress tests at full length, with GCC.
+check_soak() { soak; }
+
+# Only with --all. The suite inside other systems, with their compilers and liburing.
+check_cross() { cross debian13 debian-testing; }
