@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include <gtest/gtest.h>
 
+#include <sys/ioctl.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <map>
@@ -269,9 +271,16 @@ TEST(Chat, SecondSignalEndsServerAtOnce) {
     const auto work = [](socket_addr where, process& chat) -> task<result<void>> {
         auto stuck = co_await try_(guest::enter(where, "stuck"));
         auto talker = co_await try_(guest::enter(where, "talker"));
+        // Talks until the buffers of the stuck client are full: its unread bytes stay the same while more is said than the server's send
+        // buffer can take (tcp(7): 4 MiB). A fixed number of messages would not do, since a slow writer skips some.
         const std::string text(950, 'x');
-        for (int i = 0; i < 20'000; ++i)
-            co_await try_(talker.say(text + std::to_string(i)));  // more than all buffers take
+        int unread = -1;
+        for (int i = 0, unchanged = 0; unchanged < 10'000 && i < 200'000; ++i, ++unchanged) {
+            co_await try_(talker.say(text + std::to_string(i)));
+            int now = 0;
+            ::ioctl(stuck.connection().inner().native_handle(), FIONREAD, &now);
+            if (std::exchange(unread, now) != now) unchanged = 0;
+        }
         chat.signal(SIGINT);
         co_await try_(talker.read_until("* the server goes down"));
         chat.signal(SIGINT);  // the server waits for the stuck client

@@ -17,9 +17,9 @@ check() {
     for name; do
         [[ " ${all_stages[*]} " == *" $name "* ]] || die "check has no stage $name; the stages are: ${all_stages[*]}"
     done
+    mkdir -p build
     need "${test_packages[@]}"
     need_in_background "${check_packages[@]}"
-    mkdir -p build
     rm -f build/*/tests/failed.txt
 
     for name; do
