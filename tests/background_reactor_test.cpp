@@ -91,10 +91,10 @@ TEST(BackgroundReactor, BusyLoopDoesNotDelayEvents) {
     const counter source;
     const auto tied = attach(events, source);
 
-    const eddy::core_thread loop;
     std::atomic<bool> is_busy = false;
     std::atomic<bool> may_end = false;
     std::atomic<bool> is_over = false;
+    const eddy::core_thread loop;  // its work uses the flags, so it ends before them
     ASSERT_TRUE(loop.remote()
                     .spawn([&] {
                         is_busy = true;
