@@ -58,8 +58,8 @@ class relay {
 public:
     relay() : first_(connected(core_)), second_(connected(core_)) {}
 
-    /// The processor time that `move` takes for a piece that has come and for which there is room: nothing of it is waiting, but for
-    /// others who use the machine.
+    /// The processor time that `move` takes for a piece that has come and for which there is room: nothing of it is
+    /// waiting, but for others who use the machine.
     template <class Move>
     std::chrono::duration<double> time(Move move) {
         send_all(first_.first.native_handle(), bytes_);

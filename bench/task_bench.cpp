@@ -96,7 +96,8 @@ struct crowd {
     }
 };
 
-// ns per future that is added, waits, is woken and taken out, while so many others wait: as much however many these are.
+// ns per future that is added, waits, is woken and taken out, while so many others wait: as much however many these
+// are.
 void futures_unordered_wake(benchmark::State& state) {
     crowd all(state.range(0));
     const eddy::waker nobody;

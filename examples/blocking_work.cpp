@@ -35,16 +35,16 @@ const char* how(bool went_on) { return went_on ? "went on" : "stood still"; }
 eddy::task<eddy::result<void>> async_main() {
     eddy::spawn_background(tick());
 
-    // Called just so, block_for_three_ticks() would hold up this worker. The runtime has no other: the ticker would stand
-    // still for 5 s.
+    // Called just so, block_for_three_ticks() would hold up this worker. The runtime has no other: the ticker would
+    // stand still for 5 s.
 
-    // On a thread for such work. This task waits, and its worker runs others. The function may begin later, when this task
-    // was cancelled already: it has to own what it uses.
+    // On a thread for such work. This task waits, and its worker runs others. The function may begin later, when this
+    // task was cancelled already: it has to own what it uses.
     const bool beside = co_await eddy::try_(eddy::spawn_blocking([] { return block_for_three_ticks(); }));
     std::printf("spawn_blocking: the ticker %s\n", how(beside));
 
-    // Here and now. Another thread goes on with this worker's tasks, sockets and timers. The function may use the locals of
-    // this coroutine; but what is joined or selected in this same task stands still.
+    // Here and now. Another thread goes on with this worker's tasks, sockets and timers. The function may use the
+    // locals of this coroutine; but what is joined or selected in this same task stands still.
     const bool in_place = eddy::block_in_place([] { return block_for_three_ticks(); });
     std::printf("block_in_place: the ticker %s\n", how(in_place));
     co_return eddy::ok();

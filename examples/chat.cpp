@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Chat: rooms over TCP, a line of text a message: codec::framed, broadcast, select, and an end that says good-bye.
 //     $ ./chat 127.0.0.1:6667         and, in two more terminals: $ nc 127.0.0.1 6667
-//     The first line is your name. Then what you type goes to your room, "/join ROOM" takes you to another, "/quit" home.
-// Ctrl-C, or SIGTERM, ends it: everybody is told, and who does not leave within 5 s is cut off. A second one ends it at once.
+//     The first line is your name. Then what you type goes to your room, "/join ROOM" takes you to another, "/quit"
+//     home.
+// Ctrl-C, or SIGTERM, ends it: everybody is told, and who does not leave within 5 s is cut off. A second one ends it at
+// once.
 #include <eddy/prelude.hpp>
 
 #include <charconv>
@@ -28,7 +30,8 @@ using eddy::sync::cancellation_token;
 
 using room = eddy::sync::broadcast<std::string>;
 
-// A channel for each room that somebody is in. The lock is held for a moment, and never while a task waits: so std::mutex will do.
+// A channel for each room that somebody is in. The lock is held for a moment, and never while a task waits: so
+// std::mutex will do.
 class room_list {
 public:
     // Who is further behind than this is told how much he has missed: a slow client costs the others nothing.
@@ -119,8 +122,8 @@ std::string obey(member& me, const std::string& line) {
     return {};
 }
 
-// Of a client's lines and his room's messages, whichever comes first; until he leaves, or all must. The futures that lose a select
-// are dropped, and nothing is lost by that: see "Cancel safety" of next(), recv() and cancelled().
+// Of a client's lines and his room's messages, whichever comes first; until he leaves, or all must. The futures that
+// lose a select are dropped, and nothing is lost by that: see "Cancel safety" of next(), recv() and cancelled().
 task<result<void>> talk(lines& peer, member& me, const cancellation_token& end) {
     for (;;) {
         auto event = co_await eddy::select(peer.next(), me.inbox().recv(), end.cancelled());
@@ -169,7 +172,8 @@ task<result<void>> welcome(tcp_stream stream, room_list& rooms, cancellation_tok
     co_return co_await talk(peer, me, end);
 }
 
-// The first signal asks the program to end, and the next one, of either kind, ends it at once, as a shell would have it.
+// The first signal asks the program to end, and the next one, of either kind, ends it at once, as a shell would have
+// it.
 task<void> end_at(signal::signal_stream signals, cancellation_token end) {
     while (auto next = co_await signals.next()) {
         if (end.is_cancelled()) std::_Exit(128 + next->number());
@@ -178,7 +182,8 @@ task<void> end_at(signal::signal_stream signals, cancellation_token end) {
 }
 
 task<result<void>> run_server(std::string where, std::size_t backlog) {
-    // Before anybody can know that we are there. (Where that is no matter, `co_await signal::ctrl_c()` is all one needs.)
+    // Before anybody can know that we are there. (Where that is no matter, `co_await signal::ctrl_c()` is all one
+    // needs.)
     const cancellation_token end;
     auto interrupts = co_await try_(signal::stream(signal::kind::interrupt()));
     auto terminations = co_await try_(signal::stream(signal::kind::terminate()));

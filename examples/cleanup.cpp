@@ -53,7 +53,8 @@ eddy::task<void> use(session& account, bool is_slow) {
 eddy::task<void> serve(const char* name, std::chrono::milliseconds limit, bool is_slow) {
     std::printf("a %s request\n", name);
     session account;
-    // When the deadline has passed, the scope cancels its children and waits for them: so `account` is still there for them.
+    // When the deadline has passed, the scope cancels its children and waits for them: so `account` is still there for
+    // them.
     const auto answer = co_await eddy::with_deadline(limit, eddy::scope([&](auto& s) -> eddy::task<void> {
                                                          s.spawn(use(account, is_slow));
                                                          co_return;

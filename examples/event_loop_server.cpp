@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A server on one event loop, all on this thread: the listener is a stream of connections, and each is served by a task.
+// A server on one event loop, all on this thread: the listener is a stream of connections, and each is served by a
+// task.
 //     $ ./event_loop_server              and, in two more terminals,
 //     $ nc 127.0.0.1 8080                what is typed comes back
 // Another address may be given: ./event_loop_server 127.0.0.1:0 takes a free port, which it prints.

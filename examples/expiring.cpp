@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A cache that forgets: a delay_queue is its clock, and a broadcast tells whoever listens what has gone. A reader that does not
-// keep up holds nobody up: it is told how much it has missed.
+// A cache that forgets: a delay_queue is its clock, and a broadcast tells whoever listens what has gone. A reader that
+// does not keep up holds nobody up: it is told how much it has missed.
 //     $ ./expiring
 //     Ada is asked for, and stays longer
 //     expired: Bob

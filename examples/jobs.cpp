@@ -78,7 +78,8 @@ eddy::task<void> say_when_half_is_done(progress::receiver done, int half) {
     if (reached) fmt::print("half of the jobs are done\n");
 }
 
-/// Stops the work after a while, unless all of it has been handed out by then: a task that only sleeps would keep the program going.
+/// Stops the work after a while, unless all of it has been handed out by then: a task that only sleeps would keep the
+/// program going.
 eddy::task<void> stop_after(std::chrono::microseconds delay, sync::cancellation_token stop,
                             sync::cancellation_token handed_out) {
     const auto slept = co_await handed_out.run_until_cancelled(eddy::time::sleep(delay));

@@ -45,8 +45,8 @@ eddy::task<void> sign(guest_book book, std::string name) {
     book->push_back(std::move(name));
 }
 
-/// A local_set never polls two of its tasks at the same time, so they need no lock. Here one loop drives it, on this thread;
-/// there its tasks may use what belongs to the thread, too.
+/// A local_set never polls two of its tasks at the same time, so they need no lock. Here one loop drives it, on this
+/// thread; there its tasks may use what belongs to the thread, too.
 void sign_the_guest_book() {
     const auto book = std::make_shared<std::vector<std::string>>();
     eddy::core core;

@@ -25,8 +25,8 @@ using eddy::try_;
 
 class summed_codec {
 public:
-    // Called when bytes have come: takes a frame off their front, or answers nothing while there is only a part of one. What was
-    // taken off before that, the size, is kept for the next call.
+    // Called when bytes have come: takes a frame off their front, or answers nothing while there is only a part of one.
+    // What was taken off before that, the size, is kept for the next call.
     result<std::optional<std::string>> decode(eddy::bytes_mut& from) {
         if (!size_ && !from.empty()) size_ = from.get_u8();
         if (!size_ || from.size() <= *size_) return std::optional<std::string>();
@@ -36,7 +36,8 @@ public:
         return std::string(text.text());
     }
 
-    // The same at the end. Without this member it would be an error if bytes were left, but a size that we have kept is none.
+    // The same at the end. Without this member it would be an error if bytes were left, but a size that we have kept is
+    // none.
     result<std::optional<std::string>> decode_eof(eddy::bytes_mut& from) {
         auto frame = decode(from);
         if (!frame || *frame || !size_) return frame;

@@ -31,8 +31,8 @@ task<result<void>> show(std::string name, auto lines) {
     co_return eddy::ok();
 }
 
-// This task owns the end that it writes to. The end goes with the task, and that is how the reader comes to know that no more
-// will follow.
+// This task owns the end that it writes to. The end goes with the task, and that is how the reader comes to know that
+// no more will follow.
 task<result<void>> count_to_three(pipe::sender to) {
     co_await try_(io::write_all(to, "one\n"));
     co_await try_(io::write_all(to, "two\n"));

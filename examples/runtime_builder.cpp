@@ -70,8 +70,8 @@ int main() {
         eddy::task_builder().name("greeter").spawn_on(runtime.handle(), greet());
         runtime.wait_until_idle();
 
-        // Any thread can spawn by a handle, which is cheap to copy and does not keep the runtime alive. eddy::wait blocks
-        // until a future is ready.
+        // Any thread can spawn by a handle, which is cheap to copy and does not keep the runtime alive. eddy::wait
+        // blocks until a future is ready.
         std::thread other([handle = runtime.handle()] {
             auto sent = handle.spawn(answer());
             std::printf("sent from another thread: %d\n", eddy::wait(sent).value_or(0));

@@ -26,8 +26,9 @@ eddy::task<int> sum_in_parallel(const std::vector<int>& numbers) {
     const std::size_t size = numbers.size() / sums.size();
     co_await eddy::scope([&](auto& s) -> eddy::task<void> {
         for (std::size_t i = 0; i < sums.size(); ++i) {
-            // `numbers` and `sums` belong to whoever awaits the scope: they may be borrowed. A local of this body may not:
-            // the body ends here, and its children go on. So the span, which is such a local, is handed over by value.
+            // `numbers` and `sums` belong to whoever awaits the scope: they may be borrowed. A local of this body may
+            // not: the body ends here, and its children go on. So the span, which is such a local, is handed over by
+            // value.
             const auto part = std::span(numbers).subspan(i * size, size);
             s.spawn(add_up(part, sums[i]));
         }

@@ -21,7 +21,8 @@ using namespace std::chrono_literals;
 
 eddy::task<int> multiply(int a, int b) { co_return a* b; }
 
-/// Wrong text is an outcome that callers expect: an error in the result. Empty text is a mistake of theirs: an exception.
+/// Wrong text is an outcome that callers expect: an error in the result. Empty text is a mistake of theirs: an
+/// exception.
 eddy::task<eddy::result<int>> parse(std::string text) {
     if (text.empty()) throw std::invalid_argument("nothing to parse");
     co_await eddy::yield_now();  // whatever it waits for: it may go on on another thread
@@ -31,8 +32,8 @@ eddy::task<eddy::result<int>> parse(std::string text) {
     co_return value;
 }
 
-/// A handle's output has two layers. The outer one is the task's: did it come to its end? If not, a join_error says whether
-/// it was cancelled or threw. The inner one is what the task has returned, here a result.
+/// A handle's output has two layers. The outer one is the task's: did it come to its end? If not, a join_error says
+/// whether it was cancelled or threw. The inner one is what the task has returned, here a result.
 void describe(const char* text, const std::expected<eddy::result<int>, eddy::join_error>& outcome) {
     try {
         if (!outcome) outcome.error().rethrow();  // what the task threw; `outcome.value()` would lose its text
@@ -59,8 +60,8 @@ eddy::task<eddy::result<void>> async_main() {
         describe(text, parsed);
     }
 
-    // The same in short. The first try_ ends this coroutine with errc::task_cancelled if the task was cancelled, and throws
-    // what it threw; the second ends it with the task's own error.
+    // The same in short. The first try_ ends this coroutine with errc::task_cancelled if the task was cancelled, and
+    // throws what it threw; the second ends it with the task's own error.
     auto parsed = co_await eddy::try_(eddy::spawn(parse("18")));
     const int number = co_await eddy::try_(std::move(parsed));
     std::printf("try_ gives %d\n", number);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Unix sockets, for programs on one machine: a server that knows who its clients are, and datagrams by a name that is no file.
+// Unix sockets, for programs on one machine: a server that knows who its clients are, and datagrams by a name that is
+// no file.
 //     $ ./unix_sockets
 //     the server says: welcome, that is me
 //     the service says: ping

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Aborts: before, between, during and after the polls of a task, from any thread, and by abort_on_drop_handle. (After tokio's
-// task_abort.rs.)
+// Aborts: before, between, during and after the polls of a task, from any thread, and by abort_on_drop_handle. (After
+// tokio's task_abort.rs.)
 #include <eddy/join_handle.hpp>
 
 #include <gtest/gtest.h>

@@ -82,8 +82,8 @@ task<int> gives(int value) {
     co_return value;
 }
 
-/// Runs `round` three times, and counts in the last one. The second round may need more memory than the first, since tasks that
-/// the first has aborted may still be alive.
+/// Runs `round` three times, and counts in the last one. The second round may need more memory than the first, since
+/// tasks that the first has aborted may still be alive.
 template <class Fn>
 task<std::size_t> when_warm(Fn round) {
     for (int i = 0; i < 2; ++i) co_await round();
@@ -267,7 +267,8 @@ TEST(Allocations, DroppedChildTokensLeaveNoMemoryWithTheParent) {
     EXPECT_EQ(live, before) << "nor does a child that was cancelled from the beginning";
 }
 
-// What is alive at one time decides, and not in which order it goes: also where children are handed up to their grandparent.
+// What is alive at one time decides, and not in which order it goes: also where children are handed up to their
+// grandparent.
 TEST(Allocations, TokenTreeUsesMemoryOnlyForLiveTokens) {
     using eddy::sync::cancellation_token;
     const cancellation_token root;
@@ -298,8 +299,8 @@ TEST(Allocations, TaskTrackerDoesNotAllocate) {
     EXPECT_EQ(made, 0u);
 }
 
-/// Runs `round` four times on the only worker of a runtime, and counts in the last one. Counts on the thread of the worker:
-/// the thread that calls block_on() allocates once when it begins to wait, which may be late on a busy machine.
+/// Runs `round` four times on the only worker of a runtime, and counts in the last one. Counts on the thread of the
+/// worker: the thread that calls block_on() allocates once when it begins to wait, which may be late on a busy machine.
 template <class Fn>
 std::size_t when_warm_on(const eddy::runtime& rt, Fn round) {
     const auto counted = [](Fn again) -> task<std::size_t> {

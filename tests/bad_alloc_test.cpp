@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Channels, timers, streams and sets of futures when an allocation fails: each allocation fails once, and afterwards everything
-// else must keep working. In an executable of its own, since it replaces operator new. Only under AddressSanitizer is each block
-// of the frame pool an allocation of its own.
+// Channels, timers, streams and sets of futures when an allocation fails: each allocation fails once, and afterwards
+// everything else must keep working. In an executable of its own, since it replaces operator new. Only under
+// AddressSanitizer is each block of the frame pool an allocation of its own.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -69,8 +69,8 @@ bool fails(long nth, Fn&& f) {
 
 enum class allocates_from { heap, frame_pool };
 
-/// Calls `f(0)`, `f(1)`, ... until `f` returns that no allocation failed. A call that allocates from the frame pool alone may
-/// find a free block there, so that nothing can fail.
+/// Calls `f(0)`, `f(1)`, ... until `f` returns that no allocation failed. A call that allocates from the frame pool
+/// alone may find a free block there, so that nothing can fail.
 template <class Fn>
 void fail_each(Fn f, allocates_from source = allocates_from::heap) {
     for (long nth = 0; nth < 200; ++nth) {

@@ -377,7 +377,8 @@ struct watched_bytes {
 };
 
 TEST(BytesMut, ReferencesTakenInAdvanceAreReturned) {
-    // Counts around the number of references that are taken at once. The last reference frees the block, whichever it is.
+    // Counts around the number of references that are taken at once. The last reference frees the block, whichever it
+    // is.
     for (const std::size_t count : {1u, 2u, 63u, 64u, 65u, 127u, 128u, 129u, 200u}) {
         for (const bool window_goes_first : {false, true}) {
             auto text = std::make_shared<std::string>(256, 'x');
@@ -441,7 +442,8 @@ TEST(BytesStress, WindowsOnManyThreadsFreeTheirMemoryOnce) {
 }
 
 TEST(BytesStress, FramesDroppedOnOtherThreadsAreReclaimed) {
-    // One thread splits frames off, of blocks that come back and of new ones, and others drop them: each frame is read before.
+    // One thread splits frames off, of blocks that come back and of new ones, and others drop them: each frame is read
+    // before.
     constexpr std::size_t at_once = 300;  // several times as many as references are taken in advance
     const auto rounds = support::rounds(2'000);
     bytes_mut buffer(at_once * 8);

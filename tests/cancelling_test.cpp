@@ -558,7 +558,8 @@ TEST_P(Cancelling, DeadlineCancelsScopeChildrenGracefully) {
     on.run(main());
 }
 
-/// A coroutine that a deadline is handed down to is not polled by its worker directly: each of its ends must destroy it.
+/// A coroutine that a deadline is handed down to is not polled by its worker directly: each of its ends must destroy
+/// it.
 TEST_P(Cancelling, DestroyedScopeDestroysChildrenWithADeadline) {
     const auto main = [&]() -> task<> {
         census living;

@@ -271,8 +271,9 @@ TEST(Chat, SecondSignalEndsServerAtOnce) {
     const auto work = [](socket_addr where, process& chat) -> task<result<void>> {
         auto stuck = co_await try_(guest::enter(where, "stuck"));
         auto talker = co_await try_(guest::enter(where, "talker"));
-        // Talks until the buffers of the stuck client are full: its unread bytes stay the same while more is said than the server's send
-        // buffer can take (tcp(7): 4 MiB). A fixed number of messages would not do, since a slow writer skips some.
+        // Talks until the buffers of the stuck client are full: its unread bytes stay the same while more is said than
+        // the server's send buffer can take (tcp(7): 4 MiB). A fixed number of messages would not do, since a slow
+        // writer skips some.
         const std::string text(950, 'x');
         int unread = -1;
         for (int i = 0, unchanged = 0; unchanged < 10'000 && i < 200'000; ++i, ++unchanged) {

@@ -31,7 +31,8 @@
 #include "support/polling.hpp"
 #include "support/stress.hpp"
 
-// Frames over any reader and writer. After tokio-util's framed_read.rs, framed_write.rs, framed.rs and framed_stream.rs.
+// Frames over any reader and writer. After tokio-util's framed_read.rs, framed_write.rs, framed.rs and
+// framed_stream.rs.
 
 namespace {
 
@@ -53,7 +54,8 @@ using texts = std::vector<std::string>;
 
 const std::string remaining = "<bytes remaining on stream: it ended in the middle of a frame>";
 
-/// Numbers of four bytes. Counts how often it is asked. 666 cannot be decoded, nor encoded; and 665 is half encoded first.
+/// Numbers of four bytes. Counts how often it is asked. 666 cannot be decoded, nor encoded; and 665 is half encoded
+/// first.
 class number_codec {
 public:
     result<std::optional<std::uint32_t>> decode(bytes_mut& from) {

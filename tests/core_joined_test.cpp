@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Join handles of the tasks of a loop, used on other threads: before the task ends, while it ends, and after the loop is gone.
+// Join handles of the tasks of a loop, used on other threads: before the task ends, while it ends, and after the loop
+// is gone.
 #include <eddy/join_handle.hpp>
 
 #include <gtest/gtest.h>

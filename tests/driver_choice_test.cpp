@@ -33,8 +33,9 @@
 
 #include "driver/ring_support.hpp"
 
-// Tests which driver is chosen and the reason that is reported: the decision alone, the probe of the kernel (real answers, answers
-// of a seccomp filter, and simulated older kernels), and both together in processes that may not create a ring.
+// Tests which driver is chosen and the reason that is reported: the decision alone, the probe of the kernel (real
+// answers, answers of a seccomp filter, and simulated older kernels), and both together in processes that may not
+// create a ring.
 
 namespace {
 
@@ -407,7 +408,8 @@ class DriverDeathTest : public testing::Test {
 protected:
     void SetUp() override {
         GTEST_FLAG_SET(death_test_style, "threadsafe");
-        // Not ring_support(), which would keep its answer: this runs in those processes, too, before anything is denied.
+        // Not ring_support(), which would keep its answer: this runs in those processes, too, before anything is
+        // denied.
         if (const auto ring = probe_ring(); !ring) GTEST_SKIP() << ring.error().why;
     }
 };

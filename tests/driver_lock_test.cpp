@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The driver lock of an io_handle: one thread at a time runs a driver tick, and another thread may run one for a busy owner.
+// The driver lock of an io_handle: one thread at a time runs a driver tick, and another thread may run one for a busy
+// owner.
 #include "io/io_handle.hpp"
 
 #include <gtest/gtest.h>

@@ -181,7 +181,8 @@ TEST(FramePool, ShortLivedThreadsReuseTheSameMemory) {
     EXPECT_EQ(chunks.size(), after_the_first);
 }
 
-/// Allocates and frees a block when its thread ends. If it was constructed before the thread's pool, it is destroyed after it.
+/// Allocates and frees a block when its thread ends. If it was constructed before the thread's pool, it is destroyed
+/// after it.
 struct allocates_late {
     std::atomic<int>* count = nullptr;
     ~allocates_late() {
@@ -203,8 +204,9 @@ TEST(FramePool, ThreadLocalDestructorCanAllocate) {
     EXPECT_EQ(count, 100);
 }
 
-/// Uses the slow functions directly, so that the path of a freed block back to its owner also exists under a sanitizer. That path is all
-/// that orders the other thread's write before the owner's: ThreadSanitizer reports a race if it does not.
+/// Uses the slow functions directly, so that the path of a freed block back to its owner also exists under a sanitizer.
+/// That path is all that orders the other thread's write before the owner's: ThreadSanitizer reports a race if it does
+/// not.
 TEST(FramePoolStress, BlockFreedElsewhereReturnsToItsOwner) {
     constexpr std::size_t size = 48;
     for (auto left = support::rounds(5'000); left != 0; --left) {

@@ -282,7 +282,8 @@ TEST(IoTcp, OneTaskIsWokenByEachKindOfEvent) {
     event_trace trace;
     support::within(loop, wait_for_each_kind(trace));
     std::vector<std::string> expected{"sleep: timer", "work: other thread", "read: driver", "write: driver"};
-    // A ring counts no event when a turn submits what was queued: that makes room, too, and the trace takes it for a timer.
+    // A ring counts no event when a turn submits what was queued: that makes room, too, and the trace takes it for a
+    // timer.
     if (support::has_ring() && trace.lines().back() == "write: timer") expected.back() = "write: timer";
     EXPECT_EQ(trace.lines(), expected);
 }

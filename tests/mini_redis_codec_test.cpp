@@ -304,7 +304,8 @@ TEST(MiniRedisReplies, ServerDecodesRequestsOfClient) {
 
 // ---- Both ----
 
-/// Valid input of which some bytes were changed, in pieces of random sizes: whatever comes of it is the same as for the whole.
+/// Valid input of which some bytes were changed, in pieces of random sizes: whatever comes of it is the same as for the
+/// whole.
 template <class Codec, class Messages>
 void fuzz(const Messages& messages, unsigned seed) {
     std::mt19937 random(seed);

@@ -21,7 +21,8 @@
 #include "mini_redis/client.hpp"
 #include "mini_redis/server.hpp"
 
-// mini_redis as a process: its client, its commands, and how it ends. The last test of messages runs its server on a loop of the test.
+// mini_redis as a process: its client, its commands, and how it ends. The last test of messages runs its server on a
+// loop of the test.
 
 namespace {
 
@@ -183,7 +184,8 @@ TEST(MiniRedis, NoMessageArrivesAfterUnsubscribeConfirmation) {
             const auto confirmed = co_await read(has_subscribed.size());
             EXPECT_EQ(confirmed, has_subscribed);
             client.send("UNSUBSCRIBE news\r\nPING\r\n");
-            // After some turns of the loop. In some round the server knows that the request is there, and has not read it.
+            // After some turns of the loop. In some round the server knows that the request is there, and has not read
+            // it.
             for (int turns = round % 70; turns > 0; --turns) co_await eddy::yield_now();
             const auto reached = state.topics.publish("news", "late");
             const std::string message = "*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$4\r\nlate\r\n";
@@ -215,7 +217,8 @@ TEST(MiniRedis, SignalEndsServerAfterAnsweringRequests) {
     }
 }
 
-/// Clients that ask as fast as they can when the signal comes: each hears whole answers, to its first requests, and then the end.
+/// Clients that ask as fast as they can when the signal comes: each hears whole answers, to its first requests, and
+/// then the end.
 TEST(MiniRedis, SignalEndsServerWithBusyClients) {
     redis_server server;
     eddy::core core;

@@ -21,8 +21,8 @@
 #include "mini_redis/reply_codec.hpp"
 #include "mini_redis/split_words.hpp"
 
-// mini_redis against the real Redis: its server on the same script, answers byte for byte, and its tools as clients. All of it is in
-// Debian's package redis-tools: the server is the program redis-check-rdb under another name.
+// mini_redis against the real Redis: its server on the same script, answers byte for byte, and its tools as clients.
+// All of it is in Debian's package redis-tools: the server is the program redis-check-rdb under another name.
 
 namespace {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is left of a runtime, a loop, a set, a pool of threads, a handle or a socket that was moved from, or shut down: it says so, with
-// the remedy and the caller's place, or does nothing.
+// What is left of a runtime, a loop, a set, a pool of threads, a handle or a socket that was moved from, or shut down:
+// it says so, with the remedy and the caller's place, or does nothing.
 #include <gtest/gtest.h>
 
 #include <array>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Faults of system calls that no peer can cause on this system: an accept(2) that fails for one connection, and a datagram that is
-// sent in part. The executable wraps the system calls.
+// Faults of system calls that no peer can cause on this system: an accept(2) that fails for one connection, and a
+// datagram that is sent in part. The executable wraps the system calls.
 #include <eddy/prelude.hpp>
 
 #include <gtest/gtest.h>
@@ -28,10 +28,12 @@ using support::within;
 
 const socket_addr any(ip_addr::v4_loopback(), 0);
 
-// accept(2): "... detect errors and treat them like EAGAIN by retrying". They concern a connection that is gone, not the listener.
+// accept(2): "... detect errors and treat them like EAGAIN by retrying". They concern a connection that is gone, not
+// the listener.
 constexpr std::array connection_errors{ECONNABORTED, EPROTO, ENETDOWN, EHOSTUNREACH, ENETUNREACH};
 
-/// A listener with clients, of which one has been accepted. (A ring accepts that one by itself: accept4(2) is for the others.)
+/// A listener with clients, of which one has been accepted. (A ring accepts that one by itself: accept4(2) is for the
+/// others.)
 class busy_listener {
 public:
     busy_listener(eddy::core& core, int more) : listener(tcp_listener::bind(any, core.handle()).value()) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sockets and timers of the work-stealing runtime: on whichever worker, beside busy ones, off the workers, and without I/O.
+// Sockets and timers of the work-stealing runtime: on whichever worker, beside busy ones, off the workers, and without
+// I/O.
 #include <eddy/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -112,8 +113,8 @@ TEST(RuntimeIo, SocketsAndTimersProceedWhileOneWorkerIsBusy) {
             }
         }));
     }
-    // The busy task ends when all others have proceeded: at best after 0.5 s. The limit is 20 s, so that other load on the machine
-    // does not matter, but delays of 200 ms for each tick do.
+    // The busy task ends when all others have proceeded: at best after 0.5 s. The limit is 20 s, so that other load on
+    // the machine does not matter, but delays of 200 ms for each tick do.
     const auto least = [](const auto& counts) {
         return std::ranges::min_element(counts, {}, [](const auto& each) { return each.load(); })->load();
     };
@@ -374,7 +375,8 @@ TEST_P(RuntimeIo, TimerSetByForeignThreadWakesParkedWorker) {
 }
 
 TEST_P(RuntimeIo, RuntimeDestructorClosesAllDescriptors) {
-    // Compared with <=, here and below: an earlier test of the process may have left a runtime that closes its descriptors late.
+    // Compared with <=, here and below: an earlier test of the process may have left a runtime that closes its
+    // descriptors late.
     const auto before = support::count_fds();
     {
         std::optional<eddy::net::tcp_listener> listener;  // outlives the task that waits for it

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// All features of the runtime together in a random order, with every kind of shutdown: no task hangs, and each is destroyed.
+// All features of the runtime together in a random order, with every kind of shutdown: no task hangs, and each is
+// destroyed.
 #include <eddy/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -420,7 +421,8 @@ TEST(CoreMixedStress, HandlesOnOtherThreadsOutliveTheirLoop) {
     }
 }
 
-// A local set that is spawned into, woken and aborted from elsewhere, is driven on one thread after the other, and dropped.
+// A local set that is spawned into, woken and aborted from elsewhere, is driven on one thread after the other, and
+// dropped.
 
 eddy::task<int> in_set(shared& s, [[maybe_unused]] counted words, std::uint64_t seed, int depth) {
     std::mt19937_64 random(seed);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The scheduler of the work-stealing runtime: in which order tasks run, on which worker, and that no task starves another.
+// The scheduler of the work-stealing runtime: in which order tasks run, on which worker, and that no task starves
+// another.
 #include <eddy/runtime.hpp>
 
 #include <gtest/gtest.h>
@@ -102,8 +103,9 @@ TEST_P(RuntimeSchedule, TasksWakingEachOtherDoNotStarveOthers) {
 }
 
 TEST(RuntimeSchedule, LifoSlotRunsAtMostThreeTimesInARow) {
-    // One worker. A and B wake each other, and C is queued from the beginning. Between two runs of C come at most: the task that
-    // was queued before C, three tasks out of the LIFO slot, and the one that is moved from the slot to the queue.
+    // One worker. A and B wake each other, and C is queued from the beginning. Between two runs of C come at most: the
+    // task that was queued before C, three tasks out of the LIFO slot, and the one that is moved from the slot to the
+    // queue.
     const auto rt = support::make_runtime(1);
     std::vector<char> order;  // of the one worker
     std::array<eddy::waker, 2> wakers;
@@ -145,8 +147,8 @@ TEST(RuntimeSchedule, LifoSlotRunsAtMostThreeTimesInARow) {
 }
 
 TEST_P(RuntimeSchedule, WatchdogWorkerEmptiesLifoSlotOfBusyWorker) {
-    // Workers do not steal from the LIFO slot, but the watchdog worker, which looks every 2 ms, empties it for a worker that
-    // is stalled. Measured: 2.1 ms with an idle worker.
+    // Workers do not steal from the LIFO slot, but the watchdog worker, which looks every 2 ms, empties it for a worker
+    // that is stalled. Measured: 2.1 ms with an idle worker.
     if (workers() == 1) GTEST_SKIP() << "there is no other worker";
     const auto rt = make();
     auto best = steady_clock::duration::max();

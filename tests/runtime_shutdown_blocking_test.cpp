@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What becomes of blocking work, and of workers that were handed on, when a runtime ends; and what an uncaught exception does.
+// What becomes of blocking work, and of workers that were handed on, when a runtime ends; and what an uncaught
+// exception does.
 #include <eddy/runtime.hpp>
 
 #include <gtest/gtest.h>

@@ -333,9 +333,9 @@ TEST_P(RuntimeSpawn, IdlePoolUsesNoProcessorTime) {
     for (int i = 0; i < 100; ++i) rt.spawn(number(i));
     rt.wait_until_idle();
     ASSERT_TRUE(support::comes_true([&] { return clocks.count() == workers(); }));
-    // A watchdog worker stays for 100 ms after the last task. On a busy machine it takes longer until all workers have parked, and
-    // so the test waits for an interval without activity, however late that comes. Workers that spin or wake up again and again
-    // have none.
+    // A watchdog worker stays for 100 ms after the last task. On a busy machine it takes longer until all workers have
+    // parked, and so the test waits for an interval without activity, however late that comes. Workers that spin or
+    // wake up again and again have none.
     constexpr std::chrono::nanoseconds interval = 300ms;
     std::uint64_t parks = 0;
     std::chrono::nanoseconds used{};

@@ -324,8 +324,8 @@ TEST_P(RuntimeStress, EachWakeLeadsToPollAndPollsNeverOverlap) {
 }
 
 TEST_P(RuntimeStress, RedundantWakePublishesEarlierWrites) {
-    // Two threads wake at the same time, each once; one has written before. Whichever comes second is redundant, and a poll
-    // after both sees what was written: there is no further wake-up.
+    // Two threads wake at the same time, each once; one has written before. Whichever comes second is redundant, and a
+    // poll after both sees what was written: there is no further wake-up.
     const support::watchdog limit("what was written before a wake-up was not seen", 50s);
     support::handover_rounds left(100'000);
     const auto rt = make();
@@ -410,8 +410,8 @@ TEST_P(RuntimeStress, WakeRacesWithEndOfTask) {
 }
 
 TEST_P(RuntimeStress, WakeRacesWithDropOfWaker) {
-    // Whoever is woken drops what woke it: a waker whose last copy goes while it wakes, and a task that drops the channel
-    // through which it was woken.
+    // Whoever is woken drops what woke it: a waker whose last copy goes while it wakes, and a task that drops the
+    // channel through which it was woken.
     const auto rounds = support::rounds(50'000);
     const auto rt = make();
     for (std::uint64_t round = 0; round < rounds; ++round) {

@@ -225,7 +225,8 @@ TEST(RuntimeBuilder, WorkerThreadsSetsNumberOfWorkers) {
     }
 }
 
-// Numbers of descriptors are compared with <=, since an earlier test of the process may have left a runtime that closes its own late.
+// Numbers of descriptors are compared with <=, since an earlier test of the process may have left a runtime that closes
+// its own late.
 TEST(RuntimeBuilder, ZeroOrTooManyWorkersAreRefused) {
     const auto fds = support::count_fds();
     EXPECT_EQ(eddy::runtime::builder().worker_threads(0).build().error(), std::errc::invalid_argument);
@@ -337,7 +338,8 @@ TEST(RuntimeBuilder, BuildWithoutDescriptorsFailsAndLeaksNothing) {
 TEST(RuntimeBuilder, BuildWithoutThreadsFailsAndLeaksNothing) {
     if (support::is_sanitized) GTEST_SKIP() << "a sanitizer ends the program if a thread cannot be started";
     const auto fds = support::count_fds();
-    // A stack that no address space has room for: the thread cannot be made. (A limit on threads would concern the user.)
+    // A stack that no address space has room for: the thread cannot be made. (A limit on threads would concern the
+    // user.)
     std::atomic<int> started = 0;
     std::atomic<int> stopped = 0;
     const auto made = eddy::runtime::builder()

@@ -75,8 +75,8 @@ const eddy::waker_vtable slow_waker::table{
     [](void*) noexcept {},
 };
 
-/// A task wakes another task and then does not end its poll until that one has run. Returns whether that happened within the
-/// time limit; nothing if no watchdog worker ran a driver tick for the stalled worker in this attempt.
+/// A task wakes another task and then does not end its poll until that one has run. Returns whether that happened
+/// within the time limit; nothing if no watchdog worker ran a driver tick for the stalled worker in this attempt.
 std::optional<bool> woken_task_runs(std::chrono::milliseconds lasts, unsigned workers) {
     const auto rt = support::make_runtime(workers);
     const support::counter begin;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Scopes that end too early: cancelled, destroyed outright, with their runtime; and whatever goes on in them at the time.
+// Scopes that end too early: cancelled, destroyed outright, with their runtime; and whatever goes on in them at the
+// time.
 #include <eddy/scope.hpp>
 
 #include <gtest/gtest.h>
@@ -268,8 +269,8 @@ TEST_P(ScopeEndOnWorkers, DestructorWaitsForRunningChild) {
     on.run(main());
 }
 
-// Destroyed means destroyed: a child that is being polled is not asked to end in an orderly way either, which could take
-// for ever.
+// Destroyed means destroyed: a child that is being polled is not asked to end in an orderly way either, which could
+// take for ever.
 TEST_P(ScopeEndOnWorkers, DestructorSkipsPollCancelOfRunningChild) {
     census living;
     async_gate never;

@@ -42,8 +42,8 @@ using support::stream_by_hand;
 const std::error_code broken = std::make_error_code(std::errc::io_error);
 const std::error_code refused = std::make_error_code(std::errc::connection_refused);
 
-/// What a sink is to do, and what has been done to it. Outlives it. It takes items while there is room, and holds them until
-/// the test lets them arrive.
+/// What a sink is to do, and what has been done to it. Outlives it. It takes items while there is room, and holds them
+/// until the test lets them arrive.
 template <class Item>
 struct drain {
     std::size_t room = 0;

@@ -37,7 +37,8 @@ auto jobs_of(std::vector<script*> scripts) {
     return streams::iter(std::move(scripts)).map([](script* each) { return cancellable_scripted(*each); });
 }
 
-/// Checks that a reader of two futures, which ends at the output of the first, waits for the graceful end of the second.
+/// Checks that a reader of two futures, which ends at the output of the first, waits for the graceful end of the
+/// second.
 template <class Read>
 void waits_for_the_other_job(const char* what, Read read, plan first = plan::ready) {
     SCOPED_TRACE(what);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Streams and sinks under random schedules: sources that wait at random, leaves that are woken one at a time, budgets of any size,
-// and wakes from other threads (for ThreadSanitizer). tests/explore/woken_set_test.cpp explores the lock-free part by itself.
+// Streams and sinks under random schedules: sources that wait at random, leaves that are woken one at a time, budgets
+// of any size, and wakes from other threads (for ThreadSanitizer). tests/explore/woken_set_test.cpp explores the
+// lock-free part by itself.
 #include <eddy/join_all.hpp>
 #include <eddy/select_all.hpp>
 #include <eddy/sink.hpp>
@@ -465,7 +466,8 @@ private:
     bool is_ready_ = false;
 };
 
-/// Polls until the future is ready, only after wakes. Returns not_ready if the future waits and no leaf is left to be woken.
+/// Polls until the future is ready, only after wakes. Returns not_ready if the future waits and no leaf is left to be
+/// woken.
 template <class Poll>
 auto follow(hub& wakes, Poll poll) -> decltype(poll(std::declval<eddy::context&>())) {
     const eddy::test::wake_counter counter;

@@ -237,7 +237,8 @@ TEST(SyncBarrierStress, ThreadsMeetInEveryRoundWithoutRuntime) {
     barrier all(threads);
     std::atomic<std::uint64_t> came = 0;
     std::atomic<std::uint64_t> leaders = 0;
-    // Set by the first thread before it arrives in its last round, so that the others see it when they have left that round.
+    // Set by the first thread before it arrives in its last round, so that the others see it when they have left that
+    // round.
     std::atomic<std::uint64_t> last_round = ~std::uint64_t{0};
     const auto meet = [&](std::uint64_t self) {
         std::mt19937_64 random(support::seed() + self);
@@ -247,7 +248,8 @@ TEST(SyncBarrierStress, ThreadsMeetInEveryRoundWithoutRuntime) {
             ++came;
             bool leads = false;
             if (random() % 4 == 0) {
-                // Polled once before it waits. It does not give up: it has arrived, and the others may have left already.
+                // Polled once before it waits. It does not give up: it has arrived, and the others may have left
+                // already.
                 by_hand polled_first(all.wait());
                 const auto answer = polled_first.poll();
                 leads = answer.is_ready();

@@ -204,8 +204,9 @@ TEST(SyncMpscStress, ReceiverIsDroppedWhileThreadsSend) {
     }
 }
 
-/// The room that the receiver makes goes to one who waits, under a lock; the place that is free by it, to a sender whose
-/// permit is older. Nothing but the channel tells the threads of each other, so TSan sees a race if that does not.
+/// The room that the receiver makes goes to one who waits, under a lock; the place that is free by it, to a sender
+/// whose permit is older. Nothing but the channel tells the threads of each other, so TSan sees a race if that does
+/// not.
 TEST(SyncMpscStress, OlderPermitUsesTheSpaceFreedForANewerOne) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = mpsc<int>::channel(2);
@@ -238,8 +239,8 @@ TEST(SyncMpscStress, OlderPermitUsesTheSpaceFreedForANewerOne) {
     }
 }
 
-/// Who is told that the channel is closed sees what the receiver did before it closed it: here, and in the next one, the threads
-/// know of each other by nothing else.
+/// Who is told that the channel is closed sees what the receiver did before it closed it: here, and in the next one,
+/// the threads know of each other by nothing else.
 TEST(SyncMpscStress, FailedSendSeesWritesMadeBeforeClose) {
     for (auto left = support::rounds(5'000); left != 0; --left) {
         auto [tx, rx] = mpsc<int>::channel(1);
@@ -338,8 +339,8 @@ TEST(SyncMpscStress, ReservesMovedBetweenThreadsLoseNoCapacity) {
 // ---- Against a model ----
 
 TEST(SyncMpsc, RandomOperationsMatchAModel) {
-    // The model: a queue, how much room there is, and who waits for some. A request is granted when it is the first and there is
-    // room; it sends when it is polled after that.
+    // The model: a queue, how much room there is, and who waits for some. A request is granted when it is the first and
+    // there is room; it sends when it is polled after that.
     struct request {
         request(const mpsc<int>::sender& tx, int sent) : value(sent), hand(tx.send(sent)) {}
 

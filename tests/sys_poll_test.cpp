@@ -463,7 +463,8 @@ TEST(SysPoll, SignalDoesNotEndWait) {
     ::sigaction(SIGUSR1, &before, nullptr);
 }
 
-/// From here on epoll_pwait2 fails in this process, as it does on an old kernel (ENOSYS) or in an old container (EPERM).
+/// From here on epoll_pwait2 fails in this process, as it does on an old kernel (ENOSYS) or in an old container
+/// (EPERM).
 bool forbid_epoll_pwait2(int error) {
     constexpr std::uint32_t epoll_pwait2 = 441;
     sock_filter program[] = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Await expressions: try_, and the temporaries of a co_await. GCC 12 destroys some temporaries of a co_await expression twice; the forms
-// tested here must be right with every compiler, since the library or its guide recommends them. tests/must_not_compile/ has the forms
-// that the library rejects.
+// Await expressions: try_, and the temporaries of a co_await. GCC 12 destroys some temporaries of a co_await expression
+// twice; the forms tested here must be right with every compiler, since the library or its guide recommends them.
+// tests/must_not_compile/ has the forms that the library rejects.
 #include <eddy/task.hpp>
 
 #include <eddy/combinators.hpp>

@@ -279,8 +279,8 @@ TEST(TaskStateEnd, RemainingWakersKeepTheMemory) {
 }
 
 TEST(TaskStateEnd, WakeAndReleaseOfTheLastReferenceFreesTheTask) {
-    // A task that runs or is queued has a reference of the worker or of the queue. So a waker has the last reference only
-    // after completion.
+    // A task that runs or is queued has a reference of the worker or of the queue. So a waker has the last reference
+    // only after completion.
     for (const auto& each : rows) {
         if (!each.is_complete) continue;
         task_state word(true);

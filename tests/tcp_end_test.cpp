@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The end of TCP connections on both drivers: streams that are destroyed with unsent data or after their loop, forked children, and
-// a ring that a filter forbids. Written for io_uring, which may have taken data that the socket has not.
+// The end of TCP connections on both drivers: streams that are destroyed with unsent data or after their loop, forked
+// children, and a ring that a filter forbids. Written for io_uring, which may have taken data that the socket has not.
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
@@ -48,8 +48,9 @@ using support::read_some;
 /// A task that ends, and its stream with it, while not all was handed to the system.
 eddy::task<std::size_t> fill_and_drop(eddy::net::tcp_stream stream) { co_return co_await read_and_fill(stream); }
 
-/// Whether all that was accepted comes before the stream ends. What a loop had not handed to the system when it ended is given up
-/// (a ring's slots: docs/io_uring.md): then the connection is reset, so that the peer does not take a part for all.
+/// Whether all that was accepted comes before the stream ends. What a loop had not handed to the system when it ended
+/// is given up (a ring's slots: docs/io_uring.md): then the connection is reset, so that the peer does not take a part
+/// for all.
 testing::AssertionResult arrives_or_is_reset(const support::raw_socket& peer, std::size_t accepted) {
     std::size_t total = 0;
     try {
@@ -277,8 +278,8 @@ eddy::task<void> begin_to_read(eddy::net::tcp_stream& stream) {
     co_return;
 }
 
-// A filter forbids io_uring_enter(2). Whoever catches what run() throws goes on with another loop; and what was dropped is closed, also
-// if something was received for it, or was to be sent.
+// A filter forbids io_uring_enter(2). Whoever catches what run() throws goes on with another loop; and what was dropped
+// is closed, also if something was received for it, or was to be sent.
 TEST(TcpEnd, DroppedStreamsAreClosedIfTheRingIsForbidden) {
     if (!support::has_ring()) GTEST_SKIP() << "there is no ring to be lost";
     for (const bool is_dropped_first : {false, true}) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a stream has written, and its socket does not take, when the stream is destroyed: with a ring it is the driver's then.
+// What a stream has written, and its socket does not take, when the stream is destroyed: with a ring it is the driver's
+// then.
 #include <eddy/core.hpp>
 
 #include <gtest/gtest.h>

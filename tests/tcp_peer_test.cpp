@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// TCP connections on both drivers, by what their peers do: resets, small pieces, urgent bytes, connections that are accepted ahead,
-// and data that is leased. Written for io_uring, which receives and accepts before a task asks.
+// TCP connections on both drivers, by what their peers do: resets, small pieces, urgent bytes, connections that are
+// accepted ahead, and data that is leased. Written for io_uring, which receives and accepts before a task asks.
 #include <gtest/gtest.h>
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// TCP connections on both drivers that are used on other threads than their driver's: by workers that block in place, by other loops,
-// and at random.
+// TCP connections on both drivers that are used on other threads than their driver's: by workers that block in place,
+// by other loops, and at random.
 #include <gtest/gtest.h>
 
 #include <poll.h>
@@ -47,7 +47,8 @@ eddy::task<void> count_bytes(eddy::net::tcp_stream& stream, support::tally& byte
     }
 }
 
-// What waits for a stream must come to it while another task of the same worker blocks: that is what block_in_place is for.
+// What waits for a stream must come to it while another task of the same worker blocks: that is what block_in_place is
+// for.
 TEST(TcpThreads, BlockInPlaceDoesNotDelayOtherReaders) {
     support::connection pair;
     support::tally bytes;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Delay queues with unusual values and deadlines: moves that throw, destructors that call the queue, extreme times, many values.
+// Delay queues with unusual values and deadlines: moves that throw, destructors that call the queue, extreme times,
+// many values.
 #include <eddy/time/delay_queue.hpp>
 
 #include <eddy/deadline.hpp>
@@ -51,8 +52,8 @@ struct calls_back_value {
 
 using reentrant_queue = eddy::time::delay_queue<calls_back_value>;
 
-/// Inserts a hundred other values, once, if `may` is true. (`may` is false at first, since some values are destroyed while the test
-/// inserts them.)
+/// Inserts a hundred other values, once, if `may` is true. (`may` is false at first, since some values are destroyed
+/// while the test inserts them.)
 std::function<void()> inserts_others(reentrant_queue& queue, bool& may) {
     return [&] {
         if (!std::exchange(may, false)) return;
@@ -105,8 +106,8 @@ TEST(DelayQueue, ReserveBeyondTheMaximumThrows) {
         << "the capacity is " << queue.capacity() << " now";
 }
 
-/// Calls `change` on a queue of six values, of which two were removed, and makes each move of a value throw in turn. Afterwards exactly
-/// the values that the queue counts must come out.
+/// Calls `change` on a queue of six values, of which two were removed, and makes each move of a value throw in turn.
+/// Afterwards exactly the values that the queue counts must come out.
 void expect_consistent_when_moves_throw(
     const std::function<void(eddy::time::delay_queue<fragile>&, const std::vector<eddy::time::delay_key>&)>& change) {
     for (int nth = 0; nth < 20 && !::testing::Test::HasFailure(); ++nth) {

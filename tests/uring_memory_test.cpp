@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The memory of many connections that are idle, or whose data is not read. In processes of their own, since memory that earlier tests
-// have freed would hide what these take.
+// The memory of many connections that are idle, or whose data is not read. In processes of their own, since memory that
+// earlier tests have freed would hide what these take.
 #include <gtest/gtest.h>
 
 #include <sys/prctl.h>

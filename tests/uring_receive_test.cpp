@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Receives and accepts of a ring: dropped operations and their memory, provided buffers and leases, restarts, large-transfer mode,
-// and bursts of connections.
+// Receives and accepts of a ring: dropped operations and their memory, provided buffers and leases, restarts,
+// large-transfer mode, and bursts of connections.
 #include <gtest/gtest.h>
 
 #include <liburing.h>
@@ -173,7 +173,8 @@ TEST_F(UringReceiveStress, BytesForDestroyedStreamsReturnTheirBuffer) {
             }
             for (int i = 0; i < 3; ++i) co_await eddy::yield_now();
             for (auto& each : pairs) each.peer.send("these bytes are nobody's");
-            // The end of the first one has the kernel look for bytes of all, which are told when the others have ended, too.
+            // The end of the first one has the kernel look for bytes of all, which are told when the others have ended,
+            // too.
             pairs.clear();
         }
         // More buffers than there are would have been lost by now; this one needs one.
@@ -452,8 +453,8 @@ TEST_F(UringAcceptStress, DroppedAcceptLeavesItsConnectionToTheNext) {
     loop.run(accept_all());
 }
 
-/// So many clients at once, each of which is accepted, and then so many one after the other. How often the loop has turned for
-/// those at once.
+/// So many clients at once, each of which is accepted, and then so many one after the other. How often the loop has
+/// turned for those at once.
 eddy::task<std::uint64_t> accept_burst_and_trickle(const eddy::core& loop, std::size_t clients) {
     auto listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
     const auto nobody = co_await once(listener.accept());

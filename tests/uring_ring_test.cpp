@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The ring itself: full queues, entries that the kernel does not take, its watches of descriptors, its creation and its end.
+// The ring itself: full queues, entries that the kernel does not take, its watches of descriptors, its creation and its
+// end.
 #include <gtest/gtest.h>
 
 #include <liburing.h>
@@ -125,8 +126,8 @@ TEST_F(UringQueue, OverflowedShortSendLosesNoBytes) {
     pairs.clear();
 }
 
-// The kernel has taken one entry of two. What becomes of that wakes somebody, whose code has it take the second one, too: the send of
-// which fails after the turn has looked at its completions.
+// The kernel has taken one entry of two. What becomes of that wakes somebody, whose code has it take the second one,
+// too: the send of which fails after the turn has looked at its completions.
 TEST_F(UringQueue, FailedSendThatAWakerSubmittedIsRetried) {
     using eddy::detail::io_handle;
     using eddy::detail::stream_source;
@@ -250,7 +251,8 @@ TEST_F(UringQueue, ReusedEntriesKeepNoOldFields) {
     within(loop, cancel_in_vain());
 }
 
-// A cancel finds a full queue, of which the kernel takes nothing at that moment. The stream that it is for is destroyed.
+// A cancel finds a full queue, of which the kernel takes nothing at that moment. The stream that it is for is
+// destroyed.
 TEST_F(UringQueue, CancelWithoutRoomInTheQueueIsRetried) {
     begin({}, 4, 8);
     connection pair;
@@ -282,8 +284,8 @@ TEST_F(UringQueue, CancelWithoutRoomInTheQueueIsRetried) {
     others.clear();
 }
 
-// The kernel does not take a send that a task waits for, and nothing else happens. So the next enter sends the data, but brings no
-// completion that would end its sleep.
+// The kernel does not take a send that a task waits for, and nothing else happens. So the next enter sends the data,
+// but brings no completion that would end its sleep.
 TEST_F(UringQueue, LoopDoesNotSleepOnASendThatWasNotTaken) {
     connection pair;
     auto loop = make_core();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The state machine of a ring connection: what other threads and wakers do to a stream between two steps of the thread that owns
-// the ring. The tests drive the parts of an event loop step by step.
+// The state machine of a ring connection: what other threads and wakers do to a stream between two steps of the thread
+// that owns the ring. The tests drive the parts of an event loop step by step.
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
@@ -99,7 +99,8 @@ protected:
         return to.write(*io, by.own_ring(), std::span(&bytes, 1));
     }
 
-    /// A call of another thread than the ring's: so the ring's owner is asked to begin what that thread itself would begin.
+    /// A call of another thread than the ring's: so the ring's owner is asked to begin what that thread itself would
+    /// begin.
     template <class Call>
     static void on_other_thread(const Call& call) {
         std::thread(call).join();
@@ -117,7 +118,8 @@ protected:
     owned_io io;
 };
 
-// The owner has taken the stream out of the list, and is about to begin a receive; meanwhile the task gives the socket up.
+// The owner has taken the stream out of the list, and is about to begin a receive; meanwhile the task gives the socket
+// up.
 TEST_F(UringStreamSource, ReceiveStoppedBeforeSubmissionNeverBegins) {
     stream_source& stream = add();
     on_other_thread([&] { EXPECT_EQ(stream.take(*io).what, stream_source::received::nothing); });
@@ -139,8 +141,8 @@ TEST_F(UringStreamSource, TaskDoesNotReadWhileAReceiveBegins) {
     io->close_stream(stream);
 }
 
-// The ring has no buffers, so the epoll tells of what comes: once, and also while the task waits for the owner to look again
-// whether there are some.
+// The ring has no buffers, so the epoll tells of what comes: once, and also while the task waits for the owner to look
+// again whether there are some.
 TEST_F(UringStreamSource, ReadinessReportedBeforeBufferCheckIsNotLost) {
     stream_source& stream = add();
     stream.read_itself();
@@ -188,7 +190,8 @@ TEST_F(UringStreamSource, FlushSendsAfterAnotherThreadReleasesTheDriver) {
     io->close_stream(stream);
 }
 
-// Another loop's ring has sent, and was told of a reset, which the system tells once. Before it says so, the end is read.
+// Another loop's ring has sent, and was told of a reset, which the system tells once. Before it says so, the end is
+// read.
 TEST_F(UringStreamSource, ResetReportedToAnotherLoopIsNotReadAsTheEnd) {
     using received = stream_source::received;
     const support::connection spare_pair;
@@ -219,8 +222,8 @@ TEST_F(UringStreamSource, ResetReportedToAnotherLoopIsNotReadAsTheEnd) {
     sender->close_stream(spare);
 }
 
-// A loop looks for destroyed streams whose time is over, at the moment when another thread destroys one, and has not said yet how
-// long it may take.
+// A loop looks for destroyed streams whose time is over, at the moment when another thread destroys one, and has not
+// said yet how long it may take.
 TEST_F(UringStreamSource, StreamBeingDestroyedKeepsItsDataUntilItsDeadline) {
     stream_source& stream = add();
     support::fill_socket(stream.fd());
@@ -237,7 +240,8 @@ TEST_F(UringStreamSource, StreamBeingDestroyedKeepsItsDataUntilItsDeadline) {
     EXPECT_EQ(next, now + 30s);
 }
 
-// The time of a destroyed stream is over while another loop, that stands still, has what is left: nobody would look again.
+// The time of a destroyed stream is over while another loop, that stands still, has what is left: nobody would look
+// again.
 TEST_F(UringStreamSource, StreamPastItsDeadlineDuringASendIsCheckedAgain) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
@@ -254,7 +258,8 @@ TEST_F(UringStreamSource, StreamPastItsDeadlineDuringASendIsCheckedAgain) {
     io->finish_closing(stream);
 }
 
-// The stream's loop ends while another loop's ring sends what the stream has left, and before that is told that there is no room.
+// The stream's loop ends while another loop's ring sends what the stream has left, and before that is told that there
+// is no room.
 TEST_F(UringStreamSource, StreamClosesIfItsLoopEndsDuringAnotherLoopsSend) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
@@ -273,7 +278,8 @@ TEST_F(UringStreamSource, StreamClosesIfItsLoopEndsDuringAnotherLoopsSend) {
     EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it is left open for ever";
 }
 
-// A stream without linger is destroyed while another loop's ring sends what is left, and before that is told that there is no room.
+// A stream without linger is destroyed while another loop's ring sends what is left, and before that is told that there
+// is no room.
 TEST_F(UringStreamSource, ZeroLingerStreamClosesAtOnceDuringAnotherLoopsSend) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
@@ -294,8 +300,8 @@ TEST_F(UringStreamSource, ZeroLingerStreamClosesAtOnceDuringAnotherLoopsSend) {
     EXPECT_LT(::fcntl(number, F_GETFD), 0) << "it is kept for what the peer does not take";
 }
 
-// The rest of a destroyed stream finds no room, its loop receives still, and its descriptor cannot be watched: here since somebody
-// else watches it.
+// The rest of a destroyed stream finds no room, its loop receives still, and its descriptor cannot be watched: here
+// since somebody else watches it.
 TEST_F(UringStreamSource, SenderDoesNotCloseAStreamWithAReceiveInFlight) {
     const owned_io sender = make_sender();
     stream_source& stream = add();
@@ -340,7 +346,8 @@ TEST_F(UringStreamSource, StreamThatCannotBeWatchedIsClosedWithDataUnsent) {
     }
 }
 
-// The socket is found full after write() has taken what it was given, and cannot be watched: here since somebody else watches it.
+// The socket is found full after write() has taken what it was given, and cannot be watched: here since somebody else
+// watches it.
 TEST_F(UringStreamSource, WriterIsToldThatItsSocketCannotBeWatched) {
     stream_source& stream = add();
     eddy::detail::scheduled_io& other_source = **io->add_source(stream.fd(), eddy::io::interest::priority);
@@ -377,8 +384,8 @@ TEST_F(UringStreamSource, WriterIsToldThatItsSocketCannotBeWatched) {
     io->close_stream(stream);
 }
 
-// The owner has taken the stream out of the list, and has no room to stop its receive; meanwhile somebody else has posted it again. There is
-// one link: in two lists, it would cut off whoever was posted before it.
+// The owner has taken the stream out of the list, and has no room to stop its receive; meanwhile somebody else has
+// posted it again. There is one link: in two lists, it would cut off whoever was posted before it.
 TEST_F(UringStreamSource, StopWithoutRoomIsListedOnce) {
     stream_source& stream = add();
     ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);
@@ -392,8 +399,9 @@ TEST_F(UringStreamSource, StopWithoutRoomIsListedOnce) {
     io->close_stream(stream);
 }
 
-// What is posted is looked at in the turn, before that sleeps; and who is woken then may be a task that this very thread has queued. Here
-// since the descriptor cannot be watched, which the reader is told; on a thread that has no ring.
+// What is posted is looked at in the turn, before that sleeps; and who is woken then may be a task that this very
+// thread has queued. Here since the descriptor cannot be watched, which the reader is told; on a thread that has no
+// ring.
 TEST_F(UringStreamSource, DriverTickThatWokeATaskDoesNotSleep) {
     stream_source& stream = add();
     eddy::detail::scheduled_io& other_source = **io->add_source(stream.fd(), eddy::io::interest::priority);
@@ -419,8 +427,8 @@ TEST_F(UringStreamSource, DriverTickThatWokeATaskDoesNotSleep) {
     io->close_stream(stream);
 }
 
-// A loop ends whose ring is lost (lose_ring()), and looks at a slot that another one has just been given: seen by ThreadSanitizer, since the
-// two learn of each other by a relaxed store only.
+// A loop ends whose ring is lost (lose_ring()), and looks at a slot that another one has just been given: seen by
+// ThreadSanitizer, since the two learn of each other by a relaxed store only.
 TEST_F(UringStreamSource, SendBufferOwnerIsSetUnderTheLock) {
     const owned_io other = make_sender();
     stream_source& stream = add();
@@ -472,8 +480,8 @@ protected:
     stream_source* listener = nullptr;
 };
 
-// The last bytes of a stream, and its end behind them, are handed out at once. Whoever is woken by the bytes destroys a listener, which
-// hands out the end, and then the stream.
+// The last bytes of a stream, and its end behind them, are handed out at once. Whoever is woken by the bytes destroys a
+// listener, which hands out the end, and then the stream.
 TEST_F(UringListenerSource, ReadWakerMayDestroyStreamAndListener) {
     stream_source& stream = add_to(*io, pair);
     ASSERT_EQ(stream.take(*io).what, stream_source::received::nothing);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Random stress of connections on io_uring: faults between the ring and the kernel, and operations that are dropped at random. Each
-// byte arrives, in order, nothing hangs, and no descriptor or buffer is left over.
+// Random stress of connections on io_uring: faults between the ring and the kernel, and operations that are dropped at
+// random. Each byte arrives, in order, nothing hangs, and no descriptor or buffer is left over.
 #include <gtest/gtest.h>
 
 #include <sys/socket.h>

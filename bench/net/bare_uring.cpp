@@ -8,18 +8,18 @@
 //   - one io_uring_enter a turn: it submits the answers of the last turn, and waits for the requests of the next;
 //   - one multishot accept, one multishot receive for each client, into buffers that the kernel picks from a ring;
 //   - sockets are slots in the ring's own table and never descriptors: no reference is counted for an operation, and
-//     nothing is entered into the process's table (bench_bare_uring_fds does without that: its sockets are descriptors, as those
-//     of a library are, whose users set options on them, ask for their addresses, or take them away);
+//     nothing is entered into the process's table (bench_bare_uring_fds does without that: its sockets are descriptors,
+//     as those of a library are, whose users set options on them, ask for their addresses, or take them away);
 //   - an answer is sent from where it was received, and there is no completion if all of it was taken.
 //
-// When may a buffer be lent to the kernel again, if nothing says that the answer has been sent? With MSG_DONTWAIT a send
-// never waits for the socket: it is over when the io_uring_enter that submits it has submitted. A completion comes only if
-// a part was not taken (MSG_WAITALL makes that a failure), and it lies in the queue before those of all that happened
-// while that io_uring_enter waited. So, once the completions of a turn are handled, the buffers of the turn before are
-// free.
+// When may a buffer be lent to the kernel again, if nothing says that the answer has been sent? With MSG_DONTWAIT a
+// send never waits for the socket: it is over when the io_uring_enter that submits it has submitted. A completion comes
+// only if a part was not taken (MSG_WAITALL makes that a failure), and it lies in the queue before those of all that
+// happened while that io_uring_enter waited. So, once the completions of a turn are handled, the buffers of the turn
+// before are free.
 //
-// What a socket did not take is copied, and sent by an operation that waits. Until that is known, whatever else the same
-// client has sent queues up behind it; one that takes no answers is not read from any more.
+// What a socket did not take is copied, and sent by an operation that waits. Until that is known, whatever else the
+// same client has sent queues up behind it; one that takes no answers is not read from any more.
 
 #include <liburing.h>
 #include <sys/mman.h>
@@ -51,9 +51,9 @@ constexpr bool has_descriptors = false;
 #endif
 constexpr unsigned file_flag = has_descriptors ? 0 : IOSQE_FIXED_FILE;
 
-// The kernel takes the buffer that was given back longest ago, so all that it has get into the cache in turn: as few as two
-// turns need, and more when a receive has ended for want of one (ENOBUFS). Linux 6.18 hands out some 50 requests a turn, 6.1
-// all there are.
+// The kernel takes the buffer that was given back longest ago, so all that it has get into the cache in turn: as few as
+// two turns need, and more when a receive has ended for want of one (ENOBUFS). Linux 6.18 hands out some 50 requests a
+// turn, 6.1 all there are.
 constexpr unsigned buffers_at_first = 64;
 constexpr unsigned buffers_more = 16;
 constexpr unsigned most_buffers = 1024;
@@ -152,8 +152,8 @@ void check(int error, const char* what) {
     bench::die(what);
 }
 
-/// In huge pages, where the system has them: each request lies in another buffer. Written at once: page faults would look
-/// like a cost of the first requests, and their pages like memory of the first clients.
+/// In huge pages, where the system has them: each request lies in another buffer. Written at once: page faults would
+/// look like a cost of the first requests, and their pages like memory of the first clients.
 std::byte* make_memory(std::size_t size) {
     size = (size + huge_page - 1) / huge_page * huge_page;
     void* memory = std::aligned_alloc(huge_page, size);

@@ -9,8 +9,8 @@ namespace bench {
 
 namespace {
 
-/// A Poisson process: the gaps are exponential, as when many users know nothing of each other. The seed is fixed, so that
-/// all servers get the same requests at the same moments.
+/// A Poisson process: the gaps are exponential, as when many users know nothing of each other. The seed is fixed, so
+/// that all servers get the same requests at the same moments.
 std::vector<nanoseconds> arrivals(double rate, double seconds) {
     std::mt19937_64 random(1);  // NOLINT(cert-msc51-cpp): see above
     std::exponential_distribution<double> gap(rate);

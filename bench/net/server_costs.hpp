@@ -12,8 +12,8 @@
 
 namespace bench {
 
-/// What the kernel says of the server's process, all its threads. Only the load generator knows exactly when an interval
-/// begins and ends, so it is the one to read.
+/// What the kernel says of the server's process, all its threads. Only the load generator knows exactly when an
+/// interval begins and ends, so it is the one to read.
 class server_costs {
 public:
     struct reading {

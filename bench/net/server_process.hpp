@@ -90,8 +90,8 @@ inline std::uint16_t port_of(int listener) {
     return ntohs(address.sin_port);
 }
 
-/// A listener that does not block. A shared port has several: the kernel spreads the connections over them by a hash, and
-/// no thread ever hands one to another.
+/// A listener that does not block. A shared port has several: the kernel spreads the connections over them by a hash,
+/// and no thread ever hands one to another.
 inline int make_listener(std::uint16_t port, bool is_shared) {
     const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (listener < 0) die("socket");
@@ -110,8 +110,8 @@ inline int make_listener(std::uint16_t port, bool is_shared) {
     return listener;
 }
 
-/// main() of a server whose threads share nothing: each makes a `Server(listener)`, and calls its run() for ever. The first
-/// is main's own: in a process of one thread the kernel counts no references of descriptors.
+/// main() of a server whose threads share nothing: each makes a `Server(listener)`, and calls its run() for ever. The
+/// first is main's own: in a process of one thread the kernel counts no references of descriptors.
 template <class Server>
 int run_servers(int argc, char** argv) {
     const server_options options = parse_options(argc, argv);

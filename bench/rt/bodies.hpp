@@ -44,13 +44,15 @@ inline constexpr std::uint64_t await_levels = 1000;
 
 inline constexpr std::uint64_t many_timers = 100'000;
 
-/// Arms `many_timers` long sleeps in `into`, which is empty. It gets its room at once, since what waits must not be moved.
+/// Arms `many_timers` long sleeps in `into`, which is empty. It gets its room at once, since what waits must not be
+/// moved.
 [[nodiscard]] eddy::task<void> arm_many(std::vector<eddy::time::sleep_future>& into);
 
 /// Arms `many_timers` long sleeps, then drops them in that order, so many times.
 [[nodiscard]] eddy::task<void> arm_many_and_drop(std::uint64_t times);
 
-/// The sum of so many numbers from `first` on, by a tree of tasks in which each node joins ten children by their handles.
+/// The sum of so many numbers from `first` on, by a tree of tasks in which each node joins ten children by their
+/// handles.
 [[nodiscard]] eddy::task<std::uint64_t> spawned_skynet(std::uint64_t first, std::uint64_t size);
 
 /// The same where the children of a node are in a scope.

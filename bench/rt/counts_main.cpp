@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
-// The runtime's cases that need no second thread and no I/O, as often as one wants, for somebody who counts from outside.
+// The runtime's cases that need no second thread and no I/O, as often as one wants, for somebody who counts from
+// outside.
 //
 //     eddy_counts CASE TIMES
 //
-// An unknown name ends it with status 2, a wrong result with an abort. bench/counts.py runs it under valgrind, twice with
-// different TIMES: start-up is the same in both, so the difference is what the times more have cost.
+// An unknown name ends it with status 2, a wrong result with an abort. bench/counts.py runs it under valgrind, twice
+// with different TIMES: start-up is the same in both, so the difference is what the times more have cost.
 #include <algorithm>
 #include <array>
 #include <cstdio>

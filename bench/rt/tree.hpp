@@ -7,16 +7,18 @@
 #include "measure.hpp"
 #include "protocol.hpp"
 
-// Trees of tasks that join their children, in milliseconds for the whole by main's clock. `Executor` is made for a flavour
-// and has a run() that takes a task and returns its output. eddy has two of each tree: with a spawn and a join handle for
-// each child (eddy_tree.cpp), and with scopes, whose children write into their parent's locals (eddy_scope.cpp).
+// Trees of tasks that join their children, in milliseconds for the whole by main's clock. `Executor` is made for a
+// flavour and has a run() that takes a task and returns its output. eddy has two of each tree: with a spawn and a join
+// handle for each child (eddy_tree.cpp), and with scopes, whose children write into their parent's locals
+// (eddy_scope.cpp).
 
 namespace bench::rt {
 
 inline constexpr std::uint64_t skynet_leaves = 1'000'000;
 inline constexpr std::uint64_t skynet_warm_up = 10'000;
 
-/// A tree of 1,111,111 tasks: one of size s spawns ten of size s / 10, one of size 1 is its number. Their sum is checked.
+/// A tree of 1,111,111 tasks: one of size s spawns ten of size s / 10, one of size 1 is its number. Their sum is
+/// checked.
 template <class Executor, class Node>
 void measure_skynet(std::string_view metric, flavour where, Node node) {
     const auto sum_below = [](std::uint64_t leaves) { return leaves * (leaves - 1) / 2; };

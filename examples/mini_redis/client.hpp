@@ -32,19 +32,19 @@ class subscriber;
 ///     co_await eddy::try_(redis.call("SET", "greeting", "hello"));
 ///     auto greeting = co_await eddy::try_(redis.get("greeting"));
 ///
-/// Errors: those of the connection; resp_errc; errc::unexpected_eof when the server has closed it. What the server refuses is a
-/// reply::error of call(), and std::errc::invalid_argument of get() and its like. After any but the last the client is of no use.
-/// Cancel safety: not safe. A call that was dropped may be executed or not, and its reply would be taken for the next one's.
-/// Thread safety: one call at a time.
+/// Errors: those of the connection; resp_errc; errc::unexpected_eof when the server has closed it. What the server
+/// refuses is a reply::error of call(), and std::errc::invalid_argument of get() and its like. After any but the last
+/// the client is of no use. Cancel safety: not safe. A call that was dropped may be executed or not, and its reply
+/// would be taken for the next one's. Thread safety: one call at a time.
 class client {
 public:
     using words = std::span<const std::string_view>;
 
     [[nodiscard]] static eddy::task<eddy::result<client>> connect(std::string where);
 
-    /// Sends one request, and gives its reply. The words are copied before this returns. (They are no initializer list: GCC 12
-    /// refuses those in an expression with co_await.) What is queued is sent with it, and the replies to that are dropped; a call
-    /// that is never awaited is queued, too.
+    /// Sends one request, and gives its reply. The words are copied before this returns. (They are no initializer list:
+    /// GCC 12 refuses those in an expression with co_await.) What is queued is sent with it, and the replies to that
+    /// are dropped; a call that is never awaited is queued, too.
     template <std::convertible_to<std::string_view>... Word>
     [[nodiscard]] eddy::task<eddy::result<reply>> call(const Word&... word) {
         return call(words(std::array<std::string_view, sizeof...(word)>{word...}));

@@ -19,8 +19,8 @@ constexpr std::size_t read_size = 16 * 1024;   // room for each read, at least
 constexpr std::size_t flush_size = 64 * 1024;  // answers are sent when they are more
 constexpr std::size_t kept_size = 256 * 1024;  // larger buffers are given back
 
-/// The part of a connection that does not wait. It uses the codec by itself, and not in a codec::framed: so it sees when all
-/// that one read has brought is executed, and answers that with one write.
+/// The part of a connection that does not wait. It uses the codec by itself, and not in a codec::framed: so it sees
+/// when all that one read has brought is executed, and answers that with one write.
 class dialogue {
 public:
     explicit dialogue(server_state& server) : server_(&server), codec_(server.limits.request) {

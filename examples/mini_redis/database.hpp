@@ -20,8 +20,8 @@
 
 namespace mini_redis {
 
-/// The keys, their values, and when they expire. All of it is used on one loop, and no command waits while it runs: so there are no
-/// locks, and each command sees and leaves the whole in order.
+/// The keys, their values, and when they expire. All of it is used on one loop, and no command waits while it runs: so
+/// there are no locks, and each command sees and leaves the whole in order.
 ///
 /// A key that has expired is gone for whoever asks, at once; its memory is given back by expire_keys().
 class database {

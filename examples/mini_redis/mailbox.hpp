@@ -9,9 +9,9 @@
 
 namespace mini_redis {
 
-/// What is published for one client, until its connection sends it: bounded, so that a client that reads nothing costs no more than
-/// its limit, and a publisher never waits for it. A client that lags behind by more is disconnected, as Redis does
-/// (client-output-buffer-limit pubsub): to drop some of its messages would be to lie to it.
+/// What is published for one client, until its connection sends it: bounded, so that a client that reads nothing costs
+/// no more than its limit, and a publisher never waits for it. A client that lags behind by more is disconnected, as
+/// Redis does (client-output-buffer-limit pubsub): to drop some of its messages would be to lie to it.
 class mailbox {
 public:
     explicit mailbox(std::size_t limit) noexcept : limit_(limit) {}

@@ -2,19 +2,21 @@
 // mini_redis: a server that redis-cli, redis-benchmark and other clients of Redis take for one.
 //     $ ./mini_redis_server 127.0.0.1:6379         and, in another terminal,
 //     $ redis-cli SET greeting hello                or: ./mini_redis_cli SET greeting hello
-// Ctrl-C (SIGINT) or SIGTERM ends it, with exit code 0: what has come by then is answered. A second one ends it at once.
+// Ctrl-C (SIGINT) or SIGTERM ends it, with exit code 0: what has come by then is answered. A second one ends it at
+// once.
 //
 // All of it runs on one loop, on this thread, as Redis does: so there are no locks. What to read, in this order:
-//     request_codec, reply_codec    bytes into requests and replies, and back: the protocol, without any waiting; with reply,
+//     request_codec, reply_codec    bytes into requests and replies, and back: the protocol, without any waiting; with
+//     reply,
 //                                   resp_error, split_words
 //     database, value               the keys and their values; expire_keys() is a task on a delay_queue
-//     command, commands_*           the table of commands, and a file a family; with fault, expiry, numbers, reply_writer
-//     mailbox, channels             publish and subscribe, and what becomes of slow subscribers
+//     command, commands_*           the table of commands, and a file a family; with fault, expiry, numbers,
+//     reply_writer mailbox, channels             publish and subscribe, and what becomes of slow subscribers
 //     connection, server_state      one client: a coroutine that reads, executes, writes; and what all clients share
 //     server, and this file         all clients, signals, options
 //     client, mini_redis_cli        the other side
-// Who is in a hurry begins with connection: there, in server and in client are most of the awaits. Of the codecs and of the families of
-// commands the headers and one each will do.
+// Who is in a hurry begins with connection: there, in server and in client are most of the awaits. Of the codecs and of
+// the families of commands the headers and one each will do.
 #include <eddy/prelude.hpp>
 #include <eddy/signal.hpp>
 

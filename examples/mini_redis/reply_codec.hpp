@@ -31,8 +31,8 @@ struct reply_limits {
 
 /// The client's side of RESP2: requests go out, replies come in.
 ///
-/// A reply is looked for its end first, which goes on where it stopped when more bytes come; only then is it built. So memory is
-/// taken for what has come, and not for what was announced.
+/// A reply is looked for its end first, which goes on where it stopped when more bytes come; only then is it built. So
+/// memory is taken for what has come, and not for what was announced.
 class reply_codec {
 public:
     using item = reply;

@@ -22,8 +22,8 @@ char* put_number(char* at, char type, std::int64_t value) noexcept {
     return put(at, "\r\n");
 }
 
-/// Room for `most` bytes at the end of `into`; `write` fills it and answers where it stopped. So a reply of several parts costs
-/// one check for room.
+/// Room for `most` bytes at the end of `into`; `write` fills it and answers where it stopped. So a reply of several
+/// parts costs one check for room.
 template <class Write>
 void append(eddy::bytes_mut& into, std::size_t most, Write write) {
     into.reserve(most);

@@ -30,11 +30,12 @@ struct request_limits {
 ///
 ///     *2 \r\n $3 \r\n GET \r\n $1 \r\n k \r\n
 ///
-/// or, for people with a terminal, a line of words that may be quoted. An empty one of either kind is skipped, as Redis does.
+/// or, for people with a terminal, a line of words that may be quoted. An empty one of either kind is skipped, as Redis
+/// does.
 ///
-/// A length is believed only as far as it forbids: memory is taken for bytes that have come, and never because a length was
-/// announced. What has been looked at is not looked at again when more bytes come, so a request that comes byte by byte costs no
-/// more than one that comes at once.
+/// A length is believed only as far as it forbids: memory is taken for bytes that have come, and never because a length
+/// was announced. What has been looked at is not looked at again when more bytes come, so a request that comes byte by
+/// byte costs no more than one that comes at once.
 class request_codec {
 public:
     using item = std::span<const std::string_view>;
@@ -43,8 +44,8 @@ public:
 
     /// Takes the next request out of `from`; nothing if not all of it has come.
     /// Errors: resp_errc. Call it no more then.
-    /// Lifetime: the words lie in the memory of `from`, and are good until something is appended to that, or until the next call.
-    /// Cost: no allocation, once the vectors have grown.
+    /// Lifetime: the words lie in the memory of `from`, and are good until something is appended to that, or until the
+    /// next call. Cost: no allocation, once the vectors have grown.
     eddy::result<std::optional<item>> decode(eddy::bytes_mut& from);
     /// The same when nothing more will come. Errors: errc::unexpected_eof if there is half a request.
     eddy::result<std::optional<item>> decode_eof(eddy::bytes_mut& from);
@@ -57,8 +58,8 @@ private:
         std::size_t size;
     };
 
-    // Each looks at the whole of what has come, and goes on where the last call had to stop. They answer how long the request is,
-    // 0 if its end has not come.
+    // Each looks at the whole of what has come, and goes on where the last call had to stop. They answer how long the
+    // request is, 0 if its end has not come.
     eddy::result<std::size_t> scan_array(std::string_view text);
     eddy::result<std::size_t> scan_line(std::string_view text);
 

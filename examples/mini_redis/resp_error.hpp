@@ -6,8 +6,8 @@
 
 namespace mini_redis {
 
-/// What is wrong with bytes that were to be RESP. The messages are those that Redis answers with; nothing can be read from a
-/// connection after one of these, since where the next frame begins is not known.
+/// What is wrong with bytes that were to be RESP. The messages are those that Redis answers with; nothing can be read
+/// from a connection after one of these, since where the next frame begins is not known.
 enum class resp_errc {
     bad_array_length = 1,   ///< of a request: no number, or over the limit
     bad_bulk_length,        ///< no number, negative, or over the limit

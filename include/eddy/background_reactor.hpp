@@ -46,8 +46,8 @@ private:
 ///
 /// Destroying it shuts it down at once, and joins the thread: what waits, and what comes later, sees
 /// errc::runtime_shutdown.
-/// Thread safety: handle() and its copies, and the futures, anywhere; destroy it on any thread but its own, that is, not
-/// in a waker.
+/// Thread safety: handle() and its copies, and the futures, anywhere; destroy it on any thread but its own, that is,
+/// not in a waker.
 class EDDY_API background_reactor {
 public:
     background_reactor(background_reactor&& other) noexcept : thread_(std::exchange(other.thread_, nullptr)) {}
@@ -60,7 +60,8 @@ public:
     /// For registrations with this reactor, and for reactor_handle::set_fallback().
     [[nodiscard]] reactor_handle handle() const noexcept;
 
-    /// Ends the thread as soon as nothing is registered any more; what registers after that sees errc::runtime_shutdown.
+    /// Ends the thread as soon as nothing is registered any more; what registers after that sees
+    /// errc::runtime_shutdown.
     ///     co_await events.shutdown_on_idle();     or, without a runtime,     eddy::wait(events.shutdown_on_idle());
     background_shutdown shutdown_on_idle() noexcept;
 

@@ -39,8 +39,8 @@ concept owner_of_bytes = std::is_object_v<T> && std::move_constructible<T> && re
 
 }  // namespace detail
 
-/// A window of bytes that do not change. Copies and parts share the memory, which lives as long as one of them; to write
-/// see bytes_mut.
+/// A window of bytes that do not change. Copies and parts share the memory, which lives as long as one of them; to
+/// write see bytes_mut.
 ///
 /// Errors: what reaches beyond the window throws std::out_of_range, with both numbers in the text, and changes nothing.
 /// Thread safety: as a value; windows of the same memory may be used on several threads.
@@ -69,8 +69,8 @@ public:
     bytes(std::vector<char>&& owner) : bytes(from_owner(std::move(owner))) {}
     bytes(std::vector<unsigned char>&& owner) : bytes(from_owner(std::move(owner))) {}
 
-    /// The bytes of anything that has `data()` and `size()`, a leased_buffer say; it is kept until the last window has gone.
-    /// Cost: one allocation.
+    /// The bytes of anything that has `data()` and `size()`, a leased_buffer say; it is kept until the last window has
+    /// gone. Cost: one allocation.
     template <detail::owner_of_bytes Owner>
     [[nodiscard]] static bytes from_owner(Owner owner) {
         return whole(detail::byte_block::adopt(std::move(owner)));

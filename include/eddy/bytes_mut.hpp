@@ -15,8 +15,8 @@
 
 namespace eddy {
 
-/// A window of bytes that grows and can be split: what a decoder reads into. Windows that were split off have the same memory,
-/// and no byte of it in common: so each may be written, on any thread. A copy copies the bytes.
+/// A window of bytes that grows and can be split: what a decoder reads into. Windows that were split off have the same
+/// memory, and no byte of it in common: so each may be written, on any thread. A copy copies the bytes.
 ///
 ///     |<------------------- the block ------------------>|
 ///     | split off, frozen | size() bytes | room          |
@@ -24,8 +24,9 @@ namespace eddy {
 ///
 /// Errors: what reaches beyond the window throws std::out_of_range, with both numbers in the text, and changes nothing.
 /// Thread safety: as a value.
-/// Cost: splitting and freezing: at most one atomic addition, no allocation. One allocation for a block, the count included. When it
-/// is full: if no other window is left and the front half is free, the bytes are moved there; else a block of twice the size.
+/// Cost: splitting and freezing: at most one atomic addition, no allocation. One allocation for a block, the count
+/// included. When it is full: if no other window is left and the front half is free, the bytes are moved there; else a
+/// block of twice the size.
 class EDDY_API bytes_mut : public detail::byte_window,
                            public detail::takes_numbers<bytes_mut>,
                            public detail::puts_numbers<bytes_mut> {
@@ -77,8 +78,8 @@ public:
     }
     /// The same, if it needs no allocation. False, and nothing is changed, if it does.
     [[nodiscard]] bool try_reclaim(std::size_t additional);
-    /// The room, for who fills it and says then how much: advance_mut(). Never empty: if there is none, 64 bytes are made.
-    /// What is in it has no meaning.
+    /// The room, for who fills it and says then how much: advance_mut(). Never empty: if there is none, 64 bytes are
+    /// made. What is in it has no meaning.
     [[nodiscard]] std::span<std::byte> chunk_mut() {
         if (size_ == capacity_) make_room(64);
         return {data_ + size_, capacity_ - size_};
@@ -107,7 +108,8 @@ public:
     }
     /// Takes all bytes off, and returns them. The room stays here.
     [[nodiscard]] bytes_mut split() { return split_to(size_); }
-    /// Takes off what follows the first `count` bytes, the room included, and returns it. `count` may be up to capacity().
+    /// Takes off what follows the first `count` bytes, the room included, and returns it. `count` may be up to
+    /// capacity().
     [[nodiscard]] bytes_mut split_off(std::size_t count);
     /// Puts `other` to the end. If it was split off here nothing is copied.
     void unsplit(bytes_mut other);

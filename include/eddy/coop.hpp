@@ -13,8 +13,8 @@
 #include <eddy/future_ops.hpp>
 
 // Cooperating: each poll of a task has a budget (context::default_budget), of which every operation of the library that
-// completes takes one unit. Once it is used up, operations answer "not yet" although they could go on, and the task gets
-// its next turn after the others. So a task whose sockets and channels are always ready starves nobody.
+// completes takes one unit. Once it is used up, operations answer "not yet" although they could go on, and the task
+// gets its next turn after the others. So a task whose sockets and channels are always ready starves nobody.
 
 namespace eddy {
 
@@ -90,10 +90,9 @@ private:
     F inner_;
 };
 
-/// Runs a future without a budget: operations in it that are ready complete, however many there are. The rest of the task
-/// keeps its own. For work that must not be held up, and that is known to wait by itself from time to time.
-/// Cancel safety: that of the future.
-/// Cost: none of its own.
+/// Runs a future without a budget: operations in it that are ready complete, however many there are. The rest of the
+/// task keeps its own. For work that must not be held up, and that is known to wait by itself from time to time. Cancel
+/// safety: that of the future. Cost: none of its own.
 template <class F>
 [[nodiscard]] auto unconstrained(F&& work) {
     if constexpr (!detail::check_futures<F>()) {
@@ -129,8 +128,8 @@ private:
     F inner_;
 };
 
-/// Makes a future that knows nothing of budgets take one unit when it completes, and wait for the task's next turn when none
-/// is left. For leaves that do not come from this library. (What is built of its operations cooperates already.)
+/// Makes a future that knows nothing of budgets take one unit when it completes, and wait for the task's next turn when
+/// none is left. For leaves that do not come from this library. (What is built of its operations cooperates already.)
 /// Cancel safety: that of the future.
 /// Cost: none of its own.
 template <class F>

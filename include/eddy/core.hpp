@@ -27,19 +27,19 @@ namespace eddy {
 class core_builder;
 
 /// One event loop, for one thread: it owns a driver, a timer wheel and tasks, and runs them while somebody calls run()
-/// or turn(). It belongs to the thread that made it. It may be moved while it does not run; what is left is empty: its id
-/// is 0, it has neither driver nor metrics, and all other uses throw `misuse`.
+/// or turn(). It belongs to the thread that made it. It may be moved while it does not run; what is left is empty: its
+/// id is 0, it has neither driver nor metrics, and all other uses throw `misuse`.
 ///
-/// Destroying it destroys its tasks, on this thread; sockets that outlive it answer errc::runtime_shutdown; a sleep that
-/// outlives it goes on where it is polled next.
-/// The child of a fork cannot use it: run() and turn() throw `misuse` there, and destroying it destroys the child's copy of its tasks
-/// and leaves the parent's driver alone. (If another thread of the parent was using the core at the fork, that may wait for ever for a
-/// lock of that thread's: then the child leaves it undestroyed.) A new core can be made in the child.
-/// Lifetime: what its tasks borrow must outlive it; a local that is declared after the core dies before it.
+/// Destroying it destroys its tasks, on this thread; sockets that outlive it answer errc::runtime_shutdown; a sleep
+/// that outlives it goes on where it is polled next. The child of a fork cannot use it: run() and turn() throw `misuse`
+/// there, and destroying it destroys the child's copy of its tasks and leaves the parent's driver alone. (If another
+/// thread of the parent was using the core at the fork, that may wait for ever for a lock of that thread's: then the
+/// child leaves it undestroyed.) A new core can be made in the child. Lifetime: what its tasks borrow must outlive it;
+/// a local that is declared after the core dies before it.
 class EDDY_API core {
 public:
-    /// A loop with the defaults. Throws std::system_error with an error of core_builder::build(): too many descriptors are
-    /// open, or the driver that EDDY_DRIVER names is none, or cannot be had.
+    /// A loop with the defaults. Throws std::system_error with an error of core_builder::build(): too many descriptors
+    /// are open, or the driver that EDDY_DRIVER names is none, or cannot be had.
     core();
     /// As the constructor, with the error as a value.
     [[nodiscard]] static result<core> make() noexcept;
@@ -54,8 +54,9 @@ public:
 
     /// Drives the loop on this thread until `main` is ready, and returns its output or throws what it throws. Runs all
     /// other work of the loop meanwhile; what is left then stays, and goes on in the next run() or turn(). `main` may
-    /// borrow from the caller's stack. A task given as an rvalue is destroyed before run() returns; all else is borrowed.
-    /// Preconditions: not inside a loop on this thread (throws `nested_runtime`); the thread that made the core.
+    /// borrow from the caller's stack. A task given as an rvalue is destroyed before run() returns; all else is
+    /// borrowed. Preconditions: not inside a loop on this thread (throws `nested_runtime`); the thread that made the
+    /// core.
     template <class F>
     auto run(F&& main, std::source_location where = std::source_location::current()) {
         constexpr bool is_future = future<std::remove_cvref_t<F>>;
@@ -68,8 +69,8 @@ public:
         }
     }
 
-    /// One iteration: asks the driver once, waiting up to `max_wait` (nullopt: until something happens; not at all while
-    /// tasks are queued), hands out the events, fires timers, and then runs the tasks that are queued.
+    /// One iteration: asks the driver once, waiting up to `max_wait` (nullopt: until something happens; not at all
+    /// while tasks are queued), hands out the events, fires timers, and then runs the tasks that are queued.
     void turn(std::optional<std::chrono::nanoseconds> max_wait = std::nullopt,
               std::source_location where = std::source_location::current());
 
@@ -132,11 +133,11 @@ public:
         driver_ = kind;
         return *this;
     }
-    /// For so long the loop asks its driver again and again, without waiting, before its thread sleeps; by default not at all. For
-    /// a loop with a processor to itself whose peers are soon back: whoever sends to a thread that sleeps has to wake it, which
-    /// takes microseconds of his time, and of the answer's. A loop that stays idle sleeps all the same, and so it does while its
-    /// clock is paused.
-    /// Cost: up to so much of the processor whenever nothing is left to do.
+    /// For so long the loop asks its driver again and again, without waiting, before its thread sleeps; by default not
+    /// at all. For a loop with a processor to itself whose peers are soon back: whoever sends to a thread that sleeps
+    /// has to wake it, which takes microseconds of his time, and of the answer's. A loop that stays idle sleeps all the
+    /// same, and so it does while its clock is paused. Cost: up to so much of the processor whenever nothing is left to
+    /// do.
     core_builder& spin_before_sleep(std::chrono::nanoseconds limit) noexcept {
         spin_ = limit;
         return *this;
@@ -147,9 +148,9 @@ public:
         return *this;
     }
 
-    /// Errors: too_many_files_open and its like; errc::unknown_driver if EDDY_DRIVER names none. For io_uring that was asked
-    /// for by name: operation_not_permitted where it is forbidden, function_not_supported where the kernel has none,
-    /// not_enough_memory if no more may be locked, and errc::driver_unavailable.
+    /// Errors: too_many_files_open and its like; errc::unknown_driver if EDDY_DRIVER names none. For io_uring that was
+    /// asked for by name: operation_not_permitted where it is forbidden, function_not_supported where the kernel has
+    /// none, not_enough_memory if no more may be locked, and errc::driver_unavailable.
     [[nodiscard]] result<core> build() const noexcept;
 
 private:

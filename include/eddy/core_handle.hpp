@@ -53,8 +53,8 @@ private:
 
 /// A handle to a loop, for the loop's own thread: to spawn, and to make sockets that belong to the loop. Cheap to copy.
 /// It does not keep the loop running: once the `core` is gone, spawn() answers an error.
-/// Thread safety: may be copied and destroyed anywhere; used on the loop's thread only, which each use checks (it throws
-/// `wrong_thread`). For other threads there is `core_remote`.
+/// Thread safety: may be copied and destroyed anywhere; used on the loop's thread only, which each use checks (it
+/// throws `wrong_thread`). For other threads there is `core_remote`.
 class EDDY_API core_handle {
 public:
     core_handle(const core_handle& other) noexcept : loop_(other.loop_) { detail::retain(*loop_); }
@@ -70,12 +70,12 @@ public:
     /// The handle of the loop that runs on this thread, if one does.
     [[nodiscard]] static std::optional<core_handle> try_current() noexcept;
 
-    /// Runs a future in the background of the loop, from its next turn on. `work` is a future whose output is void, or a
-    /// callable that makes one (and may take a `core_handle&`), or a callable that returns nothing. The callable is
-    /// called on the loop, and lives as long as its future. An exception that leaves the work goes to the loop's handler.
-    /// Errors: runtime_shutdown if the loop is gone, or is the parent's, in a forked child; `work` is destroyed then.
-    /// Thread safety: throws `wrong_thread` on another thread than the loop's.
-    /// Cost: one block of the frame pool; no atomic operation.
+    /// Runs a future in the background of the loop, from its next turn on. `work` is a future whose output is void, or
+    /// a callable that makes one (and may take a `core_handle&`), or a callable that returns nothing. The callable is
+    /// called on the loop, and lives as long as its future. An exception that leaves the work goes to the loop's
+    /// handler. Errors: runtime_shutdown if the loop is gone, or is the parent's, in a forked child; `work` is
+    /// destroyed then. Thread safety: throws `wrong_thread` on another thread than the loop's. Cost: one block of the
+    /// frame pool; no atomic operation.
     template <class W>
     discardable_result spawn(W&& work, std::source_location where = std::source_location::current()) const {
         detail::check_thread(*loop_, where);
@@ -124,11 +124,10 @@ public:
     }
     ~core_remote() { detail::release(*loop_); }
 
-    /// Runs `work` on the loop, as core_handle::spawn() does: a callable (it crosses the thread; the future that it makes
-    /// need not) or a future. The callable's `core_handle&` is the proof that it runs on the loop, and stays valid as
-    /// long as its future.
-    /// Errors: runtime_shutdown if the loop is gone; `work` is destroyed then, on this thread.
-    /// Cost: one or two blocks of the frame pool, two atomic operations, and a system call if the loop sleeps.
+    /// Runs `work` on the loop, as core_handle::spawn() does: a callable (it crosses the thread; the future that it
+    /// makes need not) or a future. The callable's `core_handle&` is the proof that it runs on the loop, and stays
+    /// valid as long as its future. Errors: runtime_shutdown if the loop is gone; `work` is destroyed then, on this
+    /// thread. Cost: one or two blocks of the frame pool, two atomic operations, and a system call if the loop sleeps.
     template <class W>
     discardable_result spawn(W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_work<W>()) {
@@ -139,9 +138,9 @@ public:
         return {};
     }
 
-    /// Runs `f(handle)` on the loop and gives what it makes: `remote.call(f).get()`. `f` takes a `core_handle&` or nothing
-    /// and returns a value or a future of one. What it throws, get() throws; std::system_error with runtime_shutdown if
-    /// the loop is gone, or goes before the work has ended.
+    /// Runs `f(handle)` on the loop and gives what it makes: `remote.call(f).get()`. `f` takes a `core_handle&` or
+    /// nothing and returns a value or a future of one. What it throws, get() throws; std::system_error with
+    /// runtime_shutdown if the loop is gone, or goes before the work has ended.
     template <class F>
     [[nodiscard]] auto call(F&& f, std::source_location where = std::source_location::current()) const;
 

@@ -24,11 +24,9 @@
 namespace eddy {
 
 /// The deadline of the innermost with_deadline() around what is being polled here; nothing if there is none.
-/// It is seen by all that is awaited inside, and by the children of scopes that begin inside, on whatever thread they run. Not
-/// by what is spawned: that is not awaited by whom the deadline limits. And not inside shielded() and the cleanup of finally(),
-/// which go on after it.
-/// Thread safety: any thread.
-/// Cost: as to find a task_local.
+/// It is seen by all that is awaited inside, and by the children of scopes that begin inside, on whatever thread they
+/// run. Not by what is spawned: that is not awaited by whom the deadline limits. And not inside shielded() and the
+/// cleanup of finally(), which go on after it. Thread safety: any thread. Cost: as to find a task_local.
 [[nodiscard]] EDDY_API std::optional<time::time_point> current_deadline() noexcept;
 
 namespace detail {
@@ -92,16 +90,15 @@ private:
     bool has_begun_ = false;
 };
 
-/// Runs `work` until it is ready or `deadline` has been reached, as timeout_at() does: gives its output, or time::elapsed. The
-/// work sees the deadline as current_deadline(), and so do the children of its scopes. A with_deadline() inside can only be
-/// earlier: if it says later, this one holds for it, too, and it is the inner one that gives `elapsed`, if it is polled first.
+/// Runs `work` until it is ready or `deadline` has been reached, as timeout_at() does: gives its output, or
+/// time::elapsed. The work sees the deadline as current_deadline(), and so do the children of its scopes. A
+/// with_deadline() inside can only be earlier: if it says later, this one holds for it, too, and it is the inner one
+/// that gives `elapsed`, if it is polled first.
 ///
-/// Which deadlines are around it is looked up at the first poll. When the deadline has been reached, `work` is cancelled: by its
-/// poll_cancel() if it has one, in which shielded() and finally() have the time that they need; and by its destructor.
-/// Errors: awaiting it throws `misuse` without an event loop, as a sleep does.
-/// Cancel safety: that of `work`.
-/// Lifetime: `work` is moved in; use std::ref to lend it.
-/// Cost: that of a sleep; no allocation.
+/// Which deadlines are around it is looked up at the first poll. When the deadline has been reached, `work` is
+/// cancelled: by its poll_cancel() if it has one, in which shielded() and finally() have the time that they need; and
+/// by its destructor. Errors: awaiting it throws `misuse` without an event loop, as a sleep does. Cancel safety: that
+/// of `work`. Lifetime: `work` is moved in; use std::ref to lend it. Cost: that of a sleep; no allocation.
 template <class F>
 [[nodiscard]] auto with_deadline(time::time_point deadline, F&& work,
                                  std::source_location where = std::source_location::current()) {

@@ -39,8 +39,8 @@ public:
 
     [[nodiscard]] std::uint64_t count(std::size_t bucket) const { return counts_.at(bucket); }
     [[nodiscard]] std::uint64_t total() const noexcept;
-    /// The least end of a bucket that at least `share` (0 to 1) of all do not reach; of the last bucket, which is open, its
-    /// begin. Zero if there are none.
+    /// The least end of a bucket that at least `share` (0 to 1) of all do not reach; of the last bucket, which is open,
+    /// its begin. Zero if there are none.
     [[nodiscard]] std::chrono::nanoseconds quantile(double share) const noexcept;
 
     void add(std::size_t bucket, std::uint64_t count) { counts_.at(bucket) += count; }

@@ -37,9 +37,10 @@ enum class errc {
     unix_name_too_long,    ///< a path or abstract name of a Unix socket; equals std::errc::filename_too_long
     not_a_pipe,            ///< a file that was to be opened as a pipe is none; equals std::errc::invalid_argument
     bytes_remaining,       ///< the bytes ended in the middle of a frame
-    frame_too_large,  ///< a frame of more bytes than the limit, or its length field, allows; equals std::errc::message_size
-    bad_frame_length,  ///< a length field that no frame can have; equals std::errc::bad_message
-    forbidden_signal,  ///< a signal that cannot be waited for; equals std::errc::invalid_argument
+    frame_too_large,       ///< a frame of more bytes than the limit, or its length field, allows; equals
+                           ///< std::errc::message_size
+    bad_frame_length,      ///< a length field that no frame can have; equals std::errc::bad_message
+    forbidden_signal,      ///< a signal that cannot be waited for; equals std::errc::invalid_argument
 };
 
 /// The category of `errc`; its name is "eddy".
@@ -61,9 +62,9 @@ private:
     std::source_location where_;
 };
 
-/// What blocks its thread was called on one that runs the tasks of a runtime or a loop, which would stand still: `eddy::run`,
-/// `eddy::wait`, `block_on`, `block_on_all`, `wait_until_idle`, `shutdown_timeout` and `runtime_ended::wait`; and `run`,
-/// `run_until_idle` and `turn` of a `core`, also of the one that runs.
+/// What blocks its thread was called on one that runs the tasks of a runtime or a loop, which would stand still:
+/// `eddy::run`, `eddy::wait`, `block_on`, `block_on_all`, `wait_until_idle`, `shutdown_timeout` and
+/// `runtime_ended::wait`; and `run`, `run_until_idle` and `turn` of a `core`, also of the one that runs.
 class EDDY_API nested_runtime : public misuse {
 public:
     using misuse::misuse;
@@ -77,8 +78,8 @@ public:
 
 namespace detail {
 
-/// Throws `misuse`: `what` ("spawn()") was done to a `kind` of object ("runtime") that is empty; `how` says what happened
-/// to it ("moved from").
+/// Throws `misuse`: `what` ("spawn()") was done to a `kind` of object ("runtime") that is empty; `how` says what
+/// happened to it ("moved from").
 [[noreturn]] EDDY_API void throw_empty(const char* what, const char* kind, const char* how, std::source_location where);
 
 /// Throws `misuse`: a future, `what` ("join"), was polled after its end.

@@ -112,26 +112,26 @@ private:
     stage stage_ = stage::fresh;
 };
 
-/// Runs `work`, and after it `cleanup`, a function that returns a future: a destructor that can wait. The output is that of
-/// `work`, once the cleanup has ended.
+/// Runs `work`, and after it `cleanup`, a function that returns a future: a destructor that can wait. The output is
+/// that of `work`, once the cleanup has ended.
 ///
 ///     auto session = co_await eddy::try_(log_in(server));
 ///     co_return co_await eddy::finally(use(session), [&] { return session.log_out(); });
 ///
-/// When the cleanup runs: as soon as `work` has ended and is destroyed, by an output (an error is one), by an exception, or by
-/// the orderly cancellation of the task around it (abort, a failing or cancelled scope, an elapsed timeout, a select or join that
-/// ends its losers, a shutdown that has time): `work` is ended by its poll_cancel(), if it has one, and the task waits for
-/// the cleanup. Nothing but its own end ends the cleanup: it is shielded, also from deadlines (with_deadline); so give it a
-/// timeout, if it may take long. What it borrows of the coroutine that awaits this is still there.
-/// When it does not run: if `work` has never been polled; and if this is destroyed outright, since a destructor cannot wait: a
-/// shutdown that has no time left, or a poll by hand that drops it; or, where it was only lent to whoever is cancelled, with the
-/// coroutine that has it: lent by std::ref, or inside a stream of which a loop awaits next() (for_each() and its like end the
-/// stream in order; a loop does if it is itself the work, with `[&] { return items.cancel(); }` as its cleanup). What must be
-/// done even then belongs into a destructor. A cleanup in a shutdown spawns nothing any more, nor in a scope.
-/// Several of them nest: the innermost runs first.
-/// Errors: what the cleanup gives is dropped; what it throws is thrown, unless `work` has thrown, or was cancelled.
-/// Cancel safety: that of `work`. Lifetime: both are moved in; std::ref lends the work. Captures live until the cleanup has ended.
-/// Cost: none of its own.
+/// When the cleanup runs: as soon as `work` has ended and is destroyed, by an output (an error is one), by an
+/// exception, or by the orderly cancellation of the task around it (abort, a failing or cancelled scope, an elapsed
+/// timeout, a select or join that ends its losers, a shutdown that has time): `work` is ended by its poll_cancel(), if
+/// it has one, and the task waits for the cleanup. Nothing but its own end ends the cleanup: it is shielded, also from
+/// deadlines (with_deadline); so give it a timeout, if it may take long. What it borrows of the coroutine that awaits
+/// this is still there. When it does not run: if `work` has never been polled; and if this is destroyed outright, since
+/// a destructor cannot wait: a shutdown that has no time left, or a poll by hand that drops it; or, where it was only
+/// lent to whoever is cancelled, with the coroutine that has it: lent by std::ref, or inside a stream of which a loop
+/// awaits next() (for_each() and its like end the stream in order; a loop does if it is itself the work, with `[&] {
+/// return items.cancel(); }` as its cleanup). What must be done even then belongs into a destructor. A cleanup in a
+/// shutdown spawns nothing any more, nor in a scope. Several of them nest: the innermost runs first. Errors: what the
+/// cleanup gives is dropped; what it throws is thrown, unless `work` has thrown, or was cancelled. Cancel safety: that
+/// of `work`. Lifetime: both are moved in; std::ref lends the work. Captures live until the cleanup has ended. Cost:
+/// none of its own.
 template <class F, class Fn>
 [[nodiscard]] auto finally(F&& work, Fn&& cleanup) {
     if constexpr (!detail::check_futures<F>()) {

@@ -138,9 +138,9 @@ concept cancellable_future = future<F> && requires(F& f, context& cx) {
 };
 
 /// A sequence of items over time; `std::nullopt` ends it, and unless a stream says more it is not asked again then.
-/// "Not yet", laziness and cancellation are as with futures. Once it has answered "not yet" it does not move until it has given
-/// an item; between two items it may. It may offer `size_hint() -> size_bounds`, and `poll_cancel`, as a future does.
-/// A class of yours has next(), map() and the other members if it derives from `stream_ops<itself>`:
+/// "Not yet", laziness and cancellation are as with futures. Once it has answered "not yet" it does not move until it
+/// has given an item; between two items it may. It may offer `size_hint() -> size_bounds`, and `poll_cancel`, as a
+/// future does. A class of yours has next(), map() and the other members if it derives from `stream_ops<itself>`:
 ///     class countdown : public eddy::stream_ops<countdown> {
 ///     public:
 ///         using item_type = int;
@@ -172,9 +172,9 @@ struct size_bounds {
 /// What takes items of type `T` over time.
 ///
 ///     poll_ready    whether it takes an item; "not yet" as with futures. Holds until the item is given.
-///     start_send    gives it one. Only after poll_ready has said yes, once for each yes. The item may wait in the sink.
-///     poll_flush    ready when all items have arrived
-///     poll_close    flushes, and ends the sink: nothing is sent after it was begun
+///     start_send    gives it one. Only after poll_ready has said yes, once for each yes. The item may wait in the
+///     sink. poll_flush    ready when all items have arrived poll_close    flushes, and ends the sink: nothing is sent
+///     after it was begun
 ///
 /// Each answers an `expected`; after an error the sink is of no further use, unless it says more.
 /// A class of yours has send(), with() and the other members if it derives from `sink_ops<itself>`.

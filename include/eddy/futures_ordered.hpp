@@ -14,11 +14,11 @@
 
 namespace eddy {
 
-/// `futures_unordered` in order: the futures run at the same time, and their outputs come out in the order in which they
-/// were pushed, whichever is ready first. An output that is not due yet is kept; its future is gone.
-/// All else is as there, with two differences: next() waits for the first future though others are ready; and what a
-/// future throws comes out at once, and not when it would be its turn. It has no output then.
-/// Cancel safety: safe. Dropped as a whole, the outputs that are kept are lost, too.
+/// `futures_unordered` in order: the futures run at the same time, and their outputs come out in the order in which
+/// they were pushed, whichever is ready first. An output that is not due yet is kept; its future is gone. All else is
+/// as there, with two differences: next() waits for the first future though others are ready; and what a future throws
+/// comes out at once, and not when it would be its turn. It has no output then. Cancel safety: safe. Dropped as a
+/// whole, the outputs that are kept are lost, too.
 template <future F>
 class futures_ordered : public stream_ops<futures_ordered<F>> {
     static_assert(std::is_same_v<F, std::remove_cvref_t<F>>,

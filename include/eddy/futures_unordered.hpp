@@ -13,27 +13,26 @@
 
 namespace eddy {
 
-/// Any number of futures of one type, run at the same time on one task: a stream of their outputs, in the order in which they
-/// are ready. Futures can be added at any time, also while others run; outputs of void are std::monostate.
+/// Any number of futures of one type, run at the same time on one task: a stream of their outputs, in the order in
+/// which they are ready. Futures can be added at any time, also while others run; outputs of void are std::monostate.
 ///
 ///     eddy::futures_unordered<eddy::task<int>> jobs;
 ///     for (int i = 0; i < 1000; ++i) jobs.push(job(i));
 ///     while (auto done = co_await jobs.next()) use(*done);
 ///
-/// Only what was woken is polled, so that a wake costs the same however many futures there are. The stream ends when it is
-/// empty, and goes on when something is pushed after that. A future is destroyed before its output comes out. What it throws
-/// comes out of the poll; it is gone then, and the others go on.
-/// To run futures on several threads, spawn them: see join_set. For their outputs in the order of the pushes: futures_ordered.
+/// Only what was woken is polled, so that a wake costs the same however many futures there are. The stream ends when it
+/// is empty, and goes on when something is pushed after that. A future is destroyed before its output comes out. What
+/// it throws comes out of the poll; it is gone then, and the others go on. To run futures on several threads, spawn
+/// them: see join_set. For their outputs in the order of the pushes: futures_ordered.
 ///
-/// Fairness: futures are polled in the order of their wakes. After 128 polls, when the task's budget is used up, or when
-/// a future has woken itself, the task has to take turns with others; an output takes a unit of the budget, if its future has
-/// not taken one.
-/// Cancel safety: safe. A next() that is dropped takes nothing with it, and the futures stay where they are. Dropped as a whole,
-/// it destroys all of them, one after the other.
-/// Thread safety: one thread at a time. Its futures may be woken on any, also after they and this have gone.
-/// Lifetime: futures are moved in, and stay at one address; this itself may be moved at any time, but not, and neither
-/// cleared nor destroyed, by the poll of one of its futures.
-/// Cost: one block of the frame pool for each future, one allocation for the first; a wake is two atomic read-modify-writes.
+/// Fairness: futures are polled in the order of their wakes. After 128 polls, when the task's budget is used up, or
+/// when a future has woken itself, the task has to take turns with others; an output takes a unit of the budget, if its
+/// future has not taken one. Cancel safety: safe. A next() that is dropped takes nothing with it, and the futures stay
+/// where they are. Dropped as a whole, it destroys all of them, one after the other. Thread safety: one thread at a
+/// time. Its futures may be woken on any, also after they and this have gone. Lifetime: futures are moved in, and stay
+/// at one address; this itself may be moved at any time, but not, and neither cleared nor destroyed, by the poll of one
+/// of its futures. Cost: one block of the frame pool for each future, one allocation for the first; a wake is two
+/// atomic read-modify-writes.
 template <future F>
 class futures_unordered : public stream_ops<futures_unordered<F>> {
     static_assert(std::is_same_v<F, std::remove_cvref_t<F>>,
@@ -52,8 +51,8 @@ public:
         for (auto&& one : range) push(std::move(one));
     }
 
-    /// Adds a future. It is polled by the next poll of this, which nothing is woken for: so whoever shares this between two
-    /// branches of a task asks for next() after the push.
+    /// Adds a future. It is polled by the next poll of this, which nothing is woken for: so whoever shares this between
+    /// two branches of a task asks for next() after the push.
     void push(F future) { futures_.push(std::move(future)); }
 
     /// How many have not ended.

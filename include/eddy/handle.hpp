@@ -25,9 +25,8 @@ class time_driver;
 struct runtime_access;
 }  // namespace detail
 
-/// A way to a runtime: to spawn on it, from any thread. Cheap to copy. It does not keep the runtime going: once that shuts
-/// down, what is spawned is cancelled at once.
-/// Thread safety: any thread.
+/// A way to a runtime: to spawn on it, from any thread. Cheap to copy. It does not keep the runtime going: once that
+/// shuts down, what is spawned is cancelled at once. Thread safety: any thread.
 class EDDY_API handle {
 public:
     handle(const handle& other) noexcept : pool_(other.pool_) { detail::retain(*pool_); }
@@ -41,14 +40,15 @@ public:
     handle& operator=(handle&& other) noexcept { return *this = std::as_const(other); }
     ~handle() { detail::release(*pool_); }
 
-    /// The runtime whose worker this is, or the one that was entered last on this thread. Throws `misuse` if there is none.
+    /// The runtime whose worker this is, or the one that was entered last on this thread. Throws `misuse` if there is
+    /// none.
     [[nodiscard]] static handle current(std::source_location where = std::source_location::current());
     [[nodiscard]] static std::optional<handle> try_current() noexcept;
 
-    /// Makes the runtime this thread's current one while the guard lives: `spawn` goes there, and sockets and timers that
-    /// are used here are its. Guards must end in the reverse order of their making: one that does not ends the program
-    /// with a sentence. A guard must not live across a co_await: the other tasks that this worker polls meanwhile would
-    /// spawn on the wrong runtime, and the task may go on on another thread.
+    /// Makes the runtime this thread's current one while the guard lives: `spawn` goes there, and sockets and timers
+    /// that are used here are its. Guards must end in the reverse order of their making: one that does not ends the
+    /// program with a sentence. A guard must not live across a co_await: the other tasks that this worker polls
+    /// meanwhile would spawn on the wrong runtime, and the task may go on on another thread.
     [[nodiscard]] enter_guard enter() const;
 
     /// As eddy::spawn, on this runtime.

@@ -23,11 +23,10 @@ struct try_join_rule;
 /// given, with std::monostate for a future of void: `auto [a, b] = co_await join(x, y);`.
 ///
 /// Only futures that have not ended are polled, each once per poll of the join, and each poll starts with another.
-/// An exception of one future ends the others (with `poll_cancel`, where they have it) and is then thrown again. Outputs that
-/// are there already are destroyed before those end.
-/// Cancel safety: that of the futures. Outputs of those that have ended are lost.
-/// Lifetime: futures are moved in, and destroyed as they end; use std::ref to lend one.
-/// Cost: no allocation.
+/// An exception of one future ends the others (with `poll_cancel`, where they have it) and is then thrown again.
+/// Outputs that are there already are destroyed before those end. Cancel safety: that of the futures. Outputs of those
+/// that have ended are lost. Lifetime: futures are moved in, and destroyed as they end; use std::ref to lend one. Cost:
+/// no allocation.
 template <class... F>
 [[nodiscard]] auto join(F&&... futures) {
     constexpr bool fits = sizeof...(F) >= 1 && sizeof...(F) <= 8;

@@ -17,15 +17,14 @@ struct join_all_rule;
 struct try_join_all_rule;
 }  // namespace detail
 
-/// `join` for a range of futures of one type, a std::vector of tasks for example: runs them at the same time, on one task, until
-/// all have ended. The output is a std::vector of theirs in the order of the range; std::monostate for void. A range without
-/// futures is ready at once.
+/// `join` for a range of futures of one type, a std::vector of tasks for example: runs them at the same time, on one
+/// task, until all have ended. The output is a std::vector of theirs in the order of the range; std::monostate for
+/// void. A range without futures is ready at once.
 ///
-/// Up to 30 futures are all polled at each poll, which begins with another one each time; of more only those that were woken.
-/// An exception of one future ends the others (with `poll_cancel`, where they have it) and is then thrown again.
-/// To use the outputs as they come, and to add futures while others run: futures_unordered. To run them on several threads:
-/// spawn them, see join_set.
-/// Cancel safety: that of the futures. Outputs of those that have ended are lost.
+/// Up to 30 futures are all polled at each poll, which begins with another one each time; of more only those that were
+/// woken. An exception of one future ends the others (with `poll_cancel`, where they have it) and is then thrown again.
+/// To use the outputs as they come, and to add futures while others run: futures_unordered. To run them on several
+/// threads: spawn them, see join_set. Cancel safety: that of the futures. Outputs of those that have ended are lost.
 /// Lifetime: the futures are moved in, and destroyed as they end. A range of std::reference_wrapper lends them.
 /// Cost: the vectors of the futures and of the outputs; beyond 30, a block of the frame pool for each future.
 ///     std::vector<int> lengths = co_await eddy::join_all(std::move(downloads));

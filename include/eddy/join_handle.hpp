@@ -52,9 +52,8 @@ private:
     std::exception_ptr thrown_;
 };
 
-/// Cancels a task, and nothing else: it can be copied, and outlive the join handle. One that was moved from is empty: to
-/// abort does nothing, and it is finished; its number is 0.
-/// Thread safety: any thread.
+/// Cancels a task, and nothing else: it can be copied, and outlive the join handle. One that was moved from is empty:
+/// to abort does nothing, and it is finished; its number is 0. Thread safety: any thread.
 class abort_handle {
 public:
     abort_handle(const abort_handle& other) noexcept : task_(other.task_) {
@@ -84,8 +83,8 @@ private:
     detail::joinable* task_;
 };
 
-/// A spawned task, for whoever wants its output: a future that is ready when the task has ended. Dropping it detaches the
-/// task, which goes on; an exception that nobody can take any more then goes to the runtime's handler.
+/// A spawned task, for whoever wants its output: a future that is ready when the task has ended. Dropping it detaches
+/// the task, which goes on; an exception that nobody can take any more then goes to the runtime's handler.
 ///
 /// Output: the task's output, or a `join_error`.
 /// Errors: poll throws `misuse` after it was ready, and if the handle was moved from or detached.
@@ -114,8 +113,8 @@ public:
         return take();
     }
 
-    /// Cancels the task: at its next turn its future is destroyed, after it was asked to end in an orderly way if it can
-    /// (poll_cancel). A task that has ended already keeps its output; one that never waits is not cancelled.
+    /// Cancels the task: at its next turn its future is destroyed, after it was asked to end in an orderly way if it
+    /// can (poll_cancel). A task that has ended already keeps its output; one that never waits is not cancelled.
     void abort() const noexcept {
         if (task_ != nullptr) task_->join->abort(*task_);
     }
@@ -184,8 +183,8 @@ struct join_access {
     }
 };
 
-/// What spawn returns for a closure that GCC 12 would destroy twice in a co_await expression: awaiting it as an rvalue is
-/// refused, with the remedy.
+/// What spawn returns for a closure that GCC 12 would destroy twice in a co_await expression: awaiting it as an rvalue
+/// is refused, with the remedy.
 template <class T>
 class marked_join_handle : public join_handle<T> {
 public:

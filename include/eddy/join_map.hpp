@@ -32,9 +32,8 @@ struct joined_entry {
 };
 
 /// A join_set whose tasks have keys. A task that is spawned under the key of another one takes its place: that one is
-/// aborted, and is not joined any more. Dropping the map aborts all. It is a stream of joined_entry, as a join_set is of outputs.
-/// Thread safety: as a value.
-/// Cost: as join_set's, and two nodes of hash tables for each task.
+/// aborted, and is not joined any more. Dropping the map aborts all. It is a stream of joined_entry, as a join_set is
+/// of outputs. Thread safety: as a value. Cost: as join_set's, and two nodes of hash tables for each task.
 template <class K, class T = void, class Hash = std::hash<K>, class Equal = std::equal_to<K>>
 class join_map : public stream_ops<join_map<K, T, Hash, Equal>> {
 public:

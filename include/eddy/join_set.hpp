@@ -42,9 +42,8 @@ struct joined_task {
 ///
 /// It is also a stream of outputs, which ends when the set is empty, and goes on when a task is spawned after that:
 ///     co_await std::move(set).for_each([](int output) { use(output); });
-/// What is done with an rvalue owns the set: a future or adaptor that is dropped half-way aborts the tasks; by_ref() lends it.
-/// Errors: a task that was aborted, or that threw, is joined with a `join_error`.
-/// Thread safety: as a value.
+/// What is done with an rvalue owns the set: a future or adaptor that is dropped half-way aborts the tasks; by_ref()
+/// lends it. Errors: a task that was aborted, or that threw, is joined with a `join_error`. Thread safety: as a value.
 /// Cost: a task's end is found in O(1), however many there are. One small block of the frame pool for each task.
 template <class T = void>
 class join_set : public stream_ops<join_set<T>> {
@@ -131,8 +130,8 @@ public:
     /// Aborts all tasks. They stay in the set, to be joined.
     void abort_all() noexcept { list_.abort_all(); }
 
-    /// Aborts all tasks, and waits until they have ended. Outputs are dropped; an exception goes to the runtime's handler.
-    /// Cancel safety: safe: the tasks stay aborted.
+    /// Aborts all tasks, and waits until they have ended. Outputs are dropped; an exception goes to the runtime's
+    /// handler. Cancel safety: safe: the tasks stay aborted.
     [[nodiscard]] shutdown_future shutdown() noexcept { return shutdown_future(*this); }
 
     /// Lets all tasks go on by themselves. The set is empty then.

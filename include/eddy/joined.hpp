@@ -23,8 +23,8 @@ auto& pick(T&... members) noexcept {
 
 }  // namespace detail
 
-// Written out, since a binding takes members from one class only, not from bases. By reference: GCC 12 takes a parameter that is moved
-// on at -O2 for one that may be uninitialised, and says so in users' builds.
+// Written out, since a binding takes members from one class only, not from bases. By reference: GCC 12 takes a
+// parameter that is moved on at -O2 for one that may be uninitialised, and says so in users' builds.
 
 template <class A>
 struct joined<A> {

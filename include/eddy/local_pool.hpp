@@ -14,8 +14,8 @@
 
 namespace eddy {
 
-/// Threads, each with a loop and a local set of its own, and tasks that stay on the thread where they began. So a task may
-/// hold what belongs to one thread, or must not cross threads.
+/// Threads, each with a loop and a local set of its own, and tasks that stay on the thread where they began. So a task
+/// may hold what belongs to one thread, or must not cross threads.
 ///     eddy::local_pool pool(4);
 ///     auto answer = pool.spawn_pinned([] { return work(); });      // a coroutine, made and run on one of the threads
 ///     co_await answer;
@@ -35,9 +35,9 @@ public:
     local_pool& operator=(local_pool&&) noexcept;
     ~local_pool();
 
-    /// Runs `work` on the thread that has the fewest tasks. `work` is called there: a callable without parameters that makes
-    /// a future, or returns a value. (The callable itself crosses the thread; so does a future that is given directly.)
-    /// Cost: one block of the frame pool, and a system call if the thread sleeps.
+    /// Runs `work` on the thread that has the fewest tasks. `work` is called there: a callable without parameters that
+    /// makes a future, or returns a value. (The callable itself crosses the thread; so does a future that is given
+    /// directly.) Cost: one block of the frame pool, and a system call if the thread sleeps.
     template <class W>
     auto spawn_pinned(W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_spawned<W>()) {

@@ -108,9 +108,9 @@ private:
     detail::local_tasks* outer_;
 };
 
-/// Tasks that never run at the same time as each other: they are polled by whoever drives the set, one after the other. So
-/// they can share what is not thread-safe. If the set is driven on one thread (by a task of a `core`, by eddy::wait, and not
-/// by a task of the pool, which may move), they may hold what belongs to that thread, too.
+/// Tasks that never run at the same time as each other: they are polled by whoever drives the set, one after the other.
+/// So they can share what is not thread-safe. If the set is driven on one thread (by a task of a `core`, by eddy::wait,
+/// and not by a task of the pool, which may move), they may hold what belongs to that thread, too.
 ///     eddy::local_set set;
 ///     co_await set.run_until([]() -> eddy::task<> {
 ///         auto window = std::make_shared<ui>();                    // no locks
@@ -118,17 +118,16 @@ private:
 ///     }());
 ///     co_await set;                                                // until all its tasks have ended
 ///
-/// The set is itself a future, which drives it and is ready when no task is left. After some polls in a row it lets others
-/// run. eddy::spawn inside of its tasks still goes to the runtime.
-/// One that was moved from is empty: to spawn into it, to drive or to enter it throws `misuse`.
-/// Dropping it destroys its tasks, on this thread; it must not be dropped by one of them. Join handles that are left say that
-/// their tasks were cancelled; wakers that are left do nothing.
-/// Cancel safety: dropping what drives it lets its tasks stand still until it is driven again.
-/// Thread safety: spawn_local() and enter() on any thread. It may be driven by several futures, if these are polled on one
-/// thread, or by one task; all who await it are told of the end. Two threads at the same time are misuse, which is thrown
-/// where it is noticed. Handles of its tasks, and wakers, on any thread.
-/// Cost: one block of the frame pool for each task. To wake a task from another one of the set takes no lock. One small
-/// block for each task that awaits the set beside the first.
+/// The set is itself a future, which drives it and is ready when no task is left. After some polls in a row it lets
+/// others run. eddy::spawn inside of its tasks still goes to the runtime. One that was moved from is empty: to spawn
+/// into it, to drive or to enter it throws `misuse`. Dropping it destroys its tasks, on this thread; it must not be
+/// dropped by one of them. Join handles that are left say that their tasks were cancelled; wakers that are left do
+/// nothing. Cancel safety: dropping what drives it lets its tasks stand still until it is driven again. Thread safety:
+/// spawn_local() and enter() on any thread. It may be driven by several futures, if these are polled on one thread, or
+/// by one task; all who await it are told of the end. Two threads at the same time are misuse, which is thrown where it
+/// is noticed. Handles of its tasks, and wakers, on any thread. Cost: one block of the frame pool for each task. To
+/// wake a task from another one of the set takes no lock. One small block for each task that awaits the set beside the
+/// first.
 class local_set : public future_ops<local_set> {
 public:
     using output_type = void;
@@ -160,9 +159,8 @@ public:
         return detail::refuse_arguments<W>();
     }
 
-    /// Runs a future, and the tasks of the set meanwhile; eddy::spawn_local() in it goes to the set. Tasks that are left
-    /// stay in the set, and stand still until it is driven again.
-    /// Cancel safety: that of the future.
+    /// Runs a future, and the tasks of the set meanwhile; eddy::spawn_local() in it goes to the set. Tasks that are
+    /// left stay in the set, and stand still until it is driven again. Cancel safety: that of the future.
     template <class F>
     [[nodiscard]] auto run_until(F&& work, std::source_location where = std::source_location::current()) {
         if constexpr (!detail::check_futures<F>()) {
@@ -173,8 +171,8 @@ public:
         }
     }
 
-    /// eddy::spawn_local() on this thread goes to this set while the guard lives: outside of its tasks, in what they do not
-    /// call. Guards must end in the reverse order of their making, and must not live across a co_await.
+    /// eddy::spawn_local() on this thread goes to this set while the guard lives: outside of its tasks, in what they do
+    /// not call. Guards must end in the reverse order of their making, and must not live across a co_await.
     [[nodiscard]] local_enter_guard enter(std::source_location where = std::source_location::current()) const {
         static_cast<void>(own("local_set::enter()", where));
         return local_enter_guard(tasks_);
@@ -212,9 +210,9 @@ struct local_access {
 
 }  // namespace detail
 
-/// Starts a task on this thread, where it stays: a task of the local_set that is driven here, or that was entered; without
-/// one, of the loop (`core`) that runs here. Otherwise as spawn().
-/// Errors: throws `misuse` elsewhere, on workers of the pool above all.
+/// Starts a task on this thread, where it stays: a task of the local_set that is driven here, or that was entered;
+/// without one, of the loop (`core`) that runs here. Otherwise as spawn(). Errors: throws `misuse` elsewhere, on
+/// workers of the pool above all.
 template <class W>
 auto spawn_local(W&& work, std::source_location where = std::source_location::current()) {
     if constexpr (detail::check_spawned<W>()) {

@@ -45,11 +45,10 @@ private:
     std::optional<Fn> f_;
 };
 
-/// A future from a function that takes a `context&` and returns a `poll_result<T>`. It is called at each poll until it is
-/// ready, and then destroyed. When it answers `not_ready`, it has to have arranged that the context's waker is woken.
-/// Cancel safety: that of the function: it is destroyed.
-/// Lifetime: an rvalue is moved in, an lvalue copied; std::ref lends it.
-/// Cost: none of its own.
+/// A future from a function that takes a `context&` and returns a `poll_result<T>`. It is called at each poll until it
+/// is ready, and then destroyed. When it answers `not_ready`, it has to have arranged that the context's waker is
+/// woken. Cancel safety: that of the function: it is destroyed. Lifetime: an rvalue is moved in, an lvalue copied;
+/// std::ref lends it. Cost: none of its own.
 template <class Fn>
 [[nodiscard]] auto poll_fn(Fn&& f) {
     using kept = std::decay_t<Fn>;

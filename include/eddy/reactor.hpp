@@ -22,12 +22,13 @@ struct reactor_access;
 class background_reactor;
 class core_handle;
 
-/// The event queues of operating systems that eddy can drive. The environment's EDDY_DRIVER names them for a whole process,
-/// by the same words; `auto` there is `automatic`, since C++ keeps that word for itself.
+/// The event queues of operating systems that eddy can drive. The environment's EDDY_DRIVER names them for a whole
+/// process, by the same words; `auto` there is `automatic`, since C++ keeps that word for itself.
 enum class driver_kind {
     epoll,
-    io_uring,  ///< Linux 6.1 and later; often forbidden in containers
-    automatic,  ///< io_uring where it is allowed and has what is needed, else epoll; a wish, and never what something has
+    io_uring,   ///< Linux 6.1 and later; often forbidden in containers
+    automatic,  ///< io_uring where it is allowed and has what is needed, else epoll; a wish, and never what something
+                ///< has
 };
 
 /// What a driver has counted since it was made; but `operations_given_up` is a figure of now.
@@ -67,17 +68,15 @@ public:
     }
     ~reactor_handle();
 
-    /// The reactor that an operation registers with which is polled on this thread: that of the loop that runs here, else
-    /// the fall-back.
-    /// Errors: misuse if there is neither; io_disabled if the loop was built without I/O; runtime_shutdown if the fall-back
-    /// is gone.
+    /// The reactor that an operation registers with which is polled on this thread: that of the loop that runs here,
+    /// else the fall-back. Errors: misuse if there is neither; io_disabled if the loop was built without I/O;
+    /// runtime_shutdown if the fall-back is gone.
     [[nodiscard]] static result<reactor_handle> current(std::source_location where = std::source_location::current());
 
-    /// Makes `handle` the reactor for threads that run no loop: an operation that is polled there (by `eddy::wait`, or by
-    /// somebody else's executor) registers with it. For the whole process and for good: the first one wins, also when its
-    /// reactor is gone; then such operations answer runtime_shutdown. A thread must turn it: see reactor::background().
-    /// Errors: fallback_is_set.
-    /// Thread safety: any thread.
+    /// Makes `handle` the reactor for threads that run no loop: an operation that is polled there (by `eddy::wait`, or
+    /// by somebody else's executor) registers with it. For the whole process and for good: the first one wins, also
+    /// when its reactor is gone; then such operations answer runtime_shutdown. A thread must turn it: see
+    /// reactor::background(). Errors: fallback_is_set. Thread safety: any thread.
     static result<void> set_fallback(const reactor_handle& handle) noexcept;
 
     /// Ends the turn in progress, or the next one. Wakes before the reactor looks count as one.
@@ -96,16 +95,16 @@ private:
     detail::io_handle* io_;
 };
 
-/// The reactor alone, turned by hand: it owns a driver, and forwards what the operating system reports to the tasks that
-/// wait. A `core` has one of its own; this is for a loop that somebody else runs.
-/// Thread safety: turn() from one thread at a time; handle() and its copies anywhere.
+/// The reactor alone, turned by hand: it owns a driver, and forwards what the operating system reports to the tasks
+/// that wait. A `core` has one of its own; this is for a loop that somebody else runs. Thread safety: turn() from one
+/// thread at a time; handle() and its copies anywhere.
 class EDDY_API reactor {
 public:
     /// Errors: throws std::system_error if the process has too many descriptors open.
     reactor();
-    /// As the constructor, with the error as a value. A reactor may be turned by any thread and a ring of io_uring by one
-    /// only: so that is refused, and `automatic` means epoll.
-    /// Errors: too_many_files_open and its like; std::errc::not_supported for io_uring.
+    /// As the constructor, with the error as a value. A reactor may be turned by any thread and a ring of io_uring by
+    /// one only: so that is refused, and `automatic` means epoll. Errors: too_many_files_open and its like;
+    /// std::errc::not_supported for io_uring.
     [[nodiscard]] static result<reactor> make(driver_kind kind = driver_kind::epoll) noexcept;
 
     reactor(reactor&& other) noexcept : io_(std::exchange(other.io_, nullptr)) {}
@@ -117,14 +116,13 @@ public:
     ~reactor();
 
     /// One call of the selector, of at most `max_wait`; nullopt waits until something happens. Wakes tasks, runs none.
-    /// Errors: resource_deadlock_would_occur if a waker calls it from inside a turn; device_or_resource_busy while another
-    /// thread is in it.
+    /// Errors: resource_deadlock_would_occur if a waker calls it from inside a turn; device_or_resource_busy while
+    /// another thread is in it.
     result<turn_info> turn(std::optional<std::chrono::nanoseconds> max_wait);
 
-    /// Hands this reactor over to a thread of its own, which turns it from now on: see background_reactor.hpp. Handles and
-    /// registrations stay valid. After an error the reactor is what it was.
-    /// Errors: resource_unavailable_try_again if the system has no thread left; resource_deadlock_would_occur from inside a
-    /// turn.
+    /// Hands this reactor over to a thread of its own, which turns it from now on: see background_reactor.hpp. Handles
+    /// and registrations stay valid. After an error the reactor is what it was. Errors: resource_unavailable_try_again
+    /// if the system has no thread left; resource_deadlock_would_occur from inside a turn.
     [[nodiscard]] result<background_reactor> background() && noexcept;
     // Only to say in a short error what to write.
     template <class... A>

@@ -57,13 +57,12 @@ int exit_code(const T& value) {
 /// `int main() { return eddy::run(async_main()); }`. Waits until the runtime is idle: until all that was spawned has
 /// ended, too, but for spawn_background().
 ///
-/// Returns the value of a future of int, and else 0. If the output is an `expected` with an error, it does not wait: the
-/// rest is cancelled, an error that has a text is printed as `Error: ...` on standard error, and the code is 1. An
+/// Returns the value of a future of int, and else 0. If the output is an `expected` with an error, it does not wait:
+/// the rest is cancelled, an error that has a text is printed as `Error: ...` on standard error, and the code is 1. An
 /// exception that leaves the future leaves run() in the same way, without waiting.
-/// Errors: throws `nested_runtime` inside a runtime. If the runtime cannot be made (for want of descriptors, or of the driver that
-/// EDDY_DRIVER names), why is printed, and the code is 1.
-/// Lifetime: the future may borrow from the caller's stack.
-/// Cost: makes a runtime: a thread and a few descriptors for each processor.
+/// Errors: throws `nested_runtime` inside a runtime. If the runtime cannot be made (for want of descriptors, or of the
+/// driver that EDDY_DRIVER names), why is printed, and the code is 1. Lifetime: the future may borrow from the caller's
+/// stack. Cost: makes a runtime: a thread and a few descriptors for each processor.
 template <class F>
 int run(F&& main, std::source_location where = std::source_location::current()) {
     constexpr bool is_future = future<std::remove_cvref_t<F>>;

@@ -26,25 +26,25 @@ namespace eddy {
 class runtime_builder;
 class runtime_ended;
 
-/// A work-stealing runtime: worker threads that run tasks, each with a driver and timers of its own. A server makes one,
-/// or lets `eddy::run` make it.
+/// A work-stealing runtime: worker threads that run tasks, each with a driver and timers of its own. A server makes
+/// one, or lets `eddy::run` make it.
 ///
 /// Destroying it cancels what still runs: every task is destroyed, on a worker, when it next waits; the workers are
-/// joined. Sockets that outlive it answer errc::runtime_shutdown; a sleep that outlives it goes on where it is polled next, or
-/// throws `misuse` if no loop or runtime is there. Blocking work is not waited for. A task that never waits holds this up:
-/// see shutdown_timeout() and shutdown_background().
-/// One that was moved from, or shut down, is empty: it has no metrics, shutting it down again does nothing, and all other
-/// uses throw `misuse`.
+/// joined. Sockets that outlive it answer errc::runtime_shutdown; a sleep that outlives it goes on where it is polled
+/// next, or throws `misuse` if no loop or runtime is there. Blocking work is not waited for. A task that never waits
+/// holds this up: see shutdown_timeout() and shutdown_background(). One that was moved from, or shut down, is empty: it
+/// has no metrics, shutting it down again does nothing, and all other uses throw `misuse`.
 ///
-/// The child of a fork has none of the threads. There what is spawned is cancelled at once, what would wait for the runtime
-/// throws `misuse`, and the destructor and the shutdowns just let go: what the tasks hold, and the drivers' descriptors,
-/// stay where they are until the child ends. A new runtime can be made in the child.
-/// Thread safety: all but moving, destroying and shutting down on any thread. It must not be destroyed by one of its own
-/// tasks, which ends the program; in a task of another runtime that blocks the thread.
+/// The child of a fork has none of the threads. There what is spawned is cancelled at once, what would wait for the
+/// runtime throws `misuse`, and the destructor and the shutdowns just let go: what the tasks hold, and the drivers'
+/// descriptors, stay where they are until the child ends. A new runtime can be made in the child. Thread safety: all
+/// but moving, destroying and shutting down on any thread. It must not be destroyed by one of its own tasks, which ends
+/// the program; in a task of another runtime that blocks the thread.
 class EDDY_API runtime {
 public:
-    /// A worker for each processor. Throws std::system_error with an error of runtime_builder::build(): there are too many
-    /// descriptors or threads, EDDY_WORKER_THREADS is wrong, or the driver that EDDY_DRIVER names is none, or cannot be had.
+    /// A worker for each processor. Throws std::system_error with an error of runtime_builder::build(): there are too
+    /// many descriptors or threads, EDDY_WORKER_THREADS is wrong, or the driver that EDDY_DRIVER names is none, or
+    /// cannot be had.
     runtime();
     /// As the constructor, with the error as a value.
     [[nodiscard]] static result<runtime> make() noexcept;
@@ -123,8 +123,8 @@ public:
     /// Of an empty runtime: no workers, and zeros.
     [[nodiscard]] runtime_metrics metrics() const;
 
-    /// Which driver the workers use, and never `automatic`; nothing if the runtime was built without I/O, or is empty. (In a
-    /// program of eddy::run: `eddy::handle::current().metrics().driver`.)
+    /// Which driver the workers use, and never `automatic`; nothing if the runtime was built without I/O, or is empty.
+    /// (In a program of eddy::run: `eddy::handle::current().metrics().driver`.)
     [[nodiscard]] std::optional<driver_kind> driver() const noexcept;
     /// Why it is that one, in a sentence that begins with its name: "epoll: this kernel has no io_uring (ENOSYS)".
     /// Lifetime: the text is static.
@@ -182,8 +182,8 @@ private:
     detail::pool* pool_;  // null: empty
 };
 
-/// A future that is ready once a runtime has shut down: its tasks are destroyed and its workers out. Dropping it waits for
-/// nothing; the shutdown goes on. Of an empty runtime it is ready at once.
+/// A future that is ready once a runtime has shut down: its tasks are destroyed and its workers out. Dropping it waits
+/// for nothing; the shutdown goes on. Of an empty runtime it is ready at once.
 class [[nodiscard("await it, or call wait()")]] EDDY_API runtime_ended : public future_ops<runtime_ended> {
 public:
     using output_type = void;
@@ -221,14 +221,14 @@ struct runtime_hooks {
 /// The settings of a runtime.
 class EDDY_API runtime_builder {
 public:
-    /// What is called with an exception that left a task and that nobody takes, and the place of the task's spawn. It must
-    /// not throw.
+    /// What is called with an exception that left a task and that nobody takes, and the place of the task's spawn. It
+    /// must not throw.
     using uncaught_handler = std::function<void(std::exception_ptr, const std::source_location&)>;
 
     runtime_builder() = default;
 
-    /// From 1 to 32,767: for others build() answers invalid_argument. By default one for each processor that this process
-    /// may use; the environment's EDDY_WORKER_THREADS overrides that default, and not what is set here.
+    /// From 1 to 32,767: for others build() answers invalid_argument. By default one for each processor that this
+    /// process may use; the environment's EDDY_WORKER_THREADS overrides that default, and not what is set here.
     runtime_builder& worker_threads(unsigned count) noexcept {
         worker_threads_ = count;
         return *this;
@@ -284,14 +284,14 @@ public:
         shutdown_on_uncaught_ = enabled;
         return *this;
     }
-    /// Whether the workers note how long each poll of a task takes (false): see worker_metrics::poll_times. Costs two looks
-    /// at the clock for each poll.
+    /// Whether the workers note how long each poll of a task takes (false): see worker_metrics::poll_times. Costs two
+    /// looks at the clock for each poll.
     runtime_builder& poll_time_histogram(bool enabled) noexcept {
         poll_time_histogram_ = enabled;
         return *this;
     }
-    /// The seed of what is random on the workers: the order in which they look into each other's queues, and the branch with
-    /// which a select begins.
+    /// The seed of what is random on the workers: the order in which they look into each other's queues, and the branch
+    /// with which a select begins.
     runtime_builder& rng_seed(std::uint64_t seed) noexcept {
         seed_ = seed;
         return *this;
@@ -331,8 +331,9 @@ public:
     }
 
     /// Errors: too_many_files_open and its like; invalid_argument for no workers, or more than 32,767;
-    /// errc::unknown_driver if EDDY_DRIVER names none; errc::bad_worker_count for an EDDY_WORKER_THREADS that is no number
-    /// of workers; for io_uring that was asked for by name, the errors of core_builder::build(). Nothing is left behind.
+    /// errc::unknown_driver if EDDY_DRIVER names none; errc::bad_worker_count for an EDDY_WORKER_THREADS that is no
+    /// number of workers; for io_uring that was asked for by name, the errors of core_builder::build(). Nothing is left
+    /// behind.
     [[nodiscard]] result<runtime> build() const noexcept;
 
 private:

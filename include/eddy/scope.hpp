@@ -25,9 +25,9 @@ public:
     scope_handle(const scope_handle&) = delete;
     scope_handle& operator=(const scope_handle&) = delete;
 
-    /// Runs `work` at the same time as the body: a future, or a callable without parameters that makes one. It may borrow
-    /// whatever outlives the scope. An exception that leaves it, or an output that is an `expected` without a value, fails
-    /// the scope; any other output is dropped. In a scope that is cancelled the work is cancelled at once.
+    /// Runs `work` at the same time as the body: a future, or a callable without parameters that makes one. It may
+    /// borrow whatever outlives the scope. An exception that leaves it, or an output that is an `expected` without a
+    /// value, fails the scope; any other output is dropped. In a scope that is cancelled the work is cancelled at once.
     template <class W>
     void spawn(W&& work, std::source_location where = std::source_location::current()) {
         if constexpr (detail::check_spawned<W>()) base_.spawn(std::forward<W>(work), where);
@@ -189,8 +189,8 @@ public:
 
 }  // namespace detail
 
-/// Runs `f(s)`, which makes a future, and the children that it starts by `s.spawn(...)`; ends when all have ended, with the
-/// body's output. So children may borrow the locals of whoever awaits the scope.
+/// Runs `f(s)`, which makes a future, and the children that it starts by `s.spawn(...)`; ends when all have ended, with
+/// the body's output. So children may borrow the locals of whoever awaits the scope.
 ///     co_await eddy::scope([&](auto& s) -> eddy::task<void> {
 ///         for (auto& each : parts) s.spawn(work_on(each));
 ///         co_return;
@@ -198,10 +198,10 @@ public:
 /// The children run on any worker of the current runtime, or on the current loop.
 ///
 /// Errors: the first failure, of a child or of the body, cancels the rest, which is waited for, and is the scope's: an
-/// exception is thrown; an error becomes the error of the body's `expected`, as it is if the types are the same, and else as
-/// an error code. If it cannot, or the body's output is no `expected`, it is thrown: as std::system_error, or, if it is no
-/// error code either, as std::bad_expected_access. Throws `misuse` without a runtime on this thread.
-/// Cancel safety: its children are cancelled with it. In the orderly way (poll_cancel) they are awaited; destroyed outright,
+/// exception is thrown; an error becomes the error of the body's `expected`, as it is if the types are the same, and
+/// else as an error code. If it cannot, or the body's output is no `expected`, it is thrown: as std::system_error, or,
+/// if it is no error code either, as std::bad_expected_access. Throws `misuse` without a runtime on this thread. Cancel
+/// safety: its children are cancelled with it. In the orderly way (poll_cancel) they are awaited; destroyed outright,
 /// it destroys the children that wait, here and now, and blocks only for those that are being polled at that moment. It
 /// must not be destroyed by one of its own children.
 /// Lifetime: an rvalue `f` is kept as long as the scope.

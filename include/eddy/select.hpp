@@ -22,18 +22,18 @@ struct race_rule;
 /// Runs all futures until the first is ready. The output is a std::variant whose index says which it was; with
 /// std::monostate for a future of void.
 ///
-/// Each poll begins with a future chosen at random, and goes on in the order given. So of several that are always ready, such as
-/// two channels, none starves the others. If the order is to decide, use `select_biased`. The choice is that of the thread's
-/// generator: runtime_builder::rng_seed() seeds it on the workers, so that a run can be repeated.
+/// Each poll begins with a future chosen at random, and goes on in the order given. So of several that are always
+/// ready, such as two channels, none starves the others. If the order is to decide, use `select_biased`. The choice is
+/// that of the thread's generator: runtime_builder::rng_seed() seeds it on the workers, so that a run can be repeated.
 /// The losers are destroyed before the output comes out; one that has a `poll_cancel` is ended by it before, and the
-/// select waits for that. The others are destroyed at once, so that they keep nothing from those. An exception of one future ends the others in the same way and is then thrown again.
-/// A branch can have a condition: `when(condition, future)`; `otherwise()` is taken if none of them holds (when.hpp). If all are
-/// disabled and there is no otherwise(), it throws `misuse`.
-/// Cancel safety: that of the futures. But while it waits for losers to end it holds the output that has won, which is lost if it
-/// is cancelled or dropped then. In a loop, an item of a stream is not lost if its next() loses, as long as the stream's
-/// own next() is cancel safe, as those of this library are: `select(lines.next(), std::ref(deadline))`, over and over.
-/// Lifetime: futures are moved in. Use std::ref to lend one that goes on after the select, in a loop for example.
-/// Cost: no allocation.
+/// select waits for that. The others are destroyed at once, so that they keep nothing from those. An exception of one
+/// future ends the others in the same way and is then thrown again. A branch can have a condition: `when(condition,
+/// future)`; `otherwise()` is taken if none of them holds (when.hpp). If all are disabled and there is no otherwise(),
+/// it throws `misuse`. Cancel safety: that of the futures. But while it waits for losers to end it holds the output
+/// that has won, which is lost if it is cancelled or dropped then. In a loop, an item of a stream is not lost if its
+/// next() loses, as long as the stream's own next() is cancel safe, as those of this library are: `select(lines.next(),
+/// std::ref(deadline))`, over and over. Lifetime: futures are moved in. Use std::ref to lend one that goes on after the
+/// select, in a loop for example. Cost: no allocation.
 template <class... F>
 [[nodiscard]] auto select(F&&... futures) {
     static_assert(sizeof...(F) > 0, "eddy: select needs at least one future");
@@ -45,8 +45,8 @@ template <class... F>
     }
 }
 
-/// `select` that polls the futures in the order given: if several are ready, the first of them wins. So put first what must not
-/// starve (a shutdown signal, a deadline), and last what is always ready.
+/// `select` that polls the futures in the order given: if several are ready, the first of them wins. So put first what
+/// must not starve (a shutdown signal, a deadline), and last what is always ready.
 template <class... F>
 [[nodiscard]] auto select_biased(F&&... futures) {
     static_assert(sizeof...(F) > 0, "eddy: select_biased needs at least one future");

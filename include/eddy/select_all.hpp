@@ -120,8 +120,9 @@ private:
     bool is_ending_ = false;
 };
 
-/// Runs a range of futures of one type until the first is ready. The output is a select_all_output: the future's own, its index,
-/// and the remaining futures, none of which has lost anything; run them on with another select_all, or drop them.
+/// Runs a range of futures of one type until the first is ready. The output is a select_all_output: the future's own,
+/// its index, and the remaining futures, none of which has lost anything; run them on with another select_all, or drop
+/// them.
 ///
 ///     auto first = co_await eddy::select_all(std::move(tasks));
 ///     use(first.output);
@@ -129,12 +130,11 @@ private:
 ///
 /// The remaining futures are of the type that was given, if that may be moved after it has begun (task, boxed_future,
 /// pinned_future), and else `pinned_future` of it.
-/// Up to 30 futures are all polled at each poll, in order, so that of several that are ready the first wins; of more only those
-/// that were woken, in the order of the wakes. To go through the outputs of many, futures_unordered costs less: this moves all
-/// futures each time, and polls them once.
-/// An exception of one future ends the others (with `poll_cancel`, where they have it) and is then thrown again.
-/// Errors: throws misuse if the range is empty.
-/// Cancel safety: that of the futures: they are destroyed with it. To keep them, give a range of std::reference_wrapper.
+/// Up to 30 futures are all polled at each poll, in order, so that of several that are ready the first wins; of more
+/// only those that were woken, in the order of the wakes. To go through the outputs of many, futures_unordered costs
+/// less: this moves all futures each time, and polls them once. An exception of one future ends the others (with
+/// `poll_cancel`, where they have it) and is then thrown again. Errors: throws misuse if the range is empty. Cancel
+/// safety: that of the futures: they are destroyed with it. To keep them, give a range of std::reference_wrapper.
 /// Lifetime: the futures are moved in.
 /// Cost: the vectors; a block of the frame pool for each future that has to be pinned, and beyond 30 for each.
 template <class R>

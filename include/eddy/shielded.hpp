@@ -57,24 +57,22 @@ private:
     bool has_begun_ = false;
 };
 
-/// Finishes `work` once it has begun, also if whoever awaits it is cancelled meanwhile: a commit, a reply, a message that must not
-/// be cut in two.
+/// Finishes `work` once it has begun, also if whoever awaits it is cancelled meanwhile: a commit, a reply, a message
+/// that must not be cut in two.
 ///
-/// When the task around it is cancelled in the orderly way (abort, a failing or cancelled scope, an elapsed timeout, a select
-/// or join that ends its losers, a shutdown that has time), the task goes on waiting until `work` is ready, and ends then. What
-/// `work` gives or throws after the cancellation is lost. A deadline around it is not in sight (with_deadline), and does not
-/// cut it off: if it may take too long, put a timeout inside.
-/// It does not help where futures are destroyed outright, as they may be at any time: by a shutdown that has no time left, or by a
-/// poll by hand that drops it. Work that has to outlive even that is spawned.
-/// Nor does it help in what is only lent to whoever is cancelled: a future given as std::ref, and what runs inside a stream (in a
-/// generator, by buffered(), in a futures_unordered) of which a loop awaits next(). Those are destroyed with the coroutine that
-/// has them. for_each() and its like have their stream, and end it in order: `co_await std::move(items).for_each(...)`. So does
-/// a loop whose finally() awaits `items.cancel()`.
-/// The children of a scope in `work` are tasks of their own: a shutdown cancels each, and the scope goes on to its end without
-/// them; so shield in them what has to be finished.
-/// Nor in a sink, which has no orderly way: the future of with() goes with the forward() that is cancelled.
-/// `work` that has not been polled when it is cancelled does not begin.
-/// Cancel safety: safe, in the orderly way; destroyed outright, that of `work`.
+/// When the task around it is cancelled in the orderly way (abort, a failing or cancelled scope, an elapsed timeout, a
+/// select or join that ends its losers, a shutdown that has time), the task goes on waiting until `work` is ready, and
+/// ends then. What `work` gives or throws after the cancellation is lost. A deadline around it is not in sight
+/// (with_deadline), and does not cut it off: if it may take too long, put a timeout inside. It does not help where
+/// futures are destroyed outright, as they may be at any time: by a shutdown that has no time left, or by a poll by
+/// hand that drops it. Work that has to outlive even that is spawned. Nor does it help in what is only lent to whoever
+/// is cancelled: a future given as std::ref, and what runs inside a stream (in a generator, by buffered(), in a
+/// futures_unordered) of which a loop awaits next(). Those are destroyed with the coroutine that has them. for_each()
+/// and its like have their stream, and end it in order: `co_await std::move(items).for_each(...)`. So does a loop whose
+/// finally() awaits `items.cancel()`. The children of a scope in `work` are tasks of their own: a shutdown cancels
+/// each, and the scope goes on to its end without them; so shield in them what has to be finished. Nor in a sink, which
+/// has no orderly way: the future of with() goes with the forward() that is cancelled. `work` that has not been polled
+/// when it is cancelled does not begin. Cancel safety: safe, in the orderly way; destroyed outright, that of `work`.
 /// Lifetime: `work` is moved in; use std::ref to lend it.
 /// Cost: none of its own.
 ///     co_await eddy::shielded(transaction.commit());

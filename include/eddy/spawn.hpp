@@ -32,14 +32,15 @@ join_handle_for<W> spawn_here(spawn_target target, W&& work, std::source_locatio
 
 }  // namespace detail
 
-/// Starts a task that runs concurrently, on the current runtime: the innermost one of the runtime whose worker this is, the
-/// loop (`core`) that runs on this thread, and the runtime that was entered. `work` is a future, or a callable without
-/// parameters that makes one (or returns a value), which is called on the runtime and kept as long as its future.
+/// Starts a task that runs concurrently, on the current runtime: the innermost one of the runtime whose worker this is,
+/// the loop (`core`) that runs on this thread, and the runtime that was entered. `work` is a future, or a callable
+/// without parameters that makes one (or returns a value), which is called on the runtime and kept as long as its
+/// future.
 ///
 /// Dropping the handle detaches the task; see join_handle.
-/// Errors: throws `misuse` without a runtime on this thread. If the runtime is shutting down, the work is destroyed and the
-/// handle says that it was cancelled.
-/// Cost: one block of the frame pool, and no system call unless a sleeping worker is to help.
+/// Errors: throws `misuse` without a runtime on this thread. If the runtime is shutting down, the work is destroyed and
+/// the handle says that it was cancelled. Cost: one block of the frame pool, and no system call unless a sleeping
+/// worker is to help.
 template <class W>
 auto spawn(W&& work, std::source_location where = std::source_location::current()) {
     if constexpr (detail::check_spawned<W>()) {

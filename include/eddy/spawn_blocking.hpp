@@ -15,15 +15,14 @@
 
 namespace eddy {
 
-/// Runs a function that blocks, or computes for long, on a thread for such work: of the current runtime, or of the process
-/// where there is none but a loop (512 of those at most). The handle gives what it returns. On threads without either use
-/// handle::spawn_blocking or runtime::spawn_blocking.
+/// Runs a function that blocks, or computes for long, on a thread for such work: of the current runtime, or of the
+/// process where there is none but a loop (512 of those at most). The handle gives what it returns. On threads without
+/// either use handle::spawn_blocking or runtime::spawn_blocking.
 ///
-/// It cannot be cancelled once it runs: abort() only keeps it from being begun. A runtime that shuts down does not wait for
-/// it, unless it is given a limit.
-/// Errors: the handle says "cancelled" if the runtime shuts down before it runs, or if no thread can be had.
-/// Thread safety: any thread with a runtime or a loop; else it throws `misuse`.
-/// Cost: one block of the frame pool, and a hand-over to another thread and back.
+/// It cannot be cancelled once it runs: abort() only keeps it from being begun. A runtime that shuts down does not wait
+/// for it, unless it is given a limit. Errors: the handle says "cancelled" if the runtime shuts down before it runs, or
+/// if no thread can be had. Thread safety: any thread with a runtime or a loop; else it throws `misuse`. Cost: one
+/// block of the frame pool, and a hand-over to another thread and back.
 template <class F>
 auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) {
     if constexpr (detail::check_blocking<F>()) {
@@ -58,9 +57,9 @@ private:
 
 }  // namespace detail
 
-/// Calls a function that blocks, or computes for long, here and now; the other tasks of this worker, its sockets and its
-/// timers go on meanwhile, on another thread. Returns what it returns. (The task itself stands still: what it would `join`
-/// or `select` beside this as well.)
+/// Calls a function that blocks, or computes for long, here and now; the other tasks of this worker, its sockets and
+/// its timers go on meanwhile, on another thread. Returns what it returns. (The task itself stands still: what it would
+/// `join` or `select` beside this as well.)
 ///
 /// Errors: throws `misuse` on a loop's thread (`core`), whose tasks cannot go elsewhere: use spawn_blocking there.
 /// Outside of a runtime it just calls the function; so it does if no further thread can be had.

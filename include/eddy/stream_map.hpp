@@ -27,22 +27,21 @@ struct keyed {
     std::tuple<K, T> into_parts() && { return {std::move(key), std::move(value)}; }
 };
 
-/// Streams of one type under keys, and a stream of their items, each with its key. Streams can be added and removed at any
-/// time. One that ends is removed; the map's own stream ends when it is empty, and goes on when something is inserted after
-/// that.
+/// Streams of one type under keys, and a stream of their items, each with its key. Streams can be added and removed at
+/// any time. One that ends is removed; the map's own stream ends when it is empty, and goes on when something is
+/// inserted after that.
 ///
 ///     eddy::stream_map<std::string, subscription> channels;
 ///     channels.insert("news", subscribe("news"));
 ///     while (auto message = co_await channels.next()) show(message->key, message->value);
 ///
-/// Only the streams that were woken are polled, so that it costs the same however many there are. They take turns: one that
-/// has given an item comes again after all that were woken before.
-/// What a stream throws comes out of the poll; the stream stays.
-/// Cancel safety: safe. A next() that is dropped takes no item with it.
-/// Thread safety: one thread at a time; the streams may be woken on any.
-/// Lifetime: streams are moved in, and stay at one address until they are removed; the map itself may be moved at any time. The
-/// poll of a stream must not touch the map; its destructor may, and does not find the stream there any more.
-/// Cost: one block of the frame pool and one node of a hash map for each stream.
+/// Only the streams that were woken are polled, so that it costs the same however many there are. They take turns: one
+/// that has given an item comes again after all that were woken before. What a stream throws comes out of the poll; the
+/// stream stays. Cancel safety: safe. A next() that is dropped takes no item with it. Thread safety: one thread at a
+/// time; the streams may be woken on any. Lifetime: streams are moved in, and stay at one address until they are
+/// removed; the map itself may be moved at any time. The poll of a stream must not touch the map; its destructor may,
+/// and does not find the stream there any more. Cost: one block of the frame pool and one node of a hash map for each
+/// stream.
 template <class K, stream S, class Hash = std::hash<K>, class Equal = std::equal_to<K>>
 class [[nodiscard]] stream_map : public stream_ops<stream_map<K, S, Hash, Equal>> {
     struct entry {

@@ -31,8 +31,8 @@ detail::frame* enter_frame(task<T>& used, std::source_location where);
 /// An exception that leaves the coroutine is thrown again where it is awaited or polled.
 /// Cancel safety: destroying it at any time destroys the frames of the whole chain, innermost first.
 /// Thread safety: none of its own; whoever polls it may move between threads, as a runtime's workers do.
-/// Lifetime: parameters taken by reference must outlive the task; it keeps copies of the others. A task that is awaited as
-/// an lvalue is borrowed: it is polled as a stack of its own, so that deep recursion should await rvalues. What its
+/// Lifetime: parameters taken by reference must outlive the task; it keeps copies of the others. A task that is awaited
+/// as an lvalue is borrowed: it is polled as a stack of its own, so that deep recursion should await rvalues. What its
 /// parameters' destructors throw ends the program.
 /// Cost: one block of the frame pool per coroutine; about as much as a malloc and a free for the whole of an await.
 template <class T = void>

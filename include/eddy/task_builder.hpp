@@ -17,8 +17,8 @@
 
 namespace eddy {
 
-/// What the task that is polled on this thread was named by task_builder; empty if it has no name, and outside of tasks.
-/// Lifetime: the text lives as long as the task.
+/// What the task that is polled on this thread was named by task_builder; empty if it has no name, and outside of
+/// tasks. Lifetime: the text lives as long as the task.
 [[nodiscard]] EDDY_API std::string_view current_task_name() noexcept;
 
 /// Spawns tasks with more than their work: `eddy::task_builder().name("accept").background(true).spawn(accept_all())`.
@@ -28,14 +28,14 @@ class task_builder {
 public:
     task_builder() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
-    /// For people: current_task_name() gives it, and it is printed with an exception that leaves the task and that nobody
-    /// takes.
+    /// For people: current_task_name() gives it, and it is printed with an exception that leaves the task and that
+    /// nobody takes.
     task_builder& name(std::string text) {
         name_ = std::move(text);
         return *this;
     }
-    /// Whether a runtime counts as idle although the task is alive: eddy::run and the like end then, and cancel it. (A loop
-    /// does not know the difference.)
+    /// Whether a runtime counts as idle although the task is alive: eddy::run and the like end then, and cancel it. (A
+    /// loop does not know the difference.)
     task_builder& background(bool is_background) noexcept {
         settings_.is_background = is_background;
         return *this;

@@ -25,7 +25,8 @@ struct task_local_binding {
     task_local_binding* outer;
 };
 
-// Out of line, and never inlined into a coroutine: one that goes on on another thread must not find the former one's list.
+// Out of line, and never inlined into a coroutine: one that goes on on another thread must not find the former one's
+// list.
 
 /// Makes the binding the innermost of this thread; sets its `outer`.
 EDDY_API void push_task_local(task_local_binding& binding) noexcept;
@@ -112,9 +113,10 @@ private:
     std::optional<F> inner_;
 };
 
-/// A variable that has a value of its own in each task that gives it one: `static inline eddy::task_local<int> request_id;`.
-/// A value is bound to a future, not to a thread: it is there while that future is polled, on whatever thread, and while it
-/// is destroyed. Within it another value may be bound, which hides the first. What the future spawns does not inherit it.
+/// A variable that has a value of its own in each task that gives it one: `static inline eddy::task_local<int>
+/// request_id;`. A value is bound to a future, not to a thread: it is there while that future is polled, on whatever
+/// thread, and while it is destroyed. Within it another value may be bound, which hides the first. What the future
+/// spawns does not inherit it.
 ///     co_await request_id.scope(7, serve(std::move(stream)));      // in serve(): request_id.get() == 7
 /// Thread safety: any thread; each sees what is bound by what it polls.
 /// Lifetime: must outlive the futures that it is bound to: make it static.
@@ -140,8 +142,8 @@ public:
         }
     }
 
-    /// Calls `f` with `value` bound, and returns what it returns. A loop that `f` runs polls its tasks, the main future, too,
-    /// without it: bind the value to the future instead.
+    /// Calls `f` with `value` bound, and returns what it returns. A loop that `f` runs polls its tasks, the main
+    /// future, too, without it: bind the value to the future instead.
     template <class F>
     decltype(auto) sync_scope(T value, F&& f) const {
         const detail::bound_task_local bound(this, &value);
@@ -155,8 +157,8 @@ public:
         return std::invoke(std::forward<F>(f), value_here(where));
     }
 
-    /// The same; without a value it does not call `f`, and returns nothing. Returns a bool where `f` returns nothing, else
-    /// a std::optional.
+    /// The same; without a value it does not call `f`, and returns nothing. Returns a bool where `f` returns nothing,
+    /// else a std::optional.
     template <class F>
     auto try_with(F&& f) const {
         using returned = std::invoke_result_t<F, T&>;

@@ -42,9 +42,9 @@ inline constexpr bool is_try<try_expression<X>> = true;
 
 }  // namespace detail
 
-/// The `?` of this library. `co_await try_(x)` takes a future of an `expected`, or an `expected`, and yields its value; on
-/// an error it ends the enclosing coroutine, whose output must be an `expected`, with that error: without an exception,
-/// and without resuming the coroutine. The locals are destroyed as by `co_return`.
+/// The `?` of this library. `co_await try_(x)` takes a future of an `expected`, or an `expected`, and yields its value;
+/// on an error it ends the enclosing coroutine, whose output must be an `expected`, with that error: without an
+/// exception, and without resuming the coroutine. The locals are destroyed as by `co_return`.
 ///
 /// Errors convert to the coroutine's error type as by `convert_error` (implicitly, through `make_error_code`, or by
 /// what a library type says of itself: `time::elapsed` becomes `errc::timed_out`).
@@ -65,8 +65,8 @@ template <class X>
     }
 }
 
-/// How an error becomes another error type: for `try_`, scopes and combinators. An error class of a library says it by a
-/// member `std::error_code to_error_code() const`.
+/// How an error becomes another error type: for `try_`, scopes and combinators. An error class of a library says it by
+/// a member `std::error_code to_error_code() const`.
 template <class To, class From>
 [[nodiscard]] To convert_error(From&& from) {
     using plain = std::remove_cvref_t<From>;

@@ -37,8 +37,8 @@ private:
 }  // namespace detail
 
 /// Runs `future` on this thread, which sleeps while it has to wait, and returns its output. No runtime is needed, and
-/// nothing but this future is run: an I/O future needs a reactor that another thread turns, which it is registered with, or
-/// which is the fall-back (reactor_handle::set_fallback).
+/// nothing but this future is run: an I/O future needs a reactor that another thread turns, which it is registered
+/// with, or which is the fall-back (reactor_handle::set_fallback).
 ///
 /// Errors: throws what the future throws; `nested_runtime` on a thread that runs a loop at this time, since that would
 /// stand still.

@@ -14,21 +14,21 @@
 #include <eddy/future_ops.hpp>
 #include <eddy/ready.hpp>
 
-// Branches of select, select_biased and race that are there only sometimes: what Tokio's select! writes as `, if condition` and
-// `else`.
+// Branches of select, select_biased and race that are there only sometimes: what Tokio's select! writes as `, if
+// condition` and `else`.
 //
 //     auto got = co_await eddy::select(eddy::when(!paused, lines.next()),
 //                                      eddy::when(retries < 3, std::ref(retry)),
 //                                      eddy::otherwise());
 //
-// There are no patterns, as in `Some(x) = rx.recv()` there: the branch ends with whatever its future gives, and what says that it
-// is over is a flag.
+// There are no patterns, as in `Some(x) = rx.recv()` there: the branch ends with whatever its future gives, and what
+// says that it is over is a flag.
 //
 //     auto got = co_await eddy::select(eddy::when(is_open, rx.recv()), ticks.tick());
 //     if (auto* item = std::get_if<0>(&got); item != nullptr && !*item) is_open = false;
 //
-// A branch that is disabled is not polled, and its place in the variant stays empty. `otherwise` is ready at once if all when()
-// branches are disabled and no other branch is there; else it is as good as absent.
+// A branch that is disabled is not polled, and its place in the variant stays empty. `otherwise` is ready at once if
+// all when() branches are disabled and no other branch is there; else it is as good as absent.
 
 namespace eddy {
 
@@ -113,14 +113,13 @@ private:
     detail::branch_state state_ = detail::branch_state::unsettled;
 };
 
-/// A branch of select, select_biased or race that is there only if `condition` is true now. Its output is that of the future.
-/// If it is not, the future is destroyed without having been polled. Instead of a future, a function that returns one can be
-/// given: it is called only if the condition is true.
+/// A branch of select, select_biased or race that is there only if `condition` is true now. Its output is that of the
+/// future. If it is not, the future is destroyed without having been polled. Instead of a future, a function that
+/// returns one can be given: it is called only if the condition is true.
 ///     eddy::when(listener.has_value(), [&] { return listener->accept(); })
-/// Errors: the select throws `misuse` if all branches are disabled and there is no otherwise(). The same when it is awaited
-/// outside of a select, and disabled.
-/// Cancel safety: that of the future. Lifetime: the future is moved in; use std::ref to lend it. The function is not kept.
-/// Cost: none of its own.
+/// Errors: the select throws `misuse` if all branches are disabled and there is no otherwise(). The same when it is
+/// awaited outside of a select, and disabled. Cancel safety: that of the future. Lifetime: the future is moved in; use
+/// std::ref to lend it. The function is not kept. Cost: none of its own.
 template <class F>
 [[nodiscard]] auto when(bool condition, F&& work) {
     if constexpr (!std::is_lvalue_reference_v<F> && !future<detail::owned_t<F>> && std::is_invocable_v<F>) {
@@ -139,8 +138,8 @@ template <class F>
     }
 }
 
-/// The branch of a select, select_biased or race that is taken, at once, if all others are when() branches whose conditions are
-/// false. Its output is `value`.
+/// The branch of a select, select_biased or race that is taken, at once, if all others are when() branches whose
+/// conditions are false. Its output is `value`.
 template <class T>
 [[nodiscard]] otherwise_future<std::decay_t<T>> otherwise(T&& value) {
     return otherwise_future<std::decay_t<T>>(ready(std::forward<T>(value)));

@@ -53,8 +53,8 @@ void bytes_mut::make_room(std::size_t additional) {
     if (additional > std::numeric_limits<std::size_t>::max() / 2 - size_) {
         throw std::length_error("eddy: bytes_mut::reserve() was asked for " + std::to_string(additional) + " bytes");
     }
-    // Twice what it was, so that many small additions together cost no more than the last one; and no less than the block was,
-    // up to a limit, since what is left of that after a split says nothing about what will come.
+    // Twice what it was, so that many small additions together cost no more than the last one; and no less than the
+    // block was, up to a limit, since what is left of that after a split says nothing about what will come.
     const std::size_t usual = share_.get() == nullptr ? 0 : std::min(share_->capacity(), largest_usual_block);
     const std::size_t capacity = std::max({size_ + additional, capacity_ * 2, usual});
     detail::byte_share larger(detail::byte_block::make(capacity));

@@ -87,7 +87,8 @@ inline result<std::size_t> length_delimited_codec::frame_size(std::span<const st
 
 auto length_delimited_codec::find(bytes_mut& from) -> result<std::optional<found_frame>> {
     using answer = result<std::optional<found_frame>>;
-    // The head stays in the buffer until all of its frame is there: half a frame at the end is seen as bytes that remain.
+    // The head stays in the buffer until all of its frame is there: half a frame at the end is seen as bytes that
+    // remain.
     if (from.size() < options_.head()) return answer(std::in_place);
     const auto size = frame_size(from.chunk().subspan(options_.offset_));
     if (!size) return std::unexpected(size.error());

@@ -108,9 +108,9 @@ void core_joined::abort(joinable& joined) noexcept {
     std::uint8_t word = task.join_word.load(std::memory_order_acquire);
     if ((word & complete) != 0) return;
     if (!task.shared->is_running()) {
-        // Counted from here on, as if it were shared: the task goes into the inbound list, and a loop that had parted with
-        // it meanwhile would be sent what the handle may have freed, and need not be there any more.
-        // acq_rel: either publish() sees the bit, or this sees that the task has ended. An abort handle finds it set.
+        // Counted from here on, as if it were shared: the task goes into the inbound list, and a loop that had parted
+        // with it meanwhile would be sent what the handle may have freed, and need not be there any more. acq_rel:
+        // either publish() sees the bit, or this sees that the task has ended. An abort handle finds it set.
         while ((word & is_shared) == 0) {
             if (task.join_word.compare_exchange_weak(word, word | is_shared, std::memory_order_acq_rel,
                                                      std::memory_order_acquire))

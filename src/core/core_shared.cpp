@@ -24,8 +24,8 @@
 namespace eddy::detail {
 namespace {
 
-// After so many polls in a row, though tasks remain, the loop looks at its inbound list, and at its driver and timers if
-// the last look at those is this long ago.
+// After so many polls in a row, though tasks remain, the loop looks at its inbound list, and at its driver and timers
+// if the last look at those is this long ago.
 constexpr std::size_t polls_between_turns = 64;
 constexpr auto look_interval = std::chrono::microseconds(20);
 
@@ -110,8 +110,8 @@ void core_task_ops::task_arrives(inbound_node& self, core_shared& loop, bool) no
 
 // ---- The loop ----
 
-/// Marks the loop as the one that runs on this thread. What it polls is not part of what runs it, and so does not see the
-/// task-local values that are bound there.
+/// Marks the loop as the one that runs on this thread. What it polls is not part of what runs it, and so does not see
+/// the task-local values that are bound there.
 class core_shared::entered {
 public:
     entered(core_shared& loop, std::source_location where) : checked_((check_entry(loop, where), &loop)) {
@@ -195,8 +195,8 @@ void core_shared::wake_fork(waker&& parent) noexcept {
     wakes_forks_ = false;
 }
 
-/// Precondition: has_queued(). In turns, so that children that start further ones, newest first, do not overtake what was
-/// queued before them.
+/// Precondition: has_queued(). In turns, so that children that start further ones, newest first, do not overtake what
+/// was queued before them.
 core_task& core_shared::pop_queued() noexcept {
     const bool takes_fork = !forks_.is_empty() && (queue_.is_empty() || ++fork_streak_ % fork_fairness != 0);
     return takes_fork ? forks_.pop() : queue_.pop();

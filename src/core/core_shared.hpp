@@ -73,7 +73,8 @@ public:
 
     [[nodiscard]] bool is_closed() const noexcept { return is_closed_; }
     [[nodiscard]] bool is_running() const noexcept { return running_here == this; }
-    /// Whether it is a forked child's copy of a loop, which nobody can run since the driver is the parent's. (One without I/O goes on.)
+    /// Whether it is a forked child's copy of a loop, which nobody can run since the driver is the parent's. (One
+    /// without I/O goes on.)
     [[nodiscard]] bool is_parents() const noexcept { return io_ != nullptr && io_->is_in_child(); }
     [[nodiscard]] io_handle* io() const noexcept { return io_.get(); }
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }

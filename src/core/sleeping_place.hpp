@@ -29,8 +29,9 @@ public:
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
     }
 
-    /// This thread is the one that sleeps here from now on. Before it looks for what would keep it from sleeping, it has to take
-    /// the lock under which that is left: else who slept here before could take itself for the sleeper still.
+    /// This thread is the one that sleeps here from now on. Before it looks for what would keep it from sleeping, it
+    /// has to take the lock under which that is left: else who slept here before could take itself for the sleeper
+    /// still.
     void set_owner() noexcept {
         // relaxed: a thread compares it to its own mark only, and that lock orders it.
         owner_.store(this_thread_mark(), std::memory_order_relaxed);

@@ -35,8 +35,8 @@ public:
     }
 
 private:
-    /// While this task is polled, the frame of the next and the head of the one after come into the cache: tasks lie all
-    /// over the memory, and of many that wait each would cost two misses in a row.
+    /// While this task is polled, the frame of the next and the head of the one after come into the cache: tasks lie
+    /// all over the memory, and of many that wait each would cost two misses in a row.
     void fetch_ahead() const noexcept {
         __builtin_prefetch(first_->root);
         __builtin_prefetch(first_->next_queued, 1);

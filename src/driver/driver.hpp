@@ -12,10 +12,10 @@
 
 // The contract of a driver: one event queue of an operating system. One file per system; CMake picks the files.
 //
-// A readiness driver (epoll, kqueue) watches descriptors and reports what they are ready for; the sockets in src/io call
-// the system themselves, and wait here when it would block. A completing driver (io_uring) will take the operations
-// instead: the sockets' poll_read, poll_write, poll_accept and poll_connect (detail/io_socket.hpp) are the only places
-// that make these calls, so that is where it is asked.
+// A readiness driver (epoll, kqueue) watches descriptors and reports what they are ready for; the sockets in src/io
+// call the system themselves, and wait here when it would block. A completing driver (io_uring) will take the
+// operations instead: the sockets' poll_read, poll_write, poll_accept and poll_connect (detail/io_socket.hpp) are the
+// only places that make these calls, so that is where it is asked.
 
 namespace eddy::detail {
 
@@ -43,7 +43,8 @@ concept driver_like = requires(D d, int fd, source_key key, io::interest wanted,
     } -> std::same_as<result<driver_turn>>;
     // Any thread: ends the turn in progress, or the next one. Wakes that come before the turn looks count as one.
     { d.wake() } noexcept;
-    // Before the first turn; then, by who is about to turn: ends a turn once the delay is over, and stays set until then.
+    // Before the first turn; then, by who is about to turn: ends a turn once the delay is over, and stays set until
+    // then.
     { d.make_alarm() } -> std::same_as<result<void>>;
     { d.set_alarm(std::chrono::nanoseconds{}) } noexcept;
     { d.native_handle() } -> std::same_as<int>;

@@ -23,8 +23,8 @@ namespace eddy::detail {
 /// unwatch(), so a key stays valid until the end of the turn; a regular file is refused with EPERM.
 class epoll {
 public:
-    /// Events fetched by one call. What does not fit waits in the kernel: sources that are always ready take turns, since
-    /// the kernel puts a reported source at the end of its list.
+    /// Events fetched by one call. What does not fit waits in the kernel: sources that are always ready take turns,
+    /// since the kernel puts a reported source at the end of its list.
     static constexpr std::size_t events_per_turn = 1024;
 
     [[nodiscard]] static result<epoll> make() noexcept;
@@ -70,8 +70,8 @@ public:
 
     /// A wake-up was heard: the next wake() is another.
     void take_wake() const noexcept {
-        // acq_rel: pairs with the exchange in wake(). After this, a wake() writes again; and what was published before a
-        // wake() that did not write is seen by whoever runs after this turn.
+        // acq_rel: pairs with the exchange in wake(). After this, a wake() writes again; and what was published before
+        // a wake() that did not write is seen by whoever runs after this turn.
         wake_->is_due.exchange(false, std::memory_order_acq_rel);
     }
     void wake() const noexcept {
@@ -84,10 +84,10 @@ public:
     /// Makes what set_alarm() needs. Before the first turn.
     [[nodiscard]] result<void> make_alarm() noexcept;
 
-    /// Ends the next turn, or a later one, once `delay` is over, or earlier if an alarm is set already that has not gone off.
-    /// In contrast to a turn's timeout it stays set when turns end for other reasons: the timeout is set and taken back at
-    /// each sleep, and on a virtual machine that costs as much as a system call. For who is about to turn, and is the only
-    /// one who may: an alarm that goes off in another's turn is lost.
+    /// Ends the next turn, or a later one, once `delay` is over, or earlier if an alarm is set already that has not
+    /// gone off. In contrast to a turn's timeout it stays set when turns end for other reasons: the timeout is set and
+    /// taken back at each sleep, and on a virtual machine that costs as much as a system call. For who is about to
+    /// turn, and is the only one who may: an alarm that goes off in another's turn is lost.
     void set_alarm(std::chrono::nanoseconds delay) noexcept;
 
     void close() noexcept;
@@ -106,8 +106,8 @@ private:
 
     struct wake_state {
         atomic<bool> is_due{false};
-        // Beside the system call that a wake-up makes, it costs next to nothing, and mostly one thread at a time comes here:
-        // the one that has set `is_due`.
+        // Beside the system call that a wake-up makes, it costs next to nothing, and mostly one thread at a time comes
+        // here: the one that has set `is_due`.
         mutex lock;
         bool is_closed = false;
     };

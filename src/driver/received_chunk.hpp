@@ -22,8 +22,8 @@ inline void reset_connection(int fd) noexcept {
     ::close(fd);
 }
 
-/// What a ring has brought for a socket: a link of its queue. What a receive has put into one buffer, of which each has one;
-/// or a connection.
+/// What a ring has brought for a socket: a link of its queue. What a receive has put into one buffer, of which each has
+/// one; or a connection.
 struct received_chunk {
     received_chunk* next = nullptr;
     buffer_home* from = nullptr;  ///< null for a connection

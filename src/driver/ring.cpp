@@ -16,11 +16,12 @@
 namespace eddy::detail {
 namespace {
 
-// The kernel adds the time that it is now, and does not look whether there is room for both. Who wakes early waits again.
+// The kernel adds the time that it is now, and does not look whether there is room for both. Who wakes early waits
+// again.
 constexpr std::chrono::nanoseconds longest_wait = std::chrono::hours(24 * 365);
 
-// Counts the rings that were closed. The kernel maps a new ring where an old one was, of another thread perhaps, and orders
-// the two; ThreadSanitizer does not see that, since liburing does not call the C library's mmap(3).
+// Counts the rings that were closed. The kernel maps a new ring where an old one was, of another thread perhaps, and
+// orders the two; ThreadSanitizer does not see that, since liburing does not call the C library's mmap(3).
 constinit atomic<std::uint64_t> closed_rings{0};
 
 std::error_code error_of(int negative) noexcept { return {-negative, std::generic_category()}; }
@@ -29,12 +30,13 @@ std::error_code error_of(int negative) noexcept { return {-negative, std::generi
 
 std::error_code ring::open(sizes wanted) noexcept {
     io_uring_params params{};
-    // SUBMIT_ALL: one bad entry does not hold up those behind it. TASKRUN_FLAG: has_work() can tell without a system call.
+    // SUBMIT_ALL: one bad entry does not hold up those behind it. TASKRUN_FLAG: has_work() can tell without a system
+    // call.
     params.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_R_DISABLED |
                    IORING_SETUP_SUBMIT_ALL | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE;
     params.cq_entries = wanted.completions;
-    // io_uring_queue_init_params(3) is not used: from liburing 2.5 on it leaves out the submission array whenever the kernel
-    // allows that, and next_entry() is faster with it.
+    // io_uring_queue_init_params(3) is not used: from liburing 2.5 on it leaves out the submission array whenever the
+    // kernel allows that, and next_entry() is faster with it.
     const int fd = ::io_uring_setup(wanted.submissions, &params);
     if (fd < 0) return error_of(fd);
     if (const int error = ::io_uring_queue_mmap(fd, &params, &ring_); error < 0) {
@@ -76,8 +78,8 @@ void ring::close() noexcept {
     if (!is_open_) return;
     is_open_ = false;
     if (process_.is_parent()) {
-        // The queues were left out of this child, and what lies in their place is somebody else's: most likely those of a
-        // ring of its own, since the kernel fills the same gap.
+        // The queues were left out of this child, and what lies in their place is somebody else's: most likely those of
+        // a ring of its own, since the kernel fills the same gap.
         ::close(ring_.ring_fd);
         return;
     }
@@ -103,8 +105,8 @@ io_uring_sqe* ring::next_entry() noexcept {
 unsigned ring::next_index() noexcept {
     const unsigned position = tail_ & ring_.sq.ring_mask;
     if (!has_array()) return position;
-    // The kernel copies an entry when it takes it. So each batch starts again at entry 0, in cache lines that the processor still
-    // has. Going round through all entries cost 0.1 us per entry when the caches were cold.
+    // The kernel copies an entry when it takes it. So each batch starts again at entry 0, in cache lines that the
+    // processor still has. Going round through all entries cost 0.1 us per entry when the caches were cold.
     if (waiting_entries() == 0) next_ = 0;
     const unsigned index = next_++ & ring_.sq.ring_mask;
     ring_.sq.array[position] = index;

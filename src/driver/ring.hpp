@@ -22,11 +22,11 @@ struct ring_completion {
 /// One ring of io_uring(7): entries go in, completions come out, and one call does both. Nothing here knows what an
 /// operation is for.
 ///
-/// liburing sets it up; the queues are filled and emptied here, since what is to be known (whether the kernel has taken a
-/// certain entry) its helpers do not tell.
+/// liburing sets it up; the queues are filled and emptied here, since what is to be known (whether the kernel has taken
+/// a certain entry) its helpers do not tell.
 ///
-/// Thread safety: made on any thread; from enable() on it belongs to the thread that has called it (SINGLE_ISSUER). The kernel
-/// does what operations wait for only while that thread is in enter() (DEFER_TASKRUN).
+/// Thread safety: made on any thread; from enable() on it belongs to the thread that has called it (SINGLE_ISSUER). The
+/// kernel does what operations wait for only while that thread is in enter() (DEFER_TASKRUN).
 class ring {
 public:
     struct sizes {
@@ -48,8 +48,8 @@ public:
 
     // ---- The owner ----
 
-    /// An empty entry, to be filled in; it goes to the kernel with the next enter(). Null if the queue is full and the kernel
-    /// takes nothing at the moment.
+    /// An empty entry, to be filled in; it goes to the kernel with the next enter(). Null if the queue is full and the
+    /// kernel takes nothing at the moment.
     [[nodiscard]] io_uring_sqe* next_entry() noexcept;
 
     /// Where the entry that next_entry() has given last stands, for is_before().
@@ -61,9 +61,9 @@ public:
     }
     [[nodiscard]] bool has_entries() const noexcept { return waiting_entries() != 0; }
 
-    /// Submits what there is, and runs what the kernel has put off for this thread. Waits, if that is wanted, until there is
-    /// a completion, for `timeout` at most; a signal ends the wait. One system call.
-    /// Errors: of the ring itself, never of an operation.
+    /// Submits what there is, and runs what the kernel has put off for this thread. Waits, if that is wanted, until
+    /// there is a completion, for `timeout` at most; a signal ends the wait. One system call. Errors: of the ring
+    /// itself, never of an operation.
     [[nodiscard]] std::error_code enter(bool waits, max_wait timeout) noexcept;
 
     /// Takes the next completion out.
@@ -91,8 +91,9 @@ public:
     [[nodiscard]] ::io_uring& native() noexcept { return ring_; }
 
 private:
-    /// Whether the submission queue is an array of indices of entries. Without it (IORING_SETUP_NO_SQARRAY) the kernel takes the
-    /// entries in the order in which they lie. open() asks for the array; a kernel, or a test, may leave it out.
+    /// Whether the submission queue is an array of indices of entries. Without it (IORING_SETUP_NO_SQARRAY) the kernel
+    /// takes the entries in the order in which they lie. open() asks for the array; a kernel, or a test, may leave it
+    /// out.
     [[nodiscard]] bool has_array() const noexcept { return (ring_.flags & IORING_SETUP_NO_SQARRAY) == 0; }
     /// Returns the index of the entry for position tail_, and puts it into the array if there is one.
     [[nodiscard]] unsigned next_index() noexcept;

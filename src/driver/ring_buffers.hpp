@@ -13,11 +13,12 @@
 
 namespace eddy::detail {
 
-/// The buffers that a ring's receives fill: the kernel picks one when there is something to put into it (a ring of provided
-/// buffers, io_uring_register_buf_ring(3)).
+/// The buffers that a ring's receives fill: the kernel picks one when there is something to put into it (a ring of
+/// provided buffers, io_uring_register_buf_ring(3)).
 ///
-/// The kernel takes the buffer that was given back longest ago, so all that it has get into the cache in turn: it is lent as
-/// few as will do, and more when a receive has ended for want of one. Memory that was never lent is never touched.
+/// The kernel takes the buffer that was given back longest ago, so all that it has get into the cache in turn: it is
+/// lent as few as will do, and more when a receive has ended for want of one. Memory that was never lent is never
+/// touched.
 ///
 /// Thread safety: as buffer_home; the owner is the ring's.
 class ring_buffers final : public buffer_home {
@@ -33,7 +34,8 @@ public:
     };
     using share = std::unique_ptr<ring_buffers, closes>;
 
-    /// Makes them, known to `owner`, which is not enabled yet. Null and an error if there is no memory, or the kernel refuses.
+    /// Makes them, known to `owner`, which is not enabled yet. Null and an error if there is no memory, or the kernel
+    /// refuses.
     [[nodiscard]] static share make(::io_uring& owner, std::error_code& error) noexcept;
 
     // ---- The ring's owner ----
@@ -60,7 +62,8 @@ public:
     [[nodiscard]] bool has_free() const noexcept { return leased() < static_cast<std::int64_t>(lent_); }
 
 private:
-    // The odd cache line: at a distance of a power of two all buffers would compete for the same few lines of the cache.
+    // The odd cache line: at a distance of a power of two all buffers would compete for the same few lines of the
+    // cache.
     static constexpr std::size_t stride = buffer_size + 64;
 
     ring_buffers() noexcept = default;

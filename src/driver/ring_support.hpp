@@ -10,10 +10,11 @@
 namespace eddy::detail {
 
 /// What the driver needs of a kernel's io_uring, in the order in which it is looked for.
-/// A multishot receive (Linux 6.0) cannot be asked for: IORING_REGISTER_PROBE knows operations and not their flags. It is
-/// implied by deferred_taskrun, which is younger (6.1).
+/// A multishot receive (Linux 6.0) cannot be asked for: IORING_REGISTER_PROBE knows operations and not their flags. It
+/// is implied by deferred_taskrun, which is younger (6.1).
 enum class ring_need : unsigned {
-    // Flags of io_uring_setup(2), each of a later kernel than the one before, but for the last, which needs the one before.
+    // Flags of io_uring_setup(2), each of a later kernel than the one before, but for the last, which needs the one
+    // before.
     cq_size,
     starts_disabled,
     submit_all,

@@ -20,8 +20,8 @@ class io_handle;
 class stream_source;
 
 /// What a stream has written and the system has not taken yet: at most one of them a stream, and none for an idle one.
-/// A block of the frame pool, with the bytes behind this; or in a block of their own, when they have become more; or with a lease
-/// that has them.
+/// A block of the frame pool, with the bytes behind this; or in a block of their own, when they have become more; or
+/// with a lease that has them.
 struct send_slot {
     /// So many bytes at most, so that the block is of the pool's sizes. More than that is sent by the caller himself.
     static constexpr std::size_t most = largest_pooled - 160;

@@ -21,8 +21,8 @@
 namespace eddy::detail {
 namespace {
 
-// A turn of Linux 6.18 brings some 50 completions. Rings with more operations than these submit twice, and completions that
-// find no room wait in the kernel. (Ring memory counts against RLIMIT_MEMLOCK: together some 100 KiB.)
+// A turn of Linux 6.18 brings some 50 completions. Rings with more operations than these submit twice, and completions
+// that find no room wait in the kernel. (Ring memory counts against RLIMIT_MEMLOCK: together some 100 KiB.)
 constexpr ring::sizes wanted_sizes{.submissions = 512, .completions = 4096};
 
 enum class kind : std::uintptr_t { none = 0, receive = 1, send = 2, epoll = 3, waker = 4 };
@@ -99,7 +99,8 @@ result<uring_turn> uring::turn(max_wait timeout) noexcept {
 }
 
 void uring::dispatch_all(uring_turn& done) noexcept {
-    // Before the look: what a waker has the kernel take from here on (stop_now(), a full queue) may fail, and say so after it.
+    // Before the look: what a waker has the kernel take from here on (stop_now(), a full queue) may fail, and say so
+    // after it.
     const unsigned taken = ring_->taken();
     ring_completion what;
     // A waker may run code that comes back to this ring: each completion is taken out before it is told.
@@ -226,8 +227,8 @@ bool uring::stop(stream_source& stream) noexcept {
 
 bool uring::stop_now(stream_source& stream) noexcept {
     if (!stop(stream)) return false;
-    // The completion is told in the next turn; now the kernel lets go of the socket. It does so behind what else it has put off
-    // for this thread, some operations at a time.
+    // The completion is told in the next turn; now the kernel lets go of the socket. It does so behind what else it has
+    // put off for this thread, some operations at a time.
     constexpr int most_enters = 16;
     for (int i = 0; i < most_enters; ++i) {
         if (ring_->enter(false, max_wait()) || !ring_->has_work()) break;
@@ -283,8 +284,8 @@ void uring::settle(send_slot& slot) noexcept {
     case stream_source::sent::all: break;
     case stream_source::sent::rest: {
         const auto is_new = home.watch_stream(stream, stream_source::for_writing);
-        // Watched before, it may have become writable meanwhile, and will not be told again: so that is tried. If it cannot
-        // be watched, too.
+        // Watched before, it may have become writable meanwhile, and will not be told again: so that is tried. If it
+        // cannot be watched, too.
         if (!is_new || !*is_new) stream.on_ready(home, io::ready::writable);
         // Its loop has ended while this was sent, and left the stream to whoever sends: nobody else will look after it.
         if (!is_new && stream.is_closing() && stream.give_up_now()) home.finish_closing(stream);
@@ -305,8 +306,8 @@ bool uring::retire() noexcept {
     is_retiring_ = true;
     submit_sends();
     uring_turn last;
-    // The kernel ends some 20 operations in an enter. So it is asked again only when none has ended, since it looks at all of
-    // them each time: one that is being done at this moment is not found.
+    // The kernel ends some 20 operations in an enter. So it is asked again only when none has ended, since it looks at
+    // all of them each time: one that is being done at this moment is not found.
     bool asks = true;
     while (in_flight_ != 0 || submitted_.first != nullptr || queued_.first != nullptr) {
         io_uring_sqe* const entry = asks ? ring_->next_entry() : nullptr;

@@ -29,10 +29,10 @@ struct uring_turn {
     bool was_woken = false;
 };
 
-/// Linux's io_uring(7), for the bytes of connections. It completes what epoll would only announce, and stands beside an epoll
-/// and not in its place: whatever is about readiness (connecting, listening, any descriptor of a user's, a full socket) is
-/// watched there, by any thread and with the meaning that it has without a ring; the ring watches the epoll's own descriptor,
-/// so that its owner sleeps in one place.
+/// Linux's io_uring(7), for the bytes of connections. It completes what epoll would only announce, and stands beside an
+/// epoll and not in its place: whatever is about readiness (connecting, listening, any descriptor of a user's, a full
+/// socket) is watched there, by any thread and with the meaning that it has without a ring; the ring watches the
+/// epoll's own descriptor, so that its owner sleeps in one place.
 ///
 ///     operation            how                                                             over when
 ///     receive              multishot, into provided buffers; one a stream                  a completion without F_MORE
@@ -42,16 +42,16 @@ struct uring_turn {
 ///     watch its waker      multishot poll, so that a wake-up costs no look at the epoll    the ring is closed
 ///     cancel               by the receive's user_data                                      enter() has taken it
 ///
-/// No send is in flight between two turns: with MSG_DONTWAIT it is over when the enter that submits it has taken it, and only
-/// one that did not send all (MSG_WAITALL makes a short count a failure) leaves a completion. So a slot is the caller's memory
-/// lent for the time of one system call, as with send(2). What becomes of it is known when the completions have been looked at
-/// after that call.
+/// No send is in flight between two turns: with MSG_DONTWAIT it is over when the enter that submits it has taken it,
+/// and only one that did not send all (MSG_WAITALL makes a short count a failure) leaves a completion. So a slot is the
+/// caller's memory lent for the time of one system call, as with send(2). What becomes of it is known when the
+/// completions have been looked at after that call.
 ///
 /// user_data is the address of the stream, with the kind of operation in the low bits; 0 means none.
 ///
-/// Traps: a cancelled receive may have brought bytes before it ends, and ends by its own completion, not by the cancel's. An
-/// operation that has no buffer (ENOBUFS) ends also when there is nothing to read. A multishot operation may end at any time.
-/// What waits for this thread is done in enter() only, some 20 operations at a time.
+/// Traps: a cancelled receive may have brought bytes before it ends, and ends by its own completion, not by the
+/// cancel's. An operation that has no buffer (ENOBUFS) ends also when there is nothing to read. A multishot operation
+/// may end at any time. What waits for this thread is done in enter() only, some 20 operations at a time.
 class uring {
 public:
     /// Errors: what the kernel refuses.
@@ -76,15 +76,16 @@ public:
     [[nodiscard]] bool receive(stream_source& stream) noexcept;
     /// Has it end. False if the ring has no room.
     [[nodiscard]] bool stop(stream_source& stream) noexcept;
-    /// The same at once, so that the socket is free of it, most likely. Of a listener that is told here, with all else that has
-    /// completed: wakers run.
+    /// The same at once, so that the socket is free of it, most likely. Of a listener that is told here, with all else
+    /// that has completed: wakers run.
     [[nodiscard]] bool stop_now(stream_source& stream) noexcept;
-    /// Sends the slot at the end of the turn. The caller's reference of the stream is taken over, and he has set slot.sender.
+    /// Sends the slot at the end of the turn. The caller's reference of the stream is taken over, and he has set
+    /// slot.sender.
     void queue(send_slot& slot) noexcept;
     [[nodiscard]] io_handle& home() const noexcept { return home_; }
 
-    /// Ends everything: submits what is queued, cancels, and waits for the last completion. False if the kernel refuses that (a
-    /// filter that was set meanwhile): then what is in flight ends with the ring, and nobody is told.
+    /// Ends everything: submits what is queued, cancels, and waits for the last completion. False if the kernel refuses
+    /// that (a filter that was set meanwhile): then what is in flight ends with the ring, and nobody is told.
     [[nodiscard]] bool retire() noexcept;
 
 private:
@@ -122,7 +123,8 @@ private:
     };
 
     io_handle& home_;
-    // Pointers, so that this header does without liburing's. The ring goes first: the kernel knows the buffers until then.
+    // Pointers, so that this header does without liburing's. The ring goes first: the kernel knows the buffers until
+    // then.
     ring_buffers* buffers_ = nullptr;
     std::unique_ptr<ring> ring_;
     int epoll_fd_ = -1;

@@ -3,11 +3,11 @@
 
 #include <liburing.h>
 
-// The one place that includes liburing. Its oldest version that serves is 2.3, Debian 12's, and what the kernel's interface has
-// got since, as far as eddy uses it, is defined here: whether a kernel has it is asked at run time.
+// The one place that includes liburing. Its oldest version that serves is 2.3, Debian 12's, and what the kernel's
+// interface has got since, as far as eddy uses it, is defined here: whether a kernel has it is asked at run time.
 
-// Linux 6.10: an accept looks whether anybody is there before it takes a descriptor, and its completion has F_SOCK_NONEMPTY if
-// others are left. Nothing tells of these two; the feature came with the same kernel.
+// Linux 6.10: an accept looks whether anybody is there before it takes a descriptor, and its completion has
+// F_SOCK_NONEMPTY if others are left. Nothing tells of these two; the feature came with the same kernel.
 #ifndef IORING_ACCEPT_POLL_FIRST
 #define IORING_ACCEPT_POLL_FIRST (1U << 2)
 #endif

@@ -13,7 +13,8 @@ namespace eddy::detail {
 /// Errors: operation_would_block if there is none, also when there is no descriptor for one.
 [[nodiscard]] result<sys::accepted_fd> accept_one(int listener) noexcept;
 
-/// Whether it failed for want of a descriptor or of memory: to try again at once would fail at once, with one core at 100 %.
+/// Whether it failed for want of a descriptor or of memory: to try again at once would fail at once, with one core at
+/// 100 %.
 [[nodiscard]] bool is_exhausted(const std::error_code& error) noexcept;
 
 }  // namespace eddy::detail

@@ -51,7 +51,8 @@ public:
     [[nodiscard]] io_handle& io() const noexcept { return *io_; }
 
     void ask(shutdown_kind kind) noexcept {
-        // relaxed, also in is_over(): the wake-up orders it. Whoever misses it has not seen that either, and looks again.
+        // relaxed, also in is_over(): the wake-up orders it. Whoever misses it has not seen that either, and looks
+        // again.
         if (kind == shutdown_kind::now) {
             ends_now_.store(true, std::memory_order_relaxed);
         } else {

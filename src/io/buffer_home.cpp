@@ -41,8 +41,8 @@ void buffer_home::take_returned() noexcept {
 }
 
 void buffer_home::close() noexcept {
-    // Nobody's from here on: what this thread still has comes back as from any other, and so it does on a later thread that has the
-    // same mark.
+    // Nobody's from here on: what this thread still has comes back as from any other, and so it does on a later thread
+    // that has the same mark.
     owner_.store(nullptr, std::memory_order_relaxed);
     // acq_rel: pairs with give_back(), in both directions: from here on it counts out.
     returned_buffer* list = returned_.exchange(closed(), std::memory_order_acq_rel);

@@ -10,10 +10,9 @@ namespace eddy::detail {
 class io_handle;
 class uring;
 
-/// The driver that an operation registers with which is polled on this thread: that of the loop that runs here; one of the
-/// runtime whose worker this is, or that was entered, as its balance wants it; else the fall-back. Throws `misuse` if there
-/// is none.
-/// Errors: io_disabled; runtime_shutdown if the fall-back is gone.
+/// The driver that an operation registers with which is polled on this thread: that of the loop that runs here; one of
+/// the runtime whose worker this is, or that was entered, as its balance wants it; else the fall-back. Throws `misuse`
+/// if there is none. Errors: io_disabled; runtime_shutdown if the fall-back is gone.
 [[nodiscard]] result<io_handle*> current_io(std::source_location where = std::source_location::current());
 
 /// Whether current_io() has a loop or a runtime here, with or without I/O, and will not throw.

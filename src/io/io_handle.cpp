@@ -232,8 +232,8 @@ void io_handle::close_stream(stream_source& stream) noexcept {
     stream.retain();  // it may be closed by another thread, at once
     const bool has_ended = stream.leave_to_driver(*this);
     const bool waits = action == stream_source::end_action::wait_for_send;
-    // Nobody would tell that there is room where it cannot be watched. And who shuts down looks after those that it finds here;
-    // after that there is nobody but this thread.
+    // Nobody would tell that there is room where it cannot be watched. And who shuts down looks after those that it
+    // finds here; after that there is nobody but this thread.
     const bool is_left_alone =
         !has_ended && (is_shut_down() || (waits && !watch_stream(stream, stream_source::for_writing)));
     if (has_ended || (is_left_alone && stream.give_up_now())) {
@@ -319,9 +319,9 @@ void io_handle::post(stream_source& stream) noexcept {
 
 /// After something was left for who turns: on this thread that comes before it sleeps.
 void io_handle::wake_if_turned_elsewhere() noexcept {
-    // seq_cst, as the store before it, and the store and the load of who takes the turns over (turn(), and serve_posted() or
-    // wait_for_lingering()): each side stores, and then loads the other's word. Else this thread, which has turned here
-    // before, could think that it still does, while the other one sees nothing new, and sleeps.
+    // seq_cst, as the store before it, and the store and the load of who takes the turns over (turn(), and
+    // serve_posted() or wait_for_lingering()): each side stores, and then loads the other's word. Else this thread,
+    // which has turned here before, could think that it still does, while the other one sees nothing new, and sleeps.
     if (owner_.load(std::memory_order_seq_cst) != this_thread_mark()) wake();
 }
 
@@ -340,8 +340,8 @@ bool io_handle::serve_posted() noexcept {
     return has_news;
 }
 
-/// Whether the turn is not to sleep: whom it has woken may be a task that this thread has queued, and that nothing else ends
-/// the sleep for; and what the ring had no room for finds some once the turn has submitted what is in it.
+/// Whether the turn is not to sleep: whom it has woken may be a task that this thread has queued, and that nothing else
+/// ends the sleep for; and what the ring had no room for finds some once the turn has submitted what is in it.
 bool io_handle::serve(stream_source& stream) noexcept {
     bool has_news = false;
     uring* const ring = own_ring();
@@ -409,7 +409,8 @@ void io_handle::prepare_ring() noexcept {
     ring_owner_.store(this_thread_mark(), std::memory_order_relaxed);
 }
 
-/// In the turn: who is about to sleep hears wake-ups where it sleeps. Another thread than the ring's sleeps in the epoll.
+/// In the turn: who is about to sleep hears wake-ups where it sleeps. Another thread than the ring's sleeps in the
+/// epoll.
 void io_handle::hear_wakes(bool by_ring) noexcept {
     if (by_ring == wakes_by_ring_) return;
     wakes_by_ring_ = by_ring;
@@ -518,8 +519,8 @@ void io_handle::close_turns() noexcept {
     }
     EDDY_ASSERT(!is_in_turn(), "a driver was shut down from inside its own turn");
     if (begin_turn(closed) == nobody) return;
-    // No later turn sleeps. Whoever ends a turn because of this wake-up, or looks in after a visit that has found it, sees
-    // is_shut_down_, which was set before; and while nobody has found it, none can fall asleep.
+    // No later turn sleeps. Whoever ends a turn because of this wake-up, or looks in after a visit that has found it,
+    // sees is_shut_down_, which was set before; and while nobody has found it, none can fall asleep.
     driver_.wake();
     while (begin_turn(closed) != nobody) yield_thread();
 }
@@ -534,8 +535,8 @@ void io_handle::shut_down() noexcept {
     }
     close_turns();
     std::unique_lock guard(lock_);
-    // Nobody is in a turn, and what is registered or removed holds the lock. (A child leaves it open until it goes itself: the
-    // driver's own lock may have been held when it was forked.)
+    // Nobody is in a turn, and what is registered or removed holds the lock. (A child leaves it open until it goes
+    // itself: the driver's own lock may have been held when it was forked.)
     if (!is_in_child()) {
         driver_.close();
         // One that nobody has ever turned. acquire: pairs with the release in retire_ring().
@@ -547,8 +548,8 @@ void io_handle::shut_down() noexcept {
         guard.unlock();
         if (ring_is_lost_ && source.is_stream()) stream_source::of(source).lose_ring(*this);
         source.shut_down();
-        // What has left its descriptor to the driver is not waited for any longer; nothing is received, since the ring is gone.
-        // (To a child it is nothing to give up: the parent goes on with it.)
+        // What has left its descriptor to the driver is not waited for any longer; nothing is received, since the ring
+        // is gone. (To a child it is nothing to give up: the parent goes on with it.)
         if (source.is_stream() && stream_source::of(source).is_closing() &&
             (is_in_child() || stream_source::of(source).give_up_now())) {
             finish_closing(stream_source::of(source));

@@ -33,15 +33,14 @@ namespace eddy::detail {
 /// The turn is a try-lock, in one word:
 ///
 ///     turn_         meaning                                                  left by
-///     nobody        -                                                        whoever begins a turn; shut_down(): to closed
-///     mark          the thread of that mark is in turn(), perhaps asleep     its end: to nobody
-///     mark | visit  that thread looks in for the owner, and never sleeps     its end: to nobody
-///     closed        shut down                                                -
+///     nobody        -                                                        whoever begins a turn; shut_down(): to
+///     closed mark          the thread of that mark is in turn(), perhaps asleep     its end: to nobody mark | visit
+///     that thread looks in for the owner, and never sleeps     its end: to nobody closed        shut down -
 ///
 /// So another thread can hand out the events of an owner that is busy, and an owner that sleeps is not disturbed.
 ///
-/// With io_uring there is a ring beside the epoll (driver/uring.hpp). It belongs to one thread, the first that is in turn()
-/// while there is none:
+/// With io_uring there is a ring beside the epoll (driver/uring.hpp). It belongs to one thread, the first that is in
+/// turn() while there is none:
 ///
 ///     ring_owner_   ring_                                    changed by
 ///     null          none, or not enabled yet                 who is in turn(): makes it, if need be, and owns it
@@ -83,8 +82,8 @@ public:
     void finish_closing(stream_source& stream) noexcept;
     /// Has the epoll tell of it, in addition to what it tells already. Whether that is new.
     result<bool> watch_stream(stream_source& stream, std::uint8_t what) noexcept;
-    /// Has the epoll tell of room, too. Of a stream, or of a source that was added without; not of one that was removed. Whether
-    /// that is new.
+    /// Has the epoll tell of room, too. Of a stream, or of a source that was added without; not of one that was
+    /// removed. Whether that is new.
     result<bool> watch_writing(scheduled_io& source, int fd) noexcept;
     /// What a ring has begun to receive, the epoll need not tell any more.
     void unwatch_reading(stream_source& stream) noexcept;
@@ -102,9 +101,9 @@ public:
 
     /// The owner: one call of the selector: hands each event to its source, and wakes who waits. The number of events.
     /// Waits, briefly, for the end of a visit. An `alarm` is set first, see epoll::set_alarm().
-    /// Errors: runtime_shutdown; resource_deadlock_would_occur from inside a turn of this thread; device_or_resource_busy
-    /// while another thread is in turn().
-    /// Cost: one uncontended compare-exchange beside the system call.
+    /// Errors: runtime_shutdown; resource_deadlock_would_occur from inside a turn of this thread;
+    /// device_or_resource_busy while another thread is in turn(). Cost: one uncontended compare-exchange beside the
+    /// system call.
     result<std::size_t> turn(max_wait timeout, max_wait alarm = std::nullopt) noexcept;
 
     /// Any thread, for an owner that is busy: the same without waiting for anything. Nothing if somebody has the turn:
@@ -127,9 +126,9 @@ public:
         if (!is_in_child()) driver_.wake();
     }
 
-    /// Ends every wait, pending or later, with runtime_shutdown, and closes the driver's descriptors: also if handles and
-    /// registrations are left, which outlive it. A second call does nothing.
-    /// A turn that another thread is in is waited for, after a wake-up. Preconditions: not inside a turn of this thread.
+    /// Ends every wait, pending or later, with runtime_shutdown, and closes the driver's descriptors: also if handles
+    /// and registrations are left, which outlive it. A second call does nothing. A turn that another thread is in is
+    /// waited for, after a wake-up. Preconditions: not inside a turn of this thread.
     void shut_down() noexcept;
 
     /// Whether this process is a fork of the one that made the driver: then it is refused, since the epoll is shared.
@@ -211,7 +210,8 @@ private:
     atomic<stream_source*> posted_{nullptr};
     stream_source* waits_for_room_ = nullptr;  // posted, and the ring had no room for it; of who turns
 
-    // When the first of the streams that were destroyed, and have something to send, is given up. Written under the lock.
+    // When the first of the streams that were destroyed, and have something to send, is given up. Written under the
+    // lock.
     atomic<time_point> linger_until_{time_point::max()};
 
     // ---- What is registered ----

@@ -120,8 +120,8 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
         using enum stream_source::brings;
         if (as_stream) return io.add_stream(fd_, what == registers_as::listener ? connections : bytes);
         if (kind_ != descriptor_kind::datagram) return io.add_source(fd_, everything);
-        // Each datagram that has left would be an event, and there is nearly always room: so that is taken for granted, and watched
-        // from the first time on that there is none (forget()), or that somebody waits for it.
+        // Each datagram that has left would be an event, and there is nearly always room: so that is taken for granted,
+        // and watched from the first time on that there is none (forget()), or that somebody waits for it.
         auto added = io.add_source(fd_, all_but_room);
         if (added) (*added)->set_readiness(io::ready::writable);
         return added;

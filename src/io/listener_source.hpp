@@ -9,8 +9,8 @@
 
 namespace eddy::detail {
 
-/// The registration of a listener whose connections a ring accepts. The kernel writes where a connection comes from; the operation
-/// has a reference, so the place is there while it may.
+/// The registration of a listener whose connections a ring accepts. The kernel writes where a connection comes from;
+/// the operation has a reference, so the place is there while it may.
 class listener_source final : public stream_source {
 public:
     explicit listener_source(int fd) noexcept : stream_source(fd, brings::connections) {}

@@ -44,7 +44,8 @@ std::size_t pipe::put(std::span<const std::byte> from) noexcept {
 template <class Move>
 poll_result<result<std::size_t>> pipe::poll_moved(context& cx, waker& mine, waker& others, Move move) {
     if (!cx.consume_budget()) return not_ready;
-    // Wakers are cloned, woken and dropped outside of the lock: the other end may run meanwhile, so the second round looks again.
+    // Wakers are cloned, woken and dropped outside of the lock: the other end may run meanwhile, so the second round
+    // looks again.
     waker clone;
     for (bool has_clone = false;; has_clone = true) {
         waker wakes;

@@ -11,7 +11,8 @@
 
 #include "io/current_io.hpp"
 
-// io_socket::poll_call() and try_call(): how every call on a descriptor is made, waited for, and told to the readiness word.
+// io_socket::poll_call() and try_call(): how every call on a descriptor is made, waited for, and told to the readiness
+// word.
 
 namespace eddy::detail {
 
@@ -31,15 +32,16 @@ std::size_t moved_by(const result<T>&) noexcept {
 inline std::size_t moved_by(const result<std::size_t>& count) noexcept { return count.value_or(0); }
 inline std::size_t moved_by(const result<io::leased_buffer>& lease) noexcept { return lease ? lease->size() : 0; }
 
-/// A large transfer takes as long as many small ones, and is charged as they would be: else a flood of 32 KiB reads would
-/// copy hundreds of megabytes before the loop looks at its timers again.
+/// A large transfer takes as long as many small ones, and is charged as they would be: else a flood of 32 KiB reads
+/// would copy hundreds of megabytes before the loop looks at its timers again.
 inline void charge(context& cx, std::size_t bytes) noexcept {
     constexpr std::size_t bytes_per_unit = 4096;
     const auto units = std::min<std::size_t>(bytes / bytes_per_unit, cx.budget());
     cx.restore_budget(cx.budget() - static_cast<std::uint32_t>(units));
 }
 
-/// For what has become a stream in the middle of a poll (before, there was no memory for that): the next poll asks the ring.
+/// For what has become a stream in the middle of a poll (before, there was no memory for that): the next poll asks the
+/// ring.
 inline not_ready_t once_more(context& cx) noexcept {
     cx.waker().wake_by_ref();
     return not_ready;
@@ -81,8 +83,8 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, const 
             }
             if (seen.is_shutdown) return answer_type(std::unexpect, make_error_code(errc::runtime_shutdown));
         } else if (way == direction::read && is_drained_) {
-            // Who registers is told of what is there already; so no call is made that would only say "would block". Where
-            // nothing can be registered, the call may succeed all the same.
+            // Who registers is told of what is there already; so no call is made that would only say "would block".
+            // Where nothing can be registered, the call may succeed all the same.
             is_drained_ = false;
             if (has_current_io() && ensure_registered(cx, what)) {
                 if (is_stream_) return once_more(cx);

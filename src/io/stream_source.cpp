@@ -27,8 +27,9 @@ namespace {
 // With so many chunks unread, the receive is stopped until they are: the peer has to wait, as with a full socket.
 constexpr unsigned most_unread = 8;
 
-// A piece of this size is better read by recv(2) into a buffer that the processor's cache has, as the epoll loop does it: what
-// the ring receives into goes through all of its buffers in turn. So after a streak of them; and until small ones come.
+// A piece of this size is better read by recv(2) into a buffer that the processor's cache has, as the epoll loop does
+// it: what the ring receives into goes through all of its buffers in turn. So after a streak of them; and until small
+// ones come.
 constexpr std::size_t large_piece = 8 * 1024;
 constexpr std::size_t small_piece = 2 * 1024;
 constexpr unsigned large_streak = 8;
@@ -64,8 +65,8 @@ stream_source::stream_source(int fd, brings what) noexcept : scheduled_io(fd), w
 }
 
 stream_source::~stream_source() {
-    // end() has dropped what was received, except in the child of a fork: there a connection is the parent's, too, and not to be
-    // reset.
+    // end() has dropped what was received, except in the child of a fork: there a connection is the parent's, too, and
+    // not to be reset.
     while (received_chunk* const left = pop_oldest()) {
         if (is_listener()) {
             ::close(accepted_connection::take(*left).fd);
@@ -115,7 +116,8 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
     }
     if (has(receives)) return {};
     if (has(reads_itself) || has(more_wait)) {
-        // The request is taken back, so that not both read: what woke the task may be all that the epoll tells of these bytes.
+        // The request is taken back, so that not both read: what woke the task may be all that the epoll tells of these
+        // bytes.
         clear(wants_receive);
         return {received::read_it_yourself, nullptr, {}, has(is_bulky)};
     }
@@ -137,11 +139,11 @@ void stream_source::begin_or_post(io_handle& home, std::unique_lock<spin_lock>&&
 /// Whether it is not the ring that is to be asked. Under the lock.
 bool stream_source::is_left_to_reader() const noexcept { return is_listener() ? has(reads_itself) : has(is_bulky); }
 
-/// What a read at the end of the stream has to tell, if anything; would_block() if that will be known soon, and "readable" be
-/// told. Under the lock.
+/// What a read at the end of the stream has to tell, if anything; would_block() if that will be known soon, and
+/// "readable" be told. Under the lock.
 std::error_code stream_source::reset_of_send() noexcept {
-    // The system tells a reset once, and told it to the send that was first: of another loop's ring, perhaps, which is about to
-    // say so. (EPIPE is no reset: the peer ended before.)
+    // The system tells a reset once, and told it to the send that was first: of another loop's ring, perhaps, which is
+    // about to say so. (EPIPE is no reset: the peer ended before.)
     if (slot_ != nullptr && slot_->where == send_slot::place::submitted && !slot_->has_failed) {
         reader_waits_ = 1;
         slot_->sender->wake();  // see await_slot()
@@ -401,12 +403,13 @@ bool stream_source::shut_down_when_sent() noexcept {
 /// "writable" is owed when the slot is free. Under the lock.
 void stream_source::await_slot() noexcept {
     set(writer_waits);
-    // The owner of that ring sleeps in the call that has sent it, perhaps, and would look after it when that ends. (Under the
-    // lock, without which it may have done so, and be gone.)
+    // The owner of that ring sleeps in the call that has sent it, perhaps, and would look after it when that ends.
+    // (Under the lock, without which it may have done so, and be gone.)
     if (slot_->where == send_slot::place::submitted) slot_->sender->wake();
 }
 
-/// The same for who is about to wait. Gives the lock back. Errors: nobody would tell, since the descriptor cannot be watched.
+/// The same for who is about to wait. Gives the lock back. Errors: nobody would tell, since the descriptor cannot be
+/// watched.
 result<void> stream_source::await_slot(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
     await_slot();
     if (slot_->where != send_slot::place::blocked) return ok();
@@ -437,7 +440,8 @@ void stream_source::shut_down_if_owed() noexcept {
     shuts_down_ = 0;
 }
 
-/// Wakes whoever waits for what has become of the slot: who found it full, if it `is_free` now, and who reads. Gives the lock back.
+/// Wakes whoever waits for what has become of the slot: who found it full, if it `is_free` now, and who reads. Gives
+/// the lock back.
 void stream_source::tell_of_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept {
     io::ready now;
     if (is_free && has(writer_waits)) {
@@ -555,7 +559,8 @@ bool stream_source::wants_stop_again() noexcept {
     const std::lock_guard guard(lock_);
     if (!has(receives)) return false;
     set(wants_stop);
-    // Somebody may have posted it since take_wanted(): then it is in a list, by the same link, and comes round with that.
+    // Somebody may have posted it since take_wanted(): then it is in a list, by the same link, and comes round with
+    // that.
     if (has(posted)) return false;
     set(posted);
     return true;

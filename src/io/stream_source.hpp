@@ -31,8 +31,8 @@ struct operation_end {
 using send_list = std::span<const std::span<const std::byte>>;
 
 /// The registration of a connection whose bytes move through a ring: received before they are asked for, and sent after
-/// write() has said that they are; or of a listener that somebody waits for, whose next connection the ring accepts. To those who
-/// wait it is a scheduled_io: "readable" means that take() is worth calling, "writable" that write() is.
+/// write() has said that they are; or of a listener that somebody waits for, whose next connection the ring accepts. To
+/// those who wait it is a scheduled_io: "readable" means that take() is worth calling, "writable" that write() is.
 ///
 ///     field                who                                                     guarded by
 ///     the queue, slot_,    the task: takes bytes, writes; the ring's owner:        lock_
@@ -46,12 +46,15 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///                                                       begun; the task
 ///     wants_stop     the task, and posts                the owner                the operation is to end
 ///     stops          the owner, with a cancel           the last completion      no second one is sent
-///     posted         whoever posts                      the owner                linked in the list, which has a reference
-///     reads_itself   the owner, if it has no buffers,   the owner; for a         the task calls recv(2), or accept(2), first
+///     posted         whoever posts                      the owner                linked in the list, which has a
+///     reference reads_itself   the owner, if it has no buffers,   the owner; for a         the task calls recv(2), or
+///     accept(2), first
 ///                    or accepting has failed            listener, the task
-///     is_bulky       the owner: large pieces come       the task: small ones do  the task calls recv(2) when the epoll says so
-///     more_wait      the owner, if there may be others  the task, when there     the task calls accept(2) before it asks the ring:
-///                    behind what it has accepted        are none                 so a burst takes no turn of the loop for each
+///     is_bulky       the owner: large pieces come       the task: small ones do  the task calls recv(2) when the epoll
+///     says so more_wait      the owner, if there may be others  the task, when there     the task calls accept(2)
+///     before it asks the ring:
+///                    behind what it has accepted        are none                 so a burst takes no turn of the loop
+///                    for each
 ///     writer_waits   the task that found the slot full  who frees it             "writable" is owed
 ///     closing        the socket, when it is destroyed   -                        the driver closes the descriptor
 ///     gone           whoever closes it                  -                        what still comes is thrown away
@@ -98,8 +101,8 @@ public:
     void accepts_again() noexcept;
     /// Of a stream, whose caller had to read by itself, and got so much.
     void has_read(std::size_t count) noexcept;
-    /// The same, and found the end of the stream: the error that it was, if it was none in order. (operation_would_block:
-    /// that will be known soon, and "readable" be told.)
+    /// The same, and found the end of the stream: the error that it was, if it was none in order.
+    /// (operation_would_block: that will be known soon, and "readable" be told.)
     [[nodiscard]] std::error_code has_read_end() noexcept;
     /// For readable(): the same, and until bytes are there it is not readable.
     void request_readiness(io_handle& home) noexcept;
@@ -119,29 +122,31 @@ public:
     /// The same, and what a send has met is left for take_error().
     [[nodiscard]] result<bool> finish_sending(io_handle& home) noexcept;
 
-    /// Nothing more will be written: true if all has been handed to the system. If not, the writing side is shut down when it has
-    /// been, or has failed.
+    /// Nothing more will be written: true if all has been handed to the system. If not, the writing side is shut down
+    /// when it has been, or has failed.
     [[nodiscard]] bool shut_down_when_sent() noexcept;
 
-    /// When nothing is in flight any more: what the next read, or else the next write, would have told of the connection.
+    /// When nothing is in flight any more: what the next read, or else the next write, would have told of the
+    /// connection.
     [[nodiscard]] std::error_code take_error() noexcept;
 
     // ---- The socket's end ----
 
     enum class end_action { close, cancel_first, wait_for_send };
-    /// The socket is destroyed. Drops its wakers and what was received, and sends what waits for the end of a turn. `close`: nothing
-    /// is in flight (or it is another process's, as in a forked child), and the caller closes the descriptor.
+    /// The socket is destroyed. Drops its wakers and what was received, and sends what waits for the end of a turn.
+    /// `close`: nothing is in flight (or it is another process's, as in a forked child), and the caller closes the
+    /// descriptor.
     [[nodiscard]] end_action end(bool is_parents) noexcept;
     /// After end(): the driver closes the descriptor, later. True if nothing is in flight any more: now.
     [[nodiscard]] bool leave_to_driver(io_handle& home) noexcept;
     /// After end(): what is left is not waited for any longer than this.
     void linger(std::chrono::steady_clock::time_point until) noexcept;
-    /// Gives up what is left, and resets the connection, if that time has come; true if the descriptor is to be closed now.
-    /// `earliest` becomes that time, if that is earlier.
+    /// Gives up what is left, and resets the connection, if that time has come; true if the descriptor is to be closed
+    /// now. `earliest` becomes that time, if that is earlier.
     [[nodiscard]] bool give_up(std::chrono::steady_clock::time_point now,
                                std::chrono::steady_clock::time_point& earliest) noexcept;
-    /// After end(), when nobody would tell that there is room: gives up what is left at once. False if another loop's ring is
-    /// sending it at this moment, or a ring receives still; what becomes of that closes the descriptor.
+    /// After end(), when nobody would tell that there is room: gives up what is left at once. False if another loop's
+    /// ring is sending it at this moment, or a ring receives still; what becomes of that closes the descriptor.
     [[nodiscard]] bool give_up_now() noexcept;
     /// After another answer of end(): the caller closes the descriptor. False if somebody else does.
     [[nodiscard]] bool mark_gone() noexcept;
@@ -157,8 +162,9 @@ public:
     };
     /// What the stream was posted for. A receive stays wanted until begin_receive() or read_itself().
     [[nodiscard]] wanted take_wanted() noexcept;
-    /// After take_wanted() has said so: the stop has to wait. False if there is nothing to stop any more, or if somebody else has
-    /// posted the stream meanwhile; else it is posted again, and the caller has to put it into a list.
+    /// After take_wanted() has said so: the stop has to wait. False if there is nothing to stop any more, or if
+    /// somebody else has posted the stream meanwhile; else it is posted again, and the caller has to put it into a
+    /// list.
     [[nodiscard]] bool wants_stop_again() noexcept;
     struct begun {
         bool is_wanted;    ///< else there is to be none
@@ -175,8 +181,8 @@ public:
     void stop_failed() noexcept;
     /// True if there are so many that the operation should stop: the caller gets a reference then.
     [[nodiscard]] bool deliver(received_chunk& chunk) noexcept;
-    /// The ring has ended without a word about what it has of this stream. The references for that stay: the kernel may still be
-    /// at it.
+    /// The ring has ended without a word about what it has of this stream. The references for that stay: the kernel may
+    /// still be at it.
     void lose_ring(const io_handle& home) noexcept;
     /// The last completion of a receive, which gives its reference up.
     [[nodiscard]] operation_end receive_ended(int result) noexcept;
@@ -190,8 +196,8 @@ public:
     /// A send has failed, or has not sent all.
     void send_completed(int result) noexcept;
     enum class sent { all, rest, close };
-    /// The ring's enter is over. `rest`: the descriptor has to be watched for writing; `close`: by the caller. With both he gets a
-    /// reference of the slot's home.
+    /// The ring's enter is over. `rest`: the descriptor has to be watched for writing; `close`: by the caller. With
+    /// both he gets a reference of the slot's home.
     [[nodiscard]] sent settle(send_slot& slot) noexcept;
 
     stream_source* next_posted = nullptr;

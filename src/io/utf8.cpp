@@ -8,8 +8,8 @@
 namespace eddy::detail {
 namespace {
 
-/// Of a first byte: how many follow, and the least and the largest second one (Unicode 15, table 3-7: by the second byte alone
-/// overlong forms, surrogates and what is too large are told).
+/// Of a first byte: how many follow, and the least and the largest second one (Unicode 15, table 3-7: by the second
+/// byte alone overlong forms, surrogates and what is too large are told).
 struct sequence {
     std::size_t following;
     unsigned char least;
@@ -50,8 +50,8 @@ constexpr std::uint64_t high_bits = 0x8080808080808080;
 std::uint64_t sixteen_at(const char* from) noexcept { return eight_at(from) | eight_at(from + 8); }
 std::uint64_t thirty_two_at(const char* from) noexcept { return sixteen_at(from) | sixteen_at(from + 16); }
 
-/// All of it in one go: a loop that ends at the first other byte would ask after each step. And in one loop, of which a processor
-/// mostly guesses the end wrong, once: the last step overlaps the one before.
+/// All of it in one go: a loop that ends at the first other byte would ask after each step. And in one loop, of which a
+/// processor mostly guesses the end wrong, once: the last step overlaps the one before.
 bool is_ascii(std::string_view text) noexcept {
     const char* at = text.data();
     const std::size_t size = text.size();

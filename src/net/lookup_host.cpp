@@ -33,8 +33,8 @@ namespace {
 
 using output = lookup_future::output_type;
 
-/// A name on its way to a resolver. It owns all that it needs, so that it can be left alone, and with it the sender's share of
-/// the channel that it answers on.
+/// A name on its way to a resolver. It owns all that it needs, so that it can be left alone, and with it the sender's
+/// share of the channel that it answers on.
 class lookup_job : public detail::blocking_job {
 public:
     lookup_job(std::string_view host, std::uint16_t port, sync::oneshot<output>::sender answer)

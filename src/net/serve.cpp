@@ -7,7 +7,8 @@ namespace eddy::detail {
 
 bool may_accept_later(const std::error_code& error) noexcept {
     if (error.category() != std::generic_category()) return false;
-    // Our listeners pass over a connection that has gone. One of a user's own need not: its handshake meets a reset, say.
+    // Our listeners pass over a connection that has gone. One of a user's own need not: its handshake meets a reset,
+    // say.
     const bool has_gone = error == std::errc::connection_aborted || error == std::errc::connection_reset;
     return has_gone || is_exhausted(error);
 }

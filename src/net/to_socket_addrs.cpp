@@ -17,8 +17,9 @@ bool has_only(std::string_view text, std::string_view characters) noexcept {
     return text.find_first_not_of(characters) == text.npos;
 }
 
-/// Whether getaddrinfo(3) would take the name for one of the old forms of an IPv4 address: 127.1, 0177.0.0.1, 0x7f000001.
-/// The rule is that of the URL standard of WHATWG, "ends in a number checker". No top-level domain is a number.
+/// Whether getaddrinfo(3) would take the name for one of the old forms of an IPv4 address: 127.1, 0177.0.0.1,
+/// 0x7f000001. The rule is that of the URL standard of WHATWG, "ends in a number checker". No top-level domain is a
+/// number.
 bool ends_in_number(std::string_view host) noexcept {
     if (host.ends_with('.')) host.remove_suffix(1);
     const auto last = host.substr(host.rfind('.') + 1);
@@ -26,8 +27,8 @@ bool ends_in_number(std::string_view host) noexcept {
     return !last.empty() && has_only(last, decimals);
 }
 
-/// Whether a resolver may be asked for it. The rules for names differ, so only what cannot be one is refused here: most of
-/// that is text with something around the host, such as a URL.
+/// Whether a resolver may be asked for it. The rules for names differ, so only what cannot be one is refused here: most
+/// of that is text with something around the host, such as a URL.
 bool may_be_name(std::string_view host) noexcept {
     const auto is_foreign = [](char c) {
         return static_cast<unsigned char>(c) <= ' ' || c == '\x7f' || std::string_view(":/@%[]").contains(c);

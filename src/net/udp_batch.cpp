@@ -14,9 +14,10 @@
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
 
-// What a batch saves: on loopback, and on many devices, most of a datagram's cost is its way through the kernel's layers and
-// not the system call. So sendmmsg(2) alone saves next to nothing; datagrams in a row that have one receiver and one size are handed
-// over as one message with UDP_SEGMENT (udp(7)), which goes through the layers once and is cut up at the end.
+// What a batch saves: on loopback, and on many devices, most of a datagram's cost is its way through the kernel's
+// layers and not the system call. So sendmmsg(2) alone saves next to nothing; datagrams in a row that have one receiver
+// and one size are handed over as one message with UDP_SEGMENT (udp(7)), which goes through the layers once and is cut
+// up at the end.
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -130,8 +131,8 @@ private:
     std::size_t buffer_count_ = 0;
 };
 
-/// What the kernel says of a run that would be no error of its datagrams: they are too large for a packet each (they would be
-/// cut into fragments, by themselves), the device cannot do it, or the kernel is older than 4.18.
+/// What the kernel says of a run that would be no error of its datagrams: they are too large for a packet each (they
+/// would be cut into fragments, by themselves), the device cannot do it, or the kernel is older than 4.18.
 bool cannot_cut(const std::error_code& error) noexcept {
     switch (error.value()) {
     case EINVAL:

@@ -131,9 +131,9 @@ detail::io_operation<recv_many_op> udp_socket::recv_many(std::span<incoming_data
 
 poll_result<result<std::size_t>> recv_many_op::poll(detail::io_socket& socket, context& cx, const void* future) {
     if (all_.empty()) return ok(std::size_t{0});
-    // A short batch has taken all that there was, which saves the call that would only say so. An error that has ended it is in the
-    // socket again, and has an event of its own, which is still to come or was seen. (But that a buffer cannot be written is no
-    // event: it is told after the next one.)
+    // A short batch has taken all that there was, which saves the call that would only say so. An error that has ended
+    // it is in the socket again, and has an event of its own, which is still to come or was seen. (But that a buffer
+    // cannot be written is no event: it is told after the next one.)
     const auto drained = [room = std::min(all_.size(), most_at_once)](const result<std::size_t>& count,
                                                                       io::ready seen) {
         return *count < room && !detail::may_cut_short(seen);

@@ -21,8 +21,8 @@ namespace eddy::net {
     return sys::unix_from_native(*native);
 }
 
-/// A peer's address, where a connection or a datagram comes with one. One that unix_addr has no room for, a path of 108 bytes
-/// without a NUL, must not cost the connection.
+/// A peer's address, where a connection or a datagram comes with one. One that unix_addr has no room for, a path of 108
+/// bytes without a NUL, must not cost the connection.
 [[nodiscard]] inline unix_addr unix_sender(const sys::native_addr& native) noexcept {
     return sys::unix_from_native(native).value_or(unix_addr());
 }

@@ -22,7 +22,8 @@ task<result<unix_stream>> unix_stream::connect_to(result<unix_addr> to, std::sou
     auto fd = co_await try_(sys::unix_socket(SOCK_STREAM));
     detail::io_socket socket(fd.release(), detail::descriptor_kind::socket);
     const auto native = sys::to_native(addr);
-    // The listener's queue is full: the kernel says EAGAIN, and nothing tells when there is room (unix(7)). So it is asked again.
+    // The listener's queue is full: the kernel says EAGAIN, and nothing tells when there is room (unix(7)). So it is
+    // asked again.
     for (auto pause = std::chrono::milliseconds(1);; pause = std::min(pause * 2, std::chrono::milliseconds(16))) {
         const std::error_code error = sys::connect(socket.fd(), native);
         if (!error) break;

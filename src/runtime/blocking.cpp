@@ -10,15 +10,15 @@
 namespace eddy::detail {
 namespace {
 
-/// So many names are looked up at once, and the others wait: a burst of look-ups must not make a thread each, and a server
-/// of names that does not answer must not hold up all others at once.
+/// So many names are looked up at once, and the others wait: a burst of look-ups must not make a thread each, and a
+/// server of names that does not answer must not hold up all others at once.
 constexpr std::size_t most_lookups = 64;
 
 /// As many as a runtime has if nothing else is said.
 constexpr std::size_t most_work = 512;
 
-/// A pool that is made on first use, and again in the child of a fork, which has none of the threads. Never destroyed: jobs
-/// are submitted in destructors that run when the process ends, and its threads are not waited for.
+/// A pool that is made on first use, and again in the child of a fork, which has none of the threads. Never destroyed:
+/// jobs are submitted in destructors that run when the process ends, and its threads are not waited for.
 class process_pool {
 public:
     explicit constexpr process_pool(std::size_t most_threads) noexcept : most_threads_(most_threads) {}

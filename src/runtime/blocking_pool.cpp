@@ -55,8 +55,8 @@ bool blocking_pool::submit(blocking_job& job) noexcept {
         const std::lock_guard guard(lock_);
         if (is_shut_down_) return false;
         // A busy thread that ends its job may take one for which another was woken. That other comes all the same, so a
-        // job needs a thread only if more jobs wait than threads are on their way: else threads would be woken in vain and,
-        // since these are not idle, more and more of them started for one job at a time.
+        // job needs a thread only if more jobs wait than threads are on their way: else threads would be woken in vain
+        // and, since these are not idle, more and more of them started for one job at a time.
         const std::size_t waiting = queue_.size() + 1;
         if (idle_ != nullptr) {
             if (waiting > woken_count_) sleeper = &pop_idle();
@@ -66,8 +66,8 @@ bool blocking_pool::submit(blocking_job& job) noexcept {
         queue_.push(job);
         ++jobs_;
     }
-    // Not under the lock, which the sleeper would find taken. SAFETY: the worker lives as long as the pool, of which the
-    // caller has a share. If its thread has seen the mark before this and is gone, then nobody is woken in vain.
+    // Not under the lock, which the sleeper would find taken. SAFETY: the worker lives as long as the pool, of which
+    // the caller has a share. If its thread has seen the mark before this and is gone, then nobody is woken in vain.
     if (sleeper != nullptr) sleeper->woken.notify_one();
     return true;
 }
@@ -115,7 +115,8 @@ blocking_pool::counts blocking_pool::count() const noexcept {
 bool blocking_pool::leave_for_long() noexcept {
     const std::lock_guard guard(lock_);
     --threads_;
-    // What was submitted after the job may have counted on this thread. If it is the only one, and stays so, it still does.
+    // What was submitted after the job may have counted on this thread. If it is the only one, and stays so, it still
+    // does.
     const bool is_needed = idle_ == nullptr && queue_.size() > woken_count_ + starting_ && has_room();
     if (!is_needed || start_thread() || threads_ != 0) return true;
     ++threads_;

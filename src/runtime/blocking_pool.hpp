@@ -64,9 +64,9 @@ private:
 ///         no job  v    │ a job: woken                 │                       by join_until, or by the destructor
 ///                idle ─┴── keep_alive over, shutdown ─┘
 ///
-/// Whoever brings a job and finds an idle thread takes it off the idle list and wakes it, under one lock: so a thread whose
-/// time is over cannot be meant by a wake-up that it does not see. The thread that became idle last is woken first: its
-/// caches are warm, and those that are not needed end.
+/// Whoever brings a job and finds an idle thread takes it off the idle list and wakes it, under one lock: so a thread
+/// whose time is over cannot be meant by a wake-up that it does not see. The thread that became idle last is woken
+/// first: its caches are warm, and those that are not needed end.
 ///
 /// Thread safety: any thread, also one of the pool's, also while its thread-locals are destroyed.
 /// Lifetime: counted. Each thread holds a reference, so that nothing has to wait for a thread that hangs. An owner who
@@ -112,8 +112,8 @@ public:
 
     /// Runs `job` on a thread of the pool, after those that were submitted before. A thread is started only if none is
     /// idle; if the system has no more threads, the job waits for one of those that there are.
-    /// False, and the job stays the caller's, after shutdown(), in a forked child, or if there is no thread at all and none
-    /// can be started.
+    /// False, and the job stays the caller's, after shutdown(), in a forked child, or if there is no thread at all and
+    /// none can be started.
     [[nodiscard]] bool submit(blocking_job& job) noexcept;
 
     /// Takes no more jobs, cancels those that wait, and ends the idle threads; the others end after their job. Does not
@@ -122,16 +122,16 @@ public:
     [[nodiscard]] bool is_shut_down() const noexcept;
 
     /// After shutdown(): waits until all threads have ended and joins them. False if they have not by `deadline`: those
-    /// that still run are detached, and hold what they need. On a thread of the pool it does not wait for that one. (What a
-    /// thread's thread-locals do in their destructors is waited for beyond the deadline.)
+    /// that still run are detached, and hold what they need. On a thread of the pool it does not wait for that one.
+    /// (What a thread's thread-locals do in their destructors is waited for beyond the deadline.)
     bool join_until(time_point deadline) noexcept;
 
     [[nodiscard]] counts count() const noexcept;
     [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
 
     // ---- In a job, on its thread ----
-    /// The job goes on for as long as the owner of the pool does: its thread is none of the pool's meanwhile, and another
-    /// may come in its place. False if it has to stay one, since there is no other: then without come_back().
+    /// The job goes on for as long as the owner of the pool does: its thread is none of the pool's meanwhile, and
+    /// another may come in its place. False if it has to stay one, since there is no other: then without come_back().
     [[nodiscard]] bool leave_for_long() noexcept;
     void come_back() noexcept;
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What is read off a histogram. Not in the header: <cmath> and <numeric> would be 4 % of what an echo server takes to compile.
+// What is read off a histogram. Not in the header: <cmath> and <numeric> would be 4 % of what an echo server takes to
+// compile.
 #include <eddy/duration_histogram.hpp>
 
 #include <algorithm>

@@ -9,8 +9,8 @@
 
 namespace eddy::detail {
 
-/// The children of scopes that a worker has started: it takes the newest, so that a tree of scopes is walked depth first
-/// and few of its nodes are alive at a time; thieves take the oldest, whose subtree is the largest.
+/// The children of scopes that a worker has started: it takes the newest, so that a tree of scopes is walked depth
+/// first and few of its nodes are alive at a time; thieves take the oldest, whose subtree is the largest.
 ///
 /// Chase and Lev, "Dynamic Circular Work-Stealing Deque" (SPAA 2005), in the form of Le, Pop, Cohen and Zappa Nardelli,
 /// "Correct and Efficient Work-Stealing for Weak Memory Models" (PPoPP 2013).
@@ -51,9 +51,9 @@ public:
         const std::int64_t bottom = bottom_.load(std::memory_order_relaxed) - 1;
         // relaxed: only so that an empty queue costs no exchange; top_ never falls.
         if (top_.load(std::memory_order_relaxed) > bottom) return nullptr;
-        // seq_cst, as are the load after it and both loads in steal(): a thief that has read the former bottom_ has read
-        // top_ before that, and so this load of top_ does not give an older one. Then either it is the last item, which
-        // both want by compare-exchange, or the thief is after another one.
+        // seq_cst, as are the load after it and both loads in steal(): a thief that has read the former bottom_ has
+        // read top_ before that, and so this load of top_ does not give an older one. Then either it is the last item,
+        // which both want by compare-exchange, or the thief is after another one.
         bottom_.exchange(bottom, std::memory_order_seq_cst);
         std::int64_t top = top_.load(std::memory_order_seq_cst);
         T* item = nullptr;

@@ -22,8 +22,8 @@ namespace eddy::detail {
 ///     2. reads the word by a read-modify-write;    2. looks into all queues again, if nobody searches now: whoever
 ///        wakes a sleeper if nobody searches           pushed before saw a searcher, or none asleep, and woke nobody
 ///
-/// All read-modify-writes on the word are seq_cst and have one order. If 2. of the pusher comes first, the sleeper's look
-/// finds the task; else the pusher sees that nobody searches, and wakes. No fence is needed, as TSan knows none.
+/// All read-modify-writes on the word are seq_cst and have one order. If 2. of the pusher comes first, the sleeper's
+/// look finds the task; else the pusher sees that nobody searches, and wakes. No fence is needed, as TSan knows none.
 class idle_workers {
 public:
     explicit idle_workers(unsigned count) : count_(count), word_(count * awake_one) { sleepers_.reserve(count); }
@@ -87,8 +87,8 @@ public:
 
     /// How many are not parked. Out of date as soon as it is read.
     [[nodiscard]] unsigned awake() const noexcept {
-        // seq_cst: a sentry that resigns stores that, and then looks here; a worker that begins to run changes the word, and
-        // then looks for a sentry. One of the two sees the other.
+        // seq_cst: a sentry that resigns stores that, and then looks here; a worker that begins to run changes the
+        // word, and then looks for a sentry. One of the two sees the other.
         return word_.load(std::memory_order_seq_cst) / awake_one;
     }
     [[nodiscard]] bool all_awake() const noexcept { return awake() == count_; }

@@ -119,7 +119,8 @@ join_entry* pop(join_ready_list& from) noexcept {
     return oldest;
 }
 
-/// The same; if there is none, `wake` (if not null) is put in its place. Wakers are cloned and dropped outside of the lock.
+/// The same; if there is none, `wake` (if not null) is put in its place. Wakers are cloned and dropped outside of the
+/// lock.
 join_entry* pop_or_wait(join_ready_list& from, const waker* wake) noexcept {
     {
         const std::lock_guard guard(from.lock);

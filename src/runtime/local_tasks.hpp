@@ -23,8 +23,8 @@ namespace eddy::detail {
 ///     inbound list, drivers,      everybody, under the lock
 ///     is_closed
 ///
-/// A task that is woken from inside the set's poll goes into the queue; one that is woken, or spawned, elsewhere goes into
-/// the inbound list, and each driver is woken: each, since one of them may not be polled by its task any more.
+/// A task that is woken from inside the set's poll goes into the queue; one that is woken, or spawned, elsewhere goes
+/// into the inbound list, and each driver is woken: each, since one of them may not be polled by its task any more.
 class local_tasks final : public task_owner {
 public:
     local_tasks() noexcept = default;

@@ -19,8 +19,8 @@ class polled_task;
 /// The innermost that lives on this thread, or null.
 inline constinit thread_local const polled_task* polled_here = nullptr;
 
-/// Says, while it lives, that a task is polled, or destroyed, on this thread. Several can be, one inside the other: what a
-/// task destroys belongs to tasks as well.
+/// Says, while it lives, that a task is polled, or destroyed, on this thread. Several can be, one inside the other:
+/// what a task destroys belongs to tasks as well.
 class polled_task {
 public:
     explicit polled_task(const spawned_task& task) noexcept : task_(task), outer_(std::exchange(polled_here, this)) {}

@@ -248,7 +248,8 @@ void pool::schedule(spawned_task& task) noexcept {
 }
 
 void pool::inject(spawned_task& task) noexcept {
-    // Nobody will run it; nor may it be destroyed, since it may have been in the midst of a poll when the process forked.
+    // Nobody will run it; nor may it be destroyed, since it may have been in the midst of a poll when the process
+    // forked.
     if (is_in_child()) return;
     if (injected_.push(task)) {
         notify_one();
@@ -342,9 +343,8 @@ io_handle* pool::io_for_new_source() noexcept {
     if (workers_[0]->io() == nullptr) return nullptr;
     const worker* const here = worker_here;
     const bool is_mine = here != nullptr && &here->owner() == this;
-    // Two others at most are looked at, in turn: enough to keep the balance (the power of two choices), and it costs the
-    // same however many workers there are.
-    // relaxed: any number will do.
+    // Two others at most are looked at, in turn: enough to keep the balance (the power of two choices), and it costs
+    // the same however many workers there are. relaxed: any number will do.
     const unsigned start = next_driver_.fetch_add(1, std::memory_order_relaxed);
     io_handle* best = is_mine ? here->io() : workers_[start % size()]->io();
     std::size_t best_load = best->load();
@@ -373,8 +373,9 @@ bool pool::hand_over(worker& which) noexcept {
         const std::lock_guard guard(lock_);
         ++in_place_;
     }
-    // Nobody else can turn its ring, and what this thread is about to wait for may come through that. So who goes on with the
-    // worker makes one of his own, to which the sockets move; or this thread itself, if it is the first to turn again.
+    // Nobody else can turn its ring, and what this thread is about to wait for may come through that. So who goes on
+    // with the worker makes one of his own, to which the sockets move; or this thread itself, if it is the first to
+    // turn again.
     if (which.io() != nullptr) which.io()->retire_ring();
     in_place_of = this;
     which.offer();
@@ -652,11 +653,12 @@ void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point
     bool in_time = true;
     {
         std::unique_lock guard(lock_);
-        // Its scopes are destroyed after it, if it is the child of one: then it goes on first, and they end by themselves.
+        // Its scopes are destroyed after it, if it is the child of one: then it goes on first, and they end by
+        // themselves.
         const auto is_stuck = [&] { return self == 1 && waits_for_this_poll(); };
         if (deadline) {
-            // A thread that has handed its worker on is out when its task has ended, which may be later: joining it could
-            // take longer than there is time.
+            // A thread that has handed its worker on is out when its task has ended, which may be later: joining it
+            // could take longer than there is time.
             const auto own = std::count_if(threads_.begin(), threads_.end(),
                                            [](const sys::thread& each) { return each.is_this_thread(); });
             const std::size_t others = threads_.size() - static_cast<std::size_t>(own);

@@ -33,13 +33,14 @@ namespace eddy::detail {
 ///
 ///     open ──begin_shutdown()──> closing ──the last worker is out──> closed
 ///
-///     closing   nothing is spawned any more. Each worker, when it next looks, destroys what tasks it finds in the lists
+///     closing   nothing is spawned any more. Each worker, when it next looks, destroys what tasks it finds in the
+///     lists
 ///               and gives up its queue; the last one empties the injection queue and shuts the drivers
 ///     closed    no thread of the pool runs; tasks have ended, all of them
 ///
-/// In the child of a fork it is none of these: a copy whose threads are not there, and whose locks may be held by one of
-/// them for good. So nothing is waited for and no lock is taken: a new task is refused, a shutdown does nothing, and what
-/// the pool holds is never freed.
+/// In the child of a fork it is none of these: a copy whose threads are not there, and whose locks may be held by one
+/// of them for good. So nothing is waited for and no lock is taken: a new task is refused, a shutdown does nothing, and
+/// what the pool holds is never freed.
 class pool final : public task_owner {
 public:
     [[nodiscard]] static result<pool*> make(const runtime_builder& chosen) noexcept;

@@ -76,8 +76,9 @@ public:
     /// A thief, with an empty ring of his own, into which he takes the older half. One of those is returned, and is in
     /// no ring; null if there was nothing.
     [[nodiscard]] T* steal_into(run_queue& own) noexcept {
-        // acquire: pairs with the release in steal_into() of whoever has stolen from here: his copies were made before the slots
-        // are used again. (As in push(); that the ring is empty the thief may know from pop(), whose look is relaxed.)
+        // acquire: pairs with the release in steal_into() of whoever has stolen from here: his copies were made before
+        // the slots are used again. (As in push(); that the ring is empty the thief may know from pop(), whose look is
+        // relaxed.)
         static_cast<void>(own.head_.load(std::memory_order_acquire));
         // acquire: ordered before the load of the tail, so that head <= tail.
         std::uint64_t head = head_.load(std::memory_order_acquire);

@@ -170,16 +170,17 @@ bool scope_base::poll_empty(const waker& wake) {
     return false;
 }
 
-/// A child that nobody polls at this moment, with its running bit and a reference; null if there is none. The others are told
-/// to end. From the front each time, since the destructor of a child may have started others: no more than one for each
-/// thread of the pool is passed by, those that are being polled.
+/// A child that nobody polls at this moment, with its running bit and a reference; null if there is none. The others
+/// are told to end. From the front each time, since the destructor of a child may have started others: no more than one
+/// for each thread of the pool is passed by, those that are being polled.
 spawned_task* scope_base::take_child_to_destroy() noexcept {
     const guard locked(*this);
     is_cancelled_.store(true, std::memory_order_relaxed);
     for (scope_link* link = first_; link != nullptr; link = link->next) {
         spawned_task& child = *link->task.pooled;
         if (polled_task::is_here(child)) destroyed_by_child();
-        // First the reference: the list of the pool may give up the only one, as soon as somebody else has the running bit.
+        // First the reference: the list of the pool may give up the only one, as soon as somebody else has the running
+        // bit.
         child.state.add_reference();
         if (child.state.transition_to_shutdown()) return &child;
         // Never the last: who has the running bit has one until ended(), which needs this lock.

@@ -31,8 +31,8 @@ atomic<std::uint32_t>& guard_of_this_thread() noexcept {
     return guards[(where >> 12) % guards.size()].value;
 }
 
-/// Whether the owner of `task` is the pool that this thread is a worker of, or the local set that is polled on it: then it
-/// outlives this call.
+/// Whether the owner of `task` is the pool that this thread is a worker of, or the local set that is polled on it: then
+/// it outlives this call.
 bool is_mine(const spawned_task& task) noexcept {
     return worker_owner_here == task.owner || local_polled_here == task.owner;
 }
@@ -93,8 +93,8 @@ owner_guard::~owner_guard() {
 
 void await_wakers_outside() noexcept {
     for (auto& guard : guards) {
-        // acquire: pairs with the release above. A read-modify-write, so that it is ordered after the announcements that
-        // came before the last task was complete.
+        // acquire: pairs with the release above. A read-modify-write, so that it is ordered after the announcements
+        // that came before the last task was complete.
         while (guard.value.fetch_add(0, std::memory_order_acq_rel) != 0) yield_thread();
     }
 }

@@ -7,8 +7,8 @@
 
 namespace eddy::detail {
 
-/// The default for an exception that left a task and that nobody takes: one line on standard error, with its text and the
-/// place of the spawn, and its name if it has one. It is the only thing that the library prints.
+/// The default for an exception that left a task and that nobody takes: one line on standard error, with its text and
+/// the place of the spawn, and its name if it has one. It is the only thing that the library prints.
 void print_uncaught(const std::exception_ptr& thrown, const std::source_location& where,
                     std::string_view name = {}) noexcept;
 

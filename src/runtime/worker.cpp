@@ -72,8 +72,9 @@ void worker::enter_thread() noexcept {
     executor_here = {nullptr, &pool_};
     exchange_current_time_driver(time_.get());
     place_->set_owner();
-    // Who had the worker before may arm a timer here in the rest of its poll. Either this thread sees it when it asks for the next
-    // deadline, or that one sees the new owner, and wakes it: without the lock both could miss the other's store.
+    // Who had the worker before may arm a timer here in the rest of its poll. Either this thread sees it when it asks
+    // for the next deadline, or that one sees the new owner, and wakes it: without the lock both could miss the other's
+    // store.
     time_->synchronise();
     random_here = random_numbers(seed_++);
 }
@@ -140,8 +141,8 @@ void worker::give_up_queue() noexcept {
 // ---- Queues ----
 
 void worker::schedule(spawned_task& task) noexcept {
-    // release: pairs with the acquire in relieve(): the sentry that takes the task sees it. (acq_rel, since a former task
-    // is this thread's own, and an exchange costs the same.)
+    // release: pairs with the acquire in relieve(): the sentry that takes the task sees it. (acq_rel, since a former
+    // task is this thread's own, and an exchange costs the same.)
     spawned_task* const former = lifo_.exchange(&task, std::memory_order_acq_rel);
     // One task by itself stays here: waking another worker for it costs more than it is likely to take.
     if (former != nullptr) push_back(*former);
@@ -455,12 +456,13 @@ void worker::note_busy_period(time_point now) noexcept {
 
 // ---- The sentry ----
 //
-// One of the workers that sleep keeps an eye on those that run: one that stands still in a long poll can neither hand out
-// the events of its driver nor fire its timers, and nobody else would come to its LIFO slot (R025, R026).
+// One of the workers that sleep keeps an eye on those that run: one that stands still in a long poll can neither hand
+// out the events of its driver nor fire its timers, and nobody else would come to its LIFO slot (R025, R026).
 //
-// There are two posts, and who lies down takes the first that is vacant. So when the sentry gets work of its own, a second
-// one is there, which looks more rarely, and takes its place; nobody is woken for that. With one post, of two workers with
-// sockets each would wake the other whenever it gets events: at 100 connections a fifth of the processor's time.
+// There are two posts, and who lies down takes the first that is vacant. So when the sentry gets work of its own, a
+// second one is there, which looks more rarely, and takes its place; nobody is woken for that. With one post, of two
+// workers with sockets each would wake the other whenever it gets events: at 100 connections a fifth of the processor's
+// time.
 
 void worker::take_post() noexcept {
     // After its own activity, too: others will begin to run that see a sentry, and wake nobody.
@@ -471,7 +473,8 @@ void worker::take_post() noexcept {
     auto& posts = pool_.posts();
     for (std::size_t i = 0; i < posts.size() && !is_sentry(); ++i) {
         int before = vacant;
-        // seq_cst, here too: pairs with the loads in wake_sentry(), as park()'s loop pairs with the word of idle_workers.
+        // seq_cst, here too: pairs with the loads in wake_sentry(), as park()'s loop pairs with the word of
+        // idle_workers.
         if (posts[i].load(std::memory_order_seq_cst) != vacant) continue;
         if (posts[i].compare_exchange_strong(before, static_cast<int>(index_), std::memory_order_seq_cst)) post_ = i;
     }

@@ -46,8 +46,8 @@ struct worker_counters {
 /// How long its polls took, as duration_histogram; as worker_counters.
 using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram::buckets>;
 
-/// One of the threads of a pool: its run queue, its LIFO slot, its driver and its timers. A worker is run by one thread at
-/// a time, and not always by the same: block_in_place hands it on.
+/// One of the threads of a pool: its run queue, its LIFO slot, its driver and its timers. A worker is run by one thread
+/// at a time, and not always by the same: block_in_place hands it on.
 ///
 ///     what                     who
 ///     queue_, forks_           the thread that runs the worker pushes and takes; others steal
@@ -99,8 +99,8 @@ public:
         std::move(parent).wake();
         wakes_forks_ = false;
     }
-    /// A reference of the pool, out of those that the worker has in stock: so that the pool's counter, which all threads
-    /// share, changes once for many.
+    /// A reference of the pool, out of those that the worker has in stock: so that the pool's counter, which all
+    /// threads share, changes once for many.
     void retain_pool() noexcept;
     void release_pool() noexcept;
     /// Makes this thread the one that runs the worker, or none.

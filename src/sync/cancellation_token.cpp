@@ -83,8 +83,8 @@ void token_node::release() noexcept {
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-/// Takes it and all below it out of the tree and marks them, under the lock. They are a chain, with a reference each, in which
-/// whoever is below another comes before it.
+/// Takes it and all below it out of the tree and marks them, under the lock. They are a chain, with a reference each,
+/// in which whoever is below another comes before it.
 token_node* token_node::take_subtree() noexcept {
     token_node* taken = nullptr;
     const auto take = [&](token_node& one) {

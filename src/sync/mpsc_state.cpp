@@ -53,7 +53,8 @@ nothing bounded_state::look(std::size_t head) const noexcept {
 nothing bounded_state::wait(std::size_t head, const waker& wake) noexcept {
     // acquire, here and below: as in look().
     word now = word_.load(std::memory_order_acquire);
-    // The cell is to be the receiver's again. Who clears the mark in its stead has claimed something, or has ended it all.
+    // The cell is to be the receiver's again. Who clears the mark in its stead has claimed something, or has ended it
+    // all.
     if ((now & mark) != 0) now = word_.fetch_and(~mark, std::memory_order_acquire) & ~mark;
     for (bool is_stored = false;;) {
         if (tail_of(now) != head) return nothing::claimed;

@@ -11,8 +11,8 @@ namespace eddy::detail {
 using gifts = notify_waiter::gifts;
 
 bool notify_state::may_be_destroyed() noexcept {
-    // A waiter may have seen its gift while who gave it still has the lock; after that it touches nothing of this, unless it
-    // tells many.
+    // A waiter may have seen its gift while who gave it still has the lock; after that it touches nothing of this,
+    // unless it tells many.
     const std::lock_guard guard(word_);
     tellers_.end(word_);
     return waiting_.is_empty() && leaving_.is_empty();
@@ -31,8 +31,8 @@ bool notify_state::is_waiting(const notify_waiter& one) const noexcept {
 /// Takes `one`, which is in a list, out of it and hands it `gift`: what is returned is to be woken after the lock.
 waker notify_state::hand(notify_waiter& one, gifts gift) noexcept {
     waker wake = std::move(one.wake);
-    // release: pairs with the acquire in poll_waiting() and leave_waiting(), which look without the lock. It sees what the
-    // notifier wrote, and that nobody touches the waiter any more.
+    // release: pairs with the acquire in poll_waiting() and leave_waiting(), which look without the lock. It sees what
+    // the notifier wrote, and that nobody touches the waiter any more.
     one.gift.store(gift, std::memory_order_release);
     return wake;
 }

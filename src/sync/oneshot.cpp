@@ -37,8 +37,8 @@ bool oneshot_state::complete() noexcept {
 bool oneshot_state::complete_and_leave() noexcept {
     word now = bits_.load(std::memory_order_relaxed);
     while ((now & (closed | rx_waits)) == 0) {
-        // Not closed, so the receiver is there, and will be the last. release, as in complete() and leave(); no acquire,
-        // since nothing of the receiver's is read.
+        // Not closed, so the receiver is there, and will be the last. release, as in complete() and leave(); no
+        // acquire, since nothing of the receiver's is read.
         const word after = (now | completed) & ~two_refs;
         if (bits_.compare_exchange_weak(now, after, std::memory_order_release, std::memory_order_relaxed)) return true;
     }
@@ -67,8 +67,8 @@ bool oneshot_state::poll_complete(const waker& waker) noexcept {
 
 bool oneshot_state::close() noexcept {
     if (take_back(completed, rx_waits)) rx_waker_ = waker();
-    // release: pairs with is_closed() and wait_for() of the sender. acquire: pairs with wait_for(), so that the sender's
-    // waker is seen, and with complete(), so that the value is.
+    // release: pairs with is_closed() and wait_for() of the sender. acquire: pairs with wait_for(), so that the
+    // sender's waker is seen, and with complete(), so that the value is.
     const word before = bits_.fetch_or(closed, std::memory_order_acq_rel);
     if ((before & (closed | tx_waits)) == tx_waits) wake(tx_waker_);
     return (before & completed) != 0;

@@ -97,8 +97,8 @@ bool semaphore_state<B>::give(std::size_t count) noexcept {
         {
             wake_list woken;  // woken at the end of each round, so after the lock
             const std::lock_guard guard(lock_);
-            // acquire: pairs with release(); what is given to a waiter here may have been put back there, and is handed on by the
-            // lock.
+            // acquire: pairs with release(); what is given to a waiter here may have been put back there, and is handed
+            // on by the lock.
             const word now = word_.load(std::memory_order_acquire);
             if (count > max_permits - permits(now)) return false;
             if ((now & waiting) != 0) {
@@ -108,8 +108,9 @@ bool semaphore_state<B>::give(std::size_t count) noexcept {
             }
         }
         if (count == 0) return true;
-        // Nobody waits by now. Not under the lock: who takes these permits past it, and has a mutex by that, may destroy all this
-        // at once. (Who is served takes the lock to hear of it, and so comes after this.) relaxed, release: as in release().
+        // Nobody waits by now. Not under the lock: who takes these permits past it, and has a mutex by that, may
+        // destroy all this at once. (Who is served takes the lock to hear of it, and so comes after this.) relaxed,
+        // release: as in release().
         word now = word_.load(std::memory_order_relaxed);
         while ((now & waiting) == 0 && count <= max_permits - permits(now)) {
             if (word_.compare_exchange_weak(now, now + count * one, std::memory_order_release,
@@ -161,8 +162,8 @@ void semaphore_state<B>::close() noexcept {
     while (is_more) {
         wake_list woken;
         const std::lock_guard guard(lock_);
-        // release: pairs with is_closed(). acquire: pairs with what went before in the other direction: who closes a channel
-        // sees what its senders did, and has to answer for it.
+        // release: pairs with is_closed(). acquire: pairs with what went before in the other direction: who closes a
+        // channel sees what its senders did, and has to answer for it.
         const word before = word_.fetch_or(closed, std::memory_order_acq_rel);
         if ((before & waiting) == 0) return;
         while (!waiters_.is_empty() && !woken.is_full()) {

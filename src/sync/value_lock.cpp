@@ -44,8 +44,9 @@ void value_lock::wait_for(bool (value_lock::*taken)() noexcept) noexcept {
     }
     std::unique_lock guard(mutex_);
     for (;;) {
-        // relaxed: who leaves the lock changes the word, too. Either that comes later and sees the bit, and then its wake-up
-        // waits for the mutex; or it came before, and the lock is free. The bit may stay when it was for nothing.
+        // relaxed: who leaves the lock changes the word, too. Either that comes later and sees the bit, and then its
+        // wake-up waits for the mutex; or it came before, and the lock is free. The bit may stay when it was for
+        // nothing.
         word_.fetch_or(sleeps, std::memory_order_relaxed);
         if ((this->*taken)()) return;
         left_.wait(guard);

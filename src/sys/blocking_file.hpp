@@ -6,8 +6,8 @@
 
 #include <eddy/result.hpp>
 
-/// Descriptors of any kind, on threads that may be blocked. Whether O_NONBLOCK is set is no matter: of standard input and
-/// output other processes decide that, too.
+/// Descriptors of any kind, on threads that may be blocked. Whether O_NONBLOCK is set is no matter: of standard input
+/// and output other processes decide that, too.
 namespace eddy::sys {
 
 /// Reads at least one byte; 0 at the end.

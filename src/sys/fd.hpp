@@ -36,9 +36,9 @@ private:
     int fd_ = -1;
 };
 
-/// `fd`, or in its place a copy with a number above those of standard input, output and error. Where a program has closed one of
-/// these, the system gives its number to what is opened next, and what the program prints would go into a loop or a socket.
-/// -1 if `fd` is, or if there is no further number; errno says why.
+/// `fd`, or in its place a copy with a number above those of standard input, output and error. Where a program has
+/// closed one of these, the system gives its number to what is opened next, and what the program prints would go into a
+/// loop or a socket. -1 if `fd` is, or if there is no further number; errno says why.
 [[nodiscard]] int above_standard(int fd) noexcept;
 
 }  // namespace eddy::sys

@@ -6,8 +6,8 @@
 
 namespace eddy::sys {
 
-/// Use fork_generation(), which sees to it that it counts. Relaxed wherever it is touched: it changes only in a child that
-/// has one thread yet.
+/// Use fork_generation(), which sees to it that it counts. Relaxed wherever it is touched: it changes only in a child
+/// that has one thread yet.
 inline constinit std::atomic<std::uint64_t> forks_counted{0};
 
 /// Counts the forks that lie between this process and the one in which the library was first used. A driver notes it:

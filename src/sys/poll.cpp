@@ -80,8 +80,8 @@ constexpr long pwait2_number = SYS_epoll_pwait2;
 constexpr long pwait2_number = 441;  // the same on every architecture since they share one table
 #endif
 
-/// Whether epoll_pwait2(2) may be there: it came with Linux 5.11. TSan does not know it and would miss that whoever adds
-/// a descriptor comes before whoever gets its event; of epoll_wait(2) it knows that.
+/// Whether epoll_pwait2(2) may be there: it came with Linux 5.11. TSan does not know it and would miss that whoever
+/// adds a descriptor comes before whoever gets its event; of epoll_wait(2) it knows that.
 detail::atomic<bool> has_pwait2{!under_tsan};
 
 /// The call itself: glibc has a wrapper only since 2.35. Returns as epoll_wait(2) does.
@@ -197,9 +197,9 @@ waker::waker(const sys::registry& where, int fd) noexcept
 
 waker::~waker() {
     if (fd_ < 0) return;
-    // Before the close: a child between fork and exec has a copy, which would keep the registration alive. (If the poll is
-    // gone already, no other queue knows this descriptor, and the call does nothing.) Not in the child itself: the queue
-    // and what it watches are one with the parent's, who still needs to be woken.
+    // Before the close: a child between fork and exec has a copy, which would keep the registration alive. (If the poll
+    // is gone already, no other queue knows this descriptor, and the call does nothing.) Not in the child itself: the
+    // queue and what it watches are one with the parent's, who still needs to be woken.
     if (fork_generation_ == fork_generation()) static_cast<void>(registry_.remove(fd_));
     ::close(fd_);
 }

@@ -40,8 +40,8 @@ void call_former(const struct sigaction& former, int number, siginfo_t* info, vo
     }
 }
 
-// Only what signal-safety(7) allows. It does not read the eventfd, and a forked child that has the same one wakes its parent for
-// nothing, no more.
+// Only what signal-safety(7) allows. It does not read the eventfd, and a forked child that has the same one wakes its
+// parent for nothing, no more.
 void on_signal(int number, siginfo_t* info, void* place) {
     const int saved = errno;
     auto& mine = all[static_cast<std::size_t>(number)];

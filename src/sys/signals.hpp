@@ -18,8 +18,8 @@ result<void> count_signal(int number);
 /// How many of them have come since. Precondition: count_signal() has succeeded.
 [[nodiscard]] std::uint64_t signals_counted(int number) noexcept;
 
-/// A descriptor of the caller's that becomes readable, once more, whenever a signal was counted: what edge-triggered selectors
-/// report. Errors: what dup(2) reports. Precondition: count_signal() has succeeded.
+/// A descriptor of the caller's that becomes readable, once more, whenever a signal was counted: what edge-triggered
+/// selectors report. Errors: what dup(2) reports. Precondition: count_signal() has succeeded.
 [[nodiscard]] result<unique_fd> open_bell() noexcept;
 
 }  // namespace eddy::sys

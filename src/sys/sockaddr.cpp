@@ -111,7 +111,8 @@ result<net::unix_addr> unix_from_native(const native_addr& addr) noexcept {
     std::memcpy(&un, &addr.storage, std::min<std::size_t>(addr.size, sizeof un));
     const std::string_view text(un.sun_path, std::min<std::size_t>(addr.size - path_begins, sizeof un.sun_path));
     if (text.front() == '\0') return net::unix_addr::abstract(text.substr(1));
-    // The kernel counts the NUL that ends it, or not: who has bound the socket decides. 108 bytes are a path without one.
+    // The kernel counts the NUL that ends it, or not: who has bound the socket decides. 108 bytes are a path without
+    // one.
     return net::unix_addr::path(text.substr(0, text.find('\0')));
 }
 

@@ -52,7 +52,8 @@ int count_of(std::span<const iovec> buffers) noexcept {
     return static_cast<int>(std::min<std::size_t>(buffers.size(), IOV_MAX));
 }
 
-/// While it lives, this thread gets no SIGPIPE; the one that comes meanwhile is taken back, unless one was pending before.
+/// While it lives, this thread gets no SIGPIPE; the one that comes meanwhile is taken back, unless one was pending
+/// before.
 class no_sigpipe {
 public:
     no_sigpipe() noexcept {

@@ -153,9 +153,8 @@ struct received {
 [[nodiscard]] result<std::size_t> read(int fd, void* into, std::size_t size) noexcept;
 [[nodiscard]] result<std::size_t> read_vectored(int fd, std::span<const iovec> into) noexcept;
 
-/// As send(), into a pipe. There is no flag that says so there: SIGPIPE is blocked for the time of the call, on this thread, and
-/// the one that it has raised is taken back.
-/// Cost: two system calls besides.
+/// As send(), into a pipe. There is no flag that says so there: SIGPIPE is blocked for the time of the call, on this
+/// thread, and the one that it has raised is taken back. Cost: two system calls besides.
 [[nodiscard]] result<std::size_t> write_pipe(int fd, const void* from, std::size_t size) noexcept;
 [[nodiscard]] result<std::size_t> write_pipe_vectored(int fd, std::span<const iovec> from) noexcept;
 

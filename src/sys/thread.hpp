@@ -19,8 +19,8 @@
 namespace eddy::sys {
 
 /// A thread of the system: std::thread with a choice of its stack's size, and with errors as values.
-/// It must be joined or detached before it is destroyed. In the child of a fork, where the thread is not, both just forget
-/// it: its identity means nothing to the system there, or somebody else.
+/// It must be joined or detached before it is destroyed. In the child of a fork, where the thread is not, both just
+/// forget it: its identity means nothing to the system there, or somebody else.
 class thread {
 public:
     thread() noexcept = default;
@@ -28,8 +28,8 @@ public:
     thread& operator=(thread&& other) noexcept;
     ~thread();
 
-    /// Starts `entry(argument)`. A stack of 0 bytes is the system's default; one that is too small is made large enough.
-    /// Errors: resource_unavailable_try_again and what else pthread_create(3) reports.
+    /// Starts `entry(argument)`. A stack of 0 bytes is the system's default; one that is too small is made large
+    /// enough. Errors: resource_unavailable_try_again and what else pthread_create(3) reports.
     [[nodiscard]] static result<thread> start(std::size_t stack_size, void* (*entry)(void*), void* argument) noexcept;
 
     [[nodiscard]] bool is_joinable() const noexcept { return id_.has_value(); }

@@ -7,8 +7,8 @@
 
 namespace eddy::detail {
 
-/// A frame has ended and left `outcome`. Takes down those above it that its error ends too. The frame to resume next, or
-/// null if the root has ended.
+/// A frame has ended and left `outcome`. Takes down those above it that its error ends too. The frame to resume next,
+/// or null if the root has ended.
 frame* unwind(slot_base* outcome, frame* awaiting) noexcept;
 
 /// Destroys a frame that `try_` has ended, and what its error ends with it. The frame to resume next, or null.

@@ -12,7 +12,8 @@ namespace eddy::detail {
 
 namespace {
 
-// SAFETY: `data` is a woken_node of which the waker has a reference (or borrows the owner's, while its future is polled).
+// SAFETY: `data` is a woken_node of which the waker has a reference (or borrows the owner's, while its future is
+// polled).
 woken_node& node_of(void* data) noexcept { return *static_cast<woken_node*>(data); }
 
 constexpr waker_vtable node_vtable{
@@ -33,8 +34,9 @@ constexpr waker_vtable node_vtable{
 borrowed_waker woken_node::make_waker() noexcept { return {&node_vtable, this}; }
 
 void woken_queue::wake(woken_node& node) noexcept {
-    // release: pairs with the acquire in woken_set::next_to_poll(), also where the node is queued already: the future sees
-    // what was done before it was woken. acquire: pairs with the release there; the owner is done with `next_woken`.
+    // release: pairs with the acquire in woken_set::next_to_poll(), also where the node is queued already: the future
+    // sees what was done before it was woken. acquire: pairs with the release there; the owner is done with
+    // `next_woken`.
     if ((node.word.fetch_or(woken_node::queued, std::memory_order_acq_rel) & woken_node::queued) != 0) return;
     woken_queue& queue = *node.queue;
     switch (queue.push(node)) {
@@ -83,10 +85,10 @@ woken_queue::pushed woken_queue::push(woken_node& node) noexcept {
 }
 
 void woken_queue::wake_owner() noexcept {
-    // That the waker is seen which the owner left before it fell asleep is the lock's doing: if this came first, then so did
-    // the push, and the owner has seen that instead of falling asleep.
-    // It may be one that the owner has left since. Then this wakes the owner for nothing; and who finds no waker comes after
-    // somebody who has taken it, and whose push the same poll of the owner finds.
+    // That the waker is seen which the owner left before it fell asleep is the lock's doing: if this came first, then
+    // so did the push, and the owner has seen that instead of falling asleep. It may be one that the owner has left
+    // since. Then this wakes the owner for nothing; and who finds no waker comes after somebody who has taken it, and
+    // whose push the same poll of the owner finds.
     waker taken;
     {
         const std::lock_guard guard(lock_);
@@ -116,13 +118,14 @@ bool woken_queue::fall_asleep(const waker& wake) noexcept {
         owner_.swap(replaced);
     }
     woken_node* expected = nullptr;
-    // relaxed: the lock orders the waker for wake_owner(), and nothing else is read by who finds this mark; take() follows if
-    // it fails. It is asleep already if it was polled for nothing.
+    // relaxed: the lock orders the waker for wake_owner(), and nothing else is read by who finds this mark; take()
+    // follows if it fails. It is asleep already if it was polled for nothing.
     return head_.compare_exchange_strong(expected, asleep(), std::memory_order_relaxed) || expected == asleep();
 }
 
 woken_node* woken_queue::close() noexcept {
-    // acquire: pairs with the release in push(). Not release: who is refused reads only what the node's word has ordered.
+    // acquire: pairs with the release in push(). Not release: who is refused reads only what the node's word has
+    // ordered.
     woken_node* const newest = head_.exchange(closed(), std::memory_order_acquire);
     waker dropped;
     {
@@ -173,14 +176,14 @@ void woken_set::take_out(woken_node& node) noexcept {
     (node.next != nullptr ? node.next->previous : last_) = node.previous;
     node.is_held = false;
     --size_;
-    // Set, so that nobody queues it from now on. If it was set, the reference is the queue's, which gives it up where the node
-    // comes out: in next_to_poll(), close() or a push that is refused. The future's destructor may get there, so the caller has
-    // another one.
-    // acquire: pairs with wake(). Not release: the drop_reference() that follows says that the future is gone.
+    // Set, so that nobody queues it from now on. If it was set, the reference is the queue's, which gives it up where
+    // the node comes out: in next_to_poll(), close() or a push that is refused. The future's destructor may get there,
+    // so the caller has another one. acquire: pairs with wake(). Not release: the drop_reference() that follows says
+    // that the future is gone.
     if ((node.word.fetch_or(woken_node::queued, std::memory_order_acquire) & woken_node::queued) == 0) return;
     woken_queue::add_reference(node);
-    // Not only in next_to_poll(), or who pushes and releases many without a poll would pile up their blocks. By this rule it costs
-    // as much as the releases before it.
+    // Not only in next_to_poll(), or who pushes and releases many without a poll would pile up their blocks. By this
+    // rule it costs as much as the releases before it.
     if (++given_up_ > size_ + 64) forget_given_up();
 }
 

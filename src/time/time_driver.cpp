@@ -143,8 +143,8 @@ inline bool time_driver::link(timer_entry& entry) noexcept {
     }
     wheel_.insert(entry, deadline_tick(entry.deadline_));
     // relaxed, as each access of next_: it is changed under the lock, and nothing is read through it. A loop that reads
-    // the old value without the lock, and parks, is unparked by arm(). (Also if this thread had the loop before: the new one has
-    // taken the lock since, in synchronise().)
+    // the old value without the lock, and parks, is unparked by arm(). (Also if this thread had the loop before: the
+    // new one has taken the lock since, in synchronise().)
     const std::uint64_t at = wheel_.due().is_empty() ? entry.tick : 0;
     if (at >= next_.load(std::memory_order_relaxed)) return false;
     next_.store(at, std::memory_order_relaxed);
@@ -188,8 +188,8 @@ bool time_driver::poll(timer_entry& entry, const waker& wake) noexcept {
 // ---- Firing ----
 
 namespace {
-// So many timers at one time are a sign that there are more to come: the next ones wait a little, to be fired together. It
-// saves most of the wake-ups of a loop with thousands of timers; one with few has each at its own tick.
+// So many timers at one time are a sign that there are more to come: the next ones wait a little, to be fired together.
+// It saves most of the wake-ups of a loop with thousands of timers; one with few has each at its own tick.
 constexpr std::size_t many = 4;
 constexpr auto gap_when_many = std::chrono::microseconds(400);
 }  // namespace

@@ -57,8 +57,8 @@ void timer_wheel::empty_slot(unsigned slot) noexcept {
     // has been emptied first.)
     const wheel_links* last = taken.last();
     while (wheel_entry* const entry = taken.pop_front()) {
-        // Entries lie in futures all over the memory, so each costs a cache miss before the next is known. From the other
-        // end the later half is fetched meanwhile.
+        // Entries lie in futures all over the memory, so each costs a cache miss before the next is known. From the
+        // other end the later half is fetched meanwhile.
         last = last == nullptr || last == entry ? nullptr : taken.before(*last);
         insert(*entry, entry->tick);
     }

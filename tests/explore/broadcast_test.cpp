@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A broadcast channel: who waits is woken, a value is read whole by each who is to have it, and is destroyed once, by the last.
+// A broadcast channel: who waits is woken, a value is read whole by each who is to have it, and is destroyed once, by
+// the last.
 #include <eddy/detail/broadcast_state.hpp>
 
 #include <gtest/gtest.h>

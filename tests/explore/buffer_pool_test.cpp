@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A pool of leased buffers: a buffer that another thread returns is not used by it any more when it is leased again, and the last
-// buffer that is returned after close() frees the pool.
+// A pool of leased buffers: a buffer that another thread returns is not used by it any more when it is leased again,
+// and the last buffer that is returned after close() frees the pool.
 #include <eddy/detail/buffer_pool.hpp>
 
 #include <gtest/gtest.h>

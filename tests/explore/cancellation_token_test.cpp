@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The tree of cancellation tokens: whoever waits below a token that is cancelled is woken, however the tree changes meanwhile;
-// nodes are freed once; and who finds a token cancelled finds those below it so.
+// The tree of cancellation tokens: whoever waits below a token that is cancelled is woken, however the tree changes
+// meanwhile; nodes are freed once; and who finds a token cancelled finds those below it so.
 #include <eddy/detail/token_node.hpp>
 
 #include <gtest/gtest.h>

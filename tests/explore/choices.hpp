@@ -17,12 +17,14 @@ namespace explore::detail {
 using thread_set = std::uint32_t;
 
 /// The path through the tree of choices that the executions of a model make: which thread goes on, which store a load
-/// reads. Depth first: an execution repeats the path up to its last open choice, takes the next alternative there, and the
-/// default from then on (go on with the same thread, read the newest store).
+/// reads. Depth first: an execution repeats the path up to its last open choice, takes the next alternative there, and
+/// the default from then on (go on with the same thread, read the newest store).
 ///
 /// Two things keep the tree small:
-///  - A bound on preemptions, switches away from a thread that could have gone on (CHESS, Musuvathi and Qadeer, PLDI 2007).
-///  - Partial-order reduction (Flanagan and Godefroid, POPL 2005): another thread is tried at a point only if an operation
+///  - A bound on preemptions, switches away from a thread that could have gone on (CHESS, Musuvathi and Qadeer, PLDI
+///  2007).
+///  - Partial-order reduction (Flanagan and Godefroid, POPL 2005): another thread is tried at a point only if an
+///  operation
 ///    that it made later conflicts with the one made there, see backtrack(). The bound could hide that point's
 ///    alternative, so that the start of the block of steps is tried, too (Coons, Musuvathi, McKinley, OOPSLA 2013), as
 ///    loom does.
@@ -50,7 +52,8 @@ public:
     /// One of `count` alternatives; 0 is the default.
     [[nodiscard]] unsigned choose_value(unsigned count);
 
-    /// Which of `count` stores a relaxed load reads; or, if `may_be_early`, a value that is stored later, see offer_early().
+    /// Which of `count` stores a relaxed load reads; or, if `may_be_early`, a value that is stored later, see
+    /// offer_early().
     struct load_choice {
         unsigned which;
         bool is_early;
@@ -74,7 +77,8 @@ public:
 
     /// Goes to the next path. False if there is none.
     [[nodiscard]] bool next();
-    /// The choices of this execution other than the defaults: "12:t1 20:v2", thread 1 at choice 12, ... (e: an early value)
+    /// The choices of this execution other than the defaults: "12:t1 20:v2", thread 1 at choice 12, ... (e: an early
+    /// value)
     [[nodiscard]] std::string text() const;
 
 private:

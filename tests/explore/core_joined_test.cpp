@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A task of a loop and its join handle on another thread: the loop ends the task, and itself, while the handle is polled,
-// dropped, aborted, and made into abort handles. The outcome is seen or destroyed once, the memory is freed once and not
-// touched afterwards, who waits is woken. The loop is the library's own, without timers and I/O.
+// A task of a loop and its join handle on another thread: the loop ends the task, and itself, while the handle is
+// polled, dropped, aborted, and made into abort handles. The outcome is seen or destroyed once, the memory is freed
+// once and not touched afterwards, who waits is woken. The loop is the library's own, without timers and I/O.
 #include <eddy/detail/core_spawn.hpp>
 
 #include <gtest/gtest.h>

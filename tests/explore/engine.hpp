@@ -29,8 +29,8 @@ struct store_record {
     std::uint64_t value;
     unsigned thread;
     stamp when;
-    /// What an acquiring load of this store learns. A release store starts it, read-modify-writes carry it on (a release
-    /// sequence), any other store ends it.
+    /// What an acquiring load of this store learns. A release store starts it, read-modify-writes carry it on (a
+    /// release sequence), any other store ends it.
     vector_clock released;
     /// By thread, when it first read this store; 0 for never. Who knows of that reads nothing older.
     std::array<stamp, max_threads> first_read;
@@ -237,8 +237,8 @@ private:
     std::vector<std::pair<const void*, const char*>> given_names_;
     std::uint64_t steps_ = 0;
     std::uint64_t changes_ = 0;
-    // Loads that have read a value which nobody has stored yet: an execution in which nobody does has not happened, and what
-    // goes wrong meanwhile goes wrong only if somebody does.
+    // Loads that have read a value which nobody has stored yet: an execution in which nobody does has not happened, and
+    // what goes wrong meanwhile goes wrong only if somebody does.
     struct promise {
         const object* of;
         std::uint64_t value;

@@ -17,8 +17,8 @@
 #include "explore/trace.hpp"
 #include "explore/types.hpp"
 
-// An explorer of interleavings: runs a small concurrent program, a *model*, again and again, once for each order in which
-// its threads can make their steps and for each store that a load may read, and says which of them goes wrong.
+// An explorer of interleavings: runs a small concurrent program, a *model*, again and again, once for each order in
+// which its threads can make their steps and for each store that a load may read, and says which of them goes wrong.
 //
 //     TEST(ExploreMailbox, NothingIsLost) {
 //         EXPECT_TRUE(explore::holds([] {
@@ -31,13 +31,14 @@
 // A model must do the same whenever the same choices are made: no clock, no random numbers, no addresses compared, no
 // state that outlives it. It uses check() and not GoogleTest's macros, whose records would lie in the model's heap.
 //
-// What it finds: a check() that fails; a data race on plain memory, on any byte that instrumented code touches; a use of
-// freed memory, a double free, a leak; an atomic or lock used before its construction or after its destruction; a
+// What it finds: a check() that fails; a data race on plain memory, on any byte that instrumented code touches; a use
+// of freed memory, a double free, a leak; an atomic or lock used before its construction or after its destruction; a
 // deadlock, which is how a lost wake-up shows; threads that spin for ever; an exception that leaves a thread.
 //
 // The memory model: each atomic keeps the stores made to it, and a load may read any that the thread cannot know to be
-// outdated: by happens-before (vector clocks, made by release and acquire, release sequences, locks, threads), by what it or a
-// thread before it has read, and, for seq_cst, by the one order of all seq_cst operations on that object. What it leaves out:
+// outdated: by happens-before (vector clocks, made by release and acquire, release sequences, locks, threads), by what
+// it or a thread before it has read, and, for seq_cst, by the one order of all seq_cst operations on that object. What
+// it leaves out:
 //   - a store is always the newest of its object when it is made. So two relaxed stores that another thread sees in the
 //     other order are seen only in so far as that thread reads old values;
 //   - a load reads no store that is made later (load buffering), unless options::early_reads allows it;
@@ -50,9 +51,9 @@ struct options {
     unsigned preemptions = 2;
     /// How many loads read an outdated value, at most, in one execution. Most bugs need one.
     unsigned stale_reads = 2;
-    /// How many relaxed loads read what another thread stores only later, at most, in one execution: where nothing keeps
-    /// the load before what its thread does next. For what relies on reading something before giving it free. It costs,
-    /// and few need it.
+    /// How many relaxed loads read what another thread stores only later, at most, in one execution: where nothing
+    /// keeps the load before what its thread does next. For what relies on reading something before giving it free. It
+    /// costs, and few need it.
     unsigned early_reads = 0;
     /// How many weak compare-exchanges, and how many waits on conditions, end for nothing in one execution.
     unsigned spurious_failures = 0;
@@ -87,7 +88,8 @@ using model = std::function<void()>;
 /// Explores until something goes wrong or all has been seen.
 [[nodiscard]] report run(const options& chosen, const model& body);
 
-/// Whether nothing goes wrong; prints what does, step by step, and how to repeat it. False as well if a limit cut it short.
+/// Whether nothing goes wrong; prints what does, step by step, and how to repeat it. False as well if a limit cut it
+/// short.
 [[nodiscard]] testing::AssertionResult holds(const options& chosen, const model& body);
 [[nodiscard]] testing::AssertionResult holds(const model& body);
 
@@ -117,8 +119,8 @@ struct work_of final : work {
 
 }  // namespace detail
 
-/// A thread of a model, which begins where it stands. Joined by its destructor, at the latest. A model has up to eight, the
-/// body included.
+/// A thread of a model, which begins where it stands. Joined by its destructor, at the latest. A model has up to eight,
+/// the body included.
 class thread {
 public:
     template <class F>
@@ -160,8 +162,8 @@ void name(const void* object, const char* text) noexcept;
 /// Where a thread sleeps in a model: an eventfd, in short. set() ends one wait(), the one in progress or the next.
 class event {
 public:
-    /// `orders`: whether who leaves wait() sees what was done before set(). A kernel does that; without it, a model asks
-    /// more of the memory orders of what it explores.
+    /// `orders`: whether who leaves wait() sees what was done before set(). A kernel does that; without it, a model
+    /// asks more of the memory orders of what it explores.
     explicit event(bool orders = true) noexcept : orders_(orders) {
         detail::construct(index_, detail::kind::event, this, sizeof(*this));
     }
@@ -178,9 +180,9 @@ private:
     const bool orders_;
 };
 
-/// Plain data of a model, of which each access is seen. Elsewhere, what the compiler instruments is seen anyway, and that
-/// is nearly all: but Clang 19 leaves out members of a local variable where it finds, wrongly, that no other thread can
-/// know them (llvm#132739), and GCC 12 leaves out std::memcpy().
+/// Plain data of a model, of which each access is seen. Elsewhere, what the compiler instruments is seen anyway, and
+/// that is nearly all: but Clang 19 leaves out members of a local variable where it finds, wrongly, that no other
+/// thread can know them (llvm#132739), and GCC 12 leaves out std::memcpy().
 template <class T>
 class cell {
 public:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The explorer itself: small programs of which the C++ memory model says what may happen, and mistakes of each kind that
-// it must find.
+// The explorer itself: small programs of which the C++ memory model says what may happen, and mistakes of each kind
+// that it must find.
 #include "explore/explore.hpp"
 
 #include <gtest/gtest.h>

@@ -26,8 +26,8 @@ public:
 
     [[nodiscard]] bool holds(const void* address) const noexcept;
 
-    /// From now on each fiber has its own value of the pointer that lies at `variable`, which is thread_local: null when it
-    /// begins.
+    /// From now on each fiber has its own value of the pointer that lies at `variable`, which is thread_local: null
+    /// when it begins.
     static void separate(void* variable) noexcept;
     [[nodiscard]] static bool is_separate(const void* address) noexcept;
 

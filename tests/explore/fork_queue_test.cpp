@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A worker's children of scopes: each is taken exactly once, the newest by its owner or the oldest by a thief, and whoever takes it
-// sees what was done before it was pushed. With a capacity of 2, so that it is full and its places are used again.
+// A worker's children of scopes: each is taken exactly once, the newest by its owner or the oldest by a thief, and
+// whoever takes it sees what was done before it was pushed. With a capacity of 2, so that it is full and its places are
+// used again.
 #include "runtime/fork_queue.hpp"
 
 #include <gtest/gtest.h>

@@ -55,8 +55,8 @@ struct job : spawned_task {
     bool was_run = false;
 };
 
-/// A pool of one or two workers in short: the parts of src/runtime, put together as worker.cpp and pool.cpp do it. No tasks
-/// that wait, no drivers, no sentry.
+/// A pool of one or two workers in short: the parts of src/runtime, put together as worker.cpp and pool.cpp do it. No
+/// tasks that wait, no drivers, no sentry.
 template <class Idle, unsigned Size>
 class small_pool {
     using job = ::job<Idle, Size>;
@@ -215,8 +215,8 @@ TEST(ExploreIdleWorkers, TaskPushedByBusyWorkerIsRunByOtherWorker) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, task_that_needs_the_other_worker<idle_workers>));
 }
 
-/// The last sentry resigns, since nobody runs, while a worker begins to run and looks for a sentry (worker.cpp): in the end
-/// somebody watches. Two workers, both parked at first; the second is woken by its driver.
+/// The last sentry resigns, since nobody runs, while a worker begins to run and looks for a sentry (worker.cpp): in the
+/// end somebody watches. Two workers, both parked at first; the second is woken by its driver.
 template <std::memory_order Resign, std::memory_order Look>
 void sentry_resigns_while_a_worker_begins() {
     constexpr int nobody = -1;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the compiler calls in code that it has instrumented for ThreadSanitizer, and in all code for memory. The tests are
-// compiled with -fsanitize=thread but not linked with it: the explorer takes the place of its run-time library, so
+// What the compiler calls in code that it has instrumented for ThreadSanitizer, and in all code for memory. The tests
+// are compiled with -fsanitize=thread but not linked with it: the explorer takes the place of its run-time library, so
 // that it sees every access to plain memory, in the library's code, too.
 #include <algorithm>
 #include <cstddef>

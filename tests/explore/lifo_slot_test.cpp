@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The LIFO slot of a worker (worker::schedule(), next_local(), relieve()): each task that enters it is run once, by its worker or by a
-// watchdog worker, and the thread that runs it sees what was written before it was woken.
+// The LIFO slot of a worker (worker::schedule(), next_local(), relieve()): each task that enters it is run once, by its
+// worker or by a watchdog worker, and the thread that runs it sees what was written before it was woken.
 #include "runtime/worker.hpp"
 
 #include <gtest/gtest.h>

@@ -65,8 +65,8 @@ std::uint64_t engine::read(object& it, std::size_t which, std::memory_order orde
     return from.value;
 }
 
-/// For a relaxed load: a value that is stored later, if that is what this execution tries. Else `age` says which store it
-/// reads.
+/// For a relaxed load: a value that is stored later, if that is what this execution tries. Else `age` says which store
+/// it reads.
 std::optional<std::uint64_t> engine::read_early(object& it, object_index index, std::size_t& age) {
     thread_state& self = me();
     const bool may_be_early = early_reads_ < options_.early_reads;

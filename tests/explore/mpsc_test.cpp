@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The states of the channels: each value is seen as it was written, the receiver's waker has one owner at a time, and who waits is
-// woken by what it waits for: a value, the last sender's end, the last permit's return.
+// The states of the channels: each value is seen as it was written, the receiver's waker has one owner at a time, and
+// who waits is woken by what it waits for: a value, the last sender's end, the last permit's return.
 #include <eddy/detail/mpsc_state.hpp>
 
 #include <gtest/gtest.h>

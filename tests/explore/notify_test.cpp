@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A notify: no notification is lost, whoever is told sees what was written before, and what a dropped future was given goes to
-// the next.
+// A notify: no notification is lost, whoever is told sees what was written before, and what a dropped future was given
+// goes to the next.
 #include <eddy/detail/notify_state.hpp>
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The objects of a model: that they are alive when they are used, and what locks, conditions and events do. (Atomics are in
-// memory_model.cpp.)
+// The objects of a model: that they are alive when they are used, and what locks, conditions and events do. (Atomics
+// are in memory_model.cpp.)
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -59,8 +59,8 @@ void engine::destroy(object_index& index, kind what, const void* address) {
     gone.is_alive = false;
 }
 
-/// Finds the object's record. One that is older than the execution gets a record now: a static, or the test's own, which
-/// each execution finds as it was at first.
+/// Finds the object's record. One that is older than the execution gets a record now: a static, or the test's own,
+/// which each execution finds as it was at first.
 void engine::find(object_index& index, kind what, const void* address, const atomic_ref* initial) {
     if (index != 0 && index <= object_count_ && at(index).address == address && at(index).what == what) return;
     if (heap_.holds(address)) {

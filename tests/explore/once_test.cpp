@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A value that is set once: one initializer runs at a time, all waiters see the value, and when an initializer fails or is dropped,
-// another one takes over.
+// A value that is set once: one initializer runs at a time, all waiters see the value, and when an initializer fails or
+// is dropped, another one takes over.
 #include <eddy/sync/once_cell.hpp>
 
 #include <gtest/gtest.h>

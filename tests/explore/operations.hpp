@@ -11,8 +11,8 @@ namespace explore::detail {
 enum class kind : std::uint8_t { atomic, mutex, condition, event, tracked };
 enum class arithmetic : std::uint8_t { exchange, add, subtract, bit_and, bit_or, bit_xor };
 
-/// What the explorer keeps in its objects: where it finds what it knows of them. Outside of a model, and in objects that
-/// are older than the execution, it says nothing.
+/// What the explorer keeps in its objects: where it finds what it knows of them. Outside of a model, and in objects
+/// that are older than the execution, it says nothing.
 using object_index = std::uint32_t;
 
 /// Whether a model runs, and this is called by one of its threads.

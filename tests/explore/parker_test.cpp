@@ -151,7 +151,8 @@ struct gives_up {
     void operator()(sleeping_place* place) const noexcept { place->release(); }
 };
 
-/// The part of a time driver that a parking thread reads: time_driver::link(), arm(), next_deadline() and synchronise().
+/// The part of a time driver that a parking thread reads: time_driver::link(), arm(), next_deadline() and
+/// synchronise().
 class timers {
 public:
     explicit timers(const eddy::waker& unpark) : unpark_(unpark) {}
@@ -172,8 +173,8 @@ private:
     const eddy::waker& unpark_;
 };
 
-/// A thread takes a worker over, as worker::enter_thread() does, finds no timer and parks. The previous thread arms a timer
-/// in the rest of its poll.
+/// A thread takes a worker over, as worker::enter_thread() does, finds no timer and parks. The previous thread arms a
+/// timer in the rest of its poll.
 template <bool Synchronises>
 void arm_while_another_goes_on() {
     const std::unique_ptr<sleeping_place, gives_up> place(new sleeping_place(nullptr));

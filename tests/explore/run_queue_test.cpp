@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A worker's ring: every task is taken exactly once, by its owner or by a thief, and whoever takes it sees what was done
-// before it was pushed. With a capacity of 4, so that the ring is full and comes round.
+// A worker's ring: every task is taken exactly once, by its owner or by a thief, and whoever takes it sees what was
+// done before it was pushed. With a capacity of 4, so that the ring is full and comes round.
 #include "runtime/run_queue.hpp"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The core of semaphore, mutex, rwlock and the bounded channel: permits are had by one at a time, what their holder did is seen by
-// the next, and who waits is woken, or gone without a trace.
+// The core of semaphore, mutex, rwlock and the bounded channel: permits are had by one at a time, what their holder did
+// is seen by the next, and who waits is woken, or gone without a trace.
 #include <eddy/detail/semaphore_state.hpp>
 
 #include <gtest/gtest.h>

@@ -7,8 +7,8 @@
 
 namespace explore {
 
-/// What stands for a task in a model: a thread that sleeps until it is woken. Each waker is a block of the heap, so that one
-/// that is dropped twice, or never, is found.
+/// What stands for a task in a model: a thread that sleeps until it is woken. Each waker is a block of the heap, so
+/// that one that is dropped twice, or never, is found.
 class sleeping_task {
 public:
     /// `orders`: as explore::event. An executor's queue does order; without it a model asks more.

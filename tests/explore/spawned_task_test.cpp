@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The life of a task that may run on any thread: the word (task_state), the wakers and the join handle (spawned_task.cpp),
-// with a small executor in the place of the pool. No wake-up is lost, it is polled by one thread at a time, its future and
-// its output are destroyed once, and its memory is freed once.
+// The life of a task that may run on any thread: the word (task_state), the wakers and the join handle
+// (spawned_task.cpp), with a small executor in the place of the pool. No wake-up is lost, it is polled by one thread at
+// a time, its future and its output are destroyed once, and its memory is freed once.
 #include <eddy/detail/spawned_task.hpp>
 
 #include <gtest/gtest.h>
@@ -394,7 +394,8 @@ TEST_F(ExploreSpawnedTask, EndWakesJoinerWhichTakesOutput) {
     }));
 }
 
-/// The handle is polled twice, with a waker and then with another one, or the same; and it is dropped while the task ends.
+/// The handle is polled twice, with a waker and then with another one, or the same; and it is dropped while the task
+/// ends.
 template <bool SameWaker>
 void handle_that_is_polled_twice_and_dropped() {
     small_executor executor;

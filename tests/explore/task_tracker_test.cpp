@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A task tracker: its end is heard of by all who wait, who see what was done under the tokens, and may destroy the tracker then.
+// A task tracker: its end is heard of by all who wait, who see what was done under the tokens, and may destroy the
+// tracker then.
 #include <eddy/sync/task_tracker.hpp>
 
 #include <gtest/gtest.h>

@@ -150,8 +150,8 @@ private:
     detail::object_index index_ = 0;
 };
 
-/// Time does not exist in a model: a wait with a limit ends by it when no thread can go on otherwise, or, if the model's
-/// options say so, at any moment.
+/// Time does not exist in a model: a wait with a limit ends by it when no thread can go on otherwise, or, if the
+/// model's options say so, at any moment.
 class condition_variable {
 public:
     condition_variable() noexcept { detail::construct(index_, detail::kind::condition, this, sizeof(*this)); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The set of futures that polls what was woken: no wake is lost, a future sees what its waker wrote, and blocks are freed once,
-// also when the owner goes first.
+// The set of futures that polls what was woken: no wake is lost, a future sees what its waker wrote, and blocks are
+// freed once, also when the owner goes first.
 #include <eddy/detail/woken_set.hpp>
 
 #include <gtest/gtest.h>

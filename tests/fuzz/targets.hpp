@@ -9,9 +9,10 @@
 #include <string>
 #include <string_view>
 
-// What `./dev fuzz` feeds with bytes, one function a file. Each compares a codec with something simpler that must say the same,
-// and throws if it does not. The bytes that were found so far lie in corpus/NAME, and fuzz_corpus_test.cpp feeds them in CI.
-// A further one (a protocol's codec, say) is a file here, a line below and one in CMakeLists.txt, and some bytes to begin with.
+// What `./dev fuzz` feeds with bytes, one function a file. Each compares a codec with something simpler that must say
+// the same, and throws if it does not. The bytes that were found so far lie in corpus/NAME, and fuzz_corpus_test.cpp
+// feeds them in CI. A further one (a protocol's codec, say) is a file here, a line below and one in CMakeLists.txt, and
+// some bytes to begin with.
 
 namespace fuzz {
 

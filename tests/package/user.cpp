@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// An outside program in a user's manner, compiled with warnings as errors: no header of eddy's may give one, nor let one
-// arise where the optimiser looks into it (GCC 12's -Wmaybe-uninitialized reports futures and outputs that stand in a
-// function's own memory).
+// An outside program in a user's manner, compiled with warnings as errors: no header of eddy's may give one, nor let
+// one arise where the optimiser looks into it (GCC 12's -Wmaybe-uninitialized reports futures and outputs that stand in
+// a function's own memory).
 #include <eddy/prelude.hpp>
 
 #include <expected>

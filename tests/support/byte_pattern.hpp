@@ -8,8 +8,8 @@
 
 namespace support {
 
-/// An endless row of bytes without a period, each known by its place: whoever has received some can tell whether they are
-/// the right ones, in order, without having what was sent.
+/// An endless row of bytes without a period, each known by its place: whoever has received some can tell whether they
+/// are the right ones, in order, without having what was sent.
 class byte_pattern {
 public:
     explicit byte_pattern(std::uint64_t seed) noexcept : seed_(seed) {}

@@ -21,8 +21,8 @@
 #include "dice.hpp"
 #include "net.hpp"
 
-// Two ends of a connection that tell each other rows of bytes, in every way that a stream has, and compare each byte. What is
-// not as it should be is thrown.
+// Two ends of a connection that tell each other rows of bytes, in every way that a stream has, and compare each byte.
+// What is not as it should be is thrown.
 
 namespace support {
 
@@ -194,8 +194,8 @@ inline eddy::task<void> answer(eddy::net::tcp_stream stream) {
     }
 }
 
-/// Says `size` bytes of the pattern in all, a part at a time, and compares the answer before the next: so that both sides
-/// wait for each other all the time.
+/// Says `size` bytes of the pattern in all, a part at a time, and compares the answer before the next: so that both
+/// sides wait for each other all the time.
 inline eddy::task<void> ask(eddy::net::tcp_stream stream, byte_pattern pattern, std::uint64_t size,
                             std::uint64_t seed) {
     dice random(seed);

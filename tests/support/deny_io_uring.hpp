@@ -24,8 +24,8 @@ namespace support {
     return 0;
 }
 
-/// From here on the system calls with these numbers fail with `error` on this thread, on those that it starts and in what it
-/// executes. False if no filter can be set.
+/// From here on the system calls with these numbers fail with `error` on this thread, on those that it starts and in
+/// what it executes. False if no filter can be set.
 [[nodiscard]] inline bool deny_calls(unsigned first, unsigned last, int error) {
     sock_filter program[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr)),

@@ -66,8 +66,8 @@ inline std::vector<int> open_fds() {
 }
 inline std::size_t fd_count() { return open_fds().size(); }
 
-/// Declared before a loop to which other threads send: at its end as many descriptors are open as before. Whoever has woken
-/// a loop shares its descriptors for a moment longer, and the next test would count them.
+/// Declared before a loop to which other threads send: at its end as many descriptors are open as before. Whoever has
+/// woken a loop shares its descriptors for a moment longer, and the next test would count them.
 class leaves_no_descriptor {
 public:
     leaves_no_descriptor() = default;

@@ -8,8 +8,8 @@
 
 namespace support {
 
-/// A waker that calls a function whenever it is cloned, woken or dropped. Code that does so while it holds a lock which the
-/// function needs deadlocks. For one thread. It must outlive its wakers.
+/// A waker that calls a function whenever it is cloned, woken or dropped. Code that does so while it holds a lock which
+/// the function needs deadlocks. For one thread. It must outlive its wakers.
 class reentrant_waker {
 public:
     explicit reentrant_waker(std::function<void()> callback) : callback_(std::move(callback)) {}

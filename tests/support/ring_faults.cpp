@@ -19,8 +19,8 @@
 
 #include "driver/uring_abi.hpp"
 
-// The linker sends each call of these functions in the program to wrapped_*, and the name *_for_real to what they are. (The
-// labels are what `--wrap` of ld(1) calls them.)
+// The linker sends each call of these functions in the program to wrapped_*, and the name *_for_real to what they are.
+// (The labels are what `--wrap` of ld(1) calls them.)
 extern "C" {
 int enter_for_real(unsigned fd, unsigned to_submit, unsigned wanted, unsigned flags, sigset_t* argument,
                    std::size_t size) __asm__("__real_io_uring_enter2");
@@ -52,7 +52,8 @@ constexpr auto kinds = static_cast<std::size_t>(ring_fault::count);
 
 std::atomic<std::size_t> large_maps = 0;
 
-/// Whether rings have an array of submissions: yes, unless EDDY_TEST_SUBMISSION_ARRAY is 0. So one machine tests both kinds.
+/// Whether rings have an array of submissions: yes, unless EDDY_TEST_SUBMISSION_ARRAY is 0. So one machine tests both
+/// kinds.
 bool has_submission_array() {
     const char* const asked = std::getenv("EDDY_TEST_SUBMISSION_ARRAY");
     return asked == nullptr || std::strcmp(asked, "0") != 0;
@@ -163,8 +164,8 @@ int faulty_ring::enter(unsigned fd, unsigned to_submit, unsigned wanted, unsigne
     return done;
 }
 
-/// The kernel has its own copy of what it has taken: what is left of it must not matter. user_data stays, so that an entry
-/// that is not filled in as a whole speaks for the operation that had it before.
+/// The kernel has its own copy of what it has taken: what is left of it must not matter. user_data stays, so that an
+/// entry that is not filled in as a whole speaks for the operation that had it before.
 int faulty_ring::enter_and_spoil(unsigned fd, unsigned to_submit, unsigned wanted, unsigned flags, sigset_t* argument,
                                  std::size_t size) {
     const unsigned before = __atomic_load_n(native_.sq.khead, __ATOMIC_ACQUIRE);
@@ -255,8 +256,8 @@ void faulty_ring::end(io_uring_cqe& said, int opcode) {
     } else if (draw(ring_fault::ended_receive)) {
         if (cancel(user_data)) forced_ends_[user_data] = -pick({ECANCELED, ENOBUFS, ENOMEM, EAGAIN, EINTR});
     } else if (draw(ring_fault::ended_with_bytes) && cancel(user_data)) {
-        // Its last word is fetched, and the bytes before it say it in its place. Where there is no room for it now, it comes
-        // later, and by itself.
+        // Its last word is fetched, and the bytes before it say it in its place. Where there is no room for it now, it
+        // comes later, and by itself.
         forced_ends_[user_data] = -ECANCELED;
         const unsigned flags = (native_.int_flags & 1) != 0 ? IORING_ENTER_REGISTERED_RING : 0;
         static_cast<void>(enter_for_real(static_cast<unsigned>(native_.enter_ring_fd), 0, 0,

@@ -5,12 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 
-// What can go wrong between an io_uring and its kernel, made to go wrong at random. Nothing in the library knows of it: the
-// test is linked so that its calls of liburing come by here (ring_faults.cpp; `--wrap` of ld(1)).
+// What can go wrong between an io_uring and its kernel, made to go wrong at random. Nothing in the library knows of it:
+// the test is linked so that its calls of liburing come by here (ring_faults.cpp; `--wrap` of ld(1)).
 //
-// Each fault is one that a kernel shows, with all that it does besides: a receive that ends for no reason has ended, since it
-// was cancelled; a send that has sent less was given less; an entry that was not taken is still in the queue. Entries that were
-// taken are filled with junk, and of each provided buffer it is known who has it.
+// Each fault is one that a kernel shows, with all that it does besides: a receive that ends for no reason has ended,
+// since it was cancelled; a send that has sent less was given less; an entry that was not taken is still in the queue.
+// Entries that were taken are filled with junk, and of each provided buffer it is known who has it.
 
 namespace support {
 
@@ -45,8 +45,8 @@ private:
     std::array<unsigned, static_cast<std::size_t>(ring_fault::count)> of_;
 };
 
-/// As long as this lives, rings that are made have so many entries, and these faults. They have to be gone before it is.
-/// One at a time in a process.
+/// As long as this lives, rings that are made have so many entries, and these faults. They have to be gone before it
+/// is. One at a time in a process.
 class ring_faults {
 public:
     /// Sizes of zero are left as the library wants them.
@@ -75,8 +75,8 @@ public:
     [[nodiscard]] std::uint64_t overflows() const noexcept;
     /// So often was the queue of entries full when it was submitted.
     [[nodiscard]] std::uint64_t full_submissions() const noexcept;
-    /// So often were the buffers of a ring mistaken: one was given back that the kernel had, or the kernel gave one that it did
-    /// not have. Found at the next call of the ring.
+    /// So often were the buffers of a ring mistaken: one was given back that the kernel had, or the kernel gave one
+    /// that it did not have. Found at the next call of the ring.
     [[nodiscard]] std::uint64_t buffer_mistakes() const noexcept;
     /// So often has a kernel given a buffer away.
     [[nodiscard]] std::uint64_t buffers_used() const noexcept;

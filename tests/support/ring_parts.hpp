@@ -44,8 +44,8 @@ inline bool is_on_its_way(int fd) {
     return unacknowledged != unsent;
 }
 
-/// Until the socket takes nothing more, not a byte: what is on its way to the peer makes some room once more, later where the
-/// machine is busy, and not enough for poll(2) to tell.
+/// Until the socket takes nothing more, not a byte: what is on its way to the peer makes some room once more, later
+/// where the machine is busy, and not enough for poll(2) to tell.
 inline void fill_socket(int fd) {
     const std::vector<std::byte> bytes(64 * 1024);
     pollfd room{fd, POLLOUT, 0};

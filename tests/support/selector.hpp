@@ -23,8 +23,8 @@
 
 #include "support/system.hpp"
 
-// Descriptors and threads for the tests of the selector. Programs may use the selector and nothing else of eddy, so its tests do not
-// use the sockets of eddy.
+// Descriptors and threads for the tests of the selector. Programs may use the selector and nothing else of eddy, so its
+// tests do not use the sockets of eddy.
 
 namespace support {
 

@@ -3,8 +3,8 @@
 
 #include <cstddef>
 
-// Faults of system calls on sockets that a test cannot cause otherwise. Link the program with `--wrap=accept4 --wrap=sendto`. Each
-// fault concerns the calling thread only.
+// Faults of system calls on sockets that a test cannot cause otherwise. Link the program with `--wrap=accept4
+// --wrap=sendto`. Each fault concerns the calling thread only.
 
 namespace support {
 

@@ -24,16 +24,16 @@ inline std::optional<std::uint64_t> env_number(const char* name) {
     return value;
 }
 
-/// How many rounds a stress loop makes that makes `full` rounds in `./dev soak`: EDDY_STRESS percent of them, 2 if unset.
-/// A suite with such loops has "Stress" in its name, which is how the soak finds it.
+/// How many rounds a stress loop makes that makes `full` rounds in `./dev soak`: EDDY_STRESS percent of them, 2 if
+/// unset. A suite with such loops has "Stress" in its name, which is how the soak finds it.
 inline std::uint64_t rounds(std::uint64_t full) {
     // Divided first, so that a large `full` does not overflow; the remainder keeps small ones exact.
     const auto percent = env_number("EDDY_STRESS").value_or(2);
     return std::max<std::uint64_t>(1, full / 100 * percent + full % 100 * percent / 100);
 }
 
-/// Rounds in which two threads hand over to each other. On a machine whose processors are busy each of them costs a turn
-/// of the scheduler, so they end early after five seconds for each percent that `rounds` counts by.
+/// Rounds in which two threads hand over to each other. On a machine whose processors are busy each of them costs a
+/// turn of the scheduler, so they end early after five seconds for each percent that `rounds` counts by.
 class handover_rounds {
 public:
     explicit handover_rounds(std::uint64_t full) : left_(rounds(full)) {}
@@ -51,7 +51,8 @@ private:
 };
 
 /// The seed for whatever a test draws at random: EDDY_TEST_SEED, or a new one in each process. It is printed when it is
-/// first asked for and not after a failure, so that it is known after a crash or a timeout, too; tests/run.py shows it then.
+/// first asked for and not after a failure, so that it is known after a crash or a timeout, too; tests/run.py shows it
+/// then.
 inline std::uint64_t seed() {
     static const std::uint64_t value = [] {
         const auto chosen = env_number("EDDY_TEST_SEED").value_or(std::random_device{}());

@@ -8,8 +8,8 @@
 
 namespace support {
 
-/// A future that never becomes ready, and whose poll_cancel throws at the first call. `asked` counts the calls of poll_cancel; several
-/// futures may share it.
+/// A future that never becomes ready, and whose poll_cancel throws at the first call. `asked` counts the calls of
+/// poll_cancel; several futures may share it.
 class throws_when_cancelled : public eddy::future_ops<throws_when_cancelled> {
 public:
     using output_type = int;

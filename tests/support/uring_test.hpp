@@ -20,8 +20,8 @@ namespace support {
 /// The fixture of tests that run on io_uring only and choose the faults and the size of their rings.
 class uring_test : public testing::Test {
 protected:
-    /// Sets the faults and the sizes of the rings that are made from now on. Call this before the first loop is made. Without a
-    /// call, rings have the sizes that the library asks for, and no faults.
+    /// Sets the faults and the sizes of the rings that are made from now on. Call this before the first loop is made.
+    /// Without a call, rings have the sizes that the library asks for, and no faults.
     void begin(const fault_chances& chances, unsigned submissions = 0, unsigned completions = 0) {
         faults_.reset();
         faults_.emplace(seed(), chances, submissions, completions);

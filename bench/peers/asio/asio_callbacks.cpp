@@ -7,8 +7,8 @@
 // Several threads have an io_context and a listener each, and share nothing. One io_context that they all run is what
 // Asio's tutorial shows, but its one queue has a lock, and its one reactor wakes one thread a time.
 //
-// Handlers are moved along and never type-erased, their memory is Asio's own recycled one, and the sockets know the type
-// of their executor: what Asio's documentation advises where speed matters.
+// Handlers are moved along and never type-erased, their memory is Asio's own recycled one, and the sockets know the
+// type of their executor: what Asio's documentation advises where speed matters.
 
 #include <array>
 #include <boost/asio/buffer.hpp>

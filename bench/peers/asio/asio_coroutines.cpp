@@ -4,8 +4,8 @@
 //
 //     $ bench_peer_asio_coroutines --port 7000 --threads 1
 //
-// Threads and executors are as in asio_callbacks.cpp, for the reasons given there. Errors come as values: to throw one for
-// each client that leaves would cost CHURN dearly.
+// Threads and executors are as in asio_callbacks.cpp, for the reasons given there. Errors come as values: to throw one
+// for each client that leaves would cost CHURN dearly.
 
 #include <array>
 #include <boost/asio/as_tuple.hpp>

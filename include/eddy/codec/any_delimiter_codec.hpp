@@ -18,10 +18,10 @@
 
 namespace eddy::codec {
 
-/// Frames that any one of several bytes ends: `any_delimiter_codec(";,\n", ";")` reads up to each of the three, and writes ";"
-/// behind what goes. Two delimiters have an empty frame between them; behind the last one comes what is left, if there is any.
-/// Errors: errc::line_too_long for more than `max_length` bytes, as with lines_codec: the next frame is found.
-/// Cost: frames share the buffer. No byte is searched twice.
+/// Frames that any one of several bytes ends: `any_delimiter_codec(";,\n", ";")` reads up to each of the three, and
+/// writes ";" behind what goes. Two delimiters have an empty frame between them; behind the last one comes what is
+/// left, if there is any. Errors: errc::line_too_long for more than `max_length` bytes, as with lines_codec: the next
+/// frame is found. Cost: frames share the buffer. No byte is searched twice.
 class EDDY_API any_delimiter_codec {
 public:
     using sent_type = bytes;

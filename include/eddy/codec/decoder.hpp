@@ -45,11 +45,14 @@ namespace eddy::codec {
 
 /// What makes frames of bytes.
 ///
-///     decode(from)       takes the next frame off the front of `from`, a `bytes_mut`, and answers it as `result<std::optional<T>>`;
+///     decode(from)       takes the next frame off the front of `from`, a `bytes_mut`, and answers it as
+///     `result<std::optional<T>>`;
 ///                        nothing while it is not complete: it is called again when more bytes have come
-///     decode_eof(from)   the same when no more will come, until it answers nothing. If there is none: what decode() does, and
+///     decode_eof(from)   the same when no more will come, until it answers nothing. If there is none: what decode()
+///     does, and
 ///                        errc::bytes_remaining if bytes are left.
-///     goes_on_after(e)   whether there are frames to be had after its error `e`. If there is none: no. Without a decode_eof(), an
+///     goes_on_after(e)   whether there are frames to be had after its error `e`. If there is none: no. Without a
+///     decode_eof(), an
 ///                        error at the end that took no bytes off is the last one: it would come again and again
 ///
 ///     struct number_codec {
@@ -63,11 +66,11 @@ namespace eddy::codec {
 ///         }
 ///     };
 ///
-/// A frame that takes no bytes off is answered again, without end, and so is an error after which it goes on. What decode()
-/// throws comes out of next(), which calls it again with what is left; udp_framed drops the datagram. A frame owns what it has:
-/// a `std::string_view` of `from` is written over by the next read. `from.split_to(n).freeze()` shares the bytes without
-/// copying them. One codec serves one connection: what it has to know of a frame that has come in part may be kept in it.
-/// In place of std::error_code the error may be any type that can be made of one.
+/// A frame that takes no bytes off is answered again, without end, and so is an error after which it goes on. What
+/// decode() throws comes out of next(), which calls it again with what is left; udp_framed drops the datagram. A frame
+/// owns what it has: a `std::string_view` of `from` is written over by the next read. `from.split_to(n).freeze()`
+/// shares the bytes without copying them. One codec serves one connection: what it has to know of a frame that has come
+/// in part may be kept in it. In place of std::error_code the error may be any type that can be made of one.
 template <class C>
 concept decoder = detail::decoded_by<C>::fits;
 
@@ -90,9 +93,9 @@ typename decoder_answer<C>::type decode_eof(C& codec, bytes_mut& from) {
     }
 }
 
-/// Whether a decoder, of this very type, has find() and find_eof(): they answer as decode() and decode_eof() do, but in place of the frame
-/// something that converts to it, once, and takes it off the buffer then. So the frame is made where it is wanted, and not
-/// moved there. And begin_anew(), which forgets what it has of a frame that has come in part.
+/// Whether a decoder, of this very type, has find() and find_eof(): they answer as decode() and decode_eof() do, but in
+/// place of the frame something that converts to it, once, and takes it off the buffer then. So the frame is made where
+/// it is wanted, and not moved there. And begin_anew(), which forgets what it has of a frame that has come in part.
 template <class C>
 inline constexpr bool finds_frames = false;
 
@@ -139,7 +142,8 @@ bool goes_on_after(C& codec, const E& error) {
     }
 }
 
-/// The same at the end of the bytes, of which `size_before` were there when the codec was asked, and `size_now` are left.
+/// The same at the end of the bytes, of which `size_before` were there when the codec was asked, and `size_now` are
+/// left.
 template <class C, class E>
 bool goes_on_at_end(C& codec, const E& error, std::size_t size_before, std::size_t size_now) {
     return (has_decode_eof<C> || size_now < size_before) && detail::goes_on_after(codec, error);

@@ -27,12 +27,13 @@ namespace eddy::codec {
 
 /// What makes bytes of frames of type `T`.
 ///
-///     encode(frame, into)   puts the frame to the end of `into`, a `bytes_mut`, and answers a `result<void>`. After an error, or
+///     encode(frame, into)   puts the frame to the end of `into`, a `bytes_mut`, and answers a `result<void>`. After an
+///     error, or
 ///                           if it throws, nothing of it is sent.
 ///
-/// In place of std::error_code the error may be any type that can be made of one: the one that its decode() has, or that the codec
-/// names as `error_type`. A codec may encode frames of several types; the one that the sink of framed::split() takes, if it is
-/// not told, is `sent_type`.
+/// In place of std::error_code the error may be any type that can be made of one: the one that its decode() has, or
+/// that the codec names as `error_type`. A codec may encode frames of several types; the one that the sink of
+/// framed::split() takes, if it is not told, is `sent_type`.
 template <class C, class T>
 concept encoder =
     std::constructible_from<detail::codec_error_t<C>, std::error_code> && requires(C& c, T&& frame, bytes_mut& into) {

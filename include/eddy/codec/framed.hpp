@@ -24,23 +24,24 @@
 
 namespace eddy::codec {
 
-/// A connection as a stream of the frames that come and a sink of those that go: `codec` says how they lie in its bytes.
+/// A connection as a stream of the frames that come and a sink of those that go: `codec` says how they lie in its
+/// bytes.
 ///
 ///     codec::framed lines(std::move(stream), codec::lines_codec(1024));
 ///     while (auto line = co_await lines.next()) co_await try_(lines.send(co_await try_(std::move(*line))));
 ///
-/// `stream` is any reader and writer, handed over, or lent as std::ref(stream). send() writes a frame at once; feed() collects
-/// frames, up to the boundary, for one flush(). close() flushes and shuts the connection's side down; destroying does not flush.
+/// `stream` is any reader and writer, handed over, or lent as std::ref(stream). send() writes a frame at once; feed()
+/// collects frames, up to the boundary, for one flush(). close() flushes and shuts the connection's side down;
+/// destroying does not flush.
 ///
-/// Errors, of the stream: those of the reader and the decoder are items. After one that the decoder cannot go on from, and after
-/// each of the reader, the stream ends; asked again it goes on with the next bytes. At the end of the bytes it ends, too, and
-/// reads again when it is asked again: a file may have grown. Half a frame there is errc::bytes_remaining, unless the codec says
-/// otherwise.
-/// Errors, of the sink: those of the encoder, whose frame is not sent, and of the writer; errc::write_zero.
-/// Cancel safety: safe. What was read of a frame is kept here, and what was given to the sink, too.
-/// Thread safety: as any object; for two tasks see split().
-/// Cost: a buffer of 8 KiB, allocated at the first read, which frames may share, and one for what waits to be written. A read may
-/// bring many frames: those cost no system call.
+/// Errors, of the stream: those of the reader and the decoder are items. After one that the decoder cannot go on from,
+/// and after each of the reader, the stream ends; asked again it goes on with the next bytes. At the end of the bytes
+/// it ends, too, and reads again when it is asked again: a file may have grown. Half a frame there is
+/// errc::bytes_remaining, unless the codec says otherwise. Errors, of the sink: those of the encoder, whose frame is
+/// not sent, and of the writer; errc::write_zero. Cancel safety: safe. What was read of a frame is kept here, and what
+/// was given to the sink, too. Thread safety: as any object; for two tasks see split(). Cost: a buffer of 8 KiB,
+/// allocated at the first read, which frames may share, and one for what waits to be written. A read may bring many
+/// frames: those cost no system call.
 template <class S, class C>
 class [[nodiscard]] framed : public stream_ops<framed<S, C>>, public sink_ops<framed<S, C>> {
     static constexpr bool fits = detail::check_reader<S>() && detail::check_writer<S>() && detail::check_decoder<C>();
@@ -110,8 +111,9 @@ public:
     [[nodiscard]] const bytes_mut& write_buffer() const noexcept { return out_.buffer(); }
     [[nodiscard]] bytes_mut& write_buffer() noexcept { return out_.buffer(); }
 
-    /// A half that sends and one that receives, for two tasks: `auto [sink, stream] = std::move(lines).split();` The sink takes
-    /// `T`s: if nothing is said what the codec names as `sent_type`, or else what it decodes. See streams::split().
+    /// A half that sends and one that receives, for two tasks: `auto [sink, stream] = std::move(lines).split();` The
+    /// sink takes `T`s: if nothing is said what the codec names as `sent_type`, or else what it decodes. See
+    /// streams::split().
     template <class T = void>
     [[nodiscard]] auto split() && {
         if constexpr (fits && detail::check_sent<T, C>()) {
@@ -122,8 +124,8 @@ public:
         }
     }
 
-    /// With the codec that `f` makes of this one: a protocol that begins with another one. What was read, and what waits to be
-    /// written, stays.
+    /// With the codec that `f` makes of this one: a protocol that begins with another one. What was read, and what
+    /// waits to be written, stays.
     template <class F>
     [[nodiscard]] auto map_codec(F&& f) && {
         using other = std::invoke_result_t<F, C&&>;

@@ -10,10 +10,12 @@
 
 namespace eddy::codec {
 
-/// How many bytes are read at once, and how many may wait to be written before a sink waits, unless something else is said.
+/// How many bytes are read at once, and how many may wait to be written before a sink waits, unless something else is
+/// said.
 inline constexpr std::size_t default_buffer = 8 * 1024;
 
-/// What a `framed` is made of, for who goes on with another protocol on the same connection: nothing that was read is lost.
+/// What a `framed` is made of, for who goes on with another protocol on the same connection: nothing that was read is
+/// lost.
 template <class S, class C>
 struct framed_parts {
     S io;

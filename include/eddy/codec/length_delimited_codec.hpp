@@ -90,11 +90,11 @@ private:
 /// Frames with their length before them.
 ///     codec::framed frames(std::move(stream), codec::length_delimited_options().length_field_length(2).build());
 ///
-/// A number that a peer sends is checked before anything is done with it, and reserves no memory: the buffer grows as bytes come.
-/// Errors: errc::frame_too_large, of what comes and of what goes, which the length field must be able to say; errc::bad_frame_length
-/// for a number that is less than nothing when it is adjusted, or too much; errc::bytes_remaining at the end. There is nothing to
-/// be had after these.
-/// Cost: frames share the buffer; one atomic addition for each.
+/// A number that a peer sends is checked before anything is done with it, and reserves no memory: the buffer grows as
+/// bytes come. Errors: errc::frame_too_large, of what comes and of what goes, which the length field must be able to
+/// say; errc::bad_frame_length for a number that is less than nothing when it is adjusted, or too much;
+/// errc::bytes_remaining at the end. There is nothing to be had after these. Cost: frames share the buffer; one atomic
+/// addition for each.
 class EDDY_API length_delimited_codec {
 public:
     using sent_type = bytes;

@@ -19,11 +19,11 @@
 
 namespace eddy::codec {
 
-/// Lines of text. What comes may end with "\n" or "\r\n", and the last line with "\r" or nothing; what goes is ended with "\n".
-/// If more comes after the end, as in a file that grows, it begins the next line; but a "\n" belongs to the "\r" before it.
-/// Errors, both of one line only: the next one is the next frame. errc::line_too_long for more than `max_length` bytes, as soon
-/// as so many have come: the rest is dropped as it comes. errc::invalid_utf8.
-/// Cost: an allocation for a line of more than 15 bytes. No byte is searched twice.
+/// Lines of text. What comes may end with "\n" or "\r\n", and the last line with "\r" or nothing; what goes is ended
+/// with "\n". If more comes after the end, as in a file that grows, it begins the next line; but a "\n" belongs to the
+/// "\r" before it. Errors, both of one line only: the next one is the next frame. errc::line_too_long for more than
+/// `max_length` bytes, as soon as so many have come: the rest is dropped as it comes. errc::invalid_utf8. Cost: an
+/// allocation for a line of more than 15 bytes. No byte is searched twice.
 class EDDY_API lines_codec {
 public:
     explicit lines_codec(std::size_t max_length = io::no_limit) noexcept : max_length_(max_length) {}

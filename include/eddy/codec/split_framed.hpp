@@ -25,7 +25,8 @@ struct framed_halves {
 
 namespace eddy::detail {
 
-/// What a half of a codec's frames keeps until it is sent, unless somebody says: what the codec names, or what it decodes.
+/// What a half of a codec's frames keeps until it is sent, unless somebody says: what the codec names, or what it
+/// decodes.
 template <class C>
 struct sent_by : std::type_identity<typename decoded_by<C>::item_type::value_type> {};
 template <class C>

@@ -56,19 +56,22 @@ inline net::udp_socket& socket_of(std::reference_wrapper<net::udp_socket> socket
 
 namespace eddy::codec {
 
-/// A UDP socket as a stream and a sink of messages with addresses. Each datagram is decoded by itself, and may hold several
-/// messages; each message that is sent is a datagram of its own. `Socket` is a net::udp_socket, or std::ref of one.
+/// A UDP socket as a stream and a sink of messages with addresses. Each datagram is decoded by itself, and may hold
+/// several messages; each message that is sent is a datagram of its own. `Socket` is a net::udp_socket, or std::ref of
+/// one.
 ///
 ///     codec::udp_framed pings(std::move(socket), my_codec());
 ///     auto [sink, stream] = std::move(pings).split();
 ///
-/// Errors, of the stream: those of the socket and the decoder are items, and it goes on with the next datagram: what was left of the
-/// one that has failed is dropped, also when the decoder throws. errc::bytes_remaining for one that ends in the middle of a message. It never ends, but after an error of the socket that will come again
+/// Errors, of the stream: those of the socket and the decoder are items, and it goes on with the next datagram: what
+/// was left of the one that has failed is dropped, also when the decoder throws. errc::bytes_remaining for one that
+/// ends in the middle of a message. It never ends, but after an error of the socket that will come again
 /// (errc::runtime_shutdown, errc::io_disabled).
-/// Errors, of the sink: those of the encoder, whose message is not sent; message_size for what does not fit into a datagram: that
-/// one is dropped, and the sink goes on. Of an address of the other family: what the system says of it.
+/// Errors, of the sink: those of the encoder, whose message is not sent; message_size for what does not fit into a
+/// datagram: that one is dropped, and the sink goes on. Of an address of the other family: what the system says of it.
 /// Cancel safety: safe. Thread safety: as any object; for two tasks see split().
-/// Cost: a buffer of 64 KiB, allocated at the first receive, from which each datagram is copied; a system call for each.
+/// Cost: a buffer of 64 KiB, allocated at the first receive, from which each datagram is copied; a system call for
+/// each.
 template <class C, class Socket = net::udp_socket>
 class [[nodiscard]] udp_framed : public stream_ops<udp_framed<C, Socket>>, public sink_ops<udp_framed<C, Socket>> {
     static constexpr bool fits = detail::check_decoder<C>();

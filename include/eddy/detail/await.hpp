@@ -17,11 +17,11 @@
 #include <eddy/result.hpp>
 #include <eddy/try.hpp>
 
-// What a co_await in a task turns into: one awaiter for a task, which is entered, and one for any other future, which is
-// polled in place; each with a twin for `try_`.
+// What a co_await in a task turns into: one awaiter for a task, which is entered, and one for any other future, which
+// is polled in place; each with a twin for `try_`.
 //
-// Every word here is in the frame of each await, and stays while a connection waits. So await_suspend takes its handle by
-// reference: by value GCC keeps a copy in the frame.
+// Every word here is in the frame of each await, and stays while a connection waits. So await_suspend takes its handle
+// by reference: by value GCC keeps a copy in the frame.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy {

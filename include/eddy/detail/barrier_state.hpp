@@ -15,8 +15,8 @@
 //     rounds   how many times all have come. Who waits has the number of its round; when that is over, it is ready.
 //     here     how many of this round wait
 //
-// Who is to be woken is the front of the list, as long as it is of a former round: so wakers go out in batches, whoever comes
-// or leaves meanwhile.
+// Who is to be woken is the front of the list, as long as it is of a former round: so wakers go out in batches, whoever
+// comes or leaves meanwhile.
 
 namespace eddy::detail {
 
@@ -35,8 +35,8 @@ public:
     explicit barrier_state(std::size_t count) noexcept : count_(count == 0 ? 1 : count) {}
     barrier_state(const barrier_state&) = delete;
     barrier_state& operator=(const barrier_state&) = delete;
-    /// Waits for leaders that are about to leave, on other threads. True if nobody waits; else it is misuse, and the caller
-    /// says so.
+    /// Waits for leaders that are about to leave, on other threads. True if nobody waits; else it is misuse, and the
+    /// caller says so.
     [[nodiscard]] bool may_be_destroyed() noexcept;
 
     /// The first time, `one` arrives.

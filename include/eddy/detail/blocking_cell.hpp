@@ -50,8 +50,8 @@ private:
     std::optional<F> f_;
 };
 
-/// Who runs blocking work that is spawned on this thread: a pool, or, null, the threads of the process. Throws `misuse` if
-/// there is no runtime and no loop.
+/// Who runs blocking work that is spawned on this thread: a pool, or, null, the threads of the process. Throws `misuse`
+/// if there is no runtime and no loop.
 [[nodiscard]] EDDY_API pool* current_blocking_pool(std::source_location where);
 
 /// Who owns the tasks of blocking work for `runs`.

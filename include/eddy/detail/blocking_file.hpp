@@ -12,8 +12,8 @@
 #include <eddy/join_handle.hpp>
 #include <eddy/result.hpp>
 
-// Descriptors that cannot be waited for (a terminal, a file), read and written on a thread for blocking work, a buffer at a time.
-// The job owns its buffer: so it is no matter when the object goes. (The model is Tokio's `Blocking`.)
+// Descriptors that cannot be waited for (a terminal, a file), read and written on a thread for blocking work, a buffer
+// at a time. The job owns its buffer: so it is no matter when the object goes. (The model is Tokio's `Blocking`.)
 
 namespace eddy::detail {
 

@@ -11,7 +11,8 @@ namespace eddy::detail {
 /// What stands for no deadline.
 inline constexpr auto no_deadline = std::chrono::steady_clock::time_point::max();
 
-/// The deadline in sight on this thread; `no_deadline` if there is none. Out of line, as all that looks for task-locals.
+/// The deadline in sight on this thread; `no_deadline` if there is none. Out of line, as all that looks for
+/// task-locals.
 [[nodiscard]] EDDY_API std::chrono::steady_clock::time_point deadline_here() noexcept;
 
 /// What a deadline is bound to, as a task_local.

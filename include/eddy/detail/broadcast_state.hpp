@@ -13,21 +13,22 @@
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/waker.hpp>
 
-// All of a broadcast channel but the values. The idea is Tokio's: a ring of slots, a position for each value, and a receiver
-// is the position that it reads next. A slot knows how many receivers have yet to read what it holds.
+// All of a broadcast channel but the values. The idea is Tokio's: a ring of slots, a position for each value, and a
+// receiver is the position that it reads next. A slot knows how many receivers have yet to read what it holds.
 //
 //     tail lock   the next position, how many receivers there are, who waits, whether the senders are gone
 //     slot lock   a slot; taken by who sends inside of the tail lock
 //
 // Departure: the values do not lie in the slots, but by themselves (broadcast_item), with as many shares as there are
-// receivers. Who reads takes its share under the slot's lock, and copies the value after it; who overwrites a slot gives back
-// the shares that nobody will take any more. So no user's code runs under a lock, nobody waits for a copy, and the last to
-// read may move the value out.
-// A value whose copy is that of a few bytes is copied under the slot's lock instead, which saves a read-modify-write: then
-// nobody has a share outside of the slots, and an item goes with the one who leaves its slot empty.
+// receivers. Who reads takes its share under the slot's lock, and copies the value after it; who overwrites a slot
+// gives back the shares that nobody will take any more. So no user's code runs under a lock, nobody waits for a copy,
+// and the last to read may move the value out. A value whose copy is that of a few bytes is copied under the slot's
+// lock instead, which saves a read-modify-write: then nobody has a share outside of the slots, and an item goes with
+// the one who leaves its slot empty.
 //
-// Who waits does so for a position that is the tail. So when the tail has moved on, those to be woken are the first of the list,
-// as long as they wait for another position than it; they can be told in batches, whoever comes or leaves meanwhile.
+// Who waits does so for a position that is the tail. So when the tail has moved on, those to be woken are the first of
+// the list, as long as they wait for another position than it; they can be told in batches, whoever comes or leaves
+// meanwhile.
 
 namespace eddy::detail {
 
@@ -77,7 +78,8 @@ public:
 
     /// Sends what `item` points to; its shares are set here.
     [[nodiscard]] sent send(broadcast_item& item) noexcept;
-    /// What is at `next`; if that is an item, `next` moves on. `read(item)` looks at it under the slot's lock: a few instructions.
+    /// What is at `next`; if that is an item, `next` moves on. `read(item)` looks at it under the slot's lock: a few
+    /// instructions.
     template <class Read>
     [[nodiscard]] taken take(position& next, Read& read) noexcept {
         for (;;) {

@@ -23,8 +23,8 @@ public:
     /// `buffer` is where the buffer begins. Any thread.
     void give_back(std::byte* buffer) noexcept;
 
-    /// The owner is gone: frees what is here, and this itself when the last buffer has come back. On the owner's thread, or
-    /// when nobody is the owner any more.
+    /// The owner is gone: frees what is here, and this itself when the last buffer has come back. On the owner's
+    /// thread, or when nobody is the owner any more.
     void close() noexcept;
 
 protected:
@@ -53,8 +53,8 @@ private:
     void count_late(std::int64_t ended) noexcept;
     [[nodiscard]] returned_buffer* closed() noexcept { return &closed_mark_; }
 
-    // The thread's mark; null once it is closed. relaxed throughout: a thread compares it to its own mark only, which only itself
-    // stores.
+    // The thread's mark; null once it is closed. relaxed throughout: a thread compares it to its own mark only, which
+    // only itself stores.
     atomic<const void*> owner_;
     // The owner's thread:
     std::int64_t leased_ = 0;

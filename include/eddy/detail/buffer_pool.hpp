@@ -8,8 +8,8 @@
 
 namespace eddy::detail {
 
-/// The receive buffers of one loop, or of one thread without a loop, from malloc: taken when there is something to put into
-/// them.
+/// The receive buffers of one loop, or of one thread without a loop, from malloc: taken when there is something to put
+/// into them.
 class EDDY_API buffer_pool final : public buffer_home {
 public:
     static constexpr std::size_t buffer_size = 32 * 1024;

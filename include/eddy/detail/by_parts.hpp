@@ -9,9 +9,9 @@
 
 #include <eddy/detail/with_index.hpp>
 
-// GCC copies a trivial optional, expected or variant as one block. Where its parts were written a moment ago, one by one, the load of the
-// block cannot be served from the processor's store buffer, and waits until those stores have left it: some 5 ns, in each
-// await of a channel. So these are made anew from their parts.
+// GCC copies a trivial optional, expected or variant as one block. Where its parts were written a moment ago, one by
+// one, the load of the block cannot be served from the processor's store buffer, and waits until those stores have left
+// it: some 5 ns, in each await of a channel. So these are made anew from their parts.
 
 namespace eddy::detail {
 

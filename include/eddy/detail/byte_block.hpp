@@ -12,9 +12,9 @@
 
 namespace eddy::detail {
 
-/// The memory behind windows of bytes, and how many windows there are. Either the bytes lie behind this header, in the same
-/// allocation, or in an object that was adopted.
-/// Thread safety: the count; the bytes are the business of the windows.
+/// The memory behind windows of bytes, and how many windows there are. Either the bytes lie behind this header, in the
+/// same allocation, or in an object that was adopted. Thread safety: the count; the bytes are the business of the
+/// windows.
 class EDDY_API byte_block {
 public:
     /// A block with room for `capacity` bytes, and its first reference. Cost: one allocation.
@@ -37,8 +37,8 @@ public:
     void add_ref(std::size_t count = 1) noexcept { refs_.fetch_add(count, std::memory_order_relaxed); }
 
     void drop_ref(std::size_t count = 1) noexcept {
-        // acq_rel: release, so that what this window read and wrote comes before the end of the block, or before the writes
-        // of the window that is left; acquire, for whoever destroys.
+        // acq_rel: release, so that what this window read and wrote comes before the end of the block, or before the
+        // writes of the window that is left; acquire, for whoever destroys.
         if (refs_.fetch_sub(count, std::memory_order_acq_rel) == count) destroy_(this);
     }
 
@@ -80,7 +80,8 @@ class adopting_block final : public byte_block {
 public:
     explicit adopting_block(Owner&& owner)
         : byte_block(nullptr, 0, gives_writable_bytes<Owner>, &destroy), owner_(std::move(owner)) {
-        // SAFETY: the elements are bytes of some name (checked in `bytes`). What is const is never written: is_writable().
+        // SAFETY: the elements are bytes of some name (checked in `bytes`). What is const is never written:
+        // is_writable().
         auto* const data = const_cast<void*>(static_cast<const void*>(std::data(owner_)));
         set_bytes(static_cast<std::byte*>(data), std::size(owner_));
     }
@@ -127,8 +128,8 @@ private:
     byte_block* block_ = nullptr;
 };
 
-/// A share of which many others are made, one after the other: it takes their references from the block in advance, some at once, so
-/// that most of them cost no atomic addition. As a value that moves.
+/// A share of which many others are made, one after the other: it takes their references from the block in advance,
+/// some at once, so that most of them cost no atomic addition. As a value that moves.
 class byte_shares {
 public:
     byte_shares() noexcept = default;

@@ -14,8 +14,8 @@ namespace eddy::detail {
 /// Throws std::out_of_range: `what` ("bytes::split_to") was asked for `wanted`, and there is `there`.
 [[noreturn]] EDDY_API void throw_out_of_window(const char* what, std::size_t wanted, std::size_t there);
 
-/// The value, of which the compiler does not know that it lies beside another one. GCC copies two words at once; where they were
-/// written one by one a moment ago, that load waits until both have left the store buffer (by_parts.hpp).
+/// The value, of which the compiler does not know that it lies beside another one. GCC copies two words at once; where
+/// they were written one by one a moment ago, that load waits until both have left the store buffer (by_parts.hpp).
 template <class T>
 [[nodiscard]] inline T* by_itself(T* value) noexcept {
     asm("" : "+r"(value));

@@ -8,8 +8,8 @@
 
 namespace eddy::detail {
 
-/// Chooses which children of a future with a fixed number of them are polled: up to 30 all, as join() does; of more those
-/// that were woken, each by a waker of its own.
+/// Chooses which children of a future with a fixed number of them are polled: up to 30 all, as join() does; of more
+/// those that were woken, each by a waker of its own.
 class child_polls {
     using numbers = future_set<std::size_t>;
 
@@ -22,8 +22,8 @@ public:
 
     explicit child_polls(std::size_t count) noexcept : count_(count) {}
 
-    /// Calls `poll_child(number, context&)` for children, where all are polled beginning with `first`. Up to 30 it is called
-    /// for those that have ended, too. What it throws comes out; that child is asked again.
+    /// Calls `poll_child(number, context&)` for children, where all are polled beginning with `first`. Up to 30 it is
+    /// called for those that have ended, too. What it throws comes out; that child is asked again.
     template <class Fn>
     outcome poll(context& cx, std::size_t first, Fn&& poll_child) {
         return count_ <= few ? poll_all(cx, first, poll_child) : poll_woken(cx, poll_child);

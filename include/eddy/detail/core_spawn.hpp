@@ -25,15 +25,16 @@ namespace eddy::detail {
 ///     0    complete  the loop, for good         the outcome, which is the handle's from then on
 ///     1    waker     the handle                 join_waker: the handle's while clear, the loop's while set
 ///     2    gone      the handle, for good       who destroys the outcome: the loop, if this came before complete
-///     3    shared    the handle, for good       there are abort handles, or there were, or the handle has aborted the task
+///     3    shared    the handle, for good       there are abort handles, or there were, or the handle has aborted the
+///     task
 ///                                               from another thread: the references are counted
 ///     4    parted    the loop                   all of the task: the handle's, which frees it without a count
 ///
 /// With `complete` comes `parted` if the handle's reference is the last, as it mostly is: no waker is left, and a new
-/// reference could come from the handle only. Neither `gone` nor `shared` is set then; a handle that finds `parted` when
-/// it wants to share takes it back, and counts from there on.
-/// On the loop's thread a handle changes the word by plain loads and stores: the loop is the only other one that does, but
-/// for abort handles, which set a bit that is set.
+/// reference could come from the handle only. Neither `gone` nor `shared` is set then; a handle that finds `parted`
+/// when it wants to share takes it back, and counts from there on. On the loop's thread a handle changes the word by
+/// plain loads and stores: the loop is the only other one that does, but for abort handles, which set a bit that is
+/// set.
 struct EDDY_API core_joined : core_task, joinable {
     static constexpr std::uint8_t complete = 1;
     static constexpr std::uint8_t has_waker = 2;

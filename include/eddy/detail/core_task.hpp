@@ -36,7 +36,8 @@ struct EDDY_API core_task_ops : inbound_ops {
     void (*free_memory)(core_task& self) noexcept;     ///< on any thread, last
     // Of tasks that have a join handle; else null.
     bool (*poll_cancel)(core_task& self, context& cx);  ///< true: the future has ended in an orderly way
-    /// The future is gone: hands the outcome to the handle. True if the memory went with it, which it may if `may_part`.
+    /// The future is gone: hands the outcome to the handle. True if the memory went with it, which it may if
+    /// `may_part`.
     bool (*complete)(core_task& self, bool may_part) noexcept;
     std::string_view (*name)(const core_task& self) noexcept;  ///< null: it has none
 
@@ -56,14 +57,14 @@ private:
     static void task_arrives(inbound_node& self, core_shared& loop, bool is_open) noexcept;
 };
 
-/// A task of a `core`: the header in front of its future. An owner half, plain, for the loop's thread, and a remote half,
-/// one atomic word, for all others, so that nothing on the loop's thread pays for atomics.
+/// A task of a `core`: the header in front of its future. An owner half, plain, for the loop's thread, and a remote
+/// half, one atomic word, for all others, so that nothing on the loop's thread pays for atomics.
 ///
 ///     owner half                                    remote word
-///     state         as below                        bit 0   notified   a foreign wake is on its way in the inbound list
-///     is_merged     this thread's copy of bit 1     bit 1   merged     local_refs was added; all count here from now on
-///     is_cancelled  this thread's copy of bit 2     bit 2   cancelled  an abort from elsewhere
-///     local_refs    wakers made here, less those    bit 3.. count      wakers made elsewhere, less those dropped there,
+///     state         as below                        bit 0   notified   a foreign wake is on its way in the inbound
+///     list is_merged     this thread's copy of bit 1     bit 1   merged     local_refs was added; all count here from
+///     now on is_cancelled  this thread's copy of bit 2     bit 2   cancelled  an abort from elsewhere local_refs
+///     wakers made here, less those    bit 3.. count      wakers made elsewhere, less those dropped there,
 ///                   dropped here (may be negative)                     plus one while in the inbound list (signed)
 ///
 ///                 wake here; or elsewhere, when the inbound list is drained
@@ -74,9 +75,9 @@ private:
 ///         |                   +--ready--> ended: the future is destroyed, then the halves are merged
 ///         +--it woke itself while it ended, or the loop closes--> ended_in_queue --popped--> ended, merged
 ///
-/// Until the merge the memory stays. After it the word holds the number of all references, and whoever brings it to zero
-/// frees the memory: nothing else is left to destroy. A task of which only the join handle is left is not merged: its
-/// memory becomes the handle's (core_joined).
+/// Until the merge the memory stays. After it the word holds the number of all references, and whoever brings it to
+/// zero frees the memory: nothing else is left to destroy. A task of which only the join handle is left is not merged:
+/// its memory becomes the handle's (core_joined).
 struct core_task : inbound_node {
     static constexpr std::int64_t notified = 1;
     static constexpr std::int64_t merged = 2;

@@ -11,11 +11,11 @@
 
 namespace eddy::detail {
 
-/// The deadlines of numbered slots, the earliest first; of equal ones the first that was pushed or changed. A heap with four
-/// children a node, in which each slot knows its place (Johnson, Inf. Proc. Letters 4, 1975): exact to the nanosecond where a
-/// wheel has ticks, and 32 bytes a slot where that has 20 KB in all.
-/// Cost: pop O(log n). push, remove and change as well, but O(1) on average, and where deadlines grow, as with one time-out
-/// for all: most of what is in a heap lies at its bottom.
+/// The deadlines of numbered slots, the earliest first; of equal ones the first that was pushed or changed. A heap with
+/// four children a node, in which each slot knows its place (Johnson, Inf. Proc. Letters 4, 1975): exact to the
+/// nanosecond where a wheel has ticks, and 32 bytes a slot where that has 20 KB in all. Cost: pop O(log n). push,
+/// remove and change as well, but O(1) on average, and where deadlines grow, as with one time-out for all: most of what
+/// is in a heap lies at its bottom.
 class EDDY_API deadline_heap {
 public:
     using time_point = std::chrono::steady_clock::time_point;

@@ -14,13 +14,13 @@
 
 namespace eddy::detail {
 
-/// Finds where frames end that a delimiter ends, without looking at a byte twice. Of a frame that is too long the rest is dropped
-/// as it comes, so that what is kept is bounded, and the next frame is found.
+/// Finds where frames end that a delimiter ends, without looking at a byte twice. Of a frame that is too long the rest
+/// is dropped as it comes, so that what is kept is bounded, and the next frame is found.
 class delimiter_search {
 public:
-    /// Where in `from` the next delimiter lies; nothing if it has not come. `most` bytes may be before it. `find` answers the
-    /// first delimiter in a span, or its size.
-    /// Errors: line_too_long, at once when it is known. The front of the frame is gone then.
+    /// Where in `from` the next delimiter lies; nothing if it has not come. `most` bytes may be before it. `find`
+    /// answers the first delimiter in a span, or its size. Errors: line_too_long, at once when it is known. The front
+    /// of the frame is gone then.
     template <class Find>
     [[gnu::always_inline]] result<std::optional<std::size_t>> next(bytes_mut& from, std::size_t most,
                                                                    const Find& find) {

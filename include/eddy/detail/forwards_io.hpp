@@ -13,8 +13,8 @@
 #include <eddy/io/async_write.hpp>
 #include <eddy/result.hpp>
 
-// For an adapter that leaves one direction as it is: it derives from `forwards_...<itself>`, has `inner_type` and `inner()`, and
-// offers what its inner object offers.
+// For an adapter that leaves one direction as it is: it derives from `forwards_...<itself>`, has `inner_type` and
+// `inner()`, and offers what its inner object offers.
 
 namespace eddy::detail {
 

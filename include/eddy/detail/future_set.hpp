@@ -31,7 +31,8 @@ struct future_node : woken_node {
     }
 };
 
-/// What `poll()` answers. If it throws, that comes out, and the future that it polls with `its` is queued: nobody else wakes it.
+/// What `poll()` answers. If it throws, that comes out, and the future that it polls with `its` is queued: nobody else
+/// wakes it.
 template <class Fn>
 auto asked_again_if_it_throws(context& its, Fn&& poll) {
     try {
@@ -42,9 +43,9 @@ auto asked_again_if_it_throws(context& its, Fn&& poll) {
     }
 }
 
-/// Any number of futures of one type, of which only those are polled that were woken. (Or of numbers: of futures that are kept
-/// elsewhere, then.)
-/// Movable at any time. Must not be moved, cleared or destroyed by the poll of one of its futures.
+/// Any number of futures of one type, of which only those are polled that were woken. (Or of numbers: of futures that
+/// are kept elsewhere, then.) Movable at any time. Must not be moved, cleared or destroyed by the poll of one of its
+/// futures.
 template <class F>
 class future_set {
 public:
@@ -89,10 +90,10 @@ public:
     /// What has come of the poll of one future: it waits; it has ended; or it has, and the set's poll ends with it.
     enum class polled : unsigned char { waits, ended, last };
 
-    /// Polls what was woken, as `poll_one(node&, context&)` does, until that answers `last`. `not_ready` if all that was
-    /// woken has been polled; or, with a wake of its own, when others should have a turn: after so many polls, when the
-    /// budget is used up, or when a future has woken itself.
-    /// `poll_one` may release its node if it does not answer `waits`. What it throws comes out.
+    /// Polls what was woken, as `poll_one(node&, context&)` does, until that answers `last`. `not_ready` if all that
+    /// was woken has been polled; or, with a wake of its own, when others should have a turn: after so many polls, when
+    /// the budget is used up, or when a future has woken itself. `poll_one` may release its node if it does not answer
+    /// `waits`. What it throws comes out.
     template <class Fn>
     poll_result<void> poll_woken(context& cx, Fn&& poll_one) {
         bool is_to_yield = false;
@@ -114,7 +115,8 @@ public:
     /// All are to be polled once, though they were not woken.
     void queue_all() noexcept { woken_.queue_all(); }
 
-    /// Ends all in an orderly way. Ready when they are gone. What a future throws comes out; it stays, and is asked again.
+    /// Ends all in an orderly way. Ready when they are gone. What a future throws comes out; it stays, and is asked
+    /// again.
     poll_result<void> poll_cancel(context& cx) {
         if (!std::exchange(is_ending_, true)) woken_.queue_all();
         const auto end_one = [this](node& one, context& its) {

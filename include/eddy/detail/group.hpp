@@ -21,14 +21,16 @@
 //     first_child(last, count)      with which child a poll begins, if the last one began with `last`
 //     output<F...>                  the group's output
 //     decides(out)                  whether a child's output is the end of the group
-//     deliver<Output>(kids, which)  the poll_result with the group's output; `which` is the child that decided, or their
+//     deliver<Output>(kids, which)  the poll_result with the group's output; `which` is the child that decided, or
+//     their
 //                                   number if none has
 //
 //     running ── a child decides, throws, or is the last to end ──> ending ── the others are gone ──> ended
 //
-// While ending, the children that have a poll_cancel() are polled with it. What has none is destroyed at once, and so are the
-// outputs that nobody will take: what they hold, or are given while they wait (a lock, a permit, a notification), may be what
-// another one needs for its end. Then all are destroyed, before the output or the exception comes out.
+// While ending, the children that have a poll_cancel() are polled with it. What has none is destroyed at once, and so
+// are the outputs that nobody will take: what they hold, or are given while they wait (a lock, a permit, a
+// notification), may be what another one needs for its end. Then all are destroyed, before the output or the exception
+// comes out.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {

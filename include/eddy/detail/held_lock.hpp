@@ -38,7 +38,8 @@ public:
     }
     ~held_lock() { unlock(); }
 
-    /// The value that is locked. Preconditions, here and below: owns_lock(); without it the program ends, with a sentence.
+    /// The value that is locked. Preconditions, here and below: owns_lock(); without it the program ends, with a
+    /// sentence.
     [[nodiscard]] T& operator*() const noexcept { return *operator->(); }
     [[nodiscard]] T* operator->() const noexcept {
         if (home_ == nullptr) [[unlikely]]

@@ -14,8 +14,8 @@
 #include <eddy/io/async_write.hpp>
 #include <eddy/result.hpp>
 
-// What each algorithm asks at its door, so that a wrong argument is one sentence; and how readers and writers of somebody's are
-// called, so that a wrong count goes no further.
+// What each algorithm asks at its door, so that a wrong argument is one sentence; and how readers and writers of
+// somebody's are called, so that a wrong count goes no further.
 
 namespace eddy::detail {
 
@@ -108,7 +108,8 @@ poll_result<result<void>> poll_write_all(W& to, context& cx, std::span<const std
     return ok();
 }
 
-/// The same from the front of a buffer: what was written is taken off at once, so that it is gone also if the next write throws.
+/// The same from the front of a buffer: what was written is taken off at once, so that it is gone also if the next
+/// write throws.
 template <class W, class B>
 poll_result<result<void>> poll_write_all_buf(W& to, context& cx, B& from) {
     for (auto chunk = from.chunk(); !chunk.empty(); chunk = from.chunk()) {

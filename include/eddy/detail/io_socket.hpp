@@ -27,8 +27,8 @@ namespace eddy::detail {
 class iovec_list;
 class stream_source;
 
-/// What a descriptor is, which says how it is read and written. Only of TCP the bytes come through a ring, where there is one, and
-/// only there a short read means that no more is there.
+/// What a descriptor is, which says how it is read and written. Only of TCP the bytes come through a ring, where there
+/// is one, and only there a short read means that no more is there.
 enum class descriptor_kind : unsigned char {
     tcp,
     socket,  ///< any other
@@ -88,7 +88,8 @@ public:
     poll_result<result<void>> poll_shutdown(context& cx, const void* future);
     /// Shuts the writing side down when what was written has been handed to the system: now, mostly.
     void shut_down_soon() noexcept;
-    /// As poll_flush(), for who gives the descriptor up: an error of the connection is left for take_connection_error().
+    /// As poll_flush(), for who gives the descriptor up: an error of the connection is left for
+    /// take_connection_error().
     poll_result<result<void>> poll_sent(context& cx, const void* future);
     /// Done when the driver receives nothing any more, and take_received() gives all that is left.
     poll_result<result<void>> poll_stopped(context& cx, const void* future);
@@ -125,8 +126,8 @@ public:
         return answer;
     }
 
-    // ---- Any other call, which answers a result: see io/poll_call.hpp. (By reference: GCC copies a closure just after its parts were
-    // written, and that waits for them.) ----
+    // ---- Any other call, which answers a result: see io/poll_call.hpp. (By reference: GCC copies a closure just after
+    // its parts were written, and that waits for them.) ----
     template <class Call, class IsDrained>
     auto poll_call(direction way, context& cx, const void* future, const Call& call, const IsDrained& is_drained,
                    registers_as what = registers_as::connection) -> poll_result<decltype(call())>;
@@ -169,8 +170,8 @@ private:
     [[nodiscard]] bool is_registered() const noexcept {
         return state_.load(std::memory_order_acquire) == state::registered;
     }
-    /// Takes over what `other` has; this one is empty. Neither is in use elsewhere, as whenever a stream is moved: hence
-    /// relaxed, and no exchange.
+    /// Takes over what `other` has; this one is empty. Neither is in use elsewhere, as whenever a stream is moved:
+    /// hence relaxed, and no exchange.
     void take(io_socket& other) noexcept {
         if (other.source_ != nullptr) check_not_borrowed(*other.source_);
         fd_ = std::exchange(other.fd_, -1);
@@ -184,8 +185,8 @@ private:
     }
     /// Operations borrow their socket: one that waits must end before the socket is destroyed or moved.
     static void check_not_borrowed(const scheduled_io& source) noexcept;
-    /// Throws `misuse` if it has no descriptor. To be asked when a call has failed, or before the first one that registers: an
-    /// operation that succeeds has one.
+    /// Throws `misuse` if it has no descriptor. To be asked when a call has failed, or before the first one that
+    /// registers: an operation that succeeds has one.
     void check_not_empty(const std::source_location& where) const {
         if (fd_ < 0) throw_moved_from(where);
     }
@@ -228,7 +229,8 @@ private:
 
 /// The future of one operation on an io_socket. `Op` says which: `value_type`, `way`, and
 /// `poll(io_socket&, context&, future)`, which answers a poll_result<result<value_type>>.
-/// It leaves nothing behind when it is dropped: no waker, no byte taken. Small, since it stays in the frame of whoever waits.
+/// It leaves nothing behind when it is dropped: no waker, no byte taken. Small, since it stays in the frame of whoever
+/// waits.
 template <class Op>
 class [[nodiscard("an operation does nothing until it is awaited")]] io_operation
     : public future_ops<io_operation<Op>> {

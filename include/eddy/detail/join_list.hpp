@@ -14,9 +14,9 @@ namespace eddy::detail {
 struct join_entry;
 struct join_ready_list;
 
-/// The tasks of a join_set: what does not depend on their output. Each has an entry, whose waker stands with the task and
-/// moves the entry to a list of those that have ended (the model is Tokio's IdleNotifiedSet). So what has ended is found
-/// without asking the others.
+/// The tasks of a join_set: what does not depend on their output. Each has an entry, whose waker stands with the task
+/// and moves the entry to a list of those that have ended (the model is Tokio's IdleNotifiedSet). So what has ended is
+/// found without asking the others.
 ///
 /// Thread safety: as a value; the wakers of its entries are used on any thread, also after it is gone.
 class EDDY_API join_list {
@@ -38,8 +38,8 @@ public:
     /// Takes over the join handle's reference of `task`. After reserve().
     void add(joinable& task) noexcept;
 
-    /// A task that has ended, and the handle's reference of it; null if there is none. `wake`, if not null, is then woken
-    /// when there is one; it takes the place of the waker of an earlier call.
+    /// A task that has ended, and the handle's reference of it; null if there is none. `wake`, if not null, is then
+    /// woken when there is one; it takes the place of the waker of an earlier call.
     [[nodiscard]] joinable* take_ended(const waker* wake) noexcept;
 
     void abort_all() noexcept;

@@ -57,7 +57,8 @@ private:
     local_tasks* tasks_;
 };
 
-/// Someone who polls a set, and is to be woken when one of its tasks is. In the set's list while it waits, under its lock.
+/// Someone who polls a set, and is to be woken when one of its tasks is. In the set's list while it waits, under its
+/// lock.
 struct local_driver {
     waker wake;
     local_driver* previous = nullptr;

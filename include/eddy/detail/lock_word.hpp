@@ -9,8 +9,8 @@
 namespace eddy::detail {
 
 /// A word whose lowest bit is a lock for the word itself and for what lies beside it. Satisfies BasicLockable.
-/// While it is free, anybody changes the word by replace(); while it is held, only the holder does, by set(). So who takes the
-/// lock to change the word too has one read-modify-write, and not two.
+/// While it is free, anybody changes the word by replace(); while it is held, only the holder does, by set(). So who
+/// takes the lock to change the word too has one read-modify-write, and not two.
 class lock_word {
 public:
     using value_type = std::uint64_t;
@@ -25,7 +25,8 @@ public:
     [[nodiscard]] value_type snapshot(std::memory_order order) const noexcept { return word_.load(order); }
     [[nodiscard]] static bool is_held(value_type snapshot) noexcept { return (snapshot & held) != 0; }
 
-    /// Puts `next` in place of `expected`, a snapshot that is not held; if it has changed, `expected` is what it is now.
+    /// Puts `next` in place of `expected`, a snapshot that is not held; if it has changed, `expected` is what it is
+    /// now.
     bool replace(value_type& expected, value_type next, std::memory_order order) noexcept {
         return word_.compare_exchange_weak(expected, next, order, std::memory_order_relaxed);
     }

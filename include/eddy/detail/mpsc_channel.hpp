@@ -14,12 +14,13 @@
 #include <eddy/detail/mpsc_state.hpp>
 #include <eddy/waker.hpp>
 
-// The channels with their values. To the receiver both look alike: peek() gives the next value, drop_front() leaves it behind.
+// The channels with their values. To the receiver both look alike: peek() gives the next value, drop_front() leaves it
+// behind.
 
 namespace eddy::detail {
 
-/// Destroys a received value. Its destructor is a stranger's code, which may look for more: until it is through, the channel
-/// looks empty to the receiver, so that nobody gets that value again.
+/// Destroys a received value. Its destructor is a stranger's code, which may look for more: until it is through, the
+/// channel looks empty to the receiver, so that nobody gets that value again.
 template <class T>
 class value_dropper {
 public:
@@ -42,8 +43,8 @@ private:
 };
 
 /// A ring of as many places as the capacity, rounded up to a power of two.
-/// The tail of the state says who writes where; a place is free again before its permit is. A place is `empty`, or has a
-/// value, or is a `hole`: the move of its value threw.
+/// The tail of the state says who writes where; a place is free again before its permit is. A place is `empty`, or has
+/// a value, or is a `hole`: the move of its value threw.
 template <class T>
 class bounded_channel : public bounded_state {
 public:
@@ -58,7 +59,8 @@ public:
 
     // ---- The senders' side ----
 
-    /// Writes the value into a place that was claimed, and wakes the receiver. If the move throws, the place is passed over.
+    /// Writes the value into a place that was claimed, and wakes the receiver. If the move throws, the place is passed
+    /// over.
     void put(const claim& mine, T&& value) noexcept(std::is_nothrow_move_constructible_v<T>) {
         if (mine.is_to_wake) [[unlikely]] {
             wake_at_end wakes{take_receiver()};

@@ -14,20 +14,24 @@
 
 // The states of channels with many senders and one receiver: all but the values.
 //
-// Both kinds have a word in which a sender *claims* the place of its value by one compare-exchange, writes the value there, and
-// then *publishes* it by a store. The receiver owns its waker's cell while the word's `mark` is clear. It fills the cell
-// and sets the mark only where nothing is claimed that it has not received, in one step. From then on the cell belongs to
-// whoever clears the mark: a sender with its claim, which moves the waker out before it publishes, and wakes after it. So
-// when the receiver finds nothing claimed again, it has seen that sender's value, and by that the cell is free.
+// Both kinds have a word in which a sender *claims* the place of its value by one compare-exchange, writes the value
+// there, and then *publishes* it by a store. The receiver owns its waker's cell while the word's `mark` is clear. It
+// fills the cell and sets the mark only where nothing is claimed that it has not received, in one step. From then on
+// the cell belongs to whoever clears the mark: a sender with its claim, which moves the waker out before it publishes,
+// and wakes after it. So when the receiver finds nothing claimed again, it has seen that sender's value, and by that
+// the cell is free.
 //
-//     receiver: cell = waker; word: nothing claimed -> mark      sender: word: mark -> claimed; take cell; publish; wake
+//     receiver: cell = waker; word: nothing claimed -> mark      sender: word: mark -> claimed; take cell; publish;
+//     wake
 //
-// In the bounded channel a claim tells the claims after it, too, what its permit said. For the place that a sender claims may
-// have become free by a permit that went to another one, and from the receiver's hand into theirs under the lock, past the word:
+// In the bounded channel a claim tells the claims after it, too, what its permit said. For the place that a sender
+// claims may have become free by a permit that went to another one, and from the receiver's hand into theirs under the
+// lock, past the word:
 //
 //     receiver: leaves place; permit -> B (lock)    B: claims    A, with a permit of old: claims that place
 //
-// Between claim and publish lies the move of one value. Who receives meanwhile knows that something is there, and looks again.
+// Between claim and publish lies the move of one value. Who receives meanwhile knows that something is there, and looks
+// again.
 
 namespace eddy::detail {
 
@@ -101,8 +105,8 @@ private:
     waiter_list<> waiters_;
 };
 
-/// The bounded channel's. Its word is that of a semaphore: a permit is room for a value, `mark` says that the receiver waits,
-/// and the extra bits are the tail: how many values were claimed so far, modulo 2^31.
+/// The bounded channel's. Its word is that of a semaphore: a permit is room for a value, `mark` says that the receiver
+/// waits, and the extra bits are the tail: how many values were claimed so far, modulo 2^31.
 class EDDY_API bounded_state : public semaphore_state<30>, public mpsc_shares {
     using base = semaphore_state<30>;
 
@@ -127,7 +131,8 @@ public:
             if ((now & closed) != 0) return saw_closed();
             if (!fits(now, 1)) return acquired::not_yet;
             // acquire: pairs with release(): the place was left by the receiver; and with wait(): the waker is seen.
-            // release, acquire: pairs with itself and use_permit(); the claims before this one knew that their places were left.
+            // release, acquire: pairs with itself and use_permit(); the claims before this one knew that their places
+            // were left.
         } while (!word_.compare_exchange_weak(now, ((now & ~mark) - one) + tail_one, std::memory_order_acq_rel,
                                               std::memory_order_relaxed));
         mine = {tail_of(now), (now & mark) != 0};
@@ -202,8 +207,8 @@ struct mpsc_node {
     atomic<mpsc_node*> next{nullptr};
 };
 
-/// The unbounded channel's: a list (Vyukov's queue of many producers and one consumer), to whose end a sender brings its node by a
-/// compare-exchange, and links it then. The word is the address of the last node, with two bits in it.
+/// The unbounded channel's: a list (Vyukov's queue of many producers and one consumer), to whose end a sender brings
+/// its node by a compare-exchange, and links it then. The word is the address of the last node, with two bits in it.
 /// Departure: an exchange would do in place of the compare-exchange, but for the bits.
 class EDDY_API unbounded_state : public mpsc_shares {
 public:
@@ -226,8 +231,8 @@ public:
                 static_cast<void>(is_closed());  // for its acquire
                 return false;
             }
-            // acquire: pairs with this of the sender before, whose node is written to here; and with wait(): the waker is seen.
-            // release: for the sender after.
+            // acquire: pairs with this of the sender before, whose node is written to here; and with wait(): the waker
+            // is seen. release: for the sender after.
         } while (!last_.compare_exchange_weak(now, reinterpret_cast<word>(&node), std::memory_order_acq_rel,
                                               std::memory_order_relaxed));
         waker receiver;

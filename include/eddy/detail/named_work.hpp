@@ -15,8 +15,8 @@
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/future.hpp>
 
-// Work with a name: a cell of its own for tasks of the pool and of local sets, and a wrapper for tasks of a loop. So those
-// without a name pay nothing.
+// Work with a name: a cell of its own for tasks of the pool and of local sets, and a wrapper for tasks of a loop. So
+// those without a name pay nothing.
 
 namespace eddy::detail {
 

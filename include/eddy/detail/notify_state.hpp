@@ -22,11 +22,11 @@
 //     waiting <────────────── idle ───────────────────────────────────────────────> permit
 //        └── the last one is notified, or leaves ──^ ^────────── a future takes it ───┘
 //
-// Without waiters nothing takes the lock, but those who begin to wait; while it says `waiting`, the word is changed under the
-// lock only.
-// `waiting_` holds those whose `calls` are the word's. When all are notified, the word counts one more, and they are moved to
-// `leaving_`, as one: they are ready from then on, whether they have been told or not, and are told in batches, so that wakers
-// are not woken under the lock. Who comes meanwhile has the new number, and is in the other list.
+// Without waiters nothing takes the lock, but those who begin to wait; while it says `waiting`, the word is changed
+// under the lock only. `waiting_` holds those whose `calls` are the word's. When all are notified, the word counts one
+// more, and they are moved to `leaving_`, as one: they are ready from then on, whether they have been told or not, and
+// are told in batches, so that wakers are not woken under the lock. Who comes meanwhile has the new number, and is in
+// the other list.
 
 namespace eddy::detail {
 
@@ -55,8 +55,8 @@ public:
     notify_state() noexcept = default;
     notify_state(const notify_state&) = delete;
     notify_state& operator=(const notify_state&) = delete;
-    /// Waits for notifiers that are about to leave, on other threads. True if nobody waits; else it is misuse, and the caller
-    /// says so.
+    /// Waits for notifiers that are about to leave, on other threads. True if nobody waits; else it is misuse, and the
+    /// caller says so.
     [[nodiscard]] bool may_be_destroyed() noexcept;
 
     void notify_one() noexcept {
@@ -133,8 +133,8 @@ private:
         word now = word_.snapshot(std::memory_order_relaxed);  // nothing is read through it
         do {
             if (is_engaged(now)) return false;
-            // release: pairs with the acquire of who takes the permit. Done even if there is one already: who takes it is to
-            // see what this caller wrote, too.
+            // release: pairs with the acquire of who takes the permit. Done even if there is one already: who takes it
+            // is to see what this caller wrote, too.
         } while (!word_.replace(now, with_permit(now), std::memory_order_release));
         return true;
     }

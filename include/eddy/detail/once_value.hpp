@@ -28,8 +28,8 @@ public:
     /// Whether the value is the caller's to make.
     [[nodiscard]] bool claim() noexcept {
         states now = states::empty;
-        // acquire: pairs with the release in give_up(): what a former claim did to the value is over. Where it fails, is_set()
-        // is asked for more.
+        // acquire: pairs with the release in give_up(): what a former claim did to the value is over. Where it fails,
+        // is_set() is asked for more.
         return state_.compare_exchange_strong(now, states::claimed, std::memory_order_acquire,
                                               std::memory_order_relaxed);
     }

@@ -22,9 +22,9 @@
 //                                                 └─ close() ─> complete and closed: there may be a value to take
 //
 // A waker's cell belongs to its owner while the `waits` bit is clear. Once the bit is set, the cell belongs to the one
-// who makes the end (`complete`, `closed`), if it finds the bit set when it does. To take the cell back, the owner clears the
-// bit, and looks whether the end came first: then the cell is lost to it for good.
-// Each change is one read-modify-write, so the word has a single history.
+// who makes the end (`complete`, `closed`), if it finds the bit set when it does. To take the cell back, the owner
+// clears the bit, and looks whether the end came first: then the cell is lost to it for good. Each change is one
+// read-modify-write, so the word has a single history.
 
 namespace eddy::detail {
 
@@ -38,8 +38,8 @@ public:
 
     /// False if the receiver has closed before: the value, if any, is still the sender's.
     bool complete() noexcept;
-    /// complete() and leave() in one step. False, and nothing is changed, if the receiver waits or has closed: then each has
-    /// to be done by itself.
+    /// complete() and leave() in one step. False, and nothing is changed, if the receiver waits or has closed: then
+    /// each has to be done by itself.
     [[nodiscard]] bool complete_and_leave() noexcept;
     [[nodiscard]] bool is_closed() const noexcept;
     /// True if closed; else `waker` will be woken.

@@ -12,8 +12,8 @@
 
 namespace eddy::detail {
 
-/// A future that somebody else owns: how an adaptor holds what came as a std::ref. It has no poll_cancel(): what was lent
-/// goes on when its borrower ends.
+/// A future that somebody else owns: how an adaptor holds what came as a std::ref. It has no poll_cancel(): what was
+/// lent goes on when its borrower ends.
 template <class F>
 class borrowed {
 public:
@@ -40,8 +40,8 @@ struct owned<std::reference_wrapper<F>> {
 template <class F>
 using owned_t = typename owned<std::remove_cvref_t<F>>::type;
 
-/// An adaptor's argument, from which its `owned_t` is made where it is to stay: an rvalue as it is. (A temporary more, and
-/// GCC 12 warns users of what a future has not yet got.)
+/// An adaptor's argument, from which its `owned_t` is made where it is to stay: an rvalue as it is. (A temporary more,
+/// and GCC 12 warns users of what a future has not yet got.)
 template <class F>
 decltype(auto) own(F&& given) {
     if constexpr (std::is_same_v<owned_t<F>, F>) {

@@ -6,8 +6,8 @@
 
 namespace eddy::detail {
 
-/// A place in the source as one scalar. A std::source_location as a parameter of await_transform costs a temporary in the
-/// frame for each co_await; a pointer costs nothing.
+/// A place in the source as one scalar. A std::source_location as a parameter of await_transform costs a temporary in
+/// the frame for each co_await; a pointer costs nothing.
 using place = const void*;
 
 static_assert(sizeof(std::source_location) == sizeof(place), "a source_location is a pointer to the compiler's record");

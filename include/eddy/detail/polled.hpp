@@ -16,8 +16,8 @@
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
-/// A future that is polled where it stands, and what came of it: its answer, or an exception. The answer is made here by poll() itself,
-/// and moved once, to whoever takes it: a string that is moved is a branch and six stores each time.
+/// A future that is polled where it stands, and what came of it: its answer, or an exception. The answer is made here
+/// by poll() itself, and moved once, to whoever takes it: a string that is moved is a branch and six stores each time.
 template <class F>
 class polled {
     using output = typename F::output_type;

@@ -25,7 +25,8 @@ EDDY_API void start(pool& shared, spawned_task& task) noexcept;
 
 /// Throws `nested_runtime` on a thread whose tasks would stand still if it blocked; `what` is the caller's name.
 EDDY_API void check_may_block(const char* what, std::source_location where);
-/// The same for whoever is about to wait for this pool, and `misuse` in the child of a fork, which has none of its workers.
+/// The same for whoever is about to wait for this pool, and `misuse` in the child of a fork, which has none of its
+/// workers.
 EDDY_API void check_may_block(const pool& shared, const char* what, std::source_location where);
 /// The same for what waits until `awaited` is idle: also where that could not be before the caller has ended.
 EDDY_API void check_may_await_idle(const pool& awaited, const char* what, std::source_location where);

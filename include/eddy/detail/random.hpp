@@ -15,8 +15,8 @@ public:
 
     /// One of the numbers below `limit`, which is at most 2^32.
     [[nodiscard]] std::size_t below(std::size_t limit) noexcept {
-        // Knuth's generator (MMIX), of which the upper bits are random enough; and Lemire's multiplication in place of a
-        // division (ACM TOMACS 29, 2019). The number is of the state before, so that nobody waits for the next one.
+        // Knuth's generator (MMIX), of which the upper bits are random enough; and Lemire's multiplication in place of
+        // a division (ACM TOMACS 29, 2019). The number is of the state before, so that nobody waits for the next one.
         const std::uint64_t now = state_;
         state_ = now * 6364136223846793005u + 1442695040888963407u;
         return static_cast<std::size_t>((now >> 32) * limit >> 32);

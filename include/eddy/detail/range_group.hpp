@@ -18,8 +18,8 @@
 #include <eddy/future_ops.hpp>
 #include <eddy/maybe_done.hpp>
 
-// What `group` is for a number of futures that is known when it is written, for a range of futures of one type: the one behind
-// join_all and try_join_all. A rule says what sets one apart:
+// What `group` is for a number of futures that is known when it is written, for a range of futures of one type: the one
+// behind join_all and try_join_all. A rule says what sets one apart:
 //
 //     name                        for the text of misuse
 //     output<F>                   the group's output

@@ -7,9 +7,9 @@
 
 namespace eddy::detail {
 
-/// What the senders of a watch and of a broadcast return for closed(): ready when there is no receiver. `State` is what the ends
-/// of the channel share; it says with `closed_was_moved` what is wrong with moving one that waits.
-/// Cancel safety: safe.
+/// What the senders of a watch and of a broadcast return for closed(): ready when there is no receiver. `State` is what
+/// the ends of the channel share; it says with `closed_was_moved` what is wrong with moving one that waits. Cancel
+/// safety: safe.
 template <class State>
 class [[nodiscard("co_await it")]] receivers_gone_future : public future_ops<receivers_gone_future<State>> {
 public:

@@ -67,10 +67,11 @@ struct source_link {
 ///     is_told_..  has room watched
 ///     references_ registration: 1; registration set: 1        itself
 ///
-/// No wake-up is lost: a task stores its waker and then looks at the word again, both under the lock; the driver changes
-/// the word and then takes the lock to look for wakers. Whoever locks second sees what the other did.
+/// No wake-up is lost: a task stores its waker and then looks at the word again, both under the lock; the driver
+/// changes the word and then takes the lock to look for wakers. Whoever locks second sees what the other did.
 ///
-/// Aligned to 128: two cache lines, since adjacent ones are fetched in pairs on x86-64, and lines are 128 wide elsewhere.
+/// Aligned to 128: two cache lines, since adjacent ones are fetched in pairs on x86-64, and lines are 128 wide
+/// elsewhere.
 class alignas(128) EDDY_API scheduled_io : public source_link {
 public:
     scheduled_io() noexcept = default;

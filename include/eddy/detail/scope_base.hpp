@@ -80,8 +80,8 @@ std::optional<scope_failure> failure_in(kept<T>& outcome) noexcept {
 ///     the scope's future      bind(), set_waker(), poll_empty(), destroy_children(); and what the others may
 ///     children, any thread    spawn(), ended(), fail(), cancel()
 ///
-/// One small lock guards the list, the failure and the waker; on a core's thread, where all of this is one thread's, it is
-/// not taken. A child's last access to the scope is the unlock in ended(): after it the scope may be gone.
+/// One small lock guards the list, the failure and the waker; on a core's thread, where all of this is one thread's, it
+/// is not taken. A child's last access to the scope is the unlock in ended(): after it the scope may be gone.
 class EDDY_API scope_base {
 public:
     scope_base() noexcept = default;
@@ -93,8 +93,8 @@ public:
     void bind(std::source_location where);
     [[nodiscard]] bool is_bound() const noexcept { return pool_ != nullptr || core_ != nullptr; }
 
-    /// The deadline that was in sight in bind(), which the children inherit; `no_deadline` if there was none. It does not change
-    /// while there are children.
+    /// The deadline that was in sight in bind(), which the children inherit; `no_deadline` if there was none. It does
+    /// not change while there are children.
     [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept { return deadline_; }
 
     template <class W>
@@ -157,7 +157,8 @@ private:
     std::optional<bound_deadline> bound_;
 };
 
-/// A child on the pool. A coroutine is polled by the worker directly, unless there is a deadline to be put in sight before.
+/// A child on the pool. A coroutine is polled by the worker directly, unless there is a deadline to be put in sight
+/// before.
 template <class W>
 class pool_child final : public spawned_output<work_output_t<W>>, public scope_link {
     using output = work_output_t<W>;

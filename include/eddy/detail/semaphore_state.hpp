@@ -20,12 +20,12 @@
 //     3..  permits    see below            how many are free
 //     top  extra      the owner of this    for the owner of this (a channel: its tail); it may wrap around
 //
-// While `waiting` is clear, permits are taken and given back by one compare-exchange, and nothing else is touched. While it is
-// set, only who has the lock changes `permits`: whoever wants some goes to the end of the list, whoever gives some back
-// serves the list from its front. So nobody is overtaken, and a large request at the front holds up the small ones behind it: else
-// it might wait for ever. Permits that are too few for the front stay in the word.
-// What a waiter is given is taken out of the word at once; if it goes without having taken note, it gives them back.
-// Each change of the word is one read-modify-write, also under the lock: `mark` and `extra` change without it.
+// While `waiting` is clear, permits are taken and given back by one compare-exchange, and nothing else is touched.
+// While it is set, only who has the lock changes `permits`: whoever wants some goes to the end of the list, whoever
+// gives some back serves the list from its front. So nobody is overtaken, and a large request at the front holds up the
+// small ones behind it: else it might wait for ever. Permits that are too few for the front stay in the word. What a
+// waiter is given is taken out of the word at once; if it goes without having taken note, it gives them back. Each
+// change of the word is one read-modify-write, also under the lock: `mark` and `extra` change without it.
 
 namespace eddy::detail {
 
@@ -78,8 +78,8 @@ public:
     [[nodiscard]] acquired acquire_or_wait(std::size_t count, permit_waiter& who, const waker& wake) noexcept;
     /// For one that acquire_or_wait() has put there: what has become of it. After an answer it is in no list.
     [[nodiscard]] acquired poll_again(permit_waiter& who, const waker& wake) noexcept;
-    /// For one that acquire_or_wait() has put there, and that wants nothing any more: what it was given meanwhile goes to
-    /// the next. True if it had been given what it waited for.
+    /// For one that acquire_or_wait() has put there, and that wants nothing any more: what it was given meanwhile goes
+    /// to the next. True if it had been given what it waited for.
     bool leave(permit_waiter& who) noexcept;
 
     /// Gives `count` back, or adds them. False, and nothing is changed, if there would be more than max_permits.

@@ -18,7 +18,8 @@ struct frame;
 
 [[noreturn]] EDDY_API void ended_without_value(std::source_location awaited_at);
 [[noreturn]] EDDY_API void throw_ended_task(std::source_location where);
-/// Out of line: it is rare, and where GCC 12 sees into the destructor it warns users of an exception that was never there.
+/// Out of line: it is rare, and where GCC 12 sees into the destructor it warns users of an exception that was never
+/// there.
 [[gnu::cold]] EDDY_API void destroy_exception(std::exception_ptr& thrown) noexcept;
 
 /// What came of a future: nothing yet, a value, or an exception.
@@ -95,8 +96,8 @@ private:
     };
 };
 
-/// Where the outcome of a coroutine goes: it stands outside the frame, with whoever awaits, so that the frame can go the
-/// moment it ends.
+/// Where the outcome of a coroutine goes: it stands outside the frame, with whoever awaits, so that the frame can go
+/// the moment it ends.
 struct slot_base {
     enum class fate : unsigned char {
         running,

@@ -7,9 +7,8 @@
 
 namespace eddy::detail {
 
-/// Numbered slots that stay where they are while more are made, so that code which runs in the middle of a change may grow
-/// them, and no move of a value that throws can leave half of them behind.
-/// Cost: an allocation for each 16 slots.
+/// Numbered slots that stay where they are while more are made, so that code which runs in the middle of a change may
+/// grow them, and no move of a value that throws can leave half of them behind. Cost: an allocation for each 16 slots.
 template <class Slot>
 class slot_chunks {
 public:

@@ -70,8 +70,8 @@ EDDY_API void await_wakers_outside() noexcept;
 /// called by whoever is to await them.
 EDDY_API void forget_wakers_in_children() noexcept;
 
-/// Aborts many tasks: marks them one by one, under the lock of whoever has a list of them, and wakes them after it. Nothing is
-/// allocated: a task that is to be queued is in no queue yet, so its link serves until then.
+/// Aborts many tasks: marks them one by one, under the lock of whoever has a list of them, and wakes them after it.
+/// Nothing is allocated: a task that is to be queued is in no queue yet, so its link serves until then.
 class EDDY_API abort_batch {
 public:
     abort_batch() noexcept = default;

@@ -36,8 +36,8 @@ class stream_ops;
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
-/// What is asked for the items of a stream: if it is none, the first that the reader sees is what it lacks. (Where items are asked
-/// for and the class is not complete yet, it would seem to be none.)
+/// What is asked for the items of a stream: if it is none, the first that the reader sees is what it lacks. (Where
+/// items are asked for and the class is not complete yet, it would seem to be none.)
 template <class S>
 struct checked_stream {
     static_assert(stream<S>,
@@ -95,8 +95,8 @@ constexpr size_bounds at_most(size_bounds of) noexcept { return {0, of.at_most};
 
 // ---- What an adaptor reads, and what it runs ----
 
-/// The stream that an adaptor reads. It is destroyed when it has ended, and not asked again: so every adaptor that ends is
-/// one that stays at its end.
+/// The stream that an adaptor reads. It is destroyed when it has ended, and not asked again: so every adaptor that ends
+/// is one that stays at its end.
 template <class S>
 class inner_stream {
 public:
@@ -115,8 +115,8 @@ public:
 
     [[nodiscard]] size_bounds size_hint() const noexcept { return items_ ? bounds_of(*items_) : size_bounds(0, 0); }
 
-    /// Asks the stream to end in an orderly way, if it can. True when it is gone. Also for who has enough of it: what runs in
-    /// it (in buffered(), say) may be shielded, or have a cleanup.
+    /// Asks the stream to end in an orderly way, if it can. True when it is gone. Also for who has enough of it: what
+    /// runs in it (in buffered(), say) may be shielded, or have a cleanup.
     [[nodiscard]] bool cancel(context& cx) {
         if constexpr (cancellable_stream<S>) {
             if (items_ && !items_->poll_cancel(cx)) return false;
@@ -129,8 +129,8 @@ private:
     std::optional<S> items_;
 };
 
-/// Asks two to end in an orderly way, each with a function that answers whether it is gone: whether both are. They take turns at
-/// being the first: one of them may use up the budget of each poll, until the other has ended.
+/// Asks two to end in an orderly way, each with a function that answers whether it is gone: whether both are. They take
+/// turns at being the first: one of them may use up the budget of each poll, until the other has ended.
 class end_in_turn {
 public:
     template <class First, class Second>
@@ -243,8 +243,8 @@ protected:
     inner_stream<S> items_;
 };
 
-/// The base of a future that reads a whole stream. `Self` has `advance(cx)`, which answers the output or "not yet"; `end()`,
-/// which destroys what it holds besides; and a `name`, for the text of misuse.
+/// The base of a future that reads a whole stream. `Self` has `advance(cx)`, which answers the output or "not yet";
+/// `end()`, which destroys what it holds besides; and a `name`, for the text of misuse.
 template <class Self, class S, class Out, bool Marked = false>
 class stream_consumer : public future_ops<Self> {
 public:
@@ -538,8 +538,8 @@ struct step_result : std::invoke_result<Fn&, State, V> {};
 template <class Fn, class State>
 struct step_result<Fn, State, void> : std::invoke_result<Fn&, State> {};
 
-/// Whether a fold that may fail can be made of a function deduced as `Fn`: it makes the next state of the state and the value of an
-/// item, and the item or what it returns is an `expected`.
+/// Whether a fold that may fail can be made of a function deduced as `Fn`: it makes the next state of the state and the
+/// value of an item, and the item or what it returns is an `expected`.
 template <class Fn, class State, class Item>
 constexpr bool folds_values() {
     using result = step_result<std::decay_t<Fn>, State, item_value_t<Item>>;
@@ -609,7 +609,8 @@ concept reserves_room = requires(S& s) {
     s.max_capacity();
 };
 
-/// How a sink of ours says in words of its own why it takes no item of type `T`: specialised, with a `static constexpr bool check()`.
+/// How a sink of ours says in words of its own why it takes no item of type `T`: specialised, with a `static constexpr
+/// bool check()`.
 template <class S, class T>
 struct item_check {};
 

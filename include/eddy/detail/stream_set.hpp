@@ -11,9 +11,9 @@
 
 namespace eddy::detail {
 
-/// Any number of streams, of which only those are polled that were woken: what stream_map and select_all stand on. `Entry`
-/// has a stream `items`, and what its owner wants to know besides.
-/// They take turns: one that has given an item is queued behind those that were woken before.
+/// Any number of streams, of which only those are polled that were woken: what stream_map and select_all stand on.
+/// `Entry` has a stream `items`, and what its owner wants to know besides. They take turns: one that has given an item
+/// is queued behind those that were woken before.
 template <class Entry>
 class stream_set {
     using set = future_set<Entry>;
@@ -58,8 +58,8 @@ public:
         return item;
     }
 
-    /// Ends all in an orderly way. Ready when they are gone, each of which was told to `ended(entry)`. What a stream throws comes
-    /// out; it stays, and is asked again.
+    /// Ends all in an orderly way. Ready when they are gone, each of which was told to `ended(entry)`. What a stream
+    /// throws comes out; it stays, and is asked again.
     template <class Ended>
     poll_result<void> poll_cancel(context& cx, Ended ended)
         requires cancellable_stream<stream_type>

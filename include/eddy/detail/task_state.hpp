@@ -98,8 +98,8 @@ public:
     }
 
     /// After a poll that was not ready. On `submit` the reference goes back to the queue, with `notified` still set; on
-    /// `cancel` the task is still running, and is to be cancelled. `has_woken_itself`: during the run, which is a wake-up
-    /// that the word does not know of yet.
+    /// `cancel` the task is still running, and is to be cancelled. `has_woken_itself`: during the run, which is a
+    /// wake-up that the word does not know of yet.
     idle_action transition_to_idle(bool has_woken_itself = false) noexcept {
         return change([has_woken_itself](std::uint64_t now) {
             EDDY_ASSERT((now & (running | complete)) == running, "task_state: a task ended a run that it was not in");
@@ -181,9 +181,9 @@ public:
         });
     }
 
-    /// Marks the task as cancelled, and takes the running bit if nobody has it. True if it was taken: destroy the future
-    /// and complete, with the caller's one reference. If not, who runs it sees the mark: notified besides, since it may be
-    /// asked to end in an orderly way at this moment, and is to be looked at again after that.
+    /// Marks the task as cancelled, and takes the running bit if nobody has it. True if it was taken: destroy the
+    /// future and complete, with the caller's one reference. If not, who runs it sees the mark: notified besides, since
+    /// it may be asked to end in an orderly way at this moment, and is to be looked at again after that.
     [[nodiscard]] bool transition_to_shutdown() noexcept {
         return change([](std::uint64_t now) {
             if ((now & complete) != 0) return step{now | cancelled, false};

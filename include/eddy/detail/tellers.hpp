@@ -6,9 +6,9 @@
 
 namespace eddy::detail {
 
-/// Those who wake many that wait for a thing, and leave its lock between two batches. Whoever destroys the thing waits for
-/// them, except for those further down on his own stack, whose wakers have called him: these touch it no more.
-/// All of it is under the thing's lock.
+/// Those who wake many that wait for a thing, and leave its lock between two batches. Whoever destroys the thing waits
+/// for them, except for those further down on his own stack, whose wakers have called him: these touch it no more. All
+/// of it is under the thing's lock.
 class EDDY_API tellers {
 public:
     /// On the stack of who wakes.

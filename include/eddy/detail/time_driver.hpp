@@ -32,8 +32,8 @@ class time_driver;
 ///     others  the owner alone                             links are null, the waker is empty
 ///
 /// An entry keeps its driver's memory until it is disarmed or destroyed. Once fired or gone it has a reference of its
-/// own. While it is armed the owner's reference stands for it, since shutdown() comes before that is given up: so arming
-/// and dropping a sleep that does not fire, which is what most timeouts come to, does not touch the count.
+/// own. While it is armed the owner's reference stands for it, since shutdown() comes before that is given up: so
+/// arming and dropping a sleep that does not fire, which is what most timeouts come to, does not touch the count.
 /// Thread safety: its owner may be on another thread in each call, as a future is; the driver may fire meanwhile.
 class EDDY_API timer_entry : wheel_entry {
 public:
@@ -77,9 +77,9 @@ private:
 
 /// The timers of one event loop: a wheel, the lock around it, and the clock, which can be paused.
 ///
-/// Tasks migrate and entries do not: an entry is armed in the wheel of the loop that polls it first, and stays there; it
-/// can be polled and dropped on any thread. Wakers are cloned before the lock is taken and woken and dropped after it.
-/// Nothing fires early: deadlines are rounded up to the next tick. While the clock is paused they are exact.
+/// Tasks migrate and entries do not: an entry is armed in the wheel of the loop that polls it first, and stays there;
+/// it can be polled and dropped on any thread. Wakers are cloned before the lock is taken and woken and dropped after
+/// it. Nothing fires early: deadlines are rounded up to the next tick. While the clock is paused they are exact.
 /// Lifetime: counted. Its owner, the loop, calls shutdown() before it gives up its reference (see `owned_time_driver`);
 /// entries keep the memory after that.
 /// Thread safety: any thread, if nothing else is said.
@@ -105,13 +105,13 @@ public:
     /// Preconditions: the entry is not armed. Its owner's call.
     void arm(timer_entry& entry, time_point deadline, waker wake) noexcept;
 
-    /// Whether `entry`, which was armed, has left that state: fired or gone. If not, the waker of this poll replaces the
-    /// former one. Its owner's call.
+    /// Whether `entry`, which was armed, has left that state: fired or gone. If not, the waker of this poll replaces
+    /// the former one. Its owner's call.
     [[nodiscard]] static bool poll(timer_entry& entry, const waker& wake) noexcept;
 
-    /// When to call fire() next; nothing without timers. The first deadline rounded up to the tick, or, where many timers
-    /// fire one after the other, up to 400 us later, so that they are fired together. For a deadline far ahead it may be earlier: then fire() finds nothing, and the next answer is closer.
-    /// Cost: one load without timers.
+    /// When to call fire() next; nothing without timers. The first deadline rounded up to the tick, or, where many
+    /// timers fire one after the other, up to 400 us later, so that they are fired together. For a deadline far ahead
+    /// it may be earlier: then fire() finds nothing, and the next answer is closer. Cost: one load without timers.
     [[nodiscard]] std::optional<time_point> next_deadline() noexcept;
 
     /// Wakes what is due at `now`, and returns how much that was. Entries armed meanwhile wait for the next call, even

@@ -20,9 +20,9 @@
 // levels are wide: most timers, of less than 4 s, move once.
 //
 // Invariants, with `elapsed` the tick up to which all has been handed out:
-//     an entry of level L < 4 agrees with `elapsed` in every digit (of 8 bits) above the L-th, and has a larger L-th digit;
-//     so within a level the slots come in the order of their numbers, and all of a level comes before the next one.
-//     Only level 4 wraps around.
+//     an entry of level L < 4 agrees with `elapsed` in every digit (of 8 bits) above the L-th, and has a larger L-th
+//     digit; so within a level the slots come in the order of their numbers, and all of a level comes before the next
+//     one. Only level 4 wraps around.
 //
 // Departures: four occupancy words per level, so the next expiration is a countr_zero and not a walk; and what is
 // due goes into a list from which it can still be removed, so that whoever hands it out may do so in batches.
@@ -154,7 +154,8 @@ private:
     /// How many ticks one slot of `level` spans, as a shift.
     [[nodiscard]] static constexpr unsigned shift_of(unsigned level) noexcept { return level * digit_bits; }
 
-    /// The level of the highest digit in which `tick` differs from elapsed. What is beyond the range waits in the top one.
+    /// The level of the highest digit in which `tick` differs from elapsed. What is beyond the range waits in the top
+    /// one.
     [[nodiscard]] unsigned level_for(std::uint64_t tick) const noexcept {
         const auto highest_bit = static_cast<unsigned>(std::bit_width((elapsed_ ^ tick) | 1)) - 1;
         return std::min(highest_bit / digit_bits, top_level);

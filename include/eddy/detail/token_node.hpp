@@ -9,18 +9,19 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/notify_state.hpp>
 
-// The tree behind sync::cancellation_token. Its idea is that of tokio-util's TreeNode: a token is a handle of a node; a node
-// without handles can be cancelled by nobody but its parent, so it leaves the tree, and its children become its parent's.
+// The tree behind sync::cancellation_token. Its idea is that of tokio-util's TreeNode: a token is a handle of a node; a
+// node without handles can be cancelled by nobody but its parent, so it leaves the tree, and its children become its
+// parent's.
 //
 //     alive ── cancel() of it, or of one above it ──> cancelled: out of the tree, and so are all below it
 //       └── its last handle goes ──> gone: its children stand in its place
 //
-// Departure: one lock for a tree, and rings without a way up. The children of a node are a ring that goes through the node
-// itself (`children`), so that a node leaves it, or is replaced by its own ring of children, in O(1) and without a look at its
-// parent. If a root goes, its children are left as a ring that goes through no node: nobody can reach it from above.
-// A cancel takes the whole subtree out under the lock, without recursion, and wakes after it. That is long, which is why
-// the lock is one that threads sleep on.
-// Nodes own nothing of each other. So destroying a tree is what destroying its handles is.
+// Departure: one lock for a tree, and rings without a way up. The children of a node are a ring that goes through the
+// node itself (`children`), so that a node leaves it, or is replaced by its own ring of children, in O(1) and without a
+// look at its parent. If a root goes, its children are left as a ring that goes through no node: nobody can reach it
+// from above. A cancel takes the whole subtree out under the lock, without recursion, and wakes after it. That is long,
+// which is why the lock is one that threads sleep on. Nodes own nothing of each other. So destroying a tree is what
+// destroying its handles is.
 
 namespace eddy::detail {
 
@@ -41,8 +42,8 @@ public:
     }
     void drop_handle() noexcept;
 
-    /// Cancels it and all below it. When this returns, all of them are cancelled, and who waited has been woken, but for what
-    /// another cancel() is about to wake.
+    /// Cancels it and all below it. When this returns, all of them are cancelled, and who waited has been woken, but
+    /// for what another cancel() is about to wake.
     void cancel() noexcept;
 
     [[nodiscard]] bool is_cancelled() const noexcept {

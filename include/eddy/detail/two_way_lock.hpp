@@ -7,13 +7,13 @@
 
 namespace eddy::detail {
 
-/// A lock between two tasks, held while one of them polls what they share. Who finds it held is woken when it is left, and
-/// polls again; no thread waits. (futures-rs calls this a BiLock.)
+/// A lock between two tasks, held while one of them polls what they share. Who finds it held is woken when it is left,
+/// and polls again; no thread waits. (futures-rs calls this a BiLock.)
 ///
 ///     free <── poll_lock(), unlock() ──> held <── poll_lock() by the other ──> held, and its waker is kept
 ///
-/// Since there are two, at most one waits, and one place for a waker is enough. That of a task which does not come again is
-/// woken for nothing, or replaced.
+/// Since there are two, at most one waits, and one place for a waker is enough. That of a task which does not come
+/// again is woken for nothing, or replaced.
 class EDDY_API two_way_lock {
 public:
     two_way_lock() noexcept = default;

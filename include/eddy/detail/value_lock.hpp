@@ -8,9 +8,9 @@
 
 namespace eddy::detail {
 
-/// A lock for readers and writers, for a value that users look at under it, as long as they like. Threads that have to wait
-/// sleep, after a few tries. Readers come before writers that wait: so a thread that reads may begin to read once more, whoever
-/// waits. It is left on any thread.
+/// A lock for readers and writers, for a value that users look at under it, as long as they like. Threads that have to
+/// wait sleep, after a few tries. Readers come before writers that wait: so a thread that reads may begin to read once
+/// more, whoever waits. It is left on any thread.
 ///
 ///     word   bit 0: a writer has it    bit 1: somebody sleeps    the rest: how many readers have it
 class EDDY_API value_lock {

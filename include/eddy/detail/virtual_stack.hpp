@@ -21,9 +21,9 @@
 // resumed from one loop, run_root(), so the native stack stays flat without relying on tail calls; only a child that is
 // awaited for the first time is started natively, from await_ready(), down to a small depth, since most end at once.
 //
-// A frame that runs to its end destroys itself, as a coroutine does that is not suspended at its end; its outcome stands
-// elsewhere and says so. One that an error ends, by `try_`, stands still until whoever resumed it destroys it: never inside
-// its own await_suspend (GCC 15.2).
+// A frame that runs to its end destroys itself, as a coroutine does that is not suspended at its end; its outcome
+// stands elsewhere and says so. One that an error ends, by `try_`, stands still until whoever resumed it destroys it:
+// never inside its own await_suspend (GCC 15.2).
 
 namespace eddy::detail {
 
@@ -91,8 +91,8 @@ struct frame {
     }
 };
 
-/// Starts `child`, which `parent` awaits. True if it has ended, and its frame is gone; false if it waits, or if its turn
-/// comes from the loop at the root.
+/// Starts `child`, which `parent` awaits. True if it has ended, and its frame is gone; false if it waits, or if its
+/// turn comes from the loop at the root.
 inline bool start_child(frame& parent, frame& child, slot_base& outcome) {
     frame& root = *parent.root;
     child.parent = &parent;

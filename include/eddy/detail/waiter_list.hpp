@@ -7,8 +7,8 @@
 
 namespace eddy::detail {
 
-/// Who waits for something, inside a future that does not move: so waiting takes no allocation. All of it is under the lock
-/// of what it waits for. What is waited for derives from it what it wants to hand over.
+/// Who waits for something, inside a future that does not move: so waiting takes no allocation. All of it is under the
+/// lock of what it waits for. What is waited for derives from it what it wants to hand over.
 struct waiter {
     eddy::waker wake;
     waiter* previous;  // these two mean something while it is listed

@@ -10,8 +10,9 @@
 
 namespace eddy::detail {
 
-/// Wakers that were taken out under a lock, to be woken after it: a waker may run a stranger's code, which may come back
-/// for the same lock. Bounded, so that taking one out never allocates; the storage is raw, since mostly one is used.
+/// Wakers that were taken out under a lock, to be woken after it: a waker may run a stranger's code, which may come
+/// back for the same lock. Bounded, so that taking one out never allocates; the storage is raw, since mostly one is
+/// used.
 class wake_list {
 public:
     static constexpr std::size_t capacity = 32;

@@ -44,8 +44,8 @@ public:
     /// After count_version(), without the lock.
     void tell_receivers() noexcept { changes_.notify_waiters(); }
 
-    /// Whether there is a version other than `seen`, which it is from then on, or there will be none. If not, `wake` is woken
-    /// when that may be so.
+    /// Whether there is a version other than `seen`, which it is from then on, or there will be none. If not, `wake` is
+    /// woken when that may be so.
     [[nodiscard]] news poll_news(version_type& seen, notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_news(notify_waiter& one) noexcept { changes_.leave(one); }
     /// Whether there is no receiver.

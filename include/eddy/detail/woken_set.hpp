@@ -17,12 +17,14 @@
 //                  │            ^ wakers of the future in it
 //                  └──> woken_queue: the nodes that were woken, and the waker of whoever polls the owner
 //
-// A node is one reference-counted block: the owner has a reference from hold() to take_out(), each waker has one. The future in
-// it is the owner's, and gone soon after take_out(); so a waker that comes later frees memory, at most.
+// A node is one reference-counted block: the owner has a reference from hold() to take_out(), each waker has one. The
+// future in it is the owner's, and gone soon after take_out(); so a waker that comes later frees memory, at most.
 //
 //     bit  name    set by                            cleared by          what it means
-//     0    queued  the waker that queues the node,   the owner, before   it is in the queue, or on its way there, or to be polled;
-//                  take_out()                        it polls            after take_out(): the queue has the owner's reference
+//     0    queued  the waker that queues the node,   the owner, before   it is in the queue, or on its way there, or to
+//     be polled;
+//                  take_out()                        it polls            after take_out(): the queue has the owner's
+//                  reference
 //     1..  refs    whoever makes a waker             -                   the block
 //
 // The queue's head is one word, as in core/inbound_list.hpp:
@@ -34,9 +36,10 @@
 //     closed   for good: the owner is gone                -
 //
 // So a wake costs two read-modify-writes, however many futures there are, and a batch of them wakes the owner once.
-// Departures from futures-rs: the queue is taken as a whole (Treiber's stack, IBM RJ 5118, 1986, turned round), and is not
-// Vyukov's. So there is no moment at which the owner finds a push half done, and to close it is one exchange: who comes later is
-// told so, and no wake has to count the queue's references. And a node that is queued while the owner polls wakes nobody.
+// Departures from futures-rs: the queue is taken as a whole (Treiber's stack, IBM RJ 5118, 1986, turned round), and is
+// not Vyukov's. So there is no moment at which the owner finds a push half done, and to close it is one exchange: who
+// comes later is told so, and no wake has to count the queue's references. And a node that is queued while the owner
+// polls wakes nobody.
 
 namespace eddy::detail {
 
@@ -86,7 +89,8 @@ public:
     /// What was woken, oldest first; null if nothing was.
     [[nodiscard]] woken_node* take() noexcept;
 
-    /// The owner is about to answer "not yet" to `wake`, which is woken by the next push. False if something has been pushed.
+    /// The owner is about to answer "not yet" to `wake`, which is woken by the next push. False if something has been
+    /// pushed.
     [[nodiscard]] bool fall_asleep(const waker& wake) noexcept;
 
     /// Refuses all that comes later; what was pushed, oldest first.
@@ -153,7 +157,8 @@ public:
     /// Takes over a new node, at the end (or the beginning) of all, to be polled.
     void hold(woken_node& node, bool at_front = false) noexcept;
 
-    /// Gives up a node: nothing here finds it any more. Its future is destroyed after that, and then its reference dropped.
+    /// Gives up a node: nothing here finds it any more. Its future is destroyed after that, and then its reference
+    /// dropped.
     void take_out(woken_node& node) noexcept;
 
     /// The next one to be polled, and is not queued any more; null if all that was woken has been.

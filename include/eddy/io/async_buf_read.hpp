@@ -13,7 +13,8 @@ namespace eddy::io {
 
 /// A reader with a buffer of its own, in which one can look for something.
 ///
-///     poll_fill_buf(cx)   the bytes that are there; if there are none, it reads. Empty at the end. They stay where they are
+///     poll_fill_buf(cx)   the bytes that are there; if there are none, it reads. Empty at the end. They stay where
+///     they are
 ///                         until the reader is next used in another way.
 ///     consume(count)      takes the first `count` of them; no more than poll_fill_buf() gave
 ///

@@ -18,8 +18,8 @@ namespace eddy::io {
 template <io_source S>
 class async_fd;
 
-/// Says that a descriptor may be ready. Whoever holds it tries, and if the call would block says so by clear_ready(), or
-/// lets try_io() do both.
+/// Says that a descriptor may be ready. Whoever holds it tries, and if the call would block says so by clear_ready(),
+/// or lets try_io() do both.
 template <io_source S>
 class [[nodiscard]] ready_guard {
 public:
@@ -73,7 +73,8 @@ private:
 /// Any descriptor of the user's, driven by the reactor: eventfd, timerfd, inotify, pipes, devices, sockets of other
 /// libraries. Give the call to async_io(), which tries it, and waits while it would block:
 ///
-///     auto n = co_await fd.async_io(interest::readable, [&](auto& source) { return read_from(source.native_handle(), buffer); });
+///     auto n = co_await fd.async_io(interest::readable, [&](auto& source) { return read_from(source.native_handle(),
+///     buffer); });
 ///
 /// Or wait for readiness, try, and clear the readiness when the call would block, which is the same by hand:
 ///
@@ -118,9 +119,9 @@ public:
         return registration().try_io(wanted, [&] { return operation(get()); });
     }
 
-    /// Calls `operation(source)`, which returns a `result`, until it does not say that it would block, and waits in between.
-    /// Errors: those of `operation`; runtime_shutdown. Cancel safety: safe, if a call that would block has done nothing.
-    /// Lifetime: borrows this. Cost: a call is made only if the descriptor may be ready; no allocation.
+    /// Calls `operation(source)`, which returns a `result`, until it does not say that it would block, and waits in
+    /// between. Errors: those of `operation`; runtime_shutdown. Cancel safety: safe, if a call that would block has
+    /// done nothing. Lifetime: borrows this. Cost: a call is made only if the descriptor may be ready; no allocation.
     template <class Operation>
     [[nodiscard]] auto async_io(interest wanted, Operation&& operation) {
         if constexpr (eddy::detail::check_operation<Operation, S&>()) {

@@ -29,8 +29,8 @@ constexpr bool check_operation() {
 
 namespace eddy::io {
 
-/// Calls a function until it does not say that it would block: see async_fd::async_io() and net::any_call::async_io(). `Source`
-/// tries it (try_io), and `Readiness` is the future that waits until that is worth it.
+/// Calls a function until it does not say that it would block: see async_fd::async_io() and net::any_call::async_io().
+/// `Source` tries it (try_io), and `Readiness` is the future that waits until that is worth it.
 template <class Source, class Readiness, class Operation, bool Marked>
 class [[nodiscard("co_await it")]] async_io_future
     : public future_ops<async_io_future<Source, Readiness, Operation, Marked>> {
@@ -44,7 +44,8 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         for (;;) {
-            // Each round, since what is closed stays ready: a call that would block all the same must not hold the thread.
+            // Each round, since what is closed stays ready: a call that would block all the same must not hold the
+            // thread.
             if (!cx.consume_budget()) return not_ready;
             if (!readiness_) {
                 auto answer = source_->try_io(wanted_, operation_);

@@ -9,7 +9,8 @@
 
 namespace eddy::io {
 
-/// A place in something that has a beginning and an end: `seek_from::start(10)`, `seek_from::end(-1)`, `seek_from::current(0)`.
+/// A place in something that has a beginning and an end: `seek_from::start(10)`, `seek_from::end(-1)`,
+/// `seek_from::current(0)`.
 class seek_from {
 public:
     enum class origin : unsigned char { start, end, current };
@@ -34,8 +35,9 @@ private:
 
 /// What can go to another place.
 ///
-///     start_seek(to)         begins it. Errors: invalid_argument for a place before the beginning; others are told later.
-///     poll_seek_complete(cx) ready when all that was begun is done; answers the place, counted from the beginning
+///     start_seek(to)         begins it. Errors: invalid_argument for a place before the beginning; others are told
+///     later. poll_seek_complete(cx) ready when all that was begun is done; answers the place, counted from the
+///     beginning
 ///
 /// In two parts, so that one who drops its future in between leaves no doubt which place will be reached.
 template <class S>

@@ -25,8 +25,8 @@ namespace eddy::io {
 /// What buffered readers and writers hold, if nothing else is said.
 inline constexpr std::size_t default_buffer = 8 * 1024;
 
-/// A reader with a buffer: many small reads become few large ones, and one can look for a delimiter. Writing goes through
-/// unchanged.
+/// A reader with a buffer: many small reads become few large ones, and one can look for a delimiter. Writing goes
+/// through unchanged.
 ///     io::buf_reader lines(std::move(stream));    io::buf_reader lent(std::ref(stream));
 /// Errors: throws misuse for a buffer of 0 bytes.
 /// Cancel safety: that of the reader; what has come is in the buffer.

@@ -17,7 +17,8 @@
 
 namespace eddy::detail {
 
-/// Where copying from one to the other stands, and the bytes that were read and not yet written: [begin_, end_) of the buffer.
+/// Where copying from one to the other stands, and the bytes that were read and not yet written: [begin_, end_) of the
+/// buffer.
 class copying {
 public:
     copying(std::size_t buffer_size, std::source_location where) : size_(buffer_size) {
@@ -49,7 +50,8 @@ public:
 private:
     static result<std::uint64_t> failure(std::error_code error) { return result<std::uint64_t>(std::unexpect, error); }
 
-    /// Reads to the end of what is in the buffer. False if the reader waits. An error is kept until all before it is written.
+    /// Reads to the end of what is in the buffer. False if the reader waits. An error is kept until all before it is
+    /// written.
     template <class R>
     [[nodiscard]] bool poll_fill(context& cx, R& from) {
         // Not before it is needed: a future that is never polled costs nothing.
@@ -65,7 +67,8 @@ private:
         return true;
     }
 
-    /// While the writer waits, what the reader has is taken as far as there is room: it may be what the writer waits for.
+    /// While the writer waits, what the reader has is taken as far as there is room: it may be what the writer waits
+    /// for.
     template <class R>
     not_ready_t poll_read_meanwhile(context& cx, R& from) {
         while (!has_ended_ && end_ != size_ && poll_fill(cx, from)) {
@@ -180,11 +183,11 @@ private:
     bool is_unflushed_ = false;
 };
 
-/// Writes all that a reader gives until its end, and flushes. Gives how many bytes. While the reader waits, what was written is
-/// flushed; while the writer waits, it reads on as far as its buffer has room.
-/// Errors: those of both, that of the reader when all before it has been written and flushed; errc::write_zero, errc::count_too_large. Throws misuse for a buffer of 0 bytes.
-/// Cancel safety: not safe. Up to a buffer of bytes was read and not yet written, and is lost. With copy_buf() none is.
-/// Cost: one allocation, for the buffer.
+/// Writes all that a reader gives until its end, and flushes. Gives how many bytes. While the reader waits, what was
+/// written is flushed; while the writer waits, it reads on as far as its buffer has room. Errors: those of both, that
+/// of the reader when all before it has been written and flushed; errc::write_zero, errc::count_too_large. Throws
+/// misuse for a buffer of 0 bytes. Cancel safety: not safe. Up to a buffer of bytes was read and not yet written, and
+/// is lost. With copy_buf() none is. Cost: one allocation, for the buffer.
 template <class R, class W>
 [[nodiscard]] auto copy(R&& from, W&& to, std::size_t buffer_size = default_copy_buffer,
                         std::source_location where = std::source_location::current()) {

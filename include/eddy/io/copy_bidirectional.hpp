@@ -93,14 +93,14 @@ private:
     bool is_back_first_ = true;  // in the last poll
 };
 
-/// Copies from each of two streams to the other, at the same time. When one ends, the other is shut down for writing, and the
-/// opposite direction goes on until it ends, too. Gives how many bytes went each way. A proxy is no more than this:
+/// Copies from each of two streams to the other, at the same time. When one ends, the other is shut down for writing,
+/// and the opposite direction goes on until it ends, too. Gives how many bytes went each way. A proxy is no more than
+/// this:
 ///     auto server = co_await try_(net::tcp_stream::connect(where));
 ///     co_await try_(io::copy_bidirectional(client, server));
 ///
-/// Errors: the first error of either direction ends both, and shuts neither stream down: their destructors close them. As copy().
-/// Cancel safety: not safe; as copy().
-/// Cost: two allocations, for the buffers.
+/// Errors: the first error of either direction ends both, and shuts neither stream down: their destructors close them.
+/// As copy(). Cancel safety: not safe; as copy(). Cost: two allocations, for the buffers.
 template <class A, class B>
 [[nodiscard]] auto copy_bidirectional(A&& a, B&& b, std::size_t a_to_b_size = default_copy_buffer,
                                       std::size_t b_to_a_size = default_copy_buffer,

@@ -22,12 +22,13 @@
 
 namespace eddy::io {
 
-/// Bytes in memory as a reader, and as a writer if they can be written: a string or vector grows, a span is full at its end.
+/// Bytes in memory as a reader, and as a writer if they can be written: a string or vector grows, a span is full at its
+/// end.
 ///     io::cursor request(std::string("GET / HTTP/1.1\r\n"));    io::cursor room(std::span(array));
 /// It reads, writes and seeks at one place. Nothing waits. Each poll takes a unit of the budget.
-/// Errors: seeking before the beginning: invalid_argument. Writing where no string or vector reaches, however much memory there is:
-/// file_too_large, as of write(2); std::bad_alloc when there is too little, also for the zeros before that place. A span that is full takes 0 bytes, which write_all() calls write_zero.
-/// Cancel safety: safe.
+/// Errors: seeking before the beginning: invalid_argument. Writing where no string or vector reaches, however much
+/// memory there is: file_too_large, as of write(2); std::bad_alloc when there is too little, also for the zeros before
+/// that place. A span that is full takes 0 bytes, which write_all() calls write_zero. Cancel safety: safe.
 template <class T>
 class cursor {
     static constexpr bool is_byte_range = detail::owner_of_bytes<T> || std::is_base_of_v<detail::byte_window, T>;

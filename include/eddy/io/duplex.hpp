@@ -38,7 +38,8 @@ private:
     std::shared_ptr<detail::pipe> pipe_;
 };
 
-/// The end of a simplex that writes. When it is shut down or destroyed, the reader gets what is on its way, and then the end.
+/// The end of a simplex that writes. When it is shut down or destroyed, the reader gets what is on its way, and then
+/// the end.
 class [[nodiscard]] simplex_writer {
 public:
     explicit simplex_writer(std::shared_ptr<detail::pipe> to) noexcept : pipe_(std::move(to)) {}
@@ -102,11 +103,10 @@ private:
           second(std::move(there.reader), std::move(back.writer)) {}
 };
 
-/// A way for bytes within the program, with room for `capacity` of them: a writer waits while it is full, a reader while it is
-/// empty. `auto [reader, writer] = io::simplex(4096);`
-/// Errors: broken_pipe for who writes after a shutdown, or when the reader has gone. Throws misuse for no capacity.
-/// Cancel safety: safe. Thread safety: each end on one thread at a time.
-/// Cost: two allocations.
+/// A way for bytes within the program, with room for `capacity` of them: a writer waits while it is full, a reader
+/// while it is empty. `auto [reader, writer] = io::simplex(4096);` Errors: broken_pipe for who writes after a shutdown,
+/// or when the reader has gone. Throws misuse for no capacity. Cancel safety: safe. Thread safety: each end on one
+/// thread at a time. Cost: two allocations.
 [[nodiscard]] inline simplex_ends simplex(std::size_t capacity,
                                           std::source_location where = std::source_location::current()) {
     return simplex_ends(capacity, where);

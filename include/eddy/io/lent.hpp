@@ -10,9 +10,8 @@
 
 namespace eddy::io {
 
-/// A reader or writer that somebody else owns: how adapters hold what came as `std::ref(object)`. It offers what the object
-/// offers.
-/// Lifetime: the object outlives it.
+/// A reader or writer that somebody else owns: how adapters hold what came as `std::ref(object)`. It offers what the
+/// object offers. Lifetime: the object outlives it.
 template <class T>
 class lent : public detail::forwards_read<lent<T>>,
              public detail::forwards_buf_read<lent<T>>,
@@ -55,8 +54,8 @@ constexpr bool check_given_io() {
     return given;
 }
 
-/// A reader or writer that a constructor takes over: moved in, made of what converts to it, or a copy of one that can be copied.
-/// An lvalue of one that cannot is refused, in one sentence.
+/// A reader or writer that a constructor takes over: moved in, made of what converts to it, or a copy of one that can
+/// be copied. An lvalue of one that cannot is refused, in one sentence.
 template <class T>
 class given_io {
 public:

@@ -145,10 +145,9 @@ private:
 ///     auto lines = io::lines(io::buf_reader(std::ref(peer)), 1024);
 ///     while (auto line = co_await lines.next()) use(co_await try_(std::move(*line)));
 /// To read and to write lines see codec::lines_codec.
-/// Errors: errc::line_too_long for a line of more than `limit` bytes, of which the rest is skipped, and errc::invalid_utf8: the
-/// next line is the next item. An error of the reader is the last item.
-/// Cancel safety: safe: what has come of a line is kept in the stream.
-/// Cost: an allocation for a line that is longer than 15 bytes.
+/// Errors: errc::line_too_long for a line of more than `limit` bytes, of which the rest is skipped, and
+/// errc::invalid_utf8: the next line is the next item. An error of the reader is the last item. Cancel safety: safe:
+/// what has come of a line is kept in the stream. Cost: an allocation for a line that is longer than 15 bytes.
 template <class R>
 [[nodiscard]] auto lines(R&& from, std::size_t limit = no_limit) {
     if constexpr (detail::check_given_io<R>() && detail::check_buf_reader<detail::kept_io_t<R>>()) {
@@ -158,9 +157,9 @@ template <class R>
     }
 }
 
-/// A stream of what stands between delimiters, without these, as vectors of bytes. Two delimiters have an empty vector between
-/// them; after the last one comes nothing, if the reader ends there.
-/// Errors, cancel safety: as lines(); the bytes are not checked.
+/// A stream of what stands between delimiters, without these, as vectors of bytes. Two delimiters have an empty vector
+/// between them; after the last one comes nothing, if the reader ends there. Errors, cancel safety: as lines(); the
+/// bytes are not checked.
 template <class R>
 [[nodiscard]] auto split(R&& from, std::byte delimiter, std::size_t limit = no_limit) {
     if constexpr (detail::check_given_io<R>() && detail::check_buf_reader<detail::kept_io_t<R>>()) {

@@ -28,7 +28,8 @@ public:
         return answer;
     }
 
-    /// How many bytes have been moved so far, for who has given the operation a name: after an error, or before it is dropped.
+    /// How many bytes have been moved so far, for who has given the operation a name: after an error, or before it is
+    /// dropped.
     [[nodiscard]] std::size_t count() const noexcept
         requires requires(const Op& op) { op.count(); }
     {

@@ -14,8 +14,8 @@
 
 namespace eddy::io {
 
-/// A source together with its registration: what a socket type of one's own is built from. The source is anything with a
-/// `native_handle()`; the descriptor must be in non-blocking mode. Registers at once.
+/// A source together with its registration: what a socket type of one's own is built from. The source is anything with
+/// a `native_handle()`; the descriptor must be in non-blocking mode. Registers at once.
 ///
 ///     io::poll_evented<counter> events(counter{}, io::interest::readable);
 ///     auto seen = co_await try_(events.registration().readiness(io::interest::readable));

@@ -50,8 +50,8 @@ template <class R>
     }
 }
 
-/// Reads into several buffers, one after the other: at once if the reader can do that, else into the first that is not empty.
-/// Otherwise as read().
+/// Reads into several buffers, one after the other: at once if the reader can do that, else into the first that is not
+/// empty. Otherwise as read().
 template <class R>
 [[nodiscard]] auto read_vectored(R&& from, std::span<const std::span<std::byte>> into) {
     if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {

@@ -45,9 +45,9 @@ private:
     B* into_;
 };
 
-/// Reads at least one byte to the end of a `bytes_mut` (or of anything that is a `buf_mut`), and gives how many. 0 at the end,
-/// or if there is no room. How much comes at once is how much room there is: reserve() some.
-/// Errors, cancel safety: as read().
+/// Reads at least one byte to the end of a `bytes_mut` (or of anything that is a `buf_mut`), and gives how many. 0 at
+/// the end, or if there is no room. How much comes at once is how much room there is: reserve() some. Errors, cancel
+/// safety: as read().
 template <class R, class B>
 [[nodiscard]] auto read_buf(R&& from, B& into) {
     if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>() && detail::check_buf_mut<B>()) {

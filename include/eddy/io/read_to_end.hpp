@@ -134,11 +134,10 @@ private:
     std::string got_;
 };
 
-/// Reads until the end and appends to `into`: a std::string, a vector of bytes, a bytes_mut. Gives how many bytes. To set a
-/// limit, read from a take().
-/// Errors: those of the reader; errc::count_too_large. What has come before an error is in `into`.
-/// Cancel safety: safe if `into` is kept: what has come is in it. Call it again to go on.
-/// Cost: `into` grows, by a quarter of a page first and by 64 KiB at most.
+/// Reads until the end and appends to `into`: a std::string, a vector of bytes, a bytes_mut. Gives how many bytes. To
+/// set a limit, read from a take(). Errors: those of the reader; errc::count_too_large. What has come before an error
+/// is in `into`. Cancel safety: safe if `into` is kept: what has come is in it. Call it again to go on. Cost: `into`
+/// grows, by a quarter of a page first and by 64 KiB at most.
 template <class R, class C>
 [[nodiscard]] auto read_to_end(R&& from, C& into) {
     if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>() && detail::check_growing<C>()) {

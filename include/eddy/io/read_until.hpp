@@ -38,7 +38,8 @@ struct delimited {
     bool is_complete = false;
 };
 
-/// Appends what comes up to a delimiter, which is included, or up to the end. `read` counts the bytes; no more than `limit`.
+/// Appends what comes up to a delimiter, which is included, or up to the end. `read` counts the bytes; no more than
+/// `limit`.
 template <class R, class C>
 poll_result<result<void>> poll_read_until(R& from, context& cx, std::byte delimiter, C& into, std::size_t& read,
                                           std::size_t limit) {
@@ -139,9 +140,9 @@ private:
     read_until_op<R, std::string> reading_;
 };
 
-/// Gives what is in the reader's buffer; if that is empty it reads first. An empty span is the end. What was used is taken
-/// off with `reader.consume(count)`; the rest will be given again.
-/// Cancel safety: safe. Lifetime: the bytes stay where they are until the reader is next used.
+/// Gives what is in the reader's buffer; if that is empty it reads first. An empty span is the end. What was used is
+/// taken off with `reader.consume(count)`; the rest will be given again. Cancel safety: safe. Lifetime: the bytes stay
+/// where they are until the reader is next used.
 template <class R>
 [[nodiscard]] auto fill_buf(R&& from) {
     if constexpr (detail::check_borrowed<R>() && detail::check_buf_reader<R>()) {
@@ -151,11 +152,10 @@ template <class R>
     }
 }
 
-/// Reads up to a delimiter, which is included, or up to the end, and appends that to `into`: a std::string, a vector of bytes,
-/// a bytes_mut. Gives how many bytes; 0 at the end.
-/// Errors: errc::line_too_long if there is no delimiter among the first `limit` bytes, which are in `into` then, and taken; the
-/// rest is still there. Those of the reader.
-/// Cancel safety: safe if `into` is kept: what has come is in it. Call it again to go on.
+/// Reads up to a delimiter, which is included, or up to the end, and appends that to `into`: a std::string, a vector of
+/// bytes, a bytes_mut. Gives how many bytes; 0 at the end. Errors: errc::line_too_long if there is no delimiter among
+/// the first `limit` bytes, which are in `into` then, and taken; the rest is still there. Those of the reader. Cancel
+/// safety: safe if `into` is kept: what has come is in it. Call it again to go on.
 template <class R, class C>
 [[nodiscard]] auto read_until(R&& from, std::byte delimiter, C& into, std::size_t limit = no_limit) {
     if constexpr (detail::check_borrowed<R>() && detail::check_buf_reader<R>() && detail::check_growing<C>()) {
@@ -165,9 +165,9 @@ template <class R, class C>
     }
 }
 
-/// Reads a line, with its end, and appends it to `into`. Gives how many bytes; 0 at the end. The last line may have no end.
-/// Errors: errc::invalid_utf8, and `into` is what it was before: the line is lost; else as read_until().
-/// Cancel safety: not safe: what has come is in `into`, and was not checked. Use lines().
+/// Reads a line, with its end, and appends it to `into`. Gives how many bytes; 0 at the end. The last line may have no
+/// end. Errors: errc::invalid_utf8, and `into` is what it was before: the line is lost; else as read_until(). Cancel
+/// safety: not safe: what has come is in `into`, and was not checked. Use lines().
 template <class R>
 [[nodiscard]] auto read_line(R&& from, std::string& into, std::size_t limit = no_limit) {
     if constexpr (detail::check_borrowed<R>() && detail::check_buf_reader<R>()) {

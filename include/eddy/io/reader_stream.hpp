@@ -20,12 +20,13 @@
 
 namespace eddy::io {
 
-/// A stream of what a reader gives, as `bytes`, piece by piece as it comes, of at most `capacity` bytes. It ends with the
-/// reader, or after its first error.
+/// A stream of what a reader gives, as `bytes`, piece by piece as it comes, of at most `capacity` bytes. It ends with
+/// the reader, or after its first error.
 ///     io::reader_stream pieces(std::move(file));
 ///     while (auto piece = co_await pieces.next()) co_await try_(send(co_await try_(std::move(*piece))));
 /// Errors: throws misuse for a capacity of 0. Cancel safety: that of the reader.
-/// Cost: one allocation for `capacity` bytes; pieces share it until it is full, and it is used again when they have gone.
+/// Cost: one allocation for `capacity` bytes; pieces share it until it is full, and it is used again when they have
+/// gone.
 template <class R>
 class [[nodiscard]] reader_stream : public stream_ops<reader_stream<R>> {
 public:

@@ -61,9 +61,9 @@ private:
 /// Ties a source to a reactor and to the tasks that wait for it. Readiness is remembered: it stays until somebody who
 /// found out, by a call that would block, that it is over, clears it.
 ///
-/// Thread safety: any thread may poll, wait, clear and destroy. Of tasks that poll the same direction by poll_read_ready()
-/// or poll_write_ready() only the last is woken; any number may await readiness().
-/// Lifetime: destroy it, or call deregister(), before the descriptor is closed.
+/// Thread safety: any thread may poll, wait, clear and destroy. Of tasks that poll the same direction by
+/// poll_read_ready() or poll_write_ready() only the last is woken; any number may await readiness(). Lifetime: destroy
+/// it, or call deregister(), before the descriptor is closed.
 class EDDY_API registration {
 public:
     /// Registers `source` with reactor_handle::current(). Throws `misuse` if there is none.
@@ -115,8 +115,8 @@ public:
         source(where).clear_blocked(seen);
     }
 
-    /// Calls `operation`, which returns a `result`, if the source may be ready for `wanted`, and clears the readiness if
-    /// it says that it would block. Errors: those of `operation`; operation_would_block without a call if not ready.
+    /// Calls `operation`, which returns a `result`, if the source may be ready for `wanted`, and clears the readiness
+    /// if it says that it would block. Errors: those of `operation`; operation_would_block without a call if not ready.
     template <class Operation>
     std::invoke_result_t<Operation&> try_io(interest wanted, Operation&& operation,
                                             std::source_location where = std::source_location::current()) const {

@@ -34,9 +34,9 @@ private:
     bool has_begun_ = false;
 };
 
-/// Goes to another place, and gives it, counted from the beginning. A place behind the end is none that is refused here.
-/// Errors: invalid_argument for a place before the beginning; those of the object.
-/// Cancel safety: if it is dropped the place may have been changed; the next operation is in no doubt which it is.
+/// Goes to another place, and gives it, counted from the beginning. A place behind the end is none that is refused
+/// here. Errors: invalid_argument for a place before the beginning; those of the object. Cancel safety: if it is
+/// dropped the place may have been changed; the next operation is in no doubt which it is.
 template <class S>
 [[nodiscard]] auto seek(S&& object, seek_from to) {
     if constexpr (detail::check_borrowed<S>() && detail::check_seekable<S>()) {

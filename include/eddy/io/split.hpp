@@ -90,8 +90,8 @@ private:
     explicit halves(detail::split_object<S>* shared) noexcept : reader(shared), writer(shared) {}
 };
 
-/// Splits what is read and written into two halves for two tasks, which may run on two threads. One half at a time is polled:
-/// the other waits meanwhile, without blocking its thread. The object lives as long as one of the halves.
+/// Splits what is read and written into two halves for two tasks, which may run on two threads. One half at a time is
+/// polled: the other waits meanwhile, without blocking its thread. The object lives as long as one of the halves.
 ///     auto [reader, writer] = io::split(std::move(tcp));
 /// Cancel safety, errors: those of the object.
 /// Cost: one allocation; an uncontended lock for each poll.
@@ -105,7 +105,8 @@ template <class S>
 }
 
 /// The object again, of its two halves.
-/// Errors: throws misuse if they are not the two halves of one object; both are gone then (see read_half::is_pair_of()).
+/// Errors: throws misuse if they are not the two halves of one object; both are gone then (see
+/// read_half::is_pair_of()).
 template <class S>
 [[nodiscard]] S unsplit(read_half<S> reader, write_half<S> writer,
                         std::source_location where = std::source_location::current()) {

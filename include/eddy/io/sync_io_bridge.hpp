@@ -25,11 +25,12 @@
 namespace eddy::io {
 
 /// A reader or writer for code that blocks: each function waits on its thread until it is done.
-///     auto sum = eddy::spawn_blocking([in = io::sync_io_bridge(std::move(stream))]() mutable { return checksum(in); });
+///     auto sum = eddy::spawn_blocking([in = io::sync_io_bridge(std::move(stream))]() mutable { return checksum(in);
+///     });
 /// Errors: those of the object; throws `nested_runtime` on a thread that runs a loop: use it in spawn_blocking.
-/// Thread safety: as a value. A socket needs a loop that another thread turns: a runtime's, in its spawn_blocking, or the one that
-/// the socket has waited on before. A `core` has none for other threads: there see reactor_handle::set_fallback().
-/// Cost: as eddy::wait(); one allocation for each call.
+/// Thread safety: as a value. A socket needs a loop that another thread turns: a runtime's, in its spawn_blocking, or
+/// the one that the socket has waited on before. A `core` has none for other threads: there see
+/// reactor_handle::set_fallback(). Cost: as eddy::wait(); one allocation for each call.
 template <class T>
 class sync_io_bridge {
     using place = std::source_location;

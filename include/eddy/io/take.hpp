@@ -61,8 +61,8 @@ private:
     std::uint64_t limit_;
 };
 
-/// A reader of the first `limit` bytes of another one. That is not read further, so that what follows is left for others.
-/// Cancel safety: that of the reader.
+/// A reader of the first `limit` bytes of another one. That is not read further, so that what follows is left for
+/// others. Cancel safety: that of the reader.
 ///     auto body = io::take(std::ref(peer), length);
 template <class R>
 [[nodiscard]] auto take(R&& from, std::uint64_t limit) {

@@ -77,8 +77,8 @@ template <class W>
     }
 }
 
-/// Writes from several buffers, one after the other: at once if the writer can do that, else from the first that is not empty.
-/// Otherwise as write().
+/// Writes from several buffers, one after the other: at once if the writer can do that, else from the first that is not
+/// empty. Otherwise as write().
 template <class W>
 [[nodiscard]] auto write_vectored(W&& to, std::span<const std::span<const std::byte>> from) {
     if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {

@@ -86,8 +86,8 @@ template <class W>
     return eddy::io::write_all(std::forward<W>(to), std::as_bytes(std::span(from)));
 }
 
-/// Writes all of several buffers, one after the other, and many at once if the writer can do that. The spans in `from` are moved
-/// on as it goes, so that they say what is left.
+/// Writes all of several buffers, one after the other, and many at once if the writer can do that. The spans in `from`
+/// are moved on as it goes, so that they say what is left.
 ///     std::array parts{std::as_bytes(std::span(head)), std::as_bytes(std::span(body))};  // of two std::strings
 ///     co_await try_(io::write_all_vectored(peer, parts));
 /// Errors, cancel safety: as write_all(); if `from` is kept, another call goes on where this one was.

@@ -54,9 +54,8 @@ private:
     B* from_;
 };
 
-/// Writes at least one byte from the front of a `bytes` (or of anything that is a `buf`), takes what was written off it, and gives
-/// how many. 0 if it is empty, or if the writer will take no more.
-/// Errors, cancel safety: as write().
+/// Writes at least one byte from the front of a `bytes` (or of anything that is a `buf`), takes what was written off
+/// it, and gives how many. 0 if it is empty, or if the writer will take no more. Errors, cancel safety: as write().
 template <class W, class B>
 [[nodiscard]] auto write_buf(W&& to, B& from) {
     if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>() && detail::check_buf<B>()) {

@@ -15,17 +15,19 @@
 namespace eddy::net {
 
 /// What takes any call on its descriptor, one that the library does not have: sockets, and the ends of a pipe.
-///     auto sent = co_await socket.async_io(interest::writable, [&] { return send_with_descriptors(socket.native_handle()); });
+///     auto sent = co_await socket.async_io(interest::writable, [&] { return
+///     send_with_descriptors(socket.native_handle()); });
 /// `operation` returns a `result`, and operation_would_block while it has to wait.
-/// On a TCP connection that is registered with a loop on io_uring (from its first read, write or wait on, and if connect() made
-/// it, from the start) `wanted` has to be writable alone: what was written before is sent first. Its bytes to be read may be in
-/// the ring, so that a call would find others first, or none.
-/// Errors, of both: those of `operation`; errc::runtime_shutdown; operation_not_supported as said above, and there also what a
-/// write has met after it had ended.
+/// On a TCP connection that is registered with a loop on io_uring (from its first read, write or wait on, and if
+/// connect() made it, from the start) `wanted` has to be writable alone: what was written before is sent first. Its
+/// bytes to be read may be in the ring, so that a call would find others first, or none. Errors, of both: those of
+/// `operation`; errc::runtime_shutdown; operation_not_supported as said above, and there also what a write has met
+/// after it had ended.
 template <class Self>
 class any_call {
 public:
-    /// Calls it once. If it would block, the socket counts as not ready for what is `wanted` until it is told otherwise.
+    /// Calls it once. If it would block, the socket counts as not ready for what is `wanted` until it is told
+    /// otherwise.
     template <class Operation>
     auto try_io(io::interest wanted, Operation&& operation) {
         if constexpr (detail::check_operation<Operation>()) {

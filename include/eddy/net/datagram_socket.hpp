@@ -38,10 +38,11 @@ public:
         return socket_.poll_write(cx, nullptr, from);
     }
 
-    // ---- Receiving. All are safe to cancel: no datagram is lost with a future that is destroyed before it is ready. ----
+    // ---- Receiving. All are safe to cancel: no datagram is lost with a future that is destroyed before it is ready.
+    // ----
 
-    /// Receives a datagram, and returns how much of it has been put into `into`; 0 may be an empty datagram. The rest of one
-    /// that is larger is lost: see recv_from(), which says so, and may be used if the socket is connected, too.
+    /// Receives a datagram, and returns how much of it has been put into `into`; 0 may be an empty datagram. The rest
+    /// of one that is larger is lost: see recv_from(), which says so, and may be used if the socket is connected, too.
     /// Cost: one system call if one is there, else one more after the wait.
     [[nodiscard]] detail::io_operation<datagram_recv_op> recv(std::span<std::byte> into) noexcept {
         return detail::io_operation<datagram_recv_op>(socket_, into);
@@ -78,8 +79,8 @@ public:
 
     // ---- Readiness ----
 
-    /// Waits until a receive (a send) is worth trying, and says for what the socket is ready. Any number of tasks may wait.
-    /// Cancel safety: safe. Errors: errc::runtime_shutdown.
+    /// Waits until a receive (a send) is worth trying, and says for what the socket is ready. Any number of tasks may
+    /// wait. Cancel safety: safe. Errors: errc::runtime_shutdown.
     [[nodiscard]] socket_readiness readable() noexcept { return {socket_, io::interest::readable}; }
     [[nodiscard]] socket_readiness writable() noexcept { return {socket_, io::interest::writable}; }
     [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }

@@ -26,9 +26,9 @@ Stream& stream_of(const std::shared_ptr<Stream>& half) noexcept {
 
 }  // namespace eddy::detail
 
-/// The two halves of a stream, for two tasks: one reads, one writes. Without a lock, since a stream's directions do not touch each
-/// other. An owned half that was moved from, by reunite() or forget() say, has no stream any more: it may be assigned to
-/// and destroyed; anything else ends the program, and says so.
+/// The two halves of a stream, for two tasks: one reads, one writes. Without a lock, since a stream's directions do not
+/// touch each other. An owned half that was moved from, by reunite() or forget() say, has no stream any more: it may be
+/// assigned to and destroyed; anything else ends the program, and says so.
 namespace eddy::net {
 
 /// The reading half that split() lends. It must not outlive its stream, nor be used after that has moved.
@@ -98,9 +98,9 @@ private:
     std::shared_ptr<Stream> of_;
 };
 
-/// The writing half that into_split() gives: it keeps the stream open. Destroying it shuts the writing side down, as shutdown()
-/// does: the peer reads what is on its way, and then the end of the stream.
-/// Lifetime: it must outlive its futures.
+/// The writing half that into_split() gives: it keeps the stream open. Destroying it shuts the writing side down, as
+/// shutdown() does: the peer reads what is on its way, and then the end of the stream. Lifetime: it must outlive its
+/// futures.
 template <class Stream>
 class owned_write_half : public writing<owned_write_half<Stream>> {
 public:

@@ -24,10 +24,9 @@ public:
     [[nodiscard]] static result<Self> bind(const socket_addr& at, const core_handle& handle,
                                            std::source_location where = std::source_location::current());
 
-    /// The same as a future, on the loop that polls it. `at` is what is `to_socket_addrs`, or a host and a port: of several
-    /// addresses, and of those of a name, the first that can be bound is taken.
-    /// Errors: besides, as lookup_host(). Of several errors the last is reported.
-    /// Cancel safety: safe; only a look-up ever waits.
+    /// The same as a future, on the loop that polls it. `at` is what is `to_socket_addrs`, or a host and a port: of
+    /// several addresses, and of those of a name, the first that can be bound is taken. Errors: besides, as
+    /// lookup_host(). Of several errors the last is reported. Cancel safety: safe; only a look-up ever waits.
     [[nodiscard]] static task<result<Self>> bind(lookup_request at,
                                                  std::source_location where = std::source_location::current());
     [[nodiscard]] static task<result<Self>> bind(std::string_view host, std::uint16_t port,

@@ -29,10 +29,10 @@ struct basic_accepted {
     [[nodiscard]] std::tuple<Stream, Addr> into_parts() && { return {std::move(stream), peer}; }
 };
 
-/// What accepts connections of one kind: tcp_listener, unix_listener, and a user's own. Its `accepted_type` has a `stream` and a
-/// `peer`; `poll_accept` gives the next connection with
-/// its peer, or says that there is none yet, and wakes the context's waker when there is. It may be asked again after an error, and
-/// waits by itself then if that is needed.
+/// What accepts connections of one kind: tcp_listener, unix_listener, and a user's own. Its `accepted_type` has a
+/// `stream` and a `peer`; `poll_accept` gives the next connection with its peer, or says that there is none yet, and
+/// wakes the context's waker when there is. It may be asked again after an error, and waits by itself then if that is
+/// needed.
 template <class L>
 concept listener = requires(L& l, const L& asked, typename L::accepted_type& connection, context& cx) {
     { l.poll_accept(cx) } -> std::same_as<poll_result<result<typename L::accepted_type>>>;

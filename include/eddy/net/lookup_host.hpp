@@ -18,8 +18,8 @@
 
 namespace eddy::net {
 
-/// The category of what the system's resolver reports: values are those of getaddrinfo(3), EAI_NONAME and so on, and the
-/// texts those of gai_strerror(3). EAI_AGAIN and EAI_MEMORY equal std::errc::resource_unavailable_try_again and
+/// The category of what the system's resolver reports: values are those of getaddrinfo(3), EAI_NONAME and so on, and
+/// the texts those of gai_strerror(3). EAI_AGAIN and EAI_MEMORY equal std::errc::resource_unavailable_try_again and
 /// not_enough_memory; in place of EAI_SYSTEM stands the system's own error.
 [[nodiscard]] EDDY_API const std::error_category& resolver_category() noexcept;
 
@@ -46,9 +46,9 @@ private:
 
 /// The socket addresses that something stands for, in the order in which to try them; at least one.
 ///     std::vector<eddy::net::socket_addr> addrs = co_await eddy::try_(eddy::net::lookup_host("localhost:80"));
-/// Addresses and their texts are ready at once. A name is looked up with getaddrinfo(3), as the system is set up, on a thread
-/// of its own kind: never on the thread that polls, so that a loop is not held up however long it takes. Some 60 names are
-/// looked up at a time, and others wait their turn.
+/// Addresses and their texts are ready at once. A name is looked up with getaddrinfo(3), as the system is set up, on a
+/// thread of its own kind: never on the thread that polls, so that a loop is not held up however long it takes. Some 60
+/// names are looked up at a time, and others wait their turn.
 ///
 /// Errors: errc::bad_address for text that is neither an address nor a name with a port; those of resolver_category();
 /// errc::no_address if there are none; resource_unavailable_try_again if no thread can be had; errc::runtime_shutdown.

@@ -25,8 +25,8 @@ struct socket_access {
 
 namespace eddy::net {
 
-/// What reads bytes: streams, their reading halves, the receiving end of a pipe. None of the futures allocates; each borrows what
-/// makes it, and the bytes it is given.
+/// What reads bytes: streams, their reading halves, the receiving end of a pipe. None of the futures allocates; each
+/// borrows what makes it, and the bytes it is given.
 template <class Self>
 class reading {
 public:
@@ -46,9 +46,8 @@ public:
     [[nodiscard]] detail::io_operation<read_exact_op> read_exact(std::span<std::byte> into) noexcept {
         return detail::io_operation<read_exact_op>(socket_of_self(), into);
     }
-    /// Waits for bytes without holding a buffer, and gives them in a buffer of the loop's. Empty at the end of the stream.
-    /// Cancel safety: safe. No byte is lost.
-    /// Cost: as read(); the buffer comes from a pool.
+    /// Waits for bytes without holding a buffer, and gives them in a buffer of the loop's. Empty at the end of the
+    /// stream. Cancel safety: safe. No byte is lost. Cost: as read(); the buffer comes from a pool.
     [[nodiscard]] detail::io_operation<receive_op> receive() noexcept {
         return detail::io_operation<receive_op>(socket_of_self());
     }

@@ -33,19 +33,20 @@ class serve_options {
 public:
     serve_options() noexcept = default;
 
-    /// How many connections are served at the same time. Further ones wait in the listener's queue, and are refused by the system
-    /// when that is full. No limit by default. 0 is taken for 1.
+    /// How many connections are served at the same time. Further ones wait in the listener's queue, and are refused by
+    /// the system when that is full. No limit by default. 0 is taken for 1.
     serve_options& max_connections(std::size_t most) noexcept {
         most_ = most == 0 ? 1 : most;
         return *this;
     }
-    /// When this is cancelled, no further connection is accepted, and serve() ends when those that are there have. Handlers that are
-    /// to hear of it have a copy of the token.
+    /// When this is cancelled, no further connection is accepted, and serve() ends when those that are there have.
+    /// Handlers that are to hear of it have a copy of the token.
     serve_options& shutdown(const sync::cancellation_token& token) {
         shutdown_ = token;
         return *this;
     }
-    /// How long after that, or after a listener's failure, connections may go on before they are aborted. 30 s by default.
+    /// How long after that, or after a listener's failure, connections may go on before they are aborted. 30 s by
+    /// default.
     serve_options& drain(std::chrono::nanoseconds limit) noexcept {
         drain_ = limit;
         return *this;
@@ -205,16 +206,16 @@ private:
     bool has_ended_ = false;
 };
 
-/// Accepts connections, and runs `handler(stream, peer)`, or `handler(stream)`, for each as a task of its own, until it is told to
-/// end: then no further connection is accepted, and it waits until those that are there have ended, for some time. Gives a
-/// serve_report. The handler is called on the threads of those tasks, perhaps at the same time. What it throws, or gives as an
-/// error, ends its connection only, and is counted; nobody is told what it was.
+/// Accepts connections, and runs `handler(stream, peer)`, or `handler(stream)`, for each as a task of its own, until it
+/// is told to end: then no further connection is accepted, and it waits until those that are there have ended, for some
+/// time. Gives a serve_report. The handler is called on the threads of those tasks, perhaps at the same time. What it
+/// throws, or gives as an error, ends its connection only, and is counted; nobody is told what it was.
 ///     const auto handler = [end](tcp_stream client) { return talk(std::move(client), end); };  // named: GCC 12
 ///     auto options = serve_options().max_connections(1000).shutdown(end).drain(5s);
 ///     co_await try_(serve(std::move(listener), handler, options));
 ///
-/// Errors: what the listener fails with for good, after the same wait. A lack of descriptors or memory is waited for, and counted, and
-/// so is a connection that is gone before it is accepted (connection_aborted, connection_reset).
+/// Errors: what the listener fails with for good, after the same wait. A lack of descriptors or memory is waited for,
+/// and counted, and so is a connection that is gone before it is accepted (connection_aborted, connection_reset).
 /// Cancel safety: safe; all connections are aborted.
 /// Lifetime: the listener and the handler are moved in.
 /// Cost: an allocation for the handler; for each connection that of a task.

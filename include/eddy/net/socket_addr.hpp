@@ -13,9 +13,9 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/result.hpp>
 
-/// Addresses of the Internet protocols, as plain values: compared, ordered (IPv4 before IPv6), hashed, and read from and
-/// written as text. Reading is strict: it takes the forms that the standards describe and nothing around them, neither
-/// spaces nor leading zeros ("010" is ten to some programs and eight to others).
+/// Addresses of the Internet protocols, as plain values: compared, ordered (IPv4 before IPv6), hashed, and read from
+/// and written as text. Reading is strict: it takes the forms that the standards describe and nothing around them,
+/// neither spaces nor leading zeros ("010" is ten to some programs and eight to others).
 namespace eddy::net {
 
 /// An IPv4 address: 127.0.0.1.
@@ -72,9 +72,8 @@ public:
         return ipv6_addr(segments_type{0, 0, 0, 0, 0, 0, 0, 1});
     }
 
-    /// Reads the three forms of RFC 4291, 2.2: eight groups, "::" for one or more groups of zeros, and an IPv4 address in
-    /// place of the last two groups.
-    /// Errors: errc::bad_address.
+    /// Reads the three forms of RFC 4291, 2.2: eight groups, "::" for one or more groups of zeros, and an IPv4 address
+    /// in place of the last two groups. Errors: errc::bad_address.
     [[nodiscard]] static result<ipv6_addr> parse(std::string_view text) noexcept;
 
     [[nodiscard]] constexpr const octets_type& octets() const noexcept { return octets_; }
@@ -167,16 +166,15 @@ public:
     constexpr socket_addr() noexcept = default;
     constexpr socket_addr(const ip_addr& ip, std::uint16_t port) noexcept : ip_(ip), port_(port) {}
 
-    /// An IPv6 address with what else IPv6 knows: the flow label and traffic class of RFC 3493 (in the machine's own byte
-    /// order), and the number of the interface that a link-local address belongs to.
+    /// An IPv6 address with what else IPv6 knows: the flow label and traffic class of RFC 3493 (in the machine's own
+    /// byte order), and the number of the interface that a link-local address belongs to.
     constexpr socket_addr(const ipv6_addr& ip, std::uint16_t port, std::uint32_t flowinfo,
                           std::uint32_t scope_id) noexcept
         : ip_(ip), port_(port), flowinfo_(flowinfo), scope_id_(scope_id) {}
 
-    /// Reads "1.2.3.4:80", "[::1]:80", "[fe80::1%3]:80", and "[fe80::1%eth0]:80" if there is such an interface. Host names
-    /// are not looked up.
-    /// Errors: errc::bad_address.
-    /// Cost: no allocation; no system call, but for the name of an interface.
+    /// Reads "1.2.3.4:80", "[::1]:80", "[fe80::1%3]:80", and "[fe80::1%eth0]:80" if there is such an interface. Host
+    /// names are not looked up. Errors: errc::bad_address. Cost: no allocation; no system call, but for the name of an
+    /// interface.
     [[nodiscard]] static result<socket_addr> parse(std::string_view text) noexcept;
 
     [[nodiscard]] constexpr const ip_addr& ip() const noexcept { return ip_; }

@@ -54,14 +54,13 @@ public:
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
     /// Waits for a connection. Connections that fail before they are accepted are passed over.
-    /// Errors: too_many_files_open and its like (no descriptors, no memory) are returned once; then the next accept waits
-    /// a little before it tries again, so that a loop over accept() neither ends nor spins.
-    /// Cancel safety: safe. No connection is lost.
-    /// Cost: one system call if a connection is there, else one more after the wait.
+    /// Errors: too_many_files_open and its like (no descriptors, no memory) are returned once; then the next accept
+    /// waits a little before it tries again, so that a loop over accept() neither ends nor spins. Cancel safety: safe.
+    /// No connection is lost. Cost: one system call if a connection is there, else one more after the wait.
     [[nodiscard]] accept_future accept() noexcept { return accept_future(*this); }
 
-    /// All connections, one after the other, as a stream of `result<accepted>`: for_each() ends at the first error; a loop
-    /// over next() may go on. Borrows the listener.
+    /// All connections, one after the other, as a stream of `result<accepted>`: for_each() ends at the first error; a
+    /// loop over next() may go on. Borrows the listener.
     [[nodiscard]] incoming_stream incoming() & noexcept { return incoming_stream(*this); }
     incoming_stream incoming() && = delete;  // it would borrow a listener that is gone: give the listener a name
 

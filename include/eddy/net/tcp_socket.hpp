@@ -77,7 +77,8 @@ public:
     result<void> set_tos(std::uint32_t tos) const noexcept;
     /// The interface that it is bound to, by its name, if it is bound to one (SO_BINDTODEVICE).
     [[nodiscard]] result<std::optional<std::string>> device() const;
-    /// Nothing: to none any more. Errors: invalid_argument for a name that is too long; no_such_device; operation_not_permitted.
+    /// Nothing: to none any more. Errors: invalid_argument for a name that is too long; no_such_device;
+    /// operation_not_permitted.
     result<void> bind_device(std::optional<std::string_view> interface) const noexcept;
     /// Takes the error that waits in the socket, if any (SO_ERROR).
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;

@@ -25,22 +25,21 @@ namespace eddy::net {
 /// A TCP connection.
 ///
 /// Errors: values, with the system's code: connection_reset, broken_pipe, timed_out and what else recv(2) and send(2)
-/// report; errc::runtime_shutdown, if the loop that the stream is registered with is gone; errc::io_disabled. SIGPIPE is
-/// never raised. An operation that must wait where no loop runs on the thread throws `misuse`.
-/// Thread safety: one operation may be pending in each direction at the same time, on different threads; of two reads
-/// (or writes) at the same time only the last to be polled is woken.
-/// Lifetime: the stream must outlive its futures, and must not move while one of them waits. Destroying it closes the
-/// connection. With io_uring what a full socket has not taken then has 30 s, and no longer than its loop, before the connection is
-/// reset: await shutdown() or flush() where the loop is about to end.
-/// Cost: registers with the loop at the first operation that would block, so a stream that never waits costs nothing.
+/// report; errc::runtime_shutdown, if the loop that the stream is registered with is gone; errc::io_disabled. SIGPIPE
+/// is never raised. An operation that must wait where no loop runs on the thread throws `misuse`. Thread safety: one
+/// operation may be pending in each direction at the same time, on different threads; of two reads (or writes) at the
+/// same time only the last to be polled is woken. Lifetime: the stream must outlive its futures, and must not move
+/// while one of them waits. Destroying it closes the connection. With io_uring what a full socket has not taken then
+/// has 30 s, and no longer than its loop, before the connection is reset: await shutdown() or flush() where the loop is
+/// about to end. Cost: registers with the loop at the first operation that would block, so a stream that never waits
+/// costs nothing.
 class EDDY_API tcp_stream : public basic_stream<tcp_stream> {
 public:
-    /// Connects: nothing happens before the future is polled. Where to is what is `to_socket_addrs` (an address, text such as
-    /// "127.0.0.1:80" or "localhost:80", several addresses), or a host and a port. Names are resolved off the loop, as
-    /// lookup_host() does it. Each address is tried in turn, and the last error is the one reported.
-    /// Errors: connection_refused, timed_out, ..., as connect(2); errc::no_address for an empty list; else as lookup_host().
-    /// On an error no descriptor is left behind.
-    /// Cancel safety: safe; the attempt is given up and its socket closed.
+    /// Connects: nothing happens before the future is polled. Where to is what is `to_socket_addrs` (an address, text
+    /// such as "127.0.0.1:80" or "localhost:80", several addresses), or a host and a port. Names are resolved off the
+    /// loop, as lookup_host() does it. Each address is tried in turn, and the last error is the one reported. Errors:
+    /// connection_refused, timed_out, ..., as connect(2); errc::no_address for an empty list; else as lookup_host(). On
+    /// an error no descriptor is left behind. Cancel safety: safe; the attempt is given up and its socket closed.
     [[nodiscard]] static task<result<tcp_stream>> connect(lookup_request to,
                                                           std::source_location where = std::source_location::current());
     [[nodiscard]] static task<result<tcp_stream>> connect(std::string_view host, std::uint16_t port,

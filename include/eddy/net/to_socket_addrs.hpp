@@ -17,19 +17,19 @@
 
 namespace eddy::net {
 
-/// What says where to connect to, or where to listen: a `socket_addr`; text, "127.0.0.1:80", "[::1]:80" or "localhost:80"; a
-/// span, vector or array of `socket_addr`. (A host and a port are two arguments.)
+/// What says where to connect to, or where to listen: a `socket_addr`; text, "127.0.0.1:80", "[::1]:80" or
+/// "localhost:80"; a span, vector or array of `socket_addr`. (A host and a port are two arguments.)
 template <class T>
 concept to_socket_addrs =
     std::convertible_to<const T&, socket_addr> || std::convertible_to<const T&, std::string_view> ||
     std::convertible_to<const T&, std::span<const socket_addr>>;
 
-/// Where to, as functions that look up names take it: made implicitly of what is `to_socket_addrs`. It holds addresses, or the
-/// name of a host and a port, for lookup_host(). Copies what it is given.
+/// Where to, as functions that look up names take it: made implicitly of what is `to_socket_addrs`. It holds addresses,
+/// or the name of a host and a port, for lookup_host(). Copies what it is given.
 ///
-/// Text is read at once, and strictly: a port is a decimal number; a host is an address as ip_addr::parse() reads it (with an
-/// interface, if it is one of IPv6), or a name. A name does not end in a number: "127.1" is an address to some programs and
-/// no name to any. What is neither becomes errc::bad_address when the request is used.
+/// Text is read at once, and strictly: a port is a decimal number; a host is an address as ip_addr::parse() reads it
+/// (with an interface, if it is one of IPv6), or a name. A name does not end in a number: "127.1" is an address to some
+/// programs and no name to any. What is neither becomes errc::bad_address when the request is used.
 class EDDY_API lookup_request {
 public:
     template <to_socket_addrs T>
@@ -54,8 +54,8 @@ public:
     [[nodiscard]] std::uint16_t port() const noexcept;
 
     /// The addresses, if they are known without a look-up. Borrows this.
-    /// Errors: errc::bad_address for text that is neither an address nor a name with a port; errc::no_address if there are
-    /// none, or none that are known.
+    /// Errors: errc::bad_address for text that is neither an address nor a name with a port; errc::no_address if there
+    /// are none, or none that are known.
     [[nodiscard]] result<std::span<const socket_addr>> addrs() const noexcept;
 
 private:

@@ -59,31 +59,30 @@ using dgram_received = basic_dgram_received<udp_socket, B, socket_addr>;
 
 /// A socket for UDP datagrams.
 ///
-/// Datagrams get lost, doubled and out of order. A datagram is sent and received as a whole: what does not fit into the buffer of
-/// who receives is lost, and recv_from() says so.
+/// Datagrams get lost, doubled and out of order. A datagram is sent and received as a whole: what does not fit into the
+/// buffer of who receives is lost, and recv_from() says so.
 ///
-/// Errors: values, with the system's code. If the socket is connected, what the peer's machine says of a datagram is reported
-/// once, by the next operation in either direction: connection_refused, if nobody has the port, host_unreachable, and so on. Of
-/// a socket that is not connected the system reports none of that. message_size for a datagram that is too large;
-/// errc::runtime_shutdown, if the loop that the socket is registered with is gone; errc::io_disabled. An operation that must wait
-/// where no loop runs on the thread throws `misuse`.
-/// Thread safety: one operation may be pending in each direction at the same time, on different threads; of two in the same
-/// direction only the last to be polled is woken. readable() and writable() may be awaited by any number.
-/// Lifetime: the socket must outlive its futures, and must not move while one of them waits. Destroying it closes it.
-/// Cost: registers with the loop at the first operation that would block. None of the futures allocates, but where a name is
-/// looked up, and those that take the socket over.
+/// Errors: values, with the system's code. If the socket is connected, what the peer's machine says of a datagram is
+/// reported once, by the next operation in either direction: connection_refused, if nobody has the port,
+/// host_unreachable, and so on. Of a socket that is not connected the system reports none of that. message_size for a
+/// datagram that is too large; errc::runtime_shutdown, if the loop that the socket is registered with is gone;
+/// errc::io_disabled. An operation that must wait where no loop runs on the thread throws `misuse`. Thread safety: one
+/// operation may be pending in each direction at the same time, on different threads; of two in the same direction only
+/// the last to be polled is woken. readable() and writable() may be awaited by any number. Lifetime: the socket must
+/// outlive its futures, and must not move while one of them waits. Destroying it closes it. Cost: registers with the
+/// loop at the first operation that would block. None of the futures allocates, but where a name is looked up, and
+/// those that take the socket over.
 class EDDY_API udp_socket : public datagram_socket<socket_addr>,
                             public ip_binding<udp_socket>,
                             public any_call<udp_socket> {
 public:
-    /// Adopts a UDP socket, bound or not: with options that must be set before, say. It is owned from here on, also if this
-    /// fails.
-    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no UDP socket;
-    /// bad_file_descriptor.
+    /// Adopts a UDP socket, bound or not: with options that must be set before, say. It is owned from here on, also if
+    /// this fails. Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no UDP
+    /// socket; bad_file_descriptor.
     [[nodiscard]] static result<udp_socket> from_native(int fd) noexcept;
 
-    /// From now on, send() goes there, and only what comes from there is received. Of several addresses, and of those of a name,
-    /// the first is taken to which there is a way. Nothing is sent. Connecting once more changes the peer.
+    /// From now on, send() goes there, and only what comes from there is received. Of several addresses, and of those
+    /// of a name, the first is taken to which there is a way. Nothing is sent. Connecting once more changes the peer.
     /// Errors: network_unreachable, ..., as connect(2); else as lookup_host(). Cancel safety: safe.
     [[nodiscard]] task<result<void>> connect(lookup_request to,
                                              std::source_location where = std::source_location::current());
@@ -101,11 +100,10 @@ public:
     /// Errors: besides, as lookup_host(). Cost: an allocation, and that of the look-up.
     [[nodiscard]] task<result<std::size_t>> send_to(std::span<const std::byte> from, lookup_request to,
                                                     std::source_location where = std::source_location::current());
-    /// Sends the first datagrams of `all`, at least one and 64 at most, and returns how many: send the others by another
-    /// call. 0 only if `all` is empty. Datagrams in a row that have one receiver and one size (the last of them may be
-    /// smaller) go through the system as one, if it can do that.
-    /// Errors: of the first datagram; those of a later one are met by the next call.
-    /// Cost: one system call for all.
+    /// Sends the first datagrams of `all`, at least one and 64 at most, and returns how many: send the others by
+    /// another call. 0 only if `all` is empty. Datagrams in a row that have one receiver and one size (the last of them
+    /// may be smaller) go through the system as one, if it can do that. Errors: of the first datagram; those of a later
+    /// one are met by the next call. Cost: one system call for all.
     [[nodiscard]] detail::io_operation<send_many_op> send_many(std::span<const outgoing_datagram> all) noexcept;
     /// Without waiting. Errors: operation_would_block if there is no room.
     result<std::size_t> try_send_to(std::span<const std::byte> from, const socket_addr& to);
@@ -113,8 +111,8 @@ public:
     /// In the form of a poll.
     poll_result<result<std::size_t>> poll_send_to(context& cx, std::span<const std::byte> from, const socket_addr& to);
 
-    /// Receives what is there, as many as there are in `all` and 64 at most, and returns how many: at least one, since it waits
-    /// for the first. 0 only if `all` is empty. To send them back:
+    /// Receives what is there, as many as there are in `all` and 64 at most, and returns how many: at least one, since
+    /// it waits for the first. 0 only if `all` is empty. To send them back:
     ///     const std::size_t count = co_await try_(socket.recv_many(all));  // each has its buffer, and keeps it
     ///     std::vector<net::outgoing_datagram> answers;
     ///     for (const auto& each : std::span(all).first(count)) answers.emplace_back(each.bytes(), each.from);
@@ -128,12 +126,14 @@ public:
 
     // ---- With the socket and the buffer handed over, and given back ----
 
-    /// Sends the whole of `buffer` to `to`: `auto [sock, buf, sent] = co_await std::move(socket).send_dgram(std::move(b), to);`
-    /// Errors: in `sent`, as of send_to(). Cancel safety: not safe. The socket and the buffer are destroyed.
+    /// Sends the whole of `buffer` to `to`: `auto [sock, buf, sent] = co_await
+    /// std::move(socket).send_dgram(std::move(b), to);` Errors: in `sent`, as of send_to(). Cancel safety: not safe.
+    /// The socket and the buffer are destroyed.
     template <class B>
     [[nodiscard]] auto send_dgram(B buffer, const socket_addr& to) &&;
-    /// Receives a datagram into `buffer`: `auto [sock, buf, n, from] = co_await std::move(socket).recv_dgram(std::move(b));`
-    /// Errors: in `n`, as of recv_from(). Cancel safety: not safe. The socket and the buffer are destroyed.
+    /// Receives a datagram into `buffer`: `auto [sock, buf, n, from] = co_await
+    /// std::move(socket).recv_dgram(std::move(b));` Errors: in `n`, as of recv_from(). Cancel safety: not safe. The
+    /// socket and the buffer are destroyed.
     template <class B>
     [[nodiscard]] auto recv_dgram(B buffer) &&;
     // Only to say in a short error what to write.
@@ -166,7 +166,8 @@ public:
     result<void> set_recv_buffer_size(std::uint32_t bytes) const noexcept;
     /// The interface that it is bound to, by its name, if it is bound to one (SO_BINDTODEVICE).
     [[nodiscard]] result<std::optional<std::string>> device() const;
-    /// Nothing: to none any more. Errors: invalid_argument for a name that is too long; no_such_device; operation_not_permitted.
+    /// Nothing: to none any more. Errors: invalid_argument for a name that is too long; no_such_device;
+    /// operation_not_permitted.
     result<void> bind_device(std::optional<std::string_view> interface) const noexcept;
 
     /// Whether what is sent to a group reaches receivers on this machine, too (IP_MULTICAST_LOOP). On by default.
@@ -184,8 +185,8 @@ public:
     result<void> set_multicast_if_v4(const ipv4_addr& interface) const noexcept;
     [[nodiscard]] result<std::uint32_t> multicast_if_v6() const noexcept;
     result<void> set_multicast_if_v6(std::uint32_t interface) const noexcept;
-    /// From now on, receives what is sent to `group` on this interface; ipv4_addr::any() and 0 let the system choose one.
-    /// Errors: address_in_use if it does already; invalid_argument if it is no group.
+    /// From now on, receives what is sent to `group` on this interface; ipv4_addr::any() and 0 let the system choose
+    /// one. Errors: address_in_use if it does already; invalid_argument if it is no group.
     result<void> join_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const noexcept;
     result<void> join_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept;
     /// No longer. Errors: address_not_available if it did not.

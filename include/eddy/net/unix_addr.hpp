@@ -15,8 +15,8 @@
 
 namespace eddy::net {
 
-/// The address of a Unix socket: a path in the file system, a name in Linux's abstract name space, or none. A plain value:
-/// compared, ordered (those without a name first, then paths), hashed.
+/// The address of a Unix socket: a path in the file system, a name in Linux's abstract name space, or none. A plain
+/// value: compared, ordered (those without a name first, then paths), hashed.
 class EDDY_API unix_addr {
 public:
     /// How long a path may be, and an abstract name, in bytes.
@@ -47,7 +47,8 @@ public:
         return std::optional<std::string>(text_if(kind::abstract));
     }
 
-    /// For people: the path; an abstract name after an @, with other characters than printable ones as \xHH; "(unnamed)".
+    /// For people: the path; an abstract name after an @, with other characters than printable ones as \xHH;
+    /// "(unnamed)".
     [[nodiscard]] std::string to_string() const;
 
     friend constexpr auto operator<=>(const unix_addr&, const unix_addr&) noexcept = default;

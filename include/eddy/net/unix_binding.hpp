@@ -18,8 +18,9 @@ class EDDY_API unix_binding {
 public:
     /// Binds to a path, or to another address. It belongs to the loop behind `handle`, on whose thread this is.
     /// Errors: address_in_use, also if the path is that of a file of any kind; permission_denied, ..., as bind(2); as
-    /// unix_addr::path(); errc::io_disabled; errc::runtime_shutdown. Of a listener, invalid_argument for the address without a name:
-    /// nobody would know it. A datagram socket is given an abstract name that nobody else has, so that it can be answered.
+    /// unix_addr::path(); errc::io_disabled; errc::runtime_shutdown. Of a listener, invalid_argument for the address
+    /// without a name: nobody would know it. A datagram socket is given an abstract name that nobody else has, so that
+    /// it can be answered.
     [[nodiscard]] static result<Self> bind(const unix_addr& at, const core_handle& handle,
                                            std::source_location where = std::source_location::current());
     [[nodiscard]] static result<Self> bind(std::string_view path, const core_handle& handle,

@@ -28,28 +28,26 @@ using unix_incoming_stream = basic_incoming_stream<unix_listener>;
 
 /// A Unix socket that accepts connections: once it is bound, with a backlog of 1,024.
 ///
-/// The file of its path stays when it is destroyed: who wants it gone removes it; who finds it there from an earlier run removes
-/// it before binding. (An abstract name is gone with the socket.)
-/// Thread safety: one accept may be pending at a time; the last to poll is woken.
-/// Lifetime: it must outlive its futures and streams, and must not move while one waits. Destroying it closes the
-/// socket, and resets connections that nobody has accepted.
+/// The file of its path stays when it is destroyed: who wants it gone removes it; who finds it there from an earlier
+/// run removes it before binding. (An abstract name is gone with the socket.) Thread safety: one accept may be pending
+/// at a time; the last to poll is woken. Lifetime: it must outlive its futures and streams, and must not move while one
+/// waits. Destroying it closes the socket, and resets connections that nobody has accepted.
 class EDDY_API unix_listener : public socket_owner, public unix_binding<unix_listener> {
 public:
     using accepted_type = unix_accepted;
 
     /// Adopts a listening socket. It is owned from here on, also if this fails.
-    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no Unix stream socket;
-    /// bad_file_descriptor; invalid_argument if it does not listen.
+    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no Unix stream
+    /// socket; bad_file_descriptor; invalid_argument if it does not listen.
     [[nodiscard]] static result<unix_listener> from_native(int fd) noexcept;
 
     /// Waits for a connection; its peer has no name, unless it has bound one.
-    /// Errors: too_many_files_open and its like (no descriptors, no memory) are returned once; then the next accept waits
-    /// a little before it tries again, so that a loop over accept() neither ends nor spins.
-    /// Cancel safety: safe. No connection is lost.
-    /// Cost: one system call if a connection is there, else one more after the wait.
+    /// Errors: too_many_files_open and its like (no descriptors, no memory) are returned once; then the next accept
+    /// waits a little before it tries again, so that a loop over accept() neither ends nor spins. Cancel safety: safe.
+    /// No connection is lost. Cost: one system call if a connection is there, else one more after the wait.
     [[nodiscard]] unix_accept_future accept() noexcept { return unix_accept_future(*this); }
-    /// All connections, one after the other, as a stream of `result<unix_accepted>`: for_each() ends at the first error; a loop
-    /// over next() may go on. Borrows the listener.
+    /// All connections, one after the other, as a stream of `result<unix_accepted>`: for_each() ends at the first
+    /// error; a loop over next() may go on. Borrows the listener.
     [[nodiscard]] unix_incoming_stream incoming() & noexcept { return unix_incoming_stream(*this); }
     unix_incoming_stream incoming() && = delete;  // it would borrow a listener that is gone: give the listener a name
     /// accept() in the form of a poll.

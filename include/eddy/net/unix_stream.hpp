@@ -19,7 +19,8 @@ namespace eddy::net {
 
 struct unix_stream_pair;
 
-/// Who is at the other end of a Unix socket, as the kernel has noted it when that connected or listened, or made the pair.
+/// Who is at the other end of a Unix socket, as the kernel has noted it when that connected or listened, or made the
+/// pair.
 struct peer_credentials {
     std::optional<std::int32_t> pid;  ///< nothing: the process is in another container, and has no number here
     std::uint32_t uid = 0;
@@ -33,9 +34,9 @@ struct peer_credentials {
 class EDDY_API unix_stream : public basic_stream<unix_stream> {
 public:
     /// Connects: nothing happens before the future is polled. To a path, or to any address.
-    /// Errors: no_such_file_or_directory, connection_refused if nobody listens, permission_denied, ..., as connect(2); as
-    /// unix_addr::path(). On an error no descriptor is left behind.
-    /// Cancel safety: safe; the attempt is given up and its socket closed.
+    /// Errors: no_such_file_or_directory, connection_refused if nobody listens, permission_denied, ..., as connect(2);
+    /// as unix_addr::path(). On an error no descriptor is left behind. Cancel safety: safe; the attempt is given up and
+    /// its socket closed.
     [[nodiscard]] static task<result<unix_stream>> connect(
         const unix_addr& to, std::source_location where = std::source_location::current());
     [[nodiscard]] static task<result<unix_stream>> connect(
@@ -45,8 +46,8 @@ public:
     [[nodiscard]] static result<unix_stream_pair> pair() noexcept;
 
     /// Adopts a connected socket. It is owned from here on, also if this fails.
-    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no Unix stream socket;
-    /// bad_file_descriptor.
+    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no Unix stream
+    /// socket; bad_file_descriptor.
     [[nodiscard]] static result<unix_stream> from_native(int fd) noexcept;
 
     [[nodiscard]] result<unix_addr> local_addr() const noexcept;

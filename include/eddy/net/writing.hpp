@@ -17,7 +17,8 @@
 
 namespace eddy::detail {
 
-/// The tasks behind flush() and shutdown(): by the socket, and not by its number, which is somebody else's after the stream.
+/// The tasks behind flush() and shutdown(): by the socket, and not by its number, which is somebody else's after the
+/// stream.
 [[nodiscard]] EDDY_API task<result<void>> flush_socket(io_socket& socket);
 [[nodiscard]] EDDY_API task<result<void>> shut_down_socket(io_socket& socket);
 
@@ -25,8 +26,8 @@ namespace eddy::detail {
 
 namespace eddy::net {
 
-/// What writes bytes: streams, their writing halves, the sending end of a pipe. None of the futures allocates, but flush() and
-/// shutdown(); each borrows what makes it, and the bytes it is given.
+/// What writes bytes: streams, their writing halves, the sending end of a pipe. None of the futures allocates, but
+/// flush() and shutdown(); each borrows what makes it, and the bytes it is given.
 template <class Self>
 class writing {
 public:
@@ -47,9 +48,9 @@ public:
     [[nodiscard]] detail::io_operation<write_all_op> write_all(std::span<const std::byte> from) noexcept {
         return detail::io_operation<write_all_op>(socket_of_self(), from);
     }
-    /// Writes all of what was received, here or by another stream, and gives the buffer back when it has been sent. With io_uring
-    /// pieces of 512 bytes to 8 KiB are not copied, if this is TCP. The buffer is moved into the future at once: `from` is empty then.
-    /// Cancel safety: as write_all().
+    /// Writes all of what was received, here or by another stream, and gives the buffer back when it has been sent.
+    /// With io_uring pieces of 512 bytes to 8 KiB are not copied, if this is TCP. The buffer is moved into the future
+    /// at once: `from` is empty then. Cancel safety: as write_all().
     [[nodiscard]] detail::io_operation<write_owned_op> write_owned(io::leased_buffer&& from) noexcept {
         return detail::io_operation<write_owned_op>(socket_of_self(), std::move(from));
     }
@@ -59,10 +60,10 @@ public:
     result<std::size_t> try_write_vectored(std::span<const std::span<const std::byte>> from) {
         return socket_of_self().try_write_vectored(from);
     }
-    /// Hands what was written to the system now, and waits until it has taken all: for a task that writes and then computes.
-    /// With io_uring it would be sent when the loop next turns, which yield_now() alone does not bring about; with epoll nothing is
-    /// kept back, and this is done at once.
-    /// Errors: what a write has met after it had ended. Cancel safety: safe.
+    /// Hands what was written to the system now, and waits until it has taken all: for a task that writes and then
+    /// computes. With io_uring it would be sent when the loop next turns, which yield_now() alone does not bring about;
+    /// with epoll nothing is kept back, and this is done at once. Errors: what a write has met after it had ended.
+    /// Cancel safety: safe.
     [[nodiscard]] task<result<void>> flush() { return detail::flush_socket(socket_of_self()); }
     /// Says that nothing more will be written: the peer reads what is on its way, and then the end of the stream.
     /// Succeeds also if the peer has closed the connection already.

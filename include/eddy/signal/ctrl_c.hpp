@@ -28,16 +28,16 @@ private:
 
 /// Ready when the user has typed Ctrl-C (SIGINT), once this is awaited; one that came before ends the program, as ever.
 ///     co_await eddy::select(serve(listener), signal::ctrl_c());
-/// In a loop make it once and lend it, so that it hears of a Ctrl-C that comes while the loop's body runs; one that is made anew for
-/// each select does not:
+/// In a loop make it once and lend it, so that it hears of a Ctrl-C that comes while the loop's body runs; one that is
+/// made anew for each select does not:
 ///     auto stop = signal::ctrl_c();
 ///     for (;;) {
 ///         auto event = co_await eddy::select(lines.next(), std::ref(stop));
 ///         ...
 ///     }
 ///
-/// From the first wait on, Ctrl-C does not end the program any more, also when nobody waits: see stream(). Any number may wait, and
-/// all hear of it. For a second Ctrl-C that must not be missed meanwhile use stream(kind::interrupt()).
+/// From the first wait on, Ctrl-C does not end the program any more, also when nobody waits: see stream(). Any number
+/// may wait, and all hear of it. For a second Ctrl-C that must not be missed meanwhile use stream(kind::interrupt()).
 /// Errors: as stream(); errc::runtime_shutdown, if the loop ends. Throws misuse, when awaited, without a loop.
 /// Cancel safety: safe.
 [[nodiscard]] inline ctrl_c_future ctrl_c(std::source_location where = std::source_location::current()) noexcept {

@@ -37,9 +37,9 @@ private:
 
 namespace eddy::signal {
 
-/// The signals of one kind that this process gets, from stream() on. Each waiter hears of each signal; several that come before
-/// one looks are one item for it, as they are for the system. It ends only when the loop that it was made in does.
-/// Cancel safety: safe. Thread safety: as any object, on any thread; one task at a time.
+/// The signals of one kind that this process gets, from stream() on. Each waiter hears of each signal; several that
+/// come before one looks are one item for it, as they are for the system. It ends only when the loop that it was made
+/// in does. Cancel safety: safe. Thread safety: as any object, on any thread; one task at a time.
 class [[nodiscard]] EDDY_API signal_stream : public stream_ops<signal_stream> {
 public:
     using item_type = kind;
@@ -60,11 +60,11 @@ private:
 ///     auto hangups = co_await try_(signal::stream(signal::kind::hangup()));
 ///     while (co_await hangups.next()) reload();
 ///
-/// The first call for a kind sets a handler, which stays until the process ends: what the signal did by itself (ending the
-/// program) it does no more, also when nobody listens any longer. A handler that somebody had set before is called by it.
-/// Errors: errc::forbidden_signal; what reactors report (errc::runtime_shutdown, errc::io_disabled, too_many_files_open). Throws
-/// misuse without a loop.
-/// Thread safety: any thread. Cost: a descriptor; signals wake all who listen to some signal.
+/// The first call for a kind sets a handler, which stays until the process ends: what the signal did by itself (ending
+/// the program) it does no more, also when nobody listens any longer. A handler that somebody had set before is called
+/// by it. Errors: errc::forbidden_signal; what reactors report (errc::runtime_shutdown, errc::io_disabled,
+/// too_many_files_open). Throws misuse without a loop. Thread safety: any thread. Cost: a descriptor; signals wake all
+/// who listen to some signal.
 [[nodiscard]] EDDY_API result<signal_stream> stream(kind of,
                                                     std::source_location where = std::source_location::current());
 

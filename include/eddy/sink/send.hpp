@@ -170,8 +170,8 @@ private:
     std::optional<detail::item_value_t<item>> held_;
 };
 
-/// What send_all() and forward() return: a transfer, and then what `Last` asks of the sink. `Into` is a pointer to the sink, or an
-/// std::optional with it; empty when it has ended.
+/// What send_all() and forward() return: a transfer, and then what `Last` asks of the sink. `Into` is a pointer to the
+/// sink, or an std::optional with it; empty when it has ended.
 template <class Items, class Into, class Last>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] transfer_future
     : public future_ops<transfer_future<Items, Into, Last>> {

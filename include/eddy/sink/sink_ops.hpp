@@ -44,12 +44,14 @@ using outcome_t = std::expected<void, detail::sink_error_t<S>>;
 /// Those that end in `&&` take the sink over; the others borrow it, and it outlives their futures.
 /// Errors: those of the sink. What it throws comes out, too.
 /// Thread safety: as any future. One operation at a time; streams::split() is for an object that is a stream, too.
-/// Cost: no allocation, unless a member says so. An item takes a unit of the budget (of the sink, or else of whoever sends).
+/// Cost: no allocation, unless a member says so. An item takes a unit of the budget (of the sink, or else of whoever
+/// sends).
 template <class Self>
 class sink_ops {
 public:
     /// Sends an item, and waits until it has arrived.
-    /// Cancel safety: nothing is half sent. If the future is dropped the item is lost with it, or is in the sink already.
+    /// Cancel safety: nothing is half sent. If the future is dropped the item is lost with it, or is in the sink
+    /// already.
     template <class T>
     [[nodiscard]] auto send(T&& item) {
         if constexpr (!detail::is_sink_of<Self, std::decay_t<T>>()) {
@@ -76,9 +78,9 @@ public:
     /// Flushes and ends the sink. Cancel safety: safe; call it again to go on.
     [[nodiscard]] auto close() noexcept { return sinks::close_future<Self>(self()); }
 
-    /// Sends all items of a stream (`s.by_ref()` lends it), flushes, and leaves the sink open. While the stream waits, what is
-    /// in the sink is flushed. Items that are `expected` are unwrapped; the first error ends it and is its output.
-    /// Cancel safety: an item that the sink could not yet take is lost with the future; no more than one.
+    /// Sends all items of a stream (`s.by_ref()` lends it), flushes, and leaves the sink open. While the stream waits,
+    /// what is in the sink is flushed. Items that are `expected` are unwrapped; the first error ends it and is its
+    /// output. Cancel safety: an item that the sink could not yet take is lost with the future; no more than one.
     template <class Items>
     [[nodiscard]] auto send_all(Items&& items) {
         if constexpr (!detail::is_given_stream<Items>()) {
@@ -90,8 +92,8 @@ public:
         }
     }
 
-    /// A sink of `In`s, each of which `f` turns into an item of this one. `f` returns that, an `expected` of it (an error is
-    /// the sink's), or a future of either.
+    /// A sink of `In`s, each of which `f` turns into an item of this one. `f` returns that, an `expected` of it (an
+    /// error is the sink's), or a future of either.
     ///     auto numbers = std::move(lines).with<int>([](int i) { return std::to_string(i); });
     template <class In, class Fn>
     [[nodiscard]] auto with(Fn&& f) && {

@@ -35,14 +35,13 @@ class elements_of;
 ///         }
 ///     }
 ///
-/// It begins when the first item is asked for, and runs only while one is. It ends when the coroutine does; an exception that
-/// leaves it is thrown to whoever asks, and ends it, too. If `T` is an `expected`, it may use `try_`: an error is its last item.
-/// `co_yield elements_of(other(...))` gives all items of another one in its place, at the same cost at any depth.
-/// Cancel safety: destroying it at any time destroys its frames, innermost first. No item is lost when somebody stops waiting
-/// for one.
-/// Thread safety, lifetime: as those of a task; it may be moved between two items, also after it has begun. Moved from, it
-/// has ended.
-/// Cost: one block of the frame pool; for an item, that of resuming the innermost frame.
+/// It begins when the first item is asked for, and runs only while one is. It ends when the coroutine does; an
+/// exception that leaves it is thrown to whoever asks, and ends it, too. If `T` is an `expected`, it may use `try_`: an
+/// error is its last item. `co_yield elements_of(other(...))` gives all items of another one in its place, at the same
+/// cost at any depth. Cancel safety: destroying it at any time destroys its frames, innermost first. No item is lost
+/// when somebody stops waiting for one. Thread safety, lifetime: as those of a task; it may be moved between two items,
+/// also after it has begun. Moved from, it has ended. Cost: one block of the frame pool; for an item, that of resuming
+/// the innermost frame.
 template <class T>
 class [[nodiscard("a generator does nothing until its items are asked for")]] async_generator
     : public stream_ops<async_generator<T>> {
@@ -107,9 +106,9 @@ private:
     detail::frame* frame_;
 };
 
-/// All items of another generator, which is taken over: `co_yield elements_of(walk(child))` in a generator of the same type.
-/// An exception of the other one comes out of the co_yield; an error by which `try_` has ended it is the last item of both.
-/// Errors: throws misuse, where it is yielded, if the other has begun already: loop over its items then.
+/// All items of another generator, which is taken over: `co_yield elements_of(walk(child))` in a generator of the same
+/// type. An exception of the other one comes out of the co_yield; an error by which `try_` has ended it is the last
+/// item of both. Errors: throws misuse, where it is yielded, if the other has begun already: loop over its items then.
 template <class T>
 class [[nodiscard("co_yield it")]] elements_of {
 public:
@@ -149,8 +148,8 @@ struct yield_awaiter {
     void await_resume() const noexcept {}
 };
 
-/// Awaits the frame of an inner generator, whose items go to the root. Its slot takes its end only: an exception, or the
-/// error by which try_ has ended it.
+/// Awaits the frame of an inner generator, whose items go to the root. Its slot takes its end only: an exception, or
+/// the error by which try_ has ended it.
 template <class T>
 class elements_awaiter {
 public:
@@ -189,8 +188,8 @@ public:
     template <class U = T>
         requires std::is_constructible_v<T, U>
     yield_awaiter yield_value(U&& item) {
-        // SAFETY: the root's slot is that of the poll in which we run, and is a slot<T>: a generator's frame is a root, or
-        // under one by elements_of, which takes generators of the same T only.
+        // SAFETY: the root's slot is that of the poll in which we run, and is a slot<T>: a generator's frame is a root,
+        // or under one by elements_of, which takes generators of the same T only.
         static_cast<slot<T>&>(*root->outcome).set_value(std::forward<U>(item));
         return yield_awaiter{*this};
     }

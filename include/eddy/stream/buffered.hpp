@@ -90,7 +90,8 @@ public:
 private:
     std::size_t limit_;
     Running running_;
-    // After a poll in which the stream has used up the budget: a filter, say, may do so without an item, and in every poll.
+    // After a poll in which the stream has used up the budget: a filter, say, may do so without an item, and in every
+    // poll.
     bool futures_come_first_ = false;
     detail::end_in_turn in_turn_;
 };

@@ -19,8 +19,8 @@
 #include <eddy/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-// Where streams begin. Each item takes a unit of the task's budget, so that a loop over a source that is always ready lets
-// others run.
+// Where streams begin. Each item takes a unit of the task's budget, so that a loop over a source that is always ready
+// lets others run.
 
 namespace eddy::streams {
 
@@ -111,11 +111,10 @@ private:
     position at_;
 };
 
-/// A stream of the elements of a range, which are moved out of it. An lvalue is copied; `iter(std::ref(range))` lends it, and
-/// leaves its elements there.
-/// Errors: what an element throws (a view computes its elements, and copies may throw) comes out of the poll. That element is
-/// lost; the stream goes on with the next.
-/// Cost: one allocation for a range without random access.
+/// A stream of the elements of a range, which are moved out of it. An lvalue is copied; `iter(std::ref(range))` lends
+/// it, and leaves its elements there. Errors: what an element throws (a view computes its elements, and copies may
+/// throw) comes out of the poll. That element is lost; the stream goes on with the next. Cost: one allocation for a
+/// range without random access.
 ///     streams::iter(std::move(names))   streams::iter(std::views::iota(0, 10))
 template <class Range>
 [[nodiscard]] auto iter(Range&& range) {
@@ -273,9 +272,8 @@ private:
     body body_;  // declared last: it may borrow the state, and the function's captures
 };
 
-/// A stream of the values of the optionals that `f(State&)` returns, until one is empty. `f` may return a future, such as a
-/// coroutine, which may refer to the state.
-/// While such a future runs, the stream does not move.
+/// A stream of the values of the optionals that `f(State&)` returns, until one is empty. `f` may return a future, such
+/// as a coroutine, which may refer to the state. While such a future runs, the stream does not move.
 template <class State, class Fn>
 [[nodiscard]] auto unfold(State first, Fn&& f) {
     constexpr bool takes = std::is_invocable_v<std::decay_t<Fn>&, State&>;

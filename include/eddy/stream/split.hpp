@@ -79,9 +79,8 @@ private:
     typename shared::share shared_;
 };
 
-/// The half that sends. Made by split(). An item is kept here until the object takes it, since start_send cannot wait for the
-/// other half.
-/// Destroying it does not close the object, and loses an item that was not flushed.
+/// The half that sends. Made by split(). An item is kept here until the object takes it, since start_send cannot wait
+/// for the other half. Destroying it does not close the object, and loses an item that was not flushed.
 template <class S, class T>
 class [[nodiscard]] sink_half : public sink_ops<sink_half<S, T>> {
     using shared = detail::split_object<S>;
@@ -149,10 +148,10 @@ private:
     explicit halves(detail::split_object<S>* shared) : reader(shared), writer(shared) {}
 };
 
-/// Splits an object that is a stream, and a sink of `T`s, into two halves for two tasks, which may run on two threads. One
-/// half at a time is polled: the other waits meanwhile, without blocking its thread.
-/// The object keeps a waker for each of its sides, as it must anyway; it lives as long as one of the halves.
-/// Cost: one allocation; an uncontended lock for each poll.
+/// Splits an object that is a stream, and a sink of `T`s, into two halves for two tasks, which may run on two threads.
+/// One half at a time is polled: the other waits meanwhile, without blocking its thread. The object keeps a waker for
+/// each of its sides, as it must anyway; it lives as long as one of the halves. Cost: one allocation; an uncontended
+/// lock for each poll.
 ///     auto [reader, writer] = streams::split<std::string>(std::move(framed));
 template <class T, class S>
 [[nodiscard]] auto split(S&& whole) {

@@ -107,29 +107,28 @@ class for_each_future;
 
 /// The members of a stream, for a class that derives from `stream_ops<itself>`.
 ///
-/// Those that end in `&&` take the stream over: `std::move(items).take(3)`; by_ref() lends it. Functions are taken over,
-/// too (an lvalue is copied, std::ref lends it), and live as long as what they returned runs. Where one "returns a bool, or
-/// a future of one", a coroutine will do: it is awaited before the next item is asked for. An item with parts
-/// (`into_parts() &&`, such as that of enumerate() and zip()) is offered to a function as several arguments, if that does
-/// not take the item itself.
-/// Errors: what a function or a future of it throws comes out where the stream is awaited; the item is lost, and the
-/// stream goes on with the next.
-/// What ends before its stream does (take(), zip(), any(), all that ends at an error) ends that in an orderly way first, and waits
-/// until it is gone: in buffered(), say, something may still run.
-/// Cancel safety: nothing is lost when somebody stops waiting for an item of an adaptor: what it holds stays in it. A
-/// future that reads the stream to its end, such as fold(), takes what it has read with it.
-/// Lifetime: merge(), ready_chunks(), timeout(), chunks_timeout(), buffered() and buffer_unordered() may give an item while a stream
-/// inside waits. So they may be moved between two items if that one may be moved at any time, as those of channels, timers and
-/// generators may; else they stay where they are, and by_ref() lends them.
-/// Thread safety: as any future.
-/// Cost: no allocation, unless a member says so. An item takes a unit of the budget (of its source, or else of whoever reads).
+/// Those that end in `&&` take the stream over: `std::move(items).take(3)`; by_ref() lends it. Functions are taken
+/// over, too (an lvalue is copied, std::ref lends it), and live as long as what they returned runs. Where one "returns
+/// a bool, or a future of one", a coroutine will do: it is awaited before the next item is asked for. An item with
+/// parts
+/// (`into_parts() &&`, such as that of enumerate() and zip()) is offered to a function as several arguments, if that
+/// does not take the item itself. Errors: what a function or a future of it throws comes out where the stream is
+/// awaited; the item is lost, and the stream goes on with the next. What ends before its stream does (take(), zip(),
+/// any(), all that ends at an error) ends that in an orderly way first, and waits until it is gone: in buffered(), say,
+/// something may still run. Cancel safety: nothing is lost when somebody stops waiting for an item of an adaptor: what
+/// it holds stays in it. A future that reads the stream to its end, such as fold(), takes what it has read with it.
+/// Lifetime: merge(), ready_chunks(), timeout(), chunks_timeout(), buffered() and buffer_unordered() may give an item
+/// while a stream inside waits. So they may be moved between two items if that one may be moved at any time, as those
+/// of channels, timers and generators may; else they stay where they are, and by_ref() lends them. Thread safety: as
+/// any future. Cost: no allocation, unless a member says so. An item takes a unit of the budget (of its source, or else
+/// of whoever reads).
 template <class Self>
 class stream_ops {
 public:
     /// The next item: `while (auto item = co_await items.next()) ...`; nothing at the end.
-    /// Cancel safety: safe. If the task is cancelled here, the stream is not ended in order, but destroyed with the coroutine that
-    /// has it: shielded() and finally() inside the stream are cut off. for_each() ends it in order; a loop does with cancel().
-    /// Lifetime: borrows the stream.
+    /// Cancel safety: safe. If the task is cancelled here, the stream is not ended in order, but destroyed with the
+    /// coroutine that has it: shielded() and finally() inside the stream are cut off. for_each() ends it in order; a
+    /// loop does with cancel(). Lifetime: borrows the stream.
     [[nodiscard]] next_future<Self> next() noexcept { return next_future<Self>(self()); }
 
     /// For items that are `expected`: the next value, nothing at the end, or the error.
@@ -142,16 +141,16 @@ public:
         }
     }
 
-    /// Ends the stream in an orderly way before its end, so that shielded() and finally() inside it have the time that they need;
-    /// then it is only good for its destructor. Of a stream that has no poll_cancel it is ready at once. A loop that may itself be
-    /// cancelled has it as its cleanup:
+    /// Ends the stream in an orderly way before its end, so that shielded() and finally() inside it have the time that
+    /// they need; then it is only good for its destructor. Of a stream that has no poll_cancel it is ready at once. A
+    /// loop that may itself be cancelled has it as its cleanup:
     ///     co_await eddy::finally(read(items), [&] { return items.cancel(); });   // co_await items.next() is in read()
-    /// Errors: what the stream throws. Cancel safety: if the task is cancelled here, it goes on until the stream has ended.
-    /// Lifetime: borrows the stream, of which no other future may be polled any more.
+    /// Errors: what the stream throws. Cancel safety: if the task is cancelled here, it goes on until the stream has
+    /// ended. Lifetime: borrows the stream, of which no other future may be polled any more.
     [[nodiscard]] cancel_future<Self> cancel() noexcept { return cancel_future<Self>(self()); }
 
-    /// The stream, lent: to put adaptors on it that leave the rest to its owner. `co_await items.by_ref().take(3).collect()`
-    /// Lifetime: the stream outlives it, and stays where it is.
+    /// The stream, lent: to put adaptors on it that leave the rest to its owner. `co_await
+    /// items.by_ref().take(3).collect()` Lifetime: the stream outlives it, and stays where it is.
     [[nodiscard]] auto by_ref() & noexcept { return streams::borrowed_stream<Self>(self()); }
 
     // ---- Items become others ----
@@ -281,17 +280,17 @@ public:
     [[nodiscard]] auto chunks(std::size_t size, std::source_location where = std::source_location::current()) && {
         return streams::chunks_stream<Self>(std::move(self()), size, where);
     }
-    /// Vectors of the items that are ready, up to `size`: it waits for the first of each, and for no other. (And what a task may
-    /// take in one turn, its budget, ends a vector, too.)
-    /// Errors: throws misuse if `size` is zero. Cost: one vector each.
+    /// Vectors of the items that are ready, up to `size`: it waits for the first of each, and for no other. (And what a
+    /// task may take in one turn, its budget, ends a vector, too.) Errors: throws misuse if `size` is zero. Cost: one
+    /// vector each.
     [[nodiscard]] auto ready_chunks(std::size_t size, std::source_location where = std::source_location::current()) && {
         return streams::ready_chunks_stream<Self>(std::move(self()), size, where);
     }
 
     // ---- Items that run ----
 
-    /// For items that are futures: up to `limit` of them run at the same time, on the task that reads, and their outputs come
-    /// in the order of the items. Only what was woken is polled. They run only while an item is asked for.
+    /// For items that are futures: up to `limit` of them run at the same time, on the task that reads, and their
+    /// outputs come in the order of the items. Only what was woken is polled. They run only while an item is asked for.
     /// Errors: throws misuse if `limit` is zero. Cost: that of futures_ordered.
     [[nodiscard]] auto buffered(std::size_t limit, std::source_location where = std::source_location::current()) && {
         if constexpr (!detail::runs_items<detail::item_t<Self>>()) {
@@ -314,8 +313,8 @@ public:
 
     // ---- In time ----
 
-    /// The items as `expected`: if none has come for `d`, counted from the last (at first from this call), `time::elapsed`,
-    /// once; then it waits for the next for as long as that takes.
+    /// The items as `expected`: if none has come for `d`, counted from the last (at first from this call),
+    /// `time::elapsed`, once; then it waits for the next for as long as that takes.
     template <class Rep, class Period>
     [[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> d,
                                std::source_location where = std::source_location::current()) && {
@@ -349,10 +348,10 @@ public:
             return adapt<for_each_future>(std::forward<Fn>(f));
         }
     }
-    /// As for_each, with up to `limit` of the futures that `f` returns at the same time, on the task that awaits. The first
-    /// error, or exception, ends it: the other futures are cancelled, and gone before it comes out.
-    /// To run them on several threads, spawn them (see scope).
-    /// Errors: throws misuse if `limit` is zero. Cost: that of futures_unordered.
+    /// As for_each, with up to `limit` of the futures that `f` returns at the same time, on the task that awaits. The
+    /// first error, or exception, ends it: the other futures are cancelled, and gone before it comes out. To run them
+    /// on several threads, spawn them (see scope). Errors: throws misuse if `limit` is zero. Cost: that of
+    /// futures_unordered.
     template <class Fn>
     [[nodiscard]] auto for_each_concurrent(std::size_t limit, Fn&& f,
                                            std::source_location where = std::source_location::current()) && {
@@ -368,9 +367,9 @@ public:
     [[nodiscard]] auto fold(State first, Fn&& f) && {
         return adapt_with_state<streams::fold_future>(std::move(first), std::forward<Fn>(f));
     }
-    /// The same, where something may fail: items that are `expected` are unwrapped, and `f` may return an `expected` state, or a
-    /// future of one. The first error, of either, ends it. The output is an `expected` of the state; its error type is that of
-    /// the items, or else that of what `f` returns.
+    /// The same, where something may fail: items that are `expected` are unwrapped, and `f` may return an `expected`
+    /// state, or a future of one. The first error, of either, ends it. The output is an `expected` of the state; its
+    /// error type is that of the items, or else that of what `f` returns.
     ///     auto sum = co_await try_(std::move(numbers).try_fold(0, std::plus()));
     template <class State, class Fn>
     [[nodiscard]] auto try_fold(State first, Fn&& f) && {
@@ -381,9 +380,9 @@ public:
                 std::move(self()), std::move(first), std::forward<Fn>(f));
         }
     }
-    /// All items in a container (a vector, if none is named): anything with push_back or insert, or `+=`. If they are `expected`, and the container is
-    /// of values, the first error ends it and is its output; otherwise the output is an `expected` with the container.
-    /// For other items the output is the container itself.
+    /// All items in a container (a vector, if none is named): anything with push_back or insert, or `+=`. If they are
+    /// `expected`, and the container is of values, the first error ends it and is its output; otherwise the output is
+    /// an `expected` with the container. For other items the output is the container itself.
     ///     auto all = co_await std::move(items).collect<std::set<int>>();
     template <class Container = void>
     [[nodiscard]] auto collect() && {
@@ -391,9 +390,10 @@ public:
         using into = std::conditional_t<std::is_void_v<Container>, vector, Container>;
         return streams::collect_future<Self, into>(std::move(self()));
     }
-    /// Sends all items into a sink, which it takes over (an lvalue is copied, std::ref lends it), and closes that. One item at a time is held; while
-    /// the stream waits, what is in the sink is flushed. Items that are `expected` are unwrapped; the first error, of the
-    /// stream or of the sink, ends it and is its output. The sink is then not closed.
+    /// Sends all items into a sink, which it takes over (an lvalue is copied, std::ref lends it), and closes that. One
+    /// item at a time is held; while the stream waits, what is in the sink is flushed. Items that are `expected` are
+    /// unwrapped; the first error, of the stream or of the sink, ends it and is its output. The sink is then not
+    /// closed.
     template <class Sink>
     [[nodiscard]] auto forward(Sink&& into) && {
         using owned = typename sinks::owned_sink<std::remove_cvref_t<Sink>>::type;
@@ -405,7 +405,8 @@ public:
         }
     }
 
-    /// Whether `f` says true of all items; ends at the first of which it does not. It returns a bool, or a future of one.
+    /// Whether `f` says true of all items; ends at the first of which it does not. It returns a bool, or a future of
+    /// one.
     template <class Fn>
     [[nodiscard]] auto all(Fn&& f) && {
         if constexpr (!detail::judges_item<Fn, detail::item_t<Self>>()) {

@@ -24,8 +24,8 @@ namespace eddy::streams {
 class stream_deadline {
 public:
     stream_deadline(time::duration after, std::source_location where) noexcept : after_(after), where_(where) {}
-    // The sleep stays where it is, and the next poll begins another: an adaptor around the stream, such as merge(), may have an
-    // item while this waits, and be moved then.
+    // The sleep stays where it is, and the next poll begins another: an adaptor around the stream, such as merge(), may
+    // have an item while this waits, and be moved then.
     stream_deadline(stream_deadline&& other) noexcept : after_(other.after_), where_(other.where_), at_(other.at_) {}
     stream_deadline& operator=(stream_deadline&&) = delete;
     ~stream_deadline() = default;
@@ -52,7 +52,8 @@ public:
 private:
     bool poll_sleep(context& cx) {
         if (cx.budget() != 0) return sleep_->poll(cx).is_ready();
-        // The items have used the budget up, perhaps in every poll: the deadline has one of its own, or would never come.
+        // The items have used the budget up, perhaps in every poll: the deadline has one of its own, or would never
+        // come.
         context own(cx.waker());
         return sleep_->poll(own).is_ready();
     }

@@ -44,7 +44,8 @@ public:
     }
 
     /// A future that ends when all have come. Its first poll counts as coming.
-    /// Cancel safety: safe. A future that is dropped while it waits has not come, and another has to. (Tokio's goes on counting it.)
+    /// Cancel safety: safe. A future that is dropped while it waits has not come, and another has to. (Tokio's goes on
+    /// counting it.)
     [[nodiscard]] wait_future wait() noexcept;
 
 private:

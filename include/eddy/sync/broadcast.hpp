@@ -74,7 +74,8 @@ private:
     broadcast_value<T>* item_;
 };
 
-/// Whether a value is copied under its slot's lock: only if that runs no user's code, and is a matter of a few instructions.
+/// Whether a value is copied under its slot's lock: only if that runs no user's code, and is a matter of a few
+/// instructions.
 template <class T>
 inline constexpr bool is_copied_in_slot =
     std::is_trivially_copyable_v<T> && std::is_trivially_copy_constructible_v<T> && sizeof(T) <= 64;
@@ -145,7 +146,8 @@ public:
     [[nodiscard]] bool is_empty() const noexcept { return kind_ == kinds::empty; }
     /// The senders are gone, and all that they have sent was received.
     [[nodiscard]] bool is_closed() const noexcept { return kind_ == kinds::closed; }
-    /// The receiver was too slow: values were overwritten before it had read them. It goes on with the oldest that is left.
+    /// The receiver was too slow: values were overwritten before it had read them. It goes on with the oldest that is
+    /// left.
     [[nodiscard]] bool is_lagged() const noexcept { return kind_ == kinds::lagged; }
     /// How many values it has missed by that.
     [[nodiscard]] std::uint64_t missed() const noexcept { return missed_; }
@@ -170,19 +172,18 @@ private:
 template <class T>
 class broadcast_stream;
 
-/// A channel in which each receiver gets each value. It keeps the newest `capacity` of them, so that sending never waits:
-/// a receiver that is slower is told how many it has missed, and goes on with the oldest that is left.
+/// A channel in which each receiver gets each value. It keeps the newest `capacity` of them, so that sending never
+/// waits: a receiver that is slower is told how many it has missed, and goes on with the oldest that is left.
 ///     auto [tx, rx] = sync::broadcast<event>::channel(64);
 ///     auto other = tx.subscribe();          // gets what is sent from now on
 ///
-/// Senders are copied; receivers are made by subscribe() and resubscribe(). It needs no runtime. `T` is copied, but for the last
-/// receiver of a value, which is given the value itself. Copies are made under no lock.
-/// Thread safety: the ends may be used on different threads at the same time; each by itself on one at a time, but the const
-/// members on any number.
-/// Lifetime: futures refer to the end that made them. An end that was moved from is empty: to use it throws `misuse`.
-/// Cost: two allocations for the channel, of 32 bytes for each value that it may keep; a block of the frame pool for a value
-/// that is sent. To receive one, two read-modify-writes; one if `T` is trivially
-/// copyable, and of 64 bytes at most.
+/// Senders are copied; receivers are made by subscribe() and resubscribe(). It needs no runtime. `T` is copied, but for
+/// the last receiver of a value, which is given the value itself. Copies are made under no lock. Thread safety: the
+/// ends may be used on different threads at the same time; each by itself on one at a time, but the const members on
+/// any number. Lifetime: futures refer to the end that made them. An end that was moved from is empty: to use it throws
+/// `misuse`. Cost: two allocations for the channel, of 32 bytes for each value that it may keep; a block of the frame
+/// pool for a value that is sent. To receive one, two read-modify-writes; one if `T` is trivially copyable, and of 64
+/// bytes at most.
 template <class T>
 class broadcast {
     using channel_type = eddy::detail::broadcast_channel<T>;
@@ -239,8 +240,8 @@ public:
         channel_type::drop(channel_);
     }
 
-    /// Sends `value` to all receivers that there are, and returns how many that is. Never waits. If there is none, `value` comes
-    /// back as the error. That it was sent does not say that they will look at it.
+    /// Sends `value` to all receivers that there are, and returns how many that is. Never waits. If there is none,
+    /// `value` comes back as the error. That it was sent does not say that they will look at it.
     std::expected<std::size_t, T> send(T value, std::source_location where = std::source_location::current()) const {
         channel_type& to = channel(where);
         if (to.receivers() == 0) return std::unexpected<T>(std::move(value));
@@ -352,10 +353,10 @@ public:
         channel_type::drop(channel_);
     }
 
-    /// A future of the next value: std::expected<T, broadcast_error>. The error says that values were missed, once for each time
-    /// that it comes to that, or that the senders are gone and all was received. One at a time.
-    /// If copying the value throws, that passes through, and the value is lost to this receiver.
-    /// Cancel safety: safe. Dropped before it is ready, it has received nothing.
+    /// A future of the next value: std::expected<T, broadcast_error>. The error says that values were missed, once for
+    /// each time that it comes to that, or that the senders are gone and all was received. One at a time. If copying
+    /// the value throws, that passes through, and the value is lost to this receiver. Cancel safety: safe. Dropped
+    /// before it is ready, it has received nothing.
     [[nodiscard]] recv_future recv(std::source_location where = std::source_location::current()) {
         return recv_future(*this, where);
     }
@@ -469,8 +470,9 @@ private:
     explicit ends(channel_type* channel) noexcept : sender(channel), receiver(channel) {}
 };
 
-/// What a broadcast receiver gets, as a stream: items are std::expected<T, broadcast_error>, where the error says that values
-/// were missed. It ends when the senders are gone. (So for_each() ends when it lags; a loop over next() goes on.)
+/// What a broadcast receiver gets, as a stream: items are std::expected<T, broadcast_error>, where the error says that
+/// values were missed. It ends when the senders are gone. (So for_each() ends when it lags; a loop over next() goes
+/// on.)
 ///     sync::broadcast_stream<event> events(std::move(rx));
 /// Cancel safety: safe.
 template <class T>
@@ -485,8 +487,8 @@ public:
         : from_(std::move(from)) {
         static_cast<void>(from_.channel(where));
     }
-    // It may wait: an adaptor around it, such as merge(), may have an item all the same, and be moved then. The next poll waits
-    // again.
+    // It may wait: an adaptor around it, such as merge(), may have an item all the same, and be moved then. The next
+    // poll waits again.
     broadcast_stream(broadcast_stream&& other) noexcept : from_(std::move(other.stop_waiting())) {}
     broadcast_stream& operator=(broadcast_stream&&) = delete;
     ~broadcast_stream() { stop_waiting(); }

@@ -44,9 +44,9 @@ public:
     /// A new token, without a parent.
     cancellation_token() = default;
 
-    /// A token that is cancelled when this one is. Cancelling it does nothing to this one. It need not be kept alive for its
-    /// own children: if it goes, they are this one's.
-    /// Cost: it waits while a cancel() of a token of the same family marks those below it.
+    /// A token that is cancelled when this one is. Cancelling it does nothing to this one. It need not be kept alive
+    /// for its own children: if it goes, they are this one's. Cost: it waits while a cancel() of a token of the same
+    /// family marks those below it.
     [[nodiscard]] cancellation_token child_token() const {
         return cancellation_token(eddy::detail::token_share(eddy::detail::token_node::make_child(*share_.get())));
     }
@@ -65,9 +65,9 @@ public:
     /// cancelled() that has a copy of the token.
     [[nodiscard]] owned_cancelled_future cancelled_owned() const noexcept;
 
-    /// Runs `work` until it is ready or the token is cancelled. Gives a std::optional of its output, std::monostate for void;
-    /// nothing if the token was cancelled. A token that is cancelled counts before a future that is ready.
-    /// When the token is cancelled, `work` is ended: by its poll_cancel() if it has one, which may take time, and by its
+    /// Runs `work` until it is ready or the token is cancelled. Gives a std::optional of its output, std::monostate for
+    /// void; nothing if the token was cancelled. A token that is cancelled counts before a future that is ready. When
+    /// the token is cancelled, `work` is ended: by its poll_cancel() if it has one, which may take time, and by its
     /// destructor. Either way it is gone when this is ready. What it throws passes through.
     /// Cancel safety: that of `work`.
     /// Lifetime: `work` is moved in; use std::ref to lend it. The token, or a copy, must outlive the future.
@@ -77,7 +77,8 @@ public:
     template <class F>
     [[nodiscard]] auto run_until_cancelled_owned(F&& work) const;
 
-    /// Cancels the token when it is destroyed, unless it was disarmed: so that leaving a function ends what it has started.
+    /// Cancels the token when it is destroyed, unless it was disarmed: so that leaving a function ends what it has
+    /// started.
     [[nodiscard]] cancellation_guard drop_guard() const noexcept;
 
     /// Whether both are the same token.

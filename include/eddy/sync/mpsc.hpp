@@ -52,12 +52,12 @@ private:
     bool is_polled_ = false;
 };
 
-/// A channel from many tasks or threads to one: `auto [tx, rx] = sync::mpsc<int>::channel(32);` with room for 32 values, so that
-/// senders wait for a receiver that is slower than they; `unbounded_channel()` lets them never wait, and takes memory instead.
-/// It needs no runtime, but for send_timeout(). `T` need only be movable.
-/// Senders that wait are served in the order in which they came; the values of one sender arrive in their order.
-/// Cost: to send, and to receive from a bounded channel, one read-modify-write. A bounded channel takes its memory when
-/// it is made: room for `capacity` values, rounded up to a power of two. An unbounded one takes a block of the frame pool a value.
+/// A channel from many tasks or threads to one: `auto [tx, rx] = sync::mpsc<int>::channel(32);` with room for 32
+/// values, so that senders wait for a receiver that is slower than they; `unbounded_channel()` lets them never wait,
+/// and takes memory instead. It needs no runtime, but for send_timeout(). `T` need only be movable. Senders that wait
+/// are served in the order in which they came; the values of one sender arrive in their order. Cost: to send, and to
+/// receive from a bounded channel, one read-modify-write. A bounded channel takes its memory when it is made: room for
+/// `capacity` values, rounded up to a power of two. An unbounded one takes a block of the frame pool a value.
 template <class T>
 class mpsc {
     using bounded = eddy::detail::bounded_channel<T>;
@@ -178,18 +178,18 @@ private:
     std::size_t count_;
 };
 
-/// The end that sends. A copy is one more; when the last one is gone, the receiver gets what is there, and then nothing.
-/// It is no sink: to put it at the end of a stream, write `sync::poll_sender(tx)`.
-/// Thread safety: as a value; copies are for other threads.
+/// The end that sends. A copy is one more; when the last one is gone, the receiver gets what is there, and then
+/// nothing. It is no sink: to put it at the end of a stream, write `sync::poll_sender(tx)`. Thread safety: as a value;
+/// copies are for other threads.
 template <class T>
 class [[nodiscard]] mpsc<T>::sender {
 public:
     using value_type = T;
 
-    /// Sends `value`, when there is room for it. A future; if the receiver is gone or closed, of the value as the error.
-    /// Cancel safety: if it is dropped before it is ready, nothing was sent, the value is gone, and so is its place in the line:
-    /// reserve() keeps the value with the caller. On GCC 12 name a value that is an aggregate, and move it in.
-    /// Lifetime: the sender must outlive it.
+    /// Sends `value`, when there is room for it. A future; if the receiver is gone or closed, of the value as the
+    /// error. Cancel safety: if it is dropped before it is ready, nothing was sent, the value is gone, and so is its
+    /// place in the line: reserve() keeps the value with the caller. On GCC 12 name a value that is an aggregate, and
+    /// move it in. Lifetime: the sender must outlive it.
     [[nodiscard]] send_future send(T value, std::source_location where = std::source_location::current()) const {
         return send_future(at("send()", where), std::move(value));
     }
@@ -221,8 +221,8 @@ public:
         return eddy::wait(send(std::move(value), where), where);
     }
 
-    /// A future of room for one value: to make the value only when it can be sent, or to keep it if the wait is given up.
-    /// Cancel safety: safe. Who drops it loses its place; room that it was given already goes to the next.
+    /// A future of room for one value: to make the value only when it can be sent, or to keep it if the wait is given
+    /// up. Cancel safety: safe. Who drops it loses its place; room that it was given already goes to the next.
     /// Lifetime: the sender must outlive it, and the permit.
     [[nodiscard]] reserve_future reserve(std::source_location where = std::source_location::current()) const {
         return reserve_future(at("reserve()", where), 1);
@@ -518,16 +518,17 @@ private:
 };
 
 /// The end of an unbounded channel that sends: as `sender`, but that it never waits.
-/// It is also a sink, which always has room; to close that lets go of the channel, as destroying this does. Its errors are
-/// told when an item is sent. (The sink of a bounded channel is poll_sender.)
-/// Thread safety: as a value; copies are for other threads.
+/// It is also a sink, which always has room; to close that lets go of the channel, as destroying this does. Its errors
+/// are told when an item is sent. (The sink of a bounded channel is poll_sender.) Thread safety: as a value; copies are
+/// for other threads.
 template <class T>
 class [[nodiscard]] mpsc<T>::unbounded_sender : public sink_ops<unbounded_sender> {
 public:
     using value_type = T;
     using error_type = send_error<void>;
 
-    /// Sends, at once; no future, unlike the send() of other sinks. If the receiver is gone or closed, the value comes back.
+    /// Sends, at once; no future, unlike the send() of other sinks. If the receiver is gone or closed, the value comes
+    /// back.
     std::expected<void, send_error<T>> send(T value,
                                             std::source_location where = std::source_location::current()) const {
         if (auto back = at("send()", where)->put(std::move(value)))

@@ -23,11 +23,10 @@ namespace eddy::sync {
 template <class Channel>
 class mpsc_recv_many_future;
 
-/// The end of a channel that receives: `mpsc<T>::receiver` and `mpsc<T>::unbounded_receiver`. Also a stream of the values.
-/// Destroying it closes the channel and destroys the values that are there; one that a permit sends later dies with
-/// the last sender.
-/// Thread safety: one thread at a time; the senders may be on others.
-/// The destructor of a T may send; to receive there finds nothing, as until it is through its value is not gone.
+/// The end of a channel that receives: `mpsc<T>::receiver` and `mpsc<T>::unbounded_receiver`. Also a stream of the
+/// values. Destroying it closes the channel and destroys the values that are there; one that a permit sends later dies
+/// with the last sender. Thread safety: one thread at a time; the senders may be on others. The destructor of a T may
+/// send; to receive there finds nothing, as until it is through its value is not gone.
 template <class Channel>
 class [[nodiscard]] mpsc_receiver : public stream_ops<mpsc_receiver<Channel>> {
 public:
@@ -38,17 +37,14 @@ public:
     /// For the channels' own use.
     explicit mpsc_receiver(Channel* channel) noexcept : channel_(channel) {}
 
-    /// A future of the next value; of nothing when all senders have gone, or it was closed, and all that was sent is received.
-    /// Cancel safety: safe. No value is lost if it is dropped.
-    /// Lifetime: borrows the receiver.
-    /// Cost: to receive a value that is there, one read-modify-write; none, if unbounded.
+    /// A future of the next value; of nothing when all senders have gone, or it was closed, and all that was sent is
+    /// received. Cancel safety: safe. No value is lost if it is dropped. Lifetime: borrows the receiver. Cost: to
+    /// receive a value that is there, one read-modify-write; none, if unbounded.
     [[nodiscard]] recv_future recv() noexcept { return recv_future(*this); }
 
-    /// Waits for a value, and takes up to `limit` that are there, onto the end of `into`. A future of how many it took: 0
-    /// only if `limit` is 0, or where recv() would give nothing.
-    /// Cancel safety: safe. No value is lost if it is dropped.
-    /// Lifetime: borrows the receiver and `into`.
-    /// Cost: one read-modify-write for all of them.
+    /// Waits for a value, and takes up to `limit` that are there, onto the end of `into`. A future of how many it took:
+    /// 0 only if `limit` is 0, or where recv() would give nothing. Cancel safety: safe. No value is lost if it is
+    /// dropped. Lifetime: borrows the receiver and `into`. Cost: one read-modify-write for all of them.
     [[nodiscard]] recv_many_future recv_many(std::vector<item_type>& into, std::size_t limit) noexcept {
         return recv_many_future(*this, into, limit);
     }
@@ -109,8 +105,8 @@ public:
         return take_many(channel, *front, into, limit);
     }
 
-    /// Lets nothing in any more. What was sent before can still be received, and what is sent with permits that are out: recv()
-    /// gives nothing when those are gone.
+    /// Lets nothing in any more. What was sent before can still be received, and what is sent with permits that are
+    /// out: recv() gives nothing when those are gone.
     void close() noexcept {
         if (channel_) channel_->close_receiver();
     }

@@ -20,10 +20,10 @@
 
 namespace eddy::sync {
 
-/// A locked mutex, and the way to its value (`*guard`, `guard->...`). The destructor unlocks, or unlock() before it, which only
-/// wakes the next. A guard without a name unlocks at its semicolon: `int& x = *co_await m.lock();` refers to what is not locked.
-/// One that was moved from or unlocked is empty (owns_lock()), and has no value.
-/// Thread safety: as a value; it may end on another thread than the one that locked.
+/// A locked mutex, and the way to its value (`*guard`, `guard->...`). The destructor unlocks, or unlock() before it,
+/// which only wakes the next. A guard without a name unlocks at its semicolon: `int& x = *co_await m.lock();` refers to
+/// what is not locked. One that was moved from or unlocked is empty (owns_lock()), and has no value. Thread safety: as
+/// a value; it may end on another thread than the one that locked.
 template <class T, class Home>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_mutex_guard
     : public eddy::detail::held_lock<T, Home, eddy::detail::one_permit> {
@@ -34,8 +34,9 @@ public:
     /// For the mutex's own use.
     explicit basic_mutex_guard(held&& taken) noexcept : held(std::move(taken)) {}
 
-    /// A guard of a part of the value: `fn` is a pointer to a member, or a function that returns a reference into it. This
-    /// guard is empty then. If `fn` throws, it stays as it is. (A future has a map() of its own, so name the guard first.)
+    /// A guard of a part of the value: `fn` is a pointer to a member, or a function that returns a reference into it.
+    /// This guard is empty then. If `fn` throws, it stays as it is. (A future has a map() of its own, so name the guard
+    /// first.)
     ///     auto guard = co_await people.lock();
     ///     auto name = std::move(guard).map(&person::name);
     template <class Fn>
@@ -59,18 +60,17 @@ using mutex_guard = basic_mutex_guard<T, eddy::detail::permit_state*>;
 template <class T>
 using owned_mutex_guard = basic_mutex_guard<T, std::shared_ptr<eddy::detail::permit_state>>;
 
-/// A value that one task or thread uses at a time, and may keep locked across a `co_await`. First come, first served. It
-/// needs no runtime. Where nothing is awaited while it is locked, a std::mutex does as well.
+/// A value that one task or thread uses at a time, and may keep locked across a `co_await`. First come, first served.
+/// It needs no runtime. Where nothing is awaited while it is locked, a std::mutex does as well.
 ///     sync::mutex<std::vector<int>> numbers;
 ///     ...
 ///     auto guard = co_await numbers.lock();
 ///     guard->push_back(1);
-/// `mutex<>` locks without a value. An exception that passes a guard unlocks, and that is all: the mutex is not poisoned, so
-/// who changes the value in several steps has to leave it whole.
-/// A task that locks it twice waits for itself, for ever.
-/// Thread safety: any thread. `get_mut` and `into_inner`: nobody else may use it.
-/// Lifetime: it must outlive its futures and guards; those of `lock_owned` hold a share of it.
-/// Cost: one read-modify-write to lock it where it is free, and one to unlock it where nobody waits. Waiting takes no allocation.
+/// `mutex<>` locks without a value. An exception that passes a guard unlocks, and that is all: the mutex is not
+/// poisoned, so who changes the value in several steps has to leave it whole. A task that locks it twice waits for
+/// itself, for ever. Thread safety: any thread. `get_mut` and `into_inner`: nobody else may use it. Lifetime: it must
+/// outlive its futures and guards; those of `lock_owned` hold a share of it. Cost: one read-modify-write to lock it
+/// where it is free, and one to unlock it where nobody waits. Waiting takes no allocation.
 template <class T = void>
 class mutex {
     using state = eddy::detail::permit_state;
@@ -93,14 +93,15 @@ public:
     ~mutex() = default;
 
     /// A future of the guard.
-    /// Cancel safety: safe. Who drops it loses its place in the line; a lock that it was given already goes to the next.
+    /// Cancel safety: safe. Who drops it loses its place in the line; a lock that it was given already goes to the
+    /// next.
     [[nodiscard]] lock_future<guard> lock() noexcept { return {value_, &state_, one()}; }
 
     /// The guard, if the mutex is free. Never waits.
     [[nodiscard]] std::optional<guard> try_lock() noexcept { return try_take<guard>(*this, &state_); }
 
-    /// As lock() and try_lock(), for guards that go where the mutex may not be seen: they, and the future, hold a share of it.
-    /// Errors: throws `misuse` for a null pointer.
+    /// As lock() and try_lock(), for guards that go where the mutex may not be seen: they, and the future, hold a share
+    /// of it. Errors: throws `misuse` for a null pointer.
     [[nodiscard]] static lock_future<owned_guard> lock_owned(
         const std::shared_ptr<mutex>& shared, std::source_location where = std::source_location::current()) {
         return {checked(shared, where).value_, share_of(shared), one()};

@@ -16,21 +16,21 @@ namespace eddy::sync {
 template <class Of>
 class basic_notified_future;
 
-/// Wakes tasks that wait for something to happen, and carries no value: the bare signal, of which other primitives can be
-/// built. Who waits looks again at what it waits for:
+/// Wakes tasks that wait for something to happen, and carries no value: the bare signal, of which other primitives can
+/// be built. Who waits looks again at what it waits for:
 ///     for (;;) {
 ///         auto changed = queue_changed.notified();
 ///         if (auto item = queue.take()) co_return item;
-///         co_await changed;                              // the other side: queue.put(item); queue_changed.notify_one();
+///         co_await changed;                              // the other side: queue.put(item);
+///         queue_changed.notify_one();
 ///     }
 ///
-/// It holds at most one permit, which notify_one() leaves when nobody waits: so a notify_one() that comes between a look and
-/// a wait is not lost; two of them are as one. notify_waiters() leaves none.
-/// It needs no runtime.
-/// Thread safety: any thread.
-/// Lifetime: it must outlive its notified() futures. It may be destroyed as soon as they have been notified, even if who has
-/// notified them has not come back from that. Destroying it while one waits ends the program.
-/// Cost: no allocation. notify_one() and taking a permit: a read-modify-write each. Waiting: two more, and a copy of a waker.
+/// It holds at most one permit, which notify_one() leaves when nobody waits: so a notify_one() that comes between a
+/// look and a wait is not lost; two of them are as one. notify_waiters() leaves none. It needs no runtime. Thread
+/// safety: any thread. Lifetime: it must outlive its notified() futures. It may be destroyed as soon as they have been
+/// notified, even if who has notified them has not come back from that. Destroying it while one waits ends the program.
+/// Cost: no allocation. notify_one() and taking a permit: a read-modify-write each. Waiting: two more, and a copy of a
+/// waker.
 class notify {
 public:
     using notified_future = basic_notified_future<notify*>;
@@ -50,14 +50,14 @@ public:
     void notify_one() noexcept { state_.notify_one(); }
     /// As notify_one(), but wakes the one that came last.
     void notify_last() noexcept { state_.notify_last(); }
-    /// Wakes all that wait, and lets all notified() that exist end, also those not yet polled. Leaves no permit, and takes
-    /// none.
+    /// Wakes all that wait, and lets all notified() that exist end, also those not yet polled. Leaves no permit, and
+    /// takes none.
     void notify_waiters() noexcept { state_.notify_waiters(); }
 
-    /// A future that ends when it is notified. It takes part in notify_waiters() from this call on, and in notify_one() from its
-    /// first poll, or enable(), on: the order of those is the order in which notify_one() serves.
-    /// Cancel safety: a place in the queue is lost. What notify_one() or notify_last() handed to a future that is then
-    /// dropped goes to the next.
+    /// A future that ends when it is notified. It takes part in notify_waiters() from this call on, and in notify_one()
+    /// from its first poll, or enable(), on: the order of those is the order in which notify_one() serves. Cancel
+    /// safety: a place in the queue is lost. What notify_one() or notify_last() handed to a future that is then dropped
+    /// goes to the next.
     [[nodiscard]] notified_future notified() noexcept;
     /// notified() that keeps `of` alive.
     /// Errors: throws `misuse` if `of` is null.

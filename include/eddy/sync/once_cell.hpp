@@ -46,10 +46,9 @@ class once_init_future;
 ///     const pool& shared = *co_await connections.get_or_init(connect_all);
 ///
 /// It needs no runtime. To wait for a value that somebody else sets, see set_once.
-/// Thread safety: any thread, but for get_mut(), take() and into_inner(), which need it for themselves. The value is read by many
-/// at a time.
-/// Lifetime: it must outlive its futures and the calls of its functions. Destroying it while one waits ends the program.
-/// Cost: no allocation. get() is a load, and so is get_or_init() when the value is there.
+/// Thread safety: any thread, but for get_mut(), take() and into_inner(), which need it for themselves. The value is
+/// read by many at a time. Lifetime: it must outlive its futures and the calls of its functions. Destroying it while
+/// one waits ends the program. Cost: no allocation. get() is a load, and so is get_or_init() when the value is there.
 template <class T>
 class once_cell {
 public:
@@ -77,17 +76,17 @@ public:
         return {};
     }
 
-    /// A future of the value, `const T*`, which is never null. If it is not there, it runs what `f()` returns, a future of a T;
-    /// or waits for whoever does already. `f` is called once at most.
-    /// If `f` or its future throws, that passes through, and the first of those who wait runs its own.
-    /// Cancel safety: dropped half way, what `f` returned is dropped, too, and the first of those who wait runs its own.
+    /// A future of the value, `const T*`, which is never null. If it is not there, it runs what `f()` returns, a future
+    /// of a T; or waits for whoever does already. `f` is called once at most. If `f` or its future throws, that passes
+    /// through, and the first of those who wait runs its own. Cancel safety: dropped half way, what `f` returned is
+    /// dropped, too, and the first of those who wait runs its own.
     template <class Fn>
     [[nodiscard]] auto get_or_init(Fn&& f) {
         return make<false>(std::forward<Fn>(f));
     }
 
-    /// get_or_init() with a future of an `expected` of T. Its output is an `expected` of `const T*`: an error goes to the one
-    /// whose `f` it was, and the first of those who wait runs its own.
+    /// get_or_init() with a future of an `expected` of T. Its output is an `expected` of `const T*`: an error goes to
+    /// the one whose `f` it was, and the first of those who wait runs its own.
     template <class Fn>
     [[nodiscard]] auto get_or_try_init(Fn&& f) {
         return make<true>(std::forward<Fn>(f));

@@ -87,9 +87,9 @@ public:
         if (channel_) channel_->complete();
     }
 
-    /// Hands `value` to the receiver and wakes it. If the receiver is gone or closed, the value comes back as the error.
-    /// That it was taken does not say that the receiver will ever look at it.
-    /// Errors: throws `misuse` when called a second time.
+    /// Hands `value` to the receiver and wakes it. If the receiver is gone or closed, the value comes back as the
+    /// error. That it was taken does not say that the receiver will ever look at it. Errors: throws `misuse` when
+    /// called a second time.
     std::expected<void, stored> send(stored value, std::source_location where = std::source_location::current()) {
         if (!channel_) throw misuse("a oneshot sends one value, and this one has sent it", where);
         channel_->value.emplace(std::move(value));

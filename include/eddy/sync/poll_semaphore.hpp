@@ -14,8 +14,8 @@
 
 namespace eddy::sync {
 
-/// A semaphore for those who write a `poll` function themselves: it keeps the place in the line from one poll to the next.
-/// Also a stream of permits, which ends when the semaphore is closed.
+/// A semaphore for those who write a `poll` function themselves: it keeps the place in the line from one poll to the
+/// next. Also a stream of permits, which ends when the semaphore is closed.
 ///     poll_result<...> poll(context& cx) {
 ///         auto permit = limit_.poll_acquire(cx);
 ///         if (!permit) return not_ready;

@@ -14,19 +14,17 @@
 
 namespace eddy::sync {
 
-/// The sender of a bounded channel for those who write a `poll` function themselves: it keeps the place in the line from one
-/// poll to the next.
+/// The sender of a bounded channel for those who write a `poll` function themselves: it keeps the place in the line
+/// from one poll to the next.
 ///     if (!out_.poll_reserve(cx)) return not_ready;
 ///     out_.send_item(next_value());
 /// Also a sink, whose items have arrived when they are in the channel; closing it lets the sender go.
 ///     auto sent = co_await std::move(numbers).forward(sync::poll_sender(tx));
-/// Errors: as a sink, send_error<void> if the receiver is gone or closed; the item is lost. It is told when an item is to be
-/// sent: a forward() whose stream gives nothing does not notice (race it with sender::closed()).
-/// Cancel safety: if a feed(), send() or send_all() is dropped, this keeps its place in the line, and the room that it gets,
-/// for the next one; abort_send() gives them up.
-/// Thread safety: none; each task has one of its own.
-/// Lifetime: holds a sender. Once it waits it does not move.
-/// Cost: as of sender::reserve(); no allocation.
+/// Errors: as a sink, send_error<void> if the receiver is gone or closed; the item is lost. It is told when an item is
+/// to be sent: a forward() whose stream gives nothing does not notice (race it with sender::closed()). Cancel safety:
+/// if a feed(), send() or send_all() is dropped, this keeps its place in the line, and the room that it gets, for the
+/// next one; abort_send() gives them up. Thread safety: none; each task has one of its own. Lifetime: holds a sender.
+/// Once it waits it does not move. Cost: as of sender::reserve(); no allocation.
 template <class T>
 class poll_sender : public sink_ops<poll_sender<T>> {
     using sender = typename mpsc<T>::sender;
@@ -74,7 +72,8 @@ public:
         return had_any;
     }
 
-    /// Lets the sender go: this sends nothing any more, but what room is kept for. (close(), of a sink, gives that up, too.)
+    /// Lets the sender go: this sends nothing any more, but what room is kept for. (close(), of a sink, gives that up,
+    /// too.)
     void disconnect() noexcept {
         wait_.reset();
         if (permit_) {

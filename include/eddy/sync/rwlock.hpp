@@ -21,9 +21,9 @@
 
 namespace eddy::sync {
 
-/// An rwlock that is locked for reading, and the way to its value. The destructor unlocks, or unlock() before it, which only
-/// wakes who is next. As with a mutex, a guard without a name unlocks at its semicolon.
-/// Thread safety: as a value; it may end on another thread than the one that locked.
+/// An rwlock that is locked for reading, and the way to its value. The destructor unlocks, or unlock() before it, which
+/// only wakes who is next. As with a mutex, a guard without a name unlocks at its semicolon. Thread safety: as a value;
+/// it may end on another thread than the one that locked.
 template <class T, class Home>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_read_guard
     : public eddy::detail::held_lock<T, Home, std::size_t> {
@@ -34,8 +34,8 @@ public:
     /// For the lock's own use.
     explicit basic_read_guard(held&& taken) noexcept : held(std::move(taken)) {}
 
-    /// A guard of a part of the value: `fn` is a pointer to a member, or a function that returns a reference into it. This
-    /// guard is empty then. If `fn` throws, it stays as it is.
+    /// A guard of a part of the value: `fn` is a pointer to a member, or a function that returns a reference into it.
+    /// This guard is empty then. If `fn` throws, it stays as it is.
     template <class Fn>
     [[nodiscard]] auto map(Fn&& fn) && {
         using narrow = decltype(this->narrow(std::forward<Fn>(fn)));
@@ -62,8 +62,8 @@ public:
     /// For the lock's own use.
     explicit basic_write_guard(held&& taken) noexcept : held(std::move(taken)) {}
 
-    /// Goes on as a reader, with nobody having written in between. Readers that are next are let in; a writer that waits before them
-    /// is not overtaken. Preconditions: owns_lock().
+    /// Goes on as a reader, with nobody having written in between. Readers that are next are let in; a writer that
+    /// waits before them is not overtaken. Preconditions: owns_lock().
     [[nodiscard]] basic_read_guard<const T, Home> downgrade() && noexcept {
         return basic_read_guard<const T, Home>(this->downgraded());
     }
@@ -94,11 +94,10 @@ using owned_rwlock_write_guard = basic_write_guard<T, std::shared_ptr<eddy::deta
 
 /// A value that many may read at the same time, or one may write. First come, first served: a reader that comes after a
 /// waiting writer waits behind it, so writers do not starve. It needs no runtime.
-/// As a mutex it is not poisoned by exceptions. Who holds a read guard and asks for another waits for ever if a writer came in
-/// between: one guard for a task.
-/// Thread safety: any thread. `get_mut` and `into_inner`: nobody else may use it.
-/// Lifetime: it must outlive its futures and guards; the owned ones hold a share of it.
-/// Cost: one read-modify-write to lock it where it is free, and one to unlock it where nobody waits. Waiting takes no allocation.
+/// As a mutex it is not poisoned by exceptions. Who holds a read guard and asks for another waits for ever if a writer
+/// came in between: one guard for a task. Thread safety: any thread. `get_mut` and `into_inner`: nobody else may use
+/// it. Lifetime: it must outlive its futures and guards; the owned ones hold a share of it. Cost: one read-modify-write
+/// to lock it where it is free, and one to unlock it where nobody waits. Waiting takes no allocation.
 template <class T>
 class rwlock {
     using state = eddy::detail::permit_state;
@@ -131,7 +130,8 @@ public:
     ~rwlock() = default;
 
     /// A future of the guard.
-    /// Cancel safety: safe. Who drops it loses its place in the line; a lock that it was given already goes to the next.
+    /// Cancel safety: safe. Who drops it loses its place in the line; a lock that it was given already goes to the
+    /// next.
     [[nodiscard]] lock_future<read_guard> read() noexcept { return {value_, &state_, 1}; }
     [[nodiscard]] lock_future<write_guard> write() noexcept { return {value_, &state_, max_readers_}; }
 

@@ -34,10 +34,9 @@ enum class try_acquire_error {
     closed,
 };
 
-/// Permits that were taken from a semaphore. The destructor gives them back, and wakes who waits for them. release() does so
-/// before the scope ends.
-/// `Home` is what leads back there: a pointer, or a share of the semaphore.
-/// Thread safety: as a value; it may end on another thread than the one that acquired it.
+/// Permits that were taken from a semaphore. The destructor gives them back, and wakes who waits for them. release()
+/// does so before the scope ends. `Home` is what leads back there: a pointer, or a share of the semaphore. Thread
+/// safety: as a value; it may end on another thread than the one that acquired it.
 template <class Home>
 class [[nodiscard("it is given back when it is destroyed")]] basic_permit {
 public:
@@ -88,16 +87,16 @@ private:
     std::size_t count_;
 };
 
-/// A number of permits, which tasks and threads take and give back: a limit for how many do something at the same time, or
-/// for how much memory they use for it. First come, first served: nobody is overtaken, so that a large request at the front
-/// holds up small ones behind it until there is enough for it. It needs no runtime.
+/// A number of permits, which tasks and threads take and give back: a limit for how many do something at the same time,
+/// or for how much memory they use for it. First come, first served: nobody is overtaken, so that a large request at
+/// the front holds up small ones behind it until there is enough for it. It needs no runtime.
 ///     sync::semaphore connections(100);
 ///     ...
 ///     auto permit = co_await eddy::try_(connections.acquire());   // given back at the end of its scope
 /// Thread safety: any thread.
-/// Lifetime: it must outlive its futures and permits, and each call; the owned ones (`acquire_owned`) hold a share of it.
-/// Cost: to take a permit that is there, and to give one back for which nobody waits, one read-modify-write. Waiting takes
-/// no allocation.
+/// Lifetime: it must outlive its futures and permits, and each call; the owned ones (`acquire_owned`) hold a share of
+/// it. Cost: to take a permit that is there, and to give one back for which nobody waits, one read-modify-write.
+/// Waiting takes no allocation.
 class semaphore {
     using state = eddy::detail::permit_state;
 
@@ -156,13 +155,13 @@ public:
     /// Takes up to `count` of the free ones out for good. How many it were.
     std::size_t forget_permits(std::size_t count) noexcept { return state_.forget(count); }
 
-    /// From now on nobody gets a permit, and those who wait get `acquire_error`. Permits that are out stay valid. There is no
-    /// way back.
+    /// From now on nobody gets a permit, and those who wait get `acquire_error`. Permits that are out stay valid. There
+    /// is no way back.
     void close() noexcept { state_.close(); }
     [[nodiscard]] bool is_closed() const noexcept { return state_.is_closed(); }
 
-    /// How many are free. Others may take or give some back at any time; those that are kept for a request that has to wait
-    /// for more count.
+    /// How many are free. Others may take or give some back at any time; those that are kept for a request that has to
+    /// wait for more count.
     [[nodiscard]] std::size_t available_permits() const noexcept { return state_.available(); }
 
 private:

@@ -8,8 +8,8 @@
 
 namespace eddy::sync {
 
-/// The receiver of a channel is gone or closed; the value that was not sent comes back. `try_` makes `errc::channel_closed`
-/// of it.
+/// The receiver of a channel is gone or closed; the value that was not sent comes back. `try_` makes
+/// `errc::channel_closed` of it.
 template <class T>
 class send_error {
 public:

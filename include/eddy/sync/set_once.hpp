@@ -12,11 +12,10 @@
 
 namespace eddy::sync {
 
-/// A value that is set once, and that any number of tasks may wait for. To have whoever needs it first make it, see once_cell;
-/// for one receiver who is given the value, see oneshot. It needs no runtime.
-/// Thread safety: any thread. The value is read by many at a time.
-/// Lifetime: it must outlive its wait() futures and the calls of its functions. Destroying it while one waits ends the program.
-/// Cost: no allocation. get() is a load.
+/// A value that is set once, and that any number of tasks may wait for. To have whoever needs it first make it, see
+/// once_cell; for one receiver who is given the value, see oneshot. It needs no runtime. Thread safety: any thread. The
+/// value is read by many at a time. Lifetime: it must outlive its wait() futures and the calls of its functions.
+/// Destroying it while one waits ends the program. Cost: no allocation. get() is a load.
 template <class T>
 class set_once {
 public:
@@ -33,8 +32,8 @@ public:
                 "futures are gone");
     }
 
-    /// Sets the value, and wakes all who wait for it. If it was set before, or is being set, `value` comes back as the error.
-    /// If moving it throws, that passes through, and nothing is set.
+    /// Sets the value, and wakes all who wait for it. If it was set before, or is being set, `value` comes back as the
+    /// error. If moving it throws, that passes through, and nothing is set.
     std::expected<void, T> set(T value) {
         if (!value_.claim()) return std::expected<void, T>(std::unexpect, std::move(value));
         static_cast<void>(value_.set_value(std::move(value)));

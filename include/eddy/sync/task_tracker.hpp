@@ -110,8 +110,8 @@ private:
     std::optional<F> inner_;
 };
 
-/// Lets a program wait until all its tasks have ended: a server that shuts down, say, together with a cancellation token.
-/// Unlike a join_set it keeps nothing of a task that has ended. Copies are the same tracker.
+/// Lets a program wait until all its tasks have ended: a server that shuts down, say, together with a cancellation
+/// token. Unlike a join_set it keeps nothing of a task that has ended. Copies are the same tracker.
 ///     tracker.spawn(serve(std::move(stream)));
 ///     ...
 ///     tracker.close();
@@ -119,8 +119,8 @@ private:
 ///
 /// It needs no runtime but for spawn(). Closing it refuses nothing: it says that wait() may end.
 /// Thread safety: any thread.
-/// Lifetime: it may be destroyed as soon as its wait() has ended, even if who has closed it has not come back from that.
-/// Cost: two atomic additions for a task's begin, and two for its end.
+/// Lifetime: it may be destroyed as soon as its wait() has ended, even if who has closed it has not come back from
+/// that. Cost: two atomic additions for a task's begin, and two for its end.
 class task_tracker {
 public:
     class wait_future;
@@ -131,9 +131,8 @@ public:
     task_tracker& operator=(const task_tracker&) = default;
     ~task_tracker() = default;
 
-    /// A future that is ready when the tracker is closed and nothing is tracked, or has been so for a moment since this was
-    /// called.
-    /// Cancel safety: safe.
+    /// A future that is ready when the tracker is closed and nothing is tracked, or has been so for a moment since this
+    /// was called. Cancel safety: safe.
     [[nodiscard]] wait_future wait() const noexcept;
 
     /// From here on wait() may end. False if it was closed already.

@@ -40,19 +40,19 @@ namespace eddy::sync {
 template <class T>
 class watch_stream;
 
-/// A channel that keeps one value, the newest: for a configuration, a state, the progress of something. Who receives looks
-/// at the value when it likes, and can wait for it to change; values that came and went between two looks are not seen.
+/// A channel that keeps one value, the newest: for a configuration, a state, the progress of something. Who receives
+/// looks at the value when it likes, and can wait for it to change; values that came and went between two looks are not
+/// seen.
 ///     auto [tx, rx] = sync::watch<config>::channel(config());
 ///     ...
 ///     while (auto news = co_await rx.changed()) apply(*rx.borrow_and_update());   // (GCC 12 wants the name)
 ///
 /// Any number of senders and receivers, which are copied. It needs no runtime. `T` need only be movable.
 /// The value lives as long as the channel does, which is until all ends are gone.
-/// Thread safety: the ends may be used on different threads at the same time; each by itself on one at a time, but the const
-/// members of a sender on any number.
-/// Lifetime: guards and futures refer to the end that made them. An end that was moved from is empty: to use it throws
-/// `misuse`.
-/// Cost: one allocation for the channel. To send, four read-modify-writes; to look, two.
+/// Thread safety: the ends may be used on different threads at the same time; each by itself on one at a time, but the
+/// const members of a sender on any number. Lifetime: guards and futures refer to the end that made them. An end that
+/// was moved from is empty: to use it throws `misuse`. Cost: one allocation for the channel. To send, four
+/// read-modify-writes; to look, two.
 template <class T>
 class watch {
     using channel_type = eddy::detail::watch_channel<T>;
@@ -77,10 +77,10 @@ public:
     [[nodiscard]] static ends channel(T initial) { return ends(std::move(initial)); }
 };
 
-/// A look at the value, which does not change meanwhile: it holds a lock that readers share. A sender that wants to change
-/// the value waits for it *on its thread*: so keep it for a few instructions, and never across a `co_await`. There the thread
-/// that is to go on may be the one that waits. On one thread, sending with a guard in hand never ends; and
-/// `tx.send(*rx.borrow() + 1)` has one in hand until its semicolon: write get() there.
+/// A look at the value, which does not change meanwhile: it holds a lock that readers share. A sender that wants to
+/// change the value waits for it *on its thread*: so keep it for a few instructions, and never across a `co_await`.
+/// There the thread that is to go on may be the one that waits. On one thread, sending with a guard in hand never ends;
+/// and `tx.send(*rx.borrow() + 1)` has one in hand until its semicolon: write get() there.
 template <class T>
 class [[nodiscard("it is a look at the value")]] watch<T>::guard {
 public:
@@ -127,17 +127,17 @@ public:
         if (channel_ != nullptr && channel_->drop_sender()) delete channel_;
     }
 
-    /// Puts `value` in the place of the one that is there, and tells the receivers. If there is no receiver, nothing is done and
-    /// `value` comes back as the error.
-    /// Thread safety: it waits on its thread for guards. So do the three that follow.
+    /// Puts `value` in the place of the one that is there, and tells the receivers. If there is no receiver, nothing is
+    /// done and `value` comes back as the error. Thread safety: it waits on its thread for guards. So do the three that
+    /// follow.
     std::expected<void, T> send(T value, std::source_location where = std::source_location::current()) const {
         if (channel(where).receivers() == 0) return std::expected<void, T>(std::unexpect, std::move(value));
         static_cast<void>(send_replace(std::move(value), where));
         return {};
     }
 
-    /// Puts `value` in the place of the one that is there, which it returns; also without a receiver. The destructor of a T may
-    /// use the channel, its moves must not.
+    /// Puts `value` in the place of the one that is there, which it returns; also without a receiver. The destructor of
+    /// a T may use the channel, its moves must not.
     T send_replace(T value, std::source_location where = std::source_location::current()) const {
         std::optional<T> old;
         const auto put = [&](T& kept) {
@@ -148,8 +148,8 @@ public:
         return *std::move(old);
     }
 
-    /// Has `f` change the value where it is, `f(T&)`, and tells the receivers. If `f` throws, nobody is told; what it has changed
-    /// by then stays changed. It must not use the channel.
+    /// Has `f` change the value where it is, `f(T&)`, and tells the receivers. If `f` throws, nobody is told; what it
+    /// has changed by then stays changed. It must not use the channel.
     template <class Fn>
         requires std::invocable<Fn, T&>
     void send_modify(Fn&& f, std::source_location where = std::source_location::current()) const {
@@ -262,17 +262,17 @@ public:
         return look;
     }
 
-    /// A future that ends when there is a value that was not seen, which counts as seen then; or with `recv_error` if the senders
-    /// are gone, and the value was seen. One at a time.
-    /// Cancel safety: safe. Dropped before it is ready, it has seen nothing.
+    /// A future that ends when there is a value that was not seen, which counts as seen then; or with `recv_error` if
+    /// the senders are gone, and the value was seen. One at a time. Cancel safety: safe. Dropped before it is ready, it
+    /// has seen nothing.
     [[nodiscard]] changed_future changed(std::source_location where = std::source_location::current()) {
         return changed_future(*this, where);
     }
 
-    /// A future that ends with a guard of the first value for which `predicate(const T&)` is true, beginning with the one that is
-    /// there; or with `recv_error` if the senders are gone and it is not true of the last value. What it was asked about counts
-    /// as seen. The predicate is called under the lock, and must not use the channel; what it throws passes through.
-    /// Cancel safety: safe; but values that it was asked about are seen.
+    /// A future that ends with a guard of the first value for which `predicate(const T&)` is true, beginning with the
+    /// one that is there; or with `recv_error` if the senders are gone and it is not true of the last value. What it
+    /// was asked about counts as seen. The predicate is called under the lock, and must not use the channel; what it
+    /// throws passes through. Cancel safety: safe; but values that it was asked about are seen.
     template <class Predicate>
     [[nodiscard]] auto wait_for(Predicate&& predicate, std::source_location where = std::source_location::current()) {
         constexpr bool fits = std::predicate<std::decay_t<Predicate>&, const T&>;
@@ -409,8 +409,8 @@ private:
     explicit ends(channel_type* channel) noexcept : sender(channel), receiver(*channel, channel->version()) {}
 };
 
-/// The values of a watch as a stream: the one that is there first, or with from_changes() the next one, and then each that is
-/// there when it is looked for. It ends when the senders are gone. `T` is copied, under the channel's lock.
+/// The values of a watch as a stream: the one that is there first, or with from_changes() the next one, and then each
+/// that is there when it is looked for. It ends when the senders are gone. `T` is copied, under the channel's lock.
 ///     sync::watch_stream<config> versions(std::move(rx));
 /// Cancel safety: safe.
 template <class T>

@@ -9,8 +9,8 @@
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 
-// What a test says of the answer to a poll. Each throws `misuse` with the caller's place if it is not so: a failed test in any
-// framework.
+// What a test says of the answer to a poll. Each throws `misuse` with the caller's place if it is not so: a failed test
+// in any framework.
 
 namespace eddy::test {
 

@@ -67,8 +67,8 @@ private:
 template <class Self>
 class mock_script {
 public:
-    /// Bytes that come from the other side, in one or several reads. A literal with a NUL in it needs its size: "\0\1"sv.
-    /// No bytes are no step.
+    /// Bytes that come from the other side, in one or several reads. A literal with a NUL in it needs its size:
+    /// "\0\1"sv. No bytes are no step.
     Self& read(std::string_view bytes) { return add_bytes(mock_step_kind::read, bytes); }
     /// Bytes that must be written next. No bytes are no step.
     Self& write(std::string_view bytes) { return add_bytes(mock_step_kind::write, bytes); }
@@ -112,14 +112,14 @@ namespace eddy::test {
 class io_builder;
 struct io_mock_with_handle;
 
-/// A connection whose other side is a script: what is read there, what must be written, and what fails. Made by io_builder.
+/// A connection whose other side is a script: what is read there, what must be written, and what fails. Made by
+/// io_builder.
 ///
-/// What is to be read comes when all that the script has before it is over. What is written is compared, byte by byte and in any
-/// pieces, with the next writes of the script, also if there is something to be read before them. At the end of the script a
-/// read gives the end; with a handle (io_builder::build_with_handle) both wait until more is written into it, or that is gone.
-/// Errors: those of the script. Throws misuse, with the place of the await, for bytes that are written and were not expected; the
-/// text says where they differ.
-/// Thread safety: as any object.
+/// What is to be read comes when all that the script has before it is over. What is written is compared, byte by byte
+/// and in any pieces, with the next writes of the script, also if there is something to be read before them. At the end
+/// of the script a read gives the end; with a handle (io_builder::build_with_handle) both wait until more is written
+/// into it, or that is gone. Errors: those of the script. Throws misuse, with the place of the await, for bytes that
+/// are written and were not expected; the text says where they differ. Thread safety: as any object.
 class EDDY_API io_mock {
 public:
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
@@ -157,9 +157,8 @@ private:
     bool is_shut_down_ = false;
 };
 
-/// Writes more into the script of an io_mock that runs, behind what it has: see io_builder::build_with_handle(). The script has no end
-/// before this is gone.
-/// Thread safety: another thread than the mock's may have it.
+/// Writes more into the script of an io_mock that runs, behind what it has: see io_builder::build_with_handle(). The
+/// script has no end before this is gone. Thread safety: another thread than the mock's may have it.
 class io_mock_handle : public detail::mock_script<io_mock_handle> {
 public:
     io_mock_handle(io_mock_handle&&) noexcept = default;
@@ -186,7 +185,8 @@ private:
 };
 
 /// Writes the script of an io_mock:
-///     auto peer = test::io_builder().read("PING\r\n").write("PONG\r\n").wait(1s).read_error(std::errc::connection_reset).build();
+///     auto peer =
+///     test::io_builder().read("PING\r\n").write("PONG\r\n").wait(1s).read_error(std::errc::connection_reset).build();
 class io_builder : public detail::mock_script<io_builder> {
 public:
     [[nodiscard]] io_mock build() const { return io_mock(script_); }

@@ -28,7 +28,8 @@ struct EDDY_API clock {
     [[nodiscard]] static time_point now() noexcept;
 };
 
-/// `d` in the clock's unit: rounded up, so that nothing ends early, and the longest duration there is if `d` does not fit.
+/// `d` in the clock's unit: rounded up, so that nothing ends early, and the longest duration there is if `d` does not
+/// fit.
 template <class Rep, class Period>
 [[nodiscard]] constexpr duration round_up(std::chrono::duration<Rep, Period> d) noexcept {
     if constexpr (std::same_as<decltype(d), duration>) {
@@ -42,7 +43,8 @@ template <class Rep, class Period>
     }
 }
 
-/// `from + d`, or the last (first) instant there is if that is further away. A sleep until time_point::max() never ends.
+/// `from + d`, or the last (first) instant there is if that is further away. A sleep until time_point::max() never
+/// ends.
 [[nodiscard]] constexpr time_point saturating_add(time_point from, duration d) noexcept {
     if (d >= duration::zero()) return from <= time_point::max() - d ? from + d : time_point::max();
     return from >= time_point::min() - d ? from + d : time_point::min();

@@ -38,8 +38,8 @@ private:
     std::uint64_t number_;  // how many were inserted before it
 };
 
-/// Values that each come out at a time of its own, for caches and sessions that expire: a stream of what has expired, in
-/// the order of the deadlines; where they are equal, of the last insert or reset.
+/// Values that each come out at a time of its own, for caches and sessions that expire: a stream of what has expired,
+/// in the order of the deadlines; where they are equal, of the last insert or reset.
 ///
 ///     eddy::time::delay_queue<session_id> expiring;
 ///     auto key = expiring.insert(id, 30s);
@@ -48,15 +48,13 @@ private:
 ///
 /// Nothing comes out before its deadline. The stream ends when the queue is empty, and goes on after the next insert.
 /// Where a next() waits in another branch of the task, an insert, a reset or a remove of what it waits for is noticed.
-/// Errors: what takes a key throws `misuse` if its value has come out or was removed, unless it says otherwise; keys of another
-/// queue are not always noticed. next() needs an event loop, as a sleep does. If a move of a T throws, the one value that is
-/// moved may be lost, and the queue goes on.
-/// Cancel safety: safe. A next() that is dropped before it is ready takes nothing out.
-/// Thread safety: one thread at a time.
-/// Lifetime: it must outlive its next()s, and must not be moved while one of them waits. Values are moved in and out. The
-/// destructor of a T may insert and remove; it must not clear() or compact().
-/// Cost: one timer for the whole queue. Insert, remove and reset are O(1) on average and O(log n) at most; to take out is
-/// O(log n). An allocation for each 16 values that there is no room for yet.
+/// Errors: what takes a key throws `misuse` if its value has come out or was removed, unless it says otherwise; keys of
+/// another queue are not always noticed. next() needs an event loop, as a sleep does. If a move of a T throws, the one
+/// value that is moved may be lost, and the queue goes on. Cancel safety: safe. A next() that is dropped before it is
+/// ready takes nothing out. Thread safety: one thread at a time. Lifetime: it must outlive its next()s, and must not be
+/// moved while one of them waits. Values are moved in and out. The destructor of a T may insert and remove; it must not
+/// clear() or compact(). Cost: one timer for the whole queue. Insert, remove and reset are O(1) on average and O(log n)
+/// at most; to take out is O(log n). An allocation for each 16 values that there is no room for yet.
 template <class T>
 class delay_queue : public stream_ops<delay_queue<T>> {
 public:
@@ -89,7 +87,8 @@ public:
     }
     ~delay_queue() = default;
 
-    /// Inserts `value`, to come out `d` from now. Zero and less: at once; a duration that is too long for the clock: never.
+    /// Inserts `value`, to come out `d` from now. Zero and less: at once; a duration that is too long for the clock:
+    /// never.
     template <class Rep, class Period>
     delay_key insert(T value, std::chrono::duration<Rep, Period> d) {
         return insert_at(std::move(value), deadline_after(d));
@@ -142,8 +141,8 @@ public:
     [[nodiscard]] std::size_t capacity() const noexcept { return slots_.size(); }
     /// Makes room for `additional` values more. Throws std::length_error if there can be no such number.
     void reserve(std::size_t additional);
-    /// Gives back the memory of what is gone. Keys stay good. O(n); where the queue has become small and goes on, keys that
-    /// were given out before cost one look into a table from then on.
+    /// Gives back the memory of what is gone. Keys stay good. O(n); where the queue has become small and goes on, keys
+    /// that were given out before cost one look into a table from then on.
     void compact();
 
     /// As a stream's: what has expired; nothing if the queue is empty.
@@ -308,8 +307,8 @@ private:
     delay_queue& queue_;
 };
 
-/// To the first slots go the values of the last ones, one by one: if the move of one throws, the others are where they are said
-/// to be.
+/// To the first slots go the values of the last ones, one by one: if the move of one throws, the others are where they
+/// are said to be.
 template <class T>
 void delay_queue<T>::compact() {
     const rebuilt_free_list when_done(*this);

@@ -57,8 +57,8 @@ public:
 
     /// Errors: throws misuse if `period` is zero or less.
     interval_stream(time_point start, duration period, std::source_location where = std::source_location::current());
-    // The timer stays where it is, and the next poll sets another: an adaptor around this, such as merge(), may have an item
-    // while this waits, and be moved then.
+    // The timer stays where it is, and the next poll sets another: an adaptor around this, such as merge(), may have an
+    // item while this waits, and be moved then.
     interval_stream(interval_stream&& other) noexcept
         : wait_(other.wait_.deadline(), other.where_),
           where_(other.where_),

@@ -89,7 +89,8 @@ private:
 
     bool poll_deadline(context& cx) {
         if (cx.budget() != 0) return deadline_->poll(cx).is_ready();
-        // The future has used the budget up, perhaps in every poll: the deadline has one of its own, or would never come.
+        // The future has used the budget up, perhaps in every poll: the deadline has one of its own, or would never
+        // come.
         context own(cx.waker());
         return deadline_->poll(own).is_ready();
     }
@@ -113,12 +114,10 @@ private:
 
 /// Runs `work` until it is ready or `deadline` has been reached. Gives its output, or `elapsed`.
 ///
-/// If both are ready in the same poll, the output counts. When the deadline has been reached, `work` is cancelled: by its
-/// poll_cancel() if it has one, which may take time, and by its destructor. Either way it is gone when this is ready.
-/// What `work` throws passes through.
-/// Cancel safety: that of `work`.
-/// Lifetime: `work` is moved in; use std::ref to lend it, and to go on with it after the deadline.
-/// Cost: that of a sleep; no allocation.
+/// If both are ready in the same poll, the output counts. When the deadline has been reached, `work` is cancelled: by
+/// its poll_cancel() if it has one, which may take time, and by its destructor. Either way it is gone when this is
+/// ready. What `work` throws passes through. Cancel safety: that of `work`. Lifetime: `work` is moved in; use std::ref
+/// to lend it, and to go on with it after the deadline. Cost: that of a sleep; no allocation.
 ///     auto answer = co_await eddy::time::timeout(5s, client.get("/"));
 ///     if (!answer) ...                                                     // elapsed
 template <class F>

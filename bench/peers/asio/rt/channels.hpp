@@ -15,7 +15,8 @@ using boost::system::error_code;
 template <class... T>
 using channel = asio::experimental::channel<executor, void(error_code, T...)>;
 
-/// For several threads. It still touches its mutex after it has resumed the receiver, so the receiver must not destroy it.
+/// For several threads. It still touches its mutex after it has resumed the receiver, so the receiver must not destroy
+/// it.
 template <class... T>
 using concurrent_channel = asio::experimental::concurrent_channel<executor, void(error_code, T...)>;
 

@@ -14,8 +14,8 @@
 namespace bench::peer {
 
 /// What one task joins many with: Asio has handlers that are called when a task ends, but nothing that waits for all of
-/// them (a parallel_group is for a number that the compiler knows, or allocates for each). Its count is atomic, which one
-/// thread would not need; that is 5 ns where a spawn takes hundreds.
+/// them (a parallel_group is for a number that the compiler knows, or allocates for each). Its count is atomic, which
+/// one thread would not need; that is 5 ns where a spawn takes hundreds.
 class latch {
 public:
     explicit latch(std::uint64_t count) noexcept : left_(count + 1) {}  // whoever waits counts as well

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Boost.Asio's side of `./dev bench rt`, with coroutines. Each case does what eddy's does (bench/rt/), in the way that Asio
-// does it best: a task is what co_spawn() starts (at once, on the caller's stack), its join handle the awaitable that this
-// returns or, of many, a handler that counts a latch down; a oneshot is a channel of capacity 1. Left out are scopes, and
-// the oneshot that is made and dropped: a channel is meant to live long.
+// Boost.Asio's side of `./dev bench rt`, with coroutines. Each case does what eddy's does (bench/rt/), in the way that
+// Asio does it best: a task is what co_spawn() starts (at once, on the caller's stack), its join handle the awaitable
+// that this returns or, of many, a handler that counts a latch down; a oneshot is a channel of capacity 1. Left out are
+// scopes, and the oneshot that is made and dropped: a channel is meant to live long.
 #include <array>
 
 #include "cases.hpp"
