@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include <eddy/bytes_mut.hpp>
@@ -498,11 +499,15 @@ TEST(MiniRedisAgainstRedis, AnswersLinesAndBrokenFramesLikeRedis) {
     const real_redis real;
     const our_redis ours;
     const auto ask = [](const raw_socket& server, const std::string& bytes) {
-        server.send(bytes);
+        // A server that has found an error closes without reading the rest: then a large send() fails, and the
+        // connection ends with a reset instead of an end of stream. The answer was received before either.
+        try {
+            server.send(bytes);
+        } catch (const std::system_error&) {
+        }
         server.shutdown();
         std::string all;
-        for (char c = 0; ::recv(server.fd(), &c, 1, 0) == 1;)
-            all += c;  // until it is closed, or reset with something unread
+        for (char c = 0; ::recv(server.fd(), &c, 1, 0) == 1;) all += c;
         return all;
     };
     for (const std::string& bytes : std::vector<std::string>{"PING\r\nPING\nSET k 'a b'\r\nGET k\r\n",
