@@ -9,6 +9,10 @@ compiler=${1:?usage: tools/warnings.sh COMPILER [OPTION...]}
 shift
 [[ " $* " == *' -std='* ]] || set -- -std=c++23 "$@"
 
+# What the CMake target eddy::eddy adds for Clang before 19, whose libstdc++ has no std::expected without it.
+clang=$("$compiler" -dM -E -x c++ /dev/null | sed -n 's/^#define __clang_major__ //p')
+if [[ -n $clang ]] && ((clang < 19)); then set -- "$@" -D__cpp_concepts=202002L -Wno-builtin-macro-redefined; fi
+
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 (cd include && find . -name '*.hpp' | sort | sed 's,^\./\(.*\),#include <\1>,') >"$work/all_headers.cpp"
