@@ -16,7 +16,8 @@ bool barrier_state::may_be_destroyed() noexcept {
     return waiting_.is_empty();
 }
 
-/// Leaves the lock.
+/// Wakes the waiters of all rounds that are over, and releases the lock. A round that is over is at the front of the
+/// list, so the list can be processed in batches while other tasks arrive or leave.
 template <class Guard>
 void barrier_state::wake_former_rounds(Guard& guard) noexcept {
     wake_list wakes;
@@ -34,14 +35,14 @@ void barrier_state::wake_former_rounds(Guard& guard) noexcept {
         tellers_.add(teller);
         guard.unlock();
         wakes.wake_all();
-        if (teller.is_left_behind()) return;
+        if (teller.is_left_behind()) return;  // a waker destroyed the barrier
         guard.lock();
         tellers_.remove(teller);
     }
 }
 
 barrier_state::answers barrier_state::arrive(barrier_waiter& one, const waker& wake) noexcept {
-    waker copy = wake;  // not under the lock: a waker's code is a stranger's
+    waker copy = wake;  // before the lock is taken: a waker may run user code
     std::unique_lock guard(lock_);
     if (here_ + 1 == count_) {
         here_ = 0;
@@ -61,7 +62,7 @@ barrier_state::answers barrier_state::arrive(barrier_waiter& one, const waker& w
 barrier_state::answers barrier_state::poll(barrier_waiter& one, const waker& wake) noexcept {
     if (one.stage == stages::fresh) return arrive(one, wake);
     waker other;
-    waker dropped;  // after the lock
+    waker dropped;  // destroyed after the lock is released: a waker may run user code
     for (bool is_copied = false;; is_copied = true) {
         {
             const std::lock_guard guard(lock_);

@@ -10,11 +10,13 @@ namespace eddy::detail {
 
 broadcast_state::broadcast_state(std::size_t capacity)
     : capacity_(capacity), slots_(std::make_unique<slot[]>(capacity)) {
-    // As if a round of values had been sent and read before the first. (Positions are compared by equality, and wrap.)
+    // Initialize the slots as if one round of values had been sent and read before position 0. Positions are compared
+    // by equality, so the wrap-around is correct.
     for (std::size_t i = 0; i < capacity; ++i) slots_[i].at = position{i} - capacity;
 }
 
-/// Wakes those whose position has come, and leaves the lock. The list's first ones: the others came after them.
+/// Wakes the waiters whose position has a value now, and releases the lock. They are at the front of the list, because
+/// later waiters wait for later positions.
 template <class Guard>
 void broadcast_state::wake_due(Guard& guard) noexcept {
     wake_list wakes;
@@ -26,11 +28,11 @@ void broadcast_state::wake_due(Guard& guard) noexcept {
             wakes.wake_all();
             if (is_last) return;
             guard.lock();
-            continue;  // the first may be another by now
+            continue;  // another thread may have changed the front of the list
         }
         waiting_.remove(*first);
         waker wake = std::move(first->wake);
-        // release: pairs with stop_waiting(). After it the waiter may be gone.
+        // release: pairs with the acquire in stop_waiting() and wait(). After this store the waiter may be destroyed.
         first->is_shared.store(false, std::memory_order_release);
         wakes.push(std::move(wake));
     }
@@ -40,7 +42,8 @@ broadcast_state::sent broadcast_state::send(broadcast_item& item) noexcept {
     std::unique_lock guard(tail_lock_);
     const std::uint32_t count = receivers();
     if (count == 0) return {0};
-    item.shares.store(count, std::memory_order_relaxed);  // published by the slot's lock
+    // relaxed: the release of the slot's lock publishes the count to the readers.
+    item.shares.store(count, std::memory_order_relaxed);
     const position at = tail_++;
     sent done{count};
     {
@@ -58,7 +61,7 @@ broadcast_state::taken broadcast_state::look_at_tail(position& next) noexcept {
     const std::lock_guard guard(tail_lock_);
     if (next == tail_) return {is_closed_ ? kinds::closed : kinds::empty};
     const position oldest = tail_ - capacity_;
-    if (tail_ - next <= capacity_) return {kinds::item};  // it has come between the two locks
+    if (tail_ - next <= capacity_) return {kinds::item};  // the value was sent after the slot's lock was released
     const std::uint64_t missed = oldest - next;
     next = oldest;
     return {kinds::lagged, false, nullptr, missed};
@@ -67,12 +70,12 @@ broadcast_state::taken broadcast_state::look_at_tail(position& next) noexcept {
 bool broadcast_state::wait(position next, broadcast_waiter& one, const waker& wake) noexcept {
     waker copy;
     bool is_copied = false;
-    // Not under the lock: a waker's code is a stranger's.
+    // Called without the lock: a waker may run user code.
     const auto make_copy = [&] {
         copy = wake;
         is_copied = true;
     };
-    // acquire: pairs with the release in wake_due(), after which the waiter is this caller's alone.
+    // acquire: pairs with the release in wake_due(). If the flag is clear, only this thread uses the waiter.
     if (!one.is_shared.load(std::memory_order_acquire)) make_copy();
     for (;;) {
         {
@@ -89,10 +92,10 @@ bool broadcast_state::wait(position next, broadcast_waiter& one, const waker& wa
     }
 }
 
-/// With the tail's lock, while there is nothing to read for it.
+/// Adds `one` to the list. The caller holds the tail lock and has checked that there is no value for the waiter.
 void broadcast_state::enlist(broadcast_waiter& one) noexcept {
     one.position = tail_;
-    // relaxed: whoever clears it has the lock.
+    // relaxed: the thread that clears the flag holds the lock that this thread holds now.
     one.is_shared.store(true, std::memory_order_relaxed);
     waiting_.push_back(one);
 }
@@ -102,13 +105,15 @@ void broadcast_state::unlist(broadcast_waiter& one) noexcept {
     const std::lock_guard guard(tail_lock_);
     if (!one.is_listed) return;
     waiting_.remove(one);
+    // relaxed: only the waiter's owner, which is this thread, reads the flag after this.
     one.is_shared.store(false, std::memory_order_relaxed);
     dropped = std::move(one.wake);
 }
 
 broadcast_state::position broadcast_state::add_receiver() noexcept {
     const std::lock_guard guard(tail_lock_);
-    receivers_.fetch_add(1, std::memory_order_relaxed);  // nothing is read through it
+    // relaxed: the tail lock orders the changes, and nothing is read through the count.
+    receivers_.fetch_add(1, std::memory_order_relaxed);
     return tail_;
 }
 
@@ -117,7 +122,7 @@ broadcast_state::position broadcast_state::drop_receiver() noexcept {
     bool is_last = false;
     {
         const std::lock_guard guard(tail_lock_);
-        // release: pairs with receivers(), which is asked without the lock.
+        // release: pairs with the acquire in receivers(), which is called without the lock.
         is_last = receivers_.fetch_sub(1, std::memory_order_release) == 1;
         until = tail_;
     }
@@ -133,18 +138,19 @@ bool broadcast_state::poll_left(notify_waiter& one, const waker& wake) noexcept 
             return true;
         }
         if (!leavings_.poll(one, &wake)) return false;
-        // There may be a new one by now.
+        // A receiver may have been added since the notification: check again.
     }
 }
 
 std::size_t broadcast_state::unread() noexcept {
-    // Whoever has not read a value has read none after it. So those that somebody has yet to read are the newest.
+    // A receiver reads the values in order. So the values that some receiver has not read yet are the newest ones, and
+    // a binary search finds the first of them.
     const std::lock_guard guard(tail_lock_);
     std::size_t low = 0;
     std::size_t high = capacity_;
     while (low < high) {
         const std::size_t middle = low + (high - low) / 2;
-        slot& one = slot_of(tail_ + middle);  // counted from the oldest
+        slot& one = slot_of(tail_ + middle);  // `middle` counts from the oldest value
         const std::lock_guard slot_guard(one.lock);
         if (one.unread == 0) {
             low = middle + 1;
@@ -161,16 +167,16 @@ std::uint64_t broadcast_state::sent_since(position next) noexcept {
 }
 
 bool broadcast_state::try_add_sender() noexcept {
+    // relaxed, here and below: nothing is read through the count. The caller's reference keeps the channel alive.
     std::size_t now = senders_.load(std::memory_order_relaxed);
     do {
         if (now == 0) return false;
-        // relaxed: nothing is read through it.
     } while (!senders_.compare_exchange_weak(now, now + 1, std::memory_order_relaxed, std::memory_order_relaxed));
     return true;
 }
 
 void broadcast_state::drop_sender() noexcept {
-    // acq_rel: what the other senders did comes before the closing.
+    // acq_rel: what the other senders did happens before the channel is closed.
     if (senders_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     std::unique_lock guard(tail_lock_);
     is_closed_ = true;

@@ -10,19 +10,21 @@
 namespace eddy::detail {
 
 void token_node::link::take_out() noexcept {
+    // Removes this link from its ring.
     previous->next = next;
     next->previous = previous;
     previous = next = this;
 }
 
 void token_node::link::put_before(link& place) noexcept {
+    // Inserts this link before `place`.
     previous = place.previous;
     next = &place;
     previous->next = this;
     place.previous = this;
 }
 
-/// The others of this ring, which it leaves, come to stand before `place`.
+// Moves the other links of this ring before `place`. This link is alone afterwards.
 void token_node::link::put_ring_before(link& place) noexcept {
     if (is_alone()) return;
     link* const first = next;
@@ -46,7 +48,7 @@ token_node* token_node::make_child(token_node& parent) {
     auto* const child = new token_node;
     if (parent.tree_ != nullptr) {
         const std::lock_guard guard(parent.tree_->lock);
-        // relaxed: it is written under the lock.
+        // relaxed: the flag of a node in a tree is written under the lock, which this thread holds.
         if (!parent.is_cancelled_.load(std::memory_order_relaxed)) {
             child->tree_ = parent.tree_;
             ++child->tree_->nodes;
@@ -54,21 +56,22 @@ token_node* token_node::make_child(token_node& parent) {
             return child;
         }
     }
-    // A cancelled tree is not alive again, so it needs no nodes. relaxed: nobody else knows the child yet.
+    // A cancelled node stays cancelled and needs no tree. relaxed: no other thread knows the child yet.
     child->is_cancelled_.store(true, std::memory_order_relaxed);
     return child;
 }
 
 void token_node::drop_handle() noexcept {
-    // acq_rel: what was done by way of the other handles comes before what the last one does.
+    // acq_rel: everything that was done through the other handles happens before the last handle's work below.
     if (handles_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     if (!cancelled_.may_be_destroyed())
         fatal_misuse(
             "a cancellation_token was destroyed while a task waits for it: keep it until its cancelled() "
             "futures are gone, or use cancelled_owned()");
     if (tree_ != nullptr) {
-        std::unique_ptr<tree> last;  // destroyed after the lock is left
+        std::unique_ptr<tree> last;  // destroyed after the lock is released
         const std::lock_guard guard(tree_->lock);
+        // relaxed: the flag is written under the lock.
         if (!is_cancelled_.load(std::memory_order_relaxed)) {
             children_.put_ring_before(as_sibling_);
             as_sibling_.take_out();
@@ -79,30 +82,32 @@ void token_node::drop_handle() noexcept {
 }
 
 void token_node::release() noexcept {
-    // acq_rel: whoever frees it comes after what the other has done with it.
+    // acq_rel: all other uses of the node happen before it is freed.
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-/// Takes it and all below it out of the tree and marks them, under the lock. They are a chain, with a reference each,
-/// in which whoever is below another comes before it.
+/// Removes this node and all of its descendants from the tree and marks them as cancelled. The caller holds the lock.
+/// Returns the nodes as a chain, each with a reference. In the chain a descendant precedes its ancestors.
 token_node* token_node::take_subtree() noexcept {
     token_node* taken = nullptr;
     const auto take = [&](token_node& one) {
         one.as_sibling_.take_out();
-        // relaxed: a handle, or who drops the last one and waits for the lock, has a reference.
+        // relaxed: the node already has a reference, of a handle or of a thread that dropped the last handle and waits
+        // for the lock.
         one.references_.fetch_add(1, std::memory_order_relaxed);
         one.next_taken_ = std::exchange(taken, &one);
     };
     take(*this);
     while (!children_.is_alone()) {
-        // SAFETY: all links of such a ring, but `children_` itself, are the `as_sibling_` of a node.
+        // SAFETY: each link of this ring except `children_` is the `as_sibling_` of a node. That node is alive: a node
+        // that is gone was removed from its ring under the lock.
         token_node& child = *static_cast<sibling_link*>(children_.next)->node;
         take(child);
-        child.children_.put_ring_before(children_);  // its children are looked at later, in place of recursion
+        child.children_.put_ring_before(children_);  // replaces recursion: the loop processes the grandchildren later
     }
-    // Those below first: who finds a token cancelled finds its children so.
+    // Descendants first: a thread that sees a cancelled token must also see its descendants as cancelled.
     for (token_node* one = taken; one != nullptr; one = one->next_taken_) {
-        // release: pairs with is_cancelled().
+        // release: pairs with the acquire in is_cancelled().
         one->is_cancelled_.store(true, std::memory_order_release);
     }
     return taken;
@@ -113,6 +118,7 @@ void token_node::cancel() noexcept {
     token_node* taken = nullptr;
     {
         const std::lock_guard guard(tree_->lock);
+        // relaxed: the flag is written under the lock.
         if (is_cancelled_.load(std::memory_order_relaxed)) return;
         taken = take_subtree();
     }

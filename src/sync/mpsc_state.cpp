@@ -7,7 +7,7 @@
 
 namespace eddy::detail {
 
-// ---- Who waits for the receiver to go ----
+// ---- Tasks that wait for the receiver to close ----
 
 bool close_waiters::poll(waiter& who, const waker& wake) noexcept {
     {
@@ -15,7 +15,7 @@ bool close_waiters::poll(waiter& who, const waker& wake) noexcept {
         if (is_closed_) return true;
         if (who.is_listed && who.wake.will_wake(wake)) return false;
     }
-    waker kept = wake;  // cloned before the lock is taken; the former one is dropped after it
+    waker kept = wake;  // cloned before the lock is taken; the previous waker is dropped after the lock is released
     const std::lock_guard guard(lock_);
     if (is_closed_) return true;
     who.wake.swap(kept);
@@ -44,7 +44,8 @@ void close_waiters::close() noexcept {
 // ---- Bounded ----
 
 nothing bounded_state::look(std::size_t head) const noexcept {
-    // acquire: pairs with give_back() and end_senders(): at the end what the senders did is seen.
+    // acquire: pairs with the release in give_back() and end_senders(). If the channel has ended, the receiver sees
+    // what the senders did.
     const word now = word_.load(std::memory_order_acquire);
     if (tail_of(now) != head) return nothing::claimed;
     return has_ended(now) ? nothing::ended : nothing::waits;
@@ -53,27 +54,29 @@ nothing bounded_state::look(std::size_t head) const noexcept {
 nothing bounded_state::wait(std::size_t head, const waker& wake) noexcept {
     // acquire, here and below: as in look().
     word now = word_.load(std::memory_order_acquire);
-    // The cell is to be the receiver's again. Who clears the mark in its stead has claimed something, or has ended it
-    // all.
+    // Take the waker slot back. If another thread has cleared the mark, it has claimed a place or ended the channel,
+    // and the checks below see that.
     if ((now & mark) != 0) now = word_.fetch_and(~mark, std::memory_order_acquire) & ~mark;
     for (bool is_stored = false;;) {
         if (tail_of(now) != head) return nothing::claimed;
         if (has_ended(now)) return nothing::ended;
         if (!is_stored) rx_waker_ = wake;
         is_stored = true;
-        // release: pairs with try_claim(), use_permit() and wake_if_ended(), which take the cell over.
+        // release: pairs with the acquire in try_claim(), use_permit() and wake_if_ended(), which take the waker slot
+        // over.
         if (word_.compare_exchange_weak(now, now | mark, std::memory_order_acq_rel, std::memory_order_acquire)) {
             return nothing::waits;
         }
     }
 }
 
-/// For whoever may have given back the last permit of a closed channel: the receiver may wait for that.
+/// Called after the last permit of a closed channel may have been returned, because the receiver may wait for that.
 void bounded_state::wake_if_ended() noexcept {
-    // relaxed: the caller has changed the word. Whoever sets the mark after that sees the change, and does not wait.
+    // relaxed: the caller has already changed the word. A receiver that sets the mark later sees that change and does
+    // not wait.
     word now = word_.load(std::memory_order_relaxed);
     if (!has_ended(now) || (now & mark) == 0) return;
-    // acquire: pairs with wait(); the waker is seen.
+    // acquire: pairs with the release in wait(); the waker is visible.
     now = word_.fetch_and(~mark, std::memory_order_acquire);
     if ((now & mark) == 0) return;
     waker receiver = std::move(rx_waker_);
@@ -83,7 +86,7 @@ void bounded_state::wake_if_ended() noexcept {
 // ---- Unbounded ----
 
 nothing unbounded_state::look(const mpsc_node& received) const noexcept {
-    // acquire: pairs with close(): at the end what the senders did is seen.
+    // acquire: pairs with the release in close(). If the channel has ended, the receiver sees what the senders did.
     const word now = last_.load(std::memory_order_acquire);
     if (!is_last(now, received)) return nothing::claimed;
     return (now & closed) != 0 ? nothing::ended : nothing::waits;
@@ -98,16 +101,17 @@ nothing unbounded_state::wait(const mpsc_node& received, const waker& wake) noex
         if ((now & closed) != 0) return nothing::ended;
         if (!is_stored) rx_waker_ = wake;
         is_stored = true;
-        // release: pairs with push() and wake_if_ended(), which take the cell over.
+        // release: pairs with the acquire in push() and wake_if_ended(), which take the waker slot over.
         if (last_.compare_exchange_weak(now, now | mark, std::memory_order_acq_rel, std::memory_order_acquire)) {
             return nothing::waits;
         }
     }
 }
 
-/// For whoever has closed it. What is still in the list the receiver finds by itself: it does not wait then.
+/// Called after the channel was closed. If values are left in the list, the receiver does not wait, so the mark is
+/// clear.
 void unbounded_state::wake_if_ended() noexcept {
-    // acquire: pairs with wait(); the waker is seen.
+    // acquire: pairs with the release in wait(); the waker is visible.
     if ((last_.fetch_and(~mark, std::memory_order_acquire) & mark) == 0) return;
     waker receiver = std::move(rx_waker_);
     std::move(receiver).wake();

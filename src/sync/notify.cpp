@@ -11,39 +11,42 @@ namespace eddy::detail {
 using gifts = notify_waiter::gifts;
 
 bool notify_state::may_be_destroyed() noexcept {
-    // A waiter may have seen its gift while who gave it still has the lock; after that it touches nothing of this,
-    // unless it tells many.
+    // A waiter can see its gift while the notifier still holds the lock, so take the lock once. After it released the
+    // lock, a notifier does not touch this object again, except notify_all_waiting() between two batches: wait for
+    // those.
     const std::lock_guard guard(word_);
     tellers_.end(word_);
     return waiting_.is_empty() && leaving_.is_empty();
 }
 
 notify_state::word notify_state::current() const noexcept {
-    return word_.load(std::memory_order_relaxed);  // the lock has seen all that changed it
+    // relaxed: the caller holds the lock, which orders all changes of the word.
+    return word_.load(std::memory_order_relaxed);
 }
 
-/// Whether it was in nobody's eyes yet: neither handed anything, nor among those that are ready.
+/// Returns true if `one` has no gift yet and was not included in a notification of all waiters.
 bool notify_state::is_waiting(const notify_waiter& one) const noexcept {
     // relaxed: a listed waiter's gift changes under the lock.
     return one.gift.load(std::memory_order_relaxed) == gifts::none && one.calls == calls_in(current());
 }
 
-/// Takes `one`, which is in a list, out of it and hands it `gift`: what is returned is to be woken after the lock.
+/// Gives `gift` to `one`, which the caller has removed from its list. The caller wakes the returned waker after it
+/// released the lock.
 waker notify_state::hand(notify_waiter& one, gifts gift) noexcept {
     waker wake = std::move(one.wake);
-    // release: pairs with the acquire in poll_waiting() and leave_waiting(), which look without the lock. It sees what
-    // the notifier wrote, and that nobody touches the waiter any more.
+    // release: pairs with the acquire in poll_waiting() and leave_waiting(), which read the gift without the lock. The
+    // waiter sees what the notifier wrote, and from then on only the waiter uses `one`.
     one.gift.store(gift, std::memory_order_release);
     return wake;
 }
 
-/// What the word is to be now that somebody waits no more.
+/// Returns the value of the word after a waiter was removed.
 inline notify_state::word notify_state::without_waiter() const noexcept {
     const word now = current();
     return waiting_.is_empty() && state_in(now) == waiting ? now - waiting : now;
 }
 
-/// To the first or the last of those who wait; to whoever comes, if nobody does.
+/// Hands the gift to the first or the last waiter. If there are no waiters, stores a permit for the next one.
 waker notify_state::hand_to_next(gifts gift) noexcept {
     notify_waiter* const next = gift == gifts::to_last ? waiting_.pop_back() : waiting_.pop_front();
     if (next == nullptr) {
@@ -80,21 +83,22 @@ void notify_state::notify_all_waiting() noexcept {
             }
             wakes.push(hand(*next, gifts::to_all));
         }
-        // Without the lock any of those that are left may leave by itself, which is why they are in a list of this.
+        // While the lock is released, the remaining waiters may leave on their own. So they stay in a list of this
+        // object and not in a local one.
         tellers_.add(teller);
         guard.unlock();
         wakes.wake_all();
-        if (teller.is_left_behind()) return;
+        if (teller.is_left_behind()) return;  // a waker destroyed this object
         guard.lock();
         tellers_.remove(teller);
     }
 }
 
-/// What is left of who is in no list any more.
+/// Drops the waker of a waiter that is in no list.
 void drop_waker(notify_waiter& one) noexcept { const waker dropped = std::move(one.wake); }
 
 bool notify_state::poll_fresh(notify_waiter& one, const waker* wake) noexcept {
-    if (wake != nullptr) one.wake = waker(*wake);  // before the lock is taken, while nobody else knows of it
+    if (wake != nullptr) one.wake = waker(*wake);  // before the lock is taken, while no other thread can see `one`
     word_.lock();
     const word now = current();
     const bool is_notified = calls_in(now) != one.calls;
@@ -112,7 +116,7 @@ bool notify_state::poll_fresh(notify_waiter& one, const waker* wake) noexcept {
 bool notify_state::poll_waiting(notify_waiter& one, const waker* wake) noexcept {
     // acquire: pairs with the release in hand().
     if (one.gift.load(std::memory_order_acquire) != gifts::none) return end(one);
-    waker other;  // what is dropped after the lock
+    waker other;  // dropped after the lock is released
     {
         const std::lock_guard guard(word_);
         if (!is_waiting(one)) {
@@ -140,10 +144,10 @@ inline void notify_state::unlist(notify_waiter& one) noexcept {
 
 void notify_state::leave_waiting(notify_waiter& one) noexcept {
     one.stage = notify_waiter::stages::ended;
-    // acquire: pairs with the release in hand(), after which nobody touches `one`.
+    // acquire: pairs with the release in hand(), after which no other thread uses `one`.
     if (one.gift.load(std::memory_order_acquire) == gifts::to_all) return;
     word_.lock();
-    // relaxed: written under the lock.
+    // relaxed: the gift is written under the lock.
     const gifts gift = one.gift.load(std::memory_order_relaxed);
     if (gift == gifts::none) {
         unlist(one);

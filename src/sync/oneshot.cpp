@@ -12,7 +12,7 @@ constexpr std::uint32_t rx_waits = 4;
 constexpr std::uint32_t tx_waits = 8;
 constexpr std::uint32_t two_refs = 16;
 
-/// Wakes and drops what was in the cell, which is then empty.
+/// Wakes the waker in the slot and leaves the slot empty.
 void wake(waker& cell) noexcept {
     waker taken = std::move(cell);
     std::move(taken).wake();
@@ -23,22 +23,23 @@ void wake(waker& cell) noexcept {
 oneshot_state::oneshot_state() noexcept : bits_(two_refs) {}
 
 bool oneshot_state::complete() noexcept {
-    // relaxed, also below where it fails: if closed, nothing of the receiver's is read.
+    // relaxed load, also on failure of the exchange: if the channel is closed, nothing of the receiver is read.
     word now = bits_.load(std::memory_order_relaxed);
     do {
         if ((now & closed) != 0) return false;
-        // release: pairs with is_complete(), wait_for() and close(); the receiver sees the value.
-        // acquire: pairs with wait_for(); the receiver's waker is seen.
+        // release: pairs with the acquire in is_complete(), wait_for() and close(); the receiver sees the value.
+        // acquire: pairs with the release in wait_for(); the receiver's waker is visible.
     } while (!bits_.compare_exchange_weak(now, now | completed, std::memory_order_acq_rel, std::memory_order_relaxed));
     if ((now & rx_waits) != 0) wake(rx_waker_);
     return true;
 }
 
 bool oneshot_state::complete_and_leave() noexcept {
+    // relaxed load, also on failure of the exchange: nothing is read through it.
     word now = bits_.load(std::memory_order_relaxed);
     while ((now & (closed | rx_waits)) == 0) {
-        // Not closed, so the receiver is there, and will be the last. release, as in complete() and leave(); no
-        // acquire, since nothing of the receiver's is read.
+        // The channel is not closed, so the receiver exists and will be the last end. release: as in complete() and
+        // leave(). No acquire: nothing of the receiver is read.
         const word after = (now | completed) & ~two_refs;
         if (bits_.compare_exchange_weak(now, after, std::memory_order_release, std::memory_order_relaxed)) return true;
     }
@@ -46,7 +47,7 @@ bool oneshot_state::complete_and_leave() noexcept {
 }
 
 bool oneshot_state::is_closed() const noexcept {
-    // acquire: pairs with the release in close(): who sees it closed sees what the receiver did before.
+    // acquire: pairs with the release in close(); the sender sees what the receiver did before.
     return (bits_.load(std::memory_order_acquire) & closed) != 0;
 }
 
@@ -57,7 +58,7 @@ void oneshot_state::stop_waiting_for_close() noexcept {
 }
 
 bool oneshot_state::is_complete() const noexcept {
-    // acquire: pairs with the release in complete(); the value is seen.
+    // acquire: pairs with the release in complete(); the value is visible.
     return (bits_.load(std::memory_order_acquire) & completed) != 0;
 }
 
@@ -67,38 +68,42 @@ bool oneshot_state::poll_complete(const waker& waker) noexcept {
 
 bool oneshot_state::close() noexcept {
     if (take_back(completed, rx_waits)) rx_waker_ = waker();
-    // release: pairs with is_closed() and wait_for() of the sender. acquire: pairs with wait_for(), so that the
-    // sender's waker is seen, and with complete(), so that the value is.
+    // release: pairs with the acquire in the sender's is_closed() and wait_for(). acquire: pairs with the release in
+    // wait_for(), so that the sender's waker is visible, and in complete(), so that the value is.
     const word before = bits_.fetch_or(closed, std::memory_order_acq_rel);
     if ((before & (closed | tx_waits)) == tx_waits) wake(tx_waker_);
     return (before & completed) != 0;
 }
 
 bool oneshot_state::leave() noexcept {
-    // acquire, twice: pairs with the release below and in complete_and_leave(), for the last.
+    // acquire, here and below: pairs with the release below and in complete_and_leave(), for the end that destroys the
+    // channel.
     if ((bits_.load(std::memory_order_acquire) & two_refs) == 0) return true;
-    // release: what this end did with the channel comes before its destruction.
+    // release: what this end did with the channel happens before its destruction.
     return (bits_.fetch_and(~two_refs, std::memory_order_acq_rel) & two_refs) == 0;
 }
 
-/// True if the `end` has come. If not, `cell` holds `waker`, and belongs to whoever makes the end.
+/// Returns true if the `end` bit is set. Otherwise stores `waker` in `cell`, which then belongs to the thread that sets
+/// the `end` bit.
 bool oneshot_state::wait_for(word end, word waits, waker& cell, const waker& waker) noexcept {
-    // acquire, here and below: pairs with the release of whoever made the end.
+    // acquire, here and below: pairs with the release of the thread that set the `end` bit.
     const word now = bits_.load(std::memory_order_acquire);
     if ((now & end) != 0) return true;
     if ((now & waits) != 0 && !take_back(end, waits)) return true;
     cell = waker;
-    // release: pairs with the acquire in complete() and close(), which take the cell over.
+    // release: pairs with the acquire in complete() and close(), which take the waker slot over.
     const word before = bits_.fetch_or(waits, std::memory_order_acq_rel);
     if ((before & end) == 0) return false;
-    // The end came first and did not see the bit, so it never looks at the cell.
+    // The `end` bit was set first, by a thread that did not see the `waits` bit and so never touches the waker slot.
     cell = eddy::waker();
     return true;
 }
 
-/// Makes the cell its owner's again. False if the `end` came first: then the cell is not to be touched any more.
+/// Makes the waker slot its owner's again. Returns false if the `end` bit was set first: then the slot must not be
+/// touched any more.
 bool oneshot_state::take_back(word end, word waits) noexcept {
-    // acquire: pairs with the release of the end, after which the caller answers with what that published.
+    // acquire: pairs with the release of the thread that set the `end` bit; the caller then returns what that
+    // published. No reader depends on the release here: the next fetch_or() publishes the slot.
     return (bits_.fetch_and(~waits, std::memory_order_acq_rel) & end) == 0;
 }
 

@@ -25,21 +25,21 @@ void semaphore_state<B>::destroyed_too_early() noexcept {
 
 template <unsigned B>
 acquired semaphore_state<B>::acquire_or_wait(std::size_t count, permit_waiter& who, const waker& wake) noexcept {
-    waker kept = wake;  // cloned before the lock is taken, and dropped after it
+    waker kept = wake;  // cloned before the lock is taken; the previous waker is dropped after the lock is released
     const std::lock_guard guard(lock_);
-    // relaxed: as in try_acquire().
+    // relaxed load, also on failure of the exchange: as in try_acquire().
     word now = word_.load(std::memory_order_relaxed);
     for (;;) {
         if ((now & closed) != 0) return saw_closed();
         if (fits(now, count)) {
-            // acquire: pairs with release().
+            // acquire: pairs with the release in release().
             if (word_.compare_exchange_weak(now, now - count * one, std::memory_order_acquire,
                                             std::memory_order_relaxed)) {
                 return acquired::yes;
             }
         } else if ((now & waiting) != 0) {
             break;
-            // relaxed: whoever finds the bit set takes the lock, and by that sees the list.
+            // relaxed: a thread that sees the bit takes the lock, which makes the list visible.
         } else if (word_.compare_exchange_weak(now, now | waiting, std::memory_order_relaxed,
                                                std::memory_order_relaxed)) {
             break;
@@ -59,7 +59,7 @@ acquired semaphore_state<B>::poll_again(permit_waiter& who, const waker& wake) n
         if (!who.is_listed) return who.outcome;
         if (who.wake.will_wake(wake)) return acquired::not_yet;
     }
-    waker kept = wake;  // cloned before the lock is taken; the former one is dropped after it
+    waker kept = wake;  // cloned before the lock is taken; the previous waker is dropped after the lock is released
     const std::lock_guard guard(lock_);
     if (!who.is_listed) return who.outcome;
     who.wake.swap(kept);
@@ -78,7 +78,7 @@ bool semaphore_state<B>::leave(permit_waiter& who) noexcept {
             const bool was_first = waiters_.front() == &who;
             waiters_.remove(who);
             dropped = std::move(who.wake);
-            // What is there may be enough for those behind it. acquire: as in give().
+            // The free permits may now be sufficient for the waiters behind it. acquire: as in give().
             if (was_first) is_more = serve(word_.load(std::memory_order_acquire), 0, woken);
         } else {
             were_given = who.outcome == acquired::yes;
@@ -90,15 +90,16 @@ bool semaphore_state<B>::leave(permit_waiter& who) noexcept {
     return were_given;
 }
 
-/// Gives `count` to those at the front, and keeps the rest. False if there would be too many.
+/// Gives `count` permits to the waiters at the front of the list and keeps the rest. Returns false if there would be
+/// more than max_permits.
 template <unsigned B>
 bool semaphore_state<B>::give(std::size_t count) noexcept {
     for (;;) {
         {
-            wake_list woken;  // woken at the end of each round, so after the lock
+            wake_list woken;  // its wakers are called at the end of each round, after the lock is released
             const std::lock_guard guard(lock_);
-            // acquire: pairs with release(); what is given to a waiter here may have been put back there, and is handed
-            // on by the lock.
+            // acquire: pairs with the release in release(). A waiter may get permits that were released there; the lock
+            // passes the visibility on to it.
             const word now = word_.load(std::memory_order_acquire);
             if (count > max_permits - permits(now)) return false;
             if ((now & waiting) != 0) {
@@ -108,9 +109,9 @@ bool semaphore_state<B>::give(std::size_t count) noexcept {
             }
         }
         if (count == 0) return true;
-        // Nobody waits by now. Not under the lock: who takes these permits past it, and has a mutex by that, may
-        // destroy all this at once. (Who is served takes the lock to hear of it, and so comes after this.) relaxed,
-        // release: as in release().
+        // There are no waiters now. Add the permits without the lock: a thread that takes them can own a mutex by that,
+        // and may destroy this state immediately. (A waiter that is served takes the lock to read its outcome, so it
+        // comes after this function.) relaxed, release: as in release().
         word now = word_.load(std::memory_order_relaxed);
         while ((now & waiting) == 0 && count <= max_permits - permits(now)) {
             if (word_.compare_exchange_weak(now, now + count * one, std::memory_order_release,
@@ -121,13 +122,13 @@ bool semaphore_state<B>::give(std::size_t count) noexcept {
     }
 }
 
-/// Under the lock, with `waiting` set: gives what there is, and `more` with it, to as many as it is enough for. True if
-/// `woken` has no room for another who could be served.
+/// Serves waiters from the front of the list with the free permits plus `more`, as long as they are sufficient. The
+/// caller holds the lock, and `waiting` is set. Returns true if another waiter could be served but `woken` is full.
 template <unsigned B>
 bool semaphore_state<B>::serve(word now, std::size_t more, wake_list& woken) noexcept {
     std::size_t left = permits(now) + more;
     bool is_more = false;
-    // Who waits when it is closed is told so by close(), and by nobody else.
+    // Waiters of a closed state are woken by close() only.
     while ((now & closed) == 0 && !waiters_.is_empty() && waiters_.front()->needed <= left) {
         is_more = woken.is_full();
         if (is_more) break;
@@ -136,21 +137,23 @@ bool semaphore_state<B>::serve(word now, std::size_t more, wake_list& woken) noe
         next.outcome = acquired::yes;
         woken.push(std::move(next.wake));
     }
-    // The other bits may have changed since, the permits have not: so the difference is added.
+    // Other bits may have changed since the load, but the permits have not. So add the difference.
     const word change = (left - permits(now)) * one - (waiters_.is_empty() ? waiting : 0);
-    // release: pairs with try_acquire(); what is left there may be what was given back just now.
+    // release: pairs with the acquire in try_acquire(). The permits that stay here may be the ones that the caller is
+    // releasing.
     if (change != 0) word_.fetch_add(change, std::memory_order_release);
     return is_more;
 }
 
 template <unsigned B>
 std::size_t semaphore_state<B>::forget(std::size_t count) noexcept {
-    const std::lock_guard guard(lock_);  // against those who count what is there, in serve()
+    const std::lock_guard guard(lock_);  // excludes serve(), which counts the permits
+    // relaxed, here and below: the caller does not use the permits that it forgets, so nothing is read through the
+    // word.
     word now = word_.load(std::memory_order_relaxed);
     std::size_t taken = 0;
     do {
         taken = std::min(count, permits(now));
-        // relaxed: who forgets permits does nothing with them.
     } while (
         !word_.compare_exchange_weak(now, now - taken * one, std::memory_order_relaxed, std::memory_order_relaxed));
     return taken;
@@ -162,8 +165,8 @@ void semaphore_state<B>::close() noexcept {
     while (is_more) {
         wake_list woken;
         const std::lock_guard guard(lock_);
-        // release: pairs with is_closed(). acquire: pairs with what went before in the other direction: who closes a
-        // channel sees what its senders did, and has to answer for it.
+        // release: pairs with the acquire in is_closed(). acquire: the thread that closes a channel sees what the
+        // channel's senders did before, and publishes it.
         const word before = word_.fetch_or(closed, std::memory_order_acq_rel);
         if ((before & waiting) == 0) return;
         while (!waiters_.is_empty() && !woken.is_full()) {
@@ -172,7 +175,7 @@ void semaphore_state<B>::close() noexcept {
             woken.push(std::move(next.wake));
         }
         is_more = !waiters_.is_empty();
-        // relaxed: whoever looks for waiters takes the lock.
+        // relaxed: a thread that looks for waiters takes the lock.
         if (!is_more) word_.fetch_and(~waiting, std::memory_order_relaxed);
     }
 }

@@ -7,12 +7,12 @@
 namespace eddy::detail {
 
 void tracker_state::retain() noexcept {
-    // relaxed: whoever makes a reference has one already.
+    // relaxed: a thread that adds a reference already has one.
     references_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void tracker_state::release() noexcept {
-    // acq_rel: whoever frees sees what the others did before they let go.
+    // acq_rel: all other uses of the state happen before it is freed.
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
@@ -21,7 +21,8 @@ std::uint64_t tracker_state::ends() noexcept {
     return ends_;
 }
 
-/// It has become closed and empty: all who wait are to hear of that, even if it is opened again at once.
+/// Called when the tracker has become closed and empty. Notifies all waiters, even if the tracker is reopened
+/// immediately.
 void tracker_state::tell() noexcept {
     {
         const std::lock_guard guard(lock_);
@@ -45,7 +46,7 @@ bool tracker_state::poll_end(std::uint64_t seen, waiter& mine, const waker& wake
         if (ends_ != seen) return true;
         if (mine.is_listed && mine.wake.will_wake(wake)) return false;
     }
-    waker copy = wake;  // cloned before the lock is taken, and the former one dropped after it
+    waker copy = wake;  // cloned before the lock is taken; the previous waker is dropped after the lock is released
     const std::lock_guard guard(lock_);
     if (ends_ != seen) return true;
     mine.wake.swap(copy);

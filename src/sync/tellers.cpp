@@ -8,7 +8,7 @@
 namespace eddy::detail {
 namespace {
 
-/// What differs for each live thread.
+/// Returns a value that identifies the calling thread among the threads that are alive.
 const void* own_mark() noexcept {
 #ifdef EDDY_EXPLORE
     return explore::thread_mark();

@@ -9,7 +9,7 @@ namespace eddy::detail {
 namespace {
 
 #ifdef EDDY_EXPLORE
-constexpr int tries = 0;  // more say the same
+constexpr int tries = 0;  // more tries add interleavings but no new behavior
 #else
 constexpr int tries = 8;
 #endif
@@ -17,7 +17,7 @@ constexpr int tries = 8;
 }  // namespace
 
 bool value_lock::try_lock() noexcept {
-    // relaxed, here and below where it fails: nothing is read through it.
+    // relaxed load, also on failure of the exchange: nothing is read through it.
     word now = word_.load(std::memory_order_relaxed);
     while ((now & ~sleeps) == 0) {
         // acquire: pairs with the release in unlock() and unlock_shared().
@@ -28,9 +28,10 @@ bool value_lock::try_lock() noexcept {
 }
 
 bool value_lock::try_lock_shared() noexcept {
+    // relaxed load, also on failure of the exchange: nothing is read through it.
     word now = word_.load(std::memory_order_relaxed);
     while ((now & writes) == 0) {
-        // acquire: pairs with the release in unlock(): the value is seen as it was left.
+        // acquire: pairs with the release in unlock(). The reader sees the value that the last writer left.
         if (word_.compare_exchange_weak(now, now + reader, std::memory_order_acquire, std::memory_order_relaxed))
             return true;
     }
@@ -44,9 +45,10 @@ void value_lock::wait_for(bool (value_lock::*taken)() noexcept) noexcept {
     }
     std::unique_lock guard(mutex_);
     for (;;) {
-        // relaxed: who leaves the lock changes the word, too. Either that comes later and sees the bit, and then its
-        // wake-up waits for the mutex; or it came before, and the lock is free. The bit may stay when it was for
-        // nothing.
+        // relaxed: the order of the changes of this one word is sufficient, because each unlock also changes it. If the
+        // unlock comes after this change, it sees the bit, and its wake() waits for the mutex until this thread sleeps.
+        // If it came before, the lock is free and the next try takes it. The bit may remain set without a sleeping
+        // thread; that costs one superfluous wake-up.
         word_.fetch_or(sleeps, std::memory_order_relaxed);
         if ((this->*taken)()) return;
         left_.wait(guard);
@@ -59,7 +61,7 @@ void value_lock::wake() noexcept {
 }
 
 void value_lock::wake_writers() noexcept {
-    // relaxed: as in wait_for(). Whose bit this takes is woken after it.
+    // relaxed: as in wait_for(). Every thread whose bit is cleared here is woken by wake() below.
     word_.fetch_and(~sleeps, std::memory_order_relaxed);
     wake();
 }

@@ -5,7 +5,7 @@ namespace eddy::detail {
 
 watch_state::news watch_state::poll_news(version_type& seen, notify_waiter& one, const waker& wake) noexcept {
     for (;;) {
-        // First ask to be told, then look: what comes between the two is told.
+        // Register before reading the version: a change between the two steps is then notified.
         if (one.stage != notify_waiter::stages::waiting) changes_.begin(one);
         const word now = load();
         if (now / one_version != seen || (now & closed) != 0) {
@@ -26,14 +26,14 @@ bool watch_state::poll_left(notify_waiter& one, const waker& wake) noexcept {
             return true;
         }
         if (!leavings_.poll(one, &wake)) return false;
-        // There may be a new one by now.
+        // A receiver may have been added since the notification: check again.
     }
 }
 
 bool watch_state::drop_sender() noexcept {
-    // acq_rel: what the other senders did comes before the closing.
+    // acq_rel: what the other senders did happens before the channel is closed.
     if (senders_.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-        // release: pairs with load().
+        // release: pairs with the acquire in load().
         word_.fetch_or(closed, std::memory_order_release);
         changes_.notify_waiters();
     }
@@ -41,7 +41,8 @@ bool watch_state::drop_sender() noexcept {
 }
 
 bool watch_state::drop_receiver() noexcept {
-    // release: pairs with receivers(), for each of those who go.
+    // release: pairs with the acquire in receivers(), for each receiver that is dropped. acquire: what the other
+    // receivers did happens before the notification.
     if (receivers_.fetch_sub(1, std::memory_order_acq_rel) == 1) leavings_.notify_waiters();
     return release();
 }

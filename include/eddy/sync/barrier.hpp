@@ -10,29 +10,31 @@
 
 namespace eddy::sync {
 
-/// What barrier::wait() gives.
+/// The output of barrier::wait().
+/// Thread safety: a value type; concurrent reads are safe.
 class barrier_wait_result {
 public:
+    /// Creates a result. For the barrier's own use.
     explicit barrier_wait_result(bool is_leader) noexcept : is_leader_(is_leader) {}
 
-    /// True for one of those who have waited together: the one that came last.
+    /// Returns true for exactly one task of each round: the task that arrived last.
     [[nodiscard]] bool is_leader() const noexcept { return is_leader_; }
 
 private:
     bool is_leader_;
 };
 
-/// Lets tasks go on when as many of them have come as it was made for; then it begins anew.
-/// It needs no runtime.
-/// Thread safety: any thread.
-/// Lifetime: it must outlive its wait() futures. It may be destroyed as soon as they are ready. Destroying it while one
-/// waits ends the program.
-/// Cost: no allocation; a lock for a few instructions for each poll.
+/// Releases the waiting tasks once `count` of them have arrived, then resets for the next round.
+/// Does not need a runtime.
+/// Thread safety: all members may be called from any thread; only the destructor needs exclusive access.
+/// Lifetime: the barrier must outlive its wait() futures. It may be destroyed as soon as they are ready. Destroying it
+/// while a task waits terminates the program.
+/// Cost: no allocation. Each poll takes a spin lock for a few instructions.
 class barrier {
 public:
     class wait_future;
 
-    /// For `count` tasks. 0 is as 1: nobody waits.
+    /// Creates a barrier for `count` tasks. 0 is treated as 1: wait() never waits.
     explicit barrier(std::size_t count) noexcept : state_(count) {}
     barrier(const barrier&) = delete;
     barrier& operator=(const barrier&) = delete;
@@ -43,16 +45,20 @@ public:
                 "futures are gone");
     }
 
-    /// A future that ends when all have come. Its first poll counts as coming.
-    /// Cancel safety: safe. A future that is dropped while it waits has not come, and another has to. (Tokio's goes on
-    /// counting it.)
+    /// Returns a future that is ready once `count` tasks have arrived. The first poll of the future counts as the
+    /// arrival.
+    /// Cancel safety: safe. Dropping a future that waits undoes its arrival: another task must arrive in its place.
+    /// (Tokio's barrier still counts a dropped waiter.)
+    /// Lifetime: the barrier must outlive the future.
     [[nodiscard]] wait_future wait() noexcept;
 
 private:
     eddy::detail::barrier_state state_;
 };
 
-/// What barrier::wait() returns.
+/// The future that barrier::wait() returns. Moving it after its first poll terminates the program.
+/// Cancel safety: safe; see barrier::wait().
+/// Thread safety: one thread at a time.
 class [[nodiscard("co_await it")]] barrier::wait_future : public future_ops<wait_future> {
 public:
     using output_type = barrier_wait_result;

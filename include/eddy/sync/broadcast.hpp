@@ -23,6 +23,7 @@
 
 namespace eddy::detail {
 
+/// An item with its value. Allocated from the frame pool if the pool's alignment is sufficient.
 template <class T>
 struct broadcast_value : broadcast_item {
     explicit broadcast_value(T&& given) : broadcast_item(1), value(std::move(given)) {}
@@ -34,11 +35,13 @@ struct broadcast_value : broadcast_item {
             return new broadcast_value(std::move(given));
         }
     }
-    /// Gives back shares of `item`.
+    /// Releases `shares` shares of `item`, which may be null. Destroys the item with its last share.
     static void drop(broadcast_item* item, std::uint32_t shares) noexcept {
         if (item != nullptr && item->drop(shares)) destroy(item);
     }
     static void destroy(broadcast_item* item) noexcept {
+        // SAFETY: every broadcast_item of a channel of T is a broadcast_value<T>: make() created it. The caller holds
+        // the last share, so no other thread uses it.
         auto* const all = static_cast<broadcast_value*>(item);
         if constexpr (fits_pool()) {
             pool_delete(all);
@@ -53,16 +56,17 @@ private:
     static constexpr bool fits_pool() noexcept { return alignof(broadcast_value) <= 16; }
 };
 
-/// A share of an item, while its value is copied: that may throw.
+/// Holds one share of an item while its value is copied, because the copy may throw. Releases the share when destroyed.
 template <class T>
 class broadcast_share {
 public:
+    // SAFETY: as in broadcast_value::destroy(), the item is a broadcast_value<T>. The share keeps it alive.
     explicit broadcast_share(broadcast_item* item) noexcept : item_(static_cast<broadcast_value<T>*>(item)) {}
     broadcast_share(const broadcast_share&) = delete;
     broadcast_share& operator=(const broadcast_share&) = delete;
     ~broadcast_share() { broadcast_value<T>::drop(item_, 1); }
 
-    /// The value, or a copy of it if others have yet to read it.
+    /// Returns the value: moved if this is the last share, else copied.
     [[nodiscard]] T take() const {
         if constexpr (std::is_nothrow_move_constructible_v<T>) {
             if (item_->is_alone()) return std::move(item_->value);
@@ -74,30 +78,33 @@ private:
     broadcast_value<T>* item_;
 };
 
-/// Whether a value is copied under its slot's lock: only if that runs no user's code, and is a matter of a few
+/// Whether a value is copied under the lock of its slot. True only if the copy runs no user code and takes a few
 /// instructions.
 template <class T>
 inline constexpr bool is_copied_in_slot =
     std::is_trivially_copyable_v<T> && std::is_trivially_copy_constructible_v<T> && sizeof(T) <= 64;
 
-/// How a receiver comes by the value that it finds: it copies its share's value, and gives the share back then.
+/// How a receiver obtains the value that it found. This version copies the value through its share after it released
+/// the slot's lock, and then releases the share.
 template <class T, bool InSlot>
 class broadcast_reader_of {
 public:
     void operator()(const broadcast_item&) const noexcept {}
     [[nodiscard]] T take(const broadcast_state::taken& found) const { return broadcast_share<T>(found.item).take(); }
 
-    /// For a value that nobody takes.
+    /// Releases the share of a value that is not received.
     static void skip(const broadcast_state::taken& found) noexcept { broadcast_value<T>::drop(found.item, 1); }
-    /// For a sender that has taken `item` out of its slot, with so many shares.
+    /// For a sender that overwrote `item`: releases the `shares` shares that no receiver will take.
     static void drop(broadcast_item* item, std::uint32_t shares) noexcept { broadcast_value<T>::drop(item, shares); }
 };
 
-/// The same for what is copied in its slot: shares are not counted, whoever leaves the slot empty has the item.
+/// The version for values that are copied under the slot's lock. Shares are not counted: the receiver or sender that
+/// leaves the slot empty owns the item.
 template <class T>
 class broadcast_reader_of<T, true> {
 public:
     void operator()(const broadcast_item& item) noexcept {
+        // SAFETY: as in broadcast_value::destroy(), the item is a broadcast_value<T>. The slot's lock keeps it alive.
         value_.emplace(static_cast<const broadcast_value<T>&>(item).value);
     }
     [[nodiscard]] T take(const broadcast_state::taken& found) const noexcept {
@@ -116,16 +123,17 @@ private:
     std::optional<T> value_;
 };
 
-/// Asks for the kind only where it is used: a channel may be named in its value's own class.
+/// Evaluates is_copied_in_slot<T> only when a member is used, so that the class of T may name a channel of T.
 template <class T>
 class broadcast_reader : public broadcast_reader_of<T, is_copied_in_slot<T>> {};
 
-/// A reference to a channel, with whatever else an end is.
+/// A broadcast_state of which the ends hold references.
 template <class T>
 struct broadcast_channel : broadcast_state {
     using broadcast_state::broadcast_state;
 
-    /// Frees the values that are left in it: none, since each receiver has given its shares back.
+    /// Releases a reference. The last reference frees the channel. It contains no values then, because each receiver
+    /// has released its shares.
     static void drop(broadcast_channel* channel) noexcept {
         if (channel->drop_reference()) delete channel;
     }
@@ -135,24 +143,27 @@ struct broadcast_channel : broadcast_state {
 
 namespace eddy::sync {
 
-/// Why a broadcast receiver got no value.
+/// The reason why a broadcast receiver got no value.
+/// Thread safety: a value type; concurrent reads are safe.
 class broadcast_error {
 public:
+    /// The possible reasons; see is_empty(), is_closed() and is_lagged().
     enum class kinds : std::uint8_t { empty, closed, lagged };
 
+    /// Creates an error. `missed` is the number of missed values and applies to kinds::lagged.
     explicit broadcast_error(kinds kind, std::uint64_t missed = 0) noexcept : missed_(missed), kind_(kind) {}
 
-    /// Nothing has come yet. From try_recv() only.
+    /// Returns true if no value is available yet. Only try_recv() reports this.
     [[nodiscard]] bool is_empty() const noexcept { return kind_ == kinds::empty; }
-    /// The senders are gone, and all that they have sent was received.
+    /// Returns true if all senders are gone and the receiver has received every value.
     [[nodiscard]] bool is_closed() const noexcept { return kind_ == kinds::closed; }
-    /// The receiver was too slow: values were overwritten before it had read them. It goes on with the oldest that is
-    /// left.
+    /// Returns true if values were overwritten before the receiver read them. The next receive returns the oldest value
+    /// that is left.
     [[nodiscard]] bool is_lagged() const noexcept { return kind_ == kinds::lagged; }
-    /// How many values it has missed by that.
+    /// Returns the number of values that the receiver missed; 0 unless is_lagged().
     [[nodiscard]] std::uint64_t missed() const noexcept { return missed_; }
 
-    /// errc::channel_closed, errc::receiver_lagged, or std::errc::resource_unavailable_try_again.
+    /// Returns errc::channel_closed, errc::receiver_lagged or std::errc::resource_unavailable_try_again.
     [[nodiscard]] std::error_code to_error_code() const noexcept {
         switch (kind_) {
         case kinds::closed: return errc::channel_closed;
@@ -172,18 +183,21 @@ private:
 template <class T>
 class broadcast_stream;
 
-/// A channel in which each receiver gets each value. It keeps the newest `capacity` of them, so that sending never
-/// waits: a receiver that is slower is told how many it has missed, and goes on with the oldest that is left.
+/// A channel in which each receiver receives each value. It keeps the newest `capacity` values, and sending never
+/// waits. A receiver that falls behind gets an error with the number of values it missed, and continues with the oldest
+/// value that is left.
 ///     auto [tx, rx] = sync::broadcast<event>::channel(64);
-///     auto other = tx.subscribe();          // gets what is sent from now on
+///     auto other = tx.subscribe();          // receives what is sent from now on
 ///
-/// Senders are copied; receivers are made by subscribe() and resubscribe(). It needs no runtime. `T` is copied, but for
-/// the last receiver of a value, which is given the value itself. Copies are made under no lock. Thread safety: the
-/// ends may be used on different threads at the same time; each by itself on one at a time, but the const members on
-/// any number. Lifetime: futures refer to the end that made them. An end that was moved from is empty: to use it throws
-/// `misuse`. Cost: two allocations for the channel, of 32 bytes for each value that it may keep; a block of the frame
-/// pool for a value that is sent. To receive one, two read-modify-writes; one if `T` is trivially copyable, and of 64
-/// bytes at most.
+/// Senders are copied. Receivers are made by subscribe() and resubscribe(). Does not need a runtime. `T` is copied for
+/// each receiver, except that the last receiver of a value gets the value itself. No user code runs under a lock.
+/// Thread safety: different ends may be used on different threads at the same time. Each end may be used by one thread
+/// at a time; its const members may be called concurrently.
+/// Lifetime: a future refers to the end that made it, and that end must outlive the future.
+/// Preconditions: an end that was moved from is empty; using it throws `misuse`.
+/// Cost: two allocations for the channel, with 32 bytes per value of its capacity. Each value that is sent takes a
+/// block of the frame pool. Receiving takes two read-modify-writes; one if `T` is trivially copyable and has at most 64
+/// bytes.
 template <class T>
 class broadcast {
     using channel_type = eddy::detail::broadcast_channel<T>;
@@ -192,19 +206,21 @@ class broadcast {
     using reader = eddy::detail::broadcast_reader<T>;
 
 public:
+    /// The classes of the channel's ends and futures.
     class sender;
     class weak_sender;
     class receiver;
     class recv_future;
     using closed_future =
-        eddy::detail::receivers_gone_future<eddy::detail::broadcast_state>;  ///< what sender::closed() returns
+        eddy::detail::receivers_gone_future<eddy::detail::broadcast_state>;  ///< the future that sender::closed()
+                                                                             ///< returns
     struct ends;
 
-    /// A channel that keeps `capacity` values: the next power of two, if it is none.
-    /// Errors: throws `misuse` if `capacity` is 0, or above 2^31.
+    /// Creates a channel that keeps `capacity` values, rounded up to a power of two.
+    /// Errors: throws `misuse` if `capacity` is 0 or greater than 2^31.
     [[nodiscard]] static ends channel(std::size_t capacity,
                                       std::source_location where = std::source_location::current()) {
-        // Here, so that a value may have a sender of its own kind in it.
+        // Checked here and not in the class, so that a value may contain a sender of its own type.
         constexpr bool copies = std::copy_constructible<T>;
         static_assert(copies, "eddy: a broadcast copies its values: send a std::shared_ptr of what cannot be copied");
         if (capacity == 0 || capacity > state::max_capacity)
@@ -213,14 +229,16 @@ public:
     }
 
 private:
-    /// The channel of an end.
+    /// Returns the channel of an end. Throws `misuse` if the end is empty.
     static channel_type& of(channel_type* channel, const char* kind, const std::source_location& where) {
         if (channel == nullptr) eddy::detail::throw_empty("an operation", kind, "moved from", where);
         return *channel;
     }
 };
 
-/// The end that sends. When the last of them is gone, receivers get what is left, and then the end.
+/// The sending end. After the last sender is destroyed, receivers receive the remaining values and then the end of the
+/// channel.
+/// Thread safety: see broadcast.
 template <class T>
 class [[nodiscard]] broadcast<T>::sender {
 public:
@@ -240,8 +258,9 @@ public:
         channel_type::drop(channel_);
     }
 
-    /// Sends `value` to all receivers that there are, and returns how many that is. Never waits. If there is none,
-    /// `value` comes back as the error. That it was sent does not say that they will look at it.
+    /// Sends `value` to all current receivers and returns their number. Never waits. A receiver that is counted here
+    /// may still be destroyed before it receives the value.
+    /// Errors: returns `value` if there are no receivers. Throws `misuse` if this sender was moved from.
     std::expected<std::size_t, T> send(T value, std::source_location where = std::source_location::current()) const {
         channel_type& to = channel(where);
         if (to.receivers() == 0) return std::unexpected<T>(std::move(value));
@@ -252,37 +271,43 @@ public:
         return done.receivers;
     }
 
-    /// A receiver of all that is sent from now on.
+    /// Returns a new receiver of all values that are sent from now on.
     [[nodiscard]] receiver subscribe(std::source_location where = std::source_location::current()) const {
         channel_type& of = channel(where);
         return receiver(of, of.add_receiver());
     }
 
-    /// A reference that does not keep the channel open.
+    /// Returns a weak sender, which does not keep the channel open.
     [[nodiscard]] weak_sender downgrade(std::source_location where = std::source_location::current()) const {
         return weak_sender(channel(where));
     }
 
-    /// How many values there are that some receiver has yet to receive.
+    /// Returns the number of values that at least one receiver has not received yet.
+    /// Cost: takes a lock per step of a binary search over the capacity.
     [[nodiscard]] std::size_t len(std::source_location where = std::source_location::current()) const {
         return channel(where).unread();
     }
+    /// Returns true if all receivers have received all values.
     [[nodiscard]] bool is_empty(std::source_location where = std::source_location::current()) const {
         return len(where) == 0;
     }
+    /// Returns the number of receivers.
     [[nodiscard]] std::size_t receiver_count(std::source_location where = std::source_location::current()) const {
         return channel(where).receivers();
     }
+    /// Returns the number of senders, without the weak ones.
     [[nodiscard]] std::size_t sender_count(std::source_location where = std::source_location::current()) const {
         return channel(where).senders();
     }
 
-    /// A future that ends when there is no receiver: to stop work that nobody waits for.
+    /// Returns a future that is ready when there are no receivers. Use it to stop work that has no consumer.
     /// Cancel safety: safe.
+    /// Lifetime: the sender must outlive the future.
     [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
         return closed_future(channel(where));
     }
 
+    /// Returns true if both senders belong to the same channel.
     [[nodiscard]] bool same_channel(const sender& other) const noexcept { return channel_ == other.channel_; }
 
 private:
@@ -301,7 +326,8 @@ private:
     channel_type* channel_;
 };
 
-/// A sender that does not keep the channel open. Made by sender::downgrade().
+/// A sender that does not keep the channel open. Created by sender::downgrade().
+/// Thread safety: see broadcast.
 template <class T>
 class [[nodiscard]] broadcast<T>::weak_sender {
 public:
@@ -317,7 +343,7 @@ public:
         if (channel_ != nullptr) channel_type::drop(channel_);
     }
 
-    /// A sender, if there is one still.
+    /// Returns a sender, or nothing if all senders are gone.
     [[nodiscard]] std::optional<sender> upgrade(std::source_location where = std::source_location::current()) const {
         channel_type& to = of(channel_, "weak broadcast sender", where);
         if (!to.try_add_sender()) return std::nullopt;
@@ -332,7 +358,8 @@ private:
     channel_type* channel_;
 };
 
-/// An end that receives. Destroying it gives up what it has not received.
+/// The receiving end. Destroying it releases the values that it has not received.
+/// Thread safety: see broadcast.
 template <class T>
 class [[nodiscard]] broadcast<T>::receiver {
 public:
@@ -353,15 +380,19 @@ public:
         channel_type::drop(channel_);
     }
 
-    /// A future of the next value: std::expected<T, broadcast_error>. The error says that values were missed, once for
-    /// each time that it comes to that, or that the senders are gone and all was received. One at a time. If copying
-    /// the value throws, that passes through, and the value is lost to this receiver. Cancel safety: safe. Dropped
-    /// before it is ready, it has received nothing.
+    /// Returns a future of the next value: a std::expected<T, broadcast_error>. Only one such future may exist at a
+    /// time.
+    /// Errors: kinds::lagged each time values were overwritten before this receiver read them; kinds::closed after the
+    /// last value, once all senders are gone. If copying the value throws, the exception passes through and the value
+    /// is lost to this receiver.
+    /// Cancel safety: safe. A future that is dropped before it is ready has received nothing.
+    /// Lifetime: the receiver must outlive the future.
     [[nodiscard]] recv_future recv(std::source_location where = std::source_location::current()) {
         return recv_future(*this, where);
     }
 
-    /// The next value, if it is there. Never waits.
+    /// Returns the next value if one is available. Never waits.
+    /// Errors: as recv(), and kinds::empty if no value is available yet.
     [[nodiscard]] std::expected<T, broadcast_error> try_recv(
         std::source_location where = std::source_location::current()) {
         reader how;
@@ -369,31 +400,35 @@ public:
         return outcome_of(found, how);
     }
 
-    /// Waits for the next value on this thread, which sleeps meanwhile: see `eddy::wait`.
+    /// Blocks this thread until the next value is available; see `eddy::wait`.
+    /// Errors: as recv().
     std::expected<T, broadcast_error> blocking_recv(std::source_location where = std::source_location::current()) {
         return eddy::wait(recv(where), where);
     }
 
-    /// A receiver of all that is sent from now on. (A copy of this one's place cannot be had.)
+    /// Returns a new receiver of all values that are sent from now on. It does not start at this receiver's position.
     [[nodiscard]] receiver resubscribe(std::source_location where = std::source_location::current()) const {
         channel_type& of = channel(where);
         return receiver(of, of.add_receiver());
     }
 
-    /// How many values it has not received, those included that it will have missed.
+    /// Returns how many values this receiver has not received yet, including those that were overwritten.
     [[nodiscard]] std::uint64_t len(std::source_location where = std::source_location::current()) const {
         return channel(where).sent_since(next_);
     }
+    /// Returns true if every value that was sent has been received.
     [[nodiscard]] bool is_empty(std::source_location where = std::source_location::current()) const {
         return len(where) == 0;
     }
-    /// Whether the senders are gone. There may be values to receive still.
+    /// Returns true if all senders are gone. There may still be values to receive.
     [[nodiscard]] bool is_closed(std::source_location where = std::source_location::current()) const {
         return channel(where).senders() == 0;
     }
+    /// Returns the number of senders, without the weak ones.
     [[nodiscard]] std::size_t sender_count(std::source_location where = std::source_location::current()) const {
         return channel(where).senders();
     }
+    /// Returns true if both receivers belong to the same channel.
     [[nodiscard]] bool same_channel(const receiver& other) const noexcept { return channel_ == other.channel_; }
 
 private:
@@ -409,7 +444,7 @@ private:
         return of(channel_, "broadcast receiver", where);
     }
 
-    /// Takes over the share that `found` holds, or what `how` has read of it.
+    /// Takes over the share that `found` holds, or the value that `how` has already copied.
     static std::expected<T, broadcast_error> outcome_of(const state::taken& found, const reader& how) {
         using kinds = state::kinds;
         switch (found.kind) {
@@ -425,14 +460,17 @@ private:
     state::position next_ = 0;
 };
 
-/// What receiver::recv() returns.
+/// The future that receiver::recv() returns. Moving it while it waits terminates the program.
+/// Cancel safety: safe; see receiver::recv().
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] broadcast<T>::recv_future : public future_ops<recv_future> {
 public:
     using output_type = std::expected<T, broadcast_error>;
 
     recv_future(recv_future&& other) noexcept : of_(other.of_), channel_(other.channel_) {
-        // relaxed: only this future's own thread sets it; once it was polled, it is not to be moved.
+        // relaxed: the flag is set only by a poll of this future, which happens before this move. A future that waits
+        // must not be moved.
         if (other.waiter_.is_shared.load(std::memory_order_relaxed))
             eddy::detail::fatal_misuse("a broadcast's recv() was moved after its first poll");
     }
@@ -459,7 +497,7 @@ private:
     eddy::detail::broadcast_waiter waiter_;
 };
 
-/// Both ends of a new channel.
+/// Both ends of a new channel. Supports structured bindings.
 template <class T>
 struct broadcast<T>::ends {
     broadcast::sender sender;
@@ -470,11 +508,12 @@ private:
     explicit ends(channel_type* channel) noexcept : sender(channel), receiver(channel) {}
 };
 
-/// What a broadcast receiver gets, as a stream: items are std::expected<T, broadcast_error>, where the error says that
-/// values were missed. It ends when the senders are gone. (So for_each() ends when it lags; a loop over next() goes
-/// on.)
+/// A stream of the values of a broadcast receiver. Its items are std::expected<T, broadcast_error>; an error reports
+/// missed values. The stream ends when all senders are gone and all values were received.
 ///     sync::broadcast_stream<event> events(std::move(rx));
-/// Cancel safety: safe.
+/// A fallible operation such as for_each() stops at the first error; a loop over next() continues after it.
+/// Cancel safety: safe. A future of the next item that is dropped before it is ready has received nothing.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] broadcast_stream : public stream_ops<broadcast_stream<T>> {
     using state = eddy::detail::broadcast_state;
@@ -482,13 +521,15 @@ class [[nodiscard]] broadcast_stream : public stream_ops<broadcast_stream<T>> {
 public:
     using item_type = std::expected<T, broadcast_error>;
 
+    /// Creates a stream that owns the receiver `from`.
+    /// Errors: throws `misuse` if `from` was moved from.
     explicit broadcast_stream(typename broadcast<T>::receiver from,
                               std::source_location where = std::source_location::current())
         : from_(std::move(from)) {
         static_cast<void>(from_.channel(where));
     }
-    // It may wait: an adaptor around it, such as merge(), may have an item all the same, and be moved then. The next
-    // poll waits again.
+    // This stream may be moved while it waits: an adapter such as merge() may return an item of another stream and then
+    // be moved. The next poll waits again.
     broadcast_stream(broadcast_stream&& other) noexcept : from_(std::move(other.stop_waiting())) {}
     broadcast_stream& operator=(broadcast_stream&&) = delete;
     ~broadcast_stream() { stop_waiting(); }

@@ -23,65 +23,73 @@ template <class Of, class F>
 class run_until_cancelled_future;
 class cancellation_guard;
 
-/// Tells tasks to come to an end. It says so and no more: each task looks at it where it can stop in good order, and
-/// goes on to its end.
+/// Tells tasks to stop. Cancelling a token only signals: each task checks the token at points where it can stop in good
+/// order, and then returns.
 ///     for (;;) {
 ///         auto next = co_await eddy::select(token.cancelled(), listener.accept());
 ///         if (next.index() == 0) break;
 ///         ...
 ///     }
 ///
-/// Copies are the same token. A child_token() is cancelled with its parent, and can be cancelled without it. Cancelling
-/// cannot be undone. It needs no runtime. To wait for the tasks then, see task_tracker.
-/// A token that was moved from is the same token still: it is never empty.
-/// Thread safety: any thread.
-/// Cost: an allocation for a child, two for a root, and a read-modify-write for a copy. is_cancelled() is a load.
+/// Copies refer to the same token. A child_token() is cancelled together with its parent, and can be cancelled without
+/// it. A cancellation cannot be undone. Does not need a runtime. To wait until the tasks have ended, use task_tracker.
+/// A token that was moved from still refers to the same token, so a token is never empty.
+/// Thread safety: all members may be called from any thread; assignment and destruction need exclusive access.
+/// Cost: one allocation for a child token and two for a root token. Copying is one read-modify-write. is_cancelled() is
+/// one load.
 class cancellation_token {
 public:
+    /// The futures of cancelled() and cancelled_owned().
     using cancelled_future = basic_cancelled_future<eddy::detail::token_node*>;
     using owned_cancelled_future = basic_cancelled_future<eddy::detail::token_share>;
 
-    /// A new token, without a parent.
+    /// Creates a token without a parent.
     cancellation_token() = default;
 
-    /// A token that is cancelled when this one is. Cancelling it does nothing to this one. It need not be kept alive
-    /// for its own children: if it goes, they are this one's. Cost: it waits while a cancel() of a token of the same
-    /// family marks those below it.
+    /// Returns a token that is cancelled when this one is. Cancelling the child does not cancel this token. When all
+    /// handles of the child are destroyed, the child's own children become children of this token.
+    /// Cost: one allocation, under a lock of the whole family of tokens. A cancel() in that family holds the lock while
+    /// it marks its descendants.
     [[nodiscard]] cancellation_token child_token() const {
         return cancellation_token(eddy::detail::token_share(eddy::detail::token_node::make_child(*share_.get())));
     }
 
-    /// Cancels the token and all tokens below it, and wakes who waits for one of them. Later calls do nothing.
-    /// Who finds a token cancelled finds those below it so, and sees what was done before the cancel().
-    /// Cost: proportional to the number of tokens below; no recursion, no allocation.
+    /// Cancels the token and all of its descendants, and wakes the tasks that wait for them. Later calls do nothing. A
+    /// thread that sees a cancelled token also sees its descendants cancelled, and what this thread did before the
+    /// cancel().
+    /// Cost: proportional to the number of descendants; no recursion and no allocation.
     void cancel() const noexcept { share_->cancel(); }
+    /// Returns true if the token is cancelled.
     [[nodiscard]] bool is_cancelled() const noexcept { return share_->is_cancelled(); }
 
-    /// A future that ends when the token is cancelled; at once, if it is.
+    /// Returns a future that is ready when the token is cancelled, or immediately if it already is.
     /// Cancel safety: safe.
-    /// Lifetime: the token, or a copy, must outlive it. If the last is destroyed while it waits, the program ends.
-    /// Cost: no allocation; no read-modify-write before it waits.
+    /// Lifetime: the token or a copy of it must outlive the future. Destroying the last copy while the future waits
+    /// terminates the program.
+    /// Cost: no allocation; no read-modify-write until the future has to wait.
     [[nodiscard]] cancelled_future cancelled() const noexcept;
-    /// cancelled() that has a copy of the token.
+    /// As cancelled(), but the future owns a copy of the token.
     [[nodiscard]] owned_cancelled_future cancelled_owned() const noexcept;
 
-    /// Runs `work` until it is ready or the token is cancelled. Gives a std::optional of its output, std::monostate for
-    /// void; nothing if the token was cancelled. A token that is cancelled counts before a future that is ready. When
-    /// the token is cancelled, `work` is ended: by its poll_cancel() if it has one, which may take time, and by its
-    /// destructor. Either way it is gone when this is ready. What it throws passes through.
+    /// Runs `work` until it is ready or the token is cancelled. The output is a std::optional of the output of `work`
+    /// (std::monostate for void), which is empty if the token was cancelled.
+    /// Each poll checks the token first. On cancellation, `work` is ended by its poll_cancel(), if it has one, and then
+    /// destroyed. A poll_cancel() may take several polls. `work` is destroyed before the future is ready.
+    /// Errors: exceptions of `work` pass through.
     /// Cancel safety: that of `work`.
-    /// Lifetime: `work` is moved in; use std::ref to lend it. The token, or a copy, must outlive the future.
+    /// Lifetime: `work` is moved in; pass std::ref to refer to an existing future. The token or a copy of it must
+    /// outlive the future.
     template <class F>
     [[nodiscard]] auto run_until_cancelled(F&& work) const;
-    /// run_until_cancelled() that has a copy of the token: for a task that is spawned, say.
+    /// As run_until_cancelled(), but the future owns a copy of the token, for example for a spawned task.
     template <class F>
     [[nodiscard]] auto run_until_cancelled_owned(F&& work) const;
 
-    /// Cancels the token when it is destroyed, unless it was disarmed: so that leaving a function ends what it has
-    /// started.
+    /// Returns a guard that cancels the token when it is destroyed, unless it was disarmed. Use it to stop the tasks
+    /// that a function has started when the function returns.
     [[nodiscard]] cancellation_guard drop_guard() const noexcept;
 
-    /// Whether both are the same token.
+    /// Returns true if both refer to the same token.
     [[nodiscard]] friend bool operator==(const cancellation_token& a, const cancellation_token& b) noexcept {
         return a.share_.get() == b.share_.get();
     }
@@ -93,7 +101,10 @@ private:
     eddy::detail::token_share share_;
 };
 
-/// What cancellation_token::cancelled() and cancelled_owned() return.
+/// The future that cancellation_token::cancelled() and cancelled_owned() return. Moving it after its first poll
+/// terminates the program.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 template <class Of>
 class [[nodiscard("co_await it")]] basic_cancelled_future : public future_ops<basic_cancelled_future<Of>> {
 public:
@@ -117,7 +128,10 @@ private:
     eddy::detail::notify_waiter waiter_;
 };
 
-/// What cancellation_token::run_until_cancelled() and run_until_cancelled_owned() return.
+/// The future that cancellation_token::run_until_cancelled() and run_until_cancelled_owned() return. Moving it while it
+/// waits for the token terminates the program.
+/// Cancel safety: that of the inner future.
+/// Thread safety: one thread at a time.
 template <class Of, class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] run_until_cancelled_future
     : public future_ops<run_until_cancelled_future<Of, F>> {
@@ -161,7 +175,7 @@ private:
             end();
             return poll_result<output_type>(std::in_place, std::in_place, eddy::detail::take_output(std::move(answer)));
         }
-        // Only now, so that a future that is ready at once costs no place in the queue.
+        // Only after the poll, so that a future that is ready immediately does not enter the list of waiters.
         if (!of_->poll_cancelled(waiter_, cx.waker())) return not_ready;
         return poll_end(cx);
     }
@@ -173,7 +187,8 @@ private:
         return output_type();
     }
 
-    /// Takes it down now: somebody may have named this object, and it must not keep the future alive.
+    /// Destroys the inner future now. This future object may live longer, for example as a named variable, and must not
+    /// keep the inner future alive.
     void end() noexcept {
         inner_.reset();
         of_->leave(waiter_);
@@ -185,11 +200,13 @@ private:
     bool is_cancelled_ = false;
 };
 
-/// Cancels a token when it is destroyed. Made by cancellation_token::drop_guard().
+/// Cancels a token when it is destroyed. Created by cancellation_token::drop_guard().
+/// Thread safety: one thread at a time.
 class [[nodiscard("it cancels its token when it is destroyed")]] cancellation_guard {
 public:
+    /// Creates a guard of the token `of`.
     explicit cancellation_guard(const cancellation_token& of) noexcept : token_(of) {}
-    /// Leaves `other` disarmed.
+    /// Takes the token over; `other` is disarmed.
     cancellation_guard(cancellation_guard&& other) noexcept : token_(std::exchange(other.token_, std::nullopt)) {}
     cancellation_guard& operator=(cancellation_guard&& other) noexcept {
         cancellation_guard(std::move(other)).token_.swap(token_);
@@ -199,8 +216,8 @@ public:
         if (token_) token_->cancel();
     }
 
-    /// Gives the token back, and cancels nothing any more.
-    /// Errors: throws `misuse` if it was disarmed before, or moved from.
+    /// Returns the token without cancelling it. The guard does nothing from then on.
+    /// Errors: throws `misuse` if the guard was already disarmed or moved from.
     cancellation_token disarm(std::source_location where = std::source_location::current()) {
         if (!token_) throw misuse("a cancellation_guard is disarmed once, and this one was, or was moved from", where);
         return *std::exchange(token_, std::nullopt);
@@ -246,7 +263,7 @@ auto cancellation_token::run_until_cancelled_owned(F&& work) const {
 
 }  // namespace eddy::sync
 
-/// Copies of a token have the same hash.
+/// Copies of a token have equal hashes.
 template <>
 struct std::hash<eddy::sync::cancellation_token> {
     std::size_t operator()(const eddy::sync::cancellation_token& token) const noexcept {

@@ -11,9 +11,11 @@
 
 namespace eddy::sync {
 
-/// What `lock`, `read` and `write` return: a future of the guard.
-/// Cancel safety: safe. Who drops it loses its place in the line; a lock that it was given already goes to the next.
-/// Lifetime: it must not outlive the lock, unless it is of an owned guard.
+/// The future of a guard that `lock`, `read` and `write` return. Moving it while it waits terminates the program.
+/// Cancel safety: safe. Dropping it gives up its place in the queue. If it has already received the lock, the lock
+/// passes to the next waiter.
+/// Thread safety: one thread at a time.
+/// Lifetime: the mutex or rwlock must outlive it, unless it is a future of an owned guard.
 template <class Guard>
 class [[nodiscard("co_await it")]] lock_future : public future_ops<lock_future<Guard>> {
     using value_type = typename Guard::value_type;
@@ -23,7 +25,7 @@ class [[nodiscard("co_await it")]] lock_future : public future_ops<lock_future<G
 public:
     using output_type = Guard;
 
-    /// For the locks' own use.
+    /// For use by mutex and rwlock.
     lock_future(value_type& value, home_type home, count_type count) noexcept
         : value_(std::addressof(value)), home_(std::move(home)), wait_(std::to_address(home_), count) {}
     lock_future(lock_future&&) noexcept = default;
@@ -37,7 +39,7 @@ public:
 
 private:
     value_type* value_;
-    home_type home_;  // goes last: it may hold what is waited for
+    home_type home_;  // destroyed last: it may own the state that wait_ uses
     eddy::detail::acquisition<eddy::detail::permit_state, count_type> wait_;
 };
 

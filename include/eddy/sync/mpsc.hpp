@@ -23,13 +23,16 @@
 
 namespace eddy::sync {
 
-/// What a sender's `closed` returns: ends when the receiver is closed or gone.
-/// Cancel safety: safe. Lifetime: the sender must outlive it.
+/// The future that a sender's `closed` returns: ready when the receiver is closed or gone. Moving it after its first
+/// poll terminates the program.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
+/// Lifetime: the sender must outlive it.
 class [[nodiscard("co_await it")]] mpsc_closed_future : public future_ops<mpsc_closed_future> {
 public:
     using output_type = void;
 
-    /// For the channels' own use.
+    /// For use by the channels.
     explicit mpsc_closed_future(eddy::detail::close_waiters& waiters) noexcept : waiters_(&waiters) {}
     mpsc_closed_future(mpsc_closed_future&& other) noexcept : waiters_(other.waiters_) {
         if (std::exchange(other.is_polled_, false))
@@ -52,12 +55,18 @@ private:
     bool is_polled_ = false;
 };
 
-/// A channel from many tasks or threads to one: `auto [tx, rx] = sync::mpsc<int>::channel(32);` with room for 32
-/// values, so that senders wait for a receiver that is slower than they; `unbounded_channel()` lets them never wait,
-/// and takes memory instead. It needs no runtime, but for send_timeout(). `T` need only be movable. Senders that wait
-/// are served in the order in which they came; the values of one sender arrive in their order. Cost: to send, and to
-/// receive from a bounded channel, one read-modify-write. A bounded channel takes its memory when it is made: room for
-/// `capacity` values, rounded up to a power of two. An unbounded one takes a block of the frame pool a value.
+/// A channel from many tasks or threads to one receiver. `channel(32)` has a capacity of 32 values: senders wait while
+/// the channel is full. The senders of `unbounded_channel()` never wait; the channel allocates as much memory as its
+/// values need.
+///     auto [tx, rx] = sync::mpsc<int>::channel(32);
+///
+/// `T` need only be movable. Waiting senders are served in the order in which they arrived. The values of one sender
+/// arrive in the order in which they were sent. Does not need a runtime, except for send_timeout().
+/// Thread safety: different ends may be used on different threads at the same time; each end by one thread at a time.
+/// Lifetime: the ends share ownership of the channel.
+/// Cost: sending, and receiving from a bounded channel, take one read-modify-write each. A bounded channel allocates
+/// the memory for all values when it is created, with the capacity rounded up to a power of two. An unbounded channel
+/// takes a block of the frame pool per value.
 template <class T>
 class mpsc {
     using bounded = eddy::detail::bounded_channel<T>;
@@ -73,6 +82,7 @@ class mpsc {
                   "sync::notify");
 
 public:
+    /// The classes of the channel's ends, permits and futures.
     class sender;
     class weak_sender;
     class permit;
@@ -91,10 +101,11 @@ public:
     using unbounded_receiver = mpsc_receiver<unbounded>;
     using closed_future = mpsc_closed_future;
 
+    /// The largest capacity of a bounded channel.
     static constexpr std::size_t max_capacity = eddy::detail::bounded_state::max_capacity;
 
-    /// Both ends of a new channel with room for `capacity` values.
-    /// Errors: throws `misuse` if that is 0, or more than `max_capacity`.
+    /// Creates a bounded channel for `capacity` values and returns both ends.
+    /// Errors: throws `misuse` if `capacity` is 0 or greater than `max_capacity`.
     [[nodiscard]] static ends channel(std::size_t capacity,
                                       std::source_location where = std::source_location::current()) {
         if (capacity == 0)
@@ -104,10 +115,13 @@ public:
             throw misuse("a bounded channel has room for mpsc::max_capacity at most: use unbounded_channel()", where);
         return ends(bounded::make(capacity));
     }
+    /// Creates an unbounded channel and returns both ends.
     [[nodiscard]] static unbounded_ends unbounded_channel() { return unbounded_ends(unbounded::make()); }
 };
 
-/// Room for one value in a channel. Destroyed without having sent, it gives the room to who waits for it.
+/// Reserved capacity for one value. Destroying a permit that was not used returns the capacity to the next waiting
+/// sender.
+/// Thread safety: one thread at a time.
 /// Lifetime: the sender must outlive it.
 template <class T>
 class [[nodiscard("it is given back when it is destroyed")]] mpsc<T>::permit {
@@ -122,8 +136,9 @@ public:
         if (channel_ != nullptr) channel_->give_back(1);
     }
 
-    /// Sends, at once, also if the receiver has been closed since; if it has gone, the value dies with the channel.
-    /// Errors: throws `misuse` when called a second time.
+    /// Sends immediately, even if the receiver was closed in the meantime. If the receiver is gone, the value is
+    /// destroyed together with the channel.
+    /// Errors: throws `misuse` if the permit was already used or moved from.
     void send(T value, std::source_location where = std::source_location::current()) {
         if (channel_ == nullptr) throw misuse("a permit sends one value, and this one has sent it", where);
         claim mine;
@@ -138,7 +153,8 @@ private:
     bounded* channel_;
 };
 
-/// Room for several values. What is not used goes to who waits for it when this is destroyed.
+/// Reserved capacity for several values. Its destructor returns the unused capacity to the next waiting senders.
+/// Thread safety: one thread at a time.
 /// Lifetime: the sender must outlive it.
 template <class T>
 class [[nodiscard("they are given back when it is destroyed")]] mpsc<T>::permits {
@@ -154,15 +170,16 @@ public:
         if (count_ != 0) channel_->give_back(count_);
     }
 
+    /// Returns the number of permits that are left.
     [[nodiscard]] std::size_t size() const noexcept { return count_; }
 
-    /// One of them; nothing if none is left.
+    /// Takes one permit out. Returns nothing if none is left.
     [[nodiscard]] std::optional<permit> next() noexcept {
         if (count_ == 0) return std::nullopt;
         --count_;
         return std::optional<permit>(permit(channel_));
     }
-    /// Sends by one of them.
+    /// Sends `value` with one of the permits.
     /// Errors: throws `misuse` if none is left.
     void send(T value, std::source_location where = std::source_location::current()) {
         auto one = next();
@@ -178,23 +195,29 @@ private:
     std::size_t count_;
 };
 
-/// The end that sends. A copy is one more; when the last one is gone, the receiver gets what is there, and then
-/// nothing. It is no sink: to put it at the end of a stream, write `sync::poll_sender(tx)`. Thread safety: as a value;
-/// copies are for other threads.
+/// The sending end of a bounded channel. Copies are further senders of the same channel. After the last sender is
+/// destroyed, the receiver receives the remaining values and then the end of the channel. A sender is not a sink; use
+/// `sync::poll_sender(tx)` as the target of a stream.
+/// Thread safety: one thread at a time; use a copy for each thread.
 template <class T>
 class [[nodiscard]] mpsc<T>::sender {
 public:
     using value_type = T;
 
-    /// Sends `value`, when there is room for it. A future; if the receiver is gone or closed, of the value as the
-    /// error. Cancel safety: if it is dropped before it is ready, nothing was sent, the value is gone, and so is its
-    /// place in the line: reserve() keeps the value with the caller. On GCC 12 name a value that is an aggregate, and
-    /// move it in. Lifetime: the sender must outlive it.
+    /// Returns a future that sends `value` once there is capacity for it.
+    /// Errors: returns `value` in a send_error if the receiver is gone or closed. Throws `misuse` if this sender was
+    /// moved from.
+    /// Cancel safety: not safe. If the future is dropped before it is ready, nothing was sent, the value is lost, and
+    /// so is the place in the queue. Use reserve() to keep the value.
+    /// Lifetime: the sender must outlive the future.
+    /// With GCC 12, give an aggregate value a name and pass it with std::move, because that compiler mishandles a
+    /// temporary aggregate.
     [[nodiscard]] send_future send(T value, std::source_location where = std::source_location::current()) const {
         return send_future(at("send()", where), std::move(value));
     }
 
-    /// Sends if there is room and nobody waits for it. Never waits.
+    /// Sends if there is capacity and no sender waits for it. Never waits.
+    /// Errors: returns the reason and `value` if the channel is full or closed.
     std::expected<void, try_send_error<T>> try_send(
         T value, std::source_location where = std::source_location::current()) const {
         bounded* const channel = at("try_send()", where);
@@ -207,7 +230,8 @@ public:
         return std::unexpected(try_send_error<T>(reason(answer), std::move(value)));
     }
 
-    /// As send(), for `limit` at most. It needs a runtime or loop with a clock.
+    /// As send(), but waits at most for `limit`. Needs a runtime or event loop with a clock.
+    /// Errors: returns `value` in a send_timeout_error if the limit has passed or the receiver is gone or closed.
     /// Cancel safety: that of send().
     template <class Rep, class Period>
     [[nodiscard]] send_timeout_future send_timeout(T value, std::chrono::duration<Rep, Period> limit,
@@ -215,25 +239,30 @@ public:
         return send_timeout_future(send(std::move(value), where), time::sleep(limit, where));
     }
 
-    /// Waits on this thread, which sleeps meanwhile: see `eddy::wait`.
+    /// Blocks this thread until `value` is sent; see `eddy::wait`.
+    /// Errors: as send().
     std::expected<void, send_error<T>> blocking_send(
         T value, std::source_location where = std::source_location::current()) const {
         return eddy::wait(send(std::move(value), where), where);
     }
 
-    /// A future of room for one value: to make the value only when it can be sent, or to keep it if the wait is given
-    /// up. Cancel safety: safe. Who drops it loses its place; room that it was given already goes to the next.
-    /// Lifetime: the sender must outlive it, and the permit.
+    /// Returns a future of a permit for one value. Use it to create the value only when it can be sent, or to keep the
+    /// value if the wait is cancelled.
+    /// Errors: send_error<void> if the receiver is gone or closed.
+    /// Cancel safety: safe. Dropping the future gives up its place in the queue. Capacity that it has already received
+    /// passes to the next waiter.
+    /// Lifetime: the sender must outlive the future and the permit.
     [[nodiscard]] reserve_future reserve(std::source_location where = std::source_location::current()) const {
         return reserve_future(at("reserve()", where), 1);
     }
-    /// The same for `count` values at once.
-    /// Errors: throws `misuse` for more than max_capacity().
+    /// As reserve(), for `count` values together.
+    /// Errors: as reserve(); throws `misuse` if `count` is greater than max_capacity().
     [[nodiscard]] reserve_many_future reserve_many(std::size_t count,
                                                    std::source_location where = std::source_location::current()) const {
         return reserve_many_future(fitting(count, where), count);
     }
-    /// The same for one value, with a sender in the permit, which may then go anywhere.
+    /// As reserve(), but the permit owns a sender, so it does not depend on this one. Called on an rvalue, it moves
+    /// this sender.
     [[nodiscard]] reserve_owned_future reserve_owned(
         std::source_location where = std::source_location::current()) const& {
         return reserve_owned_future(sender(*this), at("reserve_owned()", where));
@@ -243,7 +272,8 @@ public:
         return reserve_owned_future(std::move(*this), channel);
     }
 
-    /// The same, without waiting.
+    /// As the reserve functions, but never wait.
+    /// Errors: the reason if the channel is full or closed.
     [[nodiscard]] std::expected<permit, try_send_reason> try_reserve(
         std::source_location where = std::source_location::current()) const {
         bounded* const channel = at("try_reserve()", where);
@@ -265,21 +295,27 @@ public:
         return owned_permit(sender(*this));
     }
 
-    /// A future that ends when the receiver is closed or gone: to stop work that nobody waits for.
+    /// Returns a future that is ready when the receiver is closed or gone. Use it to stop work whose results are no
+    /// longer needed.
+    /// Cancel safety: safe.
+    /// Lifetime: the sender must outlive the future.
     [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
         return closed_future(at("closed()", where)->closing());
     }
+    /// Returns true if the receiver is closed or gone, or this sender was moved from.
     [[nodiscard]] bool is_closed() const noexcept { return share_.get() == nullptr || share_.get()->is_closed(); }
 
-    /// How many values can be sent at this time without waiting.
+    /// Returns how many values can be sent now without waiting.
     [[nodiscard]] std::size_t capacity() const noexcept { return share_.get() ? share_.get()->available() : 0; }
-    /// What the channel was made with.
+    /// Returns the capacity of the channel.
     [[nodiscard]] std::size_t max_capacity() const noexcept { return share_.get() ? share_.get()->capacity() : 0; }
 
+    /// Returns true if both senders belong to the same channel.
     [[nodiscard]] bool same_channel(const sender& other) const noexcept { return share_.get() == other.share_.get(); }
 
-    /// A way to the channel that does not keep it open.
+    /// Returns a weak sender, which does not keep the channel open.
     [[nodiscard]] weak_sender downgrade() const noexcept { return weak_sender(share_.get()); }
+    /// Returns the number of senders, or of weak senders. 0 if this sender was moved from.
     [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_.get()->senders() : 0; }
     [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_.get()->weak() : 0; }
 
@@ -305,16 +341,18 @@ private:
     share share_;
 };
 
-/// Does not keep the channel open, but leads to a sender while there is one.
+/// A reference to a bounded channel that does not keep it open. Created by sender::downgrade().
+/// Thread safety: one thread at a time; use a copy for each thread.
 template <class T>
 class [[nodiscard]] mpsc<T>::weak_sender {
 public:
-    /// A sender; nothing if all have gone.
+    /// Returns a sender, or nothing if all senders are gone.
     [[nodiscard]] std::optional<sender> upgrade() const noexcept {
         bounded* const channel = share_.get();
         if (channel == nullptr || !channel->upgrade()) return std::nullopt;
         return sender(share(channel));
     }
+    /// Returns the number of senders, or of weak senders.
     [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_.get()->senders() : 0; }
     [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_.get()->weak() : 0; }
 
@@ -325,7 +363,9 @@ private:
     eddy::detail::weak_share<bounded> share_;
 };
 
-/// Room for one value, with a sender of its own.
+/// Reserved capacity for one value, together with a sender. Destroying it returns unused capacity to the next waiting
+/// sender.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("it is given back when it is destroyed")]] mpsc<T>::owned_permit {
 public:
@@ -339,7 +379,8 @@ public:
         if (auto* const channel = sender_.share_.get()) channel->give_back(1);
     }
 
-    /// Sends, as permit::send(), and gives the sender back.
+    /// Sends as permit::send(), and returns the sender.
+    /// Errors: throws `misuse` if the permit was already used, released or moved from.
     sender send(T value, std::source_location where = std::source_location::current()) {
         if (sender_.share_.get() == nullptr) throw misuse("a permit sends one value, and this one has sent it", where);
         sender back = std::move(sender_);
@@ -348,8 +389,8 @@ public:
         back.share_.get()->put(mine, std::move(value));
         return back;
     }
-    /// Gives the room back, and the sender.
-    /// Errors: throws `misuse` if it has sent.
+    /// Returns the capacity to the channel, and the sender to the caller.
+    /// Errors: throws `misuse` if the permit was already used, released or moved from.
     sender release(std::source_location where = std::source_location::current()) {
         if (sender_.share_.get() == nullptr) throw misuse("this permit has sent its value", where);
         sender_.share_.get()->give_back(1);
@@ -363,8 +404,9 @@ private:
     sender sender_;
 };
 
-/// What `send` returns.
-/// Cancel safety: if it is dropped before it is ready, nothing was sent and the value is gone.
+/// The future that sender::send() returns. Moving it while it waits terminates the program.
+/// Cancel safety: not safe. If it is dropped before it is ready, nothing was sent and the value is lost.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] mpsc<T>::send_future : public future_ops<send_future> {
 public:
@@ -376,7 +418,7 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         claim mine;
-        if (wait_.is_fresh()) [[likely]] {  // a permit, and its use, in one step
+        if (wait_.is_fresh()) [[likely]] {  // the first poll takes a permit and uses it in one step
             if (!cx.consume_budget()) return not_ready;
             const acquired answer = channel_->try_claim(mine);
             if (answer != acquired::not_yet) {
@@ -408,8 +450,9 @@ private:
     T value_;
 };
 
-/// What `send_timeout` returns.
-/// Cancel safety: that of send().
+/// The future that sender::send_timeout() returns. Moving it while it waits terminates the program.
+/// Cancel safety: that of send_future.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] mpsc<T>::send_timeout_future : public future_ops<send_timeout_future> {
 public:
@@ -419,7 +462,7 @@ public:
         auto sent = send_.poll(cx);
         if (sent) {
             deadline_.reset();
-            // Made in place, here and below: of a temporary more, GCC 12 warns users.
+            // Constructed in place, here and below: GCC 12 emits warnings in user code for one more temporary.
             if (*sent) return poll_result<output_type>(std::in_place);
             return poll_result<output_type>(std::in_place, std::unexpect, true, std::move(sent->error().value));
         }
@@ -436,7 +479,8 @@ private:
 
     bool is_over(context& cx) {
         if (cx.budget() != 0) return deadline_->poll(cx).is_ready();
-        // As in time::timeout: others have used the budget up, perhaps in every poll.
+        // As in time::timeout: other work has used up the coop budget, perhaps in every poll. Poll the deadline with a
+        // new budget.
         context own(cx.waker());
         return deadline_->poll(own).is_ready();
     }
@@ -445,8 +489,10 @@ private:
     std::optional<time::sleep_future> deadline_;
 };
 
-/// What `reserve` returns.
-/// Cancel safety: safe. Who drops it loses its place; room that it was given already goes to the next.
+/// The future that sender::reserve() returns. Moving it while it waits terminates the program.
+/// Cancel safety: safe. Dropping it gives up its place in the queue. Capacity that it has already received passes to
+/// the next waiter.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] mpsc<T>::reserve_future : public future_ops<reserve_future> {
 public:
@@ -469,8 +515,9 @@ private:
     eddy::detail::acquisition<eddy::detail::bounded_state> wait_;
 };
 
-/// What `reserve_many` returns.
-/// Cancel safety: as reserve().
+/// The future that sender::reserve_many() returns. Moving it while it waits terminates the program.
+/// Cancel safety: safe, as reserve_future.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] mpsc<T>::reserve_many_future : public future_ops<reserve_many_future> {
 public:
@@ -493,8 +540,9 @@ private:
     eddy::detail::acquisition<eddy::detail::bounded_state> wait_;
 };
 
-/// What `reserve_owned` returns. It holds a sender.
-/// Cancel safety: as reserve().
+/// The future that sender::reserve_owned() returns. It owns a sender. Moving it while it waits terminates the program.
+/// Cancel safety: safe, as reserve_future. The sender that it owns is dropped with it.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] mpsc<T>::reserve_owned_future : public future_ops<reserve_owned_future> {
 public:
@@ -513,22 +561,23 @@ private:
     friend sender;
     reserve_owned_future(sender with, bounded* channel) noexcept : sender_(std::move(with)), wait_(channel, 1) {}
 
-    sender sender_;  // goes last: it keeps what is waited for
+    sender sender_;  // destroyed last: it keeps the channel alive, which wait_ uses
     eddy::detail::acquisition<eddy::detail::bounded_state> wait_;
 };
 
-/// The end of an unbounded channel that sends: as `sender`, but that it never waits.
-/// It is also a sink, which always has room; to close that lets go of the channel, as destroying this does. Its errors
-/// are told when an item is sent. (The sink of a bounded channel is poll_sender.) Thread safety: as a value; copies are
-/// for other threads.
+/// The sending end of an unbounded channel. As `sender`, except that sending never waits.
+/// It is also a sink, which is always ready. Closing the sink releases the channel, as the destructor does. The sink
+/// reports a closed channel when an item is sent. (The sink of a bounded channel is poll_sender.)
+/// Thread safety: one thread at a time; use a copy for each thread.
 template <class T>
 class [[nodiscard]] mpsc<T>::unbounded_sender : public sink_ops<unbounded_sender> {
 public:
     using value_type = T;
     using error_type = send_error<void>;
 
-    /// Sends, at once; no future, unlike the send() of other sinks. If the receiver is gone or closed, the value comes
-    /// back.
+    /// Sends immediately. In contrast to the send() of other sinks, this does not return a future.
+    /// Errors: returns `value` in a send_error if the receiver is gone or closed. Throws `misuse` if this sender was
+    /// moved from or closed.
     std::expected<void, send_error<T>> send(T value,
                                             std::source_location where = std::source_location::current()) const {
         if (auto back = at("send()", where)->put(std::move(value)))
@@ -536,22 +585,30 @@ public:
         return {};
     }
 
-    /// A future that ends when the receiver is closed or gone: to stop work that nobody waits for.
+    /// Returns a future that is ready when the receiver is closed or gone. Use it to stop work whose results are no
+    /// longer needed.
+    /// Cancel safety: safe.
+    /// Lifetime: the sender must outlive the future.
     [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
         return closed_future(at("closed()", where)->closing());
     }
+    /// Returns true if the receiver is closed or gone, or this sender was moved from or closed.
     [[nodiscard]] bool is_closed() const noexcept { return share_.get() == nullptr || share_.get()->is_closed(); }
+    /// Returns true if both senders belong to the same channel.
     [[nodiscard]] bool same_channel(const unbounded_sender& other) const noexcept {
         return share_.get() == other.share_.get();
     }
 
-    /// A way to the channel that does not keep it open.
+    /// Returns a weak sender, which does not keep the channel open.
     [[nodiscard]] weak_unbounded_sender downgrade() const noexcept { return weak_unbounded_sender(share_.get()); }
+    /// Returns the number of senders, or of weak senders. 0 if this sender was moved from or closed.
     [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_.get()->senders() : 0; }
     [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_.get()->weak() : 0; }
 
     // ---- As a sink ----
 
+    /// The sink functions; see sink.hpp. Errors: send_error<void> if the receiver is gone or closed, or this sink was
+    /// closed.
     poll_result<std::expected<void, error_type>> poll_ready(context&) noexcept {
         if (is_closed()) return std::expected<void, error_type>(std::unexpect);
         return std::expected<void, error_type>();
@@ -582,16 +639,18 @@ private:
     unbounded_share share_;
 };
 
-/// Does not keep the channel open, but leads to a sender while there is one.
+/// A reference to an unbounded channel that does not keep it open. Created by unbounded_sender::downgrade().
+/// Thread safety: one thread at a time; use a copy for each thread.
 template <class T>
 class [[nodiscard]] mpsc<T>::weak_unbounded_sender {
 public:
-    /// A sender; nothing if all have gone.
+    /// Returns a sender, or nothing if all senders are gone.
     [[nodiscard]] std::optional<unbounded_sender> upgrade() const noexcept {
         unbounded* const channel = share_.get();
         if (channel == nullptr || !channel->upgrade()) return std::nullopt;
         return unbounded_sender(unbounded_share(channel));
     }
+    /// Returns the number of senders, or of weak senders.
     [[nodiscard]] std::size_t strong_count() const noexcept { return share_.get() ? share_.get()->senders() : 0; }
     [[nodiscard]] std::size_t weak_count() const noexcept { return share_.get() ? share_.get()->weak() : 0; }
 
@@ -602,7 +661,7 @@ private:
     eddy::detail::weak_share<unbounded> share_;
 };
 
-/// Both ends of a new channel.
+/// Both ends of a new bounded channel. Supports structured bindings.
 template <class T>
 struct mpsc<T>::ends {
     mpsc::sender sender;
@@ -613,6 +672,7 @@ private:
     explicit ends(bounded* channel) noexcept : sender(share(channel)), receiver(channel) {}
 };
 
+/// Both ends of a new unbounded channel. Supports structured bindings.
 template <class T>
 struct mpsc<T>::unbounded_ends {
     mpsc::unbounded_sender sender;

@@ -23,10 +23,12 @@ namespace eddy::sync {
 template <class Channel>
 class mpsc_recv_many_future;
 
-/// The end of a channel that receives: `mpsc<T>::receiver` and `mpsc<T>::unbounded_receiver`. Also a stream of the
-/// values. Destroying it closes the channel and destroys the values that are there; one that a permit sends later dies
-/// with the last sender. Thread safety: one thread at a time; the senders may be on others. The destructor of a T may
-/// send; to receive there finds nothing, as until it is through its value is not gone.
+/// The receiving end of a channel: `mpsc<T>::receiver` and `mpsc<T>::unbounded_receiver`. It is also a stream of the
+/// values. Destroying it closes the channel and destroys the remaining values. A value that is sent through a permit
+/// after that is destroyed together with the last sender.
+/// The destructor of a T may send to the same channel. If it receives, it finds the channel empty, because its own
+/// value is removed only after the destructor returns.
+/// Thread safety: one thread at a time. The senders may be on other threads.
 template <class Channel>
 class [[nodiscard]] mpsc_receiver : public stream_ops<mpsc_receiver<Channel>> {
 public:
@@ -34,22 +36,28 @@ public:
     using recv_future = next_future<mpsc_receiver>;
     using recv_many_future = mpsc_recv_many_future<Channel>;
 
-    /// For the channels' own use.
+    /// For use by the channels.
     explicit mpsc_receiver(Channel* channel) noexcept : channel_(channel) {}
 
-    /// A future of the next value; of nothing when all senders have gone, or it was closed, and all that was sent is
-    /// received. Cancel safety: safe. No value is lost if it is dropped. Lifetime: borrows the receiver. Cost: to
-    /// receive a value that is there, one read-modify-write; none, if unbounded.
+    /// Returns a future of the next value. Its output is empty once all values were received and either all senders are
+    /// gone or the receiver was closed.
+    /// Cancel safety: safe. Dropping the future loses no value.
+    /// Lifetime: the receiver must outlive the future.
+    /// Cost: one read-modify-write to receive an available value; none if the channel is unbounded.
     [[nodiscard]] recv_future recv() noexcept { return recv_future(*this); }
 
-    /// Waits for a value, and takes up to `limit` that are there, onto the end of `into`. A future of how many it took:
-    /// 0 only if `limit` is 0, or where recv() would give nothing. Cancel safety: safe. No value is lost if it is
-    /// dropped. Lifetime: borrows the receiver and `into`. Cost: one read-modify-write for all of them.
+    /// Returns a future that waits for a value and then appends up to `limit` available values to `into`. Its output is
+    /// their number. It is 0 only if `limit` is 0, or in the cases in which the output of recv() is empty.
+    /// Cancel safety: safe. Dropping the future loses no value.
+    /// Lifetime: the receiver and `into` must outlive the future.
+    /// Cost: one read-modify-write for all values together.
     [[nodiscard]] recv_many_future recv_many(std::vector<item_type>& into, std::size_t limit) noexcept {
         return recv_many_future(*this, into, limit);
     }
 
-    /// The next value if it is there. Waits for nothing but a sender that is just moving its value in.
+    /// Returns the next value if it is available. Waits only for a sender on another thread that is currently moving
+    /// its value into the channel.
+    /// Errors: try_recv_error::empty if no value is available yet; closed if there will be none.
     [[nodiscard]] std::expected<item_type, try_recv_error> try_recv(
         std::source_location where = std::source_location::current()) {
         Channel& channel = at("try_recv()", where);
@@ -67,7 +75,7 @@ public:
         }
     }
 
-    /// They wait on this thread, which sleeps meanwhile: see `eddy::wait`.
+    /// As recv() and recv_many(), but block this thread while they wait; see `eddy::wait`.
     std::optional<item_type> blocking_recv(std::source_location where = std::source_location::current()) {
         return eddy::wait(recv(), where);
     }
@@ -76,7 +84,8 @@ public:
         return eddy::wait(recv_many(into, limit), where);
     }
 
-    /// As recv() and recv_many(), for who polls by himself. The waker of the last poll counts, and is kept until then.
+    /// As recv() and recv_many(), for a hand-written `poll` function. Only the waker of the latest poll is woken. The
+    /// channel keeps a copy of it until then.
     poll_result<std::optional<item_type>> poll_recv(context& cx) {
         Channel& channel = at("recv()", cx);
         if (!cx.consume_budget()) return not_ready;
@@ -105,38 +114,39 @@ public:
         return take_many(channel, *front, into, limit);
     }
 
-    /// Lets nothing in any more. What was sent before can still be received, and what is sent with permits that are
-    /// out: recv() gives nothing when those are gone.
+    /// Closes the channel for new values. Values that were sent before can still be received, and so can values that
+    /// are sent through permits that exist. recv() returns nothing once those are used or released.
     void close() noexcept {
         if (channel_) channel_->close_receiver();
     }
-    /// Whether it was closed, or all senders have gone. There may still be values.
+    /// Returns true if the receiver was closed or all senders are gone. There may still be values.
     [[nodiscard]] bool is_closed() const noexcept { return !channel_ || channel_->is_closed(); }
 
+    /// Returns true if no value is available.
     [[nodiscard]] bool is_empty() const noexcept { return !channel_ || channel_->is_empty(); }
-    /// How many values there are; one that is being sent at this moment may count.
-    /// Cost: of an unbounded channel, a walk over all of them.
+    /// Returns the number of values. It may include values whose senders are still moving them in.
+    /// Cost: linear in the number of values for an unbounded channel.
     [[nodiscard]] std::size_t len() const noexcept { return channel_ ? channel_->len() : 0; }
 
-    /// How many values can be sent at this time without waiting.
+    /// Returns how many values can be sent now without waiting.
     [[nodiscard]] std::size_t capacity() const noexcept
         requires requires(const Channel& c) { c.capacity(); }
     {
         return channel_ ? channel_->available() : 0;
     }
-    /// What the channel was made with.
+    /// Returns the capacity of the channel.
     [[nodiscard]] std::size_t max_capacity() const noexcept
         requires requires(const Channel& c) { c.capacity(); }
     {
         return channel_ ? channel_->capacity() : 0;
     }
 
-    /// How many senders there are, and weak ones.
+    /// Returns the number of senders, or of weak senders.
     [[nodiscard]] std::size_t sender_strong_count() const noexcept { return channel_ ? channel_->senders() : 0; }
     [[nodiscard]] std::size_t sender_weak_count() const noexcept { return channel_ ? channel_->weak() : 0; }
 
 private:
-    /// How often a poll looks for a value that a sender on another thread has begun to move in.
+    /// How many times a poll looks again for a value that a sender on another thread is moving in.
     static constexpr unsigned patience = 16;
 
     Channel& at(const char* what, const std::source_location& where) const {
@@ -150,7 +160,8 @@ private:
         return *channel_;
     }
 
-    /// The next value, null at the end; or the waker is stored and what was taken of the budget is given back.
+    /// Returns the next value, or null at the end of the channel. If it returns not_ready, the waker is stored and the
+    /// consumed budget is refunded.
     [[gnu::noinline]] static poll_result<item_type*> poll_front(Channel& channel, context& cx) {
         for (unsigned tries = 0;; ++tries) {
             switch (channel.wait_for_more(cx.waker())) {
@@ -162,14 +173,14 @@ private:
             if (tries == patience) break;
             eddy::detail::yield_thread();
         }
-        // The sender's thread does not run, it seems: let others do so.
+        // The sender's thread is probably not running. Yield to other tasks.
         cx.waker().wake_by_ref();
         cx.refund_budget();
         return not_ready;
     }
 
     static std::size_t take_many(Channel& channel, item_type& first, std::vector<item_type>& into, std::size_t limit) {
-        struct places {  // given free at the end, also by an exception
+        struct places {  // its destructor returns the places, also after an exception
             Channel& channel;
             std::size_t count = 0;
             ~places() { channel.give_places(count); }
@@ -185,8 +196,9 @@ private:
     std::unique_ptr<Channel, eddy::detail::leave_channel<Channel>> channel_;
 };
 
-/// What `recv_many` returns.
-/// Cancel safety: safe. No value is lost if it is dropped.
+/// The future that mpsc_receiver::recv_many() returns.
+/// Cancel safety: safe. Dropping it loses no value.
+/// Thread safety: one thread at a time.
 template <class Channel>
 class [[nodiscard("co_await it")]] mpsc_recv_many_future : public future_ops<mpsc_recv_many_future<Channel>> {
 public:

@@ -20,10 +20,11 @@
 
 namespace eddy::sync {
 
-/// A locked mutex, and the way to its value (`*guard`, `guard->...`). The destructor unlocks, or unlock() before it,
-/// which only wakes the next. A guard without a name unlocks at its semicolon: `int& x = *co_await m.lock();` refers to
-/// what is not locked. One that was moved from or unlocked is empty (owns_lock()), and has no value. Thread safety: as
-/// a value; it may end on another thread than the one that locked.
+/// A locked mutex and access to its value (`*guard`, `guard->...`). The destructor unlocks the mutex. unlock() does so
+/// earlier; it wakes the next waiter and never waits.
+/// A temporary guard unlocks at the end of its full expression: in `int& x = *co_await m.lock();` the reference
+/// outlives the lock. A guard that was moved from or unlocked is empty: owns_lock() is false and it has no value.
+/// Thread safety: one thread at a time. It may be destroyed on a different thread than the one that locked.
 template <class T, class Home>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_mutex_guard
     : public eddy::detail::held_lock<T, Home, eddy::detail::one_permit> {
@@ -31,12 +32,12 @@ public:
     using held = eddy::detail::held_lock<T, Home, eddy::detail::one_permit>;
     static constexpr const char* operation = "a mutex's lock()";
 
-    /// For the mutex's own use.
+    /// For use by mutex.
     explicit basic_mutex_guard(held&& taken) noexcept : held(std::move(taken)) {}
 
-    /// A guard of a part of the value: `fn` is a pointer to a member, or a function that returns a reference into it.
-    /// This guard is empty then. If `fn` throws, it stays as it is. (A future has a map() of its own, so name the guard
-    /// first.)
+    /// Narrows the guard to a part of the value. `fn` is a pointer to a member, or a function that returns a reference
+    /// into the value. This guard is empty afterwards. If `fn` throws, this guard keeps the lock. (A future has its own
+    /// map(), so give the guard a name first.)
     ///     auto guard = co_await people.lock();
     ///     auto name = std::move(guard).map(&person::name);
     template <class Fn>
@@ -45,7 +46,8 @@ public:
         return basic_mutex_guard<typename narrow::value_type, Home>(this->narrow(std::forward<Fn>(fn)));
     }
 
-    /// The same with a function that returns a pointer; if that is null, this guard comes back as the error.
+    /// As map(), with a function that returns a pointer.
+    /// Errors: returns this guard if the pointer is null.
     template <class Fn, class U = typename held::template found_by<Fn>>
     [[nodiscard]] std::expected<basic_mutex_guard<U, Home>, basic_mutex_guard> try_map(Fn&& fn) && {
         U* const part = std::invoke(std::forward<Fn>(fn), **this);
@@ -54,23 +56,29 @@ public:
     }
 };
 
+/// The guard of a mutex<T>. It refers to the mutex, which must outlive it.
 template <class T>
 using mutex_guard = basic_mutex_guard<T, eddy::detail::permit_state*>;
-/// Holds a share of the mutex.
+/// The guard of lock_owned(). It shares ownership of the mutex.
 template <class T>
 using owned_mutex_guard = basic_mutex_guard<T, std::shared_ptr<eddy::detail::permit_state>>;
 
-/// A value that one task or thread uses at a time, and may keep locked across a `co_await`. First come, first served.
-/// It needs no runtime. Where nothing is awaited while it is locked, a std::mutex does as well.
+/// A value that one task or thread uses at a time, and that may stay locked across a `co_await`. Waiters are served in
+/// the order in which they arrived. Does not need a runtime. If nothing is awaited while the value is locked,
+/// std::mutex is sufficient.
 ///     sync::mutex<std::vector<int>> numbers;
 ///     ...
 ///     auto guard = co_await numbers.lock();
 ///     guard->push_back(1);
-/// `mutex<>` locks without a value. An exception that passes a guard unlocks, and that is all: the mutex is not
-/// poisoned, so who changes the value in several steps has to leave it whole. A task that locks it twice waits for
-/// itself, for ever. Thread safety: any thread. `get_mut` and `into_inner`: nobody else may use it. Lifetime: it must
-/// outlive its futures and guards; those of `lock_owned` hold a share of it. Cost: one read-modify-write to lock it
-/// where it is free, and one to unlock it where nobody waits. Waiting takes no allocation.
+/// `mutex<>` is a lock without a value. An exception that destroys a guard only unlocks the mutex; the mutex is not
+/// poisoned. Code that changes the value in several steps must keep it consistent itself. A task that locks the mutex
+/// twice deadlocks.
+/// Thread safety: all members may be called from any thread, except get_mut() and into_inner(), which need exclusive
+/// access.
+/// Lifetime: the mutex must outlive its futures and guards. Those of `lock_owned` share its ownership. Destroying the
+/// mutex while a task waits for it terminates the program.
+/// Cost: one read-modify-write to lock a free mutex, and one to unlock it if there are no waiters. Waiting does not
+/// allocate.
 template <class T = void>
 class mutex {
     using state = eddy::detail::permit_state;
@@ -81,6 +89,7 @@ public:
     using guard = mutex_guard<value_type>;
     using owned_guard = owned_mutex_guard<value_type>;
 
+    /// Constructs the value: by default, from `value`, or in place from `arguments`.
     mutex()
         requires std::default_initializable<value_type>
         : value_() {}
@@ -92,16 +101,18 @@ public:
     mutex& operator=(const mutex&) = delete;
     ~mutex() = default;
 
-    /// A future of the guard.
-    /// Cancel safety: safe. Who drops it loses its place in the line; a lock that it was given already goes to the
-    /// next.
+    /// Returns a future of the guard.
+    /// Cancel safety: safe. Dropping the future gives up its place in the queue. If it has already received the lock,
+    /// the lock passes to the next waiter.
     [[nodiscard]] lock_future<guard> lock() noexcept { return {value_, &state_, one()}; }
 
-    /// The guard, if the mutex is free. Never waits.
+    /// Returns the guard if the mutex is free. Never waits.
     [[nodiscard]] std::optional<guard> try_lock() noexcept { return try_take<guard>(*this, &state_); }
 
-    /// As lock() and try_lock(), for guards that go where the mutex may not be seen: they, and the future, hold a share
-    /// of it. Errors: throws `misuse` for a null pointer.
+    /// As lock() and try_lock(), but the guard and the future share ownership of the mutex, so they may outlive other
+    /// references to it.
+    /// Errors: throws `misuse` if `shared` is null.
+    /// Cancel safety: that of lock().
     [[nodiscard]] static lock_future<owned_guard> lock_owned(
         const std::shared_ptr<mutex>& shared, std::source_location where = std::source_location::current()) {
         return {checked(shared, where).value_, share_of(shared), one()};
@@ -111,7 +122,7 @@ public:
         return try_take<owned_guard>(checked(shared, where), share_of(shared));
     }
 
-    /// Waits on this thread, which sleeps meanwhile: see `eddy::wait`.
+    /// Blocks this thread until the mutex is locked; see `eddy::wait`.
     [[nodiscard]] guard blocking_lock(std::source_location where = std::source_location::current()) {
         return eddy::wait(lock(), where);
     }
@@ -120,8 +131,8 @@ public:
         return eddy::wait(lock_owned(shared, where), where);
     }
 
-    /// The value, without locking.
-    /// Errors: throws `misuse` if it is locked.
+    /// Returns the value, or moves it out, without locking. The caller must have exclusive access.
+    /// Errors: throws `misuse` if the mutex is locked.
     [[nodiscard]] value_type& get_mut(std::source_location where = std::source_location::current()) {
         if (state_.available() != 1)
             throw misuse("get_mut() and into_inner() are for a mutex that nobody else uses: this one is locked", where);

@@ -16,8 +16,8 @@ namespace eddy::sync {
 template <class Of>
 class basic_notified_future;
 
-/// Wakes tasks that wait for something to happen, and carries no value: the bare signal, of which other primitives can
-/// be built. Who waits looks again at what it waits for:
+/// Wakes tasks that wait for an event. It carries no value; other primitives can be built from it. A task that was
+/// woken must check its condition again:
 ///     for (;;) {
 ///         auto changed = queue_changed.notified();
 ///         if (auto item = queue.take()) co_return item;
@@ -25,14 +25,16 @@ class basic_notified_future;
 ///         queue_changed.notify_one();
 ///     }
 ///
-/// It holds at most one permit, which notify_one() leaves when nobody waits: so a notify_one() that comes between a
-/// look and a wait is not lost; two of them are as one. notify_waiters() leaves none. It needs no runtime. Thread
-/// safety: any thread. Lifetime: it must outlive its notified() futures. It may be destroyed as soon as they have been
-/// notified, even if who has notified them has not come back from that. Destroying it while one waits ends the program.
-/// Cost: no allocation. notify_one() and taking a permit: a read-modify-write each. Waiting: two more, and a copy of a
-/// waker.
+/// It stores at most one permit. notify_one() stores it if there are no waiters, so a notify_one() between the check
+/// and the wait is not lost. Two such calls store one permit. notify_waiters() stores none. Does not need a runtime.
+/// Thread safety: all members may be called from any thread; only the destructor needs exclusive access.
+/// Lifetime: it must outlive its notified() futures. It may be destroyed as soon as they have been notified, even if
+/// the notifying call has not returned yet. Destroying it while a task waits terminates the program.
+/// Cost: no allocation. notify_one() and taking a permit take one read-modify-write each. Waiting takes two more, and a
+/// copy of a waker.
 class notify {
 public:
+    /// The futures of notified() and notified_owned().
     using notified_future = basic_notified_future<notify*>;
     using owned_notified_future = basic_notified_future<std::shared_ptr<notify>>;
 
@@ -46,20 +48,22 @@ public:
                 "notified() futures are gone, or use notified_owned()");
     }
 
-    /// Wakes the one that has waited longest. If nobody waits, the next to wait goes on at once.
+    /// Wakes the task that has waited longest. If there are no waiters, stores a permit: the next wait returns
+    /// immediately.
     void notify_one() noexcept { state_.notify_one(); }
-    /// As notify_one(), but wakes the one that came last.
+    /// As notify_one(), but wakes the task that began to wait last.
     void notify_last() noexcept { state_.notify_last(); }
-    /// Wakes all that wait, and lets all notified() that exist end, also those not yet polled. Leaves no permit, and
-    /// takes none.
+    /// Wakes all waiters and completes all existing notified() futures, including those that were not polled yet.
+    /// Neither stores nor consumes a permit.
     void notify_waiters() noexcept { state_.notify_waiters(); }
 
-    /// A future that ends when it is notified. It takes part in notify_waiters() from this call on, and in notify_one()
-    /// from its first poll, or enable(), on: the order of those is the order in which notify_one() serves. Cancel
-    /// safety: a place in the queue is lost. What notify_one() or notify_last() handed to a future that is then dropped
-    /// goes to the next.
+    /// Returns a future that is ready once it is notified. notify_waiters() reaches it from this call on. notify_one()
+    /// reaches it from its first poll, or enable(), on; notify_one() serves futures in the order of these calls.
+    /// Cancel safety: dropping the future loses its place in the queue. If notify_one() or notify_last() has already
+    /// notified it, that notification passes to the next waiter.
+    /// Lifetime: the notify must outlive the future.
     [[nodiscard]] notified_future notified() noexcept;
-    /// notified() that keeps `of` alive.
+    /// As notified(), but the future shares ownership of `of`.
     /// Errors: throws `misuse` if `of` is null.
     [[nodiscard]] static owned_notified_future notified_owned(
         std::shared_ptr<notify> of, std::source_location where = std::source_location::current());
@@ -71,8 +75,10 @@ private:
     eddy::detail::notify_state state_;
 };
 
-/// What notify::notified() and notify::notified_owned() return.
-/// Thread safety: as a value. It is not moved after its first poll.
+/// The future that notify::notified() and notify::notified_owned() return. Moving it after its first poll or enable()
+/// terminates the program.
+/// Cancel safety: see notify::notified().
+/// Thread safety: one thread at a time.
 template <class Of>
 class [[nodiscard("it waits for nothing until it is awaited")]] basic_notified_future
     : public future_ops<basic_notified_future<Of>> {
@@ -92,8 +98,8 @@ public:
         return not_ready;
     }
 
-    /// Takes its place in the queue now, and not at the first poll; takes the permit, if there is one. Whether it was
-    /// notified: then it is ready.
+    /// Enters the queue now instead of at the first poll, or takes the permit if there is one. Returns true if the
+    /// future was notified; it is then ready.
     bool enable() noexcept { return of_->state_.poll(waiter_, nullptr); }
 
 private:

@@ -18,7 +18,8 @@
 
 namespace eddy::detail {
 
-/// What an initialiser's future has to give for a once_cell of `T`: a T, or an `expected` of one.
+/// Whether `Output` is a valid output of the initializer's future for a once_cell of `T`: a T, or an `expected` of one
+/// if `Tries`.
 template <class T, bool Tries, class Output>
 inline constexpr bool makes_once = !Tries && std::is_constructible_v<T, Output>;
 template <class T, class U, class E>
@@ -40,18 +41,21 @@ namespace eddy::sync {
 template <class T, class Fn, bool Tries, bool Marked>
 class once_init_future;
 
-/// A value that is made by whoever needs it first, asynchronously, while the others wait:
+/// A value that the first task that needs it creates, asynchronously. Other tasks that need it meanwhile wait for it:
 ///     sync::once_cell<pool> connections;
 ///     ...
 ///     const pool& shared = *co_await connections.get_or_init(connect_all);
 ///
-/// It needs no runtime. To wait for a value that somebody else sets, see set_once.
-/// Thread safety: any thread, but for get_mut(), take() and into_inner(), which need it for themselves. The value is
-/// read by many at a time. Lifetime: it must outlive its futures and the calls of its functions. Destroying it while
-/// one waits ends the program. Cost: no allocation. get() is a load, and so is get_or_init() when the value is there.
+/// Does not need a runtime. To wait for a value that another task sets, use set_once.
+/// Thread safety: all members may be called from any thread, except get_mut(), take() and into_inner(), which need
+/// exclusive access. Several threads may read the value at the same time.
+/// Lifetime: the cell must outlive its futures and the calls of its functions. Destroying it while a task waits
+/// terminates the program.
+/// Cost: no allocation. get() is one load, and so is get_or_init() once the value is set.
 template <class T>
 class once_cell {
 public:
+    /// Creates an empty cell, or one that contains `value`.
     once_cell() noexcept = default;
     explicit once_cell(T value) { [[maybe_unused]] const auto was_empty = set(std::move(value)); }
     once_cell(const once_cell&) = delete;
@@ -63,36 +67,45 @@ public:
                 "get_or_init() futures are gone");
     }
 
+    /// Returns true if the value is set.
     [[nodiscard]] bool is_set() const noexcept { return value_.is_set(); }
-    /// The value; null if it is not set. It stays where it is.
+    /// Returns the value, or null if it is not set. The value does not move while it is set. get_mut() needs exclusive
+    /// access.
     [[nodiscard]] const T* get() const noexcept { return value_.get(); }
     [[nodiscard]] T* get_mut() noexcept { return value_.get_alone(); }
 
-    /// Sets the value. If it was set before, or somebody is making it, `value` comes back as the error.
-    /// If moving it throws, that passes through, and nothing is set.
+    /// Sets the value.
+    /// Errors: returns `value` if the value is already set or a task is creating it. If moving the value throws, the
+    /// exception passes through and nothing is set.
     std::expected<void, T> set(T value) {
         if (!value_.claim()) return std::expected<void, T>(std::unexpect, std::move(value));
         static_cast<void>(value_.set_value(std::move(value)));
         return {};
     }
 
-    /// A future of the value, `const T*`, which is never null. If it is not there, it runs what `f()` returns, a future
-    /// of a T; or waits for whoever does already. `f` is called once at most. If `f` or its future throws, that passes
-    /// through, and the first of those who wait runs its own. Cancel safety: dropped half way, what `f` returned is
-    /// dropped, too, and the first of those who wait runs its own.
+    /// Returns a future of the value, a `const T*` that is never null. If the value is not set, the future calls `f()`,
+    /// which returns a future of a T, and runs that; or waits if another future already does. `f` is called at most
+    /// once.
+    /// Errors: an exception of `f` or its future passes through; the waiter that has waited longest then calls its own
+    /// `f`.
+    /// Cancel safety: dropping the future drops the future of `f`; its progress is lost, and the waiter that has waited
+    /// longest calls its own `f`.
+    /// Lifetime: the cell must outlive the future.
     template <class Fn>
     [[nodiscard]] auto get_or_init(Fn&& f) {
         return make<false>(std::forward<Fn>(f));
     }
 
-    /// get_or_init() with a future of an `expected` of T. Its output is an `expected` of `const T*`: an error goes to
-    /// the one whose `f` it was, and the first of those who wait runs its own.
+    /// As get_or_init(), with a future of an `expected` of T. The output is an `expected` of `const T*`.
+    /// Errors: an error is returned to the task whose `f` produced it; the waiter that has waited longest then calls
+    /// its own `f`.
     template <class Fn>
     [[nodiscard]] auto get_or_try_init(Fn&& f) {
         return make<true>(std::forward<Fn>(f));
     }
 
-    /// The value, moved out, if it is set; it can be set again.
+    /// Moves the value out, if it is set. The cell is empty then and can be set again. The caller must have exclusive
+    /// access.
     [[nodiscard]] std::optional<T> take() { return value_.take(); }
     [[nodiscard]] std::optional<T> into_inner() && { return value_.take(); }
 
@@ -131,7 +144,10 @@ private:
     eddy::detail::once_value<T> value_;
 };
 
-/// What once_cell::get_or_init() and get_or_try_init() return.
+/// The future that once_cell::get_or_init() and get_or_try_init() return. Moving it after its first poll terminates the
+/// program.
+/// Cancel safety: see once_cell::get_or_init().
+/// Thread safety: one thread at a time.
 template <class T, class Fn, bool Tries, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] once_init_future
     : public future_ops<once_init_future<T, Fn, Tries, Marked>> {
@@ -180,11 +196,11 @@ public:
     }
 
 private:
-    /// False while another makes the value. Else it is there, or is ours to make.
+    /// Returns false while another future creates the value. Otherwise the value is set, or this future has claimed it.
     bool begin(context& cx) {
         if (!cx.consume_budget()) return false;
         for (;;) {
-            // First ask to be told, then look: what comes between the two is told.
+            // Register before checking: a change between the two steps is then notified.
             if (waiter_.stage != stages::waiting) of_->changes.begin(waiter_);
             if (of_->is_set()) return true;
             if (of_->claim()) {
@@ -219,11 +235,11 @@ private:
     }
 
     const T* keep(T&& value) {
-        has_claim_ = false;  // set_value() ends it, either way
+        has_claim_ = false;  // set_value() ends the claim, also if it throws
         return of_->set_value(std::move(value));
     }
 
-    /// Takes down what it ran, before another may begin.
+    /// Destroys the initializer's future before another one may start.
     void end() noexcept {
         inner_.reset();
         f_.reset();
@@ -232,7 +248,7 @@ private:
     }
 
     cell* of_;
-    std::optional<Fn> f_;  // empty when it has ended
+    std::optional<Fn> f_;  // empty after the end
     std::optional<inner> inner_;
     eddy::detail::notify_waiter waiter_;
     bool has_claim_ = false;

@@ -19,16 +19,17 @@
 namespace eddy::detail {
 
 template <class T>
+/// A oneshot_state with its value. Both ends share it.
 struct oneshot_channel : oneshot_state {
     struct leave_it {
         void operator()(oneshot_channel* channel) const noexcept {
             if (channel->leave()) destroy(channel);
         }
     };
-    /// What each end holds.
+    /// The reference that each end holds.
     using share = std::unique_ptr<oneshot_channel, leave_it>;
 
-    /// In a block of the frame pool, whose blocks are aligned to 16.
+    /// Allocates from the frame pool, whose blocks are aligned to 16 bytes, or with new for larger alignments.
     static oneshot_channel* make() {
         if constexpr (fits_pool()) {
             return pool_new<oneshot_channel>();
@@ -54,11 +55,11 @@ private:
 
 namespace eddy::sync {
 
-/// A channel for one value, from one task or thread to another: `auto [tx, rx] = sync::oneshot<int>::channel();`.
-/// It needs no runtime. `T` may be void, and need only be movable.
-/// Thread safety: the two ends may be used on two threads at the same time; each by itself, on one at a time.
-/// Cost: one block of the frame pool for the channel; to send and to receive a value that is there already, one
-/// read-modify-write. An alignment of more than 16 makes it one allocation.
+/// A channel for one value, from one task or thread to another: `auto [tx, rx] = sync::oneshot<int>::channel();`. `T`
+/// may be void, and need only be movable. Does not need a runtime.
+/// Thread safety: the two ends may be used on two threads at the same time; each end by one thread at a time.
+/// Cost: one block of the frame pool for the channel, or one allocation if the alignment exceeds 16. Sending a value,
+/// and receiving a value that was already sent, take one read-modify-write each.
 template <class T = void>
 class oneshot {
     using stored = eddy::detail::stored_t<T>;
@@ -66,15 +67,18 @@ class oneshot {
     using share = typename channel_type::share;
 
 public:
+    /// The classes of the channel's ends, and the future of sender::closed().
     class closed_future;
     class sender;
     class receiver;
     struct ends;
 
+    /// Creates a channel and returns both ends.
     [[nodiscard]] static ends channel() { return ends(); }
 };
 
-/// The end that sends. Destroyed without having sent, it leaves the receiver with `recv_error`.
+/// The sending end. If it is destroyed without having sent, the receiver gets `recv_error`.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] oneshot<T>::sender {
 public:
@@ -87,9 +91,10 @@ public:
         if (channel_) channel_->complete();
     }
 
-    /// Hands `value` to the receiver and wakes it. If the receiver is gone or closed, the value comes back as the
-    /// error. That it was taken does not say that the receiver will ever look at it. Errors: throws `misuse` when
-    /// called a second time.
+    /// Sends `value` to the receiver and wakes it. Success does not mean that the receiver will read the value: it may
+    /// be destroyed first.
+    /// Errors: returns `value` if the receiver is gone or closed. Throws `misuse` if this sender has already sent or
+    /// was moved from.
     std::expected<void, stored> send(stored value, std::source_location where = std::source_location::current()) {
         if (!channel_) throw misuse("a oneshot sends one value, and this one has sent it", where);
         channel_->value.emplace(std::move(value));
@@ -104,17 +109,19 @@ public:
         return returned;
     }
 
+    /// send() for a channel of void.
     std::expected<void, stored> send()
         requires std::is_void_v<T>
     {
         return send(stored());
     }
 
-    /// Whether nothing can be sent any more: the receiver is gone or closed, or a value was sent.
+    /// Returns true if nothing can be sent any more: the receiver is gone or closed, or a value was sent.
     [[nodiscard]] bool is_closed() const noexcept { return !channel_ || channel_->is_closed(); }
 
-    /// A future that ends when `is_closed`: to stop work that nobody waits for. One at a time.
-    /// Lifetime: the sender must outlive it, and must not send meanwhile.
+    /// Returns a future that is ready when the receiver is gone or closed, or if this sender has already sent. Use it
+    /// to stop work whose result is no longer needed. Only one such future may exist at a time. Cancel safety: safe.
+    /// Lifetime: the sender must outlive the future and must not send in the meantime.
     [[nodiscard]] closed_future closed() noexcept { return closed_future(channel_.get()); }
 
 private:
@@ -124,9 +131,11 @@ private:
     share channel_;
 };
 
-/// The end that receives: a future. Its output is the value, or `recv_error` if the sender is gone without one.
-/// Destroying it closes the channel, and a value that nobody has taken is destroyed.
-/// Cancel safety: safe. Lend it (`co_await rx`, std::ref) and no value is lost.
+/// The receiving end, which is a future. Its output is the value, or `recv_error` if the sender is gone and has not
+/// sent one. Destroying the receiver closes the channel and destroys a value that was not received.
+/// Cancel safety: dropping the receiver loses a value that was sent. To keep the value, await the receiver by reference
+/// (`co_await rx`, or std::ref in a combinator): then dropping the await loses nothing.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] oneshot<T>::receiver : public future_ops<receiver> {
 public:
@@ -149,7 +158,9 @@ public:
         return not_ready;
     }
 
-    /// The value if it is there. Never waits.
+    /// Returns the value if it was sent. Never waits.
+    /// Errors: try_recv_error::empty if there is no value yet; closed if there will be none, or the value was already
+    /// received.
     [[nodiscard]] std::expected<T, try_recv_error> try_recv() {
         if (!channel_) return std::unexpected(try_recv_error::closed);
         if (!channel_->is_complete()) {
@@ -164,12 +175,12 @@ public:
         }
     }
 
-    /// Waits for the value on this thread, which sleeps meanwhile: see `eddy::wait`.
+    /// Blocks this thread until the value arrives or the sender is gone; see `eddy::wait`.
     output_type blocking_recv(std::source_location where = std::source_location::current()) {
         return eddy::wait(*this, where);
     }
 
-    /// Lets no value in any more. One that was sent before can still be received.
+    /// Closes the channel for new values. A value that was sent before can still be received.
     void close() noexcept {
         if (channel_) channel_->close();
     }
@@ -178,7 +189,7 @@ private:
     friend oneshot;
     explicit receiver(channel_type* channel) noexcept : channel_(channel) {}
 
-    /// Ends the receiver. Only when the channel is complete, or closed.
+    /// Takes the outcome and releases the channel. Precondition: the channel is complete or closed.
     output_type take() {
         const share channel = std::move(channel_);
         if (!channel->is_complete() || !channel->value) return std::unexpected(recv_error());
@@ -192,8 +203,9 @@ private:
     share channel_;
 };
 
-/// What `sender::closed` returns.
+/// The future that oneshot::sender::closed() returns.
 /// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] oneshot<T>::closed_future : public future_ops<closed_future> {
 public:
@@ -216,13 +228,14 @@ private:
     friend sender;
     explicit closed_future(channel_type* channel) noexcept : channel_(channel) {}
 
-    channel_type* channel_;  // null if the sender has sent
+    channel_type* channel_;  // null if the sender has already sent
     bool ended_ = false;
 };
 
-/// Both ends of a new channel.
+/// Both ends of a new channel. Supports structured bindings.
 template <class T>
 struct oneshot<T>::ends {
+    /// Creates a channel; see oneshot::channel().
     ends() : ends(channel_type::make()) {}
 
     oneshot::sender sender;

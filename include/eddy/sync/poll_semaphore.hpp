@@ -14,19 +14,21 @@
 
 namespace eddy::sync {
 
-/// A semaphore for those who write a `poll` function themselves: it keeps the place in the line from one poll to the
-/// next. Also a stream of permits, which ends when the semaphore is closed.
+/// A semaphore for a hand-written `poll` function. It keeps the place in the queue from one poll to the next. It is
+/// also a stream of permits, which ends when the semaphore is closed.
 ///     poll_result<...> poll(context& cx) {
 ///         auto permit = limit_.poll_acquire(cx);
 ///         if (!permit) return not_ready;
-/// Thread safety: none; each task has one of its own, on a semaphore that they share.
-/// Lifetime: holds a share of the semaphore. Once it waits it does not move.
-/// Cost: as of semaphore::acquire_owned; no allocation.
+/// Cancel safety: a future of the stream that is dropped while it waits keeps the place in the queue for the next poll;
+/// stop_waiting() gives it up.
+/// Thread safety: one thread at a time. Give each task its own object on a shared semaphore.
+/// Lifetime: shares ownership of the semaphore. It must not be moved while it waits.
+/// Cost: as semaphore::acquire_owned(); no allocation.
 class poll_semaphore : public stream_ops<poll_semaphore> {
 public:
     using item_type = semaphore::owned_permit;
 
-    /// Errors: throws `misuse` for a null pointer.
+    /// Errors: throws `misuse` if `from` is null.
     explicit poll_semaphore(std::shared_ptr<semaphore> from,
                             std::source_location where = std::source_location::current())
         : from_(std::move(from)) {
@@ -34,9 +36,9 @@ public:
             throw misuse("a poll_semaphore needs a semaphore: make one with std::make_shared<semaphore>(n)", where);
     }
 
-    /// `count` permits; nothing if the semaphore is closed. With another count than the last poll's, which has not been
-    /// answered, it goes to the end of the line.
-    /// Errors: throws `misuse` for more than `semaphore::max_permits`.
+    /// Returns `count` permits, or nothing if the semaphore is closed. If the pending poll requested a different
+    /// `count`, the new request goes to the end of the queue.
+    /// Errors: throws `misuse` if `count` is greater than `semaphore::max_permits`.
     poll_result<std::optional<item_type>> poll_acquire(context& cx, std::size_t count = 1) {
         if (wait_ && count_ != count) wait_.reset();
         if (!wait_) {
@@ -49,11 +51,14 @@ public:
         if (!*answer) return std::optional<item_type>();
         return std::optional<item_type>(std::move(**answer));
     }
+    /// poll_acquire() of one permit, for the stream operations.
     poll_result<std::optional<item_type>> poll_next(context& cx) { return poll_acquire(cx); }
 
-    /// Gives up the place in the line, if there is one.
+    /// Gives up the place in the queue, if there is one.
     void stop_waiting() noexcept { wait_.reset(); }
 
+    /// As the functions of the semaphore of the same names. A poll_semaphore that was moved from is closed and has no
+    /// permits.
     void close() const noexcept {
         if (from_ != nullptr) from_->close();
     }
@@ -61,6 +66,7 @@ public:
     [[nodiscard]] std::size_t available_permits() const noexcept {
         return from_ == nullptr ? 0 : from_->available_permits();
     }
+    /// Returns the semaphore.
     [[nodiscard]] const std::shared_ptr<semaphore>& shared() const noexcept { return from_; }
 
 private:

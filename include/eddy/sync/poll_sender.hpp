@@ -14,17 +14,21 @@
 
 namespace eddy::sync {
 
-/// The sender of a bounded channel for those who write a `poll` function themselves: it keeps the place in the line
-/// from one poll to the next.
+/// The sender of a bounded channel for a hand-written `poll` function. It keeps the place in the queue from one poll to
+/// the next.
 ///     if (!out_.poll_reserve(cx)) return not_ready;
 ///     out_.send_item(next_value());
-/// Also a sink, whose items have arrived when they are in the channel; closing it lets the sender go.
+/// It is also a sink. Items are delivered as soon as they are in the channel, so a flush does not wait. Closing the
+/// sink releases the sender.
 ///     auto sent = co_await std::move(numbers).forward(sync::poll_sender(tx));
-/// Errors: as a sink, send_error<void> if the receiver is gone or closed; the item is lost. It is told when an item is
-/// to be sent: a forward() whose stream gives nothing does not notice (race it with sender::closed()). Cancel safety:
-/// if a feed(), send() or send_all() is dropped, this keeps its place in the line, and the room that it gets, for the
-/// next one; abort_send() gives them up. Thread safety: none; each task has one of its own. Lifetime: holds a sender.
-/// Once it waits it does not move. Cost: as of sender::reserve(); no allocation.
+/// Errors: as a sink, send_error<void> if the receiver is gone or closed; the item is lost. The error is reported when
+/// an item is sent, so a forward() whose stream yields no item does not notice it. Use select() with sender::closed()
+/// for that.
+/// Cancel safety: if a feed(), send() or send_all() is dropped, this object keeps its place in the queue, and the
+/// capacity that it receives, for the next send. abort_send() gives both up.
+/// Thread safety: one thread at a time. Give each task its own object.
+/// Lifetime: owns a sender. It must not be moved while it waits.
+/// Cost: as sender::reserve(); no allocation.
 template <class T>
 class poll_sender : public sink_ops<poll_sender<T>> {
     using sender = typename mpsc<T>::sender;
@@ -32,9 +36,11 @@ class poll_sender : public sink_ops<poll_sender<T>> {
 public:
     using error_type = send_error<void>;
 
+    /// Creates a poll_sender that owns the sender `to`.
     explicit poll_sender(sender to) noexcept : sender_(std::move(to)) {}
 
-    /// Ready when there is room for one value, which is then kept; an error if the channel is closed, or this is.
+    /// Reserves capacity for one value. Once it is ready, the capacity is kept until send_item() or abort_send().
+    /// Errors: send_error<void> if the channel or this object is closed.
     poll_result<std::expected<void, error_type>> poll_reserve(context& cx) {
         if (permit_) return std::expected<void, error_type>();
         if (!sender_) return closed();
@@ -47,15 +53,16 @@ public:
         return std::expected<void, error_type>();
     }
 
-    /// Sends, into the room that is kept. The value comes back if this was closed meanwhile.
-    /// Errors: throws `misuse` if poll_reserve() has not been ready since the last value.
+    /// Sends `value` with the reserved capacity.
+    /// Errors: returns `value` if this object was closed in the meantime. Throws `misuse` if poll_reserve() has not
+    /// been ready since the last value.
     std::expected<void, send_error<T>> send_item(T value,
                                                  std::source_location where = std::source_location::current()) {
         if (!permit_) {
             if (!sender_) return std::unexpected(send_error<T>(std::move(value)));
             throw misuse("send_item() needs room for the value: call poll_reserve() until it is ready", where);
         }
-        std::optional<sender> let_go;  // goes last, as in this class
+        std::optional<sender> let_go;  // destroyed last, as sender_ in this class
         typename mpsc<T>::permit used = std::move(*permit_);
         permit_.reset();
         if (closes_after_send_) let_go.swap(sender_);
@@ -63,7 +70,7 @@ public:
         return {};
     }
 
-    /// Gives the room back, or the place in the line. False if there was neither.
+    /// Gives up the reserved capacity or the place in the queue. Returns false if there was neither.
     bool abort_send() noexcept {
         const bool had_any = permit_.has_value() || wait_.has_value();
         permit_.reset();
@@ -72,8 +79,8 @@ public:
         return had_any;
     }
 
-    /// Lets the sender go: this sends nothing any more, but what room is kept for. (close(), of a sink, gives that up,
-    /// too.)
+    /// Releases the sender. A value for which capacity is reserved can still be sent. (The sink function close() also
+    /// gives up the reserved capacity.)
     void disconnect() noexcept {
         wait_.reset();
         if (permit_) {
@@ -82,11 +89,12 @@ public:
             sender_.reset();
         }
     }
-    /// Whether nothing can be sent any more.
+    /// Returns true if nothing can be sent any more.
     [[nodiscard]] bool is_closed() const noexcept { return !sender_ || sender_->is_closed(); }
 
     // ---- As a sink ----
 
+    /// The sink functions; see sink.hpp.
     poll_result<std::expected<void, error_type>> poll_ready(context& cx) { return poll_reserve(cx); }
     std::expected<void, error_type> start_send(T&& value,
                                                std::source_location where = std::source_location::current()) {
@@ -105,7 +113,7 @@ public:
 private:
     static std::expected<void, error_type> closed() noexcept { return std::unexpected(error_type()); }
 
-    std::optional<sender> sender_;  // goes last: it keeps what the others refer to
+    std::optional<sender> sender_;  // destroyed last: the members below refer to its channel
     std::optional<typename mpsc<T>::reserve_future> wait_;
     std::optional<typename mpsc<T>::permit> permit_;
     bool closes_after_send_ = false;

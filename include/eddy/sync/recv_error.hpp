@@ -7,21 +7,23 @@
 
 namespace eddy::sync {
 
-/// Why a receiver got no value: the senders are gone, or it was closed, and nothing more will come.
-/// `try_` makes `errc::channel_closed` of it.
+/// The error of a receiver that gets no more values: the senders are gone, or the receiver was closed. `try_` converts
+/// it to `errc::channel_closed`.
+/// Thread safety: a value type; concurrent reads are safe.
 class recv_error {
 public:
     recv_error() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
+    /// Returns errc::channel_closed.
     [[nodiscard]] std::error_code to_error_code() const noexcept { return errc::channel_closed; }
 
     friend bool operator==(recv_error, recv_error) noexcept { return true; }
 };
 
-/// Why a `try_recv` got no value.
+/// The reason why a `try_recv` got no value.
 enum class try_recv_error {
-    empty,   ///< nothing has come yet
-    closed,  ///< nothing more will come
+    empty,   ///< no value is available yet
+    closed,  ///< there will be no more values
 };
 
 }  // namespace eddy::sync

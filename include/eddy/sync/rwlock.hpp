@@ -21,9 +21,10 @@
 
 namespace eddy::sync {
 
-/// An rwlock that is locked for reading, and the way to its value. The destructor unlocks, or unlock() before it, which
-/// only wakes who is next. As with a mutex, a guard without a name unlocks at its semicolon. Thread safety: as a value;
-/// it may end on another thread than the one that locked.
+/// An rwlock that is locked for reading, and access to its value. The destructor unlocks it. unlock() does so earlier;
+/// it wakes the next waiters and never waits. As with a mutex, a temporary guard unlocks at the end of its full
+/// expression.
+/// Thread safety: one thread at a time. It may be destroyed on a different thread than the one that locked.
 template <class T, class Home>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_read_guard
     : public eddy::detail::held_lock<T, Home, std::size_t> {
@@ -31,18 +32,19 @@ public:
     using held = eddy::detail::held_lock<T, Home, std::size_t>;
     static constexpr const char* operation = "an rwlock's read()";
 
-    /// For the lock's own use.
+    /// For use by rwlock.
     explicit basic_read_guard(held&& taken) noexcept : held(std::move(taken)) {}
 
-    /// A guard of a part of the value: `fn` is a pointer to a member, or a function that returns a reference into it.
-    /// This guard is empty then. If `fn` throws, it stays as it is.
+    /// Narrows the guard to a part of the value. `fn` is a pointer to a member, or a function that returns a reference
+    /// into the value. This guard is empty afterwards. If `fn` throws, this guard keeps the lock.
     template <class Fn>
     [[nodiscard]] auto map(Fn&& fn) && {
         using narrow = decltype(this->narrow(std::forward<Fn>(fn)));
         return basic_read_guard<typename narrow::value_type, Home>(this->narrow(std::forward<Fn>(fn)));
     }
 
-    /// The same with a function that returns a pointer; if that is null, this guard comes back as the error.
+    /// As map(), with a function that returns a pointer.
+    /// Errors: returns this guard if the pointer is null.
     template <class Fn, class U = typename held::template found_by<Fn>>
     [[nodiscard]] std::expected<basic_read_guard<U, Home>, basic_read_guard> try_map(Fn&& fn) && {
         U* const part = std::invoke(std::forward<Fn>(fn), **this);
@@ -51,7 +53,8 @@ public:
     }
 };
 
-/// The same for writing.
+/// An rwlock that is locked for writing, and access to its value. The destructor unlocks it; see basic_read_guard.
+/// Thread safety: as basic_read_guard.
 template <class T, class Home>
 class [[nodiscard("it unlocks when it is destroyed")]] basic_write_guard
     : public eddy::detail::held_lock<T, Home, std::size_t> {
@@ -59,16 +62,17 @@ public:
     using held = eddy::detail::held_lock<T, Home, std::size_t>;
     static constexpr const char* operation = "an rwlock's write()";
 
-    /// For the lock's own use.
+    /// For use by rwlock.
     explicit basic_write_guard(held&& taken) noexcept : held(std::move(taken)) {}
 
-    /// Goes on as a reader, with nobody having written in between. Readers that are next are let in; a writer that
-    /// waits before them is not overtaken. Preconditions: owns_lock().
+    /// Turns the write lock into a read lock without letting another writer in between. Wakes the readers at the front
+    /// of the queue; they do not overtake a waiting writer.
+    /// Preconditions: owns_lock().
     [[nodiscard]] basic_read_guard<const T, Home> downgrade() && noexcept {
         return basic_read_guard<const T, Home>(this->downgraded());
     }
 
-    /// As basic_read_guard's.
+    /// map() and try_map() as in basic_read_guard.
     template <class Fn>
     [[nodiscard]] auto map(Fn&& fn) && {
         using narrow = decltype(this->narrow(std::forward<Fn>(fn)));
@@ -82,22 +86,28 @@ public:
     }
 };
 
+/// The guards of an rwlock<T>. They refer to the lock, which must outlive them.
 template <class T>
 using rwlock_read_guard = basic_read_guard<const T, eddy::detail::permit_state*>;
 template <class T>
 using rwlock_write_guard = basic_write_guard<T, eddy::detail::permit_state*>;
-/// These hold a share of the lock.
+/// The guards of the `_owned` functions. They share ownership of the lock.
 template <class T>
 using owned_rwlock_read_guard = basic_read_guard<const T, std::shared_ptr<eddy::detail::permit_state>>;
 template <class T>
 using owned_rwlock_write_guard = basic_write_guard<T, std::shared_ptr<eddy::detail::permit_state>>;
 
-/// A value that many may read at the same time, or one may write. First come, first served: a reader that comes after a
-/// waiting writer waits behind it, so writers do not starve. It needs no runtime.
-/// As a mutex it is not poisoned by exceptions. Who holds a read guard and asks for another waits for ever if a writer
-/// came in between: one guard for a task. Thread safety: any thread. `get_mut` and `into_inner`: nobody else may use
-/// it. Lifetime: it must outlive its futures and guards; the owned ones hold a share of it. Cost: one read-modify-write
-/// to lock it where it is free, and one to unlock it where nobody waits. Waiting takes no allocation.
+/// A value that several tasks or threads may read at the same time, or one may write. Waiters are served in the order
+/// in which they arrived: a reader that arrives after a waiting writer waits behind it, so writers do not starve. Does
+/// not need a runtime.
+/// An exception that destroys a guard only unlocks; the lock is not poisoned. A task that holds a read guard and
+/// requests a second one deadlocks if a writer has started to wait in between. Hold one guard per task.
+/// Thread safety: all members may be called from any thread, except get_mut() and into_inner(), which need exclusive
+/// access.
+/// Lifetime: the lock must outlive its futures and guards; the owned ones share its ownership. Destroying the lock
+/// while a task waits for it terminates the program.
+/// Cost: one read-modify-write to lock it if it is free, and one to unlock it if there are no waiters. Waiting does not
+/// allocate.
 template <class T>
 class rwlock {
     using state = eddy::detail::permit_state;
@@ -111,16 +121,19 @@ public:
     using owned_read_guard = owned_rwlock_read_guard<T>;
     using owned_write_guard = owned_rwlock_write_guard<T>;
 
-    /// How many may read at the same time, unless another number is given.
+    /// The default limit of concurrent readers.
     static constexpr std::uint32_t default_max_readers = std::numeric_limits<std::uint32_t>::max() >> 3;
 
+    /// Constructs the value by default.
     rwlock()
         requires std::default_initializable<T>
         : state_(default_max_readers), max_readers_(default_max_readers), value_() {}
+    /// Constructs the value from `value`, with a limit of concurrent readers.
     /// Errors: throws `misuse` if `max_readers` is 0.
     explicit rwlock(T value, std::uint32_t max_readers = default_max_readers,
                     source_location where = source_location::current())
         : state_(checked(max_readers, where)), max_readers_(max_readers), value_(std::move(value)) {}
+    /// Constructs the value in place from `arguments`.
     template <class... A>
         requires std::constructible_from<T, A...>
     explicit rwlock(std::in_place_t, A&&... arguments)
@@ -129,20 +142,22 @@ public:
     rwlock& operator=(const rwlock&) = delete;
     ~rwlock() = default;
 
-    /// A future of the guard.
-    /// Cancel safety: safe. Who drops it loses its place in the line; a lock that it was given already goes to the
-    /// next.
+    /// Returns a future of the guard, for reading or for writing.
+    /// Cancel safety: safe. Dropping the future gives up its place in the queue. If it has already received the lock,
+    /// the lock passes to the next waiter.
     [[nodiscard]] lock_future<read_guard> read() noexcept { return {value_, &state_, 1}; }
     [[nodiscard]] lock_future<write_guard> write() noexcept { return {value_, &state_, max_readers_}; }
 
-    /// The guard, if it is to be had at once and nobody waits. Never waits.
+    /// Returns the guard if the lock is available and there are no waiters. Never waits.
     [[nodiscard]] std::optional<read_guard> try_read() noexcept { return try_take<read_guard>(*this, &state_, 1); }
     [[nodiscard]] std::optional<write_guard> try_write() noexcept {
         return try_take<write_guard>(*this, &state_, max_readers_);
     }
 
-    /// The same, for guards that go where the lock may not be seen: they, and the futures, hold a share of it.
-    /// Errors: they throw `misuse` for a null pointer.
+    /// As the functions above, but the guards and the futures share ownership of the lock, so they may outlive other
+    /// references to it.
+    /// Errors: throws `misuse` if `lock` is null.
+    /// Cancel safety: that of read() and write().
     [[nodiscard]] static lock_future<owned_read_guard> read_owned(const shared& lock,
                                                                   source_location where = source_location::current()) {
         return {checked(lock, where).value_, share_of(lock), 1};
@@ -160,7 +175,7 @@ public:
         return try_take<owned_write_guard>(checked(lock, where), share_of(lock), lock->max_readers_);
     }
 
-    /// They wait on this thread, which sleeps meanwhile: see `eddy::wait`.
+    /// Blocks this thread until the lock is acquired; see `eddy::wait`.
     [[nodiscard]] read_guard blocking_read(source_location where = source_location::current()) {
         return eddy::wait(read(), where);
     }
@@ -168,8 +183,8 @@ public:
         return eddy::wait(write(), where);
     }
 
-    /// The value, without locking.
-    /// Errors: throws `misuse` if it is locked.
+    /// Returns the value, or moves it out, without locking. The caller must have exclusive access.
+    /// Errors: throws `misuse` if the lock is held.
     [[nodiscard]] T& get_mut(source_location where = source_location::current()) {
         if (state_.available() != max_readers_)
             throw misuse("get_mut() and into_inner() are for an rwlock that nobody else uses: this one is locked",
@@ -180,6 +195,7 @@ public:
         return std::move(get_mut(where));
     }
 
+    /// Returns the limit of concurrent readers.
     [[nodiscard]] std::uint32_t max_readers() const noexcept { return max_readers_; }
 
 private:

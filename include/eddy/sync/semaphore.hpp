@@ -18,25 +18,27 @@
 
 namespace eddy::sync {
 
-/// Why `acquire` gave no permit: the semaphore is closed. `try_` makes `errc::semaphore_closed` of it.
+/// The error of `acquire`: the semaphore is closed. `try_` converts it to `errc::semaphore_closed`.
+/// Thread safety: a value type; concurrent reads are safe.
 class acquire_error {
 public:
     acquire_error() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
+    /// Returns errc::semaphore_closed.
     [[nodiscard]] std::error_code to_error_code() const noexcept { return errc::semaphore_closed; }
 
     friend bool operator==(acquire_error, acquire_error) noexcept { return true; }
 };
 
-/// Why `try_acquire` gave no permit.
+/// The reason why `try_acquire` got no permit.
 enum class try_acquire_error {
-    no_permits,  ///< there are too few, or others have waited for them longer
+    no_permits,  ///< there are too few permits, or other requests have waited for them longer
     closed,
 };
 
-/// Permits that were taken from a semaphore. The destructor gives them back, and wakes who waits for them. release()
-/// does so before the scope ends. `Home` is what leads back there: a pointer, or a share of the semaphore. Thread
-/// safety: as a value; it may end on another thread than the one that acquired it.
+/// Permits that were taken from a semaphore. The destructor returns them and wakes waiting tasks; release() does so
+/// earlier. `Home` refers to the semaphore: a pointer, or a std::shared_ptr for an owned permit.
+/// Thread safety: one thread at a time. It may be destroyed on a different thread than the one that acquired it.
 template <class Home>
 class [[nodiscard("it is given back when it is destroyed")]] basic_permit {
 public:
@@ -50,9 +52,11 @@ public:
     }
     ~basic_permit() { release(); }
 
+    /// Returns the number of permits.
     [[nodiscard]] std::size_t num_permits() const noexcept { return count_; }
 
-    /// Takes `count` of them out into a permit of its own. Nothing, and this is unchanged, if it has fewer.
+    /// Moves `count` of the permits to a new object. Returns nothing, and changes nothing, if there are fewer than
+    /// `count`.
     [[nodiscard]] std::optional<basic_permit> split(std::size_t count) {
         if (count > count_) return std::nullopt;
         std::optional<basic_permit> taken(basic_permit(home_, count));
@@ -60,21 +64,21 @@ public:
         return taken;
     }
 
-    /// Takes those of `other` in.
-    /// Errors: throws `misuse` if they are another semaphore's.
+    /// Adds the permits of `other` to this object.
+    /// Errors: throws `misuse` if they belong to a different semaphore.
     void merge(basic_permit other, std::source_location where = std::source_location::current()) {
         if (state() != other.state())
             throw misuse("a permit can be merged with one of the same semaphore only: keep the two apart", where);
         count_ += std::exchange(other.count_, 0);
     }
 
-    /// Gives them back before its scope ends; a second time it does nothing.
+    /// Returns the permits to the semaphore. A second call does nothing.
     void release() noexcept {
         if (const std::size_t count = std::exchange(count_, 0); count != 0 && !home_->release(count))
             eddy::detail::fatal_misuse("a semaphore got more permits back than it can hold: add fewer to it");
     }
 
-    /// Gives them up without giving them back: the semaphore has so many fewer from now on.
+    /// Discards the permits without returning them. The semaphore has fewer permits from then on.
     void forget() noexcept { count_ = 0; }
 
 private:
@@ -87,16 +91,17 @@ private:
     std::size_t count_;
 };
 
-/// A number of permits, which tasks and threads take and give back: a limit for how many do something at the same time,
-/// or for how much memory they use for it. First come, first served: nobody is overtaken, so that a large request at
-/// the front holds up small ones behind it until there is enough for it. It needs no runtime.
+/// A number of permits that tasks and threads take and return. It limits how many tasks do something at the same time,
+/// or how much memory they use for it. Waiters are served in the order in which they arrived. No request is overtaken,
+/// so a large request at the front of the queue delays smaller ones until it is served. Does not need a runtime.
 ///     sync::semaphore connections(100);
 ///     ...
-///     auto permit = co_await eddy::try_(connections.acquire());   // given back at the end of its scope
-/// Thread safety: any thread.
-/// Lifetime: it must outlive its futures and permits, and each call; the owned ones (`acquire_owned`) hold a share of
-/// it. Cost: to take a permit that is there, and to give one back for which nobody waits, one read-modify-write.
-/// Waiting takes no allocation.
+///     auto permit = co_await eddy::try_(connections.acquire());   // returned at the end of its scope
+/// Thread safety: all members may be called from any thread; only the destructor needs exclusive access.
+/// Lifetime: the semaphore must outlive its futures, permits and calls. The owned ones (`acquire_owned`) share its
+/// ownership. Destroying it while a task waits terminates the program.
+/// Cost: one read-modify-write to take an available permit, and one to return a permit if there are no waiters. Waiting
+/// does not allocate.
 class semaphore {
     using state = eddy::detail::permit_state;
 
@@ -104,34 +109,41 @@ public:
     using permit = basic_permit<state*>;
     using owned_permit = basic_permit<std::shared_ptr<state>>;
 
+    /// The futures of acquire() and acquire_owned().
     template <class Home>
     class basic_acquire_future;
     using acquire_future = basic_acquire_future<state*>;
     using acquire_owned_future = basic_acquire_future<std::shared_ptr<state>>;
 
+    /// The largest number of permits of a semaphore.
     static constexpr std::size_t max_permits = state::max_permits;
 
-    /// Errors: throws `misuse` for more than `max_permits`.
+    /// Creates a semaphore with `permits` permits.
+    /// Errors: throws `misuse` if `permits` is greater than `max_permits`.
     explicit semaphore(std::size_t permits, std::source_location where = std::source_location::current())
         : state_(checked(permits, where)) {}
     semaphore(const semaphore&) = delete;
     semaphore& operator=(const semaphore&) = delete;
     ~semaphore() = default;
 
-    /// A future of `count` permits at once, in one permit; of `acquire_error` if the semaphore is closed before.
-    /// Cancel safety: safe. Who drops it loses its place; permits that it was given already go to the next.
-    /// Errors: throws `misuse` for more than `max_permits`.
+    /// Returns a future that takes `count` permits together, as one object.
+    /// Errors: acquire_error if the semaphore is closed. Throws `misuse` if `count` is greater than `max_permits`.
+    /// Cancel safety: safe. Dropping the future gives up its place in the queue. Permits that it has already received
+    /// pass to the next waiter.
     [[nodiscard]] acquire_future acquire(std::size_t count = 1,
                                          std::source_location where = std::source_location::current());
 
-    /// `count` permits if they are there, and nobody waits for any. Never waits.
+    /// Takes `count` permits if they are available and there are no waiters. Never waits.
+    /// Errors: the reason if they are not available. Throws `misuse` if `count` is greater than `max_permits`.
     [[nodiscard]] std::expected<permit, try_acquire_error> try_acquire(
         std::size_t count = 1, std::source_location where = std::source_location::current()) {
         return try_take(&state_, checked(count, where));
     }
 
-    /// As acquire(), for permits that go where the semaphore may not be seen: they and the future hold a share of it.
-    /// Errors: throws `misuse` for a null pointer.
+    /// As acquire() and try_acquire(), but the permit and the future share ownership of the semaphore, so they may
+    /// outlive other references to it.
+    /// Errors: also throw `misuse` if `from` is null.
+    /// Cancel safety: that of acquire().
     [[nodiscard]] static acquire_owned_future acquire_owned(
         const std::shared_ptr<semaphore>& from, std::size_t count = 1,
         std::source_location where = std::source_location::current());
@@ -141,27 +153,29 @@ public:
         return try_take(share_of(from, where), checked(count, where));
     }
 
-    /// Waits on this thread, which sleeps meanwhile: see `eddy::wait`.
+    /// Blocks this thread until `count` permits are taken; see `eddy::wait`.
+    /// Errors: as acquire().
     [[nodiscard]] std::expected<permit, acquire_error> blocking_acquire(
         std::size_t count = 1, std::source_location where = std::source_location::current());
 
-    /// As many permits more, for those who wait first.
-    /// Errors: throws `misuse` if there would be more than `max_permits`, and adds none.
+    /// Adds `count` permits and serves waiting requests with them.
+    /// Errors: throws `misuse`, and adds none, if there would be more than `max_permits`.
     void add_permits(std::size_t count, std::source_location where = std::source_location::current()) {
         if (!state_.release(count))
             throw misuse("a semaphore cannot hold more than semaphore::max_permits: add fewer", where);
     }
 
-    /// Takes up to `count` of the free ones out for good. How many it were.
+    /// Removes up to `count` free permits permanently. Returns how many were removed.
     std::size_t forget_permits(std::size_t count) noexcept { return state_.forget(count); }
 
-    /// From now on nobody gets a permit, and those who wait get `acquire_error`. Permits that are out stay valid. There
-    /// is no way back.
+    /// Closes the semaphore permanently. Waiting and later requests fail with `acquire_error`. Permits that were taken
+    /// stay valid.
     void close() noexcept { state_.close(); }
+    /// Returns true if the semaphore is closed.
     [[nodiscard]] bool is_closed() const noexcept { return state_.is_closed(); }
 
-    /// How many are free. Others may take or give some back at any time; those that are kept for a request that has to
-    /// wait for more count.
+    /// Returns the number of free permits, including those that are reserved for a waiting request that needs more.
+    /// Other threads may change the number at any time.
     [[nodiscard]] std::size_t available_permits() const noexcept { return state_.available(); }
 
 private:
@@ -188,8 +202,10 @@ private:
     state state_;
 };
 
-/// What `acquire` and `acquire_owned` return.
-/// Cancel safety: safe. Who drops it loses its place; permits that it was given already go to the next.
+/// The future that semaphore::acquire() and acquire_owned() return. Moving it while it waits terminates the program.
+/// Cancel safety: safe. Dropping it gives up its place in the queue. Permits that it has already received pass to the
+/// next waiter.
+/// Thread safety: one thread at a time.
 template <class Home>
 class [[nodiscard("co_await it")]] semaphore::basic_acquire_future : public future_ops<basic_acquire_future<Home>> {
 public:
@@ -213,7 +229,7 @@ private:
     basic_acquire_future(Home home, std::size_t count) noexcept
         : home_(std::move(home)), wait_(std::to_address(home_), count) {}
 
-    Home home_;  // goes last: it may hold what is waited for
+    Home home_;  // destroyed last: it may own the state that wait_ uses
     eddy::detail::acquisition<state> wait_;
 };
 

@@ -12,15 +12,19 @@
 
 namespace eddy::sync {
 
-/// A value that is set once, and that any number of tasks may wait for. To have whoever needs it first make it, see
-/// once_cell; for one receiver who is given the value, see oneshot. It needs no runtime. Thread safety: any thread. The
-/// value is read by many at a time. Lifetime: it must outlive its wait() futures and the calls of its functions.
-/// Destroying it while one waits ends the program. Cost: no allocation. get() is a load.
+/// A value that is set once, and that any number of tasks can wait for. To let the first task that needs the value
+/// create it, use once_cell. To move a value to one receiver, use oneshot. Does not need a runtime.
+/// Thread safety: all members may be called from any thread, except into_inner() and the destructor, which need
+/// exclusive access. Several threads may read the value at the same time.
+/// Lifetime: it must outlive its wait() futures and the calls of its functions. Destroying it while a task waits
+/// terminates the program.
+/// Cost: no allocation. get() is one load.
 template <class T>
 class set_once {
 public:
     class wait_future;
 
+    /// Creates an empty object, or one that contains `value`.
     set_once() noexcept = default;
     explicit set_once(T value) { [[maybe_unused]] const auto was_empty = set(std::move(value)); }
     set_once(const set_once&) = delete;
@@ -32,30 +36,35 @@ public:
                 "futures are gone");
     }
 
-    /// Sets the value, and wakes all who wait for it. If it was set before, or is being set, `value` comes back as the
-    /// error. If moving it throws, that passes through, and nothing is set.
+    /// Sets the value and wakes all waiters.
+    /// Errors: returns `value` if the value is already set or another thread is setting it. If moving the value throws,
+    /// the exception passes through and nothing is set.
     std::expected<void, T> set(T value) {
         if (!value_.claim()) return std::expected<void, T>(std::unexpect, std::move(value));
         static_cast<void>(value_.set_value(std::move(value)));
         return {};
     }
 
+    /// Returns true if the value is set.
     [[nodiscard]] bool is_set() const noexcept { return value_.is_set(); }
-    /// The value; null if it is not set. It stays where it is.
+    /// Returns the value, or null if it is not set. The value does not move.
     [[nodiscard]] const T* get() const noexcept { return value_.get(); }
 
-    /// A future of the value, which is never null: `const auto& config = *co_await shared.wait();`.
+    /// Returns a future of the value, which is never null: `const auto& config = *co_await shared.wait();`.
     /// Cancel safety: safe.
+    /// Lifetime: this object must outlive the future.
     [[nodiscard]] wait_future wait() noexcept { return wait_future(value_); }
 
-    /// The value, moved out, if it is set. Nobody may wait for it, or use it any more.
+    /// Moves the value out, if it is set. The caller must have exclusive access.
     [[nodiscard]] std::optional<T> into_inner() && { return value_.take(); }
 
 private:
     eddy::detail::once_value<T> value_;
 };
 
-/// What set_once::wait() returns.
+/// The future that set_once::wait() returns. Moving it after its first poll terminates the program.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] set_once<T>::wait_future : public future_ops<wait_future> {
 public:
@@ -69,7 +78,7 @@ public:
     poll_result<const T*> poll(context& cx) noexcept {
         if (!cx.consume_budget()) return not_ready;
         for (;;) {
-            // First ask to be told, then look: what comes between the two is told.
+            // Register before checking: a change between the two steps is then notified.
             if (waiter_.stage != eddy::detail::notify_waiter::stages::waiting) of_->changes.begin(waiter_);
             if (const T* const value = of_->get()) {
                 of_->changes.leave(waiter_);

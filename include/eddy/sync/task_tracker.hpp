@@ -24,8 +24,8 @@
 
 namespace eddy::sync {
 
-/// One of those that a task_tracker waits for, while it lives. A copy is one more.
-/// Thread safety: as a value.
+/// Counts as one tracked item of a task_tracker while it exists. A copy counts as one more.
+/// Thread safety: one thread at a time; copies may be used on different threads.
 class [[nodiscard("it counts while it lives")]] task_tracker_token {
 public:
     task_tracker_token(const task_tracker_token& other) noexcept : state_(other.state_) {
@@ -51,7 +51,7 @@ private:
 
 namespace eddy::detail {
 
-/// A callable that is tracked as long as whoever runs it keeps it.
+/// A callable that is tracked until it is destroyed.
 template <class W>
 class tracked_callable {
 public:
@@ -62,7 +62,7 @@ public:
     decltype(auto) operator()() { return std::invoke(work_); }
 
 private:
-    sync::task_tracker_token token_;  // goes last
+    sync::task_tracker_token token_;  // destroyed last: the work is gone when the tracker is notified
     W work_;
 };
 
@@ -70,7 +70,9 @@ private:
 
 namespace eddy::sync {
 
-/// A future that is tracked until it ends, or is dropped: see task_tracker::track_future().
+/// A future that is tracked until it is ready or dropped; see task_tracker::track_future().
+/// Cancel safety: that of the inner future.
+/// Thread safety: one thread at a time.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] tracked_future
     : public future_ops<tracked_future<F>> {
@@ -78,6 +80,7 @@ public:
     using output_type = output_t<F>;
     static constexpr bool took_closure = eddy::detail::is_marked<F>;
 
+    /// For use by task_tracker.
     tracked_future(task_tracker_token token, F&& inner)
         : token_(std::move(token)), inner_(std::in_place, std::move(inner)) {}
 
@@ -106,53 +109,58 @@ private:
         token_.reset();
     }
 
-    std::optional<task_tracker_token> token_;  // goes last
+    std::optional<task_tracker_token> token_;  // destroyed last: the future is gone when the tracker is notified
     std::optional<F> inner_;
 };
 
-/// Lets a program wait until all its tasks have ended: a server that shuts down, say, together with a cancellation
-/// token. Unlike a join_set it keeps nothing of a task that has ended. Copies are the same tracker.
+/// Waits until all tracked tasks have ended, for example in a server that shuts down with a cancellation token. In
+/// contrast to a join_set, it keeps nothing of a task that has ended. Copies refer to the same tracker.
 ///     tracker.spawn(serve(std::move(stream)));
 ///     ...
 ///     tracker.close();
 ///     co_await tracker.wait();
 ///
-/// It needs no runtime but for spawn(). Closing it refuses nothing: it says that wait() may end.
-/// Thread safety: any thread.
-/// Lifetime: it may be destroyed as soon as its wait() has ended, even if who has closed it has not come back from
-/// that. Cost: two atomic additions for a task's begin, and two for its end.
+/// Does not need a runtime, except for the spawn functions. A closed tracker still accepts tasks; closing it only
+/// allows wait() to end.
+/// Thread safety: all members may be called from any thread; assignment and destruction need exclusive access.
+/// Lifetime: it may be destroyed as soon as its wait() is ready, even if the call of close() has not returned yet.
+/// Cost: two atomic additions when a task starts, and two when it ends.
 class task_tracker {
 public:
     class wait_future;
 
+    /// Creates a tracker that is open and empty.
     task_tracker() = default;
-    /// The same tracker; so is one that is moved to: a tracker is never empty.
+    /// Copies refer to the same tracker. A move is a copy, so a tracker is never empty.
     task_tracker(const task_tracker&) = default;
     task_tracker& operator=(const task_tracker&) = default;
     ~task_tracker() = default;
 
-    /// A future that is ready when the tracker is closed and nothing is tracked, or has been so for a moment since this
-    /// was called. Cancel safety: safe.
+    /// Returns a future that is ready when the tracker is closed and tracks nothing, or has been in that state at some
+    /// time after this call.
+    /// Cancel safety: safe.
     [[nodiscard]] wait_future wait() const noexcept;
 
-    /// From here on wait() may end. False if it was closed already.
+    /// Allows wait() to end. Returns false if the tracker was already closed.
     bool close() noexcept {
-        const eddy::detail::tracker_share kept = state_;  // whoever is told of it may destroy this
+        const eddy::detail::tracker_share kept = state_;  // a task that is woken by close() may destroy this object
         return kept->close();
     }
-    /// Undoes close(). False if it was open.
+    /// Reverts close(). Returns false if the tracker was already open.
     bool reopen() noexcept { return state_->reopen(); }
+    /// Returns true if the tracker is closed.
     [[nodiscard]] bool is_closed() const noexcept { return state_->is_closed(); }
 
-    /// How many tasks and tokens are tracked.
+    /// Returns the number of tracked tasks and tokens.
     [[nodiscard]] std::size_t len() const noexcept { return state_->count(); }
+    /// Returns true if nothing is tracked.
     [[nodiscard]] bool is_empty() const noexcept { return len() == 0; }
 
-    /// Counts while it lives: for what is no future.
+    /// Returns a token that is tracked while it exists. Use it for work that is not a future.
     [[nodiscard]] task_tracker_token token() const noexcept { return task_tracker_token(state_); }
 
-    /// The future, tracked until it ends or is dropped.
-    /// Cancel safety: that of the future.
+    /// Returns a future that runs `work` and is tracked until it is ready or dropped.
+    /// Cancel safety: that of `work`.
     template <class F>
     [[nodiscard]] auto track_future(F&& work) const {
         if constexpr (!eddy::detail::check_futures<F>()) {
@@ -162,7 +170,7 @@ public:
         }
     }
 
-    /// As eddy::spawn, tracked.
+    /// As eddy::spawn(), handle::spawn() and eddy::spawn_local(), with the task tracked.
     template <class W>
     auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
         return start<W>(std::forward<W>(work), [&](auto all) { return eddy::spawn(std::move(all), where); });
@@ -175,13 +183,13 @@ public:
     auto spawn_local(W&& work, std::source_location where = std::source_location::current()) const {
         return start<W>(std::forward<W>(work), [&](auto all) { return eddy::spawn_local(std::move(all), where); });
     }
-    /// As eddy::spawn_blocking, tracked.
+    /// As eddy::spawn_blocking(), with the function tracked.
     template <class F>
     auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) const {
         return start<F>(std::forward<F>(f), [&](auto all) { return eddy::spawn_blocking(std::move(all), where); });
     }
 
-    // Only to say in a short error what to write.
+    // These overloads only produce a short error message for arguments that spawn() does not take.
     template <class W, eddy::detail::argument_of_work A, class... More>
     auto spawn(W&&, A&&, More&&...) const {
         return eddy::detail::refuse_arguments<W>();
@@ -199,7 +207,7 @@ public:
         return eddy::detail::refuse_arguments<W>();
     }
 
-    /// Whether both are the same tracker.
+    /// Returns true if both refer to the same tracker.
     [[nodiscard]] friend bool operator==(const task_tracker& a, const task_tracker& b) noexcept {
         return a.state_.get() == b.state_.get();
     }
@@ -214,7 +222,7 @@ private:
             return spawn(tracked_future<plain>(token(), plain(std::forward<W>(work))));
         } else {
             auto handle = spawn(eddy::detail::tracked_callable<plain>(token(), std::forward<W>(work)));
-            // Marked as what the caller gave is, and not as the wrapper.
+            // Take the closure mark from the type of the caller's `work` and not from the wrapper.
             return eddy::detail::join_handle_for<W>(eddy::detail::join_access::release(handle));
         }
     }
@@ -222,7 +230,9 @@ private:
     eddy::detail::tracker_share state_;
 };
 
-/// What task_tracker::wait() returns.
+/// The future that task_tracker::wait() returns. Moving it after its first poll terminates the program.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 class [[nodiscard("co_await it")]] task_tracker::wait_future : public future_ops<wait_future> {
 public:
     using output_type = void;

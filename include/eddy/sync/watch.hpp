@@ -23,14 +23,15 @@
 
 namespace eddy::detail {
 
+/// A watch_state with its value. All ends share it.
 template <class T>
 struct watch_channel : watch_state {
     watch_channel(T&& initial, version_type version) : watch_state(version), value(std::move(initial)) {}
 
-    T value;  // under the lock
+    T value;  // protected by lock()
 };
 
-/// Reaches for a channel's inside: for tests of what takes too long to come about.
+/// Gives tests access to the internals of a channel, for states that would take too long to reach.
 struct watch_access;
 
 }  // namespace eddy::detail
@@ -40,19 +41,20 @@ namespace eddy::sync {
 template <class T>
 class watch_stream;
 
-/// A channel that keeps one value, the newest: for a configuration, a state, the progress of something. Who receives
-/// looks at the value when it likes, and can wait for it to change; values that came and went between two looks are not
-/// seen.
+/// A channel that keeps only the newest value, for example a configuration, a state, or the progress of an operation. A
+/// receiver reads the value at any time and can wait for a change. It does not see values that were replaced between
+/// two reads.
 ///     auto [tx, rx] = sync::watch<config>::channel(config());
 ///     ...
-///     while (auto news = co_await rx.changed()) apply(*rx.borrow_and_update());   // (GCC 12 wants the name)
+///     while (auto news = co_await rx.changed()) apply(*rx.borrow_and_update());   // (GCC 12 needs the variable)
 ///
-/// Any number of senders and receivers, which are copied. It needs no runtime. `T` need only be movable.
-/// The value lives as long as the channel does, which is until all ends are gone.
-/// Thread safety: the ends may be used on different threads at the same time; each by itself on one at a time, but the
-/// const members of a sender on any number. Lifetime: guards and futures refer to the end that made them. An end that
-/// was moved from is empty: to use it throws `misuse`. Cost: one allocation for the channel. To send, four
-/// read-modify-writes; to look, two.
+/// Senders and receivers are copied; there may be any number of both. `T` need only be movable. Does not need a
+/// runtime. The value exists until all ends are gone.
+/// Thread safety: different ends may be used on different threads at the same time. Each end may be used by one thread
+/// at a time; the const members of a sender may be called concurrently.
+/// Lifetime: guards and futures refer to the end that made them, and that end must outlive them.
+/// Preconditions: an end that was moved from is empty; using it throws `misuse`.
+/// Cost: one allocation for the channel. Sending takes four read-modify-writes and reading takes two.
 template <class T>
 class watch {
     using channel_type = eddy::detail::watch_channel<T>;
@@ -63,24 +65,27 @@ class watch {
                   "eddy: a watch keeps a value: a reference, void or const cannot be sent; see sync::notify");
 
 public:
+    /// The classes of the channel's ends, guards and futures.
     class guard;
     class sender;
     class receiver;
     class changed_future;
     using closed_future =
-        eddy::detail::receivers_gone_future<eddy::detail::watch_state>;  ///< what sender::closed() returns
+        eddy::detail::receivers_gone_future<eddy::detail::watch_state>;  ///< the future that sender::closed() returns
     template <class Predicate, bool Marked>
     class wait_for_future;
     struct ends;
 
-    /// A channel with a value that counts as seen by the receiver.
+    /// Creates a channel with the value `initial`, which counts as seen by the receiver.
     [[nodiscard]] static ends channel(T initial) { return ends(std::move(initial)); }
 };
 
-/// A look at the value, which does not change meanwhile: it holds a lock that readers share. A sender that wants to
-/// change the value waits for it *on its thread*: so keep it for a few instructions, and never across a `co_await`.
-/// There the thread that is to go on may be the one that waits. On one thread, sending with a guard in hand never ends;
-/// and `tx.send(*rx.borrow() + 1)` has one in hand until its semicolon: write get() there.
+/// Read access to the value. The guard holds a shared lock, so the value does not change while it exists. A sender that
+/// changes the value blocks its thread until all guards are gone. So keep a guard for a few instructions only, and
+/// never across a `co_await`: the thread that has to resume the coroutine may be the one that is blocked.
+/// A thread that sends while it holds a guard deadlocks. `tx.send(*rx.borrow() + 1)` holds one until the end of the
+/// full expression; use get() there.
+/// Thread safety: one thread at a time. It may be destroyed on a different thread than the one that created it.
 template <class T>
 class [[nodiscard("it is a look at the value")]] watch<T>::guard {
 public:
@@ -96,11 +101,13 @@ public:
         if (channel_ != nullptr) channel_->lock().unlock_shared();
     }
 
-    /// Preconditions: it was not moved from.
+    /// The value.
+    /// Preconditions: the guard was not moved from.
     const T& operator*() const noexcept { return channel_->value; }
     const T* operator->() const noexcept { return &channel_->value; }
 
-    /// Whether the receiver that made it had not seen this value before. A sender's has not.
+    /// Returns true if the receiver that created the guard had not seen this value before. Always false for a guard of
+    /// a sender.
     [[nodiscard]] bool has_changed() const noexcept { return has_changed_; }
 
 private:
@@ -111,7 +118,8 @@ private:
     bool has_changed_ = false;
 };
 
-/// The end that changes the value. When the last of them is gone, the receivers are told.
+/// The sending end. The receivers are notified when the last sender is gone.
+/// Thread safety: see watch.
 template <class T>
 class [[nodiscard]] watch<T>::sender {
 public:
@@ -127,17 +135,17 @@ public:
         if (channel_ != nullptr && channel_->drop_sender()) delete channel_;
     }
 
-    /// Puts `value` in the place of the one that is there, and tells the receivers. If there is no receiver, nothing is
-    /// done and `value` comes back as the error. Thread safety: it waits on its thread for guards. So do the three that
-    /// follow.
+    /// Replaces the value and notifies the receivers. Blocks this thread until all guards are gone; so do
+    /// send_replace(), send_modify() and send_if_modified().
+    /// Errors: returns `value`, and changes nothing, if there are no receivers.
     std::expected<void, T> send(T value, std::source_location where = std::source_location::current()) const {
         if (channel(where).receivers() == 0) return std::expected<void, T>(std::unexpect, std::move(value));
         static_cast<void>(send_replace(std::move(value), where));
         return {};
     }
 
-    /// Puts `value` in the place of the one that is there, which it returns; also without a receiver. The destructor of
-    /// a T may use the channel, its moves must not.
+    /// Replaces the value, even if there are no receivers, and returns the previous one. The destructor of a T may use
+    /// the channel; its move operations must not.
     T send_replace(T value, std::source_location where = std::source_location::current()) const {
         std::optional<T> old;
         const auto put = [&](T& kept) {
@@ -148,8 +156,8 @@ public:
         return *std::move(old);
     }
 
-    /// Has `f` change the value where it is, `f(T&)`, and tells the receivers. If `f` throws, nobody is told; what it
-    /// has changed by then stays changed. It must not use the channel.
+    /// Calls `f(T&)` to change the value in place, and notifies the receivers. If `f` throws, they are not notified,
+    /// and changes that it has made remain. `f` runs under the channel's lock and must not use the channel.
     template <class Fn>
         requires std::invocable<Fn, T&>
     void send_modify(Fn&& f, std::source_location where = std::source_location::current()) const {
@@ -163,7 +171,7 @@ public:
         static_cast<void>(send_if_modified(change, where));
     }
 
-    /// As send_modify(), but the receivers are told only if `f(T&)` answers true, which is returned.
+    /// As send_modify(), but notifies the receivers only if `f(T&)` returns true. Returns the result of `f`.
     template <class Fn>
         requires std::predicate<Fn, T&>
     bool send_if_modified(Fn&& f, std::source_location where = std::source_location::current()) const {
@@ -177,40 +185,43 @@ public:
         return true;
     }
 
-    /// A look at the value.
+    /// Returns a guard for read access to the value.
     [[nodiscard]] guard borrow(std::source_location where = std::source_location::current()) const {
         return guard(channel(where));
     }
-    /// A copy of the value.
+    /// Returns a copy of the value.
     [[nodiscard]] T get(std::source_location where = std::source_location::current()) const
         requires std::copy_constructible<T>
     {
         return *borrow(where);
     }
 
-    /// One more receiver, which counts the value that is there as seen.
+    /// Returns a new receiver, for which the current value counts as seen.
     [[nodiscard]] receiver subscribe(std::source_location where = std::source_location::current()) const {
         channel_type& of = channel(where);
         of.add_receiver();
         return receiver(of, of.version());
     }
 
-    /// Whether there is no receiver at this moment.
+    /// Returns true if there are no receivers at this moment.
     [[nodiscard]] bool is_closed(std::source_location where = std::source_location::current()) const {
         return channel(where).receivers() == 0;
     }
-    /// A future that ends when there is no receiver: to stop work that nobody looks at.
+    /// Returns a future that is ready when there are no receivers. Use it to stop work that has no consumer.
     /// Cancel safety: safe.
+    /// Lifetime: the sender must outlive the future.
     [[nodiscard]] closed_future closed(std::source_location where = std::source_location::current()) const {
         return closed_future(channel(where));
     }
 
+    /// Returns the number of receivers, or of senders.
     [[nodiscard]] std::size_t receiver_count(std::source_location where = std::source_location::current()) const {
         return channel(where).receivers();
     }
     [[nodiscard]] std::size_t sender_count(std::source_location where = std::source_location::current()) const {
         return channel(where).senders();
     }
+    /// Returns true if both senders belong to the same channel.
     [[nodiscard]] bool same_channel(const sender& other) const noexcept { return channel_ == other.channel_; }
 
 private:
@@ -226,7 +237,8 @@ private:
     channel_type* channel_;
 };
 
-/// The end that looks. It remembers which value it has seen. A copy has seen the same.
+/// The receiving end. It remembers which value it has seen. A copy has seen the same value.
+/// Thread safety: see watch.
 template <class T>
 class [[nodiscard]] watch<T>::receiver {
 public:
@@ -243,36 +255,42 @@ public:
         if (channel_ != nullptr && channel_->drop_receiver()) delete channel_;
     }
 
-    /// A look at the value, which does not count as seen: changed() still ends at once, if it was new.
+    /// Returns a guard for read access to the value, without marking it as seen: if the value is new, changed() is
+    /// still ready immediately.
     [[nodiscard]] guard borrow(std::source_location where = std::source_location::current()) const {
         guard look(channel(where));
         look.has_changed_ = channel_->version() != seen_;
         return look;
     }
-    /// A copy of the value, which does not count as seen.
+    /// Returns a copy of the value, without marking it as seen.
     [[nodiscard]] T get(std::source_location where = std::source_location::current()) const
         requires std::copy_constructible<T>
     {
         return *borrow(where);
     }
-    /// A look at the value, which counts as seen.
+    /// Returns a guard for read access to the value, and marks it as seen.
     [[nodiscard]] guard borrow_and_update(std::source_location where = std::source_location::current()) {
         guard look = borrow(where);
         seen_ = channel_->version();
         return look;
     }
 
-    /// A future that ends when there is a value that was not seen, which counts as seen then; or with `recv_error` if
-    /// the senders are gone, and the value was seen. One at a time. Cancel safety: safe. Dropped before it is ready, it
-    /// has seen nothing.
+    /// Returns a future that is ready when there is a value that this receiver has not seen, and marks it as seen. Only
+    /// one such future may exist at a time.
+    /// Errors: recv_error if all senders are gone and the last value was seen.
+    /// Cancel safety: safe. A future that is dropped before it is ready has not marked any value as seen.
+    /// Lifetime: the receiver must outlive the future.
     [[nodiscard]] changed_future changed(std::source_location where = std::source_location::current()) {
         return changed_future(*this, where);
     }
 
-    /// A future that ends with a guard of the first value for which `predicate(const T&)` is true, beginning with the
-    /// one that is there; or with `recv_error` if the senders are gone and it is not true of the last value. What it
-    /// was asked about counts as seen. The predicate is called under the lock, and must not use the channel; what it
-    /// throws passes through. Cancel safety: safe; but values that it was asked about are seen.
+    /// Returns a future of a guard of the first value for which `predicate(const T&)` is true, starting with the
+    /// current value. The values that the predicate has checked are marked as seen. The predicate is called under the
+    /// channel's lock and must not use the channel.
+    /// Errors: recv_error if all senders are gone and the predicate is false for the last value. Exceptions of the
+    /// predicate pass through.
+    /// Cancel safety: safe; but the values that the predicate has checked stay marked as seen.
+    /// Lifetime: the receiver must outlive the future.
     template <class Predicate>
     [[nodiscard]] auto wait_for(Predicate&& predicate, std::source_location where = std::source_location::current()) {
         constexpr bool fits = std::predicate<std::decay_t<Predicate>&, const T&>;
@@ -285,21 +303,23 @@ public:
         }
     }
 
-    /// Whether there is a value that was not seen; `recv_error` if the senders are gone.
+    /// Returns true if there is a value that this receiver has not seen.
+    /// Errors: recv_error if all senders are gone.
     [[nodiscard]] std::expected<bool, recv_error> has_changed(
         std::source_location where = std::source_location::current()) const {
         if (channel(where).is_closed()) return std::unexpected(recv_error());
         return channel_->version() != seen_;
     }
-    /// From here on the value counts as not seen.
+    /// Marks the current value as not seen.
     void mark_changed(std::source_location where = std::source_location::current()) {
         seen_ = channel_type::before(channel(where).version());
     }
-    /// From here on the value counts as seen.
+    /// Marks the current value as seen.
     void mark_unchanged(std::source_location where = std::source_location::current()) {
         seen_ = channel(where).version();
     }
 
+    /// Returns true if both receivers belong to the same channel.
     [[nodiscard]] bool same_channel(const receiver& other) const noexcept { return channel_ == other.channel_; }
 
 private:
@@ -317,7 +337,9 @@ private:
     version_type seen_;
 };
 
-/// What receiver::changed() returns.
+/// The future that receiver::changed() returns. Moving it after its first poll terminates the program.
+/// Cancel safety: safe; see receiver::changed().
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_await it")]] watch<T>::changed_future : public future_ops<changed_future> {
 public:
@@ -351,7 +373,9 @@ private:
     eddy::detail::notify_waiter waiter_;
 };
 
-/// What receiver::wait_for() returns.
+/// The future that receiver::wait_for() returns. Moving it after its first poll terminates the program.
+/// Cancel safety: see receiver::wait_for().
+/// Thread safety: one thread at a time.
 template <class T>
 template <class Predicate, bool Marked>
 class [[nodiscard("co_await it")]] watch<T>::wait_for_future : public future_ops<wait_for_future<Predicate, Marked>> {
@@ -393,12 +417,13 @@ private:
     channel_type* channel_;
     Predicate predicate_;
     eddy::detail::notify_waiter waiter_;
-    bool is_new_ = true;  ///< the predicate was not asked about the value
+    bool is_new_ = true;  ///< the predicate has not checked the current value yet
 };
 
-/// Both ends of a new channel.
+/// Both ends of a new channel. Supports structured bindings.
 template <class T>
 struct watch<T>::ends {
+    /// Creates a channel; see watch::channel().
     explicit ends(T initial) : ends(new channel_type(std::move(initial), 0)) {}
 
     watch::sender sender;
@@ -409,10 +434,12 @@ private:
     explicit ends(channel_type* channel) noexcept : sender(channel), receiver(*channel, channel->version()) {}
 };
 
-/// The values of a watch as a stream: the one that is there first, or with from_changes() the next one, and then each
-/// that is there when it is looked for. It ends when the senders are gone. `T` is copied, under the channel's lock.
+/// The values of a watch as a stream: first the current value, and then the newest value each time it has changed.
+/// from_changes() starts with the next value that the receiver has not seen. The stream ends when all senders are gone.
+/// `T` is copied under the channel's lock.
 ///     sync::watch_stream<config> versions(std::move(rx));
-/// Cancel safety: safe.
+/// Cancel safety: safe. A future of the next item that is dropped before it is ready loses no item.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] watch_stream : public stream_ops<watch_stream<T>> {
     static_assert(std::copy_constructible<T>, "eddy: a watch_stream copies the values of its channel");
@@ -420,17 +447,20 @@ class [[nodiscard]] watch_stream : public stream_ops<watch_stream<T>> {
 public:
     using item_type = T;
 
+    /// Creates a stream that starts with the current value.
+    /// Errors: throws `misuse` if `from` was moved from.
     explicit watch_stream(typename watch<T>::receiver from,
                           std::source_location where = std::source_location::current())
         : watch_stream(std::in_place, std::move(from), where) {
         from_.mark_changed();
     }
-    /// Without the value that is there, if it was seen.
+    /// Creates a stream that yields the current value only if `from` has not seen it.
+    /// Errors: throws `misuse` if `from` was moved from.
     [[nodiscard]] static watch_stream from_changes(typename watch<T>::receiver from,
                                                    std::source_location where = std::source_location::current()) {
         return watch_stream(std::in_place, std::move(from), where);
     }
-    // It may wait: as a broadcast_stream.
+    // This stream may be moved while it waits; see broadcast_stream.
     watch_stream(watch_stream&& other) noexcept : from_(std::move(other.stop_waiting())) {}
     watch_stream& operator=(watch_stream&&) = delete;
     ~watch_stream() { stop_waiting(); }
@@ -440,7 +470,8 @@ public:
         if (!cx.consume_budget()) return not_ready;
         switch (from_.channel(cx.where()).poll_news(from_.seen_, waiter_, cx.waker())) {
         case news::value: return std::optional<T>(*from_.borrow_and_update());
-        case news::closed: return std::nullopt;  // as it is: a temporary more, and GCC 12 warns users
+        case news::closed:
+            return std::nullopt;  // returned directly: GCC 12 emits warnings in user code for one more temporary
         case news::none: break;
         }
         cx.refund_budget();
