@@ -20,7 +20,8 @@ void guard_is_empty() noexcept {
 template <unsigned B>
 void semaphore_state<B>::destroyed_too_early() noexcept {
     fatal_misuse(
-        "a semaphore, mutex, rwlock or channel was destroyed while somebody waits for it: let it outlive its futures");
+        "a semaphore, mutex, rwlock or channel was destroyed while a task waits for it: keep it until its futures are "
+        "gone");
 }
 
 template <unsigned B>

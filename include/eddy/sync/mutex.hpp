@@ -135,7 +135,9 @@ public:
     /// Errors: throws `misuse` if the mutex is locked.
     [[nodiscard]] value_type& get_mut(std::source_location where = std::source_location::current()) {
         if (state_.available() != 1)
-            throw misuse("get_mut() and into_inner() are for a mutex that nobody else uses: this one is locked", where);
+            throw misuse(
+                "get_mut() and into_inner() need exclusive access, and this mutex is locked: release its guards first",
+                where);
         return value_;
     }
     [[nodiscard]] value_type into_inner(std::source_location where = std::source_location::current()) && {

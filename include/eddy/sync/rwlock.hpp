@@ -187,8 +187,9 @@ public:
     /// Errors: throws `misuse` if the lock is held.
     [[nodiscard]] T& get_mut(source_location where = source_location::current()) {
         if (state_.available() != max_readers_)
-            throw misuse("get_mut() and into_inner() are for an rwlock that nobody else uses: this one is locked",
-                         where);
+            throw misuse(
+                "get_mut() and into_inner() need exclusive access, and this rwlock is locked: release its guards first",
+                where);
         return value_;
     }
     [[nodiscard]] T into_inner(source_location where = source_location::current()) && {

@@ -22,9 +22,11 @@
 
 namespace eddy::time {
 
-/// Names what was inserted into a delay_queue, until it is removed or comes out. Keys are not used again.
+/// Identifies a value in a delay_queue until it expires or is removed. Keys are not reused.
+/// Thread safety: a value type; concurrent reads are safe.
 class delay_key {
 public:
+    /// Compares the keys. Keys of different queues may compare equal.
     friend bool operator==(const delay_key&, const delay_key&) noexcept = default;
 
 private:
@@ -34,51 +36,57 @@ private:
 
     delay_key(std::size_t slot, std::uint64_t number) noexcept : slot_(slot), number_(number) {}
 
-    std::size_t slot_;      // where it was inserted
-    std::uint64_t number_;  // how many were inserted before it
+    std::size_t slot_;      // the slot at which it was inserted
+    std::uint64_t number_;  // the number of earlier insertions
 };
 
-/// Values that each come out at a time of its own, for caches and sessions that expire: a stream of what has expired,
-/// in the order of the deadlines; where they are equal, of the last insert or reset.
+/// A queue of values that each expire at their own deadline, for caches and sessions. It is a stream of the expired
+/// values in the order of their deadlines. Values with equal deadlines are ordered by their last insertion or reset.
 ///
 ///     eddy::time::delay_queue<session_id> expiring;
 ///     auto key = expiring.insert(id, 30s);
 ///     expiring.reset(key, 30s);                                            // it was used
 ///     while (auto gone = co_await expiring.next()) forget(gone->value);    // ends when the queue is empty
 ///
-/// Nothing comes out before its deadline. The stream ends when the queue is empty, and goes on after the next insert.
-/// Where a next() waits in another branch of the task, an insert, a reset or a remove of what it waits for is noticed.
-/// Errors: what takes a key throws `misuse` if its value has come out or was removed, unless it says otherwise; keys of
-/// another queue are not always noticed. next() needs an event loop, as a sleep does. If a move of a T throws, the one
-/// value that is moved may be lost, and the queue goes on. Cancel safety: safe. A next() that is dropped before it is
-/// ready takes nothing out. Thread safety: one thread at a time. Lifetime: it must outlive its next()s, and must not be
-/// moved while one of them waits. Values are moved in and out. The destructor of a T may insert and remove; it must not
-/// clear() or compact(). Cost: one timer for the whole queue. Insert, remove and reset are O(1) on average and O(log n)
-/// at most; to take out is O(log n). An allocation for each 16 values that there is no room for yet.
+/// No value expires before its deadline. The stream ends when the queue is empty, and continues after the next
+/// insertion. While a next() waits, another branch of the same task may insert, reset or remove values; the next()
+/// takes that into account.
+/// Errors: a function that takes a key throws `misuse` if its value has expired or was removed, unless documented
+/// otherwise. A key of another queue is not always detected. next() needs an event loop, as a sleep does. If a move of
+/// a T throws, the moved value may be lost, and the queue remains usable.
+/// Cancel safety: safe. A next() that is dropped before it is ready removes no value.
+/// Thread safety: one thread at a time.
+/// Lifetime: the queue must outlive its next() futures and must not be moved while one of them waits. Values are moved
+/// in and out. The destructor of a T may insert and remove; it must not call clear() or compact().
+/// Cost: one timer for the whole queue. insert, remove and reset are O(1) on average and O(log n) in the worst case.
+/// Taking an expired value is O(log n). One allocation per 16 values beyond the capacity.
 template <class T>
 class delay_queue : public stream_ops<delay_queue<T>> {
 public:
     using value_type = T;
     using key = delay_key;
 
-    /// What comes out.
+    /// An item of the stream: an expired or removed value.
     struct expired {
         T value;
-        time_point deadline;  ///< when it was due
-        delay_key key;        ///< under which it was inserted; of no use any more
+        time_point deadline;  ///< the instant at which it is due
+        delay_key key;        ///< the key of its insertion, which is no longer valid
 
+        /// For use by delay_queue.
         expired(T&& what, time_point when, delay_key under) : value(std::move(what)), deadline(when), key(under) {}
     };
     using item_type = expired;
 
+    /// Creates an empty queue. `where` is the call site for error messages.
     explicit delay_queue(std::source_location where = std::source_location::current()) noexcept
         : wait_(time_point::max(), where), where_(where) {}
-    /// Empty, with room for `capacity` values.
+    /// Creates an empty queue with a capacity of `capacity` values.
+    /// Errors: as reserve().
     explicit delay_queue(std::size_t capacity, std::source_location where = std::source_location::current())
         : delay_queue(where) {
         reserve(capacity);
     }
-    // The timer stays where it is, and the next poll sets another: so it may be moved though it has been polled.
+    // The timer is not moved, and the next poll arms a new one. So a queue may be moved although it has been polled.
     delay_queue(delay_queue&& other) noexcept : delay_queue(other.where_) { swap(other); }
     delay_queue& operator=(delay_queue&& other) noexcept {
         delay_queue taken(std::move(other));
@@ -87,72 +95,81 @@ public:
     }
     ~delay_queue() = default;
 
-    /// Inserts `value`, to come out `d` from now. Zero and less: at once; a duration that is too long for the clock:
-    /// never.
+    /// Inserts `value`, which expires `d` from now. With a `d` of zero or less it expires immediately. With a `d` that
+    /// exceeds the clock's range it never expires.
+    /// Cost: see the class.
     template <class Rep, class Period>
     delay_key insert(T value, std::chrono::duration<Rep, Period> d) {
         return insert_at(std::move(value), deadline_after(d));
     }
-    /// Inserts `value`, to come out at `deadline`. Past deadlines come out at once, time_point::max() never does.
+    /// Inserts `value`, which expires at `deadline`. A deadline in the past expires immediately; time_point::max()
+    /// never expires.
     delay_key insert_at(T value, time_point deadline);
 
-    /// Takes a value out before its time.
+    /// Removes a value before its deadline and returns it.
+    /// Errors: throws `misuse` if the value has expired or was removed.
     expired remove(delay_key which, std::source_location where = std::source_location::current()) {
         return take(find(which, where));
     }
-    /// As remove(); nothing if it is not there any more.
+    /// As remove(), but returns nothing if the value has expired or was removed.
     std::optional<expired> try_remove(delay_key which) {
         const std::size_t at = slot_of(which);
         return at == none ? std::optional<expired>() : std::optional<expired>(take(at));
     }
 
-    /// It comes out `d` from now instead.
+    /// Sets the deadline of a value to `d` from now.
+    /// Errors: throws `misuse` if the value has expired or was removed.
     template <class Rep, class Period>
     void reset(delay_key which, std::chrono::duration<Rep, Period> d,
                std::source_location where = std::source_location::current()) {
         reset_at(which, deadline_after(d), where);
     }
-    /// It comes out at `deadline` instead.
+    /// Sets the deadline of a value to `deadline`.
+    /// Errors: throws `misuse` if the value has expired or was removed.
     void reset_at(delay_key which, time_point deadline, std::source_location where = std::source_location::current()) {
         order_.change(find(which, where), deadline);
         follow_first();
     }
 
-    /// Whether the value is in the queue.
+    /// Returns true if the value is in the queue.
     [[nodiscard]] bool contains(delay_key which) const noexcept { return slot_of(which) != none; }
-    /// When it is to come out.
+    /// Returns the deadline of a value.
+    /// Errors: throws `misuse` if the value has expired or was removed.
     [[nodiscard]] time_point deadline(delay_key which,
                                       std::source_location where = std::source_location::current()) const {
         return order_.deadline_of(find(which, where));
     }
-    /// What comes out next; nothing if the queue is empty.
+    /// Returns the key of the value that expires next, or nothing if the queue is empty.
     [[nodiscard]] std::optional<delay_key> peek() const noexcept {
         if (is_empty()) return std::nullopt;
         return slots_[order_.first()].key;
     }
 
+    /// Returns the number of values, and whether there are none.
     [[nodiscard]] std::size_t size() const noexcept { return order_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return order_.is_empty(); }
 
-    /// Destroys all values, and keeps their room.
+    /// Destroys all values. Keeps the capacity.
     void clear() noexcept;
 
-    /// How many values there is room for without an allocation.
+    /// Returns how many values fit without an allocation.
     [[nodiscard]] std::size_t capacity() const noexcept { return slots_.size(); }
-    /// Makes room for `additional` values more. Throws std::length_error if there can be no such number.
+    /// Allocates capacity for `additional` more values.
+    /// Errors: throws std::length_error if the number of values would exceed the range of std::size_t.
     void reserve(std::size_t additional);
-    /// Gives back the memory of what is gone. Keys stay good. O(n); where the queue has become small and goes on, keys
-    /// that were given out before cost one look into a table from then on.
+    /// Releases unused memory. Keys stay valid. O(n). The values that it moves are looked up in a hash table from then
+    /// on.
     void compact();
 
-    /// As a stream's: what has expired; nothing if the queue is empty.
+    /// The stream function: returns an expired value, or nothing if the queue is empty.
     poll_result<std::optional<expired>> poll_next(context& cx);
 
 private:
     static constexpr std::size_t none = detail::deadline_heap::nowhere;
     static constexpr std::uint64_t no_number = std::numeric_limits<std::uint64_t>::max();
 
-    // Free: no value, no number. In use: both. In between, while code of T runs: one of them, and then in no list.
+    // A free slot has neither a value nor a number; a used slot has both. While code of T runs, a slot may have only
+    // one of them; it is in no list then.
     struct slot {
         std::optional<T> value;
         delay_key key{none, no_number};
@@ -162,7 +179,7 @@ private:
     };
     class rebuilt_free_list;
 
-    /// `none` if the key's value is gone.
+    /// Returns `none` if the value has expired or was removed.
     [[nodiscard]] std::size_t slot_of(delay_key which) const noexcept;
     [[nodiscard]] std::size_t find(delay_key which, const std::source_location& where) const;
     [[nodiscard]] std::size_t take_free();
@@ -173,17 +190,19 @@ private:
     void swap(delay_queue& other) noexcept;
 
     detail::slot_chunks<slot> slots_;
-    detail::deadline_heap order_;                           // of the slots that are used
-    std::unordered_map<std::uint64_t, std::size_t> moved_;  // by number: the slot to which compact() has moved it
+    detail::deadline_heap order_;  // of the used slots
+    std::unordered_map<std::uint64_t, std::size_t>
+        moved_;  // by number: the slot to which compact() has moved the value
     std::size_t first_free_ = none;
-    std::size_t first_unused_ = 0;  // from here on, all slots are free, and in no list yet
+    std::size_t first_unused_ = 0;  // slots from this index on are free and not in the free list
     std::uint64_t next_number_ = 0;
     sleep_future wait_;
     std::source_location where_;
 };
 
 // ---- Implementation ----
-// A T's destructor and moves may use the queue: where they run, nothing is half done, and no slot is in two places.
+// The destructor and the moves of a T may use the queue. The queue is consistent whenever they run, and no slot is in
+// two lists.
 
 template <class T>
 std::size_t delay_queue<T>::take_free() {
@@ -229,12 +248,13 @@ poll_result<std::optional<typename delay_queue<T>::expired>> delay_queue<T>::pol
     if (order_.first_deadline() > clock::now()) {
         cx.refund_budget();
         follow_first();
-        if (!wait_.poll(cx).is_ready()) return not_ready;  // it takes the unit if it is
+        if (!wait_.poll(cx).is_ready()) return not_ready;  // consumes the unit of the budget if it is ready
     }
     return std::optional<expired>(take(order_.first()));
 }
 
-/// Has the timer wake whoever waits for it when the first value is due; at once, when there is none any more.
+/// Sets the timer to the deadline of the first value, so that it wakes the waiting task. If the queue is empty, the
+/// timer fires immediately.
 template <class T>
 void delay_queue<T>::follow_first() noexcept {
     const time_point first = is_empty() ? time_point::min() : order_.first_deadline();
@@ -280,11 +300,12 @@ template <class T>
 void delay_queue<T>::reserve(std::size_t additional) {
     if (additional > std::numeric_limits<std::size_t>::max() - size())
         throw std::length_error("delay_queue::reserve(): there can be no room for so many values");
-    order_.reserve(size() + additional);  // first, since it refuses at once what no memory can hold
+    order_.reserve(size() + additional);  // first, because it fails early if the size is impossible
     while (slots_.size() < size() + additional) slots_.grow();
 }
 
-/// Takes all free slots out of use while it lives: what is inserted meanwhile comes into new ones, at the end.
+/// Excludes all free slots from use while it exists: values that are inserted meanwhile use new slots at the end. The
+/// destructor rebuilds the free list.
 template <class T>
 class delay_queue<T>::rebuilt_free_list {
 public:
@@ -307,8 +328,8 @@ private:
     delay_queue& queue_;
 };
 
-/// To the first slots go the values of the last ones, one by one: if the move of one throws, the others are where they
-/// are said to be.
+/// Moves the last values to the first free slots, one by one. If a move throws, all other values are where their keys
+/// say.
 template <class T>
 void delay_queue<T>::compact() {
     const rebuilt_free_list when_done(*this);
@@ -338,7 +359,7 @@ void delay_queue<T>::move_value(std::size_t from, std::size_t to) {
     source.value.reset();
 }
 
-/// All but the timers, which stay where they are.
+/// Swaps everything except the timers, which stay where they are.
 template <class T>
 void delay_queue<T>::swap(delay_queue& other) noexcept {
     std::swap(slots_, other.slots_);
@@ -353,6 +374,7 @@ void delay_queue<T>::swap(delay_queue& other) noexcept {
 
 }  // namespace eddy::time
 
+/// Hash of a delay_key.
 template <>
 struct std::hash<eddy::time::delay_key> {
     std::size_t operator()(const eddy::time::delay_key& key) const noexcept {

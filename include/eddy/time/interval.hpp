@@ -15,28 +15,32 @@
 
 namespace eddy::time {
 
-/// What an interval does when a tick is taken late: when the next one is.
+/// When an interval ticks again after a tick was taken late.
 ///
 ///     period 50 ms, the second tick is taken at 120 ms      burst: 100, 150, 200    delay: 170, 220    skip: 150, 200
 enum class missed_tick_behavior : std::uint8_t {
-    burst,  ///< the ticks that were missed follow at once, until the schedule is caught up
-    delay,  ///< a full period after the late tick was taken; the schedule starts anew from there
-    skip,   ///< at the next multiple of the period, counted from the start; those that were missed are left out
+    burst,  ///< missed ticks follow immediately until the schedule is caught up
+    delay,  ///< one full period after the late tick was taken; the schedule restarts from there
+    skip,   ///< at the next multiple of the period since the start; missed ticks are omitted
 };
 
-/// When the tick after the one that was due at `scheduled` and taken at `now` is due. Saturates.
-/// For `delay` a tick is late by more than 5 ms, or by a period: less is the loop's own delay, and would add up.
-/// Preconditions: scheduled <= now, and period is above zero.
+/// Returns the due time of the tick after the one that was due at `scheduled` and taken at `now`. Saturates.
+/// For `delay` a tick is late if it is taken more than 5 ms, or a period, after it was due. A smaller difference is the
+/// event loop's own latency, which would otherwise accumulate.
+/// Preconditions: scheduled <= now, and period is greater than zero.
 [[nodiscard]] EDDY_API time_point next_tick(missed_tick_behavior behavior, time_point scheduled, time_point now,
                                             duration period) noexcept;
 
 class interval_stream;
 
-/// Waits for the next tick. Made by interval_stream::tick().
+/// The future that interval_stream::tick() returns. Its output is the instant at which the tick was due.
+/// Cancel safety: safe. A future that is dropped before it is ready has not taken a tick.
+/// Thread safety: one thread at a time.
 class [[nodiscard("a tick does nothing until it is awaited")]] tick_future : public future_ops<tick_future> {
 public:
     using output_type = time_point;
 
+    /// For use by interval_stream.
     explicit tick_future(interval_stream& of) noexcept : of_(&of) {}
 
     poll_result<time_point> poll(context& cx);
@@ -45,20 +49,21 @@ private:
     interval_stream* of_;
 };
 
-/// A tick every period, for ever. It is a stream, too, of the instants at which the ticks were due.
-/// Made by interval() and interval_at().
-/// Cancel safety: safe. A tick() that is dropped before it is ready has taken no tick.
-/// Thread safety: as any stream; one tick() at a time.
-/// Lifetime: it must outlive its tick()s, and must not be moved while one of them waits.
-/// Cost: that of a sleep; one that is due already costs no registration.
+/// A stream that ticks once per period and never ends. Its items are the instants at which the ticks were due. Created
+/// by interval() and interval_at().
+/// Cancel safety: safe. A tick() that is dropped before it is ready has not taken a tick.
+/// Thread safety: one thread at a time, with one tick() at a time.
+/// Lifetime: it must outlive its tick() futures and must not be moved while one of them waits.
+/// Cost: that of a sleep. A tick that is already due is not registered with the timer.
 class EDDY_API interval_stream : public stream_ops<interval_stream> {
 public:
     using item_type = time_point;
 
+    /// Creates an interval with the first tick at `start`. Prefer interval() and interval_at().
     /// Errors: throws misuse if `period` is zero or less.
     interval_stream(time_point start, duration period, std::source_location where = std::source_location::current());
-    // The timer stays where it is, and the next poll sets another: an adaptor around this, such as merge(), may have an
-    // item while this waits, and be moved then.
+    // The timer is not moved, and the next poll arms a new one: an adapter such as merge() may return an item of
+    // another stream while this one waits, and then be moved.
     interval_stream(interval_stream&& other) noexcept
         : wait_(other.wait_.deadline(), other.where_),
           where_(other.where_),
@@ -67,27 +72,31 @@ public:
     interval_stream& operator=(interval_stream&&) = delete;
     ~interval_stream() = default;
 
-    /// The next tick: its value is the instant at which it was due.
+    /// Returns a future of the next tick. Its output is the instant at which the tick was due.
+    /// Cancel safety: safe.
     [[nodiscard]] tick_future tick() noexcept { return tick_future(*this); }
 
+    /// Poll functions for tick() and for the stream. poll_next() never ends the stream.
     poll_result<time_point> poll_tick(context& cx);
     poll_result<std::optional<time_point>> poll_next(context& cx);
 
+    /// Returns the period.
     [[nodiscard]] duration period() const noexcept { return period_; }
 
+    /// Returns or sets the behavior after a late tick. The default is burst.
     [[nodiscard]] time::missed_tick_behavior missed_tick_behavior() const noexcept { return behavior_; }
     void set_missed_tick_behavior(time::missed_tick_behavior behavior) noexcept { behavior_ = behavior; }
 
-    /// The next tick is a period from now.
+    /// Sets the next tick to one period from now.
     void reset() noexcept { reset_at(deadline_after(period_)); }
-    /// The next tick is now.
+    /// Sets the next tick to now.
     void reset_immediately() noexcept { reset_at(clock::now()); }
-    /// The next tick is `d` from now.
+    /// Sets the next tick to `d` from now.
     template <class Rep, class Period>
     void reset_after(std::chrono::duration<Rep, Period> d) noexcept {
         reset_at(deadline_after(d));
     }
-    /// The next tick is at `next`; the others follow from there.
+    /// Sets the next tick to `next`. Later ticks follow from there.
     void reset_at(time_point next) noexcept { wait_.reset(next); }
 
 private:
@@ -97,7 +106,7 @@ private:
     time::missed_tick_behavior behavior_ = time::missed_tick_behavior::burst;
 };
 
-/// Ticks now, and then every `period`.
+/// Returns an interval that ticks now and then every `period`.
 /// Errors: throws misuse if `period` is zero or less.
 ///     auto every = eddy::time::interval(1s);
 ///     for (;;) { co_await every.tick(); report(); }
@@ -107,7 +116,7 @@ template <class Rep, class Period>
     return interval_stream(clock::now(), round_up(period), where);
 }
 
-/// Ticks at `start`, and then every `period`.
+/// Returns an interval that ticks at `start` and then every `period`.
 /// Errors: throws misuse if `period` is zero or less.
 template <class Rep, class Period>
 [[nodiscard]] interval_stream interval_at(time_point start, std::chrono::duration<Rep, Period> period,

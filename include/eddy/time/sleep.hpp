@@ -13,21 +13,24 @@
 
 namespace eddy::time {
 
-/// Is ready once a deadline has been reached, never before. Made by sleep() and sleep_until().
+/// A future that is ready once a deadline has passed, and never before. Created by sleep() and sleep_until().
 ///
-/// The first poll puts it into the timer wheel of the loop that polls it. If that loop goes away first, the sleep is
-/// woken, and the loop that polls it next takes it over. The waker of the last poll is the one that is woken.
-/// Errors: poll throws `misuse`, with the place where the sleep was made, if it needs a loop and there is none on this
-/// thread, or if that one has shut down.
-/// Cancel safety: safe. Destroying it takes it out of the wheel.
-/// Thread safety: as any future; it may be polled and destroyed on other threads than the one where it waits.
-/// Lifetime: it must not be moved while it waits: from the first poll that is not ready until it is ready or reset.
-/// Cost: no allocation; arming and dropping it are O(1), under an uncontended lock.
+/// The first poll puts it into the timer wheel of the polling event loop. If that loop ends first, the task is woken,
+/// and the event loop that polls the sleep next takes it over. Only the waker of the latest poll is woken.
+/// Errors: poll() throws `misuse`, with the call site of the sleep, if it needs an event loop and this thread has none,
+/// or if that loop has shut down.
+/// Cancel safety: safe. The destructor removes it from the timer wheel.
+/// Thread safety: one thread at a time. It may be polled and destroyed on a different thread than the one whose timer
+/// wheel contains it.
+/// Lifetime: it must not be moved while it waits, that is, from the first poll that is not ready until it is ready or
+/// reset.
+/// Cost: no allocation. Arming and dropping are O(1), under an uncontended lock.
 class [[nodiscard("a sleep does nothing until it is awaited")]] EDDY_API sleep_future
     : public future_ops<sleep_future> {
 public:
     using output_type = void;
 
+    /// Creates a sleep until `deadline`. `where` is the call site for error messages.
     explicit sleep_future(time_point deadline, std::source_location where = std::source_location::current()) noexcept
         : deadline_(deadline), where_(where) {}
     sleep_future(sleep_future&& other) noexcept
@@ -38,18 +41,19 @@ public:
     sleep_future& operator=(sleep_future&&) = delete;
     ~sleep_future() = default;
 
-    /// A sleep that ends `d` from now.
+    /// Returns a sleep that ends `d` from now; see sleep().
     [[nodiscard]] static sleep_future after(duration d, std::source_location where) noexcept;
 
     poll_result<void> poll(context& cx);
 
+    /// Returns the deadline.
     [[nodiscard]] time_point deadline() const noexcept { return deadline_; }
 
-    /// Whether the deadline has been reached: whether a poll would be ready.
+    /// Returns true if the deadline has passed, so that a poll would be ready.
     [[nodiscard]] bool is_elapsed() const noexcept;
 
-    /// Sleeps until `deadline` instead, also if it had ended already. If somebody waits for it, he goes on waiting: in
-    /// the wheel of the loop on this thread, if there is one.
+    /// Sets a new deadline, even if the sleep was already ready. A waiting task continues to wait, in the timer wheel
+    /// of this thread's event loop, or in the former one if there is none.
     void reset(time_point deadline) noexcept;
 
 private:
@@ -58,21 +62,26 @@ private:
     detail::timer_entry entry_;
     time_point deadline_;
     std::source_location where_;
-    // Computed from the loop's clock to be ahead: the first poll need not read the clock again, which costs as much as
-    // all the rest. Should it have passed all the same, the loop's next turn fires it.
+    // The deadline was computed from the event loop's clock and was in the future. So the first poll does not read the
+    // clock again, which would be the largest part of its cost. If the deadline has passed in the meantime, the next
+    // driver tick fires the timer.
     bool is_ahead_ = false;
 };
 
-/// Waits for `d`, counted from this call and not from the first poll. Zero and less are ready at the first poll; a
-/// duration that is too long for the clock never ends.
+/// Returns a sleep for `d`, counted from this call and not from the first poll. A `d` of zero or less is ready at the
+/// first poll. A `d` that exceeds the clock's range never ends.
 ///     co_await eddy::time::sleep(100ms);
+/// Errors: poll() throws `misuse` if there is no event loop; see sleep_future.
+/// Cancel safety: safe.
 template <class Rep, class Period>
 [[nodiscard]] sleep_future sleep(std::chrono::duration<Rep, Period> d,
                                  std::source_location where = std::source_location::current()) noexcept {
     return sleep_future::after(round_up(d), where);
 }
 
-/// Waits until `deadline`. One that has passed is ready at the first poll; time_point::max() never is.
+/// Returns a sleep until `deadline`. A deadline in the past is ready at the first poll; time_point::max() never is.
+/// Errors: poll() throws `misuse` if there is no event loop; see sleep_future.
+/// Cancel safety: safe.
 [[nodiscard]] inline sleep_future sleep_until(time_point deadline,
                                               std::source_location where = std::source_location::current()) noexcept {
     return sleep_future(deadline, where);

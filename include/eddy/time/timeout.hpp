@@ -25,18 +25,24 @@ class with_deadline_future;
 
 namespace eddy::time {
 
-/// The error of a timeout: the deadline came first. Under `try_` it becomes errc::timed_out.
+/// The error of a timeout: the deadline passed first. `try_` converts it to errc::timed_out.
+/// Thread safety: a value type; concurrent reads are safe.
 class elapsed {
 public:
     constexpr elapsed() noexcept {}  // NOLINT(modernize-use-equals-default): so that it is no aggregate
 
+    /// Returns errc::timed_out.
     [[nodiscard]] std::error_code to_error_code() const noexcept { return make_error_code(errc::timed_out); }
+    /// Returns the text "deadline has elapsed".
     [[nodiscard]] std::string message() const { return "deadline has elapsed"; }
 
     friend constexpr bool operator==(elapsed, elapsed) noexcept { return true; }
 };
 
-/// A future with a deadline. Made by timeout() and timeout_at().
+/// A future with a deadline. Created by timeout() and timeout_at(). Moving it while its sleep waits terminates the
+/// program.
+/// Cancel safety: that of the inner future.
+/// Thread safety: one thread at a time.
 template <class F>
 class [[nodiscard("a timeout does nothing until it is awaited")]] timeout_future
     : public future_ops<timeout_future<F>> {
@@ -44,8 +50,9 @@ public:
     using output_type = std::expected<output_t<F>, elapsed>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
+    /// For use by timeout(), timeout_at() and with_deadline().
     timeout_future(F&& inner, sleep_future deadline) : inner_(std::move(inner)), deadline_(std::move(deadline)) {}
-    /// The future is made of `parts` where it stays.
+    /// Constructs the inner future in place from `parts`.
     template <class... Parts>
     timeout_future(std::in_place_t, sleep_future deadline, Parts&&... parts)
         : inner_(std::in_place, std::forward<Parts>(parts)...), deadline_(std::move(deadline)) {}
@@ -89,8 +96,8 @@ private:
 
     bool poll_deadline(context& cx) {
         if (cx.budget() != 0) return deadline_->poll(cx).is_ready();
-        // The future has used the budget up, perhaps in every poll: the deadline has one of its own, or would never
-        // come.
+        // The future has used up the coop budget, perhaps in every poll. Poll the deadline with a new budget; otherwise
+        // it would never be reached.
         context own(cx.waker());
         return deadline_->poll(own).is_ready();
     }
@@ -101,7 +108,8 @@ private:
         return output_type(std::unexpect);
     }
 
-    /// Takes everything down now: somebody may have named this object, and it must not keep the future alive.
+    /// Destroys both futures now. This object may live longer, for example as a named variable, and must not keep the
+    /// inner future alive.
     void end() noexcept {
         inner_.reset();
         deadline_.reset();
@@ -112,14 +120,19 @@ private:
     bool is_elapsed_ = false;
 };
 
-/// Runs `work` until it is ready or `deadline` has been reached. Gives its output, or `elapsed`.
-///
-/// If both are ready in the same poll, the output counts. When the deadline has been reached, `work` is cancelled: by
-/// its poll_cancel() if it has one, which may take time, and by its destructor. Either way it is gone when this is
-/// ready. What `work` throws passes through. Cancel safety: that of `work`. Lifetime: `work` is moved in; use std::ref
-/// to lend it, and to go on with it after the deadline. Cost: that of a sleep; no allocation.
+/// Returns a future that runs `work` until it is ready or `deadline` has passed. Its output is a std::expected of the
+/// output of `work`.
 ///     auto answer = co_await eddy::time::timeout(5s, client.get("/"));
 ///     if (!answer) ...                                                     // elapsed
+///
+/// If both are ready in the same poll, the output of `work` is returned. After the deadline, `work` is ended by its
+/// poll_cancel(), if it has one, and then destroyed. A poll_cancel() may take several polls. `work` is destroyed before
+/// the future is ready.
+/// Errors: `elapsed` if the deadline has passed. Exceptions of `work` pass through.
+/// Cancel safety: that of `work`.
+/// Lifetime: `work` is moved in; pass std::ref to refer to an existing future, which can then continue after the
+/// deadline.
+/// Cost: that of a sleep; no allocation.
 template <class F>
 [[nodiscard]] auto timeout_at(time_point deadline, F&& work,
                               std::source_location where = std::source_location::current()) {
@@ -130,8 +143,8 @@ template <class F>
     }
 }
 
-/// As timeout_at(), with a deadline `d` from this call. Zero and less give `work` one poll; a duration that is too long
-/// for the clock is no limit.
+/// As timeout_at(), with a deadline `d` from this call. A `d` of zero or less gives `work` one poll. A `d` that exceeds
+/// the clock's range is no limit.
 template <class Rep, class Period, class F>
 [[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> d, F&& work,
                            std::source_location where = std::source_location::current()) {
