@@ -25,7 +25,7 @@ class generator_promise;
 template <class T>
 class elements_of;
 
-/// A lazy coroutine that is a stream: it gives items by `co_yield`, and may await futures between them.
+/// A lazy coroutine that is a stream. It produces items with `co_yield` and may await futures between them.
 ///
 ///     eddy::async_generator<eddy::result<std::string>> lines(eddy::net::tcp_stream from) {
 ///         for (;;) {
@@ -35,13 +35,17 @@ class elements_of;
 ///         }
 ///     }
 ///
-/// It begins when the first item is asked for, and runs only while one is. It ends when the coroutine does; an
-/// exception that leaves it is thrown to whoever asks, and ends it, too. If `T` is an `expected`, it may use `try_`: an
-/// error is its last item. `co_yield elements_of(other(...))` gives all items of another one in its place, at the same
-/// cost at any depth. Cancel safety: destroying it at any time destroys its frames, innermost first. No item is lost
-/// when somebody stops waiting for one. Thread safety, lifetime: as those of a task; it may be moved between two items,
-/// also after it has begun. Moved from, it has ended. Cost: one block of the frame pool; for an item, that of resuming
-/// the innermost frame.
+/// The coroutine starts when the first item is requested, and runs only while an item is requested. The stream ends
+/// when the coroutine returns. If `T` is an `expected`, the coroutine may use `try_`: an error becomes the last item.
+/// `co_yield elements_of(other(...))` yields all items of another generator; the cost per item does not depend on the
+/// depth.
+/// Errors: an exception that leaves the coroutine is thrown to the reader and ends the stream.
+/// Cancel safety: safe. Dropping a future of the next item loses no item. Destroying the generator destroys its
+/// coroutine frames, innermost first.
+/// Thread safety: one thread at a time, as a task.
+/// Lifetime: the arguments of the coroutine follow the rules of a task. A generator may be moved between two items,
+/// also after it has started. A generator that was moved from has ended.
+/// Cost: one block of the frame pool. Each item costs one resumption of the innermost coroutine frame.
 template <class T>
 class [[nodiscard("a generator does nothing until its items are asked for")]] async_generator
     : public stream_ops<async_generator<T>> {
@@ -64,6 +68,7 @@ public:
         if (frame_ != nullptr) detail::destroy_root(*frame_);
     }
 
+    /// The stream function: runs the coroutine until it yields an item, ends, or has to wait.
     poll_result<std::optional<T>> poll_next(context& cx) {
         if (frame_ == nullptr) return std::nullopt;
         if (cx.budget() == 0 && !cx.consume_budget()) return not_ready;
@@ -76,12 +81,12 @@ public:
         }
         if (outcome.has_exception()) std::rethrow_exception(outcome.exception());
         if (!outcome.has_value()) return std::nullopt;
-        // What the coroutine awaited may have used up the budget: then that has paid.
+        // If the awaited futures have used up the budget, they have already paid for the item.
         static_cast<void>(cx.budget() != 0 && cost.is_paid());
         return std::optional<T>(std::move(outcome.value()));
     }
 
-    /// Ends the work in an orderly way: the innermost future is asked first, then the frames are destroyed.
+    /// Cancels the work gracefully: first the innermost future, then the coroutine frames are destroyed.
     poll_result<void> poll_cancel(context& cx) {
         if (frame_ != nullptr) {
             if (!detail::cancel_root(*frame_, cx)) return not_ready;
@@ -106,18 +111,22 @@ private:
     detail::frame* frame_;
 };
 
-/// All items of another generator, which is taken over: `co_yield elements_of(walk(child))` in a generator of the same
-/// type. An exception of the other one comes out of the co_yield; an error by which `try_` has ended it is the last
-/// item of both. Errors: throws misuse, where it is yielded, if the other has begun already: loop over its items then.
+/// All items of another generator, which is moved in: `co_yield elements_of(walk(child))` in a generator of the same
+/// type. An exception of the other generator is thrown by the co_yield. An error with which `try_` has ended the other
+/// generator is the last item of both.
+/// Errors: the co_yield throws misuse if the other generator has already started. Loop over its items in that case.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard("co_yield it")]] elements_of {
 public:
+    /// Takes the generator over.
     explicit elements_of(async_generator<T>&& of) noexcept : of_(std::move(of)) {}
 
 private:
     friend detail::generator_promise<T>;
 
-    /// The fresh frame, which joins the virtual stack of whoever yields this. Null if the generator has ended.
+    /// Returns the coroutine frame, which has not started and joins the virtual stack of the yielding generator. Null
+    /// if the generator has ended.
     detail::frame* enter(std::source_location where) {
         if (of_.frame_ != nullptr && of_.frame_->root != nullptr)
             throw misuse(
@@ -137,9 +146,10 @@ elements_of(async_generator<T>&&) -> elements_of<T>;
 
 namespace detail {
 
-/// What a frame that has yielded waits for: that the next item is asked for. Never written to.
+/// What a coroutine frame waits for after it has yielded: the request for the next item. Never written to.
 inline leaf yielded{nullptr};
 
+/// Suspends the generator after it has yielded an item.
 struct yield_awaiter {
     frame& yielding;
 
@@ -148,8 +158,8 @@ struct yield_awaiter {
     void await_resume() const noexcept {}
 };
 
-/// Awaits the frame of an inner generator, whose items go to the root. Its slot takes its end only: an exception, or
-/// the error by which try_ has ended it.
+/// Awaits the coroutine frame of an inner generator, whose items go to the root. Its result slot receives only the end
+/// of the inner generator: an exception, or the error with which try_ has ended it.
 template <class T>
 class elements_awaiter {
 public:
@@ -177,19 +187,22 @@ private:
     slot<T> outcome_;
 };
 
+/// The promise of an async_generator.
 template <class T>
 class generator_promise final : public frame {
 public:
     async_generator<T> get_return_object() noexcept { return async_generator<T>(*this); }
 
     void return_void() const noexcept {}
+    // SAFETY: `outcome` is a slot<T>: the one of poll_next() for a root, or the one of an elements_awaiter<T>
+    // otherwise. Its owner keeps it alive while this coroutine runs.
     void unhandled_exception() noexcept { static_cast<slot<T>&>(*outcome).set_exception(std::current_exception()); }
 
     template <class U = T>
         requires std::is_constructible_v<T, U>
     yield_awaiter yield_value(U&& item) {
-        // SAFETY: the root's slot is that of the poll in which we run, and is a slot<T>: a generator's frame is a root,
-        // or under one by elements_of, which takes generators of the same T only.
+        // SAFETY: the root's result slot belongs to the poll that runs this coroutine, and is a slot<T>. A generator's
+        // coroutine frame is a root, or is below one through elements_of, which accepts only generators of the same T.
         static_cast<slot<T>&>(*root->outcome).set_value(std::forward<U>(item));
         return yield_awaiter{*this};
     }

@@ -19,15 +19,16 @@
 #include <eddy/stream/stream_ops.hpp>
 #include <eddy/try.hpp>
 
-// Streams whose items run: several at a time, on the task that reads. stream_ops says what they do.
+// Streams whose items are futures: several run at the same time, on the task that reads the stream. See stream_ops.
 
 namespace eddy::detail {
 
+/// Throws misuse if `limit` is zero.
 inline void check_limit(std::size_t limit, std::source_location where) {
     if (limit == 0) throw misuse("no future can run with a limit of zero: allow one at least", where);
 }
 
-/// True when the futures of a futures_unordered, or the like, are gone.
+/// Ends the futures of a futures_unordered or futures_ordered. Returns true when they are gone.
 template <class Running>
 [[nodiscard]] bool end_running(Running& running, context& cx) {
     if constexpr (cancellable_future<typename Running::future_type>) {
@@ -42,7 +43,10 @@ template <class Running>
 
 namespace eddy::streams {
 
-/// See stream_ops::buffered() and stream_ops::buffer_unordered(): `Running` is futures_ordered or futures_unordered.
+/// The stream that stream_ops::buffered() and stream_ops::buffer_unordered() return. `Running` is futures_ordered or
+/// futures_unordered.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Running>
 class [[nodiscard]] buffered_stream : public detail::stream_adaptor<buffered_stream<S, Running>, S> {
     using item = detail::item_t<S>;
@@ -90,13 +94,15 @@ public:
 private:
     std::size_t limit_;
     Running running_;
-    // After a poll in which the stream has used up the budget: a filter, say, may do so without an item, and in every
-    // poll.
+    // Set after a poll in which the stream has used up the coop budget. A filter, for example, can do that without an
+    // item, and in every poll, so the futures are polled first the next time.
     bool futures_come_first_ = false;
     detail::end_in_turn in_turn_;
 };
 
-/// See stream_ops::for_each_concurrent().
+/// The future that stream_ops::for_each_concurrent() returns.
+/// Cancel safety: dropping it destroys the stream and the futures that run; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] for_each_concurrent_future
     : public future_ops<for_each_concurrent_future<S, Fn, Marked>> {
@@ -140,7 +146,7 @@ public:
     }
 
 private:
-    /// Begins what there is room for, and runs it; until it has to wait, or `outcome_` is there.
+    /// Starts futures up to the limit and runs them, until it has to wait or `outcome_` is set.
     void advance(context& cx) {
         const bool futures_first = std::exchange(futures_come_first_, false);
         while (futures_first && !outcome_ && take_ended(cx)) {
@@ -150,13 +156,14 @@ private:
             const bool has_begun = begin_next(cx);
             futures_come_first_ = !futures_first && cx.budget() == 0;
             if (outcome_) return;
-            const bool has_ended = take_ended(cx);  // in each round: items that come without end starve no future
+            const bool has_ended =
+                take_ended(cx);  // in each round, so that an endless sequence of items does not starve the futures
             if (outcome_ || !(has_begun || has_ended)) return;
             if (!cost.is_paid()) return;
         }
     }
 
-    /// Whether an item came, and its future runs.
+    /// Starts the future of the next item. Returns true if there was an item.
     bool begin_next(context& cx) {
         if (running_.size() >= limit_ || items_.has_ended()) return false;
         auto next = items_.poll_next(cx);
@@ -175,7 +182,7 @@ private:
         return true;
     }
 
-    /// Whether a future has ended, or all is over.
+    /// Returns true if a future has ended, or everything has.
     bool take_ended(context& cx) {
         auto ended = running_.poll_next(cx);
         if (!ended) return false;
@@ -192,7 +199,7 @@ private:
         return true;
     }
 
-    /// Ends what still runs. True when it is gone.
+    /// Ends everything that still runs. Returns true when it is gone.
     bool cancel_all(context& cx) {
         const auto end_running = [&] { return detail::end_running(running_, cx); };
         return in_turn_([&] { return items_.cancel(cx); }, end_running);
@@ -203,9 +210,9 @@ private:
     std::optional<Fn> f_;
     std::optional<output_type> outcome_;
     std::exception_ptr failure_;
-    bool futures_come_first_ = false;  // as in a buffered_stream
+    bool futures_come_first_ = false;  // as in buffered_stream
     detail::end_in_turn in_turn_;
-    futures_unordered<body> running_;  // declared last: they may borrow the function's captures
+    futures_unordered<body> running_;  // declared last: the futures may refer to the captures of the function
 };
 
 }  // namespace eddy::streams

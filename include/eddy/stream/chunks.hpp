@@ -15,7 +15,7 @@
 
 namespace eddy::detail {
 
-/// Items that are collected until they are as many as asked for.
+/// Collects items until there are as many as requested.
 template <class Item>
 class chunk {
 public:
@@ -26,7 +26,7 @@ public:
     [[nodiscard]] bool is_empty() const noexcept { return items_.empty(); }
     [[nodiscard]] std::size_t count() const noexcept { return items_.size(); }
 
-    /// Whether it is full now.
+    /// Adds an item. Returns true if the chunk is full now.
     [[nodiscard]] bool add(Item&& item) {
         if (items_.empty()) items_.reserve(std::min(size_, largest_reserve));
         items_.push_back(std::move(item));
@@ -35,7 +35,7 @@ public:
 
     [[nodiscard]] std::vector<Item> take() noexcept { return std::exchange(items_, {}); }
 
-    /// How many chunks these items and what is here make.
+    /// Returns how many chunks `items` further items and the items of this chunk make.
     [[nodiscard]] size_bounds chunks_of(size_bounds items) const noexcept {
         items = detail::add(items, size_bounds(items_.size(), items_.size()));
         size_bounds chunks(rounded_up(items.at_least), std::nullopt);
@@ -44,7 +44,7 @@ public:
     }
 
 private:
-    // A size may be "as many as there are"; more than this grows as it fills.
+    // A size may mean "all items". A vector that needs more than this grows while it is filled.
     static constexpr std::size_t largest_reserve = 1024;
 
     [[nodiscard]] std::size_t rounded_up(std::size_t items) const noexcept {
@@ -59,7 +59,9 @@ private:
 
 namespace eddy::streams {
 
-/// See stream_ops::chunks().
+/// The stream that stream_ops::chunks() returns.
+/// Cancel safety: safe; the items of an incomplete chunk stay in it. See stream_ops.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] chunks_stream : public detail::stream_adaptor<chunks_stream<S>, S> {
 public:
@@ -88,7 +90,10 @@ private:
     detail::chunk<detail::item_t<S>> chunk_;
 };
 
-/// See stream_ops::ready_chunks(). Between two polls it holds nothing, unless the stream has thrown.
+/// The stream that stream_ops::ready_chunks() returns. Between two polls it contains no items, unless the inner stream
+/// has thrown.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] ready_chunks_stream : public detail::stream_adaptor<ready_chunks_stream<S>, S> {
 public:
@@ -113,7 +118,7 @@ public:
 
     [[nodiscard]] size_bounds size_hint() const noexcept {
         const size_bounds items = this->items_.size_hint();
-        // Each chunk may have a single item; and the lower bound is that of full ones.
+        // The upper bound assumes chunks of one item, and the lower bound full chunks.
         return {chunk_.chunks_of(items).at_least, detail::one_more_if(!chunk_.is_empty(), items).at_most};
     }
 

@@ -11,11 +11,11 @@
 #include <eddy/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-// Two streams in one. stream_ops says what they do.
+// Adapters that combine two streams. See stream_ops.
 
 namespace eddy::streams {
 
-/// The base of an adaptor of two streams.
+/// The base of an adapter of two streams.
 template <class Self, class A, class B>
 class adaptor_of_two : public stream_ops<Self> {
 public:
@@ -35,7 +35,7 @@ public:
 protected:
     adaptor_of_two(A&& first, B&& second) : first_(std::move(first)), second_(std::move(second)) {}
 
-    /// True when both are gone.
+    /// Ends both streams. Returns true when both are gone.
     [[nodiscard]] bool end_both(context& cx) {
         return in_turn_([&] { return first_.cancel(cx); }, [&] { return second_.cancel(cx); });
     }
@@ -47,7 +47,9 @@ private:
     detail::end_in_turn in_turn_;
 };
 
-/// See stream_ops::chain().
+/// The stream that stream_ops::chain() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class A, class B>
 class [[nodiscard]] chain_stream : public adaptor_of_two<chain_stream<A, B>, A, B> {
 public:
@@ -64,7 +66,9 @@ public:
     }
 };
 
-/// See stream_ops::merge().
+/// The stream that stream_ops::merge() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class A, class B>
 class [[nodiscard]] merge_stream : public adaptor_of_two<merge_stream<A, B>, A, B> {
 public:
@@ -96,12 +100,16 @@ struct zipped {
     A first;
     B second;
 
+    /// Moves the parts in.
     zipped(A&& a, B&& b) : first(std::move(a)), second(std::move(b)) {}
 
+    /// Moves the parts out as a tuple.
     std::tuple<A, B> into_parts() && { return {std::move(first), std::move(second)}; }
 };
 
-/// See stream_ops::zip(). Both are asked at the same time; what one has given before the other is kept.
+/// The stream that stream_ops::zip() returns. Polls both streams, and keeps the item of one until the other has one.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class A, class B>
 class [[nodiscard]] zip_stream : public adaptor_of_two<zip_stream<A, B>, A, B> {
 public:
@@ -133,7 +141,8 @@ public:
     }
 
 private:
-    /// False if the stream has ended, and so there is no further pair.
+    /// Fills `into` with the next item unless it has one. Returns false if the stream has ended, so that there is no
+    /// further pair.
     static bool fill(auto& into, auto& from, context& cx) {
         if (into) return true;
         auto next = from.poll_next(cx);

@@ -11,11 +11,13 @@
 #include <eddy/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-// Adaptors that leave items out. stream_ops says what they do.
+// Adapters that omit items. See stream_ops.
 
 namespace eddy::streams {
 
-/// See stream_ops::filter().
+/// The stream that stream_ops::filter() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard]] filter_stream : public detail::judging_adaptor<filter_stream<S, Fn, Marked>, S, Fn, Marked> {
 public:
@@ -36,7 +38,9 @@ public:
     }
 };
 
-/// See stream_ops::take_while().
+/// The stream that stream_ops::take_while() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard]] take_while_stream
     : public detail::judging_adaptor<take_while_stream<S, Fn, Marked>, S, Fn, Marked> {
@@ -62,7 +66,9 @@ private:
     bool is_over_ = false;
 };
 
-/// See stream_ops::skip_while().
+/// The stream that stream_ops::skip_while() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard]] skip_while_stream
     : public detail::judging_adaptor<skip_while_stream<S, Fn, Marked>, S, Fn, Marked> {
@@ -91,7 +97,9 @@ private:
     bool skips_ = true;
 };
 
-/// See stream_ops::map_while().
+/// The stream that stream_ops::map_while() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard]] map_while_stream : public detail::stream_adaptor<map_while_stream<S, Fn, Marked>, S, Marked> {
 public:
@@ -120,7 +128,9 @@ private:
     bool is_over_ = false;
 };
 
-/// See stream_ops::take().
+/// The stream that stream_ops::take() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] take_stream : public detail::stream_adaptor<take_stream<S>, S> {
 public:
@@ -147,7 +157,9 @@ private:
     std::size_t left_;
 };
 
-/// See stream_ops::skip().
+/// The stream that stream_ops::skip() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] skip_stream : public detail::stream_adaptor<skip_stream<S>, S> {
 public:
@@ -176,7 +188,9 @@ private:
     std::size_t left_;
 };
 
-/// See stream_ops::fuse().
+/// The stream that stream_ops::fuse() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] fuse_stream : public detail::stream_adaptor<fuse_stream<S>, S> {
 public:
@@ -186,7 +200,7 @@ public:
 
     poll_result<std::optional<item_type>> poll_next(context& cx) { return this->items_.poll_next(cx); }
 
-    /// Whether the stream has said that it has ended, and is gone.
+    /// Returns true if the stream has reported its end and was destroyed.
     [[nodiscard]] bool has_ended() const noexcept { return this->items_.has_ended(); }
 };
 

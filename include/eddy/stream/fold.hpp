@@ -16,11 +16,13 @@
 #include <eddy/stream/stream_ops.hpp>
 #include <eddy/try.hpp>
 
-// Futures that make one value of all items. stream_ops says what they do.
+// Futures that compute one value from all items of a stream. See stream_ops.
 
 namespace eddy::streams {
 
-/// See stream_ops::fold().
+/// The future that stream_ops::fold() returns.
+/// Cancel safety: dropping it destroys the stream; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class State, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] fold_future
     : public detail::stream_consumer<fold_future<S, State, Fn, Marked>, S, State, Marked> {
@@ -69,10 +71,10 @@ private:
 
     std::optional<State> state_;
     std::optional<Fn> f_;
-    body body_;  // declared last: it may borrow the function's captures
+    body body_;  // declared last: the body may refer to the captures of the function
 };
 
-/// See stream_ops::try_fold().
+/// The types of stream_ops::try_fold().
 template <class S, class State, class Fn>
 struct try_folded {
     using item = detail::item_t<S>;
@@ -80,7 +82,7 @@ struct try_folded {
     using body = detail::running<returned>;
     using answer = typename body::output_type;
 
-    /// Whether the function may fail. (An `expected` that is the state itself is none that is unwrapped.)
+    /// Whether the function may fail. An `expected` that is the state itself is not unwrapped.
     static constexpr bool may_fail = detail::is_expected<answer> && !std::is_same_v<answer, State>;
     static_assert(
         std::is_convertible_v<detail::item_value_t<std::conditional_t<may_fail, answer, State>>, State> &&
@@ -90,7 +92,9 @@ struct try_folded {
     using type = std::expected<State, error>;
 };
 
-/// See stream_ops::try_fold().
+/// The future that stream_ops::try_fold() returns.
+/// Cancel safety: dropping it destroys the stream; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class State, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] try_fold_future
     : public detail::stream_consumer<try_fold_future<S, State, Fn, Marked>, S, typename try_folded<S, State, Fn>::type,
@@ -162,14 +166,15 @@ private:
 
     std::optional<State> state_;
     std::optional<Fn> f_;
-    body body_;  // declared last: it may borrow the function's captures
+    body body_;  // declared last: the body may refer to the captures of the function
 };
 
+/// The types of stream_ops::collect().
 template <class S, class Container>
 struct collected {
     using item = detail::item_t<S>;
 
-    /// Whether values are taken out of the items: if the container is not of `expected`s itself.
+    /// Whether values are taken out of the items. False if the elements of the container are `expected`s themselves.
     static constexpr bool unwraps = [] {
         if constexpr (detail::is_expected<item>) return !std::is_same_v<typename Container::value_type, item>;
         return false;
@@ -179,7 +184,9 @@ struct collected {
                                     std::type_identity<Container>>::type;
 };
 
-/// See stream_ops::collect().
+/// The future that stream_ops::collect() returns.
+/// Cancel safety: dropping it destroys the stream; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Container>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] collect_future
     : public detail::stream_consumer<collect_future<S, Container>, S, typename collected<S, Container>::type> {
@@ -194,7 +201,7 @@ public:
 
 private:
     static constexpr const char* name = "collect";
-    // A hint may be any number: beyond this the container grows by itself.
+    // A hint may be any number. A container that needs more than this grows while it is filled.
     static constexpr std::size_t largest_reserve = 1 << 16;
 
     poll_result<output_type> advance(context& cx) {
@@ -238,7 +245,7 @@ private:
     std::optional<Container> into_;
 };
 
-/// What all() and any() are: the first item of which the function says `Stop` is the end.
+/// The base of all_future and any_future: the first item for which the function returns `Stop` ends it.
 template <class Self, class S, class Fn, bool Marked, bool Stop>
 class judging_future : public future_ops<Self> {
     using judged = detail::judged_items<S, Fn>;
@@ -250,7 +257,7 @@ public:
     poll_result<bool> poll(context& cx) {
         if (!judged_) eddy::detail::throw_has_ended(Self::name, cx.where());
         if (!outcome_ && !failure_ && !poll_outcome(cx)) return not_ready;
-        if (!judged_->items().cancel(cx)) return not_ready;  // as a stream_consumer
+        if (!judged_->items().cancel(cx)) return not_ready;  // as in stream_consumer
         judged_.reset();
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
         return *outcome_;
@@ -269,7 +276,7 @@ protected:
     judging_future(S&& items, G&& f) : judged_(std::in_place, std::move(items), std::forward<G>(f)) {}
 
 private:
-    /// True if it has come to its output, or has thrown.
+    /// Returns true if the output is known or the function has thrown.
     bool poll_outcome(context& cx) {
         try {
             const auto answer = advance(cx);
@@ -292,12 +299,14 @@ private:
         }
     }
 
-    std::optional<judged> judged_;  // empty when this has ended
+    std::optional<judged> judged_;  // empty after the end
     std::optional<bool> outcome_;
     std::exception_ptr failure_;
 };
 
-/// See stream_ops::all().
+/// The future that stream_ops::all() returns.
+/// Cancel safety: dropping it destroys the stream; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] all_future
     : public judging_future<all_future<S, Fn, Marked>, S, Fn, Marked, false> {
@@ -308,7 +317,9 @@ public:
     all_future(S&& items, G&& f) : all_future::judging_future(std::move(items), std::forward<G>(f)) {}
 };
 
-/// See stream_ops::any().
+/// The future that stream_ops::any() returns.
+/// Cancel safety: dropping it destroys the stream; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] any_future
     : public judging_future<any_future<S, Fn, Marked>, S, Fn, Marked, true> {
@@ -319,7 +330,9 @@ public:
     any_future(S&& items, G&& f) : any_future::judging_future(std::move(items), std::forward<G>(f)) {}
 };
 
-/// See stream_ops::count().
+/// The future that stream_ops::count() returns.
+/// Cancel safety: dropping it destroys the stream; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] count_future
     : public detail::stream_consumer<count_future<S>, S, std::size_t> {

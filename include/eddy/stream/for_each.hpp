@@ -16,7 +16,9 @@
 
 namespace eddy {
 
-/// Runs a function for each item of a stream, one after the other. See stream_ops::for_each().
+/// The future that stream_ops::for_each() returns. It calls a function for each item, one after the other.
+/// Cancel safety: dropping it destroys the stream and the future that runs; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] for_each_future
     : public detail::stream_consumer<for_each_future<S, Fn, Marked>, S,
@@ -82,7 +84,7 @@ private:
     }
 
     std::optional<Fn> f_;
-    body body_;  // declared last: it may borrow the function's captures
+    body body_;  // declared last: the body may refer to the captures of the function
 };
 
 }  // namespace eddy

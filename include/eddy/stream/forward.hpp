@@ -16,14 +16,18 @@
 
 namespace eddy::sinks {
 
-/// A sink that somebody else owns: how forward() holds what came as a std::ref.
+/// A reference to a sink. forward() uses it for a sink that was passed as std::ref.
+/// Thread safety: as the sink.
+/// Lifetime: the sink must outlive it.
 template <class S>
 class borrowed_sink : public sink_ops<borrowed_sink<S>> {
 public:
     using error_type = typename S::error_type;
 
+    /// Refers to the sink `lent`.
     explicit borrowed_sink(std::reference_wrapper<S> lent) noexcept : lent_(&lent.get()) {}
 
+    /// The sink functions call those of the referenced sink.
     poll_result<outcome_t<S>> poll_ready(context& cx) { return lent_->poll_ready(cx); }
     template <class T>
     outcome_t<S> start_send(T&& item) {
@@ -36,12 +40,13 @@ private:
     S* lent_;
 };
 
+/// The type in which forward() stores a sink.
 template <class S>
 struct owned_sink : std::type_identity<S> {};
 template <class S>
 struct owned_sink<std::reference_wrapper<S>> : std::type_identity<borrowed_sink<S>> {};
 
-/// How forward() ends.
+/// Closes the sink of a forward() after the last item.
 struct then_close {
     static constexpr const char* name = "forward";
     template <class S>

@@ -13,11 +13,13 @@
 #include <eddy/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-// Adaptors that make other items of each item. stream_ops says what they do.
+// Adapters that transform items. See stream_ops.
 
 namespace eddy::streams {
 
-/// See stream_ops::map().
+/// The stream that stream_ops::map() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard]] map_stream : public detail::stream_adaptor<map_stream<S, Fn, Marked>, S, Marked> {
     using returned = detail::call_result_t<Fn&, detail::item_t<S>>;
@@ -39,7 +41,9 @@ private:
     Fn f_;
 };
 
-/// See stream_ops::inspect().
+/// The stream that stream_ops::inspect() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard]] inspect_stream : public detail::stream_adaptor<inspect_stream<S, Fn, Marked>, S, Marked> {
 public:
@@ -58,7 +62,7 @@ private:
     Fn f_;
 };
 
-/// The base of the adaptors whose function may return a future for an item: one of these runs at a time.
+/// The base of the adapters whose function may return a future for an item. One such future runs at a time.
 template <class Self, class S, class Fn, bool Marked>
 class running_adaptor : public detail::stream_adaptor<Self, S, Marked> {
 protected:
@@ -78,7 +82,7 @@ protected:
     template <class G>
     running_adaptor(S&& items, G&& f) : running_adaptor::stream_adaptor(std::move(items)), f_(std::forward<G>(f)) {}
 
-    /// What the function answers to the next item.
+    /// Returns the function's output for the next item.
     poll_result<std::optional<answer>> poll_answer(context& cx) {
         if (!body_) {
             auto next = this->items_.poll_next(cx);
@@ -95,10 +99,12 @@ protected:
 
 private:
     Fn f_;
-    body body_;  // declared last: it may borrow the function's captures
+    body body_;  // declared last: the body may refer to the captures of the function
 };
 
-/// See stream_ops::then().
+/// The stream that stream_ops::then() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard]] then_stream : public running_adaptor<then_stream<S, Fn, Marked>, S, Fn, Marked> {
 public:
@@ -114,7 +120,9 @@ public:
     }
 };
 
-/// See stream_ops::filter_map().
+/// The stream that stream_ops::filter_map() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class Fn, bool Marked>
 class [[nodiscard]] filter_map_stream : public running_adaptor<filter_map_stream<S, Fn, Marked>, S, Fn, Marked> {
 public:
@@ -139,7 +147,9 @@ public:
     }
 };
 
-/// See stream_ops::scan().
+/// The stream that stream_ops::scan() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S, class State, class Fn, bool Marked>
 class [[nodiscard]] scan_stream : public detail::stream_adaptor<scan_stream<S, State, Fn, Marked>, S, Marked> {
     using returned = std::invoke_result_t<Fn&, State&, detail::item_t<S>>;
@@ -172,18 +182,22 @@ private:
     bool is_over_ = false;
 };
 
-/// An item of stream_ops::enumerate().
+/// An item of stream_ops::enumerate(): the index, starting at 0, and the value.
 template <class T>
 struct enumerated {
     std::size_t index;
     T value;
 
+    /// Moves the value in.
     enumerated(std::size_t i, T&& v) : index(i), value(std::move(v)) {}
 
+    /// Moves the parts out as a tuple.
     std::tuple<std::size_t, T> into_parts() && { return {index, std::move(value)}; }
 };
 
-/// See stream_ops::enumerate().
+/// The stream that stream_ops::enumerate() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] enumerate_stream : public detail::stream_adaptor<enumerate_stream<S>, S> {
 public:

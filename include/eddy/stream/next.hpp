@@ -12,8 +12,11 @@
 
 namespace eddy {
 
-/// The next item of a stream: `while (auto item = co_await items.next()) ...`; nothing at the end.
-/// Cancel safety: that of the stream. Lifetime: borrows the stream.
+/// The future that stream_ops::next() returns: `while (auto item = co_await items.next()) ...`. Its output is empty at
+/// the end of the stream.
+/// Cancel safety: that of the stream.
+/// Thread safety: one thread at a time.
+/// Lifetime: the stream must outlive it.
 template <class S>
 class [[nodiscard("co_await it")]] next_future : public future_ops<next_future<S>> {
 public:
@@ -27,18 +30,20 @@ public:
     }
 
 private:
-    // A function of its own, with one return: else GCC 12 moves the item.
+    // A separate function with a single return statement: otherwise GCC 12 moves the item once more.
     poll_result<output_type> poll_within_budget(context& cx) {
         detail::toll cost(cx);
         auto next = from_->poll_next(cx);
-        if (next) static_cast<void>(cost.is_paid());  // there was one unit left
+        if (next) static_cast<void>(cost.is_paid());  // one unit of the budget was left
         return next;
     }
 
     S* from_;
 };
 
-/// See stream_ops::try_next().
+/// The future that stream_ops::try_next() returns.
+/// Cancel safety: that of the stream.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard("co_await it")]] try_next_future : public future_ops<try_next_future<S>> {
     using item = detail::item_t<S>;
@@ -60,7 +65,9 @@ private:
     next_future<S> next_;
 };
 
-/// See stream_ops::cancel().
+/// The future that stream_ops::cancel() returns.
+/// Cancel safety: a cancellation does not interrupt it; see stream_ops::cancel().
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard("co_await it")]] cancel_future : public future_ops<cancel_future<S>> {
     static_assert(stream<S>,  // else it would seem to have no poll_cancel, whatever it has
@@ -80,7 +87,7 @@ public:
         }
     }
 
-    /// As poll(): the stream is not left half ended.
+    /// As poll(), so that a cancellation does not leave the stream half ended.
     poll_result<void> poll_cancel(context& cx) { return poll(cx); }
 
 private:
@@ -89,13 +96,17 @@ private:
 
 namespace streams {
 
-/// A stream that somebody else owns: see stream_ops::by_ref(). It has no poll_cancel(): what was lent goes on when its
-/// borrower ends.
+/// A reference to a stream; see stream_ops::by_ref(). It has no poll_cancel(): the referenced stream continues when
+/// this one ends.
+/// Cancel safety: that of the stream.
+/// Thread safety: one thread at a time.
+/// Lifetime: the stream must outlive it.
 template <class S>
 class [[nodiscard]] borrowed_stream : public stream_ops<borrowed_stream<S>> {
 public:
     using item_type = detail::item_t<S>;
 
+    /// Refers to the stream `lent`.
     explicit borrowed_stream(S& lent) noexcept : lent_(&lent) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) { return lent_->poll_next(cx); }

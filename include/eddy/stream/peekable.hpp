@@ -12,7 +12,10 @@
 
 namespace eddy::streams {
 
-/// See peekable_stream::peek().
+/// The future that peekable_stream::peek() returns.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
+/// Lifetime: the stream must outlive it.
 template <class S>
 class [[nodiscard("co_await it")]] peek_future : public future_ops<peek_future<S>> {
 public:
@@ -26,7 +29,10 @@ private:
     peekable_stream<S>* of_;
 };
 
-/// See peekable_stream::next_if().
+/// The future that peekable_stream::next_if() returns.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
+/// Lifetime: the stream must outlive it.
 template <class S, class Fn, bool Marked>
 class [[nodiscard("co_await it")]] next_if_future : public future_ops<next_if_future<S, Fn, Marked>> {
 public:
@@ -48,7 +54,9 @@ private:
     Fn f_;
 };
 
-/// A stream whose next item can be looked at before it is taken. Made by stream_ops::peekable().
+/// A stream whose next item can be examined before it is taken. Created by stream_ops::peekable().
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] peekable_stream : public detail::stream_adaptor<peekable_stream<S>, S> {
 public:
@@ -61,11 +69,17 @@ public:
         return this->items_.poll_next(cx);
     }
 
-    /// A pointer to the next item, which stays in the stream and may be changed there; null at the end.
-    /// Cancel safety: safe. Lifetime: the pointer is good until the item is taken, or the stream is moved.
+    /// Returns a future of a pointer to the next item, or null at the end. The item stays in the stream and may be
+    /// modified there.
+    /// Cancel safety: safe.
+    /// Lifetime: the stream must outlive the future. The pointer is valid until the item is taken or the stream is
+    /// moved.
     [[nodiscard]] peek_future<S> peek() noexcept { return peek_future<S>(*this); }
 
-    /// Takes the next item if `f` says true of it; nothing if it does not, or at the end. Cancel safety: safe.
+    /// Returns a future that takes the next item if `f` returns true for it. Its output is empty if `f` returns false,
+    /// or at the end.
+    /// Cancel safety: safe.
+    /// Lifetime: the stream must outlive the future.
     template <class Fn>
     [[nodiscard]] auto next_if(Fn&& f) {
         if constexpr (!detail::sees_item<Fn, item_type>()) {
@@ -75,6 +89,7 @@ public:
         }
     }
 
+    /// Poll function of peek().
     poll_result<item_type*> poll_peek(context& cx) {
         if (!peeked_) {
             auto next = this->items_.poll_next(cx);

@@ -15,8 +15,10 @@
 
 namespace eddy::streams {
 
-/// Any number of streams of one type, as one. Made by select_all(), or empty.
-/// All else is as with a stream_map, which has keys besides.
+/// Any number of streams of one type, combined to one stream. Created by select_all(), or empty. In other respects it
+/// behaves as a stream_map, which also has keys.
+/// Cancel safety: safe. A future of the next item that is dropped before it is ready has taken no item.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] select_all_stream : public stream_ops<select_all_stream<S>> {
     struct entry {
@@ -28,14 +30,16 @@ public:
     using item_type = detail::item_t<S>;
     static constexpr bool took_closure = detail::is_marked<S>;
 
+    /// Creates an empty stream, which has ended until the first push().
     select_all_stream() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
-    /// Adds a stream. It is polled by the next poll of this, which nothing is woken for.
+    /// Adds a stream. The next poll of this object polls it; push() does not wake the task.
     void push(S items) { streams_.push(entry{std::move(items)}); }
 
-    /// How many have not ended.
+    /// Returns the number of streams that have not ended, and whether there are none.
     [[nodiscard]] std::size_t size() const noexcept { return streams_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return streams_.is_empty(); }
+    /// Destroys all streams.
     void clear() noexcept { streams_.clear(); }
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
@@ -43,8 +47,9 @@ public:
             cx, [](entry&, item_type&& item) -> item_type&& { return std::move(item); }, [](entry&) {});
     }
 
-    /// Ends all in an orderly way: ready when they are gone. Then this is empty.
-    /// Errors: what a stream's end throws comes out. The stream stays, and is asked again by the next poll_cancel.
+    /// Ends all streams gracefully. Ready when they are gone; this object is empty then.
+    /// Errors: exceptions of a stream's poll_cancel() pass through. That stream stays, and the next poll_cancel() polls
+    /// it again.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_stream<S>
     {
@@ -55,8 +60,10 @@ private:
     detail::stream_set<entry> streams_;
 };
 
-/// The items of all streams of a range, as they come. Only those that were woken are polled; they take turns.
+/// Returns a stream of the items of all streams of a range, in the order in which they become available. Only streams
+/// that were woken are polled, in rotation.
 ///     auto all = streams::select_all(std::move(vector_of_streams));
+/// Cancel safety: safe; see select_all_stream.
 template <class Range>
 [[nodiscard]] auto select_all(Range&& range) {
     constexpr bool given = !std::is_lvalue_reference_v<Range>;

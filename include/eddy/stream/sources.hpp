@@ -19,18 +19,20 @@
 #include <eddy/future.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-// Where streams begin. Each item takes a unit of the task's budget, so that a loop over a source that is always ready
-// lets others run.
+// Sources of streams. Each item consumes one unit of the task's coop budget, so that a loop over a source that is
+// always ready lets other tasks run.
 
 namespace eddy::streams {
 
-/// The elements of a range. See iter().
+/// The stream that iter() returns: the elements of a range.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 template <class Range>
 class [[nodiscard]] iter_stream : public stream_ops<iter_stream<Range>> {
     using range = std::unwrap_reference_t<Range>;
     static constexpr bool is_owned = std::is_same_v<range, Range> && !std::ranges::view<Range>;
 
-    /// By their number, so that the stream can be moved with its range between two items.
+    /// Accesses the elements by index, so that the stream can be moved together with its range between two items.
     class by_index {
     public:
         explicit by_index(Range&& over) : over_(std::move(over)) {}
@@ -41,6 +43,7 @@ class [[nodiscard]] iter_stream : public stream_ops<iter_stream<Range>> {
         }
         void advance() noexcept { ++next_; }
         [[nodiscard]] size_bounds left() const noexcept {
+            // SAFETY: some ranges have size() only if they are not const. size() does not modify the range.
             const auto size = static_cast<std::size_t>(std::ranges::size(const_cast<by_index*>(this)->get()));
             const std::size_t count = size > next_ ? size - next_ : 0;
             return {count, count};
@@ -53,7 +56,7 @@ class [[nodiscard]] iter_stream : public stream_ops<iter_stream<Range>> {
         std::size_t next_ = 0;
     };
 
-    /// By an iterator: the range stays where it is, since iterators may point into it.
+    /// Accesses the elements through an iterator. The range has a fixed address, because iterators may point into it.
     class by_iterator {
         struct state {
             explicit state(Range&& r) : over(std::move(r)), next(std::ranges::begin(get())) {}
@@ -90,7 +93,7 @@ public:
         try {
             take_into(item);
         } catch (...) {
-            at_.advance();  // that element is lost, and no other
+            at_.advance();  // only that element is lost
             throw;
         }
         at_.advance();
@@ -111,11 +114,13 @@ private:
     position at_;
 };
 
-/// A stream of the elements of a range, which are moved out of it. An lvalue is copied; `iter(std::ref(range))` lends
-/// it, and leaves its elements there. Errors: what an element throws (a view computes its elements, and copies may
-/// throw) comes out of the poll. That element is lost; the stream goes on with the next. Cost: one allocation for a
-/// range without random access.
+/// Returns a stream of the elements of a range, which are moved out of it. An lvalue is copied. `iter(std::ref(range))`
+/// refers to the range and copies its elements.
 ///     streams::iter(std::move(names))   streams::iter(std::views::iota(0, 10))
+/// Errors: an exception of an element (a view computes its elements, and copies may throw) is thrown by the poll. That
+/// element is lost; the stream continues with the next one.
+/// Cancel safety: safe.
+/// Cost: one allocation for a range without random access.
 template <class Range>
 [[nodiscard]] auto iter(Range&& range) {
     using kept = std::decay_t<Range>;
@@ -127,7 +132,9 @@ template <class Range>
         return detail::broken_stream();
     }
 }
-/// A stream of the items given. (In a co_await expression GCC 12 refuses `iter({1, 2, 3})`, and not this.)
+/// Returns a stream of the given items. (In a co_await expression GCC 12 rejects `iter({1, 2, 3})`, but accepts this
+/// function.)
+/// Cancel safety: safe.
 template <class T, class... More>
 [[nodiscard]] auto of(T&& first, More&&... more) {
     using item = std::common_type_t<std::decay_t<T>, std::decay_t<More>...>;
@@ -135,7 +142,9 @@ template <class T, class... More>
     return iter_stream<items>(items{std::forward<T>(first), std::forward<More>(more)...});
 }
 
-/// One item. See once().
+/// The stream that once() returns: a single item.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] once_stream : public stream_ops<once_stream<T>> {
 public:
@@ -158,13 +167,16 @@ private:
     std::optional<T> item_;
 };
 
-/// A stream of one item.
+/// Returns a stream of one item.
+/// Cancel safety: safe.
 template <class T>
 [[nodiscard]] once_stream<std::decay_t<T>> once(T&& item) {
     return once_stream<std::decay_t<T>>(std::in_place, std::forward<T>(item));
 }
 
-/// No item. See empty().
+/// The stream that empty() returns: no item.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] empty_stream : public stream_ops<empty_stream<T>> {
 public:
@@ -176,13 +188,16 @@ public:
     [[nodiscard]] size_bounds size_hint() const noexcept { return {0, 0}; }
 };
 
-/// A stream that has ended.
+/// Returns a stream that has ended.
+/// Cancel safety: safe.
 template <class T>
 [[nodiscard]] empty_stream<T> empty() noexcept {
     return {};
 }
 
-/// An item that never comes. See pending().
+/// The stream that pending() returns: it never has an item.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] pending_stream : public stream_ops<pending_stream<T>> {
 public:
@@ -193,13 +208,16 @@ public:
     poll_result<std::optional<T>> poll_next(context&) noexcept { return not_ready; }
 };
 
-/// A stream that never gives an item and never ends.
+/// Returns a stream that never produces an item and never ends.
+/// Cancel safety: safe.
 template <class T>
 [[nodiscard]] pending_stream<T> pending() noexcept {
     return {};
 }
 
-/// What a function returns, again and again. See repeat_with().
+/// The stream that repeat_with() returns: the results of a function.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 template <class Fn, bool Marked>
 class [[nodiscard]] repeat_with_stream : public stream_ops<repeat_with_stream<Fn, Marked>> {
 public:
@@ -222,13 +240,16 @@ private:
     Fn f_;
 };
 
-/// A stream without end, of what `f` returns each time.
+/// Returns an endless stream of the results of `f`.
+/// Cancel safety: safe.
 template <class Fn>
 [[nodiscard]] auto repeat_with(Fn&& f) {
     return repeat_with_stream<std::decay_t<Fn>, detail::is_fragile<Fn>>(std::in_place, std::forward<Fn>(f));
 }
 
-/// Items made one from the other. See unfold().
+/// The stream that unfold() returns: items that a function computes from a state.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 template <class State, class Fn, bool Marked>
 class [[nodiscard]] unfold_stream : public stream_ops<unfold_stream<State, Fn, Marked>> {
     using body = detail::running<std::invoke_result_t<Fn&, State&>>;
@@ -252,7 +273,7 @@ public:
         auto item = body_.poll(cx);
         if (!item) return not_ready;
         if (!item->has_value()) has_ended_ = true;
-        // What a future used up may have been the last: then the source of its values has paid.
+        // If the future has used up the budget, it has already paid for the item.
         static_cast<void>(cx.budget() != 0 && cost.is_paid());
         return item;
     }
@@ -269,11 +290,13 @@ private:
     State state_;
     Fn f_;
     bool has_ended_ = false;
-    body body_;  // declared last: it may borrow the state, and the function's captures
+    body body_;  // declared last: the body may refer to the state and to the captures of the function
 };
 
-/// A stream of the values of the optionals that `f(State&)` returns, until one is empty. `f` may return a future, such
-/// as a coroutine, which may refer to the state. While such a future runs, the stream does not move.
+/// Returns a stream of the values of the optionals that `f(State&)` returns, until one is empty. `f` may also return a
+/// future of one, for example a coroutine, which may refer to the state.
+/// Cancel safety: safe. The future of `f` stays in the stream.
+/// Lifetime: the stream must not be moved while a future of `f` runs.
 template <class State, class Fn>
 [[nodiscard]] auto unfold(State first, Fn&& f) {
     constexpr bool takes = std::is_invocable_v<std::decay_t<Fn>&, State&>;
@@ -285,7 +308,9 @@ template <class State, class Fn>
     }
 }
 
-/// A stream that polls by a function. See poll_fn().
+/// The stream that poll_fn() returns.
+/// Cancel safety: that of the function.
+/// Thread safety: one thread at a time.
 template <class Fn, bool Marked>
 class [[nodiscard]] poll_fn_stream : public stream_ops<poll_fn_stream<Fn, Marked>> {
     using answer = std::invoke_result_t<Fn&, context&>;
@@ -303,14 +328,17 @@ private:
     Fn f_;
 };
 
-/// A stream from a function that takes a `context&` and returns a `poll_result<std::optional<T>>`. When it answers
-/// `not_ready`, it has to have arranged that the context's waker is woken.
+/// Returns a stream from a function that takes a `context&` and returns a `poll_result<std::optional<T>>`. If the
+/// function returns `not_ready`, it must have arranged that the context's waker is woken.
+/// Cancel safety: that of the function.
 template <class Fn>
 [[nodiscard]] auto poll_fn(Fn&& f) {
     return poll_fn_stream<std::decay_t<Fn>, detail::is_fragile<Fn>>(std::in_place, std::forward<Fn>(f));
 }
 
-/// The output of a future. See from_future().
+/// The stream that from_future() returns: the output of a future.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 template <class F>
 class [[nodiscard]] future_stream : public stream_ops<future_stream<F>> {
 public:
@@ -327,7 +355,7 @@ public:
             if (!answer) return not_ready;
             item.emplace(detail::take_output(std::move(answer)));
         } catch (...) {
-            inner_.reset();  // it has ended: whoever asks again finds the end of the stream
+            inner_.reset();  // the future has ended: the next poll reports the end of the stream
             throw;
         }
         inner_.reset();
@@ -348,9 +376,11 @@ private:
     std::optional<F> inner_;
 };
 
-/// A stream of one item: the output of `future` (std::ref lends it), which is run when the item is asked for.
-/// Errors: what the future throws comes out of the poll, and the stream has ended.
-/// Lifetime: what holds for the future: once it has been polled the stream does not move.
+/// Returns a stream of one item: the output of `future`, which runs when the item is requested. Pass std::ref to refer
+/// to an existing future.
+/// Errors: an exception of the future is thrown by the poll, and the stream has ended then.
+/// Cancel safety: safe. The future stays in the stream.
+/// Lifetime: as for the future: the stream must not be moved after its first poll.
 template <class F>
 [[nodiscard]] auto from_future(F&& future) {
     if constexpr (!detail::check_futures<F>()) {

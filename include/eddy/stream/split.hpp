@@ -13,7 +13,7 @@
 #include <eddy/sink/sink_ops.hpp>
 #include <eddy/stream/stream_ops.hpp>
 
-// One object that is a stream and a sink, for two tasks.
+// Splits one object that is a stream and a sink into two halves for two tasks.
 
 namespace eddy::streams {
 template <class S, class T>
@@ -22,25 +22,25 @@ class sink_half;
 
 namespace eddy::detail {
 
-/// What the two halves share.
+/// The object that the two halves share.
 template <class S>
 struct split_object {
     explicit split_object(S&& whole) : object(std::move(whole)) {}
 
     two_way_lock lock;
-    S object;                  // guarded by `lock`
-    atomic<unsigned> refs{2};  // the halves
+    S object;                  // protected by `lock`
+    atomic<unsigned> refs{2};  // one for each half
 
     struct leave_it {
         void operator()(split_object* shared) const noexcept {
-            // acq_rel: release, so that all this half did comes before the destruction; acquire, for whoever destroys.
+            // acq_rel: everything that this half did happens before the destruction of the object by the last half.
             if (shared->refs.fetch_sub(1, std::memory_order_acq_rel) == 1) delete shared;
         }
     };
     using share = std::unique_ptr<split_object, leave_it>;
 };
 
-/// What a half does with the object: `f(object)` under the lock, or "not yet".
+/// Calls `f(object)` under the lock, or returns not_ready if the other half holds the lock.
 template <class Share, class Fn>
 auto with_split(const Share& shared, context& cx, Fn&& f) -> decltype(f(shared->object)) {
     if (!shared) throw misuse("this half of what was split was moved from", cx.where());
@@ -57,8 +57,9 @@ auto with_split(const Share& shared, context& cx, Fn&& f) -> decltype(f(shared->
 
 namespace eddy::streams {
 
-/// The half that reads. Made by split(); it is no matter whether the other one still lives.
-/// Cancel safety, errors: those of the object.
+/// The half that reads. Created by split(). It is usable even if the other half was destroyed.
+/// Errors, cancel safety: those of the object.
+/// Thread safety: one thread at a time; the other half may be on another thread.
 template <class S>
 class [[nodiscard]] stream_half : public stream_ops<stream_half<S>> {
     using shared = detail::split_object<S>;
@@ -66,6 +67,7 @@ class [[nodiscard]] stream_half : public stream_ops<stream_half<S>> {
 public:
     using item_type = typename S::item_type;
 
+    /// For use by split().
     explicit stream_half(shared* of) noexcept : shared_(of) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
@@ -79,8 +81,10 @@ private:
     typename shared::share shared_;
 };
 
-/// The half that sends. Made by split(). An item is kept here until the object takes it, since start_send cannot wait
-/// for the other half. Destroying it does not close the object, and loses an item that was not flushed.
+/// The half that sends. Created by split(). It stores an item until the object takes it, because start_send() cannot
+/// wait for the other half. Destroying it does not close the object; an item that was not flushed is lost.
+/// Errors, cancel safety: those of the object.
+/// Thread safety: one thread at a time; the other half may be on another thread.
 template <class S, class T>
 class [[nodiscard]] sink_half : public sink_ops<sink_half<S, T>> {
     using shared = detail::split_object<S>;
@@ -89,8 +93,10 @@ public:
     using error_type = typename S::error_type;
     using outcome = sinks::outcome_t<S>;
 
+    /// For use by split().
     explicit sink_half(shared* of) noexcept : shared_(of) {}
 
+    /// The sink functions; see sink.hpp. start_send() throws misuse without a poll_ready() that was ready.
     poll_result<outcome> poll_ready(context& cx) {
         if (!held_) return outcome();
         return detail::with_split(shared_, cx, [&](S& object) { return poll_held(object, cx); });
@@ -122,7 +128,7 @@ private:
     template <class U, class V>
     friend U reunite(stream_half<U> reader, sink_half<U, V> writer, std::source_location where);
 
-    /// Ready when no item is kept here.
+    /// Passes the stored item to the object. Ready when no item is stored.
     poll_result<outcome> poll_held(S& object, context& cx) {
         if (!held_) return outcome();
         auto is_ready = object.poll_ready(cx);
@@ -136,12 +142,13 @@ private:
     std::optional<T> held_;
 };
 
-/// What split() returns.
+/// Both halves of a split object. Supports structured bindings.
 template <class S, class T>
 struct halves {
     stream_half<S> reader;
     sink_half<S, T> writer;
 
+    /// For use by split().
     explicit halves(S&& whole) : halves(new detail::split_object<S>(std::move(whole))) {}
 
 private:
@@ -149,10 +156,11 @@ private:
 };
 
 /// Splits an object that is a stream, and a sink of `T`s, into two halves for two tasks, which may run on two threads.
-/// One half at a time is polled: the other waits meanwhile, without blocking its thread. The object keeps a waker for
-/// each of its sides, as it must anyway; it lives as long as one of the halves. Cost: one allocation; an uncontended
-/// lock for each poll.
+/// The halves are polled one at a time; if one is being polled, the other waits without blocking its thread. The object
+/// must keep separate wakers for its stream and its sink, as every such object does. It is destroyed with the last
+/// half.
 ///     auto [reader, writer] = streams::split<std::string>(std::move(framed));
+/// Cost: one allocation, and an uncontended lock per poll.
 template <class T, class S>
 [[nodiscard]] auto split(S&& whole) {
     if constexpr (!detail::is_given_stream<S>()) {
@@ -164,8 +172,8 @@ template <class T, class S>
     }
 }
 
-/// The object again, of its two halves. An item that was fed to the writer and not flushed may be lost.
-/// Errors: throws misuse if they are not the two halves of one object; both are gone then.
+/// Returns the object of two halves. An item that was passed to the writer and not flushed may be lost.
+/// Errors: throws misuse, and destroys both halves, if they are not the halves of the same object.
 template <class S, class T>
 [[nodiscard]] S reunite(stream_half<S> reader, sink_half<S, T> writer,
                         std::source_location where = std::source_location::current()) {

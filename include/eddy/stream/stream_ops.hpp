@@ -18,7 +18,7 @@ namespace eddy {
 
 namespace streams {
 
-// Defined in the headers beside this one, which the door, eddy/stream.hpp, includes.
+// Defined in the other headers of this folder. eddy/stream.hpp includes all of them.
 template <class S, class Fn, bool Marked>
 class map_stream;
 template <class S, class Fn, bool Marked>
@@ -107,32 +107,41 @@ class for_each_future;
 
 /// The members of a stream, for a class that derives from `stream_ops<itself>`.
 ///
-/// Those that end in `&&` take the stream over: `std::move(items).take(3)`; by_ref() lends it. Functions are taken
-/// over, too (an lvalue is copied, std::ref lends it), and live as long as what they returned runs. Where one "returns
-/// a bool, or a future of one", a coroutine will do: it is awaited before the next item is asked for. An item with
-/// parts
-/// (`into_parts() &&`, such as that of enumerate() and zip()) is offered to a function as several arguments, if that
-/// does not take the item itself. Errors: what a function or a future of it throws comes out where the stream is
-/// awaited; the item is lost, and the stream goes on with the next. What ends before its stream does (take(), zip(),
-/// any(), all that ends at an error) ends that in an orderly way first, and waits until it is gone: in buffered(), say,
-/// something may still run. Cancel safety: nothing is lost when somebody stops waiting for an item of an adaptor: what
-/// it holds stays in it. A future that reads the stream to its end, such as fold(), takes what it has read with it.
-/// Lifetime: merge(), ready_chunks(), timeout(), chunks_timeout(), buffered() and buffer_unordered() may give an item
-/// while a stream inside waits. So they may be moved between two items if that one may be moved at any time, as those
-/// of channels, timers and generators may; else they stay where they are, and by_ref() lends them. Thread safety: as
-/// any future. Cost: no allocation, unless a member says so. An item takes a unit of the budget (of its source, or else
-/// of whoever reads).
+/// Functions that end in `&&` take the stream over: `std::move(items).take(3)`. Use by_ref() to refer to a stream
+/// instead. Function arguments are taken over as well: an lvalue is copied, std::ref refers to it. They live as long as
+/// the future that they returned runs. Where a function "returns a bool, or a future of one", it can be a coroutine,
+/// which is awaited before the next item is requested. An item with parts (`into_parts() &&`, for example of
+/// enumerate() and zip()) is passed to a function as several arguments, unless the function accepts the item itself.
+/// An operation that ends before its stream does (take(), zip(), any(), and all that end at an error) first cancels the
+/// stream gracefully and waits until it is gone. In buffered(), for example, futures may still run.
+/// Errors: an exception of a function, or of its future, is thrown where the stream is awaited. The item is lost, and
+/// the stream continues with the next one.
+/// Cancel safety: safe for adapters: dropping a future of the next item loses nothing, because items in progress stay
+/// in the adapter. A future that reads a stream to its end, such as fold(), owns the stream: dropping it loses what it
+/// has read, and the rest.
+/// Thread safety: one thread at a time.
+/// Lifetime: merge(), ready_chunks(), timeout(), chunks_timeout(), buffered() and buffer_unordered() may return an item
+/// while an inner stream waits. They may be moved between two items only if that inner stream may be moved at any time,
+/// as those of channels, timers and generators may. Otherwise they must not be moved; by_ref() makes it possible to use
+/// them in place.
+/// Cost: no allocation, unless stated at the member. Each item costs one unit of the coop budget, which its source
+/// consumes, or else the reader.
 template <class Self>
 class stream_ops {
 public:
-    /// The next item: `while (auto item = co_await items.next()) ...`; nothing at the end.
-    /// Cancel safety: safe. If the task is cancelled here, the stream is not ended in order, but destroyed with the
-    /// coroutine that has it: shielded() and finally() inside the stream are cut off. for_each() ends it in order; a
-    /// loop does with cancel(). Lifetime: borrows the stream.
+    /// Returns a future of the next item: `while (auto item = co_await items.next()) ...`. Its output is empty at the
+    /// end.
+    /// Cancel safety: safe. But if the task is cancelled here, the stream is not cancelled gracefully. It is destroyed
+    /// with the coroutine that owns it, so shielded() and finally() inside the stream are cut off. for_each() cancels
+    /// its stream gracefully; in a loop, use cancel().
+    /// Lifetime: the stream must outlive the future.
     [[nodiscard]] next_future<Self> next() noexcept { return next_future<Self>(self()); }
 
-    /// For items that are `expected`: the next value, nothing at the end, or the error.
+    /// For items that are `expected`: returns a future of the next value, or of nothing at the end.
     ///     while (auto value = co_await try_(items.try_next())) use(*value);
+    /// Errors: the error of the item.
+    /// Cancel safety: as next().
+    /// Lifetime: the stream must outlive the future.
     [[nodiscard]] auto try_next() noexcept {
         if constexpr (!detail::has_errors<detail::item_t<Self>>()) {
             return detail::broken_stream();
@@ -141,21 +150,23 @@ public:
         }
     }
 
-    /// Ends the stream in an orderly way before its end, so that shielded() and finally() inside it have the time that
-    /// they need; then it is only good for its destructor. Of a stream that has no poll_cancel it is ready at once. A
-    /// loop that may itself be cancelled has it as its cleanup:
+    /// Returns a future that ends the stream gracefully before its end, so that shielded() and finally() inside it can
+    /// finish. The stream can only be destroyed afterwards. If the stream has no poll_cancel(), the future is ready
+    /// immediately. A loop that may be cancelled uses it as its cleanup:
     ///     co_await eddy::finally(read(items), [&] { return items.cancel(); });   // co_await items.next() is in read()
-    /// Errors: what the stream throws. Cancel safety: if the task is cancelled here, it goes on until the stream has
-    /// ended. Lifetime: borrows the stream, of which no other future may be polled any more.
+    /// Errors: exceptions of the stream pass through.
+    /// Cancel safety: if the task is cancelled here, the future continues until the stream has ended.
+    /// Lifetime: the stream must outlive the future. No other future of the stream may be polled from then on.
     [[nodiscard]] cancel_future<Self> cancel() noexcept { return cancel_future<Self>(self()); }
 
-    /// The stream, lent: to put adaptors on it that leave the rest to its owner. `co_await
-    /// items.by_ref().take(3).collect()` Lifetime: the stream outlives it, and stays where it is.
+    /// Returns a stream that refers to this one. Adapters on it leave the remaining items in this stream: `co_await
+    /// items.by_ref().take(3).collect()`.
+    /// Lifetime: this stream must outlive the result and must not be moved.
     [[nodiscard]] auto by_ref() & noexcept { return streams::borrowed_stream<Self>(self()); }
 
-    // ---- Items become others ----
+    // ---- Transform items ----
 
-    /// What `f` returns for each item.
+    /// Returns a stream of the results of `f` for each item.
     template <class Fn>
     [[nodiscard]] auto map(Fn&& f) && {
         if constexpr (!detail::takes_item<Fn, detail::item_t<Self>>()) {
@@ -164,7 +175,7 @@ public:
             return adapt<streams::map_stream>(std::forward<Fn>(f));
         }
     }
-    /// The values of the optionals that `f` returns; `f` may return a future of one.
+    /// Returns a stream of the values of the optionals that `f` returns. `f` may return a future of one.
     template <class Fn>
     [[nodiscard]] auto filter_map(Fn&& f) && {
         if constexpr (!detail::makes_optional<Fn, detail::item_t<Self>>()) {
@@ -173,7 +184,7 @@ public:
             return adapt<streams::filter_map_stream>(std::forward<Fn>(f));
         }
     }
-    /// The outputs of the futures that `f` returns, one after the other.
+    /// Returns a stream of the outputs of the futures that `f` returns, which run one after the other.
     template <class Fn>
     [[nodiscard]] auto then(Fn&& f) && {
         if constexpr (!detail::makes_future<Fn, detail::item_t<Self>>()) {
@@ -182,7 +193,7 @@ public:
             return adapt<streams::then_stream>(std::forward<Fn>(f));
         }
     }
-    /// The items, each of which `f` has looked at.
+    /// Returns a stream of the same items; `f` is called with a const reference to each.
     template <class Fn>
     [[nodiscard]] auto inspect(Fn&& f) && {
         if constexpr (!detail::sees_item<Fn, detail::item_t<Self>>()) {
@@ -191,17 +202,17 @@ public:
             return adapt<streams::inspect_stream>(std::forward<Fn>(f));
         }
     }
-    /// The values of the optionals that `f(State&, item)` returns, until one is empty.
+    /// Returns a stream of the values of the optionals that `f(State&, item)` returns, until one is empty.
     template <class State, class Fn>
     [[nodiscard]] auto scan(State first, Fn&& f) && {
         return adapt_with_state<streams::scan_stream>(std::move(first), std::forward<Fn>(f));
     }
-    /// Each item with its number, from 0: an `enumerated{index, value}`.
+    /// Returns a stream of each item with its index, from 0: an `enumerated{index, value}`.
     [[nodiscard]] auto enumerate() && { return streams::enumerate_stream<Self>(std::move(self())); }
 
-    // ---- Some of them ----
+    // ---- Select items ----
 
-    /// The items of which `f` says true. It returns a bool, or a future of one.
+    /// Returns a stream of the items for which `f` returns true. `f` returns a bool, or a future of one.
     template <class Fn>
     [[nodiscard]] auto filter(Fn&& f) && {
         if constexpr (!detail::judges_item<Fn, detail::item_t<Self>>()) {
@@ -210,7 +221,8 @@ public:
             return adapt<streams::filter_stream>(std::forward<Fn>(f));
         }
     }
-    /// The items until the first of which `f` says false; that one is lost. It returns a bool, or a future of one.
+    /// Returns a stream of the items before the first one for which `f` returns false; that item is lost. `f` returns a
+    /// bool, or a future of one.
     template <class Fn>
     [[nodiscard]] auto take_while(Fn&& f) && {
         if constexpr (!detail::judges_item<Fn, detail::item_t<Self>>()) {
@@ -219,7 +231,8 @@ public:
             return adapt<streams::take_while_stream>(std::forward<Fn>(f));
         }
     }
-    /// The items from the first of which `f` says false. It returns a bool, or a future of one.
+    /// Returns a stream of the items from the first one for which `f` returns false. `f` returns a bool, or a future of
+    /// one.
     template <class Fn>
     [[nodiscard]] auto skip_while(Fn&& f) && {
         if constexpr (!detail::judges_item<Fn, detail::item_t<Self>>()) {
@@ -228,7 +241,7 @@ public:
             return adapt<streams::skip_while_stream>(std::forward<Fn>(f));
         }
     }
-    /// The values of the optionals that `f` returns, until one is empty.
+    /// Returns a stream of the values of the optionals that `f` returns, until one is empty.
     template <class Fn>
     [[nodiscard]] auto map_while(Fn&& f) && {
         if constexpr (!detail::makes_optional<Fn, detail::item_t<Self>>()) {
@@ -237,18 +250,18 @@ public:
             return adapt<streams::map_while_stream>(std::forward<Fn>(f));
         }
     }
-    /// The first `count` items; the stream is not asked for more.
+    /// Returns a stream of the first `count` items. Requests no further items.
     [[nodiscard]] auto take(std::size_t count) && { return streams::take_stream<Self>(std::move(self()), count); }
-    /// All but the first `count` items.
+    /// Returns a stream of all items except the first `count`.
     [[nodiscard]] auto skip(std::size_t count) && { return streams::skip_stream<Self>(std::move(self()), count); }
-    /// Once ended, it stays at its end. All adaptors do: this is for streams that go on after their end.
+    /// Returns a stream that stays at its end. All adapters do so; this is for streams that continue after their end.
     [[nodiscard]] auto fuse() && { return streams::fuse_stream<Self>(std::move(self())); }
-    /// With `peek()`, the next item before it is taken.
+    /// Returns a stream with `peek()`, which shows the next item before it is taken.
     [[nodiscard]] auto peekable() && { return streams::peekable_stream<Self>(std::move(self())); }
 
-    // ---- With others, and in groups ----
+    // ---- Combine streams, and group items ----
 
-    /// First these items, then those of `after`.
+    /// Returns a stream of these items, followed by those of `after`.
     template <class S>
     [[nodiscard]] auto chain(S&& after) && {
         if constexpr (!detail::is_stream_of<S, detail::item_t<Self>>()) {
@@ -257,7 +270,8 @@ public:
             return streams::chain_stream<Self, S>(std::move(self()), std::forward<S>(after));
         }
     }
-    /// The items of both as they come; it ends when both have. They take turns at being asked first.
+    /// Returns a stream of the items of both streams as they become available. It ends when both have ended. The two
+    /// streams are polled first in alternation.
     template <class S>
     [[nodiscard]] auto merge(S&& other) && {
         if constexpr (!detail::is_stream_of<S, detail::item_t<Self>>()) {
@@ -266,7 +280,7 @@ public:
             return streams::merge_stream<Self, S>(std::move(self()), std::forward<S>(other));
         }
     }
-    /// An item of each, together: a `zipped{first, second}`. Ends with the shorter one.
+    /// Returns a stream of pairs of one item of each stream: a `zipped{first, second}`. Ends with the shorter one.
     template <class S>
     [[nodiscard]] auto zip(S&& other) && {
         if constexpr (!detail::is_given_stream<S>()) {
@@ -275,23 +289,27 @@ public:
             return streams::zip_stream<Self, S>(std::move(self()), std::forward<S>(other));
         }
     }
-    /// Vectors of `size` items; the last may be shorter.
-    /// Errors: throws misuse if `size` is zero. Cost: one vector each.
+    /// Returns a stream of vectors of `size` items; the last one may be shorter.
+    /// Errors: throws misuse if `size` is zero.
+    /// Cost: one vector per item.
     [[nodiscard]] auto chunks(std::size_t size, std::source_location where = std::source_location::current()) && {
         return streams::chunks_stream<Self>(std::move(self()), size, where);
     }
-    /// Vectors of the items that are ready, up to `size`: it waits for the first of each, and for no other. (And what a
-    /// task may take in one turn, its budget, ends a vector, too.) Errors: throws misuse if `size` is zero. Cost: one
-    /// vector each.
+    /// Returns a stream of vectors of the items that are ready, up to `size`. It waits for the first item of each
+    /// vector only. The end of the coop budget also ends a vector.
+    /// Errors: throws misuse if `size` is zero.
+    /// Cost: one vector per item.
     [[nodiscard]] auto ready_chunks(std::size_t size, std::source_location where = std::source_location::current()) && {
         return streams::ready_chunks_stream<Self>(std::move(self()), size, where);
     }
 
-    // ---- Items that run ----
+    // ---- Items that are futures ----
 
-    /// For items that are futures: up to `limit` of them run at the same time, on the task that reads, and their
-    /// outputs come in the order of the items. Only what was woken is polled. They run only while an item is asked for.
-    /// Errors: throws misuse if `limit` is zero. Cost: that of futures_ordered.
+    /// Returns a stream of the outputs of the items, which are futures, in the order of the items. Up to `limit` of
+    /// them run at the same time, on the task that reads the stream. Only futures that were woken are polled, and only
+    /// while an item is requested.
+    /// Errors: throws misuse if `limit` is zero.
+    /// Cost: that of futures_ordered.
     [[nodiscard]] auto buffered(std::size_t limit, std::source_location where = std::source_location::current()) && {
         if constexpr (!detail::runs_items<detail::item_t<Self>>()) {
             return detail::broken_stream();
@@ -300,7 +318,8 @@ public:
             return streams::buffered_stream<Self, running>(std::move(self()), limit, where);
         }
     }
-    /// The same, and the outputs come as they are ready. Cost: that of futures_unordered.
+    /// As buffered(), but the outputs are returned in the order in which the futures are ready.
+    /// Cost: that of futures_unordered.
     [[nodiscard]] auto buffer_unordered(std::size_t limit,
                                         std::source_location where = std::source_location::current()) && {
         if constexpr (!detail::runs_items<detail::item_t<Self>>()) {
@@ -311,35 +330,40 @@ public:
         }
     }
 
-    // ---- In time ----
+    // ---- Time ----
 
-    /// The items as `expected`: if none has come for `d`, counted from the last (at first from this call),
-    /// `time::elapsed`, once; then it waits for the next for as long as that takes.
+    /// Returns a stream of the items as `expected`. If there is no item for `d`, counted from the last item (at first
+    /// from this call), it yields `time::elapsed` once. After that it waits for the next item without a limit.
     template <class Rep, class Period>
     [[nodiscard]] auto timeout(std::chrono::duration<Rep, Period> d,
                                std::source_location where = std::source_location::current()) && {
         return streams::timeout_stream<Self>(std::move(self()), time::round_up(d), where);
     }
-    /// The items at intervals of at least `d`.
+    /// Returns a stream of the items, with at least `d` between two of them.
     template <class Rep, class Period>
     [[nodiscard]] auto throttle(std::chrono::duration<Rep, Period> d,
                                 std::source_location where = std::source_location::current()) && {
         return streams::throttle_stream<Self>(std::move(self()), time::round_up(d), where);
     }
-    /// Vectors of up to `size` items: given when full, and else `d` after their first item.
-    /// Errors: throws misuse if `size` is zero. Cost: one vector each.
+    /// Returns a stream of vectors of up to `size` items. A vector is returned when it is full, or `d` after its first
+    /// item.
+    /// Errors: throws misuse if `size` is zero.
+    /// Cost: one vector per item.
     template <class Rep, class Period>
     [[nodiscard]] auto chunks_timeout(std::size_t size, std::chrono::duration<Rep, Period> d,
                                       std::source_location where = std::source_location::current()) && {
         return streams::chunks_timeout_stream<Self>(std::move(self()), size, time::round_up(d), where);
     }
 
-    // ---- Futures that read it to its end ----
+    // ---- Futures that read the stream to its end ----
 
-    /// Calls `f` with each item, one after the other: the next item is asked for when what `f` returned is done. Items
-    /// that are `expected` are unwrapped, and the first error ends it and is its output; an item with parts is given as
-    /// several arguments. `f` returns nothing, an `expected` (an error ends it), or a future of either.
-    /// Lifetime: takes the stream and `f` over, and keeps `f` while what it returned runs.
+    /// Returns a future that calls `f` with each item. The next item is requested when the future that `f` returned is
+    /// ready. Items that are `expected` are unwrapped; the first error ends the future and is its output. An item with
+    /// parts is passed as several arguments. `f` returns nothing, an `expected` (an error ends the future), or a future
+    /// of either.
+    /// Cancel safety: dropping the future destroys the stream and the future of `f`. Cancelling it ends both
+    /// gracefully.
+    /// Lifetime: takes over the stream and `f`, and keeps `f` while the future that it returned runs.
     template <class Fn>
     [[nodiscard]] auto for_each(Fn&& f) && {
         if constexpr (!detail::takes_item<Fn, detail::item_value_t<detail::item_t<Self>>>()) {
@@ -348,10 +372,11 @@ public:
             return adapt<for_each_future>(std::forward<Fn>(f));
         }
     }
-    /// As for_each, with up to `limit` of the futures that `f` returns at the same time, on the task that awaits. The
-    /// first error, or exception, ends it: the other futures are cancelled, and gone before it comes out. To run them
-    /// on several threads, spawn them (see scope). Errors: throws misuse if `limit` is zero. Cost: that of
-    /// futures_unordered.
+    /// As for_each(), with up to `limit` futures of `f` at the same time, on the awaiting task. The first error or
+    /// exception ends it: the other futures are cancelled first, and are gone before it is returned. To run them on
+    /// several threads, spawn them (see scope).
+    /// Errors: throws misuse if `limit` is zero.
+    /// Cost: that of futures_unordered.
     template <class Fn>
     [[nodiscard]] auto for_each_concurrent(std::size_t limit, Fn&& f,
                                            std::source_location where = std::source_location::current()) && {
@@ -362,14 +387,16 @@ public:
             return each(std::move(self()), limit, std::forward<Fn>(f), where);
         }
     }
-    /// What becomes of `first` by `state = f(std::move(state), item)` for each item. `f` may return a future.
+    /// Returns a future of the final state: starting from `first`, it computes `state = f(std::move(state), item)` for
+    /// each item. `f` may return a future.
+    /// Cancel safety: dropping the future loses the state and the stream.
     template <class State, class Fn>
     [[nodiscard]] auto fold(State first, Fn&& f) && {
         return adapt_with_state<streams::fold_future>(std::move(first), std::forward<Fn>(f));
     }
-    /// The same, where something may fail: items that are `expected` are unwrapped, and `f` may return an `expected`
-    /// state, or a future of one. The first error, of either, ends it. The output is an `expected` of the state; its
-    /// error type is that of the items, or else that of what `f` returns.
+    /// As fold(), with errors: items that are `expected` are unwrapped, and `f` may return an `expected` state, or a
+    /// future of one. The first error of either ends it. The output is an `expected` of the state. Its error type is
+    /// that of the items, or else that of the result of `f`.
     ///     auto sum = co_await try_(std::move(numbers).try_fold(0, std::plus()));
     template <class State, class Fn>
     [[nodiscard]] auto try_fold(State first, Fn&& f) && {
@@ -380,20 +407,22 @@ public:
                 std::move(self()), std::move(first), std::forward<Fn>(f));
         }
     }
-    /// All items in a container (a vector, if none is named): anything with push_back or insert, or `+=`. If they are
-    /// `expected`, and the container is of values, the first error ends it and is its output; otherwise the output is
-    /// an `expected` with the container. For other items the output is the container itself.
+    /// Returns a future of a container with all items: a vector by default, or any type with push_back, insert or `+=`.
+    /// If the items are `expected` and the elements of the container are not, the output is an `expected` of the
+    /// container, and the first error ends the future. Otherwise the output is the container.
     ///     auto all = co_await std::move(items).collect<std::set<int>>();
+    /// Cancel safety: dropping the future loses the items and the stream.
     template <class Container = void>
     [[nodiscard]] auto collect() && {
         using vector = std::vector<detail::item_value_t<detail::item_t<Self>>>;
         using into = std::conditional_t<std::is_void_v<Container>, vector, Container>;
         return streams::collect_future<Self, into>(std::move(self()));
     }
-    /// Sends all items into a sink, which it takes over (an lvalue is copied, std::ref lends it), and closes that. One
-    /// item at a time is held; while the stream waits, what is in the sink is flushed. Items that are `expected` are
-    /// unwrapped; the first error, of the stream or of the sink, ends it and is its output. The sink is then not
-    /// closed.
+    /// Returns a future that sends all items into a sink, which it takes over (an lvalue is copied, std::ref refers to
+    /// it), and then closes the sink. It holds one item at a time, and flushes the sink while the stream waits. Items
+    /// that are `expected` are unwrapped.
+    /// Errors: the first error of the stream or of the sink. The sink is not closed then.
+    /// Cancel safety: dropping the future loses the item that it holds, and the stream.
     template <class Sink>
     [[nodiscard]] auto forward(Sink&& into) && {
         using owned = typename sinks::owned_sink<std::remove_cvref_t<Sink>>::type;
@@ -405,8 +434,8 @@ public:
         }
     }
 
-    /// Whether `f` says true of all items; ends at the first of which it does not. It returns a bool, or a future of
-    /// one.
+    /// Returns a future of whether `f` returns true for all items. It ends at the first item for which `f` returns
+    /// false. `f` returns a bool, or a future of one.
     template <class Fn>
     [[nodiscard]] auto all(Fn&& f) && {
         if constexpr (!detail::judges_item<Fn, detail::item_t<Self>>()) {
@@ -415,7 +444,8 @@ public:
             return adapt<streams::all_future>(std::forward<Fn>(f));
         }
     }
-    /// Whether `f` says true of any item; ends at the first of which it does. It returns a bool, or a future of one.
+    /// Returns a future of whether `f` returns true for any item. It ends at the first such item. `f` returns a bool,
+    /// or a future of one.
     template <class Fn>
     [[nodiscard]] auto any(Fn&& f) && {
         if constexpr (!detail::judges_item<Fn, detail::item_t<Self>>()) {
@@ -424,10 +454,10 @@ public:
             return adapt<streams::any_future>(std::forward<Fn>(f));
         }
     }
-    /// How many items there are.
+    /// Returns a future of the number of items.
     [[nodiscard]] auto count() && { return streams::count_future<Self>(std::move(self())); }
 
-    // Only to say in a short error what to write.
+    // These overloads only produce a short error message for an lvalue stream.
     // clang-format off
     template <class... A> auto map(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class... A> auto filter_map(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
@@ -481,6 +511,7 @@ private:
         }
     }
 
+    // SAFETY: Self derives from stream_ops<Self> (CRTP).
     Self& self() noexcept { return static_cast<Self&>(*this); }
 };
 

@@ -16,29 +16,32 @@
 #include <eddy/time/sleep.hpp>
 #include <eddy/time/timeout.hpp>
 
-// Streams and time. stream_ops says what they do. They wait in the loop of whoever polls them, as a sleep does.
+// Adapters that use time; see stream_ops. As a sleep does, they wait in the event loop that polls them.
 
 namespace eddy::streams {
 
-/// A sleep that is there only while somebody waits for it.
+/// A deadline whose sleep exists only while a poll waits for it.
+/// Thread safety: one thread at a time.
 class stream_deadline {
 public:
+    /// Creates a deadline without a start; `after` is the duration.
     stream_deadline(time::duration after, std::source_location where) noexcept : after_(after), where_(where) {}
-    // The sleep stays where it is, and the next poll begins another: an adaptor around the stream, such as merge(), may
-    // have an item while this waits, and be moved then.
+    // The sleep is not moved, and the next poll creates a new one: an adapter such as merge() may return an item of
+    // another stream while this one waits, and then be moved.
     stream_deadline(stream_deadline&& other) noexcept : after_(other.after_), where_(other.where_), at_(other.at_) {}
     stream_deadline& operator=(stream_deadline&&) = delete;
     ~stream_deadline() = default;
 
-    /// It is `after` from now.
+    /// Sets the deadline to `after` from now.
     void begin() noexcept {
         sleep_.reset();
         at_ = time::deadline_after(after_);
     }
 
+    /// Returns the duration.
     [[nodiscard]] time::duration after() const noexcept { return after_; }
 
-    /// Whether it has been reached. If not, the context's waker is woken then.
+    /// Returns true if the deadline has passed. Otherwise the context's waker is woken when it has.
     [[nodiscard]] bool poll(context& cx) {
         if (!sleep_) sleep_.emplace(at_, where_);
         if (!poll_sleep(cx)) return false;
@@ -46,14 +49,14 @@ public:
         return true;
     }
 
-    /// Nobody waits any more.
+    /// Stops waiting: destroys the sleep.
     void stop() noexcept { sleep_.reset(); }
 
 private:
     bool poll_sleep(context& cx) {
         if (cx.budget() != 0) return sleep_->poll(cx).is_ready();
-        // The items have used the budget up, perhaps in every poll: the deadline has one of its own, or would never
-        // come.
+        // The items have used up the coop budget, perhaps in every poll. Poll the deadline with a new budget; otherwise
+        // it would never be reached.
         context own(cx.waker());
         return sleep_->poll(own).is_ready();
     }
@@ -64,7 +67,9 @@ private:
     std::optional<time::sleep_future> sleep_;
 };
 
-/// See stream_ops::timeout().
+/// The stream that stream_ops::timeout() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] timeout_stream : public detail::stream_adaptor<timeout_stream<S>, S> {
 public:
@@ -88,18 +93,20 @@ public:
         return std::optional<item_type>(nothing_came());
     }
 
-    /// Between two items there may be an `elapsed`.
+    /// There may be an `elapsed` between any two items.
     [[nodiscard]] size_bounds size_hint() const noexcept { return {this->items_.size_hint().at_least, std::nullopt}; }
 
 private:
-    // Not inlined: GCC 12 would warn users of the value that this has not got.
+    // Not inlined: otherwise GCC 12 warns in user code about the value, which does not exist.
     [[gnu::noinline]] static item_type nothing_came() noexcept { return item_type(std::unexpect); }
 
     stream_deadline deadline_;
     bool is_elapsed_ = false;
 };
 
-/// See stream_ops::throttle().
+/// The stream that stream_ops::throttle() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] throttle_stream : public detail::stream_adaptor<throttle_stream<S>, S> {
 public:
@@ -126,7 +133,9 @@ private:
     bool waits_ = false;
 };
 
-/// See stream_ops::chunks_timeout().
+/// The stream that stream_ops::chunks_timeout() returns.
+/// Cancel safety: safe; see stream_ops.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] chunks_timeout_stream : public detail::stream_adaptor<chunks_timeout_stream<S>, S> {
 public:
@@ -151,7 +160,7 @@ public:
 
     [[nodiscard]] size_bounds size_hint() const noexcept {
         const size_bounds items = this->items_.size_hint();
-        // Each chunk may have a single item; and the lower bound is that of full ones.
+        // The upper bound assumes chunks of one item, and the lower bound full chunks.
         return {chunk_.chunks_of(items).at_least, detail::one_more_if(!chunk_.is_empty(), items).at_most};
     }
 
