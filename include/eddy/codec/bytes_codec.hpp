@@ -12,17 +12,21 @@
 
 namespace eddy::codec {
 
-/// No frames at all: bytes as they come, in pieces of any size.
-/// The sink of framed::split() takes `bytes`; for text `split<std::string>()`.
+/// A codec without frames: bytes as they are received, in pieces of any size. The default item type of the sink of
+/// framed::split() is `bytes`; use `split<std::string>()` for text.
+/// Thread safety: one thread at a time.
 class bytes_codec {
 public:
+    /// The default item type of the sink of framed::split().
     using sent_type = bytes;
 
     // NOLINTBEGIN(readability-convert-member-functions-to-static): a codec has members
+    /// Takes all bytes of the buffer as one piece. Returns nothing if the buffer is empty.
     result<std::optional<bytes_mut>> decode(bytes_mut& from) {
         if (from.empty()) return std::optional<bytes_mut>();
         return std::optional(from.split());
     }
+    /// Appends the bytes or the text to `into`. Does not fail.
     result<void> encode(std::span<const std::byte> bytes, bytes_mut& into) {
         into.put(bytes);
         return {};

@@ -13,11 +13,12 @@
 
 namespace eddy::detail {
 
-/// What decode() answers, taken apart.
+/// The parts of the result type of decode().
 template <class Answer>
 struct decoded {
     static constexpr bool fits = false;
-    using item_type = result<bytes_mut>;  // stands for what is missing, so that one sentence says so
+    using item_type =
+        result<bytes_mut>;  // a placeholder for a missing decode(), so that only one error message appears
     using error_type = std::error_code;
 };
 template <class T, class E>
@@ -43,17 +44,16 @@ using decoded_by = decoded<typename decoder_answer<C>::type>;
 
 namespace eddy::codec {
 
-/// What makes frames of bytes.
+/// A type that extracts frames from bytes. It has these members:
 ///
-///     decode(from)       takes the next frame off the front of `from`, a `bytes_mut`, and answers it as
-///     `result<std::optional<T>>`;
-///                        nothing while it is not complete: it is called again when more bytes have come
-///     decode_eof(from)   the same when no more will come, until it answers nothing. If there is none: what decode()
-///     does, and
-///                        errc::bytes_remaining if bytes are left.
-///     goes_on_after(e)   whether there are frames to be had after its error `e`. If there is none: no. Without a
-///     decode_eof(), an
-///                        error at the end that took no bytes off is the last one: it would come again and again
+/// - decode(from) removes the next frame from the front of `from`, a `bytes_mut`, and returns it as
+///   `result<std::optional<T>>`. It returns nothing while the frame is incomplete, and is called again when there are
+///   more bytes.
+/// - decode_eof(from) does the same when there will be no more bytes. It is called until it returns nothing. Optional;
+///   the default calls decode(), and reports errc::bytes_remaining if bytes are left.
+/// - goes_on_after(e) returns whether decoding can continue after the error `e`. Optional; the default is false.
+///   Without a decode_eof(), an error at the end that removed no bytes is the last one, because it would be repeated
+///   endlessly.
 ///
 ///     struct number_codec {
 ///         result<std::optional<std::uint32_t>> decode(bytes_mut& from) {
@@ -66,11 +66,12 @@ namespace eddy::codec {
 ///         }
 ///     };
 ///
-/// A frame that takes no bytes off is answered again, without end, and so is an error after which it goes on. What
-/// decode() throws comes out of next(), which calls it again with what is left; udp_framed drops the datagram. A frame
-/// owns what it has: a `std::string_view` of `from` is written over by the next read. `from.split_to(n).freeze()`
-/// shares the bytes without copying them. One codec serves one connection: what it has to know of a frame that has come
-/// in part may be kept in it. In place of std::error_code the error may be any type that can be made of one.
+/// decode() must remove bytes when it returns a frame, or an error after which decoding continues; otherwise it returns
+/// the same result endlessly. An exception of decode() is thrown by next(); the following next() calls decode() again
+/// with the remaining bytes. udp_framed discards the datagram instead.
+/// A frame must own its data: the next read overwrites the bytes that a `std::string_view` of `from` refers to.
+/// `from.split_to(n).freeze()` shares the bytes without a copy. A codec serves a single connection, so it may store
+/// what it knows about an incomplete frame. The error may be any type that is constructible from std::error_code.
 template <class C>
 concept decoder = detail::decoded_by<C>::fits;
 
@@ -93,13 +94,15 @@ typename decoder_answer<C>::type decode_eof(C& codec, bytes_mut& from) {
     }
 }
 
-/// Whether a decoder, of this very type, has find() and find_eof(): they answer as decode() and decode_eof() do, but in
-/// place of the frame something that converts to it, once, and takes it off the buffer then. So the frame is made where
-/// it is wanted, and not moved there. And begin_anew(), which forgets what it has of a frame that has come in part.
+/// Whether a decoder of exactly this type has find() and find_eof(). They return the same as decode() and decode_eof(),
+/// but instead of the frame an object that converts to it once, and removes it from the buffer then. So the frame is
+/// constructed in place instead of moved. Such a decoder also has begin_anew(), which discards the state of an
+/// incomplete frame.
 template <class C>
 inline constexpr bool finds_frames = false;
 
-/// The next frame, or what converts to it. Through this a decoder's functions may be private.
+/// Returns the next frame, or an object that converts to it. A decoder may keep these functions private and befriend
+/// this class.
 struct frame_finder {
     template <class C>
     [[gnu::always_inline]] static auto find(C& codec, bytes_mut& from) {
@@ -117,14 +120,14 @@ struct frame_finder {
             return detail::decode_eof(codec, from);
         }
     }
-    /// What has come before has nothing to do with what comes next.
+    /// Discards the state of an incomplete frame: the next bytes are unrelated to the previous ones.
     template <class C>
     static void begin_anew(C& codec) noexcept {
         if constexpr (finds_frames<C>) codec.begin_anew();
     }
 };
 
-/// The frame that find() has found.
+/// Converts the result of find() to that of decode().
 template <class T, class Found>
 result<std::optional<T>> made_frame(result<std::optional<Found>> found) {
     using answer = result<std::optional<T>>;
@@ -133,6 +136,7 @@ result<std::optional<T>> made_frame(result<std::optional<Found>> found) {
     return answer(std::in_place, std::in_place, **std::move(found));
 }
 
+/// Returns whether decoding can continue after `error`.
 template <class C, class E>
 bool goes_on_after(C& codec, const E& error) {
     if constexpr (requires { codec.goes_on_after(error); }) {
@@ -142,19 +146,20 @@ bool goes_on_after(C& codec, const E& error) {
     }
 }
 
-/// The same at the end of the bytes, of which `size_before` were there when the codec was asked, and `size_now` are
-/// left.
+/// As goes_on_after(), at the end of the bytes. The buffer had `size_before` bytes before the call of the codec, and
+/// has `size_now` bytes after it.
 template <class C, class E>
 bool goes_on_at_end(C& codec, const E& error, std::size_t size_before, std::size_t size_now) {
     return (has_decode_eof<C> || size_now < size_before) && detail::goes_on_after(codec, error);
 }
 
-/// Whether a member of this name is there, of whatever kind.
+/// Whether there is a member of this name, of any kind.
 template <class C>
 concept names_decode_eof = requires { &C::decode_eof; };
 template <class C>
 concept names_goes_on_after = requires { &C::goes_on_after; };
 
+/// Checks that `C` is a decoder, with an error message that says what is missing.
 template <class C>
 constexpr bool check_decoder() {
     constexpr bool decodes = !std::is_void_v<typename decoder_answer<C>::type>;

@@ -12,7 +12,8 @@
 
 namespace eddy::detail {
 
-/// The error of what a codec encodes: what it says, or else that of what it decodes, or std::error_code.
+/// The error type of encode(): the codec's `error_type`, or else the error type of its decode(), or else
+/// std::error_code.
 template <class C>
 struct codec_error : std::type_identity<typename decoded_by<C>::error_type> {};
 template <class C>
@@ -25,15 +26,14 @@ using codec_error_t = typename codec_error<C>::type;
 
 namespace eddy::codec {
 
-/// What makes bytes of frames of type `T`.
+/// A type that converts frames of type `T` to bytes. It has this member:
 ///
-///     encode(frame, into)   puts the frame to the end of `into`, a `bytes_mut`, and answers a `result<void>`. After an
-///     error, or
-///                           if it throws, nothing of it is sent.
+/// - encode(frame, into) appends the frame to `into`, a `bytes_mut`, and returns a `result<void>`. After an error or an
+///   exception, nothing of the frame is sent.
 ///
-/// In place of std::error_code the error may be any type that can be made of one: the one that its decode() has, or
-/// that the codec names as `error_type`. A codec may encode frames of several types; the one that the sink of
-/// framed::split() takes, if it is not told, is `sent_type`.
+/// The error may be any type that is constructible from std::error_code: the one of its decode(), or the codec's
+/// `error_type`. A codec may encode frames of several types. `sent_type` is the default item type of the sink of
+/// framed::split().
 template <class C, class T>
 concept encoder =
     std::constructible_from<detail::codec_error_t<C>, std::error_code> && requires(C& c, T&& frame, bytes_mut& into) {
@@ -44,6 +44,7 @@ concept encoder =
 
 namespace eddy::detail {
 
+/// Checks that `C` encodes `T`, with an error message that says what is missing.
 template <class C, class T>
 constexpr bool check_encoder() {
     constexpr bool fits = codec::encoder<C, T>;

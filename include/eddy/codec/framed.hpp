@@ -24,43 +24,48 @@
 
 namespace eddy::codec {
 
-/// A connection as a stream of the frames that come and a sink of those that go: `codec` says how they lie in its
-/// bytes.
+/// A connection as a stream of received frames and a sink of frames to send. `codec` defines how frames are represented
+/// as bytes.
 ///
 ///     codec::framed lines(std::move(stream), codec::lines_codec(1024));
 ///     while (auto line = co_await lines.next()) co_await try_(lines.send(co_await try_(std::move(*line))));
 ///
-/// `stream` is any reader and writer, handed over, or lent as std::ref(stream). send() writes a frame at once; feed()
-/// collects frames, up to the boundary, for one flush(). close() flushes and shuts the connection's side down;
-/// destroying does not flush.
+/// `stream` is any reader and writer. It is moved in, or passed as std::ref(stream). send() writes a frame immediately.
+/// feed() collects frames, up to the backpressure boundary, for one flush(). close() flushes and shuts down the write
+/// side of the connection; the destructor does not flush.
 ///
-/// Errors, of the stream: those of the reader and the decoder are items. After one that the decoder cannot go on from,
-/// and after each of the reader, the stream ends; asked again it goes on with the next bytes. At the end of the bytes
-/// it ends, too, and reads again when it is asked again: a file may have grown. Half a frame there is
-/// errc::bytes_remaining, unless the codec says otherwise. Errors, of the sink: those of the encoder, whose frame is
-/// not sent, and of the writer; errc::write_zero. Cancel safety: safe. What was read of a frame is kept here, and what
-/// was given to the sink, too. Thread safety: as any object; for two tasks see split(). Cost: a buffer of 8 KiB,
-/// allocated at the first read, which frames may share, and one for what waits to be written. A read may bring many
-/// frames: those cost no system call.
+/// At the end of the bytes the stream ends. If it is polled again, it reads again, because a file may have grown.
+/// Errors: the stream yields errors of the reader and of the decoder as items. It ends after an error of the reader,
+/// and after an error from which the decoder cannot continue; if it is polled again, it continues with the next bytes.
+/// An incomplete frame at the end is errc::bytes_remaining, unless the codec decides otherwise. The sink returns errors
+/// of the encoder, whose frame is not sent, errors of the writer, and errc::write_zero.
+/// Cancel safety: safe. A partially received frame and the frames that were passed to the sink stay in this object.
+/// Thread safety: one thread at a time. To use it in two tasks, see split().
+/// Cost: a read buffer of 8 KiB, which is allocated at the first read and which frames may share, and a write buffer. A
+/// read may receive many frames, which then need no further system call.
 template <class S, class C>
 class [[nodiscard]] framed : public stream_ops<framed<S, C>>, public sink_ops<framed<S, C>> {
     static constexpr bool fits = detail::check_reader<S>() && detail::check_writer<S>() && detail::check_decoder<C>();
 
 public:
+    /// The item type of the stream, and the error and result types of the sink.
     using item_type = typename detail::decoded_by<C>::item_type;
     using error_type = detail::codec_error_t<C>;
     using outcome = std::expected<void, error_type>;
 
-    /// Reads up to `capacity` bytes at once. Throws misuse for none.
+    /// Creates a framed connection that reads up to `capacity` bytes at a time.
+    /// Errors: throws misuse if `capacity` is 0.
     explicit framed(detail::given_io<S> io, C with, std::size_t capacity = default_buffer,
                     std::source_location where = std::source_location::current())
         : io_(std::move(io).take()), codec_(std::move(with)), in_(capacity, where), out_(default_buffer) {}
+    /// Creates a framed connection from the parts of a former one; see into_parts().
     explicit framed(framed_parts<S, C> parts)
         : io_(std::move(parts.io)),
           codec_(std::move(parts.codec)),
           in_(std::move(parts.read_buffer), default_buffer),
           out_(std::move(parts.write_buffer), default_buffer) {}
 
+    /// The stream function; see stream.hpp.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         if constexpr (fits) {
             return in_.poll_next(cx, io_, codec_);
@@ -69,6 +74,7 @@ public:
         }
     }
 
+    /// The sink functions; see sink.hpp.
     poll_result<outcome> poll_ready(context& cx) {
         if constexpr (fits) {
             return out_.poll_ready(cx, io_);
@@ -96,24 +102,25 @@ public:
         }
     }
 
-    /// While so many bytes wait to be written, or more, no further frame is taken. 8 KiB by default.
+    /// Returns or sets the number of unwritten bytes from which the sink accepts no further frame. 8 KiB by default.
     [[nodiscard]] std::size_t backpressure_boundary() const noexcept { return out_.boundary(); }
     void set_backpressure_boundary(std::size_t bytes) noexcept { out_.set_boundary(bytes); }
 
+    /// Returns the codec.
     [[nodiscard]] C& codec() noexcept { return codec_; }
     [[nodiscard]] const C& codec() const noexcept { return codec_; }
-    /// The connection. What is read or written there by hand goes past the frames.
+    /// Returns the connection. Bytes that are read or written there directly bypass the codec.
     [[nodiscard]] S& inner() noexcept { return io_; }
-    /// What was read, and not yet decoded.
+    /// Returns the buffer of the bytes that were read and not decoded yet.
     [[nodiscard]] const bytes_mut& read_buffer() const noexcept { return in_.buffer(); }
     [[nodiscard]] bytes_mut& read_buffer() noexcept { return in_.buffer(); }
-    /// What is encoded, and not yet written.
+    /// Returns the buffer of the bytes that were encoded and not written yet.
     [[nodiscard]] const bytes_mut& write_buffer() const noexcept { return out_.buffer(); }
     [[nodiscard]] bytes_mut& write_buffer() noexcept { return out_.buffer(); }
 
-    /// A half that sends and one that receives, for two tasks: `auto [sink, stream] = std::move(lines).split();` The
-    /// sink takes `T`s: if nothing is said what the codec names as `sent_type`, or else what it decodes. See
-    /// streams::split().
+    /// Splits this object into a sending and a receiving half for two tasks: `auto [sink, stream] =
+    /// std::move(lines).split();`. The sink accepts `T`s. The default is the `sent_type` of the codec, or else the type
+    /// that it decodes. See streams::split().
     template <class T = void>
     [[nodiscard]] auto split() && {
         if constexpr (fits && detail::check_sent<T, C>()) {
@@ -124,22 +131,22 @@ public:
         }
     }
 
-    /// With the codec that `f` makes of this one: a protocol that begins with another one. What was read, and what
-    /// waits to be written, stays.
+    /// Returns a framed connection with the codec that `f` creates from this one, for a protocol that starts with a
+    /// different one. Keeps the contents of both buffers.
     template <class F>
     [[nodiscard]] auto map_codec(F&& f) && {
         using other = std::invoke_result_t<F, C&&>;
         return framed<S, other>(std::move(io_), std::invoke(std::forward<F>(f), std::move(codec_)), std::move(in_),
                                 std::move(out_.buffer()), out_.boundary());
     }
-    /// All that it is made of: `codec::framed(std::move(parts))` is the way back.
+    /// Returns the parts of this object. `codec::framed(std::move(parts))` restores it.
     [[nodiscard]] framed_parts<S, C> into_parts() && {
         framed_parts<S, C> parts(std::move(io_), std::move(codec_));
         parts.read_buffer = std::move(in_.buffer());
         parts.write_buffer = std::move(out_.buffer());
         return parts;
     }
-    /// The connection alone. What is in the buffers is lost.
+    /// Returns the connection. The contents of the buffers are lost.
     [[nodiscard]] S into_inner() && { return std::move(io_); }
 
 private:

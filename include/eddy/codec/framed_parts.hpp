@@ -10,19 +10,20 @@
 
 namespace eddy::codec {
 
-/// How many bytes are read at once, and how many may wait to be written before a sink waits, unless something else is
-/// said.
+/// The default number of bytes per read, and the default number of unwritten bytes from which a sink waits.
 inline constexpr std::size_t default_buffer = 8 * 1024;
 
-/// What a `framed` is made of, for who goes on with another protocol on the same connection: nothing that was read is
-/// lost.
+/// The parts of a `framed`, for switching to another protocol on the same connection without losing bytes that were
+/// read.
+/// Thread safety: one thread at a time.
 template <class S, class C>
 struct framed_parts {
     S io;
     C codec;
-    bytes_mut read_buffer;   ///< read, and not yet decoded
-    bytes_mut write_buffer;  ///< encoded, and not yet written
+    bytes_mut read_buffer;   ///< bytes that were read and not decoded yet
+    bytes_mut write_buffer;  ///< bytes that were encoded and not written yet
 
+    /// Creates the parts of a connection with empty buffers.
     framed_parts(S stream, C with) : io(std::move(stream)), codec(std::move(with)) {}
 };
 

@@ -19,8 +19,11 @@
 
 namespace eddy::codec {
 
-/// A stream of the frames that a decoder finds in what a reader gives: see `framed`, which writes, too.
+/// A stream of the frames that a decoder finds in the bytes of a reader. See `framed`, which also writes.
 ///     codec::framed_read lines(io::standard_input(), codec::lines_codec(1024));
+/// Errors: as the stream of `framed`.
+/// Cancel safety: safe. A partially received frame stays in this object.
+/// Thread safety: one thread at a time.
 template <class R, class D>
 class [[nodiscard]] framed_read : public stream_ops<framed_read<R, D>> {
     static constexpr bool fits = detail::check_reader<R>() && detail::check_decoder<D>();
@@ -28,11 +31,13 @@ class [[nodiscard]] framed_read : public stream_ops<framed_read<R, D>> {
 public:
     using item_type = typename detail::decoded_by<D>::item_type;
 
-    /// Reads up to `capacity` bytes at once. Throws misuse for none.
+    /// Creates a stream that reads up to `capacity` bytes at a time.
+    /// Errors: throws misuse if `capacity` is 0.
     explicit framed_read(detail::given_io<R> from, D decoder, std::size_t capacity = default_buffer,
                          std::source_location where = std::source_location::current())
         : from_(std::move(from).take()), codec_(std::move(decoder)), frames_(capacity, where) {}
 
+    /// The stream function; see stream.hpp.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         if constexpr (fits) {
             return frames_.poll_next(cx, from_, codec_);
@@ -41,21 +46,23 @@ public:
         }
     }
 
+    /// Returns the decoder.
     [[nodiscard]] D& codec() noexcept { return codec_; }
     [[nodiscard]] const D& codec() const noexcept { return codec_; }
-    /// The reader. What is read from it by hand, the decoder never sees.
+    /// Returns the reader. Bytes that are read from it directly bypass the decoder.
     [[nodiscard]] R& inner() noexcept { return from_; }
-    /// What was read, and not yet decoded.
+    /// Returns the buffer of the bytes that were read and not decoded yet.
     [[nodiscard]] const bytes_mut& read_buffer() const noexcept { return frames_.buffer(); }
     [[nodiscard]] bytes_mut& read_buffer() noexcept { return frames_.buffer(); }
 
-    /// With the decoder that `f` makes of this one; what was read stays.
+    /// Returns a stream with the decoder that `f` creates from this one. Keeps the contents of the buffer.
     template <class F>
     [[nodiscard]] auto map_codec(F&& f) && {
         using other = std::invoke_result_t<F, D&&>;
         return framed_read<R, other>(std::move(from_), std::invoke(std::forward<F>(f), std::move(codec_)),
                                      std::move(frames_));
     }
+    /// Returns the reader. The contents of the buffer are lost.
     [[nodiscard]] R into_inner() && { return std::move(from_); }
 
 private:

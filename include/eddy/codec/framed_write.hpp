@@ -18,8 +18,11 @@
 
 namespace eddy::codec {
 
-/// A sink of frames that an encoder turns into bytes for a writer: see `framed`, which reads, too.
+/// A sink of frames that an encoder converts to bytes for a writer. See `framed`, which also reads.
 ///     codec::framed_write log(std::move(file), codec::lines_codec());
+/// Errors: as the sink of `framed`.
+/// Cancel safety: safe. Frames that were passed to the sink stay in this object.
+/// Thread safety: one thread at a time.
 template <class W, class E>
 class [[nodiscard]] framed_write : public sink_ops<framed_write<W, E>> {
     static constexpr bool fits = detail::check_writer<W>();
@@ -28,9 +31,11 @@ public:
     using error_type = detail::codec_error_t<E>;
     using outcome = std::expected<void, error_type>;
 
+    /// Creates a sink that writes to `to`.
     explicit framed_write(detail::given_io<W> to, E encoder)
         : to_(std::move(to).take()), codec_(std::move(encoder)), frames_(default_buffer) {}
 
+    /// The sink functions; see sink.hpp.
     poll_result<outcome> poll_ready(context& cx) {
         if constexpr (fits) {
             return frames_.poll_ready(cx, to_);
@@ -58,18 +63,20 @@ public:
         }
     }
 
-    /// While so many bytes wait to be written, or more, no further frame is taken. 8 KiB by default.
+    /// Returns or sets the number of unwritten bytes from which the sink accepts no further frame. 8 KiB by default.
     [[nodiscard]] std::size_t backpressure_boundary() const noexcept { return frames_.boundary(); }
     void set_backpressure_boundary(std::size_t bytes) noexcept { frames_.set_boundary(bytes); }
 
+    /// Returns the encoder.
     [[nodiscard]] E& codec() noexcept { return codec_; }
     [[nodiscard]] const E& codec() const noexcept { return codec_; }
+    /// Returns the writer. Bytes that are written to it directly bypass the encoder.
     [[nodiscard]] W& inner() noexcept { return to_; }
-    /// What is encoded, and not yet written.
+    /// Returns the buffer of the bytes that were encoded and not written yet.
     [[nodiscard]] const bytes_mut& write_buffer() const noexcept { return frames_.buffer(); }
     [[nodiscard]] bytes_mut& write_buffer() noexcept { return frames_.buffer(); }
 
-    /// With the encoder that `f` makes of this one; what waits to be written stays.
+    /// Returns a sink with the encoder that `f` creates from this one. Keeps the contents of the buffer.
     template <class F>
     [[nodiscard]] auto map_codec(F&& f) && {
         using other = std::invoke_result_t<F, E&&>;
@@ -78,7 +85,7 @@ public:
         mapped.set_backpressure_boundary(frames_.boundary());
         return mapped;
     }
-    /// The writer. What was not flushed is lost.
+    /// Returns the writer. Bytes that were not flushed are lost.
     [[nodiscard]] W into_inner() && { return std::move(to_); }
 
 private:

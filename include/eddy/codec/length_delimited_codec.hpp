@@ -19,53 +19,57 @@ namespace eddy::codec {
 
 class length_delimited_codec;
 
-/// How frames lie in the bytes: the options of a length_delimited_codec. Each but build() returns the options again.
+/// The frame layout of a length_delimited_codec. Each function except build() returns these options again.
 ///
-///     | length_field_offset | length_field_length | ...  payload ...              |
-///     |<------ num_skip: dropped ------>|<--- the length field's number + length_adjustment: a frame --->|
+///     | length_field_offset | length_field_length | ...  payload ...                       |
+///     |<-------- num_skip: discarded -------->|<-- frame: number in the length field + length_adjustment -->|
 ///
 ///     length field of 2 bytes                         length_field_length(2)
-///     ... that counts itself, too                     length_field_length(2).length_adjustment(-2)
-///     ... and is to be a part of the frame            length_field_length(2).length_adjustment(2).num_skip(0)
-///     3 bytes of length behind a magic number of 1    length_field_offset(1).length_field_length(3)
+///     ... that includes its own size                  length_field_length(2).length_adjustment(-2)
+///     ... that is a part of the frame                 length_field_length(2).length_adjustment(2).num_skip(0)
+///     3 bytes of length after a 1-byte magic number   length_field_offset(1).length_field_length(3)
+/// Thread safety: one thread at a time.
 class EDDY_API length_delimited_options {
 public:
-    /// How many bytes are before the length field. None by default. What is sent has none.
+    /// Sets the number of bytes before the length field. The default is 0. Sent frames have no such bytes.
     length_delimited_options& length_field_offset(std::size_t bytes) noexcept {
         offset_ = bytes;
         return *this;
     }
-    /// How many bytes the length field has, 1 to 8. 4 by default.
+    /// Sets the size of the length field in bytes, from 1 to 8. The default is 4.
     length_delimited_options& length_field_length(std::size_t bytes) noexcept {
         length_ = bytes;
         return *this;
     }
-    /// The same as the size of a number: `length_field_type<std::uint16_t>()`.
+    /// Sets the size of the length field to that of a number type: `length_field_type<std::uint16_t>()`.
     template <class Number>
     length_delimited_options& length_field_type() noexcept {
         return length_field_length(sizeof(Number));
     }
-    /// What is to be added to the number in the length field. 0 by default.
+    /// Sets a number of bytes that is added to the number in the length field. The default is 0.
     length_delimited_options& length_adjustment(std::int64_t bytes) noexcept {
         adjustment_ = bytes;
         return *this;
     }
-    /// How many bytes are dropped at the front of what comes. All up to the end of the length field by default.
+    /// Sets how many bytes at the front of a received frame are discarded. The default is everything up to the end of
+    /// the length field.
     length_delimited_options& num_skip(std::size_t bytes) noexcept {
         skip_ = bytes;
         return *this;
     }
-    /// The order of the bytes in the length field. The network's (big) by default.
+    /// Sets the byte order of the length field. The default is big-endian (network byte order).
     length_delimited_options& big_endian() noexcept { return endian(std::endian::big); }
     length_delimited_options& little_endian() noexcept { return endian(std::endian::little); }
     length_delimited_options& native_endian() noexcept { return endian(std::endian::native); }
-    /// How many bytes a frame may have. 8 MiB by default.
+    /// Sets the largest size of a frame in bytes. The default is 8 MiB.
     length_delimited_options& max_frame_length(std::size_t bytes) noexcept {
         most_ = bytes;
         return *this;
     }
 
-    /// Errors: throws misuse for a length field of no bytes, or of more than 8.
+    /// Creates the codec.
+    /// Errors: throws misuse if the length field has 0 or more than 8 bytes, or if length_field_offset or num_skip
+    /// exceeds 2^32 - 1.
     [[nodiscard]] length_delimited_codec build(std::source_location where = std::source_location::current()) const;
 
 private:
@@ -75,8 +79,9 @@ private:
         order_ = order;
         return *this;
     }
-    /// How many bytes must be there before a frame can be told.
+    /// Returns how many bytes must be present before the size of a frame is known.
     [[nodiscard]] std::size_t head() const noexcept { return offset_ + length_; }
+    /// Returns how many bytes at the front of a frame are discarded.
     [[nodiscard]] std::size_t skipped() const noexcept { return skip_.value_or(head()); }
 
     std::size_t offset_ = 0;
@@ -87,29 +92,37 @@ private:
     std::endian order_ = std::endian::big;
 };
 
-/// Frames with their length before them.
+/// A codec for frames with a length field in front of them.
 ///     codec::framed frames(std::move(stream), codec::length_delimited_options().length_field_length(2).build());
 ///
-/// A number that a peer sends is checked before anything is done with it, and reserves no memory: the buffer grows as
-/// bytes come. Errors: errc::frame_too_large, of what comes and of what goes, which the length field must be able to
-/// say; errc::bad_frame_length for a number that is less than nothing when it is adjusted, or too much;
-/// errc::bytes_remaining at the end. There is nothing to be had after these. Cost: frames share the buffer; one atomic
-/// addition for each.
+/// The length that a peer sends is checked before it is used. It reserves no memory: the buffer grows with the bytes
+/// that are received.
+/// Errors: errc::frame_too_large for a received or sent frame that exceeds max_frame_length(), or a sent frame whose
+/// size does not fit into the length field; errc::bad_frame_length if the adjusted length is negative or too large;
+/// errc::bytes_remaining at the end. Decoding does not continue after these errors.
+/// Thread safety: one thread at a time.
+/// Cost: frames share the buffer; one atomic addition per frame.
 class EDDY_API length_delimited_codec {
 public:
+    /// The default item type of the sink of framed::split().
     using sent_type = bytes;
 
-    /// As length_delimited_options() say.
+    /// Creates a codec with the default options.
     length_delimited_codec() noexcept = default;
 
+    /// The decoder function; see decoder. Returns nothing while the frame is incomplete.
     result<std::optional<bytes_mut>> decode(bytes_mut& from);
+    /// Appends the length field and `frame` to `into`.
+    /// Errors: errc::frame_too_large or errc::bad_frame_length; see the class.
     result<void> encode(std::span<const std::byte> frame, bytes_mut& into);
     result<void> encode(std::string_view frame, bytes_mut& into) {
         return encode(std::as_bytes(std::span(frame)), into);
     }
 
+    /// Returns the largest size of a frame in bytes.
     [[nodiscard]] std::size_t max_frame_length() const noexcept { return options_.most_; }
-    /// Holds for the frames that begin to be decoded, and are encoded, from now on: one that has come in part is taken.
+    /// Sets the largest size of a frame in bytes. Applies to frames whose decoding or encoding starts afterwards. A
+    /// frame that was partially received is still accepted.
     void set_max_frame_length(std::size_t bytes) noexcept { options_.most_ = bytes; }
 
 private:
@@ -117,11 +130,11 @@ private:
     friend struct detail::frame_finder;
     explicit length_delimited_codec(const length_delimited_options& options) noexcept : options_(options) {}
 
-    /// A frame that lies at the front of a buffer.
+    /// A frame at the front of a buffer. Converting it removes it from the buffer.
     class found_frame {
     public:
         found_frame(bytes_mut& from, std::size_t size) noexcept : from_(&from), size_(size) {}
-        // NOLINTNEXTLINE(google-explicit-constructor): so that an optional's value is made of it
+        // NOLINTNEXTLINE(google-explicit-constructor): std::optional constructs its value from this
         operator bytes_mut() && { return from_->split_to(size_); }
 
     private:
@@ -135,7 +148,7 @@ private:
     [[nodiscard]] result<std::size_t> frame_size(std::span<const std::byte> from) const;
 
     length_delimited_options options_;
-    std::size_t begun_ = 0;  // the size of a frame that has come in part, and was not too large
+    std::size_t begun_ = 0;  // the size of a partially received frame whose size was accepted
 };
 
 }  // namespace eddy::codec

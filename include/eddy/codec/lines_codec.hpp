@@ -19,15 +19,20 @@
 
 namespace eddy::codec {
 
-/// Lines of text. What comes may end with "\n" or "\r\n", and the last line with "\r" or nothing; what goes is ended
-/// with "\n". If more comes after the end, as in a file that grows, it begins the next line; but a "\n" belongs to the
-/// "\r" before it. Errors, both of one line only: the next one is the next frame. errc::line_too_long for more than
-/// `max_length` bytes, as soon as so many have come: the rest is dropped as it comes. errc::invalid_utf8. Cost: an
-/// allocation for a line of more than 15 bytes. No byte is searched twice.
+/// A codec for lines of text. A received line may end with "\n" or "\r\n"; the last line may also end with "\r" or
+/// nothing. Sent lines end with "\n". If there are more bytes after the end, as in a file that grows, they start a new
+/// line, except that a "\n" still belongs to a "\r" before it.
+/// Errors: errc::line_too_long for a line of more than `max_length` bytes, as soon as that many were received; the rest
+/// of the line is discarded. errc::invalid_utf8 for a line that is not valid UTF-8. Decoding continues with the next
+/// line.
+/// Thread safety: one thread at a time.
+/// Cost: one allocation for a line of more than 15 bytes. No byte is searched twice.
 class EDDY_API lines_codec {
 public:
+    /// Creates a codec. `max_length` is in bytes, without the line ending.
     explicit lines_codec(std::size_t max_length = io::no_limit) noexcept : max_length_(max_length) {}
 
+    /// The decoder functions; see decoder. Decoding continues after errc::line_too_long and errc::invalid_utf8.
     result<std::optional<std::string>> decode(bytes_mut& from);
     result<std::optional<std::string>> decode_eof(bytes_mut& from);
     // NOLINTNEXTLINE(readability-convert-member-functions-to-static): a codec has members
@@ -35,22 +40,25 @@ public:
         return error == errc::line_too_long || error == errc::invalid_utf8;
     }
 
-    /// The line must have no "\n" in it, else it is several. Cost: a copy.
+    /// Appends `line` and "\n" to `into`. Does not fail.
+    /// Preconditions: `line` contains no "\n"; otherwise the peer receives several lines.
+    /// Cost: one copy.
     result<void> encode(std::string_view line, bytes_mut& into);
 
+    /// Returns the largest length of a line, in bytes.
     [[nodiscard]] std::size_t max_length() const noexcept { return max_length_; }
 
 private:
     friend struct detail::frame_finder;
 
-    /// A line that lies at the front of a buffer, with its end.
+    /// A line at the front of a buffer, with its line ending. Converting it removes it from the buffer.
     class found_line {
     public:
         found_line(bytes_mut& from, std::size_t size, std::size_t with_end) noexcept
             : from_(&from), size_(size), with_end_(with_end) {}
-        // NOLINTNEXTLINE(google-explicit-constructor): so that an optional's value is made of it
+        // NOLINTNEXTLINE(google-explicit-constructor): std::optional constructs its value from this
         operator std::string() && {
-            std::string line(from_->text().substr(0, size_));  // may throw: the line is there still then
+            std::string line(from_->text().substr(0, size_));  // if this throws, the line stays in the buffer
             from_->advance(with_end_);
             return line;
         }
@@ -61,7 +69,7 @@ private:
         std::size_t with_end_;
     };
 
-    // In sight of whoever reads frames: it is less than the call of a function that answers this through memory.
+    // Inlined into the code that reads frames: that costs less than a function that returns this result through memory.
     [[gnu::always_inline]] result<std::optional<found_line>> find(bytes_mut& from) {
         using answer = result<std::optional<found_line>>;
         if (half_ended_) [[unlikely]]
@@ -78,7 +86,7 @@ private:
         half_ended_ = false;
     }
 
-    /// The line of `size` bytes at the front, with what it ends with.
+    /// Checks the line of `size` bytes at the front. `with_end` is its size with the line ending.
     [[nodiscard, gnu::always_inline]] result<std::optional<found_line>> checked(bytes_mut& from, std::size_t size,
                                                                                 std::size_t with_end) const {
         using answer = result<std::optional<found_line>>;
@@ -90,21 +98,21 @@ private:
             return refused(from, with_end, errc::invalid_utf8);
         return answer(std::in_place, std::in_place, from, line.size(), with_end);
     }
-    /// Nothing yet, unless what has come is too long already.
+    /// Returns nothing, or an error if the received part is already too long.
     result<std::optional<found_line>> unfinished(bytes_mut& from);
     static result<std::optional<found_line>> refused(bytes_mut& from, std::size_t with_end, errc why);
 
-    /// Where the first "\n" is, or the size.
+    /// Returns the position of the first "\n", or the size.
     static std::size_t find_newline(std::span<const std::byte> in) noexcept {
         const detail::delimited part(in, std::byte{'\n'});
         return part.is_complete ? part.size - 1 : part.size;
     }
     void drop_other_half(bytes_mut& from);
-    /// With room for "\r", which does not count.
+    /// Returns the limit plus one for a "\r", which does not count.
     static std::size_t with_return(std::size_t limit) noexcept { return limit == io::no_limit ? limit : limit + 1; }
 
     detail::delimiter_search search_;
-    bool half_ended_ = false;  // the bytes ended with a "\r", which was taken
+    bool half_ended_ = false;  // the bytes ended with a "\r", which was removed
     std::size_t max_length_;
 };
 

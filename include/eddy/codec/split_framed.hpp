@@ -11,13 +11,15 @@
 
 namespace eddy::codec {
 
-/// What split() of a `framed` or `udp_framed` returns: `auto [sink, stream] = std::move(frames).split();`
-/// The whole again: streams::reunite(std::move(stream), std::move(sink)).
+/// The halves that split() of a `framed` or `udp_framed` returns: `auto [sink, stream] = std::move(frames).split();`.
+/// streams::reunite(std::move(stream), std::move(sink)) restores the whole object.
+/// Thread safety: each half may be used by one thread at a time, and both at the same time.
 template <class F, class T>
 struct framed_halves {
     streams::sink_half<F, T> sink;
     streams::stream_half<F> stream;
 
+    /// For use by split().
     explicit framed_halves(streams::halves<F, T>&& of) : sink(std::move(of.writer)), stream(std::move(of.reader)) {}
 };
 
@@ -25,19 +27,18 @@ struct framed_halves {
 
 namespace eddy::detail {
 
-/// What a half of a codec's frames keeps until it is sent, unless somebody says: what the codec names, or what it
-/// decodes.
+/// The default item type of a sink half: the `sent_type` of the codec, or else the type that it decodes.
 template <class C>
 struct sent_by : std::type_identity<typename decoded_by<C>::item_type::value_type> {};
 template <class C>
     requires requires { typename C::sent_type; }
 struct sent_by<C> : std::type_identity<typename C::sent_type> {};
 
-/// `T`, or if that is void what the codec sends.
+/// `T`, or the default item type if `T` is void.
 template <class T, class C>
 using sent_or = typename std::conditional_t<std::is_void_v<T>, sent_by<C>, std::type_identity<T>>::type;
 
-/// Whether a codec encodes what split<T>() is to send.
+/// Checks that a codec encodes the item type of split<T>().
 template <class T, class C>
 constexpr bool check_sent() {
     if constexpr (std::is_void_v<T>) {
@@ -49,7 +50,7 @@ constexpr bool check_sent() {
     }
 }
 
-/// Stands for the halves that could not be made.
+/// A placeholder for halves that could not be created, after an error message.
 struct broken_framed_halves {
     broken_stream sink;
     broken_stream stream;

@@ -27,12 +27,14 @@
 
 namespace eddy::codec {
 
-/// A message, and where it has come from or goes to: `auto [text, peer] = ...`, `udp_message("hello", peer)`.
+/// A message and its peer address, which is the source or the destination: `auto [text, peer] = ...`,
+/// `udp_message("hello", peer)`.
 template <class T>
 struct udp_message {
     T message;
     net::socket_addr peer;
 
+    /// Creates a message for, or from, the peer `who`.
     udp_message(T what, const net::socket_addr& who) : message(std::move(what)), peer(who) {}
 };
 udp_message(const char*, const net::socket_addr&) -> udp_message<std::string>;
@@ -41,6 +43,7 @@ udp_message(const char*, const net::socket_addr&) -> udp_message<std::string>;
 
 namespace eddy::detail {
 
+/// The item type of a udp_framed.
 template <class D>
 struct udp_item {
     using message = typename decoded_by<D>::item_type::value_type;
@@ -48,7 +51,7 @@ struct udp_item {
     using type = std::expected<codec::udp_message<message>, error>;
 };
 
-/// What a socket is held as: itself, or a reference to one that somebody else owns.
+/// Returns the socket, which is stored directly or as a std::reference_wrapper.
 inline net::udp_socket& socket_of(net::udp_socket& socket) noexcept { return socket; }
 inline net::udp_socket& socket_of(std::reference_wrapper<net::udp_socket> socket) noexcept { return socket; }
 
@@ -56,35 +59,39 @@ inline net::udp_socket& socket_of(std::reference_wrapper<net::udp_socket> socket
 
 namespace eddy::codec {
 
-/// A UDP socket as a stream and a sink of messages with addresses. Each datagram is decoded by itself, and may hold
-/// several messages; each message that is sent is a datagram of its own. `Socket` is a net::udp_socket, or std::ref of
+/// A UDP socket as a stream and a sink of messages with addresses. Each datagram is decoded separately and may contain
+/// several messages. Each sent message is one datagram. `Socket` is a net::udp_socket, or a std::reference_wrapper of
 /// one.
 ///
 ///     codec::udp_framed pings(std::move(socket), my_codec());
 ///     auto [sink, stream] = std::move(pings).split();
 ///
-/// Errors, of the stream: those of the socket and the decoder are items, and it goes on with the next datagram: what
-/// was left of the one that has failed is dropped, also when the decoder throws. errc::bytes_remaining for one that
-/// ends in the middle of a message. It never ends, but after an error of the socket that will come again
-/// (errc::runtime_shutdown, errc::io_disabled).
-/// Errors, of the sink: those of the encoder, whose message is not sent; message_size for what does not fit into a
-/// datagram: that one is dropped, and the sink goes on. Of an address of the other family: what the system says of it.
-/// Cancel safety: safe. Thread safety: as any object; for two tasks see split().
-/// Cost: a buffer of 64 KiB, allocated at the first receive, from which each datagram is copied; a system call for
-/// each.
+/// The stream does not end, except after a permanent error of the socket (errc::runtime_shutdown, errc::io_disabled).
+/// Errors: the stream yields errors of the socket and of the decoder as items, and continues with the next datagram.
+/// The rest of a datagram is discarded after an error, and also if the decoder throws. A datagram that ends within a
+/// message is errc::bytes_remaining. The sink returns errors of the encoder, whose message is not sent, and
+/// std::errc::message_size for a message that does not fit into a datagram; that message is dropped, and the sink
+/// remains usable. An address of the wrong family gives the error of the system.
+/// Cancel safety: safe. A partially decoded datagram and a message that was not sent yet stay in this object.
+/// Thread safety: one thread at a time. To use it in two tasks, see split().
+/// Cost: a buffer of 64 KiB, allocated at the first receive, from which each datagram is copied. One system call per
+/// datagram.
 template <class C, class Socket = net::udp_socket>
 class [[nodiscard]] udp_framed : public stream_ops<udp_framed<C, Socket>>, public sink_ops<udp_framed<C, Socket>> {
     static constexpr bool fits = detail::check_decoder<C>();
     using message = typename detail::udp_item<C>::message;
 
 public:
+    /// The item type of the stream, and the error and result types of the sink.
     using item_type = typename detail::udp_item<C>::type;
     using error_type = detail::codec_error_t<C>;
     using outcome = std::expected<void, error_type>;
 
+    /// Creates a framed socket.
     explicit udp_framed(detail::given_io<Socket> socket, C with)
         : socket_(std::move(socket).take()), codec_(std::move(with)) {}
 
+    /// The stream function; see stream.hpp.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         if constexpr (fits) {
             return poll_message(cx);
@@ -93,7 +100,7 @@ public:
         }
     }
 
-    /// Ready when the message before has been sent.
+    /// The sink functions; see sink.hpp. poll_ready() is ready when the previous message was sent.
     poll_result<outcome> poll_ready(context& cx) {
         if (!goes_to_) return outcome();
         return poll_flush(cx);
@@ -115,14 +122,16 @@ public:
         if (**sent != out_.size()) return failure(std::make_error_code(std::errc::message_size));
         return outcome();
     }
-    /// There is nothing to be shut down: as poll_flush().
+    /// As poll_flush(): a UDP socket has nothing to shut down.
     poll_result<outcome> poll_close(context& cx) { return poll_flush(cx); }
 
+    /// Returns the codec.
     [[nodiscard]] C& codec() noexcept { return codec_; }
     [[nodiscard]] const C& codec() const noexcept { return codec_; }
+    /// Returns the socket. Datagrams that are received or sent there directly bypass the codec.
     [[nodiscard]] net::udp_socket& inner() noexcept { return detail::socket_of(socket_); }
 
-    /// A half that sends and one that receives: see framed::split(). The sink takes udp_message<T>.
+    /// Splits this object into a sending and a receiving half; see framed::split(). The sink accepts udp_message<T>.
     template <class T = void>
     [[nodiscard]] auto split() && {
         if constexpr (detail::check_sent<T, C>()) {
@@ -132,7 +141,7 @@ public:
             return detail::broken_framed_halves();
         }
     }
-    /// The socket. A message that was not flushed is lost.
+    /// Returns the socket. A message that was not flushed is lost.
     [[nodiscard]] Socket into_inner() && { return std::move(socket_); }
 
 private:
@@ -158,7 +167,7 @@ private:
         }
     }
 
-    /// Ready when there is a datagram to be decoded, or `error_`.
+    /// Receives a datagram, or sets `error_`. Returns false if it has to wait.
     bool poll_datagram(context& cx) {
         if (!room_) room_ = std::make_unique_for_overwrite<std::byte[]>(largest_datagram);
         const auto got = detail::socket_of(socket_).poll_recv_from(cx, std::span(room_.get(), largest_datagram));
@@ -167,13 +176,14 @@ private:
             error_ = got->error();
             has_ended_ = error_ == errc::runtime_shutdown || error_ == errc::io_disabled;
         } else {
-            in_.put(std::span(room_.get(), (*got)->size));  // a message that is kept shall not keep 64 KiB
+            in_.put(
+                std::span(room_.get(), (*got)->size));  // copied, so that a message that is kept does not keep 64 KiB
             from_ = (*got)->from;
             is_decoding_ = true;
         }
         return true;
     }
-    /// What the decoder says. A datagram that it throws at is dropped: else it would be met again and again.
+    /// Calls the decoder. If it throws, the datagram is discarded; otherwise it would be decoded again endlessly.
     auto decode() {
         try {
             return detail::decode_eof(codec_, in_);
@@ -196,11 +206,11 @@ private:
     Socket socket_;
     C codec_;
     std::unique_ptr<std::byte[]> room_;
-    bytes_mut in_;  // what is left of a datagram, if one is being decoded
+    bytes_mut in_;  // the rest of the datagram that is being decoded
     bytes_mut out_;
     net::socket_addr from_;
-    std::optional<net::socket_addr> goes_to_;  // of the message in out_
-    std::error_code error_;                    // of the socket, to be told
+    std::optional<net::socket_addr> goes_to_;  // the destination of the message in out_
+    std::error_code error_;                    // an error of the socket that was not reported yet
     bool is_decoding_ = false;
     bool has_ended_ = false;
 };
