@@ -112,7 +112,8 @@ bool semaphore_state<B>::give(std::size_t count) noexcept {
         if (count == 0) return true;
         // There are no waiters now. Add the permits without the lock: a thread that takes them can own a mutex by that,
         // and may destroy this state immediately. (A waiter that is served takes the lock to read its outcome, so it
-        // comes after this function.) relaxed, release: as in release().
+        // continues only after this function has released it.)
+        // relaxed load: as in release(). release on success: pairs with the acquire in try_acquire().
         word now = word_.load(std::memory_order_relaxed);
         while ((now & waiting) == 0 && count <= max_permits - permits(now)) {
             if (word_.compare_exchange_weak(now, now + count * one, std::memory_order_release,

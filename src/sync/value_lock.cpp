@@ -45,10 +45,10 @@ void value_lock::wait_for(bool (value_lock::*taken)() noexcept) noexcept {
     }
     std::unique_lock guard(mutex_);
     for (;;) {
-        // relaxed: the order of the changes of this one word is sufficient, because each unlock also changes it. If the
-        // unlock comes after this change, it sees the bit, and its wake() waits for the mutex until this thread sleeps.
-        // If it came before, the lock is free and the next try takes it. The bit may remain set without a sleeping
-        // thread; that costs one superfluous wake-up.
+        // relaxed: the modification order of this one word is sufficient, because each unlock also changes it. If the
+        // unlock is ordered after this change, it sees the bit, and its wake() waits for the mutex until this thread
+        // sleeps. If it is ordered before, the lock is free and the next try takes it. The bit may remain set without a
+        // sleeping thread; that costs one superfluous wake-up.
         word_.fetch_or(sleeps, std::memory_order_relaxed);
         if ((this->*taken)()) return;
         left_.wait(guard);

@@ -18,8 +18,8 @@ inline constexpr std::size_t default_buffer = 8 * 1024;
 /// Thread safety: one thread at a time.
 template <class S, class C>
 struct framed_parts {
-    S io;
-    C codec;
+    S io;                    ///< the connection
+    C codec;                 ///< the codec
     bytes_mut read_buffer;   ///< bytes that were read and not decoded yet
     bytes_mut write_buffer;  ///< bytes that were encoded and not written yet
 

@@ -16,8 +16,8 @@ namespace eddy::codec {
 /// Thread safety: each half may be used by one thread at a time, and both at the same time.
 template <class F, class T>
 struct framed_halves {
-    streams::sink_half<F, T> sink;
-    streams::stream_half<F> stream;
+    streams::sink_half<F, T> sink;   ///< the half that sends
+    streams::stream_half<F> stream;  ///< the half that receives
 
     /// For use by split().
     explicit framed_halves(streams::halves<F, T>&& of) : sink(std::move(of.writer)), stream(std::move(of.reader)) {}

@@ -31,8 +31,8 @@ namespace eddy::codec {
 /// `udp_message("hello", peer)`.
 template <class T>
 struct udp_message {
-    T message;
-    net::socket_addr peer;
+    T message;              ///< the message
+    net::socket_addr peer;  ///< the address of the peer
 
     /// Creates a message for, or from, the peer `who`.
     udp_message(T what, const net::socket_addr& who) : message(std::move(what)), peer(who) {}

@@ -54,6 +54,7 @@ class [[nodiscard]] buffered_stream : public detail::stream_adaptor<buffered_str
 public:
     using item_type = typename Running::item_type;
 
+    /// For use by stream_ops.
     buffered_stream(S&& items, std::size_t limit, std::source_location where)
         : buffered_stream::stream_adaptor(std::move(items)), limit_(limit) {
         detail::check_limit(limit, where);
@@ -117,6 +118,7 @@ public:
     using output_type = std::expected<void, detail::item_error_t<item>>;
     static constexpr bool took_closure = Marked || detail::is_marked<S>;
 
+    /// For use by stream_ops.
     template <class G>
     for_each_concurrent_future(S&& items, std::size_t limit, G&& f, std::source_location where)
         : items_(std::move(items)), limit_(limit), f_(std::in_place, std::forward<G>(f)) {

@@ -67,6 +67,7 @@ class [[nodiscard]] chunks_stream : public detail::stream_adaptor<chunks_stream<
 public:
     using item_type = std::vector<detail::item_t<S>>;
 
+    /// For use by stream_ops.
     chunks_stream(S&& items, std::size_t size, std::source_location where)
         : chunks_stream::stream_adaptor(std::move(items)), chunk_(size, where) {}
 
@@ -99,6 +100,7 @@ class [[nodiscard]] ready_chunks_stream : public detail::stream_adaptor<ready_ch
 public:
     using item_type = std::vector<detail::item_t<S>>;
 
+    /// For use by stream_ops.
     ready_chunks_stream(S&& items, std::size_t size, std::source_location where)
         : ready_chunks_stream::stream_adaptor(std::move(items)), chunk_(size, where) {}
 

@@ -55,6 +55,7 @@ class [[nodiscard]] chain_stream : public adaptor_of_two<chain_stream<A, B>, A, 
 public:
     using item_type = detail::item_t<A>;
 
+    /// For use by stream_ops.
     chain_stream(A&& first, B&& second) : chain_stream::adaptor_of_two(std::move(first), std::move(second)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
@@ -74,6 +75,7 @@ class [[nodiscard]] merge_stream : public adaptor_of_two<merge_stream<A, B>, A, 
 public:
     using item_type = detail::item_t<A>;
 
+    /// For use by stream_ops.
     merge_stream(A&& first, B&& second) : merge_stream::adaptor_of_two(std::move(first), std::move(second)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
@@ -97,8 +99,8 @@ private:
 /// An item of stream_ops::zip().
 template <class A, class B>
 struct zipped {
-    A first;
-    B second;
+    A first;   ///< the item of the first stream
+    B second;  ///< the item of the second stream
 
     /// Moves the parts in.
     zipped(A&& a, B&& b) : first(std::move(a)), second(std::move(b)) {}
@@ -115,6 +117,7 @@ class [[nodiscard]] zip_stream : public adaptor_of_two<zip_stream<A, B>, A, B> {
 public:
     using item_type = zipped<detail::item_t<A>, detail::item_t<B>>;
 
+    /// For use by stream_ops.
     zip_stream(A&& first, B&& second) : zip_stream::adaptor_of_two(std::move(first), std::move(second)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {

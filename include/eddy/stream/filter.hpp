@@ -23,6 +23,7 @@ class [[nodiscard]] filter_stream : public detail::judging_adaptor<filter_stream
 public:
     using item_type = detail::item_t<S>;
 
+    /// For use by stream_ops.
     template <class G>
     filter_stream(S&& items, G&& f) : filter_stream::judging_adaptor(std::move(items), std::forward<G>(f)) {}
 
@@ -47,6 +48,7 @@ class [[nodiscard]] take_while_stream
 public:
     using item_type = detail::item_t<S>;
 
+    /// For use by stream_ops.
     template <class G>
     take_while_stream(S&& items, G&& f) : take_while_stream::judging_adaptor(std::move(items), std::forward<G>(f)) {}
 
@@ -75,6 +77,7 @@ class [[nodiscard]] skip_while_stream
 public:
     using item_type = detail::item_t<S>;
 
+    /// For use by stream_ops.
     template <class G>
     skip_while_stream(S&& items, G&& f) : skip_while_stream::judging_adaptor(std::move(items), std::forward<G>(f)) {}
 
@@ -105,6 +108,7 @@ class [[nodiscard]] map_while_stream : public detail::stream_adaptor<map_while_s
 public:
     using item_type = typename detail::call_result_t<Fn&, detail::item_t<S>>::value_type;
 
+    /// For use by stream_ops.
     template <class G>
     map_while_stream(S&& items, G&& f) : map_while_stream::stream_adaptor(std::move(items)), f_(std::forward<G>(f)) {}
 
@@ -136,6 +140,7 @@ class [[nodiscard]] take_stream : public detail::stream_adaptor<take_stream<S>, 
 public:
     using item_type = detail::item_t<S>;
 
+    /// For use by stream_ops.
     take_stream(S&& items, std::size_t count) : take_stream::stream_adaptor(std::move(items)), left_(count) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
@@ -165,6 +170,7 @@ class [[nodiscard]] skip_stream : public detail::stream_adaptor<skip_stream<S>, 
 public:
     using item_type = detail::item_t<S>;
 
+    /// For use by stream_ops.
     skip_stream(S&& items, std::size_t count) : skip_stream::stream_adaptor(std::move(items)), left_(count) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
@@ -196,6 +202,7 @@ class [[nodiscard]] fuse_stream : public detail::stream_adaptor<fuse_stream<S>, 
 public:
     using item_type = detail::item_t<S>;
 
+    /// For use by stream_ops.
     explicit fuse_stream(S&& items) : fuse_stream::stream_adaptor(std::move(items)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) { return this->items_.poll_next(cx); }

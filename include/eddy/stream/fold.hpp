@@ -37,6 +37,7 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
 public:
     static constexpr bool body_can_be_cancelled = body::can_be_cancelled;
 
+    /// For use by stream_ops.
     template <class G>
     fold_future(S&& items, State&& first, G&& f)
         : base(std::move(items)), state_(std::in_place, std::move(first)), f_(std::in_place, std::forward<G>(f)) {}
@@ -110,6 +111,7 @@ public:
     using output_type = typename base::output_type;
     static constexpr bool body_can_be_cancelled = body::can_be_cancelled;
 
+    /// For use by stream_ops.
     template <class G>
     try_fold_future(S&& items, State&& first, G&& f)
         : base(std::move(items)), state_(std::in_place, std::move(first)), f_(std::in_place, std::forward<G>(f)) {}
@@ -197,6 +199,7 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
 public:
     using output_type = typename base::output_type;
 
+    /// For use by stream_ops.
     explicit collect_future(S&& items) : base(std::move(items)) {}
 
 private:
@@ -313,6 +316,7 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
 public:
     static constexpr const char* name = "all";
 
+    /// For use by stream_ops.
     template <class G>
     all_future(S&& items, G&& f) : all_future::judging_future(std::move(items), std::forward<G>(f)) {}
 };
@@ -326,6 +330,7 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
 public:
     static constexpr const char* name = "any";
 
+    /// For use by stream_ops.
     template <class G>
     any_future(S&& items, G&& f) : any_future::judging_future(std::move(items), std::forward<G>(f)) {}
 };
@@ -340,6 +345,7 @@ class [[nodiscard("a future does nothing until it is awaited, spawned or run")]]
     friend base;
 
 public:
+    /// For use by stream_ops.
     explicit count_future(S&& items) : base(std::move(items)) {}
 
 private:

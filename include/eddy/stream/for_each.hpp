@@ -37,6 +37,7 @@ public:
     using output_type = typename base::output_type;
     static constexpr bool body_can_be_cancelled = body::can_be_cancelled;
 
+    /// For use by stream_ops.
     template <class G>
     for_each_future(S&& items, G&& f) : base(std::move(items)), f_(std::in_place, std::forward<G>(f)) {}
 

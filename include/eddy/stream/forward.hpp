@@ -24,7 +24,7 @@ class borrowed_sink : public sink_ops<borrowed_sink<S>> {
 public:
     using error_type = typename S::error_type;
 
-    /// Refers to the sink `lent`.
+    /// Creates a reference to the sink `lent`.
     explicit borrowed_sink(std::reference_wrapper<S> lent) noexcept : lent_(&lent.get()) {}
 
     /// The sink functions call those of the referenced sink.

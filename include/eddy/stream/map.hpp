@@ -27,6 +27,7 @@ class [[nodiscard]] map_stream : public detail::stream_adaptor<map_stream<S, Fn,
 public:
     using item_type = detail::stored_t<returned>;
 
+    /// For use by stream_ops.
     template <class G>
     map_stream(S&& items, G&& f) : map_stream::stream_adaptor(std::move(items)), f_(std::forward<G>(f)) {}
 
@@ -49,6 +50,7 @@ class [[nodiscard]] inspect_stream : public detail::stream_adaptor<inspect_strea
 public:
     using item_type = detail::item_t<S>;
 
+    /// For use by stream_ops.
     template <class G>
     inspect_stream(S&& items, G&& f) : inspect_stream::stream_adaptor(std::move(items)), f_(std::forward<G>(f)) {}
 
@@ -110,6 +112,7 @@ class [[nodiscard]] then_stream : public running_adaptor<then_stream<S, Fn, Mark
 public:
     using item_type = typename then_stream::running_adaptor::answer;
 
+    /// For use by stream_ops.
     template <class G>
     then_stream(S&& items, G&& f) : then_stream::running_adaptor(std::move(items), std::forward<G>(f)) {}
 
@@ -128,6 +131,7 @@ class [[nodiscard]] filter_map_stream : public running_adaptor<filter_map_stream
 public:
     using item_type = typename filter_map_stream::running_adaptor::answer::value_type;
 
+    /// For use by stream_ops.
     template <class G>
     filter_map_stream(S&& items, G&& f) : filter_map_stream::running_adaptor(std::move(items), std::forward<G>(f)) {}
 
@@ -157,6 +161,7 @@ class [[nodiscard]] scan_stream : public detail::stream_adaptor<scan_stream<S, S
 public:
     using item_type = typename returned::value_type;
 
+    /// For use by stream_ops.
     template <class G>
     scan_stream(S&& items, State&& first, G&& f)
         : scan_stream::stream_adaptor(std::move(items)), state_(std::move(first)), f_(std::forward<G>(f)) {}
@@ -203,6 +208,7 @@ class [[nodiscard]] enumerate_stream : public detail::stream_adaptor<enumerate_s
 public:
     using item_type = enumerated<detail::item_t<S>>;
 
+    /// For use by stream_ops.
     explicit enumerate_stream(S&& items) : enumerate_stream::stream_adaptor(std::move(items)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {

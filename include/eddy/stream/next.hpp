@@ -22,6 +22,7 @@ class [[nodiscard("co_await it")]] next_future : public future_ops<next_future<S
 public:
     using output_type = std::optional<detail::item_t<S>>;
 
+    /// For use by stream_ops::next().
     explicit next_future(S& from) noexcept : from_(&from) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -51,6 +52,7 @@ class [[nodiscard("co_await it")]] try_next_future : public future_ops<try_next_
 public:
     using output_type = std::expected<std::optional<typename item::value_type>, typename item::error_type>;
 
+    /// For use by stream_ops::try_next().
     explicit try_next_future(S& from) noexcept : next_(from) {}
 
     poll_result<output_type> poll(context& cx) {
@@ -77,6 +79,7 @@ class [[nodiscard("co_await it")]] cancel_future : public future_ops<cancel_futu
 public:
     using output_type = void;
 
+    /// For use by stream_ops::cancel().
     explicit cancel_future(S& of) noexcept : of_(&of) {}
 
     poll_result<void> poll([[maybe_unused]] context& cx) {
@@ -106,7 +109,7 @@ class [[nodiscard]] borrowed_stream : public stream_ops<borrowed_stream<S>> {
 public:
     using item_type = detail::item_t<S>;
 
-    /// Refers to the stream `lent`.
+    /// Creates a reference to the stream `lent`.
     explicit borrowed_stream(S& lent) noexcept : lent_(&lent) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) { return lent_->poll_next(cx); }

@@ -21,6 +21,7 @@ class [[nodiscard("co_await it")]] peek_future : public future_ops<peek_future<S
 public:
     using output_type = detail::item_t<S>*;
 
+    /// For use by peekable_stream::peek().
     explicit peek_future(peekable_stream<S>& of) noexcept : of_(&of) {}
 
     poll_result<output_type> poll(context& cx) { return of_->poll_peek(cx); }
@@ -39,6 +40,7 @@ public:
     using output_type = std::optional<detail::item_t<S>>;
     static constexpr bool took_closure = Marked;
 
+    /// For use by peekable_stream::next_if().
     template <class G>
     next_if_future(peekable_stream<S>& of, G&& f) : of_(&of), f_(std::forward<G>(f)) {}
 
@@ -62,6 +64,7 @@ class [[nodiscard]] peekable_stream : public detail::stream_adaptor<peekable_str
 public:
     using item_type = detail::item_t<S>;
 
+    /// For use by stream_ops.
     explicit peekable_stream(S&& items) : peekable_stream::stream_adaptor(std::move(items)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {

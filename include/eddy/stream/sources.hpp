@@ -84,6 +84,7 @@ class [[nodiscard]] iter_stream : public stream_ops<iter_stream<Range>> {
 public:
     using item_type = std::ranges::range_value_t<range>;
 
+    /// For use by iter() and of().
     explicit iter_stream(Range&& over) : at_(std::move(over)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {
@@ -150,6 +151,7 @@ class [[nodiscard]] once_stream : public stream_ops<once_stream<T>> {
 public:
     using item_type = T;
 
+    /// For use by once().
     template <class U>
     explicit once_stream(std::in_place_t, U&& item) : item_(std::in_place, std::forward<U>(item)) {}
 
@@ -182,6 +184,7 @@ class [[nodiscard]] empty_stream : public stream_ops<empty_stream<T>> {
 public:
     using item_type = T;
 
+    /// Creates a stream that has ended.
     empty_stream() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
     poll_result<std::optional<T>> poll_next(context&) noexcept { return std::nullopt; }
@@ -203,6 +206,7 @@ class [[nodiscard]] pending_stream : public stream_ops<pending_stream<T>> {
 public:
     using item_type = T;
 
+    /// Creates a stream that never produces an item.
     pending_stream() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
     poll_result<std::optional<T>> poll_next(context&) noexcept { return not_ready; }
@@ -224,6 +228,7 @@ public:
     using item_type = std::remove_cvref_t<std::invoke_result_t<Fn&>>;
     static constexpr bool took_closure = Marked;
 
+    /// For use by repeat_with().
     template <class G>
     explicit repeat_with_stream(std::in_place_t, G&& f) : f_(std::forward<G>(f)) {}
 
@@ -260,6 +265,7 @@ public:
     using item_type = typename body::output_type::value_type;
     static constexpr bool took_closure = Marked;
 
+    /// For use by unfold().
     template <class G>
     unfold_stream(State&& first, G&& f) : state_(std::move(first)), f_(std::forward<G>(f)) {}
 
@@ -319,6 +325,7 @@ public:
     using item_type = typename answer::value_type::value_type;
     static constexpr bool took_closure = Marked;
 
+    /// For use by poll_fn().
     template <class G>
     explicit poll_fn_stream(std::in_place_t, G&& f) : f_(std::forward<G>(f)) {}
 
@@ -345,6 +352,7 @@ public:
     using item_type = detail::stored_t<output_t<F>>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
+    /// For use by from_future().
     explicit future_stream(F&& inner) : inner_(std::in_place, std::move(inner)) {}
 
     poll_result<std::optional<item_type>> poll_next(context& cx) {

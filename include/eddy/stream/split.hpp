@@ -145,8 +145,8 @@ private:
 /// Both halves of a split object. Supports structured bindings.
 template <class S, class T>
 struct halves {
-    stream_half<S> reader;
-    sink_half<S, T> writer;
+    stream_half<S> reader;   ///< the half that reads
+    sink_half<S, T> writer;  ///< the half that sends
 
     /// For use by split().
     explicit halves(S&& whole) : halves(new detail::split_object<S>(std::move(whole))) {}

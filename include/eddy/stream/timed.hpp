@@ -75,6 +75,7 @@ class [[nodiscard]] timeout_stream : public detail::stream_adaptor<timeout_strea
 public:
     using item_type = std::expected<detail::item_t<S>, time::elapsed>;
 
+    /// For use by stream_ops.
     timeout_stream(S&& items, time::duration after, std::source_location where)
         : timeout_stream::stream_adaptor(std::move(items)), deadline_(after, where) {
         deadline_.begin();
@@ -112,6 +113,7 @@ class [[nodiscard]] throttle_stream : public detail::stream_adaptor<throttle_str
 public:
     using item_type = detail::item_t<S>;
 
+    /// For use by stream_ops.
     throttle_stream(S&& items, time::duration apart, std::source_location where)
         : throttle_stream::stream_adaptor(std::move(items)), next_(apart, where) {}
 
@@ -141,6 +143,7 @@ class [[nodiscard]] chunks_timeout_stream : public detail::stream_adaptor<chunks
 public:
     using item_type = std::vector<detail::item_t<S>>;
 
+    /// For use by stream_ops.
     chunks_timeout_stream(S&& items, std::size_t size, time::duration after, std::source_location where)
         : chunks_timeout_stream::stream_adaptor(std::move(items)), chunk_(size, where), deadline_(after, where) {}
 

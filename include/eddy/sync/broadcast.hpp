@@ -500,8 +500,8 @@ private:
 /// Both ends of a new channel. Supports structured bindings.
 template <class T>
 struct broadcast<T>::ends {
-    broadcast::sender sender;
-    broadcast::receiver receiver;
+    broadcast::sender sender;      ///< the sending end
+    broadcast::receiver receiver;  ///< the receiving end
 
 private:
     friend broadcast;

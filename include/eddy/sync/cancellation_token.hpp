@@ -110,6 +110,7 @@ class [[nodiscard("co_await it")]] basic_cancelled_future : public future_ops<ba
 public:
     using output_type = void;
 
+    /// For use by cancellation_token.
     explicit basic_cancelled_future(const Of& of) noexcept : of_(of) { of_->begin(waiter_); }
     basic_cancelled_future(basic_cancelled_future&& other) noexcept
         : of_(other.of_), waiter_(other.waiter_, "a cancelled() was moved after its first poll") {}
@@ -139,6 +140,7 @@ public:
     using output_type = std::optional<eddy::detail::stored_t<output_t<F>>>;
     static constexpr bool took_closure = eddy::detail::is_marked<F>;
 
+    /// For use by cancellation_token.
     run_until_cancelled_future(const Of& of, F&& inner) : of_(of), inner_(std::in_place, std::move(inner)) {
         of_->begin(waiter_);
     }

@@ -664,8 +664,8 @@ private:
 /// Both ends of a new bounded channel. Supports structured bindings.
 template <class T>
 struct mpsc<T>::ends {
-    mpsc::sender sender;
-    mpsc::receiver receiver;
+    mpsc::sender sender;      ///< the sending end
+    mpsc::receiver receiver;  ///< the receiving end
 
 private:
     friend mpsc;
@@ -675,8 +675,8 @@ private:
 /// Both ends of a new unbounded channel. Supports structured bindings.
 template <class T>
 struct mpsc<T>::unbounded_ends {
-    mpsc::unbounded_sender sender;
-    mpsc::unbounded_receiver receiver;
+    mpsc::unbounded_sender sender;      ///< the sending end
+    mpsc::unbounded_receiver receiver;  ///< the receiving end
 
 private:
     friend mpsc;

@@ -204,6 +204,7 @@ class [[nodiscard("co_await it")]] mpsc_recv_many_future : public future_ops<mps
 public:
     using output_type = std::size_t;
 
+    /// For use by mpsc_receiver::recv_many().
     mpsc_recv_many_future(mpsc_receiver<Channel>& from, std::vector<typename Channel::value_type>& into,
                           std::size_t limit) noexcept
         : from_(&from), into_(&into), limit_(limit) {}

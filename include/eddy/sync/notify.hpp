@@ -85,6 +85,7 @@ class [[nodiscard("it waits for nothing until it is awaited")]] basic_notified_f
 public:
     using output_type = void;
 
+    /// For use by notify.
     explicit basic_notified_future(Of of) noexcept : of_(std::move(of)), waiter_(of_->state_.begin()) {}
     basic_notified_future(basic_notified_future&& other) noexcept
         : of_(other.of_), waiter_(other.waiter_, "a notified() was moved after its first poll, or enable()") {}

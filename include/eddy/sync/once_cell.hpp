@@ -159,6 +159,7 @@ public:
     using output_type = typename eddy::detail::once_output<T, Tries, output_t<inner>>::type;
     static constexpr bool took_closure = Marked;
 
+    /// For use by once_cell.
     template <class F>
     once_init_future(cell& of, F&& f) : of_(&of), f_(std::in_place, std::forward<F>(f)) {}
     once_init_future(once_init_future&& other) noexcept(std::is_nothrow_move_constructible_v<Fn>)

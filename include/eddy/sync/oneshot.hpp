@@ -238,8 +238,8 @@ struct oneshot<T>::ends {
     /// Creates a channel; see oneshot::channel().
     ends() : ends(channel_type::make()) {}
 
-    oneshot::sender sender;
-    oneshot::receiver receiver;
+    oneshot::sender sender;      ///< the sending end
+    oneshot::receiver receiver;  ///< the receiving end
 
 private:
     explicit ends(channel_type* channel) noexcept : sender(channel), receiver(channel) {}

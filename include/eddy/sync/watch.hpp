@@ -383,6 +383,7 @@ public:
     using output_type = std::expected<guard, recv_error>;
     static constexpr bool took_closure = Marked;
 
+    /// For use by watch<T>::receiver::wait_for().
     template <class P>
     wait_for_future(receiver& of, P&& predicate, const std::source_location& where)
         : of_(&of), channel_(&of.channel(where)), predicate_(std::forward<P>(predicate)) {}
@@ -426,8 +427,8 @@ struct watch<T>::ends {
     /// Creates a channel; see watch::channel().
     explicit ends(T initial) : ends(new channel_type(std::move(initial), 0)) {}
 
-    watch::sender sender;
-    watch::receiver receiver;
+    watch::sender sender;      ///< the sending end
+    watch::receiver receiver;  ///< the receiving end
 
 private:
     friend eddy::detail::watch_access;

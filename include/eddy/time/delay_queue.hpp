@@ -68,7 +68,7 @@ public:
 
     /// An item of the stream: an expired or removed value.
     struct expired {
-        T value;
+        T value;              ///< the value
         time_point deadline;  ///< the instant at which it is due
         delay_key key;        ///< the key of its insertion, which is no longer valid
 
