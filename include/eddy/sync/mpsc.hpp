@@ -607,8 +607,8 @@ public:
 
     // ---- As a sink ----
 
-    /// The sink functions; see sink.hpp. Errors: send_error<void> if the receiver is gone or closed, or this sink was
-    /// closed.
+    /// The sink functions; see sink.hpp.
+    /// Errors: send_error<void> if the receiver is gone or closed, or this sink was closed.
     poll_result<std::expected<void, error_type>> poll_ready(context&) noexcept {
         if (is_closed()) return std::expected<void, error_type>(std::unexpect);
         return std::expected<void, error_type>();

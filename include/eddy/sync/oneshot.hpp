@@ -120,7 +120,8 @@ public:
     [[nodiscard]] bool is_closed() const noexcept { return !channel_ || channel_->is_closed(); }
 
     /// Returns a future that is ready when the receiver is gone or closed, or if this sender has already sent. Use it
-    /// to stop work whose result is no longer needed. Only one such future may exist at a time. Cancel safety: safe.
+    /// to stop work whose result is no longer needed. Only one such future may exist at a time.
+    /// Cancel safety: safe.
     /// Lifetime: the sender must outlive the future and must not send in the meantime.
     [[nodiscard]] closed_future closed() noexcept { return closed_future(channel_.get()); }
 
