@@ -20,7 +20,7 @@ public:
     /// The default item type of the sink of framed::split().
     using sent_type = bytes;
 
-    // NOLINTBEGIN(readability-convert-member-functions-to-static): a codec has members
+    // NOLINTBEGIN(readability-convert-member-functions-to-static): part of the codec interface
     /// Takes all bytes of the buffer as one piece. Returns nothing if the buffer is empty.
     result<std::optional<bytes_mut>> decode(bytes_mut& from) {
         if (from.empty()) return std::optional<bytes_mut>();

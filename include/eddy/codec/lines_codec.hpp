@@ -35,7 +35,7 @@ public:
     /// The decoder functions; see decoder. Decoding continues after errc::line_too_long and errc::invalid_utf8.
     result<std::optional<std::string>> decode(bytes_mut& from);
     result<std::optional<std::string>> decode_eof(bytes_mut& from);
-    // NOLINTNEXTLINE(readability-convert-member-functions-to-static): a codec has members
+    // NOLINTNEXTLINE(readability-convert-member-functions-to-static): part of the codec interface
     [[nodiscard]] bool goes_on_after(std::error_code error) const noexcept {
         return error == errc::line_too_long || error == errc::invalid_utf8;
     }

@@ -72,7 +72,7 @@ private:
 /// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard("co_await it")]] cancel_future : public future_ops<cancel_future<S>> {
-    static_assert(stream<S>,  // else it would seem to have no poll_cancel, whatever it has
+    static_assert(stream<S>,  // otherwise a type that is no stream would seem to have no poll_cancel
                   "eddy: this is no stream: it needs item_type, and poll_next must return "
                   "poll_result<std::optional<item_type>>");
 

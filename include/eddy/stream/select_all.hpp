@@ -31,7 +31,7 @@ public:
     static constexpr bool took_closure = detail::is_marked<S>;
 
     /// Creates an empty stream, which has ended until the first push().
-    select_all_stream() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    select_all_stream() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate, for GCC 12
 
     /// Adds a stream. The next poll of this object polls it; push() does not wake the task.
     void push(S items) { streams_.push(entry{std::move(items)}); }

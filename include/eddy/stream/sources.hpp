@@ -185,7 +185,7 @@ public:
     using item_type = T;
 
     /// Creates a stream that has ended.
-    empty_stream() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    empty_stream() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate, for GCC 12
 
     poll_result<std::optional<T>> poll_next(context&) noexcept { return std::nullopt; }
     [[nodiscard]] size_bounds size_hint() const noexcept { return {0, 0}; }
@@ -207,7 +207,7 @@ public:
     using item_type = T;
 
     /// Creates a stream that never produces an item.
-    pending_stream() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    pending_stream() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate, for GCC 12
 
     poll_result<std::optional<T>> poll_next(context&) noexcept { return not_ready; }
 };

@@ -462,7 +462,7 @@ public:
         auto sent = send_.poll(cx);
         if (sent) {
             deadline_.reset();
-            // Constructed in place, here and below: GCC 12 emits warnings in user code for one more temporary.
+            // Constructed in place, here and below: with another temporary, GCC 12 emits warnings in user code.
             if (*sent) return poll_result<output_type>(std::in_place);
             return poll_result<output_type>(std::in_place, std::unexpect, true, std::move(sent->error().value));
         }

@@ -12,7 +12,7 @@ namespace eddy::sync {
 /// Thread safety: a value type; concurrent reads are safe.
 class recv_error {
 public:
-    recv_error() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    recv_error() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate, for GCC 12
 
     /// Returns errc::channel_closed.
     [[nodiscard]] std::error_code to_error_code() const noexcept { return errc::channel_closed; }

@@ -22,7 +22,7 @@ namespace eddy::sync {
 /// Thread safety: a value type; concurrent reads are safe.
 class acquire_error {
 public:
-    acquire_error() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    acquire_error() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate, for GCC 12
 
     /// Returns errc::semaphore_closed.
     [[nodiscard]] std::error_code to_error_code() const noexcept { return errc::semaphore_closed; }

@@ -28,7 +28,7 @@ public:
 template <>
 class send_error<void> {
 public:
-    send_error() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
+    send_error() noexcept {}  // NOLINT(modernize-use-equals-default): not an aggregate, for GCC 12
 
     /// Returns errc::channel_closed.
     [[nodiscard]] std::error_code to_error_code() const noexcept { return errc::channel_closed; }

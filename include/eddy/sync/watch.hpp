@@ -471,8 +471,7 @@ public:
         if (!cx.consume_budget()) return not_ready;
         switch (from_.channel(cx.where()).poll_news(from_.seen_, waiter_, cx.waker())) {
         case news::value: return std::optional<T>(*from_.borrow_and_update());
-        case news::closed:
-            return std::nullopt;  // returned directly: GCC 12 emits warnings in user code for one more temporary
+        case news::closed: return std::nullopt;  // with another temporary, GCC 12 emits warnings in user code
         case news::none: break;
         }
         cx.refund_budget();

@@ -29,7 +29,7 @@ namespace eddy::time {
 /// Thread safety: a value type; concurrent reads are safe.
 class elapsed {
 public:
-    constexpr elapsed() noexcept {}  // NOLINT(modernize-use-equals-default): so that it is no aggregate
+    constexpr elapsed() noexcept {}  // NOLINT(modernize-use-equals-default): must not be an aggregate
 
     /// Returns errc::timed_out.
     [[nodiscard]] std::error_code to_error_code() const noexcept { return make_error_code(errc::timed_out); }
