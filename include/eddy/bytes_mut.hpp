@@ -15,26 +15,32 @@
 
 namespace eddy {
 
-/// A window of bytes that grows and can be split: what a decoder reads into. Windows that were split off have the same
-/// memory, and no byte of it in common: so each may be written, on any thread. A copy copies the bytes.
+/// A growable byte buffer that can be split, for example the read buffer of a decoder. Buffers that were split off
+/// share the memory block, but their ranges do not overlap. Therefore each may be written on a different thread. The
+/// copy constructor copies the bytes.
 ///
-///     |<------------------- the block ------------------>|
-///     | split off, frozen | size() bytes | room          |
-///                         |<------ capacity() ---------->|
+///     |<--------------------- block -------------------->|
+///     | split off, frozen | size() bytes | spare         |
+///                         |<-------- capacity() -------->|
 ///
-/// Errors: what reaches beyond the window throws std::out_of_range, with both numbers in the text, and changes nothing.
-/// Thread safety: as a value.
-/// Cost: splitting and freezing: at most one atomic addition, no allocation. One allocation for a block, the count
-/// included. When it is full: if no other window is left and the front half is free, the bytes are moved there; else a
-/// block of twice the size.
+/// Errors: an index or count outside of the buffer throws std::out_of_range with both numbers in its text, and leaves
+/// the buffer unchanged. Functions that grow the buffer throw std::length_error or std::bad_alloc.
+/// Thread safety: not synchronized; use one object from one thread at a time. Buffers that share a block may be used on
+/// different threads at the same time.
+/// Cost: splitting and freezing take at most one atomic addition and no allocation. A block and its reference count are
+/// one allocation. A full buffer moves its bytes to the front of its block if no other buffer shares the block and the
+/// free part in front is large enough; otherwise it moves to a new block of at least twice the size.
 class EDDY_API bytes_mut : public detail::byte_window,
                            public detail::takes_numbers<bytes_mut>,
                            public detail::puts_numbers<bytes_mut> {
 public:
-    /// No bytes, no room, no memory.
+    /// Constructs an empty buffer without memory.
     bytes_mut() noexcept = default;
+    /// Constructs an empty buffer with at least the given capacity, in bytes.
     explicit bytes_mut(std::size_t capacity) { reserve(capacity); }
+    /// Copies the bytes into new memory.
     bytes_mut(const bytes_mut& other) : bytes_mut() { put(other.chunk()); }
+    /// Takes over the memory. `other` is empty afterwards and has no capacity.
     bytes_mut(bytes_mut&& other) noexcept
         : byte_window(other), capacity_(other.capacity_), share_(std::move(other.share_)) {
         other.forget();
@@ -53,12 +59,13 @@ public:
     }
     ~bytes_mut() = default;
 
-    /// The bytes of a window: its memory, if no other window has it, else a copy.
+    /// Takes over the memory of `from` if no other view shares it; otherwise copies the bytes.
     explicit bytes_mut(bytes&& from);
-    /// A copy of these.
+    /// Copies `from` into new memory.
     [[nodiscard]] static bytes_mut copy_of(std::span<const std::byte> from);
     [[nodiscard]] static bytes_mut copy_of(std::string_view from);
 
+    /// Access to the bytes, read-only or writable. Precondition of operator[]: `index` < size().
     using byte_window::data;
     [[nodiscard]] std::byte* data() noexcept { return data_; }
     [[nodiscard]] std::byte* begin() noexcept { return data_; }
@@ -68,66 +75,69 @@ public:
     std::byte& operator[](std::size_t index) noexcept { return data_[index]; }
     using byte_window::operator[];
 
-    // ---- Room ----
+    // ---- Capacity ----
 
-    /// How many bytes this window can have without asking for memory.
+    /// Returns how many bytes this buffer can hold without an allocation.
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
-    /// Makes room for `additional` bytes behind those that are there. Errors: std::length_error, std::bad_alloc.
+    /// Ensures spare capacity for at least `additional` bytes.
     void reserve(std::size_t additional) {
         if (capacity_ - size_ < additional) make_room(additional);
     }
-    /// The same, if it needs no allocation. False, and nothing is changed, if it does.
+    /// Ensures spare capacity for at least `additional` bytes if that needs no allocation. Otherwise returns false and
+    /// changes nothing.
     [[nodiscard]] bool try_reclaim(std::size_t additional);
-    /// The room, for who fills it and says then how much: advance_mut(). Never empty: if there is none, 64 bytes are
-    /// made. What is in it has no meaning.
+    /// Returns the spare capacity, whose content is indeterminate. Write to its start, then call advance_mut(). The
+    /// span is never empty: if there is no spare capacity, this function first reserves 64 bytes.
     [[nodiscard]] std::span<std::byte> chunk_mut() {
         if (size_ == capacity_) make_room(64);
         return {data_ + size_, capacity_ - size_};
     }
-    /// The first `count` bytes of the room have been written, and belong to the window now.
+    /// Appends the first `count` bytes of the spare capacity, which the caller has written.
     void advance_mut(std::size_t count);
 
-    // ---- Writing to the end ----
+    // ---- Appending ----
 
-    /// Precondition: `from` does not lie in this window.
+    /// Appends a copy of `from`.
+    /// Preconditions: `from` does not overlap this buffer.
     void put(std::span<const std::byte> from);
     void put(std::string_view from);
-    /// `count` times the same byte.
+    /// Appends `count` bytes of the same value.
     void put_bytes(std::byte value, std::size_t count);
-    /// Grows with `fill`, or is cut.
+    /// Changes the size: appends copies of `fill`, or removes bytes at the end.
     void resize(std::size_t size, std::byte fill = std::byte{0});
 
-    // ---- Parts ----
+    // ---- Splitting ----
 
-    /// Takes the first `count` bytes off, and returns them. The room stays here.
+    /// Removes the first `count` bytes and returns them. The spare capacity stays with this buffer.
     [[nodiscard]] bytes_mut split_to(std::size_t count) {
         if (count > size_) detail::throw_out_of_window("bytes_mut::split_to", count, size_);
         bytes_mut front(share_.share(), data_, count, count);
         advance(count);
         return front;
     }
-    /// Takes all bytes off, and returns them. The room stays here.
+    /// Removes all bytes and returns them. The spare capacity stays with this buffer.
     [[nodiscard]] bytes_mut split() { return split_to(size_); }
-    /// Takes off what follows the first `count` bytes, the room included, and returns it. `count` may be up to
-    /// capacity().
+    /// Removes everything after the first `count` bytes, including the spare capacity, and returns it. `count` may be
+    /// up to capacity().
     [[nodiscard]] bytes_mut split_off(std::size_t count);
-    /// Puts `other` to the end. If it was split off here nothing is copied.
+    /// Appends `other`. Copies nothing if this buffer is empty, or if `other` was split off directly behind it.
     void unsplit(bytes_mut other);
 
-    /// Drops the first `count` bytes.
+    /// Removes the first `count` bytes.
     void advance(std::size_t count) {
         if (count > size_) detail::throw_out_of_window("bytes_mut::advance", count, size_);
         data_ += count;
         size_ -= count;
         capacity_ -= count;
     }
-    /// Drops what follows the first `count` bytes, if there is more. Their room stays.
+    /// Removes all bytes after the first `count`. Does nothing if there are no more than `count`. Keeps the capacity.
     void truncate(std::size_t count) noexcept {
         if (count < size_) size_ = count;
     }
+    /// Removes all bytes. Keeps the capacity.
     void clear() noexcept { size_ = 0; }
 
-    /// The bytes, which will not change from now on. Cost: nothing.
+    /// Converts the buffer into immutable bytes without a copy. This buffer is empty afterwards.
     [[nodiscard]] bytes freeze() &&;
 
 private:
@@ -141,12 +151,13 @@ private:
     }
     void make_room(std::size_t additional);
 
-    std::size_t capacity_ = 0;  // from data_ on
+    std::size_t capacity_ = 0;  // counted from data_
     detail::byte_shares share_;
 };
 
 }  // namespace eddy
 
+/// Hashes the content, as std::string_view does.
 template <>
 struct std::hash<eddy::bytes_mut> {
     std::size_t operator()(const eddy::bytes_mut& window) const noexcept {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The door to frames: what lies between bytes and messages.
+// Umbrella header for framing: converts between byte streams and messages.
 
 #include <eddy/codec/decoder.hpp>  // what a codec is
 #include <eddy/codec/encoder.hpp>

@@ -10,18 +10,22 @@
 #include <eddy/detail/outcome.hpp>
 #include <eddy/future_ops.hpp>
 
-// Futures in a chain, without a coroutine. Each function is also a member of every future of the library:
+// Combinators that chain futures without a coroutine. Each function is also a member of every future of the library:
 //
 //     connect(addr).and_then(greet).map_err(print_error)
 //
-// What holds for all of them:
-// A value with parts (net::accepted, say) is offered to the function as several arguments, if it takes those.
-// The future that is given is destroyed as soon as it has ended, before the function runs; the function, when the whole
-// has ended. An exception of either comes out of the adaptor, which has then ended.
-// Cancel safety: that of the futures inside.
-// Lifetime: what is given is moved in; use std::ref to lend a future or a function. The value is gone when the function
-// returns, so a coroutine takes it as a parameter by value.
-// Cost: no allocation of its own.
+// The following holds for all of them:
+// - A value with parts (for example net::accepted) is passed to the function as several arguments if the function takes
+//   them.
+// - The given future is destroyed when it has ended, before the function runs. The function is destroyed when the whole
+//   chain has ended.
+// - An exception of the future or of the function leaves the adaptor, which has then ended.
+//
+// Cancel safety: that of the given future and of the future that the function returned.
+// Thread safety: as for any future; see eddy::future.
+// Lifetime: future and function are moved in; use std::ref to borrow them. The value is destroyed when the function
+// returns, so a coroutine must take it as a parameter by value.
+// Cost: no allocation.
 
 namespace eddy {
 
@@ -34,15 +38,16 @@ struct or_else_rule;
 struct then_rule;
 }  // namespace detail
 
-/// Goes on with `f` once `future`, whose output is an expected, has a value; an error passes by. `f` takes the value
-/// (nothing, if it is void) and returns a plain value, an expected, a future of either, or nothing.
-/// The output is an expected. Its error type is the future's; or that of `f`, if the future's converts to it.
+/// Calls `f` with the value when `future`, whose output is an expected, has succeeded; passes an error through. `f`
+/// takes the value (nothing, if it is void). It returns a plain value, an expected, a future of either, or nothing. The
+/// output is an expected. Its error type is that of the future, or that of `f` if the future's error converts to it.
 template <class F, class Fn>
 [[nodiscard]] auto and_then(F&& future, Fn&& f) {
     return detail::adapt<detail::and_then_rule>(std::forward<F>(future), std::forward<Fn>(f));
 }
 
-/// Replaces the value of an expected by what `f` makes of it, and passes errors by; of any other output, all of it.
+/// Replaces the value of an expected with the result of `f`, and passes an error through. If the output is not an
+/// expected, replaces the whole output.
 template <class F, class Fn>
 [[nodiscard]] auto map(F&& future, Fn&& f) {
     constexpr bool of_expected = detail::is_expected_future<detail::owned_t<F>>;
@@ -50,21 +55,22 @@ template <class F, class Fn>
     return detail::adapt<rule>(std::forward<F>(future), std::forward<Fn>(f));
 }
 
-/// Replaces the error of an expected by what `f` makes of it: std::monostate, if that is nothing. Values pass by.
+/// Replaces the error of an expected with the result of `f` (with std::monostate, if `f` returns nothing), and passes a
+/// value through.
 template <class F, class Fn>
 [[nodiscard]] auto map_err(F&& future, Fn&& f) {
     return detail::adapt<detail::map_err_rule>(std::forward<F>(future), std::forward<Fn>(f));
 }
 
-/// Goes on with `f` once `future`, whose output is an expected, has failed; a value passes by. `f` takes the error and
-/// returns another value, an expected, or a future of either. The output is an expected with the future's value type
-/// and, if `f` gives an expected, the error type of that.
+/// Calls `f` with the error when `future`, whose output is an expected, has failed; passes a value through. `f` returns
+/// a replacement value, an expected, or a future of either. The output is an expected with the value type of the future
+/// and, if `f` returns an expected, with the error type of that.
 template <class F, class Fn>
 [[nodiscard]] auto or_else(F&& future, Fn&& f) {
     return detail::adapt<detail::or_else_rule>(std::forward<F>(future), std::forward<Fn>(f));
 }
 
-/// Goes on with `f`, which takes the whole output whatever it is, and returns a plain value or a future.
+/// Calls `f` with the whole output of `future`. `f` returns a plain value or a future.
 template <class F, class Fn>
 [[nodiscard]] auto then(F&& future, Fn&& f) {
     return detail::adapt<detail::then_rule>(std::forward<F>(future), std::forward<Fn>(f));
@@ -139,7 +145,7 @@ private:
     }
 };
 
-/// `map` on an expected.
+/// `map` of an output that is an expected.
 struct map_value_rule {
     static constexpr const char* name = "map";
     static constexpr bool runs_futures = false;
@@ -200,7 +206,7 @@ struct then_rule {
     }
 };
 
-/// `map` on an output that is no expected.
+/// `map` of any other output.
 struct map_output_rule : then_rule {
     static constexpr const char* name = "map";
     static constexpr bool runs_futures = false;

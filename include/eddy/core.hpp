@@ -26,37 +26,49 @@ namespace eddy {
 
 class core_builder;
 
-/// One event loop, for one thread: it owns a driver, a timer wheel and tasks, and runs them while somebody calls run()
-/// or turn(). It belongs to the thread that made it. It may be moved while it does not run; what is left is empty: its
-/// id is 0, it has neither driver nor metrics, and all other uses throw `misuse`.
+/// An event loop for one thread. It owns a driver, a timer wheel and tasks, and it makes progress only inside run(),
+/// turn() and run_until_idle(). It belongs to the thread that constructed it. It may be moved while it does not run. A
+/// moved-from core is empty: id() is 0, driver() is nullopt, metrics() is all zero, and every other use throws
+/// `misuse`.
 ///
-/// Destroying it destroys its tasks, on this thread; sockets that outlive it answer errc::runtime_shutdown; a sleep
-/// that outlives it goes on where it is polled next. The child of a fork cannot use it: run() and turn() throw `misuse`
-/// there, and destroying it destroys the child's copy of its tasks and leaves the parent's driver alone. (If another
-/// thread of the parent was using the core at the fork, that may wait for ever for a lock of that thread's: then the
-/// child leaves it undestroyed.) A new core can be made in the child. Lifetime: what its tasks borrow must outlive it;
-/// a local that is declared after the core dies before it.
+/// The destructor destroys the tasks on this thread. Sockets that outlive the core fail with errc::runtime_shutdown. A
+/// sleep that outlives it continues on the event loop that polls it next.
+///
+/// After fork(2): the child cannot use the core. run() and turn() throw `misuse` there. Destroying the core in the
+/// child destroys the child's copies of the tasks and does not touch the parent's driver. If another thread of the
+/// parent used the core during the fork, the destructor in the child may wait forever for a lock of that thread; then
+/// the child must not destroy the core. The child may make a new core.
+///
+/// Thread safety: use it on its own thread only. Other threads use remote().
+/// Lifetime: objects that its tasks borrow must outlive the core. A local variable that is declared after the core is
+/// destroyed before it.
 class EDDY_API core {
 public:
-    /// A loop with the defaults. Throws std::system_error with an error of core_builder::build(): too many descriptors
-    /// are open, or the driver that EDDY_DRIVER names is none, or cannot be had.
+    /// Constructs an event loop with the default settings.
+    /// Errors: throws std::system_error with an error of core_builder::build(), for example if too many descriptors are
+    /// open, or if the driver that EDDY_DRIVER names is unknown or unavailable.
     core();
-    /// As the constructor, with the error as a value.
+    /// Does the same as the constructor, but returns the error.
     [[nodiscard]] static result<core> make() noexcept;
+    /// Returns a builder with the default settings.
     [[nodiscard]] static core_builder builder() noexcept;
 
+    /// Moves the event loop. The move assignment swaps the two objects.
+    /// Preconditions: neither event loop is running.
     core(core&& other) noexcept : loop_(std::exchange(other.loop_, nullptr)) {}
     core& operator=(core&& other) noexcept {
         std::swap(loop_, other.loop_);
         return *this;
     }
+    /// Destroys the event loop and its tasks; see the class comment.
     ~core();
 
-    /// Drives the loop on this thread until `main` is ready, and returns its output or throws what it throws. Runs all
-    /// other work of the loop meanwhile; what is left then stays, and goes on in the next run() or turn(). `main` may
-    /// borrow from the caller's stack. A task given as an rvalue is destroyed before run() returns; all else is
-    /// borrowed. Preconditions: not inside a loop on this thread (throws `nested_runtime`); the thread that made the
-    /// core.
+    /// Runs the event loop on this thread until `main` is ready. Returns its output, or throws its exception. Other
+    /// tasks of the event loop run meanwhile; tasks that have not ended by then continue in the next run() or turn().
+    /// Errors: throws `wrong_thread` on another thread than the core's; `nested_runtime` on a thread that already runs
+    /// an event loop or is a worker; `misuse` in a forked child.
+    /// Lifetime: `main` may borrow from the caller's stack. A task that is given as an rvalue is destroyed before run()
+    /// returns; anything else is borrowed.
     template <class F>
     auto run(F&& main, std::source_location where = std::source_location::current()) {
         constexpr bool is_future = future<std::remove_cvref_t<F>>;
@@ -69,37 +81,43 @@ public:
         }
     }
 
-    /// One iteration: asks the driver once, waiting up to `max_wait` (nullopt: until something happens; not at all
-    /// while tasks are queued), hands out the events, fires timers, and then runs the tasks that are queued.
+    /// Runs one iteration: executes one driver tick, fires the timers, then runs the tasks that are queued. The driver
+    /// tick waits up to `max_wait` for events (nullopt: without a limit). It does not wait while tasks are queued.
+    /// Errors: the same as for run().
     void turn(std::optional<std::chrono::nanoseconds> max_wait = std::nullopt,
               std::source_location where = std::source_location::current());
 
-    /// Drives the loop until no task is left.
+    /// Runs the event loop until no task is left.
+    /// Errors: the same as for run().
     void run_until_idle(std::source_location where = std::source_location::current()) {
         detail::run_until_idle(own("core::run_until_idle()", where), where);
     }
 
+    /// Returns a handle for this thread, or one for other threads.
     [[nodiscard]] core_handle handle(std::source_location where = std::source_location::current()) const {
         return core_handle(own("core::handle()", where));
     }
     [[nodiscard]] core_remote remote(std::source_location where = std::source_location::current()) const {
         return core_remote(own("core::remote()", where));
     }
+    /// Returns a number that is unique among the event loops of this process; 0 for a moved-from core.
     [[nodiscard]] std::uint64_t id() const noexcept;
-    /// As core_handle::metrics(). Throws `wrong_thread` on another thread than the core's.
+    /// Returns the counters of the event loop, as core_handle::metrics() does.
+    /// Errors: throws `wrong_thread` on another thread than the core's.
     [[nodiscard]] core_metrics metrics(std::source_location where = std::source_location::current()) const;
 
-    /// Which driver the loop uses, and never `automatic`; nothing if it was built without I/O.
+    /// Returns the driver in use (never `automatic`), or nullopt if the core was built without I/O.
     [[nodiscard]] std::optional<driver_kind> driver() const noexcept;
-    /// Why it is that one, in a sentence that begins with its name: "epoll: this kernel has no io_uring (ENOSYS)".
-    /// Lifetime: the text is static.
+    /// Returns why this driver was chosen, as a sentence that starts with the name of the driver, for example "epoll:
+    /// this kernel has no io_uring (ENOSYS)".
+    /// Lifetime: the text has static storage duration.
     [[nodiscard]] std::string_view why_driver() const noexcept;
 
 private:
     friend class core_builder;
     explicit core(detail::core_shared& loop) noexcept : loop_(&loop) {}
 
-    /// The loop, for the function `what`.
+    /// Returns the event loop. Throws `misuse`, with the function name `what` in its text, if this core is empty.
     [[nodiscard]] detail::core_shared& own(const char* what, std::source_location where) const {
         if (loop_ == nullptr) [[unlikely]]
             detail::throw_empty(what, "core", "moved from", where);
@@ -109,48 +127,55 @@ private:
     detail::core_shared* loop_;  // null: empty
 };
 
-/// The settings of a loop.
+/// The settings of a core.
+/// Thread safety: not synchronized; use one object from one thread at a time.
 class EDDY_API core_builder {
 public:
-    /// What is called with an exception that leaves a spawned task, and the place of its spawn. It must not throw.
+    /// A function that receives each exception that leaves a spawned task, and the source location of its spawn. It
+    /// must not throw.
     using uncaught_handler = std::function<void(std::exception_ptr, const std::source_location&)>;
 
+    /// Constructs a builder with the default settings.
     core_builder() noexcept = default;
 
-    /// Without I/O the loop makes no descriptors and parks its thread instead; sockets answer errc::io_disabled.
+    /// Enables or disables I/O. The default is enabled. Without I/O, the event loop opens no descriptors and parks its
+    /// thread instead; socket operations fail with errc::io_disabled.
     core_builder& enable_io(bool enabled) noexcept {
         enable_io_ = enabled;
         return *this;
     }
-    /// Starts with the clock paused: see eddy::test::pause().
+    /// Starts with the clock paused; see eddy::test::pause(). The default is a running clock.
     core_builder& start_paused(bool paused) noexcept {
         start_paused_ = paused;
         return *this;
     }
-    /// Uses this driver and no other, or with `automatic` whichever can be had. The default is what the environment's
-    /// EDDY_DRIVER names, or else epoll.
+    /// Selects the driver; `automatic` selects any that is available. The default is the driver that the environment
+    /// variable EDDY_DRIVER names, or epoll if it is unset.
     core_builder& driver(driver_kind kind) noexcept {
         driver_ = kind;
         return *this;
     }
-    /// For so long the loop asks its driver again and again, without waiting, before its thread sleeps; by default not
-    /// at all. For a loop with a processor to itself whose peers are soon back: whoever sends to a thread that sleeps
-    /// has to wake it, which takes microseconds of his time, and of the answer's. A loop that stays idle sleeps all the
-    /// same, and so it does while its clock is paused. Cost: up to so much of the processor whenever nothing is left to
-    /// do.
+    /// Makes an idle event loop poll its driver without waiting for up to `limit` before its thread sleeps. The default
+    /// is 0: no spinning. Use it for an event loop that has a processor to itself and whose peers answer quickly: a
+    /// sender must wake a sleeping thread, which adds microseconds to the sender's work and to the latency of the
+    /// answer. After `limit` an idle event loop sleeps. It never spins while its clock is paused.
+    /// Cost: up to `limit` of processor time each time the event loop becomes idle.
     core_builder& spin_before_sleep(std::chrono::nanoseconds limit) noexcept {
         spin_ = limit;
         return *this;
     }
-    /// By default one line on standard error.
+    /// Sets the handler for exceptions that leave spawned tasks. By default they are printed as one line on standard
+    /// error.
     core_builder& on_uncaught(uncaught_handler handler) {
         on_uncaught_ = std::move(handler);
         return *this;
     }
 
-    /// Errors: too_many_files_open and its like; errc::unknown_driver if EDDY_DRIVER names none. For io_uring that was
-    /// asked for by name: operation_not_permitted where it is forbidden, function_not_supported where the kernel has
-    /// none, not_enough_memory if no more may be locked, and errc::driver_unavailable.
+    /// Makes the event loop, which belongs to this thread.
+    /// Errors: system errors such as std::errc::too_many_files_open; errc::unknown_driver if EDDY_DRIVER names no
+    /// driver. If driver() selected io_uring: std::errc::operation_not_permitted if io_uring is forbidden,
+    /// std::errc::function_not_supported if the kernel has no io_uring, std::errc::not_enough_memory if the limit of
+    /// locked memory is reached, and errc::driver_unavailable.
     [[nodiscard]] result<core> build() const noexcept;
 
 private:

@@ -33,15 +33,21 @@ auto call_on_loop(const core_remote& remote, F&& f, std::source_location where);
 
 }  // namespace detail
 
-/// What a loop has counted.
+/// A snapshot of the counters of an event loop.
+/// Thread safety: a plain value.
 class core_metrics {
 public:
+    /// For the library.
     core_metrics(std::size_t alive, std::uint64_t polls, std::uint64_t turns, const io_metrics& io) noexcept
         : alive_(alive), polls_(polls), turns_(turns), io_(io) {}
 
+    /// Returns the number of tasks that have not ended.
     [[nodiscard]] std::size_t alive_tasks() const noexcept { return alive_; }
-    [[nodiscard]] std::uint64_t polls() const noexcept { return polls_; }  ///< of tasks, main futures included
-    [[nodiscard]] std::uint64_t turns() const noexcept { return turns_; }  ///< looks at the driver
+    /// Returns the number of polls of tasks and of main futures.
+    [[nodiscard]] std::uint64_t polls() const noexcept { return polls_; }
+    /// Returns the number of driver ticks.
+    [[nodiscard]] std::uint64_t turns() const noexcept { return turns_; }
+    /// Returns the counters of the reactor.
     [[nodiscard]] const io_metrics& io() const noexcept { return io_; }
 
 private:
@@ -51,12 +57,14 @@ private:
     io_metrics io_;
 };
 
-/// A handle to a loop, for the loop's own thread: to spawn, and to make sockets that belong to the loop. Cheap to copy.
-/// It does not keep the loop running: once the `core` is gone, spawn() answers an error.
-/// Thread safety: may be copied and destroyed anywhere; used on the loop's thread only, which each use checks (it
-/// throws `wrong_thread`). For other threads there is `core_remote`.
+/// A handle to an event loop for use on that loop's own thread: spawns tasks, and makes sockets that belong to the
+/// loop. It is cheap to copy. It does not keep the loop running: after the `core` is destroyed, spawn() returns an
+/// error.
+/// Thread safety: may be copied and destroyed on any thread. Other uses are restricted to the loop's thread; each of
+/// them checks this and throws `wrong_thread`. Other threads use `core_remote`.
 class EDDY_API core_handle {
 public:
+    /// Copies refer to the same event loop. There is no move: a handle is never empty.
     core_handle(const core_handle& other) noexcept : loop_(other.loop_) { detail::retain(*loop_); }
     core_handle& operator=(const core_handle& other) noexcept {
         core_handle copy(other);
@@ -65,17 +73,20 @@ public:
     }
     ~core_handle() { detail::release(*loop_); }
 
-    /// The handle of the loop that runs on this thread. Throws `misuse` if there is none.
+    /// Returns the handle of the event loop that runs on this thread.
+    /// Errors: throws `misuse` if no event loop runs on this thread.
     [[nodiscard]] static core_handle current(std::source_location where = std::source_location::current());
-    /// The handle of the loop that runs on this thread, if one does.
+    /// Returns the handle of the event loop that runs on this thread, or nullopt if there is none.
     [[nodiscard]] static std::optional<core_handle> try_current() noexcept;
 
-    /// Runs a future in the background of the loop, from its next turn on. `work` is a future whose output is void, or
-    /// a callable that makes one (and may take a `core_handle&`), or a callable that returns nothing. The callable is
-    /// called on the loop, and lives as long as its future. An exception that leaves the work goes to the loop's
-    /// handler. Errors: runtime_shutdown if the loop is gone, or is the parent's, in a forked child; `work` is
-    /// destroyed then. Thread safety: throws `wrong_thread` on another thread than the loop's. Cost: one block of the
-    /// frame pool; no atomic operation.
+    /// Spawns a background task on the event loop; its first poll is in the next iteration. `work` is one of: a future
+    /// with output void; a callable that returns such a future (and may take a `core_handle&`); a callable that returns
+    /// nothing. The callable is called on the event loop and lives as long as its future. An exception that leaves the
+    /// work is passed to the loop's uncaught handler.
+    /// Errors: errc::runtime_shutdown if the event loop is gone, or, in a forked child, belongs to the parent; `work`
+    /// is then destroyed.
+    /// Thread safety: throws `wrong_thread` on another thread than the loop's.
+    /// Cost: one block from the frame pool; no atomic operation.
     template <class W>
     discardable_result spawn(W&& work, std::source_location where = std::source_location::current()) const {
         detail::check_thread(*loop_, where);
@@ -84,22 +95,26 @@ public:
         return {};
     }
 
-    // Only to say in a short error what to write.
+    // For a short compile error that names the remedy.
     template <class W, detail::argument_of_work A, class... More>
     auto spawn(W&&, A&&, More&&...) const {
         return detail::refuse_arguments<W>();
     }
 
-    /// For other threads.
+    /// Returns a handle to the same event loop for other threads.
     [[nodiscard]] core_remote remote() const noexcept;
 
-    /// The reactor of this loop.
-    /// Errors: io_disabled if the loop was built without I/O; runtime_shutdown if it is gone.
+    /// Returns a handle to the reactor of this event loop.
+    /// Errors: errc::io_disabled if the event loop was built without I/O; errc::runtime_shutdown if it is gone. Throws
+    /// `wrong_thread` on another thread than the loop's.
     [[nodiscard]] result<reactor_handle> reactor(std::source_location where = std::source_location::current()) const;
 
+    /// Returns the counters of the event loop.
+    /// Errors: throws `wrong_thread` on another thread than the loop's.
     [[nodiscard]] core_metrics metrics(std::source_location where = std::source_location::current()) const;
 
-    /// A number that no other loop of this process has.
+    /// Returns a number that is unique among the event loops of this process.
+    /// Thread safety: any thread.
     [[nodiscard]] std::uint64_t id() const noexcept;
 
 private:
@@ -109,13 +124,15 @@ private:
 
     explicit core_handle(detail::core_shared& loop) noexcept : loop_(&loop) { detail::retain(loop); }
 
-    detail::core_shared* loop_;
+    detail::core_shared* loop_;  // holds a reference; never null
 };
 
-/// A way to a loop for all other threads. What is sent runs on the loop's thread, in the order of each sender.
+/// A handle to an event loop for use on any thread. Work that is sent runs on the loop's thread, in the order in which
+/// each sender sent it. It is cheap to copy and does not keep the loop running.
 /// Thread safety: any thread.
 class EDDY_API core_remote {
 public:
+    /// Copies refer to the same event loop. There is no move: a remote is never empty.
     core_remote(const core_remote& other) noexcept : loop_(other.loop_) { detail::retain(*loop_); }
     core_remote& operator=(const core_remote& other) noexcept {
         core_remote copy(other);
@@ -124,10 +141,11 @@ public:
     }
     ~core_remote() { detail::release(*loop_); }
 
-    /// Runs `work` on the loop, as core_handle::spawn() does: a callable (it crosses the thread; the future that it
-    /// makes need not) or a future. The callable's `core_handle&` is the proof that it runs on the loop, and stays
-    /// valid as long as its future. Errors: runtime_shutdown if the loop is gone; `work` is destroyed then, on this
-    /// thread. Cost: one or two blocks of the frame pool, two atomic operations, and a system call if the loop sleeps.
+    /// Spawns `work` on the event loop, as core_handle::spawn() does. A callable crosses the thread boundary; the
+    /// future that it returns does not need to. The `core_handle&` that the callable may take proves that it runs on
+    /// the loop's thread; the reference stays valid as long as the future.
+    /// Errors: errc::runtime_shutdown if the event loop is gone; `work` is then destroyed on the calling thread.
+    /// Cost: one or two blocks from the frame pool, two atomic operations, and a system call if the event loop sleeps.
     template <class W>
     discardable_result spawn(W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_work<W>()) {
@@ -138,15 +156,17 @@ public:
         return {};
     }
 
-    /// Runs `f(handle)` on the loop and gives what it makes: `remote.call(f).get()`. `f` takes a `core_handle&` or
-    /// nothing and returns a value or a future of one. What it throws, get() throws; std::system_error with
-    /// runtime_shutdown if the loop is gone, or goes before the work has ended.
+    /// Runs `f` on the event loop and returns an object whose get() waits for the result: `remote.call(f).get()`. `f`
+    /// takes a `core_handle&` or nothing, and returns a value or a future of one.
+    /// Errors: get() throws the exception of `f`, or std::system_error with errc::runtime_shutdown if the event loop is
+    /// gone or ends before the work has ended.
     template <class F>
     [[nodiscard]] auto call(F&& f, std::source_location where = std::source_location::current()) const;
 
-    /// A handle, if this is the loop's thread and the loop is running.
+    /// Returns a handle if the event loop currently runs on this thread; otherwise nullopt.
     [[nodiscard]] std::optional<core_handle> try_handle() const noexcept;
 
+    /// Returns the number of the event loop; see core_handle::id().
     [[nodiscard]] std::uint64_t id() const noexcept;
 
 private:
@@ -154,7 +174,7 @@ private:
     friend class core;
     explicit core_remote(detail::core_shared& loop) noexcept : loop_(&loop) { detail::retain(loop); }
 
-    detail::core_shared* loop_;
+    detail::core_shared* loop_;  // holds a reference; never null
 };
 
 // ---- Implementation ----

@@ -11,23 +11,28 @@
 
 namespace eddy {
 
-/// A loop on a thread of its own: `core_thread worker; auto value = worker.remote().call(f).get();`
+/// An event loop on a dedicated thread: `core_thread worker; auto value = worker.remote().call(f).get();`
 ///
-/// Destroying it ends the loop after the work that was sent before, and joins the thread; tasks that have not ended by
-/// then are destroyed, there.
-/// Thread safety: remote() and its copies anywhere; destroy it on any thread but its own.
+/// The destructor ends the event loop after all work that was sent before it has started, and joins the thread. Tasks
+/// that have not ended by then are destroyed on that thread.
+/// Thread safety: remote() and its copies may be used on any thread. Do not destroy the object on its own thread: that
+/// ends the process.
 class EDDY_API core_thread {
 public:
-    /// Throws std::system_error if there are too many descriptors or threads.
+    /// Starts the thread and its event loop.
+    /// Errors: throws std::system_error, for example if there are too many descriptors or threads.
     core_thread();
-    /// As the constructor, with the error as a value.
+    /// Does the same as the constructor, but returns the error.
     [[nodiscard]] static result<core_thread> make() noexcept;
 
+    /// A moved-from object is empty. The move assignment shuts down the thread that this object had before.
     core_thread(core_thread&&) noexcept;
     core_thread& operator=(core_thread&&) noexcept;
+    /// Ends the event loop and joins the thread; see the class comment.
     ~core_thread();
 
-    /// Throws `misuse` if this was moved from.
+    /// Returns a handle to send work to the event loop.
+    /// Errors: throws `misuse` if this object is empty.
     [[nodiscard]] core_remote remote(std::source_location where = std::source_location::current()) const;
 
 private:
