@@ -19,19 +19,21 @@
 #include <eddy/time/clock.hpp>
 #include <eddy/time/timeout.hpp>
 
-// Deadlines that what is below inherits: a request has one, and each step of it has what is left.
+// Inherited deadlines: a request has a deadline, and each step of the request sees it.
 
 namespace eddy {
 
-/// The deadline of the innermost with_deadline() around what is being polled here; nothing if there is none.
-/// It is seen by all that is awaited inside, and by the children of scopes that begin inside, on whatever thread they
-/// run. Not by what is spawned: that is not awaited by whom the deadline limits. And not inside shielded() and the
-/// cleanup of finally(), which go on after it. Thread safety: any thread. Cost: as to find a task_local.
+/// Returns the deadline of the innermost with_deadline() that surrounds the current poll, or nullopt if there is none.
+/// The deadline is visible to everything that is awaited inside, and to the children of scopes that begin inside, on
+/// any thread. It is not visible to spawned tasks, which can outlive the deadline, nor inside shielded() and the
+/// cleanup of finally(), which continue after the deadline.
+/// Thread safety: any thread.
+/// Cost: the same as task_local::try_get().
 [[nodiscard]] EDDY_API std::optional<time::time_point> current_deadline() noexcept;
 
 namespace detail {
 
-/// A future that is polled, and ended, with a deadline in sight.
+/// A future that is polled and cancelled with a deadline visible to it.
 template <class F>
 class sees_deadline {
 public:
@@ -39,7 +41,7 @@ public:
 
     sees_deadline(time::time_point own, F&& inner) : deadline_(own), inner_(std::move(inner)) {}
 
-    /// The earlier of its own and that which is in sight here.
+    /// Lowers the deadline to the one that surrounds this call, if that is earlier, and returns it.
     time::time_point settle_deadline() noexcept { return deadline_ = std::min(deadline_, deadline_here()); }
 
     poll_result<output_type> poll(context& cx) {
@@ -60,19 +62,22 @@ private:
 
 }  // namespace detail
 
-/// A future with a deadline that it hands down: see `with_deadline`.
+/// The future that with_deadline() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] with_deadline_future
     : public future_ops<with_deadline_future<F>> {
 public:
+    /// Future interface; see eddy::future.
     using output_type = std::expected<output_t<F>, time::elapsed>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
+    /// Takes over `inner`. `where` is named in errors.
     with_deadline_future(F&& inner, time::time_point deadline, std::source_location where)
         : work_(std::in_place, time::sleep_until(deadline, where), deadline, std::move(inner)) {}
 
+    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
-        if (!std::exchange(has_begun_, true)) {  // only now is it known what is around it
+        if (!std::exchange(has_begun_, true)) {  // the surrounding deadline is known only now
             work_.deadline_->reset(work_.inner_->settle_deadline());
         }
         return work_.poll(cx);
@@ -90,15 +95,19 @@ private:
     bool has_begun_ = false;
 };
 
-/// Runs `work` until it is ready or `deadline` has been reached, as timeout_at() does: gives its output, or
-/// time::elapsed. The work sees the deadline as current_deadline(), and so do the children of its scopes. A
-/// with_deadline() inside can only be earlier: if it says later, this one holds for it, too, and it is the inner one
-/// that gives `elapsed`, if it is polled first.
+/// Runs `work` until it is ready or `deadline` is reached. Like timeout_at(), the output is that of `work`, or
+/// time::elapsed. In addition, `work` and the children of its scopes see the deadline as current_deadline().
 ///
-/// Which deadlines are around it is looked up at the first poll. When the deadline has been reached, `work` is
-/// cancelled: by its poll_cancel() if it has one, in which shielded() and finally() have the time that they need; and
-/// by its destructor. Errors: awaiting it throws `misuse` without an event loop, as a sleep does. Cancel safety: that
-/// of `work`. Lifetime: `work` is moved in; use std::ref to lend it. Cost: that of a sleep; no allocation.
+/// A nested with_deadline() can only make the deadline earlier. If it names a later one, the outer deadline applies to
+/// it, too; then the inner or the outer one gives time::elapsed, whichever is polled first. The surrounding deadlines
+/// are looked up at the first poll.
+///
+/// When the deadline is reached, `work` is cancelled: poll_cancel() runs until it is ready, if `work` has it (so
+/// shielded() and finally() get the time that they need), then the destructor.
+/// Errors: awaiting it without an event loop throws `misuse`, as a sleep does.
+/// Cancel safety: that of `work`.
+/// Lifetime: `work` is moved in; use std::ref to borrow it.
+/// Cost: that of a sleep; no allocation.
 template <class F>
 [[nodiscard]] auto with_deadline(time::time_point deadline, F&& work,
                                  std::source_location where = std::source_location::current()) {
@@ -109,7 +118,7 @@ template <class F>
     }
 }
 
-/// The same, with a deadline `d` from this call.
+/// Does the same with a deadline that is `d` after this call.
 template <class Rep, class Period, class F>
 [[nodiscard]] auto with_deadline(std::chrono::duration<Rep, Period> d, F&& work,
                                  std::source_location where = std::source_location::current()) {

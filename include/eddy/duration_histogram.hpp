@@ -12,16 +12,21 @@
 
 namespace eddy {
 
-/// How many durations were how long. Each power of two of nanoseconds is divided into four buckets, so the width of a
-/// bucket is at most a quarter of what is in it (the layout of HdrHistogram, by Gil Tene, with two significant bits).
-/// What is shorter than 128 ns is in the first bucket, what is 68.7 s (2^36 ns) or longer in the last.
-/// Thread safety: a plain value.
+/// A histogram of durations. Each power of two of nanoseconds is divided into four buckets, so the width of a bucket is
+/// at most a quarter of the values in it. Durations below 128 ns are in the first bucket; durations of 68.7 s (2^36 ns)
+/// or more are in the last.
+/// Algorithm: the layout of HdrHistogram by Gil Tene, with two significant bits.
+/// Thread safety: a plain value; not synchronized.
+/// Cost: adding and bucket_of() are O(1); the other functions are linear in the number of buckets. No allocation.
 class EDDY_API duration_histogram {
 public:
+    /// The number of buckets.
     static constexpr std::size_t buckets = 118;
 
+    /// Constructs an empty histogram.
     duration_histogram() noexcept = default;
 
+    /// Returns the index of the bucket that contains `duration`. A negative duration counts as zero.
     [[nodiscard]] static std::size_t bucket_of(std::chrono::nanoseconds duration) noexcept {
         const auto ns = static_cast<std::uint64_t>(std::max<std::chrono::nanoseconds::rep>(duration.count(), 0));
         if (ns < (std::uint64_t{1} << first_power)) return 0;
@@ -29,7 +34,7 @@ public:
         const auto quarter = static_cast<std::size_t>(ns >> (power - 2)) & 3;
         return std::min(1 + (power - first_power) * std::size_t{4} + quarter, buckets - 1);
     }
-    /// The shortest duration that belongs into the bucket.
+    /// Returns the shortest duration that belongs to the bucket.
     [[nodiscard]] static std::chrono::nanoseconds begin_of(std::size_t bucket) noexcept {
         if (bucket == 0) return std::chrono::nanoseconds::zero();
         const std::uint64_t power = first_power + (bucket - 1) / 4;
@@ -37,13 +42,19 @@ public:
         return std::chrono::nanoseconds((std::uint64_t{1} << power) + (quarter << (power - 2)));
     }
 
+    /// Returns the number of durations in a bucket, or in all buckets.
+    /// Errors: count() throws std::out_of_range if there is no such bucket.
     [[nodiscard]] std::uint64_t count(std::size_t bucket) const { return counts_.at(bucket); }
     [[nodiscard]] std::uint64_t total() const noexcept;
-    /// The least end of a bucket that at least `share` (0 to 1) of all do not reach; of the last bucket, which is open,
-    /// its begin. Zero if there are none.
+    /// Returns an upper bound of a quantile. `share` is from 0 to 1: 0.99 for the 99th percentile. The result is the
+    /// end of the first bucket such that at least `share` of all durations are below that end. The last bucket has no
+    /// end; its begin is returned instead. Returns zero if the histogram is empty.
     [[nodiscard]] std::chrono::nanoseconds quantile(double share) const noexcept;
 
+    /// Adds `count` durations to a bucket.
+    /// Errors: throws std::out_of_range if there is no such bucket.
     void add(std::size_t bucket, std::uint64_t count) { counts_.at(bucket) += count; }
+    /// Adds the counts of another histogram.
     duration_histogram& operator+=(const duration_histogram& other) noexcept {
         for (std::size_t i = 0; i < buckets; ++i) counts_[i] += other.counts_[i];
         return *this;

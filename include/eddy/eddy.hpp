@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The library's table of contents.
+// Umbrella header of the library, and its table of contents.
 
 // Running
-#include <eddy/background_reactor.hpp>  // the reactor on a thread of its own
+#include <eddy/background_reactor.hpp>  // a reactor on a dedicated thread
 #include <eddy/core.hpp>                // one event loop, on this thread
-#include <eddy/core_handle.hpp>         // the ways to it: core_handle on its thread, core_remote on others
-#include <eddy/core_thread.hpp>         // a loop on a thread of its own
-#include <eddy/handle.hpp>              // a way to a runtime, from anywhere
-#include <eddy/reactor.hpp>             // the reactor alone, turned by hand
+#include <eddy/core_handle.hpp>         // handles to it: core_handle on its thread, core_remote on others
+#include <eddy/core_thread.hpp>         // an event loop on a dedicated thread
+#include <eddy/handle.hpp>              // a handle to a runtime, for any thread
+#include <eddy/reactor.hpp>             // a reactor without tasks, driven manually
 #include <eddy/run.hpp>                 // eddy::run for main()
-#include <eddy/runtime.hpp>             // the work-stealing runtime, its builder
-#include <eddy/runtime_metrics.hpp>     // what it counts
-#include <eddy/wait.hpp>                // a future without any runtime
+#include <eddy/runtime.hpp>             // the work-stealing runtime and its builder
+#include <eddy/runtime_metrics.hpp>     // the counters of a runtime
+#include <eddy/wait.hpp>                // blocks on a future without a runtime
 
 // Tasks
-#include <eddy/abort_on_drop.hpp>  // a join handle that aborts
+#include <eddy/abort_on_drop.hpp>  // a join handle that aborts its task
 #include <eddy/join_handle.hpp>
 #include <eddy/join_map.hpp>    // tasks with keys
-#include <eddy/join_set.hpp>    // many tasks, joined as they end
-#include <eddy/local_pool.hpp>  // threads with a loop each, for tasks that stay where they began
-#include <eddy/local_set.hpp>   // tasks that never run at the same time: local_set, spawn_local
-#include <eddy/scope.hpp>       // children that borrow, and that are awaited
+#include <eddy/join_set.hpp>    // many tasks, joined in the order in which they end
+#include <eddy/local_pool.hpp>  // threads with an event loop each, for tasks that do not migrate
+#include <eddy/local_set.hpp>   // tasks that never run in parallel: local_set, spawn_local
+#include <eddy/scope.hpp>       // structured concurrency: child tasks that may borrow
 #include <eddy/spawn.hpp>
-#include <eddy/spawn_blocking.hpp>  // work that blocks: spawn_blocking, block_in_place
+#include <eddy/spawn_blocking.hpp>  // blocking work: spawn_blocking, block_in_place
 #include <eddy/task_builder.hpp>    // tasks with a name
 #include <eddy/task_local.hpp>
 
@@ -57,16 +57,16 @@
 #include <eddy/yield_now.hpp>
 
 // Streams and sinks
-#include <eddy/sink.hpp>    // what takes items: send, feed, send_all, with, buffer, split
-#include <eddy/stream.hpp>  // what gives them: next, map, filter, ..., streams::iter, async_generator
+#include <eddy/sink.hpp>    // send, feed, send_all, with, buffer, split
+#include <eddy/stream.hpp>  // next, map, filter, ..., streams::iter, async_generator
 #include <eddy/stream_map.hpp>
 
 // Bytes, readers and writers
-#include <eddy/bytes.hpp>      // windows of bytes that share their memory
-#include <eddy/bytes_mut.hpp>  // and of bytes that are written
-#include <eddy/io.hpp>         // what can be done with any reader or writer, and what is made of them
+#include <eddy/bytes.hpp>      // immutable views that share their memory
+#include <eddy/bytes_mut.hpp>  // growable byte buffers
+#include <eddy/io.hpp>         // operations on readers and writers, and adaptors for them
 
-// Frames
+// Framing
 #include <eddy/codec.hpp>  // framed, udp_framed, lines_codec, length_delimited_codec, ...
 
 // Network
@@ -78,10 +78,10 @@
 // Time
 #include <eddy/time.hpp>  // clock, sleep, timeout, interval, delay_queue
 
-// Synchronisation
+// Synchronization
 #include <eddy/sync.hpp>  // channels, locks, notify, cancellation_token, ...
 
-// Under the hood
+// Low-level I/O
 #include <eddy/io/async_fd.hpp>
 #include <eddy/io/interest.hpp>
 #include <eddy/io/leased_buffer.hpp>
@@ -90,4 +90,4 @@
 #include <eddy/io/registration.hpp>
 #include <eddy/sys/poll.hpp>  // the selector, without futures
 
-// For tests: eddy/test.hpp is included by itself.
+// For tests, include eddy/test.hpp separately.

@@ -11,66 +11,69 @@
 
 namespace eddy {
 
-/// What eddy itself reports beside the system's own codes. Each has a text: `error.message()`.
+/// The errors that eddy reports in addition to system errors. `error.message()` explains each of them.
 enum class errc {
-    runtime_shutdown = 1,  ///< the loop or runtime behind a handle, remote or socket is gone or going
-    io_disabled,           ///< the loop was built with `enable_io(false)`
-    timed_out,             ///< a `timeout` elapsed; equals std::errc::timed_out
-    task_cancelled,        ///< the task was aborted before it had a value; equals std::errc::operation_canceled
+    runtime_shutdown = 1,  ///< the event loop or runtime has shut down or is shutting down
+    io_disabled,           ///< the event loop was built with `enable_io(false)`
+    timed_out,             ///< a timeout elapsed; equals std::errc::timed_out
+    task_cancelled,        ///< the task was aborted before it had an output; equals std::errc::operation_canceled
     no_address,            ///< an empty list of addresses; equals std::errc::invalid_argument
-    bad_address,           ///< text that is no socket address; equals std::errc::invalid_argument
-    blocking_descriptor,   ///< a descriptor without O_NONBLOCK was handed in; equals std::errc::invalid_argument
-    unexpected_eof,        ///< the stream ended before as many bytes came as were asked for
-    write_zero,            ///< the sink took no byte of a buffer that was not empty
-    channel_closed,        ///< the other end of a channel is gone
-    semaphore_closed,      ///< the semaphore that was waited for is closed
-    unknown_driver,        ///< EDDY_DRIVER names no driver that there is; equals std::errc::invalid_argument
-    bad_worker_count,      ///< EDDY_WORKER_THREADS is no number of workers; equals std::errc::invalid_argument
-    fallback_is_set,       ///< another reactor is the fall-back of this process already
-    driver_unavailable,    ///< the driver asked for is not in this build, or this kernel too old for it; equals
-                           ///< std::errc::not_supported
-    receiver_lagged,       ///< a broadcast receiver was too slow, and values that it had not read were overwritten
-    count_too_large,       ///< a reader or writer of somebody's said that it moved more bytes than it was given
-    invalid_utf8,          ///< bytes that were to be text are not UTF-8; equals std::errc::illegal_byte_sequence
+    bad_address,           ///< the text is not a socket address; equals std::errc::invalid_argument
+    blocking_descriptor,   ///< a descriptor without O_NONBLOCK was passed; equals std::errc::invalid_argument
+    unexpected_eof,        ///< the stream ended before the requested number of bytes arrived
+    write_zero,            ///< a writer accepted no byte of a non-empty buffer
+    channel_closed,        ///< the other end of the channel is gone
+    semaphore_closed,      ///< the semaphore is closed
+    unknown_driver,        ///< EDDY_DRIVER names an unknown driver; equals std::errc::invalid_argument
+    bad_worker_count,      ///< EDDY_WORKER_THREADS is not a valid number of workers; equals std::errc::invalid_argument
+    fallback_is_set,       ///< the process has another fallback reactor already
+    driver_unavailable,    ///< the driver is not in this build, or the kernel lacks it; equals std::errc::not_supported
+    receiver_lagged,       ///< a broadcast receiver was too slow, and values were overwritten before it read them
+    count_too_large,       ///< a user-provided reader or writer reported more bytes than it was given
+    invalid_utf8,          ///< the bytes are not UTF-8; equals std::errc::illegal_byte_sequence
     line_too_long,         ///< no delimiter within the limit; equals std::errc::message_size
-    bad_path,              ///< an empty path, or one with a NUL in it; equals std::errc::invalid_argument
-    unix_name_too_long,    ///< a path or abstract name of a Unix socket; equals std::errc::filename_too_long
-    not_a_pipe,            ///< a file that was to be opened as a pipe is none; equals std::errc::invalid_argument
-    bytes_remaining,       ///< the bytes ended in the middle of a frame
-    frame_too_large,       ///< a frame of more bytes than the limit, or its length field, allows; equals
-                           ///< std::errc::message_size
-    bad_frame_length,      ///< a length field that no frame can have; equals std::errc::bad_message
-    forbidden_signal,      ///< a signal that cannot be waited for; equals std::errc::invalid_argument
+    bad_path,              ///< a path is empty or contains a NUL; equals std::errc::invalid_argument
+    unix_name_too_long,    ///< the path or name of a Unix socket is too long; equals std::errc::filename_too_long
+    not_a_pipe,            ///< the file to open as a pipe is not a pipe; equals std::errc::invalid_argument
+    bytes_remaining,       ///< the stream ended in the middle of a frame
+    frame_too_large,       ///< a frame exceeds the limit or its length field; equals std::errc::message_size
+    bad_frame_length,      ///< a length field has an invalid value; equals std::errc::bad_message
+    forbidden_signal,      ///< the signal cannot be awaited; equals std::errc::invalid_argument
 };
 
-/// The category of `errc`; its name is "eddy".
+/// Returns the error category of `errc`. Its name is "eddy".
 [[nodiscard]] EDDY_API const std::error_category& error_category() noexcept;
 
+/// Makes an error code of the category error_category(). Thus `errc` converts to std::error_code.
 [[nodiscard]] EDDY_API std::error_code make_error_code(errc code) noexcept;
 
-/// True only for `errc::runtime_shutdown`.
+/// Returns whether the error is `errc::runtime_shutdown`.
 [[nodiscard]] EDDY_API bool is_runtime_shutdown(const std::error_code& error) noexcept;
 
-/// A wrong use of the library. The text says what to do instead and ends with the caller's file and line.
+/// The exception for incorrect use of the library. Its text says what to do instead, and ends with the file and line of
+/// the caller.
 class EDDY_API misuse : public std::logic_error {
 public:
+    /// Constructs the exception from its text and the source location of the caller.
     explicit misuse(std::string_view text, std::source_location where = std::source_location::current());
 
+    /// Returns the source location of the caller. It is empty if that is unknown.
     [[nodiscard]] const std::source_location& where() const noexcept { return where_; }
 
 private:
     std::source_location where_;
 };
 
-/// What blocks its thread was called on one that runs the tasks of a runtime or a loop, which would stand still:
-/// `eddy::run`, `eddy::wait`, `block_on`, `block_on_all`, `wait_until_idle`, `shutdown_timeout` and
-/// `runtime_ended::wait`; and `run`, `run_until_idle` and `turn` of a `core`, also of the one that runs.
+/// Thrown if a blocking function is called on a thread that currently runs the tasks of a runtime or an event loop,
+/// because those tasks could not run meanwhile. The functions are: `eddy::run`, `eddy::wait`, `block_on`,
+/// `block_on_all`, `wait_until_idle`, `shutdown_timeout` and `runtime_ended::wait`; also `run`, `run_until_idle` and
+/// `turn` of a `core`, including the core that runs.
 class EDDY_API nested_runtime : public misuse {
 public:
     using misuse::misuse;
 };
 
-/// Something that belongs to one loop's thread was used on another.
+/// Thrown if an object that belongs to the thread of one event loop is used on another thread.
 class EDDY_API wrong_thread : public misuse {
 public:
     using misuse::misuse;
@@ -78,33 +81,36 @@ public:
 
 namespace detail {
 
-/// Throws `misuse`: `what` ("spawn()") was done to a `kind` of object ("runtime") that is empty; `how` says what
-/// happened to it ("moved from").
+/// Throws `misuse` because an object is empty. `what` is the operation ("spawn()"), `kind` the type of the object
+/// ("runtime"), and `how` the reason ("moved from").
 [[noreturn]] EDDY_API void throw_empty(const char* what, const char* kind, const char* how, std::source_location where);
 
-/// Throws `misuse`: a future, `what` ("join"), was polled after its end.
+/// Throws `misuse` because a future was polled after its end. `what` is its name ("join").
 [[noreturn, gnu::cold]] EDDY_API void throw_has_ended(const char* what, std::source_location where);
 
-/// Throws `misuse`: `what` ("a join handle was awaited") with an empty join handle.
+/// Throws `misuse` because a join handle is empty. `what` is the operation ("a join handle was awaited").
 [[noreturn]] EDDY_API void throw_empty_handle(const char* what, std::source_location where);
 
-/// Ends the program with `text` on standard error: for misuse found where nothing can be thrown (destructors).
+/// Prints `text` on standard error and aborts: for misuse that is detected where nothing can be thrown (destructors).
 [[noreturn]] EDDY_API void fatal_misuse(std::string_view text) noexcept;
 
-/// Ends the program with `text` on standard error: the system fails a thread of eddy's own, which has nobody to tell.
+/// Prints `text` on standard error and aborts: for a system error on an internal thread, which has no caller to report
+/// it to.
 [[noreturn]] EDDY_API void fatal_error(std::string_view text) noexcept;
 
-/// Ends the program: an invariant of eddy itself is broken.
+/// Prints a message and aborts: an internal invariant is broken.
 [[noreturn]] EDDY_API void assertion_failed(const char* expression, const char* text,
                                             std::source_location where) noexcept;
 
 }  // namespace detail
 }  // namespace eddy
 
+/// Makes errc convertible to std::error_code.
 template <>
 struct std::is_error_code_enum<eddy::errc> : std::true_type {};
 
-/// Checks an invariant of eddy's own, in every build: they are few, and cheap beside what they guard.
+/// For the library: checks an internal invariant in every build. The checks are few, and cheap compared to the code
+/// that they guard.
 #define EDDY_ASSERT(expression, text)    \
     ((expression) ? static_cast<void>(0) \
                   : ::eddy::detail::assertion_failed(#expression, text, ::std::source_location::current()))

@@ -17,23 +17,26 @@
 
 namespace eddy {
 
-/// A future with a cleanup: see `finally`.
+/// The future that finally() returns.
 ///
-///               first poll            its end: output, exception, or cancelled
-///     fresh ─────────────────> work ──────────────────────────────────────────> cleanup ──────────> ended
-///       └── cancelled: the cleanup does not run ─────────────────────────────────────────────────────^
+///               first poll          end: output, exception, or cancelled
+///     fresh ─────────────────> work ────────────────────────────────────> cleanup ──────────> ended
+///       └── cancelled: the cleanup does not run ───────────────────────────────────────────────^
 template <class F, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] finally_future
     : public future_ops<finally_future<F, Fn, Marked>> {
     using cleanup = std::invoke_result_t<Fn&>;
 
 public:
+    /// Future interface; see eddy::future.
     using output_type = output_t<F>;
     static constexpr bool took_closure = Marked;
 
+    /// Takes over the work and the function that makes the cleanup.
     template <class G>
     finally_future(F&& work, G&& f) : work_(std::in_place, std::move(work)), f_(std::in_place, std::forward<G>(f)) {}
 
+    /// Future interface; see eddy::future. poll_cancel() cancels the work, then runs the cleanup.
     poll_result<output_type> poll(context& cx) {
         if (stage_ == stage::ended) detail::throw_has_ended("finally", cx.where());
         if (stage_ == stage::fresh) stage_ = stage::work;
@@ -55,7 +58,7 @@ public:
         if (stage_ == stage::work) {
             try {
                 if (!detail::poll_cancel_child(&*work_, cx)) return not_ready;
-            } catch (...) {  // NOLINT(bugprone-empty-catch): the cleanup is to run all the same
+            } catch (...) {  // NOLINT(bugprone-empty-catch): the cleanup runs in any case
             }
             begin_cleanup();
         }
@@ -66,7 +69,7 @@ public:
 private:
     enum class stage : unsigned char { fresh, work, cleanup, ended };
 
-    /// True if the work has ended.
+    /// Returns whether the work has ended, and keeps its outcome.
     bool poll_work(context& cx) {
         try {
             auto answer = work_->poll(cx);
@@ -78,13 +81,13 @@ private:
         return true;
     }
 
-    /// The work is gone when the cleanup begins.
+    /// Destroys the work, which must be gone before the cleanup begins.
     void begin_cleanup() noexcept {
         work_.reset();
         stage_ = stage::cleanup;
     }
 
-    /// True if the cleanup has ended, and all is gone but the outcome.
+    /// Returns whether the cleanup has ended. Then only the outcome is left.
     bool poll_cleanup(context& cx) {
         try {
             const detail::no_deadline_here here;
@@ -106,32 +109,44 @@ private:
 
     std::optional<F> work_;
     std::optional<Fn> f_;
-    std::optional<cleanup> cleanup_;  // may borrow the callable
+    std::optional<cleanup> cleanup_;  // may borrow from the callable
     std::optional<detail::stored_t<output_type>> output_;
     std::exception_ptr thrown_;
     stage stage_ = stage::fresh;
 };
 
-/// Runs `work`, and after it `cleanup`, a function that returns a future: a destructor that can wait. The output is
-/// that of `work`, once the cleanup has ended.
+/// Runs `work`, then an asynchronous cleanup: a destructor that can wait. `cleanup` is a function that returns a
+/// future. The output is that of `work`, and is available after the cleanup has ended.
 ///
 ///     auto session = co_await eddy::try_(log_in(server));
 ///     co_return co_await eddy::finally(use(session), [&] { return session.log_out(); });
 ///
-/// When the cleanup runs: as soon as `work` has ended and is destroyed, by an output (an error is one), by an
-/// exception, or by the orderly cancellation of the task around it (abort, a failing or cancelled scope, an elapsed
-/// timeout, a select or join that ends its losers, a shutdown that has time): `work` is ended by its poll_cancel(), if
-/// it has one, and the task waits for the cleanup. Nothing but its own end ends the cleanup: it is shielded, also from
-/// deadlines (with_deadline); so give it a timeout, if it may take long. What it borrows of the coroutine that awaits
-/// this is still there. When it does not run: if `work` has never been polled; and if this is destroyed outright, since
-/// a destructor cannot wait: a shutdown that has no time left, or a poll by hand that drops it; or, where it was only
-/// lent to whoever is cancelled, with the coroutine that has it: lent by std::ref, or inside a stream of which a loop
-/// awaits next() (for_each() and its like end the stream in order; a loop does if it is itself the work, with `[&] {
-/// return items.cancel(); }` as its cleanup). What must be done even then belongs into a destructor. A cleanup in a
-/// shutdown spawns nothing any more, nor in a scope. Several of them nest: the innermost runs first. Errors: what the
-/// cleanup gives is dropped; what it throws is thrown, unless `work` has thrown, or was cancelled. Cancel safety: that
-/// of `work`. Lifetime: both are moved in; std::ref lends the work. Captures live until the cleanup has ended. Cost:
-/// none of its own.
+/// The cleanup runs after `work` has ended and is destroyed, in each of these cases:
+/// - `work` has an output (a value or an error);
+/// - `work` throws;
+/// - the surrounding task is cancelled gracefully: by an abort, a failed or cancelled scope, an elapsed timeout, a
+///   select or join that cancels its other branches, or a shutdown that has time left. Then `work` is ended by its
+///   poll_cancel(), if it has one, and the task waits for the cleanup.
+///
+/// The cleanup is shielded: no cancellation and no deadline (with_deadline) ends it. Give it a timeout if it can take
+/// long. Local variables of the awaiting coroutine still exist while the cleanup runs. Nested cleanups run from the
+/// innermost to the outermost. During a shutdown, a cleanup cannot spawn tasks, not even in a scope.
+///
+/// The cleanup does not run in these cases; put what must happen even then into a destructor:
+/// - `work` was never polled.
+/// - The future is destroyed without poll_cancel(), since a destructor cannot wait: a shutdown has no time left, or the
+///   future was polled manually and is dropped.
+/// - The cancelled code only borrows the future, which is later destroyed together with its owner: it was passed by
+///   std::ref, or it is inside a stream from which a loop awaits next(). for_each() and similar functions end their
+///   stream gracefully. For a loop, make the loop itself the work, with `[&] { return items.cancel(); }` as its
+///   cleanup.
+///
+/// Errors: the output of the cleanup is dropped. An exception of the cleanup is thrown, unless `work` has thrown or was
+/// cancelled.
+/// Cancel safety: that of `work`.
+/// Lifetime: both are moved in; use std::ref to borrow the work. Captures of `cleanup` live until the cleanup has
+/// ended.
+/// Cost: no allocation.
 template <class F, class Fn>
 [[nodiscard]] auto finally(F&& work, Fn&& cleanup) {
     if constexpr (!detail::check_futures<F>()) {

@@ -5,7 +5,7 @@
 
 namespace eddy {
 
-// Defined in combinators.hpp, which is included below: its adaptors derive from the mixin.
+// Defined in combinators.hpp, which is included below. Its adaptors derive from this mixin.
 template <class F, class Fn>
 auto and_then(F&& future, Fn&& f);
 template <class F, class Fn>
@@ -19,7 +19,8 @@ auto then(F&& future, Fn&& f);
 
 namespace detail {
 
-/// What a combinator called on an lvalue says. It goes on as if the future had been moved, so that nothing follows.
+/// Reports that a combinator was called on an lvalue. Continues as if the future was moved, so that no further error
+/// follows.
 template <class Self>
 Self&& must_be_moved(Self& self) {
     constexpr bool moved = sizeof(Self) == 0;
@@ -29,11 +30,12 @@ Self&& must_be_moved(Self& self) {
 
 }  // namespace detail
 
-/// The combinators as members, for a class that derives from `future_ops<itself>`. A future need not: the functions of
-/// the same names in combinators.hpp, where they are described, take any future.
+/// A mixin with the combinators as member functions, for a class that derives from `future_ops<itself>`. A future does
+/// not need it: the functions of the same names in combinators.hpp take any future.
 template <class Self>
 class future_ops {
 public:
+    /// The combinators; see the functions of the same names in combinators.hpp. Each takes over this future.
     template <class Fn>
     [[nodiscard]] auto and_then(Fn&& f) && {
         return eddy::and_then(static_cast<Self&&>(*this), std::forward<Fn>(f));
@@ -55,7 +57,7 @@ public:
         return eddy::then(static_cast<Self&&>(*this), std::forward<Fn>(f));
     }
 
-    // Only to say in a short error what to write.
+    // For a short compile error that names the remedy.
     template <class Fn>
     auto and_then(Fn&& f) & {
         return eddy::and_then(detail::must_be_moved(self()), std::forward<Fn>(f));

@@ -13,55 +13,64 @@
 
 namespace eddy {
 
-/// Any number of futures of one type, run at the same time on one task: a stream of their outputs, in the order in
-/// which they are ready. Futures can be added at any time, also while others run; outputs of void are std::monostate.
+/// Runs any number of futures of one type concurrently within one task: a stream of their outputs, in the order in
+/// which they become ready. Futures can be added at any time, also while others run. An output of void is
+/// std::monostate.
 ///
 ///     eddy::futures_unordered<eddy::task<int>> jobs;
 ///     for (int i = 0; i < 1000; ++i) jobs.push(job(i));
 ///     while (auto done = co_await jobs.next()) use(*done);
 ///
-/// Only what was woken is polled, so that a wake costs the same however many futures there are. The stream ends when it
-/// is empty, and goes on when something is pushed after that. A future is destroyed before its output comes out. What
-/// it throws comes out of the poll; it is gone then, and the others go on. To run futures on several threads, spawn
-/// them: see join_set. For their outputs in the order of the pushes: futures_ordered.
+/// Only woken futures are polled, so the cost of a wake-up does not depend on the number of futures. The stream ends
+/// when it is empty, and continues if a future is pushed after that. A future is destroyed before its output is
+/// returned. An exception of a future is thrown by the poll; that future is removed, and the others continue. To run
+/// futures on several threads, spawn them: see join_set. For outputs in the order of the pushes, see futures_ordered.
 ///
-/// Fairness: futures are polled in the order of their wakes. After 128 polls, when the task's budget is used up, or
-/// when a future has woken itself, the task has to take turns with others; an output takes a unit of the budget, if its
-/// future has not taken one. Cancel safety: safe. A next() that is dropped takes nothing with it, and the futures stay
-/// where they are. Dropped as a whole, it destroys all of them, one after the other. Thread safety: one thread at a
-/// time. Its futures may be woken on any, also after they and this have gone. Lifetime: futures are moved in, and stay
-/// at one address; this itself may be moved at any time, but not, and neither cleared nor destroyed, by the poll of one
-/// of its futures. Cost: one block of the frame pool for each future, one allocation for the first; a wake is two
-/// atomic read-modify-writes.
+/// Fairness: futures are polled in the order of their wake-ups. The task yields to other tasks after 128 polls, when
+/// its coop budget is used up, and when a future has woken itself. An output takes one unit of the budget, unless its
+/// future has taken one.
+///
+/// Cancel safety: safe. A next() that is dropped loses nothing; the futures stay. Destroying this object destroys all
+/// futures, one after the other.
+/// Thread safety: not synchronized; use one object from one thread at a time. The futures may be woken on any thread,
+/// even after they and this object are destroyed.
+/// Lifetime: futures are moved in and then stay at one address. This object may be moved at any time. A poll of one of
+/// its futures must not move, clear or destroy it.
+/// Cost: one block from the frame pool for each future; one allocation for the first; two atomic read-modify-write
+/// operations for a wake-up.
 template <future F>
 class futures_unordered : public stream_ops<futures_unordered<F>> {
     static_assert(std::is_same_v<F, std::remove_cvref_t<F>>,
                   "eddy: futures_unordered<F> holds futures: F is no reference");
 
 public:
+    /// Stream interface; see eddy::stream.
     using future_type = F;
     using item_type = detail::stored_t<output_t<F>>;
 
+    /// Constructs an empty set.
     futures_unordered() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
-    /// Moves all futures of `range` in: `futures_unordered jobs(std::move(vector))`.
+    /// Takes over all futures of `range`: `futures_unordered jobs(std::move(vector))`.
     template <std::ranges::input_range R>
         requires(!std::is_lvalue_reference_v<R> && std::same_as<std::ranges::range_value_t<R>, F>)
     explicit futures_unordered(R&& range) {
         for (auto&& one : range) push(std::move(one));
     }
 
-    /// Adds a future. It is polled by the next poll of this, which nothing is woken for: so whoever shares this between
-    /// two branches of a task asks for next() after the push.
+    /// Adds a future. The next poll of this set polls it; push() itself wakes no task. If two branches of a task share
+    /// the set, poll next() after the push.
     void push(F future) { futures_.push(std::move(future)); }
 
-    /// How many have not ended.
+    /// Returns the number of futures that have not ended.
     [[nodiscard]] std::size_t size() const noexcept { return futures_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return futures_.is_empty(); }
 
-    /// Destroys all, without their outputs.
+    /// Destroys all futures. Their outputs are lost.
     void clear() noexcept { futures_.clear(); }
 
+    /// Stream interface; see eddy::stream.
+    /// Errors: throws the exception of a future, which is then removed.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         using set = detail::future_set<F>;
         if (is_empty()) return poll_result<std::optional<item_type>>(std::nullopt);
@@ -71,15 +80,16 @@ public:
         const auto poll_one = [&](typename set::node& one, context& its) {
             const auto before = its.budget();
             if (!take_output_of(one, its, item)) return set::polled::waits;
-            if (its.budget() == before) static_cast<void>(its.consume_budget());  // never the last: see the check above
+            if (its.budget() == before) static_cast<void>(its.consume_budget());  // succeeds: checked above
             return set::polled::last;
         };
         if (!futures_.poll_woken(cx, poll_one).is_ready()) return not_ready;
         return poll_result<std::optional<item_type>>(std::move(item));
     }
 
-    /// Ends all in an orderly way: ready when they are gone. Then this is empty.
-    /// Errors: what a future's end throws comes out. The future stays, and is asked again by the next poll_cancel.
+    /// Cancels all futures gracefully. Ready when all are destroyed; then this set is empty.
+    /// Errors: throws the exception of a future's poll_cancel(). That future stays, and the next poll_cancel() polls it
+    /// again.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {

@@ -25,12 +25,14 @@ class time_driver;
 struct runtime_access;
 }  // namespace detail
 
-/// A way to a runtime: to spawn on it, from any thread. Cheap to copy. It does not keep the runtime going: once that
-/// shuts down, what is spawned is cancelled at once. Thread safety: any thread.
+/// A handle to a runtime, to spawn tasks on it from any thread. It is cheap to copy. It does not keep the runtime
+/// alive: after the runtime has begun to shut down, spawned tasks are cancelled immediately.
+/// Thread safety: any thread.
 class EDDY_API handle {
 public:
+    /// Copies refer to the same runtime.
     handle(const handle& other) noexcept : pool_(other.pool_) { detail::retain(*pool_); }
-    /// A copy: a handle is never empty.
+    /// Copies: a handle is never empty.
     handle(handle&& other) noexcept : pool_(other.pool_) { detail::retain(*pool_); }
     handle& operator=(const handle& other) noexcept {
         handle copy(other);
@@ -40,18 +42,21 @@ public:
     handle& operator=(handle&& other) noexcept { return *this = std::as_const(other); }
     ~handle() { detail::release(*pool_); }
 
-    /// The runtime whose worker this is, or the one that was entered last on this thread. Throws `misuse` if there is
-    /// none.
+    /// Returns the handle of the current runtime: the one whose worker this thread is, or the one that was entered last
+    /// on this thread.
+    /// Errors: throws `misuse` if there is none.
     [[nodiscard]] static handle current(std::source_location where = std::source_location::current());
+    /// Returns the handle of the current runtime, or nullopt if there is none.
     [[nodiscard]] static std::optional<handle> try_current() noexcept;
 
-    /// Makes the runtime this thread's current one while the guard lives: `spawn` goes there, and sockets and timers
-    /// that are used here are its. Guards must end in the reverse order of their making: one that does not ends the
-    /// program with a sentence. A guard must not live across a co_await: the other tasks that this worker polls
-    /// meanwhile would spawn on the wrong runtime, and the task may go on on another thread.
+    /// Makes this runtime the thread's current one during the lifetime of the guard: `spawn` uses it, and sockets and
+    /// timers that are used on this thread belong to it.
+    /// Preconditions: guards end in the reverse order of their construction; otherwise the process ends with a message.
+    /// A guard must not live across a co_await: other tasks that this worker polls meanwhile would spawn on the wrong
+    /// runtime, and the task may resume on another thread.
     [[nodiscard]] enter_guard enter() const;
 
-    /// As eddy::spawn, on this runtime.
+    /// Spawns a task on this runtime; see eddy::spawn.
     template <class W>
     auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_spawned<W>()) {
@@ -61,7 +66,7 @@ public:
         }
     }
 
-    /// As eddy::spawn_blocking, on this runtime. Any thread.
+    /// Runs a blocking function on this runtime; see eddy::spawn_blocking.
     template <class F>
     auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_blocking<F>()) {
@@ -70,18 +75,20 @@ public:
             return detail::broken_future();
         }
     }
-    // Only to say in a short error what to write.
+    // For a short compile error that names the remedy.
     template <class W, detail::argument_of_work A, class... More>
     auto spawn(W&&, A&&, More&&...) const {
         return detail::refuse_arguments<W>();
     }
 
-    /// As runtime::block_on.
+    /// Runs a future on this runtime and blocks until it has ended; see runtime::block_on.
     template <class F>
     auto block_on(F&& future, std::source_location where = std::source_location::current()) const;
 
+    /// Returns a snapshot of the runtime's counters.
     [[nodiscard]] runtime_metrics metrics() const;
 
+    /// Returns whether both handles refer to the same runtime.
     [[nodiscard]] friend bool operator==(const handle& a, const handle& b) noexcept { return a.pool_ == b.pool_; }
 
 private:
@@ -89,14 +96,16 @@ private:
     friend struct detail::runtime_access;
     explicit handle(detail::pool& pool) noexcept : pool_(&pool) { detail::retain(pool); }
 
-    detail::pool* pool_;
+    detail::pool* pool_;  // holds a reference; never null
 };
 
-/// While it lives, its runtime is the thread's current one. See handle::enter().
+/// Makes a runtime the thread's current one during its lifetime; see handle::enter().
+/// Thread safety: destroy it on the thread that made it.
 class [[nodiscard("the runtime is current while the guard lives")]] EDDY_API enter_guard {
 public:
     enter_guard(const enter_guard&) = delete;
     enter_guard& operator=(const enter_guard&) = delete;
+    /// Restores the runtime that was current before.
     ~enter_guard();
 
 private:
@@ -104,6 +113,7 @@ private:
     explicit enter_guard(const handle& entered);
 
     handle entered_;
+    // The thread's state before, which the destructor restores.
     detail::core_shared* outer_core_;
     detail::pool* outer_pool_;
     detail::time_driver* outer_time_;
@@ -119,7 +129,8 @@ struct runtime_access {
     static pool& get(const handle& of) noexcept { return *of.pool_; }
 };
 
-/// Waits on this thread for a task that was spawned for the caller, and gives its output as the future itself would.
+/// Blocks this thread until a spawned task has ended, and returns its output or throws its exception, as the future
+/// itself would.
 template <class T>
 T wait_for_main(join_handle<T> task, std::source_location where) {
     auto outcome = wait(task, where);
@@ -127,7 +138,8 @@ T wait_for_main(join_handle<T> task, std::source_location where) {
     if constexpr (!std::is_void_v<T>) return *std::move(outcome);
 }
 
-/// Runs a future on the pool, which may borrow from the caller's stack: an lvalue is borrowed.
+/// Runs a future on the pool and blocks until it has ended. An lvalue is borrowed, and the future may borrow from the
+/// caller's stack.
 template <class F>
 output_t<F> block_on(pool& shared, F&& future, std::source_location where) {
     if constexpr (std::is_lvalue_reference_v<F>) {

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The door to readers and writers: what they are, what can be done with any of them, and what is made of them.
+// Umbrella header for readers and writers: their concepts, the operations on them, and adaptors.
 
-// What they are
+// Concepts
 #include <eddy/io/async_buf_read.hpp>
 #include <eddy/io/async_read.hpp>
 #include <eddy/io/async_seek.hpp>
 #include <eddy/io/async_write.hpp>
-#include <eddy/io/boxed.hpp>  // one type for any of them
-#include <eddy/io/buf.hpp>    // bytes that are taken, room that is filled
+#include <eddy/io/boxed.hpp>  // type-erased readers and writers
+#include <eddy/io/buf.hpp>    // byte containers as source and destination
 
-// What is done with them
+// Operations
 #include <eddy/io/copy.hpp>
 #include <eddy/io/copy_bidirectional.hpp>
 #include <eddy/io/lines.hpp>  // lines, split
@@ -27,7 +27,7 @@
 #include <eddy/io/write_buf.hpp>
 #include <eddy/io/write_numbers.hpp>
 
-// What is made of them
+// Adaptors
 #include <eddy/io/buf_reader.hpp>
 #include <eddy/io/buf_writer.hpp>  // and buf_stream
 #include <eddy/io/chain.hpp>
@@ -36,12 +36,12 @@
 #include <eddy/io/lent.hpp>
 #include <eddy/io/reader_stream.hpp>
 #include <eddy/io/sink_writer.hpp>  // and copy_to_bytes
-#include <eddy/io/split.hpp>        // two halves
+#include <eddy/io/split.hpp>        // two halves of one stream
 #include <eddy/io/stream_reader.hpp>
 #include <eddy/io/sync_io_bridge.hpp>
 #include <eddy/io/take.hpp>
 
-// Of the process
+// Standard streams
 #include <eddy/io/standard.hpp>  // standard_input, standard_output, standard_error
 
 // In memory

@@ -19,14 +19,15 @@ struct join_rule;
 struct try_join_rule;
 }  // namespace detail
 
-/// Runs up to eight futures at the same time, on one task, until all have ended. The output is a `joined`, in the order
-/// given, with std::monostate for a future of void: `auto [a, b] = co_await join(x, y);`.
+/// Runs up to eight futures concurrently within one task until all have ended. The output is a `joined` in the order of
+/// the arguments, with std::monostate for a future of void: `auto [a, b] = co_await join(x, y);`.
 ///
-/// Only futures that have not ended are polled, each once per poll of the join, and each poll starts with another.
-/// An exception of one future ends the others (with `poll_cancel`, where they have it) and is then thrown again.
-/// Outputs that are there already are destroyed before those end. Cancel safety: that of the futures. Outputs of those
-/// that have ended are lost. Lifetime: futures are moved in, and destroyed as they end; use std::ref to lend one. Cost:
-/// no allocation.
+/// Each poll polls every future that has not ended once, and starts with a different one each time.
+/// Errors: if a future throws, the others are cancelled (with `poll_cancel`, if they have it); then the exception is
+/// thrown again. Outputs that are ready are destroyed before that.
+/// Cancel safety: that of the futures. Outputs of futures that have ended are lost.
+/// Lifetime: futures are moved in, and each is destroyed when it has ended; use std::ref to borrow one.
+/// Cost: no allocation.
 template <class... F>
 [[nodiscard]] auto join(F&&... futures) {
     constexpr bool fits = sizeof...(F) >= 1 && sizeof...(F) <= 8;
@@ -38,9 +39,10 @@ template <class... F>
     }
 }
 
-/// `join` for futures of expecteds: the output is an expected with a `joined` of the values, or the first error that
-/// comes. Then the futures that have not ended are destroyed; those that have a `poll_cancel` are ended by it before.
-/// Error types must convert to one of them, as by `convert_error`.
+/// Does the same as `join` for futures of expecteds, but stops at the first error. The output is an expected with a
+/// `joined` of the values, or with that error. After an error the other futures are cancelled (with `poll_cancel`, if
+/// they have it). All error types must convert to one of them; see `convert_error`.
+/// Cancel safety, Lifetime, Cost: the same as for join.
 template <class... F>
 [[nodiscard]] auto try_join(F&&... futures) {
     constexpr bool fits = sizeof...(F) >= 1 && sizeof...(F) <= 8;
@@ -65,7 +67,8 @@ namespace detail {
 struct join_rule {
     static constexpr const char* name = "join";
 
-    // A child that is always ready would take the whole budget of each poll: let another be first in the next.
+    // Starts each poll with a different child: a child that is always ready would otherwise take the whole coop budget
+    // of each poll.
     static std::size_t first_child(std::size_t last, std::size_t count) noexcept { return (last + 1) % count; }
 
     template <class... F>

@@ -17,17 +17,21 @@ struct join_all_rule;
 struct try_join_all_rule;
 }  // namespace detail
 
-/// `join` for a range of futures of one type, a std::vector of tasks for example: runs them at the same time, on one
-/// task, until all have ended. The output is a std::vector of theirs in the order of the range; std::monostate for
-/// void. A range without futures is ready at once.
-///
-/// Up to 30 futures are all polled at each poll, which begins with another one each time; of more only those that were
-/// woken. An exception of one future ends the others (with `poll_cancel`, where they have it) and is then thrown again.
-/// To use the outputs as they come, and to add futures while others run: futures_unordered. To run them on several
-/// threads: spawn them, see join_set. Cancel safety: that of the futures. Outputs of those that have ended are lost.
-/// Lifetime: the futures are moved in, and destroyed as they end. A range of std::reference_wrapper lends them.
-/// Cost: the vectors of the futures and of the outputs; beyond 30, a block of the frame pool for each future.
+/// Runs the futures of a range concurrently within one task until all have ended; `join` for a range of futures of one
+/// type, for example a std::vector of tasks. The output is a std::vector of their outputs in the order of the range,
+/// with std::monostate for void. An empty range is ready immediately.
 ///     std::vector<int> lengths = co_await eddy::join_all(std::move(downloads));
+///
+/// With up to 30 futures, each poll polls all that have not ended, and starts with a different one each time. With
+/// more, a poll polls only the woken ones. To use the outputs when they arrive, and to add futures while others run,
+/// use futures_unordered. To run futures on several threads, spawn them; see join_set.
+/// Errors: if a future throws, the others are cancelled (with `poll_cancel`, if they have it); then the exception is
+/// thrown again.
+/// Cancel safety: that of the futures. Outputs of futures that have ended are lost.
+/// Lifetime: the futures are moved in, and each is destroyed when it has ended. A range of std::reference_wrapper
+/// borrows them.
+/// Cost: one vector for the futures and one for the outputs; with more than 30 futures, one block from the frame pool
+/// for each.
 template <class R>
 [[nodiscard]] auto join_all(R&& futures) {
     if constexpr (!detail::check_range<R>()) {
@@ -37,8 +41,10 @@ template <class R>
     }
 }
 
-/// `join_all` for futures of expecteds: the output is an expected with a vector of the values, or the first error that
-/// comes. Then the futures that have not ended are destroyed; those that have a `poll_cancel` are ended by it before.
+/// Does the same as `join_all` for futures of expecteds, but stops at the first error. The output is an expected with a
+/// vector of the values, or with that error. After an error the other futures are cancelled (with `poll_cancel`, if
+/// they have it).
+/// Cancel safety, Lifetime, Cost: the same as for join_all.
 template <class R>
 [[nodiscard]] auto try_join_all(R&& futures) {
     if constexpr (!detail::check_range<R>()) {

@@ -22,29 +22,32 @@ namespace detail {
 struct join_access;
 }  // namespace detail
 
-/// A number that no other task of this process has had; 0 stands for no task.
+/// The type of a task's number. It is unique among all tasks of this process; 0 means no task.
 using task_id = std::uint64_t;
 
-/// Why a task has no output: it was cancelled, or an exception left it.
+/// The reason why a task has no output: it was cancelled, or it threw an exception.
+/// Thread safety: a plain value.
 class EDDY_API join_error {
 public:
-    /// A null pointer says that the task was cancelled.
+    /// Constructs the error of a task. A null `thrown` means that the task was cancelled.
     explicit join_error(task_id id, std::exception_ptr thrown) noexcept : id_(id), thrown_(std::move(thrown)) {}
 
-    /// By abort(), or since its runtime shut down.
+    /// Returns whether the task was cancelled, by abort() or by the shutdown of its runtime.
     [[nodiscard]] bool is_cancelled() const noexcept { return thrown_ == nullptr; }
-    /// The exception that left the task; null if it was cancelled.
+    /// Returns the exception that left the task; null if it was cancelled.
     [[nodiscard]] const std::exception_ptr& exception() const noexcept { return thrown_; }
+    /// Returns the number of the task.
     [[nodiscard]] task_id id() const noexcept { return id_; }
 
-    /// Throws the task's exception; std::system_error with errc::task_cancelled, and what() as its text, if it was
-    /// cancelled.
+    /// Throws the task's exception. If the task was cancelled, throws std::system_error with errc::task_cancelled and
+    /// with what() as its text.
     [[noreturn]] void rethrow() const;
-    /// "task 7 was cancelled, by abort() or since its runtime shut down", or "task 7 threw: " and the exception's text.
+    /// Returns a description: "task 7 was cancelled, by abort() or since its runtime shut down", or "task 7 threw: "
+    /// and the text of the exception.
     [[nodiscard]] std::string what() const;
 
-    /// errc::task_cancelled. An exception that the task has thrown is thrown again: it is no error code. This is how
-    /// `try_` and others convert a join_error.
+    /// Returns errc::task_cancelled. `try_` and similar functions use this to convert a join_error.
+    /// Errors: throws the task's exception, if there is one, since it has no error code.
     [[nodiscard]] std::error_code to_error_code() const;
 
 private:
@@ -52,10 +55,12 @@ private:
     std::exception_ptr thrown_;
 };
 
-/// Cancels a task, and nothing else: it can be copied, and outlive the join handle. One that was moved from is empty:
-/// to abort does nothing, and it is finished; its number is 0. Thread safety: any thread.
+/// A handle that can only cancel a task. It can be copied, and it may outlive the join handle. A moved-from handle is
+/// empty: abort() does nothing, is_finished() is true, and id() is 0.
+/// Thread safety: any thread.
 class abort_handle {
 public:
+    /// Copies refer to the same task. A move leaves `other` empty.
     abort_handle(const abort_handle& other) noexcept : task_(other.task_) {
         if (task_ != nullptr) task_->join->add_reference(*task_);
     }
@@ -68,11 +73,13 @@ public:
         if (task_ != nullptr) task_->join->release(*task_);
     }
 
-    /// See join_handle::abort().
+    /// Cancels the task; see join_handle::abort().
     void abort() const noexcept {
         if (task_ != nullptr) task_->join->abort(*task_);
     }
+    /// Returns whether the task has ended; true if this handle is empty.
     [[nodiscard]] bool is_finished() const noexcept { return task_ == nullptr || task_->join->is_finished(*task_); }
+    /// Returns the number of the task; 0 if this handle is empty.
     [[nodiscard]] task_id id() const noexcept { return task_ == nullptr ? 0 : task_->join->id(*task_); }
 
 private:
@@ -83,26 +90,31 @@ private:
     detail::joinable* task_;
 };
 
-/// A spawned task, for whoever wants its output: a future that is ready when the task has ended. Dropping it detaches
-/// the task, which goes on; an exception that nobody can take any more then goes to the runtime's handler.
+/// An owned permission to await a spawned task: a future that is ready when the task has ended. Destroying the handle
+/// detaches the task, which continues. An exception that can then no longer be taken is passed to the runtime's
+/// uncaught handler.
 ///
 /// Output: the task's output, or a `join_error`.
-/// Errors: poll throws `misuse` after it was ready, and if the handle was moved from or detached.
-/// Cancel safety: safe while it is borrowed (`co_await handle`): the task goes on, and can be awaited again.
-/// Thread safety: as a value; the task may run on another thread.
-/// Cost: no allocation of its own; awaiting it is one atomic operation, or none on a core's own thread.
+/// Errors: poll() throws `misuse` if the output was taken, and if the handle was moved from or detached.
+/// Cancel safety: safe if it is awaited by reference (`co_await handle`): the task continues and can be awaited again.
+/// Thread safety: not synchronized; use one object from one thread at a time. The task may run on another thread.
+/// Cost: no allocation. Awaiting it is one atomic operation, or none on a core's own thread.
 template <class T>
 class join_handle : public future_ops<join_handle<T>> {
 public:
+    /// Future interface; see eddy::future.
     using output_type = std::expected<T, join_error>;
 
+    /// Moving leaves `other` empty. The assignment detaches the task that this handle had before.
     join_handle(join_handle&& other) noexcept : task_(std::exchange(other.task_, nullptr)) {}
     join_handle& operator=(join_handle&& other) noexcept {
         join_handle(std::move(other)).swap(*this);
         return *this;
     }
+    /// Detaches the task, if there is one.
     ~join_handle() { detach(); }
 
+    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (task_ == nullptr) detail::throw_empty_handle("a join handle was awaited", cx.where());
         if (!cx.consume_budget()) return not_ready;
@@ -113,39 +125,44 @@ public:
         return take();
     }
 
-    /// Cancels the task: at its next turn its future is destroyed, after it was asked to end in an orderly way if it
-    /// can (poll_cancel). A task that has ended already keeps its output; one that never waits is not cancelled.
+    /// Cancels the task: instead of its next poll, its future is ended gracefully by poll_cancel(), if it has that, and
+    /// destroyed. Does nothing if the task has ended: its output stays. A task that never waits is not cancelled.
     void abort() const noexcept {
         if (task_ != nullptr) task_->join->abort(*task_);
     }
 
-    /// Whether the task has ended: the next poll would be ready. True of an empty handle, whose poll throws `misuse`.
+    /// Returns whether the task has ended, that is, whether the next poll would be ready. Returns true for an empty
+    /// handle, whose poll throws `misuse`.
     [[nodiscard]] bool is_finished() const noexcept { return task_ == nullptr || task_->join->is_finished(*task_); }
 
-    /// Lets the task go on by itself. The handle is empty then.
+    /// Detaches the task, which continues without a handle. The handle is empty afterwards.
     void detach() noexcept {
         if (auto* const task = std::exchange(task_, nullptr)) task->join->drop_handle(*task);
     }
 
-    /// Errors: throws `misuse` if this is empty: awaited to its end, moved from, or detached.
+    /// Returns a handle that can abort the task.
+    /// Errors: throws `misuse` if this handle is empty: the output was taken, or it was moved from or detached.
     [[nodiscard]] eddy::abort_handle abort_handle(std::source_location where = std::source_location::current()) const {
         if (task_ == nullptr) detail::throw_empty_handle("abort_handle() was called on a join handle", where);
         return eddy::abort_handle(*task_);
     }
 
-    /// The task's number; 0 if the handle is empty.
+    /// Returns the number of the task; 0 if the handle is empty.
     [[nodiscard]] task_id id() const noexcept { return task_ == nullptr ? 0 : task_->join->id(*task_); }
 
+    /// Swaps the tasks of two handles.
     void swap(join_handle& other) noexcept { std::swap(task_, other.task_); }
 
-    /// For the library: takes over the handle's reference of `task`, whose output is a T.
+    /// For the library: takes over one reference of `task`, the one that belongs to its handle. The output of `task` is
+    /// a T.
     explicit join_handle(detail::joinable& task) noexcept : task_(&task) {}
 
 private:
     friend struct detail::join_access;
 
     output_type take() {
-        // SAFETY: made by spawn for a task whose output is a T, so that is what its slot is for.
+        // SAFETY: spawn() made this task for an output of type T, so its result slot is a slot<T>. This handle's
+        // reference keeps the task alive. The task has ended, so only the handle accesses the slot.
         auto& outcome = static_cast<detail::slot<T>&>(task_->join->outcome(*task_));
         const drop_at_end ended{*this};
         if (outcome.has_exception()) {
@@ -169,22 +186,23 @@ private:
 
 namespace detail {
 
-/// For those of the library that keep many handles.
+/// For parts of the library that keep many handles.
 struct join_access {
-    /// Takes the handle's reference of its task out of it. Precondition: it has one.
+    /// Returns the task and passes the handle's reference of it to the caller.
+    /// Preconditions: the handle is not empty.
     template <class T>
     [[nodiscard]] static joinable& release(join_handle<T>& handle) noexcept {
         return *std::exchange(handle.task_, nullptr);
     }
-    /// The output of a task that has ended, of which the handle's reference is the caller's.
+    /// Returns the output of a task that has ended. The caller passes in the handle's reference of it.
     template <class T>
     [[nodiscard]] static typename join_handle<T>::output_type take(joinable& ended) {
         return join_handle<T>(ended).take();
     }
 };
 
-/// What spawn returns for a closure that GCC 12 would destroy twice in a co_await expression: awaiting it as an rvalue
-/// is refused, with the remedy.
+/// The handle that spawn returns for a closure that GCC 12 would destroy twice in a co_await expression. Awaiting it as
+/// an rvalue is a compile error that names the remedy.
 template <class T>
 class marked_join_handle : public join_handle<T> {
 public:
