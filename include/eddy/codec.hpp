@@ -3,14 +3,14 @@
 
 // Umbrella header for framing: converts between byte streams and messages.
 
-#include <eddy/codec/decoder.hpp>  // what a codec is
+#include <eddy/codec/decoder.hpp>  // the concepts of a codec
 #include <eddy/codec/encoder.hpp>
 
-#include <eddy/codec/framed.hpp>        // a connection as a stream and a sink of frames
-#include <eddy/codec/framed_parts.hpp>  // what it is made of
-#include <eddy/codec/framed_read.hpp>   // its two sides by themselves
+#include <eddy/codec/framed.hpp>        // a connection as a stream and a sink of messages
+#include <eddy/codec/framed_parts.hpp>  // the parts of a framed
+#include <eddy/codec/framed_read.hpp>   // one direction only
 #include <eddy/codec/framed_write.hpp>
-#include <eddy/codec/udp_framed.hpp>  // a UDP socket, and frames with addresses
+#include <eddy/codec/udp_framed.hpp>  // a UDP socket as a stream and a sink of messages with addresses
 
 // Codecs
 #include <eddy/codec/any_delimiter_codec.hpp>

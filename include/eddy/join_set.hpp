@@ -28,69 +28,81 @@ namespace eddy {
 /// A task of a join_set that has ended: its number and its output.
 template <class T>
 struct joined_task {
+    /// The task's number.
     task_id id;
+    /// The task's output, or a join_error.
     std::expected<T, join_error> output;
 
+    /// Constructs a joined_task from its two parts.
     joined_task(task_id number, std::expected<T, join_error>&& out) : id(number), output(std::move(out)) {}
 };
 
-/// Tasks with outputs of one type, which are joined in the order in which they end. Dropping the set aborts them all.
+/// A set of tasks with outputs of one type, which are joined in the order in which they end. Destroying the set aborts
+/// all tasks.
 ///     eddy::join_set<int> set;
 ///     for (auto& each : parts) set.spawn(work_on(each));
 ///     while (auto output = co_await set.join_next()) use(*output);
-/// For children that borrow from their parent there is eddy::scope.
+/// For child tasks that borrow from their parent, use eddy::scope.
 ///
-/// It is also a stream of outputs, which ends when the set is empty, and goes on when a task is spawned after that:
+/// It is also a stream of outputs. The stream ends when the set is empty, and continues if a task is spawned after
+/// that:
 ///     co_await std::move(set).for_each([](int output) { use(output); });
-/// What is done with an rvalue owns the set: a future or adaptor that is dropped half-way aborts the tasks; by_ref()
-/// lends it. Errors: a task that was aborted, or that threw, is joined with a `join_error`. Thread safety: as a value.
-/// Cost: a task's end is found in O(1), however many there are. One small block of the frame pool for each task.
+/// Stream operations on an rvalue take over the set: if such a future or adaptor is dropped early, the tasks are
+/// aborted. Use by_ref() to borrow the set.
+/// Errors: a task that was aborted, or that threw, is joined with a `join_error`.
+/// Thread safety: not synchronized; use one object from one thread at a time. The tasks may run on other threads.
+/// Cost: one small block from the frame pool for each task. Finding an ended task is O(1).
 template <class T = void>
 class join_set : public stream_ops<join_set<T>> {
 public:
+    /// Stream interface; see eddy::stream.
     using item_type = std::expected<T, join_error>;
     class join_next_future;
     class join_next_with_id_future;
     class shutdown_future;
 
+    /// Constructs an empty set.
     join_set() noexcept = default;
+    /// Moves the tasks. The assignment aborts the tasks that this set had before.
     join_set(join_set&&) noexcept = default;
     join_set& operator=(join_set&&) noexcept = default;
+    /// Aborts all tasks. Does not wait for their end.
     ~join_set() = default;
 
-    /// As eddy::spawn, into the set. The handle can abort the task.
+    /// Spawns a task into the set; see eddy::spawn. The returned handle can abort it.
     template <class W>
     abort_handle spawn(W&& work, std::source_location where = std::source_location::current()) {
         return add<W>([&] { return eddy::spawn(std::forward<W>(work), where); });
     }
 
-    // Only to say in a short error what to write.
+    // For a short compile error that names the remedy.
     template <class W, detail::argument_of_work A, class... More>
     auto spawn(W&&, A&&, More&&...) {
         return detail::refuse_arguments<W>();
     }
 
-    /// The same on a certain runtime.
+    /// Spawns a task on the given runtime into the set.
     template <class W>
     abort_handle spawn_on(const handle& runtime, W&& work,
                           std::source_location where = std::source_location::current()) {
         return add<W>([&] { return runtime.spawn(std::forward<W>(work), where); });
     }
 
-    /// As eddy::spawn_local, into the set.
+    /// Spawns a task that stays on this thread into the set; see eddy::spawn_local.
     template <class W>
     abort_handle spawn_local(W&& work, std::source_location where = std::source_location::current()) {
         return add<W>([&] { return eddy::spawn_local(std::forward<W>(work), where); });
     }
 
-    /// As eddy::spawn_blocking, into the set.
+    /// Runs blocking work as a task of the set; see eddy::spawn_blocking.
     template <class F>
     abort_handle spawn_blocking(F&& f, std::source_location where = std::source_location::current()) {
         list_.reserve();
         return insert(eddy::spawn_blocking(std::forward<F>(f), where));
     }
 
-    /// Takes over a task that was spawned elsewhere. Throws `misuse` for an empty handle.
+    /// Takes over a task that was spawned elsewhere.
+    /// Errors: throws `misuse` if the handle is empty.
     abort_handle insert(join_handle<T> task, std::source_location where = std::source_location::current()) {
         list_.reserve();
         eddy::abort_handle aborts = task.abort_handle(where);
@@ -98,59 +110,66 @@ public:
         return aborts;
     }
 
-    /// The next task that ends, or that has ended; nothing if the set is empty.
+    /// Waits for the next task that ends, and returns its output; nullopt if the set is empty.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no task was taken out of the set.
     /// Lifetime: the set must outlive the future, and must not be moved meanwhile.
     [[nodiscard]] join_next_future join_next() noexcept { return join_next_future(*this); }
-    /// The same, with the task's number.
+    /// Does the same, and also returns the task's number.
     [[nodiscard]] join_next_with_id_future join_next_with_id() noexcept { return join_next_with_id_future(*this); }
 
-    /// A task that has ended; nothing if there is none at this moment. Never suspends.
+    /// Returns the output of a task that has ended; nullopt if there is none at this moment. Never suspends.
     [[nodiscard]] std::optional<item_type> try_join_next() {
         detail::joinable* const ended = list_.take_ended(nullptr);
         if (ended == nullptr) return std::nullopt;
         return detail::join_access::take<T>(*ended);
     }
+    /// Does the same, and also returns the task's number.
     [[nodiscard]] std::optional<joined_task<T>> try_join_next_with_id() {
         detail::joinable* const ended = list_.take_ended(nullptr);
         if (ended == nullptr) return std::nullopt;
         return with_id(*ended);
     }
 
-    /// Waits for all tasks; gives their outputs in the order of their ends: `co_await std::move(set).join_all()`.
-    /// Errors: the first task that threw, or was aborted, aborts the rest; its exception is thrown (see
+    /// Waits for all tasks and returns their outputs in the order in which they ended: `co_await
+    /// std::move(set).join_all()`. For tasks of void, the output is void.
+    /// Errors: if a task threw or was aborted, the others are aborted and the exception is thrown (see
     /// join_error::rethrow).
+    /// Cancel safety: the future owns the set; if it is destroyed, the tasks are aborted and their outputs are lost.
     [[nodiscard]] auto join_all() && { return join_all_of(std::move(*this)); }
-    // Only to say in a short error what to write.
+    // For a short compile error that names the remedy.
     template <class... A>
     auto join_all(A&&...) & {
         return detail::refuse_lvalue<A...>();
     }
 
-    /// Aborts all tasks. They stay in the set, to be joined.
+    /// Aborts all tasks. They stay in the set and are still to be joined.
     void abort_all() noexcept { list_.abort_all(); }
 
-    /// Aborts all tasks, and waits until they have ended. Outputs are dropped; an exception goes to the runtime's
-    /// handler. Cancel safety: safe: the tasks stay aborted.
+    /// Aborts all tasks and waits until they have ended. Outputs are dropped; exceptions are passed to the runtime's
+    /// uncaught handler.
+    /// Cancel safety: safe. The tasks remain aborted.
+    /// Lifetime: the set must outlive the future, and must not be moved meanwhile.
     [[nodiscard]] shutdown_future shutdown() noexcept { return shutdown_future(*this); }
 
-    /// Lets all tasks go on by themselves. The set is empty then.
+    /// Detaches all tasks. The set is empty afterwards.
     void detach_all() noexcept { list_.detach_all(); }
 
-    /// How many tasks have not been joined, those that have ended included.
+    /// Returns the number of tasks that were not joined, including those that have ended.
     [[nodiscard]] std::size_t len() const noexcept { return list_.size(); }
     [[nodiscard]] bool is_empty() const noexcept { return len() == 0; }
 
-    /// As many as the tasks that have not been joined; more, if more are spawned.
+    /// Returns the number of remaining items: at least len(); more if more tasks are spawned.
     [[nodiscard]] size_bounds size_hint() const noexcept { return {len(), std::nullopt}; }
 
-    // ---- For those who write futures ----
+    // ---- For hand-written futures ----
+    /// Stream interface; see eddy::stream.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         const auto ended = poll_ended(cx);
         if (!ended) return not_ready;
         if (*ended == nullptr) return std::nullopt;
         return poll_result<std::optional<item_type>>(detail::join_access::take<T>(**ended));
     }
+    /// Does the same, and also returns the task's number.
     poll_result<std::optional<joined_task<T>>> poll_next_with_id(context& cx) {
         const auto ended = poll_ended(cx);
         if (!ended) return not_ready;
@@ -169,7 +188,7 @@ private:
         }
     }
 
-    /// Refuses, in one line, what cannot be spawned into the set.
+    /// Returns whether `W` can be spawned into the set. If not, compilation fails with a one-line message.
     template <class W>
     static constexpr bool check() {
         if constexpr (detail::check_spawned<W>()) {
@@ -181,7 +200,7 @@ private:
         }
     }
 
-    /// Null if the set is empty.
+    /// Polls for the next task that has ended. Ready with null if the set is empty.
     poll_result<detail::joinable*> poll_ended(context& cx) {
         if (!cx.consume_budget()) return not_ready;
         detail::joinable* const ended = list_.take_ended(&cx.waker());
@@ -221,10 +240,11 @@ private:
     detail::join_list list_;
 };
 
-/// What join_next() returns. Ready with nothing if the set is empty.
+/// The future that join_next() returns. It is ready with nullopt if the set is empty.
 template <class T>
 class [[nodiscard("co_await it")]] join_set<T>::join_next_future : public future_ops<join_next_future> {
 public:
+    /// Future interface; see eddy::future.
     using output_type = std::optional<item_type>;
     poll_result<output_type> poll(context& cx) { return set_->poll_next(cx); }
 
@@ -235,10 +255,11 @@ private:
     join_set* set_;
 };
 
-/// What join_next_with_id() returns.
+/// The future that join_next_with_id() returns. It is ready with nullopt if the set is empty.
 template <class T>
 class [[nodiscard("co_await it")]] join_set<T>::join_next_with_id_future : public future_ops<join_next_with_id_future> {
 public:
+    /// Future interface; see eddy::future.
     using output_type = std::optional<joined_task<T>>;
     poll_result<output_type> poll(context& cx) { return set_->poll_next_with_id(cx); }
 
@@ -249,10 +270,11 @@ private:
     join_set* set_;
 };
 
-/// What shutdown() returns.
+/// The future that shutdown() returns.
 template <class T>
 class [[nodiscard("co_await it")]] join_set<T>::shutdown_future : public future_ops<shutdown_future> {
 public:
+    /// Future interface; see eddy::future.
     using output_type = void;
     poll_result<void> poll(context& cx) {
         if (!has_aborted_) set_->abort_all();

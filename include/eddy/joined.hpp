@@ -7,15 +7,16 @@
 
 namespace eddy {
 
-/// The outputs of a `join`: a struct with the members `first`, `second`, ... up to `eighth`, made for
-/// `auto [a, b] = co_await join(x, y);`. It is no std::tuple, and does not look like one to the language, since GCC 15
-/// forgets to destroy such bindings in coroutines. `get<I>()` is for generic code.
+/// The outputs of a `join`: a struct with the members `first`, `second`, ... up to `eighth`, for structured bindings:
+/// `auto [a, b] = co_await join(x, y);`. `get<I>()` is for generic code. It is not a std::tuple and has no tuple
+/// interface, because GCC 15 does not destroy such structured bindings in coroutines.
+/// Thread safety: a plain value.
 template <class... T>
 struct joined;
 
 namespace detail {
 
-/// The member of number `I`.
+/// Returns the member with number `I`.
 template <std::size_t I, class... T>
 auto& pick(T&... members) noexcept {
     return std::get<I>(std::tie(members...));
@@ -23,8 +24,9 @@ auto& pick(T&... members) noexcept {
 
 }  // namespace detail
 
-// Written out, since a binding takes members from one class only, not from bases. By reference: GCC 12 takes a
-// parameter that is moved on at -O2 for one that may be uninitialised, and says so in users' builds.
+// One specialization for each size, since a structured binding takes members from one class only, not from its bases.
+// The constructors take references: GCC 12 at -O2 warns, in users' builds, that a by-value parameter which is moved on
+// may be uninitialized.
 
 template <class A>
 struct joined<A> {

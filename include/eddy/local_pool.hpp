@@ -14,30 +14,36 @@
 
 namespace eddy {
 
-/// Threads, each with a loop and a local set of its own, and tasks that stay on the thread where they began. So a task
-/// may hold what belongs to one thread, or must not cross threads.
+/// A pool of threads, each with an event loop and a local set. A task stays on the thread where it began, so it may
+/// hold objects that belong to one thread or must not cross threads.
 ///     eddy::local_pool pool(4);
 ///     auto answer = pool.spawn_pinned([] { return work(); });      // a coroutine, made and run on one of the threads
 ///     co_await answer;
-/// eddy::spawn_local and eddy::spawn in such a task stay on its thread.
+/// eddy::spawn_local and eddy::spawn in such a task use the same thread.
 ///
-/// Destroying it destroys its tasks, each on its thread, and joins the threads. One that was moved from has no threads:
+/// The destructor destroys the tasks, each on its thread, and joins the threads. A moved-from pool has no threads:
 /// spawning on it throws `misuse`.
-/// Thread safety: any thread; it must not be destroyed by one of its tasks.
+/// Thread safety: any thread. A task of the pool must not destroy the pool.
 class EDDY_API local_pool {
 public:
-    /// Throws std::system_error if there are too many descriptors or threads; `misuse` for no threads.
+    /// Starts the threads.
+    /// Errors: throws std::system_error, for example if there are too many descriptors or threads; `misuse` if
+    /// `threads` is 0.
     explicit local_pool(std::size_t threads, std::source_location where = std::source_location::current());
-    /// As the constructor, with the error as a value; invalid_argument for no threads.
+    /// Does the same as the constructor, but returns the error; std::errc::invalid_argument if `threads` is 0.
     [[nodiscard]] static result<local_pool> make(std::size_t threads) noexcept;
 
+    /// A moved-from pool is empty. The assignment shuts down the pool that this object had before.
     local_pool(local_pool&&) noexcept;
     local_pool& operator=(local_pool&&) noexcept;
+    /// Destroys the tasks and joins the threads; see the class comment.
     ~local_pool();
 
-    /// Runs `work` on the thread that has the fewest tasks. `work` is called there: a callable without parameters that
-    /// makes a future, or returns a value. (The callable itself crosses the thread; so does a future that is given
-    /// directly.) Cost: one block of the frame pool, and a system call if the thread sleeps.
+    /// Runs `work` on the thread that has the fewest tasks, and returns a join_handle. `work` is a callable without
+    /// parameters that returns a future or a value; it is called on that thread. The callable crosses the thread
+    /// boundary, and so does a future that is passed instead.
+    /// Errors: throws `misuse` if the pool is empty.
+    /// Cost: one block from the frame pool, and a system call if the thread sleeps.
     template <class W>
     auto spawn_pinned(W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_spawned<W>()) {
@@ -47,7 +53,8 @@ public:
         }
     }
 
-    /// The same on the thread of that number, which is less than size(). Throws `misuse` for another one.
+    /// Does the same on the thread with number `index`.
+    /// Errors: throws `misuse` if `index` is not less than size().
     template <class W>
     auto spawn_pinned_by_idx(W&& work, std::size_t index,
                              std::source_location where = std::source_location::current()) const {
@@ -59,9 +66,10 @@ public:
         }
     }
 
-    /// How many threads there are.
+    /// Returns the number of threads.
     [[nodiscard]] std::size_t size() const noexcept;
-    /// About how many tasks a thread has.
+    /// Returns the approximate number of tasks on the thread with number `index`.
+    /// Errors: throws `misuse` if `index` is not less than size().
     [[nodiscard]] std::size_t load(std::size_t index,
                                    std::source_location where = std::source_location::current()) const;
 

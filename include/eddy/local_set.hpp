@@ -23,24 +23,31 @@ namespace detail {
 struct local_access;
 }  // namespace detail
 
-/// A future that drives a local_set besides: what local_set::run_until() returns.
+/// The future that local_set::run_until() returns: runs a future and drives the set meanwhile.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] run_until_future
     : public future_ops<run_until_future<F>> {
 public:
+    /// Future interface; see eddy::future.
     using output_type = output_t<F>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
+    /// For the library.
     run_until_future(detail::local_share tasks, F&& inner)
         : tasks_(std::move(tasks)), inner_(std::in_place, std::move(inner)) {}
+    /// Moves the future.
+    /// Preconditions: `other` was not polled; otherwise the process ends with a message.
     run_until_future(run_until_future&& other) noexcept(std::is_nothrow_move_constructible_v<F>)
         : tasks_(std::move(other.tasks_)), inner_(std::move(other.inner_)) {
         if (other.driver_.is_listed) detail::fatal_misuse("run_until() was moved after its first poll");
         other.inner_.reset();
     }
     run_until_future& operator=(run_until_future&&) = delete;
+    /// Destroys the future. The tasks of the set stay in the set.
     ~run_until_future() { end(); }
 
+    /// Future interface; see eddy::future.
+    /// Errors: throws `misuse` if another thread drives the set at this moment.
     poll_result<output_type> poll(context& cx) {
         if (!inner_) detail::throw_has_ended("run_until()", cx.where());
         detail::check_driver(*tasks_, cx.where());
@@ -93,11 +100,13 @@ private:
     detail::local_driver driver_;
 };
 
-/// While it lives, spawn_local() on this thread goes to its set. See local_set::enter().
+/// Directs spawn_local() on this thread to a local_set during its lifetime; see local_set::enter().
+/// Thread safety: destroy it on the thread that made it.
 class [[nodiscard("the set is current while the guard lives")]] EDDY_API local_enter_guard {
 public:
     local_enter_guard(const local_enter_guard&) = delete;
     local_enter_guard& operator=(const local_enter_guard&) = delete;
+    /// Restores the set that was current before.
     ~local_enter_guard();
 
 private:
@@ -108,9 +117,9 @@ private:
     detail::local_tasks* outer_;
 };
 
-/// Tasks that never run at the same time as each other: they are polled by whoever drives the set, one after the other.
-/// So they can share what is not thread-safe. If the set is driven on one thread (by a task of a `core`, by eddy::wait,
-/// and not by a task of the pool, which may move), they may hold what belongs to that thread, too.
+/// A set of tasks that never run in parallel: the future that drives the set polls them one after the other. Therefore
+/// they can share objects that are not thread-safe. If the set is driven on one thread only (by a task of a `core` or
+/// by eddy::wait; not by a task of the pool, which may migrate), they may also hold objects that belong to that thread.
 ///     eddy::local_set set;
 ///     co_await set.run_until([]() -> eddy::task<> {
 ///         auto window = std::make_shared<ui>();                    // no locks
@@ -118,32 +127,41 @@ private:
 ///     }());
 ///     co_await set;                                                // until all its tasks have ended
 ///
-/// The set is itself a future, which drives it and is ready when no task is left. After some polls in a row it lets
-/// others run. eddy::spawn inside of its tasks still goes to the runtime. One that was moved from is empty: to spawn
-/// into it, to drive or to enter it throws `misuse`. Dropping it destroys its tasks, on this thread; it must not be
-/// dropped by one of them. Join handles that are left say that their tasks were cancelled; wakers that are left do
-/// nothing. Cancel safety: dropping what drives it lets its tasks stand still until it is driven again. Thread safety:
-/// spawn_local() and enter() on any thread. It may be driven by several futures, if these are polled on one thread, or
-/// by one task; all who await it are told of the end. Two threads at the same time are misuse, which is thrown where it
-/// is noticed. Handles of its tasks, and wakers, on any thread. Cost: one block of the frame pool for each task. To
-/// wake a task from another one of the set takes no lock. One small block for each task that awaits the set beside the
-/// first.
+/// The set is itself a future: it drives the tasks and is ready when no task is left. It yields to other tasks after 61
+/// polls. Inside its tasks, eddy::spawn still spawns on the runtime. A moved-from set is empty: spawning into it,
+/// driving it and entering it throw `misuse`.
+///
+/// The destructor destroys the tasks on this thread. A task of the set must not destroy the set. Afterwards, join
+/// handles of its tasks report that the tasks were cancelled, and wakers do nothing.
+/// Cancel safety: safe. If the future that drives the set is destroyed, the tasks do not run until the set is driven
+/// again.
+/// Thread safety: spawn_local() and enter() may be called on any thread; wakers and join handles of its tasks may be
+/// used on any thread. Several futures may drive the set if one thread, or one task, polls them; all of them are
+/// notified when the last task ends. Driving the set on two threads at the same time is incorrect; where it is
+/// detected, it throws `misuse`.
+/// Cost: one block from the frame pool for each task. A wake-up from another task of the set takes no lock. One small
+/// block for each task that awaits the set, except the first.
 class local_set : public future_ops<local_set> {
 public:
+    /// Future interface; see eddy::future.
     using output_type = void;
 
+    /// Constructs an empty set.
     local_set() : tasks_(detail::make_local_tasks()) {}
+    /// Moves the tasks. The assignment destroys the tasks that this set had before.
     local_set(local_set&&) noexcept = default;
     local_set& operator=(local_set&& other) noexcept {
         local_set taken(std::move(other));
         std::swap(tasks_, taken.tasks_);
         return *this;
     }
+    /// Destroys all tasks; see the class comment.
     ~local_set() {
         if (tasks_.get() != nullptr) detail::close(*tasks_);
     }
 
-    /// Starts a task of the set: as eddy::spawn. It is polled when the set is driven.
+    /// Spawns a task into the set and returns a join_handle; see eddy::spawn. The task is polled when the set is
+    /// driven.
     template <class W>
     auto spawn_local(W&& work, std::source_location where = std::source_location::current()) {
         if constexpr (detail::check_spawned<W>()) {
@@ -153,14 +171,16 @@ public:
         }
     }
 
-    // Only to say in a short error what to write.
+    // For a short compile error that names the remedy.
     template <class W, detail::argument_of_work A, class... More>
     auto spawn_local(W&&, A&&, More&&...) {
         return detail::refuse_arguments<W>();
     }
 
-    /// Runs a future, and the tasks of the set meanwhile; eddy::spawn_local() in it goes to the set. Tasks that are
-    /// left stay in the set, and stand still until it is driven again. Cancel safety: that of the future.
+    /// Runs a future and drives the set until the future is ready. eddy::spawn_local() inside it spawns into this set.
+    /// Tasks that have not ended by then stay in the set and do not run until the set is driven again.
+    /// Cancel safety: that of the future.
+    /// Lifetime: `work` is moved in; use std::ref to borrow it.
     template <class F>
     [[nodiscard]] auto run_until(F&& work, std::source_location where = std::source_location::current()) {
         if constexpr (!detail::check_futures<F>()) {
@@ -171,19 +191,21 @@ public:
         }
     }
 
-    /// eddy::spawn_local() on this thread goes to this set while the guard lives: outside of its tasks, in what they do
-    /// not call. Guards must end in the reverse order of their making, and must not live across a co_await.
+    /// Directs eddy::spawn_local() on this thread to this set during the lifetime of the guard, for calls from outside
+    /// of the set's tasks.
+    /// Preconditions: guards end in the reverse order of their construction, and do not live across a co_await.
     [[nodiscard]] local_enter_guard enter(std::source_location where = std::source_location::current()) const {
         static_cast<void>(own("local_set::enter()", where));
         return local_enter_guard(tasks_);
     }
 
-    // As a future: drives the set until no task is left.
+    /// Future interface: drives the set until no task is left.
+    /// Errors: throws `misuse` inside a task of the set, and if another thread drives the set at this moment.
     poll_result<void> poll(context& cx) {
         if (!detail::drive_to_end(own("co_await", cx.where()), cx)) return not_ready;
         return poll_result<void>::ready();
     }
-    /// Asks the tasks to end in an orderly way, and waits for that.
+    /// Cancels all tasks gracefully and waits until they have ended.
     poll_result<void> poll_cancel(context& cx) {
         detail::cancel_all(own("co_await", cx.where()));
         return poll(cx);
@@ -192,7 +214,7 @@ public:
 private:
     friend struct detail::local_access;
 
-    /// The set, for the function `what`.
+    /// Returns the tasks of the set. Throws `misuse`, with the function name `what` in its text, if the set is empty.
     [[nodiscard]] detail::local_tasks& own(const char* what, std::source_location where) const {
         if (tasks_.get() == nullptr) [[unlikely]]
             detail::throw_empty(what, "local_set", "moved from", where);
@@ -210,9 +232,10 @@ struct local_access {
 
 }  // namespace detail
 
-/// Starts a task on this thread, where it stays: a task of the local_set that is driven here, or that was entered;
-/// without one, of the loop (`core`) that runs here. Otherwise as spawn(). Errors: throws `misuse` elsewhere, on
-/// workers of the pool above all.
+/// Spawns a task that stays on this thread, and returns a join_handle. The task belongs to the local_set that is driven
+/// or was entered on this thread; without one, to the event loop (`core`) that runs on this thread. Otherwise it is the
+/// same as spawn().
+/// Errors: throws `misuse` on all other threads, in particular on workers of a runtime.
 template <class W>
 auto spawn_local(W&& work, std::source_location where = std::source_location::current()) {
     if constexpr (detail::check_spawned<W>()) {
@@ -224,7 +247,7 @@ auto spawn_local(W&& work, std::source_location where = std::source_location::cu
     }
 }
 
-// Only to say in a short error what to write.
+// For a short compile error that names the remedy.
 template <class W, detail::argument_of_work A, class... More>
 auto spawn_local(W&&, A&&, More&&...) {
     return detail::refuse_arguments<W>();

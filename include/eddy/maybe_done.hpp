@@ -22,15 +22,21 @@ namespace detail {
 }
 }  // namespace detail
 
-/// A future that keeps its output: see `maybe_done`.
+/// The future that maybe_done() returns: runs a future and keeps its output.
 template <class F>
 class [[nodiscard]] maybe_done_future : public future_ops<maybe_done_future<F>> {
 public:
+    /// Future interface; see eddy::future.
     using output_type = void;
+    /// The type of the kept output; std::monostate for void.
     using kept_type = detail::stored_t<output_t<F>>;
+    /// Future interface; see eddy::future.
     static constexpr bool took_closure = detail::is_marked<F>;
 
+    /// Takes over `inner`.
     explicit maybe_done_future(F&& inner) : state_(state::running), future_(std::move(inner)) {}
+    /// Moves the future or its output.
+    /// Preconditions: the future was not polled, or has ended.
     maybe_done_future(maybe_done_future&& other) noexcept(is_nothrow_movable) : state_(other.state_) {
         if (state_ == state::running) std::construct_at(std::addressof(future_), std::move(other.future_));
         if (state_ == state::done) std::construct_at(std::addressof(output_), std::move(other.output_));
@@ -38,6 +44,7 @@ public:
     maybe_done_future& operator=(maybe_done_future&&) = delete;
     ~maybe_done_future() { drop(); }
 
+    /// Future interface; see eddy::future. Ready when the output is kept.
     poll_result<void> poll(context& cx) {
         if (state_ != state::running) detail::throw_has_ended("maybe_done", cx.where());
         try {
@@ -53,7 +60,7 @@ public:
         }
     }
 
-    /// Ends the future; an output that is already there stays.
+    /// Cancels the future gracefully. An output that is already there is kept.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {
@@ -64,26 +71,28 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// Destroys what is there, the future or its output.
+    /// Destroys the future or its output.
     void drop() noexcept {
         const state was = std::exchange(state_, state::gone);
         if (was == state::running) std::destroy_at(std::addressof(future_));
         if (was == state::done) std::destroy_at(std::addressof(output_));
     }
 
-    /// Whether the future is there, and has not ended.
+    /// Returns whether the future has not ended.
     [[nodiscard]] bool is_running() const noexcept { return state_ == state::running; }
 
-    /// Whether the output is there, and has not been taken.
+    /// Returns whether there is an output that was not taken.
     [[nodiscard]] bool is_done() const noexcept { return state_ == state::done; }
 
-    /// The output; std::monostate for void. Throws `misuse` if it is not there.
+    /// Returns the output; std::monostate for void.
+    /// Errors: throws `misuse` unless is_done().
     [[nodiscard]] kept_type& output(std::source_location where = std::source_location::current()) {
         if (!is_done()) detail::throw_not_done(where);
         return output_;
     }
 
     /// Moves the output out.
+    /// Errors: throws `misuse` unless is_done().
     [[nodiscard]] kept_type take_output(std::source_location where = std::source_location::current()) {
         kept_type taken = std::move(output(where));
         drop();
@@ -102,10 +111,11 @@ private:
     };
 };
 
-/// Runs `future` and keeps its output until it is taken: `co_await m; use(m.take_output());`. The future itself is
-/// destroyed as soon as it has ended. A building block for combinators such as `join`.
-/// Cancel safety: that of the future; an output that is there stays.
-/// Lifetime: the future is moved in; use std::ref to lend it.
+/// Runs `future` and keeps its output until it is taken: `co_await m; use(m.take_output());`. The future is destroyed
+/// as soon as it has ended. It is a building block for combinators such as `join`.
+/// Cancel safety: that of the future. An output that is already there is kept.
+/// Lifetime: the future is moved in; use std::ref to borrow it.
+/// Cost: no allocation.
 template <class F>
 [[nodiscard]] auto maybe_done(F&& future) {
     if constexpr (!detail::check_futures<F>()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The door to the network: addresses, TCP, UDP and Unix sockets, pipes, and serve().
+// Umbrella header for networking: addresses, TCP, UDP and Unix sockets, pipes, and serve().
 
 #include <eddy/net/halves.hpp>    // split, into_split, reunite
 #include <eddy/net/listener.hpp>  // the concept
@@ -12,7 +12,7 @@
 #include <eddy/net/tcp_listener.hpp>
 #include <eddy/net/tcp_socket.hpp>
 #include <eddy/net/tcp_stream.hpp>
-#include <eddy/net/to_socket_addrs.hpp>  // what they take: addresses, text, names
+#include <eddy/net/to_socket_addrs.hpp>  // accepted address arguments: addresses, text, names
 #include <eddy/net/udp_socket.hpp>
 #include <eddy/net/unix_addr.hpp>
 #include <eddy/net/unix_datagram.hpp>

@@ -14,19 +14,24 @@
 
 namespace eddy {
 
-/// A future that keeps another at one address, and so may be moved after it has been polled: see `pin`.
-/// (A task and a boxed_future may be moved between two polls as they are.)
-/// Cancel safety, thread safety: those of the future inside.
-/// Cost: one block of the frame pool.
+/// The future that pin() returns: keeps another future at one address, so that it can be moved after its first poll. (A
+/// task and a boxed_future can be moved between two polls without this.)
+/// Errors: polling a moved-from pinned_future throws `misuse`.
+/// Cancel safety: that of the wrapped future.
+/// Thread safety: that of the wrapped future.
+/// Cost: one block from the frame pool.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] pinned_future
     : public future_ops<pinned_future<F>> {
 public:
+    /// Future interface; see eddy::future.
     using output_type = output_t<F>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
+    /// Moves `inner` to its fixed address.
     explicit pinned_future(F&& inner) : inner_(detail::make_pool_box<F>(std::move(inner))) {}
 
+    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!inner_)
             throw misuse("a pinned future was polled that was moved from: poll the one it moved to", cx.where());
@@ -45,8 +50,10 @@ private:
     detail::pool_box<F> inner_;
 };
 
-/// Gives a future a fixed address, so that it can be kept in a container and moved although it has begun:
+/// Gives a future a fixed address, so that it can be kept in a container and moved after its first poll:
 /// `std::vector<eddy::pinned_future<F>>`.
+/// Lifetime: the future is moved in; use std::ref to borrow it.
+/// Cost: one block from the frame pool.
 template <class F>
 [[nodiscard]] auto pin(F&& future) {
     if constexpr (!detail::check_futures<F>()) {

@@ -22,18 +22,21 @@ inline constexpr bool is_poll_result<poll_result<T>> = true;
 
 }  // namespace detail
 
-/// A future that polls by a function: see `poll_fn`.
+/// The future that poll_fn() returns.
 template <class Fn, bool Marked = false>
 class [[nodiscard]] poll_fn_future : public future_ops<poll_fn_future<Fn, Marked>> {
     using answer = std::invoke_result_t<Fn&, context&>;
 
 public:
+    /// Future interface; see eddy::future.
     using output_type = typename answer::value_type;
     static constexpr bool took_closure = Marked;
 
+    /// Constructs the function from `f`.
     template <class G>
     explicit poll_fn_future(std::in_place_t, G&& f) : f_(std::in_place, std::forward<G>(f)) {}
 
+    /// Calls the function. Throws `misuse` if it was ready before.
     answer poll(context& cx) {
         if (!f_) detail::throw_has_ended("poll_fn", cx.where());
         answer result = (*f_)(cx);
@@ -45,10 +48,12 @@ private:
     std::optional<Fn> f_;
 };
 
-/// A future from a function that takes a `context&` and returns a `poll_result<T>`. It is called at each poll until it
-/// is ready, and then destroyed. When it answers `not_ready`, it has to have arranged that the context's waker is
-/// woken. Cancel safety: that of the function: it is destroyed. Lifetime: an rvalue is moved in, an lvalue copied;
-/// std::ref lends it. Cost: none of its own.
+/// Makes a future from a function that takes a `context&` and returns a `poll_result<T>`. Each poll calls the function.
+/// When it is ready, it is destroyed. If it returns `not_ready`, it must have arranged that the context's waker is
+/// woken.
+/// Cancel safety: that of the function, which is destroyed.
+/// Lifetime: an rvalue is moved in, an lvalue is copied; use std::ref to borrow it.
+/// Cost: no allocation.
 template <class Fn>
 [[nodiscard]] auto poll_fn(Fn&& f) {
     using kept = std::decay_t<Fn>;

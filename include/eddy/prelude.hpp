@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The usual names with one include, and what programs need of the standard library beside them.
+// Includes the whole library and the headers of the standard library that most programs use with it.
 
 #include <array>
 #include <chrono>

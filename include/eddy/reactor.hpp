@@ -22,22 +22,26 @@ struct reactor_access;
 class background_reactor;
 class core_handle;
 
-/// The event queues of operating systems that eddy can drive. The environment's EDDY_DRIVER names them for a whole
-/// process, by the same words; `auto` there is `automatic`, since C++ keeps that word for itself.
+/// The event queues of operating systems that eddy supports. The environment variable EDDY_DRIVER selects one for the
+/// whole process, by the same names, except that `automatic` is called `auto` there (a keyword in C++).
 enum class driver_kind {
+    /// Linux epoll(7).
     epoll,
-    io_uring,   ///< Linux 6.1 and later; often forbidden in containers
-    automatic,  ///< io_uring where it is allowed and has what is needed, else epoll; a wish, and never what something
-                ///< has
+    /// Linux io_uring(7), 6.1 or later. Containers often forbid it.
+    io_uring,
+    /// io_uring if it is allowed and complete, otherwise epoll. It is a request only: no event loop reports it as its
+    /// driver.
+    automatic,
 };
 
-/// What a driver has counted since it was made; but `operations_given_up` is a figure of now.
+/// The counters of a driver since its construction. `operations_given_up` is a current value.
 struct io_metrics {
-    std::uint64_t fds_registered = 0;    ///< sockets and other descriptors, at their first wait
-    std::uint64_t fds_deregistered = 0;  ///< of these: closed, or given up
-    std::uint64_t ready_events = 0;      ///< what the system has reported: readiness, and with io_uring bytes and ends
-    std::uint64_t operations_given_up = 0;  ///< of io_uring: cancelled, and the kernel has not ended them yet
+    std::uint64_t fds_registered = 0;    ///< descriptors that were registered, which happens at their first wait
+    std::uint64_t fds_deregistered = 0;  ///< registered descriptors that were closed or released since
+    std::uint64_t ready_events = 0;      ///< events that the system reported; with io_uring, data and completions, too
+    std::uint64_t operations_given_up = 0;  ///< cancelled io_uring operations that the kernel has not completed yet
 
+    /// Constructs zeros, or the given values.
     io_metrics() noexcept = default;
     io_metrics(std::uint64_t registered, std::uint64_t deregistered, std::uint64_t events,
                std::uint64_t given_up) noexcept
@@ -47,19 +51,21 @@ struct io_metrics {
           operations_given_up(given_up) {}
 };
 
-/// What one turn of a reactor did.
+/// The result of one driver tick of a reactor.
 struct turn_info {
-    std::size_t events = 0;  ///< sources that reported something
+    std::size_t events = 0;  ///< the number of sources that reported an event
 
+    /// Constructs zero, or the given number.
     turn_info() noexcept = default;
     explicit turn_info(std::size_t count) noexcept : events(count) {}
 };
 
-/// A reference to a reactor, for whatever registers with it. It does not keep the reactor turning: once that is gone,
-/// operations answer errc::runtime_shutdown.
+/// A handle to a reactor, to register descriptors with it. It does not keep the reactor running: after the reactor is
+/// destroyed, operations fail with errc::runtime_shutdown. A moved-from handle may only be destroyed or assigned to.
 /// Thread safety: any thread.
 class EDDY_API reactor_handle {
 public:
+    /// Copies refer to the same reactor. A move leaves `other` empty.
     reactor_handle(const reactor_handle& other) noexcept;
     reactor_handle(reactor_handle&& other) noexcept : io_(std::exchange(other.io_, nullptr)) {}
     reactor_handle& operator=(reactor_handle other) noexcept {
@@ -68,21 +74,26 @@ public:
     }
     ~reactor_handle();
 
-    /// The reactor that an operation registers with which is polled on this thread: that of the loop that runs here,
-    /// else the fall-back. Errors: misuse if there is neither; io_disabled if the loop was built without I/O;
-    /// runtime_shutdown if the fall-back is gone.
+    /// Returns the reactor with which operations that are polled on this thread register: the reactor of the event loop
+    /// that runs here, otherwise the fallback reactor.
+    /// Errors: errc::io_disabled if the event loop was built without I/O; errc::runtime_shutdown if the fallback
+    /// reactor is gone. Throws `misuse` if there is neither.
     [[nodiscard]] static result<reactor_handle> current(std::source_location where = std::source_location::current());
 
-    /// Makes `handle` the reactor for threads that run no loop: an operation that is polled there (by `eddy::wait`, or
-    /// by somebody else's executor) registers with it. For the whole process and for good: the first one wins, also
-    /// when its reactor is gone; then such operations answer runtime_shutdown. A thread must turn it: see
-    /// reactor::background(). Errors: fallback_is_set. Thread safety: any thread.
+    /// Sets the fallback reactor: the one for threads that run no event loop. An operation that is polled on such a
+    /// thread, by `eddy::wait` or by another library's executor, registers with it. A thread must drive the reactor;
+    /// see reactor::background(). The setting is for the whole process and permanent: only the first call has an
+    /// effect, even if its reactor is gone; then such operations fail with errc::runtime_shutdown.
+    /// Errors: errc::fallback_is_set if there is a fallback reactor already.
+    /// Thread safety: any thread.
     static result<void> set_fallback(const reactor_handle& handle) noexcept;
 
-    /// Ends the turn in progress, or the next one. Wakes before the reactor looks count as one.
-    /// Cost: one system call, or one atomic exchange if a wake is due already.
+    /// Makes the current driver tick return, or the next one if there is none. Several calls before the reactor notices
+    /// count as one.
+    /// Cost: one system call, or one atomic exchange if a wake-up is pending already.
     void wake() const noexcept;
 
+    /// Returns the counters of the reactor.
     [[nodiscard]] io_metrics metrics() const noexcept;
 
 private:
@@ -92,64 +103,75 @@ private:
     friend struct detail::reactor_access;
     explicit reactor_handle(detail::io_handle* io) noexcept : io_(io) {}
 
-    detail::io_handle* io_;
+    detail::io_handle* io_;  // holds a reference; null if moved from
 };
 
-/// The reactor alone, turned by hand: it owns a driver, and forwards what the operating system reports to the tasks
-/// that wait. A `core` has one of its own; this is for a loop that somebody else runs. Thread safety: turn() from one
-/// thread at a time; handle() and its copies anywhere.
+/// A reactor without tasks, driven manually: owns a driver and forwards the events of the operating system to the tasks
+/// that wait for them. A `core` contains its own reactor; this class is for event loops of other libraries. A
+/// moved-from reactor may only be destroyed or assigned to.
+/// Thread safety: one thread at a time may call turn(). handle() and its copies may be used on any thread.
 class EDDY_API reactor {
 public:
-    /// Errors: throws std::system_error if the process has too many descriptors open.
+    /// Constructs a reactor with epoll.
+    /// Errors: throws std::system_error, for example if the process has too many open descriptors.
     reactor();
-    /// As the constructor, with the error as a value. A reactor may be turned by any thread and a ring of io_uring by
-    /// one only: so that is refused, and `automatic` means epoll. Errors: too_many_files_open and its like;
-    /// std::errc::not_supported for io_uring.
+    /// Does the same as the constructor, but returns the error. io_uring is refused, because any thread may drive a
+    /// reactor, but only one thread may use a ring. `automatic` selects epoll.
+    /// Errors: system errors such as std::errc::too_many_files_open; std::errc::not_supported for io_uring.
     [[nodiscard]] static result<reactor> make(driver_kind kind = driver_kind::epoll) noexcept;
 
+    /// Moves the reactor. The assignment swaps the two objects.
     reactor(reactor&& other) noexcept : io_(std::exchange(other.io_, nullptr)) {}
     reactor& operator=(reactor&& other) noexcept {
         std::swap(io_, other.io_);
         return *this;
     }
-    /// Wakes every task that waits on this reactor; they and all later operations see errc::runtime_shutdown.
+    /// Wakes every task that waits on this reactor. Their operations, and all later ones, fail with
+    /// errc::runtime_shutdown.
+    /// Preconditions: not inside a driver tick of this reactor, that is, not in a waker; that ends the process.
     ~reactor();
 
-    /// One call of the selector, of at most `max_wait`; nullopt waits until something happens. Wakes tasks, runs none.
-    /// Errors: resource_deadlock_would_occur if a waker calls it from inside a turn; device_or_resource_busy while
-    /// another thread is in it.
+    /// Runs one driver tick: waits for events for up to `max_wait` (nullopt: without a limit), then wakes the tasks
+    /// that wait for them. Does not run tasks.
+    /// Errors: std::errc::resource_deadlock_would_occur if a waker calls it inside a tick;
+    /// std::errc::device_or_resource_busy if another thread is in turn().
     result<turn_info> turn(std::optional<std::chrono::nanoseconds> max_wait);
 
-    /// Hands this reactor over to a thread of its own, which turns it from now on: see background_reactor.hpp. Handles
-    /// and registrations stay valid. After an error the reactor is what it was. Errors: resource_unavailable_try_again
-    /// if the system has no thread left; resource_deadlock_would_occur from inside a turn.
+    /// Moves this reactor to a dedicated thread, which drives it from then on; see background_reactor. Handles and
+    /// registrations stay valid. After an error the reactor is unchanged.
+    /// Errors: std::errc::resource_unavailable_try_again if the system has too many threads;
+    /// std::errc::resource_deadlock_would_occur inside a driver tick.
     [[nodiscard]] result<background_reactor> background() && noexcept;
-    // Only to say in a short error what to write.
+    // For a short compile error that names the remedy.
     template <class... A>
     auto background(A&&...) & {
         return detail::refuse_lvalue<A...>();
     }
 
+    /// Returns a handle to this reactor.
+    /// Thread safety: any thread.
     [[nodiscard]] reactor_handle handle() const noexcept;
 
-    /// Whether nothing is registered.
+    /// Returns whether no descriptor is registered.
     [[nodiscard]] bool is_idle() const noexcept;
 
-    /// The epoll descriptor; it stays the property of this object.
+    /// Returns the epoll descriptor, which this object continues to own.
     [[nodiscard]] int native_handle() const noexcept;
 
+    /// Returns the counters of the reactor.
+    /// Thread safety: any thread.
     [[nodiscard]] io_metrics metrics() const noexcept;
 
 private:
     friend struct detail::reactor_access;
     explicit reactor(detail::io_handle* io) noexcept : io_(io) {}
 
-    detail::io_handle* io_;
+    detail::io_handle* io_;  // holds a reference; null if moved from
 };
 
 namespace detail {
 
-/// The library's own way to the driver behind a handle.
+/// For the library: access to the driver behind a handle.
 struct reactor_access {
     static io_handle* get(const reactor_handle& handle) noexcept { return handle.io_; }
 };

@@ -8,22 +8,23 @@
 
 namespace eddy {
 
-/// What every I/O operation answers with: a value, or the system's error. See `try_` for the shortest way to use one.
+/// The output of an I/O operation: a value, or an error code. `try_` is the shortest way to use it.
 template <class T>
 using result = std::expected<T, std::error_code>;
 
-/// A `result<void>` without an error: `return eddy::ok();`
+/// Returns a `result<void>` without an error: `return eddy::ok();`
 [[nodiscard]] inline result<void> ok() noexcept { return {}; }
 
-/// A `result` that holds `value`: `return eddy::ok(42);`
+/// Returns a `result` that contains `value`: `return eddy::ok(42);`
 template <class T>
 [[nodiscard]] constexpr result<std::decay_t<T>> ok(T&& value) {
     return result<std::decay_t<T>>(std::in_place, std::forward<T>(value));
 }
 
-/// A `result<void>` that callers may ignore without a warning. (Since GCC 16 the class std::expected is [[nodiscard]].)
-/// It converts to `result<void>`.
+/// A `result<void>` that the caller may ignore without a warning. (Since GCC 16 the class std::expected is
+/// [[nodiscard]].) It converts to `result<void>`.
 class discardable_result : public result<void> {
+    /// Has the constructors of `result<void>`.
 public:
     using result<void>::result;
 };

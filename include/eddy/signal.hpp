@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The door to signals of the system.
+// Umbrella header for signals of the operating system.
 
 #include <eddy/signal/ctrl_c.hpp>
 #include <eddy/signal/kind.hpp>

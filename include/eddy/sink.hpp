@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The door to sinks: what takes items over time, as a stream gives them.
+// Umbrella header for sinks: consumers of items, the counterpart of streams.
 
-#include <eddy/sink/sink_ops.hpp>  // the concept, and the members that every sink has
+#include <eddy/sink/sink_ops.hpp>  // the members of every sink
 
 #include <eddy/sink/adaptors.hpp>  // with, buffer, fanout
 #include <eddy/sink/send.hpp>      // send, feed, flush, close, send_all

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The door to streams: the members of `stream_ops`, the adaptors that they make, the sources and generators.
+// Umbrella header for streams: the members of `stream_ops`, adaptors, sources and generators.
 
-#include <eddy/stream/stream_ops.hpp>  // next, map, filter, ...: what every stream has
+#include <eddy/stream/stream_ops.hpp>  // next, map, filter, ...: the members of every stream
 
 #include <eddy/stream/async_generator.hpp>  // a coroutine that is a stream
 #include <eddy/stream/buffered.hpp>         // buffered, buffer_unordered, for_each_concurrent
@@ -20,6 +20,6 @@
 #include <eddy/stream/sources.hpp>  // streams::iter, once, unfold, ...
 #include <eddy/stream/timed.hpp>    // timeout, throttle, chunks_timeout
 
-// What buffered.hpp stands on. Last, since they are streams themselves.
+// The base of buffered.hpp. Included last, because these classes are streams themselves.
 #include <eddy/futures_ordered.hpp>
 #include <eddy/futures_unordered.hpp>

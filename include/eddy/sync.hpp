@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The door to what tasks use to work together: channels, locks, tokens.
+// Umbrella header for synchronization and communication between tasks: channels, locks, tokens.
 
 #include <eddy/sync/barrier.hpp>
 #include <eddy/sync/broadcast.hpp>
 #include <eddy/sync/cancellation_token.hpp>
-#include <eddy/sync/mpsc.hpp>   // many senders, one receiver; bounded or not
+#include <eddy/sync/mpsc.hpp>   // multiple producers, single consumer; bounded or unbounded
 #include <eddy/sync/mutex.hpp>  // mutex<T>: stays locked across a co_await
 #include <eddy/sync/notify.hpp>
 #include <eddy/sync/once_cell.hpp>
 #include <eddy/sync/oneshot.hpp>
-#include <eddy/sync/poll_semaphore.hpp>  // for poll functions written by hand
+#include <eddy/sync/poll_semaphore.hpp>  // for hand-written poll functions
 #include <eddy/sync/poll_sender.hpp>
 #include <eddy/sync/rwlock.hpp>
 #include <eddy/sync/semaphore.hpp>

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The door to what tests need. Programs do not, so eddy.hpp leaves it out.
+// Umbrella header for test support. Programs do not need it, so eddy.hpp does not include it.
 
 #include <eddy/test/assert.hpp>       // assert_ready, assert_pending, assert_ready_ok, assert_ready_error
-#include <eddy/test/by_hand.hpp>      // futures polled by hand
+#include <eddy/test/by_hand.hpp>      // polls futures manually
 #include <eddy/test/clock.hpp>        // the paused clock
-#include <eddy/test/io_mock.hpp>      // a connection whose other side is a script
-#include <eddy/test/stream_mock.hpp>  // a stream that gives what a script says
+#include <eddy/test/io_mock.hpp>      // a connection whose peer follows a script
+#include <eddy/test/stream_mock.hpp>  // a stream that follows a script

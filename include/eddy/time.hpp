@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// The door to time.
+// Umbrella header for time.
 
 #include <eddy/time/clock.hpp>
 #include <eddy/time/delay_queue.hpp>
