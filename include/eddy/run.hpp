@@ -21,10 +21,11 @@ namespace detail {
 /// Prints `Error: <text>` on standard error.
 EDDY_API void print_error(const std::string& text) noexcept;
 
-/// Nothing if there can be no runtime; why has been printed then.
+/// Makes a runtime. If that fails, prints the reason and returns nullopt.
 [[nodiscard]] EDDY_API std::optional<runtime> make_runtime_or_print();
 
-/// Errors that have a text: an error code, an error class of the library, an exception's what(), or text itself.
+/// Prints an error that has a text: an error code, an error class of the library, an exception's what(), or a string.
+/// Does nothing for other types.
 template <class E>
 void print_error_of(const E& error) {
     if constexpr (std::is_convertible_v<const E&, std::error_code>) {
@@ -53,16 +54,17 @@ int exit_code(const T& value) {
 
 }  // namespace detail
 
-/// Runs a future to its end in a runtime made for it, with a worker for each processor, and returns what main() should:
-/// `int main() { return eddy::run(async_main()); }`. Waits until the runtime is idle: until all that was spawned has
-/// ended, too, but for spawn_background().
+/// Runs a future in a new runtime with one worker for each processor, and returns the exit code for main(): `int main()
+/// { return eddy::run(async_main()); }`. After the future has ended, waits until the runtime is idle, that is, until
+/// all spawned tasks have ended, except those of spawn_background().
 ///
-/// Returns the value of a future of int, and else 0. If the output is an `expected` with an error, it does not wait:
-/// the rest is cancelled, an error that has a text is printed as `Error: ...` on standard error, and the code is 1. An
-/// exception that leaves the future leaves run() in the same way, without waiting.
-/// Errors: throws `nested_runtime` inside a runtime. If the runtime cannot be made (for want of descriptors, or of the
-/// driver that EDDY_DRIVER names), why is printed, and the code is 1. Lifetime: the future may borrow from the caller's
-/// stack. Cost: makes a runtime: a thread and a few descriptors for each processor.
+/// Returns the value of a future of int, otherwise 0. If the output is an `expected` with an error, run() does not
+/// wait: it cancels the other tasks, prints an error that has a text as `Error: ...` on standard error, and returns 1.
+/// If the future throws, run() cancels the other tasks and throws the exception.
+/// Errors: throws `nested_runtime` inside a runtime. If the runtime cannot be made (for example because of a missing
+/// driver that EDDY_DRIVER names, or too many descriptors), prints the reason and returns 1.
+/// Lifetime: the future may borrow from the caller's stack. An lvalue is borrowed.
+/// Cost: makes a runtime: one thread and a few descriptors for each processor.
 template <class F>
 int run(F&& main, std::source_location where = std::source_location::current()) {
     constexpr bool is_future = future<std::remove_cvref_t<F>>;

@@ -18,29 +18,32 @@
 
 namespace eddy {
 
-/// What the body of a scope is given: to start children.
-/// Thread safety: any thread, while the scope lives; children may start further ones.
+/// A handle to a scope, which the body receives: spawns children.
+/// Thread safety: any thread.
+/// Lifetime: valid until the scope ends. Children may use it to spawn more children.
 class scope_handle {
 public:
     scope_handle(const scope_handle&) = delete;
     scope_handle& operator=(const scope_handle&) = delete;
 
-    /// Runs `work` at the same time as the body: a future, or a callable without parameters that makes one. It may
-    /// borrow whatever outlives the scope. An exception that leaves it, or an output that is an `expected` without a
-    /// value, fails the scope; any other output is dropped. In a scope that is cancelled the work is cancelled at once.
+    /// Spawns a child task that runs concurrently with the body. `work` is a future, or a callable without parameters
+    /// that returns one. It may borrow anything that outlives the scope. An exception that leaves the child, or an
+    /// output that is an `expected` with an error, fails the scope. Any other output is dropped. In a cancelled scope,
+    /// the child is cancelled immediately.
     template <class W>
     void spawn(W&& work, std::source_location where = std::source_location::current()) {
         if constexpr (detail::check_spawned<W>()) base_.spawn(std::forward<W>(work), where);
     }
 
-    // Only to say in a short error what to write.
+    // For a short compile error that names the remedy.
     template <class W, detail::argument_of_work A, class... More>
     auto spawn(W&&, A&&, More&&...) {
         return detail::refuse_arguments<W>();
     }
 
-    /// Cancels the children, those that are there and those to come. The body goes on.
+    /// Cancels all children, the present ones and later ones. The body continues.
     void cancel() noexcept { base_.cancel(); }
+    /// Returns whether the children were cancelled, by cancel() or because the scope has failed or is cancelled.
     [[nodiscard]] bool is_cancelled() const noexcept { return base_.is_cancelled(); }
 
 private:
@@ -51,27 +54,33 @@ private:
     detail::scope_base base_;
 };
 
-/// What scope() returns.
+/// The future that scope() returns.
 template <class F>
 class [[nodiscard("a scope does nothing until it is awaited")]] scope_future : public future_ops<scope_future<F>> {
     using body = std::invoke_result_t<F&, scope_handle&>;
 
 public:
+    /// Future interface; see eddy::future.
     using output_type = output_t<body>;
 
+    /// Constructs the body's function from `f`.
     template <class G>
     scope_future(std::in_place_t, G&& f, std::source_location where) : f_(std::forward<G>(f)), where_(where) {}
+    /// Moves the scope.
+    /// Preconditions: it was not polled; otherwise the process ends with a message.
     scope_future(scope_future&& other) noexcept(std::is_nothrow_move_constructible_v<F>)
         : f_(std::move(other.f_)), where_(other.where_) {
         if (other.stage_ != stage::fresh) detail::fatal_misuse("a scope was moved after its first poll");
     }
     scope_future& operator=(scope_future&&) = delete;
+    /// Destroys the body, then the children; see scope().
     ~scope_future() {
         if (stage_ == stage::fresh || stage_ == stage::ended) return;
         body_.reset();
         handle_.base_.destroy_children();
     }
 
+    /// Future interface; see eddy::future. poll_cancel() cancels the body and the children, and waits for them.
     poll_result<output_type> poll(context& cx) {
         if (stage_ == stage::ended)
             throw misuse(
@@ -111,7 +120,7 @@ private:
         }
     }
 
-    /// True if the body is gone.
+    /// Returns whether the body has ended and is destroyed.
     bool poll_body(context& cx) {
         auto& base = handle_.base_;
         if (body_ && !base.has_failed()) {
@@ -119,7 +128,7 @@ private:
                 auto answer = body_->poll(cx);
                 if (!answer) {
                     base.set_waker(cx.waker());
-                    // A failure that came before the waker was there has woken nobody.
+                    // A child that failed before the waker was set did not wake this task.
                     if (!base.has_failed()) return false;
                 } else if constexpr (std::is_void_v<output_type>) {
                     outcome_.set_value();
@@ -149,7 +158,8 @@ private:
         }
     }
 
-    /// The failure as this scope's error, if it can be: as it is, or as a code. Else it is thrown.
+    /// Returns the failure as this scope's error if the error type allows that: unchanged, or converted from an error
+    /// code. Otherwise throws it.
     poll_result<output_type> fail(detail::scope_failure& failure) {
         if constexpr (detail::is_expected<output_type>) {
             using error = typename output_type::error_type;
@@ -160,7 +170,7 @@ private:
                 if (failure.thrown != nullptr) std::rethrow_exception(failure.thrown);
             } catch (std::bad_expected_access<error>& e) {
                 return output_type(std::unexpect, std::move(e.error()));
-            } catch (...) {  // NOLINT(bugprone-empty-catch): below
+            } catch (...) {  // NOLINT(bugprone-empty-catch): handled below
             }
             if constexpr (detail::error_converts<std::error_code, error>) {
                 if (failure.code) return output_type(std::unexpect, convert_error<error>(*failure.code));
@@ -173,7 +183,7 @@ private:
     F f_;
     std::source_location where_;
     scope_handle handle_;
-    std::optional<body> body_;  // may borrow f_ and handle_
+    std::optional<body> body_;  // may borrow from f_ and handle_
     detail::kept<output_type> outcome_;
     stage stage_ = stage::fresh;
 };
@@ -189,22 +199,25 @@ public:
 
 }  // namespace detail
 
-/// Runs `f(s)`, which makes a future, and the children that it starts by `s.spawn(...)`; ends when all have ended, with
-/// the body's output. So children may borrow the locals of whoever awaits the scope.
+/// Runs `f(s)`, which returns a future (the body), and the children that it spawns with `s.spawn(...)`. The scope ends
+/// when the body and all children have ended; its output is that of the body. So children may borrow local variables of
+/// the coroutine that awaits the scope.
 ///     co_await eddy::scope([&](auto& s) -> eddy::task<void> {
 ///         for (auto& each : parts) s.spawn(work_on(each));
 ///         co_return;
 ///     });
-/// The children run on any worker of the current runtime, or on the current loop.
+/// The children run on any worker of the current runtime, or on the current event loop.
 ///
-/// Errors: the first failure, of a child or of the body, cancels the rest, which is waited for, and is the scope's: an
-/// exception is thrown; an error becomes the error of the body's `expected`, as it is if the types are the same, and
-/// else as an error code. If it cannot, or the body's output is no `expected`, it is thrown: as std::system_error, or,
-/// if it is no error code either, as std::bad_expected_access. Throws `misuse` without a runtime on this thread. Cancel
-/// safety: its children are cancelled with it. In the orderly way (poll_cancel) they are awaited; destroyed outright,
-/// it destroys the children that wait, here and now, and blocks only for those that are being polled at that moment. It
-/// must not be destroyed by one of its own children.
-/// Lifetime: an rvalue `f` is kept as long as the scope.
+/// Errors: the first failure of a child or of the body cancels the others. After they have ended, it is the failure of
+/// the scope. An exception is thrown. An error becomes the error of the body's `expected`: unchanged if the types are
+/// the same, otherwise converted from an error code. If that is impossible, or if the body's output is not an
+/// `expected`, the error is thrown: as std::system_error if it is an error code, otherwise as std::bad_expected_access.
+/// Without a runtime on this thread it throws `misuse`.
+/// Cancel safety: cancelling the scope cancels its children. A graceful cancellation (poll_cancel) waits for them. The
+/// destructor destroys the children that wait, and blocks until those that are being polled at that moment return. A
+/// child must not destroy its own scope: that ends the process.
+/// Thread safety: as for any future; see eddy::future.
+/// Lifetime: an rvalue `f` lives as long as the scope.
 /// Cost: two small blocks for each child.
 template <class F>
 [[nodiscard]] auto scope(F&& f, std::source_location where = std::source_location::current()) {

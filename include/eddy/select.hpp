@@ -19,21 +19,27 @@ struct biased_select_rule;
 struct race_rule;
 }  // namespace detail
 
-/// Runs all futures until the first is ready. The output is a std::variant whose index says which it was; with
-/// std::monostate for a future of void.
+/// Runs all futures within one task until the first is ready. The output is a std::variant whose index tells which one
+/// it was, with std::monostate for a future of void.
 ///
-/// Each poll begins with a future chosen at random, and goes on in the order given. So of several that are always
-/// ready, such as two channels, none starves the others. If the order is to decide, use `select_biased`. The choice is
-/// that of the thread's generator: runtime_builder::rng_seed() seeds it on the workers, so that a run can be repeated.
-/// The losers are destroyed before the output comes out; one that has a `poll_cancel` is ended by it before, and the
-/// select waits for that. The others are destroyed at once, so that they keep nothing from those. An exception of one
-/// future ends the others in the same way and is then thrown again. A branch can have a condition: `when(condition,
-/// future)`; `otherwise()` is taken if none of them holds (when.hpp). If all are disabled and there is no otherwise(),
-/// it throws `misuse`. Cancel safety: that of the futures. But while it waits for losers to end it holds the output
-/// that has won, which is lost if it is cancelled or dropped then. In a loop, an item of a stream is not lost if its
-/// next() loses, as long as the stream's own next() is cancel safe, as those of this library are: `select(lines.next(),
-/// std::ref(deadline))`, over and over. Lifetime: futures are moved in. Use std::ref to lend one that goes on after the
-/// select, in a loop for example. Cost: no allocation.
+/// Each poll begins with a random future and continues in the order of the arguments. So no future is starved by
+/// another one that is always ready, for example a channel. If the order matters, use `select_biased`. The random
+/// numbers come from the thread's generator; on workers, runtime_builder::rng_seed() sets its seed, so that a run can
+/// be repeated.
+///
+/// The other futures (the losers) are destroyed before the output is returned. A loser that has `poll_cancel` is
+/// cancelled with it first, and the select waits for that. Losers without `poll_cancel` are destroyed immediately, so
+/// that they do not hold a lock or a permit that another loser needs.
+///
+/// A branch can have a condition: `when(condition, future)`; `otherwise()` is taken if no condition is true (when.hpp).
+/// Errors: if a future throws, the others are cancelled in the same way; then the exception is thrown again. Throws
+/// `misuse` if all branches are disabled and there is no otherwise().
+/// Cancel safety: that of the futures. While the select waits for losers, it holds the output; that is lost if the
+/// select is cancelled or destroyed then. In a loop, no item of a stream is lost if its next() loses, provided that the
+/// stream's next() is cancel safe (all streams of this library are): `select(lines.next(), std::ref(deadline))`.
+/// Lifetime: futures are moved in. Use std::ref to borrow a future that continues after the select, for example in a
+/// loop.
+/// Cost: no allocation.
 template <class... F>
 [[nodiscard]] auto select(F&&... futures) {
     static_assert(sizeof...(F) > 0, "eddy: select needs at least one future");
@@ -45,8 +51,10 @@ template <class... F>
     }
 }
 
-/// `select` that polls the futures in the order given: if several are ready, the first of them wins. So put first what
-/// must not starve (a shutdown signal, a deadline), and last what is always ready.
+/// Does the same as `select`, but polls the futures in the order of the arguments: if several are ready, the first one
+/// wins. Put futures first that must not be starved (a shutdown signal, a deadline), and last those that are always
+/// ready.
+/// Cancel safety, Lifetime, Cost: the same as for select.
 template <class... F>
 [[nodiscard]] auto select_biased(F&&... futures) {
     static_assert(sizeof...(F) > 0, "eddy: select_biased needs at least one future");
@@ -58,7 +66,8 @@ template <class... F>
     }
 }
 
-/// `select` for futures of one output type: the output is that of whichever is ready first.
+/// Does the same as `select` for futures of one output type. The output is that of the first future that is ready.
+/// Cancel safety, Lifetime, Cost: the same as for select.
 template <class... F>
 [[nodiscard]] auto race(F&&... futures) {
     static_assert(sizeof...(F) > 0, "eddy: race needs at least one future");

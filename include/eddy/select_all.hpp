@@ -17,7 +17,7 @@ namespace eddy {
 
 namespace detail {
 
-/// What select_all keeps of a future: itself, if it may be moved after it has begun.
+/// Whether a future may be moved after its first poll. select_all pins all others.
 template <class F>
 inline constexpr bool may_move_when_begun = is_entered<F>;
 template <class F>
@@ -33,30 +33,34 @@ using movable_future_t = std::conditional_t<may_move_when_begun<F>, F, pinned_fu
 /// The output of a select_all over futures `F`.
 template <class F>
 struct select_all_output {
-    detail::stored_t<output_t<F>> output;  ///< of the future that was ready first; std::monostate for void
-    std::size_t index;                     ///< its place in the range
-    std::vector<F> remaining;              ///< the others, in order, as far as they have come
+    detail::stored_t<output_t<F>> output;  ///< the output of the future that was ready first; std::monostate for void
+    std::size_t index;                     ///< the index of that future in the range
+    std::vector<F> remaining;              ///< the other futures in their order, with their progress
 
+    /// Constructs the output from its parts.
     select_all_output(detail::stored_t<output_t<F>>&& of_first, std::size_t which, std::vector<F>&& others)
         : output(std::move(of_first)), index(which), remaining(std::move(others)) {}
 };
 
-/// The first of a range of futures: see `select_all`.
+/// The future that select_all() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] select_all_future
     : public future_ops<select_all_future<F>> {
     using polled = detail::child_polls::polled;
 
 public:
+    /// Future interface; see eddy::future.
     using output_type = select_all_output<F>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
+    /// Takes over `futures`. Throws `misuse` if it is empty.
     explicit select_all_future(std::vector<F>&& futures, std::source_location where)
         : futures_(std::in_place, std::move(futures)), polls_(futures_->size()) {
         if (futures_->empty()) throw misuse("select_all needs at least one future, and the range has none", where);
-        remaining_.reserve(futures_->size() - 1);  // now: an output that is there is not to fail for want of memory
+        remaining_.reserve(futures_->size() - 1);  // here, because an output must not be lost to a failed allocation
     }
 
+    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!futures_) detail::throw_has_ended("select_all", cx.where());
         if (!failure_) {
@@ -111,8 +115,8 @@ private:
         }
     }
 
-    std::optional<std::vector<F>> futures_;  // empty when it has ended
-    std::vector<F> remaining_;               // empty until then, with room for them
+    std::optional<std::vector<F>> futures_;  // nullopt after the end
+    std::vector<F> remaining_;               // empty until the end, with reserved capacity
     detail::child_polls polls_;
     std::size_t which_ = 0;
     std::optional<detail::stored_t<output_t<F>>> output_;
@@ -120,23 +124,26 @@ private:
     bool is_ending_ = false;
 };
 
-/// Runs a range of futures of one type until the first is ready. The output is a select_all_output: the future's own,
-/// its index, and the remaining futures, none of which has lost anything; run them on with another select_all, or drop
+/// Runs a range of futures of one type until the first is ready. The output is a select_all_output: the output of that
+/// future, its index, and the remaining futures, which keep their progress. Continue with another select_all, or drop
 /// them.
 ///
 ///     auto first = co_await eddy::select_all(std::move(tasks));
 ///     use(first.output);
 ///     auto second = co_await eddy::select_all(std::move(first.remaining));
 ///
-/// The remaining futures are of the type that was given, if that may be moved after it has begun (task, boxed_future,
-/// pinned_future), and else `pinned_future` of it.
-/// Up to 30 futures are all polled at each poll, in order, so that of several that are ready the first wins; of more
-/// only those that were woken, in the order of the wakes. To go through the outputs of many, futures_unordered costs
-/// less: this moves all futures each time, and polls them once. An exception of one future ends the others (with
-/// `poll_cancel`, where they have it) and is then thrown again. Errors: throws misuse if the range is empty. Cancel
-/// safety: that of the futures: they are destroyed with it. To keep them, give a range of std::reference_wrapper.
+/// The remaining futures have the given type if that can be moved after its first poll (task, boxed_future,
+/// pinned_future), otherwise `pinned_future` of it. With up to 30 futures, each poll polls all of them in order, so the
+/// first one that is ready wins. With more, a poll polls only the woken ones, in the order of their wake-ups. To
+/// process the outputs of many futures, futures_unordered is cheaper: select_all moves all futures, and polls each at
+/// least once, in each call.
+/// Errors: throws `misuse` if the range is empty. If a future throws, the others are cancelled (with `poll_cancel`, if
+/// they have it); then the exception is thrown again.
+/// Cancel safety: that of the futures, which are destroyed with it. To keep them, pass a range of
+/// std::reference_wrapper.
 /// Lifetime: the futures are moved in.
-/// Cost: the vectors; a block of the frame pool for each future that has to be pinned, and beyond 30 for each.
+/// Cost: the vectors; one block from the frame pool for each future that must be pinned; with more than 30 futures, one
+/// more block for each.
 template <class R>
 [[nodiscard]] auto select_all(R&& futures, std::source_location where = std::source_location::current()) {
     if constexpr (!detail::check_range<R>()) {

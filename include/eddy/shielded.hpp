@@ -13,16 +13,19 @@
 
 namespace eddy {
 
-/// A future that is not cut off: see `shielded`.
+/// The future that shielded() returns.
 template <class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] shielded_future
     : public future_ops<shielded_future<F>> {
 public:
+    /// Future interface; see eddy::future.
     using output_type = output_t<F>;
     static constexpr bool took_closure = detail::is_marked<F>;
 
+    /// Takes over `inner`.
     explicit shielded_future(F&& inner) : inner_(std::in_place, std::move(inner)) {}
 
+    /// Future interface; see eddy::future. poll_cancel() waits until the work is ready and drops its output.
     poll_result<output_type> poll(context& cx) {
         if (!inner_) detail::throw_has_ended("shielded", cx.where());
         has_begun_ = true;
@@ -40,7 +43,7 @@ public:
         if (inner_ && has_begun_) {
             try {
                 if (!poll_inner(cx).is_ready()) return not_ready;
-            } catch (...) {  // NOLINT(bugprone-empty-catch): as its output: nobody is there any more to take it
+            } catch (...) {  // NOLINT(bugprone-empty-catch): dropped like its output; there is no receiver any more
             }
         }
         inner_.reset();
@@ -57,25 +60,30 @@ private:
     bool has_begun_ = false;
 };
 
-/// Finishes `work` once it has begun, also if whoever awaits it is cancelled meanwhile: a commit, a reply, a message
-/// that must not be cut in two.
-///
-/// When the task around it is cancelled in the orderly way (abort, a failing or cancelled scope, an elapsed timeout, a
-/// select or join that ends its losers, a shutdown that has time), the task goes on waiting until `work` is ready, and
-/// ends then. What `work` gives or throws after the cancellation is lost. A deadline around it is not in sight
-/// (with_deadline), and does not cut it off: if it may take too long, put a timeout inside. It does not help where
-/// futures are destroyed outright, as they may be at any time: by a shutdown that has no time left, or by a poll by
-/// hand that drops it. Work that has to outlive even that is spawned. Nor does it help in what is only lent to whoever
-/// is cancelled: a future given as std::ref, and what runs inside a stream (in a generator, by buffered(), in a
-/// futures_unordered) of which a loop awaits next(). Those are destroyed with the coroutine that has them. for_each()
-/// and its like have their stream, and end it in order: `co_await std::move(items).for_each(...)`. So does a loop whose
-/// finally() awaits `items.cancel()`. The children of a scope in `work` are tasks of their own: a shutdown cancels
-/// each, and the scope goes on to its end without them; so shield in them what has to be finished. Nor in a sink, which
-/// has no orderly way: the future of with() goes with the forward() that is cancelled. `work` that has not been polled
-/// when it is cancelled does not begin. Cancel safety: safe, in the orderly way; destroyed outright, that of `work`.
-/// Lifetime: `work` is moved in; use std::ref to lend it.
-/// Cost: none of its own.
+/// Completes `work` once it has begun, even if the awaiting task is cancelled meanwhile. Use it for a commit, a reply,
+/// or a message that must not be cut in two.
 ///     co_await eddy::shielded(transaction.commit());
+///
+/// When the surrounding task is cancelled gracefully (by an abort, a failed or cancelled scope, an elapsed timeout, a
+/// select or join that cancels its other branches, or a shutdown that has time left), the task waits until `work` is
+/// ready, and ends then. The output or exception of `work` after the cancellation is lost. `work` that was not polled
+/// before the cancellation does not begin. Surrounding deadlines (with_deadline) are not visible to `work`; if it can
+/// take too long, put a timeout inside.
+///
+/// It does not protect `work` in these cases:
+/// - The future is destroyed without poll_cancel(), which can happen at any time: a shutdown has no time left, or the
+///   future was polled manually and is dropped. Spawn work that must survive even that.
+/// - The cancelled code only borrows the future, which is later destroyed together with its owner: a future that is
+///   passed by std::ref, and a future inside a stream (in a generator, in buffered(), in a futures_unordered) from
+///   which a loop awaits next(). for_each() and similar functions own their stream and end it gracefully: `co_await
+///   std::move(items).for_each(...)`. A loop does the same if a finally() around it awaits `items.cancel()`.
+/// - Children of a scope inside `work` are separate tasks: a shutdown cancels each of them, and the scope continues
+///   without them. Use shielded() inside the children as well.
+/// - Sinks have no graceful cancellation: the future of with() is destroyed with the forward() that is cancelled.
+///
+/// Cancel safety: safe if it is cancelled gracefully; if it is destroyed without that, the cancel safety of `work`.
+/// Lifetime: `work` is moved in; use std::ref to borrow it.
+/// Cost: no allocation.
 template <class F>
 [[nodiscard]] auto shielded(F&& work) {
     if constexpr (!detail::check_futures<F>()) {

@@ -15,12 +15,13 @@ namespace eddy {
 
 namespace detail {
 
-/// Where spawn() goes on this thread: exactly one is not null. Throws `misuse` if there is neither, in the name of the
-/// function `what`; `instead` is what can be done without a runtime on this thread.
+/// The executor on which spawn() on this thread spawns: exactly one pointer is not null.
 struct spawn_target {
     core_shared* core;
     class pool* pool;
 };
+/// Returns the executor of this thread. Throws `misuse` if there is none; the text names the function `what`, and the
+/// alternative `instead`.
 [[nodiscard]] EDDY_API spawn_target current_spawn_target(const char* what, const char* instead,
                                                          std::source_location where);
 
@@ -32,15 +33,17 @@ join_handle_for<W> spawn_here(spawn_target target, W&& work, std::source_locatio
 
 }  // namespace detail
 
-/// Starts a task that runs concurrently, on the current runtime: the innermost one of the runtime whose worker this is,
-/// the loop (`core`) that runs on this thread, and the runtime that was entered. `work` is a future, or a callable
-/// without parameters that makes one (or returns a value), which is called on the runtime and kept as long as its
-/// future.
+/// Spawns a task that runs concurrently, and returns a join_handle. The task runs on the current runtime of this
+/// thread: the innermost of the runtime whose worker this thread is, the event loop (`core`) that runs here, and the
+/// runtime that was entered (handle::enter()). `work` is a future, or a callable without parameters that returns a
+/// future or a value. The callable is called on the runtime, and lives as long as its future.
 ///
 /// Dropping the handle detaches the task; see join_handle.
-/// Errors: throws `misuse` without a runtime on this thread. If the runtime is shutting down, the work is destroyed and
-/// the handle says that it was cancelled. Cost: one block of the frame pool, and no system call unless a sleeping
-/// worker is to help.
+/// Errors: throws `misuse` without a runtime on this thread. If the runtime is shutting down, the work is destroyed,
+/// and the handle reports that it was cancelled.
+/// Thread safety: any thread that has a runtime.
+/// Lifetime: the work is moved in. It must own its data, because the task can outlive the caller.
+/// Cost: one block from the frame pool; no system call unless it wakes a parked worker.
 template <class W>
 auto spawn(W&& work, std::source_location where = std::source_location::current()) {
     if constexpr (detail::check_spawned<W>()) {
@@ -51,8 +54,8 @@ auto spawn(W&& work, std::source_location where = std::source_location::current(
     }
 }
 
-/// As spawn(), for work that does not keep the runtime going: `eddy::run` and the like return although it is alive, and
-/// cancel it then.
+/// Does the same as spawn(), for work that does not keep the runtime alive: `eddy::run` and similar functions do not
+/// wait for the task, and cancel it.
 template <class W>
 auto spawn_background(W&& work, std::source_location where = std::source_location::current()) {
     if constexpr (detail::check_spawned<W>()) {
@@ -66,7 +69,7 @@ auto spawn_background(W&& work, std::source_location where = std::source_locatio
     }
 }
 
-// Only to say in a short error what to write.
+// For a short compile error that names the remedy.
 template <class W, detail::argument_of_work A, class... More>
 auto spawn(W&&, A&&, More&&...) {
     return detail::refuse_arguments<W>();
@@ -76,7 +79,7 @@ auto spawn_background(W&&, A&&, More&&...) {
     return detail::refuse_arguments<W>();
 }
 
-/// The number of the task that is polled on this thread; nothing outside of tasks.
+/// Returns the number of the task that is being polled on this thread; nullopt outside of tasks.
 [[nodiscard]] EDDY_API std::optional<task_id> current_task_id() noexcept;
 
 }  // namespace eddy

@@ -15,14 +15,16 @@
 
 namespace eddy {
 
-/// Runs a function that blocks, or computes for long, on a thread for such work: of the current runtime, or of the
-/// process where there is none but a loop (512 of those at most). The handle gives what it returns. On threads without
-/// either use handle::spawn_blocking or runtime::spawn_blocking.
+/// Runs a function that blocks or computes for long on a dedicated thread, and returns a join_handle with its result.
+/// The threads belong to the current runtime. On the thread of an event loop without a runtime, they belong to the
+/// process (up to 512 threads). On other threads, use handle::spawn_blocking or runtime::spawn_blocking.
 ///
-/// It cannot be cancelled once it runs: abort() only keeps it from being begun. A runtime that shuts down does not wait
-/// for it, unless it is given a limit. Errors: the handle says "cancelled" if the runtime shuts down before it runs, or
-/// if no thread can be had. Thread safety: any thread with a runtime or a loop; else it throws `misuse`. Cost: one
-/// block of the frame pool, and a hand-over to another thread and back.
+/// The function cannot be cancelled while it runs: abort() only prevents its start. A shutdown of the runtime does not
+/// wait for it, unless the shutdown has a time limit.
+/// Errors: the handle reports that the task was cancelled if the runtime shuts down before the function starts, or if
+/// no thread is available. Throws `misuse` on a thread without a runtime or an event loop.
+/// Thread safety: any thread that has a runtime or runs an event loop.
+/// Cost: one block from the frame pool; a switch to another thread and back.
 template <class F>
 auto spawn_blocking(F&& f, std::source_location where = std::source_location::current()) {
     if constexpr (detail::check_blocking<F>()) {
@@ -32,7 +34,7 @@ auto spawn_blocking(F&& f, std::source_location where = std::source_location::cu
     }
 }
 
-// Only to say in a short error what to write.
+// For a short compile error that names the remedy.
 template <class W, detail::argument_of_work A, class... More>
 auto spawn_blocking(W&&, A&&, More&&...) {
     return detail::refuse_arguments<W>();
@@ -40,7 +42,7 @@ auto spawn_blocking(W&&, A&&, More&&...) {
 
 namespace detail {
 
-/// While it lives, another thread goes on with this thread's worker.
+/// During its lifetime, another thread runs this thread's worker.
 class EDDY_API in_place_scope {
 public:
     explicit in_place_scope(std::source_location where);
@@ -57,13 +59,13 @@ private:
 
 }  // namespace detail
 
-/// Calls a function that blocks, or computes for long, here and now; the other tasks of this worker, its sockets and
-/// its timers go on meanwhile, on another thread. Returns what it returns. (The task itself stands still: what it would
-/// `join` or `select` beside this as well.)
+/// Calls a function that blocks or computes for long on this thread, and returns its result. Meanwhile another thread
+/// runs the worker of this thread: its other tasks, its sockets and its timers. The calling task itself does not
+/// progress, nor do futures that it would `join` or `select` with this call.
 ///
-/// Errors: throws `misuse` on a loop's thread (`core`), whose tasks cannot go elsewhere: use spawn_blocking there.
-/// Outside of a runtime it just calls the function; so it does if no further thread can be had.
-/// Cost: a hand-over to another thread, unless the function is quicker than that.
+/// Errors: throws `misuse` on the thread of an event loop (`core`), whose tasks cannot migrate: use spawn_blocking
+/// there. Outside of a runtime, and if no other thread is available, it only calls the function.
+/// Cost: a switch of the worker to another thread, unless the function returns sooner.
 template <class F>
 decltype(auto) block_in_place(F&& f, std::source_location where = std::source_location::current()) {
     const detail::in_place_scope scope(where);

@@ -25,22 +25,30 @@ class promise;
 template <class T>
 detail::frame* enter_frame(task<T>& used, std::source_location where);
 
-/// A lazy coroutine, and a future. It does nothing until it is awaited, spawned or polled. A chain of tasks that await
-/// each other is polled as one: waking the innermost costs the same at any depth, and native stack is not used up.
+/// A lazy coroutine that is also a future. It does nothing until it is awaited, spawned or polled. A chain of tasks
+/// that await each other is polled as one unit: waking the innermost one has the same cost at any depth, and deep
+/// chains do not overflow the native stack.
 ///
-/// An exception that leaves the coroutine is thrown again where it is awaited or polled.
-/// Cancel safety: destroying it at any time destroys the frames of the whole chain, innermost first.
-/// Thread safety: none of its own; whoever polls it may move between threads, as a runtime's workers do.
-/// Lifetime: parameters taken by reference must outlive the task; it keeps copies of the others. A task that is awaited
-/// as an lvalue is borrowed: it is polled as a stack of its own, so that deep recursion should await rvalues. What its
-/// parameters' destructors throw ends the program.
-/// Cost: one block of the frame pool per coroutine; about as much as a malloc and a free for the whole of an await.
+/// Errors: an exception that leaves the coroutine is thrown again where the task is awaited or polled. Polling it after
+/// its end throws `misuse`. If the destructor of a parameter throws, the process is terminated.
+/// Cancel safety: destroying it, which is allowed at any time, destroys the frames of the whole chain, innermost first.
+/// Thread safety: one thread at a time may poll it. Different threads may poll it in succession; the workers of a
+/// runtime do.
+/// Lifetime: the coroutine frame has copies of parameters that are passed by value. Objects that are passed by
+/// reference must outlive the task. A task that is awaited as an lvalue is borrowed, and polled as a separate chain; in
+/// deep recursion, await rvalues.
+/// Cost: one block from the frame pool for each coroutine. A complete await costs about as much as one malloc() and
+/// free().
 template <class T = void>
 class [[nodiscard("a task does nothing until it is awaited, spawned or run")]] task : public future_ops<task<T>> {
 public:
+    /// Future interface; see eddy::future.
     using output_type = T;
+    /// The promise type of the coroutine, for the compiler.
     using promise_type = detail::promise<T>;
 
+    /// Moves the coroutine. The assignment destroys the coroutine that this task had before.
+    /// Preconditions: no poll of `other` is in progress; otherwise the process ends with a message.
     task(task&& other) noexcept : frame_(other.release()) {}
     task& operator=(task&& other) noexcept {
         if (this != &other) {
@@ -49,11 +57,12 @@ public:
         }
         return *this;
     }
+    /// Destroys the frames of the chain, innermost first.
     ~task() {
         if (frame_ != nullptr) detail::destroy_root(*frame_);
     }
 
-    /// Runs the chain until it has to wait. Throws what the coroutine throws, and `misuse` when polled after the end.
+    /// Runs the chain until it has to wait. Throws the exception of the coroutine; throws `misuse` after the end.
     poll_result<T> poll(context& cx) {
         if (frame_ == nullptr) detail::throw_ended_task(cx.where());
         detail::slot<T> outcome;
@@ -62,14 +71,14 @@ public:
         if constexpr (std::is_void_v<T>) {
             outcome.take();
             return poll_result<void>::ready();
-        } else if constexpr (std::is_move_constructible_v<T>) {  // else the promise says what is wrong
+        } else if constexpr (std::is_move_constructible_v<T>) {  // else the promise has a static_assert
             return outcome.take();
         } else {
             return not_ready;
         }
     }
 
-    /// Ends the work in an orderly way: the innermost future is asked first, then the frames are destroyed.
+    /// Cancels the chain gracefully: first the innermost future by its poll_cancel(), then the frames are destroyed.
     poll_result<void> poll_cancel(context& cx) {
         if (frame_ != nullptr) {
             if (!detail::cancel_root(*frame_, cx)) return not_ready;
@@ -110,7 +119,7 @@ public:
         return make_awaiter<T>(*this, std::forward<A>(awaited));
     }
 
-    /// In the name of somebody else, who wrote the await at `named.where`.
+    /// Awaits on behalf of other code, whose `co_await` is at `named.where`.
     template <class A>
     auto await_transform(in_name_of<A> named) {
         where = place_of(named.where);
@@ -118,6 +127,7 @@ public:
     }
 
 protected:
+    // SAFETY: the future that awaits or polls a task<T> sets `outcome` to a slot<T>, which outlives the frame.
     slot<T>& destination() noexcept { return static_cast<slot<T>&>(*outcome); }
 };
 
@@ -151,7 +161,8 @@ static_assert(sizeof(promise<int>) == sizeof(frame) && alignof(promise<int>) == 
 
 namespace detail {
 
-/// A task that has begun elsewhere: its frames belong to a virtual stack of its own, which goes on inside a new frame.
+/// Continues a task that was polled before inside of a new frame. The frames of `begun` remain a separate virtual
+/// stack.
 template <class T>
 [[gnu::noinline]] task<T> in_a_new_frame(task<T> begun) {
     if constexpr (std::is_void_v<T>) {
@@ -164,7 +175,8 @@ template <class T>
 
 }  // namespace detail
 
-/// For awaits and spawns (found by argument): gives up the task's frame, which somebody else takes over.
+/// Customization point for awaits and spawns, found by argument-dependent lookup: releases the task's frame to the
+/// caller. Throws `misuse`, with the source location `where`, if the task has ended.
 template <class T>
 inline detail::frame* enter_frame(task<T>& used, std::source_location where) {
     if (used.frame_ == nullptr) [[unlikely]]

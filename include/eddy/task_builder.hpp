@@ -17,31 +17,34 @@
 
 namespace eddy {
 
-/// What the task that is polled on this thread was named by task_builder; empty if it has no name, and outside of
-/// tasks. Lifetime: the text lives as long as the task.
+/// Returns the name that task_builder gave to the task that is being polled on this thread. Empty if the task has no
+/// name, and outside of tasks.
+/// Lifetime: the text lives as long as the task.
 [[nodiscard]] EDDY_API std::string_view current_task_name() noexcept;
 
-/// Spawns tasks with more than their work: `eddy::task_builder().name("accept").background(true).spawn(accept_all())`.
-/// It can be used again.
-/// Cost: a task with a name is larger by that; one without costs what eddy::spawn costs.
+/// Spawns tasks with additional settings: `eddy::task_builder().name("accept").background(true).spawn(accept_all())`. A
+/// builder can spawn several tasks.
+/// Thread safety: not synchronized; use one object from one thread at a time.
+/// Cost: a named task is larger by its name; an unnamed one has the cost of eddy::spawn.
 class task_builder {
 public:
+    /// Constructs a builder with the default settings.
     task_builder() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
-    /// For people: current_task_name() gives it, and it is printed with an exception that leaves the task and that
-    /// nobody takes.
+    /// Sets the task's name, for people. current_task_name() returns it, and it is printed with an exception that
+    /// leaves the task and that no join handle takes.
     task_builder& name(std::string text) {
         name_ = std::move(text);
         return *this;
     }
-    /// Whether a runtime counts as idle although the task is alive: eddy::run and the like end then, and cancel it. (A
-    /// loop does not know the difference.)
+    /// Sets whether the task is a background task: a runtime is idle although the task is alive, so eddy::run and
+    /// similar functions do not wait for it and cancel it. An event loop ignores the setting. The default is false.
     task_builder& background(bool is_background) noexcept {
         settings_.is_background = is_background;
         return *this;
     }
 
-    /// As eddy::spawn.
+    /// Spawns a task on the current runtime; see eddy::spawn.
     template <class W>
     auto spawn(W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_spawned<W>()) {
@@ -54,7 +57,7 @@ public:
         }
     }
 
-    /// The same on a certain runtime.
+    /// Spawns a task on the given runtime.
     template <class W>
     auto spawn_on(const handle& runtime, W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_spawned<W>()) {
@@ -64,7 +67,7 @@ public:
         }
     }
 
-    /// As eddy::spawn_local.
+    /// Spawns a task that stays on this thread; see eddy::spawn_local.
     template <class W>
     auto spawn_local(W&& work, std::source_location where = std::source_location::current()) const {
         if constexpr (detail::check_spawned<W>()) {

@@ -21,7 +21,8 @@ template <class T>
     requires requires { typename T::output_type; }
 inline constexpr bool is_expected_future<T> = is_expected<typename T::output_type>;
 
-/// What `try_` gives: awaited inside a coroutine, and good for nothing else. `X` is a reference if an lvalue was given.
+/// The result of `try_`, which can only be awaited inside a coroutine. `X` is a reference if `try_` was given an
+/// lvalue.
 template <class X>
 class [[nodiscard("co_await what try_ gives")]] try_expression {
 public:
@@ -42,20 +43,20 @@ inline constexpr bool is_try<try_expression<X>> = true;
 
 }  // namespace detail
 
-/// The `?` of this library. `co_await try_(x)` takes a future of an `expected`, or an `expected`, and yields its value;
-/// on an error it ends the enclosing coroutine, whose output must be an `expected`, with that error: without an
-/// exception, and without resuming the coroutine. The locals are destroyed as by `co_return`.
+/// Unwraps an `expected`, like the `?` operator of Rust. `co_await try_(x)` takes an `expected`, or a future of one,
+/// and returns its value. On an error it ends the enclosing coroutine, whose output must be an `expected`, with that
+/// error. It throws no exception and does not resume the coroutine. Local variables are destroyed as by `co_return`.
 ///
-/// Errors convert to the coroutine's error type as by `convert_error` (implicitly, through `make_error_code`, or by
-/// what a library type says of itself: `time::elapsed` becomes `errc::timed_out`).
-/// Cancel safety: that of the future that is awaited.
+/// Errors: the error converts to the coroutine's error type by `convert_error`: implicitly, by `make_error_code`, or by
+/// the error's to_error_code(). For example, `time::elapsed` becomes `errc::timed_out`.
+/// Cancel safety: that of the future.
 /// Lifetime: an lvalue is borrowed, an rvalue is moved in.
-/// Cost: nothing beside the await itself.
+/// Cost: that of the await.
 template <class X>
 [[nodiscard]] auto try_(X&& x) {
     constexpr bool fits =
         detail::is_expected_future<std::remove_cvref_t<X>> || detail::is_expected<std::remove_cvref_t<X>>;
-    // What could not be made has said why.
+    // A broken_future has reported its error already.
     constexpr bool is_broken = std::is_base_of_v<detail::broken_future, std::remove_cvref_t<X>>;
     static_assert(fits || is_broken, "eddy: try_ takes a std::expected, or a future of one");
     if constexpr (fits) {
@@ -65,8 +66,9 @@ template <class X>
     }
 }
 
-/// How an error becomes another error type: for `try_`, scopes and combinators. An error class of a library says it by
-/// a member `std::error_code to_error_code() const`.
+/// Converts an error to another error type, for `try_`, scopes and combinators. It uses, in this order: an implicit
+/// conversion; a member `std::error_code to_error_code() const`; `make_error_code` of an error enum; an explicit
+/// conversion. A user-defined error class takes part by having to_error_code().
 template <class To, class From>
 [[nodiscard]] To convert_error(From&& from) {
     using plain = std::remove_cvref_t<From>;

@@ -17,7 +17,7 @@ namespace detail {
 
 class wake_flag;
 
-/// Where a thread sleeps between two polls of a future that it waits for.
+/// A place where a thread sleeps between two polls of a future.
 class EDDY_API parking_place {
 public:
     explicit parking_place(std::source_location where);
@@ -25,26 +25,28 @@ public:
     parking_place& operator=(const parking_place&) = delete;
     ~parking_place();
 
+    /// Returns a waker that unparks the thread.
     [[nodiscard]] eddy::waker waker() const noexcept;
 
-    /// Sleeps until the waker is woken; not at all if that has happened since the last time.
+    /// Sleeps until the waker is woken. Returns immediately if it was woken since the last call.
     void park() const noexcept;
 
 private:
-    wake_flag* flag_;  // one reference of it; each waker has its own
+    wake_flag* flag_;  // holds one reference; each waker holds another
 };
 
 }  // namespace detail
 
-/// Runs `future` on this thread, which sleeps while it has to wait, and returns its output. No runtime is needed, and
-/// nothing but this future is run: an I/O future needs a reactor that another thread turns, which it is registered
-/// with, or which is the fall-back (reactor_handle::set_fallback).
+/// Runs `future` on this thread, which sleeps while the future waits, and returns its output. It needs no runtime, and
+/// it runs nothing but this future. A future that does I/O needs a reactor that another thread drives: the reactor with
+/// which it is registered, or the fallback reactor (reactor_handle::set_fallback).
 ///
-/// Errors: throws what the future throws; `nested_runtime` on a thread that runs a loop at this time, since that would
-/// stand still.
-/// Thread safety: any thread may wait. Wakers that outlive the wait are harmless.
-/// Lifetime: an lvalue is borrowed, an rvalue is moved in and destroyed before this returns.
-/// Cost: one allocation; a lock and a system call for each time the thread has to sleep.
+/// Errors: throws the exception of the future. Throws `nested_runtime` on a thread that runs tasks of an event loop or
+/// a runtime, because those could not run meanwhile.
+/// Thread safety: any thread. Wakers may outlive the call.
+/// Lifetime: an lvalue is borrowed. An rvalue is moved in and destroyed before the function returns.
+/// Cost: one allocation; a lock and a system call each time the thread sleeps. Before that it spins for up to about 5
+/// us.
 template <class F>
 auto wait(F&& future, std::source_location where = std::source_location::current()) {
     constexpr bool is_future = eddy::future<std::remove_cvref_t<F>>;

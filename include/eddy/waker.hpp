@@ -12,30 +12,32 @@ class borrowed_waker;
 class wake_list;
 }  // namespace detail
 
-/// What an executor provides so that its tasks can be woken. All functions may be called on any thread, must not throw,
-/// and must not run a task inline.
+/// The functions by which an executor lets its tasks be woken. All of them may be called on any thread. They must not
+/// throw and must not poll a task.
 struct waker_vtable {
-    void* (*clone)(void* data) noexcept;       ///< makes one more reference and returns the data that stands for it
-    void (*wake)(void* data) noexcept;         ///< wakes, and gives up the reference
-    void (*wake_by_ref)(void* data) noexcept;  ///< wakes, and keeps it
-    void (*drop)(void* data) noexcept;         ///< gives up the reference
+    void* (*clone)(void* data) noexcept;       ///< adds a reference and returns the data pointer for it
+    void (*wake)(void* data) noexcept;         ///< wakes the task and releases the reference
+    void (*wake_by_ref)(void* data) noexcept;  ///< wakes the task and keeps the reference
+    void (*drop)(void* data) noexcept;         ///< releases the reference
 };
 
-/// Wakes one task, once or often. A future that answers "not yet" keeps a copy of its context's waker and wakes it when
-/// it is worth polling again. A pair of pointers, so that any executor can provide one.
-/// Thread safety: as a value; distinct copies may be used on distinct threads.
-/// Cost: a copy is one `clone` of the executor: plain on the loop's own thread, one atomic increment elsewhere.
+/// Wakes one task, any number of times. A future that returns `not_ready` keeps a copy of its context's waker, and
+/// wakes it when another poll can make progress. It is a pair of pointers, so that any executor can provide one.
+/// Thread safety: not synchronized; use one object from one thread at a time. Copies may be used on different threads.
+/// Lifetime: owns a reference; it may outlive the task and the runtime.
+/// Cost: a copy is one `clone` of the executor: a plain increment on a core's own thread, an atomic one elsewhere.
 class EDDY_API waker {
 public:
-    /// Wakes nobody.
+    /// Constructs a waker that wakes no task.
     constexpr waker() noexcept = default;
 
-    /// Takes over the reference that `data` stands for.
+    /// Constructs a waker from an executor's functions. Takes over the reference that `data` represents.
     constexpr waker(const waker_vtable* vtable, void* data) noexcept : vtable_(vtable), data_(data) {}
 
-    /// A waker that wakes nobody: for polling by hand.
+    /// Returns a waker that wakes no task, for polling manually.
     [[nodiscard]] static waker noop() noexcept { return {}; }
 
+    /// A copy adds a reference. A moved-from waker wakes no task.
     waker(const waker& other) noexcept : vtable_(other.vtable_) {
         if (vtable_ != nullptr) data_ = vtable_->clone(other.data_);
     }
@@ -52,7 +54,7 @@ public:
         if (vtable_ != nullptr) vtable_->drop(data_);
     }
 
-    /// Wakes the task and gives this waker up.
+    /// Wakes the task and releases the reference. This waker is a no-op afterwards.
     void wake() && noexcept {
         if (const auto* vtable = std::exchange(vtable_, nullptr)) vtable->wake(data_);
     }
@@ -62,14 +64,15 @@ public:
         if (vtable_ != nullptr) vtable_->wake_by_ref(data_);
     }
 
-    /// Whether both wake the same task. A "no" may be wrong, a "yes" never is.
+    /// Returns whether both wake the same task. True is always correct; false may be wrong.
     [[nodiscard]] bool will_wake(const waker& other) const noexcept {
         return vtable_ == other.vtable_ && (vtable_ == nullptr || data_ == other.data_);
     }
 
-    /// Whether this wakes nobody: a noop, or moved from.
+    /// Returns whether this waker wakes no task: it is noop() or moved from.
     [[nodiscard]] bool is_noop() const noexcept { return vtable_ == nullptr; }
 
+    /// Swaps two wakers.
     void swap(waker& other) noexcept {
         std::swap(vtable_, other.vtable_);
         std::swap(data_, other.data_);
@@ -85,7 +88,8 @@ private:
 
 namespace detail {
 
-/// A waker that borrows the reference of whoever polls: made for the length of one poll, never dropped.
+/// A waker that borrows the reference of the executor that polls. It exists during one poll and releases nothing.
+/// Lifetime: the caller keeps the reference that `data` represents during the lifetime of this object.
 class borrowed_waker {
 public:
     borrowed_waker(const waker_vtable* vtable, void* data) noexcept : waker_(vtable, data) {}
@@ -95,7 +99,7 @@ public:
 
     [[nodiscard]] const waker& get() const noexcept { return waker_; }
 
-    /// Stands for another task of the same executor from now on.
+    /// Makes the waker refer to another task of the same executor.
     void point_to(void* data) noexcept { waker_.data_ = data; }
 
 private:

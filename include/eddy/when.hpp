@@ -14,28 +14,27 @@
 #include <eddy/future_ops.hpp>
 #include <eddy/ready.hpp>
 
-// Branches of select, select_biased and race that are there only sometimes: what Tokio's select! writes as `, if
-// condition` and `else`.
+// Conditional branches of select, select_biased and race, as in Tokio's select!: `, if condition` and `else`.
 //
 //     auto got = co_await eddy::select(eddy::when(!paused, lines.next()),
 //                                      eddy::when(retries < 3, std::ref(retry)),
 //                                      eddy::otherwise());
 //
-// There are no patterns, as in `Some(x) = rx.recv()` there: the branch ends with whatever its future gives, and what
-// says that it is over is a flag.
+// There are no patterns like `Some(x) = rx.recv()`: any output of the future ends the select. Use a flag to disable a
+// branch whose source is exhausted.
 //
 //     auto got = co_await eddy::select(eddy::when(is_open, rx.recv()), ticks.tick());
 //     if (auto* item = std::get_if<0>(&got); item != nullptr && !*item) is_open = false;
 //
-// A branch that is disabled is not polled, and its place in the variant stays empty. `otherwise` is ready at once if
-// all when() branches are disabled and no other branch is there; else it is as good as absent.
+// A disabled branch is not polled, and its alternative of the variant is not used. `otherwise` is ready immediately if
+// all other branches are disabled; if not, it is ignored.
 
 namespace eddy {
 
 namespace detail {
 
-/// What select makes of a branch. One that no select has settled refuses to be polled if it is disabled, since it would
-/// wait for ever.
+/// The state that select gives to a branch. A disabled branch that was not settled by a select throws when it is
+/// polled, because it would wait forever.
 enum class branch_state : std::uint8_t { enabled, absent, unsettled };
 
 [[noreturn]] inline void throw_no_branch(std::source_location where) {
@@ -48,18 +47,22 @@ enum class branch_state : std::uint8_t { enabled, absent, unsettled };
 
 }  // namespace detail
 
-/// A branch with a condition: see `when`.
+/// The future that when() returns: a branch with a condition.
 template <class F, bool Marked = false>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] when_future
     : public future_ops<when_future<F, Marked>> {
 public:
+    /// Future interface; see eddy::future.
     using output_type = output_t<F>;
     static constexpr bool took_closure = Marked || detail::is_marked<F>;
+    /// For select: whether this branch is an otherwise().
     static constexpr bool is_last_resort = false;
 
+    /// Constructs a disabled branch, or an enabled one that takes over `inner`.
     when_future() noexcept : state_(detail::branch_state::unsettled) {}
     explicit when_future(F&& inner) : inner_(std::in_place, std::move(inner)) {}
 
+    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (state_ == detail::branch_state::enabled) return inner_->poll(cx);
         if (state_ == detail::branch_state::unsettled) detail::throw_no_branch(cx.where());
@@ -73,10 +76,10 @@ public:
         return poll_result<void>::ready();
     }
 
-    /// Whether the condition was true.
+    /// Returns whether the condition was true.
     [[nodiscard]] bool is_enabled() const noexcept { return inner_.has_value(); }
 
-    /// For select: whether there is another branch to wait for.
+    /// For select: tells the branch whether another branch is enabled, and whether there is an otherwise().
     void settle(bool has_others, bool has_last_resort) noexcept {
         if (!is_enabled() && (has_others || has_last_resort)) state_ = detail::branch_state::absent;
     }
@@ -86,24 +89,30 @@ private:
     detail::branch_state state_ = detail::branch_state::enabled;
 };
 
-/// The branch for when there is no other: see `otherwise`.
+/// The future that otherwise() returns: the branch that is taken if all others are disabled.
 template <class T>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] otherwise_future
     : public future_ops<otherwise_future<T>> {
 public:
+    /// Future interface; see eddy::future.
     using output_type = T;
+    /// For select: whether this branch is an otherwise().
     static constexpr bool is_last_resort = true;
 
+    /// Takes over the output.
     explicit otherwise_future(ready_future<T>&& output) : output_(std::move(output)) {}
 
+    /// Future interface; see eddy::future.
     poll_result<T> poll(context& cx) {
         if (state_ == detail::branch_state::enabled) return output_.poll(cx);
         if (state_ == detail::branch_state::unsettled) detail::throw_no_branch(cx.where());
         return not_ready;
     }
 
+    /// For select: returns false, because this branch does not count as an enabled branch.
     [[nodiscard]] bool is_enabled() const noexcept { return false; }
 
+    /// For select: tells the branch whether another branch is enabled.
     void settle(bool has_others, bool) noexcept {
         state_ = has_others ? detail::branch_state::absent : detail::branch_state::enabled;
     }
@@ -113,13 +122,15 @@ private:
     detail::branch_state state_ = detail::branch_state::unsettled;
 };
 
-/// A branch of select, select_biased or race that is there only if `condition` is true now. Its output is that of the
-/// future. If it is not, the future is destroyed without having been polled. Instead of a future, a function that
-/// returns one can be given: it is called only if the condition is true.
+/// A branch of select, select_biased or race that is enabled if `condition` is true now. Its output is that of the
+/// future. If the condition is false, the future is destroyed without a poll. `work` is a future, or a function that
+/// returns one; the function is called only if the condition is true.
 ///     eddy::when(listener.has_value(), [&] { return listener->accept(); })
-/// Errors: the select throws `misuse` if all branches are disabled and there is no otherwise(). The same when it is
-/// awaited outside of a select, and disabled. Cancel safety: that of the future. Lifetime: the future is moved in; use
-/// std::ref to lend it. The function is not kept. Cost: none of its own.
+/// Errors: the select throws `misuse` if all branches are disabled and there is no otherwise(). So does a disabled
+/// branch that is awaited outside of a select.
+/// Cancel safety: that of the future.
+/// Lifetime: the future is moved in; use std::ref to borrow it. A function is destroyed after its call.
+/// Cost: no allocation.
 template <class F>
 [[nodiscard]] auto when(bool condition, F&& work) {
     if constexpr (!std::is_lvalue_reference_v<F> && !future<detail::owned_t<F>> && std::is_invocable_v<F>) {
@@ -138,8 +149,8 @@ template <class F>
     }
 }
 
-/// The branch of a select, select_biased or race that is taken, at once, if all others are when() branches whose
-/// conditions are false. Its output is `value`.
+/// The branch of a select, select_biased or race that is taken, immediately, if all other branches are when() branches
+/// whose conditions are false. Its output is `value`, or void.
 template <class T>
 [[nodiscard]] otherwise_future<std::decay_t<T>> otherwise(T&& value) {
     return otherwise_future<std::decay_t<T>>(ready(std::forward<T>(value)));
@@ -171,7 +182,7 @@ constexpr bool is_last_resort() noexcept {
     }
 }
 
-/// Tells the branches that have a condition what the others are.
+/// Tells each conditional branch about the others.
 template <class... F>
 void settle_branches(F&... futures) noexcept {
     if constexpr ((select_branch<F> || ...)) {
@@ -184,7 +195,8 @@ void settle_branches(F&... futures) noexcept {
     }
 }
 
-/// Whether a combinator that waits for all its futures takes these.
+/// Returns whether no future is a branch, for combinators that wait for all futures. If one is, compilation fails with
+/// a message.
 template <class... F>
 constexpr bool has_no_branches() {
     constexpr bool none = !(select_branch<F> || ...);
