@@ -159,9 +159,9 @@ template <class F, class Fn>
             return detail::broken_future();
         } else {
             constexpr bool makes_future = future<std::remove_cvref_t<std::invoke_result_t<std::decay_t<Fn>&>>>;
-            static_assert(
-                makes_future,
-                "eddy: the cleanup of finally must return a future; what does not wait belongs into a destructor");
+            static_assert(makes_future,
+                          "eddy: the cleanup of finally must return a future; put a cleanup that does not wait into a "
+                          "destructor");
             if constexpr (!makes_future) {
                 return detail::broken_future();
             } else {

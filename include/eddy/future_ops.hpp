@@ -35,6 +35,8 @@ Self&& must_be_moved(Self& self) {
 template <class Self>
 class future_ops {
 public:
+    // SAFETY of the casts below and in self(): Self derives from future_ops<Self>, so *this is the base of a Self.
+
     /// The combinators; see the functions of the same names in combinators.hpp. Each takes over this future.
     template <class Fn>
     [[nodiscard]] auto and_then(Fn&& f) && {

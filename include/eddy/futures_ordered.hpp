@@ -26,7 +26,7 @@ namespace eddy {
 template <future F>
 class futures_ordered : public stream_ops<futures_ordered<F>> {
     static_assert(std::is_same_v<F, std::remove_cvref_t<F>>,
-                  "eddy: futures_ordered<F> holds futures: F is no reference");
+                  "eddy: futures_ordered<F> holds futures: F must not be a reference");
 
 public:
     /// Stream interface; see eddy::stream.

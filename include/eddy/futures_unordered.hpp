@@ -41,7 +41,7 @@ namespace eddy {
 template <future F>
 class futures_unordered : public stream_ops<futures_unordered<F>> {
     static_assert(std::is_same_v<F, std::remove_cvref_t<F>>,
-                  "eddy: futures_unordered<F> holds futures: F is no reference");
+                  "eddy: futures_unordered<F> holds futures: F must not be a reference");
 
 public:
     /// Stream interface; see eddy::stream.

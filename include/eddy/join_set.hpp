@@ -193,7 +193,8 @@ private:
     static constexpr bool check() {
         if constexpr (detail::check_spawned<W>()) {
             constexpr bool fits = std::is_same_v<detail::work_output_t<W>, T>;
-            static_assert(fits, "eddy: a join_set<T> holds tasks whose output is T, and this work has another one");
+            static_assert(
+                fits, "eddy: a join_set<T> holds tasks whose output is T, and this work has a different output type");
             return fits;
         } else {
             return false;

@@ -18,7 +18,7 @@ namespace eddy {
 
 namespace detail {
 [[noreturn, gnu::cold]] inline void throw_not_done(std::source_location where) {
-    throw misuse("maybe_done has no output yet, or no longer: ask is_done() first", where);
+    throw misuse("maybe_done has no output yet, or its output was taken: check is_done() first", where);
 }
 }  // namespace detail
 

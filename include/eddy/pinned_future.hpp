@@ -34,7 +34,7 @@ public:
     /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!inner_)
-            throw misuse("a pinned future was polled that was moved from: poll the one it moved to", cx.where());
+            throw misuse("a moved-from pinned future was polled: poll the future that it was moved to", cx.where());
         return inner_->poll(cx);
     }
 

@@ -135,7 +135,7 @@ template <class T>
 class promise final : public promise_base<T> {
     static constexpr bool is_movable = std::is_move_constructible_v<T>;
     static_assert(is_movable,
-                  "eddy: a coroutine's output is moved to whoever awaits it, and this type cannot be moved: return a "
+                  "eddy: a coroutine's output is moved to its awaiter, and this type cannot be moved: return a "
                   "std::unique_ptr of it");
 
 public:

@@ -200,7 +200,7 @@ void settle_branches(F&... futures) noexcept {
 template <class... F>
 constexpr bool has_no_branches() {
     constexpr bool none = !(select_branch<F> || ...);
-    static_assert(none, "eddy: when() and otherwise() are branches of a select: here each future is waited for");
+    static_assert(none, "eddy: when() and otherwise() are branches of a select: this combinator waits for each future");
     return none;
 }
 

@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: when() and otherwise() are branches of a select: here each future is waited for
+// expect-error: eddy: when() and otherwise() are branches of a select: this combinator waits for each future
 #include <eddy/join.hpp>
 #include <eddy/ready.hpp>
 #include <eddy/select.hpp>

@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: a join_set<T> holds tasks whose output is T, and this work has another one
+// expect-error: eddy: a join_set<T> holds tasks whose output is T, and this work has a different output type
 #include <eddy/join_set.hpp>
 #include <eddy/ready.hpp>
 

@@ -1,6 +1,6 @@
 // expect-error: static assertion failed
-// expect-error: eddy: a coroutine's output is moved to whoever awaits it, and this type cannot be moved: return a
-// std::unique_ptr only-error
+// expect-error: eddy: a coroutine's output is moved to its awaiter, and this type cannot be moved: return a
+// only-error
 #include <eddy/task.hpp>
 
 #include <memory>
