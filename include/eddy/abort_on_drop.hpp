@@ -58,6 +58,7 @@ private:
     join_handle<T> task_;
 };
 
+/// Deduces `T` from the join handle.
 template <class T>
 abort_on_drop_handle(join_handle<T>) -> abort_on_drop_handle<T>;
 template <class T>

@@ -28,6 +28,7 @@ public:
     /// Future interface; see eddy::future.
     using output_type = void;
 
+    /// Moves the future; see the class comment.
     background_shutdown(background_shutdown&& other) noexcept;
     background_shutdown& operator=(background_shutdown&&) = delete;
     ~background_shutdown();

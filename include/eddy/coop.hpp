@@ -29,6 +29,7 @@ public:
     /// Future interface; see eddy::future.
     using output_type = void;
 
+    /// Constructs the future.
     consume_budget() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
     /// Future interface; see eddy::future.
@@ -47,6 +48,7 @@ public:
     /// Future interface; see eddy::future.
     using output_type = bool;
 
+    /// Constructs the future.
     has_budget_remaining() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 
     /// Future interface; see eddy::future.

@@ -83,6 +83,7 @@ public:
         return work_.poll(cx);
     }
 
+    /// Future interface; see eddy::future.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {

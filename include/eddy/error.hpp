@@ -70,12 +70,14 @@ private:
 /// `turn` of a `core`, including the core that runs.
 class EDDY_API nested_runtime : public misuse {
 public:
+    /// Has the constructors of misuse.
     using misuse::misuse;
 };
 
 /// Thrown if an object that belongs to the thread of one event loop is used on another thread.
 class EDDY_API wrong_thread : public misuse {
 public:
+    /// Has the constructors of misuse.
     using misuse::misuse;
 };
 

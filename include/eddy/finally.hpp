@@ -36,7 +36,7 @@ public:
     template <class G>
     finally_future(F&& work, G&& f) : work_(std::in_place, std::move(work)), f_(std::in_place, std::forward<G>(f)) {}
 
-    /// Future interface; see eddy::future. poll_cancel() cancels the work, then runs the cleanup.
+    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (stage_ == stage::ended) detail::throw_has_ended("finally", cx.where());
         if (stage_ == stage::fresh) stage_ = stage::work;
@@ -53,6 +53,7 @@ public:
         }
     }
 
+    /// Cancels the work, then runs the cleanup. Ready when the cleanup has ended.
     poll_result<void> poll_cancel(context& cx) {
         if (stage_ == stage::fresh) end();
         if (stage_ == stage::work) {

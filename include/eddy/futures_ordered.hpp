@@ -108,6 +108,7 @@ private:
     set futures_;
 };
 
+/// Deduces `F` from the range.
 template <std::ranges::input_range R>
 futures_ordered(R&&) -> futures_ordered<std::ranges::range_value_t<R>>;
 

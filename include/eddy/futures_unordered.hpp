@@ -113,6 +113,7 @@ private:
     detail::future_set<F> futures_;
 };
 
+/// Deduces `F` from the range.
 template <std::ranges::input_range R>
 futures_unordered(R&&) -> futures_unordered<std::ranges::range_value_t<R>>;
 

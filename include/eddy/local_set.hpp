@@ -65,6 +65,7 @@ public:
         }
     }
 
+    /// Future interface; see eddy::future. The tasks of the set run meanwhile.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {

@@ -38,6 +38,7 @@ public:
         return inner_->poll(cx);
     }
 
+    /// Future interface; see eddy::future.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {

@@ -80,7 +80,7 @@ public:
         handle_.base_.destroy_children();
     }
 
-    /// Future interface; see eddy::future. poll_cancel() cancels the body and the children, and waits for them.
+    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (stage_ == stage::ended)
             throw misuse(
@@ -93,6 +93,7 @@ public:
         return take();
     }
 
+    /// Cancels the body and the children. Ready when all have ended.
     poll_result<void> poll_cancel(context& cx) {
         if (stage_ == stage::fresh) stage_ = stage::ended;
         if (stage_ == stage::ended) return poll_result<void>::ready();

@@ -73,6 +73,7 @@ public:
         std::rethrow_exception(failure_);
     }
 
+    /// Cancels all futures gracefully.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {

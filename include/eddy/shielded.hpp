@@ -25,7 +25,7 @@ public:
     /// Takes over `inner`.
     explicit shielded_future(F&& inner) : inner_(std::in_place, std::move(inner)) {}
 
-    /// Future interface; see eddy::future. poll_cancel() waits until the work is ready and drops its output.
+    /// Future interface; see eddy::future.
     poll_result<output_type> poll(context& cx) {
         if (!inner_) detail::throw_has_ended("shielded", cx.where());
         has_begun_ = true;
@@ -39,6 +39,7 @@ public:
         }
     }
 
+    /// Waits until the work is ready, and drops its output. Ready immediately if the work was not polled before.
     poll_result<void> poll_cancel(context& cx) {
         if (inner_ && has_begun_) {
             try {

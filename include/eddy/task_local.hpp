@@ -90,6 +90,7 @@ public:
         }
     }
 
+    /// Future interface; see eddy::future.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {

@@ -69,6 +69,7 @@ public:
         return not_ready;
     }
 
+    /// Future interface; see eddy::future.
     poll_result<void> poll_cancel(context& cx)
         requires cancellable_future<F>
     {
