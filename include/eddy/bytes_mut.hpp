@@ -65,7 +65,8 @@ public:
     [[nodiscard]] static bytes_mut copy_of(std::span<const std::byte> from);
     [[nodiscard]] static bytes_mut copy_of(std::string_view from);
 
-    /// Access to the bytes, read-only or writable. Precondition of operator[]: `index` < size().
+    /// Access to the bytes, read-only or writable.
+    /// Preconditions: for operator[], `index` < size().
     using byte_window::data;
     [[nodiscard]] std::byte* data() noexcept { return data_; }
     [[nodiscard]] std::byte* begin() noexcept { return data_; }

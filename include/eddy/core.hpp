@@ -108,8 +108,8 @@ public:
 
     /// Returns the driver in use (never `automatic`), or nullopt if the core was built without I/O.
     [[nodiscard]] std::optional<driver_kind> driver() const noexcept;
-    /// Returns why this driver was chosen, as a sentence that starts with the name of the driver, for example "epoll:
-    /// this kernel has no io_uring (ENOSYS)".
+    /// Returns why this driver was chosen, as a sentence that starts with the name of the driver:
+    /// "epoll: this kernel has no io_uring (ENOSYS)".
     /// Lifetime: the text has static storage duration.
     [[nodiscard]] std::string_view why_driver() const noexcept;
 
@@ -149,8 +149,8 @@ public:
         start_paused_ = paused;
         return *this;
     }
-    /// Selects the driver; `automatic` selects any that is available. The default is the driver that the environment
-    /// variable EDDY_DRIVER names, or epoll if it is unset.
+    /// Selects the driver; see driver_kind. The default is the driver that the environment variable EDDY_DRIVER names,
+    /// or epoll if it is unset.
     core_builder& driver(driver_kind kind) noexcept {
         driver_ = kind;
         return *this;

@@ -60,8 +60,8 @@ private:
 /// A handle to an event loop for use on that loop's own thread: spawns tasks, and makes sockets that belong to the
 /// loop. It is cheap to copy. It does not keep the loop running: after the `core` is destroyed, spawn() returns an
 /// error.
-/// Thread safety: may be copied and destroyed on any thread. Other uses are restricted to the loop's thread; each of
-/// them checks this and throws `wrong_thread`. Other threads use `core_remote`.
+/// Thread safety: copying, destroying, remote() and id() are allowed on any thread. All other functions throw
+/// `wrong_thread` on another thread than the loop's. Other threads use `core_remote`.
 class EDDY_API core_handle {
 public:
     /// Copies refer to the same event loop. There is no move: a handle is never empty.

@@ -96,11 +96,11 @@ private:
     bool has_begun_ = false;
 };
 
-/// Runs `work` until it is ready or `deadline` is reached. Like timeout_at(), the output is that of `work`, or
+/// Runs `work` until it is ready or `deadline` is reached. As with timeout_at(), the output is that of `work`, or
 /// time::elapsed. In addition, `work` and the children of its scopes see the deadline as current_deadline().
 ///
 /// A nested with_deadline() can only make the deadline earlier. If it names a later one, the outer deadline applies to
-/// it, too; then the inner or the outer one gives time::elapsed, whichever is polled first. The surrounding deadlines
+/// it, too; then the inner or the outer one returns time::elapsed, whichever is polled first. The surrounding deadlines
 /// are looked up at the first poll.
 ///
 /// When the deadline is reached, `work` is cancelled: poll_cancel() runs until it is ready, if `work` has it (so

@@ -22,7 +22,7 @@ struct try_join_rule;
 /// Runs up to eight futures concurrently within one task until all have ended. The output is a `joined` in the order of
 /// the arguments, with std::monostate for a future of void: `auto [a, b] = co_await join(x, y);`.
 ///
-/// Each poll polls every future that has not ended once, and starts with a different one each time.
+/// Each poll polls every unfinished future once, and starts with a different one each time.
 /// Errors: if a future throws, the others are cancelled (with `poll_cancel`, if they have it); then the exception is
 /// thrown again. Outputs that are ready are destroyed before that.
 /// Cancel safety: that of the futures. Outputs of futures that have ended are lost.

@@ -130,8 +130,8 @@ public:
         return with_id(*ended);
     }
 
-    /// Waits for all tasks and returns their outputs in the order in which they ended: `co_await
-    /// std::move(set).join_all()`. For tasks of void, the output is void.
+    /// Waits for all tasks and returns their outputs in the order in which they ended. For tasks of void, the output is
+    /// void. Use: `co_await std::move(set).join_all()`.
     /// Errors: if a task threw or was aborted, the others are aborted and the exception is thrown (see
     /// join_error::rethrow).
     /// Cancel safety: the future owns the set; if it is destroyed, the tasks are aborted and their outputs are lost.

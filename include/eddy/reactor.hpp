@@ -23,7 +23,8 @@ class background_reactor;
 class core_handle;
 
 /// The event queues of operating systems that eddy supports. The environment variable EDDY_DRIVER selects one for the
-/// whole process, by the same names, except that `automatic` is called `auto` there (a keyword in C++).
+/// whole process, by the same names, except that `automatic` is called `auto` there (a keyword in C++). An empty
+/// EDDY_DRIVER is treated as unset.
 enum class driver_kind {
     /// Linux epoll(7).
     epoll,
@@ -128,7 +129,8 @@ public:
     }
     /// Wakes every task that waits on this reactor. Their operations, and all later ones, fail with
     /// errc::runtime_shutdown.
-    /// Preconditions: not inside a driver tick of this reactor, that is, not in a waker; that ends the process.
+    /// Preconditions: not inside a driver tick of this reactor, that is, not in a waker; otherwise the process ends with
+    /// a message.
     ~reactor();
 
     /// Runs one driver tick: waits for events for up to `max_wait` (nullopt: without a limit), then wakes the tasks

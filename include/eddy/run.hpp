@@ -54,9 +54,10 @@ int exit_code(const T& value) {
 
 }  // namespace detail
 
-/// Runs a future in a new runtime with one worker for each processor, and returns the exit code for main(): `int main()
-/// { return eddy::run(async_main()); }`. After the future has ended, waits until the runtime is idle, that is, until
-/// all spawned tasks have ended, except those of spawn_background().
+/// Runs a future in a new runtime with one worker for each processor, and returns the exit code for main():
+///     int main() { return eddy::run(async_main()); }
+/// After the future has ended, waits until the runtime is idle, that is, until all spawned tasks have ended, except
+/// those of spawn_background().
 ///
 /// Returns the value of a future of int, otherwise 0. If the output is an `expected` with an error, run() does not
 /// wait: it cancels the other tasks, prints an error that has a text as `Error: ...` on standard error, and returns 1.

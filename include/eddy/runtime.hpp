@@ -136,8 +136,8 @@ public:
     /// Returns the driver of the workers (never `automatic`), or nullopt if the runtime was built without I/O or is
     /// empty. (Inside eddy::run, use `eddy::handle::current().metrics().driver`.)
     [[nodiscard]] std::optional<driver_kind> driver() const noexcept;
-    /// Returns why this driver was chosen, as a sentence that starts with the name of the driver, for example "epoll:
-    /// this kernel has no io_uring (ENOSYS)".
+    /// Returns why this driver was chosen, as a sentence that starts with the name of the driver:
+    /// "epoll: this kernel has no io_uring (ENOSYS)".
     /// Lifetime: the text has static storage duration.
     [[nodiscard]] std::string_view why_driver() const noexcept;
 
@@ -251,8 +251,8 @@ public:
     runtime_builder() = default;
 
     /// Sets the number of workers, from 1 to 32,767; for other values build() fails with std::errc::invalid_argument.
-    /// The default is the environment variable EDDY_WORKER_THREADS or, if that is unset, the number of processors that
-    /// this process may use. A value that is set here overrides EDDY_WORKER_THREADS.
+    /// The default is the value of the environment variable EDDY_WORKER_THREADS or, if that is unset, the number of
+    /// processors that this process may use. A value that is set here overrides EDDY_WORKER_THREADS.
     runtime_builder& worker_threads(unsigned count) noexcept {
         worker_threads_ = count;
         return *this;
@@ -295,8 +295,8 @@ public:
         enable_io_ = enabled;
         return *this;
     }
-    /// Selects the driver; `automatic` selects any that is available. The default is the driver that the environment
-    /// variable EDDY_DRIVER names, or epoll if it is unset.
+    /// Selects the driver; see driver_kind. The default is the driver that the environment variable EDDY_DRIVER names,
+    /// or epoll if it is unset.
     runtime_builder& driver(driver_kind kind) noexcept {
         driver_ = kind;
         return *this;

@@ -76,8 +76,8 @@ private:
 ///   future was polled manually and is dropped. Spawn work that must survive even that.
 /// - The cancelled code only borrows the future, which is later destroyed together with its owner: a future that is
 ///   passed by std::ref, and a future inside a stream (in a generator, in buffered(), in a futures_unordered) from
-///   which a loop awaits next(). for_each() and similar functions own their stream and end it gracefully: `co_await
-///   std::move(items).for_each(...)`. A loop does the same if a finally() around it awaits `items.cancel()`.
+///   which a loop awaits next(). for_each() and similar functions own their stream and end it gracefully. A loop does
+///   the same if a finally() around it awaits `items.cancel()`.
 /// - Children of a scope inside `work` are separate tasks: a shutdown cancels each of them, and the scope continues
 ///   without them. Use shielded() inside the children as well.
 /// - Sinks have no graceful cancellation: the future of with() is destroyed with the forward() that is cancelled.

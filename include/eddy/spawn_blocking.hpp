@@ -15,12 +15,12 @@
 
 namespace eddy {
 
-/// Runs a function that blocks or computes for long on a dedicated thread, and returns a join_handle with its result.
+/// Runs a blocking or long-running function on a thread for such work, and returns a join_handle with its result.
 /// The threads belong to the current runtime. On the thread of an event loop without a runtime, they belong to the
 /// process (up to 512 threads). On other threads, use handle::spawn_blocking or runtime::spawn_blocking.
 ///
 /// The function cannot be cancelled while it runs: abort() only prevents its start. A shutdown of the runtime does not
-/// wait for it, unless the shutdown has a time limit.
+/// wait for it, except for shutdown_timeout().
 /// Errors: the handle reports that the task was cancelled if the runtime shuts down before the function starts, or if
 /// no thread is available. Throws `misuse` on a thread without a runtime or an event loop.
 /// Thread safety: any thread that has a runtime or runs an event loop.
@@ -59,7 +59,7 @@ private:
 
 }  // namespace detail
 
-/// Calls a function that blocks or computes for long on this thread, and returns its result. Meanwhile another thread
+/// Calls a blocking or long-running function on this thread, and returns its result. Meanwhile another thread
 /// runs the worker of this thread: its other tasks, its sockets and its timers. The calling task itself does not
 /// progress, nor do futures that it would `join` or `select` with this call.
 ///
