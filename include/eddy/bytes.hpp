@@ -111,7 +111,8 @@ public:
     /// Makes this view empty and releases its reference of the memory.
     void clear() noexcept { *this = bytes(); }
 
-    /// Returns whether no other view shares the memory. Returns false for from_static().
+    /// Returns whether the memory is writable and no other view shares it. Returns false for from_static(), for an
+    /// owner that gives read-only access, and for a view without memory.
     [[nodiscard]] bool is_unique() const noexcept { return share_.is_own(); }
     /// Returns the same memory as a writable buffer if is_unique(); otherwise returns this view as the error.
     /// Cost: no allocation and no copy.

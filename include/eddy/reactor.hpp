@@ -129,8 +129,8 @@ public:
     }
     /// Wakes every task that waits on this reactor. Their operations, and all later ones, fail with
     /// errc::runtime_shutdown.
-    /// Preconditions: not inside a driver tick of this reactor, that is, not in a waker; otherwise the process ends with
-    /// a message.
+    /// Preconditions: not inside a driver tick of this reactor, that is, not in a waker; otherwise the process ends
+    /// with a message.
     ~reactor();
 
     /// Runs one driver tick: waits for events for up to `max_wait` (nullopt: without a limit), then wakes the tasks

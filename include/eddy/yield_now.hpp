@@ -17,7 +17,7 @@ public:
     /// Future interface; see eddy::future.
     using output_type = void;
     /// For the library: the future is ready after its wake-up, so an await need not poll it a second time.
-    static constexpr bool ends_when_woken = true;  // an await need not poll it a second time
+    static constexpr bool ends_when_woken = true;
 
     /// Constructs the future.
     yield_now() noexcept = default;
