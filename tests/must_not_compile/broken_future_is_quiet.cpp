@@ -1,5 +1,5 @@
-// After one of our sentences nothing follows: neither about the output nor about the handle. (The harness looks at the
-// first error only; that there is one is counted by `only-error`.)
+// After one of our sentences nothing follows: neither about the output nor about the handle. (The harness looks at the first
+// error only; that there is one is counted by `only-error`.)
 //
 // expect-error: static assertion failed
 // expect-error: eddy: spawn takes over the work: write std::move

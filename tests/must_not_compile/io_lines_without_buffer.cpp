@@ -1,6 +1,6 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this needs a reader with a buffer (poll_fill_buf, consume): write
-// io::buf_reader(std::move(reader)), or io::buf_reader(std::ref(reader)) to lend it only-error
+// expect-error: eddy: this needs a reader with a buffer (poll_fill_buf, consume): write io::buf_reader(std::move(reader)), or io::buf_reader(std::ref(reader)) to lend it
+// only-error
 #include <eddy/io.hpp>
 #include <eddy/task.hpp>
 #include <eddy/try.hpp>

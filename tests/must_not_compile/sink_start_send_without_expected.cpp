@@ -1,8 +1,8 @@
 // What start_send answers is an expected, as of the other parts of a sink.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: this is no sink for that item: start_send(item) must take it, and return std::expected<void,
-// error_type> only-error
+// expect-error: eddy: this is no sink for that item: start_send(item) must take it, and return std::expected<void, error_type>
+// only-error
 #include <eddy/sink.hpp>
 #include <eddy/task.hpp>
 

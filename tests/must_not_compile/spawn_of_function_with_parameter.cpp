@@ -1,6 +1,6 @@
 // expect-error: static assertion failed
-// expect-error: eddy: spawn takes a future, or a callable without parameters that makes one: of a function with
-// parameters only-error
+// expect-error: eddy: spawn takes a future, or a callable without parameters that makes one: of a function with parameters
+// only-error
 #include <eddy/spawn.hpp>
 #include <eddy/task.hpp>
 
