@@ -28,7 +28,9 @@ describe() {
         ;;
     debian13)
         suite=trixie packages=(g++-13 clang-17 clang-18 clang-19 libc++-19-dev libc++abi-19-dev) clang=clang++-19
-        compilers=('g++-13' 'g++-14' 'clang++-18' 'clang++-19' 'clang++-19 -stdlib=libc++'
+        # The two macros are for CLI11, which uses what C++26 has removed.
+        compilers=('g++-13' 'g++-14' 'clang++-18' 'clang++-19'
+            'clang++-19 -stdlib=libc++ -D_LIBCPP_ENABLE_CXX26_REMOVED_CODECVT -D_LIBCPP_ENABLE_CXX26_REMOVED_WSTRING_CONVERT'
             'clang++-17 --gcc-install-dir=/usr/lib/gcc/x86_64-linux-gnu/13')
         ;;
     debian-testing)
