@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this future's output is moved to whoever awaits it, and its type cannot be moved
+// expect-error: eddy: this future's output is moved to the awaiting coroutine, and its type cannot be moved
 // only-error
 #include <eddy/task.hpp>
 

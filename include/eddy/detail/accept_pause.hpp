@@ -12,16 +12,20 @@
 
 namespace eddy::detail {
 
-/// While accepting is pointless, since no descriptors are left: until when, who waits for that, and with what (R012).
+/// Delays accepting for 50 ms after the process has run out of descriptors or memory, so that an accept loop does not
+/// spin.
+/// Thread safety: one thread at a time.
 class EDDY_API accept_pause {
 public:
-    /// Whether a connection may be asked for; else `future`, by which leave() knows it, is woken when it may.
+    /// Returns ready if there is no pause. Otherwise wakes the task when the pause ends; the last caller is woken.
+    /// `future` identifies the caller for leave().
     poll_result<void> poll(context& cx, const void* future) {
         if (!until_) return poll_result<void>::ready();
         return poll_end(cx, future);
     }
-    /// What an accept has failed with: a lack of descriptors or memory begins a pause.
+    /// Begins a pause if `error`, from a failed accept, says that descriptors or memory are exhausted.
     void begin_if_exhausted(const std::error_code& error) noexcept;
+    /// Removes the waker of `future`, if it was the last caller of poll(). The pause itself continues.
     void leave(const void* future) noexcept {
         if (for_ == future) sleep_.reset();
     }
@@ -29,9 +33,9 @@ public:
 private:
     poll_result<void> poll_end(context& cx, const void* future);
 
-    std::optional<time::time_point> until_;
-    const void* for_ = nullptr;
-    std::unique_ptr<time::sleep_future> sleep_;
+    std::optional<time::time_point> until_;      // the end of the pause
+    const void* for_ = nullptr;                  // the last caller of poll(): compared, never dereferenced
+    std::unique_ptr<time::sleep_future> sleep_;  // holds the waker of that caller
 };
 
 }  // namespace eddy::detail

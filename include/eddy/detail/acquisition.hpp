@@ -13,11 +13,13 @@
 
 namespace eddy::detail {
 
-/// A count of permits that is always 1, and needs no memory.
+/// A permit count that is always 1 and takes no space in a future.
 using one_permit = std::integral_constant<std::size_t, 1>;
 
-/// The waiting part of a future that takes permits. What it was given and has not told of goes on to the next.
-/// Most never wait: so the waiter begins when they do.
+/// The waiting part of a future that acquires permits. Most acquisitions never wait, so the waiter is constructed only
+/// when the first poll() finds too few permits.
+/// Cancel safety: safe. Permits that were granted but not yet reported by poll() go to the next waiter.
+/// Lifetime: the state must outlive this object, which must not move while it waits.
 template <class State, class Count = std::size_t>
 class acquisition {
 public:
@@ -32,7 +34,8 @@ public:
     acquisition& operator=(acquisition&&) = delete;
     ~acquisition() { stop(); }
 
-    /// Once it has answered, it is over. `what` is the operation, for the text of misuse.
+    /// Tries to acquire the permits, or waits for them. Any result but `not_yet` ends the acquisition.
+    /// `what` names the operation in the text of a misuse error.
     [[nodiscard]] acquired poll(context& cx, const char* what) {
         if (!cx.consume_budget()) return acquired::not_yet;
         if (phase_ == phase::fresh) [[likely]] {
@@ -45,7 +48,7 @@ public:
         return poll_slowly(cx, what);
     }
 
-    /// Waits no more.
+    /// Stops waiting, and passes on permits that were already granted.
     void stop() noexcept {
         if (phase_ == phase::waits) [[unlikely]] {
             from_->leave(waiter_);
@@ -53,7 +56,7 @@ public:
         }
         phase_ = phase::ended;
     }
-    /// For one that got what it wants in another way, at its first poll.
+    /// Marks the acquisition as ended. For a future that got its permits in another way at its first poll.
     void end() noexcept { phase_ = phase::ended; }
 
     [[nodiscard]] bool is_fresh() const noexcept { return phase_ == phase::fresh; }
@@ -82,7 +85,7 @@ private:
     [[no_unique_address]] Count count_;
     phase phase_ = phase::fresh;
     union {
-        permit_waiter waiter_;  // while it waits
+        permit_waiter waiter_;  // alive while phase_ == phase::waits
     };
 };
 

@@ -14,17 +14,17 @@
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 
-// The one future behind and_then, map, map_err, or_else and then. A rule says what sets one apart:
+// The future class behind and_then, map, map_err, or_else and then. A `Rule` supplies what differs between them:
 //
-//     name                    for the text of misuse
-//     runs_futures            whether a future that the function returns is run, too
-//     argument<In>            what the function is offered of the future's output `In`; void for nothing
-//     output<In, Out>         the adaptor's output, where `Out` is what came of the function (and of its future)
-//     check<In, Fn>()         whether they fit together; says with static_asserts why not
-//     applies(in)             whether the function is to run
-//     offer(in)               the argument
-//     pass<Output>(in)        the output if the function is not to run
-//     settle<Output>(out)     the output if it has run
+//     name                    the adaptor's name in the text of a misuse error
+//     runs_futures            whether a future that the function returns is polled as well
+//     argument<In>            the type passed to the function for the future's output `In`; void if nothing is passed
+//     output<In, Out>         the adaptor's output; `Out` is the output of the function, or of the future it returned
+//     check<In, Fn>()         whether the function accepts the output; explains a mismatch with static_asserts
+//     applies(in)             whether the function runs for this output; optional, always if absent
+//     offer(in)               the argument for the function
+//     pass<Output>(in)        the adaptor's output if the function does not run
+//     settle<Output>(out)     the adaptor's output if the function has run
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy {
@@ -34,7 +34,7 @@ class future_ops;  // its header includes this one
 
 namespace eddy::detail {
 
-/// What comes of a function that returned an `R`: a future's output, or the `R` itself.
+/// The result of a function that returned an `R`: the output of `R` if it is a future, else `R` itself.
 template <class R>
 struct outcome_of {
     using type = R;
@@ -44,6 +44,9 @@ struct outcome_of<R> {
     using type = output_t<R>;
 };
 
+/// Polls a future, calls a function with its output, and polls the future that the function returns, if `Rule` says so.
+/// Each stage is destroyed before the next one begins.
+/// Cancel safety: that of the two futures.
 template <class Rule, class F, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] adapted
     : public future_ops<adapted<Rule, F, Fn, Marked>> {
@@ -88,7 +91,8 @@ private:
             auto answer = first->poll(cx);
             if (!answer.is_ready()) return not_ready;
             stored_t<input> in = take_output(std::move(answer));
-            step_.template emplace<ended>();  // before the function runs, which may need what the future held
+            // Destroyed before the function runs, which may need a resource that the future held (a lock, a permit).
+            step_.template emplace<ended>();
             if constexpr (requires { Rule::applies(in); }) {
                 if (!Rule::applies(in)) return Rule::template pass<output_type>(in);
             }
@@ -123,10 +127,11 @@ private:
 
     static constexpr std::size_t ended = 2;
     std::variant<F, second, std::monostate> step_;
-    std::optional<Fn> f_;  // lives as long as the future that it returned, which may be a coroutine of a closure
+    // Outlives the future that it returned: a coroutine made by a lambda refers to the lambda's captures.
+    std::optional<Fn> f_;
 };
 
-/// Makes the future of a combinator.
+/// Makes the future of a combinator, or a broken_future if a static_assert has rejected the arguments.
 template <class Rule, class F, class Fn>
 auto adapt(F&& inner, Fn&& f) {
     if constexpr (!check_futures<F>()) {

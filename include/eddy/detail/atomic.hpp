@@ -9,8 +9,9 @@
 #include "explore/types.hpp"
 #endif
 
-// Every atomic, lock and parking place of the library goes through these names, so that a test build can put others in
-// their place and explore the interleavings (tests/explore). There is no atomic_thread_fence: TSan does not model it.
+// The library uses atomics, mutexes and condition variables through these names, except in src/sys. A test build
+// replaces them with types that explore thread interleavings (tests/explore). There is no atomic_thread_fence, because
+// TSan does not model it.
 namespace eddy::detail {
 
 #ifdef EDDY_EXPLORE

@@ -17,11 +17,18 @@
 #include <eddy/result.hpp>
 #include <eddy/try.hpp>
 
-// What a co_await in a task turns into: one awaiter for a task, which is entered, and one for any other future, which
-// is polled in place; each with a twin for `try_`.
+// The awaiters behind co_await in a task:
 //
-// Every word here is in the frame of each await, and stays while a connection waits. So await_suspend takes its handle
-// by reference: by value GCC keeps a copy in the frame.
+//     awaited                        awaiter                   how it runs
+//     task or boxed_future, rvalue   task_awaiter              its frame joins the virtual stack (virtual_stack.hpp)
+//     any other future               leaf_awaiter              polled in place
+//     a future with ends_when_woken  wake_awaiter              polled once
+//     try_ of a task                 try_task_awaiter          as task_awaiter; an error ends the awaiting coroutine
+//     try_ of another future         leaf_awaiter              as above; an error ends the awaiting coroutine
+//     try_ of a std::expected        expected_awaiter          not polled
+//
+// An awaiter occupies space in the coroutine frame for as long as a connection waits, so every word counts. For the
+// same reason await_suspend() takes its handle by reference: GCC keeps a copy of a by-value parameter in the frame.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy {
@@ -33,7 +40,8 @@ class boxed_future;
 
 namespace eddy::detail {
 
-/// Whether an rvalue of this type is entered (its frame joins the virtual stack, by enter_frame()) and not polled.
+/// Whether an rvalue of this type is entered when awaited: enter_frame() adds its frame to the virtual stack, and it is
+/// not polled as a future.
 template <class F>
 inline constexpr bool is_entered = false;
 template <class T>
@@ -41,10 +49,11 @@ inline constexpr bool is_entered<task<T>> = true;
 template <class T>
 inline constexpr bool is_entered<boxed_future<T>> = true;
 
-/// Ends `awaiting`, whose output is `Out`, with the error that `outcome` holds.
-/// If its conversion throws, with that exception.
+/// Ends the coroutine `awaiting`, whose output is `Out`, with the error in `outcome`. If the conversion of the error
+/// throws, the coroutine ends with that exception.
 template <class Out, class Outcome>
 void end_with_error(frame& awaiting, Outcome&& outcome) noexcept {
+    // SAFETY: `Out` is the output type of the awaiting coroutine, so its result slot is a slot<Out>.
     auto& destination = static_cast<slot<Out>&>(*awaiting.outcome);
     try {
         destination.set_value(std::unexpect,
@@ -55,17 +64,21 @@ void end_with_error(frame& awaiting, Outcome&& outcome) noexcept {
     destination.frame_is = slot_base::fate::ended;
 }
 
-/// Set as a slot's `propagate` by `try_` around a task that did not end at once.
+/// The `propagate` function of a result slot, for `try_` of a task: ends `awaiting` if the task's outcome is an error.
+/// Returns whether it did.
 template <class Out, class In>
 bool propagate_error(slot_base& from, frame& awaiting) noexcept {
+    // SAFETY: only try_task_awaiter<Out, In> installs this function, in its own slot<In>.
     auto& outcome = static_cast<slot<In>&>(from);
     if (!outcome.has_value() || outcome.value().has_value()) return false;
     end_with_error<Out>(awaiting, std::move(outcome.value()));
     return true;
 }
 
-// ---- A task is awaited: its frame becomes the innermost ----
+// ---- Awaiting a task: its frame becomes the innermost of the virtual stack ----
 
+/// Awaits a task by resuming its frame, which writes its outcome into this awaiter's result slot.
+/// Lifetime: the awaiter lives in the frame of `awaiting`. It owns no frame: the virtual stack destroys `child`.
 template <class T>
 class task_awaiter {
 public:
@@ -83,6 +96,7 @@ protected:
     slot<T> outcome_;
 };
 
+/// As task_awaiter, for `try_`: an error ends the awaiting coroutine without resuming it.
 template <class Out, class In>
 class try_task_awaiter : task_awaiter<In> {
 public:
@@ -106,9 +120,11 @@ public:
     }
 };
 
-// ---- Any other future is awaited: it is polled where it stands ----
+// ---- Awaiting any other future: it is polled in place ----
 
-/// `Out` is the awaiting coroutine's output under `try_`, and void for a plain await.
+/// Polls a future in place and keeps its outcome until await_resume().
+/// `Out` is the awaiting coroutine's output for `try_`, and void for a plain await.
+/// Lifetime: refers to the future, which lives in the awaiting coroutine's frame or outlives it.
 template <class F, class Out>
 class leaf_awaiter : leaf {
 public:
@@ -154,6 +170,7 @@ private:
     }
 
     static leaf_answer ask(leaf& self, context& cx, leaf_request what) {
+        // SAFETY: only this class's constructor installs this function, in its own base.
         auto& me = static_cast<leaf_awaiter&>(self);
         return what == leaf_request::poll ? me.poll_again(cx) : me.cancel(cx);
     }
@@ -180,11 +197,12 @@ private:
     polled<F> polled_;
 };
 
-/// Whether a future is ready as soon as its task is woken, by whatever: `static constexpr bool ends_when_woken = true`.
+/// A future that is ready as soon as its task is woken, for any reason. Its class declares
+/// `static constexpr bool ends_when_woken = true`.
 template <class F>
 concept ends_when_woken = F::ends_when_woken;
 
-/// Such a future, without an output: it is polled once, and not asked again.
+/// Awaits a future that ends when its task is woken and has no output. The future is polled only once.
 template <class F>
 class wake_awaiter : leaf {
 public:
@@ -203,9 +221,10 @@ private:
     F& future_;
 };
 
-// ---- A plain `expected` under `try_` ----
+// ---- `try_` of a plain `expected` ----
 
-/// `In` is a reference, as it was given: an lvalue is copied from, an rvalue moved.
+/// Yields the value of a `std::expected`, or ends the awaiting coroutine with its error.
+/// `In` is a reference type with the value category of the argument: an lvalue is copied from, an rvalue is moved from.
 template <class Out, class In>
 class expected_awaiter {
     using plain = std::remove_cvref_t<In>;
@@ -224,7 +243,8 @@ private:
     In outcome_;
 };
 
-/// Something that a coroutine of the library awaits for its caller: `A` is a reference.
+/// Wraps an operand that a library coroutine awaits on behalf of its caller, with the caller's source location.
+/// `A` is a reference type.
 template <class A>
 struct in_name_of {
     A awaited;
@@ -235,7 +255,7 @@ struct in_name_of {
 
 // ---- Dispatch ----
 
-/// Whether what a future gives can come out of its await.
+/// Whether the output of `F`, if it is a future, can be moved out of a co_await expression.
 template <class F>
 constexpr bool gives_what_moves() {
     if constexpr (future<F>) {
@@ -245,13 +265,14 @@ constexpr bool gives_what_moves() {
     }
 }
 
-/// Stands for an awaiter after a static_assert has failed, so that no further error follows.
+/// Replaces the awaiter after a static_assert has failed, so that the compiler reports no further errors.
 struct dummy_awaiter {
     bool await_ready() const noexcept { return true; }
     void await_suspend(const auto&) const noexcept {}
     broken_future await_resume() const noexcept { return {}; }
 };
 
+/// Returns the awaiter for `co_await try_(...)`. `Out` is the output of the awaiting coroutine.
 template <class Out, class A>
 auto make_try_awaiter(frame& awaiting, try_expression<A>& tried) {
     using F = std::remove_cvref_t<A>;
@@ -270,7 +291,7 @@ auto make_try_awaiter(frame& awaiting, try_expression<A>& tried) {
     }
 }
 
-/// `Out` is the output of the coroutine that `awaiting` belongs to.
+/// Returns the awaiter for a co_await in a task. `Out` is the output of the awaiting coroutine.
 template <class Out, class A>
 auto make_awaiter(frame& awaiting, A&& awaited) {
     using F = std::remove_cvref_t<A>;
@@ -280,8 +301,8 @@ auto make_awaiter(frame& awaiting, A&& awaited) {
         "eddy: GCC 12 destroys a closure's captures twice inside a co_await expression; name the future first: "
         "`auto work = ...; co_await work;`");
     constexpr bool movable = gives_what_moves<F>();
-    static_assert(movable || is_entered<F>,  // of a coroutine its promise says it
-                  "eddy: this future's output is moved to whoever awaits it, and its type cannot be moved");
+    static_assert(movable || is_entered<F>,  // a coroutine's promise reports this error itself
+                  "eddy: this future's output is moved to the awaiting coroutine, and its type cannot be moved");
     if constexpr (!safe || !movable) {
         return dummy_awaiter{};
     } else if constexpr (is_try<F>) {
