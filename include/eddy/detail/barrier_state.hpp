@@ -10,38 +10,43 @@
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/waker.hpp>
 
-// What is behind sync::barrier. All of it is under the lock.
+// The state of sync::barrier. The lock guards all of it.
 //
-//     rounds   how many times all have come. Who waits has the number of its round; when that is over, it is ready.
-//     here     how many of this round wait
+//     rounds_   the number of completed rounds; a waiter stores the value at its arrival and is ready when it changes
+//     here_     the number of tasks that wait in the current round
 //
-// Who is to be woken is the front of the list, as long as it is of a former round: so wakers go out in batches, whoever
-// comes or leaves meanwhile.
+// The waiters of completed rounds are at the front of the list, so they are found again after the lock was released
+// between two batches of wake-ups, even if other tasks arrive or leave in the meantime.
 
 namespace eddy::detail {
 
-/// A future's part. Not moved while it waits.
+/// The part of a barrier that lives in a wait() future.
+/// Lifetime: must not move while it waits.
 struct barrier_waiter : waiter {
     enum class stages : std::uint8_t { fresh, waiting, ended };
 
-    std::uint64_t round = 0;
-    stages stage = stages::fresh;  ///< the future's own
+    std::uint64_t round = 0;       ///< guarded by the barrier's lock
+    stages stage = stages::fresh;  ///< used by the owning future only, without the lock
 };
 
+/// The untyped part of sync::barrier.
+/// Thread safety: any thread; each waiter on one thread at a time.
 class EDDY_API barrier_state {
 public:
     enum class answers : std::uint8_t { not_yet, all_here, all_here_and_leads };
 
+    /// Creates a barrier for `count` tasks. 0 is treated as 1.
     explicit barrier_state(std::size_t count) noexcept : count_(count == 0 ? 1 : count) {}
     barrier_state(const barrier_state&) = delete;
     barrier_state& operator=(const barrier_state&) = delete;
-    /// Waits for leaders that are about to leave, on other threads. True if nobody waits; else it is misuse, and the
-    /// caller says so.
+    /// Waits for leaders on other threads that still send wake-ups. Returns false if tasks wait: destroying the barrier
+    /// is misuse then, which the caller reports.
     [[nodiscard]] bool may_be_destroyed() noexcept;
 
-    /// The first time, `one` arrives.
+    /// Counts `one` as arrived in its first call. Returns whether its round is complete, and whether `one` is the
+    /// leader.
     [[nodiscard]] answers poll(barrier_waiter& one, const waker& wake) noexcept;
-    /// `one` waits no more. If its round is not over, it has not arrived: false. Else all had come.
+    /// Stops waiting. If the round of `one` is not complete, its arrival is undone, and leave() returns false.
     bool leave(barrier_waiter& one) noexcept;
 
 private:

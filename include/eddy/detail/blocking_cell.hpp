@@ -16,8 +16,8 @@
 
 namespace eddy::detail {
 
-/// Blocking work: a spawned task that a thread for such work runs, once, and that nobody wakes. Its life is that of
-/// task_state, so that join handles and aborts are the same.
+/// A task for blocking work. A thread of a blocking pool runs it once, and it is never woken. It uses task_state, so
+/// join handles and aborts work as for any other spawned task.
 template <class F>
 class blocking_cell final : public spawned_output<std::decay_t<std::invoke_result_t<F&>>> {
     using output = std::decay_t<std::invoke_result_t<F&>>;
@@ -29,6 +29,7 @@ public:
         : base(operations, runs, where, true), f_(std::in_place, std::forward<G>(f)) {}
 
 private:
+    // SAFETY: only tasks of this class use the `operations` below.
     static blocking_cell& of(spawned_task& task) noexcept { return static_cast<blocking_cell&>(task); }
 
     static bool poll(spawned_task& task, context&) {
@@ -50,23 +51,23 @@ private:
     std::optional<F> f_;
 };
 
-/// Who runs blocking work that is spawned on this thread: a pool, or, null, the threads of the process. Throws `misuse`
-/// if there is no runtime and no loop.
+/// Returns the pool that runs blocking work spawned on this thread; null for the process-wide blocking threads.
+/// Errors: throws `misuse` if this thread runs neither a runtime nor an event loop.
 [[nodiscard]] EDDY_API pool* current_blocking_pool(std::source_location where);
 
-/// Who owns the tasks of blocking work for `runs`.
+/// Returns the task owner for blocking work of `runs`.
 [[nodiscard]] EDDY_API task_owner& blocking_owner(pool* runs) noexcept;
 
-/// Sends it to a thread of `runs`, its owner. If there is none, the work is cancelled.
+/// Queues the task for a blocking thread of `runs`. If no thread is available, the task is cancelled.
 EDDY_API void start_blocking(spawned_task& task, pool* runs) noexcept;
 
-/// Refuses, in one line, what is no blocking work.
+/// Rejects, with a static_assert, arguments that are not blocking work.
 template <class F>
 constexpr bool check_blocking() {
     constexpr bool is_callable = std::is_invocable_v<std::decay_t<F>&>;
     static_assert(is_callable, "eddy: spawn_blocking takes a function without parameters");
     if constexpr (is_callable) {
-        // A handle or a receiver may well come of it: what is refused is what would not even have begun.
+        // A join handle or a channel receiver is a valid result. A coroutine is not: it would never start.
         constexpr bool is_done = !is_entered<std::remove_cvref_t<std::invoke_result_t<std::decay_t<F>&>>>;
         static_assert(is_done,
                       "eddy: this function makes a task, which spawn_blocking would not run: spawn() it, and give "
@@ -77,6 +78,7 @@ constexpr bool check_blocking() {
     }
 }
 
+/// Spawns `f` on the blocking threads of `runs` (null: of the process) and returns its join handle.
 template <class F>
 auto spawn_blocking_on(pool* runs, F&& f, std::source_location where) {
     using cell = blocking_cell<std::decay_t<F>>;

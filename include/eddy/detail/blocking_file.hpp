@@ -12,12 +12,12 @@
 #include <eddy/join_handle.hpp>
 #include <eddy/result.hpp>
 
-// Descriptors that cannot be waited for (a terminal, a file), read and written on a thread for blocking work, a buffer
-// at a time. The job owns its buffer: so it is no matter when the object goes. (The model is Tokio's `Blocking`.)
+// Reads and writes descriptors without readiness events (terminals, files) on a blocking thread, one buffer at a time.
+// The job owns its buffer, so the object may be destroyed while a job runs. After Tokio's `Blocking`.
 
 namespace eddy::detail {
 
-/// A buffer, and what was done with it.
+/// The result of a job: its buffer, and the number of bytes read or written.
 struct blocking_done {
     std::vector<std::byte> buffer;
     result<std::size_t> count;
@@ -26,16 +26,21 @@ struct blocking_done {
         : buffer(std::move(used)), count(std::move(moved)) {}
 };
 
-/// The most that is read, or kept to be written, at a time.
+/// The maximum size of one read or one buffered write, in bytes.
 inline constexpr std::size_t blocking_buffer = 64 * 1024;
 
+/// Reads from a descriptor on a blocking thread.
+/// Cancel safety: safe. Bytes that a job has read stay in the buffer for the next read.
+/// Thread safety: one thread at a time.
+/// Lifetime: does not own the descriptor, which must stay open until the last job has ended.
 class EDDY_API blocking_input {
 public:
     explicit blocking_input(int fd) noexcept : fd_(fd) {}
 
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
     poll_result<result<std::span<const std::byte>>> poll_fill_buf(context& cx);
-    /// Errors: throws std::out_of_range for more than there is.
+    /// Discards the first `count` bytes of the buffer.
+    /// Errors: throws std::out_of_range if `count` exceeds the number of buffered bytes.
     void consume(std::size_t count);
 
 private:
@@ -45,23 +50,30 @@ private:
 
     int fd_;
     std::vector<std::byte> buffer_;
-    std::size_t begin_ = 0;  // of what was read and not yet taken
+    std::size_t begin_ = 0;  // the bytes in [begin_, end_) were read and not yet consumed
     std::size_t end_ = 0;
-    std::optional<join_handle<blocking_done>> job_;
+    std::optional<join_handle<blocking_done>> job_;  // the read in progress; it owns the buffer meanwhile
 };
 
+/// Writes to a descriptor on a blocking thread.
+/// Cancel safety: safe. poll_write() takes its bytes only when it returns ready.
+/// Thread safety: one thread at a time.
+/// Lifetime: does not own the descriptor, which must stay open until the last job has ended.
 class EDDY_API blocking_output {
 public:
     explicit blocking_output(int fd) noexcept : fd_(fd) {}
 
+    /// Waits for the job of the previous write, then copies up to `blocking_buffer` bytes and starts a job for them.
+    /// Errors: those of the previous write; runtime_shutdown if its job was cancelled.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from);
+    /// Waits until the job of the previous write has ended.
     poll_result<result<void>> poll_flush(context& cx);
     poll_result<result<void>> poll_shutdown(context& cx) { return poll_flush(cx); }
 
 private:
     int fd_;
     std::vector<std::byte> buffer_;
-    std::optional<join_handle<blocking_done>> job_;
+    std::optional<join_handle<blocking_done>> job_;  // the write in progress; it owns the buffer meanwhile
 };
 
 }  // namespace eddy::detail

@@ -8,17 +8,19 @@
 
 namespace eddy::detail {
 
-/// What stands for no deadline.
+/// The value that means "no deadline".
 inline constexpr auto no_deadline = std::chrono::steady_clock::time_point::max();
 
-/// The deadline in sight on this thread; `no_deadline` if there is none. Out of line, as all that looks for
-/// task-locals.
+/// Returns the deadline that is bound on this thread; `no_deadline` if there is none.
+/// Out of line like all access to task-locals: a coroutine that resumes on another thread must not use the address of
+/// the first thread's list (task_local.hpp).
 [[nodiscard]] EDDY_API std::chrono::steady_clock::time_point deadline_here() noexcept;
 
-/// What a deadline is bound to, as a task_local.
+/// Returns the key under which deadlines are bound as a task-local.
 [[nodiscard]] EDDY_API const void* deadline_key() noexcept;
 
-/// A deadline that is in sight while this lives: for the length of one poll.
+/// Binds a deadline on this thread during its lifetime: for the length of one poll.
+/// Lifetime: must be a local variable of the polling function.
 class bound_deadline {
 public:
     explicit bound_deadline(std::chrono::steady_clock::time_point deadline) noexcept
@@ -32,7 +34,7 @@ private:
     bound_task_local bound_;
 };
 
-/// While it lives, the deadlines around are out of sight: for what goes on after them.
+/// Hides the enclosing deadlines during its lifetime: for work that continues after they have passed.
 class no_deadline_here : bound_deadline {
 public:
     no_deadline_here() noexcept : bound_deadline(no_deadline) {}

@@ -13,46 +13,55 @@
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/waker.hpp>
 
-// All of a broadcast channel but the values. The idea is Tokio's: a ring of slots, a position for each value, and a
-// receiver is the position that it reads next. A slot knows how many receivers have yet to read what it holds.
+// The state of a broadcast channel without the values. After Tokio's broadcast: a ring of slots. Each value has a
+// position; a receiver stores the position that it reads next. A slot counts the receivers that have yet to read it.
 //
-//     tail lock   the next position, how many receivers there are, who waits, whether the senders are gone
-//     slot lock   a slot; taken by who sends inside of the tail lock
+//     lock         guards
+//     tail lock    the next position, the number of receivers, the list of waiters, whether the channel is closed
+//     slot lock    one slot. A sender takes it while it holds the tail lock; never the other way round.
 //
-// Departure: the values do not lie in the slots, but by themselves (broadcast_item), with as many shares as there are
-// receivers. Who reads takes its share under the slot's lock, and copies the value after it; who overwrites a slot
-// gives back the shares that nobody will take any more. So no user's code runs under a lock, nobody waits for a copy,
-// and the last to read may move the value out. A value whose copy is that of a few bytes is copied under the slot's
-// lock instead, which saves a read-modify-write: then nobody has a share outside of the slots, and an item goes with
-// the one who leaves its slot empty.
+// Departure from Tokio: each value is in an allocation outside of the slots (broadcast_item), with one share for each
+// receiver. A receiver takes its share under the slot lock and copies the value after it has released the lock. A
+// sender that overwrites a slot drops the shares that were not taken. So no user code runs under a lock, no thread
+// waits for a copy, and the last reader may move the value out. A trivially copyable value of a few bytes is copied
+// under the slot lock instead, which saves a read-modify-write. Then no share exists outside of the slots, and the item
+// is freed by the thread that empties its slot.
 //
-// Who waits does so for a position that is the tail. So when the tail has moved on, those to be woken are the first of
-// the list, as long as they wait for another position than it; they can be told in batches, whoever comes or leaves
-// meanwhile.
+// A waiter waits for the position that was the tail when it was listed. So once the tail has moved, the waiters to wake
+// are at the front of the list. They are found again after the lock was released between two batches of wake-ups, even
+// if other receivers start or stop waiting in the meantime.
 
 namespace eddy::detail {
 
+/// The header of a value in a broadcast channel: a reference count of shares, one for each receiver.
+/// Lifetime: the holder of the last share destroys the item.
 struct broadcast_item {
     explicit broadcast_item(std::uint32_t receivers) noexcept : shares(receivers) {}
 
-    // acquire: pairs with the release in drop(): who is alone with it may change it.
+    /// Whether the caller's share is the last one. Then the caller may modify the value.
+    // acquire: pairs with the release in drop(), so that all other reads of the value happen before the modification.
     [[nodiscard]] bool is_alone() const noexcept { return shares.load(std::memory_order_acquire) == 1; }
-    /// True for whoever gives back the last.
+    /// Drops `count` shares. Returns true if they were the last: the caller must destroy the item.
     [[nodiscard]] bool drop(std::uint32_t count) noexcept {
-        // release, acquire: whoever destroys it comes after all who have read it.
+        // release: this thread's reads of the value happen before its destruction.
+        // acquire: pairs with the release of the other drops, for the thread that destroys it.
         return shares.fetch_sub(count, std::memory_order_acq_rel) == count;
     }
 
     atomic<std::uint32_t> shares;
 };
 
-/// A future's part. Not moved while it waits.
+/// The part of a broadcast channel that lives in a recv() future.
+/// Lifetime: must not move while it waits.
 struct broadcast_waiter : waiter {
     std::uint64_t position = 0;
-    /// As is_listed, to be read without the lock: false means that nobody else touches this any more.
+    /// Equals is_listed, but may be read without the lock. False means that no other thread accesses the waiter.
     atomic<bool> is_shared{false};
 };
 
+/// The part of a broadcast channel that does not depend on the value type.
+/// Thread safety: any thread.
+/// Lifetime: counted; the caller that drops the last reference destroys it.
 class EDDY_API broadcast_state {
 public:
     using position = std::uint64_t;
@@ -61,25 +70,26 @@ public:
     enum class kinds : std::uint8_t { item, empty, lagged, closed };
     struct taken {
         kinds kind;
-        bool is_last = false;            ///< nobody else has to read the item, or will find it
-        broadcast_item* item = nullptr;  ///< a share of it
-        std::uint64_t missed = 0;
+        bool is_last = false;            ///< no other receiver reads the item: the slot is empty now
+        broadcast_item* item = nullptr;  ///< the caller owns one share of it
+        std::uint64_t missed = 0;        ///< for kinds::lagged: the number of overwritten values
     };
     struct sent {
-        std::uint32_t receivers;  ///< 0: nothing was done, and the item is the caller's
+        std::uint32_t receivers;  ///< 0: the item was not sent, and still belongs to the caller
         broadcast_item* overwritten = nullptr;
-        std::uint32_t shares = 0;  ///< of what was overwritten: the caller's now
+        std::uint32_t shares = 0;  ///< the untaken shares of `overwritten`; the caller must drop them
     };
 
-    /// With a sender and a receiver. `capacity` is a power of two.
+    /// Creates a channel with one sender and one receiver.
+    /// Preconditions: `capacity` is a power of two.
     explicit broadcast_state(std::size_t capacity);
     broadcast_state(const broadcast_state&) = delete;
     broadcast_state& operator=(const broadcast_state&) = delete;
 
-    /// Sends what `item` points to; its shares are set here.
+    /// Sends `item` to all receivers and sets its share count. Never waits.
     [[nodiscard]] sent send(broadcast_item& item) noexcept;
-    /// What is at `next`; if that is an item, `next` moves on. `read(item)` looks at it under the slot's lock: a few
-    /// instructions.
+    /// Takes the item at position `next` and advances `next`, or returns why there is none. After kinds::lagged `next`
+    /// is the position of the oldest item. `read(item)` runs under the slot lock, so it must be a few instructions.
     template <class Read>
     [[nodiscard]] taken take(position& next, Read& read) noexcept {
         for (;;) {
@@ -91,7 +101,7 @@ public:
                     read(*item);
                     ++next;
                     const bool is_last = --from.unread == 0;
-                    if (is_last) from.item = nullptr;  // its last share is the caller's
+                    if (is_last) from.item = nullptr;  // the caller gets the last share
                     return {kinds::item, is_last, item};
                 }
             }
@@ -102,11 +112,11 @@ public:
         read_later later;
         return take(next, later);
     }
-    /// take(); if there is nothing, `wake` will be woken when there may be.
+    /// As take(), but if the channel is empty, wakes `wake` when it may no longer be.
     template <class Read>
     [[nodiscard]] taken poll(position& next, broadcast_waiter& one, const waker& wake, Read& read) noexcept {
-        taken found = take(
-            next, read);  // made where the caller wants it: as a block, its parts would be copied late (by_parts.hpp)
+        // Returned by name, so that it is constructed in the caller's object: a block copy would stall (by_parts.hpp).
+        taken found = take(next, read);
         while (found.kind == kinds::empty && !wait(next, one, wake)) found = take(next, read);
         if (found.kind != kinds::empty) stop_waiting(one);
         return found;
@@ -115,65 +125,73 @@ public:
         read_later later;
         return poll(next, one, wake, later);
     }
+    /// Removes the waiter from the list, if it is there.
     void stop_waiting(broadcast_waiter& one) noexcept {
-        // acquire: pairs with the release in wake_due(), after which nobody touches it.
+        // acquire: pairs with the release in wake_due(), the last access of the notifier to the waiter.
         if (one.is_shared.load(std::memory_order_acquire)) unlist(one);
     }
 
-    /// One more receiver, who reads first what is returned.
+    /// Adds a receiver. Returns the first position that it reads.
     [[nodiscard]] position add_receiver() noexcept;
-    /// One receiver less. What is before the returned position it has still to take().
+    /// Removes a receiver. The caller must still take() all items before the returned position.
     [[nodiscard]] position drop_receiver() noexcept;
-    // acquire: pairs with drop_receiver(): who finds none sees what they did.
+    /// The number of receivers.
+    // acquire: pairs with the release in drop_receiver(), so that a caller that reads 0 sees what the receivers did.
     [[nodiscard]] std::uint32_t receivers() const noexcept { return receivers_.load(std::memory_order_acquire); }
     static constexpr const char* closed_was_moved = "a broadcast's closed() was moved after its first poll";
+    /// Returns true if there are no receivers. Otherwise wakes `wake` when the last one leaves.
     [[nodiscard]] bool poll_left(notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_leaving(notify_waiter& one) noexcept { leavings_.leave(one); }
 
-    /// How many values there are that some receiver has yet to read.
+    /// The number of values that at least one receiver has yet to read.
+    /// Cost: a binary search over the slots, under the tail lock.
     [[nodiscard]] std::size_t unread() noexcept;
-    /// How many values were sent since `next`, those included that have been overwritten.
+    /// The number of values sent since position `next`, including those that were overwritten.
     [[nodiscard]] std::uint64_t sent_since(position next) noexcept;
 
-    // acquire: pairs with drop_sender().
+    /// The number of senders.
+    // acquire: pairs with the release in drop_sender(), so that a caller sees what the departed senders did.
     [[nodiscard]] std::size_t senders() const noexcept { return senders_.load(std::memory_order_acquire); }
     void add_sender() noexcept {
-        // relaxed: who makes one has one.
+        // relaxed: the caller is a sender, so the count is not zero, and nothing is read through it.
         senders_.fetch_add(1, std::memory_order_relaxed);
     }
-    /// False if there is none any more.
+    /// Adds a sender, unless the last one is gone. Returns whether it did.
     [[nodiscard]] bool try_add_sender() noexcept;
+    /// Removes a sender. The last one closes the channel.
     void drop_sender() noexcept;
 
-    // Of the memory.
+    // ---- References to the memory ----
     void add_reference() noexcept {
-        // relaxed: who makes one has one.
+        // relaxed: the caller holds a reference already, and nothing is read through the count.
         references_.fetch_add(1, std::memory_order_relaxed);
     }
-    /// True for the last.
+    /// Drops a reference. Returns true if it was the last: the caller must destroy the channel.
     [[nodiscard]] bool drop_reference() noexcept {
-        // acq_rel: whoever destroys it comes after all that the others have done with it.
+        // release: this thread's accesses happen before the destruction.
+        // acquire: pairs with the release of the other drops, for the thread that destroys the channel.
         return references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
     }
 
 private:
     struct slot {
         spin_lock lock;
-        std::uint32_t unread = 0;  ///< by how many receivers
+        std::uint32_t unread = 0;  ///< the number of receivers that have yet to read the item
         position at = 0;
-        broadcast_item* item = nullptr;  ///< null if nobody has to read it any more
+        broadcast_item* item = nullptr;  ///< null once all receivers have read it
     };
 
     [[nodiscard]] slot& slot_of(position which) noexcept { return slots_[which & (capacity_ - 1)]; }
+    /// Whether the waiter is to be woken: the tail has moved, or the channel is closed. Under the tail lock.
     [[nodiscard]] bool is_due(const broadcast_waiter& one) const noexcept {
         return is_closed_ || one.position != tail_;
     }
     struct read_later {
         void operator()(const broadcast_item&) const noexcept {}
     };
-    /// Why there is nothing at `next`. kinds::item: it has come meanwhile.
+    /// Returns why there is no item at `next`; kinds::item if one was sent in the meantime: try again.
     [[nodiscard]] taken look_at_tail(position& next) noexcept;
-    /// False, and nothing is done, if there may be something at `next` by now.
+    /// Lists the waiter. Returns false, without an effect, if an item may be at `next` by now.
     [[nodiscard]] bool wait(position next, broadcast_waiter& one, const waker& wake) noexcept;
     void enlist(broadcast_waiter& one) noexcept;
     void unlist(broadcast_waiter& one) noexcept;
@@ -186,7 +204,7 @@ private:
     position tail_ = 0;
     bool is_closed_ = false;
     waiter_list<broadcast_waiter> waiting_;
-    atomic<std::uint32_t> receivers_{1};  ///< changes under the tail lock
+    atomic<std::uint32_t> receivers_{1};  ///< written under the tail lock, read without it
     atomic<std::size_t> senders_{1};
     atomic<std::size_t> references_{2};
     notify_state leavings_;

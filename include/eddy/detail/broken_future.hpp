@@ -7,11 +7,12 @@
 
 #include <eddy/future.hpp>
 
-// What follows a static_assert that has failed: so that the reader sees its sentence, and no further errors.
+// Placeholders that library templates return after a failed static_assert, so that the compiler reports that message
+// and no further errors.
 
 namespace eddy::detail {
 
-/// Stands for the future that could not be made, for its handle, its output, and whatever is done with them.
+/// A placeholder for a future that could not be made, and for its join handle, its output and their members.
 struct broken_future {
     using output_type = broken_future;
     poll_result<broken_future> poll(context&) { return not_ready; }
@@ -19,7 +20,7 @@ struct broken_future {
     template <class T>
     operator T() const;  // NOLINT(google-explicit-constructor)
 
-    // The members of futures and handles ...
+    // Members of futures and handles.
     broken_future and_then(auto&&) const { return {}; }
     broken_future map(auto&&) const { return {}; }
     broken_future map_err(auto&&) const { return {}; }
@@ -33,7 +34,7 @@ struct broken_future {
     bool is_cancelled() const { return {}; }
     std::size_t id() const { return {}; }
 
-    // ... of results, optionals and errors ...
+    // Members of results, optionals and errors.
     broken_future operator*() const { return {}; }
     const broken_future* operator->() const { return this; }
     bool has_value() const { return {}; }
@@ -43,7 +44,7 @@ struct broken_future {
     broken_future message() const { return {}; }
     broken_future what() const { return {}; }
 
-    // ... and of what might be in them.
+    // Members of values that they may contain.
     const broken_future* begin() const { return this; }
     const broken_future* end() const { return this; }
     std::size_t size() const { return {}; }
@@ -74,7 +75,7 @@ bool operator==(const A&, const B&) {
     return {};
 }
 
-/// What a member for rvalues says when it is called on an lvalue.
+/// Reports that an rvalue member function was called on an lvalue.
 template <class... A>
 auto refuse_lvalue() {
     constexpr bool is_moved = sizeof...(A) == std::size_t(-1);
@@ -82,7 +83,7 @@ auto refuse_lvalue() {
     return broken_future();
 }
 
-/// What the spawn functions say when they are called as std::thread is.
+/// Reports that a spawn function was called with arguments for the work, as std::thread's constructor is.
 template <class... A>
 auto refuse_arguments() {
     constexpr bool is_bound = sizeof...(A) == std::size_t(-1);
@@ -92,7 +93,7 @@ auto refuse_arguments() {
     return broken_future();
 }
 
-/// What may stand after the work is its place.
+/// An argument that spawn functions reject after the work. Only a source location is allowed there.
 template <class A>
 concept argument_of_work = !std::convertible_to<A, std::source_location>;
 
