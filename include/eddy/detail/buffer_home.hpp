@@ -9,40 +9,49 @@
 
 namespace eddy::detail {
 
-/// Where leased buffers come from and go back to: handed out on the owner's thread, given back on any thread.
+/// A buffer owner: the pool that leased buffers return to. Buffers are leased on the owner thread and returned on any
+/// thread.
 ///
-///     given back by           goes
-///     the owner's thread      to keep()
-///     another thread          onto `returned_`, lock-free, which the owner takes over as a whole
-///     anybody, after close()  to discard(); the last one out frees the home, too
+///     returned by                effect
+///     the owner thread           keep()
+///     another thread             pushed onto the lock-free list `returned_`, which the owner thread takes as a whole
+///     any thread, after close()  discard(); the return of the last buffer frees the buffer owner
+///
+/// Thread safety: give_back() on any thread; the other members on the owner thread, unless they say otherwise.
+/// Lifetime: a leased buffer keeps its buffer owner alive, also after close().
 class EDDY_API buffer_home {
 public:
     buffer_home(const buffer_home&) = delete;
     buffer_home& operator=(const buffer_home&) = delete;
 
-    /// `buffer` is where the buffer begins. Any thread.
+    /// Returns a leased buffer. `buffer` is the first byte of the buffer, not of its data. Any thread.
     void give_back(std::byte* buffer) noexcept;
 
-    /// The owner is gone: frees what is here, and this itself when the last buffer has come back. On the owner's
-    /// thread, or when nobody is the owner any more.
+    /// Frees the kept buffers, and the buffer owner itself when the last leased buffer has returned. Call it once, on
+    /// the owner thread or when no thread is the owner any more.
     void close() noexcept;
 
 protected:
-    /// This thread is the owner.
+    /// Makes this thread the owner thread.
     buffer_home() noexcept;
     virtual ~buffer_home() = default;
+    /// Makes this thread the owner thread.
     void set_owner() noexcept;
 
-    /// A buffer is here again. On the owner's thread.
+    /// Stores a returned buffer for reuse. On the owner thread.
     virtual void keep(std::byte* buffer) noexcept = 0;
-    /// A buffer that nobody needs any more. Any thread.
+    /// Frees a buffer. Any thread.
     virtual void discard(std::byte* buffer) noexcept = 0;
-    /// Discards what keep() has kept.
+    /// Frees the buffers that keep() has stored. From close().
     virtual void discard_kept() noexcept = 0;
 
-    // ---- The owner ----
+    // ---- On the owner thread ----
+
+    /// Counts a buffer as leased.
     void count_out() noexcept { ++leased_; }
+    /// Passes the buffers that other threads have returned to keep().
     void take_returned() noexcept;
+    /// The number of leased buffers, including returned ones that take_returned() has yet to collect.
     [[nodiscard]] std::int64_t leased() const noexcept { return leased_; }
 
 private:
@@ -53,14 +62,15 @@ private:
     void count_late(std::int64_t ended) noexcept;
     [[nodiscard]] returned_buffer* closed() noexcept { return &closed_mark_; }
 
-    // The thread's mark; null once it is closed. relaxed throughout: a thread compares it to its own mark only, which
-    // only itself stores.
+    // The owner thread's mark; null once closed. relaxed throughout: a thread compares it only to its own mark, which
+    // no other thread stores.
     atomic<const void*> owner_;
-    // The owner's thread:
+    // Accessed on the owner thread only.
     std::int64_t leased_ = 0;
-    // Any thread: a list, or closed() for good.
+    // A list, newest first; closed() permanently after close(). Any thread.
     atomic<returned_buffer*> returned_{nullptr};
-    // Buffers that came back after close(), less those that were out then: zero when the last has come.
+    // The number of buffers returned after close(), minus the number that was leased at close(). The change that makes
+    // it zero frees the buffer owner.
     atomic<std::int64_t> ended_late_{0};
     returned_buffer closed_mark_{nullptr};
 };

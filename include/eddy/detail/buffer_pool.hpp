@@ -8,16 +8,20 @@
 
 namespace eddy::detail {
 
-/// The receive buffers of one loop, or of one thread without a loop, from malloc: taken when there is something to put
-/// into them.
+/// The receive buffers of one event loop, or of one thread without an event loop. A buffer is taken only when there is
+/// data to receive, so an idle connection holds none.
+/// Thread safety: as buffer_home.
+/// Cost: up to 32 free buffers are kept; more are allocated and freed with operator new and delete.
 class EDDY_API buffer_pool final : public buffer_home {
 public:
+    /// In bytes.
     static constexpr std::size_t buffer_size = 32 * 1024;
 
-    /// A pool of the loop that runs on this thread.
+    /// Creates a pool that this thread owns.
     buffer_pool() noexcept = default;
 
-    /// A buffer of `buffer_size` bytes. Throws std::bad_alloc. On the loop's thread.
+    /// Returns a buffer of `buffer_size` bytes. On the owner thread.
+    /// Errors: throws std::bad_alloc.
     [[nodiscard]] std::byte* take();
 
 private:
@@ -29,15 +33,16 @@ private:
     void discard(std::byte* buffer) noexcept override { ::operator delete(buffer); }
     void discard_kept() noexcept override;
 
-    // The loop's thread:
+    // Accessed on the owner thread only.
     free_buffer* free_ = nullptr;
     std::size_t free_count_ = 0;
 };
 
-/// The pool of the loop on this thread, or null.
+/// Returns the pool of the event loop that runs on this thread, or null.
 [[nodiscard]] EDDY_API buffer_pool* current_buffer_pool() noexcept;
 
-/// A pool of this thread's own, for receives off any loop. Throws std::bad_alloc.
+/// Returns this thread's own pool, for receives outside of any event loop. The pool is closed when the thread ends.
+/// Errors: throws std::bad_alloc.
 [[nodiscard]] EDDY_API buffer_pool& thread_buffer_pool();
 
 }  // namespace eddy::detail

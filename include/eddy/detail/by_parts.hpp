@@ -9,16 +9,16 @@
 
 #include <eddy/detail/with_index.hpp>
 
-// GCC copies a trivial optional, expected or variant as one block. Where its parts were written a moment ago, one by
-// one, the load of the block cannot be served from the processor's store buffer, and waits until those stores have left
-// it: some 5 ns, in each await of a channel. So these are made anew from their parts.
+// GCC copies a trivial optional, expected or variant as one block. If its parts were just written one by one, the wide
+// load cannot be forwarded from the store buffer and stalls until the stores have retired: about 5 ns in each await of
+// a channel. by_parts() avoids this: it constructs a new object from the parts.
 
 namespace eddy::detail {
 
 template <class T>
 inline constexpr bool is_trivial_part = std::is_void_v<T> || std::is_trivially_copyable_v<T>;
 
-/// What `make` makes of the arguments with which a `T` like `from` is constructed. `from` is moved from.
+/// Calls `make` with constructor arguments for a `T` equal to `from`, and returns the result. Moves from `from`.
 template <class T, class Make>
 decltype(auto) by_parts(T& from, Make make) {
     return make(std::move(from));

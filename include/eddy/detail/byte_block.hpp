@@ -12,15 +12,19 @@
 
 namespace eddy::detail {
 
-/// The memory behind windows of bytes, and how many windows there are. Either the bytes lie behind this header, in the
-/// same allocation, or in an object that was adopted. Thread safety: the count; the bytes are the business of the
-/// windows.
+/// The reference-counted memory behind `bytes` and `bytes_mut`. The bytes follow this header in the same allocation, or
+/// belong to an adopted object.
+/// Thread safety: the reference count is atomic. Access to the bytes is coordinated by the windows: `bytes` only reads,
+/// and no two `bytes_mut` share a byte.
 class EDDY_API byte_block {
 public:
-    /// A block with room for `capacity` bytes, and its first reference. Cost: one allocation.
+    /// Returns a block of `capacity` bytes with one reference.
+    /// Errors: throws std::bad_alloc or std::length_error.
+    /// Cost: one allocation.
     [[nodiscard]] static byte_block* make(std::size_t capacity);
 
-    /// A block whose bytes are those of `owner`, which is kept until the last reference goes.
+    /// Returns a block with one reference, whose bytes are those of `owner`. It stores `owner` until the last reference
+    /// is dropped.
     template <class Owner>
     [[nodiscard]] static byte_block* adopt(Owner owner);
 
@@ -30,20 +34,21 @@ public:
     [[nodiscard]] std::byte* begin() const noexcept { return begin_; }
     [[nodiscard]] std::byte* end() const noexcept { return begin_ + capacity_; }
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
-    /// Whether a window that has the block for itself may write to it.
+    /// Whether a window that holds the only reference may write to the bytes.
     [[nodiscard]] bool is_writable() const noexcept { return is_writable_; }
 
-    // relaxed: whoever adds a reference has one.
+    // relaxed: the caller holds a reference already, and nothing is read through the count.
     void add_ref(std::size_t count = 1) noexcept { refs_.fetch_add(count, std::memory_order_relaxed); }
 
     void drop_ref(std::size_t count = 1) noexcept {
-        // acq_rel: release, so that what this window read and wrote comes before the end of the block, or before the
-        // writes of the window that is left; acquire, for whoever destroys.
+        // release: pairs with the acquire here and in is_unique(); this window's accesses happen before the block is
+        // destroyed, and before the last remaining window writes to it.
+        // acquire: the thread that destroys the block sees the accesses of all other windows.
         if (refs_.fetch_sub(count, std::memory_order_acq_rel) == count) destroy_(this);
     }
 
-    /// Whether who has `count` references has them all.
-    // acquire: pairs with the release in drop_ref() of the windows that have gone.
+    /// Whether the caller's `count` references are the only ones.
+    // acquire: pairs with the release in drop_ref() of the windows that were destroyed.
     [[nodiscard]] bool is_unique(std::size_t count = 1) const noexcept {
         return refs_.load(std::memory_order_acquire) == count;
     }
@@ -70,24 +75,26 @@ private:
     bool is_writable_;
 };
 
-/// Whether what owns bytes gives them for writing.
+/// Whether std::data() of an `Owner` points to mutable bytes.
 template <class Owner>
 inline constexpr bool gives_writable_bytes =
     !std::is_const_v<std::remove_pointer_t<decltype(std::data(std::declval<Owner&>()))>>;
 
+/// A block that owns an object with contiguous bytes, for example a std::string.
 template <class Owner>
 class adopting_block final : public byte_block {
 public:
     explicit adopting_block(Owner&& owner)
         : byte_block(nullptr, 0, gives_writable_bytes<Owner>, &destroy), owner_(std::move(owner)) {
-        // SAFETY: the elements are bytes of some name (checked in `bytes`). What is const is never written:
-        // is_writable().
+        // SAFETY: the elements are std::byte, char or unsigned char (checked in `bytes`). Const elements are never
+        // written, because is_writable() is false then. owner_ keeps them alive as long as the block.
         auto* const data = const_cast<void*>(static_cast<const void*>(std::data(owner_)));
         set_bytes(static_cast<std::byte*>(data), std::size(owner_));
     }
 
 private:
     ~adopting_block() = default;
+    // SAFETY: only this class's constructor installs this function. No reference to the block is left.
     static void destroy(byte_block* block) noexcept { delete static_cast<adopting_block*>(block); }
 
     Owner owner_;
@@ -98,11 +105,12 @@ byte_block* byte_block::adopt(Owner owner) {
     return new adopting_block<Owner>(std::move(owner));
 }
 
-/// A share of a block, or of none. As a value.
+/// A counted reference to a block, or null.
+/// Thread safety: as a value: distinct objects may be used on different threads.
 class byte_share {
 public:
     byte_share() noexcept = default;
-    /// Takes over the reference.
+    /// Takes over the caller's reference.
     explicit byte_share(byte_block* block) noexcept : block_(block) {}
     byte_share(const byte_share& other) noexcept : block_(other.block_) {
         if (block_ != nullptr) block_->add_ref();
@@ -119,7 +127,7 @@ public:
     [[nodiscard]] byte_block* get() const noexcept { return block_; }
     byte_block* operator->() const noexcept { return block_; }
 
-    /// Whether nobody else sees the bytes, and they may be written.
+    /// Whether the bytes are writable and no other window refers to the block.
     [[nodiscard]] bool is_own() const noexcept {
         return block_ != nullptr && block_->is_writable() && block_->is_unique();
     }
@@ -128,8 +136,9 @@ private:
     byte_block* block_ = nullptr;
 };
 
-/// A share of which many others are made, one after the other: it takes their references from the block in advance,
-/// some at once, so that most of them cost no atomic addition. As a value that moves.
+/// A counted reference from which many shares are made. It acquires references from the block in batches, so that most
+/// calls of share() need no atomic operation.
+/// Thread safety: as a value: distinct objects may be used on different threads.
 class byte_shares {
 public:
     byte_shares() noexcept = default;
@@ -145,7 +154,7 @@ public:
     }
     ~byte_shares() { give_back(); }
 
-    /// One more.
+    /// Returns a new share of the block.
     [[nodiscard]] byte_share share() noexcept {
         byte_block* const block = own_.get();
         if (block == nullptr) return {};
@@ -156,7 +165,7 @@ public:
         --in_advance_;
         return byte_share(block);
     }
-    /// This one alone.
+    /// Returns this object's own reference and drops the prefetched ones.
     [[nodiscard]] byte_share take() && noexcept {
         give_back();
         return std::move(own_);
@@ -170,14 +179,15 @@ public:
     }
 
 private:
+    // References per batch.
     static constexpr std::size_t at_once = 64;
 
     void give_back() noexcept {
-        if (in_advance_ != 0) own_->drop_ref(std::exchange(in_advance_, 0));  // never the last: this one's own is left
+        if (in_advance_ != 0) own_->drop_ref(std::exchange(in_advance_, 0));  // never the last: own_ holds one more
     }
 
     byte_share own_;
-    std::size_t in_advance_ = 0;
+    std::size_t in_advance_ = 0;  // references acquired from the block and not yet passed to a share
 };
 
 }  // namespace eddy::detail

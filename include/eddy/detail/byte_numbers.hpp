@@ -12,12 +12,13 @@
 #include <eddy/detail/byte_window.hpp>
 #include <eddy/int128.hpp>
 
-// Numbers in windows of bytes: the network's order, and `_le` for the other one. No allocation but a growing window's.
+// Numbers in windows of bytes: big-endian (network byte order), and little-endian with the suffix `_le`.
 
 namespace eddy::detail {
 
-/// Numbers from the front of a window, for a class that derives from `takes_numbers<itself>`. Each takes its bytes off.
-/// Errors: throws std::out_of_range if fewer bytes are there, and takes none.
+/// Adds get_*() functions to a window class that derives from `takes_numbers<itself>`. Each function removes a number
+/// from the front of the window and returns it.
+/// Errors: throws std::out_of_range if the window has too few bytes, and removes none.
 template <class Self>
 class takes_numbers {
 public:
@@ -58,7 +59,9 @@ private:
     }
 };
 
-/// Numbers to the end of a window that grows, for a class that derives from `puts_numbers<itself>`.
+/// Adds put_*() functions to a growing window class that derives from `puts_numbers<itself>`. Each function appends a
+/// number to the end of the window.
+/// Errors: those of the window's put().
 template <class Self>
 class puts_numbers {
 public:

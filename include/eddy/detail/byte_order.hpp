@@ -15,14 +15,15 @@ namespace eddy::detail {
 template <class T>
 inline constexpr bool is_number = std::is_arithmetic_v<T>;
 #ifdef EDDY_HAS_INT128
-// Without the compiler's extensions the standard library does not say so.
+// Without GNU extensions (-std=c++23), std::is_arithmetic_v is false for 128-bit integers.
 template <>
 inline constexpr bool is_number<int128_t> = true;
 template <>
 inline constexpr bool is_number<uint128_t> = true;
 #endif
 
-/// The other way round. One instruction for the sizes that processors have, which GCC 12 does not see in a loop.
+/// Returns the bytes in reverse order. std::byteswap is used for 4 and 8 bytes, because GCC 12 does not compile the
+/// generic reversal to one instruction.
 template <std::size_t Size>
 [[nodiscard]] constexpr std::array<std::byte, Size> reversed(std::array<std::byte, Size> bytes) noexcept {
     if constexpr (Size == sizeof(std::uint64_t)) {
@@ -35,7 +36,7 @@ template <std::size_t Size>
     }
 }
 
-/// The bytes of a number, in this order.
+/// Returns the bytes of a number in byte order `Order`.
 template <std::endian Order, class T>
     requires is_number<T>
 [[nodiscard]] constexpr std::array<std::byte, sizeof(T)> bytes_of(T value) noexcept {
@@ -43,7 +44,7 @@ template <std::endian Order, class T>
     return Order == std::endian::native ? bytes : reversed(bytes);
 }
 
-/// The number that bytes in this order stand for.
+/// Returns the number that `bytes` represent in byte order `Order`.
 template <class T, std::endian Order>
     requires is_number<T>
 [[nodiscard]] constexpr T number_of(std::array<std::byte, sizeof(T)> bytes) noexcept {

@@ -13,11 +13,13 @@
 
 namespace eddy::detail {
 
+/// The containers that read functions may append to.
 template <class C>
 inline constexpr bool is_growing =
     std::same_as<C, std::string> || std::same_as<C, std::vector<std::byte>> || std::same_as<C, std::vector<char>> ||
     std::same_as<C, std::vector<unsigned char>> || std::same_as<C, bytes_mut>;
 
+/// Rejects other containers with a static_assert.
 template <class C>
 constexpr bool check_growing() {
     static_assert(is_growing<C>,
@@ -25,18 +27,23 @@ constexpr bool check_growing() {
     return is_growing<C>;
 }
 
-/// Bytes at the end of a container that are there to be written. Those that are not kept are gone with this.
+/// Spare capacity at the end of a container, made accessible for a read. The destructor removes the bytes that were not
+/// kept with keep().
+/// Lifetime: refers to the container, which must not be changed otherwise meanwhile.
 template <class C>
 class byte_room {
 public:
+    /// Appends `size` zero bytes to the container.
     byte_room(C& into, std::size_t size) : into_(into), size_(into.size()) { into.resize(size_ + size); }
     byte_room(const byte_room&) = delete;
     byte_room& operator=(const byte_room&) = delete;
-    ~byte_room() { into_.resize(size_); }  // smaller, or as it is: that does not throw
+    ~byte_room() { into_.resize(size_); }  // never grows the container, so it does not throw
 
+    /// The bytes that are not kept yet.
     [[nodiscard]] std::span<std::byte> get() noexcept {
         return std::as_writable_bytes(std::span(into_.data(), into_.size())).subspan(size_);
     }
+    /// Keeps the first `count` bytes of get().
     void keep(std::size_t count) noexcept { size_ += count; }
 
 private:
@@ -44,7 +51,7 @@ private:
     std::size_t size_;
 };
 
-/// A window need not write its room before it is read into.
+/// For bytes_mut: the spare capacity is not initialized before it is read into.
 template <>
 class byte_room<bytes_mut> {
 public:
@@ -61,12 +68,13 @@ private:
     std::span<std::byte> room_;
 };
 
+/// Appends a copy of `from`.
 template <class C>
 void append_bytes(C& into, std::span<const std::byte> from) {
     if constexpr (std::same_as<C, bytes_mut>) {
         into.put(from);
     } else {
-        // SAFETY: any object may be read as characters, or as bytes.
+        // SAFETY: value_type is char, unsigned char or std::byte, and any object may be read through those.
         const auto* const first = reinterpret_cast<const typename C::value_type*>(from.data());
         into.insert(into.end(), first, first + from.size());
     }

@@ -11,18 +11,21 @@
 
 namespace eddy::detail {
 
-/// Throws std::out_of_range: `what` ("bytes::split_to") was asked for `wanted`, and there is `there`.
+/// Throws std::out_of_range: the function `what` (for example "bytes::split_to") needs `wanted` bytes, but the window
+/// has only `there`.
 [[noreturn]] EDDY_API void throw_out_of_window(const char* what, std::size_t wanted, std::size_t there);
 
-/// The value, of which the compiler does not know that it lies beside another one. GCC copies two words at once; where
-/// they were written one by one a moment ago, that load waits until both have left the store buffer (by_parts.hpp).
+/// Returns `value`, but hides from the compiler that it is stored next to another word. Otherwise GCC copies both words
+/// with one wide load, which stalls if they were just written one by one (by_parts.hpp).
 template <class T>
 [[nodiscard]] inline T* by_itself(T* value) noexcept {
     asm("" : "+r"(value));
     return value;
 }
 
-/// Some bytes that lie together: what `bytes` and `bytes_mut` have in common.
+/// A contiguous sequence of bytes: the common base of `bytes` and `bytes_mut`.
+/// Thread safety: as a value.
+/// Lifetime: does not own the bytes; the derived class keeps them alive.
 class byte_window {
 public:
     [[nodiscard]] const std::byte* data() const noexcept { return data_; }
@@ -34,22 +37,22 @@ public:
     /// Precondition: `index` < size().
     const std::byte& operator[](std::size_t index) const noexcept { return data_[index]; }
 
-    /// All of them, for functions that take their bytes in pieces.
+    /// All bytes as one chunk, for functions that accept any `buf` (eddy/io/buf.hpp).
     [[nodiscard]] std::span<const std::byte> chunk() const noexcept { return {data_, size_}; }
-    /// The same as characters. Their encoding is not checked.
+    /// The bytes as characters. The encoding is not checked.
     explicit operator std::string_view() const noexcept { return text(); }
     [[nodiscard]] std::string_view text() const noexcept {
         // SAFETY: any object may be read as characters.
         return {reinterpret_cast<const char*>(data_), size_};
     }
 
-    /// Byte by byte.
+    /// Compares the bytes.
     friend bool operator==(const byte_window& a, const byte_window& b) noexcept { return a.text() == b.text(); }
     friend bool operator==(const byte_window& a, std::span<const std::byte> b) noexcept {
         return a.size_ == b.size() && (b.empty() || std::memcmp(a.data_, b.data(), b.size()) == 0);
     }
     friend bool operator==(const byte_window& a, std::string_view b) noexcept { return a.text() == b; }
-    /// As of words in a dictionary; a byte counts as a number from 0 to 255.
+    /// Compares lexicographically; bytes are unsigned.
     friend std::strong_ordering operator<=>(const byte_window& a, const byte_window& b) noexcept {
         return a.text() <=> b.text();
     }
@@ -66,7 +69,7 @@ protected:
         size_ = 0;
     }
 
-    // Only bytes_mut writes through this pointer.
+    // Only bytes_mut writes through this pointer: a `bytes` may refer to constant data.
     std::byte* data_ = nullptr;
     std::size_t size_ = 0;
 };

@@ -9,11 +9,13 @@
 
 #include <eddy/future.hpp>
 
-// How combinators call what they are given. A value with parts (`into_parts() &&` gives a std::tuple, as of
-// net::accepted) is offered to the function as several arguments, when it does not take the value itself.
+// How combinators call user-provided functions. If a value has a member `into_parts() &&` that returns a std::tuple
+// (for example net::accepted) and the function does not accept the value itself, the parts are passed as separate
+// arguments.
 
 namespace eddy::detail {
 
+/// The return type of into_parts(); void if `V` has none.
 template <class V>
 struct parts_of {
     using type = void;
@@ -29,12 +31,14 @@ inline constexpr bool takes_parts = false;
 template <class Fn, class... Part>
 inline constexpr bool takes_parts<Fn, std::tuple<Part...>> = std::is_invocable_v<Fn, Part...>;
 
-/// Whether `Fn` (a reference if it is called as an lvalue) takes a `V`, as it is or in parts; with V void, nothing.
+/// Whether `Fn` can be called with a `V` or with its parts; for void, without arguments.
+/// `Fn` is an lvalue reference if the function is called as an lvalue.
 template <class Fn, class V>
 inline constexpr bool takes = std::is_invocable_v<Fn, V> || takes_parts<Fn, typename parts_of<V>::type>;
 template <class Fn>
 inline constexpr bool takes<Fn, void> = std::is_invocable_v<Fn>;
 
+/// Calls `f` without arguments, with `value`, or with the parts of `value`.
 template <class Fn>
 auto call(Fn&& f) {
     return std::invoke(std::forward<Fn>(f));
@@ -58,11 +62,12 @@ struct call_result<Fn, void> {
     using type = decltype(detail::call(std::declval<Fn>()));
 };
 
-/// What `call` returns: by value. To be named only where `takes<Fn, V>`.
+/// The return type of call(), decayed.
+/// Preconditions: takes<Fn, V>.
 template <class Fn, class V>
 using call_result_t = typename call_result<Fn, V>::type;
 
-/// Calls `f` with `value`, or with nothing where `V` is void; returns std::monostate where `f` returns void.
+/// Calls `f` with `value`, or without arguments if `V` is void. Returns std::monostate if `f` returns void.
 template <class V, class Fn, class Stored>
 stored_t<call_result_t<Fn, V>> call_stored(Fn&& f, Stored&& value) {
     const auto invoke = [&] {

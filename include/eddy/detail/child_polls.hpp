@@ -8,28 +8,28 @@
 
 namespace eddy::detail {
 
-/// Chooses which children of a future with a fixed number of them are polled: up to 30 all, as join() does; of more
-/// those that were woken, each by a waker of its own.
+/// Selects the children to poll in a future with a fixed number of children. With up to 30 children all are polled, as
+/// in join(). With more children, each has its own waker, and only woken children are polled.
 class child_polls {
     using numbers = future_set<std::size_t>;
 
 public:
     static constexpr std::size_t few = 30;
 
-    /// What has come of the poll of one child: it waits; it has ended; or it has, and decides for all.
+    /// The result of polling one child: it waits, it has ended, or it has ended and decides the outcome of all.
     using polled = numbers::polled;
     enum class outcome : unsigned char { waits, all_ended, decided };
 
     explicit child_polls(std::size_t count) noexcept : count_(count) {}
 
-    /// Calls `poll_child(number, context&)` for children, where all are polled beginning with `first`. Up to 30 it is
-    /// called for those that have ended, too. What it throws comes out; that child is asked again.
+    /// Calls `poll_child(number, context&)` for the selected children. If all are selected, the first is number
+    /// `first`, and children that have ended are included. Exceptions pass through; that child is polled again later.
     template <class Fn>
     outcome poll(context& cx, std::size_t first, Fn&& poll_child) {
         return count_ <= few ? poll_all(cx, first, poll_child) : poll_woken(cx, poll_child);
     }
 
-    /// All are to be polled once, though they were not woken.
+    /// Makes the next poll include all children, woken or not.
     void queue_all() noexcept { numbers_.queue_all(); }
 
 private:
@@ -47,7 +47,7 @@ private:
 
     template <class Fn>
     outcome poll_woken(context& cx, Fn& poll_child) {
-        // Without memory for all, those that are missing come with the next poll.
+        // If push() throws for lack of memory, the next poll adds the missing children.
         for (; begun_ < count_; ++begun_) numbers_.push(std::size_t{begun_});
         bool is_decided = false;
         const auto poll_one = [&](numbers::node& one, context& its) {
@@ -63,7 +63,7 @@ private:
     }
 
     std::size_t count_;
-    std::size_t begun_ = 0;  // so many have a number in the set, or had one
+    std::size_t begun_ = 0;  // the number of children that were added to numbers_
     numbers numbers_;
 };
 

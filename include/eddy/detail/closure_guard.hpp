@@ -3,10 +3,10 @@
 
 #include <type_traits>
 
-// GCC before 13 copies a temporary of closure type, written inside a co_await expression, bitwise into the frame and
-// destroys it twice. So every future that took a callable by rvalue carries a mark, and awaiting a marked future as an
-// rvalue is refused at compile time: give the future a name first, and await that.
-// (With a name the closure's temporary belongs to an expression without co_await, which GCC compiles right.)
+// Workaround for a compiler bug. GCC before 13 copies a closure temporary in a co_await expression bitwise into the
+// coroutine frame and destroys it twice. So each future that has taken a callable by rvalue is marked, and awaiting a
+// marked rvalue is a compile-time error: store the future in a variable first, and await the variable. Then the closure
+// temporary belongs to an expression without co_await, which GCC compiles correctly.
 
 #if defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
 #define EDDY_CLOSURES_DIE_TWICE 1
@@ -23,13 +23,14 @@ inline constexpr bool is_fragile =
     false;
 #endif
 
+/// The value of `F::took_closure`; false if `F` has no such member.
 template <class F, class = void>
 struct mark_of : std::false_type {};
 template <class F>
 struct mark_of<F, std::void_t<decltype(F::took_closure)>> : std::bool_constant<F::took_closure> {};
 
-/// Whether the future carries the mark: its class has `static constexpr bool took_closure = true`.
-/// An adaptor's own mark is `is_fragile<Fn> || is_marked<Inner>`, so that it passes through.
+/// Whether the future is marked: its class declares `static constexpr bool took_closure = true`.
+/// An adaptor sets took_closure to `is_fragile<Fn> || is_marked<Inner>`, so that marks propagate outward.
 template <class F>
 inline constexpr bool is_marked = mark_of<std::remove_cvref_t<F>>::value;
 
