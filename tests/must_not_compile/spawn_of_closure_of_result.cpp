@@ -1,6 +1,6 @@
 // S69, for a closure that is sent to the loop.
 // expect-error: static assertion failed
-// expect-error: eddy: nobody sees the output of spawned work, so it must be void
+// expect-error: eddy: the output of spawned work is discarded, so it must be void
 #include <eddy/core.hpp>
 #include <eddy/task.hpp>
 

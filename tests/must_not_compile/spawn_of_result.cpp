@@ -1,6 +1,6 @@
 // S69: nobody sees what spawned work returns, so an error in it would be lost.
 // expect-error: static assertion failed
-// expect-error: eddy: nobody sees the output of spawned work, so it must be void
+// expect-error: eddy: the output of spawned work is discarded, so it must be void
 #include <eddy/core.hpp>
 #include <eddy/task.hpp>
 

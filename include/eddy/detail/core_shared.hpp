@@ -14,47 +14,53 @@
 
 namespace eddy::detail {
 
-// What the templates of core.hpp call of the loop's shared state; the class itself is in src/core.
+// The functions of an event loop's shared state that templates call. The class core_shared is in src/core. "The loop's
+// thread" is the thread that created the event loop; functions without a thread note are called there only.
 
+/// Adds a reference to the event loop's shared state. Any thread.
 EDDY_API void retain(core_shared& loop) noexcept;
+/// Drops a reference; the last one frees the shared state. Any thread.
 EDDY_API void release(core_shared& loop) noexcept;
 
-/// Whether this is the thread that the loop belongs to.
+/// Whether the calling thread is the loop's thread. Any thread.
 [[nodiscard]] EDDY_API bool on_loop_thread(const core_shared& loop) noexcept;
-/// Whether nothing can be spawned any more: the loop is gone, or its driver is, in a forked child.
+/// Whether spawning is impossible: the event loop was destroyed, or this is a forked child and the driver belongs to
+/// the parent process.
 [[nodiscard]] EDDY_API bool is_closed(const core_shared& loop) noexcept;
 
-/// Throws `wrong_thread` unless this is the loop's thread.
+/// Throws `wrong_thread` unless the calling thread is the loop's thread. Any thread.
 EDDY_API void check_thread(const core_shared& loop, std::source_location where);
 
-// A task's references, and its abort: any thread.
+// The reference count of a task, and its abort. Any thread.
 EDDY_API void retain_core_task(core_task& task) noexcept;
 EDDY_API void release_core_task(core_task& task) noexcept;
 EDDY_API void cancel_core_task(core_task& task) noexcept;
 
-/// Puts a new task into the loop, to be polled at its next turn. On the loop's thread; the loop is not closed.
+/// Queues a new task for its first poll.
+/// Preconditions: the event loop is not closed.
 EDDY_API void adopt_task(core_shared& loop, core_task& task) noexcept;
 
-/// Hands an exception to the loop's handler, as one of work that was spawned at `where`.
+/// Passes an exception of work that was spawned at `where` to the event loop's uncaught-exception handler.
 EDDY_API void report_uncaught(core_shared& loop, std::exception_ptr thrown, const std::source_location& where,
                               std::string_view name = {}) noexcept;
 
-/// Sends a job to the loop. False if the loop is gone: the job is still the caller's. Any thread.
+/// Sends a job to the event loop. Returns false if the event loop is closed: then the caller still owns the job.
+/// Any thread.
 [[nodiscard]] EDDY_API bool send_job(core_shared& loop, inbound_node& job) noexcept;
 
-/// Throws unless run() and turn() are allowed here: the loop's thread, and not inside a loop.
+/// Throws unless run() and turn() are allowed: on the loop's thread, and not from inside an event loop or a worker.
 EDDY_API void check_entry(const core_shared& loop, std::source_location where);
 
-/// Turns the loop until `done`, which `main` sets. If that throws, `main` is gone.
+/// Runs the event loop until `main` has set `done`. If it throws, `main` was destroyed.
 EDDY_API void run_until_done(core_shared& loop, core_task& main, const bool& done, std::source_location where);
 
-/// Turns the loop until no task is alive.
+/// Runs the event loop until it has no tasks.
 EDDY_API void run_until_idle(core_shared& loop, std::source_location where);
 
-/// The loop that runs on this thread now, or null.
+/// Returns the event loop that is running on the calling thread, or null. Any thread.
 [[nodiscard]] EDDY_API core_shared* current_loop() noexcept;
 
-/// Whether this thread runs the tasks of a loop or of a runtime: then it must not block.
+/// Whether the calling thread runs tasks of an event loop or a runtime, so that it must not block. Any thread.
 [[nodiscard]] EDDY_API bool runs_tasks_here() noexcept;
 
 }  // namespace eddy::detail

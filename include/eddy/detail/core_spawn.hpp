@@ -19,22 +19,26 @@
 
 namespace eddy::detail {
 
-/// A task of a core that has a join handle.
+/// A task of an event loop that has a join handle. The word `join_word` coordinates the event loop and the handle:
 ///
-///     bit  name      set by                     what it guards
-///     0    complete  the loop, for good         the outcome, which is the handle's from then on
-///     1    waker     the handle                 join_waker: the handle's while clear, the loop's while set
-///     2    gone      the handle, for good       who destroys the outcome: the loop, if this came before complete
-///     3    shared    the handle, for good       there are abort handles, or there were, or the handle has aborted the
-///     task
-///                                               from another thread: the references are counted
-///     4    parted    the loop                   all of the task: the handle's, which frees it without a count
+///     bit  name       set by               meaning
+///     0    complete   event loop           the outcome is in place and belongs to the handle
+///     1    has_waker  the handle           the event loop owns join_waker; while clear, the handle owns it
+///     2    gone       the handle           the handle is destroyed. If set before `complete`, the event loop destroys
+///                                          the outcome, else the handle has done so.
+///     3    is_shared  the handle           abort handles exist or existed, or the handle has aborted the task from
+///                                          another thread. The memory is reference-counted from then on.
+///     4    parted     event loop           the handle owns the memory too, and frees it without a reference count
 ///
-/// With `complete` comes `parted` if the handle's reference is the last, as it mostly is: no waker is left, and a new
-/// reference could come from the handle only. Neither `gone` nor `shared` is set then; a handle that finds `parted`
-/// when it wants to share takes it back, and counts from there on. On the loop's thread a handle changes the word by
-/// plain loads and stores: the loop is the only other one that does, but for abort handles, which set a bit that is
-/// set.
+/// `complete`, `gone` and `is_shared` are never cleared.
+///
+/// The event loop sets `parted` together with `complete` if the handle has the last reference, which is the usual case:
+/// no waker is left, and only the handle could create a reference. `gone` and `is_shared` are clear then. A handle that
+/// creates an abort handle after `parted` replaces it by `is_shared`, and the references are counted again.
+///
+/// While the event loop runs on its own thread, a handle on that thread changes the word with a load and a store
+/// instead of a read-modify-write. The event loop is the only other writer, except for abort handles, and these only
+/// set `is_shared` again, which is set already.
 struct EDDY_API core_joined : core_task, joinable {
     static constexpr std::uint8_t complete = 1;
     static constexpr std::uint8_t has_waker = 2;
@@ -42,26 +46,27 @@ struct EDDY_API core_joined : core_task, joinable {
     static constexpr std::uint8_t is_shared = 8;
     static constexpr std::uint8_t parted = 16;
 
-    /// Whose the outcome is when one of the two sides has left, and whose the memory.
+    /// The caller's duties after publish() or leave().
     enum class leaves : std::uint8_t {
-        nothing,  ///< both the other's, or counted
-        outcome,  ///< the caller's to destroy; the memory is counted
-        all,      ///< the outcome and the memory are the handle's alone
+        nothing,  ///< none, except to drop a counted reference
+        outcome,  ///< destroy the outcome; the memory is reference-counted
+        all,      ///< the handle alone owns the outcome and the memory
     };
 
     slot_base& outcome;
     waker join_waker;
     std::uint64_t id;
     atomic<std::uint8_t> join_word{0};
-    bool has_ended = false;  ///< by itself, and was not cancelled
+    bool has_ended = false;  ///< the future has returned or thrown; false if it was cancelled
 
     core_joined(const core_task_ops& operations, const join_ops& joins, core_shared& loop, std::source_location where,
                 slot_base& result) noexcept
         : core_task(operations, loop, where), joinable{&joins}, outcome(result), id(next_task_id()) {
-        local_refs = 1;  // the handle's
+        local_refs = 1;  // the reference of the join handle
         is_joined = true;
     }
 
+    // SAFETY: only objects of this class use join_ops that call these functions.
     static core_joined& of(joinable& task) noexcept { return static_cast<core_joined&>(task); }
     static const core_joined& of(const joinable& task) noexcept { return static_cast<const core_joined&>(task); }
 
@@ -74,23 +79,26 @@ struct EDDY_API core_joined : core_task, joinable {
     static slot_base& outcome_of(joinable& task) noexcept { return of(task).outcome; }
     static std::uint64_t id_of(const joinable& task) noexcept { return of(task).id; }
 
-    /// The loop: the outcome is in place. After `all` the task may be gone.
+    /// Sets `complete` and wakes the joining task. Called by the event loop once the outcome is in place. If it returns
+    /// leaves::all, the handle may have freed the task already.
     [[nodiscard]] leaves publish(bool may_part) noexcept;
-    /// The handle goes.
+    /// Detaches the join handle, which is being destroyed.
     [[nodiscard]] leaves leave() noexcept;
-    /// For an exception that nobody takes.
+    /// Reports an exception of a task without a join handle.
     void report(std::exception_ptr thrown) noexcept;
 
 private:
+    /// Returns from `parted` to counted references. Called by the handle.
     void share_again() noexcept;
 };
 
-/// For tasks without a name, which are no larger for it.
+/// The name type of tasks without a name. It takes no space.
 struct no_name {
     no_name() noexcept = default;
 };
 
-/// `Name` is a std::string for a task that has one: `W` is made with a view of it then, and the work.
+/// A task with a join handle, its name, its outcome and its work in one memory block.
+/// `Name` is std::string for a named task. Then `W` is constructed from a view of the name and the work.
 template <class W, class Name = no_name>
 class joined_core_task final : public core_joined {
     using output = work_output_t<W>;
@@ -111,6 +119,7 @@ public:
           work_(W(std::string_view(name_), std::forward<G>(work)), where) {}
 
 private:
+    // SAFETY: only objects of this class use the tables `operations` and `joins` below.
     static joined_core_task& of(core_task& task) noexcept { return static_cast<joined_core_task&>(task); }
     static joined_core_task& of(joinable& task) noexcept {
         return static_cast<joined_core_task&>(core_joined::of(task));
@@ -132,14 +141,15 @@ private:
         auto& me = of(task);
         const polled_loop_task here(me.id);
         if (!me.work_.poll_cancel(cx)) return false;
-        me.root = nullptr;  // its frames are gone
+        me.root = nullptr;  // the coroutine frames are destroyed
         return true;
     }
     static void destroy_future(core_task& task) noexcept { of(task).work_.destroy(); }
     static bool complete(core_task& task, bool may_part) noexcept {
         auto& me = of(task);
         if (!me.has_ended) me.kept_.set_exception(nullptr);
-        // One with an exception is counted, and so keeps its loop: nobody may take that, and the loop is to report it.
+        // A task with an exception stays reference-counted and so keeps the event loop's shared state alive: if the
+        // handle is dropped without taking the exception, the event loop's handler reports it.
         const leaves left = me.publish(may_part && !me.kept_.has_exception());
         if (left == leaves::outcome) me.drop_outcome();
         return left == leaves::all;
@@ -174,9 +184,10 @@ private:
 
     slot<output> kept_;
     [[no_unique_address]] Name name_;
-    stored_work<W> work_;  // may refer to the name
+    stored_work<W> work_;  // may refer to the name, so it is declared after it
 };
 
+/// Spawns `work` on the event loop and returns its join handle. On the loop's thread.
 template <class W>
 join_handle_for<W> spawn_on_core(core_shared& loop, W&& work, std::source_location where) {
     using cell = joined_core_task<std::decay_t<W>>;

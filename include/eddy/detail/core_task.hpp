@@ -17,29 +17,33 @@ struct frame;
 struct inbound_node;
 struct core_task;
 
-/// What an inbound node is.
+/// The operations of an inbound node.
 struct inbound_ops {
-    /// The node has reached its loop: on the loop's thread. If the loop is closing, nothing is to be started.
+    /// Processes a node that was received by its event loop, on the loop's thread. If `is_open` is false, the event
+    /// loop is closing, and no work may start.
     void (*arrive)(inbound_node& self, core_shared& loop, bool is_open) noexcept;
 };
 
-/// Something that reaches a loop from another thread: a task that was woken, or a job to start.
+/// A message to an event loop from another thread: a task that was woken, or a job to start.
+/// Lifetime: a task is kept alive by a reference that the inbound list holds; a job is owned by the list.
 struct inbound_node {
     inbound_node* next_inbound = nullptr;
     const inbound_ops* ops = nullptr;
 };
 
-/// What depends on the type of a task's future.
+/// The operations of a task that depend on the type of its future.
 struct EDDY_API core_task_ops : inbound_ops {
-    bool (*poll)(core_task& self, context& cx);        ///< true: it has ended. May throw what the future throws.
-    void (*destroy_future)(core_task& self) noexcept;  ///< on the loop's thread, once
-    void (*free_memory)(core_task& self) noexcept;     ///< on any thread, last
-    // Of tasks that have a join handle; else null.
-    bool (*poll_cancel)(core_task& self, context& cx);  ///< true: the future has ended in an orderly way
-    /// The future is gone: hands the outcome to the handle. True if the memory went with it, which it may if
-    /// `may_part`.
+    /// Polls the future. Returns true if it has ended. May throw what the future throws. Not called for coroutines,
+    /// which the event loop polls directly.
+    bool (*poll)(core_task& self, context& cx);
+    void (*destroy_future)(core_task& self) noexcept;  ///< called once, on the loop's thread
+    void (*free_memory)(core_task& self) noexcept;     ///< the last call; on any thread
+    // The next three are null for tasks without a join handle.
+    bool (*poll_cancel)(core_task& self, context& cx);  ///< orderly shutdown; returns true when it is complete
+    /// Passes the outcome to the join handle after the future was destroyed. If `may_part`, it may pass the ownership
+    /// of the task's memory too, and then returns true.
     bool (*complete)(core_task& self, bool may_part) noexcept;
-    std::string_view (*name)(const core_task& self) noexcept;  ///< null: it has none
+    std::string_view (*name)(const core_task& self) noexcept;
 
     constexpr core_task_ops(bool (*polls)(core_task&, context&), void (*destroys)(core_task&) noexcept,
                             void (*frees)(core_task&) noexcept, bool (*cancels)(core_task&, context&) = nullptr,
@@ -57,42 +61,49 @@ private:
     static void task_arrives(inbound_node& self, core_shared& loop, bool is_open) noexcept;
 };
 
-/// A task of a `core`: the header in front of its future. An owner half, plain, for the loop's thread, and a remote
-/// half, one atomic word, for all others, so that nothing on the loop's thread pays for atomics.
+/// A task of an event loop (`core`): the header in front of its future. The local half is plain memory, used by the
+/// loop's thread while the event loop runs. The remote half is one atomic word for all other threads. So wake-ups and
+/// references on the loop's thread need no atomic operations.
 ///
-///     owner half                                    remote word
-///     state         as below                        bit 0   notified   a foreign wake is on its way in the inbound
-///     list is_merged     this thread's copy of bit 1     bit 1   merged     local_refs was added; all count here from
-///     now on is_cancelled  this thread's copy of bit 2     bit 2   cancelled  an abort from elsewhere local_refs
-///     wakers made here, less those    bit 3.. count      wakers made elsewhere, less those dropped there,
-///                   dropped here (may be negative)                     plus one while in the inbound list (signed)
+///     local half
+///     state         see below
+///     is_merged     the loop thread's copy of bit 1
+///     is_cancelled  the loop thread's copy of bit 2
+///     local_refs    references created on the loop's thread, minus references dropped there; may be negative
 ///
-///                 wake here; or elsewhere, when the inbound list is drained
+///     remote word
+///     bit 0   notified   a wake-up from another thread is in the inbound list, or is about to be
+///     bit 1   merged     local_refs was added to the count; all threads use the count from then on
+///     bit 2   cancelled  another thread has aborted the task
+///     bit 3.. count      references created on other threads, minus references dropped there, plus 1 while the task
+///                        is in the inbound list; signed
+///
+///        woken on the loop's thread; or by another thread, when the inbound list is drained
 ///         +--------------------------------------------------+
 ///         v                                                  |
 ///     queued --popped--> waiting (polled) --not ready--> waiting
 ///         |                   |
 ///         |                   +--ready--> ended: the future is destroyed, then the halves are merged
-///         +--it woke itself while it ended, or the loop closes--> ended_in_queue --popped--> ended, merged
+///         +--ready, but queued again; or the loop closes--> ended_in_queue --popped--> ended, merged
 ///
-/// Until the merge the memory stays. After it the word holds the number of all references, and whoever brings it to
-/// zero frees the memory: nothing else is left to destroy. A task of which only the join handle is left is not merged:
-/// its memory becomes the handle's (core_joined).
+/// Lifetime: the memory is not freed before the merge. After the merge the count in the remote word covers all
+/// references, and the thread that makes it zero frees the memory; the future is destroyed by then. If the join handle
+/// has the only reference when the task ends, the halves are not merged, and the handle owns the memory (core_joined).
 struct core_task : inbound_node {
     static constexpr std::int64_t notified = 1;
     static constexpr std::int64_t merged = 2;
     static constexpr std::int64_t cancelled = 4;
     static constexpr std::int64_t one_ref = 8;
 
-    // First what a wake-up and a poll touch.
-    frame* root = nullptr;  ///< of a coroutine: polled directly, and not by the operations
-    core_shared* shared;    ///< kept alive by the core until the end, by a reference of the task's own after the merge
+    // The fields that a wake-up and a poll access are first.
+    frame* root = nullptr;  ///< a coroutine's outermost frame, which the event loop polls directly; else null
+    core_shared* shared;    ///< kept alive by the `core`; after the merge by a reference that the task holds
     core_task* next_queued = nullptr;
     std::int32_t local_refs = 0;
     enum class phase : unsigned char { waiting, queued, ended, ended_in_queue } state = phase::waiting;
     bool is_merged = false;
     bool is_cancelled = false;
-    bool is_joined = false;  ///< it is a core_joined
+    bool is_joined = false;  ///< whether the object is a core_joined
     atomic<std::int64_t> remote{0};
     core_task* previous_live = nullptr;
     core_task* next_live = nullptr;
@@ -102,7 +113,7 @@ struct core_task : inbound_node {
         : inbound_node{nullptr, &operations}, shared(&loop), spawned_at(where) {}
 
     [[nodiscard]] const core_task_ops& operations() const noexcept {
-        // SAFETY: set by the constructor above, and never changed.
+        // SAFETY: the constructor has set `ops` to a core_task_ops object, and it never changes.
         return static_cast<const core_task_ops&>(*ops);
     }
 };

@@ -19,14 +19,15 @@
 #include <eddy/future.hpp>
 #include <eddy/task.hpp>
 
-// The thin typed skin over the loop: what puts a future, a callable or a main future behind a core_task.
+// The templates between user code and an event loop: they store a future, a callable or a main future in a core_task.
 
 namespace eddy::detail {
 
+/// Whether the callable takes a core_handle&.
 template <class W>
 inline constexpr bool takes_handle = std::is_invocable_v<W&, core_handle&>;
 
-/// What a piece of work makes when it is called.
+/// The return type of a callable that is spawned.
 template <class W>
 auto work_result() {
     if constexpr (takes_handle<W>) {
@@ -38,6 +39,7 @@ auto work_result() {
 template <class W>
 using work_result_t = typename decltype(work_result<W>())::type;
 
+/// Calls `f`, with the handle if it takes one.
 template <class F>
 auto call_with(F& f, core_handle& handle) -> work_result_t<F> {
     if constexpr (takes_handle<F>) {
@@ -56,7 +58,7 @@ constexpr bool is_void_future() {
     }
 }
 
-/// Refuses, in one line, what cannot be spawned. (Here as elsewhere work is kept decayed: of a function its address.)
+/// Rejects, with a static_assert, work that cannot be spawned. Work is stored decayed: a function as its address.
 template <class W>
 constexpr bool check_work() {
     using work = std::decay_t<W>;
@@ -74,14 +76,14 @@ constexpr bool check_work() {
     if constexpr (future<work>) {
         constexpr bool handles_its_errors = is_void_future<work>();
         static_assert(handles_its_errors,
-                      "eddy: nobody sees the output of spawned work, so it must be void: handle errors inside, or use "
+                      "eddy: the output of spawned work is discarded, so it must be void: handle errors inside, or use "
                       "`then`");
         return handles_its_errors && is_moved && is_movable;
     } else if constexpr (is_callable) {
         using made = work_result_t<work>;
         constexpr bool handles_its_errors = std::is_void_v<made> || is_void_future<made>();
         static_assert(handles_its_errors,
-                      "eddy: nobody sees the output of spawned work, so it must be void: handle errors inside, or use "
+                      "eddy: the output of spawned work is discarded, so it must be void: handle errors inside, or use "
                       "`then`");
         return handles_its_errors && is_moved && is_movable;
     } else {
@@ -89,7 +91,7 @@ constexpr bool check_work() {
     }
 }
 
-/// A coroutine as a task: the loop polls its frames itself.
+/// A coroutine as a task. The event loop polls its frames directly.
 class frame_task : public core_task {
 public:
     frame_task(core_shared& loop, std::source_location where, task<void>&& work) : core_task(operations, loop, where) {
@@ -98,12 +100,13 @@ public:
     }
 
 private:
-    static void destroy_future(core_task&) noexcept {}
+    static void destroy_future(core_task&) noexcept {}  // the event loop destroys the frames
+    // SAFETY: only objects of this class use the table `operations`.
     static void free_memory(core_task& self) noexcept { pool_delete(&static_cast<frame_task&>(self)); }
     static constexpr core_task_ops operations{nullptr, &destroy_future, &free_memory};
 };
 
-/// A future as a task.
+/// A future that is not a coroutine, as a task.
 template <class F>
 class future_task : public core_task {
 public:
@@ -112,6 +115,7 @@ public:
         : core_task(operations, loop, where), future_(std::in_place, std::forward<W>(work)) {}
 
 private:
+    // SAFETY, for the casts below: only objects of this class use the table `operations`.
     static bool poll(core_task& self, context& cx) {
         return static_cast<future_task&>(self).future_->poll(cx).is_ready();
     }
@@ -122,7 +126,7 @@ private:
     std::optional<F> future_;
 };
 
-/// A callable as a task: it is called at the first poll, and kept as long as the future that it made.
+/// A callable as a task. It is called at the first poll, and lives as long as the future that it returned.
 template <class Work>
 class callable_task : public core_task {
 public:
@@ -137,12 +141,13 @@ private:
     struct state {
         Work work;
         core_handle handle;
-        std::optional<stored_t<made>> future;  // declared last: it may borrow both
+        std::optional<stored_t<made>> future;  // declared last: it may refer to `work` and `handle`
 
         template <class W>
         state(core_shared& loop, W&& given) : work(std::forward<W>(given)), handle(core_access::handle(loop)) {}
     };
 
+    // SAFETY, for the casts below: only objects of this class use the table `operations`.
     static bool poll(core_task& self, context& cx) {
         state& mine = *static_cast<callable_task&>(self).state_;
         if constexpr (makes_future) {
@@ -160,12 +165,13 @@ private:
     std::optional<state> state_;
 };
 
+/// The task class for a type of work.
 template <class W>
 struct task_for : std::conditional<future<W>, future_task<W>, callable_task<W>> {};
 template <>
 struct task_for<task<void>> : std::type_identity<frame_task> {};
 
-/// Makes the task and hands it to the loop, on the loop's thread.
+/// Creates a task without a join handle and queues it. On the loop's thread.
 template <class W>
 core_task& spawn_work(core_shared& loop, W&& work, std::source_location where) {
     using cell = typename task_for<std::decay_t<W>>::type;
@@ -174,7 +180,7 @@ core_task& spawn_work(core_shared& loop, W&& work, std::source_location where) {
     return made;
 }
 
-/// Work on its way to the loop.
+/// Work that another thread sends to an event loop, to be spawned there.
 template <class W>
 class work_job : public inbound_node {
 public:
@@ -184,7 +190,8 @@ public:
 
 private:
     static void arrive(inbound_node& self, core_shared& loop, bool is_open) noexcept {
-        // Owned from here on, so that it is freed, and its work destroyed, also when spawning throws.
+        // SAFETY: only objects of this class use the table `operations`. The inbound list passes the ownership to this
+        // function, so the job is freed here, also if spawning throws.
         const std::unique_ptr<work_job, void (*)(work_job*)> mine(&static_cast<work_job&>(self),
                                                                   &pool_delete<work_job>);
         try {
@@ -199,6 +206,7 @@ private:
     W work_;
 };
 
+/// Sends work to an event loop. Returns false, and destroys the work, if the event loop is closed. Any thread.
 template <class W>
 [[nodiscard]] bool send_work(core_shared& loop, W&& work, std::source_location where) {
     using job = work_job<std::decay_t<W>>;
@@ -208,8 +216,10 @@ template <class W>
     return false;
 }
 
-/// The future of core::run, which stands on the caller's stack, as work of the loop. A task given as an rvalue is
-/// entered; all else is awaited as an lvalue, whatever it is marked with, since it stands outside this coroutine.
+/// Awaits the main future of core::run() and stores its outcome.
+/// A task passed as an rvalue is entered. Any other future is awaited as an lvalue: it is outside of this coroutine's
+/// frame, so the closure bug that marks exist for (closure_guard.hpp) cannot occur.
+/// Lifetime: all references are to the stack of core::run(), which outlives this coroutine.
 template <class Main>
 task<void> drive(Main&& main, kept<output_t<Main>>& outcome, bool& done, std::source_location where) {
     using awaited = std::conditional_t<is_entered<Main>, Main&&, std::remove_reference_t<Main>&>;
@@ -226,6 +236,7 @@ task<void> drive(Main&& main, kept<output_t<Main>>& outcome, bool& done, std::so
     done = true;
 }
 
+/// Runs the event loop until `main` has ended, and returns its output or throws its exception.
 template <class Main>
 output_t<Main> run_main(core_shared& loop, Main&& main, std::source_location where) {
     check_entry(loop, where);
@@ -236,12 +247,14 @@ output_t<Main> run_main(core_shared& loop, Main&& main, std::source_location whe
     return outcome.take(where);
 }
 
+/// The output of `T` if it is a future, else `T`.
 template <class T>
 struct output_or_self : std::type_identity<T> {};
 template <future F>
 struct output_or_self<F> : std::type_identity<output_t<F>> {};
 
-/// A promise that, left unkept, says that the loop has gone.
+/// A std::promise that fails with errc::runtime_shutdown if it is destroyed without a value: the event loop has closed
+/// before the work has ended.
 template <class T>
 class loop_promise {
 public:
@@ -270,7 +283,7 @@ private:
     bool is_open_ = true;
 };
 
-/// Runs `f` and what it makes, and puts the outcome into the promise.
+/// Calls `f`, awaits the future that it returns, if any, and puts the outcome into the promise.
 template <class T, class F>
 task<void> fulfil(loop_promise<T> promise, F f, core_handle& handle) {
     using made = work_result_t<F>;
@@ -292,6 +305,7 @@ task<void> fulfil(loop_promise<T> promise, F f, core_handle& handle) {
     co_return;
 }
 
+/// Runs `f` on the event loop and returns a std::future of its result: core_remote::call().
 template <class F>
 auto call_on_loop(const core_remote& remote, F&& f, std::source_location where) {
     using work = std::decay_t<F>;
@@ -304,7 +318,7 @@ auto call_on_loop(const core_remote& remote, F&& f, std::source_location where) 
         auto job = [promise = std::move(promise), work = work(std::forward<F>(f))](core_handle& handle) mutable {
             return fulfil<value>(std::move(promise), std::move(work), handle);
         };
-        // Where the loop is gone the job is destroyed, and its promise says so.
+        // If the event loop is closed, the job is destroyed, and its promise reports runtime_shutdown.
         static_cast<void>(remote.spawn(std::move(job), where));
         return answer;
     }
