@@ -14,18 +14,20 @@
 
 namespace eddy::detail {
 
-/// Finds where frames end that a delimiter ends, without looking at a byte twice. Of a frame that is too long the rest
-/// is dropped as it comes, so that what is kept is bounded, and the next frame is found.
+/// Finds the ends of delimited codec frames, and examines each byte only once. The rest of a frame that is too long is
+/// discarded as it arrives, so the memory is bounded and the next frame is found.
+/// Thread safety: as a value.
 class delimiter_search {
 public:
-    /// Where in `from` the next delimiter lies; nothing if it has not come. `most` bytes may be before it. `find`
-    /// answers the first delimiter in a span, or its size. Errors: line_too_long, at once when it is known. The front
-    /// of the frame is gone then.
+    /// Returns the index of the next delimiter in `from`; nullopt if it has not arrived. A frame may have up to `most`
+    /// bytes before its delimiter. `find(span)` returns the index of the first delimiter, or the size of the span.
+    /// Errors: line_too_long, once for each frame, as soon as the limit is exceeded. The first part of the frame is
+    /// discarded then.
     template <class Find>
     [[gnu::always_inline]] result<std::optional<std::size_t>> next(bytes_mut& from, std::size_t most,
                                                                    const Find& find) {
         for (;;) {
-            const std::size_t begin = std::min(searched_, from.size());  // a buffer may have been changed
+            const std::size_t begin = std::min(searched_, from.size());  // the user may have shortened the buffer
             const std::size_t end = is_dropping_ || from.size() <= most ? from.size() : most + 1;
             const std::size_t at = begin + find(std::span<const std::byte>(from.data() + begin, end - begin));
             if (at == end) [[unlikely]]
@@ -36,7 +38,7 @@ public:
         }
     }
 
-    /// Drops what has come of a frame, and what will come of it: it is too long.
+    /// Discards the current frame, including the part that has not arrived yet, because it is too long.
     [[nodiscard]] std::error_code drop(bytes_mut& from) noexcept {
         from.clear();
         searched_ = 0;
@@ -44,7 +46,7 @@ public:
         return make_error_code(errc::line_too_long);
     }
 
-    /// At the end of the bytes: drops what belongs to a frame that was too long.
+    /// Resets the search at the end of the stream, and discards the rest of a frame that was too long.
     void end(bytes_mut& from) noexcept {
         searched_ = 0;
         if (std::exchange(is_dropping_, false)) from.clear();
@@ -62,8 +64,8 @@ private:
         return std::unexpected(make_error_code(errc::line_too_long));
     }
 
-    std::size_t searched_ = 0;
-    bool is_dropping_ = false;
+    std::size_t searched_ = 0;  // the number of bytes at the front of the buffer that contain no delimiter
+    bool is_dropping_ = false;  // the bytes up to the next delimiter belong to a frame that is too long
 };
 
 }  // namespace eddy::detail

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
-// A shared build of eddy hides all symbols (src/CMakeLists.txt). EDDY_API marks what programs link with: classes with
-// members that are compiled into the library, functions, and variables that the library and the program share.
+// A shared build of eddy hides all symbols by default (src/CMakeLists.txt). EDDY_API exports the symbols that programs
+// link with: classes with compiled members, functions, and variables that the library and the program share.
 #define EDDY_API [[gnu::visibility("default")]]

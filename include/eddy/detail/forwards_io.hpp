@@ -13,11 +13,12 @@
 #include <eddy/io/async_write.hpp>
 #include <eddy/result.hpp>
 
-// For an adapter that leaves one direction as it is: it derives from `forwards_...<itself>`, has `inner_type` and
-// `inner()`, and offers what its inner object offers.
+// Base classes for I/O adapters that change only one direction. The adapter derives from `forwards_...<itself>` and
+// declares `inner_type` and `inner()`. The base class forwards each operation that the inner object supports.
 
 namespace eddy::detail {
 
+/// Forwards the operations of async_read and vectored_read.
 template <class Self>
 class forwards_read {
 public:
@@ -33,6 +34,7 @@ public:
     }
 };
 
+/// Forwards the operations of async_buf_read.
 template <class Self>
 class forwards_buf_read {
 public:
@@ -48,6 +50,7 @@ public:
     }
 };
 
+/// Forwards the operations of async_write and vectored_write.
 template <class Self>
 class forwards_write {
 public:
@@ -73,6 +76,7 @@ public:
     }
 };
 
+/// Forwards the operations of async_seek.
 template <class Self>
 class forwards_seek {
 public:

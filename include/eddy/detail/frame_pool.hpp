@@ -7,14 +7,14 @@
 
 #include <eddy/detail/export.hpp>
 
-// Memory for coroutine frames, task cells and the states of registrations: per-thread heaps by size class.
+// A memory pool for coroutine frames, tasks and other small objects: one heap per thread, one free list per size class.
 //
-// A heap carves 64 KiB chunks, aligned to their size, into blocks of one size class. The chunk's header names its heap,
-// so a free finds the owner by masking the address. A thread's own free and allocation are a push and a pop on a plain
-// list. A free on another thread goes home by the owner's lock-free list, in batches. At thread exit a heap is left for
-// the next thread that needs one.
+// A heap divides 64 KiB chunks, aligned to their size, into memory blocks of one size class. The header of a chunk
+// contains a pointer to its heap, so a free finds the owner by masking the block's address. On the owner thread an
+// allocation is a pop from a plain list, and a free is a push. A block freed on another thread returns through the
+// owner's lock-free list, in batches. When a thread exits, its heap is kept for the next thread that needs one.
 //
-// Under a sanitizer everything is malloc's, so that it sees each block.
+// In a sanitizer build each block is allocated by operator new, so that the sanitizer tracks it.
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define EDDY_POOL_IS_MALLOC 1
@@ -32,10 +32,10 @@ struct free_block {
 
 inline constexpr std::size_t chunk_size = 64 * 1024;
 inline constexpr std::size_t size_class_step = 16;
-inline constexpr std::size_t size_class_count = 129;  // up to 2 KiB; larger blocks are malloc's
+inline constexpr std::size_t size_class_count = 129;  // up to 2 KiB; larger blocks are allocated by operator new
 inline constexpr std::size_t largest_pooled = (size_class_count - 1) * size_class_step;
 
-/// One thread's free lists. What only the owner touches; the rest is in frame_pool.cpp.
+/// The free lists of one heap. Accessed by the owner thread only; the shared part is in frame_pool.cpp.
 struct frame_heap {
     free_block* free[size_class_count] = {};
 };
@@ -46,12 +46,15 @@ struct alignas(128) chunk_header {
     std::size_t size_class;
 };
 
+/// The calling thread's heap; null before its first allocation and during thread exit.
 EDDY_API inline constinit thread_local frame_heap* this_thread_heap = nullptr;
 
+/// Allocates a block when the free list is empty, the thread has no heap, or the block is too large for the pool.
 EDDY_API void* allocate_block_slowly(std::size_t size);
+/// Returns a block to the heap of another thread.
 EDDY_API void free_block_elsewhere(void* block) noexcept;
 
-// Distinct names by kind: a program may mix translation units built with and without a sanitizer.
+// Two inline namespaces, so that a program may link translation units built with and without a sanitizer.
 #ifdef EDDY_POOL_IS_MALLOC
 inline namespace from_malloc {
 [[nodiscard]] inline void* allocate_block(std::size_t size) {
@@ -63,8 +66,8 @@ inline void free_block_of(void* block, std::size_t size) noexcept {
 }  // namespace from_malloc
 #else
 inline namespace from_pool {
-/// `size` bytes, aligned to 16, or to 128 if `size` is a multiple of it.
-/// Cost: a pop from a plain list after warm-up; malloc's above 2 KiB.
+/// Returns `size` bytes, aligned to 16, or to 128 if `size` is a multiple of 128.
+/// Cost: after warm-up a pop from a plain list; above 2 KiB that of operator new.
 [[nodiscard]] inline void* allocate_block(std::size_t size) {
     const std::size_t size_class = (size + size_class_step - 1) / size_class_step;
     frame_heap* const heap = this_thread_heap;
@@ -77,14 +80,15 @@ inline namespace from_pool {
     return allocate_block_slowly(size);
 }
 
-/// Gives back what `allocate_block(size)` answered, on any thread.
+/// Frees a block that allocate_block(size) returned, with the same `size`. Any thread.
 inline void free_block_of(void* block, std::size_t size) noexcept {
     const std::size_t size_class = (size + size_class_step - 1) / size_class_step;
     if (size_class >= size_class_count) [[unlikely]] {
         ::operator delete(block, std::align_val_t(128));
         return;
     }
-    // SAFETY: blocks of these classes lie in chunks only, which are aligned to their size and begin with the header.
+    // SAFETY: blocks of these size classes are always inside a chunk, which is aligned to its size and begins with the
+    // header. Chunks are never freed, and the header never changes.
     const auto* chunk =
         reinterpret_cast<const chunk_header*>(reinterpret_cast<std::uintptr_t>(block) & ~(chunk_size - 1));
     frame_heap* const heap = this_thread_heap;
@@ -99,10 +103,12 @@ inline void free_block_of(void* block, std::size_t size) noexcept {
 }  // namespace from_pool
 #endif
 
-/// Sends the blocks of other threads' heaps that this thread has freed home now: before it parks.
+/// Returns the blocks that this thread has freed for other threads' heaps. Call it before the thread parks, so that
+/// they do not stay in an incomplete batch.
 EDDY_API void flush_freed_blocks() noexcept;
 
-/// Objects of one type, in blocks of the pool.
+/// Creates an object in a block of the pool. Free it with pool_delete().
+/// Errors: throws std::bad_alloc, or what the constructor throws.
 template <class T, class... Args>
 [[nodiscard]] T* pool_new(Args&&... args) {
     constexpr std::size_t size = (sizeof(T) + alignof(T) - 1) / alignof(T) * alignof(T);
@@ -118,6 +124,7 @@ template <class T, class... Args>
     }
 }
 
+/// Destroys an object that pool_new<T>() has created. Any thread.
 template <class T>
 void pool_delete(T* object) noexcept {
     object->~T();

@@ -16,22 +16,29 @@
 
 namespace eddy::detail {
 
-// Where reading frames stands.
-//
-//              no frame in the buffer              bytes have come, or the end
-//     may_have_frame_ -------------> has to read ---------------------------> may_have_frame_
-//          |  ^                                                     (at the end decode_eof is asked)
-//   error  v  | asked again
-//       ends_now_: answers "no item" once, and after an error at the end of the bytes reads before it decodes
-//
+/// The buffer and the state of a stream of codec frames that are read from a reader.
+///
+///              no frame in the buffer            bytes were read, or the end of the stream
+///     may_have_frame_ -------------> must read ---------------------------> may_have_frame_
+///          |  ^                                               (at the end decode_eof() is called)
+///   error  v  | polled again
+///       ends_now_: returns "no item" once; after an error at the end of the stream it reads before it decodes again
+///
+/// Cancel safety: safe. Bytes that were read stay in the buffer.
+/// Thread safety: as a value.
 class frame_reader {
 public:
+    /// Creates a reader with a buffer of `capacity` bytes.
+    /// Errors: throws `misuse` if `capacity` is 0.
     frame_reader(std::size_t capacity, std::source_location where) : frame_reader(bytes_mut(), capacity, where) {}
+    /// Creates a reader whose `buffer` may already contain bytes of the stream.
     frame_reader(bytes_mut&& buffer, std::size_t capacity, std::source_location where = std::source_location::current())
         : buffer_(std::move(buffer)), capacity_(capacity), may_have_frame_(!buffer_.empty()) {
         if (capacity == 0) throw misuse("frames are read into a buffer, which needs room for at least one byte", where);
     }
 
+    /// Returns the next frame, or an error of the reader or the decoder. Returns nullopt at the end of the stream, and
+    /// once after an error of the reader or an error that the decoder does not recover from.
     template <class R, class D>
     auto poll_next(context& cx, R& from, D& decoder) -> poll_result<std::optional<typename decoded_by<D>::item_type>> {
         using item = typename decoded_by<D>::item_type;
@@ -45,7 +52,7 @@ public:
                 if (!frame) [[unlikely]] {
                     ends_now_ = !(at_end_ ? detail::goes_on_at_end(decoder, frame.error(), size_before, buffer_.size())
                                           : detail::goes_on_after(decoder, frame.error()));
-                    // What is half here may have got its other half, if it is asked again.
+                    // The stream may have continued by the next poll: the rest of an incomplete frame may have arrived.
                     reads_first_ = ends_now_ && at_end_;
                     return std::optional<item>(std::in_place, std::unexpect, std::move(frame).error());
                 }
@@ -64,21 +71,21 @@ public:
             const bool was_at_end = std::exchange(at_end_, **count == 0);
             if (at_end_ && was_at_end && !may_have_frame_) return std::nullopt;
             may_have_frame_ = true;
-            if (!cost.is_paid()) return not_ready;  // its bytes are kept
+            if (!cost.is_paid()) return not_ready;  // the bytes stay in the buffer
         }
     }
 
-    /// From now on another decoder is asked, to which what is in the buffer may be a frame.
+    /// Call it when the decoder was replaced: the buffered bytes may be a frame for the new decoder.
     void decoder_has_changed() noexcept { may_have_frame_ = may_have_frame_ || !buffer_.empty(); }
 
     [[nodiscard]] bytes_mut& buffer() noexcept { return buffer_; }
     [[nodiscard]] const bytes_mut& buffer() const noexcept { return buffer_; }
 
 private:
-    /// There is always room: so 0 is the end, and nothing else.
+    /// Reads into the buffer. There is always spare capacity, so a count of 0 means the end of the stream.
     template <class R>
     poll_result<result<std::size_t>> poll_fill(context& cx, R& from) {
-        // A read into the last few bytes of a block would cost as much as one into an empty one.
+        // A read of a few bytes costs as much as a large one, so a nearly full buffer is extended first.
         constexpr std::size_t least_room = 1024;
         if (buffer_.capacity() - buffer_.size() < std::min(least_room, capacity_)) buffer_.reserve(capacity_);
         return poll_read_buf(from, cx, buffer_);
@@ -87,9 +94,9 @@ private:
     bytes_mut buffer_;
     std::size_t capacity_;
     bool may_have_frame_;
-    bool at_end_ = false;       // the last read gave nothing
-    bool ends_now_ = false;     // an error was given
-    bool reads_first_ = false;  // that was at the end
+    bool at_end_ = false;       // the last read returned 0 bytes
+    bool ends_now_ = false;     // an error was returned; the next poll returns "no item"
+    bool reads_first_ = false;  // the error was at the end of the stream; read again before decoding
 };
 
 }  // namespace eddy::detail

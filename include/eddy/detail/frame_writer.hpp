@@ -12,7 +12,9 @@
 
 namespace eddy::detail {
 
-/// Frames that wait to be written. `E` is the codec's error.
+/// The send buffer for codec frames, and the operations of a sink. `E` is the codec's error type.
+/// Cancel safety: safe. Unwritten bytes stay in the buffer.
+/// Thread safety: as a value.
 template <class E>
 class frame_writer {
 public:
@@ -21,13 +23,14 @@ public:
     explicit frame_writer(std::size_t boundary) noexcept : boundary_(boundary) {}
     frame_writer(bytes_mut&& buffer, std::size_t boundary) noexcept : buffer_(std::move(buffer)), boundary_(boundary) {}
 
-    /// Ready while fewer bytes wait than the boundary says; else some are written first.
+    /// Ready if the buffer has fewer bytes than the boundary. Otherwise flushes first.
     template <class W>
     poll_result<outcome> poll_ready(context& cx, W& to) {
         if (buffer_.size() < boundary_) return outcome();
         return poll_flush(cx, to);
     }
 
+    /// Encodes a frame to the end of the buffer. If the encoder fails or throws, the buffer is unchanged.
     template <class C, class T>
     outcome start_send(C& codec, T&& frame) {
         undo half(buffer_);
@@ -36,6 +39,7 @@ public:
         return encoded;
     }
 
+    /// Writes all buffered bytes and flushes the writer.
     template <class W>
     poll_result<outcome> poll_flush(context& cx, W& to) {
         const auto written = poll_write_all_buf(to, cx, buffer_);
@@ -44,22 +48,24 @@ public:
         return as_outcome(to.poll_flush(cx));
     }
 
+    /// Writes all buffered bytes and shuts the writer down.
     template <class W>
     poll_result<outcome> poll_close(context& cx, W& to) {
         if (!buffer_.empty()) {
             auto flushed = poll_flush(cx, to);
             if (!flushed || !*flushed) return flushed;
         }
-        return as_outcome(to.poll_shutdown(cx));  // which flushes
+        return as_outcome(to.poll_shutdown(cx));  // flushes the writer as well
     }
 
+    /// The number of buffered bytes from which poll_ready() flushes.
     [[nodiscard]] std::size_t boundary() const noexcept { return boundary_; }
     void set_boundary(std::size_t bytes) noexcept { boundary_ = bytes; }
     [[nodiscard]] bytes_mut& buffer() noexcept { return buffer_; }
     [[nodiscard]] const bytes_mut& buffer() const noexcept { return buffer_; }
 
 private:
-    /// Takes out what an encoder that has failed, or thrown, has put in.
+    /// Removes the bytes that an encoder has written before it failed or threw, unless keep() was called.
     class undo {
     public:
         explicit undo(bytes_mut& in) noexcept : in_(&in), size_(in.size()) {}

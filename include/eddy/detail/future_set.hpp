@@ -14,10 +14,13 @@
 
 namespace eddy::detail {
 
-/// A future of a set, where it stays from push() to its end: a block of the frame pool, if its alignment allows.
+/// A future of a set. It stays at this address from push() to its end, in a memory block of the frame pool if its
+/// alignment permits.
+/// Lifetime: the set constructs and destroys `future`. The node itself is freed with the last reference: that of the
+/// set or of a waker.
 template <class F>
 struct future_node : woken_node {
-    // The union's member is made and destroyed by the set.
+    // The set constructs and destroys the union member.
     future_node() noexcept {}  // NOLINT(modernize-use-equals-default)
     ~future_node() {}          // NOLINT(modernize-use-equals-default)
 
@@ -26,13 +29,13 @@ struct future_node : woken_node {
     };
 
     static void free(woken_node& node) noexcept {
-        // SAFETY: each node of the queue that this was given to was made here.
+        // SAFETY: a queue with this free function contains only nodes that push() of the same type has made.
         pool_destroy(&static_cast<future_node&>(node));
     }
 };
 
-/// What `poll()` answers. If it throws, that comes out, and the future that it polls with `its` is queued: nobody else
-/// wakes it.
+/// Returns `poll()`. If it throws, queues the future that it polls with `its`, which has not registered a waker, and
+/// rethrows.
 template <class Fn>
 auto asked_again_if_it_throws(context& its, Fn&& poll) {
     try {
@@ -43,9 +46,11 @@ auto asked_again_if_it_throws(context& its, Fn&& poll) {
     }
 }
 
-/// Any number of futures of one type, of which only those are polled that were woken. (Or of numbers: of futures that
-/// are kept elsewhere, then.) Movable at any time. Must not be moved, cleared or destroyed by the poll of one of its
-/// futures.
+/// A set of futures of one type. Only woken futures are polled. `F` may also be an index of a future that is stored
+/// elsewhere.
+/// Thread safety: one thread at a time; the wakers of the futures on any thread.
+/// Preconditions: the poll of a future must not move, clear or destroy its set. Otherwise the set may be moved at any
+/// time.
 template <class F>
 class future_set {
 public:
@@ -66,8 +71,10 @@ public:
     [[nodiscard]] bool is_empty() const noexcept { return size() == 0; }
     [[nodiscard]] node* first() const noexcept { return of(woken_.first()); }
 
+    /// Adds a future, to be polled for the first time.
+    /// Errors: throws std::bad_alloc, or what the future's move constructor throws.
     node& push(F&& future, bool at_front = false) {
-        if (is_empty()) is_ending_ = false;  // of those that were cleared half way
+        if (is_empty()) is_ending_ = false;  // the set was cleared during poll_cancel()
         woken_.open(&node::free);
         auto made = make_pool_box<node>();
         std::construct_at(&made->future, std::move(future));
@@ -75,32 +82,33 @@ public:
         return *made.release();
     }
 
-    /// Destroys a future. Its memory goes with the last of its wakers.
+    /// Destroys a future. Its memory is freed with the last of its wakers.
     void release(node& one) noexcept {
-        woken_.take_out(one);  // first: the future's destructor may come back, to push others or to clear all
+        // Removed first: the destructor of the future may call push() or clear() of this set.
+        woken_.take_out(one);
         std::destroy_at(&one.future);
         woken_queue::drop_reference(one);
     }
 
-    /// Destroys all, in the order in which they stand, one after the other.
+    /// Destroys all futures, in the order of the set.
     void clear() noexcept {
         while (node* const one = first()) release(*one);
     }
 
-    /// What has come of the poll of one future: it waits; it has ended; or it has, and the set's poll ends with it.
+    /// The result of polling one future: it waits, it has ended, or it has ended and poll_woken() returns.
     enum class polled : unsigned char { waits, ended, last };
 
-    /// Polls what was woken, as `poll_one(node&, context&)` does, until that answers `last`. `not_ready` if all that
-    /// was woken has been polled; or, with a wake of its own, when others should have a turn: after so many polls, when
-    /// the budget is used up, or when a future has woken itself. `poll_one` may release its node if it does not answer
-    /// `waits`. What it throws comes out.
+    /// Calls `poll_one(node&, context&)` for each woken future. Returns ready when `poll_one` returns `last`, and
+    /// not_ready when no woken future is left. To let other tasks run, it also wakes the task and returns not_ready
+    /// after 128 polls, when the coop budget is used up, or when a future has woken itself.
+    /// `poll_one` may release its node unless it returns `waits`. Exceptions pass through.
     template <class Fn>
     poll_result<void> poll_woken(context& cx, Fn&& poll_one) {
         bool is_to_yield = false;
         for (std::size_t polls = 0;;) {
             node* const next = of(woken_.next_to_poll());
             if (next == nullptr) {
-                // What has woken itself is there again at once: it wants others to run, and not to be polled in a loop.
+                // A future that woke itself wants to yield, so it must not be polled again in this loop.
                 if (is_to_yield) return come_back(cx);
                 if (!woken_.fetch(cx.waker())) return not_ready;
                 continue;
@@ -112,11 +120,11 @@ public:
         }
     }
 
-    /// All are to be polled once, though they were not woken.
+    /// Makes the next poll include all futures, woken or not.
     void queue_all() noexcept { woken_.queue_all(); }
 
-    /// Ends all in an orderly way. Ready when they are gone. What a future throws comes out; it stays, and is asked
-    /// again.
+    /// Orderly shutdown of all futures. Ready when all are destroyed. Exceptions pass through; that future stays, and
+    /// is polled again later.
     poll_result<void> poll_cancel(context& cx) {
         if (!std::exchange(is_ending_, true)) woken_.queue_all();
         const auto end_one = [this](node& one, context& its) {
@@ -131,12 +139,13 @@ public:
     }
 
 private:
-    /// As many as a task may complete operations.
+    /// The number of operations that a task may complete in one poll.
     static constexpr std::size_t polls_per_turn = context::default_budget;
 
-    // SAFETY: all nodes of this set are made by push().
+    // SAFETY: push() has made all nodes of this set.
     static node* of(woken_node* one) noexcept { return static_cast<node*>(one); }
 
+    /// Yields: wakes the task, so that it is polled again after other tasks.
     static poll_result<void> come_back(context& cx) noexcept {
         cx.waker().wake_by_ref();
         return not_ready;
@@ -144,7 +153,7 @@ private:
 
     template <class Fn>
     static polled poll_with_its_waker(node& one, context& cx, Fn& poll_one) {
-        // The node may be released by the poll; the waker that is borrowed from it is not used after that.
+        // Lifetime: poll_one() may free the node. The borrowed waker refers to the node, and is not used after that.
         const borrowed_waker waker = one.make_waker();
         context its(waker.get(), cx.budget());
         await_place::set(its, place_of(cx.where()));

@@ -14,27 +14,28 @@
 #include <eddy/future_ops.hpp>
 #include <eddy/maybe_done.hpp>
 
-// The one future behind join, try_join, select and race: several children polled by one task. A rule says what sets one
-// apart:
+// The future class behind join, try_join, select and race: several child futures that one task polls. A `Rule` supplies
+// what differs between them:
 //
-//     name                          for the text of misuse
-//     first_child(last, count)      with which child a poll begins, if the last one began with `last`
+//     name                          the function's name in the text of a misuse error
+//     first_child(last, count)      the child to poll first, if the previous poll began with child `last`
 //     output<F...>                  the group's output
-//     decides(out)                  whether a child's output is the end of the group
-//     deliver<Output>(kids, which)  the poll_result with the group's output; `which` is the child that decided, or
-//     their
-//                                   number if none has
+//     decides(out)                  whether this output of a child ends the group
+//     deliver<Output>(kids, which)  the poll_result with the group's output; `which` is the index of the child that has
+//                                   decided, or the number of children if none has
 //
-//     running ── a child decides, throws, or is the last to end ──> ending ── the others are gone ──> ended
+//     running ── a child decides, throws, or ends last ──> ending ── all other children are destroyed ──> ended
 //
-// While ending, the children that have a poll_cancel() are polled with it. What has none is destroyed at once, and so
-// are the outputs that nobody will take: what they hold, or are given while they wait (a lock, a permit, a
-// notification), may be what another one needs for its end. Then all are destroyed, before the output or the exception
-// comes out.
+// While the group is ending, each child with a poll_cancel() is polled with it. A child without one, and an output that
+// is not delivered, is destroyed immediately: another child may need a resource that it holds (a lock, a permit, a
+// notification) to end. All children are destroyed before the output or the exception is returned.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
+/// A future that polls several child futures.
+/// Cancel safety: that of the children. Outputs of children that have ended are lost.
+/// Lifetime: owns its children.
 template <class Rule, class... F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] group
     : public future_ops<group<Rule, F...>> {
@@ -56,7 +57,7 @@ public:
         if (which == failed) std::rethrow_exception(std::exchange(failure_, nullptr));
         try {
             return Rule::template deliver<output_type>(children_, which);
-        } catch (...) {  // an output's move
+        } catch (...) {  // moving an output has thrown
             drop_all(indexes());
             throw;
         }
@@ -71,10 +72,10 @@ public:
     }
 
 private:
-    // What `decided_` is when it is not the number of a child.
-    static constexpr std::size_t all = count;
-    static constexpr std::size_t failed = count + 1;
-    static constexpr std::size_t nobody = count + 2;
+    // Values of `decided_` other than the index of a child.
+    static constexpr std::size_t all = count;         // all children have ended
+    static constexpr std::size_t failed = count + 1;  // a child has thrown
+    static constexpr std::size_t nobody = count + 2;  // undecided
     static constexpr std::size_t ended = count + 3;
 
     template <std::size_t... I>
@@ -82,7 +83,7 @@ private:
         (std::get<I>(children_).drop(), ...);
     }
 
-    /// Polls each child once. Whether the group is decided.
+    /// Polls each child once. Returns whether the group is decided.
     template <std::size_t... I>
     bool poll_children(context& cx, std::index_sequence<I...>) {
         std::size_t next = start_ = Rule::first_child(start_, count);
@@ -95,7 +96,7 @@ private:
         return decided_ != nobody;
     }
 
-    /// What `decided_` is after it.
+    /// Polls one child. Returns the new value of `decided_`.
     template <std::size_t I>
     std::size_t poll_child(context& cx) {
         auto& child = std::get<I>(children_);
@@ -108,7 +109,7 @@ private:
         }
     }
 
-    /// Ends all but the output of `winner`.
+    /// Ends all children but the output of `winner`. Returns whether none is running any more.
     template <std::size_t... I>
     bool end_all_but(std::size_t winner, context& cx, std::index_sequence<I...> each) {
         if (winner == all) return true;
@@ -116,7 +117,8 @@ private:
         return !(std::get<I>(children_).is_running() || ...) || cancel_in_turn(cx, each);
     }
 
-    /// One of them may use up the budget of each poll, until another has ended: let another be the first each time.
+    /// Polls the remaining children with poll_cancel(), beginning with another child each time: a child may use up the
+    /// coop budget in each poll until a later child has ended.
     template <std::size_t... I>
     bool cancel_in_turn(context& cx, std::index_sequence<I...>) {
         const std::size_t first = start_ = (start_ + 1) % count;
@@ -142,7 +144,7 @@ private:
     std::exception_ptr failure_;
 };
 
-/// Makes the future of a group.
+/// Creates a group from its children.
 template <class Rule, class... F>
 auto make_group(F&&... f) {
     return group<Rule, owned_t<F>...>(std::in_place, detail::own(std::forward<F>(f))...);

@@ -12,12 +12,13 @@
 
 namespace eddy::detail {
 
-/// Ends the program: an empty guard was used. Out of line, as it is never called.
+/// Terminates the program, because an empty guard was used.
 [[noreturn]] EDDY_API void guard_is_empty() noexcept;
 
-/// What the guards of mutex and rwlock have in common: a way to the value, and permits that are given back at the end.
-/// `Home` is what leads to the permits: a pointer, or a share of what they belong to.
-/// `Count` is a number, or one_permit.
+/// The common base of the guards of mutex and rwlock: access to the value, and permits that the destructor releases.
+/// `Home` is a pointer, or an owning pointer, to the object whose release() takes the permits back.
+/// `Count` is std::size_t or one_permit.
+/// Thread safety: as a value; it may be destroyed on any thread.
 template <class T, class Home, class Count>
 class held_lock {
 public:
@@ -38,8 +39,8 @@ public:
     }
     ~held_lock() { unlock(); }
 
-    /// The value that is locked. Preconditions, here and below: owns_lock(); without it the program ends, with a
-    /// sentence.
+    /// Returns the locked value.
+    /// Preconditions: owns_lock(). Otherwise the program terminates with a message.
     [[nodiscard]] T& operator*() const noexcept { return *operator->(); }
     [[nodiscard]] T* operator->() const noexcept {
         if (home_ == nullptr) [[unlikely]]
@@ -47,18 +48,19 @@ public:
         return value_;
     }
 
-    /// False once it was unlocked or moved from.
+    /// Whether the guard holds the lock: false after unlock(), or if it was moved from.
     [[nodiscard]] bool owns_lock() const noexcept { return home_ != nullptr; }
     explicit operator bool() const noexcept { return owns_lock(); }
 
-    /// Ends it before its scope does; a second time it does nothing.
+    /// Releases the lock. A second call does nothing.
     void unlock() noexcept {
-        // It cannot be too many: it is what was taken from there.
+        // release() fails if there would be too many permits, which is impossible: these were acquired from it.
         if (Home home = std::exchange(home_, nullptr); home != nullptr) static_cast<void>(home->release(count_));
     }
 
 protected:
-    /// The same lock, for what `fn` finds in the value; this one has nothing any more. If `fn` throws it is unchanged.
+    /// Moves the lock into a guard of the part of the value that `fn` returns a reference to. This guard is empty then.
+    /// If `fn` throws, nothing changes.
     template <class Fn>
     auto narrow(Fn&& fn) {
         using found = std::invoke_result_t<Fn, T&>;
@@ -67,11 +69,12 @@ protected:
         found part = std::invoke(std::forward<Fn>(fn), **this);
         return hand_over(part);
     }
+    /// Moves the lock into a guard of `part`.
     template <class U>
     held_lock<U, Home, Count> hand_over(U& part) noexcept {
         return {part, std::exchange(home_, nullptr), count_};
     }
-    /// Gives back all but one permit.
+    /// Releases all permits but one, and moves the rest into a guard of the constant value.
     held_lock<const T, Home, Count> downgraded() noexcept {
         T& value = **this;
         static_cast<void>(home_->release(std::exchange(count_, 1) - 1));

@@ -14,12 +14,12 @@
 #include <eddy/io/async_write.hpp>
 #include <eddy/result.hpp>
 
-// What each algorithm asks at its door, so that a wrong argument is one sentence; and how readers and writers of
-// somebody's are called, so that a wrong count goes no further.
+// Argument checks for the I/O algorithms, which report a wrong type with one static_assert; and wrappers around
+// user-provided readers and writers, which check the counts that these return.
 
 namespace eddy::detail {
 
-/// Stands for an adapter that could not be made, so that nothing follows the sentence.
+/// A placeholder for an adapter that could not be made, so that the compiler reports no further errors.
 struct broken_io : broken_future {
     poll_result<result<std::size_t>> poll_read(context&, std::span<std::byte>) { return not_ready; }
     poll_result<result<std::span<const std::byte>>> poll_fill_buf(context&) { return not_ready; }
@@ -33,7 +33,7 @@ struct broken_halves {
     broken_io writer;
 };
 
-/// Whether an argument deduced as `T` can be borrowed.
+/// Whether an argument deduced as `T` is an lvalue, so that a future can hold a reference to it.
 template <class T>
 constexpr bool check_borrowed() {
     constexpr bool is_named = std::is_lvalue_reference_v<T>;
@@ -41,6 +41,7 @@ constexpr bool check_borrowed() {
     return is_named;
 }
 
+// Whether the argument is a reader, a buffered reader, a writer, or seekable.
 template <class R>
 constexpr bool check_reader() {
     constexpr bool fits = io::async_read<std::remove_reference_t<R>>;
@@ -79,12 +80,13 @@ inline result<std::size_t> io_failure(errc code) noexcept {
     return result<std::size_t>(std::unexpect, make_error_code(code));
 }
 
-/// An answer, unless it counts more bytes than there were.
+/// Returns `answer`, or errc::count_too_large if it exceeds the size of the buffer.
 inline poll_result<result<std::size_t>> checked_count(poll_result<result<std::size_t>> answer, std::size_t most) {
     if (answer && *answer && **answer > most) return io_failure(errc::count_too_large);
     return answer;
 }
 
+// poll_read() and poll_write() of a user-provided object, with checked counts.
 template <class R>
 poll_result<result<std::size_t>> poll_read_checked(R& from, context& cx, std::span<std::byte> into) {
     return checked_count(from.poll_read(cx, into), into.size());
@@ -95,7 +97,8 @@ poll_result<result<std::size_t>> poll_write_checked(W& to, context& cx, std::spa
     return checked_count(to.poll_write(cx, from), from.size());
 }
 
-/// Writes what is `left`, some at a time, and takes off what was written.
+/// Writes all bytes of `left`, and removes the written bytes from its front.
+/// Errors: those of the writer; write_zero if the writer accepts no bytes.
 template <class W>
 poll_result<result<void>> poll_write_all(W& to, context& cx, std::span<const std::byte>& left) {
     while (!left.empty()) {
@@ -108,8 +111,8 @@ poll_result<result<void>> poll_write_all(W& to, context& cx, std::span<const std
     return ok();
 }
 
-/// The same from the front of a buffer: what was written is taken off at once, so that it is gone also if the next
-/// write throws.
+/// As poll_write_all(), from the front of a buffer. Written bytes are removed from the buffer immediately, also if the
+/// next write throws.
 template <class W, class B>
 poll_result<result<void>> poll_write_all_buf(W& to, context& cx, B& from) {
     for (auto chunk = from.chunk(); !chunk.empty(); chunk = from.chunk()) {
@@ -122,6 +125,7 @@ poll_result<result<void>> poll_write_all_buf(W& to, context& cx, B& from) {
     return ok();
 }
 
+/// The total size of `parts`.
 template <class Byte>
 std::size_t size_of_all(std::span<const std::span<Byte>> parts) noexcept {
     std::size_t sum = 0;
@@ -129,7 +133,7 @@ std::size_t size_of_all(std::span<const std::span<Byte>> parts) noexcept {
     return sum;
 }
 
-/// The first part that is not empty, or an empty one.
+/// The first part that is not empty; an empty span if there is none.
 template <class Byte>
 std::span<Byte> first_part(std::span<const std::span<Byte>> parts) noexcept {
     for (const auto& part : parts) {
@@ -138,7 +142,7 @@ std::span<Byte> first_part(std::span<const std::span<Byte>> parts) noexcept {
     return {};
 }
 
-/// Into several buffers if the reader can do that, else into the first that has room.
+/// Reads into several buffers if the reader supports that, else into the first buffer that is not empty.
 template <class R>
 poll_result<result<std::size_t>> poll_read_parts(R& from, context& cx, std::span<const std::span<std::byte>> into) {
     if constexpr (io::vectored_read<R>) {
@@ -148,6 +152,7 @@ poll_result<result<std::size_t>> poll_read_parts(R& from, context& cx, std::span
     }
 }
 
+/// Writes several buffers if the writer supports that, else the first buffer that is not empty.
 template <class W>
 poll_result<result<std::size_t>> poll_write_parts(W& to, context& cx,
                                                   std::span<const std::span<const std::byte>> from) {
