@@ -27,18 +27,20 @@ namespace eddy::detail {
 class iovec_list;
 class stream_source;
 
-/// What a descriptor is, which says how it is read and written. Only of TCP the bytes come through a ring, where there
-/// is one, and only there a short read means that no more is there.
+/// The kind of a descriptor, which determines the system calls. Only TCP data goes through an io_uring, and only for
+/// TCP a short read means that no more data is available.
 enum class descriptor_kind : unsigned char {
     tcp,
-    socket,  ///< any other
+    socket,  ///< any other socket
     datagram,
     pipe,
 };
 
-/// A socket of a loop: its descriptor, and its registration from the first operation on that would block. Every call
-/// that moves bytes or connections is made here: on a readiness driver it is tried first and waits then; a completing
-/// driver will be asked here in place of that.
+/// A descriptor and its registration with a driver. All system calls that transfer data or accept connections are made
+/// here. On epoll an operation is tried first; if it would block, the socket is registered and the operation waits.
+/// With io_uring a TCP socket is registered by its first operation and becomes a ring connection (class stream_source).
+/// Thread safety: one operation per direction at a time; the two directions may be used on different threads.
+/// Lifetime: owns the descriptor. It must not be moved or destroyed while an operation waits.
 class EDDY_API io_socket {
 public:
     enum class registers_as : unsigned char { connection, listener };
@@ -58,53 +60,59 @@ public:
 
     [[nodiscard]] int fd() const noexcept { return fd_; }
 
-    /// Registers with the reactor of `home`, when the time comes, and not with that of the loop that polls.
+    /// Chooses the reactor `home` for the registration, instead of the reactor of the event loop that polls first.
     void bind_to(const reactor_handle& home) noexcept;
 
-    /// Deregisters and gives the descriptor up.
+    /// Deregisters, and returns the descriptor, which the caller owns from then on.
     [[nodiscard]] int release() noexcept;
 
-    // ---- Operations that wait. Each tries first, and registers when it would block. `future` is who polls: by it its
-    // waker is found again (see leave()); null if nobody will look for it. ----
+    // ---- Operations that wait ----
+    // `future` identifies the caller, so that leave() can remove its waker. Null if the caller will not call leave().
     poll_result<result<std::size_t>> poll_read(context& cx, const void* future, std::span<std::byte> into);
     poll_result<result<std::size_t>> poll_read_vectored(context& cx, const void* future,
                                                         std::span<const std::span<std::byte>> into);
+    /// Receives into a leased buffer.
     poll_result<result<io::leased_buffer>> poll_receive(context& cx, const void* future);
     poll_result<result<std::size_t>> poll_peek(context& cx, const void* future, std::span<std::byte> into);
     poll_result<result<std::size_t>> poll_write(context& cx, const void* future, std::span<const std::byte> from);
-    /// `from` is a part of the lease, which may be taken over, and is empty then.
+    /// Writes `from`, a part of the leased buffer. If that saves a copy, it takes `lease` over, which is empty then.
     poll_result<result<std::size_t>> poll_write_leased(context& cx, const void* future, io::leased_buffer& lease,
                                                        std::span<const std::byte> from);
     poll_result<result<std::size_t>> poll_write_vectored(context& cx, const void* future,
                                                          std::span<const std::span<const std::byte>> from);
-    /// Of a socket whose connect(2) is in progress: done when it is writable, has no error, and has a peer.
+    /// Waits for the end of a connect(2) in progress: until the socket is writable, has no error, and has a peer.
     poll_result<result<void>> poll_connected(context& cx, const void* future);
-    /// A connection's descriptor, and its peer.
+    /// Accepts a connection. Returns its descriptor, which the caller owns, and the peer's address.
     poll_result<result<std::pair<int, net::socket_addr>>> poll_accept(context& cx, const void* future);
 
-    /// Done when what was written has been handed to the system.
+    /// Waits until all written data has been passed to the kernel.
     poll_result<result<void>> poll_flush(context& cx, const void* future);
-    /// Done when that has been done and the writing side has been shut down. Nothing of a pipe.
+    /// As poll_flush(), then shuts down the writing side. Has no effect on a pipe.
     poll_result<result<void>> poll_shutdown(context& cx, const void* future);
-    /// Shuts the writing side down when what was written has been handed to the system: now, mostly.
+    /// Shuts down the writing side as soon as all written data has been passed to the kernel. Does not wait.
     void shut_down_soon() noexcept;
-    /// As poll_flush(), for who gives the descriptor up: an error of the connection is left for
-    /// take_connection_error().
+
+    // The next five are for callers that will release() the descriptor.
+
+    /// As poll_flush(), but leaves an error of the connection for take_connection_error().
     poll_result<result<void>> poll_sent(context& cx, const void* future);
-    /// Done when the driver receives nothing any more, and take_received() gives all that is left.
+    /// Waits until the driver has stopped receiving. Then take_received() and take_connections() return the rest.
     poll_result<result<void>> poll_stopped(context& cx, const void* future);
+    /// Returns the data that the driver has received and no operation has taken.
     [[nodiscard]] std::vector<std::byte> take_received();
-    /// After both: what the driver was told of the connection, and nobody else has heard.
+    /// Returns the connection's error that no operation has reported. Call it after poll_sent() and poll_stopped().
     [[nodiscard]] std::error_code take_connection_error() noexcept;
+    /// Returns the descriptors of connections that the driver has accepted and no operation has taken.
     [[nodiscard]] std::vector<int> take_connections();
 
-    /// Registers, if that has not been done, so that what is `wanted` is told. Of two threads that come at the same
-    /// moment, one for each direction, one registers and the other waits for it.
+    /// Registers the socket if needed, and makes the driver report readiness for `wanted`.
+    /// Thread safety: if two threads, one per direction, call it concurrently, one registers and the other waits.
     result<void> ensure_ready_for(const context& cx, io::interest wanted);
-    /// What is shared with the driver, once it is registered.
+    /// Returns the readiness state that is shared with the driver.
+    /// Preconditions: the socket is registered.
     [[nodiscard]] scheduled_io& source() const noexcept { return *source_; }
 
-    /// Takes out the waker that a future has left here.
+    /// Removes the waker that a future has left here.
     void leave(direction way, const void* future) const noexcept {
         if (is_registered()) source_->leave_slot(way, future);
     }
@@ -115,7 +123,7 @@ public:
     result<std::size_t> try_read_vectored(std::span<const std::span<std::byte>> into);
     result<std::size_t> try_write_vectored(std::span<const std::span<const std::byte>> from);
 
-    /// A user's call, once: see net::any_call::try_io().
+    /// Runs a user-provided operation once: see net::any_call::try_io().
     template <class Operation>
     std::invoke_result_t<Operation&> try_io(io::interest wanted, Operation& operation) const {
         if (!is_registered()) return operation();
@@ -126,8 +134,9 @@ public:
         return answer;
     }
 
-    // ---- Any other call, which answers a result: see io/poll_call.hpp. (By reference: GCC copies a closure just after
-    // its parts were written, and that waits for them.) ----
+    // ---- Any other call that returns a result: see io/poll_call.hpp ----
+    // The closures are passed by reference: GCC would copy them as a block just after their members were written, which
+    // stalls (by_parts.hpp).
     template <class Call, class IsDrained>
     auto poll_call(direction way, context& cx, const void* future, const Call& call, const IsDrained& is_drained,
                    registers_as what = registers_as::connection) -> poll_result<decltype(call())>;
@@ -137,27 +146,29 @@ public:
 private:
     enum class state : unsigned char { unregistered, bound, registering, registered };
 
-    /// A user's call that writes to a stream, behind what was written before.
+    /// Runs a user-provided operation that writes to a ring connection, after all data written before has been sent.
     template <class Operation>
     std::invoke_result_t<Operation&> write_beside_ring(io::interest wanted, Operation& operation) const {
-        // What a call would read may lie in the ring's buffers.
+        // Reading is not supported: the data may be in the ring's buffers already.
         if (wanted != io::interest::writable) {
             return std::unexpected(std::make_error_code(std::errc::operation_not_supported));
         }
         if (const auto sent = send_what_was_written(); !sent) return std::unexpected(sent.error());
         auto answer = operation();
         if (answer || answer.error() != std::errc::operation_would_block) return answer;
-        // From here on the epoll tells when there is room again.
+        // From now on epoll reports when the socket is writable.
         if (const auto watched = watch_writing(); !watched) return std::unexpected(watched.error());
         return answer;
     }
-    /// Errors: operation_would_block until all is sent.
+    /// Passes all written data to the kernel.
+    /// Errors: operation_would_block if some of it is still unsent.
     [[nodiscard]] result<void> send_what_was_written() const;
-    /// Has the driver tell of room, if it does not. Whether that is new.
+    /// Makes the driver report writability. Returns false if it did so already.
     [[nodiscard]] result<bool> watch_writing() const;
     [[nodiscard]] result<void> begin_to_watch_writing() const;
-    /// After a call that would block: forgets what it has disproved of what was `seen` before it.
-    /// Errors: that nobody would tell when there is room again. Nothing is forgotten then.
+    /// Clears the readiness `seen` before a call that would block.
+    /// Errors: the driver cannot be made to report writability. Then the readiness is not cleared, because no event
+    /// would set it again.
     [[nodiscard]] result<void> forget(const io::ready_event& seen) const {
         if (kind_ == descriptor_kind::datagram && seen.ready.is_writable()) {
             if (const auto watched = watch_writing(); !watched) return std::unexpected(watched.error());
@@ -166,12 +177,13 @@ private:
         return ok();
     }
 
-    // acquire: pairs with the release in ensure_registered(), which may be run by the other direction's thread.
+    /// Whether source_, io_ and is_stream_ may be read.
+    // acquire: pairs with the release in ensure_registered(), which the thread of the other direction may have run.
     [[nodiscard]] bool is_registered() const noexcept {
         return state_.load(std::memory_order_acquire) == state::registered;
     }
-    /// Takes over what `other` has; this one is empty. Neither is in use elsewhere, as whenever a stream is moved:
-    /// hence relaxed, and no exchange.
+    /// Moves the contents of `other` into this socket, which is empty.
+    // relaxed: no other thread uses either socket during a move, so nothing needs to be ordered.
     void take(io_socket& other) noexcept {
         if (other.source_ != nullptr) check_not_borrowed(*other.source_);
         fd_ = std::exchange(other.fd_, -1);
@@ -183,17 +195,17 @@ private:
         state_.store(other.state_.load(std::memory_order_relaxed), std::memory_order_relaxed);
         other.state_.store(state::unregistered, std::memory_order_relaxed);
     }
-    /// Operations borrow their socket: one that waits must end before the socket is destroyed or moved.
+    /// Terminates the program if an operation waits: it refers to the socket, which is being destroyed or moved.
     static void check_not_borrowed(const scheduled_io& source) noexcept;
-    /// Throws `misuse` if it has no descriptor. To be asked when a call has failed, or before the first one that
-    /// registers: an operation that succeeds has one.
+    /// Throws `misuse` if the socket has no descriptor. Called only before registration and after a failed call, so
+    /// that successful operations do not pay for the check.
     void check_not_empty(const std::source_location& where) const {
         if (fd_ < 0) throw_moved_from(where);
     }
     [[noreturn, gnu::cold]] void throw_moved_from(const std::source_location& where) const;
     void close() noexcept;
     result<void> ensure_registered(const context& cx, registers_as what = registers_as::connection);
-    /// Whether its bytes, or its connections, come through a ring, or will: then it is registered.
+    /// Whether this is a ring connection. Registers the socket if it will become one.
     [[nodiscard]] bool is_stream(const context& cx, registers_as what = registers_as::connection) {
         if (is_registered()) return is_stream_;
         return could_be_stream() && ensure_registered(cx, what).has_value() && is_stream_;
@@ -216,21 +228,22 @@ private:
     result<std::size_t> scatter_from_ring(const iovec_list& into, bool& is_drained);
     static io::ready_event part_of(direction way, const io::ready_event& seen) noexcept;
 
-    // A waiting connection has one of these in its frame: so it is small, and holds no io::registration.
+    // Each waiting connection has an io_socket in its coroutine frame, so it is kept small: no io::registration.
     int fd_ = -1;
     atomic<state> state_{state::unregistered};
-    // The last read, before it was registered, has taken all there was. Of the reading direction only.
+    // The last read before the registration has read all available data. Accessed by the reading direction only.
     bool is_drained_ = false;
     bool is_stream_ = false;  // source_ is a stream_source
     descriptor_kind kind_ = descriptor_kind::tcp;
-    io_handle* io_ = nullptr;         // counted; there if bound or registered
-    scheduled_io* source_ = nullptr;  // there if registered
+    io_handle* io_ = nullptr;         // a counted reference; set if bound or registered
+    scheduled_io* source_ = nullptr;  // a counted reference; set if registered
 };
 
-/// The future of one operation on an io_socket. `Op` says which: `value_type`, `way`, and
-/// `poll(io_socket&, context&, future)`, which answers a poll_result<result<value_type>>.
-/// It leaves nothing behind when it is dropped: no waker, no byte taken. Small, since it stays in the frame of whoever
-/// waits.
+/// The future of one operation on an io_socket. `Op` provides `value_type`, `way`, and
+/// `poll(io_socket&, context&, future)`, which returns a poll_result<result<value_type>>.
+/// Cancel safety: safe. If it is destroyed before it is ready, no data was transferred and no waker is left behind.
+/// Lifetime: the socket must outlive it. It must not move after its first poll.
+/// Cost: small, because it stays in the coroutine frame of a waiting task.
 template <class Op>
 class [[nodiscard("an operation does nothing until it is awaited")]] io_operation
     : public future_ops<io_operation<Op>> {
@@ -268,7 +281,7 @@ private:
     io_socket* socket_;
     [[no_unique_address]] Op op_;
     state state_ = state::fresh;
-    bool has_waited_ = false;  // so its waker may be with the socket
+    bool has_waited_ = false;  // the socket may hold its waker
 };
 
 }  // namespace eddy::detail

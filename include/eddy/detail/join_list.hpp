@@ -14,11 +14,10 @@ namespace eddy::detail {
 struct join_entry;
 struct join_ready_list;
 
-/// The tasks of a join_set: what does not depend on their output. Each has an entry, whose waker stands with the task
-/// and moves the entry to a list of those that have ended (the model is Tokio's IdleNotifiedSet). So what has ended is
-/// found without asking the others.
-///
-/// Thread safety: as a value; the wakers of its entries are used on any thread, also after it is gone.
+/// The part of a join_set that does not depend on the output type. Each task has an entry, whose waker is registered
+/// with the task. When the task ends, the waker moves the entry to a list of ended tasks, so that they are found
+/// without checking the rest. After Tokio's IdleNotifiedSet.
+/// Thread safety: as a value. The wakers of its entries are used on any thread, also after its destruction.
 class EDDY_API join_list {
 public:
     join_list() noexcept = default;
@@ -28,31 +27,34 @@ public:
           first_(std::exchange(other.first_, nullptr)),
           size_(std::exchange(other.size_, 0)) {}
     join_list& operator=(join_list&& other) noexcept;
-    /// Cancels all tasks and lets go of them.
+    /// Aborts and detaches all tasks.
     ~join_list();
 
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
 
-    /// Has the memory ready for one add().
+    /// Allocates the memory for one add().
+    /// Errors: throws std::bad_alloc.
     void reserve();
-    /// Takes over the join handle's reference of `task`. After reserve().
+    /// Adds a task and takes over its join handle's reference.
+    /// Preconditions: reserve() was called for it.
     void add(joinable& task) noexcept;
 
-    /// A task that has ended, and the handle's reference of it; null if there is none. `wake`, if not null, is then
-    /// woken when there is one; it takes the place of the waker of an earlier call.
+    /// Removes the task that ended first and returns it with its join handle's reference. Returns null if none has
+    /// ended; then `wake`, if not null, is woken when one does, and replaces the waker of earlier calls.
     [[nodiscard]] joinable* take_ended(const waker* wake) noexcept;
 
+    /// Aborts all tasks. They stay in the list until they have ended.
     void abort_all() noexcept;
-    /// Lets all tasks go on by themselves.
+    /// Removes all tasks from the list without aborting them.
     void detach_all() noexcept { let_go(false); }
 
 private:
     void let_go(bool with_abort) noexcept;
     void unlink(join_entry& entry) noexcept;
 
-    join_ready_list* ended_ = nullptr;  // counted: by this, and by each entry
-    join_entry* spare_ = nullptr;
-    join_entry* first_ = nullptr;  // of all
+    join_ready_list* ended_ = nullptr;  // reference-counted: this object and each entry hold a reference
+    join_entry* spare_ = nullptr;       // allocated by reserve() for the next add()
+    join_entry* first_ = nullptr;       // the list of all tasks, ended or not
     std::size_t size_ = 0;
 };
 

@@ -13,39 +13,43 @@ namespace eddy::detail {
 
 struct joinable;
 
-/// What a join handle asks of a task, whatever runs that: a core, the pool, a local set. Any thread.
+/// The operations of a task that its join handle and abort handles use. Implemented by tasks of an event loop, of a
+/// worker pool, and of a local set.
+/// Thread safety: any thread.
 struct join_ops {
-    /// Whether the task has ended. If not, `wake` is woken when it has; it takes the place of the waker of an earlier
-    /// call. For the one join handle.
+    /// Returns whether the task has ended. Otherwise wakes `wake` when it ends; `wake` replaces the waker of earlier
+    /// calls. Called by the join handle only.
     bool (*poll_join)(joinable& task, const waker& wake);
-    /// The handle goes, and its reference: what nobody has taken of the output is destroyed.
+    /// Drops the join handle and its reference. Destroys the output if it was not taken.
     void (*drop_handle)(joinable& task) noexcept;
-    /// Where the outcome is, once the task has ended. An exception_ptr that is null says that it was cancelled.
+    /// Returns the result slot of the task. A null exception_ptr in it means that the task was cancelled.
+    /// Preconditions: the task has ended.
     slot_base& (*outcome)(joinable& task) noexcept;
     void (*abort)(joinable& task) noexcept;
     bool (*is_finished)(const joinable& task) noexcept;
+    // The references of abort handles.
     void (*add_reference)(joinable& task) noexcept;
     void (*release)(joinable& task) noexcept;
     std::uint64_t (*id)(const joinable& task) noexcept;
 };
 
-/// A task as its handles see it.
+/// The base of all tasks that have handles.
 struct joinable {
     const join_ops* join;
 };
 
-/// A number that no other task of this process has had.
-/// Cost: an atomic addition for each 1,024 of a thread.
+/// Returns a task id that is unique in this process, and not 0.
+/// Cost: one atomic addition per 1,024 ids of a thread.
 [[nodiscard]] EDDY_API std::uint64_t next_task_id() noexcept;
 
-/// Of the task of a loop that is polled on this thread: its number, 0 outside of such tasks, and its name.
+/// The id and the name of the event loop's task that this thread is polling. The id is 0 outside of such tasks.
 struct current_task {
     std::uint64_t id = 0;
     std::string_view name;
 };
 EDDY_API inline constinit thread_local current_task loop_task_here{};
 
-/// Sets the number while it lives: for the poll of a loop's task.
+/// Sets the id of the polled task during its lifetime: for the poll of an event loop's task.
 class polled_loop_task {
 public:
     explicit polled_loop_task(std::uint64_t id) noexcept { loop_task_here.id = id; }

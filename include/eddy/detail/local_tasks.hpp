@@ -15,28 +15,32 @@
 
 namespace eddy::detail {
 
-// What the templates of local_set.hpp call; the class itself is in src/runtime.
+// The functions of a local set that templates call. The class local_tasks is in src/runtime.
 
 class local_tasks;
 
-/// With one reference. Throws std::bad_alloc.
+/// Creates the shared state of a local set, with one reference.
+/// Errors: throws std::bad_alloc.
 [[nodiscard]] EDDY_API local_tasks& make_local_tasks();
+// The reference count. Any thread.
 EDDY_API void retain(local_tasks& tasks) noexcept;
 EDDY_API void release(local_tasks& tasks) noexcept;
 [[nodiscard]] EDDY_API task_owner& owner_of(local_tasks& tasks) noexcept;
 
-/// Begins a new task; if the set is gone, it is cancelled at once. Any thread.
+/// Queues a new task. If the set is closed, the task is cancelled immediately. Any thread.
 EDDY_API void start(local_tasks& tasks, spawned_task& task) noexcept;
-/// About how many tasks are alive. Any thread.
+/// Returns the approximate number of tasks. Any thread.
 [[nodiscard]] EDDY_API std::size_t load_of(const local_tasks& tasks) noexcept;
 
-/// Destroys all tasks, and refuses those that come later. Not while they are polled.
+/// Destroys all tasks and rejects new ones.
+/// Preconditions: the set is not being polled; otherwise the program terminates.
 EDDY_API void close(local_tasks& tasks) noexcept;
 
-/// A reference.
+/// A counted reference to a local set, or null.
+/// Thread safety: as a value: distinct objects may be used on different threads.
 class local_share {
 public:
-    /// Takes over one.
+    /// Takes over the caller's reference.
     explicit local_share(local_tasks& tasks) noexcept : tasks_(&tasks) {}
     local_share(const local_share& other) noexcept : tasks_(other.tasks_) {
         if (tasks_ != nullptr) retain(*tasks_);
@@ -57,8 +61,8 @@ private:
     local_tasks* tasks_;
 };
 
-/// Someone who polls a set, and is to be woken when one of its tasks is. In the set's list while it waits, under its
-/// lock.
+/// A future that polls a local set, and is woken when one of the set's tasks is. While it waits, it is in the set's
+/// list of drivers, and the set's lock guards it.
 struct local_driver {
     waker wake;
     local_driver* previous = nullptr;
@@ -66,22 +70,23 @@ struct local_driver {
     bool is_listed = false;
 };
 
-/// Takes the driver out of the list. Whoever else drives the set is woken if there is something to do.
+/// Removes a driver from the list. Wakes the remaining drivers if tasks are queued.
 EDDY_API void leave(local_tasks& tasks, local_driver& driver) noexcept;
 
-/// Throws `misuse` if another thread drives the set at this moment.
+/// Throws `misuse` if another thread is polling the set.
 EDDY_API void check_driver(const local_tasks& tasks, std::source_location where);
 
-/// Polls some tasks, each with a budget of its own; `driver` is woken when there are more.
+/// Polls up to 61 queued tasks, each with a full coop budget. Then arranges that `cx` is woken when a task is queued.
 EDDY_API void drive(local_tasks& tasks, local_driver& driver, context& cx) noexcept;
 
-/// The same for whoever waits until no task is left: true then. Throws `misuse` inside one of the set's own tasks,
-/// or if another thread drives the set at this moment.
+/// As drive(), for a caller that waits until the set has no tasks. Returns whether that is so.
+/// Errors: throws `misuse` if called from a task of the set, or while another thread is polling the set.
 [[nodiscard]] EDDY_API bool drive_to_end(local_tasks& tasks, context& cx);
-/// Asks all tasks to end.
+/// Aborts all tasks.
 EDDY_API void cancel_all(local_tasks& tasks) noexcept;
 
-/// While it lives, the set is the one of this thread: for the polls of whoever drives it.
+/// Makes the set the current local set of this thread during its lifetime: while the set's tasks are polled or
+/// destroyed.
 class EDDY_API inside_local {
 public:
     explicit inside_local(local_tasks& tasks) noexcept;
@@ -96,13 +101,16 @@ private:
     const void* const outer_polled_on_;
 };
 
-/// Where spawn_local() goes on this thread: exactly one is not null. Throws `misuse` if there is neither.
+/// The target of spawn_local(): exactly one pointer is not null.
 struct local_target {
     local_tasks* set;
     core_shared* core;
 };
+/// Returns the target of spawn_local() on this thread: the current local set, else the event loop.
+/// Errors: throws `misuse` if there is neither.
 [[nodiscard]] EDDY_API local_target current_local_target(std::source_location where);
 
+/// Spawns `work` in the local set and returns its join handle. Any thread.
 template <class W>
 join_handle_for<W> spawn_in(local_tasks& tasks, W&& work, std::source_location where) {
     using cell = spawned_cell<std::decay_t<W>>;
