@@ -45,7 +45,7 @@ struct outcome_of<R> {
 };
 
 /// Polls a future, calls a function with its output, and polls the future that the function returns, if `Rule` says so.
-/// Each stage is destroyed before the next one begins.
+/// The first future is destroyed before the function is called.
 /// Cancel safety: that of the two futures.
 template <class Rule, class F, class Fn, bool Marked>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] adapted

@@ -64,8 +64,8 @@ void end_with_error(frame& awaiting, Outcome&& outcome) noexcept {
     destination.frame_is = slot_base::fate::ended;
 }
 
-/// The `propagate` function of a result slot, for `try_` of a task: ends `awaiting` if the task's outcome is an error.
-/// Returns whether it did.
+/// Ends `awaiting` if the outcome of an awaited task is an error, and returns whether it did. `try_` of a task stores
+/// this function as the `propagate` member of its result slot.
 template <class Out, class In>
 bool propagate_error(slot_base& from, frame& awaiting) noexcept {
     // SAFETY: only try_task_awaiter<Out, In> installs this function, in its own slot<In>.
@@ -255,7 +255,7 @@ struct in_name_of {
 
 // ---- Dispatch ----
 
-/// Whether the output of `F`, if it is a future, can be moved out of a co_await expression.
+/// Returns whether the output of `F`, if it is a future, can be moved out of a co_await expression.
 template <class F>
 constexpr bool gives_what_moves() {
     if constexpr (future<F>) {

@@ -30,6 +30,7 @@ struct blocking_done {
 inline constexpr std::size_t blocking_buffer = 64 * 1024;
 
 /// Reads from a descriptor on a blocking thread.
+/// Errors: those of read(2); runtime_shutdown if a job was cancelled.
 /// Cancel safety: safe. Bytes that a job has read stay in the buffer for the next read.
 /// Thread safety: one thread at a time.
 /// Lifetime: does not own the descriptor, which must stay open until the last job has ended.

@@ -23,9 +23,10 @@
 // Departure from Tokio: each value is in an allocation outside of the slots (broadcast_item), with one share for each
 // receiver. A receiver takes its share under the slot lock and copies the value after it has released the lock. A
 // sender that overwrites a slot drops the shares that were not taken. So no user code runs under a lock, no thread
-// waits for a copy, and the last reader may move the value out. A trivially copyable value of a few bytes is copied
-// under the slot lock instead, which saves a read-modify-write. Then no share exists outside of the slots, and the item
-// is freed by the thread that empties its slot.
+// waits for a copy, and the last reader may move the value out.
+//
+// A trivially copyable value of a few bytes is copied under the slot lock instead, which saves a read-modify-write.
+// Then no share exists outside of the slots, and the item is freed by the thread that empties its slot.
 //
 // A waiter waits for the position that was the tail when it was listed. So once the tail has moved, the waiters to wake
 // are at the front of the list. They are found again after the lock was released between two batches of wake-ups, even
@@ -38,7 +39,7 @@ namespace eddy::detail {
 struct broadcast_item {
     explicit broadcast_item(std::uint32_t receivers) noexcept : shares(receivers) {}
 
-    /// Whether the caller's share is the last one. Then the caller may modify the value.
+    /// Returns whether the caller's share is the last one. Then the caller may modify the value.
     // acquire: pairs with the release in drop(), so that all other reads of the value happen before the modification.
     [[nodiscard]] bool is_alone() const noexcept { return shares.load(std::memory_order_acquire) == 1; }
     /// Drops `count` shares. Returns true if they were the last: the caller must destroy the item.
@@ -135,7 +136,7 @@ public:
     [[nodiscard]] position add_receiver() noexcept;
     /// Removes a receiver. The caller must still take() all items before the returned position.
     [[nodiscard]] position drop_receiver() noexcept;
-    /// The number of receivers.
+    /// Returns the number of receivers.
     // acquire: pairs with the release in drop_receiver(), so that a caller that reads 0 sees what the receivers did.
     [[nodiscard]] std::uint32_t receivers() const noexcept { return receivers_.load(std::memory_order_acquire); }
     static constexpr const char* closed_was_moved = "a broadcast's closed() was moved after its first poll";
@@ -143,13 +144,13 @@ public:
     [[nodiscard]] bool poll_left(notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_leaving(notify_waiter& one) noexcept { leavings_.leave(one); }
 
-    /// The number of values that at least one receiver has yet to read.
+    /// Returns the number of values that at least one receiver has yet to read.
     /// Cost: a binary search over the slots, under the tail lock.
     [[nodiscard]] std::size_t unread() noexcept;
-    /// The number of values sent since position `next`, including those that were overwritten.
+    /// Returns the number of values sent since position `next`, including those that were overwritten.
     [[nodiscard]] std::uint64_t sent_since(position next) noexcept;
 
-    /// The number of senders.
+    /// Returns the number of senders.
     // acquire: pairs with the release in drop_sender(), so that a caller sees what the departed senders did.
     [[nodiscard]] std::size_t senders() const noexcept { return senders_.load(std::memory_order_acquire); }
     void add_sender() noexcept {
@@ -182,7 +183,7 @@ private:
     };
 
     [[nodiscard]] slot& slot_of(position which) noexcept { return slots_[which & (capacity_ - 1)]; }
-    /// Whether the waiter is to be woken: the tail has moved, or the channel is closed. Under the tail lock.
+    /// Returns whether the waiter is to be woken: the tail has moved, or the channel is closed. Under the tail lock.
     [[nodiscard]] bool is_due(const broadcast_waiter& one) const noexcept {
         return is_closed_ || one.position != tail_;
     }

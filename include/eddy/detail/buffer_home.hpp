@@ -51,7 +51,7 @@ protected:
     void count_out() noexcept { ++leased_; }
     /// Passes the buffers that other threads have returned to keep().
     void take_returned() noexcept;
-    /// The number of leased buffers, including returned ones that take_returned() has yet to collect.
+    /// Returns the number of leased buffers, including returned ones that take_returned() has yet to collect.
     [[nodiscard]] std::int64_t leased() const noexcept { return leased_; }
 
 private:

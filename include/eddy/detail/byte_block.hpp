@@ -34,7 +34,7 @@ public:
     [[nodiscard]] std::byte* begin() const noexcept { return begin_; }
     [[nodiscard]] std::byte* end() const noexcept { return begin_ + capacity_; }
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
-    /// Whether a window that holds the only reference may write to the bytes.
+    /// Returns whether a window that holds the only reference may write to the bytes.
     [[nodiscard]] bool is_writable() const noexcept { return is_writable_; }
 
     // relaxed: the caller holds a reference already, and nothing is read through the count.
@@ -47,7 +47,7 @@ public:
         if (refs_.fetch_sub(count, std::memory_order_acq_rel) == count) destroy_(this);
     }
 
-    /// Whether the caller's `count` references are the only ones.
+    /// Returns whether the caller's `count` references are the only ones.
     // acquire: pairs with the release in drop_ref() of the windows that were destroyed.
     [[nodiscard]] bool is_unique(std::size_t count = 1) const noexcept {
         return refs_.load(std::memory_order_acquire) == count;
@@ -127,7 +127,7 @@ public:
     [[nodiscard]] byte_block* get() const noexcept { return block_; }
     byte_block* operator->() const noexcept { return block_; }
 
-    /// Whether the bytes are writable and no other window refers to the block.
+    /// Returns whether the bytes are writable and no other window refers to the block.
     [[nodiscard]] bool is_own() const noexcept {
         return block_ != nullptr && block_->is_writable() && block_->is_unique();
     }

@@ -39,7 +39,7 @@ public:
     byte_room& operator=(const byte_room&) = delete;
     ~byte_room() { into_.resize(size_); }  // never grows the container, so it does not throw
 
-    /// The bytes that are not kept yet.
+    /// Returns the bytes that are not kept yet.
     [[nodiscard]] std::span<std::byte> get() noexcept {
         return std::as_writable_bytes(std::span(into_.data(), into_.size())).subspan(size_);
     }

@@ -34,12 +34,12 @@ public:
 
     [[nodiscard]] const std::byte* begin() const noexcept { return data_; }
     [[nodiscard]] const std::byte* end() const noexcept { return data_ + size_; }
-    /// Precondition: `index` < size().
+    /// Preconditions: `index` < size().
     const std::byte& operator[](std::size_t index) const noexcept { return data_[index]; }
 
     /// All bytes as one chunk, for functions that accept any `buf` (eddy/io/buf.hpp).
     [[nodiscard]] std::span<const std::byte> chunk() const noexcept { return {data_, size_}; }
-    /// The bytes as characters. The encoding is not checked.
+    /// Returns the bytes as characters. The encoding is not checked.
     explicit operator std::string_view() const noexcept { return text(); }
     [[nodiscard]] std::string_view text() const noexcept {
         // SAFETY: any object may be read as characters.

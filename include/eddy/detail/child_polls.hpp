@@ -14,6 +14,7 @@ class child_polls {
     using numbers = future_set<std::size_t>;
 
 public:
+    /// The largest number of children that are polled without their own wakers.
     static constexpr std::size_t few = 30;
 
     /// The result of polling one child: it waits, it has ended, or it has ended and decides the outcome of all.

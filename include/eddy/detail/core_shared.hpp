@@ -22,10 +22,10 @@ EDDY_API void retain(core_shared& loop) noexcept;
 /// Drops a reference; the last one frees the shared state. Any thread.
 EDDY_API void release(core_shared& loop) noexcept;
 
-/// Whether the calling thread is the loop's thread. Any thread.
+/// Returns whether the calling thread is the loop's thread. Any thread.
 [[nodiscard]] EDDY_API bool on_loop_thread(const core_shared& loop) noexcept;
-/// Whether spawning is impossible: the event loop was destroyed, or this is a forked child and the driver belongs to
-/// the parent process.
+/// Returns whether spawning is impossible: the event loop was destroyed, or this is a forked child and the driver
+/// belongs to the parent process.
 [[nodiscard]] EDDY_API bool is_closed(const core_shared& loop) noexcept;
 
 /// Throws `wrong_thread` unless the calling thread is the loop's thread. Any thread.
@@ -60,7 +60,7 @@ EDDY_API void run_until_idle(core_shared& loop, std::source_location where);
 /// Returns the event loop that is running on the calling thread, or null. Any thread.
 [[nodiscard]] EDDY_API core_shared* current_loop() noexcept;
 
-/// Whether the calling thread runs tasks of an event loop or a runtime, so that it must not block. Any thread.
+/// Returns whether the calling thread runs tasks of an event loop or a runtime, so that it must not block. Any thread.
 [[nodiscard]] EDDY_API bool runs_tasks_here() noexcept;
 
 }  // namespace eddy::detail

@@ -24,8 +24,8 @@ namespace eddy::detail {
 ///     bit  name       set by               meaning
 ///     0    complete   event loop           the outcome is in place and belongs to the handle
 ///     1    has_waker  the handle           the event loop owns join_waker; while clear, the handle owns it
-///     2    gone       the handle           the handle is destroyed. If set before `complete`, the event loop destroys
-///                                          the outcome, else the handle has done so.
+///     2    gone       the handle           the handle is destroyed. If it was set before `complete`, the event loop
+///                                          destroys the outcome; otherwise the handle does.
 ///     3    is_shared  the handle           abort handles exist or existed, or the handle has aborted the task from
 ///                                          another thread. The memory is reference-counted from then on.
 ///     4    parted     event loop           the handle owns the memory too, and frees it without a reference count

@@ -27,7 +27,7 @@ namespace eddy::detail {
 template <class W>
 inline constexpr bool takes_handle = std::is_invocable_v<W&, core_handle&>;
 
-/// The return type of a callable that is spawned.
+/// Computes the return type of a callable that is spawned, as a std::type_identity.
 template <class W>
 auto work_result() {
     if constexpr (takes_handle<W>) {

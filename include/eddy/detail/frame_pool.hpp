@@ -93,6 +93,7 @@ inline void free_block_of(void* block, std::size_t size) noexcept {
         reinterpret_cast<const chunk_header*>(reinterpret_cast<std::uintptr_t>(block) & ~(chunk_size - 1));
     frame_heap* const heap = this_thread_heap;
     if (chunk->owner == heap) [[likely]] {
+        // SAFETY: the caller has given the block up, and each block is large enough for a free_block.
         auto* const freed = static_cast<free_block*>(block);
         freed->next = heap->free[size_class];
         heap->free[size_class] = freed;

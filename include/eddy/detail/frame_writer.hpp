@@ -58,7 +58,7 @@ public:
         return as_outcome(to.poll_shutdown(cx));  // flushes the writer as well
     }
 
-    /// The number of buffered bytes from which poll_ready() flushes.
+    /// Returns the number of buffered bytes from which poll_ready() flushes.
     [[nodiscard]] std::size_t boundary() const noexcept { return boundary_; }
     void set_boundary(std::size_t bytes) noexcept { boundary_ = bytes; }
     [[nodiscard]] bytes_mut& buffer() noexcept { return buffer_; }

@@ -34,8 +34,8 @@ struct future_node : woken_node {
     }
 };
 
-/// Returns `poll()`. If it throws, queues the future that it polls with `its`, which has not registered a waker, and
-/// rethrows.
+/// Returns `poll()`. If it throws, queues the future that it polls with `its`, because that future may not have
+/// registered its waker, and rethrows.
 template <class Fn>
 auto asked_again_if_it_throws(context& its, Fn&& poll) {
     try {

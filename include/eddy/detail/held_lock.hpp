@@ -48,7 +48,7 @@ public:
         return value_;
     }
 
-    /// Whether the guard holds the lock: false after unlock(), or if it was moved from.
+    /// Returns whether the guard holds the lock: false after unlock(), or if it was moved from.
     [[nodiscard]] bool owns_lock() const noexcept { return home_ != nullptr; }
     explicit operator bool() const noexcept { return owns_lock(); }
 

@@ -33,7 +33,7 @@ struct broken_halves {
     broken_io writer;
 };
 
-/// Whether an argument deduced as `T` is an lvalue, so that a future can hold a reference to it.
+/// Returns whether an argument deduced as `T` is an lvalue, so that a future can hold a reference to it.
 template <class T>
 constexpr bool check_borrowed() {
     constexpr bool is_named = std::is_lvalue_reference_v<T>;
@@ -125,7 +125,7 @@ poll_result<result<void>> poll_write_all_buf(W& to, context& cx, B& from) {
     return ok();
 }
 
-/// The total size of `parts`.
+/// Returns the total size of `parts`.
 template <class Byte>
 std::size_t size_of_all(std::span<const std::span<Byte>> parts) noexcept {
     std::size_t sum = 0;
@@ -133,7 +133,7 @@ std::size_t size_of_all(std::span<const std::span<Byte>> parts) noexcept {
     return sum;
 }
 
-/// The first part that is not empty; an empty span if there is none.
+/// Returns the first part that is not empty; an empty span if there is none.
 template <class Byte>
 std::span<Byte> first_part(std::span<const std::span<Byte>> parts) noexcept {
     for (const auto& part : parts) {

@@ -177,7 +177,7 @@ private:
         return ok();
     }
 
-    /// Whether source_, io_ and is_stream_ may be read.
+    /// Returns whether source_, io_ and is_stream_ may be read.
     // acquire: pairs with the release in ensure_registered(), which the thread of the other direction may have run.
     [[nodiscard]] bool is_registered() const noexcept {
         return state_.load(std::memory_order_acquire) == state::registered;
@@ -205,7 +205,7 @@ private:
     [[noreturn, gnu::cold]] void throw_moved_from(const std::source_location& where) const;
     void close() noexcept;
     result<void> ensure_registered(const context& cx, registers_as what = registers_as::connection);
-    /// Whether this is a ring connection. Registers the socket if it will become one.
+    /// Returns whether this is a ring connection. Registers the socket if it will become one.
     [[nodiscard]] bool is_stream(const context& cx, registers_as what = registers_as::connection) {
         if (is_registered()) return is_stream_;
         return could_be_stream() && ensure_registered(cx, what).has_value() && is_stream_;

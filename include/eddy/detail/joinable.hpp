@@ -39,7 +39,7 @@ struct joinable {
 };
 
 /// Returns a task id that is unique in this process, and not 0.
-/// Cost: one atomic addition per 1,024 ids of a thread.
+/// Cost: one atomic addition per about 1,000 ids of a thread.
 [[nodiscard]] EDDY_API std::uint64_t next_task_id() noexcept;
 
 /// The id and the name of the event loop's task that this thread is polling. The id is 0 outside of such tasks.

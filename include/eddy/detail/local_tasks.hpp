@@ -85,8 +85,8 @@ EDDY_API void drive(local_tasks& tasks, local_driver& driver, context& cx) noexc
 /// Aborts all tasks.
 EDDY_API void cancel_all(local_tasks& tasks) noexcept;
 
-/// Makes the set the current local set of this thread during its lifetime: while the set's tasks are polled or
-/// destroyed.
+/// Makes the set the current local set of this thread during its lifetime: while its tasks, or the future of
+/// run_until(), are polled or destroyed.
 class EDDY_API inside_local {
 public:
     explicit inside_local(local_tasks& tasks) noexcept;
