@@ -15,6 +15,7 @@
 
 namespace eddy::detail {
 
+/// Whether GCC may copy an object that contains a `T` as one block.
 template <class T>
 inline constexpr bool is_trivial_part = std::is_void_v<T> || std::is_trivially_copyable_v<T>;
 

@@ -12,6 +12,7 @@
 
 namespace eddy::detail {
 
+/// Whether `T` is an arithmetic type or a 128-bit integer.
 template <class T>
 inline constexpr bool is_number = std::is_arithmetic_v<T>;
 #ifdef EDDY_HAS_INT128

@@ -26,6 +26,7 @@ struct parts_of<V> {
     using type = decltype(std::declval<V>().into_parts());
 };
 
+/// Whether `Fn` can be called with the elements of the tuple `Parts`.
 template <class Fn, class Parts>
 inline constexpr bool takes_parts = false;
 template <class Fn, class... Part>

@@ -26,10 +26,12 @@
 
 namespace eddy::detail {
 
+/// The link of a free memory block, stored in its first word.
 struct free_block {
     free_block* next;
 };
 
+// Sizes in bytes.
 inline constexpr std::size_t chunk_size = 64 * 1024;
 inline constexpr std::size_t size_class_step = 16;
 inline constexpr std::size_t size_class_count = 129;  // up to 2 KiB; larger blocks are allocated by operator new

@@ -76,6 +76,7 @@ constexpr bool check_seekable() {
     return fits;
 }
 
+/// Returns `code` as the error of a result.
 inline result<std::size_t> io_failure(errc code) noexcept {
     return result<std::size_t>(std::unexpect, make_error_code(code));
 }
