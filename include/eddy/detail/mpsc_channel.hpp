@@ -14,13 +14,13 @@
 #include <eddy/detail/mpsc_state.hpp>
 #include <eddy/waker.hpp>
 
-// The channels with their values. To the receiver both look alike: peek() gives the next value, drop_front() leaves it
-// behind.
+// The channels with their values. Both have the same interface for the receiver: peek() returns the next value,
+// drop_front() destroys it.
 
 namespace eddy::detail {
 
-/// Destroys a received value. Its destructor is a stranger's code, which may look for more: until it is through, the
-/// channel looks empty to the receiver, so that nobody gets that value again.
+/// Destroys received values. A value's destructor may call into the channel again. Until it returns, the channel looks
+/// empty to the receiver, so that the same value is not delivered twice.
 template <class T>
 class value_dropper {
 public:
@@ -42,9 +42,9 @@ private:
     bool is_dropping_ = false;
 };
 
-/// A ring of as many places as the capacity, rounded up to a power of two.
-/// The tail of the state says who writes where; a place is free again before its permit is. A place is `empty`, or has
-/// a value, or is a `hole`: the move of its value threw.
+/// A ring of slots. The number of slots is the capacity rounded up to a power of two.
+/// The state's tail assigns slots to senders. The receiver frees a slot before it releases the slot's permit.
+/// A slot is `empty`, `has_value`, or is a `hole`: the move of its value threw.
 template <class T>
 class bounded_channel : public bounded_state {
 public:
@@ -54,13 +54,13 @@ public:
         : bounded_state(capacity), mask_(std::bit_ceil(capacity) - 1), slots_(new slot[mask_ + 1]) {}
     bounded_channel(const bounded_channel&) = delete;
     bounded_channel& operator=(const bounded_channel&) = delete;
-    /// What is still there was sent after the receiver had gone.
+    /// Destroys the values that were sent after the receiver was closed.
     ~bounded_channel() { clear(); }
 
     // ---- The senders' side ----
 
-    /// Writes the value into a place that was claimed, and wakes the receiver. If the move throws, the place is passed
-    /// over.
+    /// Moves the value into the claimed slot and wakes the receiver. If the move throws, the slot becomes a hole, which
+    /// the receiver skips.
     void put(const claim& mine, T&& value) noexcept(std::is_nothrow_move_constructible_v<T>) {
         if (mine.is_to_wake) [[unlikely]] {
             wake_at_end wakes{take_receiver()};
@@ -72,13 +72,13 @@ public:
 
     // ---- The receiver's side ----
 
-    /// The next value, if there is one.
+    /// Returns the next value, or null if none is published. Frees the holes before it.
     [[nodiscard]] T* peek() noexcept {
         if (dropper_.is_dropping()) [[unlikely]]
             return nullptr;
         for (;;) {
             slot& front = slots_[head_ & mask_];
-            // acquire: pairs with write(); the value is seen.
+            // acquire: pairs with the release in write(). The value is visible.
             const std::uint8_t holds = front.holds.load(std::memory_order_acquire);
             if (holds == has_value) [[likely]]
                 return &front.value;
@@ -87,20 +87,24 @@ public:
             static_cast<void>(release(1));
         }
     }
-    /// Destroys the next value, and gives its place to the next sender: at once, or with others by give_places().
+    /// Destroys the next value and releases its permit. To release several permits together, call drop_value() for each
+    /// value and then give_places().
     void drop_front() noexcept {
         drop_value();
         static_cast<void>(release(1));
     }
+    /// Destroys the next value, and keeps its permit.
     void drop_value() noexcept {
         slot& front = slots_[head_ & mask_];
         dropper_.drop(front.value);
         leave_behind(front);
     }
+    /// Releases the permits of `count` dropped values.
     void give_places(std::size_t count) noexcept {
         if (count != 0) static_cast<void>(release(count));
     }
 
+    /// See bounded_state::wait().
     [[nodiscard]] nothing wait_for_more(const waker& wake) noexcept { return wait(head_, wake); }
     [[nodiscard]] nothing look_for_more() const noexcept {
         return dropper_.is_dropping() ? nothing::waits : look(head_);
@@ -123,8 +127,8 @@ private:
     static constexpr std::uint8_t hole = 2;
 
     struct slot {
-        slot() noexcept {}  // NOLINT(modernize-use-equals-default): the value begins when it is sent
-        ~slot() {}          // NOLINT(modernize-use-equals-default): and ends when it is received
+        slot() noexcept {}  // NOLINT(modernize-use-equals-default): `value` is constructed when it is sent
+        ~slot() {}          // NOLINT(modernize-use-equals-default): `value` is destroyed when it is received
         slot(const slot&) = delete;
         slot& operator=(const slot&) = delete;
 
@@ -141,7 +145,7 @@ private:
 
     void write(const claim& mine, T&& value) noexcept(std::is_nothrow_move_constructible_v<T>) {
         slot& target = slots_[mine.place & mask_];
-        // release, here and below: pairs with peek().
+        // release, here and below: pairs with the acquire in peek().
         if constexpr (std::is_nothrow_move_constructible_v<T>) {
             std::construct_at(&target.value, std::move(value));
         } else {
@@ -155,21 +159,22 @@ private:
         target.holds.store(has_value, std::memory_order_release);
     }
     void leave_behind(slot& front) noexcept {
-        // relaxed: the release of the place's permit, which comes after it, publishes it to the next sender.
+        // relaxed: the release of the slot's permit follows, and publishes this store to the next sender.
         front.holds.store(empty, std::memory_order_relaxed);
         head_ = (head_ + 1) & head_mask;
     }
 
-    static constexpr std::size_t head_mask = (std::size_t{1} << 31) - 1;  // as the tail wraps around
+    static constexpr std::size_t head_mask = (std::size_t{1} << 31) - 1;  // wraps around where the tail does
 
     const std::size_t mask_;
     const std::unique_ptr<slot[]> slots_;
-    // The receiver's:
+    // Accessed by the receiver only:
     std::size_t head_ = 0;
     value_dropper<T> dropper_;
 };
 
-/// A list of nodes from the frame pool, one a value; the first has none any more.
+/// A linked list of nodes from the frame pool. Each node holds one value, except the first node, whose value has been
+/// received.
 template <class T>
 class unbounded_channel : public unbounded_state {
 public:
@@ -185,26 +190,29 @@ public:
 
     // ---- The senders' side ----
 
-    /// Nothing if it was sent; the value, if the channel is closed.
+    /// Sends the value. Returns nullopt if it was sent, and the value if the channel is closed.
     [[nodiscard]] std::optional<T> put(T&& value) {
         if (is_closed()) return std::optional<T>(std::in_place, std::move(value));
         const auto fresh = make_with(std::move(value));
         if (push(*fresh)) [[likely]]
             return std::nullopt;
-        // Closed in between.
+        // The channel was closed after the check above.
         const unsent back{fresh};
         return std::optional<T>(std::in_place, std::move(fresh->value));
     }
 
     // ---- The receiver's side ----
 
+    /// Returns the next value, or null if none is published.
     [[nodiscard]] T* peek() noexcept {
         if (dropper_.is_dropping()) [[unlikely]]
             return nullptr;
-        // SAFETY: all nodes are `node`: make_node() made them.
+        // SAFETY: make_node() made every node of this list, so each is a `node`. The receiver owns the nodes that are
+        // linked, and only the receiver calls this.
         auto* const next = static_cast<node*>(next_of(*first_));
         return next != nullptr ? &next->value : nullptr;
     }
+    /// Destroys the next value. Its node becomes the first node.
     void drop_front() noexcept {
         auto* const next = static_cast<node*>(next_of(*first_));
         dropper_.drop(next->value);
@@ -237,8 +245,8 @@ public:
 
 private:
     struct node : mpsc_node {
-        node() noexcept {}  // NOLINT(modernize-use-equals-default): the value begins when it is sent
-        ~node() {}          // NOLINT(modernize-use-equals-default): and ends when it is received
+        node() noexcept {}  // NOLINT(modernize-use-equals-default): `value` is constructed when it is sent
+        ~node() {}          // NOLINT(modernize-use-equals-default): `value` is destroyed when it is received
         node(const node&) = delete;
         node& operator=(const node&) = delete;
 
@@ -278,7 +286,7 @@ private:
         }
         return fresh;
     }
-    /// A node that was not taken.
+    /// Destroys the value and the node that push() refused.
     struct unsent {
         node* one;
         ~unsent() {
@@ -287,12 +295,12 @@ private:
         }
     };
 
-    // The receiver's:
+    // Accessed by the receiver only:
     node* first_;
     value_dropper<T> dropper_;
 };
 
-/// A receiver's hold of the value that it moves out: the value is gone after it, even if the move throws.
+/// Destroys the front value of a channel at the end of the scope, also if moving the value out throws.
 template <class Channel>
 class front_value {
 public:
@@ -305,7 +313,7 @@ private:
     Channel* channel_;
 };
 
-/// A sender's share of a channel; the last one closes it.
+/// A sender's share of a channel. The last sender closes the channel.
 template <class Channel>
 class sender_share {
 public:
@@ -330,7 +338,7 @@ private:
     Channel* channel_;
 };
 
-/// A weak sender's.
+/// A weak sender's share of a channel's memory. It does not keep the channel open.
 template <class Channel>
 class weak_share {
 public:
@@ -353,7 +361,7 @@ private:
     Channel* channel_;
 };
 
-/// The receiver's: it closes the channel, and destroys what is there.
+/// The deleter of the receiver's pointer: closes the channel and destroys the values in it.
 template <class Channel>
 struct leave_channel {
     void operator()(Channel* channel) const noexcept {

@@ -12,60 +12,66 @@
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/waker.hpp>
 
-// The states of channels with many senders and one receiver: all but the values.
+// The states of the channels with many senders and one receiver, without the values.
 //
-// Both kinds have a word in which a sender *claims* the place of its value by one compare-exchange, writes the value
-// there, and then *publishes* it by a store. The receiver owns its waker's cell while the word's `mark` is clear. It
-// fills the cell and sets the mark only where nothing is claimed that it has not received, in one step. From then on
-// the cell belongs to whoever clears the mark: a sender with its claim, which moves the waker out before it publishes,
-// and wakes after it. So when the receiver finds nothing claimed again, it has seen that sender's value, and by that
-// the cell is free.
+// Both channels have one atomic word and follow this protocol:
+//   - A sender claims the position of its value by a compare-exchange on the word, writes the value, and publishes it
+//     by a store.
+//   - The receiver owns its waker slot while the `mark` bit of the word is clear.
+//   - The receiver fills the waker slot and then sets `mark`. The compare-exchange succeeds only if every claimed value
+//     has been received.
+//   - The thread that clears `mark` owns the waker slot. A sender clears `mark` with its claim, moves the waker out
+//     before it publishes the value, and wakes the receiver afterwards.
+//   - When the receiver has received all claimed values again, it has seen that sender's publication. The waker slot is
+//     free then.
 //
-//     receiver: cell = waker; word: nothing claimed -> mark      sender: word: mark -> claimed; take cell; publish;
-//     wake
+//     receiver: waker slot = waker; word: all received -> mark
+//     sender:   word: mark -> claimed; take the waker; publish; wake
 //
-// In the bounded channel a claim tells the claims after it, too, what its permit said. For the place that a sender
-// claims may have become free by a permit that went to another one, and from the receiver's hand into theirs under the
-// lock, past the word:
+// In the bounded channel, a claim also synchronizes with all later claims. This is necessary because the position that
+// a sender claims may have become free by a permit that the receiver handed to another sender under the lock, without a
+// change of the word:
 //
-//     receiver: leaves place; permit -> B (lock)    B: claims    A, with a permit of old: claims that place
+//     receiver: frees position, permit -> B (lock)    B: claims    A, with an older permit: claims that position
 //
-// Between claim and publish lies the move of one value. Who receives meanwhile knows that something is there, and looks
-// again.
+// Only the move of one value happens between claim and publication. A receiver that looks during this time gets
+// nothing::claimed and must look again.
 
 namespace eddy::detail {
 
-/// What a receiver finds where no value is published.
+/// The state of a channel in which no value is published at the receiver's position.
 enum class nothing : std::uint8_t {
-    claimed,  ///< but about to be: look again
-    ended,    ///< and nothing will come any more
-    waits,    ///< the waker was stored
+    claimed,  ///< a sender is about to publish a value: look again
+    ended,    ///< no value will follow
+    waits,    ///< the channel is open and empty; wait() has stored the waker
 };
 
-/// Who holds a channel: the receiver, all senders together, and each weak sender have a share of the memory.
+/// Counts the owners of a channel's memory: the receiver, all senders together, and each weak sender have one share.
+/// Thread safety: any thread.
 class mpsc_shares {
 public:
     mpsc_shares() noexcept = default;
     mpsc_shares(const mpsc_shares&) = delete;
     mpsc_shares& operator=(const mpsc_shares&) = delete;
 
-    // relaxed: whoever copies a sender has one.
+    // relaxed: the caller already owns a sender, so the count cannot reach 0 meanwhile.
     void add_sender() noexcept { senders_.fetch_add(1, std::memory_order_relaxed); }
-    /// False if there is none any more.
+    /// Adds a sender, unless there are none. Returns false in that case.
     [[nodiscard]] bool upgrade() noexcept {
-        // relaxed: nothing is read through it; the channel's memory is the caller's already.
+        // relaxed: nothing is read through the count. The caller already has a share of the channel's memory.
         std::size_t now = senders_.load(std::memory_order_relaxed);
         do {
             if (now == 0) return false;
         } while (!senders_.compare_exchange_weak(now, now + 1, std::memory_order_relaxed, std::memory_order_relaxed));
         return true;
     }
-    /// True for the last one, who closes the channel and then gives up their share.
+    /// Returns true for the last sender. It must close the channel and then give up the senders' share with leave().
     [[nodiscard]] bool drop_sender() noexcept {
-        // release, acquire: what each sender did comes before what the last one does for all of them.
+        // release: publishes what this sender did. acquire: the last sender sees what all other senders did.
         return senders_.fetch_sub(1, std::memory_order_acq_rel) == 1;
     }
 
+    // relaxed, all three: the caller already has a share of the memory; `weak_` is only a count to report.
     void add_weak() noexcept {
         weak_.fetch_add(1, std::memory_order_relaxed);
         shares_.fetch_add(1, std::memory_order_relaxed);
@@ -75,13 +81,14 @@ public:
         return leave();
     }
 
-    /// Gives up a share of the memory. True for the last, who frees it.
+    /// Gives up a share of the memory. Returns true for the last share: the caller must free the channel.
     [[nodiscard]] bool leave() noexcept {
-        // release, acquire: what each did with the channel comes before its destruction.
+        // release: publishes what this owner did with the channel. acquire: the last owner sees that before it destroys
+        // the channel.
         return shares_.fetch_sub(1, std::memory_order_acq_rel) == 1;
     }
 
-    /// relaxed: numbers that may have changed already.
+    // relaxed: reported counts, which may be stale. Nothing is read through them.
     [[nodiscard]] std::size_t senders() const noexcept { return senders_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t weak() const noexcept { return weak_.load(std::memory_order_relaxed); }
 
@@ -91,12 +98,15 @@ private:
     atomic<std::size_t> shares_{2};
 };
 
-/// Senders that wait for the receiver to go.
+/// The senders that wait until the receiver is closed.
+/// Thread safety: any thread.
 class EDDY_API close_waiters {
 public:
-    /// True if it has gone; else `who` is listed, and will be woken.
+    /// Returns true if the receiver is closed. Otherwise adds `who` to the list and keeps a clone of `wake` to wake it.
     [[nodiscard]] bool poll(waiter& who, const waker& wake) noexcept;
+    /// Removes `who` from the list.
     void leave(waiter& who) noexcept;
+    /// Marks the receiver as closed and wakes all waiters.
     void close() noexcept;
 
 private:
@@ -105,8 +115,8 @@ private:
     waiter_list<> waiters_;
 };
 
-/// The bounded channel's. Its word is that of a semaphore: a permit is room for a value, `mark` says that the receiver
-/// waits, and the extra bits are the tail: how many values were claimed so far, modulo 2^31.
+/// The state of the bounded channel: the word of a semaphore. A permit is the right to send one value, `mark` says that
+/// the receiver waits, and the extra bits are the tail: the number of values claimed so far, modulo 2^31.
 class EDDY_API bounded_state : public semaphore_state<30>, public mpsc_shares {
     using base = semaphore_state<30>;
 
@@ -115,50 +125,52 @@ public:
 
     explicit bounded_state(std::size_t capacity) noexcept : base(capacity), capacity_(capacity) {}
 
-    /// A place for a value, which is then to be written there.
+    /// A claimed position. The sender must write its value there and publish it.
     struct claim {
         std::size_t place = 0;
-        bool is_to_wake = false;  ///< take_receiver() before it is published, and wake that then
+        bool is_to_wake = false;  ///< call take_receiver() before publication, and wake that waker after it
     };
 
     // ---- The senders' side ----
 
-    /// Takes a permit and uses it, in one step.
+    /// Takes a permit and claims a position in one step.
     [[nodiscard]] acquired try_claim(claim& mine) noexcept {
         // relaxed: as in try_acquire().
         word now = word_.load(std::memory_order_relaxed);
         do {
             if ((now & closed) != 0) return saw_closed();
             if (!fits(now, 1)) return acquired::not_yet;
-            // acquire: pairs with release(): the place was left by the receiver; and with wait(): the waker is seen.
-            // release, acquire: pairs with itself and use_permit(); the claims before this one knew that their places
-            // were left.
+            // acquire: pairs with release() (the receiver has freed the position), with wait() (the waker is visible),
+            // and with earlier claims (their positions were free). release: pairs with the acquire of later claims,
+            // here and in use_permit().
         } while (!word_.compare_exchange_weak(now, ((now & ~mark) - one) + tail_one, std::memory_order_acq_rel,
                                               std::memory_order_relaxed));
         mine = {tail_of(now), (now & mark) != 0};
         return acquired::yes;
     }
-    /// Uses a permit.
+    /// Claims a position for a permit that the caller already has.
     void use_permit(claim& mine) noexcept {
-        // relaxed, acquire, release: as above.
+        // relaxed, and acquire and release below: as in try_claim().
         word now = word_.load(std::memory_order_relaxed);
         while (!word_.compare_exchange_weak(now, (now & ~mark) + tail_one, std::memory_order_acq_rel,
                                             std::memory_order_relaxed)) {
         }
         mine = {tail_of(now), (now & mark) != 0};
     }
+    /// Takes the receiver's waker. Precondition: the caller's claim has `is_to_wake`.
     [[nodiscard]] waker take_receiver() noexcept { return std::move(rx_waker_); }
-    /// Gives back permits that were not used. The receiver may have waited for that.
+    /// Gives back unused permits. Wakes the receiver if they were the last permits of a closed channel.
     void give_back(std::size_t count) noexcept {
         static_cast<void>(release(count));
         wake_if_ended();
     }
+    /// Stops waiting for a permit. A permit that `who` has already received is given back.
     void leave(permit_waiter& who) noexcept {
         if (base::leave(who)) wake_if_ended();
     }
     using mpsc_shares::leave;
 
-    /// The last sender has gone.
+    /// Closes the channel after the last sender is gone.
     void end_senders() noexcept {
         base::close();
         wake_if_ended();
@@ -166,21 +178,21 @@ public:
 
     // ---- The receiver's side ----
 
-    /// For one that has received all but what was claimed after `head`. After `waits` the waker will be woken.
+    /// Stores `wake` if no value was claimed after position `head`. Returns `waits` if the waker was stored.
     [[nodiscard]] nothing wait(std::size_t head, const waker& wake) noexcept;
-    /// The same, without waiting.
+    /// The same as wait(), but stores nothing.
     [[nodiscard]] nothing look(std::size_t head) const noexcept;
 
-    /// Lets nothing in any more, but for permits that are out.
+    /// Closes the channel. Permits that were already handed out can still be used.
     void close_receiver() noexcept {
         base::close();
         closing_.close();
-        wake_if_ended();  // another part of the receiver's own task, say
+        wake_if_ended();  // the waiting task may be the caller's own, in another future
     }
 
-    /// How many were claimed and not received.
+    /// Returns the number of values that are claimed and not received. `head` is the receiver's position.
     [[nodiscard]] std::size_t claimed_after(std::size_t head) const noexcept {
-        // relaxed: a number that may have changed already.
+        // relaxed: a reported count, which may be stale.
         return (tail_of(word_.load(std::memory_order_relaxed)) - head) & tail_mask;
     }
 
@@ -192,7 +204,8 @@ private:
     static constexpr std::size_t tail_mask = ~word{0} >> extra_shift;
 
     [[nodiscard]] static constexpr std::size_t tail_of(word now) noexcept { return now >> extra_shift; }
-    /// Closed, and no permit is out: none that was used for a value that is still there, either.
+    /// Returns whether the channel is closed and has all its permits back. A claimed value keeps its permit until it is
+    /// received, so no value is left then.
     [[nodiscard]] bool has_ended(word now) const noexcept { return (now & closed) != 0 && permits(now) == capacity_; }
 
     void wake_if_ended() noexcept;
@@ -202,14 +215,15 @@ private:
     close_waiters closing_;
 };
 
-/// A link of the unbounded channel's list; the value is in what derives from it.
+/// A link of the unbounded channel's list. The derived class has the value.
 struct mpsc_node {
     atomic<mpsc_node*> next{nullptr};
 };
 
-/// The unbounded channel's: a list (Vyukov's queue of many producers and one consumer), to whose end a sender brings
-/// its node by a compare-exchange, and links it then. The word is the address of the last node, with two bits in it.
-/// Departure: an exchange would do in place of the compare-exchange, but for the bits.
+/// The state of the unbounded channel: Vyukov's multi-producer single-consumer queue. A sender appends its node by a
+/// compare-exchange on the last node, and links it afterwards. The word is the address of the last node, with `mark`
+/// and `closed` in the low bits.
+/// Departure: Vyukov's queue uses an exchange. The two bits require a compare-exchange.
 class EDDY_API unbounded_state : public mpsc_shares {
 public:
     using word = std::uintptr_t;
@@ -217,28 +231,32 @@ public:
     static constexpr word mark = 1;
     static constexpr word closed = 2;
 
-    /// `first` has no value, and counts as received.
+    /// `first` has no value and counts as received.
+    // SAFETY: a node's address has its two low bits clear (it contains a pointer), so they can store the flags. The
+    // channel owns all nodes; node_of() casts back only while the node is in the list.
     explicit unbounded_state(mpsc_node& first) noexcept : last_(reinterpret_cast<word>(&first)) {}
 
     // ---- The senders' side ----
 
-    /// False if closed: the node is still the caller's. Else the receiver frees it.
+    /// Appends `node`. Returns false if the channel is closed: then the caller still owns the node. Otherwise the
+    /// receiver owns it.
     [[nodiscard]] bool push(mpsc_node& node) noexcept {
-        // relaxed, also where it fails: nothing is read through it.
+        // relaxed, also on failure: nothing is read through the value.
         word now = last_.load(std::memory_order_relaxed);
         do {
             if ((now & closed) != 0) {
-                static_cast<void>(is_closed());  // for its acquire
+                static_cast<void>(is_closed());  // its acquire pairs with close()
                 return false;
             }
-            // acquire: pairs with this of the sender before, whose node is written to here; and with wait(): the waker
-            // is seen. release: for the sender after.
+            // acquire: pairs with the release of the previous sender, whose node is written below, and of wait(), whose
+            // waker is read below. release: pairs with the acquire of the next sender.
         } while (!last_.compare_exchange_weak(now, reinterpret_cast<word>(&node), std::memory_order_acq_rel,
                                               std::memory_order_relaxed));
         waker receiver;
         if ((now & mark) != 0) receiver = std::move(rx_waker_);
-        // SAFETY: the receiver frees a node when it has seen its successor, which this store shows it.
-        // release: pairs with next_of(): the value is seen, and that the waker was taken out.
+        // SAFETY: the previous last node still exists: the receiver frees a node only after it has seen the node's
+        // successor, which this store publishes.
+        // release: pairs with next_of(). The receiver sees the value, and sees that the waker was taken out.
         node_of(now)->next.store(&node, std::memory_order_release);
         std::move(receiver).wake();
         return true;
@@ -250,18 +268,19 @@ public:
     }
 
     [[nodiscard]] bool is_closed() const noexcept {
-        // acquire: pairs with close(); who sees it closed sees what the receiver did before.
+        // acquire: pairs with close(). A sender that sees the channel closed sees what the receiver did before.
         return (last_.load(std::memory_order_acquire) & closed) != 0;
     }
 
     // ---- The receiver's side ----
 
     [[nodiscard]] static mpsc_node* next_of(const mpsc_node& node) noexcept {
-        // acquire: pairs with push().
+        // acquire: pairs with the release in push(). The value is visible.
         return node.next.load(std::memory_order_acquire);
     }
-    /// For one that has received all up to `received`. After `waits` the waker will be woken.
+    /// Stores `wake` if `received` is still the last node. Returns `waits` if the waker was stored.
     [[nodiscard]] nothing wait(const mpsc_node& received, const waker& wake) noexcept;
+    /// The same as wait(), but stores nothing.
     [[nodiscard]] nothing look(const mpsc_node& received) const noexcept;
 
     void close_receiver() noexcept {
@@ -277,7 +296,7 @@ private:
     static bool is_last(word now, const mpsc_node& received) noexcept { return node_of(now) == &received; }
 
     void close() noexcept {
-        // release: pairs with is_closed(). acquire: pairs with push(): whoever closes sees what went before.
+        // release: pairs with is_closed(). acquire: pairs with push(): the caller sees what the senders did before.
         last_.fetch_or(closed, std::memory_order_acq_rel);
     }
     void wake_if_ended() noexcept;

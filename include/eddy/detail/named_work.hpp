@@ -15,12 +15,12 @@
 #include <eddy/detail/stored_work.hpp>
 #include <eddy/future.hpp>
 
-// Work with a name: a cell of its own for tasks of the pool and of local sets, and a wrapper for tasks of a loop. So
-// those without a name pay nothing.
+// Spawned work that has a name. Tasks of the pool and of local sets use a separate task cell, and tasks of an event
+// loop use a wrapper, so unnamed tasks have no extra cost.
 
 namespace eddy::detail {
 
-/// A future or a callable as a task that has a name.
+/// A task of the pool or of a local set that stores a name with its work.
 template <class W>
 class named_cell final : public spawned_output<work_output_t<W>> {
     using base = spawned_output<work_output_t<W>>;
@@ -33,12 +33,13 @@ public:
     }
 
 private:
+    // SAFETY, here and in name_of(): only named_cell passes `operations` to the base, so `task` is a named_cell.
     static named_cell& of(spawned_task& task) noexcept { return static_cast<named_cell&>(task); }
 
     static bool poll(spawned_task& task, context& cx) { return of(task).work_.poll(of(task).outcome_, cx); }
     static bool poll_cancel(spawned_task& task, context& cx) {
         if (!of(task).work_.poll_cancel(cx)) return false;
-        task.root = nullptr;  // of a coroutine: its frames are gone
+        task.root = nullptr;  // for a coroutine: its frames are destroyed
         return true;
     }
     static void destroy_future(spawned_task& task) noexcept { of(task).work_.destroy(); }
@@ -54,7 +55,7 @@ private:
     stored_work<W> work_;
 };
 
-/// Names the loop's task that is polled on this thread while it lives.
+/// Sets the name of the event loop's task that is polled on this thread, until the end of the scope.
 class naming_loop_task {
 public:
     explicit naming_loop_task(std::string_view name) noexcept : outer_(std::exchange(loop_task_here.name, name)) {}
@@ -66,7 +67,8 @@ private:
     const std::string_view outer_;
 };
 
-/// A future that is polled under a name, which its task keeps.
+/// A future that is polled and destroyed under a task name.
+/// Lifetime: the task owns the name, which must outlive this future.
 template <class F>
 class named_future {
 public:
@@ -97,7 +99,8 @@ private:
     std::optional<F> inner_;
 };
 
-/// A callable that is called, and whose future is polled, under a name, which its task keeps.
+/// A callable that is called under a task name; the future that it returns is polled under the same name.
+/// Lifetime: the task owns the name, which must outlive this object.
 template <class W>
 class named_callable {
 public:
@@ -119,11 +122,12 @@ private:
     W work_;
 };
 
-/// The work `W` under a name, as a task of a loop.
+/// The type that wraps the work `W` of a named task of an event loop.
 template <class W>
 using named_loop_work =
     std::conditional_t<future<W>, std::type_identity<named_future<W>>, std::type_identity<named_callable<W>>>::type;
 
+/// Spawns `work` on `loop` as a task called `name`.
 template <class W>
 join_handle_for<W> spawn_named_on_core(core_shared& loop, W&& work, std::source_location where, std::string name) {
     using cell = joined_core_task<named_loop_work<std::decay_t<W>>, std::string>;

@@ -11,92 +11,106 @@
 #include <eddy/error.hpp>
 #include <eddy/waker.hpp>
 
-// What is behind sync::notify, and behind all that wakes everybody who waits: watch, set_once, cancellation_token.
+// The state of sync::notify, and of the types that wake all their waiters: watch, set_once, cancellation_token.
 //
 //     word   bit 0          the lock (lock_word.hpp)
 //            bits 1 and 2   idle, waiting or permit: see below
-//            the rest       how often all were notified ("calls")
+//            the rest       the number of calls of notify_waiters()
 //     rest   under the lock
 //
-//              a future waits                     notify_one(), while nobody waits
+//              a future waits                     notify_one(), without waiters
 //     waiting <────────────── idle ───────────────────────────────────────────────> permit
-//        └── the last one is notified, or leaves ──^ ^────────── a future takes it ───┘
+//        └── the last waiter is notified or leaves ─^ ^────────── a future takes it ───┘
 //
-// Without waiters nothing takes the lock, but those who begin to wait; while it says `waiting`, the word is changed
-// under the lock only. `waiting_` holds those whose `calls` are the word's. When all are notified, the word counts one
-// more, and they are moved to `leaving_`, as one: they are ready from then on, whether they have been told or not, and
-// are told in batches, so that wakers are not woken under the lock. Who comes meanwhile has the new number, and is in
-// the other list.
+// A notifier takes the lock only if there are waiters, or if another thread holds the lock. In the state `waiting`, the
+// word is changed under the lock only.
+//
+// `waiting_` lists the waiters whose `calls` equals the word's count. notify_waiters() increments the count and moves
+// all of them to `leaving_` in one step. From then on they are ready, even before their wakers are woken. The notifier
+// wakes them in batches, so that it does not wake under the lock. A waiter that arrives meanwhile has the new count and
+// is added to `waiting_`.
 
 namespace eddy::detail {
 
-/// A future's part. Not moved once it waits.
+/// A future's entry in a notify_state. Must not be moved while it waits.
 struct notify_waiter : waiter {
     enum class stages : std::uint8_t { fresh, waiting, ended };
     enum class gifts : std::uint8_t { none, to_first, to_last, to_all };
 
-    /// How often all had been notified when this began.
+    /// The number of notify_waiters() calls when this waiter began.
     std::uint64_t calls = 0;
-    /// What it was handed: written under the lock, after which nobody else touches this any more.
+    /// The kind of notification that this waiter received. After the notifier has stored it, under the lock, no other
+    /// thread accesses this object.
     atomic<gifts> gift{gifts::none};
-    /// The future's own.
+    /// Accessed by the future only.
     stages stage = stages::ended;
 
     notify_waiter() noexcept = default;
     explicit notify_waiter(std::uint64_t calls_before) noexcept : calls(calls_before), stage(stages::fresh) {}
-    /// For the future's move constructor: `other` must not wait yet, and `misuse` says what was moved if it does.
+    /// For the future's move constructor. Aborts with the message `misuse` if `other` already waits.
     notify_waiter(const notify_waiter& other, const char* misuse) noexcept : calls(other.calls), stage(other.stage) {
         if (other.stage == stages::waiting) fatal_misuse(misuse);
     }
 };
 
+/// A list of waiters that can be notified one by one or all together.
+/// Thread safety: any thread. Calls for the same notify_waiter must not overlap.
+/// Cost: one atomic read-modify-write to notify without waiters; otherwise a lock.
 class EDDY_API notify_state {
 public:
     notify_state() noexcept = default;
     notify_state(const notify_state&) = delete;
     notify_state& operator=(const notify_state&) = delete;
-    /// Waits for notifiers that are about to leave, on other threads. True if nobody waits; else it is misuse, and the
-    /// caller says so.
+    /// Waits until active notifiers on other threads are done. Returns false if there are waiters; then the caller must
+    /// report misuse.
     [[nodiscard]] bool may_be_destroyed() noexcept;
 
+    /// Notifies the waiter that has waited longest, or stores a permit if there are no waiters.
     void notify_one() noexcept {
         if (!leave_permit()) notify_waiting(notify_waiter::gifts::to_first);
     }
+    /// Notifies the waiter that has waited shortest, or stores a permit if there are no waiters.
     void notify_last() noexcept {
         if (!leave_permit()) notify_waiting(notify_waiter::gifts::to_last);
     }
+    /// Notifies all present waiters. Stores no permit.
     void notify_waiters() noexcept {
         if (!count_call()) notify_all_waiting();
     }
 
-    /// What `one` waits for is what is notified from now on. It must not be waiting.
-    /// Who reads after this, and before poll(), what a notifier writes before it notifies, misses nothing.
+    /// Starts `one`: it receives the notifications from now on. Precondition: `one` does not wait.
+    /// To miss no update, a caller reads the notifier's data after begin() and before poll().
     void begin(notify_waiter& one) const noexcept {
         one.calls = calls_until_now();
-        one.gift.store(notify_waiter::gifts::none, std::memory_order_relaxed);  // nobody else looks at it
+        // relaxed: `one` is in no list, so no other thread accesses it.
+        one.gift.store(notify_waiter::gifts::none, std::memory_order_relaxed);
         one.stage = notify_waiter::stages::fresh;
     }
 
-    /// A waiter that has begun.
+    /// Returns a waiter that has begun.
     [[nodiscard]] notify_waiter begin() const noexcept { return notify_waiter(calls_until_now()); }
 
-    /// Whether `one` was notified. If not, it waits; and if there is a `wake`, that will be woken.
+    /// Returns whether `one` was notified. If not, adds it to the waiters and keeps a clone of `*wake`, if `wake` is
+    /// not null.
     [[nodiscard]] bool poll(notify_waiter& one, const waker* wake) noexcept {
         switch (one.stage) {
         case notify_waiter::stages::ended: return true;
         case notify_waiter::stages::waiting: return poll_waiting(one, wake);
         case notify_waiter::stages::fresh: break;
         }
-        // acquire, here and below: pairs with the release of who notified.
+        // acquire, here and below: pairs with the release in count_call(), leave_permit() and the lock's release. The
+        // caller sees what the notifier wrote.
         word now = word_.snapshot(std::memory_order_acquire);
-        if (calls_in(now) != one.calls) return end(one);  // a permit is not its own, then
+        if (calls_in(now) != one.calls)
+            return end(one);  // notified by notify_waiters(): leaves a permit for another waiter
         if (state_in(now) == permit && !lock_word::is_held(now) &&
             word_.replace(now, now - permit, std::memory_order_acquire))
             return end(one);
         return poll_fresh(one, wake);
     }
 
-    /// `one` waits no more. What it was handed by notify_one() or notify_last() goes to the next.
+    /// Removes `one` from the waiters. A notification from notify_one() or notify_last() that `one` has received and
+    /// not consumed is passed to the next waiter.
     void leave(notify_waiter& one) noexcept {
         if (one.stage == notify_waiter::stages::waiting) leave_waiting(one);
     }
@@ -118,33 +132,33 @@ private:
     }
 
     [[nodiscard]] word calls_until_now() const noexcept {
-        // acquire: pairs with the release in count_call() and notify_all_waiting(). A call that counts as former has
-        // published what it tells of.
+        // acquire: pairs with the release in count_call() and notify_all_waiting(). The caller sees what was written
+        // before the calls that it counts.
         return calls_in(word_.load(std::memory_order_acquire));
     }
 
-    /// Whether it takes the lock to change it: somebody waits, or is about to.
+    /// Returns whether the word can only be changed under the lock: there are waiters, or the lock is held.
     static bool is_engaged(word snapshot) noexcept {
         return state_in(snapshot) == waiting || lock_word::is_held(snapshot);
     }
 
-    /// False, and nothing is done, if that takes the lock.
+    /// Stores a permit. Returns false, without a change, if that requires the lock.
     bool leave_permit() noexcept {
-        word now = word_.snapshot(std::memory_order_relaxed);  // nothing is read through it
+        word now = word_.snapshot(std::memory_order_relaxed);  // relaxed: nothing is read through it
         do {
             if (is_engaged(now)) return false;
-            // release: pairs with the acquire of who takes the permit. Done even if there is one already: who takes it
-            // is to see what this caller wrote, too.
+            // release: pairs with the acquire of the future that takes the permit. Stored even if there is a permit
+            // already: that future must also see what this caller wrote.
         } while (!word_.replace(now, with_permit(now), std::memory_order_release));
         return true;
     }
 
-    /// False, and nothing is done, if that takes the lock.
+    /// Counts a notify_waiters() call. Returns false, without a change, if that requires the lock.
     bool count_call() noexcept {
-        word now = word_.snapshot(std::memory_order_relaxed);  // nothing is read through it
+        word now = word_.snapshot(std::memory_order_relaxed);  // relaxed: nothing is read through it
         do {
             if (is_engaged(now)) return false;
-            // release: pairs with the acquire in begin(), poll() and lock().
+            // release: pairs with the acquire in calls_until_now(), poll() and lock().
         } while (!word_.replace(now, now + one_call, std::memory_order_release));
         return true;
     }
@@ -155,7 +169,7 @@ private:
     bool poll_waiting(notify_waiter& one, const waker* wake) noexcept;
     void leave_waiting(notify_waiter& one) noexcept;
 
-    // Under the lock.
+    // With the lock held:
     [[nodiscard]] word current() const noexcept;
     [[nodiscard]] bool is_waiting(const notify_waiter& one) const noexcept;
     waker hand(notify_waiter& one, notify_waiter::gifts gift) noexcept;
@@ -166,7 +180,7 @@ private:
     lock_word word_{idle};
     waiter_list<notify_waiter> waiting_;
     waiter_list<notify_waiter> leaving_;
-    tellers tellers_;
+    tellers tellers_;  // active notifiers
 };
 
 }  // namespace eddy::detail

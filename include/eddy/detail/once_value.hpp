@@ -8,39 +8,45 @@
 #include <eddy/detail/atomic.hpp>
 #include <eddy/detail/notify_state.hpp>
 
-// A value that is made once, behind sync::once_cell and sync::set_once.
+// A value that is set once: the state of sync::once_cell and sync::set_once.
 //
 //            claim()               set_value()
-//     empty ─────────> claimed ───────────────> set          claimed: the value is whose claim it is
-//       ^                 │                                  set: it is everybody's, to read
-//       └── give_up() ────┘ and the first of those who wait is told; at `set`, all are
+//     empty ─────────> claimed ───────────────> set          claimed: only the claimer may access the value
+//       ^                 │                                  set: all threads may read the value
+//       └── give_up() ────┘
+//
+// give_up() notifies the first waiter, set() notifies all.
 
 namespace eddy::detail {
 
+/// The state without the value.
+/// Thread safety: any thread. Only the claimer may call give_up() and set().
 class once_state {
 public:
     once_state() noexcept = default;
     once_state(const once_state&) = delete;
     once_state& operator=(const once_state&) = delete;
 
-    // acquire: pairs with set(): the value is seen.
+    // acquire: pairs with the release in set(). The value is visible.
     [[nodiscard]] bool is_set() const noexcept { return state_.load(std::memory_order_acquire) == states::set; }
-    /// Whether the value is the caller's to make.
+    /// Claims the right to make the value. Returns false if the state is not `empty`.
     [[nodiscard]] bool claim() noexcept {
         states now = states::empty;
-        // acquire: pairs with the release in give_up(): what a former claim did to the value is over. Where it fails,
-        // is_set() is asked for more.
+        // acquire: pairs with the release in give_up(). What the previous claimer did to the value is visible.
+        // relaxed on failure: nothing is read through it; the caller uses is_set().
         return state_.compare_exchange_strong(now, states::claimed, std::memory_order_acquire,
                                               std::memory_order_relaxed);
     }
-    /// Of the one who has it.
+    /// Gives up the claim. Precondition: the caller has the claim.
     void give_up() noexcept {
+        // release: pairs with the acquire in claim().
         state_.store(states::empty, std::memory_order_release);
-        // One is enough: it claims the value, and tells another if it gives up in turn.
+        // One waiter is enough: it claims the value, and notifies the next one if it gives up in turn.
         changes.notify_one();
     }
+    /// Publishes the value. Precondition: the caller has the claim, and has constructed the value.
     void set() noexcept {
-        // release: pairs with is_set().
+        // release: pairs with the acquire in is_set().
         state_.store(states::set, std::memory_order_release);
         changes.notify_waiters();
     }
@@ -52,12 +58,14 @@ protected:
     atomic<states> state_{states::empty};
 };
 
+/// A value that is set once.
 template <class T>
 class once_value : public once_state {
 public:
+    /// Returns the value, or null if it is not set.
     [[nodiscard]] const T* get() const noexcept { return is_set() ? &*value_ : nullptr; }
 
-    /// Only with a claim. If moving throws, the claim is given up.
+    /// Sets the value. If the move throws, gives up the claim. Precondition: the caller has the claim.
     const T* set_value(T&& given) {
         try {
             value_.emplace(std::move(given));
@@ -69,13 +77,13 @@ public:
         return &*value_;
     }
 
-    // For whoever has all of it for itself.
+    // Precondition of both: no other thread accesses this object.
     [[nodiscard]] T* get_alone() noexcept { return is_set() ? &*value_ : nullptr; }
     [[nodiscard]] std::optional<T> take() {
         if (!is_set()) return std::nullopt;
         std::optional<T> taken(std::move(value_));
         value_.reset();
-        state_.store(states::empty, std::memory_order_relaxed);  // nobody else looks
+        state_.store(states::empty, std::memory_order_relaxed);  // relaxed: no other thread accesses it
         return taken;
     }
 

@@ -7,27 +7,30 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/waker.hpp>
 
-// The state of a oneshot channel: all but the value.
+// The state of a oneshot channel, without the value.
 //
 //     bit  name       set by          cleared by     what it guards
-//     0    complete   the sender      -              the value: the receiver's from then on, and the sender's before.
-//                                                    Never set after `closed`: the value then stays the sender's.
+//     0    complete   the sender      -              the value: owned by the sender before, by the receiver after.
+//                                                    Never set after `closed`: then the sender keeps the value.
 //     1    closed     the receiver    -
-//     2    rx_waits   the receiver    the receiver   the receiver's waker: taken by the sender who sets `complete`
-//     3    tx_waits   the sender      the sender     the sender's waker, for closed(): taken by who sets `closed`
-//     4    two_refs   at first        an end leaves  the storage: whoever finds it clear was the last
+//     2    rx_waits   the receiver    the receiver   the receiver's waker: taken by the sender when it sets `complete`
+//     3    tx_waits   the sender      the sender     the sender's waker, for closed(): taken by the receiver when it
+//                                                    sets `closed`
+//     4    two_refs   initially       leave()        the storage: the end that finds the bit clear is the last
 //
 //          send(), or the sender is destroyed                  close(), or the receiver is destroyed
 //     open ─────────────────────────────────> complete    open ──────────────────────────────────> closed
 //                                                 └─ close() ─> complete and closed: there may be a value to take
 //
-// A waker's cell belongs to its owner while the `waits` bit is clear. Once the bit is set, the cell belongs to the one
-// who makes the end (`complete`, `closed`), if it finds the bit set when it does. To take the cell back, the owner
-// clears the bit, and looks whether the end came first: then the cell is lost to it for good. Each change is one
+// A waker slot belongs to its owner while its `waits` bit is clear. If the other end finds the bit set when it sets
+// `complete` or `closed`, it takes over the slot. To take the slot back, the owner clears the bit and checks whether
+// `complete` or `closed` was set first. In that case it must not access the slot again. Each change is one
 // read-modify-write, so the word has a single history.
 
 namespace eddy::detail {
 
+/// The state machine above. The two ends share one object.
+/// Thread safety: each end may be used by one thread at a time.
 class EDDY_API oneshot_state {
 public:
     oneshot_state() noexcept;
@@ -36,28 +39,30 @@ public:
 
     // ---- The sender's side ----
 
-    /// False if the receiver has closed before: the value, if any, is still the sender's.
+    /// Publishes the value and wakes the receiver. Returns false if the receiver has closed: the sender keeps the
+    /// value.
     bool complete() noexcept;
-    /// complete() and leave() in one step. False, and nothing is changed, if the receiver waits or has closed: then
-    /// each has to be done by itself.
+    /// Does complete() and leave() in one step. Returns false, without a change, if the receiver waits or has closed:
+    /// then call complete() and leave().
     [[nodiscard]] bool complete_and_leave() noexcept;
     [[nodiscard]] bool is_closed() const noexcept;
-    /// True if closed; else `waker` will be woken.
+    /// Returns true if the receiver has closed. Otherwise stores `waker` to wake it.
     [[nodiscard]] bool poll_closed(const waker& waker) noexcept;
+    /// Discards the waker that poll_closed() stored.
     void stop_waiting_for_close() noexcept;
 
     // ---- The receiver's side ----
 
-    /// Whether the sender has ended, with a value or without.
+    /// Returns whether the sender is done, with or without a value.
     [[nodiscard]] bool is_complete() const noexcept;
-    /// True if complete, or closed so that it never will be; else `waker` will be woken.
+    /// Returns true if complete or closed. Otherwise stores `waker` to wake it.
     [[nodiscard]] bool poll_complete(const waker& waker) noexcept;
-    /// Whether the sender had completed before.
+    /// Closes the channel and wakes the sender. Returns whether the sender had completed before.
     bool close() noexcept;
 
     // ---- Both ----
 
-    /// Gives up an end's share. True for the last, who destroys the channel.
+    /// Gives up this end's share. Returns true for the last end: it must destroy the channel.
     [[nodiscard]] bool leave() noexcept;
 
 private:

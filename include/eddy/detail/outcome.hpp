@@ -11,10 +11,11 @@
 #include <eddy/result.hpp>
 #include <eddy/try.hpp>
 
-// How combinators make one expected of another, whether its value is void or not.
+// Helpers for combinators that convert one std::expected to another, with a void value or not.
 
 namespace eddy::detail {
 
+/// Returns an `Out` with the value. A void value type takes no value.
 template <class Out, class V>
 Out with_value(V&& value) {
     if constexpr (std::is_void_v<typename Out::value_type>) {
@@ -24,12 +25,13 @@ Out with_value(V&& value) {
     }
 }
 
+/// Returns an `Out` with the error, converted to its error type.
 template <class Out, class E>
 Out with_error(E&& error) {
     return Out(std::unexpect, convert_error<typename Out::error_type>(std::forward<E>(error)));
 }
 
-/// The value of an expected, to be moved from; std::monostate for void.
+/// Returns the value of an expected, as an rvalue; std::monostate for void.
 template <class X>
 decltype(auto) value_of(X& x) {
     if constexpr (std::is_void_v<typename X::value_type>) {
@@ -44,7 +46,7 @@ decltype(auto) value_of(X&& x) {
     return value_of(x);
 }
 
-/// A plain value becomes the value; of an expected, value and error are taken over.
+/// Converts `x` to `Out`: a plain value becomes the value; an expected passes on its value or its error.
 template <class Out, class X>
 Out flatten(X&& x) {
     if constexpr (!is_expected<X>) {
@@ -63,7 +65,7 @@ inline constexpr bool error_converts =
         { error.to_error_code() } -> std::convertible_to<To>;
     };
 
-/// The error type of two steps in a row: the second's, if the first's converts to it.
+/// The error type of two consecutive steps: the second's if the first's converts to it, else the first's.
 template <class First, class Second>
 using joint_error_t = std::conditional_t<error_converts<First, Second>, Second, First>;
 
