@@ -8,12 +8,13 @@
 #include <eddy/detail/broken_future.hpp>
 #include <eddy/future.hpp>
 
-// What an adaptor is given it owns: an rvalue is moved in. Whoever wants to lend a future says so with std::ref.
+// Adaptors own their arguments: an rvalue is moved in. Pass std::ref(f) to keep the ownership of a future.
 
 namespace eddy::detail {
 
-/// A future that somebody else owns: how an adaptor holds what came as a std::ref. It has no poll_cancel(): what was
-/// lent goes on when its borrower ends.
+/// A reference to a future that the caller owns: the form in which an adaptor stores a std::ref. It has no
+/// poll_cancel(), because the future continues to exist when the adaptor ends.
+/// Lifetime: the future must outlive this object.
 template <class F>
 class borrowed {
 public:
@@ -27,6 +28,7 @@ private:
     F* lent_;
 };
 
+/// The type in which an adaptor stores an argument: `F` itself, or `borrowed` for a std::reference_wrapper.
 template <class F>
 struct owned {
     using type = F;
@@ -36,12 +38,12 @@ struct owned<std::reference_wrapper<F>> {
     using type = borrowed<F>;
 };
 
-/// What an adaptor keeps of an argument deduced as `F`.
+/// The type in which an adaptor stores an argument deduced as `F`.
 template <class F>
 using owned_t = typename owned<std::remove_cvref_t<F>>::type;
 
-/// An adaptor's argument, from which its `owned_t` is made where it is to stay: an rvalue as it is. (A temporary more,
-/// and GCC 12 warns users of what a future has not yet got.)
+/// Returns the value from which an adaptor constructs its `owned_t`: an rvalue is forwarded. (With one more temporary,
+/// GCC 12 emits false "may be used uninitialized" warnings in user code.)
 template <class F>
 decltype(auto) own(F&& given) {
     if constexpr (std::is_same_v<owned_t<F>, F>) {
@@ -51,10 +53,11 @@ decltype(auto) own(F&& given) {
     }
 }
 
+/// Whether `F` is a stream and not a future.
 template <class F>
 inline constexpr bool is_only_stream = stream<F> && !future<F>;
 
-/// Whether adaptors take arguments deduced as `F...`. If not, the text says what to write.
+/// Checks that adaptors accept arguments deduced as `F...`. A failure is a static_assert that says what to write.
 template <class... F>
 constexpr bool check_futures() {
     constexpr bool no_streams = (!is_only_stream<std::remove_cvref_t<F>> && ...);
@@ -72,7 +75,7 @@ constexpr bool check_futures() {
     return no_streams && given && futures && movable;
 }
 
-/// The output that an answer holds; `std::monostate` for void.
+/// Returns the output of a ready `answer`; `std::monostate` for void.
 template <class T>
 stored_t<T> take_output(poll_result<T>&& answer) {
     if constexpr (std::is_void_v<T>) {
@@ -82,7 +85,8 @@ stored_t<T> take_output(poll_result<T>&& answer) {
     }
 }
 
-/// Asks a child to end in an orderly way, if there is one and if it can. True when it may be destroyed.
+/// Calls the child's poll_cancel(), if there is a child and it has that function. Returns true when it may be
+/// destroyed.
 template <class F>
 bool poll_cancel_child(F* child, context& cx) {
     if constexpr (cancellable_future<F>) {

@@ -16,8 +16,9 @@
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
-/// A future that is polled where it stands, and what came of it: its answer, or an exception. The answer is made here
-/// by poll() itself, and moved once, to whoever takes it: a string that is moved is a branch and six stores each time.
+/// Polls a future in place, and keeps its outcome: the answer of its poll(), or an exception. The answer is constructed
+/// here, and moved only once, by take(). This matters: a move of a std::string is a branch and six stores.
+/// Lifetime: the future must outlive this object.
 template <class F>
 class polled {
     using output = typename F::output_type;
@@ -34,16 +35,18 @@ public:
             std::destroy_at(std::addressof(answer_));
     }
 
+    /// Returns the future.
     /// Precondition: there is no outcome yet.
     [[nodiscard]] F& future() noexcept { return *future_; }
     [[nodiscard]] bool has_value() const noexcept { return !has_thrown() && answer_.is_ready(); }
-    /// Precondition: there is one.
+    /// Returns the value. Precondition: has_value().
     [[nodiscard]] decltype(auto) value() noexcept { return *answer_; }
 
-    /// True if there is an outcome. Precondition: there was none.
+    /// Polls the future. Returns whether there is an outcome now. Precondition: there was none.
     bool poll(context& cx) noexcept {
         try {
-            // Not construct_at(), which would move it here. What was there says "not ready", and needs no destructor.
+            // A placement new, because construct_at() would add a move. The old answer is "not ready", which needs no
+            // destructor call.
             ::new (static_cast<void*>(std::addressof(answer_))) answer(future_->poll(cx));
             return answer_.is_ready();
         } catch (...) {
@@ -53,7 +56,7 @@ public:
         }
     }
 
-    /// The value, or throws the exception.
+    /// Returns the value, or throws the exception. `awaited_at` is for the text of misuse.
     output take(std::source_location awaited_at) {
         if (has_value()) [[likely]] {
             if constexpr (std::is_void_v<output>) {
@@ -70,7 +73,7 @@ public:
 private:
     [[nodiscard]] bool has_thrown() const noexcept { return future_ == nullptr; }
 
-    F* future_;  // null: it has thrown. A word less in each await than a mark of its own.
+    F* future_;  // null: the future has thrown. A separate flag would cost a word per await.
     union {
         answer answer_;
         std::exception_ptr error_;

@@ -8,11 +8,11 @@
 
 namespace eddy::detail {
 
-/// Whether pool_new() takes a `T`.
+/// Whether the frame pool's alignment is sufficient for a `T`, so that pool_new() accepts it.
 template <class T>
 inline constexpr bool fits_pool = alignof(T) <= size_class_step;
 
-/// A `T` in a block of the frame pool; on the heap, where its alignment asks for more than the pool gives.
+/// Makes a `T` in a block of the frame pool, or on the heap if `T` is overaligned. Free it with pool_destroy().
 template <class T, class... Args>
 [[nodiscard]] T* pool_make(Args&&... args) {
     if constexpr (fits_pool<T>) {
@@ -22,6 +22,7 @@ template <class T, class... Args>
     }
 }
 
+/// Destroys and frees an object that pool_make() made.
 template <class T>
 void pool_destroy(T* object) noexcept {
     if constexpr (fits_pool<T>) {
@@ -31,6 +32,7 @@ void pool_destroy(T* object) noexcept {
     }
 }
 
+/// The deleter of pool_box.
 struct pool_box_deleter {
     template <class T>
     void operator()(T* object) const noexcept {
@@ -38,10 +40,11 @@ struct pool_box_deleter {
     }
 };
 
-/// Owns one.
+/// Owns an object that pool_make() made.
 template <class T>
 using pool_box = std::unique_ptr<T, pool_box_deleter>;
 
+/// Makes a `T` with pool_make() and returns its owner.
 template <class T, class... Args>
 [[nodiscard]] pool_box<T> make_pool_box(Args&&... args) {
     return pool_box<T>(pool_make<T>(std::forward<Args>(args)...));

@@ -18,21 +18,22 @@
 #include <eddy/future_ops.hpp>
 #include <eddy/maybe_done.hpp>
 
-// What `group` is for a number of futures that is known when it is written, for a range of futures of one type: the one
-// behind join_all and try_join_all. A rule says what sets one apart:
+// The future behind join_all and try_join_all: the counterpart of `group` for a range of futures of one type. The
+// `Rule` parameter distinguishes the combinators:
 //
-//     name                        for the text of misuse
-//     output<F>                   the group's output
-//     decides(out)                whether a child's output is the end of the group
-//     deliver<Output>(kids, which) the group's output; `which` is the child that decided, or their number if none has
+//     name                          the combinator's name, for the text of misuse
+//     output<F>                     the group's output
+//     decides(out)                  whether a child's output ends the group
+//     deliver<Output>(kids, which)  makes the group's output; `which` is the index of the child that decided, or the
+//                                   number of children if none did
 
 namespace eddy::detail {
 
-/// What is made of an element of the range that is given as an `R&&`.
+/// The type in which a group stores an element of a range passed as `R&&`.
 template <class R>
 using element_t = owned_t<std::ranges::range_value_t<R>>;
 
-/// Whether a combinator takes a range deduced as `R`. If not, the text says what to write.
+/// Checks that a combinator accepts a range deduced as `R`. A failure is a static_assert that says what to write.
 template <class R>
 constexpr bool check_range() {
     constexpr bool given = !std::is_lvalue_reference_v<R>;
@@ -46,13 +47,17 @@ constexpr bool check_range() {
     }
 }
 
-/// Calls `take` with each element, to be moved from.
+/// Calls `take` with each element, as an rvalue.
 template <class R, class Fn>
 void for_each_future_of(R&& range, Fn take) {
     using given = std::ranges::range_value_t<R>;
     for (auto&& one : range) take(element_t<R>(detail::own<given>(static_cast<given&&>(one))));
 }
 
+/// Polls all children, until one decides or all have ended. Then cancels the rest and returns the rule's output.
+/// Errors: a child's exception cancels the other children and is rethrown.
+/// Cancel safety: not safe. The outputs of children that have ended are lost.
+/// Thread safety: as any future.
 template <class Rule, class F>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] range_group
     : public future_ops<range_group<Rule, F>> {
@@ -84,7 +89,7 @@ public:
     }
 
 private:
-    /// The children are gone before the output or the exception comes out.
+    /// Destroys the children before poll() returns or throws.
     struct reset_at_end {
         std::optional<std::vector<child>>& which;
         ~reset_at_end() { which.reset(); }
@@ -96,7 +101,8 @@ private:
             decided_ = children_->size();
     }
 
-    /// R045: as join() does, lets another one be the first each time.
+    /// Starts with another child in each poll, as join() does. Otherwise the first child could use up the coop budget
+    /// in every poll.
     std::size_t next_to_begin() noexcept {
         const std::size_t count = children_->size();
         return start_ = count == 0 ? 0 : (start_ + 1) % count;
@@ -120,7 +126,7 @@ private:
         return *decided_ == children_->size() || cancel_children(cx, *decided_);
     }
 
-    /// Ends all but the output of `winner`. As in a group, outputs that nobody will take are gone first.
+    /// Cancels all children but `winner`. As in `group`, outputs that will not be delivered are destroyed first.
     bool cancel_children(context& cx, std::size_t winner) {
         if constexpr (cancellable_future<F>) {
             if (!std::exchange(is_ending_, true)) {
@@ -142,10 +148,10 @@ private:
         }
     }
 
-    /// The number of no child.
+    /// The index of no child.
     static constexpr std::size_t nobody = static_cast<std::size_t>(-1);
 
-    std::optional<std::vector<child>> children_;  // empty when the group has ended
+    std::optional<std::vector<child>> children_;  // nullopt when the group has ended
     child_polls polls_;
     std::size_t start_ = static_cast<std::size_t>(-1);
     std::optional<std::size_t> decided_;
@@ -153,7 +159,7 @@ private:
     bool is_ending_ = false;
 };
 
-/// Makes the future of a group.
+/// Makes the future of a group from the futures of a range.
 template <class Rule, class R>
 auto make_range_group(R&& range) {
     using F = element_t<R>;

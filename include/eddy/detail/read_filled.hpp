@@ -10,7 +10,7 @@
 
 namespace eddy::detail {
 
-/// poll_read() of a reader with a buffer: takes what is there, or comes, by its poll_fill_buf() and consume().
+/// Implements poll_read() for a buffered reader with its poll_fill_buf() and consume().
 template <class R>
 poll_result<result<std::size_t>> poll_read_filled(R& from, context& cx, std::span<std::byte> into) {
     const auto there = from.poll_fill_buf(cx);

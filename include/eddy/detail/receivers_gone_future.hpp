@@ -7,9 +7,10 @@
 
 namespace eddy::detail {
 
-/// What the senders of a watch and of a broadcast return for closed(): ready when there is no receiver. `State` is what
-/// the ends of the channel share; it says with `closed_was_moved` what is wrong with moving one that waits. Cancel
-/// safety: safe.
+/// The future of closed() of watch and broadcast senders: ready when there are no receivers. `State` is the state that
+/// the ends of the channel share. `State::closed_was_moved` is the message if the future is moved while it waits.
+/// Cancel safety: safe.
+/// Lifetime: the state must outlive this future.
 template <class State>
 class [[nodiscard("co_await it")]] receivers_gone_future : public future_ops<receivers_gone_future<State>> {
 public:

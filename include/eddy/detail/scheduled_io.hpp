@@ -15,13 +15,13 @@
 
 namespace eddy::detail {
 
-/// The readiness word: what a source is ready for, and when that was last said.
+/// The readiness word of a source: its readiness, and the number of the last event.
 ///
 ///     bit 31     30 .......... 16   15 ........... 0
 ///     shutdown   tick               readiness (io::ready)
 ///
-/// The tick counts this source's own events, and wraps. A tick shared by all sources can wrap to the same value while
-/// this one was quiet, and then an old look at the word passes for a new one (tokio#6133).
+/// Each source counts its own events in the tick, which wraps around. A tick shared by all sources could wrap around to
+/// the same value while one source had no events. An outdated look at that source would then pass for a current one.
 struct readiness_word {
     static constexpr std::uint32_t shutdown_bit = 1u << 31;
     static constexpr std::uint32_t tick_mask = 0x7fff;
@@ -43,61 +43,67 @@ struct readiness_word {
 
 enum class direction : unsigned char { read, write };
 
-/// One entry of the list of waiters: stands in the future that waits.
+/// An entry of a list of waiters. It is a member of the future that waits.
 struct io_waiter : waiter {
     io::interest wanted;
 
     explicit io_waiter(io::interest what) noexcept : wanted(what) {}
 };
 
-/// A link of the driver's registration set; `next` is null when in no list.
+/// A link of the driver's registration set. `next` is null while the source is not in a list.
 struct source_link {
     source_link* previous = nullptr;
     source_link* next = nullptr;
 };
 
-/// The state that one registration shares with its driver.
+/// The state that a registration shares with its driver.
 ///
-///     field       who writes                                  guarded by
-///     word_       driver: sets, tick + 1, shutdown            itself; one history, each change a read-modify-write
-///                 tasks: clear what they saw
-///     slots,      tasks: put their waker in, take it out      lock_
+///     field       access                                      guarded by
+///     word_       driver: sets readiness, tick + 1, shutdown  itself; one history, each change a read-modify-write
+///                 tasks: clear the readiness that they saw
+///     slots,      tasks: store and remove their waker         lock_
 ///     waiters_    driver: takes wakers out, wakes them after the lock
-///     the links,  the driver's registration set; whoever      the set's lock (io_handle)
-///     is_told_..  has room watched
+///     the links,  the driver's registration set, and          the set's lock (io_handle)
+///     is_told_..  io_handle::watch_writing()
 ///     references_ registration: 1; registration set: 1        itself
 ///
-/// No wake-up is lost: a task stores its waker and then looks at the word again, both under the lock; the driver
-/// changes the word and then takes the lock to look for wakers. Whoever locks second sees what the other did.
+/// No wakeup is lost: a task stores its waker and then checks the word again, both under the lock. The driver changes
+/// the word and then takes the lock to look for wakers. The second one to lock sees what the other one did.
 ///
-/// Aligned to 128: two cache lines, since adjacent ones are fetched in pairs on x86-64, and lines are 128 wide
-/// elsewhere.
+/// Aligned to 128 bytes, which is two cache lines on x86-64, where adjacent lines are prefetched in pairs. Other
+/// processors have cache lines of 128 bytes.
+///
+/// Thread safety: the driver's side and the tasks' side may be used on any thread.
+/// Lifetime: reference counted.
 class alignas(128) EDDY_API scheduled_io : public source_link {
 public:
     scheduled_io() noexcept = default;
-    /// The base of a stream_source. Its socket has a reference, and the registration set.
+    /// For the base of a stream_source. Two references: one of its socket and one of the registration set.
     explicit scheduled_io(int fd) noexcept : references_(2), is_stream_(true), fd_(fd) {}
     scheduled_io(const scheduled_io&) = delete;
     scheduled_io& operator=(const scheduled_io&) = delete;
 
+    /// Adds a reference.
     void retain() noexcept;
+    /// Gives up `count` references. Frees the object with the last one.
     void release(std::uint32_t count = 1) noexcept;
 
-    /// Whether this is a stream_source, whose bytes come from a ring.
+    /// Returns whether this is a stream_source: a connection whose bytes are transferred by io_uring.
     [[nodiscard]] bool is_stream() const noexcept { return is_stream_; }
 
     // ---- The driver's side ----
 
-    /// Adds to the readiness and counts an event.
+    /// Adds `what` to the readiness and increments the tick.
     void set_readiness(io::ready what) noexcept;
-    /// Wakes whoever waits for any of `what`; runs strangers' wakers, so the caller holds no lock.
+    /// Wakes the tasks that wait for any of `what`. It may run user-provided wakers, so the caller must not hold a
+    /// lock.
     void wake(io::ready what) noexcept;
-    /// For good: every wait, pending or later, ends at once.
+    /// Shuts the source down permanently. Pending and later waits end immediately.
     void shut_down() noexcept;
 
     // ---- The tasks' side ----
 
-    /// What is ready of `mask` now; empty and not shut down if there is nothing.
+    /// Returns the present readiness, limited to `mask`. The result is empty and not shut down if nothing is ready.
     [[nodiscard]] io::ready_event look(io::ready mask) const noexcept {
         // acquire: pairs with the release in set_readiness() and shut_down().
         io::ready_event seen = readiness_word::unpack(word_.load(std::memory_order_acquire));
@@ -105,35 +111,37 @@ public:
         return seen;
     }
 
-    /// As look(), but if there is nothing, keeps the waker in the direction's slot: the last to poll wins it.
-    /// `owner` names the future that polls, for leave_slot(); null if nobody will call that.
+    /// Like look(). If nothing is ready, also stores the waker in the slot of the direction, where it replaces the
+    /// previous one. `owner` identifies the polling future for leave_slot(); null if leave_slot() will not be called.
     [[nodiscard]] poll_result<io::ready_event> poll_ready(direction way, context& cx, const void* owner);
-    /// The same for whoever has just looked and seen nothing.
+    /// The same, for a caller that has just looked and found nothing.
     [[nodiscard]] poll_result<io::ready_event> wait(direction way, context& cx, const void* owner);
 
-    /// Takes the waker that `owner` left in the slot out again, if it is still there.
+    /// Removes the waker that `owner` stored in the slot, if it is still there.
     void leave_slot(direction way, const void* owner) noexcept;
 
-    /// Whether a future that will call leave_slot() has its waker in a slot.
+    /// Returns whether a slot contains the waker of a future that will call leave_slot().
     [[nodiscard]] bool has_owner() const noexcept;
 
-    /// As poll_ready(), with an entry of the list in place of a slot: any number may wait.
+    /// Like poll_ready(), with an entry of the list instead of a slot. Any number of futures may wait this way.
     [[nodiscard]] poll_result<io::ready_event> poll_waiter(io_waiter& waiter, context& cx);
+    /// Removes `waiter` from the list, if it is in it.
     void unlink(io_waiter& waiter) noexcept;
 
-    /// Forgets the readiness that `seen` shows, unless an event has come since. What is closed stays closed.
+    /// Clears the readiness that `seen` shows, unless there was an event since. Keeps read_closed and write_closed.
     void clear_readiness(io::ready_event seen) noexcept;
-    /// The same after a call has said that it would block: which also disproves that its side is closed.
+    /// The same after a call that reported EAGAIN. This also clears read_closed and write_closed.
     void clear_blocked(io::ready_event seen) noexcept;
 
-    /// Drops all wakers: the registration is gone.
+    /// Drops all wakers when the registration is gone.
     void clear_wakers() noexcept;
 
 private:
     struct waker_slot {
         eddy::waker waker;
-        // Relaxed throughout: it is written under the lock, and read without it only by leave_slot(), which compares it
-        // to its own address. Nobody but that owner stores that address, so it sees its own store or a later one.
+        // relaxed, all accesses: written under the lock, and read without it only by leave_slot(), which compares the
+        // value with its caller's address. Only that caller stores this address, so it sees its own store or a later
+        // one. Nothing is read through the pointer.
         atomic<const void*> owner{nullptr};
     };
     void clear(io::ready_event seen, io::ready over) noexcept;
@@ -150,7 +158,7 @@ protected:
         eddy::waker writer;
     };
     [[nodiscard]] wakers take_wakers() noexcept;
-    /// The end of wake(), whose lock is held; it is left here, before anything is woken.
+    /// The second half of wake(). Releases `held`, the lock of this object, before it wakes anything.
     void wake_unlocked(std::unique_lock<spin_lock>&& held, io::ready what) noexcept;
 
     spin_lock lock_;
@@ -159,19 +167,20 @@ private:
     const bool is_stream_ = false;
 
 public:
-    bool is_told_of_room = false;  // of a datagram socket: under the io_handle's lock
+    bool is_told_of_room = false;  // for a datagram socket; guarded by the io_handle's lock
 
 protected:
-    const int fd_ = -1;  // of a stream_source
+    const int fd_ = -1;  // for a stream_source
 
 private:
     waker_slot reader_;
-    // Up to here one cache line: what a reader touches that begins to wait. Its wake-up looks at the rest, too.
+    // The fields up to here are in one cache line: those that a reader uses to begin to wait. To wake it, the driver
+    // also accesses the fields below.
     waker_slot writer_;
     waiter_list<io_waiter> waiters_;
 };
 
-/// Frees what release() has found to be a stream_source.
+/// Frees a stream_source when its last reference is released.
 EDDY_API void free_stream(scheduled_io& stream) noexcept;
 
 static_assert(alignof(scheduled_io) == 128 && sizeof(scheduled_io) % 128 == 0);

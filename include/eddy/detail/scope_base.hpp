@@ -27,27 +27,28 @@ namespace eddy::detail {
 
 class scope_base;
 
-/// A child of a scope, as its scope sees it: linked while its future exists.
+/// The link of a child in its scope's list. The child is linked while its future exists.
 struct scope_link {
     scope_base& scope;
     scope_link* previous = nullptr;
     scope_link* next = nullptr;
-    bool is_polled = false;  // of a child on a core: at this moment
+    bool is_polled = false;  // for a child on an event loop: it is being polled
     union {
-        spawned_task* pooled;  // the link is part of that task; which of the two, its scope knows
+        spawned_task* pooled;  // the task that derives from this link; the scope knows which member is used
         core_task* cored;
     } task{};
 
     explicit scope_link(scope_base& its) noexcept : scope(its) {}
 };
 
-/// Why a scope fails: an exception, or an error. An error that is no error code travels as the exception that
-/// std::expected::value() would throw; and, if it converts to a code, as that besides.
+/// The failure of a scope: an exception or an error code. An error of another type is stored as the exception that
+/// std::expected::value() would throw, and also as an error code if it is convertible to one.
 struct scope_failure {
     std::exception_ptr thrown;
     std::optional<std::error_code> code;
 };
 
+/// Converts a child's error to the failure of its scope.
 template <class E>
 scope_failure failure_of(const E& error) noexcept {
     if constexpr (std::is_same_v<E, std::error_code>) {
@@ -64,7 +65,7 @@ scope_failure failure_of(const E& error) noexcept {
     }
 }
 
-/// What came of a child, if that fails its scope.
+/// Returns the failure in a child's outcome, if there is one.
 template <class T>
 std::optional<scope_failure> failure_in(kept<T>& outcome) noexcept {
     if (outcome.has_exception()) return scope_failure{std::move(outcome.exception()), std::nullopt};
@@ -74,14 +75,15 @@ std::optional<scope_failure> failure_in(kept<T>& outcome) noexcept {
     return std::nullopt;
 }
 
-/// The part of a scope that its children share with it; it stands in the scope's future.
+/// The part of a scope that it shares with its children. It is a member of the scope's future.
 ///
-///     who                     may
-///     the scope's future      bind(), set_waker(), poll_empty(), destroy_children(); and what the others may
+///     caller                  may call
+///     the scope's future      everything
 ///     children, any thread    spawn(), ended(), fail(), cancel()
 ///
-/// One small lock guards the list, the failure and the waker; on a core's thread, where all of this is one thread's, it
-/// is not taken. A child's last access to the scope is the unlock in ended(): after it the scope may be gone.
+/// A spin lock guards the list, the failure and the waker. It is not taken if the children are tasks of an event loop:
+/// then all calls are on that loop's thread.
+/// Lifetime: a child's last access to the scope is the unlock in ended(). The scope may be destroyed after it.
 class EDDY_API scope_base {
 public:
     scope_base() noexcept = default;
@@ -89,36 +91,43 @@ public:
     scope_base& operator=(const scope_base&) = delete;
     ~scope_base();
 
-    /// The children go where spawn() would put a task now. Throws `misuse` if there is no runtime.
+    /// Binds the scope to the runtime or event loop in which spawn() would start a task now.
+    /// Errors: throws `misuse` if there is none.
     void bind(std::source_location where);
     [[nodiscard]] bool is_bound() const noexcept { return pool_ != nullptr || core_ != nullptr; }
 
-    /// The deadline that was in sight in bind(), which the children inherit; `no_deadline` if there was none. It does
-    /// not change while there are children.
+    /// Returns the deadline that was in effect in bind(), which the children inherit; `no_deadline` without one. It
+    /// does not change while there are children.
     [[nodiscard]] std::chrono::steady_clock::time_point deadline() const noexcept { return deadline_; }
 
+    /// Starts a child. If the scope is cancelled, the child is cancelled immediately.
     template <class W>
     void spawn(W&& work, std::source_location where);
 
+    /// Unlinks a child whose future was destroyed. The scope may be gone when this returns.
     void ended(scope_link& child) noexcept;
+    /// Records the first failure and cancels all children. Later failures are dropped.
     void fail(scope_failure failure) noexcept;
+    /// Cancels all children, and the children that are started later.
     void cancel() noexcept;
 
+    // acquire: pairs with the release in fail().
     [[nodiscard]] bool has_failed() const noexcept { return has_failed_.load(std::memory_order_acquire); }
-    /// Of a scope that has failed, after its end.
+    /// Returns the failure. Precondition: the scope has failed, and all children have ended.
     [[nodiscard]] scope_failure& failure() noexcept { return *failure_; }
+    // relaxed: only a flag; children are cancelled through their own state.
     [[nodiscard]] bool is_cancelled() const noexcept { return is_cancelled_.load(std::memory_order_relaxed); }
 
-    /// To be woken when the scope fails.
+    /// Stores the waker that fail() wakes.
     void set_waker(const waker& wake);
-    /// Whether no child is left. If not, the waker is woken then.
+    /// Returns whether there are no children. Otherwise stores `wake`, to wake it when there are none.
     [[nodiscard]] bool poll_empty(const waker& wake);
-    /// Destroys the children that wait, and waits for those that are being polled at this moment.
+    /// Destroys the children that are not being polled, and blocks until those that are being polled have ended.
     void destroy_children() noexcept;
-    /// Whether somebody is in there: then a child is not asked to end in an orderly way any more.
+    /// Returns whether destroy_children() has begun. Children are destroyed without poll_cancel() from then on.
     [[nodiscard]] bool is_being_destroyed() const noexcept {
-        // acquire: pairs with the store in destroy_children(). Whoever comes too early for it is notified after it, by
-        // transition_to_shutdown(), and asks again.
+        // acquire: pairs with the release in destroy_children(). A child that still reads `false` is notified
+        // afterwards by transition_to_shutdown(), and calls this again.
         return is_being_destroyed_.load(std::memory_order_acquire);
     }
 
@@ -126,17 +135,17 @@ private:
     class guard;
 
     [[nodiscard]] spawned_task* take_child_to_destroy() noexcept;
-    /// Links the child in. With the lock held.
+    /// Links the child. Precondition: the lock is held.
     void adopt(scope_link& child) noexcept;
     void start_pool_child(spawned_task& task, scope_link& link) noexcept;
     void start_core_child(core_task& task, scope_link& link) noexcept;
 
-    pool* pool_ = nullptr;         // counted
-    core_shared* core_ = nullptr;  // counted
+    pool* pool_ = nullptr;         // this scope has a reference
+    core_shared* core_ = nullptr;  // this scope has a reference
     std::chrono::steady_clock::time_point deadline_ = no_deadline;
     spin_lock lock_;
     bool waits_for_children_ = false;
-    bool is_awaited_ = false;  // by destroy_children()
+    bool is_awaited_ = false;  // destroy_children() waits
     atomic<bool> is_being_destroyed_{false};
     atomic<bool> has_failed_{false};
     atomic<bool> is_cancelled_{false};
@@ -145,7 +154,7 @@ private:
     waker waker_;
 };
 
-/// While a child is polled: the deadline that its scope hands down is in sight, if there is one.
+/// Puts the deadline that the scope's children inherit into effect while a child is polled.
 class inherited_deadline {
 public:
     explicit inherited_deadline(const scope_base& scope) noexcept {
@@ -157,8 +166,8 @@ private:
     std::optional<bound_deadline> bound_;
 };
 
-/// A child on the pool. A coroutine is polled by the worker directly, unless there is a deadline to be put in sight
-/// before.
+/// A child on the pool. The worker polls the frames of a coroutine directly, unless the child inherits a deadline: that
+/// must be put into effect before each poll.
 template <class W>
 class pool_child final : public spawned_output<work_output_t<W>>, public scope_link {
     using output = work_output_t<W>;
@@ -176,12 +185,13 @@ public:
     }
 
 private:
+    // SAFETY: only pool_child passes `operations` to the base, so `task` is a pool_child.
     static pool_child& of(spawned_task& task) noexcept { return static_cast<pool_child&>(task); }
     static bool poll(spawned_task& task, context& cx) {
         auto& me = of(task);
         const inherited_deadline here(me.scope);
         if (!me.work_.poll(me.outcome_, cx)) return false;
-        me.holds_frames_ = false;  // they have destroyed themselves
+        me.holds_frames_ = false;  // a coroutine that has ended has destroyed its frames
         return true;
     }
     static bool poll_cancel(spawned_task& task, context& cx) {
@@ -202,7 +212,7 @@ private:
         me.scope.ended(me);
     }
     static void fail(spawned_task& task, std::exception_ptr thrown) noexcept {
-        // Null says that it was cancelled: no failure.
+        // Null means that the task was cancelled, which is not a failure.
         if (thrown != nullptr) base::fail(task, std::move(thrown));
     }
     static void free_memory(spawned_task& task) noexcept { pool_delete(&of(task)); }
@@ -210,11 +220,11 @@ private:
                                             &destroy_future,       &fail,        &base::exception_of,
                                             &base::destroy_output, &free_memory, &base::unnamed};
 
-    bool holds_frames_ = false;  // a coroutine's, which are not the worker's to destroy
+    bool holds_frames_ = false;  // `work_` owns the frames of a coroutine, which this class must destroy
     stored_work<W> work_;
 };
 
-/// A child on a core.
+/// A child on an event loop.
 template <class W>
 class core_child final : public core_task, public scope_link {
     using output = work_output_t<W>;
@@ -225,7 +235,7 @@ public:
         : core_task(operations, loop, where), scope_link(its), work_(std::forward<G>(work), where) {}
 
 private:
-    /// Tells the scope that this child is polled, which then must not be destroyed.
+    /// Marks the child as being polled, so that an attempt to destroy it is detected as misuse.
     class while_polled {
     public:
         explicit while_polled(scope_link& child) noexcept : child_(child) { child_.is_polled = true; }
@@ -237,6 +247,7 @@ private:
         scope_link& child_;
     };
 
+    // SAFETY: only core_child passes `operations` to the base, so `task` is a core_child.
     static core_child& of(core_task& task) noexcept { return static_cast<core_child&>(task); }
     static bool poll(core_task& task, context& cx) {
         auto& me = of(task);
@@ -263,7 +274,7 @@ private:
         if (frame* const root = me.work_.root(); root != nullptr && !me.has_ended_) destroy_root(*root);
         me.work_.destroy();
         if (auto failure = failure_in<output>(me.outcome_)) me.scope.fail(std::move(*failure));
-        me.outcome_.discard();  // it may borrow what the future borrowed
+        me.outcome_.discard();  // before ended(): it may refer to objects that outlive only the scope
         me.scope.ended(me);
     }
     static void free_memory(core_task& task) noexcept { pool_delete(&of(task)); }

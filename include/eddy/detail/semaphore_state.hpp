@@ -11,32 +11,38 @@
 #include <eddy/detail/waiter_list.hpp>
 #include <eddy/waker.hpp>
 
-// Permits and who waits for them: the core of semaphore, mutex, rwlock and the bounded channel. One word:
+// Permits and their waiters: the state of semaphore, mutex, rwlock and the bounded channel. One word:
 //
-//     bit  name       changed by           what it says
-//     0    waiting    who has the lock     the list is not empty
-//     1    closed     close()              for good: nobody waits any more, and no more permits are taken
-//     2    mark       the owner of this    for the owner of this (a channel: its receiver waits)
-//     3..  permits    see below            how many are free
-//     top  extra      the owner of this    for the owner of this (a channel: its tail); it may wrap around
+//     bit  name       changed by           meaning
+//     0    waiting    the lock's holder    the list is not empty
+//     1    closed     close()              permanent: there are no more waiters, and no permits are taken
+//     2    mark       the derived class    free for use by it (a channel: its receiver waits)
+//     3..  permits    see below            the number of free permits
+//     top  extra      the derived class    free for use by it (a channel: its tail); may wrap around
 //
-// While `waiting` is clear, permits are taken and given back by one compare-exchange, and nothing else is touched.
-// While it is set, only who has the lock changes `permits`: whoever wants some goes to the end of the list, whoever
-// gives some back serves the list from its front. So nobody is overtaken, and a large request at the front holds up the
-// small ones behind it: else it might wait for ever. Permits that are too few for the front stay in the word. What a
-// waiter is given is taken out of the word at once; if it goes without having taken note, it gives them back. Each
-// change of the word is one read-modify-write, also under the lock: `mark` and `extra` change without it.
+// While `waiting` is clear, permits are taken and released by one compare-exchange, without the lock.
+//
+// While `waiting` is set, `permits` only changes under the lock. A task that needs permits is appended to the list. A
+// task that releases permits serves the list from its front. So waiters are served in FIFO order, and a large request
+// at the front blocks smaller requests behind it; otherwise it could starve. Permits that do not suffice for the first
+// waiter stay in the word. The permits assigned to a waiter are removed from the word immediately. If the waiter leaves
+// before it has noticed, it releases them.
+//
+// Each change of the word is one read-modify-write, also under the lock, because `mark` and `extra` change without it.
 
 namespace eddy::detail {
 
+/// The result of an attempt to acquire permits.
 enum class acquired : std::uint8_t { yes, not_yet, closed };
 
-/// Who waits for permits. All of it is under the lock of the state, while it is listed; then it is its owner's again.
+/// A waiter for permits. The state's lock guards all members while it is in the list; otherwise its owner may use them.
 struct permit_waiter : waiter {
     std::size_t needed = 0;
     acquired outcome = acquired::not_yet;
 };
 
+/// A semaphore with room for `PermitBits` bits of permits, and the remaining bits of a word for the derived class.
+/// Thread safety: any thread.
 template <unsigned PermitBits>
 class EDDY_API semaphore_state {
 public:
@@ -55,67 +61,69 @@ public:
     explicit semaphore_state(std::size_t permits) noexcept : word_(permits * one) {}
     semaphore_state(const semaphore_state&) = delete;
     semaphore_state& operator=(const semaphore_state&) = delete;
-    /// Ends the program if somebody waits.
+    /// Aborts if there are waiters.
     ~semaphore_state() {
-        // relaxed: whoever destroys it is the last to use it.
+        // relaxed: the destroying thread is the last user, and already synchronizes with the other users.
         if ((word_.load(std::memory_order_relaxed) & waiting) != 0) destroyed_too_early();
     }
 
-    /// Takes `count` at once, or none. Zero are always there.
+    /// Takes `count` permits, or none. A request for 0 permits succeeds unless closed.
     [[nodiscard]] acquired try_acquire(std::size_t count) noexcept {
-        // relaxed, also below where it fails: that there are none says nothing about what else happened.
+        // relaxed, also on failure: nothing is read through the value. saw_closed() does the acquire.
         word now = word_.load(std::memory_order_relaxed);
         do {
             if ((now & closed) != 0) return saw_closed();
             if (!fits(now, count)) return acquired::not_yet;
-            // acquire: pairs with release(); what was done with the permits before is seen.
+            // acquire: pairs with release(). What the previous holders of the permits did is visible.
         } while (
             !word_.compare_exchange_weak(now, now - count * one, std::memory_order_acquire, std::memory_order_relaxed));
         return acquired::yes;
     }
 
-    /// Takes `count`, or puts `who` at the end of the list, with a copy of `wake`.
+    /// Takes `count` permits, or appends `who` to the list with a clone of `wake`.
     [[nodiscard]] acquired acquire_or_wait(std::size_t count, permit_waiter& who, const waker& wake) noexcept;
-    /// For one that acquire_or_wait() has put there: what has become of it. After an answer it is in no list.
+    /// Returns the outcome of a waiter that acquire_or_wait() has appended. It is in no list unless this returns
+    /// `not_yet`.
     [[nodiscard]] acquired poll_again(permit_waiter& who, const waker& wake) noexcept;
-    /// For one that acquire_or_wait() has put there, and that wants nothing any more: what it was given meanwhile goes
-    /// to the next. True if it had been given what it waited for.
+    /// Removes a waiter that acquire_or_wait() has appended. Permits that were assigned to it are released. Returns
+    /// true if it had been assigned its permits.
     bool leave(permit_waiter& who) noexcept;
 
-    /// Gives `count` back, or adds them. False, and nothing is changed, if there would be more than max_permits.
+    /// Releases or adds `count` permits. Returns false, without a change, if there would be more than max_permits.
     bool release(std::size_t count) noexcept {
-        // relaxed: nothing is read through it; give() looks again.
+        // relaxed: nothing is read through the value. give() loads it again.
         word now = word_.load(std::memory_order_relaxed);
         do {
             if ((now & waiting) != 0 || count > max_permits - permits(now)) return give(count);
-            // release: pairs with try_acquire() and the rest; who takes them next sees what their holder did.
+            // release: pairs with the acquire in try_acquire() and other takers. The next holder of the permits sees
+            // what this one did.
         } while (
             !word_.compare_exchange_weak(now, now + count * one, std::memory_order_release, std::memory_order_relaxed));
         return true;
     }
 
-    /// Takes up to `count` out for good; how many it were.
+    /// Removes up to `count` permits permanently. Returns their number.
     std::size_t forget(std::size_t count) noexcept;
 
-    /// For good: all who wait hear of it, and nobody gets a permit any more.
+    /// Closes the semaphore permanently. Wakes all waiters with the outcome `closed`.
     void close() noexcept;
 
     [[nodiscard]] bool is_closed() const noexcept {
-        // acquire: pairs with close(); who sees it closed sees what came before.
+        // acquire: pairs with the release in close().
         return (word_.load(std::memory_order_acquire) & closed) != 0;
     }
-    /// relaxed: a number that may have changed already.
+    // relaxed: a reported count, which may be stale.
     [[nodiscard]] std::size_t available() const noexcept { return permits(word_.load(std::memory_order_relaxed)); }
 
 protected:
-    /// Whether a newcomer may take so many.
+    /// Returns whether a new request for `count` permits can be met immediately.
     [[nodiscard]] static constexpr bool fits(word now, std::size_t count) noexcept {
         return count == 0 || ((now & waiting) == 0 && permits(now) >= count);
     }
 
-    /// The answer to who has found it closed by a relaxed load.
+    /// Returns `closed`, for a caller that has seen the bit by a relaxed load.
     [[nodiscard]] acquired saw_closed() const noexcept {
-        static_cast<void>(is_closed());  // for its acquire
+        static_cast<void>(is_closed());  // its acquire pairs with close()
         return acquired::closed;
     }
 
@@ -134,7 +142,7 @@ private:
 extern template class semaphore_state<30>;
 extern template class semaphore_state<60>;
 
-/// What stands behind semaphore, mutex and rwlock.
+/// The state of semaphore, mutex and rwlock.
 using permit_state = semaphore_state<60>;
 
 }  // namespace eddy::detail

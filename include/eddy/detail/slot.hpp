@@ -16,20 +16,22 @@ namespace eddy::detail {
 
 struct frame;
 
+/// Reports that an outcome was taken from a future that had none. `awaited_at` is where it was awaited.
 [[noreturn]] EDDY_API void ended_without_value(std::source_location awaited_at);
+/// Reports that a task was awaited after its end.
 [[noreturn]] EDDY_API void throw_ended_task(std::source_location where);
-/// Out of line: it is rare, and where GCC 12 sees into the destructor it warns users of an exception that was never
-/// there.
+/// Destroys an exception. Not inlined, because it is rare, and because GCC 12 emits false warnings about an
+/// uninitialized exception where it can inline the destructor.
 [[gnu::cold]] EDDY_API void destroy_exception(std::exception_ptr& thrown) noexcept;
 
-/// What came of a future: nothing yet, a value, or an exception.
+/// The outcome of a future: nothing yet, a value, or an exception.
 template <class T>
 class kept {
     static_assert(!std::is_reference_v<T>, "eddy: a future's output cannot be a reference; return a pointer");
     using stored = std::conditional_t<std::is_void_v<T>, std::monostate, T>;
 
 public:
-    kept() noexcept {}  // NOLINT(modernize-use-equals-default): the union starts empty
+    kept() noexcept {}  // NOLINT(modernize-use-equals-default): no member of the union is constructed
     kept(const kept&) = delete;
     kept& operator=(const kept&) = delete;
     ~kept() { destroy(); }
@@ -38,24 +40,24 @@ public:
     [[nodiscard]] bool has_exception() const noexcept { return state_ == state::exception; }
     [[nodiscard]] stored& value() noexcept { return value_; }
 
-    /// Only once: nothing has been set before.
+    /// Constructs the value. Precondition: nothing was set before.
     template <class... Args>
     void set_value(Args&&... args) {
         std::construct_at(std::addressof(value_), std::forward<Args>(args)...);
         state_ = state::value;
     }
 
-    /// Also after a value: a local's destructor may throw after co_return.
+    /// Replaces a value, if there is one: the destructor of a coroutine's local may throw after co_return.
     void set_exception(std::exception_ptr thrown) noexcept {
         destroy();
         std::construct_at(std::addressof(error_), std::move(thrown));
         state_ = state::exception;
     }
 
-    /// Precondition: there is one. It may be null, if who set it gives that a meaning.
+    /// Returns the exception, which may be null if set_exception() was called with null. Precondition: has_exception().
     [[nodiscard]] std::exception_ptr& exception() noexcept { return error_; }
 
-    /// Destroys what is kept. What a value's destructor throws is returned, and goes no further.
+    /// Destroys the outcome. Returns the exception that a value's destructor throws, or null.
     std::exception_ptr discard() noexcept {
         try {
             const state was = std::exchange(state_, state::nothing);
@@ -67,7 +69,7 @@ public:
         return nullptr;
     }
 
-    /// The value, or throws the exception.
+    /// Returns the value, or throws the exception. `awaited_at` is for the text of misuse.
     T take(std::source_location awaited_at = std::source_location::current()) {
         if (state_ == state::value) [[likely]] {
             if constexpr (std::is_void_v<T>) {
@@ -96,20 +98,21 @@ private:
     };
 };
 
-/// Where the outcome of a coroutine goes: it stands outside the frame, with whoever awaits, so that the frame can go
-/// the moment it ends.
+/// The place where a coroutine stores its outcome. It is outside the coroutine frame and belongs to the awaiting side,
+/// so that the coroutine frame can be destroyed as soon as the coroutine ends.
 struct slot_base {
     enum class fate : unsigned char {
         running,
-        gone,   ///< it ran to its end, and its frame has destroyed itself
-        ended,  ///< an error ended it (`try_`): its frame stands still, to be destroyed by whoever resumed it
+        gone,   ///< the coroutine ran to its end, and its coroutine frame has destroyed itself
+        ended,  ///< an error ended it (`try_`): the caller that resumed it must destroy its coroutine frame
     };
 
-    /// Set by `try_`: ends the awaiting frame if the outcome is an error, and says whether it did.
+    /// Set by `try_`: ends the awaiting coroutine if the outcome is an error, and returns whether it did.
     bool (*propagate)(slot_base& slot, frame& awaiting) noexcept = nullptr;
     fate frame_is = fate::running;
 };
 
+/// A result slot for an outcome of type `T`.
 template <class T>
 struct slot : slot_base, kept<T> {};
 

@@ -7,8 +7,9 @@
 
 namespace eddy::detail {
 
-/// Numbered slots that stay where they are while more are made, so that code which runs in the middle of a change may
-/// grow them, and no move of a value that throws can leave half of them behind. Cost: an allocation for each 16 slots.
+/// A growing array whose elements have stable addresses, in chunks of 16. Code that runs during a change may therefore
+/// grow it, and a throwing move constructor cannot leave it partly moved.
+/// Cost: one allocation per 16 elements.
 template <class Slot>
 class slot_chunks {
 public:
@@ -18,9 +19,9 @@ public:
         return chunks_[at / per_chunk][at % per_chunk];
     }
 
-    /// Adds a chunk of slots at the end.
+    /// Appends a chunk of slots.
     void grow() { chunks_.push_back(std::make_unique<Slot[]>(per_chunk)); }
-    /// Destroys the chunks at the end that none of the first `slots` are in.
+    /// Destroys the trailing chunks that contain none of the first `slots` elements.
     void shrink_to(std::size_t slots) noexcept {
         const std::size_t kept = (slots + per_chunk - 1) / per_chunk;
         while (chunks_.size() > kept) chunks_.pop_back();

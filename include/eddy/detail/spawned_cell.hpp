@@ -10,16 +10,18 @@
 #include <eddy/detail/spawned_task.hpp>
 #include <eddy/detail/stored_work.hpp>
 
-// The typed part of a spawned task: its outcome and its future, in one block with the header.
+// The typed part of a spawned task: its outcome and its work, in one block with the header.
 
 namespace eddy::detail {
 
-/// The header with an outcome.
+/// The header of a task with its outcome.
 template <class T>
 class spawned_output : public spawned_task {
 public:
     using spawned_task::spawned_task;
 
+    // SAFETY, here and below: the operations of this class are only in the tables of tasks that derive from it with the
+    // same `T`. The caller has a reference of the task.
     static slot<T>& slot_of(spawned_task& task) noexcept { return static_cast<spawned_output&>(task).outcome_; }
 
     static slot_base& outcome_of(joinable& task) noexcept { return slot_of(static_cast<spawned_task&>(task)); }
@@ -41,7 +43,7 @@ protected:
     slot<T> outcome_;
 };
 
-/// A future or a callable as a task.
+/// A task that runs a future or a callable.
 template <class W>
 class spawned_cell final : public spawned_output<work_output_t<W>> {
     using base = spawned_output<work_output_t<W>>;
@@ -52,6 +54,7 @@ public:
         : base(operations, runs, where, has_handle), work_(std::forward<G>(work), where) {}
 
 private:
+    // SAFETY: only spawned_cell passes `operations` to the base, so `task` is a spawned_cell.
     static spawned_cell& of(spawned_task& task) noexcept { return static_cast<spawned_cell&>(task); }
 
     static bool poll(spawned_task& task, context& cx) { return of(task).work_.poll(of(task).outcome_, cx); }
@@ -65,7 +68,7 @@ private:
     stored_work<W> work_;
 };
 
-/// A coroutine as a task: the worker polls its frames itself.
+/// A task that runs a coroutine. The worker polls its frames directly, through `root`.
 template <class T>
 class spawned_cell<task<T>> final : public spawned_output<T> {
     using base = spawned_output<T>;
@@ -79,6 +82,7 @@ public:
 
 private:
     static void nothing(spawned_task&) noexcept {}
+    // SAFETY: only spawned_cell passes `operations` to the base, so `task` is a spawned_cell.
     static void free_memory(spawned_task& task) noexcept { pool_delete(static_cast<spawned_cell*>(&task)); }
     static constexpr spawned_ops operations{
         base::joins,           nullptr,      nullptr,       &nothing, &base::fail, &base::exception_of,

@@ -18,41 +18,47 @@ namespace eddy::detail {
 struct frame;
 struct spawned_task;
 
-/// What depends on the type of a task's future.
+/// The operations that depend on the type of a task's future.
 struct spawned_ops : join_ops {
-    /// True if it has ended: the outcome is in place. May throw what the future throws. Not called for coroutines.
+    /// Polls the future. Returns true if it has ended; the outcome is set then. Throws what the future throws. Not
+    /// called for coroutines that have a `root`.
     bool (*poll)(spawned_task& task, context& cx);
-    /// True if its future may be destroyed; a coroutine whose frames are gone by then has no `root` any more. Null: a
-    /// coroutine is asked by the worker itself, and other futures are destroyed outright.
+    /// Polls the cancellation. Returns true if the future may be destroyed. If the frames of a coroutine are destroyed
+    /// by then, it has set `root` to null. If this pointer is null, the worker cancels a coroutine itself, and destroys
+    /// another future without asking it.
     bool (*poll_cancel)(spawned_task& task, context& cx);
+    /// Destroys the work. Called once.
     void (*destroy_future)(spawned_task& task) noexcept;
-    /// Keeps the exception, or, if it is null, that the task was cancelled.
+    /// Sets the outcome to the exception `thrown`. Null means that the task was cancelled.
     void (*fail)(spawned_task& task, std::exception_ptr thrown) noexcept;
-    /// The exception, if the outcome is one that nobody has taken.
+    /// Returns the exception of an outcome that was not taken; otherwise null.
     std::exception_ptr (*exception)(spawned_task& task) noexcept;
     void (*destroy_output)(spawned_task& task) noexcept;
     void (*free_memory)(spawned_task& task) noexcept;
     std::string_view (*name)(const spawned_task& task) noexcept;
 };
 
-/// Who runs tasks that can be woken from anywhere: the pool, or a local set.
+/// The scheduler of tasks that can be woken on any thread: the pool, or a local set.
 class task_owner {
 public:
     task_owner() noexcept = default;
     task_owner(const task_owner&) = delete;
     task_owner& operator=(const task_owner&) = delete;
 
-    /// Queues a task that was woken; the reference that goes with `notified` is the queue's now. Any thread.
+    /// Queues a woken task. The queue takes over the reference of the `notified` bit. Thread safety: any thread.
     virtual void schedule(spawned_task& task) noexcept = 0;
 
 protected:
     ~task_owner() = default;
 };
 
-/// While it lives, no task_owner dies: for threads that wake tasks and are no workers. A task that a thread has just
-/// notified may be destroyed by a shutdown before the thread comes to queue it, and with the last task goes its owner.
-/// So wakes from outside announce themselves before they touch the task's word, and an owner waits, before it is
-/// freed, until it has seen each announcement end (await_wakers_outside). Costs two uncontended additions.
+/// Prevents the destruction of every task_owner while it exists. For threads that wake tasks and are not workers.
+///
+/// Without it there is a race: a thread sets a task's `notified` bit, and then a shutdown destroys the task, and with
+/// the last task its owner, before the thread calls schedule() of the owner. So a wake from outside announces itself
+/// before it accesses the task's word. Before an owner is freed, it waits until each announcement has ended
+/// (await_wakers_outside()).
+/// Cost: two atomic additions, normally without contention.
 class EDDY_API owner_guard {
 public:
     owner_guard() noexcept;
@@ -64,23 +70,24 @@ private:
     atomic<std::uint32_t>& mine_;
 };
 
-/// Waits until every guard that exists now has ended.
+/// Waits until all guards that exist now have ended.
 EDDY_API void await_wakers_outside() noexcept;
-/// From now on a forked child begins without guards: those of the parent's other threads would never end there. To be
-/// called by whoever is to await them.
+/// Makes forked child processes start without guards: the guards of the parent's other threads would never end there.
+/// Each kind of owner that uses await_wakers_outside() must call this before.
 EDDY_API void forget_wakers_in_children() noexcept;
 
-/// Aborts many tasks: marks them one by one, under the lock of whoever has a list of them, and wakes them after it.
-/// Nothing is allocated: a task that is to be queued is in no queue yet, so its link serves until then.
+/// Aborts several tasks: add() marks each task under the lock of the list that contains it, and the destructor queues
+/// them after the lock is released. It does not allocate: a task that must be queued is in no queue yet, so
+/// `next_queued` can link the batch.
 class EDDY_API abort_batch {
 public:
     abort_batch() noexcept = default;
     abort_batch(const abort_batch&) = delete;
     abort_batch& operator=(const abort_batch&) = delete;
-    /// Queues those that are to run for it.
+    /// Queues the tasks that must run in order to be cancelled.
     ~abort_batch();
 
-    /// The caller sees to it that the task is not freed meanwhile. Calls nothing.
+    /// Marks `task` as cancelled. Runs no user code. Precondition: the caller keeps the task alive.
     void add(spawned_task& task) noexcept;
 
 private:
@@ -88,45 +95,46 @@ private:
     spawned_task* first_ = nullptr;
 };
 
-/// One task of the pool or a local set: the header in front of its outcome and its future. See task_state for its life.
+/// A task of the pool or of a local set: the header in front of its outcome and its future. For its states, see
+/// task_state.
 ///
-///     field            who may touch it
-///     state            everybody
-///     next_queued      the queue that holds the task, or who is about to queue it
-///     root, outcome    who has `running`; the outcome after `complete` is the join handle's
+///     field            access
+///     state            any thread
+///     next_queued      the queue that contains the task, or the thread that is about to queue it
+///     root, outcome    the owner of the `running` bit; after `complete`, the join handle owns the outcome
 ///     join_waker       as the state's bit of that name says
 ///     list links       the owner's list of tasks, under its lock
 struct spawned_task : joinable {
     task_state state;
     spawned_task* next_queued = nullptr;
-    frame* root = nullptr;  ///< of a coroutine: polled directly, and not by the operations
+    frame* root = nullptr;  ///< of a coroutine, which the worker polls directly instead of by the operations
     task_owner* const owner;
     spawned_task* previous_owned = nullptr;
     spawned_task* next_owned = nullptr;
     waker join_waker;
     std::uint64_t id = 0;
     std::source_location spawned_at;
-    std::uint32_t shard = 0;     ///< in which of the owner's lists it is
+    std::uint32_t shard = 0;     ///< the index of the owner's list that contains it
     bool is_owned = false;       ///< whether it is in that list
-    bool is_background = false;  ///< whether an idle runtime may have it
+    bool is_background = false;  ///< the runtime can be idle while this task exists
 
     spawned_task(const spawned_ops& operations, task_owner& runs, std::source_location where, bool has_handle) noexcept
         : joinable{&operations}, state(has_handle), owner(&runs), spawned_at(where) {}
 
     [[nodiscard]] const spawned_ops& ops() const noexcept {
-        // SAFETY: set by the constructor above, and never changed.
+        // SAFETY: the constructor sets `join` to a spawned_ops, and it never changes.
         return static_cast<const spawned_ops&>(*join);
     }
     [[nodiscard]] slot_base& outcome() noexcept { return ops().outcome(*this); }
 };
 
-/// The vtable of wakers for spawned tasks: `data` is the task.
+/// The vtable of wakers of spawned tasks. `data` is the task, of which each waker has a reference.
 EDDY_API extern const waker_vtable spawned_task_waker;
 
-/// Gives up `count` references, and frees the memory with the last.
+/// Gives up `count` references. Frees the memory with the last one.
 EDDY_API void release(spawned_task& task, std::uint64_t count = 1) noexcept;
 
-// The parts of join_ops that do not depend on the type.
+// The operations of join_ops that do not depend on the output's type.
 EDDY_API bool poll_join(joinable& task, const waker& wake);
 EDDY_API void drop_join_handle(joinable& task) noexcept;
 EDDY_API void abort_task(joinable& task) noexcept;

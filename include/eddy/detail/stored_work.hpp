@@ -14,17 +14,18 @@
 #include <eddy/future.hpp>
 #include <eddy/task.hpp>
 
-// What a task cell holds of the work that it was given: a coroutine, another future, or a callable, which is called at
-// the first poll and kept as long as the future that it made.
+// The work in a task cell: a coroutine, another future, or a callable. A callable is called at the first poll, and is
+// kept until the future that it made is destroyed.
 
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
+/// The result of calling stored work.
 template <class W>
 using called_t = std::invoke_result_t<W&>;
 
-/// What spawned work gives: the output of a future, the output of the future that a callable makes, or what a callable
-/// returns.
+/// The output type of spawned work: the output of a future, the output of the future that a callable makes, or the
+/// result of a callable that makes none.
 template <class W>
 constexpr auto work_output() {
     if constexpr (future<W>) {
@@ -38,7 +39,8 @@ constexpr auto work_output() {
 template <class W>
 using work_output_t = typename decltype(work_output<std::decay_t<W>>())::type;
 
-/// Refuses, in one line, what cannot be spawned. Work is kept decayed: of a plain function its address.
+/// Checks that `W` can be spawned. A failure is a static_assert that says what to write. Work is stored decayed, so a
+/// plain function is stored as a pointer.
 template <class W>
 constexpr bool check_spawned() {
     using work = std::decay_t<W>;
@@ -55,7 +57,7 @@ constexpr bool check_spawned() {
     if constexpr (is_work && is_moved && is_movable) {
         using output = work_output_t<work>;
         constexpr bool moves_output = std::is_void_v<output> || std::is_move_constructible_v<output>;
-        static_assert(moves_output || is_entered<work>,  // of a coroutine its promise says it
+        static_assert(moves_output || is_entered<work>,  // a coroutine's promise has its own check
                       "eddy: the output of spawned work is moved to whoever joins it, and this type cannot be moved: "
                       "return a std::unique_ptr of it");
         return moves_output;
@@ -64,7 +66,7 @@ constexpr bool check_spawned() {
     }
 }
 
-/// Puts what a poll has answered into the slot. True if it was ready.
+/// Moves the output of a ready `answer` into the slot. Returns whether it was ready.
 template <class T>
 bool keep_answer(slot<T>& outcome, poll_result<T>&& answer) {
     if (!answer.is_ready()) return false;
@@ -76,7 +78,7 @@ bool keep_answer(slot<T>& outcome, poll_result<T>&& answer) {
     return true;
 }
 
-/// A future that is no coroutine.
+/// Work that is a future, but not a coroutine.
 template <class W>
 class stored_work {
 public:
@@ -94,7 +96,8 @@ private:
     std::optional<W> future_;
 };
 
-/// A coroutine: its frames belong to the task from here on.
+/// Work that is a coroutine.
+/// Lifetime: takes over the coroutine frames. The task that holds root() destroys them.
 template <class T>
 class stored_work<task<T>> {
 public:
@@ -105,12 +108,13 @@ public:
     [[nodiscard]] frame* root() const noexcept { return root_; }
     bool poll(slot<T>& outcome, context& cx) { return run_root(*root_, outcome, cx); }
     bool poll_cancel(context& cx) { return cancel_root(*root_, cx); }
-    void destroy() noexcept {}  // whoever holds the root does it
+    void destroy() noexcept {}  // the owner of root() destroys the frames
 
 private:
     frame* root_;
 };
 
+/// Work that is a callable.
 template <class W>
     requires(!future<W>)
 class stored_work<W> {
@@ -152,7 +156,7 @@ public:
 
 private:
     std::optional<W> work_;
-    std::optional<std::conditional_t<makes_future, stored_t<made>, std::monostate>> future_;  // may borrow the callable
+    std::optional<std::conditional_t<makes_future, stored_t<made>, std::monostate>> future_;  // may refer to `work_`
 };
 
 }  // namespace eddy::detail
