@@ -16,9 +16,9 @@ namespace eddy::detail {
 
 struct frame;
 
-/// Reports that an outcome was taken from a future that had none. `awaited_at` is where it was awaited.
+/// Throws misuse for a coroutine that ended without co_return. `awaited_at` is where it was awaited.
 [[noreturn]] EDDY_API void ended_without_value(std::source_location awaited_at);
-/// Reports that a task was awaited after its end.
+/// Throws misuse for a task that was awaited, spawned or run after its end or after it was moved from.
 [[noreturn]] EDDY_API void throw_ended_task(std::source_location where);
 /// Destroys an exception. Not inlined, because it is rare, and because GCC 12 emits false warnings about an
 /// uninitialized exception where it can inline the destructor.

@@ -26,7 +26,7 @@
 #include <eddy/future_ops.hpp>
 #include <eddy/result.hpp>
 
-// What the adaptors of streams are made of.
+// The building blocks of stream adaptors.
 
 namespace eddy {
 template <class Self>
@@ -36,8 +36,8 @@ class stream_ops;
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::detail {
 
-/// What is asked for the items of a stream: if it is none, the first that the reader sees is what it lacks. (Where
-/// items are asked for and the class is not complete yet, it would seem to be none.)
+/// Checks that `S` is a stream before its items are used. Otherwise, the first error says what `S` lacks. (While a
+/// class is incomplete, it does not satisfy `stream`.)
 template <class S>
 struct checked_stream {
     static_assert(stream<S>,
@@ -45,10 +45,11 @@ struct checked_stream {
                   "poll_result<std::optional<item_type>>");
     using item_type = typename S::item_type;
 };
+/// The type of a stream's items.
 template <class S>
 using item_t = typename checked_stream<S>::item_type;
 
-/// The value of an item that is an `expected`, or the item itself.
+/// The type of the value in an item: that of an `expected`, or the item itself.
 template <class Item>
 struct item_value : std::type_identity<Item> {};
 template <class T, class E>
@@ -56,6 +57,7 @@ struct item_value<std::expected<T, E>> : std::type_identity<T> {};
 template <class Item>
 using item_value_t = typename item_value<Item>::type;
 
+/// The type of the error in an item: that of an `expected`, or std::error_code.
 template <class Item>
 struct item_error : std::type_identity<std::error_code> {};
 template <class T, class E>
@@ -63,8 +65,9 @@ struct item_error<std::expected<T, E>> : std::type_identity<E> {};
 template <class Item>
 using item_error_t = typename item_error<Item>::type;
 
-// ---- How many ----
+// ---- Size hints ----
 
+/// Returns the size_hint() of a stream, or no bounds if it has none.
 template <class S>
 size_bounds bounds_of(const S& items) noexcept {
     if constexpr (requires { items.size_hint(); }) {
@@ -74,10 +77,12 @@ size_bounds bounds_of(const S& items) noexcept {
     }
 }
 
+/// Returns `a + b`, or the largest value if the sum overflows.
 constexpr std::size_t saturating_add(std::size_t a, std::size_t b) noexcept {
     return b > std::numeric_limits<std::size_t>::max() - a ? std::numeric_limits<std::size_t>::max() : a + b;
 }
 
+/// Returns the bounds of two streams together.
 constexpr size_bounds add(size_bounds a, size_bounds b) noexcept {
     size_bounds sum(saturating_add(a.at_least, b.at_least), std::nullopt);
     if (a.at_most && b.at_most && *b.at_most <= std::numeric_limits<std::size_t>::max() - *a.at_most)
@@ -85,18 +90,18 @@ constexpr size_bounds add(size_bounds a, size_bounds b) noexcept {
     return sum;
 }
 
-/// With an item that is held back.
+/// Returns the bounds of a stream plus an item that is held back.
 constexpr size_bounds one_more_if(bool is_held, size_bounds rest) noexcept {
     return is_held ? add(rest, size_bounds(1, 1)) : rest;
 }
 
-/// That of a stream which leaves items out.
+/// Returns the bounds of a stream from which items may be left out.
 constexpr size_bounds at_most(size_bounds of) noexcept { return {0, of.at_most}; }
 
-// ---- What an adaptor reads, and what it runs ----
+// ---- The inputs and functions of an adaptor ----
 
-/// The stream that an adaptor reads. It is destroyed when it has ended, and not asked again: so every adaptor that ends
-/// is one that stays at its end.
+/// The input stream of an adaptor. It is destroyed at its end and not polled again. So each adaptor keeps reporting the
+/// end once it has ended.
 template <class S>
 class inner_stream {
 public:
@@ -115,8 +120,9 @@ public:
 
     [[nodiscard]] size_bounds size_hint() const noexcept { return items_ ? bounds_of(*items_) : size_bounds(0, 0); }
 
-    /// Asks the stream to end in an orderly way, if it can. True when it is gone. Also for who has enough of it: what
-    /// runs in it (in buffered(), say) may be shielded, or have a cleanup.
+    /// Calls the stream's poll_cancel(), if it has that function. Returns true when the stream is destroyed. Also used
+    /// by an adaptor that needs no more items: futures in the stream (in buffered(), for example) may be shielded or
+    /// have a cleanup.
     [[nodiscard]] bool cancel(context& cx) {
         if constexpr (cancellable_stream<S>) {
             if (items_ && !items_->poll_cancel(cx)) return false;
@@ -129,8 +135,9 @@ private:
     std::optional<S> items_;
 };
 
-/// Asks two to end in an orderly way, each with a function that answers whether it is gone: whether both are. They take
-/// turns at being the first: one of them may use up the budget of each poll, until the other has ended.
+/// Cancels two objects concurrently. Each function returns whether its object is destroyed; the call returns whether
+/// both are. The order alternates, because the first object could use up the coop budget in each poll until it has
+/// ended.
 class end_in_turn {
 public:
     template <class First, class Second>
@@ -148,7 +155,7 @@ private:
     bool second_is_next_ = false;
 };
 
-/// What a function has returned for an item: its value, or a future that is to be run for it.
+/// The result of a function that was called for an item: a value, or a future that must be polled.
 template <class R>
 class running {
 public:
@@ -158,7 +165,7 @@ public:
 
     [[nodiscard]] explicit operator bool() const noexcept { return returned_.has_value(); }
 
-    /// Calls `f` with `value` (in parts, if it takes those).
+    /// Calls `f` with `value`, or with the parts of `value` if `f` takes those.
     template <class Fn, class... V>
     void start(Fn& f, V&&... value) {
         if constexpr (std::is_void_v<R>) {
@@ -169,7 +176,7 @@ public:
         }
     }
 
-    /// Precondition: it was started. Ready once.
+    /// Polls the future, or returns the value. Ready once. Precondition: it was started.
     poll_result<output_type> poll(context& cx) {
         if constexpr (is_future) {
             const end_unless_waiting guard(*this);
@@ -182,7 +189,7 @@ public:
         }
     }
 
-    /// What was returned, if it is no future. Precondition: it was started.
+    /// Returns the value. Precondition: it was started.
     output_type take()
         requires(!is_future)
     {
@@ -191,6 +198,7 @@ public:
         return value;
     }
 
+    /// Destroys the value or the future.
     void end() noexcept { returned_.reset(); }
 
     [[nodiscard]] bool cancel(context& cx) {
@@ -200,7 +208,7 @@ public:
     }
 
 private:
-    /// The future is gone when it is ready, and when it throws.
+    /// Destroys the future when it is ready or throws.
     class end_unless_waiting {
     public:
         explicit end_unless_waiting(running& of) noexcept : of_(&of) {}
@@ -221,13 +229,13 @@ private:
     std::optional<stored_t<R>> returned_;
 };
 
-/// The base of an adaptor of one stream. `Marked`: it took a closure that GCC 12 could destroy twice.
+/// The base of an adaptor of one stream. `Marked`: the adaptor has taken a closure that GCC 12 could destroy twice.
 template <class Self, class S, bool Marked = false>
 class stream_adaptor : public stream_ops<Self> {
 public:
     static constexpr bool took_closure = Marked || is_marked<S>;
 
-    /// As many as the inner stream gives; an adaptor that changes that hides it.
+    /// The bounds of the inner stream. An adaptor that changes the number of items hides this member.
     [[nodiscard]] size_bounds size_hint() const noexcept { return items_.size_hint(); }
 
     poll_result<void> poll_cancel(context& cx)
@@ -243,8 +251,8 @@ protected:
     inner_stream<S> items_;
 };
 
-/// The base of a future that reads a whole stream. `Self` has `advance(cx)`, which answers the output or "not yet";
-/// `end()`, which destroys what it holds besides; and a `name`, for the text of misuse.
+/// The base of a future that reads a whole stream. `Self` must have `advance(cx)`, which returns the output or
+/// not_ready; `end()`, which destroys its other members; and `name`, for the text of misuse.
 template <class Self, class S, class Out, bool Marked = false>
 class stream_consumer : public future_ops<Self> {
 public:
@@ -254,7 +262,7 @@ public:
     poll_result<Out> poll(context& cx) {
         if (!items_) throw_has_ended(Self::name, cx.where());
         if (!outcome_ && !failure_ && !poll_outcome(cx)) return not_ready;
-        if (!items_->cancel(cx)) return not_ready;  // it has not always come to its end
+        if (!items_->cancel(cx)) return not_ready;  // the output may be known before the stream has ended
         items_.reset();
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
         poll_result<Out> answer(*std::move(outcome_));
@@ -279,10 +287,10 @@ protected:
 
     bool cancel_body(context&) noexcept { return true; }
 
-    std::optional<inner_stream<S>> items_;  // empty when this has ended
+    std::optional<inner_stream<S>> items_;  // nullopt when this future has ended
 
 private:
-    /// True if it has come to its output, or has thrown. Then what it ran is gone.
+    /// Returns true if advance() has returned the output or has thrown. The body is destroyed then.
     bool poll_outcome(context& cx) {
         try {
             auto answer = self().advance(cx);
@@ -301,7 +309,7 @@ private:
     std::exception_ptr failure_;
 };
 
-/// A stream with a function that judges its items: that returns a bool, or a future of one.
+/// A stream with a predicate for its items. The predicate returns a bool, or a future of one.
 template <class S, class Fn>
 class judged_items {
     using item = item_t<S>;
@@ -311,6 +319,7 @@ class judged_items {
 public:
     static constexpr bool can_be_cancelled = cancellable_stream<S> || body::can_be_cancelled;
 
+    /// An item and the result of the predicate.
     struct verdict {
         item judged;
         bool holds;
@@ -343,7 +352,7 @@ public:
         return items_.cancel(cx);
     }
 
-    /// With the item that is being judged.
+    /// Includes the item whose predicate is being evaluated.
     [[nodiscard]] size_bounds size_hint() const noexcept { return one_more_if(held_.has_value(), items_.size_hint()); }
 
 private:
@@ -364,10 +373,10 @@ private:
     inner_stream<S> items_;
     Fn f_;
     std::optional<item> held_;
-    body body_;  // declared last: it may borrow the item, and the function's captures
+    body body_;  // declared last: it may refer to `held_`, and to captures of `f_`
 };
 
-/// The base of an adaptor that leaves items out by a function.
+/// The base of an adaptor that leaves out items by a predicate.
 template <class Self, class S, class Fn, bool Marked>
 class judging_adaptor : public stream_ops<Self> {
 public:
@@ -392,7 +401,8 @@ protected:
 
 // ---- Checks ----
 
-/// Stands for the stream, or the sink, that could not be made; for its futures, too. See broken_future.
+/// Takes the place of a stream, a sink, or a future of them that could not be made. It accepts all calls, so that the
+/// compiler reports only the first error. See broken_future.
 // clang-format off
 struct broken_stream : broken_future {
     using item_type = broken_future;
@@ -446,14 +456,14 @@ struct broken_stream : broken_future {
 };
 // clang-format on
 
-/// What a member for rvalues says when it is called on an lvalue.
+/// Reports that a member for rvalues was called on an lvalue.
 template <class... A>
 broken_stream refuse_lvalue_stream() {
     static_cast<void>(refuse_lvalue<A...>());
     return {};
 }
 
-/// Whether a function deduced as `Fn` takes a `V`.
+/// Checks that a function deduced as `Fn` accepts a `V`.
 template <class Fn, class V>
 constexpr bool takes_item() {
     constexpr bool fits = takes<std::decay_t<Fn>&, V>;
@@ -461,7 +471,7 @@ constexpr bool takes_item() {
     return fits;
 }
 
-/// Whether it takes an item by const reference.
+/// Checks that a function accepts a `const V&`.
 template <class Fn, class V>
 constexpr bool sees_item() {
     constexpr bool takes_it = std::is_invocable_v<std::decay_t<Fn>&, const V&>;
@@ -469,7 +479,7 @@ constexpr bool sees_item() {
     return takes_it;
 }
 
-/// Whether it judges an item: takes a `const V&`, and returns a bool or a future of one.
+/// Checks that a function accepts a `const V&`, and returns a bool or a future of one.
 template <class Fn, class V>
 constexpr bool judges_item() {
     if constexpr (sees_item<Fn, V>()) {
@@ -482,7 +492,7 @@ constexpr bool judges_item() {
     }
 }
 
-/// Whether items may be errors.
+/// Checks that an item is an `expected`.
 template <class Item>
 constexpr bool has_errors() {
     constexpr bool has = is_expected<Item>;
@@ -490,7 +500,7 @@ constexpr bool has_errors() {
     return has;
 }
 
-/// Whether items are futures.
+/// Checks that an item is a future.
 template <class Item>
 constexpr bool runs_items() {
     constexpr bool runs = future<Item>;
@@ -503,7 +513,7 @@ inline constexpr bool is_optional = false;
 template <class T>
 inline constexpr bool is_optional<std::optional<T>> = true;
 
-/// Whether it takes an item, and returns a std::optional or a future of one.
+/// Checks that a function accepts an item, and returns a std::optional or a future of one.
 template <class Fn, class V>
 constexpr bool makes_optional() {
     if constexpr (!takes_item<Fn, V>()) {
@@ -515,7 +525,7 @@ constexpr bool makes_optional() {
     }
 }
 
-/// Whether it takes an item, and returns a future.
+/// Checks that a function accepts an item and returns a future.
 template <class Fn, class V>
 constexpr bool makes_future() {
     if constexpr (!takes_item<Fn, V>()) {
@@ -527,19 +537,19 @@ constexpr bool makes_future() {
     }
 }
 
-/// Whether it takes a state, by value or by reference, and an item.
+/// Whether a function accepts a state, by value or by reference, and an item.
 template <class Fn, class State, class V>
 inline constexpr bool takes_state =
     std::is_invocable_v<std::decay_t<Fn>&, State&, V> || std::is_invocable_v<std::decay_t<Fn>&, State, V>;
 
-/// What a function of a state, by value, and a value returns; nothing else is passed where `V` is void.
+/// The result of a function of a state and a value, both by value. If `V` is void, only the state is passed.
 template <class Fn, class State, class V>
 struct step_result : std::invoke_result<Fn&, State, V> {};
 template <class Fn, class State>
 struct step_result<Fn, State, void> : std::invoke_result<Fn&, State> {};
 
-/// Whether a fold that may fail can be made of a function deduced as `Fn`: it makes the next state of the state and the
-/// value of an item, and the item or what it returns is an `expected`.
+/// Checks that `Fn` is a function for a fold that can fail: it computes the next state from the state and the value of
+/// an item, and the item or the function's result is an `expected`.
 template <class Fn, class State, class Item>
 constexpr bool folds_values() {
     using result = step_result<std::decay_t<Fn>, State, item_value_t<Item>>;
@@ -555,7 +565,7 @@ constexpr bool folds_values() {
     }
 }
 
-/// Whether an argument deduced as `S` is a stream that can be taken over.
+/// Checks that an argument deduced as `S` is a stream that can be moved in.
 template <class S>
 constexpr bool is_given_stream() {
     constexpr bool given = !std::is_lvalue_reference_v<S>;
@@ -567,7 +577,7 @@ constexpr bool is_given_stream() {
     return given && streams;
 }
 
-/// The same, and its items are `Item`s.
+/// The same, for a stream whose items are `Item`s.
 template <class S, class Item>
 constexpr bool is_stream_of() {
     if constexpr (!is_given_stream<S>()) {
@@ -579,11 +589,11 @@ constexpr bool is_stream_of() {
     }
 }
 
-/// What a sink answers with.
+/// The result type of a sink's poll functions.
 template <class S>
 using sink_answer_t = poll_result<std::expected<void, typename S::error_type>>;
 
-/// What there is of a sink whatever its items are.
+/// The part of the sink concept that does not depend on the type of the items.
 template <class S>
 concept polled_as_sink = requires(S& s, context& cx) {
     { s.poll_ready(cx) } -> std::same_as<sink_answer_t<S>>;
@@ -591,7 +601,7 @@ concept polled_as_sink = requires(S& s, context& cx) {
     { s.poll_close(cx) } -> std::same_as<sink_answer_t<S>>;
 };
 
-/// What is asked for the errors of a sink, as checked_stream for the items of a stream.
+/// Checks that `S` is a sink before its error type is used. See checked_stream.
 template <class S>
 struct checked_sink {
     static_assert(polled_as_sink<S>,
@@ -599,25 +609,27 @@ struct checked_sink {
                   "poll_result<std::expected<void, error_type>>");
     using error_type = typename S::error_type;
 };
+/// The type of a sink's errors.
 template <class S>
 using sink_error_t = typename checked_sink<S>::error_type;
 
-/// A channel's end that waits for room by futures: as much as can be known of it here.
+/// A sender of a bounded channel, recognized by its members because its type is not known here.
 template <class S>
 concept reserves_room = requires(S& s) {
     s.reserve();
     s.max_capacity();
 };
 
-/// How a sink of ours says in words of its own why it takes no item of type `T`: specialised, with a `static constexpr
-/// bool check()`.
+/// Specialized for an eddy sink with its own error text for items of an unsuitable type `T`. The specialization has a
+/// `static constexpr bool check()`.
 template <class S, class T>
 struct item_check {};
 
+/// Whether a specialization of item_check explains why `S` is not a sink of `T`.
 template <class S, class T>
 concept says_why_not = !sink<S, T> && polled_as_sink<S> && requires { item_check<S, T>::check(); };
 
-/// Whether a sink takes items of type `T`; the text says why not.
+/// Checks that a sink takes items of type `T`. A failure is a static_assert that says why not.
 template <class S, class T>
 constexpr bool is_sink_of() {
     if constexpr (says_why_not<S, T>) {

@@ -11,9 +11,10 @@
 
 namespace eddy::detail {
 
-/// Any number of streams, of which only those are polled that were woken: what stream_map and select_all stand on.
-/// `Entry` has a stream `items`, and what its owner wants to know besides. They take turns: one that has given an item
-/// is queued behind those that were woken before.
+/// A set of streams in which only woken streams are polled: the state of stream_map and select_all. `Entry` has a
+/// member `items`, which is the stream, and other data of the set's owner. The streams take turns: after an item, a
+/// stream is queued behind the streams that were woken before. Thread safety: one thread at a time. The streams may be
+/// woken on any thread.
 template <class Entry>
 class stream_set {
     using set = future_set<Entry>;
@@ -27,14 +28,15 @@ public:
     [[nodiscard]] node* first() const noexcept { return streams_.first(); }
 
     node& push(Entry&& entry) {
-        if (is_empty()) is_ending_ = false;  // of those that were cleared half way
+        if (is_empty()) is_ending_ = false;  // the cancelled streams were cleared before poll_cancel() was ready
         return streams_.push(std::move(entry));
     }
     void release(node& one) noexcept { streams_.release(one); }
     void clear() noexcept { streams_.clear(); }
 
-    /// The next item of any, made by `make(entry, item)`; nothing if all have ended, each of which was told to
-    /// `ended(entry)` and is gone. What a stream throws comes out; it stays, and is asked again.
+    /// Polls for the next item of any stream. Returns `make(entry, item)`, or nullopt if all streams have ended. Calls
+    /// `ended(entry)` for each stream that has ended, and removes it.
+    /// Errors: rethrows the exception of a stream. The stream stays in the set and is polled again.
     template <class Item, class Make, class Ended>
     poll_result<std::optional<Item>> poll_next(context& cx, Make make, Ended ended) {
         if (is_empty()) return std::nullopt;
@@ -49,7 +51,7 @@ public:
                 release(one);
                 return is_empty() ? set::polled::last : set::polled::ended;
             }
-            its.waker().wake_by_ref();  // there may be more: it has its turn again after the others
+            its.waker().wake_by_ref();  // there may be more items: queued behind the other woken streams
             item.emplace(make(one.future, **std::move(next)));
             return set::polled::last;
         };
@@ -58,8 +60,8 @@ public:
         return item;
     }
 
-    /// Ends all in an orderly way. Ready when they are gone, each of which was told to `ended(entry)`. What a stream
-    /// throws comes out; it stays, and is asked again.
+    /// Cancels all streams. Ready when they are gone. Calls `ended(entry)` for each stream, and removes it.
+    /// Errors: rethrows the exception of a stream. The stream stays in the set and is polled again.
     template <class Ended>
     poll_result<void> poll_cancel(context& cx, Ended ended)
         requires cancellable_stream<stream_type>

@@ -8,30 +8,31 @@
 
 namespace eddy::detail {
 
-/// The life of a task that may run on any thread, in one atomic word (the model is Tokio's task::state).
+/// The life cycle of a task that may run on any thread, in one atomic word. The model is Tokio's task state.
 ///
 ///               woken: submit              a worker takes it
 ///     idle ----------------> notified ------------------> running ---------> complete
 ///      ^                       ^                             |   ended, threw, or was cancelled
-///      | waits, not woken      | waits, woken meanwhile      |
+///      | not ready, not woken  | not ready, woken meanwhile  |
 ///      +-----------------------+-----------------------------+
 ///
-///     bit  name           set by                         what it guards
-///     0    running        the worker, or who shuts down  the future: a lock on it
-///     1    complete       who has `running`, for good    the output, which is the join handle's from then on
-///     2    notified       any waker                      a wake-up is owed: queued, or seen when the run ends
-///     3    cancelled      abort, shutdown, for good      asks who has `running` to destroy the future
-///     4    join_interest  spawn; cleared by the handle   who destroys the output: the handle, or who completes
-///     5    join_waker     the handle                     the field of that name: the handle's while clear, of who
-///                                                        completes while set
-///     6..  references     see below                      the memory
+///     bit  name           set by                          what it guards
+///     0    running        the worker, or shutdown         the future: a lock on it
+///     1    complete       the `running` owner, permanent  the output: owned by the join handle from then on
+///     2    notified       any waker                       a pending wakeup: queued, or checked when the run ends
+///     3    cancelled      abort or shutdown, permanent    requests the `running` owner to destroy the future
+///     4    join_interest  spawn; cleared by the handle    the destruction of the output: by the handle if set, else
+///                                                         by the completing thread
+///     5    join_waker     the handle                      the field of that name: owned by the handle while clear, by
+///                                                         the completing thread while set
+///     6..  references     see below                       the memory
 ///
-/// References: one of the list of all tasks, until the task is complete; one that goes with `notified`, from waker to
-/// queue to worker, until the run ends; one of the join handle; one of each waker.
+/// References: one for the list of all tasks, until the task is complete; one that belongs to `notified`, and passes
+/// from the waker to the queue to the worker, until the run ends; one for the join handle; one for each waker.
 ///
-/// Each change is one read-modify-write, so the word has a single history. All are acq_rel: whoever comes to run the
-/// future next, or to take the output, or to free the memory, sees all that was done before under the word's former
-/// states. (A clone of a reference is relaxed: whoever makes one has one.)
+/// Each change is one read-modify-write, so the word has a single history. All changes are acq_rel: the thread that
+/// next runs the future, takes the output or frees the memory sees everything that was done under the word's previous
+/// states. The exception is add_reference(), which is relaxed. Thread safety: any thread.
 class task_state {
 public:
     static constexpr std::uint64_t running = 1;
@@ -50,7 +51,7 @@ public:
     enum class [[nodiscard]] end_action { none, wake_joiner, drop_output, free };
 
 private:
-    // Here, since functions whose type is deduced must be defined before they are used.
+    // Defined here, because a function with a deduced return type must be defined before its use.
     template <class Answer>
     struct step {
         std::uint64_t next;
@@ -59,15 +60,17 @@ private:
     template <class Answer>
     step(std::uint64_t, Answer) -> step<Answer>;
 
+    /// The end of a run that left the future not ready.
     static step<idle_action> leave_running(std::uint64_t now) noexcept {
         if ((now & notified) != 0) return {now & ~running, idle_action::submit};
         const std::uint64_t next = (now & ~running) - ref_one;
         return {next, next < ref_one ? idle_action::free : idle_action::none};
     }
 
+    /// Applies `decide(word)`, which returns the next word and an action, in one compare-exchange. Returns the action.
     template <class Decide>
     auto change(Decide decide) noexcept {
-        // relaxed: only a guess; the exchange tells.
+        // relaxed, also on failure: only an estimate; the successful exchange is acq_rel.
         std::uint64_t now = word_.load(std::memory_order_relaxed);
         for (;;) {
             const auto [next, answer] = decide(now);
@@ -77,18 +80,20 @@ private:
     }
 
 public:
-    /// Of a new task, queued already: references of the list, the queue, and the handle if there is one.
+    /// The state of a new task that is already queued. References: the list, the queue, and the handle if there is one.
     explicit task_state(bool has_handle) noexcept
         : word_(has_handle ? notified | join_interest | 3 * ref_one : notified | 2 * ref_one) {}
     task_state(const task_state&) = delete;
     task_state& operator=(const task_state&) = delete;
 
-    // ---- Whoever took the task from a queue, and so has the reference that goes with `notified` ----
+    // ---- The thread that took the task from a queue, and with it the reference that belongs to `notified` ----
 
+    /// Begins a run. `drop_reference` and `free` mean that the task was shut down meanwhile; on `free` the caller must
+    /// free the memory.
     run_action transition_to_running() noexcept {
         return change([](std::uint64_t now) {
             EDDY_ASSERT((now & notified) != 0, "task_state: a task was queued without a wake-up");
-            // Shut down while it lay in the queue: nothing to run, only the queue's reference to give up.
+            // The task was shut down while it was queued. Only the queue's reference must be given up.
             if ((now & (running | complete)) != 0) {
                 const std::uint64_t next = (now & ~notified) - ref_one;
                 return step{next, next < ref_one ? run_action::free : run_action::drop_reference};
@@ -97,9 +102,9 @@ public:
         });
     }
 
-    /// After a poll that was not ready. On `submit` the reference goes back to the queue, with `notified` still set; on
-    /// `cancel` the task is still running, and is to be cancelled. `has_woken_itself`: during the run, which is a
-    /// wake-up that the word does not know of yet.
+    /// Ends a run after a poll that was not ready. On `submit` the caller must queue the task again; `notified` and its
+    /// reference are kept. On `cancel` the task is still running and must be cancelled. `has_woken_itself`: the task
+    /// was woken by its own poll, and that wakeup is not in the word yet.
     idle_action transition_to_idle(bool has_woken_itself = false) noexcept {
         return change([has_woken_itself](std::uint64_t now) {
             EDDY_ASSERT((now & (running | complete)) == running, "task_state: a task ended a run that it was not in");
@@ -108,14 +113,15 @@ public:
         });
     }
 
-    /// The same for a task that is being cancelled, and waits for that.
+    /// The same, for a task whose poll_cancel() was not ready.
     idle_action transition_to_idle_cancelling(bool has_woken_itself = false) noexcept {
         return change(
             [has_woken_itself](std::uint64_t now) { return leave_running(has_woken_itself ? now | notified : now); });
     }
 
-    /// The future is gone, and its output in place. Gives up `count` references: the list's, and the runner's own. On
-    /// wake_joiner and drop_output they are not given up yet: do as the name says, then call release(count).
+    /// Completes the task after the future was destroyed and the output stored. Gives up `count` references: the list's
+    /// and the caller's own. On wake_joiner and drop_output they are kept: wake the joiner or destroy the output, then
+    /// call release(count).
     end_action transition_to_complete(std::uint64_t count, bool has_output) noexcept {
         return change([count, has_output](std::uint64_t now) {
             EDDY_ASSERT((now & (running | complete)) == running, "task_state: a task ended that did not run");
@@ -127,38 +133,41 @@ public:
         });
     }
 
-    /// Whether somebody may still want the output. Once false it stays so. For whoever has `running`.
+    /// Returns whether the join handle exists. Once false it stays false. Precondition: the caller owns `running`.
     [[nodiscard]] bool has_join_interest() const noexcept {
-        // acquire: pairs with drop_interest(): the handle has let go of the join waker's field.
+        // acquire: pairs with the release in drop_interest(). The handle no longer accesses the join waker's field.
         return (word_.load(std::memory_order_acquire) & join_interest) != 0;
     }
 
     // ---- Wakers, any thread ----
 
+    /// Adds a reference. Precondition: the caller has one.
     void add_reference() noexcept {
-        // relaxed: whoever makes a reference has one already.
+        // relaxed: the caller's reference keeps the count above 0, and nothing is read through it.
         word_.fetch_add(ref_one, std::memory_order_relaxed);
     }
 
-    /// Gives up `count` references. True if they were the last: free the memory.
+    /// Gives up `count` references. Returns true if they were the last: then the caller must free the memory.
     [[nodiscard]] bool release(std::uint64_t count = 1) noexcept {
+        // release: publishes the caller's accesses. acquire: the last owner sees all of them before it frees the
+        // memory.
         const std::uint64_t before = word_.fetch_sub(count * ref_one, std::memory_order_acq_rel);
         EDDY_ASSERT(before >= count * ref_one, "task_state: a reference was dropped twice");
         return before < (count + 1) * ref_one;
     }
 
-    /// On `submit` the queue has a new reference.
+    /// Wakes the task. On `submit` the caller must queue it; the queue has a new reference.
     wake_action wake_by_ref() noexcept {
         return change([](std::uint64_t now) {
-            // A read-modify-write also when nothing changes: whoever runs the task next sees what was done before this
-            // wake, too (R023).
+            // A read-modify-write also if nothing changes: the next run must see what was done before this wake.
             if ((now & (complete | notified)) != 0) return step{now, wake_action::none};
             if ((now & running) != 0) return step{now | notified, wake_action::none};
             return step{(now | notified) + ref_one, wake_action::submit};
         });
     }
 
-    /// Gives the waker's reference up; on `submit` it is the queue's now.
+    /// Wakes the task and gives up the waker's reference. On `submit` the caller must queue the task; the queue takes
+    /// over the reference. On `free` the caller must free the memory.
     wake_action wake_and_release() noexcept {
         return change([](std::uint64_t now) {
             if ((now & (complete | notified)) == 0 && (now & running) == 0) {
@@ -172,7 +181,8 @@ public:
 
     // ---- Abort and shutdown, any thread ----
 
-    /// On `submit` the queue has a new reference, and the next run cancels.
+    /// Requests cancellation. On `submit` the caller must queue the task; the queue has a new reference. The next run
+    /// cancels the task.
     wake_action transition_to_cancelled() noexcept {
         return change([](std::uint64_t now) {
             if ((now & (complete | cancelled)) != 0) return step{now, wake_action::none};
@@ -181,9 +191,10 @@ public:
         });
     }
 
-    /// Marks the task as cancelled, and takes the running bit if nobody has it. True if it was taken: destroy the
-    /// future and complete, with the caller's one reference. If not, who runs it sees the mark: notified besides, since
-    /// it may be asked to end in an orderly way at this moment, and is to be looked at again after that.
+    /// Marks the task as cancelled, and takes the `running` bit if it is clear. Returns true if it was taken: the
+    /// caller must destroy the future and complete the task, with its own one reference. Otherwise the thread that runs
+    /// the task sees the mark. In that case the task is also notified: its poll_cancel() may be running, and the task
+    /// must be checked again after it.
     [[nodiscard]] bool transition_to_shutdown() noexcept {
         return change([](std::uint64_t now) {
             if ((now & complete) != 0) return step{now | cancelled, false};
@@ -194,17 +205,20 @@ public:
 
     // ---- The join handle ----
 
+    /// Returns whether the task is complete. If so, the output is visible.
     [[nodiscard]] bool is_complete() const noexcept {
-        // acquire: pairs with transition_to_complete(): the output is there.
+        // acquire: pairs with the release in transition_to_complete().
         return (word_.load(std::memory_order_acquire) & complete) != 0;
     }
 
+    /// Returns whether the handle has published a waker. Called by the handle.
     [[nodiscard]] bool has_join_waker() const noexcept {
-        // relaxed: the handle alone sets it; what it is followed by is a read-modify-write.
+        // relaxed: only the handle sets the bit. A read-modify-write follows before the field is accessed.
         return (word_.load(std::memory_order_relaxed) & join_waker) != 0;
     }
 
-    /// The field holds a waker now. False if the task has ended meanwhile: the field stays the handle's.
+    /// Publishes the waker that the handle has stored in the field. Returns false if the task is complete: then the
+    /// handle still owns the field.
     [[nodiscard]] bool publish_join_waker() noexcept {
         return change([](std::uint64_t now) {
             if ((now & complete) != 0) return step{now, false};
@@ -212,7 +226,8 @@ public:
         });
     }
 
-    /// Takes the field back, to change it. False if the task has ended: its waker has been taken out, or will be.
+    /// Takes the field back to change it. Returns false if the task is complete: then the completing thread owns the
+    /// field.
     [[nodiscard]] bool take_join_waker_back() noexcept {
         return change([](std::uint64_t now) {
             if ((now & complete) != 0) return step{now, false};
@@ -220,11 +235,12 @@ public:
         });
     }
 
+    /// The duties of a dropped handle.
     struct interest_ended {
-        bool was_complete;    ///< the output is the caller's to destroy
-        bool owns_the_waker;  ///< the join waker's field is the caller's to empty
+        bool was_complete;    ///< the caller must destroy the output
+        bool owns_the_waker;  ///< the caller must clear the join waker's field
     };
-    /// The handle goes. Its reference is still to be released.
+    /// Clears `join_interest` when the handle is dropped. The handle's reference must be released afterwards.
     [[nodiscard]] interest_ended drop_interest() noexcept {
         return change([](std::uint64_t now) {
             const bool ended = (now & complete) != 0;

@@ -6,12 +6,13 @@
 
 namespace eddy::detail {
 
-/// Those who wake many that wait for a thing, and leave its lock between two batches. Whoever destroys the thing waits
-/// for them, except for those further down on his own stack, whose wakers have called him: these touch it no more. All
-/// of it is under the thing's lock.
+/// Tracks active notifiers: notifiers that release the lock of an object between two batches. The object's destructor
+/// waits until they are done. The exception is a notifier on the same thread: one of its wakers runs the destructor, so
+/// it cannot end first. It is marked instead, and must not access the object again.
+/// Thread safety: all calls are under the object's lock.
 class EDDY_API tellers {
 public:
-    /// On the stack of who wakes.
+    /// An active notifier. Lives on the notifier's stack.
     class teller {
     public:
         teller() noexcept;
@@ -19,7 +20,8 @@ public:
         teller& operator=(const teller&) = delete;
         ~teller() = default;
 
-        /// Whether what this one tells of was destroyed by somebody he woke. No lock: only his own thread makes it so.
+        /// Returns whether a waker that this notifier has woken has destroyed the object. Needs no lock, because only
+        /// the notifier's own thread sets the flag.
         [[nodiscard]] bool is_left_behind() const noexcept { return is_left_behind_; }
 
     private:
@@ -34,10 +36,12 @@ public:
     tellers& operator=(const tellers&) = delete;
     ~tellers() = default;
 
+    /// Adds an active notifier.
     void add(teller& one) noexcept;
+    /// Removes an active notifier.
     void remove(teller& one) noexcept;
 
-    /// With the lock, which it leaves while it waits: none is left when it returns.
+    /// Waits until there are no active notifiers. Releases `lock`, which the caller holds, while it waits.
     template <class Lock>
     void end(Lock& lock) noexcept {
         leave_own_behind();

@@ -18,23 +18,24 @@ namespace eddy::detail {
 
 class time_driver;
 
-/// The part of a sleep that a time driver knows. It stands inside the future and is linked into the driver's wheel.
+/// The part of a sleep future that a time driver accesses: an entry of the driver's wheel.
 ///
 ///             arm()              fire()
 ///     idle ----------> armed ----------------> fired         the deadline was reached: ready
 ///      ^                |  \     shutdown()
-///      |                |   +----------------> gone          the loop is gone: to be armed on another one
+///      |                |   +----------------> gone          the event loop is gone: must be armed on another one
 ///      +----------------+-------------------------+
 ///       disarm(), by the owner, from any state
 ///
-///     state   who may leave it                            what else belongs to it
-///     armed   the owner or the driver, under its lock     links and waker belong to the lock
-///     others  the owner alone                             links are null, the waker is empty
+///     state   left by                                     other members
+///     armed   the owner or the driver, under its lock     links and waker are guarded by the lock
+///     others  the owner                                   links are null, the waker is empty
 ///
-/// An entry keeps its driver's memory until it is disarmed or destroyed. Once fired or gone it has a reference of its
-/// own. While it is armed the owner's reference stands for it, since shutdown() comes before that is given up: so
-/// arming and dropping a sleep that does not fire, which is what most timeouts come to, does not touch the count.
-/// Thread safety: its owner may be on another thread in each call, as a future is; the driver may fire meanwhile.
+/// Lifetime: must not be moved while it is armed. An entry keeps its driver's memory alive until it is disarmed or
+/// destroyed. In the states `fired` and `gone` it has its own reference. While it is armed, it uses the reference of
+/// the driver's owner, which is given up only after shutdown(). So a timeout that does not fire, the most frequent
+/// case, does not change the reference count. Thread safety: the owner may be on a different thread in each call. The
+/// driver may fire concurrently.
 class EDDY_API timer_entry : wheel_entry {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -46,17 +47,17 @@ public:
         if (driver_ != nullptr) disarm();
     }
 
-    /// Whether a driver points at this entry.
+    /// Returns whether the entry is linked in a driver.
     [[nodiscard]] bool is_armed() const noexcept { return state_of() == state::armed; }
-    /// Whether the deadline was reached while it was armed.
+    /// Returns whether the deadline was reached while the entry was armed.
     [[nodiscard]] bool is_fired() const noexcept { return state_of() == state::fired; }
-    /// Whether the driver was shut down before the deadline.
+    /// Returns whether the driver was shut down before the deadline.
     [[nodiscard]] bool is_gone() const noexcept { return state_of() == state::gone; }
 
-    /// The driver in which it was armed last, until it is disarmed; or null.
+    /// Returns the driver in which the entry was last armed, or null after disarm().
     [[nodiscard]] time_driver* driver() const noexcept { return driver_; }
 
-    /// Back to idle. The waker that was to be woken, if it is still here.
+    /// Returns to idle. Returns the waker, if it was not woken; the caller should drop it outside of locks.
     waker disarm() noexcept;
 
 private:
@@ -64,8 +65,8 @@ private:
     enum class state : std::uint8_t { idle, armed, fired, gone };
 
     [[nodiscard]] state state_of() const noexcept {
-        // acquire: pairs with the release in time_driver::settle(): on anything but `armed`, the driver is done with
-        // this entry, and its links and waker are the owner's again.
+        // acquire: pairs with the release in time_driver::settle(). In a state other than `armed`, the driver no longer
+        // accesses this entry, and its links and waker belong to the owner.
         return state_.load(std::memory_order_acquire);
     }
 
@@ -75,82 +76,88 @@ private:
     time_driver* driver_ = nullptr;  // null exactly when idle
 };
 
-/// The timers of one event loop: a wheel, the lock around it, and the clock, which can be paused.
+/// The timers of one event loop: a timing wheel, its lock, and a clock that can be paused.
 ///
-/// Tasks migrate and entries do not: an entry is armed in the wheel of the loop that polls it first, and stays there;
-/// it can be polled and dropped on any thread. Wakers are cloned before the lock is taken and woken and dropped after
-/// it. Nothing fires early: deadlines are rounded up to the next tick. While the clock is paused they are exact.
-/// Lifetime: counted. Its owner, the loop, calls shutdown() before it gives up its reference (see `owned_time_driver`);
-/// entries keep the memory after that.
-/// Thread safety: any thread, if nothing else is said.
+/// Tasks migrate between threads, but entries do not migrate between wheels. An entry is armed in the wheel of the
+/// event loop on which it is first polled, and stays there. It may be polled and dropped on any thread. Wakers are
+/// cloned before the lock is taken, and woken and dropped after it is released. Timers never fire early: deadlines are
+/// rounded up to the next tick. While the clock is paused they are exact. Lifetime: reference counted. The event loop,
+/// which is the owner, calls shutdown() before it gives up its reference (see `owned_time_driver`). Entries may keep
+/// the memory alive after that. Thread safety: any thread, unless stated otherwise.
 class EDDY_API time_driver {
 public:
     using time_point = timer_entry::time_point;
     using duration = time_point::duration;
 
+    /// The resolution of timers: 1/16 ms.
     static constexpr duration tick = std::chrono::nanoseconds(62'500);
 
-    /// A driver with one reference. `unpark` is woken when a deadline is armed that is earlier than all others: for a
-    /// loop that may be parked while another thread arms. It is called on every such occasion, also on the loop's own
-    /// thread, so it should be cheap when the loop is not parked. It must not point back at what owns the driver by
-    /// reference count.
+    /// Makes a driver with one reference. `unpark` is woken each time a deadline is armed that is earlier than all
+    /// others, so that a parked event loop can shorten its wait. This includes calls on the loop's own thread, so it
+    /// should be cheap if the loop is not parked. It must not own a reference to the driver's owner.
     [[nodiscard]] static time_driver* make(waker unpark = {});
 
-    /// The clock: steady_clock, or the paused instant. After resume() it goes on from there, so it never jumps back.
-    /// Cost: that of reading steady_clock; while paused one load.
+    /// Returns the time: that of steady_clock, or the paused time. After resume() the clock continues from the paused
+    /// time, so it never goes backwards.
+    /// Cost: that of steady_clock::now(); one load while paused.
     [[nodiscard]] time_point now() const noexcept;
 
-    /// Links `entry` in: `wake` is woken once `deadline` has been reached. A deadline in the past fires at the next
-    /// fire(), time_point::max() never. On a driver that has shut down the entry is `gone`, and `wake` woken, at once.
-    /// Preconditions: the entry is not armed. Its owner's call.
+    /// Links `entry`. `wake` is woken once `deadline` has been reached. A deadline in the past fires at the next
+    /// fire(); time_point::max() never fires. After shutdown(), `entry` becomes `gone` and `wake` is woken immediately.
+    /// Preconditions: `entry` is not armed. Called by the entry's owner.
     void arm(timer_entry& entry, time_point deadline, waker wake) noexcept;
 
-    /// Whether `entry`, which was armed, has left that state: fired or gone. If not, the waker of this poll replaces
-    /// the former one. Its owner's call.
+    /// Returns whether `entry` is fired or gone. If not, `wake` replaces the previous waker.
+    /// Preconditions: `entry` was armed. Called by the entry's owner.
     [[nodiscard]] static bool poll(timer_entry& entry, const waker& wake) noexcept;
 
-    /// When to call fire() next; nothing without timers. The first deadline rounded up to the tick, or, where many
-    /// timers fire one after the other, up to 400 us later, so that they are fired together. For a deadline far ahead
-    /// it may be earlier: then fire() finds nothing, and the next answer is closer. Cost: one load without timers.
+    /// Returns when to call fire() next; nullopt without timers. The result is the first deadline rounded up to the
+    /// tick. If many timers fire in succession, it is up to 400 us later, so that they fire together. For a distant
+    /// deadline it may be earlier: then fire() finds nothing due, and the next result is closer to the deadline. Cost:
+    /// one load without timers.
     [[nodiscard]] std::optional<time_point> next_deadline() noexcept;
 
-    /// Wakes what is due at `now`, and returns how much that was. Entries armed meanwhile wait for the next call, even
-    /// if their deadline has passed.
+    /// Wakes the timers that are due at `now`, and returns their number. Entries that are armed meanwhile wait for the
+    /// next call, even if their deadlines have passed.
     /// Cost: one load if nothing is due.
     std::size_t fire(time_point now) noexcept;
-    /// The same at this instant.
-    /// Cost: one load if nothing is armed: then the clock is not read.
+    /// The same for the present time.
+    /// Cost: one load if nothing is armed; the clock is not read then.
     std::size_t fire() noexcept;
 
-    /// Wakes all that is armed: those entries are `gone`. Later ones are so at once. The clock goes on.
+    /// Wakes all armed entries, which become `gone`. Entries that are armed later become `gone` immediately. The clock
+    /// continues.
     void shutdown() noexcept;
 
-    /// Stops the clock at this instant. Nothing happens if it stands already.
+    /// Stops the clock at the present time. Does nothing if it is paused.
     void pause() noexcept;
-    /// Lets the clock go on from where it stands. Nothing happens if it goes already.
+    /// Continues the clock from its paused time. Does nothing if it is not paused.
     void resume() noexcept;
     [[nodiscard]] bool is_paused() const noexcept;
 
-    /// Moves the paused clock forward; fire() is still the caller's to call. Durations below zero count as zero.
-    /// Preconditions: paused.
+    /// Advances the paused clock. Call fire() afterwards. Durations below zero are treated as zero.
+    /// Preconditions: the clock is paused.
     void advance(duration by) noexcept;
 
-    /// Moves the paused clock to the first deadline, for the loop to fire. False if it is not paused, or if there is
-    /// none.
+    /// Advances the paused clock to the first deadline. Call fire() afterwards. Returns false if the clock is not
+    /// paused or there is no timer.
     [[nodiscard]] bool auto_advance() noexcept;
 
-    /// Orders the caller after all that was armed before, and before all that is armed later.
+    /// Locks and unlocks: orders the caller after all earlier calls of arm(), and before all later ones. For a thread
+    /// that takes over the event loop.
     void synchronise() noexcept;
 
+    /// Adds a reference. Precondition: the caller has one.
     void add_reference() noexcept;
+    /// Gives up a reference. Frees the driver with the last one.
     void release() noexcept;
 
 private:
     friend class timer_entry;
 
-    // Outside what a steady_clock shows: the clock is not paused.
+    // A value of paused_at_ that steady_clock cannot have: the clock is not paused.
     static constexpr duration::rep running = std::numeric_limits<duration::rep>::min();
-    // Outside what a tick can be (they are below 2^48).
+    // A value that a tick cannot have: ticks are below 2^48.
     static constexpr std::uint64_t never = std::numeric_limits<std::uint64_t>::max();
 
     explicit time_driver(waker unpark) noexcept;
@@ -171,16 +178,16 @@ private:
 
     atomic<std::uint32_t> references_{1};
     atomic<duration::rep> paused_at_{running};
-    atomic<duration::rep> offset_{0};  // how far the clock is from steady_clock, since it was paused
-    // No entry is due before this tick; `never` without entries, 0 while some lie in the wheel's list of what is due.
-    // Changed under the lock. It may be too early, since taking an entry out does not change it.
+    atomic<duration::rep> offset_{0};  // added to steady_clock::now(); not 0 after a pause
+    // No entry is due before this tick. `never` without entries; 0 while the wheel's list of due entries is not empty.
+    // Changed under the lock. It may be too early, because unlinking an entry does not change it.
     atomic<std::uint64_t> next_{never};
-    spin_lock lock_;  // held for a few instructions, or for a batch of what fires
+    spin_lock lock_;  // held for a few instructions, or to fire a batch of timers
     bool shut_ = false;
-    time_point calm_until_{};  // before this next_deadline() wants no wake-up
+    time_point calm_until_{};  // next_deadline() returns no earlier time
     timer_wheel wheel_;
-    entry_list firing_;        // taken from the wheel by fire(), not yet handed out
-    entry_list endless_;       // the deadline is time_point::max(): never due, and no reason to move a paused clock
+    entry_list firing_;        // entries that fire() has taken from the wheel and not yet woken
+    entry_list endless_;       // entries with the deadline time_point::max(): never due, and ignored by auto_advance()
     const time_point origin_;  // tick 0
     const waker unpark_;
 };
@@ -193,13 +200,13 @@ struct time_driver_owner {
     }
 };
 
-/// How a loop holds its driver: `owned_time_driver timers(time_driver::make());`
+/// The event loop's reference to its driver: `owned_time_driver timers(time_driver::make());`
 using owned_time_driver = std::unique_ptr<time_driver, time_driver_owner>;
 
-/// The driver of the event loop that this thread is in, or null.
+/// Returns the driver of the event loop that this thread is running, or null.
 [[nodiscard]] EDDY_API time_driver* current_time_driver() noexcept;
 
-/// Makes `driver` the one of this thread, as a loop does that begins or ends to run here. The former one.
+/// Sets the driver of this thread, when an event loop begins or ends to run on it. Returns the previous one.
 EDDY_API time_driver* exchange_current_time_driver(time_driver* driver) noexcept;
 
 }  // namespace eddy::detail

@@ -13,30 +13,31 @@
 #include <eddy/error.hpp>
 
 // Hierarchical timing wheel (Varghese and Lauck, SOSP 1987): 5 levels of 256 slots, one tick = 1/16 ms.
-//     level 0: 1/16 ms a slot, 16 ms in all      level 4: 3.1 days a slot, 2.2 years in all
-//     level 1: 16 ms a slot, 4.1 s in all        beyond:  waits in level 4 and is sorted in again when its slot comes
-//     level 2: 4.1 s a slot, 17.5 min in all
-// insert, remove: O(1). A timer moves down at most 4 times before it is due. That costs a cache miss each time, so the
-// levels are wide: most timers, of less than 4 s, move once.
+//     level 0: 1/16 ms per slot, 16 ms in total     level 3: 17.5 min per slot, 3.1 days in total
+//     level 1: 16 ms per slot, 4.1 s in total       level 4: 3.1 days per slot, 2.2 years in total
+//     level 2: 4.1 s per slot, 17.5 min in total    beyond:  waits in level 4, and is inserted again when its slot is
+//     due
+// insert, remove: O(1). A timer within the range moves down at most 4 times before it is due. Each move costs a cache
+// miss, so the levels are wide: most timers are shorter than 4 s and move once.
 //
-// Invariants, with `elapsed` the tick up to which all has been handed out:
-//     an entry of level L < 4 agrees with `elapsed` in every digit (of 8 bits) above the L-th, and has a larger L-th
-//     digit; so within a level the slots come in the order of their numbers, and all of a level comes before the next
-//     one. Only level 4 wraps around.
+// Invariants, where `elapsed` is the tick up to which all entries have been moved to the list of due entries:
+//     The tick of an entry in level L < 4 equals `elapsed` in all digits (of 8 bits) above digit L, and has a larger
+//     digit L. So within a level the slots are due in the order of their numbers, and all slots of a level are due
+//     before those of the next level. Only level 4 wraps around.
 //
-// Departures: four occupancy words per level, so the next expiration is a countr_zero and not a walk; and what is
-// due goes into a list from which it can still be removed, so that whoever hands it out may do so in batches.
+// Departures: each level has four occupancy words, so that the next expiration is found by countr_zero instead of a
+// walk. Due entries are moved to a list from which they can still be removed, so that they can be fired in batches.
 
 namespace eddy::detail {
 
-/// A place in a list: an entry, or the head.
+/// The links of a list: a base of each entry, and the list's head.
 struct wheel_links {
     wheel_links* prev = nullptr;
     wheel_links* next = nullptr;
 };
 
-/// What the wheel and its lists know of an entry: where it is linked in, and when it is due.
-/// Lifetime: must stay where it is while it is linked.
+/// An entry of the wheel: its links, its slot and its due tick.
+/// Lifetime: must not be moved while it is linked.
 struct wheel_entry : wheel_links {
     static constexpr std::uint16_t no_slot = 0xffff;
 
@@ -46,7 +47,7 @@ struct wheel_entry : wheel_links {
     [[nodiscard]] bool is_linked() const noexcept { return next != nullptr; }
 };
 
-/// A list of entries, in the order in which they came; any of them can be taken out at any time.
+/// An intrusive FIFO list of entries. Each entry can be removed at any time.
 class entry_list {
 public:
     entry_list() noexcept { head_.prev = head_.next = &head_; }
@@ -63,22 +64,23 @@ public:
         head_.prev = &entry;
     }
 
-    /// The oldest entry, taken out; null if there is none.
+    /// Removes and returns the oldest entry; null if the list is empty.
     wheel_entry* pop_front() noexcept {
         if (is_empty()) return nullptr;
-        // SAFETY: the list is not empty, so what follows the head is an entry.
+        // SAFETY: the list is not empty, so the head's successor is the base of a wheel_entry. Its owner keeps it alive
+        // while it is linked.
         auto* const first = static_cast<wheel_entry*>(head_.next);
         unlink(*first);
         return first;
     }
 
-    /// For a walk from the end; null where that is over.
+    /// Iterate from the last entry to the first. Return null at the end.
     [[nodiscard]] const wheel_links* last() const noexcept { return is_empty() ? nullptr : head_.prev; }
     [[nodiscard]] const wheel_links* before(const wheel_links& entry) const noexcept {
         return entry.prev == &head_ ? nullptr : entry.prev;
     }
 
-    /// Moves all that `other` holds to the end of this list.
+    /// Moves all entries of `other` to the end of this list.
     void take_all(entry_list& other) noexcept {
         if (other.is_empty()) return;
         other.head_.next->prev = head_.prev;
@@ -88,16 +90,17 @@ public:
         other.head_.prev = other.head_.next = &other.head_;
     }
 
+    /// Calls `look_at` for each entry, from the oldest to the newest.
     template <class Fn>
     void for_each(Fn&& look_at) const {
-        // SAFETY: all that is linked between the head and itself is an entry.
+        // SAFETY: all links but the head are the base of a wheel_entry.
         for (const wheel_links* at = head_.next; at != &head_; at = at->next)
             look_at(static_cast<const wheel_entry&>(*at));
     }
 
-    /// Takes an entry out of whichever list it is in. True if it was the only one there.
+    /// Removes an entry from the list that contains it. Returns true if it was the only entry of that list.
     static bool unlink(wheel_entry& entry) noexcept {
-        // SAFETY: a linked entry's neighbours are entries that are linked, too, or the list's own head. A lone entry
+        // SAFETY: the neighbors of a linked entry are linked entries or the list's head, so they exist. A single entry
         // has the head on both sides.
         const bool alone = entry.prev == entry.next;
         entry.prev->next = entry.next;
@@ -110,33 +113,34 @@ private:
     wheel_links head_;
 };
 
-/// The wheel. It has no clock and no lock: time is a number of ticks that is passed in.
+/// The timing wheel. It has no clock and no lock: time is a number of ticks that the caller passes.
+/// Thread safety: external; time_driver has the lock.
 class EDDY_API timer_wheel {
 public:
     static constexpr unsigned levels = 5;
     static constexpr unsigned digit_bits = 8;
     static constexpr unsigned slots = 1U << digit_bits;
 
-    /// A wheel that stands at tick `elapsed`.
+    /// Makes a wheel whose time is tick `elapsed`.
     explicit timer_wheel(std::uint64_t elapsed = 0) noexcept : elapsed_(elapsed) {}
 
     [[nodiscard]] std::uint64_t elapsed() const noexcept { return elapsed_; }
 
-    /// Links `entry` in, to be due at `tick`. One that is due already goes to the list of those.
+    /// Links `entry`, to be due at `tick`. If `tick` is not later than elapsed(), appends it to due().
     void insert(wheel_entry& entry, std::uint64_t tick) noexcept;
 
-    /// Takes out an entry that insert() has linked in, wherever it is by now: also after the owner of the list of due
-    /// entries has moved it to another list.
+    /// Removes an entry that insert() has linked, also if the owner of due() has moved it to another list since.
     void remove(wheel_entry& entry) noexcept;
 
-    /// A tick at which there is something to do, never later than the first deadline: that deadline itself in level 0,
-    /// the beginning of its slot above. Nothing if the wheel is empty.
+    /// Returns a tick not later than the first deadline: the deadline itself for level 0, the beginning of its slot for
+    /// higher levels, and elapsed() if due() is not empty. Returns nullopt if the wheel is empty.
     [[nodiscard]] std::optional<std::uint64_t> next_expiration() const noexcept;
 
-    /// Goes on to tick `now`: all that is due by then moves to due(), in the order of the ticks. Never goes back.
+    /// Advances to tick `now`, and moves all entries that are due by then to due(), in the order of their ticks. Does
+    /// nothing if `now` is not later than elapsed().
     void advance(std::uint64_t now) noexcept;
 
-    /// What is due and has not been taken out.
+    /// Returns the list of due entries that were not removed.
     [[nodiscard]] entry_list& due() noexcept { return due_; }
     [[nodiscard]] const entry_list& due() const noexcept { return due_; }
 
@@ -149,13 +153,13 @@ private:
     static constexpr unsigned top_level = levels - 1;
     static constexpr std::uint64_t digit_mask = slots - 1;
     static constexpr unsigned word_bits = 64;
-    static constexpr unsigned words = slots / word_bits;  // of a level's bits
+    static constexpr unsigned words = slots / word_bits;  // occupancy words per level
 
-    /// How many ticks one slot of `level` spans, as a shift.
+    /// Returns the number of ticks per slot of `level`, as a shift count.
     [[nodiscard]] static constexpr unsigned shift_of(unsigned level) noexcept { return level * digit_bits; }
 
-    /// The level of the highest digit in which `tick` differs from elapsed. What is beyond the range waits in the top
-    /// one.
+    /// Returns the level of the highest digit in which `tick` differs from `elapsed_`. A tick beyond the range belongs
+    /// to the top level.
     [[nodiscard]] unsigned level_for(std::uint64_t tick) const noexcept {
         const auto highest_bit = static_cast<unsigned>(std::bit_width((elapsed_ ^ tick) | 1)) - 1;
         return std::min(highest_bit / digit_bits, top_level);
@@ -170,12 +174,12 @@ private:
     void empty_slot(unsigned slot) noexcept;
 
     std::uint64_t elapsed_;
-    std::array<std::uint64_t, levels * words> occupied_{};  // a bit for each slot: whether it holds entries
+    std::array<std::uint64_t, levels * words> occupied_{};  // one bit per slot: the slot is not empty
     std::array<entry_list, levels * slots> slots_;
     entry_list due_;
 };
 
-// ---- Implementation: what each sleep pays for ----
+// ---- Implementation: inline, because each sleep calls these ----
 
 inline void timer_wheel::insert(wheel_entry& entry, std::uint64_t tick) noexcept {
     entry.tick = tick;
