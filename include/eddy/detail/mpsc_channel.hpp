@@ -42,9 +42,9 @@ private:
     bool is_dropping_ = false;
 };
 
-/// A ring of slots. The number of slots is the capacity rounded up to a power of two.
-/// The state's tail assigns slots to senders. The receiver frees a slot before it releases the slot's permit.
-/// A slot is `empty`, `has_value`, or is a `hole`: the move of its value threw.
+/// A ring of slots. The number of slots is the capacity rounded up to a power of two. The state's tail assigns slots to
+/// senders. The receiver frees a slot before it releases the slot's permit. A slot is `empty`, `has_value`, or is a
+/// `hole`: the move of its value threw.
 template <class T>
 class bounded_channel : public bounded_state {
 public:

@@ -157,7 +157,8 @@ public:
         }
         mine = {tail_of(now), (now & mark) != 0};
     }
-    /// Takes the receiver's waker. Precondition: the caller's claim has `is_to_wake`.
+    /// Takes the receiver's waker.
+    /// Preconditions: the caller's claim has `is_to_wake`.
     [[nodiscard]] waker take_receiver() noexcept { return std::move(rx_waker_); }
     /// Gives back unused permits. Wakes the receiver if they were the last permits of a closed channel.
     void give_back(std::size_t count) noexcept {

@@ -78,8 +78,9 @@ public:
         if (!count_call()) notify_all_waiting();
     }
 
-    /// Starts `one`: it receives the notifications from now on. Precondition: `one` does not wait.
-    /// To miss no update, a caller reads the notifier's data after begin() and before poll().
+    /// Starts `one`: it receives the notifications from now on. To miss no update, read the notifier's data between
+    /// begin() and poll().
+    /// Preconditions: `one` does not wait.
     void begin(notify_waiter& one) const noexcept {
         one.calls = calls_until_now();
         // relaxed: `one` is in no list, so no other thread accesses it.

@@ -37,14 +37,16 @@ public:
         return state_.compare_exchange_strong(now, states::claimed, std::memory_order_acquire,
                                               std::memory_order_relaxed);
     }
-    /// Gives up the claim. Precondition: the caller has the claim.
+    /// Gives up the claim.
+    /// Preconditions: the caller has the claim.
     void give_up() noexcept {
         // release: pairs with the acquire in claim().
         state_.store(states::empty, std::memory_order_release);
         // One waiter is enough: it claims the value, and notifies the next one if it gives up in turn.
         changes.notify_one();
     }
-    /// Publishes the value. Precondition: the caller has the claim, and has constructed the value.
+    /// Publishes the value.
+    /// Preconditions: the caller has the claim, and has constructed the value.
     void set() noexcept {
         // release: pairs with the acquire in is_set().
         state_.store(states::set, std::memory_order_release);
@@ -65,7 +67,8 @@ public:
     /// Returns the value, or null if it is not set.
     [[nodiscard]] const T* get() const noexcept { return is_set() ? &*value_ : nullptr; }
 
-    /// Sets the value. If the move throws, gives up the claim. Precondition: the caller has the claim.
+    /// Sets the value. If the move throws, gives up the claim.
+    /// Preconditions: the caller has the claim.
     const T* set_value(T&& given) {
         try {
             value_.emplace(std::move(given));

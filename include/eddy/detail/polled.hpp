@@ -36,13 +36,15 @@ public:
     }
 
     /// Returns the future.
-    /// Precondition: there is no outcome yet.
+    /// Preconditions: there is no outcome yet.
     [[nodiscard]] F& future() noexcept { return *future_; }
     [[nodiscard]] bool has_value() const noexcept { return !has_thrown() && answer_.is_ready(); }
-    /// Returns the value. Precondition: has_value().
+    /// Returns the value.
+    /// Preconditions: has_value().
     [[nodiscard]] decltype(auto) value() noexcept { return *answer_; }
 
-    /// Polls the future. Returns whether there is an outcome now. Precondition: there was none.
+    /// Polls the future. Returns whether there is an outcome now.
+    /// Preconditions: there was none.
     bool poll(context& cx) noexcept {
         try {
             // A placement new, because construct_at() would add a move. The old answer is "not ready", which needs no

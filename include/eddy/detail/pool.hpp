@@ -23,7 +23,8 @@ EDDY_API void release(pool& shared) noexcept;
 /// Returns the pool as the owner of its tasks.
 [[nodiscard]] EDDY_API task_owner& owner_of(pool& shared) noexcept;
 
-/// Starts a new task. If the pool is closing, the task is cancelled immediately. Thread safety: any thread.
+/// Starts a new task. If the pool is closing, the task is cancelled immediately.
+/// Thread safety: any thread.
 EDDY_API void start(pool& shared, spawned_task& task) noexcept;
 
 /// Checks that the current thread may block. `what` is the caller's name.

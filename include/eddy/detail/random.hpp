@@ -14,7 +14,8 @@ class random_numbers {
 public:
     constexpr explicit random_numbers(std::uint64_t seed) noexcept : state_(seed) {}
 
-    /// Returns a number below `limit`. Precondition: `limit` is at most 2^32.
+    /// Returns a number below `limit`.
+    /// Preconditions: `limit` is at most 2^32.
     [[nodiscard]] std::size_t below(std::size_t limit) noexcept {
         // Knuth's linear congruential generator (MMIX), whose upper bits are random enough, and Lemire's multiplication
         // in place of a division (ACM TOMACS 29, 2019). The result is computed from the previous state, so that it does

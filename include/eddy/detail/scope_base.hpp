@@ -113,7 +113,8 @@ public:
 
     // acquire: pairs with the release in fail().
     [[nodiscard]] bool has_failed() const noexcept { return has_failed_.load(std::memory_order_acquire); }
-    /// Returns the failure. Precondition: the scope has failed, and all children have ended.
+    /// Returns the failure.
+    /// Preconditions: the scope has failed, and all children have ended.
     [[nodiscard]] scope_failure& failure() noexcept { return *failure_; }
     // relaxed: only a flag; children are cancelled through their own state.
     [[nodiscard]] bool is_cancelled() const noexcept { return is_cancelled_.load(std::memory_order_relaxed); }
@@ -135,7 +136,8 @@ private:
     class guard;
 
     [[nodiscard]] spawned_task* take_child_to_destroy() noexcept;
-    /// Links the child. Precondition: the lock is held.
+    /// Links the child.
+    /// Preconditions: the lock is held.
     void adopt(scope_link& child) noexcept;
     void start_pool_child(spawned_task& task, scope_link& link) noexcept;
     void start_core_child(core_task& task, scope_link& link) noexcept;

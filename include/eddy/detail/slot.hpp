@@ -40,7 +40,8 @@ public:
     [[nodiscard]] bool has_exception() const noexcept { return state_ == state::exception; }
     [[nodiscard]] stored& value() noexcept { return value_; }
 
-    /// Constructs the value. Precondition: nothing was set before.
+    /// Constructs the value.
+    /// Preconditions: nothing was set before.
     template <class... Args>
     void set_value(Args&&... args) {
         std::construct_at(std::addressof(value_), std::forward<Args>(args)...);
@@ -54,7 +55,8 @@ public:
         state_ = state::exception;
     }
 
-    /// Returns the exception, which may be null if set_exception() was called with null. Precondition: has_exception().
+    /// Returns the exception, which may be null if set_exception() was called with null.
+    /// Preconditions: has_exception().
     [[nodiscard]] std::exception_ptr& exception() noexcept { return error_; }
 
     /// Destroys the outcome. Returns the exception that a value's destructor throws, or null.

@@ -45,7 +45,8 @@ public:
     task_owner(const task_owner&) = delete;
     task_owner& operator=(const task_owner&) = delete;
 
-    /// Queues a woken task. The queue takes over the reference of the `notified` bit. Thread safety: any thread.
+    /// Queues a woken task. The queue takes over the reference of the `notified` bit.
+    /// Thread safety: any thread.
     virtual void schedule(spawned_task& task) noexcept = 0;
 
 protected:
@@ -87,7 +88,8 @@ public:
     /// Queues the tasks that must run in order to be cancelled.
     ~abort_batch();
 
-    /// Marks `task` as cancelled. Runs no user code. Precondition: the caller keeps the task alive.
+    /// Marks `task` as cancelled. Runs no user code.
+    /// Preconditions: the caller keeps the task alive.
     void add(spawned_task& task) noexcept;
 
 private:

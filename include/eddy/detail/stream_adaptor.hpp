@@ -176,7 +176,8 @@ public:
         }
     }
 
-    /// Polls the future, or returns the value. Ready once. Precondition: it was started.
+    /// Polls the future, or returns the value. Ready once.
+    /// Preconditions: it was started.
     poll_result<output_type> poll(context& cx) {
         if constexpr (is_future) {
             const end_unless_waiting guard(*this);
@@ -189,7 +190,8 @@ public:
         }
     }
 
-    /// Returns the value. Precondition: it was started.
+    /// Returns the value.
+    /// Preconditions: it was started.
     output_type take()
         requires(!is_future)
     {

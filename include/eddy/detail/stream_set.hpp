@@ -13,8 +13,8 @@ namespace eddy::detail {
 
 /// A set of streams in which only woken streams are polled: the state of stream_map and select_all. `Entry` has a
 /// member `items`, which is the stream, and other data of the set's owner. The streams take turns: after an item, a
-/// stream is queued behind the streams that were woken before. Thread safety: one thread at a time. The streams may be
-/// woken on any thread.
+/// stream is queued behind the streams that were woken before.
+/// Thread safety: one thread at a time. The streams may be woken on any thread.
 template <class Entry>
 class stream_set {
     using set = future_set<Entry>;

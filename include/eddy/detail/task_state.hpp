@@ -32,7 +32,8 @@ namespace eddy::detail {
 ///
 /// Each change is one read-modify-write, so the word has a single history. All changes are acq_rel: the thread that
 /// next runs the future, takes the output or frees the memory sees everything that was done under the word's previous
-/// states. The exception is add_reference(), which is relaxed. Thread safety: any thread.
+/// states. The exception is add_reference(), which is relaxed.
+/// Thread safety: any thread.
 class task_state {
 public:
     static constexpr std::uint64_t running = 1;
@@ -133,7 +134,8 @@ public:
         });
     }
 
-    /// Returns whether the join handle exists. Once false it stays false. Precondition: the caller owns `running`.
+    /// Returns whether the join handle exists. Once false it stays false.
+    /// Preconditions: the caller owns `running`.
     [[nodiscard]] bool has_join_interest() const noexcept {
         // acquire: pairs with the release in drop_interest(). The handle no longer accesses the join waker's field.
         return (word_.load(std::memory_order_acquire) & join_interest) != 0;
@@ -141,7 +143,8 @@ public:
 
     // ---- Wakers, any thread ----
 
-    /// Adds a reference. Precondition: the caller has one.
+    /// Adds a reference.
+    /// Preconditions: the caller has one.
     void add_reference() noexcept {
         // relaxed: the caller's reference keeps the count above 0, and nothing is read through it.
         word_.fetch_add(ref_one, std::memory_order_relaxed);

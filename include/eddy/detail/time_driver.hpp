@@ -34,8 +34,8 @@ class time_driver;
 /// Lifetime: must not be moved while it is armed. An entry keeps its driver's memory alive until it is disarmed or
 /// destroyed. In the states `fired` and `gone` it has its own reference. While it is armed, it uses the reference of
 /// the driver's owner, which is given up only after shutdown(). So a timeout that does not fire, the most frequent
-/// case, does not change the reference count. Thread safety: the owner may be on a different thread in each call. The
-/// driver may fire concurrently.
+/// case, does not change the reference count.
+/// Thread safety: the owner may be on a different thread in each call. The driver may fire concurrently.
 class EDDY_API timer_entry : wheel_entry {
 public:
     using time_point = std::chrono::steady_clock::time_point;
@@ -81,9 +81,10 @@ private:
 /// Tasks migrate between threads, but entries do not migrate between wheels. An entry is armed in the wheel of the
 /// event loop on which it is first polled, and stays there. It may be polled and dropped on any thread. Wakers are
 /// cloned before the lock is taken, and woken and dropped after it is released. Timers never fire early: deadlines are
-/// rounded up to the next tick. While the clock is paused they are exact. Lifetime: reference counted. The event loop,
-/// which is the owner, calls shutdown() before it gives up its reference (see `owned_time_driver`). Entries may keep
-/// the memory alive after that. Thread safety: any thread, unless stated otherwise.
+/// rounded up to the next tick. While the clock is paused they are exact.
+/// Lifetime: reference counted. The event loop, which is the owner, calls shutdown() before it gives up its reference
+/// (see `owned_time_driver`). Entries may keep the memory alive after that.
+/// Thread safety: any thread, unless stated otherwise.
 class EDDY_API time_driver {
 public:
     using time_point = timer_entry::time_point;
@@ -113,8 +114,8 @@ public:
 
     /// Returns when to call fire() next; nullopt without timers. The result is the first deadline rounded up to the
     /// tick. If many timers fire in succession, it is up to 400 us later, so that they fire together. For a distant
-    /// deadline it may be earlier: then fire() finds nothing due, and the next result is closer to the deadline. Cost:
-    /// one load without timers.
+    /// deadline it may be earlier: then fire() finds nothing due, and the next result is closer to the deadline.
+    /// Cost: one load without timers.
     [[nodiscard]] std::optional<time_point> next_deadline() noexcept;
 
     /// Wakes the timers that are due at `now`, and returns their number. Entries that are armed meanwhile wait for the
@@ -147,7 +148,8 @@ public:
     /// that takes over the event loop.
     void synchronise() noexcept;
 
-    /// Adds a reference. Precondition: the caller has one.
+    /// Adds a reference.
+    /// Preconditions: the caller has one.
     void add_reference() noexcept;
     /// Gives up a reference. Frees the driver with the last one.
     void release() noexcept;

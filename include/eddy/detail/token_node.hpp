@@ -9,27 +9,32 @@
 #include <eddy/detail/export.hpp>
 #include <eddy/detail/notify_state.hpp>
 
-// The tree behind sync::cancellation_token. Its idea is that of tokio-util's TreeNode: a token is a handle of a node; a
-// node without handles can be cancelled by nobody but its parent, so it leaves the tree, and its children become its
-// parent's.
+// The tree of sync::cancellation_token. A token is a handle of a node. A node without handles can only be cancelled by
+// its parent, so it leaves the tree, and its children become children of its parent. This follows TreeNode of
+// tokio-util.
 //
-//     alive ── cancel() of it, or of one above it ──> cancelled: out of the tree, and so are all below it
-//       └── its last handle goes ──> gone: its children stand in its place
+//     alive ── cancel() of it or of an ancestor ──> cancelled: out of the tree, with all its descendants
+//       └── its last handle is dropped ──> gone: replaced in the tree by its children
 //
-// Departure: one lock for a tree, and rings without a way up. The children of a node are a ring that goes through the
-// node itself (`children`), so that a node leaves it, or is replaced by its own ring of children, in O(1) and without a
-// look at its parent. If a root goes, its children are left as a ring that goes through no node: nobody can reach it
-// from above. A cancel takes the whole subtree out under the lock, without recursion, and wakes after it. That is long,
-// which is why the lock is one that threads sleep on. Nodes own nothing of each other. So destroying a tree is what
-// destroying its handles is.
+// Departures: a tree has one lock, and nodes have no pointer to the parent. The children of a node form a ring through
+// the node's own link `children_`. So a node can leave the ring, or be replaced by its own ring of children, in O(1)
+// and without access to its parent. If a root is gone, its children remain as a ring without a parent's link, and
+// cannot be reached from above.
+//
+// cancel() takes the whole subtree out under the lock, without recursion, and wakes the waiters afterwards. This can
+// take long, so the lock is a mutex and not a spin lock. Nodes do not own each other: a tree is destroyed by
+// destroying its handles.
 
 namespace eddy::detail {
 
+/// A node of the tree.
+/// Thread safety: any thread.
+/// Lifetime: the handles and an active cancel() keep the node alive.
 class EDDY_API token_node {
 public:
-    /// A root, with one handle.
+    /// Makes a root with one handle.
     [[nodiscard]] static token_node* make_root();
-    /// A child of `parent`, with one handle; a root that is cancelled, if the parent is.
+    /// Makes a child of `parent` with one handle. If `parent` is cancelled, makes a cancelled root.
     [[nodiscard]] static token_node* make_child(token_node& parent);
 
     token_node(const token_node&) = delete;
@@ -37,33 +42,38 @@ public:
     ~token_node() = default;
 
     void add_handle() noexcept {
-        // relaxed: who makes a handle has one already.
+        // relaxed: the caller has a handle, so the count cannot reach 0.
         handles_.fetch_add(1, std::memory_order_relaxed);
     }
+    /// Drops a handle. Aborts with a message if it is the last one and there are waiters.
     void drop_handle() noexcept;
 
-    /// Cancels it and all below it. When this returns, all of them are cancelled, and who waited has been woken, but
-    /// for what another cancel() is about to wake.
+    /// Cancels the node and its descendants. When it returns, all of them are cancelled, and their waiters have been
+    /// woken, except for waiters that a concurrent cancel() is about to wake.
     void cancel() noexcept;
 
     [[nodiscard]] bool is_cancelled() const noexcept {
-        // acquire: pairs with the release in cancel(): who sees it sees what was done before.
+        // acquire: pairs with the release in take_subtree(). The caller sees what was done before cancel().
         return is_cancelled_.load(std::memory_order_acquire);
     }
 
+    /// Starts `one`. See notify_state::begin().
     void begin(notify_waiter& one) const noexcept { cancelled_.begin(one); }
-    /// Whether it is cancelled; if not, `wake` will be woken when it is. `one` has begun.
+    /// Returns whether the node is cancelled. Otherwise `wake` will be woken when it is.
+    /// Preconditions: begin() was called for `one`.
     [[nodiscard]] bool poll_cancelled(notify_waiter& one, const waker& wake) noexcept {
         return is_cancelled() || cancelled_.poll(one, &wake);
     }
+    /// Stops waiting.
     void leave(notify_waiter& one) noexcept { cancelled_.leave(one); }
 
 private:
-    /// What all nodes of a tree share.
+    /// The part that all nodes of a tree share.
     struct tree {
         mutex lock;
-        std::size_t nodes = 0;  ///< that have handles
+        std::size_t nodes = 0;  ///< the number of nodes that have handles; the last one frees the tree
     };
+    /// A link of a ring.
     struct link {
         link* previous = this;
         link* next = this;
@@ -88,19 +98,19 @@ private:
 
     atomic<std::uint32_t> handles_{1};
     atomic<std::uint32_t> references_{
-        1};  ///< of the memory: one for all handles, and one for a cancel() that is to wake it
+        1};  ///< for the memory: one of all handles together, and one of an active cancel()
     atomic<bool> is_cancelled_{false};
-    tree* tree_ = nullptr;  ///< null if it was made as a child of a cancelled one
+    tree* tree_ = nullptr;  ///< null if the node was made as a child of a cancelled node
 
-    // Under the tree's lock.
+    // Guarded by the tree's lock:
     link children_;
     sibling_link as_sibling_;
-    token_node* next_taken_ = nullptr;  ///< the cancel's own, once it is out of the tree
+    token_node* next_taken_ = nullptr;  ///< used by cancel() after it has taken the node out
 
     notify_state cancelled_;
 };
 
-/// A handle.
+/// Owns a handle of a node.
 class token_share {
 public:
     token_share() : node_(token_node::make_root()) {}
@@ -117,7 +127,7 @@ public:
     token_node* operator->() const noexcept { return node_; }
 
 private:
-    token_node* node_;  // never null: a token that was moved from is the same token
+    token_node* node_;  // never null: a moved-from token still refers to its node, because there is no move constructor
 };
 
 }  // namespace eddy::detail

@@ -7,13 +7,14 @@
 
 namespace eddy::detail {
 
-/// Makes each item cost a unit of the budget, so that a loop over a source that is always ready comes to an end. Mostly
-/// the source has taken it.
+/// A budget guard: makes sure that each item costs a unit of the coop budget, so that a loop over an always-ready
+/// source ends. Usually the source has already consumed the unit.
 class toll {
 public:
     explicit toll(context& cx) noexcept : cx_(cx), before_(cx.budget()) {}
 
-    /// After an item. False if the budget is used up: the task has been woken, and the loop answers `not_ready`.
+    /// Consumes a unit after an item, unless the source did. Returns false if the budget is used up: the task has been
+    /// woken, and the loop must return `not_ready`.
     [[nodiscard]] bool is_paid() noexcept { return cx_.budget() != before_ || cx_.consume_budget(); }
 
 private:

@@ -7,29 +7,31 @@
 
 namespace eddy::detail {
 
-/// A lock between two tasks, held while one of them polls what they share. Who finds it held is woken when it is left,
-/// and polls again; no thread waits. (futures-rs calls this a BiLock.)
+/// An asynchronous lock between two tasks. A task holds it while it polls the object that they share. A task that finds
+/// it held is woken when it is released, and must poll again; no thread blocks. (futures-rs calls this a BiLock.)
 ///
-///     free <── poll_lock(), unlock() ──> held <── poll_lock() by the other ──> held, and its waker is kept
+///     free <── poll_lock(), unlock() ──> held <── poll_lock() by the other task ──> held, with the other's waker
 ///
-/// Since there are two, at most one waits, and one place for a waker is enough. That of a task which does not come
-/// again is woken for nothing, or replaced.
+/// At most one of two tasks waits, so one waker slot suffices. The waker of a task that does not poll again is woken in
+/// vain, or replaced.
+/// Thread safety: any thread.
 class EDDY_API two_way_lock {
 public:
     two_way_lock() noexcept = default;
     two_way_lock(const two_way_lock&) = delete;
     two_way_lock& operator=(const two_way_lock&) = delete;
 
-    /// True if the caller has it now; else `wake` is woken when it is free.
+    /// Returns true if the caller now holds the lock. Otherwise `wake` will be woken when it is free.
     [[nodiscard]] bool poll_lock(const waker& wake);
 
-    /// Precondition: the caller has it.
+    /// Releases the lock and wakes the waiting task.
+    /// Preconditions: the caller holds the lock.
     void unlock() noexcept;
 
 private:
     [[nodiscard]] bool take() noexcept;
 
-    spin_lock access_;  // guards the other two
+    spin_lock access_;  // guards the members below
     bool is_held_ = false;
     waker waits_;
 };

@@ -7,7 +7,7 @@
 
 namespace eddy::detail {
 
-/// Whether these bytes are well-formed UTF-8: no overlong forms, no surrogates, nothing above U+10FFFF.
+/// Returns whether `text` is well-formed UTF-8: no overlong encodings, no surrogates, no code points above U+10FFFF.
 [[nodiscard]] EDDY_API bool is_utf8(std::string_view text) noexcept;
 
 }  // namespace eddy::detail

@@ -8,32 +8,35 @@
 
 namespace eddy::detail {
 
-/// A lock for readers and writers, for a value that users look at under it, as long as they like. Threads that have to
-/// wait sleep, after a few tries. Readers come before writers that wait: so a thread that reads may begin to read once
-/// more, whoever waits. It is left on any thread.
+/// A readers-writer lock for a value that user code accesses under it, possibly for a long time. Waiting threads block
+/// after a few attempts. Readers take precedence over waiting writers, so a thread that holds a read lock may take
+/// another one. The lock may be released on any thread.
 ///
-///     word   bit 0: a writer has it    bit 1: somebody sleeps    the rest: how many readers have it
+///     word   bit 0: held by a writer    bit 1: threads are blocked    the rest: the number of readers
+///
+/// Thread safety: any thread.
 class EDDY_API value_lock {
 public:
     value_lock() noexcept = default;
     value_lock(const value_lock&) = delete;
     value_lock& operator=(const value_lock&) = delete;
 
+    /// Takes the lock for writing.
     void lock() noexcept {
         word now = 0;
-        // acquire: pairs with the release in unlock() and unlock_shared().
+        // acquire: pairs with the release in unlock() and unlock_shared(). relaxed on failure: try_lock() loads again.
         if (!word_.compare_exchange_strong(now, writes, std::memory_order_acquire, std::memory_order_relaxed))
             wait_for(&value_lock::try_lock);
     }
     void unlock() noexcept {
-        // release: pairs with the acquire of whoever has it next, which sees the value as it was left.
+        // release: pairs with the acquire in lock() and lock_shared(). The next holder sees the value.
         if ((word_.fetch_and(~(writes | sleeps), std::memory_order_release) & sleeps) != 0) wake();
     }
     void lock_shared() noexcept {
         if (!try_lock_shared()) wait_for(&value_lock::try_lock_shared);
     }
     void unlock_shared() noexcept {
-        // release: pairs with the acquire in lock(): who changes the value comes after those who have read it.
+        // release: pairs with the acquire in lock(). A writer's changes come after these reads.
         const word after = word_.fetch_sub(reader, std::memory_order_release) - reader;
         if (after == sleeps) wake_writers();
     }

@@ -11,43 +11,47 @@
 #include <eddy/detail/slot.hpp>
 #include <eddy/future.hpp>
 
-// The virtual stack: a chain of coroutine frames that await each other, polled as one.
+// The virtual stack: a chain of coroutine frames that await each other, polled as one future.
 //
 //     task<T>::poll ──> root frame <── frame <── frame <── current (innermost)       parent links point to the left
 //                         │  current ─────────────────────────^
-//                         └─ leaf ──> what `current` waits for: a future that is polled in place, in current's frame
+//                         └─ leaf ──> the future that `current` awaits: it is polled in place, in current's frame
 //
-// A poll asks the leaf, and if that is ready resumes `current` directly: O(1), however long the chain is. Frames are
-// resumed from one loop, run_root(), so the native stack stays flat without relying on tail calls; only a child that is
-// awaited for the first time is started natively, from await_ready(), down to a small depth, since most end at once.
+// A poll asks the leaf. If it is ready, `current` is resumed directly: O(1) for a chain of any length. Coroutines are
+// resumed from one loop, run_root(), so the native stack stays flat without tail calls. The exception is a child that
+// is awaited for the first time: it is started natively, from await_ready(), up to a small depth, because most children
+// end immediately.
 //
-// A frame that runs to its end destroys itself, as a coroutine does that is not suspended at its end; its outcome
-// stands elsewhere and says so. One that an error ends, by `try_`, stands still until whoever resumed it destroys it:
-// never inside its own await_suspend (GCC 15.2).
+// A coroutine that runs to its end destroys its coroutine frame, because it does not suspend at its final suspend
+// point. Its outcome is stored elsewhere and says so. A coroutine that an error ends by `try_` stays suspended, and the
+// code that resumed it destroys its coroutine frame. This must not happen inside its own await_suspend(), because code
+// from GCC 15.2 reads the coroutine frame afterwards.
 
 namespace eddy::detail {
 
+/// The answer of a leaf.
 enum class leaf_answer : unsigned char {
     not_ready,
-    ready,  ///< resume the frame: its outcome, or its exception, is in the awaiter
-    ended,  ///< an error ended the frame (`try_`): its slot is filled
+    ready,  ///< resume the coroutine: the output or the exception is in the awaiter
+    ended,  ///< an error has ended the coroutine (`try_`): its result slot is filled
 };
 
+/// The request to a leaf.
 enum class leaf_request : unsigned char {
     poll,
-    cancel,  ///< poll_cancel(); ready at once if the future has none
+    cancel,  ///< call poll_cancel(); answer `ready` if the future has none
 };
 
-/// A future that a frame awaits in place.
+/// A future that a coroutine awaits in place.
 struct leaf {
-    /// Null if there is nothing to ask: whatever wakes the task, the future is ready then. Throws only what a future's
-    /// poll_cancel() throws; what its poll() throws is kept for the coroutine.
+    /// Polls or cancels the future. Null if the future is ready after any wakeup, so that no poll is needed. Throws
+    /// only what the future's poll_cancel() throws. An exception of its poll() is stored for the coroutine.
     leaf_answer (*ask)(leaf& self, context& cx, leaf_request what);
 };
 
-/// How many children a poll has started natively, one inside the other; counted in its context.
+/// Counts the nested children that a poll has started natively. The count is in the context.
 struct native_stack {
-    /// Where the loop at the root takes over.
+    /// At this depth, the loop at the root starts the child instead.
     static constexpr std::uint32_t limit = 16;
 
     [[nodiscard]] static bool is_full(const context& cx) noexcept { return cx.depth_ == limit; }
@@ -55,28 +59,28 @@ struct native_stack {
     static void leave(context& cx) noexcept { --cx.depth_; }
 };
 
-/// Tells the futures of a poll which co_await polls them.
+/// Sets the call site of the current co_await in a context, for error messages of the futures that it polls.
 struct await_place {
     static void set(context& cx, place where) noexcept { cx.where_ = where; }
 };
 
-/// The base of every promise: one frame of a virtual stack.
-/// Only `root` is set when the coroutine is made: every other store would be paid for by each call of a coroutine.
+/// The base of every promise: a coroutine frame as an element of a virtual stack.
+/// Cost: only `root` is initialized by the constructor, because each store would be a cost of every coroutine call.
 struct frame {
-    frame* root = nullptr;  ///< null until the frame is started
-    frame* parent;          ///< whoever awaits this frame; null at the root
+    frame* root = nullptr;  ///< null until the coroutine is started
+    frame* parent;          ///< the coroutine that awaits this one; null at the root
     slot_base* outcome;
-    place where;  ///< the `co_await` at which the frame stands, or began to stand
-    // Of the root only:
+    place where;  ///< the last `co_await` at which the coroutine has suspended, or was about to suspend
+    // Used at the root only:
     frame* current;
     leaf* waits_for;
-    context* active;  ///< null but while the root is being polled
+    context* active;  ///< not null while the root is being polled
 
     frame() noexcept {}  // NOLINT: see above
 
     [[nodiscard]] std::coroutine_handle<frame> handle() noexcept {
-        // SAFETY: each promise derives from `frame` alone, at offset 0, with its size and alignment (checked in
-        // task.hpp), so the frame's address is the promise's.
+        // SAFETY: each promise type derives from `frame` only, at offset 0, and adds no size or alignment (checked in
+        // task.hpp). So this object's address is the promise's address.
         return std::coroutine_handle<frame>::from_promise(*this);
     }
 
@@ -91,8 +95,8 @@ struct frame {
     }
 };
 
-/// Starts `child`, which `parent` awaits. True if it has ended, and its frame is gone; false if it waits, or if its
-/// turn comes from the loop at the root.
+/// Starts `child`, which `parent` awaits. Returns true if it has ended; its coroutine frame is destroyed then. Returns
+/// false if it waits, or if the loop at the root must start it.
 inline bool start_child(frame& parent, frame& child, slot_base& outcome) {
     frame& root = *parent.root;
     child.parent = &parent;
@@ -100,7 +104,7 @@ inline bool start_child(frame& parent, frame& child, slot_base& outcome) {
     child.outcome = &outcome;
     context& cx = *root.active;
     if (native_stack::is_full(cx)) [[unlikely]] {
-        root.current = &child;  // with no leaf: run_root() resumes it
+        root.current = &child;  // without a leaf, so run_root() resumes it
         return false;
     }
     native_stack::enter(cx);
@@ -112,13 +116,13 @@ inline bool start_child(frame& parent, frame& child, slot_base& outcome) {
     return true;
 }
 
-/// Notes that `awaiting` waits for `on`; the frame is about to suspend.
+/// Records that `awaiting` waits for `on`. The caller is about to suspend `awaiting`.
 inline void wait_for(frame& awaiting, leaf& on) noexcept {
     awaiting.root->current = &awaiting;
     awaiting.root->waits_for = &on;
 }
 
-/// Makes a fresh frame the root of a stack of its own.
+/// Makes a new coroutine frame the root of a virtual stack.
 inline void begin_root(frame& root) noexcept {
     root.root = &root;
     root.parent = nullptr;
@@ -127,13 +131,13 @@ inline void begin_root(frame& root) noexcept {
     root.active = nullptr;
 }
 
-/// What run_root() does with a root that has begun.
+/// The part of run_root() for a root that was started before.
 [[nodiscard]] EDDY_API bool run_begun_root(frame& root, slot_base& outcome, context& cx);
 
-/// What run_root() does with a root that has stopped short of its end when it was begun.
+/// The part of run_root() for a root that has not run to its end in its first resume.
 [[nodiscard]] EDDY_API bool leave_root(frame& root, slot_base& outcome) noexcept;
 
-/// Polls the stack under `root`. True if the root has ended: `outcome` is filled and the frame is gone.
+/// Polls the stack under `root`. Returns true if the root has ended: `outcome` is filled, and the frames are destroyed.
 [[nodiscard]] inline bool run_root(frame& root, slot_base& outcome, context& cx) {
     if (root.root != nullptr) return run_begun_root(root, outcome, cx);
     begin_root(root);
@@ -143,10 +147,12 @@ inline void begin_root(frame& root) noexcept {
     return outcome.frame_is == slot_base::fate::gone || leave_root(root, outcome);
 }
 
-/// Ends the stack in an orderly way: asks the leaf first, if it has a poll_cancel(). True when all frames are gone.
+/// Cancels the stack: calls the leaf's poll_cancel() first, if it has one. Returns true when all frames are destroyed.
+/// Errors: throws what poll_cancel() throws.
 [[nodiscard]] EDDY_API bool cancel_root(frame& root, context& cx);
 
-/// Destroys the stack, innermost frame first, in a loop.
+/// Destroys the frames of the stack in a loop, starting with the innermost.
+/// Preconditions: the root is not being polled.
 EDDY_API void destroy_root(frame& root) noexcept;
 
 }  // namespace eddy::detail

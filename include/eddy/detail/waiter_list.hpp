@@ -7,12 +7,13 @@
 
 namespace eddy::detail {
 
-/// Who waits for something, inside a future that does not move: so waiting takes no allocation. All of it is under the
-/// lock of what it waits for. What is waited for derives from it what it wants to hand over.
+/// An entry of a waiter list. It is a member of a future, so waiting needs no allocation. The lock of the object that
+/// is waited for guards all members. That object derives its own type of entry, with the data that it hands over.
+/// Lifetime: must not be moved or destroyed while it is in a list.
 struct waiter {
     eddy::waker wake;
-    waiter* previous;  // these two mean something while it is listed
-    waiter* next;
+    waiter* previous;  // valid while `is_listed`
+    waiter* next;      // valid while `is_listed`
     bool is_listed = false;
 
     waiter() noexcept = default;
@@ -21,7 +22,9 @@ struct waiter {
     ~waiter() = default;
 };
 
-/// Waiters in the order in which they came, first come, first served. `W` derives from waiter. O(1) each.
+/// An intrusive FIFO list of waiters. `W` derives from waiter.
+/// Thread safety: external; all calls are under one lock.
+/// Cost: O(1) each.
 template <class W = waiter>
 class waiter_list {
 public:
@@ -33,6 +36,7 @@ public:
     ~waiter_list() = default;
 
     [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
+    // SAFETY, here and in back(): push_back() only takes `W`s, so each waiter in the list is the base of a `W`.
     [[nodiscard]] W* front() const noexcept { return static_cast<W*>(first_); }
     [[nodiscard]] W* back() const noexcept { return static_cast<W*>(last_); }
 
@@ -44,7 +48,7 @@ public:
         last_ = &one;
     }
 
-    /// Nothing, if it is not in the list.
+    /// Removes `one`. Does nothing if it is not in a list.
     void remove(W& one) noexcept {
         if (!one.is_listed) return;
         (one.previous != nullptr ? one.previous->next : first_) = one.next;
@@ -52,21 +56,21 @@ public:
         one.is_listed = false;
     }
 
-    /// The first, taken out; null if there is none.
+    /// Removes and returns the first waiter; null if the list is empty.
     W* pop_front() noexcept {
         W* const one = front();
         if (one != nullptr) remove(*one);
         return one;
     }
 
-    /// The last, taken out; null if there is none.
+    /// Removes and returns the last waiter; null if the list is empty.
     W* pop_back() noexcept {
         W* const one = back();
         if (one != nullptr) remove(*one);
         return one;
     }
 
-    /// Puts all of `others` behind these. O(1).
+    /// Moves all waiters of `others` to the end of this list.
     void append(waiter_list& others) noexcept {
         if (others.first_ == nullptr) return;
         others.first_->previous = last_;

@@ -10,25 +10,28 @@
 
 namespace eddy::detail {
 
-/// Wakers that were taken out under a lock, to be woken after it: a waker may run a stranger's code, which may come
-/// back for the same lock. Bounded, so that taking one out never allocates; the storage is raw, since mostly one is
-/// used.
+/// Collects wakers under a lock, to wake them after it is released: a waker may run user code that takes the same lock.
+/// The capacity is fixed, so that push() never allocates. The storage is uninitialized, because usually only one waker
+/// is used.
 class wake_list {
 public:
     static constexpr std::size_t capacity = 32;
 
-    wake_list() noexcept {}  // NOLINT(modernize-use-equals-default): `wakers_` starts without objects
+    wake_list() noexcept {}  // NOLINT(modernize-use-equals-default): no waker is constructed
     wake_list(const wake_list&) = delete;
     wake_list& operator=(const wake_list&) = delete;
     ~wake_list() { wake_all(); }
 
     [[nodiscard]] bool is_full() const noexcept { return count_ == capacity; }
 
+    /// Adds a waker.
+    /// Preconditions: !is_full().
     void push(waker&& taken) noexcept {
-        __builtin_prefetch(taken.data_, 1);  // one of many tasks, most likely: it comes while others are looked for
+        __builtin_prefetch(taken.data_, 1);  // probably a task: it is loaded while more wakers are collected
         std::construct_at(&wakers_[count_++], std::move(taken));
     }
 
+    /// Wakes and removes all wakers.
     void wake_all() noexcept {
         const std::size_t count = std::exchange(count_, 0);
         for (std::size_t i = 0; i < count; ++i) {

@@ -10,57 +10,62 @@
 #include <eddy/detail/value_lock.hpp>
 #include <eddy/waker.hpp>
 
-// All of a watch channel but the value.
+// The state of a watch channel, without the value.
 //
-//     word        bit 0: the senders are gone. The rest: the value's version, which wraps; two are compared by != only
-//     lock        the value, and that the version is this value's: it is changed by who writes
-//     counts      of the senders, of the receivers, and of all that keeps the memory
+//     word        bit 0: the senders are gone. The rest: the value's version, which wraps around. Compare versions with
+//                 != only.
+//     lock        guards the value, and the match of value and version: the writer changes both under it
+//     counts      of the senders, of the receivers, and of all references to the memory
 
 namespace eddy::detail {
 
+/// The state that the senders and receivers of a watch channel share.
+/// Thread safety: any thread.
 class EDDY_API watch_state {
 public:
     using version_type = std::uint64_t;
     enum class news { none, value, closed };
 
-    /// With a sender and a receiver. `version` is the first one: for tests.
+    /// The state for one sender and one receiver. `version` is the initial version, which only tests set.
     explicit watch_state(version_type version) noexcept : word_(version * one_version) {}
     watch_state(const watch_state&) = delete;
     watch_state& operator=(const watch_state&) = delete;
 
-    /// The value's.
+    /// Returns the lock of the value.
     [[nodiscard]] value_lock& lock() noexcept { return lock_; }
 
     [[nodiscard]] version_type version() const noexcept { return load() / one_version; }
     [[nodiscard]] bool is_closed() const noexcept { return (load() & closed) != 0; }
-    /// The version before another.
+    /// Returns the version before `version`.
     [[nodiscard]] static version_type before(version_type version) noexcept { return (version - 1) & last_version; }
 
-    /// The value is another one. With the lock.
+    /// Increments the version after a change of the value.
+    /// Preconditions: the caller holds lock().
     void count_version() noexcept {
-        // release: pairs with the acquire in load(). Where the versions wrap, nothing reaches the bit below them.
+        // release: pairs with the acquire in load(). When the version wraps around, bit 0 does not change.
         word_.fetch_add(one_version, std::memory_order_release);
     }
-    /// After count_version(), without the lock.
+    /// Wakes the receivers. Call it after count_version(), without the lock.
     void tell_receivers() noexcept { changes_.notify_waiters(); }
 
-    /// Whether there is a version other than `seen`, which it is from then on, or there will be none. If not, `wake` is
-    /// woken when that may be so.
+    /// Returns `value` if the version is not `seen`, and stores the version in `seen`; `closed` if there will be no new
+    /// version; otherwise `none`, and `wake` will be woken when one of the two may apply.
     [[nodiscard]] news poll_news(version_type& seen, notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_news(notify_waiter& one) noexcept { changes_.leave(one); }
-    /// Whether there is no receiver.
+    /// The message of misuse for receivers_gone_future.
     static constexpr const char* closed_was_moved = "a watch's closed() was moved after its first poll";
+    /// Returns whether there is no receiver. Otherwise `wake` will be woken when that may be so.
     [[nodiscard]] bool poll_left(notify_waiter& one, const waker& wake) noexcept;
     void stop_waiting_for_leaving(notify_waiter& one) noexcept { leavings_.leave(one); }
 
-    // relaxed: nothing is read through it.
+    // relaxed: a reported count; nothing is read through it.
     [[nodiscard]] std::size_t senders() const noexcept { return senders_.load(std::memory_order_relaxed); }
-    // acquire: pairs with drop_receiver(): who finds none sees what they did.
+    // acquire: pairs with the release in drop_receiver(). A caller that finds no receivers sees what they did.
     [[nodiscard]] std::size_t receivers() const noexcept { return receivers_.load(std::memory_order_acquire); }
 
     void add_sender() noexcept { add(senders_); }
     void add_receiver() noexcept { add(receivers_); }
-    /// True for the last end of all, who destroys the channel.
+    /// Drop a sender or a receiver. Return true for the last end of all, which must destroy the channel.
     [[nodiscard]] bool drop_sender() noexcept;
     [[nodiscard]] bool drop_receiver() noexcept;
 
@@ -70,16 +75,17 @@ private:
     static constexpr word one_version = 2;
     static constexpr version_type last_version = ~word{0} / one_version;
 
-    // acquire: pairs with count_version() and drop_sender(): what was done before is seen.
+    // acquire: pairs with the release in count_version() and drop_sender(). What was done before them is visible.
     [[nodiscard]] word load() const noexcept { return word_.load(std::memory_order_acquire); }
 
     void add(atomic<std::size_t>& ends) noexcept {
-        // relaxed, both: who makes an end has one.
+        // relaxed, both: the caller already owns an end, so no count can reach 0.
         ends.fetch_add(1, std::memory_order_relaxed);
         references_.fetch_add(1, std::memory_order_relaxed);
     }
     [[nodiscard]] bool release() noexcept {
-        // acq_rel: whoever destroys it comes after all that the others have done with it.
+        // release: publishes this end's accesses. acquire: the last end sees all of them before it destroys the
+        // channel.
         return references_.fetch_sub(1, std::memory_order_acq_rel) == 1;
     }
 

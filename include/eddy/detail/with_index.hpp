@@ -6,8 +6,9 @@
 
 namespace eddy::detail {
 
-/// What `f` makes of a number that is known at run time only: `f(std::integral_constant<std::size_t, which>)`. What it
-/// returns is made where the caller wants it, not moved there. Preconditions: `which` is less than `Count`.
+/// Calls `f(std::integral_constant<std::size_t, which>)` for a number that is known only at run time. The result is
+/// constructed in place, not moved.
+/// Preconditions: `which` is less than `Count`.
 template <std::size_t Count, std::size_t I = 0, class Fn>
 decltype(auto) with_index(std::size_t which, Fn&& f) {
     if constexpr (I + 1 < Count) {

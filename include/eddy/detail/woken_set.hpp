@@ -10,75 +10,76 @@
 #include <eddy/detail/spin_lock.hpp>
 #include <eddy/waker.hpp>
 
-// Many futures of one owner, each with a waker of its own, so that only those are polled that were woken: what
-// futures_unordered and its like stand on, without the type of the futures. After FuturesUnordered of futures-rs.
+// A set of futures of one owner, each with its own waker, so that only woken futures are polled. It is the untyped part
+// of futures_unordered and similar classes, and follows FuturesUnordered of futures-rs.
 //
-//     owner ──> woken_set ──> node <─> node <─> node          all that it holds, in order
-//                  │            ^ wakers of the future in it
-//                  └──> woken_queue: the nodes that were woken, and the waker of whoever polls the owner
+//     owner ──> woken_set ──> node <─> node <─> node          all nodes in the set, in order
+//                  │            ^ wakers of the node's future
+//                  └──> woken_queue: the woken nodes, and the waker of the task that polls the owner
 //
-// A node is one reference-counted block: the owner has a reference from hold() to take_out(), each waker has one. The
-// future in it is the owner's, and gone soon after take_out(); so a waker that comes later frees memory, at most.
+// A node is one reference-counted memory block. The owner has a reference from hold() to take_out(), and each waker has
+// one. The future in the node belongs to the owner and is destroyed soon after take_out(). A waker that is used later
+// can only free memory.
 //
-//     bit  name    set by                            cleared by          what it means
-//     0    queued  the waker that queues the node,   the owner, before   it is in the queue, or on its way there, or to
-//     be polled;
-//                  take_out()                        it polls            after take_out(): the queue has the owner's
-//                  reference
-//     1..  refs    whoever makes a waker             -                   the block
+//     bit  name    set by                   cleared by          meaning
+//     0    queued  the waker that queues    the owner, before   the node is in the queue, about to be pushed, or
+//                  the node; take_out()     it polls            taken to be polled; after take_out(): the queue has
+//                                                               the owner's reference
+//     1..  refs    add_reference()          -                   the references to the block
 //
 // The queue's head is one word, as in core/inbound_list.hpp:
 //
-//     head     meaning                                    left by
-//     null     nothing was woken, the owner is awake      push: to node      the owner: to asleep, closed
-//     asleep   nothing was woken, the owner has left      push: to node, and the pusher wakes the owner
-//     node     a list, newest first                       push: to node      the owner: takes it all, to null or closed
-//     closed   for good: the owner is gone                -
+//     head     meaning                                      left by
+//     null     no node was woken, the owner is awake        push: to node      the owner: to asleep or closed
+//     asleep   no node was woken, the owner waits           push: to node, and the pusher wakes the owner
+//     node     a list of nodes, newest first                push: to node      the owner: takes all, to null or closed
+//     closed   permanent: the owner is gone                 -
 //
-// So a wake costs two read-modify-writes, however many futures there are, and a batch of them wakes the owner once.
-// Departures from futures-rs: the queue is taken as a whole (Treiber's stack, IBM RJ 5118, 1986, turned round), and is
-// not Vyukov's. So there is no moment at which the owner finds a push half done, and to close it is one exchange: who
-// comes later is told so, and no wake has to count the queue's references. And a node that is queued while the owner
-// polls wakes nobody.
+// So a wakeup costs two read-modify-writes for any number of futures, and a batch of wakeups wakes the owner once.
+// Departures from futures-rs: the queue is Treiber's stack (IBM RJ 5118, 1986), taken as a whole and reversed, instead
+// of Vyukov's queue. So the owner never finds a half-finished push, and one exchange closes the queue. A later push is
+// refused, so a wakeup does not have to count references to the queue. Also, a node that is queued while the owner
+// polls wakes no task.
 
 namespace eddy::detail {
 
 class woken_queue;
 
-/// The part of a future's node that knows no type.
+/// The untyped part of a future's node.
 struct EDDY_API woken_node {
     static constexpr std::size_t queued = 1;
     static constexpr std::size_t one_reference = 2;
 
-    /// With the owner's reference, and as if it had been woken: it is polled for the first time.
+    /// Makes a node with the owner's reference, and queued, because a new future must be polled once.
     woken_node() noexcept = default;
     woken_node(const woken_node&) = delete;
     woken_node& operator=(const woken_node&) = delete;
 
-    /// The waker of its future, for the length of a poll: a borrowed one.
+    /// Returns a waker of the node's future for the duration of a poll. It uses the owner's reference.
     [[nodiscard]] borrowed_waker make_waker() noexcept;
 
-    /// Whether it was woken since the owner took it from the queue.
+    /// Returns whether the node was woken since the owner took it from the queue.
     [[nodiscard]] bool is_woken() const noexcept {
-        // relaxed: nothing is read through it.
+        // relaxed: only a hint; nothing is read through it.
         return (word.load(std::memory_order_relaxed) & queued) != 0;
     }
 
     atomic<std::size_t> word{one_reference | queued};
-    woken_queue* queue = nullptr;      ///< the block has a reference of it
-    woken_node* next_woken = nullptr;  ///< belongs to whoever set `queued`, and after the push to the queue's list
-    // The owner's:
+    woken_queue* queue = nullptr;      ///< the block has a reference to it
+    woken_node* next_woken = nullptr;  ///< owned by the thread that set `queued`; after the push, by the queue's list
+    // Accessed by the owner only:
     woken_node* previous = nullptr;
     woken_node* next = nullptr;
     bool is_held = false;
 };
 
-/// What the wakers of all futures of a set share with it. Counted: the set has a reference, and each node's block.
+/// The queue that the wakers of all futures of a set share.
+/// Lifetime: reference counted. The set has a reference, and each node's block.
 class EDDY_API woken_queue {
 public:
     using free_node = void (*)(woken_node& node) noexcept;
 
-    /// `free` gives back the block of a node.
+    /// `free` frees the block of a node.
     explicit woken_queue(free_node free) noexcept : free_(free) {}
     woken_queue(const woken_queue&) = delete;
     woken_queue& operator=(const woken_queue&) = delete;
@@ -86,24 +87,26 @@ public:
 
     // ---- The owner ----
 
-    /// What was woken, oldest first; null if nothing was.
+    /// Takes all queued nodes. Returns them oldest first, linked by `next_woken`; null if there are none.
     [[nodiscard]] woken_node* take() noexcept;
 
-    /// The owner is about to answer "not yet" to `wake`, which is woken by the next push. False if something has been
-    /// pushed.
+    /// Stores `wake` and marks the queue, so that the next push wakes it. Returns false if a node was pushed before.
     [[nodiscard]] bool fall_asleep(const waker& wake) noexcept;
 
-    /// Refuses all that comes later; what was pushed, oldest first.
+    /// Closes the queue: later pushes are refused. Returns the queued nodes as take() does.
     [[nodiscard]] woken_node* close() noexcept;
 
     // ---- Any thread ----
 
-    /// A wake of `node`'s future. The caller has a reference of the node.
+    /// Queues `node`, and wakes the owner if necessary.
+    /// Preconditions: the caller has a reference to the node.
     static void wake(woken_node& node) noexcept;
 
+    /// Add or give up a reference to a node. The last one frees its block.
     static void add_reference(woken_node& node) noexcept;
     static void drop_reference(woken_node& node) noexcept;
 
+    /// Add or give up a reference to the queue. The last one frees it.
     void add_reference() noexcept;
     void release() noexcept;
 
@@ -114,21 +117,21 @@ private:
     void wake_owner() noexcept;
     [[nodiscard]] woken_node* oldest_first(woken_node* newest) noexcept;
 
-    // Addresses that no node has.
+    // Addresses of no real node, as marks of the head.
     [[nodiscard]] woken_node* asleep() noexcept { return &asleep_mark_; }
     [[nodiscard]] woken_node* closed() noexcept { return &closed_mark_; }
 
     atomic<woken_node*> head_{nullptr};
     atomic<std::size_t> references_{1};
-    spin_lock lock_;  // of the waker
+    spin_lock lock_;  // guards `owner_`
     waker owner_;
     const free_node free_;
     woken_node asleep_mark_;
     woken_node closed_mark_;
 };
 
-/// The owner's side. Movable: only the nodes stay where they are.
-/// Thread safety: one thread at a time. Wakers on any.
+/// The owner's side. The set can be moved; its nodes cannot.
+/// Thread safety: one thread at a time. The wakers may be used on any thread.
 class EDDY_API woken_set {
 public:
     woken_set() noexcept = default;
@@ -141,7 +144,7 @@ public:
           size_(std::exchange(other.size_, 0)),
           given_up_(std::exchange(other.given_up_, 0)) {}
     woken_set& operator=(woken_set&&) = delete;
-    /// Preconditions: nothing is held.
+    /// Preconditions: the set is empty.
     ~woken_set() { close(); }
 
     void swap(woken_set& other) noexcept;
@@ -149,25 +152,25 @@ public:
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] woken_node* first() const noexcept { return first_; }
 
-    /// Before the first node: makes the queue.
+    /// Makes the queue. Call it before hold().
     void open(woken_queue::free_node free) {
         if (queue_ == nullptr) queue_ = new woken_queue(free);
     }
 
-    /// Takes over a new node, at the end (or the beginning) of all, to be polled.
+    /// Adds a new node at the end or the beginning of the set, and queues it to be polled.
     void hold(woken_node& node, bool at_front = false) noexcept;
 
-    /// Gives up a node: nothing here finds it any more. Its future is destroyed after that, and then its reference
-    /// dropped.
+    /// Removes a node from the set. Destroy its future afterwards, and then give up its reference.
     void take_out(woken_node& node) noexcept;
 
-    /// The next one to be polled, and is not queued any more; null if all that was woken has been.
+    /// Returns the next node to be polled and clears its `queued` bit; null if fetch() must be called for more.
     [[nodiscard]] woken_node* next_to_poll() noexcept;
 
-    /// Fetches what was woken meanwhile. False if nothing was, and `wake` will be woken by the next that is.
+    /// Takes the nodes that were woken since the last call. Returns false if there are none: then the next push wakes
+    /// `wake`.
     [[nodiscard]] bool fetch(const waker& wake) noexcept;
 
-    /// All that is held is to be polled once, though it was not woken.
+    /// Queues all nodes, so that each is polled once.
     void queue_all() noexcept;
 
 private:
@@ -179,10 +182,10 @@ private:
     woken_queue* queue_ = nullptr;
     woken_node* first_ = nullptr;
     woken_node* last_ = nullptr;
-    woken_node* to_poll_ = nullptr;  // taken from the queue
+    woken_node* to_poll_ = nullptr;  // nodes taken from the queue
     woken_node* last_to_poll_ = nullptr;
     std::size_t size_ = 0;
-    std::size_t given_up_ = 0;  // so many, at most, may still be queued
+    std::size_t given_up_ = 0;  // upper bound of the removed nodes that may still be queued
 };
 
 }  // namespace eddy::detail

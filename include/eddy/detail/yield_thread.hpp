@@ -9,7 +9,7 @@
 
 namespace eddy::detail {
 
-/// In a loop that spins: lets other threads run. As with atomic.hpp, a test build puts another in its place.
+/// Lets other threads run, in a spin loop. A test build replaces it, as it does atomic.hpp.
 inline void yield_thread() noexcept {
 #ifdef EDDY_EXPLORE
     explore::yield();
