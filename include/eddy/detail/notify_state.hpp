@@ -102,8 +102,7 @@ public:
         // acquire, here and below: pairs with the release in count_call(), leave_permit() and the lock's release. The
         // caller sees what the notifier wrote.
         word now = word_.snapshot(std::memory_order_acquire);
-        if (calls_in(now) != one.calls)
-            return end(one);  // notified by notify_waiters(): leaves a permit for another waiter
+        if (calls_in(now) != one.calls) return end(one);  // by notify_waiters(): a permit is left to another waiter
         if (state_in(now) == permit && !lock_word::is_held(now) &&
             word_.replace(now, now - permit, std::memory_order_acquire))
             return end(one);

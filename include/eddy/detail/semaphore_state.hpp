@@ -41,7 +41,7 @@ struct permit_waiter : waiter {
     acquired outcome = acquired::not_yet;
 };
 
-/// A semaphore with room for `PermitBits` bits of permits, and the remaining bits of a word for the derived class.
+/// A semaphore whose word has `PermitBits` bits for permits. The derived class may use the remaining bits.
 /// Thread safety: any thread.
 template <unsigned PermitBits>
 class EDDY_API semaphore_state {

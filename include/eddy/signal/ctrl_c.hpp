@@ -12,7 +12,7 @@
 
 namespace eddy::signal {
 
-/// Waits for Ctrl-C: see ctrl_c().
+/// The future of ctrl_c().
 class [[nodiscard("co_await it")]] EDDY_API ctrl_c_future : public future_ops<ctrl_c_future> {
 public:
     using output_type = result<void>;
@@ -26,19 +26,22 @@ private:
     std::source_location where_;
 };
 
-/// Ready when the user has typed Ctrl-C (SIGINT), once this is awaited; one that came before ends the program, as ever.
+/// Waits until the user types Ctrl-C (SIGINT). It listens from the first poll on. An earlier Ctrl-C has its default
+/// effect: it ends the program.
 ///     co_await eddy::select(serve(listener), signal::ctrl_c());
-/// In a loop make it once and lend it, so that it hears of a Ctrl-C that comes while the loop's body runs; one that is
-/// made anew for each select does not:
+/// In a loop, make the future once, before the loop, and pass std::ref. Then it does not miss a Ctrl-C while the loop's
+/// body runs. A new future for each select() would miss it:
 ///     auto stop = signal::ctrl_c();
 ///     for (;;) {
 ///         auto event = co_await eddy::select(lines.next(), std::ref(stop));
 ///         ...
 ///     }
 ///
-/// From the first wait on, Ctrl-C does not end the program any more, also when nobody waits: see stream(). Any number
-/// may wait, and all hear of it. For a second Ctrl-C that must not be missed meanwhile use stream(kind::interrupt()).
-/// Errors: as stream(); errc::runtime_shutdown, if the loop ends. Throws misuse, when awaited, without a loop.
+/// After the first poll, Ctrl-C no longer ends the program, even if there are no waiters: see stream(). There may be
+/// any number of waiters; each Ctrl-C wakes all of them. If several Ctrl-C must not be missed, use
+/// stream(kind::interrupt()).
+/// Errors: those of stream(); errc::runtime_shutdown if the event loop ends. When awaited, throws misuse without an
+/// event loop.
 /// Cancel safety: safe.
 [[nodiscard]] inline ctrl_c_future ctrl_c(std::source_location where = std::source_location::current()) noexcept {
     return ctrl_c_future(where);

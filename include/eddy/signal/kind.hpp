@@ -5,29 +5,35 @@
 
 namespace eddy::signal {
 
-/// Which signal: one of those with a name, or any by its number (SIGRTMIN + 3, say).
+/// A signal: one with a name, or any other by its number (for example SIGRTMIN + 3).
 class kind {
 public:
+    /// Makes a kind from a signal's number.
     [[nodiscard]] static constexpr kind from_number(int number) noexcept { return kind(number); }
 
-    /// Ctrl-C in a terminal.
+    /// SIGINT: Ctrl-C in a terminal.
     [[nodiscard]] static constexpr kind interrupt() noexcept { return kind(SIGINT); }
-    /// What service managers, and kill(1), send.
+    /// SIGTERM: the default of kill(1) and of service managers.
     [[nodiscard]] static constexpr kind terminate() noexcept { return kind(SIGTERM); }
-    /// The terminal was closed; daemons take it as a wish to read their configuration again.
+    /// SIGHUP: the terminal was closed. Daemons use it as a request to reload their configuration.
     [[nodiscard]] static constexpr kind hangup() noexcept { return kind(SIGHUP); }
-    /// Ctrl-\ in a terminal.
+    /// SIGQUIT: Ctrl-\ in a terminal.
     [[nodiscard]] static constexpr kind quit() noexcept { return kind(SIGQUIT); }
+    /// SIGUSR1 and SIGUSR2: for any use.
     [[nodiscard]] static constexpr kind user_defined1() noexcept { return kind(SIGUSR1); }
     [[nodiscard]] static constexpr kind user_defined2() noexcept { return kind(SIGUSR2); }
+    /// SIGALRM: a timer of alarm(2) or setitimer(2) has expired.
     [[nodiscard]] static constexpr kind alarm() noexcept { return kind(SIGALRM); }
-    /// A child process has stopped or ended.
+    /// SIGCHLD: a child process has stopped or ended.
     [[nodiscard]] static constexpr kind child() noexcept { return kind(SIGCHLD); }
+    /// SIGIO: a descriptor with O_ASYNC is ready.
     [[nodiscard]] static constexpr kind io() noexcept { return kind(SIGIO); }
+    /// SIGPIPE: a write to a pipe or socket without a reader.
     [[nodiscard]] static constexpr kind pipe() noexcept { return kind(SIGPIPE); }
-    /// The terminal has another size.
+    /// SIGWINCH: the terminal's size has changed.
     [[nodiscard]] static constexpr kind window_change() noexcept { return kind(SIGWINCH); }
 
+    /// Returns the signal's number.
     [[nodiscard]] constexpr int number() const noexcept { return number_; }
     friend constexpr bool operator==(kind, kind) noexcept = default;
 

@@ -16,7 +16,8 @@
 
 namespace eddy::detail {
 
-/// A descriptor that rings in this process's loops whenever a signal has come. Nobody reads it, so that all hear it.
+/// A descriptor that gets an event in the event loops of this process for each signal. It is never read, so that the
+/// event reaches all streams.
 class EDDY_API signal_bell {
 public:
     explicit signal_bell(int fd) noexcept : fd_(fd) {}
@@ -37,9 +38,11 @@ private:
 
 namespace eddy::signal {
 
-/// The signals of one kind that this process gets, from stream() on. Each waiter hears of each signal; several that
-/// come before one looks are one item for it, as they are for the system. It ends only when the loop that it was made
-/// in does. Cancel safety: safe. Thread safety: as any object, on any thread; one task at a time.
+/// A stream of the signals of one kind that this process receives, starting with the call of stream(). Each stream
+/// returns each signal. Several signals between two polls are one item; the operating system merges pending signals,
+/// too. The stream ends only when the event loop in which it was made ends.
+/// Cancel safety: safe.
+/// Thread safety: one task at a time, on any thread.
 class [[nodiscard]] EDDY_API signal_stream : public stream_ops<signal_stream> {
 public:
     using item_type = kind;
@@ -52,19 +55,21 @@ private:
         : bell_(std::move(bell)), seen_(seen), kind_(of) {}
 
     io::poll_evented<detail::signal_bell> bell_;
-    std::uint64_t seen_;  // how many there were when it last looked
+    std::uint64_t seen_;  // the number of signals at the last poll
     kind kind_;
 };
 
-/// Begins to listen for signals of this kind, in the loop on this thread:
+/// Starts to listen for signals of a kind, in the event loop on this thread:
 ///     auto hangups = co_await try_(signal::stream(signal::kind::hangup()));
 ///     while (co_await hangups.next()) reload();
 ///
-/// The first call for a kind sets a handler, which stays until the process ends: what the signal did by itself (ending
-/// the program) it does no more, also when nobody listens any longer. A handler that somebody had set before is called
-/// by it. Errors: errc::forbidden_signal; what reactors report (errc::runtime_shutdown, errc::io_disabled,
-/// too_many_files_open). Throws misuse without a loop. Thread safety: any thread. Cost: a descriptor; signals wake all
-/// who listen to some signal.
+/// The first call for a kind installs a signal handler, which stays until the process ends. So the signal loses its
+/// default action, such as to end the program, even if no stream is left. The handler calls a handler that was
+/// installed before it.
+/// Errors: errc::forbidden_signal; those of a reactor (errc::runtime_shutdown, errc::io_disabled, too_many_files_open).
+/// Throws misuse without an event loop.
+/// Thread safety: any thread.
+/// Cost: one descriptor per stream. Each signal wakes the waiters of all kinds.
 [[nodiscard]] EDDY_API result<signal_stream> stream(kind of,
                                                     std::source_location where = std::source_location::current());
 

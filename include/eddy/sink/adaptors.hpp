@@ -19,7 +19,7 @@
 #include <eddy/sink/sink_ops.hpp>
 #include <eddy/try.hpp>
 
-// Sinks in front of sinks. sink_ops says what they do.
+// Sinks that wrap another sink. For their behavior, see sink_ops.
 
 namespace eddy::sinks {
 
@@ -43,7 +43,7 @@ public:
         return inner_.poll_ready(cx);
     }
 
-    /// With a function that returns a future, this begins it; poll_ready, poll_flush and poll_close see to its end.
+    /// If the function returns a future, this starts it. poll_ready, poll_flush and poll_close poll it to its end.
     outcome start_send(In item, [[maybe_unused]] std::source_location where = std::source_location::current()) {
         if constexpr (body::is_future) {
             if (body_)
@@ -51,7 +51,7 @@ public:
             body_.start(f_, std::move(item));
             return {};
         } else {
-            body at_once;  // not body_: GCC 12 would warn, where a sink is made and polled, of what is not in there
+            body at_once;  // instead of body_: GCC 12 would emit false warnings about an uninitialized body_
             at_once.start(f_, std::move(item));
             return pass_on(at_once.take());
         }
@@ -70,7 +70,8 @@ public:
     }
 
 private:
-    /// Ready when no function runs. (Its item finds the inner sink ready: that was so when the function began.)
+    /// Ready when no future is running. The inner sink is still ready for the item then, because it was ready when the
+    /// future started.
     poll_result<outcome> poll_body(context& cx) {
         if constexpr (body::is_future) {
             if (!body_) return outcome();
@@ -94,7 +95,7 @@ private:
 
     S inner_;
     Fn f_;
-    body body_;  // declared last: it may borrow the function's captures
+    body body_;  // declared last: it may refer to captures of `f_`
 };
 
 /// See sink_ops::buffer().
@@ -107,7 +108,7 @@ public:
 
     buffer_sink(S&& inner, std::size_t size) : inner_(std::move(inner)), size_(size) {}
 
-    /// Ready while there is room; what the inner sink takes meanwhile goes there.
+    /// Ready while the buffer has spare capacity. Also sends buffered items if the inner sink is ready.
     poll_result<outcome> poll_ready(context& cx) {
         if (size_ == 0) return inner_.poll_ready(cx);
         auto emptied = poll_empty(cx);
@@ -134,11 +135,11 @@ public:
         return inner_.poll_close(cx);
     }
 
-    /// How many items wait here.
+    /// Returns the number of buffered items.
     [[nodiscard]] std::size_t waiting() const noexcept { return waiting_.size(); }
 
 private:
-    /// Ready when nothing waits here any more.
+    /// Ready when the buffer is empty.
     poll_result<outcome> poll_empty(context& cx) {
         while (!waiting_.empty()) {
             auto is_ready = inner_.poll_ready(cx);
@@ -169,7 +170,7 @@ public:
 
     fanout_sink(A&& first, B&& second) : first_(std::move(first)), second_(std::move(second)) {}
 
-    /// Ready when both are. Both are asked, so that they become ready at the same time.
+    /// Ready when both sinks are. Polls both, so that they become ready concurrently.
     poll_result<outcome> poll_ready(context& cx) { return both(first_.poll_ready(cx), second_.poll_ready(cx)); }
 
     template <class T>
@@ -186,7 +187,7 @@ public:
     }
 
 private:
-    /// What is closed is not asked again.
+    /// Closes a sink, unless it is closed already.
     template <class S>
     static poll_result<outcome> close_once(S& sink, bool& is_closed, context& cx) {
         if (is_closed) return outcome();

@@ -17,7 +17,7 @@
 
 namespace eddy::sinks {
 
-/// See sink_ops::feed().
+/// The future of sink_ops::feed().
 template <class S, class T>
 class [[nodiscard("co_await it")]] feed_future : public future_ops<feed_future<S, T>> {
 public:
@@ -44,7 +44,7 @@ private:
     std::optional<T> item_;
 };
 
-/// See sink_ops::send().
+/// The future of sink_ops::send().
 template <class S, class T>
 class [[nodiscard("co_await it")]] send_future : public future_ops<send_future<S, T>> {
 public:
@@ -73,11 +73,11 @@ private:
     }
 
     S* into_;
-    std::optional<feed_future<S, T>> feed_;  // until the sink has the item
+    std::optional<feed_future<S, T>> feed_;  // until the sink has accepted the item
     bool has_ended_ = false;
 };
 
-/// See sink_ops::flush().
+/// The future of sink_ops::flush().
 template <class S>
 class [[nodiscard("co_await it")]] flush_future : public future_ops<flush_future<S>> {
 public:
@@ -91,7 +91,7 @@ private:
     S* of_;
 };
 
-/// See sink_ops::close().
+/// The future of sink_ops::close().
 template <class S>
 class [[nodiscard("co_await it")]] close_future : public future_ops<close_future<S>> {
 public:
@@ -105,7 +105,7 @@ private:
     S* of_;
 };
 
-/// What send_all() and forward() do: items of a stream into a sink, one at a time.
+/// Sends the items of a stream to a sink, one at a time. Used by send_all() and forward().
 template <class Items, class S>
 class transfer {
     using item = detail::item_t<Items>;
@@ -115,7 +115,7 @@ public:
 
     explicit transfer(Items&& items) : items_(std::move(items)) {}
 
-    /// Ready when the stream has ended, and all of it is in the sink; or with an error.
+    /// Ready when the stream has ended and the sink has accepted all items, or with an error.
     poll_result<output_type> poll(S& into, context& cx) {
         for (;;) {
             detail::toll cost(cx);
@@ -148,7 +148,7 @@ private:
         return into.start_send(std::move(sent));
     }
 
-    /// The stream waits: what is in the sink is not to wait with it.
+    /// Flushes the sink while the stream waits, so that items in the sink do not wait with it.
     static poll_result<output_type> flush_meanwhile(S& into, context& cx) {
         auto flushed = poll_flush(into, cx);
         if (flushed && !*flushed) return flushed;
@@ -156,7 +156,7 @@ private:
     }
     static poll_result<output_type> poll_flush(S& into, context& cx) {
         if (cx.budget() != 0) return into.poll_flush(cx);
-        // As in time::timeout: the stream has used the budget up, perhaps in every poll.
+        // As in time::timeout: the stream has used up the coop budget, and may do so in every poll.
         context own(cx.waker());
         return into.poll_flush(own);
     }
@@ -170,8 +170,8 @@ private:
     std::optional<detail::item_value_t<item>> held_;
 };
 
-/// What send_all() and forward() return: a transfer, and then what `Last` asks of the sink. `Into` is a pointer to the
-/// sink, or an std::optional with it; empty when it has ended.
+/// The future of send_all() and forward(): a transfer, followed by the operation `Last` of the sink. `Into` is a
+/// pointer to the sink or an std::optional that contains it; null or nullopt when this future has ended.
 template <class Items, class Into, class Last>
 class [[nodiscard("a future does nothing until it is awaited, spawned or run")]] transfer_future
     : public future_ops<transfer_future<Items, Into, Last>> {
@@ -186,7 +186,7 @@ public:
     poll_result<output_type> poll(context& cx) {
         if (!into_) eddy::detail::throw_has_ended(Last::name, cx.where());
         if (!outcome_ && !failure_ && !poll_outcome(cx)) return not_ready;
-        if (transfer_ && !transfer_->cancel(cx)) return not_ready;  // the sink has failed before the stream's end
+        if (transfer_ && !transfer_->cancel(cx)) return not_ready;  // an error of the sink came before the end
         end();
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
         return *std::move(outcome_);
@@ -201,7 +201,7 @@ public:
     }
 
 private:
-    /// True if it has come to its output, or has thrown.
+    /// Returns true if there is an output or an exception.
     bool poll_outcome(context& cx) {
         try {
             auto answer = advance(cx);
@@ -235,7 +235,7 @@ private:
     std::exception_ptr failure_;
 };
 
-/// How send_all() ends.
+/// The last operation of send_all().
 struct then_flush {
     static constexpr const char* name = "send_all";
     template <class S>

@@ -33,7 +33,7 @@ class buffer_sink;
 template <class A, class B>
 class fanout_sink;
 
-/// What a sink's operations answer with.
+/// The result of a sink's operations.
 template <class S>
 using outcome_t = std::expected<void, detail::sink_error_t<S>>;
 
@@ -41,17 +41,19 @@ using outcome_t = std::expected<void, detail::sink_error_t<S>>;
 
 /// The members of a sink, for a class that derives from `sink_ops<itself>`.
 ///
-/// Those that end in `&&` take the sink over; the others borrow it, and it outlives their futures.
-/// Errors: those of the sink. What it throws comes out, too.
-/// Thread safety: as any future. One operation at a time; streams::split() is for an object that is a stream, too.
-/// Cost: no allocation, unless a member says so. An item takes a unit of the budget (of the sink, or else of whoever
-/// sends).
+/// Members with the qualifier `&&` move the sink into their result. The futures of other members refer to the sink.
+/// Errors: those of the sink. Exceptions of the sink are passed on.
+/// Lifetime: the sink must outlive the futures that refer to it.
+/// Thread safety: one operation at a time. If an object is a sink and a stream, use streams::split() for both at the
+/// same time.
+/// Cost: no allocation, unless a member says otherwise. Each item costs a unit of the coop budget, which the sink or
+/// else the sending future consumes.
 template <class Self>
 class sink_ops {
 public:
-    /// Sends an item, and waits until it has arrived.
-    /// Cancel safety: nothing is half sent. If the future is dropped the item is lost with it, or is in the sink
-    /// already.
+    /// Sends an item and flushes the sink.
+    /// Cancel safety: if the future is dropped, the item is either lost with it, or is in the sink already. It is never
+    /// sent in part.
     template <class T>
     [[nodiscard]] auto send(T&& item) {
         if constexpr (!detail::is_sink_of<Self, std::decay_t<T>>()) {
@@ -61,8 +63,8 @@ public:
         }
     }
 
-    /// Gives the sink an item, and does not wait until it has arrived: for many, with a flush() after the last.
-    /// Cancel safety: if the future is dropped before it is ready, the item is lost with it.
+    /// Gives an item to the sink without a flush. To send many items, call flush() after the last.
+    /// Cancel safety: if the future is dropped before it is ready, the item is lost.
     template <class T>
     [[nodiscard]] auto feed(T&& item) {
         if constexpr (!detail::is_sink_of<Self, std::decay_t<T>>()) {
@@ -72,15 +74,18 @@ public:
         }
     }
 
-    /// Waits until all items have arrived. Cancel safety: safe.
+    /// Waits until all items have been delivered.
+    /// Cancel safety: safe.
     [[nodiscard]] auto flush() noexcept { return sinks::flush_future<Self>(self()); }
 
-    /// Flushes and ends the sink. Cancel safety: safe; call it again to go on.
+    /// Flushes and closes the sink.
+    /// Cancel safety: safe. Call it again to continue.
     [[nodiscard]] auto close() noexcept { return sinks::close_future<Self>(self()); }
 
-    /// Sends all items of a stream (`s.by_ref()` lends it), flushes, and leaves the sink open. While the stream waits,
-    /// what is in the sink is flushed. Items that are `expected` are unwrapped; the first error ends it and is its
-    /// output. Cancel safety: an item that the sink could not yet take is lost with the future; no more than one.
+    /// Sends all items of a stream and flushes the sink, which stays open. Pass `s.by_ref()` to keep the stream. The
+    /// sink is also flushed while the stream waits. Items of type `expected` are unwrapped.
+    /// Errors: those of the sink, and the first error of an item, which ends the future.
+    /// Cancel safety: at most one item, which the sink could not accept yet, is lost with the future.
     template <class Items>
     [[nodiscard]] auto send_all(Items&& items) {
         if constexpr (!detail::is_given_stream<Items>()) {
@@ -92,8 +97,8 @@ public:
         }
     }
 
-    /// A sink of `In`s, each of which `f` turns into an item of this one. `f` returns that, an `expected` of it (an
-    /// error is the sink's), or a future of either.
+    /// Returns a sink for `In`s. `f` converts each of them to an item of this sink. `f` returns the item, an `expected`
+    /// of it (an error becomes an error of the sink), or a future of either.
     ///     auto numbers = std::move(lines).with<int>([](int i) { return std::to_string(i); });
     template <class In, class Fn>
     [[nodiscard]] auto with(Fn&& f) && {
@@ -107,14 +112,15 @@ public:
         }
     }
 
-    /// With room for `size` items of type `T` that this sink does not take yet.
+    /// Returns a sink with a buffer for up to `size` items of type `T` that this sink cannot accept yet.
     /// Cost: a queue, which is allocated as it grows.
     template <class T>
     [[nodiscard]] auto buffer(std::size_t size) && {
         return sinks::buffer_sink<Self, T>(std::move(self()), size);
     }
 
-    /// A sink that gives each item to both, to this one a copy. The two have the same type of errors.
+    /// Returns a sink that gives each item to both sinks; this sink gets a copy. Both must have the same type of
+    /// errors.
     template <class S>
     [[nodiscard]] auto fanout(S&& other) && {
         constexpr bool given = !std::is_lvalue_reference_v<S>;
@@ -126,7 +132,7 @@ public:
         }
     }
 
-    // Only to say in a short error what to write.
+    // For lvalues: a static_assert that says what to write.
     // clang-format off
     template <class In, class... A> auto with(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }
     template <class T, class... A> auto buffer(A&&...) & { return detail::refuse_lvalue_stream<A...>(); }

@@ -17,8 +17,8 @@
 #include <eddy/io/ready.hpp>
 #include <eddy/result.hpp>
 
-/// The selector below the runtime, for whoever wants an event loop without futures: descriptors are added to a
-/// registry under a token, and wait() says which tokens became ready.
+/// The selector that the runtime uses, for programs that need an event loop without futures. Descriptors are added to a
+/// registry with a token. wait() returns the tokens that became ready.
 ///
 ///     eddy::sys::poll poll;
 ///     eddy::sys::events events(64);
@@ -28,41 +28,44 @@
 ///         for (const auto& event : events) handle(event.token());
 ///     }
 ///
-/// Events are edge-triggered: each reports a change once, so read (or write) until the call says that it would block.
+/// Events are edge-triggered: each change is reported once. Read or write until the call returns EAGAIN.
 namespace eddy::sys {
 
-/// A number of the user's choice that names a source in its events.
+/// A user-defined number that identifies a source in its events.
 struct token {
     std::uint64_t value;
 
     friend constexpr auto operator<=>(const token&, const token&) noexcept = default;
 };
 
-/// What one source reported. A plain value: it may be copied out of its `events`.
+/// An event of one source. A copy is independent of its `events`.
 class event {
 public:
     /// An event of token 0 that reports nothing.
     constexpr event() noexcept = default;
 
+    /// Returns the token of the source.
     [[nodiscard]] constexpr sys::token token() const noexcept { return {std::bit_cast<std::uint64_t>(data_)}; }
 
+    /// Return whether the source is ready for an operation, or has an error.
     [[nodiscard]] constexpr bool is_readable() const noexcept { return has(in | pri); }
     [[nodiscard]] constexpr bool is_writable() const noexcept { return has(out); }
     [[nodiscard]] constexpr bool is_priority() const noexcept { return has(pri); }
     [[nodiscard]] constexpr bool is_error() const noexcept { return has(err); }
-    /// The peer will send no more: it closed its writing half (a FIN), or the connection is gone altogether.
+    /// Returns whether the peer will send no more data: it has shut down its writing half (FIN) or closed the
+    /// connection.
     [[nodiscard]] constexpr bool is_read_closed() const noexcept { return has(hup) || (has(in) && has(rdhup)); }
-    /// The peer takes no more. A FIN alone does not say so: the peer may still be reading.
+    /// Returns whether the peer will receive no more data. A FIN alone does not mean that.
     [[nodiscard]] constexpr bool is_write_closed() const noexcept {
-        // An error and nothing else is how the writing end of a pipe hears that the reading end is closed.
+        // The writing end of a pipe gets only EPOLLERR when the reading end is closed.
         return has(hup) || (has(out) && has(err)) || bits_ == err;
     }
 
-    /// All of the above in one value.
+    /// Returns all of the above in one value.
     [[nodiscard]] constexpr io::ready readiness() const noexcept;
 
 private:
-    // The bits of epoll(7), repeated so that users need no system header; poll.cpp checks them.
+    // The bits of epoll(7), defined here so that users need no system header. poll.cpp checks them.
     static constexpr std::uint32_t in = 0x001;
     static constexpr std::uint32_t pri = 0x002;
     static constexpr std::uint32_t out = 0x004;
@@ -72,8 +75,8 @@ private:
 
     [[nodiscard]] constexpr bool has(std::uint32_t mask) const noexcept { return (bits_ & mask) != 0; }
 
-    // The kernel fills this in: it is laid out as epoll_event(3type) is, which poll.cpp checks, too. Two halves for the
-    // data, since on x86 the kernel puts its 64 bits at offset 4.
+    // Written by the kernel: the layout is that of epoll_event(3type), which poll.cpp checks. The data are two halves,
+    // because the kernel places the 64 bits at offset 4 on x86.
     friend struct event_layout;
 #if defined(__x86_64__) || defined(__i386__)
     std::uint32_t bits_ = 0;
@@ -84,14 +87,15 @@ private:
     std::array<std::uint32_t, 2> data_{};
 };
 
-/// The buffer that `poll::wait` fills: the events of one call, at most `capacity()` of them.
+/// The buffer that poll::wait() fills: the events of one call.
+/// Thread safety: one thread at a time.
 class EDDY_API events {
 public:
     using value_type = event;
     using const_iterator = const event*;
 
-    /// A buffer for `capacity` events. What does not fit waits in the kernel for the next call.
-    /// Errors: misuse if `capacity` is 0.
+    /// Makes a buffer for `capacity` events. Further events stay in the kernel until the next call.
+    /// Errors: throws misuse if `capacity` is 0.
     explicit events(std::size_t capacity, std::source_location where = std::source_location::current());
 
     [[nodiscard]] const event* begin() const noexcept { return buffer_.data(); }
@@ -108,22 +112,24 @@ private:
     std::size_t size_ = 0;
 };
 
-/// Where sources are added to a `poll` and removed from it. A small value that refers to the poll's descriptor.
-/// Thread safety: any thread, also while another waits.
-/// Lifetime: must not be used after its `poll` is gone.
+/// Adds sources to a `poll` and removes them. A small value that refers to the poll's descriptor.
+/// Thread safety: any thread, also while another thread waits.
+/// Lifetime: must not be used after its `poll` is destroyed.
 class EDDY_API registry {
 public:
-    /// Reports what happens to `fd` as events of `name`, starting with what is the case already.
-    /// Errors: file_exists if `fd` is registered here; operation_not_permitted if it is a file or directory, which are
-    /// never waited for; bad_file_descriptor; what else epoll_ctl(2) reports. After an error nothing is registered.
-    /// Lifetime: call remove() before `fd` is closed: a duplicate elsewhere (in a child, say) would keep it reporting.
+    /// Registers `fd`. Its events are reported with the token `name`, starting with its present readiness.
+    /// Errors: file_exists if `fd` is registered already; operation_not_permitted if it is a regular file or directory,
+    /// which are always ready; bad_file_descriptor; other errors of epoll_ctl(2). After an error `fd` is not
+    /// registered.
+    /// Lifetime: call remove() before `fd` is closed. Otherwise a duplicate of it, for example in a child process,
+    /// would keep the registration alive.
     [[nodiscard]] result<void> add(int fd, token name, io::interest wanted) const noexcept;
 
-    /// Replaces the token and the interest of `fd`, and reports anew what is the case now.
+    /// Replaces the token and the interest of `fd`, and reports its present readiness again.
     /// Errors: no_such_file_or_directory if `fd` is not registered here.
     [[nodiscard]] result<void> modify(int fd, token name, io::interest wanted) const noexcept;
 
-    /// Ends the reports about `fd`. Events that were handed out already stay where they are.
+    /// Unregisters `fd`. Events that wait() has returned before are not removed.
     /// Errors: no_such_file_or_directory if `fd` is not registered here.
     result<void> remove(int fd) const noexcept;
 
@@ -134,13 +140,15 @@ private:
     int poll_fd_;
 };
 
-/// A set of descriptors to be waited for: one event queue of the operating system.
+/// A set of descriptors to wait for: an event queue of the operating system (epoll).
+/// Thread safety: any thread may call wait() and registry(); the other members are for one thread at a time.
 class EDDY_API poll {
 public:
-    /// Errors: throws std::system_error if the process or the system has too many descriptors open.
+    /// Makes an empty set.
+    /// Errors: throws std::system_error if the process or the system has too many open descriptors.
     poll();
 
-    /// As the constructor, with the error as a value.
+    /// The same, but returns an error as a value.
     [[nodiscard]] static result<poll> make() noexcept;
 
     poll(poll&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
@@ -151,17 +159,19 @@ public:
     }
     ~poll();
 
+    /// Returns the registry of this set.
     [[nodiscard]] sys::registry registry() const noexcept { return sys::registry(fd_); }
 
-    /// Waits until a source reports or `timeout` is over, whichever is first, puts the events into `into` and returns
-    /// how many; 0 if the time is over. Without a timeout it waits for ever; zero or less only looks.
-    /// A signal does not end the wait.
-    /// Errors: those of epoll_wait(2), which all mean misuse: a poll that was moved from, for example.
-    /// Thread safety: several threads may wait, each with its own `events`; each report then goes to one of them.
-    /// Cost: one system call, and no allocation. The time is not cut short to milliseconds.
+    /// Waits until a source has an event or `timeout` has elapsed. Stores the events in `into` and returns their
+    /// number, which is 0 after a timeout. Without a timeout it waits forever. If the timeout is zero or negative, it
+    /// returns immediately. A signal does not end the wait.
+    /// Errors: those of epoll_wait(2), which all mean misuse, for example of a moved-from object.
+    /// Thread safety: several threads may wait, each with its own `events`. Each event goes to one of them.
+    /// Cost: one system call, no allocation. The timeout has a resolution of nanoseconds, or of milliseconds, rounded
+    /// up, where epoll_pwait2(2) is not available.
     result<std::size_t> wait(events& into, std::optional<std::chrono::nanoseconds> timeout);
 
-    /// The epoll descriptor: it is readable when events are there. It stays the property of this object.
+    /// Returns the epoll descriptor, which is readable while there are events. This object still owns it.
     [[nodiscard]] int native_handle() const noexcept { return fd_; }
 
 private:
@@ -170,11 +180,11 @@ private:
     int fd_;
 };
 
-/// Ends the wait of a `poll` from another thread: it shows up there as a readable event of its token. Several wake()s
-/// before the poll looks may show up as one. Nothing has to be drained.
+/// Ends the wait of a `poll` from another thread: the poll gets a readable event with the waker's token. Several calls
+/// of wake() may result in one event. It does not have to be drained.
 class EDDY_API waker {
 public:
-    /// A waker for the poll of `where`.
+    /// Makes a waker for the poll of `where`.
     /// Errors: those of eventfd(2) and of registry::add().
     [[nodiscard]] static result<waker> make(const registry& where, token name) noexcept;
 
@@ -189,13 +199,15 @@ public:
     }
     ~waker();
 
-    /// Wakes the poll: the wait that is going on, or else the next one.
-    /// Errors: none while this object is whole; bad_file_descriptor if it was moved from.
-    /// Thread safety: any thread. It hands over no data: what the woken thread shall read needs an atomic or a lock.
+    /// Wakes the current or else the next wait of the poll.
+    /// Errors: bad_file_descriptor if this object was moved from.
+    /// Thread safety: any thread. It does not synchronize memory: use an atomic or a lock to pass data to the woken
+    /// thread.
     /// Cost: one system call.
     result<void> wake() const noexcept;
 
-    /// The eventfd(2), for another queue to watch for edges; -1 if it was moved from. Do not read it or close it.
+    /// Returns the eventfd(2), for edge-triggered use in another event queue; -1 if moved from. Do not read or close
+    /// it.
     [[nodiscard]] int native_handle() const noexcept { return fd_; }
 
 private:
@@ -203,13 +215,13 @@ private:
 
     registry registry_;
     int fd_;
-    std::uint64_t fork_generation_;  // of the process that made it
+    std::uint64_t fork_generation_;  // of the process that made this object
 };
 
 // ---- Implementation ----
 
 constexpr io::ready event::readiness() const noexcept {
-    // Without branches: a driver does this for every event.
+    // Branchless, because a driver calls this for every event.
     const unsigned readable = is_readable();
     const unsigned writable = is_writable();
     const unsigned gone = has(hup);

@@ -9,24 +9,28 @@
 #include <eddy/error.hpp>
 #include <eddy/future.hpp>
 
-// What a test says of the answer to a poll. Each throws `misuse` with the caller's place if it is not so: a failed test
-// in any framework.
+// Checks for the result of a poll. If a check fails, it throws `misuse` with the caller's source location. This fails a
+// test in any test framework.
 
 namespace eddy::test {
 
-/// The output of a poll that must be ready.
+/// Returns the output of a poll that must be ready.
+/// Errors: throws misuse if the poll is not ready.
 template <class T>
 T assert_ready(poll_result<T> answer, std::source_location where = std::source_location::current()) {
     if (!answer.is_ready()) throw misuse("assert_ready: the future answered not_ready", where);
     return *std::move(answer);
 }
 
+/// Checks that a poll is not ready.
+/// Errors: throws misuse if it is ready.
 template <class T>
 void assert_pending(const poll_result<T>& answer, std::source_location where = std::source_location::current()) {
     if (answer.is_ready()) throw misuse("assert_pending: the future was ready", where);
 }
 
-/// The value of a poll that must be ready, with a value.
+/// Returns the value of a poll that must be ready with a value.
+/// Errors: throws misuse if the poll is not ready, or is ready with an error.
 template <class T, class E>
 T assert_ready_ok(poll_result<std::expected<T, E>> answer,
                   std::source_location where = std::source_location::current()) {
@@ -39,7 +43,8 @@ T assert_ready_ok(poll_result<std::expected<T, E>> answer,
     if constexpr (!std::is_void_v<T>) return *std::move(output);
 }
 
-/// The error of a poll that must be ready, with an error.
+/// Returns the error of a poll that must be ready with an error.
+/// Errors: throws misuse if the poll is not ready, or is ready with a value.
 template <class T, class E>
 E assert_ready_error(poll_result<std::expected<T, E>> answer,
                      std::source_location where = std::source_location::current()) {

@@ -17,7 +17,8 @@
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::test {
 
-/// A waker's other end: counts how often it is woken, and how many wakers there are.
+/// Makes wakers and counts how often they are woken, and how many of them exist.
+/// Thread safety: any thread.
 class wake_counter {
 public:
     wake_counter() : counts_(new counts) {}
@@ -25,37 +26,39 @@ public:
     wake_counter& operator=(const wake_counter&) = delete;
     ~wake_counter() { counts_->drop(); }
 
+    /// Makes a waker that is counted.
     [[nodiscard]] eddy::waker waker() const noexcept {
         counts_->add();
         return {&vtable, counts_};
     }
 
+    /// Returns how often the wakers were woken.
     [[nodiscard]] std::uint64_t wakes() const noexcept {
-        // acquire: pairs with the release in the vtable's wake, as in an executor: what was written before waking is
-        // seen by whoever polls because of it.
+        // acquire: pairs with the release in wake_by_ref(), as in an executor. The caller sees what was written before
+        // the wakeup.
         return counts_->wakes.load(std::memory_order_acquire);
     }
 
-    /// How many copies of the waker there are.
+    /// Returns the number of wakers that exist.
     [[nodiscard]] std::uint64_t wakers() const noexcept {
-        // acquire: pairs with the release in drop(): who sees none may rely on their being gone.
+        // acquire: pairs with the release in drop(). A caller that finds no wakers sees what their owners did.
         return counts_->references.load(std::memory_order_acquire) - 1;
     }
 
 private:
     struct counts {
         detail::atomic<std::uint64_t> wakes{0};
-        detail::atomic<std::uint64_t> references{1};  // the counter's own, and one for each waker
+        detail::atomic<std::uint64_t> references{1};  // one of this counter, and one of each waker
 
-        // relaxed: whoever adds a reference holds one.
+        // relaxed: the caller has a reference, so the count cannot reach 0.
         void add() noexcept { references.fetch_add(1, std::memory_order_relaxed); }
         void drop() noexcept {
-            // release, acquire: each use comes before the deletion by the last.
+            // release: publishes this owner's accesses. acquire: the last owner sees all of them before the deletion.
             if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
         }
     };
 
-    // SAFETY: `data` is a `counts`, of which the waker holds a reference.
+    // SAFETY: `data` is a `counts`, to which the waker has a reference.
     static counts& of(void* data) noexcept { return *static_cast<counts*>(data); }
     static void* clone(void* data) noexcept {
         of(data).add();
@@ -66,7 +69,7 @@ private:
         drop(data);
     }
     static void wake_by_ref(void* data) noexcept {
-        // release: pairs with wakes().
+        // release: pairs with the acquire in wakes().
         of(data).wakes.fetch_add(1, std::memory_order_release);
     }
     static void drop(void* data) noexcept { of(data).drop(); }
@@ -76,8 +79,8 @@ private:
     counts* counts_;
 };
 
-/// Owns a future and polls it when the test says so, without an executor; counts how often it is woken.
-/// Thread safety: `wakes`, `is_woken` and the wakers may be used on any thread; the rest as the future allows.
+/// Owns a future and polls it on request, without an executor. Counts its wakeups.
+/// Thread safety: wakes(), is_woken() and the wakers may be used on any thread; the other members as the future allows.
 template <class F>
 class by_hand {
 public:
@@ -87,8 +90,8 @@ public:
     by_hand(const by_hand&) = delete;
     by_hand& operator=(const by_hand&) = delete;
 
-    /// Polls once, with `budget` for the leaves to use up. Misuse that the poll finds names the place of this call.
-    // Not inlined: GCC 12 would warn tests of what a future on their stack has not yet got.
+    /// Polls once, with `budget` as the coop budget. Errors of misuse that the poll reports contain this call site.
+    // Not inlined: GCC 12 would emit false "may be used uninitialized" warnings for futures on a test's stack.
     [[gnu::noinline]] poll_result<output_type> poll(std::uint32_t budget = context::default_budget,
                                                     std::source_location where = std::source_location::current()) {
         seen_ = wakes();
@@ -97,6 +100,7 @@ public:
         return future_->poll(cx);
     }
 
+    /// Polls the cancellation of the future once.
     poll_result<void> poll_cancel()
         requires cancellable_future<F>
     {
@@ -105,19 +109,22 @@ public:
         return future_->poll_cancel(cx);
     }
 
-    /// How often the future was woken, in all.
+    /// Returns how often the future was woken.
     [[nodiscard]] std::uint64_t wakes() const noexcept { return counter_.wakes(); }
 
-    /// Whether it was woken since it was last polled, so that an executor would poll it.
+    /// Returns whether the future was woken after the last poll began. Then an executor would poll it again.
     [[nodiscard]] bool is_woken() const noexcept { return wakes() != seen_; }
 
-    /// How many copies of the waker the future, and those who are to wake it, hold.
+    /// Returns how many clones of the waker exist, in the future and in the objects that are to wake it.
     [[nodiscard]] std::uint64_t wakers() const noexcept { return counter_.wakers() - 1; }
 
+    /// Returns the waker that polls use.
     [[nodiscard]] const eddy::waker& waker() const noexcept { return waker_; }
+    /// Returns the future.
+    /// Preconditions: drop() was not called.
     [[nodiscard]] F& future() noexcept { return *future_; }
 
-    /// Destroys the future, as whoever cancels it would.
+    /// Destroys the future, which cancels it.
     void drop() noexcept { future_.reset(); }
 
 private:

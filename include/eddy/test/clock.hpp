@@ -9,22 +9,23 @@
 #include <eddy/future_ops.hpp>
 #include <eddy/time/clock.hpp>
 
-// A clock that tests stop and move: the one of the event loop on this thread, which time::clock::now() shows.
+// A clock that tests can pause and move: the clock of the event loop on this thread, which time::clock::now() returns.
 //
-// While it stands, a loop in which nothing can run moves it to the next deadline at once. So sleeps take no time, and
-// the same test sees the same instants in each run.
+// While the clock is paused and no task can run, the event loop advances the clock to the next deadline. So sleeps take
+// no real time, and a test sees the same times in each run.
 
 namespace eddy::test {
 
-/// Stops the clock.
-/// Errors: throws misuse without a loop on this thread, or if the clock stands already.
+/// Pauses the clock.
+/// Errors: throws misuse without an event loop on this thread, or if the clock is paused.
 EDDY_API void pause(std::source_location where = std::source_location::current());
 
-/// Lets the clock go on from where it stands.
-/// Errors: throws misuse without a loop on this thread, or if the clock is not paused.
+/// Continues the clock from its paused time.
+/// Errors: throws misuse without an event loop on this thread, or if the clock is not paused.
 EDDY_API void resume(std::source_location where = std::source_location::current());
 
-/// Moves the clock, fires what is due, and lets the tasks that this wakes run. Made by advance().
+/// Advances the clock, fires the timers that are due, and lets the woken tasks run. Made by advance().
+/// Cancel safety: safe. If the future was polled, the clock has been advanced.
 class [[nodiscard("advance does nothing until it is awaited")]] EDDY_API advance_future
     : public future_ops<advance_future> {
 public:
@@ -40,9 +41,10 @@ private:
     bool advanced_ = false;
 };
 
-/// Moves the paused clock forward by `d`, in one jump: everything that is due by then fires at the same instant. Ready
-/// when the tasks that this woke have had a turn; what they begin is not waited for (await a sleep for that).
-/// Errors: throws misuse, when awaited, without a loop on this thread, or if the clock is not paused.
+/// Advances the paused clock by `d` in one step: all timers that are due by then fire at the same time. Ready when the
+/// tasks that this woke have been polled. It does not wait for what they start; await a sleep for that.
+/// Errors: when awaited, throws misuse without an event loop on this thread, or if the clock is not paused.
+/// Cancel safety: safe. If the future was polled, the clock has been advanced.
 template <class Rep, class Period>
 [[nodiscard]] advance_future advance(std::chrono::duration<Rep, Period> d,
                                      std::source_location where = std::source_location::current()) noexcept {

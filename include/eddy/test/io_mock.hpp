@@ -24,6 +24,7 @@
 
 namespace eddy::detail {
 
+/// The kind of a step.
 enum class mock_step_kind : unsigned char { read, write, wait, read_error, write_error };
 
 /// One step of the script of an io_mock.
@@ -36,17 +37,21 @@ struct mock_step {
     explicit mock_step(mock_step_kind what) noexcept : kind(what), pause(0) {}
 };
 
-/// What is written into a script that runs: from the handle, on any thread, to the mock.
+/// The steps that a handle adds to a script that is running.
+/// Thread safety: any thread.
 class EDDY_API mock_inbox {
 public:
+    /// Adds a step and wakes the waiting tasks.
     void add(mock_step&& step);
-    /// Nothing more comes.
+    /// Ends the script after the steps that were added, and wakes the waiting tasks.
     void close();
 
-    /// Moves what has come behind the script.
+    /// Moves the added steps to the end of `script`.
     void take(std::deque<mock_step>& script);
+    /// Copies the added steps to the end of `script`.
     void copy_to(std::deque<mock_step>& script) const;
-    /// True if more may come: then whoever waits with this waker is woken, for a reader or a writer each.
+    /// Returns true if more steps can be added. Then the waker of `cx` is stored, one for a reader and one for a
+    /// writer, and is woken by the next step.
     [[nodiscard]] bool wait_for_more(context& cx, bool writes);
     [[nodiscard]] bool is_empty() const;
 
@@ -63,23 +68,23 @@ private:
     bool is_closed_ = false;
 };
 
-/// How a script is written: by a builder, or by the handle of one that runs.
+/// The functions that add steps to a script: a base of the builder and of the handle.
 template <class Self>
 class mock_script {
 public:
-    /// Bytes that come from the other side, in one or several reads. A literal with a NUL in it needs its size:
-    /// "\0\1"sv. No bytes are no step.
+    /// Adds bytes that are read, in one or several reads. Empty `bytes` add no step. A literal that contains a NUL
+    /// needs its size: "\0\1"sv.
     Self& read(std::string_view bytes) { return add_bytes(mock_step_kind::read, bytes); }
-    /// Bytes that must be written next. No bytes are no step.
+    /// Adds bytes that must be written next. Empty `bytes` add no step.
     Self& write(std::string_view bytes) { return add_bytes(mock_step_kind::write, bytes); }
-    /// Nothing is read or written for so long: with a paused clock that takes no time.
+    /// Adds a pause, during which reads and writes wait. With a paused clock it takes no real time.
     template <class Rep, class Period>
     Self& wait(std::chrono::duration<Rep, Period> pause) {
         mock_step step(mock_step_kind::wait);
         step.pause = time::round_up(pause);
         return add(std::move(step));
     }
-    /// A read, or a write, that fails.
+    /// Add a read or a write that fails with `error`.
     Self& read_error(std::error_code error) { return add_error(mock_step_kind::read_error, error); }
     Self& read_error(std::errc error) { return read_error(std::make_error_code(error)); }
     Self& write_error(std::error_code error) { return add_error(mock_step_kind::write_error, error); }
@@ -87,7 +92,7 @@ public:
 
 private:
     Self& add_bytes(mock_step_kind kind, std::string_view bytes) {
-        // A read or write of nothing would be the end, or a writer that takes no more.
+        // An empty step would look like end of file, or like a writer that takes no bytes.
         if (bytes.empty()) return static_cast<Self&>(*this);
         mock_step step(kind);
         step.bytes = bytes;
@@ -112,14 +117,16 @@ namespace eddy::test {
 class io_builder;
 struct io_mock_with_handle;
 
-/// A connection whose other side is a script: what is read there, what must be written, and what fails. Made by
+/// A connection whose peer is a script: bytes that are read, bytes that must be written, pauses and errors. Made by
 /// io_builder.
 ///
-/// What is to be read comes when all that the script has before it is over. What is written is compared, byte by byte
-/// and in any pieces, with the next writes of the script, also if there is something to be read before them. At the end
-/// of the script a read gives the end; with a handle (io_builder::build_with_handle) both wait until more is written
-/// into it, or that is gone. Errors: those of the script. Throws misuse, with the place of the await, for bytes that
-/// are written and were not expected; the text says where they differ. Thread safety: as any object.
+/// Bytes are read when all previous steps of the script are done. Written bytes are compared with the next write steps
+/// of the script, in pieces of any size; read steps before them are skipped. At the end of the script, a read returns
+/// end of file. With a handle (io_builder::build_with_handle()), reads and writes wait there until a step is added or
+/// the handle is destroyed.
+/// Errors: those of the script. Throws misuse, with the source location of the await, for unexpected written bytes. The
+/// message says where they differ.
+/// Thread safety: one thread at a time.
 class EDDY_API io_mock {
 public:
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
@@ -127,11 +134,12 @@ public:
     poll_result<result<void>> poll_flush(context&) { return result<void>(); }
     poll_result<result<void>> poll_shutdown(context&);
 
-    /// Whether the script is over: all was read and written.
+    /// Returns whether all steps of the script are done.
     [[nodiscard]] bool is_done() const { return script_.empty() && (!more_ || more_->is_empty()); }
-    /// Whether the writer was shut down.
+    /// Returns whether the writer was shut down.
     [[nodiscard]] bool is_shut_down() const noexcept { return is_shut_down_; }
-    /// For the end of a test. Throws misuse if the script is not over, and says what is left.
+    /// Checks at the end of a test that the script is done.
+    /// Errors: throws misuse with the number of steps left and the next step.
     void assert_done(std::source_location where = std::source_location::current()) const;
 
 private:
@@ -143,22 +151,24 @@ private:
     explicit io_mock(std::deque<step> script, std::shared_ptr<detail::mock_inbox> more = {})
         : script_(std::move(script)), more_(std::move(more)) {}
 
-    /// True when no pause is next.
+    /// Returns true if the next step is not a pause.
     bool poll_pauses(context& cx);
-    /// The next step that concerns writing. None: only what is to be read, or nothing, is left.
+    /// Returns the next step that concerns writing, a pause included; null if there are only read steps or none.
     [[nodiscard]] step* next_write() noexcept;
+    /// Removes a finished step, and wakes the tasks that wait for the following steps.
     void end_of(const step& over);
 
     std::deque<step> script_;
-    std::shared_ptr<detail::mock_inbox> more_;   // there if it has a handle
-    std::unique_ptr<time::sleep_future> pause_;  // begun; it does not move when this does
-    std::optional<waker> reader_;                // waits until something else has happened
+    std::shared_ptr<detail::mock_inbox> more_;   // not null if there is a handle
+    std::unique_ptr<time::sleep_future> pause_;  // the current pause; must not be moved with this object
+    std::optional<waker> reader_;                // waits until another step is done
     std::optional<waker> writer_;
     bool is_shut_down_ = false;
 };
 
-/// Writes more into the script of an io_mock that runs, behind what it has: see io_builder::build_with_handle(). The
-/// script has no end before this is gone. Thread safety: another thread than the mock's may have it.
+/// Adds steps to the script of a running io_mock. See io_builder::build_with_handle(). The script has no end until the
+/// handle is destroyed.
+/// Thread safety: may be used on another thread than the mock.
 class io_mock_handle : public detail::mock_script<io_mock_handle> {
 public:
     io_mock_handle(io_mock_handle&&) noexcept = default;
@@ -184,13 +194,14 @@ private:
     std::shared_ptr<detail::mock_inbox> to_;
 };
 
-/// Writes the script of an io_mock:
+/// Builds the script of an io_mock:
 ///     auto peer =
 ///     test::io_builder().read("PING\r\n").write("PONG\r\n").wait(1s).read_error(std::errc::connection_reset).build();
 class io_builder : public detail::mock_script<io_builder> {
 public:
+    /// Makes a mock with a copy of the script.
     [[nodiscard]] io_mock build() const { return io_mock(script_); }
-    /// The same, and a handle by which the script goes on while it runs:
+    /// Makes a mock and a handle that adds steps while the mock is in use:
     ///     auto [peer, script] = test::io_builder().read("PING\r\n").build_with_handle();
     ///     ...
     ///     script.write("PONG\r\n");
@@ -203,7 +214,7 @@ private:
     std::deque<detail::mock_step> script_;
 };
 
-/// What io_builder::build_with_handle() gives.
+/// The result of io_builder::build_with_handle().
 struct io_mock_with_handle {
     io_mock mock;
     io_mock_handle handle;

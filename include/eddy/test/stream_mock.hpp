@@ -19,7 +19,9 @@ namespace eddy::test {
 template <class T>
 class stream_builder;
 
-/// A stream that gives what a script says, when it says. Made by stream_builder.
+/// A stream whose items and pauses are a script. Made by stream_builder.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 template <class T>
 class [[nodiscard]] stream_mock : public stream_ops<stream_mock<T>> {
 public:
@@ -42,7 +44,7 @@ public:
         return std::nullopt;
     }
 
-    /// Whether the script is over.
+    /// Returns whether all items were returned.
     [[nodiscard]] bool is_done() const noexcept { return script_.empty(); }
 
 private:
@@ -56,26 +58,27 @@ private:
     explicit stream_mock(script&& from) : script_(std::move(from)) {}
 
     script script_;
-    std::unique_ptr<time::sleep_future> pause_;  // begun; it does not move when this does
+    std::unique_ptr<time::sleep_future> pause_;  // the current pause; must not be moved with this object
 };
 
-/// Writes the script of a stream_mock, which ends behind it:
+/// Builds the script of a stream_mock. The stream ends after the last step:
 ///     auto numbers = test::stream_builder<int>().item(1).wait(5ms).item(2).build();
 template <class T>
 class stream_builder {
 public:
+    /// Adds an item.
     stream_builder& item(T next) {
         script_.emplace_back(std::in_place_index<0>, std::move(next));
         return *this;
     }
-    /// Nothing comes for so long: with a paused clock that takes no time.
+    /// Adds a pause without items. With a paused clock it takes no real time.
     template <class Rep, class Period>
     stream_builder& wait(std::chrono::duration<Rep, Period> length) {
         script_.emplace_back(std::in_place_index<1>, time::round_up(length));
         return *this;
     }
 
-    /// Takes the script out of the builder.
+    /// Makes a stream from the script, and leaves the builder empty.
     [[nodiscard]] stream_mock<T> build() { return stream_mock<T>(std::exchange(script_, {})); }
 
 private:
