@@ -1,5 +1,6 @@
 // expect-error: static assertion failed
-// expect-error: eddy: this moves its futures in, and one of them cannot be moved: give it a name, and lend it with std::ref(f)
+// expect-error: eddy: this moves its futures in, and one of them cannot be moved
+// expect-error: store it in a variable and pass std::ref(f)
 // only-error
 #include <eddy/task.hpp>
 #include <eddy/time/timeout.hpp>

@@ -1,7 +1,7 @@
 // R129: an adaptor owns what it is given; lending is said with std::ref.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: this takes its futures over: write std::move(f), or std::ref(f) to lend it
+// expect-error: eddy: this takes its futures over: write std::move(f), or std::ref(f) to keep it
 #include <eddy/ready.hpp>
 #include <eddy/select.hpp>
 

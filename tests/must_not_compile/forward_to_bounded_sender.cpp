@@ -1,7 +1,7 @@
 // A bounded sender waits for room by futures: as a sink it is behind a poll_sender.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: a bounded sender is no sink by itself: put it behind one, sync::poll_sender(tx)
+// expect-error: eddy: a bounded sender is not a sink: use sync::poll_sender(tx)
 // only-error
 #include <eddy/stream.hpp>
 #include <eddy/sync/mpsc.hpp>

@@ -1,7 +1,7 @@
 // Combinators of futures take the next item of a stream, and not the stream.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: this is a stream, and no future: give its next()
+// expect-error: eddy: this is a stream, not a future: pass its next()
 // only-error
 #include <eddy/select.hpp>
 #include <eddy/stream.hpp>

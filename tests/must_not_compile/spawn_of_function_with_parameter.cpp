@@ -1,5 +1,6 @@
 // expect-error: static assertion failed
-// expect-error: eddy: spawn takes a future, or a callable without parameters that makes one: of a function with parameters
+// expect-error: eddy: spawn takes a future, or a callable without parameters that makes one
+// expect-error: for a function with parameters, spawn its result
 // only-error
 #include <eddy/spawn.hpp>
 #include <eddy/task.hpp>

@@ -1,5 +1,5 @@
 // expect-error: static assertion failed
-// expect-error: eddy: the output of spawned work is moved to whoever joins it, and this type cannot be moved
+// expect-error: eddy: the output of spawned work is moved to the joining task, and this type cannot be moved
 #include <eddy/spawn.hpp>
 #include <eddy/task.hpp>
 

@@ -1,7 +1,7 @@
 // Where nothing can fail, fold() will do.
 //
 // expect-error: static assertion failed
-// expect-error: eddy: nothing here is a std::expected, the items or what the function returns; take fold()
+// expect-error: eddy: neither the items nor the function's results are a std::expected; use fold()
 // only-error
 #include <eddy/stream.hpp>
 #include <eddy/task.hpp>

@@ -61,16 +61,16 @@ inline constexpr bool is_only_stream = stream<F> && !future<F>;
 template <class... F>
 constexpr bool check_futures() {
     constexpr bool no_streams = (!is_only_stream<std::remove_cvref_t<F>> && ...);
-    static_assert(no_streams, "eddy: this is a stream, and no future: give its next(), f(items.next())");
+    static_assert(no_streams, "eddy: this is a stream, not a future: pass its next(), for example f(items.next())");
     constexpr bool given = !no_streams || (!std::is_lvalue_reference_v<F> && ...);
-    static_assert(given, "eddy: this takes its futures over: write std::move(f), or std::ref(f) to lend it");
+    static_assert(given, "eddy: this takes its futures over: write std::move(f), or std::ref(f) to keep it");
     constexpr bool futures = !no_streams || !given || (future<owned_t<F>> && ...);
     static_assert(
         futures,
-        "eddy: this argument is no future, which needs output_type and poll_result<output_type> poll(context&)");
+        "eddy: this argument is not a future, which needs output_type and poll_result<output_type> poll(context&)");
     constexpr bool movable = !no_streams || !given || !futures || (std::is_constructible_v<owned_t<F>, F> && ...);
     static_assert(movable,
-                  "eddy: this moves its futures in, and one of them cannot be moved: give it a name, and lend it with "
+                  "eddy: this moves its futures in, and one of them cannot be moved: store it in a variable and pass "
                   "std::ref(f)");
     return no_streams && given && futures && movable;
 }

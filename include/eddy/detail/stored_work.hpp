@@ -46,8 +46,8 @@ constexpr bool check_spawned() {
     using work = std::decay_t<W>;
     constexpr const bool is_work = future<work> || std::is_invocable_v<work&>;
     static_assert(is_work,
-                  "eddy: spawn takes a future, or a callable without parameters that makes one: of a function with "
-                  "parameters spawn what it makes, `spawn(work(x))`");
+                  "eddy: spawn takes a future, or a callable without parameters that makes one: for a function with "
+                  "parameters, spawn its result, `spawn(work(x))`");
     constexpr const bool is_moved = !is_work || !std::is_lvalue_reference_v<W> || std::is_copy_constructible_v<work>;
     static_assert(is_moved, "eddy: spawn takes over the work: write std::move");
     constexpr const bool is_movable = !is_work || !is_moved || std::is_constructible_v<work, W>;
@@ -58,7 +58,7 @@ constexpr bool check_spawned() {
         using output = work_output_t<work>;
         constexpr bool moves_output = std::is_void_v<output> || std::is_move_constructible_v<output>;
         static_assert(moves_output || is_entered<work>,  // a coroutine's promise has its own check
-                      "eddy: the output of spawned work is moved to whoever joins it, and this type cannot be moved: "
+                      "eddy: the output of spawned work is moved to the joining task, and this type cannot be moved: "
                       "return a std::unique_ptr of it");
         return moves_output;
     } else {

@@ -498,7 +498,7 @@ constexpr bool judges_item() {
 template <class Item>
 constexpr bool has_errors() {
     constexpr bool has = is_expected<Item>;
-    static_assert(has, "eddy: try_next() needs a stream whose items are a std::expected; take next()");
+    static_assert(has, "eddy: try_next() needs a stream whose items are a std::expected; use next()");
     return has;
 }
 
@@ -506,7 +506,7 @@ constexpr bool has_errors() {
 template <class Item>
 constexpr bool runs_items() {
     constexpr bool runs = future<Item>;
-    static_assert(runs, "eddy: this needs a stream whose items are futures: map() them to some, with a coroutine, say");
+    static_assert(runs, "eddy: this needs a stream whose items are futures: map() them, for example with a coroutine");
     return runs;
 }
 
@@ -559,8 +559,7 @@ constexpr bool folds_values() {
     static_assert(takes_both, "eddy: try_fold needs a function that takes the state, and the value of an item");
     if constexpr (takes_both) {
         constexpr bool may_fail = is_expected<Item> || is_expected<typename outcome_of<typename result::type>::type>;
-        static_assert(may_fail,
-                      "eddy: nothing here is a std::expected, the items or what the function returns; take fold()");
+        static_assert(may_fail, "eddy: neither the items nor the function's results are a std::expected; use fold()");
         return may_fail;
     } else {
         return false;
@@ -571,7 +570,7 @@ constexpr bool folds_values() {
 template <class S>
 constexpr bool is_given_stream() {
     constexpr bool given = !std::is_lvalue_reference_v<S>;
-    static_assert(given, "eddy: this takes its streams over: write std::move(s), or s.by_ref() to lend it");
+    static_assert(given, "eddy: this takes its streams over: write std::move(s), or s.by_ref() to keep it");
     constexpr bool streams = !given || stream<std::remove_cvref_t<S>>;
     static_assert(streams,
                   "eddy: this argument is no stream, which needs item_type and "
@@ -638,8 +637,7 @@ constexpr bool is_sink_of() {
         return item_check<S, T>::check();
     } else {
         constexpr bool waits_for_room = reserves_room<S> && !polled_as_sink<S>;
-        static_assert(!waits_for_room,
-                      "eddy: a bounded sender is no sink by itself: put it behind one, sync::poll_sender(tx)");
+        static_assert(!waits_for_room, "eddy: a bounded sender is not a sink: use sync::poll_sender(tx)");
         constexpr bool polled = waits_for_room || polled_as_sink<S>;
         static_assert(
             polled,

@@ -47,7 +47,9 @@ public:
     outcome start_send(In item, [[maybe_unused]] std::source_location where = std::source_location::current()) {
         if constexpr (body::is_future) {
             if (body_)
-                throw misuse("an item is waiting here already: start_send needs a poll_ready that said yes", where);
+                throw misuse(
+                    "start_send() was called while an item is pending: call it only after poll_ready() was ready",
+                    where);
             body_.start(f_, std::move(item));
             return {};
         } else {

@@ -186,7 +186,7 @@ public:
     poll_result<output_type> poll(context& cx) {
         if (!into_) eddy::detail::throw_has_ended(Last::name, cx.where());
         if (!outcome_ && !failure_ && !poll_outcome(cx)) return not_ready;
-        if (transfer_ && !transfer_->cancel(cx)) return not_ready;  // an error of the sink came before the end
+        if (transfer_ && !transfer_->cancel(cx)) return not_ready;  // the sink may fail before the stream ends
         end();
         if (failure_) std::rethrow_exception(std::exchange(failure_, nullptr));
         return *std::move(outcome_);
