@@ -213,7 +213,9 @@ public:
         return next != nullptr ? &next->value : nullptr;
     }
     /// Destroys the next value. Its node becomes the first node.
+    /// Preconditions: peek() has returned a value.
     void drop_front() noexcept {
+        // SAFETY: as in peek().
         auto* const next = static_cast<node*>(next_of(*first_));
         dropper_.drop(next->value);
         free(std::exchange(first_, next));

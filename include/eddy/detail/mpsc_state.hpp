@@ -54,7 +54,8 @@ public:
     mpsc_shares(const mpsc_shares&) = delete;
     mpsc_shares& operator=(const mpsc_shares&) = delete;
 
-    // relaxed: the caller already owns a sender, so the count cannot reach 0 meanwhile.
+    /// Adds a sender for a caller that owns one.
+    // relaxed: the caller's sender keeps the count above 0.
     void add_sender() noexcept { senders_.fetch_add(1, std::memory_order_relaxed); }
     /// Adds a sender, unless there are none. Returns false in that case.
     [[nodiscard]] bool upgrade() noexcept {
@@ -71,7 +72,8 @@ public:
         return senders_.fetch_sub(1, std::memory_order_acq_rel) == 1;
     }
 
-    // relaxed, all three: the caller already has a share of the memory; `weak_` is only a count to report.
+    /// Adds or removes a weak sender. drop_weak() returns true for the last share, as leave() does.
+    // relaxed, all three: the caller already has a share of the memory, and `weak_` is only a reported count.
     void add_weak() noexcept {
         weak_.fetch_add(1, std::memory_order_relaxed);
         shares_.fetch_add(1, std::memory_order_relaxed);
@@ -88,7 +90,8 @@ public:
         return shares_.fetch_sub(1, std::memory_order_acq_rel) == 1;
     }
 
-    // relaxed: reported counts, which may be stale. Nothing is read through them.
+    /// Return the number of senders and of weak senders, for information.
+    // relaxed: the counts may be stale. Nothing is read through them.
     [[nodiscard]] std::size_t senders() const noexcept { return senders_.load(std::memory_order_relaxed); }
     [[nodiscard]] std::size_t weak() const noexcept { return weak_.load(std::memory_order_relaxed); }
 
@@ -197,6 +200,7 @@ public:
         return (tail_of(word_.load(std::memory_order_relaxed)) - head) & tail_mask;
     }
 
+    /// Returns the capacity of the channel.
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
     close_waiters& closing() noexcept { return closing_; }
 

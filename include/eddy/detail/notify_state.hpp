@@ -34,13 +34,15 @@ namespace eddy::detail {
 
 /// A future's entry in a notify_state. Must not be moved while it waits.
 struct notify_waiter : waiter {
+    /// fresh: begun, and in no list. waiting: in a list, or just notified. ended: notified, or not begun.
     enum class stages : std::uint8_t { fresh, waiting, ended };
+    /// The kind of notification: by notify_one(), notify_last() or notify_waiters().
     enum class gifts : std::uint8_t { none, to_first, to_last, to_all };
 
     /// The number of notify_waiters() calls when this waiter began.
     std::uint64_t calls = 0;
-    /// The kind of notification that this waiter received. After the notifier has stored it, under the lock, no other
-    /// thread accesses this object.
+    /// The notification that this waiter received. After the notifier has stored it, under the lock, no other thread
+    /// accesses this object.
     atomic<gifts> gift{gifts::none};
     /// Accessed by the future only.
     stages stage = stages::ended;

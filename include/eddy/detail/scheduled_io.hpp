@@ -41,6 +41,7 @@ struct readiness_word {
     }
 };
 
+/// The direction of an I/O operation.
 enum class direction : unsigned char { read, write };
 
 /// An entry of a list of waiters. It is a member of the future that waits.
@@ -67,8 +68,8 @@ struct source_link {
 ///     is_told_..  io_handle::watch_writing()
 ///     references_ registration: 1; registration set: 1        itself
 ///
-/// No wakeup is lost: a task stores its waker and then checks the word again, both under the lock. The driver changes
-/// the word and then takes the lock to look for wakers. The second one to lock sees what the other one did.
+/// No wakeup is lost: a task checks the word again and stores its waker, both under the lock. The driver changes the
+/// word and then takes the lock to look for wakers. The second one to lock sees what the other one did.
 ///
 /// Aligned to 128 bytes, which is two cache lines on x86-64, where adjacent lines are prefetched in pairs. Other
 /// processors have cache lines of 128 bytes.
@@ -88,7 +89,7 @@ public:
     /// Gives up `count` references. Frees the object with the last one.
     void release(std::uint32_t count = 1) noexcept;
 
-    /// Returns whether this is a stream_source: a connection whose bytes are transferred by io_uring.
+    /// Returns whether this is a stream_source: a connection or listener that is registered with io_uring.
     [[nodiscard]] bool is_stream() const noexcept { return is_stream_; }
 
     // ---- The driver's side ----
@@ -167,7 +168,7 @@ private:
     const bool is_stream_ = false;
 
 public:
-    bool is_told_of_room = false;  // for a datagram socket; guarded by the io_handle's lock
+    bool is_told_of_room = false;  // a datagram socket is also watched for writing; io_handle's lock
 
 protected:
     const int fd_ = -1;  // for a stream_source

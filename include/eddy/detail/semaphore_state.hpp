@@ -16,9 +16,9 @@
 //     bit  name       changed by           meaning
 //     0    waiting    the lock's holder    the list is not empty
 //     1    closed     close()              permanent: there are no more waiters, and no permits are taken
-//     2    mark       the derived class    free for use by it (a channel: its receiver waits)
+//     2    mark       the derived class    defined by the derived class (channel: the receiver waits)
 //     3..  permits    see below            the number of free permits
-//     top  extra      the derived class    free for use by it (a channel: its tail); may wrap around
+//     top  extra      the derived class    defined by the derived class (channel: the tail); may wrap around
 //
 // While `waiting` is clear, permits are taken and released by one compare-exchange, without the lock.
 //
@@ -26,7 +26,7 @@
 // task that releases permits serves the list from its front. So waiters are served in FIFO order, and a large request
 // at the front blocks smaller requests behind it; otherwise it could starve. Permits that do not suffice for the first
 // waiter stay in the word. The permits assigned to a waiter are removed from the word immediately. If the waiter leaves
-// before it has noticed, it releases them.
+// before it has seen them, it releases them.
 //
 // Each change of the word is one read-modify-write, also under the lock, because `mark` and `extra` change without it.
 

@@ -20,8 +20,8 @@ class spawned_output : public spawned_task {
 public:
     using spawned_task::spawned_task;
 
-    // SAFETY, here and below: the operations of this class are only in the tables of tasks that derive from it with the
-    // same `T`. The caller has a reference of the task.
+    // SAFETY, here and in outcome_of(): only classes that derive from spawned_output<T> have these functions in their
+    // tables of operations, so `task` is one. The caller has a reference to it.
     static slot<T>& slot_of(spawned_task& task) noexcept { return static_cast<spawned_output&>(task).outcome_; }
 
     static slot_base& outcome_of(joinable& task) noexcept { return slot_of(static_cast<spawned_task&>(task)); }

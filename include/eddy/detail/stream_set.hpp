@@ -27,10 +27,12 @@ public:
     [[nodiscard]] bool is_empty() const noexcept { return streams_.is_empty(); }
     [[nodiscard]] node* first() const noexcept { return streams_.first(); }
 
+    /// Adds a stream. It is polled by the next poll_next().
     node& push(Entry&& entry) {
         if (is_empty()) is_ending_ = false;  // the cancelled streams were cleared before poll_cancel() was ready
         return streams_.push(std::move(entry));
     }
+    /// Removes and destroys a stream.
     void release(node& one) noexcept { streams_.release(one); }
     void clear() noexcept { streams_.clear(); }
 

@@ -15,8 +15,7 @@
 // Hierarchical timing wheel (Varghese and Lauck, SOSP 1987): 5 levels of 256 slots, one tick = 1/16 ms.
 //     level 0: 1/16 ms per slot, 16 ms in total     level 3: 17.5 min per slot, 3.1 days in total
 //     level 1: 16 ms per slot, 4.1 s in total       level 4: 3.1 days per slot, 2.2 years in total
-//     level 2: 4.1 s per slot, 17.5 min in total    beyond:  waits in level 4, and is inserted again when its slot is
-//     due
+//     level 2: 4.1 s per slot, 17.5 min in total    beyond:  waits in level 4 and is inserted again when due
 // insert, remove: O(1). A timer within the range moves down at most 4 times before it is due. Each move costs a cache
 // miss, so the levels are wide: most timers are shorter than 4 s and move once.
 //

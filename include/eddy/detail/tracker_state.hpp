@@ -33,7 +33,10 @@ public:
 
     // acq_rel, all changes of the word: release publishes what was done under a token; acquire makes it visible to the
     // caller that finds the tracker closed and empty, and then wakes the waiters.
+
+    /// Adds a token.
     void add() noexcept { word_.fetch_add(one, std::memory_order_acq_rel); }
+    /// Removes a token. Wakes the waiters if the tracker is closed and this was the last token.
     void remove() noexcept {
         if (word_.fetch_sub(one, std::memory_order_acq_rel) == (closed | one)) tell();
     }

@@ -32,6 +32,7 @@ public:
         // release: pairs with the acquire in lock() and lock_shared(). The next holder sees the value.
         if ((word_.fetch_and(~(writes | sleeps), std::memory_order_release) & sleeps) != 0) wake();
     }
+    /// Takes the lock for reading.
     void lock_shared() noexcept {
         if (!try_lock_shared()) wait_for(&value_lock::try_lock_shared);
     }

@@ -47,6 +47,7 @@ class [[nodiscard]] EDDY_API signal_stream : public stream_ops<signal_stream> {
 public:
     using item_type = kind;
 
+    /// Polls for the next signal; nullopt when the event loop has ended.
     poll_result<std::optional<kind>> poll_next(context& cx);
 
 private:

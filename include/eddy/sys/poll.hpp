@@ -98,12 +98,15 @@ public:
     /// Errors: throws misuse if `capacity` is 0.
     explicit events(std::size_t capacity, std::source_location where = std::source_location::current());
 
+    /// The events of the last wait(), as a container.
     [[nodiscard]] const event* begin() const noexcept { return buffer_.data(); }
     [[nodiscard]] const event* end() const noexcept { return buffer_.data() + size_; }
     [[nodiscard]] const event& operator[](std::size_t index) const noexcept { return buffer_[index]; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
+    /// Returns the maximum number of events per call.
     [[nodiscard]] std::size_t capacity() const noexcept { return buffer_.size(); }
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+    /// Removes the events.
     void clear() noexcept { size_ = 0; }
 
 private:

@@ -86,6 +86,7 @@ class by_hand {
 public:
     using output_type = output_t<F>;
 
+    /// Takes ownership of `future`.
     explicit by_hand(F future) : future_(std::move(future)), waker_(counter_.waker()) {}
     by_hand(const by_hand&) = delete;
     by_hand& operator=(const by_hand&) = delete;

@@ -129,6 +129,7 @@ struct io_mock_with_handle;
 /// Thread safety: one thread at a time.
 class EDDY_API io_mock {
 public:
+    /// The functions of a reader and a writer. A flush and a shutdown are always ready.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into);
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from);
     poll_result<result<void>> poll_flush(context&) { return result<void>(); }

@@ -27,6 +27,7 @@ class [[nodiscard]] stream_mock : public stream_ops<stream_mock<T>> {
 public:
     using item_type = T;
 
+    /// Polls for the next item; nullopt at the end of the script.
     poll_result<std::optional<T>> poll_next(context& cx) {
         while (!script_.empty()) {
             if (T* const item = std::get_if<T>(&script_.front())) {
