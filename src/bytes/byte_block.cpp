@@ -12,7 +12,7 @@ byte_block* byte_block::make(std::size_t capacity) {
         throw std::length_error("eddy::bytes_mut: more room was asked for than there is memory");
     }
     void* const memory = ::operator new(sizeof(byte_block) + capacity);
-    // SAFETY: the bytes begin behind the header, in the same allocation.
+    // SAFETY: the bytes start directly after the header, in the same allocation, which free_with_bytes() frees.
     auto* const bytes = static_cast<std::byte*>(memory) + sizeof(byte_block);
     return ::new (memory) byte_block(bytes, capacity, true, &free_with_bytes);
 }

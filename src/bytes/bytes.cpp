@@ -16,7 +16,7 @@ void throw_out_of_window(const char* what, std::size_t wanted, std::size_t there
 }  // namespace detail
 
 bytes bytes::from_static(std::span<const std::byte> bytes) noexcept {
-    // SAFETY: a window without a share is never written.
+    // SAFETY: a `bytes` never writes through data_. try_into_mut() refuses a window without a share.
     return {detail::byte_share(), const_cast<std::byte*>(bytes.data()), bytes.size()};
 }
 
@@ -25,7 +25,7 @@ bytes bytes::from_static(std::string_view text) noexcept { return from_static(st
 bytes bytes::copy_of(std::span<const std::byte> from) {
     if (from.empty()) return {};
     auto copy = whole(detail::byte_block::make(from.size()));
-    // Not std::ranges::copy: from const bytes libstdc++ 12 copies them one by one.
+    // Not std::ranges::copy(): libstdc++ 12 copies const bytes one by one with it.
     std::memcpy(copy.data_, from.data(), from.size());
     return copy;
 }
@@ -41,7 +41,7 @@ bytes bytes::slice(std::size_t begin, std::size_t end) const {
 
 bytes bytes::slice_of(std::span<const std::byte> part) const {
     if (part.empty()) return {};
-    // std::less: pointers into different objects have an order by it, and by no operator.
+    // std::less gives a total order of pointers into different objects. operator< does not.
     const std::less<const std::byte*> before;
     if (before(part.data(), data_) || before(data_ + size_, part.data() + part.size())) {
         throw std::out_of_range("eddy: bytes::slice_of() was given " + std::to_string(part.size()) +

@@ -32,15 +32,15 @@ bytes_mut bytes_mut::copy_of(std::string_view from) { return copy_of(std::as_byt
 bool bytes_mut::try_reclaim(std::size_t additional) {
     if (capacity_ - size_ >= additional) return true;
     if (!share_.is_own()) return false;
-    // What was behind this window has gone, and so may have what was before it.
+    // This is the only window of the block. The bytes behind it are free, and the bytes before it may be free, too.
     const auto behind = static_cast<std::size_t>(share_->end() - data_);
     if (behind - size_ >= additional) {
         capacity_ = behind;
         return true;
     }
     const auto before = static_cast<std::size_t>(data_ - share_->begin());
-    // Only if as much is free as must be moved: else a window that grows by a byte and loses one would move all of them
-    // each time.
+    // Move the bytes to the front only if at least as many bytes are free there as must be moved. Otherwise a window
+    // that repeatedly gains and loses one byte would move all its bytes each time.
     if (share_->capacity() - size_ < additional || before < size_) return false;
     if (size_ != 0) std::memcpy(share_->begin(), data_, size_);
     data_ = share_->begin();
@@ -53,8 +53,9 @@ void bytes_mut::make_room(std::size_t additional) {
     if (additional > std::numeric_limits<std::size_t>::max() / 2 - size_) {
         throw std::length_error("eddy: bytes_mut::reserve() was asked for " + std::to_string(additional) + " bytes");
     }
-    // Twice what it was, so that many small additions together cost no more than the last one; and no less than the
-    // block was, up to a limit, since what is left of that after a split says nothing about what will come.
+    // Double the capacity, so that a series of small additions has amortized constant cost per byte. Take at least
+    // the capacity of the old block, up to a limit: after a split, the capacity of this window says nothing about
+    // future additions.
     const std::size_t usual = share_.get() == nullptr ? 0 : std::min(share_->capacity(), largest_usual_block);
     const std::size_t capacity = std::max({size_ + additional, capacity_ * 2, usual});
     detail::byte_share larger(detail::byte_block::make(capacity));
@@ -101,7 +102,8 @@ void bytes_mut::unsplit(bytes_mut other) {
     if (empty()) {
         *this = std::move(other);
     } else if (data_ + size_ == other.data_ && share_.get() == other.share_.get()) {
-        // This window is full: `other` begins where its room would be, and no two windows have a byte in common.
+        // `other` starts at the end of this window's bytes, so this window has no spare capacity: windows do not
+        // overlap.
         size_ += other.size_;
         capacity_ += other.capacity_;
     } else {

@@ -14,11 +14,12 @@ namespace {
 
 constexpr std::size_t largest_field = sizeof(std::uint64_t);
 
-/// The number in the first `size` bytes.
+/// Returns the number in the first `size` bytes.
 std::uint64_t number_in(std::span<const std::byte> bytes, std::size_t size, std::endian order) noexcept {
     std::array<std::byte, largest_field> eight{};
     if (bytes.size() >= eight.size()) {
-        std::memcpy(eight.data(), bytes.data(), eight.size());  // one load, and what is not the number's is shifted out
+        std::memcpy(eight.data(), bytes.data(),
+                    eight.size());  // one load; the shift below discards the bytes after the number
     } else {
         std::memcpy(eight.data(), bytes.data(), size);
     }
@@ -37,7 +38,7 @@ void put_number(bytes_mut& into, std::uint64_t number, std::size_t size, std::en
     }
 }
 
-/// `number` with `adjustment` added; nothing if no size is like that.
+/// Returns `number` + `adjustment`, or nothing if the sum is negative or overflows.
 std::optional<std::uint64_t> adjusted(std::uint64_t number, std::int64_t adjustment) noexcept {
     const auto by = static_cast<std::uint64_t>(adjustment);
     const std::uint64_t sum = number + by;
@@ -47,7 +48,7 @@ std::optional<std::uint64_t> adjusted(std::uint64_t number, std::int64_t adjustm
     return sum;
 }
 
-/// The other way.
+/// The inverse of adjusted().
 std::optional<std::uint64_t> unadjusted(std::uint64_t size, std::int64_t adjustment) noexcept {
     const std::uint64_t number = size - static_cast<std::uint64_t>(adjustment);
     const bool is_too_little = adjustment > 0 && number > size;
@@ -74,21 +75,22 @@ length_delimited_codec length_delimited_options::build(std::source_location wher
     return length_delimited_codec(*this);
 }
 
-/// Of the frame whose head begins with the length field.
+/// Returns the size of the frame whose header's length field starts at `from`.
 inline result<std::size_t> length_delimited_codec::frame_size(std::span<const std::byte> from) const {
     const auto size = adjusted(number_in(from, options_.length_, options_.order_), options_.adjustment_);
     if (!size) return failure(errc::bad_frame_length);
     if (*size > options_.most_ && *size != begun_) return failure(errc::frame_too_large);
     if (*size > std::numeric_limits<std::size_t>::max() / 2) return failure(errc::bad_frame_length);
-    // A frame that ends before its own length field: it would be met again and again.
+    // A frame that ends before the end of its length field would not consume the header, and would be found again
+    // forever.
     if (*size + options_.skipped() < options_.head()) return failure(errc::bad_frame_length);
     return static_cast<std::size_t>(*size);
 }
 
 auto length_delimited_codec::find(bytes_mut& from) -> result<std::optional<found_frame>> {
     using answer = result<std::optional<found_frame>>;
-    // The head stays in the buffer until all of its frame is there: half a frame at the end is seen as bytes that
-    // remain.
+    // The header stays in the buffer until its frame is complete. Thus decode_eof() reports an incomplete frame as
+    // remaining bytes.
     if (from.size() < options_.head()) return answer(std::in_place);
     const auto size = frame_size(from.chunk().subspan(options_.offset_));
     if (!size) return std::unexpected(size.error());

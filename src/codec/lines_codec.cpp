@@ -7,7 +7,7 @@ auto lines_codec::find_eof(bytes_mut& from) -> result<std::optional<found_line>>
     auto line = find(from);
     if (!line || *line) return line;
     search_.end(from);
-    // A "\r" alone is half an end, and no line. It stays: more may come.
+    // A lone "\r" is the first half of a line end, and not a line. It stays in the buffer: more bytes may follow.
     if (from.empty() || from == "\r") return line;
     half_ended_ = from.text().ends_with('\r');
     return checked(from, from.size(), from.size());
@@ -20,7 +20,7 @@ void lines_codec::drop_other_half(bytes_mut& from) {
 }
 
 auto lines_codec::unfinished(bytes_mut& from) -> result<std::optional<found_line>> {
-    // The search leaves room for a "\r", which does not count.
+    // The search allows one byte more than max_length_, for a "\r", which does not count.
     if (from.size() > max_length_ && !from.text().ends_with('\r')) return std::unexpected(search_.drop(from));
     return std::optional<found_line>();
 }

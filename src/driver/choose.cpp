@@ -10,7 +10,7 @@
 namespace eddy::detail {
 namespace {
 
-/// What why_driver() says where a driver was asked for by name.
+/// The why_driver() texts for a driver that was requested by name.
 struct asked_by {
     std::string_view epoll;
     std::string_view io_uring;
@@ -32,7 +32,7 @@ result<driver_choice> choose(driver_kind kind, const asked_by& who, ring_answer 
     return driver_choice{driver_kind::io_uring, "io_uring: it is allowed here, and has what is needed", true};
 }
 
-/// What EDDY_DRIVER says; empty if it is not there.
+/// Returns the value of EDDY_DRIVER; empty if it is not set.
 std::string_view named_driver() noexcept {
     const char* const named = std::getenv("EDDY_DRIVER");  // NOLINT(concurrency-mt-unsafe): read only
     return named != nullptr ? named : "";

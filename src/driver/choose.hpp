@@ -13,33 +13,37 @@
 
 namespace eddy::detail {
 
-/// Which driver a loop or a runtime uses, and why, in a sentence.
+/// The driver that an event loop or a runtime uses, and the reason for the choice.
 struct driver_choice {
     driver_kind kind;      ///< never `automatic`
-    std::string_view why;  ///< a literal; begins with the name of the driver
-    bool may_be_epoll;     ///< if it cannot be made after all
+    std::string_view why;  ///< a literal that starts with the name of the driver
+    bool may_be_epoll;     ///< whether epoll may replace a driver that cannot be created
 };
 
-/// `wanted` if there is one, else what the environment's EDDY_DRIVER names, else epoll. (Not the best there is, until
-/// io_uring has been found to be better.) Errors: unknown_driver; for io_uring that was asked for by name, why there
-/// can be no ring.
+/// Returns the driver to use: `wanted` if it is set, else the driver that the environment variable EDDY_DRIVER names,
+/// else epoll. (`automatic` prefers io_uring. It is not the default until io_uring has proven to be better.)
+/// Errors: errc::unknown_driver for an unknown name; the kernel's error if io_uring was requested by name and is not
+/// available.
+/// Cost: one getenv(3). If io_uring is a candidate, see ring_support().
 [[nodiscard]] result<driver_choice> choose_driver(std::optional<driver_kind> wanted) noexcept;
 
-/// The decision alone: `named` stands for EDDY_DRIVER, and `ask` for ring_support(), which is called only if io_uring
-/// comes into question: where it is forbidden, the attempt may be logged.
+/// The decision of choose_driver() without its inputs: `named` is the value of EDDY_DRIVER, and `ask` stands for
+/// ring_support(). Calls `ask` only if io_uring is a candidate: a system that forbids io_uring may log each attempt.
 [[nodiscard]] result<driver_choice> decide_driver(std::optional<driver_kind> wanted, std::string_view named,
                                                   ring_answer (*ask)() noexcept) noexcept;
 
-/// After what was chosen could not be made because of `error`: epoll in its place. (One ring was had, when the driver
-/// was chosen, but a larger one, or one for each worker, may be more memory than the process may lock.) Errors:
-/// `error`, if epoll was not to be taken in its place.
+/// Returns the choice after `refused` could not be created because of `error`: epoll, if that is allowed. The check in
+/// choose_driver() creates one small ring. A full-size ring, or one ring per worker, may exceed RLIMIT_MEMLOCK.
+/// Errors: `error`, if epoll must not replace the driver.
 [[nodiscard]] result<driver_choice> choose_after(const driver_choice& refused, const std::error_code& error) noexcept;
 
-/// For the text of an exception with that `error`: `maker`, what EDDY_DRIVER says, if anything, and why that driver
-/// cannot be had.
+/// Returns the text of an exception for `error`: `maker`, the value of EDDY_DRIVER if it is set, and the reason why
+/// that driver is not available.
 [[nodiscard]] std::string with_driver_asked_for(std::string_view maker, const std::error_code& error);
 
-/// Chooses, and calls `make` with the kind, which makes all drivers of a loop or a runtime, or none.
+/// Chooses a driver and calls `make(kind)`, which creates all drivers of an event loop or a runtime, or none. If `make`
+/// fails, tries again with epoll where that is allowed.
+/// Errors: see choose_driver() and choose_after().
 template <class Make>
 [[nodiscard]] result<driver_choice> choose_and_make(std::optional<driver_kind> wanted, Make make) {
     auto choice = choose_driver(wanted);

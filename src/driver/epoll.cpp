@@ -34,7 +34,7 @@ void epoll::set_alarm(std::chrono::nanoseconds delay) noexcept {
     const auto now = std::chrono::steady_clock::now();
     if (now < alarm_at_) return;
     alarm_at_ = now + delay;
-    // It is never read: watched for edges, each expiry is reported as one.
+    // The timerfd is never read. Because it is watched edge-triggered, each expiration is reported once.
     sys::set_timerfd(alarm_.get(), delay);
 }
 
@@ -43,7 +43,7 @@ void epoll::close() noexcept {
     wake_->is_closed = true;
     if (alarm_) static_cast<void>(poll_.registry().remove(alarm_.get()));
     alarm_.reset();
-    // The waker first: it takes itself out of the poll.
+    // The waker first: its destructor removes it from the poll.
     static_cast<void>(sys::waker(std::move(waker_)));
     static_cast<void>(sys::poll(std::move(poll_)));
     static_cast<void>(sys::events(std::move(events_)));

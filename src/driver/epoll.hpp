@@ -16,29 +16,36 @@
 
 namespace eddy::detail {
 
-/// Linux's epoll(7), edge-triggered, over sys::poll.
+/// The readiness driver for Linux: epoll(7), edge-triggered, on top of sys::poll.
 ///
-/// Traps: the kernel knows open file descriptions, not descriptors, so a source is taken out before it is closed (a
-/// duplicate in a child would keep it reporting); events that were fetched already are still handed out after
-/// unwatch(), so a key stays valid until the end of the turn; a regular file is refused with EPERM.
+/// Kernel behavior that callers must know:
+///  - epoll tracks open file descriptions, not descriptors. Remove a source before closing it: a duplicate in a child
+///    process would keep reporting it.
+///  - Events that were already fetched are still delivered after unwatch(). A key stays valid until the tick has ended.
+///  - A regular file is refused with EPERM.
+///
+/// Thread safety: see driver_like.
 class epoll {
 public:
-    /// Events fetched by one call. What does not fit waits in the kernel: sources that are always ready take turns,
-    /// since the kernel puts a reported source at the end of its list.
+    /// The number of events that one call fetches. Further events stay in the kernel. Sources that are always ready
+    /// are served in rotation, since the kernel moves a reported source to the end of its list.
     static constexpr std::size_t events_per_turn = 1024;
 
+    /// Errors: what epoll_create1(2), eventfd(2) and epoll_ctl(2) report; std::errc::not_enough_memory.
     [[nodiscard]] static result<epoll> make() noexcept;
 
+    /// Watches `fd`. Errors: what epoll_ctl(2) reports.
     [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) const noexcept {
         return poll_.registry().add(fd, token_of(key), wanted);
     }
-    /// Changes what a watched descriptor is watched for; what is the case already is reported again.
+    /// Changes what a watched descriptor is watched for. Reports a condition that already holds again.
     [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) const noexcept {
         return poll_.registry().modify(fd, token_of(key), wanted);
     }
+    /// Stops watching `fd`. Errors: what epoll_ctl(2) reports.
     result<void> unwatch(int fd) const noexcept { return poll_.registry().remove(fd); }
 
-    /// (Defined here so that the handing out is inlined.)
+    /// Runs one driver tick. (Defined in the header so that `on_event` is inlined.)
     template <class OnEvent>
     result<driver_turn> turn(max_wait timeout, OnEvent on_event) {
         const auto fetched = poll_.wait(events_, timeout);
@@ -51,7 +58,7 @@ public:
                 done.was_woken = true;
                 continue;
             }
-            if (event.token() == alarm_token) {  // it has ended the sleep, which is all that was wanted
+            if (event.token() == alarm_token) {  // the alarm only had to end the wait
                 --done.events;
                 continue;
             }
@@ -60,20 +67,24 @@ public:
         return done;
     }
 
-    /// Whether a wake-up ends this epoll's turns: not while a ring watches waker_handle(). By who is about to turn.
+    /// Sets whether a wake-up ends the ticks of this epoll. It does not while a ring watches waker_handle(). Call
+    /// it only on the thread that is about to run a tick.
     void hear_wakes(bool here) const noexcept {
-        // An eventfd has no priority data. (Refused it would be heard twice, which does no harm.)
+        // An eventfd never has priority data, so that interest disables it. (If the call fails, both the ring and
+        // the epoll report a wake-up, which is harmless.)
         static_cast<void>(poll_.registry().modify(waker_.native_handle(), wake_token,
                                                   here ? io::interest::readable : io::interest::priority));
     }
+    /// The eventfd that wake() writes to.
     [[nodiscard]] int waker_handle() const noexcept { return waker_.native_handle(); }
 
-    /// A wake-up was heard: the next wake() is another.
+    /// Records that a wake-up was received: the next wake() writes to the eventfd again.
     void take_wake() const noexcept {
-        // acq_rel: pairs with the exchange in wake(). After this, a wake() writes again; and what was published before
-        // a wake() that did not write is seen by whoever runs after this turn.
+        // acq_rel: pairs with the exchange in wake(). What a thread published before a wake() that found the flag
+        // set, and did not write, is visible to this thread after the tick.
         wake_->is_due.exchange(false, std::memory_order_acq_rel);
     }
+    /// Ends the tick in progress, or the next one. Any thread, also after close().
     void wake() const noexcept {
         // acq_rel: pairs with the exchange in take_wake().
         if (wake_->is_due.exchange(true, std::memory_order_acq_rel)) return;
@@ -81,33 +92,39 @@ public:
         if (!wake_->is_closed) static_cast<void>(waker_.wake());
     }
 
-    /// Makes what set_alarm() needs. Before the first turn.
+    /// Creates the timer of set_alarm(). Call it before the first tick. Errors: what timerfd_create(2) and
+    /// epoll_ctl(2) report.
     [[nodiscard]] result<void> make_alarm() noexcept;
 
-    /// Ends the next turn, or a later one, once `delay` is over, or earlier if an alarm is set already that has not
-    /// gone off. In contrast to a turn's timeout it stays set when turns end for other reasons: the timeout is set and
-    /// taken back at each sleep, and on a virtual machine that costs as much as a system call. For who is about to
-    /// turn, and is the only one who may: an alarm that goes off in another's turn is lost.
+    /// Ends a tick once `delay` is over, or earlier if an alarm is already set. Unlike the timeout of a tick, the alarm
+    /// stays set when ticks end for other reasons. The kernel arms and cancels a timeout in each wait, which on a
+    /// virtual machine costs as much as a system call.
+    /// Preconditions: make_alarm() has succeeded. The caller is about to run a tick, and is the only thread that does:
+    /// an alarm that expires during another thread's tick is lost.
     void set_alarm(std::chrono::nanoseconds delay) noexcept;
 
+    /// Closes all descriptors. See driver_like.
     void close() noexcept;
 
-    /// -1 once it is closed.
+    /// Returns the epoll's descriptor; -1 after close().
     [[nodiscard]] int native_handle() const noexcept { return poll_.native_handle(); }
 
 private:
-    static constexpr sys::token wake_token{0};  // no keys: keys are addresses
+    static constexpr sys::token wake_token{0};  // not valid as keys: keys are addresses
     static constexpr sys::token alarm_token{1};
 
+    // SAFETY: the driver only stores the address and returns it. The io_handle that watches the source keeps it
+    // allocated until the end of the tick in which it may still be reported.
     static sys::token token_of(source_key key) noexcept { return {reinterpret_cast<std::uintptr_t>(key)}; }
     static source_key key_of(sys::token token) noexcept { return reinterpret_cast<source_key>(token.value); }
 
     epoll(sys::poll&& poll, sys::waker&& waker);
 
+    /// The state that wake() shares with close(). On the heap, since an epoll is movable.
     struct wake_state {
         atomic<bool> is_due{false};
-        // Beside the system call that a wake-up makes, it costs next to nothing, and mostly one thread at a time comes
-        // here: the one that has set `is_due`.
+        // Cheap compared to the system call of a wake-up, and rarely contended: only the thread that has set
+        // `is_due` takes it.
         mutex lock;
         bool is_closed = false;
     };

@@ -6,8 +6,10 @@
 
 namespace eddy::detail {
 
-/// Calls again while `is_short(answer)`, for a fifth of a second at most. The kernel gives back the locked memory of a
-/// ring some time after that was closed, and counts it for all processes of a user: so there may be none for a moment.
+/// Calls `call` until `is_short(answer)` is false, for at most 200 ms, and returns the last answer. The kernel releases
+/// the locked memory of a closed ring some time later, and counts it for all processes of the user. So locked memory
+/// can be short for a moment.
+/// Cost: blocks the thread with a sleep of 2 ms between two calls.
 template <class Call, class IsShort>
 auto until_memory_is_back(Call call, IsShort is_short) noexcept {
     constexpr int attempts = 100;

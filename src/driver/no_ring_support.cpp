@@ -3,7 +3,7 @@
 
 #include "driver/ring_support.hpp"
 
-// In place of ring_support.cpp, where liburing was not there when eddy was built.
+// Replaces ring_support.cpp in a build without liburing.
 
 namespace eddy::detail {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// In place of uring.cpp, in a build without liburing: there is never a ring.
+// Replaces uring.cpp in a build without liburing: make() always fails, so the other functions are never called.
 #include <cstdlib>
 
 #include <eddy/error.hpp>

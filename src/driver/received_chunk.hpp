@@ -16,48 +16,54 @@
 
 namespace eddy::detail {
 
-/// Closes a connection that nobody has accepted, as the kernel does with those in a listener's queue.
+/// Resets a connection that was never accepted by the application, as the kernel does for the connections in a
+/// listener's queue.
 inline void reset_connection(int fd) noexcept {
     sys::reset_at_close(fd);
     ::close(fd);
 }
 
-/// What a ring has brought for a socket: a link of its queue. What a receive has put into one buffer, of which each has
-/// one; or a connection.
+/// A link of a socket's receive queue: the bytes that one receive has put into a provided buffer (each buffer has
+/// one chunk), or an accepted connection.
 struct received_chunk {
     received_chunk* next = nullptr;
-    buffer_home* from = nullptr;  ///< null for a connection
+    buffer_home* from = nullptr;  ///< the buffer's owner; null for a connection
     std::byte* buffer = nullptr;
-    std::uint32_t begin = 0;  ///< what is before this has been read
+    std::uint32_t begin = 0;  ///< the bytes before this were read
     std::uint32_t end = 0;
 
     [[nodiscard]] std::size_t size() const noexcept { return end - begin; }
     [[nodiscard]] std::byte* data() const noexcept { return buffer + begin; }
-    /// A buffer goes home; a connection is reset.
+    /// Returns the buffer to its owner, or resets the connection.
     void give_back() noexcept;
 };
 
-/// A connection that a ring has accepted.
+/// A connection that the ring has accepted.
 struct accepted_connection : received_chunk {
     int fd;
     result<net::socket_addr> peer;
 
+    /// A connection with descriptor `number`; `where_from` is the peer's address or the error of its conversion.
     accepted_connection(int number, const result<net::socket_addr>& where_from) noexcept
         : fd(number), peer(where_from) {}
 
-    /// Null if there is no memory.
+    /// Returns null if there is no memory. Then the caller still owns `fd`.
     [[nodiscard]] static accepted_connection* make(int fd, const result<net::socket_addr>& peer) noexcept try {
         return pool_new<accepted_connection>(fd, peer);
     } catch (const std::bad_alloc&) {
         return nullptr;
     }
 
+    /// The result of take().
     struct parts {
         int fd;
         result<net::socket_addr> peer;
     };
-    /// The descriptor is the caller's from now on. Precondition: the chunk is a listener's.
+    /// Frees the chunk and passes its descriptor to the caller. Precondition: the chunk comes from a listener's
+    /// queue.
     [[nodiscard]] static parts take(received_chunk& chunk) noexcept {
+        // SAFETY: a listener's queue contains only chunks that make() has created. The caller has unlinked this one and
+        // owns it.
         auto& taken = static_cast<accepted_connection&>(chunk);
         parts answer{taken.fd, taken.peer};
         pool_delete(&taken);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kernel_side_size = ring_buffers::most * sizeof(io_uring_buf);
 
-/// Pages that are there once they are touched; null if there are none.
+/// Maps memory whose pages are allocated on first access. Returns null if that fails.
 void* map(std::size_t size) noexcept {
     void* const pages =
         ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -34,6 +34,7 @@ ring_buffers::share ring_buffers::make(::io_uring& owner, std::error_code& error
     }
 
     ::io_uring_buf_reg known{};
+    // SAFETY: the kernel accesses these pages until the ring is closed, and uring closes the ring before the buffers.
     known.ring_addr = reinterpret_cast<std::uintptr_t>(made->kernel_side_);
     known.ring_entries = most;
     known.bgid = group;

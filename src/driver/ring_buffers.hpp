@@ -13,34 +13,39 @@
 
 namespace eddy::detail {
 
-/// The buffers that a ring's receives fill: the kernel picks one when there is something to put into it (a ring of
-/// provided buffers, io_uring_register_buf_ring(3)).
+/// The buffers into which a ring receives: a ring of provided buffers, see io_uring_register_buf_ring(3). The kernel
+/// picks a buffer when bytes arrive.
 ///
-/// The kernel takes the buffer that was given back longest ago, so all that it has get into the cache in turn: it is
-/// lent as few as will do, and more when a receive has ended for want of one. Memory that was never lent is never
-/// touched.
+/// The kernel uses the buffer that was returned longest ago, so it cycles through all buffers that it has. To keep the
+/// cache footprint small, the kernel gets few buffers at first, and more whenever a receive has ended because there was
+/// none. Memory of unused buffers is never touched.
 ///
-/// Thread safety: as buffer_home; the owner is the ring's.
+/// Lifetime: freed by close(), or by the return of the last leased buffer after that. See buffer_home.
+/// Thread safety: like buffer_home; its owner is the owner of the ring.
 class ring_buffers final : public buffer_home {
 public:
+    /// The number of buffers that the kernel gets at first, gets at a time, and gets at most; the size of a buffer in
+    /// bytes; the buffer group of the ring.
     static constexpr unsigned at_first = 64;
     static constexpr unsigned more = 16;
     static constexpr unsigned most = 1024;
     static constexpr std::size_t buffer_size = 32 * 1024;
     static constexpr int group = 0;
 
+    /// A deleter that calls close().
     struct closes {
         void operator()(ring_buffers* buffers) const noexcept { buffers->close(); }
     };
     using share = std::unique_ptr<ring_buffers, closes>;
 
-    /// Makes them, known to `owner`, which is not enabled yet. Null and an error if there is no memory, or the kernel
-    /// refuses.
+    /// Creates the buffers and registers them with `owner`, which is not yet enabled. Returns null and sets `error`
+    /// if there is no memory or the kernel refuses.
     [[nodiscard]] static share make(::io_uring& owner, std::error_code& error) noexcept;
 
     // ---- The ring's owner ----
+    /// Makes this thread the owner.
     using buffer_home::set_owner;
-    /// The chunk of the buffer that a completion names: it is out from here on, until it is given back.
+    /// Returns the chunk of the buffer that a completion names. It counts as leased until it is returned.
     [[nodiscard]] received_chunk& take(unsigned id, std::uint32_t size) noexcept {
         count_out();
         received_chunk& chunk = chunks_[id];
@@ -49,21 +54,21 @@ public:
         chunk.end = size;
         return chunk;
     }
-    /// Lends some more to the kernel. False if it has all.
+    /// Gives more buffers to the kernel. Returns false if the kernel already has all.
     bool lend_more() noexcept;
-    /// Lets the kernel see what was given back.
+    /// Makes the returned buffers available to the kernel.
     void publish() noexcept {
         take_returned();
         if (staged_ == 0) return;
         ::io_uring_buf_ring_advance(kernel_side_, staged_);
         staged_ = 0;
     }
-    /// Whether the kernel has any.
+    /// Whether the kernel has a free buffer.
     [[nodiscard]] bool has_free() const noexcept { return leased() < static_cast<std::int64_t>(lent_); }
 
 private:
-    // The odd cache line: at a distance of a power of two all buffers would compete for the same few lines of the
-    // cache.
+    // One additional cache line: with a power of two as distance, the starts of all buffers would map to the same
+    // few cache sets.
     static constexpr std::size_t stride = buffer_size + 64;
 
     ring_buffers() noexcept = default;
@@ -80,8 +85,8 @@ private:
     ::io_uring_buf_ring* kernel_side_ = nullptr;
     std::byte* memory_ = nullptr;
     std::unique_ptr<received_chunk[]> chunks_;
-    unsigned lent_ = 0;  // so many have been lent at all
-    int staged_ = 0;     // given back, and not yet seen by the kernel
+    unsigned lent_ = 0;  // how many buffers the kernel has been given in total
+    int staged_ = 0;     // returned, but not yet visible to the kernel
 };
 
 }  // namespace eddy::detail

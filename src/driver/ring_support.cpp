@@ -18,7 +18,7 @@
 namespace eddy::detail {
 namespace {
 
-/// A need as the kernel's interface calls it, and the sentence for a kernel that lacks it.
+/// A need, how the kernel is asked for it, and the why_driver() text for a kernel without it.
 struct named_need {
     enum class kind { setup_flag, feature, operation, registration };
 
@@ -74,12 +74,12 @@ std::unexpected<ring_refusal> lacking(const named_need& it) noexcept {
     return std::unexpected(ring_refusal{make_error_code(errc::driver_unavailable), it.why});
 }
 
-/// `answer` is what liburing returns: a negative errno.
+/// `answer` is a negative errno, as liburing returns it.
 std::unexpected<ring_refusal> refused(int answer) noexcept {
     return std::unexpected(refusal_for({-answer, std::generic_category()}));
 }
 
-/// The smallest ring that the driver's questions can be put to, of a kernel that has nothing of `missing`.
+/// Checks the needs with the smallest possible ring. Simulates a kernel that has none of `missing`.
 class probing_ring {
 public:
     explicit probing_ring(ring_needs missing) noexcept : missing_(missing) {}
@@ -93,10 +93,10 @@ public:
     }
 
 private:
-    /// Makes a ring with these flags, in place of the one before. 0, or a negative errno.
+    /// Creates a ring with these flags and closes the former one. Returns 0 or a negative errno.
     [[nodiscard]] int make_with(unsigned flags) noexcept {
         for (const auto& each : needs) {
-            // What a kernel answers to a flag that it does not know.
+            // A kernel returns EINVAL for an unknown flag.
             if (each.asked_as == setup_flag && (flags & each.value) != 0 && missing_.has(each.need)) return -EINVAL;
         }
         params_ = {};
@@ -116,7 +116,8 @@ private:
         const int answer = make_with(all);
         if (answer == 0) return {};
         if (answer != -EINVAL) return refused(answer);
-        // A flag is not known; the kernel does not say which. They stand in the order in which kernels got them.
+        // The kernel does not say which flag it does not know. The flags are listed in the order in which kernels
+        // got them.
         unsigned some = 0;
         for (const auto& each : needs) {
             if (each.asked_as != setup_flag) continue;
@@ -135,11 +136,12 @@ private:
     }
 
     [[nodiscard]] ring_answer ask_operations() const noexcept {
-        // The header, and behind it an entry for each operation that this build knows.
+        // The header, followed by one entry for each operation that this build knows.
         alignas(io_uring_probe)
             std::array<std::byte, sizeof(io_uring_probe) + IORING_OP_LAST * sizeof(io_uring_probe_op)>
                 memory{};
-        // SAFETY: aligned, large enough for the number of entries that the kernel is told, and zeroed as it demands.
+        // SAFETY: the memory is aligned, large enough for IORING_OP_LAST entries, and zeroed, as the kernel
+        // requires. It is local, and the kernel keeps no pointer to it.
         auto* const probe = reinterpret_cast<io_uring_probe*>(memory.data());
         if (const int answer = ::io_uring_register(fd(), IORING_REGISTER_PROBE, probe, IORING_OP_LAST); answer < 0) {
             return refused(answer);
@@ -153,7 +155,7 @@ private:
         return {};
     }
 
-    /// These cannot be asked for, only tried.
+    /// Checks the registrations by using them, since the kernel does not report them.
     [[nodiscard]] ring_answer ask_registrations() const noexcept {
         for (const auto& each : needs) {
             if (each.asked_as != registration) continue;
@@ -164,7 +166,7 @@ private:
         return {};
     }
 
-    /// A filter may allow the other two system calls and not this one.
+    /// Checks io_uring_enter(2): a seccomp filter may forbid only this system call.
     [[nodiscard]] ring_answer ask_to_enter() const noexcept {
         if (const int answer = ::io_uring_enter(fd(), 0, 0, 0, nullptr); answer < 0) return refused(answer);
         return {};
@@ -172,7 +174,7 @@ private:
 
     [[nodiscard]] int attempt(unsigned what) const noexcept {
         if (what == IORING_REGISTER_ENABLE_RINGS) return ::io_uring_register(fd(), what, nullptr, 0);
-        // A ring of one buffer: the kernel wants a whole page for it, which is what mmap makes of any size.
+        // A ring of one buffer. The kernel requires a whole page, and mmap(2) rounds up to one.
         constexpr std::size_t size = sizeof(io_uring_buf);
         void* const page = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (page == MAP_FAILED) return -ENOMEM;
@@ -180,7 +182,7 @@ private:
         buffers.ring_addr = reinterpret_cast<std::uintptr_t>(page);
         buffers.ring_entries = 1;
         const int answer = ::io_uring_register(fd(), what, &buffers, 1);
-        ::munmap(page, size);  // the kernel has its own hold of the page
+        ::munmap(page, size);  // the kernel has its own reference to the page
         return answer;
     }
 
@@ -191,7 +193,7 @@ private:
     io_uring_params params_{};
 };
 
-/// Whether the next attempt may end otherwise, without a change to the system.
+/// Whether a later attempt may succeed without a change to the system.
 bool is_of_the_moment(const std::error_code& error) noexcept {
     return error == std::errc::not_enough_memory || error == std::errc::too_many_files_open ||
            error == std::errc::too_many_files_open_in_system;
@@ -202,18 +204,18 @@ bool is_of_the_moment(const std::error_code& error) noexcept {
 ring_answer probe_ring(ring_needs missing) noexcept { return probing_ring(missing).ask(); }
 
 ring_answer ring_support() noexcept {
-    // No lock, which could be held for good in the child of a fork: who comes while the first answer is being written
-    // asks for himself.
+    // No lock, since a fork could leave it locked forever in the child. A thread that arrives while the first answer
+    // is being written does its own check.
     enum class state { empty, being_written, there };
     static constinit atomic<state> kept{state::empty};
     static constinit ring_answer answer;
 
-    // acquire: pairs with the release below, so that what is there is read as it was written.
+    // acquire: pairs with the release below, so that the answer is read after it was written.
     if (kept.load(std::memory_order_acquire) == state::there) return answer;
     const auto asked = probe_ring();
     if (!asked && is_of_the_moment(asked.error().error)) return asked;
     auto expected = state::empty;
-    // relaxed: it gives the right to write, and nothing is read through it.
+    // relaxed: it only grants the right to write; nothing is read through it.
     if (kept.compare_exchange_strong(expected, state::being_written, std::memory_order_relaxed)) {
         answer = asked;
         // release: pairs with the acquire above.

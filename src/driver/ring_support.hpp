@@ -9,11 +9,11 @@
 
 namespace eddy::detail {
 
-/// What the driver needs of a kernel's io_uring, in the order in which it is looked for.
-/// A multishot receive (Linux 6.0) cannot be asked for: IORING_REGISTER_PROBE knows operations and not their flags. It
-/// is implied by deferred_taskrun, which is younger (6.1).
+/// What the driver needs of a kernel's io_uring, in the order of the checks.
+/// A multishot receive (Linux 6.0) cannot be checked: IORING_REGISTER_PROBE reports operations without their flags. It
+/// is implied by deferred_taskrun, which is newer (6.1).
 enum class ring_need : unsigned {
-    // Flags of io_uring_setup(2), each of a later kernel than the one before, but for the last, which needs the one
+    // Flags of io_uring_setup(2), ordered by the kernel version that introduced them. The last one requires the one
     // before.
     cq_size,
     starts_disabled,
@@ -34,7 +34,7 @@ enum class ring_need : unsigned {
     close,
     send,
     recv,
-    // What io_uring_register(2) can do.
+    // Commands of io_uring_register(2).
     buffer_ring,
     enable_rings,
 };
@@ -55,23 +55,26 @@ private:
     std::uint32_t bits_ = 0;
 };
 
-/// Why there can be no ring.
+/// The reason why no ring is available.
 struct ring_refusal {
-    std::error_code error;  ///< for whoever asked for io_uring and for nothing else
-    std::string_view why;   ///< what why_driver() says of the epoll in its place; a literal
+    std::error_code error;  ///< for a caller that requires io_uring
+    std::string_view why;   ///< the why_driver() text of the epoll that replaces it; a literal
 };
 
+/// Success, or the reason why no ring is available.
 using ring_answer = std::expected<void, ring_refusal>;
 
-/// Whether this process may have rings with all that the driver needs, asked with a tiny one that is closed at once.
-/// The answer is kept, except where it may be another one the next time: descriptors and memory come and go.
-/// Thread safety: any thread. Cost: one load; the first time some 10 system calls.
+/// Whether this process may create rings with everything that the driver needs. Checks that with a small ring, which it
+/// closes again. Caches the answer, except for a lack of memory or descriptors, which may pass.
+/// Thread safety: any thread.
+/// Cost: one load; about 10 system calls the first time.
 [[nodiscard]] ring_answer ring_support() noexcept;
 
-/// As ring_support(), but asks anew, and a kernel that is as if it had nothing of `missing`: so tests have old kernels.
+/// Like ring_support(), but never cached, and simulates a kernel that has none of `missing`. Tests use it to
+/// simulate old kernels.
 [[nodiscard]] ring_answer probe_ring(ring_needs missing = {}) noexcept;
 
-/// What it means when a system call that makes a ring, or sets it up, has failed with `error`.
+/// Explains `error`, which a system call that creates or configures a ring has returned.
 [[nodiscard]] ring_refusal refusal_for(const std::error_code& error) noexcept;
 
 }  // namespace eddy::detail

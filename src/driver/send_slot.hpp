@@ -19,48 +19,55 @@ namespace eddy::detail {
 class io_handle;
 class stream_source;
 
-/// What a stream has written and the system has not taken yet: at most one of them a stream, and none for an idle one.
-/// A block of the frame pool, with the bytes behind this; or in a block of their own, when they have become more; or
-/// with a lease that has them.
+/// Bytes that a stream has accepted from write() and that the kernel has not taken yet. A stream has at most one; an
+/// idle stream has none. The slot is a memory block of the frame pool. Its bytes are stored behind the header in the
+/// same block, in a larger block after they have grown, or in a leased buffer.
+/// Thread safety: guarded by the stream's lock, except `next`, `stream`, `home`, and `position`, which belong to the
+/// queue of the ring that sends it.
 struct send_slot {
-    /// So many bytes at most, so that the block is of the pool's sizes. More than that is sent by the caller himself.
+    /// The largest number of bytes in a slot, so that the block has one of the pool's sizes. The writing thread
+    /// sends larger writes itself.
     static constexpr std::size_t most = largest_pooled - 160;
-    /// Of a lease: more than that is better sent while the processor's cache has it.
+    /// The largest write, in bytes, that keeps a leased buffer in the slot. Larger writes are sent immediately,
+    /// while the processor's cache contains the bytes.
     static constexpr std::size_t most_leased = 8192;
-    /// Less than that is copied, and the buffer is free at once.
+    /// The smallest write, in bytes, that keeps a leased buffer in the slot. Smaller ones are copied, so that the
+    /// buffer is free immediately.
     static constexpr std::size_t least_leased = 512;
 
+    /// The state of a slot.
     enum class place : std::uint8_t {
         queued,     ///< in a ring's queue; may grow
-        submitted,  ///< an entry of that ring refers to it
-        blocked,    ///< the socket is full: sent on when that changes
+        submitted,  ///< submitted to that ring; an entry refers to the bytes
+        blocked,    ///< the socket is full; sent when it becomes writable
     };
 
     send_slot* next = nullptr;  ///< in the queue
     stream_source* stream;
-    io_handle* home;              ///< the stream's
-    io_handle* sender = nullptr;  ///< whose ring has it
-    /// Of a stream that was destroyed; never, until whoever does that has said when.
+    io_handle* home;              ///< the io_handle of the stream
+    io_handle* sender = nullptr;  ///< the io_handle whose ring sends the slot
+    /// When a destroyed stream is given up. time_point::max() until the stream is destroyed.
     std::chrono::steady_clock::time_point linger_until = std::chrono::steady_clock::time_point::max();
     io::leased_buffer lease;
     std::byte* bytes;
     std::uint32_t begin = 0;
     std::uint32_t end = 0;
     std::uint32_t capacity;   ///< of `bytes`
-    unsigned position = 0;    ///< of the entry
-    std::int32_t result = 0;  ///< of a send that did not send all
+    unsigned position = 0;    ///< the position of its entry in the submission queue
+    std::int32_t result = 0;  ///< the result of a send that did not send everything
     place where = place::queued;
-    bool has_failed = false;  ///< there is such a result
+    bool has_failed = false;  ///< whether `result` is set
 
     send_slot(stream_source& of, io_handle& at, std::uint32_t room) noexcept
         : stream(&of), home(&at), bytes(behind()), capacity(room), room_behind_(room) {}
 
-    /// Null if there is no memory.
+    /// Returns null if there is no memory.
     [[nodiscard]] static send_slot* make(stream_source& of, io_handle& at, std::size_t size) noexcept {
-        // Room for what a task may write next in the same poll: a small body behind a head, say.
+        // Leaves capacity for what a task may write next in the same poll, for example a small body after a header.
         return allocate(of, at, std::max<std::size_t>(size, 512 - sizeof(send_slot)));
     }
-    /// `from` is part of the lease, which is taken over unless there is no memory.
+    /// A slot for `from`, which is a part of `lease`. Takes over the lease. Returns null, and leaves the lease, if
+    /// there is no memory.
     [[nodiscard]] static send_slot* make(stream_source& of, io_handle& at, io::leased_buffer& lease,
                                          std::span<const std::byte> from) noexcept {
         send_slot* const made = allocate(of, at, 0);
@@ -71,6 +78,7 @@ struct send_slot {
         made->lease = std::move(lease);
         return made;
     }
+    /// Destroys the slot and frees its memory.
     void free() noexcept {
         const std::size_t size = sizeof(send_slot) + room_behind_;
         if (has_grown()) free_block_of(bytes, capacity);
@@ -78,29 +86,32 @@ struct send_slot {
         free_block_of(this, size);
     }
 
+    /// The bytes that are not sent yet.
     [[nodiscard]] std::span<const std::byte> rest() noexcept { return {bytes + begin, end - begin}; }
     [[nodiscard]] bool is_empty() const noexcept { return begin == end; }
 
-    /// Whether there is room for so many bytes more, or has been made. While it is `queued`.
+    /// Whether `size` more bytes fit; grows the block if necessary. Precondition: the slot is `queued`.
     [[nodiscard]] bool make_room(std::size_t size) noexcept {
         if (!lease.empty()) return size == 0;
         return size <= capacity - end || (end - begin + size <= most && grow());
     }
-    /// Takes them over. Precondition: there is room for them.
+    /// Appends a copy of the bytes. Precondition: they fit.
     void append(std::span<const std::byte> from) noexcept {
         if (!from.empty()) std::memcpy(bytes + end, from.data(), from.size());
         end += static_cast<std::uint32_t>(from.size());
     }
-    /// Leaves `count` bytes behind, which were sent.
+    /// Removes the first `count` bytes, which were sent.
     void drop_front(std::size_t count) noexcept {
         begin += static_cast<std::uint32_t>(count);
         if (is_empty() && lease.empty()) begin = end = 0;
     }
 
 private:
+    // SAFETY: allocate() has allocated room_behind_ bytes directly after this object.
     [[nodiscard]] std::byte* behind() noexcept { return reinterpret_cast<std::byte*>(this + 1); }
     [[nodiscard]] bool has_grown() noexcept { return capacity > room_behind_; }
-    /// To the most that there may be, and what was sent makes room. False for want of memory.
+    /// Grows to the maximum size and reuses the capacity of the bytes that were sent. Returns false if there is no
+    /// memory.
     [[nodiscard]] bool grow() noexcept try {
         if (capacity == most) {
             std::memmove(bytes, bytes + begin, end - begin);

@@ -17,7 +17,8 @@ const char* turn_failed(std::optional<driver_kind> kind, const std::error_code& 
 }
 
 void end_without_events(std::optional<driver_kind> kind, const std::error_code& error) noexcept {
-    const std::system_error whole(error, turn_failed(kind, error));  // without memory for it the program ends, too
+    const std::system_error whole(
+        error, turn_failed(kind, error));  // if there is no memory for it, the exception ends the program, too
     fatal_error(whole.what());
 }
 

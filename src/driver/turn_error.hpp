@@ -8,11 +8,11 @@
 
 namespace eddy::detail {
 
-/// What is said of a thread that can wait for events no more, in front of the error's own text: which call it was, and
-/// what helps.
+/// Returns the message for a thread that can no longer wait for events: the failed call and a remedy. The text of
+/// `error` follows it.
 [[nodiscard]] const char* turn_failed(std::optional<driver_kind> kind, const std::error_code& error) noexcept;
 
-/// Ends the program with that on standard error: for a thread that has no caller to be told.
+/// Prints that message to standard error and ends the program. For a thread that has no caller to report to.
 [[noreturn, gnu::cold]] void end_without_events(std::optional<driver_kind> kind, const std::error_code& error) noexcept;
 
 }  // namespace eddy::detail

@@ -21,24 +21,27 @@
 namespace eddy::detail {
 namespace {
 
-// A turn of Linux 6.18 brings some 50 completions. Rings with more operations than these submit twice, and completions
-// that find no room wait in the kernel. (Ring memory counts against RLIMIT_MEMLOCK: together some 100 KiB.)
+// A tick yields about 50 completions (Linux 6.18). A tick with more entries than fit makes a second call.
+// Completions that do not fit stay in the kernel. Both queues together use about 100 KiB, which counts against
+// RLIMIT_MEMLOCK.
 constexpr ring::sizes wanted_sizes{.submissions = 512, .completions = 4096};
 
 enum class kind : std::uintptr_t { none = 0, receive = 1, send = 2, epoll = 3, waker = 4 };
 
-constexpr std::uint64_t kind_mask = 127;  // streams are aligned to 128
+constexpr std::uint64_t kind_mask = 127;  // streams are aligned to 128 bytes
 
+// SAFETY: the kernel only returns the value. The operation holds a reference to the stream until its last completion.
 std::uint64_t tag(kind what, stream_source* stream = nullptr) noexcept {
     return reinterpret_cast<std::uintptr_t>(stream) | static_cast<std::uintptr_t>(what);
 }
 
-/// SAFETY: the operation that this is the completion of holds a reference of the stream.
+/// SAFETY: the operation of this completion holds a reference to the stream.
 stream_source& stream_of(const ring_completion& what) noexcept {
     return *reinterpret_cast<stream_source*>(static_cast<std::uintptr_t>(what.user_data & ~kind_mask));
 }
 
-/// An accepted descriptor, or the negative errno: at once, since it may lie here for long while the program prints.
+/// Returns the accepted descriptor with a number above 2, or a negative errno. Not deferred until the accept: the
+/// descriptor may stay in the queue for a long time while the program prints to standard output.
 int kept_number(int fd) noexcept {
     const int kept = sys::above_standard(fd);
     return kept < 0 ? -errno : kept;
@@ -72,12 +75,12 @@ result<void> uring::enable(int epoll_fd, int waker_fd) noexcept {
     return ok();
 }
 
-// ---- A turn ----
+// ---- A tick ----
 
 result<uring_turn> uring::turn(max_wait timeout) noexcept {
     uring_turn done = std::exchange(early_, uring_turn());
     watch_both();
-    // Sends of an earlier turn that the kernel has not taken yet (it had no memory): somebody may wait for them.
+    // Sends of an earlier tick that the kernel has not taken, for lack of memory. A task may wait for them.
     const bool has_late_sends = submitted_.first != nullptr;
     submit_sends();
     if (is_short_of_buffers_) {
@@ -85,8 +88,8 @@ result<uring_turn> uring::turn(max_wait timeout) noexcept {
         static_cast<void>(buffers_->lend_more());
     }
     buffers_->publish();
-    // That a send is done is known when the call ends: whoever waits for one waits for nothing else.
-    // Nor does it sleep where nobody could wake it, since the ring had no room for its watches.
+    // Do not sleep if a task waits for a send: the send completes in this call, and nothing else may end the sleep.
+    // Do not sleep either if there was no free entry for the watches: then no thread could end the sleep.
     const bool is_reachable = watches_epoll_ && watches_waker_;
     const bool has_news = ring_->has_completion() || queued_.first != nullptr || has_late_sends ||
                           done.epoll_is_ready || done.was_woken || !is_reachable;
@@ -99,13 +102,13 @@ result<uring_turn> uring::turn(max_wait timeout) noexcept {
 }
 
 void uring::dispatch_all(uring_turn& done) noexcept {
-    // Before the look: what a waker has the kernel take from here on (stop_now(), a full queue) may fail, and say so
-    // after it.
+    // Read before the loop. A waker may make the kernel take further entries (stop_now(), a full queue), and their
+    // failures may be reported only after the loop.
     const unsigned taken = ring_->taken();
     ring_completion what;
-    // A waker may run code that comes back to this ring: each completion is taken out before it is told.
+    // A waker may call this ring, so remove each completion before dispatching it.
     while (ring_->next(what)) dispatch(what, done);
-    // What the queue had no room for is in the kernel: a send that has failed may be among it.
+    // Completions that did not fit are in the kernel. They may include the failure of a send.
     while (ring_->has_overflown()) {
         if (ring_->enter(false, max_wait())) return;
         while (ring_->next(what)) dispatch(what, done);
@@ -129,7 +132,7 @@ void uring::dispatch(const ring_completion& what, uring_turn& done) noexcept {
     }
 }
 
-/// What an accept has brought; null if that is nothing.
+/// Returns the connection that an accept has delivered; null if there is none.
 accepted_connection* uring::connection_of(const listener_source& listener, int fd) noexcept {
     if (fd < 0) return nullptr;
     auto* const connection = accepted_connection::make(fd, listener.peer());
@@ -137,7 +140,7 @@ accepted_connection* uring::connection_of(const listener_source& listener, int f
     return connection;
 }
 
-/// What a receive has brought; null if that is nothing.
+/// Returns the chunk that a receive has delivered; null if there is none.
 received_chunk* uring::chunk_of(const ring_completion& what) noexcept {
     if ((what.flags & IORING_CQE_F_BUFFER) == 0) return nullptr;
     received_chunk& chunk =
@@ -151,8 +154,8 @@ void uring::on_received(stream_source& stream, const ring_completion& what) noex
     if (stream.is_listener()) return on_accepted(listener_source::of(stream), what);
     received_chunk* const chunk = chunk_of(what);
     if (chunk != nullptr && stream.deliver(*chunk)) {
-        if (what.has_more()) static_cast<void>(stop(stream));  // if not now, then with the next chunk
-        stream.release();                                      // deliver()'s
+        if (what.has_more()) static_cast<void>(stop(stream));  // if this fails, the next chunk tries again
+        stream.release();                                      // the reference that deliver() added
     }
     if (what.has_more()) return;
     if (what.result == -ENOBUFS) is_short_of_buffers_ = true;
@@ -160,7 +163,7 @@ void uring::on_received(stream_source& stream, const ring_completion& what) noex
 }
 
 void uring::on_accepted(listener_source& listener, const ring_completion& what) noexcept {
-    // (Of a kernel that does not say it is not known.)
+    // A kernel without the hint may have more connections waiting.
     const bool may_be_one_of_many = (what.flags & IORING_CQE_F_SOCK_NONEMPTY) != 0 || !ring_->has_accept_hints();
     const int accepted = what.result < 0 ? what.result : kept_number(what.result);
     end_operation(listener, listener.accept_ended(connection_of(listener, accepted), accepted, may_be_one_of_many));
@@ -170,7 +173,7 @@ void uring::end_operation(stream_source& stream, operation_end end) noexcept {
     --in_flight_;
     if (end.was_cancelled) home_.set_given_up(--given_up_);
     if (end.closes) home_.finish_closing(stream);
-    stream.release();  // the operation's
+    stream.release();  // the operation's reference
 }
 
 void uring::watch_both() noexcept {
@@ -178,7 +181,7 @@ void uring::watch_both() noexcept {
     if (!watches_waker_) watches_waker_ = watch(waker_fd_, tag(kind::waker));
 }
 
-/// What is the case already is told, too.
+/// Watches `fd`. A condition that already holds is reported, too.
 bool uring::watch(int fd, std::uint64_t tag) noexcept {
     io_uring_sqe* const entry = is_retiring_ ? nullptr : ring_->next_entry();
     if (entry == nullptr) return false;
@@ -195,9 +198,10 @@ bool uring::receive(stream_source& stream) noexcept {
     io_uring_sqe* const entry = ring_->next_entry();
     if (entry == nullptr) return false;
     const auto begun = stream.begin_receive();
-    if (!begun.is_wanted) return true;  // the entry does nothing
+    if (!begun.is_wanted) return true;  // the cleared entry is a no-op
     if (stream.is_listener()) {
-        // Not multishot, which takes all that the listener's queue holds as one, however few are wanted.
+        // Not multishot: that would accept the whole queue of the listener at a time, even if few connections are
+        // wanted.
         auto& peer = listener_source::of(stream).room_for_peer();
         ::io_uring_prep_accept(entry, stream.fd(), peer.get(), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (ring_->has_accept_hints()) entry->ioprio = IORING_ACCEPT_POLL_FIRST;
@@ -227,13 +231,13 @@ bool uring::stop(stream_source& stream) noexcept {
 
 bool uring::stop_now(stream_source& stream) noexcept {
     if (!stop(stream)) return false;
-    // The completion is told in the next turn; now the kernel lets go of the socket. It does so behind what else it has
-    // put off for this thread, some operations at a time.
+    // The next tick dispatches the completion. These calls make the kernel release the socket. It does that after
+    // other deferred work of this thread, some operations per call.
     constexpr int most_enters = 16;
     for (int i = 0; i < most_enters; ++i) {
         if (ring_->enter(false, max_wait()) || !ring_->has_work()) break;
     }
-    if (stream.is_listener()) {  // whoever was accepted meanwhile hears of the end now
+    if (stream.is_listener()) {  // resets a connection that was accepted meanwhile
         dispatch_all(early_);
     }
     return true;
@@ -249,7 +253,7 @@ void uring::submit_sends() noexcept {
         if (entry == nullptr) return;
         send_slot* const slot = queued_.pop();
         const auto bytes = slot->stream->begin_send(*slot, is_awaited_);
-        if (bytes.empty()) {  // sent by its stream already; the entry does nothing
+        if (bytes.empty()) {  // the stream has already sent it; the cleared entry is a no-op
             entry->flags = IOSQE_CQE_SKIP_SUCCESS;
             settle(*slot);
             continue;
@@ -267,13 +271,13 @@ void uring::flush() noexcept {
     if (queued_.first == nullptr && submitted_.first == nullptr) return;
     submit_sends();
     static_cast<void>(ring_->enter(false, max_wait()));
-    // Those that have failed have a completion; and among what else has come there may be what they stand behind.
+    // Failed sends have a completion. Completions of other operations may stand before it, so dispatch all.
     dispatch_all(early_);
 }
 
-/// Those whose entries stand before that.
+/// Settles the sends whose entries are before the position `taken`.
 void uring::settle_sends(unsigned taken) noexcept {
-    // In the order of their entries: those behind one that was not taken were not taken either.
+    // The kernel takes entries in order: the entries behind an untaken one are untaken, too.
     while (submitted_.first != nullptr && ring::is_before(submitted_.first->position, taken)) settle(*submitted_.pop());
 }
 
@@ -284,10 +288,11 @@ void uring::settle(send_slot& slot) noexcept {
     case stream_source::sent::all: break;
     case stream_source::sent::rest: {
         const auto is_new = home.watch_stream(stream, stream_source::for_writing);
-        // Watched before, it may have become writable meanwhile, and will not be told again: so that is tried. If it
-        // cannot be watched, too.
+        // If the descriptor was already watched, it may have become writable meanwhile, and that edge is not
+        // reported again. So try to send now. Also try if it cannot be watched.
         if (!is_new || !*is_new) stream.on_ready(home, io::ready::writable);
-        // Its loop has ended while this was sent, and left the stream to whoever sends: nobody else will look after it.
+        // The event loop of the stream ended during the send and left the stream to the sending thread. No other
+        // thread will close it.
         if (!is_new && stream.is_closing() && stream.give_up_now()) home.finish_closing(stream);
         home.release();
         break;
@@ -297,7 +302,7 @@ void uring::settle(send_slot& slot) noexcept {
         home.release();
         break;
     }
-    stream.release();  // the queue's
+    stream.release();  // the queue's reference
 }
 
 // ---- The end ----
@@ -306,8 +311,9 @@ bool uring::retire() noexcept {
     is_retiring_ = true;
     submit_sends();
     uring_turn last;
-    // The kernel ends some 20 operations in an enter. So it is asked again only when none has ended, since it looks at
-    // all of them each time: one that is being done at this moment is not found.
+    // The kernel ends about 20 operations per call. A cancel examines all operations, so submit another one only if
+    // the last call has ended none. It can be necessary: a cancel does not find an operation that is just being
+    // executed.
     bool asks = true;
     while (in_flight_ != 0 || submitted_.first != nullptr || queued_.first != nullptr) {
         io_uring_sqe* const entry = asks ? ring_->next_entry() : nullptr;

@@ -22,70 +22,79 @@ struct operation_end;
 struct received_chunk;
 struct ring_completion;
 
-/// What a turn of the ring has brought.
+/// The outcome of one tick of a ring.
 struct uring_turn {
     std::size_t events = 0;
     bool epoll_is_ready = false;
     bool was_woken = false;
 };
 
-/// Linux's io_uring(7), for the bytes of connections. It completes what epoll would only announce, and stands beside an
-/// epoll and not in its place: whatever is about readiness (connecting, listening, any descriptor of a user's, a full
-/// socket) is watched there, by any thread and with the meaning that it has without a ring; the ring watches the
-/// epoll's own descriptor, so that its owner sleeps in one place.
+/// Linux's io_uring(7) for the data of connections: it completes receives, accepts, and sends. It runs beside an epoll
+/// and does not replace it. Everything about readiness (a connect, user descriptors, a full socket) uses the epoll,
+/// from any thread and with the same meaning as without a ring. The ring watches the epoll's own descriptor, so its
+/// owner waits in one place.
 ///
-///     operation            how                                                             over when
-///     receive              multishot, into provided buffers; one a stream                  a completion without F_MORE
-///     accept               of one connection; one a listener                               its completion
+///     operation            how                                                             ends when
+///     receive              multishot, into provided buffers; one per stream                a completion without F_MORE
+///     accept               of one connection; one per listener                             its completion
 ///     send                 of a slot, MSG_DONTWAIT | MSG_WAITALL, CQE_SKIP_SUCCESS         enter() has taken it
 ///     watch the epoll      multishot poll                                                  the ring is closed
-///     watch its waker      multishot poll, so that a wake-up costs no look at the epoll    the ring is closed
+///     watch its waker      multishot poll, so that a wake-up needs no epoll_wait(2)        the ring is closed
 ///     cancel               by the receive's user_data                                      enter() has taken it
 ///
-/// No send is in flight between two turns: with MSG_DONTWAIT it is over when the enter that submits it has taken it,
-/// and only one that did not send all (MSG_WAITALL makes a short count a failure) leaves a completion. So a slot is the
-/// caller's memory lent for the time of one system call, as with send(2). What becomes of it is known when the
-/// completions have been looked at after that call.
+/// No send is in flight between two ticks. With MSG_DONTWAIT, a send is complete when the enter() that submits it has
+/// taken it. Only a send that did not send everything leaves a completion: MSG_WAITALL turns a short count into a
+/// failure. So the kernel reads a slot's bytes only during that system call, as in send(2). The outcome is known once
+/// the completions of that call have been dispatched.
 ///
-/// user_data is the address of the stream, with the kind of operation in the low bits; 0 means none.
+/// user_data is the address of the stream, with the kind of the operation in the low bits. 0 means none.
 ///
-/// Traps: a cancelled receive may have brought bytes before it ends, and ends by its own completion, not by the
-/// cancel's. An operation that has no buffer (ENOBUFS) ends also when there is nothing to read. A multishot operation
-/// may end at any time. What waits for this thread is done in enter() only, some 20 operations at a time.
+/// Kernel behavior to know:
+///  - A canceled receive may still deliver bytes. Its own completion ends it, not the completion of the cancel.
+///  - A receive without a buffer (ENOBUFS) ends even if there is nothing to read.
+///  - A multishot operation may end at any time.
+///  - The kernel runs deferred work of this thread only in enter(), about 20 operations per call.
 class uring {
 public:
-    /// Errors: what the kernel refuses.
+    /// Creates a ring for `home`. Errors: what the kernel reports for the ring or its buffers; not_enough_memory.
     [[nodiscard]] static result<std::unique_ptr<uring>> make(io_handle& home) noexcept;
     uring(const uring&) = delete;
     uring& operator=(const uring&) = delete;
     ~uring();
 
-    /// This thread is its owner, who alone may call what follows.
+    /// Makes this thread the owner of the ring. Only the owner may call the functions below. Errors: what
+    /// io_uring_register(2) reports.
     [[nodiscard]] result<void> enable(int epoll_fd, int waker_fd) noexcept;
 
-    /// One system call, if there is anything to do.
+    /// Runs one tick: submits the entries, waits for a completion if there is nothing to report, and dispatches
+    /// completions. Errors: what io_uring_enter(2) reports. Cost: usually one system call; none if there is nothing to
+    /// do.
     result<uring_turn> turn(max_wait timeout) noexcept;
 
-    /// The next turn says that the epoll is ready, and does not wait.
+    /// Makes the next tick report the epoll as ready, without waiting.
     void look_at_epoll_again() noexcept { early_.epoll_is_ready = true; }
 
-    /// Sends what is queued, and nothing else, if there is any.
+    /// Submits the queued sends without waiting. Dispatches the completions that have arrived. Does nothing if no
+    /// send is queued.
     void flush() noexcept;
 
-    /// Begins a receive. False if the ring has no buffers or no room: the stream has to do without.
+    /// Starts a receive, or an accept for a listener. Returns false if there is no buffer or no free entry. The
+    /// stream must then read without the ring.
     [[nodiscard]] bool receive(stream_source& stream) noexcept;
-    /// Has it end. False if the ring has no room.
+    /// Cancels the receive. Returns false if there is no free entry.
     [[nodiscard]] bool stop(stream_source& stream) noexcept;
-    /// The same at once, so that the socket is free of it, most likely. Of a listener that is told here, with all else
-    /// that has completed: wakers run.
+    /// Cancels the receive and lets the kernel process the cancel immediately. The kernel has most likely released
+    /// the socket afterwards. For a listener, also dispatches all completions, which runs wakers.
     [[nodiscard]] bool stop_now(stream_source& stream) noexcept;
-    /// Sends the slot at the end of the turn. The caller's reference of the stream is taken over, and he has set
-    /// slot.sender.
+    /// Queues the slot for the next submission. Takes over the caller's reference to the stream. Precondition:
+    /// slot.sender is set.
     void queue(send_slot& slot) noexcept;
+    /// The io_handle that this ring belongs to.
     [[nodiscard]] io_handle& home() const noexcept { return home_; }
 
-    /// Ends everything: submits what is queued, cancels, and waits for the last completion. False if the kernel refuses
-    /// that (a filter that was set meanwhile): then what is in flight ends with the ring, and nobody is told.
+    /// Ends everything: submits the queued sends, cancels, and waits for the last completion. Returns false if the
+    /// kernel refuses the call, for example because of a new seccomp filter. The operations in flight then end with the
+    /// ring, without a completion.
     [[nodiscard]] bool retire() noexcept;
 
 private:
@@ -104,6 +113,7 @@ private:
     void settle_sends(unsigned taken) noexcept;
     void settle(send_slot& slot) noexcept;
 
+    /// A FIFO queue of slots, linked by send_slot::next.
     struct slot_queue {
         send_slot* first = nullptr;
         send_slot* last = nullptr;
@@ -123,20 +133,20 @@ private:
     };
 
     io_handle& home_;
-    // Pointers, so that this header does without liburing's. The ring goes first: the kernel knows the buffers until
-    // then.
+    // Pointers, so that this header does not include liburing's. The destructor closes the ring first: until then
+    // the kernel accesses the buffers.
     ring_buffers* buffers_ = nullptr;
     std::unique_ptr<ring> ring_;
     int epoll_fd_ = -1;
     int waker_fd_ = -1;
     bool watches_epoll_ = false;
     bool watches_waker_ = false;
-    uring_turn early_;  // what was found outside of a turn, for the next one to tell
+    uring_turn early_;  // found outside of a tick; the next tick reports it
     bool is_retiring_ = false;
     bool is_short_of_buffers_ = false;
-    bool is_awaited_ = false;    // a send that is to be submitted
-    std::size_t in_flight_ = 0;  // receives
-    std::size_t given_up_ = 0;   // of these: cancelled
+    bool is_awaited_ = false;    // whether a task waits for a send that is not yet submitted
+    std::size_t in_flight_ = 0;  // receives and accepts
+    std::size_t given_up_ = 0;   // how many of these are canceled
     slot_queue queued_;
     slot_queue submitted_;
 };

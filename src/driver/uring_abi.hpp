@@ -3,11 +3,12 @@
 
 #include <liburing.h>
 
-// The one place that includes liburing. Its oldest version that serves is 2.3, Debian 12's, and what the kernel's
-// interface has got since, as far as eddy uses it, is defined here: whether a kernel has it is asked at run time.
+// The only file that includes liburing. The oldest supported version is 2.3 (Debian 12). This file defines the newer
+// parts of the kernel's interface that eddy uses. Whether a kernel supports them is checked at run time.
 
-// Linux 6.10: an accept looks whether anybody is there before it takes a descriptor, and its completion has
-// F_SOCK_NONEMPTY if others are left. Nothing tells of these two; the feature came with the same kernel.
+// Linux 6.10: an accept checks for a connection before it allocates a descriptor, and its completion has
+// F_SOCK_NONEMPTY if more connections are waiting. No feature bit announces these two; IORING_FEAT_RECVSEND_BUNDLE
+// appeared in the same kernel.
 #ifndef IORING_ACCEPT_POLL_FIRST
 #define IORING_ACCEPT_POLL_FIRST (1U << 2)
 #endif
@@ -15,7 +16,7 @@
 #define IORING_FEAT_RECVSEND_BUNDLE (1U << 14)
 #endif
 
-// Linux 6.6: the submission queue has no array of indices: the kernel takes the entries in the order in which they lie.
+// Linux 6.6: the submission queue has no array of indices, and the kernel takes the entries in memory order.
 #ifndef IORING_SETUP_NO_SQARRAY
 #define IORING_SETUP_NO_SQARRAY (1U << 16)
 #endif

@@ -8,12 +8,12 @@
 namespace eddy::detail {
 namespace {
 
-/// Errors of accept(2) that concern one connection, which is gone, and not the listener; see its manual page.
+/// Whether an error of accept(2) concerns only one connection, which is gone, and not the listener. See accept(2).
 bool is_transient(const std::error_code& error) noexcept {
     switch (error.value()) {
     case ECONNABORTED:
     case EPROTO:
-    case EPERM:  // a firewall's answer
+    case EPERM:  // from a firewall
     case ENETDOWN:
     case ENOPROTOOPT:
     case EHOSTDOWN:
@@ -24,7 +24,7 @@ bool is_transient(const std::error_code& error) noexcept {
     }
 }
 
-/// Whether a connection waits to be accepted, or an error.
+/// Whether the listener has a connection to accept, or an error.
 bool has_connection(int fd) noexcept {
     pollfd listener{fd, POLLIN, 0};
     return sys::retry_interrupted([&] { return ::poll(&listener, 1, 0); }) != 0;
@@ -46,8 +46,8 @@ result<sys::accepted_fd> accept_one(int listener) noexcept {
     for (;;) {
         auto accepted = sys::accept(listener);
         if (accepted || !is_transient(accepted.error())) {
-            // The kernel takes the descriptor before it looks for a connection: with nobody there, too, it says that
-            // it has none. Then nothing is lost yet, and a client is waited for.
+            // The kernel allocates a descriptor before it looks for a connection, so it reports a lack of
+            // descriptors even if no connection is waiting. In that case, wait for a connection.
             if (!accepted && is_exhausted(accepted.error()) && !has_connection(listener)) {
                 return std::unexpected(std::make_error_code(std::errc::operation_would_block));
             }

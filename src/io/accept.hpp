@@ -9,12 +9,13 @@
 
 namespace eddy::detail {
 
-/// Takes a connection from the kernel's queue; errors that concern one connection, which is gone, are passed over.
-/// Errors: operation_would_block if there is none, also when there is no descriptor for one.
+/// Accepts a connection from the kernel's queue. Skips errors that concern only one connection, which is gone.
+/// Errors: operation_would_block if no connection is waiting, even if no descriptor is available either; else what
+/// accept(2) reports.
 [[nodiscard]] result<sys::accepted_fd> accept_one(int listener) noexcept;
 
-/// Whether it failed for want of a descriptor or of memory: to try again at once would fail at once, with one core at
-/// 100 %.
+/// Whether `error` means that no descriptor or no memory is available. An immediate retry would fail again and keep
+/// one core fully busy.
 [[nodiscard]] bool is_exhausted(const std::error_code& error) noexcept;
 
 }  // namespace eddy::detail

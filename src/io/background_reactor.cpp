@@ -18,10 +18,11 @@
 namespace eddy {
 namespace detail {
 
-/// A thread that turns a driver, shared by itself, the background_reactor and the futures that wait for its end.
+/// A thread that runs the ticks of a driver. Reference-counted: the thread itself, the background_reactor, and the
+/// futures that wait for the thread's end have one reference each.
 class background_thread {
 public:
-    /// With one reference for the caller.
+    /// Starts the thread. The caller gets a reference. Errors: what std::thread reports; not_enough_memory.
     [[nodiscard]] static result<background_thread*> start(io_handle& io) noexcept try {
         auto* const made = new background_thread(io);
         try {
@@ -40,19 +41,20 @@ public:
     background_thread& operator=(const background_thread&) = delete;
 
     void retain() noexcept {
-        // relaxed: whoever makes a reference has one already.
+        // relaxed: the caller already has a reference.
         references_.fetch_add(1, std::memory_order_relaxed);
     }
     void release() noexcept {
-        // acq_rel: the last one out sees all that the others did before they let go.
+        // acq_rel: the last release() sees everything that the other owners did before theirs.
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
     }
 
     [[nodiscard]] io_handle& io() const noexcept { return *io_; }
 
+    /// Asks the thread to end, immediately or when no source is registered.
     void ask(shutdown_kind kind) noexcept {
-        // relaxed, also in is_over(): the wake-up orders it. Whoever misses it has not seen that either, and looks
-        // again.
+        // relaxed, also in is_over(): if is_over() misses the flag, the wake-up is still pending. It ends the next
+        // tick, and is_over() is called again.
         if (kind == shutdown_kind::now) {
             ends_now_.store(true, std::memory_order_relaxed);
         } else {
@@ -62,16 +64,18 @@ public:
         io_->wake();
     }
 
-    /// Ready when the thread has nothing left to do but to return.
+    /// Ready when the thread has ended its last tick and only has to return.
     [[nodiscard]] bool poll_end(io_waiter& waiter, context& cx) {
         return io_->is_in_child() || end_->poll_waiter(waiter, cx).is_ready();
     }
+    /// Unlinks a waiter of poll_end().
     void stop_waiting(io_waiter& waiter) noexcept { end_->unlink(waiter); }
 
-    /// The background_reactor itself always joins or detaches, so that this may leave it alone.
+    /// Waits until the thread has returned. It may skip that in the cases below, because the background_reactor
+    /// always joins or detaches the thread.
     void join() noexcept {
-        if (is_here()) return;           // polled by a waker: a thread cannot wait for itself
-        if (io_->is_in_child()) return;  // the thread, and its reference, have stayed in the parent
+        if (is_here()) return;           // called by a waker: a thread cannot join itself
+        if (io_->is_in_child()) return;  // the thread and its reference stayed in the parent
         std::lock_guard guard(lock_);
         if (thread_.joinable()) thread_.join();
     }
@@ -80,9 +84,9 @@ public:
         std::lock_guard guard(lock_);
         if (thread_.joinable()) thread_.detach();
     }
-    /// Whether this thread is the one.
+    /// Whether the calling thread is this thread.
     [[nodiscard]] bool is_here() const noexcept {
-        // relaxed: compared to this thread's own mark, which only this thread stores.
+        // relaxed: compared with this thread's own mark, which only this thread stores.
         return runs_on_.load(std::memory_order_relaxed) == this_thread_mark();
     }
 
@@ -104,17 +108,18 @@ private:
         }
         io_->shut_down();
         end_->shut_down();
-        runs_on_.store(nullptr, std::memory_order_relaxed);  // a later thread may have the same mark
+        runs_on_.store(nullptr, std::memory_order_relaxed);  // a later thread may get the same mark
         release();
     }
 
-    io_handle* const io_;      // counted
-    scheduled_io* const end_;  // no source: it is shut down when the thread ends, and has a list of those who wait
+    io_handle* const io_;  // one reference
+    scheduled_io* const
+        end_;  // has no descriptor; shut down when the thread ends, and lists the futures that wait for that
     atomic<const void*> runs_on_{nullptr};
     atomic<bool> ends_now_{false};
     atomic<bool> ends_on_idle_{false};
-    atomic<std::uint32_t> references_{2};  // the caller's of start(), and the thread's
-    mutex lock_;                           // for join() and detach()
+    atomic<std::uint32_t> references_{2};  // one for the caller of start(), one for the thread
+    mutex lock_;                           // guards join() and detach()
     std::thread thread_;
 };
 

@@ -13,13 +13,13 @@
 namespace eddy::detail {
 namespace {
 
-/// What a job has done, once it has; its buffer goes to `buffer`.
+/// Polls a job. When it is ready, returns its result and moves its buffer to `buffer`.
 poll_result<result<std::size_t>> poll_job(std::optional<join_handle<blocking_done>>& job, context& cx,
                                           std::vector<std::byte>& buffer) {
     auto done = job->poll(cx);
     if (!done) return not_ready;
     job.reset();
-    // It was cancelled, and so never begun: it does not throw.
+    // The job was canceled before it ran, so there is no result and no exception.
     if (!*done) return result<std::size_t>(std::unexpect, make_error_code(errc::runtime_shutdown));
     buffer = std::move((*done)->buffer);
     return std::move((*done)->count);
@@ -41,7 +41,7 @@ poll_result<result<std::span<const std::byte>>> blocking_input::poll_fill_buf(co
     const auto count = poll_job(job_, cx, buffer_);
     if (!count) return not_ready;
     if (!*count) return result<std::span<const std::byte>>(std::unexpect, count->error());
-    end_ = **count;  // 0 is the end, for this time: a terminal may go on
+    end_ = **count;  // 0 is the end for now; a terminal may deliver more later
     return ok(left());
 }
 

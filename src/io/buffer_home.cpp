@@ -10,6 +10,7 @@ namespace eddy::detail {
 
 buffer_home::buffer_home() noexcept : owner_(this_thread_mark()) {}
 
+// relaxed, as each access of owner_: a thread only compares it with its own mark, which only that thread stores.
 void buffer_home::set_owner() noexcept { owner_.store(this_thread_mark(), std::memory_order_relaxed); }
 
 void buffer_home::give_back(std::byte* buffer) noexcept {
@@ -17,7 +18,9 @@ void buffer_home::give_back(std::byte* buffer) noexcept {
         --leased_;
         return keep(buffer);
     }
+    // SAFETY: the lease has ended, so this thread owns the buffer until the exchange below passes it to the list.
     auto* const returned = ::new (buffer) returned_buffer{nullptr};
+    // relaxed: the pointer is only compared and linked.
     returned_buffer* head = returned_.load(std::memory_order_relaxed);
     do {
         if (head == closed()) {
@@ -30,10 +33,13 @@ void buffer_home::give_back(std::byte* buffer) noexcept {
 }
 
 void buffer_home::take_returned() noexcept {
-    // relaxed: a look, so that no read-modify-write is paid where nothing came; what is missed is found next time.
+    // relaxed: avoids the read-modify-write if no buffer was returned. A buffer that this load misses is found next
+    // time.
     if (returned_.load(std::memory_order_relaxed) == nullptr) return;
     // acquire: pairs with the release in give_back().
     returned_buffer* list = returned_.exchange(nullptr, std::memory_order_acquire);
+    // SAFETY: each element was constructed by give_back() at the start of its buffer, and this thread now owns the
+    // list.
     while (list != nullptr) {
         --leased_;
         keep(reinterpret_cast<std::byte*>(std::exchange(list, list->next)));
@@ -41,21 +47,22 @@ void buffer_home::take_returned() noexcept {
 }
 
 void buffer_home::close() noexcept {
-    // Nobody's from here on: what this thread still has comes back as from any other, and so it does on a later thread
-    // that has the same mark.
+    // There is no owner from here on. Buffers that this thread still leases return as from any other thread, also on
+    // a later thread that gets the same mark.
     owner_.store(nullptr, std::memory_order_relaxed);
-    // acq_rel: pairs with give_back(), in both directions: from here on it counts out.
+    // acquire: pairs with the release in give_back(). A give_back() that sees closed() synchronizes in count_late().
     returned_buffer* list = returned_.exchange(closed(), std::memory_order_acq_rel);
+    // SAFETY: as in take_returned().
     while (list != nullptr) {
         --leased_;
         discard(reinterpret_cast<std::byte*>(std::exchange(list, list->next)));
     }
     discard_kept();
-    count_late(-leased_);  // the last thing here: with nothing out, it frees this
+    count_late(-leased_);  // must be last: frees this object if no buffer is leased
 }
 
 void buffer_home::count_late(std::int64_t ended) noexcept {
-    // acq_rel: whoever frees it sees what the others did before.
+    // acq_rel: the thread that frees the object sees what all other threads did with it before.
     if (ended_late_.fetch_add(ended, std::memory_order_acq_rel) + ended == 0) delete this;
 }
 

@@ -7,7 +7,8 @@
 namespace eddy::detail {
 namespace {
 
-// What a loop keeps for the next receive: mostly one buffer is out at a time, and it is taken again while it is warm.
+// How many free buffers a pool keeps. Usually one buffer is leased at a time, and it is reused while it is in the
+// processor's cache.
 constexpr std::size_t most_kept = 32;
 
 }  // namespace
@@ -17,6 +18,7 @@ std::byte* buffer_pool::take() {
     std::byte* buffer = nullptr;
     if (free_ != nullptr) {
         --free_count_;
+        // SAFETY: free_ links free_buffer objects that keep() has constructed at the start of the pool's own buffers.
         buffer = reinterpret_cast<std::byte*>(std::exchange(free_, free_->next));
     } else {
         buffer = static_cast<std::byte*>(::operator new(buffer_size));
@@ -32,6 +34,7 @@ void buffer_pool::keep(std::byte* buffer) noexcept {
 }
 
 void buffer_pool::discard_kept() noexcept {
+    // SAFETY: as in take().
     while (free_ != nullptr) discard(reinterpret_cast<std::byte*>(std::exchange(free_, free_->next)));
 }
 

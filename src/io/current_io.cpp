@@ -15,7 +15,7 @@
 namespace eddy::detail {
 namespace {
 
-/// Null until it is set, and never changed after; holds a reference to the end of the process.
+/// Null until set_fallback_io() sets it. Never changes afterwards. Has a reference until the process ends.
 constinit atomic<io_handle*> fallback{nullptr};
 
 }  // namespace
@@ -23,7 +23,7 @@ constinit atomic<io_handle*> fallback{nullptr};
 bool set_fallback_io(io_handle& io) noexcept {
     io.retain();
     io_handle* before = nullptr;
-    // release: pairs with the acquire in current_io(). relaxed on failure: what is there is not looked at.
+    // release: pairs with the acquire in current_io(). relaxed on failure: the present value is not used.
     if (fallback.compare_exchange_strong(before, &io, std::memory_order_release, std::memory_order_relaxed))
         return true;
     io.release();
@@ -34,7 +34,8 @@ bool has_current_io() noexcept { return executor_here.core != nullptr || executo
 
 bool has_streams_here() noexcept {
     const executor here = executor_here;
-    // (The fall-back is an epoll: it is for threads without a loop, and a ring is for one thread.)
+    // The fallback reactor is not considered: it always uses epoll. It serves threads without an event loop, and a
+    // ring belongs to one thread.
     const io_handle* const io = here.core != nullptr   ? here.core->io()
                                 : here.pool != nullptr ? here.pool->any_io()
                                                        : nullptr;
@@ -55,7 +56,7 @@ result<io_handle*> current_io(std::source_location where) {
         if (io == nullptr) return std::unexpected(make_error_code(errc::io_disabled));
         return io;
     }
-    // acquire: pairs with the release in set_fallback_io(); the driver is seen as it was made.
+    // acquire: pairs with the release in set_fallback_io(), so that the io_handle is seen fully constructed.
     if (io_handle* const io = fallback.load(std::memory_order_acquire)) {
         if (io->is_shut_down()) return std::unexpected(make_error_code(errc::runtime_shutdown));
         return io;

@@ -22,7 +22,8 @@
 namespace eddy::detail {
 namespace {
 
-// As in Tokio: so many released sources are worth a wake-up, so that they do not pile up while the loop sleeps.
+// As in Tokio: wake the event loop after this many removals, so that released sources do not accumulate while it
+// sleeps.
 constexpr std::size_t wake_after_releases = 16;
 
 std::error_code shutdown_error() noexcept { return make_error_code(errc::runtime_shutdown); }
@@ -39,21 +40,23 @@ void unlink(source_link& taken) noexcept {
     taken.next = nullptr;
 }
 
-/// Adds to a figure that has one writer at a time, so it is no read-modify-write.
+/// Adds to a counter that has one writer at a time, so it needs no read-modify-write.
 void count(atomic<std::uint64_t>& figure, std::uint64_t more) noexcept {
-    // release: pairs with load(). All else that reads it reads a number only.
+    // release: pairs with the acquire in load(). The load is relaxed, since only this writer changes the value.
     figure.store(figure.load(std::memory_order_relaxed) + more, std::memory_order_release);
 }
 
-// How long a destroyed stream is kept for what it has written and the peer does not take.
+// How long a destroyed stream is kept to send written data that the peer does not accept.
 #ifndef EDDY_LINGER_LIMIT_MS
-#define EDDY_LINGER_LIMIT_MS 30'000  // test builds use less
+#define EDDY_LINGER_LIMIT_MS 30'000  // tests use less
 #endif
 constexpr auto linger_limit = std::chrono::milliseconds(EDDY_LINGER_LIMIT_MS);
 
-/// In place of a list of posted streams: there is nobody any more who would look.
+/// A marker that replaces the list of posted streams after close_posted(), since no thread processes the list
+/// anymore.
 alignas(stream_source) constinit std::byte nobody_looks[1]{};
 
+// SAFETY: the pointer is only compared, never dereferenced.
 stream_source* closed_list() noexcept { return reinterpret_cast<stream_source*>(nobody_looks); }
 
 io::interest interest_of(std::uint8_t watched) noexcept {
@@ -71,7 +74,8 @@ result<io_handle*> io_handle::make(driver_kind kind) noexcept try {
     if (!driver) return std::unexpected(driver.error());
     std::unique_ptr<io_handle, gives_up> made(new io_handle(std::move(*driver), kind));
     if (kind == driver_kind::io_uring) {
-        // Here, and not by the thread that will own it: so whoever builds a loop is told what the kernel refuses.
+        // On the thread that builds the event loop, and not on the one that will own the ring, so that build()
+        // reports what the kernel refuses.
         auto ring = until_memory_is_back(
             [&] { return uring::make(*made); },
             [](const auto& answer) { return !answer && answer.error() == std::errc::not_enough_memory; });
@@ -91,12 +95,12 @@ io_handle::io_handle(epoll&& driver, driver_kind kind) : driver_(std::move(drive
 io_handle::~io_handle() { release_pending(); }
 
 void io_handle::retain() noexcept {
-    // relaxed: whoever makes a reference has one already.
+    // relaxed: the caller already has a reference.
     references_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void io_handle::release() noexcept {
-    // acq_rel: the last one out sees all that the others did before they let go.
+    // acq_rel: the last release() sees everything that the other owners did before theirs.
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
@@ -104,11 +108,11 @@ result<scheduled_io*> io_handle::add_source(int fd, io::interest wanted) noexcep
     if (is_in_child()) return std::unexpected(shutdown_error());
     scheduled_io* const source = pool_new<scheduled_io>();
     const auto added = [&]() -> result<void> {
-        // Also around the system call: shut_down() closes the driver when it has the lock.
+        // The lock also covers the system call: shut_down() closes the driver under it.
         std::lock_guard guard(lock_);
         if (is_shut_down()) return std::unexpected(shutdown_error());
         if (auto watched = driver_.watch(fd, source, wanted); !watched) return watched;
-        source->retain();  // the set's
+        source->retain();  // the set's reference
         link(set_, *source);
         count(registered_, 1);
         return ok();
@@ -125,7 +129,7 @@ result<void> io_handle::remove_source(scheduled_io& source, int fd) noexcept {
     return take_out(source, fd);
 }
 
-/// Gives up the caller's reference.
+/// Removes the source from the driver and from the set, and releases the caller's reference.
 result<void> io_handle::take_out(scheduled_io& source, int fd) noexcept {
     result<void> unwatched;
     std::size_t pending = 0;
@@ -135,31 +139,33 @@ result<void> io_handle::take_out(scheduled_io& source, int fd) noexcept {
         std::lock_guard guard(lock_);
         const bool is_watched = !source.is_stream() || std::exchange(stream_source::of(source).watched,
                                                                      stream_source::never_again) != std::uint8_t{0};
-        // In a forked child the epoll is the parent's own: its registrations are not ours to remove. After shut_down()
-        // there is none.
+        // In a forked child the epoll is shared with the parent, whose registrations must stay. After shut_down()
+        // there is no epoll.
         if (is_watched && !is_in_child() && driver_.native_handle() >= 0) unwatched = driver_.unwatch(fd);
-        if (source.next != nullptr) {  // else shut_down() has taken it out
+        if (source.next != nullptr) {  // else shut_down() has already unlinked it
             unlink(source);
             if (is_watched) {
                 source.next = std::exchange(pending_release_, &source);
                 pending = pending_count_.load(std::memory_order_relaxed) + 1;
-                // relaxed: written under the lock; the turn that reads it without has a later chance.
+                // relaxed: written under the lock. A tick that misses the value without the lock sees it next time.
                 pending_count_.store(pending, std::memory_order_relaxed);
             } else {
-                references += 1;  // the epoll has never known it: it is not being handed out
+                references +=
+                    1;  // never watched by the epoll, so no tick is dispatching it: also release the set's reference
             }
         }
         count(deregistered_, 1);
         is_awaited_last = wakes_when_idle_ && set_.next == &set_;
     }
     source.release(references);
-    // relaxed: compared to this thread's own mark, which only this thread stores.
+    // relaxed: compared with this thread's own mark, which only this thread stores.
     const bool turns_here = is_in_turn() || owner_.load(std::memory_order_relaxed) == this_thread_mark();
     if (is_awaited_last || (pending >= wake_after_releases && !turns_here)) wake();
     return unwatched;
 }
 
 void io_handle::release_pending() noexcept {
+    // relaxed: see take_out().
     if (pending_count_.load(std::memory_order_relaxed) == 0) return;
     source_link* pending = nullptr;
     {
@@ -168,7 +174,7 @@ void io_handle::release_pending() noexcept {
         pending_count_.store(0, std::memory_order_relaxed);
     }
     while (pending != nullptr) {
-        // SAFETY: only scheduled_io objects are put into this list, each with the reference that the set had.
+        // SAFETY: the list contains only scheduled_io objects, each with the reference of the set.
         auto& source = static_cast<scheduled_io&>(*std::exchange(pending, pending->next));
         source.release();
     }
@@ -222,18 +228,18 @@ result<bool> io_handle::watch_writing(scheduled_io& source, int fd) noexcept {
 }
 
 void io_handle::close_stream(stream_source& stream) noexcept {
-    // (In a child what is in flight is the parent's.)
+    // In a forked child, the operations in flight belong to the parent.
     const auto action = stream.end(is_in_child());
     if (action == stream_source::end_action::close) return close_gone(stream);
     retain();  // until finish_closing()
     if (action == stream_source::end_action::cancel_first) {
         if (uring* const ring = own_ring(); ring != nullptr && ring->stop_now(stream)) return finish_closing(stream);
     }
-    stream.retain();  // it may be closed by another thread, at once
+    stream.retain();  // another thread may close it immediately
     const bool has_ended = stream.leave_to_driver(*this);
     const bool waits = action == stream_source::end_action::wait_for_send;
-    // Nobody would tell that there is room where it cannot be watched. And who shuts down looks after those that it
-    // finds here; after that there is nobody but this thread.
+    // Close the stream here if no other thread will. A full socket that cannot be watched is never reported as
+    // writable. shut_down() closes only the streams that it finds in this state, so after it only this thread is left.
     const bool is_left_alone =
         !has_ended && (is_shut_down() || (waits && !watch_stream(stream, stream_source::for_writing)));
     if (has_ended || (is_left_alone && stream.give_up_now())) {
@@ -244,19 +250,20 @@ void io_handle::close_stream(stream_source& stream) noexcept {
     stream.release();
 }
 
-/// A peer that takes nothing any more must not keep the socket for ever.
+/// Starts the linger timeout: a peer that accepts no more data must not keep the socket open forever.
 void io_handle::linger(stream_source& stream) noexcept {
     const auto until = std::chrono::steady_clock::now() + linger_limit;
     stream.linger(until);
     {
         std::lock_guard guard(lock_);
+        // relaxed: written only under the lock.
         if (linger_until_.load(std::memory_order_relaxed) <= until) return;
         linger_until_.store(until, std::memory_order_seq_cst);  // see wake_if_turned_elsewhere()
     }
     wake_if_turned_elsewhere();
 }
 
-/// Until the first of them is to be given up, at most.
+/// Limits `timeout` to the time when the first lingering stream is given up.
 void io_handle::wait_for_lingering(max_wait& timeout) const noexcept {
     const auto until = linger_until_.load(std::memory_order_seq_cst);  // see wake_if_turned_elsewhere()
     if (until == time_point::max()) return;
@@ -265,8 +272,10 @@ void io_handle::wait_for_lingering(max_wait& timeout) const noexcept {
     timeout = timeout ? std::min(*timeout, left) : left;
 }
 
-/// In the turn. Rare, so that the set is searched, and no list is kept.
+/// In the tick: gives up the lingering streams whose time is over. This is rare, so it searches the set and keeps
+/// no list.
 void io_handle::give_up_lingering() noexcept {
+    // relaxed: a value that this load misses is seen in the next tick, for which linger() has sent a wake-up.
     const auto until = linger_until_.load(std::memory_order_relaxed);
     if (until == time_point::max()) return;
     const auto now = std::chrono::steady_clock::now();
@@ -274,12 +283,14 @@ void io_handle::give_up_lingering() noexcept {
     std::unique_lock guard(lock_);
     for (;;) {
         auto next = time_point::max();
-        std::array<stream_source*, 64> given_up;  // some for each search: where many are dropped at once it takes long
+        std::array<stream_source*, 64> given_up;  // several per search, since each search walks the whole set
         std::size_t found = 0;
         for (auto* link = set_.next; link != &set_ && found != given_up.size(); link = link->next) {
+            // SAFETY: the set contains only scheduled_io objects. The lock keeps them linked, and a linked one is
+            // alive.
             auto& source = static_cast<scheduled_io&>(*link);
             if (!source.is_stream() || !stream_source::of(source).give_up(now, next)) continue;
-            source.retain();  // before another thread closes it
+            source.retain();  // another thread may close it meanwhile
             given_up[found++] = &stream_source::of(source);
         }
         if (found == 0) return linger_until_.store(next, std::memory_order_relaxed);
@@ -300,7 +311,7 @@ void io_handle::finish_closing(stream_source& stream) noexcept {
 
 void io_handle::close_gone(stream_source& stream) noexcept {
     const int fd = stream.fd();
-    static_cast<void>(take_out(stream, fd));  // which may free it
+    static_cast<void>(take_out(stream, fd));  // may free the stream
     ::close(fd);
 }
 
@@ -317,31 +328,34 @@ void io_handle::post(stream_source& stream) noexcept {
     wake_if_turned_elsewhere();
 }
 
-/// After something was left for who turns: on this thread that comes before it sleeps.
+/// Wakes the thread that runs the ticks, after work was left for it. If that is this thread, it does the work
+/// before it sleeps.
 void io_handle::wake_if_turned_elsewhere() noexcept {
-    // seq_cst, as the store before it, and the store and the load of who takes the turns over (turn(), and
-    // serve_posted() or wait_for_lingering()): each side stores, and then loads the other's word. Else this thread,
-    // which has turned here before, could think that it still does, while the other one sees nothing new, and sleeps.
+    // seq_cst, like the store before this call, and like the store of owner_ in turn() and the loads after it
+    // (serve_posted(), wait_for_lingering()). Each thread stores its word and then loads the other's. With weaker
+    // orders, this thread could still see itself as the owner, while the thread that has taken over the ticks misses
+    // the work and sleeps.
     if (owner_.load(std::memory_order_seq_cst) != this_thread_mark()) wake();
 }
 
-/// In the turn. Whether it is not to sleep.
+/// In the tick: serves all posted streams. Returns whether the tick must not sleep.
 bool io_handle::serve_posted() noexcept {
     bool has_news = false;
     for (stream_source* stream = std::exchange(waits_for_room_, nullptr); stream != nullptr;) {
         has_news |= serve(*std::exchange(stream, stream->next_posted));
     }
-    // A look, so that no read-modify-write is paid where nothing came. seq_cst: see wake_if_turned_elsewhere().
+    // seq_cst: see wake_if_turned_elsewhere(). The load avoids the read-modify-write if nothing was posted.
     if (posted_.load(std::memory_order_seq_cst) == nullptr) return has_news;
-    // acquire: pairs with the exchange in post().
+    // acquire: pairs with the exchange in post(), so that next_posted is seen.
     for (stream_source* stream = posted_.exchange(nullptr, std::memory_order_acquire); stream != nullptr;) {
         has_news |= serve(*std::exchange(stream, stream->next_posted));
     }
     return has_news;
 }
 
-/// Whether the turn is not to sleep: whom it has woken may be a task that this thread has queued, and that nothing else
-/// ends the sleep for; and what the ring had no room for finds some once the turn has submitted what is in it.
+/// Does what the stream wants. Returns whether the tick must not sleep. It must not sleep if a waker was called: it
+/// may have queued a task on this thread. It must not sleep either if the ring had no free entry: there are some after
+/// the tick has submitted the others.
 bool io_handle::serve(stream_source& stream) noexcept {
     bool has_news = false;
     uring* const ring = own_ring();
@@ -354,16 +368,17 @@ bool io_handle::serve(stream_source& stream) noexcept {
             const auto what = is_bulky ? stream_source::for_bulk : stream_source::for_reading;
             const auto watched = watch_stream(stream, what);
             if (!watched) stream.fail(watched.error());
-            // It was watched already, and what came meanwhile was left to the ring.
+            // It was already watched, and the readiness events up to now were left to the ring. So report readiness
+            // now.
             const bool is_left_to_tell = is_bulky && watched && !*watched;
             if (is_left_to_tell) stream.on_ready(*this, io::ready::readable);
             has_news = !watched || is_left_to_tell;
         }
     }
     if (wanted.stop && (ring == nullptr || !ring->stop(stream)) && stream.wants_stop_again()) {
-        // There is no room in the ring at the moment.
+        // The ring has no free entry now.
         stream.next_posted = std::exchange(waits_for_room_, &stream);
-        return has_news || ring != nullptr;  // with the reference
+        return has_news || ring != nullptr;  // the list keeps the reference
     }
     stream.release();
     return has_news;
@@ -377,7 +392,7 @@ void io_handle::unwatch_reading(stream_source& stream) noexcept {
     if (driver_.watch_again(stream.fd(), static_cast<scheduled_io*>(&stream), interest_of(left))) stream.watched = left;
 }
 
-/// Nobody turns any more.
+/// Closes the list of posted streams, after the last tick.
 void io_handle::close_posted() noexcept {
     // acquire: pairs with the exchange in post().
     stream_source* stream = posted_.exchange(closed_list(), std::memory_order_acquire);
@@ -393,23 +408,25 @@ void io_handle::close_posted() noexcept {
 
 // ---- The ring ----
 
-/// In the turn: makes this thread the owner of the ring, if there is none. Without one all goes by the epoll.
+/// In the tick: makes this thread the owner of the ring, if it has no owner. Without a ring, everything uses the
+/// epoll.
 void io_handle::prepare_ring() noexcept {
-    // acquire: pairs with the release in retire_ring(): the former owner has done with ring_.
+    // acquire: pairs with the release in retire_ring(): the former owner no longer accesses ring_.
     if (ring_owner_.load(std::memory_order_acquire) != nullptr || has_no_ring_ || is_shut_down()) return;
     if (ring_ == nullptr) {
         auto made = uring::make(*this);
-        // To try again in each turn would cost more than a ring saves.
+        // Not tried again: an attempt in each tick would cost more than a ring saves.
         has_no_ring_ = !made;
         if (has_no_ring_) return;
         ring_ = std::move(*made);
     }
     has_no_ring_ = !ring_->enable(driver_.native_handle(), driver_.waker_handle());
     if (has_no_ring_) return ring_.reset();
+    // relaxed: see own_ring().
     ring_owner_.store(this_thread_mark(), std::memory_order_relaxed);
 }
 
-/// In the turn: who is about to sleep hears wake-ups where it sleeps. Another thread than the ring's sleeps in the
+/// In the tick: routes wake-ups to where this thread is about to sleep: the ring if this thread owns it, else the
 /// epoll.
 void io_handle::hear_wakes(bool by_ring) noexcept {
     if (by_ring == wakes_by_ring_) return;
@@ -427,7 +444,7 @@ result<std::size_t> io_handle::turn_ring(uring& ring, max_wait timeout) noexcept
     if (!turned->epoll_is_ready) return turned->events;
     auto polled = poll_events(std::chrono::nanoseconds::zero());
     if (!polled) return polled;
-    // What did not fit is no news to the ring. (Two events at most were for the driver itself.)
+    // The ring does not report events that did not fit. (Up to two events were for the driver itself.)
     if (*polled + 2 >= epoll::events_per_turn) ring.look_at_epoll_again();
     *polled += turned->events;
     return polled;
@@ -438,7 +455,7 @@ void io_handle::flush_ring() noexcept {
     if (ring == nullptr || is_in_turn()) return;
     for (turn_word holder = begin_turn(this_mark()); holder != nobody; holder = begin_turn(this_mark())) {
         if (holder == closed || (holder & visit) == 0) return;
-        yield_thread();  // a visit: one look, and what it hands out
+        yield_thread();  // the other thread runs a single tick and does not sleep
     }
     ring->flush();
     end_turn();
@@ -449,7 +466,7 @@ void io_handle::retire_ring() noexcept {
     if (ring == nullptr) return;
     if (!ring->retire()) ring_is_lost_ = true;
     ring_.reset();
-    // release: pairs with the acquire in prepare_ring().
+    // release: pairs with the acquire in prepare_ring() and in shut_down().
     ring_owner_.store(nullptr, std::memory_order_release);
 }
 
@@ -463,9 +480,10 @@ result<std::size_t> io_handle::turn(max_wait timeout, max_wait alarm) noexcept {
             return std::unexpected(std::make_error_code(std::errc::resource_deadlock_would_occur));
         }
         if ((holder & visit) == 0) return std::unexpected(std::make_error_code(std::errc::device_or_resource_busy));
-        yield_thread();  // a visit: one look, and what it hands out
+        yield_thread();  // the other thread runs a single tick and does not sleep
     }
-    // seq_cst: see wake_if_turned_elsewhere(). It is mostly there already.
+    // seq_cst: see wake_if_turned_elsewhere(). Usually the mark is already there. relaxed: compared with the own
+    // mark.
     if (owner_.load(std::memory_order_relaxed) != this_thread_mark()) {
         owner_.store(this_thread_mark(), std::memory_order_seq_cst);
     }
@@ -493,12 +511,12 @@ std::optional<result<std::size_t>> io_handle::turn_for_other() noexcept {
 }
 
 result<std::size_t> io_handle::poll_events(max_wait timeout) noexcept {
-    // Whoever misses it is woken: see close_turns().
+    // A thread that misses the flag is woken: see close_turns().
     if (is_shut_down()) return std::unexpected(shutdown_error());
     release_pending();
     const auto turned = driver_.turn(timeout, [this](source_key key, io::ready what) {
-        // SAFETY: the key is a source that add_source() has put into the set; it stays allocated until the next
-        // release_pending(), which only whoever has the turn calls.
+        // SAFETY: the key is a source that add_source() or watch_stream() has passed to the driver. It stays
+        // allocated until the next release_pending(), which only the holder of the driver lock calls.
         auto& source = *static_cast<scheduled_io*>(key);
         if (source.is_stream()) return stream_source::of(source).on_ready(*this, what);
         source.set_readiness(what);
@@ -510,17 +528,18 @@ result<std::size_t> io_handle::poll_events(max_wait timeout) noexcept {
     return turned->events;
 }
 
-/// Takes the turn, for good.
+/// Locks the driver lock permanently.
 void io_handle::close_turns() noexcept {
     if (is_in_child()) {
-        // Whoever had the turn has stayed in the parent.
+        // The thread that had the driver lock stayed in the parent. relaxed: only the value is used.
         turn_.store(closed, std::memory_order_relaxed);
         return;
     }
     EDDY_ASSERT(!is_in_turn(), "a driver was shut down from inside its own turn");
     if (begin_turn(closed) == nobody) return;
-    // No later turn sleeps. Whoever ends a turn because of this wake-up, or looks in after a visit that has found it,
-    // sees is_shut_down_, which was set before; and while nobody has found it, none can fall asleep.
+    // No later tick sleeps. is_shut_down_ was set before this wake-up, so the thread whose tick finds the wake-up
+    // sees it. So does the owner after a turn_for_other() that has found it. Until a tick has found the wake-up, no
+    // tick can sleep.
     driver_.wake();
     while (begin_turn(closed) != nobody) yield_thread();
 }
@@ -535,21 +554,22 @@ void io_handle::shut_down() noexcept {
     }
     close_turns();
     std::unique_lock guard(lock_);
-    // Nobody is in a turn, and what is registered or removed holds the lock. (A child leaves it open until it goes
-    // itself: the driver's own lock may have been held when it was forked.)
+    // No tick is running, and registrations and removals hold the lock. A forked child leaves the driver open until
+    // the io_handle is destroyed: the driver's own lock may have been locked at the fork.
     if (!is_in_child()) {
         driver_.close();
-        // One that nobody has ever turned. acquire: pairs with the release in retire_ring().
+        // A ring without an owner. acquire: pairs with the release in retire_ring().
         if (ring_owner_.load(std::memory_order_acquire) == nullptr) ring_.reset();
     }
     while (set_.next != &set_) {
+        // SAFETY: the set contains only scheduled_io objects, each with the reference of the set.
         auto& source = static_cast<scheduled_io&>(*set_.next);
         unlink(source);
         guard.unlock();
         if (ring_is_lost_ && source.is_stream()) stream_source::of(source).lose_ring(*this);
         source.shut_down();
-        // What has left its descriptor to the driver is not waited for any longer; nothing is received, since the ring
-        // is gone. (To a child it is nothing to give up: the parent goes on with it.)
+        // A destroyed stream no longer waits for its send, and nothing is received, since the ring is gone. A forked
+        // child only closes its descriptor: the parent continues with the connection.
         if (source.is_stream() && stream_source::of(source).is_closing() &&
             (is_in_child() || stream_source::of(source).give_up_now())) {
             finish_closing(stream_source::of(source));
@@ -573,12 +593,13 @@ void io_handle::wake_when_idle() noexcept {
 }
 
 std::size_t io_handle::load() const noexcept {
-    // acquire: pairs with the release in count(), so that of a source that was removed the registration is seen, too.
+    // acquire: pairs with the release in count(), so that a removal is not seen without its registration.
     const auto gone = deregistered_.load(std::memory_order_acquire);
     return static_cast<std::size_t>(registered_.load(std::memory_order_relaxed) - gone);
 }
 
 io_metrics io_handle::metrics() const noexcept {
+    // relaxed: statistics only.
     return {registered_.load(std::memory_order_relaxed), deregistered_.load(std::memory_order_relaxed),
             ready_events_.load(std::memory_order_relaxed), given_up_.load(std::memory_order_relaxed)};
 }

@@ -21,35 +21,41 @@
 
 namespace eddy::detail {
 
-/// A driver and the set of what is registered with it, shared by the loop that turns it and by all registrations and
-/// handles, on any thread. Counted: it lives as long as any of them.
+/// A driver and the set of sources that are registered with it. Shared by the event loop that runs its ticks and by all
+/// registrations and handles, on any thread.
 ///
-///     who                     may
-///     the owner               turn(), shut_down()
-///     any thread              add_source(), add_stream(), remove_source(), close_stream(), post(), wake(), metrics(),
-///                             load(), turn_for_other()
-///     whoever has the turn    poll_events()
+/// Lifetime: reference-counted.
+/// Thread safety:
 ///
-/// The turn is a try-lock, in one word:
+///     caller                     may call
+///     the owner                  turn(), shut_down()
+///     any thread                 add_source(), add_stream(), remove_source(), close_stream(), post(), wake(),
+///                                metrics(), load(), turn_for_other()
+///     holder of the driver lock  poll_events()
 ///
-///     turn_         meaning                                                  left by
-///     nobody        -                                                        whoever begins a turn; shut_down(): to
-///     closed mark          the thread of that mark is in turn(), perhaps asleep     its end: to nobody mark | visit
-///     that thread looks in for the owner, and never sleeps     its end: to nobody closed        shut down -
+/// The driver lock is a try-lock in one word:
 ///
-/// So another thread can hand out the events of an owner that is busy, and an owner that sleeps is not disturbed.
+///     turn_         meaning                                                     next value
+///     nobody        unlocked                                                    mark, mark | visit, closed
+///     mark          the thread with that mark is in turn() and may sleep        nobody
+///     mark | visit  that thread runs a tick for the owner and never sleeps      nobody
+///     closed        shut down                                                   -
 ///
-/// With io_uring there is a ring beside the epoll (driver/uring.hpp). It belongs to one thread, the first that is in
-/// turn() while there is none:
+/// So another thread can dispatch the events of an owner that is busy, and does not disturb an owner that sleeps.
 ///
-///     ring_owner_   ring_                                    changed by
-///     null          none, or not enabled yet                 who is in turn(): makes it, if need be, and owns it
-///     a thread      that thread's: no other looks at it      that thread: retire_ring(), before another one turns
+/// With io_uring there is a ring beside the epoll (driver/uring.hpp). It belongs to one thread: the first one that
+/// calls turn() while the ring has no owner.
 ///
-/// A source that is removed while its events are being handed out stays allocated until the turn has ended: it goes to
-/// `pending_release_`, which only whoever has the turn empties, before it polls.
+///     ring_owner_   ring_                      changed by
+///     null          none, or not enabled yet   a thread in turn(): creates the ring if necessary and owns it
+///     a mark        only the owner accesses it the owner: retire_ring(), before another thread runs ticks
+///
+/// A source that is removed while its events are being dispatched stays allocated until the end of the tick. It is
+/// moved to `pending_release_`, which only the holder of the driver lock empties, before it polls.
 class io_handle {
 public:
+    /// Creates a driver, and for io_uring also a ring. The caller gets a reference. Errors: what epoll::make() and
+    /// uring::make() report; not_enough_memory.
     [[nodiscard]] static result<io_handle*> make(driver_kind kind) noexcept;
     io_handle(const io_handle&) = delete;
     io_handle& operator=(const io_handle&) = delete;
@@ -57,99 +63,108 @@ public:
     void retain() noexcept;
     void release() noexcept;
 
-    /// Registers `fd`. On an error nothing is left behind.
+    /// Registers `fd`. The caller gets a reference to the source. Errors: runtime_shutdown; not_enough_memory; what
+    /// epoll_ctl(2) reports. After an error nothing is registered.
     [[nodiscard]] result<scheduled_io*> add_source(int fd, io::interest wanted) noexcept;
 
-    /// Takes `fd` out of the driver, and gives up the caller's reference. `fd` is still open.
+    /// Deregisters `fd`, which must still be open, and releases the caller's reference. Drops the wakers of the
+    /// source.
     result<void> remove_source(scheduled_io& source, int fd) noexcept;
 
-    // ---- Connections whose bytes move through a ring ----
+    // ---- Ring connections ----
 
-    /// Whether connections are added by add_stream().
+    /// Whether TCP sockets are registered by add_stream().
     [[nodiscard]] bool has_streams() const noexcept { return kind_ == driver_kind::io_uring; }
-    /// The ring, if it is this thread's.
+    /// Returns the ring if this thread owns it, else null.
     [[nodiscard]] uring* own_ring() const noexcept {
-        // relaxed: compared to this thread's own mark, which only this thread stores.
+        // relaxed: compared with this thread's own mark, which only this thread stores.
         if (ring_owner_.load(std::memory_order_relaxed) != this_thread_mark() || is_in_child()) return nullptr;
         return ring_.get();
     }
-    /// As add_source(). Nothing is asked of the system before the first operation.
+    /// Like add_source(), for a TCP connection or listener. Makes no system call before the first operation.
     [[nodiscard]] result<stream_source*> add_stream(int fd, stream_source::brings what) noexcept;
-    /// Gives up the caller's reference, and closes the descriptor: now, or when its operations have ended and what was
-    /// written has been sent.
+    /// Releases the caller's reference and closes the descriptor: immediately, or when its operations have ended
+    /// and the written data was sent.
     void close_stream(stream_source& stream) noexcept;
-    /// A stream whose descriptor was left to the driver has nothing in flight any more.
+    /// Closes a stream that close_stream() has left to the driver, and that has no operation in flight.
     void finish_closing(stream_source& stream) noexcept;
-    /// Has the epoll tell of it, in addition to what it tells already. Whether that is new.
+    /// Adds `what` to the events that the epoll reports for the stream. Returns whether that changed anything.
+    /// Errors: runtime_shutdown; bad_file_descriptor after the stream was removed; what epoll_ctl(2) reports.
     result<bool> watch_stream(stream_source& stream, std::uint8_t what) noexcept;
-    /// Has the epoll tell of room, too. Of a stream, or of a source that was added without; not of one that was
-    /// removed. Whether that is new.
+    /// Adds writability to the events that the epoll reports for a stream, or for a source that was added without
+    /// it. Returns whether that changed anything. Precondition: the source is registered.
     result<bool> watch_writing(scheduled_io& source, int fd) noexcept;
-    /// What a ring has begun to receive, the epoll need not tell any more.
+    /// Stops watching the stream for reading, after a ring has started to receive.
     void unwatch_reading(stream_source& stream) noexcept;
-    /// Has whoever turns look what the stream wants. Takes over a reference.
+    /// Asks the thread that runs the ticks to do what the stream wants. Takes over a reference.
     void post(stream_source& stream) noexcept;
-    /// Sends what is queued with the ring, if it is this thread's: before the thread does something else than turn.
+    /// Submits the queued sends if this thread owns the ring. Call it before the thread does something other than a
+    /// tick.
     void flush_ring() noexcept;
-    /// The ring: so many operations are cancelled, and still the kernel's.
+    /// Sets the number of canceled operations that the kernel has not ended yet. Called by the ring.
     void set_given_up(std::size_t now) noexcept {
         given_up_.store(now, std::memory_order_relaxed);  // statistics only: nothing is read through it
     }
-    /// Submits what is queued and retires the ring, if it is this thread's: before the thread ends, or the turns become
-    /// another's.
+    /// Submits the queued sends and destroys the ring, if this thread owns it. Call it before the thread ends, or
+    /// before another thread runs the ticks.
     void retire_ring() noexcept;
 
-    /// The owner: one call of the selector: hands each event to its source, and wakes who waits. The number of events.
-    /// Waits, briefly, for the end of a visit. An `alarm` is set first, see epoll::set_alarm().
-    /// Errors: runtime_shutdown; resource_deadlock_would_occur from inside a turn of this thread;
-    /// device_or_resource_busy while another thread is in turn(). Cost: one uncontended compare-exchange beside the
-    /// system call.
+    /// Runs one tick, on the owner: polls once, passes each event to its source, and wakes the waiters. Returns the
+    /// number of events. Sets `alarm` first if it has a value, see epoll::set_alarm(). Waits briefly if another thread
+    /// runs a tick for the owner.
+    /// Errors: runtime_shutdown; resource_deadlock_would_occur inside a tick of this thread; device_or_resource_busy
+    /// while another thread is in turn().
+    /// Cost: one uncontended compare-exchange in addition to the system call.
     result<std::size_t> turn(max_wait timeout, max_wait alarm = std::nullopt) noexcept;
 
-    /// Any thread, for an owner that is busy: the same without waiting for anything. Nothing if somebody has the turn:
-    /// then it is not needed. A wake-up that is found here still ends the owner's next turn.
+    /// Runs one tick for an owner that is busy, without waiting for anything. Any thread. Returns nothing if
+    /// another thread has the driver lock, since the tick is then not needed. A wake-up that is found here still ends
+    /// the owner's next tick.
     [[nodiscard]] std::optional<result<std::size_t>> turn_for_other() noexcept;
 
-    /// The parts of turn_for_other(), for whoever has more to do for the owner meanwhile.
+    /// The parts of turn_for_other(), for a thread that does other work for the owner under the driver lock.
     [[nodiscard]] bool try_begin_turn() noexcept { return begin_turn(this_mark() | visit) == nobody; }
     result<std::size_t> poll_events(max_wait timeout) noexcept;
     void end_turn() noexcept {
-        // release: pairs with begin_turn(); whoever turns next sees what this turn did.
+        // release: pairs with the acquire in begin_turn(), so that the next tick sees what this tick did.
         turn_.store(nobody, std::memory_order_release);
     }
 
-    /// See epoll::make_alarm(). Before the first turn.
+    /// See epoll::make_alarm(). Call it before the first tick.
     [[nodiscard]] result<void> make_alarm() noexcept { return driver_.make_alarm(); }
 
-    /// Nothing in a forked child: the epoll there is the parent's.
+    /// Ends the tick in progress, or the next one. Does nothing in a forked child: there the epoll is shared with
+    /// the parent.
     void wake() noexcept {
         if (!is_in_child()) driver_.wake();
     }
 
-    /// Ends every wait, pending or later, with runtime_shutdown, and closes the driver's descriptors: also if handles
-    /// and registrations are left, which outlive it. A second call does nothing. A turn that another thread is in is
-    /// waited for, after a wake-up. Preconditions: not inside a turn of this thread.
+    /// Ends every present and later wait with runtime_shutdown and closes the driver's descriptors, even if handles
+    /// and registrations remain. Wakes a tick on another thread and waits for its end. A second call does nothing.
+    /// Precondition: not called inside a tick of this thread.
     void shut_down() noexcept;
 
-    /// Whether this process is a fork of the one that made the driver: then it is refused, since the epoll is shared.
+    /// Whether this process is a fork of the one that created the driver. The epoll is then shared with the parent,
+    /// and most operations are refused.
     [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
-    /// Whether this is called from inside a turn of this thread: by a waker that runs user code.
+    /// Whether this thread is inside a tick, that is, called by a waker.
     [[nodiscard]] bool is_in_turn() const noexcept {
-        // relaxed: compared to this thread's own mark, which only this thread stores.
+        // relaxed: compared with this thread's own mark, which only this thread stores.
         return (turn_.load(std::memory_order_relaxed) & ~visit) == this_mark();
     }
+    /// Whether no source is registered.
     [[nodiscard]] bool is_idle() const noexcept;
-    /// From now on, whoever takes the last source out wakes the driver.
+    /// From now on, the removal of the last source wakes the driver.
     void wake_when_idle() noexcept;
     [[nodiscard]] bool is_shut_down() const noexcept {
-        // relaxed: whoever is told "no" may be too late all the same, which add_source() finds out under the lock.
+        // relaxed: the answer may be outdated anyway. add_source() checks again under the lock.
         return is_shut_down_.load(std::memory_order_relaxed);
     }
+    /// The epoll's descriptor; -1 after shut_down().
     [[nodiscard]] int native_handle() const noexcept { return driver_.native_handle(); }
     [[nodiscard]] io_metrics metrics() const noexcept;
 
-    /// How many sources are registered now.
-    /// Cost: two loads.
+    /// Returns the number of registered sources. Cost: two loads.
     [[nodiscard]] std::size_t load() const noexcept;
 
 private:
@@ -167,10 +182,10 @@ private:
 
     [[nodiscard]] static turn_word this_mark() noexcept { return reinterpret_cast<turn_word>(this_thread_mark()); }
 
-    /// Who had the turn before: it is the caller's if that was nobody.
+    /// Tries to lock the driver lock with the value `mine`. Returns the former value; `nobody` means success.
     [[nodiscard]] turn_word begin_turn(turn_word mine) noexcept {
         turn_word before = nobody;
-        // acquire: pairs with end_turn(). relaxed on failure: only the value is used.
+        // acquire: pairs with the release in end_turn(). relaxed on failure: only the value is used.
         turn_.compare_exchange_strong(before, mine, std::memory_order_acquire, std::memory_order_relaxed);
         return before;
     }
@@ -194,41 +209,42 @@ private:
     const sys::process_mark process_;
     atomic<std::uint32_t> references_{1};
 
-    // ---- The turn ----
+    // ---- Driver lock ----
     atomic<turn_word> turn_{nobody};
-    bool wake_is_owed_ = false;  // a visit has found a wake-up that was meant for the owner
-    // The thread that was in turn() last: its own removals need no wake-up, since it turns again before it sleeps.
+    bool wake_is_owed_ = false;  // turn_for_other() has found a wake-up for the owner
+    // The thread that was in turn() last. Its own removals need no wake-up, since it runs a tick before it sleeps.
     atomic<const void*> owner_{nullptr};
 
     // ---- The ring ----
     std::unique_ptr<uring> ring_;
     atomic<const void*> ring_owner_{nullptr};
-    bool has_no_ring_ = false;    // none could be made: of who turns
-    bool wakes_by_ring_ = false;  // of who turns
-    bool ring_is_lost_ = false;   // it could not be retired; of who turns
-    // What was posted, newest first; a mark once it is closed.
+    bool has_no_ring_ = false;    // no ring could be created; guarded by the driver lock
+    bool wakes_by_ring_ = false;  // guarded by the driver lock
+    bool ring_is_lost_ = false;   // the ring could not be retired; guarded by the driver lock
+    // A stack of posted streams; a marker after it was closed.
     atomic<stream_source*> posted_{nullptr};
-    stream_source* waits_for_room_ = nullptr;  // posted, and the ring had no room for it; of who turns
+    stream_source* waits_for_room_ =
+        nullptr;  // posted streams for which the ring had no free entry; guarded by the driver lock
 
-    // When the first of the streams that were destroyed, and have something to send, is given up. Written under the
-    // lock.
+    // When the first destroyed stream with unsent data is given up. Written under lock_.
     atomic<time_point> linger_until_{time_point::max()};
 
-    // ---- What is registered ----
+    // ---- Registered sources ----
     mutable mutex lock_;
-    // Written under the lock.
+    // Written under lock_.
     atomic<bool> is_shut_down_{false};
     bool wakes_when_idle_ = false;
-    source_link set_;                         // a ring through this sentinel; holds a reference to each
-    source_link* pending_release_ = nullptr;  // taken out of the set, with its reference; linked by `next`
-    // How long that list is. Written under the lock; read without it, so that a turn without removals takes no lock.
+    source_link set_;                         // the sentinel of a circular list; has a reference to each source
+    source_link* pending_release_ = nullptr;  // removed from the set, with its reference; linked by `next`
+    // The length of that list. Written under lock_, and read without it, so that a tick without removals takes no
+    // lock.
     atomic<std::size_t> pending_count_{0};
 
-    // Statistics, each with one writer at a time: the first two are counted under the lock, the last in a turn.
+    // Statistics with one writer at a time: the first two are written under lock_, the third under the driver lock.
     atomic<std::uint64_t> registered_{0};
     atomic<std::uint64_t> deregistered_{0};
     atomic<std::uint64_t> ready_events_{0};
-    atomic<std::uint64_t> given_up_{0};  // a figure of now; of the ring's owner
+    atomic<std::uint64_t> given_up_{0};  // a present value, and no total; written by the ring's owner
 };
 
 }  // namespace eddy::detail

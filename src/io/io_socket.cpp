@@ -25,11 +25,11 @@
 namespace eddy::detail {
 namespace {
 
-// PRI is asked for since an urgent byte cuts a read short without a further edge: see may_cut_short().
+// Includes PRI, since an urgent byte cuts a read short without a further edge. See may_cut_short().
 constexpr io::interest all_but_room = io::interest::readable | io::interest::priority;
 constexpr io::interest everything = all_but_room | io::interest::writable;
 
-/// A short read on a TCP socket means that it is drained, which saves the read that would only say so.
+/// A short read on a TCP socket means that it is drained. That saves the read that would only report EAGAIN.
 auto short_read(std::size_t room, descriptor_kind kind) noexcept {
     return [room, kind](const result<std::size_t>& count, io::ready seen) {
         return *count < room && kind == descriptor_kind::tcp && !may_cut_short(seen);
@@ -39,7 +39,7 @@ auto unless_cut_short(const bool& is_drained) noexcept {
     return [&is_drained](const auto&, io::ready seen) { return is_drained && !may_cut_short(seen); };
 }
 
-/// A short write means that the buffer is full.
+/// A short write means that the send buffer of the socket is full.
 auto short_write(std::size_t size, descriptor_kind kind) noexcept {
     return [size, kind](const result<std::size_t>& count, io::ready) {
         return *count < size && kind == descriptor_kind::tcp;
@@ -62,26 +62,27 @@ void io_socket::throw_moved_from(const std::source_location& where) const {
 void io_socket::close() noexcept {
     if (source_ != nullptr) check_not_borrowed(*source_);
     if (is_stream_ && source_ != nullptr) {
-        // The descriptor is the driver's to close: its operations end before, and what was written is sent.
+        // The driver closes the descriptor, after its operations have ended and the written data was sent.
         io_->close_stream(stream());
         source_ = nullptr;
         fd_ = -1;
         static_cast<void>(release());
         return;
     }
-    // Taken out of the driver before the close: a duplicate elsewhere would keep it reporting.
+    // Remove the descriptor from the driver before closing it: a duplicate elsewhere would keep it reporting.
     ::close(release());
 }
 
 void io_socket::bind_to(const reactor_handle& home) noexcept {
     io_ = reactor_access::get(home);
     io_->retain();
-    state_.store(state::bound, std::memory_order_relaxed);  // relaxed: it has just been made, and nobody else has it
+    state_.store(state::bound,
+                 std::memory_order_relaxed);  // relaxed: the socket was just created, and no other thread has it
 }
 
 bool io_socket::could_be_stream() const noexcept {
     if (kind_ != descriptor_kind::tcp) return false;
-    // relaxed: that it is bound was stored by this thread, or before it was given the socket.
+    // relaxed: `bound` was stored by this thread, or before this thread got the socket.
     if (state_.load(std::memory_order_relaxed) == state::bound) return io_->has_streams();
     return has_streams_here();
 }
@@ -91,18 +92,18 @@ stream_source& io_socket::stream() const noexcept { return stream_source::of(*so
 int io_socket::release() noexcept {
     if (source_ != nullptr) static_cast<void>(io_->remove_source(*std::exchange(source_, nullptr), fd_));
     if (io_ != nullptr) std::exchange(io_, nullptr)->release();
-    state_.store(state::unregistered, std::memory_order_relaxed);  // relaxed: nobody else uses it any more
+    state_.store(state::unregistered, std::memory_order_relaxed);  // relaxed: no other thread uses it anymore
     return std::exchange(fd_, -1);
 }
 
 result<void> io_socket::ensure_registered(const context& cx, registers_as what) {
     io_handle* here = nullptr;
-    // acquire, here and below: pairs with the release at the end, run by the thread of the other direction.
+    // acquire, here and below: pairs with the release at the end, executed by the thread of the other direction.
     state before = state_.load(std::memory_order_acquire);
     for (;;) {
         if (before == state::registered) return ok();
         if (before == state::registering) {
-            yield_thread();  // for one system call
+            yield_thread();  // the other thread makes one system call
             before = state_.load(std::memory_order_acquire);
             continue;
         }
@@ -120,8 +121,8 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
         using enum stream_source::brings;
         if (as_stream) return io.add_stream(fd_, what == registers_as::listener ? connections : bytes);
         if (kind_ != descriptor_kind::datagram) return io.add_source(fd_, everything);
-        // Each datagram that has left would be an event, and there is nearly always room: so that is taken for granted,
-        // and watched from the first time on that there is none (forget()), or that somebody waits for it.
+        // A datagram socket is nearly always writable, and each sent datagram would be an event. So assume that it
+        // is writable. Watch for it only after a send has blocked (forget()), or when a task waits for it.
         auto added = io.add_source(fd_, all_but_room);
         if (added) (*added)->set_readiness(io::ready::writable);
         return added;
@@ -142,7 +143,7 @@ result<void> io_socket::ensure_registered(const context& cx, registers_as what) 
 
 // ---- From a ring ----
 
-/// What take() says, in the form of the call that it stands for. An empty chunk is the end of the stream.
+/// Converts the result of take() to the result type of the call. A null chunk is the end of the stream.
 template <class FromChunk, class Directly>
 auto io_socket::receive_from_ring(const FromChunk& from_chunk, const Directly& directly, std::size_t room,
                                   bool& is_drained) -> decltype(directly()) {
@@ -229,7 +230,7 @@ poll_result<result<std::size_t>> io_socket::poll_read_vectored(context& cx, cons
 result<std::size_t> io_socket::scatter_from_ring(const iovec_list& into, bool& is_drained) {
     std::size_t total = 0;
     for (const auto& each : into.get()) {
-        // What stands behind the bytes, an error perhaps, is told once: so it is left for the next read.
+        // What follows the bytes, for example an error, is reported only once. So leave it for the next read.
         if (total != 0 && !stream().has_chunk()) break;
         const std::span to(static_cast<std::byte*>(each.iov_base), each.iov_len);
         const auto count = read_from_ring(to, is_drained);
@@ -318,7 +319,8 @@ result<void> done_or_would_block(const result<bool>& is_done) noexcept {
     return ok();
 }
 
-/// A call that need not be waited for: it can be done at once, mostly, and also when the loop is gone.
+/// For a call that usually succeeds immediately. Tries it before waiting, which also works after the event loop has
+/// ended.
 template <class Call>
 poll_result<result<void>> poll_or_wait(io_socket& socket, direction way, context& cx, const void* future,
                                        const Call& call) {
@@ -332,9 +334,9 @@ result<void> io_socket::send_what_was_written() const { return done_or_would_blo
 
 result<bool> io_socket::watch_writing() const { return io_->watch_writing(*source_, fd_); }
 
-/// For what counts as writable until it is known better.
+/// Starts to watch a socket for writability that was assumed to be writable.
 result<void> io_socket::begin_to_watch_writing() const {
-    // Looked at before it is watched: what is told then counts.
+    // Load the readiness before watching, so that events after that count.
     const auto seen = source_->look(io::ready::writable);
     const auto is_new = watch_writing();
     if (!is_new) return std::unexpected(is_new.error());
@@ -358,20 +360,20 @@ poll_result<result<void>> io_socket::poll_shutdown(context& cx, const void* futu
     if (!flushed) return not_ready;
     if (!*flushed) return result<void>(std::unexpect, flushed->error());
     check_not_empty(cx.where());
-    if (is_stream(cx)) static_cast<void>(stream().shut_down_when_sent());  // so that no write goes to the ring any more
+    if (is_stream(cx)) static_cast<void>(stream().shut_down_when_sent());  // so that no later write uses the ring
     return shut_down_now();
 }
 
 result<void> io_socket::shut_down_now() const noexcept {
     if (is_pipe()) return ok();
     auto done = sys::shutdown(fd_, SHUT_WR);
-    if (!done && done.error() == std::errc::not_connected) return ok();  // the peer was faster
+    if (!done && done.error() == std::errc::not_connected) return ok();  // the peer has closed first
     return done;
 }
 
 void io_socket::shut_down_soon() noexcept {
     if (is_registered() && is_stream_ && !stream().shut_down_when_sent()) return;
-    static_cast<void>(shut_down_now());  // it fails only where there is nothing to shut down
+    static_cast<void>(shut_down_now());  // fails only if there is nothing to shut down
 }
 
 poll_result<result<void>> io_socket::poll_stopped(context& cx, const void* future) {
@@ -427,7 +429,8 @@ poll_result<result<void>> io_socket::poll_connected(context& cx, const void* fut
         const auto error = sys::take_error(fd_);
         if (!error) return std::unexpected(error.error());
         if (*error) return std::unexpected(**error);
-        // Writable and no error is not enough: the event may be older than the connect. A peer is the proof.
+        // A writable socket without an error is not enough: the event may be older than the connect(2). A peer
+        // address proves it.
         const auto peer = sys::peer_addr(fd_);
         if (peer) return ok();
         if (peer.error() != std::errc::not_connected) return std::unexpected(peer.error());
@@ -436,7 +439,7 @@ poll_result<result<void>> io_socket::poll_connected(context& cx, const void* fut
     return poll_call(direction::write, cx, future, finish, never_drained);
 }
 
-/// Takes a connection from the kernel's queue.
+/// Accepts a connection from the kernel's queue.
 result<std::pair<int, net::socket_addr>> io_socket::accept() {
     auto accepted = accept_one(fd_);
     if (!accepted) return std::unexpected(accepted.error());
@@ -445,7 +448,7 @@ result<std::pair<int, net::socket_addr>> io_socket::accept() {
     return std::pair(accepted->fd.release(), *peer);
 }
 
-/// The same from what a ring has accepted.
+/// Returns a connection that the ring has accepted.
 result<std::pair<int, net::socket_addr>> io_socket::accept_from_ring() {
     using answer_type = result<std::pair<int, net::socket_addr>>;
     const auto with_peer = [](received_chunk* chunk) -> answer_type {

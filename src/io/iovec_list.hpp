@@ -9,7 +9,7 @@
 
 namespace eddy::detail {
 
-/// What a vectored call is given at once: more buffers are left for the next.
+/// The buffers of one vectored call, at most 64. Further buffers are left for the next call.
 class iovec_list {
 public:
     template <class Byte>
@@ -27,7 +27,8 @@ private:
     template <class Byte>
     void add(std::span<Byte> buffer) noexcept {
         if (buffer.empty() || count_ == list_.size()) return;
-        // SAFETY: sendmsg(2) only reads through the pointer that loses its const here.
+        // SAFETY: sendmsg(2) only reads through the pointer that loses its const here. The caller keeps the buffer
+        // alive.
         list_[count_++] = {const_cast<std::byte*>(buffer.data()), buffer.size()};
         total_ += buffer.size();
     }

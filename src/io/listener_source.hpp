@@ -9,22 +9,24 @@
 
 namespace eddy::detail {
 
-/// The registration of a listener whose connections a ring accepts. The kernel writes where a connection comes from;
-/// the operation has a reference, so the place is there while it may.
+/// The registration of a listener whose connections the ring accepts. The kernel writes the peer's address into
+/// this object; the accept operation has a reference to it, so it is alive until then.
 class listener_source final : public stream_source {
 public:
     explicit listener_source(int fd) noexcept : stream_source(fd, brings::connections) {}
 
+    /// SAFETY: the caller has checked is_listener().
     [[nodiscard]] static listener_source& of(scheduled_io& source) noexcept {
         return static_cast<listener_source&>(source);
     }
 
-    /// The ring's owner: where the next accept is to write. There is one at a time.
+    /// Returns the memory for the peer's address of the next accept. Called by the ring's owner, for one accept at
+    /// a time.
     [[nodiscard]] sys::native_addr& room_for_peer() noexcept {
         peer_.size = sizeof peer_.storage;
         return peer_;
     }
-    /// The ring's owner, when that has been done.
+    /// Returns the peer's address after an accept has completed. Called by the ring's owner.
     [[nodiscard]] result<net::socket_addr> peer() const noexcept { return sys::from_native(peer_.get(), peer_.size); }
 
 private:

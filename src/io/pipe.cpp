@@ -40,12 +40,13 @@ std::size_t pipe::put(std::span<const std::byte> from) noexcept {
     return put;
 }
 
-/// Moves bytes, and wakes the other end; or keeps the waker of this one. `move` answers nothing while it has to wait.
+/// Moves bytes and wakes the other end, or stores the waker of this end. `move` returns nothing while it has to
+/// wait.
 template <class Move>
 poll_result<result<std::size_t>> pipe::poll_moved(context& cx, waker& mine, waker& others, Move move) {
     if (!cx.consume_budget()) return not_ready;
-    // Wakers are cloned, woken and dropped outside of the lock: the other end may run meanwhile, so the second round
-    // looks again.
+    // Wakers are cloned, woken, and dropped outside of the lock. The other end may run meanwhile, so the second
+    // iteration calls `move` again.
     waker clone;
     for (bool has_clone = false;; has_clone = true) {
         waker wakes;

@@ -11,8 +11,8 @@
 
 #include "io/current_io.hpp"
 
-// io_socket::poll_call() and try_call(): how every call on a descriptor is made, waited for, and told to the readiness
-// word.
+// io_socket::poll_call() and try_call(): make a call on a descriptor, wait until it is possible, and update the
+// readiness word.
 
 namespace eddy::detail {
 
@@ -24,7 +24,7 @@ inline bool would_block(const std::error_code& error) noexcept {
     return io::ready::mask_of(way == direction::read ? io::interest::readable : io::interest::writable);
 }
 
-/// How many bytes an operation has moved.
+/// Returns how many bytes an operation has moved.
 template <class T>
 std::size_t moved_by(const result<T>&) noexcept {
     return 0;
@@ -32,43 +32,45 @@ std::size_t moved_by(const result<T>&) noexcept {
 inline std::size_t moved_by(const result<std::size_t>& count) noexcept { return count.value_or(0); }
 inline std::size_t moved_by(const result<io::leased_buffer>& lease) noexcept { return lease ? lease->size() : 0; }
 
-/// A large transfer takes as long as many small ones, and is charged as they would be: else a flood of 32 KiB reads
-/// would copy hundreds of megabytes before the loop looks at its timers again.
+/// Charges the coop budget for a large transfer as for many small ones. Otherwise, a series of 32 KiB reads would
+/// copy hundreds of megabytes before the event loop checks its timers.
 inline void charge(context& cx, std::size_t bytes) noexcept {
     constexpr std::size_t bytes_per_unit = 4096;
     const auto units = std::min<std::size_t>(bytes / bytes_per_unit, cx.budget());
     cx.restore_budget(cx.budget() - static_cast<std::uint32_t>(units));
 }
 
-/// For what has become a stream in the middle of a poll (before, there was no memory for that): the next poll asks the
-/// ring.
+/// For a socket that was registered as a stream during a poll, because the first attempt failed for lack of memory.
+/// The next poll uses the ring.
 inline not_ready_t once_more(context& cx) noexcept {
     cx.waker().wake_by_ref();
     return not_ready;
 }
 
-/// Whether the event told of what cuts a read short and gives no further edge: a hang-up, an error or urgent data.
+/// Whether the event reported something that cuts a read short without a further edge: a hang-up, an error, or
+/// urgent data.
 [[nodiscard]] constexpr bool may_cut_short(io::ready seen) noexcept {
     return !(seen - (io::ready::readable | io::ready::writable)).is_empty();
 }
 
 inline constexpr auto never_drained = [](const auto&, io::ready) { return false; };
 
-/// What one direction may forget of `seen`, which was looked at before a call. A read that found nothing has passed the
-/// urgent byte, too.
+/// Returns the part of `seen` that an operation in one direction may clear. `seen` was loaded before the call. A
+/// read that found nothing has also passed the urgent byte.
 inline io::ready_event io_socket::part_of(direction way, const io::ready_event& seen) noexcept {
     const io::ready over = way == direction::read ? side_of(way) | io::ready::priority : side_of(way);
     return {seen.ready & over, seen.tick, seen.is_shutdown};
 }
 
-/// Calls until it does not say that it would block. Readiness is cleared only for the event that was looked at before
-/// the call, by the answer "would block", or by `is_drained(answer)`: all was taken that there was.
+/// Calls until the result is not "would block". Clears only readiness that was seen before the call, and only if
+/// the result is "would block", or `is_drained(result)` says that the call has taken everything.
 template <class Call, class IsDrained>
 auto io_socket::poll_call(direction way, context& cx, const void* future, const Call& call, const IsDrained& is_drained,
                           registers_as what) -> poll_result<decltype(call())> {
     using answer_type = decltype(call());
     for (;;) {
-        // Each round, since what is closed stays ready: a call that would block all the same must not hold the thread.
+        // In each iteration: a closed socket stays ready, and a call that blocks nevertheless must not occupy the
+        // thread.
         if (!cx.consume_budget()) return not_ready;
         io::ready_event seen;
         const bool can_wait = is_registered();
@@ -83,8 +85,8 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, const 
             }
             if (seen.is_shutdown) return answer_type(std::unexpect, make_error_code(errc::runtime_shutdown));
         } else if (way == direction::read && is_drained_) {
-            // Who registers is told of what is there already; so no call is made that would only say "would block".
-            // Where nothing can be registered, the call may succeed all the same.
+            // A registration reports what is already there. So register first, and skip a call that would only
+            // block. If no registration is possible, the call may still succeed.
             is_drained_ = false;
             if (has_current_io() && ensure_registered(cx, what)) {
                 if (is_stream_) return once_more(cx);
@@ -113,7 +115,7 @@ auto io_socket::poll_call(direction way, context& cx, const void* future, const 
     }
 }
 
-/// The same once, without waiting.
+/// Makes the call once, without waiting.
 template <class Call>
 auto io_socket::try_call(direction way, const Call& call) -> decltype(call()) {
     if (!is_registered()) {

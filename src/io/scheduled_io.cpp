@@ -19,12 +19,12 @@ bool has_answer(const io::ready_event& seen) noexcept { return !seen.ready.is_em
 }  // namespace
 
 void scheduled_io::retain() noexcept {
-    // relaxed: whoever makes a reference has one already.
+    // relaxed: the caller already has a reference.
     references_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void scheduled_io::release(std::uint32_t count) noexcept {
-    // acq_rel: the last one out sees all that the others did before they let go.
+    // acq_rel: the last release() sees everything that the other owners did before theirs.
     if (references_.fetch_sub(count, std::memory_order_acq_rel) != count) return;
     if (is_stream_) {
         free_stream(*this);
@@ -39,7 +39,7 @@ void scheduled_io::set_readiness(io::ready what) noexcept {
     do {
         const auto tick = static_cast<std::uint16_t>(readiness_word::tick(word) + 1);
         changed = readiness_word::pack(readiness_word::is_shutdown(word), tick, readiness_word::ready(word) | what);
-        // release: pairs with the acquire in look(). The load above may be relaxed: only its value is used.
+        // release: pairs with the acquire in look(). The load above is relaxed: only its value is used.
     } while (!word_.compare_exchange_weak(word, changed, std::memory_order_release, std::memory_order_relaxed));
 }
 
@@ -59,10 +59,10 @@ void scheduled_io::clear(io::ready_event seen, io::ready over) noexcept {
     std::uint32_t word = word_.load(std::memory_order_relaxed);
     std::uint32_t changed = 0;
     do {
-        if (readiness_word::tick(word) != seen.tick) return;  // an event has come since: it wins
+        if (readiness_word::tick(word) != seen.tick) return;  // a newer event; keep it
         changed =
             readiness_word::pack(readiness_word::is_shutdown(word), seen.tick, readiness_word::ready(word) - over);
-        // relaxed: nothing is published; who clears is who found out, by a call, that nothing is there.
+        // relaxed: nothing is published. The caller has learned from a system call that the condition has ended.
     } while (!word_.compare_exchange_weak(word, changed, std::memory_order_relaxed, std::memory_order_relaxed));
 }
 
@@ -72,12 +72,14 @@ poll_result<io::ready_event> scheduled_io::poll_ready(direction way, context& cx
 }
 
 poll_result<io::ready_event> scheduled_io::wait(direction way, context& cx, const void* owner) {
-    // Cloned before the lock, and the old one dropped after it: both may run strangers' code.
+    // Clone before the lock, and drop the former waker after it: both may run user-provided code.
     eddy::waker mine = cx.waker();
     std::lock_guard guard(lock_);
     if (const auto seen = look(mask_of(way)); has_answer(seen)) return seen;
     waker_slot& kept = slot_of(way);
     kept.waker.swap(mine);
+    // relaxed, as each access of `owner`: it is stored under the lock. Without the lock, a future only compares it with
+    // its own address, which only the thread that polls the future stores.
     kept.owner.store(owner, std::memory_order_relaxed);
     return not_ready;
 }
@@ -93,7 +95,7 @@ void scheduled_io::leave_slot(direction way, const void* owner) noexcept {
 }
 
 bool scheduled_io::has_owner() const noexcept {
-    // relaxed: asked by the owner of the socket, whose futures are gone, or are a mistake.
+    // relaxed: called by the owner of the socket. A pending future here is a misuse by the same owner.
     return reader_.owner.load(std::memory_order_relaxed) != nullptr ||
            writer_.owner.load(std::memory_order_relaxed) != nullptr;
 }
@@ -126,7 +128,7 @@ void scheduled_io::wake_unlocked(std::unique_lock<spin_lock>&& held, io::ready w
         wake_waiters(what);
 }
 
-/// The waker that waits in this direction, if it is among `what`. Under the lock.
+/// Takes the waker of this direction, if `what` concerns it. Requires the lock.
 eddy::waker scheduled_io::take_slot(direction way, io::ready what) noexcept {
     waker_slot& kept = slot_of(way);
     if (!what.intersects(mask_of(way)) || kept.waker.is_noop()) return {};
@@ -142,7 +144,7 @@ void scheduled_io::wake_waiters(io::ready what) noexcept {
             guard.unlock();
             taken.wake_all();
             guard.lock();
-            each = waiters_.front();  // the list may have changed meanwhile; those who were taken out are not in it
+            each = waiters_.front();  // the list may have changed; the waiters that were taken are not in it
             continue;
         }
         auto& current = static_cast<io_waiter&>(*std::exchange(each, each->next));
@@ -158,7 +160,7 @@ void scheduled_io::clear_wakers() noexcept {
     guard.unlock();
 }
 
-/// Under the lock, after which they are to be dropped.
+/// Requires the lock. The caller drops the wakers after releasing it.
 scheduled_io::wakers scheduled_io::take_wakers() noexcept {
     reader_.owner.store(nullptr, std::memory_order_relaxed);
     writer_.owner.store(nullptr, std::memory_order_relaxed);

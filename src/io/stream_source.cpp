@@ -24,18 +24,18 @@
 namespace eddy::detail {
 namespace {
 
-// With so many chunks unread, the receive is stopped until they are: the peer has to wait, as with a full socket.
+// With this many unread chunks, the receive is stopped. The peer then waits, as with a full socket.
 constexpr unsigned most_unread = 8;
 
-// A piece of this size is better read by recv(2) into a buffer that the processor's cache has, as the epoll loop does
-// it: what the ring receives into goes through all of its buffers in turn. So after a streak of them; and until small
-// ones come.
+// A large chunk is cheaper to read with recv(2) into a buffer that is in the processor's cache, as the epoll path
+// does. The ring cycles through all of its buffers. So a streak of large chunks starts the large-transfer mode, and a
+// streak of small reads ends it. Sizes in bytes.
 constexpr std::size_t large_piece = 8 * 1024;
 constexpr std::size_t small_piece = 2 * 1024;
 constexpr unsigned large_streak = 8;
 constexpr unsigned small_streak = 16;
 
-// A destroyed stream whose time is over while a ring still has its slot.
+// How soon to check a lingering stream again whose time is over while a ring is sending its slot.
 constexpr auto look_again = std::chrono::milliseconds(100);
 
 constexpr io::ready read_side = io::ready::readable | io::ready::read_closed;
@@ -44,7 +44,7 @@ std::error_code system_error(int number) noexcept { return {number, std::generic
 
 std::error_code would_block() noexcept { return system_error(EAGAIN); }
 
-/// Whether the operation is to be repeated, by the ring or without it.
+/// Whether the error is temporary, so that the operation is repeated, by the ring or without it.
 bool is_of_the_moment(int error) noexcept {
     switch (error) {
     case EAGAIN:
@@ -52,21 +52,21 @@ bool is_of_the_moment(int error) noexcept {
     case ECANCELED:
     case ENOBUFS:
     case ENOMEM:
-    case ENOSPC: return true;  // of epoll_ctl(2)
+    case ENOSPC: return true;  // from epoll_ctl(2)
     default: return false;
     }
 }
 
 }  // namespace
 
-// What is asked for first finds that nothing receives yet; and there is room to write.
+// Initially ready: the first read finds that there is no receive and requests one; a write is possible.
 stream_source::stream_source(int fd, brings what) noexcept : scheduled_io(fd), what_(what) {
     set_readiness(io::ready::readable | io::ready::writable);
 }
 
 stream_source::~stream_source() {
-    // end() has dropped what was received, except in the child of a fork: there a connection is the parent's, too, and
-    // not to be reset.
+    // end() has dropped the received data, except in a forked child. There an accepted connection is shared with the
+    // parent and must not be reset.
     while (received_chunk* const left = pop_oldest()) {
         if (is_listener()) {
             ::close(accepted_connection::take(*left).fd);
@@ -77,6 +77,7 @@ stream_source::~stream_source() {
     free_slot();
 }
 
+// SAFETY: is_listener() tells which of the two types add_stream() has created.
 void free_stream(scheduled_io& stream) noexcept {
     if (stream_source::of(stream).is_listener()) {
         pool_delete(&listener_source::of(stream));
@@ -85,7 +86,7 @@ void free_stream(scheduled_io& stream) noexcept {
     }
 }
 
-/// Has the driver look at what is wanted. Gives the lock back: the list is the io_handle's.
+/// Asks the driver to serve the stream. Unlocks `guard` first, because the list belongs to the io_handle.
 void stream_source::post_to(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
     if (has(posted)) return guard.unlock();
     set(posted);
@@ -94,7 +95,7 @@ void stream_source::post_to(io_handle& home, std::unique_lock<spin_lock>&& guard
     home.post(*this);
 }
 
-/// Under the lock.
+/// Requires the lock.
 bool stream_source::has_unsent() const noexcept { return slot_ != nullptr && !slot_->is_empty(); }
 
 // ---- Reading ----
@@ -116,8 +117,8 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
     }
     if (has(receives)) return {};
     if (has(reads_itself) || has(more_wait)) {
-        // The request is taken back, so that not both read: what woke the task may be all that the epoll tells of these
-        // bytes.
+        // Take the request back, so that the ring does not read as well. The wake-up of this task may be the only
+        // report that the epoll gives of these bytes.
         clear(wants_receive);
         return {received::read_it_yourself, nullptr, {}, has(is_bulky)};
     }
@@ -125,7 +126,7 @@ stream_source::taken stream_source::take(io_handle& home) noexcept {
     return {};
 }
 
-/// Has the ring receive: at once if it is this thread's, else its owner is asked to. Gives the lock back.
+/// Starts a receive if this thread owns the ring, else asks the owner to. Unlocks `guard`.
 void stream_source::begin_or_post(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
     set(wants_receive);
     uring* const ring = is_left_to_reader() ? nullptr : home.own_ring();
@@ -136,14 +137,14 @@ void stream_source::begin_or_post(io_handle& home, std::unique_lock<spin_lock>&&
     if (has(wants_receive)) post_to(home, std::move(guard));
 }
 
-/// Whether it is not the ring that is to be asked. Under the lock.
+/// Whether the task reads without the ring. Requires the lock.
 bool stream_source::is_left_to_reader() const noexcept { return is_listener() ? has(reads_itself) : has(is_bulky); }
 
-/// What a read at the end of the stream has to tell, if anything; would_block() if that will be known soon, and
-/// "readable" be told. Under the lock.
+/// Returns the error that a read at the end of the stream must report, if any. Returns would_block() if a send is
+/// in flight: "readable" is reported when its result is known. Requires the lock.
 std::error_code stream_source::reset_of_send() noexcept {
-    // The system tells a reset once, and told it to the send that was first: of another loop's ring, perhaps, which is
-    // about to say so. (EPIPE is no reset: the peer ended before.)
+    // The kernel reports a reset once, and may have reported it to a send. The ring of that send may belong to
+    // another event loop, which has yet to dispatch the completion. (EPIPE is not a reset: the peer had closed before.)
     if (slot_ != nullptr && slot_->where == send_slot::place::submitted && !slot_->has_failed) {
         reader_waits_ = 1;
         slot_->sender->wake();  // see await_slot()
@@ -157,7 +158,7 @@ std::error_code stream_source::has_read_end() noexcept {
     return reset_of_send();
 }
 
-/// Under the lock; null if there is none.
+/// Requires the lock. Returns null if there is none.
 received_chunk* stream_source::pop_oldest() noexcept {
     if (newest_ == nullptr) return nullptr;
     received_chunk* const oldest = newest_->next;
@@ -196,16 +197,16 @@ std::size_t stream_source::peek(std::span<std::byte> into) noexcept {
     std::size_t count = 0;
     const received_chunk* chunk = newest_;
     for (unsigned left = queued_; left != 0; --left) {
-        chunk = chunk->next;  // first the oldest
+        chunk = chunk->next;  // the oldest chunk first
         const std::size_t size = std::min(chunk->size(), into.size() - count);
         std::memcpy(into.data() + count, chunk->data(), size);
         count += size;
     }
-    // A receive that was stopped leaves the rest there; and none begins meanwhile, since that takes the lock.
+    // Further bytes of a stopped receive are in the socket. No receive starts meanwhile, since that takes the lock.
     if (count == into.size() || has(receives) || end_ != 0) return count;
     const auto more = sys::recv(fd_, into.data() + count, into.size() - count, MSG_PEEK | MSG_DONTWAIT);
     if (more) return count + *more;
-    // The system tells an error once: it is the next read's that finds nothing else.
+    // The kernel reports an error once. Keep it for the next read that finds no bytes.
     if (!is_of_the_moment(more.error().value())) end_ = static_cast<std::uint8_t>(more.error().value());
     return count;
 }
@@ -214,7 +215,7 @@ void stream_source::request_receive(io_handle& home) noexcept {
     std::unique_lock guard(lock_);
     clear(more_wait);
     if (has(receives) || has(wants_receive)) return;
-    if (has(is_bulky) && has(reads_itself)) return;  // it is watched
+    if (has(is_bulky) && has(reads_itself)) return;  // the epoll watches it
     begin_or_post(home, std::move(guard));
 }
 
@@ -228,17 +229,17 @@ void stream_source::has_read(std::size_t count) noexcept {
     if (!has(is_bulky)) return;
     if (!has_streak(count < small_piece, small_streak)) return;
     clear(is_bulky);
-    clear(reads_itself);  // the next read asks the ring
+    clear(reads_itself);  // the next read uses the ring
 }
 
-/// Whether it is to be read without the ring from here on. Under the lock.
+/// Whether this chunk starts the large-transfer mode. Requires the lock.
 bool stream_source::becomes_bulky(std::size_t count) noexcept {
     if (is_listener() || has(is_bulky) || !has_streak(count >= large_piece, large_streak)) return false;
     set(is_bulky);
     return true;
 }
 
-/// Whether this makes `length` of a kind in a row. Under the lock.
+/// Whether this is the `length`-th event in a row. Requires the lock.
 bool stream_source::has_streak(bool one_more, unsigned length) noexcept {
     const unsigned so_far = one_more ? streak_ + 1u : 0;
     streak_ = so_far % length & 15;
@@ -246,7 +247,7 @@ bool stream_source::has_streak(bool one_more, unsigned length) noexcept {
 }
 
 void stream_source::request_readiness(io_handle& home) noexcept {
-    // Looked at before the request: what comes after it counts.
+    // Load the readiness before the request, so that events after that count.
     const auto seen = look(read_side);
     {
         const std::lock_guard guard(lock_);
@@ -277,7 +278,7 @@ result<std::size_t> stream_source::write(io_handle& home, uring* ring, send_list
     for (const auto& each : from) size += each.size();
     std::unique_lock guard(lock_);
     if (send_error_ != 0 || slot_ != nullptr) return append(home, from, size, std::move(guard));
-    // (Memory is taken under the lock: the only other one who comes here is the ring's owner, mostly this thread.)
+    // Allocates under the lock. Only the ring's owner, which usually is this thread, also takes the lock.
     send_slot* const slot = ring != nullptr && size <= send_slot::most ? send_slot::make(*this, home, size) : nullptr;
     if (slot == nullptr) {
         guard.unlock();
@@ -304,7 +305,7 @@ result<std::size_t> stream_source::write_leased(io_handle& home, uring* ring, io
     return from.size();
 }
 
-/// If there is an error to be told, or a slot: behind what that has. Gives the lock back.
+/// Appends to the slot, or reports an error. Precondition: there is a slot or an error. Unlocks `guard`.
 result<std::size_t> stream_source::append(io_handle& home, send_list from, std::size_t size,
                                           std::unique_lock<spin_lock>&& guard) noexcept {
     if (send_error_ == was_shut_down) return std::unexpected(system_error(EPIPE));
@@ -321,7 +322,8 @@ result<std::size_t> stream_source::append(io_handle& home, send_list from, std::
     return std::unexpected(awaited ? would_block() : awaited.error());
 }
 
-/// What there is no room for goes to the socket at once, with what the slot has before it. Under the lock.
+/// Sends the slot's bytes and then `from` directly, because `from` does not fit into the slot. Returns how many
+/// bytes of `from` were sent. Requires the lock.
 result<std::size_t> stream_source::send_behind_slot(send_list from) noexcept {
     const std::size_t before = slot_->rest().size();
     const iovec_list list(slot_->rest(), from);
@@ -336,15 +338,15 @@ result<std::size_t> stream_source::send_behind_slot(send_list from) noexcept {
     return *count - before;
 }
 
-/// The error of a send that nobody has been told of. Under the lock.
+/// Returns the error of a send that was not reported yet, if any. Requires the lock.
 std::error_code stream_source::take_send_error() noexcept {
     if (send_error_ == 0 || send_error_ == was_shut_down) return {};
     return system_error(std::exchange(send_error_, std::uint8_t{0}));
 }
 
-/// Gives the lock back.
+/// Passes the slot to the ring. Unlocks `guard`.
 void stream_source::queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept {
-    slot.sender = &ring.home();  // under the lock, as all that others look at: see lose_ring()
+    slot.sender = &ring.home();  // under the lock, as everything that other threads access: see lose_ring()
     slot_ = &slot;
     retain();  // the queue's
     guard.unlock();
@@ -356,7 +358,7 @@ result<std::size_t> stream_source::write_directly(io_handle& home, send_list fro
     auto count = list.get().size() == 1 ? sys::send(fd_, list.get()[0].iov_base, list.get()[0].iov_len)
                                         : sys::send_vectored(fd_, list.get());
     if (count || count.error() != would_block()) return count;
-    // From here on its edges are told, and what is the case already.
+    // From here on the epoll reports writability, also if the socket already is writable.
     if (auto added = home.watch_stream(*this, for_writing); !added) return std::unexpected(added.error());
     return count;
 }
@@ -374,7 +376,7 @@ result<bool> stream_source::finish_sending(io_handle& home) noexcept {
     return is_sent(home, std::move(guard));
 }
 
-/// If not, "writable" is owed. Gives the lock back.
+/// Returns whether everything was sent. If not, "writable" is reported when it was. Unlocks `guard`.
 result<bool> stream_source::is_sent(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
     if (!has_unsent()) return true;
     if (const auto awaited = await_slot(home, std::move(guard)); !awaited) return std::unexpected(awaited.error());
@@ -385,7 +387,7 @@ std::error_code stream_source::take_error() noexcept {
     const std::lock_guard guard(lock_);
     const int of_reading = std::exchange(end_, std::uint8_t{0});
     const auto of_writing = take_send_error();
-    // (The end of the stream the descriptor tells again.)
+    // The end of the stream is not reported: the descriptor reports it again.
     const bool is_told = of_reading != 0 && of_reading != end_of_stream && !is_of_the_moment(of_reading);
     return is_told ? system_error(of_reading) : of_writing;
 }
@@ -400,26 +402,26 @@ bool stream_source::shut_down_when_sent() noexcept {
     return false;
 }
 
-/// "writable" is owed when the slot is free. Under the lock.
+/// Makes the stream report "writable" when the slot is free. Requires the lock.
 void stream_source::await_slot() noexcept {
     set(writer_waits);
-    // The owner of that ring sleeps in the call that has sent it, perhaps, and would look after it when that ends.
-    // (Under the lock, without which it may have done so, and be gone.)
+    // The owner of that ring may be sleeping in the system call that has sent the slot, and would process the result
+    // only afterwards. Wake it under the lock: after the lock, it may have processed the result and been destroyed.
     if (slot_->where == send_slot::place::submitted) slot_->sender->wake();
 }
 
-/// The same for who is about to wait. Gives the lock back. Errors: nobody would tell, since the descriptor cannot be
-/// watched.
+/// Like await_slot(), for a task that is about to wait. Unlocks `guard`. Errors: what watch_stream() reports, since
+/// the task would not be woken.
 result<void> stream_source::await_slot(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
     await_slot();
     if (slot_->where != send_slot::place::blocked) return ok();
     guard.unlock();
-    // It is watched already, unless that has failed when the socket was found full.
+    // Already watched, unless that failed when the socket was found full.
     if (const auto added = home.watch_stream(*this, for_writing); !added) return std::unexpected(added.error());
     return ok();
 }
 
-/// Sends the slot's rest as far as the socket takes it. Under the lock.
+/// Sends the rest of the slot as far as the socket accepts it. Requires the lock.
 void stream_source::send_now() noexcept {
     while (!slot_->is_empty()) {
         const auto count = sys::send(fd_, slot_->rest().data(), slot_->rest().size(), MSG_DONTWAIT);
@@ -433,15 +435,14 @@ void stream_source::free_slot() noexcept {
     if (slot_ != nullptr) std::exchange(slot_, nullptr)->free();
 }
 
-/// Under the lock, when the slot is free.
+/// Shuts the writing side down if that was requested. Precondition: the slot is free. Requires the lock.
 void stream_source::shut_down_if_owed() noexcept {
-    // (Of a stream that is gone, the descriptor's number may be somebody else's.)
+    // After `gone`, the descriptor's number may belong to another file.
     if (shuts_down_ != 0 && !has(gone)) static_cast<void>(sys::shutdown(fd_, SHUT_WR));
     shuts_down_ = 0;
 }
 
-/// Wakes whoever waits for what has become of the slot: who found it full, if it `is_free` now, and who reads. Gives
-/// the lock back.
+/// Reports the outcome of the slot to the writer, if the slot `is_free`, and to the reader. Unlocks `guard`.
 void stream_source::tell_of_slot(bool is_free, std::unique_lock<spin_lock>&& guard) noexcept {
     io::ready now;
     if (is_free && has(writer_waits)) {
@@ -461,14 +462,14 @@ void stream_source::tell_of_slot(bool is_free, std::unique_lock<spin_lock>&& gua
 
 stream_source::end_action stream_source::end(bool is_parents) noexcept {
     std::unique_lock guard(lock_);
-    const auto dropped = take_wakers();  // after the lock
+    const auto dropped = take_wakers();  // destroyed after the lock was released
     const auto action = is_parents ? end_action::close : end_transfers();
     if (action == end_action::close) set(gone);
     guard.unlock();
     return action;
 }
 
-/// Under the lock.
+/// Requires the lock.
 stream_source::end_action stream_source::end_transfers() noexcept {
     set(closing);
     clear(wants_receive);
@@ -503,7 +504,7 @@ bool stream_source::give_up(std::chrono::steady_clock::time_point now,
         earliest = std::min(earliest, slot_->linger_until);
         return false;
     }
-    if (slot_->where != send_slot::place::blocked) {  // it is being sent: what becomes of that is looked at soon
+    if (slot_->where != send_slot::place::blocked) {  // being sent: the outcome is processed soon
         earliest = std::min(earliest, now + look_again);
         return false;
     }
@@ -523,9 +524,9 @@ bool stream_source::give_up_now() noexcept {
     return !has(receives);
 }
 
-/// Under the lock.
+/// Requires the lock.
 void stream_source::reset_and_drop_rest() noexcept {
-    // The peer must not take what it has got for all.
+    // Reset the connection, so that the peer does not take the received part for everything.
     sys::reset_at_close(fd_);
     slot_->begin = slot_->end;
     if (slot_->where == send_slot::place::blocked) free_slot();
@@ -559,8 +560,8 @@ bool stream_source::wants_stop_again() noexcept {
     const std::lock_guard guard(lock_);
     if (!has(receives)) return false;
     set(wants_stop);
-    // Somebody may have posted it since take_wanted(): then it is in a list, by the same link, and comes round with
-    // that.
+    // Another thread may have posted the stream since take_wanted(). It is then in the list by the same link, and is
+    // served from there.
     if (has(posted)) return false;
     set(posted);
     return true;
@@ -568,13 +569,13 @@ bool stream_source::wants_stop_again() noexcept {
 
 stream_source::begun stream_source::begin_receive() noexcept {
     const std::lock_guard guard(lock_);
-    // Whoever gave it up meanwhile reads the socket himself from then on.
+    // If the request was taken back meanwhile, the task reads the socket itself.
     const bool is_wanted = has(wants_receive) && !has(receives) && !has(closing);
     clear(wants_receive);
     if (!is_wanted) return {false, false};
     clear(reads_itself);
     set(receives);
-    retain();  // the operation's
+    retain();  // the operation's reference
     const bool was_watched = is_watched_ != 0;
     is_watched_ = 0;
     return {true, was_watched};
@@ -622,14 +623,15 @@ bool stream_source::deliver(received_chunk& chunk) noexcept {
     }
     push_newest(chunk);
     const bool is_enough = (becomes_bulky(chunk.size()) || queued_ >= most_unread) && !has(stops);
-    // The caller's: whoever is woken may destroy the stream, and a listener, which hands out the end of the receive.
+    // A reference for the caller, since a waker may destroy the stream. It may also destroy a listener, which
+    // dispatches the completions, among them the end of this receive.
     if (is_enough) retain();
     set_readiness(io::ready::readable);
     wake_unlocked(std::move(guard), io::ready::readable);
     return is_enough;
 }
 
-/// Under the lock.
+/// Requires the lock.
 void stream_source::push_newest(received_chunk& chunk) noexcept {
     if (newest_ == nullptr) {
         chunk.next = &chunk;
@@ -650,7 +652,7 @@ operation_end stream_source::receive_ended(int result) noexcept {
         end_ = end_of_stream;
         now |= io::ready::read_closed;
     } else if (result == -ENOBUFS) {
-        if (!has(is_bulky)) set(reads_itself);  // else once it is watched
+        if (!has(is_bulky)) set(reads_itself);  // else read_itself() sets it, once the epoll watches the stream
     } else if (result < 0 && !is_of_the_moment(-result)) {
         end_ = static_cast<std::uint8_t>(-result);
         now |= io::ready::read_closed | io::ready::error;
@@ -667,7 +669,7 @@ operation_end stream_source::accept_ended(received_chunk* connection, int result
     clear(receives);
     clear(stops);
     if (others_wait) set(more_wait);
-    // What is wrong, accept(2) will tell.
+    // accept(2) will report the error.
     if (result < 0 && result != -ECANCELED) set(reads_itself);
     const bool is_too_late = has(closing);
     if (connection != nullptr && !is_too_late) push_newest(*connection);
@@ -681,7 +683,7 @@ operation_end stream_source::accept_ended(received_chunk* connection, int result
 void stream_source::on_ready(io_handle& home, io::ready what) noexcept {
     std::unique_lock guard(lock_);
     if (has(gone)) return;
-    if (has(receives)) what -= read_side;  // the ring tells
+    if (has(receives)) what -= read_side;  // the ring reports these
     bool closes = false;
     if (slot_ != nullptr) {
         if (slot_->where == send_slot::place::blocked) send_now();
@@ -693,7 +695,7 @@ void stream_source::on_ready(io_handle& home, io::ready what) noexcept {
             closes = has(wants_close) && !has(receives);
         } else if (what.intersects(io::ready::writable)) {
             what -= io::ready::writable;
-            set(writer_waits);  // it is told when the slot is free
+            set(writer_waits);  // reported when the slot is free
         }
     }
     if (!what.is_empty()) set_readiness(what);
@@ -704,7 +706,7 @@ void stream_source::on_ready(io_handle& home, io::ready what) noexcept {
 std::span<const std::byte> stream_source::begin_send(send_slot& slot, bool& is_awaited) noexcept {
     const std::lock_guard guard(lock_);
     if (has(writer_waits)) is_awaited = true;
-    if (has(gone)) slot.begin = slot.end;  // the descriptor's number may be somebody else's
+    if (has(gone)) slot.begin = slot.end;  // the descriptor's number may belong to another file
     slot.where = send_slot::place::submitted;
     slot.has_failed = false;
     return slot.rest();
@@ -715,7 +717,8 @@ void stream_source::send_completed(int result) noexcept {
     EDDY_ASSERT(slot_ != nullptr, "a send has completed that nobody knows");
     slot_->result = result;
     slot_->has_failed = true;
-    // Here and not when the slot is settled: before the end of what is received, which comes next, is told.
+    // Here and not in settle(), so that it is set before the end of the received data is reported, whose completion
+    // follows.
     if (result < 0 && !is_of_the_moment(-result)) send_error_ = static_cast<std::uint8_t>(-result);
 }
 
@@ -728,9 +731,9 @@ stream_source::sent stream_source::settle(send_slot& slot) noexcept {
     } else if (!is_of_the_moment(-slot.result)) {
         slot.begin = slot.end;
     }
-    // It was destroyed meanwhile: what end() could not drop then.
+    // The stream was destroyed during the send. Drop what end() could not drop.
     if (!slot.is_empty() && has(closing) && sys::is_reset_at_close(fd_)) slot.begin = slot.end;
-    // The home is there while the stream is not gone; what the caller does with it comes after the lock.
+    // `home` is alive while the stream is not gone. The caller uses it after the lock, and so gets a reference.
     if (!slot.is_empty()) {
         slot.where = send_slot::place::blocked;
         slot.home->retain();

@@ -21,47 +21,57 @@ class uring;
 struct received_chunk;
 struct send_slot;
 
-/// How a receive, or an accept, has ended.
+/// How a receive or an accept has ended.
 struct operation_end {
-    bool closes;         ///< the stream is to be closed now
-    bool was_cancelled;  ///< by a stop
+    bool closes;         ///< whether the caller must close the stream now
+    bool was_cancelled;  ///< whether a stop had canceled it
 };
 
-/// What a stream's write is to send: one span, or several.
+/// The bytes of a write: one span or several.
 using send_list = std::span<const std::span<const std::byte>>;
 
-/// The registration of a connection whose bytes move through a ring: received before they are asked for, and sent after
-/// write() has said that they are; or of a listener that somebody waits for, whose next connection the ring accepts. To
-/// those who wait it is a scheduled_io: "readable" means that take() is worth calling, "writable" that write() is.
+/// The registration of a ring connection: a TCP connection or listener whose data io_uring moves. Bytes are received
+/// before the task reads them, and sent after write() has accepted them. For a listener, the ring accepts the next
+/// connection once a task waits for one. For waiters it is a scheduled_io: "readable" means that take() is worth a
+/// call, "writable" that write() is.
 ///
-///     field                who                                                     guarded by
-///     the queue, slot_,    the task: takes bytes, writes; the ring's owner:        lock_
-///     end_, flags_, ...    brings bytes, tells what became of a send
-///     next_posted_         whoever has set `posted`; then who empties the list     the list (io_handle)
-///     watched_             whoever watches the descriptor                          io_handle's lock
+/// In the tables, "the task" is the reader or the writer, and "the owner" is the owner of the ring.
 ///
-///     flag           set by                             cleared by               while it is set
-///     receives       the owner, with an operation       its last completion      nobody else reads the socket
-///     wants_receive  the task, which begins or posts    the owner, when it has   the task waits, and does not read
-///                                                       begun; the task
-///     wants_stop     the task, and posts                the owner                the operation is to end
-///     stops          the owner, with a cancel           the last completion      no second one is sent
-///     posted         whoever posts                      the owner                linked in the list, which has a
-///     reference reads_itself   the owner, if it has no buffers,   the owner; for a         the task calls recv(2), or
-///     accept(2), first
-///                    or accepting has failed            listener, the task
-///     is_bulky       the owner: large pieces come       the task: small ones do  the task calls recv(2) when the epoll
-///     says so more_wait      the owner, if there may be others  the task, when there     the task calls accept(2)
-///     before it asks the ring:
-///                    behind what it has accepted        are none                 so a burst takes no turn of the loop
-///                    for each
-///     writer_waits   the task that found the slot full  who frees it             "writable" is owed
-///     closing        the socket, when it is destroyed   -                        the driver closes the descriptor
-///     gone           whoever closes it                  -                        what still comes is thrown away
+///     field                          accessed by                                              guarded by
+///     the queue, slot_, end_,        the task: takes bytes, writes; the owner: delivers       lock_
+///     flags_, ...                    bytes, reports the outcome of a send
+///     next_posted                    the thread that set `posted`; then the one that          the list (io_handle)
+///                                    empties the list
+///     watched                        a thread that changes what the epoll watches             io_handle's lock
 ///
-/// References: the socket, the registration set, the receive, the list of posted ones and a queued slot have one each.
+///     flag           set by                          cleared by                      while it is set
+///     receives       the owner, with an operation    its last completion             only the ring reads the socket
+///     wants_receive  the task, which begins or posts the owner when it has begun;    the task waits and does not read
+///                                                    the task
+///     wants_stop     the task, which posts           the owner                       the operation is to end
+///     stops          the owner, with a cancel        the last completion             no second cancel is submitted
+///     posted         the thread that posts           the owner                       it is in the list, with a
+///     reference reads_itself   the owner, without buffers or   the owner; for a listener,      the task calls recv(2)
+///     or accept(2)
+///                    after accepting has failed      the task                        first
+///     is_bulky       the owner, after large chunks   the task, after small ones      large-transfer mode: the task
+///     calls
+///                                                                                    recv(2) when the epoll reports
+///                                                                                    bytes
+///     more_wait      the owner, if more connections  the task, when there are none   the task calls accept(2) before
+///     it
+///                    may be waiting                                                  uses the ring: no tick per
+///                    connection
+///     writer_waits   the task that found the slot    the thread that frees it        "writable" is to be reported
+///                    full
+///     closing        the socket's destructor         -                               the driver closes the descriptor
+///     gone           the thread that closes it       -                               later completions are discarded
+///
+/// Lifetime: the socket, the registration set, the receive, the list of posted streams, and a queued slot have one
+/// reference each.
 class stream_source : public scheduled_io {
 public:
+    /// The kind of source: a connection or a listener.
     enum class brings : bool { bytes, connections };
 
     explicit stream_source(int fd, brings what = brings::bytes) noexcept;
@@ -69,145 +79,165 @@ public:
     stream_source& operator=(const stream_source&) = delete;
     ~stream_source();
 
+    /// SAFETY: the caller has checked scheduled_io::is_stream().
     [[nodiscard]] static stream_source& of(scheduled_io& source) noexcept {
         return static_cast<stream_source&>(source);
     }
     [[nodiscard]] int fd() const noexcept { return fd_; }
     [[nodiscard]] bool is_listener() const noexcept { return what_ == brings::connections; }
 
-    // ---- Whoever reads: any thread, one at a time ----
+    // ---- Reading: any thread, one at a time ----
 
+    /// The kinds of results of take().
     enum class received { chunk, end, error, nothing, read_it_yourself };
+    /// A result of take().
     struct taken {
         received what = received::nothing;
-        received_chunk* chunk = nullptr;  ///< the caller's from now on
+        received_chunk* chunk = nullptr;  ///< owned by the caller
         std::error_code error{};
-        bool was_last = false;  ///< and more will be reported; to read it yourself: so is what comes after a short read
+        /// No chunk follows now, and later ones are reported. For read_it_yourself: a short read drains the socket.
+        bool was_last = false;
     };
-    /// The next bytes. `nothing`: more were asked for. After `read_it_yourself` it is the caller who asks for them, by
-    /// request_receive(), once recv(2) would block.
+    /// Takes the next chunk. `nothing`: a receive was requested. `read_it_yourself`: call recv(2) or accept(2), and
+    /// request_receive() once that would block.
     [[nodiscard]] taken take(io_handle& home) noexcept;
-    /// Whether take() would give a chunk. Only whoever reads takes them, so it stays true until then.
+    /// Whether take() would return a chunk. Only the reader takes chunks, so this stays true until then.
     [[nodiscard]] bool has_chunk() noexcept;
-    /// The oldest chunk, or null.
+    /// Removes the oldest chunk; null if there is none.
     [[nodiscard]] received_chunk* take_chunk() noexcept;
-    /// Puts the rest of a chunk back in front.
+    /// Puts the rest of a chunk back to the front of the queue.
     void put_back(received_chunk& rest) noexcept;
-    /// Copies what was received, and what is behind that in the socket, as far as there is room.
+    /// Copies received bytes, followed by bytes that are still in the socket, until `into` is full. Returns the
+    /// count.
     [[nodiscard]] std::size_t peek(std::span<std::byte> into) noexcept;
-    /// Has the ring receive, if it does not.
+    /// Requests a receive, if there is none.
     void request_receive(io_handle& home) noexcept;
-    /// Of a listener, whose caller had to accept by itself: that has succeeded.
+    /// For a listener: the reader has accepted a connection itself.
     void accepts_again() noexcept;
-    /// Of a stream, whose caller had to read by itself, and got so much.
+    /// For a connection: the reader has read `count` bytes itself.
     void has_read(std::size_t count) noexcept;
-    /// The same, and found the end of the stream: the error that it was, if it was none in order.
-    /// (operation_would_block: that will be known soon, and "readable" be told.)
+    /// For a connection: the reader has found the end of the stream itself. Returns the error that caused it, if
+    /// any. Returns operation_would_block if that is not known yet; "readable" is reported when it is.
     [[nodiscard]] std::error_code has_read_end() noexcept;
-    /// For readable(): the same, and until bytes are there it is not readable.
+    /// Like request_receive(), for readable(): the stream is not readable until bytes have arrived.
     void request_readiness(io_handle& home) noexcept;
-    /// Has the ring stop receiving. True once it has; until then "readable" is owed.
+    /// Asks the ring to stop receiving. Returns whether it has stopped. If not, "readable" is reported when it has.
     [[nodiscard]] bool stop_receiving(io_handle& home) noexcept;
 
-    // ---- Whoever writes: any thread, one at a time ----
+    // ---- Writing: any thread, one at a time ----
 
-    /// Hands over what there is room for; `ring` is that of this thread, or null.
+    /// Accepts as many bytes as fit and returns their count. `ring` is this thread's ring, or null. Errors:
+    /// operation_would_block; the error of an earlier send; what send(2) reports.
     [[nodiscard]] result<std::size_t> write(io_handle& home, uring* ring, send_list from) noexcept;
-    /// The same for a part of what is leased: the lease is taken over if that saves a copy.
+    /// Like write(), for a part of a leased buffer. Takes over the lease if that saves a copy.
     [[nodiscard]] result<std::size_t> write_leased(io_handle& home, uring* ring, io::leased_buffer& lease,
                                                    std::span<const std::byte> from) noexcept;
-    /// Whether all has been handed to the system; if not, "writable" is owed. Sends what waits for the end of a turn.
-    /// Errors: what a send has met; and what watch_stream() says, if nobody would tell.
+    /// Returns whether everything was passed to the kernel. If not, "writable" is reported when it was. Sends bytes
+    /// that are queued for the end of the tick. Errors: the error of a send; what watch_stream() reports, since the
+    /// task would not be woken.
     [[nodiscard]] result<bool> flush(io_handle& home) noexcept;
-    /// The same, and what a send has met is left for take_error().
+    /// Like flush(), but leaves the error of a send for take_error().
     [[nodiscard]] result<bool> finish_sending(io_handle& home) noexcept;
 
-    /// Nothing more will be written: true if all has been handed to the system. If not, the writing side is shut down
-    /// when it has been, or has failed.
+    /// Ends writing. Returns true if everything was passed to the kernel: the caller then shuts the writing side
+    /// down. Otherwise it is shut down after the pending send.
     [[nodiscard]] bool shut_down_when_sent() noexcept;
 
-    /// When nothing is in flight any more: what the next read, or else the next write, would have told of the
-    /// connection.
+    /// Returns the error that the next read, or else the next write, would have reported. Precondition: nothing is
+    /// in flight.
     [[nodiscard]] std::error_code take_error() noexcept;
 
-    // ---- The socket's end ----
+    // ---- Closing ----
 
+    /// What the caller of end() must do: close the descriptor; cancel the receive first; or wait for a send.
     enum class end_action { close, cancel_first, wait_for_send };
-    /// The socket is destroyed. Drops its wakers and what was received, and sends what waits for the end of a turn.
-    /// `close`: nothing is in flight (or it is another process's, as in a forked child), and the caller closes the
-    /// descriptor.
+    /// Prepares the stream for its destruction: drops the wakers and the received data, and sends bytes that are
+    /// queued for the end of the tick. `close` means that nothing is in flight, or that it belongs to another process
+    /// (in a forked child, `is_parents`).
     [[nodiscard]] end_action end(bool is_parents) noexcept;
-    /// After end(): the driver closes the descriptor, later. True if nothing is in flight any more: now.
+    /// After end(): leaves the descriptor to the driver, which closes it later. Returns true if nothing is in
+    /// flight anymore, and the caller must close it.
     [[nodiscard]] bool leave_to_driver(io_handle& home) noexcept;
-    /// After end(): what is left is not waited for any longer than this.
+    /// After end(): sets when the unsent rest is given up.
     void linger(std::chrono::steady_clock::time_point until) noexcept;
-    /// Gives up what is left, and resets the connection, if that time has come; true if the descriptor is to be closed
-    /// now. `earliest` becomes that time, if that is earlier.
+    /// If that time is over, drops the unsent rest and resets the connection. Returns whether the caller must close
+    /// the descriptor. Otherwise lowers `earliest` to that time.
     [[nodiscard]] bool give_up(std::chrono::steady_clock::time_point now,
                                std::chrono::steady_clock::time_point& earliest) noexcept;
-    /// After end(), when nobody would tell that there is room: gives up what is left at once. False if another loop's
-    /// ring is sending it at this moment, or a ring receives still; what becomes of that closes the descriptor.
+    /// After end(), if the stream cannot be reported as writable: drops the unsent rest immediately. Returns false
+    /// if a ring is still sending or receiving; its completion then closes the descriptor.
     [[nodiscard]] bool give_up_now() noexcept;
-    /// After another answer of end(): the caller closes the descriptor. False if somebody else does.
+    /// Claims the right to close the descriptor. Returns false if another thread has it.
     [[nodiscard]] bool mark_gone() noexcept;
+    /// Whether the descriptor was left to the driver.
     [[nodiscard]] bool is_closing() noexcept;
 
     // ---- The driver ----
 
+    /// What a posted stream wants.
     struct wanted {
         bool receive = false;
-        bool itself = false;  ///< but not by the ring
+        bool itself = false;  ///< reads without the ring
         bool stop = false;
         bool close = false;
     };
-    /// What the stream was posted for. A receive stays wanted until begin_receive() or read_itself().
+    /// Returns what the stream was posted for. A receive stays wanted until begin_receive() or read_itself().
     [[nodiscard]] wanted take_wanted() noexcept;
-    /// After take_wanted() has said so: the stop has to wait. False if there is nothing to stop any more, or if
-    /// somebody else has posted the stream meanwhile; else it is posted again, and the caller has to put it into a
-    /// list.
+    /// After take_wanted() has returned a stop that cannot be submitted now. Returns true if the caller must put
+    /// the stream into a list to try again. Returns false if there is nothing to stop, or if another thread has posted
+    /// the stream meanwhile.
     [[nodiscard]] bool wants_stop_again() noexcept;
+    /// The result of begin_receive().
     struct begun {
-        bool is_wanted;    ///< else there is to be none
-        bool was_watched;  ///< for reading, which is over
+        bool is_wanted;    ///< whether to submit the receive
+        bool was_watched;  ///< whether the epoll has watched it for reading, which ends
     };
-    /// Before a receive is submitted.
+    /// Starts a receive. Call it before the submission.
     [[nodiscard]] begun begin_receive() noexcept;
-    /// The descriptor is watched in place of that.
+    /// Records that the epoll watches the descriptor and that the reader reads it without the ring.
     void read_itself() noexcept;
-    /// Nor can it be watched: told to the next read.
+    /// Reports `error` to the next read, because the descriptor cannot be watched either.
     void fail(const std::error_code& error) noexcept;
-    /// Whether a cancel is to be sent, which is up to the caller then.
+    /// Returns whether the caller must submit a cancel.
     [[nodiscard]] bool begin_stop() noexcept;
+    /// The cancel could not be submitted.
     void stop_failed() noexcept;
-    /// True if there are so many that the operation should stop: the caller gets a reference then.
+    /// Adds a chunk to the queue. Returns true if the operation should stop. The caller then gets a reference.
     [[nodiscard]] bool deliver(received_chunk& chunk) noexcept;
-    /// The ring has ended without a word about what it has of this stream. The references for that stay: the kernel may
-    /// still be at it.
+    /// The ring has ended without the completions of this stream's operations. The references of the operations
+    /// remain, because the kernel may still use the memory.
     void lose_ring(const io_handle& home) noexcept;
-    /// The last completion of a receive, which gives its reference up.
+    /// Processes the last completion of a receive. The caller releases the operation's reference.
     [[nodiscard]] operation_end receive_ended(int result) noexcept;
-    /// The same of an accept, and what it has brought: a connection, or null. `others_wait`: behind this one, perhaps.
+    /// Processes the completion of an accept. `connection` may be null. `others_wait`: more connections may be
+    /// waiting.
     [[nodiscard]] operation_end accept_ended(received_chunk* connection, int result, bool others_wait) noexcept;
-    /// Events of the readiness driver.
+    /// Processes events of the epoll.
     void on_ready(io_handle& home, io::ready what) noexcept;
 
-    /// Of a slot in a ring's queue: what is to be sent, or nothing any more. Says whether somebody waits for that.
+    /// Returns the bytes to send for a queued slot; empty if there are none. Sets `is_awaited` if a task waits for
+    /// the send.
     [[nodiscard]] std::span<const std::byte> begin_send(send_slot& slot, bool& is_awaited) noexcept;
-    /// A send has failed, or has not sent all.
+    /// Processes the completion of a send that has failed, or has not sent everything.
     void send_completed(int result) noexcept;
+    /// The outcomes of settle().
     enum class sent { all, rest, close };
-    /// The ring's enter is over. `rest`: the descriptor has to be watched for writing; `close`: by the caller. With
-    /// both he gets a reference of the slot's home.
+    /// Processes the outcome of a send after the ring's enter(). `rest`: the caller must watch the descriptor for
+    /// writing. `close`: the caller must close the stream. In both cases the caller gets a reference to the slot's
+    /// home.
     [[nodiscard]] sent settle(send_slot& slot) noexcept;
 
+    /// The link of the io_handle's list of posted streams.
     stream_source* next_posted = nullptr;
 
-    // ---- Under the io_handle's lock ----
+    // ---- Guarded by the io_handle's lock ----
+    /// What the epoll watches the stream for: bits of `watched`.
     static constexpr std::uint8_t for_writing = 1;
     static constexpr std::uint8_t for_reading = 2;
     static constexpr std::uint8_t for_all = 4;
-    static constexpr std::uint8_t for_bulk = 16;    // for reading, and for what cuts a read short
-    static constexpr std::uint8_t never_again = 8;  // it was taken out: the descriptor's number may be somebody else's
+    static constexpr std::uint8_t for_bulk =
+        16;  // large-transfer mode: for reading, and for events that cut a read short
+    static constexpr std::uint8_t never_again = 8;  // removed: the descriptor's number may belong to another file
     std::uint8_t watched = 0;
 
 private:
@@ -226,8 +256,8 @@ private:
         more_wait = 2048,
     };
     static constexpr unsigned all_flags = 4095;
-    static constexpr std::uint8_t end_of_stream = 255;  // no errno
-    static constexpr std::uint8_t was_shut_down = 255;  // nor this
+    static constexpr std::uint8_t end_of_stream = 255;  // not an errno
+    static constexpr std::uint8_t was_shut_down = 255;  // not an errno
 
     [[nodiscard]] bool has(flag one) const noexcept { return (flags_ & one) != 0; }
     void set(flag one) noexcept { flags_ = (flags_ | one) & all_flags; }
@@ -258,17 +288,17 @@ private:
     [[nodiscard]] std::error_code take_send_error() noexcept;
     void queue(uring& ring, send_slot& slot, std::unique_lock<spin_lock>&& guard) noexcept;
 
-    // In the padding of scheduled_io, so that a stream takes no more memory than any other source.
+    // Placed in the padding of scheduled_io, so that a stream needs no more memory than any other source.
     const brings what_;
-    std::uint8_t end_ = 0;         // end_of_stream, or an errno that read() has not told yet
-    std::uint8_t send_error_ = 0;  // the same of write(); or was_shut_down, by its own side, for every write to tell
+    std::uint8_t end_ = 0;         // end_of_stream, or an errno that the next read reports
+    std::uint8_t send_error_ = 0;  // an errno that the next write reports; or was_shut_down, which every write reports
     std::uint16_t flags_ : 12 = 0;
-    std::uint16_t streak_ : 4 = 0;        // of large pieces; while is_bulky, of small ones
-    std::uint16_t queued_ : 13 = 0;       // chunks
-    std::uint16_t is_watched_ : 1 = 0;    // for reading, by the epoll
-    std::uint16_t reader_waits_ : 1 = 0;  // at the end of the stream, for what has become of the slot
-    std::uint16_t shuts_down_ : 1 = 0;    // the writing side, when the slot is free
-    received_chunk* newest_ = nullptr;    // the queue is a ring: its next is the oldest
+    std::uint16_t streak_ : 4 = 0;        // large chunks in a row; in large-transfer mode, small reads
+    std::uint16_t queued_ : 13 = 0;       // number of chunks
+    std::uint16_t is_watched_ : 1 = 0;    // by the epoll, for reading
+    std::uint16_t reader_waits_ : 1 = 0;  // at the end of the stream, for the outcome of the slot
+    std::uint16_t shuts_down_ : 1 = 0;    // shut the writing side down when the slot is free
+    received_chunk* newest_ = nullptr;    // a circular list: its `next` is the oldest chunk
     send_slot* slot_ = nullptr;
 };
 

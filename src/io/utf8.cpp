@@ -8,8 +8,8 @@
 namespace eddy::detail {
 namespace {
 
-/// Of a first byte: how many follow, and the least and the largest second one (Unicode 15, table 3-7: by the second
-/// byte alone overlong forms, surrogates and what is too large are told).
+/// For a first byte: the number of bytes that follow, and the range of the second byte (Unicode 15, table 3-7). The
+/// second byte alone identifies overlong forms, surrogates, and values that are too large.
 struct sequence {
     std::size_t following;
     unsigned char least;
@@ -27,7 +27,8 @@ constexpr sequence sequence_of(unsigned char first) noexcept {
     return {0, 0, 0};
 }
 
-/// How many bytes the sequence at the front of `text` has; 0 if it is none. `text` is not empty.
+/// Returns the length of the sequence at the start of `text`; 0 if it is not valid. Precondition: `text` is not
+/// empty.
 std::size_t length_of_first(std::string_view text) noexcept {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     if (byte(0) < 0x80) return 1;
@@ -50,8 +51,8 @@ constexpr std::uint64_t high_bits = 0x8080808080808080;
 std::uint64_t sixteen_at(const char* from) noexcept { return eight_at(from) | eight_at(from + 8); }
 std::uint64_t thirty_two_at(const char* from) noexcept { return sixteen_at(from) | sixteen_at(from + 16); }
 
-/// All of it in one go: a loop that ends at the first other byte would ask after each step. And in one loop, of which a
-/// processor mostly guesses the end wrong, once: the last step overlaps the one before.
+/// Checks all bytes without an early exit, which would need a branch per step. Uses a single loop, because a
+/// processor usually mispredicts the end of each loop: the last step overlaps the one before.
 bool is_ascii(std::string_view text) noexcept {
     const char* at = text.data();
     const std::size_t size = text.size();
@@ -70,7 +71,7 @@ bool is_ascii(std::string_view text) noexcept {
     return (seen & high_bits) == 0;
 }
 
-/// Of text that is not all ASCII.
+/// Checks text that contains other bytes than ASCII.
 [[gnu::noinline]] bool has_good_sequences(std::string_view text) noexcept {
     while (!text.empty()) {
         constexpr std::size_t step = 8;
