@@ -9,7 +9,7 @@ namespace eddy::detail {
 
 byte_block* byte_block::make(std::size_t capacity) {
     if (capacity > std::numeric_limits<std::size_t>::max() / 2 - sizeof(byte_block)) {
-        throw std::length_error("eddy::bytes_mut: more room was asked for than there is memory");
+        throw std::length_error("eddy::bytes_mut: the requested capacity is larger than the address space");
     }
     void* const memory = ::operator new(sizeof(byte_block) + capacity);
     // SAFETY: the bytes start directly after the header, in the same allocation, which free_with_bytes() frees.

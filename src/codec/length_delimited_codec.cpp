@@ -70,8 +70,7 @@ length_delimited_codec length_delimited_options::build(std::source_location wher
         throw misuse("a length field has from 1 to 8 bytes: see length_field_length", where);
     constexpr std::size_t most = std::numeric_limits<std::uint32_t>::max();
     if (offset_ > most || skip_.value_or(0) > most)
-        throw misuse("length_field_offset and num_skip are numbers of bytes before a frame, and these are absurd",
-                     where);
+        throw misuse("length_field_offset and num_skip are numbers of bytes, and must be below 2^32", where);
     return length_delimited_codec(*this);
 }
 
@@ -81,8 +80,7 @@ inline result<std::size_t> length_delimited_codec::frame_size(std::span<const st
     if (!size) return failure(errc::bad_frame_length);
     if (*size > options_.most_ && *size != begun_) return failure(errc::frame_too_large);
     if (*size > std::numeric_limits<std::size_t>::max() / 2) return failure(errc::bad_frame_length);
-    // A frame that ends before the end of its length field would not consume the header, and would be found again
-    // forever.
+    // A frame that ends within its own header: the rest of the header would be decoded again, possibly forever.
     if (*size + options_.skipped() < options_.head()) return failure(errc::bad_frame_length);
     return static_cast<std::size_t>(*size);
 }

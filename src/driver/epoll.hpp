@@ -34,7 +34,8 @@ public:
     /// Errors: what epoll_create1(2), eventfd(2) and epoll_ctl(2) report; std::errc::not_enough_memory.
     [[nodiscard]] static result<epoll> make() noexcept;
 
-    /// Watches `fd`. Errors: what epoll_ctl(2) reports.
+    /// Watches `fd`.
+    /// Errors: what epoll_ctl(2) reports.
     [[nodiscard]] result<void> watch(int fd, source_key key, io::interest wanted) const noexcept {
         return poll_.registry().add(fd, token_of(key), wanted);
     }
@@ -42,7 +43,8 @@ public:
     [[nodiscard]] result<void> watch_again(int fd, source_key key, io::interest wanted) const noexcept {
         return poll_.registry().modify(fd, token_of(key), wanted);
     }
-    /// Stops watching `fd`. Errors: what epoll_ctl(2) reports.
+    /// Stops watching `fd`.
+    /// Errors: what epoll_ctl(2) reports.
     result<void> unwatch(int fd) const noexcept { return poll_.registry().remove(fd); }
 
     /// Runs one driver tick. (Defined in the header so that `on_event` is inlined.)
@@ -92,8 +94,8 @@ public:
         if (!wake_->is_closed) static_cast<void>(waker_.wake());
     }
 
-    /// Creates the timer of set_alarm(). Call it before the first tick. Errors: what timerfd_create(2) and
-    /// epoll_ctl(2) report.
+    /// Creates the timer of set_alarm(). Call it before the first tick.
+    /// Errors: what timerfd_create(2) and epoll_ctl(2) report.
     [[nodiscard]] result<void> make_alarm() noexcept;
 
     /// Ends a tick once `delay` is over, or earlier if an alarm is already set. Unlike the timeout of a tick, the alarm

@@ -59,8 +59,8 @@ struct accepted_connection : received_chunk {
         int fd;
         result<net::socket_addr> peer;
     };
-    /// Frees the chunk and passes its descriptor to the caller. Precondition: the chunk comes from a listener's
-    /// queue.
+    /// Frees the chunk and passes its descriptor to the caller.
+    /// Preconditions: the chunk comes from a listener's queue.
     [[nodiscard]] static parts take(received_chunk& chunk) noexcept {
         // SAFETY: a listener's queue contains only chunks that make() has created. The caller has unlinked this one and
         // owns it.

@@ -82,7 +82,7 @@ void ring::close() noexcept {
         ::close(ring_.ring_fd);
         return;
     }
-    // In another thread, the registered descriptor with this index may belong to another ring.
+    // The index of the registered descriptor is valid in the owner thread only. Here it may belong to another ring.
     if (owner_ != this_thread_mark()) ring_.int_flags = 0;
     // release: pairs with the acquire in open().
     closed_rings.fetch_add(1, std::memory_order_release);

@@ -41,10 +41,11 @@ public:
     ring& operator=(const ring&) = delete;
     ~ring() { close(); }
 
-    /// Creates the ring in disabled state. Errors: what io_uring_setup(2) and mmap(2) report, for example
-    /// operation_not_permitted or not_enough_memory.
+    /// Creates the ring in disabled state.
+    /// Errors: what io_uring_setup(2) and mmap(2) report, for example operation_not_permitted or not_enough_memory.
     [[nodiscard]] std::error_code open(sizes wanted) noexcept;
-    /// Makes this thread the owner of the ring. Errors: what io_uring_register(2) reports.
+    /// Makes this thread the owner of the ring.
+    /// Errors: what io_uring_register(2) reports.
     [[nodiscard]] std::error_code enable() noexcept;
     /// Closes the ring. The kernel cancels the operations in flight some time later. In a forked child it only
     /// closes the child's descriptor. Any thread.

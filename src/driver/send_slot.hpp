@@ -22,8 +22,8 @@ class stream_source;
 /// Bytes that a stream has accepted from write() and that the kernel has not taken yet. A stream has at most one; an
 /// idle stream has none. The slot is a memory block of the frame pool. Its bytes are stored behind the header in the
 /// same block, in a larger block after they have grown, or in a leased buffer.
-/// Thread safety: guarded by the stream's lock, except `next`, `stream`, `home`, and `position`, which belong to the
-/// queue of the ring that sends it.
+/// Thread safety: guarded by the stream's lock. `next` and `position` belong to the ring that sends the slot. `stream`
+/// and `home` do not change.
 struct send_slot {
     /// The largest number of bytes in a slot, so that the block has one of the pool's sizes. The writing thread
     /// sends larger writes itself.
@@ -90,12 +90,14 @@ struct send_slot {
     [[nodiscard]] std::span<const std::byte> rest() noexcept { return {bytes + begin, end - begin}; }
     [[nodiscard]] bool is_empty() const noexcept { return begin == end; }
 
-    /// Whether `size` more bytes fit; grows the block if necessary. Precondition: the slot is `queued`.
+    /// Whether `size` more bytes fit; grows the block if necessary.
+    /// Preconditions: the slot is `queued`.
     [[nodiscard]] bool make_room(std::size_t size) noexcept {
         if (!lease.empty()) return size == 0;
         return size <= capacity - end || (end - begin + size <= most && grow());
     }
-    /// Appends a copy of the bytes. Precondition: they fit.
+    /// Appends a copy of the bytes.
+    /// Preconditions: they fit.
     void append(std::span<const std::byte> from) noexcept {
         if (!from.empty()) std::memcpy(bytes + end, from.data(), from.size());
         end += static_cast<std::uint32_t>(from.size());

@@ -7,13 +7,13 @@ namespace eddy::detail {
 
 const char* turn_failed(std::optional<driver_kind> kind, const std::error_code& error) noexcept {
     if (error == errc::runtime_shutdown) {
-        return "the event queue is not there any more (a forked child has none: it makes a core or runtime of its own)";
+        return "the event queue is closed (a forked child has none: create a core or a runtime there)";
     }
     if (kind == driver_kind::io_uring) {
-        return "io_uring_enter(2) or epoll_wait(2) fails, which has worked before (if a filter of system calls forbids "
-               "io_uring now, start the program with EDDY_DRIVER=epoll)";
+        return "io_uring_enter(2) or epoll_wait(2) failed, although it worked before (if a seccomp filter now forbids "
+               "io_uring, start the program with EDDY_DRIVER=epoll)";
     }
-    return "epoll_wait(2) fails, which has worked before";
+    return "epoll_wait(2) failed, although it worked before";
 }
 
 void end_without_events(std::optional<driver_kind> kind, const std::error_code& error) noexcept {

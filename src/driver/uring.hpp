@@ -56,19 +56,21 @@ struct uring_turn {
 ///  - The kernel runs deferred work of this thread only in enter(), about 20 operations per call.
 class uring {
 public:
-    /// Creates a ring for `home`. Errors: what the kernel reports for the ring or its buffers; not_enough_memory.
+    /// Creates a ring for `home`.
+    /// Errors: what the kernel reports for the ring or its buffers; not_enough_memory.
     [[nodiscard]] static result<std::unique_ptr<uring>> make(io_handle& home) noexcept;
     uring(const uring&) = delete;
     uring& operator=(const uring&) = delete;
     ~uring();
 
-    /// Makes this thread the owner of the ring. Only the owner may call the functions below. Errors: what
-    /// io_uring_register(2) reports.
+    /// Makes this thread the owner of the ring. Only the owner may call the functions below.
+    /// Errors: what io_uring_register(2) reports.
     [[nodiscard]] result<void> enable(int epoll_fd, int waker_fd) noexcept;
 
     /// Runs one tick: submits the entries, waits for a completion if there is nothing to report, and dispatches
-    /// completions. Errors: what io_uring_enter(2) reports. Cost: usually one system call; none if there is nothing to
-    /// do.
+    /// completions.
+    /// Errors: what io_uring_enter(2) reports.
+    /// Cost: usually one system call; none if there is nothing to do.
     result<uring_turn> turn(max_wait timeout) noexcept;
 
     /// Makes the next tick report the epoll as ready, without waiting.
@@ -86,8 +88,8 @@ public:
     /// Cancels the receive and lets the kernel process the cancel immediately. The kernel has most likely released
     /// the socket afterwards. For a listener, also dispatches all completions, which runs wakers.
     [[nodiscard]] bool stop_now(stream_source& stream) noexcept;
-    /// Queues the slot for the next submission. Takes over the caller's reference to the stream. Precondition:
-    /// slot.sender is set.
+    /// Queues the slot for the next submission. Takes over the caller's reference to the stream.
+    /// Preconditions: slot.sender is set.
     void queue(send_slot& slot) noexcept;
     /// The io_handle that this ring belongs to.
     [[nodiscard]] io_handle& home() const noexcept { return home_; }

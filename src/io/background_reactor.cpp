@@ -22,7 +22,8 @@ namespace detail {
 /// futures that wait for the thread's end have one reference each.
 class background_thread {
 public:
-    /// Starts the thread. The caller gets a reference. Errors: what std::thread reports; not_enough_memory.
+    /// Starts the thread. The caller gets a reference.
+    /// Errors: what std::thread reports; not_enough_memory.
     [[nodiscard]] static result<background_thread*> start(io_handle& io) noexcept try {
         auto* const made = new background_thread(io);
         try {

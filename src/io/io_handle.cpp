@@ -535,7 +535,7 @@ void io_handle::close_turns() noexcept {
         turn_.store(closed, std::memory_order_relaxed);
         return;
     }
-    EDDY_ASSERT(!is_in_turn(), "a driver was shut down from inside its own turn");
+    EDDY_ASSERT(!is_in_turn(), "a driver was shut down inside its own tick");
     if (begin_turn(closed) == nobody) return;
     // No later tick sleeps. is_shut_down_ was set before this wake-up, so the thread whose tick finds the wake-up
     // sees it. So does the owner after a turn_for_other() that has found it. Until a tick has found the wake-up, no

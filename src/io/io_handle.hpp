@@ -46,16 +46,16 @@ namespace eddy::detail {
 /// With io_uring there is a ring beside the epoll (driver/uring.hpp). It belongs to one thread: the first one that
 /// calls turn() while the ring has no owner.
 ///
-///     ring_owner_   ring_                      changed by
-///     null          none, or not enabled yet   a thread in turn(): creates the ring if necessary and owns it
-///     a mark        only the owner accesses it the owner: retire_ring(), before another thread runs ticks
+///     ring_owner_   ring_                       changed by
+///     null          none, or not enabled yet    a thread in turn(): creates the ring if necessary and owns it
+///     a mark        only the owner accesses it  the owner: retire_ring(), before another thread runs ticks
 ///
 /// A source that is removed while its events are being dispatched stays allocated until the end of the tick. It is
 /// moved to `pending_release_`, which only the holder of the driver lock empties, before it polls.
 class io_handle {
 public:
-    /// Creates a driver, and for io_uring also a ring. The caller gets a reference. Errors: what epoll::make() and
-    /// uring::make() report; not_enough_memory.
+    /// Creates a driver, and for io_uring also a ring. The caller gets a reference.
+    /// Errors: what epoll::make() and uring::make() report; not_enough_memory.
     [[nodiscard]] static result<io_handle*> make(driver_kind kind) noexcept;
     io_handle(const io_handle&) = delete;
     io_handle& operator=(const io_handle&) = delete;
@@ -63,8 +63,8 @@ public:
     void retain() noexcept;
     void release() noexcept;
 
-    /// Registers `fd`. The caller gets a reference to the source. Errors: runtime_shutdown; not_enough_memory; what
-    /// epoll_ctl(2) reports. After an error nothing is registered.
+    /// Registers `fd`. The caller gets a reference to the source.
+    /// Errors: runtime_shutdown; not_enough_memory; what epoll_ctl(2) reports. After an error nothing is registered.
     [[nodiscard]] result<scheduled_io*> add_source(int fd, io::interest wanted) noexcept;
 
     /// Deregisters `fd`, which must still be open, and releases the caller's reference. Drops the wakers of the
@@ -91,8 +91,9 @@ public:
     /// Adds `what` to the events that the epoll reports for the stream. Returns whether that changed anything.
     /// Errors: runtime_shutdown; bad_file_descriptor after the stream was removed; what epoll_ctl(2) reports.
     result<bool> watch_stream(stream_source& stream, std::uint8_t what) noexcept;
-    /// Adds writability to the events that the epoll reports for a stream, or for a source that was added without
-    /// it. Returns whether that changed anything. Precondition: the source is registered.
+    /// Adds writability to the events that the epoll reports for a stream, or for a source that was added without it.
+    /// Returns whether that changed anything.
+    /// Preconditions: the source is registered.
     result<bool> watch_writing(scheduled_io& source, int fd) noexcept;
     /// Stops watching the stream for reading, after a ring has started to receive.
     void unwatch_reading(stream_source& stream) noexcept;
@@ -141,7 +142,7 @@ public:
 
     /// Ends every present and later wait with runtime_shutdown and closes the driver's descriptors, even if handles
     /// and registrations remain. Wakes a tick on another thread and waits for its end. A second call does nothing.
-    /// Precondition: not called inside a tick of this thread.
+    /// Preconditions: not called inside a tick of this thread.
     void shut_down() noexcept;
 
     /// Whether this process is a fork of the one that created the driver. The epoll is then shared with the parent,
@@ -164,7 +165,8 @@ public:
     [[nodiscard]] int native_handle() const noexcept { return driver_.native_handle(); }
     [[nodiscard]] io_metrics metrics() const noexcept;
 
-    /// Returns the number of registered sources. Cost: two loads.
+    /// Returns the number of registered sources.
+    /// Cost: two loads.
     [[nodiscard]] std::size_t load() const noexcept;
 
 private:

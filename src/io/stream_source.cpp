@@ -305,7 +305,8 @@ result<std::size_t> stream_source::write_leased(io_handle& home, uring* ring, io
     return from.size();
 }
 
-/// Appends to the slot, or reports an error. Precondition: there is a slot or an error. Unlocks `guard`.
+/// Appends to the slot, or reports an error.
+/// Preconditions: there is a slot or an error. Unlocks `guard`.
 result<std::size_t> stream_source::append(io_handle& home, send_list from, std::size_t size,
                                           std::unique_lock<spin_lock>&& guard) noexcept {
     if (send_error_ == was_shut_down) return std::unexpected(system_error(EPIPE));
@@ -410,8 +411,8 @@ void stream_source::await_slot() noexcept {
     if (slot_->where == send_slot::place::submitted) slot_->sender->wake();
 }
 
-/// Like await_slot(), for a task that is about to wait. Unlocks `guard`. Errors: what watch_stream() reports, since
-/// the task would not be woken.
+/// Like await_slot(), for a task that is about to wait. Unlocks `guard`.
+/// Errors: what watch_stream() reports, since the task would not be woken.
 result<void> stream_source::await_slot(io_handle& home, std::unique_lock<spin_lock>&& guard) noexcept {
     await_slot();
     if (slot_->where != send_slot::place::blocked) return ok();
@@ -435,7 +436,8 @@ void stream_source::free_slot() noexcept {
     if (slot_ != nullptr) std::exchange(slot_, nullptr)->free();
 }
 
-/// Shuts the writing side down if that was requested. Precondition: the slot is free. Requires the lock.
+/// Shuts the writing side down if that was requested.
+/// Preconditions: the slot is free. Requires the lock.
 void stream_source::shut_down_if_owed() noexcept {
     // After `gone`, the descriptor's number may belong to another file.
     if (shuts_down_ != 0 && !has(gone)) static_cast<void>(sys::shutdown(fd_, SHUT_WR));
@@ -714,7 +716,7 @@ std::span<const std::byte> stream_source::begin_send(send_slot& slot, bool& is_a
 
 void stream_source::send_completed(int result) noexcept {
     const std::lock_guard guard(lock_);
-    EDDY_ASSERT(slot_ != nullptr, "a send has completed that nobody knows");
+    EDDY_ASSERT(slot_ != nullptr, "a send has completed without a slot");
     slot_->result = result;
     slot_->has_failed = true;
     // Here and not in settle(), so that it is set before the end of the received data is reported, whose completion

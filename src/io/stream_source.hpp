@@ -126,15 +126,15 @@ public:
 
     // ---- Writing: any thread, one at a time ----
 
-    /// Accepts as many bytes as fit and returns their count. `ring` is this thread's ring, or null. Errors:
-    /// operation_would_block; the error of an earlier send; what send(2) reports.
+    /// Accepts as many bytes as fit and returns their count. `ring` is this thread's ring, or null.
+    /// Errors: operation_would_block; the error of an earlier send; what send(2) reports.
     [[nodiscard]] result<std::size_t> write(io_handle& home, uring* ring, send_list from) noexcept;
     /// Like write(), for a part of a leased buffer. Takes over the lease if that saves a copy.
     [[nodiscard]] result<std::size_t> write_leased(io_handle& home, uring* ring, io::leased_buffer& lease,
                                                    std::span<const std::byte> from) noexcept;
     /// Returns whether everything was passed to the kernel. If not, "writable" is reported when it was. Sends bytes
-    /// that are queued for the end of the tick. Errors: the error of a send; what watch_stream() reports, since the
-    /// task would not be woken.
+    /// that are queued for the end of the tick.
+    /// Errors: the error of a send; what watch_stream() reports, since the task would not be woken.
     [[nodiscard]] result<bool> flush(io_handle& home) noexcept;
     /// Like flush(), but leaves the error of a send for take_error().
     [[nodiscard]] result<bool> finish_sending(io_handle& home) noexcept;
@@ -143,8 +143,8 @@ public:
     /// down. Otherwise it is shut down after the pending send.
     [[nodiscard]] bool shut_down_when_sent() noexcept;
 
-    /// Returns the error that the next read, or else the next write, would have reported. Precondition: nothing is
-    /// in flight.
+    /// Returns the error that the next read, or else the next write, would have reported.
+    /// Preconditions: nothing is in flight.
     [[nodiscard]] std::error_code take_error() noexcept;
 
     // ---- Closing ----

@@ -27,8 +27,8 @@ constexpr sequence sequence_of(unsigned char first) noexcept {
     return {0, 0, 0};
 }
 
-/// Returns the length of the sequence at the start of `text`; 0 if it is not valid. Precondition: `text` is not
-/// empty.
+/// Returns the length of the sequence at the start of `text`; 0 if it is not valid.
+/// Preconditions: `text` is not empty.
 std::size_t length_of_first(std::string_view text) noexcept {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     if (byte(0) < 0x80) return 1;

@@ -12,19 +12,21 @@
 
 namespace eddy::net {
 
-/// Takes over a descriptor that a user hands in, if it does not block; it is closed if it is refused.
+/// Takes ownership of a user's descriptor. Closes it if it is refused.
+/// Errors: errc::blocking_descriptor; bad_file_descriptor.
 inline result<sys::unique_fd> adopt_nonblocking(int fd) noexcept {
     sys::unique_fd owned(fd);
     const auto nonblocking = sys::is_nonblocking(fd);
     if (!nonblocking) {
-        static_cast<void>(owned.release());  // not a descriptor at all
+        static_cast<void>(owned.release());  // not an open descriptor
         return std::unexpected(nonblocking.error());
     }
     if (!*nonblocking) return std::unexpected(make_error_code(errc::blocking_descriptor));
     return owned;
 }
 
-/// Whether the socket's option `name` (SO_PROTOCOL, SO_TYPE, SO_DOMAIN) is `wanted`.
+/// Checks that the socket option `name` (SO_PROTOCOL, SO_TYPE, SO_DOMAIN) has the value `wanted`.
+/// Errors: `otherwise`; what getsockopt(2) reports.
 inline result<void> check_socket(int fd, int name, int wanted,
                                  std::errc otherwise = std::errc::wrong_protocol_type) noexcept {
     const auto is = sys::get_option<int>(fd, SOL_SOCKET, name);
@@ -33,11 +35,12 @@ inline result<void> check_socket(int fd, int name, int wanted,
     return ok();
 }
 
+/// Checks that the socket is a listener.
 inline result<void> check_listens(int fd) noexcept {
     return check_socket(fd, SO_ACCEPTCONN, 1, std::errc::invalid_argument);
 }
 
-/// adopt_nonblocking(), if the socket is of this protocol.
+/// Like adopt_nonblocking(), and checks the protocol of the socket.
 inline result<sys::unique_fd> adopt_protocol(int fd, int protocol) noexcept {
     auto owned = adopt_nonblocking(fd);
     if (!owned) return owned;
@@ -45,10 +48,11 @@ inline result<sys::unique_fd> adopt_protocol(int fd, int protocol) noexcept {
     return owned;
 }
 
-/// Only of TCP is a short read the end of what is there: another kind of socket would lose wake-ups.
+/// Takes ownership of a TCP socket. Other sockets are refused: only for TCP does a short read mean that the socket is
+/// drained, so they would lose wake-ups.
 inline result<sys::unique_fd> adopt(int fd) noexcept { return adopt_protocol(fd, IPPROTO_TCP); }
 
-/// A Unix socket of this type (SOCK_STREAM, SOCK_DGRAM).
+/// Takes ownership of a Unix socket of this type (SOCK_STREAM, SOCK_DGRAM).
 inline result<sys::unique_fd> adopt_unix(int fd, int type) noexcept {
     auto owned = adopt_nonblocking(fd);
     if (!owned) return owned;

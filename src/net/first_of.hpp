@@ -7,8 +7,8 @@
 
 namespace eddy::net {
 
-/// What `make` answers for the first of these addresses where that is no error; else its last error. There is one at
-/// least.
+/// Calls `make` for each address until it succeeds. Returns that result, or the last error.
+/// Preconditions: there is at least one address.
 template <class Make>
 auto first_of(std::span<const socket_addr> addrs, Make make) {
     auto made = make(addrs.front());

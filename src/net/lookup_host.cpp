@@ -22,7 +22,7 @@ constinit atomic<resolver> chosen_resolver{&sys::resolve};
 }  // namespace
 
 void set_resolver_for_tests(resolver instead) noexcept {
-    // release: pairs with lookup_job; what the test has prepared is seen by its resolver.
+    // release: pairs with the acquire in lookup_job, so that the resolver sees what the test has prepared.
     chosen_resolver.store(instead != nullptr ? instead : &sys::resolve, std::memory_order_release);
 }
 
@@ -33,8 +33,8 @@ namespace {
 
 using output = lookup_future::output_type;
 
-/// A name on its way to a resolver. It owns all that it needs, so that it can be left alone, and with it the sender's
-/// share of the channel that it answers on.
+/// A lookup on its way to a resolver. It owns everything that it needs, including the sender of the result's channel,
+/// so it can outlive the lookup_future.
 class lookup_job : public detail::blocking_job {
 public:
     lookup_job(std::string_view host, std::uint16_t port, sync::oneshot<output>::sender answer)
@@ -44,17 +44,17 @@ public:
           answer_(std::move(answer)) {}
 
 private:
-    // SAFETY, for both: every job of this kind was made in lookup_future::start(), which has let go of it.
+    // SAFETY, for both: lookup_future::start() has created the job and passed its ownership to the blocking pool.
     static void run_it(blocking_job& self) noexcept {
         const std::unique_ptr<lookup_job> own(static_cast<lookup_job*>(&self));
-        // Nobody waits any more: then the thread is free for others at once.
+        // If no future waits anymore, do not occupy the thread.
         if (!own->answer_.is_closed()) static_cast<void>(own->answer_.send(own->look_up()));
     }
-    // The receiver learns it from the end of the sender.
+    // The receiver sees that the sender was destroyed.
     static void cancel_it(blocking_job& self) noexcept { delete static_cast<lookup_job*>(&self); }
 
     [[nodiscard]] output look_up() const noexcept try {
-        // acquire: pairs with set_resolver_for_tests().
+        // acquire: pairs with the release in set_resolver_for_tests().
         auto found = detail::chosen_resolver.load(std::memory_order_acquire)(host_, port_);
         if (found && found->empty()) return std::unexpected(make_error_code(errc::no_address));
         return found;
@@ -82,12 +82,12 @@ poll_result<output> lookup_future::poll(context& cx) {
     auto answer = answer_->poll(cx);
     if (!answer) return not_ready;
     has_ended_ = true;
-    if (!*answer) return output(std::unexpect, make_error_code(errc::runtime_shutdown));  // the job was cancelled
+    if (!*answer) return output(std::unexpect, make_error_code(errc::runtime_shutdown));  // the job was canceled
     return **std::move(answer);
 }
 
 output lookup_future::known() const {
-    // A name is here only for want of a thread.
+    // A name gets here only if no thread was available for its lookup.
     if (what_.is_name()) return std::unexpected(std::make_error_code(std::errc::resource_unavailable_try_again));
     const auto addrs = what_.addrs();
     if (!addrs) return std::unexpected(addrs.error());

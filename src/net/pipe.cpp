@@ -18,7 +18,7 @@ result<void> check_pipe(int fd) noexcept {
     return ok();
 }
 
-/// `mode` is O_RDONLY or O_WRONLY, which it has to be open for.
+/// Takes ownership of a pipe. `mode` is O_RDONLY or O_WRONLY: the pipe must be open for it.
 result<sys::unique_fd> adopt_pipe(int fd, int mode) noexcept {
     auto owned = adopt_nonblocking(fd);
     if (!owned) return owned;

@@ -13,17 +13,18 @@
 
 namespace eddy::detail {
 
-/// Gives the addresses of a host; may block, and is called on threads for that.
+/// Returns the addresses of a host. It may block, and is called on blocking threads.
 using resolver = result<std::vector<net::socket_addr>> (*)(const std::string& host, std::uint16_t port);
 
-/// Puts another in the place of the system's resolver, for look-ups that begin from now on; null puts it back.
+/// Replaces the system's resolver for later lookups. Null restores it.
 void set_resolver_for_tests(resolver instead) noexcept;
 
 }  // namespace eddy::detail
 
 namespace eddy::net {
 
-/// The addresses of a name, for sockets of the loop on this thread: without a loop it throws, and looks up nothing.
+/// Returns the addresses of a name, for sockets of this thread's event loop. Throws `misuse` without a lookup if there
+/// is no event loop.
 [[nodiscard]] task<result<lookup_request>> resolve_here(lookup_request named, std::source_location where);
 
 }  // namespace eddy::net

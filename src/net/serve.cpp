@@ -7,8 +7,8 @@ namespace eddy::detail {
 
 bool may_accept_later(const std::error_code& error) noexcept {
     if (error.category() != std::generic_category()) return false;
-    // Our listeners pass over a connection that has gone. One of a user's own need not: its handshake meets a reset,
-    // say.
+    // eddy's own listeners skip a connection that is gone. A user's listener may report it, for example if its
+    // handshake meets a reset.
     const bool has_gone = error == std::errc::connection_aborted || error == std::errc::connection_reset;
     return has_gone || is_exhausted(error);
 }

@@ -16,9 +16,9 @@ namespace eddy::net {
 namespace {
 
 // ---- Reading ----
-// By hand and not by inet_pton(3), which differs between systems in what it takes, and wants a terminated string.
+// Does not use inet_pton(3): it accepts different text on different systems and requires a terminated string.
 
-/// The text that is not read yet. The take_* functions move on only if they find what they look for.
+/// The unread text. The take_* functions advance only if they find what they look for.
 class cursor {
 public:
     explicit cursor(std::string_view text) noexcept : rest_(text) {}
@@ -31,7 +31,7 @@ public:
         return true;
     }
 
-    /// Everything before the first `end`; nothing if there is no `end`.
+    /// Takes everything before the first `end`. Returns nothing if there is no `end`.
     std::optional<std::string_view> take_until(char end) noexcept {
         const auto size = rest_.find(end);
         if (size == rest_.npos) return std::nullopt;
@@ -40,12 +40,12 @@ public:
         return taken;
     }
 
-    /// A number without a sign of at most `max_digits` digits that fits into a T. Further digits are left standing.
+    /// Takes an unsigned number of at most `max_digits` digits that fits into a T. Leaves further digits.
     template <std::unsigned_integral T>
     std::optional<T> take_number(int base, std::size_t max_digits) noexcept {
         const auto digits = rest_.substr(0, max_digits);
         T value{};
-        // For an unsigned type from_chars takes no sign, and it never takes a space or a "0x".
+        // For an unsigned type, from_chars() accepts no sign. It never accepts a space or "0x".
         const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
         if (error != std::errc()) return std::nullopt;
         rest_.remove_prefix(static_cast<std::size_t>(end - digits.data()));
@@ -74,7 +74,7 @@ std::optional<ipv4_addr> read_v4(cursor& text) noexcept {
     return ipv4_addr(octets);
 }
 
-/// The groups of an IPv6 address on either side of its "::".
+/// The groups of an IPv6 address on both sides of its "::".
 class group_list {
 public:
     [[nodiscard]] bool is_full() const noexcept { return size_ == groups_.size(); }
@@ -87,17 +87,17 @@ public:
         push(static_cast<std::uint16_t>(octets[2] << 8 | octets[3]));
     }
 
-    /// Notes a "::" here. False if there was one before.
+    /// Records a "::" here. Returns false if there already is one.
     bool open_gap() noexcept {
         if (gap_) return false;
         gap_ = size_;
         return true;
     }
 
-    /// The address, if these are eight groups, or fewer with a "::" for the others.
+    /// Returns the address if there are eight groups, or fewer groups and a "::".
     [[nodiscard]] std::optional<ipv6_addr> finish() noexcept {
         if (is_full() == gap_.has_value()) return std::nullopt;
-        // What is behind size_ is zero: rotated in between, it is what the "::" stands for.
+        // The groups behind size_ are zero. Rotated into the gap, they are what "::" stands for.
         if (gap_) std::rotate(groups_.begin() + *gap_, groups_.begin() + size_, groups_.end());
         return ipv6_addr(groups_);
     }
@@ -140,7 +140,7 @@ std::optional<ip_addr> read_ip(cursor& text) noexcept {
     return read_v6(text);
 }
 
-/// The number of the interface that `name` means: the number itself in decimals, or the system's for that name.
+/// Returns the index of an interface. `name` is the index in decimal, or the interface's name.
 std::optional<std::uint32_t> scope_of(std::string_view name) noexcept {
     cursor text(name);
     if (const auto number = text.take_number<std::uint32_t>(10, name.size()); number && text.at_end()) return number;
@@ -179,7 +179,7 @@ std::optional<socket_addr> read_v6_socket(cursor& text) noexcept {
     return socket_addr(*ip, *port, 0, *scope);
 }
 
-/// What `read` finds, if that is the whole of `text`.
+/// Returns what `read` finds, if that is all of `text`.
 template <class T>
 result<T> read_all(std::string_view text, std::optional<T> (*read)(cursor&) noexcept) noexcept {
     cursor rest(text);
@@ -207,7 +207,7 @@ struct zero_run {
     std::size_t size = 0;
 };
 
-/// The first of the longest runs of zero groups.
+/// Returns the longest run of zero groups; if there are several, the first one.
 zero_run longest_zero_run(const ipv6_addr::segments_type& segments) noexcept {
     zero_run longest, current;
     for (std::size_t i = 0; i < segments.size(); ++i) {
@@ -232,7 +232,7 @@ void append_v6(std::string& to, const ipv6_addr& v6) {
     const auto segments = v6.segments();
     const std::span groups(segments);
     const auto zeros = longest_zero_run(segments);
-    // RFC 5952, 4.2.2: a single group of zeros is not shortened.
+    // RFC 5952, 4.2.2: "::" must not replace a single group of zeros.
     if (zeros.size < 2) return append_groups(to, groups);
     append_groups(to, groups.first(zeros.begin));
     to += "::";
@@ -241,7 +241,7 @@ void append_v6(std::string& to, const ipv6_addr& v6) {
 
 // ---- Hashing ----
 
-/// One round of mixing; the multiplier is 2^64 divided by the golden ratio (Knuth, TAOCP 3, 6.4).
+/// One round of mixing. The multiplier is 2^64 divided by the golden ratio (Knuth, TAOCP 3, 6.4).
 std::uint64_t mix(std::uint64_t hash, std::uint64_t value) noexcept {
     hash = (hash ^ value) * 0x9e3779b97f4a7c15;
     return hash ^ hash >> 32;

@@ -19,7 +19,7 @@
 
 namespace eddy::net {
 
-inline constexpr int default_backlog = 1024;  // as Tokio's; the kernel cuts it to net.core.somaxconn
+inline constexpr int default_backlog = 1024;  // as in Tokio; the kernel limits it to net.core.somaxconn
 
 inline result<bool> get_flag(int fd, int level, int name) noexcept {
     const auto value = sys::get_option<int>(fd, level, name);
@@ -42,7 +42,7 @@ inline result<void> set_number(int fd, int level, int name, std::uint32_t value)
     return sys::set_option<int>(fd, level, name, static_cast<int>(value));
 }
 
-/// What has an option of its own for each family.
+/// A socket option that has a different name for each address family.
 struct ip_option {
     int v4;
     int v6;
@@ -98,7 +98,7 @@ inline result<std::optional<std::string>> get_device(int fd) {
     const auto name = sys::get_option<std::array<char, IFNAMSIZ>>(fd, SOL_SOCKET, SO_BINDTODEVICE);
     if (!name) return std::unexpected(name.error());
     if (name->front() == '\0') return std::nullopt;
-    return std::string(name->data());  // the kernel ends it with a NUL
+    return std::string(name->data());  // the kernel terminates it with a NUL
 }
 
 inline result<void> bind_device(int fd, std::optional<std::string_view> interface) noexcept {

@@ -10,7 +10,8 @@
 
 namespace eddy::net {
 
-/// Connects a socket that is not connected yet, and gives it back.
+/// Connects a socket and returns it.
+/// Preconditions: the socket is not connected.
 [[nodiscard]] task<result<eddy::detail::io_socket>> connect_socket(eddy::detail::io_socket socket, socket_addr to,
                                                                    std::source_location where);
 

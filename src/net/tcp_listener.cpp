@@ -15,7 +15,7 @@ namespace eddy::net {
 result<tcp_listener> tcp_listener::bind_now(const socket_addr& at) noexcept {
     auto fd = sys::tcp_socket(at.is_ipv6() ? AF_INET6 : AF_INET);
     if (!fd) return std::unexpected(fd.error());
-    // So that a server can be restarted while connections of its predecessor are still in TIME_WAIT.
+    // So that a server can be restarted while connections of the former process are in TIME_WAIT.
     if (auto set = set_flag(fd->get(), SOL_SOCKET, SO_REUSEADDR, true); !set) return std::unexpected(set.error());
     if (auto bound = sys::bind(fd->get(), at); !bound) return std::unexpected(bound.error());
     if (auto done = sys::listen(fd->get(), default_backlog); !done) return std::unexpected(done.error());

@@ -19,7 +19,8 @@ namespace eddy::net {
 // ---- Connecting ----
 
 task<result<detail::io_socket>> connect_socket(detail::io_socket socket, socket_addr to, std::source_location where) {
-    // Where a connect is done at once it would need no loop; but that must not decide whether a program is right.
+    // A connect that completes immediately needs no event loop. Check nevertheless, so that the correctness of a
+    // program does not depend on timing.
     if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
     if (const std::error_code error = sys::connect(socket.fd(), to)) {
         if (error != std::errc::operation_in_progress) co_return std::unexpected(error);
@@ -31,7 +32,7 @@ task<result<detail::io_socket>> connect_socket(detail::io_socket socket, socket_
 
 namespace {
 
-/// Tries each address in turn; the last error is the one reported.
+/// Tries the addresses in order. If all fail, returns the last error.
 task<result<detail::io_socket>> connect_each(std::span<const socket_addr> to, std::optional<reactor_handle> home,
                                              std::source_location where) {
     std::error_code last = make_error_code(errc::no_address);

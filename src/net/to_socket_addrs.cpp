@@ -17,9 +17,8 @@ bool has_only(std::string_view text, std::string_view characters) noexcept {
     return text.find_first_not_of(characters) == text.npos;
 }
 
-/// Whether getaddrinfo(3) would take the name for one of the old forms of an IPv4 address: 127.1, 0177.0.0.1,
-/// 0x7f000001. The rule is that of the URL standard of WHATWG, "ends in a number checker". No top-level domain is a
-/// number.
+/// Whether getaddrinfo(3) would interpret the name as an old form of an IPv4 address: 127.1, 0177.0.0.1, 0x7f000001.
+/// Implements the "ends in a number checker" of the WHATWG URL standard. No top-level domain is a number.
 bool ends_in_number(std::string_view host) noexcept {
     if (host.ends_with('.')) host.remove_suffix(1);
     const auto last = host.substr(host.rfind('.') + 1);
@@ -27,8 +26,8 @@ bool ends_in_number(std::string_view host) noexcept {
     return !last.empty() && has_only(last, decimals);
 }
 
-/// Whether a resolver may be asked for it. The rules for names differ, so only what cannot be one is refused here: most
-/// of that is text with something around the host, such as a URL.
+/// Whether `host` may be passed to a resolver. The rules for names differ, so this refuses only text that cannot be a
+/// name. Most of that is a host with something around it, such as a URL.
 bool may_be_name(std::string_view host) noexcept {
     const auto is_foreign = [](char c) {
         return static_cast<unsigned char>(c) <= ' ' || c == '\x7f' || std::string_view(":/@%[]").contains(c);
@@ -49,7 +48,7 @@ lookup_request::lookup_request(std::string_view host, std::uint16_t port) : cont
 
 lookup_request::lookup_request(const lookup_request& other) = default;
 lookup_request::lookup_request(lookup_request&& other) noexcept = default;
-// Not `= default`: GCC 16 warns wrongly about the copy assignment of this variant (-Wfree-nonheap-object).
+// Not `= default`: GCC 16 reports a false -Wfree-nonheap-object for the copy assignment of this variant.
 lookup_request& lookup_request::operator=(const lookup_request& other) { return *this = lookup_request(other); }
 lookup_request& lookup_request::operator=(lookup_request&& other) noexcept = default;
 lookup_request::~lookup_request() = default;
@@ -67,7 +66,7 @@ lookup_request::content lookup_request::read_text(std::string_view text) {
 lookup_request::content lookup_request::read_host(std::string_view host, std::uint16_t port) {
     if (const auto ip = ip_addr::parse(host)) return socket_addr(*ip, port);
     if (may_be_name(host)) return name{std::string(host), port};
-    // One of IPv6 with the name of an interface.
+    // An IPv6 address with the name of an interface.
     if (auto addr = socket_addr::parse("[" + std::string(host) + "]:0")) {
         addr->set_port(port);
         return *addr;

@@ -14,10 +14,10 @@
 #include "sys/sockaddr.hpp"
 #include "sys/syscall.hpp"
 
-// What a batch saves: on loopback, and on many devices, most of a datagram's cost is its way through the kernel's
-// layers and not the system call. So sendmmsg(2) alone saves next to nothing; datagrams in a row that have one receiver
-// and one size are handed over as one message with UDP_SEGMENT (udp(7)), which goes through the layers once and is cut
-// up at the end.
+// What a batch saves: on loopback and on many devices, most of the cost of a datagram is its way through the layers of
+// the kernel, and not the system call. So sendmmsg(2) alone saves little. Consecutive datagrams with the same receiver
+// and the same size are sent as one message with UDP_SEGMENT (udp(7)). It passes through the layers once and is
+// segmented at the end.
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -26,7 +26,7 @@
 namespace eddy::net {
 namespace {
 
-constexpr std::size_t most_bytes_cut = 65'000;  // what goes through the layers at once is one packet of IP
+constexpr std::size_t most_bytes_cut = 65'000;  // before it is segmented, the message is a single IP packet
 
 // ---- Receiving ----
 
@@ -48,7 +48,7 @@ void prepare(receiving& all, std::size_t i, std::span<std::byte> into) noexcept 
 
 // ---- Sending ----
 
-/// How many of the first datagrams can be handed over as one.
+/// Returns how many datagrams at the front can be sent as one message.
 std::size_t run_length(std::span<const outgoing_datagram> all) noexcept {
     const std::size_t size = all[0].bytes.size();
     if (size == 0) return 1;
@@ -59,7 +59,7 @@ std::size_t run_length(std::span<const outgoing_datagram> all) noexcept {
         total += next.bytes.size();
         if (next.bytes.empty() || next.bytes.size() > size || next.to != all[0].to || total > most_bytes_cut) break;
         ++length;
-        if (next.bytes.size() < size) break;  // a smaller one ends the run
+        if (next.bytes.size() < size) break;  // only the last segment may be smaller
     }
     return length;
 }
@@ -74,7 +74,7 @@ public:
         }
     }
 
-    /// How many datagrams were sent.
+    /// Returns how many datagrams were sent.
     result<std::size_t> send(int fd) noexcept {
         const int sent = sys::retry_interrupted(
             [&] { return ::sendmmsg(fd, messages_.data(), static_cast<unsigned>(count_), MSG_NOSIGNAL); });
@@ -83,6 +83,7 @@ public:
         for (std::size_t i = 0; i < static_cast<std::size_t>(sent); ++i) datagrams += messages_[i].msg_hdr.msg_iovlen;
         return datagrams;
     }
+    /// Whether the first message consists of several datagrams.
     [[nodiscard]] bool begins_with_a_run() const noexcept { return messages_[0].msg_hdr.msg_iovlen > 1; }
 
 private:
@@ -107,7 +108,7 @@ private:
         ++count_;
     }
 
-    /// Says that the message is to be cut into datagrams of this size.
+    /// Makes the kernel segment the message into datagrams of this size.
     void cut(msghdr& message, std::uint16_t size) noexcept {
         message.msg_control = controls_[count_].data;
         message.msg_controllen = control_size;
@@ -122,7 +123,7 @@ private:
         alignas(cmsghdr) std::byte data[control_size];
     };
 
-    // Not initialised: only what is used is touched.
+    // Not initialized: only the elements that are used are written.
     std::array<mmsghdr, most_at_once> messages_;
     std::array<iovec, most_at_once> buffers_;
     std::array<control, most_at_once> controls_;
@@ -131,8 +132,8 @@ private:
     std::size_t buffer_count_ = 0;
 };
 
-/// What the kernel says of a run that would be no error of its datagrams: they are too large for a packet each (they
-/// would be cut into fragments, by themselves), the device cannot do it, or the kernel is older than 4.18.
+/// Whether the kernel cannot segment a run, although it could send its datagrams separately. They are too large for a
+/// packet (separately they would be fragmented), the device does not support it, or the kernel is older than 4.18.
 bool cannot_cut(const std::error_code& error) noexcept {
     switch (error.value()) {
     case EINVAL:
@@ -158,7 +159,7 @@ result<std::size_t> recv_batch(int fd, std::span<incoming_datagram> all) noexcep
         const mmsghdr& message = state.messages[i];
         all[i].size = message.msg_len;
         all[i].is_truncated = (message.msg_hdr.msg_flags & MSG_TRUNC) != 0;
-        // SAFETY: the kernel has written an address there; it is copied out, and read as what its family says.
+        // SAFETY: the kernel has written an address there. from_native() copies it as the type that its family states.
         all[i].from =
             sys::from_native(reinterpret_cast<const sockaddr*>(&state.senders[i]), message.msg_hdr.msg_namelen)
                 .value_or(socket_addr());

@@ -34,7 +34,7 @@ poll_result<result<std::size_t>> poll_send_to_now(detail::io_socket& socket, con
 
 }  // namespace
 
-// ---- Making one ----
+// ---- Creation ----
 
 result<udp_socket> udp_socket::bind_now(const socket_addr& at) noexcept {
     auto fd = sys::udp_socket(at.is_ipv6() ? AF_INET6 : AF_INET);
@@ -131,9 +131,9 @@ detail::io_operation<recv_many_op> udp_socket::recv_many(std::span<incoming_data
 
 poll_result<result<std::size_t>> recv_many_op::poll(detail::io_socket& socket, context& cx, const void* future) {
     if (all_.empty()) return ok(std::size_t{0});
-    // A short batch has taken all that there was, which saves the call that would only say so. An error that has ended
-    // it is in the socket again, and has an event of its own, which is still to come or was seen. (But that a buffer
-    // cannot be written is no event: it is told after the next one.)
+    // A short batch has drained the socket, which saves the call that would only report EAGAIN. If an error has ended
+    // the batch, the socket keeps it and reports an event for it, before or after this call. (An unwritable buffer
+    // causes no event. That error is reported after the next event.)
     const auto drained = [room = std::min(all_.size(), most_at_once)](const result<std::size_t>& count,
                                                                       io::ready seen) {
         return *count < room && !detail::may_cut_short(seen);

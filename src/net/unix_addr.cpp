@@ -11,7 +11,7 @@ unix_addr::unix_addr(kind is, std::string_view text) noexcept
 }
 
 result<unix_addr> unix_addr::path(std::string_view path) noexcept {
-    // The kernel would take what stands before the NUL, and the file would be another one.
+    // The kernel would use the text before the NUL, which names a different file.
     if (path.empty() || path.contains('\0')) return std::unexpected(make_error_code(errc::bad_path));
     if (path.size() > longest_path) return std::unexpected(make_error_code(errc::unix_name_too_long));
     return unix_addr(kind::path, path);

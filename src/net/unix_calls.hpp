@@ -9,6 +9,8 @@
 
 namespace eddy::net {
 
+/// Returns the local address, or the address of the peer.
+/// Errors: what getsockname(2) or getpeername(2) reports.
 [[nodiscard]] inline result<unix_addr> unix_local_addr(int fd) noexcept {
     const auto native = sys::native_local_addr(fd);
     if (!native) return std::unexpected(native.error());
@@ -21,8 +23,8 @@ namespace eddy::net {
     return sys::unix_from_native(*native);
 }
 
-/// A peer's address, where a connection or a datagram comes with one. One that unix_addr has no room for, a path of 108
-/// bytes without a NUL, must not cost the connection.
+/// Converts the address of a peer or sender. An address that does not fit into a unix_addr (a path of 108 bytes without
+/// a NUL) becomes the unnamed address, so that the connection or datagram is not lost.
 [[nodiscard]] inline unix_addr unix_sender(const sys::native_addr& native) noexcept {
     return sys::unix_from_native(native).value_or(unix_addr());
 }

@@ -17,7 +17,7 @@ namespace eddy::net {
 
 using detail::direction;
 
-// ---- Making one ----
+// ---- Creation ----
 
 result<unix_datagram> unix_datagram::bind_now(const unix_addr& at) noexcept {
     auto made = unbound();

@@ -16,14 +16,15 @@
 namespace eddy::net {
 
 task<result<unix_stream>> unix_stream::connect_to(result<unix_addr> to, std::source_location where) {
-    // A connect is done at once, or refused; but that must not decide whether a program is right.
+    // A connect usually completes immediately and needs no event loop. Check nevertheless, so that the correctness of a
+    // program does not depend on timing.
     if (auto io = detail::current_io(where); !io) co_return std::unexpected(io.error());
     const auto addr = co_await try_(std::move(to));
     auto fd = co_await try_(sys::unix_socket(SOCK_STREAM));
     detail::io_socket socket(fd.release(), detail::descriptor_kind::socket);
     const auto native = sys::to_native(addr);
-    // The listener's queue is full: the kernel says EAGAIN, and nothing tells when there is room (unix(7)). So it is
-    // asked again.
+    // If the listener's queue is full, the kernel returns EAGAIN, and no event reports when that has changed (unix(7)).
+    // So try again.
     for (auto pause = std::chrono::milliseconds(1);; pause = std::min(pause * 2, std::chrono::milliseconds(16))) {
         const std::error_code error = sys::connect(socket.fd(), native);
         if (!error) break;

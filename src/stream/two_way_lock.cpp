@@ -14,11 +14,11 @@ bool two_way_lock::poll_lock(const waker& wake) {
         if (take()) return true;
         if (waits_.will_wake(wake)) return false;
     }
-    // A clone, and the drop of what it replaces, may run a stranger's code: not under the lock.
+    // The clone and the drop of the former waker may run user-provided code, so both happen outside of the lock.
     waker mine = wake;
     {
         const std::lock_guard guard(access_);
-        if (take()) return true;  // it was left meanwhile
+        if (take()) return true;  // unlocked meanwhile
         waits_.swap(mine);
     }
     return false;

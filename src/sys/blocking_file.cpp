@@ -13,14 +13,14 @@
 namespace eddy::sys {
 namespace {
 
-/// Repeats `call` while it would block, and waits in between.
+/// Repeats `call` while it would block, and waits with poll(2) in between.
 template <class Call>
 result<std::size_t> until_it_moves(int fd, short events, Call call) noexcept {
     for (;;) {
         const ssize_t count = retry_interrupted(call);
         if (count >= 0 || errno != EAGAIN) return count_or_error(count);
         pollfd waits{fd, events, 0};
-        // An error of poll(2) shows in the next call.
+        // The next call reports an error that poll(2) has found.
         static_cast<void>(retry_interrupted([&] { return ::poll(&waits, 1, -1); }));
     }
 }

@@ -19,16 +19,17 @@ public:
     }
     ~unique_fd() { reset(); }
 
-    /// The descriptor; -1 if there is none.
+    /// Returns the descriptor; -1 if there is none.
     [[nodiscard]] int get() const noexcept { return fd_; }
     explicit operator bool() const noexcept { return fd_ >= 0; }
 
-    /// Gives the descriptor up without closing it.
+    /// Returns the descriptor without closing it. This object is empty afterwards.
     [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
 
-    /// Closes the descriptor and owns `fd` from now on.
+    /// Closes the descriptor and takes ownership of `fd`.
     void reset(int fd = -1) noexcept {
-        // Not repeated after EINTR: on Linux the descriptor is closed by then, and its number may be somebody else's.
+        // Not retried after EINTR: on Linux the descriptor is already closed, and its number may belong to another
+        // file.
         if (const int old = std::exchange(fd_, fd); old >= 0) ::close(old);
     }
 
@@ -36,9 +37,9 @@ private:
     int fd_ = -1;
 };
 
-/// `fd`, or in its place a copy with a number above those of standard input, output and error. Where a program has
-/// closed one of these, the system gives its number to what is opened next, and what the program prints would go into a
-/// loop or a socket. -1 if `fd` is, or if there is no further number; errno says why.
+/// Returns `fd`, or a copy with a number above 2 that replaces it. If a program has closed standard input, output, or
+/// error, the kernel reuses that number for the next descriptor, and the program would print into an event queue or a
+/// socket. Returns -1, and leaves errno, if `fd` is -1 or if no descriptor is available.
 [[nodiscard]] int above_standard(int fd) noexcept;
 
 }  // namespace eddy::sys

@@ -6,21 +6,21 @@
 
 namespace eddy::sys {
 
-/// Use fork_generation(), which sees to it that it counts. Relaxed wherever it is touched: it changes only in a child
-/// that has one thread yet.
+/// The counter of fork_generation(), which installs the handler that increments it. All accesses are relaxed, since it
+/// changes only in a child that has a single thread.
 inline constinit std::atomic<std::uint64_t> forks_counted{0};
 
-/// Counts the forks that lie between this process and the one in which the library was first used. A driver notes it:
-/// in a child it differs, and the epoll there is the parent's, shared, so the child must not touch it.
-/// Cost: a load. (getpid(2) is a system call.)
+/// Returns the number of forks between the process in which the library was first used and this process. A driver
+/// stores it: if it has changed, the epoll is shared with the parent, and the child must not use it.
+/// Cost: one load. (getpid(2) would be a system call.)
 [[nodiscard]] std::uint64_t fork_generation() noexcept;
 
-/// Notes in which process it was made: for what has threads, of which a forked child has none.
+/// Records the process in which it was created. For objects with threads, which do not exist in a forked child.
 class process_mark {
 public:
     process_mark() noexcept : generation_(fork_generation()) {}
 
-    /// Whether that was the parent of this one, or an earlier one.
+    /// Whether it was created in the parent of this process, or in an earlier ancestor.
     /// Cost: an inlined load.
     [[nodiscard]] bool is_parent() const noexcept {
         return generation_ != forks_counted.load(std::memory_order_relaxed);
@@ -30,7 +30,7 @@ private:
     std::uint64_t generation_;
 };
 
-/// From now on `f` is called in each forked child, before fork(2) returns there. There is no way back.
+/// Calls `f` in each child that is forked from now on, before fork(2) returns there. This cannot be undone.
 void call_in_children(void (*f)()) noexcept;
 
 }  // namespace eddy::sys

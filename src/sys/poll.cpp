@@ -23,7 +23,7 @@ namespace eddy::sys {
 
 using std::chrono::nanoseconds;
 
-/// Holds `event` to the kernel's record.
+/// Checks the layout of `event` against the kernel's record.
 struct event_layout {
     static_assert(event::in == EPOLLIN && event::pri == EPOLLPRI && event::out == EPOLLOUT);
     static_assert(event::err == EPOLLERR && event::hup == EPOLLHUP && event::rdhup == EPOLLRDHUP);
@@ -37,7 +37,7 @@ namespace {
 
 // ---- Waiting ----
 
-/// The time that is left of a wait. It asks the clock only if there is an end in sight that is not now.
+/// The remaining time of a wait. Reads the clock only if the timeout is finite and not zero.
 class countdown {
 public:
     explicit countdown(std::optional<nanoseconds> timeout) noexcept : left_(timeout) {
@@ -45,7 +45,7 @@ public:
         if (is_ticking()) end_ = saturating_sum(clock::now(), *left_);
     }
 
-    /// Nothing if the wait has no end.
+    /// Returns the remaining time; nothing if the wait has no end.
     [[nodiscard]] std::optional<nanoseconds> left() const noexcept { return left_; }
     [[nodiscard]] bool is_over() const noexcept { return left_ && *left_ == nanoseconds::zero(); }
 
@@ -77,14 +77,14 @@ constexpr bool under_tsan = false;
 #if defined(SYS_epoll_pwait2)
 constexpr long pwait2_number = SYS_epoll_pwait2;
 #else
-constexpr long pwait2_number = 441;  // the same on every architecture since they share one table
+constexpr long pwait2_number = 441;  // the same on all architectures
 #endif
 
-/// Whether epoll_pwait2(2) may be there: it came with Linux 5.11. TSan does not know it and would miss that whoever
-/// adds a descriptor comes before whoever gets its event; of epoll_wait(2) it knows that.
+/// Whether epoll_pwait2(2) may exist (Linux 5.11). TSan does not know the call, and would miss that the registration of
+/// a descriptor happens before its event. It knows that of epoll_wait(2).
 detail::atomic<bool> has_pwait2{!under_tsan};
 
-/// The call itself: glibc has a wrapper only since 2.35. Returns as epoll_wait(2) does.
+/// Makes the system call directly, since glibc has a wrapper only since 2.35. Returns what epoll_wait(2) returns.
 int call_pwait2(int poll_fd, epoll_event* into, int capacity, std::optional<nanoseconds> left) noexcept {
     __kernel_timespec limit{};
     if (left) {
@@ -97,7 +97,8 @@ int call_pwait2(int poll_fd, epoll_event* into, int capacity, std::optional<nano
     return static_cast<int>(count);
 }
 
-/// Rounded up: 300 us cut down to 0 would spin the loop. What is too long for an int is waited for in several turns.
+/// Rounds up: with 300 us rounded down to 0, the event loop would spin. A time that does not fit into an int takes
+/// several waits.
 int to_milliseconds(std::optional<nanoseconds> left) noexcept {
     if (!left) return -1;
     const auto whole = std::chrono::ceil<std::chrono::milliseconds>(*left).count();
@@ -105,10 +106,10 @@ int to_milliseconds(std::optional<nanoseconds> left) noexcept {
 }
 
 int wait_once(int poll_fd, epoll_event* into, int capacity, std::optional<nanoseconds> left) noexcept {
-    // relaxed: a guess that nothing else hangs on; whoever reads an old value learns the same from the kernel.
+    // relaxed: only a hint. A thread that reads the old value gets the same answer from the kernel.
     if (has_pwait2.load(std::memory_order_relaxed)) {
         const int count = call_pwait2(poll_fd, into, capacity, left);
-        // EPERM is how seccomp filters that are older than the call refuse it; the call itself never says so.
+        // Seccomp filters that are older than the call refuse it with EPERM. The call itself never returns EPERM.
         if (count >= 0 || (errno != ENOSYS && errno != EPERM)) return count;
         has_pwait2.store(false, std::memory_order_relaxed);
     }
@@ -136,7 +137,7 @@ result<void> control(int poll_fd, int operation, int fd, token name, io::interes
 }  // namespace
 
 events::events(std::size_t capacity, std::source_location where) : buffer_(capacity) {
-    if (capacity == 0) throw misuse("sys::events(0) can never hold an event: give it room for one or more", where);
+    if (capacity == 0) throw misuse("sys::events(0) cannot store any event: use a capacity of at least 1", where);
 }
 
 result<void> registry::add(int fd, token name, io::interest wanted) const noexcept {
@@ -167,8 +168,8 @@ poll::~poll() {
 }
 
 result<std::size_t> poll::wait(events& into, std::optional<nanoseconds> timeout) {
-    // SAFETY: event_layout says that an event is an epoll_event byte for byte. The kernel writes whole records into the
-    // vector's own elements and keeps no pointer; epoll_event itself is never read or written here.
+    // SAFETY: event_layout checks that an event has the layout of an epoll_event. The kernel writes whole records into
+    // the vector's own elements and keeps no pointer. No epoll_event is read or written here.
     auto* const records = reinterpret_cast<epoll_event*>(into.buffer_.data());
     const int capacity = static_cast<int>(std::min(into.capacity(), std::size_t{INT_MAX} / sizeof(epoll_event)));
 
@@ -177,7 +178,7 @@ result<std::size_t> poll::wait(events& into, std::optional<nanoseconds> timeout)
         const int count = wait_once(fd_, records, capacity, time.left());
         if (count < 0 && errno != EINTR) return std::unexpected(last_error());
         if (count > 0) return into.size_ = static_cast<std::size_t>(count);
-        // Interrupted, or a long wait came to the end of one turn, or the time is over.
+        // Interrupted by a signal, or the longest possible wait has ended, or the time is over.
         time.update();
         if (time.is_over()) return 0;
     }
@@ -197,20 +198,21 @@ waker::waker(const sys::registry& where, int fd) noexcept
 
 waker::~waker() {
     if (fd_ < 0) return;
-    // Before the close: a child between fork and exec has a copy, which would keep the registration alive. (If the poll
-    // is gone already, no other queue knows this descriptor, and the call does nothing.) Not in the child itself: the
-    // queue and what it watches are one with the parent's, who still needs to be woken.
+    // Remove it before the close: a child between fork and exec has a duplicate, which would keep the registration
+    // alive. (If the poll is already closed, no other epoll knows this descriptor, and the call does nothing.) Do not
+    // remove it in a forked child: the epoll is shared with the parent, which still needs its wake-ups.
     if (fork_generation_ == fork_generation()) static_cast<void>(registry_.remove(fd_));
     ::close(fd_);
 }
 
 result<void> waker::wake() const noexcept {
-    // Each write is an edge, whatever the counter was: nobody has to read it, until after 2^64 - 2 wakes it is full.
+    // Each write is an edge, whatever the counter is. So the counter is not read until it is full, after 2^64 - 2
+    // wake-ups.
     constexpr std::uint64_t one = 1;
     while (::write(fd_, &one, sizeof one) < 0) {
         if (errno != EAGAIN) return std::unexpected(last_error());
         std::uint64_t discarded = 0;
-        // EAGAIN here means that another thread was faster to empty it, which is as good.
+        // EAGAIN: another thread has emptied it first, with the same effect.
         if (::read(fd_, &discarded, sizeof discarded) < 0 && errno != EAGAIN) return std::unexpected(last_error());
     }
     return ok();

@@ -36,9 +36,9 @@ struct frees {
 result<std::vector<net::socket_addr>> resolve(const std::string& host, std::uint16_t port) {
     addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
-    hints.ai_socktype = SOCK_STREAM;  // of any one type: else each address comes once for each
-    // Not AI_ADDRCONFIG: glibc does not count the loopback addresses, so that ::1 would be missing on a machine whose
-    // network is IPv4. What cannot be reached comes last anyway (RFC 6724, rule 1).
+    hints.ai_socktype = SOCK_STREAM;  // any single type; otherwise each address is returned once per type
+    // Not AI_ADDRCONFIG: glibc ignores loopback addresses for it, so ::1 would be missing on a machine with only an
+    // IPv4 network. Unreachable addresses are sorted to the end anyway (RFC 6724, rule 1).
     addrinfo* found = nullptr;
     const int error = ::getaddrinfo(host.c_str(), nullptr, &hints, &found);
     if (error != 0) return std::unexpected(resolver_error(error));

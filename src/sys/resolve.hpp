@@ -11,13 +11,15 @@
 
 namespace eddy::sys {
 
-/// Asks the system for the addresses of a host, and waits for the answer: for seconds, if need be. Maybe none.
+/// Asks the system for the addresses of a host. Blocks until it answers, possibly for seconds. The result may be empty.
 /// Errors: those of resolver_error().
 [[nodiscard]] result<std::vector<net::socket_addr>> resolve(const std::string& host, std::uint16_t port);
 
-/// What getaddrinfo(3) returned, as an error code. To be called right after it, since EAI_SYSTEM stands for errno.
+/// Converts the result of getaddrinfo(3) to an error code. Call it immediately afterwards, since EAI_SYSTEM refers to
+/// errno.
 [[nodiscard]] std::error_code resolver_error(int code) noexcept;
 
+/// The category of the errors of getaddrinfo(3).
 [[nodiscard]] const std::error_category& resolver_category() noexcept;
 
 }  // namespace eddy::sys

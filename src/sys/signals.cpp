@@ -19,18 +19,18 @@
 namespace eddy::sys {
 namespace {
 
-constexpr int signals = 65;  // Linux counts from 1 to 64
+constexpr int signals = 65;  // signal numbers on Linux are 1 to 64
 
-// What the handler touches is set before it is installed, or lock-free.
+// The handler only accesses what was set before its installation, or is lock-free.
 struct counted_signal {
     std::atomic<std::uint64_t> count{0};
-    struct sigaction before{};  // what was there before the handler
+    struct sigaction before{};  // the former handler
     bool is_counted = false;    // guarded by the lock of count_signal()
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 constinit std::array<counted_signal, signals> all;
-constinit std::atomic<int> bell{-1};  // an eventfd, which is never closed: the handler may run to the very end
+constinit std::atomic<int> bell{-1};  // an eventfd, never closed: the handler may run until the process ends
 
 void call_former(const struct sigaction& former, int number, siginfo_t* info, void* place) {
     if ((former.sa_flags & SA_SIGINFO) != 0) {
@@ -40,15 +40,16 @@ void call_former(const struct sigaction& former, int number, siginfo_t* info, vo
     }
 }
 
-// Only what signal-safety(7) allows. It does not read the eventfd, and a forked child that has the same one wakes its
-// parent for nothing, no more.
+// Calls only functions that signal-safety(7) allows. It does not read the eventfd, so a forked child, which shares it,
+// at most causes a spurious wake-up of its parent.
 void on_signal(int number, siginfo_t* info, void* place) {
     const int saved = errno;
     auto& mine = all[static_cast<std::size_t>(number)];
-    // release: pairs with signals_counted(). The bell is rung after, so who hears it sees the count.
+    // release: pairs with the acquire in signals_counted(). The write comes afterwards, so a reader that it wakes sees
+    // the count.
     mine.count.fetch_add(1, std::memory_order_release);
     const std::uint64_t one = 1;
-    // relaxed: the descriptor was stored before the handler was set.
+    // relaxed: the descriptor was stored before the handler was installed.
     [[maybe_unused]] const auto written = ::write(bell.load(std::memory_order_relaxed), &one, sizeof one);
     call_former(mine.before, number, info, place);
     errno = saved;
@@ -67,7 +68,7 @@ bool may_be_counted(int number) noexcept {
 }
 
 result<void> make_bell() {
-    // relaxed: under the lock of count_signal().
+    // relaxed: called under the lock of count_signal().
     if (bell.load(std::memory_order_relaxed) >= 0) return {};
     auto made = make_eventfd();
     if (!made) return std::unexpected(made.error());
@@ -88,9 +89,9 @@ result<void> count_signal(int number) {
     ours.sa_sigaction = on_signal;
     ours.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
     ::sigemptyset(&ours.sa_mask);
-    // Asked first, since the handler may run before sigaction(2) has returned.
+    // Queried first, since the handler may run before sigaction(2) returns.
     if (::sigaction(number, nullptr, &mine.before) != 0 || ::sigaction(number, &ours, nullptr) != 0) {
-        // The C library keeps a few for itself.
+        // The C library reserves a few signals.
         if (errno == EINVAL) return std::unexpected(make_error_code(errc::forbidden_signal));
         return std::unexpected(last_error());
     }
@@ -99,12 +100,12 @@ result<void> count_signal(int number) {
 }
 
 std::uint64_t signals_counted(int number) noexcept {
-    // acquire: pairs with on_signal().
+    // acquire: pairs with the release in on_signal().
     return all[static_cast<std::size_t>(number)].count.load(std::memory_order_acquire);
 }
 
 result<unique_fd> open_bell() noexcept {
-    // relaxed: stored before count_signal() has returned to whoever calls this.
+    // relaxed: count_signal() has stored it before it returned to the caller.
     const int copy = ::fcntl(bell.load(std::memory_order_relaxed), F_DUPFD_CLOEXEC, 3);
     if (copy < 0) return std::unexpected(last_error());
     return unique_fd(copy);

@@ -34,7 +34,7 @@ native_addr v6_to_native(const net::ipv6_addr& ip, const net::socket_addr& addr)
     in.sin6_port = htons(addr.port());
     in.sin6_flowinfo = htonl(addr.flowinfo());
     in.sin6_addr = std::bit_cast<in6_addr>(ip.octets());
-    in.sin6_scope_id = addr.scope_id();  // the only field in the machine's own byte order
+    in.sin6_scope_id = addr.scope_id();  // the only field in host byte order
 
     native_addr native;
     std::memcpy(&native.storage, &in, sizeof in);
@@ -42,7 +42,7 @@ native_addr v6_to_native(const net::ipv6_addr& ip, const net::socket_addr& addr)
     return native;
 }
 
-/// Copied, not cast: what the caller has need not be aligned for a T, nor be one.
+/// Copies the bytes, since the caller's memory need not be aligned for a T or contain one.
 template <class T>
 std::optional<T> read_as(const sockaddr* addr, socklen_t size) noexcept {
     if (size < sizeof(T)) return std::nullopt;
@@ -73,7 +73,7 @@ native_addr to_native(const net::socket_addr& addr) noexcept {
 }
 
 result<net::socket_addr> from_native(const sockaddr* addr, socklen_t size) noexcept {
-    // An unnamed peer has no address at all, not even a family.
+    // An unnamed peer has no address, and not even a family.
     const auto family = size < sizeof(sa_family_t) ? sa_family_t{AF_UNSPEC} : addr->sa_family;
     switch (family) {
     case AF_INET: return v4_from_native(addr, size);
@@ -87,12 +87,12 @@ native_addr to_native(const net::unix_addr& addr) noexcept {
     sockaddr_un un{};
     un.sun_family = AF_UNIX;
     native_addr native;
-    native.size = path_begins;  // that is all of one without a name
+    native.size = path_begins;  // the whole address, if there is no name
     if (const auto path = addr.as_path()) {
         path->copy(un.sun_path, sizeof un.sun_path - 1);
-        native.size = static_cast<socklen_t>(path_begins + path->size() + 1);  // with the NUL that ends it
+        native.size = static_cast<socklen_t>(path_begins + path->size() + 1);  // including the terminating NUL
     } else if (const auto name = addr.as_abstract()) {
-        name->copy(un.sun_path + 1, sizeof un.sun_path - 1);  // after the NUL that says so
+        name->copy(un.sun_path + 1, sizeof un.sun_path - 1);  // after the NUL that marks an abstract name
         native.size = static_cast<socklen_t>(path_begins + 1 + name->size());
     }
     std::memcpy(&native.storage, &un, sizeof un);
@@ -100,7 +100,7 @@ native_addr to_native(const net::unix_addr& addr) noexcept {
 }
 
 result<net::unix_addr> unix_from_native(const native_addr& addr) noexcept {
-    // A datagram from a socket without a name comes with no address at all.
+    // A datagram from an unnamed socket has no address.
     if (addr.size == 0) return net::unix_addr();
     if (addr.get()->sa_family != AF_UNIX) {
         return std::unexpected(std::make_error_code(std::errc::address_family_not_supported));
@@ -111,8 +111,8 @@ result<net::unix_addr> unix_from_native(const native_addr& addr) noexcept {
     std::memcpy(&un, &addr.storage, std::min<std::size_t>(addr.size, sizeof un));
     const std::string_view text(un.sun_path, std::min<std::size_t>(addr.size - path_begins, sizeof un.sun_path));
     if (text.front() == '\0') return net::unix_addr::abstract(text.substr(1));
-    // The kernel counts the NUL that ends it, or not: who has bound the socket decides. 108 bytes are a path without
-    // one.
+    // Whether the size includes the terminating NUL depends on the process that has bound the socket. A path of 108
+    // bytes has no NUL.
     return net::unix_addr::path(text.substr(0, text.find('\0')));
 }
 

@@ -9,24 +9,28 @@
 
 namespace eddy::sys {
 
-/// A socket address as the kernel writes it. As an out-parameter of a system call it starts with the room there is.
+/// A socket address in the kernel's format. If a system call writes it, `size` is initially the capacity of `storage`.
 struct native_addr {
     sockaddr_storage storage{};
     socklen_t size = sizeof(sockaddr_storage);
 
-    // SAFETY: sockaddr_storage is made for this cast (RFC 3493, 3.10); only the kernel looks through the pointer.
+    // SAFETY: sockaddr_storage is designed for this cast (RFC 3493, 3.10). Only the kernel reads through the pointer.
     [[nodiscard]] const sockaddr* get() const noexcept { return reinterpret_cast<const sockaddr*>(&storage); }
     [[nodiscard]] sockaddr* get() noexcept { return reinterpret_cast<sockaddr*>(&storage); }
 };
 
+/// Converts an address to the kernel's format.
 [[nodiscard]] native_addr to_native(const net::socket_addr& addr) noexcept;
 
-/// Errors: address_family_not_supported if it is neither IPv4 nor IPv6, invalid_argument if it is cut short.
+/// Converts an address from the kernel's format.
+/// Errors: address_family_not_supported if it is neither IPv4 nor IPv6; invalid_argument if it is truncated.
 [[nodiscard]] result<net::socket_addr> from_native(const sockaddr* addr, socklen_t size) noexcept;
 
+/// Converts an address to the kernel's format.
 [[nodiscard]] native_addr to_native(const net::unix_addr& addr) noexcept;
 
-/// Errors: address_family_not_supported if it is no Unix socket's.
+/// Converts an address from the kernel's format.
+/// Errors: address_family_not_supported if it is not a Unix address.
 [[nodiscard]] result<net::unix_addr> unix_from_native(const native_addr& addr) noexcept;
 
 }  // namespace eddy::sys

@@ -41,9 +41,9 @@ result<std::pair<unique_fd, unique_fd>> own_both(const std::array<int, 2>& fds) 
 
 msghdr message_of(std::span<const iovec> buffers) noexcept {
     msghdr message{};
-    // SAFETY: recvmsg(2) and sendmsg(2) only read the array; the type of msg_iov is older than const.
+    // SAFETY: recvmsg(2) and sendmsg(2) only read the array. msg_iov lacks a const for historical reasons.
     message.msg_iov = const_cast<iovec*>(buffers.data());
-    // More than IOV_MAX would be EMSGSIZE, though a short count says as well that some are left.
+    // More than IOV_MAX buffers would fail with EMSGSIZE. A short count tells the caller that some are left.
     message.msg_iovlen = std::min<std::size_t>(buffers.size(), IOV_MAX);
     return message;
 }
@@ -52,15 +52,15 @@ int count_of(std::span<const iovec> buffers) noexcept {
     return static_cast<int>(std::min<std::size_t>(buffers.size(), IOV_MAX));
 }
 
-/// While it lives, this thread gets no SIGPIPE; the one that comes meanwhile is taken back, unless one was pending
-/// before.
+/// Blocks SIGPIPE for this thread while it lives, and discards a SIGPIPE that is raised meanwhile, unless one was
+/// already pending.
 class no_sigpipe {
 public:
     no_sigpipe() noexcept {
         sigemptyset(&pipe_);
         sigaddset(&pipe_, SIGPIPE);
         pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-        // Only where it was blocked can one have been pending.
+        // A signal can only be pending if it was blocked.
         was_pending_ = sigismember(&before_, SIGPIPE) != 0 && is_pending();
     }
     no_sigpipe(const no_sigpipe&) = delete;
@@ -82,7 +82,7 @@ private:
     }
 
     void take_back() const noexcept {
-        if (was_pending_) return;  // pending signals are not counted: there is one, which is not ours
+        if (was_pending_) return;  // pending signals are not counted: the pending one was there before
         const timespec now{};
         static_cast<void>(retry_interrupted([&] { return sigtimedwait(&pipe_, nullptr, &now); }));
     }
@@ -198,7 +198,7 @@ result<accepted_fd> accept(int fd) noexcept {
 
 std::error_code connect(int fd, const native_addr& addr) noexcept {
     if (::connect(fd, addr.get(), addr.size) == 0) return {};
-    // Not retried: after EINTR the connection goes on by itself, and a second call would be EALREADY (connect(2)).
+    // Not retried: after EINTR the connect continues, and a second call would return EALREADY (connect(2)).
     if (errno == EINTR) return std::make_error_code(std::errc::operation_in_progress);
     return last_error();
 }

@@ -19,14 +19,14 @@
 #include "sys/fd.hpp"
 #include "sys/sockaddr.hpp"
 
-/// System calls as the rest of the library wants them: errors are values, EINTR is retried where it can occur, and what
-/// is opened is non-blocking and closed on exec.
+/// System calls with the conventions of this library: errors are values, EINTR is retried where it can occur, and new
+/// descriptors are non-blocking, close-on-exec, and not one of 0 to 2.
 namespace eddy::sys {
 
-/// What `errno` says. In the generic category, so that it compares equal to an std::errc in that category itself.
+/// Returns errno as an error code. Its category is the generic one, so that it compares equal to a std::errc.
 [[nodiscard]] inline std::error_code last_error() noexcept { return {errno, std::generic_category()}; }
 
-/// Repeats `call` while it fails with EINTR; a failure is any negative value.
+/// Repeats `call` while it fails with EINTR. A negative result is a failure.
 template <class Call>
 [[gnu::always_inline]] inline auto retry_interrupted(Call call) noexcept {
     for (;;) {
@@ -35,7 +35,7 @@ template <class Call>
     }
 }
 
-/// The count that a call returned, or its error.
+/// Converts the result of a call to a count or an error.
 [[nodiscard]] inline result<std::size_t> count_or_error(ssize_t count) noexcept {
     if (count < 0) return std::unexpected(last_error());
     return static_cast<std::size_t>(count);
@@ -46,64 +46,70 @@ template <class Call>
 /// Whether O_NONBLOCK is set.
 [[nodiscard]] result<bool> is_nonblocking(int fd) noexcept;
 
-/// O_RDONLY, O_WRONLY or O_RDWR.
+/// Returns O_RDONLY, O_WRONLY, or O_RDWR.
 [[nodiscard]] result<int> access_mode(int fd) noexcept;
-/// Whether it is a pipe, with a name or without.
+/// Whether it is a pipe or a FIFO.
 [[nodiscard]] result<bool> is_fifo(int fd) noexcept;
 
-/// Opens a file that exists; `mode` is as access_mode() says. Waits for nobody who would open a FIFO's other end.
+/// Opens an existing file. `mode` is a result of access_mode(). Does not wait for the other end of a FIFO.
 [[nodiscard]] result<unique_fd> open(const std::string& path, int mode) noexcept;
 
-/// A pipe(2): the end to read from, and the one to write to.
+/// Creates a pipe(2). Returns the read end and the write end.
 [[nodiscard]] result<std::pair<unique_fd, unique_fd>> make_pipe() noexcept;
 
-/// An eventfd(2) that counts from 0.
+/// Creates an eventfd(2) with the counter 0.
 [[nodiscard]] result<unique_fd> make_eventfd() noexcept;
 
-/// A timerfd(2) of the monotonic clock, which is not set.
+/// Creates a timerfd(2) of the monotonic clock, which is disarmed.
 [[nodiscard]] result<unique_fd> make_timerfd() noexcept;
 
-/// Lets it expire once, after `delay`, and never if that is not positive.
+/// Makes the timer expire once, after `delay`. A delay of 0 disarms it.
 void set_timerfd(int fd, std::chrono::nanoseconds delay) noexcept;
 
 // ---- Sockets ----
 
-/// A connection from accept(), and where it came from.
+/// A connection from accept(), and the address of its peer.
 struct accepted_fd {
     unique_fd fd;
     native_addr peer;
 };
 
-/// `family` is AF_INET or AF_INET6.
+/// Creates a socket. `family` is AF_INET or AF_INET6.
 [[nodiscard]] result<unique_fd> tcp_socket(int family) noexcept;
 [[nodiscard]] result<unique_fd> udp_socket(int family) noexcept;
-/// `type` is SOCK_STREAM or SOCK_DGRAM.
+/// Creates a Unix socket. `type` is SOCK_STREAM or SOCK_DGRAM.
 [[nodiscard]] result<unique_fd> unix_socket(int type) noexcept;
-/// Two that are connected to each other.
+/// Creates two Unix sockets that are connected to each other.
 [[nodiscard]] result<std::pair<unique_fd, unique_fd>> unix_pair(int type) noexcept;
 
+/// bind(2) and listen(2).
 [[nodiscard]] result<void> bind(int fd, const native_addr& addr) noexcept;
 [[nodiscard]] result<void> bind(int fd, const net::socket_addr& addr) noexcept;
 [[nodiscard]] result<void> listen(int fd, int backlog) noexcept;
 
-/// Takes one connection from the queue; operation_would_block if it is empty.
+/// Accepts one connection from the queue.
+/// Errors: operation_would_block if it is empty; what else accept(2) reports.
 [[nodiscard]] result<accepted_fd> accept(int fd) noexcept;
 
-/// Starts to connect. No error if it is done at once; operation_in_progress if it will be known once `fd` is writable.
+/// Starts to connect. Returns no error if the connect is complete, and operation_in_progress if the outcome is known
+/// once `fd` is writable.
 [[nodiscard]] std::error_code connect(int fd, const native_addr& addr) noexcept;
 [[nodiscard]] std::error_code connect(int fd, const net::socket_addr& addr) noexcept;
 
-/// `how` is SHUT_RD, SHUT_WR or SHUT_RDWR.
+/// shutdown(2). `how` is SHUT_RD, SHUT_WR, or SHUT_RDWR.
 result<void> shutdown(int fd, int how) noexcept;
 
+/// Returns the local address, or the address of the peer.
 [[nodiscard]] result<native_addr> native_local_addr(int fd) noexcept;
 [[nodiscard]] result<native_addr> native_peer_addr(int fd) noexcept;
 [[nodiscard]] result<net::socket_addr> local_addr(int fd) noexcept;
 [[nodiscard]] result<net::socket_addr> peer_addr(int fd) noexcept;
 
-/// Takes the error that waits in the socket (SO_ERROR), if any. The outer error is that of asking.
+/// Takes the pending error of the socket (SO_ERROR), if any.
+/// Errors: what getsockopt(2) reports.
 [[nodiscard]] result<std::optional<std::error_code>> take_error(int fd) noexcept;
 
+/// setsockopt(2) and getsockopt(2) for an option of type T.
 template <class T>
 [[nodiscard]] result<void> set_option(int fd, int level, int name, const T& value) noexcept {
     if (::setsockopt(fd, level, name, &value, sizeof value) != 0) return std::unexpected(last_error());
@@ -118,7 +124,7 @@ template <class T>
     return value;
 }
 
-/// From here on its close resets the connection, and drops what was not sent.
+/// Makes close(2) reset the connection and drop the unsent data.
 inline void reset_at_close(int fd) noexcept {
     static_cast<void>(set_option(fd, SOL_SOCKET, SO_LINGER, ::linger{1, 0}));
 }
@@ -127,9 +133,11 @@ inline void reset_at_close(int fd) noexcept {
     return value && value->l_onoff != 0 && value->l_linger == 0;
 }
 
-// ---- Moving bytes ----
-// A write to a closed connection is EPIPE and never SIGPIPE: the process's signals are not ours to change.
+// ---- Data transfer ----
+// A write to a closed connection fails with EPIPE and never raises SIGPIPE: the library must not change the signal
+// handling of the process.
 
+/// recv(2) and send(2).
 [[nodiscard]] inline result<std::size_t> recv(int fd, void* into, std::size_t size, int flags = 0) noexcept {
     return count_or_error(retry_interrupted([&] { return ::recv(fd, into, size, flags); }));
 }
@@ -138,30 +146,32 @@ inline void reset_at_close(int fd) noexcept {
     return count_or_error(retry_interrupted([&] { return ::send(fd, from, size, flags | MSG_NOSIGNAL); }));
 }
 
-/// How much of a datagram was received, and whether it was larger.
+/// The size of the received part of a datagram, and whether the datagram was larger.
 struct received {
     std::size_t size = 0;
     bool is_truncated = false;
 };
 
-/// Receives a datagram, and writes to `from` where it comes from.
+/// Receives a datagram and stores the address of its sender in `from`.
 [[nodiscard]] result<received> recv_from(int fd, std::span<std::byte> into, native_addr& from, int flags) noexcept;
 
+/// Sends a datagram to `to`.
 [[nodiscard]] result<std::size_t> send_to(int fd, std::span<const std::byte> from, const native_addr& to) noexcept;
 
-/// As recv(), of what is no socket.
+/// Like recv(), for a descriptor that is not a socket.
 [[nodiscard]] result<std::size_t> read(int fd, void* into, std::size_t size) noexcept;
 [[nodiscard]] result<std::size_t> read_vectored(int fd, std::span<const iovec> into) noexcept;
 
-/// As send(), into a pipe. There is no flag that says so there: SIGPIPE is blocked for the time of the call, on this
-/// thread, and the one that it has raised is taken back. Cost: two system calls besides.
+/// Like send(), for a pipe. write(2) has no MSG_NOSIGNAL, so SIGPIPE is blocked for this thread during the call, and a
+/// SIGPIPE that the call has raised is discarded.
+/// Cost: two additional system calls.
 [[nodiscard]] result<std::size_t> write_pipe(int fd, const void* from, std::size_t size) noexcept;
 [[nodiscard]] result<std::size_t> write_pipe_vectored(int fd, std::span<const iovec> from) noexcept;
 
-/// Fills the buffers one after the other; those beyond the first IOV_MAX are left alone.
+/// Fills the buffers in order. Ignores the buffers after the first IOV_MAX.
 [[nodiscard]] result<std::size_t> recv_vectored(int fd, std::span<const iovec> into) noexcept;
 
-/// Sends the buffers one after the other, as far as there is room; those beyond the first IOV_MAX are left for later.
+/// Sends the buffers in order, as far as the socket accepts them. Ignores the buffers after the first IOV_MAX.
 [[nodiscard]] result<std::size_t> send_vectored(int fd, std::span<const iovec> from) noexcept;
 
 }  // namespace eddy::sys

@@ -14,7 +14,7 @@
 namespace eddy::sys {
 namespace {
 
-/// The attributes of a thread, destroyed when they are no longer needed.
+/// The attributes of a new thread. Destroys them in its destructor.
 class attributes {
 public:
     attributes() noexcept : error_(pthread_attr_init(&value_)) {}
@@ -78,19 +78,19 @@ void thread::detach() noexcept {
 }
 
 void name_this_thread(const std::string& name) noexcept {
-    // pthread_setname_np(3) refuses what is longer.
+    // pthread_setname_np(3) refuses longer names.
     std::array<char, 16> cut{};
     std::ranges::copy(name.substr(0, cut.size() - 1), cut.begin());
     pthread_setname_np(pthread_self(), cut.data());
 }
 
 unsigned processor_count() noexcept {
-    // std::thread::hardware_concurrency() does not know of a process that is bound to some of them.
+    // std::thread::hardware_concurrency() ignores the CPU affinity of the process.
     cpu_set_t usable;
     CPU_ZERO(&usable);
     if (::sched_getaffinity(0, sizeof usable, &usable) == 0)
         return static_cast<unsigned>(std::max(1, CPU_COUNT(&usable)));
-    return std::max(1u, std::thread::hardware_concurrency());  // more processors than the set has room for
+    return std::max(1u, std::thread::hardware_concurrency());  // more processors than cpu_set_t can represent
 }
 
 }  // namespace eddy::sys

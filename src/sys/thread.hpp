@@ -18,9 +18,9 @@
 
 namespace eddy::sys {
 
-/// A thread of the system: std::thread with a choice of its stack's size, and with errors as values.
-/// It must be joined or detached before it is destroyed. In the child of a fork, where the thread is not, both just
-/// forget it: its identity means nothing to the system there, or somebody else.
+/// A system thread. Unlike std::thread, it has a configurable stack size and reports errors as values.
+/// It must be joined or detached before its destruction. The thread does not exist in a forked child. There, both
+/// functions only forget it, since its id is invalid or belongs to another thread.
 class thread {
 public:
     thread() noexcept = default;
@@ -28,8 +28,9 @@ public:
     thread& operator=(thread&& other) noexcept;
     ~thread();
 
-    /// Starts `entry(argument)`. A stack of 0 bytes is the system's default; one that is too small is made large
-    /// enough. Errors: resource_unavailable_try_again and what else pthread_create(3) reports.
+    /// Starts a thread that calls `entry(argument)`. The stack size is in bytes; 0 is the system's default, and a size
+    /// that is too small is increased.
+    /// Errors: resource_unavailable_try_again and what else pthread_create(3) reports.
     [[nodiscard]] static result<thread> start(std::size_t stack_size, void* (*entry)(void*), void* argument) noexcept;
 
     [[nodiscard]] bool is_joinable() const noexcept { return id_.has_value(); }
@@ -44,18 +45,18 @@ private:
     process_mark process_;
 };
 
-/// How many processors this process may use, at least 1.
+/// Returns the number of processors that this process may use, at least 1.
 [[nodiscard]] unsigned processor_count() noexcept;
 
-/// Names the calling thread, for debuggers and the system's tools. Linux keeps the first 15 bytes.
+/// Names the calling thread for debuggers and system tools. Linux keeps the first 15 bytes.
 void name_this_thread(const std::string& name) noexcept;
 
-/// Starts a thread that is called `name` (unless that is empty) and calls `fn`, which owns what it needs and must not
-/// throw.
-/// Errors: as thread::start(); not_enough_memory. `fn` is destroyed then.
+/// Starts a thread with this name (none if it is empty) that calls `fn`. `fn` must own what it needs.
+/// Errors: those of thread::start(); not_enough_memory. `fn` is destroyed then.
 template <class Fn>
 [[nodiscard]] result<thread> start_thread(std::string name, std::size_t stack_size, Fn fn) noexcept {
-    static_assert(std::is_nothrow_invocable_v<Fn&>, "an exception could go nowhere: the function must be noexcept");
+    static_assert(std::is_nothrow_invocable_v<Fn&>,
+                  "the function must be noexcept: a thread has no caller that could catch an exception");
     struct work {
         std::string name;
         Fn fn;
@@ -65,7 +66,7 @@ template <class Fn>
     auto started = thread::start(
         stack_size,
         [](void* raw) -> void* {
-            // SAFETY: made just above, and given up there since the thread was started.
+            // SAFETY: `raw` is the object created above. Once the thread has started, it alone owns the object.
             const std::unique_ptr<work> mine(static_cast<work*>(raw));
             if (!mine->name.empty()) name_this_thread(mine->name);
             mine->fn();

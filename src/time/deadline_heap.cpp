@@ -22,7 +22,7 @@ void deadline_heap::remove(std::size_t slot) noexcept {
     const item last = items_.back();
     items_.pop_back();
     if (place == items_.size()) return;
-    // The last item takes the place. It may belong further up, if it comes from another branch.
+    // The last item moves to the free position. It may belong above that position, if it comes from another branch.
     if (place != 0 && comes_before(last, items_[(place - 1) / arity])) {
         sift_up(place, last);
     } else {
@@ -62,7 +62,7 @@ void deadline_heap::put(std::size_t place, const item& what) noexcept {
     places_[what.slot] = place;
 }
 
-/// Puts `what` at `place`, which is free, or above it.
+/// Stores `what` at `place`, which is free, or above it.
 void deadline_heap::sift_up(std::size_t place, const item& what) noexcept {
     while (place != 0) {
         const std::size_t parent = (place - 1) / arity;
@@ -73,7 +73,7 @@ void deadline_heap::sift_up(std::size_t place, const item& what) noexcept {
     put(place, what);
 }
 
-/// Puts `what` at `place`, which is free, or below it.
+/// Stores `what` at `place`, which is free, or below it.
 void deadline_heap::sift_down(std::size_t place, const item& what) noexcept {
     for (;;) {
         const std::size_t begin = place * arity + 1;

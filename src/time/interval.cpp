@@ -20,7 +20,7 @@ duration require_positive(duration period, const std::source_location& where) {
 
 namespace {
 
-/// How long `then` is past; the longest duration if it is too far back for one.
+/// Returns the time since `then`; the longest duration if it does not fit.
 duration since(time_point then, time_point now) noexcept {
     const auto from = then.time_since_epoch().count();
     const auto to = now.time_since_epoch().count();

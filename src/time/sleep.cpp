@@ -49,7 +49,8 @@ bool sleep_future::poll_deadline(const waker& wake) {
     if (may_have_passed && deadline_ <= driver.now()) return true;
     driver.arm(entry_, deadline_, wake);
     if (!entry_.is_gone()) return false;
-    // The task outlives the timers of its runtime, and is cancelled as soon as it waits.
+    // This is the rest of a poll after block_in_place(), and the runtime's timers have shut down meanwhile. The task is
+    // canceled when its poll ends, so it only has to wait.
     if (detail::is_in_rest_of_poll() && detail::executor_here.pool == detail::in_place_of) return false;
     throw misuse("a sleep was polled on an event loop that has shut down", where_);
 }
@@ -63,7 +64,7 @@ void sleep_future::reset(time_point deadline) noexcept {
         static_cast<void>(entry_.disarm());
         return;
     }
-    // The reference keeps the driver until the entry is armed again; it may be the last one.
+    // The reference keeps the driver alive until the entry is armed again. It may be the last one.
     time_driver* const former = entry_.driver();
     time_driver* const current = detail::current_time_driver();
     former->add_reference();

@@ -15,11 +15,12 @@ using std::chrono::steady_clock;
 
 // ---- Entries ----
 
-/// For timer_entry::disarm(): takes the entry and its waker out. False if the driver was faster.
+/// For timer_entry::disarm(): unlinks the entry and takes its waker. Returns false if the driver was faster.
 inline bool time_driver::unlink(timer_entry& entry, waker& kept) noexcept {
     std::lock_guard guard(lock_);
     if (!entry.is_armed()) return false;
-    // SAFETY: armed under the lock, so the entry is in the wheel, in its list of what is due, in firing_ or endless_.
+    // SAFETY: the entry is armed, and so it is linked in the wheel, in the wheel's list of due entries, in firing_, or
+    // in endless_. All these are guarded by the lock.
     wheel_.remove(entry);
     kept.swap(entry.waker_);
     return true;
@@ -27,12 +28,12 @@ inline bool time_driver::unlink(timer_entry& entry, waker& kept) noexcept {
 
 waker timer_entry::disarm() noexcept {
     if (driver_ == nullptr) return {};
-    // SAFETY: armed, it is kept alive by the owner's reference, else by the entry's own. If it fires between the two
-    // looks at the state, the entry has got its reference before.
+    // SAFETY: while the entry is armed, the owner's reference keeps the driver alive. Afterwards the entry's own
+    // reference does. If the entry fires between the two loads of its state, it got its reference before.
     time_driver& driver = *std::exchange(driver_, nullptr);
     waker kept;
     const bool was_armed = is_armed() && driver.unlink(*this, kept);
-    // relaxed: from here on the entry is its owner's alone.
+    // relaxed: from here on, only its owner accesses the entry.
     state_.store(state::idle, std::memory_order_relaxed);
     if (!was_armed) driver.release();
     return kept;
@@ -46,23 +47,25 @@ time_driver::time_driver(waker unpark) noexcept : origin_(steady_clock::now()), 
 
 time_driver::~time_driver() {
     EDDY_ASSERT(!wheel_.next_expiration() && firing_.is_empty() && endless_.is_empty(),
-                "time_driver: it died before its entries");
+                "time_driver: destroyed while entries are armed");
 }
 
 void time_driver::add_reference() noexcept {
-    // relaxed: whoever adds one has one already, so the count cannot be falling to zero.
+    // relaxed: the caller already has a reference, so the count cannot be dropping to zero.
     references_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void time_driver::release() noexcept {
-    // acq_rel: release, so that what each owner did happens before the deletion; acquire, so that the last one sees it.
+    // acq_rel: release, so that the actions of each owner happen before the deletion; acquire, so that the last owner
+    // sees them.
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
 // ---- Clock ----
 
 time_driver::time_point time_driver::now() const noexcept {
-    // acquire: pairs with the release in resume(), so that offset_ is the one that was stored before.
+    // acquire: pairs with the release in resume(), so that the load of offset_ sees the value that was stored before
+    // it.
     const duration::rep stopped = paused_at_.load(std::memory_order_acquire);
     if (stopped != running) [[unlikely]]
         return time_point(duration(stopped));
@@ -76,14 +79,15 @@ bool time_driver::is_paused() const noexcept {
 
 void time_driver::pause() noexcept {
     std::lock_guard guard(lock_);
-    // The stores and loads of paused_at_ in this function, advance() and auto_advance() are ordered by the lock; for
-    // now() on other threads the value is all there is to see.
+    // relaxed: the lock orders the accesses of paused_at_ in this function, advance(), and auto_advance(). now() on
+    // another thread uses only the value.
     if (!is_paused()) paused_at_.store(now().time_since_epoch().count(), std::memory_order_relaxed);
 }
 
 void time_driver::resume() noexcept {
     std::lock_guard guard(lock_);
     if (!is_paused()) return;
+    // relaxed: published by the release below.
     offset_.store((now() - steady_clock::now()).count(), std::memory_order_relaxed);
     // release: pairs with the acquire in now().
     paused_at_.store(running, std::memory_order_release);
@@ -99,7 +103,7 @@ void time_driver::advance(duration by) noexcept {
 bool time_driver::auto_advance() noexcept {
     std::lock_guard guard(lock_);
     if (!is_paused()) return false;
-    // The wheel may run ahead of the clock here, but by less than a tick: it stops at the first deadline, rounded up.
+    // The wheel may advance beyond the clock, but by less than a tick: it stops at the first deadline, rounded up.
     while (wheel_.due().is_empty()) {
         const auto next = wheel_.next_expiration();
         if (!next) return false;
@@ -114,14 +118,14 @@ bool time_driver::auto_advance() noexcept {
 
 std::uint64_t time_driver::deadline_tick(time_point deadline) const noexcept {
     if (deadline <= origin_) return 0;
-    // One added after the division, and not a tick before it: that could overflow.
+    // Add 1 after the division. Adding a tick before it could overflow.
     const auto whole = static_cast<std::uint64_t>((deadline - origin_ - duration(1)) / tick);
     return whole + 1;
 }
 
 std::uint64_t time_driver::due_tick(time_point now) const noexcept {
-    // A paused clock stands at deadlines, not at ticks. What is rounded up to the same tick but lies behind it is held
-    // back by take_due(), which compares the exact deadlines.
+    // A paused clock stops at deadlines, and not at ticks. take_due() compares the exact deadlines, and so holds back
+    // entries of the same tick whose deadline is later.
     if (is_paused()) return deadline_tick(now);
     return now <= origin_ ? 0 : static_cast<std::uint64_t>((now - origin_) / tick);
 }
@@ -133,7 +137,7 @@ time_driver::time_point time_driver::instant_of(std::uint64_t at) const noexcept
 
 // ---- Arming ----
 
-/// True if this deadline is now the earliest.
+/// Returns true if this deadline is now the earliest. Requires the lock.
 inline bool time_driver::link(timer_entry& entry) noexcept {
     // relaxed: fire() sees it under the lock.
     entry.state_.store(timer_entry::state::armed, std::memory_order_relaxed);
@@ -142,9 +146,9 @@ inline bool time_driver::link(timer_entry& entry) noexcept {
         return false;
     }
     wheel_.insert(entry, deadline_tick(entry.deadline_));
-    // relaxed, as each access of next_: it is changed under the lock, and nothing is read through it. A loop that reads
-    // the old value without the lock, and parks, is unparked by arm(). (Also if this thread had the loop before: the
-    // new one has taken the lock since, in synchronise().)
+    // relaxed, as each access of next_: it changes under the lock, and nothing is read through it. An event loop that
+    // reads the old value without the lock and then parks is unparked by arm(). If this thread has just lost the loop
+    // to another one, that thread has taken the lock since, in synchronise().
     const std::uint64_t at = wheel_.due().is_empty() ? entry.tick : 0;
     if (at >= next_.load(std::memory_order_relaxed)) return false;
     next_.store(at, std::memory_order_relaxed);
@@ -156,7 +160,7 @@ void time_driver::arm(timer_entry& entry, time_point deadline, waker wake) noexc
     if (entry.driver_ != nullptr) static_cast<void>(entry.disarm());
     entry.driver_ = this;
     entry.deadline_ = deadline;
-    entry.waker_.swap(wake);  // which was empty
+    entry.waker_.swap(wake);  // swapped with an empty waker
     std::unique_lock guard(lock_);
     if (shut_) [[unlikely]] {
         guard.unlock();
@@ -172,13 +176,13 @@ void time_driver::synchronise() noexcept { const std::lock_guard guard(lock_); }
 
 bool time_driver::poll(timer_entry& entry, const waker& wake) noexcept {
     if (!entry.is_armed()) return true;
-    time_driver& driver = *entry.driver_;  // SAFETY: as in disarm().
+    time_driver& driver = *entry.driver_;  // SAFETY: see disarm()
     {
         std::lock_guard guard(driver.lock_);
         if (!entry.is_armed()) return true;
         if (entry.waker_.will_wake(wake)) return false;
     }
-    waker replaced = wake;  // cloned here, and the former one dropped at the end: both may run a stranger's code
+    waker replaced = wake;  // cloned here, and the former one dropped at the end: both may run user-provided code
     std::lock_guard guard(driver.lock_);
     if (!entry.is_armed()) return true;
     entry.waker_.swap(replaced);
@@ -188,8 +192,8 @@ bool time_driver::poll(timer_entry& entry, const waker& wake) noexcept {
 // ---- Firing ----
 
 namespace {
-// So many timers at one time are a sign that there are more to come: the next ones wait a little, to be fired together.
-// It saves most of the wake-ups of a loop with thousands of timers; one with few has each at its own tick.
+// This many timers at a time suggest that more follow. The next ones wait a little, so that they fire together. This
+// saves most wake-ups of an event loop with thousands of timers. With few timers, each one fires at its own tick.
 constexpr std::size_t many = 4;
 constexpr auto gap_when_many = std::chrono::microseconds(400);
 }  // namespace
@@ -210,7 +214,8 @@ std::size_t time_driver::fire(time_point now) noexcept {
     wake_list wakers;
     std::unique_lock guard(lock_);
     wheel_.advance(due_tick(now));
-    // Taken out of the wheel in one go: what is armed from here on, by a waker perhaps, waits for the next call.
+    // Take all due entries from the wheel first. Entries that are armed from here on, for example by a waker, wait for
+    // the next call.
     firing_.take_all(wheel_.due());
     while (timer_entry* const entry = take_due(now)) {
         wakers.push(settle(*entry, timer_entry::state::fired));
@@ -237,7 +242,7 @@ void time_driver::shutdown() noexcept {
     firing_.take_all(wheel_.due());
     firing_.take_all(endless_);
     publish_next();
-    // SAFETY: all that is linked here is a timer_entry.
+    // SAFETY: only timer_entry objects are linked here. They are alive: disarm() unlinks an entry under the lock.
     while (auto* const entry = static_cast<timer_entry*>(firing_.pop_front())) {
         wakers.push(settle(*entry, timer_entry::state::gone));
         if (!wakers.is_full()) continue;
@@ -249,19 +254,20 @@ void time_driver::shutdown() noexcept {
     wakers.wake_all();
 }
 
-/// Ends the driver's part in `entry`, which is not linked any more. The waker is to be woken or dropped after the lock.
+/// Ends the driver's use of `entry`, which is unlinked. The caller wakes or drops the waker outside of the lock.
 waker time_driver::settle(timer_entry& entry, timer_entry::state outcome) noexcept {
     waker taken = std::move(entry.waker_);
     add_reference();
-    // release: pairs with the acquire in timer_entry::state_of(). The last access: on seeing it the owner may destroy
-    // the entry.
+    // release: pairs with the acquire in timer_entry::state_of(). This must be the last access: as soon as the owner
+    // sees the new state, it may destroy the entry.
     entry.state_.store(outcome, std::memory_order_release);
     return taken;
 }
 
-/// The next entry of firing_ that is due, unlinked. What lies behind `now` by less than a tick goes back.
+/// Unlinks and returns the next due entry of firing_. Entries with a deadline after `now`, by less than a tick, are put
+/// back.
 timer_entry* time_driver::take_due(time_point now) noexcept {
-    // SAFETY: all that is linked here is a timer_entry.
+    // SAFETY: see shutdown().
     while (auto* const entry = static_cast<timer_entry*>(firing_.pop_front())) {
         if (entry->deadline_ <= now) return entry;
         wheel_.due().push_back(*entry);
@@ -272,14 +278,15 @@ timer_entry* time_driver::take_due(time_point now) noexcept {
 time_driver::time_point time_driver::first_due() const noexcept {
     time_point first = time_point::max();
     wheel_.due().for_each([&first](const wheel_entry& entry) {
-        // SAFETY: as above.
+        // SAFETY: see shutdown().
         first = std::min(first, static_cast<const timer_entry&>(entry).deadline_);
     });
     return first;
 }
 
 void time_driver::publish_next() noexcept {
-    // What was held back behind a paused clock may be due within the tick that fire() rounds down: it has to look.
+    // An entry that was held back behind a paused clock may be due within the tick that fire() rounds down. So fire()
+    // must always check.
     next_.store(wheel_.due().is_empty() ? wheel_.next_expiration().value_or(never) : 0, std::memory_order_relaxed);
 }
 

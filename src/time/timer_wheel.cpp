@@ -19,8 +19,8 @@ void timer_wheel::advance(std::uint64_t now) noexcept {
     elapsed_ = std::max(elapsed_, now);
 }
 
-/// How many slots after `current` the next one that holds entries is; the current one itself comes last, a whole turn
-/// later. 0 if the level is empty.
+/// Returns the distance in slots from `current` to the next slot with entries. `current` itself comes last, a whole
+/// rotation later. Returns 0 if the level is empty.
 unsigned timer_wheel::distance_to_next(unsigned level, unsigned current) const noexcept {
     const unsigned first = (current + 1) % slots;
     const std::uint64_t from_first = ~std::uint64_t{0} << (first % word_bits);
@@ -40,7 +40,7 @@ std::optional<timer_wheel::expiration> timer_wheel::next_slot() const noexcept {
     for (unsigned level = 0; level < levels; ++level) {
         const unsigned shift = shift_of(level);
         const auto current = static_cast<unsigned>((elapsed_ >> shift) & digit_mask);
-        // Below the top level no slot up to the current one is occupied, and this is a plain search.
+        // Below the top level, no slot up to the current one contains entries, so this is a plain search.
         const unsigned ahead = distance_to_next(level, current);
         if (ahead == 0) continue;
         const std::uint64_t tick = ((elapsed_ >> shift) + ahead) << shift;
@@ -53,12 +53,12 @@ void timer_wheel::empty_slot(unsigned slot) noexcept {
     entry_list taken;
     taken.take_all(slots_[slot]);
     occupied_[slot / word_bits] &= ~bit_of(slot);
-    // Each goes to a lower level, or is due. (Those beyond the range go back to the top level, which is why the slot
-    // has been emptied first.)
+    // Each entry moves to a lower level or becomes due. Entries beyond the range return to the top level, possibly to
+    // this slot, so it was emptied first.
     const wheel_links* last = taken.last();
     while (wheel_entry* const entry = taken.pop_front()) {
-        // Entries lie in futures all over the memory, so each costs a cache miss before the next is known. From the
-        // other end the later half is fetched meanwhile.
+        // Entries are members of futures and scattered in memory, so each one is a cache miss before the next is known.
+        // Walk the list from the other end at the same time, which prefetches its second half.
         last = last == nullptr || last == entry ? nullptr : taken.before(*last);
         insert(*entry, entry->tick);
     }
