@@ -1,10 +1,10 @@
-# liburing 2.3 or later, which eddy's io_uring driver needs: the target liburing::liburing. Installed with eddy, since a program
-# that links a static eddy needs it as well.
+# Finds liburing 2.3 or later, which the io_uring driver requires, as the target liburing::liburing. Installed with
+# eddy, because a program that links a static eddy requires it, too.
 find_path(EDDY_LIBURING_INCLUDE_DIR liburing.h)
 find_library(EDDY_LIBURING_LIBRARY uring)
 mark_as_advanced(EDDY_LIBURING_INCLUDE_DIR EDDY_LIBURING_LIBRARY)
 
-# Versions before 2.4 do not say which they are; this function came with 2.3.
+# Versions before 2.4 do not state their version. This function was added in 2.3.
 if(EDDY_LIBURING_INCLUDE_DIR)
   file(STRINGS ${EDDY_LIBURING_INCLUDE_DIR}/liburing.h liburing_since_2_3 REGEX "io_uring_get_events\\(" LIMIT_COUNT 1)
 endif()

@@ -1,8 +1,8 @@
-# Refuses a compiler that cannot build eddy with one sentence instead of a thousand errors.
-#   GCC before 12     uses coroutine parameters before they are moved into the frame, and has no std::expected
+# Refuses a compiler that cannot build eddy, with one sentence instead of a thousand errors.
+#   GCC before 12     uses coroutine parameters before it moves them into the frame, and has no std::expected
 #   Clang before 17   lacks parts of C++20 that the library uses
 #   Clang 17, 18      can use the std::expected of libstdc++ only with the option that src/CMakeLists.txt sets
-# Other compilers are tried without a promise. (tests/CMakeLists.txt also runs this file as a script.)
+# Other compilers are not tested, and not refused. (tests/CMakeLists.txt also runs this file as a script.)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 12)
   message(FATAL_ERROR "eddy needs GCC 12 or later; this is GCC ${CMAKE_CXX_COMPILER_VERSION}. "
                       "Choose another compiler with -DCMAKE_CXX_COMPILER=..., in an empty build folder.")
@@ -11,7 +11,7 @@ elseif(CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VER
                       "Choose another compiler with -DCMAKE_CXX_COMPILER=..., in an empty build folder.")
 endif()
 
-# In C++23, Clang 17 cannot compile std::thread of libstdc++ 14 and later.
+# Clang 17 in C++23 mode cannot compile the std::thread of libstdc++ 14 and later.
 if(NOT CMAKE_SCRIPT_MODE_FILE AND CMAKE_CXX_COMPILER_ID STREQUAL "Clang" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 18)
   include(CheckCXXSourceCompiles)
   set(CMAKE_REQUIRED_FLAGS "-std=c++23 -D__cpp_concepts=202002L -Wno-builtin-macro-redefined")

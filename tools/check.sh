@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# ./dev check: one function per stage. Part of ./dev, which has the helpers (say, die, need, build, ...).
+# ./dev check: one function per stage. Part of ./dev, which defines the helpers (say, die, need, build, ...).
 
-# What CI runs, in this order: what fails most often comes first.
+# The stages that CI runs. The ones that fail most often come first.
 stages=(lists test format headers asan tsan package counts tidy)
-# What ./dev check --all runs. A stage that is in both does more with --all, as its function says.
+# The stages of ./dev check --all. A stage that is in both lists does more with --all; see the comment of its function.
 all_stages=(lists test format headers gcc clang asan tsan package counts tidy fuzz soak cross)
 
 all=0 # 1 with --all
@@ -15,7 +15,7 @@ check() {
     ((!all)) || known=("${all_stages[@]}")
     (($#)) || set -- "${known[@]}"
     for name; do
-        [[ " ${all_stages[*]} " == *" $name "* ]] || die "check has no stage $name; the stages are: ${all_stages[*]}"
+        [[ " ${all_stages[*]} " == *" $name "* ]] || die "unknown stage $name; the stages are: ${all_stages[*]}"
     done
     mkdir -p build
     need "${test_packages[@]}"
@@ -23,17 +23,17 @@ check() {
     rm -f build/*/tests/failed.txt
 
     for name; do
-        # These stages do without Clang and valgrind, so that they run while packages are installed.
+        # These stages need neither Clang nor valgrind, so they run while packages are being installed.
         [[ $name == lists || $name == test ]] || wait_for_packages
         say "---- check $name ----"
         start=$SECONDS status=passed
         rm -f "$tally.stage"
-        # A shell of its own, not part of any condition: else `set -e` would have no effect inside the stage.
+        # A separate shell, which is not part of a condition: inside a condition, `set -e` has no effect.
         set +e
         (set -e && export EDDY_TALLY="$tally.stage" && "check_$name")
         (($? == 0)) || { status=FAILED && failed=1; }
         set -e
-        # A stage without tests counts as one test; so does a stage that fails although its tests pass.
+        # A stage without tests counts as one test. So does a stage that fails although its tests pass.
         [[ -s $tally.stage && ($status == passed || $(awk '{n += $2} END {print n}' "$tally.stage") -gt 0) ]] ||
             case $status in passed) echo 1 0 0 ;; *) echo 0 1 0 ;; esac >>"$tally.stage"
         cat "$tally.stage" >>"$tally.$$"
@@ -44,7 +44,7 @@ check() {
     ((failed == 0)) || tail -n 300 build/*/tests/failed.txt 2>/dev/null || true
     say "---- summary ----"
     printf '%s\n' "${summary[@]}" "$(printf '%-10s %-7s %5d s' "in all" '' "$SECONDS")" >&2
-    ((failed == 0)) || say "check failed; to repeat a stage: ./dev check STAGE"
+    ((failed == 0)) || say "check failed; to repeat one stage: ./dev check STAGE"
     awk '{p += $1; f += $2; s += $3} END {printf "%d passed, %d failed%s\n", p, f, s ? ", " s " skipped" : ""}' "$tally.$$"
     rm -f "$tally.$$" "$tally.stage"
     return "$failed"
@@ -62,7 +62,7 @@ wait_for_packages() {
     cat build/packages.log >&2
 }
 
-# The driver for tests that run on only one: io_uring, which has more to go wrong, or epoll where io_uring is refused.
+# Prints the driver for tests that run on only one: io_uring, which is more complex, or epoll if io_uring is refused.
 one_driver() {
     build "$1" say_driver >&2
     local said
@@ -70,16 +70,16 @@ one_driver() {
     echo "${said%%:*}"
 }
 
-# The files that the last 20 commits have changed and that match a pattern, at most 20 of them, the latest first.
+# Prints the files that the last 20 commits have changed and that match a pattern: at most 20, the latest first.
 changed_lately() {
     git log -20 --name-only --format= | awk -v pattern="$1" '$0 ~ pattern && !seen[$0]++' | while read -r file; do
         [[ ! -f $file ]] || echo "$file"
-    done | awk 'NR <= 20' # and not head, which would end what writes to it
+    done | awk 'NR <= 20' # not head, which would end the writer with SIGPIPE
 }
 
 # ---- The stages ----
 
-# Each file is in a list of CMake's, and tests/coverage.tsv names tests that exist.
+# Checks that each file is listed in a CMakeLists.txt, and that tests/coverage.tsv names only existing tests.
 check_lists() {
     local file folder forgotten=0
     while read -r file; do
@@ -109,7 +109,8 @@ check_format() {
     sources | xargs -P "$jobs" -n 40 clang-format-19 --dry-run -Werror || die "to fix it: ./dev format"
 }
 
-# The public headers together, with both compilers; those that changed lately, or all with --all, also each by itself.
+# Compiles the public headers together, with both compilers. Compiles the recently changed ones (all with --all) also
+# separately.
 check_headers() {
     local list=build/headers.cpp alone=build/headers_alone.txt compiler
     local flags=(-std=c++23 -fsyntax-only -Iinclude -Wall -Wextra -Wpedantic -Werror)
@@ -122,22 +123,23 @@ check_headers() {
     done
 }
 
-# Only with --all. All tests with GCC -O2, each file compiled by itself.
+# Only with --all. All tests with GCC -O2, each file compiled separately.
 check_gcc() {
     build gcc
     run_tests gcc -LE explore
 }
 
-# Only with --all. All tests with Clang -O0, each file compiled by itself; the messages of Clang for code that must not compile.
+# Only with --all. All tests with Clang -O0, each file compiled separately, and Clang's messages for code that must not
+# compile.
 check_clang() {
     build clang
     run_tests clang -LE explore
 }
 
-# The tests labelled `asan` on one driver; with --all all tests on both.
+# The tests with the label `asan`, on one driver. With --all, all tests on both.
 check_asan() { check_with_sanitizer asan; }
 
-# The tests labelled `tsan`, which have threads, on one driver; with --all all tests on both.
+# The tests with the label `tsan`, which use threads, on one driver. With --all, all tests on both.
 check_tsan() { check_with_sanitizer tsan; }
 
 check_with_sanitizer() {
@@ -150,7 +152,8 @@ check_with_sanitizer() {
     fi
 }
 
-# Installed and as a subdirectory, each used by a project outside, which gets no warnings; with --all also without liburing.
+# Uses eddy from an external project, once installed and once as a subdirectory. It must cause no warnings. With --all,
+# also without liburing.
 check_package() {
     build release eddy
     local out=$top/build/package
@@ -160,22 +163,22 @@ check_package() {
     outside find_package find_package -D CMAKE_PREFIX_PATH="$out/prefix"
     local level
     for level in 1 2 3; do "$out/find_package/user_O$level"; done
-    # With the flags of the preset, so that the objects of the library are found in ccache.
+    # With the flags of the preset, so that ccache has the objects of the library.
     outside add_subdirectory add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" \
         -D EDDY_WARNINGS=ON -D CMAKE_COMPILE_WARNING_AS_ERROR=ON
     "$out/add_subdirectory/user"
     ((all)) || return 0
 
     check_exports
-    # Without liburing everything but io_uring is there.
+    # Without liburing, everything except io_uring works.
     outside no_liburing add_subdirectory -D EDDY_SOURCE="$top" -D CMAKE_DISABLE_FIND_PACKAGE_liburing=ON
     EDDY_DRIVER=auto "$out/no_liburing/outside"
     local said
     ! said=$(EDDY_DRIVER=io_uring "$out/no_liburing/outside" 2>&1) || die "a build without liburing has io_uring"
-    [[ $said == *'built without liburing'* ]] || die "a build without liburing says of io_uring: $said"
+    [[ $said == *'built without liburing'* ]] || die "unexpected message of a build without liburing: $said"
 }
 
-# A shared library exports what programs link with, and nothing that is private to src/. Every example links with it.
+# A shared library exports what programs link to, and nothing that is private to src/. Every example links to it.
 check_exports() {
     local out=$top/build/package/shared exported private
     cmake -S . -B "$out" -G Ninja -D BUILD_SHARED_LIBS=ON -D CMAKE_CXX_COMPILER=g++ -D CMAKE_BUILD_TYPE=Release \
@@ -183,7 +186,7 @@ check_exports() {
     cmake --build "$out" -j "$jobs"
     exported=$(nm -DC --defined-only "$out/src/libeddy.so" | cut -d' ' -f3-)
     private=$(grep -E '^eddy::detail::(pool|worker|core_shared|io_handle|uring|ring|epoll|stream_source|blocking_pool)::' <<<"$exported" || true)
-    [[ -z $private ]] || die "a shared build exports what is private: $private"
+    [[ -z $private ]] || die "a shared build exports private symbols: $private"
     (($(wc -l <<<"$exported") < 1500)) || die "a shared build exports $(wc -l <<<"$exported") symbols; it was 953"
     EDDY_DRIVER=auto "$out/examples/spawn_and_join" >/dev/null
 }
@@ -196,13 +199,14 @@ outside() { # outside NAME PROJECT [CMAKE...]: builds and runs tests/package/PRO
     "$out/outside"
 }
 
-# Instructions, allocations and system calls per operation, against bench/counts.json.
+# Compares instructions, allocations, and system calls per operation with bench/counts.json.
 check_counts() {
     build release eddy_counts eddy_counts_echo
     python3 bench/run.py counts
 }
 
-# The library's sources that changed lately, or that include a header that did, at most 20; all of them with --all.
+# Checks the library's sources that changed recently or include a recently changed header, at most 20. With --all,
+# checks all of them.
 check_tidy() {
     configure clang
     if ((all)); then
@@ -215,15 +219,15 @@ check_tidy() {
             { grep -rlF --include='*.cpp' -e "<$header>" -e "\"$header\"" src || true; } | sort | awk 'NR == 1'
         done
     } | awk '!seen[$0]++' | while read -r file; do
-        ! grep -qF "\"file\": \"$top/$file\"" build/clang/compile_commands.json || echo "$file" # not those of other systems
+        ! grep -qF "\"file\": \"$top/$file\"" build/clang/compile_commands.json || echo "$file" # skip the files of other systems
     done | awk 'NR <= 20' | xargs -r -P "$jobs" -n 1 clang-tidy-19 -quiet -p build/clang
 }
 
-# Only with --all. Each fuzzer for 60 s.
+# Only with --all. Runs each fuzzer for 60 s.
 check_fuzz() { fuzz; }
 
 # Only with --all. The stress tests at full length, with GCC.
 check_soak() { soak; }
 
-# Only with --all. The suite inside other systems, with their compilers and liburing.
+# Only with --all. The tests inside other systems, with their compilers and liburing.
 check_cross() { cross debian13 debian-testing; }

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# ./dev cross SYSTEM...: builds and tests the tree inside other systems, with their compilers, standard libraries and liburing.
+# ./dev cross SYSTEM...: builds and tests the tree inside other systems, with their compilers, standard libraries, and
+# liburing.
 #
-# Each system is a root that debootstrap makes once, in a cache folder, and that is entered by chroot. It shares this machine's
-# kernel. The mounts belong to a mount namespace of their own, so that none is left behind.
+# Each system is a root folder, which debootstrap creates once in a cache folder, and which is entered with chroot. It
+# shares the kernel of this machine. The mounts are in a separate mount namespace, so none remains afterwards.
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=${EDDY_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/eddy}
@@ -14,12 +15,13 @@ usage() {
     cat <<'END'
 ./dev cross SYSTEM...      builds and tests inside debian12, debian13 or debian-testing; needs root and debootstrap
 
-The roots lie in $EDDY_CACHE/roots (~/.cache/eddy/roots). Their packages come from the mirror that apt uses here, or from
-$EDDY_DEBIAN_MIRROR.
+The root folders are in $EDDY_CACHE/roots (~/.cache/eddy/roots). Their packages are downloaded from $EDDY_DEBIAN_MIRROR,
+or from the mirror that apt uses on this system.
 END
 }
 
-# What a system is: its suite, its packages besides those of ./dev test, and the compilers that tools/warnings.sh tries.
+# Sets the properties of a system: its suite, its packages in addition to those of ./dev test, and the compilers for
+# tools/warnings.sh.
 describe() {
     case $1 in
     debian12)
@@ -37,7 +39,7 @@ describe() {
         suite=testing packages=(g++-15 clang) clang=clang++
         compilers=('g++-15' 'g++' 'clang++')
         ;;
-    *) die "there is no system $1, but: debian12 debian13 debian-testing" ;;
+    *) die "unknown system $1; the systems are: debian12 debian13 debian-testing" ;;
     esac
 }
 
@@ -45,7 +47,7 @@ mirror() {
     local found=${EDDY_DEBIAN_MIRROR:-}
     [[ -n $found ]] || found=$(cat /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null |
         sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb +(\[[^]]*\] +)?([^ ]+debian\/?) .*/\2/p' | head -1)
-    [[ -n $found ]] || die "name a mirror of Debian in EDDY_DEBIAN_MIRROR"
+    [[ -n $found ]] || die "set EDDY_DEBIAN_MIRROR to a Debian mirror"
     printf '%s' "$found"
 }
 
@@ -54,24 +56,24 @@ make_root() { # make_root ROOT
     [[ ! -e $root/.complete ]] || return 0
     command -v debootstrap >/dev/null || die "debootstrap is missing; to install it: apt-get install debootstrap"
     [[ -e $script ]] || script=/usr/share/debootstrap/scripts/sid
-    say "making a root of Debian $suite"
-    rm -rf "$root" # what an interrupted run has left
+    say "creating a root folder for Debian $suite"
+    rm -rf "$root" # the remains of an interrupted run
     mkdir -p "$root"
     debootstrap --variant=minbase "$suite" "$root" "$(mirror)" "$script" >"$root.log" 2>&1 ||
         die "debootstrap failed; see $root.log"
-    # A mirror's list of `testing` may be older than its date of expiry.
+    # The list of `testing` on a mirror may be past its expiration date.
     echo 'Acquire::Check-Valid-Until "false";' >"$root/etc/apt/apt.conf.d/90eddy"
     touch "$root/.complete"
 }
 
-copy_tree() { # copy_tree ROOT: as it stands, committed or not; builds of earlier runs stay
+copy_tree() { # copy_tree ROOT: copies the working tree, committed or not; keeps the builds of earlier runs
     mkdir -p "$1/eddy"
     find "$1/eddy" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
     (cd "$top" && git ls-files -z --cached --others --exclude-standard | xargs -0 ls -d 2>/dev/null |
         tar -c -T -) | tar -x -C "$1/eddy"
 }
 
-# Inside the root, in /eddy. Prints one line of the table per step: what, result, seconds.
+# Runs inside the root, in /eddy. Prints one line per step: step, result, seconds.
 inside() {
     local name=$1 start status failed=0 log=/tmp/eddy-cross.log each
     describe "$name"
@@ -112,7 +114,7 @@ test_with_clang() {
         python3 tests/run.py build/system_clang
 }
 
-# Those that end by themselves; the servers among the examples are run by the test group `programs`.
+# Runs the examples that end without input. The test group `programs` runs the server examples.
 run_examples() { # run_examples BUILD
     local name driver
     for name in blocking_work cleanup connect_combinators event_kinds expiring frames jobs local_state own_codec pipeline pipes \
@@ -147,7 +149,7 @@ fi
 failed=0
 for system; do describe "$system"; done
 for system; do
-    set +e # `set -e` would have no effect inside a condition
+    set +e # inside a condition, `set -e` would have no effect
     (set -e && cross "$system")
     (($? == 0)) || failed=1
     set -e

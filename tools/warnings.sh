@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# What a user's compiler says of eddy: compiles all public headers in one file, each example, and tests/package/user.cpp with
-# -Wall -Wextra, as code of the user's own (-I, not -isystem). Prints each warning once, then a line with their number.
-#     tools/warnings.sh g++-14 -O2
-#     tools/warnings.sh clang++-19 -stdlib=libc++ -O2
+# Prints the warnings that users of eddy would get. Compiles all public headers in one file, each example, and
+# tests/package/user.cpp with -Wall -Wextra, as the user's own code (-I, not -isystem). Prints each warning once, then
+# their number.
+#    tools/warnings.sh g++-14 -O2
+#    tools/warnings.sh clang++-19 -stdlib=libc++ -O2
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 compiler=${1:?usage: tools/warnings.sh COMPILER [OPTION...]}
