@@ -25,6 +25,7 @@ ring_buffers::share ring_buffers::make(::io_uring& owner, std::error_code& error
     share made(new (std::nothrow) ring_buffers);
     if (!made) return nullptr;
     made->chunks_.reset(new (std::nothrow) received_chunk[most]);
+    // SAFETY: fresh pages, which `made` owns until its destruction.
     made->memory_ = static_cast<std::byte*>(map(most * stride));
     made->kernel_side_ = static_cast<::io_uring_buf_ring*>(map(kernel_side_size));
     if (!made->chunks_ || made->memory_ == nullptr || made->kernel_side_ == nullptr) return nullptr;

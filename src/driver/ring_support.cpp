@@ -179,10 +179,11 @@ private:
         void* const page = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (page == MAP_FAILED) return -ENOMEM;
         io_uring_buf_reg buffers{};
+        // SAFETY: the kernel pins the page itself, so it may be unmapped after the call.
         buffers.ring_addr = reinterpret_cast<std::uintptr_t>(page);
         buffers.ring_entries = 1;
         const int answer = ::io_uring_register(fd(), what, &buffers, 1);
-        ::munmap(page, size);  // the kernel has its own reference to the page
+        ::munmap(page, size);
         return answer;
     }
 

@@ -118,6 +118,7 @@ private:
         if (capacity == most) {
             std::memmove(bytes, bytes + begin, end - begin);
         } else {
+            // SAFETY: a fresh memory block, which free() returns to the pool.
             auto* const larger = static_cast<std::byte*>(allocate_block(most));
             std::memcpy(larger, bytes + begin, end - begin);
             bytes = larger;

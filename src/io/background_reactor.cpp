@@ -99,11 +99,13 @@ private:
     }
 
     [[nodiscard]] bool is_over() const noexcept {
+        // relaxed: see ask().
         return ends_now_.load(std::memory_order_relaxed) ||
                (ends_on_idle_.load(std::memory_order_relaxed) && io_->is_idle());
     }
 
     void run() noexcept {
+        // relaxed, also below: see is_here().
         runs_on_.store(this_thread_mark(), std::memory_order_relaxed);
         while (!is_over() && io_->turn(std::nullopt)) {
         }

@@ -49,6 +49,7 @@ void buffer_home::take_returned() noexcept {
 void buffer_home::close() noexcept {
     // There is no owner from here on. Buffers that this thread still leases return as from any other thread, also on
     // a later thread that gets the same mark.
+    // relaxed: see set_owner().
     owner_.store(nullptr, std::memory_order_relaxed);
     // acquire: pairs with the release in give_back(). A give_back() that sees closed() synchronizes in count_late().
     returned_buffer* list = returned_.exchange(closed(), std::memory_order_acq_rel);

@@ -146,8 +146,8 @@ result<void> io_handle::take_out(scheduled_io& source, int fd) noexcept {
             unlink(source);
             if (is_watched) {
                 source.next = std::exchange(pending_release_, &source);
-                pending = pending_count_.load(std::memory_order_relaxed) + 1;
                 // relaxed: written under the lock. A tick that misses the value without the lock sees it next time.
+                pending = pending_count_.load(std::memory_order_relaxed) + 1;
                 pending_count_.store(pending, std::memory_order_relaxed);
             } else {
                 references +=
@@ -208,6 +208,7 @@ result<bool> io_handle::watch_stream(stream_source& stream, std::uint8_t what) n
     }
     const auto wanted = static_cast<std::uint8_t>(stream.watched | what);
     if (wanted == stream.watched) return false;
+    // SAFETY: the key must be a scheduled_io*, since poll_events() casts it back to that type.
     const source_key key = static_cast<scheduled_io*>(&stream);
     const auto done = stream.watched == 0 ? driver_.watch(stream.fd(), key, interest_of(wanted))
                                           : driver_.watch_again(stream.fd(), key, interest_of(wanted));
@@ -293,6 +294,7 @@ void io_handle::give_up_lingering() noexcept {
             source.retain();  // another thread may close it meanwhile
             given_up[found++] = &stream_source::of(source);
         }
+        // relaxed: only this thread loads it without the lock.
         if (found == 0) return linger_until_.store(next, std::memory_order_relaxed);
         guard.unlock();
         for (stream_source* const each : std::span(given_up).first(found)) {
@@ -316,6 +318,7 @@ void io_handle::close_gone(stream_source& stream) noexcept {
 }
 
 void io_handle::post(stream_source& stream) noexcept {
+    // relaxed: the pointer is only compared and linked.
     stream_source* before = posted_.load(std::memory_order_relaxed);
     do {
         if (before == closed_list()) {
@@ -389,6 +392,7 @@ void io_handle::unwatch_reading(stream_source& stream) noexcept {
     constexpr std::uint8_t reading = stream_source::for_reading | stream_source::for_bulk;
     if (stream.watched == stream_source::never_again || (stream.watched & reading) == 0 || is_shut_down()) return;
     const auto left = static_cast<std::uint8_t>((stream.watched & ~reading) | stream_source::for_writing);
+    // SAFETY: see watch_stream().
     if (driver_.watch_again(stream.fd(), static_cast<scheduled_io*>(&stream), interest_of(left))) stream.watched = left;
 }
 

@@ -182,6 +182,7 @@ private:
     io_handle(epoll&& driver, driver_kind kind);
     ~io_handle();
 
+    /// SAFETY: the address is only compared.
     [[nodiscard]] static turn_word this_mark() noexcept { return reinterpret_cast<turn_word>(this_thread_mark()); }
 
     /// Tries to lock the driver lock with the value `mine`. Returns the former value; `nobody` means success.

@@ -56,6 +56,7 @@ void scheduled_io::clear_readiness(io::ready_event seen) noexcept {
 void scheduled_io::clear_blocked(io::ready_event seen) noexcept { clear(seen, seen.ready); }
 
 void scheduled_io::clear(io::ready_event seen, io::ready over) noexcept {
+    // relaxed: only the value is used.
     std::uint32_t word = word_.load(std::memory_order_relaxed);
     std::uint32_t changed = 0;
     do {
@@ -86,6 +87,7 @@ poll_result<io::ready_event> scheduled_io::wait(direction way, context& cx, cons
 
 void scheduled_io::leave_slot(direction way, const void* owner) noexcept {
     waker_slot& kept = slot_of(way);
+    // relaxed, here and below: see wait().
     if (kept.owner.load(std::memory_order_relaxed) != owner) return;
     eddy::waker dropped;
     std::lock_guard guard(lock_);
@@ -132,7 +134,7 @@ void scheduled_io::wake_unlocked(std::unique_lock<spin_lock>&& held, io::ready w
 eddy::waker scheduled_io::take_slot(direction way, io::ready what) noexcept {
     waker_slot& kept = slot_of(way);
     if (!what.intersects(mask_of(way)) || kept.waker.is_noop()) return {};
-    kept.owner.store(nullptr, std::memory_order_relaxed);
+    kept.owner.store(nullptr, std::memory_order_relaxed);  // relaxed: see wait()
     return std::move(kept.waker);
 }
 
@@ -147,6 +149,7 @@ void scheduled_io::wake_waiters(io::ready what) noexcept {
             each = waiters_.front();  // the list may have changed; the waiters that were taken are not in it
             continue;
         }
+        // SAFETY: waiters_ contains only io_waiter objects, which are alive while they are linked.
         auto& current = static_cast<io_waiter&>(*std::exchange(each, each->next));
         if (!what.satisfies(current.wanted)) continue;
         waiters_.remove(current);
@@ -162,6 +165,7 @@ void scheduled_io::clear_wakers() noexcept {
 
 /// Requires the lock. The caller drops the wakers after releasing it.
 scheduled_io::wakers scheduled_io::take_wakers() noexcept {
+    // relaxed: see wait().
     reader_.owner.store(nullptr, std::memory_order_relaxed);
     writer_.owner.store(nullptr, std::memory_order_relaxed);
     return {std::move(reader_.waker), std::move(writer_.waker)};

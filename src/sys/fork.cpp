@@ -6,6 +6,7 @@
 namespace eddy::sys {
 namespace {
 
+// relaxed, also below: see forks_counted.
 void in_child() noexcept { forks_counted.fetch_add(1, std::memory_order_relaxed); }
 
 }  // namespace

@@ -23,6 +23,7 @@ public:
     /// Whether it was created in the parent of this process, or in an earlier ancestor.
     /// Cost: an inlined load.
     [[nodiscard]] bool is_parent() const noexcept {
+        // relaxed: see forks_counted.
         return generation_ != forks_counted.load(std::memory_order_relaxed);
     }
 

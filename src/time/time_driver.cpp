@@ -97,6 +97,7 @@ void time_driver::advance(duration by) noexcept {
     std::lock_guard guard(lock_);
     EDDY_ASSERT(is_paused(), "time_driver: only a paused clock can be advanced");
     const time_point then = time::saturating_add(now(), std::max(by, duration::zero()));
+    // relaxed: see pause().
     paused_at_.store(then.time_since_epoch().count(), std::memory_order_relaxed);
 }
 
@@ -109,6 +110,7 @@ bool time_driver::auto_advance() noexcept {
         if (!next) return false;
         wheel_.advance(*next);
     }
+    // relaxed: see pause().
     paused_at_.store(std::max(now(), first_due()).time_since_epoch().count(), std::memory_order_relaxed);
     publish_next();
     return true;
@@ -199,6 +201,7 @@ constexpr auto gap_when_many = std::chrono::microseconds(400);
 }  // namespace
 
 std::optional<time_driver::time_point> time_driver::next_deadline() noexcept {
+    // relaxed, here and below: see link().
     if (next_.load(std::memory_order_relaxed) == never) return std::nullopt;
     std::lock_guard guard(lock_);
     publish_next();
@@ -209,6 +212,7 @@ std::optional<time_driver::time_point> time_driver::next_deadline() noexcept {
 }
 
 std::size_t time_driver::fire(time_point now) noexcept {
+    // relaxed: see link().
     if (due_tick(now) < next_.load(std::memory_order_relaxed)) return 0;
     std::size_t fired = 0;
     wake_list wakers;
@@ -232,6 +236,7 @@ std::size_t time_driver::fire(time_point now) noexcept {
     return fired;
 }
 
+// relaxed: see link().
 std::size_t time_driver::fire() noexcept { return next_.load(std::memory_order_relaxed) == never ? 0 : fire(now()); }
 
 void time_driver::shutdown() noexcept {
@@ -287,6 +292,7 @@ time_driver::time_point time_driver::first_due() const noexcept {
 void time_driver::publish_next() noexcept {
     // An entry that was held back behind a paused clock may be due within the tick that fire() rounds down. So fire()
     // must always check.
+    // relaxed: see link().
     next_.store(wheel_.due().is_empty() ? wheel_.next_expiration().value_or(never) : 0, std::memory_order_relaxed);
 }
 
