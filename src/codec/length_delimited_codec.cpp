@@ -18,8 +18,7 @@ constexpr std::size_t largest_field = sizeof(std::uint64_t);
 std::uint64_t number_in(std::span<const std::byte> bytes, std::size_t size, std::endian order) noexcept {
     std::array<std::byte, largest_field> eight{};
     if (bytes.size() >= eight.size()) {
-        std::memcpy(eight.data(), bytes.data(),
-                    eight.size());  // one load; the shift below discards the bytes after the number
+        std::memcpy(eight.data(), bytes.data(), eight.size());  // one load; the shift below drops the bytes after it
     } else {
         std::memcpy(eight.data(), bytes.data(), size);
     }

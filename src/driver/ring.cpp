@@ -126,10 +126,9 @@ std::error_code ring::enter(bool waits, max_wait timeout) noexcept {
         argument.ts = reinterpret_cast<std::uintptr_t>(&limit);
         flags |= IORING_ENTER_EXT_ARG;
     }
+    // SAFETY: with IORING_ENTER_EXT_ARG the kernel reads the pointer as an io_uring_getevents_arg.
     const int done =
         ::io_uring_enter2(static_cast<unsigned>(ring_.enter_ring_fd), submitted, waits ? 1 : 0, flags,
-                          // SAFETY: with IORING_ENTER_EXT_ARG the kernel reads the pointer as an
-                          // io_uring_getevents_arg.
                           (flags & IORING_ENTER_EXT_ARG) != 0 ? reinterpret_cast<sigset_t*>(&argument) : nullptr,
                           (flags & IORING_ENTER_EXT_ARG) != 0 ? sizeof argument : _NSIG / 8);
     switch (done < 0 ? -done : 0) {

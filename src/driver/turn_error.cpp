@@ -17,8 +17,8 @@ const char* turn_failed(std::optional<driver_kind> kind, const std::error_code& 
 }
 
 void end_without_events(std::optional<driver_kind> kind, const std::error_code& error) noexcept {
-    const std::system_error whole(
-        error, turn_failed(kind, error));  // if there is no memory for it, the exception ends the program, too
+    // A lack of memory here ends the program, too.
+    const std::system_error whole(error, turn_failed(kind, error));
     fatal_error(whole.what());
 }
 

@@ -40,8 +40,8 @@ stream_source& stream_of(const ring_completion& what) noexcept {
     return *reinterpret_cast<stream_source*>(static_cast<std::uintptr_t>(what.user_data & ~kind_mask));
 }
 
-/// Returns the accepted descriptor with a number above 2, or a negative errno. Not deferred until the accept: the
-/// descriptor may stay in the queue for a long time while the program prints to standard output.
+/// Returns the accepted descriptor with a number above 2, or a negative errno. Not deferred until the task takes
+/// it: the descriptor may stay in the queue for a long time while the program prints to standard output.
 int kept_number(int fd) noexcept {
     const int kept = sys::above_standard(fd);
     return kept < 0 ? -errno : kept;
@@ -136,7 +136,7 @@ void uring::dispatch(const ring_completion& what, uring_turn& done) noexcept {
 accepted_connection* uring::connection_of(const listener_source& listener, int fd) noexcept {
     if (fd < 0) return nullptr;
     auto* const connection = accepted_connection::make(fd, listener.peer());
-    if (connection == nullptr) reset_connection(fd);  // for want of memory
+    if (connection == nullptr) reset_connection(fd);  // no memory
     return connection;
 }
 
@@ -305,7 +305,7 @@ void uring::settle(send_slot& slot) noexcept {
     stream.release();  // the queue's reference
 }
 
-// ---- The end ----
+// ---- Shutdown ----
 
 bool uring::retire() noexcept {
     is_retiring_ = true;

@@ -116,8 +116,8 @@ private:
     }
 
     io_handle* const io_;  // one reference
-    scheduled_io* const
-        end_;  // has no descriptor; shut down when the thread ends, and lists the futures that wait for that
+    // Has no descriptor. Lists the futures that wait for the thread's end, and is shut down at that end.
+    scheduled_io* const end_;
     atomic<const void*> runs_on_{nullptr};
     atomic<bool> ends_now_{false};
     atomic<bool> ends_on_idle_{false};

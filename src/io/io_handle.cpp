@@ -150,8 +150,8 @@ result<void> io_handle::take_out(scheduled_io& source, int fd) noexcept {
                 pending = pending_count_.load(std::memory_order_relaxed) + 1;
                 pending_count_.store(pending, std::memory_order_relaxed);
             } else {
-                references +=
-                    1;  // never watched by the epoll, so no tick is dispatching it: also release the set's reference
+                // The epoll has never watched it, so no tick is dispatching it: also release the set's reference.
+                references += 1;
             }
         }
         count(deregistered_, 1);

@@ -60,6 +60,7 @@ public:
     io_handle(const io_handle&) = delete;
     io_handle& operator=(const io_handle&) = delete;
 
+    /// Adds or releases a reference. The last release() destroys the object.
     void retain() noexcept;
     void release() noexcept;
 
@@ -157,12 +158,14 @@ public:
     [[nodiscard]] bool is_idle() const noexcept;
     /// From now on, the removal of the last source wakes the driver.
     void wake_when_idle() noexcept;
+    /// Whether shut_down() has been called.
     [[nodiscard]] bool is_shut_down() const noexcept {
         // relaxed: the answer may be outdated anyway. add_source() checks again under the lock.
         return is_shut_down_.load(std::memory_order_relaxed);
     }
     /// The epoll's descriptor; -1 after shut_down().
     [[nodiscard]] int native_handle() const noexcept { return driver_.native_handle(); }
+    /// Returns the counters of this driver.
     [[nodiscard]] io_metrics metrics() const noexcept;
 
     /// Returns the number of registered sources.
@@ -170,11 +173,13 @@ public:
     [[nodiscard]] std::size_t load() const noexcept;
 
 private:
+    /// A deleter that releases a reference.
     struct gives_up {
         void operator()(io_handle* shared) const noexcept { shared->release(); }
     };
     using time_point = std::chrono::steady_clock::time_point;
     using turn_word = std::uintptr_t;
+    // The values of turn_, see the class comment.
     static constexpr turn_word nobody = 0;
     static constexpr turn_word visit = 1;
     static constexpr turn_word closed = ~turn_word{0};
@@ -226,8 +231,8 @@ private:
     bool ring_is_lost_ = false;   // the ring could not be retired; guarded by the driver lock
     // A stack of posted streams; a marker after it was closed.
     atomic<stream_source*> posted_{nullptr};
-    stream_source* waits_for_room_ =
-        nullptr;  // posted streams for which the ring had no free entry; guarded by the driver lock
+    // Posted streams for which the ring had no free entry. Guarded by the driver lock.
+    stream_source* waits_for_room_ = nullptr;
 
     // When the first destroyed stream with unsent data is given up. Written under lock_.
     atomic<time_point> linger_until_{time_point::max()};

@@ -76,8 +76,8 @@ void io_socket::close() noexcept {
 void io_socket::bind_to(const reactor_handle& home) noexcept {
     io_ = reactor_access::get(home);
     io_->retain();
-    state_.store(state::bound,
-                 std::memory_order_relaxed);  // relaxed: the socket was just created, and no other thread has it
+    // relaxed: the socket was just created, and no other thread has it.
+    state_.store(state::bound, std::memory_order_relaxed);
 }
 
 bool io_socket::could_be_stream() const noexcept {

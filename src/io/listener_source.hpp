@@ -10,7 +10,7 @@
 namespace eddy::detail {
 
 /// The registration of a listener whose connections the ring accepts. The kernel writes the peer's address into
-/// this object; the accept operation has a reference to it, so it is alive until then.
+/// this object; the accept operation has a reference, which keeps it alive.
 class listener_source final : public stream_source {
 public:
     explicit listener_source(int fd) noexcept : stream_source(fd, brings::connections) {}

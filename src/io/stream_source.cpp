@@ -305,8 +305,8 @@ result<std::size_t> stream_source::write_leased(io_handle& home, uring* ring, io
     return from.size();
 }
 
-/// Appends to the slot, or reports an error.
-/// Preconditions: there is a slot or an error. Unlocks `guard`.
+/// Appends to the slot, or reports an error. Unlocks `guard`.
+/// Preconditions: there is a slot or an error.
 result<std::size_t> stream_source::append(io_handle& home, send_list from, std::size_t size,
                                           std::unique_lock<spin_lock>&& guard) noexcept {
     if (send_error_ == was_shut_down) return std::unexpected(system_error(EPIPE));
@@ -436,8 +436,8 @@ void stream_source::free_slot() noexcept {
     if (slot_ != nullptr) std::exchange(slot_, nullptr)->free();
 }
 
-/// Shuts the writing side down if that was requested.
-/// Preconditions: the slot is free. Requires the lock.
+/// Shuts the writing side down if that was requested. Requires the lock.
+/// Preconditions: the slot is free.
 void stream_source::shut_down_if_owed() noexcept {
     // After `gone`, the descriptor's number may belong to another file.
     if (shuts_down_ != 0 && !has(gone)) static_cast<void>(sys::shutdown(fd_, SHUT_WR));
@@ -460,7 +460,7 @@ void stream_source::tell_of_slot(bool is_free, std::unique_lock<spin_lock>&& gua
     wake_unlocked(std::move(guard), now);
 }
 
-// ---- The socket's end ----
+// ---- Closing ----
 
 stream_source::end_action stream_source::end(bool is_parents) noexcept {
     std::unique_lock guard(lock_);

@@ -44,28 +44,21 @@ using send_list = std::span<const std::span<const std::byte>>;
 ///                                    empties the list
 ///     watched                        a thread that changes what the epoll watches             io_handle's lock
 ///
-///     flag           set by                          cleared by                      while it is set
-///     receives       the owner, with an operation    its last completion             only the ring reads the socket
-///     wants_receive  the task, which begins or posts the owner when it has begun;    the task waits and does not read
-///                                                    the task
-///     wants_stop     the task, which posts           the owner                       the operation is to end
-///     stops          the owner, with a cancel        the last completion             no second cancel is submitted
-///     posted         the thread that posts           the owner                       it is in the list, with a
-///     reference reads_itself   the owner, without buffers or   the owner; for a listener,      the task calls recv(2)
-///     or accept(2)
-///                    after accepting has failed      the task                        first
-///     is_bulky       the owner, after large chunks   the task, after small ones      large-transfer mode: the task
-///     calls
-///                                                                                    recv(2) when the epoll reports
-///                                                                                    bytes
-///     more_wait      the owner, if more connections  the task, when there are none   the task calls accept(2) before
-///     it
-///                    may be waiting                                                  uses the ring: no tick per
-///                    connection
-///     writer_waits   the task that found the slot    the thread that frees it        "writable" is to be reported
-///                    full
-///     closing        the socket's destructor         -                               the driver closes the descriptor
-///     gone           the thread that closes it       -                               later completions are discarded
+///     flag           set by                      cleared by                  while it is set
+///     receives       owner: with an operation    its last completion         only the ring reads the socket
+///     wants_receive  task: begins or posts       owner: has begun; task      the task waits and does not read
+///     wants_stop     task: posts                 owner                       the operation is to end
+///     stops          owner: with a cancel        the last completion         no second cancel is submitted
+///     posted         the thread that posts       owner                       in the list, which has a reference
+///     reads_itself   owner: no buffers, or       owner; for a listener,      the task calls recv(2) or accept(2)
+///                    accepting has failed        task                        first
+///     is_bulky       owner: large chunks         task: small reads           large-transfer mode: the task calls
+///                                                                            recv(2) when the epoll reports bytes
+///     more_wait      owner: more connections     task: there are none        the task calls accept(2) before it uses
+///                    may be waiting                                          the ring, which saves a tick for each
+///     writer_waits   task: found the slot full   the thread that frees it    "writable" is to be reported
+///     closing        the socket's destructor     -                           the driver closes the descriptor
+///     gone           the thread that closes      -                           later completions are discarded
 ///
 /// Lifetime: the socket, the registration set, the receive, the list of posted streams, and a queued slot have one
 /// reference each.
@@ -160,8 +153,8 @@ public:
     [[nodiscard]] bool leave_to_driver(io_handle& home) noexcept;
     /// After end(): sets when the unsent rest is given up.
     void linger(std::chrono::steady_clock::time_point until) noexcept;
-    /// If that time is over, drops the unsent rest and resets the connection. Returns whether the caller must close
-    /// the descriptor. Otherwise lowers `earliest` to that time.
+    /// If that time is over, drops the unsent rest, resets the connection, and returns whether the caller must close
+    /// the descriptor. Otherwise sets `earliest` to that time if it is earlier, and returns false.
     [[nodiscard]] bool give_up(std::chrono::steady_clock::time_point now,
                                std::chrono::steady_clock::time_point& earliest) noexcept;
     /// After end(), if the stream cannot be reported as writable: drops the unsent rest immediately. Returns false
@@ -235,8 +228,7 @@ public:
     static constexpr std::uint8_t for_writing = 1;
     static constexpr std::uint8_t for_reading = 2;
     static constexpr std::uint8_t for_all = 4;
-    static constexpr std::uint8_t for_bulk =
-        16;  // large-transfer mode: for reading, and for events that cut a read short
+    static constexpr std::uint8_t for_bulk = 16;    // for reading, and for events that cut a read short
     static constexpr std::uint8_t never_again = 8;  // removed: the descriptor's number may belong to another file
     std::uint8_t watched = 0;
 
