@@ -35,6 +35,8 @@ public:
 
     [[nodiscard]] bool is_joinable() const noexcept { return id_.has_value(); }
     [[nodiscard]] bool is_this_thread() const noexcept { return id_ && pthread_equal(*id_, pthread_self()) != 0; }
+    /// Waits for the end of the thread, or lets it run on its own.
+    /// Preconditions: is_joinable().
     void join() noexcept;
     void detach() noexcept;
 
