@@ -30,7 +30,7 @@ struct ring_completion {
 /// (DEFER_TASKRUN).
 class ring {
 public:
-    /// The sizes of the two queues, in entries. Powers of two.
+    /// The sizes of the two queues, in entries. The kernel rounds them up to powers of two.
     struct sizes {
         unsigned submissions;
         unsigned completions;

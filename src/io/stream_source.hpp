@@ -91,8 +91,8 @@ public:
         /// No chunk follows now, and later ones are reported. For read_it_yourself: a short read drains the socket.
         bool was_last = false;
     };
-    /// Takes the next chunk. `nothing`: a receive was requested. `read_it_yourself`: call recv(2) or accept(2), and
-    /// request_receive() once that would block.
+    /// Takes the next chunk. `nothing`: there is none yet, and "readable" is reported when that has changed.
+    /// `read_it_yourself`: call recv(2) or accept(2), and request_receive() once that would block.
     [[nodiscard]] taken take(io_handle& home) noexcept;
     /// Whether take() would return a chunk. Only the reader takes chunks, so this stays true until then.
     [[nodiscard]] bool has_chunk() noexcept;
