@@ -11,14 +11,13 @@
 
 namespace eddy::io {
 
-/// A reader with a buffer of its own, in which one can look for something.
+/// A reader with an internal buffer, whose bytes can be examined before they are consumed.
 ///
-///     poll_fill_buf(cx)   the bytes that are there; if there are none, it reads. Empty at the end. They stay where
-///     they are
-///                         until the reader is next used in another way.
-///     consume(count)      takes the first `count` of them; no more than poll_fill_buf() gave
+///     poll_fill_buf(cx)   Returns the unread bytes of the buffer. Reads first if there are none. Returns an empty span
+///                         at end of stream. The bytes stay valid until the next operation on the reader.
+///     consume(count)      Removes the first `count` bytes, at most as many as poll_fill_buf() returned.
 ///
-/// To make one of a reader: buf_reader.
+/// To add a buffer to a reader, wrap it in buf_reader.
 template <class R>
 concept async_buf_read = async_read<R> && requires(R& from, context& cx, std::size_t count) {
     { from.poll_fill_buf(cx) } -> std::same_as<poll_result<result<std::span<const std::byte>>>>;

@@ -18,25 +18,29 @@ namespace eddy::io {
 template <io_source S>
 class async_fd;
 
-/// Says that a descriptor may be ready. Whoever holds it tries, and if the call would block says so by clear_ready(),
-/// or lets try_io() do both.
+/// The result of a readiness wait: the descriptor may be ready. Make the system call next. If it returns
+/// operation_would_block, call clear_ready() and wait again. try_io() makes the call and clears the readiness.
+/// Thread safety: any thread.
+/// Lifetime: the async_fd must outlive the guard.
 template <io_source S>
 class [[nodiscard]] ready_guard {
 public:
+    /// Refers to `of`, which reported `seen`.
     ready_guard(async_fd<S>& of, const ready_event& seen) noexcept : of_(&of), seen_(seen) {}
 
-    /// What the descriptor is ready for.
+    /// Returns the conditions that were reported.
     [[nodiscard]] io::ready ready() const noexcept { return seen_.ready; }
 
-    /// The call would have blocked: wait for the next event. One that has come meanwhile is kept.
+    /// Clears the readiness, after a call returned operation_would_block. Keeps closed states, and an event that
+    /// arrived after this guard was made.
     void clear_ready() noexcept { of_->registration().clear_readiness(seen_); }
-    /// The same for a part of what was seen.
+    /// Clears only the conditions in `over`.
     void clear_ready_matching(io::ready over) noexcept {
         of_->registration().clear_readiness(ready_event(seen_.ready & over, seen_.tick, seen_.is_shutdown));
     }
 
-    /// Calls `operation(source)`, which returns a `result`; if that says that it would block, clears the readiness and
-    /// hands operation_would_block on: then wait again.
+    /// Calls `operation(source)`, which returns a `result`. If the error is operation_would_block, clears the
+    /// readiness, closed states included. Returns the result of `operation`.
     template <class Operation>
     std::invoke_result_t<Operation&, S&> try_io(Operation&& operation) {
         auto answer = operation(of_->get());
@@ -49,7 +53,11 @@ private:
     ready_event seen_;
 };
 
-/// Waits until an async_fd is ready. Cancel safety: safe.
+/// Waits until an async_fd is ready. Returned by async_fd::readable(), writable() and ready().
+/// Errors: errc::runtime_shutdown.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time. Any number of futures may wait for the same async_fd.
+/// Lifetime: the async_fd must outlive the future. The future must not move after its first poll.
 template <io_source S>
 class [[nodiscard("co_await it")]] ready_guard_future : public future_ops<ready_guard_future<S>> {
 public:
@@ -70,13 +78,14 @@ private:
     readiness_future readiness_;
 };
 
-/// Any descriptor of the user's, driven by the reactor: eventfd, timerfd, inotify, pipes, devices, sockets of other
-/// libraries. Give the call to async_io(), which tries it, and waits while it would block:
+/// Registers a descriptor of the caller with the reactor: an eventfd, a timerfd, inotify, a pipe, a device, or a socket
+/// of another library. Pass the system call to async_io(), which retries it until it no longer would block:
 ///
-///     auto n = co_await fd.async_io(interest::readable, [&](auto& source) { return read_from(source.native_handle(),
-///     buffer); });
+///     auto n = co_await fd.async_io(interest::readable, [&](auto& source) {
+///         return read_from(source.native_handle(), buffer);
+///     });
 ///
-/// Or wait for readiness, try, and clear the readiness when the call would block, which is the same by hand:
+/// Or wait for readiness and make the call in a loop:
 ///
 ///     for (;;) {
 ///         auto guard = co_await try_(fd.readable());
@@ -84,18 +93,19 @@ private:
 ///         if (n || n.error() != std::errc::operation_would_block) co_return n;
 ///     }
 ///
-/// Preconditions: the descriptor is in non-blocking mode. Registers at once.
-/// Thread safety: any number of tasks may wait, on any thread.
+/// The descriptor is registered immediately, by the constructor or by make().
+/// Preconditions: the descriptor is in non-blocking mode.
+/// Thread safety: any number of tasks may wait, on any threads. Move or destroy it only while no future refers to it.
 template <io_source S>
 class async_fd {
 public:
-    /// Registers with reactor_handle::current(). Throws `misuse` if there is none, and std::system_error with what
-    /// registration::attach() reports.
+    /// Registers `source` with reactor_handle::current().
+    /// Errors: throws `misuse` if there is no reactor, and std::system_error with the errors of registration::attach().
     explicit async_fd(S source, interest wanted = interest::readable | interest::writable,
                       std::source_location where = std::source_location::current())
         : evented_(std::move(source), wanted, where) {}
 
-    /// As the constructor, with the error as a value; the source is destroyed then.
+    /// Same as the constructor, but returns the error. On error, the source is destroyed.
     [[nodiscard]] static result<async_fd> make(S source, interest wanted = interest::readable | interest::writable,
                                                std::source_location where = std::source_location::current()) {
         auto made = poll_evented<S>::make(std::move(source), wanted, where);
@@ -103,25 +113,32 @@ public:
         return async_fd(std::move(*made));
     }
 
+    /// Returns the source, or its descriptor.
     [[nodiscard]] S& get() noexcept { return evented_.source(); }
     [[nodiscard]] const S& get() const noexcept { return evented_.source(); }
     [[nodiscard]] int native_handle() const noexcept { return evented_.source().native_handle(); }
+    /// Returns the registration, for example to poll it.
     [[nodiscard]] const io::registration& registration() const noexcept { return evented_.registration(); }
 
-    /// Waits until the descriptor may be read, or written, or is ready for `wanted`. Errors: runtime_shutdown.
+    /// Waits until the descriptor is readable, writable, or ready for `wanted`.
+    /// Errors: errc::runtime_shutdown.
+    /// Cancel safety: safe.
     [[nodiscard]] ready_guard_future<S> readable() noexcept { return {*this, interest::readable}; }
     [[nodiscard]] ready_guard_future<S> writable() noexcept { return {*this, interest::writable}; }
     [[nodiscard]] ready_guard_future<S> ready(interest wanted) noexcept { return {*this, wanted}; }
 
-    /// Tries once, without waiting: registration::try_io() with the source as argument.
+    /// Calls `operation(source)` once if the descriptor may be ready. Never waits. See registration::try_io().
     template <class Operation>
     std::invoke_result_t<Operation&, S&> try_io(interest wanted, Operation&& operation) {
         return registration().try_io(wanted, [&] { return operation(get()); });
     }
 
-    /// Calls `operation(source)`, which returns a `result`, until it does not say that it would block, and waits in
-    /// between. Errors: those of `operation`; runtime_shutdown. Cancel safety: safe, if a call that would block has
-    /// done nothing. Lifetime: borrows this. Cost: a call is made only if the descriptor may be ready; no allocation.
+    /// Calls `operation(source)`, which returns a `result`, until the error is not operation_would_block. Waits for
+    /// readiness between calls.
+    /// Errors: those of `operation`; errc::runtime_shutdown.
+    /// Cancel safety: safe, if a call that would block has no effect.
+    /// Lifetime: the future borrows this object.
+    /// Cost: no allocation. Makes a call only if the descriptor may be ready.
     template <class Operation>
     [[nodiscard]] auto async_io(interest wanted, Operation&& operation) {
         if constexpr (eddy::detail::check_operation<Operation, S&>()) {
@@ -133,9 +150,9 @@ public:
         }
     }
 
-    /// Deregisters and gives the source back.
+    /// Deregisters the source and returns it.
     [[nodiscard]] S into_inner() && { return std::move(evented_).into_inner(); }
-    // Only to say in a short error what to write.
+    // Lvalue overload: reports the misuse with one static_assert.
     template <class... A>
     auto into_inner(A&&...) & {
         return eddy::detail::refuse_lvalue<A...>();

@@ -13,11 +13,13 @@
 
 namespace eddy::detail {
 
+/// True if T is an eddy::result.
 template <class T>
 inline constexpr bool is_system_result = false;
 template <class T>
 inline constexpr bool is_system_result<result<T>> = true;
 
+/// Returns whether `Operation` returns an eddy::result. Otherwise reports that with one static_assert.
 template <class Operation, class... Args>
 constexpr bool check_operation() {
     constexpr bool answers = is_system_result<std::invoke_result_t<Operation&, Args...>>;
@@ -29,13 +31,19 @@ constexpr bool check_operation() {
 
 namespace eddy::io {
 
-/// Calls a function until it does not say that it would block: see async_fd::async_io() and net::any_call::async_io().
-/// `Source` tries it (try_io), and `Readiness` is the future that waits until that is worth it.
+/// Calls a function until its error is not operation_would_block: the future of async_fd::async_io() and
+/// net::any_call::async_io(). `Source::try_io()` makes one call. `Readiness` is the future that waits until another
+/// call is worth making.
+/// Errors: those of the function; errc::runtime_shutdown.
+/// Cancel safety: safe, if a call that would block has no effect.
+/// Thread safety: one thread at a time.
+/// Lifetime: the source must outlive the future. The future must not move after its first poll.
 template <class Source, class Readiness, class Operation, bool Marked>
 class [[nodiscard("co_await it")]] async_io_future
     : public future_ops<async_io_future<Source, Readiness, Operation, Marked>> {
 public:
     using output_type = decltype(std::declval<Source&>().try_io(std::declval<interest>(), std::declval<Operation&>()));
+    /// A workaround for GCC 12: see detail/closure_guard.hpp.
     static constexpr bool took_closure = Marked;
 
     template <class F>
@@ -44,8 +52,8 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         for (;;) {
-            // Each round, since what is closed stays ready: a call that would block all the same must not hold the
-            // thread.
+            // One budget unit per round: a closed descriptor stays ready, so a call that would block anyway could
+            // repeat endlessly.
             if (!cx.consume_budget()) return not_ready;
             if (!readiness_) {
                 auto answer = source_->try_io(wanted_, operation_);

@@ -10,20 +10,20 @@
 
 namespace eddy::io {
 
-/// What bytes can be read from: a socket, a pipe, a decoder.
+/// A source of bytes: a socket, a pipe, a decoder.
 ///
-///     poll_read(cx, into)   reads at least one byte and answers how many; 0 at the end, or if `into` is empty. Never
-///     blocks:
-///                           "not yet" means that the context's waker will be woken, and that no byte was taken.
+///     poll_read(cx, into)   Reads at least one byte and returns the count. Returns 0 at end of stream, or if `into` is
+///                           empty. Never blocks. not_ready means that no byte was taken, and that the waker of `cx`
+///                           will be woken.
 ///
-/// It may offer `poll_read_vectored(cx, std::span<const std::span<std::byte>>)`, into several buffers, one after the
-/// other. Who answers a count that is larger than the room it was given is found out: errc::count_too_large.
+/// Optional: `poll_read_vectored(cx, std::span<const std::span<std::byte>>)` fills several buffers in order. The
+/// algorithms of eddy::io report errc::count_too_large if a reader returns a larger count than the buffers have.
 template <class R>
 concept async_read = requires(R& from, context& cx, std::span<std::byte> into) {
     { from.poll_read(cx, into) } -> std::same_as<poll_result<result<std::size_t>>>;
 };
 
-/// A reader that fills several buffers at once.
+/// A reader that can fill several buffers in one call.
 template <class R>
 concept vectored_read = async_read<R> && requires(R& from, context& cx, std::span<const std::span<std::byte>> into) {
     { from.poll_read_vectored(cx, into) } -> std::same_as<poll_result<result<std::size_t>>>;

@@ -10,17 +10,16 @@
 
 namespace eddy::io {
 
-/// What bytes can be written to.
+/// A destination for bytes.
 ///
-///     poll_write(cx, from)   takes at least one byte and answers how many; 0 only if `from` is empty, or if no byte
-///     will ever be
-///                            taken. "Not yet" means that the context's waker will be woken, and that no byte was
-///                            taken.
-///     poll_flush(cx)         ready when all that was taken has reached its destination
-///     poll_shutdown(cx)      flushes, and says that nothing more will be written. Called again, it succeeds.
+///     poll_write(cx, from)   Takes at least one byte and returns the count. Returns 0 only if `from` is empty, or if
+///                            the writer will never take another byte. Never blocks. not_ready means that no byte was
+///                            taken, and that the waker of `cx` will be woken.
+///     poll_flush(cx)         Becomes ready when all bytes that were taken have reached their destination.
+///     poll_shutdown(cx)      Flushes, then ends the stream: no further byte will be written. A repeated call succeeds.
 ///
-/// It may offer `poll_write_vectored(cx, std::span<const std::span<const std::byte>>)`, from several buffers, one after
-/// the other. Who answers a count that is larger than what it was given is found out: errc::count_too_large.
+/// Optional: `poll_write_vectored(cx, std::span<const std::span<const std::byte>>)` takes bytes from several buffers in
+/// order. The algorithms of eddy::io report errc::count_too_large if a writer returns a larger count than it was given.
 template <class W>
 concept async_write = requires(W& to, context& cx, std::span<const std::byte> from) {
     { to.poll_write(cx, from) } -> std::same_as<poll_result<result<std::size_t>>>;
@@ -28,7 +27,7 @@ concept async_write = requires(W& to, context& cx, std::span<const std::byte> fr
     { to.poll_shutdown(cx) } -> std::same_as<poll_result<result<void>>>;
 };
 
-/// A writer that takes several buffers at once.
+/// A writer that can take several buffers in one call.
 template <class W>
 concept vectored_write =
     async_write<W> && requires(W& to, context& cx, std::span<const std::span<const std::byte>> from) {

@@ -17,7 +17,7 @@
 
 namespace eddy::detail {
 
-// ---- What is behind the boxes ----
+// ---- The interfaces behind the boxes ----
 
 struct reader_face {
     virtual poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) = 0;
@@ -89,7 +89,7 @@ struct boxed_write : Base {
     poll_result<result<void>> poll_shutdown(context& cx) final { return this->object.poll_shutdown(cx); }
 };
 
-/// The pointer of a box.
+/// Owns the object of a box.
 template <class Face>
 class io_box {
 public:
@@ -97,6 +97,8 @@ public:
 
     explicit io_box(std::unique_ptr<Face> inner) noexcept : inner_(std::move(inner)) {}
 
+    /// Returns the object.
+    /// Errors: throws `misuse` if the box was moved from.
     [[nodiscard]] Face& inner() const {
         if (!inner_) throw misuse("a boxed reader or writer was used after it had been moved from");
         return *inner_;
@@ -106,7 +108,7 @@ private:
     std::unique_ptr<Face> inner_;
 };
 
-/// The box of an object that fits; else there was a sentence, and nothing follows.
+/// Makes the object of a box. If `Fits` is false, a static_assert has reported it, and this returns null.
 template <bool Fits, class Face, template <class> class Offers, class T>
 std::unique_ptr<Face> make_io_box(T&& inner) {
     if constexpr (Fits) {
@@ -125,13 +127,16 @@ concept may_be_boxed = !std::is_lvalue_reference_v<T> && !std::derived_from<std:
 
 namespace eddy::io {
 
-// One type each for any reader, any writer, ...: for containers and interfaces.
-// Errors, cancel safety, thread safety: those of the object inside. One that was moved from throws `misuse`.
-// Cost: one allocation; an indirect call for each poll.
+// A box is one type for any reader, any writer, and so on. Use boxes in containers and interfaces.
+// Errors, cancel safety, thread safety: those of the object in the box. Use of a box that was moved from throws
+// `misuse`.
+// Cost: one allocation per box; one virtual call per poll.
 
-/// Any reader.
+/// Owns any reader.
+/// Thread safety: that of the reader.
 class boxed_reader : public detail::io_box<detail::reader_face>, public detail::forwards_read<boxed_reader> {
 public:
+    /// Takes ownership of the reader.
     template <class R>
         requires detail::may_be_boxed<boxed_reader, R>
     boxed_reader(R&& inner)
@@ -139,11 +144,13 @@ public:
               std::forward<R>(inner))) {}
 };
 
-/// Any reader with a buffer.
+/// Owns any reader with a buffer.
+/// Thread safety: that of the reader.
 class boxed_buf_reader : public detail::io_box<detail::buf_reader_face>,
                          public detail::forwards_read<boxed_buf_reader>,
                          public detail::forwards_buf_read<boxed_buf_reader> {
 public:
+    /// Takes ownership of the reader.
     template <class R>
         requires detail::may_be_boxed<boxed_buf_reader, R>
     boxed_buf_reader(R&& inner)
@@ -151,11 +158,13 @@ public:
               std::forward<R>(inner))) {}
 };
 
-/// Any reader that can seek.
+/// Owns any reader that can seek.
+/// Thread safety: that of the reader.
 class boxed_seeker : public detail::io_box<detail::seeker_face>,
                      public detail::forwards_read<boxed_seeker>,
                      public detail::forwards_seek<boxed_seeker> {
 public:
+    /// Takes ownership of the reader.
     template <class R>
         requires detail::may_be_boxed<boxed_seeker, R>
     boxed_seeker(R&& inner)
@@ -163,9 +172,11 @@ public:
                                      detail::boxed_seek>(std::forward<R>(inner))) {}
 };
 
-/// Any writer.
+/// Owns any writer.
+/// Thread safety: that of the writer.
 class boxed_writer : public detail::io_box<detail::writer_face>, public detail::forwards_write<boxed_writer> {
 public:
+    /// Takes ownership of the writer.
     template <class W>
         requires detail::may_be_boxed<boxed_writer, W>
     boxed_writer(W&& inner)
@@ -173,11 +184,13 @@ public:
               std::forward<W>(inner))) {}
 };
 
-/// Anything that is read and written: a TCP connection, one through TLS, a duplex.
+/// Owns any object that is a reader and a writer: a TCP connection, a TLS connection, a duplex.
+/// Thread safety: that of the object.
 class boxed_stream : public detail::io_box<detail::stream_face>,
                      public detail::forwards_read<boxed_stream>,
                      public detail::forwards_write<boxed_stream> {
 public:
+    /// Takes ownership of the object.
     template <class S>
         requires detail::may_be_boxed<boxed_stream, S>
     boxed_stream(S&& inner)

@@ -22,21 +22,24 @@
 
 namespace eddy::io {
 
-/// What buffered readers and writers hold, if nothing else is said.
+/// The default capacity of buffered readers and writers, in bytes.
 inline constexpr std::size_t default_buffer = 8 * 1024;
 
-/// A reader with a buffer: many small reads become few large ones, and one can look for a delimiter. Writing goes
-/// through unchanged.
-///     io::buf_reader lines(std::move(stream));    io::buf_reader lent(std::ref(stream));
-/// Errors: throws misuse for a buffer of 0 bytes.
-/// Cancel safety: that of the reader; what has come is in the buffer.
-/// Lifetime: what is in the buffer is lost with it: see buffered().
-/// Cost: one allocation, at the first read. A read of at least the buffer's size goes past it when it is empty.
+/// A reader with a buffer. Combines many small reads into few large ones, and makes the bytes searchable. Forwards
+/// writes unchanged.
+///     io::buf_reader lines(std::move(stream));    io::buf_reader borrowed(std::ref(stream));
+/// Errors: the constructor throws `misuse` if the capacity is 0.
+/// Cancel safety: that of the reader. Bytes that were read stay in the buffer.
+/// Thread safety: one thread at a time.
+/// Lifetime: unread bytes in the buffer are lost when this object is destroyed. See buffered().
+/// Cost: one allocation, at the first read. A read of at least the buffer's capacity bypasses the buffer if it is
+/// empty.
 template <class R>
 class buf_reader : public detail::forwards_write<buf_reader<R>> {
 public:
     using inner_type = R;
 
+    /// Takes ownership of `inner`. The buffer has `capacity` bytes.
     explicit buf_reader(detail::given_io<R> inner, std::size_t capacity = default_buffer,
                         std::source_location where = std::source_location::current())
         : inner_(std::move(inner).take()), capacity_(capacity) {
@@ -44,6 +47,7 @@ public:
         if (capacity == 0) throw misuse("a buf_reader needs a buffer of at least one byte", where);
     }
 
+    /// Implements async_buf_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         drop_if_seeking();
         if (left_.empty() && into.size() >= capacity_) return detail::poll_read_checked(inner_, cx, into);
@@ -63,18 +67,20 @@ public:
         return ok(left_);
     }
 
-    /// Errors: throws std::out_of_range for more than there is.
+    /// Removes the first `count` unread bytes.
+    /// Errors: throws std::out_of_range if there are fewer.
     void consume(std::size_t count) {
         if (count > left_.size()) detail::throw_out_of_window("buf_reader::consume", count, left_.size());
         left_ = left_.subspan(count);
     }
 
+    /// Implements async_seek. A seek discards the buffer, unless it fails.
     result<void> start_seek(seek_from to)
         requires async_seek<R>
     {
         drop_if_seeking();
         if (to.from() == seek_from::origin::current) {
-            // The reader itself is further on, by what is in the buffer.
+            // The reader is ahead of the caller by the unread bytes.
             const auto further = static_cast<std::int64_t>(left_.size());
             if (to.offset() < std::numeric_limits<std::int64_t>::min() + further)
                 return std::unexpected(std::make_error_code(std::errc::invalid_argument));
@@ -90,21 +96,22 @@ public:
         auto place = inner_.poll_seek_complete(cx);
         if (!place) return not_ready;
         if (*place) drop_if_seeking();
-        is_seeking_ = false;  // one that has failed takes nothing: the reader is where it was
+        is_seeking_ = false;  // a failed seek leaves the reader where it was, so the buffer is still valid
         if (*place) **place -= left_.size();
         return place;
     }
 
-    /// What was read and not yet taken.
+    /// Returns the bytes that were read and not yet consumed.
     [[nodiscard]] std::span<const std::byte> buffered() const noexcept { return left_; }
+    /// Returns the capacity of the buffer, in bytes.
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
-    /// The reader. Whoever reads from it directly misses what is in the buffer.
+    /// Returns the reader. A direct read from it skips the unread bytes in the buffer.
     [[nodiscard]] R& inner() noexcept { return inner_; }
-    /// The reader again. What is in the buffer is lost.
+    /// Moves the reader out. Unread bytes in the buffer are lost.
     [[nodiscard]] R into_inner() && { return std::move(inner_); }
 
 private:
-    /// What is in the buffer is of the place that is left.
+    /// Discards the buffer if a seek is in progress: its bytes belong to the old position.
     void drop_if_seeking() noexcept {
         if (std::exchange(is_seeking_, false)) left_ = {};
     }
@@ -112,8 +119,8 @@ private:
     R inner_;
     std::unique_ptr<std::byte[]> buffer_;
     std::size_t capacity_;
-    std::span<const std::byte> left_;  // of the buffer
-    bool is_seeking_ = false;          // a seek was begun, and has not yet said how it ends
+    std::span<const std::byte> left_;  // the unread bytes of buffer_
+    bool is_seeking_ = false;          // a seek was begun, and its result is not known yet
 };
 
 template <class R>

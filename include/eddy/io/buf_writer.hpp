@@ -21,16 +21,21 @@
 
 namespace eddy::io {
 
-/// A writer with a buffer: many small writes become few large ones. Reading goes through unchanged.
-/// Errors: throws misuse for a buffer of 0 bytes. An error of the writer is told to whoever writes or flushes next.
-/// Cancel safety: that of the writer; what is in the buffer stays there.
-/// Lifetime: what was not flushed is lost with it: a destructor cannot wait. io::flush() it, or io::shutdown().
-/// Cost: one allocation, at the first write. A write of at least the buffer's size goes past it when it is empty.
+/// A writer with a buffer. Combines many small writes into few large ones. Forwards reads unchanged.
+/// Errors: the constructor throws `misuse` if the capacity is 0. An error of the writer is returned by the write or
+/// flush that needs the buffer emptied.
+/// Cancel safety: that of the writer. Bytes in the buffer stay there.
+/// Thread safety: one thread at a time.
+/// Lifetime: the destructor cannot wait, so it discards bytes that were not flushed. Await io::flush() or
+/// io::shutdown() first.
+/// Cost: one allocation, at the first write. A write of at least the buffer's capacity bypasses the buffer if it is
+/// empty.
 template <class W>
 class buf_writer : public detail::forwards_read<buf_writer<W>>, public detail::forwards_buf_read<buf_writer<W>> {
 public:
     using inner_type = W;
 
+    /// Takes ownership of `inner`. The buffer has `capacity` bytes.
     explicit buf_writer(detail::given_io<W> inner, std::size_t capacity = default_buffer,
                         std::source_location where = std::source_location::current())
         : inner_(std::move(inner).take()), capacity_(capacity) {
@@ -38,6 +43,7 @@ public:
         if (capacity == 0) throw misuse("a buf_writer needs a buffer of at least one byte", where);
     }
 
+    /// Implements async_write.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         if (from.size() > capacity_ - kept_.end) {
             const auto emptied = poll_empty(cx);
@@ -63,7 +69,7 @@ public:
         return inner_.poll_shutdown(cx);
     }
 
-    /// What is in the buffer is written first.
+    /// Implements async_seek. The buffer is written before the writer seeks.
     result<void> start_seek(seek_from to)
         requires async_seek<W>
     {
@@ -82,16 +88,17 @@ public:
         return inner_.poll_seek_complete(cx);
     }
 
-    /// What was not yet written.
+    /// Returns the bytes that were not yet written.
     [[nodiscard]] std::span<const std::byte> buffered() const noexcept { return kept_.chunk(); }
+    /// Returns the capacity of the buffer, in bytes.
     [[nodiscard]] std::size_t capacity() const noexcept { return capacity_; }
-    /// The writer. What is written to it directly overtakes what is in the buffer.
+    /// Returns the writer. Bytes that are written to it directly overtake the bytes in the buffer.
     [[nodiscard]] W& inner() noexcept { return inner_; }
-    /// The writer again. What is in the buffer is lost.
+    /// Moves the writer out. Bytes in the buffer are lost.
     [[nodiscard]] W into_inner() && { return std::move(inner_); }
 
 private:
-    /// What was taken, and not yet written: from `begin` to `end` in the buffer.
+    /// The bytes that were taken and not yet written: [begin, end) of the buffer.
     struct kept_bytes {
         std::unique_ptr<std::byte[]> buffer;
         std::size_t begin = 0;
@@ -104,7 +111,7 @@ private:
         }
     };
 
-    /// Ready when the buffer is empty.
+    /// Writes the buffer. Ready when it is empty.
     poll_result<result<void>> poll_empty(context& cx) { return detail::poll_write_all_buf(inner_, cx, kept_); }
 
     W inner_;
@@ -120,10 +127,12 @@ buf_writer(std::reference_wrapper<W>) -> buf_writer<lent<W>>;
 template <class W>
 buf_writer(std::reference_wrapper<W>, std::size_t) -> buf_writer<lent<W>>;
 
-/// Something that is read and written, with a buffer for each way: see buf_reader and buf_writer.
+/// A stream with a read buffer and a write buffer. See buf_reader and buf_writer.
+/// Thread safety: one thread at a time.
 template <class S>
 class buf_stream : public buf_reader<buf_writer<S>> {
 public:
+    /// Takes ownership of `inner`. The capacities are in bytes.
     explicit buf_stream(detail::given_io<S> inner, std::size_t read_capacity = default_buffer,
                         std::size_t write_capacity = default_buffer,
                         std::source_location where = std::source_location::current())

@@ -12,12 +12,15 @@
 
 namespace eddy::io {
 
-/// Two readers, one after the other: see chain().
+/// Reads two readers, one after the other. Returned by chain().
+/// Thread safety: one thread at a time.
 template <class A, class B>
 class [[nodiscard]] chain_reader {
 public:
+    /// Takes ownership of both readers.
     chain_reader(A&& first, B&& second) : first_(std::move(first)), second_(std::move(second)) {}
 
+    /// Implements async_read, and async_buf_read if both readers do.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         if (!first_has_ended_) {
             auto count = detail::poll_read_checked(first_, cx, into);
@@ -47,6 +50,7 @@ public:
         }
     }
 
+    /// Returns the readers.
     [[nodiscard]] A& first() noexcept { return first_; }
     [[nodiscard]] B& second() noexcept { return second_; }
 
@@ -56,8 +60,9 @@ private:
     bool first_has_ended_ = false;
 };
 
-/// A reader of what the first gives until its end, and then of what the second gives.
+/// Returns a reader that reads `first` to its end, and then `second`.
 /// Cancel safety: that of the readers.
+/// Lifetime: takes ownership of the readers. Pass std::ref(reader) to borrow one.
 template <class A, class B>
 [[nodiscard]] auto chain(A&& first, B&& second) {
     if constexpr (detail::check_given_io<A>() && detail::check_given_io<B>() &&

@@ -17,15 +17,14 @@
 
 namespace eddy::detail {
 
-/// Where copying from one to the other stands, and the bytes that were read and not yet written: [begin_, end_) of the
-/// buffer.
+/// The state of a copy, with the bytes that were read and not yet written: [begin_, end_) of the buffer.
 class copying {
 public:
     copying(std::size_t buffer_size, std::source_location where) : size_(buffer_size) {
         if (buffer_size == 0) throw misuse("copying needs a buffer of at least one byte", where);
     }
 
-    /// Ready when the reader has ended, and all has been written and flushed. Gives how many bytes that were.
+    /// Copies. Ready when the reader has ended, and all bytes were written and flushed. Returns the number of bytes.
     template <class R, class W>
     poll_result<result<std::uint64_t>> poll(context& cx, R& from, W& to) {
         for (;;) {
@@ -50,11 +49,11 @@ public:
 private:
     static result<std::uint64_t> failure(std::error_code error) { return result<std::uint64_t>(std::unexpect, error); }
 
-    /// Reads to the end of what is in the buffer. False if the reader waits. An error is kept until all before it is
-    /// written.
+    /// Reads into the free end of the buffer. Returns false if the reader is not ready. Keeps an error until all bytes
+    /// before it are written.
     template <class R>
     [[nodiscard]] bool poll_fill(context& cx, R& from) {
-        // Not before it is needed: a future that is never polled costs nothing.
+        // Allocated on first use: a future that is never polled costs nothing.
         if (!buffer_) buffer_ = std::make_unique_for_overwrite<std::byte[]>(size_);
         const auto count = poll_read_checked(from, cx, std::span(buffer_.get() + end_, size_ - end_));
         if (!count) return false;
@@ -67,8 +66,7 @@ private:
         return true;
     }
 
-    /// While the writer waits, what the reader has is taken as far as there is room: it may be what the writer waits
-    /// for.
+    /// Fills the buffer while the writer waits. The writer's progress may depend on these reads.
     template <class R>
     not_ready_t poll_read_meanwhile(context& cx, R& from) {
         while (!has_ended_ && end_ != size_ && poll_fill(cx, from)) {
@@ -76,7 +74,7 @@ private:
         return not_ready;
     }
 
-    /// While the reader waits, what was written shall not wait with it: the other side may answer to it.
+    /// Flushes while the reader waits. The peer may send more only after it has received what was written.
     template <class W>
     poll_result<result<std::uint64_t>> poll_flush_meanwhile(context& cx, W& to) {
         if (!is_unflushed_) return not_ready;
@@ -109,9 +107,10 @@ private:
 
 namespace eddy::io {
 
-/// What copy() reads into, if nothing else is said.
+/// The default buffer size of copy(), in bytes.
 inline constexpr std::size_t default_copy_buffer = 8 * 1024;
 
+/// The algorithm of copy().
 template <class R, class W>
 class copy_op {
 public:
@@ -129,6 +128,7 @@ private:
     detail::copying copying_;
 };
 
+/// The algorithm of copy_buf().
 template <class R, class W>
 class copy_buf_op {
 public:
@@ -178,16 +178,19 @@ private:
     R* from_;
     W* to_;
     std::uint64_t written_ = 0;
-    std::error_code error_;   // of the reader, kept until what it gave before is flushed
-    bool has_ended_ = false;  // so it is not asked again while the writer flushes
+    std::error_code error_;   // of the reader, kept until the bytes before it are flushed
+    bool has_ended_ = false;  // the reader is not polled again while the writer flushes
     bool is_unflushed_ = false;
 };
 
-/// Writes all that a reader gives until its end, and flushes. Gives how many bytes. While the reader waits, what was
-/// written is flushed; while the writer waits, it reads on as far as its buffer has room. Errors: those of both, that
-/// of the reader when all before it has been written and flushed; errc::write_zero, errc::count_too_large. Throws
-/// misuse for a buffer of 0 bytes. Cancel safety: not safe. Up to a buffer of bytes was read and not yet written, and
-/// is lost. With copy_buf() none is. Cost: one allocation, for the buffer.
+/// Copies from a reader to a writer until the reader ends, then flushes. Returns the number of bytes.
+/// Flushes whenever the reader is not ready. Reads ahead into the buffer while the writer is not ready.
+/// Errors: those of both; errc::write_zero; errc::count_too_large. An error of the reader is returned after all bytes
+/// before it were written and flushed. Throws `misuse` if `buffer_size` is 0.
+/// Cancel safety: not safe. Up to `buffer_size` bytes that were read and not yet written are lost. copy_buf() loses
+/// none.
+/// Lifetime: the future borrows both objects.
+/// Cost: one allocation, for the buffer.
 template <class R, class W>
 [[nodiscard]] auto copy(R&& from, W&& to, std::size_t buffer_size = default_copy_buffer,
                         std::source_location where = std::source_location::current()) {
@@ -200,8 +203,11 @@ template <class R, class W>
     }
 }
 
-/// The same from a reader with a buffer, whose bytes are written from where they lie.
-/// Errors: as copy(). Cancel safety: safe; what was not written is still in the reader. Cost: no allocation.
+/// Same as copy(), for a reader with a buffer. Writes the bytes directly from that buffer.
+/// Errors: those of copy().
+/// Cancel safety: safe. Bytes that were not written are still in the reader.
+/// Lifetime: the future borrows both objects.
+/// Cost: no allocation.
 template <class R, class W>
 [[nodiscard]] auto copy_buf(R&& from, W&& to) {
     if constexpr (detail::check_borrowed<R>() && detail::check_borrowed<W>() && detail::check_buf_reader<R>() &&

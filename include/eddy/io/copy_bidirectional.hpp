@@ -13,7 +13,8 @@
 
 namespace eddy::io {
 
-/// How many bytes copy_bidirectional() has moved.
+/// The number of bytes that copy_bidirectional() copied in each direction.
+/// Thread safety: a plain value.
 struct copied {
     std::uint64_t a_to_b = 0;
     std::uint64_t b_to_a = 0;
@@ -28,7 +29,7 @@ struct copied {
 
 namespace eddy::detail {
 
-/// One direction: copies, and hands the end of the reader on.
+/// One direction: copies until the reader ends, then shuts the writer down.
 ///     running --end of the reader--> shutting down --> done
 class copy_direction {
 public:
@@ -62,6 +63,7 @@ private:
 
 namespace eddy::io {
 
+/// The algorithm of copy_bidirectional().
 template <class A, class B>
 class copy_bidirectional_op {
 public:
@@ -71,7 +73,8 @@ public:
         : a_(&a), b_(&b), a_to_b_(a_to_b_size, where), b_to_a_(b_to_a_size, where) {}
 
     poll_result<output_type> poll(context& cx) {
-        // In turns, since the first one takes what it needs of the budget: a flood leaves nothing to the other.
+        // Alternates the order: the direction that is polled first may use up the budget, and would starve the other
+        // one.
         is_back_first_ = !is_back_first_;
         const auto first = is_back_first_ ? poll_back(cx) : poll_there(cx);
         if (first && !*first) return output_type(std::unexpect, first->error());
@@ -90,17 +93,19 @@ private:
     B* b_;
     detail::copy_direction a_to_b_;
     detail::copy_direction b_to_a_;
-    bool is_back_first_ = true;  // in the last poll
+    bool is_back_first_ = true;  // the order of the last poll
 };
 
-/// Copies from each of two streams to the other, at the same time. When one ends, the other is shut down for writing,
-/// and the opposite direction goes on until it ends, too. Gives how many bytes went each way. A proxy is no more than
-/// this:
+/// Copies in both directions between two streams. When one stream ends, shuts the other one down for writing. The
+/// opposite direction continues until it ends, too. Returns the number of bytes in each direction. A proxy:
 ///     auto server = co_await try_(net::tcp_stream::connect(where));
 ///     co_await try_(io::copy_bidirectional(client, server));
 ///
-/// Errors: the first error of either direction ends both, and shuts neither stream down: their destructors close them.
-/// As copy(). Cancel safety: not safe; as copy(). Cost: two allocations, for the buffers.
+/// Errors: those of copy(). The first error in either direction ends both. Neither stream is shut down then; their
+/// destructors close them.
+/// Cancel safety: not safe. As with copy(), each direction loses the bytes that were read and not yet written.
+/// Lifetime: the future borrows both streams.
+/// Cost: two allocations, for the buffers.
 template <class A, class B>
 [[nodiscard]] auto copy_bidirectional(A&& a, B&& b, std::size_t a_to_b_size = default_copy_buffer,
                                       std::size_t b_to_a_size = default_copy_buffer,

@@ -22,13 +22,16 @@
 
 namespace eddy::io {
 
-/// Bytes in memory as a reader, and as a writer if they can be written: a string or vector grows, a span is full at its
-/// end.
+/// Makes bytes in memory a reader, and a writer if they are mutable. Writes make a string or a vector grow. A span is
+/// full at its end.
 ///     io::cursor request(std::string("GET / HTTP/1.1\r\n"));    io::cursor room(std::span(array));
-/// It reads, writes and seeks at one place. Nothing waits. Each poll takes a unit of the budget.
-/// Errors: seeking before the beginning: invalid_argument. Writing where no string or vector reaches, however much
-/// memory there is: file_too_large, as of write(2); std::bad_alloc when there is too little, also for the zeros before
-/// that place. A span that is full takes 0 bytes, which write_all() calls write_zero. Cancel safety: safe.
+/// Reads, writes and seeks use the same position. No operation waits. Each read and each write takes one unit of the
+/// coop budget.
+/// Errors: invalid_argument for a seek before the start. file_too_large, as with write(2), for a write beyond the
+/// maximum size of the container. A full span takes 0 bytes, which write_all() reports as errc::write_zero. Throws
+/// std::bad_alloc if there is too little memory for the bytes, or for the zeros that fill a gap before them.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 template <class T>
 class cursor {
     static constexpr bool is_byte_range = detail::owner_of_bytes<T> || std::is_base_of_v<detail::byte_window, T>;
@@ -36,8 +39,10 @@ class cursor {
                   "eddy: a cursor needs bytes: a string, a vector of bytes, a span of std::byte, eddy::bytes");
 
 public:
+    /// Takes ownership of the bytes. The position is 0.
     explicit cursor(T over) : over_(std::move(over)) {}
 
+    /// Implements async_buf_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         return detail::poll_read_filled(*this, cx, into);
     }
@@ -48,6 +53,7 @@ public:
     }
     void consume(std::size_t count) noexcept { at_ += count; }
 
+    /// Implements async_write. Flush and shutdown do nothing.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from)
         requires(detail::is_growing<T> || std::is_same_v<T, std::span<std::byte>>)
     {
@@ -66,6 +72,7 @@ public:
     poll_result<result<void>> poll_flush(context&) { return ok(); }
     poll_result<result<void>> poll_shutdown(context&) { return ok(); }
 
+    /// Implements async_seek.
     result<void> start_seek(seek_from to) {
         const std::int64_t base = to.from() == seek_from::origin::current ? static_cast<std::int64_t>(at_)
                                   : to.from() == seek_from::origin::end   ? static_cast<std::int64_t>(std::size(over_))
@@ -78,14 +85,17 @@ public:
     }
     poll_result<result<std::uint64_t>> poll_seek_complete(context&) { return ok(at_); }
 
-    /// Where the next byte is read or written.
+    /// Returns the position of the next read or write, in bytes from the start.
     [[nodiscard]] std::uint64_t position() const noexcept { return at_; }
+    /// Returns the bytes.
     [[nodiscard]] T& inner() noexcept { return over_; }
     [[nodiscard]] const T& inner() const noexcept { return over_; }
+    /// Moves the bytes out.
     [[nodiscard]] T into_inner() && { return std::move(over_); }
 
 private:
-    /// False where no container of this kind reaches.
+    /// Grows the container to `size` bytes if it is smaller. Returns false if no container of this type can be that
+    /// large.
     [[nodiscard]] bool grow_to(std::uint64_t size) {
         if (size <= std::size(over_)) return true;
         try {

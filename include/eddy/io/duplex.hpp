@@ -12,13 +12,16 @@
 #include <eddy/future.hpp>
 #include <eddy/result.hpp>
 
-// Connections in memory: for tests, and between tasks that speak in bytes.
+// Connections in memory, for tests and for tasks that exchange bytes.
 
 namespace eddy::io {
 
-/// The end of a simplex that reads. When it is destroyed, the writer gets broken_pipe.
+/// The reading end of a simplex. After it is destroyed, writes fail with broken_pipe.
+/// Errors: polling an end that was moved from throws `misuse`.
+/// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] simplex_reader {
 public:
+    /// Reads from `from`.
     explicit simplex_reader(std::shared_ptr<detail::pipe> from) noexcept : pipe_(std::move(from)) {}
     simplex_reader(simplex_reader&&) noexcept = default;
     simplex_reader& operator=(simplex_reader&& other) noexcept {
@@ -29,6 +32,7 @@ public:
         if (pipe_) pipe_->end_reading();
     }
 
+    /// Implements async_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         if (!pipe_) throw misuse("this reader was moved from", cx.where());
         return pipe_->poll_read(cx, into);
@@ -38,10 +42,13 @@ private:
     std::shared_ptr<detail::pipe> pipe_;
 };
 
-/// The end of a simplex that writes. When it is shut down or destroyed, the reader gets what is on its way, and then
-/// the end.
+/// The writing end of a simplex. After it is shut down or destroyed, the reader receives the remaining bytes, then the
+/// end.
+/// Errors: polling an end that was moved from throws `misuse`.
+/// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] simplex_writer {
 public:
+    /// Writes to `to`.
     explicit simplex_writer(std::shared_ptr<detail::pipe> to) noexcept : pipe_(std::move(to)) {}
     simplex_writer(simplex_writer&&) noexcept = default;
     simplex_writer& operator=(simplex_writer&& other) noexcept {
@@ -52,6 +59,7 @@ public:
         if (pipe_) pipe_->end_writing();
     }
 
+    /// Implements async_write.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         return pipe(cx).poll_write(cx, from);
     }
@@ -70,14 +78,16 @@ private:
     std::shared_ptr<detail::pipe> pipe_;
 };
 
-/// One end of a duplex: what is written here is read at the other one.
+/// One end of a duplex: bytes that are written here are read at the other end.
+/// Thread safety: one thread at a time. The other end may be on another thread.
 class [[nodiscard]] duplex_stream : public simplex_reader, public simplex_writer {
 public:
+    /// Combines one end of each direction.
     duplex_stream(simplex_reader&& reader, simplex_writer&& writer) noexcept
         : simplex_reader(std::move(reader)), simplex_writer(std::move(writer)) {}
 };
 
-/// Both ends of a way for bytes.
+/// The two ends that simplex() returns.
 struct simplex_ends {
     simplex_reader reader;
     simplex_writer writer;
@@ -89,7 +99,7 @@ private:
     explicit simplex_ends(std::shared_ptr<detail::pipe> shared) noexcept : reader(shared), writer(std::move(shared)) {}
 };
 
-/// Both ends of a connection.
+/// The two ends that duplex() returns.
 struct duplex_ends {
     duplex_stream first;
     duplex_stream second;
@@ -103,17 +113,22 @@ private:
           second(std::move(there.reader), std::move(back.writer)) {}
 };
 
-/// A way for bytes within the program, with room for `capacity` of them: a writer waits while it is full, a reader
-/// while it is empty. `auto [reader, writer] = io::simplex(4096);` Errors: broken_pipe for who writes after a shutdown,
-/// or when the reader has gone. Throws misuse for no capacity. Cancel safety: safe. Thread safety: each end on one
-/// thread at a time. Cost: two allocations.
+/// Makes an in-memory channel for bytes: `auto [reader, writer] = io::simplex(4096);`
+/// It holds up to `capacity` bytes. A writer waits while it is full, a reader while it is empty.
+/// Errors: broken_pipe for a write after a shutdown, or after the reader was destroyed. Throws `misuse` if `capacity`
+/// is 0.
+/// Cancel safety: safe.
+/// Thread safety: each end on one thread at a time.
+/// Cost: two allocations.
 [[nodiscard]] inline simplex_ends simplex(std::size_t capacity,
                                           std::source_location where = std::source_location::current()) {
     return simplex_ends(capacity, where);
 }
 
-/// The same in both directions: a connection without a network. `auto [client, server] = io::duplex(4096);`
-/// Each end goes to one task; for two see split(). Cost: four allocations.
+/// Makes an in-memory connection: `auto [client, server] = io::duplex(4096);`
+/// Each direction holds up to `capacity` bytes. To use one end in two tasks, see split().
+/// Errors, cancel safety, thread safety: those of simplex().
+/// Cost: four allocations.
 [[nodiscard]] inline duplex_ends duplex(std::size_t capacity,
                                         std::source_location where = std::source_location::current()) {
     return duplex_ends(capacity, where);

@@ -10,13 +10,17 @@
 #include <eddy/io/async_seek.hpp>
 #include <eddy/result.hpp>
 
-// Readers and writers of nothing. Each poll takes a unit of the budget, so that a loop over them lets others run.
+// Readers and writers without data. Each read and each write takes one unit of the coop budget, so that a loop over
+// them yields to other tasks.
 
 namespace eddy::io {
 
-/// Takes all that is written, and keeps none of it. Cancel safety: safe.
+/// A writer that discards all bytes.
+/// Cancel safety: safe.
+/// Thread safety: any thread; it has no state.
 class sink {
 public:
+    /// Implements async_write.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         if (!cx.consume_budget()) return not_ready;
         return ok(from.size());
@@ -32,9 +36,12 @@ public:
     poll_result<result<void>> poll_shutdown(context&) { return ok(); }
 };
 
-/// A reader that is at its end; as a writer it is a sink. Cancel safety: safe.
+/// A reader that is at its end. As a writer, it discards all bytes.
+/// Cancel safety: safe.
+/// Thread safety: any thread; it has no state.
 class empty : public sink {
 public:
+    /// Implements async_buf_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte>) {
         if (!cx.consume_budget()) return not_ready;
         return ok(std::size_t{0});
@@ -44,15 +51,20 @@ public:
         return ok(std::span<const std::byte>());
     }
     void consume(std::size_t) noexcept {}
+    /// Implements async_seek. The position is always 0.
     result<void> start_seek(seek_from) { return {}; }
     poll_result<result<std::uint64_t>> poll_seek_complete(context&) { return ok(std::uint64_t{0}); }
 };
 
-/// A reader of one byte, again and again, without end. Cancel safety: safe.
+/// A reader that returns the same byte endlessly.
+/// Cancel safety: safe.
+/// Thread safety: any thread; its state does not change.
 class repeat {
 public:
+    /// Returns `value` from each read.
     explicit repeat(std::byte value) noexcept : value_(value) {}
 
+    /// Implements async_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         if (!cx.consume_budget()) return not_ready;
         std::ranges::fill(into, value_);

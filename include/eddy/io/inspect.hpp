@@ -15,22 +15,27 @@
 
 namespace eddy::io {
 
-/// A reader that shows a function what comes: see inspect_read().
+/// Calls a function with the bytes that are read. Returned by inspect_read().
+/// Thread safety: one thread at a time.
 template <class R, class Fn>
 class [[nodiscard]] inspect_reader : public detail::forwards_write<inspect_reader<R, Fn>> {
 public:
     using inner_type = R;
 
+    /// Takes ownership of both.
     template <class G>
     inspect_reader(R&& inner, G&& f) : inner_(std::move(inner)), f_(std::forward<G>(f)) {}
 
+    /// Implements async_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         auto count = detail::poll_read_checked(inner_, cx, into);
         if (count && *count && **count != 0) std::invoke(f_, std::span<const std::byte>(into.first(**count)));
         return count;
     }
 
+    /// Returns the reader.
     [[nodiscard]] R& inner() noexcept { return inner_; }
+    /// Moves the reader out.
     [[nodiscard]] R into_inner() && { return std::move(inner_); }
 
 private:
@@ -38,16 +43,19 @@ private:
     Fn f_;
 };
 
-/// A writer that shows a function what has been written: see inspect_write().
+/// Calls a function with the bytes that are written. Returned by inspect_write().
+/// Thread safety: one thread at a time.
 template <class W, class Fn>
 class [[nodiscard]] inspect_writer : public detail::forwards_read<inspect_writer<W, Fn>>,
                                      public detail::forwards_buf_read<inspect_writer<W, Fn>> {
 public:
     using inner_type = W;
 
+    /// Takes ownership of both.
     template <class G>
     inspect_writer(W&& inner, G&& f) : inner_(std::move(inner)), f_(std::forward<G>(f)) {}
 
+    /// Implements async_write.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         auto count = detail::poll_write_checked(inner_, cx, from);
         if (count && *count && **count != 0) std::invoke(f_, from.first(**count));
@@ -56,7 +64,9 @@ public:
     poll_result<result<void>> poll_flush(context& cx) { return inner_.poll_flush(cx); }
     poll_result<result<void>> poll_shutdown(context& cx) { return inner_.poll_shutdown(cx); }
 
+    /// Returns the writer.
     [[nodiscard]] W& inner() noexcept { return inner_; }
+    /// Moves the writer out.
     [[nodiscard]] W into_inner() && { return std::move(inner_); }
 
 private:
@@ -68,6 +78,7 @@ private:
 
 namespace eddy::detail {
 
+/// Returns whether `Fn` can be called with bytes. Otherwise reports that with one static_assert.
 template <class Fn>
 constexpr bool check_inspector() {
     constexpr bool fits = std::is_invocable_v<std::decay_t<Fn>&, std::span<const std::byte>>;
@@ -79,8 +90,11 @@ constexpr bool check_inspector() {
 
 namespace eddy::io {
 
-/// A reader that calls `f` with all bytes that come, piece by piece: for a checksum, a log, a counter. Not at the end.
-/// Cancel safety: that of the reader. `f` must not throw: the bytes would be lost.
+/// Returns a reader that calls `f` with each piece of bytes that is read: for a checksum, a log or a counter. Does not
+/// call `f` at end of stream.
+/// Cancel safety: that of the reader.
+/// Preconditions: `f` does not throw. If it throws, the bytes of that read are lost.
+/// Lifetime: takes ownership of the reader. Pass std::ref(reader) to borrow it.
 template <class R, class Fn>
 [[nodiscard]] auto inspect_read(R&& from, Fn&& f) {
     if constexpr (detail::check_given_io<R>() && detail::check_reader<detail::kept_io_t<R>>() &&
@@ -92,8 +106,10 @@ template <class R, class Fn>
     }
 }
 
-/// A writer that calls `f` with all bytes that were written, piece by piece.
-/// Cancel safety: that of the writer. `f` must not throw: it would not be known what was written.
+/// Returns a writer that calls `f` with each piece of bytes that was written.
+/// Cancel safety: that of the writer.
+/// Preconditions: `f` does not throw. If it throws, the caller does not learn how many bytes were written.
+/// Lifetime: takes ownership of the writer. Pass std::ref(writer) to borrow it.
 template <class W, class Fn>
 [[nodiscard]] auto inspect_write(W&& to, Fn&& f) {
     if constexpr (detail::check_given_io<W>() && detail::check_writer<detail::kept_io_t<W>>() &&

@@ -12,12 +12,15 @@
 
 namespace eddy::io {
 
-/// A reader and a writer as one object: see join().
+/// Combines a reader and a writer. Returned by join().
+/// Thread safety: one thread at a time.
 template <class R, class W>
 class [[nodiscard]] joined_stream {
 public:
+    /// Takes ownership of both.
     joined_stream(R&& reader, W&& writer) : reader_(std::move(reader)), writer_(std::move(writer)) {}
 
+    /// Implements async_read and async_write, and the optional operations that the two objects have.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         return reader_.poll_read(cx, into);
     }
@@ -47,6 +50,7 @@ public:
     poll_result<result<void>> poll_flush(context& cx) { return writer_.poll_flush(cx); }
     poll_result<result<void>> poll_shutdown(context& cx) { return writer_.poll_shutdown(cx); }
 
+    /// Returns the reader or the writer.
     [[nodiscard]] R& reader() noexcept { return reader_; }
     [[nodiscard]] W& writer() noexcept { return writer_; }
 
@@ -55,8 +59,10 @@ private:
     W writer_;
 };
 
-/// One object that reads from the first and writes to the second: standard input and output as a connection, say.
-/// Cancel safety, errors: those of the two.
+/// Returns one object that reads from `reader` and writes to `writer`. For example, makes a connection from standard
+/// input and output.
+/// Errors, cancel safety: those of the two objects.
+/// Lifetime: takes ownership of both. Pass std::ref(x) to borrow one.
 template <class R, class W>
 [[nodiscard]] auto join(R&& reader, W&& writer) {
     if constexpr (detail::check_given_io<R>() && detail::check_given_io<W>() &&

@@ -14,9 +14,9 @@ class io_socket;
 
 namespace eddy::io {
 
-/// Received bytes, in a buffer that belongs to the loop: it was taken when there was something to put into it, and goes
-/// back when the lease ends. So a connection that waits holds no buffer. Empty at the end of the stream.
-/// Thread safety: as a value; it may end on any thread, also after its loop.
+/// Received bytes, in a buffer that is leased from a pool of the event loop. The pool hands the buffer out when bytes
+/// have arrived, so a connection that waits holds no buffer. The destructor returns the buffer. Empty at end of stream.
+/// Thread safety: one thread at a time. It may be destroyed on any thread, also after its event loop has ended.
 class leased_buffer {
 public:
     /// An empty lease.
@@ -37,11 +37,13 @@ public:
         if (home_ != nullptr) home_->give_back(data_ - begin_);
     }
 
+    /// Returns the received bytes and their number.
     [[nodiscard]] std::byte* data() noexcept { return data_; }
     [[nodiscard]] const std::byte* data() const noexcept { return data_; }
     [[nodiscard]] std::size_t size() const noexcept { return size_; }
     [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
 
+    /// Iterates over the received bytes.
     [[nodiscard]] std::byte* begin() noexcept { return data_; }
     [[nodiscard]] std::byte* end() noexcept { return data_ + size_; }
     [[nodiscard]] const std::byte* begin() const noexcept { return data_; }
@@ -50,18 +52,18 @@ public:
 private:
     friend class detail::io_socket;
 
-    /// `bytes` lie in `buffer`, which goes back to `home`.
+    /// Leases `buffer` from the buffer owner `home`. `bytes` is the filled part of the buffer.
     leased_buffer(detail::buffer_home& home, std::byte* buffer, std::span<std::byte> bytes) noexcept
         : home_(&home),
           data_(bytes.data()),
           size_(static_cast<std::uint32_t>(bytes.size())),
           begin_(static_cast<std::uint32_t>(bytes.data() - buffer)) {}
 
-    // Small, since it stays in the frame of whoever waits for one.
-    detail::buffer_home* home_ = nullptr;  // kept alive by the lease; null if it is empty
+    // Small, because it is stored in the coroutine frame of a task that waits for bytes.
+    detail::buffer_home* home_ = nullptr;  // the buffer owner, which the lease keeps alive; null if empty
     std::byte* data_ = nullptr;
     std::uint32_t size_ = 0;
-    std::uint32_t begin_ = 0;  // of the data in its buffer
+    std::uint32_t begin_ = 0;  // the offset of the data in the buffer
 };
 
 }  // namespace eddy::io

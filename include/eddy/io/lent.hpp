@@ -10,8 +10,9 @@
 
 namespace eddy::io {
 
-/// A reader or writer that somebody else owns: how adapters hold what came as `std::ref(object)`. It offers what the
-/// object offers. Lifetime: the object outlives it.
+/// A reference to a reader or writer, with the same operations. Adapters store it for an argument `std::ref(object)`.
+/// Thread safety: that of the object.
+/// Lifetime: the object must outlive it.
 template <class T>
 class lent : public detail::forwards_read<lent<T>>,
              public detail::forwards_buf_read<lent<T>>,
@@ -20,8 +21,10 @@ class lent : public detail::forwards_read<lent<T>>,
 public:
     using inner_type = T;
 
+    /// Refers to `object`.
     lent(std::reference_wrapper<T> object) noexcept : object_(&object.get()) {}
 
+    /// Returns the object.
     [[nodiscard]] T& inner() const noexcept { return *object_; }
 
 private:
@@ -32,6 +35,7 @@ private:
 
 namespace eddy::detail {
 
+/// The type that an adapter stores for an argument of type T.
 template <class T>
 struct kept_io {
     using type = T;
@@ -41,11 +45,11 @@ struct kept_io<std::reference_wrapper<T>> {
     using type = io::lent<T>;
 };
 
-/// What an adapter keeps of an argument deduced as `T&&`.
+/// The type that an adapter stores for an argument deduced as `T&&`.
 template <class T>
 using kept_io_t = typename kept_io<std::remove_cvref_t<T>>::type;
 
-/// Whether an argument deduced as `T&&` is handed over.
+/// Returns whether an argument deduced as `T&&` is an rvalue. Otherwise reports that with one static_assert.
 template <class T>
 constexpr bool check_given_io() {
     constexpr bool given = !std::is_lvalue_reference_v<T>;
@@ -54,8 +58,8 @@ constexpr bool check_given_io() {
     return given;
 }
 
-/// A reader or writer that a constructor takes over: moved in, made of what converts to it, or a copy of one that can
-/// be copied. An lvalue of one that cannot is refused, in one sentence.
+/// A constructor parameter that takes ownership of a reader or writer. The argument is moved, converted, or copied if
+/// it can be copied. Other lvalues are rejected with one static_assert.
 template <class T>
 class given_io {
 public:
@@ -69,16 +73,17 @@ public:
         : io_(std::move(io)) {
         static_cast<void>(check_given_io<T&>());
     }
-    /// What becomes one: a std::ref, for `lent`.
+    /// Converts the argument: for example, a std::ref to a `lent`.
     template <class From>
         requires(!std::same_as<std::remove_cvref_t<From>, T> && std::convertible_to<From, T>)
     given_io(From&& from) : io_(std::forward<From>(from)) {}
-    /// What stands in braces.
+    /// Constructs the object from a list in braces.
     template <class... From>
         requires(sizeof...(From) != 1 && std::constructible_from<T, From...>)
     given_io(From&&... from) : io_(std::forward<From>(from)...) {}
     // NOLINTEND(google-explicit-constructor)
 
+    /// Moves the object out.
     [[nodiscard]] T take() && noexcept(std::is_nothrow_move_constructible_v<T>) { return std::move(io_); }
 
 private:

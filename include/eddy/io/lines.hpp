@@ -19,14 +19,14 @@
 
 namespace eddy::detail {
 
-/// The parts of what a reader gives, without their delimiters. What has come of one is kept here until it is complete.
+/// Splits the bytes of a reader into parts that end with a delimiter. Keeps an incomplete part until its rest arrives.
 template <class R, class C>
 class delimited_parts {
 public:
     delimited_parts(R&& from, std::byte delimiter, std::size_t limit)
         : from_(std::move(from)), limit_(limit), delimiter_(delimiter) {}
 
-    /// With its delimiter, which the last one may lack; nothing at the end.
+    /// Returns the next part, with its delimiter. The last part may lack the delimiter. Returns nullopt at the end.
     poll_result<std::optional<result<C>>> poll_next(context& cx) {
         if (has_ended_) return std::nullopt;
         if (is_skipping_) {
@@ -69,11 +69,11 @@ private:
     std::size_t read_ = 0;
     std::size_t limit_;
     std::byte delimiter_;
-    bool is_skipping_ = false;  // the rest of one that was too long
+    bool is_skipping_ = false;  // the rest of a part that was too long
     bool has_ended_ = false;
 };
 
-/// With room for what a limit does not count.
+/// Returns `limit` plus the size of the line end, which `limit` does not count.
 constexpr std::size_t with_end(std::size_t limit, std::size_t size_of_end) noexcept {
     return limit > io::no_limit - size_of_end ? io::no_limit : limit + size_of_end;
 }
@@ -82,15 +82,18 @@ constexpr std::size_t with_end(std::size_t limit, std::size_t size_of_end) noexc
 
 namespace eddy::io {
 
-/// A stream of the lines of a reader: see lines().
+/// A stream of the lines of a reader. Returned by lines().
+/// Thread safety: one thread at a time.
 template <class R>
 class [[nodiscard]] lines_stream : public stream_ops<lines_stream<R>> {
 public:
     using item_type = result<std::string>;
 
+    /// Takes ownership of the reader. A line has at most `limit` bytes.
     lines_stream(R&& from, std::size_t limit)
         : parts_(std::move(from), std::byte{'\n'}, detail::with_end(limit, 2)), limit_(limit) {}
 
+    /// Implements stream.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         auto next = parts_.poll_next(cx);
         if (!next || !*next || !**next) return next;
@@ -104,7 +107,7 @@ public:
         return next;
     }
 
-    /// Where it reads.
+    /// Returns the reader.
     [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
 
 private:
@@ -114,15 +117,18 @@ private:
     std::size_t limit_;
 };
 
-/// A stream of what stands between delimiters: see split().
+/// A stream of the parts between delimiters. Returned by split().
+/// Thread safety: one thread at a time.
 template <class R>
 class [[nodiscard]] split_stream : public stream_ops<split_stream<R>> {
 public:
     using item_type = result<std::vector<std::byte>>;
 
+    /// Takes ownership of the reader. A part has at most `limit` bytes.
     split_stream(R&& from, std::byte delimiter, std::size_t limit)
         : parts_(std::move(from), delimiter, detail::with_end(limit, 1)), limit_(limit), delimiter_(delimiter) {}
 
+    /// Implements stream.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         auto next = parts_.poll_next(cx);
         if (!next || !*next || !**next) return next;
@@ -132,7 +138,7 @@ public:
         return next;
     }
 
-    /// Where it reads.
+    /// Returns the reader.
     [[nodiscard]] R& reader() noexcept { return parts_.reader(); }
 
 private:
@@ -141,13 +147,17 @@ private:
     std::byte delimiter_;
 };
 
-/// A stream of the lines of a reader with a buffer, without their ends ("\n" or "\r\n"); the last one may lack it:
+/// Returns a stream of the lines of a buffered reader, without their line ends ("\n" or "\r\n"). The last line may lack
+/// a line end.
 ///     auto lines = io::lines(io::buf_reader(std::ref(peer)), 1024);
 ///     while (auto line = co_await lines.next()) use(co_await try_(std::move(*line)));
-/// To read and to write lines see codec::lines_codec.
-/// Errors: errc::line_too_long for a line of more than `limit` bytes, of which the rest is skipped, and
-/// errc::invalid_utf8: the next line is the next item. An error of the reader is the last item. Cancel safety: safe:
-/// what has come of a line is kept in the stream. Cost: an allocation for a line that is longer than 15 bytes.
+/// To read and to write lines, see codec::lines_codec.
+/// Errors: errc::line_too_long for a line of more than `limit` bytes; the rest of that line is skipped.
+/// errc::invalid_utf8 for a line that is not UTF-8. The stream continues with the next line after both. An error of the
+/// reader is the last item.
+/// Cancel safety: safe. The stream keeps an incomplete line.
+/// Lifetime: takes ownership of the reader. Pass std::ref(reader) to borrow it.
+/// Cost: an allocation for each line of more than 15 bytes.
 template <class R>
 [[nodiscard]] auto lines(R&& from, std::size_t limit = no_limit) {
     if constexpr (detail::check_given_io<R>() && detail::check_buf_reader<detail::kept_io_t<R>>()) {
@@ -157,9 +167,11 @@ template <class R>
     }
 }
 
-/// A stream of what stands between delimiters, without these, as vectors of bytes. Two delimiters have an empty vector
-/// between them; after the last one comes nothing, if the reader ends there. Errors, cancel safety: as lines(); the
-/// bytes are not checked.
+/// Returns a stream of the parts between delimiters, as vectors of bytes without the delimiters. Two adjacent
+/// delimiters yield an empty vector. A delimiter at the end of the bytes yields no empty last part.
+/// Errors: those of lines(), except errc::invalid_utf8.
+/// Cancel safety: safe. The stream keeps an incomplete part.
+/// Lifetime: takes ownership of the reader. Pass std::ref(reader) to borrow it.
 template <class R>
 [[nodiscard]] auto split(R&& from, std::byte delimiter, std::size_t limit = no_limit) {
     if constexpr (detail::check_given_io<R>() && detail::check_buf_reader<detail::kept_io_t<R>>()) {

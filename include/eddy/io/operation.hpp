@@ -10,14 +10,18 @@
 
 namespace eddy::io {
 
-/// The future of one of eddy::io's algorithms. `Op` says which: `output_type`, and `poll(context&)`.
-/// Lifetime: borrows the reader or writer, and the buffers that it was given.
-/// Thread safety: as any future. Cost: no allocation, unless the algorithm says so.
+/// The future of an algorithm of eddy::io. `Op` is the algorithm: it has `output_type` and `poll(context&)`.
+/// Errors: throws `misuse` if it is polled after it was ready.
+/// Cancel safety: stated by the function that returns it.
+/// Thread safety: one thread at a time.
+/// Lifetime: borrows the reader or writer and the buffers. They must outlive it.
+/// Cost: no allocation, unless the function says otherwise.
 template <class Op>
 class [[nodiscard("an operation does nothing until it is awaited")]] operation : public future_ops<operation<Op>> {
 public:
     using output_type = typename Op::output_type;
 
+    /// Constructs the algorithm from `args`.
     template <class... Args>
     explicit operation(std::in_place_t, Args&&... args) : op_(std::forward<Args>(args)...) {}
 
@@ -28,8 +32,8 @@ public:
         return answer;
     }
 
-    /// How many bytes have been moved so far, for who has given the operation a name: after an error, or before it is
-    /// dropped.
+    /// Returns the number of bytes that were moved so far. To call it after an error, or before the operation is
+    /// dropped, give the operation a name.
     [[nodiscard]] std::size_t count() const noexcept
         requires requires(const Op& op) { op.count(); }
     {

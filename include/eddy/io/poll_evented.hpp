@@ -14,22 +14,24 @@
 
 namespace eddy::io {
 
-/// A source together with its registration: what a socket type of one's own is built from. The source is anything with
-/// a `native_handle()`; the descriptor must be in non-blocking mode. Registers at once.
+/// Owns a source and its registration: the base of a user-defined socket type. A source is any object with a
+/// `native_handle()`. It is registered immediately, by the constructor or by make().
 ///
 ///     io::poll_evented<counter> events(counter{}, io::interest::readable);
 ///     auto seen = co_await try_(events.registration().readiness(io::interest::readable));
 ///
-/// Thread safety: as `registration`. Lifetime: owns the source; deregisters before the source is destroyed.
+/// Preconditions: the descriptor is in non-blocking mode.
+/// Thread safety: that of `registration`.
+/// Lifetime: deregisters the source before it destroys it.
 template <io_source S>
 class poll_evented {
 public:
-    /// Registers with reactor_handle::current(). Throws `misuse` if there is none, and std::system_error with what
-    /// registration::attach() reports.
+    /// Registers `source` with reactor_handle::current().
+    /// Errors: throws `misuse` if there is no reactor, and std::system_error with the errors of registration::attach().
     explicit poll_evented(S source, interest wanted, std::source_location where = std::source_location::current())
         : poll_evented(registered(std::move(source), wanted, where)) {}
 
-    /// As the constructor, with the error as a value; the source is destroyed then.
+    /// Same as the constructor, but returns the error. On error, the source is destroyed.
     [[nodiscard]] static result<poll_evented> make(S source, interest wanted,
                                                    std::source_location where = std::source_location::current()) {
         auto attached = io::registration::attach(source, wanted, where);
@@ -37,7 +39,7 @@ public:
         return poll_evented(std::move(source), std::move(*attached));
     }
 
-    /// With a reactor of the caller's choice.
+    /// Same as make() above, with the reactor `with`.
     [[nodiscard]] static result<poll_evented> make(S source, interest wanted, const reactor_handle& with) {
         auto attached = io::registration::attach(source, wanted, with);
         if (!attached) return std::unexpected(attached.error());
@@ -54,28 +56,32 @@ public:
         return *this;
     }
 
+    /// Returns the source.
     [[nodiscard]] S& source() noexcept { return source_; }
     [[nodiscard]] const S& source() const noexcept { return source_; }
+    /// Returns the registration.
     [[nodiscard]] const io::registration& registration() const noexcept { return registration_; }
 
-    /// Calls `operation(source)`, which returns a `result`, as soon as the source is ready to be read, again and again
-    /// until it does not say that it would block.
+    /// Calls `operation(source)`, which returns a `result`, each time the source may be readable, until the error is
+    /// not operation_would_block.
+    /// Errors: those of `operation`; errc::runtime_shutdown.
+    /// Thread safety: one task at a time may poll a direction. Only the last task to poll is woken.
     template <class Operation>
     auto poll_read(context& cx, Operation&& operation) -> poll_result<std::invoke_result_t<Operation&, S&>> {
         return poll_io(cx, &io::registration::poll_read_ready, operation);
     }
-    /// The same for writing.
+    /// Same as poll_read(), for writing.
     template <class Operation>
     auto poll_write(context& cx, Operation&& operation) -> poll_result<std::invoke_result_t<Operation&, S&>> {
         return poll_io(cx, &io::registration::poll_write_ready, operation);
     }
 
-    /// Deregisters and gives the source back.
+    /// Deregisters the source and returns it.
     [[nodiscard]] S into_inner() && {
         static_cast<void>(registration_.deregister());
         return std::move(source_);
     }
-    // Only to say in a short error what to write.
+    // Lvalue overload: reports the misuse with one static_assert.
     template <class... A>
     auto into_inner(A&&...) & {
         return eddy::detail::refuse_lvalue<A...>();
@@ -98,7 +104,8 @@ private:
         -> poll_result<std::invoke_result_t<Operation&, S&>> {
         using answer_type = std::invoke_result_t<Operation&, S&>;
         for (;;) {
-            // Each round, since what is closed stays ready: a call that would block must not hold the thread.
+            // One budget unit per round: a closed descriptor stays ready, so a call that would block could repeat
+            // endlessly.
             if (!cx.consume_budget()) return not_ready;
             auto seen = (registration_.*ready)(cx);
             if (!seen) {
@@ -113,7 +120,7 @@ private:
     }
 
     S source_;
-    io::registration registration_;  // declared last: it goes before the source does
+    io::registration registration_;  // declared last, so that it is destroyed before the source
 };
 
 }  // namespace eddy::io

@@ -10,6 +10,7 @@
 
 namespace eddy::io {
 
+/// The algorithm of read().
 template <class R>
 class read_op {
 public:
@@ -24,6 +25,7 @@ private:
     std::span<std::byte> into_;
 };
 
+/// The algorithm of read_vectored().
 template <class R>
 class read_vectored_op {
 public:
@@ -38,9 +40,10 @@ private:
     std::span<const std::span<std::byte>> into_;
 };
 
-/// Reads at least one byte into `into`, and gives how many. 0 at the end, or if `into` is empty.
-/// Errors: those of the reader; errc::count_too_large for one that says that it has read more than there was room for.
+/// Reads at least one byte into `into` and returns the count. Returns 0 at end of stream, or if `into` is empty.
+/// Errors: those of the reader; errc::count_too_large if the reader returns a larger count than `into` has bytes.
 /// Cancel safety: safe. If the future is dropped before it is ready, no byte was taken.
+/// Lifetime: the future borrows the reader and `into`.
 template <class R>
 [[nodiscard]] auto read(R&& from, std::span<std::byte> into) {
     if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
@@ -50,8 +53,10 @@ template <class R>
     }
 }
 
-/// Reads into several buffers, one after the other: at once if the reader can do that, else into the first that is not
-/// empty. Otherwise as read().
+/// Reads into several buffers in order. If the reader cannot do that, reads into the first buffer that is not empty.
+/// Otherwise same as read().
+/// Cancel safety: safe.
+/// Lifetime: the future borrows the reader, the list and the buffers.
 template <class R>
 [[nodiscard]] auto read_vectored(R&& from, std::span<const std::span<std::byte>> into) {
     if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {

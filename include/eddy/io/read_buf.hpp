@@ -12,6 +12,7 @@
 
 namespace eddy::detail {
 
+/// Returns whether B is a buf_mut. Otherwise reports that with one static_assert.
 template <class B>
 constexpr bool check_buf_mut() {
     constexpr bool fits = io::buf_mut<B>;
@@ -19,7 +20,7 @@ constexpr bool check_buf_mut() {
     return fits;
 }
 
-/// Reads into the room of `into`, and notes what has come.
+/// Reads into the spare capacity of `into`, and marks the bytes as written.
 template <class R, class B>
 poll_result<result<std::size_t>> poll_read_buf(R& from, context& cx, B& into) {
     auto count = poll_read_checked(from, cx, into.chunk_mut());
@@ -31,6 +32,7 @@ poll_result<result<std::size_t>> poll_read_buf(R& from, context& cx, B& into) {
 
 namespace eddy::io {
 
+/// The algorithm of read_buf().
 template <class R, class B>
 class read_buf_op {
 public:
@@ -45,9 +47,12 @@ private:
     B* into_;
 };
 
-/// Reads at least one byte to the end of a `bytes_mut` (or of anything that is a `buf_mut`), and gives how many. 0 at
-/// the end, or if there is no room. How much comes at once is how much room there is: reserve() some. Errors, cancel
-/// safety: as read().
+/// Reads at least one byte, appends the bytes to a `bytes_mut` or another `buf_mut`, and returns the count. Returns 0
+/// at end of stream, or if `into` has no spare capacity. A read cannot be larger than the spare capacity: call
+/// reserve() first.
+/// Errors: those of read().
+/// Cancel safety: safe. If the future is dropped before it is ready, no byte was taken.
+/// Lifetime: the future borrows the reader and `into`.
 template <class R, class B>
 [[nodiscard]] auto read_buf(R&& from, B& into) {
     if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>() && detail::check_buf_mut<B>()) {

@@ -10,7 +10,7 @@
 
 namespace eddy::detail {
 
-/// Fills `into` from `filled` on.
+/// Fills `into`, starting at offset `filled`.
 template <class R>
 poll_result<result<void>> poll_read_exact(R& from, context& cx, std::span<std::byte> into, std::size_t& filled) {
     while (filled < into.size()) {
@@ -27,6 +27,7 @@ poll_result<result<void>> poll_read_exact(R& from, context& cx, std::span<std::b
 
 namespace eddy::io {
 
+/// The algorithm of read_exact().
 template <class R>
 class read_exact_op {
 public:
@@ -43,11 +44,13 @@ private:
     std::size_t filled_ = 0;
 };
 
-/// Fills `into`. How many bytes have come, also when it fails, is the operation's count():
+/// Fills `into`. The count() of the operation is the number of bytes that were read, also after an error:
 ///     auto header = io::read_exact(peer, bytes);
 ///     if (auto done = co_await header; !done) log(header.count(), "of", bytes.size());
-/// Errors: errc::unexpected_eof if the reader ends before; those of the reader; errc::count_too_large.
-/// Cancel safety: not safe. The bytes that have come are in `into`, and taken from the reader; count() says how many.
+/// Errors: errc::unexpected_eof if the reader ends first; those of the reader; errc::count_too_large.
+/// Cancel safety: not safe. The bytes that were read are in `into`, and no longer in the reader. count() is their
+/// number.
+/// Lifetime: the future borrows the reader and `into`.
 template <class R>
 [[nodiscard]] auto read_exact(R&& from, std::span<std::byte> into) {
     if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {

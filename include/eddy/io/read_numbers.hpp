@@ -16,6 +16,7 @@
 
 namespace eddy::io {
 
+/// The algorithm of read_u8() and the other functions that read numbers.
 template <class R, class T, std::endian Order>
 class read_number_op {
 public:
@@ -41,6 +42,7 @@ private:
 
 namespace eddy::detail {
 
+/// Makes the operation that reads a T in byte order Order.
 template <class T, std::endian Order, class R>
 auto read_number(R&& from) {
     if constexpr (check_borrowed<R>() && check_reader<R>()) {
@@ -55,12 +57,12 @@ auto read_number(R&& from) {
 
 namespace eddy::io {
 
-// Numbers, in the network's order, and `_le` in the other one; f32 and f64 are IEEE 754.
-// Each gives a result of the number.
-// Errors: errc::unexpected_eof if the reader ends before, or within it; those of the reader.
-// Cancel safety: not safe, but for one byte. The bytes that have come are lost.
-// Cost: no allocation. They are short: read from a buf_reader.
-
+/// Reads a number and returns it. Functions with the suffix `_le` read little-endian numbers. The other functions read
+/// big-endian numbers (network byte order). f32 and f64 are IEEE 754 numbers.
+/// Errors: errc::unexpected_eof if the reader ends before or within the number; those of the reader.
+/// Cancel safety: not safe, except for 8-bit numbers. Bytes that were read are lost.
+/// Lifetime: the future borrows the reader.
+/// Cost: no allocation. The reads are short: read from a buf_reader.
 template <class R>
 [[nodiscard]] auto read_u8(R&& from) {
     return detail::read_number<std::uint8_t, std::endian::big>(std::forward<R>(from));

@@ -16,7 +16,7 @@
 
 namespace eddy::detail {
 
-/// Reads on to the end, with room that grows with what comes.
+/// Reads until the end of the reader. The size of a read grows while the reads fill the spare capacity.
 template <class R, class C>
 class reading_to_end {
 public:
@@ -44,10 +44,11 @@ private:
 
     R* from_;
     std::size_t read_ = 0;
-    std::size_t room_ = 1024;  // whoever sends little shall not cost much
+    std::size_t room_ = 1024;  // bytes; starts small, so that little data costs little memory
 };
 
-/// What was appended to a text, if it is UTF-8; else that is gone.
+/// Returns the number of bytes that were appended to `text` since its size was `before`. If they are not UTF-8, removes
+/// them and returns an error.
 inline result<std::size_t> only_utf8(std::string& text, std::size_t before) {
     if (is_utf8(std::string_view(text).substr(before))) return text.size() - before;
     text.resize(before);
@@ -58,6 +59,7 @@ inline result<std::size_t> only_utf8(std::string& text, std::size_t before) {
 
 namespace eddy::io {
 
+/// The algorithm of read_to_end() with a container.
 template <class R, class C>
 class read_to_end_op {
 public:
@@ -73,6 +75,7 @@ private:
     C* into_;
 };
 
+/// The algorithm of read_to_end() without a container.
 template <class R, class C>
 class read_all_op {
 public:
@@ -93,6 +96,7 @@ private:
     C got_;
 };
 
+/// The algorithm of read_to_string() with a string.
 template <class R>
 class read_to_string_op {
 public:
@@ -113,6 +117,7 @@ private:
     std::size_t before_;
 };
 
+/// The algorithm of read_to_string() without a string.
 template <class R>
 class read_text_op {
 public:
@@ -134,10 +139,12 @@ private:
     std::string got_;
 };
 
-/// Reads until the end and appends to `into`: a std::string, a vector of bytes, a bytes_mut. Gives how many bytes. To
-/// set a limit, read from a take(). Errors: those of the reader; errc::count_too_large. What has come before an error
-/// is in `into`. Cancel safety: safe if `into` is kept: what has come is in it. Call it again to go on. Cost: `into`
-/// grows, by a quarter of a page first and by 64 KiB at most.
+/// Reads until the end and appends the bytes to `into`: a std::string, a vector of bytes, or a bytes_mut. Returns the
+/// number of bytes. To limit that number, read from a take().
+/// Errors: those of the reader; errc::count_too_large. Bytes that were read before an error are in `into`.
+/// Cancel safety: safe if `into` is kept. It has the bytes that were read. Call this function again to continue.
+/// Lifetime: the future borrows the reader and `into`.
+/// Cost: `into` grows by 1 KiB at first, and by at most 64 KiB at a time.
 template <class R, class C>
 [[nodiscard]] auto read_to_end(R&& from, C& into) {
     if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>() && detail::check_growing<C>()) {
@@ -147,7 +154,10 @@ template <class R, class C>
     }
 }
 
-/// The same, and gives the bytes. Cancel safety: not safe; what has come is lost, also after an error.
+/// Reads until the end and returns the bytes.
+/// Errors: those of the reader; errc::count_too_large. Bytes that were read before an error are lost.
+/// Cancel safety: not safe. Bytes that were read are lost.
+/// Lifetime: the future borrows the reader.
 template <class R>
 [[nodiscard]] auto read_to_end(R&& from) {
     if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
@@ -157,9 +167,11 @@ template <class R>
     }
 }
 
-/// Reads text until the end and appends it to `into`. Gives how many bytes.
-/// Errors: errc::invalid_utf8, and `into` is what it was before: what was read is lost; else as read_to_end().
-/// Cancel safety: not safe: what has come is in `into`, and was not checked.
+/// Reads UTF-8 text until the end and appends it to `into`. Returns the number of bytes.
+/// Errors: errc::invalid_utf8, which leaves `into` as it was and loses the bytes that were read; those of
+/// read_to_end().
+/// Cancel safety: not safe. The bytes that were read are in `into`, and were not checked.
+/// Lifetime: the future borrows the reader and `into`.
 template <class R>
 [[nodiscard]] auto read_to_string(R&& from, std::string& into) {
     if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {
@@ -169,7 +181,10 @@ template <class R>
     }
 }
 
-/// The same, and gives the text. Cancel safety: not safe; what has come is lost.
+/// Reads UTF-8 text until the end and returns it.
+/// Errors: errc::invalid_utf8; those of read_to_end(). Bytes that were read before an error are lost.
+/// Cancel safety: not safe. Bytes that were read are lost.
+/// Lifetime: the future borrows the reader.
 template <class R>
 [[nodiscard]] auto read_to_string(R&& from) {
     if constexpr (detail::check_borrowed<R>() && detail::check_reader<R>()) {

@@ -18,19 +18,20 @@
 
 namespace eddy::io {
 
-/// No limit to how long a line may be.
+/// The value for an unlimited length of a line or part.
 inline constexpr std::size_t no_limit = std::numeric_limits<std::size_t>::max();
 
 }  // namespace eddy::io
 
 namespace eddy::detail {
 
-/// How many bytes at the front of `bytes` belong to what a delimiter ends, and whether it is among them.
+/// The number of bytes at the front of `bytes` up to and including a delimiter, and whether the delimiter was found.
 struct delimited {
     delimited(std::span<const std::byte> bytes, std::byte delimiter) noexcept : size(bytes.size()) {
         if (bytes.empty()) return;
         const void* const at = std::memchr(bytes.data(), std::to_integer<int>(delimiter), bytes.size());
         if (at == nullptr) return;
+        // SAFETY: memchr(3) returned a pointer into `bytes`.
         size = static_cast<std::size_t>(static_cast<const std::byte*>(at) - bytes.data()) + 1;
         is_complete = true;
     }
@@ -38,7 +39,7 @@ struct delimited {
     bool is_complete = false;
 };
 
-/// Appends what comes up to a delimiter, which is included, or up to the end. `read` counts the bytes; no more than
+/// Appends bytes up to and including a delimiter, or up to the end. Adds their number to `read`, which never exceeds
 /// `limit`.
 template <class R, class C>
 poll_result<result<void>> poll_read_until(R& from, context& cx, std::byte delimiter, C& into, std::size_t& read,
@@ -60,7 +61,7 @@ poll_result<result<void>> poll_read_until(R& from, context& cx, std::byte delimi
     }
 }
 
-/// Drops what comes up to a delimiter, which is included, or up to the end.
+/// Discards bytes up to and including a delimiter, or up to the end.
 template <class R>
 poll_result<result<void>> poll_skip_until(R& from, context& cx, std::byte delimiter) {
     for (;;) {
@@ -80,6 +81,7 @@ poll_result<result<void>> poll_skip_until(R& from, context& cx, std::byte delimi
 
 namespace eddy::io {
 
+/// The algorithm of fill_buf().
 template <class R>
 class fill_buf_op {
 public:
@@ -93,6 +95,7 @@ private:
     R* from_;
 };
 
+/// The algorithm of read_until().
 template <class R, class C>
 class read_until_op {
 public:
@@ -117,6 +120,7 @@ private:
     std::byte delimiter_;
 };
 
+/// The algorithm of read_line().
 template <class R>
 class read_line_op {
 public:
@@ -140,9 +144,11 @@ private:
     read_until_op<R, std::string> reading_;
 };
 
-/// Gives what is in the reader's buffer; if that is empty it reads first. An empty span is the end. What was used is
-/// taken off with `reader.consume(count)`; the rest will be given again. Cancel safety: safe. Lifetime: the bytes stay
-/// where they are until the reader is next used.
+/// Returns the bytes in the reader's buffer. Reads first if the buffer is empty. Returns an empty span at end of
+/// stream. Call `reader.consume(count)` afterwards to remove the bytes that were used. The next call returns the rest.
+/// Errors: those of the reader.
+/// Cancel safety: safe. No byte is consumed.
+/// Lifetime: the bytes stay valid until the next operation on the reader.
 template <class R>
 [[nodiscard]] auto fill_buf(R&& from) {
     if constexpr (detail::check_borrowed<R>() && detail::check_buf_reader<R>()) {
@@ -152,10 +158,12 @@ template <class R>
     }
 }
 
-/// Reads up to a delimiter, which is included, or up to the end, and appends that to `into`: a std::string, a vector of
-/// bytes, a bytes_mut. Gives how many bytes; 0 at the end. Errors: errc::line_too_long if there is no delimiter among
-/// the first `limit` bytes, which are in `into` then, and taken; the rest is still there. Those of the reader. Cancel
-/// safety: safe if `into` is kept: what has come is in it. Call it again to go on.
+/// Reads up to and including a delimiter, or up to the end, and appends the bytes to `into`: a std::string, a vector of
+/// bytes, or a bytes_mut. Returns the number of bytes, which is 0 at end of stream.
+/// Errors: errc::line_too_long if the first `limit` bytes have no delimiter; these bytes are in `into`, and no longer
+/// in the reader. Those of the reader.
+/// Cancel safety: safe if `into` is kept. It has the bytes that were read. Call this function again to continue.
+/// Lifetime: the future borrows the reader and `into`.
 template <class R, class C>
 [[nodiscard]] auto read_until(R&& from, std::byte delimiter, C& into, std::size_t limit = no_limit) {
     if constexpr (detail::check_borrowed<R>() && detail::check_buf_reader<R>() && detail::check_growing<C>()) {
@@ -165,9 +173,11 @@ template <class R, class C>
     }
 }
 
-/// Reads a line, with its end, and appends it to `into`. Gives how many bytes; 0 at the end. The last line may have no
-/// end. Errors: errc::invalid_utf8, and `into` is what it was before: the line is lost; else as read_until(). Cancel
-/// safety: not safe: what has come is in `into`, and was not checked. Use lines().
+/// Reads a line of UTF-8 text with its line end, and appends it to `into`. Returns the number of bytes, which is 0 at
+/// end of stream. The last line may lack a line end.
+/// Errors: errc::invalid_utf8, which leaves `into` as it was and loses the line; those of read_until().
+/// Cancel safety: not safe. The bytes that were read are in `into`, and were not checked. Use lines() instead.
+/// Lifetime: the future borrows the reader and `into`.
 template <class R>
 [[nodiscard]] auto read_line(R&& from, std::string& into, std::size_t limit = no_limit) {
     if constexpr (detail::check_borrowed<R>() && detail::check_buf_reader<R>()) {

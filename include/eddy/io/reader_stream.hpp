@@ -20,18 +20,21 @@
 
 namespace eddy::io {
 
-/// A stream of what a reader gives, as `bytes`, piece by piece as it comes, of at most `capacity` bytes. It ends with
-/// the reader, or after its first error.
+/// A stream of the bytes of a reader, as `bytes` of at most `capacity` bytes each. Yields bytes as soon as they arrive.
+/// Ends with the reader, or after its first error.
 ///     io::reader_stream pieces(std::move(file));
 ///     while (auto piece = co_await pieces.next()) co_await try_(send(co_await try_(std::move(*piece))));
-/// Errors: throws misuse for a capacity of 0. Cancel safety: that of the reader.
-/// Cost: one allocation for `capacity` bytes; pieces share it until it is full, and it is used again when they have
-/// gone.
+/// Errors: those of the reader, as items. The constructor throws `misuse` if the capacity is 0.
+/// Cancel safety: that of the reader.
+/// Thread safety: one thread at a time.
+/// Cost: one allocation of `capacity` bytes. The items share that block until it is full. It is reused after the items
+/// were destroyed.
 template <class R>
 class [[nodiscard]] reader_stream : public stream_ops<reader_stream<R>> {
 public:
     using item_type = result<bytes>;
 
+    /// Takes ownership of the reader.
     explicit reader_stream(R inner, std::size_t capacity = 4096,
                            std::source_location where = std::source_location::current())
         : inner_(std::move(inner)), capacity_(capacity) {
@@ -39,6 +42,7 @@ public:
         if (capacity == 0) throw misuse("a reader_stream needs room for at least one byte", where);
     }
 
+    /// Implements stream.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         if (has_ended_) return std::nullopt;
         if (room_.capacity() == 0) room_.reserve(capacity_);
@@ -50,7 +54,9 @@ public:
         return std::optional(item_type(room_.split().freeze()));
     }
 
+    /// Returns the reader.
     [[nodiscard]] R& inner() noexcept { return inner_; }
+    /// Moves the reader out.
     [[nodiscard]] R into_inner() && { return std::move(inner_); }
 
 private:

@@ -7,50 +7,58 @@
 
 namespace eddy::io {
 
-/// What the system said about a source: a set of conditions, possibly empty. Each is a hint that a call is worth
-/// trying, not a promise that it will succeed.
+/// The conditions that the system reported for a source: a set, possibly empty. A condition means that a call is worth
+/// trying. It does not guarantee that the call succeeds.
+/// Thread safety: a plain value.
 class ready {
 public:
+    /// The empty set.
     static const ready none;
-    static const ready readable;      ///< there is something to read or to accept
-    static const ready writable;      ///< there is room to write, or a connect has finished
-    static const ready read_closed;   ///< no more bytes will come than those that are here already
-    static const ready write_closed;  ///< nothing that is written will arrive
-    static const ready error;         ///< an error is waiting in the socket: the next call reports it
-    static const ready priority;      ///< there is out-of-band data
+    static const ready readable;      ///< bytes to read, or a connection to accept
+    static const ready writable;      ///< spare capacity to write, or a finished connect
+    static const ready read_closed;   ///< no bytes will arrive after those that are already here
+    static const ready write_closed;  ///< bytes that are written will not arrive
+    static const ready error;         ///< the socket has a pending error, which the next call reports
+    static const ready priority;      ///< out-of-band data
+    /// The set of all conditions.
     static const ready all;
 
+    /// The empty set.
     constexpr ready() noexcept = default;
 
-    /// The set that `bits()` came from. Bits without a meaning are dropped.
+    /// Makes a set from bits(). Ignores unknown bits.
     [[nodiscard]] static constexpr ready from_bits(std::uint8_t bits) noexcept { return ready(bits & all_bits); }
 
-    /// What ends a wait for `wanted`: the conditions themselves, the closing of their side, and an error, since that
-    /// wakes every direction. (Out-of-band data belongs to the reading side.)
+    /// Returns the conditions that end a wait for `wanted`: the conditions themselves, the closed states of their
+    /// directions, and `error`, which ends every wait. Out-of-band data belongs to the reading direction.
     [[nodiscard]] static constexpr ready mask_of(interest wanted) noexcept;
 
+    /// Returns the set as bits.
     [[nodiscard]] constexpr std::uint8_t bits() const noexcept { return bits_; }
+    /// Returns whether the set is empty.
     [[nodiscard]] constexpr bool is_empty() const noexcept { return bits_ == 0; }
 
-    /// Whether a read is worth trying: there are bytes, or it will report the end of the stream.
+    /// Returns whether a read is worth trying: it will return bytes, or report the end of the stream.
     [[nodiscard]] constexpr bool is_readable() const noexcept { return has(readable_bit | read_closed_bit); }
-    /// Whether a write is worth trying: there is room, or it will report that the stream is closed.
+    /// Returns whether a write is worth trying: it will take bytes, or report that the stream is closed.
     [[nodiscard]] constexpr bool is_writable() const noexcept { return has(writable_bit | write_closed_bit); }
+    /// Returns whether the set contains the condition.
     [[nodiscard]] constexpr bool is_read_closed() const noexcept { return has(read_closed_bit); }
     [[nodiscard]] constexpr bool is_write_closed() const noexcept { return has(write_closed_bit); }
     [[nodiscard]] constexpr bool is_error() const noexcept { return has(error_bit); }
     [[nodiscard]] constexpr bool is_priority() const noexcept { return has(priority_bit); }
 
-    /// Whether all of `other` is in this set.
+    /// Returns whether this set contains all conditions of `other`.
     [[nodiscard]] constexpr bool contains(ready other) const noexcept { return (bits_ & other.bits_) == other.bits_; }
-    /// Whether any of `other` is in this set.
+    /// Returns whether this set contains any condition of `other`.
     [[nodiscard]] constexpr bool intersects(ready other) const noexcept { return has(other.bits_); }
-    /// Whether somebody who waits for `wanted` should try again now.
+    /// Returns whether a caller that waits for `wanted` should try again now.
     [[nodiscard]] constexpr bool satisfies(interest wanted) const noexcept { return has(mask_of(wanted).bits_); }
 
+    /// Set union and intersection.
     friend constexpr ready operator|(ready a, ready b) noexcept { return ready(a.bits_ | b.bits_); }
     friend constexpr ready operator&(ready a, ready b) noexcept { return ready(a.bits_ & b.bits_); }
-    /// What is in `a` and not in `b`.
+    /// Returns the conditions of `a` that are not in `b`.
     friend constexpr ready operator-(ready a, ready b) noexcept { return ready(a.bits_ & ~b.bits_); }
     constexpr ready& operator|=(ready other) noexcept { return *this = *this | other; }
     constexpr ready& operator&=(ready other) noexcept { return *this = *this & other; }
@@ -85,7 +93,7 @@ inline constexpr ready ready::all{all_bits};
 
 // ---- Implementation ----
 
-// mask_of() takes the bits of an interest for the conditions of the same name.
+// mask_of() uses the bits of an interest as the bits of the conditions with the same names.
 static_assert(interest::readable.bits() == ready::readable.bits());
 static_assert(interest::writable.bits() == ready::writable.bits());
 static_assert(interest::priority.bits() == ready::priority.bits());

@@ -7,13 +7,15 @@
 
 namespace eddy::io {
 
-/// What a registration knew about its source at one moment. Handed to `clear_readiness`, it clears only what was seen:
-/// an event that has arrived since then wins.
+/// The readiness of a source at one moment. clear_readiness() takes it, and clears nothing if an event arrived after
+/// it.
+/// Thread safety: a plain value.
 struct ready_event {
-    io::ready ready;           ///< the conditions that were asked for and hold
-    std::uint16_t tick = 0;    ///< which of the source's own events was the last
-    bool is_shutdown = false;  ///< the driver is gone: there will be no further event
+    io::ready ready;           ///< the conditions that hold, of those that were requested
+    std::uint16_t tick = 0;    ///< the number of the last event of this source; it wraps
+    bool is_shutdown = false;  ///< the driver has ended: there will be no further event
 
+    /// Constructs an event without conditions, or from its parts.
     ready_event() noexcept = default;
     ready_event(io::ready what, std::uint16_t when, bool shutdown) noexcept
         : ready(what), tick(when), is_shutdown(shutdown) {}

@@ -20,25 +20,32 @@
 
 namespace eddy::io {
 
-/// What can be registered with a reactor: anything that names its descriptor.
+/// An object that can be registered with a reactor: any object that has a descriptor.
 template <class S>
 concept io_source = requires(const S& source) {
     { source.native_handle() } -> std::convertible_to<int>;
 };
 
-/// A descriptor that somebody else owns, as a source.
+/// A descriptor that another object owns, as a source.
+/// Thread safety: a plain value.
+/// Lifetime: the descriptor must stay open while it is registered.
 class source_fd {
 public:
+    /// Refers to `fd`.
     explicit constexpr source_fd(int fd) noexcept : fd_(fd) {}
+    /// Returns the descriptor.
     [[nodiscard]] constexpr int native_handle() const noexcept { return fd_; }
 
 private:
     int fd_;
 };
 
-/// Waits until a source is ready for an interest; any number may wait. See registration::readiness().
-/// Cancel safety: safe; it takes itself out of the list.
-/// Lifetime: the registration must outlive it. It must not move between a poll that was not ready and its end.
+/// Waits until a source is ready for an interest. Any number of futures may wait. Returned by
+/// registration::readiness().
+/// Errors: errc::runtime_shutdown.
+/// Cancel safety: safe. The destructor removes it from the list of waiters.
+/// Thread safety: one thread at a time.
+/// Lifetime: the registration must outlive it. It must not move while it waits.
 class [[nodiscard("co_await it")]] EDDY_API readiness_future : public future_ops<readiness_future> {
 public:
     using output_type = result<ready_event>;
@@ -58,25 +65,24 @@ private:
     bool has_waited_ = false;
 };
 
-/// Ties a source to a reactor and to the tasks that wait for it. Readiness is remembered: it stays until somebody who
-/// found out, by a call that would block, that it is over, clears it.
-///
-/// Thread safety: any thread may poll, wait, clear and destroy. Of tasks that poll the same direction by
-/// poll_read_ready() or poll_write_ready() only the last is woken; any number may await readiness(). Lifetime: destroy
-/// it, or call deregister(), before the descriptor is closed.
+/// Connects a source with a reactor and with the tasks that wait for the source. Readiness is remembered: a condition
+/// holds until a caller clears it, after a call returned operation_would_block.
+/// Thread safety: any thread may poll, wait, clear and destroy. poll_read_ready() and poll_write_ready() wake only the
+/// last task that polled that direction. Any number of tasks may await readiness().
+/// Lifetime: destroy it, or call deregister(), before the descriptor is closed.
 class EDDY_API registration {
 public:
-    /// Registers `source` with reactor_handle::current(). Throws `misuse` if there is none.
-    /// Errors: blocking_descriptor, if O_NONBLOCK is not set; file_exists, if it is registered there already;
-    /// operation_not_permitted for a regular file, which is never waited for; io_disabled; runtime_shutdown. After an
-    /// error nothing is registered.
-    /// Cost: a block of 128 bytes, two system calls.
+    /// Registers `source` with reactor_handle::current().
+    /// Errors: blocking_descriptor if O_NONBLOCK is not set; file_exists if the reactor has the descriptor already;
+    /// operation_not_permitted for a regular file, which is always ready; io_disabled; runtime_shutdown. After an
+    /// error, nothing is registered. Throws `misuse` if there is no reactor.
+    /// Cost: one block of 128 bytes and two system calls.
     template <io_source S>
     [[nodiscard]] static result<registration> attach(const S& source, interest wanted,
                                                      std::source_location where = std::source_location::current()) {
         return attach_to_current(source.native_handle(), wanted, where);
     }
-    /// The same with a reactor of the caller's choice.
+    /// Same as above, with the reactor `with`.
     template <io_source S>
     [[nodiscard]] static result<registration> attach(const S& source, interest wanted, const reactor_handle& with) {
         return attach_to(source.native_handle(), wanted, with);
@@ -92,31 +98,37 @@ public:
     }
     ~registration() { static_cast<void>(deregister()); }
 
-    /// Whether a read is worth trying; else the task is woken when it is. Errors: runtime_shutdown.
+    /// Becomes ready when a read is worth trying. Only the last task that polled is woken.
+    /// Errors: runtime_shutdown.
     poll_result<result<ready_event>> poll_read_ready(context& cx) const;
-    /// Whether a write is worth trying; else the task is woken when it is. Errors: runtime_shutdown.
+    /// Becomes ready when a write is worth trying. Only the last task that polled is woken.
+    /// Errors: runtime_shutdown.
     poll_result<result<ready_event>> poll_write_ready(context& cx) const;
 
-    /// Waits until the source is ready for `wanted`. Errors: runtime_shutdown.
+    /// Waits until the source is ready for `wanted`.
+    /// Errors: runtime_shutdown.
+    /// Cancel safety: safe.
     [[nodiscard]] readiness_future readiness(interest wanted,
                                              std::source_location where = std::source_location::current()) const {
         return {source(where), wanted};
     }
 
-    /// Says that `seen` is over, since a call would have blocked. An event that came after `seen` is kept, and what is
-    /// closed stays closed.
+    /// Clears the conditions of `seen`, after a call returned operation_would_block. Keeps closed states. Clears
+    /// nothing if an event arrived after `seen`.
     void clear_readiness(const ready_event& seen, std::source_location where = std::source_location::current()) const {
         source(where).clear_readiness(seen);
     }
 
-    /// Says the same after a call that would have blocked. That disproves a hang-up, too: a FIFO may be opened again, a
-    /// socket connected, and whoever waits must not be told for ever that it is closed.
+    /// Same as clear_readiness(), but clears closed states, too: a call that would block disproves a hang-up. A FIFO
+    /// may be opened again and a socket may be connected later, and their waiters must not see a closed state forever.
     void clear_blocked(const ready_event& seen, std::source_location where = std::source_location::current()) const {
         source(where).clear_blocked(seen);
     }
 
-    /// Calls `operation`, which returns a `result`, if the source may be ready for `wanted`, and clears the readiness
-    /// if it says that it would block. Errors: those of `operation`; operation_would_block without a call if not ready.
+    /// Calls `operation`, which returns a `result`, if the source may be ready for `wanted`. Clears the readiness if
+    /// the error is operation_would_block.
+    /// Errors: those of `operation`; operation_would_block, without a call, if the source is not ready;
+    /// runtime_shutdown.
     template <class Operation>
     std::invoke_result_t<Operation&> try_io(interest wanted, Operation&& operation,
                                             std::source_location where = std::source_location::current()) const {
@@ -128,7 +140,7 @@ public:
         return answer;
     }
 
-    /// Takes the source out of the reactor. Tasks that still wait are forgotten. Again: does nothing.
+    /// Removes the source from the reactor. Does not wake tasks that still wait. A second call does nothing.
     result<void> deregister() noexcept;
 
 private:
@@ -137,10 +149,10 @@ private:
 
     static result<registration> attach_to_current(int fd, interest wanted, std::source_location where);
     static result<registration> attach_to(int fd, interest wanted, const reactor_handle& with);
-    /// For descriptors that are known to be non-blocking. Takes over the caller's reference to `io`.
+    /// Registers a descriptor that is known to be non-blocking. Takes ownership of the caller's reference to `io`.
     static result<registration> attach_nonblocking(int fd, interest wanted, detail::io_handle& io) noexcept;
 
-    /// Throws `misuse` if there is none any more.
+    /// Returns the shared state. Throws `misuse` if it was deregistered or moved from.
     [[nodiscard]] detail::scheduled_io& source(std::source_location where) const {
         if (source_ == nullptr) [[unlikely]] {
             throw misuse(
@@ -151,7 +163,7 @@ private:
         return *source_;
     }
 
-    detail::io_handle* io_;  // counted
+    detail::io_handle* io_;  // owns a reference
     detail::scheduled_io* source_;
     int fd_;
 };

@@ -11,6 +11,7 @@
 
 namespace eddy::io {
 
+/// The algorithm of seek().
 template <class S>
 class seek_op {
 public:
@@ -20,7 +21,7 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         if (!has_begun_) {
-            // What was begun before, by an operation that was dropped, ends first.
+            // A seek that an operation began before it was dropped ends first.
             if (!object_->poll_seek_complete(cx)) return not_ready;
             if (auto begun = object_->start_seek(to_); !begun) return output_type(std::unexpect, begun.error());
             has_begun_ = true;
@@ -34,9 +35,10 @@ private:
     bool has_begun_ = false;
 };
 
-/// Goes to another place, and gives it, counted from the beginning. A place behind the end is none that is refused
-/// here. Errors: invalid_argument for a place before the beginning; those of the object. Cancel safety: if it is
-/// dropped the place may have been changed; the next operation is in no doubt which it is.
+/// Changes the position and returns it, in bytes from the start. Does not reject a position after the end.
+/// Errors: invalid_argument for a position before the start; those of the object.
+/// Cancel safety: not safe. The position may have changed. The next seek first completes one that is in progress.
+/// Lifetime: the future borrows the object.
 template <class S>
 [[nodiscard]] auto seek(S&& object, seek_from to) {
     if constexpr (detail::check_borrowed<S>() && detail::check_seekable<S>()) {
@@ -46,13 +48,13 @@ template <class S>
     }
 }
 
-/// Goes to the beginning. Otherwise as seek().
+/// Seeks to the start. Otherwise same as seek().
 template <class S>
 [[nodiscard]] auto rewind(S&& object) {
     return eddy::io::seek(std::forward<S>(object), seek_from::start(0));
 }
 
-/// Gives the place, counted from the beginning. Otherwise as seek().
+/// Returns the position, in bytes from the start. Otherwise same as seek().
 template <class S>
 [[nodiscard]] auto stream_position(S&& object) {
     return eddy::io::seek(std::forward<S>(object), seek_from::current(0));

@@ -15,9 +15,11 @@
 
 namespace eddy::io {
 
-/// A sink of spans that copies each into `bytes`, for a sink of those.
+/// A sink of spans that copies each span into a `bytes`, and sends that to another sink.
 ///     io::sink_writer writer(io::copy_to_bytes(std::move(sender)));
-/// Errors, cancel safety: those of the sink. Cost: one allocation for each span.
+/// Errors, cancel safety: those of the other sink.
+/// Thread safety: one thread at a time.
+/// Cost: one allocation for each span.
 template <class S>
 class [[nodiscard]] copy_to_bytes : public sink_ops<copy_to_bytes<S>> {
     static constexpr bool takes_bytes = eddy::sink<S, bytes>;
@@ -27,23 +29,28 @@ public:
     using error_type = typename S::error_type;
     using outcome = std::expected<void, error_type>;
 
+    /// Takes ownership of the sink.
     explicit copy_to_bytes(S to) : to_(std::move(to)) {}
 
+    /// Implements sink.
     poll_result<outcome> poll_ready(context& cx) { return to_.poll_ready(cx); }
     outcome start_send(std::span<const std::byte> from) { return to_.start_send(bytes::copy_of(from)); }
     poll_result<outcome> poll_flush(context& cx) { return to_.poll_flush(cx); }
     poll_result<outcome> poll_close(context& cx) { return to_.poll_close(cx); }
 
+    /// Returns the sink.
     [[nodiscard]] S& inner() noexcept { return to_; }
+    /// Moves the sink out.
     [[nodiscard]] S into_inner() && { return std::move(to_); }
 
 private:
     S to_;
 };
 
-/// A writer into a sink that takes spans of bytes; each write is one item. A shutdown closes the sink.
-/// Errors: those of the sink, whose error_type is std::error_code.
-/// Cancel safety: that of the sink's poll_ready: nothing is half written.
+/// A writer that sends each write as one item to a sink of byte spans. A shutdown closes the sink.
+/// Errors: those of the sink. Its error_type must be std::error_code.
+/// Cancel safety: that of the sink's poll_ready(). An item is sent completely or not at all.
+/// Thread safety: one thread at a time.
 template <class S>
 class [[nodiscard]] sink_writer {
     static constexpr bool takes_spans = eddy::sink<S, std::span<const std::byte>>;
@@ -55,8 +62,10 @@ class [[nodiscard]] sink_writer {
     static_assert(has_codes, "eddy: a sink_writer is for a sink whose error_type is std::error_code");
 
 public:
+    /// Takes ownership of the sink.
     explicit sink_writer(S to) : to_(std::move(to)) {}
 
+    /// Implements async_write.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         if (from.empty()) return ok(std::size_t{0});
         const auto is_ready = to_.poll_ready(cx);
@@ -69,7 +78,9 @@ public:
     poll_result<result<void>> poll_flush(context& cx) { return to_.poll_flush(cx); }
     poll_result<result<void>> poll_shutdown(context& cx) { return to_.poll_close(cx); }
 
+    /// Returns the sink.
     [[nodiscard]] S& inner() noexcept { return to_; }
+    /// Moves the sink out.
     [[nodiscard]] S into_inner() && { return std::move(to_); }
 
 private:
