@@ -57,7 +57,7 @@ private:
 /// Errors: errc::runtime_shutdown.
 /// Cancel safety: safe.
 /// Thread safety: one thread at a time. Any number of futures may wait for the same async_fd.
-/// Lifetime: the async_fd must outlive the future. The future must not move after its first poll.
+/// Lifetime: the async_fd must outlive the future. The future must not move while it waits.
 template <io_source S>
 class [[nodiscard("co_await it")]] ready_guard_future : public future_ops<ready_guard_future<S>> {
 public:

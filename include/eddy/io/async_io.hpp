@@ -37,7 +37,7 @@ namespace eddy::io {
 /// Errors: those of the function; errc::runtime_shutdown.
 /// Cancel safety: safe, if a call that would block has no effect.
 /// Thread safety: one thread at a time.
-/// Lifetime: the source must outlive the future. The future must not move after its first poll.
+/// Lifetime: the source must outlive the future. The future must not move while it waits.
 template <class Source, class Readiness, class Operation, bool Marked>
 class [[nodiscard("co_await it")]] async_io_future
     : public future_ops<async_io_future<Source, Readiness, Operation, Marked>> {

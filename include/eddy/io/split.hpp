@@ -18,14 +18,19 @@ namespace eddy::io {
 template <class S>
 class write_half;
 
-/// The half that reads. Made by split(); it is no matter whether the other one still lives.
+/// The reading half of a split object. Returned by split(). It stays usable after the other half was destroyed.
+/// Errors: those of the object. Throws `misuse` if it was moved from.
+/// Cancel safety: that of the object.
+/// Thread safety: one thread at a time. The other half may be on another thread.
 template <class S>
 class [[nodiscard]] read_half {
     using shared = detail::split_object<S>;
 
 public:
+    /// Takes ownership of one reference to `of`.
     explicit read_half(shared* of) noexcept : shared_(of) {}
 
+    /// Implements async_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         return detail::with_split(shared_, cx, [&](S& object) { return object.poll_read(cx, into); });
     }
@@ -35,7 +40,7 @@ public:
         return detail::with_split(shared_, cx, [&](S& object) { return object.poll_read_vectored(cx, into); });
     }
 
-    /// Whether the two are halves of one object, so that unsplit() takes them.
+    /// Returns whether both are halves of the same object, as unsplit() requires.
     [[nodiscard]] bool is_pair_of(const write_half<S>& writer) const noexcept {
         return shared_ && shared_.get() == writer.shared_.get();
     }
@@ -47,14 +52,19 @@ private:
     typename shared::share shared_;
 };
 
-/// The half that writes. Made by split(). Destroying it does not shut the object down.
+/// The writing half of a split object. Returned by split(). Its destructor does not shut the object down.
+/// Errors: those of the object. Throws `misuse` if it was moved from.
+/// Cancel safety: that of the object.
+/// Thread safety: one thread at a time. The other half may be on another thread.
 template <class S>
 class [[nodiscard]] write_half {
     using shared = detail::split_object<S>;
 
 public:
+    /// Takes ownership of one reference to `of`.
     explicit write_half(shared* of) noexcept : shared_(of) {}
 
+    /// Implements async_write.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         return detail::with_split(shared_, cx, [&](S& object) { return object.poll_write(cx, from); });
     }
@@ -78,23 +88,27 @@ private:
     typename shared::share shared_;
 };
 
-/// What split() returns.
+/// The two halves that split() returns.
 template <class S>
 struct halves {
     read_half<S> reader;
     write_half<S> writer;
 
+    /// Takes ownership of the object.
     explicit halves(S&& whole) : halves(new detail::split_object<S>(std::move(whole))) {}
 
 private:
     explicit halves(detail::split_object<S>* shared) noexcept : reader(shared), writer(shared) {}
 };
 
-/// Splits what is read and written into two halves for two tasks, which may run on two threads. One half at a time is
-/// polled: the other waits meanwhile, without blocking its thread. The object lives as long as one of the halves.
+/// Splits a stream into a reading half and a writing half for two tasks, which may run on two threads. Only one half is
+/// polled at a time. The other half waits without blocking its thread. The object lives until both halves are
+/// destroyed.
 ///     auto [reader, writer] = io::split(std::move(tcp));
-/// Cancel safety, errors: those of the object.
-/// Cost: one allocation; an uncontended lock for each poll.
+/// Errors, cancel safety: those of the object.
+/// Thread safety: each half on one thread at a time.
+/// Lifetime: takes ownership of the object. Pass std::ref(object) to borrow it.
+/// Cost: one allocation; one uncontended lock per poll.
 template <class S>
 [[nodiscard]] auto split(S&& whole) {
     if constexpr (detail::check_given_io<S>() && detail::check_reader<S>() && detail::check_writer<S>()) {
@@ -104,9 +118,9 @@ template <class S>
     }
 }
 
-/// The object again, of its two halves.
-/// Errors: throws misuse if they are not the two halves of one object; both are gone then (see
-/// read_half::is_pair_of()).
+/// Returns the object of two halves.
+/// Errors: throws `misuse` if they are halves of different objects. Both halves are destroyed then. Call
+/// read_half::is_pair_of() to check first.
 template <class S>
 [[nodiscard]] S unsplit(read_half<S> reader, write_half<S> writer,
                         std::source_location where = std::source_location::current()) {

@@ -21,7 +21,7 @@
 
 namespace eddy::detail {
 
-/// Whether a stream's items are bytes, or results of bytes.
+/// Returns whether the items of a stream are bytes, or results of bytes. Otherwise reports that with one static_assert.
 template <class S>
 constexpr bool check_stream_of_bytes() {
     constexpr bool is_stream = eddy::stream<S>;
@@ -42,10 +42,14 @@ constexpr bool check_stream_of_bytes() {
 
 namespace eddy::io {
 
-/// A reader, with a buffer, of what a stream gives: of `bytes`, strings or vectors of bytes, or results of them.
+/// Reads the items of a stream as a sequence of bytes, with the current item as the buffer. An item is a `bytes`, a
+/// string, a vector of bytes, or a result of one of these.
 ///     io::stream_reader body(std::move(pieces));
-/// It ends with the stream, which is not asked again then. Errors: those in the stream's items.
-/// Cancel safety: that of the stream. Cost: none of its own; the bytes are copied once, or not at all (fill_buf).
+/// Ends with the stream, and does not poll it afterwards.
+/// Errors: those in the items.
+/// Cancel safety: that of the stream.
+/// Thread safety: one thread at a time.
+/// Cost: no allocation. poll_read() copies the bytes once, poll_fill_buf() does not copy them.
 template <class S>
 class [[nodiscard]] stream_reader {
     static_assert(detail::check_stream_of_bytes<S>());
@@ -53,8 +57,10 @@ class [[nodiscard]] stream_reader {
     using chunk = detail::item_value_t<item>;
 
 public:
+    /// Takes ownership of the stream.
     explicit stream_reader(S from) : from_(std::move(from)) {}
 
+    /// Implements async_buf_read.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         if (into.empty()) return ok(std::size_t{0});
         return detail::poll_read_filled(*this, cx, into);
@@ -68,18 +74,21 @@ public:
             has_ended_ = !next->has_value();
             if (has_ended_) break;
             if (auto error = take(**std::move(next))) return result<std::span<const std::byte>>(std::unexpect, *error);
-            if (!cost.is_paid()) return not_ready;  // its bytes are kept
+            if (!cost.is_paid()) return not_ready;  // the bytes are kept in chunk_
         }
         return ok(left());
     }
 
-    /// Errors: throws std::out_of_range for more than there is.
+    /// Removes the first `count` unread bytes.
+    /// Errors: throws std::out_of_range if there are fewer.
     void consume(std::size_t count) {
         if (count > left().size()) detail::throw_out_of_window("stream_reader::consume", count, left().size());
         used_ += count;
     }
 
+    /// Returns the stream.
     [[nodiscard]] S& inner() noexcept { return from_; }
+    /// Moves the stream out.
     [[nodiscard]] S into_inner() && { return std::move(from_); }
 
 private:
@@ -101,7 +110,7 @@ private:
 
     S from_;
     std::optional<chunk> chunk_;
-    std::size_t used_ = 0;  // of the chunk
+    std::size_t used_ = 0;  // the consumed bytes of chunk_
     bool has_ended_ = false;
 };
 

@@ -24,20 +24,25 @@
 
 namespace eddy::io {
 
-/// A reader or writer for code that blocks: each function waits on its thread until it is done.
-///     auto sum = eddy::spawn_blocking([in = io::sync_io_bridge(std::move(stream))]() mutable { return checksum(in);
-///     });
-/// Errors: those of the object; throws `nested_runtime` on a thread that runs a loop: use it in spawn_blocking.
-/// Thread safety: as a value. A socket needs a loop that another thread turns: a runtime's, in its spawn_blocking, or
-/// the one that the socket has waited on before. A `core` has none for other threads: there see
-/// reactor_handle::set_fallback(). Cost: as eddy::wait(); one allocation for each call.
+/// A blocking interface to a reader or writer: each function blocks its thread until the operation is complete.
+///     auto sum = eddy::spawn_blocking(
+///         [in = io::sync_io_bridge(std::move(stream))]() mutable { return checksum(in); });
+/// A socket needs an event loop on another thread: that of the runtime whose spawn_blocking() runs this code, or the
+/// one that the socket is registered with. A `core` does not serve sockets of other threads: see
+/// reactor_handle::set_fallback().
+/// Errors: those of the object. Throws `nested_runtime` on a thread that runs an event loop: use spawn_blocking()
+/// there.
+/// Thread safety: one thread at a time.
+/// Cost: that of eddy::wait(), with one allocation for each call.
 template <class T>
 class sync_io_bridge {
     using place = std::source_location;
 
 public:
+    /// Takes ownership of `inner`.
     explicit sync_io_bridge(T inner) : inner_(std::move(inner)) {}
 
+    /// Performs the operation of the same name in eddy::io and returns its result.
     result<std::size_t> read(std::span<std::byte> into, place where = place::current()) {
         return eddy::wait(eddy::io::read(inner_, into), where);
     }
@@ -50,10 +55,12 @@ public:
     result<std::string> read_to_string(place where = place::current()) {
         return eddy::wait(eddy::io::read_to_string(inner_), where);
     }
-    /// With its end; appended to `into`. 0 at the end.
+    /// Appends a line with its line end to `into`. Returns the number of bytes, which is 0 at end of stream. Otherwise
+    /// same as io::read_line().
     result<std::size_t> read_line(std::string& into, std::size_t limit = no_limit, place where = place::current()) {
         return eddy::wait(eddy::io::read_line(inner_, into, limit), where);
     }
+    /// Performs the operation of the same name in eddy::io and returns its result.
     result<std::size_t> write(std::span<const std::byte> from, place where = place::current()) {
         return eddy::wait(eddy::io::write(inner_, from), where);
     }
@@ -69,7 +76,9 @@ public:
         return eddy::wait(eddy::io::seek(inner_, to), where);
     }
 
+    /// Returns the object.
     [[nodiscard]] T& inner() noexcept { return inner_; }
+    /// Moves the object out.
     [[nodiscard]] T into_inner() && { return std::move(inner_); }
 
 private:

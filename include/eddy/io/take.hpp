@@ -15,12 +15,15 @@
 
 namespace eddy::io {
 
-/// A reader that ends after so many bytes of another one: see take().
+/// Reads at most a given number of bytes of another reader. Returned by take().
+/// Thread safety: one thread at a time.
 template <class R>
 class [[nodiscard]] take_reader {
 public:
+    /// Takes ownership of the reader.
     take_reader(R&& inner, std::uint64_t limit) : inner_(std::move(inner)), limit_(limit) {}
 
+    /// Implements async_read, and async_buf_read if the other reader does.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         if (limit_ == 0) return ok(std::size_t{0});
         auto count = detail::poll_read_checked(inner_, cx, within_limit(into));
@@ -36,7 +39,8 @@ public:
         if (there && *there) **there = within_limit(**there);
         return there;
     }
-    /// Errors: throws std::out_of_range for more than the limit.
+    /// Removes the first `count` unread bytes.
+    /// Errors: throws std::out_of_range if `count` exceeds limit().
     void consume(std::size_t count)
         requires async_buf_read<R>
     {
@@ -45,10 +49,13 @@ public:
         limit_ -= count;
     }
 
-    /// How many bytes may still come.
+    /// Returns how many bytes may still be read.
     [[nodiscard]] std::uint64_t limit() const noexcept { return limit_; }
+    /// Sets how many bytes may still be read.
     void set_limit(std::uint64_t limit) noexcept { limit_ = limit; }
+    /// Returns the other reader.
     [[nodiscard]] R& inner() noexcept { return inner_; }
+    /// Moves the other reader out.
     [[nodiscard]] R into_inner() && { return std::move(inner_); }
 
 private:
@@ -61,9 +68,10 @@ private:
     std::uint64_t limit_;
 };
 
-/// A reader of the first `limit` bytes of another one. That is not read further, so that what follows is left for
-/// others. Cancel safety: that of the reader.
+/// Returns a reader of the first `limit` bytes of another reader. The bytes after them stay in the other reader.
 ///     auto body = io::take(std::ref(peer), length);
+/// Cancel safety: that of the other reader.
+/// Lifetime: takes ownership of the reader. Pass std::ref(reader) to borrow it.
 template <class R>
 [[nodiscard]] auto take(R&& from, std::uint64_t limit) {
     if constexpr (detail::check_given_io<R>() && detail::check_reader<detail::kept_io_t<R>>()) {

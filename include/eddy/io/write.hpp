@@ -11,6 +11,7 @@
 
 namespace eddy::io {
 
+/// The algorithm of write().
 template <class W>
 class write_op {
 public:
@@ -25,6 +26,7 @@ private:
     std::span<const std::byte> from_;
 };
 
+/// The algorithm of write_vectored().
 template <class W>
 class write_vectored_op {
 public:
@@ -39,6 +41,7 @@ private:
     std::span<const std::span<const std::byte>> from_;
 };
 
+/// The algorithm of flush().
 template <class W>
 class flush_op {
 public:
@@ -52,6 +55,7 @@ private:
     W* to_;
 };
 
+/// The algorithm of shutdown().
 template <class W>
 class shutdown_op {
 public:
@@ -65,9 +69,11 @@ private:
     W* to_;
 };
 
-/// Writes at least one byte of `from`, and gives how many. 0 if `from` is empty, or if the writer will take no more.
-/// Errors: those of the writer; errc::count_too_large for one that says that it has taken more than it was given.
+/// Writes at least one byte of `from` and returns the count. Returns 0 if `from` is empty, or if the writer will never
+/// take another byte.
+/// Errors: those of the writer; errc::count_too_large if the writer returns a larger count than `from` has bytes.
 /// Cancel safety: safe. If the future is dropped before it is ready, no byte was written.
+/// Lifetime: the future borrows the writer and `from`.
 template <class W>
 [[nodiscard]] auto write(W&& to, std::span<const std::byte> from) {
     if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {
@@ -77,8 +83,10 @@ template <class W>
     }
 }
 
-/// Writes from several buffers, one after the other: at once if the writer can do that, else from the first that is not
-/// empty. Otherwise as write().
+/// Writes from several buffers in order. If the writer cannot do that, writes from the first buffer that is not empty.
+/// Otherwise same as write().
+/// Cancel safety: safe.
+/// Lifetime: the future borrows the writer, the list and the buffers.
 template <class W>
 [[nodiscard]] auto write_vectored(W&& to, std::span<const std::span<const std::byte>> from) {
     if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {
@@ -88,7 +96,10 @@ template <class W>
     }
 }
 
-/// Waits until all that was written has reached its destination. Cancel safety: safe.
+/// Waits until all bytes that were written have reached their destination.
+/// Errors: those of the writer.
+/// Cancel safety: safe. Call this function again to continue.
+/// Lifetime: the future borrows the writer.
 template <class W>
 [[nodiscard]] auto flush(W&& to) {
     if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {
@@ -98,7 +109,10 @@ template <class W>
     }
 }
 
-/// Flushes, and says that nothing more will be written. Cancel safety: safe; call it again to go on.
+/// Flushes, then ends the stream: no further byte will be written.
+/// Errors: those of the writer.
+/// Cancel safety: safe. Call this function again to continue.
+/// Lifetime: the future borrows the writer.
 template <class W>
 [[nodiscard]] auto shutdown(W&& to) {
     if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {

@@ -12,6 +12,7 @@
 
 namespace eddy::io {
 
+/// The algorithm of write_all().
 template <class W>
 class write_all_op {
 public:
@@ -28,6 +29,7 @@ private:
     std::size_t size_;
 };
 
+/// The algorithm of write_all_vectored().
 template <class W>
 class write_all_vectored_op {
 public:
@@ -68,9 +70,11 @@ private:
     std::size_t written_ = 0;
 };
 
-/// Writes all of `from`. How much has been written, also when it fails, is the operation's count(). It does not flush.
-/// Errors: errc::write_zero if the writer takes no more; those of the writer; errc::count_too_large.
-/// Cancel safety: not safe. How much was written only count() knows; with write_all_buf() the buffer knows it.
+/// Writes all of `from`. Does not flush. The count() of the operation is the number of bytes that were written, also
+/// after an error.
+/// Errors: errc::write_zero if the writer takes no more bytes; those of the writer; errc::count_too_large.
+/// Cancel safety: not safe. Only count() tells how many bytes were written. With write_all_buf(), the buffer tells it.
+/// Lifetime: the future borrows the writer and `from`.
 template <class W>
 [[nodiscard]] auto write_all(W&& to, std::span<const std::byte> from) {
     if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {
@@ -80,17 +84,20 @@ template <class W>
     }
 }
 
-/// The same of text.
+/// Same as above, for text.
 template <class W>
 [[nodiscard]] auto write_all(W&& to, std::string_view from) {
     return eddy::io::write_all(std::forward<W>(to), std::as_bytes(std::span(from)));
 }
 
-/// Writes all of several buffers, one after the other, and many at once if the writer can do that. The spans in `from`
-/// are moved on as it goes, so that they say what is left.
+/// Writes all of several buffers in order, several in one call if the writer can do that. Changes `from`: a span that
+/// was written in part becomes the rest of its bytes.
 ///     std::array parts{std::as_bytes(std::span(head)), std::as_bytes(std::span(body))};  // of two std::strings
 ///     co_await try_(io::write_all_vectored(peer, parts));
-/// Errors, cancel safety: as write_all(); if `from` is kept, another call goes on where this one was.
+/// Errors: those of write_all().
+/// Cancel safety: not safe. Only count() tells how many bytes were written. Spans that were written completely are
+/// still in `from`.
+/// Lifetime: the future borrows the writer, `from` and the buffers.
 template <class W>
 [[nodiscard]] auto write_all_vectored(W&& to, std::span<std::span<const std::byte>> from) {
     if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>()) {

@@ -11,6 +11,7 @@
 
 namespace eddy::detail {
 
+/// Returns whether B is a buf. Otherwise reports that with one static_assert.
 template <class B>
 constexpr bool check_buf() {
     constexpr bool fits = io::buf<B>;
@@ -22,6 +23,7 @@ constexpr bool check_buf() {
 
 namespace eddy::io {
 
+/// The algorithm of write_buf().
 template <class W, class B>
 class write_buf_op {
 public:
@@ -40,6 +42,7 @@ private:
     B* from_;
 };
 
+/// The algorithm of write_all_buf().
 template <class W, class B>
 class write_all_buf_op {
 public:
@@ -54,8 +57,11 @@ private:
     B* from_;
 };
 
-/// Writes at least one byte from the front of a `bytes` (or of anything that is a `buf`), takes what was written off
-/// it, and gives how many. 0 if it is empty, or if the writer will take no more. Errors, cancel safety: as write().
+/// Writes at least one byte from the front of a `bytes` or another `buf`, removes the written bytes from it, and
+/// returns the count. Returns 0 if it is empty, or if the writer will never take another byte.
+/// Errors: those of write().
+/// Cancel safety: safe. If the future is dropped before it is ready, no byte was written.
+/// Lifetime: the future borrows the writer and `from`.
 template <class W, class B>
 [[nodiscard]] auto write_buf(W&& to, B& from) {
     if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>() && detail::check_buf<B>()) {
@@ -65,9 +71,10 @@ template <class W, class B>
     }
 }
 
-/// Writes all of a `bytes` (or of anything that is a `buf`), which is empty then.
-/// Errors: as write_all().
-/// Cancel safety: safe if `from` is kept: what was written has been taken off it. Call it again to go on.
+/// Writes all of a `bytes` or another `buf`, which is empty afterwards.
+/// Errors: those of write_all().
+/// Cancel safety: safe if `from` is kept. The written bytes were removed from it. Call this function again to continue.
+/// Lifetime: the future borrows the writer and `from`.
 template <class W, class B>
 [[nodiscard]] auto write_all_buf(W&& to, B& from) {
     if constexpr (detail::check_borrowed<W>() && detail::check_writer<W>() && detail::check_buf<B>()) {

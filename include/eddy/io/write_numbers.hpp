@@ -16,6 +16,7 @@
 
 namespace eddy::io {
 
+/// The algorithm of write_u8() and the other functions that write numbers.
 template <class W, std::size_t Size>
 class write_number_op {
 public:
@@ -41,6 +42,7 @@ private:
 
 namespace eddy::detail {
 
+/// Makes the operation that writes `value` in byte order Order.
 template <std::endian Order, class W, class T>
 auto write_number(W&& to, T value) {
     if constexpr (check_borrowed<W>() && check_writer<W>()) {
@@ -55,11 +57,12 @@ auto write_number(W&& to, T value) {
 
 namespace eddy::io {
 
-// Numbers, in the network's order, and `_le` in the other one; f32 and f64 are IEEE 754.
-// Errors: as write_all().
-// Cancel safety: not safe, but for one byte. How many bytes were written only count() knows.
-// Cost: no allocation. They are short: write to a buf_writer.
-
+/// Writes a number. Functions with the suffix `_le` write little-endian numbers. The other functions write big-endian
+/// numbers (network byte order). f32 and f64 are IEEE 754 numbers.
+/// Errors: those of write_all().
+/// Cancel safety: not safe, except for 8-bit numbers. Only count() tells how many bytes were written.
+/// Lifetime: the future borrows the writer.
+/// Cost: no allocation. The writes are short: write to a buf_writer.
 template <class W>
 [[nodiscard]] auto write_u8(W&& to, std::uint8_t value) {
     return detail::write_number<std::endian::big>(std::forward<W>(to), value);

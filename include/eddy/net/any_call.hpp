@@ -14,28 +14,34 @@
 
 namespace eddy::net {
 
-/// What takes any call on its descriptor, one that the library does not have: sockets, and the ends of a pipe.
-///     auto sent = co_await socket.async_io(interest::writable, [&] { return
-///     send_with_descriptors(socket.native_handle()); });
-/// `operation` returns a `result`, and operation_would_block while it has to wait.
-/// On a TCP connection that is registered with a loop on io_uring (from its first read, write or wait on, and if
-/// connect() made it, from the start) `wanted` has to be writable alone: what was written before is sent first. Its
-/// bytes to be read may be in the ring, so that a call would find others first, or none. Errors, of both: those of
-/// `operation`; errc::runtime_shutdown; operation_not_supported as said above, and there also what a write has met
-/// after it had ended.
+/// Allows any system call on the descriptor: a mixin for sockets and the ends of pipes, with the derived class as
+/// `Self`.
+///     auto sent = co_await socket.async_io(interest::writable, [&] {
+///         return send_with_descriptors(socket.native_handle());
+///     });
+/// `operation` returns a `result`. The error operation_would_block means that it has to wait.
+///
+/// On a ring connection (TCP with io_uring), `wanted` must be writable alone. Received bytes may be in the ring
+/// already, so a call that reads would return later bytes or none. Bytes that were written before are sent first. A
+/// connection becomes a ring connection at its first read, write or wait on such an event loop; connect() registers it
+/// immediately.
+/// Errors: those of `operation`; errc::runtime_shutdown. On a ring connection also operation_not_supported for another
+/// `wanted`, and the error of an earlier write that failed after it had returned.
+/// Thread safety: that of the socket.
 template <class Self>
 class any_call {
 public:
-    /// Calls it once. If it would block, the socket counts as not ready for what is `wanted` until it is told
-    /// otherwise.
+    /// Calls `operation` once. If it would block, the socket counts as not ready for `wanted` until the next event.
     template <class Operation>
     auto try_io(io::interest wanted, Operation&& operation) {
         if constexpr (detail::check_operation<Operation>()) {
             return detail::socket_access::get(static_cast<Self&>(*this)).try_io(wanted, operation);
         }
     }
-    /// Calls it until it does not say that it would block, and waits in between.
-    /// Cancel safety: safe, if a call that would block has done nothing. Any number of tasks may wait.
+    /// Calls `operation` until its error is not operation_would_block. Waits for readiness between calls.
+    /// Cancel safety: safe, if a call that would block has no effect.
+    /// Thread safety: any number of tasks may wait.
+    /// Lifetime: the future borrows the socket.
     template <class Operation>
     [[nodiscard]] auto async_io(io::interest wanted, Operation&& operation) {
         if constexpr (detail::check_operation<Operation>()) {

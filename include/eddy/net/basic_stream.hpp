@@ -20,14 +20,15 @@
 
 namespace eddy::detail {
 
-/// The error that waits in a socket.
+/// Returns the pending error of a socket and clears it (SO_ERROR).
 [[nodiscard]] EDDY_API result<std::optional<std::error_code>> take_error_of(const io_socket& socket) noexcept;
 
 }  // namespace eddy::detail
 
 namespace eddy::net {
 
-/// What tcp_stream and unix_stream have in common: reading and writing, in one piece or in halves.
+/// The common base of tcp_stream and unix_stream: reading and writing, with the whole stream or with two halves.
+/// Thread safety: one operation may be pending in each direction, on different threads.
 template <class Self>
 class basic_stream : public reading<Self>,
                      public peeking<Self>,
@@ -35,22 +36,26 @@ class basic_stream : public reading<Self>,
                      public any_call<Self>,
                      public socket_owner {
 public:
-    /// As readable() and writable(), for any interest.
+    /// Waits until the stream is ready for `wanted`. Otherwise same as readable() and writable().
+    /// Errors: errc::runtime_shutdown.
+    /// Cancel safety: safe.
     [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }
-    /// The error that waits in the socket, if any; it is cleared by asking.
+    /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept {
         return detail::take_error_of(socket_);
     }
 
-    /// Lends the two directions, for two tasks that end before the stream: `auto [reader, writer] = stream.split();`
+    /// Returns two halves that borrow the stream, for two tasks: `auto [reader, writer] = stream.split();`
+    /// Lifetime: the stream must outlive the halves, and must not move while they are in use.
     [[nodiscard]] halves<Self> split() & noexcept { return halves<Self>(static_cast<Self&>(*this)); }
-    halves<Self> split() && = delete;  // they would borrow a stream that is gone: give it a name, or use into_split()
-    /// Turns it into two halves that own it together: `auto [reader, writer] = std::move(stream).into_split();`
-    /// reunite() makes a stream of them again.
+    halves<Self> split() && = delete;  // the halves would dangle: give the stream a name, or use into_split()
+    /// Returns two halves that own the stream together: `auto [reader, writer] = std::move(stream).into_split();`
+    /// reunite() joins them to a stream again.
     /// Cost: one allocation.
     [[nodiscard]] owned_halves<Self> into_split() && {
         return owned_halves<Self>(std::make_shared<Self>(std::move(static_cast<Self&>(*this))));
     }
+    // Lvalue overload: reports the misuse with one static_assert.
     template <class... A>
     auto into_split(A&&...) & {
         return eddy::detail::refuse_lvalue<A...>();

@@ -9,10 +9,13 @@
 
 namespace eddy::net {
 
-/// What is done with an empty buffer: nothing, or the call all the same, since it may be an empty datagram.
+/// How an operation treats an empty buffer: it returns 0 immediately, or makes the call, because an empty datagram is
+/// valid.
 enum class if_empty : bool { nothing, call };
 
-/// An operation that is one call of its socket, with a buffer or a list of buffers.
+/// An operation that makes one call on its socket, with a buffer or a list of buffers.
+/// Cancel safety: safe. If the future is destroyed before it is ready, the call has had no effect.
+/// Thread safety: one thread at a time.
 template <auto Call, detail::direction Way, class Buffer, if_empty Empty>
 class buffer_op {
 public:

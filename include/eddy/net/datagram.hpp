@@ -13,21 +13,24 @@
 #include <eddy/net/buffer_op.hpp>
 #include <eddy/result.hpp>
 
-// The futures of datagram_socket.hpp, where they are described, and what they give.
+// The futures of datagram_socket.hpp and their results. See there for the documentation.
 
 namespace eddy::net {
 
-/// What recv_from() has received: how many bytes, and from where.
+/// The result of recv_from(): the size of a datagram in bytes, and its sender.
+/// Thread safety: a plain value.
 template <class Addr>
 struct basic_recv_info {
     std::size_t size = 0;
     Addr from;
-    bool is_truncated = false;  ///< the datagram was larger than the buffer, and what did not fit is lost
+    bool is_truncated = false;  ///< the datagram was larger than the buffer; the rest of it is lost
 
+    /// Constructs a result from its parts.
     basic_recv_info(std::size_t count, const Addr& sender, bool truncated) noexcept
         : size(count), from(sender), is_truncated(truncated) {}
 };
 
+/// The operations of send(), recv() and peek().
 using datagram_send_op =
     buffer_op<&detail::io_socket::poll_write, detail::direction::write, std::span<const std::byte>, if_empty::call>;
 using datagram_recv_op =
@@ -35,8 +38,12 @@ using datagram_recv_op =
 using datagram_peek_op =
     buffer_op<&detail::io_socket::poll_peek, detail::direction::read, std::span<std::byte>, if_empty::call>;
 
+/// Whether a receive removes the datagram from the socket.
 enum class takes_it : bool { no, yes };
 
+/// The operation of recv_from() and peek_from().
+/// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
+/// Thread safety: one thread at a time.
 template <class Addr>
 class EDDY_API recv_from_op {
 public:
@@ -52,29 +59,31 @@ private:
     takes_it takes_;
 };
 
-/// A buffer that is lent to a datagram operation by value: what has bytes to write into.
+/// A buffer that a datagram operation can own: a movable object with writable bytes.
 template <class B>
 concept dgram_buffer = std::movable<B> && requires(B& b) { std::as_writable_bytes(std::span(b)); };
 
-/// What send_dgram() gives: the socket and the buffer come back, whatever became of it.
+/// The result of send_dgram(): returns the socket and the buffer in every case.
 template <class Socket, class B>
 struct basic_dgram_sent {
     Socket sock;
     B buf;
     result<void> sent;
 
+    /// Constructs a result from its parts.
     basic_dgram_sent(Socket&& socket, B&& buffer, const result<void>& outcome) noexcept
         : sock(std::move(socket)), buf(std::move(buffer)), sent(outcome) {}
 };
 
-/// What recv_dgram() gives: the socket and the buffer come back, and in `n` stands how many bytes of that were filled.
+/// The result of recv_dgram(): returns the socket and the buffer in every case. `n` is the number of bytes received.
 template <class Socket, class B, class Addr>
 struct basic_dgram_received {
     Socket sock;
     B buf;
     result<std::size_t> n;
-    Addr from;  ///< not of a meaning if `n` is an error
+    Addr from;  ///< has no meaning if `n` is an error
 
+    /// Constructs a result from its parts.
     basic_dgram_received(Socket&& socket, B&& buffer, const result<std::size_t>& count, const Addr& sender) noexcept
         : sock(std::move(socket)), buf(std::move(buffer)), n(count), from(sender) {}
 };
@@ -83,7 +92,8 @@ struct basic_dgram_received {
 
 namespace eddy::detail {
 
-/// A datagram goes as a whole or not at all: no system sends one in part, and if one did, it would be said.
+/// Converts the count of a send to a result without value. Reports io_error for a datagram that was sent in part,
+/// although no known system does that.
 [[nodiscard]] inline result<void> check_whole(const result<std::size_t>& sent, std::size_t size) noexcept {
     if (!sent) return std::unexpected(sent.error());
     if (*sent != size) return std::unexpected(std::make_error_code(std::errc::io_error));

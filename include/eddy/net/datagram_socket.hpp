@@ -17,53 +17,62 @@
 
 namespace eddy::net {
 
-/// What udp_socket and unix_datagram have in common: sending to where they are connected, and receiving from anywhere.
+/// The common base of udp_socket and unix_datagram: sends to the connected peer, and receives from any sender.
+/// Thread safety: one operation may be pending in each direction, on different threads.
 template <class Addr>
 class EDDY_API datagram_socket : public socket_owner {
 public:
     using recv_info_type = basic_recv_info<Addr>;
 
-    // ---- Sending. All are safe to cancel: a future that is destroyed before it is ready has sent nothing. ----
+    // ---- Sending ----
 
-    /// Sends a datagram, which may be empty, to where the socket is connected, and returns its size.
-    /// Errors: destination_address_required or, of a Unix socket, not_connected; message_size.
-    /// Cost: one system call if there is room, else one more after the wait.
+    /// Sends a datagram to the connected peer and returns its size in bytes. The datagram may be empty.
+    /// Errors: destination_address_required (UDP) or not_connected (Unix) if the socket is not connected; message_size.
+    /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
+    /// Lifetime: the future borrows the socket and `from`.
+    /// Cost: one system call if the send buffer has capacity, else one more after the wait.
     [[nodiscard]] detail::io_operation<datagram_send_op> send(std::span<const std::byte> from) noexcept {
         return detail::io_operation<datagram_send_op>(socket_, from);
     }
-    /// Without waiting. Errors: operation_would_block if there is no room.
+    /// Sends without waiting.
+    /// Errors: operation_would_block if the send buffer is full.
     result<std::size_t> try_send(std::span<const std::byte> from) { return socket_.try_write(from); }
-    /// In the form of a poll.
+    /// Same as send(), as a poll function. Only the last task that polled a direction is woken.
     poll_result<result<std::size_t>> poll_send(context& cx, std::span<const std::byte> from) {
         return socket_.poll_write(cx, nullptr, from);
     }
 
-    // ---- Receiving. All are safe to cancel: no datagram is lost with a future that is destroyed before it is ready.
-    // ----
+    // ---- Receiving ----
 
-    /// Receives a datagram, and returns how much of it has been put into `into`; 0 may be an empty datagram. The rest
-    /// of one that is larger is lost: see recv_from(), which says so, and may be used if the socket is connected, too.
-    /// Cost: one system call if one is there, else one more after the wait.
+    /// Receives a datagram into `into` and returns the number of bytes, which is 0 for an empty datagram. The rest of a
+    /// larger datagram is lost. recv_from() reports that, and works for a connected socket, too.
+    /// Errors: those of recv(2); errc::runtime_shutdown; errc::io_disabled.
+    /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
+    /// Lifetime: the future borrows the socket and `into`.
+    /// Cost: one system call if a datagram is there, else one more after the wait.
     [[nodiscard]] detail::io_operation<datagram_recv_op> recv(std::span<std::byte> into) noexcept {
         return detail::io_operation<datagram_recv_op>(socket_, into);
     }
-    /// The same, and says where it has come from, and whether it was larger.
+    /// Same as recv(), but also returns the sender, and whether the datagram was larger than `into`.
+    /// Cancel safety: safe.
     [[nodiscard]] detail::io_operation<recv_from_op<Addr>> recv_from(std::span<std::byte> into) noexcept {
         return detail::io_operation<recv_from_op<Addr>>(socket_, into, takes_it::yes);
     }
-    /// As recv() and recv_from(), but the datagram stays where it is, and is the next one to be received.
+    /// Same as recv() and recv_from(), but the datagram stays in the socket. The next receive returns it.
+    /// Cancel safety: safe.
     [[nodiscard]] detail::io_operation<datagram_peek_op> peek(std::span<std::byte> into) noexcept {
         return detail::io_operation<datagram_peek_op>(socket_, into);
     }
     [[nodiscard]] detail::io_operation<recv_from_op<Addr>> peek_from(std::span<std::byte> into) noexcept {
         return detail::io_operation<recv_from_op<Addr>>(socket_, into, takes_it::no);
     }
-    /// Without waiting. Errors: operation_would_block if none is there.
+    /// Receives or peeks without waiting.
+    /// Errors: operation_would_block if there is no datagram.
     result<std::size_t> try_recv(std::span<std::byte> into) { return socket_.try_read(into); }
     result<recv_info_type> try_recv_from(std::span<std::byte> into);
     result<std::size_t> try_peek(std::span<std::byte> into);
     result<recv_info_type> try_peek_from(std::span<std::byte> into);
-    /// In the form of polls.
+    /// Receives or peeks, as poll functions. Only the last task that polled a direction is woken.
     poll_result<result<std::size_t>> poll_recv(context& cx, std::span<std::byte> into) {
         return socket_.poll_read(cx, nullptr, into);
     }
@@ -79,17 +88,21 @@ public:
 
     // ---- Readiness ----
 
-    /// Waits until a receive (a send) is worth trying, and says for what the socket is ready. Any number of tasks may
-    /// wait. Cancel safety: safe. Errors: errc::runtime_shutdown.
+    /// Waits until a receive, a send, or `wanted` is worth trying. Returns the conditions that the socket is ready for.
+    /// Errors: errc::runtime_shutdown.
+    /// Cancel safety: safe.
+    /// Thread safety: any number of tasks may wait.
+    /// Lifetime: the future borrows the socket.
     [[nodiscard]] socket_readiness readable() noexcept { return {socket_, io::interest::readable}; }
     [[nodiscard]] socket_readiness writable() noexcept { return {socket_, io::interest::writable}; }
     [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }
 
-    // ---- The socket. Errors: what getsockopt(2) and setsockopt(2) report. ----
+    // ---- The socket. Errors: those of getsockopt(2) and setsockopt(2). ----
 
-    /// The error that waits in the socket, if any; it is cleared by asking.
+    /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
-    /// In bytes; the kernel answers twice what was set, since it counts its own bookkeeping.
+    /// The size of the send buffer in bytes (SO_SNDBUF). The kernel doubles the value that is set, for its own
+    /// overhead, and reports the doubled value.
     [[nodiscard]] result<std::uint32_t> send_buffer_size() const noexcept;
     result<void> set_send_buffer_size(std::uint32_t bytes) const noexcept;
 

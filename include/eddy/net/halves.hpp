@@ -14,7 +14,7 @@
 
 namespace eddy::detail {
 
-/// The stream of an owned half.
+/// Returns the stream of an owned half. Ends the program if the half was moved from.
 template <class Stream>
 Stream& stream_of(const std::shared_ptr<Stream>& half) noexcept {
     if (!half) [[unlikely]]
@@ -26,17 +26,20 @@ Stream& stream_of(const std::shared_ptr<Stream>& half) noexcept {
 
 }  // namespace eddy::detail
 
-/// The two halves of a stream, for two tasks: one reads, one writes. Without a lock, since a stream's directions do not
-/// touch each other. An owned half that was moved from, by reunite() or forget() say, has no stream any more: it may be
-/// assigned to and destroyed; anything else ends the program, and says so.
+/// The two halves of a stream, for two tasks: one reads, one writes. They need no lock, because the two directions of a
+/// stream are independent. An owned half that was moved from, reunited or forgotten has no stream. It may be assigned
+/// to and destroyed. Any other use ends the program with a message.
 namespace eddy::net {
 
-/// The reading half that split() lends. It must not outlive its stream, nor be used after that has moved.
+/// The reading half that split() returns. It borrows the stream.
+/// Thread safety: one thread at a time. The other half may be on another thread.
+/// Lifetime: the stream must outlive the half, and must not move while the half is in use.
 template <class Stream>
 class read_half : public reading<read_half<Stream>>, public peeking<read_half<Stream>> {
 public:
+    /// Borrows `of`.
     explicit read_half(Stream& of) noexcept : of_(&of) {}
-    /// The stream, for its addresses and options.
+    /// Returns the stream, for its addresses and options.
     [[nodiscard]] const Stream& stream() const noexcept { return *of_; }
 
 private:
@@ -46,11 +49,15 @@ private:
     Stream* of_;
 };
 
-/// The writing half that split() lends. It must not outlive its stream, nor be used after that has moved.
+/// The writing half that split() returns. It borrows the stream.
+/// Thread safety: one thread at a time. The other half may be on another thread.
+/// Lifetime: the stream must outlive the half, and must not move while the half is in use.
 template <class Stream>
 class write_half : public writing<write_half<Stream>> {
 public:
+    /// Borrows `of`.
     explicit write_half(Stream& of) noexcept : of_(&of) {}
+    /// Returns the stream, for its addresses and options.
     [[nodiscard]] const Stream& stream() const noexcept { return *of_; }
 
 private:
@@ -60,7 +67,7 @@ private:
     Stream* of_;
 };
 
-/// What split() gives.
+/// The two halves that split() returns.
 template <class Stream>
 struct halves {
     read_half<Stream> reader;
@@ -74,17 +81,21 @@ class owned_write_half;
 template <class Stream>
 struct reunite_error;
 
-/// The reading half that into_split() gives: it keeps the stream open. The halves may be on different threads.
-/// Lifetime: it must outlive its futures.
+/// The reading half that into_split() returns. It keeps the stream open.
+/// Thread safety: one thread at a time. The other half may be on another thread.
+/// Lifetime: the half must outlive its futures.
 template <class Stream>
 class owned_read_half : public reading<owned_read_half<Stream>>, public peeking<owned_read_half<Stream>> {
 public:
+    /// Shares the ownership of a stream.
     explicit owned_read_half(std::shared_ptr<Stream> of) noexcept : of_(std::move(of)) {}
+    /// Returns the stream, for its addresses and options.
     [[nodiscard]] const Stream& stream() const noexcept { return detail::stream_of(of_); }
 
-    /// Puts the stream together again. Errors: if `writer` is not the other half, both come back in the error.
+    /// Joins both halves and returns the stream.
+    /// Errors: if `writer` is not the other half, the error contains both halves.
     [[nodiscard]] std::expected<Stream, reunite_error<Stream>> reunite(owned_write_half<Stream> writer) &&;
-    // Only to say in a short error what to write.
+    // Lvalue overload: reports the misuse with one static_assert.
     template <class... A>
     auto reunite(A&&...) & {
         return eddy::detail::refuse_lvalue<A...>();
@@ -98,12 +109,14 @@ private:
     std::shared_ptr<Stream> of_;
 };
 
-/// The writing half that into_split() gives: it keeps the stream open. Destroying it shuts the writing side down, as
-/// shutdown() does: the peer reads what is on its way, and then the end of the stream. Lifetime: it must outlive its
-/// futures.
+/// The writing half that into_split() returns. It keeps the stream open. Its destructor shuts the writing direction
+/// down, like shutdown(): the peer reads the bytes that were written, then the end of the stream.
+/// Thread safety: one thread at a time. The other half may be on another thread.
+/// Lifetime: the half must outlive its futures.
 template <class Stream>
 class owned_write_half : public writing<owned_write_half<Stream>> {
 public:
+    /// Shares the ownership of a stream.
     explicit owned_write_half(std::shared_ptr<Stream> of) noexcept : of_(std::move(of)) {}
     owned_write_half(owned_write_half&& other) noexcept = default;
     owned_write_half& operator=(owned_write_half&& other) noexcept {
@@ -115,15 +128,17 @@ public:
     ~owned_write_half() {
         if (of_) socket().shut_down_soon();
     }
+    /// Returns the stream, for its addresses and options.
     [[nodiscard]] const Stream& stream() const noexcept { return detail::stream_of(of_); }
 
-    /// Drops the half, and leaves the writing side open: until the stream is closed by the end of the other half.
+    /// Destroys the half without a shutdown. The writing direction stays open until the other half is destroyed.
     void forget() && noexcept { of_.reset(); }
-    /// Puts the stream together again. Errors: if `reader` is not the other half, both come back in the error.
+    /// Joins both halves and returns the stream.
+    /// Errors: if `reader` is not the other half, the error contains both halves.
     [[nodiscard]] std::expected<Stream, reunite_error<Stream>> reunite(owned_read_half<Stream> reader) && {
         return std::move(reader).reunite(std::move(*this));
     }
-    // Only to say in a short error what to write.
+    // Lvalue overloads: report the misuse with one static_assert.
     template <class... A>
     auto forget(A&&...) & {
         return eddy::detail::refuse_lvalue<A...>();
@@ -141,7 +156,7 @@ private:
     std::shared_ptr<Stream> of_;
 };
 
-/// What into_split() gives.
+/// The two halves that into_split() returns.
 template <class Stream>
 struct owned_halves {
     owned_read_half<Stream> reader;
@@ -150,7 +165,7 @@ struct owned_halves {
     explicit owned_halves(std::shared_ptr<Stream> of) noexcept : reader(of), writer(std::move(of)) {}
 };
 
-/// Two halves that are not of one stream.
+/// The error of reunite(): two halves of different streams.
 template <class Stream>
 struct reunite_error {
     owned_read_half<Stream> reader;
@@ -158,6 +173,7 @@ struct reunite_error {
 
     reunite_error(owned_read_half<Stream>&& reads, owned_write_half<Stream>&& writes) noexcept
         : reader(std::move(reads)), writer(std::move(writes)) {}
+    /// Returns a description of the error.
     [[nodiscard]] std::string_view message() const noexcept {
         return "these halves are not of one stream: reunite those that one into_split() has given";
     }
@@ -168,7 +184,7 @@ struct reunite_error {
 template <class Stream>
 std::expected<Stream, reunite_error<Stream>> owned_read_half<Stream>::reunite(owned_write_half<Stream> writer) && {
     if (of_ != writer.of_) return std::unexpected(reunite_error<Stream>(std::move(*this), std::move(writer)));
-    // Before the stream moves: the writer must not shut down what it has no more.
+    // Before the stream moves: the destructor of `writer` must not shut it down.
     std::move(writer).forget();
     Stream whole(std::move(*of_));
     of_.reset();

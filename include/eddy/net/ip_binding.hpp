@@ -14,19 +14,22 @@
 
 namespace eddy::net {
 
-/// How a tcp_listener and a udp_socket are bound.
+/// The bind() functions of tcp_listener and udp_socket.
 template <class Self>
 class EDDY_API ip_binding {
 public:
-    /// Binds at once. It belongs to the loop behind `handle`, on whose thread this is. Port 0 takes a free one: see
+    /// Binds immediately. The socket belongs to the event loop behind `handle`. Port 0 selects a free port: see
     /// local_addr().
-    /// Errors: address_in_use, permission_denied, ..., as bind(2); errc::io_disabled; errc::runtime_shutdown.
+    /// Errors: address_in_use, permission_denied and the other errors of bind(2); errc::io_disabled;
+    /// errc::runtime_shutdown. Throws `wrong_thread` on another thread than that of the event loop.
     [[nodiscard]] static result<Self> bind(const socket_addr& at, const core_handle& handle,
                                            std::source_location where = std::source_location::current());
 
-    /// The same as a future, on the loop that polls it. `at` is what is `to_socket_addrs`, or a host and a port: of
-    /// several addresses, and of those of a name, the first that can be bound is taken. Errors: besides, as
-    /// lookup_host(). Of several errors the last is reported. Cancel safety: safe; only a look-up ever waits.
+    /// Binds on the event loop that polls the future. `at` is any `to_socket_addrs`, or a host and a port. Tries
+    /// several addresses in order, also those of a name, and binds to the first one that can be bound.
+    /// Errors: those of bind() above and of lookup_host(). If no address can be bound, returns the error of the last
+    /// one.
+    /// Cancel safety: safe. Only the look-up of a name waits.
     [[nodiscard]] static task<result<Self>> bind(lookup_request at,
                                                  std::source_location where = std::source_location::current());
     [[nodiscard]] static task<result<Self>> bind(std::string_view host, std::uint16_t port,

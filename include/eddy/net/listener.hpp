@@ -16,23 +16,27 @@
 EDDY_BEGIN_FALSE_UNINITIALIZED
 namespace eddy::net {
 
-/// A connection that a listener has accepted, and where it came from. A struct and no tuple, so that
-/// `auto [stream, peer] = ...` is safe on each compiler.
+/// An accepted connection and its peer. A struct, not a tuple, so that `auto [stream, peer] = ...` is safe with every
+/// compiler.
 template <class Stream, class Addr>
 struct basic_accepted {
     Stream stream;
     Addr peer;
 
+    /// Constructs the pair from its parts.
     basic_accepted(Stream&& connection, const Addr& from) noexcept : stream(std::move(connection)), peer(from) {}
 
-    /// For functions of two arguments in for_each() and the like.
+    /// Returns both parts as a tuple, for functions with two arguments: for example, in for_each().
     [[nodiscard]] std::tuple<Stream, Addr> into_parts() && { return {std::move(stream), peer}; }
 };
 
-/// What accepts connections of one kind: tcp_listener, unix_listener, and a user's own. Its `accepted_type` has a
-/// `stream` and a `peer`; `poll_accept` gives the next connection with its peer, or says that there is none yet, and
-/// wakes the context's waker when there is. It may be asked again after an error, and waits by itself then if that is
-/// needed.
+/// An object that accepts connections: tcp_listener, unix_listener, or a class of the user. An `accepted_type` has a
+/// `stream` and a `peer`.
+///
+///     poll_accept(cx)   Returns the next connection with its peer. not_ready means that there is none yet, and that
+///                       the waker of `cx` will be woken. May be polled again after an error, and then delays the next
+///                       attempt if that is necessary.
+///     local_addr()      Returns the address of the listener, of the same type as `peer`.
 template <class L>
 concept listener = requires(L& l, const L& asked, typename L::accepted_type& connection, context& cx) {
     { l.poll_accept(cx) } -> std::same_as<poll_result<result<typename L::accepted_type>>>;
@@ -40,7 +44,10 @@ concept listener = requires(L& l, const L& asked, typename L::accepted_type& con
     { asked.local_addr() } -> std::same_as<result<std::remove_cvref_t<decltype(connection.peer)>>>;
 };
 
-/// Accepts one connection. See accept() of a listener.
+/// Accepts one connection. Returned by the accept() function of a listener.
+/// Cancel safety: safe. No connection is lost.
+/// Thread safety: one thread at a time.
+/// Lifetime: the listener must outlive the future. The future must not move while it waits.
 template <class Listener>
 class [[nodiscard("co_await it")]] basic_accept_future : public future_ops<basic_accept_future<Listener>> {
 public:
@@ -63,12 +70,16 @@ private:
     bool has_polled_ = false;
 };
 
-/// The connections of a listener, without end. See incoming() of a listener.
+/// An endless stream of the connections of a listener. Returned by the incoming() function of a listener.
+/// Cancel safety: safe. No connection is lost.
+/// Thread safety: one thread at a time.
+/// Lifetime: the listener must outlive the stream. The stream must not move while it waits.
 template <class Listener>
 class [[nodiscard]] basic_incoming_stream : public stream_ops<basic_incoming_stream<Listener>> {
 public:
     using item_type = result<typename Listener::accepted_type>;
 
+    /// Accepts connections of `from`.
     explicit basic_incoming_stream(Listener& from) noexcept : from_(&from) {}
     basic_incoming_stream(basic_incoming_stream&& other) noexcept : from_(other.from_) {}
     basic_incoming_stream& operator=(basic_incoming_stream&&) = delete;
@@ -76,6 +87,7 @@ public:
         if (has_polled_) from_->leave(this);
     }
 
+    /// Implements stream.
     poll_result<std::optional<item_type>> poll_next(context& cx) {
         has_polled_ = true;
         auto answer = from_->poll_accept(cx, this);

@@ -18,12 +18,14 @@
 
 namespace eddy::net {
 
-/// The category of what the system's resolver reports: values are those of getaddrinfo(3), EAI_NONAME and so on, and
-/// the texts those of gai_strerror(3). EAI_AGAIN and EAI_MEMORY equal std::errc::resource_unavailable_try_again and
-/// not_enough_memory; in place of EAI_SYSTEM stands the system's own error.
+/// Returns the category of the errors of the system's resolver. The values are those of getaddrinfo(3), such as
+/// EAI_NONAME. The texts are those of gai_strerror(3). EAI_AGAIN and EAI_MEMORY are equal to
+/// std::errc::resource_unavailable_try_again and not_enough_memory. EAI_SYSTEM is replaced by the error of the system.
 [[nodiscard]] EDDY_API const std::error_category& resolver_category() noexcept;
 
-/// What lookup_host() returns.
+/// Looks up a host. Returned by lookup_host().
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time.
 class [[nodiscard("co_await it")]] EDDY_API lookup_future : public future_ops<lookup_future> {
 public:
     using output_type = result<std::vector<socket_addr>>;
@@ -35,8 +37,9 @@ public:
 private:
     using channel = sync::oneshot<output_type>;
 
+    /// Returns the result if no look-up is necessary, or the error if no thread is available.
     [[nodiscard]] output_type known() const;
-    /// Hands the name to a thread that may block. False if there is none.
+    /// Starts the look-up on a thread that may block. Returns false if no thread is available.
     [[nodiscard]] bool start();
 
     lookup_request what_;
@@ -44,17 +47,17 @@ private:
     bool has_ended_ = false;
 };
 
-/// The socket addresses that something stands for, in the order in which to try them; at least one.
+/// Returns the socket addresses of a host, at least one, in the order in which to try them.
 ///     std::vector<eddy::net::socket_addr> addrs = co_await eddy::try_(eddy::net::lookup_host("localhost:80"));
-/// Addresses and their texts are ready at once. A name is looked up with getaddrinfo(3), as the system is set up, on a
-/// thread of its own kind: never on the thread that polls, so that a loop is not held up however long it takes. Some 60
-/// names are looked up at a time, and others wait their turn.
-///
+/// Addresses, and text that is an address, are ready immediately. getaddrinfo(3) looks up a name, with the
+/// configuration of the system, on a separate pool of threads. It never blocks the thread that polls. At most 64 names
+/// are looked up at a time; further look-ups wait.
 /// Errors: errc::bad_address for text that is neither an address nor a name with a port; those of resolver_category();
-/// errc::no_address if there are none; resource_unavailable_try_again if no thread can be had; errc::runtime_shutdown.
-/// Cancel safety: safe. Destroyed, it returns at once; getaddrinfo(3) cannot be interrupted, and ends later by itself,
-/// which nothing waits for, not even the end of the program.
-/// Thread safety: needs no loop or runtime on the thread.
+/// errc::no_address if there are none; resource_unavailable_try_again if no thread is available;
+/// errc::runtime_shutdown.
+/// Cancel safety: safe. The destructor does not wait. getaddrinfo(3) cannot be interrupted and ends later. Nothing
+/// waits for it, not even the end of the program.
+/// Thread safety: needs no event loop or runtime on the thread.
 [[nodiscard]] inline lookup_future lookup_host(lookup_request what) noexcept { return lookup_future(std::move(what)); }
 [[nodiscard]] inline lookup_future lookup_host(std::string_view host, std::uint16_t port) {
     return lookup_future(lookup_request(host, port));

@@ -15,24 +15,29 @@
 #include <eddy/net/writing.hpp>
 #include <eddy/result.hpp>
 
-/// Pipes: without a name, as pipe(2) makes them, and FIFOs, which a path in the file system stands for.
+/// Pipes: unnamed ones, which pipe(2) makes, and FIFOs, which have a path in the file system.
 namespace eddy::net::pipe {
 
 class open_options;
 struct ends;
 
-/// The end of a pipe that is written to. Otherwise as the writing side of a stream.
+/// The writing end of a pipe. Otherwise same as the writing direction of a stream.
 ///
-/// A write to a pipe that nobody reads from is broken_pipe; SIGPIPE is not raised, whatever the process does with it:
-/// for that, each write has a cost of two system calls more, and of three on a thread that blocks SIGPIPE itself.
-/// shutdown() does nothing: the reader sees the end when the last sender is destroyed.
+/// A write to a pipe without readers fails with broken_pipe. SIGPIPE is not raised, whatever its disposition is. To
+/// suppress it, each write makes two additional system calls, or three on a thread that blocks SIGPIPE. shutdown() does
+/// nothing: the reader sees the end of the stream when the last sender is destroyed.
+/// Thread safety: one write at a time. Any number of tasks may wait for readiness.
+/// Lifetime: the sender must outlive its futures, and must not move while one of them waits.
 class sender : public writing<sender>, public any_call<sender>, public socket_owner {
 public:
-    /// Adopts the writing end of a pipe, or of a FIFO. It is owned from here on, also if this fails.
-    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; errc::not_a_pipe; permission_denied, if it is not
+    /// Takes ownership of the writing end of a pipe or FIFO, also on error.
+    /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; errc::not_a_pipe; permission_denied if it is not
     /// open for writing; bad_file_descriptor.
     [[nodiscard]] static result<sender> from_native(int fd) noexcept;
-    /// As writable(), for any interest: writable without being asked for is that nobody reads any more.
+    /// Waits until the sender is ready for `wanted`. Otherwise same as writable(). When no readers are left, the result
+    /// contains `error` for every `wanted`.
+    /// Errors: errc::runtime_shutdown.
+    /// Cancel safety: safe.
     [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }
 
 private:
@@ -41,15 +46,23 @@ private:
     explicit sender(int fd) noexcept : socket_owner(fd, eddy::detail::descriptor_kind::pipe) {}
 };
 
-/// The end of a pipe that is read from. Otherwise as the reading side of a stream; its end is when no sender is left.
-/// Of a FIFO: a read while nobody has it open for writing gives 0, too, and a later one may give bytes again.
-/// readable() waits for the first writer's bytes; when the last one has gone it is ready at once, until another one
-/// comes: a server of many writers, one after the other, opens with read_write(true).
+/// The reading end of a pipe. Otherwise same as the reading direction of a stream. The stream ends when no sender is
+/// left.
+///
+/// On a FIFO, a read also returns 0 while no process has it open for writing. A later read may return bytes again.
+/// readable() waits for the bytes of the first writer. After the last writer has closed the FIFO, readable() is ready
+/// immediately, until another writer opens it. A server of successive writers therefore opens the FIFO with
+/// read_write(true).
+/// Thread safety: one read at a time. Any number of tasks may wait for readiness.
+/// Lifetime: the receiver must outlive its futures, and must not move while one of them waits.
 class receiver : public reading<receiver>, public any_call<receiver>, public socket_owner {
 public:
-    /// Adopts the reading end of a pipe, or of a FIFO. It is owned from here on, also if this fails.
-    /// Errors: as sender::from_native().
+    /// Takes ownership of the reading end of a pipe or FIFO, also on error.
+    /// Errors: those of sender::from_native(), with permission_denied if it is not open for reading.
     [[nodiscard]] static result<receiver> from_native(int fd) noexcept;
+    /// Waits until the receiver is ready for `wanted`. Otherwise same as readable().
+    /// Errors: errc::runtime_shutdown.
+    /// Cancel safety: safe.
     [[nodiscard]] socket_readiness ready(io::interest wanted) noexcept { return {socket_, wanted}; }
 
 private:
@@ -58,7 +71,7 @@ private:
     explicit receiver(int fd) noexcept : socket_owner(fd, eddy::detail::descriptor_kind::pipe) {}
 };
 
-/// What make() gives.
+/// The two ends of a pipe. Returned by make().
 struct ends {
     sender tx;
     receiver rx;
@@ -66,32 +79,36 @@ struct ends {
     ends(sender&& writes, receiver&& reads) noexcept : tx(std::move(writes)), rx(std::move(reads)) {}
 };
 
-/// A pipe without a name: `auto [tx, rx] = pipe::make().value();`
-/// Errors: too_many_files_open, ..., as pipe(2).
+/// Makes an unnamed pipe: `auto [tx, rx] = pipe::make().value();`
+/// Errors: too_many_files_open and the other errors of pipe(2).
 [[nodiscard]] EDDY_API result<ends> make() noexcept;
 
-/// How a FIFO is opened: `pipe::open_options().read_write(true).open_receiver(path)`.
-/// Opening waits for nobody, and blocks no thread.
+/// Opens a FIFO: `pipe::open_options().read_write(true).open_receiver(path)`.
+/// Opening does not wait for the other end, and does not block the thread.
+/// Thread safety: a plain value.
 class open_options {
 public:
+    /// All options are off.
     open_options() noexcept = default;
 
-    /// For reading and writing at once, which Linux allows: so the end is open without the other side, and a receiver
-    /// never sees the end of the stream, since it is a sender itself. Off by default.
+    /// Opens the FIFO for reading and writing, which Linux allows. The end then opens without the other end. A receiver
+    /// never sees the end of the stream, because it is a sender, too. Off by default.
     open_options& read_write(bool on) noexcept {
         read_write_ = on;
         return *this;
     }
-    /// Does not look whether the file is a FIFO. Off by default.
+    /// Skips the check that the file is a FIFO. Off by default.
     open_options& unchecked(bool on) noexcept {
         unchecked_ = on;
         return *this;
     }
 
-    /// Errors: errc::not_a_pipe; errc::bad_path for a path that is empty or has a NUL in it; no_such_file_or_directory,
-    /// ..., as open(2).
+    /// Opens the reading end.
+    /// Errors: errc::not_a_pipe; errc::bad_path for a path that is empty or contains a NUL; no_such_file_or_directory
+    /// and the other errors of open(2).
     [[nodiscard]] result<receiver> open_receiver(std::string_view path) const;
-    /// The same; and no_such_device_or_address, if nobody has it open for reading: try again later.
+    /// Opens the writing end.
+    /// Errors: those of open_receiver(); no_such_device_or_address if the FIFO has no readers: try again later.
     [[nodiscard]] result<sender> open_sender(std::string_view path) const;
 
 private:
@@ -101,7 +118,7 @@ private:
     bool unchecked_ = false;
 };
 
-/// open_options() with nothing changed.
+/// Opens one end with default options. Errors: those of open_options.
 [[nodiscard]] EDDY_API result<receiver> open_receiver(std::string_view path);
 [[nodiscard]] EDDY_API result<sender> open_sender(std::string_view path);
 

@@ -13,7 +13,7 @@
 
 namespace eddy::detail {
 
-/// How the mixins below come to the socket of what they are mixed into: by its private `socket()`.
+/// Gives the mixins below access to the private `socket()` of the class that they are mixed into.
 struct socket_access {
     template <class S>
     static io_socket& get(S& self) noexcept {
@@ -25,39 +25,47 @@ struct socket_access {
 
 namespace eddy::net {
 
-/// What reads bytes: streams, their reading halves, the receiving end of a pipe. None of the futures allocates; each
-/// borrows what makes it, and the bytes it is given.
+/// The reading functions of streams, reading halves and receivers of pipes: a mixin, with the derived class as `Self`.
+/// The futures borrow the object and the buffers. They do not allocate.
+/// Thread safety: one read may be pending at a time. Only the last read that was polled is woken.
 template <class Self>
 class reading {
 public:
-    /// Reads at least one byte into `into` and returns how many. 0 at the end of the stream, or if `into` is empty.
+    /// Reads at least one byte into `into` and returns the count. Returns 0 at end of stream, or if `into` is empty.
+    /// Errors: connection_reset and the other errors of recv(2) or read(2); errc::runtime_shutdown; errc::io_disabled.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no byte was taken from the stream.
     /// Cost: one system call if bytes are there, else one more after the wait; no allocation.
     [[nodiscard]] detail::io_operation<read_op> read(std::span<std::byte> into) noexcept {
         return detail::io_operation<read_op>(socket_of_self(), into);
     }
-    /// Reads into several buffers, one after the other. Otherwise as read().
+    /// Reads into several buffers in order. Otherwise same as read().
+    /// Cancel safety: safe.
     [[nodiscard]] detail::io_operation<read_vectored_op> read_vectored(
         std::span<const std::span<std::byte>> into) noexcept {
         return detail::io_operation<read_vectored_op>(socket_of_self(), into);
     }
-    /// Fills `into`. Errors: errc::unexpected_eof if the stream ends before.
+    /// Fills `into`.
+    /// Errors: errc::unexpected_eof if the stream ends first; those of read().
     /// Cancel safety: not safe. Bytes already read are lost; loop over read().
     [[nodiscard]] detail::io_operation<read_exact_op> read_exact(std::span<std::byte> into) noexcept {
         return detail::io_operation<read_exact_op>(socket_of_self(), into);
     }
-    /// Waits for bytes without holding a buffer, and gives them in a buffer of the loop's. Empty at the end of the
-    /// stream. Cancel safety: safe. No byte is lost. Cost: as read(); the buffer comes from a pool.
+    /// Waits for bytes without holding a buffer, and returns them in a buffer that is leased from the event loop. Empty
+    /// at end of stream.
+    /// Errors: those of read(); throws std::bad_alloc if there is no memory for the buffer.
+    /// Cancel safety: safe. No byte is lost.
+    /// Cost: that of read(). The buffer belongs to a pool.
     [[nodiscard]] detail::io_operation<receive_op> receive() noexcept {
         return detail::io_operation<receive_op>(socket_of_self());
     }
-    /// Reads what is there, without waiting. Errors: operation_would_block if nothing is.
+    /// Reads without waiting.
+    /// Errors: operation_would_block if there are no bytes; those of read().
     result<std::size_t> try_read(std::span<std::byte> into) { return socket_of_self().try_read(into); }
-    /// The same into several buffers, one after the other.
+    /// Same as try_read(), into several buffers in order.
     result<std::size_t> try_read_vectored(std::span<const std::span<std::byte>> into) {
         return socket_of_self().try_read_vectored(into);
     }
-    /// As read() and read_vectored(), in the form of a poll: for readers of one's own.
+    /// Implements async_read, for user-defined readers. Only the last task that polled is woken.
     poll_result<result<std::size_t>> poll_read(context& cx, std::span<std::byte> into) {
         if (into.empty()) return ok(std::size_t{0});
         return socket_of_self().poll_read(cx, nullptr, into);
@@ -65,23 +73,28 @@ public:
     poll_result<result<std::size_t>> poll_read_vectored(context& cx, std::span<const std::span<std::byte>> into) {
         return socket_of_self().poll_read_vectored(cx, nullptr, into);
     }
-    /// Waits until a read is worth trying, and says for what the stream is ready. Any number of tasks may wait.
-    /// Cancel safety: safe. Errors: errc::runtime_shutdown.
+    /// Waits until a read is worth trying. Returns the conditions that the stream is ready for.
+    /// Errors: errc::runtime_shutdown.
+    /// Cancel safety: safe.
+    /// Thread safety: any number of tasks may wait.
     [[nodiscard]] socket_readiness readable() noexcept { return {socket_of_self(), io::interest::readable}; }
 
 private:
     detail::io_socket& socket_of_self() noexcept { return detail::socket_access::get(static_cast<Self&>(*this)); }
 };
 
-/// What looks at bytes that it leaves where they are: what reads from a socket.
+/// The functions of streams and their reading halves that read bytes and leave them in the socket: a mixin, with the
+/// derived class as `Self`.
+/// Thread safety: counts as a read. See reading.
 template <class Self>
 class peeking {
 public:
-    /// As read(), but the bytes stay in the stream.
+    /// Same as read(), but the bytes stay in the stream. The next read returns them.
+    /// Cancel safety: safe.
     [[nodiscard]] detail::io_operation<peek_op> peek(std::span<std::byte> into) noexcept {
         return detail::io_operation<peek_op>(socket_of_self(), into);
     }
-    /// The same in the form of a poll.
+    /// Same as peek(), as a poll function.
     poll_result<result<std::size_t>> poll_peek(context& cx, std::span<std::byte> into) {
         if (into.empty()) return ok(std::size_t{0});
         return socket_of_self().poll_peek(cx, nullptr, into);

@@ -7,17 +7,20 @@
 
 namespace eddy::net {
 
-/// What into_native() gives: the descriptor, which is the caller's to close from now on, and what the driver had
-/// fetched already and has not handed out.
+/// The result of into_native(): the descriptor, and what the driver had received from it and not delivered yet. The
+/// caller must close the descriptor.
+/// Thread safety: a plain value.
 struct released {
     int native_handle = -1;
-    std::vector<std::byte> bytes;  ///< of a TCP connection: they come before what the descriptor gives
-    std::vector<int> connections;  ///< of a tcp_listener: accepted already, and the caller's to close, too
-    /// Of a TCP connection: what the next read behind `bytes`, or else the next write, would have told; none if all is
-    /// well. The system tells an error once, and told it to the driver: from the descriptor a reset looks like an end
-    /// in order. With epoll it is always none, since there nobody else has asked.
+    std::vector<std::byte> bytes;  ///< of a TCP connection: the bytes that precede those of the descriptor
+    std::vector<int> connections;  ///< of a tcp_listener: connections that were accepted; the caller must close them
+    /// Of a TCP connection: the error that the next read after `bytes`, or else the next write, would have returned.
+    /// Empty if there is none. The system reports an error only once, and the driver has received it. A read from the
+    /// descriptor would see a reset as a normal end of stream. Always empty with epoll, where the driver receives no
+    /// errors.
     std::error_code error;
 
+    /// Constructs an empty result, or one with only a descriptor.
     released() noexcept = default;
     explicit released(int fd) noexcept : native_handle(fd) {}
 };

@@ -28,30 +28,33 @@
 
 namespace eddy::net {
 
-/// How serve() serves: `serve_options().max_connections(1000).shutdown(token).drain(5s)`.
+/// The options of serve(): `serve_options().max_connections(1000).shutdown(token).drain(5s)`.
+/// Thread safety: one thread at a time.
 class serve_options {
 public:
+    /// The default options.
     serve_options() noexcept = default;
 
-    /// How many connections are served at the same time. Further ones wait in the listener's queue, and are refused by
-    /// the system when that is full. No limit by default. 0 is taken for 1.
+    /// Sets how many connections are served at the same time. Further connections wait in the listener's queue. The
+    /// system refuses connections when that queue is full. Unlimited by default. 0 is treated as 1.
     serve_options& max_connections(std::size_t most) noexcept {
         most_ = most == 0 ? 1 : most;
         return *this;
     }
-    /// When this is cancelled, no further connection is accepted, and serve() ends when those that are there have.
-    /// Handlers that are to hear of it have a copy of the token.
+    /// Sets a token that ends the server. After its cancellation, serve() accepts no further connections, and ends when
+    /// all connections have ended. To inform handlers, give them a copy of the token.
     serve_options& shutdown(const sync::cancellation_token& token) {
         shutdown_ = token;
         return *this;
     }
-    /// How long after that, or after a listener's failure, connections may go on before they are aborted. 30 s by
-    /// default.
+    /// Sets how long connections may continue after that cancellation, or after a failure of the listener. Then they
+    /// are aborted. 30 seconds by default.
     serve_options& drain(std::chrono::nanoseconds limit) noexcept {
         drain_ = limit;
         return *this;
     }
 
+    /// Returns the value of the option.
     [[nodiscard]] std::size_t max_connections() const noexcept { return most_; }
     [[nodiscard]] const std::optional<sync::cancellation_token>& shutdown() const noexcept { return shutdown_; }
     [[nodiscard]] std::chrono::nanoseconds drain() const noexcept { return drain_; }
@@ -62,13 +65,13 @@ private:
     std::chrono::nanoseconds drain_ = std::chrono::seconds(30);
 };
 
-/// What serve() has done.
+/// The result of serve(): counts of connections.
+/// Thread safety: a plain value.
 struct serve_report {
     std::uint64_t accepted = 0;
-    std::uint64_t failed = 0;   ///< of these: the handler has thrown, or answered a result with an error
-    std::uint64_t aborted = 0;  ///< of these: not at their end when the time to drain was over
-    std::uint64_t accept_errors =
-        0;  ///< how often there was no descriptor, or no memory, for a connection, or it was gone before
+    std::uint64_t failed = 0;         ///< of these: the handler threw an exception, or returned an error
+    std::uint64_t aborted = 0;        ///< of these: had not ended when the drain time was over
+    std::uint64_t accept_errors = 0;  ///< failed accepts: no descriptor, no memory, or the connection was gone
 
     serve_report() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
@@ -77,10 +80,10 @@ struct serve_report {
 
 namespace eddy::detail {
 
-/// Whether an accept that has failed so may succeed later.
+/// Returns whether an accept that failed with `error` may succeed later.
 [[nodiscard]] EDDY_API bool may_accept_later(const std::error_code& error) noexcept;
 
-/// The work of one connection: calls the handler where it runs, and keeps it for as long.
+/// The work of one connection's task: calls the handler on the task's thread, and keeps the handler alive.
 template <class H, class Accepted>
 class served_connection {
 public:
@@ -105,6 +108,9 @@ private:
 namespace eddy::net {
 
 /// The future of serve().
+/// Cancel safety: safe. All connections are aborted.
+/// Thread safety: one thread at a time.
+/// Lifetime: the future must not move after its first poll.
 template <class L, class H, bool Marked>
 class [[nodiscard("a server does nothing until it is awaited")]] serve_future
     : public future_ops<serve_future<L, H, Marked>> {
@@ -113,6 +119,7 @@ class [[nodiscard("a server does nothing until it is awaited")]] serve_future
 
 public:
     using output_type = result<serve_report>;
+    /// A workaround for GCC 12: see detail/closure_guard.hpp.
     static constexpr bool took_closure = Marked;
 
     template <class G>
@@ -123,10 +130,10 @@ public:
 
     poll_result<output_type> poll(context& cx) {
         if (has_ended_) throw misuse("serve() was awaited after it had ended: await it once", cx.where());
-        reap(cx);  // before any is accepted: a flood of them would use the budget up, and never let one go
+        reap(cx);  // before any accept: many new connections would use up the budget, and no ended one would be removed
         do {
             accept_all(cx);
-        } while (reap(cx) && listener_);  // whoever has ended makes room
+        } while (reap(cx) && listener_);  // an ended connection makes capacity for a new one
         if (listener_) return not_ready;
         if (!connections_.is_empty()) {
             abort_when_late(cx);
@@ -162,7 +169,8 @@ private:
             failure_ = error;
             return begin_drain();
         }
-        // The listener waits by itself when it is asked the next time: in the next poll, in case it does not.
+        // The listener itself delays the next accept. That accept is made in the next poll: a listener that does not
+        // delay could keep this loop running.
         ++report_.accept_errors;
         cx.waker().wake_by_ref();
     }
@@ -172,7 +180,7 @@ private:
         drained_.emplace(time::sleep(options_.drain()));
     }
 
-    /// Takes note of connections that have ended: whether there was one.
+    /// Counts and removes connections that have ended. Returns whether there was one.
     bool reap(context& cx) {
         for (bool has_one = false;; has_one = true) {
             const auto ended = connections_.poll_next(cx);
@@ -195,7 +203,7 @@ private:
         connections_.abort_all();
     }
 
-    std::optional<L> listener_;  // until it is told to end
+    std::optional<L> listener_;  // empty when the server drains
     std::shared_ptr<H> handler_;
     serve_options options_;
     join_set<served> connections_;
@@ -206,19 +214,22 @@ private:
     bool has_ended_ = false;
 };
 
-/// Accepts connections, and runs `handler(stream, peer)`, or `handler(stream)`, for each as a task of its own, until it
-/// is told to end: then no further connection is accepted, and it waits until those that are there have ended, for some
-/// time. Gives a serve_report. The handler is called on the threads of those tasks, perhaps at the same time. What it
-/// throws, or gives as an error, ends its connection only, and is counted; nobody is told what it was.
-///     const auto handler = [end](tcp_stream client) { return talk(std::move(client), end); };  // named: GCC 12
+/// Accepts connections. Runs `handler(stream, peer)`, or `handler(stream)`, for each connection in a separate task. To
+/// end the server, see serve_options::shutdown(). It then accepts no further connections, and waits until all
+/// connections have ended or the drain time is over. Returns a serve_report.
+///     const auto handler = [end](tcp_stream client) { return talk(std::move(client), end); };  // named, for GCC 12
 ///     auto options = serve_options().max_connections(1000).shutdown(end).drain(5s);
 ///     co_await try_(serve(std::move(listener), handler, options));
+/// The handler is called on the threads of the tasks, possibly on several threads at the same time. An exception or an
+/// error of the handler ends only its connection. It is counted and discarded.
 ///
-/// Errors: what the listener fails with for good, after the same wait. A lack of descriptors or memory is waited for,
-/// and counted, and so is a connection that is gone before it is accepted (connection_aborted, connection_reset).
-/// Cancel safety: safe; all connections are aborted.
-/// Lifetime: the listener and the handler are moved in.
-/// Cost: an allocation for the handler; for each connection that of a task.
+/// Errors: a permanent error of the listener, after the connections were drained. Temporary errors are counted, and
+/// accepting continues: no descriptors, no memory, or a connection that was gone before it was accepted
+/// (connection_aborted, connection_reset).
+/// Cancel safety: safe. All connections are aborted.
+/// Thread safety: the future on one thread at a time. The handler must be safe to call on several threads.
+/// Lifetime: the listener and the handler are moved into the future.
+/// Cost: one allocation for the handler; for each connection, that of a task.
 template <class L, class H>
 [[nodiscard]] auto serve(L listener_in, H&& handler, serve_options options = serve_options()) {
     constexpr bool listens = listener<L>;

@@ -14,30 +14,33 @@ namespace eddy::detail {
 
 struct socket_access;
 
-/// The task behind into_native().
+/// The task of into_native(): releases the descriptor of `socket`.
 [[nodiscard]] EDDY_API task<result<net::released>> release_socket(io_socket socket);
 
 }  // namespace eddy::detail
 
 namespace eddy::net {
 
-/// What streams, ends of pipes, sockets for datagrams and listeners have in common: they own a descriptor, which can be
-/// given up. One that was moved from is empty: to read, to write, to accept or to wait with it throws `misuse`, and
-/// what asks for an address or an option gives bad_file_descriptor. It may be assigned to.
+/// The common base of streams, ends of pipes, datagram sockets and listeners: owns a descriptor. An object that was
+/// moved from is empty. It may be assigned to. Other operations that read, write, accept or wait throw `misuse`.
+/// Functions for addresses and options return bad_file_descriptor.
+/// Thread safety: stated by the derived class.
 class socket_owner {
 public:
-    /// Gives the descriptor up: a future, since a driver may have fetched bytes that belong to it. Of all but TCP it
-    /// never waits. Errors: errc::runtime_shutdown and the like, if what was written cannot be handed to the system;
-    /// what a peer has done to the connection is no error of this, but in `released::error`. Cancel safety: not safe.
-    /// If the future is destroyed before it is ready, the descriptor is closed.
+    /// Releases the ownership of the descriptor and returns the descriptor. This is a future, because a driver may have
+    /// received bytes that belong to the descriptor. It waits only for a TCP connection.
+    /// Errors: errc::runtime_shutdown or another error, if bytes that were written cannot be handed to the system. An
+    /// error of the connection itself is not returned here, but as released::error.
+    /// Cancel safety: not safe. If the future is destroyed before it is ready, the descriptor is closed.
     [[nodiscard]] task<result<released>> into_native() && { return detail::release_socket(std::move(socket_)); }
-    // Only to say in a short error what to write.
+    // Lvalue overload: reports the misuse with one static_assert.
     template <class... A>
     auto into_native(A&&...) & {
         return eddy::detail::refuse_lvalue<A...>();
     }
-    /// The descriptor; it stays the property of this object. For options and the like: with io_uring a TCP connection's
-    /// bytes may have been fetched from it already, and what was written may not be in it before flush().
+    /// Returns the descriptor, which this object still owns. Use it for socket options. With io_uring, the driver may
+    /// have received bytes of a TCP connection already, and bytes that were written may not be in the socket before
+    /// flush().
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
 protected:

@@ -14,11 +14,16 @@
 
 namespace eddy::net {
 
-/// Waits for the readiness of a socket, which it registers first if that is still to be done.
+/// Waits for the readiness of a socket. Registers the socket first, if that is necessary.
+/// Errors: errc::runtime_shutdown; errc::io_disabled. Throws `misuse` if the thread has no event loop.
+/// Cancel safety: safe.
+/// Thread safety: one thread at a time. Any number of futures may wait for the same socket.
+/// Lifetime: the socket must outlive the future. Neither may move while the future waits.
 class [[nodiscard("co_await it")]] EDDY_API socket_readiness : public future_ops<socket_readiness> {
 public:
     using output_type = result<io::ready>;
 
+    /// Waits until `socket` is ready for `wanted`.
     socket_readiness(detail::io_socket& socket, io::interest wanted) noexcept : socket_(&socket), wanted_(wanted) {}
 
     poll_result<result<io::ready>> poll(context& cx);

@@ -21,7 +21,7 @@
 
 namespace eddy::net {
 
-/// A connection, `stream`, and where it came from, `peer`.
+/// An accepted TCP connection, `stream`, and its address, `peer`.
 struct accepted : basic_accepted<tcp_stream, socket_addr> {
     using basic_accepted::basic_accepted;
 };
@@ -30,45 +30,57 @@ class tcp_listener;
 using accept_future = basic_accept_future<tcp_listener>;
 using incoming_stream = basic_incoming_stream<tcp_listener>;
 
-/// A socket that accepts TCP connections: once it is bound, with SO_REUSEADDR and a backlog of 1,024.
-///
-/// Thread safety: one accept may be pending at a time; the last to poll is woken.
-/// Lifetime: it must outlive its futures and streams, and must not move while one waits. Destroying it closes the
-/// socket, and resets connections that nobody has accepted.
+/// A socket that accepts TCP connections. bind() sets SO_REUSEADDR and listens with a backlog of 1,024 connections.
+/// Thread safety: one accept may be pending at a time. Only the last one that was polled is woken.
+/// Lifetime: the listener must outlive its futures and streams, and must not move while one of them waits. The
+/// destructor closes the socket, and resets connections that were not accepted.
 class EDDY_API tcp_listener : public ip_binding<tcp_listener> {
 public:
     using accepted_type = accepted;
 
-    /// Adopts a listening socket. It is owned from here on, also if this fails.
-    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no TCP socket;
-    /// bad_file_descriptor; invalid_argument if it does not
-    /// listen.
+    /// Takes ownership of a listening socket, also on error.
+    /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; wrong_protocol_type if it is not a TCP socket;
+    /// bad_file_descriptor; invalid_argument if it does not listen.
     [[nodiscard]] static result<tcp_listener> from_native(int fd) noexcept;
-    /// Gives the socket up: a future, since a driver may have accepted connections that belong to it.
+    /// Releases the ownership of the descriptor and returns the descriptor. This is a future, because a driver may have
+    /// accepted connections already: see released::connections.
+    /// Errors: errc::runtime_shutdown.
+    /// Cancel safety: not safe. If the future is destroyed before it is ready, the socket is closed and these
+    /// connections are lost.
     [[nodiscard]] task<result<released>> into_native() &&;
-    // Only to say in a short error what to write.
+    // Lvalue overload: reports the misuse with one static_assert.
     template <class... A>
     auto into_native(A&&...) & {
         return eddy::detail::refuse_lvalue<A...>();
     }
+    /// Returns the descriptor, which this object still owns.
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
-    /// Waits for a connection. Connections that fail before they are accepted are passed over.
-    /// Errors: too_many_files_open and its like (no descriptors, no memory) are returned once; then the next accept
-    /// waits a little before it tries again, so that a loop over accept() neither ends nor spins. Cancel safety: safe.
-    /// No connection is lost. Cost: one system call if a connection is there, else one more after the wait.
+    /// Accepts a connection. Skips connections that fail before they are accepted.
+    /// Errors: too_many_files_open and other errors for a lack of descriptors or memory are returned once. The next
+    /// accept then first waits 50 ms, so that a loop over accept() does not spin.
+    /// Cancel safety: safe. No connection is lost.
+    /// Lifetime: the future borrows the listener.
+    /// Cost: one system call if a connection is there, else one more after the wait.
     [[nodiscard]] accept_future accept() noexcept { return accept_future(*this); }
 
-    /// All connections, one after the other, as a stream of `result<accepted>`: for_each() ends at the first error; a
-    /// loop over next() may go on. Borrows the listener.
+    /// Returns all connections as a stream of `result<accepted>`. for_each() ends at the first error. A loop over
+    /// next() may continue after an error.
+    /// Cancel safety: safe. No connection is lost.
+    /// Lifetime: the stream borrows the listener.
     [[nodiscard]] incoming_stream incoming() & noexcept { return incoming_stream(*this); }
-    incoming_stream incoming() && = delete;  // it would borrow a listener that is gone: give the listener a name
+    incoming_stream incoming() && = delete;  // the stream would dangle: give the listener a name
 
-    /// accept() in the form of a poll.
+    /// Same as accept(), as a poll function. Only the last task that polled is woken.
     poll_result<result<accepted>> poll_accept(context& cx) { return poll_accept(cx, nullptr); }
 
+    /// Returns the address that the socket is bound to.
+    /// Errors: those of getsockname(2).
     [[nodiscard]] result<socket_addr> local_addr() const noexcept;
+    /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
+    /// The time-to-live of packets that are sent (IP_TTL; for IPv6, the hop limit).
+    /// Errors: those of getsockopt(2) and setsockopt(2).
     [[nodiscard]] result<std::uint32_t> ttl() const noexcept;
     result<void> set_ttl(std::uint32_t hops) const noexcept;
 
@@ -81,7 +93,7 @@ private:
 
     static result<tcp_listener> bind_now(const socket_addr& at) noexcept;
     poll_result<result<accepted>> poll_accept(context& cx, const void* future);
-    /// Takes out the waker that a future has left here.
+    /// Removes the waker that `future` stored.
     void leave(const void* future) noexcept {
         socket_.leave(detail::direction::read, future);
         pause_.leave(future);

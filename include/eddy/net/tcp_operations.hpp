@@ -12,16 +12,19 @@
 #include <eddy/net/buffer_op.hpp>
 #include <eddy/result.hpp>
 
-// The futures of streams: what each polls. They are described where they are made, in reading.hpp and writing.hpp.
+// The operations that the futures of streams poll. reading.hpp and writing.hpp document the futures.
 
 namespace eddy::net {
 
+/// The operation of read().
 using read_op =
     buffer_op<&detail::io_socket::poll_read, detail::direction::read, std::span<std::byte>, if_empty::nothing>;
 
+/// The operation of read_vectored().
 using read_vectored_op = buffer_op<&detail::io_socket::poll_read_vectored, detail::direction::read,
                                    std::span<const std::span<std::byte>>, if_empty::call>;
 
+/// The operation of read_exact().
 class read_exact_op {
 public:
     using value_type = void;
@@ -44,6 +47,7 @@ private:
     std::span<std::byte> left_;
 };
 
+/// The operation of receive().
 class receive_op {
 public:
     using value_type = io::leased_buffer;
@@ -54,16 +58,19 @@ public:
     }
 };
 
+/// The operation of peek().
 using peek_op =
     buffer_op<&detail::io_socket::poll_peek, detail::direction::read, std::span<std::byte>, if_empty::nothing>;
 
+/// The operation of write().
 using write_op =
     buffer_op<&detail::io_socket::poll_write, detail::direction::write, std::span<const std::byte>, if_empty::nothing>;
 
+/// The operation of write_vectored().
 using write_vectored_op = buffer_op<&detail::io_socket::poll_write_vectored, detail::direction::write,
                                     std::span<const std::span<const std::byte>>, if_empty::call>;
 
-/// Writes what is `left`, some at a time, and takes off what was written.
+/// Writes the bytes of `left` in parts, and removes each part after it was written.
 template <class WriteSome>
 poll_result<result<void>> poll_write_rest(std::span<const std::byte>& left, const WriteSome& write_some) {
     while (!left.empty()) {
@@ -76,6 +83,7 @@ poll_result<result<void>> poll_write_rest(std::span<const std::byte>& left, cons
     return ok();
 }
 
+/// The operation of write_all().
 class write_all_op {
 public:
     using value_type = void;
@@ -91,6 +99,7 @@ private:
     std::span<const std::byte> left_;
 };
 
+/// The operation of write_owned().
 class write_owned_op {
 public:
     using value_type = void;
@@ -103,7 +112,7 @@ public:
         auto done =
             poll_write_rest(left, [&](auto some) { return socket.poll_write_leased(cx, future, lease_, some); });
         if (left.empty()) {
-            lease_ = io::leased_buffer();  // unless the driver has taken it over
+            lease_ = io::leased_buffer();  // returns the buffer, unless the driver took ownership of it
             sent_ = 0;
         } else {
             sent_ = static_cast<std::uint32_t>(lease_.size() - left.size());

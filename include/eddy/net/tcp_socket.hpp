@@ -21,31 +21,41 @@
 
 namespace eddy::net {
 
-/// A TCP socket that is neither connected nor listening yet: for options that must be set before.
+/// A TCP socket that is neither connected nor listening, for options that must be set before that.
 ///     auto socket = tcp_socket::v4().value();
 ///     socket.set_reuse_port(true).value();
 ///     socket.bind(addr).value();
 ///     auto listener = std::move(socket).listen(1024).value();
-/// Errors: what socket(2), setsockopt(2), bind(2) and listen(2) report.
+/// Errors: those of socket(2), setsockopt(2), bind(2) and listen(2).
+/// Thread safety: one thread at a time.
 class EDDY_API tcp_socket {
 public:
+    /// Makes a socket for IPv4 or for IPv6.
     [[nodiscard]] static result<tcp_socket> v4() noexcept;
     [[nodiscard]] static result<tcp_socket> v6() noexcept;
-    /// Adopts a socket. It is owned from here on, also if this fails. Errors: errc::blocking_descriptor.
+    /// Takes ownership of a socket, also on error.
+    /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; wrong_protocol_type if it is not a TCP socket;
+    /// bad_file_descriptor.
     [[nodiscard]] static result<tcp_socket> from_native(int fd) noexcept;
+    /// Returns the descriptor, which this object still owns.
     [[nodiscard]] int native_handle() const noexcept { return socket_.fd(); }
 
+    /// Binds to an address. Port 0 selects a free port: see local_addr().
     result<void> bind(const socket_addr& at) const noexcept;
+    /// Returns the address that the socket is bound to.
     [[nodiscard]] result<socket_addr> local_addr() const noexcept;
 
-    /// Turns it into a listener: of the loop that accepts first, or of the one behind `handle`.
+    /// Makes a listener. It belongs to the event loop that first polls an accept, or to the one behind `handle`.
+    /// Errors: those of listen(2). With `handle` also errc::io_disabled and errc::runtime_shutdown; throws
+    /// `wrong_thread` on another thread than that of the event loop.
     [[nodiscard]] result<tcp_listener> listen(int backlog) && noexcept;
     [[nodiscard]] result<tcp_listener> listen(int backlog, const core_handle& handle,
                                               std::source_location where = std::source_location::current()) &&;
-    /// Connects, as tcp_stream::connect().
+    /// Connects to a peer.
+    /// Errors, cancel safety: those of tcp_stream::connect().
     [[nodiscard]] task<result<tcp_stream>> connect(const socket_addr& to,
                                                    std::source_location where = std::source_location::current()) &&;
-    // Only to say in a short error what to write.
+    // Lvalue overloads: report the misuse with one static_assert.
     template <class... A>
     auto listen(A&&...) & {
         return eddy::detail::refuse_lvalue<A...>();
@@ -55,32 +65,37 @@ public:
         return eddy::detail::refuse_lvalue<A...>();
     }
 
+    /// Whether bind() may reuse an address that connections in TIME_WAIT still use (SO_REUSEADDR).
     [[nodiscard]] result<bool> reuse_addr() const noexcept;
     result<void> set_reuse_addr(bool on) const noexcept;
+    /// Whether several sockets may bind to the same address (SO_REUSEPORT).
     [[nodiscard]] result<bool> reuse_port() const noexcept;
     result<void> set_reuse_port(bool on) const noexcept;
+    /// Whether the system probes idle connections (SO_KEEPALIVE).
     [[nodiscard]] result<bool> keepalive() const noexcept;
     result<void> set_keepalive(bool on) const noexcept;
+    /// Whether small writes are sent immediately (TCP_NODELAY).
     [[nodiscard]] result<bool> nodelay() const noexcept;
     result<void> set_nodelay(bool on) const noexcept;
-    /// In bytes; the kernel answers twice what was set, since it counts its own bookkeeping.
+    /// The sizes of the send buffer and the receive buffer in bytes (SO_SNDBUF, SO_RCVBUF). The kernel doubles the
+    /// value that is set, for its own overhead, and reports the doubled value.
     [[nodiscard]] result<std::uint32_t> send_buffer_size() const noexcept;
     result<void> set_send_buffer_size(std::uint32_t bytes) const noexcept;
     [[nodiscard]] result<std::uint32_t> recv_buffer_size() const noexcept;
     result<void> set_recv_buffer_size(std::uint32_t bytes) const noexcept;
-    /// As those of tcp_stream. Also of the connections that are accepted, when it has become a listener.
+    /// Same as the functions of tcp_stream. If the socket becomes a listener, its connections inherit the option.
     [[nodiscard]] result<std::optional<std::chrono::seconds>> linger() const noexcept;
     result<void> set_linger(std::optional<std::chrono::seconds> limit) const noexcept;
     result<void> set_zero_linger() const noexcept { return set_linger(std::chrono::seconds::zero()); }
-    /// The type of service of what is sent (IP_TOS; the traffic class on IPv6).
+    /// The type of service of packets that are sent (IP_TOS; for IPv6, the traffic class).
     [[nodiscard]] result<std::uint32_t> tos() const noexcept;
     result<void> set_tos(std::uint32_t tos) const noexcept;
-    /// The interface that it is bound to, by its name, if it is bound to one (SO_BINDTODEVICE).
+    /// Returns the name of the interface that the socket is bound to, or nullopt (SO_BINDTODEVICE).
     [[nodiscard]] result<std::optional<std::string>> device() const;
-    /// Nothing: to none any more. Errors: invalid_argument for a name that is too long; no_such_device;
-    /// operation_not_permitted.
+    /// Binds to an interface. nullopt removes the binding.
+    /// Errors: invalid_argument for a name that is empty or too long; no_such_device; operation_not_permitted.
     result<void> bind_device(std::optional<std::string_view> interface) const noexcept;
-    /// Takes the error that waits in the socket, if any (SO_ERROR).
+    /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
 
 private:

@@ -24,54 +24,60 @@ namespace eddy::net {
 
 /// A TCP connection.
 ///
-/// Errors: values, with the system's code: connection_reset, broken_pipe, timed_out and what else recv(2) and send(2)
-/// report; errc::runtime_shutdown, if the loop that the stream is registered with is gone; errc::io_disabled. SIGPIPE
-/// is never raised. An operation that must wait where no loop runs on the thread throws `misuse`. Thread safety: one
-/// operation may be pending in each direction at the same time, on different threads; of two reads (or writes) at the
-/// same time only the last to be polled is woken. Lifetime: the stream must outlive its futures, and must not move
-/// while one of them waits. Destroying it closes the connection. With io_uring what a full socket has not taken then
-/// has 30 s, and no longer than its loop, before the connection is reset: await shutdown() or flush() where the loop is
-/// about to end. Cost: registers with the loop at the first operation that would block, so a stream that never waits
-/// costs nothing.
+/// Errors: values, with the system's code: connection_reset, broken_pipe, timed_out and the other errors of recv(2) and
+/// send(2); errc::runtime_shutdown if the event loop of the stream has ended; errc::io_disabled. SIGPIPE is never
+/// raised. An operation that must wait throws `misuse` if the thread has no event loop.
+/// Thread safety: one operation may be pending in each direction at the same time, on different threads. Of two
+/// operations in the same direction, only the last one that was polled is woken.
+/// Lifetime: the stream must outlive its futures, and must not move while one of them waits. The destructor closes the
+/// connection. With io_uring, unsent data is flushed for up to 30 s, or until the event loop ends; then the connection
+/// is reset. Await shutdown() or flush() before the event loop ends.
+/// Cost: registers with the event loop at the first operation that would block; with io_uring, at the first operation.
 class EDDY_API tcp_stream : public basic_stream<tcp_stream> {
 public:
-    /// Connects: nothing happens before the future is polled. Where to is what is `to_socket_addrs` (an address, text
-    /// such as "127.0.0.1:80" or "localhost:80", several addresses), or a host and a port. Names are resolved off the
-    /// loop, as lookup_host() does it. Each address is tried in turn, and the last error is the one reported. Errors:
-    /// connection_refused, timed_out, ..., as connect(2); errc::no_address for an empty list; else as lookup_host(). On
-    /// an error no descriptor is left behind. Cancel safety: safe; the attempt is given up and its socket closed.
+    /// Connects to a peer. `to` is any `to_socket_addrs` (an address, text such as "127.0.0.1:80" or "localhost:80", or
+    /// several addresses), or a host and a port. Tries each address in order. Does nothing before the future is polled.
+    /// Looks up names as lookup_host() does, without blocking the event loop.
+    /// Errors: connection_refused, timed_out and the other errors of connect(2); errc::no_address for an empty list;
+    /// those of lookup_host(). If no address can be connected to, returns the error of the last one. No descriptor
+    /// stays open after an error.
+    /// Cancel safety: safe. The attempt is abandoned, and its socket is closed.
     [[nodiscard]] static task<result<tcp_stream>> connect(lookup_request to,
                                                           std::source_location where = std::source_location::current());
     [[nodiscard]] static task<result<tcp_stream>> connect(std::string_view host, std::uint16_t port,
                                                           std::source_location where = std::source_location::current());
     [[nodiscard]] static task<result<tcp_stream>> connect(const ip_addr& host, std::uint16_t port,
                                                           std::source_location where = std::source_location::current());
-    /// The same, registered with the loop behind `handle`.
+    /// Same as above, registered with the event loop behind `handle`.
     [[nodiscard]] static task<result<tcp_stream>> connect(lookup_request to, const core_handle& handle,
                                                           std::source_location where = std::source_location::current());
 
-    /// Adopts a connected socket. It is owned from here on, also if this fails.
-    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no TCP socket;
+    /// Takes ownership of a connected socket, also on error.
+    /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; wrong_protocol_type if it is not a TCP socket;
     /// bad_file_descriptor.
     [[nodiscard]] static result<tcp_stream> from_native(int fd) noexcept;
 
-    // ---- The socket ----
+    // ---- The socket. Errors: those of getsockopt(2) and setsockopt(2). ----
 
+    /// Returns the local address, or the address of the peer.
     [[nodiscard]] result<socket_addr> local_addr() const noexcept;
     [[nodiscard]] result<socket_addr> peer_addr() const noexcept;
 
-    /// Sends small writes at once (TCP_NODELAY). Off by default.
+    /// Whether small writes are sent immediately (TCP_NODELAY). Off by default.
     [[nodiscard]] result<bool> nodelay() const noexcept;
     result<void> set_nodelay(bool on) const noexcept;
-    /// How long a close waits for what is unsent (SO_LINGER); zero resets the connection.
+    /// How long close(2) waits for unsent data (SO_LINGER). Zero makes it reset the connection. nullopt turns the
+    /// option off.
+    /// Errors: invalid_argument for less than 0 s or more than 32,767 s.
     [[nodiscard]] result<std::optional<std::chrono::seconds>> linger() const noexcept;
     result<void> set_linger(std::optional<std::chrono::seconds> limit) const noexcept;
-    /// The close resets the connection: what is unsent is dropped, and the peer reads connection_reset and not an end.
+    /// Makes the close reset the connection: unsent data is dropped, and the peer reads connection_reset instead of the
+    /// end of the stream.
     result<void> set_zero_linger() const noexcept { return set_linger(std::chrono::seconds::zero()); }
-    /// Acknowledges what is received at once (TCP_QUICKACK). The kernel goes back to its own choice before long.
+    /// Whether received data is acknowledged immediately (TCP_QUICKACK). The kernel soon returns to its own choice.
     [[nodiscard]] result<bool> quickack() const noexcept;
     result<void> set_quickack(bool on) const noexcept;
-    /// The time-to-live of packets sent (IP_TTL; the hop limit on IPv6).
+    /// The time-to-live of packets that are sent (IP_TTL; for IPv6, the hop limit).
     [[nodiscard]] result<std::uint32_t> ttl() const noexcept;
     result<void> set_ttl(std::uint32_t hops) const noexcept;
 

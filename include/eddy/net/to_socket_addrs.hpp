@@ -17,45 +17,48 @@
 
 namespace eddy::net {
 
-/// What says where to connect to, or where to listen: a `socket_addr`; text, "127.0.0.1:80", "[::1]:80" or
-/// "localhost:80"; a span, vector or array of `socket_addr`. (A host and a port are two arguments.)
+/// A type that tells where to connect or bind to: a `socket_addr`; text such as "127.0.0.1:80", "[::1]:80" or
+/// "localhost:80"; a span, vector or array of `socket_addr`. A host and a port are two arguments instead.
 template <class T>
 concept to_socket_addrs =
     std::convertible_to<const T&, socket_addr> || std::convertible_to<const T&, std::string_view> ||
     std::convertible_to<const T&, std::span<const socket_addr>>;
 
-/// Where to, as functions that look up names take it: made implicitly of what is `to_socket_addrs`. It holds addresses,
-/// or the name of a host and a port, for lookup_host(). Copies what it is given.
+/// The target of a connect, a bind or a look-up. It is made implicitly from any `to_socket_addrs`, which it copies. It
+/// holds addresses, or a host name and a port for lookup_host().
 ///
-/// Text is read at once, and strictly: a port is a decimal number; a host is an address as ip_addr::parse() reads it
-/// (with an interface, if it is one of IPv6), or a name. A name does not end in a number: "127.1" is an address to some
-/// programs and no name to any. What is neither becomes errc::bad_address when the request is used.
+/// Text is parsed immediately and strictly. A port is a decimal number. A host is an address that ip_addr::parse()
+/// accepts (for IPv6 also with an interface), or a name. A name does not end in a number: "127.1" is an address in some
+/// programs. Other text yields errc::bad_address when the request is used.
+/// Thread safety: one thread at a time.
 class EDDY_API lookup_request {
 public:
+    /// Copies the target.
     template <to_socket_addrs T>
     lookup_request(const T& where_to) : lookup_request(read(where_to)) {}
     lookup_request(std::vector<socket_addr> addrs) noexcept : content_(std::move(addrs)) {}
     lookup_request(const ip_addr& host, std::uint16_t port) noexcept : content_(socket_addr(host, port)) {}
-    /// The host is the text of an address, without brackets, or a name.
+    /// Copies `host`, which is the text of an address, without brackets, or a name.
     lookup_request(std::string_view host, std::uint16_t port);
 
-    // Out of line: of an argument, GCC 12 would warn users of strings that are not there.
+    // Defined out of line. GCC 12 would report false warnings about nonexistent strings in the code of users.
     lookup_request(const lookup_request& other);
     lookup_request(lookup_request&& other) noexcept;
     lookup_request& operator=(const lookup_request& other);
     lookup_request& operator=(lookup_request&& other) noexcept;
     ~lookup_request();
 
-    /// Whether somebody has to be asked: host() is a name.
+    /// Returns whether host() is a name, which needs a look-up.
     [[nodiscard]] bool is_name() const noexcept { return std::holds_alternative<name>(content_); }
-    /// The name to look up. Empty if is_name() is false.
+    /// Returns the name to look up. Empty if is_name() is false.
     [[nodiscard]] std::string_view host() const noexcept;
-    /// The port for the addresses of the name. 0 if is_name() is false.
+    /// Returns the port for the addresses of the name. 0 if is_name() is false.
     [[nodiscard]] std::uint16_t port() const noexcept;
 
-    /// The addresses, if they are known without a look-up. Borrows this.
-    /// Errors: errc::bad_address for text that is neither an address nor a name with a port; errc::no_address if there
-    /// are none, or none that are known.
+    /// Returns the addresses that are known without a look-up.
+    /// Errors: errc::bad_address for text that is neither an address nor a name with a port; errc::no_address if no
+    /// address is known.
+    /// Lifetime: the span is valid while this object lives and does not change.
     [[nodiscard]] result<std::span<const socket_addr>> addrs() const noexcept;
 
 private:

@@ -24,25 +24,32 @@
 
 namespace eddy::net {
 
+/// The result of udp_socket::recv_from().
 using recv_info = basic_recv_info<socket_addr>;
 
-/// A datagram to be received by udp_socket::recv_many(): a buffer, and what became of it.
+/// A datagram for udp_socket::recv_many(): a buffer, which the caller supplies, and the result.
+/// Thread safety: a plain value.
+/// Lifetime: does not own the buffer.
 struct incoming_datagram {
     std::span<std::byte> buffer;
     std::size_t size = 0;
     socket_addr from;
-    bool is_truncated = false;  ///< it was larger than the buffer
+    bool is_truncated = false;  ///< the datagram was larger than the buffer
 
+    /// Receives into `into`.
     explicit incoming_datagram(std::span<std::byte> into) noexcept : buffer(into) {}
-    /// The bytes that have come.
+    /// Returns the received bytes.
     [[nodiscard]] std::span<std::byte> bytes() const noexcept { return buffer.first(size); }
 };
 
-/// A datagram to be sent by udp_socket::send_many().
+/// A datagram for udp_socket::send_many().
+/// Thread safety: a plain value.
+/// Lifetime: does not own the bytes.
 struct outgoing_datagram {
     std::span<const std::byte> bytes;
-    std::optional<socket_addr> to;  ///< nothing: where the socket is connected to
+    std::optional<socket_addr> to;  ///< nullopt: the connected peer
 
+    /// Sends `from`.
     explicit outgoing_datagram(std::span<const std::byte> from) noexcept : bytes(from) {}
     outgoing_datagram(std::span<const std::byte> from, const socket_addr& receiver) noexcept
         : bytes(from), to(receiver) {}
@@ -52,38 +59,46 @@ class udp_socket;
 class send_to_op;
 class recv_many_op;
 class send_many_op;
+/// The results of udp_socket::send_dgram() and udp_socket::recv_dgram().
 template <class B>
 using dgram_sent = basic_dgram_sent<udp_socket, B>;
 template <class B>
 using dgram_received = basic_dgram_received<udp_socket, B, socket_addr>;
 
-/// A socket for UDP datagrams.
+/// A UDP socket.
 ///
-/// Datagrams get lost, doubled and out of order. A datagram is sent and received as a whole: what does not fit into the
-/// buffer of who receives is lost, and recv_from() says so.
+/// Datagrams may be lost, duplicated or reordered. A datagram is sent and received as a whole. The part that does not
+/// fit into the receive buffer is lost, and recv_from() reports that.
 ///
-/// Errors: values, with the system's code. If the socket is connected, what the peer's machine says of a datagram is
-/// reported once, by the next operation in either direction: connection_refused, if nobody has the port,
-/// host_unreachable, and so on. Of a socket that is not connected the system reports none of that. message_size for a
-/// datagram that is too large; errc::runtime_shutdown, if the loop that the socket is registered with is gone;
-/// errc::io_disabled. An operation that must wait where no loop runs on the thread throws `misuse`. Thread safety: one
-/// operation may be pending in each direction at the same time, on different threads; of two in the same direction only
-/// the last to be polled is woken. readable() and writable() may be awaited by any number. Lifetime: the socket must
-/// outlive its futures, and must not move while one of them waits. Destroying it closes it. Cost: registers with the
-/// loop at the first operation that would block. None of the futures allocates, but where a name is looked up, and
-/// those that take the socket over.
+/// Errors: values, with the system's code. If the socket is connected, the next operation in either direction returns
+/// the error that the peer's host reported for a datagram, once: connection_refused if no socket has the port,
+/// host_unreachable, and so on. The system reports no such errors for a socket that is not connected. message_size for
+/// a datagram that is too large; errc::runtime_shutdown if the event loop of the socket has ended; errc::io_disabled.
+/// An operation that must wait throws `misuse` if the thread has no event loop.
+/// Thread safety: one operation may be pending in each direction at the same time, on different threads. Of two
+/// operations in the same direction, only the last one that was polled is woken. Any number of tasks may await
+/// readable() and writable().
+/// Lifetime: the socket must outlive its futures, and must not move while one of them waits. The destructor closes the
+/// socket.
+/// Cost: registers with the event loop at the first operation that would block. The futures do not allocate, except
+/// those that look up a name and those that take ownership of the socket.
 class EDDY_API udp_socket : public datagram_socket<socket_addr>,
                             public ip_binding<udp_socket>,
                             public any_call<udp_socket> {
 public:
-    /// Adopts a UDP socket, bound or not: with options that must be set before, say. It is owned from here on, also if
-    /// this fails. Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no UDP
-    /// socket; bad_file_descriptor.
+    /// Takes ownership of a UDP socket, bound or not, also on error. Use it for options that must be set before
+    /// bind(2).
+    /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; wrong_protocol_type if it is not a UDP socket;
+    /// bad_file_descriptor.
     [[nodiscard]] static result<udp_socket> from_native(int fd) noexcept;
 
-    /// From now on, send() goes there, and only what comes from there is received. Of several addresses, and of those
-    /// of a name, the first is taken to which there is a way. Nothing is sent. Connecting once more changes the peer.
-    /// Errors: network_unreachable, ..., as connect(2); else as lookup_host(). Cancel safety: safe.
+    /// Connects to a peer: send() sends to it, and only its datagrams are received. Sends nothing itself. Tries several
+    /// addresses in order, also those of a name, and takes the first one that has a route. A second call changes the
+    /// peer.
+    /// Errors: network_unreachable and the other errors of connect(2); those of lookup_host(). If no address can be
+    /// connected to, returns the error of the last one.
+    /// Cancel safety: safe. Only the look-up of a name waits.
+    /// Lifetime: the future borrows the socket.
     [[nodiscard]] task<result<void>> connect(lookup_request to,
                                              std::source_location where = std::source_location::current());
     [[nodiscard]] task<result<void>> connect(std::string_view host, std::uint16_t port,
@@ -91,52 +106,67 @@ public:
     [[nodiscard]] task<result<void>> connect(const ip_addr& host, std::uint16_t port,
                                              std::source_location where = std::source_location::current());
 
-    // ---- Besides what datagram_socket has. All are safe to cancel. ----
+    // ---- Sending and receiving, in addition to datagram_socket ----
 
-    /// As send(), but to `to`.
+    /// Sends a datagram to `to` and returns its size in bytes.
+    /// Errors: those of send().
+    /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
+    /// Lifetime: the future borrows the socket and `from`.
     [[nodiscard]] detail::io_operation<send_to_op> send_to(std::span<const std::byte> from,
                                                            const socket_addr& to) noexcept;
-    /// The same to the first address of what is `to_socket_addrs`, which may have to be looked up.
-    /// Errors: besides, as lookup_host(). Cost: an allocation, and that of the look-up.
+    /// Sends a datagram to the first address of any `to_socket_addrs`, which may be a name. Returns the size in bytes.
+    /// Errors: those of send() and of lookup_host().
+    /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
+    /// Lifetime: the future borrows the socket and `from`.
+    /// Cost: one allocation, and that of the look-up.
     [[nodiscard]] task<result<std::size_t>> send_to(std::span<const std::byte> from, lookup_request to,
                                                     std::source_location where = std::source_location::current());
-    /// Sends the first datagrams of `all`, at least one and 64 at most, and returns how many: send the others by
-    /// another call. 0 only if `all` is empty. Datagrams in a row that have one receiver and one size (the last of them
-    /// may be smaller) go through the system as one, if it can do that. Errors: of the first datagram; those of a later
-    /// one are met by the next call. Cost: one system call for all.
+    /// Sends the first datagrams of `all`, at least one and at most 64, and returns their number. Send the rest with
+    /// another call. Returns 0 only if `all` is empty. Adjacent datagrams with the same receiver and the same size (the
+    /// last one may be smaller) pass the kernel as one message, if it supports that.
+    /// Errors: those of the first datagram. An error of a later datagram ends the batch, and the next call returns it.
+    /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
+    /// Lifetime: the future borrows the socket and `all`.
+    /// Cost: one system call for all.
     [[nodiscard]] detail::io_operation<send_many_op> send_many(std::span<const outgoing_datagram> all) noexcept;
-    /// Without waiting. Errors: operation_would_block if there is no room.
+    /// Sends without waiting.
+    /// Errors: operation_would_block if the send buffer is full.
     result<std::size_t> try_send_to(std::span<const std::byte> from, const socket_addr& to);
     result<std::size_t> try_send_many(std::span<const outgoing_datagram> all);
-    /// In the form of a poll.
+    /// Same as send_to(), as a poll function. Only the last task that polled a direction is woken.
     poll_result<result<std::size_t>> poll_send_to(context& cx, std::span<const std::byte> from, const socket_addr& to);
 
-    /// Receives what is there, as many as there are in `all` and 64 at most, and returns how many: at least one, since
-    /// it waits for the first. 0 only if `all` is empty. To send them back:
+    /// Receives the datagrams that are there, at most `all.size()` and at most 64, and returns their number. Waits for
+    /// the first datagram. Returns 0 only if `all` is empty. For example, to send them back:
     ///     const std::size_t count = co_await try_(socket.recv_many(all));  // each has its buffer, and keeps it
     ///     std::vector<net::outgoing_datagram> answers;
     ///     for (const auto& each : std::span(all).first(count)) answers.emplace_back(each.bytes(), each.from);
     ///     std::span<const net::outgoing_datagram> left(answers);
     ///     while (!left.empty()) left = left.subspan(co_await try_(socket.send_many(left)));
-    /// Errors: of the first datagram; those of a later one are kept by the socket, and met by a later call.
+    /// Errors: those of the first datagram. The socket keeps an error of a later datagram, and a later call returns it.
+    /// Cancel safety: safe. If the future is destroyed before it is ready, no datagram was taken.
+    /// Lifetime: the future borrows the socket and `all`.
     /// Cost: one system call for all.
     [[nodiscard]] detail::io_operation<recv_many_op> recv_many(std::span<incoming_datagram> all) noexcept;
-    /// Without waiting. Errors: operation_would_block if none is there.
+    /// Receives without waiting.
+    /// Errors: operation_would_block if there is no datagram.
     result<std::size_t> try_recv_many(std::span<incoming_datagram> all);
 
-    // ---- With the socket and the buffer handed over, and given back ----
+    // ---- Operations that take ownership of the socket and the buffer, and return both ----
 
-    /// Sends the whole of `buffer` to `to`: `auto [sock, buf, sent] = co_await
-    /// std::move(socket).send_dgram(std::move(b), to);` Errors: in `sent`, as of send_to(). Cancel safety: not safe.
-    /// The socket and the buffer are destroyed.
+    /// Sends the whole of `buffer` to `to`:
+    ///     auto [sock, buf, sent] = co_await std::move(socket).send_dgram(std::move(b), to);
+    /// Errors: in `sent`, those of send_to().
+    /// Cancel safety: not safe. The socket and the buffer are destroyed.
     template <class B>
     [[nodiscard]] auto send_dgram(B buffer, const socket_addr& to) &&;
-    /// Receives a datagram into `buffer`: `auto [sock, buf, n, from] = co_await
-    /// std::move(socket).recv_dgram(std::move(b));` Errors: in `n`, as of recv_from(). Cancel safety: not safe. The
-    /// socket and the buffer are destroyed.
+    /// Receives a datagram into `buffer`:
+    ///     auto [sock, buf, n, from] = co_await std::move(socket).recv_dgram(std::move(b));
+    /// Errors: in `n`, those of recv_from().
+    /// Cancel safety: not safe. The socket and the buffer are destroyed.
     template <class B>
     [[nodiscard]] auto recv_dgram(B buffer) &&;
-    // Only to say in a short error what to write.
+    // Lvalue overloads: report the misuse with one static_assert.
     template <class... A>
     auto send_dgram(A&&...) & {
         return eddy::detail::refuse_lvalue<A...>();
@@ -146,50 +176,58 @@ public:
         return eddy::detail::refuse_lvalue<A...>();
     }
 
-    // ---- The socket. Errors: what getsockopt(2) and setsockopt(2) report. ----
+    // ---- The socket. Errors: those of getsockopt(2) and setsockopt(2). ----
 
+    /// Returns the address that the socket is bound to.
     [[nodiscard]] result<socket_addr> local_addr() const noexcept;
+    /// Returns the address of the connected peer.
     /// Errors: not_connected.
     [[nodiscard]] result<socket_addr> peer_addr() const noexcept;
 
     /// Whether datagrams may be sent to broadcast addresses (SO_BROADCAST).
     [[nodiscard]] result<bool> broadcast() const noexcept;
     result<void> set_broadcast(bool on) const noexcept;
-    /// The time-to-live of what is sent (IP_TTL; the hop limit on IPv6). Not that of multicast.
+    /// The time-to-live of packets that are sent (IP_TTL; for IPv6, the hop limit). Does not apply to multicast.
     [[nodiscard]] result<std::uint32_t> ttl() const noexcept;
     result<void> set_ttl(std::uint32_t hops) const noexcept;
-    /// The type of service of what is sent (IP_TOS; the traffic class on IPv6).
+    /// The type of service of packets that are sent (IP_TOS; for IPv6, the traffic class).
     [[nodiscard]] result<std::uint32_t> tos() const noexcept;
     result<void> set_tos(std::uint32_t tos) const noexcept;
-    /// As send_buffer_size().
+    /// The size of the receive buffer in bytes (SO_RCVBUF). See send_buffer_size().
     [[nodiscard]] result<std::uint32_t> recv_buffer_size() const noexcept;
     result<void> set_recv_buffer_size(std::uint32_t bytes) const noexcept;
-    /// The interface that it is bound to, by its name, if it is bound to one (SO_BINDTODEVICE).
+    /// Returns the name of the interface that the socket is bound to, or nullopt (SO_BINDTODEVICE).
     [[nodiscard]] result<std::optional<std::string>> device() const;
-    /// Nothing: to none any more. Errors: invalid_argument for a name that is too long; no_such_device;
-    /// operation_not_permitted.
+    /// Binds to an interface. nullopt removes the binding.
+    /// Errors: invalid_argument for a name that is empty or too long; no_such_device; operation_not_permitted.
     result<void> bind_device(std::optional<std::string_view> interface) const noexcept;
 
-    /// Whether what is sent to a group reaches receivers on this machine, too (IP_MULTICAST_LOOP). On by default.
+    /// Whether datagrams to a group also reach receivers on this machine (IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP). On
+    /// by default.
     [[nodiscard]] result<bool> multicast_loop_v4() const noexcept;
     result<void> set_multicast_loop_v4(bool on) const noexcept;
     [[nodiscard]] result<bool> multicast_loop_v6() const noexcept;
     result<void> set_multicast_loop_v6(bool on) const noexcept;
-    /// How far what is sent to a group goes (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS): 1, the local network, by default.
+    /// The number of hops of datagrams to a group (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS). 1 by default: the local
+    /// network.
     [[nodiscard]] result<std::uint32_t> multicast_ttl_v4() const noexcept;
     result<void> set_multicast_ttl_v4(std::uint32_t hops) const noexcept;
     [[nodiscard]] result<std::uint32_t> multicast_hops_v6() const noexcept;
     result<void> set_multicast_hops_v6(std::uint32_t hops) const noexcept;
-    /// The interface by which what is sent to a group goes: by its address, or its number.
+    /// The interface that datagrams to a group are sent from, as its address or its index (IP_MULTICAST_IF,
+    /// IPV6_MULTICAST_IF).
     [[nodiscard]] result<ipv4_addr> multicast_if_v4() const noexcept;
     result<void> set_multicast_if_v4(const ipv4_addr& interface) const noexcept;
     [[nodiscard]] result<std::uint32_t> multicast_if_v6() const noexcept;
     result<void> set_multicast_if_v6(std::uint32_t interface) const noexcept;
-    /// From now on, receives what is sent to `group` on this interface; ipv4_addr::any() and 0 let the system choose
-    /// one. Errors: address_in_use if it does already; invalid_argument if it is no group.
+    /// Joins a group: datagrams to `group` are received on `interface`. ipv4_addr::any() and 0 let the system choose
+    /// the interface.
+    /// Errors: address_in_use if the socket has joined the group already; invalid_argument if `group` is not a
+    /// multicast address.
     result<void> join_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const noexcept;
     result<void> join_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept;
-    /// No longer. Errors: address_not_available if it did not.
+    /// Leaves a group.
+    /// Errors: address_not_available if the socket has not joined it.
     result<void> leave_multicast_v4(const ipv4_addr& group, const ipv4_addr& interface) const noexcept;
     result<void> leave_multicast_v6(const ipv6_addr& group, std::uint32_t interface) const noexcept;
 
@@ -209,6 +247,7 @@ private:
 
 // ---- Implementation ----
 
+/// The operation of udp_socket::send_to().
 class EDDY_API send_to_op {
 public:
     using value_type = std::size_t;
@@ -223,6 +262,7 @@ private:
     socket_addr to_;
 };
 
+/// The operation of udp_socket::recv_many().
 class EDDY_API recv_many_op {
 public:
     using value_type = std::size_t;
@@ -236,6 +276,7 @@ private:
     std::span<incoming_datagram> all_;
 };
 
+/// The operation of udp_socket::send_many().
 class EDDY_API send_many_op {
 public:
     using value_type = std::size_t;

@@ -15,31 +15,36 @@
 
 namespace eddy::net {
 
-/// The address of a Unix socket: a path in the file system, a name in Linux's abstract name space, or none. A plain
-/// value: compared, ordered (those without a name first, then paths), hashed.
+/// The address of a Unix socket: a path in the file system, a name in the abstract namespace of Linux, or unnamed.
+/// Addresses can be compared, ordered (unnamed first, then paths) and hashed.
+/// Thread safety: a plain value.
 class EDDY_API unix_addr {
 public:
-    /// How long a path may be, and an abstract name, in bytes.
+    /// The maximum length of a path and of an abstract name, in bytes.
     static constexpr std::size_t longest_path = 107;
     static constexpr std::size_t longest_abstract = 107;
 
-    /// None.
+    /// The unnamed address.
     constexpr unix_addr() noexcept = default;
 
-    /// A path, relative or absolute, as the system will take it.
-    /// Errors: errc::bad_path if it is empty or has a NUL in it; errc::unix_name_too_long.
+    /// Makes an address from a path, relative or absolute. Does not access the file system.
+    /// Errors: errc::bad_path if it is empty or contains a NUL; errc::unix_name_too_long.
     [[nodiscard]] static result<unix_addr> path(std::string_view path) noexcept;
-    /// A name that no file stands for, and that is gone with the last socket that has it. Any bytes, NUL as well.
+    /// Makes an address from an abstract name, which may contain any bytes, also NUL. No file represents the name. It
+    /// disappears with the last socket that uses it.
     /// Errors: errc::unix_name_too_long.
     [[nodiscard]] static result<unix_addr> abstract(std::string_view name) noexcept;
 
+    /// Returns whether the address is unnamed.
     [[nodiscard]] constexpr bool is_unnamed() const noexcept { return kind_ == kind::unnamed; }
-    /// The path, if it is one. Borrows this, unless it is a temporary.
+    /// Returns the path, or nullopt for another kind of address. The view borrows this object. For a temporary, returns
+    /// a copy.
     [[nodiscard]] constexpr std::optional<std::string_view> as_path() const& noexcept { return text_if(kind::path); }
     [[nodiscard]] std::optional<std::string> as_path() const&& {
         return std::optional<std::string>(text_if(kind::path));
     }
-    /// The abstract name, if it is one. Borrows this, unless it is a temporary.
+    /// Returns the abstract name, or nullopt for another kind of address. The view borrows this object. For a
+    /// temporary, returns a copy.
     [[nodiscard]] constexpr std::optional<std::string_view> as_abstract() const& noexcept {
         return text_if(kind::abstract);
     }
@@ -47,10 +52,11 @@ public:
         return std::optional<std::string>(text_if(kind::abstract));
     }
 
-    /// For people: the path; an abstract name after an @, with other characters than printable ones as \xHH;
+    /// Returns text for display: the path; "@" and the abstract name, with \xHH for bytes that are not printable; or
     /// "(unnamed)".
     [[nodiscard]] std::string to_string() const;
 
+    /// Orders unnamed addresses before paths, and paths before abstract names.
     friend constexpr auto operator<=>(const unix_addr&, const unix_addr&) noexcept = default;
 
 private:
@@ -64,11 +70,12 @@ private:
 
     kind kind_ = kind::unnamed;
     std::uint8_t size_ = 0;
-    std::array<char, longest_path> text_{};  // what is not used is zero
+    std::array<char, longest_path> text_{};  // unused bytes are zero
 };
 
 }  // namespace eddy::net
 
+/// Hashes a unix_addr.
 template <>
 struct std::hash<eddy::net::unix_addr> {
     std::size_t operator()(const eddy::net::unix_addr& addr) const noexcept;

@@ -12,20 +12,24 @@
 
 namespace eddy::net {
 
-/// How a unix_listener and a unix_datagram are bound.
+/// The bind() functions of unix_listener and unix_datagram.
 template <class Self>
 class EDDY_API unix_binding {
 public:
-    /// Binds to a path, or to another address. It belongs to the loop behind `handle`, on whose thread this is.
-    /// Errors: address_in_use, also if the path is that of a file of any kind; permission_denied, ..., as bind(2); as
-    /// unix_addr::path(); errc::io_disabled; errc::runtime_shutdown. Of a listener, invalid_argument for the address
-    /// without a name: nobody would know it. A datagram socket is given an abstract name that nobody else has, so that
-    /// it can be answered.
+    /// Binds immediately to a path or another address. The socket belongs to the event loop behind `handle`. A datagram
+    /// socket that is bound to the unnamed address gets a unique abstract name from the system, so that peers can
+    /// answer it.
+    /// Errors: address_in_use, also if the path is a file of any kind; permission_denied and the other errors of
+    /// bind(2); those of unix_addr::path(); errc::io_disabled; errc::runtime_shutdown. invalid_argument for a listener
+    /// with the unnamed address, which no client could find. Throws `wrong_thread` on another thread than that of the
+    /// event loop.
     [[nodiscard]] static result<Self> bind(const unix_addr& at, const core_handle& handle,
                                            std::source_location where = std::source_location::current());
     [[nodiscard]] static result<Self> bind(std::string_view path, const core_handle& handle,
                                            std::source_location where = std::source_location::current());
-    /// The same as a future, on the loop that polls it. It never waits.
+    /// Binds on the event loop that polls the future. Never waits.
+    /// Errors: those of bind() above. Throws `misuse` if the thread has no event loop.
+    /// Cancel safety: safe.
     [[nodiscard]] static task<result<Self>> bind(const unix_addr& at,
                                                  std::source_location where = std::source_location::current());
     [[nodiscard]] static task<result<Self>> bind(std::string_view path,

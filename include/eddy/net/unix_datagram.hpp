@@ -18,58 +18,72 @@
 
 namespace eddy::net {
 
+/// The result of unix_datagram::recv_from().
 using unix_recv_info = basic_recv_info<unix_addr>;
 struct unix_datagram_pair;
 
-/// What unix_datagram::shutdown() ends.
+/// The directions that unix_datagram::shutdown() ends.
 enum class shutdown_side : unsigned char { receiving, sending, both };
 
-/// A Unix socket for datagrams. None is lost and all are in order, so a sender waits while its receiver's queue is
-/// full. A datagram is received as a whole: what does not fit into the buffer is lost, and recv_from() says so.
+/// A Unix datagram socket.
+///
+/// Datagrams are not lost or reordered: a sender waits while the receiver's queue is full. A datagram is received as a
+/// whole. The part that does not fit into the buffer is lost, and recv_from() reports that.
 ///     auto service = co_await try_(unix_datagram::bind(co_await try_(unix_addr::abstract("my-service"))));
 ///     auto question = co_await try_(service.recv_from(buffer));
 ///     if (!question.from.is_unnamed()) co_await try_(service.send_to(answer, question.from));
-/// Who wants an answer binds to a name of its own, or to unix_addr(), and is given one.
+/// To receive answers, bind to a name, or to unix_addr(), for which the system chooses a unique name.
 ///
-/// Errors: values, with the system's code: connection_refused, if nobody has the address any more;
-/// no_such_file_or_directory; invalid_argument, to the address without a name; message_size for a datagram that is too
-/// large; errc::runtime_shutdown, errc::io_disabled. An operation that must wait where no loop runs on the thread
-/// throws `misuse`. Thread safety: one operation may be pending in each direction at the same time, on different
-/// threads; of two in the same direction only the last to be polled is woken. readable() and writable() may be awaited
-/// by any number. Lifetime: the socket must outlive its futures, and must not move while one of them waits. Destroying
-/// it closes it, and leaves the file of its path.
+/// Errors: values, with the system's code: connection_refused if no socket has the address any more;
+/// no_such_file_or_directory; invalid_argument for the unnamed address; message_size for a datagram that is too large;
+/// errc::runtime_shutdown; errc::io_disabled. An operation that must wait throws `misuse` if the thread has no event
+/// loop.
+/// Thread safety: one operation may be pending in each direction at the same time, on different threads. Of two
+/// operations in the same direction, only the last one that was polled is woken. Any number of tasks may await
+/// readable() and writable().
+/// Lifetime: the socket must outlive its futures, and must not move while one of them waits. The destructor closes the
+/// socket, and does not remove the file of its path.
 class EDDY_API unix_datagram : public datagram_socket<unix_addr>,
                                public unix_binding<unix_datagram>,
                                public any_call<unix_datagram> {
 public:
-    /// One without a name, which sends, and receives nothing before it is connected or bound.
+    /// Makes an unnamed socket. It can send. It receives nothing before it is connected or bound.
     [[nodiscard]] static result<unix_datagram> unbound() noexcept;
-    /// Two that are connected to each other, without a name.
+    /// Makes two unnamed sockets that are connected to each other.
     [[nodiscard]] static result<unix_datagram_pair> pair() noexcept;
 
-    /// Adopts a socket. It is owned from here on, also if this fails.
-    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no Unix datagram
+    /// Takes ownership of a socket, also on error.
+    /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; wrong_protocol_type if it is not a Unix datagram
     /// socket; bad_file_descriptor.
     [[nodiscard]] static result<unix_datagram> from_native(int fd) noexcept;
 
-    /// From now on, send() goes there, and only what comes from there is received. Connecting once more changes the
-    /// peer. Errors: no_such_file_or_directory, connection_refused, ..., as connect(2); as unix_addr::path().
+    /// Connects to a peer: send() sends to it, and only its datagrams are received. A second call changes the peer.
+    /// Errors: no_such_file_or_directory, connection_refused and the other errors of connect(2); those of
+    /// unix_addr::path().
     result<void> connect(const unix_addr& to) const noexcept;
     result<void> connect(std::string_view path) const noexcept;
 
-    /// As send(), but to `to`. No system tells when the queue of a receiver that one is not connected to has room
-    /// again: while it is full, it is asked again after 1 ms, 2 ms, ... 16 ms. Cancel safety: as send(). Cost: besides,
-    /// an allocation.
+    /// Sends a datagram to an address and returns its size in bytes. The system does not report when the queue of a
+    /// receiver has capacity, unless the sockets are connected. While the queue is full, this function sends again
+    /// after 1 ms, 2 ms, and so on, up to every 16 ms.
+    /// Errors: those of send() and of unix_addr::path().
+    /// Cancel safety: safe. If the future is destroyed before it is ready, nothing was sent.
+    /// Lifetime: the future borrows the socket and `from`.
+    /// Cost: that of send(), and one allocation.
     [[nodiscard]] task<result<std::size_t>> send_to(std::span<const std::byte> from, const unix_addr& to);
     [[nodiscard]] task<result<std::size_t>> send_to(std::span<const std::byte> from, std::string_view path);
-    /// Without waiting. Errors: operation_would_block if there is no room.
+    /// Sends without waiting.
+    /// Errors: operation_would_block if the receiver's queue is full.
     result<std::size_t> try_send_to(std::span<const std::byte> from, const unix_addr& to);
 
-    /// Ends what is received, what is sent, or both. A send is broken_pipe then, and so is one to a socket that
-    /// receives no more. What has come before can be received; a receive that finds nothing waits, as before: Linux
-    /// tells only callers that block. Errors: what shutdown(2) reports.
+    /// Ends receiving, sending, or both. Sends then fail with broken_pipe, and so do sends of peers to a socket that no
+    /// longer receives. Datagrams that arrived before can still be received. A receive that finds none waits as before,
+    /// because Linux reports the shutdown only to blocking calls.
+    /// Errors: those of shutdown(2).
     result<void> shutdown(shutdown_side which) const noexcept;
+    /// Returns the address that the socket is bound to.
     [[nodiscard]] result<unix_addr> local_addr() const noexcept;
+    /// Returns the address of the connected peer.
     /// Errors: not_connected.
     [[nodiscard]] result<unix_addr> peer_addr() const noexcept;
 
@@ -82,11 +96,12 @@ private:
                                                 result<unix_addr> to);
 };
 
-/// What unix_datagram::pair() gives.
+/// The two sockets of unix_datagram::pair().
 struct unix_datagram_pair {
     unix_datagram first;
     unix_datagram second;
 
+    /// Takes ownership of both sockets.
     unix_datagram_pair(unix_datagram&& one, unix_datagram&& other) noexcept
         : first(std::move(one)), second(std::move(other)) {}
 };

@@ -17,7 +17,7 @@
 
 namespace eddy::net {
 
-/// A connection, `stream`, and where it came from, `peer`.
+/// An accepted connection, `stream`, and its address, `peer`.
 struct unix_accepted : basic_accepted<unix_stream, unix_addr> {
     using basic_accepted::basic_accepted;
 };
@@ -26,34 +26,42 @@ class unix_listener;
 using unix_accept_future = basic_accept_future<unix_listener>;
 using unix_incoming_stream = basic_incoming_stream<unix_listener>;
 
-/// A Unix socket that accepts connections: once it is bound, with a backlog of 1,024.
+/// A Unix socket that accepts connections. bind() listens with a backlog of 1,024 connections.
 ///
-/// The file of its path stays when it is destroyed: who wants it gone removes it; who finds it there from an earlier
-/// run removes it before binding. (An abstract name is gone with the socket.) Thread safety: one accept may be pending
-/// at a time; the last to poll is woken. Lifetime: it must outlive its futures and streams, and must not move while one
-/// waits. Destroying it closes the socket, and resets connections that nobody has accepted.
+/// The destructor does not remove the file of the path. Remove it after use, and remove the file of an earlier run
+/// before bind(). An abstract name disappears with the socket.
+/// Thread safety: one accept may be pending at a time. Only the last one that was polled is woken.
+/// Lifetime: the listener must outlive its futures and streams, and must not move while one of them waits. The
+/// destructor closes the socket, and resets connections that were not accepted.
 class EDDY_API unix_listener : public socket_owner, public unix_binding<unix_listener> {
 public:
     using accepted_type = unix_accepted;
 
-    /// Adopts a listening socket. It is owned from here on, also if this fails.
-    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no Unix stream
+    /// Takes ownership of a listening socket, also on error.
+    /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; wrong_protocol_type if it is not a Unix stream
     /// socket; bad_file_descriptor; invalid_argument if it does not listen.
     [[nodiscard]] static result<unix_listener> from_native(int fd) noexcept;
 
-    /// Waits for a connection; its peer has no name, unless it has bound one.
-    /// Errors: too_many_files_open and its like (no descriptors, no memory) are returned once; then the next accept
-    /// waits a little before it tries again, so that a loop over accept() neither ends nor spins. Cancel safety: safe.
-    /// No connection is lost. Cost: one system call if a connection is there, else one more after the wait.
+    /// Accepts a connection. Its peer is unnamed, unless the peer has bound a name. Skips connections that fail before
+    /// they are accepted.
+    /// Errors: too_many_files_open and other errors for a lack of descriptors or memory are returned once. The next
+    /// accept then first waits 50 ms, so that a loop over accept() does not spin.
+    /// Cancel safety: safe. No connection is lost.
+    /// Lifetime: the future borrows the listener.
+    /// Cost: one system call if a connection is there, else one more after the wait.
     [[nodiscard]] unix_accept_future accept() noexcept { return unix_accept_future(*this); }
-    /// All connections, one after the other, as a stream of `result<unix_accepted>`: for_each() ends at the first
-    /// error; a loop over next() may go on. Borrows the listener.
+    /// Returns all connections as a stream of `result<unix_accepted>`. for_each() ends at the first error. A loop over
+    /// next() may continue after an error.
+    /// Cancel safety: safe. No connection is lost.
+    /// Lifetime: the stream borrows the listener.
     [[nodiscard]] unix_incoming_stream incoming() & noexcept { return unix_incoming_stream(*this); }
-    unix_incoming_stream incoming() && = delete;  // it would borrow a listener that is gone: give the listener a name
-    /// accept() in the form of a poll.
+    unix_incoming_stream incoming() && = delete;  // the stream would dangle: give the listener a name
+    /// Same as accept(), as a poll function. Only the last task that polled is woken.
     poll_result<result<unix_accepted>> poll_accept(context& cx) { return poll_accept(cx, nullptr); }
 
+    /// Returns the address that the socket is bound to.
     [[nodiscard]] result<unix_addr> local_addr() const noexcept;
+    /// Returns the pending error of the socket, if any, and clears it (SO_ERROR).
     [[nodiscard]] result<std::optional<std::error_code>> take_error() const noexcept;
 
 private:
@@ -64,7 +72,7 @@ private:
 
     static result<unix_listener> bind_now(const unix_addr& at) noexcept;
     poll_result<result<unix_accepted>> poll_accept(context& cx, const void* future);
-    /// Takes out the waker that a future has left here.
+    /// Removes the waker that `future` stored.
     void leave(const void* future) noexcept {
         socket_.leave(detail::direction::read, future);
         pause_.leave(future);

@@ -19,39 +19,45 @@ namespace eddy::net {
 
 struct unix_stream_pair;
 
-/// Who is at the other end of a Unix socket, as the kernel has noted it when that connected or listened, or made the
-/// pair.
+/// The process at the other end of a Unix socket. The kernel recorded it when that process connected, listened, or made
+/// the pair.
+/// Thread safety: a plain value.
 struct peer_credentials {
-    std::optional<std::int32_t> pid;  ///< nothing: the process is in another container, and has no number here
+    std::optional<std::int32_t> pid;  ///< nullopt: the process has no number in this PID namespace
     std::uint32_t uid = 0;
     std::uint32_t gid = 0;
 
+    /// Constructs the credentials from their parts.
     peer_credentials(std::optional<std::int32_t> process, std::uint32_t user, std::uint32_t group) noexcept
         : pid(process), uid(user), gid(group) {}
 };
 
-/// A connection by a Unix socket. Otherwise as tcp_stream; its bytes do not go through a ring.
+/// A Unix stream connection. Otherwise same as tcp_stream. Its bytes are not received or sent through io_uring.
+/// Thread safety, lifetime: those of tcp_stream.
 class EDDY_API unix_stream : public basic_stream<unix_stream> {
 public:
-    /// Connects: nothing happens before the future is polled. To a path, or to any address.
-    /// Errors: no_such_file_or_directory, connection_refused if nobody listens, permission_denied, ..., as connect(2);
-    /// as unix_addr::path(). On an error no descriptor is left behind. Cancel safety: safe; the attempt is given up and
-    /// its socket closed.
+    /// Connects to a path or to any address. Does nothing before the future is polled. While the listener's queue is
+    /// full, connects again after 1 ms, 2 ms, and so on, up to every 16 ms.
+    /// Errors: no_such_file_or_directory, connection_refused if no socket listens, permission_denied and the other
+    /// errors of connect(2); those of unix_addr::path(). No descriptor stays open after an error.
+    /// Cancel safety: safe. The attempt is abandoned, and its socket is closed.
     [[nodiscard]] static task<result<unix_stream>> connect(
         const unix_addr& to, std::source_location where = std::source_location::current());
     [[nodiscard]] static task<result<unix_stream>> connect(
         std::string_view path, std::source_location where = std::source_location::current());
 
-    /// Two streams that are connected to each other, without a name.
+    /// Makes two unnamed streams that are connected to each other.
     [[nodiscard]] static result<unix_stream_pair> pair() noexcept;
 
-    /// Adopts a connected socket. It is owned from here on, also if this fails.
-    /// Errors: errc::blocking_descriptor, if O_NONBLOCK is not set; wrong_protocol_type, if it is no Unix stream
+    /// Takes ownership of a connected socket, also on error.
+    /// Errors: errc::blocking_descriptor if O_NONBLOCK is not set; wrong_protocol_type if it is not a Unix stream
     /// socket; bad_file_descriptor.
     [[nodiscard]] static result<unix_stream> from_native(int fd) noexcept;
 
+    /// Returns the local address, or the address of the peer.
     [[nodiscard]] result<unix_addr> local_addr() const noexcept;
     [[nodiscard]] result<unix_addr> peer_addr() const noexcept;
+    /// Returns the credentials of the peer (SO_PEERCRED).
     [[nodiscard]] result<peer_credentials> peer_cred() const noexcept;
 
 private:
@@ -62,11 +68,12 @@ private:
     static task<result<unix_stream>> connect_to(result<unix_addr> to, std::source_location where);
 };
 
-/// What unix_stream::pair() gives.
+/// The two streams of unix_stream::pair().
 struct unix_stream_pair {
     unix_stream first;
     unix_stream second;
 
+    /// Takes ownership of both streams.
     unix_stream_pair(unix_stream&& one, unix_stream&& other) noexcept
         : first(std::move(one)), second(std::move(other)) {}
 };

@@ -17,8 +17,8 @@
 
 namespace eddy::detail {
 
-/// The tasks behind flush() and shutdown(): by the socket, and not by its number, which is somebody else's after the
-/// stream.
+/// The tasks of flush() and shutdown(). They use the socket and not its descriptor number, which the system may reuse
+/// after the stream was destroyed.
 [[nodiscard]] EDDY_API task<result<void>> flush_socket(io_socket& socket);
 [[nodiscard]] EDDY_API task<result<void>> shut_down_socket(io_socket& socket);
 
@@ -26,49 +26,62 @@ namespace eddy::detail {
 
 namespace eddy::net {
 
-/// What writes bytes: streams, their writing halves, the sending end of a pipe. None of the futures allocates, but
-/// flush() and shutdown(); each borrows what makes it, and the bytes it is given.
+/// The writing functions of streams, writing halves and senders of pipes: a mixin, with the derived class as `Self`.
+/// The futures borrow the object and the bytes. They do not allocate, except those of flush() and shutdown().
+/// Thread safety: one write may be pending at a time. Only the last write that was polled is woken.
 template <class Self>
 class writing {
 public:
-    /// Writes at least one byte of `from`, and returns how many. 0 only if `from` is empty.
+    /// Writes at least one byte of `from` and returns the count. Returns 0 only if `from` is empty.
+    /// Errors: connection_reset, broken_pipe and the other errors of send(2) or write(2); errc::runtime_shutdown;
+    /// errc::io_disabled.
     /// Cancel safety: safe. If the future is destroyed before it is ready, no byte was written.
-    /// Cost: one system call if there is room, else one more after the wait; no allocation. With io_uring up to 1.9 KB
-    /// for TCP are only copied, and sent at the end of the loop's turn: see flush().
+    /// Cost: one system call if the socket has capacity, else one more after the wait; no allocation. With io_uring, up
+    /// to 1.9 KB for a TCP connection are only copied, and sent by the next driver tick: see flush().
     [[nodiscard]] detail::io_operation<write_op> write(std::span<const std::byte> from) noexcept {
         return detail::io_operation<write_op>(socket_of_self(), from);
     }
-    /// Writes from several buffers, one after the other. Otherwise as write().
+    /// Writes from several buffers in order. Otherwise same as write().
+    /// Cancel safety: safe.
     [[nodiscard]] detail::io_operation<write_vectored_op> write_vectored(
         std::span<const std::span<const std::byte>> from) noexcept {
         return detail::io_operation<write_vectored_op>(socket_of_self(), from);
     }
     /// Writes all of `from`.
-    /// Cancel safety: not safe. How much was written is not known; loop over write().
+    /// Errors: those of write().
+    /// Cancel safety: not safe. The number of bytes that were written is unknown; loop over write().
     [[nodiscard]] detail::io_operation<write_all_op> write_all(std::span<const std::byte> from) noexcept {
         return detail::io_operation<write_all_op>(socket_of_self(), from);
     }
-    /// Writes all of what was received, here or by another stream, and gives the buffer back when it has been sent.
-    /// With io_uring pieces of 512 bytes to 8 KiB are not copied, if this is TCP. The buffer is moved into the future
-    /// at once: `from` is empty then. Cancel safety: as write_all().
+    /// Writes all bytes of a buffer that this stream or another one received, and returns the buffer to its pool when
+    /// they were sent. With io_uring, 512 bytes to 8 KiB for a TCP connection are not copied. The buffer moves into the
+    /// future immediately, so `from` is empty afterwards.
+    /// Errors: those of write().
+    /// Cancel safety: not safe. The number of bytes that were written is unknown, and the others are lost.
     [[nodiscard]] detail::io_operation<write_owned_op> write_owned(io::leased_buffer&& from) noexcept {
         return detail::io_operation<write_owned_op>(socket_of_self(), std::move(from));
     }
-    /// Writes what there is room for, without waiting. Errors: operation_would_block if there is none.
+    /// Writes without waiting.
+    /// Errors: operation_would_block if there is no capacity; those of write().
     result<std::size_t> try_write(std::span<const std::byte> from) { return socket_of_self().try_write(from); }
-    /// The same of several buffers, one after the other.
+    /// Same as try_write(), from several buffers in order.
     result<std::size_t> try_write_vectored(std::span<const std::span<const std::byte>> from) {
         return socket_of_self().try_write_vectored(from);
     }
-    /// Hands what was written to the system now, and waits until it has taken all: for a task that writes and then
-    /// computes. With io_uring it would be sent when the loop next turns, which yield_now() alone does not bring about;
-    /// with epoll nothing is kept back, and this is done at once. Errors: what a write has met after it had ended.
+    /// Hands the bytes that were written to the system, and waits until the system has taken them all. Use it in a task
+    /// that writes and then computes. With io_uring, these bytes are otherwise sent by the next driver tick, and
+    /// yield_now() alone does not cause one. With epoll, no bytes are held back, and this is ready immediately.
+    /// Errors: the error of an earlier write that failed after it had returned.
     /// Cancel safety: safe.
+    /// Cost: one allocation.
     [[nodiscard]] task<result<void>> flush() { return detail::flush_socket(socket_of_self()); }
-    /// Says that nothing more will be written: the peer reads what is on its way, and then the end of the stream.
-    /// Succeeds also if the peer has closed the connection already.
+    /// Flushes, then ends the writing direction: the peer reads the bytes that were written, then the end of the
+    /// stream. Succeeds even if the peer has closed the connection. Does nothing on a pipe.
+    /// Errors: those of flush().
+    /// Cancel safety: safe. Call this function again to continue.
+    /// Cost: one allocation.
     [[nodiscard]] task<result<void>> shutdown() { return detail::shut_down_socket(socket_of_self()); }
-    /// The same in the form of polls: for writers of one's own.
+    /// Implements async_write, for user-defined writers. Only the last task that polled is woken.
     poll_result<result<std::size_t>> poll_write(context& cx, std::span<const std::byte> from) {
         if (from.empty()) return ok(std::size_t{0});
         return socket_of_self().poll_write(cx, nullptr, from);
@@ -79,8 +92,10 @@ public:
     }
     poll_result<result<void>> poll_flush(context& cx) { return socket_of_self().poll_flush(cx, nullptr); }
     poll_result<result<void>> poll_shutdown(context& cx) { return socket_of_self().poll_shutdown(cx, nullptr); }
-    /// Waits until a write is worth trying, and says for what the stream is ready. Any number of tasks may wait.
-    /// Cancel safety: safe. Errors: errc::runtime_shutdown.
+    /// Waits until a write is worth trying. Returns the conditions that the stream is ready for.
+    /// Errors: errc::runtime_shutdown.
+    /// Cancel safety: safe.
+    /// Thread safety: any number of tasks may wait.
     [[nodiscard]] socket_readiness writable() noexcept { return {socket_of_self(), io::interest::writable}; }
 
 private:
