@@ -63,9 +63,11 @@ class [[nodiscard("co_await it")]] ready_guard_future : public future_ops<ready_
 public:
     using output_type = result<ready_guard<S>>;
 
+    /// Waits until `of` is ready for `wanted`.
     ready_guard_future(async_fd<S>& of, interest wanted) noexcept
         : of_(&of), readiness_(of.registration().readiness(wanted)) {}
 
+    /// Implements future.
     poll_result<output_type> poll(context& cx) {
         auto seen = readiness_.poll(cx);
         if (!seen) return not_ready;

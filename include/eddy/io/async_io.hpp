@@ -46,10 +46,12 @@ public:
     /// A workaround for GCC 12: see detail/closure_guard.hpp.
     static constexpr bool took_closure = Marked;
 
+    /// Stores `operation`. Refers to `source`.
     template <class F>
     async_io_future(Source& source, interest wanted, F&& operation)
         : source_(&source), wanted_(wanted), operation_(std::forward<F>(operation)) {}
 
+    /// Implements future.
     poll_result<output_type> poll(context& cx) {
         for (;;) {
             // One budget unit per round: a closed descriptor stays ready, so a call that would block anyway could

@@ -74,7 +74,7 @@ public:
         left_ = left_.subspan(count);
     }
 
-    /// Implements async_seek. A seek discards the buffer, unless it fails.
+    /// Implements async_seek. A seek discards the buffer, unless it fails. A read during a seek also discards it.
     result<void> start_seek(seek_from to)
         requires async_seek<R>
     {
@@ -123,6 +123,7 @@ private:
     bool is_seeking_ = false;          // a seek was begun, and its result is not known yet
 };
 
+/// Deduces the type of the reader. A std::ref is stored as a `lent`.
 template <class R>
 buf_reader(R, std::size_t = 0, std::source_location = {}) -> buf_reader<R>;
 template <class R>

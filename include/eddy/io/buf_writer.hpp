@@ -120,6 +120,7 @@ private:
     std::optional<seek_from> seek_;
 };
 
+/// Deduces the type of the writer. A std::ref is stored as a `lent`.
 template <class W>
 buf_writer(W, std::size_t = 0, std::source_location = {}) -> buf_writer<W>;
 template <class W>
@@ -140,6 +141,7 @@ public:
                                     where) {}
 };
 
+/// Deduces the type of the stream. A std::ref is stored as a `lent`.
 template <class S>
 buf_stream(S, std::size_t = 0, std::size_t = 0, std::source_location = {}) -> buf_stream<S>;
 template <class S>

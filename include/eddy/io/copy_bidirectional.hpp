@@ -19,6 +19,7 @@ struct copied {
     std::uint64_t a_to_b = 0;
     std::uint64_t b_to_a = 0;
 
+    /// Constructs the counts.
     copied() noexcept = default;
     copied(std::uint64_t there, std::uint64_t back) noexcept : a_to_b(there), b_to_a(back) {}
 

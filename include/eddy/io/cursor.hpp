@@ -24,7 +24,7 @@ namespace eddy::io {
 
 /// Makes bytes in memory a reader, and a writer if they are mutable. Writes make a string or a vector grow. A span is
 /// full at its end.
-///     io::cursor request(std::string("GET / HTTP/1.1\r\n"));    io::cursor room(std::span(array));
+///     io::cursor request(std::string("GET / HTTP/1.1\r\n"));    io::cursor buffer(std::span(array));
 /// Reads, writes and seeks use the same position. No operation waits. Each read and each write takes one unit of the
 /// coop budget.
 /// Errors: invalid_argument for a seek before the start. file_too_large, as with write(2), for a write beyond the

@@ -92,6 +92,7 @@ struct simplex_ends {
     simplex_reader reader;
     simplex_writer writer;
 
+    /// Makes both ends. Throws `misuse` if `capacity` is 0.
     explicit simplex_ends(std::size_t capacity, std::source_location where = std::source_location::current())
         : simplex_ends(std::make_shared<detail::pipe>(capacity, where)) {}
 
@@ -104,6 +105,7 @@ struct duplex_ends {
     duplex_stream first;
     duplex_stream second;
 
+    /// Makes both ends. Throws `misuse` if `capacity` is 0.
     explicit duplex_ends(std::size_t capacity, std::source_location where = std::source_location::current())
         : duplex_ends(simplex_ends(capacity, where), simplex_ends(capacity, where)) {}
 

@@ -108,7 +108,7 @@ template <class R, class Fn>
 
 /// Returns a writer that calls `f` with each piece of bytes that was written.
 /// Cancel safety: that of the writer.
-/// Preconditions: `f` does not throw. If it throws, the caller does not learn how many bytes were written.
+/// Preconditions: `f` does not throw. If it throws, the number of bytes that were written is lost.
 /// Lifetime: takes ownership of the writer. Pass std::ref(writer) to borrow it.
 template <class W, class Fn>
 [[nodiscard]] auto inspect_write(W&& to, Fn&& f) {

@@ -63,7 +63,7 @@ constexpr bool check_given_io() {
 template <class T>
 class given_io {
 public:
-    // NOLINTBEGIN(google-explicit-constructor): it stands for the argument
+    // NOLINTBEGIN(google-explicit-constructor): implicit, because it represents the argument
     given_io(T&& io) noexcept(std::is_nothrow_move_constructible_v<T>) : io_(std::move(io)) {}
     given_io(const T& io)
         requires std::copy_constructible<T>

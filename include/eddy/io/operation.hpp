@@ -25,6 +25,7 @@ public:
     template <class... Args>
     explicit operation(std::in_place_t, Args&&... args) : op_(std::forward<Args>(args)...) {}
 
+    /// Implements future.
     poll_result<output_type> poll(context& cx) {
         if (has_ended_) eddy::detail::throw_has_ended("an I/O operation", cx.where());
         auto answer = op_.poll(cx);

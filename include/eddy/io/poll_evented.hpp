@@ -46,6 +46,7 @@ public:
         return poll_evented(std::move(source), std::move(*attached));
     }
 
+    /// Moves the source and its registration.
     poll_evented(poll_evented&&) noexcept = default;
     /// Deregisters the old source before it is destroyed.
     poll_evented& operator=(poll_evented&& other) noexcept {

@@ -16,7 +16,7 @@ namespace eddy::detail {
 template <class B>
 constexpr bool check_buf_mut() {
     constexpr bool fits = io::buf_mut<B>;
-    static_assert(fits, "eddy: this reads into a bytes_mut, or what has chunk_mut() and advance_mut(std::size_t)");
+    static_assert(fits, "eddy: this reads into a bytes_mut, or a type with chunk_mut() and advance_mut(std::size_t)");
     return fits;
 }
 

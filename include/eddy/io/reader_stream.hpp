@@ -39,7 +39,7 @@ public:
                            std::source_location where = std::source_location::current())
         : inner_(std::move(inner)), capacity_(capacity) {
         detail::check_reader<R>();
-        if (capacity == 0) throw misuse("a reader_stream needs room for at least one byte", where);
+        if (capacity == 0) throw misuse("a reader_stream needs a capacity of at least one byte", where);
     }
 
     /// Implements stream.
@@ -66,6 +66,7 @@ private:
     bool has_ended_ = false;
 };
 
+/// Deduces the type of the reader. A std::ref is stored as a `lent`.
 template <class R>
 reader_stream(std::reference_wrapper<R>) -> reader_stream<lent<R>>;
 template <class R>

@@ -50,6 +50,7 @@ class [[nodiscard("co_await it")]] EDDY_API readiness_future : public future_ops
 public:
     using output_type = result<ready_event>;
 
+    /// Waits until `source` is ready for `wanted`. Owns a reference to `source`.
     readiness_future(detail::scheduled_io& source, interest wanted) noexcept : source_(&source), waiter_(wanted) {
         source.retain();
     }
@@ -57,6 +58,7 @@ public:
     readiness_future& operator=(readiness_future&&) = delete;
     ~readiness_future();
 
+    /// Implements future.
     poll_result<result<ready_event>> poll(context& cx);
 
 private:
@@ -88,6 +90,7 @@ public:
         return attach_to(source.native_handle(), wanted, with);
     }
 
+    /// Moves the registration. The assignment swaps both registrations.
     registration(registration&& other) noexcept
         : io_(std::exchange(other.io_, nullptr)), source_(std::exchange(other.source_, nullptr)), fd_(other.fd_) {}
     registration& operator=(registration&& other) noexcept {

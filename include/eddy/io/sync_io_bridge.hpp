@@ -85,6 +85,7 @@ private:
     T inner_;
 };
 
+/// Deduces the type of the object. A std::ref is stored as a `lent`.
 template <class T>
 sync_io_bridge(std::reference_wrapper<T>) -> sync_io_bridge<lent<T>>;
 

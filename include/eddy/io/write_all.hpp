@@ -73,7 +73,8 @@ private:
 /// Writes all of `from`. Does not flush. The count() of the operation is the number of bytes that were written, also
 /// after an error.
 /// Errors: errc::write_zero if the writer takes no more bytes; those of the writer; errc::count_too_large.
-/// Cancel safety: not safe. Only count() tells how many bytes were written. With write_all_buf(), the buffer tells it.
+/// Cancel safety: not safe. Only count() has the number of bytes that were written. write_all_buf() is safe: its buffer
+/// has the rest.
 /// Lifetime: the future borrows the writer and `from`.
 template <class W>
 [[nodiscard]] auto write_all(W&& to, std::span<const std::byte> from) {
@@ -95,8 +96,8 @@ template <class W>
 ///     std::array parts{std::as_bytes(std::span(head)), std::as_bytes(std::span(body))};  // of two std::strings
 ///     co_await try_(io::write_all_vectored(peer, parts));
 /// Errors: those of write_all().
-/// Cancel safety: not safe. Only count() tells how many bytes were written. Spans that were written completely are
-/// still in `from`.
+/// Cancel safety: not safe. Only count() has the number of bytes that were written. Spans that were written completely
+/// are still in `from`.
 /// Lifetime: the future borrows the writer, `from` and the buffers.
 template <class W>
 [[nodiscard]] auto write_all_vectored(W&& to, std::span<std::span<const std::byte>> from) {

@@ -15,7 +15,7 @@ namespace eddy::detail {
 template <class B>
 constexpr bool check_buf() {
     constexpr bool fits = io::buf<B>;
-    static_assert(fits, "eddy: this writes from an eddy::bytes, or what has chunk() and advance(std::size_t)");
+    static_assert(fits, "eddy: this writes from an eddy::bytes, or a type with chunk() and advance(std::size_t)");
     return fits;
 }
 

@@ -19,8 +19,8 @@ template <class Stream>
 Stream& stream_of(const std::shared_ptr<Stream>& half) noexcept {
     if (!half) [[unlikely]]
         fatal_misuse(
-            "this half of a stream was moved from, or reunited or forgotten: use what it was moved to, or what "
-            "reunite() gave");
+            "this half of a stream was moved from, or reunited or forgotten: use the half that it was moved "
+            "to, or the stream that reunite() returned");
     return *half;
 }
 
@@ -73,6 +73,7 @@ struct halves {
     read_half<Stream> reader;
     write_half<Stream> writer;
 
+    /// Makes both halves.
     explicit halves(Stream& of) noexcept : reader(of), writer(of) {}
 };
 
@@ -162,6 +163,7 @@ struct owned_halves {
     owned_read_half<Stream> reader;
     owned_write_half<Stream> writer;
 
+    /// Makes both halves.
     explicit owned_halves(std::shared_ptr<Stream> of) noexcept : reader(of), writer(std::move(of)) {}
 };
 
@@ -171,11 +173,12 @@ struct reunite_error {
     owned_read_half<Stream> reader;
     owned_write_half<Stream> writer;
 
+    /// Takes ownership of both halves.
     reunite_error(owned_read_half<Stream>&& reads, owned_write_half<Stream>&& writes) noexcept
         : reader(std::move(reads)), writer(std::move(writes)) {}
     /// Returns a description of the error.
     [[nodiscard]] std::string_view message() const noexcept {
-        return "these halves are not of one stream: reunite those that one into_split() has given";
+        return "these halves are not of one stream: reunite the two halves that one into_split() returned";
     }
 };
 

@@ -53,6 +53,7 @@ class [[nodiscard("co_await it")]] basic_accept_future : public future_ops<basic
 public:
     using output_type = result<typename Listener::accepted_type>;
 
+    /// Accepts from `from`.
     explicit basic_accept_future(Listener& from) noexcept : from_(&from) {}
     basic_accept_future(basic_accept_future&& other) noexcept : from_(other.from_) {}
     basic_accept_future& operator=(basic_accept_future&&) = delete;
@@ -60,6 +61,7 @@ public:
         if (has_polled_) from_->leave(this);
     }
 
+    /// Implements future.
     poll_result<output_type> poll(context& cx) {
         has_polled_ = true;
         return from_->poll_accept(cx, this);

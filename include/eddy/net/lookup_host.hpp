@@ -30,8 +30,10 @@ class [[nodiscard("co_await it")]] EDDY_API lookup_future : public future_ops<lo
 public:
     using output_type = result<std::vector<socket_addr>>;
 
+    /// Looks up `what`.
     explicit lookup_future(lookup_request what) noexcept : what_(std::move(what)) {}
 
+    /// Implements future.
     poll_result<output_type> poll(context& cx);
 
 private:

@@ -76,6 +76,7 @@ struct ends {
     sender tx;
     receiver rx;
 
+    /// Takes ownership of both ends.
     ends(sender&& writes, receiver&& reads) noexcept : tx(std::move(writes)), rx(std::move(reads)) {}
 };
 

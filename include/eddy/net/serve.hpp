@@ -122,12 +122,14 @@ public:
     /// A workaround for GCC 12: see detail/closure_guard.hpp.
     static constexpr bool took_closure = Marked;
 
+    /// Takes ownership of the arguments.
     template <class G>
     serve_future(L&& from, G&& handler, serve_options&& options)
         : listener_(std::move(from)),
           handler_(std::make_shared<H>(std::forward<G>(handler))),
           options_(std::move(options)) {}
 
+    /// Implements future.
     poll_result<output_type> poll(context& cx) {
         if (has_ended_) throw misuse("serve() was awaited after it had ended: await it once", cx.where());
         reap(cx);  // before any accept: many new connections would use up the budget, and no ended one would be removed

@@ -26,6 +26,7 @@ public:
     /// Waits until `socket` is ready for `wanted`.
     socket_readiness(detail::io_socket& socket, io::interest wanted) noexcept : socket_(&socket), wanted_(wanted) {}
 
+    /// Implements future.
     poll_result<result<io::ready>> poll(context& cx);
 
 private:

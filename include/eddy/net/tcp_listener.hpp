@@ -27,6 +27,7 @@ struct accepted : basic_accepted<tcp_stream, socket_addr> {
 };
 
 class tcp_listener;
+/// The future of tcp_listener::accept(), and the stream of tcp_listener::incoming().
 using accept_future = basic_accept_future<tcp_listener>;
 using incoming_stream = basic_incoming_stream<tcp_listener>;
 

@@ -17,7 +17,7 @@
 
 namespace eddy::net {
 
-/// A type that tells where to connect or bind to: a `socket_addr`; text such as "127.0.0.1:80", "[::1]:80" or
+/// A type that specifies where to connect or bind to: a `socket_addr`; text such as "127.0.0.1:80", "[::1]:80" or
 /// "localhost:80"; a span, vector or array of `socket_addr`. A host and a port are two arguments instead.
 template <class T>
 concept to_socket_addrs =

@@ -23,6 +23,7 @@ struct unix_accepted : basic_accepted<unix_stream, unix_addr> {
 };
 
 class unix_listener;
+/// The future of unix_listener::accept(), and the stream of unix_listener::incoming().
 using unix_accept_future = basic_accept_future<unix_listener>;
 using unix_incoming_stream = basic_incoming_stream<unix_listener>;
 
