@@ -74,7 +74,7 @@ private:
         return not_ready;
     }
 
-    /// Flushes while the reader waits. The peer may send more only after it has received what was written.
+    /// Flushes while the reader waits. The peer may send more only after it has received the written bytes.
     template <class W>
     poll_result<result<std::uint64_t>> poll_flush_meanwhile(context& cx, W& to) {
         if (!is_unflushed_) return not_ready;

@@ -9,8 +9,8 @@
 
 namespace eddy::net {
 
-/// How an operation treats an empty buffer: it returns 0 immediately, or makes the call, because an empty datagram is
-/// valid.
+/// Selects how an operation treats an empty buffer: it returns 0 immediately, or makes the call, because an empty
+/// datagram is valid.
 enum class if_empty : bool { nothing, call };
 
 /// An operation that makes one call on its socket, with a buffer or a list of buffers.

@@ -38,7 +38,7 @@ using datagram_recv_op =
 using datagram_peek_op =
     buffer_op<&detail::io_socket::poll_peek, detail::direction::read, std::span<std::byte>, if_empty::call>;
 
-/// Whether a receive removes the datagram from the socket.
+/// Selects whether a receive removes the datagram from the socket.
 enum class takes_it : bool { no, yes };
 
 /// The operation of recv_from() and peek_from().

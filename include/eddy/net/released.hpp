@@ -7,8 +7,8 @@
 
 namespace eddy::net {
 
-/// The result of into_native(): the descriptor, and what the driver had received from it and not delivered yet. The
-/// caller must close the descriptor.
+/// The result of into_native(): the descriptor, and the data that the driver had received from it and not delivered
+/// yet. The caller must close the descriptor.
 /// Thread safety: a plain value.
 struct released {
     int native_handle = -1;

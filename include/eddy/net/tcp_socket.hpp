@@ -65,16 +65,16 @@ public:
         return eddy::detail::refuse_lvalue<A...>();
     }
 
-    /// Whether bind() may reuse an address that connections in TIME_WAIT still use (SO_REUSEADDR).
+    /// Gets or sets whether bind() may reuse an address that connections in TIME_WAIT still use (SO_REUSEADDR).
     [[nodiscard]] result<bool> reuse_addr() const noexcept;
     result<void> set_reuse_addr(bool on) const noexcept;
-    /// Whether several sockets may bind to the same address (SO_REUSEPORT).
+    /// Gets or sets whether several sockets may bind to the same address (SO_REUSEPORT).
     [[nodiscard]] result<bool> reuse_port() const noexcept;
     result<void> set_reuse_port(bool on) const noexcept;
-    /// Whether the system probes idle connections (SO_KEEPALIVE).
+    /// Gets or sets whether the system probes idle connections (SO_KEEPALIVE).
     [[nodiscard]] result<bool> keepalive() const noexcept;
     result<void> set_keepalive(bool on) const noexcept;
-    /// Whether small writes are sent immediately (TCP_NODELAY).
+    /// Gets or sets whether small writes are sent immediately (TCP_NODELAY).
     [[nodiscard]] result<bool> nodelay() const noexcept;
     result<void> set_nodelay(bool on) const noexcept;
     /// The sizes of the send buffer and the receive buffer in bytes (SO_SNDBUF, SO_RCVBUF). The kernel doubles the

@@ -63,10 +63,10 @@ public:
     [[nodiscard]] result<socket_addr> local_addr() const noexcept;
     [[nodiscard]] result<socket_addr> peer_addr() const noexcept;
 
-    /// Whether small writes are sent immediately (TCP_NODELAY). Off by default.
+    /// Gets or sets whether small writes are sent immediately (TCP_NODELAY). Off by default.
     [[nodiscard]] result<bool> nodelay() const noexcept;
     result<void> set_nodelay(bool on) const noexcept;
-    /// How long close(2) waits for unsent data (SO_LINGER). Zero makes it reset the connection. nullopt turns the
+    /// The time that close(2) waits for unsent data (SO_LINGER). Zero makes it reset the connection. nullopt turns the
     /// option off.
     /// Errors: invalid_argument for less than 0 s or more than 32,767 s.
     [[nodiscard]] result<std::optional<std::chrono::seconds>> linger() const noexcept;
@@ -74,7 +74,8 @@ public:
     /// Makes the close reset the connection: unsent data is dropped, and the peer reads connection_reset instead of the
     /// end of the stream.
     result<void> set_zero_linger() const noexcept { return set_linger(std::chrono::seconds::zero()); }
-    /// Whether received data is acknowledged immediately (TCP_QUICKACK). The kernel soon returns to its own choice.
+    /// Gets or sets whether received data is acknowledged immediately (TCP_QUICKACK). The kernel soon returns to its
+    /// own choice.
     [[nodiscard]] result<bool> quickack() const noexcept;
     result<void> set_quickack(bool on) const noexcept;
     /// The time-to-live of packets that are sent (IP_TTL; for IPv6, the hop limit).

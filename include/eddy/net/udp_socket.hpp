@@ -184,7 +184,7 @@ public:
     /// Errors: not_connected.
     [[nodiscard]] result<socket_addr> peer_addr() const noexcept;
 
-    /// Whether datagrams may be sent to broadcast addresses (SO_BROADCAST).
+    /// Gets or sets whether datagrams may be sent to broadcast addresses (SO_BROADCAST).
     [[nodiscard]] result<bool> broadcast() const noexcept;
     result<void> set_broadcast(bool on) const noexcept;
     /// The time-to-live of packets that are sent (IP_TTL; for IPv6, the hop limit). Does not apply to multicast.
@@ -202,8 +202,8 @@ public:
     /// Errors: invalid_argument for a name that is empty or too long; no_such_device; operation_not_permitted.
     result<void> bind_device(std::optional<std::string_view> interface) const noexcept;
 
-    /// Whether datagrams to a group also reach receivers on this machine (IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP). On
-    /// by default.
+    /// Gets or sets whether datagrams to a group also reach receivers on this machine (IP_MULTICAST_LOOP,
+    /// IPV6_MULTICAST_LOOP). On by default.
     [[nodiscard]] result<bool> multicast_loop_v4() const noexcept;
     result<void> set_multicast_loop_v4(bool on) const noexcept;
     [[nodiscard]] result<bool> multicast_loop_v6() const noexcept;
