@@ -88,6 +88,7 @@ public:
 };
 
 /// The two ends that simplex() returns.
+/// Thread safety: that of its parts.
 struct simplex_ends {
     simplex_reader reader;
     simplex_writer writer;
@@ -101,6 +102,7 @@ private:
 };
 
 /// The two ends that duplex() returns.
+/// Thread safety: that of its parts.
 struct duplex_ends {
     duplex_stream first;
     duplex_stream second;

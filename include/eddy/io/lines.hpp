@@ -83,6 +83,7 @@ constexpr std::size_t with_end(std::size_t limit, std::size_t size_of_end) noexc
 namespace eddy::io {
 
 /// A stream of the lines of a reader. Returned by lines().
+/// Cancel safety: safe. The stream keeps an incomplete line.
 /// Thread safety: one thread at a time.
 template <class R>
 class [[nodiscard]] lines_stream : public stream_ops<lines_stream<R>> {
@@ -118,6 +119,7 @@ private:
 };
 
 /// A stream of the parts between delimiters. Returned by split().
+/// Cancel safety: safe. The stream keeps an incomplete part.
 /// Thread safety: one thread at a time.
 template <class R>
 class [[nodiscard]] split_stream : public stream_ops<split_stream<R>> {

@@ -49,12 +49,15 @@ template <class S>
 }
 
 /// Seeks to the start. Otherwise same as seek().
+/// Errors, cancel safety: those of seek().
 template <class S>
 [[nodiscard]] auto rewind(S&& object) {
     return eddy::io::seek(std::forward<S>(object), seek_from::start(0));
 }
 
-/// Returns the position, in bytes from the start. Otherwise same as seek().
+/// Returns the position, in bytes from the start.
+/// Errors: those of the object.
+/// Cancel safety: that of seek(). The position itself does not change.
 template <class S>
 [[nodiscard]] auto stream_position(S&& object) {
     return eddy::io::seek(std::forward<S>(object), seek_from::current(0));

@@ -89,6 +89,7 @@ private:
 };
 
 /// The two halves that split() returns.
+/// Thread safety: that of its parts.
 template <class S>
 struct halves {
     read_half<S> reader;

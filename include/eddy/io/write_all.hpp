@@ -86,6 +86,7 @@ template <class W>
 }
 
 /// Same as above, for text.
+/// Cancel safety: not safe. Only count() has the number of bytes that were written.
 template <class W>
 [[nodiscard]] auto write_all(W&& to, std::string_view from) {
     return eddy::io::write_all(std::forward<W>(to), std::as_bytes(std::span(from)));

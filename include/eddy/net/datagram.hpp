@@ -64,6 +64,7 @@ template <class B>
 concept dgram_buffer = std::movable<B> && requires(B& b) { std::as_writable_bytes(std::span(b)); };
 
 /// The result of send_dgram(): returns the socket and the buffer in every case.
+/// Thread safety: that of its parts.
 template <class Socket, class B>
 struct basic_dgram_sent {
     Socket sock;
@@ -76,6 +77,7 @@ struct basic_dgram_sent {
 };
 
 /// The result of recv_dgram(): returns the socket and the buffer in every case. `n` is the number of bytes received.
+/// Thread safety: that of its parts.
 template <class Socket, class B, class Addr>
 struct basic_dgram_received {
     Socket sock;

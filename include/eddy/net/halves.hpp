@@ -68,6 +68,7 @@ private:
 };
 
 /// The two halves that split() returns.
+/// Thread safety: that of its parts.
 template <class Stream>
 struct halves {
     read_half<Stream> reader;
@@ -158,6 +159,7 @@ private:
 };
 
 /// The two halves that into_split() returns.
+/// Thread safety: that of its parts.
 template <class Stream>
 struct owned_halves {
     owned_read_half<Stream> reader;
@@ -168,6 +170,7 @@ struct owned_halves {
 };
 
 /// The error of reunite(): two halves of different streams.
+/// Thread safety: that of its parts.
 template <class Stream>
 struct reunite_error {
     owned_read_half<Stream> reader;

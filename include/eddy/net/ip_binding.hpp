@@ -15,6 +15,7 @@
 namespace eddy::net {
 
 /// The bind() functions of tcp_listener and udp_socket.
+/// Thread safety: it has no state.
 template <class Self>
 class EDDY_API ip_binding {
 public:

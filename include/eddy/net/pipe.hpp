@@ -72,6 +72,7 @@ private:
 };
 
 /// The two ends of a pipe. Returned by make().
+/// Thread safety: that of its parts.
 struct ends {
     sender tx;
     receiver rx;

@@ -49,6 +49,8 @@ public:
     [[nodiscard]] static task<result<tcp_stream>> connect(const ip_addr& host, std::uint16_t port,
                                                           std::source_location where = std::source_location::current());
     /// Same as above, registered with the event loop behind `handle`.
+    /// Errors: those above; errc::io_disabled. Throws `wrong_thread` on another thread than that of the event loop.
+    /// Cancel safety: safe. The attempt is abandoned, and its socket is closed.
     [[nodiscard]] static task<result<tcp_stream>> connect(lookup_request to, const core_handle& handle,
                                                           std::source_location where = std::source_location::current());
 

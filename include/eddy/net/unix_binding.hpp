@@ -13,6 +13,7 @@
 namespace eddy::net {
 
 /// The bind() functions of unix_listener and unix_datagram.
+/// Thread safety: it has no state.
 template <class Self>
 class EDDY_API unix_binding {
 public:

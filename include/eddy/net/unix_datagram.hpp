@@ -97,6 +97,7 @@ private:
 };
 
 /// The two sockets of unix_datagram::pair().
+/// Thread safety: that of its parts.
 struct unix_datagram_pair {
     unix_datagram first;
     unix_datagram second;

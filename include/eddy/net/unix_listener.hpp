@@ -18,6 +18,7 @@
 namespace eddy::net {
 
 /// An accepted connection, `stream`, and its address, `peer`.
+/// Thread safety: that of its parts.
 struct unix_accepted : basic_accepted<unix_stream, unix_addr> {
     using basic_accepted::basic_accepted;
 };

@@ -69,6 +69,7 @@ private:
 };
 
 /// The two streams of unix_stream::pair().
+/// Thread safety: that of its parts.
 struct unix_stream_pair {
     unix_stream first;
     unix_stream second;
