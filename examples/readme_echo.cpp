@@ -7,7 +7,7 @@ eddy::task<void> echo(eddy::net::tcp_stream client) {
     std::array<std::byte, 4096> buffer;
     for (;;) {
         auto n = co_await client.read(buffer);
-        if (!n || *n == 0) co_return;  // an error, or the peer has closed its side
+        if (!n || *n == 0) co_return;  // an error, or the peer closed its side
         auto written = co_await client.write_all(std::span(buffer).first(*n));
         if (!written) co_return;
     }
@@ -21,4 +21,4 @@ eddy::task<eddy::result<void>> serve() {
     }
 }
 
-int main() { return eddy::run(serve()); }  // on an error prints it and returns 1: "Error: Address already in use"
+int main() { return eddy::run(serve()); }  // prints an error and returns 1: "Error: Address already in use"
