@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Blocking work: two ways to call what blocks or computes for long while the other tasks go on.
+// Blocking work: two ways to call a function that blocks or computes for long, without stopping other tasks.
 //     $ ./blocking_work
-//     spawn_blocking: the ticker went on
-//     block_in_place: the ticker went on
+//     spawn_blocking: the ticker continued
+//     block_in_place: the ticker continued
 #include <eddy/prelude.hpp>
 
 #include <atomic>
@@ -14,7 +14,7 @@ using namespace std::chrono_literals;
 
 std::atomic<int> ticks = 0;
 
-/// A task like any other, to see whether the worker is free. It never ends, so it is spawned with spawn_background.
+/// Ticks as long as its worker is free. It never ends, so it is spawned with spawn_background.
 eddy::task<void> tick() {
     auto every = eddy::time::interval(1ms);
     for (;;) {
@@ -23,28 +23,28 @@ eddy::task<void> tick() {
     }
 }
 
-/// Stands for what blocks: holds this thread until the ticker has ticked three times. True if it did, within 5 s.
+/// A stand-in for blocking work: blocks this thread until the ticker has ticked three times. Returns false after 5 s.
 bool block_for_three_ticks() {
     const int wanted = ticks + 3;
     for (int i = 0; i < 5000 && ticks < wanted; ++i) std::this_thread::sleep_for(1ms);
     return ticks >= wanted;
 }
 
-const char* how(bool went_on) { return went_on ? "went on" : "stood still"; }
+const char* how(bool went_on) { return went_on ? "continued" : "stopped"; }
 
 eddy::task<eddy::result<void>> async_main() {
     eddy::spawn_background(tick());
 
-    // Called just so, block_for_three_ticks() would hold up this worker. The runtime has no other: the ticker would
-    // stand still for 5 s.
+    // A direct call of block_for_three_ticks() would block the only worker, and the ticker would stop for 5 s.
 
-    // On a thread for such work. This task waits, and its worker runs others. The function may begin later, when this
-    // task was cancelled already: it has to own what it uses.
+    // spawn_blocking runs the function on a thread for blocking work. This task waits, and its worker runs other tasks.
+    // The function may run after this task was cancelled, so it must own the data that it uses.
     const bool beside = co_await eddy::try_(eddy::spawn_blocking([] { return block_for_three_ticks(); }));
     std::printf("spawn_blocking: the ticker %s\n", how(beside));
 
-    // Here and now. Another thread goes on with this worker's tasks, sockets and timers. The function may use the
-    // locals of this coroutine; but what is joined or selected in this same task stands still.
+    // block_in_place runs the function on this thread. Another thread takes over this worker's tasks, sockets and
+    // timers. The function may use locals of this coroutine. Futures that this task joins or selects are not polled
+    // meanwhile.
     const bool in_place = eddy::block_in_place([] { return block_for_three_ticks(); });
     std::printf("block_in_place: the ticker %s\n", how(in_place));
     co_return eddy::ok();
@@ -53,7 +53,7 @@ eddy::task<eddy::result<void>> async_main() {
 }  // namespace
 
 int main() {
-    // One worker, to see the difference. eddy::run makes one for each processor.
+    // One worker, to show the difference. eddy::run creates one for each processor.
     auto runtime = eddy::runtime::builder().worker_threads(1).build();
     if (!runtime) return 1;
     return runtime->block_on(async_main()) ? 0 : 1;

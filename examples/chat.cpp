@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT
-// Chat: rooms over TCP, a line of text a message: codec::framed, broadcast, select, and an end that says good-bye.
+// Chat: rooms over TCP, one line of text per message: codec::framed, broadcast, select, graceful shutdown.
 //     $ ./chat 127.0.0.1:6667         and, in two more terminals: $ nc 127.0.0.1 6667
-//     The first line is your name. Then what you type goes to your room, "/join ROOM" takes you to another, "/quit"
-//     home.
-// Ctrl-C, or SIGTERM, ends it: everybody is told, and who does not leave within 5 s is cut off. A second one ends it at
-// once.
+//     The first line is your name. Later lines go to your room. "/join ROOM" changes the room, "/quit" disconnects.
+// Ctrl-C or SIGTERM ends it: all clients are notified, and connections that are still open after 5 s are aborted. A
+// second signal ends it immediately.
 #include <eddy/prelude.hpp>
 
 #include <charconv>
@@ -30,11 +29,11 @@ using eddy::sync::cancellation_token;
 
 using room = eddy::sync::broadcast<std::string>;
 
-// A channel for each room that somebody is in. The lock is held for a moment, and never while a task waits: so
-// std::mutex will do.
+// One channel for each room that has members. The lock is held briefly, and never across an await, so a std::mutex is
+// sufficient.
 class room_list {
 public:
-    // Who is further behind than this is told how much he has missed: a slow client costs the others nothing.
+    // A client that is more than `backlog` messages behind is told how many it missed. It does not slow down others.
     explicit room_list(std::size_t backlog) : backlog_(backlog) {}
 
     room::receiver enter(const std::string& name) {
@@ -61,7 +60,7 @@ private:
     std::map<std::string, room::sender> rooms_;
 };
 
-// Somebody in a room. Whatever ends the talk (a good-bye, an error, a connection that is gone), the others hear of it.
+// A client in a room. Its destructor notifies the other members, however the connection ended.
 class member {
 public:
     member(room_list& rooms, std::string name) : rooms_(rooms), name_(std::move(name)), inbox_(rooms.enter(where_)) {
@@ -96,10 +95,10 @@ private:
     std::optional<room::receiver> inbox_;
 };
 
-// What a connection is: a stream of lines and a sink of lines. No line is longer than 1000 bytes.
+// A connection is a stream of lines and a sink of lines. No line is longer than 1000 bytes.
 using lines = codec::framed<tcp_stream, codec::lines_codec>;
 
-// The room of "/join ROOM", without the blanks around it. Nothing if the line is no such command.
+// Returns ROOM of "/join ROOM", without surrounding blanks, or nullopt if the line is not a /join command.
 std::optional<std::string> room_to_join(std::string_view line) {
     constexpr std::string_view command = "/join";
     if (line != command && !line.starts_with("/join ")) return std::nullopt;
@@ -109,7 +108,7 @@ std::optional<std::string> room_to_join(std::string_view line) {
     return std::string(line.substr(first, line.find_last_not_of(' ') + 1 - first));
 }
 
-// Does what a line says. Gives what he alone is told, if there is such a thing.
+// Executes a line. Returns the reply for this client only, or an empty string.
 std::string obey(member& me, const std::string& line) {
     auto room_name = room_to_join(line);
     if (!room_name) {
@@ -122,13 +121,14 @@ std::string obey(member& me, const std::string& line) {
     return {};
 }
 
-// Of a client's lines and his room's messages, whichever comes first; until he leaves, or all must. The futures that
-// lose a select are dropped, and nothing is lost by that: see "Cancel safety" of next(), recv() and cancelled().
+// Handles lines of the client and messages of its room in the order of arrival, until the client leaves or the server
+// ends. The losing futures of a select are dropped. This loses no data: see "Cancel safety" of next(), recv() and
+// cancelled().
 task<result<void>> talk(lines& peer, member& me, const cancellation_token& end) {
     for (;;) {
         auto event = co_await eddy::select(peer.next(), me.inbox().recv(), end.cancelled());
         if (auto* line = std::get_if<0>(&event)) {
-            if (!*line) co_return eddy::ok();  // he has hung up
+            if (!*line) co_return eddy::ok();  // the client disconnected
             if (!**line) {
                 const auto error = (*line)->error();
                 if (!peer.codec().goes_on_after(error)) co_return std::unexpected(error);
@@ -144,13 +144,13 @@ task<result<void>> talk(lines& peer, member& me, const cancellation_token& end) 
                                          : "! " + std::to_string(message->error().missed()) + " messages were missed";
             co_await try_(peer.send(text));
         } else {
-            co_await try_(peer.send("* the server goes down"));
+            co_await try_(peer.send("* the server is shutting down"));
             co_return co_await peer.close();
         }
     }
 }
 
-// Asks until there is one. Nothing if he hangs up, or all must leave.
+// Asks for a name until it gets one. Returns nullopt if the client disconnects or the server ends.
 task<result<std::optional<std::string>>> ask_name(lines& peer, const cancellation_token& end) {
     for (;;) {
         co_await try_(peer.send("* your name?"));
@@ -172,8 +172,8 @@ task<result<void>> welcome(tcp_stream stream, room_list& rooms, cancellation_tok
     co_return co_await talk(peer, me, end);
 }
 
-// The first signal asks the program to end, and the next one, of either kind, ends it at once, as a shell would have
-// it.
+// The first signal ends the program gracefully. The second one, of either kind, ends it immediately, with the exit code
+// that a shell reports for the signal.
 task<void> end_at(signal::signal_stream signals, cancellation_token end) {
     while (auto next = co_await signals.next()) {
         if (end.is_cancelled()) std::_Exit(128 + next->number());
@@ -182,8 +182,8 @@ task<void> end_at(signal::signal_stream signals, cancellation_token end) {
 }
 
 task<result<void>> run_server(std::string where, std::size_t backlog) {
-    // Before anybody can know that we are there. (Where that is no matter, `co_await signal::ctrl_c()` is all one
-    // needs.)
+    // Install the handlers before the server prints its address, so that no signal is missed. (Simpler programs use
+    // `co_await signal::ctrl_c()`.)
     const cancellation_token end;
     auto interrupts = co_await try_(signal::stream(signal::kind::interrupt()));
     auto terminations = co_await try_(signal::stream(signal::kind::terminate()));
@@ -197,7 +197,7 @@ task<result<void>> run_server(std::string where, std::size_t backlog) {
     const auto handler = [&rooms, &end](tcp_stream stream) { return welcome(std::move(stream), rooms, end); };
     auto options = eddy::net::serve_options().shutdown(end).drain(5s);
     const auto report = co_await try_(eddy::net::serve(std::move(listener), handler, std::move(options)));
-    std::printf("%llu came, %llu were cut off\n", static_cast<unsigned long long>(report.accepted),
+    std::printf("%llu connections, %llu aborted\n", static_cast<unsigned long long>(report.accepted),
                 static_cast<unsigned long long>(report.aborted));
     co_return eddy::ok();
 }

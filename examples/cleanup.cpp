@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Cleaning up: what has to be finished, and what has to be undone, when a deadline or a cancellation cuts work short.
+// Cleanup: work that must be finished, and cleanup that must run, when a deadline or a cancellation interrupts a task.
 //     $ ./cleanup
 //     a quick request
 //       one account is charged
@@ -20,7 +20,7 @@ namespace {
 
 using namespace std::chrono_literals;
 
-/// Somewhere that wants to hear when we leave. It takes a moment to say so, and a destructor cannot wait.
+/// A session that must be closed. Logging out takes time, and a destructor cannot wait.
 class session {
 public:
     eddy::task<void> log_out() {
@@ -29,7 +29,7 @@ public:
     }
 };
 
-/// Two halves, of which nobody may do one without the other.
+/// Two steps that must both be done.
 eddy::task<void> transfer(eddy::time::time_point until) {
     std::puts("  one account is charged");
     co_await eddy::time::sleep_until(until);
@@ -37,15 +37,15 @@ eddy::task<void> transfer(eddy::time::time_point until) {
 }
 
 eddy::task<void> pay(bool is_slow) {
-    // A child of a scope sees the deadline around that. A slow transfer takes longer.
+    // A child of a scope inherits the deadline around the scope. A slow transfer exceeds it.
     const auto deadline = eddy::current_deadline().value();
     const auto until = is_slow ? deadline + 1ms : eddy::time::clock::now();
-    // Cancelled here, the task waits until the transfer has ended, and goes no further.
+    // If the task is cancelled here, it waits until the transfer has ended, and then ends.
     co_await eddy::shielded(transfer(until));
     std::puts("  a receipt is written");
 }
 
-/// Logs out whatever becomes of the payment: done, failed, or cancelled.
+/// Logs out after the payment, whether it succeeded, failed or was cancelled.
 eddy::task<void> use(session& account, bool is_slow) {
     co_await eddy::finally(pay(is_slow), [&account] { return account.log_out(); });
 }
@@ -53,8 +53,7 @@ eddy::task<void> use(session& account, bool is_slow) {
 eddy::task<void> serve(const char* name, std::chrono::milliseconds limit, bool is_slow) {
     std::printf("a %s request\n", name);
     session account;
-    // When the deadline has passed, the scope cancels its children and waits for them: so `account` is still there for
-    // them.
+    // At the deadline the scope cancels its children and waits for them, so `account` outlives them.
     const auto answer = co_await eddy::with_deadline(limit, eddy::scope([&](auto& s) -> eddy::task<void> {
                                                          s.spawn(use(account, is_slow));
                                                          co_return;
@@ -69,6 +68,6 @@ eddy::task<void> serve_both() {
 
 }  // namespace
 
-// The clock is paused: it stands still while anybody works, and jumps to the next deadline when all wait. So the slow
-// request is late on a busy machine, too, and by as much.
+// The clock is paused: it stands still while a task can run, and advances to the next deadline when all tasks wait. So
+// the output does not depend on the machine's load.
 int main() { eddy::core::builder().start_paused(true).build().value().run(serve_both()); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The loop by hand, and the four kinds of event that it waits for.
-// They are a readable socket, a finished write, work that is finished on another thread, and a timeout.
+// An event loop driven by hand, and the four kinds of events that it waits for.
+// The events are a readable socket, a finished write, work that another thread finished, and a timeout.
 //     $ ./event_kinds
 //     a socket is readable: 5 bytes
 //     a write is finished
@@ -26,7 +26,7 @@ eddy::task<void> say_hello(eddy::net::socket_addr to) {
     if (written) static_cast<void>(co_await stream->read(answer));
 }
 
-/// Waits for each kind of event in turn. While nothing happens the process uses no processor time.
+/// Waits for each kind of event in order. While it waits, the process uses no processor time.
 eddy::task<eddy::result<void>> all_kinds() {
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind("127.0.0.1:0"));
     const auto addr = co_await eddy::try_(listener.local_addr());
@@ -67,6 +67,6 @@ int main() {
         is_done = true;
     };
     core.handle().spawn(until_done());
-    while (!is_done) core.turn(std::nullopt);  // learn of the next events, dispatch them, block if there are none
+    while (!is_done) core.turn(std::nullopt);  // waits for events and dispatches them
     return code;
 }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A server on one event loop, all on this thread: the listener is a stream of connections, and each is served by a
-// task.
+// A server on one event loop, all on one thread. The listener is a stream of connections; one task serves each.
 //     $ ./event_loop_server              and, in two more terminals,
-//     $ nc 127.0.0.1 8080                what is typed comes back
-// Another address may be given: ./event_loop_server 127.0.0.1:0 takes a free port, which it prints.
+//     $ nc 127.0.0.1 8080                prints the lines that you type
+// The argument is another address. ./event_loop_server 127.0.0.1:0 uses a free port and prints it.
 #include <eddy/prelude.hpp>
 
 #include <cstdio>
@@ -14,17 +13,17 @@ namespace {
 // ---- One client ----
 
 eddy::task<void> process(eddy::net::tcp_stream client) {
-    std::array<std::byte, 4096> buffer;  // lives in the coroutine's frame: still there after every await
+    std::array<std::byte, 4096> buffer;  // in the coroutine frame, so it survives each await
     for (;;) {
         auto n = co_await client.read(buffer);
-        if (!n || *n == 0) co_return;  // its own error handling: the output is void
+        if (!n || *n == 0) co_return;  // errors are handled here: the output is void
         if (!co_await client.write_all(std::span(buffer).first(*n))) co_return;
     }
 }
 
-// ---- Four steps may fail, and each says which it was ----
+// ---- Four steps may fail, each with its own message ----
 
-/// Returns what `step` has made. If it has failed, prints why and ends the program.
+/// Returns the value of `step`. If it failed, prints the reason and ends the program.
 template <class T>
 T need(eddy::result<T> step, const char* failure) {
     if (!step) {
@@ -50,5 +49,5 @@ int main(int argc, char** argv) {
         handle.spawn(process(std::move(client)));  // served concurrently, on this thread
         return eddy::ok();                         // keep accepting connections
     });
-    need(core.run(std::move(server)), "failed to run");  // drives the loop on this thread until `server` has ended
+    need(core.run(std::move(server)), "failed to run");  // runs the loop on this thread until `server` ends
 }

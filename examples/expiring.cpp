@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: MIT
-// A cache that forgets: a delay_queue is its clock, and a broadcast tells whoever listens what has gone. A reader that
-// does not keep up holds nobody up: it is told how much it has missed.
+// A cache whose entries expire: a delay_queue has the deadlines, a broadcast channel notifies subscribers.
+// A slow subscriber does not delay the others: it is told how many values it missed.
 //     $ ./expiring
-//     Ada is asked for, and stays longer
+//     Ada was requested: deadline extended
 //     expired: Bob
 //     expired: Cid
 //     expired: Dora
 //     expired: Ada
-//     the slow reader has missed 2
-//     the slow reader hears of Dora
-//     the slow reader hears of Ada
+//     the slow subscriber missed 2
+//     the slow subscriber received Dora
+//     the slow subscriber received Ada
 #include <eddy/prelude.hpp>
 
 #include <cstdio>
@@ -22,14 +22,14 @@ namespace {
 using namespace std::chrono_literals;
 using farewells = eddy::sync::broadcast<std::string>;
 
-/// Names, each of which is forgotten when nobody has asked for it for a while.
+/// Names. Each one expires if it is not requested for some time.
 class cache {
 public:
     void put(const std::string& name, std::chrono::milliseconds lifetime) {
         if (!ask_for(name, lifetime)) entries_.emplace(name, clock_.insert(name, lifetime));
     }
 
-    /// Whether it is there. To ask for it lets it live longer.
+    /// Returns whether the name is in the cache, and extends its lifetime.
     bool ask_for(const std::string& name, std::chrono::milliseconds lifetime) {
         const auto found = entries_.find(name);
         if (found == entries_.end()) return false;
@@ -37,7 +37,7 @@ public:
         return true;
     }
 
-    /// The next name that is forgotten, when its time has come; nothing if the cache is empty.
+    /// Waits until the next name expires, and returns it. Returns nullopt if the cache is empty.
     eddy::task<std::optional<std::string>> forget_next() {
         auto gone = co_await clock_.next();
         if (!gone) co_return std::nullopt;
@@ -50,26 +50,26 @@ private:
     std::map<std::string, eddy::time::delay_key> entries_;
 };
 
-/// Keeps up, and so hears of each.
+/// A subscriber that receives each name.
 eddy::task<void> report(farewells::receiver gone) {
     while (auto name = co_await gone.recv()) std::printf("expired: %s\n", name->c_str());
 }
 
-/// Comes late: the channel has kept the newest for it, as many as it has room for.
+/// A subscriber that reads late. The channel has kept the newest names, up to its capacity.
 eddy::task<void> catch_up(farewells::receiver gone) {
     for (;;) {
         const auto name = co_await gone.recv();
         if (name) {
-            std::printf("the slow reader hears of %s\n", name->c_str());
+            std::printf("the slow subscriber received %s\n", name->c_str());
         } else if (name.error().is_lagged()) {
-            std::printf("the slow reader has missed %d\n", static_cast<int>(name.error().missed()));
+            std::printf("the slow subscriber missed %d\n", static_cast<int>(name.error().missed()));
         } else {
-            co_return;  // the sender is gone, and all was heard
+            co_return;  // the sender was destroyed, and all values were received
         }
     }
 }
 
-/// Forgets what is in the cache, and tells the receivers. Takes the sender over: when it ends, so does the channel.
+/// Removes names as they expire, and notifies the receivers. Owns the sender, so the channel closes when this ends.
 eddy::task<void> forget_all(cache& names, farewells::sender gone) {
     while (auto name = co_await names.forget_next()) static_cast<void>(gone.send(*std::move(name)));
 }
@@ -80,7 +80,7 @@ eddy::task<void> run_cache() {
     names.put("Bob", 100ms);
     names.put("Cid", 150ms);
     names.put("Dora", 200ms);
-    if (names.ask_for("Ada", 250ms)) std::puts("Ada is asked for, and stays longer");
+    if (names.ask_for("Ada", 250ms)) std::puts("Ada was requested: deadline extended");
 
     auto ends = farewells::channel(2);
     auto slow = ends.sender.subscribe();
@@ -90,6 +90,6 @@ eddy::task<void> run_cache() {
 
 }  // namespace
 
-// The clock is paused: it stands still while anybody works, and jumps to the next deadline when all wait. So no name
-// expires before Ada is asked for, however busy the machine is.
+// The clock is paused: it stands still while a task can run, and advances to the next deadline when all tasks wait. So
+// no name expires before Ada is requested, even on a busy machine.
 int main() { eddy::core::builder().start_paused(true).build().value().run(run_cache()); }

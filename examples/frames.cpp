@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// Frames, datagrams, halves: lines over TCP, a codec of one's own over UDP, a connection for two tasks.
+// Codecs, datagrams, halves: lines over TCP, a user-defined codec over UDP, one connection used by two tasks.
 //     $ ./frames
 //     lines: hello, world
 //     datagrams: ping 0, ping 1, ping 2
-//     halves: 100000 bytes went and came
-//     handed over: 5 bytes, and the socket is back
+//     halves: 100000 bytes sent and received
+//     handed over: 5 bytes, and the socket was returned
 #include <eddy/prelude.hpp>
 
 #include <cstdint>
@@ -23,7 +23,7 @@ using eddy::net::tcp_listener;
 using eddy::net::tcp_stream;
 using eddy::net::udp_socket;
 
-// ---- Lines: a stream and a sink in one ----
+// ---- Lines: an object that is a stream and a sink ----
 
 task<result<void>> echo_lines(tcp_stream stream) {
     auto lines = codec::framed(std::move(stream), codec::lines_codec(1024));
@@ -35,18 +35,19 @@ task<result<void>> show_lines(tcp_stream stream) {
     auto lines = codec::framed(std::move(stream), codec::lines_codec(1024));
     co_await try_(lines.feed("hello"));
     co_await try_(lines.feed("world"));
-    co_await try_(lines.close());  // flushes both, and says that no more will come
+    co_await try_(lines.close());  // flushes both lines and shuts down the writing side
     std::string all;
     while (auto line = co_await lines.next()) all += (all.empty() ? "" : ", ") + co_await try_(std::move(*line));
     std::printf("lines: %s\n", all.c_str());
     co_return eddy::ok();
 }
 
-// ---- A codec of one's own: a class with decode and encode. In a datagram: a number of four bytes ----
+// ---- A user-defined codec: a class with decode and encode. Each datagram has a number of four bytes ----
 
 struct number_codec {
     result<std::optional<std::uint32_t>> decode(eddy::bytes_mut& from) {
-        if (from.size() < 4) return std::optional<std::uint32_t>();  // not yet; and at the end of a datagram, an error
+        if (from.size() < 4)
+            return std::optional<std::uint32_t>();  // incomplete; at the end of a datagram this is an error
         return std::optional(from.get_u32());
     }
     result<void> encode(std::uint32_t number, eddy::bytes_mut& into) {
@@ -65,7 +66,7 @@ task<result<void>> show_datagrams() {
     for (std::uint32_t i = 0; i < 3; ++i) {
         co_await try_(sink.send(codec::udp_message(i, peer)));
         auto ping = co_await other.next();
-        co_await try_(other.send(co_await try_(std::move(*ping))));  // with the address that it came from
+        co_await try_(other.send(co_await try_(std::move(*ping))));  // the message has the sender's address
         auto pong = co_await stream.next();
         auto [number, from] = co_await try_(std::move(*pong));
         all += (i == 0 ? "ping " : ", ping ") + std::to_string(number);
@@ -74,7 +75,7 @@ task<result<void>> show_datagrams() {
     co_return eddy::ok();
 }
 
-// ---- One connection, two tasks: what is written while something is read ----
+// ---- One connection, two tasks: writing and reading at the same time ----
 
 task<result<void>> echo_bytes(tcp_stream tcp) {
     auto [reader, writer] = eddy::io::split(std::move(tcp));
@@ -94,11 +95,11 @@ task<result<void>> write_much(Writer& to) {
 task<result<void>> show_halves(tcp_stream tcp) {
     auto [reader, writer] = eddy::io::split(std::move(tcp));
     auto [written, back] = co_await try_(eddy::try_join(write_much(writer), eddy::io::read_to_end(reader)));
-    std::printf("halves: %zu bytes went and came\n", back.size());
+    std::printf("halves: %zu bytes sent and received\n", back.size());
     co_return eddy::ok();
 }
 
-// ---- A socket and a buffer handed over, and given back ----
+// ---- A socket and a buffer: handed over to an operation, which returns them ----
 
 task<result<void>> show_hand_over() {
     auto socket = co_await try_(udp_socket::bind("127.0.0.1:0"));
@@ -107,11 +108,11 @@ task<result<void>> show_hand_over() {
     auto back = co_await std::move(socket).send_dgram(std::move(buffer), peer);
     co_await try_(std::move(back.sent));
     const bool is_same = co_await try_(back.sock.local_addr()) == peer;
-    std::printf("handed over: %zu bytes, and the socket is %s\n", back.buf.size(), is_same ? "back" : "lost");
+    std::printf("handed over: %zu bytes, and the socket was %s\n", back.buf.size(), is_same ? "returned" : "lost");
     co_return eddy::ok();
 }
 
-// A server of one connection on this machine, and its client.
+// Runs a server for one connection on this machine, and its client.
 template <class Serve, class Use>
 task<result<void>> between(Serve serve, Use use) {
     auto listener = co_await try_(tcp_listener::bind("127.0.0.1:0"));

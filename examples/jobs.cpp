@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Workers in a pool: jobs come by mpsc, results go by oneshot, progress by watch.
-// A cancellation_token stops it, and a task_tracker waits until all have ended.
+// A pool of workers: jobs arrive by mpsc, results are sent by oneshot, progress by watch.
+// A cancellation_token stops the workers, and a task_tracker waits until all tasks have ended.
 //     $ ./jobs
 //     half of the jobs are done
 //     100 jobs: 100 done, 0 cancelled; the sum of the results is 328350
@@ -28,7 +28,7 @@ struct options {
 using answer = sync::oneshot<long>;
 using progress = sync::watch<int>;
 
-/// What is to be done, and whom to tell. Destroyed without an answer, it tells that, too.
+/// A job, and the sender for its result. A job that is destroyed without a result closes its channel.
 struct job {
     job(int n, answer::sender to) noexcept : number(n), reply(std::move(to)) {}
 
@@ -43,13 +43,13 @@ eddy::task<long> compute(int number) {
     co_return long{number} * number;
 }
 
-/// The next job. Of several workers one waits for it, and the others for that one.
+/// Returns the next job. One worker waits for it; the other workers wait for the lock.
 eddy::task<std::optional<job>> next_of(sync::mutex<job_queue::receiver>& queue) {
     auto receiver = co_await queue.lock();
     co_return co_await receiver->recv();
 }
 
-/// Takes jobs until there are no more, or until it is told to stop. A job that was begun is done.
+/// Executes jobs until the queue is closed or `stop` is cancelled. A job that was started is finished.
 eddy::task<void> work(sync::mutex<job_queue::receiver>& queue, progress::sender done, sync::cancellation_token stop) {
     for (;;) {
         auto next = co_await stop.run_until_cancelled(next_of(queue));
@@ -61,13 +61,13 @@ eddy::task<void> work(sync::mutex<job_queue::receiver>& queue, progress::sender 
     }
 }
 
-/// Hands out the jobs; with the queue full it waits for room. The ends where the results will come.
+/// Sends the jobs, and waits while the queue is full. Returns the receivers of the results.
 eddy::task<std::vector<answer::receiver>> hand_out(int count, job_queue::sender queue, sync::cancellation_token stop) {
     std::vector<answer::receiver> results;
     for (int number = 0; number < count; ++number) {
         auto ends = answer::channel();
         results.push_back(std::move(ends.receiver));
-        // Told to stop, it sends nothing more: the job is dropped, and its receiver hears of that.
+        // After `stop` it sends nothing: the job is destroyed, which closes the channel of its receiver.
         static_cast<void>(co_await stop.run_until_cancelled(queue.send(job(number, std::move(ends.sender)))));
     }
     co_return results;
@@ -78,8 +78,8 @@ eddy::task<void> say_when_half_is_done(progress::receiver done, int half) {
     if (reached) fmt::print("half of the jobs are done\n");
 }
 
-/// Stops the work after a while, unless all of it has been handed out by then: a task that only sleeps would keep the
-/// program going.
+/// Stops the workers after a delay, or ends when all jobs were sent: otherwise the sleep would keep the program
+/// running.
 eddy::task<void> stop_after(std::chrono::microseconds delay, sync::cancellation_token stop,
                             sync::cancellation_token handed_out) {
     const auto slept = co_await handed_out.run_until_cancelled(eddy::time::sleep(delay));
@@ -103,13 +103,13 @@ eddy::task<int> run_jobs(options chosen) {
 
     auto results = co_await hand_out(chosen.jobs, std::move(ends.sender), stop);
     handed_out.cancel();
-    // The queue has no sender any more: the workers end when it is empty, and all of them within the deadline.
+    // The queue has no senders left, so the workers end when it is empty.
     running.close();
     if (!co_await eddy::time::timeout(20s, running.wait())) {
         fmt::print(stderr, "the workers have not ended in 20 s\n");
         co_return 1;
     }
-    queue.reset();  // and with it the jobs that nobody has begun
+    queue.reset();  // destroys the jobs that no worker has started
 
     int finished = 0;
     long sum = 0;
@@ -134,9 +134,9 @@ eddy::task<int> run_jobs(options chosen) {
 int main(int argc, char** argv) {
     options chosen;
     CLI::App app("a pool of workers fed by a channel");
-    app.add_option("--jobs", chosen.jobs, "how many jobs there are")->check(CLI::NonNegativeNumber);
-    app.add_option("--workers", chosen.workers, "how many take them")->check(CLI::PositiveNumber);
-    app.add_option("--stop-after-us", chosen.stop_after_us, "stop after so many microseconds");
+    app.add_option("--jobs", chosen.jobs, "the number of jobs")->check(CLI::NonNegativeNumber);
+    app.add_option("--workers", chosen.workers, "the number of workers")->check(CLI::PositiveNumber);
+    app.add_option("--stop-after-us", chosen.stop_after_us, "stop after this number of microseconds");
     CLI11_PARSE(app, argc, argv);
     return eddy::run(run_jobs(chosen));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// State without locks: a value that goes with a task (task_local), and tasks that take turns (local_set).
+// State without locks: a value per task (task_local), and tasks that never run at the same time (local_set).
 //     $ ./local_state
 //     request 7: hello
 //     request 8: hello
@@ -16,10 +16,10 @@ namespace {
 
 // ---- A value for each task ----
 
-// Not thread_local: a task of the pool may go on on another thread after each co_await, and threads run many tasks.
+// Not thread_local: a task of the pool may resume on another thread after each co_await, and a thread runs many tasks.
 constinit eddy::task_local<int> request_number;
 
-/// However deep in the calls of a request: nobody had to hand the number down.
+/// Works at any depth of calls in a request, without a parameter for the number.
 std::string tag(const char* text) { return "request " + std::to_string(request_number.get()) + ": " + text; }
 
 eddy::task<void> serve() {
@@ -35,18 +35,18 @@ eddy::task<eddy::result<void>> serve_requests() {
     co_return eddy::ok();
 }
 
-// ---- Tasks that take turns ----
+// ---- Tasks that never run at the same time ----
 
 // Shared, and not thread-safe.
 using guest_book = std::shared_ptr<std::vector<std::string>>;
 
 eddy::task<void> sign(guest_book book, std::string name) {
-    co_await eddy::yield_now();  // the others run meanwhile: between two awaits nobody does
+    co_await eddy::yield_now();  // other tasks run here, but not between two awaits
     book->push_back(std::move(name));
 }
 
-/// A local_set never polls two of its tasks at the same time, so they need no lock. Here one loop drives it, on this
-/// thread; there its tasks may use what belongs to the thread, too.
+/// A local_set never polls two of its tasks at the same time, so they need no lock. Here one event loop drives the set,
+/// so its tasks may also use data that belongs to this thread.
 void sign_the_guest_book() {
     const auto book = std::make_shared<std::vector<std::string>>();
     eddy::core core;

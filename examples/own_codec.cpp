@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A codec of one's own that keeps something between its calls, and goes on after a frame that was damaged on its way.
-// A frame here is a byte with the size of the text, the text, and a byte with its sum.
+// A user-defined codec that keeps state between calls, and continues after a damaged frame.
+// A frame is one byte with the size of the text, the text, and one byte with its checksum.
 //     $ ./own_codec
 //     frame: hello
 //     error: Bad message
@@ -25,26 +25,26 @@ using eddy::try_;
 
 class summed_codec {
 public:
-    // Called when bytes have come: takes a frame off their front, or answers nothing while there is only a part of one.
-    // What was taken off before that, the size, is kept for the next call.
+    // Called when bytes were received: removes a frame from the front of `from`, or returns nullopt if it is
+    // incomplete. The size, once removed, is kept for the next call.
     result<std::optional<std::string>> decode(eddy::bytes_mut& from) {
         if (!size_ && !from.empty()) size_ = from.get_u8();
         if (!size_ || from.size() <= *size_) return std::optional<std::string>();
         const auto text = from.split_to(*std::exchange(size_, std::nullopt));
-        // An error takes its frame off, too: what follows can be read.
+        // The damaged frame was removed, so the next frame can be read.
         if (from.get_u8() != sum(text.text())) return std::unexpected(make_error_code(std::errc::bad_message));
         return std::string(text.text());
     }
 
-    // The same at the end. Without this member it would be an error if bytes were left, but a size that we have kept is
-    // none.
+    // Called at the end of the stream. Without this member, remaining bytes would be an error, but a size that was
+    // already removed would not.
     result<std::optional<std::string>> decode_eof(eddy::bytes_mut& from) {
         auto frame = decode(from);
         if (!frame || *frame || !size_) return frame;
         return std::unexpected(make_error_code(eddy::errc::bytes_remaining));
     }
 
-    // After which errors frames may follow. Without this member, after none.
+    // Returns whether frames may follow after `error`. Without this member, the stream ends after each error.
     static bool goes_on_after(std::error_code error) { return error == std::errc::bad_message; }
 
     result<void> encode(std::string_view text, eddy::bytes_mut& into) {
@@ -62,15 +62,15 @@ private:
         return total;
     }
 
-    std::optional<std::uint8_t> size_;  // of the frame that has begun
+    std::optional<std::uint8_t> size_;  // of the current frame, if it was read
 };
 
 task<result<void>> send(io::simplex_writer to) {
     codec::framed_write frames(std::ref(to), summed_codec());
     co_await try_(frames.send("hello"));
-    co_await try_(io::write_all(to, "\3two?"));  // with a sum that is wrong
+    co_await try_(io::write_all(to, "\3two?"));  // with a wrong checksum
     co_await try_(frames.send("world"));
-    co_return co_await io::write_all(to, "\7half");  // and then the writer goes
+    co_return co_await io::write_all(to, "\7half");  // then the writer is destroyed
 }
 
 task<result<void>> receive(io::simplex_reader from) {

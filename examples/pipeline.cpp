@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
-// A stream of work through four stages, with back-pressure: a slow stage holds up those before it.
-// Each takes what it has room for and no more, so that memory stays bounded however many items there are.
+// A stream of items through four stages, with backpressure: a slow stage slows down the stages before it.
+// Each stage accepts items up to its capacity, so memory is bounded for any number of items.
 //     $ ./pipeline
-//     1000 of 1000 items came out, with the sum 332833500; at most 8 were fetched and 2 hashed at a time
+//     1000 of 1000 items processed, sum 332833500; at most 8 fetched and 2 hashed at a time
 //     $ ./pipeline --stop-after-us 3000
-//     stopped: 212 of 1000 items came out; nothing is left running
+//     stopped: 212 of 1000 items processed; nothing is left running
 #include <eddy/prelude.hpp>
 
 #include <fmt/format.h>
@@ -22,7 +22,7 @@ struct options {
     std::optional<std::int64_t> stop_after_us;
 };
 
-/// How many are at work in a stage, and how many there were at most.
+/// Counts the items in a stage, and their maximum.
 class stage {
 public:
     void enter() noexcept {
@@ -56,14 +56,14 @@ struct pipeline {
     long sum = 0;
 };
 
-/// What would be a request to another machine.
+/// A stand-in for a request to another machine.
 eddy::task<long> fetch(long item, stage& here) {
     const visit counted(here);
     for (long step = 0; step <= item % 5; ++step) co_await eddy::yield_now();
     co_return item;
 }
 
-/// What keeps a processor busy, and so is done on a thread of its own.
+/// A stand-in for a long computation, which runs on a thread for blocking work.
 long hash(long item, stage& here) {
     const visit counted(here);
     return item * item;
@@ -75,30 +75,30 @@ constexpr std::size_t hashed_at_once = 2;
 eddy::task<void> run_through(pipeline& all, int items) {
     auto hashed = eddy::streams::iter(std::views::iota(0L, long{items}))
                       .map([&all](long item) { return fetch(item, all.fetching); })
-                      .buffer_unordered(fetched_at_once)  // in the order in which they are done
+                      .buffer_unordered(fetched_at_once)  // in the order of completion
                       .map([&all](long item) {
                           return all.hashes.spawn_blocking([item, &all] { return hash(item, all.hashing); });
                       })
-                      .buffered(hashed_at_once);  // in the order in which they came
+                      .buffered(hashed_at_once);  // in the order of arrival
     while (auto each = co_await hashed.next()) {
         all.sum += each->value();
         ++all.came_out;
     }
 }
 
-/// Blocking work cannot be cancelled: what has begun, or is queued, goes on to its end, and refers to the pipeline.
+/// Blocking work cannot be cancelled: jobs that are running or queued continue, and refer to the pipeline.
 eddy::task<void> until_nobody_hashes(pipeline& all) {
     all.hashes.close();
     co_await all.hashes.wait();
 }
 
 eddy::task<int> run_pipeline(options chosen) {
-    // Shared with blocking work that may go on when it is stopped; so it lives as long as the process.
+    // Shared with blocking work that may continue after a stop, so it lives as long as the process.
     static pipeline all;
     if (!chosen.stop_after_us) {
         co_await run_through(all, chosen.items);
-        fmt::print("{} of {} items came out, with the sum {}; at most {} were fetched and {} hashed at a time\n",
-                   all.came_out, chosen.items, all.sum, all.fetching.most(), all.hashing.most());
+        fmt::print("{} of {} items processed, sum {}; at most {} fetched and {} hashed at a time\n", all.came_out,
+                   chosen.items, all.sum, all.fetching.most(), all.hashing.most());
         const bool is_bounded = all.fetching.most() <= static_cast<int>(fetched_at_once) &&
                                 all.hashing.most() <= static_cast<int>(hashed_at_once);
         const bool is_whole = all.came_out == chosen.items;
@@ -107,7 +107,7 @@ eddy::task<int> run_pipeline(options chosen) {
     const std::chrono::microseconds limit(*chosen.stop_after_us);
     const auto ended = co_await eddy::time::timeout(limit, run_through(all, chosen.items));
     co_await until_nobody_hashes(all);
-    fmt::print("{}: {} of {} items came out; nothing is left running\n", ended ? "done" : "stopped", all.came_out,
+    fmt::print("{}: {} of {} items processed; nothing is left running\n", ended ? "done" : "stopped", all.came_out,
                chosen.items);
     co_return 0;
 }
@@ -117,8 +117,8 @@ eddy::task<int> run_pipeline(options chosen) {
 int main(int argc, char** argv) {
     options chosen;
     CLI::App app("a stream of work through four stages");
-    app.add_option("--items", chosen.items, "how many items there are")->check(CLI::NonNegativeNumber);
-    app.add_option("--stop-after-us", chosen.stop_after_us, "stop after so many microseconds");
+    app.add_option("--items", chosen.items, "the number of items")->check(CLI::NonNegativeNumber);
+    app.add_option("--stop-after-us", chosen.stop_after_us, "stop after this number of microseconds");
     CLI11_PARSE(app, argc, argv);
     return eddy::run(run_pipeline(chosen));
 }

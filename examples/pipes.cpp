@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Pipes: lines by a pipe without a name, by a FIFO, and from standard input. What reads them is the same.
+// Pipes: lines from an unnamed pipe, from a FIFO, and from standard input, read by the same code.
 //     $ printf 'four\nfive\n' | ./pipes
 //     a pipe: one two three
 //     a FIFO: one two three
@@ -23,7 +23,7 @@ using eddy::result;
 using eddy::task;
 using eddy::try_;
 
-// Of any reader.
+// Works for lines of any reader.
 task<result<void>> show(std::string name, auto lines) {
     std::string all;
     while (auto line = co_await lines.next()) all += " " + co_await try_(std::move(*line));
@@ -31,8 +31,7 @@ task<result<void>> show(std::string name, auto lines) {
     co_return eddy::ok();
 }
 
-// This task owns the end that it writes to. The end goes with the task, and that is how the reader comes to know that
-// no more will follow.
+// This task owns the writing end. The end is destroyed with the task, and the reader then sees the end of the stream.
 task<result<void>> count_to_three(pipe::sender to) {
     co_await try_(io::write_all(to, "one\n"));
     co_await try_(io::write_all(to, "two\n"));
@@ -40,7 +39,7 @@ task<result<void>> count_to_three(pipe::sender to) {
     co_return eddy::ok();
 }
 
-// Both at once: a pipe holds 64 KiB, and who writes more waits until somebody has read.
+// Runs both at the same time: a pipe holds 64 KiB, and a writer of more waits for the reader.
 task<result<void>> carry(std::string name, pipe::sender tx, pipe::receiver rx) {
     auto lines = io::lines(io::buf_reader(std::move(rx)));
     co_await try_(eddy::try_join(count_to_three(std::move(tx)), show(std::move(name), std::move(lines))));
@@ -52,21 +51,22 @@ task<result<void>> show_pipe() {
     co_return co_await carry("a pipe", std::move(tx), std::move(rx));
 }
 
-// A FIFO is a pipe that a path stands for: the two ends may be in two programs, as with `cat > PATH`.
+// A FIFO is a pipe with a path: its ends may be in two programs, as with `cat > PATH`.
 task<result<void>> show_fifo() {
     const auto path = std::filesystem::temp_directory_path() / ("eddy_pipes." + std::to_string(::getpid()));
     if (::mkfifo(path.c_str(), 0600) != 0) co_return std::unexpected(std::error_code(errno, std::generic_category()));
-    // The receiver first. A sender for whom nobody reads would be refused (ENXIO), where open(2) waits by itself.
+    // The receiver first: a non-blocking open(2) of a sender fails with ENXIO if there is no receiver.
     auto rx = pipe::open_receiver(path.native());
     auto tx = pipe::open_sender(path.native());
-    ::unlink(path.c_str());  // whoever has it open has it still
+    ::unlink(path.c_str());  // the open ends remain valid
     co_return co_await carry("a FIFO", co_await try_(std::move(tx)), co_await try_(std::move(rx)));
 }
 
 task<result<void>> show_all() {
     co_await try_(show_pipe());
     co_await try_(show_fifo());
-    // A terminal or a file cannot be waited for as a pipe can: so standard input is read on a thread for blocking work.
+    // Not every standard input can be registered with epoll (a file cannot), so it is read on a thread for blocking
+    // work.
     co_return co_await show("standard input", io::lines(io::standard_input()));
 }
 

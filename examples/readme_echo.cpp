@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The program of the README: the smallest server that serves many clients at once.
+// The program of the README: the smallest server that serves many clients concurrently.
 //     $ ./readme_echo        and, in two more terminals,        $ nc 127.0.0.1 6142
 #include <eddy/prelude.hpp>
 

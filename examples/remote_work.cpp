@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Work sent to a loop from another thread: the remote crosses threads, the futures that it starts need not.
+// Work sent to a loop from another thread: only the remote crosses threads, not the futures that it starts.
 //     $ ./remote_work
 //     the listener was made on the loop's thread: yes
 //     the loop says: hello from another thread
@@ -13,7 +13,7 @@ namespace {
 
 eddy::net::socket_addr any_local_address() { return {eddy::net::ip_addr::v4_loopback(), 0}; }
 
-/// Says hello to whoever listens at `to`.
+/// Sends a greeting to the listener at `to`.
 eddy::task<void> greet(eddy::net::socket_addr to) {
     auto stream = co_await eddy::net::tcp_stream::connect(to);
     if (stream) co_await stream->write_all(std::as_bytes(std::span(std::string_view("hello from another thread"))));
@@ -26,19 +26,19 @@ int main() {
     const auto loop_thread = std::this_thread::get_id();
     auto [sender, is_done] = eddy::sync::oneshot<void>::channel();
 
-    // A core_handle belongs to the loop's thread; a core_remote is copyable, and for any thread.
+    // A core_handle is for the loop's thread only. A core_remote can be copied and used on any thread.
     eddy::core_remote remote = core.remote();
     std::thread other([remote, loop_thread, done = std::move(sender)]() mutable {
         remote.spawn([loop_thread, done = std::move(done)](eddy::core_handle& handle) mutable -> eddy::task<void> {
-            // This runs on the loop: the handle is the proof. The closure lives as long as this coroutine does, so what
-            // it has captured may be used after each await.
+            // This runs on the loop's thread; only there is a handle available. The closure lives as long as this
+            // coroutine, so its captures may be used after each await.
             std::printf("the listener was made on the loop's thread: %s\n",
                         std::this_thread::get_id() == loop_thread ? "yes" : "no");
             auto listener = eddy::net::tcp_listener::bind(any_local_address(), handle).value();
             handle.spawn(greet(listener.local_addr().value()));
 
             auto client = co_await listener.accept();
-            while (auto data = co_await client->stream.receive()) {  // bytes in a buffer of the loop's, leased to us
+            while (auto data = co_await client->stream.receive()) {  // bytes in a leased buffer of the loop
                 if (data->empty()) break;
                 std::printf("the loop says: %.*s\n", static_cast<int>(data->size()),
                             reinterpret_cast<const char*>(data->data()));
@@ -49,7 +49,7 @@ int main() {
     static_cast<void>(core.run(std::move(is_done)));
     other.join();
 
-    // A loop on a thread of its own: call() ships work there, and get() waits for what it made.
+    // A loop on its own thread: call() sends work to it, and get() waits for the output.
     eddy::core_thread worker;
     auto product = worker.remote().call([](eddy::core_handle&) -> eddy::task<int> { co_return 6 * 7; });
     std::printf("6 * 7 = %d, computed on a loop of its own\n", product.get());

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// A runtime of one's own: settings, names, hooks, a handle for other threads, and what the runtime has counted.
+// A runtime with its own settings: names, hooks, a handle for other threads, and metrics.
 //     $ ./runtime_builder
 //     a task named "greeter" runs on a thread named demo-...
 //     sent from another thread: 42
-//     nobody took the exception: the cat is out
+//     uncaught exception: the cat is out
 //     2 workers, 4 tasks spawned, 0 alive
-//     2 threads began, 2 ended
+//     2 threads started, 2 ended
 #include <eddy/prelude.hpp>
 
 #include <pthread.h>
@@ -33,15 +33,15 @@ eddy::task<void> fail() {
 }
 
 eddy::task<void> lose_an_exception() {
-    eddy::spawn(fail());  // the handle is dropped: nobody will see how the task ends
+    eddy::spawn(fail());  // the handle is dropped, so no code can receive the exception
     co_return;
 }
 
-void tell_uncaught(const std::exception_ptr& thrown, const std::source_location& /*where it was spawned*/) {
+void tell_uncaught(const std::exception_ptr& thrown, const std::source_location& /*where the task was spawned*/) {
     try {
         std::rethrow_exception(thrown);
     } catch (const std::exception& error) {
-        std::printf("nobody took the exception: %s\n", error.what());
+        std::printf("uncaught exception: %s\n", error.what());
     }
 }
 
@@ -52,11 +52,11 @@ int main() {
     std::atomic<int> ended = 0;
 
     auto made = eddy::runtime::builder()
-                    .worker_threads(2)                  // else one for each processor, or EDDY_WORKER_THREADS
-                    .thread_name("demo-")               // what top -H and debuggers show: demo-0, demo-1
+                    .worker_threads(2)                  // default: EDDY_WORKER_THREADS, or one per processor
+                    .thread_name("demo-")               // shown by top -H and debuggers: demo-0, demo-1
                     .on_thread_start([&] { ++begun; })  // hooks must be quick, and must not throw
                     .on_thread_stop([&] { ++ended; })
-                    .on_uncaught(tell_uncaught)  // else one line on standard error
+                    .on_uncaught(tell_uncaught)  // default: prints one line on standard error
                     .build();
     if (!made) {  // too few descriptors or threads
         std::fprintf(stderr, "runtime_builder: %s\n", made.error().message().c_str());
@@ -66,12 +66,12 @@ int main() {
     {
         eddy::runtime runtime = std::move(*made);
 
-        // A task with a name. This thread is none of the runtime's: it says where the task goes.
+        // A task with a name. This thread is not a worker, so it names the runtime.
         eddy::task_builder().name("greeter").spawn_on(runtime.handle(), greet());
         runtime.wait_until_idle();
 
-        // Any thread can spawn by a handle, which is cheap to copy and does not keep the runtime alive. eddy::wait
-        // blocks until a future is ready.
+        // Any thread can spawn through a handle. A handle is cheap to copy and does not keep the runtime alive.
+        // eddy::wait blocks the thread until a future is ready.
         std::thread other([handle = runtime.handle()] {
             auto sent = handle.spawn(answer());
             std::printf("sent from another thread: %d\n", eddy::wait(sent).value_or(0));
@@ -85,5 +85,5 @@ int main() {
         std::printf("%zu workers, %llu tasks spawned, %zu alive\n", metrics.workers(),
                     static_cast<unsigned long long>(metrics.spawned_tasks), metrics.alive_tasks);
     }  // the destructor joins the workers
-    std::printf("%d threads began, %d ended\n", begun.load(), ended.load());
+    std::printf("%d threads started, %d ended\n", begun.load(), ended.load());
 }

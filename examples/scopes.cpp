@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Scopes: children that run in parallel and borrow from their parent, which goes on when the last of them has ended.
+// Scopes: children run in parallel and may refer to their parent's locals; the parent continues when all have ended.
 //     $ ./scopes
 //     1 + 2 + ... + 1000 = 500500
 //     a child has failed: Connection refused
@@ -26,9 +26,8 @@ eddy::task<int> sum_in_parallel(const std::vector<int>& numbers) {
     const std::size_t size = numbers.size() / sums.size();
     co_await eddy::scope([&](auto& s) -> eddy::task<void> {
         for (std::size_t i = 0; i < sums.size(); ++i) {
-            // `numbers` and `sums` belong to whoever awaits the scope: they may be borrowed. A local of this body may
-            // not: the body ends here, and its children go on. So the span, which is such a local, is handed over by
-            // value.
+            // Children may refer to `numbers` and `sums`, which belong to the coroutine that awaits the scope. They
+            // must not refer to locals of this body, which ends before them. So the span is passed by value.
             const auto part = std::span(numbers).subspan(i * size, size);
             s.spawn(add_up(part, sums[i]));
         }
@@ -48,7 +47,7 @@ eddy::task<void> throws() {
     throw std::runtime_error("no such table");
 }
 
-/// The first failure cancels the other children and the body. It is the scope's outcome once all of them have gone.
+/// The first failure cancels the other children and the body. It is the scope's outcome, once all of them have ended.
 eddy::task<void> first_failure() {
     auto outcome = co_await eddy::scope([](auto& s) -> eddy::task<eddy::result<void>> {
         s.spawn(refused());

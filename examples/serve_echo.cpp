@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// serve: a listener of any kind, a handler, a limit, and an end that lets clients finish.
-//     $ ./serve_echo 127.0.0.1:6142         or, by a Unix socket: ./serve_echo /tmp/echo.sock
+// serve: a listener of any kind, a handler, a connection limit, and a graceful end.
+//     $ ./serve_echo 127.0.0.1:6142         or, with a Unix socket: ./serve_echo /tmp/echo.sock
 //     $ nc 127.0.0.1 6142                   or: nc -U /tmp/echo.sock
-// Ctrl-C (SIGINT) or SIGTERM ends it, with exit code 0: clients that are connected then have 5 s to finish.
-// A second one ends it at once.
+// Ctrl-C (SIGINT) or SIGTERM ends it with exit code 0. Connected clients then have 5 s to finish.
+// A second signal ends it immediately.
 #include <eddy/prelude.hpp>
 
 #include <unistd.h>
@@ -18,15 +18,15 @@ using namespace std::chrono_literals;
 namespace signal = eddy::signal;
 using eddy::sync::cancellation_token;
 
-// One client, by TCP or a Unix socket: what both have is what it needs.
+// One client. Works for TCP and Unix streams, which have the same members.
 eddy::task<void> echo(auto client) {
     while (auto data = co_await client.receive()) {
-        if (data->empty()) break;  // the peer has closed its side
+        if (data->empty()) break;  // the peer closed its side
         if (!co_await client.write_all(*data)) break;
     }
 }
 
-// The first signal asks the program to end, and the next one, of either kind, ends it at once.
+// The first signal ends the program gracefully. The second one, of either kind, ends it immediately.
 eddy::task<void> end_at(signal::signal_stream signals, cancellation_token end) {
     while (auto next = co_await signals.next()) {
         if (end.is_cancelled()) std::_Exit(128 + next->number());
@@ -34,9 +34,9 @@ eddy::task<void> end_at(signal::signal_stream signals, cancellation_token end) {
     }
 }
 
-// The same for a listener of either kind. A hundred clients at a time; the next one waits until one of them leaves.
+// Works for both kinds of listeners. Serves 100 clients at a time; further clients wait.
 eddy::task<eddy::result<void>> serve_all(auto listener) {
-    // Before anybody can know that we are there.
+    // Install the handlers before the server prints its address, so that no signal is missed.
     const cancellation_token end;
     auto interrupts = co_await eddy::try_(signal::stream(signal::kind::interrupt()));
     auto terminations = co_await eddy::try_(signal::stream(signal::kind::terminate()));
@@ -48,13 +48,13 @@ eddy::task<eddy::result<void>> serve_all(auto listener) {
     auto options = eddy::net::serve_options().max_connections(100).shutdown(end).drain(5s);
     const auto handler = [](auto client) { return echo(std::move(client)); };
     const auto report = co_await eddy::try_(eddy::net::serve(std::move(listener), handler, std::move(options)));
-    std::printf("%llu served, %llu cut off\n", static_cast<unsigned long long>(report.accepted - report.aborted),
+    std::printf("%llu served, %llu aborted\n", static_cast<unsigned long long>(report.accepted - report.aborted),
                 static_cast<unsigned long long>(report.aborted));
     co_return eddy::ok();
 }
 
 eddy::task<eddy::result<void>> run_server(std::string where) {
-    // A path has a slash in it, and an address none.
+    // A path contains a slash; an address does not.
     if (where.find('/') != where.npos) {
         auto listener = co_await eddy::try_(eddy::net::unix_listener::bind(where));
         auto served = co_await serve_all(std::move(listener));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Shutting down: when all work is done, and when a signal says so.
+// Shutting down: when all work is done, and on a signal.
 //     $ ./shutdown
 //     a job is done
 //     idle: only the heartbeat was left, and it is cancelled
 //     writing; Ctrl-C ends it
 //     ^C
-//     the task is destroyed, and tells the writer
+//     the task is destroyed, and notifies the writer
 //     the writer has written the rest
 //     shut down
 #include <eddy/prelude.hpp>
@@ -31,18 +31,18 @@ eddy::task<void> beat() {
     for (;;) co_await every.tick();
 }
 
-/// eddy::run waits for what this spawns. Spawned with spawn(), the heartbeat would keep it from ever returning.
+/// eddy::run waits for tasks started with spawn(). A heartbeat started with spawn() would keep it from ever returning.
 eddy::task<void> start_jobs() {
     eddy::spawn(job());
     eddy::spawn_background(beat());
     co_return;
 }
 
-// ---- When a signal says so: shutdown_timeout ----
+// ---- On a signal: shutdown_timeout ----
 
 using flag = std::shared_ptr<std::atomic<bool>>;
 
-/// Blocking work cannot be cancelled: it has to be told. It may outlive the runtime, so it shares the flag.
+/// Blocking work cannot be cancelled, so it checks a flag. It may outlive the runtime, so it shares the flag.
 void write_until(const flag& is_ending) {
     std::puts("writing; Ctrl-C ends it");
     std::fflush(stdout);
@@ -50,14 +50,14 @@ void write_until(const flag& is_ending) {
     std::puts("the writer has written the rest");
 }
 
-/// Destructors are how a task ends in order: they run wherever it waits at that moment.
+/// Its destructor runs when the task is destroyed, wherever the task waits at that moment.
 class teller {
 public:
     explicit teller(flag is_ending) : is_ending_(std::move(is_ending)) {}
     teller(const teller&) = delete;
     teller& operator=(const teller&) = delete;
     ~teller() {
-        std::puts("the task is destroyed, and tells the writer");
+        std::puts("the task is destroyed, and notifies the writer");
         *is_ending_ = true;
     }
 
@@ -69,10 +69,10 @@ eddy::task<void> own_a_writer() {
     auto is_ending = std::make_shared<std::atomic<bool>>(false);
     const teller tells_writer(is_ending);
     eddy::spawn_blocking([is_ending] { write_until(is_ending); });
-    co_await eddy::pending<void>();  // a server would accept clients here, for ever
+    co_await eddy::pending<void>();  // a server would accept clients here, forever
 }
 
-/// Until SIGINT or SIGTERM comes. It listens before anybody is told to type Ctrl-C.
+/// Ends on SIGINT or SIGTERM. Installs the handlers before the program prints that Ctrl-C ends it.
 eddy::task<eddy::result<void>> write_until_told() {
     auto interrupts = co_await eddy::try_(signal::stream(signal::kind::interrupt()));
     auto terminations = co_await eddy::try_(signal::stream(signal::kind::terminate()));
@@ -84,7 +84,7 @@ eddy::task<eddy::result<void>> write_until_told() {
 }  // namespace
 
 int main() {
-    // As eddy::run does: a runtime; block_on; wait_until_idle; the destructor, which cancels what is left.
+    // eddy::run creates a runtime, calls block_on and wait_until_idle, and destroys it, which cancels remaining tasks.
     if (const int code = eddy::run(start_jobs()); code != 0) return code;
     std::puts("idle: only the heartbeat was left, and it is cancelled");
 
@@ -94,9 +94,9 @@ int main() {
         return 1;
     }
 
-    // Ends the tasks, then waits for blocking work: 5 s in all, at the most. The destructor would not wait for
-    // blocking work. There are also shutdown_background(), which waits for nothing and may be called by a task, and
-    // shutdown_on_idle().wait(), which cancels nothing but background tasks.
+    // Cancels the tasks, then waits for blocking work, for at most 5 s in total. The destructor would not wait for
+    // blocking work. Alternatives: shutdown_background() does not wait and may be called by a task;
+    // shutdown_on_idle().wait() cancels background tasks only.
     std::move(runtime).shutdown_timeout(5s);
     std::puts("shut down");
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Spawning: tasks that run beside the one that starts them, and what their handles say at the end.
+// Spawning: tasks that run concurrently, and what their handles return.
 //     $ ./spawn_and_join
 //     6 * 7 = 42
 //     "17" is 17
 //     "seventeen": Invalid argument
 //     "": nothing to parse
-//     try_ gives 18
+//     try_ returns 18
 //     the nap was cancelled
 //     the squares of 1 to 4 add up to 30
 #include <eddy/prelude.hpp>
@@ -21,22 +21,21 @@ using namespace std::chrono_literals;
 
 eddy::task<int> multiply(int a, int b) { co_return a* b; }
 
-/// Wrong text is an outcome that callers expect: an error in the result. Empty text is a mistake of theirs: an
-/// exception.
+/// Wrong text is an expected failure: an error in the result. Empty text is a mistake of the caller: an exception.
 eddy::task<eddy::result<int>> parse(std::string text) {
     if (text.empty()) throw std::invalid_argument("nothing to parse");
-    co_await eddy::yield_now();  // whatever it waits for: it may go on on another thread
+    co_await eddy::yield_now();  // the task may resume on another thread
     int value = 0;
     const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
     if (parsed.ec != std::errc()) co_return std::unexpected(std::make_error_code(parsed.ec));
     co_return value;
 }
 
-/// A handle's output has two layers. The outer one is the task's: did it come to its end? If not, a join_error says
-/// whether it was cancelled or threw. The inner one is what the task has returned, here a result.
+/// A handle's output has two layers. The outer one says whether the task returned; if not, its join_error says whether
+/// the task was cancelled or threw. The inner one is the output of the task, here a result.
 void describe(const char* text, const std::expected<eddy::result<int>, eddy::join_error>& outcome) {
     try {
-        if (!outcome) outcome.error().rethrow();  // what the task threw; `outcome.value()` would lose its text
+        if (!outcome) outcome.error().rethrow();  // throws what the task threw; `outcome.value()` would lose the text
         const eddy::result<int>& returned = *outcome;
         if (returned)
             std::printf("\"%s\" is %d\n", text, *returned);
@@ -49,7 +48,7 @@ void describe(const char* text, const std::expected<eddy::result<int>, eddy::joi
 
 eddy::task<eddy::result<void>> async_main() {
     // ---- One task ----
-    auto product = eddy::spawn(multiply(6, 7));  // it runs from now on, whether or not it is awaited
+    auto product = eddy::spawn(multiply(6, 7));  // runs from here on, awaited or not
     auto outcome = co_await product;
     if (!outcome) outcome.error().rethrow();
     std::printf("6 * 7 = %d\n", *outcome);
@@ -60,11 +59,11 @@ eddy::task<eddy::result<void>> async_main() {
         describe(text, parsed);
     }
 
-    // The same in short. The first try_ ends this coroutine with errc::task_cancelled if the task was cancelled, and
-    // throws what it threw; the second ends it with the task's own error.
+    // A shorter form. The first try_ throws what the task threw, or ends this coroutine with errc::task_cancelled. The
+    // second one ends it with the error that the task returned.
     auto parsed = co_await eddy::try_(eddy::spawn(parse("18")));
     const int number = co_await eddy::try_(std::move(parsed));
-    std::printf("try_ gives %d\n", number);
+    std::printf("try_ returns %d\n", number);
 
     // ---- Cancelling ----
     auto nap = eddy::spawn(eddy::time::sleep(1h));  // any future can be spawned
@@ -72,11 +71,11 @@ eddy::task<eddy::result<void>> async_main() {
     auto woken = co_await nap;
     if (!woken && woken.error().is_cancelled()) std::puts("the nap was cancelled");
 
-    // ---- Many tasks, joined in the order in which they end ----
-    eddy::join_set<int> squares;  // dropping it aborts those that are left
+    // ---- Many tasks, joined in the order of completion ----
+    eddy::join_set<int> squares;  // its destructor aborts the remaining tasks
     for (int n = 1; n <= 4; ++n) squares.spawn(multiply(n, n));
     int sum = 0;
-    while (auto square = co_await squares.join_next()) {  // nothing once the set is empty
+    while (auto square = co_await squares.join_next()) {  // nullopt if the set is empty
         sum += co_await eddy::try_(*square);
     }
     std::printf("the squares of 1 to 4 add up to %d\n", sum);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Echo: a server for many clients, in which a client that is silent costs almost nothing.
-//     $ ./tcp_echo                       listening on 127.0.0.1:6142; on all processors, or, with --loop, on one thread
+// Echo: a server for many clients, in which a silent client uses almost no memory.
+//     $ ./tcp_echo                       listening on 127.0.0.1:6142, on all processors; with --loop on one thread
 //     $ nc 127.0.0.1 6142                in more terminals; or ./tcp_load 127.0.0.1:6142
-// Ctrl-C (SIGINT) or SIGTERM ends it, with exit code 0.
+// Ctrl-C (SIGINT) or SIGTERM ends it with exit code 0.
 #include <eddy/prelude.hpp>
 
 #include <sys/resource.h>
@@ -22,17 +22,18 @@ namespace {
 
 eddy::task<void> echo(eddy::net::tcp_stream client) {
     if (!client.set_nodelay(true)) co_return;
-    // receive() waits without a buffer and then leases one of the loop's: ten thousand silent clients hold none.
+    // receive() waits without a buffer, and then leases a buffer of the loop. So silent clients hold no buffers.
     while (auto data = co_await client.receive()) {
-        if (data->empty()) break;  // the peer has closed its side
+        if (data->empty()) break;  // the peer closed its side
         if (!co_await client.write_all(*data)) break;
     }
 }
 
 // ---- All clients ----
 
-/// Accepts for ever. `for_each` would end at the first error; this loop goes on: when descriptors run out the listener
-/// says so once and pauses by itself before it tries again. One task accepts; the clients are spread over the workers.
+/// Accepts forever. `for_each` would end at the first error; this loop continues. If descriptors run out, the listener
+/// returns the error and then pauses before it tries again. One task accepts; the clients are distributed over the
+/// workers.
 eddy::task<void> serve(eddy::net::tcp_listener& listener) {
     auto incoming = listener.incoming();
     bool has_told = false;
@@ -46,9 +47,9 @@ eddy::task<void> serve(eddy::net::tcp_listener& listener) {
     }
 }
 
-// ---- The end: a signal as a source of one's own ----
+// ---- Shutdown: a signal as a user-defined source ----
 
-/// SIGINT and SIGTERM as a descriptor, signalfd(2): readable when one of them has come.
+/// SIGINT and SIGTERM as a descriptor, signalfd(2): readable when one of them is pending.
 class ending_signals {
 public:
     ending_signals() {
@@ -56,7 +57,7 @@ public:
         sigemptyset(&wanted);
         sigaddset(&wanted, SIGINT);
         sigaddset(&wanted, SIGTERM);
-        pthread_sigmask(SIG_BLOCK, &wanted, nullptr);  // or they would end the process before anybody can read them
+        pthread_sigmask(SIG_BLOCK, &wanted, nullptr);  // else they would end the process
         fd_ = ::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC);
         if (fd_ < 0) throw std::system_error(errno, std::generic_category(), "signalfd");
     }
@@ -77,7 +78,7 @@ eddy::task<void> told_to_end(ending_signals signals) {
     static_cast<void>(co_await source.readable());
 }
 
-/// The whole server: the same on the pool and on one loop. `why_driver` is what that says of its driver.
+/// The whole server, for the pool and for one loop. `why_driver` is the loop's or the pool's reason for its driver.
 eddy::task<eddy::result<void>> run_server(std::string where, ending_signals signals, std::string why_driver) {
     auto listener = co_await eddy::try_(eddy::net::tcp_listener::bind(where));
     std::printf("listening on %s\n", listener.local_addr().value().to_string().c_str());
@@ -87,7 +88,7 @@ eddy::task<eddy::result<void>> run_server(std::string where, ending_signals sign
     co_return eddy::ok();
 }
 
-/// On the pool: how the clients were shared out, as far as the workers' counters tell.
+/// For the pool: prints how the polls were distributed over the workers.
 void say_who_did_what(const eddy::runtime_metrics& counted) {
     for (std::size_t i = 0; i < counted.workers(); ++i) {
         const double share =
@@ -96,7 +97,7 @@ void say_who_did_what(const eddy::runtime_metrics& counted) {
     }
 }
 
-/// Each client takes a descriptor, and the soft limit is often 1,024.
+/// Each client needs a descriptor, and the soft limit is often 1,024.
 void raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -111,16 +112,16 @@ int main(int argc, char** argv) {
     std::string driver;
     bool is_on_loop = false;
     CLI::App app("An echo server.");
-    app.add_option("address", where, "where to listen; port 0 takes a free one")->capture_default_str();
-    app.add_option("--driver", driver, "or auto for io_uring where it can be had")
+    app.add_option("address", where, "the address to listen on; port 0 chooses a free port")->capture_default_str();
+    app.add_option("--driver", driver, "auto uses io_uring if it is available")
         ->check(CLI::IsMember({"epoll", "io_uring", "auto"}));
-    app.add_flag("--loop", is_on_loop, "on one event loop, and not on a worker for each processor");
+    app.add_flag("--loop", is_on_loop, "use one event loop instead of one worker per processor");
     CLI11_PARSE(app, argc, argv);
     if (!driver.empty()) ::setenv("EDDY_DRIVER", driver.c_str(), 1);
 
     try {
         raise_descriptor_limit();
-        ending_signals signals;  // before there are threads, which inherit what is blocked
+        ending_signals signals;  // before threads are created, which inherit the signal mask
         eddy::result<void> ended;
         if (is_on_loop) {
             eddy::core loop;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Load: a client with many connections at once, which compares every byte that comes back.
-// Each connection sends a request, waits until the same bytes have come, compares them, and begins again.
+// Load: a client with many concurrent connections, which compares every byte of the responses.
+// Each connection sends a request, waits for the same number of bytes, compares them, and repeats.
 //     $ ./tcp_echo                                          and, in another terminal,
 //     $ ./tcp_load 127.0.0.1:6142 --connections 5000 --seconds 3
 // The exit code is 0, or 1 if a byte was wrong or a connection was lost.
@@ -42,7 +42,7 @@ struct settings {
 
 // ---- Counting ----
 
-/// Latencies in microseconds, to within 1 %: each power of two is cut into 64 buckets.
+/// Latencies in microseconds, accurate to 1 %: each power of two is divided into 64 buckets.
 class histogram {
 public:
     void record(std::uint64_t us) noexcept {
@@ -53,7 +53,7 @@ public:
     [[nodiscard]] std::uint64_t max() const noexcept { return max_; }
     [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
 
-    /// The value that a part `quantile` of all recorded ones do not exceed.
+    /// Returns the value that a fraction `quantile` of the recorded values does not exceed.
     [[nodiscard]] std::uint64_t at(double quantile) const noexcept {
         const auto rank = static_cast<std::uint64_t>(std::ceil(quantile * static_cast<double>(count_)));
         std::uint64_t seen = 0;
@@ -65,7 +65,7 @@ public:
     }
 
 private:
-    // Up to 127 each value has a bucket; above, the seven leading bits say which.
+    // Values up to 127 have one bucket each; for larger values the seven leading bits choose the bucket.
     static std::size_t bucket_of(std::uint64_t us) noexcept {
         const auto shift = static_cast<std::size_t>(std::max(0, static_cast<int>(std::bit_width(us)) - 7));
         return shift * 64 + static_cast<std::size_t>(us >> shift);
@@ -80,32 +80,32 @@ private:
     std::uint64_t max_ = 0;
 };
 
-/// What all connections share. They run on one thread, so these are plain variables.
+/// Shared by all connections. They run on one thread, so these are plain variables.
 struct totals {
     histogram all;
     histogram recent;      // since the last line was printed
-    unsigned open = 0;     // connections that have been made
-    unsigned talking = 0;  // those that have not ended yet
+    unsigned open = 0;     // established connections
+    unsigned talking = 0;  // connections that have not ended
     bool is_connecting = true;
     std::uint64_t errors = 0;
     steady::time_point end;
 
-    /// Says what went wrong, the first few times.
+    /// Counts an error, and prints the first few.
     void fail(unsigned connection, const std::string& what) {
         constexpr std::uint64_t most_told = 10;
         if (++errors <= most_told) {
             fmt::print(stderr, "{}tcp_load: connection {}: {}\n", isatty(STDOUT_FILENO) ? "\r\x1b[K" : "", connection,
                        what);
         } else if (errors == most_told + 1) {
-            fmt::print(stderr, "tcp_load: further errors are only counted\n");
+            fmt::print(stderr, "tcp_load: further errors are counted, not printed\n");
         }
     }
 };
 
 // ---- One connection ----
 
-/// Fills `request` with bytes that no other connection sends, and this one never again: splitmix64 (Steele, Lea and
-/// Flood, OOPSLA 2014), started from both numbers.
+/// Fills `request` with bytes that no other request contains: splitmix64 (Steele, Lea and Flood, OOPSLA 2014), seeded
+/// with both numbers.
 void fill(std::vector<std::byte>& request, unsigned connection, std::uint64_t sequence) noexcept {
     std::uint64_t state = (std::uint64_t{connection} << 40) ^ (sequence * 0xbf58476d1ce4e5b9ULL);
     for (std::size_t at = 0; at < request.size(); at += sizeof state) {
@@ -117,7 +117,7 @@ void fill(std::vector<std::byte>& request, unsigned connection, std::uint64_t se
     }
 }
 
-/// One request after the other until the time is over. The first error ends it.
+/// Sends requests until the time is over, or until the first error.
 eddy::task<void> talk(eddy::net::tcp_stream stream, unsigned connection, const settings& wanted, totals& count) {
     std::vector<std::byte> request(wanted.size);
     std::vector<std::byte> response(wanted.size);
@@ -125,7 +125,8 @@ eddy::task<void> talk(eddy::net::tcp_stream stream, unsigned connection, const s
     for (std::uint64_t sequence = 1; lost.empty() && steady::now() < count.end; ++sequence) {
         fill(request, connection, sequence);
         const auto begin = steady::now();
-        // Both at once: an echo of many bytes comes back while we still send, and would fill both sockets' buffers.
+        // Write and read concurrently: a large echo arrives while this still writes, and would fill both socket
+        // buffers.
         const auto answer = co_await eddy::try_join(stream.write_all(request), stream.read_exact(response));
         if (!answer) {
             lost = fmt::format("request {}: {}", sequence, answer.error().message());
@@ -143,10 +144,10 @@ eddy::task<void> talk(eddy::net::tcp_stream stream, unsigned connection, const s
     --count.talking;
 }
 
-// ---- Connecting: not all at once, since a listener's queue is finite ----
+// ---- Connecting: a limited number at a time, since the queue of a listener is finite ----
 
-/// One local address has some 28,000 ports, and the kernel tries the even half first, so that the other half is slow to
-/// find. Above that half, a loopback server is called from 127.0.0.2, 127.0.0.3, ...
+/// A local address has about 28,000 ports. The kernel tries the even half first, and finding a port in the other half
+/// is slow. So for a loopback server, further connections use 127.0.0.2, 127.0.0.3, ...
 eddy::task<eddy::result<eddy::net::tcp_stream>> connect(eddy::net::socket_addr to, unsigned connection) {
     constexpr unsigned per_address = 12'000;
     if (connection < per_address || !to.is_ipv4() || !to.ip().is_loopback()) {
@@ -185,7 +186,7 @@ eddy::task<void> connect_some(connecting& all, totals& count) {
 
 // ---- The display ----
 
-/// On a terminal one line, written over and over; else one plain line a second.
+/// On a terminal, one line that is overwritten; else one line per second.
 class display {
 public:
     void line(const std::string& text, bool is_new_second) {
@@ -213,7 +214,7 @@ eddy::task<void> watch(display& out, totals& count, IsOver is_over) {
     auto last = steady::now();
     bool half = false;
     for (co_await every.tick(); !is_over();) {
-        // The end is noticed soon; the line is drawn at each tick.
+        // Checks for the end every 20 ms, and prints the line at each tick.
         const auto tick = co_await eddy::select(every.tick(), eddy::time::sleep(20ms));
         if (tick.index() != 0) continue;
         const bool is_new_second = std::exchange(half, !half);
@@ -249,7 +250,7 @@ eddy::task<double> load(const settings& wanted, eddy::net::socket_addr to, eddy:
     for (unsigned i = 0; i < all.streams.size(); ++i) {
         if (all.streams[i]) handle.spawn(talk(*std::move(all.streams[i]), i, wanted, count));
     }
-    // The last answers may take a while; one that does not come at all is an error.
+    // The last responses may be late. A response that does not arrive within 10 s is an error.
     const auto patience = std::chrono::duration<double>(wanted.seconds) + 10s;
     const auto talked = co_await eddy::time::timeout(std::chrono::duration_cast<std::chrono::milliseconds>(patience),
                                                      watch(out, count, [&] { return count.talking == 0; }));
@@ -257,7 +258,7 @@ eddy::task<double> load(const settings& wanted, eddy::net::socket_addr to, eddy:
     out.end();
     if (!talked) {
         count.errors += count.talking;
-        fmt::print(stderr, "tcp_load: {} connections: no answer within 10 s\n", count.talking);
+        fmt::print(stderr, "tcp_load: {} connections: no response within 10 s\n", count.talking);
     }
     co_return took.count();
 }
@@ -307,17 +308,17 @@ void raise_descriptor_limit() {
 
 int main(int argc, char** argv) {
     settings wanted;
-    CLI::App app("A client with many connections, for an echo server; every byte is compared.");
-    app.add_option("address", wanted.address, "where the server listens, such as 127.0.0.1:6142")->required();
-    app.add_option("--connections", wanted.connections, "how many at once")
+    CLI::App app("A load client for an echo server. It compares every byte.");
+    app.add_option("address", wanted.address, "the address of the server, for example 127.0.0.1:6142")->required();
+    app.add_option("--connections", wanted.connections, "the number of concurrent connections")
         ->check(CLI::Range(1, 1'000'000))
         ->capture_default_str();
-    app.add_option("--seconds", wanted.seconds, "for how long, once all are connected")
+    app.add_option("--seconds", wanted.seconds, "the duration of the load, after all are connected")
         ->check(CLI::PositiveNumber)
         ->capture_default_str();
-    app.add_option("--size", wanted.size, "bytes in a request")->check(CLI::Range(1, 64 << 20))->capture_default_str();
-    app.add_option("--json", wanted.json, "a file for the figures");
-    app.add_option("--driver", wanted.driver, "or auto for io_uring where it can be had")
+    app.add_option("--size", wanted.size, "bytes per request")->check(CLI::Range(1, 64 << 20))->capture_default_str();
+    app.add_option("--json", wanted.json, "write the results to this file, as JSON");
+    app.add_option("--driver", wanted.driver, "auto uses io_uring if it is available")
         ->check(CLI::IsMember({"epoll", "io_uring", "auto"}));
     CLI11_PARSE(app, argc, argv);
     if (!wanted.driver.empty()) ::setenv("EDDY_DRIVER", wanted.driver.c_str(), 1);
@@ -328,7 +329,7 @@ int main(int argc, char** argv) {
         if (!addr) throw std::system_error(addr.error(), wanted.address);
         const auto count = std::make_unique<totals>();
         eddy::core core;
-        const auto why = core.why_driver();  // such as "epoll: the default on Linux"
+        const auto why = core.why_driver();  // for example "epoll: the default on Linux"
         const std::string driver(why.substr(0, why.find(':')));
         const double seconds = core.run(load(wanted, *addr, core.handle(), *count));
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Under the hood: what a socket is made of, and the selector without any futures.
-// A source is anything with a descriptor; a registration ties it to the reactor; readiness is what a task waits for.
+// Under the hood: the parts of a socket, and the selector without futures.
+// A source has a descriptor, a registration connects it to the reactor, and tasks wait for its readiness.
 //     $ ./under_the_hood
 //     the future saw 3 ticks
 //     the selector saw token 7: readable
@@ -14,8 +14,8 @@
 
 namespace {
 
-// A user's own source: anything with a native handle. This one is an eventfd(2), a counter in the kernel; it owns its
-// descriptor, and so it can be moved and not copied.
+// A user-defined source: a class with a native handle. This one is an eventfd(2), a counter in the kernel. It owns its
+// descriptor, so it can be moved but not copied.
 struct counter {
     counter() = default;
     counter(counter&& other) noexcept : fd(std::exchange(other.fd, -1)) {}
@@ -33,12 +33,12 @@ struct counter {
 };
 
 eddy::task<eddy::result<void>> with_futures() {
-    // Registers at once, with the loop on this thread. It throws; make() gives a result.
+    // Registers immediately, with the loop on this thread. The constructor throws errors; make() returns a result.
     eddy::io::poll_evented<counter> source(counter{}, eddy::io::interest::readable);
 
     std::thread other([fd = source.source().native_handle()] { ::eventfd_write(fd, 3); });
 
-    // Any function that polls can be awaited. This one answers "not ready" until the reactor has seen an event.
+    // poll_fn makes any polling function awaitable. This one returns not_ready until the reactor has seen an event.
     const auto wait = [&](eddy::context& cx) { return source.registration().poll_read_ready(cx); };
     auto ready = co_await eddy::poll_fn(wait);
     other.join();

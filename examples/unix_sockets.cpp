@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Unix sockets, for programs on one machine: a server that knows who its clients are, and datagrams by a name that is
-// no file.
+// Unix sockets, for programs on one machine: a server that identifies its clients, and datagrams to an abstract name.
 //     $ ./unix_sockets
-//     the server says: welcome, that is me
+//     the server says: welcome, same process
 //     the service says: ping
 #include <eddy/prelude.hpp>
 
@@ -29,12 +28,13 @@ std::string own_name() { return "eddy_unix_sockets." + std::to_string(::getpid()
 
 // ---- Streams, by a path ----
 
-// Who the client is comes from the kernel, which has noted it when the client connected: it cannot be made up.
+// The peer credentials come from the kernel, which recorded them when the client connected. They cannot be forged.
 task<result<void>> serve_one(unix_listener listener) {
     auto [client, from] = co_await try_(listener.accept());
     const auto who = co_await try_(client.peer_cred());
     if (who.uid != ::getuid()) co_return std::unexpected(std::make_error_code(std::errc::permission_denied));
-    co_return co_await eddy::io::write_all(client, who.pid == ::getpid() ? "welcome, that is me" : "welcome, stranger");
+    co_return co_await eddy::io::write_all(client,
+                                           who.pid == ::getpid() ? "welcome, same process" : "welcome, other process");
 }
 
 task<result<void>> visit(std::string path) {
@@ -48,14 +48,14 @@ task<result<void>> show_streams() {
     const auto path = (std::filesystem::temp_directory_path() / own_name()).native();
     auto listener = co_await try_(unix_listener::bind(path));
     const auto both = co_await eddy::try_join(serve_one(std::move(listener)), visit(path));
-    ::unlink(path.c_str());  // the file is not the socket, and would stay: the next bind() would find it in use
+    ::unlink(path.c_str());  // the file outlives the socket, and the next bind() would fail
     if (!both) co_return std::unexpected(both.error());
     co_return eddy::ok();
 }
 
-// ---- Datagrams, by an abstract name: there is no file, and the name goes with the socket ----
+// ---- Datagrams, by an abstract name: there is no file, and the name disappears with the socket ----
 
-// Each question goes back to the address that it has come from.
+// Returns the datagram to its sender.
 task<result<void>> answer_one(unix_datagram service) {
     std::array<std::byte, 64> buffer;
     const auto question = co_await try_(service.recv_from(buffer));
@@ -64,7 +64,7 @@ task<result<void>> answer_one(unix_datagram service) {
 }
 
 task<result<void>> ask(unix_addr service) {
-    // To no name: so the system makes one up. Without any (unix_datagram::unbound) it could not be answered.
+    // An empty address: the system chooses a name. An unbound() socket has no name, and could not get a reply.
     auto client = co_await try_(unix_datagram::bind(unix_addr()));
     co_await try_(client.send_to(std::as_bytes(std::span(std::string_view("ping"))), service));
     std::array<char, 64> buffer;

@@ -112,7 +112,7 @@ task<result<texts>> stay(crowd& with, int number) {
     for (int i = 0; i < with.says; ++i) co_await try_(me.say(std::to_string(i)));
     co_await try_(me.read_messages(with.messages()));
     co_await with.all_was_heard.wait();
-    co_await try_(me.read_until("* the server goes down"));
+    co_await try_(me.read_until("* the server is shutting down"));
     auto end = co_await me.connection().next();
     EXPECT_FALSE(end.has_value());
     co_return me.heard();
@@ -174,7 +174,7 @@ TEST(Chat, ClientsThatStayMissNoMessage) {
     }
     const auto ended = server.wait();
     EXPECT_EQ(ended.code, 0);
-    EXPECT_EQ(ended.out, "200 came, 0 were cut off\n");
+    EXPECT_EQ(ended.out, "200 connections, 0 aborted\n");
     EXPECT_EQ(ended.err, "");
 }
 
@@ -200,7 +200,7 @@ TEST(Chat, RoomsAreSeparateAndTooLongLineIsReported) {
     EXPECT_EQ(*heard, (texts{"* bob is here", "* bob has gone to kitchen", "! the line is longer than its limit",
                              "ann: still here"}));
     server.signal(SIGTERM);
-    EXPECT_EQ(server.wait().out, "2 came, 0 were cut off\n");
+    EXPECT_EQ(server.wait().out, "2 connections, 0 aborted\n");
 }
 
 /// The answer that only this client receives.
@@ -283,7 +283,7 @@ TEST(Chat, SecondSignalEndsServerAtOnce) {
             if (std::exchange(unread, now) != now) unchanged = 0;
         }
         chat.signal(SIGINT);
-        co_await try_(talker.read_until("* the server goes down"));
+        co_await try_(talker.read_until("* the server is shutting down"));
         chat.signal(SIGINT);  // the server waits for the stuck client
         co_return eddy::ok();
     };

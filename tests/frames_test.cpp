@@ -13,8 +13,8 @@ TEST(Frames, FramesPrintsAllTransports) {
     EXPECT_EQ(ended.out,
               "lines: hello, world\n"
               "datagrams: ping 0, ping 1, ping 2\n"
-              "halves: 100000 bytes went and came\n"
-              "handed over: 5 bytes, and the socket is back\n");
+              "halves: 100000 bytes sent and received\n"
+              "handed over: 5 bytes, and the socket was returned\n");
 }
 
 }  // namespace

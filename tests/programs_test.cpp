@@ -193,22 +193,21 @@ TEST(Programs, CleanupFinishesStartedSteps) {
 TEST(Programs, ExpiringDropsEntriesInOrderOfDeadlines) {
     const auto ended = run({"expiring"});
     EXPECT_EQ(ended.out,
-              "Ada is asked for, and stays longer\n"
+              "Ada was requested: deadline extended\n"
               "expired: Bob\n"
               "expired: Cid\n"
               "expired: Dora\n"
               "expired: Ada\n"
-              "the slow reader has missed 2\n"
-              "the slow reader hears of Dora\n"
-              "the slow reader hears of Ada\n");
+              "the slow subscriber missed 2\n"
+              "the slow subscriber received Dora\n"
+              "the slow subscriber received Ada\n");
     EXPECT_EQ(ended.err, "");
     EXPECT_EQ(ended.code, 0);
 }
 
 TEST(Programs, PipelineMovesAllItemsThroughBoundedStages) {
     const auto ended = run({"pipeline"});
-    EXPECT_TRUE(
-        ended.out.starts_with("1000 of 1000 items came out, with the sum 332833500; at most 8 were fetched and "))
+    EXPECT_TRUE(ended.out.starts_with("1000 of 1000 items processed, sum 332833500; at most 8 fetched and "))
         << ended.out;
     EXPECT_EQ(ended.err, "");
     EXPECT_EQ(ended.code, 0);
@@ -259,7 +258,7 @@ TEST(Programs, SpawnAndJoinPrintsOutcomeOfEachTask) {
               "\"17\" is 17\n"
               "\"seventeen\": Invalid argument\n"
               "\"\": nothing to parse\n"
-              "try_ gives 18\n"
+              "try_ returns 18\n"
               "the nap was cancelled\n"
               "the squares of 1 to 4 add up to 30\n");
     EXPECT_EQ(ended.err, "");
@@ -279,8 +278,8 @@ TEST(Programs, ScopesEndWithFirstFailure) {
 TEST(Programs, BlockingWorkDoesNotStopTicker) {
     const auto ended = run({"blocking_work"});
     EXPECT_EQ(ended.out,
-              "spawn_blocking: the ticker went on\n"
-              "block_in_place: the ticker went on\n");
+              "spawn_blocking: the ticker continued\n"
+              "block_in_place: the ticker continued\n");
     EXPECT_EQ(ended.err, "");
     EXPECT_EQ(ended.code, 0);
 }
@@ -294,7 +293,7 @@ TEST(Programs, ShutdownEndsWhenIdleAndOnSignal) {
         program.signal(number);
         const auto ended = program.wait();
         EXPECT_EQ(ended.out,
-                  "the task is destroyed, and tells the writer\n"
+                  "the task is destroyed, and notifies the writer\n"
                   "the writer has written the rest\n"
                   "shut down\n");
         EXPECT_EQ(ended.err, "");
@@ -308,9 +307,9 @@ TEST(Programs, RuntimeBuilderPrintsHooksAndMetrics) {
     EXPECT_EQ(ended.out,
               "a task named \"greeter\" runs on a thread named demo-...\n"
               "sent from another thread: 42\n"
-              "nobody took the exception: the cat is out\n"
+              "uncaught exception: the cat is out\n"
               "2 workers, 4 tasks spawned, 0 alive\n"
-              "2 threads began, 2 ended\n");
+              "2 threads started, 2 ended\n");
     EXPECT_EQ(ended.err, "");
     EXPECT_EQ(ended.code, 0);
 }
@@ -388,14 +387,14 @@ TEST(Programs, ServeEchoServesTcpAndUnixUntilSignal) {
     client.close();
     const auto ended = server.wait();
     EXPECT_EQ(ended.code, 0);
-    EXPECT_EQ(ended.out, "1 served, 0 cut off\n");
+    EXPECT_EQ(ended.out, "1 served, 0 aborted\n");
     EXPECT_EQ(ended.err, "");
 
     const support::temp_dir dir;
     process by_path({"serve_echo", dir / "socket"});
     EXPECT_EQ(by_path.line(), "listening on " + (dir / "socket"));
     by_path.signal(SIGINT);
-    EXPECT_EQ(by_path.wait().out, "0 served, 0 cut off\n");
+    EXPECT_EQ(by_path.wait().out, "0 served, 0 aborted\n");
     EXPECT_FALSE(std::filesystem::exists(dir / "socket"));
     EXPECT_EQ(run({"serve_echo", "nowhere"}).code, 1);
 }
@@ -441,7 +440,7 @@ TEST(Programs, UnixSocketsRecognizesClient) {
     const auto ended = run({"unix_sockets"});
     EXPECT_EQ(ended.code, 0) << ended.err;
     EXPECT_EQ(ended.out,
-              "the server says: welcome, that is me\n"
+              "the server says: welcome, same process\n"
               "the service says: ping\n");
 }
 
