@@ -40,6 +40,7 @@ int main() {
             auto client = co_await listener.accept();
             while (auto data = co_await client->stream.receive()) {  // bytes in a leased buffer of the loop
                 if (data->empty()) break;
+                // SAFETY: bytes may be read as char, and the lease keeps them alive.
                 std::printf("the loop says: %.*s\n", static_cast<int>(data->size()),
                             reinterpret_cast<const char*>(data->data()));
             }

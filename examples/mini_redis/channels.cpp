@@ -10,7 +10,7 @@ namespace mini_redis {
 std::size_t channels::publish(std::string_view channel, std::string_view message) {
     const auto at = subscribers_.find(channel);
     if (at == subscribers_.end()) return 0;
-    eddy::bytes_mut frame;  // the same for all
+    eddy::bytes_mut frame;  // encoded once for all subscribers
     reply_writer out(frame);
     out.array(3);
     out.bulk("message");

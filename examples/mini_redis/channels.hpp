@@ -10,10 +10,10 @@
 
 namespace mini_redis {
 
-/// Who has subscribed to which channel.
+/// Maps each channel to the mailboxes of its subscribers. Thread safety: for one event loop.
 class channels {
 public:
-    /// Each mailbox must leave before it is destroyed.
+    /// Lifetime: unsubscribe the mailbox before it is destroyed.
     void subscribe(std::string_view channel, mailbox& who) { subscribers_[std::string(channel)].push_back(&who); }
     void unsubscribe(std::string_view channel, mailbox& who) {
         const auto at = subscribers_.find(channel);
@@ -21,7 +21,8 @@ public:
         std::erase(at->second, &who);
         if (at->second.empty()) subscribers_.erase(at);
     }
-    /// How many there are; those who cannot take the message are disconnected by their connections.
+    /// Sends `message` to all subscribers. Returns the number of mailboxes that accepted it. The connection of a
+    /// mailbox that overflowed disconnects its client.
     std::size_t publish(std::string_view channel, std::string_view message);
 
     [[nodiscard]] std::size_t size() const noexcept { return subscribers_.size(); }
@@ -30,7 +31,7 @@ private:
     text_map<std::vector<mailbox*>> subscribers_;
 };
 
-/// The channels of one client. Its mailbox leaves them all with it.
+/// The subscriptions of one client. The destructor removes the mailbox from all channels.
 class subscriptions {
 public:
     subscriptions(channels& all, std::size_t limit) noexcept : all_(&all), mail_(limit) {}

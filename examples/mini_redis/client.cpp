@@ -12,14 +12,14 @@ using eddy::task;
 
 constexpr std::size_t read_size = 16 * 1024;
 
-/// The reply as the type that a command answers with.
+/// Converts a reply to the type that a command returns. Errors: invalid_argument for another type.
 template <class T>
 result<T> take(reply&& from) {
     if (T* const is = from.get_if<T>()) return std::move(*is);
     return std::unexpected(std::make_error_code(std::errc::invalid_argument));
 }
 
-/// Whether a push says that a channel is subscribed to, and is no message.
+/// Returns whether a push confirms a subscription. Other pushes are messages.
 bool is_confirmation(const reply& push) {
     const auto* const parts = push.get_if<reply::array>();
     if (parts == nullptr || parts->empty()) return false;
@@ -117,7 +117,7 @@ task<result<subscriber>> client::subscribe(std::vector<std::string> channels) &&
     client self(std::move(*this));
     for (const auto& each : channels) self.queue("SUBSCRIBE", each);
     co_await eddy::try_(self.send());
-    // A message of one channel may come before the confirmation of the next.
+    // A message of one channel may arrive before the confirmation of the next channel.
     std::deque<reply> early;
     while (self.queued_ > 0) {
         auto got = co_await eddy::try_(self.receive());

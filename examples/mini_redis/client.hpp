@@ -32,41 +32,42 @@ class subscriber;
 ///     co_await eddy::try_(redis.call("SET", "greeting", "hello"));
 ///     auto greeting = co_await eddy::try_(redis.get("greeting"));
 ///
-/// Errors: those of the connection; resp_errc; errc::unexpected_eof when the server has closed it. What the server
-/// refuses is a reply::error of call(), and std::errc::invalid_argument of get() and its like. After any but the last
-/// the client is of no use. Cancel safety: not safe. A call that was dropped may be executed or not, and its reply
-/// would be taken for the next one's. Thread safety: one call at a time.
+/// Errors: those of the connection; resp_errc; errc::unexpected_eof if the server closed the connection. After these
+/// the client cannot be used any more. An error reply of the server is a reply::error of call(), and
+/// std::errc::invalid_argument of get(), set() and the other typed commands.
+/// Cancel safety: not safe. A dropped call may or may not be executed, and its reply would be returned by the next
+/// call. Thread safety: one call at a time.
 class client {
 public:
     using words = std::span<const std::string_view>;
 
     [[nodiscard]] static eddy::task<eddy::result<client>> connect(std::string where);
 
-    /// Sends one request, and gives its reply. The words are copied before this returns. (They are no initializer list:
-    /// GCC 12 refuses those in an expression with co_await.) What is queued is sent with it, and the replies to that
-    /// are dropped; a call that is never awaited is queued, too.
+    /// Sends one request and returns its reply. Copies the words before it returns. (There is no overload for an
+    /// initializer list, since GCC 12 rejects those in an expression with co_await.) Queued requests are sent first,
+    /// and their replies are discarded. A call that is never awaited stays queued.
     template <std::convertible_to<std::string_view>... Word>
     [[nodiscard]] eddy::task<eddy::result<reply>> call(const Word&... word) {
         return call(words(std::array<std::string_view, sizeof...(word)>{word...}));
     }
     [[nodiscard]] eddy::task<eddy::result<reply>> call(words request);
 
-    /// Pipelining: notes a request, which is sent with the others by run_queued().
+    /// Pipelining: queues a request. run_queued() sends all queued requests.
     template <std::convertible_to<std::string_view>... Word>
     void queue(const Word&... word) {
         queue(words(std::array<std::string_view, sizeof...(word)>{word...}));
     }
     void queue(words request);
-    /// Sends all that is queued with one write, and gives the replies in the same order.
+    /// Sends all queued requests with one write. Returns the replies in the same order.
     [[nodiscard]] eddy::task<eddy::result<std::vector<reply>>> run_queued();
 
-    // Some commands with their types. For all others there is call().
+    // Typed commands. Use call() for all other commands.
     [[nodiscard]] eddy::task<eddy::result<std::optional<std::string>>> get(std::string_view key);
     [[nodiscard]] eddy::task<eddy::result<void>> set(std::string_view key, std::string_view value);
     [[nodiscard]] eddy::task<eddy::result<std::int64_t>> incr(std::string_view key);
-    /// How many have been reached.
+    /// Returns the number of subscribers that received the message.
     [[nodiscard]] eddy::task<eddy::result<std::int64_t>> publish(std::string_view channel, std::string_view message);
-    /// From here on the connection is a subscriber's. Name the vector before you await (GCC 12).
+    /// Converts the connection to a subscriber. On GCC 12, name the vector before you await this.
     [[nodiscard]] eddy::task<eddy::result<subscriber>> subscribe(std::vector<std::string> channels) &&;
 
 private:
@@ -84,17 +85,19 @@ private:
     std::size_t queued_ = 0;
 };
 
-/// What a channel has brought.
+/// A message of a channel.
 struct message {
     std::string channel;
     std::string text;
     message(std::string from, std::string what) : channel(std::move(from)), text(std::move(what)) {}
 };
 
-/// A client that has subscribed.
+/// A client that has subscribed to channels.
 class subscriber {
 public:
-    /// The next message; it waits for one. Errors: as client. Cancel safety: safe; what has come of a message is kept.
+    /// Waits for the next message.
+    /// Errors: as client.
+    /// Cancel safety: safe. Bytes of an incomplete message are kept.
     [[nodiscard]] eddy::task<eddy::result<message>> next();
 
 private:
@@ -105,7 +108,7 @@ private:
     eddy::task<eddy::result<reply>> receive();
 
     client client_;
-    std::deque<reply> early_;  // what has come before the last confirmation
+    std::deque<reply> early_;  // messages that arrived before the last confirmation
 };
 
 }  // namespace mini_redis

@@ -15,7 +15,7 @@ constexpr std::size_t longest_name = 15;
 
 constexpr char to_lower(char c) noexcept { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
-/// A name in lower case, without memory of its own.
+/// A name in lower case, without allocation. Names longer than any command are truncated to one byte more than that.
 class lower_name {
 public:
     explicit lower_name(std::string_view name) noexcept : size_(std::min(name.size(), longest_name + 1)) {
@@ -44,7 +44,7 @@ bool fits(const command& what, std::size_t words) noexcept {
     return what.arity >= 0 ? count == what.arity : count >= -what.arity;
 }
 
-/// As Redis, which shows the beginning.
+/// Replies with the beginning of the request, as Redis does.
 void say_unknown(call& request) {
     constexpr std::size_t most = 128;
     std::string text = "ERR unknown command '";
@@ -58,7 +58,7 @@ void say_unknown(call& request) {
     request.out.error(text);
 }
 
-/// Why a command is not even begun; empty if it may.
+/// Returns the error for a command that must not be executed; empty if it may.
 std::string refusal(const call& request, const command& what) {
     if (!fits(what, request.words.size())) {
         return "ERR wrong number of arguments for '" + std::string(what.name) + "' command";

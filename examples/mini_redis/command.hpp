@@ -12,33 +12,33 @@
 
 namespace mini_redis {
 
-/// One request while it is executed. A command never waits.
+/// A request that is executed now. Commands do not wait.
 struct call {
     server_state& server;
     client_state& client;
     reply_writer out;
-    std::span<const std::string_view> words;  ///< the command's name is the first
+    std::span<const std::string_view> words;  ///< the first one is the name of the command
 
     [[nodiscard]] std::string_view word(std::size_t index) const noexcept { return words[index]; }
     [[nodiscard]] database& keys() const noexcept { return server.keys; }
 };
 
-/// A fault is the reply; without one the command has written its own.
+/// The outcome of a command. A fault becomes the reply; otherwise the command has written its reply.
 using outcome = std::expected<void, fault>;
 using command_function = outcome (*)(call&);
 
 struct command {
     std::string_view name;  ///< lower case
-    int arity;              ///< words, the name included; negative: at least as many
+    int arity;              ///< number of words with the name; negative: a minimum
     command_function run;
-    enum class kind { reads, writes, grows } what;  ///< grows: refused when there are too many keys
-    int first_key = 0;                              ///< for COMMAND: the places of keys among the words
+    enum class kind { reads, writes, grows } what;  ///< grows: rejected at the limit of keys
+    int first_key = 0;                              ///< for COMMAND: the positions of keys in the words
     int last_key = 0;
     int key_step = 0;
-    bool of_subscribers = false;  ///< allowed for a client that has subscribed
+    bool of_subscribers = false;  ///< permitted for a client with subscriptions
 };
 
-/// A family of commands: one of each file commands_*.cpp.
+/// The families of commands, one for each file commands_*.cpp.
 [[nodiscard]] std::span<const command> string_commands() noexcept;
 [[nodiscard]] std::span<const command> key_commands() noexcept;
 [[nodiscard]] std::span<const command> list_commands() noexcept;
@@ -46,11 +46,11 @@ struct command {
 [[nodiscard]] std::span<const command> channel_commands() noexcept;
 [[nodiscard]] std::span<const command> server_commands() noexcept;
 
-/// The command of this name, in any case; null if there is none.
+/// Finds a command by name, ignoring case. Returns null if there is none.
 [[nodiscard]] const command* find_command(std::string_view name) noexcept;
-/// How many there are.
+/// Returns the number of commands.
 [[nodiscard]] std::size_t count_commands() noexcept;
-/// Calls `f(command)` for each.
+/// Calls `f(command)` for each command.
 template <class F>
 void for_each_command(F f) {
     for (const auto family : {string_commands(), key_commands(), list_commands(), hash_and_set_commands(),
@@ -59,13 +59,14 @@ void for_each_command(F f) {
     }
 }
 
-/// Answers a request, whatever is in it.
+/// Executes a request and writes its reply. Writes an error reply for invalid requests.
 void execute(call& request);
 
-/// What Redis shows of a word in an error: it reads words as C does.
+/// Returns the part of a word before the first NUL. Redis shows words so in errors, because it treats them as C
+/// strings.
 [[nodiscard]] std::string_view up_to_nul(std::string_view text) noexcept;
 
-/// Whether `text` is `lower` in any case. `lower` is ASCII.
+/// Compares `text` with `lower`, ignoring case. `lower` is ASCII in lower case.
 [[nodiscard]] bool is_word(std::string_view text, std::string_view lower) noexcept;
 
 }  // namespace mini_redis

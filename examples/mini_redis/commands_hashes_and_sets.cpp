@@ -63,7 +63,7 @@ outcome sadd(call& request) {
     return {};
 }
 
-/// In the order of numbers, if all are numbers, as Redis answers for small sets of those; else in no order.
+/// Returns the members in numeric order if all are numbers, as Redis does for small sets of numbers; else in any order.
 std::vector<std::string_view> in_order(const set& members) {
     std::vector<std::string_view> sorted(members.begin(), members.end());
     if (std::ranges::all_of(sorted, [](std::string_view each) { return parse_integer(each).has_value(); })) {

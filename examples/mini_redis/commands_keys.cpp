@@ -28,15 +28,15 @@ outcome exists(call& request) {
 // ---- EXPIRE key seconds [NX | XX | GT | LT] ----
 
 struct expire_conditions {
-    bool is_new = false;     // only if it does not expire yet
-    bool is_change = false;  // only if it does
-    bool is_later = false;   // only if that is later
-    bool is_earlier = false;
+    bool is_new = false;      // NX: only if the key has no expiry
+    bool is_change = false;   // XX: only if the key has an expiry
+    bool is_later = false;    // GT: only if the new expiry is later
+    bool is_earlier = false;  // LT: only if the new expiry is earlier
 
     expire_conditions() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
-/// Says what is wrong, if anything is.
+/// Reads the options. On an error it writes the reply and returns nullopt.
 std::optional<expire_conditions> read_conditions(call& request) {
     expire_conditions read;
     for (const auto word : request.words.subspan(3)) {
@@ -105,7 +105,7 @@ outcome ttl(call& request) {
     return {};
 }
 
-// ---- All of them ----
+// ---- All keys ----
 
 outcome dbsize(call& request) {
     request.out.integer(static_cast<std::int64_t>(request.keys().size()));

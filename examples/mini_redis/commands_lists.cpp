@@ -29,7 +29,7 @@ outcome push(call& request, bool to_front) {
 outcome lpush(call& request) { return push(request, true); }
 outcome rpush(call& request) { return push(request, false); }
 
-/// Writes the first `count` items, and erases them; and the key with the last of them.
+/// Writes and removes the first `count` items. Removes the key if the list is empty then.
 void pop(call& request, list& items, std::size_t count) {
     for (; count > 0; --count) {
         request.out.bulk(items.front());
@@ -38,7 +38,7 @@ void pop(call& request, list& items, std::size_t count) {
     if (items.empty()) request.keys().erase(request.word(1));
 }
 
-/// LPOP key [count]: with a count it is an array.
+/// LPOP key [count]: the reply is an array if a count is given.
 outcome lpop(call& request) {
     const bool has_count = request.words.size() > 2;
     std::int64_t count = 1;
@@ -63,7 +63,7 @@ outcome lpop(call& request) {
     return {};
 }
 
-/// LRANGE key first last: both count, from the end if they are negative.
+/// LRANGE key first last: both are included. Negative indices count from the end.
 outcome lrange(call& request) {
     const auto first = parse_integer(request.word(2));
     const auto last = parse_integer(request.word(3));
@@ -71,7 +71,7 @@ outcome lrange(call& request) {
     const auto found = request.keys().find_as<list>(request.word(1));
     if (!found) return std::unexpected(found.error());
     const auto size = *found == nullptr ? 0 : static_cast<std::int64_t>((*found)->size());
-    // Both lie within the list before anything is done with them: they may be as large as numbers are.
+    // Clamped first, since the arguments may be any 64-bit numbers.
     const auto begin = std::clamp<std::int64_t>(*first < 0 ? *first + size : *first, 0, size);
     const auto end = std::clamp<std::int64_t>(*last < 0 ? *last + size + 1 : std::min(*last, size) + 1, begin, size);
     request.out.array(static_cast<std::size_t>(end - begin));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// PING, ECHO, QUIT, and what tools ask before they start: INFO, COMMAND, CONFIG GET.
+// PING, ECHO, QUIT, and the commands that tools call at their start: INFO, COMMAND, CONFIG GET.
 #include <fmt/format.h>
 #include <fnmatch.h>
 #include <unistd.h>
@@ -87,7 +87,7 @@ outcome info(call& request) {
 
 // ---- COMMAND [COUNT | DOCS | INFO name ...] ----
 
-/// The ten things that Redis 7 says of a command; the last four are lists of what we do not have.
+/// Writes the ten fields that Redis 7 has for a command. The last four are lists that are empty here.
 void describe(reply_writer& out, const command& what) {
     out.array(10);
     out.bulk(what.name);
@@ -125,7 +125,7 @@ outcome tell_commands(call& request) {
     }
     if (is_word(request.word(1), "info")) return describe_named(request);
     if (is_word(request.word(1), "docs")) {
-        request.out.array(0);  // redis-cli does without
+        request.out.array(0);  // redis-cli works without them
     } else if (is_word(request.word(1), "count")) {
         request.out.integer(static_cast<std::int64_t>(count_commands()));
     } else {
@@ -154,7 +154,8 @@ bool is_meant(const std::string& name, std::string_view word) {
                             : is_word(word, name);
 }
 
-/// Once each. A name is answered as it was typed, a pattern with the names as they are: so does Redis.
+/// Returns the requested settings, each one once. As in Redis, a name is returned as typed, and a pattern returns the
+/// real names.
 std::vector<setting> asked_for(const call& request) {
     auto left = settings(request.server);
     std::vector<setting> asked;

@@ -40,7 +40,7 @@ std::optional<set_options> read_set_options(std::span<const std::string_view> wo
     for (std::size_t i = 3; i < words.size(); ++i) {
         const bool is_ex = is_word(words[i], "ex");
         const auto unit = is_ex ? time_unit::seconds : time_unit::milliseconds;
-        const bool fits = !read.lifetime || read.unit == unit;  // the same one again: the last one holds
+        const bool fits = !read.lifetime || read.unit == unit;  // a repeated option: the last one is used
         if (is_word(words[i], "nx") && !read.must_be_there) {
             read.must_be_new = true;
         } else if (is_word(words[i], "xx") && !read.must_be_new) {
@@ -101,7 +101,7 @@ outcome add(call& request, std::int64_t step) {
     if (*found == nullptr) {
         request.keys().set(request.word(1), std::to_string(sum));
     } else {
-        **found = std::to_string(sum);  // in place: the time to live stays
+        **found = std::to_string(sum);  // modified in place, so that the expiry is kept
     }
     request.out.integer(sum);
     return {};
@@ -110,7 +110,7 @@ outcome add(call& request, std::int64_t step) {
 outcome incr(call& request) { return add(request, 1); }
 outcome decr(call& request) { return add(request, -1); }
 
-// ---- ----
+// ---- Several keys ----
 
 outcome append(call& request) {
     const auto found = request.keys().make_as<std::string>(request.word(1));
@@ -132,7 +132,7 @@ outcome mget(call& request) {
         if (found && *found != nullptr) {
             request.out.bulk(**found);
         } else {
-            request.out.nil();  // of another type, too
+            request.out.nil();  // also for a value of another type
         }
     }
     return {};

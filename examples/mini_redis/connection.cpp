@@ -15,12 +15,12 @@
 namespace mini_redis {
 namespace {
 
-constexpr std::size_t read_size = 16 * 1024;   // room for each read, at least
-constexpr std::size_t flush_size = 64 * 1024;  // answers are sent when they are more
-constexpr std::size_t kept_size = 256 * 1024;  // larger buffers are given back
+constexpr std::size_t read_size = 16 * 1024;   // minimum spare capacity for a read
+constexpr std::size_t flush_size = 64 * 1024;  // replies are sent when they exceed this
+constexpr std::size_t kept_size = 256 * 1024;  // larger buffers are freed
 
-/// The part of a connection that does not wait. It uses the codec by itself, and not in a codec::framed: so it sees
-/// when all that one read has brought is executed, and answers that with one write.
+/// The part of a connection that does not wait. It uses the codec directly and not through codec::framed, so that it
+/// knows when all requests of one read are executed, and can send their replies with one write.
 class dialogue {
 public:
     explicit dialogue(server_state& server) : server_(&server), codec_(server.limits.request) {
@@ -31,22 +31,23 @@ public:
     dialogue& operator=(const dialogue&) = delete;
     ~dialogue() { --server_->clients; }
 
-    /// Where the next bytes go.
+    /// Returns the spare capacity for the next read.
     std::span<std::byte> room() {
         if (in_.empty() && in_.capacity() > kept_size) in_ = eddy::bytes_mut();
         in_.reserve(read_size);
         return in_.chunk_mut();
     }
-    /// False at the end of the stream.
+    /// Takes over the bytes of a read. Returns false at the end of the stream, or after an error.
     bool received(const eddy::result<std::size_t>& count) {
         if (!count || *count == 0) return false;
         in_.advance_mut(*count);
         return true;
     }
 
-    /// Executes requests until none is left, or the answers are many: then it is to be called again.
+    /// Executes requests until none is left or the replies exceed flush_size. If has_more(), send the replies and call
+    /// it again.
     void execute_some() {
-        // What was published is said first: an answer may be that the client has left the channel.
+        // Published messages first: a reply may confirm that the client has unsubscribed.
         if (client_.subscribed) client_.subscribed->mail().take(out_);
         do {
             has_more_ = execute_next();
@@ -61,7 +62,7 @@ public:
     }
 
     [[nodiscard]] bool wants_end() const noexcept { return client_.wants_end; }
-    /// Null as long as it has subscribed to nothing.
+    /// Null until the first subscription.
     [[nodiscard]] mailbox* mail() noexcept { return client_.subscribed ? &client_.subscribed->mail() : nullptr; }
 
 private:

@@ -9,12 +9,12 @@
 
 namespace mini_redis {
 
-/// Serves one client until it leaves, breaks the protocol, lags behind what it has subscribed to, or `ending` is
-/// cancelled: what has been read then is answered first.
+/// Serves one client until it disconnects, violates the protocol, exceeds the limit of its mailbox, or `ending` is
+/// cancelled. Requests that were read before are answered first.
 ///
-/// Pipelining: all requests that one read has brought are executed, and answered with one write. Answers are sent
-/// before they are more than some 64 KiB, and nothing is executed or read meanwhile: so who asks much and reads nothing
-/// waits for itself only.
+/// Pipelining: all requests of one read are executed, and their replies are sent with one write. Replies are sent when
+/// they exceed about 64 KiB; meanwhile no request is read or executed. So a client that does not read its replies
+/// delays only itself.
 [[nodiscard]] eddy::task<void> serve_client(server_state& server, eddy::net::tcp_stream stream,
                                             eddy::sync::cancellation_token ending);
 

@@ -16,7 +16,7 @@ void database::set(std::string_view key, std::string_view text) {
     }
     persist(at->second);
     if (auto* const old = std::get_if<std::string>(&at->second.what)) {
-        old->assign(text);  // in the memory that it has, if that is enough
+        old->assign(text);  // reuses its memory if possible
     } else {
         at->second.what.emplace<std::string>(text);
     }
@@ -53,13 +53,13 @@ std::optional<eddy::time::time_point> database::deadline_of(std::string_view key
 
 eddy::task<void> database::expire_keys() {
     for (;;) {
-        // The stream ends when nothing is left that expires, and goes on with the next that does.
+        // The stream ends when no key has an expiry, and continues when one is inserted.
         while (auto gone = co_await expiring_.next()) entries_.erase(gone->value);
         co_await has_expiring_.notified();
     }
 }
 
-/// The entry, if its time has not come: the task above may be late by as much as other tasks take.
+/// Finds an entry that has not expired. Checks the deadline, since expire_keys() may run late. Erases an expired entry.
 database::entries::iterator database::find_entry(std::string_view key) {
     const auto at = entries_.find(key);
     if (at == entries_.end() || !at->second.expiry) return at;

@@ -20,37 +20,36 @@
 
 namespace mini_redis {
 
-/// The keys, their values, and when they expire. All of it is used on one loop, and no command waits while it runs: so
-/// there are no locks, and each command sees and leaves the whole in order.
-///
-/// A key that has expired is gone for whoever asks, at once; its memory is given back by expire_keys().
+/// The keys, their values, and their expiries. Commands see an expired key as missing immediately; expire_keys() frees
+/// its memory. Thread safety: for one event loop. There are no locks: commands do not wait, so each command runs
+/// atomically.
 class database {
 public:
-    /// The value of a key; null if there is none.
+    /// Returns the value of a key, or null if there is none.
     [[nodiscard]] stored_value* find(std::string_view key);
-    /// The same for a value of the type T; null if there is none.
+    /// Returns the value of type T, or null if there is no value. Errors: wrong_type.
     template <class T>
     [[nodiscard]] std::expected<T*, fault> find_as(std::string_view key);
-    /// The value of a key, which is made if there is none.
+    /// Returns the value of type T. Creates it if there is none. Errors: wrong_type.
     template <class T>
     [[nodiscard]] std::expected<T*, fault> make_as(std::string_view key);
 
-    /// Sets a key, which then does not expire.
+    /// Sets a key and removes its expiry.
     void set(std::string_view key, std::string_view text);
-    /// Whether it was there.
+    /// Erases a key. Returns whether it existed.
     bool erase(std::string_view key);
     void clear();
 
-    /// The key, which is there, expires at `deadline`.
+    /// Sets the expiry of an existing key.
     void expire_at(std::string_view key, eddy::time::time_point deadline);
-    /// When the key expires; nothing if it does not.
+    /// Returns the expiry of a key, or nullopt if it has none.
     [[nodiscard]] std::optional<eddy::time::time_point> deadline_of(std::string_view key);
 
     [[nodiscard]] std::size_t size() const noexcept { return entries_.size(); }
-    /// How many of them expire.
+    /// Returns the number of keys with an expiry.
     [[nodiscard]] std::size_t expiring() const noexcept { return expiring_.size(); }
 
-    /// Erases each key when its time has come, for ever. One task does it.
+    /// Erases expired keys, and never ends. Run it in one task.
     [[nodiscard]] eddy::task<void> expire_keys();
 
 private:

@@ -12,8 +12,8 @@ namespace mini_redis {
 
 enum class time_unit { seconds, milliseconds };
 
-/// When `count` of the unit have passed; nothing if that is more than Redis can count in milliseconds since 1970. What
-/// is more than the loop's clock can count is as far away as that can.
+/// Returns the time point `count` units from now. Returns nullopt if Redis could not represent it in milliseconds since
+/// 1970. A time point beyond the range of the loop's clock is its maximum.
 [[nodiscard]] inline std::optional<eddy::time::time_point> deadline_in(std::int64_t count, time_unit unit) {
     using std::chrono::milliseconds;
     constexpr auto most = std::numeric_limits<std::int64_t>::max();

@@ -5,17 +5,17 @@
 
 namespace mini_redis {
 
-/// Why a command could not do what it was told.
+/// The reason why a command failed.
 enum class fault {
     wrong_type,
     no_integer,
-    no_positive_integer,  ///< of a count
+    no_positive_integer,  ///< a count that is negative or not a number
     overflow,
     syntax,
-    too_long,  ///< of a string that grows
+    too_long,  ///< a string would exceed its limit
 };
 
-/// As Redis says it, to the letter: clients compare these.
+/// Returns the exact error text of Redis, since clients compare it.
 [[nodiscard]] constexpr std::string_view text_of(fault what) noexcept {
     switch (what) {
     case fault::wrong_type: return "WRONGTYPE Operation against a key holding the wrong kind of value";

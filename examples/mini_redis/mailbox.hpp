@@ -9,14 +9,14 @@
 
 namespace mini_redis {
 
-/// What is published for one client, until its connection sends it: bounded, so that a client that reads nothing costs
-/// no more than its limit, and a publisher never waits for it. A client that lags behind by more is disconnected, as
-/// Redis does (client-output-buffer-limit pubsub): to drop some of its messages would be to lie to it.
+/// Messages for one client that its connection has not sent yet. The size is bounded, and publishers never wait. A
+/// client that exceeds the limit is disconnected, as in Redis (client-output-buffer-limit pubsub): dropping messages
+/// would leave the subscriber with an inconsistent view.
 class mailbox {
 public:
     explicit mailbox(std::size_t limit) noexcept : limit_(limit) {}
 
-    /// Appends a message. False if the limit does not allow it: then it has overflowed, and takes no further one.
+    /// Appends a message. Returns false if it exceeds the limit; the mailbox then accepts no further messages.
     bool post(std::string_view message) {
         if (has_overflowed_) return false;
         if (message.size() > limit_ - waiting_.size()) {
@@ -28,15 +28,15 @@ public:
         posted_.notify_one();
         return true;
     }
-    /// Moves what is waiting to the end of `into`.
+    /// Moves the messages to the end of `into`.
     void take(eddy::bytes_mut& into) {
         into.put(waiting_.text());
-        waiting_ = eddy::bytes_mut();  // it may have been large
+        waiting_ = eddy::bytes_mut();  // frees the memory, which may be large
     }
 
     [[nodiscard]] bool empty() const noexcept { return waiting_.empty(); }
     [[nodiscard]] bool has_overflowed() const noexcept { return has_overflowed_; }
-    /// Each is ready when that has happened since the last look. For one task.
+    /// Ready if a message was posted, or the mailbox overflowed, since the last such wait. For one task.
     [[nodiscard]] auto posted() noexcept { return posted_.notified(); }
     [[nodiscard]] auto overflowed() noexcept { return overflowed_.notified(); }
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
-// mini_redis_cli: one command for mini_redis, or for Redis, and what it answers.
+// mini_redis_cli: sends one command to mini_redis or Redis, and prints the reply.
 //     $ ./mini_redis_cli SET greeting hello         OK
 //     $ ./mini_redis_cli GET greeting               "hello"
 //     $ ./mini_redis_cli SUBSCRIBE news             each message, until Ctrl-C
-// The exit code is 0, or 1 if the answer is an error or there is none.
+// The exit code is 0, or 1 if the reply is an error or there is no reply.
 #include <eddy/prelude.hpp>
 
 #include <fmt/format.h>
@@ -34,7 +34,7 @@ std::string in_quotes(std::string_view text) {
     return shown + "\"";
 }
 
-/// As redis-cli shows replies to people. `margin` is what stands before the lines of an array's items but the first.
+/// Formats a reply like redis-cli. `margin` is the indentation of an array's items, except the first one.
 std::string shown(const reply& what, const std::string& margin = "");
 
 class showing {
@@ -71,7 +71,7 @@ eddy::task<eddy::result<void>> listen(client redis, std::vector<std::string> cha
     }
 }
 
-/// Whether the answer is no error.
+/// Sends the command and prints the reply. Returns false if the reply is an error.
 eddy::task<eddy::result<bool>> ask(std::string where, std::vector<std::string> words) {
     auto redis = co_await eddy::try_(client::connect(where));
     if (mini_redis::is_word(words.front(), "subscribe") && words.size() > 1) {
@@ -89,9 +89,9 @@ eddy::task<eddy::result<bool>> ask(std::string where, std::vector<std::string> w
 int main(int argc, char** argv) {
     std::string where = "127.0.0.1:6379";
     std::vector<std::string> words;
-    CLI::App app("One command for a server that speaks RESP2.");
-    app.add_option("--server", where, "its address")->capture_default_str();
-    app.add_option("words", words, "the command")->required();
+    CLI::App app("Sends one command to a server that speaks RESP2.");
+    app.add_option("--server", where, "the address of the server")->capture_default_str();
+    app.add_option("words", words, "the command and its arguments")->required();
     app.positionals_at_end();
     CLI11_PARSE(app, argc, argv);
 

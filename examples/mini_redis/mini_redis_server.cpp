@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT
-// mini_redis: a server that redis-cli, redis-benchmark and other clients of Redis take for one.
+// mini_redis: a server for redis-cli, redis-benchmark and other clients of Redis.
 //     $ ./mini_redis_server 127.0.0.1:6379         and, in another terminal,
 //     $ redis-cli SET greeting hello                or: ./mini_redis_cli SET greeting hello
-// Ctrl-C (SIGINT) or SIGTERM ends it, with exit code 0: what has come by then is answered. A second one ends it at
-// once.
+// Ctrl-C (SIGINT) or SIGTERM ends it with exit code 0. Requests received before are answered. A second signal ends it
+// immediately.
 //
-// All of it runs on one loop, on this thread, as Redis does: so there are no locks. What to read, in this order:
-//     request_codec, reply_codec    bytes into requests and replies, and back: the protocol, without any waiting; with
-//     reply,
-//                                   resp_error, split_words
+// Everything runs on one event loop, on this thread, as in Redis, so there are no locks. Read the files in this order:
+//
+//     request_codec, reply_codec    the protocol, without waiting: bytes to requests and replies, and back
+//                                   (with reply, resp_error, split_words)
 //     database, value               the keys and their values; expire_keys() is a task on a delay_queue
-//     command, commands_*           the table of commands, and a file a family; with fault, expiry, numbers,
-//     reply_writer mailbox, channels             publish and subscribe, and what becomes of slow subscribers
-//     connection, server_state      one client: a coroutine that reads, executes, writes; and what all clients share
+//     command, commands_*           the table of commands, one file per family
+//                                   (with fault, expiry, numbers, reply_writer)
+//     mailbox, channels             publish and subscribe, and the treatment of slow subscribers
+//     connection, server_state      one client: a coroutine that reads, executes and writes; the state shared by all
 //     server, and this file         all clients, signals, options
-//     client, mini_redis_cli        the other side
-// Who is in a hurry begins with connection: there, in server and in client are most of the awaits. Of the codecs and of
-// the families of commands the headers and one each will do.
+//     client, mini_redis_cli        the client
+//
+// For a quick look, start with connection, server and client, which contain most of the awaits.
 #include <eddy/prelude.hpp>
 #include <eddy/signal.hpp>
 
@@ -34,7 +35,7 @@ namespace {
 
 using eddy::sync::cancellation_token;
 
-// The first signal asks the program to end, and the next one, of either kind, ends it at once.
+// The first signal ends the program gracefully. The second one, of either kind, ends it immediately.
 eddy::task<void> end_at(eddy::signal::signal_stream signals, cancellation_token end) {
     while (auto next = co_await signals.next()) {
         if (end.is_cancelled()) std::_Exit(128 + next->number());
@@ -42,9 +43,9 @@ eddy::task<void> end_at(eddy::signal::signal_stream signals, cancellation_token 
     }
 }
 
-/// `why_driver` is what the loop says of its driver.
+/// `why_driver` is the loop's reason for its driver.
 eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::string where, std::string why_driver) {
-    // Before anybody can know that we are there.
+    // Install the handlers before the server prints its address, so that no signal is missed.
     const cancellation_token end;
     auto interrupts = co_await eddy::try_(eddy::signal::stream(eddy::signal::kind::interrupt()));
     auto terminations = co_await eddy::try_(eddy::signal::stream(eddy::signal::kind::terminate()));
@@ -60,7 +61,7 @@ eddy::task<eddy::result<void>> run_server(mini_redis::server_state& state, std::
     co_return eddy::ok();
 }
 
-/// Each client takes a descriptor, and the soft limit is often 1,024.
+/// Each client needs a descriptor, and the soft limit is often 1,024.
 void raise_descriptor_limit() {
     rlimit limit{};
     if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -77,19 +78,23 @@ int main(int argc, char** argv) {
     auto drain = limits.drain.count();
     std::int64_t spin = 20;
     CLI::App app("A server that speaks RESP2.");
-    app.add_option("address", where, "where to listen; port 0 takes a free one")->capture_default_str();
-    app.add_option("--driver", driver, "or auto for io_uring where it can be had")
+    app.add_option("address", where, "the address to listen on; port 0 chooses a free port")->capture_default_str();
+    app.add_option("--driver", driver, "auto uses io_uring if it is available")
         ->check(CLI::IsMember({"epoll", "io_uring", "auto"}));
-    app.add_option("--max-clients", limits.clients, "further ones wait")->capture_default_str();
-    app.add_option("--max-keys", limits.keys, "commands that add keys are refused when there are as many");
-    app.add_option("--max-word", limits.request.word, "bytes of a key or value")->capture_default_str();
-    app.add_option("--max-words", limits.request.words, "of one request")->capture_default_str();
-    app.add_option("--max-request", limits.request.frame, "bytes of one request")->capture_default_str();
-    app.add_option("--subscriber-limit", limits.subscriber, "bytes that may wait for a subscriber that is slow")
+    app.add_option("--max-clients", limits.clients, "maximum number of clients; further clients wait")
         ->capture_default_str();
-    app.add_option("--drain", drain, "seconds for which clients may take their answers at the end")
+    app.add_option("--max-keys", limits.keys,
+                   "maximum number of keys; at this number, commands that add keys are rejected");
+    app.add_option("--max-word", limits.request.word, "maximum size of a key or value, in bytes")
         ->capture_default_str();
-    app.add_option("--spin", spin, "microseconds for which the loop looks for requests before it sleeps")
+    app.add_option("--max-words", limits.request.words, "maximum number of words in a request")->capture_default_str();
+    app.add_option("--max-request", limits.request.frame, "maximum size of a request, in bytes")->capture_default_str();
+    app.add_option("--subscriber-limit", limits.subscriber,
+                   "maximum size of the unsent messages of a subscriber, in bytes")
+        ->capture_default_str();
+    app.add_option("--drain", drain, "time for clients to receive their replies at the end, in seconds")
+        ->capture_default_str();
+    app.add_option("--spin", spin, "time for which the loop polls for requests before it sleeps, in microseconds")
         ->capture_default_str();
     CLI11_PARSE(app, argc, argv);
     limits.drain = std::chrono::seconds(drain);

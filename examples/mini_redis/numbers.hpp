@@ -8,7 +8,8 @@
 
 namespace mini_redis {
 
-/// The number that `text` is, as Redis reads numbers: all of it, without a plus, leading zeros, or blanks.
+/// Parses a number as Redis does: the whole text, without a plus sign, leading zeros or blanks. Returns nullopt for
+/// other text.
 [[nodiscard]] inline std::optional<std::int64_t> parse_integer(std::string_view text) noexcept {
     const std::string_view digits = text.starts_with('-') ? text.substr(1) : text;
     if (digits.starts_with('0') && text != "0") return std::nullopt;

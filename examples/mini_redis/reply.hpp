@@ -11,7 +11,7 @@
 
 namespace mini_redis {
 
-/// A reply, as a client has it and tests compare it. The server writes its own without making one: see reply_writer.
+/// A reply, for clients and tests. The server writes replies without this class: see reply_writer.
 class reply {
 public:
     struct nil {
@@ -23,7 +23,7 @@ public:
         explicit status(std::string what) : text(std::move(what)) {}
         friend bool operator==(const status&, const status&) = default;
     };
-    /// `-ERR syntax error`: the first word says what kind of error it is.
+    /// `-ERR syntax error`: the first word is the kind of error.
     struct error {
         std::string text;
         explicit error(std::string what) : text(std::move(what)) {}
@@ -39,7 +39,8 @@ public:
     reply(array items) noexcept : value_(std::move(items)) {}
 
     [[nodiscard]] bool is_nil() const noexcept { return std::holds_alternative<nil>(value_); }
-    /// Null if it is something else. The types: nil, status, error, std::int64_t, std::string, array.
+    /// Returns the value as a T, or null if it has another type. T: nil, status, error, std::int64_t, std::string,
+    /// array.
     template <class T>
     [[nodiscard]] const T* get_if() const noexcept {
         return std::get_if<T>(&value_);

@@ -35,12 +35,12 @@ private:
     eddy::bytes_mut* into_;
 };
 
-/// Builds a reply of text that was found to be a whole one.
+/// Builds a reply from text that scan() has found to be a complete reply.
 class reply_builder {
 public:
     explicit reply_builder(std::string_view text) noexcept : rest_(text) {}
 
-    reply build() {  // NOLINT(misc-no-recursion): as deep as scan() has allowed
+    reply build() {  // NOLINT(misc-no-recursion): scan() limits the depth
         const char type = rest_.front();
         const std::string_view line = take_line();
         switch (type) {
@@ -105,7 +105,7 @@ result<std::optional<reply>> reply_codec::decode_eof(eddy::bytes_mut& from) {
 
 // ---- The search for the end ----
 
-/// Goes on from `at_`: whether that is the end of a reply now.
+/// Continues at `at_`. Returns whether the end of a reply was reached.
 result<bool> reply_codec::scan(std::string_view text) {
     do {
         const auto is_there = scan_one(text);
@@ -115,7 +115,7 @@ result<bool> reply_codec::scan(std::string_view text) {
     return true;
 }
 
-/// One string, number or head of an array.
+/// Scans one string, number or array header. Returns false if it is incomplete.
 result<bool> reply_codec::scan_one(std::string_view text) {
     if (at_ > limits_.frame) return std::unexpected(resp_errc::frame_too_large);
     if (at_ >= text.size()) return false;
@@ -133,7 +133,7 @@ result<bool> reply_codec::scan_one(std::string_view text) {
     if (type == ':') return true;
     if (type == '*') return open_array(*number);
     auto is_there = scan_bulk(text, *number);
-    if (is_there && !*is_there) at_ = line;  // the line is read once more when more has come: it is short
+    if (is_there && !*is_there) at_ = line;  // scans the short line again when more bytes have arrived
     return is_there;
 }
 
@@ -152,12 +152,12 @@ result<bool> reply_codec::open_array(std::int64_t count) {
         return std::unexpected(resp_errc::bad_array_length);
     }
     if (missing_.size() >= limits_.depth) return std::unexpected(resp_errc::nested_too_deep);
-    // One more than there are items: the array itself counts as one when it is closed.
+    // One more than the number of items: close_arrays() also counts the array header.
     missing_.push_back(static_cast<std::uint64_t>(std::max<std::int64_t>(count, 0)) + 1);
     return true;
 }
 
-/// Something is whole: that may be the last item of the arrays around it.
+/// Counts a complete item, which may be the last one of the enclosing arrays.
 void reply_codec::close_arrays() {
     while (!missing_.empty() && --missing_.back() == 0) missing_.pop_back();
 }

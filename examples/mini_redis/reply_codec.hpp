@@ -18,31 +18,31 @@ namespace mini_redis {
 /// Appends `what` as RESP2.
 void write_reply(const reply& what, eddy::bytes_mut& into);
 
-/// What a reply may be at most, for a client.
+/// The limits of a reply, for a client.
 struct reply_limits {
-    std::size_t bulk = 512U << 20;  ///< bytes of one string
-    std::size_t items = 1U << 20;   ///< of one array
-    std::size_t frame = 1U << 30;   ///< bytes of a reply, as it comes
-    std::size_t line = 64U << 10;   ///< of a status, an error or a number
-    std::size_t depth = 8;          ///< arrays in arrays
+    std::size_t bulk = 512U << 20;  ///< bytes of a string
+    std::size_t items = 1U << 20;   ///< items of an array
+    std::size_t frame = 1U << 30;   ///< bytes of an encoded reply
+    std::size_t line = 64U << 10;   ///< bytes of a status, an error or a number
+    std::size_t depth = 8;          ///< nesting depth of arrays
 
     reply_limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
-/// The client's side of RESP2: requests go out, replies come in.
+/// The client's side of RESP2: encodes requests and decodes replies.
 ///
-/// A reply is looked for its end first, which goes on where it stopped when more bytes come; only then is it built. So
-/// memory is taken for what has come, and not for what was announced.
+/// decode() first searches the end of a reply, and continues the search when more bytes arrive. It builds the reply
+/// only then, so it allocates memory for received bytes, not for announced lengths.
 class reply_codec {
 public:
     using item = reply;
 
     explicit reply_codec(const reply_limits& limits = reply_limits()) noexcept : limits_(limits) {}
 
-    /// Takes the next reply out of `from`; nothing if not all of it has come.
-    /// Errors: resp_errc. Call it no more then.
+    /// Removes the next reply from `from`. Returns nullopt if it is incomplete.
+    /// Errors: resp_errc. Do not call it again after an error.
     eddy::result<std::optional<reply>> decode(eddy::bytes_mut& from);
-    /// The same when nothing more will come. Errors: errc::unexpected_eof if there is half a reply.
+    /// The same at the end of the stream. Errors: also errc::unexpected_eof for an incomplete reply.
     eddy::result<std::optional<reply>> decode_eof(eddy::bytes_mut& from);
     /// Appends a request. Never fails.
     eddy::result<void> encode(std::span<const std::string_view> words, eddy::bytes_mut& into);
@@ -55,9 +55,9 @@ private:
     void close_arrays();
 
     reply_limits limits_;
-    std::size_t at_ = 0;                  // all before this is understood
-    std::size_t searched_ = 0;            // there is no end of line before this
-    std::vector<std::uint64_t> missing_;  // items that are to come, of each array that is open
+    std::size_t at_ = 0;                  // everything before this was parsed
+    std::size_t searched_ = 0;            // there is no end of line between at_ and this
+    std::vector<std::uint64_t> missing_;  // missing items of each open array
 };
 
 }  // namespace mini_redis

@@ -9,7 +9,7 @@
 namespace mini_redis {
 namespace {
 
-constexpr std::size_t longest_head = 1 + 20 + 2;  // a type, a number of 64 bits, the end of the line
+constexpr std::size_t longest_head = 1 + 20 + 2;  // type, 64-bit number, end of line
 
 char* put(char* at, std::string_view text) noexcept {
     std::memcpy(at, text.data(), text.size());
@@ -22,11 +22,12 @@ char* put_number(char* at, char type, std::int64_t value) noexcept {
     return put(at, "\r\n");
 }
 
-/// Room for `most` bytes at the end of `into`; `write` fills it and answers where it stopped. So a reply of several
-/// parts costs one check for room.
+/// Reserves `most` bytes at the end of `into`. `write` fills them and returns the end of its output. So a reply of
+/// several parts needs one capacity check.
 template <class Write>
 void append(eddy::bytes_mut& into, std::size_t most, Write write) {
     into.reserve(most);
+    // SAFETY: bytes may be accessed as char; reserve() has made `most` of them writable, and `into` owns them.
     char* const begin = reinterpret_cast<char*>(into.end());
     into.advance_mut(static_cast<std::size_t>(write(begin) - begin));
 }

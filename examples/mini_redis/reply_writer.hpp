@@ -9,20 +9,20 @@
 
 namespace mini_redis {
 
-/// Appends replies, or their parts, to a buffer that outlives it.
+/// Appends replies, or their parts, to a buffer. Lifetime: the buffer must outlive it.
 class reply_writer {
 public:
     explicit reply_writer(eddy::bytes_mut& into) noexcept : into_(&into) {}
 
     void status(std::string_view text) { line('+', text); }
-    /// `text` begins with the kind, as in "ERR syntax error". It is made one line.
+    /// `text` begins with the kind, as in "ERR syntax error". Line breaks are replaced by blanks.
     void error(std::string_view text);
     void integer(std::int64_t value) { number(':', value); }
     void bulk(std::string_view bytes);
     void nil() { literal("$-1\r\n"); }
-    /// `count` replies follow.
+    /// Writes an array header. `count` replies must follow.
     void array(std::size_t count) { number('*', static_cast<std::int64_t>(count)); }
-    /// What is RESP already.
+    /// Appends text that is already encoded.
     void literal(std::string_view text);
 
 private:

@@ -36,7 +36,8 @@ result<void> request_codec::encode(const reply& what, eddy::bytes_mut& into) {
     return {};
 }
 
-/// The words, as windows of what is dropped from the front of `from`: its memory stays until room is made there.
+/// Removes a request from `from` and returns its words. The words refer to the memory of `from`, which stays valid
+/// until more capacity is reserved there.
 request_codec::item request_codec::take(eddy::bytes_mut& from, std::size_t size) {
     const std::string_view text = from.text();
     words_.clear();
@@ -71,7 +72,7 @@ result<bool> request_codec::scan_array_length(std::string_view text) {
     if (number_ > 0 && static_cast<std::uint64_t>(number_) > limits_.words) {
         return std::unexpected(resp_errc::bad_array_length);
     }
-    missing_ = number_ > 0 ? static_cast<std::size_t>(number_) : 0;  // Redis takes negative ones for empty, too
+    missing_ = number_ > 0 ? static_cast<std::size_t>(number_) : 0;  // as in Redis, a negative length means empty
     return true;
 }
 
@@ -79,7 +80,7 @@ result<bool> request_codec::scan_word_length(std::string_view text) {
     if (is_in_word_) return true;
     if (at_ >= text.size()) return false;
     if (text[at_] != '$') {
-        const auto end = find_line_end(text, resp_errc::bulk_length_too_long);  // first, as Redis does
+        const auto end = find_line_end(text, resp_errc::bulk_length_too_long);  // checked first, as in Redis
         if (!end) return std::unexpected(end.error());
         if (*end == 0) return false;
         const int byte = static_cast<unsigned char>(text[at_]);
@@ -99,14 +100,14 @@ bool request_codec::scan_word(std::string_view text) {
     const auto size = static_cast<std::size_t>(number_);
     if (text.size() - at_ < size + 2) return false;
     places_.push_back({at_, size});
-    at_ += size + 2;  // as Redis, which does not look whether these two are the end of a line
+    at_ += size + 2;  // as in Redis, the two bytes after a word are not checked
     is_in_word_ = false;
     return true;
 }
 
-/// The number in the line that begins at `at_`, after its first byte: whether the end of the line has come.
+/// Parses the number in the line at `at_`, after its first byte. Returns false if the line is incomplete.
 result<bool> request_codec::scan_number(std::string_view text, resp_errc too_long, resp_errc no_number) {
-    // Nearly all are small and are there: no search is needed.
+    // Fast path: most numbers are small and complete, so no search for the end is needed.
     std::size_t at = at_ + 1;
     std::int64_t value = 0;
     const std::size_t last = std::min(text.size(), at + 9);
@@ -126,14 +127,14 @@ result<bool> request_codec::scan_number(std::string_view text, resp_errc too_lon
     return true;
 }
 
-/// The end of the line that begins at `at_`; 0 if it has not come.
+/// Returns the end of the line at `at_`, or 0 if the line is incomplete.
 result<std::size_t> request_codec::find_line_end(std::string_view text, resp_errc too_long) {
     const auto end = find('\r', text);
     if (end.value_or(text.size()) - at_ > limits_.line) return std::unexpected(too_long);
     return end && *end + 1 < text.size() ? *end : 0;
 }
 
-/// Where `wanted` is, which is not before `searched_`.
+/// Returns the position of `wanted`. Continues the search at `searched_`.
 std::optional<std::size_t> request_codec::find(char wanted, std::string_view text) {
     const std::size_t found = text.find(wanted, std::max(at_, searched_));
     if (found != text.npos) return found;

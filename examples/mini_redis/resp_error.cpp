@@ -18,7 +18,7 @@ public:
     }
 
 private:
-    // As Redis: a message is one line.
+    // As in Redis, a message is one line.
     static char printable(int byte) noexcept { return byte == '\r' || byte == '\n' ? ' ' : static_cast<char>(byte); }
 
     static std::string what(resp_errc value) {

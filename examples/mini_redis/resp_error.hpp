@@ -6,20 +6,20 @@
 
 namespace mini_redis {
 
-/// What is wrong with bytes that were to be RESP. The messages are those that Redis answers with; nothing can be read
-/// from a connection after one of these, since where the next frame begins is not known.
+/// Errors of the RESP protocol. The messages are those of Redis. A connection cannot be read after such an error, since
+/// the start of the next codec frame is unknown.
 enum class resp_errc {
-    bad_array_length = 1,   ///< of a request: no number, or over the limit
-    bad_bulk_length,        ///< no number, negative, or over the limit
-    array_length_too_long,  ///< no end of line after 64 KiB
+    bad_array_length = 1,   ///< of a request: not a number, or above the limit
+    bad_bulk_length,        ///< not a number, negative, or above the limit
+    array_length_too_long,  ///< no end of line within the limit
     bulk_length_too_long,
-    line_too_long,      ///< a request that is a line, without an end
-    unbalanced_quotes,  ///< in such a line
-    frame_too_large,    ///< all words together are over the limit
-    unknown_type,       ///< a reply that begins with none of + - : $ *
+    line_too_long,      ///< an inline request without an end of line
+    unbalanced_quotes,  ///< in an inline request
+    frame_too_large,    ///< the request or reply is above the limit
+    unknown_type,       ///< the first byte of a reply is not one of + - : $ *
     bad_number,         ///< in a reply
-    nested_too_deep,    ///< arrays in arrays in a reply
-    no_dollar = 256,    ///< where a word was to begin is the byte `value - no_dollar`
+    nested_too_deep,    ///< too many nested arrays in a reply
+    no_dollar = 256,    ///< a word begins with the byte `value - no_dollar`, not with $
 };
 
 std::error_code make_error_code(resp_errc what) noexcept;

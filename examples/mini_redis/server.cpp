@@ -20,7 +20,7 @@ eddy::task<eddy::result<eddy::net::serve_report>> serve(server_state& state, edd
     auto options = eddy::net::serve_options();
     options.max_connections(state.limits.clients).shutdown(ending).drain(state.limits.drain);
     auto clients = eddy::net::serve(std::move(listener), handler, std::move(options));
-    // The second one never ends: keys expire as long as there are clients.
+    // expire_keys() never ends: keys expire while clients are served.
     auto ended = co_await eddy::select(std::move(clients), state.keys.expire_keys());
     co_return std::get<0>(std::move(ended));
 }

@@ -11,9 +11,10 @@
 
 namespace mini_redis {
 
-/// Serves clients until `ending` is cancelled: then each gets the answers to what was read from it, and is
-/// disconnected. All of it on the loop, or the one worker, on which it runs. Errors: what the listener fails with for
-/// good. Lifetime: `state` must outlive it.
+/// Serves clients until `ending` is cancelled. Then each client gets the replies to the requests that were read, and is
+/// disconnected. Run it on an event loop, or on a runtime with one worker.
+/// Errors: a permanent failure of the listener.
+/// Lifetime: `state` must outlive it.
 [[nodiscard]] eddy::task<eddy::result<eddy::net::serve_report>> serve(server_state& state,
                                                                       eddy::net::tcp_listener listener,
                                                                       eddy::sync::cancellation_token ending);

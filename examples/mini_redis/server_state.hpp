@@ -16,18 +16,19 @@
 
 namespace mini_redis {
 
-/// What a server allows.
+/// The limits of a server.
 struct server_limits {
     request_limits request;
-    std::size_t keys = std::numeric_limits<std::size_t>::max();  ///< commands that add some are refused then
-    std::size_t clients = 10'000;                                ///< further ones wait to be accepted
-    std::size_t subscriber = 32U << 20;                          ///< bytes that wait for a slow subscriber
-    std::chrono::seconds drain{5};                               ///< how long clients may finish at the end
+    std::size_t keys =
+        std::numeric_limits<std::size_t>::max();  ///< at this number, commands that add keys are rejected
+    std::size_t clients = 10'000;                 ///< further clients wait to be accepted
+    std::size_t subscriber = 32U << 20;           ///< bytes of unsent messages of a subscriber
+    std::chrono::seconds drain{5};                ///< time for clients to finish at the end
 
     server_limits() noexcept {}  // NOLINT(modernize-use-equals-default): no aggregate, for GCC 12
 };
 
-/// What all connections share, on one loop.
+/// The state that all connections share. Thread safety: for one event loop.
 struct server_state {
     explicit server_state(const server_limits& allowed) : limits(allowed) {}
 
@@ -42,10 +43,10 @@ struct server_state {
     std::size_t clients = 0;
 };
 
-/// What one connection has.
+/// The state of one connection.
 struct client_state {
-    std::optional<subscriptions> subscribed;  ///< from the first SUBSCRIBE on
-    bool wants_end = false;                   ///< after what is answered now
+    std::optional<subscriptions> subscribed;  ///< set by the first SUBSCRIBE
+    bool wants_end = false;                   ///< disconnect after the current replies
 
     [[nodiscard]] bool is_subscriber() const noexcept { return subscribed && !subscribed->names().empty(); }
 };

@@ -10,21 +10,21 @@ namespace {
 constexpr std::string_view blanks = " \n\r\t\v\f";
 
 bool is_blank(char c) noexcept { return blanks.find(c) != blanks.npos; }
-/// Fewer than the blanks that are skipped before a word, or may follow a quote: so does Redis.
+/// As in Redis, \v and \f are blanks before a word and after a quote, but do not end a word.
 bool ends_word(char c) noexcept { return is_blank(c) && c != '\v' && c != '\f'; }
 
-/// Reads one word after the other off the front of a line.
+/// Removes words from the front of a line.
 class word_reader {
 public:
     explicit word_reader(std::string_view line) noexcept : rest_(line) {}
 
-    /// Whether there is a further word.
+    /// Returns whether there is another word.
     bool skip_blanks() {
         rest_.remove_prefix(std::min(rest_.find_first_not_of(blanks), rest_.size()));
         return !rest_.empty();
     }
 
-    /// False if its quotes are unbalanced.
+    /// Reads a word. Returns false if its quotes are unbalanced.
     bool read(std::string& word) {
         while (!rest_.empty() && !ends_word(rest_.front())) {
             const char first = take();
@@ -45,7 +45,7 @@ private:
         return first;
     }
 
-    // Each reads up to the closing quote, and that.
+    // Each reads up to and including the closing quote. Returns false if there is none.
     bool read_single(std::string& word) {
         while (!rest_.empty()) {
             const char c = take();

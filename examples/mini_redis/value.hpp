@@ -13,7 +13,7 @@
 
 namespace mini_redis {
 
-/// So that strings are found by windows of a request, which are no std::string.
+/// A hash for lookups by std::string_view, without creating a std::string.
 struct text_hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>()(text); }
@@ -25,7 +25,7 @@ using text_map = std::unordered_map<std::string, T, text_hash, std::equal_to<>>;
 using list = std::deque<std::string>;
 using set = std::unordered_set<std::string, text_hash, std::equal_to<>>;
 
-/// Fields and their values, in the order in which the fields came, as Redis has small ones.
+/// Fields and their values, in insertion order, as in small hashes of Redis.
 class hash {
 public:
     struct field {
@@ -37,11 +37,11 @@ public:
     hash() = default;
     hash(const hash&) = delete;  // the index points into the fields
     hash& operator=(const hash&) = delete;
-    hash(hash&&) = default;  // the fields stay where they are
+    hash(hash&&) = default;  // moving a deque does not move its elements
     hash& operator=(hash&&) = default;
     ~hash() = default;
 
-    /// Whether the field is new.
+    /// Sets a field. Returns whether the field is new.
     bool set(std::string_view name, std::string_view value) {
         if (const auto at = index_.find(name); at != index_.end()) {
             at->second->value = value;
@@ -51,7 +51,7 @@ public:
         index_.emplace(made.name, &made);
         return true;
     }
-    /// Null if there is none.
+    /// Returns the value of a field, or null if there is none.
     [[nodiscard]] const std::string* get(std::string_view name) const {
         const auto at = index_.find(name);
         return at == index_.end() ? nullptr : &at->second->value;
@@ -59,7 +59,7 @@ public:
     [[nodiscard]] const std::deque<field>& fields() const noexcept { return fields_; }
 
 private:
-    std::deque<field> fields_;  // grows at the end only, so they do not move
+    std::deque<field> fields_;  // grows only at the end, so elements do not move
     std::unordered_map<std::string_view, field*> index_;
 };
 
