@@ -392,6 +392,31 @@ TEST(IoWriteAll, VectoredWritesManyPartsInOneCall) {
     EXPECT_EQ(finish(io::write_vectored(to, std::array{as_bytes("xy"), as_bytes("z")})), 3u);
 }
 
+/// Takes five bytes, then waits.
+class stalling_writer : public vectored_writer {
+public:
+    eddy::poll_result<result<std::size_t>> poll_write_vectored(eddy::context& cx,
+                                                               std::span<const std::span<const std::byte>> from) {
+        if (calls == 1) return eddy::not_ready;
+        return vectored_writer::poll_write_vectored(cx, from);
+    }
+};
+
+TEST(IoWriteAll, VectoredLeavesTheRestInItsArgument) {
+    stalling_writer to;
+    std::array<std::span<const std::byte>, 5> parts{as_bytes("ab"), as_bytes(""), as_bytes("cd"), as_bytes("efg"),
+                                                    as_bytes("h")};
+    {
+        eddy::test::by_hand all(io::write_all_vectored(to, parts));
+        EXPECT_FALSE(all.poll());
+    }
+    EXPECT_TRUE(parts[0].empty() && parts[2].empty());
+    EXPECT_EQ(as_text(parts[3]), "fg");
+    vectored_writer rest;
+    EXPECT_TRUE(finish(io::write_all_vectored(rest, parts)));
+    EXPECT_EQ(to.all + rest.all, "abcdefgh");
+}
+
 // ---- Windows of bytes ----
 
 TEST(IoBuf, ReadsAndWritesAdvanceTheWindow) {

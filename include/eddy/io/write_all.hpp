@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <span>
 #include <string_view>
@@ -55,14 +56,13 @@ private:
     }
     void take_off(std::size_t count) noexcept {
         written_ += count;
-        for (; count >= left_.front().size(); left_ = left_.subspan(1)) {
-            count -= left_.front().size();
-            if (left_.size() == 1) {
-                left_ = {};
-                return;
-            }
+        while (count != 0) {
+            auto& first = left_.front();
+            const std::size_t taken = std::min(count, first.size());
+            first = first.subspan(taken);
+            count -= taken;
+            if (first.empty()) left_ = left_.subspan(1);
         }
-        left_.front() = left_.front().subspan(count);
     }
 
     W* to_;
@@ -92,13 +92,12 @@ template <class W>
     return eddy::io::write_all(std::forward<W>(to), std::as_bytes(std::span(from)));
 }
 
-/// Writes all of several buffers in order, several in one call if the writer can do that. Changes `from`: a span that
-/// was written in part becomes the rest of its bytes.
+/// Writes all of several buffers in order, several in one call if the writer can do that. Changes `from`: each span
+/// becomes the part of it that is not written yet, so it is empty once it is written completely.
 ///     std::array parts{std::as_bytes(std::span(head)), std::as_bytes(std::span(body))};  // of two std::strings
 ///     co_await try_(io::write_all_vectored(peer, parts));
 /// Errors: those of write_all().
-/// Cancel safety: not safe. Only count() has the number of bytes that were written. Spans that were written completely
-/// are still in `from`.
+/// Cancel safety: safe if `from` is kept. It has what is left, so another call with the same `from` continues.
 /// Lifetime: the future borrows the writer, `from` and the buffers.
 template <class W>
 [[nodiscard]] auto write_all_vectored(W&& to, std::span<std::span<const std::byte>> from) {
