@@ -11,28 +11,34 @@
 
 namespace eddy::detail {
 
-/// Which workers sleep, and how many look for work: so that a push wakes a sleeper when that helps, and only then (the
-/// model is Tokio's multi_thread::idle).
+/// Tracks which workers are parked and how many search for tasks, so that a push wakes a worker only if that helps.
+/// Source: Tokio's runtime::scheduler::multi_thread::idle.
 ///
-///     word   bits 0..15   searching   workers that are awake, have nothing, and look into other queues
-///            bits 16..31  awake       workers that are not in sleepers_; searching ones included
+///     word_  bits 0..15   searching   workers that have no task and look into the queues of others
+///            bits 16..31  awake       workers that are not in sleepers_, including the searching ones
 ///
-///     who pushes                                   who goes to sleep
-///     1. puts the task into a queue                1. leaves `awake`, by a read-modify-write on the word
-///     2. reads the word by a read-modify-write;    2. looks into all queues again, if nobody searches now: whoever
-///        wakes a sleeper if nobody searches           pushed before saw a searcher, or none asleep, and woke nobody
+///     a thread that pushes a task                  a worker that parks
+///     1. puts the task into a queue                1. leaves `awake` with a read-modify-write on the word
+///     2. reads the word with a read-modify-write;  2. if no worker searches now, checks all queues again: an earlier
+///        wakes a worker if none is searching          pusher may have seen a searching or awake worker and woken none
 ///
-/// All read-modify-writes on the word are seq_cst and have one order. If 2. of the pusher comes first, the sleeper's
-/// look finds the task; else the pusher sees that nobody searches, and wakes. No fence is needed, as TSan knows none.
+/// Step 2 of the pusher and step 1 of the worker modify the same word, so one precedes the other. If the pusher is
+/// first, the worker synchronizes with it and finds the task. Otherwise the pusher sees the parked worker and wakes it.
+/// For this, acq_rel would be enough. The changes of the word are seq_cst because of awake().
+/// There are no fences, because TSan does not model them.
+///
+/// Thread safety: any thread.
 class idle_workers {
 public:
     explicit idle_workers(unsigned count) : count_(count), word_(count * awake_one) { sleepers_.reserve(count); }
 
-    /// For who has pushed a task: a sleeper to unpark, which is awake and searching from now on.
+    /// Returns a parked worker for the caller to unpark, if a push needs one. The worker counts as awake and searching
+    /// from now on. Call this after the push.
     [[nodiscard]] std::optional<unsigned> worker_to_notify() noexcept {
+        // Adds 0: a read-modify-write, so that it is ordered with the one in transition_to_parked(). See above.
         if (!should_wake(word_.fetch_add(0, std::memory_order_seq_cst))) return std::nullopt;
         const std::lock_guard guard(lock_);
-        // Again, under the lock, which all changes of `awake` are made under: two pushers wake one.
+        // Checked again under the lock, which protects all changes of `awake`: two concurrent pushers wake one worker.
         if (!should_wake(word_.fetch_add(0, std::memory_order_seq_cst)) || sleepers_.empty()) return std::nullopt;
         word_.fetch_add(awake_one + searching_one, std::memory_order_seq_cst);
         const unsigned worker = sleepers_.back();
@@ -40,36 +46,41 @@ public:
         return worker;
     }
 
-    /// True if nobody searches now: look into all queues again. (Also if it was not searching itself: whoever has found
-    /// work meanwhile, and has pushed more, may have seen that all are awake, and so woken nobody.)
+    /// Records that the worker parks. Returns true if no worker searches now: the caller must check all queues again.
+    /// This also applies if the worker was not searching: a running worker may have pushed tasks while all workers were
+    /// awake, and so has woken none.
     [[nodiscard]] bool transition_to_parked(unsigned worker, bool is_searching) noexcept {
         const std::lock_guard guard(lock_);
         sleepers_.push_back(worker);
         const std::uint32_t mine = is_searching ? searching_one : 0;
+        // seq_cst: pairs with worker_to_notify() (see above), and precedes the load of the roles in take_post().
         return searching(word_.fetch_sub(awake_one + mine, std::memory_order_seq_cst)) == mine;
     }
 
-    /// Allowed for half of the workers at a time: more would only contend for the same queues.
+    /// Makes an awake worker a searching one. Returns false if half of the workers search already: more of them would
+    /// only contend for the same queues.
     [[nodiscard]] bool transition_to_searching() noexcept {
-        // relaxed: an estimate is enough.
+        // relaxed: the limit need not be exact, and no other memory depends on it.
         if (2 * searching(word_.load(std::memory_order_relaxed)) >= count_) return false;
         word_.fetch_add(searching_one, std::memory_order_seq_cst);
         return true;
     }
 
-    /// Having found work. True if it was the last that searched: another one should be woken to go on.
+    /// Records that a searching worker has found a task. Returns true if it was the last searching worker: the caller
+    /// should then wake another one if there are more tasks.
     [[nodiscard]] bool transition_from_searching() noexcept {
         return searching(word_.fetch_sub(searching_one, std::memory_order_seq_cst)) == 1;
     }
 
-    /// A parked worker that found work by itself (its driver's events). False if it had been notified already, and so
-    /// counts as searching.
+    /// Records that a parked worker runs again because of its own events. Returns false if it was notified before, and
+    /// so counts as searching.
     [[nodiscard]] bool unpark_itself(unsigned worker) noexcept {
         const std::lock_guard guard(lock_);
         const auto found = std::find(sleepers_.begin(), sleepers_.end(), worker);
         if (found == sleepers_.end()) return false;
         *found = sleepers_.back();
         sleepers_.pop_back();
+        // seq_cst: precedes the load of the roles in pool::wake_sentry(), see awake().
         word_.fetch_add(awake_one, std::memory_order_seq_cst);
         return true;
     }
@@ -79,20 +90,22 @@ public:
         return std::find(sleepers_.begin(), sleepers_.end(), worker) != sleepers_.end();
     }
 
-    /// Some sleeper, which goes on sleeping.
+    /// Returns some parked worker. It stays parked.
     [[nodiscard]] std::optional<unsigned> any_sleeper() const noexcept {
         const std::lock_guard guard(lock_);
         return sleepers_.empty() ? std::nullopt : std::optional(sleepers_.front());
     }
 
-    /// How many are not parked. Out of date as soon as it is read.
+    /// Returns the number of workers that are not parked. May be out of date.
     [[nodiscard]] unsigned awake() const noexcept {
-        // seq_cst: a sentry that resigns stores that, and then looks here; a worker that begins to run changes the
-        // word, and then looks for a sentry. One of the two sees the other.
+        // seq_cst: a store-load pair (Dekker). A watchdog that resigns clears its role in leave_post(), then loads the
+        // word here. A worker that starts to run changes the word, then loads the roles in pool::wake_sentry(). If both
+        // loads read the old values, the worker would run unwatched.
         return word_.load(std::memory_order_seq_cst) / awake_one;
     }
     [[nodiscard]] bool all_awake() const noexcept { return awake() == count_; }
     [[nodiscard]] bool anybody_searches() const noexcept {
+        // relaxed: a hint for notify_if_useful(), which may miss a wake-up.
         return searching(word_.load(std::memory_order_relaxed)) != 0;
     }
 

@@ -10,31 +10,32 @@
 
 namespace eddy::detail {
 
-/// The tasks of a pool that no worker has in its ring yet: what other threads send, and what a ring has no room for.
-/// First in, first out; any thread.
+/// The tasks of a pool that are in no worker's ring: those from other threads, and those that found a ring full. FIFO.
+/// The queue owns one reference of each task.
+/// Thread safety: any thread.
 class injection_queue {
 public:
-    /// Without the lock, so it may be out of date: for a look, and, with the read-modify-writes of idle_workers in
-    /// between, to be sure before a worker sleeps.
+    /// Returns the number of tasks. Takes no lock, so the result may be out of date. A worker that parks relies on it:
+    /// the read-modify-writes of idle_workers order a push before this load.
     [[nodiscard]] std::size_t size() const noexcept {
-        // acquire: no more than a look; who wants the tasks takes the lock.
+        // acquire: pairs with the release in push() and pop(). The number alone is used; pop() takes the lock.
         return size_.load(std::memory_order_acquire);
     }
     [[nodiscard]] bool is_empty() const noexcept { return size() == 0; }
 
-    /// False once it is closed.
+    /// Appends a task. Returns false if the queue is closed.
     [[nodiscard]] bool push(spawned_task& task) noexcept {
         const std::lock_guard guard(lock_);
         if (is_closed_) return false;
         task.next_queued = nullptr;
         (first_ == nullptr ? first_ : last_->next_queued) = &task;
         last_ = &task;
-        // release: pairs with size(). Written under the lock.
+        // release: pairs with the acquire in size(). relaxed: written under the lock only.
         size_.store(size_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
         return true;
     }
 
-    /// Takes up to `most` tasks, oldest first, and hands each to `take`.
+    /// Removes up to `most` tasks and calls `take` with each, oldest first, without the lock.
     template <class Take>
     void pop(std::size_t most, Take take) noexcept {
         spawned_task* taken = nullptr;
@@ -46,11 +47,13 @@ public:
                 first_ = first_->next_queued;
                 ++count;
             }
+            // As in push().
             size_.store(size_.load(std::memory_order_relaxed) - count, std::memory_order_release);
         }
         for (; count > 0; --count) take(*std::exchange(taken, taken->next_queued));
     }
 
+    /// Makes later calls of push() fail. Queued tasks stay in the queue.
     void close() noexcept {
         const std::lock_guard guard(lock_);
         is_closed_ = true;

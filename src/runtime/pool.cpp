@@ -21,9 +21,10 @@
 namespace eddy::detail {
 namespace {
 
-constexpr unsigned most_workers = 0x7fff;
+constexpr unsigned most_workers = 0x7fff;  // idle_workers counts workers in 16 bits
 
-// A worker's driver may hold so much more than another before new sockets go there.
+// A worker registers new sockets with its own driver until that has this many sources, and an eighth of its own number,
+// more than another driver.
 constexpr std::size_t clearly_more = 8;
 
 result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
@@ -44,12 +45,12 @@ result<unsigned> worker_count(std::optional<unsigned> chosen) noexcept {
     return *chosen;
 }
 
-/// A worker that a thread of the blocking pool goes on with.
+/// The job that makes a thread of the blocking pool run an offered worker.
 class handed_worker final : public blocking_job {
 public:
     handed_worker(pool& owner, worker& which) noexcept
         : blocking_job(&run_it, &leave_it), pool_(owner), worker_(which) {
-        // Not out of the worker's stock: the worker is offered already, and may run on another thread.
+        // Not out of the worker's stock: the worker is offered, so another thread may already run it.
         pool_.retain(1);
     }
     handed_worker(const handed_worker&) = delete;
@@ -58,16 +59,20 @@ public:
 
 private:
     static void run_it(blocking_job& job) noexcept {
+        // SAFETY: the blocking pool calls the functions of a job with that job, once. hand_over() allocated it as a
+        // handed_worker and gave up the ownership.
         const std::unique_ptr<handed_worker> mine(static_cast<handed_worker*>(&job));
         static_cast<void>(mine->worker_.thread_comes());
         if (!mine->worker_.accept_offer()) return;
-        // The thread that had it before ends: without this, there would be one thread less for blocking work, for good.
+        // The previous thread of the worker ends and does not become a blocking thread. So the blocking pool must be
+        // able to replace this one, or it would have one thread less from now on.
         const bool has_left = mine->pool_.blocking().leave_for_long();
         mine->worker_.run();
         worker::leave_thread();
         if (has_left) mine->pool_.blocking().come_back();
     }
     static void leave_it(blocking_job& job) noexcept {
+        // SAFETY: as in run_it().
         const std::unique_ptr<handed_worker> mine(static_cast<handed_worker*>(&job));
         mine->pool_.go_on_without_blocking_threads(mine->worker_);
     }
@@ -78,7 +83,7 @@ private:
 
 }  // namespace
 
-// ---- Making it ----
+// ---- Construction ----
 
 result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
     const auto count = worker_count(chosen.worker_threads_);
@@ -103,12 +108,12 @@ result<pool*> pool::make(const runtime_builder& chosen) noexcept try {
 }
 
 result<void> pool::make_drivers(std::vector<worker::io_share>& drivers, driver_kind kind) noexcept {
-    for (auto& driver : drivers) driver.reset();  // what an attempt with another kind has made
+    for (auto& driver : drivers) driver.reset();  // left by an attempt with another kind
     for (auto& driver : drivers) {
         const auto made = io_handle::make(kind);
         if (!made) return std::unexpected(made.error());
         driver.reset(*made);
-        // For its time as sentry; a single worker has nobody to watch.
+        // The alarm is for the watchdog worker. A single worker never is one.
         if (drivers.size() == 1) continue;
         if (auto alarm = driver->make_alarm(); !alarm) return std::unexpected(alarm.error());
     }
@@ -149,7 +154,7 @@ pool::pool(const runtime_builder& chosen, std::vector<worker::io_share>& drivers
 }
 
 pool::~pool() {
-    // A thread that has woken a task may still be on its way into schedule().
+    // A thread that has notified a task may not have called schedule() yet.
     await_wakers_outside();
 }
 
@@ -157,10 +162,10 @@ result<void> pool::start_threads() noexcept {
     for (const auto& each : workers_) {
         auto started = start_thread(*each);
         if (started) {
-            threads_.push_back(std::move(*started));  // reserved
+            threads_.push_back(std::move(*started));  // does not throw: the capacity is reserved
             continue;
         }
-        // Those without a thread are out before they begin.
+        // Workers without a thread count as having left run().
         begin_shutdown();
         workers_are_out(size() - static_cast<unsigned>(threads_.size()));
         return std::unexpected(started.error());
@@ -186,16 +191,16 @@ result<sys::thread> pool::start_thread(worker& which) noexcept try {
 }
 
 void pool::retain(std::uint32_t count) noexcept {
-    // relaxed: whoever makes a reference has one already.
+    // relaxed: the caller holds a reference already, so nothing is published.
     references_.fetch_add(count, std::memory_order_relaxed);
 }
 
 void pool::release(std::uint32_t count) noexcept {
-    // acq_rel: the last one out sees all that the others did before they let go.
+    // acq_rel: pairs with itself. The thread that deletes sees all that other threads did before their release.
     if (references_.fetch_sub(count, std::memory_order_acq_rel) == count) delete this;
 }
 
-/// The worker that this thread is, if it is one of `owner`.
+/// Returns the worker that this thread runs, or null if it runs none of `owner`.
 static worker* worker_of(const pool& owner) noexcept {
     worker* const here = worker_here;
     return here != nullptr && &here->owner() == &owner ? here : nullptr;
@@ -207,7 +212,7 @@ void pool::retain() noexcept {
 }
 
 void pool::release() noexcept {
-    // A worker's thread has a reference of its own: it never gives up the last one here.
+    // The thread of a worker holds a reference, so this never releases the last one.
     if (worker* const here = worker_of(*this)) return here->release_pool();
     release(1);
 }
@@ -235,7 +240,7 @@ void pool::launch_fork(spawned_task& task, bool is_listed) noexcept {
     here != nullptr ? here->schedule_fork(task) : inject(task);
 }
 
-/// Closing: nobody will run it. It has both the list's reference and the queue's to give up.
+/// Destroys a task that a closing pool does not accept. Releases the references of the list and of the queue.
 void pool::refuse(spawned_task& task) noexcept {
     detail::release(task);
     give_up(task);
@@ -248,8 +253,8 @@ void pool::schedule(spawned_task& task) noexcept {
 }
 
 void pool::inject(spawned_task& task) noexcept {
-    // Nobody will run it; nor may it be destroyed, since it may have been in the midst of a poll when the process
-    // forked.
+    // A forked child has no thread to run the task. It must not be destroyed either, because it may have been in the
+    // middle of a poll at the fork.
     if (is_in_child()) return;
     if (injected_.push(task)) {
         notify_one();
@@ -268,7 +273,8 @@ bool pool::has_queued_work() const noexcept {
 }
 
 void pool::wake_sentry() noexcept {
-    // seq_cst: a worker that leaves its post looks for others that run after that, see worker::park().
+    // seq_cst: the load of two store-load pairs with worker::leave_post() and worker::take_post(). This worker has left
+    // the parked ones before. See idle_workers::awake() and take_post().
     for (const auto& post : posts_) {
         if (post.load(std::memory_order_seq_cst) >= 0) return;
     }
@@ -297,13 +303,15 @@ void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
         detail::release(task, references);
         break;
     case task_state::end_action::wake_joiner: {
+        // SAFETY: the completed task had the join_waker bit, so the field belongs to this thread.
         waker joiner = std::move(task.join_waker);
         detail::release(task, references);
         std::move(joiner).wake();
         break;
     }
     }
-    // acquire: pairs with ask_to_be_told().
+    // acquire: pairs with the store in ask_to_be_told(). The lock of the list orders them: if remove() came after
+    // synchronise(), this sees the flag; otherwise the waiter counts the task as ended.
     if (is_awaiting_idle_.load(std::memory_order_acquire)) [[unlikely]]
         after_end();
 }
@@ -311,7 +319,7 @@ void pool::complete(spawned_task& task, std::uint64_t references) noexcept {
 void pool::destroy(spawned_task& task, std::uint64_t references) noexcept {
     {
         const polled_task here(task);
-        const without_task_locals unbound;  // whoever destroys it may be another task
+        const without_task_locals unbound;  // this thread may be inside the poll of another task
         if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
         task.ops().destroy_future(task);
     }
@@ -337,14 +345,15 @@ void pool::report(std::exception_ptr thrown, const std::source_location& where, 
     if (shuts_down_on_uncaught_) begin_shutdown();
 }
 
-// ---- I/O and time for whoever polls ----
+// ---- I/O and time ----
 
 io_handle* pool::io_for_new_source() noexcept {
     if (workers_[0]->io() == nullptr) return nullptr;
     const worker* const here = worker_here;
     const bool is_mine = here != nullptr && &here->owner() == this;
-    // Two others at most are looked at, in turn: enough to keep the balance (the power of two choices), and it costs
-    // the same however many workers there are. relaxed: any number will do.
+    // Compares with at most two other drivers, chosen in rotation. This keeps the balance ("the power of two choices",
+    // Mitzenmacher 1996) at a cost that does not depend on the number of workers.
+    // relaxed: any number will do.
     const unsigned start = next_driver_.fetch_add(1, std::memory_order_relaxed);
     io_handle* best = is_mine ? here->io() : workers_[start % size()]->io();
     std::size_t best_load = best->load();
@@ -360,31 +369,32 @@ io_handle* pool::io_for_new_source() noexcept {
 }
 
 time_driver& pool::any_time_driver() noexcept {
+    // relaxed: any number will do.
     return workers_[next_driver_.fetch_add(1, std::memory_order_relaxed) % size()]->time();
 }
 
-// ---- Blocking work, and workers that are handed on because of it ----
+// ---- Blocking work and workers that are handed over because of it ----
 
 bool pool::hand_over(worker& which) noexcept {
-    // One that destroys what is left when the pool closes goes on with that itself.
+    // A worker that destroys the remaining tasks of a closing pool stays on its thread.
     if (which.is_ending() || is_in_child()) return false;
     {
-        // Before the worker is offered, so that the pool cannot be closed without knowing of this poll.
+        // Counted before the worker is offered, so that the pool cannot become closed during this poll.
         const std::lock_guard guard(lock_);
         ++in_place_;
     }
-    // Nobody else can turn its ring, and what this thread is about to wait for may come through that. So who goes on
-    // with the worker makes one of his own, to which the sockets move; or this thread itself, if it is the first to
-    // turn again.
+    // No other thread can use the io_uring ring of this thread, and the blocking call may wait for data that arrives
+    // there. The next thread that runs a driver tick makes a new ring, and the sockets move to it.
     if (which.io() != nullptr) which.io()->retire_ring();
     in_place_of = this;
     which.offer();
-    // One job of an earlier call may still be on its way, whose worker was taken back: it takes this one.
+    // A job of an earlier call may still be queued although the worker was taken back. It takes the worker this time.
     if (which.has_thread_coming()) return true;
     auto* const job = new (std::nothrow) handed_worker(*this, which);
     if (job != nullptr && blocking_->submit(*job)) return true;
     delete job;
-    // What runs when the pool closes may block as ever, and the others are not to wait for that.
+    // The blocking pool accepts no jobs during a shutdown. A task may still block then, and other tasks of the worker
+    // must not wait for it.
     if (is_closing() && start_late_thread(which)) return true;
     static_cast<void>(which.thread_comes());
     if (!which.accept_offer()) return true;
@@ -399,13 +409,13 @@ void pool::end_in_place(worker* taken_back) noexcept {
     one_less(in_place_);
 }
 
-/// A worker that nobody was to come for goes on.
+/// Records that a thread runs a worker again that had no thread to take it over.
 void pool::forget_left(worker& which) noexcept {
     const std::lock_guard guard(lock_);
     if (std::exchange(which.is_left_, false)) --left_;
 }
 
-/// Counts one of the two kinds of threads down that the end of the pool waits for beside its workers.
+/// Decrements in_place_ or late_threads_, for which the close of the pool waits in addition to its workers.
 void pool::one_less(unsigned& counted) noexcept {
     std::vector<waker> wakers;
     {
@@ -418,7 +428,8 @@ void pool::one_less(unsigned& counted) noexcept {
     for (auto& each : wakers) std::move(each).wake();
 }
 
-/// Whether the end of the pool waits for nothing but a poll in block_in_place, that of the caller. With the lock held.
+/// Returns whether the close of the pool waits for nothing but the caller's poll, which is in block_in_place.
+/// Preconditions: lock_ is held.
 bool pool::waits_for_this_poll() const noexcept {
     if (workers_out_ == size()) return false;
     unsigned others = size() - workers_out_ - left_ + in_place_ - 1;
@@ -428,18 +439,20 @@ bool pool::waits_for_this_poll() const noexcept {
     return others == 0;
 }
 
-/// All workers are out, no task is polled any more, and no thread calls a hook. With the lock held.
+/// Returns whether all workers have left run(), no task is polled, and no thread will call a hook.
+/// Preconditions: lock_ is held.
 bool pool::is_closed() const noexcept {
+    // relaxed: `closed` is stored under lock_.
     return phase_.load(std::memory_order_relaxed) == phase::closed && in_place_ == 0 && late_threads_ == 0;
 }
 
 void pool::go_on_without_blocking_threads(worker& which) noexcept {
-    // Called by whoever begins the shutdown, in the poll of a task perhaps, with locks of its own: what the worker
-    // destroys must not be destroyed here. Without another thread it is taken back at the end of the block_in_place.
+    // The caller has begun the shutdown, possibly inside a poll and with locks held. So this thread must not run the
+    // worker, which destroys tasks. Without another thread the poll takes the worker back after its block_in_place.
     static_cast<void>(which.thread_comes());
     if (!which.is_offered() || start_late_thread(which)) return;
     const std::lock_guard guard(lock_);
-    // If it is taken back at this moment, then end_in_place() comes after this.
+    // If the poll takes the worker back at this moment, end_in_place() takes lock_ after this and resets is_left_.
     if (!which.is_offered()) return;
     which.is_left_ = true;
     ++left_;
@@ -464,7 +477,7 @@ pool::held_up::~held_up() {
     *link = next_;
 }
 
-/// Starts a thread for a worker that was offered, which nobody joins. False if there is none.
+/// Starts a detached thread for an offered worker. Returns false if that fails.
 bool pool::start_late_thread(worker& which) noexcept try {
     std::string name = thread_name_ + std::to_string(which.index());
     retain(1);  // the thread's
@@ -496,22 +509,26 @@ bool pool::start_late_thread(worker& which) noexcept try {
 }
 
 void pool::count_blocking(bool begins) noexcept {
-    // seq_cst: with is_awaiting_idle_, below and in ask_to_be_told(): each side writes, and then reads the other's.
+    // seq_cst: a store-load pair. This counts an end, then loads is_awaiting_idle_. A waiter stores is_awaiting_idle_
+    // in ask_to_be_told(), then loads the counters in alive(). If both loads read the old values, the waiter would not
+    // be notified of the last end.
     (begins ? blocking_begun_ : blocking_ended_).fetch_add(1, std::memory_order_seq_cst);
     if (!begins && is_awaiting_idle_.load(std::memory_order_seq_cst)) after_end();
 }
 
 void pool::end_blocking(std::chrono::steady_clock::time_point deadline) noexcept {
-    // Whoever has begun the shutdown may not have come to this.
+    // The thread that has begun the shutdown may not have called this yet.
     blocking_->shutdown();
     static_cast<void>(blocking_->join_until(deadline));
 }
 
 // ---- Idle ----
 
-/// How many tasks and blocking jobs are alive. Zero is exact for some moment during the call: what has ended is counted
-/// before what has begun, and neither ever falls (Mattern's counters).
+/// Returns how many tasks and blocking jobs are alive. If the result is zero, it was exact at some moment during the
+/// call, because the ends are read before the beginnings and no counter ever decreases.
+/// Source: Mattern, "Algorithms for distributed termination detection" (Distributed Computing 2, 1987).
 std::uint64_t pool::alive(bool with_background) const noexcept {
+    // seq_cst: see count_blocking(). The acquire loads of the lists keep the order of ends and beginnings.
     std::uint64_t ended = blocking_ended_.load(std::memory_order_seq_cst);
     for (unsigned i = 0; i < list_count(); ++i) {
         ended += with_background ? lists_[i].ended() : lists_[i].foreground_ended();
@@ -534,18 +551,22 @@ bool pool::keeps_busy_here() const noexcept {
     return task == nullptr || !task->is_background;
 }
 
-/// From here on whoever ends a task calls after_end().
+/// Makes each later end of a task or of blocking work call after_end().
 void pool::ask_to_be_told() noexcept {
+    // seq_cst: see count_blocking().
     is_awaiting_idle_.store(true, std::memory_order_seq_cst);
-    // Whoever took a task out of a list before this is counted; whoever does so after it sees the mark.
+    // For tasks the locks of the lists have this effect. A task removed before this is counted as ended; a thread that
+    // removes one later sees the flag.
     for (unsigned i = 0; i < list_count(); ++i) lists_[i].synchronise();
 }
 
 void pool::after_end() noexcept {
     if (is_in_child()) return;
-    // acq_rel: of two threads that end the last two tasks, the second here sees the first one's counter, too.
+    // acq_rel: pairs with itself. Of two threads that end the last two tasks, the second one also sees the counter that
+    // the first one has changed. Without this, each could see a task alive.
     ends_.fetch_add(1, std::memory_order_acq_rel);
-    // seq_cst: pairs with the store in cancel_all(): the one sees the other, as with is_awaiting_idle_.
+    // seq_cst: a store-load pair with cancel_all(), which stores this and then loads the counters. See
+    // count_blocking().
     if (alive(false) != 0 && alive(true) > caller_of_cancel_.load(std::memory_order_seq_cst)) return;
     bool closes = false;
     {
@@ -559,6 +580,7 @@ void pool::after_end() noexcept {
 void pool::wait_until_idle() noexcept {
     ask_to_be_told();
     std::unique_lock guard(lock_);
+    // relaxed: `closed` is stored under lock_.
     changed_.wait(guard, [this] { return is_idle() || phase_.load(std::memory_order_relaxed) == phase::closed; });
 }
 
@@ -576,13 +598,14 @@ void pool::close_when_idle() noexcept {
 
 void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
     if (is_in_child()) return;
-    // Work of the pool itself, which blocks in here, is not waited for.
+    // If the caller is blocking work of this pool, it does not wait for itself.
     const std::uint64_t self = does_blocking_work_here() ? 1 : 0;
+    // seq_cst: see after_end().
     caller_of_cancel_.store(self, std::memory_order_seq_cst);
-    // What came later nobody would ask to end.
+    // Closed first, because a task that is added after the loop below would not be cancelled.
     for (unsigned i = 0; i < list_count(); ++i) lists_[i].close();
     for (unsigned i = 0; i < list_count(); ++i) {
-        abort_batch tasks;  // queued after the list's lock
+        abort_batch tasks;  // its destructor queues the tasks, after the list's lock is released
         lists_[i].for_each([&](spawned_task& task) { tasks.add(task); });
     }
     ask_to_be_told();
@@ -593,7 +616,7 @@ void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
 void pool::begin_shutdown() noexcept {
     if (is_in_child()) return;
     phase expected = phase::open;
-    // acq_rel: pairs with is_closing().
+    // release: pairs with the acquire in is_closing(). acquire: not needed for anything.
     if (!phase_.compare_exchange_strong(expected, phase::closing, std::memory_order_acq_rel)) return;
     for (unsigned i = 0; i < list_count(); ++i) lists_[i].close();
     for (const auto& each : workers_) each->unpark();
@@ -601,8 +624,8 @@ void pool::begin_shutdown() noexcept {
 }
 
 void pool::close_queues() noexcept {
-    // All workers are out, and all tasks have ended: what is in a queue is references only. Closed first: a thread that
-    // has notified its task before that ended may come with it only now.
+    // All workers have left run() and all tasks have ended, so the queues hold only references. The injection queue is
+    // closed first, because a thread that notified a task before its end may push it only now.
     injected_.close();
     for (;;) {
         spawned_task* left = nullptr;
@@ -622,13 +645,14 @@ void pool::workers_are_out(unsigned count) noexcept {
         const std::lock_guard guard(lock_);
         workers_out_ += count;
         if (workers_out_ < size()) {
-            changed_.notify_all();  // see waits_for_this_poll()
+            changed_.notify_all();  // waits_for_this_poll() may be true now
             return;
         }
     }
     close_queues();
     {
         const std::lock_guard guard(lock_);
+        // release: pairs with the acquire in is_closing().
         phase_.store(phase::closed, std::memory_order_release);
         if (is_closed()) wakers.swap(closed_wakers_);
         changed_.notify_all();
@@ -643,22 +667,23 @@ void pool::thread_is_out() noexcept {
 }
 
 void pool::wait_until_closed(std::optional<std::chrono::steady_clock::time_point> deadline) noexcept {
-    // A worker that destroys what is left does not wait for itself either; it is not a poll that others wait for.
+    // A worker that destroys the remaining tasks must not wait for itself. in_place_ does not count it.
     if (is_in_child() || ends_worker_of == this) return detach_threads();
-    // In block_in_place a task may end its own runtime: then it does not wait for itself.
+    // A task in block_in_place may end its own runtime. It does not wait for itself.
     const unsigned self = in_place_of == this ? 1 : 0;
     const auto has_ended = [&] {
+        // relaxed: `closed` is stored under lock_.
         return phase_.load(std::memory_order_relaxed) == phase::closed && in_place_ == self && late_threads_ == 0;
     };
     bool in_time = true;
     {
         std::unique_lock guard(lock_);
-        // Its scopes are destroyed after it, if it is the child of one: then it goes on first, and they end by
-        // themselves.
+        // If the caller is the child of a scope that is being destroyed, another poll waits for the caller. Then this
+        // returns early, and the pool closes after the caller's poll.
         const auto is_stuck = [&] { return self == 1 && waits_for_this_poll(); };
         if (deadline) {
-            // A thread that has handed its worker on is out when its task has ended, which may be later: joining it
-            // could take longer than there is time.
+            // A thread that has handed its worker over ends with its task, which may be after the deadline. So the
+            // threads are joined only if all of them have ended.
             const auto own = std::count_if(threads_.begin(), threads_.end(),
                                            [](const sys::thread& each) { return each.is_this_thread(); });
             const std::size_t others = threads_.size() - static_cast<std::size_t>(own);
@@ -684,7 +709,7 @@ void pool::detach_threads() noexcept {
 
 bool pool::poll_closed(const waker& wake) {
     if (is_in_child()) return true;
-    waker copy = wake;  // cloned before the lock is taken, and dropped after it
+    waker copy = wake;  // cloned before the lock is taken and dropped after it: may run user code
     const std::lock_guard guard(lock_);
     if (is_closed()) return true;
     const bool is_known = std::any_of(closed_wakers_.begin(), closed_wakers_.end(),
@@ -697,7 +722,7 @@ runtime_metrics pool::metrics() const {
     std::vector<worker_metrics> workers;
     workers.reserve(size());
     for (const auto& each : workers_) {
-        const auto& counted = each->counters();
+        const auto& counted = each->counters();  // relaxed loads: see worker_counters
         worker_metrics one;
         one.polls = counted.polls.load(std::memory_order_relaxed);
         one.steals = counted.steals.load(std::memory_order_relaxed);
@@ -727,7 +752,7 @@ runtime_metrics pool::metrics() const {
     return all;
 }
 
-// ---- What templates and other files call ----
+// ---- Entry points for templates and other files ----
 
 void retain(pool& shared) noexcept { shared.retain(); }
 void release(pool& shared) noexcept { shared.release(); }

@@ -29,119 +29,141 @@
 
 namespace eddy::detail {
 
-/// All of a work-stealing runtime but its public face. Counted: by the runtime, its handles, and its threads.
+/// The implementation of a work-stealing runtime.
 ///
-///     open ──begin_shutdown()──> closing ──the last worker is out──> closed
+///     open ──begin_shutdown()──> closing ──the last worker has left run()──> closed
 ///
-///     closing   nothing is spawned any more. Each worker, when it next looks, destroys what tasks it finds in the
-///     lists
-///               and gives up its queue; the last one empties the injection queue and shuts the drivers
-///     closed    no thread of the pool runs; tasks have ended, all of them
+///     closing   New tasks are refused. Each worker leaves its loop, destroys the tasks that it finds in the lists, and
+///               empties its queues. The last worker empties the injection queue and shuts the drivers down.
+///     closed    No thread of the pool runs. All tasks have ended.
 ///
-/// In the child of a fork it is none of these: a copy whose threads are not there, and whose locks may be held by one
-/// of them for good. So nothing is waited for and no lock is taken: a new task is refused, a shutdown does nothing, and
-/// what the pool holds is never freed.
+/// In a forked child the pool is a copy without threads. Threads of the parent may hold its locks forever. So in a
+/// child no function takes a lock or waits: new tasks are refused, a shutdown does nothing, and the memory is never
+/// freed.
+///
+/// Thread safety: any thread, except where a section says otherwise.
+/// Lifetime: reference-counted. The runtime, its handles and the threads of the pool hold references.
 class pool final : public task_owner {
 public:
+    /// Makes a pool with one reference and starts its threads.
+    /// Errors: bad_worker_count, invalid_argument, not_enough_memory, and what the driver or the start of a thread
+    /// reports.
     [[nodiscard]] static result<pool*> make(const runtime_builder& chosen) noexcept;
 
+    /// Takes or releases one reference, out of the worker's stock if a worker of this pool calls.
     void retain() noexcept;
     void release() noexcept;
-    /// Several at once, by the pool's own counter.
+    /// Takes or releases `count` references directly in the shared count.
     void retain(std::uint32_t count) noexcept;
     void release(std::uint32_t count) noexcept;
 
     // ---- Tasks; any thread ----
-    /// Begins a new task. If the pool is closing, it is cancelled at once.
+    /// Starts a new task. If the pool is closing, the task is cancelled immediately.
     void start(spawned_task& task) noexcept;
-    // The same in steps, for a scope, which links the task at the moment of the second:
-    /// Gives it its number.
+    // start() in three steps, for a scope, which links the task under its own lock together with enlist():
+    /// Sets the task's id and the list it will belong to.
     void number(spawned_task& task) noexcept;
-    /// Takes it into the list of all tasks. False if the pool is closing. Takes a small lock, and calls nothing.
+    /// Adds the task to the list of all tasks. Returns false if the pool is closing. Takes a spin lock and calls no
+    /// user code.
     [[nodiscard]] bool enlist(spawned_task& task) noexcept { return !is_in_child() && lists_[task.shard].add(task); }
-    /// Queues it as a child of a scope, or, if it was not taken in, destroys it.
+    /// Queues the task as a child of a scope, or destroys it if it is not listed.
     void launch_fork(spawned_task& task, bool is_listed) noexcept;
+    /// Queues a task that was woken, with the reference that goes with `notified`.
     void schedule(spawned_task& task) noexcept override;
-    /// A task was put where another worker can take it: wakes a sleeper, if nobody looks for work.
+    /// Wakes a parked worker if no worker is searching. Call it after a push to a queue that other workers can reach.
     void notify_one() noexcept;
-    /// The same for a worker that has put it into its own queue, and so will come to it: cheaper, and a sleeper that is
-    /// just lying down may be missed. Then the next push wakes it, or the sentry.
+    /// The same for a worker that has pushed to its own queue, and so will run the task itself. Cheaper than
+    /// notify_one(), but can miss a worker that is about to park. The next push or the watchdog worker wakes it then.
     void notify_if_useful() noexcept {
         if (!idle_.all_awake() && !idle_.anybody_searches()) notify_one();
     }
-    /// A task has ended, and its future is gone: gives its output to whoever wants it, and up to two references away.
+    /// Ends a task: passes the output to the join handle or drops it. Releases `references` references, and that of the
+    /// list if the task was listed.
+    /// Preconditions: the caller has the running bit, and the future is destroyed.
     void complete(spawned_task& task, std::uint64_t references) noexcept;
-    /// Destroys the future of a task whose running bit the caller has, and completes it as cancelled.
+    /// Destroys the future and completes the task as cancelled. Releases references like complete().
+    /// Preconditions: the caller has the running bit.
     void destroy(spawned_task& task, std::uint64_t references) noexcept;
+    /// Passes an exception that no join handle takes to the handler of the runtime, or prints it.
     void report(std::exception_ptr thrown, const std::source_location& where, std::string_view name = {}) noexcept;
-    /// A worker begins to run: wakes a sleeper to watch over it, if none does.
+    /// Wakes a parked worker to become the watchdog if there is none. A worker that starts to run calls this.
     void wake_sentry() noexcept;
-    /// Queues a task that is woken for the second time, or where no worker is.
+    /// Adds a task to the injection queue: from a thread that is no worker, or if the ring is full.
     void inject(spawned_task& task) noexcept;
-    /// For a queue's reference, when the pool closes: destroys the task if nobody has.
+    /// Consumes a queue's reference to a task of a closing pool. Destroys the task if that has not happened yet.
     void give_up(spawned_task& task) noexcept;
 
     // ---- Workers ----
     [[nodiscard]] unsigned size() const noexcept { return static_cast<unsigned>(workers_.size()); }
     [[nodiscard]] worker& at(unsigned index) noexcept { return *workers_[index]; }
-    /// One for each worker, and some for tasks that come from elsewhere.
+    /// Returns one of the task lists: one for each worker, and `lists_for_others` for tasks spawned on other threads.
     [[nodiscard]] task_list& list(unsigned index) noexcept { return lists_[index]; }
     [[nodiscard]] unsigned list_count() const noexcept { return size() + lists_for_others; }
-    /// Whether any queue but a LIFO slot holds a task.
+    /// Returns whether any queue holds a task. LIFO slots do not count.
     [[nodiscard]] bool has_queued_work() const noexcept;
     [[nodiscard]] injection_queue& injected() noexcept { return injected_; }
     [[nodiscard]] idle_workers& idle() noexcept { return idle_; }
-    /// The posts of the sentries: who holds each, or -1. See worker::take_post().
+    /// Returns the two watchdog roles: the index of the worker that holds each, or -1. See worker::take_post().
     [[nodiscard]] std::array<atomic<int>, 2>& posts() noexcept { return posts_; }
     [[nodiscard]] bool is_in_child() const noexcept { return process_.is_parent(); }
-    [[nodiscard]] bool is_closing() const noexcept { return phase_.load(std::memory_order_acquire) != phase::open; }
-    /// That many workers have ended their run(), since the pool closes.
+    /// Returns whether the shutdown has begun.
+    [[nodiscard]] bool is_closing() const noexcept {
+        // acquire: pairs with the exchange in begin_shutdown().
+        return phase_.load(std::memory_order_acquire) != phase::open;
+    }
+    /// Records that `count` workers of the closing pool have left run(). The last one closes the pool.
     void workers_are_out(unsigned count) noexcept;
-    /// Hands a worker on to another thread, which goes on with it. False if there is none.
+    /// Hands a worker over to another thread, which runs it from then on. Returns false if there is no such thread; the
+    /// caller keeps the worker then.
     [[nodiscard]] bool hand_over(worker& which) noexcept;
-    /// For a worker that was offered, when there are no threads for blocking work any more: starts one for it. Without
-    /// one it stays where it is, and is taken back by the poll that has offered it.
+    /// Starts a thread for an offered worker after the blocking threads have been shut down. If no thread can be
+    /// started, the poll that offered the worker takes it back.
     void go_on_without_blocking_threads(worker& which) noexcept;
-    /// The poll that handed its worker over has ended, or has the worker back. On the thread that called hand_over().
+    /// Records that a poll that handed its worker over has ended or has taken the worker back.
+    /// Preconditions: called on the thread that called hand_over().
     void end_in_place(worker* taken_back = nullptr) noexcept;
     class held_up;
     [[nodiscard]] const runtime_hooks* hooks() const noexcept { return hooks_.get(); }
     [[nodiscard]] unsigned global_interval() const noexcept { return global_interval_; }
     [[nodiscard]] unsigned event_interval() const noexcept { return event_interval_; }
 
-    // ---- I/O and time for others than workers ----
-    /// Where a socket is registered that a future on this thread waits for: with this worker, or, if that has clearly
-    /// more than its share, or this thread is none, with the one that has least.
+    // ---- I/O and time ----
+    /// Returns the driver in which this thread should register a new socket. A worker gets its own driver unless that
+    /// has clearly more sources than others. Other threads get the driver with the least sources of a sample. Returns
+    /// null if there is no I/O.
     [[nodiscard]] io_handle* io_for_new_source() noexcept;
-    /// Null if there is no I/O: for what is the same for all workers.
+    /// Returns the first worker's driver, for properties that all drivers share. Null if there is no I/O.
     [[nodiscard]] io_handle* any_io() const noexcept { return workers_[0]->io(); }
+    /// Returns the timers of some worker, in rotation.
     [[nodiscard]] time_driver& any_time_driver() noexcept;
 
     // ---- Blocking work ----
     [[nodiscard]] blocking_pool& blocking() noexcept { return *blocking_; }
-    /// In a shutdown that has begun, perhaps just now by another thread: waits for blocking work until `deadline`.
+    /// Waits until blocking work has ended, or until `deadline`.
+    /// Preconditions: the shutdown has begun, possibly on another thread at this moment.
     void end_blocking(std::chrono::steady_clock::time_point deadline) noexcept;
 
     // ---- The end ----
-    /// Asks all tasks to end in an orderly way, and waits for that until `deadline`. (With drivers turning.)
+    /// Cancels all tasks gracefully, and waits until they have ended or until `deadline`. The drivers keep running.
     void cancel_all(std::chrono::steady_clock::time_point deadline) noexcept;
+    /// Begins the shutdown. Does not wait. Later calls do nothing.
     void begin_shutdown() noexcept;
-    /// Waits until all workers are out, and joins their threads. At `deadline` it lets those go that are not.
+    /// Waits until the pool is closed, and joins the threads. Threads that still run at `deadline` are detached.
     void wait_until_closed(std::optional<std::chrono::steady_clock::time_point> deadline) noexcept;
-    /// Lets the threads go on by themselves.
     void detach_threads() noexcept;
-    /// Whether no task is alive but background ones, and no blocking work.
+    /// Returns whether no task (except background tasks) and no blocking work is alive.
     [[nodiscard]] bool is_idle() noexcept;
-    /// Whether what runs on this thread is blocking work of the pool, or block_in_place.
+    /// Returns whether this thread runs blocking work of the pool, or a block_in_place of one of its tasks.
     [[nodiscard]] bool does_blocking_work_here() const noexcept;
-    /// Whether the pool cannot be idle before what runs on this thread has ended.
+    /// Returns whether the work on this thread keeps the pool from being idle.
     [[nodiscard]] bool keeps_busy_here() const noexcept;
+    /// Blocks until the pool is idle or closed.
     void wait_until_idle() noexcept;
     /// Begins the shutdown as soon as the pool is idle.
     void close_when_idle() noexcept;
-    /// Ready once the pool is closed.
+    /// Returns whether the pool is closed. If not, `wake` is woken when it is.
     [[nodiscard]] bool poll_closed(const waker& wake);
-    /// Blocking work begins or ends, as far as is_idle() is concerned.
+    /// Counts the beginning or the end of blocking work, for is_idle().
     void count_blocking(bool begins) noexcept;
 
     [[nodiscard]] std::optional<driver_kind> driver() const noexcept { return driver_.kind; }
@@ -149,13 +171,13 @@ public:
     [[nodiscard]] runtime_metrics metrics() const;
 
 private:
-    static constexpr unsigned lists_for_others = 8;  // used in turn: who spawns and who ends tasks seldom meet
+    static constexpr unsigned lists_for_others = 8;  // used in rotation, so that threads rarely contend for a list
 
     enum class phase : unsigned char { open, closing, closed };
 
-    /// What all workers wait with.
+    /// The kind of driver that all workers use, and the reason for the choice.
     struct used_driver {
-        std::optional<driver_kind> kind;  // none without I/O
+        std::optional<driver_kind> kind;  // empty without I/O
         std::string_view why = "none: I/O is not enabled";
     };
 
@@ -191,7 +213,7 @@ private:
     atomic<std::uint32_t> references_{1};
     atomic<phase> phase_{phase::open};
     atomic<bool> is_awaiting_idle_{false};
-    atomic<std::uint32_t> ends_{0};  // counts nothing of interest: see after_end()
+    atomic<std::uint32_t> ends_{0};  // orders concurrent calls of after_end(); its value is unused
     std::array<atomic<int>, 2> posts_{-1, -1};
     atomic<std::uint32_t> next_driver_{0};
     idle_workers idle_;
@@ -203,22 +225,24 @@ private:
 
     atomic<std::uint64_t> blocking_begun_{0};
     atomic<std::uint64_t> blocking_ended_{0};
-    atomic<std::uint64_t> caller_of_cancel_{0};  // 1 if that is alive itself
+    atomic<std::uint64_t> caller_of_cancel_{0};  // 1 if the caller of cancel_all() is blocking work of this pool
 
     mutable mutex lock_;
     condition_variable changed_;
     unsigned workers_out_ = 0;
     std::size_t threads_out_ = 0;
     unsigned in_place_ = 0;       // polls that have handed their worker over
-    unsigned late_threads_ = 0;   // see start_late_thread()
-    unsigned left_ = 0;           // workers without a thread, that are taken back by the polls that have offered them
-    held_up* held_up_ = nullptr;  // in no order
+    unsigned late_threads_ = 0;   // threads of start_late_thread() that have not ended
+    unsigned left_ = 0;           // offered workers without a thread; the polls that offered them take them back
+    held_up* held_up_ = nullptr;  // a list, in no order
     bool closes_when_idle_ = false;
     std::vector<waker> closed_wakers_;
 };
 
-/// While it lives, this thread, if it runs a worker of the pool or polls in place of one, waits for the end of other
-/// polls: as long as `is_waiting` says so, which is called under the pool's lock.
+/// Marks this thread as waiting for other polls to end, so that wait_until_closed() does not wait for it in turn. Does
+/// nothing unless the thread runs a worker of the pool or polls after it has handed its worker over. The thread counts
+/// as waiting while `is_waiting(argument)` returns true; this is called under the pool's lock.
+/// Lifetime: lives on the stack of the waiting thread. `argument` must outlive it.
 class pool::held_up {
 public:
     held_up(pool& in, bool (*is_waiting)(void*) noexcept, void* argument) noexcept;
@@ -228,7 +252,7 @@ public:
 
 private:
     friend class pool;
-    pool* const pool_;  // null: not counted
+    pool* const pool_;  // null if the thread is not marked
     bool (*const is_waiting_)(void*) noexcept;
     void* const argument_;
     held_up* next_ = nullptr;

@@ -9,63 +9,68 @@
 
 namespace eddy::detail {
 
-/// One worker's runnable tasks: a fixed ring. Its owner pushes at the tail and takes from the head; thieves take the
-/// older half from the head.
+/// The runnable tasks of one worker: a ring of fixed size. The owner pushes at the tail and pops from the head. Thieves
+/// take the older half from the head.
 ///
-/// From Go's runtime (runqput, runqget, runqgrab; proc.go): whoever takes copies first and then moves the head by a
-/// compare-exchange, so that a thief that is held up holds up nobody. An entry is not overwritten before the head has
-/// passed it, so a copy is right if the head has not moved.
-/// Departures: the indices have 64 bits, so that a head cannot come round to an old value while somebody copies; and a
-/// full ring refuses (the newest goes to the injection queue) in place of giving its older half away, since that, done
-/// again and again by a task that spawns for ever, overtakes what was queued before (R032).
+/// Source: Go's runtime (runqput, runqget and runqgrab in proc.go). A thread that takes items copies them first, and
+/// then moves the head with a compare-exchange. So a delayed thief delays no other thread. An entry is overwritten only
+/// after the head has passed it, so the copies are valid if the head has not moved.
+/// Departures:
+/// - The indices have 64 bits, so the head cannot wrap to an old value during a copy.
+/// - A full ring refuses the item, which then goes to the injection queue. Go moves the older half away instead. A task
+///   that spawns without end would then overtake the tasks that were queued before.
 ///
-///     head   taken up to here: by owner and thieves       tail   pushed up to here: by the owner alone
+///     head   index of the oldest item; moved by the owner and thieves
+///     tail   index after the newest item; moved by the owner only
+///
+/// Thread safety: push(), room() and pop() on the owner's thread, steal_into() on a thief's, size() on any.
 template <class T, std::size_t Capacity>
 class run_queue {
-    static_assert((Capacity & (Capacity - 1)) == 0 && Capacity >= 2, "so that an index wraps by a mask");
+    static_assert((Capacity & (Capacity - 1)) == 0 && Capacity >= 2, "the capacity must be a power of two");
 
 public:
     explicit run_queue(std::uint64_t first_index = 0) noexcept : head_(first_index), tail_(first_index) {}
     run_queue(const run_queue&) = delete;
     run_queue& operator=(const run_queue&) = delete;
 
-    /// How many there are: exact for the owner while nobody steals.
+    /// Returns the number of items. Exact on the owner's thread while no thief is active.
     [[nodiscard]] std::size_t size() const noexcept {
-        // acquire, head first: a head that is older than the tail gives too many, never fewer than none.
+        // acquire: keeps the order of the two loads. The head is the older value, so the difference cannot be negative.
         const std::uint64_t head = head_.load(std::memory_order_acquire);
         const std::uint64_t tail = tail_.load(std::memory_order_acquire);
         return tail - head;
     }
     [[nodiscard]] bool is_empty() const noexcept { return size() == 0; }
 
-    /// Owner. False if the ring is full.
+    /// Appends an item. Returns false if the ring is full.
     [[nodiscard]] bool push(T* item) noexcept {
-        // relaxed: the owner's own.
+        // relaxed: only the owner writes the tail.
         const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
-        // acquire: pairs with the release in pop() and steal(): their copies were made before the slot is used again.
+        // acquire: pairs with the release in pop() and steal_into(). Their copies precede the reuse of the entry.
         if (tail - head_.load(std::memory_order_acquire) >= Capacity) return false;
+        // relaxed: published by the store of the tail.
         slot(tail).store(item, std::memory_order_relaxed);
-        // release: pairs with the acquire in steal(), which reads the slot.
+        // release: pairs with the acquire in steal_into(), which reads the entry and the task.
         tail_.store(tail + 1, std::memory_order_release);
         return true;
     }
 
-    /// Owner. How many push() would take now, at least.
+    /// Returns the spare capacity: at least this many calls of push() will succeed.
     [[nodiscard]] std::size_t room() const noexcept {
-        // acquire: as in push(), which trusts this.
+        // relaxed: only the owner writes the tail. acquire: as in push(), which relies on this result.
         return Capacity - (tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_acquire));
     }
 
-    /// Owner. The oldest, or null.
+    /// Removes the oldest item. Returns null if the ring is empty.
     [[nodiscard]] T* pop() noexcept {
+        // relaxed: the owner wrote the tail and the entries itself. The compare-exchange validates the head.
         const std::uint64_t tail = tail_.load(std::memory_order_relaxed);
         std::uint64_t head = head_.load(std::memory_order_relaxed);
         while (head != tail) {
             T* const item = slot(head).load(std::memory_order_relaxed);
-            // release: pairs with the acquire in push(), which uses the slot again. The item's contents are the owner's
-            // to see: it pushed them.
+            // release: pairs with the acquire in push(), which reuses the entry. No acquire: the owner pushed the item.
             if (head_.compare_exchange_weak(head, head + 1, std::memory_order_release, std::memory_order_relaxed)) {
-                // Into the cache while the caller runs this one: tasks lie all over the memory.
+                // Loads the next task into the cache while the caller runs this one. relaxed: only a hint.
                 __builtin_prefetch(slot(head + 1).load(std::memory_order_relaxed), 1);
                 return item;
             }
@@ -73,35 +78,38 @@ public:
         return nullptr;
     }
 
-    /// A thief, with an empty ring of his own, into which he takes the older half. One of those is returned, and is in
-    /// no ring; null if there was nothing.
+    /// Moves the older half of this ring into `own`. Returns one of the moved items, which is then in no ring; null if
+    /// there was none.
+    /// Preconditions: the caller owns `own`, and `own` is empty.
     [[nodiscard]] T* steal_into(run_queue& own) noexcept {
-        // acquire: pairs with the release in steal_into() of whoever has stolen from here: his copies were made before
-        // the slots are used again. (As in push(); that the ring is empty the thief may know from pop(), whose look is
-        // relaxed.)
+        // acquire: pairs with the release of a thief that has stolen from `own`. Its copies precede the reuse of the
+        // entries below. The caller may know that `own` is empty from pop(), which loads the head relaxed.
         static_cast<void>(own.head_.load(std::memory_order_acquire));
-        // acquire: ordered before the load of the tail, so that head <= tail.
+        // acquire: keeps this load before the load of the tail, so that head <= tail.
         std::uint64_t head = head_.load(std::memory_order_acquire);
         for (;;) {
-            // acquire: pairs with the release in push(): slots up to here are written, and their tasks as well.
+            // acquire: pairs with the release in push(). The entries up to the tail and their tasks are visible.
             const std::uint64_t tail = tail_.load(std::memory_order_acquire);
             const std::uint64_t available = tail - head;
             if (available == 0) return nullptr;
-            // The head is older than the tail: somebody has taken much in between.
+            // The head is stale: items were taken and pushed between the two loads.
             if (available > Capacity) {
                 head = head_.load(std::memory_order_acquire);
                 continue;
             }
             const std::uint64_t count = available - available / 2;
-            const std::uint64_t own_tail = own.tail_.load(std::memory_order_relaxed);
+            const std::uint64_t own_tail =
+                own.tail_.load(std::memory_order_relaxed);  // relaxed: written by this thread
+            // relaxed: the compare-exchange validates the copies, and the store of own.tail_ publishes them.
             for (std::uint64_t i = 1; i < count; ++i) {
                 own.slot(own_tail + i - 1)
                     .store(slot(head + i).load(std::memory_order_relaxed), std::memory_order_relaxed);
             }
             T* const first = slot(head).load(std::memory_order_relaxed);
-            // acq_rel: release, as in pop(); acquire on failure, as at the top.
+            // release: pairs with the acquire in push() of the victim, which reuses the entries.
+            // acquire: as for the first load of the head, also on failure.
             if (head_.compare_exchange_weak(head, head + count, std::memory_order_acq_rel, std::memory_order_acquire)) {
-                // release: as in push().
+                // release: pairs with the acquire of a thief that steals from `own`, as in push().
                 own.tail_.store(own_tail + count - 1, std::memory_order_release);
                 return first;
             }

@@ -22,28 +22,31 @@ namespace {
 
 using std::chrono::steady_clock;
 
-// A task that was woken by the one before runs next, out of the LIFO slot; so many in a row, with one budget.
+// The LIFO slot is used at most this many times in a row. The tasks of such a sequence share one coop budget.
 constexpr unsigned lifo_limit = 3;
 
-// So often the ring comes before the children of scopes, if it holds any task: every other time.
+// The ring is checked before the child queue once in this many times.
 constexpr unsigned fork_fairness = 2;
 
-// While tasks are queued, a look at the driver costs as much as many polls: not before this has passed since the last.
+// Minimum time between two driver ticks while tasks are queued. A driver tick costs as much as many polls.
 constexpr auto look_interval = std::chrono::microseconds(20);
 
-// How often the sentry looks while others run, and the second one; and how long they stay after the last activity.
+// How often the first and the second watchdog worker check the other workers, and how long they continue after the last
+// activity.
 constexpr auto sentry_interval = std::chrono::milliseconds(2);
 constexpr auto second_sentry_interval = std::chrono::milliseconds(8);
 constexpr auto sentry_lingers = std::chrono::milliseconds(100);
 
+// The value of a watchdog role that no worker holds.
 constexpr int vacant = -1;
 
+// How many pool references a worker takes from the shared count, or returns to it, at a time.
 constexpr std::uint32_t references_at_once = 1024;
 
-// From the wake-up of another worker to its first poll.
+// Estimated time from the wake-up of another worker to its first poll.
 constexpr std::uint64_t wake_up_cost_ns = 20'000;
 
-// Work that comes from elsewhere within that of falling asleep makes a worker spin the next time, for some 5 us.
+// A worker that is notified within this time after it parked spins for about 5 us before it parks again.
 constexpr auto soon = std::chrono::microseconds(50);
 const unsigned spin_limit = sys::processor_count() > 1 ? 200 : 0;
 
@@ -72,9 +75,9 @@ void worker::enter_thread() noexcept {
     executor_here = {nullptr, &pool_};
     exchange_current_time_driver(time_.get());
     place_->set_owner();
-    // Who had the worker before may arm a timer here in the rest of its poll. Either this thread sees it when it asks
-    // for the next deadline, or that one sees the new owner, and wakes it: without the lock both could miss the other's
-    // store.
+    // The thread that ran the worker before may still arm a timer here in the rest of its poll. synchronise() takes the
+    // lock of the timers. So either this thread sees that timer in next_deadline(), or the other thread sees the new
+    // owner and unparks it. Without the lock each thread could miss the store of the other.
     time_->synchronise();
     random_here = random_numbers(seed_++);
 }
@@ -98,7 +101,7 @@ void worker::run() noexcept {
         }
         stop_searching();
         run_task(*task);
-        if (worker_here != this) return pool_.end_in_place();  // handed over meanwhile, by block_in_place
+        if (worker_here != this) return pool_.end_in_place();  // block_in_place has handed the worker over
     }
     is_ending_ = true;
     for (unsigned i = 0; i < pool_.list_count(); ++i) {
@@ -106,7 +109,7 @@ void worker::run() noexcept {
             if (task->state.transition_to_shutdown()) {
                 pool_.destroy(*task, 1);
             } else {
-                release(*task);  // who runs it sees the mark, and destroys it
+                release(*task);  // the worker that polls it sees `cancelled` and destroys it
             }
         }
     }
@@ -133,6 +136,7 @@ void worker::release_pool() noexcept {
 }
 
 void worker::give_up_queue() noexcept {
+    // acquire: pairs with the exchange in schedule(), which may have run on another thread.
     if (spawned_task* const task = lifo_.exchange(nullptr, std::memory_order_acquire)) pool_.give_up(*task);
     while (spawned_task* const task = forks_.pop()) pool_.give_up(*task);
     while (spawned_task* const task = queue_.pop()) pool_.give_up(*task);
@@ -141,10 +145,11 @@ void worker::give_up_queue() noexcept {
 // ---- Queues ----
 
 void worker::schedule(spawned_task& task) noexcept {
-    // release: pairs with the acquire in relieve(): the sentry that takes the task sees it. (acq_rel, since a former
-    // task is this thread's own, and an exchange costs the same.)
+    // release: pairs with the acquire in relieve() and give_up_queue(), which read the task.
+    // acquire: not needed, because the thread that runs the worker has stored `former` itself; an exchange costs the
+    // same with it.
     spawned_task* const former = lifo_.exchange(&task, std::memory_order_acq_rel);
-    // One task by itself stays here: waking another worker for it costs more than it is likely to take.
+    // A single task stays here. To wake another worker for it would probably take longer than to run it.
     if (former != nullptr) push_back(*former);
 }
 
@@ -157,7 +162,8 @@ void worker::push_back(spawned_task& task) noexcept {
     if (!is_parking_ && is_enough_for_two()) pool_.notify_if_useful();
 }
 
-/// Whether what is queued will take longer than it takes to wake another worker, as far as the past tells.
+/// Returns whether the queued tasks will probably take longer than the wake-up of another worker. The estimate uses the
+/// mean duration of recent polls.
 bool worker::is_enough_for_two() const noexcept { return queue_.size() * mean_poll_ns_ > wake_up_cost_ns; }
 
 void worker::schedule_fork(spawned_task& task) noexcept {
@@ -166,21 +172,22 @@ void worker::schedule_fork(spawned_task& task) noexcept {
 }
 
 spawned_task* worker::next_local() noexcept {
-    // relaxed: only this thread puts tasks in.
+    // relaxed: only this thread stores tasks here, and the exchange decides.
     if (lifo_.load(std::memory_order_relaxed) != nullptr) {
-        // acquire: the sentry may have taken it between the two.
+        // An exchange, because the watchdog worker may take the task in between. acquire: pairs with schedule().
         spawned_task* const task = lifo_.exchange(nullptr, std::memory_order_acquire);
         if (task != nullptr) {
             if (lifo_streak_ < lifo_limit && (lifo_streak_ == 0 || budget_left_ != 0)) {
                 ++lifo_streak_;
                 return task;
             }
-            // Enough in a row (R024): it goes behind the others.
+            // The limit is reached. The task goes behind the queued tasks, so that they are not starved.
             push_back(*task);
         }
     }
     lifo_streak_ = 0;
-    // In turns, so that children that start further ones, newest first, do not overtake what was queued before them.
+    // Alternates between the two queues. Otherwise children that start more children (newest first) would overtake all
+    // tasks that were queued before.
     if (tick_ % fork_fairness == 0) {
         if (spawned_task* const task = queue_.pop()) return task;
     }
@@ -192,7 +199,7 @@ spawned_task* worker::next_injected() noexcept {
     injection_queue& from = pool_.injected();
     const std::size_t waiting = from.size();
     if (waiting == 0) return nullptr;
-    // A fair share, and no more than half of what there is room for.
+    // A fair share, limited to half of the ring's spare capacity. The added 1 is the task that is returned.
     const std::size_t share = std::min(waiting / pool_.size() + 1, queue_.room() / 2 + 1);
     spawned_task* first = nullptr;
     std::size_t count = 0;
@@ -242,8 +249,8 @@ spawned_task* worker::search() noexcept {
         if (!is_searching_) return nullptr;
     }
     spawned_task* found = steal();
-    // Work from elsewhere that came soon after the last: likely to do so again, and sooner than a wake-up takes. Who
-    // sends it sees a worker that searches, and makes no system call.
+    // The last wake-up came soon after the park, so the next task will probably arrive before a wake-up would take
+    // effect. A thread that injects it sees a searching worker and makes no system call.
     for (unsigned spins = std::exchange(spins_, 0); found == nullptr && spins > 0; --spins) {
         pause_briefly();
         if (!pool_.injected().is_empty()) found = next_injected();
@@ -254,11 +261,12 @@ spawned_task* worker::search() noexcept {
 void worker::stop_searching() noexcept {
     if (!is_searching_) return;
     is_searching_ = false;
-    // Whoever pushed while somebody searched has woken nobody: if there is more, another one has to come.
+    // A thread that pushed while this worker searched has woken no worker. If more tasks are queued, wake one now.
     if (pool_.idle().transition_from_searching() && pool_.has_queued_work()) pool_.notify_one();
 }
 
 bool worker::has_work() const noexcept {
+    // relaxed: only this thread stores tasks into the LIFO slot. next_local() finds out if the watchdog took the task.
     return lifo_.load(std::memory_order_relaxed) != nullptr || !queue_.is_empty() || !forks_.is_empty();
 }
 
@@ -272,7 +280,7 @@ void worker::run_task(spawned_task& task) noexcept {
     case task_state::run_action::free: return task.ops().free_memory(task);
     }
     worker_counters::add(counters_.polls, 1);
-    __builtin_prefetch(&task.shard, 1);  // what its end changes, behind what a poll touches
+    __builtin_prefetch(&task.shard, 1);  // written at the end of the task; not in the cache line that a poll uses
     const runtime_hooks* const hooks = pool_.hooks();
     const task_id id = task.id;
     if (hooks != nullptr && hooks->before_task_poll) [[unlikely]]
@@ -281,13 +289,13 @@ void worker::run_task(spawned_task& task) noexcept {
     if (hooks != nullptr && hooks->after_task_poll) [[unlikely]]
         hooks->after_task_poll(id);
     if (ended != poll_end::has_ended) return after_pending_poll(task, ended == poll_end::woke_itself);
-    task.root = nullptr;  // its frames have destroyed themselves
+    task.root = nullptr;  // the coroutine frames have destroyed themselves
     task.ops().destroy_future(task);
     pool_.complete(task, 1);
 }
 
 poll_end worker::poll(spawned_task& task) noexcept {
-    // SAFETY: the worker has a reference while it runs the task, so the waker need not count.
+    // SAFETY: the worker holds a reference to the task during the poll, so the borrowed waker needs none.
     const borrowed_waker waker(&spawned_task_waker, &task);
     context cx(waker.get(), lifo_streak_ > 1 ? budget_left_ : context::default_budget);
     const polled_task here(task);
@@ -309,7 +317,7 @@ poll_end worker::poll(spawned_task& task) noexcept {
 poll_end worker::poll_and_time(spawned_task& task) noexcept {
     const auto began = steady_clock::now();
     const poll_end ended = poll(task);
-    // Handed on meanwhile, the worker is another thread's, and most of the time was spent in place of a blocking one.
+    // If the worker was handed over, another thread writes its counters, and most of the time was blocking work.
     if (worker_here == this) {
         const auto bucket = duration_histogram::bucket_of(steady_clock::now() - began);
         worker_counters::add((*poll_times_)[bucket], 1);
@@ -320,6 +328,7 @@ poll_end worker::poll_and_time(spawned_task& task) noexcept {
 duration_histogram worker::poll_times() const noexcept {
     duration_histogram found;
     if (poll_times_ == nullptr) return found;
+    // relaxed: see worker_counters.
     for (std::size_t i = 0; i < poll_times_->size(); ++i)
         found.add(i, (*poll_times_)[i].load(std::memory_order_relaxed));
     return found;
@@ -331,7 +340,7 @@ void worker::after_pending_poll(spawned_task& task, bool woke_itself) noexcept {
     case task_state::idle_action::free: return task.ops().free_memory(task);
     case task_state::idle_action::cancel: return cancel(task);
     case task_state::idle_action::submit:
-        // It woke itself: so that it yields, it goes behind the others and not into the LIFO slot.
+        // The task woke itself, which is a yield. So it goes to the end of the queue and not into the LIFO slot.
         if (worker_here == this) {
             push_back(task);
         } else {
@@ -340,9 +349,11 @@ void worker::after_pending_poll(spawned_task& task, bool woke_itself) noexcept {
     }
 }
 
-/// The task is running, and marked as cancelled.
+/// Polls the cancellation of a task, and destroys the task once that has finished. A closing pool destroys it directly.
+/// Preconditions: the caller has the task's running bit, and the task is marked as cancelled.
 void worker::cancel(spawned_task& task) noexcept {
     if (!pool_.is_closing()) {
+        // SAFETY: as in poll().
         const borrowed_waker waker(&spawned_task_waker, &task);
         context cx(waker.get());
         const polled_task here(task);
@@ -355,7 +366,7 @@ void worker::cancel(spawned_task& task) noexcept {
                 if (has_ended) task.root = nullptr;
             }
         } catch (...) {
-            has_ended = true;  // what was to end in an orderly way cannot: destroyed outright, below
+            has_ended = true;  // no graceful end is possible; the future is destroyed below
         }
         if (!has_ended) {
             switch (task.state.transition_to_idle_cancelling(here.end(false) == poll_end::woke_itself)) {
@@ -379,7 +390,8 @@ void worker::look_if_due() noexcept {
     look_at_driver(std::chrono::nanoseconds::zero());
 }
 
-/// Both are ends of a sleep: `alarm` is one that is dear to set, and stays set.
+/// Runs one driver tick, or parks if there is no I/O, and fires the timers. Waits for `limit` or `alarm` at most,
+/// whichever is shorter. An alarm costs more to set than `limit`, but stays set if an event ends the wait earlier.
 void worker::look_at_driver(max_wait limit, max_wait alarm) noexcept {
     if (io_ == nullptr) {
         place_->park(alarm && limit ? std::min(*limit, *alarm) : limit ? limit : alarm);
@@ -402,7 +414,7 @@ void worker::park() noexcept {
     flush_freed_blocks();
     const runtime_hooks* const hooks = pool_.hooks();
     if (hooks != nullptr && hooks->before_park) hooks->before_park();
-    if (has_work()) return;  // of the hook
+    if (has_work()) return;  // the hook has queued a task
 
     const bool nobody_searches = idle.transition_to_parked(index_, std::exchange(is_searching_, false));
     if (nobody_searches && pool_.has_queued_work()) pool_.notify_one();
@@ -414,10 +426,10 @@ void worker::park() noexcept {
     const auto parked_at = now;
     while (!pool_.is_closing()) {
         if (!is_sentry() && pool_.size() > 1) take_post();
-        // By the clock, and not after a sleep of that length: events of its own may wake it more often than that.
+        // Decided by the clock and not by the end of a wait, because the worker's own events may end waits earlier.
         if (is_sentry() && watch_if_due()) {
             leave_post();
-            // Somebody who has begun to run meanwhile has seen a sentry: look once more.
+            // A worker that began to run before this saw a watchdog and woke no other. Check again in take_post().
             continue;
         }
         if (!has_work()) {
@@ -425,7 +437,7 @@ void worker::park() noexcept {
             look_at_driver(time_to_sleep(), is_sentry() ? max_wait(time_to_watch()) : std::nullopt);
         }
         if (has_work()) {
-            // Notified besides, it counts as searching.
+            // If another thread has notified the worker too, it counts as searching.
             is_searching_ = !idle.unpark_itself(index_);
             break;
         }
@@ -442,7 +454,7 @@ void worker::park() noexcept {
     if (hooks != nullptr && hooks->after_unpark) hooks->after_unpark();
     if (pool_.is_closing()) return;
     pool_.wake_sentry();
-    // The events of one turn may have woken enough for two.
+    // One driver tick may have woken enough tasks for two workers.
     if (queue_.size() > 0 && is_enough_for_two()) pool_.notify_one();
 }
 
@@ -454,37 +466,43 @@ void worker::note_busy_period(time_point now) noexcept {
     if (polls != 0) mean_poll_ns_ = (3 * mean_poll_ns_ + busy / polls) / 4;
 }
 
-// ---- The sentry ----
+// ---- The watchdog worker ----
 //
-// One of the workers that sleep keeps an eye on those that run: one that stands still in a long poll can neither hand
-// out the events of its driver nor fire its timers, and nobody else would come to its LIFO slot (R025, R026).
+// A parked worker watches the running workers. A worker that is stalled in a long poll can neither process the events
+// of its driver nor fire its timers, and no other worker takes tasks from its LIFO slot. The watchdog does this for it.
 //
-// There are two posts, and who lies down takes the first that is vacant. So when the sentry gets work of its own, a
-// second one is there, which looks more rarely, and takes its place; nobody is woken for that. With one post, of two
-// workers with sockets each would wake the other whenever it gets events: at 100 connections a fifth of the processor's
-// time.
+// There are two watchdog roles. A worker that parks takes the first vacant one. The second watchdog checks less often,
+// and takes the first role when that becomes vacant. So when the first watchdog gets tasks of its own, no worker has to
+// be woken. With one role, two workers with sockets would wake each other at each event, which took a fifth of the
+// processor time at 100 connections.
 
+/// Makes this worker a watchdog if a role is vacant and there is, or was recently, something to watch.
 void worker::take_post() noexcept {
-    // After its own activity, too: others will begin to run that see a sentry, and wake nobody.
+    // The second condition keeps the watchdog for a while after activity. Workers that start to run then see it and
+    // wake no other worker.
     if (pool_.idle().awake() == 0 && steady_clock::now() - last_activity_ >= sentry_lingers) return;
-    // Without memory nobody watches for the time being.
+    // Without memory this worker does not become a watchdog. It tries again at its next wake-up.
     if (seen_ == nullptr) seen_.reset(new (std::nothrow) sight[pool_.size()]);
     if (seen_ == nullptr) return;
     auto& posts = pool_.posts();
     for (std::size_t i = 0; i < posts.size() && !is_sentry(); ++i) {
         int before = vacant;
-        // seq_cst, here too: pairs with the loads in wake_sentry(), as park()'s loop pairs with the word of
-        // idle_workers.
+        // seq_cst: a store-load pair. This worker has left `awake` in park(), then loads the role. A watchdog that gets
+        // tasks stores `vacant` in leave_post(), then loads `awake` in wake_sentry(). If both loads read the old
+        // values, this worker would park without a role, and the other would run unwatched.
         if (posts[i].load(std::memory_order_seq_cst) != vacant) continue;
+        // seq_cst: one total order for all accesses to the roles. A failure means that another worker has the role.
         if (posts[i].compare_exchange_strong(before, static_cast<int>(index_), std::memory_order_seq_cst)) post_ = i;
     }
     const auto now = steady_clock::now();
-    if (!is_sentry() || now - last_watch_ < sentry_lingers) return;  // or it goes on where it stopped
+    if (!is_sentry() || now - last_watch_ < sentry_lingers) return;  // a recent `seen_` is still good
     last_watch_ = now;
     for (unsigned i = 0; i < pool_.size(); ++i) seen_[i] = look_at(pool_.at(i));
 }
 
 void worker::leave_post() noexcept {
+    // seq_cst: the store of two store-load pairs. The load that follows is awake() in take_post() if the watchdog
+    // resigns, and all_awake() in wake_sentry() if it starts to run. See idle_workers::awake() and take_post().
     pool_.posts()[std::exchange(post_, no_post)].store(vacant, std::memory_order_seq_cst);
 }
 
@@ -493,25 +511,28 @@ std::chrono::nanoseconds worker::watch_interval() const noexcept {
 }
 
 std::chrono::nanoseconds worker::time_to_watch() const noexcept {
-    constexpr std::chrono::nanoseconds at_once{1};  // zero would unset an alarm
+    constexpr std::chrono::nanoseconds at_once{1};  // zero would disarm the alarm
     return std::max<std::chrono::nanoseconds>(last_watch_ + watch_interval() - steady_clock::now(), at_once);
 }
 
-/// Looks after the others if it is time. True if nothing has happened for long: no sentry is needed.
+/// Checks the other workers if the interval has passed. Returns true if nothing has happened for `sentry_lingers`, so
+/// that no watchdog is needed.
 bool worker::watch_if_due() noexcept {
     const auto now = steady_clock::now();
     if (now - last_watch_ < watch_interval()) return false;
     last_watch_ = now;
     watch_others();
+    // relaxed: a hint. take_post() loads the role again.
     if (post_ != 0 && pool_.posts()[0].load(std::memory_order_relaxed) == vacant) {
         leave_post();
-        take_post();  // the first one, most likely; who takes it before this does what is needed
+        take_post();  // probably the first role. If another worker is faster, that worker watches
         if (!is_sentry()) return false;
     }
     return !has_work() && pool_.idle().awake() == 0 && now - last_activity_ >= sentry_lingers;
 }
 
 worker::sight worker::look_at(const worker& other) noexcept {
+    // relaxed: see worker_counters.
     return {other.counters_.polls.load(std::memory_order_relaxed),
             other.counters_.parks.load(std::memory_order_relaxed)};
 }
@@ -522,15 +543,15 @@ void worker::watch_others() noexcept {
         if (&other == this) continue;
         const sight seen = std::exchange(seen_[i], look_at(other));
         const bool is_parked = pool_.idle().is_parked(i);
-        // That it lay down again is no activity: it may be a sentry, too.
+        // A park alone is no activity: the other worker may be a watchdog, too.
         if (!is_parked || seen.polls != seen_[i].polls) last_activity_ = steady_clock::now();
         if (!is_parked && seen == seen_[i]) relieve(other);
     }
 }
 
-/// Does for a worker that stands still what it does not come to.
+/// Services a stalled worker: takes some of its tasks, runs a driver tick for it, and fires its timers.
 void worker::relieve(worker& stuck) noexcept {
-    // acquire: pairs with the exchange in schedule().
+    // acquire: pairs with the release in schedule(), which published the task.
     if (spawned_task* const task = stuck.lifo_.exchange(nullptr, std::memory_order_acquire)) schedule(*task);
     if (spawned_task* const task = stuck.forks_.steal()) schedule(*task);
     if (queue_.is_empty()) {

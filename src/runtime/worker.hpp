@@ -27,84 +27,96 @@ namespace eddy::detail {
 class pool;
 
 #ifndef EDDY_RUN_QUEUE_CAPACITY
-#define EDDY_RUN_QUEUE_CAPACITY 256  // test builds use 4, to meet the edges
+#define EDDY_RUN_QUEUE_CAPACITY 256  // test builds use 4, to reach the full and the wrapping ring
 #endif
 
-/// What a worker has counted. One writer, any reader; nothing is read through them.
+/// Statistics of a worker.
+/// Thread safety: only the thread that runs the worker writes; any thread reads.
+/// All accesses are relaxed: readers use the numbers only, and no other memory depends on them.
 struct worker_counters {
     atomic<std::uint64_t> polls{0};
     atomic<std::uint64_t> steals{0};     ///< tasks taken from other workers
-    atomic<std::uint64_t> overflows{0};  ///< tasks that found the ring full
+    atomic<std::uint64_t> overflows{0};  ///< tasks that did not fit into the ring
     atomic<std::uint64_t> parks{0};
-    atomic<std::uint64_t> busy_ns{0};  ///< up to the last park
+    atomic<std::uint64_t> busy_ns{0};  ///< time between parks, in nanoseconds, up to the last park
 
     static void add(atomic<std::uint64_t>& counter, std::uint64_t more) noexcept {
+        // A load and a store instead of a read-modify-write: there is one writer.
         counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
     }
 };
 
-/// How long its polls took, as duration_histogram; as worker_counters.
+/// Number of polls per duration_histogram bucket. Same access rules as worker_counters.
 using poll_time_counters = std::array<atomic<std::uint64_t>, duration_histogram::buckets>;
 
-/// One of the threads of a pool: its run queue, its LIFO slot, its driver and its timers. A worker is run by one thread
-/// at a time, and not always by the same: block_in_place hands it on.
+/// One worker of a pool: its run queue, child queue, LIFO slot, driver and timers. One thread at a time runs a worker.
+/// block_in_place can hand the worker over to another thread.
 ///
-///     what                     who
-///     queue_, forks_           the thread that runs the worker pushes and takes; others steal
-///     lifo_                    the same; the sentry takes a task that its worker does not come to
-///     io_, time_               the thread that runs it; the sentry while that stands still (io_handle's turn flag)
-///     counters_                written by the thread that runs it, read by all
+///     member                   access
+///     queue_, forks_           the thread that runs the worker pushes and pops; other workers steal
+///     lifo_                    the thread that runs the worker; the watchdog worker takes a task that is stuck in it
+///     io_, time_               the thread that runs the worker; the watchdog worker while this one is stalled
+///                              (io_ is protected by the driver lock of io_handle, time_ by its own lock)
+///     counters_                written by the thread that runs the worker, read by any thread
+///
+/// Thread safety: as the sections of the class say.
 class alignas(128) worker {
 public:
+    /// Deleter that releases one reference.
     struct gives_up {
         void operator()(auto* shared) const noexcept { shared->release(); }
     };
     using io_share = std::unique_ptr<io_handle, gives_up>;
 
-    /// `io` may be null.
+    /// `io` is null if the pool has no I/O. `seed` selects the random sequence of the worker.
     worker(pool& owner, unsigned index, io_share io, std::uint64_t seed, bool counts_poll_times);
     worker(const worker&) = delete;
     worker& operator=(const worker&) = delete;
     ~worker();
 
-    /// Runs tasks until the pool closes, or until another thread has taken the worker over.
+    /// Runs tasks until the pool closes, or until another thread has taken over the worker.
     void run() noexcept;
 
-    // ---- For a thread that hands the worker on (block_in_place) ----
-    // seq_cst: who offers, then asks whether a thread is coming; who comes says so, and then looks for an offer.
-    /// Another thread may go on with the worker.
+    // ---- Handing the worker over to another thread (block_in_place) ----
+    // seq_cst: two store-load pairs (Dekker). hand_over() sets is_offered_, then checks is_thread_coming_. The arriving
+    // thread clears is_thread_coming_, then checks is_offered_. If both checks read the old values, the offered worker
+    // would have no thread. The exchanges of is_offered_ also pass the worker's plain members: release in offer(),
+    // acquire in accept_offer().
+    /// Allows another thread to take over the worker.
     void offer() noexcept { is_offered_.exchange(true, std::memory_order_seq_cst); }
     [[nodiscard]] bool is_offered() const noexcept { return is_offered_.load(std::memory_order_seq_cst); }
-    /// True for one thread: the worker is its own now.
+    /// Takes over the worker if it is offered. Returns true for exactly one thread per offer.
     [[nodiscard]] bool accept_offer() noexcept { return is_offered_.exchange(false, std::memory_order_seq_cst); }
-    /// Whether a thread is on its way that will look for an offer. If not, the caller has to send one.
+    /// Returns whether a thread that will call accept_offer() is on its way. If not, the caller must send one.
     [[nodiscard]] bool has_thread_coming() noexcept {
         return is_thread_coming_.exchange(true, std::memory_order_seq_cst);
     }
-    /// It is here, or does not come after all.
+    /// Records that the thread has arrived, or that it will not arrive. Call it before accept_offer().
     bool thread_comes() noexcept { return is_thread_coming_.exchange(false, std::memory_order_seq_cst); }
 
     // ---- On the worker's thread ----
-    /// Queues a child of a scope, or the parent of one that has ended: newest first.
+    /// Queues a child of a scope, or the parent of a scope that has ended. The newest runs first.
     void schedule_fork(spawned_task& task) noexcept;
-    /// Queues a task that was woken here: it is likely to find what it needs in the caches, and so comes next.
+    /// Queues a task that was woken on this thread. It runs next (LIFO slot), because its data is likely in the cache.
     void schedule(spawned_task& task) noexcept;
     [[nodiscard]] pool& owner() const noexcept { return pool_; }
-    /// Whether the pool closes, and it polls nothing any more.
+    /// Returns whether the worker has stopped polling because the pool is closing.
     [[nodiscard]] bool is_ending() const noexcept { return is_ending_; }
-    /// Whether what is woken at this moment is the parent of a scope that has ended.
+    /// Returns whether a wake-up in progress on this thread is that of a scope's parent. See wake_fork().
     [[nodiscard]] bool wakes_forks() const noexcept { return wakes_forks_; }
+    /// Wakes the parent of a scope that has ended. The parent goes into the child queue.
     void wake_fork(waker&& parent) noexcept {
         wakes_forks_ = true;
         std::move(parent).wake();
         wakes_forks_ = false;
     }
-    /// A reference of the pool, out of those that the worker has in stock: so that the pool's counter, which all
-    /// threads share, changes once for many.
+    /// Takes a pool reference from the worker's stock, or returns one to it. The stock makes changes of the shared
+    /// reference count rare.
     void retain_pool() noexcept;
     void release_pool() noexcept;
-    /// Makes this thread the one that runs the worker, or none.
+    /// Makes the calling thread the one that runs the worker.
     void enter_thread() noexcept;
+    /// Makes the calling thread run no worker.
     static void leave_thread() noexcept;
 
     // ---- Any thread ----
@@ -113,15 +125,19 @@ public:
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
     [[nodiscard]] const worker_counters& counters() const noexcept { return counters_; }
     [[nodiscard]] duration_histogram poll_times() const noexcept;
+    /// Returns the number of queued tasks. May be out of date.
     [[nodiscard]] std::size_t queued() const noexcept {
+        // relaxed: the pointer is only compared to null, for statistics.
         return queue_.size() + forks_.size() + (lifo_.load(std::memory_order_relaxed) != nullptr ? 1 : 0);
     }
-    /// Whether it holds a task that another worker could take.
+    /// Returns whether the worker holds a task that another worker can steal. The LIFO slot does not count.
     [[nodiscard]] bool has_queued() const noexcept { return !queue_.is_empty() || !forks_.is_empty(); }
     void unpark() noexcept { place_->unpark(); }
-    /// For a closing pool: on the thread that runs the worker, or after its last run().
+    /// Empties the queues of a closing pool.
+    /// Preconditions: called on the thread that runs the worker, or after its last run().
     void give_up_queue() noexcept;
-    /// Ends all waiting on this worker's driver and timers. After the last run().
+    /// Ends all waits on this worker's driver and timers.
+    /// Preconditions: called after the last run().
     void shut_drivers() noexcept;
 
 private:
@@ -153,7 +169,7 @@ private:
     void note_busy_period(time_point now) noexcept;
     [[nodiscard]] max_wait time_to_sleep() const noexcept;
 
-    // As sentry
+    // As the watchdog worker
     void take_post() noexcept;
     void leave_post() noexcept;
     [[nodiscard]] bool is_sentry() const noexcept { return post_ != no_post; }
@@ -174,23 +190,23 @@ private:
     fork_queue<spawned_task, EDDY_RUN_QUEUE_CAPACITY> forks_;
     atomic<spawned_task*> lifo_{nullptr};
     worker_counters counters_;
-    const std::unique_ptr<poll_time_counters> poll_times_;  // null if nobody wants them
+    const std::unique_ptr<poll_time_counters> poll_times_;  // null if the histogram is disabled
     atomic<bool> is_offered_{false};
     atomic<bool> is_thread_coming_{false};
 
     friend class pool;
-    bool is_left_ = false;  // under the pool's lock: it was offered, and there is no thread for it
+    bool is_left_ = false;  // under the pool's lock: the worker is offered, and no thread could be started for it
 
-    // Of the thread that runs the worker.
+    // Accessed only by the thread that runs the worker.
     std::uint64_t tick_ = 0;
     unsigned lifo_streak_ = 0;
     std::uint32_t budget_left_ = 0;
-    random_numbers random_;  // for stealing: how often that is tried is nobody's choice
-    std::uint64_t seed_;     // of the thread that runs the worker next
+    random_numbers random_;  // for stealing; separate from random_here, so that stealing does not change its sequence
+    std::uint64_t seed_;     // of the generator of the thread that runs the worker next
     std::uint64_t polls_when_woken_ = 0;
-    std::uint64_t mean_poll_ns_ = 10'000;  // of late; at the beginning any two tasks are thought to be enough for two
-    std::uint32_t pool_references_ = 0;    // in stock
-    unsigned spins_ = 0;                   // how often to look again before the next sleep
+    std::uint64_t mean_poll_ns_ = 10'000;  // moving average. The initial value makes three queued tasks wake a worker
+    std::uint32_t pool_references_ = 0;    // the stock of retain_pool()
+    unsigned spins_ = 0;                   // how often to check for injected tasks before the next park
     bool is_searching_ = false;
     bool is_parking_ = false;
     bool wakes_forks_ = false;
@@ -198,7 +214,7 @@ private:
     time_point last_look_{};
     time_point woke_at_{};
 
-    // As sentry: what it saw of the others, the last time. It changes whenever a worker gets on.
+    // As the watchdog worker: the counters of each worker at the last check. They change when a worker makes progress.
     struct sight {
         std::uint64_t polls = 0;
         std::uint64_t parks = 0;

@@ -7,26 +7,26 @@ class pool;
 class worker;
 class task_owner;
 
-/// The worker that this thread is, and the pool that it belongs to; null elsewhere. (The second beside the first, so
-/// that a waker compares one pointer.)
+/// The worker that this thread runs, and its pool; null on other threads. The pool has its own variable so that a waker
+/// compares one pointer.
 inline constinit thread_local worker* worker_here = nullptr;
 inline constinit thread_local const task_owner* worker_owner_here = nullptr;
 
-/// Of which pool this thread polls a task though it is none of its workers any more (block_in_place); null elsewhere.
+/// The pool whose task this thread polls after it has handed its worker over (block_in_place); null elsewhere.
 inline constinit thread_local const pool* in_place_of = nullptr;
 
-/// Whether this thread is in the function of a block_in_place, where it may block, and not in the rest of such a poll.
+/// True while this thread is inside the function passed to block_in_place, where it may block.
 inline constinit thread_local bool is_in_blocking_call = false;
 
-/// Whether this thread is in what follows a block_in_place in the same poll. That may come after the end of the pool,
-/// whose timers are gone then: the task is cancelled when its poll has ended.
+/// Returns whether this thread is in the part of a poll that follows a block_in_place. The pool may have closed by then
+/// and its timers are gone. In this case the task is cancelled at the end of the poll.
 [[nodiscard]] inline bool is_in_rest_of_poll() noexcept { return in_place_of != nullptr && !is_in_blocking_call; }
 
-/// Of which pool this thread is a worker that destroys what is left, and is in a block_in_place there, so that
-/// worker_here is null; null elsewhere.
+/// The pool whose remaining tasks this worker thread destroys, while it is inside a block_in_place (worker_here is null
+/// then); null elsewhere.
 inline constinit thread_local const pool* ends_worker_of = nullptr;
 
-/// Of which pool this thread does blocking work; null elsewhere.
+/// The pool whose blocking work this thread runs; null elsewhere.
 inline constinit thread_local const pool* blocking_work_of = nullptr;
 
 }  // namespace eddy::detail
