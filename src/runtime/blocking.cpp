@@ -10,28 +10,31 @@
 namespace eddy::detail {
 namespace {
 
-/// So many names are looked up at once, and the others wait: a burst of look-ups must not make a thread each, and a
-/// server of names that does not answer must not hold up all others at once.
+/// Maximum number of concurrent name lookups. A burst of lookups must not start a thread for each. But a name server
+/// that does not answer must not delay all other lookups, so the limit is not small.
 constexpr std::size_t most_lookups = 64;
 
-/// As many as a runtime has if nothing else is said.
+/// Maximum number of threads for other blocking work: the default of a runtime.
 constexpr std::size_t most_work = 512;
 
-/// A pool that is made on first use, and again in the child of a fork, which has none of the threads. Never destroyed:
-/// jobs are submitted in destructors that run when the process ends, and its threads are not waited for.
+/// A blocking pool that is made on first use, and again in a forked child, which has no threads of the parent.
+/// Thread safety: any thread.
+/// Lifetime: the pool is never destroyed, because destructors that run at process exit may submit jobs. Its threads are
+/// not joined.
 class process_pool {
 public:
     explicit constexpr process_pool(std::size_t most_threads) noexcept : most_threads_(most_threads) {}
 
     [[nodiscard]] bool submit(blocking_job& job) noexcept try {
-        // acquire: pairs with the release below; the pool is seen as it was made.
+        // acquire: pairs with the release below, which publishes the pool.
         blocking_pool* used = current_.load(std::memory_order_acquire);
         if (used == nullptr || used->is_in_child()) {
             blocking_pool::settings chosen;
             chosen.max_threads = most_threads_;
             chosen.is_joined = false;
             auto made = blocking_pool::make(std::move(chosen));
-            // release: pairs with the acquire above and here, where another thread was faster.
+            // release: publishes the new pool to the acquire loads. acquire on failure: pairs with the release of the
+            // thread that was faster; its pool is used.
             if (current_.compare_exchange_strong(used, made.get(), std::memory_order_acq_rel,
                                                  std::memory_order_acquire)) {
                 used = made.release();

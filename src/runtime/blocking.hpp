@@ -5,14 +5,15 @@
 
 namespace eddy::detail {
 
-// Jobs for threads that may block: of two pools of the whole process, whose threads are started when they are needed
-// and never waited for, not even when the process ends. Two, so that names do not wait until a stranger's work has
-// ended. Thread safety: any thread. Cost: after the first call, that of blocking_pool::submit().
+// Jobs for the two blocking pools of the process. Their threads are started on demand and never joined, not even at
+// process exit. There are two pools, so that name lookups do not wait for blocking work of users.
+// Thread safety: any thread.
+// Cost: that of blocking_pool::submit() after the first call.
 
-/// Looks up a name. False if no thread can be had: the job is still the caller's then.
+/// Runs a name lookup. Returns false if no thread can be started; the caller then still owns the job.
 [[nodiscard]] bool submit_lookup(blocking_job& job) noexcept;
 
-/// Runs blocking work of a loop, which has no threads of its own for it. False as submit_lookup().
+/// Runs blocking work of an event loop, which has no blocking threads. Returns false like submit_lookup().
 [[nodiscard]] bool submit_blocking(blocking_job& job) noexcept;
 
 }  // namespace eddy::detail

@@ -9,10 +9,10 @@
 namespace eddy::detail {
 namespace {
 
-/// The pool that this thread belongs to. A plain pointer: it can be read while thread-locals are destroyed (R028).
+/// The pool that this thread belongs to. A plain pointer, so it can be read while thread-locals are destroyed.
 constinit thread_local const blocking_pool* own_pool = nullptr;
 
-/// `after` from now, or the end of time.
+/// Returns the time point `after` from now, or time_point::max() if that is out of range.
 blocking_pool::time_point deadline_after(std::chrono::nanoseconds after) noexcept {
     const auto now = std::chrono::steady_clock::now();
     if (after >= blocking_pool::time_point::max() - now) return blocking_pool::time_point::max();
@@ -25,7 +25,7 @@ blocking_pool::blocking_pool(settings&& chosen) noexcept
     : settings_(std::move(chosen)), is_joined_(settings_.is_joined) {}
 
 blocking_pool::~blocking_pool() {
-    // Those that nobody has joined. The last of them may be this very thread, so they cannot be joined here.
+    // Threads that have ended and are not joined. They cannot be joined here, because this thread may be one of them.
     for (worker* one = ended_; one != nullptr; one = one->next) one->thread.detach();
     for (worker* list : {ended_, spare_}) {
         while (worker* const one = list) {
@@ -36,17 +36,16 @@ blocking_pool::~blocking_pool() {
 }
 
 void blocking_pool::retain() noexcept {
-    // relaxed: whoever adds one holds one, so nothing is read through this.
+    // relaxed: the caller holds a reference already, so nothing is published.
     references_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void blocking_pool::release() noexcept {
-    // release: what this thread did with the pool comes before its end. acquire: pairs with the releases of the others,
-    // for the one who deletes.
+    // acq_rel: pairs with itself. The thread that deletes sees all that other threads did before their release.
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
-// ---- From outside ----
+// ---- Interface ----
 
 bool blocking_pool::submit(blocking_job& job) noexcept {
     if (is_in_child()) return false;
@@ -54,9 +53,9 @@ bool blocking_pool::submit(blocking_job& job) noexcept {
     {
         const std::lock_guard guard(lock_);
         if (is_shut_down_) return false;
-        // A busy thread that ends its job may take one for which another was woken. That other comes all the same, so a
-        // job needs a thread only if more jobs wait than threads are on their way: else threads would be woken in vain
-        // and, since these are not idle, more and more of them started for one job at a time.
+        // A woken or starting thread checks the queue even if a busy thread has taken the job it was woken for. So
+        // another thread is needed only if more jobs wait than threads are on their way. Otherwise threads would be
+        // woken for nothing. They do not count as idle then, so a single stream of jobs would start more and more.
         const std::size_t waiting = queue_.size() + 1;
         if (idle_ != nullptr) {
             if (waiting > woken_count_) sleeper = &pop_idle();
@@ -66,8 +65,9 @@ bool blocking_pool::submit(blocking_job& job) noexcept {
         queue_.push(job);
         ++jobs_;
     }
-    // Not under the lock, which the sleeper would find taken. SAFETY: the worker lives as long as the pool, of which
-    // the caller has a share. If its thread has seen the mark before this and is gone, then nobody is woken in vain.
+    // Notified without the lock, so that the woken thread does not block on it.
+    // SAFETY: the worker object lives as long as the pool, and the caller holds a reference to the pool. If the thread
+    // has seen is_woken before this and has ended, the notification has no effect.
     if (sleeper != nullptr) sleeper->woken.notify_one();
     return true;
 }
@@ -98,7 +98,7 @@ bool blocking_pool::join_until(time_point deadline) noexcept {
         std::unique_lock guard(lock_);
         EDDY_ASSERT(is_shut_down_, "blocking_pool: join_until() without shutdown()");
         all_ended = one_ended_.wait_until(guard, deadline, [&] { return alive_ == self; });
-        // Those that are left detach themselves, and there will be no others.
+        // Threads that still run detach themselves at their end, and no new threads are started.
         is_joined_ = false;
         ended = std::exchange(ended_, nullptr);
     }
@@ -115,8 +115,8 @@ blocking_pool::counts blocking_pool::count() const noexcept {
 bool blocking_pool::leave_for_long() noexcept {
     const std::lock_guard guard(lock_);
     --threads_;
-    // What was submitted after the job may have counted on this thread. If it is the only one, and stays so, it still
-    // does.
+    // A job submitted after the current one may rely on this thread, so a replacement is started. If that fails and
+    // there is no other thread, this one must stay.
     const bool is_needed = idle_ == nullptr && queue_.size() > woken_count_ + starting_ && has_room();
     if (!is_needed || start_thread() || threads_ != 0) return true;
     ++threads_;
@@ -130,8 +130,8 @@ void blocking_pool::come_back() noexcept {
 
 // ---- Threads ----
 
-/// Starts one that takes from the queue. Under the lock, so that threads_ is never right only for the time being: a job
-/// that counted on a thread which then could not be started would be forgotten.
+/// Starts a thread that takes jobs from the queue. Returns false if that fails. The lock is held during the start, so
+/// that threads_ counts only threads that exist. Otherwise a job could rely on a thread whose start then fails.
 bool blocking_pool::start_thread() noexcept {
     if (spare_ == nullptr) {
         spare_ = new (std::nothrow) worker;
@@ -145,7 +145,7 @@ bool blocking_pool::start_thread() noexcept {
     ++threads_;
     ++alive_;
     ++starting_;
-    retain();  // given up in run(), which comes to that after it had the lock
+    retain();  // released at the end of run(), which takes the lock before that
     return true;
 }
 
@@ -170,11 +170,11 @@ void blocking_pool::work(worker& self) noexcept {
             guard.lock();
         }
     } while (!is_shut_down_ && wait_for_job(self, guard));
-    // Under the same lock as the last look at the queue: who brings a job from here on does not count on this thread.
+    // Under the same lock as the last check of the queue, so a job submitted later does not rely on this thread.
     --threads_;
 }
 
-/// False if none has come for so long that the thread should end.
+/// Waits until this thread is woken for a job. Returns false if keep_alive has passed, so that the thread should end.
 bool blocking_pool::wait_for_job(worker& self, std::unique_lock<mutex>& guard) noexcept {
     self.is_woken = false;
     self.next = std::exchange(idle_, &self);
@@ -190,7 +190,7 @@ bool blocking_pool::wait_for_job(worker& self, std::unique_lock<mutex>& guard) n
     return true;
 }
 
-/// The worker that became idle last. It is marked as woken; the caller wakes it.
+/// Removes the worker that became idle last, and marks it as woken. The caller must notify it.
 blocking_pool::worker& blocking_pool::pop_idle() noexcept {
     worker& last = *idle_;
     remove_idle(last);
@@ -199,7 +199,7 @@ blocking_pool::worker& blocking_pool::pop_idle() noexcept {
     return last;
 }
 
-/// The only place where an idle thread ceases to be one (R031).
+/// Removes a worker from the idle list. A thread stops being idle only here, so idle_count_ matches the list.
 void blocking_pool::remove_idle(worker& self) noexcept {
     worker** link = &idle_;
     while (*link != &self) link = &(*link)->next;
@@ -207,8 +207,8 @@ void blocking_pool::remove_idle(worker& self) noexcept {
     --idle_count_;
 }
 
-/// Signs off. Its predecessors are joined here, which have but their thread-locals to destroy: so of threads that end
-/// while the pool lives at most one remains to be joined.
+/// Records the end of this thread. Joins the threads that ended before; they only have thread-locals left to destroy.
+/// So at most one ended thread is unjoined while the pool is open.
 void blocking_pool::end(worker& self) noexcept {
     worker* predecessors = nullptr;
     {
@@ -228,7 +228,7 @@ void blocking_pool::end(worker& self) noexcept {
 
 void blocking_pool::join_all(worker* ended) noexcept {
     while (worker* const one = ended) {
-        // Its own end is what a thread-local's destructor waits for here, if it has ended the pool.
+        // A destructor of a thread-local on a pool thread may end the pool. That thread cannot join itself.
         one->thread.is_this_thread() ? one->thread.detach() : one->thread.join();
         const std::lock_guard guard(lock_);
         ended = std::exchange(one->next, spare_);

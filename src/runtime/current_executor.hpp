@@ -8,8 +8,8 @@ namespace eddy::detail {
 class core_shared;
 class pool;
 
-/// Where spawn() goes on this thread: the loop that runs here, the pool whose worker this is, or the runtime that was
-/// entered; the innermost of them. At most one is not null.
+/// Where spawn() puts tasks on this thread: the event loop that runs here, the pool of this worker, or the runtime that
+/// was entered, whichever is innermost. At most one pointer is not null.
 struct executor {
     core_shared* core = nullptr;
     class pool* pool = nullptr;
@@ -17,7 +17,7 @@ struct executor {
 
 inline constinit thread_local executor executor_here{};
 
-/// Makes something else the thread's executor while it lives.
+/// Replaces the executor of this thread until the end of the scope.
 class executor_scope {
 public:
     explicit executor_scope(executor inner) noexcept : outer_(std::exchange(executor_here, inner)) {}

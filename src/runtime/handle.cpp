@@ -57,7 +57,7 @@ enter_guard::~enter_guard() {
     detail::exchange_current_time_driver(outer_time_);
 }
 
-// ---- What spawn() asks ----
+// ---- The current task and spawn target ----
 
 std::optional<task_id> current_task_id() noexcept {
     if (const auto* const task = detail::polled_task::here()) return task->id;

@@ -8,7 +8,8 @@
 namespace eddy {
 namespace {
 
-/// A std::system_error without the code's own text, which would only say again that the task was cancelled.
+/// A std::system_error whose what() does not append the text of the code, which would repeat that the task was
+/// cancelled.
 class task_was_cancelled final : public std::system_error {
 public:
     explicit task_was_cancelled(const std::string& text)
@@ -16,7 +17,7 @@ public:
     [[nodiscard]] const char* what() const noexcept override { return text_.what(); }
 
 private:
-    std::runtime_error text_;  // whose copies do not throw
+    std::runtime_error text_;  // in contrast to std::string, copies do not throw
 };
 
 }  // namespace

@@ -10,7 +10,9 @@
 
 namespace eddy::detail {
 
-/// The entries whose tasks have ended, oldest first, and who is to be told of the next.
+/// The entries whose tasks have ended, oldest first, and the waker of the task that waits for the next one.
+/// Thread safety: any thread.
+/// Lifetime: reference-counted. The join_list and each entry hold a reference.
 struct join_ready_list {
     spin_lock lock;
     join_entry* first = nullptr;  // this and the next two: under the lock
@@ -19,26 +21,28 @@ struct join_ready_list {
     atomic<std::uint32_t> references{1};
 
     void release() noexcept {
-        // acq_rel: whoever frees sees what the others did before they let go.
+        // acq_rel: pairs with itself. The thread that frees sees all that other threads did before their release.
         if (references.fetch_sub(1, std::memory_order_acq_rel) == 1) pool_delete(this);
     }
 };
 
-/// One task of a list.
+/// One task of a join_list.
 ///
-///     field                who may touch it
-///     ended, references    everybody
-///     state, next_ended    under the lock of `ended`
-///     the rest             the list's owner
+///     field                access
+///     ended, references    any thread
+///     state, next_ended    any thread, under the lock of `ended`
+///     other fields         the owner of the join_list
+///
+/// Lifetime: reference-counted. The join_list and each waker hold a reference.
 struct join_entry {
     enum class where : unsigned char {
-        waiting,  ///< for its task to end
-        ended,    ///< in the list of those that have
-        out,      ///< of both lists: wakers that are left do nothing
+        waiting,  ///< the task has not ended
+        ended,    ///< the entry is in the list of ended entries
+        out,      ///< in no list; remaining wakers do nothing
     };
 
     join_ready_list* const ended;
-    atomic<std::uint32_t> references{1};  // the list's; and one of each waker
+    atomic<std::uint32_t> references{1};
     where state = where::waiting;
     join_entry* next_ended = nullptr;
     joinable* task = nullptr;
@@ -46,7 +50,7 @@ struct join_entry {
     join_entry* next = nullptr;
 
     explicit join_entry(join_ready_list& of) noexcept : ended(&of) {
-        // relaxed: whoever makes a reference has one already.
+        // relaxed: the caller holds a reference already, so nothing is published.
         of.references.fetch_add(1, std::memory_order_relaxed);
     }
     join_entry(const join_entry&) = delete;
@@ -60,7 +64,7 @@ struct join_entry {
         list->release();
     }
 
-    /// The task has ended: any thread.
+    /// Moves the entry to the list of ended entries, and wakes the task that waits for it. Any thread.
     void notify() noexcept {
         waker owner;
         {
@@ -77,11 +81,13 @@ struct join_entry {
 
 namespace {
 
+// SAFETY: `data` is the join_entry of a waker with the vtable below. The waker holds a reference, or borrows that of
+// the join_list during watch().
 join_entry& entry_of(void* data) noexcept { return *static_cast<join_entry*>(data); }
 
 struct entry_waker {
     static void* clone(void* data) noexcept {
-        // relaxed: the caller holds a reference already.
+        // relaxed: the caller holds a reference already, so nothing is published.
         entry_of(data).references.fetch_add(1, std::memory_order_relaxed);
         return data;
     }
@@ -94,13 +100,13 @@ struct entry_waker {
     static constexpr waker_vtable vtable{&clone, &wake, &wake_by_ref, &drop};
 };
 
-/// Whether the entry's task has ended. If not, the entry is notified when it has.
+/// Returns whether the entry's task has ended. If not, its end will notify the entry.
 bool watch(join_entry& entry) noexcept {
     const borrowed_waker borrowed(&entry_waker::vtable, &entry);
     return entry.task->join->poll_join(*entry.task, borrowed.get());
 }
 
-/// Of an entry that is out.
+/// Waits for the entry's task again. Preconditions: the entry is in state `out`.
 void wait_again(join_entry& entry) noexcept {
     {
         const std::lock_guard guard(entry.ended->lock);
@@ -109,7 +115,7 @@ void wait_again(join_entry& entry) noexcept {
     if (watch(entry)) entry.notify();
 }
 
-/// The oldest entry whose task has ended. Under the lock.
+/// Removes the oldest entry whose task has ended. Returns null if there is none. Preconditions: the lock is held.
 join_entry* pop(join_ready_list& from) noexcept {
     join_entry* const oldest = from.first;
     if (oldest == nullptr) return nullptr;
@@ -119,8 +125,8 @@ join_entry* pop(join_ready_list& from) noexcept {
     return oldest;
 }
 
-/// The same; if there is none, `wake` (if not null) is put in its place. Wakers are cloned and dropped outside of the
-/// lock.
+/// Like pop(), but takes the lock. If there is no entry and `wake` is not null, stores a copy of `wake`. Wakers are
+/// cloned and dropped without the lock, because they may run user code.
 join_entry* pop_or_wait(join_ready_list& from, const waker* wake) noexcept {
     {
         const std::lock_guard guard(from.lock);
@@ -171,7 +177,7 @@ joinable* join_list::take_ended(const waker* wake) noexcept {
     if (ended_ == nullptr) return nullptr;
     while (join_entry* const entry = pop_or_wait(*ended_, wake)) {
         if (!entry->task->join->is_finished(*entry->task)) {
-            // Woken for nothing, it waits again. (No task of ours does that, but any waker may.)
+            // A spurious wake-up. No task of eddy causes one, but the contract of wakers allows it.
             wait_again(*entry);
             continue;
         }
@@ -204,7 +210,7 @@ void join_list::let_go(bool with_abort) noexcept {
         ended_->first = ended_->last = nullptr;
         owner = std::move(ended_->wake);
     }
-    // Taken out first: what the tasks' ends call may come back here.
+    // The list is emptied first, because the calls below may run user code that uses this list.
     join_entry* next = std::exchange(first_, nullptr);
     size_ = 0;
     while (next != nullptr) {
@@ -213,7 +219,7 @@ void join_list::let_go(bool with_abort) noexcept {
         entry.task->join->drop_handle(*entry.task);
         entry.release();
     }
-    // Whoever waits for the next to end: there is none.
+    // A task that waits for the next entry finds that there is none.
     std::move(owner).wake();
 }
 

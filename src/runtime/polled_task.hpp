@@ -7,20 +7,21 @@
 
 namespace eddy::detail {
 
-/// How the poll of a task has ended.
+/// The result of a task's poll.
 enum class poll_end : unsigned char {
     waits,
-    woke_itself,  ///< waits, and was woken by the poll itself: its word does not know of it
+    woke_itself,  ///< waits, and the poll itself has woken the task; the task's state word does not record this wake-up
     has_ended,
 };
 
 class polled_task;
 
-/// The innermost that lives on this thread, or null.
+/// The innermost polled_task of this thread, or null.
 inline constinit thread_local const polled_task* polled_here = nullptr;
 
-/// Says, while it lives, that a task is polled, or destroyed, on this thread. Several can be, one inside the other:
-/// what a task destroys belongs to tasks as well.
+/// Marks a task as being polled or destroyed on this thread. Objects nest: a task can destroy other tasks in its poll.
+/// Lifetime: lives on the stack, during the poll.
+/// Thread safety: one thread.
 class polled_task {
 public:
     explicit polled_task(const spawned_task& task) noexcept : task_(task), outer_(std::exchange(polled_here, this)) {}
@@ -28,18 +29,19 @@ public:
     polled_task& operator=(const polled_task&) = delete;
     ~polled_task() { polled_here = outer_; }
 
-    /// The innermost task of a pool or a local set; null outside of such tasks.
+    /// Returns the innermost task of a pool or a local set. Null outside of their tasks.
     [[nodiscard]] static const spawned_task* here() noexcept {
         return polled_here == nullptr ? nullptr : &polled_here->task_;
     }
 
-    /// The outermost one; null where none is.
+    /// Returns the outermost task, or null if there is none.
     [[nodiscard]] static const spawned_task* outermost() noexcept {
         const polled_task* one = polled_here;
         while (one != nullptr && one->outer_ != nullptr) one = one->outer_;
         return one == nullptr ? nullptr : &one->task_;
     }
 
+    /// Returns whether `task` is being polled or destroyed on this thread.
     [[nodiscard]] static bool is_here(const spawned_task& task) noexcept {
         for (const polled_task* one = polled_here; one != nullptr; one = one->outer_) {
             if (&one->task_ == &task) return true;
@@ -47,13 +49,14 @@ public:
         return false;
     }
 
-    /// For a wake of `task` on this thread: true if it is the innermost that is polled here, so that who polls it will
-    /// see the mark. That saves two changes of the task's word, of which the last of the poll makes one.
+    /// Records a wake-up of `task` on this thread if it is the innermost polled task. Returns whether it is. The code
+    /// that polls it then sees the mark in end(), so the wake-up need not change the task's state word.
     [[nodiscard]] static bool wakes_itself(const spawned_task& task) noexcept {
         if (polled_here == nullptr || &polled_here->task_ != &task) return false;
         polled_here->has_woken_itself_ = true;
         return true;
     }
+    /// Returns the result of the poll, with the wake-ups that wakes_itself() has recorded.
     [[nodiscard]] poll_end end(bool has_ended) const noexcept {
         if (has_ended) return poll_end::has_ended;
         return has_woken_itself_ ? poll_end::woke_itself : poll_end::waits;
@@ -62,7 +65,7 @@ public:
 private:
     const spawned_task& task_;
     const polled_task* const outer_;
-    mutable bool has_woken_itself_ = false;  // mutable: these objects are const where they stand
+    mutable bool has_woken_itself_ = false;  // mutable: the objects are declared const
 };
 
 }  // namespace eddy::detail

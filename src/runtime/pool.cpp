@@ -175,7 +175,7 @@ result<void> pool::start_threads() noexcept {
 
 result<sys::thread> pool::start_thread(worker& which) noexcept try {
     std::string name = thread_name_ + std::to_string(which.index());
-    retain();  // the thread's
+    retain();  // the thread's reference
     auto started = sys::start_thread(std::move(name), stack_size_, [this, &which]() noexcept {
         if (hooks_ != nullptr && hooks_->thread_start) hooks_->thread_start();
         which.run();
@@ -273,8 +273,8 @@ bool pool::has_queued_work() const noexcept {
 }
 
 void pool::wake_sentry() noexcept {
-    // seq_cst: the load of two store-load pairs with worker::leave_post() and worker::take_post(). This worker has left
-    // the parked ones before. See idle_workers::awake() and take_post().
+    // seq_cst: the load of a store-load pair with worker::leave_post(). The word of idle_workers already counts this
+    // worker as awake. See idle_workers::awake().
     for (const auto& post : posts_) {
         if (post.load(std::memory_order_seq_cst) >= 0) return;
     }
@@ -480,7 +480,7 @@ pool::held_up::~held_up() {
 /// Starts a detached thread for an offered worker. Returns false if that fails.
 bool pool::start_late_thread(worker& which) noexcept try {
     std::string name = thread_name_ + std::to_string(which.index());
-    retain(1);  // the thread's
+    retain(1);  // the thread's reference
     {
         const std::lock_guard guard(lock_);
         ++late_threads_;
@@ -616,7 +616,7 @@ void pool::cancel_all(std::chrono::steady_clock::time_point deadline) noexcept {
 void pool::begin_shutdown() noexcept {
     if (is_in_child()) return;
     phase expected = phase::open;
-    // release: pairs with the acquire in is_closing(). acquire: not needed for anything.
+    // release: pairs with the acquire in is_closing(). The acquire half has no partner.
     if (!phase_.compare_exchange_strong(expected, phase::closing, std::memory_order_acq_rel)) return;
     for (unsigned i = 0; i < list_count(); ++i) lists_[i].close();
     for (const auto& each : workers_) each->unpark();

@@ -95,7 +95,7 @@ runtime_ended runtime::shutdown_now() && noexcept {
 runtime_ended::~runtime_ended() {
     if (pool_ == nullptr) return;
     pool_->detach_threads();
-    // Not if the runtime is still waiting to be idle: its blocking threads end with it, and are joined by nobody.
+    // A runtime that waits to be idle keeps its blocking threads. They end with it and are not joined.
     if (pool_->is_closing()) pool_->end_blocking({});
     pool_->release();
 }
@@ -107,7 +107,7 @@ poll_result<void> runtime_ended::poll(context& cx) {
 
 void runtime_ended::wait(std::source_location where) {
     if (pool_ == nullptr || pool_->is_in_child()) return;
-    // Before that it waits for the runtime to be idle.
+    // Before the shutdown has begun, this also waits until the runtime is idle.
     pool_->is_closing() ? detail::check_may_block("wait", where) : detail::check_may_await_idle(*pool_, "wait", where);
     pool_->wait_until_closed(std::nullopt);
 }
@@ -115,7 +115,7 @@ void runtime_ended::wait(std::source_location where) {
 namespace detail {
 
 bool runs_tasks_here() noexcept {
-    // After a block_in_place, too, whether or not another thread has the worker by then.
+    // The rest of a poll after block_in_place counts, whether or not another thread runs the worker by then.
     return worker_here != nullptr || is_in_rest_of_poll() || current_loop() != nullptr;
 }
 

@@ -11,11 +11,13 @@
 
 namespace eddy::detail {
 
-/// A part of all tasks of a pool whose futures exist: for shutdown, which destroys them, and for counting. Each worker
-/// has one, so that spawning does not contend. Any thread.
+/// A list of tasks whose futures exist. Shutdown destroys the tasks of all lists. The list also counts its tasks. Each
+/// worker has a list, so that spawns on different workers do not contend.
+/// Thread safety: any thread.
+/// Lifetime: the list owns one reference to each of its tasks.
 class alignas(128) task_list {
 public:
-    /// Takes the task in, with the reference that is the list's. False if the list is closed.
+    /// Adds a task and takes over one reference to it. Returns false if the list is closed.
     [[nodiscard]] bool add(spawned_task& task) noexcept {
         const std::lock_guard guard(lock_);
         if (is_closed_) return false;
@@ -29,7 +31,7 @@ public:
         return true;
     }
 
-    /// The task has ended. Whether it was here: then the list's reference is the caller's to give up.
+    /// Removes a task that has ended. Returns whether it was in the list; the caller then owns the list's reference.
     bool remove(spawned_task& task) noexcept {
         const std::lock_guard guard(lock_);
         if (!task.is_owned) return false;
@@ -37,16 +39,17 @@ public:
         return true;
     }
 
-    /// Takes no more tasks from here on.
+    /// Makes later calls of add() fail.
     void close() noexcept {
         const std::lock_guard guard(lock_);
         is_closed_ = true;
     }
 
-    /// Orders the caller after all changes before, and before all later ones.
+    /// Takes and releases the lock. Earlier changes of the list happen before the caller's next step, and the caller's
+    /// previous steps happen before later changes.
     void synchronise() noexcept { const std::lock_guard guard(lock_); }
 
-    /// Takes some task out, and the list's reference with it; null if there is none.
+    /// Removes some task and passes the list's reference to the caller. Returns null if the list is empty.
     [[nodiscard]] spawned_task* pop() noexcept {
         const std::lock_guard guard(lock_);
         if (first_ == nullptr) return nullptr;
@@ -55,15 +58,15 @@ public:
         return &task;
     }
 
-    /// Calls `visit` for each task, under the lock: it must not call anything that could come back here.
+    /// Calls `visit` with each task under the lock. `visit` must not call this list, not even indirectly.
     template <class Visit>
     void for_each(Visit visit) noexcept {
         const std::lock_guard guard(lock_);
         for (spawned_task* task = first_; task != nullptr; task = task->next_owned) visit(*task);
     }
 
-    // Statistics. acquire, and release where they are written: for is_idle() in pool.cpp, which reads those that ended
-    // first.
+    // Counters. acquire: pairs with the release in count(). pool::alive() reads the ended counters first, and must then
+    // see the spawn of each task that it has counted as ended.
     [[nodiscard]] std::uint64_t spawned() const noexcept { return spawned_.load(std::memory_order_acquire); }
     [[nodiscard]] std::uint64_t ended() const noexcept { return ended_.load(std::memory_order_acquire); }
     [[nodiscard]] std::uint64_t foreground_spawned() const noexcept {
@@ -74,8 +77,9 @@ public:
     }
 
 private:
-    // Written under the lock only.
+    /// Adds one to a counter. Preconditions: lock_ is held.
     static void count(atomic<std::uint64_t>& counter) noexcept {
+        // relaxed: written under the lock only. release: pairs with the acquire in the functions above.
         counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     }
 

@@ -42,7 +42,7 @@ void report_uncaught_here(std::exception_ptr thrown, const std::source_location&
 
 void report_uncaught(const task_owner& owner, std::exception_ptr thrown, const std::source_location& where,
                      std::string_view name) noexcept {
-    // The handle of a task that has ended may outlive the pool: only a worker knows that it is there.
+    // `owner` may be gone, because a join handle may outlive the pool. Only a worker of that pool knows that it exists.
     if (worker_here != nullptr && worker_owner_here == &owner) {
         worker_here->owner().report(std::move(thrown), where, name);
     } else if (local_polled_here == &owner) {
