@@ -15,7 +15,7 @@
 namespace eddy {
 namespace {
 
-/// The work of one thread. The set is a parameter: it is closed on that thread, also if this is never begun.
+/// The work of one thread. The set is a parameter, so it is closed on that thread even if the coroutine never starts.
 task<> drive(local_set set) { co_await set.run_until(pending<void>()); }
 
 }  // namespace

@@ -18,27 +18,28 @@
 namespace eddy::detail {
 namespace {
 
-/// So many polls in a row; then whoever drives the set lets others run.
+/// Maximum number of polls in one poll of the set. Then the driving task yields.
 constexpr unsigned polls_in_a_row = 61;
 
-// What `shard` says of a task here: a task that is sent is adopted when it arrives.
+// Values of `shard` in the tasks of a local set. A task that was sent is adopted when it is taken from the inbound
+// list.
 constexpr std::uint32_t sent = 0;
 constexpr std::uint32_t adopted = 1;
 
 void count(atomic<std::uint64_t>& counter) noexcept {
-    // relaxed: one writer, and nothing is read through it.
+    // relaxed: one writer; a statistic.
     counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
 }
 
 }  // namespace
 
-// ---- Being inside ----
+// ---- inside_local ----
 
 inside_local::inside_local(local_tasks& tasks) noexcept
     : tasks_(tasks),
       outer_(std::exchange(local_here, &tasks)),
       outer_polled_(std::exchange(local_polled_here, &tasks)),
-      // relaxed, here and below: one thread at a time, and another one that looks is told of its mistake, no more.
+      // relaxed, here and below: one thread at a time stores it. Other threads only compare it, to detect misuse.
       outer_polled_on_(tasks.polled_on_.load(std::memory_order_relaxed)) {
     tasks.polled_on_.store(this_thread_mark(), std::memory_order_relaxed);
 }
@@ -52,20 +53,21 @@ inside_local::~inside_local() {
 // ---- Any thread ----
 
 void local_tasks::retain() noexcept {
-    // relaxed: whoever makes a reference has one already.
+    // relaxed: the caller holds a reference already, so nothing is published.
     references_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void local_tasks::release() noexcept {
-    // acq_rel: whoever frees sees what the others did before they let go.
+    // acq_rel: pairs with itself. The thread that frees sees all that other threads did before their release.
     if (references_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    // A thread that has woken a task may still be on its way into schedule().
+    // A thread that has notified a task may not have called schedule() yet.
     await_wakers_outside();
     delete this;
 }
 
 std::size_t local_tasks::load() const noexcept {
-    // What has ended is counted first, and so the difference does not fall below zero. (acquire: keeps that order.)
+    // acquire: pairs with the release in remove(). The ended tasks are read first, and their starts are visible then,
+    // so the difference cannot be negative. relaxed: statistics.
     const std::uint64_t ended = ended_.load(std::memory_order_acquire);
     return sent_.load(std::memory_order_relaxed) + begun_.load(std::memory_order_relaxed) - ended;
 }
@@ -78,11 +80,11 @@ void local_tasks::start(spawned_task& task) noexcept {
         return queue_.push(task);
     }
     task.shard = sent;
-    // relaxed: a statistic. Before the task can end.
+    // relaxed: a statistic. Counted before send(), and so before the task can end.
     sent_.fetch_add(1, std::memory_order_relaxed);
     if (local_polled_here != this && send(task)) return;
-    // Nobody will run it: the set is gone, or one of its tasks has spawned this while it was destroyed. It has both the
-    // list's reference and the queue's to give up.
+    // The set is closed, or closes at this moment and one of its tasks spawns this task. So the task is destroyed. The
+    // references of the list and of the queue are released.
     sent_.fetch_sub(1, std::memory_order_relaxed);
     static_cast<void>(task.state.transition_to_running());
     destroy(task, 2);
@@ -90,11 +92,11 @@ void local_tasks::start(spawned_task& task) noexcept {
 
 void local_tasks::schedule(spawned_task& task) noexcept {
     if (local_polled_here == this) return queue_.push(task);
-    // Refused: all tasks have been destroyed, and what is left are references.
+    // A closed set refuses. Its tasks have been destroyed, and only the queue's reference is left.
     if (!send(task)) give_up(task);
 }
 
-/// False if the set is closed.
+/// Adds a task to the inbound list and wakes the drivers. Returns false if the set is closed.
 bool local_tasks::send(spawned_task& task) noexcept {
     waker driver;
     {
@@ -109,7 +111,7 @@ bool local_tasks::send(spawned_task& task) noexcept {
     return true;
 }
 
-/// The waker of a driver that has not been woken. Under the lock.
+/// Takes the waker of a driver that has not been woken. Empty if there is none. Preconditions: lock_ is held.
 waker local_tasks::take_driver() noexcept {
     for (local_driver* each = drivers_; each != nullptr; each = each->next) {
         if (!each->wake.is_noop()) return std::move(each->wake);
@@ -145,7 +147,7 @@ void local_tasks::leave(local_driver& driver) noexcept {
         }
         has_inbound = inbound_.first != nullptr;
     }
-    // It may have been the only one that was told, or have woken tasks itself.
+    // This driver may be the only one that was woken for these tasks, or may have woken them itself.
     if (has_inbound || queue_.first != nullptr) wake_drivers();
 }
 
@@ -155,7 +157,7 @@ bool local_tasks::wait(local_driver& driver, const waker& wake) noexcept {
         if (inbound_.first != nullptr) return false;
         if (driver.is_listed && driver.wake.will_wake(wake)) return true;
     }
-    waker copy = wake;  // cloned before the lock is taken, and the former one dropped after it
+    waker copy = wake;  // cloned before the lock is taken; the previous waker is dropped after it: may run user code
     const std::lock_guard guard(lock_);
     if (inbound_.first != nullptr) return false;
     driver.wake.swap(copy);
@@ -168,9 +170,11 @@ bool local_tasks::wait(local_driver& driver, const waker& wake) noexcept {
     return true;
 }
 
+// relaxed: the value is only compared. A thread that polls the set reads its own store.
 bool local_tasks::is_polled() const noexcept { return polled_on_.load(std::memory_order_relaxed) != nullptr; }
 
 void local_tasks::check_driver(std::source_location where) const {
+    // relaxed: the value is only compared. Misuse on another thread is detected at best effort.
     const void* const polled_on = polled_on_.load(std::memory_order_relaxed);
     if (polled_on == nullptr || polled_on == this_thread_mark()) return;
     throw misuse(
@@ -180,7 +184,7 @@ void local_tasks::check_driver(std::source_location where) const {
 }
 
 void local_tasks::drive(local_driver& driver, context& cx) noexcept {
-    if (is_polled()) return;  // inside one of its own tasks: who polls that drives the set
+    if (is_polled()) return;  // called by one of the set's own tasks; the set is being driven
     poll_some();
     if (alive_ == 0) wake_all_at_end(nullptr);
     if (queue_.first != nullptr || !wait(driver, cx.waker())) cx.waker().wake_by_ref();
@@ -196,7 +200,7 @@ bool local_tasks::drive_to_end(context& cx) {
     }
     poll_some();
     if (alive_ == 0) {
-        // The others who wait for the end are told; this one has it, unless more has been sent meanwhile.
+        // Wakes the other futures that wait for the end. This one is ready, unless more tasks have been sent meanwhile.
         wake_all_at_end(&cx.waker());
         bool has_inbound = false;
         {
@@ -207,14 +211,14 @@ bool local_tasks::drive_to_end(context& cx) {
     } else if (queue_.first == nullptr && wait(end_driver_for(cx.waker()), cx.waker())) {
         return false;
     }
-    // Whoever else drives the set goes on as well: this one may be dropped before it is polled again.
+    // Other drivers are woken as well, because this future may be dropped before its next poll.
     wake_drivers();
     cx.waker().wake_by_ref();
     return false;
 }
 
-/// Where `wake` waits already, or a place that nobody waits in. A future that was dropped keeps its place until the set
-/// wakes it the next time.
+/// Returns the driver in which `wake` waits already, or an unused one. A dropped future occupies its driver until the
+/// set wakes that driver the next time.
 local_driver& local_tasks::end_driver_for(const waker& wake) {
     end_driver* unused = nullptr;
     end_driver* last = nullptr;
@@ -234,7 +238,8 @@ local_driver& local_tasks::end_driver_for(const waker& wake) {
     return *last->next_end;
 }
 
-/// No task is left: for all who wait for that, but whoever has found it out.
+/// Wakes the futures that wait until no task is left. `finder`, if not null, is the waker of the future that calls
+/// this; it is not woken.
 void local_tasks::wake_all_at_end(const waker* finder) noexcept {
     for (end_driver* each = &end_; each != nullptr; each = each->next_end.get()) {
         waker awaits_end;
@@ -276,7 +281,7 @@ void local_tasks::close() noexcept {
 
 // ---- Tasks ----
 
-/// What others have sent.
+/// Moves the tasks of the inbound list to the queue.
 void local_tasks::drain() noexcept {
     fifo arrived;
     {
@@ -298,14 +303,15 @@ void local_tasks::adopt(spawned_task& task) noexcept {
     ++alive_;
 }
 
-/// Whether it was in the list: then the list's reference is the caller's to give up.
+/// Removes a task from the list of tasks. Returns whether it was in the list; the caller then owns the list's
+/// reference.
 bool local_tasks::remove(spawned_task& task) noexcept {
     if (!task.is_owned) return false;
     (task.previous_owned != nullptr ? task.previous_owned->next_owned : first_) = task.next_owned;
     if (task.next_owned != nullptr) task.next_owned->previous_owned = task.previous_owned;
     task.is_owned = false;
     --alive_;
-    // release: pairs with load(). One writer.
+    // release: pairs with the acquire in load(). relaxed: one writer.
     ended_.store(ended_.load(std::memory_order_relaxed) + 1, std::memory_order_release);
     return true;
 }
@@ -334,13 +340,13 @@ void local_tasks::run_task(spawned_task& task) noexcept {
     }
     const poll_end ended = poll(task);
     if (ended != poll_end::has_ended) return after_pending_poll(task, ended == poll_end::woke_itself);
-    task.root = nullptr;  // its frames have destroyed themselves
+    task.root = nullptr;  // the coroutine frames have destroyed themselves
     task.ops().destroy_future(task);
     complete(task, 1);
 }
 
 poll_end local_tasks::poll(spawned_task& task) noexcept {
-    // SAFETY: the queue's reference is this function's while it runs the task, so the waker need not count.
+    // SAFETY: run_task() holds the queue's reference during the poll, so the borrowed waker needs none.
     const borrowed_waker waker(&spawned_task_waker, &task);
     context cx(waker.get());
     const polled_task here(task);
@@ -362,11 +368,13 @@ void local_tasks::after_pending_poll(spawned_task& task, bool woke_itself) noexc
     }
 }
 
-/// The task is running, and marked as cancelled: it is asked to end in an orderly way, as often as it takes.
+/// Polls the cancellation of a task, and destroys the task once that has finished.
+/// Preconditions: the caller has the task's running bit, and the task is marked as cancelled.
 void local_tasks::cancel(spawned_task& task) noexcept {
     bool has_ended = true;
     bool woke_itself = false;
     try {
+        // SAFETY: as in poll().
         const borrowed_waker waker(&spawned_task_waker, &task);
         context cx(waker.get());
         const polled_task here(task);
@@ -378,7 +386,7 @@ void local_tasks::cancel(spawned_task& task) noexcept {
         }
         woke_itself = here.end(has_ended) == poll_end::woke_itself;
     } catch (...) {
-        has_ended = true;  // what was to end in an orderly way cannot: destroyed outright, below
+        has_ended = true;  // no graceful end is possible; the future is destroyed below
     }
     if (has_ended) return destroy(task, 1);
     switch (task.state.transition_to_idle_cancelling(woke_itself)) {
@@ -388,7 +396,7 @@ void local_tasks::cancel(spawned_task& task) noexcept {
     }
 }
 
-/// For a queue's reference, when all tasks have been destroyed.
+/// Releases a queue's reference. Preconditions: all tasks have been destroyed.
 void local_tasks::give_up(spawned_task& task) noexcept {
     switch (task.state.transition_to_running()) {
     case task_state::run_action::drop_reference: return;
@@ -397,7 +405,8 @@ void local_tasks::give_up(spawned_task& task) noexcept {
     }
 }
 
-/// Destroys the future of a task whose running bit the caller has, and completes it as cancelled.
+/// Destroys the future and completes the task as cancelled. Releases references like complete().
+/// Preconditions: the caller has the running bit.
 void local_tasks::destroy(spawned_task& task, std::uint64_t references) noexcept {
     {
         const polled_task here(task);
@@ -408,7 +417,9 @@ void local_tasks::destroy(spawned_task& task, std::uint64_t references) noexcept
     complete(task, references);
 }
 
-/// The task has ended, and its future is gone: gives its output to whoever wants it, and `references` away.
+/// Ends a task: passes the output to the join handle or drops it. Releases `references` references, and that of the
+/// list if the task was listed.
+/// Preconditions: the caller has the running bit, and the future is destroyed.
 void local_tasks::complete(spawned_task& task, std::uint64_t references) noexcept {
     bool has_output = true;
     const auto drop_output = [&] {
@@ -426,6 +437,7 @@ void local_tasks::complete(spawned_task& task, std::uint64_t references) noexcep
     case task_state::end_action::free: return task.ops().free_memory(task);
     case task_state::end_action::drop_output: drop_output(); return detail::release(task, references);
     case task_state::end_action::wake_joiner: {
+        // SAFETY: the completed task had the join_waker bit, so the field belongs to this thread.
         waker joiner = std::move(task.join_waker);
         detail::release(task, references);
         return std::move(joiner).wake();
@@ -433,7 +445,7 @@ void local_tasks::complete(spawned_task& task, std::uint64_t references) noexcep
     }
 }
 
-// ---- What templates and other files call ----
+// ---- Entry points for templates and other files ----
 
 local_tasks& make_local_tasks() {
     forget_wakers_in_children();

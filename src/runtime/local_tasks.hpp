@@ -16,40 +16,48 @@
 
 namespace eddy::detail {
 
-/// All of a local set but its public face: tasks that are polled by whoever polls the set, and so never two at a time.
+/// The implementation of a local set. The task that polls the set polls the set's tasks, so only one of them runs at a
+/// time.
 ///
-///     what                        who
-///     queue, list of tasks        whoever polls the set, or destroys it
-///     inbound list, drivers,      everybody, under the lock
-///     is_closed
+///     member                      access
+///     queue, list of tasks        the thread that polls or destroys the set
+///     inbound list, drivers,      any thread, under the lock
+///     is_closed_
 ///
-/// A task that is woken from inside the set's poll goes into the queue; one that is woken, or spawned, elsewhere goes
-/// into the inbound list, and each driver is woken: each, since one of them may not be polled by its task any more.
+/// A driver (local_driver) is a future that polls the set. A task that is woken inside the set's poll goes into the
+/// queue. A task that is woken or spawned elsewhere goes into the inbound list, and all drivers are woken. One driver
+/// would not be enough, because its task may no longer poll it.
+///
+/// Thread safety: as the sections of the class say.
+/// Lifetime: reference-counted. The set and its handles hold references.
 class local_tasks final : public task_owner {
 public:
     local_tasks() noexcept = default;
     ~local_tasks() = default;
 
+    // See eddy/detail/local_tasks.hpp for the functions without a comment.
+
     // ---- Any thread ----
     void retain() noexcept;
     void release() noexcept;
     void start(spawned_task& task) noexcept;
+    /// Queues a task that was woken, with the reference that goes with `notified`.
     void schedule(spawned_task& task) noexcept override;
     [[nodiscard]] std::size_t load() const noexcept;
 
-    // ---- Whoever polls the set ----
+    // ---- The thread that polls the set ----
     void leave(local_driver& driver) noexcept;
     void drive(local_driver& driver, context& cx) noexcept;
     [[nodiscard]] bool drive_to_end(context& cx);
     void cancel_all() noexcept;
     void close() noexcept;
-    /// For whoever is about to poll: throws `misuse` if another thread does at this moment.
+    /// Throws `misuse` if another thread polls the set at this moment. Call it before a poll.
     void check_driver(std::source_location where) const;
 
 private:
     friend class inside_local;
 
-    /// Tasks, linked by `next_queued`.
+    /// A queue of tasks, linked by `next_queued`.
     struct fifo {
         spawned_task* first = nullptr;
         spawned_task* last = nullptr;
@@ -68,8 +76,8 @@ private:
         }
     };
 
-    /// One of those who wait until no task is left; the set keeps them for the next ones, since nobody says when such a
-    /// future is dropped.
+    /// The driver of a future that waits until no task is left. The set owns and reuses these objects, because such a
+    /// future does not report its destruction.
     struct end_driver : local_driver {
         std::unique_ptr<end_driver> next_end;
     };
@@ -83,7 +91,7 @@ private:
     void drain() noexcept;
     void adopt(spawned_task& task) noexcept;
     void poll_some() noexcept;
-    /// False if something has been sent: then there is no need to wait.
+    /// Stores `wake` in the driver and lists the driver. Returns false, without effect, if tasks have been sent.
     [[nodiscard]] bool wait(local_driver& driver, const waker& wake) noexcept;
 
     void run_task(spawned_task& task) noexcept;
@@ -95,9 +103,9 @@ private:
     void complete(spawned_task& task, std::uint64_t references) noexcept;
     [[nodiscard]] bool remove(spawned_task& task) noexcept;
 
-    // ---- Shared ----
+    // ---- Any thread ----
     atomic<std::uint32_t> references_{1};
-    atomic<std::uint64_t> sent_{0};  // statistics: with the next two, how many tasks are alive
+    atomic<std::uint64_t> sent_{0};  // statistics; sent_ + begun_ - ended_ tasks are alive
     atomic<std::uint64_t> begun_{0};
     atomic<std::uint64_t> ended_{0};
     spin_lock lock_;
@@ -105,13 +113,13 @@ private:
     fifo inbound_;
     local_driver* drivers_ = nullptr;
 
-    // ---- Of whoever polls the set ----
+    // ---- The thread that polls the set ----
     fifo queue_;
     spawned_task* first_ = nullptr;
     std::size_t alive_ = 0;
     bool is_closing_ = false;
-    end_driver end_;  // the first of those who wait until no task is left
-    /// The thread that polls, null if none does: others look at it to tell a wrong use.
+    end_driver end_;  // the first of the drivers that wait until no task is left
+    /// The mark of the thread that polls the set, or null. Other threads read it to detect misuse.
     atomic<const void*> polled_on_{nullptr};
 };
 

@@ -16,14 +16,16 @@
 namespace eddy::detail {
 namespace {
 
-// For destructors of scopes that wait for a child that is being polled: seldom, so one for all.
+// For destructors of scopes that wait for a child that is being polled. This is rare, so all scopes share one lock and
+// one condition.
 constinit mutex destroyers_lock;
 condition_variable& child_has_ended() {
     static auto* const never_destroyed = new condition_variable;
     return *never_destroyed;
 }
 
-/// The parent of a scope that has ended goes on before others of its tree begin: what they hold of memory stays small.
+/// Wakes the parent of a scope that has ended, so that it runs before other tasks of its tree begin. This keeps the
+/// memory use of a tree of scopes low.
 void wake_parent(waker&& parent, core_shared* core) noexcept {
     if (core != nullptr) {
         core->wake_fork(std::move(parent));
@@ -40,6 +42,7 @@ void wake_parent(waker&& parent, core_shared* core) noexcept {
 
 }  // namespace
 
+/// Locks a scope. On an event loop, where one thread uses the scope, it takes no lock.
 class scope_base::guard {
 public:
     explicit guard(scope_base& scope) noexcept : lock_(scope.pool_ != nullptr ? &scope.lock_ : nullptr) {
@@ -80,7 +83,8 @@ void scope_base::start_pool_child(spawned_task& task, scope_link& link) noexcept
     pool_->number(task);
     bool is_listed = false;
     {
-        // Both at once: from here on it may be destroyed, by who destroys the scope and by who closes the pool.
+        // Both lists under one lock. From here on the task may be destroyed by the thread that destroys the scope or by
+        // the thread that closes the pool.
         const guard locked(*this);
         adopt(link);
         is_listed = pool_->enlist(task);
@@ -107,7 +111,7 @@ void scope_base::ended(scope_link& child) noexcept {
         if (first_ == nullptr && waits_for_children_) parent = std::move(waker_);
         is_watched = is_awaited_;
     }
-    // From here on the scope may be gone.
+    // After the unlock the scope may be destroyed. Only local variables are used below.
     if (!parent.is_noop()) wake_parent(std::move(parent), core);
     if (is_watched) {
         const std::lock_guard lock(destroyers_lock);
@@ -121,7 +125,7 @@ void scope_base::fail(scope_failure failure) noexcept {
         const guard locked(*this);
         if (failure_) return;
         failure_ = std::move(failure);
-        // release: pairs with has_failed().
+        // release: pairs with the acquire in has_failed(), after which failure_ is read.
         has_failed_.store(true, std::memory_order_release);
         parent = std::move(waker_);
     }
@@ -131,24 +135,26 @@ void scope_base::fail(scope_failure failure) noexcept {
 
 void scope_base::cancel() noexcept {
     if (pool_ == nullptr) {
+        // relaxed: one thread.
         is_cancelled_.store(true, std::memory_order_relaxed);
         for (scope_link* child = first_; child != nullptr; child = child->next) cancel_core_task(*child->task.cored);
         return;
     }
-    abort_batch children;  // queued after the lock, since that wakes
+    abort_batch children;  // its destructor queues the tasks, after the lock is released
     const guard locked(*this);
-    // From here on each new child is cancelled at once.
+    // From here on each new child is cancelled immediately.
+    // relaxed: start_pool_child() loads it under the same lock. Other readers need only the value.
     is_cancelled_.store(true, std::memory_order_relaxed);
     for (scope_link* child = first_; child != nullptr; child = child->next) children.add(*child->task.pooled);
 }
 
 void scope_base::set_waker(const waker& wake) {
     {
-        // Also while there are no children: others than the body may start some.
+        // Locked also while there are no children, because any thread may start one.
         const guard locked(*this);
         if (waker_.will_wake(wake)) return;
     }
-    waker copy = wake;  // cloned before the lock is taken, and the former one dropped after it
+    waker copy = wake;  // cloned before the lock is taken; the previous waker is dropped after it: may run user code
     const guard locked(*this);
     waker_.swap(copy);
 }
@@ -162,7 +168,7 @@ bool scope_base::poll_empty(const waker& wake) {
             return false;
         }
     }
-    waker copy = wake;
+    waker copy = wake;  // as in set_waker()
     const guard locked(*this);
     if (first_ == nullptr) return true;
     waits_for_children_ = true;
@@ -170,20 +176,23 @@ bool scope_base::poll_empty(const waker& wake) {
     return false;
 }
 
-/// A child that nobody polls at this moment, with its running bit and a reference; null if there is none. The others
-/// are told to end. From the front each time, since the destructor of a child may have started others: no more than one
-/// for each thread of the pool is passed by, those that are being polled.
+/// Returns a child that is not being polled, with its running bit and a reference; null if there is none. Marks the
+/// children that it passes as cancelled.
+/// Each call starts at the front of the list, because the destructor of a child may have started more children. It
+/// passes only children that are being polled, at most one for each thread of the pool.
 spawned_task* scope_base::take_child_to_destroy() noexcept {
     const guard locked(*this);
+    // relaxed: as in cancel().
     is_cancelled_.store(true, std::memory_order_relaxed);
     for (scope_link* link = first_; link != nullptr; link = link->next) {
         spawned_task& child = *link->task.pooled;
         if (polled_task::is_here(child)) destroyed_by_child();
-        // First the reference: the list of the pool may give up the only one, as soon as somebody else has the running
-        // bit.
+        // The reference is taken before the running bit. Once the bit is set, a closing pool releases the reference of
+        // its list, which may be the only one.
         child.state.add_reference();
         if (child.state.transition_to_shutdown()) return &child;
-        // Never the last: who has the running bit has one until ended(), which needs this lock.
+        // This is never the last reference. The thread with the running bit holds one until it has called ended(),
+        // which needs the lock of this scope.
         static_cast<void>(child.state.release());
     }
     return nullptr;
@@ -192,13 +201,14 @@ spawned_task* scope_base::take_child_to_destroy() noexcept {
 void scope_base::destroy_children() noexcept {
     if (!is_bound()) return;
     if (pool_ == nullptr) {
-        is_cancelled_.store(true, std::memory_order_relaxed);
+        is_cancelled_.store(true, std::memory_order_relaxed);  // relaxed: one thread
         while (first_ != nullptr) {
             if (first_->is_polled) destroyed_by_child();
             core_->destroy(*first_->task.cored);
         }
         return;
     }
+    // release: pairs with the acquire in is_being_destroyed().
     is_being_destroyed_.store(true, std::memory_order_release);
     while (spawned_task* const child = take_child_to_destroy()) pool_->destroy(*child, 1);
     {
@@ -206,8 +216,9 @@ void scope_base::destroy_children() noexcept {
         if (first_ == nullptr) return;
         is_awaited_ = true;
     }
-    // What is left is being polled on other workers, and destroyed there as soon as it waits.
+    // The remaining children are being polled on other threads, which destroy them after the poll.
     const auto is_waiting = [](void* scope) noexcept {
+        // SAFETY: `scope` is the `this` passed to held_up below. It outlives `here`.
         auto& self = *static_cast<scope_base*>(scope);
         const guard locked(self);
         return self.first_ != nullptr;

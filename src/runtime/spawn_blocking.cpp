@@ -17,16 +17,18 @@
 namespace eddy::detail {
 namespace {
 
-/// Runs blocking work for loops, which have no threads for it, on the threads of the process.
+/// The owner of blocking work that event loops start. Such work runs on the blocking threads of the process.
 class process_owner final : public task_owner {
 public:
-    // Aborted before it ran: its job, which is queued already, will see that.
+    // Called for a task that is aborted before it runs. Its job is queued already and will see the mark.
     void schedule(spawned_task& task) noexcept override { release(task); }
 };
 
 constinit process_owner whole_process;
 
-/// Ends a task of blocking work, of `owner` or of the whole process: its future is gone.
+/// Ends a task of blocking work: passes the output to the join handle or drops it, and releases `references`
+/// references. `owner` is null for work of the process.
+/// Preconditions: the caller has the running bit, and the future is destroyed.
 void complete(spawned_task& task, std::uint64_t references, pool* owner) noexcept {
     const auto drop_output = [&] {
         if (auto thrown = task.ops().exception(task)) {
@@ -43,6 +45,7 @@ void complete(spawned_task& task, std::uint64_t references, pool* owner) noexcep
         release(task, references);
         break;
     case task_state::end_action::wake_joiner: {
+        // SAFETY: the completed task had the join_waker bit, so the field belongs to this thread.
         waker joiner = std::move(task.join_waker);
         release(task, references);
         std::move(joiner).wake();
@@ -51,7 +54,8 @@ void complete(spawned_task& task, std::uint64_t references, pool* owner) noexcep
     }
 }
 
-/// A piece of blocking work on its way to a thread. Holds the queue's and the list's reference of its task.
+/// The job of a task of blocking work.
+/// Lifetime: owns two references to the task, those of the queue and of the list. Holds a reference to the pool.
 class task_job final : public blocking_job {
 public:
     task_job(spawned_task& task, pool* counted) noexcept
@@ -75,6 +79,8 @@ public:
 
 private:
     static void run_it(blocking_job& job) noexcept {
+        // SAFETY: the blocking pool calls the functions of a job with that job, once. start_blocking() allocated it as
+        // a task_job and gave up the ownership.
         const std::unique_ptr<task_job> mine(static_cast<task_job*>(&job));
         const bool is_cancelled = mine->task_.state.transition_to_running() == task_state::run_action::cancel;
         const executor_scope executor({nullptr, mine->pool_});
@@ -84,6 +90,7 @@ private:
         blocking_work_of = nullptr;
     }
     static void cancel_it(blocking_job& job) noexcept {
+        // SAFETY: as in run_it().
         const std::unique_ptr<task_job> mine(static_cast<task_job*>(&job));
         mine->cancel_now();
     }
@@ -128,7 +135,7 @@ task_owner& blocking_owner(pool* runs) noexcept {
 void start_blocking(spawned_task& task, pool* runs) noexcept {
     task.id = next_task_id();
     auto* const job = new (std::nothrow) task_job(task, runs);
-    if (job == nullptr) {  // as if no thread could be had
+    if (job == nullptr) {  // handled like a thread that cannot be started
         static_cast<void>(task.state.transition_to_running());
         task.ops().destroy_future(task);
         task.ops().fail(task, nullptr);
@@ -156,11 +163,11 @@ in_place_scope::in_place_scope(std::source_location where) {
     if (owner.hand_over(*here)) {
         handed_ = here;
         worker::leave_thread();
-        // The rest of this task's poll is not on a worker, but still in the runtime, or in the one that it has entered.
+        // The rest of this poll runs on no worker, but still belongs to the runtime, or to the one that was entered.
         executor_here = entered;
         exchange_current_time_driver(entered_time == &here->time() ? &owner.any_time_driver() : entered_time);
     } else if (here->is_ending()) {
-        // What it destroys may block as well; but then nobody fires its timers.
+        // A worker that destroys the remaining tasks stays on this thread. Its timers do not fire while it blocks.
         hidden_ = std::exchange(worker_here, nullptr);
         worker_owner_here = nullptr;
         ends_worker_of = &owner;
@@ -181,7 +188,7 @@ in_place_scope::~in_place_scope() {
     const executor entered = executor_here;
     time_driver* const entered_time = current_time_driver();
     handed_->enter_thread();
-    if (entered.pool != &owner) {  // by a guard that is alive
+    if (entered.pool != &owner) {  // an enter_guard of another runtime is alive
         executor_here = entered;
         exchange_current_time_driver(entered_time);
     }

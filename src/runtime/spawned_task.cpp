@@ -17,28 +17,30 @@
 namespace eddy::detail {
 namespace {
 
-// ---- Announcements of wakes from outside ----
+// ---- Owner guards ----
 
 struct alignas(64) guard_count {
     atomic<std::uint32_t> value{0};
 };
-// Several, so that threads that wake at the same time seldom share a cache line.
+// Several counters, so that threads that wake tasks at the same time rarely share a cache line.
 constinit std::array<guard_count, 16> guards;
 
 atomic<std::uint32_t>& guard_of_this_thread() noexcept {
-    // Thread-local storage of threads lies pages apart.
+    // SAFETY: the address is used as a number only. The thread-local storage of two threads is at least a page apart.
     const auto where = reinterpret_cast<std::uintptr_t>(this_thread_mark());
     return guards[(where >> 12) % guards.size()].value;
 }
 
-/// Whether the owner of `task` is the pool that this thread is a worker of, or the local set that is polled on it: then
-/// it outlives this call.
+/// Returns whether the owner of `task` is the pool of this worker, or the local set that is polled on this thread. The
+/// owner then outlives this call.
 bool is_mine(const spawned_task& task) noexcept {
     return worker_owner_here == task.owner || local_polled_here == task.owner;
 }
 
 // ---- The waker ----
 
+// SAFETY: `data` is the spawned_task of a waker with the vtable below. The waker holds a reference, or borrows that of
+// the code that polls the task.
 spawned_task& task_of(void* data) noexcept { return *static_cast<spawned_task*>(data); }
 
 void submit(task_state::wake_action action, spawned_task& task) noexcept {
@@ -70,7 +72,7 @@ struct task_waker {
 };
 
 spawned_task& task_of(joinable& task) noexcept {
-    // SAFETY: these operations are in the tables of spawned tasks only.
+    // SAFETY: only spawned tasks have these functions in their join_ops.
     return static_cast<spawned_task&>(task);
 }
 const spawned_task& task_of(const joinable& task) noexcept { return static_cast<const spawned_task&>(task); }
@@ -81,29 +83,30 @@ constinit const waker_vtable spawned_task_waker{&task_waker::clone, &task_waker:
                                                 &task_waker::drop};
 
 owner_guard::owner_guard() noexcept : mine_(guard_of_this_thread()) {
-    // seq_cst, and so before the change of the task's word that follows: if that finds the task not complete, then
-    // whoever completes it later, and frees the owner after that, sees this.
+    // This precedes the read-modify-write of the task's state word, which releases it. If the task is not complete
+    // then, the thread that completes it acquires the word, so await_wakers_outside() sees this count afterwards.
+    // seq_cst: stronger than that release needs; there is no store-load pair.
     mine_.fetch_add(1, std::memory_order_seq_cst);
 }
 
 owner_guard::~owner_guard() {
-    // release: pairs with the load in await_wakers_outside(): what the guard was for is done.
+    // release: pairs with the acquire in await_wakers_outside(). The use of the owner is over.
     mine_.fetch_sub(1, std::memory_order_release);
 }
 
 void await_wakers_outside() noexcept {
     for (auto& guard : guards) {
-        // acquire: pairs with the release above. A read-modify-write, so that it is ordered after the announcements
-        // that came before the last task was complete.
+        // acquire: pairs with the release in ~owner_guard(). A read-modify-write, so that it reads the latest count,
+        // with all guards from before the last task was complete. The release half has no partner.
         while (guard.value.fetch_add(0, std::memory_order_acq_rel) != 0) yield_thread();
     }
 }
 
 void forget_wakers_in_children() noexcept {
-    // The thread that forks is in none: it is not in the midst of waking.
+    // The thread that calls fork(2) holds no guard, because it is not inside a wake-up.
     [[maybe_unused]] static const bool installed = [] {
         sys::call_in_children([] {
-            // relaxed: there is one thread.
+            // relaxed: a new child process has one thread.
             for (auto& guard : guards) guard.value.store(0, std::memory_order_relaxed);
         });
         return true;
@@ -112,7 +115,8 @@ void forget_wakers_in_children() noexcept {
 
 void abort_batch::add(spawned_task& task) noexcept {
     if (task.state.transition_to_cancelled() != task_state::wake_action::submit) return;
-    // SAFETY: it was waiting, and the queue's reference that has just been made is ours: nobody else may queue it.
+    // SAFETY: the task was waiting, and `submit` gave this thread the only queue reference. So no other thread uses the
+    // link until the destructor has passed the task to its owner.
     task.next_queued = std::exchange(first_, &task);
 }
 
@@ -127,14 +131,14 @@ void release(spawned_task& task, std::uint64_t count) noexcept {
     if (task.state.release(count)) task.ops().free_memory(task);
 }
 
-// ---- What a join handle does ----
+// ---- Join handles ----
 
 bool poll_join(joinable& joined, const waker& wake) {
     spawned_task& task = task_of(joined);
     if (task.state.is_complete()) return true;
-    // Taken back even to be compared: whoever completes the task moves the waker out.
+    // The field is taken back even for a comparison, because the thread that completes the task moves the waker out.
     if (task.state.has_join_waker() && !task.state.take_join_waker_back()) return true;
-    // SAFETY: the bit is clear, and only this handle sets it: the field is nobody else's.
+    // SAFETY: the join_waker bit is clear and only this handle sets it, so no other thread uses the field.
     task.join_waker = wake;
     if (task.state.publish_join_waker()) return false;
     task.join_waker = waker();
@@ -168,7 +172,7 @@ std::uint64_t next_task_id() noexcept {
     static constinit atomic<std::uint64_t> next_block{0};
     constexpr std::uint64_t block = 1024;
     static constinit thread_local std::uint64_t next = 0;
-    // relaxed: only distinct numbers are wanted. The first block begins at 1, since 0 stands for no task.
+    // relaxed: the numbers must only be distinct. The first block begins at 1, because 0 means "no task".
     if (next % block == 0) next = next_block.fetch_add(block, std::memory_order_relaxed) + 1;
     return next++;
 }
