@@ -10,38 +10,42 @@ namespace eddy::detail {
 
 bool core_joined::poll_join(joinable& joined, const waker& wake) {
     core_joined& task = of(joined);
-    // acquire: pairs with publish(): the outcome is there.
+    // acquire: pairs with the release in publish(). If `complete` is set, the outcome is visible.
     std::uint8_t word = task.join_word.load(std::memory_order_acquire);
     if ((word & complete) != 0) return true;
     if (task.shared->is_running()) {
-        // relaxed: the loop, which is the only other one that reads the field or changes the word, is this thread.
+        // relaxed: only the loop, which runs on this thread, also reads the field or changes the word.
         task.join_waker = wake;
         task.join_word.store(word | has_waker, std::memory_order_relaxed);
         return false;
     }
     if ((word & has_waker) != 0) {
-        // acquire, and below release: pairs with publish(), which takes the waker out.
+        // Takes the field back. acquire: pairs with the release in publish(). If `complete` is set, the outcome is
+        // visible. The release half has no partner.
         if ((task.join_word.fetch_and(static_cast<std::uint8_t>(~has_waker), std::memory_order_acq_rel) & complete) !=
             0)
             return true;
     }
     task.join_waker = wake;
+    // release: passes the waker to publish(). acquire: as above.
     return (task.join_word.fetch_or(has_waker, std::memory_order_acq_rel) & complete) != 0;
 }
 
 core_joined::leaves core_joined::publish(bool may_part) noexcept {
-    // Counted without the handle's own: if these are none, nobody but the handle can make one. acquire: pairs with
-    // drop_remote(), what the others did before they let go.
+    // Whether the handle's reference is the only one, so that only the handle can make another one.
+    // acquire: pairs with the release in drop_remote(). The uses by other threads precede the handover to the handle.
     const bool is_last = may_part && local_refs == 1 && remote.load(std::memory_order_acquire) == 0;
     constexpr std::uint8_t counted = gone | is_shared;
     waker joiner;
-    // acq_rel, here and below: release, for poll_join() and leave() on another thread; acquire, for the waker that was
-    // left there.
+    // acq_rel for both exchanges. release: publishes the outcome, or the whole task, to poll_join(), leave() and
+    // add_reference() on another thread. acquire: pairs with the release in poll_join(), which stored the waker.
+    // relaxed for the load and for failures: the exchange validates the value.
     std::uint8_t word = join_word.load(std::memory_order_relaxed);
     std::uint8_t next = 0;
     do {
         next = (word & ~has_waker) | complete;
-        // A waker is taken out first, between the two steps: after the second the task may be gone.
+        // If there is a waker, `parted` is set in a second step below. The waker must be moved out before, because
+        // the handle may free the task as soon as `parted` is set.
         if (is_last && (word & (has_waker | counted)) == 0) next |= parted;
     } while (!join_word.compare_exchange_weak(word, next, std::memory_order_acq_rel, std::memory_order_relaxed));
     if ((word & gone) != 0) return leaves::outcome;
@@ -63,40 +67,47 @@ core_joined::leaves core_joined::publish(bool may_part) noexcept {
 core_joined::leaves core_joined::leave() noexcept {
     std::uint8_t word = join_word.load(std::memory_order_acquire);  // as in poll_join()
     if ((word & parted) != 0) return leaves::all;
-    // What is counted is not parted with any more. After share_again() there is no loop to ask, either.
+    // A shared task is counted and will not be parted. Checked before `shared` is used, which is null after
+    // share_again().
     if ((word & (complete | is_shared)) == (complete | is_shared)) return leaves::outcome;
     if (shared->is_running()) {
         if ((word & complete) != 0) return leaves::outcome;
         join_waker = waker();
+        // relaxed: only the loop, which runs on this thread, also reads the word. Abort handles on other threads only
+        // set `is_shared`, which is set already.
         join_word.store((word & ~has_waker) | gone, std::memory_order_relaxed);
         return leaves::nothing;
     }
-    // The waker is left to the loop, which drops it with the memory, or wakes it for nothing.
+    // The waker stays in the task. The loop drops it with the memory, or wakes it, which has no effect.
+    // release: the handle no longer uses the task. acquire: as in poll_join().
     word = join_word.fetch_or(gone, std::memory_order_acq_rel);
     if ((word & parted) != 0) return leaves::all;
     return (word & complete) != 0 ? leaves::outcome : leaves::nothing;
 }
 
 bool core_joined::is_finished(const joinable& task) noexcept {
+    // acquire: as in poll_join().
     return (of(task).join_word.load(std::memory_order_acquire) & complete) != 0;
 }
 
 void core_joined::add_reference(joinable& joined) noexcept {
     core_joined& task = of(joined);
-    // relaxed: if it is set, then by who made the reference that the caller has.
+    // relaxed: if the bit is set, the thread that made the caller's reference has set it, or an earlier one.
     if ((task.join_word.load(std::memory_order_relaxed) & is_shared) == 0) {
-        // acq_rel: either publish() sees the bit, or this sees what it has done.
+        // acq_rel: either publish() sees the bit and does not part, or this sees `parted` and the task as publish()
+        // left it.
         const std::uint8_t before = task.join_word.fetch_or(is_shared, std::memory_order_acq_rel);
         if ((before & parted) != 0) return task.share_again();
     }
     retain_core_task(task);
 }
 
-/// Parted, it is the handle's alone, and the loop may be gone: from here on it is counted in the remote word only.
+/// Makes a parted task, which only the handle references, a counted one again. The loop may be gone, so all references
+/// are counted in the remote word.
 void core_joined::share_again() noexcept {
     is_merged = true;
     shared = nullptr;
-    // relaxed, both: nobody else has the task yet.
+    // relaxed, both: no other thread has access to the task yet.
     remote.store(merged + 2 * one_ref, std::memory_order_relaxed);
     join_word.store(complete | is_shared, std::memory_order_relaxed);
 }
@@ -105,12 +116,13 @@ void core_joined::release(joinable& task) noexcept { release_core_task(of(task))
 
 void core_joined::abort(joinable& joined) noexcept {
     core_joined& task = of(joined);
+    // acquire: as in poll_join().
     std::uint8_t word = task.join_word.load(std::memory_order_acquire);
     if ((word & complete) != 0) return;
     if (!task.shared->is_running()) {
-        // Counted from here on, as if it were shared: the task goes into the inbound list, and a loop that had parted
-        // with it meanwhile would be sent what the handle may have freed, and need not be there any more. acq_rel:
-        // either publish() sees the bit, or this sees that the task has ended. An abort handle finds it set.
+        // The task goes into the inbound list, so it must be counted from here on. If the loop parted with it
+        // meanwhile, the handle could free a task that is in the list, or the loop could be gone. Abort handles find
+        // the bit set. acq_rel: either publish() sees the bit and does not part, or this sees `complete`.
         while ((word & is_shared) == 0) {
             if (task.join_word.compare_exchange_weak(word, word | is_shared, std::memory_order_acq_rel,
                                                      std::memory_order_acquire))

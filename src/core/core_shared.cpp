@@ -24,27 +24,30 @@
 namespace eddy::detail {
 namespace {
 
-// After so many polls in a row, though tasks remain, the loop looks at its inbound list, and at its driver and timers
-// if the last look at those is this long ago.
+// Maximum number of polls before the loop checks its inbound list while tasks are queued. It also runs a driver tick
+// and fires timers then if the last driver tick is at least look_interval ago.
 constexpr std::size_t polls_between_turns = 64;
 constexpr auto look_interval = std::chrono::microseconds(20);
 
-// So often the queue comes before the children of scopes, if it holds any task: every other time.
+// If both queues hold tasks, the queue comes before the child queue once in this many times.
 constexpr unsigned fork_fairness = 2;
 
 atomic<std::uint64_t> next_id{1};
 
 // ---- The waker of a core's task ----
 
+// SAFETY: `data` is the core_task of a waker with the vtable below. The waker holds a reference, or borrows that of the
+// loop during a poll.
 core_task& task_of(void* data) noexcept { return *static_cast<core_task*>(data); }
 
-/// Whether the task's loop runs on this thread now. On its thread between two runs the remote half serves as well: the
-/// counts are added in the end, and wakes wait in the inbound list.
+/// Returns whether the task's loop runs on this thread now. Between two runs, the loop's thread uses the remote half of
+/// the task like other threads: the two counts are added at the end, and wake-ups wait in the inbound list.
 bool is_local(const core_task& task) noexcept { return task.shared == running_here; }
 
-/// Gives up a reference that is counted in the remote word; frees the memory with the last.
+/// Releases a reference that is counted in the remote word. The last one frees the memory.
 void drop_remote(core_task& task) noexcept {
-    // acq_rel: whoever frees sees what all the others did before they let go, the merge in finish() included.
+    // acq_rel: pairs with itself and with merge(). The thread that frees sees all that other threads did before their
+    // release, and the merge.
     const std::int64_t before = task.remote.fetch_sub(core_task::one_ref, std::memory_order_acq_rel);
     if ((before & core_task::merged) == 0 || before / core_task::one_ref != 1) return;
     core_shared* const loop = task.shared;
@@ -59,7 +62,7 @@ void* clone_waker(void* data) noexcept {
     if (counts_here(task)) {
         ++task.local_refs;
     } else {
-        // relaxed: whoever makes a reference has one already.
+        // relaxed: the caller holds a reference already, so nothing is published.
         task.remote.fetch_add(core_task::one_ref, std::memory_order_relaxed);
     }
     return data;
@@ -75,11 +78,12 @@ void drop_waker(void* data) noexcept {
 }
 
 [[gnu::noinline]] void notify_remotely(core_task& task, std::int64_t marks) noexcept {
-    // A read-modify-write also when a wake is due already: so that the task, when it runs, sees what was done before
-    // this wake, too. acq_rel: pairs with task_arrives().
+    // release: pairs with the acquire in task_arrives(). The task sees what was done before each wake-up, so this is a
+    // read-modify-write even if a wake-up is due already. acquire: pairs with the release there: the loop no longer
+    // uses the link of the inbound list.
     const std::int64_t before = task.remote.fetch_or(core_task::notified | marks, std::memory_order_acq_rel);
     if ((before & (core_task::notified | core_task::merged)) != 0) return;
-    // The list's own reference. relaxed: the caller has one.
+    // The reference of the inbound list. relaxed: the caller holds a reference already.
     task.remote.fetch_add(core_task::one_ref, std::memory_order_relaxed);
     if (!task.shared->send(task)) drop_remote(task);
 }
@@ -100,8 +104,9 @@ constexpr waker_vtable task_waker{&clone_waker, &wake_and_drop, &wake_by_ref, &d
 }  // namespace
 
 void core_task_ops::task_arrives(inbound_node& self, core_shared& loop, bool) noexcept {
+    // SAFETY: only core tasks have these operations. The inbound list holds a reference, which drop_remote() releases.
     auto& task = static_cast<core_task&>(self);
-    // acq_rel: pairs with notify_remotely(). From here on a foreign wake sends the task again.
+    // acq_rel: pairs with notify_remotely(). From here on a wake-up on another thread sends the task again.
     const std::int64_t before = task.remote.fetch_and(~core_task::notified, std::memory_order_acq_rel);
     if ((before & core_task::cancelled) != 0) task.is_cancelled = true;
     if (task.state == core_task::phase::waiting) loop.schedule(task);
@@ -110,8 +115,8 @@ void core_task_ops::task_arrives(inbound_node& self, core_shared& loop, bool) no
 
 // ---- The loop ----
 
-/// Marks the loop as the one that runs on this thread. What it polls is not part of what runs it, and so does not see
-/// the task-local values that are bound there.
+/// Marks the loop as running on this thread. Hides the task-local values of the code that runs the loop, because the
+/// loop's tasks are not part of it.
 class core_shared::entered {
 public:
     entered(core_shared& loop, std::source_location where) : checked_((check_entry(loop, where), &loop)) {
@@ -121,7 +126,7 @@ public:
     entered(const entered&) = delete;
     entered& operator=(const entered&) = delete;
     ~entered() {
-        // What its tasks have written goes out before the thread does something else.
+        // Submits what the tasks have written, because the thread may not run the loop again soon.
         if (checked_->io_ != nullptr) checked_->io_->flush_ring();
         running_here = nullptr;
         exchange_current_time_driver(outer_time_);
@@ -141,7 +146,7 @@ core_shared::core_shared(settings&& chosen)
       buffers_(new buffer_pool),
       owner_(this_thread_mark()),
       fork_generation_(sys::fork_generation()),
-      // relaxed: only distinct numbers are wanted.
+      // relaxed: the numbers must only be distinct.
       id_(next_id.fetch_add(1, std::memory_order_relaxed)),
       spin_(chosen.spin),
       driver_(chosen.driver),
@@ -153,17 +158,17 @@ core_shared::core_shared(settings&& chosen)
 core_shared::~core_shared() = default;
 
 void core_shared::retain() noexcept {
-    // relaxed: whoever makes a reference has one already.
+    // relaxed: the caller holds a reference already, so nothing is published.
     references_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void core_shared::release() noexcept {
-    // acq_rel: the last one out sees all that the others did before they let go.
+    // acq_rel: pairs with itself. The thread that deletes sees all that other threads did before their release.
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
 bool core_shared::send(inbound_node& node) noexcept {
-    // In a forked child the loop is a copy that nobody runs, and its wake-up would reach the parent's.
+    // In a forked child no thread runs this copy of the loop, and a wake-up would reach the parent's loop.
     if (sys::fork_generation() != fork_generation_) return false;
     const auto pushed = inbound_.push(node);
     if (pushed == inbound_list::pushed::loop_sleeps) place_->unpark();
@@ -195,8 +200,9 @@ void core_shared::wake_fork(waker&& parent) noexcept {
     wakes_forks_ = false;
 }
 
-/// Precondition: has_queued(). In turns, so that children that start further ones, newest first, do not overtake what
-/// was queued before them.
+/// Removes the next task. Alternates between the two queues. Otherwise children that start more children (newest first)
+/// would overtake all tasks that were queued before.
+/// Preconditions: has_queued().
 core_task& core_shared::pop_queued() noexcept {
     const bool takes_fork = !forks_.is_empty() && (queue_.is_empty() || ++fork_streak_ % fork_fairness != 0);
     return takes_fork ? forks_.pop() : queue_.pop();
@@ -215,7 +221,7 @@ void core_shared::run_until(core_task& main, const bool& done, std::source_locat
         }
     }
 } catch (...) {
-    finish(main);  // it refers to the caller's stack
+    finish(main);  // its future refers to the caller's stack
     throw;
 }
 
@@ -225,7 +231,7 @@ void core_shared::run_until_idle(std::source_location where) {
     for (;;) {
         drain_inbound();
         run_some(polls_between_turns, never);
-        drain_inbound();  // what the last task may have sent
+        drain_inbound();  // the last task may have sent something
         if (live_.size() == 0) return;
         park(!has_queued() ? max_wait() : std::chrono::nanoseconds::zero());
     }
@@ -239,11 +245,12 @@ void core_shared::turn(max_wait limit, std::source_location where) {
     run_queued();
 }
 
-/// Waits for the driver, the next timer, an inbound node or `limit`, whichever is first.
+/// Waits for an event of the driver, the next timer, an inbound node or the end of `limit`, whichever is first.
 void core_shared::park(max_wait limit) {
     const bool may_block = limit != std::chrono::nanoseconds::zero();
     if (may_block && time_->is_paused()) {
-        // Paused time moves only when nothing else can: so look first, and only then go to the next timer.
+        // Paused time advances only if there is nothing else to do. So check for events before advancing to the next
+        // timer.
         look_at_driver(std::chrono::nanoseconds::zero());
         drain_inbound();
         if (has_queued() || time_->auto_advance()) {
@@ -254,7 +261,7 @@ void core_shared::park(max_wait limit) {
     if (may_block) {
         if (!time_->is_paused() && spin(limit)) return;
         if (const auto next = time_->next_deadline()) {
-            // Compared first: a deadline at the clock's first instant is too far back to be subtracted from.
+            // Compared before the subtraction, which would overflow for a deadline at the minimum of the clock.
             const auto now = time_->now();
             const auto left = *next <= now ? time_driver::duration::zero() : *next - now;
             limit = limit ? std::min<std::chrono::nanoseconds>(*limit, left) : left;
@@ -265,7 +272,7 @@ void core_shared::park(max_wait limit) {
     look_at_driver(limit);
 }
 
-/// Looks for a while before the thread sleeps, at the cost of `limit`: whether something is to be done now.
+/// Spins for up to spin_ before the thread parks. Returns whether a task is queued. Subtracts the time from `limit`.
 bool core_shared::spin(max_wait& limit) {
     const auto most = std::min(spin_, limit.value_or(spin_));
     if (most <= most.zero()) return false;
@@ -279,8 +286,8 @@ bool core_shared::spin(max_wait& limit) {
     return false;
 }
 
-/// A look at the driver while tasks are queued: not before some time has passed since the last, since a look costs as
-/// much as many polls.
+/// Runs a driver tick while tasks are queued, but not more often than once in look_interval, because a driver tick
+/// costs as much as many polls.
 void core_shared::look_if_due() {
     const auto now = std::chrono::steady_clock::now();
     if (now - last_look_ < look_interval) return;
@@ -288,7 +295,7 @@ void core_shared::look_if_due() {
     look_at_driver(std::chrono::nanoseconds::zero());
 }
 
-/// One look at the driver, of at most `limit`, and at the timers.
+/// Runs one driver tick that waits for at most `limit`, and fires the timers.
 void core_shared::look_at_driver(max_wait limit) {
     ++turns_;
     if (io_ == nullptr) {
@@ -305,15 +312,15 @@ void core_shared::drain_inbound() noexcept {
 
 void core_shared::arrive(inbound_node& node) noexcept { node.ops->arrive(node, *this, !is_closed_); }
 
-/// What a loop polls its tasks with, made once for a number of polls: a waker that borrows the task, and a context. The
-/// outcome of tasks, too, since most polls leave none.
+/// The waker, context and result slot with which a loop polls its tasks. Made once for many polls, to save their
+/// construction. The tasks share the result slot, because most polls produce no outcome.
 class core_shared::poller {
 public:
     poller() noexcept : waker_(&task_waker, nullptr), context_(waker_.get()) {}
 
     [[nodiscard]] context& prepare(core_task& task) noexcept {
-        // SAFETY: the loop keeps the task while it is polled, so the waker need not count.
         ++polls_;
+        // SAFETY: the loop keeps the task alive during the poll, so the borrowed waker needs no reference.
         waker_.point_to(&task);
         context_.restore_budget();
         return context_;
@@ -321,7 +328,7 @@ public:
 
     [[nodiscard]] std::uint64_t polls() const noexcept { return polls_; }
 
-    /// Where a task<void> leaves its outcome. Empty between polls.
+    /// The result slot of a task<void>. Empty between polls.
     [[nodiscard]] slot<void>& outcome() noexcept { return *outcome_; }
     void forget_outcome() noexcept { outcome_.emplace(); }
 
@@ -339,7 +346,7 @@ void core_shared::run_some(std::size_t limit, const bool& stop) noexcept {
     polls_ += with.polls();
 }
 
-/// Polls the tasks that are queued now, and none that come meanwhile.
+/// Polls the tasks that are queued now, but not those that are queued meanwhile.
 void core_shared::run_queued() noexcept {
     poller with;
     while (!forks_.is_empty()) queue_.push(forks_.pop());
@@ -352,7 +359,7 @@ void core_shared::run_queued() noexcept {
     polls_ += with.polls();
 }
 
-// Inlined by force: the poller's parts then stay in registers, which saves a tenth of a poll.
+// Forced inlining keeps the members of the poller in registers, which saves a tenth of the cost of a poll.
 [[gnu::always_inline]] inline void core_shared::run_task(core_task& task, poller& with) noexcept {
     if (task.state == core_task::phase::ended_in_queue) [[unlikely]] {
         task.state = core_task::phase::ended;
@@ -363,11 +370,12 @@ void core_shared::run_queued() noexcept {
     if (task.is_cancelled) [[unlikely]]
         return cancel(task, cx);
     if (task.root == nullptr) return poll_future(task, cx);
+    // SAFETY: is_joined is set only by the constructor of core_joined.
     if (task.is_joined) return poll_joined(static_cast<core_joined&>(task), cx);
     if (advance_root(*task.root, with.outcome(), cx)) finish_frames(task, with);
 }
 
-/// Polls a task that is no coroutine.
+/// Polls a task whose future is not a coroutine.
 void core_shared::poll_future(core_task& task, context& cx) noexcept {
     try {
         if (!task.operations().poll(task, cx)) return;
@@ -380,21 +388,21 @@ void core_shared::poll_future(core_task& task, context& cx) noexcept {
 /// Polls a coroutine that has a join handle.
 void core_shared::poll_joined(core_joined& task, context& cx) noexcept {
     {
-        // What the end of the task changes: it comes while the frames run.
+        // Written at the end of the task. The cache line loads while the coroutine frames run.
         __builtin_prefetch(&task.join_word, 1);
         const polled_loop_task here(task.id);
         task.has_ended = advance_root(*task.root, task.outcome, cx);
     }
     if (!task.has_ended) return;
-    task.root = nullptr;  // its frames have destroyed themselves
+    task.root = nullptr;  // the coroutine frames have destroyed themselves
     finish(task);
 }
 
-/// The task was aborted: its future is asked to end in an orderly way, as often as it takes, and then destroyed.
+/// Polls the cancellation of an aborted task, and destroys the task once that has finished.
 void core_shared::cancel(core_task& task, context& cx) noexcept {
     try {
         if (!task.operations().poll_cancel(task, cx)) return;
-    } catch (...) {  // NOLINT(bugprone-empty-catch): it cannot end in an orderly way, so it is destroyed outright
+    } catch (...) {  // NOLINT(bugprone-empty-catch): no graceful end is possible; the future is destroyed below
     }
     finish(task);
 }
@@ -410,26 +418,29 @@ void core_shared::finish_frames(core_task& task, poller& with) noexcept {
     finish(task);
 }
 
-/// The task has ended, or the loop is closing: destroys its future, and merges its counts once no queue has it.
+/// Destroys the future of a task that has ended or whose loop closes. Merges the reference counts unless the task is
+/// still queued; then the merge happens when it is removed from the queue.
 void core_shared::finish(core_task& task) noexcept {
     const bool in_queue = task.state == core_task::phase::queued;
     task.state = in_queue ? core_task::phase::ended_in_queue : core_task::phase::ended;
     live_.remove(task);
     if (task.root != nullptr) destroy_root(*std::exchange(task.root, nullptr));
     task.operations().destroy_future(task);
-    // Parted, it is gone from here on.
+    // If complete() returns true, the memory now belongs to the join handle, which may have freed it.
     if (task.operations().complete != nullptr && task.operations().complete(task, !in_queue)) return;
     if (!in_queue) merge(task);
 }
 
+/// Adds the owner half of the reference count to the remote half, and frees the task if there are no references.
 void core_shared::merge(core_task& task) noexcept {
-    // acquire: pairs with drop_remote(). Mostly nobody else has a reference, and so nobody can make one any more.
+    // acquire: pairs with the release in drop_remote(). Usually there are no references, so no thread can make one.
     if (task.local_refs == 0 && task.remote.load(std::memory_order_acquire) == 0) {
         return task.operations().free_memory(task);
     }
     task.is_merged = true;
-    retain();  // for the references that remain: they reach the loop through the task
-    // acq_rel: pairs with drop_remote(). One extra reference, so that this thread is the one that finds zero.
+    retain();  // for the remaining references, which access the loop through the task
+    // The extra reference keeps the count above zero until the drop_remote() below, which frees the task if it was the
+    // only one. acq_rel: pairs with drop_remote().
     task.remote.fetch_add(core_task::merged + core_task::one_ref * (std::int64_t{task.local_refs} + 1),
                           std::memory_order_acq_rel);
     drop_remote(task);
@@ -450,7 +461,7 @@ void core_shared::close() noexcept {
     }
     if (is_running()) fatal_misuse("a core was destroyed by work that it runs");
     is_closed_ = true;
-    // As if it ran: what its tasks' destructors do is refused, or stays local, as inside a run.
+    // The loop counts as running on this thread, so that destructors of tasks use the owner halves, as inside a run.
     core_shared* const outer = std::exchange(running_here, this);
     time_driver* const outer_time = exchange_current_time_driver(time_.get());
     const executor_scope executor({.core = this});
@@ -458,19 +469,19 @@ void core_shared::close() noexcept {
     for (inbound_node* node = inbound_.close(); node != nullptr;) arrive(*std::exchange(node, node->next_inbound));
     const auto destroy_tasks = [this] {
         while (core_task* const task = live_.front()) finish(*task);
-        while (has_queued()) merge(pop_queued());  // all have ended
+        while (has_queued()) merge(pop_queued());  // all queued tasks have ended
     };
     destroy_tasks();
     time_->shutdown();
     if (io_ != nullptr) io_->shut_down();
-    on_uncaught_ = nullptr;  // what it holds is destroyed on this thread, and not with the last remote
-    destroy_tasks();         // what its end has spawned, or a waker's
+    on_uncaught_ = nullptr;  // destroyed on this thread, and not by the thread that releases the last reference
+    destroy_tasks();         // the destructors of the handler or of wakers may have spawned tasks
     running_here = outer;
     exchange_current_time_driver(outer_time);
     buffers_.reset();
 }
 
-// ---- What templates and other files call ----
+// ---- Entry points for templates and other files ----
 
 void retain_core_task(core_task& task) noexcept { clone_waker(&task); }
 void release_core_task(core_task& task) noexcept { drop_waker(&task); }

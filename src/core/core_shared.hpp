@@ -23,11 +23,12 @@ namespace eddy::detail {
 
 struct core_joined;
 
-/// All of a loop but its public face: at a stable address, counted, since handles, remotes and finished tasks whose
-/// wakers are still about may outlive the `core`. What is not said to be shared belongs to the loop's thread.
+/// The implementation of an event loop (`core`), at a stable address.
+/// Thread safety: the loop's thread, except where a section says "any thread".
+/// Lifetime: reference-counted. Handles, remotes and the wakers of finished tasks may outlive the `core`.
 class core_shared {
 public:
-    /// Ends a share in something counted; a pool of buffers is closed, and freed by its last lease.
+    /// Deleter that releases one reference. A buffer_pool is closed instead; its last lease frees it.
     struct gives_up {
         void operator()(auto* shared) const noexcept { shared->release(); }
         void operator()(buffer_pool* pool) const noexcept { pool->close(); }
@@ -35,9 +36,9 @@ public:
 
     struct settings {
         std::unique_ptr<io_handle, gives_up> io;  ///< null without I/O
-        bool start_paused = false;
-        std::chrono::nanoseconds spin{0};   ///< before the thread sleeps
-        std::optional<driver_kind> driver;  ///< what `io` uses
+        bool start_paused = false;                ///< whether the clock is paused
+        std::chrono::nanoseconds spin{0};         ///< how long to spin before the thread parks
+        std::optional<driver_kind> driver;        ///< the kind of `io`
         std::string_view why_driver;
         core_builder::uncaught_handler on_uncaught;
     };
@@ -46,35 +47,42 @@ public:
     core_shared(const core_shared&) = delete;
     core_shared& operator=(const core_shared&) = delete;
 
-    // ---- Shared: any thread ----
+    // ---- Any thread ----
     void retain() noexcept;
     void release() noexcept;
+    /// Returns the mark of the loop's thread.
     [[nodiscard]] const void* owner() const noexcept { return owner_; }
     [[nodiscard]] std::uint64_t id() const noexcept { return id_; }
-    /// Puts `node` on its way to the loop and wakes that if it sleeps. False if the loop is closed.
+    /// Adds `node` to the inbound list, and wakes the loop if it is parked. Returns false if the loop is closed.
     [[nodiscard]] bool send(inbound_node& node) noexcept;
 
     // ---- The loop's thread ----
+    /// Takes over a new task and queues it.
     void adopt(core_task& task) noexcept;
+    /// Queues a task in state `waiting`.
     void schedule(core_task& task) noexcept { wakes_forks_ ? forks_.push(task) : queue_.push(task); }
-    /// As adopt(), for a child of a scope: newest first, so that a tree of scopes is walked depth first, and few of its
-    /// nodes are alive at a time.
+    /// Like adopt(), for a child of a scope. The newest child runs first, so a tree of scopes is walked depth first and
+    /// few of its nodes are alive at a time.
     void adopt_fork(core_task& task) noexcept;
-    /// Wakes the parent of a scope that has ended, to go on before what its tree has queued.
+    /// Wakes the parent of a scope that has ended, so that it runs before the queued tasks of its tree.
     void wake_fork(waker&& parent) noexcept;
     /// Destroys a task that is not being polled.
     void destroy(core_task& task) noexcept;
+    /// Runs the loop until `done`, which `main` sets. If this throws, `main` is destroyed.
     void run_until(core_task& main, const bool& done, std::source_location where);
+    /// Runs the loop until no task is alive.
     void run_until_idle(std::source_location where);
+    /// Waits once, for at most `limit`, and polls the tasks that are queued then.
     void turn(max_wait limit, std::source_location where);
+    /// Passes an exception that no join handle takes to the handler of the loop, or prints it.
     void report(std::exception_ptr thrown, const std::source_location& where, std::string_view name = {}) noexcept;
-    /// Destroys all tasks, then shuts the driver: what ~core does.
+    /// Destroys all tasks, then shuts down the driver. ~core calls this.
     void close() noexcept;
 
     [[nodiscard]] bool is_closed() const noexcept { return is_closed_; }
     [[nodiscard]] bool is_running() const noexcept { return running_here == this; }
-    /// Whether it is a forked child's copy of a loop, which nobody can run since the driver is the parent's. (One
-    /// without I/O goes on.)
+    /// Returns whether this is the copy of a parent's loop in a forked child. It cannot run, because its driver belongs
+    /// to the parent. A loop without I/O can continue to run, so this returns false for it.
     [[nodiscard]] bool is_parents() const noexcept { return io_ != nullptr && io_->is_in_child(); }
     [[nodiscard]] io_handle* io() const noexcept { return io_.get(); }
     [[nodiscard]] time_driver& time() const noexcept { return *time_; }
@@ -107,7 +115,7 @@ private:
     void finish(core_task& task) noexcept;
     void merge(core_task& task) noexcept;
 
-    // ---- Shared ----
+    // ---- Any thread ----
     inbound_list inbound_;
     const std::unique_ptr<io_handle, gives_up> io_;
     const std::unique_ptr<sleeping_place, gives_up> place_;
@@ -120,7 +128,7 @@ private:
 
     // ---- The loop's thread ----
     task_queue queue_;
-    task_stack forks_;  // children of scopes, and parents whose scopes have ended
+    task_stack forks_;  // the child queue: children of scopes, and parents whose scopes have ended
     unsigned fork_streak_ = 0;
     bool wakes_forks_ = false;
     live_list live_;

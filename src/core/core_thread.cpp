@@ -15,7 +15,7 @@
 
 namespace eddy {
 
-/// The thread, and what ends it: dropping the sender.
+/// The thread of a core_thread. The thread ends when `stop` is destroyed.
 struct core_thread::running {
     std::thread thread;
     std::optional<core_remote> remote;
@@ -27,9 +27,9 @@ struct core_thread::running {
             detail::fatal_misuse("a core_thread was destroyed on its own thread: it cannot wait for itself");
         }
         try {
-            // Sent as work, so that it comes after the work that was sent before.
+            // Sent as work, so that earlier work is started before the thread ends.
             static_cast<void>(remote->spawn([stop = std::move(stop)]() mutable { stop.reset(); }));
-        } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the sender has gone with the closure, here
+        } catch (const std::bad_alloc&) {  // NOLINT(bugprone-empty-catch): the closure and the sender are destroyed
         }
         thread.join();
     }

@@ -6,54 +6,62 @@
 
 namespace eddy::detail {
 
-/// What other threads send to a loop: a lock-free list with many producers, which the loop takes over as a whole.
-/// One word says all, so no fence and no second flag is needed:
+/// The inbound list of an event loop: a lock-free multi-producer list, which the loop takes as a whole. The list and
+/// the state of the loop are in one word, so neither a fence nor a second flag is needed.
 ///
-///     head     meaning                                    left by
-///     null     nothing waits, the loop is awake           push: to node      the loop: to asleep, closed
-///     asleep   nothing waits, the loop may be blocked     push: to node, and the pusher wakes the loop
-///     node     a list, newest first                       push: to node      the loop: takes it all, to null or closed
-///     closed   for good                                   -
+///     head     meaning                                  transitions
+///     null     empty, the loop is awake                 push: to node                          loop: to asleep, closed
+///     asleep   empty, the loop is parked or parks       push: to node, the pusher wakes it     loop: to null, closed
+///     node     a list, newest first                     push: to node                          loop: to null, closed
+///     closed   the loop has ended                       none
 ///
-/// So a batch of pushes costs one wake-up, and a push to a loop that is awake none.
+/// So a batch of pushes costs one wake-up, and a push to a loop that is awake costs none.
+///
+/// Thread safety: push() on any thread, other functions on the loop's thread.
+/// Lifetime: the list does not own its nodes. A node that was pushed must stay until the loop has taken it.
 class inbound_list {
 public:
+    /// The result of a push. On `loop_sleeps` the caller must wake the loop. On `refused` the list is closed.
     enum class pushed { quietly, loop_sleeps, refused };
 
-    /// Any thread.
+    /// Adds a node.
     [[nodiscard]] pushed push(inbound_node& node) noexcept {
+        // relaxed: only a guess; the exchange validates it.
         inbound_node* head = head_.load(std::memory_order_relaxed);
         do {
             if (head == closed()) return pushed::refused;
             node.next_inbound = head == asleep() ? nullptr : head;
-            // release: pairs with the acquire in take(); the loop sees the node, and what was done before the push.
-            // acquire, too: a waker that finds an earlier node of its own task is ordered after it.
+            // release: pairs with the acquire in take() and close(). The loop sees the node and all that was done
+            // before the push. acquire: pairs with the release in fall_asleep(), before the caller wakes the loop.
         } while (!head_.compare_exchange_weak(head, &node, std::memory_order_acq_rel, std::memory_order_relaxed));
         return head == asleep() ? pushed::loop_sleeps : pushed::quietly;
     }
 
-    /// The loop: everything that was sent, oldest first; null if nothing.
+    /// Removes all nodes and returns them, oldest first. Returns null if there are none.
     [[nodiscard]] inbound_node* take() noexcept {
-        // relaxed: a look, so that an idle list costs no read-modify-write. What is missed now is seen before sleeping.
+        // relaxed: saves the read-modify-write if the list is empty. A node that is missed makes fall_asleep() fail.
         if (head_.load(std::memory_order_relaxed) == nullptr) return nullptr;
         // acquire: pairs with the release in push().
         return oldest_first(head_.exchange(nullptr, std::memory_order_acquire));
     }
 
-    /// The loop is about to block: from now on a push wakes it. False if something has been sent: do not block.
+    /// Marks the loop as parked: from now on a push asks its caller to wake the loop. Returns false if the list is not
+    /// empty; the loop must not park then.
     [[nodiscard]] bool fall_asleep() noexcept {
         inbound_node* expected = nullptr;
-        // release: pairs with the acq_rel in push(), whose wake-up comes after. relaxed on failure: take() follows.
+        // release: pairs with the acquire in push(). relaxed on failure: take() follows.
         return head_.compare_exchange_strong(expected, asleep(), std::memory_order_release, std::memory_order_relaxed);
     }
 
-    /// The loop: refuses all that comes later; what was sent, oldest first.
+    /// Refuses later pushes. Removes all nodes and returns them, oldest first.
     [[nodiscard]] inbound_node* close() noexcept {
+        // acquire: pairs with the release in push(). The release half has no partner: a refused push reads the mark
+        // only.
         return oldest_first(head_.exchange(closed(), std::memory_order_acq_rel));
     }
 
 private:
-    // Addresses that no node has.
+    // Marks: addresses that no pushed node has.
     [[nodiscard]] inbound_node* asleep() noexcept { return &asleep_mark_; }
     [[nodiscard]] inbound_node* closed() noexcept { return &closed_mark_; }
 

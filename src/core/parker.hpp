@@ -11,15 +11,17 @@
 
 namespace eddy::detail {
 
-/// Where a thread sleeps that has no driver to wait in. One unpark() ends one park(), the one in progress or the next.
+/// Parks a thread that has no driver to wait in. One unpark() ends one park(): the one in progress or the next one.
+/// Thread safety: park() on one thread at a time, unpark() on any.
 class parker {
 public:
+    /// Waits for an unpark(), or for at most `limit`.
     void park(std::optional<std::chrono::nanoseconds> limit) {
         std::unique_lock guard(lock_);
         if (!limit) {
             woken_.wait(guard, [this] { return is_due_; });
         } else if (*limit > std::chrono::nanoseconds::zero()) {
-            // Bounded, so that the sum with the clock's now cannot overflow; who parks looks at the time again anyway.
+            // Limited, so that the sum with the current time cannot overflow. The caller checks the time again anyway.
             woken_.wait_for(guard, std::min<std::chrono::nanoseconds>(*limit, std::chrono::hours(24)),
                             [this] { return is_due_; });
         }
@@ -27,7 +29,7 @@ public:
     }
 
     void unpark() noexcept {
-        // Notified under the lock: the sleeper may leave, and destroy this, as soon as it can take it.
+        // Notified under the lock, because the parked thread may destroy this object as soon as it can take the lock.
         std::lock_guard guard(lock_);
         is_due_ = true;
         woken_.notify_one();

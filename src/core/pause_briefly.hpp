@@ -3,7 +3,7 @@
 
 namespace eddy::detail {
 
-/// For a loop that waits for another processor: lets a sibling on the same core run, and saves power. Some 10 to 50 ns.
+/// Pauses in a spin loop: gives the sibling hardware thread more resources and saves power. Takes about 10 to 50 ns.
 inline void pause_briefly() noexcept {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();

@@ -5,7 +5,7 @@ namespace eddy::detail {
 
 class core_shared;
 
-/// The loop that runs on this thread now, or null. By itself, so that a waker compares one pointer.
+/// The event loop that runs on this thread now, or null. A separate variable, so that a waker compares one pointer.
 inline constinit thread_local core_shared* running_here = nullptr;
 
 }  // namespace eddy::detail

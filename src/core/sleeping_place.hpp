@@ -13,11 +13,13 @@
 
 namespace eddy::detail {
 
-/// What a loop sleeps in, for those who wake it: its driver or, without I/O, a parker. Counted apart from the loop,
-/// since the time driver, which sleeps that outlive the loop keep alive, wakes it as well.
+/// The place where an event loop or a worker parks: its driver, or a parker if it has no I/O.
+/// Thread safety: unpark() and wakers on any thread, other functions on the thread that parks here.
+/// Lifetime: reference-counted, independently of the loop. The time driver wakes the loop through this object, and
+/// sleep futures can keep the time driver alive longer than the loop.
 class sleeping_place {
 public:
-    /// For a loop of this thread, if nothing else is said. With one reference; shares `io`, which may be null.
+    /// Makes a place with one reference, whose owner is this thread. Retains `io`, which may be null.
     explicit sleeping_place(io_handle* io) noexcept : io_(io), owner_(this_thread_mark()) {
         if (io_ != nullptr) io_->retain();
     }
@@ -25,22 +27,21 @@ public:
     sleeping_place& operator=(const sleeping_place&) = delete;
 
     void release() noexcept {
-        // acq_rel: whoever frees it sees what the others did before they let go.
+        // acq_rel: pairs with itself. The thread that deletes sees all that other threads did before their release.
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
     }
 
-    /// This thread is the one that sleeps here from now on. Before it looks for what would keep it from sleeping, it
-    /// has to take the lock under which that is left: else who slept here before could take itself for the sleeper
-    /// still.
+    /// Makes this thread the one that parks here. Call time_driver::synchronise() afterwards. Otherwise the previous
+    /// owner could arm a timer, still see itself as the owner, and not unpark this thread.
     void set_owner() noexcept {
-        // relaxed: a thread compares it to its own mark only, and that lock orders it.
+        // relaxed: a thread only compares it to its own mark. The lock of the time driver orders store and load.
         owner_.store(this_thread_mark(), std::memory_order_relaxed);
     }
 
-    /// Without I/O: sleeps here.
+    /// Parks this thread. Preconditions: there is no I/O.
     void park(std::optional<std::chrono::nanoseconds> limit) { parker_.park(limit); }
 
-    /// Ends the sleep in progress, or the next one. Any thread.
+    /// Ends the wait in progress, or the next one.
     void unpark() noexcept {
         if (io_ != nullptr) {
             io_->wake();
@@ -49,7 +50,7 @@ public:
         }
     }
 
-    /// Does the same from other threads than the loop's own, which is awake when it wakes this.
+    /// Returns a waker that calls unpark(), except on the owner's thread, which is awake when it calls a waker.
     [[nodiscard]] eddy::waker waker() noexcept {
         add_reference();
         return {&vtable, this};
@@ -61,11 +62,11 @@ private:
     }
 
     void add_reference() noexcept {
-        // relaxed: whoever makes a reference has one already.
+        // relaxed: the caller holds a reference already, so nothing is published.
         references_.fetch_add(1, std::memory_order_relaxed);
     }
 
-    // SAFETY: `data` is a sleeping_place, of which the waker holds a reference.
+    // SAFETY: `data` is the sleeping_place of a waker with the vtable below, which holds a reference.
     static sleeping_place& of(void* data) noexcept { return *static_cast<sleeping_place*>(data); }
     static void* clone(void* data) noexcept {
         of(data).add_reference();
@@ -76,12 +77,13 @@ private:
         drop(data);
     }
     static void wake_by_ref(void* data) noexcept {
+        // relaxed: see set_owner().
         if (of(data).owner_.load(std::memory_order_relaxed) != this_thread_mark()) of(data).unpark();
     }
     static void drop(void* data) noexcept { of(data).release(); }
     static constexpr waker_vtable vtable{&clone, &wake, &wake_by_ref, &drop};
 
-    io_handle* const io_;  // counted
+    io_handle* const io_;  // null, or a reference that this object owns
     atomic<const void*> owner_;
     parker parker_;
     atomic<std::uint32_t> references_{1};

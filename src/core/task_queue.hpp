@@ -8,7 +8,9 @@
 
 namespace eddy::detail {
 
-/// The tasks of a loop that are to be polled, first in, first out. For the loop's thread.
+/// A FIFO queue of tasks to poll.
+/// Thread safety: the loop's thread.
+/// Lifetime: does not own the tasks. A queued task must not be freed.
 class task_queue {
 public:
     task_queue() noexcept = default;
@@ -16,10 +18,10 @@ public:
     task_queue& operator=(const task_queue&) = delete;
 
     [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
-    /// The task that was pushed last; null if the queue is empty.
+    /// Returns the task that was pushed last, or null if the queue is empty.
     [[nodiscard]] core_task* back() const noexcept { return first_ == nullptr ? nullptr : last_; }
 
-    /// Takes in a task that is waiting.
+    /// Appends a task. Preconditions: the task is in state `waiting`.
     void push(core_task& task) noexcept {
         task.state = core_task::phase::queued;
         task.next_queued = nullptr;
@@ -27,7 +29,7 @@ public:
         last_ = &task;
     }
 
-    /// The next task; the queue is not empty. The caller changes its state.
+    /// Removes the oldest task. The caller must change its state. Preconditions: the queue is not empty.
     [[nodiscard]] core_task& pop() noexcept {
         core_task& next = *std::exchange(first_, first_->next_queued);
         if (first_ != nullptr) fetch_ahead();
@@ -35,8 +37,8 @@ public:
     }
 
 private:
-    /// While this task is polled, the frame of the next and the head of the one after come into the cache: tasks lie
-    /// all over the memory, and of many that wait each would cost two misses in a row.
+    /// Prefetches the coroutine frame of the next task and the header of the one after it, while the caller polls the
+    /// popped task. Tasks are spread over the memory. Without this, each one would cost two cache misses in sequence.
     void fetch_ahead() const noexcept {
         __builtin_prefetch(first_->root);
         __builtin_prefetch(first_->next_queued, 1);
@@ -46,25 +48,29 @@ private:
     core_task* last_ = nullptr;
 };
 
-/// Tasks that are to be polled, last in, first out. For the loop's thread.
+/// A LIFO queue of tasks to poll.
+/// Thread safety: the loop's thread.
+/// Lifetime: as for task_queue.
 class task_stack {
 public:
     [[nodiscard]] bool is_empty() const noexcept { return first_ == nullptr; }
 
-    /// Takes in a task that is waiting.
+    /// Adds a task. Preconditions: the task is in state `waiting`.
     void push(core_task& task) noexcept {
         task.state = core_task::phase::queued;
         task.next_queued = first_;
         first_ = &task;
     }
 
+    /// Removes the newest task. The caller must change its state. Preconditions: the queue is not empty.
     [[nodiscard]] core_task& pop() noexcept { return *std::exchange(first_, first_->next_queued); }
 
 private:
     core_task* first_ = nullptr;
 };
 
-/// All tasks of a loop whose futures exist. For the loop's thread.
+/// A list of the tasks of a loop whose futures exist.
+/// Thread safety: the loop's thread.
 class live_list {
 public:
     [[nodiscard]] core_task* front() const noexcept { return first_; }

@@ -9,10 +9,11 @@ namespace eddy::detail {
 
 alignas(2) inline constinit thread_local char thread_mark = 0;
 
-/// An address that differs for each live thread: cheaper to compare than a std::thread::id. Even: io_handle uses the
-/// lowest bit.
+/// Returns an address that is unique among live threads. Cheaper to compare than a std::thread::id. The address is
+/// even, because io_handle uses the lowest bit as a flag.
 #ifdef EDDY_EXPLORE
-inline constinit bool explored_threads_differ = false;  // else those of a model are one, and may run a loop in turns
+// If false, the threads of a model count as one thread, so that each of them may run a loop.
+inline constinit bool explored_threads_differ = false;
 [[nodiscard]] inline const void* this_thread_mark() noexcept {
     return explored_threads_differ ? explore::thread_mark() : &thread_mark;
 }
