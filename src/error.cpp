@@ -84,7 +84,7 @@ public:
 
 std::string with_place(std::string_view text, const std::source_location& where) {
     std::string all(text);
-    if (*where.file_name() == '\0') return all;  // polled by hand: no co_await is known
+    if (*where.file_name() == '\0') return all;  // polled without a co_await, so there is no location
     all += " (at ";
     all += where.file_name();
     all += ':';
@@ -96,8 +96,8 @@ std::string with_place(std::string_view text, const std::source_location& where)
 }  // namespace
 
 const std::error_category& error_category() noexcept {
-    // Never destroyed: error codes are compared in destructors that run at process exit. In static storage, so that the
-    // first error needs no memory.
+    // Never destroyed, because destructors that run at process exit may compare error codes. In static storage, so that
+    // the first error needs no allocation.
     alignas(category) static std::byte storage[sizeof(category)];
     static const category& instance = *::new (storage) category;
     return instance;

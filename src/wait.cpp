@@ -13,43 +13,47 @@
 namespace eddy::detail {
 
 /// The state that a waiting thread shares with its wakers.
+/// Thread safety: await_and_lower() on the waiting thread, other functions on any.
+/// Lifetime: reference-counted. The waiting thread and each waker hold a reference.
 class wake_flag {
 public:
     void add_reference() noexcept {
-        // relaxed: whoever adds one holds one, so nothing is read through this.
+        // relaxed: the caller holds a reference already, so nothing is published.
         references_.fetch_add(1, std::memory_order_relaxed);
     }
 
     void drop_reference() noexcept {
-        // release: what this thread did with the flag comes before its end. acquire: pairs with the releases of the
-        // others, for the one who deletes.
+        // acq_rel: pairs with itself. The thread that deletes sees all that other threads did before their release.
         if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
     }
 
-    /// The caller has a reference: the sleeper cannot leave and destroy the condition meanwhile.
+    /// Raises the flag and wakes the waiting thread.
+    /// Preconditions: the caller holds a reference, so the flag stays alive if the waiting thread returns meanwhile.
     void raise() noexcept {
         {
             const std::lock_guard guard(lock_);
-            // release: pairs with the spin below; whoever is woken sees what was done before.
+            // release: pairs with the acquire in the spin loop. The waiting thread sees what was done before the wake.
             raised_.store(true, std::memory_order_release);
             if (!is_asleep_) return;
         }
-        // After the lock, or the sleeper would wake only to wait for it.
+        // Notified after the unlock, so that the woken thread does not block on the lock.
         condition_.notify_one();
     }
 
+    /// Waits until the flag is raised, and lowers it.
     void await_and_lower() noexcept {
-        // What runs elsewhere is often ready in less than it takes to fall asleep and to be woken.
+        // Spins first, because work on other threads often ends sooner than a park and a wake-up would take.
+        // acquire: pairs with the release in raise().
         for (int spins = 0; spins < spin_limit && !raised_.load(std::memory_order_acquire); ++spins) pause_briefly();
         std::unique_lock guard(lock_);
         is_asleep_ = true;
         condition_.wait(guard, [this] { return raised_.load(std::memory_order_relaxed); });  // relaxed: under the lock
         is_asleep_ = false;
-        raised_.store(false, std::memory_order_relaxed);
+        raised_.store(false, std::memory_order_relaxed);  // relaxed: under the lock
     }
 
 private:
-    // Some 5 us, about what a wake-up costs; none where there is nobody to wait for meanwhile.
+    // About 5 us, which is the cost of a wake-up. Zero on a single processor, where no other thread can run meanwhile.
     static inline const int spin_limit = std::thread::hardware_concurrency() > 1 ? 200 : 0;
 
     mutex lock_;
@@ -61,7 +65,7 @@ private:
 
 namespace {
 
-// SAFETY: `data` is a wake_flag, of which the waker holds a reference.
+// SAFETY: `data` is the wake_flag of a waker with the vtable below, which holds a reference.
 wake_flag& flag_of(void* data) noexcept { return *static_cast<wake_flag*>(data); }
 
 constexpr waker_vtable wake_flag_vtable{

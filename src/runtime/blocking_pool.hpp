@@ -69,8 +69,8 @@ private:
 /// keep_alive has passed cannot miss a wake-up that was meant for it. The thread that became idle last is woken first,
 /// because its caches are warm. So surplus threads reach their keep_alive and end.
 ///
-/// In a forked child there are no threads, and a thread of the parent may hold the lock forever. There the pool accepts
-/// no jobs and waits for nothing, and its memory is not freed.
+/// In a forked child there are no threads, and the lock is never released if another thread held it at the fork. There
+/// the pool accepts no jobs and waits for nothing, and its memory is not freed.
 ///
 /// Thread safety: any thread, including a thread of the pool whose thread-locals are being destroyed.
 /// Lifetime: reference-counted. Each thread holds a reference, so the owner need not wait for a thread that hangs. Call

@@ -24,6 +24,7 @@ namespace eddy::detail {
 ///
 /// Step 2 of the pusher and step 1 of the worker modify the same word, so one precedes the other. If the pusher is
 /// first, the worker synchronizes with it and finds the task. Otherwise the pusher sees the parked worker and wakes it.
+/// A searching worker takes the place of a wake-up: the last one checks all queues after transition_from_searching().
 /// For this, acq_rel would be enough. The changes of the word are seq_cst because of awake().
 /// There are no fences, because TSan does not model them.
 ///

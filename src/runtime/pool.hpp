@@ -37,9 +37,9 @@ namespace eddy::detail {
 ///               empties its queues. The last worker empties the injection queue and shuts the drivers down.
 ///     closed    No thread of the pool runs. All tasks have ended.
 ///
-/// In a forked child the pool is a copy without threads. Threads of the parent may hold its locks forever. So in a
-/// child no function takes a lock or waits: new tasks are refused, a shutdown does nothing, and the memory is never
-/// freed.
+/// In a forked child the pool is a copy without threads. A lock that another thread held at the fork is never released
+/// there. So in a child no function takes a lock or waits: new tasks are refused, a shutdown does nothing, and the
+/// memory is never freed.
 ///
 /// Thread safety: any thread, except where a section says otherwise.
 /// Lifetime: reference-counted. The runtime, its handles and the threads of the pool hold references.

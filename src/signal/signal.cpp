@@ -25,7 +25,8 @@ poll_result<std::optional<kind>> signal_stream::poll_next(context& cx) {
         const auto rung = bell_.registration().poll_read_ready(cx);
         if (!rung) return not_ready;
         if (!*rung) return std::nullopt;
-        // What rings after this was looked at is kept. So a signal that is not in `count` is heard.
+        // Clears only the readiness that was read above. A signal that is not in `count` has made, or will make, the
+        // descriptor ready again.
         bell_.registration().clear_readiness(**rung);
     }
 }

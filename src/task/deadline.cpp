@@ -10,7 +10,7 @@ const void* deadline_key() noexcept {
 }
 
 std::chrono::steady_clock::time_point deadline_here() noexcept {
-    // SAFETY: only bound_deadline binds with this key, and to its own deadline.
+    // SAFETY: only bound_deadline binds this key, and always to its own time_point member, which outlives the binding.
     const auto* const found =
         static_cast<const std::chrono::steady_clock::time_point*>(find_task_local(deadline_key()));
     return found == nullptr ? no_deadline : *found;

@@ -9,24 +9,30 @@
 namespace eddy::detail {
 namespace {
 
-// Enough that one compare-exchange on the owner's list is paid for by many frees, few enough that little is held back.
+// Blocks of another thread's heap are returned in batches of this size. Larger batches need fewer compare-exchanges on
+// the owner's list, but hold more memory back.
 constexpr std::size_t batch_size = 32;
 
-// How many blocks a refill carves at once: touching memory only as it is needed keeps the resident set small.
+// How many blocks a refill carves from a chunk. A small number touches memory only when it is needed, which keeps the
+// resident set small.
 constexpr std::size_t carve_count = 8;
 
+// Chunks are allocated in regions of this many bytes.
 constexpr std::size_t region_size = 16 * chunk_size;
 
+/// The heap of one thread.
+/// Thread safety: the owning thread; `returned` on any thread.
+/// Lifetime: never freed. When its thread ends, the heap is left for a later thread.
 struct owned_heap : frame_heap {
-    // Per class, what is left of the newest chunk.
+    // Per size class, the unused part of the newest chunk.
     std::byte* fresh[size_class_count] = {};
     std::byte* fresh_end[size_class_count] = {};
-    // What is left of the newest region of chunks.
+    // The unused part of the newest region.
     std::byte* region = nullptr;
     std::byte* region_end = nullptr;
-    // Freed on other threads; only the owner takes them out, all at once, so there is no ABA.
+    // Blocks freed on other threads. Only the owner removes blocks, and always all of them, so there is no ABA problem.
     atomic<free_block*> returned{nullptr};
-    // Freed on this thread for one other heap, not yet sent.
+    // Blocks of one other heap that this thread has freed and not yet returned.
     owned_heap* batch_owner = nullptr;
     free_block* batch = nullptr;
     free_block* batch_last = nullptr;
@@ -35,10 +41,12 @@ struct owned_heap : frame_heap {
 };
 
 chunk_header* chunk_of(void* block) noexcept {
+    // SAFETY: each block of the pool is part of a chunk, which is aligned to its size and begins with its header.
     return reinterpret_cast<chunk_header*>(reinterpret_cast<std::uintptr_t>(block) & ~(chunk_size - 1));
 }
 
-// Heaps whose threads have ended. Constant-initialised and never destroyed: threads may end after main's statics.
+// Heaps whose threads have ended. Constant-initialized and never destroyed, because threads may end after the
+// destructors of static objects have run.
 constinit mutex abandoned_lock;
 constinit owned_heap* abandoned = nullptr;
 
@@ -59,15 +67,17 @@ void abandon_heap(owned_heap* heap) noexcept {
     abandoned = heap;
 }
 
+/// Returns a list of blocks to their heap. Any thread.
 void send_home(owned_heap& to, free_block* first, free_block* last) noexcept {
-    // release: pairs with the acquire in take_returned(); the owner sees the links, and what was done with the blocks.
-    // The load may be relaxed: only its value is compared.
+    // release: pairs with the acquire in take_returned(). The owner sees the links and the last use of the blocks.
+    // relaxed for the load and for failures: the exchange validates the value.
     free_block* head = to.returned.load(std::memory_order_relaxed);
     do {
         last->next = head;
     } while (!to.returned.compare_exchange_weak(head, first, std::memory_order_release, std::memory_order_relaxed));
 }
 
+/// Returns the batch of `heap` to its owner.
 void flush_batch(owned_heap& heap) noexcept {
     if (heap.batch == nullptr) return;
     send_home(*heap.batch_owner, heap.batch, heap.batch_last);
@@ -75,6 +85,7 @@ void flush_batch(owned_heap& heap) noexcept {
     heap.batch_length = 0;
 }
 
+/// Moves the blocks that other threads have returned to the free lists.
 void take_returned(owned_heap& heap) noexcept {
     // acquire: pairs with the release in send_home().
     free_block* block = heap.returned.exchange(nullptr, std::memory_order_acquire);
@@ -87,8 +98,8 @@ void take_returned(owned_heap& heap) noexcept {
     }
 }
 
-/// The next chunk of the heap's newest region. Regions, since malloc puts a header in front of each aligned block, and
-/// so in front of each chunk it would touch one more page.
+/// Returns a new chunk. Chunks come from larger regions, because malloc puts a header before each aligned block. With a
+/// malloc call for each chunk, this header would use another page per chunk.
 std::byte* next_chunk(owned_heap& heap) {
     if (heap.region == heap.region_end) {
         heap.region = static_cast<std::byte*>(::operator new(region_size, std::align_val_t(chunk_size)));
@@ -97,6 +108,7 @@ std::byte* next_chunk(owned_heap& heap) {
     return std::exchange(heap.region, heap.region + chunk_size);
 }
 
+/// Makes a new chunk the newest one of a size class.
 void add_chunk(owned_heap& heap, std::size_t size_class) {
     std::byte* const memory = next_chunk(heap);
     ::new (memory) chunk_header{&heap, size_class};
@@ -104,14 +116,16 @@ void add_chunk(owned_heap& heap, std::size_t size_class) {
     heap.fresh_end[size_class] = memory + chunk_size;
 }
 
+/// Adds some blocks of the newest chunk to the free list of a size class.
 void carve(owned_heap& heap, std::size_t size_class) {
     const std::size_t size = size_class * size_class_step;
     if (static_cast<std::size_t>(heap.fresh_end[size_class] - heap.fresh[size_class]) < size)
         add_chunk(heap, size_class);
     const std::size_t left = static_cast<std::size_t>(heap.fresh_end[size_class] - heap.fresh[size_class]) / size;
     const std::size_t count = std::min(left, carve_count);
-    // Pushed from the far end, so that blocks are handed out by rising address.
+    // Pushed from the end, so that blocks are allocated in ascending order of their addresses.
     for (std::size_t i = count; i-- > 0;) {
+        // SAFETY: unused memory of a chunk that this heap owns, aligned to size_class_step. free_block is trivial.
         auto* const block = reinterpret_cast<free_block*>(heap.fresh[size_class] + i * size);
         block->next = heap.free[size_class];
         heap.free[size_class] = block;
@@ -129,6 +143,7 @@ void* allocate_from(owned_heap& heap, std::size_t size_class) {
 
 struct thread_end {
     ~thread_end() {
+        // SAFETY: only allocate_block_slowly() sets this_thread_heap, to an owned_heap.
         auto* const heap = static_cast<owned_heap*>(this_thread_heap);
         this_thread_heap = nullptr;
         flush_batch(*heap);
@@ -146,7 +161,8 @@ void* allocate_block_slowly(std::size_t size) {
     if (this_thread_heap == nullptr) {
         owned_heap* const heap = adopt_heap();
         if (thread_end::ended) {
-            // A frame made by another thread-local's destructor, after ours: borrow a heap for this one block.
+            // The destructor of another thread-local allocates after thread_end has run. It uses a heap for this block
+            // only.
             void* const block = allocate_from(*heap, size_class);
             abandon_heap(heap);
             return block;
@@ -154,10 +170,13 @@ void* allocate_block_slowly(std::size_t size) {
         this_thread_heap = heap;
         thread_local thread_end at_exit;
     }
+    // SAFETY: as in ~thread_end().
     return allocate_from(*static_cast<owned_heap*>(this_thread_heap), size_class);
 }
 
 void free_block_elsewhere(void* block) noexcept {
+    // SAFETY: the caller gives up the block, which is large enough for a free_block. The owner of each chunk and
+    // this_thread_heap are owned_heap objects, which are never freed.
     auto* const freed = static_cast<free_block*>(block);
     auto* const owner = static_cast<owned_heap*>(chunk_of(block)->owner);
     auto* const heap = static_cast<owned_heap*>(this_thread_heap);
@@ -176,6 +195,7 @@ void free_block_elsewhere(void* block) noexcept {
 }
 
 void flush_freed_blocks() noexcept {
+    // SAFETY: as in ~thread_end().
     if (auto* const heap = static_cast<owned_heap*>(this_thread_heap)) flush_batch(*heap);
 }
 

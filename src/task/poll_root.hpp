@@ -3,15 +3,17 @@
 
 #include <eddy/detail/virtual_stack.hpp>
 
-// The loop at the root of a virtual stack: in a header, so that the loops that poll tasks have it inlined.
+// The loop at the root of a virtual stack. It is in a header so that the loops that poll tasks can inline it.
 
 namespace eddy::detail {
 
-/// A frame has ended and left `outcome`. Takes down those above it that its error ends too. The frame to resume next,
-/// or null if the root has ended.
+/// Handles the end of a coroutine frame that was awaited by `awaiting` and has filled `outcome`. If the outcome is an
+/// error that also ends awaiting frames (`try_`), destroys those. Returns the frame to resume next, or null if the root
+/// has ended.
 frame* unwind(slot_base* outcome, frame* awaiting) noexcept;
 
-/// Destroys a frame that `try_` has ended, and what its error ends with it. The frame to resume next, or null.
+/// Destroys a coroutine frame that `try_` has ended, and the awaiting frames that its error ends too. Returns the frame
+/// to resume next, or null if the root has ended.
 inline frame* end_frame(frame& ended) noexcept {
     slot_base* const outcome = ended.outcome;
     frame* const awaiting = ended.parent;
@@ -19,10 +21,11 @@ inline frame* end_frame(frame& ended) noexcept {
     return unwind(outcome, awaiting);
 }
 
-/// Resumes `current` and what follows from it. True if the root has ended, and its frame is gone.
+/// Resumes `current` and then the frames that become ready. Returns true if the root has ended; its coroutine frame is
+/// destroyed then.
 inline bool resume_from(frame& root, frame* current) noexcept {
     while (current != nullptr) {
-        // Read before: a frame that runs to its end is gone when resume() returns.
+        // Read before resume(), because a coroutine frame that runs to its end is destroyed when resume() returns.
         slot_base* const outcome = current->outcome;
         frame* const awaiting = current->parent;
         current->handle().resume();
@@ -35,13 +38,15 @@ inline bool resume_from(frame& root, frame* current) noexcept {
             root.active = nullptr;
             return false;
         } else {
-            current = root.current;  // a child that was too deep to be started natively
+            current = root.current;  // a child that start_child() did not start, because the native stack was full
         }
     }
     return true;
 }
 
-/// Polls the stack under `root`, which has begun and is not being polled: asks the leaf, and goes on if that is ready.
+/// Polls the virtual stack under `root`: polls its leaf, and resumes frames if the leaf is ready. Returns true if the
+/// root has ended; its coroutine frame is destroyed then.
+/// Preconditions: the root was begun and is not being polled.
 inline bool advance_root(frame& root, slot_base& outcome, context& cx) noexcept {
     root.active = &cx;
     root.outcome = &outcome;

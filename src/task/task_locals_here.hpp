@@ -7,10 +7,10 @@ namespace eddy::detail {
 
 struct task_local_binding;
 
-/// The values of task_locals that are bound on this thread, innermost first.
+/// The task_local values that are bound on this thread, innermost first.
 inline constinit thread_local task_local_binding* task_locals_here = nullptr;
 
-/// While it lives none is bound: for whoever polls other tasks inside of a poll.
+/// Hides all task_local values until the end of the scope. For code that polls or destroys other tasks inside a poll.
 class without_task_locals {
 public:
     without_task_locals() noexcept : outer_(std::exchange(task_locals_here, nullptr)) {}

@@ -9,7 +9,7 @@
 namespace eddy::detail {
 
 frame* unwind(slot_base* outcome, frame* awaiting) noexcept {
-    // SAFETY: the slot stands in the awaiting frame, which is still there.
+    // SAFETY: the slot is a member of an awaiter in the awaiting frame, which is still suspended there.
     while (awaiting != nullptr && outcome->propagate != nullptr && outcome->propagate(*outcome, *awaiting)) {
         frame& ended = *awaiting;
         outcome = ended.outcome;

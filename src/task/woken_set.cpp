@@ -12,8 +12,8 @@ namespace eddy::detail {
 
 namespace {
 
-// SAFETY: `data` is a woken_node of which the waker has a reference (or borrows the owner's, while its future is
-// polled).
+// SAFETY: `data` is the woken_node of a waker with the vtable below. The waker holds a reference, or borrows that of
+// the owner while the future is polled.
 woken_node& node_of(void* data) noexcept { return *static_cast<woken_node*>(data); }
 
 constexpr waker_vtable node_vtable{
@@ -34,27 +34,28 @@ constexpr waker_vtable node_vtable{
 borrowed_waker woken_node::make_waker() noexcept { return {&node_vtable, this}; }
 
 void woken_queue::wake(woken_node& node) noexcept {
-    // release: pairs with the acquire in woken_set::next_to_poll(), also where the node is queued already: the future
-    // sees what was done before it was woken. acquire: pairs with the release there; the owner is done with
-    // `next_woken`.
+    // release: pairs with the acquire in woken_set::next_to_poll(). The future sees what was done before each wake-up,
+    // so this is a read-modify-write even if the node is queued. acquire: pairs with the release there. The owner no
+    // longer uses `next_woken`.
     if ((node.word.fetch_or(woken_node::queued, std::memory_order_acq_rel) & woken_node::queued) != 0) return;
     woken_queue& queue = *node.queue;
     switch (queue.push(node)) {
     case pushed::quietly: return;
-    // SAFETY: the caller's reference keeps the node, and that the queue, also if the owner goes away meanwhile.
+    // SAFETY: the caller's reference keeps the node alive, and the node keeps the queue alive, even if the owner is
+    // destroyed meanwhile.
     case pushed::owner_sleeps: return queue.wake_owner();
-    // The owner has given up the node after `queued` was set, and has left its reference to whoever set it.
+    // The owner has removed the node after `queued` was set, and so has left its reference to this thread.
     case pushed::refused: return drop_reference(node);
     }
 }
 
 void woken_queue::add_reference(woken_node& node) noexcept {
-    // relaxed: whoever adds a reference holds one.
+    // relaxed: the caller holds a reference already, so nothing is published.
     node.word.fetch_add(woken_node::one_reference, std::memory_order_relaxed);
 }
 
 void woken_queue::drop_reference(woken_node& node) noexcept {
-    // release: each use comes before the block is freed; acquire, so that the last one sees them.
+    // acq_rel: pairs with itself. The thread that frees sees all that other threads did before their release.
     if (node.word.fetch_sub(woken_node::one_reference, std::memory_order_acq_rel) >= 2 * woken_node::one_reference)
         return;
     woken_queue* const queue = node.queue;
@@ -65,30 +66,32 @@ void woken_queue::drop_reference(woken_node& node) noexcept {
 // ---- The queue ----
 
 void woken_queue::add_reference() noexcept {
-    // relaxed: whoever adds a reference holds one.
+    // relaxed: the caller holds a reference already, so nothing is published.
     references_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void woken_queue::release() noexcept {
-    // release, acquire: as for a node.
+    // acq_rel: as for a node.
     if (references_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
 }
 
 woken_queue::pushed woken_queue::push(woken_node& node) noexcept {
+    // relaxed: only a guess; the exchange validates it.
     woken_node* head = head_.load(std::memory_order_relaxed);
     do {
         if (head == closed()) return pushed::refused;
         node.next_woken = head == asleep() ? nullptr : head;
-        // release: pairs with the acquire in take() and close(), which read `next_woken`.
+        // release: pairs with the acquire in take() and close(), which read `next_woken`. Not acquire: wake_owner()
+        // explains why the lock is enough.
     } while (!head_.compare_exchange_weak(head, &node, std::memory_order_release, std::memory_order_relaxed));
     return head == asleep() ? pushed::owner_sleeps : pushed::quietly;
 }
 
 void woken_queue::wake_owner() noexcept {
-    // That the waker is seen which the owner left before it fell asleep is the lock's doing: if this came first, then
-    // so did the push, and the owner has seen that instead of falling asleep. It may be one that the owner has left
-    // since. Then this wakes the owner for nothing; and who finds no waker comes after somebody who has taken it, and
-    // whose push the same poll of the owner finds.
+    // The lock makes the waker visible that the owner stored before it set `asleep`. If this thread took the lock
+    // first, then its push would have happened before the exchange in fall_asleep(), which would have failed.
+    // The waker may be a newer one. Then the owner gets a spurious wake-up. If there is no waker, another pusher has
+    // taken it, and the poll that it causes also finds this push.
     waker taken;
     {
         const std::lock_guard guard(lock_);
@@ -98,8 +101,8 @@ void woken_queue::wake_owner() noexcept {
 }
 
 woken_node* woken_queue::take() noexcept {
-    // relaxed: a look, so that a poll with nothing to do costs no read-modify-write. What is missed is seen by
-    // fall_asleep(), or is the push that wakes the owner.
+    // relaxed: saves the read-modify-write if the queue is empty. A push that is missed makes fall_asleep() fail or
+    // wakes the owner.
     woken_node* const seen = head_.load(std::memory_order_relaxed);
     if (seen == nullptr || seen == asleep()) return nullptr;
     // acquire: pairs with the release in push().
@@ -113,19 +116,19 @@ bool woken_queue::fall_asleep(const waker& wake) noexcept {
         is_kept = owner_.will_wake(wake);
     }
     if (!is_kept) {
-        waker replaced = wake;  // cloned here, and the former one dropped at the end: both may run a stranger's code
+        waker replaced = wake;  // cloned before the lock, the previous one dropped after it: both may run user code
         const std::lock_guard guard(lock_);
         owner_.swap(replaced);
     }
     woken_node* expected = nullptr;
-    // relaxed: the lock orders the waker for wake_owner(), and nothing else is read by who finds this mark; take()
-    // follows if it fails. It is asleep already if it was polled for nothing.
+    // relaxed: the lock orders the waker for wake_owner(), and a thread that finds the mark reads nothing else. take()
+    // follows a failure. After a poll without a push the head is `asleep` already.
     return head_.compare_exchange_strong(expected, asleep(), std::memory_order_relaxed) || expected == asleep();
 }
 
 woken_node* woken_queue::close() noexcept {
-    // acquire: pairs with the release in push(). Not release: who is refused reads only what the node's word has
-    // ordered.
+    // acquire: pairs with the release in push(). Not release: a refused push reads the mark only, and the node's word
+    // orders everything else.
     woken_node* const newest = head_.exchange(closed(), std::memory_order_acquire);
     waker dropped;
     {
@@ -176,18 +179,19 @@ void woken_set::take_out(woken_node& node) noexcept {
     (node.next != nullptr ? node.next->previous : last_) = node.previous;
     node.is_held = false;
     --size_;
-    // Set, so that nobody queues it from now on. If it was set, the reference is the queue's, which gives it up where
-    // the node comes out: in next_to_poll(), close() or a push that is refused. The future's destructor may get there,
-    // so the caller has another one. acquire: pairs with wake(). Not release: the drop_reference() that follows says
-    // that the future is gone.
+    // Sets the bit, so that no thread queues the node from now on. If the bit was set, the owner's reference passes to
+    // the queue, which releases it when it removes the node: in next_to_poll(), close() or a refused push. The
+    // destructor of the future may cause that, so the caller gets another reference.
+    // acquire: pairs with the release in wake(). Not release: the caller's drop_reference() publishes the end of the
+    // future.
     if ((node.word.fetch_or(woken_node::queued, std::memory_order_acquire) & woken_node::queued) == 0) return;
     woken_queue::add_reference(node);
-    // Not only in next_to_poll(), or who pushes and releases many without a poll would pile up their blocks. By this
-    // rule it costs as much as the releases before it.
+    // Removed nodes are released here as well as in next_to_poll(). Otherwise an owner that adds and removes many
+    // futures without a poll would accumulate their blocks. The limit makes the cost proportional to the removals.
     if (++given_up_ > size_ + 64) forget_given_up();
 }
 
-/// Gives up what is to be polled and is not held any more.
+/// Releases the nodes in the list to poll that were removed from the set.
 void woken_set::forget_given_up() noexcept {
     given_up_ = 0;
     for (woken_node* rest = std::exchange(to_poll_, nullptr); rest != nullptr;) {
@@ -207,7 +211,8 @@ woken_node* woken_set::next_to_poll() noexcept {
             woken_queue::drop_reference(*node);
             continue;
         }
-        // acquire: pairs with the release in wake(), of each wake so far. release: pairs with the acquire of the next.
+        // acquire: pairs with the release in wake(), for each wake-up so far. release: pairs with the acquire of the
+        // next wake().
         node->word.fetch_and(~woken_node::queued, std::memory_order_acq_rel);
         return node;
     }
@@ -227,7 +232,8 @@ bool woken_set::fetch(const waker& wake) noexcept {
 
 void woken_set::queue_all() noexcept {
     for (woken_node* node = first_; node != nullptr; node = node->next) {
-        // Nothing is read through it: next_to_poll() looks again. If it is set, the node is to be polled anyway.
+        // If the bit is set, the node will be polled anyway. The order has no partner: nothing is read through the word
+        // here, and next_to_poll() acquires it.
         if ((node->word.fetch_or(woken_node::queued, std::memory_order_acq_rel) & woken_node::queued) == 0)
             append_to_poll(*node);
     }
@@ -247,7 +253,7 @@ void woken_set::append_all(woken_node* oldest) noexcept {
 void woken_set::close() noexcept {
     if (queue_ == nullptr) return;
     EDDY_ASSERT(size_ == 0, "woken_set: futures are left at its end");
-    // All were released before: so who finds the queue closed has its node's reference.
+    // All nodes were removed before. So a push that finds the queue closed owns the reference of its node.
     while (next_to_poll() != nullptr) {
     }
     if (woken_node* const rest = queue_->close()) append_all(rest);

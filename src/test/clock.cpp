@@ -37,7 +37,7 @@ poll_result<void> advance_future::poll(context& cx) {
     detail::time_driver& driver = require_paused(where_);
     driver.advance(by_);
     advanced_ = true;
-    // Fired here and not by the loop's next turn, so that whoever is woken is queued before this task is.
+    // Fired here and not in the next driver tick, so that the woken tasks are queued before this task.
     driver.fire();
     cx.waker().wake_by_ref();
     return not_ready;

@@ -9,7 +9,7 @@
 
 namespace eddy::detail {
 
-// Whoever waits is woken without the lock.
+// Waiters are woken without the lock, because wakers may run user code.
 
 void mock_inbox::waiting::wake() && {
     if (reader) std::move(*reader).wake();
@@ -46,9 +46,9 @@ void mock_inbox::copy_to(std::deque<mock_step>& script) const {
 bool mock_inbox::wait_for_more(context& cx, bool writes) {
     std::optional<waker> mine(cx.waker());
     std::unique_lock guard(lock_);
-    const bool has_come = !steps_.empty();  // since take()
+    const bool has_come = !steps_.empty();  // a step was added since take()
     if (is_closed_ && !has_come) return false;
-    (writes ? waiting_.writer : waiting_.reader).swap(mine);  // the one before is dropped behind the lock
+    (writes ? waiting_.writer : waiting_.reader).swap(mine);  // the previous waker is dropped after the lock
     guard.unlock();
     if (has_come) cx.waker().wake_by_ref();
     return true;
@@ -65,11 +65,11 @@ namespace eddy::test {
 namespace {
 
 std::string_view text_of(std::span<const std::byte> bytes) noexcept {
-    // SAFETY: any object may be read as characters.
+    // SAFETY: any object may be read as char. The caller keeps the bytes alive while it uses the view.
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// As it would stand in a program, and not too long.
+/// Returns the bytes as a C++ string literal, truncated after 60 bytes.
 std::string in_quotes(std::string_view bytes) {
     constexpr std::size_t most = 60;
     constexpr std::string_view digits = "0123456789abcdef";
@@ -111,7 +111,7 @@ bool io_mock::poll_pauses(context& cx) {
     return true;
 }
 
-/// Whoever waited for it, or for what comes behind it, looks again.
+/// Removes a step that has ended. Wakes the reader and the writer, which may wait for this step or a later one.
 void io_mock::end_of(const step& over) {
     const auto at = std::ranges::find_if(script_, [&](const step& one) { return &one == &over; });
     script_.erase(at);
