@@ -26,31 +26,31 @@ const char* text_of(errc code) noexcept {
     case errc::unknown_driver:
         return "the environment's EDDY_DRIVER names no driver: there are epoll, io_uring and auto";
     case errc::bad_worker_count:
-        return "the environment's EDDY_WORKER_THREADS is no number of workers: set it to one from 1 to 32767, or unset "
-               "it";
+        return "the environment variable EDDY_WORKER_THREADS is not a number of workers: set it to a number from 1 to "
+               "32767, or unset it";
     case errc::fallback_is_set:
-        return "a process has one fall-back reactor, and another one has been set: see reactor_handle::set_fallback";
+        return "another fallback reactor has been set for this process: see reactor_handle::set_fallback";
     case errc::driver_unavailable:
-        return "io_uring was asked for and cannot be used: this kernel's lacks what eddy needs (Linux 6.1 has it), or "
-               "eddy "
-               "was built without liburing; ask for `auto`, and why_driver() says what is missing";
+        return "io_uring was requested and cannot be used: the io_uring of this kernel lacks features that eddy needs "
+               "(Linux 6.1 has them), or eddy was built without liburing; with `auto`, why_driver() tells what is "
+               "missing";
     case errc::channel_closed: return "the other end of the channel is gone";
     case errc::semaphore_closed: return "the semaphore is closed";
     case errc::receiver_lagged:
         return "the receiver lagged behind, and values were overwritten before it had read them";
-    case errc::count_too_large: return "a reader or writer says that it moved more bytes than it was given";
+    case errc::count_too_large: return "a reader or writer reported more bytes than it was given";
     case errc::invalid_utf8: return "the bytes are not UTF-8";
     case errc::line_too_long: return "the line is longer than its limit";
-    case errc::bad_path: return "a path must not be empty, and have no NUL in it";
+    case errc::bad_path: return "a path must not be empty and must not contain a NUL";
     case errc::unix_name_too_long:
         return "a Unix socket's path or abstract name has 107 bytes at most: use a shorter one, or a relative path";
     case errc::bytes_remaining: return "bytes remaining on stream: it ended in the middle of a frame";
-    case errc::frame_too_large: return "the frame is larger than the limit, or than its length field can say";
-    case errc::bad_frame_length: return "the length field says what no frame can have: less than nothing, or too much";
+    case errc::frame_too_large: return "the frame is larger than the limit, or than its length field can express";
+    case errc::bad_frame_length: return "the length field holds an invalid frame length: negative, or too large";
     case errc::forbidden_signal:
-        return "there is no such signal, or nobody can wait for it: KILL, STOP, and those of broken programs (SEGV, "
+        return "the signal does not exist, or cannot be waited for: KILL, STOP, and those of program errors (SEGV, "
                "ILL, FPE, BUS)";
-    case errc::not_a_pipe: return "the file is no pipe: make it with mkfifo(3), or check its name";
+    case errc::not_a_pipe: return "the file is not a pipe: make it with mkfifo(3), or check its name";
     }
     return "unknown eddy error";
 }

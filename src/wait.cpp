@@ -88,9 +88,8 @@ constexpr waker_vtable wake_flag_vtable{
 parking_place::parking_place(std::source_location where) : flag_(nullptr) {
     if (runs_tasks_here()) {
         throw nested_runtime(
-            "wait() was called on a thread that runs an event loop or a runtime's tasks, which would stand still: "
-            "await the "
-            "future instead",
+            "wait() was called on a thread that runs an event loop or a runtime's tasks, which it would block: await "
+            "the future instead",
             where);
     }
     flag_ = new wake_flag;

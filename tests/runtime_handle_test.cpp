@@ -211,7 +211,7 @@ TEST(RuntimeHandleDeathTest, EnterGuardsDestroyedOutOfOrderAbort) {
             outer.reset();
             inner.reset();
         },
-        "enter guards ended in another order than the reverse of their making");
+        "enter guards were not destroyed in the reverse order of their creation");
 }
 
 TEST(RuntimeHandleDeathTest, EnterGuardDestroyedOnAnotherThreadAborts) {
@@ -226,7 +226,7 @@ TEST(RuntimeHandleDeathTest, EnterGuardDestroyedOnAnotherThreadAborts) {
             auto mine = std::make_unique<entered>(rt);
             std::thread([&] { mine.reset(); }).join();
         },
-        "enter guards ended in another order");
+        "enter guards were not destroyed");
 }
 
 // ---- Handles ----

@@ -258,7 +258,7 @@ TEST(RuntimeBuilder, EnvironmentVariableSetsDefaultWorkerCount) {
             const eddy::runtime none;
             ADD_FAILURE() << wrong;
         } catch (const std::system_error& e) {
-            EXPECT_NE(std::string(e.what()).find("EDDY_WORKER_THREADS is no number of workers"), std::string::npos);
+            EXPECT_NE(std::string(e.what()).find("EDDY_WORKER_THREADS is not a number of workers"), std::string::npos);
         }
         EXPECT_EQ(support::make_runtime(2).metrics().workers(), 2u) << "the builder's word counts";
     }

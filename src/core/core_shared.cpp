@@ -521,7 +521,8 @@ void check_entry(const core_shared& loop, std::source_location where) {
     }
     if (running_here != nullptr || worker_here != nullptr) {
         throw nested_runtime(
-            "a loop was run from inside another one, which would block that: use a thread of its own (core_thread)",
+            "a loop was run inside another loop or a runtime, which it would block: use a separate thread "
+            "(core_thread)",
             where);
     }
     if (loop.is_parents()) {

@@ -50,7 +50,7 @@ enter_guard::enter_guard(const handle& entered)
 enter_guard::~enter_guard() {
     if (innermost_guard != this) {
         detail::fatal_misuse(
-            "enter guards ended in another order than the reverse of their making: keep each in a scope of its own");
+            "enter guards were not destroyed in the reverse order of their creation: give each guard its own scope");
     }
     innermost_guard = outer_guard_;
     detail::executor_here = {outer_core_, outer_pool_};

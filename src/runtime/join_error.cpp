@@ -35,7 +35,7 @@ std::string join_error::what() const {
     } catch (const std::exception& thrown) {
         return task + " threw: " + thrown.what();
     } catch (...) {
-        return task + " threw an exception that is no std::exception";
+        return task + " threw an exception that is not a std::exception";
     }
 }
 

@@ -267,7 +267,7 @@ void local_tasks::close() noexcept {
         drain();
         if (spawned_task* const task = first_) {
             static_cast<void>(remove(*task));
-            EDDY_ASSERT(task->state.transition_to_shutdown(), "local_tasks: a task is polled by somebody else");
+            EDDY_ASSERT(task->state.transition_to_shutdown(), "local_tasks: a task is polled by another thread");
             destroy(*task, 1);
         } else if (spawned_task* const queued = queue_.pop()) {
             give_up(*queued);
@@ -482,9 +482,8 @@ local_enter_guard::local_enter_guard(detail::local_share entered) noexcept
 local_enter_guard::~local_enter_guard() {
     if (detail::local_here != entered_.get()) {
         detail::fatal_misuse(
-            "guards of local_set::enter() ended in another order than the reverse of their making: keep each in a "
-            "scope "
-            "of its own, without a co_await");
+            "guards of local_set::enter() were not destroyed in the reverse order of their creation: give each guard "
+            "its own scope, without a co_await");
     }
     detail::local_here = outer_;
 }

@@ -121,11 +121,10 @@ bool runs_tasks_here() noexcept {
 
 void check_may_block(const char* what, std::source_location where) {
     if (!runs_tasks_here()) return;
-    throw nested_runtime(
-        std::string(what) +
-            "() was called inside a runtime, whose thread would stand still: await the future instead, "
-            "or call it in spawn_blocking or on a thread of its own",
-        where);
+    throw nested_runtime(std::string(what) +
+                             "() was called inside a runtime, whose thread it would block: await the future instead, "
+                             "or call it in spawn_blocking or on a separate thread",
+                         where);
 }
 
 void check_may_block(const pool& shared, const char* what, std::source_location where) {
@@ -142,9 +141,9 @@ void check_may_await_idle(const pool& awaited, const char* what, std::source_loc
     if (awaited.keeps_busy_here()) {
         throw nested_runtime(
             std::string(what) +
-                "() was called by work of the very runtime that it waits for, and would wait for itself: call it on a "
-                "thread of its own, or in another runtime's spawn_blocking (this runtime's, and block_in_place, will "
-                "not do)",
+                "() was called by work of the very runtime that it waits for, so it would wait for itself: call it on "
+                "a separate thread, or in spawn_blocking of another runtime (spawn_blocking of this runtime and "
+                "block_in_place do not help)",
             where);
     }
     check_may_block(awaited, what, where);

@@ -151,7 +151,8 @@ void start_blocking(spawned_task& task, pool* runs) noexcept {
 in_place_scope::in_place_scope(std::source_location where) {
     if (executor_here.core != nullptr) {
         throw misuse(
-            "block_in_place would hold up the loop of this thread, whose tasks cannot go elsewhere: use spawn_blocking",
+            "block_in_place would block the event loop of this thread, whose tasks cannot run elsewhere: use "
+            "spawn_blocking",
             where);
     }
     was_in_call_ = std::exchange(is_in_blocking_call, true);

@@ -25,7 +25,7 @@ void print_uncaught(const std::exception_ptr& thrown, const std::source_location
     } catch (const std::exception& e) {
         print(e.what());
     } catch (...) {
-        print("an exception that is no std::exception");
+        print("an exception that is not a std::exception");
     }
 }
 

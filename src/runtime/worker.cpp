@@ -208,7 +208,7 @@ spawned_task* worker::next_injected() noexcept {
             first = &task;
         } else {
             ++count;
-            EDDY_ASSERT(queue_.push(&task), "worker: a ring had less room than it said");
+            EDDY_ASSERT(queue_.push(&task), "worker: the ring had less spare capacity than room() returned");
         }
     });
     if (count > 0) pool_.notify_one();

@@ -12,7 +12,8 @@ void push_task_local(task_local_binding& binding) noexcept {
 }
 
 void pop_task_local(const task_local_binding& binding) noexcept {
-    EDDY_ASSERT(task_locals_here == &binding, "task_local: values were unbound in another order than they were bound");
+    EDDY_ASSERT(task_locals_here == &binding,
+                "task_local: values were not unbound in the reverse order of their binding");
     task_locals_here = binding.outer;
 }
 
@@ -25,8 +26,8 @@ void* find_task_local(const void* key) noexcept {
 
 void throw_no_task_local(std::source_location where) {
     throw misuse(
-        "this task_local has no value here: bind one, `co_await name.scope(value, future)`, around what asks for it (a "
-        "spawned task does not inherit it), or ask with try_with()",
+        "this task_local has no value here: bind one around the code that uses it, `co_await name.scope(value, "
+        "future)` (a spawned task does not inherit it), or use try_with()",
         where);
 }
 

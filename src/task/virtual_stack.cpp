@@ -76,11 +76,10 @@ void destroy_root(frame& root) noexcept {
 
 void ended_without_value(std::source_location awaited_at) {
     throw misuse(
-        "a coroutine ended without co_return: end every path of it with one, `co_return {};` at the least"
+        "a coroutine ended without co_return: end every path of it with a co_return, at least `co_return {};`"
 #ifdef EDDY_CLOSURES_DIE_TWICE
         " (or it met a bug of GCC 12, which skips the whole body of a coroutine that has a co_await in a condition and "
-        "no "
-        "local variable: name the awaited value first)"
+        "no local variable: name the awaited value first)"
 #endif
         ,
         awaited_at);
