@@ -36,11 +36,13 @@ public:
     /// Returns a parked worker for the caller to unpark, if a push needs one. The worker counts as awake and searching
     /// from now on. Call this after the push.
     [[nodiscard]] std::optional<unsigned> worker_to_notify() noexcept {
-        // Adds 0: a read-modify-write, so that it is ordered with the one in transition_to_parked(). See above.
+        // Adds 0: a read-modify-write, which is ordered with the one in transition_to_parked(). seq_cst, here and
+        // below: see above.
         if (!should_wake(word_.fetch_add(0, std::memory_order_seq_cst))) return std::nullopt;
         const std::lock_guard guard(lock_);
         // Checked again under the lock, which protects all changes of `awake`: two concurrent pushers wake one worker.
         if (!should_wake(word_.fetch_add(0, std::memory_order_seq_cst)) || sleepers_.empty()) return std::nullopt;
+        // seq_cst: precedes the load of the roles in pool::wake_sentry() on the woken worker, see awake().
         word_.fetch_add(awake_one + searching_one, std::memory_order_seq_cst);
         const unsigned worker = sleepers_.back();
         sleepers_.pop_back();
@@ -63,6 +65,7 @@ public:
     [[nodiscard]] bool transition_to_searching() noexcept {
         // relaxed: the limit need not be exact, and no other memory depends on it.
         if (2 * searching(word_.load(std::memory_order_relaxed)) >= count_) return false;
+        // seq_cst: like all changes of the word, see above.
         word_.fetch_add(searching_one, std::memory_order_seq_cst);
         return true;
     }
@@ -70,6 +73,8 @@ public:
     /// Records that a searching worker has found a task. Returns true if it was the last searching worker: the caller
     /// should then wake another one if there are more tasks.
     [[nodiscard]] bool transition_from_searching() noexcept {
+        // seq_cst: like all changes of the word. As an acquire, it pairs with worker_to_notify() of a pusher that has
+        // seen a searching worker; the caller then finds the pushed task.
         return searching(word_.fetch_sub(searching_one, std::memory_order_seq_cst)) == 1;
     }
 

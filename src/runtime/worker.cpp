@@ -461,6 +461,7 @@ void worker::park() noexcept {
 void worker::note_busy_period(time_point now) noexcept {
     const auto busy = static_cast<std::uint64_t>((now - woke_at_).count());
     worker_counters::add(counters_.busy_ns, busy);
+    // relaxed: written by this thread.
     const std::uint64_t polls = counters_.polls.load(std::memory_order_relaxed) - polls_when_woken_;
     polls_when_woken_ += polls;
     if (polls != 0) mean_poll_ns_ = (3 * mean_poll_ns_ + busy / polls) / 4;

@@ -80,8 +80,8 @@ public:
     // ---- Handing the worker over to another thread (block_in_place) ----
     // seq_cst: two store-load pairs (Dekker). hand_over() sets is_offered_, then checks is_thread_coming_. The arriving
     // thread clears is_thread_coming_, then checks is_offered_. If both checks read the old values, the offered worker
-    // would have no thread. The exchanges of is_offered_ also pass the worker's plain members: release in offer(),
-    // acquire in accept_offer().
+    // would have no thread. (acq_rel would also exclude this, because is_thread_coming_ changes by exchanges only.)
+    // The exchanges of is_offered_ also pass the worker's plain members: release in offer(), acquire in accept_offer().
     /// Allows another thread to take over the worker.
     void offer() noexcept { is_offered_.exchange(true, std::memory_order_seq_cst); }
     [[nodiscard]] bool is_offered() const noexcept { return is_offered_.load(std::memory_order_seq_cst); }

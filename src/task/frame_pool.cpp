@@ -102,6 +102,7 @@ void take_returned(owned_heap& heap) noexcept {
 /// malloc call for each chunk, this header would use another page per chunk.
 std::byte* next_chunk(owned_heap& heap) {
     if (heap.region == heap.region_end) {
+        // SAFETY: raw memory of the right size and alignment, which this heap owns and never frees.
         heap.region = static_cast<std::byte*>(::operator new(region_size, std::align_val_t(chunk_size)));
         heap.region_end = heap.region + region_size;
     }
