@@ -73,7 +73,8 @@ public:
     /// Wakes a parked worker if no worker is searching. Call it after a push to a queue that other workers can reach.
     void notify_one() noexcept;
     /// The same for a worker that has pushed to its own queue, and so will run the task itself. Cheaper than
-    /// notify_one(), but can miss a worker that is about to park. The next push or the watchdog worker wakes it then.
+    /// notify_one(), but can miss a worker that is about to park. Then the next push wakes that worker, or the watchdog
+    /// worker takes the task if this worker stalls.
     void notify_if_useful() noexcept {
         if (!idle_.all_awake() && !idle_.anybody_searches()) notify_one();
     }
@@ -88,7 +89,7 @@ public:
     void report(std::exception_ptr thrown, const std::source_location& where, std::string_view name = {}) noexcept;
     /// Wakes a parked worker to become the watchdog if there is none. A worker that starts to run calls this.
     void wake_sentry() noexcept;
-    /// Adds a task to the injection queue: from a thread that is no worker, or if the ring is full.
+    /// Adds a task to the injection queue. For threads that are not workers, and for tasks that found a ring full.
     void inject(spawned_task& task) noexcept;
     /// Consumes a queue's reference to a task of a closing pool. Destroys the task if that has not happened yet.
     void give_up(spawned_task& task) noexcept;
