@@ -18,7 +18,7 @@ unsigned nth_of(thread_set threads, unsigned n) noexcept {
 
 }  // namespace
 
-/// Who goes on where nothing speaks for another.
+/// The default thread: the previous one if it can continue, or else the first enabled one.
 unsigned choices::node::usual() const noexcept {
     return (enabled & only(previous)) != 0 ? previous : static_cast<unsigned>(std::countr_zero(enabled));
 }
@@ -42,7 +42,7 @@ void choices::replay(std::string_view path) {
     for (std::string item; items >> item;) {
         const auto colon = item.find(':');
         if (colon == item.npos || colon + 2 > item.size())
-            throw std::invalid_argument("explore: a path reads 12:t1 20:v2");
+            throw std::invalid_argument("explore: the path must have the form 12:t1 20:v2");
         wanted_.push_back({std::stoul(item.substr(0, colon)), item[colon + 1], std::stoull(item.substr(colon + 2))});
     }
 }
@@ -124,7 +124,7 @@ void choices::offer_early(position where, std::uint64_t value) {
     if (std::find(at.early.begin(), known, value) == known) at.early[at.early_count++] = value;
 }
 
-/// Some of `threads` are to be tried as well, as far as the bound allows.
+/// Adds those of `threads` that the preemption bound allows to the threads to try.
 void choices::add(node& at, thread_set threads) const noexcept {
     for (thread_set left = threads & at.enabled; left != 0; left &= left - 1) {
         const auto thread = static_cast<unsigned>(std::countr_zero(left));
@@ -135,10 +135,10 @@ void choices::add(node& at, thread_set threads) const noexcept {
 
 void choices::backtrack(position where, unsigned thread) {
     if (mode_ != mode::depth_first || !bounds_.is_reduced) return;
-    // Where the thread could not run, any other may be what makes it run.
+    // If the thread could not run here, any other thread may be the one that enables it.
     const auto mark = [&](node& at) { add(at, (at.enabled & only(thread)) != 0 ? only(thread) : at.enabled); };
     mark(nodes_[where]);
-    // Back to the start of the block of steps that the same thread made: a switch there may be free.
+    // Find the start of the block of steps that the same thread made: a switch there may cost no preemption.
     position start = where;
     for (position i = where; i > 0; --i) {
         if (!nodes_[i - 1].is_thread) continue;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What an event loop and a worker call in parts of the library that are not explored: they have no timers and no I/O.
+// Stubs for the parts of the library that an event loop and a worker call but that are not explored. There are no
+// timers and no I/O.
 #include <cstddef>
 #include <cstdlib>
 
@@ -27,13 +28,13 @@ namespace eddy::detail {
 void flush_freed_blocks() noexcept {}
 void print_uncaught(const std::exception_ptr&, const std::source_location&, std::string_view) noexcept {}
 
-// ---- A clock that stands, and no timers ----
+// ---- A clock that does not advance, without timers ----
 
 namespace {
 alignas(time_driver) constinit std::byte no_driver[sizeof(time_driver)]{};
 }  // namespace
 
-// SAFETY: the functions below are all that a loop calls of it, and none of them touches it.
+// SAFETY: the functions below are all that an event loop calls on the object, and none of them accesses its bytes.
 time_driver* time_driver::make(waker) { return reinterpret_cast<time_driver*>(no_driver); }
 void time_driver::release() noexcept {}
 void time_driver::shutdown() noexcept {}
@@ -45,7 +46,7 @@ std::optional<time_driver::time_point> time_driver::next_deadline() noexcept { r
 std::size_t time_driver::fire() noexcept { return 0; }
 time_driver* exchange_current_time_driver(time_driver*) noexcept { return nullptr; }
 
-// ---- No I/O: never called ----
+// ---- I/O: never called ----
 
 void io_handle::retain() noexcept { std::abort(); }
 void io_handle::release() noexcept { std::abort(); }
@@ -58,7 +59,7 @@ void io_handle::retire_ring() noexcept { std::abort(); }
 void end_without_events(std::optional<driver_kind>, const std::error_code&) noexcept { std::abort(); }
 const char* turn_failed(std::optional<driver_kind>, const std::error_code&) noexcept { return ""; }
 
-// ---- A worker's timers, and the pool of a worker that runs nothing: never called ----
+// ---- The timers and the pool of a worker that runs no tasks: never called ----
 
 void time_driver::synchronise() noexcept {}
 void pool::retain(std::uint32_t) noexcept { std::abort(); }

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t stack_size = 256 * 1024;
 
-// Never destroyed: operator delete asks it until the very end. Null at first, since operator new asks, too.
+// Never destroyed: operator delete uses it until the process ends. Initially null, because operator new uses it, too.
 constinit engine* the_one = nullptr;
 
 constexpr thread_set only(unsigned thread) noexcept { return thread_set{1} << thread; }
@@ -32,15 +32,16 @@ bool is_of_a_model(const void* address) noexcept { return the_one != nullptr && 
 
 namespace {
 
-/// While it lives, what would end the program on a thread of a model ends the execution: an assertion, a null pointer.
+/// While it exists, SIGABRT and SIGSEGV on a thread of a model (an assertion, a null pointer) end the execution instead
+/// of the program.
 class crash_guard {
 public:
     crash_guard() noexcept {
         struct sigaction action = {};
         action.sa_handler = [](int signal) {
             the_one->crash(signal == SIGABRT ? "abort(): an assertion, or an exception in a noexcept function"
-                                             : "a crash: an address that is none");
-            std::signal(signal, SIG_DFL);  // not on a thread of a model: as ever
+                                             : "a crash: access to an invalid address");
+            std::signal(signal, SIG_DFL);  // not on a thread of a model: default action
             std::raise(signal);
         };
         action.sa_flags = SA_NODEFER;
@@ -63,7 +64,7 @@ private:
 // ---- Executions ----
 
 report engine::explore(const options& chosen, const model& body) {
-    if (current_ != nullptr) std::abort();  // a model that explores
+    if (current_ != nullptr) std::abort();  // a model that starts an exploration
     options_ = chosen;
     choices_ = std::make_unique<choices>(choices::bounds{chosen.preemptions, chosen.is_reduced});
     const char* const path = std::getenv("EDDY_EXPLORE_PATH");
@@ -124,16 +125,16 @@ void engine::run_once(const model& body) {
     current_ = &threads_[0];
     static_cast<void>(choices_->choose_thread(only(0), no_thread, 0));
     outside_.switch_to(*threads_[0].stack);
-    // A failure has left the threads where they were. What they own is forgotten, with the model's heap.
+    // A failure leaves the threads suspended. Their objects are discarded with the model's heap.
     current_ = nullptr;
     is_inside_ = false;
     if (choices_->is_astray()) {
         has_failed_ = true;
-        failure_ = "the model did not do the same again: it depends on something else than the explorer's choices";
+        failure_ = "the model is not deterministic: it depends on something other than the explorer's choices";
     }
 }
 
-/// The last thread has ended.
+/// Called when the last thread has ended.
 void engine::end_execution() {
     if (!promises_.empty()) discard();
     for (const auto& block : heap_.blocks()) {
@@ -173,7 +174,7 @@ void engine::run_thread() {
     ++changes_;
     note("ends", 0, nullptr);
     dispatch();
-    std::abort();  // nobody switches to a thread that has ended
+    std::abort();  // a thread that has ended is never resumed
 }
 
 void engine::stop() {
@@ -181,13 +182,13 @@ void engine::stop() {
     std::abort();
 }
 
-/// This execution cannot happen.
+/// Ends an execution that is impossible.
 void engine::discard() {
     is_inside_ = true;
     stop();
 }
 
-/// Something is wrong, with which the thread can go on: the execution may turn out not to happen.
+/// Records a failure after which the thread can continue: the execution may still turn out to be impossible.
 void engine::complain(std::string what) {
     if (promises_.empty()) fail(std::move(what));
     if (complaint_.empty()) complaint_ = std::move(what);
@@ -202,7 +203,7 @@ void engine::fail(std::string what) {
 }
 
 void engine::crash(const char* what) {
-    if (current_ == nullptr || is_inside_) return;  // the explorer's own
+    if (current_ == nullptr || is_inside_) return;  // a crash of the explorer itself
     is_inside_ = true;
     note("crashes", 0, nullptr);
     fail(what);
@@ -210,7 +211,7 @@ void engine::crash(const char* what) {
 
 void engine::fail_check(const char* what, const void* code) {
     note("fails", 0, code);
-    complain(std::string("not so: ") + what);
+    complain(std::string("check failed: ") + what);
 }
 
 // ---- Threads ----
@@ -285,7 +286,8 @@ thread_set engine::enabled() const {
     return set;
 }
 
-/// Nobody can go on: then a wait with a limit ends, or one who spins looks again, at what is newest.
+/// Called when no thread can run. Lets one spinning thread look again, at the newest stores; if there is none, ends a
+/// wait with a timeout.
 void engine::let_time_pass() {
     for (unsigned t = 0; t < thread_count_; ++t) {
         thread_state& spinning = threads_[t];
@@ -304,13 +306,13 @@ void engine::let_time_pass() {
     ready_to_lock(threads_[static_cast<unsigned>(std::countr_zero(timed))]);
 }
 
-/// Its wait on a condition is over, so that it takes the mutex again.
+/// Ends the thread's wait on a condition: it locks the mutex next.
 void engine::ready_to_lock(thread_state& thread) noexcept {
     thread.next = pending::lock;
     thread.waits_for = thread.takes_again;
 }
 
-/// Chooses who goes on, and switches to it. Returns when this thread goes on.
+/// Chooses the thread that runs next and switches to it. Returns when the current thread is chosen again.
 void engine::dispatch() {
     if (++steps_ > options_.max_steps) fail("an endless loop: the execution takes too many steps");
     thread_state& self = me();
@@ -365,12 +367,13 @@ std::string engine::describe(const thread_state& thread) const {
     }
 }
 
-/// For the reduction: the current thread makes a step on this object, at which another order may lead elsewhere.
+/// For the reduction: the current thread makes a step on this object. Another order of conflicting steps may have
+/// another result.
 void engine::conflict(object& it, bool is_write) {
     thread_state& self = me();
     const auto meet_one = [&](const std::optional<last_access>& other) {
         if (!other) return;
-        // Not if the other step came before by a chain of conflicts anyway.
+        // Skip the other step if it precedes this one by a chain of conflicts anyway.
         if (other->thread != self.id && !self.order.covers(other->thread, other->order[other->thread])) {
             choices_->backtrack(other->step, self.id);
         }
@@ -397,18 +400,18 @@ void engine::conflict(object& it, bool is_write) {
 
 // ---- Notes ----
 
-// Called between steps: they must not allocate.
+// These run between steps and must not allocate.
 void engine::enter_function(const void* code) noexcept {
     if (current_->call_depth < current_->calls.size()) current_->calls[current_->call_depth] = code;
     ++current_->call_depth;
 }
 
 void engine::leave_function() noexcept {
-    // A thread that has left its function by an exception does not say so for each: the count may only be too high.
+    // Functions that are left by an exception do not call this. So the depth may be too high, never too low.
     if (current_->call_depth > 0) --current_->call_depth;
 }
 
-/// The innermost calls of the current thread, after `code`.
+/// Returns `code`, then the active calls of the current thread, innermost first.
 std::vector<const void*> engine::code_here(const void* code) const {
     std::vector<const void*> all{code};
     for (std::size_t i = std::min(current_->call_depth, current_->calls.size()); i-- > 0;)
@@ -432,7 +435,7 @@ event_record engine::told(const event_note& one) const {
     event.order = static_cast<std::memory_order>(one.order);
     event.has_value = one.has_value;
     event.value = one.value;
-    // A pointer to what the model has given a name.
+    // The value may be a pointer to an object that the model has named.
     if (one.has_value && one.value != 0) event.named_value = given_name(reinterpret_cast<const void*>(one.value));
     if (one.remark != nullptr) event.remark = one.remark;
     std::ranges::copy_if(one.code, std::back_inserter(event.code), [](auto* code) { return code != nullptr; });

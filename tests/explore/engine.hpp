@@ -24,19 +24,19 @@
 
 namespace explore::detail {
 
-/// A store to an atomic, in the order in which they were made.
+/// A store to an atomic. object::stores keeps them in the order in which they were made.
 struct store_record {
     std::uint64_t value;
     unsigned thread;
     stamp when;
-    /// What an acquiring load of this store learns. A release store starts it, read-modify-writes carry it on (a
-    /// release sequence), any other store ends it.
+    /// The clock that an acquiring load of this store joins. A release store starts it, read-modify-writes continue it
+    /// (a release sequence), any other store ends it.
     vector_clock released;
-    /// By thread, when it first read this store; 0 for never. Who knows of that reads nothing older.
+    /// By thread: when it first read this store, or 0. A thread that knows of such a read reads no older store.
     std::array<stamp, max_threads> first_read;
 };
 
-/// A relaxed load, for stores that are made later.
+/// A relaxed load. A later store may add its value to the load's alternatives.
 struct relaxed_load {
     unsigned thread;
     stamp when;
@@ -44,14 +44,14 @@ struct relaxed_load {
     std::uint64_t value;
 };
 
-/// For the reduction: a step that touched an object, and all that it came after by a chain of conflicts.
+/// For the reduction: a step that accessed an object, and all steps that precede it by a chain of conflicts.
 struct last_access {
     choices::position step;
     unsigned thread;
     vector_clock order;
 };
 
-/// What the explorer knows of an atomic, a mutex, ... in the running execution.
+/// State of an atomic, a mutex or another object in the running execution.
 struct object {
     kind what;
     const void* address;
@@ -59,15 +59,16 @@ struct object {
     bool is_alive;
     unsigned born_by;
     stamp born_at;
-    vector_clock used;  ///< by thread, its last operation
+    vector_clock used;  ///< by thread: its last operation
 
     std::optional<last_access> writer;
     std::array<std::optional<last_access>, max_threads> readers;  ///< since the writer
 
     // An atomic.
     std::vector<store_record> stores;
-    std::size_t oldest_for_seq_cst;  ///< what a seq_cst operation has read or written: the next reads nothing older
-    bool has_mixed_stores;           ///< some are not seq_cst
+    std::size_t oldest_for_seq_cst;  ///< index of the newest store that a seq_cst operation has read or written: the
+                                     ///< next one reads no older store
+    bool has_mixed_stores;           ///< at least one store is not seq_cst
     std::vector<relaxed_load> relaxed_loads;
 
     // A mutex, a condition, an event.
@@ -78,6 +79,7 @@ struct object {
     bool is_set;
 };
 
+/// Runs the executions of a model: schedules its threads, and implements the operations of operations.hpp.
 class engine {
 public:
     engine() noexcept = default;
@@ -87,7 +89,7 @@ public:
     [[nodiscard]] bool is_exploring() const noexcept { return current_ != nullptr && !is_inside_; }
     void pause(bool is_paused) noexcept { is_inside_ = is_paused; }
 
-    // ---- Called on the threads of a model, by the functions of operations.hpp. `code` is a return address. ----
+    // ---- Called on the threads of a model by the functions of operations.hpp. `code` is a return address. ----
 
     void construct(object_index& index, kind what, const void* address, std::size_t size, std::uint64_t value);
     void destroy(object_index& index, kind what, const void* address);
@@ -121,7 +123,8 @@ public:
     void crash(const char* what);
     void fail_check(const char* what, const void* code);
 
-    /// Around what the engine does on a thread of the model: its own memory is not the model's.
+    /// Marks a scope in which the engine runs on a thread of the model. Its memory accesses and allocations are not the
+    /// model's.
     class inside {
     public:
         explicit inside(engine& owner) noexcept : owner_(owner) { owner_.is_inside_ = true; }
@@ -134,10 +137,10 @@ public:
     };
 
 private:
-    /// What a thread is about to do, as far as it says whether the thread can go on.
+    /// The next operation of a thread, in the detail that decides whether the thread can run.
     enum class pending : std::uint8_t { step, lock, join, notification, event, change, nothing };
 
-    /// `reads_in_order`: loads with seq_cst, of which each says how old the next may be.
+    /// `reads_in_order`: a seq_cst load. It limits how old a store the next seq_cst load may read.
     enum class access : std::uint8_t { reads, reads_in_order, writes };
 
     struct thread_state {
@@ -146,16 +149,16 @@ private:
         work* does;  // null for the body
         pending next;
         object_index waits_for;
-        object_index takes_again;  // the mutex, after a notification
+        object_index takes_again;  // the mutex to lock after a notification
         unsigned joins;
         bool is_timed;
         bool is_finished;
-        bool reads_newest;                   // since it has spun for nothing
-        std::uint64_t changes_seen;          // when it yielded
+        bool reads_newest;                   // set after it has spun without a change by another thread
+        std::uint64_t changes_seen;          // value of changes_ when it yielded
         vector_clock seen;                   // happens-before
         vector_clock order;                  // conflicts, for the reduction
-        const void* code;                    // of its operation
-        std::array<const void*, 256> calls;  // return addresses of the functions that it is in
+        const void* code;                    // return address of its operation
+        std::array<const void*, 256> calls;  // return addresses of its active functions
         std::size_t call_depth;
     };
 
@@ -237,8 +240,8 @@ private:
     std::vector<std::pair<const void*, const char*>> given_names_;
     std::uint64_t steps_ = 0;
     std::uint64_t changes_ = 0;
-    // Loads that have read a value which nobody has stored yet: an execution in which nobody does has not happened, and
-    // what goes wrong meanwhile goes wrong only if somebody does.
+    // Loads that have read a value that is not stored yet. If the store is never made, the execution is impossible and
+    // is discarded, together with any failure found meanwhile.
     struct promise {
         const object* of;
         std::uint64_t value;
@@ -253,7 +256,8 @@ private:
     unsigned spurious_wakeups_ = 0;
     bool has_failed_ = false;
     std::string failure_;
-    // Atomics of the compiler's own (shared_ptr, guards of statics): not explored, but they order what they order.
+    // Atomics that the compiler generates (shared_ptr, guards of statics). They are not explored, but they order other
+    // accesses.
     struct meeting {
         const void* address;
         vector_clock clock;
@@ -263,7 +267,7 @@ private:
 
 [[nodiscard]] engine& the_engine() noexcept;
 
-/// Whether the address lies in the heap of models.
+/// Returns whether the address is in the heap of models.
 [[nodiscard]] bool is_of_a_model(const void* address) noexcept;
 
 }  // namespace explore::detail

@@ -16,13 +16,14 @@ std::string name_of_test() {
     return test == nullptr ? "*" : std::string(test->test_suite_name()) + '.' + test->name();
 }
 
-/// For the report of the test, and for whoever wonders where the time goes.
+/// Adds the number of executions to the test's report.
 void record(const report& seen) { testing::Test::RecordProperty("executions", std::to_string(seen.executions)); }
 
 testing::AssertionResult describe(const report& seen) {
-    return testing::AssertionFailure() << "execution " << seen.executions << " went wrong: " << seen.what << '\n'
-                                       << detail::render(seen.events) << "to repeat it alone: EDDY_EXPLORE_PATH='"
-                                       << seen.path << "' explore_tests --gtest_filter=" << name_of_test();
+    return testing::AssertionFailure() << "execution " << seen.executions << " failed: " << seen.what << '\n'
+                                       << detail::render(seen.events)
+                                       << "to repeat only this execution: EDDY_EXPLORE_PATH='" << seen.path
+                                       << "' explore_tests --gtest_filter=" << name_of_test();
 }
 
 bool is_repeating() { return std::getenv("EDDY_EXPLORE_PATH") != nullptr; }
@@ -44,12 +45,13 @@ testing::AssertionResult holds(const options& chosen, const model& body) {
     const report seen = run(chosen, body);
     record(seen);
     if (seen.has_failed) return describe(seen);
-    if (is_repeating()) return testing::AssertionSuccess() << "this path goes well";
+    if (is_repeating()) return testing::AssertionSuccess() << "this path does not fail";
     if (!seen.is_complete) {
-        return testing::AssertionFailure() << "not all was seen: a limit ended it after " << seen.executions
-                                           << " executions; make the model smaller, or the bounds, or the limit larger";
+        return testing::AssertionFailure()
+               << "the exploration is incomplete: a limit ended it after " << seen.executions
+               << " executions; make the model smaller, lower the bounds, or raise the limit";
     }
-    return testing::AssertionSuccess() << seen.executions << " executions, and nothing went wrong";
+    return testing::AssertionSuccess() << seen.executions << " executions without a failure";
 }
 
 testing::AssertionResult holds(const model& body) { return holds(options(), body); }
@@ -60,9 +62,9 @@ testing::AssertionResult fails(const options& chosen, const model& body, const c
     if (is_repeating() && seen.has_failed) std::fprintf(stderr, "%s\n", describe(seen).message());
     if (!seen.has_failed) {
         return testing::AssertionFailure()
-               << seen.executions << " executions, and nothing went wrong: it should have, with " << what;
+               << seen.executions << " executions without a failure, but expected one with: " << what;
     }
-    if (seen.what.find(what) == std::string::npos) return describe(seen) << "\nexpected was: " << what;
+    if (seen.what.find(what) == std::string::npos) return describe(seen) << "\nexpected: " << what;
     return testing::AssertionSuccess() << seen.what;
 }
 

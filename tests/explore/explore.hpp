@@ -17,83 +17,95 @@
 #include "explore/trace.hpp"
 #include "explore/types.hpp"
 
-// An explorer of interleavings: runs a small concurrent program, a *model*, again and again, once for each order in
-// which its threads can make their steps and for each store that a load may read, and says which of them goes wrong.
+// A model checker for interleavings. It runs a small concurrent program, a *model*, many times: once for each order in
+// which its threads can make their steps, and for each store that a load may read. It reports the first execution that
+// fails.
 //
 //     TEST(ExploreMailbox, NothingIsLost) {
 //         EXPECT_TRUE(explore::holds([] {
 //             mailbox box;                                            // on eddy::detail::atomic and mutex
 //             explore::thread sender([&] { box.put(1); });
 //             explore::check(box.take() == 1, "what was sent arrives");
-//         }));                                                        // joins its threads where they go out of scope
+//         }));                                                        // the thread's destructor joins it
 //     }
 //
-// A model must do the same whenever the same choices are made: no clock, no random numbers, no addresses compared, no
-// state that outlives it. It uses check() and not GoogleTest's macros, whose records would lie in the model's heap.
+// A model must be deterministic: the same choices give the same execution. It must not use a clock, random numbers,
+// comparisons of addresses, or state that outlives an execution. Use check() in it and not GoogleTest's macros: their
+// records would be allocated in the model's heap.
 //
-// What it finds: a check() that fails; a data race on plain memory, on any byte that instrumented code touches; a use
-// of freed memory, a double free, a leak; an atomic or lock used before its construction or after its destruction; a
-// deadlock, which is how a lost wake-up shows; threads that spin for ever; an exception that leaves a thread.
+// Failures that it finds:
+//   - a check() that fails
+//   - a data race on plain memory, on any byte that instrumented code accesses
+//   - a use of freed memory, a double free, a leak
+//   - an atomic or lock that is used before its construction or after its destruction
+//   - a deadlock; a lost wake-up shows as one
+//   - threads that spin forever
+//   - an exception that leaves a thread
 //
-// The memory model: each atomic keeps the stores made to it, and a load may read any that the thread cannot know to be
-// outdated: by happens-before (vector clocks, made by release and acquire, release sequences, locks, threads), by what
-// it or a thread before it has read, and, for seq_cst, by the one order of all seq_cst operations on that object. What
-// it leaves out:
-//   - a store is always the newest of its object when it is made. So two relaxed stores that another thread sees in the
-//     other order are seen only in so far as that thread reads old values;
-//   - a load reads no store that is made later (load buffering), unless options::early_reads allows it;
-//   - fences (the library has none), and consume is acquire;
-//   - a compare-exchange that fails reads the newest store.
+// The memory model: each atomic keeps the history of its stores. A load may read any store that its thread cannot know
+// to be outdated. A thread knows that a store is outdated if a newer store, or a read of a newer store, happens before
+// the load (vector clocks: release and acquire, release sequences, locks, thread start and join). A seq_cst operation
+// also reads nothing older than an earlier seq_cst operation on the same object read or wrote.
+//
+// Limits of the memory model:
+//   - A store is always the newest of its object. So two relaxed stores appear in the other order only where another
+//     thread reads old values.
+//   - A load reads no store that is made later (load buffering), unless options::early_reads allows it.
+//   - Fences are an error (the library has none), and consume is treated as acquire.
+//   - A compare-exchange that fails reads the newest store.
 namespace explore {
 
+/// Bounds and limits of an exploration.
 struct options {
-    /// How often a thread is left that could have gone on, at most, in one execution. Most bugs need one or two.
+    /// Maximum number of preemptions per execution: switches away from a thread that could continue. Most bugs need one
+    /// or two.
     unsigned preemptions = 2;
-    /// How many loads read an outdated value, at most, in one execution. Most bugs need one.
+    /// Maximum number of loads per execution that read an outdated value. Most bugs need one.
     unsigned stale_reads = 2;
-    /// How many relaxed loads read what another thread stores only later, at most, in one execution: where nothing
-    /// keeps the load before what its thread does next. For what relies on reading something before giving it free. It
-    /// costs, and few need it.
+    /// Maximum number of relaxed loads per execution that read a value that another thread stores later. This is
+    /// possible where nothing orders the load before the thread's next operations. Use it for code that must read a
+    /// place before it hands the place to another thread. Expensive, and few models need it.
     unsigned early_reads = 0;
-    /// How many weak compare-exchanges, and how many waits on conditions, end for nothing in one execution.
+    /// Maximum number of weak compare-exchanges, and of waits on conditions, that fail or end spuriously per execution.
     unsigned spurious_failures = 0;
     unsigned spurious_wakeups = 0;
-    /// Whether a wait with a limit may end by it although other threads could go on.
+    /// Whether a wait with a timeout may time out while other threads can run.
     bool early_timeouts = false;
-    /// Leaves out orders that differ only in steps that do not conflict. Off, for the explorer's own tests.
+    /// Skips orders that differ only in steps that do not conflict. Only the explorer's own tests switch it off.
     bool is_reduced = true;
     std::uint64_t max_executions = 2'000'000;
-    std::uint64_t max_steps = 5'000;  ///< of one execution: more are taken for an endless loop
+    std::uint64_t max_steps = 5'000;  ///< per execution: more steps are reported as an endless loop
     std::chrono::seconds time_limit{120};
-    /// Beyond the bounds: so many executions more, drawn at random.
+    /// Number of additional executions that are drawn at random, without the bounds.
     std::uint64_t random_executions = 0;
     std::uint64_t seed = 1;
 };
 
-/// For the stress tests: at random, without a bound on preemptions, as often as support::rounds() says, from
+/// Options for the stress tests: support::rounds() executions drawn at random, without a bound on preemptions, from
 /// support::seed().
 [[nodiscard]] options by_chance();
 
+/// The result of an exploration.
 struct report {
     bool has_failed = false;
-    std::string what;                          ///< went wrong
-    std::string path;                          ///< EDDY_EXPLORE_PATH repeats it
-    std::vector<detail::event_record> events;  ///< of the execution that failed
+    std::string what;                          ///< description of the failure
+    std::string path;                          ///< value of EDDY_EXPLORE_PATH that repeats the failing execution
+    std::vector<detail::event_record> events;  ///< of the failing execution
     std::uint64_t executions = 0;
-    bool is_complete = false;  ///< no limit cut it short
+    bool is_complete = false;  ///< no limit ended the exploration early
 };
 
 using model = std::function<void()>;
 
-/// Explores until something goes wrong or all has been seen.
+/// Explores until an execution fails or all have run.
 [[nodiscard]] report run(const options& chosen, const model& body);
 
-/// Whether nothing goes wrong; prints what does, step by step, and how to repeat it. False as well if a limit cut it
-/// short.
+/// Succeeds if no execution fails. Otherwise prints the failing execution step by step, and how to repeat it. Also
+/// fails if a limit ended the exploration early.
 [[nodiscard]] testing::AssertionResult holds(const options& chosen, const model& body);
 [[nodiscard]] testing::AssertionResult holds(const model& body);
 
-/// Whether something does go wrong, with `what` in its text: for a variant that is broken on purpose.
+/// Succeeds if an execution fails and the failure's text contains `what`. For variants that are broken on purpose.
 [[nodiscard]] testing::AssertionResult fails(const options& chosen, const model& body, const char* what);
 [[nodiscard]] testing::AssertionResult fails(const model& body, const char* what);
 
@@ -101,7 +113,7 @@ using model = std::function<void()>;
 
 namespace detail {
 
-/// What a thread does: in the model's heap.
+/// The function of a thread. Allocated in the model's heap.
 struct work {
     work() = default;
     work(const work&) = delete;
@@ -119,8 +131,8 @@ struct work_of final : work {
 
 }  // namespace detail
 
-/// A thread of a model, which begins where it stands. Joined by its destructor, at the latest. A model has up to eight,
-/// the body included.
+/// A thread of a model. It starts in the constructor; the destructor joins it. A model has at most eight threads,
+/// including the body.
 class thread {
 public:
     template <class F>
@@ -138,32 +150,32 @@ private:
     bool is_joined_ = false;
 };
 
-/// Ends the exploration with `what` unless `is_true`.
+/// Fails the execution with `what` unless `is_true`.
 void check(bool is_true, const char* what) noexcept;
 
-/// Runs `work` outside of the model: its memory is the program's, and nothing that it does is a step. For a test that
-/// gathers what its executions came to.
+/// Runs `work` outside of the model: it allocates from the program's heap, and its operations are not steps. For tests
+/// that collect the results of the executions.
 template <class F>
 void outside(F work) {
     const detail::pause_exploring guard;
     work();
 }
 
-/// Gives each thread of a model its own value of a pointer that is thread_local; of other thread-locals they share one.
-/// Outside of models, before the first that needs it.
+/// Gives each thread of a model its own value of a thread_local pointer. All other thread-locals are shared by the
+/// threads of a model. Call it outside of models, before the first model that needs it.
 void separate(void* variable) noexcept;
 
-/// Which thread of the model this is; the body is 0.
+/// Returns the index of the running thread of the model. The body is 0.
 [[nodiscard]] unsigned thread_id() noexcept;
 
-/// What the object is called in traces. The string must stay.
+/// Sets the name of the object in traces. The string must outlive the execution.
 void name(const void* object, const char* text) noexcept;
 
-/// Where a thread sleeps in a model: an eventfd, in short. set() ends one wait(), the one in progress or the next.
+/// Models an eventfd: a thread waits until another one sets it. set() ends one wait(), the current or the next one.
 class event {
 public:
-    /// `orders`: whether who leaves wait() sees what was done before set(). A kernel does that; without it, a model
-    /// asks more of the memory orders of what it explores.
+    /// `orders`: whether what happened before set() is visible after wait(). A kernel guarantees that. Without it, the
+    /// model tests whether the explored code's own memory orders suffice.
     explicit event(bool orders = true) noexcept : orders_(orders) {
         detail::construct(index_, detail::kind::event, this, sizeof(*this));
     }
@@ -180,9 +192,9 @@ private:
     const bool orders_;
 };
 
-/// Plain data of a model, of which each access is seen. Elsewhere, what the compiler instruments is seen anyway, and
-/// that is nearly all: but Clang 19 leaves out members of a local variable where it finds, wrongly, that no other
-/// thread can know them (llvm#132739), and GCC 12 leaves out std::memcpy().
+/// Plain data of a model, with every access visible to the explorer. Elsewhere the compiler's instrumentation reports
+/// nearly all accesses. Two exceptions: Clang 19 omits members of a local variable if it wrongly concludes that no
+/// other thread can access them (llvm#132739), and GCC 12 omits std::memcpy().
 template <class T>
 class cell {
 public:
@@ -201,8 +213,8 @@ private:
     T value_;
 };
 
-/// A member or base of what must be destroyed exactly once, and not be used afterwards. In the heap that is checked
-/// anyway; this is for storage that is used again, and for what lies elsewhere.
+/// A member or base of an object that must be destroyed exactly once and not be used afterwards. The explorer checks
+/// heap objects anyway; this is for storage that is reused, and for objects outside of the heap.
 class tracked {
 public:
     tracked() noexcept { detail::construct(index_, detail::kind::tracked, this, sizeof(*this)); }
@@ -210,7 +222,7 @@ public:
     tracked& operator=(const tracked&) noexcept { return *this; }
     ~tracked() { detail::destroy(index_, detail::kind::tracked, this); }
 
-    /// Fails if it is not alive.
+    /// Fails the execution if the object is not alive.
     void touch() const noexcept { detail::touch(index_, this); }
 
 private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The explorer itself: small programs of which the C++ memory model says what may happen, and mistakes of each kind
-// that it must find.
+// Tests of the explorer: litmus tests whose outcomes the C++ memory model defines, and mistakes of each kind that it
+// must find.
 #include "explore/explore.hpp"
 
 #include <gtest/gtest.h>
@@ -27,7 +27,7 @@ using explore::holds;
 using std::memory_order;
 using enum std::memory_order;
 
-/// What the executions of a model ended with.
+/// The results of a model's executions.
 class outcomes {
 public:
     void add(int first, int second) { seen_.emplace(first, second); }
@@ -162,7 +162,7 @@ TEST(ExploreLitmus, LoadsOfOneThreadAreCoherent) {
     }
 }
 
-/// Two writers, and two readers that may disagree on who came first.
+/// Two writers, and two readers that may disagree on the order of the writes.
 bool readers_disagree(memory_order store, memory_order load, const explore::options& chosen) {
     outcomes seen;
     EXPECT_TRUE(holds(chosen, [&] {
@@ -214,7 +214,7 @@ TEST(ExploreLitmus, ReadModifyWritesReadNewestStore) {
         "no addition is lost"));
 }
 
-/// Each reads what the other writes afterwards (load buffering).
+/// Each thread reads what the other one writes afterwards (load buffering).
 outcomes load_buffering(memory_order load, memory_order store, unsigned early_reads) {
     outcomes seen;
     EXPECT_TRUE(holds({.preemptions = 100, .early_reads = early_reads}, [&] {
@@ -241,7 +241,8 @@ TEST(ExploreLitmus, EarlyReadsSeeLaterStores) {
     EXPECT_TRUE(load_buffering(relaxed, relaxed, 1).has(1, 1));
     EXPECT_FALSE(load_buffering(relaxed, relaxed, 0).has(1, 1));
     EXPECT_FALSE(load_buffering(acquire, relaxed, 1).has(1, 1));
-    // One release is not enough to keep both back: who reads what it stores does not acquire.
+    // A release store alone does not keep the two loads from being early: the relaxed load that reads it does not
+    // acquire.
     EXPECT_TRUE(load_buffering(relaxed, release, 1).has(1, 1));
 }
 
@@ -253,7 +254,7 @@ TEST(ExploreLitmus, ValuesDoNotComeFromThinAir) {
         explore::thread b([&] { x.store(y.load(relaxed), relaxed); });
         a.join();
         b.join();
-        check(x.load(relaxed) == 0, "nobody has stored anything else");
+        check(x.load(relaxed) == 0, "no thread has stored another value");
     }));
 }
 
@@ -263,7 +264,7 @@ TEST(ExploreLitmus, ReleaseKeepsEarlierLoadBeforeIt) {
             atomic<int> place{1};
             atomic<bool> is_free{false};
             explore::thread reader([&] {
-                check(place.load(relaxed) == 1, "it was read before it was given free");
+                check(place.load(relaxed) == 1, "the place is read before it is released");
                 is_free.store(true, orders ? release : relaxed);
             });
             explore::thread writer([&] {
@@ -274,12 +275,12 @@ TEST(ExploreLitmus, ReleaseKeepsEarlierLoadBeforeIt) {
             EXPECT_TRUE(holds({.early_reads = 1}, model));
         } else {
             EXPECT_TRUE(holds(model));
-            EXPECT_TRUE(fails({.early_reads = 1}, model, "it was read before"));
+            EXPECT_TRUE(fails({.early_reads = 1}, model, "the place is read before"));
         }
     }
 }
 
-// ---- The reduction leaves out nothing ----
+// ---- The reduction skips no outcome ----
 
 TEST(ExploreReduction, FindsSameOutcomesInFewerExecutions) {
     std::uint64_t executions[2] = {};
@@ -318,7 +319,7 @@ TEST(ExploreReduction, FindsSameOutcomesInFewerExecutions) {
     EXPECT_LT(executions[1] * 3, executions[0]);
 }
 
-/// A program of three threads, drawn at random, that ends with what its loads have read.
+/// A random program of three threads. Its outcome consists of the values that its operations have read.
 class random_program {
 public:
     explicit random_program(std::uint64_t seed) {
@@ -395,7 +396,8 @@ TEST(ExploreReduction, KeepsOutcomesOfRandomPrograms) {
     std::uint64_t reduced = 0;
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
         const random_program program(seed);
-        for (const unsigned preemptions : {1u, 2u}) {  // 100 agrees, too, and takes minutes
+        for (const unsigned preemptions :
+             {1u, 2u}) {  // with 100 the outcomes are the same, too, but the test takes minutes
             explore::options chosen{.preemptions = preemptions, .stale_reads = 100, .is_reduced = false};
             const auto expected = program.outcomes(chosen);
             all += program.executions();
@@ -456,7 +458,7 @@ TEST(ExploreFinds, NoRaceBetweenNeighboringBytes) {
             both.second = 1;
         });
         explore::thread b([&] {
-            if (flag.load(acquire)) check(both.first == 1, "it is seen");
+            if (flag.load(acquire)) check(both.first == 1, "the write is visible");
         });
     }));
 }
@@ -466,7 +468,7 @@ TEST(ExploreFinds, UseAfterFreeDoubleFreeAndLeak) {
         [] {
             int* volatile number = new int(1);
             delete number;
-            check(*number == 1, "it is there");
+            check(*number == 1, "the number is 1");
         },
         "a use of freed memory"));
     EXPECT_TRUE(fails(
@@ -490,7 +492,7 @@ struct counted {
 };
 
 void let_go(counted* shared, memory_order order) {
-    check(shared->value == 0, "it is as it was made");
+    check(shared->value == 0, "the value is unchanged");
     if (shared->references.fetch_sub(1, order) == 1) delete shared;
 }
 
@@ -623,10 +625,10 @@ TEST(ExploreFinds, WeakCompareExchangeWithoutRetry) {
     const auto model = [] {
         atomic<int> x{0};
         int expected = 0;
-        check(x.compare_exchange_weak(expected, 1), "it was equal");
+        check(x.compare_exchange_weak(expected, 1), "the exchange succeeds");
     };
     EXPECT_TRUE(holds(model));
-    EXPECT_TRUE(fails({.spurious_failures = 1}, model, "it was equal"));
+    EXPECT_TRUE(fails({.spurious_failures = 1}, model, "the exchange succeeds"));
 }
 
 TEST(ExploreFinds, ExceptionLeavingThread) {
@@ -643,7 +645,7 @@ TEST(ExploreFinds, NondeterministicModel) {
             if (++runs % 2 == 0) y.fetch_add(1);
             x.fetch_add(1);
         },
-        "did not do the same again"));
+        "is not deterministic"));
 }
 
 // ---- Thread-locals ----
@@ -651,15 +653,15 @@ TEST(ExploreFinds, NondeterministicModel) {
 constinit thread_local const int* shared_here = nullptr;
 constinit thread_local const int* separate_here = nullptr;
 
-/// Two threads that set a pointer, and then look at it.
+/// Two threads each set the pointer and then read it.
 void two_set(const int*& here) {
     atomic<int> steps{0};
     const auto set_and_look = [&] {
         const int own = 0;
-        check(here == nullptr, "it is null when a thread begins");
+        check(here == nullptr, "the pointer is null when a thread starts");
         here = &own;
         steps.fetch_add(1);
-        check(here == &own, "nobody else has set it");
+        check(here == &own, "no other thread has set the pointer");
         here = nullptr;
     };
     explore::thread other(set_and_look);
@@ -673,10 +675,10 @@ TEST(ExploreThreadLocals, AreSharedUnlessSeparated) {
     shared_here = nullptr;
 }
 
-// ---- Bounds, paths, chance ----
+// ---- Bounds, paths, random executions ----
 
 const explore::model needs_two_preemptions = [] {
-    // b sees 1 only if it looks between two steps of a, which looks for that in turn.
+    // was_seen is set only if b loads x between the two stores of a, and only then does the check of a fail.
     atomic<int> x{0};
     atomic<bool> was_seen{false};
     explore::thread a([&] {
@@ -712,7 +714,7 @@ TEST(ExploreBounds, PathRepeatsFailure) {
 TEST(ExploreBounds, FailureIsReportedStepByStep) {
     const std::string told = holds(needs_two_preemptions).message();
     for (const char* part :
-         {"not so: not seen", "thread 1  stores seq_cst", "explorer_test.cpp:", "EDDY_EXPLORE_PATH='"}) {
+         {"check failed: not seen", "thread 1  stores seq_cst", "explorer_test.cpp:", "EDDY_EXPLORE_PATH='"}) {
         EXPECT_NE(told.find(part), told.npos) << part << "\n" << told;
     }
 }

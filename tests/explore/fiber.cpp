@@ -19,7 +19,7 @@ fiber::fiber(std::size_t size) : size_(size) {
         mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
     if (memory == MAP_FAILED) throw std::system_error(errno, std::generic_category(), "explore: no stack");
     stack_ = static_cast<std::byte*>(memory);
-    // The lowest page: an overflow ends the program instead of writing into a neighbour.
+    // The lowest page is a guard page: a stack overflow ends the program and does not overwrite other memory.
     mprotect(memory, static_cast<std::size_t>(sysconf(_SC_PAGESIZE)), PROT_NONE);
 }
 
@@ -46,7 +46,7 @@ void fiber::switch_to(fiber& to) noexcept {
         std::memcpy(&own_[i], separated[i], sizeof(void*));
         std::memcpy(separated[i], &to.own_[i], sizeof(void*));
     }
-    // Its two system calls for the signal mask cost little: mostly a thread goes on where it is.
+    // swapcontext() makes two system calls for the signal mask. They cost little: most steps do not switch.
     swapcontext(&context_, &to.context_);
 }
 

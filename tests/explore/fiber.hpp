@@ -8,26 +8,27 @@
 
 namespace explore::detail {
 
-/// A stack to run a thread of a model on; the explorer itself runs on the program's own.
+/// A stack for a thread of a model. The explorer itself runs on the program's stack.
 class fiber {
 public:
-    /// Stands for the stack that it is called on.
+    /// Represents the stack that switch_to() is called on.
     fiber() noexcept = default;
     explicit fiber(std::size_t size);
     fiber(const fiber&) = delete;
     fiber& operator=(const fiber&) = delete;
     ~fiber();
 
-    /// The next switch to it calls `entry`, which must not return. What it ran before is forgotten, not unwound.
+    /// The next switch to this fiber calls `entry`, which must not return. The previous contents of the stack are
+    /// discarded without unwinding.
     void prepare(void (*entry)()) noexcept;
 
-    /// Goes on in `to`; returns when somebody switches back.
+    /// Continues in `to`. Returns when another fiber switches back.
     void switch_to(fiber& to) noexcept;
 
     [[nodiscard]] bool holds(const void* address) const noexcept;
 
-    /// From now on each fiber has its own value of the pointer that lies at `variable`, which is thread_local: null
-    /// when it begins.
+    /// Gives each fiber its own value of the thread_local pointer at `variable`, from now on. The value is null when a
+    /// fiber starts.
     static void separate(void* variable) noexcept;
     [[nodiscard]] static bool is_separate(const void* address) noexcept;
 
@@ -35,7 +36,7 @@ private:
     ucontext_t context_{};
     std::byte* stack_ = nullptr;
     std::size_t size_ = 0;
-    // What the C++ library keeps per thread about exceptions in flight.
+    // The C++ runtime's per-thread state of exceptions in flight.
     struct {
         void* caught;
         unsigned uncaught;
@@ -43,7 +44,7 @@ private:
 
     static constexpr std::size_t max_separate = 4;
     static constinit std::array<void*, max_separate> separated;
-    std::array<void*, max_separate> own_{};  // values of the separated variables, while it does not run
+    std::array<void*, max_separate> own_{};  // values of the separated variables while this fiber does not run
 };
 
 }  // namespace explore::detail

@@ -10,7 +10,7 @@
 namespace explore::detail {
 namespace {
 
-// Where the heap lies, if that is free: so that addresses, and with them paths and traces, repeat in another process.
+// Preferred address of the heap. With a fixed address, paths and traces are the same in another process.
 void* const usual_place = reinterpret_cast<void*>(std::uintptr_t{0x100000000000});
 
 void* reserve(std::size_t size, void* where) {
@@ -45,7 +45,7 @@ void* heap::allocate(std::size_t size, std::size_t alignment, const void* code) 
     blocks_.push_back({memory_ + begin, size, code, true});
     const auto name = static_cast<std::uint32_t>(blocks_.size());
     for (std::size_t i = 0; i < granules; ++i) block_of_[begin / granule + i] = name;
-    // Not what an execution before this one left: a read of what nobody has written gives the same each time.
+    // Not the contents from an earlier execution: a read of uninitialized memory gives the same value each time.
     std::memset(memory_ + begin, 0xcd, size);
     return memory_ + begin;
 }

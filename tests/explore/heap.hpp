@@ -7,8 +7,8 @@
 
 namespace explore::detail {
 
-/// Where operator new takes memory from while a model runs. No address is used twice within an execution, so that a use
-/// after free is always seen; and each execution begins with the same empty heap, so that addresses repeat.
+/// The memory that operator new returns while a model runs. No address is used twice within an execution, so every use
+/// after free is found. Each execution starts with an empty heap, so the addresses repeat.
 class heap {
 public:
     heap();
@@ -21,13 +21,13 @@ public:
     struct block {
         std::byte* address;
         std::size_t size;
-        const void* allocated_at;  ///< a code address
+        const void* allocated_at;  ///< return address
         bool is_live;
     };
 
-    /// Null if it is full.
+    /// Returns null if the heap is full.
     [[nodiscard]] void* allocate(std::size_t size, std::size_t alignment, const void* code) noexcept;
-    /// The block, no longer live; null if none begins here, or it was freed before.
+    /// Marks the block as freed and returns it. Returns null if no live block starts at `address`.
     [[nodiscard]] const block* free(void* address) noexcept;
 
     [[nodiscard]] bool holds(const void* address) const noexcept {
@@ -35,7 +35,8 @@ public:
         return at >= memory_ && at < memory_ + reserved;
     }
     enum class state : std::uint8_t { outside, live, freed };
-    /// Of what holds(): whether all of it lies in a block, of which the first byte speaks.
+    /// Returns whether the range is within one block, and whether that block is live. The block is the one of the first
+    /// byte. Precondition: holds(address).
     [[nodiscard]] state state_of(const void* address, std::size_t size) const noexcept;
 
     [[nodiscard]] const std::vector<block>& blocks() const noexcept { return blocks_; }
@@ -43,12 +44,12 @@ public:
 private:
     static constexpr std::size_t reserved = std::size_t{64} << 20;
     static constexpr std::size_t granule = 16;
-    // A gap after each block, which belongs to none.
+    // A gap after each block. It belongs to no block.
     static constexpr std::size_t gap = 16;
 
     std::byte* memory_;
     std::size_t used_ = 0;
-    std::uint32_t* block_of_;  // by granule: 1 + the index in blocks_; 0 for none
+    std::uint32_t* block_of_;  // by granule: 1 + the index in blocks_, or 0
     std::vector<block> blocks_;
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// What the compiler calls in code that it has instrumented for ThreadSanitizer, and in all code for memory. The tests
-// are compiled with -fsanitize=thread but not linked with it: the explorer takes the place of its run-time library, so
-// that it sees every access to plain memory, in the library's code, too.
+// Replaces operator new and operator delete, and the run-time library of ThreadSanitizer. The tests are compiled with
+// -fsanitize=thread but not linked with it: the compiler's instrumentation calls the functions below, so the explorer
+// sees every access to plain memory, also in the library's code.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace {
 using explore::detail::plain_access;
 using explore::detail::the_engine;
 
-/// An atomic operation of the compiler's own, as in shared_ptr: not explored, but it orders what it orders.
+/// An atomic operation that the compiler generates, as in shared_ptr. It is not explored, but it orders other accesses.
 void meet(const volatile void* address, bool acquires, bool releases) noexcept {
     if (!explore::detail::is_exploring()) return;
     const explore::detail::engine::inside guard(the_engine());
@@ -38,7 +38,7 @@ void* allocate(std::size_t size, std::size_t alignment, const void* code) {
 void deallocate(void* address, const void* code) noexcept {
     if (address == nullptr) return;
     if (explore::detail::is_of_a_model(address)) {
-        if (!explore::detail::is_exploring()) return;  // left by a failure
+        if (!explore::detail::is_exploring()) return;  // a block that a failed execution left
         const explore::detail::engine::inside guard(the_engine());
         the_engine().deallocate(address, code);
         return;
@@ -119,7 +119,7 @@ void __tsan_write_range(void* address, std::size_t size) {
 }
 void __tsan_vptr_read(void** place) { plain_access(place, sizeof(void*), false, __builtin_return_address(0)); }
 void __tsan_vptr_update(void** place, void* value) {
-    // A destructor sets the pointer to what it is already: no write, as ThreadSanitizer has it.
+    // A destructor may set the pointer to its present value. That is not a write, as in ThreadSanitizer.
     if (*place != value) plain_access(place, sizeof(void*), true, __builtin_return_address(0));
 }
 

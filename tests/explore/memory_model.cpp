@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What loads may read, and what they learn by it. The limits are in explore.hpp.
+// The stores that loads may read, and the happens-before that results. explore.hpp lists the limits.
 #include <algorithm>
 #include <optional>
 
@@ -22,7 +22,7 @@ std::uint64_t cut(std::uint64_t value, unsigned size) noexcept {
     return size >= 8 ? value : value & ((std::uint64_t{1} << (size * 8)) - 1);
 }
 
-// So that a choice fits its node; longer histories do not occur in models that end.
+// Keeps the number of alternatives within choices::node. Models that end do not have longer histories.
 constexpr std::size_t most_readable = 16;
 
 }  // namespace
@@ -39,8 +39,8 @@ std::uint64_t apply(arithmetic how, std::uint64_t value, std::uint64_t operand) 
     return value;
 }
 
-/// The oldest store that the current thread may read: none older than one that it knows of, because the store happened
-/// before, or because a read of it did.
+/// Returns the index of the oldest store that the current thread may read: the newest store that the thread knows of,
+/// because the store or a read of it happens before.
 std::size_t engine::oldest_readable(const object& it, bool is_seq_cst) const {
     const vector_clock& seen = current_->seen;
     std::size_t oldest = it.stores.size() - 1;
@@ -65,8 +65,8 @@ std::uint64_t engine::read(object& it, std::size_t which, std::memory_order orde
     return from.value;
 }
 
-/// For a relaxed load: a value that is stored later, if that is what this execution tries. Else `age` says which store
-/// it reads.
+/// For a relaxed load: returns a value that is stored later, if this execution tries that. Otherwise sets `age` to the
+/// store that the load reads, counted back from the newest.
 std::optional<std::uint64_t> engine::read_early(object& it, object_index index, std::size_t& age) {
     thread_state& self = me();
     const bool may_be_early = early_reads_ < options_.early_reads;
@@ -80,11 +80,12 @@ std::optional<std::uint64_t> engine::read_early(object& it, object_index index, 
     ++early_reads_;
     promises_.push_back({&it, chosen.value, self.id, self.seen[self.id]});
     note("loads", index, self.code, static_cast<int>(std::memory_order_relaxed));
-    note_value(chosen.value, "early: it is stored later");
+    note_value(chosen.value, "early: stored later");
     return chosen.value;
 }
 
-/// A store is made: is it one that somebody has read, and could loads that came before have read it?
+/// Called for each store. Fulfills a promise if an early load has read this value, and offers the value to earlier
+/// relaxed loads that could have read it.
 void engine::keep_promises(object& it, std::uint64_t value) {
     const thread_state& self = me();
     for (const relaxed_load& load : it.relaxed_loads) {
@@ -94,7 +95,7 @@ void engine::keep_promises(object& it, std::uint64_t value) {
     for (std::size_t i = 0; i < promises_.size(); ++i) {
         const promise one = promises_[i];
         if (one.of != &it) continue;
-        // The load is older than this store, and so than any that follows: it can have read none of them.
+        // The load happens before this store, and so before all later ones: it cannot have read any of them.
         if (one.thread == self.id || self.seen.covers(one.thread, one.when)) discard();
         if (one.value != value) continue;
         it.stores.back().first_read[one.thread] = one.when;
@@ -104,7 +105,8 @@ void engine::keep_promises(object& it, std::uint64_t value) {
     if (promises_.empty() && !complaint_.empty()) fail(complaint_);
 }
 
-/// A thread reads the object again that it has read early: it would have to read what is not there yet.
+/// Called when a thread accesses the object again after an early read. Coherence would require it to read the store
+/// that is not made yet, so the execution is impossible.
 void engine::break_promises(const object& it) {
     for (const promise& one : promises_) {
         if (one.of == &it && (one.thread == me().id || me().seen.covers(one.thread, one.when))) discard();
@@ -123,7 +125,7 @@ void engine::write(object& it, std::uint64_t value, std::memory_order order, boo
     } else {
         it.has_mixed_stores = true;
     }
-    // What the thread does from now on is not covered by what it has released.
+    // The thread's later operations are not covered by the clock that it has released.
     self.seen.tick(self.id);
     ++changes_;
 }
@@ -195,7 +197,7 @@ bool engine::compare_exchange(const atomic_ref& ref, std::uint64_t& expected, st
     expected = read(it, newest, failure);
     me().seen.tick(me().id);
     note("compares", ref.index, code, static_cast<int>(failure));
-    note_value(expected, is_spurious ? "equal, but fails for nothing" : "not equal");
+    note_value(expected, is_spurious ? "equal, but fails spuriously" : "not equal");
     return false;
 }
 

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The objects of a model: that they are alive when they are used, and what locks, conditions and events do. (Atomics
-// are in memory_model.cpp.)
+// The objects of a model: their lifetimes, locks, conditions and events. Atomics are in memory_model.cpp.
 #include <algorithm>
 #include <array>
 #include <cstring>
@@ -51,7 +50,7 @@ void engine::destroy(object_index& index, kind what, const void* address) {
     for (unsigned t = 0; t < thread_count_; ++t) {
         if (self.seen.covers(t, gone.used[t])) continue;
         note("destroys", index, nullptr);
-        fail("a data race: " + name_of(gone) + " is destroyed, which nothing orders after its use by thread " +
+        fail("a data race: " + name_of(gone) + " is destroyed without synchronization after its use by thread " +
              std::to_string(t));
     }
     if (what == kind::mutex && gone.owner != no_thread) fail(name_of(gone) + " is destroyed while it is locked");
@@ -59,22 +58,22 @@ void engine::destroy(object_index& index, kind what, const void* address) {
     gone.is_alive = false;
 }
 
-/// Finds the object's record. One that is older than the execution gets a record now: a static, or the test's own,
-/// which each execution finds as it was at first.
+/// Finds the object's record. An object that is older than the execution (a static, or one of the test) gets a record
+/// now, with its initial value.
 void engine::find(object_index& index, kind what, const void* address, const atomic_ref* initial) {
     if (index != 0 && index <= object_count_ && at(index).address == address && at(index).what == what) return;
     if (heap_.holds(address)) {
         check_memory(address, 1, "an atomic or a lock");
         fail("an atomic or a lock is used that was never constructed");
     }
-    if (is_on_a_stack(address)) fail("an atomic or a lock on a stack is used that is not there any more");
+    if (is_on_a_stack(address)) fail("an atomic or a lock on a stack is used after its lifetime");
     std::uint64_t value = 0;
     if (initial != nullptr) std::memcpy(&value, initial->value, initial->size);
     make(what, address, value);
     index = static_cast<object_index>(object_count_);
 }
 
-/// The object's record. Makes sure that the thread may use it.
+/// Returns the object's record. Fails the execution if the thread must not use the object.
 object& engine::use(object_index& index, kind what, const void* address, const atomic_ref* initial) {
     find(index, what, address, initial);
     object& it = at(index);
@@ -86,7 +85,7 @@ object& engine::use(object_index& index, kind what, const void* address, const a
     if (it.born_by != no_thread && !me().seen.covers(it.born_by, it.born_at)) {
         note("uses", index, me().code);
         fail("a data race: " + name_of(it) + " is used by thread " + std::to_string(me().id) +
-             ", which nothing orders after its construction by thread " + std::to_string(it.born_by));
+             ", without synchronization after its construction by thread " + std::to_string(it.born_by));
     }
     it.used.set(me().id, me().seen[me().id]);
     return it;
@@ -117,7 +116,7 @@ const char* engine::given_name(const void* address) const {
     return place == given_names_.end() ? nullptr : place->second;
 }
 
-/// A step that touches an object begins: lets others go first.
+/// Begins a step that accesses an object. Other threads may run before it.
 object& engine::begin(object_index& index, kind what, const void* address, access how, const void* code,
                       const atomic_ref* initial) {
     find(index, what, address, initial);
@@ -141,7 +140,7 @@ void engine::lock(object_index& mutex, const void* address, const void* code) {
     take(mutex, address, code);
 }
 
-/// The mutex is free, and this thread was chosen to take it.
+/// Completes lock(): the mutex is free, and this thread was chosen to lock it.
 void engine::take(object_index& mutex, const void* address, const void* code) {
     object& it = use(mutex, kind::mutex, address);
     conflict(it, true);
@@ -166,8 +165,8 @@ bool engine::try_lock(object_index& mutex, const void* address, const void* code
     return is_taken;
 }
 
-/// Not a step by itself: it commutes with all that others can do before, but for a try_lock(), which then fails as it
-/// would have a step earlier.
+/// Not a step of its own: it commutes with all operations that other threads can make before it. The only exception is
+/// a try_lock() on this mutex, which fails as it would have failed one step earlier.
 void engine::unlock(object_index& mutex, const void* address, const void* code) {
     object& it = use(mutex, kind::mutex, address);
     thread_state& self = me();
@@ -189,7 +188,7 @@ bool engine::wait(const condition_ref& ref, bool is_timed, const void* code) {
     if (held.owner != self.id) fail("a wait on " + name_of(it) + " without its mutex");
     if (spurious_wakeups_ < options_.spurious_wakeups && choices_->choose_value(2) == 1) {
         ++spurious_wakeups_;
-        note("is woken for nothing", ref.index, code);
+        note("wakes up spuriously", ref.index, code);
         unlock(ref.mutex, ref.mutex_address, code);
         lock(ref.mutex, ref.mutex_address, code);
         return true;
@@ -210,7 +209,7 @@ bool engine::wait(const condition_ref& ref, bool is_timed, const void* code) {
     if (!is_notified) {
         it.waiters.erase(place);
         conflict(it, true);
-        note("waits no longer: its time is over", ref.index, code);
+        note("times out", ref.index, code);
     }
     self.is_timed = false;
     take(ref.mutex, ref.mutex_address, code);
@@ -243,7 +242,7 @@ void engine::set_event(object_index& event, const void* address, bool orders, co
 
 void engine::wait_event(object_index& event, const void* address, const void* code) {
     use(event, kind::event, address);
-    note("comes to wait for", event, code);
+    note("starts to wait for", event, code);
     step(pending::event, event, code);
     object& it = use(event, kind::event, address);
     conflict(it, true);

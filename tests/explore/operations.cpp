@@ -20,8 +20,8 @@ void set_value(const atomic_ref& object, std::uint64_t value) noexcept {
 
 }  // namespace
 
-// Each function does the same: within a model the engine acts; outside of one there is one thread, and nothing to
-// order.
+// All functions have the same form: within a model they call the engine; outside of one there is a single thread and
+// nothing to order.
 
 pause_exploring::pause_exploring() noexcept { the_engine().pause(true); }
 pause_exploring::~pause_exploring() { the_engine().pause(false); }

@@ -5,19 +5,20 @@
 #include <cstddef>
 #include <cstdint>
 
-// What the types that stand in a model call. All of it is compiled without instrumentation, in engine.cpp.
+// The operations of the explored types (types.hpp, explore.hpp). They are compiled without instrumentation.
 namespace explore::detail {
 
 enum class kind : std::uint8_t { atomic, mutex, condition, event, tracked };
 enum class arithmetic : std::uint8_t { exchange, add, subtract, bit_and, bit_or, bit_xor };
 
-/// What the explorer keeps in its objects: where it finds what it knows of them. Outside of a model, and in objects
-/// that are older than the execution, it says nothing.
+/// Index of an object's record plus one, stored in the object. The value is meaningless outside of a model, and in
+/// objects that are older than the execution.
 using object_index = std::uint32_t;
 
-/// Whether a model runs, and this is called by one of its threads.
+/// Returns whether a model runs and the caller is code of the model.
 [[nodiscard]] bool is_exploring() noexcept;
 
+/// While it exists, operations are not steps of the model.
 class pause_exploring {
 public:
     pause_exploring() noexcept;
@@ -29,13 +30,13 @@ public:
 void construct(object_index& index, kind what, const void* address, std::size_t size, std::uint64_t value = 0) noexcept;
 void destroy(object_index& index, kind what, const void* address) noexcept;
 
-// ---- Atomics. `value` is what the object holds outside of a model. ----
+// ---- Atomics. `value` is the object's value outside of a model. ----
 
 struct atomic_ref {
     object_index& index;
     const void* address;
     void* value;
-    std::uint8_t size;  // in bytes: results are cut to it
+    std::uint8_t size;  // in bytes: results are truncated to it
 };
 [[nodiscard]] std::uint64_t load(atomic_ref object, std::memory_order order) noexcept;
 void store(atomic_ref object, std::uint64_t value, std::memory_order order) noexcept;
@@ -57,7 +58,7 @@ struct condition_ref {
     object_index& mutex;
     const void* mutex_address;
 };
-/// Releases the mutex, waits and takes it again. False if the time ended the wait.
+/// Releases the mutex, waits, and locks the mutex again. Returns false if the wait timed out.
 bool wait(condition_ref object, bool is_timed) noexcept;
 void notify(object_index& condition, const void* address, bool all) noexcept;
 
@@ -67,7 +68,7 @@ void wait_event(object_index& event, const void* address) noexcept;
 // ---- Plain memory ----
 
 void plain_access(const void* address, std::size_t size, bool is_write, const void* code) noexcept;
-/// The same, for who calls it.
+/// Calls plain_access() with the return address as `code`.
 void cell_access(const void* address, std::size_t size, bool is_write) noexcept;
 void touch(object_index& tracked, const void* address) noexcept;
 

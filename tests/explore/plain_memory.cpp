@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The accesses to plain memory, and the model's heap.
+// Accesses to plain memory, and the model's heap.
 #include <algorithm>
 
 #include "explore/engine.hpp"
@@ -18,9 +18,8 @@ void engine::plain_access(const void* address, std::size_t size, bool is_write, 
     if (!found) return;
     note(is_write ? "writes to plain memory" : "reads plain memory", 0, code);
     complain(std::string("a data race: thread ") + std::to_string(self.id) + (is_write ? " writes at " : " reads at ") +
-             place_of(code_here(code)) + " what thread " + std::to_string(found->thread) +
-             (found->is_write ? " writes at " : " reads at ") + place_of({found->code}) +
-             ", and nothing orders the two");
+             place_of(code_here(code)) + " and thread " + std::to_string(found->thread) +
+             (found->is_write ? " writes at " : " reads at ") + place_of({found->code}) + " without synchronization");
 }
 
 void engine::meet(const void* address, bool acquires, bool releases) {
@@ -43,16 +42,16 @@ void engine::deallocate(void* address, const void* code) {
     const heap::block* const freed = heap_.free(address);
     if (freed == nullptr) {
         note("frees", 0, code);
-        fail("a double free, or a free of what is no block");
+        fail("a double free, or a free of an address that is not a block");
     }
     thread_state& self = me();
-    // To free is to write to every byte.
+    // A free counts as a write to every byte.
     const auto found = races_.note(freed->address, freed->size, {self.id, self.seen[self.id], code, true}, self.seen);
     if (found) {
         note("frees", 0, code);
         fail("a data race: thread " + std::to_string(self.id) + " frees at " + place_of(code_here(code)) +
-             " what thread " + std::to_string(found->thread) + (found->is_write ? " writes at " : " reads at ") +
-             place_of({found->code}) + ", and nothing orders the two");
+             " and thread " + std::to_string(found->thread) + (found->is_write ? " writes at " : " reads at ") +
+             place_of({found->code}) + " without synchronization");
     }
 }
 

@@ -8,7 +8,7 @@
 namespace explore::detail {
 namespace {
 
-/// Calls `use` with each granule of eight bytes that the range touches, and the mask of its bytes there.
+/// Calls `use` with each eight-byte granule that the range touches, and with the mask of the range's bytes in it.
 template <class Use>
 bool for_each_granule(const void* address, std::size_t size, Use use) {
     const auto begin = reinterpret_cast<std::uintptr_t>(address);
@@ -59,7 +59,8 @@ std::optional<races::access> races::note(cell& at, std::uint8_t mask, const acce
             !seen.covers(old.thread, old.when)) {
             return access{old.thread, old.when, old.code, old.is_write};
         }
-        // A write stands for a read, and the later one for the earlier one: who knows of it knows of both.
+        // A write replaces the thread's earlier read or write, and a read its earlier read. A thread that knows of the
+        // later access also knows of the earlier one.
         const bool is_replaced =
             old.thread == made.thread && (old.mask & ~mask) == 0 && (made.is_write || !old.is_write);
         if (!is_replaced) at.records[kept++] = old;

@@ -10,8 +10,9 @@
 
 namespace explore::detail {
 
-/// Who has read and written each byte of plain memory, so that two accesses that nothing orders are found: in every
-/// execution that has the same order of atomic operations, also if the two happen to come far apart.
+/// Records the reads and writes of each byte of plain memory, and finds two conflicting accesses without
+/// synchronization. It finds a race in every execution that has the same order of atomic operations, even if the two
+/// accesses are far apart.
 class races {
 public:
     races() : cells_(std::size_t{1} << 12) {}
@@ -28,11 +29,12 @@ public:
         bool is_write;
     };
 
-    /// Notes an access. The earlier one, if there is one that it races with; `seen` is what the thread knows of others.
+    /// Records an access. Returns an earlier access that it races with, if there is one. `seen` is the clock of the
+    /// accessing thread.
     [[nodiscard]] std::optional<access> note(const void* address, std::size_t size, access made,
                                              const vector_clock& seen);
 
-    /// An object of the explorer's own begins here: what was there before is no concern of its users.
+    /// A new atomic, lock or tracked object begins here. Earlier accesses to this memory do not race with its users.
     void forget(const void* address, std::size_t size);
 
 private:
@@ -45,10 +47,11 @@ private:
     };
     struct cell {
         std::uintptr_t granule = 0;
-        std::uint32_t execution = 0;  // of another one: empty
+        std::uint32_t execution = 0;  // cells of another execution are empty
         std::uint8_t count = 0;
         std::uint8_t next_victim = 0;
-        // Few, since an access replaces the thread's own earlier ones. If they do not suffice, one is forgotten.
+        // An access replaces the thread's own earlier ones, so a few suffice. If they do not, the oldest is
+        // overwritten.
         record records[8];
     };
 

@@ -7,11 +7,12 @@
 
 namespace explore {
 
-/// What stands for a task in a model: a thread that sleeps until it is woken. Each waker is a block of the heap, so
-/// that one that is dropped twice, or never, is found.
+/// Models a task: a thread that sleeps until it is woken. Each waker is a heap block, so the explorer finds a waker
+/// that is dropped twice or never.
 class sleeping_task {
 public:
-    /// `orders`: as explore::event. An executor's queue does order; without it a model asks more.
+    /// `orders`: see explore::event. A real executor's queue orders; without it, the model tests whether the explored
+    /// code's own memory orders suffice.
     explicit sleeping_task(bool orders = true) : woken_(orders) {}
 
     [[nodiscard]] eddy::waker waker() { return {&vtable, new reference{&woken_}}; }
@@ -22,7 +23,7 @@ private:
         event* woken;
     };
 
-    // SAFETY: `data` is a reference that waker() or clone() made, and that nobody has deleted yet.
+    // SAFETY: `data` is a reference that waker() or clone() allocated. The waker owns it until drop() or wake().
     static reference& of(void* data) noexcept { return *static_cast<reference*>(data); }
     static void* clone(void* data) noexcept { return new reference(of(data)); }
     static void wake(void* data) noexcept {

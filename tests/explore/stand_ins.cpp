@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the sources that are explored ask of parts of the library that are not.
+// Stubs for functions that the explored sources call in parts of the library that are not explored.
 #include <cstdio>
 #include <cstdlib>
 

@@ -34,7 +34,7 @@ std::uintptr_t load_address() {
     return base;
 }
 
-/// Not what a reader looks for: the standard library, and the explorer's own types.
+/// Returns whether the line belongs to the standard library or to the explorer's own types.
 bool is_plumbing(std::string_view line) {
     return line.starts_with("??") || line.starts_with("/usr/") || line.find("/explore/types.hpp") != line.npos ||
            line.find("/explore/explore.hpp") != line.npos || line.find("/bits/") != line.npos;
@@ -46,7 +46,8 @@ std::string shortened(std::string line) {
     return line;
 }
 
-/// For each address the line of source, of the innermost inlined function that is not plumbing; empty if there is none.
+/// Returns the source line of each address: that of the innermost inlined function that is not plumbing. Addresses
+/// without one are omitted.
 std::map<const void*, std::string> look_up(std::vector<const void*> code) {
     std::ranges::sort(code);
     const auto [first, last] = std::ranges::unique(code);
@@ -59,7 +60,7 @@ std::map<const void*, std::string> look_up(std::vector<const void*> code) {
         std::ostringstream command;
         command << "addr2line -a -i -e '" << path_of_program() << "' 2>/dev/null" << std::hex;
         const std::size_t end = std::min(code.size(), begin + batch);
-        // Less one: a return address is that of the next instruction, which may belong to the next line.
+        // Subtract one: a return address is the address of the next instruction, which may belong to the next line.
         for (std::size_t i = begin; i < end; ++i)
             command << " 0x" << reinterpret_cast<std::uintptr_t>(code[i]) - base - 1;
         const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.str().c_str(), "r"), &pclose);

@@ -10,24 +10,24 @@
 
 namespace explore::detail {
 
-/// What one step of an execution did.
+/// One step of an execution.
 struct event_record {
     unsigned thread;
-    const char* what;    ///< "load", "lock", ...
+    const char* what;    ///< "loads", "locks", ...
     std::string object;  ///< empty if none
     bool has_order = false;
     std::memory_order order{};
     bool has_value = false;
-    std::uint64_t value = 0;            ///< that was read or written
-    const char* named_value = nullptr;  ///< the name of what it points to
+    std::uint64_t value = 0;            ///< the value read or written
+    const char* named_value = nullptr;  ///< name of the object that the value points to
     std::string remark;
     std::vector<const void*> code;  ///< return addresses, innermost first
 };
 
-/// The events as a table, with the lines of source where they happened (by addr2line, if there is one).
+/// Returns the events as a table, with their source lines (found by addr2line, if it is installed).
 [[nodiscard]] std::string render(const std::vector<event_record>& events);
 
-/// The place of a code address in the program's own source: "inbound_list.hpp:34". Empty if not known.
+/// Returns the source line of a code address, such as "inbound_list.hpp:34". Empty if unknown.
 [[nodiscard]] std::string place_of(const std::vector<const void*>& code);
 
 }  // namespace explore::detail

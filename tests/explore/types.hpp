@@ -12,14 +12,15 @@
 
 #include "explore/operations.hpp"
 
-// What the library's aliases stand for when it is explored: the standard's types, as far as the library uses them. Each
-// operation is one at which the explorer may go on with another thread. Outside of a model they work for one thread.
+// The explored types: the library's aliases name these when it is explored. They have the part of the standard types'
+// interface that the library uses. At each operation the explorer may switch to another thread. Outside of a model,
+// they support a single thread.
 namespace explore {
 
-/// The thread cannot go on until another has changed something: for loops that spin.
+/// Suspends the thread until another thread has changed something. For loops that spin.
 void yield() noexcept;
 
-/// An address that differs for each thread of a model.
+/// Returns an address that is different for each thread of a model.
 [[nodiscard]] const void* thread_mark() noexcept;
 
 template <class T>
@@ -150,8 +151,8 @@ private:
     detail::object_index index_ = 0;
 };
 
-/// Time does not exist in a model: a wait with a limit ends by it when no thread can go on otherwise, or, if the
-/// model's options say so, at any moment.
+/// A model has no clock: a wait with a timeout times out when no thread can run. With options::early_timeouts it may
+/// time out at any moment.
 class condition_variable {
 public:
     condition_variable() noexcept { detail::construct(index_, detail::kind::condition, this, sizeof(*this)); }

@@ -7,14 +7,14 @@
 
 namespace explore::detail {
 
-/// How many threads a model may have, its body included.
+/// Maximum number of threads of a model, including its body.
 inline constexpr unsigned max_threads = 8;
 inline constexpr unsigned no_thread = max_threads;
 
 using stamp = std::uint32_t;
 
-/// How far each thread had come, as far as the clock's owner knows: its component for thread t covers all that t did
-/// with stamps up to it. Threads count from 1, so that an empty clock covers nothing.
+/// How far each thread had run, as far as the clock's owner knows. The component for thread t covers all operations of
+/// t with stamps up to it. Stamps start at 1, so an empty clock covers nothing.
 class vector_clock {
 public:
     [[nodiscard]] stamp operator[](unsigned thread) const noexcept { return at_[thread]; }
