@@ -42,15 +42,15 @@ TEST(ExploreBarrier, TwoWaitersMeetAndOneLeads) {
             explore::thread other([&] {
                 second.write(2);
                 other_leads = pass(*at, two);
-                check(first.read() == 1, "what the others did before is seen");
+                check(first.read() == 1, "the other task's writes before the barrier are visible");
             });
             first.write(1);
             const bool leads = pass(*at, one);
-            check(second.read() == 2, "what the others did before is seen");
+            check(second.read() == 2, "the other task's writes before the barrier are visible");
             other.join();
-            check(leads != other_leads, "one leads");
+            check(leads != other_leads, "exactly one task leads");
         }
-        check(at->may_be_destroyed(), "nobody waits");
+        check(at->may_be_destroyed(), "there are no waiters");
         delete at;
     }));
 }
@@ -65,7 +65,8 @@ TEST(ExploreBarrier, DroppedWaiterDoesNotCountAsArrived) {
             barrier_waiter early;
             const eddy::waker waker = three.waker();
             static_cast<void>(at.poll(early, waker));
-            // If it has met somebody, that one does not meet the other: one more comes.
+            // If the dropped wait was released together with one of the other tasks, the remaining task needs a
+            // partner.
             if (at.leave(early)) static_cast<void>(pass(at, three));
         });
         explore::thread other([&] { static_cast<void>(pass(at, two)); });
@@ -73,7 +74,7 @@ TEST(ExploreBarrier, DroppedWaiterDoesNotCountAsArrived) {
     }));
 }
 
-/// Two threads at a barrier by hand: with rounds, or with a count alone that starts anew.
+/// Two threads meet twice at a hand-written barrier: with a round number, or with a counter only that is reset to 0.
 template <bool CountsRounds>
 void meet_twice() {
     struct meeting {

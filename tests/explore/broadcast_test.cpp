@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A broadcast channel: who waits is woken, a value is read whole by each who is to have it, and is destroyed once, by
-// the last.
+// A broadcast channel: waiting receivers are woken, each receiver reads complete values, and a value is destroyed once,
+// by its last reader.
 #include <eddy/detail/broadcast_state.hpp>
 
 #include <gtest/gtest.h>
@@ -44,12 +44,12 @@ std::uint32_t send(broadcast_state& to, int value) {
 int read(broadcast_item* item) {
     auto& one = *static_cast<message*>(item);
     const int value = one.value.read();
-    if (one.is_alone()) one.value.write(0);  // the last may take the value itself
+    if (one.is_alone()) one.value.write(0);  // the last reader may move the value out
     drop(item, 1);
     return value;
 }
 
-/// What comes next: a value, the negative of how many were missed, or 0 for the end.
+/// Returns the next value, the negative number of missed values, or 0 if the channel is closed.
 int receive(broadcast_state& from, broadcast_state::position& next, sleeping_task& task) {
     broadcast_waiter one;
     const eddy::waker waker = task.waker();
@@ -87,7 +87,7 @@ TEST(ExploreBroadcast, SenderSeesWritesOfDroppedReceivers) {
         notify_waiter who;
         const eddy::waker waker = task.waker();
         while (!channel.poll_left(who, waker)) task.sleep();
-        check(one.read() + another.read() == 2, "what both did is seen");
+        check(one.read() + another.read() == 2, "the writes of both receivers are visible");
     }));
 }
 
@@ -97,7 +97,7 @@ TEST(ExploreBroadcast, TwoWaitingReceiversGetValue) {
         broadcast_state::position second = channel.add_receiver();
         sleeping_task one(false);
         sleeping_task two(false);
-        explore::thread sending([&] { check(send(channel, 7) == 2, "two receive"); });
+        explore::thread sending([&] { check(send(channel, 7) == 2, "both receivers get the value"); });
         explore::thread receiving([&] { check(receive(channel, second, two) == 7, "the value arrives"); });
         broadcast_state::position first = 0;
         check(receive(channel, first, one) == 7, "the value arrives");
@@ -122,11 +122,11 @@ TEST(ExploreBroadcast, LaggedReceiverLearnsCountAndContinues) {
             if (answer < 0) {
                 missed -= answer;
             } else {
-                check(answer == received + missed + 1, "in order, and none twice");
+                check(answer == received + missed + 1, "values arrive in order and once");
                 ++received;
             }
         }
-        check(received + missed == 2, "what was not received was told");
+        check(received + missed == 2, "each value is received or counted as missed");
     }));
 }
 
@@ -140,7 +140,7 @@ TEST(ExploreBroadcast, DroppedReceiverReleasesUnreadValues) {
         });
         explore::thread leaving([&] { leave(channel, second); });
         leave(channel, 0);
-        // What is left is found as a leak.
+        // A value that is not released is reported as a leak.
     }));
 }
 
@@ -169,11 +169,11 @@ TEST(ExploreBroadcast, DropOfLastReceiverWakesSender) {
         notify_waiter one;
         const eddy::waker waker = task.waker();
         while (!channel.poll_left(one, waker)) task.sleep();
-        check(send(channel, 1) == 0, "nobody receives");
+        check(send(channel, 1) == 0, "there are no receivers");
     }));
 }
 
-// ---- Copies with one mistake each fail: how the shares of a value are counted ----
+// ---- Copies with one mistake each fail: the reference count of a value ----
 
 template <std::memory_order Order, bool TakesUnderTheLock>
 void two_read() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A pool of leased buffers: a buffer that another thread returns is not used by it any more when it is leased again,
-// and the last buffer that is returned after close() frees the pool.
+// A pool of leased buffers: a thread that returns a buffer no longer uses it when it is leased again, and the last
+// buffer that is returned after close() frees the pool.
 #include <eddy/detail/buffer_pool.hpp>
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ protected:
     static void TearDownTestSuite() { eddy::detail::explored_threads_differ = false; }
 };
 
-/// The owner leases a buffer again that another thread has written to.
+/// Another thread writes to a buffer and returns it. The owner leases it again.
 TEST_F(ExploreBufferPool, ReturnedBufferIsNotUsedByPreviousHolder) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         auto* const pool = new buffer_pool;
@@ -42,7 +42,7 @@ TEST_F(ExploreBufferPool, ReturnedBufferIsNotUsedByPreviousHolder) {
     }));
 }
 
-/// Two buffers are returned while the owner closes the pool: nothing is leaked, and nothing is freed twice.
+/// Two buffers are returned while the owner closes the pool. The pool is neither leaked nor freed twice.
 TEST_F(ExploreBufferPool, LastReturnedBufferFreesClosedPool) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
         auto* const pool = new buffer_pool;

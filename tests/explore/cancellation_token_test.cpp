@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The tree of cancellation tokens: whoever waits below a token that is cancelled is woken, however the tree changes
-// meanwhile; nodes are freed once; and who finds a token cancelled finds those below it so.
+// The tree of cancellation tokens: a cancel wakes all waiters of the token and of its descendants, even if the tree
+// changes meanwhile. Nodes are freed once. A thread that finds a token cancelled finds its descendants cancelled.
 #include <eddy/detail/token_node.hpp>
 
 #include <gtest/gtest.h>
@@ -42,7 +42,7 @@ TEST(ExploreCancellationToken, CancelWakesWaiterAndPublishesWrites) {
             token->cancel();
         });
         wait_for_cancel(token, task);
-        check(reason.read() == 7, "what was done before the cancel is seen");
+        check(reason.read() == 7, "writes before the cancel are visible");
     }));
 }
 
@@ -85,10 +85,10 @@ TEST(ExploreCancellationToken, TwoCancelsOfOneTreeReachAllTokensBelow) {
         const token_share grandchild = child_of(middle);
         explore::thread above([&] {
             root->cancel();
-            check(grandchild->is_cancelled(), "all below are cancelled when cancel() returns");
+            check(grandchild->is_cancelled(), "all descendants are cancelled when cancel() returns");
         });
         middle->cancel();
-        check(grandchild->is_cancelled(), "all below are cancelled when cancel() returns");
+        check(grandchild->is_cancelled(), "all descendants are cancelled when cancel() returns");
     }));
 }
 
@@ -108,7 +108,7 @@ TEST(ExploreCancellationToken, HandlesMayBeDroppedDuringCancel) {
 
 // ---- Copies with one mistake each fail ----
 
-/// Two nodes as they are marked: the child first, or its parent, and with which order.
+/// Two nodes are marked as cancelled: the child or its parent first, with a given memory order.
 template <bool ChildFirst, std::memory_order Order>
 void mark_and_look() {
     eddy::detail::atomic<bool> parent(false);
@@ -120,13 +120,13 @@ void mark_and_look() {
         (ChildFirst ? parent : child).store(true, Order);
     });
     if (!parent.load(std::memory_order_acquire)) return;
-    check(reason.read() == 7, "what was done before the cancel is seen");
-    check(child.load(std::memory_order_acquire), "who finds a token cancelled finds those below it so");
+    check(reason.read() == 7, "writes before the cancel are visible");
+    check(child.load(std::memory_order_acquire), "the descendants of a cancelled token are cancelled");
 }
 
 TEST(ExploreCancellationToken, BrokenMarkingOrdersFail) {
     EXPECT_TRUE(holds(mark_and_look<true, std::memory_order_release>));
-    EXPECT_TRUE(fails(mark_and_look<false, std::memory_order_release>, "finds those below it so"));
+    EXPECT_TRUE(fails(mark_and_look<false, std::memory_order_release>, "the descendants of a cancelled token"));
     EXPECT_TRUE(fails(mark_and_look<true, std::memory_order_relaxed>, "race"));
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// A task of a loop and its join handle on another thread: the loop ends the task, and itself, while the handle is
-// polled, dropped, aborted, and made into abort handles. The outcome is seen or destroyed once, the memory is freed
-// once and not touched afterwards, who waits is woken. The loop is the library's own, without timers and I/O.
+// A task of an event loop, and its join handle on another thread. The loop completes the task and shuts down while the
+// handle is polled, dropped, aborted and turned into abort handles. The outcome is received or destroyed once, the
+// memory is freed once and not accessed afterwards, and a waiting joiner is woken. The event loop is the library's,
+// without timers and I/O.
 #include <eddy/detail/core_spawn.hpp>
 
 #include <gtest/gtest.h>
@@ -36,9 +37,9 @@ using explore::fails;
 using explore::holds;
 using explore::sleeping_task;
 
-// ---- The loop of a model, and its tasks ----
+// ---- The event loop of a model, and its tasks ----
 
-/// It may be run on each thread of the model, by one at a time.
+/// Any thread of the model may run it, one at a time.
 class small_loop {
 public:
     small_loop() : loop_(make()) {}
@@ -51,9 +52,9 @@ public:
     [[nodiscard]] core_shared& get() const noexcept { return *loop_; }
 
     void turn() { loop_->turn(0ns, std::source_location::current()); }
-    /// Until all tasks have ended.
+    /// Runs until all tasks have ended.
     void run() { loop_->run_until_idle(std::source_location::current()); }
-    /// Destroys what tasks are left, and the loop.
+    /// Destroys the remaining tasks and the event loop.
     void end() {
         core_shared* const ended = std::exchange(loop_, nullptr);
         ended->close();
@@ -62,7 +63,8 @@ public:
 
 private:
     static core_shared* make() {
-        // Each 1,024th number is made by an atomic operation more, and a model must do the same each time.
+        // Task ids are allocated in blocks of 1,024, and the first id of a block takes an additional atomic operation.
+        // All executions of a model must be the same, so the model's task must not get a first id.
         explore::outside([] {
             while ((eddy::detail::next_task_id() + 1) % 1024 == 0) {
             }
@@ -73,7 +75,7 @@ private:
     core_shared* loop_;
 };
 
-/// What a task gives: destroyed once.
+/// A task's output. It must be destroyed once.
 struct output {
     explore::tracked alive;
     int value = 0;
@@ -81,11 +83,11 @@ struct output {
     explicit output(int given) : value(given) {}
 };
 
-/// Ends at its last poll.
+/// A future that is ready at its last poll.
 struct work {
     using output_type = output;
     unsigned polls_left;  ///< 0 for a task that never ends
-    eddy::waker* keeps;   ///< where it leaves a waker of its own until its last poll
+    eddy::waker* keeps;   ///< stores a copy of the task's waker there until the last poll
     explore::tracked alive{};
 
     explicit work(unsigned polls, eddy::waker* keep = nullptr) : polls_left(polls), keeps(keep) {}
@@ -104,13 +106,13 @@ join_handle<output> spawn(small_loop& loop, work task) {
     return eddy::detail::spawn_on_core(loop.get(), std::move(task), std::source_location::current());
 }
 
-// ---- What a handle is used for, in all orders ----
+// ---- All sequences of calls on a join handle ----
 
-/// Who holds a join handle, and does with it what the letters say:
+/// Holds a join handle and makes the calls that the letters name:
 ///
-///     p, q    polls it with a first, or a second waker
+///     p, q    polls it with the first or second waker
 ///     a       aborts the task
-///     h       makes an abort handle, and keeps it
+///     h       makes an abort handle and keeps it
 ///     c       makes an abort handle, copies it, and drops both
 class user {
 public:
@@ -151,7 +153,7 @@ private:
         const auto ended = handle_->poll(cx);
         if (!ended) return false;
         check(ended->has_value() ? (*ended)->value == 7 : ended->error().is_cancelled(), "a value, or cancelled");
-        check(handle_->is_finished(), "it has ended");
+        check(handle_->is_finished(), "the task is finished");
         has_seen_ = true;
         return true;
     }
@@ -163,7 +165,7 @@ private:
     bool has_seen_ = false;
 };
 
-/// All words of up to `length` of these letters.
+/// Returns all words of up to `length` of these letters.
 std::vector<std::string> words(const std::string& letters, std::size_t length) {
     std::vector<std::string> all{""};
     for (std::size_t i = 0; i < all.size(); ++i) {
@@ -180,7 +182,7 @@ protected:
 
 constexpr explore::options bounds{.preemptions = 2, .stale_reads = 1};
 
-/// The task ends, or is destroyed with its loop, which goes at once.
+/// The task completes, or is destroyed with its event loop, which is destroyed immediately.
 void end_elsewhere(small_loop& loop) {
     loop.turn();
     loop.end();
@@ -258,7 +260,7 @@ TEST_F(ExploreCoreJoined, AbortHandlesOnThirdThread) {
     }
 }
 
-/// The waker is the task's own, and was copied off the loop: its reference is counted in the remote word only.
+/// The task's waker is copied outside of the event loop, so only the remote word counts the copy's reference.
 template <class Spawn>
 void waker_on_a_third_thread(const std::string& letters, Spawn spawns) {
     small_loop loop;
@@ -277,7 +279,7 @@ TEST_F(ExploreCoreJoined, WakersOnThirdThread) {
     }
 }
 
-/// A future that awaits the handle, on the loop itself.
+/// A future that awaits the join handle on the event loop itself.
 struct joiner {
     using output_type = void;
     join_handle<output> joined;
@@ -291,7 +293,7 @@ struct joiner {
 };
 
 TEST_F(ExploreCoreJoined, HandleOnLoopRacesWithAbortElsewhere) {
-    // The handle changes its word by plain stores, and abort handles are copied meanwhile.
+    // On the event loop's own thread the handle changes its word with plain stores. Abort handles are copied meanwhile.
     for (const unsigned polls : {1u, 0u}) {
         ASSERT_TRUE(holds({.preemptions = 4, .stale_reads = 1}, [&] {
             small_loop loop;
@@ -326,7 +328,7 @@ TEST_F(ExploreCoreJoinedStress, RandomExecutionsHold) {
 
 // ---- Copies with one mistake each fail ----
 
-/// The parts of core_joined that its two sides call, with a place for each mistake.
+/// The operations of core_joined that the broken variants replace.
 struct as_it_is {
     using leaves = core_joined::leaves;
 
@@ -337,7 +339,7 @@ struct as_it_is {
     static void add_reference(joinable& task) { core_joined::add_reference(task); }
 };
 
-/// As joined_core_task.
+/// A copy of joined_core_task with replaceable operations.
 template <class Choice>
 class changed_cell final : public core_joined {
 public:
@@ -395,7 +397,8 @@ bool is_last(const core_joined& task, bool may_part) {
     return may_part && task.local_refs == 1 && task.remote.load(std::memory_order_acquire) == 0;
 }
 
-/// Parts, or not, by one change of the word, whatever it holds.
+/// Completes the task and parts from the handle, if `parts` and there are no more references, in one change of the
+/// word.
 core_joined::leaves publish_at_once(core_joined& task, bool parts, std::memory_order order) {
     constexpr std::uint8_t counted = core_joined::gone | core_joined::is_shared;
     std::uint8_t word = task.join_word.load(std::memory_order_relaxed);
@@ -436,7 +439,7 @@ struct shares_what_is_parted : as_it_is {
         eddy::detail::retain_core_task(task);
     }
 };
-struct aborts_unsaid : as_it_is {  // as it was
+struct aborts_unsaid : as_it_is {  // the handle does not mark the word as shared
     static void abort(joinable& task) {
         if (!core_joined::is_finished(task)) eddy::detail::cancel_core_task(core_joined::of(task));
     }
@@ -497,7 +500,7 @@ TEST_F(ExploreCoreJoined, BrokenWaysToEndFail) {
 TEST_F(ExploreCoreJoined, BrokenWaysToUseHandleFail) {
     EXPECT_TRUE(fails(bounds, uses<shares_unsaid>("h"), "freed"));
     EXPECT_TRUE(fails(bounds, uses<shares_what_is_parted>("h"), "freed"));
-    EXPECT_TRUE(fails(bounds, uses<aborts_unsaid>("a"), "is destroyed, which nothing orders"));
+    EXPECT_TRUE(fails(bounds, uses<aborts_unsaid>("a"), "is destroyed without synchronization"));
     EXPECT_TRUE(fails(bounds, uses<polls_over_a_waker>("pq"), "a data race"));
     EXPECT_TRUE(fails(bounds, uses<polls_blindly>("", true), "a lost wake-up"));
     EXPECT_TRUE(fails(bounds, uses<leaves_unsaid>(""), "a leak"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A worker's children of scopes: each is taken exactly once, the newest by its owner or the oldest by a thief, and
-// whoever takes it sees what was done before it was pushed. With a capacity of 2, so that it is full and its places are
-// used again.
+// A worker's child queue: each child of a scope is taken exactly once, the newest by its owner or the oldest by a
+// stealing worker. The taker sees all writes before the push. The capacity is 2, so that the queue gets full and reuses
+// its slots.
 #include "runtime/fork_queue.hpp"
 
 #include <gtest/gtest.h>
@@ -23,14 +23,14 @@ using explore::holds;
 
 constexpr std::size_t capacity = 2;
 
-/// Plain on purpose: the queue must order all accesses.
+/// Plain members on purpose: the queue must order all accesses.
 struct item {
     bool is_written = false;
     bool is_taken = false;
 
     void take() {
-        check(is_written, "what was done before the push is seen");
-        check(!is_taken, "each is taken once");
+        check(is_written, "writes before the push are visible");
+        check(!is_taken, "each item is taken once");
         is_taken = true;
     }
 };
@@ -56,11 +56,11 @@ struct forks {
         if (item* const found = queue.steal()) found->take();
     }
 
-    /// When all threads have ended.
+    /// Call it when all threads have ended.
     void check_all() {
         while (pop()) {
         }
-        for (std::size_t i = 0; i < pushed; ++i) check(items[i].is_taken, "none is lost");
+        for (std::size_t i = 0; i < pushed; ++i) check(items[i].is_taken, "no item is lost");
     }
 
     Queue<item, capacity> queue;
@@ -68,11 +68,11 @@ struct forks {
     std::size_t pushed = 0;
 };
 
-/// The owner takes both while two thieves come: the last item is wanted by all.
+/// The owner pops both items while two threads steal, so all three compete for the last item.
 template <template <class, std::size_t> class Queue>
 void pop_while_two_steal() {
     const auto all = std::make_unique<forks<Queue>>();
-    check(all->push() && all->push(), "there is room");
+    check(all->push() && all->push(), "the queue has spare capacity");
     {
         explore::thread first([&] { all->steal(); });
         explore::thread second([&] { all->steal(); });
@@ -82,11 +82,11 @@ void pop_while_two_steal() {
     all->check_all();
 }
 
-/// A thief takes one after the other, while the owner pops, and uses the places again.
+/// One thread steals twice while the owner pops, and pushes into the same slots again.
 template <template <class, std::size_t> class Queue>
 void push_and_pop_while_one_steals() {
     const auto all = std::make_unique<forks<Queue>>();
-    check(all->push() && all->push(), "there is room");
+    check(all->push() && all->push(), "the queue has spare capacity");
     {
         explore::thread thief([&] {
             all->steal();
@@ -100,7 +100,7 @@ void push_and_pop_while_one_steals() {
     all->check_all();
 }
 
-/// The thief finds what the owner has just pushed, and the queue empty again.
+/// A thread steals an item that the owner has just pushed, and from a queue that is empty again.
 template <template <class, std::size_t> class Queue>
 void steal_what_is_pushed_now() {
     const auto all = std::make_unique<forks<Queue>>();
@@ -109,9 +109,9 @@ void steal_what_is_pushed_now() {
             all->steal();
             all->steal();
         });
-        check(all->push(), "there is room");
+        check(all->push(), "the queue has spare capacity");
         static_cast<void>(all->pop());
-        check(all->push(), "there is room");
+        check(all->push(), "the queue has spare capacity");
     }
     all->check_all();
 }

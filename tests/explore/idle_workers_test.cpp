@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How workers go to sleep and are woken (R029): whatever is pushed is run, although all may be about to sleep.
+// How workers park and are unparked: every pushed task is run, even if all workers are about to park.
 #include "runtime/idle_workers.hpp"
 
 #include <gtest/gtest.h>
@@ -43,7 +43,7 @@ constexpr eddy::detail::spawned_ops no_operations{};
 template <class Idle, unsigned Size>
 class small_pool;
 
-/// A task: what it does when it is run, once.
+/// A task with a function to run once.
 template <class Idle, unsigned Size>
 struct job : spawned_task {
     using work = void (*)(small_pool<Idle, Size>& pool, unsigned worker);
@@ -55,8 +55,8 @@ struct job : spawned_task {
     bool was_run = false;
 };
 
-/// A pool of one or two workers in short: the parts of src/runtime, put together as worker.cpp and pool.cpp do it. No
-/// tasks that wait, no drivers, no sentry.
+/// A minimal pool of one or two workers. It combines the parts of src/runtime as worker.cpp and pool.cpp do. It has no
+/// suspended tasks, no drivers and no watchdog worker.
 template <class Idle, unsigned Size>
 class small_pool {
     using job = ::job<Idle, Size>;
@@ -71,30 +71,30 @@ public:
                 continue;
             }
             stop_searching(self);
-            check(!task->was_run, "each is run once");
+            check(!task->was_run, "each task is run once");
             task->was_run = true;
             task->run(*this, self);
         }
     }
 
-    /// From outside.
+    /// Spawns a task from outside of the pool.
     void inject(job& task) {
         check(injected.push(task), "the queue is open");
         notify_one();
     }
 
-    /// From a task.
+    /// Spawns a task from a task.
     void push(unsigned self, job& task) {
-        check(workers[self].queue.push(&task), "there is room");
+        check(workers[self].queue.push(&task), "the run queue has spare capacity");
         notify_one();
     }
 
     void close() {
         is_closing.store(true, std::memory_order_release);
-        for (auto& one : workers) one.place.set(true);  // as a kernel does
+        for (auto& one : workers) one.place.set(true);  // a kernel's wake-up orders
     }
 
-    /// Where the body sleeps, or a task that blocks.
+    /// The body, or a task that blocks, waits on these.
     explore::event done{false};
     explore::event other_has_run{false};
     job* child = nullptr;
@@ -102,7 +102,7 @@ public:
 private:
     struct worker {
         run_queue<job, 4> queue;
-        explore::event place{false};  // the word and the queues must order
+        explore::event place{false};  // does not order: the idle word and the queues must
         bool is_searching = false;
     };
 
@@ -164,7 +164,7 @@ private:
     atomic<bool> is_closing{false};
 };
 
-/// Tasks come from outside, one after the other, while the workers are about to sleep, sleep, or search.
+/// Tasks are injected one after another while the workers are about to park, are parked, or are searching.
 template <class Idle, unsigned Size, unsigned Tasks>
 void tasks_from_outside() {
     no_owner owner;
@@ -181,7 +181,7 @@ void tasks_from_outside() {
     pool->close();
 }
 
-/// A task pushes another one and blocks until that has run: the other worker has to come for it.
+/// A task pushes another task and blocks until it has run: the other worker must steal it.
 template <class Idle>
 void task_that_needs_the_other_worker() {
     using job = ::job<Idle, 2>;
@@ -215,8 +215,9 @@ TEST(ExploreIdleWorkers, TaskPushedByBusyWorkerIsRunByOtherWorker) {
     EXPECT_TRUE(holds({.preemptions = 2, .stale_reads = 1}, task_that_needs_the_other_worker<idle_workers>));
 }
 
-/// The last sentry resigns, since nobody runs, while a worker begins to run and looks for a sentry (worker.cpp): in the
-/// end somebody watches. Two workers, both parked at first; the second is woken by its driver.
+/// The last watchdog worker resigns because no worker runs, while a worker starts to run and looks for a watchdog
+/// worker (worker.cpp). In the end there must be a watchdog worker. Both workers are parked at first; the driver wakes
+/// the second one.
 template <std::memory_order Resign, std::memory_order Look>
 void sentry_resigns_while_a_worker_begins() {
     constexpr int nobody = -1;
@@ -226,7 +227,7 @@ void sentry_resigns_while_a_worker_begins() {
     atomic<int> sentry{0};
     explore::event place{false};
     explore::thread begins([&] {
-        check(idle.unpark_itself(1), "nobody has notified it");
+        check(idle.unpark_itself(1), "the worker was not notified");
         if (sentry.load(Look) != nobody || idle.all_awake()) return;
         if (idle.any_sleeper()) place.set();
     });
@@ -253,7 +254,7 @@ TEST(ExploreIdleWorkersStress, RandomExecutionsHold) {
     EXPECT_TRUE(holds(explore::by_chance(), task_that_needs_the_other_worker<idle_workers>));
 }
 
-// ---- Copies of the word with one mistake each fail ----
+// ---- Copies of the idle word with one mistake each fail ----
 
 struct as_it_is {
     static constexpr std::memory_order order = std::memory_order_seq_cst;
@@ -316,7 +317,7 @@ private:
     std::vector<unsigned> sleepers_;
 };
 
-/// Each push and each sleep is a read-modify-write, but nothing is published by it.
+/// Each push and each park is a read-modify-write, but it publishes nothing.
 struct relaxed_word : as_it_is {
     static constexpr std::memory_order order = std::memory_order_relaxed;
 };
@@ -324,7 +325,7 @@ struct relaxed_word : as_it_is {
 struct look_without_modifying : as_it_is {
     static constexpr bool reads_by_modifying = false;
 };
-/// As it was at first, and as Tokio has it.
+/// Tokio's rule: only the last searching worker looks at the queues again before it parks. It is not enough here.
 struct only_searchers_look_again : as_it_is {
     static constexpr bool asks_a_searcher_only = true;
 };

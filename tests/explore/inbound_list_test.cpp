@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What other threads send to a loop: nothing is lost, the order of each sender is kept, and the loop is always woken.
+// Tasks that other threads send to an event loop: none is lost, each sender's order is kept, and the loop is always
+// woken.
 #include "core/inbound_list.hpp"
 
 #include <gtest/gtest.h>
@@ -25,25 +26,25 @@ struct item : inbound_node {
     unsigned number = 0;
 };
 
-/// The loop and what it sleeps in.
+/// An event loop's inbound list, and the event on which the loop waits.
 template <class List>
 struct loop {
     List inbound;
-    explore::event wake_up{false};  // the list's own orders must do
-    explore::cell<bool> is_set_up;  // written by the loop before it first sleeps, read by who wakes it
+    explore::event wake_up{false};  // does not order: the list's own memory orders must suffice
+    explore::cell<bool> is_set_up;  // written by the loop before it first waits, read by the thread that wakes it
 
     loop() { explore::name(this, "head"); }
 
     bool send(item& sent) {
         const auto pushed = inbound.push(sent);
         if (pushed == List::pushed::loop_sleeps) {
-            check(is_set_up.read(), "who wakes the loop sees what it did before it slept");
+            check(is_set_up.read(), "the loop's writes before its wait are visible to the waking thread");
             wake_up.set();
         }
         return pushed != List::pushed::refused;
     }
 
-    /// Takes what has come; sleeps until there is more.
+    /// Uses all items that have arrived.
     template <class Use>
     void turn(Use use) {
         for (inbound_node* node = inbound.take(); node != nullptr;) {
@@ -59,11 +60,11 @@ struct loop {
     }
 };
 
-/// Each item once, and those of a sender in order.
+/// Checks that each item arrives once, and each sender's items in order.
 class checklist {
 public:
     void add(const item& arrived) {
-        check(arrived.number == next_[arrived.sender], "each arrives once, in the order of its sender");
+        check(arrived.number == next_[arrived.sender], "each item arrives once, in the order of its sender");
         ++next_[arrived.sender];
         ++count_;
     }
@@ -82,7 +83,7 @@ void senders_and_a_loop() {
         for (unsigned i = 0; i < per_sender; ++i) {
             items[sender][i].sender = sender;
             items[sender][i].number = i;
-            check(home.send(items[sender][i]), "an open loop takes all");
+            check(home.send(items[sender][i]), "an open loop refuses no item");
         }
     };
     explore::thread first([&] { send_all(0); });
@@ -95,7 +96,8 @@ void senders_and_a_loop() {
     }
 }
 
-/// The loop closes while others send: an item is either refused, and its sender's again, or handed to the loop.
+/// The event loop closes while other threads send. Each item is either refused, so that its sender keeps it, or handed
+/// to the loop.
 template <class List>
 void senders_and_a_loop_that_closes() {
     loop<List> home;
@@ -116,7 +118,8 @@ void senders_and_a_loop_that_closes() {
             note(static_cast<item&>(*node));
         }
     }
-    for (unsigned i = 0; i < senders; ++i) check(is_taken[i] == is_handed_over[i], "taken is what is handed over");
+    for (unsigned i = 0; i < senders; ++i)
+        check(is_taken[i] == is_handed_over[i], "an item is handed over if it was not refused");
 }
 
 using eddy::detail::inbound_list;
@@ -252,7 +255,7 @@ TEST(ExploreInboundList, BrokenTransitionsFail) {
     EXPECT_TRUE(fails(senders_and_a_loop<changed_list<silent_about_sleep>>, "a lost wake-up"));
     EXPECT_TRUE(fails(senders_and_a_loop<changed_list<sleep_by_store>>, "a lost wake-up"));
     EXPECT_TRUE(fails(senders_and_a_loop<changed_list<newest_first>>, "in the order of its sender"));
-    EXPECT_TRUE(fails(senders_and_a_loop_that_closes<changed_list<close_by_store>>, "taken is what is handed over"));
+    EXPECT_TRUE(fails(senders_and_a_loop_that_closes<changed_list<close_by_store>>, "an item is handed over"));
 }
 
 }  // namespace

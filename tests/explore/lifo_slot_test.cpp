@@ -68,7 +68,8 @@ public:
     job* next_local() { return static_cast<job*>(call_next_local(worker_)); }
 
 private:
-    // SAFETY: a worker with at most two tasks in its run queue calls no function of its pool.
+    // SAFETY: the worker calls no function of its pool, because its run queue never holds more than two tasks. no_pool
+    // is static.
     worker worker_{reinterpret_cast<pool&>(no_pool), 0, nullptr, 1, false};
 };
 
@@ -98,7 +99,7 @@ struct workers {
     Worker second_watchdog;
 };
 
-/// The second task pushes the first out of the slot. Then the worker runs what it still has.
+/// The second task pushes the first out of the LIFO slot into the run queue. Then the worker runs its remaining tasks.
 template <class Worker>
 void wake_two_beside_a_watchdog() {
     const auto all = std::make_unique<workers<Worker>>();
@@ -148,7 +149,7 @@ struct as_it_is {
     static constexpr bool relieves_by_exchange = true;
 };
 
-/// The slot and the run queue of a worker, and nothing else.
+/// Only the LIFO slot and the run queue of a worker.
 template <class Choice>
 class changed_worker {
 public:
@@ -160,7 +161,7 @@ public:
             former = lifo_.load(std::memory_order_acquire);
             lifo_.store(&task, std::memory_order_release);
         }
-        if (former != nullptr) check(queue_.push(former), "there is room");
+        if (former != nullptr) check(queue_.push(former), "the run queue has spare capacity");
     }
 
     void relieve(changed_worker& busy) {

@@ -139,8 +139,8 @@ private:
 
 TEST(ExploreParker, BrokenParkersFail) {
     EXPECT_TRUE(holds(park_and_destroy<changed_parker<false, false, false>>));
-    EXPECT_TRUE(
-        fails(park_and_destroy<changed_parker<true, false, false>>, "condition 1 is destroyed, which nothing orders"));
+    EXPECT_TRUE(fails(park_and_destroy<changed_parker<true, false, false>>,
+                      "condition 1 is destroyed without synchronization"));
     EXPECT_TRUE(fails(look_and_park<changed_parker<false, true, false>>, "a lost wake-up"));
     EXPECT_TRUE(fails(look_and_park<changed_parker<false, false, true>>, "a lost wake-up"));
 }

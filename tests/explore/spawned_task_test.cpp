@@ -553,7 +553,7 @@ void owner_that_goes_with_its_last_task() {
 
 TEST_F(ExploreSpawnedTask, OwnerOutlivesWakersOutside) {
     EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, owner_that_goes_with_its_last_task<true>));
-    EXPECT_TRUE(fails(owner_that_goes_with_its_last_task<false>, "is destroyed, which nothing orders"));
+    EXPECT_TRUE(fails(owner_that_goes_with_its_last_task<false>, "is destroyed without synchronization"));
 }
 
 // ---- Copies with one mistake each fail ----
