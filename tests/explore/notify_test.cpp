@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A notify: no notification is lost, whoever is told sees what was written before, and what a dropped future was given
-// goes to the next.
+// A notify: no notification is lost, a notified waiter sees the writes before the notification, and a dropped future
+// forwards its notification.
 #include <eddy/detail/notify_state.hpp>
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ using explore::fails;
 using explore::holds;
 using explore::sleeping_task;
 
-/// A future of sync::notify.
+/// Like the future of sync::notify.
 template <class Notify = notify_state, class Waiter = notify_waiter>
 class future {
 public:
@@ -55,7 +55,7 @@ TEST(ExploreNotify, NotifyOneWakesWaiterAndPublishesWrites) {
         });
         future waits(n);
         waits.wait(task);
-        check(value.read() == 7, "what was written before is seen");
+        check(value.read() == 7, "writes before the notification are visible");
     }));
 }
 
@@ -70,7 +70,7 @@ TEST(ExploreNotify, NotifyWaitersReachesUnpolledFuture) {
             n.notify_waiters();
         });
         waits.wait(task);
-        check(value.read() == 7, "what was written before is seen");
+        check(value.read() == 7, "writes before the notification are visible");
     }));
 }
 
@@ -96,10 +96,10 @@ TEST(ExploreNotify, TwoNotificationsReachTwoWaiters) {
         notify_state n;
         sleeping_task one(false);
         sleeping_task two(false);
-        // Enlisted before: so neither can become a permit that the other notification is lost in.
+        // Both futures are enlisted first, so neither notification becomes a permit. A second permit would be lost.
         future first(n);
         future second(n);
-        check(!first.poll(one) && !second.poll(two), "nobody has been notified");
+        check(!first.poll(one) && !second.poll(two), "no future has been notified");
         explore::thread notifying([&] { n.notify_one(); });
         explore::thread also([&] { n.notify_last(); });
         first.wait(one);
@@ -115,7 +115,8 @@ TEST(ExploreNotify, DroppedFutureForwardsItsNotification) {
         explore::thread notifying([&] { n.notify_one(); });
         explore::thread gives_up([&] {
             future first(n);
-            if (first.poll(one)) n.notify_one();  // it was its own: back to whoever needs it
+            if (first.poll(one))
+                n.notify_one();  // the drop does not forward a notification that poll() has returned, so do it here
         });
         future second(n);
         second.wait(two);
@@ -128,7 +129,7 @@ TEST(ExploreNotify, NotifyWaitersRacesWithDroppedFuture) {
         sleeping_task one(false);
         sleeping_task two(false);
         future first(n);
-        check(!first.poll(one), "nobody has been notified");
+        check(!first.poll(one), "the future has not been notified");
         explore::thread all([&] { n.notify_waiters(); });
         explore::thread drops([&] { future(n).poll(two); });
         first.wait(one);
@@ -144,12 +145,12 @@ TEST(ExploreNotify, WokenWaiterMayDestroyNotify) {
             future waits(*n);
             waits.wait(task);
         }
-        check(n->may_be_destroyed(), "nobody waits");
+        check(n->may_be_destroyed(), "there are no waiters");
         delete n;
     }));
 }
 
-// ---- Copies with one mistake each fail: a copy for one waiter, with a place for each mistake ----
+// ---- Copies with one mistake each fail: a notify for one waiter, with a constant for each mistake ----
 
 struct as_it_is {
     static constexpr auto permit_order = std::memory_order_release;
@@ -260,7 +261,7 @@ void one_waits() {
     const eddy::waker waker = task.waker();
     waiter one;
     while (!n.poll(one, &waker)) task.sleep();
-    check(value.read() == 7, "what was written before is seen");
+    check(value.read() == 7, "writes before the notification are visible");
 }
 
 template <class How>

@@ -47,15 +47,15 @@ TEST(ExploreOnce, WaitersSeeValueAndEarlierWrites) {
         sleeping_task another(false);
         explore::thread setting([&] {
             told.write(1);
-            check(value->set(7).has_value(), "nobody else sets it");
+            check(value->set(7).has_value(), "no other thread sets the value");
         });
-        explore::thread waiting([&] { check(*run(value->wait(), another) == 7, "the value"); });
-        check(*run(value->wait(), one) == 7, "the value");
-        check(told.read() == 1, "and what came before");
+        explore::thread waiting([&] { check(*run(value->wait(), another) == 7, "the value is 7"); });
+        check(*run(value->wait(), one) == 7, "the value is 7");
+        check(told.read() == 1, "writes before set() are visible");
     }));
 }
 
-/// The first initializers end with an error.
+/// The first two initializers return an error.
 TEST(ExploreOnce, FailedInitializerLeavesCellToNextCaller) {
     EXPECT_TRUE(holds([] {
         const auto value = std::make_unique<once_cell<int>>();
@@ -63,14 +63,14 @@ TEST(ExploreOnce, FailedInitializerLeavesCellToNextCaller) {
         sleeping_task tasks[3]{sleeping_task(false), sleeping_task(false), sleeping_task(false)};
         const auto make = [&] {
             return eddy::poll_fn([&](eddy::context&) -> eddy::poll_result<std::expected<int, int>> {
-                tries.write(tries.read() + 1);  // one at a time, each after the former one
+                tries.write(tries.read() + 1);  // one initializer at a time, each after the previous one
                 if (tries.read() < 3) return std::expected<int, int>(std::unexpect, 0);
                 return std::expected<int, int>(7);
             });
         };
         const auto use = [&](sleeping_task& task) {
             const auto got = run(value->get_or_try_init(make), task);
-            if (got) check(**got == 7, "the value");
+            if (got) check(**got == 7, "the value is 7");
         };
         explore::thread first([&] { use(tasks[1]); });
         explore::thread second([&] { use(tasks[2]); });
@@ -78,7 +78,7 @@ TEST(ExploreOnce, FailedInitializerLeavesCellToNextCaller) {
     }));
 }
 
-/// The first initializer is dropped before its end, while others wait.
+/// The first initializer may be dropped before it completes, while other tasks wait.
 TEST(ExploreOnce, DroppedInitializerLeavesCellToNextCaller) {
     EXPECT_TRUE(holds([] {
         const auto value = std::make_unique<once_cell<int>>();
@@ -93,14 +93,14 @@ TEST(ExploreOnce, DroppedInitializerLeavesCellToNextCaller) {
             eddy::context cx(waker);
             static_cast<void>(future.poll(cx));
         });
-        explore::thread second([&] { check(*run(value->get_or_init(at_once), tasks[2]) == 7, "the value"); });
-        check(*run(value->get_or_init(at_once), tasks[0]) == 7, "the value");
+        explore::thread second([&] { check(*run(value->get_or_init(at_once), tasks[2]) == 7, "the value is 7"); });
+        check(*run(value->get_or_init(at_once), tasks[0]) == 7, "the value is 7");
     }));
 }
 
-// ---- The state behind it ----
+// ---- The state of a once_cell ----
 
-/// Makes the value, unless it is there. `gives_up`: the first attempt fails.
+/// Makes the value, unless it is set. `gives_up`: the first attempt fails.
 template <class Once>
 void make(Once& once, cell<int>& value, sleeping_task& task, bool gives_up) {
     notify_waiter one;
@@ -122,7 +122,7 @@ void make(Once& once, cell<int>& value, sleeping_task& task, bool gives_up) {
         if (!once.changes.poll(one, &waker)) task.sleep();
     }
     once.changes.leave(one);
-    check(value.read() == 7, "the value is seen");
+    check(value.read() == 7, "the value is visible");
 }
 
 template <class Once>
@@ -137,7 +137,7 @@ void two_make() {
 
 TEST(ExploreOnce, StateIsClaimedAgainAfterGiveUp) { EXPECT_TRUE(holds(two_make<once_state>)); }
 
-/// The state with a place for each mistake.
+/// A copy of the state, with a parameter for each mistake.
 template <std::memory_order Set, bool TellsWhenItGivesUp>
 struct changed_once {
     [[nodiscard]] bool is_set() const { return state.load(std::memory_order_acquire) == 2; }
@@ -157,7 +157,7 @@ struct changed_once {
     eddy::detail::notify_state changes;
 };
 
-/// One thread gives up for good, and the other one has to make the value.
+/// One thread fails and does not try again, so the other one must make the value.
 template <class Once>
 void one_gives_up() {
     Once once;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The state of a oneshot channel: the value and each waker have one owner at a time, the storage is freed once, and who
-// waits is woken.
+// The state of a oneshot channel: the value and each waker have one owner at a time, the storage is freed once, and a
+// waiting task is woken.
 #include <eddy/detail/oneshot_state.hpp>
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ using explore::sleeping_task;
 
 constexpr explore::options thorough{.preemptions = 4};
 
-/// As sync::oneshot has it: the value lies beside the state.
+/// Like sync::oneshot: the value is stored next to the state.
 struct channel : oneshot_state {
     int value = 0;
 };
@@ -29,7 +29,7 @@ void leave(channel* shared) {
 void send(channel* shared, int value) {
     shared->value = value;
     if (shared->complete_and_leave()) return;
-    if (!shared->complete()) check(shared->value == value, "a value that was not taken is the sender's again");
+    if (!shared->complete()) check(shared->value == value, "the sender gets back a value that was not received");
     leave(shared);
 }
 
@@ -43,7 +43,7 @@ TEST(ExploreOneshot, SendWakesReceiverWithValue) {
             if (shared->poll_complete(waker)) break;
             receiver.sleep();
         }
-        check(shared->is_complete() && shared->value == 7, "the value has come");
+        check(shared->is_complete() && shared->value == 7, "the value has arrived");
         leave(shared);
     }));
 }
@@ -59,7 +59,7 @@ TEST(ExploreOneshot, ReceiverMayPollWithAnotherWaker) {
             const eddy::waker late = second.waker();
             while (!shared->poll_complete(late)) second.sleep();
         }
-        check(shared->value == 7, "the value has come");
+        check(shared->value == 7, "the value has arrived");
         leave(shared);
     }));
 }
@@ -71,7 +71,7 @@ TEST(ExploreOneshot, CloseRacesWithSend) {
         explore::thread sender([=] { send(shared, 7); });
         const eddy::waker waker = receiver.waker();
         static_cast<void>(shared->poll_complete(waker));
-        if (shared->close()) check(shared->value == 7, "a value that came before is the receiver's");
+        if (shared->close()) check(shared->value == 7, "the receiver owns a value sent before the close");
         leave(shared);
     }));
 }
@@ -81,7 +81,7 @@ TEST(ExploreOneshot, CloseWakesSenderWaitingForIt) {
         sleeping_task sending(false);
         auto* const shared = new channel;
         explore::thread receiver([=] {
-            shared->value = 3;  // the receiver's to use, for once: close() publishes it
+            shared->value = 3;  // in this test the receiver writes the value: close() publishes it
             static_cast<void>(shared->close());
             leave(shared);
         });
@@ -90,8 +90,8 @@ TEST(ExploreOneshot, CloseWakesSenderWaitingForIt) {
             if (shared->poll_closed(waker)) break;
             sending.sleep();
         }
-        check(shared->value == 3, "what came before the close is seen");
-        check(!shared->complete(), "a closed channel takes nothing");
+        check(shared->value == 3, "writes before the close are visible");
+        check(!shared->complete(), "a closed channel accepts no value");
         leave(shared);
     }));
 }

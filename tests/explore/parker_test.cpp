@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Where a thread parks: one unpark() ends one park(), and a worker that another thread takes over wakes its new thread.
+// Parks threads: one unpark() ends one park(), and a worker that another thread takes over wakes its new thread.
 #include "core/parker.hpp"
 
 #include <gtest/gtest.h>
@@ -28,13 +28,13 @@ using explore::check;
 using explore::fails;
 using explore::holds;
 
-/// One sleeps until the other has left something. The sleeper looks before it sleeps, as a loop does.
+/// One thread parks until the other one has set a flag. It checks the flag before it parks, as an event loop does.
 template <class Parker>
 void look_and_park() {
     Parker place;
     atomic<bool> is_there{false};
     explore::thread other([&] {
-        // relaxed: park() must not be what is leaned on, but here it is.
+        // relaxed: code should not rely on park() for ordering. Here the test does, to check that it orders.
         is_there.store(true, std::memory_order_relaxed);
         place.unpark();
     });
@@ -50,10 +50,10 @@ void park_orders() {
         place.unpark();
     });
     place.park(std::nullopt);
-    check(left == 1, "who was woken sees what was done before");
+    check(left == 1, "writes before unpark() are visible after park()");
 }
 
-/// The sleeper destroys the place as soon as it is awake.
+/// The parking thread destroys the parker as soon as it is unparked.
 template <class Parker>
 void park_and_destroy() {
     auto* const place = new Parker;
@@ -117,7 +117,7 @@ public:
     void park(std::optional<std::chrono::nanoseconds>) {
         std::unique_lock guard(lock_);
         if constexpr (IsEdge) {
-            woken_.wait(guard);  // forgets an unpark() that came before
+            woken_.wait(guard);  // misses an earlier unpark()
         } else {
             woken_.wait(guard, [this] { return is_due_; });
         }
@@ -173,8 +173,8 @@ private:
     const eddy::waker& unpark_;
 };
 
-/// A thread takes a worker over, as worker::enter_thread() does, finds no timer and parks. The previous thread arms a
-/// timer in the rest of its poll.
+/// A thread takes over a worker, as worker::enter_thread() does, finds no timer and parks. The previous thread is still
+/// in its poll and arms a timer.
 template <bool Synchronises>
 void arm_while_another_goes_on() {
     const std::unique_ptr<sleeping_place, gives_up> place(new sleeping_place(nullptr));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A worker's ring: every task is taken exactly once, by its owner or by a thief, and whoever takes it sees what was
-// done before it was pushed. With a capacity of 4, so that the ring is full and comes round.
+// A worker's run queue: each task is taken exactly once, by its owner or by a stealing worker. The taker sees all
+// writes before the push. The capacity is 4, so that the ring buffer gets full and wraps around.
 #include "runtime/run_queue.hpp"
 
 #include <gtest/gtest.h>
@@ -22,19 +22,20 @@ using explore::holds;
 
 constexpr std::size_t capacity = 4;
 
-/// Plain on purpose: the ring must order all accesses.
+/// Plain members on purpose: the queue must order all accesses.
 struct item {
     bool is_written = false;
     bool is_taken = false;
 
     void take() {
-        check(is_written, "what was done before the push is seen");
-        check(!is_taken, "each is taken once");
+        check(is_written, "writes before the push are visible");
+        check(!is_taken, "each item is taken once");
         is_taken = true;
     }
 };
 
-/// The rings of an owner and two thieves, and what was pushed. On the heap, where each access is seen.
+/// The queues of an owner and two stealing workers, and the pushed items. Allocated on the heap, where the explorer
+/// sees each access.
 template <template <class, std::size_t> class Ring>
 struct rings {
     using ring = Ring<item, capacity>;
@@ -44,7 +45,7 @@ struct rings {
         explore::name(reinterpret_cast<const char*>(&owned) + 64, "owner.tail");
     }
 
-    /// The owner: true if there was room.
+    /// The owner pushes the next item. Returns true if there was spare capacity.
     bool push() {
         item& next = items[pushed];
         next.is_written = true;
@@ -63,7 +64,7 @@ struct rings {
     }
     bool pop() { return pop_from(owned); }
 
-    /// A thief: takes half of what `victim` has, and all of it out of his own ring.
+    /// A stealing worker takes half of the items of `victim`, and then pops all items of its own queue.
     static void steal(ring& victim, ring& own) {
         item* const first = victim.steal_into(own);
         if (first == nullptr) return;
@@ -72,11 +73,11 @@ struct rings {
         }
     }
 
-    /// When all threads have ended.
+    /// Call it when all threads have ended.
     void check_all() {
         while (pop()) {
         }
-        for (std::size_t i = 0; i < pushed; ++i) check(items[i].is_taken, "none is lost");
+        for (std::size_t i = 0; i < pushed; ++i) check(items[i].is_taken, "no item is lost");
     }
 
     ring owned;
@@ -86,14 +87,14 @@ struct rings {
     std::size_t pushed = 0;
 };
 
-// Where the indices begin: also so that they come round within the model (R033).
+// First indices. The larger ones wrap around within the model, at 32 and at 64 bits.
 constexpr std::uint64_t beginnings[] = {0, (std::uint64_t{1} << 32) - 3, std::numeric_limits<std::uint64_t>::max() - 2};
 
-/// The ring is full when it begins: the owner pushes on, and pops, while half is stolen.
+/// The queue is full at first: the owner pushes and pops while half of the items are stolen.
 template <template <class, std::size_t> class Ring>
 void push_and_pop_while_one_steals(std::uint64_t first_index) {
     const auto all = std::make_unique<rings<Ring>>(first_index);
-    for (std::size_t i = 0; i < capacity; ++i) check(all->push(), "there is room");
+    for (std::size_t i = 0; i < capacity; ++i) check(all->push(), "the queue has spare capacity");
     {
         explore::thread thief([&] { all->steal(all->owned, all->first_thief); });
         static_cast<void>(all->push());
@@ -104,11 +105,11 @@ void push_and_pop_while_one_steals(std::uint64_t first_index) {
     all->check_all();
 }
 
-/// Two thieves take from the owner, and one of them from the other.
+/// Two threads steal from the owner, and one of them also from the other.
 template <template <class, std::size_t> class Ring>
 void two_steal(std::uint64_t first_index) {
     const auto all = std::make_unique<rings<Ring>>(first_index);
-    for (int i = 0; i < 3; ++i) check(all->push(), "there is room");
+    for (int i = 0; i < 3; ++i) check(all->push(), "the queue has spare capacity");
     {
         explore::thread first([&] { all->steal(all->owned, all->first_thief); });
         explore::thread second([&] {
@@ -121,7 +122,7 @@ void two_steal(std::uint64_t first_index) {
     all->check_all();
 }
 
-/// The thief finds what the owner has just pushed, and the ring empty again.
+/// A thread steals items that the owner has just pushed, and from a queue that is empty again.
 template <template <class, std::size_t> class Ring>
 void steal_what_is_pushed_now(std::uint64_t first_index) {
     const auto all = std::make_unique<rings<Ring>>(first_index);
@@ -130,23 +131,24 @@ void steal_what_is_pushed_now(std::uint64_t first_index) {
             all->steal(all->owned, all->first_thief);
             all->steal(all->owned, all->first_thief);
         });
-        check(all->push(), "there is room");
-        check(all->push(), "there is room");
+        check(all->push(), "the queue has spare capacity");
+        check(all->push(), "the queue has spare capacity");
         static_cast<void>(all->pop());
-        check(all->push(), "there is room");
+        check(all->push(), "the queue has spare capacity");
     }
     all->check_all();
 }
 
-/// The owner finds its ring empty, since a thief has been there, and uses the places again for what it steals itself.
+/// The owner's queue is empty because another worker has stolen from it. The owner reuses the slots for items that it
+/// steals itself.
 template <template <class, std::size_t> class Ring>
 void steal_into_a_ring_that_was_stolen_from(std::uint64_t first_index) {
     const auto all = std::make_unique<rings<Ring>>(first_index);
-    for (std::size_t i = 0; i < capacity; ++i) check(all->push(), "there is room");
+    for (std::size_t i = 0; i < capacity; ++i) check(all->push(), "the queue has spare capacity");
     for (int i = 0; i < 3; ++i) {
         item& next = all->items[all->pushed++];
         next.is_written = true;
-        check(all->second_thief.push(&next), "there is room");
+        check(all->second_thief.push(&next), "the queue has spare capacity");
     }
     {
         explore::thread thief([&] { all->steal(all->owned, all->first_thief); });
@@ -190,7 +192,7 @@ TEST(ExploreRunQueueStress, RandomExecutionsHold) {
     EXPECT_TRUE(holds(explore::by_chance(), [] { two_steal<run_queue>(beginnings[2]); }));
 }
 
-// ---- Copies of the ring with one mistake each fail ----
+// ---- Copies of the queue with one mistake each fail ----
 
 struct as_it_is {
     static constexpr std::memory_order publish = std::memory_order_release;
@@ -335,7 +337,7 @@ TEST(ExploreRunQueue, UnbrokenCopyHolds) {
 TEST(ExploreRunQueue, WeakerMemoryOrdersFail) {
     EXPECT_TRUE(fails(fresh_ring<relaxed_publish>(), "a data race"));
     EXPECT_TRUE(fails(fresh_ring<relaxed_find>(), "a data race"));
-    // The thief's copy must have been made before the owner uses the place again.
+    // The stealing worker must have copied an item before the owner reuses its slot.
     EXPECT_TRUE(fails({.early_reads = 1}, full_ring<relaxed_give_free>(), "a data race"));
     EXPECT_TRUE(fails({.early_reads = 1}, full_ring<relaxed_see_free>(), "a data race"));
     EXPECT_TRUE(holds({.early_reads = 1}, reused_ring<as_it_is>()));
@@ -347,7 +349,7 @@ TEST(ExploreRunQueue, BrokenTransitionsFail) {
     EXPECT_TRUE(fails(full_ring<pop_by_store>(), ""));
     EXPECT_TRUE(fails(full_ring<steal_by_store>(), ""));
     EXPECT_TRUE(fails(full_ring<copies_too_late>(), ""));
-    EXPECT_TRUE(fails(full_ring<less_than>(beginnings[2]), "none is lost"));
+    EXPECT_TRUE(fails(full_ring<less_than>(beginnings[2]), "no item is lost"));
 }
 
 }  // namespace

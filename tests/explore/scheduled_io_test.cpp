@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The readiness word, the slots and the waiters of a registration: an event is never lost between a call that would
-// block and the clearing that follows (S39, R002), and who waits is always woken (S40).
+// The readiness word, the waker slots and the waiters of a registration. No event is lost between a call that would
+// block and the clear that follows, and a waiting task is always woken.
 #include <eddy/detail/scheduled_io.hpp>
 
 #include <gtest/gtest.h>
@@ -35,11 +35,11 @@ using explore::sleeping_task;
 
 constexpr explore::options thorough{.preemptions = 3, .stale_reads = 1};
 
-/// The kernel's side: bytes in a socket. Its lock orders what its callers do; here, read-modify-writes.
+/// A kernel socket with a count of received bytes. A kernel's lock orders its callers; here, read-modify-writes do.
 class kernel_socket {
 public:
     void arrive() { bytes_.fetch_add(1, std::memory_order_acq_rel); }
-    /// 0: it would block.
+    /// Returns 0 if the call would block.
     int read() { return bytes_.exchange(0, std::memory_order_acq_rel); }
 
 private:
@@ -62,10 +62,10 @@ ready_event wait_ready(Io& source, direction way, sleeping_task& self) {
     }
 }
 
-// The tasks of the models are older than the threads that wake them, as an executor sees to. And their wake-ups order
-// nothing: the word itself has to.
+// The models construct their tasks before the threads that wake them, as an executor does. The wake-ups order nothing,
+// so the readiness word itself must.
 
-/// As a stream's read on an edge-triggered driver: tries, clears when it would block, waits.
+/// Reads like a stream on an edge-triggered driver: tries, clears the readiness if the call would block, and waits.
 template <class Io>
 void read_until(Io& source, kernel_socket& socket, int wanted, sleeping_task& self) {
     for (int got = 0; got < wanted;) {
@@ -76,7 +76,7 @@ void read_until(Io& source, kernel_socket& socket, int wanted, sleeping_task& se
     }
 }
 
-/// S39: an edge comes at any moment, also between EWOULDBLOCK and the clearing. None is lost, or the reader sleeps on.
+/// An edge may arrive at any moment, also between EWOULDBLOCK and the clear. If it is lost, the reader waits forever.
 template <class Io>
 void edges_and_a_reader() {
     sleeping_task reader(false);
@@ -92,7 +92,7 @@ void edges_and_a_reader() {
     read_until(source, socket, 2, reader);
 }
 
-/// The event of the other direction counts as well, and takes nothing away.
+/// An event of the other direction counts as well, and clears nothing.
 template <class Io>
 void edges_of_both_directions() {
     sleeping_task reader(false);
@@ -111,7 +111,7 @@ void edges_of_both_directions() {
     read_until(source, incoming, 1, reader);
 }
 
-/// What a driver wrote before it reported is seen by who finds the source ready.
+/// A task that finds the source ready sees the driver's writes before the report.
 template <class Io>
 void report_publishes() {
     sleeping_task reader(false);
@@ -122,7 +122,7 @@ void report_publishes() {
         report(source, ready::error);
     });
     static_cast<void>(wait_ready(source, direction::read, reader));
-    check(errors == 1, "what came before the report is seen");
+    check(errors == 1, "writes before the report are visible");
 }
 
 TEST(ExploreScheduledIo, EventBetweenWouldBlockAndClearStaysReady) {
@@ -147,7 +147,7 @@ TEST(ExploreScheduledIo, ClearOfOldTickKeepsNewerEvents) {
         source.clear_blocked(old);
         driver.join();
         stranger.join();
-        check(source.look(ready::all).ready == (ready::readable | ready::writable), "both events are there");
+        check(source.look(ready::all).ready == (ready::readable | ready::writable), "both events are kept");
     }));
 }
 
@@ -174,7 +174,7 @@ TEST(ExploreScheduledIo, LastPollOwnsWakerSlot) {
         scheduled_io source;
         explore::thread driver([&] { report(source, ready::readable); });
         explore::thread other([&] {
-            // Polls once, and is then dropped.
+            // Polls once; then the operation is dropped.
             const eddy::waker waker = given_up.waker();
             context cx(waker);
             static_cast<void>(source.poll_ready(direction::read, cx, &given_up));
@@ -195,7 +195,7 @@ TEST(ExploreScheduledIo, DroppedSlotOwnerLeavesNothingBehind) {
             context cx(waker);
             static_cast<void>(source.poll_ready(direction::read, cx, &self));
             source.leave_slot(direction::read, &self);
-            check(!source.has_owner(), "the slot has no owner any more");
+            check(!source.has_owner(), "the waker slot has no owner");
         }
     }));
 }
@@ -206,7 +206,7 @@ TEST(ExploreScheduledIo, WaiterIsWokenOrUnlinked) {
         sleeping_task self(false);
         scheduled_io source;
         explore::thread driver([&] { report(source, ready::readable); });
-        // SAFETY: as in readiness_future: unlinked before it goes.
+        // SAFETY: this thread owns the node and unlinks it before it deletes it, as readiness_future does.
         auto* const dropped = new io_waiter(interest::readable);
         {
             const eddy::waker waker = dropped_task.waker();
@@ -245,7 +245,7 @@ TEST(ExploreScheduledIoStress, RandomExecutionsHold) {
     EXPECT_TRUE(holds(explore::by_chance(), edges_of_both_directions<scheduled_io>));
 }
 
-// ---- Copies of the word and one slot with one mistake each fail ----
+// ---- Copies of the readiness word and one waker slot, with one mistake each, fail ----
 
 struct as_it_is {
     static constexpr std::memory_order set = std::memory_order_release;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The core of semaphore, mutex, rwlock and the bounded channel: permits are had by one at a time, what their holder did
-// is seen by the next, and who waits is woken, or gone without a trace.
+// The core of semaphore, mutex, rwlock and the bounded channel: each permit has one holder at a time, the next holder
+// sees the writes of the previous one, and a waiter is woken or leaves the list cleanly.
 #include <eddy/detail/semaphore_state.hpp>
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ using explore::fails;
 using explore::holds;
 using explore::sleeping_task;
 
-/// As a task would, by a thread that sleeps.
+/// Acquires like a task, on a thread that sleeps.
 template <class State>
 acquired acquire(State& state, std::size_t count, sleeping_task& task) {
     acquired answer = state.try_acquire(count);
@@ -43,16 +43,17 @@ template <class State>
 struct locked {
     explicit locked(std::size_t permits) : state(permits) {}
 
-    /// What a mutex is for; `task` is the caller's.
+    /// Adds one to `value` with a permit, as with a mutex. `task` belongs to the caller.
     void add_one(sleeping_task& task) {
-        check(acquire(state, 1, task) == acquired::yes, "it is never closed");
+        check(acquire(state, 1, task) == acquired::yes, "the semaphore is open");
         value.write(value.read() + 1);
         static_cast<void>(state.release(1));
     }
 
     State state;
     explore::cell<int> value{0};
-    sleeping_task tasks[3]{sleeping_task(false), sleeping_task(false), sleeping_task(false)};  // they order nothing
+    sleeping_task tasks[3]{sleeping_task(false), sleeping_task(false),
+                           sleeping_task(false)};  // wake-ups that order nothing
 };
 
 template <class State>
@@ -62,8 +63,8 @@ void two_that_lock() {
         const explore::thread other([&] { shared->add_one(shared->tasks[1]); });
         shared->add_one(shared->tasks[0]);
     }
-    check(shared->value.read() == 2, "none has overwritten the other");
-    check(shared->state.available() == 1, "it is free again");
+    check(shared->value.read() == 2, "no addition is lost");
+    check(shared->state.available() == 1, "the permit is returned");
 }
 
 TEST(ExploreSemaphore, TwoThreadsLockInTurn) { EXPECT_TRUE(holds({.preemptions = 3}, two_that_lock<permit_state>)); }
@@ -76,11 +77,11 @@ TEST(ExploreSemaphore, ThreeThreadsLockInTurn) {
             const explore::thread second([&] { shared->add_one(shared->tasks[2]); });
             shared->add_one(shared->tasks[0]);
         }
-        check(shared->value.read() == 3, "none has overwritten the other");
+        check(shared->value.read() == 3, "no addition is lost");
     }));
 }
 
-/// Does not look whether somebody waits.
+/// Broken: release() does not check for waiters.
 struct never_wakes : permit_state {
     using permit_state::permit_state;
     bool release(std::size_t count) noexcept {
@@ -89,7 +90,7 @@ struct never_wakes : permit_state {
     }
 };
 
-/// Says nothing of what its holder did.
+/// Broken: release() does not publish the holder's writes.
 struct forgets_to_publish : permit_state {
     using permit_state::permit_state;
     bool release(std::size_t count) noexcept {
@@ -122,10 +123,10 @@ TEST(ExploreSemaphore, DroppedWaiterForwardsPermit) {
                 shared->value.write(1);
                 static_cast<void>(shared->state.release(1));
             });
-            check(acquire(shared->state, 1, shared->tasks[0]) == acquired::yes, "given");
-            check(shared->value.read() == 1, "what the holder did is seen");
+            check(acquire(shared->state, 1, shared->tasks[0]) == acquired::yes, "the permit is acquired");
+            check(shared->value.read() == 1, "writes before the release are visible");
         }
-        check(shared->state.available() == 0, "one was given, one is held");
+        check(shared->state.available() == 0, "the only permit is held");
     }));
 }
 
@@ -141,8 +142,8 @@ TEST(ExploreSemaphore, LargeRequestGetsPermitsOfTwoReleases) {
             other_value.write(1);
             static_cast<void>(shared->state.release(1));
         });
-        check(acquire(shared->state, 2, shared->tasks[0]) == acquired::yes, "given");
-        check(shared->value.read() + other_value.read() == 2, "what both did is seen");
+        check(acquire(shared->state, 2, shared->tasks[0]) == acquired::yes, "the permits are acquired");
+        check(shared->value.read() + other_value.read() == 2, "writes before both releases are visible");
     }));
 }
 
@@ -155,18 +156,18 @@ TEST(ExploreSemaphore, CloseEndsWaiter) {
         });
         const explore::thread releasing([&] { static_cast<void>(shared->state.release(1)); });
         if (acquire(shared->state, 1, shared->tasks[0]) == acquired::closed) {
-            check(shared->value.read() == 1, "what came before the close is seen");
+            check(shared->value.read() == 1, "writes before the close are visible");
         }
     }));
 }
 
 TEST(ExploreSemaphore, NextHolderMayDestroySemaphore) {
     EXPECT_TRUE(holds({.preemptions = 3}, [] {
-        auto state = std::make_unique<permit_state>(0);  // as the other has locked it
+        auto state = std::make_unique<permit_state>(0);  // locked by the other thread
         sleeping_task task(false);
         const explore::thread unlocking([&state = *state] { static_cast<void>(state.release(1)); });
         {
-            permit_waiter who;  // makes the other look for whom to give it to, and goes
+            permit_waiter who;  // may make release() look for a waiter, and leaves
             const eddy::waker waker = task.waker();
             if (state->acquire_or_wait(1, who, waker) == acquired::yes) {
                 static_cast<void>(state->release(1));
@@ -174,7 +175,7 @@ TEST(ExploreSemaphore, NextHolderMayDestroySemaphore) {
                 static_cast<void>(state->leave(who));
             }
         }
-        check(acquire(*state, 1, task) == acquired::yes, "unlocked");
+        check(acquire(*state, 1, task) == acquired::yes, "the semaphore is unlocked");
         state.reset();
     }));
 }
@@ -186,9 +187,9 @@ TEST(ExploreSemaphore, ForgetRacesWithReleaseAndWaiter) {
         {
             const explore::thread forgetting([&] { forgotten = shared->state.forget(1); });
             const explore::thread releasing([&] { static_cast<void>(shared->state.release(1)); });
-            check(acquire(shared->state, 1, shared->tasks[0]) == acquired::yes, "one is left");
+            check(acquire(shared->state, 1, shared->tasks[0]) == acquired::yes, "a permit is left");
         }
-        check(shared->state.available() + forgotten == 1, "two in all, and one is held");
+        check(shared->state.available() + forgotten == 1, "of two permits, one is held");
     }));
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// The life of a task that may run on any thread: the word (task_state), the wakers and the join handle
-// (spawned_task.cpp), with a small executor in the place of the pool. No wake-up is lost, it is polled by one thread at
-// a time, its future and its output are destroyed once, and its memory is freed once.
+// The life of a task that may run on any thread: its state word (task_state), its wakers and its join handle
+// (spawned_task.cpp), with a small executor in place of the pool. No wake-up is lost, one thread polls the task at a
+// time, its future and its output are destroyed once, and its memory is freed once.
 #include <eddy/detail/spawned_task.hpp>
 
 #include <gtest/gtest.h>
@@ -35,13 +35,13 @@ using explore::fails;
 using explore::holds;
 using explore::sleeping_task;
 
-// ---- An executor in short: what worker.cpp and pool.cpp do with a task, and a queue with a lock ----
+// ---- A minimal executor: handles tasks as worker.cpp and pool.cpp do, and has a queue with a lock ----
 
-/// What the executor makes of a task's wake of itself, which its word does not know of.
+/// What the executor does when a task wakes itself during its poll. The state word does not record this wake.
 enum class own_wake {
     is_passed_on,
     is_forgotten,   // wrong
-    queues_itself,  // wrong: beside what others have queued
+    queues_itself,  // wrong: the task may be in the queue already
 };
 
 class small_executor final : public eddy::detail::task_owner {
@@ -58,7 +58,7 @@ public:
         work_.set();
     }
 
-    /// Runs tasks until one has ended.
+    /// Runs tasks until the task has ended.
     void run() {
         while (!has_ended()) {
             if (spawned_task* const task = take()) {
@@ -67,10 +67,10 @@ public:
                 work_.wait();
             }
         }
-        work_.set();  // for another thread that runs this
+        work_.set();  // for another thread in run()
     }
 
-    /// As a pool that closes: destroys the task if nobody runs it, then gives up the queue.
+    /// Shuts down like a pool: destroys the task if it is not running. Call give_up_queue() afterwards.
     void shut_down(spawned_task& task) {
         if (take_out_of_list()) {
             if (task.state.transition_to_shutdown()) {
@@ -122,16 +122,16 @@ public:
     }
 
 private:
-    /// By poll or poll_cancel.
+    /// Polls with poll or poll_cancel.
     static poll_end poll(spawned_task& task, bool (*how)(spawned_task&, context&)) {
-        // The queue's reference is this thread's while it runs the task, so that the waker need not count.
+        // This thread owns the queue's reference while it runs the task, so the waker needs no reference.
         const eddy::detail::borrowed_waker waker(&eddy::detail::spawned_task_waker, &task);
         context cx(waker.get());
         const eddy::detail::polled_task here(task);
         return here.end(how(task, cx));
     }
 
-    /// The task is running, and marked as cancelled.
+    /// Precondition: the task is running and marked as cancelled.
     void cancel(spawned_task& task) {
         const poll_end ended = poll(task, task.ops().poll_cancel);
         if (ended == poll_end::has_ended) return destroy(task, 1);
@@ -192,7 +192,7 @@ private:
     bool has_ended_ = false;
 };
 
-/// What a task gives: destroyed once.
+/// A task's output. It must be destroyed once.
 struct output {
     explore::tracked alive;
     int value = 0;
@@ -200,8 +200,8 @@ struct output {
     explicit output(int given) : value(given) {}
 };
 
-/// Ends when all has been said that it waits for. Each who says something wakes it afterwards; the memory order of what
-/// is said is the wake-up's to see to.
+/// A future that is ready when all its flags are set. Each thread sets its flag and then wakes the task. The flags are
+/// relaxed: the wake-up must order them.
 struct listener {
     using output_type = output;
 
@@ -222,7 +222,7 @@ struct listener {
     }
 };
 
-/// Never ends, and leaves a waker where others find it.
+/// A future that is never ready. The test makes its wakers.
 struct sleeper {
     using output_type = output;
     explore::tracked alive{};
@@ -236,13 +236,13 @@ struct sleeper {
     }
 };
 
-/// Wakes itself in its first polls, as a task does that yields; then it waits for what is said, if it is to.
+/// A future that wakes itself in its first polls, as a yielding task does. Then it waits for its flag, if it has one.
 struct yielder {
     using output_type = output;
 
     int yields;
-    const atomic<int>* said;   ///< or null: it ends after its yields
-    int yields_to_cancel = 0;  ///< asked to end, it wakes itself so often before it has ended
+    const atomic<int>* said;   ///< null: it is ready after its yields
+    int yields_to_cancel = 0;  ///< number of times it wakes itself during poll_cancel()
     explore::tracked alive{};
     int polls = 0;
 
@@ -271,7 +271,7 @@ struct yielder {
     }
 };
 
-/// A task of the executor that lies in its queue, and its handle.
+/// Puts a task into the executor's queue. Returns it and its join handle.
 template <class F>
 std::pair<spawned_task*, eddy::join_handle<output>> spawn(small_executor& executor, F future) {
     using cell = eddy::detail::spawned_cell<F>;
@@ -285,8 +285,8 @@ eddy::waker waker_of(spawned_task& task) {
     return {&eddy::detail::spawned_task_waker, &task};
 }
 
-/// While it lives, all threads of the model count as the executor's own. (The explorer's threads share what is
-/// thread_local.) Without it each wake-up announces itself before it touches the word: see OwnerOutlivesWakersOutside.
+/// While it exists, all threads of the model count as threads of the executor, because they share this thread_local.
+/// Otherwise each wake-up announces itself before it accesses the state word: see OwnerOutlivesWakersOutside.
 class all_inside {
 public:
     explicit all_inside(const small_executor& executor) { eddy::detail::worker_owner_here = &executor; }
@@ -362,7 +362,8 @@ TEST_F(ExploreSpawnedTask, AbortRacingWithEndGivesValueOrCancelled) {
             const eddy::waker waker = joiner.waker();
             context cx(waker);
             if (auto ended = handle.poll(cx)) {
-                check(ended->has_value() ? (*ended)->value == 7 : ended->error().is_cancelled(), "one or the other");
+                check(ended->has_value() ? (*ended)->value == 7 : ended->error().is_cancelled(),
+                      "an output, or cancelled");
                 break;
             }
             joiner.sleep();
@@ -386,7 +387,7 @@ TEST_F(ExploreSpawnedTask, EndWakesJoinerWhichTakesOutput) {
             const eddy::waker waker = joiner.waker();
             context cx(waker);
             if (auto ended = handle.poll(cx)) {
-                check(ended->has_value() && (*ended)->value == 7, "the output is there");
+                check(ended->has_value() && (*ended)->value == 7, "the output arrives");
                 break;
             }
             joiner.sleep();
@@ -394,8 +395,7 @@ TEST_F(ExploreSpawnedTask, EndWakesJoinerWhichTakesOutput) {
     }));
 }
 
-/// The handle is polled twice, with a waker and then with another one, or the same; and it is dropped while the task
-/// ends.
+/// The handle is polled twice, with two wakers or with the same one. It is dropped while the task completes.
 template <bool SameWaker>
 void handle_that_is_polled_twice_and_dropped() {
     small_executor executor;
@@ -410,7 +410,7 @@ void handle_that_is_polled_twice_and_dropped() {
     for (const auto* const waker : {&early, SameWaker ? &early : &late}) {
         context cx(*waker);
         if (auto ended = handle.poll(cx)) {
-            check(ended->has_value() && (*ended)->value == 7, "the output is there");
+            check(ended->has_value() && (*ended)->value == 7, "the output arrives");
             break;
         }
     }
@@ -435,12 +435,12 @@ TEST_F(ExploreSpawnedTask, ShutdownRacesWithRunAndWake) {
             });
             executor.shut_down(*task);
         }
-        executor.give_up_queue();  // the last worker does that
-        check(handle.is_finished(), "it has ended");
+        executor.give_up_queue();  // as the last worker does
+        check(handle.is_finished(), "the task is finished");
     }));
 }
 
-// ---- A task that wakes itself, which its word does not know of until its run ends ----
+// ---- A task that wakes itself: the state word does not record it until the poll ends ----
 
 TEST_F(ExploreSpawnedTask, SelfWakingTaskIsPolledAgain) {
     for (const int yields : {1, 2}) {
@@ -450,7 +450,7 @@ TEST_F(ExploreSpawnedTask, SelfWakingTaskIsPolledAgain) {
             auto [task, handle] = spawn(executor, yielder(yields, nullptr));
             explore::thread other([&] { executor.run(); });
             executor.run();
-            check(handle.is_finished(), "it has ended");
+            check(handle.is_finished(), "the task is finished");
         }));
     }
 }
@@ -488,7 +488,7 @@ TEST_F(ExploreSpawnedTask, SelfWakingTaskIsQueuedOnce) {
 }
 
 TEST_F(ExploreSpawnedTask, AbortOfSelfWakingTask) {
-    // Without a word that ends it: the abort must, however often the task asks for another poll while it is cancelled.
+    // No flag ends this task: the abort must end it, however often it wakes itself while it is being cancelled.
     for (const int to_cancel : {0, 1, 2}) {
         EXPECT_TRUE(holds({.preemptions = 3, .stale_reads = 1}, [=] {
             small_executor executor;
@@ -531,18 +531,19 @@ TEST_F(ExploreSpawnedTask, ShutdownOfSelfWakingTask) {
                 executor.shut_down(*task);
             }
             executor.give_up_queue();
-            check(handle.is_finished(), "it has ended");
+            check(handle.is_finished(), "the task is finished");
         })) << to_cancel;
     }
 }
 
-/// A thread outside wakes a task, and comes to queue it when the task, and then its owner, may be gone already.
+/// A thread outside of the executor wakes a task. By the time it queues the task, the task and then its owner may be
+/// destroyed.
 template <bool Waits>
 void owner_that_goes_with_its_last_task() {
     auto* const executor = new small_executor;
     auto [task, handle] = spawn(*executor, sleeper());
     handle.detach();
-    executor->run_task(*executor->take());  // from now on it sleeps
+    executor->run_task(*executor->take());  // after this the task waits
     explore::thread outside([&, waker = waker_of(*task)]() mutable { std::move(waker).wake(); });
     executor->shut_down(*task);
     executor->give_up_queue();
@@ -558,7 +559,7 @@ TEST_F(ExploreSpawnedTask, OwnerOutlivesWakersOutside) {
 
 // ---- Copies with one mistake each fail ----
 
-/// poll_join() as it was: compares the waker that is there before it takes the field back.
+/// Broken: compares the stored waker before it takes the waker slot back.
 bool compares_first(spawned_task& task, const eddy::waker& wake) {
     if (task.state.is_complete()) return true;
     if (task.state.has_join_waker()) {
@@ -571,7 +572,7 @@ bool compares_first(spawned_task& task, const eddy::waker& wake) {
     return true;
 }
 
-/// Does not look whether the task has ended meanwhile.
+/// Broken: does not check whether the task has completed meanwhile.
 bool publishes_blindly(spawned_task& task, const eddy::waker& wake) {
     if (task.state.is_complete()) return true;
     if (task.state.has_join_waker() && !task.state.take_join_waker_back()) return true;
@@ -630,7 +631,7 @@ TEST_F(ExploreSpawnedTask, BrokenSelfWakesFail) {
     EXPECT_TRUE(fails(task_that_yields<own_wake::queues_itself>, "an assertion"));
 }
 
-/// The part of the word that says who polls, with a place for each mistake.
+/// The part of the state word that controls polling, with a constant for each mistake.
 struct as_it_is {
     static constexpr std::memory_order order = std::memory_order_acq_rel;
     static constexpr bool wakes_by_modifying = true;
@@ -646,7 +647,7 @@ public:
 
     changed_task() : word_(notified) { queue_.set(); }
 
-    /// Any thread.
+    /// Any thread may call it.
     void wake() {
         unsigned now = word_.load(std::memory_order_relaxed);
         for (;;) {
@@ -659,7 +660,7 @@ public:
         }
     }
 
-    /// A worker: polls whenever the task is queued, until it has ended.
+    /// Runs a worker: polls the task whenever it is queued, until it is ready.
     template <class Poll>
     void run(Poll poll) {
         for (;;) {
@@ -679,7 +680,7 @@ private:
         }
         return now;
     }
-    /// Whether it was woken meanwhile, so that it is polled again.
+    /// Returns whether the task was woken during the poll and must be polled again.
     bool go_idle() {
         if (!Choice::sees_wakes_of_the_run) {
             word_.store(0, std::memory_order_release);
@@ -701,10 +702,10 @@ struct word_that_only_acquires : as_it_is {
 struct word_that_only_releases : as_it_is {
     static constexpr std::memory_order order = std::memory_order_release;
 };
-struct wake_that_finds_a_wake : as_it_is {  // R023
+struct wake_that_finds_a_wake : as_it_is {
     static constexpr bool wakes_by_modifying = false;
 };
-struct run_that_forgets_wakes : as_it_is {  // R040
+struct run_that_forgets_wakes : as_it_is {
     static constexpr bool sees_wakes_of_the_run = false;
 };
 struct wake_that_trusts_the_run : as_it_is {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A task tracker: its end is heard of by all who wait, who see what was done under the tokens, and may destroy the
-// tracker then.
+// A task tracker: when all tokens are dropped, all waiters are woken. They see all writes made under the tokens, and
+// may then destroy the tracker.
 #include <eddy/sync/task_tracker.hpp>
 
 #include <gtest/gtest.h>
@@ -46,7 +46,7 @@ TEST(ExploreTaskTracker, WaiterSeesWritesMadeUnderTokens) {
         });
         tracker.close();
         wait(tracker, task);
-        check(one.read() + another.read() == 2, "what both did is seen");
+        check(one.read() + another.read() == 2, "writes made under both tokens are visible");
     }));
 }
 

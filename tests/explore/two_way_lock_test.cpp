@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The lock of a split stream: one of the two at a time, and who waits is woken.
+// The lock of a split stream: it has one holder at a time, and a waiter is woken.
 #include <eddy/detail/two_way_lock.hpp>
 
 #include <gtest/gtest.h>
@@ -21,7 +21,7 @@ using explore::sleeping_task;
 
 constexpr explore::options thorough{.preemptions = 4};
 
-/// What the two share: plain memory, so that both at a time are found as a race.
+/// The state that both threads change. Plain memory, so that the explorer reports a race if both hold the lock.
 template <class Lock>
 struct shared {
     Lock lock;
@@ -48,7 +48,7 @@ void two_count() {
         explore::thread other([&] { lock_and_count(both, there); });
         lock_and_count(both, here);
     }
-    check(both.count == 2, "both have had it");
+    check(both.count == 2, "both threads have held the lock");
 }
 
 TEST(ExploreTwoWayLock, UnlockWakesWaiterAndExcludesHolder) { EXPECT_TRUE(holds(thorough, two_count<two_way_lock>)); }
@@ -63,16 +63,16 @@ TEST(ExploreTwoWayLock, WaiterMayReturnWithAnotherWaker) {
             explore::thread other([&] { lock_and_count(both, there); });
             const eddy::waker early = here.waker();
             if (both.lock.poll_lock(early)) {
-                both.lock.unlock();  // it was not needed after all
+                both.lock.unlock();  // give up the lock without using it
             } else {
                 lock_and_count(both, later);
             }
         }
-        check(both.count >= 1, "the other has had it");
+        check(both.count >= 1, "the other thread has held the lock");
     }));
 }
 
-/// The lock with one mistake.
+/// A lock with one of these mistakes.
 enum class mistake { looks_once, keeps_the_waker, frees_late };
 
 template <mistake Made>

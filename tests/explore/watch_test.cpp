@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A watch channel: no change is missed, the value belongs to one writer or to readers, and the memory goes once.
+// A watch channel: no change is missed, the value has one writer or any number of readers at a time, and the memory is
+// freed once.
 #include <eddy/detail/watch_state.hpp>
 
 #include <gtest/gtest.h>
@@ -59,9 +60,9 @@ TEST(ExploreWatch, WaiterSeesValueAndThenEnd) {
             if (of->drop_sender()) delete of;
         });
         watch_state::version_type seen = 0;
-        check(wait(*of, seen, task) == watch_state::news::value, "the value comes before the end");
-        check(of->look() == 7, "the value is seen");
-        check(wait(*of, seen, task) == watch_state::news::closed, "and then the end");
+        check(wait(*of, seen, task) == watch_state::news::value, "the value arrives before the end");
+        check(of->look() == 7, "the value is visible");
+        check(wait(*of, seen, task) == watch_state::news::closed, "then the channel is closed");
         if (of->drop_receiver()) delete of;
     }));
 }
@@ -75,7 +76,7 @@ TEST(ExploreWatch, ChangeBetweenTwoReadsIsNotMissed) {
             of.send(2);
         });
         watch_state::version_type seen = 0;
-        while (of.look() != 2) check(wait(of, seen, task) == watch_state::news::value, "nobody has gone");
+        while (of.look() != 2) check(wait(of, seen, task) == watch_state::news::value, "the sender still exists");
     }));
 }
 
@@ -104,16 +105,16 @@ TEST(ExploreWatch, SenderSeesWritesOfDroppedReceivers) {
         sleeping_task task(false);
         explore::thread receiving([&] {
             one.write(1);
-            check(!of.drop_receiver(), "the sender is there");
+            check(!of.drop_receiver(), "the sender still exists");
         });
         explore::thread also_receiving([&] {
             another.write(1);
-            check(!of.drop_receiver(), "the sender is there");
+            check(!of.drop_receiver(), "the sender still exists");
         });
         notify_waiter who;
         const eddy::waker waker = task.waker();
         while (!of.poll_left(who, waker)) task.sleep();
-        check(one.read() + another.read() == 2, "what both did is seen");
+        check(one.read() + another.read() == 2, "the writes of both receivers are visible");
     }));
 }
 
@@ -130,7 +131,7 @@ TEST(ExploreWatch, TwoWritersAndReaderExcludeEachOther) {
             value.write(value.read() + 1);
         });
         lock.lock_shared();
-        check(value.read() <= 2, "a whole value");
+        check(value.read() <= 2, "the value is complete");
         lock.unlock_shared();
     }));
 }
@@ -141,8 +142,8 @@ TEST(ExploreWatch, TwoReadersAndWriterExcludeEachOther) {
         cell<int> value;
         const auto read = [&] {
             lock.lock_shared();
-            lock.lock_shared();  // once more, whoever waits
-            check(value.read() <= 1, "a whole value");
+            lock.lock_shared();  // a recursive shared lock succeeds even if a writer waits
+            check(value.read() <= 1, "the value is complete");
             lock.unlock_shared();
             lock.unlock_shared();
         };
@@ -153,7 +154,8 @@ TEST(ExploreWatch, TwoReadersAndWriterExcludeEachOther) {
     }));
 }
 
-// ---- Copies with one mistake each fail: the order in which a sender tells, and a receiver looks ----
+// ---- Copies with one mistake each fail: the order of version change and notification, and of registration and check
+// ----
 
 template <bool CountsFirst, bool AsksFirst>
 void one_change() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The set of futures that polls what was woken: no wake is lost, a future sees what its waker wrote, and blocks are
-// freed once, also when the owner goes first.
+// The set of futures that polls only woken ones: no wake is lost, a future sees the writes before its wake, and the
+// nodes are freed once, even if the owner is dropped first.
 #include <eddy/detail/woken_set.hpp>
 
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ using explore::sleeping_task;
 
 constexpr explore::options thorough{.preemptions = 3};
 
-/// A future that is ready when somebody has set its value and woken it.
+/// A future. A thread sets its value and wakes it.
 struct job : woken_node {
     explore::cell<int> value;
 };
@@ -53,10 +53,10 @@ struct group {
     }
 
     [[nodiscard]] eddy::waker waker_of(std::size_t which) {
-        return jobs.at(which)->make_waker().get();  // a copy: a reference of its own
+        return jobs.at(which)->make_waker().get();  // a copy, with its own reference
     }
 
-    /// Polls as an owner does, once. False if it waits.
+    /// Polls once, as an owner does. Returns false if there is nothing to poll.
     template <class Poll>
     bool poll(const eddy::waker& waker, Poll poll_job) {
         for (;;) {
@@ -68,10 +68,10 @@ struct group {
     }
 };
 
-/// Until all its jobs have their values.
+/// Runs until all jobs have their values.
 void run(group& jobs, sleeping_task& owner) {
     const auto poll_job = [&jobs](job& one) {
-        check(one.value.read() == 7, "a job sees what was written before it was woken");
+        check(one.value.read() == 7, "writes before the wake are visible");
         jobs.release(one);
         return jobs.set.size() == 0;
     };
@@ -112,7 +112,7 @@ TEST(ExploreWokenSet, OwnerMayMoveToAnotherTask) {
         eddy::waker of_first = jobs.waker_of(0);
         eddy::waker of_second = jobs.waker_of(1);
         const eddy::waker old = early.waker();
-        check(!jobs.set.fetch(old), "nothing was woken");
+        check(!jobs.set.fetch(old), "no job was woken");
         explore::thread one([&, first, second] {
             first->value.write(7);
             std::move(of_first).wake();
@@ -144,11 +144,11 @@ TEST(ExploreWokenSet, TwoWakersOfOneJobQueueItOnce) {
         while (jobs.set.fetch(last)) {
             while (jobs.set.next_to_poll() != nullptr) ++polled;
         }
-        check(polled == 1 || polled == 2, "once for each wake, at most");
+        check(polled == 1 || polled == 2, "at most one poll for each wake");
     }));
 }
 
-/// What was written before a wake is seen by the poll that follows, also if the node was queued already.
+/// A poll sees the writes before a wake, even if the node was queued already.
 TEST(ExploreWokenSet, WakeOfQueuedJobPublishesWrites) {
     EXPECT_TRUE(holds(thorough, [] {
         sleeping_task owner(false);
@@ -185,7 +185,7 @@ TEST(ExploreWokenSet, DropOfOwnerRacesWithWakes) {
         of_first = jobs->waker_of(0);
         of_second = jobs->waker_of(1);
         const eddy::waker waker = owner.waker();
-        check(!jobs->set.fetch(waker), "nothing was woken");
+        check(!jobs->set.fetch(waker), "no job was woken");
         explore::thread one([&] { std::move(of_first).wake(); });
         explore::thread other([&] { of_second.wake_by_ref(); });
         delete jobs;
@@ -198,16 +198,16 @@ TEST(ExploreWokenSet, ReleaseOfJobRacesWithWake) {
         group jobs(2);
         eddy::waker of_first = jobs.waker_of(0);
         const eddy::waker waker = owner.waker();
-        check(!jobs.set.fetch(waker), "nothing was woken");
+        check(!jobs.set.fetch(waker), "no job was woken");
         explore::thread one([&] { std::move(of_first).wake(); });
         jobs.release(*jobs.jobs[0]);
-        check(!jobs.poll(waker, [](job&) { return true; }), "what was released is not polled");
+        check(!jobs.poll(waker, [](job&) { return true; }), "a released job is not polled");
     }));
 }
 
 // ---- Broken on purpose ----
 
-/// take_out() as it would be if it did not claim the queue's bit.
+/// A take_out() that does not claim the queued bit.
 TEST(ExploreWokenSet, ReleaseWithoutClaimingBitFails) {
     EXPECT_TRUE(fails(
         thorough,
@@ -216,14 +216,14 @@ TEST(ExploreWokenSet, ReleaseWithoutClaimingBitFails) {
             group jobs(1);
             eddy::waker of_first = jobs.waker_of(0);
             explore::thread one([&] { std::move(of_first).wake(); });
-            // As take_out(), but for the bit: the reference is dropped though the node may be queued.
+            // take_out() without the claim: drops the queue's reference although the node may be queued.
             jobs.jobs[0]->word.fetch_and(~woken_node::queued, std::memory_order_acq_rel);
             jobs.release(*jobs.jobs[0]);
         },
         ""));
 }
 
-/// An owner that does not look again after it has left its waker.
+/// An owner that does not check again after it has stored its waker.
 TEST(ExploreWokenSet, OwnerParkingWithoutRecheckFails) {
     EXPECT_TRUE(fails(
         thorough,
@@ -234,7 +234,7 @@ TEST(ExploreWokenSet, OwnerParkingWithoutRecheckFails) {
             eddy::waker of_first = jobs.waker_of(0);
             explore::thread one([&] { std::move(of_first).wake(); });
             const eddy::waker waker = owner.waker();
-            static_cast<void>(jobs.set.fetch(waker));  // fetched, and then not polled
+            static_cast<void>(jobs.set.fetch(waker));  // fetched, but not polled
             owner.sleep();
         },
         "deadlock"));
