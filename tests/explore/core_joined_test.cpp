@@ -397,8 +397,8 @@ bool is_last(const core_joined& task, bool may_part) {
     return may_part && task.local_refs == 1 && task.remote.load(std::memory_order_acquire) == 0;
 }
 
-/// Completes the task and parts from the handle, if `parts` and there are no more references, in one change of the
-/// word.
+/// Completes the task in one change of the word. If `parts` and there are no other references, leaves the memory to the
+/// handle.
 core_joined::leaves publish_at_once(core_joined& task, bool parts, std::memory_order order) {
     constexpr std::uint8_t counted = core_joined::gone | core_joined::is_shared;
     std::uint8_t word = task.join_word.load(std::memory_order_relaxed);

@@ -8,8 +8,8 @@
 
 namespace support {
 
-/// An endless row of bytes without a period, each known by its place: whoever has received some can tell whether they
-/// are the right ones, in order, without having what was sent.
+/// An endless sequence of bytes without a period. Each byte depends on its position, so a receiver can check the bytes
+/// and their order without a copy of what was sent.
 class byte_pattern {
 public:
     explicit byte_pattern(std::uint64_t seed) noexcept : seed_(seed) {}
@@ -33,7 +33,7 @@ public:
     }
 
 private:
-    // splitmix64 (Steele, Lea and Flood, OOPSLA 2014), of which any number can be had directly.
+    // splitmix64 (Steele, Lea and Flood, OOPSLA 2014), which computes any element directly.
     [[nodiscard]] std::uint64_t word(std::uint64_t index) const noexcept {
         std::uint64_t mixed = seed_ + (index + 1) * 0x9e3779b97f4a7c15;
         mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;

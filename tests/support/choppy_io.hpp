@@ -18,7 +18,7 @@
 #include <eddy/result.hpp>
 #include <eddy/test/by_hand.hpp>
 
-// Readers and writers that do as little as they may, and futures polled by hand until they are ready.
+// Readers and writers that move as few bytes per call as they may, and futures polled by hand until they are ready.
 
 namespace support {
 
@@ -29,13 +29,13 @@ inline std::string as_text(std::span<const std::byte> bytes) {
 
 /// How a reader or writer moves its bytes.
 struct chop {
-    std::size_t most = 1;                                            // bytes at a time
-    bool waits_between = true;                                       // "not yet" before each piece; it wakes at once
-    std::size_t fails_at = std::numeric_limits<std::size_t>::max();  // an io_error after so many bytes
-    std::size_t overstates_by = 0;  // the count it returns is too large by so many bytes
-    std::size_t full_at = std::numeric_limits<std::size_t>::max();  // a writer that takes no more than so many bytes
+    std::size_t most = 1;       // bytes per call
+    bool waits_between = true;  // pending before each piece, with an immediate wake
+    std::size_t fails_at = std::numeric_limits<std::size_t>::max();  // an io_error after this number of bytes
+    std::size_t overstates_by = 0;                                   // the returned count is too large by this number
+    std::size_t full_at = std::numeric_limits<std::size_t>::max();   // capacity of a writer, in bytes
 
-    /// Whether bytes may be moved now.
+    /// Returns whether bytes may be moved now.
     [[nodiscard]] bool may_go_on(eddy::context& cx) {
         if (!waits_between || std::exchange(has_waited_, !has_waited_)) return true;
         cx.waker().wake_by_ref();
@@ -129,7 +129,7 @@ eddy::output_t<F> finish(F&& future) {
     throw std::runtime_error("not ready after ten million polls");
 }
 
-/// All ways to chop that a test should try.
+/// Returns all variants that a test should try.
 inline std::vector<chop> all_chops() {
     std::vector<chop> all;
     for (const std::size_t most : {1u, 2u, 3u, 7u, 64u, 100'000u}) {

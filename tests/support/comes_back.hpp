@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-/// Runs `f` in a process of its own, which has to come to its end within five seconds, without a failure.
+/// Runs `f` in a separate process, which must end within five seconds and without a failure.
 #define EXPECT_COMES_BACK(...)                                                       \
     EXPECT_EXIT(                                                                     \
         {                                                                            \

@@ -21,12 +21,12 @@
 #include "dice.hpp"
 #include "net.hpp"
 
-// Two ends of a connection that tell each other rows of bytes, in every way that a stream has, and compare each byte.
-// What is not as it should be is thrown.
+// Two ends of a connection that exchange byte patterns through all operations of a stream, and compare each byte. An
+// error throws an exception.
 
 namespace support {
 
-/// Polls `operation` once, and drops it unless it is ready. What it gave.
+/// Polls `operation` once and returns its output. Drops it and returns nullopt if it is pending.
 template <class F>
 eddy::task<std::optional<eddy::output_t<F>>> once(F operation) {
     auto either = eddy::select(std::move(operation), eddy::yield_now());
@@ -35,14 +35,14 @@ eddy::task<std::optional<eddy::output_t<F>>> once(F operation) {
     co_return std::get<0>(std::move(first));
 }
 
-/// Writes `size` bytes of the pattern, and the end of the stream.
+/// Writes `size` bytes of the pattern, and then ends the stream.
 inline eddy::task<void> say(eddy::net::tcp_stream& to, byte_pattern pattern, std::uint64_t size, std::uint64_t seed) {
     dice random(seed);
     const auto check = [](const auto& done, const char* what) {
         if (!done) throw std::runtime_error(std::string(what) + ": " + done.error().message());
     };
     for (std::uint64_t told = 0; told < size;) {
-        // Mostly what fits into a slot, now and then much more.
+        // Mostly sizes that fit into the send buffer, sometimes much larger ones.
         const std::size_t most = random.one_in(16) ? 100'000 : random.one_in(2) ? 2'000 : 100;
         const auto bytes = pattern.make(told, std::min<std::uint64_t>(random.between(1, most), size - told));
         const std::span<const std::byte> all = bytes;
@@ -86,14 +86,15 @@ inline eddy::task<void> say(eddy::net::tcp_stream& to, byte_pattern pattern, std
             check(flushed, "flush");
         }
         if (random.one_in(4)) co_await eddy::yield_now();
-        // A turn of the loop, which has the ring send what is in the slot: what comes on top of that is sent at once.
+        // Sleep for a driver tick, in which the ring sends the send buffer. Without one, a write that does not fit into
+        // the send buffer goes to the socket immediately.
         if (random.one_in(4)) co_await eddy::time::sleep(std::chrono::microseconds(1));
     }
     const auto ended = co_await to.shutdown();
     check(ended, "shutdown");
 }
 
-/// Reads until the end of the stream: it has to come after `size` bytes of the pattern.
+/// Reads until the end of the stream, which must arrive after `size` bytes of the pattern.
 inline eddy::task<void> hear(eddy::net::tcp_stream& from, byte_pattern pattern, std::uint64_t size,
                              std::uint64_t seed) {
     dice random(seed);
@@ -101,14 +102,14 @@ inline eddy::task<void> hear(eddy::net::tcp_stream& from, byte_pattern pattern, 
     bool is_over = false;
     const auto compare = [&](std::span<const std::byte> got) {
         if (pattern.matches(heard, got) && heard + got.size() <= size) return;
-        throw std::runtime_error("other bytes than were sent, among the " + std::to_string(got.size()) + " from " +
-                                 std::to_string(heard) + " on, of " + std::to_string(size));
+        throw std::runtime_error("wrong data among the " + std::to_string(got.size()) + " bytes at offset " +
+                                 std::to_string(heard) + " of " + std::to_string(size));
     };
     const auto take = [&](std::span<const std::byte> got) {
         compare(got);
         heard += got.size();
         if (!got.empty()) return;
-        if (heard != size) throw std::runtime_error("the end of the stream after " + std::to_string(heard));
+        if (heard != size) throw std::runtime_error("unexpected end of the stream after " + std::to_string(heard));
         is_over = true;
     };
     const auto check = [&](const auto& done, const char* what) {
@@ -174,7 +175,7 @@ inline eddy::task<void> hear(eddy::net::tcp_stream& from, byte_pattern pattern, 
     }
 }
 
-/// Tells the row of `mine` and hears that of `theirs`, at the same time, each of `size` bytes.
+/// Writes the pattern `mine` and reads the pattern `theirs` concurrently, each of `size` bytes.
 inline eddy::task<void> converse(eddy::net::tcp_stream stream, std::uint64_t mine, std::uint64_t theirs,
                                  std::uint64_t size, std::uint64_t seed) {
     auto both = eddy::join(say(stream, byte_pattern(mine), size, seed * 2 + mine),
@@ -182,7 +183,7 @@ inline eddy::task<void> converse(eddy::net::tcp_stream stream, std::uint64_t min
     static_cast<void>(co_await both);
 }
 
-/// Sends back what comes, until the stream ends.
+/// Sends all received bytes back until the stream ends.
 inline eddy::task<void> answer(eddy::net::tcp_stream stream) {
     std::array<std::byte, 4096> buffer{};
     for (;;) {
@@ -194,8 +195,8 @@ inline eddy::task<void> answer(eddy::net::tcp_stream stream) {
     }
 }
 
-/// Says `size` bytes of the pattern in all, a part at a time, and compares the answer before the next: so that both
-/// sides wait for each other all the time.
+/// Writes `size` bytes of the pattern, one part at a time, and compares the echoed part before it writes the next one.
+/// So each side repeatedly waits for the other.
 inline eddy::task<void> ask(eddy::net::tcp_stream stream, byte_pattern pattern, std::uint64_t size,
                             std::uint64_t seed) {
     dice random(seed);
@@ -209,16 +210,17 @@ inline eddy::task<void> ask(eddy::net::tcp_stream stream, byte_pattern pattern, 
         const auto& [written, read] = done;
         if (!written) throw std::runtime_error("ask: " + written.error().message());
         if (!read) throw std::runtime_error("ask: " + read.error().message());
-        if (got != part) throw std::runtime_error("another answer than was asked for");
+        if (got != part) throw std::runtime_error("the echoed bytes differ");
         told += part.size();
     }
 }
 
-/// Makes the tasks of both ends of the connection with this number.
+/// Makes the tasks of both ends of the connection with this index.
 using talk_maker = std::function<std::pair<eddy::task<void>, eddy::task<void>>(std::size_t, eddy::net::tcp_stream,
                                                                                eddy::net::tcp_stream)>;
 
-/// So many connections of a listener to itself, at once, until all talks on them are over.
+/// Makes `connections` connections to a local listener, runs a talk on each of them concurrently, and waits until all
+/// are finished.
 inline eddy::task<void> on_connections(std::size_t connections, talk_maker talk) {
     auto listener = (co_await eddy::net::tcp_listener::bind("127.0.0.1:0")).value();
     const auto to = listener.local_addr().value();
@@ -227,7 +229,8 @@ inline eddy::task<void> on_connections(std::size_t connections, talk_maker talk)
         auto both = eddy::join(listener.accept(), eddy::net::tcp_stream::connect(to));
         auto made = co_await both;
         auto& [accepted, connected] = made;
-        // Else the system's own delays would be most of the time that a test takes.
+        // Without this, the kernel's delays (Nagle's algorithm, delayed acknowledgements) would dominate the test's
+        // duration.
         accepted.value().stream.set_nodelay(true).value();
         connected.value().set_nodelay(true).value();
         auto tasks = talk(i, std::move(accepted.value().stream), std::move(connected.value()));
@@ -240,7 +243,7 @@ inline eddy::task<void> on_connections(std::size_t connections, talk_maker talk)
     }
 }
 
-/// Both ends of each connection converse.
+/// Both ends of each connection write and read.
 inline eddy::task<void> converse_all(std::size_t connections, std::uint64_t size, std::uint64_t seed) {
     return on_connections(connections, [=](std::size_t i, eddy::net::tcp_stream one, eddy::net::tcp_stream other) {
         return std::pair(converse(std::move(one), 2 * i, 2 * i + 1, size, seed),
@@ -248,14 +251,14 @@ inline eddy::task<void> converse_all(std::size_t connections, std::uint64_t size
     });
 }
 
-/// One end of each connection asks, the other one answers.
+/// One end of each connection asks, the other end answers.
 inline eddy::task<void> ask_all(std::size_t connections, std::uint64_t size, std::uint64_t seed) {
     return on_connections(connections, [=](std::size_t i, eddy::net::tcp_stream one, eddy::net::tcp_stream other) {
         return std::pair(answer(std::move(one)), ask(std::move(other), byte_pattern(i), size, seed + i));
     });
 }
 
-/// Writes to a peer that never writes. So the only event that ends a sleep of the loop is that data was sent.
+/// Writes to a peer that never writes. So only the completion of a send can wake the event loop.
 inline eddy::task<void> write_to_a_peer_that_only_reads(std::uint64_t bytes, std::uint64_t seed) {
     connection pair;
     const byte_pattern pattern(seed);
@@ -264,7 +267,7 @@ inline eddy::task<void> write_to_a_peer_that_only_reads(std::uint64_t bytes, std
         std::vector<std::byte> got(bytes);
         std::size_t filled = 0;
         while (filled < bytes) {
-            // The end, or nothing for 10 s.
+            // Ends at the end of the stream, or after 10 s without data.
             const auto count = ::recv(pair.peer.fd(), got.data() + filled, bytes - filled, 0);
             if (count <= 0) return;
             filled += static_cast<std::size_t>(count);
@@ -274,7 +277,7 @@ inline eddy::task<void> write_to_a_peer_that_only_reads(std::uint64_t bytes, std
     dice random(seed);
     for (std::uint64_t told = 0; told < bytes;) {
         const auto part = pattern.make(told, std::min<std::uint64_t>(random.between(1, 900), bytes - told));
-        // Each write fits into the slot, and mostly finds it full.
+        // Each write fits into an empty send buffer, but most writes find it occupied.
         const auto written = co_await pair.stream.write(part);
         if (!written) throw std::runtime_error("write: " + written.error().message());
         told += *written;
@@ -285,7 +288,7 @@ inline eddy::task<void> write_to_a_peer_that_only_reads(std::uint64_t bytes, std
     const auto flushed = co_await pair.stream.flush();
     if (!flushed) throw std::runtime_error("flush: " + flushed.error().message());
     peer.join();
-    if (!is_same) throw std::runtime_error("the peer got other bytes");
+    if (!is_same) throw std::runtime_error("the peer received wrong data");
 }
 
 /// Reads from a peer that never reads.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Runs a program that may have no ring: io_uring_setup and its like fail there with the error that is named.
+// Runs a program in which the system calls of io_uring fail with the given error.
 //     $ deny_io_uring EPERM|ENOSYS PROGRAM [ARG...]
-// Exits with 77 where no filter can be set (CTest's word for "skipped").
+// Exits with 77 (CTest's code for "skipped") if no filter can be set.
 #include <support/deny_io_uring.hpp>
 
 #include <unistd.h>

@@ -8,7 +8,7 @@
 
 namespace support {
 
-/// Random decisions of one task, or of one test: the same for the same seed.
+/// Random decisions of a task or a test. The same seed gives the same decisions.
 class dice {
 public:
     explicit dice(std::uint64_t seed) : random_(seed) {}

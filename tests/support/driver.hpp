@@ -5,7 +5,7 @@
 
 namespace support {
 
-/// Whether loops and workers have a ring, if nothing else is said: what differs then, a test says where it asks.
+/// Returns whether event loops and workers use io_uring by default. Tests that depend on it say why.
 inline bool has_ring() {
     static const bool has = eddy::core().driver() == eddy::driver_kind::io_uring;
     return has;

@@ -7,7 +7,7 @@
 
 namespace support {
 
-/// A variable of the environment with another value, or, for a null one, without any, until the end of the scope.
+/// Sets an environment variable, or unsets it if `value` is null. The destructor restores the previous value.
 class environment {
 public:
     environment(const char* name, const char* value) : name_(name) {

@@ -19,17 +19,17 @@
 #include <eddy/runtime.hpp>
 #include <eddy/waker.hpp>
 
-// For tests that run on a loop and on runtimes alike, and what their tasks wait for.
+// Helpers of tests that run on an event loop and on runtimes.
 
 namespace support {
 
-/// What left a task and was taken by nobody.
+/// An uncaught exception of a task.
 struct report {
     std::string text;
     unsigned line = 0;
 };
 
-/// Where the tasks of a test run: on a loop (no workers), or on a runtime.
+/// Runs the tasks of a test: on an event loop if `workers` is 0, otherwise on a runtime.
 class executor {
 public:
     explicit executor(unsigned workers) {
@@ -60,7 +60,7 @@ public:
         pool_->wait_until_idle();
     }
 
-    /// Destroys the loop or the runtime, and with it all tasks.
+    /// Destroys the event loop or the runtime, and with it all tasks.
     void end() {
         loop_.reset();
         pool_.reset();
@@ -73,12 +73,12 @@ public:
 
 private:
     void keep(const std::exception_ptr& thrown, unsigned line) {
-        std::string text = "no std::exception";
+        std::string text = "not a std::exception";
         try {
             std::rethrow_exception(thrown);
         } catch (const std::exception& e) {
             text = e.what();
-        } catch (...) {  // NOLINT(bugprone-empty-catch): it has its text
+        } catch (...) {  // NOLINT(bugprone-empty-catch): `text` has its value
         }
         const std::lock_guard guard(lock_);
         reports_.push_back({std::move(text), line});
@@ -90,12 +90,12 @@ private:
     std::optional<eddy::runtime> pool_;
 };
 
-/// The parameter of such tests: the number of workers.
+/// Names the parameter of these tests, the number of workers.
 inline std::string name_of_executor(const ::testing::TestParamInfo<unsigned>& info) {
     return info.param == 0 ? "Core" : "Workers" + std::to_string(info.param);
 }
 
-/// Opens once, for all tasks that wait; any thread.
+/// Opens once, and then wakes all waiting tasks. Any thread may open it.
 class async_gate {
 public:
     void open() {
@@ -111,7 +111,7 @@ public:
         const std::lock_guard guard(lock_);
         return is_open_;
     }
-    /// How many have been polled and told to wait.
+    /// Returns the number of pending polls.
     [[nodiscard]] std::size_t waiting() const {
         const std::lock_guard guard(lock_);
         return waiting_.size();
@@ -131,7 +131,7 @@ private:
     std::vector<eddy::waker> waiting_;
 };
 
-/// Counts objects: those that live, and all that there have been.
+/// Counts objects: those that exist, and all that were made.
 class census {
 public:
     class life {
@@ -165,7 +165,7 @@ private:
     std::atomic<int> total_ = 0;
 };
 
-/// Waits for ever; told to end, it waits for `may_end` first.
+/// A future that is never ready. Its cancellation waits for `may_end`.
 class ends_slowly {
 public:
     using output_type = void;

@@ -6,9 +6,9 @@
 
 namespace support {
 
-/// A value whose moves throw when they are told to.
+/// A value with a move that throws on request.
 struct fragile {
-    static inline int moves_left = -1;  ///< the one after so many throws; -1: none
+    static inline int moves_left = -1;  ///< the number of moves before the one that throws; -1: none throws
 
     int number = 0;
 
@@ -33,7 +33,7 @@ struct fragile {
     }
 };
 
-/// While it lives, the move after so many throws.
+/// While it exists, the move after `after` moves throws.
 struct failing_move {
     explicit failing_move(int after) { fragile::moves_left = after; }
     failing_move(const failing_move&) = delete;

@@ -18,20 +18,20 @@
 
 #include "support/choppy_io.hpp"
 
-// Frames as lists of texts.
+// Codec frames as lists of strings.
 
 namespace support {
 
 inline std::string as_text(const std::string& text) { return text; }
 
-/// An item of a stream of frames; an error as "<text>".
+/// Returns an item of a stream of frames as text; an error as "<text>".
 template <class Item>
 std::string shown(const Item& item) {
     if (!item) return "<" + item.error().message() + ">";
     return as_text(*item);
 }
 
-/// All items of a stream, with how it has ended, and what it says when it is asked again.
+/// Returns all items of a stream until its end.
 template <class S>
 std::vector<std::string> items_of(S& frames) {
     std::vector<std::string> all;
@@ -39,7 +39,7 @@ std::vector<std::string> items_of(S& frames) {
     return all;
 }
 
-/// The frames that a decoder finds, fed `step` bytes at a time. Ends at the first error that it cannot go on from.
+/// Returns the frames that a decoder finds if it is fed `step` bytes at a time. Stops at the first unrecoverable error.
 template <class D>
 std::vector<std::string> decode_all(D decoder, std::string_view text, std::size_t step) {
     std::vector<std::string> all;
@@ -60,7 +60,7 @@ std::vector<std::string> decode_all(D decoder, std::string_view text, std::size_
     return all;
 }
 
-/// An error as items_of() and decode_all() show it.
+/// Returns an error in the form of items_of() and decode_all().
 inline std::string shown_error(std::error_code error) { return "<" + error.message() + ">"; }
 inline std::string shown_error(eddy::errc error) { return shown_error(make_error_code(error)); }
 

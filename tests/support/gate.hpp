@@ -7,11 +7,11 @@
 #include <mutex>
 #include <thread>
 
-// How tests with several threads wait for each other: for events, and for 20 s at most.
+// Tests with several threads wait for events with these, for at most 20 s.
 
 namespace support {
 
-/// Counts up, and lets wait for a number.
+/// A counter that threads can wait for.
 class tally {
 public:
     void add() {
@@ -23,7 +23,7 @@ public:
         const std::lock_guard guard(lock_);
         return count_;
     }
-    /// False if it was not reached in time.
+    /// Returns false if the count was not reached in time.
     [[nodiscard]] bool wait_for(std::uint64_t wanted) const {
         std::unique_lock guard(lock_);
         return changed_.wait_for(guard, std::chrono::seconds(20), [&] { return count_ >= wanted; });
@@ -35,18 +35,18 @@ private:
     std::uint64_t count_ = 0;
 };
 
-/// Opens once, for all who wait.
+/// Opens once for all waiting threads.
 class gate {
 public:
     void open() { opened_.add(); }
-    /// False if it was not opened in time.
+    /// Returns false if it was not opened in time.
     [[nodiscard]] bool wait() const { return opened_.wait_for(1); }
 
 private:
     tally opened_;
 };
 
-/// What becomes true without telling anybody: asked again and again.
+/// Polls `f` until it returns true. For conditions without a notification. Returns false after 20 s.
 template <class Fn>
 bool comes_true(Fn f) {
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);

@@ -13,11 +13,11 @@
 #include <eddy/stream.hpp>
 #include <eddy/test/by_hand.hpp>
 
-// Streams whose items the test determines, and a stream that is polled by hand.
+// Streams whose items the test provides, and a stream that is polled by hand.
 
 namespace support {
 
-/// What a stream is to give, and whether it is alive. Outlives it.
+/// The items of a stream, and its state. It must outlive the stream.
 template <class Item>
 struct source {
     std::deque<Item> items;
@@ -93,7 +93,7 @@ public:
     stream_by_hand(const stream_by_hand&) = delete;
     stream_by_hand& operator=(const stream_by_hand&) = delete;
 
-    // Not inlined: GCC 12 would warn tests of what a stream on their stack has not yet got.
+    // Not inlined: otherwise GCC 12 warns that an item of a stream on the test's stack may be uninitialized.
     [[gnu::noinline]] eddy::poll_result<std::optional<item_type>> poll(
         std::uint32_t budget = eddy::context::default_budget) {
         seen_ = wakes();
@@ -107,7 +107,7 @@ public:
         return items_->poll_cancel(cx);
     }
 
-    /// The items until it answers "not yet", or has ended.
+    /// Returns items until a poll is pending or the stream has ended.
     [[gnu::noinline]] std::vector<item_type> take_ready() {
         std::vector<item_type> taken;
         for (;;) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The main function of all test executables: GoogleTest's, with a watchdog. Exits with 77 (CTest's code for "skipped")
-// where EDDY_DRIVER or EDDY_TEST_NEEDS_IO_URING asks for io_uring, and this system refuses it.
+// if EDDY_DRIVER or EDDY_TEST_NEEDS_IO_URING requires io_uring and the system refuses it.
 #include <gtest/gtest.h>
 
 #include <cstdio>

@@ -7,7 +7,7 @@
 
 namespace support {
 
-/// While this lives, the process may open as many descriptors as its hard limit allows.
+/// While it exists, the process may open as many descriptors as its hard limit allows.
 class more_descriptors {
 public:
     more_descriptors() {
@@ -19,7 +19,7 @@ public:
     more_descriptors& operator=(const more_descriptors&) = delete;
     ~more_descriptors() { ::setrlimit(RLIMIT_NOFILE, &before_); }
 
-    /// The number of descriptors that the process may have open now.
+    /// Returns the number of descriptors that the process may have open now.
     [[nodiscard]] std::size_t limit() const noexcept { return before_.rlim_max; }
 
 private:

@@ -9,8 +9,8 @@
 
 namespace support {
 
-/// Takes one item of a stream, moves the stream, and takes the next. `more` makes a further item available. Returns
-/// whether the moved stream gave an item at once, or was woken for it.
+/// Takes one item of a stream, moves the stream, and takes the next item. `more` makes a further item available.
+/// Returns whether the moved stream returned an item immediately or was woken for it.
 template <class S>
 bool continues_after_a_move(S items, const std::function<void()>& more) {
     const eddy::test::wake_counter counter;

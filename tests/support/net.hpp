@@ -41,7 +41,7 @@
 #include <support/gate.hpp>
 #include <support/repeated.hpp>
 
-// The other side of a connection, without eddy: plain blocking sockets. All fail by exceptions.
+// The peer of a connection, without eddy: plain blocking sockets. Failures throw exceptions.
 
 namespace support {
 
@@ -52,7 +52,7 @@ inline std::string text_of(std::span<const std::byte> bytes) {
     return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-/// The descriptors that this process has open.
+/// Returns the open descriptors of this process.
 inline std::vector<int> open_fds() {
     std::vector<int> fds;
     DIR* const folder = ::opendir("/proc/self/fd");
@@ -66,30 +66,33 @@ inline std::vector<int> open_fds() {
 }
 inline std::size_t fd_count() { return open_fds().size(); }
 
-/// Declared before a loop to which other threads send: at its end as many descriptors are open as before. Whoever has
-/// woken a loop shares its descriptors for a moment longer, and the next test would count them.
+/// Checks in its destructor that the number of open descriptors is the same as before. Declare it before an event loop
+/// to which other threads send: a thread that has just woken the loop keeps its descriptors open for a short time, and
+/// the next test would count them.
 class leaves_no_descriptor {
 public:
     leaves_no_descriptor() = default;
     leaves_no_descriptor(const leaves_no_descriptor&) = delete;
     leaves_no_descriptor& operator=(const leaves_no_descriptor&) = delete;
     ~leaves_no_descriptor() {
-        EXPECT_TRUE(comes_true([this] { return fd_count() == before_; })) << fd_count() << " and not " << before_;
+        EXPECT_TRUE(comes_true([this] { return fd_count() == before_; }))
+            << fd_count() << " descriptors, expected " << before_;
     }
 
 private:
     std::size_t before_ = fd_count();
 };
 
-/// While it lives, the process may open `more` descriptors and no further one.
+/// While it exists, the process may open only `more` additional descriptors.
 class descriptor_limit {
 public:
     explicit descriptor_limit(rlim_t more) {
         ::getrlimit(RLIMIT_NOFILE, &before_);
-        // UBSan needs a pipe when it sees a class with a vtable for the first time: let that be now.
+        // UBSan opens a pipe when it checks an object with a vtable for the first time. Trigger that before the limit
+        // applies.
         if (std::make_error_code(std::errc::io_error) != std::errc::io_error) throw std::logic_error("unequal");
         if (make_error_code(eddy::errc::no_address) != std::errc::invalid_argument) throw std::logic_error("unequal");
-        // The limit is on numbers and not on how many: gaps below the highest number are filled first.
+        // The limit applies to descriptor numbers, not to their count. Fill the gaps below the highest number first.
         const auto fds = open_fds();
         const int highest = *std::ranges::max_element(fds);
         for (int fd = 0; fd < highest; ++fd) {
@@ -115,7 +118,7 @@ private:
     std::vector<int> fillers_;
 };
 
-/// Raises the limit of open descriptors to its hard limit, and restores it in the destructor.
+/// Raises the limit of open descriptors to its hard limit until the destructor runs.
 class raised_descriptor_limit {
 public:
     raised_descriptor_limit() {
@@ -132,7 +135,7 @@ private:
     rlimit before_{};
 };
 
-/// A blocking socket, whose reads and writes end after 10 s at the latest.
+/// A blocking socket. Its reads and writes time out after 10 s.
 class raw_socket {
 public:
     explicit raw_socket(int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) : fd_(fd) {
@@ -174,7 +177,8 @@ public:
     }
     void connect(const eddy::net::socket_addr& to) const {
         const sockaddr_in native = loopback(to.port());
-        // A ring of this thread may interrupt it; asked again, it says when the connection is there.
+        // On a thread that uses a ring the call may be interrupted. The repeated call reports when the connection is
+        // established.
         const auto done =
             repeated([&] { return ::connect(fd_, reinterpret_cast<const sockaddr*>(&native), sizeof native); });
         if (done != 0 && errno != EINPROGRESS && errno != EISCONN) {
@@ -204,7 +208,7 @@ public:
     void send(std::string_view text) const { send(bytes_of(text)); }
     void send_urgent(char byte) const { ::send(fd_, &byte, 1, MSG_OOB | MSG_NOSIGNAL); }
 
-    /// What comes, until there are `size` bytes or the stream ends.
+    /// Receives until there are `size` bytes or the stream ends.
     [[nodiscard]] std::string receive(std::size_t size) const {
         std::string got(size, '\0');
         std::size_t filled = 0;
@@ -220,14 +224,14 @@ public:
 
     void shutdown(int how = SHUT_WR) const { ::shutdown(fd_, how); }
 
-    /// Closes with a reset instead of an orderly end.
+    /// Closes with a reset instead of an orderly shutdown.
     void reset() {
         const ::linger now{1, 0};
         ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
         close();
     }
 
-    /// Waits until the kernel says `events` of this socket.
+    /// Waits until the kernel reports `events` for this socket.
     void wait_for(short events) const {
         pollfd wanted{fd_, events, 0};
         if (repeated([&] { return ::poll(&wanted, 1, 10'000); }) != 1)
@@ -246,7 +250,7 @@ private:
     int fd_;
 };
 
-/// A connection: eddy's end, which is not registered yet, and the peer's.
+/// A connection: the eddy stream, which is not registered yet, and its peer.
 struct connection {
     eddy::net::tcp_stream stream;
     raw_socket peer;
@@ -264,15 +268,15 @@ private:
     }
 };
 
-// Bound as long as the process runs, so that nobody else can take the port: not even the connect itself, which may draw
-// the very port it calls and so reach itself.
+// Bound until the process ends, so that no other socket can use the port. Even the connecting socket itself could
+// otherwise be assigned this port, and would then connect to itself.
 inline const raw_socket port_without_listener = [] {
     raw_socket made;
     made.bind(0);
     return made;
 }();
 
-/// Whether nobody listens there.
+/// Returns whether connections to the address are refused.
 inline bool refuses(const eddy::net::socket_addr& at) {
     try {
         static_cast<void>(raw_socket::connected(at));
@@ -282,11 +286,11 @@ inline bool refuses(const eddy::net::socket_addr& at) {
     return false;
 }
 
-/// An address where nobody listens.
+/// Returns an address without a listener.
 inline eddy::net::socket_addr closed_addr() { return port_without_listener.addr(); }
 
-/// A listener that answers no more: its queue is full, so a connect to it stays pending until drain() and, then, until
-/// the kernel repeats its SYN, a second later at most.
+/// A listener that does not answer because its queue is full. A connect stays pending until drain(), and then until the
+/// kernel repeats the SYN, at most one second later.
 class full_listener {
 public:
     full_listener() : listener_(raw_socket::listening(0)) {
@@ -302,7 +306,7 @@ public:
     }
     [[nodiscard]] eddy::net::socket_addr addr() const { return listener_.addr(); }
     void drain() {
-        queued_.back().close();  // the one without an answer
+        queued_.back().close();  // the connection without an answer
         for (std::size_t i = 0; i + 1 < queued_.size(); ++i) accepted_.push_back(listener_.accept());
     }
 
@@ -312,12 +316,12 @@ private:
     std::vector<raw_socket> accepted_;
 };
 
-/// Runs `work` on `core`, for 20 s at most, and gives its output.
+/// Runs `work` on `core` and returns its output. Throws after `limit`.
 template <class F>
 eddy::output_t<std::remove_cvref_t<F>> within(eddy::core& core, F&& work, std::chrono::seconds limit = 20s) {
     auto limited = eddy::time::timeout(limit, std::forward<F>(work));
     auto answer = core.run(std::move(limited));
-    if (!answer) throw std::runtime_error("the time of the test is over");
+    if (!answer) throw std::runtime_error("the time limit of the test is exceeded");
     if constexpr (!std::is_void_v<eddy::output_t<std::remove_cvref_t<F>>>) return *std::move(answer);
 }
 
@@ -329,11 +333,11 @@ inline std::chrono::nanoseconds clock_time(clockid_t which) {
 }
 }  // namespace detail
 
-/// The processor time that this process, or this thread, has used.
+/// Return the processor time of this process and of this thread.
 inline std::chrono::nanoseconds cpu_time() { return detail::clock_time(CLOCK_PROCESS_CPUTIME_ID); }
 inline std::chrono::nanoseconds thread_cpu_time() { return detail::clock_time(CLOCK_THREAD_CPUTIME_ID); }
 
-/// What one read of at most 64 bytes says: the bytes, or the error.
+/// Returns the result of one read of at most 64 bytes: the bytes, or the error as text.
 inline eddy::task<std::string> read_some(eddy::net::tcp_stream& stream) {
     std::array<std::byte, 64> into{};
     const auto count = co_await stream.read(into);
@@ -341,7 +345,8 @@ inline eddy::task<std::string> read_some(eddy::net::tcp_stream& stream) {
     co_return text_of(std::span(into).first(*count));
 }
 
-/// Writes until the socket takes nothing more, in large pieces and then in small ones, and says how much was accepted.
+/// Writes until the socket accepts no more bytes, first in large and then in small pieces. Returns the number of
+/// accepted bytes.
 inline eddy::task<std::size_t> fill(eddy::net::tcp_stream& stream) {
     const std::vector<std::byte> large(256 * 1024, std::byte{'l'});
     const std::vector<std::byte> small(100, std::byte{'s'});
@@ -350,12 +355,12 @@ inline eddy::task<std::size_t> fill(eddy::net::tcp_stream& stream) {
     do {
         co_await eddy::yield_now();
         while (const auto count = stream.try_write(large)) accepted += *count;
-    } while (::poll(&room, 1, 20) == 1);  // what is on its way to the peer makes room once more
+    } while (::poll(&room, 1, 20) == 1);  // sent data that reaches the peer frees capacity
     while (const auto count = stream.try_write(small)) accepted += *count;
     co_return accepted;
 }
 
-/// The same after a byte that the peer has sent: from then on the loop's driver has a part in all that.
+/// Reads a byte of the peer and then calls fill(). The read registers the stream with the driver.
 inline eddy::task<std::size_t> read_and_fill(eddy::net::tcp_stream& stream) {
     static_cast<void>(co_await read_some(stream));
     co_return co_await fill(stream);

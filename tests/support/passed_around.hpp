@@ -18,8 +18,8 @@
 
 namespace support {
 
-/// Three threads create futures with `make`, poll them, hand them to each other, and drop them in every state. Calls
-/// `end(output, random)` for each output. At the end the futures that are left must complete by wakes alone.
+/// Three threads create futures with `make`, poll them, pass them to each other, and drop them in every state. Calls
+/// `end(output, random)` for each output. At the end the remaining futures must complete by wakes alone.
 template <class Make, class End>
 void pass_around(Make make, End end) {
     using future = decltype(make());
@@ -57,7 +57,7 @@ void pass_around(Make make, End end) {
     threads.reserve(3);
     for (std::uint64_t t = 0; t < 3; ++t) threads.emplace_back(run, t);
     for (auto& one : threads) one.join();
-    // A future that was woken is polled. All others wait for their wake.
+    // Only futures that were woken are polled. The others wait for their wake.
     std::mt19937_64 random(seed);
     const auto has_ended = [&](std::unique_ptr<passed>& one) {
         if (one->by.wakes() != 0 && !one->by.is_woken()) return false;
@@ -70,7 +70,7 @@ void pass_around(Make make, End end) {
     while (!table.empty() && std::chrono::steady_clock::now() < give_up) {
         if (std::erase_if(table, has_ended) == 0) std::this_thread::yield();
     }
-    EXPECT_TRUE(table.empty()) << table.size() << " futures wait, and no wake is under way";
+    EXPECT_TRUE(table.empty()) << table.size() << " futures wait, but were not woken";
 }
 
 }  // namespace support

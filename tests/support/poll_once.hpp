@@ -5,7 +5,7 @@
 
 namespace support {
 
-/// A future that polls `future` once, and gives whether that was ready.
+/// Returns a future that polls `future` once and outputs whether it was ready.
 template <class F>
 auto poll_once(F& future) {
     return eddy::poll_fn(

@@ -15,8 +15,8 @@
 
 namespace support {
 
-/// A waker that calls a function when it is woken; or, too, when it is cloned and dropped: what a stranger's executor
-/// might do.
+/// A waker that calls a function when it is woken. With waker_that_always_calls(), also when it is cloned or dropped,
+/// as the waker of a user's executor might.
 class calling_waker {
 public:
     explicit calling_waker(std::function<void()> f) : f_(std::move(f)) {}
@@ -42,7 +42,7 @@ auto poll_with(F& future, const eddy::waker& waker) {
     return future.poll(cx);
 }
 
-/// What `f` throws of that kind, if it does.
+/// Returns the misuse that `f` throws, if any.
 template <class Fn>
 std::optional<eddy::misuse> misuse_of(Fn&& f) {
     try {
@@ -59,7 +59,7 @@ std::string text_of_misuse(Fn&& f) {
     return thrown ? thrown->what() : "(nothing was thrown)";
 }
 
-/// That `f`, which is to be written on the line of this call, throws a misuse that names this line.
+/// Expects that `f` throws a misuse that names the line of this call. Write `f` on that line.
 template <class Fn>
 void expect_misuse_here(Fn&& f, const std::source_location& here = std::source_location::current()) {
     const auto thrown = misuse_of(std::forward<Fn>(f));

@@ -18,20 +18,20 @@
 
 #include <eddy/net/socket_addr.hpp>
 
-// Programs that a test runs. EDDY_EXAMPLES is where the examples are.
+// Programs that a test runs. EDDY_EXAMPLES is the folder of the examples.
 
 namespace support {
 
-/// An example, or a program by its whole path.
+/// Returns the path of an example, or `name` itself if it is an absolute path.
 inline std::string path_of(const std::string& name) {
     return name.starts_with('/') ? name : std::string(EDDY_EXAMPLES) + "/" + name;
 }
 
-/// A program that runs, with its output on pipes. It is killed when it is not waited for.
+/// A child process with its output on pipes. The destructor kills it unless wait() was called.
 class process {
 public:
     struct outcome {
-        int code = -1;  // negative: the signal that ended it
+        int code = -1;  // if negative, the signal that ended the process
         std::string out;
         std::string err;
     };
@@ -51,7 +51,7 @@ public:
         variables.push_back(nullptr);
 
         pid_ = ::fork();
-        if (pid_ == 0) {  // only calls that are allowed between fork and exec
+        if (pid_ == 0) {  // only functions that are async-signal-safe
             ::dup2(::open("/dev/null", O_RDONLY), 0);
             ::dup2(out[1], 1);
             ::dup2(err[1], 2);
@@ -79,7 +79,7 @@ public:
         ::close(err_);
     }
 
-    /// The next line on its standard output, which comes within 10 s.
+    /// Returns the next line of the standard output. Waits for up to 10 s.
     std::string line() {
         std::string got;
         for (char c = 0; wait_for(out_) && ::read(out_, &c, 1) == 1 && c != '\n';) got += c;
@@ -94,7 +94,7 @@ public:
         for (bool has_out = true, has_err = true; has_out || has_err;) {
             pollfd both[2] = {{has_out ? out_ : -1, POLLIN, 0}, {has_err ? err_ : -1, POLLIN, 0}};
             if (::poll(both, 2, 20'000) <= 0) {
-                ::kill(pid_, SIGKILL);  // shows in the code
+                ::kill(pid_, SIGKILL);  // the code reports the signal
                 break;
             }
             if (both[0].revents != 0) has_out = read_some(out_, ended.out);
@@ -125,10 +125,10 @@ private:
 
 inline process::outcome run(std::vector<std::string> command) { return process(std::move(command)).wait(); }
 
-/// The port that a server says it listens on.
+/// Returns the address that a server prints.
 inline eddy::net::socket_addr addr_in(const std::string& line) {
     const std::string start = "listening on ";
-    if (!line.starts_with(start)) throw std::runtime_error("the server said: " + line);
+    if (!line.starts_with(start)) throw std::runtime_error("the server printed: " + line);
     return eddy::net::socket_addr::parse(line.substr(start.size())).value();
 }
 

@@ -19,11 +19,11 @@
 #include <support/net.hpp>
 #include <support/process.hpp>
 
-// mini_redis as a process, and what one says to it.
+// mini_redis as a process, and requests to it.
 
 namespace support {
 
-/// A server on a free port. `descriptors`: so many may it have.
+/// A server on a free port. `descriptors` is its limit of open descriptors.
 class redis_server {
 public:
     explicit redis_server(const std::vector<std::string>& options = {}, std::optional<rlim_t> descriptors = {})
@@ -31,19 +31,19 @@ public:
 
     [[nodiscard]] const eddy::net::socket_addr& addr() const noexcept { return addr_; }
     [[nodiscard]] raw_socket connect() const { return raw_socket::connected(addr_); }
-    /// Tells it to end, and gives how it did.
+    /// Sends the signal, waits for the end of the process and returns its outcome.
     [[nodiscard]] process::outcome end(int signal = SIGTERM) {
         process_.signal(signal);
         return process_.wait();
     }
-    /// Bytes that it has in memory.
+    /// Returns its resident memory in bytes.
     [[nodiscard]] std::size_t memory() const {
         std::ifstream statm("/proc/" + std::to_string(process_.pid()) + "/statm");
         std::size_t pages = 0;
-        statm >> pages >> pages;  // the second number: what is resident
+        statm >> pages >> pages;  // the second number is the resident size
         return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
     }
-    /// The line that says which driver it uses, and why.
+    /// Returns the line that names its driver and the reason for it.
     [[nodiscard]] const std::string& driver() const noexcept { return driver_; }
     void signal(int number) const { process_.signal(number); }
 
@@ -64,7 +64,7 @@ inline void expect_answer(const raw_socket& to, std::string_view request, std::s
     EXPECT_EQ(to.receive(answer.size()), answer) << request;
 }
 
-/// The line of INFO that begins with `name`.
+/// Returns the value of the INFO line that starts with `name`.
 inline std::string info(const redis_server& server, const std::string& name) {
     const auto asking = server.connect();
     asking.send("INFO\r\nQUIT\r\n");

@@ -8,8 +8,8 @@
 
 namespace support {
 
-/// A waker that calls a function whenever it is cloned, woken or dropped. Code that does so while it holds a lock which
-/// the function needs deadlocks. For one thread. It must outlive its wakers.
+/// A waker that calls a function whenever it is cloned, woken or dropped. Code that does so while it holds a lock that
+/// the function needs deadlocks. Not thread-safe. It must outlive its wakers.
 class reentrant_waker {
 public:
     explicit reentrant_waker(std::function<void()> callback) : callback_(std::move(callback)) {}
@@ -17,7 +17,7 @@ public:
     reentrant_waker& operator=(const reentrant_waker&) = delete;
 
     [[nodiscard]] eddy::waker waker() noexcept { return {&vtable, this}; }
-    /// How often it was called back.
+    /// Returns the number of calls of the function.
     [[nodiscard]] int calls() const noexcept { return calls_; }
 
 private:

@@ -5,8 +5,8 @@
 
 namespace support {
 
-/// Calls again what was interrupted. Seen without a signal on Linux 6.18, by whoever has used a ring that is closed
-/// now, and while another thread's ring accepts, and the table of descriptors grows for it.
+/// Repeats a call that fails with EINTR. On Linux 6.18 EINTR also occurs without a signal: on a thread that has used a
+/// ring that is closed now, and while another thread's ring accepts and the descriptor table grows for it.
 template <class Call>
 auto repeated(Call call) {
     for (;;) {

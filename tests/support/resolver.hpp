@@ -15,7 +15,8 @@
 
 namespace support {
 
-/// While this lives, it answers in place of the system's resolver. What runs when it ends may use its function further.
+/// While it exists, it replaces the system's resolver. Lookups that are running when it ends may still use its
+/// function.
 class stub_resolver {
 public:
     using answer = eddy::result<std::vector<eddy::net::socket_addr>>;
@@ -25,7 +26,7 @@ public:
         put(std::make_shared<const function>(std::move(f)));
         eddy::detail::set_resolver_for_tests(&stub_resolver::resolve);
     }
-    /// For all names these addresses.
+    /// Returns these addresses for all names.
     explicit stub_resolver(std::vector<eddy::net::socket_addr> addrs)
         : stub_resolver([addrs = std::move(addrs)](const std::string&, std::uint16_t) -> answer { return addrs; }) {}
     stub_resolver(const stub_resolver&) = delete;
@@ -43,7 +44,7 @@ private:
         const std::lock_guard guard(lock());
         return current();
     }
-    // Never destroyed: a thread may still be in here when the process ends.
+    // Never destroyed: a thread may still use it when the process ends.
     static std::mutex& lock() {
         static auto& one = *new std::mutex;
         return one;

@@ -5,29 +5,29 @@
 #include <cstddef>
 #include <cstdint>
 
-// What can go wrong between an io_uring and its kernel, made to go wrong at random. Nothing in the library knows of it:
-// the test is linked so that its calls of liburing come by here (ring_faults.cpp; `--wrap` of ld(1)).
+// Random faults between an io_uring and its kernel. The library is unaware of them: the test program is linked with
+// `--wrap` of ld(1), which redirects its calls of liburing to ring_faults.cpp.
 //
-// Each fault is one that a kernel shows, with all that it does besides: a receive that ends for no reason has ended,
-// since it was cancelled; a send that has sent less was given less; an entry that was not taken is still in the queue.
-// Entries that were taken are filled with junk, and of each provided buffer it is known who has it.
+// Each fault is one that a kernel can produce, including its side effects: a receive that ends for no reason was really
+// cancelled, a short send was given fewer bytes, an entry that was not taken is still in the queue. Entries that were
+// taken are overwritten with junk, and the owner of each provided buffer is tracked.
 
 namespace support {
 
 enum class ring_fault : std::uint8_t {
-    interrupted,       ///< enter() does not wait, or says EINTR
-    nothing_taken,     ///< enter() says EAGAIN, and has done nothing
-    busy,              ///< enter() says EBUSY, and has done nothing
-    some_taken,        ///< enter() takes some of the entries, and neither waits nor looks for completions
-    short_send,        ///< less was sent
-    refused_send,      ///< nothing was sent: EAGAIN, ENOBUFS, ENOMEM, EINTR or ECANCELED
-    ended_receive,     ///< a receive ends by itself: ECANCELED, ENOBUFS, ENOMEM, EAGAIN or EINTR
-    ended_with_bytes,  ///< a receive's bytes are its last, without the word that more come
-    ended_poll,        ///< the watch of the epoll ends
+    interrupted,       ///< enter() does not wait, or returns EINTR
+    nothing_taken,     ///< enter() returns EAGAIN without an effect
+    busy,              ///< enter() returns EBUSY without an effect
+    some_taken,        ///< enter() takes some of the entries, and does not wait for completions
+    short_send,        ///< fewer bytes are sent
+    refused_send,      ///< nothing is sent: EAGAIN, ENOBUFS, ENOMEM, EINTR or ECANCELED
+    ended_receive,     ///< a receive ends for no reason: ECANCELED, ENOBUFS, ENOMEM, EAGAIN or EINTR
+    ended_with_bytes,  ///< a receive ends with its bytes: the completion lacks IORING_CQE_F_MORE
+    ended_poll,        ///< the poll of the epoll descriptor ends
     count
 };
 
-/// How often, in a thousand times that it could happen.
+/// The probability of each fault, per thousand opportunities.
 class fault_chances {
 public:
     fault_chances() noexcept { of_.fill(0); }
@@ -45,46 +45,47 @@ private:
     std::array<unsigned, static_cast<std::size_t>(ring_fault::count)> of_;
 };
 
-/// As long as this lives, rings that are made have so many entries, and these faults. They have to be gone before it
-/// is. One at a time in a process.
+/// While it exists, new rings have the given sizes and faults. It must outlive these rings. At most one may exist in a
+/// process.
 class ring_faults {
 public:
-    /// Sizes of zero are left as the library wants them.
+    /// A size of 0 keeps the library's choice.
     ring_faults(std::uint64_t seed, const fault_chances& chances, unsigned submissions = 0, unsigned completions = 0);
     ring_faults(const ring_faults&) = delete;
     ring_faults& operator=(const ring_faults&) = delete;
     ~ring_faults();
 
-    /// From now on, making a ring fails with this errno after so many have been made; making its buffers, likewise.
+    /// From now on, the creation of rings fails with `error` once `after` rings have been made since the constructor.
+    /// The second function makes the registration of their buffers fail.
     void fail_to_make(int error, std::size_t after);
     void fail_to_make_buffers(int error);
-    /// From now on, rings are made by a kernel that does not know these IORING_FEAT_ flags.
+    /// Makes the kernel of later rings appear not to support these IORING_FEAT_ flags.
     void hide_features(unsigned flags);
 
-    /// The next `count` enters that have entries to submit fail with EAGAIN, and do nothing.
+    /// Makes the next `count` enters that submit entries fail with EAGAIN, without an effect.
     void reject_next_enters(unsigned count);
-    /// Returns how many of these are still to come.
+    /// Returns how many of these rejections remain.
     [[nodiscard]] unsigned enters_to_reject() const noexcept;
 
-    /// So often has it happened.
+    /// Returns how often the fault has happened.
     [[nodiscard]] std::uint64_t happened(ring_fault what) const noexcept;
-    /// So many rings were made, and so many are not gone.
+    /// Return the number of rings that were made, and of those that exist.
     [[nodiscard]] std::size_t rings_made() const noexcept;
     [[nodiscard]] std::size_t rings_alive() const noexcept;
-    /// So often were there completions in the kernel that had no room in the queue.
+    /// Returns how often the kernel had completions that did not fit into the completion queue.
     [[nodiscard]] std::uint64_t overflows() const noexcept;
-    /// So often was the queue of entries full when it was submitted.
+    /// Returns how often a full submission queue was submitted.
     [[nodiscard]] std::uint64_t full_submissions() const noexcept;
-    /// So often were the buffers of a ring mistaken: one was given back that the kernel had, or the kernel gave one
-    /// that it did not have. Found at the next call of the ring.
+    /// Returns the number of errors in the ownership of a ring's buffers: the library returned a buffer that the kernel
+    /// had, or the kernel used a buffer that it did not have. The next call on the ring detects them.
     [[nodiscard]] std::uint64_t buffer_mistakes() const noexcept;
-    /// So often has a kernel given a buffer away.
+    /// Returns how often a kernel has used a buffer.
     [[nodiscard]] std::uint64_t buffers_used() const noexcept;
-    /// The flags of io_uring_setup(2) that any ring had.
+    /// Returns the union of the io_uring_setup(2) flags of all rings.
     [[nodiscard]] unsigned setup_flags() const noexcept;
 };
 
-/// Large pieces of memory that the library has mapped and not given back: the buffers of its rings.
+/// Returns the number of large memory mappings of the library that exist: the buffers of its rings.
 [[nodiscard]] std::size_t mapped_buffers() noexcept;
 
 }  // namespace support

@@ -18,7 +18,7 @@
 #include "io/io_handle.hpp"
 #include "io/stream_source.hpp"
 
-// The parts of a loop with a ring, for tests that take its steps one by one.
+// The parts of an event loop with a ring, for tests that run its steps one by one.
 
 namespace support {
 
@@ -30,12 +30,12 @@ struct shuts_down {
 };
 using owned_io = std::unique_ptr<eddy::detail::io_handle, shuts_down>;
 
-/// A stream of `home`, with a descriptor of its own.
+/// Adds a stream to `home`, with a duplicate of the descriptor of `of`.
 inline eddy::detail::stream_source& add_to(eddy::detail::io_handle& home, const connection& of) {
     return **home.add_stream(::dup(of.stream.native_handle()), eddy::detail::stream_source::brings::bytes);
 }
 
-/// Whether bytes were sent that the peer's system has not acknowledged.
+/// Returns whether the peer's kernel has not acknowledged all sent bytes.
 inline bool is_on_its_way(int fd) {
     int unacknowledged = 0;
     int unsent = 0;
@@ -44,8 +44,8 @@ inline bool is_on_its_way(int fd) {
     return unacknowledged != unsent;
 }
 
-/// Until the socket takes nothing more, not a byte: what is on its way to the peer makes some room once more, later
-/// where the machine is busy, and not enough for poll(2) to tell.
+/// Writes until the socket accepts not a single byte. Data that reaches the peer frees some capacity, later if the
+/// machine is busy, and possibly too little for poll(2) to report. So it repeats this until nothing changes.
 inline void fill_socket(int fd) {
     const std::vector<std::byte> bytes(64 * 1024);
     pollfd room{fd, POLLOUT, 0};
@@ -56,7 +56,7 @@ inline void fill_socket(int fd) {
         if (is_on_its_way(fd)) quiet = 0;
         ::poll(&room, 1, 5);
     }
-    EXPECT_EQ(quiet, 4) << "it takes more and more";
+    EXPECT_EQ(quiet, 4) << "the socket keeps accepting bytes";
 }
 
 }  // namespace support

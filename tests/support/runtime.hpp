@@ -23,7 +23,7 @@
 
 #include "gate.hpp"
 
-// What the tests of the work-stealing runtime have in common.
+// Helpers of the tests of the work-stealing runtime.
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define EDDY_TEST_SANITIZED 1
@@ -54,14 +54,14 @@ protected:
 #define EDDY_ON_1_2_AND_4_WORKERS(suite) \
     INSTANTIATE_TEST_SUITE_P(Workers, suite, testing::Values(1u, 2u, 4u), testing::PrintToStringParamName())
 
-/// Ends the process, with a sentence, if it lives longer than `limit`: for what would hang.
+/// Aborts the process with a message if it exists for longer than `limit`. For tests that would otherwise hang.
 class watchdog {
 public:
     explicit watchdog(const char* what, std::chrono::seconds limit = std::chrono::seconds(20))
         : thread_([this, what, limit] {
               std::unique_lock guard(lock_);
               if (ended_.wait_for(guard, limit, [this] { return is_over_; })) return;
-              std::fprintf(stderr, "watchdog: not over after %lld s: %s\n", static_cast<long long>(limit.count()),
+              std::fprintf(stderr, "watchdog: not finished after %lld s: %s\n", static_cast<long long>(limit.count()),
                            what);
               std::abort();
           }) {}
@@ -97,7 +97,7 @@ private:
     std::function<void()> f_;
 };
 
-/// Waits for ever, and holds something meanwhile.
+/// Holds a value and waits forever.
 template <class T>
 eddy::task<void> hold(T held) {
     co_await eddy::pending<void>();
@@ -106,20 +106,20 @@ eddy::task<void> hold(T held) {
 
 [[nodiscard]] inline eddy::task<void> nothing() { co_return; }
 
-/// Lets others run once.
+/// Yields once and returns `value`.
 [[nodiscard]] inline eddy::task<int> number(int value) {
     co_await eddy::yield_now();
     co_return value;
 }
 
-/// Counts that it has begun, and waits for ever.
+/// Counts its start and waits forever.
 [[nodiscard]] inline eddy::task<void> begin_and_hold(tally& begun, last_words words) {
     begun.add();
     co_await eddy::pending<void>();
     static_cast<void>(words);
 }
 
-/// The threads that came by.
+/// Collects the ids of the threads that call add().
 class thread_set {
 public:
     void add() {
@@ -140,12 +140,12 @@ private:
     std::set<std::thread::id> seen_;
 };
 
-/// Waits until the runtime is being shut down: what is spawned is cancelled at once.
+/// Waits until the runtime is being shut down: then a newly spawned task is cancelled immediately.
 inline void wait_until_closing(const eddy::handle& handle) {
     EXPECT_TRUE(comes_true([&] { return handle.spawn(hold(0)).is_finished(); }));
 }
 
-/// Holds its thread up until `f` is true, for 20 s at most: what a task must not do.
+/// Blocks its thread until `f` returns true, for at most 20 s. Real tasks must not do this.
 template <class Fn>
 bool spin_until(Fn f) {
     const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
@@ -156,7 +156,7 @@ bool spin_until(Fn f) {
     return true;
 }
 
-/// Threads that begin together.
+/// Threads that start at the same time.
 class threads {
 public:
     template <class Fn>

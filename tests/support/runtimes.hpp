@@ -14,7 +14,7 @@ inline eddy::runtime runtime_with(unsigned workers) {
     return *eddy::runtime::builder().worker_threads(workers).build();
 }
 
-/// Runs what `main` makes on runtimes with 1, 2 and 4 workers.
+/// Runs the future that `main` makes on runtimes with 1, 2 and 4 workers.
 template <class Fn>
 void on_pools(Fn main) {
     for (const unsigned workers : {1u, 2u, 4u}) {
@@ -24,7 +24,7 @@ void on_pools(Fn main) {
     }
 }
 
-/// Runs what `main` makes on a loop, and on runtimes with 1, 2 and 4 workers.
+/// Runs the future that `main` makes on an event loop, and on runtimes with 1, 2 and 4 workers.
 template <class Fn>
 void everywhere(Fn main) {
     {

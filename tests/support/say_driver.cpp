@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Prints what `auto` means on this machine, and why: the tests labelled io_uring_denied run it behind a filter.
+// Prints the driver that `automatic` selects on this machine, and why. The tests labeled io_uring_denied run it behind
+// a system call filter.
 #include <eddy/core.hpp>
 
 #include <cstdio>

@@ -15,11 +15,11 @@ namespace support {
 
 enum class plan { pending, ready, fails, throws };
 
-/// What a scripted future is to answer, and what has happened to it. Outlives it.
+/// The behavior of a scripted future, and its state. It must outlive the future.
 struct script {
     plan now = plan::pending;
     int value = 0;
-    bool may_end = true;  // what poll_cancel answers
+    bool may_end = true;  // whether poll_cancel is ready
 
     int polls = 0;
     int cancel_polls = 0;
@@ -48,7 +48,7 @@ public:
     explicit follows_script(script& s) noexcept : script_(&s) { s.alive = true; }
     follows_script(follows_script&& other) noexcept : script_(std::exchange(other.script_, nullptr)) {}
     follows_script& operator=(follows_script&&) = delete;
-    // Not inlined: GCC 12 would warn tests of what an optional that is empty has not got.
+    // Not inlined: otherwise GCC 12 warns that the value of an empty optional may be uninitialized.
     [[gnu::noinline]] ~follows_script() {
         if (script_ != nullptr) script_->alive = false;
     }
@@ -71,13 +71,13 @@ protected:
 
 }  // namespace detail
 
-/// A future of a `result<int>` that does what its script says.
+/// A future of a `result<int>` that follows its script.
 class scripted : public detail::follows_script, public eddy::future_ops<scripted> {
 public:
     using follows_script::follows_script;
 };
 
-/// The same with a poll_cancel, which is ready when the script's `may_end` is set.
+/// The same with a poll_cancel, which is ready if the script's `may_end` is set.
 class cancellable_scripted : public detail::follows_script, public eddy::future_ops<cancellable_scripted> {
 public:
     using follows_script::follows_script;
