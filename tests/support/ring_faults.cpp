@@ -19,8 +19,8 @@
 
 #include "driver/uring_abi.hpp"
 
-// The linker sends each call of these functions in the program to wrapped_*, and the name *_for_real to what they are.
-// (The labels are what `--wrap` of ld(1) calls them.)
+// The linker redirects each call of these functions to wrapped_*. The functions *_for_real are the originals. The
+// labels are the names that `--wrap` of ld(1) defines.
 extern "C" {
 int enter_for_real(unsigned fd, unsigned to_submit, unsigned wanted, unsigned flags, sigset_t* argument,
                    std::size_t size) __asm__("__real_io_uring_enter2");
@@ -52,8 +52,8 @@ constexpr auto kinds = static_cast<std::size_t>(ring_fault::count);
 
 std::atomic<std::size_t> large_maps = 0;
 
-/// Whether rings have an array of submissions: yes, unless EDDY_TEST_SUBMISSION_ARRAY is 0. So one machine tests both
-/// kinds.
+/// Returns whether rings have a submission array: yes, unless EDDY_TEST_SUBMISSION_ARRAY is 0. So one machine can test
+/// both kinds.
 bool has_submission_array() {
     const char* const asked = std::getenv("EDDY_TEST_SUBMISSION_ARRAY");
     return asked == nullptr || std::strcmp(asked, "0") != 0;
@@ -61,7 +61,7 @@ bool has_submission_array() {
 
 std::atomic<unsigned> enters_left_to_reject = 0;
 
-/// Whether this enter is one of those that reject_next_enters() has asked for.
+/// Returns whether this enter is one that reject_next_enters() rejects.
 bool takes_rejection() {
     unsigned left = enters_left_to_reject.load();
     while (left != 0 && !enters_left_to_reject.compare_exchange_weak(left, left - 1)) {
@@ -69,7 +69,7 @@ bool takes_rejection() {
     return left != 0;
 }
 
-/// One ring and its faults. Its owner's thread alone comes by, once it is enabled.
+/// A ring and its faults. Once the ring is enabled, only its owner's thread uses it.
 class faulty_ring {
 public:
     faulty_ring(io_uring& native, const fault_chances& chances, std::uint64_t seed)
@@ -125,15 +125,15 @@ private:
 
     const fault_chances chances_;
     std::mt19937_64 random_;
-    unsigned seen_entries_ = 0;      // all before this position have been looked at
-    unsigned seen_completions_ = 0;  // likewise
-    unsigned seen_uses_ = 0;         // likewise, of completions, for their buffers
+    unsigned seen_entries_ = 0;      // entries before this position were processed
+    unsigned seen_completions_ = 0;  // likewise for completions
+    unsigned seen_uses_ = 0;         // likewise for the buffers of completions
     const io_uring_buf_ring* buffers_ = nullptr;
-    std::uint16_t seen_buffers_ = 0;  // likewise
+    std::uint16_t seen_buffers_ = 0;  // likewise for returned buffers
     std::vector<bool> is_kernels_;
-    std::unordered_map<std::uint64_t, int> multishot_;     // those in flight: user_data, opcode
-    std::unordered_map<std::uint64_t, int> forced_sends_;  // what their completion is to say
-    std::unordered_map<std::uint64_t, int> forced_ends_;   // what an operation that was cancelled here is to say
+    std::unordered_map<std::uint64_t, int> multishot_;     // operations in flight: user_data, opcode
+    std::unordered_map<std::uint64_t, int> forced_sends_;  // result that the send's completion must report
+    std::unordered_map<std::uint64_t, int> forced_ends_;   // result that an operation cancelled here must report
 };
 
 int faulty_ring::enter(unsigned fd, unsigned to_submit, unsigned wanted, unsigned flags, sigset_t* argument,
@@ -144,7 +144,7 @@ int faulty_ring::enter(unsigned fd, unsigned to_submit, unsigned wanted, unsigne
     see_returned_buffers();
     int done = 0;
     if (to_submit > 1 && draw(ring_fault::some_taken)) {
-        // As io_submit_sqes() does that gets no memory for a request: the call ends there.
+        // Like io_submit_sqes() if it cannot allocate memory for a request: the call ends there.
         to_submit = 1 + below(to_submit - 1);
         change_entries(to_submit);
         done = enter_and_spoil(fd, to_submit, 0, flags & IORING_ENTER_REGISTERED_RING, nullptr, _NSIG / 8);
@@ -164,8 +164,8 @@ int faulty_ring::enter(unsigned fd, unsigned to_submit, unsigned wanted, unsigne
     return done;
 }
 
-/// The kernel has its own copy of what it has taken: what is left of it must not matter. user_data stays, so that an
-/// entry that is not filled in as a whole speaks for the operation that had it before.
+/// The kernel copies the entries that it takes, so their contents must not matter afterwards. Overwrites them with
+/// junk, except for user_data: an entry that the library does not fill in completely then names the previous operation.
 int faulty_ring::enter_and_spoil(unsigned fd, unsigned to_submit, unsigned wanted, unsigned flags, sigset_t* argument,
                                  std::size_t size) {
     const unsigned before = __atomic_load_n(native_.sq.khead, __ATOMIC_ACQUIRE);
@@ -202,7 +202,7 @@ void faulty_ring::see_used_buffers() {
     }
 }
 
-/// Those that the kernel is about to take.
+/// Changes the entries that the kernel is about to take.
 void faulty_ring::change_entries(unsigned to_submit) {
     const unsigned head = __atomic_load_n(native_.sq.khead, __ATOMIC_ACQUIRE);
     if (static_cast<int>(head - seen_entries_) > 0) seen_entries_ = head;
@@ -216,16 +216,16 @@ void faulty_ring::change_entries(unsigned to_submit) {
         } else if (entry.opcode == IORING_OP_SEND && draw(ring_fault::refused_send)) {
             forced_sends_[entry.user_data] = -pick({EAGAIN, ENOBUFS, ENOMEM, EINTR, ECANCELED});
             const std::uint64_t user_data = entry.user_data;
-            entry = {};  // an entry that does nothing, and says so
+            entry = {};  // a no-op, which produces a completion
             entry.user_data = user_data;
         }
     }
 }
 
-/// Those that the last call has brought: they are in the queue, and nobody has looked at them.
+/// Changes the completions of the last call. They are in the queue, and the library has not seen them.
 void faulty_ring::change_completions() {
     for (;; ++seen_completions_) {
-        // Again each time, since ending an operation brings more.
+        // Load the tail each time: ending an operation adds completions.
         const unsigned tail = __atomic_load_n(native_.cq.ktail, __ATOMIC_ACQUIRE);
         if (seen_completions_ == tail) return;
         io_uring_cqe& said = completion(seen_completions_);
@@ -248,7 +248,7 @@ void faulty_ring::change_completions() {
     }
 }
 
-/// Ends the operation that `said` is of, or does not.
+/// Ends the operation of the completion `said`, at random.
 void faulty_ring::end(io_uring_cqe& said, int opcode) {
     const std::uint64_t user_data = said.user_data;
     if (opcode == IORING_OP_POLL_ADD) {
@@ -256,8 +256,8 @@ void faulty_ring::end(io_uring_cqe& said, int opcode) {
     } else if (draw(ring_fault::ended_receive)) {
         if (cancel(user_data)) forced_ends_[user_data] = -pick({ECANCELED, ENOBUFS, ENOMEM, EAGAIN, EINTR});
     } else if (draw(ring_fault::ended_with_bytes) && cancel(user_data)) {
-        // Its last word is fetched, and the bytes before it say it in its place. Where there is no room for it now, it
-        // comes later, and by itself.
+        // Fetch the final completion, and make the last completion with bytes the final one in its place. If the queue
+        // has no space for the final completion now, it arrives later as a separate completion.
         forced_ends_[user_data] = -ECANCELED;
         const unsigned flags = (native_.int_flags & 1) != 0 ? IORING_ENTER_REGISTERED_RING : 0;
         static_cast<void>(enter_for_real(static_cast<unsigned>(native_.enter_ring_fd), 0, 0,
@@ -271,7 +271,7 @@ void faulty_ring::end(io_uring_cqe& said, int opcode) {
                 last_bytes = &each;
             } else if (each.res == -ECANCELED) {
                 last_bytes->flags &= ~IORING_CQE_F_MORE;
-                each = {};  // nobody's; its place in the queue stays
+                each = {};  // cleared, because its place in the queue remains
                 forced_ends_.erase(user_data);
                 multishot_.erase(user_data);
                 return;
@@ -287,7 +287,7 @@ bool faulty_ring::cancel(std::uint64_t user_data) {
     return ::io_uring_register_sync_cancel(&native_, &what) == 0;
 }
 
-/// All rings of this process, while a ring_faults lives.
+/// All rings of this process while a ring_faults object exists.
 class all_rings {
 public:
     void begin(std::uint64_t seed, const fault_chances& chances, unsigned submissions, unsigned completions) {
@@ -310,7 +310,7 @@ public:
         rings_.clear();
     }
 
-    /// The driver's probe asks for a single entry: it is not a ring of the driver.
+    /// Sets up a ring with the chosen sizes. A ring with a single entry is the driver's probe, and has no faults.
     int set_up(unsigned entries, io_uring_params& params) {
         const std::lock_guard guard(lock_);
         if (entries == 1) return setup_for_real(entries, &params);
@@ -370,7 +370,8 @@ public:
             each->has_owner_ = true;
         }
     }
-    /// That with this descriptor, or with this number among the thread's registered ones; null if it has no faults.
+    /// Returns the ring with this descriptor, or with this index among the thread's registered rings. Null if it has no
+    /// faults.
     faulty_ring* find(unsigned fd, bool is_registered) {
         const std::lock_guard guard(lock_);
         for (const auto& each : rings_) {
@@ -429,7 +430,7 @@ private:
     unsigned submissions_ = 0;
     unsigned completions_ = 0;
     std::vector<std::unique_ptr<faulty_ring>> rings_;
-    std::array<std::uint64_t, kinds> happened_{};  // to those that are gone; likewise the next four
+    std::array<std::uint64_t, kinds> happened_{};  // of rings that no longer exist; likewise the next four
     std::uint64_t overflows_ = 0;
     std::uint64_t full_ = 0;
     std::uint64_t mistakes_ = 0;
@@ -456,7 +457,7 @@ ring_faults::~ring_faults() {
     rings().end();
 }
 
-// NOLINTBEGIN(readability-convert-member-functions-to-static): of the one that lives
+// NOLINTBEGIN(readability-convert-member-functions-to-static): they belong to the existing object
 void ring_faults::fail_to_make(int error, std::size_t after) { rings().fail_to_make(error, after); }
 void ring_faults::fail_to_make_buffers(int error) { rings().fail_to_make_buffers(error); }
 void ring_faults::hide_features(unsigned flags) { rings().hide_features(flags); }

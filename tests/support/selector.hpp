@@ -23,12 +23,12 @@
 
 #include "support/system.hpp"
 
-// Descriptors and threads for the tests of the selector. Programs may use the selector and nothing else of eddy, so its
-// tests do not use the sockets of eddy.
+// Descriptors and threads for the tests of the selector. Programs may use the selector and no other part of eddy, so
+// these tests do not use eddy's sockets.
 
 namespace support {
 
-/// Far more time than any test needs.
+/// Much longer than any test takes.
 inline constexpr auto deadline = std::chrono::seconds(20);
 
 class descriptor {
@@ -115,7 +115,7 @@ public:
         while (!ended_ && !is_asleep(id_) && std::chrono::steady_clock::now() < give_up) std::this_thread::yield();
     }
 
-    /// How many events the wait returned.
+    /// Waits for the thread and returns the number of events that its wait() returned.
     std::size_t join() {
         if (thread_.joinable()) thread_.join();
         return count_;

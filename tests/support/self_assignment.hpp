@@ -5,7 +5,7 @@
 
 namespace support {
 
-/// Moves an object into itself, in a form that compilers do not warn about.
+/// Move-assigns an object to itself, in a form that compilers do not warn about.
 template <class T>
 void assign_to_itself(T& object) {
     T& same = object;

@@ -7,7 +7,8 @@
 
 namespace support {
 
-/// Runs `f` on a thread with a stack of so many bytes: native recursion that grows with the work overflows it.
+/// Runs `f` on a thread with a stack of `bytes` bytes. Native recursion that grows with the amount of work overflows
+/// it.
 template <class Fn>
 void run_on_small_stack(Fn f, std::size_t bytes = 256 * 1024) {
     pthread_attr_t attributes;

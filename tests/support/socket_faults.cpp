@@ -7,8 +7,8 @@
 #include <cerrno>
 #include <utility>
 
-// The linker sends each call of these functions in the program to wrapped_*, and the name *_for_real to the functions
-// of the system. (The labels are what `--wrap` of ld(1) calls them.)
+// The linker redirects each call of these functions to wrapped_*. The functions *_for_real are the originals. The
+// labels are the names that `--wrap` of ld(1) defines.
 extern "C" {
 int accept_for_real(int fd, sockaddr* peer, socklen_t* size, int flags) __asm__("__real_accept4");
 int wrapped_accept(int fd, sockaddr* peer, socklen_t* size, int flags) __asm__("__wrap_accept4");

@@ -13,7 +13,7 @@
 
 namespace support {
 
-/// The number in an environment variable; nothing if it is unset or not a number.
+/// Returns the number in an environment variable, or nullopt if it is unset or not a number.
 inline std::optional<std::uint64_t> env_number(const char* name) {
     const char* text = std::getenv(name);
     if (text == nullptr) return std::nullopt;
@@ -24,16 +24,16 @@ inline std::optional<std::uint64_t> env_number(const char* name) {
     return value;
 }
 
-/// How many rounds a stress loop makes that makes `full` rounds in `./dev soak`: EDDY_STRESS percent of them, 2 if
-/// unset. A suite with such loops has "Stress" in its name, which is how the soak finds it.
+/// Returns the number of rounds of a stress loop that runs `full` rounds in `./dev soak`: EDDY_STRESS percent of them,
+/// by default 2. The name of a suite with such loops must contain "Stress", because the soak selects suites by it.
 inline std::uint64_t rounds(std::uint64_t full) {
-    // Divided first, so that a large `full` does not overflow; the remainder keeps small ones exact.
+    // Divide first, so that a large `full` does not overflow. The remainder keeps small numbers exact.
     const auto percent = env_number("EDDY_STRESS").value_or(2);
     return std::max<std::uint64_t>(1, full / 100 * percent + full % 100 * percent / 100);
 }
 
-/// Rounds in which two threads hand over to each other. On a machine whose processors are busy each of them costs a
-/// turn of the scheduler, so they end early after five seconds for each percent that `rounds` counts by.
+/// Counts rounds in which two threads hand over to each other. On a busy machine each handover takes a time slice of
+/// the scheduler. So the rounds end early, after five seconds per percent of EDDY_STRESS.
 class handover_rounds {
 public:
     explicit handover_rounds(std::uint64_t full) : left_(rounds(full)) {}
@@ -50,9 +50,8 @@ private:
         std::chrono::steady_clock::now() + std::chrono::seconds(5) * env_number("EDDY_STRESS").value_or(2);
 };
 
-/// The seed for whatever a test draws at random: EDDY_TEST_SEED, or a new one in each process. It is printed when it is
-/// first asked for and not after a failure, so that it is known after a crash or a timeout, too; tests/run.py shows it
-/// then.
+/// Returns the seed of a test's random numbers: EDDY_TEST_SEED, or a new one in each process. The first call prints it,
+/// so that it is known even after a crash or a timeout; tests/run.py then shows it.
 inline std::uint64_t seed() {
     static const std::uint64_t value = [] {
         const auto chosen = env_number("EDDY_TEST_SEED").value_or(std::random_device{}());

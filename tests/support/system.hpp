@@ -25,11 +25,11 @@
 
 #include "support/repeated.hpp"
 
-// What tests ask the operating system for: descriptors to wait for, and what it knows about this process.
+// Operating system resources and information for tests: descriptors, and the state of this process.
 
 namespace support {
 
-/// Whether memory or threads are watched: by Clang's sanitizers or GCC's.
+/// Whether AddressSanitizer or ThreadSanitizer is on, with Clang or GCC.
 inline constexpr bool under_sanitizer =
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     true;
@@ -43,7 +43,7 @@ inline constexpr bool under_sanitizer =
     false;
 #endif
 
-/// Whether it is Clang's ThreadSanitizer, which cannot start threads in the child of a process that has several.
+/// Whether ThreadSanitizer is on. Clang's cannot start threads in the child of a process with several threads.
 inline constexpr bool under_thread_sanitizer =
 #if defined(__SANITIZE_THREAD__)
     true;
@@ -57,7 +57,7 @@ inline constexpr bool under_thread_sanitizer =
     false;
 #endif
 
-/// Owns a descriptor: a source for registrations.
+/// Owns a descriptor. A source for registrations.
 class owned_fd {
 public:
     explicit owned_fd(int fd) : fd_(fd) {
@@ -76,7 +76,7 @@ public:
         if (const int fd = std::exchange(fd_, -1); fd >= 0) ::close(fd);
     }
 
-    /// Writes so many bytes, and returns how many there was room for.
+    /// Writes `count` bytes and returns how many were accepted.
     std::size_t write(std::size_t count = 1) const {
         const std::string bytes(count, 'x');
         const auto written = ::write(fd_, bytes.data(), count);
@@ -94,7 +94,7 @@ private:
     int fd_;
 };
 
-/// The user's own source of the chapter "Under the hood": counts, and is readable when the count is not zero.
+/// A user-defined source, as in the chapter "Under the hood": a counter that is readable while it is not zero.
 class counter {
 public:
     counter() : fd_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {}
@@ -114,7 +114,7 @@ private:
     owned_fd fd_;
 };
 
-/// Two ends that are joined, in non-blocking mode.
+/// Two connected ends in non-blocking mode.
 struct fd_pair {
     owned_fd reader;
     owned_fd writer;
@@ -128,7 +128,7 @@ inline fd_pair make_pipe() {
     return {ends[0], ends[1]};
 }
 
-/// Both ends read and write.
+/// Returns a pair in which both ends can read and write.
 inline fd_pair make_socket_pair() {
     int ends[2];
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) != 0) {
@@ -137,18 +137,18 @@ inline fd_pair make_socket_pair() {
     return {ends[0], ends[1]};
 }
 
-/// How many descriptors of this process point at something whose name contains `what`; "" counts all.
+/// Returns the number of descriptors of this process that refer to an object whose name contains `what`. "" counts all.
 inline std::size_t count_fds(std::string_view what = "") {
     std::size_t count = 0;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-        std::error_code gone;  // the iterator's own is gone afterwards
+        std::error_code gone;  // the iterator's own descriptor is closed by then
         const auto target = std::filesystem::read_symlink(entry.path(), gone).string();
         if (target.find(what) != std::string::npos) ++count;
     }
     return count;
 }
 
-/// Whether the epoll behind `epoll_fd` watches `fd`, as the kernel tells it.
+/// Returns whether the kernel reports that the epoll instance watches `fd`.
 inline bool is_watched(int epoll_fd, int fd) {
     std::ifstream info("/proc/self/fdinfo/" + std::to_string(epoll_fd));
     std::string word;
@@ -159,7 +159,7 @@ inline bool is_watched(int epoll_fd, int fd) {
     return false;
 }
 
-/// Whether the thread sleeps in the kernel.
+/// Returns whether the thread sleeps in the kernel.
 inline bool is_asleep(pid_t thread) {
     std::ifstream stat("/proc/self/task/" + std::to_string(thread) + "/stat");
     std::string line;
@@ -173,12 +173,12 @@ inline void wait_until_asleep(pid_t thread) {
     while (!is_asleep(thread)) std::this_thread::yield();
 }
 
-/// While this lives, the process can open `spare` more descriptors and no others.
+/// While it exists, the process can open only `spare` additional descriptors.
 class few_descriptors {
 public:
     explicit few_descriptors(std::size_t spare) {
         ::getrlimit(RLIMIT_NOFILE, &before_);
-        // A descriptor's number has to be below the limit, so those that are free below it count: fill them.
+        // A new descriptor's number must be below the limit. So fill all free numbers below it.
         const rlimit lower{256, before_.rlim_max};
         ::setrlimit(RLIMIT_NOFILE, &lower);
         for (int fd = ::dup(0); fd >= 0; fd = ::dup(0)) filling_.emplace_back(fd);
@@ -193,7 +193,8 @@ private:
     std::vector<owned_fd> filling_;
 };
 
-/// Runs `f`, which says whether all is well, in a forked child that ends right after it, and is ended if it hangs.
+/// Runs `f` in a forked child that exits immediately afterwards, and returns the result of `f`. False also if the child
+/// crashes or hangs.
 template <class Fn>
 bool is_true_in_child(Fn f) {
     const pid_t child = ::fork();
@@ -202,7 +203,7 @@ bool is_true_in_child(Fn f) {
         bool is_well = false;
         try {
             is_well = f();
-        } catch (...) {  // NOLINT(bugprone-empty-catch): not well
+        } catch (...) {  // NOLINT(bugprone-empty-catch): returns false
         }
         ::_exit(is_well ? 0 : 1);
     }

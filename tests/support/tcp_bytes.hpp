@@ -12,11 +12,11 @@
 
 #include "support/net.hpp"
 
-// Bytes for the tests of TCP streams.
+// Test data for TCP streams.
 
 namespace support {
 
-/// Bytes whose period no buffer size divides.
+/// Returns bytes whose period is not a multiple of any buffer size.
 inline std::string pattern(std::size_t size, unsigned seed = 1) {
     std::string made(size, '\0');
     std::uint32_t state = seed;

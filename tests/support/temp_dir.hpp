@@ -11,11 +11,11 @@
 
 namespace support {
 
-/// A folder of the test's own, which is removed with all that is in it.
+/// A temporary folder. The destructor removes it with its contents.
 class temp_dir {
 public:
     temp_dir() : path_(testing::TempDir() + "eddy.XXXXXX") {
-        if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("no folder could be made");
+        if (::mkdtemp(path_.data()) == nullptr) throw std::runtime_error("cannot create a temporary folder");
     }
     temp_dir(const temp_dir&) = delete;
     temp_dir& operator=(const temp_dir&) = delete;

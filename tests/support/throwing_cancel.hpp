@@ -8,7 +8,7 @@
 
 namespace support {
 
-/// A future that never becomes ready, and whose poll_cancel throws at the first call. `asked` counts the calls of
+/// A future that is never ready, and whose poll_cancel throws at the first call. `asked` counts the calls of
 /// poll_cancel; several futures may share it.
 class throws_when_cancelled : public eddy::future_ops<throws_when_cancelled> {
 public:

@@ -8,7 +8,7 @@
 
 namespace support {
 
-/// The time driver of an event loop without the loop: while this lives, it is the one of the thread that made it.
+/// The time driver of an event loop, without the loop. While it exists, it is the current time driver of its thread.
 class time_loop {
 public:
     enum class clock { paused, running };
@@ -20,16 +20,16 @@ public:
 
     [[nodiscard]] eddy::detail::time_driver& driver() noexcept { return *driver_; }
 
-    /// What a loop's turn does, once.
+    /// Fires due timers, as a driver tick does.
     std::size_t fire() noexcept { return driver_->fire(driver_->now()); }
 
-    /// Moves the paused clock, and then a turn.
+    /// Advances the paused clock, and then fires due timers.
     std::size_t advance(std::chrono::nanoseconds by) noexcept {
         driver_->advance(by);
         return fire();
     }
 
-    /// The loop goes away; this thread is in none any more.
+    /// Ends the event loop: this thread then has the previous time driver.
     void end() noexcept;
 
 private:
@@ -37,7 +37,7 @@ private:
     eddy::detail::time_driver* outer_;
 };
 
-/// While this lives, its thread is in the loop of `driver`, or in none.
+/// While it exists, `driver` (or none) is the current time driver of its thread.
 class inside {
 public:
     explicit inside(eddy::detail::time_driver* driver) noexcept;

@@ -17,11 +17,11 @@
 
 namespace support {
 
-/// The fixture of tests that run on io_uring only and choose the faults and the size of their rings.
+/// The fixture of tests that require io_uring and choose the faults and the sizes of their rings.
 class uring_test : public testing::Test {
 protected:
-    /// Sets the faults and the sizes of the rings that are made from now on. Call this before the first loop is made.
-    /// Without a call, rings have the sizes that the library asks for, and no faults.
+    /// Sets the faults and the sizes of the rings that are made from now on. Call it before the first event loop is
+    /// made. Without a call, rings have the library's sizes and no faults.
     void begin(const fault_chances& chances, unsigned submissions = 0, unsigned completions = 0) {
         faults_.reset();
         faults_.emplace(seed(), chances, submissions, completions);
@@ -36,7 +36,7 @@ protected:
     }
 
     void SetUp() override { begin({}); }
-    /// Checks that the loops and connections of the test have left no descriptor, no ring and no buffer.
+    /// Checks that the test's event loops and connections have left no descriptor, ring or buffer.
     void TearDown() override {
         EXPECT_TRUE(comes_true([&] { return fd_count() == descriptors_; }))
             << fd_count() << " descriptors are open instead of " << descriptors_;

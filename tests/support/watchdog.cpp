@@ -34,15 +34,15 @@
 namespace support {
 namespace {
 
-// ---- What signal handlers may use: no allocation, no lock ----
+// ---- Called by signal handlers: no allocation, no lock ----
 
-// Written by the main thread before the timer is armed, read by handlers.
+// Written by the main thread before it arms the timer, read by handlers.
 std::array<char, 512> running{"(no test has started)"};
 pid_t watched = 0;
 std::uint64_t limit_seconds = 0;
 std::atomic<unsigned> stacks_printed = 0;
 
-// System calls without the sanitizers' interceptors, which are not all made for handlers.
+// System calls without the sanitizers' interceptors, some of which are not async-signal-safe.
 void print(std::string_view text) noexcept { ::syscall(SYS_write, STDERR_FILENO, text.data(), text.size()); }
 
 void print(std::uint64_t number) noexcept {
@@ -136,7 +136,7 @@ void on_time_limit(int) noexcept {
 }
 
 void name_running_test() noexcept {
-    if (::getpid() != watched) return;  // the child of a test may end as it likes
+    if (::getpid() != watched) return;  // a child process that a test has forked
     print("\nwatchdog: the process ended while running ");
     print(running.data());
     print("\n");
@@ -158,7 +158,7 @@ void handle(int signal, void (*handler)(int) noexcept, int flags) {
     ::sigaction(signal, &action, nullptr);
 }
 
-/// Keeps the name of the running test, and restarts the timer for each.
+/// Stores the name of the running test, and restarts the timer for each test.
 class watchdog : public testing::EmptyTestEventListener {
 public:
     watchdog() {
@@ -198,14 +198,14 @@ void watch_tests() {
     std::array<void*, 1> frame{};
     ::backtrace(frame.data(), 1);  // the first call loads a library, which a handler must not do
 
-    // SA_RESTART: for a system call that a stack signal interrupts, although the process is about to end.
+    // SA_RESTART: a stack signal must not make a system call of a test fail, although the process is about to end.
     handle(time_limit_signal(), on_time_limit, SA_RESTART);
     handle(stack_signal(), on_stack_signal, SA_RESTART);
     handle(SIGABRT, on_crash, static_cast<int>(SA_RESETHAND));
 #if EDDY_SANITIZED
     __sanitizer_set_death_callback(name_running_test);  // the sanitizer's own handlers report the other signals
 #else
-    static std::array<std::byte, 65536> stack;  // for the main thread, should its own one be used up
+    static std::array<std::byte, 65536> stack;  // for the main thread, in case its stack overflows
     stack_t alternative{};
     alternative.ss_sp = stack.data();
     alternative.ss_size = stack.size();
