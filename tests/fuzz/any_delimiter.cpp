@@ -33,7 +33,8 @@ void any_delimiter(input bytes) {
     const auto delimiters = from.rest().substr(0, count);
     const auto text = from.rest().substr(delimiters.size());
     const auto got = support::decode_all(eddy::codec::any_delimiter_codec(delimiters, ",", limit), text, step);
-    require(got == cut_by_hand(text, delimiters, limit), "any_delimiter_codec: not the parts of the text");
+    require(got == cut_by_hand(text, delimiters, limit),
+            "any_delimiter_codec: the frames are not the parts of the text");
 }
 
 }  // namespace fuzz

@@ -11,7 +11,7 @@
 
 namespace fuzz {
 
-/// The same as `lines`, through a stream with a buffer of any size over a reader that moves any number of bytes.
+/// Like lines(), but through a framed_read with a buffer of any capacity, over a reader that moves any number of bytes.
 void framed_lines(input bytes) {
     decisions from(bytes);
     const std::size_t limit = from.up_to(40);
@@ -21,7 +21,8 @@ void framed_lines(input bytes) {
     how.waits_between = from.up_to(1) == 1;
     const std::string text(from.rest());
     eddy::codec::framed_read frames(support::choppy_reader(text, how), eddy::codec::lines_codec(limit), capacity);
-    require(support::items_of(frames) == model_lines(text, limit), "framed_read: not the lines of the text");
+    require(support::items_of(frames) == model_lines(text, limit),
+            "framed_read: the frames are not the lines of the text");
 }
 
 }  // namespace fuzz

@@ -5,8 +5,8 @@
 
 #include "fuzz/targets.hpp"
 
-// What libFuzzer calls. EDDY_FUZZ_TARGET is one of the functions. An exception that comes out ends the process: it is
-// found.
+// libFuzzer calls this function. EDDY_FUZZ_TARGET is one of the targets. An exception ends the process, which reports a
+// failure.
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     fuzz::EDDY_FUZZ_TARGET(std::as_bytes(std::span(data, size)));
     return 0;

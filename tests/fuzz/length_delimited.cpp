@@ -32,27 +32,28 @@ void length_delimited(input bytes) {
     const auto text = from.rest();
 
     const auto whole = support::decode_all(codec, text, text.size() + 1);
-    require(whole == support::decode_all(codec, text, step), "length_delimited_codec: pieces are not the whole");
-    require(whole.size() <= text.size() + 1, "length_delimited_codec: more frames than bytes");
+    require(whole == support::decode_all(codec, text, step), "length_delimited_codec: the frames depend on the pieces");
+    require(whole.size() <= text.size() + 1, "length_delimited_codec: there are more frames than bytes");
 
     eddy::bytes_mut buffer = eddy::bytes_mut::copy_of(text);
     auto again = codec;
     const std::size_t capacity = buffer.capacity();
     for (auto frame = again.decode(buffer); frame && *frame; frame = again.decode(buffer)) {
-        require((*frame)->size() <= most, "length_delimited_codec: a frame above the limit");
+        require((*frame)->size() <= most, "length_delimited_codec: a frame exceeds the limit");
     }
-    require(buffer.capacity() <= capacity, "length_delimited_codec: memory for what has not come");
+    require(buffer.capacity() <= capacity, "length_delimited_codec: it allocates for bytes that have not arrived");
 
-    // What it writes, it reads: where the head has nothing but the length, and is not a part of the frame.
+    // A codec whose head is only the length, and not part of the frame, decodes what it encodes.
     auto plain =
         eddy::codec::length_delimited_options().length_field_length(1 + step % 8).max_frame_length(most).build();
     const auto written = text.substr(0, 2 * most);
     eddy::bytes_mut out;
     const auto sent = plain.encode(written, out);
-    require(sent.has_value() == (written.size() <= most), "length_delimited_codec: what goes is not checked");
+    require(sent.has_value() == (written.size() <= most), "length_delimited_codec: encode() does not check the limit");
     if (!sent) return;
     const auto back = plain.decode(out);
-    require(back && *back && **back == written && out.empty(), "length_delimited_codec: not what was written");
+    require(back && *back && **back == written && out.empty(),
+            "length_delimited_codec: decode() does not return what encode() wrote");
 }
 
 }  // namespace fuzz

@@ -21,16 +21,16 @@ void lines(input bytes) {
     const std::size_t step = 1 + from.up_to(30);
     const auto text = from.rest();
     const auto got = support::decode_all(eddy::codec::lines_codec(limit), text, step);
-    require(got == model_lines(text, limit), "lines_codec: not the lines of the text");
+    require(got == model_lines(text, limit), "lines_codec: the frames are not the lines of the text");
 
-    // What is kept of a line is bounded.
+    // The codec keeps at most one line of bounded length.
     eddy::codec::lines_codec codec(limit);
     eddy::bytes_mut buffer;
     for (std::size_t at = 0; at < text.size(); at += step) {
         buffer.put(text.substr(at, step));
         for (auto line = codec.decode(buffer); !line || *line; line = codec.decode(buffer)) {
         }
-        require(buffer.size() <= limit + 1, "lines_codec: it keeps more than a line");
+        require(buffer.size() <= limit + 1, "lines_codec: it keeps more than one line");
     }
 }
 

@@ -13,10 +13,10 @@ namespace fuzz {
 
 inline std::string shown(eddy::errc error) { return "<" + make_error_code(error).message() + ">"; }
 
-/// What a lines_codec must say of a text, cut by hand.
+/// Returns the lines that a lines_codec must find in a text. Splits the text without the codec.
 inline std::vector<std::string> model_lines(std::string_view text, std::size_t limit) {
     std::vector<std::string> all;
-    while (!text.empty() && text != "\r") {  // half an end is no line
+    while (!text.empty() && text != "\r") {  // half a line ending is not a line
         const auto end = text.find('\n');
         auto line = text.substr(0, end);
         text.remove_prefix(end == text.npos ? text.size() : end + 1);

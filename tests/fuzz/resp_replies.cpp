@@ -17,7 +17,7 @@ namespace {
 using mini_redis::reply_codec;
 using mini_redis::reply_limits;
 
-/// Replies as a server writes them.
+/// Decodes replies and returns them as a server writes them.
 class written_replies {
 public:
     explicit written_replies(const reply_limits& limits = reply_limits()) : codec_(limits) {}
@@ -58,11 +58,12 @@ void resp_replies(input bytes) {
     const auto text = from.rest();
 
     const auto whole = support::decode_all(written_replies(limits), text, text.size() + 1);
-    require(whole == support::decode_all(written_replies(limits), text, step), "reply_codec: pieces are not the whole");
+    require(whole == support::decode_all(written_replies(limits), text, step),
+            "reply_codec: the replies depend on the pieces");
     for (const auto& each : whole) {
         if (each.starts_with('<')) continue;  // an error
         const auto again = support::decode_all(written_replies(), each, each.size());
-        require(again == std::vector{each}, "reply_codec: not what was written");
+        require(again == std::vector{each}, "reply_codec: decode() does not return what was written");
     }
 
     auto buffer = eddy::bytes_mut::copy_of(text);
@@ -70,7 +71,7 @@ void resp_replies(input bytes) {
     reply_codec codec(limits);
     for (auto next = codec.decode(buffer); next && *next; next = codec.decode(buffer)) {
     }
-    require(buffer.capacity() <= capacity, "reply_codec: memory for what has not come");
+    require(buffer.capacity() <= capacity, "reply_codec: it allocates for bytes that have not arrived");
 }
 
 }  // namespace fuzz

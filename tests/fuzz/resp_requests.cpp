@@ -19,7 +19,7 @@ namespace {
 using mini_redis::request_codec;
 using mini_redis::request_limits;
 
-/// Requests as a client writes them, also those that came as lines.
+/// Decodes requests, including those sent as lines, and returns them as a client writes them.
 class written_requests {
 public:
     explicit written_requests(const request_limits& limits = request_limits()) : codec_(limits), limits_(limits) {}
@@ -33,9 +33,9 @@ private:
     outcome written(const eddy::result<std::optional<request_codec::item>>& got) const {
         if (!got) return std::unexpected(got.error());
         if (!*got) return std::optional<std::string>();
-        require((*got)->size() <= std::max(limits_.words, limits_.line), "request_codec: too many words");
+        require((*got)->size() <= std::max(limits_.words, limits_.line), "request_codec: a request has too many words");
         for (const auto word : **got) {
-            require(word.size() <= std::max(limits_.word, limits_.line), "request_codec: too long a word");
+            require(word.size() <= std::max(limits_.word, limits_.line), "request_codec: a word is too long");
         }
         eddy::bytes_mut out;
         static_cast<void>(mini_redis::reply_codec().encode(**got, out));
@@ -65,11 +65,11 @@ void resp_requests(input bytes) {
 
     const auto whole = support::decode_all(written_requests(limits), text, text.size() + 1);
     require(whole == support::decode_all(written_requests(limits), text, step),
-            "request_codec: pieces are not the whole");
+            "request_codec: the requests depend on the pieces");
     for (const auto& each : whole) {
         if (each.starts_with('<')) continue;  // an error
         const auto again = support::decode_all(written_requests(), each, each.size());
-        require(again == std::vector{each}, "request_codec: not what was written");
+        require(again == std::vector{each}, "request_codec: decode() does not return what was written");
     }
 
     auto buffer = eddy::bytes_mut::copy_of(text);
@@ -77,7 +77,7 @@ void resp_requests(input bytes) {
     written_requests codec(limits);
     for (auto next = codec.decode(buffer); next && *next; next = codec.decode(buffer)) {
     }
-    require(buffer.capacity() <= capacity, "request_codec: memory for what has not come");
+    require(buffer.capacity() <= capacity, "request_codec: it allocates for bytes that have not arrived");
 }
 
 }  // namespace fuzz

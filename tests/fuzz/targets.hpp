@@ -9,10 +9,10 @@
 #include <string>
 #include <string_view>
 
-// What `./dev fuzz` feeds with bytes, one function a file. Each compares a codec with something simpler that must say
-// the same, and throws if it does not. The bytes that were found so far lie in corpus/NAME, and fuzz_corpus_test.cpp
-// feeds them in CI. A further one (a protocol's codec, say) is a file here, a line below and one in CMakeLists.txt, and
-// some bytes to begin with.
+// The targets of `./dev fuzz`, one function per file. Each compares a codec with a simpler model that must have the
+// same results, and throws if they differ. The inputs found so far are in corpus/NAME; fuzz_corpus_test.cpp runs them
+// in CI. To add a target (a protocol's codec, for example), add a file here, a line below, a line in CMakeLists.txt,
+// and some initial inputs.
 
 namespace fuzz {
 
@@ -37,19 +37,19 @@ inline constexpr std::array targets{
 
 // ---- For the targets ----
 
-/// Takes decisions off the front of the input.
+/// Takes decisions from the front of the input.
 class decisions {
 public:
     explicit decisions(input bytes) noexcept : left_(bytes) {}
 
-    /// A number from 0 to `most`, at most 255. 0 if there is no more input.
+    /// Returns a number from 0 to `most`, which is at most 255. Returns 0 at the end of the input.
     std::size_t up_to(std::size_t most) noexcept {
         if (left_.empty()) return 0;
         const auto byte = std::to_integer<std::size_t>(left_.front());
         left_ = left_.subspan(1);
         return byte % (most + 1);
     }
-    /// What is left, as text.
+    /// Returns the remaining input as text.
     [[nodiscard]] std::string_view rest() const noexcept {
         return {reinterpret_cast<const char*>(left_.data()), left_.size()};
     }
@@ -58,6 +58,7 @@ private:
     input left_;
 };
 
+/// Throws if `holds` is false.
 inline void require(bool holds, const char* what) {
     if (!holds) throw std::logic_error(what);
 }

@@ -1,4 +1,4 @@
-// R129: an adaptor owns what it is given; lending is said with std::ref.
+// An adaptor owns its futures. std::ref makes it borrow one.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this takes its futures over: write std::move(f), or std::ref(f) to keep it

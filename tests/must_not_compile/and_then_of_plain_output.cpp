@@ -1,4 +1,4 @@
-// and_then asks whether there is a value, which an int does not answer.
+// and_then checks whether there is a value. An int does not have this state.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: and_then needs a future of a std::expected; `map` and `then` take any output

@@ -1,4 +1,4 @@
-// The function does not take the value.
+// The function does not accept the future's value.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: the function given to and_then does not take the future's value

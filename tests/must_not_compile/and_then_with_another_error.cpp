@@ -1,4 +1,4 @@
-// An error before and an error after that do not convert to each other.
+// The errors before and after and_then do not convert to each other.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: the errors before and after and_then do not convert; use map_err on one of them

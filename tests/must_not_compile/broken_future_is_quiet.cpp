@@ -1,5 +1,6 @@
-// After one of our sentences nothing follows: neither about the output nor about the handle. (The harness looks at the first
-// error only; that there is one is counted by `only-error`.)
+// No error follows eddy's message, neither about the output nor about the handle. (The harness compares the first error
+// only;
+// `only-error` makes it count the errors.)
 //
 // expect-error: static assertion failed
 // expect-error: eddy: spawn takes over the work: write std::move

@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
-"""Checks that one file is refused by the compiler, and in the words that its comments promise.
+"""Checks that the compiler rejects one file, with the messages that its comments expect.
 
     check.py FILE gcc|clang COMPILER [FLAG...]
 
 In FILE:
-    // expect-error: TEXT         the first error line contains TEXT; may stand more than once
-    // expect-error-gcc: TEXT     the same, for this compiler alone (or -clang:)
-    // only-error                 nothing follows the first error
-    // only: gcc12                for these compilers alone (a prefix: gcc, gcc12, clang, ...); read by CMakeLists.txt
-    #ifdef EDDY_CONTROL           the same code put right. It must compile, so that a typing mistake in the rest of
-                                  the file cannot pass for the error that is expected.
+    // expect-error: TEXT         the first error line contains TEXT; may be repeated
+    // expect-error-gcc: TEXT     the same, only for this compiler (or -clang:)
+    // only-error                 no other error follows the first one
+    // only: gcc12                only for these compilers (a prefix: gcc, gcc12, clang, ...); read by CMakeLists.txt
+    #ifdef EDDY_CONTROL           the corrected code. It must compile, so that a typo in the rest of the file cannot be
+                                  mistaken for the expected error.
 """
 import os
 import re

@@ -1,4 +1,4 @@
-// R125: GCC 12 would destroy the closure's captures twice.
+// GCC 12 would destroy the closure's captures twice.
 //
 // only: gcc12
 // expect-error: static assertion failed

@@ -1,4 +1,4 @@
-// R125: the mark passes through other adaptors and try_.
+// The check for closures also works through other adaptors and try_.
 //
 // only: gcc12
 // expect-error: static assertion failed

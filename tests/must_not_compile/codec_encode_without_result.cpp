@@ -1,4 +1,4 @@
-// encode() says whether it could.
+// encode() returns whether it succeeded.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this codec's encode() must return result<void>

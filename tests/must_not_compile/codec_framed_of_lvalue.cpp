@@ -1,4 +1,4 @@
-// A connection cannot be copied: it is moved into what reads its frames, or lent.
+// A connection cannot be copied: move it into the framed object, or pass a reference.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to lend it

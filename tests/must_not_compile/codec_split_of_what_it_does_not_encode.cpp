@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-/// Decodes numbers, and encodes texts.
+/// Decodes numbers and encodes strings.
 struct lopsided_codec {
     eddy::result<std::optional<std::uint8_t>> decode(eddy::bytes_mut& from) {
         if (from.empty()) return std::optional<std::uint8_t>();

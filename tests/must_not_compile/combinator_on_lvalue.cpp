@@ -1,4 +1,4 @@
-// A combinator takes its future over, and that has to be seen where it is called.
+// A combinator consumes its future, which must be visible at the call.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: a combinator takes its future over: write std::move(f).and_then(...)

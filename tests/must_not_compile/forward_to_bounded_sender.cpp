@@ -1,4 +1,4 @@
-// A bounded sender waits for room by futures: as a sink it is behind a poll_sender.
+// A bounded sender waits for capacity with futures. It needs a poll_sender to be a sink.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: a bounded sender is not a sink: use sync::poll_sender(tx)

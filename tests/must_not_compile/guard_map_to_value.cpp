@@ -1,4 +1,4 @@
-// A mapped guard is of a part of the value that is locked: a function that returns a copy would leave the lock with nothing to guard.
+// A mapped guard refers to a part of the locked value. With a function that returns a copy it would guard nothing.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: map takes a pointer to a member, or a function that returns a reference into the value

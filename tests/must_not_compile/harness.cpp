@@ -1,5 +1,5 @@
-// The harness's own test, and the pattern for the other files. The macros besides EDDY_CONTROL are for the tests in
-// CMakeLists.txt that see the harness fail.
+// The harness's own test, and the pattern for the other files. The macros other than EDDY_CONTROL are for the tests in
+// CMakeLists.txt that check that the harness can fail.
 //
 // expect-error: static assertion failed
 // expect-error: a future must have an output_type

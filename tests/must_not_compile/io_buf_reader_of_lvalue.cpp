@@ -1,4 +1,4 @@
-// A reader that cannot be copied is moved into its buffer, or lent.
+// A reader that cannot be copied is moved into its buffer, or passed by reference.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this takes its readers and writers over: write std::move(x), or std::ref(x) to lend it

@@ -1,4 +1,4 @@
-// Members that take their object over: an rvalue reaches them, whatever the overload for lvalues would take.
+// Members that consume their object accept an rvalue, whatever parameters the overload for lvalues has.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this takes its object over: write std::move(x).f(...), and not x.f(...)

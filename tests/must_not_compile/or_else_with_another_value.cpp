@@ -1,4 +1,4 @@
-// What or_else puts in the place of an error must be a value of the same type.
+// The value that or_else returns in place of an error must have the same type.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: the function given to or_else must return a value of the future's type

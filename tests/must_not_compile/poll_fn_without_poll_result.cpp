@@ -1,4 +1,4 @@
-// A function that returns the value itself could never say "not yet".
+// A function that returns the value itself could never be pending.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: the function given to poll_fn must return an eddy::poll_result<T>

@@ -1,4 +1,4 @@
-// Combinators of futures take the next item of a stream, and not the stream.
+// Combinators of futures accept the next item of a stream, but not the stream.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this is a stream, not a future: pass its next()

@@ -1,4 +1,4 @@
-// On GCC 12 a server whose handler owns something is named before it is awaited.
+// With GCC 12 a server whose handler owns something must have a name before it is awaited.
 //
 // only: gcc12
 // expect-error: static assertion failed

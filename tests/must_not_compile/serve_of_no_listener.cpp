@@ -1,4 +1,4 @@
-// A server is given something to listen with.
+// serve needs a listener.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: serve takes a listener

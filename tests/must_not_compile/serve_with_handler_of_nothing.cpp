@@ -1,4 +1,4 @@
-// The handler of a server takes the connection.
+// The handler of a server takes the connection by value.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: the handler given to serve must take a stream and an address, or a stream, by value

@@ -1,4 +1,4 @@
-// As sink_without_poll_result, where only its flush() is called.
+// Like sink_without_poll_result, but calls only flush().
 //
 // expect-error: static assertion failed
 // expect-error: poll_ready, poll_flush and poll_close must return poll_result<std::expected<void, error_type>>

@@ -1,4 +1,4 @@
-// A sink says which items it takes.
+// A sink defines which items it accepts.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this is no sink for that item

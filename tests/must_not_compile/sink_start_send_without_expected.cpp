@@ -1,4 +1,4 @@
-// What start_send answers is an expected, as of the other parts of a sink.
+// start_send must return a std::expected, like the other functions of a sink.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this is no sink for that item: start_send(item) must take it, and return std::expected<void, error_type>

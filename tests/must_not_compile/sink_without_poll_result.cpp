@@ -1,4 +1,4 @@
-// A sink of one's own that flushes without a poll_result could never say "not yet".
+// A user-defined sink that flushes without a poll_result could never be pending.
 //
 // expect-error: static assertion failed
 // expect-error: poll_ready, poll_flush and poll_close must return poll_result<std::expected<void, error_type>>

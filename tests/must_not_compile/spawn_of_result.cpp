@@ -1,4 +1,4 @@
-// S69: nobody sees what spawned work returns, so an error in it would be lost.
+// The output of spawned work is discarded, so an error in it would be lost.
 // expect-error: static assertion failed
 // expect-error: eddy: the output of spawned work is discarded, so it must be void
 #include <eddy/core.hpp>

@@ -1,4 +1,4 @@
-// An adaptor takes its stream over; lending it is said with by_ref().
+// An adaptor consumes its stream. Use by_ref() to keep the stream.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this takes its object over: write std::move(x).f(...), and not x.f(...)

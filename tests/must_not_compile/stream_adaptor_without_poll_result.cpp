@@ -1,4 +1,4 @@
-// As stream_without_poll_result, where the first thing that is done with it is an adaptor.
+// Like stream_without_poll_result, but the first use is an adaptor.
 //
 // expect-error: static assertion failed
 // expect-error: poll_next must return poll_result<std::optional<item_type>>

@@ -1,4 +1,4 @@
-// The mark of a closure passes through the adaptors of a stream.
+// The check for closures also works through the adaptors of a stream.
 //
 // only: gcc12
 // expect-error: static assertion failed

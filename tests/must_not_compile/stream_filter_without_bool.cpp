@@ -1,4 +1,4 @@
-// What filter() is given has to judge.
+// The function of filter() must return a decision.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this needs a function that returns a bool, or a future of one

@@ -1,4 +1,4 @@
-// A stream of one's own that gives its items without a poll_result would compile, and could never say "not yet".
+// A user-defined stream that returns items without a poll_result would compile, but could never be pending.
 //
 // expect-error: static assertion failed
 // expect-error: poll_next must return poll_result<std::optional<item_type>>

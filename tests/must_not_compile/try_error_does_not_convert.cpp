@@ -1,4 +1,4 @@
-// The error of the future is no std::error_code, and does not say how to become one.
+// The future's error is not a std::error_code and has no conversion to one.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: this error does not convert to the coroutine's error type; use map_err first

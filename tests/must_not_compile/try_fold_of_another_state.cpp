@@ -1,4 +1,4 @@
-// The function of try_fold makes the next state.
+// The function of try_fold returns the next state.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: try_fold needs a function that takes the state, and the value of an item

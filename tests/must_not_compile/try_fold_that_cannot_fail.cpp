@@ -1,4 +1,4 @@
-// Where nothing can fail, fold() will do.
+// If nothing can fail, use fold().
 //
 // expect-error: static assertion failed
 // expect-error: eddy: neither the items nor the function's results are a std::expected; use fold()

@@ -1,4 +1,4 @@
-// try_ has nowhere to put the error if the coroutine's output is no expected.
+// try_ cannot return the error if the coroutine's output is not a std::expected.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: try_ ends the coroutine with an error, so its output must be a std::expected

@@ -1,4 +1,4 @@
-// try_ unwraps expecteds, and a future of an int is none.
+// try_ unwraps a std::expected. The output of this future is an int.
 //
 // expect-error: static assertion failed
 // expect-error: eddy: try_ takes a std::expected, or a future of one

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// An outside program: the includes that a user needs, and enough work to need the library itself.
+// A user's program: the includes that a user needs, and enough code to require the library itself.
 #include <eddy/prelude.hpp>
 
 eddy::task<int> answer() { co_return 42; }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// An outside program in a user's manner, compiled with warnings as errors: no header of eddy's may give one, nor let
-// one arise where the optimiser looks into it (GCC 12's -Wmaybe-uninitialized reports futures and outputs that stand in
-// a function's own memory).
+// A typical user's program, compiled with warnings as errors. eddy's headers must not cause warnings, not even those
+// that arise in the optimizer (GCC 12's -Wmaybe-uninitialized reports futures and outputs stored in a function's own
+// memory).
 #include <eddy/prelude.hpp>
 
 #include <expected>

@@ -141,7 +141,7 @@ inline fd_pair make_socket_pair() {
 inline std::size_t count_fds(std::string_view what = "") {
     std::size_t count = 0;
     for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
-        std::error_code gone;  // the iterator's own descriptor is closed by then
+        std::error_code gone;  // a descriptor may be closed while the loop runs
         const auto target = std::filesystem::read_symlink(entry.path(), gone).string();
         if (target.find(what) != std::string::npos) ++count;
     }
