@@ -124,7 +124,7 @@ void choices::offer_early(position where, std::uint64_t value) {
     if (std::find(at.early.begin(), known, value) == known) at.early[at.early_count++] = value;
 }
 
-/// Adds those of `threads` that the preemption bound allows to the threads to try.
+/// Adds `threads` to the threads to try, as far as the preemption bound allows.
 void choices::add(node& at, thread_set threads) const noexcept {
     for (thread_set left = threads & at.enabled; left != 0; left &= left - 1) {
         const auto thread = static_cast<unsigned>(std::countr_zero(left));

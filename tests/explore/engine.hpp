@@ -64,14 +64,14 @@ struct object {
     std::optional<last_access> writer;
     std::array<std::optional<last_access>, max_threads> readers;  ///< since the writer
 
-    // An atomic.
+    // Members of an atomic.
     std::vector<store_record> stores;
     std::size_t oldest_for_seq_cst;  ///< index of the newest store that a seq_cst operation has read or written: the
                                      ///< next one reads no older store
     bool has_mixed_stores;           ///< at least one store is not seq_cst
     std::vector<relaxed_load> relaxed_loads;
 
-    // A mutex, a condition, an event.
+    // Members of a mutex, a condition or an event.
     unsigned owner;
     vector_clock released;
     vector_clock order;
@@ -137,7 +137,7 @@ public:
     };
 
 private:
-    /// The next operation of a thread, in the detail that decides whether the thread can run.
+    /// The kind of a thread's next operation, as far as it decides whether the thread can run.
     enum class pending : std::uint8_t { step, lock, join, notification, event, change, nothing };
 
     /// `reads_in_order`: a seq_cst load. It limits how old a store the next seq_cst load may read.

@@ -25,7 +25,7 @@
 //         EXPECT_TRUE(explore::holds([] {
 //             mailbox box;                                            // on eddy::detail::atomic and mutex
 //             explore::thread sender([&] { box.put(1); });
-//             explore::check(box.take() == 1, "what was sent arrives");
+//             explore::check(box.take() == 1, "the value arrives");
 //         }));                                                        // the thread's destructor joins it
 //     }
 //
@@ -45,7 +45,7 @@
 // The memory model: each atomic keeps the history of its stores. A load may read any store that its thread cannot know
 // to be outdated. A thread knows that a store is outdated if a newer store, or a read of a newer store, happens before
 // the load (vector clocks: release and acquire, release sequences, locks, thread start and join). A seq_cst operation
-// also reads nothing older than an earlier seq_cst operation on the same object read or wrote.
+// also reads no store older than the newest one that an earlier seq_cst operation on the same object read or wrote.
 //
 // Limits of the memory model:
 //   - A store is always the newest of its object. So two relaxed stores appear in the other order only where another
@@ -100,8 +100,8 @@ using model = std::function<void()>;
 /// Explores until an execution fails or all have run.
 [[nodiscard]] report run(const options& chosen, const model& body);
 
-/// Succeeds if no execution fails. Otherwise prints the failing execution step by step, and how to repeat it. Also
-/// fails if a limit ended the exploration early.
+/// Succeeds if no execution fails. Otherwise the message shows the failing execution step by step, and how to
+/// repeat it. Also fails if a limit ended the exploration early.
 [[nodiscard]] testing::AssertionResult holds(const options& chosen, const model& body);
 [[nodiscard]] testing::AssertionResult holds(const model& body);
 

@@ -241,8 +241,7 @@ TEST(ExploreLitmus, EarlyReadsSeeLaterStores) {
     EXPECT_TRUE(load_buffering(relaxed, relaxed, 1).has(1, 1));
     EXPECT_FALSE(load_buffering(relaxed, relaxed, 0).has(1, 1));
     EXPECT_FALSE(load_buffering(acquire, relaxed, 1).has(1, 1));
-    // A release store alone does not keep the two loads from being early: the relaxed load that reads it does not
-    // acquire.
+    // Release stores alone do not prevent it: the relaxed loads that read them do not acquire.
     EXPECT_TRUE(load_buffering(relaxed, release, 1).has(1, 1));
 }
 

@@ -50,8 +50,8 @@ private:
         std::uint32_t execution = 0;  // cells of another execution are empty
         std::uint8_t count = 0;
         std::uint8_t next_victim = 0;
-        // An access replaces the thread's own earlier ones, so a few suffice. If they do not, the oldest is
-        // overwritten.
+        // An access replaces the thread's own earlier ones, so a few suffice. If they do not, one is overwritten, and
+        // a race with it is missed.
         record records[8];
     };
 

@@ -1,6 +1,5 @@
-// No error follows eddy's message, neither about the output nor about the handle. (The harness compares the first error
-// only;
-// `only-error` makes it count the errors.)
+// No error follows eddy's message, neither about the output nor about the handle. (The harness compares only the first
+// error, and `only-error` makes it count them.)
 //
 // expect-error: static assertion failed
 // expect-error: eddy: spawn takes over the work: write std::move

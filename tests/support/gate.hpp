@@ -7,7 +7,7 @@
 #include <mutex>
 #include <thread>
 
-// Tests with several threads wait for events with these, for at most 20 s.
+// Lets the threads of a test wait for each other. Each wait has a limit of 20 s.
 
 namespace support {
 

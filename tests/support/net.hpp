@@ -360,7 +360,7 @@ inline eddy::task<std::size_t> fill(eddy::net::tcp_stream& stream) {
     co_return accepted;
 }
 
-/// Reads a byte of the peer and then calls fill(). The read registers the stream with the driver.
+/// Reads once from the stream and then calls fill(). The read registers the stream with the driver.
 inline eddy::task<std::size_t> read_and_fill(eddy::net::tcp_stream& stream) {
     static_cast<void>(co_await read_some(stream));
     co_return co_await fill(stream);

@@ -33,7 +33,7 @@ inline std::uint64_t rounds(std::uint64_t full) {
 }
 
 /// Counts rounds in which two threads hand over to each other. On a busy machine each handover takes a time slice of
-/// the scheduler. So the rounds end early, after five seconds per percent of EDDY_STRESS.
+/// the scheduler. So next() returns false early, after five seconds per percent of EDDY_STRESS.
 class handover_rounds {
 public:
     explicit handover_rounds(std::uint64_t full) : left_(rounds(full)) {}
