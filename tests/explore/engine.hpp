@@ -66,8 +66,7 @@ struct object {
 
     // Members of an atomic.
     std::vector<store_record> stores;
-    std::size_t oldest_for_seq_cst;  ///< index of the newest store that a seq_cst operation has read or written: the
-                                     ///< next one reads no older store
+    std::size_t oldest_for_seq_cst;  ///< newest store that a seq_cst operation accessed: the next reads no older one
     bool has_mixed_stores;           ///< at least one store is not seq_cst
     std::vector<relaxed_load> relaxed_loads;
 

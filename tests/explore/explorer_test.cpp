@@ -395,8 +395,8 @@ TEST(ExploreReduction, KeepsOutcomesOfRandomPrograms) {
     std::uint64_t reduced = 0;
     for (std::uint64_t seed = 0; seed < 20; ++seed) {
         const random_program program(seed);
-        for (const unsigned preemptions :
-             {1u, 2u}) {  // with 100 the outcomes are the same, too, but the test takes minutes
+        // With 100 preemptions the outcomes are the same, too, but the test takes minutes.
+        for (const unsigned preemptions : {1u, 2u}) {
             explore::options chosen{.preemptions = preemptions, .stale_reads = 100, .is_reduced = false};
             const auto expected = program.outcomes(chosen);
             all += program.executions();

@@ -88,8 +88,8 @@ struct ring : State {
     };
     slot slots[Capacity];
     std::size_t head = 0;
-    sleeping_task tasks[3]{sleeping_task(false), sleeping_task(false),
-                           sleeping_task(false)};  // wake-ups that order nothing
+    // Their wake-ups order nothing.
+    sleeping_task tasks[3]{sleeping_task(false), sleeping_task(false), sleeping_task(false)};
 };
 
 template <class State, std::size_t Capacity>

@@ -34,7 +34,7 @@ void look_and_park() {
     Parker place;
     atomic<bool> is_there{false};
     explore::thread other([&] {
-        // relaxed: code should not rely on park() for ordering. Here the test does, to check that it orders.
+        // relaxed: only unpark() and park() order the flag. The library's code must not rely on that.
         is_there.store(true, std::memory_order_relaxed);
         place.unpark();
     });

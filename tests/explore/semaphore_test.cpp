@@ -52,8 +52,8 @@ struct locked {
 
     State state;
     explore::cell<int> value{0};
-    sleeping_task tasks[3]{sleeping_task(false), sleeping_task(false),
-                           sleeping_task(false)};  // wake-ups that order nothing
+    // Their wake-ups order nothing.
+    sleeping_task tasks[3]{sleeping_task(false), sleeping_task(false), sleeping_task(false)};
 };
 
 template <class State>

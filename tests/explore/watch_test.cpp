@@ -154,8 +154,7 @@ TEST(ExploreWatch, TwoReadersAndWriterExcludeEachOther) {
     }));
 }
 
-// ---- Copies with one mistake each fail: the order of version change and notification, and of registration and check
-// ----
+// ---- Copies with one mistake each fail: the order in which a sender notifies and a receiver checks ----
 
 template <bool CountsFirst, bool AsksFirst>
 void one_change() {
