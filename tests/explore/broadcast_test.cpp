@@ -27,6 +27,7 @@ struct message : broadcast_item {
 };
 
 void drop(broadcast_item* item, std::uint32_t shares) {
+    // SAFETY: send() makes all items of a channel, as messages. drop() has returned true for the last share.
     if (item != nullptr && item->drop(shares)) delete static_cast<message*>(item);
 }
 
@@ -42,6 +43,7 @@ std::uint32_t send(broadcast_state& to, int value) {
 }
 
 int read(broadcast_item* item) {
+    // SAFETY: send() makes all items of a channel, as messages. The caller has a share of it.
     auto& one = *static_cast<message*>(item);
     const int value = one.value.read();
     if (one.is_alone()) one.value.write(0);  // the last reader may move the value out

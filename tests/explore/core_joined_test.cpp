@@ -347,6 +347,7 @@ public:
         : core_joined(operations, joins, loop, std::source_location::current(), kept_), work_(std::move(task)) {}
 
 private:
+    // SAFETY: only tasks of this class have these operations.
     static changed_cell& of(core_task& task) { return static_cast<changed_cell&>(task); }
     static changed_cell& of(joinable& task) { return static_cast<changed_cell&>(core_joined::of(task)); }
 

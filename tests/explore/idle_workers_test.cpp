@@ -114,6 +114,7 @@ private:
     job* next_injected() {
         if (injected.is_empty()) return nullptr;
         job* found = nullptr;
+        // SAFETY: inject() pushes only jobs. The model keeps them until it has run them.
         injected.pop(1, [&](spawned_task& task) { found = static_cast<job*>(&task); });
         return found;
     }

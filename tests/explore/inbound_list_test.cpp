@@ -48,6 +48,7 @@ struct loop {
     template <class Use>
     void turn(Use use) {
         for (inbound_node* node = inbound.take(); node != nullptr;) {
+            // SAFETY: send() pushes only items. The model keeps them until its threads have ended.
             auto& arrived = static_cast<item&>(*node);
             node = node->next_inbound;
             use(arrived);

@@ -20,6 +20,7 @@ using explore::detail::the_engine;
 void meet(const volatile void* address, bool acquires, bool releases) noexcept {
     if (!explore::detail::is_exploring()) return;
     const explore::detail::engine::inside guard(the_engine());
+    // SAFETY: meet() uses the address only and does not access the object.
     the_engine().meet(const_cast<const void*>(address), acquires, releases);
 }
 

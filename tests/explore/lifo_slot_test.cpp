@@ -65,6 +65,7 @@ class real_worker {
 public:
     void schedule(job& task) { worker_.schedule(task); }
     void relieve(real_worker& busy) { call_relieve(worker_, busy.worker_); }
+    // SAFETY: schedule() pushes only jobs. `workers` keeps them until its threads have ended.
     job* next_local() { return static_cast<job*>(call_next_local(worker_)); }
 
 private:

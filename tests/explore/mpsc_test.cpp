@@ -313,6 +313,7 @@ struct list : unbounded_state {
     }
     int receive(sleeping_task& task) {
         for (;;) {
+            // SAFETY: send() pushes only nodes, and the list owns them.
             if (auto* const next = static_cast<node*>(next_of(*received))) {
                 delete received;
                 received = next;

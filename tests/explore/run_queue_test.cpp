@@ -42,6 +42,7 @@ struct rings {
 
     explicit rings(std::uint64_t first_index) : owned(first_index) {
         explore::name(&owned, "owner.head");
+        // The address is only compared: the tail is in the cache line after the head.
         explore::name(reinterpret_cast<const char*>(&owned) + 64, "owner.tail");
     }
 

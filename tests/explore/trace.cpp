@@ -27,6 +27,7 @@ std::uintptr_t load_address() {
     // The first object is the program itself.
     dl_iterate_phdr(
         [](dl_phdr_info* info, std::size_t, void* into) {
+            // SAFETY: `into` is `&base`.
             *static_cast<std::uintptr_t*>(into) = info->dlpi_addr;
             return 1;
         },

@@ -16,7 +16,7 @@
 namespace support {
 
 /// A waker that calls a function when it is woken. With waker_that_always_calls(), also when it is cloned or dropped,
-/// as the waker of a user's executor might.
+/// as the waker of a user's executor might. It must outlive its wakers.
 class calling_waker {
 public:
     explicit calling_waker(std::function<void()> f) : f_(std::move(f)) {}
@@ -25,6 +25,7 @@ public:
     [[nodiscard]] eddy::waker waker_that_always_calls() noexcept { return {&always, &f_}; }
 
 private:
+    // SAFETY: `f` is the f_ of the calling_waker that made the waker, and outlives it.
     static void call(void* f) noexcept { (*static_cast<std::function<void()>*>(f))(); }
     static void* call_and_clone(void* f) noexcept {
         call(f);

@@ -16,6 +16,7 @@ void run_on_small_stack(Fn f, std::size_t bytes = 256 * 1024) {
     pthread_attr_setstacksize(&attributes, bytes);
     pthread_t thread;
     const auto start = [](void* data) -> void* {
+        // SAFETY: `data` is `f`, which exists until pthread_join().
         (*static_cast<Fn*>(data))();
         return nullptr;
     };
