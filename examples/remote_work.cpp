@@ -16,7 +16,9 @@ eddy::net::socket_addr any_local_address() { return {eddy::net::ip_addr::v4_loop
 /// Sends a greeting to the listener at `to`.
 eddy::task<void> greet(eddy::net::socket_addr to) {
     auto stream = co_await eddy::net::tcp_stream::connect(to);
-    if (stream) co_await stream->write_all(std::as_bytes(std::span(std::string_view("hello from another thread"))));
+    if (!stream) co_return;
+    const std::string_view text = "hello from another thread";
+    static_cast<void>(co_await stream->write_all(std::as_bytes(std::span(text))));
 }
 
 }  // namespace
